@@ -1,0 +1,196 @@
+/**
+ * Byte arrays: hex, base64, UTF-8, comparison, concatenation and randomness.
+ *
+ * Everything returned is a fresh `Uint8Array` over its own `ArrayBuffer`, never a Node `Buffer` and
+ * never a view into somebody else's memory.
+ */
+
+/** A byte array that owns its memory. */
+export type Bytes = Uint8Array<ArrayBuffer>;
+
+declare const notOpaque: unique symbol;
+
+/**
+ * Bytes that carry no capability: plaintexts and payloads. A branded type such as `WriteCap` does
+ * not fit here, so that a capability cannot be sent as a message by mistake.
+ */
+export type PlainBytes = Uint8Array & { readonly [notOpaque]?: never };
+
+const encoder = new TextEncoder();
+const lenientDecoder = new TextDecoder("utf-8");
+
+/** UTF-8 bytes of `text`. */
+export function utf8(text: string): Bytes {
+  return encoder.encode(text) as Bytes;
+}
+
+/** `bytes` read as UTF-8; malformed sequences become U+FFFD. For display, not for protocol text. */
+export function utf8ToText(bytes: Uint8Array): string {
+  return lenientDecoder.decode(bytes);
+}
+
+const hexDigits: string[] = [];
+for (let value = 0; value < 256; value++) hexDigits.push(value.toString(16).padStart(2, "0"));
+
+/** Lower-case hex of `bytes`. */
+export function toHex(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += hexDigits[byte];
+  return text;
+}
+
+function hexValue(code: number): number {
+  if (code >= 48 && code <= 57) return code - 48;
+  if (code >= 97 && code <= 102) return code - 87;
+  if (code >= 65 && code <= 70) return code - 55;
+  return -1;
+}
+
+/**
+ * Bytes of a hex string, either case.
+ * @throws TypeError when `text` is no string; RangeError on an odd length or another character (the
+ * text itself, which may be a secret, is not repeated).
+ */
+export function fromHex(text: string): Bytes {
+  if (typeof text !== "string") {
+    throw new TypeError(`\`text\` must be a hex string, got ${describeType(text)}`);
+  }
+  if (text.length % 2 !== 0) {
+    throw new RangeError(`\`text\` must have an even number of hex digits, got ${text.length}`);
+  }
+  const bytes = new Uint8Array(text.length / 2);
+  for (let i = 0; i < bytes.length; i++) {
+    const high = hexValue(text.charCodeAt(2 * i));
+    const low = hexValue(text.charCodeAt(2 * i + 1));
+    if (high < 0 || low < 0) {
+      throw new RangeError(`\`text\` must be hex, got another character near position ${2 * i}`);
+    }
+    bytes[i] = high * 16 + low;
+  }
+  return bytes;
+}
+
+const base64Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/** Base64 (RFC 4648 section 4) of `bytes`, padded. */
+export function toBase64(bytes: Uint8Array): string {
+  let text = "";
+  for (let i = 0; i < bytes.length; i += 3) {
+    const [a, b, c] = [bytes[i]!, bytes[i + 1], bytes[i + 2]];
+    const group = (a << 16) | ((b ?? 0) << 8) | (c ?? 0);
+    text += base64Alphabet[group >> 18]! + base64Alphabet[(group >> 12) & 63]!;
+    text += b === undefined ? "=" : base64Alphabet[(group >> 6) & 63]!;
+    text += c === undefined ? "=" : base64Alphabet[group & 63]!;
+  }
+  return text;
+}
+
+/**
+ * Bytes of a base64 string (RFC 4648 section 4, or section 5 for URLs; padding optional).
+ * @throws TypeError when `text` is no string; RangeError when it is not base64.
+ */
+export function fromBase64(text: string): Bytes {
+  if (typeof text !== "string") {
+    throw new TypeError(`\`text\` must be a base64 string, got ${describeType(text)}`);
+  }
+  const digits = text
+    .replace(/={1,2}$/, "")
+    .replaceAll("-", "+")
+    .replaceAll("_", "/");
+  if (digits.length % 4 === 1) throw new RangeError("`text` must be base64, got a cut-off group");
+  const bytes = new Uint8Array(Math.floor((digits.length * 3) / 4));
+  let bits = 0;
+  let held = 0;
+  let at = 0;
+  for (let i = 0; i < digits.length; i++) {
+    const value = base64Alphabet.indexOf(digits[i]!);
+    if (value < 0) {
+      throw new RangeError(`\`text\` must be base64, got another character at position ${i}`);
+    }
+    held = ((held << 6) | value) & 0xffff;
+    bits += 6;
+    if (bits >= 8) {
+      bits -= 8;
+      bytes[at++] = (held >> bits) & 0xff;
+    }
+  }
+  return bytes;
+}
+
+/** Whether both hold the same bytes. Takes time that depends on lengths only, not on contents. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  let difference = 0;
+  for (let i = 0; i < a.length; i++) difference |= a[i]! ^ b[i]!;
+  return difference === 0;
+}
+
+/** Bytewise order: negative, 0 or positive as `a` sorts before, with or after `b`. */
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const shared = Math.min(a.length, b.length);
+  for (let i = 0; i < shared; i++) {
+    const difference = a[i]! - b[i]!;
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
+}
+
+/** The parts, one after the other. */
+export function concatBytes(...parts: readonly Uint8Array[]): Bytes {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const joined = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
+}
+
+/** A copy that owns its memory and is a plain `Uint8Array`, whatever `bytes` is. */
+export function copyBytes(bytes: Uint8Array): Bytes {
+  const copy = new Uint8Array(bytes.length);
+  copy.set(bytes);
+  return copy;
+}
+
+/** A source of random bytes. Tests hand in a seeded one; everything else uses {@link randomBytes}. */
+export type RandomSource = (length: number) => Bytes;
+
+/** `length` bytes from the platform's cryptographic generator. */
+export function randomBytes(length: number): Bytes {
+  const bytes = new Uint8Array(length);
+  // getRandomValues gives at most 65,536 bytes a call (Web Cryptography API, section 10.1.1).
+  for (let at = 0; at < length; at += 65536) {
+    crypto.getRandomValues(bytes.subarray(at, Math.min(at + 65536, length)));
+  }
+  return bytes;
+}
+
+/** What `value` is, for error texts: its type or class, never its contents. */
+export function describeType(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  if (value instanceof Uint8Array) return `${value.length} bytes`;
+  if (typeof value === "object") return value.constructor?.name ?? "an object";
+  if (typeof value === "string") return `a string of ${value.length} characters`;
+  return typeof value;
+}
+
+/**
+ * Checks that an argument is a byte array, and of the length wanted.
+ * @throws TypeError when it is no `Uint8Array`, RangeError when its length differs; both name the
+ * argument, what was wanted and what came, never its contents.
+ */
+export function checkBytes(
+  name: string,
+  value: unknown,
+  length?: number,
+): asserts value is Uint8Array {
+  if (value instanceof Uint8Array && (length === undefined || value.length === length)) return;
+  if (!(value instanceof Uint8Array)) {
+    throw new TypeError(`\`${name}\` must be a Uint8Array, got ${describeType(value)}`);
+  }
+  throw new RangeError(`\`${name}\` must be ${length} bytes, got ${value.length}`);
+}

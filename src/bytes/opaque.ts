@@ -1,0 +1,108 @@
+/**
+ * Opaque byte types: at run time plain `Uint8Array`s, for the compiler types of their own, so that
+ * a WriteCap cannot be passed where a ReadCap is to be shared. Sizes: protocol page, "Fixed sizes".
+ */
+import {
+  type Bytes,
+  type PlainBytes,
+  checkBytes,
+  copyBytes,
+  fromBase64,
+  fromHex,
+  randomBytes,
+  toBase64,
+  toHex,
+} from "./bytes.js";
+
+declare const brand: unique symbol;
+
+/** Bytes that the compiler keeps apart from all others by `Name`. */
+export type Opaque<Name extends string> = Bytes & { readonly [brand]: Name };
+
+/** What each opaque type offers beside the type: checked construction and text forms. */
+export interface OpaqueCompanion<T extends Bytes> {
+  /** Size in bytes; null where it varies. */
+  readonly length: number | null;
+  /** A copy of `bytes` as this type. Throws TypeError or RangeError on wrong input. */
+  from(bytes: T | PlainBytes): T;
+  /** The same from hex. Throws as {@link from}. */
+  fromHex(text: string): T;
+  /** The same from base64. Throws as {@link from}. */
+  fromBase64(text: string): T;
+  /** Lower-case hex. Of a capability this is a secret: mind where it goes. */
+  toHex(value: T): string;
+  /** Base64. Of a capability this is a secret: mind where it goes. */
+  toBase64(value: T): string;
+}
+
+function companion<T extends Bytes>(name: string, length: number | null): OpaqueCompanion<T> {
+  const from = (bytes: Uint8Array): T => {
+    checkBytes(name, bytes, length ?? undefined);
+    return copyBytes(bytes) as T;
+  };
+  return {
+    length,
+    from,
+    fromHex: (text) => from(fromHex(text)),
+    fromBase64: (text) => from(fromBase64(text)),
+    toHex,
+    toBase64,
+  };
+}
+
+/** Right to write a stream of boxes: 168 bytes (root private key 64, then a MessageBoxIndex). */
+export type WriteCap = Opaque<"WriteCap">;
+export const WriteCap: OpaqueCompanion<WriteCap> = companion("writeCap", 168);
+
+/** Right to read a stream of boxes: 136 bytes (root public key 32, then a MessageBoxIndex). */
+export type ReadCap = Opaque<"ReadCap">;
+export const ReadCap: OpaqueCompanion<ReadCap> = companion("readCap", 136);
+
+/** Place in a stream: 104 bytes (counter 8, blinding 32, encryption 32, ratchet state 32). */
+export type MessageBoxIndex = Opaque<"MessageBoxIndex">;
+export const MessageBoxIndex: OpaqueCompanion<MessageBoxIndex> = companion("messageBoxIndex", 104);
+
+/** What the daemon needs to open an envelope's reply; its contents are the daemon's business. */
+export type EnvelopeDescriptor = Opaque<"EnvelopeDescriptor">;
+export const EnvelopeDescriptor: OpaqueCompanion<EnvelopeDescriptor> = companion(
+  "envelopeDescriptor",
+  null,
+);
+
+/** Name of an envelope: 32 bytes, BLAKE2b-256 of its sender key and ciphertext. */
+export type EnvelopeHash = Opaque<"EnvelopeHash">;
+export const EnvelopeHash: OpaqueCompanion<EnvelopeHash> = companion("envelopeHash", 32);
+
+/** Name of a copy command: 32 bytes, BLAKE2b-256 of the temporary stream's WriteCap. */
+export type WriteCapHash = Opaque<"WriteCapHash">;
+export const WriteCapHash: OpaqueCompanion<WriteCapHash> = companion("writeCapHash", 32);
+
+/** Name of a node: 32 bytes, BLAKE2b-256 of its identity public key. */
+export type IdentityHash = Opaque<"IdentityHash">;
+export const IdentityHash: OpaqueCompanion<IdentityHash> = companion("identityHash", 32);
+
+/** Name of a single-use reply block: 16 random bytes. */
+export type SurbId = Opaque<"SurbId">;
+export const SurbId: OpaqueCompanion<SurbId> & { random(): SurbId } = {
+  ...companion<SurbId>("surbId", 16),
+  random: () => randomBytes(16) as SurbId,
+};
+
+/** Name of a message: 16 random bytes. */
+export type MessageId = Opaque<"MessageId">;
+export const MessageId: OpaqueCompanion<MessageId> & { random(): MessageId } = {
+  ...companion<MessageId>("messageId", 16),
+  random: () => randomBytes(16) as MessageId,
+};
+
+/** Name of a request on one connection: 16 random bytes. */
+export type QueryId = Opaque<"QueryId">;
+export const QueryId: OpaqueCompanion<QueryId> & { random(): QueryId } = {
+  ...companion<QueryId>("queryId", 16),
+  random: () => randomBytes(16) as QueryId,
+};
+
+/** Length of a {@link SurbId} in bytes. */
+export const SURB_ID_SIZE = 16;
+/** Length of a {@link MessageId} in bytes. */
+export const MESSAGE_ID_SIZE = 16;

@@ -1,0 +1,50 @@
+/** The clock everything here waits by. Nothing else in the project may touch the platform's timers. */
+
+/** A timer that was set. */
+export interface Timer {
+  /** Takes it back; harmless when it has fired or was cancelled before. */
+  cancel(): void;
+}
+
+/** Time, and the waiting for it: the platform's ({@link import("./real.js").realClock}) or a test's. */
+export interface Clock {
+  /** Milliseconds since 1970-01-01T00:00:00Z. May jump when the machine's clock is set. */
+  now(): number;
+  /**
+   * Milliseconds since some fixed moment; never goes back and never jumps with the machine's clock.
+   */
+  monotonic(): number;
+  /**
+   * Runs `callback` once after `ms` milliseconds. A timer set with `background` does not keep the
+   * process alive by itself.
+   */
+  after(ms: number, callback: () => void, options?: { background?: boolean }): Timer;
+  /**
+   * Resolves after `ms` milliseconds; rejects with the signal's reason when `signal` is aborted
+   * first, and then leaves no timer behind.
+   */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** {@link Clock.sleep} for any clock that has `after`. */
+export function sleepOn(
+  clock: Pick<Clock, "after">,
+  ms: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) {
+      reject(signal.reason);
+      return;
+    }
+    const onAbort = (): void => {
+      timer.cancel();
+      reject(signal?.reason);
+    };
+    const timer = clock.after(ms, () => {
+      signal?.removeEventListener("abort", onAbort);
+      resolve();
+    });
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
+}

@@ -1,0 +1,461 @@
+/** The error classes. Design: one base, a string `code` to branch on, the wire's number beside it. */
+import type { ThinClientErrorName } from "./codes.js";
+import * as codes from "./codes.js";
+
+/** What every error carries besides its message. */
+export interface ErrorDetails {
+  /** The call or step that failed, e.g. `blockingSendMessage`. */
+  readonly operation?: string | null | undefined;
+  /** What caused it. */
+  readonly cause?: unknown;
+}
+
+// Two copies of the package in one program still know each other's errors by this mark.
+const mark = Symbol.for("katzenpost-thinclient.ThinClientError");
+
+/** Base of all errors of this library that are not wrong arguments. */
+export abstract class ThinClientError extends Error {
+  /** Stable name of the error: a constant of the protocol where one exists, else `ERR_…`. */
+  abstract readonly code: ErrorCode;
+  /** The number on the wire; null where the error did not come from a reply. */
+  readonly errorCode: number | null;
+  /** The call or step that failed; null where that says nothing. */
+  readonly operation: string | null;
+  /** Whether the same call, unchanged, may succeed later. */
+  abstract readonly retryable: boolean;
+  /** @internal */
+  readonly [mark] = true;
+
+  constructor(message: string, details: ErrorDetails = {}, errorCode: number | null = null) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = new.target.name;
+    this.errorCode = errorCode;
+    this.operation = details.operation ?? null;
+  }
+
+  /** Whether `error` is the one that `code` names; then its class is known too. */
+  static is<C extends ErrorCode>(error: unknown, code: C): error is ErrorByCode[C] {
+    return hasCode(error, code);
+  }
+}
+
+/** A configuration that cannot be used: missing, unreadable, or wrong. */
+export class ConfigError extends ThinClientError {
+  readonly code = "ERR_CONFIG";
+  readonly retryable = false;
+}
+
+/** No connection to the daemon could be made. */
+export class ConnectError extends ThinClientError {
+  readonly code = "ERR_CONNECT";
+  readonly retryable = true;
+}
+
+/** This platform cannot dial that kind of address, e.g. a Unix socket from a browser. */
+export class UnsupportedTransportError extends ThinClientError {
+  readonly code = "ERR_UNSUPPORTED_TRANSPORT";
+  readonly retryable = false;
+}
+
+/** The connection to the daemon went away while a call was waiting. */
+export class ConnectionLostError extends ThinClientError {
+  readonly code = "THIN_CLIENT_ERROR_CONNECTION_LOST";
+  readonly retryable = true;
+  constructor(message: string, details?: ErrorDetails) {
+    super(message, details, codes.THIN_CLIENT_ERROR_CONNECTION_LOST);
+  }
+}
+
+/** The client was stopped or disconnected. */
+export class ClientClosedError extends ThinClientError {
+  readonly code = "ERR_CLOSED";
+  readonly retryable = false;
+}
+
+/** The call does not fit the state the client is in, e.g. before `start()`. */
+export class InvalidStateError extends ThinClientError {
+  readonly code = "ERR_INVALID_STATE";
+  readonly retryable = false;
+}
+
+/** The peer sent something the protocol does not allow. */
+export class ProtocolError extends ThinClientError {
+  readonly code = "ERR_PROTOCOL";
+  readonly retryable = false;
+}
+
+/** The daemon is reachable but has no connection to the mixnet. */
+export class ThinClientOfflineError extends ThinClientError {
+  readonly code = "ERR_OFFLINE";
+  readonly retryable = true;
+}
+
+/** A call was not answered within its deadline. */
+export class RequestTimeoutError extends ThinClientError {
+  readonly code = "ERR_TIMEOUT";
+  readonly retryable = true;
+}
+
+/** No PKI document is there, for the epoch asked or at all. */
+export class PkiDocumentUnavailableError extends ThinClientError {
+  readonly code = "ERR_NO_PKI_DOCUMENT";
+  readonly retryable = true;
+}
+
+/** The network offers no service of that name. */
+export class ServiceNotFoundError extends ThinClientError {
+  readonly code = "ERR_SERVICE_NOT_FOUND";
+  readonly retryable = true;
+}
+
+/** Fewer couriers are there than were asked for. */
+export class NotEnoughCouriersError extends ThinClientError {
+  readonly code = "ERR_NOT_ENOUGH_COURIERS";
+  readonly retryable = true;
+}
+
+/** An event reader fell behind by more than its queue holds. */
+export class SlowConsumerError extends ThinClientError {
+  readonly code = "ERR_SLOW_CONSUMER";
+  readonly retryable = false;
+}
+
+/** The daemon could not send the message; its own words are the `cause`. */
+export class SendFailedError extends ThinClientError {
+  readonly code = "ERR_SEND_FAILED";
+  readonly retryable = true;
+}
+
+/** A verdict of a storage replica. */
+export abstract class ReplicaError extends ThinClientError {}
+
+/** The box holds nothing (yet). Expected: see {@link isExpectedOutcome}. */
+export class BoxIDNotFoundError extends ReplicaError {
+  readonly code = "REPLICA_ERROR_BOX_ID_NOT_FOUND";
+  readonly retryable = false;
+  constructor(message = "box ID not found", details?: ErrorDetails) {
+    super(message, details, codes.REPLICA_ERROR_BOX_ID_NOT_FOUND);
+  }
+}
+
+/** The replica does not take that box ID. */
+export class InvalidBoxIDError extends ReplicaError {
+  readonly code = "REPLICA_ERROR_INVALID_BOX_ID";
+  readonly retryable = false;
+  constructor(message = "invalid box ID", details?: ErrorDetails) {
+    super(message, details, codes.REPLICA_ERROR_INVALID_BOX_ID);
+  }
+}
+
+/** The box's signature does not verify. */
+export class InvalidSignatureError extends ReplicaError {
+  readonly code = "REPLICA_ERROR_INVALID_SIGNATURE";
+  readonly retryable = false;
+  constructor(message = "invalid signature", details?: ErrorDetails) {
+    super(message, details, codes.REPLICA_ERROR_INVALID_SIGNATURE);
+  }
+}
+
+/** The replica's storage failed. */
+export class DatabaseFailureError extends ReplicaError {
+  readonly code = "REPLICA_ERROR_DATABASE_FAILURE";
+  readonly retryable = true;
+  constructor(message = "database failure", details?: ErrorDetails) {
+    super(message, details, codes.REPLICA_ERROR_DATABASE_FAILURE);
+  }
+}
+
+/** The box's ciphertext does not have the length that the geometry asks for. */
+export class InvalidPayloadError extends ReplicaError {
+  readonly code = "REPLICA_ERROR_INVALID_PAYLOAD";
+  readonly retryable = false;
+  constructor(message = "invalid payload", details?: ErrorDetails) {
+    super(message, details, codes.REPLICA_ERROR_INVALID_PAYLOAD);
+  }
+}
+
+/** The replica has no room. */
+export class StorageFullError extends ReplicaError {
+  readonly code = "REPLICA_ERROR_STORAGE_FULL";
+  readonly retryable = true;
+  constructor(message = "storage full", details?: ErrorDetails) {
+    super(message, details, codes.REPLICA_ERROR_STORAGE_FULL);
+  }
+}
+
+/** Something went wrong inside the replica. */
+export class ReplicaInternalError extends ReplicaError {
+  readonly code = "REPLICA_ERROR_INTERNAL_ERROR";
+  readonly retryable = true;
+  constructor(message = "replica internal error", details?: ErrorDetails) {
+    super(message, details, codes.REPLICA_ERROR_INTERNAL_ERROR);
+  }
+}
+
+/** The envelope was made for an epoch whose key the replica does not have: encrypt again. */
+export class InvalidEpochError extends ReplicaError {
+  readonly code = "REPLICA_ERROR_INVALID_EPOCH";
+  readonly retryable = false;
+  constructor(message = "invalid epoch", details?: ErrorDetails) {
+    super(message, details, codes.REPLICA_ERROR_INVALID_EPOCH);
+  }
+}
+
+/** The replica could not reach the ones that are responsible for the box. */
+export class ReplicationFailedError extends ReplicaError {
+  readonly code = "REPLICA_ERROR_REPLICATION_FAILED";
+  readonly retryable = true;
+  constructor(message = "replication failed", details?: ErrorDetails) {
+    super(message, details, codes.REPLICA_ERROR_REPLICATION_FAILED);
+  }
+}
+
+/** The box holds something else already. Expected: see {@link isExpectedOutcome}. */
+export class BoxAlreadyExistsError extends ReplicaError {
+  readonly code = "REPLICA_ERROR_BOX_ALREADY_EXISTS";
+  readonly retryable = false;
+  constructor(message = "box already exists", details?: ErrorDetails) {
+    super(message, details, codes.REPLICA_ERROR_BOX_ALREADY_EXISTS);
+  }
+}
+
+/** The box was deleted by its writer. Expected: see {@link isExpectedOutcome}. */
+export class TombstoneError extends ReplicaError {
+  readonly code = "REPLICA_ERROR_TOMBSTONE";
+  readonly retryable = false;
+  constructor(message = "tombstone", details?: ErrorDetails) {
+    super(message, details, codes.REPLICA_ERROR_TOMBSTONE);
+  }
+}
+
+/** A verdict of a courier on an envelope. */
+export abstract class CourierError extends ThinClientError {}
+
+/** The courier's cache entry for the envelope is damaged. */
+export class CourierCacheCorruptionError extends CourierError {
+  readonly code = "THIN_CLIENT_ERROR_COURIER_CACHE_CORRUPTION";
+  readonly retryable = true;
+  constructor(message = "courier cache corruption", details?: ErrorDetails) {
+    super(message, details, codes.THIN_CLIENT_ERROR_COURIER_CACHE_CORRUPTION);
+  }
+}
+
+/** The courier could not pass the envelope on. */
+export class CourierPropagationError extends CourierError {
+  readonly code = "THIN_CLIENT_PROPAGATION_ERROR";
+  readonly retryable = true;
+  constructor(message = "courier propagation error", details?: ErrorDetails) {
+    super(message, details, codes.THIN_CLIENT_PROPAGATION_ERROR);
+  }
+}
+
+/** The courier could not read the envelope. */
+export class CourierInvalidEnvelopeError extends CourierError {
+  readonly code = "THIN_CLIENT_ERROR_COURIER_INVALID_ENVELOPE";
+  readonly retryable = false;
+  constructor(message = "courier rejected the envelope as malformed", details?: ErrorDetails) {
+    super(message, details, codes.THIN_CLIENT_ERROR_COURIER_INVALID_ENVELOPE);
+  }
+}
+
+/** The envelope was made for a replica epoch that the courier no longer takes: encrypt again. */
+export class CourierInvalidEpochError extends CourierError {
+  readonly code = "THIN_CLIENT_ERROR_COURIER_INVALID_EPOCH";
+  readonly retryable = false;
+  constructor(
+    message = "courier rejected the envelope: replica epoch outside tolerance window",
+    details?: ErrorDetails,
+  ) {
+    super(message, details, codes.THIN_CLIENT_ERROR_COURIER_INVALID_EPOCH);
+  }
+}
+
+/** The reply could not be opened with the envelope's keys. */
+export class MKEMDecryptionFailedError extends ThinClientError {
+  readonly code = "THIN_CLIENT_ERROR_MKEM_DECRYPTION_FAILED";
+  readonly retryable = false;
+  constructor(message = "MKEM decryption failed", details?: ErrorDetails) {
+    super(message, details, codes.THIN_CLIENT_ERROR_MKEM_DECRYPTION_FAILED);
+  }
+}
+
+/** The box could not be opened with the capability and index given. */
+export class BACAPDecryptionFailedError extends ThinClientError {
+  readonly code = "THIN_CLIENT_ERROR_BACAP_DECRYPTION_FAILED";
+  readonly retryable = false;
+  constructor(message = "BACAP decryption failed", details?: ErrorDetails) {
+    super(message, details, codes.THIN_CLIENT_ERROR_BACAP_DECRYPTION_FAILED);
+  }
+}
+
+/** The operation was cancelled from elsewhere. */
+export class StartResendingCancelledError extends ThinClientError {
+  readonly code = "THIN_CLIENT_ERROR_START_RESENDING_CANCELLED";
+  readonly retryable = false;
+  constructor(message = "start resending cancelled", details?: ErrorDetails) {
+    super(message, details, codes.THIN_CLIENT_ERROR_START_RESENDING_CANCELLED);
+  }
+}
+
+/** A replica answered "tombstone" with a signature that does not verify. */
+export class InvalidTombstoneSignatureError extends ThinClientError {
+  readonly code = "THIN_CLIENT_ERROR_INVALID_TOMBSTONE_SIG";
+  readonly retryable = false;
+  constructor(message = "invalid tombstone signature", details?: ErrorDetails) {
+    super(message, details, codes.THIN_CLIENT_ERROR_INVALID_TOMBSTONE_SIG);
+  }
+}
+
+/** A copy command stopped; envelopes before the failing one stay written. */
+export class CopyCommandFailedError extends ThinClientError {
+  readonly code = "THIN_CLIENT_ERROR_COPY_COMMAND_FAILED";
+  readonly retryable = false;
+  /** The replica's code; 0 when no replica answered. */
+  readonly replicaErrorCode: number;
+  /** 1-based place of the failing envelope in the stream; 0n when that does not apply. */
+  readonly failedEnvelopeIndex: bigint;
+  constructor(replicaErrorCode: number, failedEnvelopeIndex: bigint, details?: ErrorDetails) {
+    super(
+      `copy command failed: replica_error_code=${replicaErrorCode}, ` +
+        `failed_envelope_index=${failedEnvelopeIndex}`,
+      details,
+      codes.THIN_CLIENT_ERROR_COPY_COMMAND_FAILED,
+    );
+    this.replicaErrorCode = replicaErrorCode;
+    this.failedEnvelopeIndex = failedEnvelopeIndex;
+  }
+}
+
+/** The daemon found the payload too large (local checks throw RangeError before that). */
+export class PayloadTooLargeError extends ThinClientError {
+  readonly code = "THIN_CLIENT_ERROR_PAYLOAD_TOO_LARGE";
+  readonly retryable = false;
+  constructor(message = "payload too large", details?: ErrorDetails) {
+    super(message, details, codes.THIN_CLIENT_ERROR_PAYLOAD_TOO_LARGE);
+  }
+}
+
+/** Something is wrong with a contact voucher. */
+export abstract class VoucherError extends ThinClientError {}
+
+/** The voucher payload does not hash to the voucher. */
+export class VoucherHashMismatchError extends VoucherError {
+  readonly code = "THIN_CLIENT_ERROR_VOUCHER_HASH_MISMATCH";
+  readonly retryable = false;
+  constructor(message = "voucher payload does not hash to the voucher", details?: ErrorDetails) {
+    super(message, details, codes.THIN_CLIENT_ERROR_VOUCHER_HASH_MISMATCH);
+  }
+}
+
+/** The voucher's signed please-add did not verify. */
+export class VoucherSignatureInvalidError extends VoucherError {
+  readonly code = "THIN_CLIENT_ERROR_VOUCHER_SIGNATURE_INVALID";
+  readonly retryable = false;
+  constructor(message = "voucher signed please-add did not verify", details?: ErrorDetails) {
+    super(message, details, codes.THIN_CLIENT_ERROR_VOUCHER_SIGNATURE_INVALID);
+  }
+}
+
+/** The voucher's sealed reply could not be opened. */
+export class VoucherSealOpenFailedError extends VoucherError {
+  readonly code = "THIN_CLIENT_ERROR_VOUCHER_SEAL_OPEN_FAILED";
+  readonly retryable = false;
+  constructor(message = "voucher sealed reply could not be opened", details?: ErrorDetails) {
+    super(message, details, codes.THIN_CLIENT_ERROR_VOUCHER_SEAL_OPEN_FAILED);
+  }
+}
+
+/** Any other code of the daemon. */
+export class DaemonRequestError extends ThinClientError {
+  readonly code: RequestErrorName;
+  readonly retryable: boolean;
+  constructor(errorCode: number, details?: ErrorDetails) {
+    const text = codes.thinClientErrorToString(errorCode);
+    super(details?.operation ? `${details.operation} failed: ${text}` : text, details, errorCode);
+    this.code = codes.thinClientErrorName(errorCode) as RequestErrorName;
+    this.retryable = retryableRequestCodes.has(errorCode);
+  }
+}
+
+const retryableRequestCodes = new Set<number>([
+  codes.THIN_CLIENT_ERROR_TIMEOUT,
+  codes.THIN_CLIENT_ERROR_INTERNAL_ERROR,
+  codes.THIN_CLIENT_ERROR_MAX_RETRIES,
+  codes.THIN_CLIENT_ERROR_SERVICE_UNAVAILABLE,
+]);
+
+interface SpecificErrors {
+  ERR_CONFIG: ConfigError;
+  ERR_CONNECT: ConnectError;
+  ERR_UNSUPPORTED_TRANSPORT: UnsupportedTransportError;
+  THIN_CLIENT_ERROR_CONNECTION_LOST: ConnectionLostError;
+  ERR_CLOSED: ClientClosedError;
+  ERR_INVALID_STATE: InvalidStateError;
+  ERR_PROTOCOL: ProtocolError;
+  ERR_OFFLINE: ThinClientOfflineError;
+  ERR_TIMEOUT: RequestTimeoutError;
+  ERR_NO_PKI_DOCUMENT: PkiDocumentUnavailableError;
+  ERR_SERVICE_NOT_FOUND: ServiceNotFoundError;
+  ERR_NOT_ENOUGH_COURIERS: NotEnoughCouriersError;
+  ERR_SLOW_CONSUMER: SlowConsumerError;
+  ERR_SEND_FAILED: SendFailedError;
+  REPLICA_ERROR_BOX_ID_NOT_FOUND: BoxIDNotFoundError;
+  REPLICA_ERROR_INVALID_BOX_ID: InvalidBoxIDError;
+  REPLICA_ERROR_INVALID_SIGNATURE: InvalidSignatureError;
+  REPLICA_ERROR_DATABASE_FAILURE: DatabaseFailureError;
+  REPLICA_ERROR_INVALID_PAYLOAD: InvalidPayloadError;
+  REPLICA_ERROR_STORAGE_FULL: StorageFullError;
+  REPLICA_ERROR_INTERNAL_ERROR: ReplicaInternalError;
+  REPLICA_ERROR_INVALID_EPOCH: InvalidEpochError;
+  REPLICA_ERROR_REPLICATION_FAILED: ReplicationFailedError;
+  REPLICA_ERROR_BOX_ALREADY_EXISTS: BoxAlreadyExistsError;
+  REPLICA_ERROR_TOMBSTONE: TombstoneError;
+  THIN_CLIENT_ERROR_COURIER_CACHE_CORRUPTION: CourierCacheCorruptionError;
+  THIN_CLIENT_PROPAGATION_ERROR: CourierPropagationError;
+  THIN_CLIENT_ERROR_COURIER_INVALID_ENVELOPE: CourierInvalidEnvelopeError;
+  THIN_CLIENT_ERROR_COURIER_INVALID_EPOCH: CourierInvalidEpochError;
+  THIN_CLIENT_ERROR_MKEM_DECRYPTION_FAILED: MKEMDecryptionFailedError;
+  THIN_CLIENT_ERROR_BACAP_DECRYPTION_FAILED: BACAPDecryptionFailedError;
+  THIN_CLIENT_ERROR_START_RESENDING_CANCELLED: StartResendingCancelledError;
+  THIN_CLIENT_ERROR_INVALID_TOMBSTONE_SIG: InvalidTombstoneSignatureError;
+  THIN_CLIENT_ERROR_COPY_COMMAND_FAILED: CopyCommandFailedError;
+  THIN_CLIENT_ERROR_PAYLOAD_TOO_LARGE: PayloadTooLargeError;
+  THIN_CLIENT_ERROR_VOUCHER_HASH_MISMATCH: VoucherHashMismatchError;
+  THIN_CLIENT_ERROR_VOUCHER_SIGNATURE_INVALID: VoucherSignatureInvalidError;
+  THIN_CLIENT_ERROR_VOUCHER_SEAL_OPEN_FAILED: VoucherSealOpenFailedError;
+}
+
+/** The `code`s of {@link DaemonRequestError}. */
+export type RequestErrorName =
+  | Exclude<ThinClientErrorName, keyof SpecificErrors | "THIN_CLIENT_SUCCESS">
+  | "THIN_CLIENT_ERROR_UNKNOWN";
+
+/** From `code` to error class. */
+export type ErrorByCode = SpecificErrors & Record<RequestErrorName, DaemonRequestError>;
+
+/** Every `code` an error of this library can have. */
+export type ErrorCode = keyof SpecificErrors | RequestErrorName;
+
+/** Whether `error` is one of this library's, from this or another copy of the package. */
+export function isThinClientError(error: unknown): error is ErrorByCode[ErrorCode] {
+  return typeof error === "object" && error !== null && mark in error;
+}
+
+/** Whether `error` is the one that `code` names. */
+export function hasCode<C extends ErrorCode>(error: unknown, code: C): error is ErrorByCode[C] {
+  return isThinClientError(error) && error.code === code;
+}
+
+/**
+ * Whether `error` is an outcome that a correct program meets in normal work: a box that holds
+ * nothing, that is taken, or that was deleted.
+ */
+export function isExpectedOutcome(
+  error: unknown,
+): error is TombstoneError | BoxIDNotFoundError | BoxAlreadyExistsError {
+  return (
+    hasCode(error, "REPLICA_ERROR_TOMBSTONE") ||
+    hasCode(error, "REPLICA_ERROR_BOX_ID_NOT_FOUND") ||
+    hasCode(error, "REPLICA_ERROR_BOX_ALREADY_EXISTS")
+  );
+}

@@ -1,0 +1,30 @@
+/**
+ * The few globals that neutral folders may use: those that Node 20 and every browser have alike.
+ * Timers are not among them on purpose (`clock/` is the one place that knows them), nor are `Buffer`,
+ * `process` or `fetch`: using one is a compile error.
+ */
+interface AbortSignal {
+  readonly aborted: boolean;
+  // oxlint-disable-next-line typescript/no-explicit-any -- as in the platform's own declaration
+  readonly reason: any;
+  throwIfAborted(): void;
+  addEventListener(type: "abort", listener: () => void, options?: { once?: boolean }): void;
+  removeEventListener(type: "abort", listener: () => void): void;
+}
+declare var AbortSignal: { prototype: AbortSignal };
+
+interface AbortController {
+  readonly signal: AbortSignal;
+  abort(reason?: unknown): void;
+}
+declare var AbortController: { prototype: AbortController; new (): AbortController };
+
+declare class TextEncoder {
+  encode(text: string): Uint8Array<ArrayBuffer>;
+}
+declare class TextDecoder {
+  constructor(label?: string, options?: { fatal?: boolean; ignoreBOM?: boolean });
+  decode(bytes: Uint8Array): string;
+}
+declare const crypto: { getRandomValues<T extends Uint8Array>(array: T): T };
+declare function queueMicrotask(callback: () => void): void;

@@ -1,0 +1,84 @@
+/**
+ * What differs between Node and browsers. Neutral code imports it as `#platform`; the package's
+ * import map then picks `node.ts` or `browser.ts`, which have exactly these exports.
+ */
+import type { Bytes } from "../bytes/bytes.js";
+import type { Transport } from "../transport/transport.js";
+
+/** Options of every dial: aborting rejects with the signal's reason and leaves no socket behind. */
+export interface DialOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Address families of a TCP dial. */
+export type TcpNetwork = "tcp" | "tcp4" | "tcp6";
+
+/**
+ * Connects to `HOST:PORT` or `[V6]:PORT`.
+ * @throws ConnectError; UnsupportedTransportError in a browser.
+ */
+export declare function dialTcp(
+  address: string,
+  network: TcpNetwork,
+  options?: DialOptions,
+): Promise<Transport>;
+
+/**
+ * Connects to a Unix socket: a path, or `@name` for a Linux abstract one.
+ * @throws ConnectError; UnsupportedTransportError in a browser.
+ */
+export declare function dialUnix(address: string, options?: DialOptions): Promise<Transport>;
+
+/**
+ * Connects to `ws://…` or `wss://…`. `token`, for listeners that ask for one, travels as a WebSocket
+ * sub-protocol, never in the URL.
+ * @throws ConnectError.
+ */
+export declare function dialWs(
+  url: string,
+  options?: DialOptions & { readonly token?: string | undefined },
+): Promise<Transport>;
+
+/** The text of a file. @throws ConfigError in a browser; the system's error elsewhere. */
+export declare function readText(path: string): Promise<string>;
+
+/** X25519 public key (32 bytes) of a private key (32 bytes, clamped at use). RFC 7748 section 5. */
+export declare function x25519PublicKey(privateKey: Uint8Array): Bytes;
+
+/**
+ * X25519 shared secret (32 bytes). RFC 7748 section 6.1.
+ * @throws RangeError when the peer's key is of low order (the result would be all zero).
+ */
+export declare function x25519SharedSecret(privateKey: Uint8Array, publicKey: Uint8Array): Bytes;
+
+/**
+ * Cofactorless Ed25519 verification with the verdicts of section 1.7 of the pigeonhole page. Never
+ * throws: a wrong length is `false`.
+ */
+export declare function ed25519Verify(
+  signature: Uint8Array,
+  message: Uint8Array,
+  publicKey: Uint8Array,
+): boolean;
+
+/** ChaCha20-Poly1305 (RFC 8439), no associated data: ciphertext ‖ 16-byte tag. */
+export declare function chacha20Poly1305Seal(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  plaintext: Uint8Array,
+): Bytes;
+
+/** Opens what {@link chacha20Poly1305Seal} made; null when it was tampered with or is too short. */
+export declare function chacha20Poly1305Open(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  sealed: Uint8Array,
+): Bytes | null;
+
+/** HKDF (RFC 5869) with BLAKE2b-512. An empty `salt` is "no salt". `length` in bytes. */
+export declare function hkdfBlake2b512(
+  ikm: Uint8Array,
+  salt: Uint8Array,
+  info: Uint8Array,
+  length: number,
+): Bytes;

@@ -1,0 +1,104 @@
+/** Frames: a 4-byte big-endian length, then that many bytes. Protocol page, section 1.3. */
+import type { Bytes } from "../bytes/bytes.js";
+import { ProtocolError } from "../errors/errors.js";
+
+/** Longest frame body there is: 40 MiB, both directions. */
+export const MAX_MESSAGE_SIZE = 40 * 1024 * 1024;
+
+/** Bytes of the length prefix. */
+export const LENGTH_PREFIX_SIZE = 4;
+
+/**
+ * A frame around `body`.
+ * @throws RangeError when `body` is longer than `maxMessageSize`: a peer would hang up on it.
+ */
+export function encodeFrame(body: Uint8Array, maxMessageSize: number = MAX_MESSAGE_SIZE): Bytes {
+  if (body.length > maxMessageSize) {
+    throw new RangeError(`message must be at most ${maxMessageSize} bytes, got ${body.length}`);
+  }
+  const frame = new Uint8Array(LENGTH_PREFIX_SIZE + body.length);
+  new DataView(frame.buffer).setUint32(0, body.length);
+  frame.set(body, LENGTH_PREFIX_SIZE);
+  return frame;
+}
+
+/**
+ * Cuts a byte stream into frame bodies. Bytes go in as they come, however they are cut; a length is
+ * checked when its prefix is complete, and memory grows only with the bytes that really came.
+ */
+export class FrameDecoder {
+  readonly #maxMessageSize: number;
+  /** What came of the prefix or body being collected; grows by doubling, never past its length. */
+  #buffer = new Uint8Array(0);
+  #held = 0;
+  /** Length of the body being collected; -1 while its prefix is incomplete. */
+  #wanted = -1;
+  #failed = false;
+
+  constructor(maxMessageSize: number = MAX_MESSAGE_SIZE) {
+    this.#maxMessageSize = maxMessageSize;
+  }
+
+  /** Whether the stream may end here: nothing of a frame is held. */
+  get atBoundary(): boolean {
+    return this.#held === 0 && this.#wanted < 0;
+  }
+
+  /**
+   * Takes the next bytes of the stream and calls `onBody` for each body that is now complete. A body
+   * may share memory with `chunk`.
+   * @throws ProtocolError for a length that is zero or above the limit; the decoder is of no use
+   * afterwards, for the stream has no other marks to find the next frame by.
+   */
+  push(chunk: Uint8Array, onBody: (body: Uint8Array) => void): void {
+    if (this.#failed) throw new ProtocolError("a frame before this one was malformed");
+    for (let at = 0; at < chunk.length;) {
+      const length = this.#wanted < 0 ? LENGTH_PREFIX_SIZE : this.#wanted;
+      const taken = Math.min(length - this.#held, chunk.length - at);
+      const part = chunk.subarray(at, at + taken);
+      at += taken;
+      if (this.#held + taken < length) {
+        this.#hold(part, length);
+        return;
+      }
+      const whole = this.#complete(part, length);
+      if (this.#wanted < 0) {
+        this.#wanted = this.#checkLength(whole);
+      } else {
+        this.#wanted = -1;
+        onBody(whole);
+      }
+    }
+  }
+
+  #checkLength(prefix: Uint8Array): number {
+    const length = new DataView(prefix.buffer, prefix.byteOffset).getUint32(0);
+    if (length === 0 || length > this.#maxMessageSize) {
+      this.#failed = true;
+      throw new ProtocolError(
+        `frame length must be 1 to ${this.#maxMessageSize} bytes, got ${length}`,
+      );
+    }
+    return length;
+  }
+
+  #hold(part: Uint8Array, length: number): void {
+    const needed = this.#held + part.length;
+    if (needed > this.#buffer.length) {
+      const larger = new Uint8Array(Math.min(length, Math.max(needed, 2 * this.#buffer.length)));
+      larger.set(this.#buffer.subarray(0, this.#held));
+      this.#buffer = larger;
+    }
+    this.#buffer.set(part, this.#held);
+    this.#held = needed;
+  }
+
+  #complete(part: Uint8Array, length: number): Uint8Array {
+    if (this.#held === 0) return part;
+    this.#hold(part, length);
+    const whole = this.#buffer.subarray(0, length);
+    this.#buffer = new Uint8Array(0);
+    this.#held = 0;
+    return whole;
+  }
+}

@@ -1,0 +1,158 @@
+/** Small typed schemas, from which both directions of the codec and the static types come. */
+import { type Bytes, describeType } from "../bytes/bytes.js";
+import { ProtocolError } from "../errors/errors.js";
+import type { CborValue, Encodable } from "./cbor.js";
+
+/** How one value of type `T` stands on the wire. */
+export interface Schema<T> {
+  /**
+   * Reads a decoded value. `undefined` is an absent key, which means the same as null.
+   * @throws ProtocolError naming `path`.
+   */
+  decode(value: CborValue, path: string): T;
+  /** The wire's value; `undefined` leaves the key out. */
+  encode(value: T): Encodable;
+}
+
+/** The type a schema reads and writes. */
+export type TypeOf<S> = S extends Schema<infer T> ? T : never;
+
+function wrong(path: string, wanted: string, value: unknown): ProtocolError {
+  return new ProtocolError(`\`${path}\` must be ${wanted}, got ${describeType(value)}`);
+}
+
+function byteSchema(minimum: number, maximum: number, wanted: string): Schema<Bytes> {
+  return {
+    decode(value, path) {
+      if (!(value instanceof Uint8Array)) throw wrong(path, wanted, value);
+      if (value.length < minimum || value.length > maximum) throw wrong(path, wanted, value);
+      return value;
+    },
+    encode: (value) => value,
+  };
+}
+
+/** A byte string of any length. */
+export const bytes: Schema<Bytes> = byteSchema(0, Infinity, "a byte string");
+
+/** A byte string of exactly `length` bytes. */
+export function fixedBytes<T extends Bytes = Bytes>(length: number): Schema<T> {
+  return byteSchema(length, length, `${length} bytes`) as Schema<Bytes> as Schema<T>;
+}
+
+/** A byte string of `T`, whatever its length: where the receiver's rules, not the codec's, decide. */
+export function bytesAs<T extends Bytes>(): Schema<T> {
+  return bytes as Schema<Bytes> as Schema<T>;
+}
+
+/** A text string. */
+export const text: Schema<string> = {
+  decode(value, path) {
+    if (typeof value !== "string") throw wrong(path, "a text string", value);
+    return value;
+  },
+  encode: (value) => value,
+};
+
+/** True or false; absent is false. */
+export const bool: Schema<boolean> = {
+  decode(value, path) {
+    if (value === undefined || value === null) return false;
+    if (typeof value !== "boolean") throw wrong(path, "a boolean", value);
+    return value;
+  },
+  encode: (value) => value,
+};
+
+/** An unsigned integer up to `maximum` (at most 2^53 - 1); absent is 0. */
+export function uint(maximum: number = Number.MAX_SAFE_INTEGER): Schema<number> {
+  return {
+    decode(value, path) {
+      if (value === undefined || value === null) return 0;
+      if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > maximum) {
+        throw wrong(path, `an integer from 0 to ${maximum}`, value);
+      }
+      return value;
+    },
+    encode: (value) => value,
+  };
+}
+
+/** An unsigned integer up to 2^64 - 1; absent is 0n. */
+export const uint64: Schema<bigint> = {
+  decode(value, path) {
+    if (value === undefined || value === null) return 0n;
+    if (typeof value === "number" && Number.isInteger(value) && value >= 0) return BigInt(value);
+    if (typeof value === "bigint" && value >= 0n && value < 1n << 64n) return value;
+    throw wrong(path, "an integer from 0 to 2^64 - 1", value);
+  },
+  encode: (value) => (value <= Number.MAX_SAFE_INTEGER ? Number(value) : value),
+};
+
+/** Any value, as decoded. */
+export const anything: Schema<CborValue> = { decode: (value) => value, encode: (value) => value };
+
+/** `inner`, or null where the key is absent or null; null is written as null. */
+export function nullable<T>(inner: Schema<T>): Schema<T | null> {
+  return {
+    decode: (value, path) =>
+      value === undefined || value === null ? null : inner.decode(value, path),
+    encode: (value) => (value === null ? null : inner.encode(value)),
+  };
+}
+
+/** As {@link nullable}, but null is left out when writing (Go's `omitempty`). */
+export function optional<T>(inner: Schema<T>): Schema<T | null> {
+  return {
+    decode: (value, path) =>
+      value === undefined || value === null ? null : inner.decode(value, path),
+    encode: (value) => (value === null ? undefined : inner.encode(value)),
+  };
+}
+
+/** A flag that is left out when false (Go's `omitempty`). */
+export const omittedFlag: Schema<boolean> = {
+  decode: bool.decode,
+  encode: (value) => (value ? true : undefined),
+};
+
+/** An array; an absent one is not allowed. */
+export function arrayOf<T>(inner: Schema<T>): Schema<T[]> {
+  return {
+    decode(value, path) {
+      if (!Array.isArray(value)) throw wrong(path, "an array", value);
+      return value.map((element, i) => inner.decode(element, `${path}[${i}]`));
+    },
+    encode: (value) => value.map((element) => inner.encode(element)),
+  };
+}
+
+// oxlint-disable-next-line typescript/no-explicit-any -- a schema is invariant in its type
+type AnyFields = { readonly [name: string]: readonly [key: string, schema: Schema<any>] };
+
+/**
+ * A map with text keys: per field our name, the wire's key and the schema. Keys that are not listed
+ * are ignored. Encoding wants every field.
+ */
+export function record<F extends AnyFields>(
+  fields: F,
+): Schema<{ readonly [N in keyof F]: TypeOf<F[N][1]> }> {
+  const rows = Object.entries(fields).map(([name, [key, schema]]) => ({ name, key, schema }));
+  return {
+    decode(value, path) {
+      if (!(value instanceof Map)) throw wrong(path, "a map", value);
+      const result: Record<string, unknown> = {};
+      for (const row of rows) {
+        result[row.name] = row.schema.decode(value.get(row.key), `${path}.${row.key}`);
+      }
+      return result as { readonly [N in keyof F]: TypeOf<F[N][1]> };
+    },
+    encode(value) {
+      const result: Record<string, Encodable> = {};
+      for (const row of rows) {
+        result[row.key] = row.schema.encode((value as Record<string, unknown>)[row.name]);
+      }
+      return result;
+    },
+  };
+}

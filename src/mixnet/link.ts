@@ -1,0 +1,73 @@
+/**
+ * All that a daemon knows of a mixnet. The embedded network is one implementation; a gateway
+ * connection with real Sphinx packets can be another, with nothing above it changed.
+ */
+import type { IdentityHash, SurbId } from "../bytes/opaque.js";
+
+/** A payload on its way to a service. */
+export interface OutgoingPacket {
+  /** Service node: BLAKE2b-256 of its identity key, 32 bytes. */
+  readonly destination: IdentityHash;
+  /** Endpoint on that node, 1 to 32 bytes, e.g. `+echo`. */
+  readonly recipient: Uint8Array;
+  /** At most the Sphinx geometry's UserForwardPayloadLength. */
+  readonly payload: Uint8Array;
+  /** Name of the reply block that goes with it; null when no reply is wanted. Never used twice. */
+  readonly surbId: SurbId | null;
+}
+
+/** What a daemon learns when a packet has left. */
+export interface SentPacket {
+  /** When it left, in milliseconds since 1970. */
+  readonly sentAt: number;
+  /** How long the round trip is planned to take, in milliseconds; 0 without a reply block. */
+  readonly replyEtaMs: number;
+}
+
+/** What came back by a reply block. */
+export interface ReplyPacket {
+  readonly surbId: SurbId;
+  /** Always the geometry's ForwardPayloadLength: the answer first, then zeros. */
+  readonly payload: Uint8Array;
+}
+
+/** A consensus that became known. */
+export interface ConsensusDocument {
+  readonly epoch: number;
+  /** The signed certificate. Mixnet page, section 3.3. */
+  readonly certificate: Uint8Array;
+  /** The certified document alone, canonical CBOR without signatures; what thin clients are sent. */
+  readonly document: Uint8Array;
+}
+
+/** What a link tells its daemon. */
+export interface MixnetLinkHandlers {
+  onReply(reply: ReplyPacket): void;
+  /** A document became known: that of the current epoch, or of the one before or after it. */
+  onDocument(document: ConsensusDocument): void;
+  /** The connection to the gateway came or went; `error` says why it went. */
+  onStatus(status: { readonly connected: boolean; readonly error: string }): void;
+}
+
+/** Why a packet could not be sent, in the words that a daemon passes on to its client. */
+export class LinkError extends Error {
+  override readonly name = "LinkError";
+}
+
+/** A daemon's access to a mixnet. */
+export interface MixnetLink {
+  /** Begins telling; called exactly once. Status and known documents follow soon. */
+  open(handlers: MixnetLinkHandlers): void;
+  /**
+   * Sends a packet now: when it is time to send is the daemon's business (its send schedule), path,
+   * delays and reply block are the link's.
+   * @throws LinkError when not connected, or when no path to the destination exists.
+   */
+  send(packet: OutgoingPacket): Promise<SentPacket>;
+  /** Sends cover traffic: an echo to ourselves whose reply nobody waits for. Never throws. */
+  sendDecoy(): Promise<void>;
+  /** The current epoch by the network's clock, and its length in milliseconds. */
+  epoch(): { readonly current: number; readonly periodMs: number; readonly leftMs: number };
+  /** Ends the connection. Idempotent. */
+  close(): Promise<void>;
+}

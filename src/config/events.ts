@@ -1,0 +1,121 @@
+/** The events of a client, as records told apart by `type`. */
+import type { Bytes } from "../bytes/bytes.js";
+import type { MessageId, SurbId } from "../bytes/opaque.js";
+import type { PkiDocument } from "../pki/document.js";
+import type { Geometry, PigeonholeGeometry } from "../pki/geometry.js";
+
+/** The daemon's connection to the mixnet: once in the handshake, then at every change. */
+export interface ConnectionStatusEvent {
+  readonly type: "connectionStatus";
+  /** Whether the daemon is connected to the mixnet. */
+  readonly isConnected: boolean;
+  /** Why not; "" when nothing is wrong. */
+  readonly err: string;
+  /** Names the daemon's process (16 bytes); null when the daemon sent none. */
+  readonly instanceToken: Bytes | null;
+  /** Sizes of mixnet packets; null when the daemon sent none. */
+  readonly sphinxGeometry: Geometry | null;
+  /** Sizes of Pigeonhole messages; null when the daemon sent none. */
+  readonly pigeonholeGeometry: PigeonholeGeometry | null;
+}
+
+/** A PKI document: once in the handshake, then at every new epoch. */
+export interface NewPkiDocumentEvent {
+  readonly type: "newPkiDocument";
+  /** The document as it came (CBOR); null when the daemon has none yet. */
+  readonly payload: Bytes | null;
+  /** The document, decoded; null when the daemon has none yet. */
+  readonly document: PkiDocument | null;
+}
+
+/** A message left the daemon, or could not. */
+export interface MessageSentEvent {
+  readonly type: "messageSent";
+  readonly messageId: MessageId | null;
+  readonly surbId: SurbId | null;
+  /** When it was sent; the wire carries whole seconds. */
+  readonly sentAt: Date;
+  /** How long a reply is expected to take, in ms; 0 when none is expected. */
+  readonly replyEtaMs: number;
+  /** Why it was not sent; "" when it was. */
+  readonly err: string;
+}
+
+/** A reply to a message came. */
+export interface MessageReplyEvent {
+  readonly type: "messageReply";
+  readonly messageId: MessageId | null;
+  readonly surbId: SurbId | null;
+  /** The reply, padded with zeros to the geometry's payload length. */
+  readonly payload: Bytes;
+  /** Which of two replies it is, where there can be two; else null. */
+  readonly replyIndex: number | null;
+  /** 0, or a code of the thin-client protocol. */
+  readonly errorCode: number;
+}
+
+/** The daemon gave up on a message's reply. */
+export interface MessageIdGarbageCollectedEvent {
+  readonly type: "messageIdGarbageCollected";
+  readonly messageId: MessageId;
+}
+
+/** The connection to the daemon is gone; the client goes on to dial unless it is closed. */
+export interface DaemonDisconnectedEvent {
+  readonly type: "daemonDisconnected";
+  /** Whether the daemon said goodbye before. */
+  readonly isGraceful: boolean;
+  /** What went wrong; null when nothing did. */
+  readonly error: Error | null;
+}
+
+/** The connection to the daemon is there again, handshake and all. */
+export interface ReconnectedEvent {
+  readonly type: "reconnected";
+  /** Whether the daemon still knew our session. */
+  readonly resumed: boolean;
+  /** Whether it is another daemon process than before. */
+  readonly newInstance: boolean;
+}
+
+/** The daemon says that it is about to exit. */
+export interface ShutdownEvent {
+  readonly type: "shutdown";
+}
+
+/** A handler of the application threw, or its promise rejected. */
+export interface HandlerErrorEvent {
+  readonly type: "handlerError";
+  /** What it threw. */
+  readonly error: unknown;
+  /** Which event it was given. */
+  readonly event: Exclude<ClientEvent, HandlerErrorEvent>;
+}
+
+/** The client is closed for good; the last event. */
+export interface ClosedEvent {
+  readonly type: "closed";
+  /** `stop()`, `disconnect()`, or an error after which the client cannot go on. */
+  readonly reason: "stopped" | "disconnected" | "failed";
+  /** The error when `reason` is `failed`, else null. */
+  readonly error: Error | null;
+}
+
+/** Every event of a client. */
+export type ClientEvent =
+  | ConnectionStatusEvent
+  | NewPkiDocumentEvent
+  | MessageSentEvent
+  | MessageReplyEvent
+  | MessageIdGarbageCollectedEvent
+  | DaemonDisconnectedEvent
+  | ReconnectedEvent
+  | ShutdownEvent
+  | HandlerErrorEvent
+  | ClosedEvent;
+
+/** The name of an event. */
+export type EventType = ClientEvent["type"];
+
+/** The event of that name. */
+export type EventOf<T extends EventType> = Extract<ClientEvent, { readonly type: T }>;

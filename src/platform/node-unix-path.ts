@@ -1,0 +1,31 @@
+/** Names of Unix sockets as the system wants them. */
+import { ConfigError } from "../errors/errors.js";
+
+/** Bytes that `sun_path` holds, less the final NUL (unix(7); 104 in all on the BSDs and macOS). */
+const LONGEST_PATH = process.platform === "linux" ? 107 : 103;
+
+/** The path as the system wants it: for `@name` the `@` becomes a NUL. */
+export function systemUnixPath(address: string): string {
+  return isAbstract(address) ? `\0${address.slice(1)}` : address;
+}
+
+/** Whether it names a Linux abstract socket. */
+export function isAbstract(address: string): boolean {
+  return address.startsWith("@");
+}
+
+/**
+ * Checks that the system can hold the name, which it might cut off in silence otherwise.
+ * @throws ConfigError when it is too long, or abstract and this is not Linux.
+ */
+export function checkUnixLength(address: string): void {
+  if (isAbstract(address) && process.platform !== "linux") {
+    throw new ConfigError(`unix:${address} is an abstract socket, which only Linux has`);
+  }
+  const length = Buffer.byteLength(address);
+  if (process.platform !== "win32" && length > LONGEST_PATH) {
+    throw new ConfigError(
+      `unix:${address} is too long: ${length} bytes, and the system takes ${LONGEST_PATH}`,
+    );
+  }
+}

@@ -1,0 +1,135 @@
+/** Addresses to listen on and to connect to, as people write them. */
+import type { TcpNetwork } from "#platform";
+import { ConfigError } from "../errors/errors.js";
+
+/** A host and a port. */
+export interface HostPort {
+  /** A name or an address; an IPv6 address without its brackets. */
+  readonly host: string;
+  /** 0 to 65535; 0 only makes sense to listen. */
+  readonly port: number;
+}
+
+/** An address, taken apart. */
+export type Address =
+  | {
+      readonly kind: "unix";
+      /** A path, or `@name` for a Linux abstract socket. */
+      readonly path: string;
+    }
+  | ({ readonly kind: "tcp"; readonly network: TcpNetwork } & HostPort)
+  | ({
+      readonly kind: "ws";
+      /** Whether it is `wss:`. */
+      readonly secure: boolean;
+      /** From the first slash on; `/` when there was none. */
+      readonly path: string;
+    } & HostPort);
+
+const FORMS = "unix:PATH, unix:@NAME, tcp:HOST:PORT or ws://HOST:PORT";
+
+/**
+ * Takes `HOST:PORT` or `[V6]:PORT` apart.
+ * @throws ConfigError that says what is wrong with it.
+ */
+export function parseHostPort(text: string): HostPort {
+  const complain = (what: string): ConfigError =>
+    new ConfigError(`address ${JSON.stringify(text)} ${what}; expected HOST:PORT or [IPV6]:PORT`);
+  const match = /^(?:\[([^[\]]*)\]|([^:[\]]*))(?::(.*))?$/s.exec(text);
+  if (match === null) {
+    throw complain(
+      text.includes("[") || text.includes("]")
+        ? "has brackets that do not enclose an IPv6 address"
+        : "has more than one colon (an IPv6 address needs brackets)",
+    );
+  }
+  const host = match[1] ?? match[2]!;
+  if (match[1] !== undefined && !/^[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(%[^%\s]+)?$/.test(match[1])) {
+    throw complain("has brackets that do not enclose an IPv6 address");
+  }
+  if (host === "") throw complain("has no host");
+  if (/[\s/@?#\\]/.test(host)) throw complain("has a host with a character that no host has");
+  const port = match[3];
+  if (port === undefined || port === "") throw complain("has no port");
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65535) {
+    throw complain(`has port ${JSON.stringify(port)}, which is not a number from 0 to 65535`);
+  }
+  return { host, port: Number(port) };
+}
+
+/** `HOST:PORT`, with brackets around an IPv6 address. */
+export function formatHostPort({ host, port }: HostPort): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/**
+ * Takes a WebSocket URL apart. Without a port it is 80, or 443 for `wss:`.
+ * @throws ConfigError that says what is wrong with it.
+ */
+export function parseWsUrl(url: string): Extract<Address, { kind: "ws" }> {
+  const complain = (what: string): ConfigError =>
+    new ConfigError(`address ${JSON.stringify(withoutUser(url))} ${what}`);
+  const match = /^(wss?):\/\/([^/?#]*)([^#]*)(#.*)?$/is.exec(url);
+  if (match === null) throw complain("is no WebSocket URL; expected ws://HOST:PORT");
+  const [, scheme, authority, rest, fragment] = match;
+  if (authority!.includes("@")) {
+    throw complain("has a user name, which does not belong there; a token is an option of its own");
+  }
+  if (fragment !== undefined) throw complain("has a fragment (#…), which a WebSocket URL has not");
+  if (/\s/.test(url)) throw complain("has white space in it");
+  const secure = scheme!.toLowerCase() === "wss";
+  const hasPort = /:\d*$/.test(authority!.replace(/^\[.*\]/s, ""));
+  const place = hasPort ? authority! : `${authority}:${secure ? 443 : 80}`;
+  const path = rest!.startsWith("/") ? rest! : `/${rest}`;
+  return { kind: "ws", secure, path, ...parseHostPort(place) };
+}
+
+// Whatever stands before an @ may be a password.
+function withoutUser(url: string): string {
+  return url.replace(/\/\/[^/]*@/s, "//…@");
+}
+
+/**
+ * Takes an address apart: `unix:PATH`, `unix:@NAME` (Linux abstract), `tcp:HOST:PORT`,
+ * `tcp:[V6]:PORT` (also `tcp4:` and `tcp6:`), `ws://HOST:PORT[/path]` or `wss://…`.
+ * @throws TypeError when it is no string; ConfigError that says what is wrong with it.
+ */
+export function parseAddress(text: string): Address {
+  if (typeof text !== "string") {
+    throw new TypeError(`\`address\` must be a string, got ${typeof text}`);
+  }
+  if (/^wss?:/i.test(text)) return parseWsUrl(text);
+  const [, kind, rest] = /^([A-Za-z0-9]+):(.*)$/s.exec(text) ?? [];
+  if (kind === "unix") {
+    checkUnixPath(rest!);
+    return { kind, path: rest! };
+  }
+  if (kind === "tcp" || kind === "tcp4" || kind === "tcp6") {
+    return { kind: "tcp", network: kind, ...parseHostPort(rest!) };
+  }
+  const hint = text.startsWith("/") || text.startsWith("@") ? ` (meant: unix:${text}?)` : "";
+  throw new ConfigError(
+    `address ${JSON.stringify(withoutUser(text))} has no kind${hint}; expected ${FORMS}`,
+  );
+}
+
+/**
+ * Checks the path, or `@name`, of a Unix socket.
+ * @throws ConfigError when it is empty, or has a NUL in it.
+ */
+export function checkUnixPath(path: string): void {
+  if (path === "" || path === "@") {
+    throw new ConfigError("address of the Unix socket is empty; expected a path or @NAME");
+  }
+  if (path.includes("\0")) {
+    throw new ConfigError("address of the Unix socket has a NUL character; write @NAME instead");
+  }
+}
+
+/** The text that {@link parseAddress} takes apart into `address`. */
+export function formatAddress(address: Address): string {
+  if (address.kind === "unix") return `unix:${address.path}`;
+  if (address.kind === "tcp") return `${address.network}:${formatHostPort(address)}`;
+  const path = address.path === "/" ? "" : address.path;
+  return `${address.secure ? "wss" : "ws"}://${formatHostPort(address)}${path}`;
+}

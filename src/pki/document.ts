@@ -1,0 +1,148 @@
+/** The consensus: what the network looks like in one epoch. Mixnet page, section 3.4. */
+import { type Bytes, copyBytes, describeType } from "../bytes/bytes.js";
+import { ProtocolError } from "../errors/errors.js";
+import { type CborMap, type CborValue, decodeCbor } from "../wire/cbor.js";
+import {
+  type MixDescriptor,
+  type ReplicaDescriptor,
+  decodeMixDescriptor,
+  decodeReplicaDescriptor,
+} from "./mix-descriptor.js";
+import {
+  arrayField,
+  asMap,
+  bytesArrayField,
+  bytesField,
+  mapField,
+  numberField,
+  textField,
+  uintField,
+  wrongField,
+} from "./wire-fields.js";
+
+const where = "document";
+
+/** Authority (BLAKE2b-256 of its identity key, 32 bytes) to what it committed to or revealed. */
+export type SharedRandomByAuthority = ReadonlyMap<Uint8Array, Bytes>;
+
+/**
+ * A decoded consensus. Everything in it is shared, not copied, between these members and `fields`:
+ * treat it as read-only. What a document leaves out is 0, an empty text or an empty list here.
+ */
+export class PkiDocument {
+  /** The encoded document, without signatures. */
+  readonly raw: Bytes;
+  /** Every member as decoded, those below included. */
+  readonly fields: ReadonlyMap<unknown, CborValue>;
+  readonly epoch: number;
+  /** The network's first epoch. */
+  readonly genesisEpoch: number;
+  /** Rate of the delay at each hop, per millisecond: a mean delay of 1/mu. */
+  readonly mu: number;
+  /** Rate of a client's sends, per millisecond. */
+  readonly lambdaP: number;
+  /** Rate of a client's loop decoys, per millisecond. */
+  readonly lambdaL: number;
+  /** Rate of a mix's loop decoys, per millisecond. */
+  readonly lambdaM: number;
+  /** Rate of a gateway's decoys, per millisecond. */
+  readonly lambdaG: number;
+  /** Rate of couriers' and replicas' sends, per millisecond. */
+  readonly lambdaR: number;
+  /** The mix layers, first to last. */
+  readonly topology: readonly (readonly MixDescriptor[])[];
+  readonly gatewayNodes: readonly MixDescriptor[];
+  readonly serviceNodes: readonly MixDescriptor[];
+  /** The storage replicas that are up. */
+  readonly storageReplicas: readonly ReplicaDescriptor[];
+  /** IDs of all configured replicas, up or not. */
+  readonly configuredReplicaIds: readonly number[];
+  /** Identity keys of all configured replicas, sorted: what boxes are sharded by. */
+  readonly configuredReplicaIdentityKeys: readonly Bytes[];
+  /** What authorities committed to; null in a consensus. */
+  readonly sharedRandomCommit: SharedRandomByAuthority | null;
+  /** What authorities revealed; null in a consensus. */
+  readonly sharedRandomReveal: SharedRandomByAuthority | null;
+  /** 32 bytes on which the authorities agreed. */
+  readonly sharedRandomValue: Bytes;
+  /** The values of earlier epochs, newest first. */
+  readonly priorSharedRandom: readonly Bytes[];
+  /** Names the Sphinx geometry: 32 bytes, see {@link import("./geometry.js").Geometry.hash}. */
+  readonly sphinxGeometryHash: Bytes;
+  /** `v1`. */
+  readonly version: string;
+  /** The scheme of the authorities' signatures. */
+  readonly pkiSignatureScheme: string;
+
+  private constructor(raw: Bytes, map: CborMap) {
+    this.raw = raw;
+    this.fields = map;
+    const epoch = map.get("Epoch");
+    if (epoch === undefined || epoch === null) throw new ProtocolError("document has no Epoch");
+    this.epoch = uintField(map, "Epoch", where);
+    this.genesisEpoch = uintField(map, "GenesisEpoch", where);
+    this.mu = numberField(map, "Mu", where);
+    this.lambdaP = numberField(map, "LambdaP", where);
+    this.lambdaL = numberField(map, "LambdaL", where);
+    this.lambdaM = numberField(map, "LambdaM", where);
+    this.lambdaG = numberField(map, "LambdaG", where);
+    this.lambdaR = numberField(map, "LambdaR", where);
+    this.topology = layers(map);
+    this.gatewayNodes = descriptors(map, "GatewayNodes");
+    this.serviceNodes = descriptors(map, "ServiceNodes");
+    this.storageReplicas = arrayField(map, "StorageReplicas", where).map((value) =>
+      decodeReplicaDescriptor(value, "StorageReplicas"),
+    );
+    this.configuredReplicaIds = Array.from(bytesField(map, "ConfiguredReplicaIDs", where));
+    this.configuredReplicaIdentityKeys = bytesArrayField(
+      map,
+      "ConfiguredReplicaIdentityKeys",
+      where,
+    );
+    this.sharedRandomCommit = sharedRandom(map, "SharedRandomCommit");
+    this.sharedRandomReveal = sharedRandom(map, "SharedRandomReveal");
+    this.sharedRandomValue = bytesField(map, "SharedRandomValue", where);
+    this.priorSharedRandom = bytesArrayField(map, "PriorSharedRandom", where);
+    this.sphinxGeometryHash = bytesField(map, "SphinxGeometryHash", where);
+    this.version = textField(map, "Version", where);
+    this.pkiSignatureScheme = textField(map, "PKISignatureScheme", where);
+  }
+
+  /**
+   * Reads a document as daemons send it: without signatures, in any key order. Embedded descriptors
+   * are decoded too; unknown members are kept in `fields`. Nothing is verified: for that see
+   * {@link import("./verify.js").verifyPkiDocument}.
+   * @throws ProtocolError when it is not CBOR, has no epoch, or a known member has another type;
+   * TypeError when `bytes` is no byte array.
+   */
+  static decode(bytes: Uint8Array): PkiDocument {
+    if (!(bytes instanceof Uint8Array)) {
+      throw new TypeError(`\`bytes\` must be a Uint8Array, got ${describeType(bytes)}`);
+    }
+    const raw = copyBytes(bytes);
+    return new PkiDocument(raw, asMap(decodeCbor(raw), where));
+  }
+}
+
+function descriptors(map: CborMap, key: string): MixDescriptor[] {
+  return arrayField(map, key, where).map((value) => decodeMixDescriptor(value, key));
+}
+
+function layers(map: CborMap): MixDescriptor[][] {
+  return arrayField(map, "Topology", where).map((layer) => {
+    if (layer === null) return [];
+    if (!Array.isArray(layer)) throw wrongField(where, "Topology", "an array of arrays", layer);
+    return layer.map((value) => decodeMixDescriptor(value, "Topology"));
+  });
+}
+
+function sharedRandom(map: CborMap, key: string): SharedRandomByAuthority | null {
+  const value = mapField(map, key, where);
+  if (value === null) return null;
+  for (const [authority, bytes] of value) {
+    if (!(authority instanceof Uint8Array) || !(bytes instanceof Uint8Array)) {
+      throw wrongField(where, key, "a map from byte string to byte string", value);
+    }
+  }
+  return value as Map<unknown, unknown> as Map<Uint8Array, Bytes>;
+}

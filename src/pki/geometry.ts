@@ -1,0 +1,268 @@
+/** The lengths that a network's Sphinx packets have. Mixnet page, section 4.1. */
+import { type Bytes, describeType } from "../bytes/bytes.js";
+import { type CborMap, type CborValue, encodeCbor } from "../wire/cbor.js";
+import { hash256 } from "./hash.js";
+import {
+  isKemScheme,
+  isNikeScheme,
+  kemCiphertextLength,
+  nikePublicKeyLength,
+} from "./scheme-names.js";
+import { asMap, wrongField } from "./wire-fields.js";
+
+/** What a {@link Geometry} holds; lengths in bytes. Exactly one of the two names is not empty. */
+export interface GeometryFields {
+  readonly packetLength: number;
+  readonly nrHops: number;
+  readonly headerLength: number;
+  readonly routingInfoLength: number;
+  readonly perHopRoutingInfoLength: number;
+  readonly surbLength: number;
+  readonly sphinxPlaintextHeaderLength: number;
+  readonly payloadTagLength: number;
+  readonly forwardPayloadLength: number;
+  readonly userForwardPayloadLength: number;
+  readonly nextNodeHopLength: number;
+  readonly sprpKeyMaterialLength: number;
+  readonly nikeName?: string | undefined;
+  readonly kemName?: string | undefined;
+}
+
+/** What the shape of a packet follows from. */
+export interface GeometryParameters {
+  /** Hops of the longest path. */
+  readonly nrHops: number;
+  /** Bytes that a sender may fill. */
+  readonly userForwardPayloadLength: number;
+  /** Whether a payload has room for a reply block; true unless said otherwise. */
+  readonly withSurb?: boolean | undefined;
+}
+
+/** The lengths, our name and the wire's, in the order in which the text form lists them. */
+const lengthKeys = [
+  ["packetLength", "PacketLength"],
+  ["nrHops", "NrHops"],
+  ["headerLength", "HeaderLength"],
+  ["routingInfoLength", "RoutingInfoLength"],
+  ["perHopRoutingInfoLength", "PerHopRoutingInfoLength"],
+  ["surbLength", "SURBLength"],
+  ["sphinxPlaintextHeaderLength", "SphinxPlaintextHeaderLength"],
+  ["payloadTagLength", "PayloadTagLength"],
+  ["forwardPayloadLength", "ForwardPayloadLength"],
+  ["userForwardPayloadLength", "UserForwardPayloadLength"],
+  ["nextNodeHopLength", "NextNodeHopLength"],
+  ["sprpKeyMaterialLength", "SPRPKeyMaterialLength"],
+] as const;
+
+/** The lengths that must not be zero, in the order in which they are looked at. */
+const nonZeroKeys = [
+  ["packetLength", "PacketLength"],
+  ["nrHops", "NrHops"],
+  ["headerLength", "HeaderLength"],
+  ["routingInfoLength", "RoutingInfoLength"],
+  ["perHopRoutingInfoLength", "PerHopRoutingInfoLength"],
+] as const;
+
+const adLength = 2;
+const nodeIdLength = 32;
+const surbIdLength = 16;
+const macLength = 32;
+const payloadTagLength = 32;
+const sprpKeyMaterialLength = 48 + 16;
+const plaintextHeaderLength = 2;
+const nextNodeHopLength = 1 + nodeIdLength + macLength;
+
+/** @throws TypeError or RangeError unless `value` is a count. */
+export function checkCount(name: string, value: unknown): asserts value is number {
+  if (typeof value !== "number") {
+    throw new TypeError(`\`${name}\` must be a number, got ${describeType(value)}`);
+  }
+  if (!Number.isSafeInteger(value) || value < 0) {
+    throw new RangeError(`\`${name}\` must be an integer from 0 to 2^53 - 1, got ${value}`);
+  }
+}
+
+/** Reads a required length of a geometry. @throws ProtocolError. */
+export function requiredLength(map: CborMap, key: string, where: string): number {
+  const value = map.get(key);
+  if (typeof value === "number" && value >= 0 && Number.isSafeInteger(value)) return value;
+  throw wrongField(where, key, "an integer from 0 to 2^53 - 1", value);
+}
+
+/** Reads a required name of a geometry. @throws ProtocolError. */
+export function requiredName(map: CborMap, key: string, where: string): string {
+  const value = map.get(key);
+  if (typeof value === "string") return value;
+  throw wrongField(where, key, "a text string", value);
+}
+
+/** The lengths that a network's Sphinx packets have: 12 lengths in bytes and a scheme's name. */
+export class Geometry implements GeometryFields {
+  /** A whole packet on the wire. */
+  readonly packetLength: number;
+  /** Hops of the longest path. */
+  readonly nrHops: number;
+  readonly headerLength: number;
+  /** The part of the header that is encrypted in layers: one block a hop. */
+  readonly routingInfoLength: number;
+  readonly perHopRoutingInfoLength: number;
+  /** A single-use reply block. */
+  readonly surbLength: number;
+  /** What stands before a plaintext and its reply block: flags and a reserved byte. */
+  readonly sphinxPlaintextHeaderLength: number;
+  readonly payloadTagLength: number;
+  /** A payload as a service receives it, and the length of every reply. */
+  readonly forwardPayloadLength: number;
+  /** The most a sender may put into one message. */
+  readonly userForwardPayloadLength: number;
+  readonly nextNodeHopLength: number;
+  readonly sprpKeyMaterialLength: number;
+  /** The NIKE scheme of the header; empty when it has a KEM. */
+  readonly nikeName: string;
+  /** The KEM scheme of the header; empty when it has a NIKE. */
+  readonly kemName: string;
+
+  /**
+   * @throws TypeError or RangeError when a length is no integer from 0 up or a name is no string;
+   * whether the numbers make sense is {@link validate}'s business.
+   */
+  constructor(fields: GeometryFields) {
+    for (const [name] of lengthKeys) checkCount(name, fields[name]);
+    for (const name of ["nikeName", "kemName"] as const) {
+      const value = fields[name];
+      if (value !== undefined && typeof value !== "string") {
+        throw new TypeError(`\`${name}\` must be a string, got ${describeType(value)}`);
+      }
+    }
+    this.packetLength = fields.packetLength;
+    this.nrHops = fields.nrHops;
+    this.headerLength = fields.headerLength;
+    this.routingInfoLength = fields.routingInfoLength;
+    this.perHopRoutingInfoLength = fields.perHopRoutingInfoLength;
+    this.surbLength = fields.surbLength;
+    this.sphinxPlaintextHeaderLength = fields.sphinxPlaintextHeaderLength;
+    this.payloadTagLength = fields.payloadTagLength;
+    this.forwardPayloadLength = fields.forwardPayloadLength;
+    this.userForwardPayloadLength = fields.userForwardPayloadLength;
+    this.nextNodeHopLength = fields.nextNodeHopLength;
+    this.sprpKeyMaterialLength = fields.sprpKeyMaterialLength;
+    this.nikeName = fields.nikeName ?? "";
+    this.kemName = fields.kemName ?? "";
+  }
+
+  /**
+   * Reads a geometry as daemons send it: a map that has all 14 members (protocol page, section
+   * 6.3). Other members are ignored.
+   * @throws ProtocolError when one is missing or of the wrong type.
+   */
+  static fromWire(value: CborValue): Geometry {
+    const where = "sphinx_geometry";
+    const map = asMap(value, where);
+    const fields: Record<string, number | string> = {};
+    for (const [name, key] of lengthKeys) fields[name] = requiredLength(map, key, where);
+    fields["nikeName"] = requiredName(map, "NIKEName", where);
+    fields["kemName"] = requiredName(map, "KEMName", where);
+    return new Geometry(fields as unknown as GeometryFields);
+  }
+
+  /**
+   * The geometry of packets whose header uses the NIKE scheme `nike`, e.g. `x25519`.
+   * @throws RangeError when the scheme is unknown or a parameter is no integer from 0 up.
+   */
+  static forNike(parameters: GeometryParameters & { readonly nike: string }): Geometry {
+    const elementLength = nikePublicKeyLength(parameters.nike);
+    return fromFormula(parameters, elementLength, 0, { nikeName: parameters.nike });
+  }
+
+  /**
+   * The geometry of packets whose header uses the KEM scheme `kem`, e.g. `XWING`.
+   * @throws RangeError when the scheme or its sizes are unknown, or a parameter is no integer from
+   * 0 up.
+   */
+  static forKem(parameters: GeometryParameters & { readonly kem: string }): Geometry {
+    const elementLength = kemCiphertextLength(parameters.kem);
+    return fromFormula(parameters, elementLength, elementLength, { kemName: parameters.kem });
+  }
+
+  /** The map that {@link fromWire} reads. */
+  toWire(): Record<string, number | string> {
+    const map: Record<string, number | string> = {};
+    for (const [name, key] of lengthKeys) map[key] = this[name];
+    map["NIKEName"] = this.nikeName;
+    map["KEMName"] = this.kemName;
+    return map;
+  }
+
+  /**
+   * Checks what a daemon checks: exactly one known scheme, and no zero among the lengths that
+   * packets are cut by.
+   * @throws RangeError.
+   */
+  validate(): void {
+    if (this.nikeName === "" && this.kemName === "") {
+      throw new RangeError("geometry NIKEName or KEMName must be set");
+    }
+    if (this.nikeName !== "" && this.kemName !== "") {
+      throw new RangeError("geometry NIKEName and KEMName must not both be set");
+    }
+    if (this.nikeName !== "" && !isNikeScheme(this.nikeName)) {
+      throw new RangeError(`geometry has invalid NIKE Scheme ${this.nikeName}`);
+    }
+    if (this.kemName !== "" && !isKemScheme(this.kemName)) {
+      throw new RangeError(`geometry has invalid KEM Scheme ${this.kemName}`);
+    }
+    for (const [name, key] of nonZeroKeys) {
+      if (this[name] === 0) throw new RangeError(`geometry has ${key} of 0`);
+    }
+  }
+
+  /**
+   * What the consensus names a geometry by: BLAKE2b-256 (32 bytes) of its canonical CBOR. Mixnet
+   * page, section 4.1.
+   */
+  hash(): Bytes {
+    return hash256(encodeCbor(this.toWire()));
+  }
+
+  /** Every member, one a line, as `Name: value`. */
+  toString(): string {
+    const lines = Object.entries(this.toWire()).map(([key, value]) => `${key}: ${value}`);
+    return lines.join("\n");
+  }
+}
+
+/** The formulas of section 4.1; `perHopExtra` is what a KEM adds to each hop's block. */
+function fromFormula(
+  parameters: GeometryParameters,
+  elementLength: number,
+  perHopExtra: number,
+  names: { readonly nikeName?: string; readonly kemName?: string },
+): Geometry {
+  const { nrHops, userForwardPayloadLength, withSurb = true } = parameters;
+  checkCount("nrHops", nrHops);
+  checkCount("userForwardPayloadLength", userForwardPayloadLength);
+  const perHopRoutingInfoLength = nextNodeHopLength + 1 + surbIdLength + perHopExtra;
+  const routingInfoLength = perHopRoutingInfoLength * nrHops;
+  const headerLength = adLength + elementLength + routingInfoLength + macLength;
+  const surbLength = headerLength + nodeIdLength + sprpKeyMaterialLength;
+  const forwardPayloadLength = withSurb
+    ? userForwardPayloadLength + plaintextHeaderLength + surbLength
+    : userForwardPayloadLength;
+  return new Geometry({
+    packetLength: headerLength + payloadTagLength + forwardPayloadLength,
+    nrHops,
+    headerLength,
+    routingInfoLength,
+    perHopRoutingInfoLength,
+    surbLength,
+    sphinxPlaintextHeaderLength: plaintextHeaderLength,
+    payloadTagLength,
+    forwardPayloadLength,
+    userForwardPayloadLength,
+    nextNodeHopLength,
+    sprpKeyMaterialLength,
+    ...names,
+  });
+}
+
+export { Geometry as SphinxGeometry };

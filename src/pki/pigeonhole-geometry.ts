@@ -1,0 +1,182 @@
+/** The lengths that a network's storage messages have. Protocol page, section 6.3. */
+import { describeType } from "../bytes/bytes.js";
+import type { CborValue } from "../wire/cbor.js";
+import { Geometry, checkCount, requiredLength, requiredName } from "./geometry.js";
+import { nikePublicKeyLength } from "./scheme-names.js";
+import { asMap } from "./wire-fields.js";
+
+/** What a {@link PigeonholeGeometry} holds; lengths in bytes. */
+export interface PigeonholeGeometryFields {
+  readonly maxPlaintextPayloadLength?: number | undefined;
+  readonly courierQueryReadLength?: number | undefined;
+  readonly courierQueryWriteLength?: number | undefined;
+  readonly courierQueryReplyReadLength?: number | undefined;
+  readonly courierQueryReplyWriteLength?: number | undefined;
+  readonly nikeName?: string | undefined;
+  readonly signatureSchemeName?: string | undefined;
+}
+
+const lengthKeys = [
+  ["maxPlaintextPayloadLength", "MaxPlaintextPayloadLength"],
+  ["courierQueryReadLength", "CourierQueryReadLength"],
+  ["courierQueryWriteLength", "CourierQueryWriteLength"],
+  ["courierQueryReplyReadLength", "CourierQueryReplyReadLength"],
+  ["courierQueryReplyWriteLength", "CourierQueryReplyWriteLength"],
+] as const;
+
+/** A query is this much longer than the plaintext it carries, and a public key. */
+const queryOverhead = 291;
+/** The reply-length fields are this much longer than the plaintext. */
+const replyOverhead = 169;
+const signatureScheme = "Ed25519";
+
+/** The lengths that a network's storage messages have. */
+export class PigeonholeGeometry {
+  /** What stands before each plaintext to say how long it is. */
+  static readonly LENGTH_PREFIX_SIZE = 4;
+
+  /** The most that one box holds. */
+  readonly maxPlaintextPayloadLength: number;
+  readonly courierQueryReadLength: number;
+  readonly courierQueryWriteLength: number;
+  readonly courierQueryReplyReadLength: number;
+  readonly courierQueryReplyWriteLength: number;
+  /** The NIKE scheme of the envelopes. */
+  readonly nikeName: string;
+  /** The scheme of the boxes' signatures: `Ed25519`. */
+  readonly signatureSchemeName: string;
+
+  /**
+   * Members left out are 0, an empty name, and `Ed25519`.
+   * @throws TypeError or RangeError when a length is no integer from 0 up or a name is no string;
+   * whether the values make sense is {@link validate}'s business.
+   */
+  constructor(fields: PigeonholeGeometryFields = {}) {
+    for (const [name] of lengthKeys) {
+      if (fields[name] !== undefined) checkCount(name, fields[name]);
+    }
+    for (const name of ["nikeName", "signatureSchemeName"] as const) {
+      const value = fields[name];
+      if (value !== undefined && typeof value !== "string") {
+        throw new TypeError(`\`${name}\` must be a string, got ${describeType(value)}`);
+      }
+    }
+    this.maxPlaintextPayloadLength = fields.maxPlaintextPayloadLength ?? 0;
+    this.courierQueryReadLength = fields.courierQueryReadLength ?? 0;
+    this.courierQueryWriteLength = fields.courierQueryWriteLength ?? 0;
+    this.courierQueryReplyReadLength = fields.courierQueryReplyReadLength ?? 0;
+    this.courierQueryReplyWriteLength = fields.courierQueryReplyWriteLength ?? 0;
+    this.nikeName = fields.nikeName ?? "";
+    this.signatureSchemeName = fields.signatureSchemeName ?? signatureScheme;
+  }
+
+  /**
+   * Reads a geometry as daemons send it: a map that has all 7 members. Others are ignored.
+   * @throws ProtocolError when one is missing or of the wrong type.
+   */
+  static fromWire(value: CborValue): PigeonholeGeometry {
+    const where = "pigeonhole_geometry";
+    const map = asMap(value, where);
+    const fields: Record<string, number | string> = {};
+    for (const [name, key] of lengthKeys) fields[name] = requiredLength(map, key, where);
+    fields["nikeName"] = requiredName(map, "NIKEName", where);
+    fields["signatureSchemeName"] = requiredName(map, "SignatureSchemeName", where);
+    return new PigeonholeGeometry(fields);
+  }
+
+  /**
+   * The geometry for boxes that hold `maxPlaintextPayloadLength` bytes.
+   * @param nikePublicKeyBytes length of a public key of the scheme; needed only for unlisted ones.
+   * @throws RangeError when the length is not above 0 or the scheme is unknown.
+   */
+  static fromMaxPlaintext(
+    maxPlaintextPayloadLength: number,
+    nikeName: string,
+    nikePublicKeyBytes: number = nikePublicKeyLength(nikeName),
+  ): PigeonholeGeometry {
+    checkCount("maxPlaintextPayloadLength", maxPlaintextPayloadLength);
+    const queryLength = maxPlaintextPayloadLength + queryOverhead + nikePublicKeyBytes;
+    const replyLength = maxPlaintextPayloadLength + replyOverhead;
+    const geometry = new PigeonholeGeometry({
+      maxPlaintextPayloadLength,
+      courierQueryReadLength: queryLength,
+      courierQueryWriteLength: queryLength,
+      courierQueryReplyReadLength: replyLength,
+      courierQueryReplyWriteLength: replyLength,
+      nikeName,
+    });
+    geometry.validate();
+    return geometry;
+  }
+
+  /**
+   * The geometry of the largest boxes whose queries fit into one Sphinx payload: what a daemon
+   * derives from its network's Sphinx geometry.
+   * @param nikePublicKeyBytes length of a public key of the scheme; needed only for unlisted ones.
+   * @throws RangeError when the payload has no room for a box, or the scheme is unknown.
+   */
+  static fromSphinx(
+    geometry: Geometry,
+    nikeName: string,
+    nikePublicKeyBytes: number = nikePublicKeyLength(nikeName),
+  ): PigeonholeGeometry {
+    const overhead = queryOverhead + nikePublicKeyBytes;
+    const room = geometry.userForwardPayloadLength - overhead;
+    if (room <= 0) {
+      throw new RangeError(
+        "sphinx geometry too small: " +
+          `UserForwardPayloadLength=${geometry.userForwardPayloadLength}, ` +
+          `total overhead=${overhead}`,
+      );
+    }
+    return PigeonholeGeometry.fromMaxPlaintext(room, nikeName, nikePublicKeyBytes);
+  }
+
+  /**
+   * The Sphinx geometry whose payload holds every query and reply; its header uses the same NIKE
+   * scheme as the envelopes.
+   * @throws RangeError when the scheme is unknown.
+   */
+  toSphinx(nrHops: number, withSurb = true): Geometry {
+    const userForwardPayloadLength = Math.max(
+      this.courierQueryReadLength,
+      this.courierQueryWriteLength,
+      this.courierQueryReplyReadLength,
+      this.courierQueryReplyWriteLength,
+    );
+    return Geometry.forNike({ nike: this.nikeName, nrHops, userForwardPayloadLength, withSurb });
+  }
+
+  /** The map that {@link fromWire} reads. */
+  toWire(): Record<string, number | string> {
+    const map: Record<string, number | string> = {};
+    for (const [name, key] of lengthKeys) map[key] = this[name];
+    map["NIKEName"] = this.nikeName;
+    map["SignatureSchemeName"] = this.signatureSchemeName;
+    return map;
+  }
+
+  /** @throws RangeError when boxes hold nothing, no NIKE is named, or the signatures' scheme is wrong. */
+  validate(): void {
+    if (this.maxPlaintextPayloadLength <= 0) {
+      throw new RangeError("max_plaintext_payload_length must be positive");
+    }
+    if (this.nikeName === "") throw new RangeError("nike_name must be set");
+    if (this.signatureSchemeName !== signatureScheme) {
+      throw new RangeError(`signature_scheme_name must be '${signatureScheme}'`);
+    }
+  }
+
+  /** Bytes of a plaintext with its length in front: what every box is padded to before encryption. */
+  paddedPayloadLength(): number {
+    return PigeonholeGeometry.LENGTH_PREFIX_SIZE + this.maxPlaintextPayloadLength;
+  }
+
+  /** Every member, one a line, as `Name: value`; lengths with their unit. */
+  toString(): string {
+    const lines = Object.entries(this.toWire()).map(([key, value]) =>
+      typeof value === "number" ? `${key}: ${value} bytes` : `${key}: ${value}`,
+    );
+    return lines.join("\n");
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * Names and sizes of the key-exchange and encapsulation schemes that a network may be configured
+ * with. Mixnet page, sections 1 and 4.1; look-ups ignore case, as the network's own do.
+ */
+
+/** NIKE schemes and the length of their public keys in bytes. */
+const nikePublicKeyLengths: ReadonlyMap<string, number> = lowerCased([
+  ["x25519", 32],
+  ["x448", 56],
+  ["ctidh511", 64],
+  ["ctidh512", 64],
+  ["ctidh1024", 128],
+  ["ctidh2048", 256],
+  ["CTIDH512-X25519", 96],
+  ["CTIDH512-X448", 120],
+  ["CTIDH1024-X25519", 160],
+  ["X25519-CTIDH1024", 160],
+  ["CTIDH1024-X448", 184],
+  ["CTIDH2048-X448", 312],
+]);
+
+/** The KEM schemes whose ciphertext length in bytes is known here. */
+const kemCiphertextLengths: ReadonlyMap<string, number> = lowerCased([
+  ["x25519", 32],
+  ["x448", 56],
+  ["MLKEM768", 1088],
+  ["XWING", 1120],
+  ["Kyber768-X25519", 1120],
+  ["MLKEM768-X25519", 1120],
+  ["MLKEM768-X448", 1144],
+]);
+
+const mcelieceVariants = [
+  "348864",
+  "348864f",
+  "460896",
+  "460896f",
+  "6688128",
+  "6688128f",
+  "6960119",
+  "6960119f",
+  "8192128",
+  "8192128f",
+];
+
+/** Every KEM scheme that a network may name. */
+const kemNames: ReadonlySet<string> = new Set(
+  [
+    ...kemCiphertextLengths.keys(),
+    "sntrup4591761",
+    "sntrup4591761-X448",
+    "HQC-128",
+    "HQC-192",
+    "HQC-256",
+    "HQC-128-X25519",
+    "HQC-192-X25519",
+    "HQC-256-X25519",
+    "HQC-256-X448",
+    "FrodoKEM-640-SHAKE",
+    "FrodoKEM-640-SHAKE-X448",
+    "ctidh511",
+    "ctidh512",
+    "ctidh1024",
+    "ctidh2048",
+    "CTIDH512-X25519",
+    "CTIDH1024-X448",
+    ...mcelieceVariants.flatMap((name) => [`mceliece${name}`, `mceliece${name}-X25519`]),
+  ].map((name) => name.toLowerCase()),
+);
+
+function lowerCased(rows: readonly (readonly [string, number])[]): ReadonlyMap<string, number> {
+  return new Map(rows.map(([name, length]) => [name.toLowerCase(), length]));
+}
+
+/** Whether `name` is a NIKE scheme that a network may name. */
+export function isNikeScheme(name: string): boolean {
+  return nikePublicKeyLengths.has(name.toLowerCase());
+}
+
+/** Whether `name` is a KEM scheme that a network may name. */
+export function isKemScheme(name: string): boolean {
+  return kemNames.has(name.toLowerCase());
+}
+
+/**
+ * Length in bytes of a public key of the NIKE scheme `name`.
+ * @throws RangeError when there is no such scheme.
+ */
+export function nikePublicKeyLength(name: string): number {
+  const length = nikePublicKeyLengths.get(name.toLowerCase());
+  if (length === undefined) {
+    throw new RangeError(`\`nike\` must be a known NIKE scheme, got ${JSON.stringify(name)}`);
+  }
+  return length;
+}
+
+/**
+ * Length in bytes of a ciphertext of the KEM scheme `name`.
+ * @throws RangeError when there is no such scheme, or its sizes are not known here.
+ */
+export function kemCiphertextLength(name: string): number {
+  const length = kemCiphertextLengths.get(name.toLowerCase());
+  if (length === undefined) {
+    throw new RangeError(
+      `\`kem\` must be a KEM scheme of known sizes, got ${JSON.stringify(name)}`,
+    );
+  }
+  return length;
+}

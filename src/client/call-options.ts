@@ -1,0 +1,89 @@
+/** What every call that can wait takes last, and how waiting ends early. */
+import { describeType } from "../bytes/bytes.js";
+import type { Clock } from "../clock/clock.js";
+import { RequestTimeoutError } from "../errors/errors.js";
+
+/** Options of every call that can wait. */
+export interface CallOptions {
+  /** Aborting ends the wait: the call rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Longest wait in milliseconds; the call then rejects with `RequestTimeoutError`. Infinity: none. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/**
+ * Checks a call's options.
+ * @throws TypeError for an option that is not known, or of the wrong type; RangeError for a
+ * `timeoutMs` that is not a positive number.
+ */
+export function checkCallOptions(
+  options: CallOptions | undefined,
+  ...more: readonly string[]
+): void {
+  if (options === undefined) return;
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`\`options\` must be an object, got ${describeType(options)}`);
+  }
+  for (const name of Object.keys(options)) {
+    if (name !== "signal" && name !== "timeoutMs" && !more.includes(name)) {
+      const known = ["signal", "timeoutMs", ...more].join(", ");
+      throw new TypeError(`\`options.${name}\` is not an option of this call; known: ${known}`);
+    }
+  }
+  checkDuration("options.timeoutMs", options.timeoutMs);
+  const { signal } = options;
+  if (signal !== undefined && typeof signal?.addEventListener !== "function") {
+    throw new TypeError(`\`options.signal\` must be an AbortSignal, got ${describeType(signal)}`);
+  }
+}
+
+/**
+ * Checks a duration in milliseconds; undefined passes.
+ * @throws RangeError naming `name`.
+ */
+export function checkDuration(name: string, value: number | undefined): void {
+  if (value === undefined) return;
+  if (typeof value !== "number" || Number.isNaN(value) || value <= 0) {
+    throw new RangeError(`\`${name}\` must be a positive number of milliseconds, got ${value}`);
+  }
+}
+
+/** Ends a wait at its deadline or when its signal is aborted, whichever is first. */
+export interface Deadline {
+  /** Removes timer and listener. Idempotent. */
+  dispose(): void;
+}
+
+/**
+ * Calls `end` with the reason when `options.signal` is aborted or the time is over.
+ * @param defaultTimeoutMs used where the options name no time; Infinity is no deadline.
+ */
+export function watchDeadline(
+  clock: Clock,
+  operation: string,
+  options: CallOptions | undefined,
+  defaultTimeoutMs: number,
+  end: (reason: unknown) => void,
+): Deadline {
+  const signal = options?.signal;
+  const timeoutMs = options?.timeoutMs ?? defaultTimeoutMs;
+  const onAbort = (): void => {
+    deadline.dispose();
+    end(signal?.reason);
+  };
+  const timer = Number.isFinite(timeoutMs)
+    ? clock.after(timeoutMs, () => {
+        deadline.dispose();
+        const text = `${operation} was not answered within ${timeoutMs} ms`;
+        end(new RequestTimeoutError(text, { operation }));
+      })
+    : null;
+  const deadline = {
+    dispose(): void {
+      timer?.cancel();
+      signal?.removeEventListener("abort", onAbort);
+    },
+  };
+  signal?.addEventListener("abort", onAbort, { once: true });
+  return deadline;
+}

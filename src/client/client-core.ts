@@ -1,0 +1,224 @@
+/** What the parts of a client share: session, events, and what the daemon told us last. */
+import type { Config } from "../config/config.js";
+import type { ClientEvent, ConnectionStatusEvent, EventType } from "../config/events.js";
+import { ClientClosedError, ThinClientError } from "../errors/errors.js";
+import { PkiDocument } from "../pki/document.js";
+import { Geometry, PigeonholeGeometry } from "../pki/geometry.js";
+import type { DaemonResponse } from "../wire/responses.js";
+import { type CallOptions, watchDeadline } from "./call-options.js";
+import { EventHub } from "./event-hub.js";
+import type { HandshakeResult } from "./handshake.js";
+import { AwaitedReplies, type MessageContext } from "./messages.js";
+import type { ResolvedOptions } from "./options.js";
+import { PkiCache } from "./pki-cache.js";
+import { Session } from "./session.js";
+
+const NS_PER_MS = 1_000_000;
+
+/** The state behind a {@link import("./thin-client.js").ThinClient}. */
+export class ClientCore {
+  readonly config: Config;
+  readonly options: ResolvedOptions;
+  readonly hub: EventHub;
+  readonly session: Session;
+  readonly documents = new PkiCache();
+  readonly awaitedReplies: AwaitedReplies;
+  readonly messageContext: MessageContext;
+  geometry: Geometry | null = null;
+  pigeonholeGeometry: PigeonholeGeometry | null = null;
+  #online = false;
+
+  constructor(config: Config, options: ResolvedOptions) {
+    this.config = config;
+    this.options = options;
+    this.hub = new EventHub((type) => configuredHandler(config, type), options.logger);
+    this.session = new Session((signal) => config.dial.dial({ signal }), options, {
+      onHandshake: (result) => this.#onHandshake(result),
+      onMessage: (message) => this.onMessage(message),
+      emit: (event) => this.#emit(event),
+      onClosed: ({ reason, error }) => {
+        this.#online = false;
+        this.awaitedReplies.onClosed(error);
+        this.hub.emit({ type: "closed", reason, error });
+        this.hub.end();
+      },
+    });
+    this.messageContext = {
+      session: this.session,
+      options,
+      isConnected: () => this.isConnected(),
+      geometry: () => this.geometry,
+    };
+    this.awaitedReplies = new AwaitedReplies(this.messageContext);
+  }
+
+  isConnected(): boolean {
+    return this.#online && this.session.isState("ready");
+  }
+
+  async waitUntilOnline(options: CallOptions | undefined): Promise<void> {
+    const operation = "waitUntilOnline";
+    const isOnline = (): boolean => this.isConnected() && this.documents.current !== null;
+    const notUsable = this.session.notUsable(operation);
+    if (notUsable) throw notUsable;
+    options?.signal?.throwIfAborted();
+    if (isOnline()) return;
+    const registrations: { (): void }[] = [];
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const check = (): void => {
+          if (isOnline()) resolve();
+        };
+        const { clock } = this.options;
+        const deadline = watchDeadline(clock, operation, options, Infinity, reject);
+        registrations.push(
+          () => deadline.dispose(),
+          this.hub.on("connectionStatus", check),
+          this.hub.on("newPkiDocument", check),
+          this.hub.on("reconnected", check),
+          this.hub.on("closed", () =>
+            reject(new ClientClosedError(`${operation}: the client is closed`, { operation })),
+          ),
+        );
+      });
+    } finally {
+      for (const unregister of registrations) unregister();
+    }
+  }
+
+  /** Dispatches a message that answers no call. */
+  onMessage(message: DaemonResponse): void {
+    switch (message.kind) {
+      case "connectionStatusEvent":
+        this.#onStatus(message);
+        break;
+      case "newPkiDocumentEvent":
+        this.#onDocument(message);
+        break;
+      case "messageSentEvent": {
+        const event = {
+          type: "messageSent",
+          messageId: message.messageId,
+          surbId: message.surbId,
+          sentAt: new Date(message.sentAt * 1000),
+          replyEtaMs: message.replyEta / NS_PER_MS,
+          err: message.err ?? "",
+        } as const;
+        this.awaitedReplies.onSent(event);
+        this.hub.emit(event);
+        break;
+      }
+      case "messageReplyEvent": {
+        const event = {
+          type: "messageReply",
+          messageId: message.messageId,
+          surbId: message.surbId,
+          payload: message.payload ?? new Uint8Array(0),
+          replyIndex: message.replyIndex,
+          errorCode: message.errorCode,
+        } as const;
+        this.awaitedReplies.onReply(event);
+        this.hub.emit(event);
+        break;
+      }
+      case "messageIdGarbageCollected":
+        if (message.messageId) {
+          this.hub.emit({ type: "messageIdGarbageCollected", messageId: message.messageId });
+        }
+        break;
+      case "shutdownEvent":
+        this.hub.emit({ type: "shutdown" });
+        break;
+      default:
+        // A late reply to a call that was given up or sent again: nobody waits for it.
+        this.options.logger.debug("ignored a reply that no call waits for", {
+          kind: message.kind,
+        });
+    }
+  }
+
+  /** Takes in what a status event says. */
+  takeStatus(event: ConnectionStatusEvent): void {
+    this.#online = event.isConnected;
+    if (event.sphinxGeometry) {
+      this.geometry = event.sphinxGeometry;
+      this.config.geometry = event.sphinxGeometry;
+    }
+    if (event.pigeonholeGeometry) this.pigeonholeGeometry = event.pigeonholeGeometry;
+    if (!event.isConnected) this.awaitedReplies.onOffline();
+  }
+
+  #emit(event: ClientEvent): void {
+    if (event.type === "daemonDisconnected") this.#online = false;
+    if (event.type === "reconnected" && !event.resumed) this.awaitedReplies.onForgotten();
+    this.hub.emit(event);
+  }
+
+  #onHandshake(result: HandshakeResult): void {
+    this.#onStatus(result.status);
+    this.#onDocument(result.document);
+  }
+
+  #onStatus(message: DaemonResponse<"connectionStatusEvent">): void {
+    const { sphinxGeometry, pigeonholeGeometry } = message;
+    let geometries: Pick<ConnectionStatusEvent, "sphinxGeometry" | "pigeonholeGeometry">;
+    try {
+      geometries = {
+        sphinxGeometry: sphinxGeometry instanceof Map ? Geometry.fromWire(sphinxGeometry) : null,
+        pigeonholeGeometry:
+          pigeonholeGeometry instanceof Map
+            ? PigeonholeGeometry.fromWire(pigeonholeGeometry)
+            : null,
+      };
+    } catch (error) {
+      this.#skipped("connection_status_event", error);
+      return;
+    }
+    const event: ConnectionStatusEvent = {
+      type: "connectionStatus",
+      isConnected: message.isConnected,
+      err: typeof message.err === "string" ? message.err : "",
+      instanceToken: message.instanceToken,
+      ...geometries,
+    };
+    this.takeStatus(event);
+    this.hub.emit(event);
+  }
+
+  #onDocument(message: DaemonResponse<"newPkiDocumentEvent">): void {
+    const { payload } = message;
+    let document: PkiDocument | null = null;
+    try {
+      // An old daemon may send zero bytes where it has no document.
+      if (payload && payload.length > 0) document = PkiDocument.decode(payload);
+    } catch (error) {
+      this.#skipped("new_pki_document_event", error);
+      return;
+    }
+    if (document) this.documents.add(document);
+    this.hub.emit({ type: "newPkiDocument", payload: document ? payload : null, document });
+  }
+
+  #skipped(what: string, error: unknown): void {
+    if (!(error instanceof ThinClientError)) throw error;
+    this.options.logger.warn("skipped an event that cannot be read", {
+      event: what,
+      error: error.message,
+    });
+  }
+}
+
+function configuredHandler(
+  config: Config,
+  type: EventType,
+): ((event: ClientEvent) => void | Promise<void>) | undefined {
+  const handlers = {
+    connectionStatus: config.onConnectionStatus,
+    newPkiDocument: config.onNewPkiDocument,
+    messageSent: config.onMessageSent,
+    messageReply: config.onMessageReply,
+    daemonDisconnected: config.onDaemonDisconnected,
+  };
+  const handler = handlers[type as keyof typeof handlers];
+  return handler as ((event: ClientEvent) => void | Promise<void>) | undefined;
+}

@@ -1,0 +1,131 @@
+/** One connection to a daemon: frames in, frames out, and why it ended. */
+import { ProtocolError } from "../errors/errors.js";
+import type { Transport } from "../transport/transport.js";
+import { FrameDecoder, encodeFrame } from "../wire/framing.js";
+import { type DaemonRequest, encodeRequest } from "../wire/requests.js";
+import { type DaemonResponse, type MalformedReply, decodeResponse } from "../wire/responses.js";
+
+/** What a connection tells its session. */
+export interface ConnectionHandlers {
+  onResponse(response: DaemonResponse | MalformedReply): void;
+  /** The connection is over; called exactly once, last. */
+  onClose(error: Error | null): void;
+}
+
+/** Frames over a transport. A frame that is malformed ends the connection: nothing after it counts. */
+export class Connection {
+  readonly #transport: Transport;
+  readonly #decoder: FrameDecoder;
+  readonly #maxMessageSize: number;
+  #handlers: ConnectionHandlers | null;
+  #queued: Uint8Array[] = [];
+  #closed = false;
+  #failure: Error | null = null;
+  /** Resolves when the transport is closed for good. */
+  readonly closed: Promise<void>;
+  #resolveClosed!: () => void;
+
+  constructor(transport: Transport, maxMessageSize: number, handlers: ConnectionHandlers) {
+    this.#transport = transport;
+    this.#maxMessageSize = maxMessageSize;
+    this.#decoder = new FrameDecoder(maxMessageSize);
+    this.#handlers = handlers;
+    this.closed = new Promise((resolve) => (this.#resolveClosed = resolve));
+  }
+
+  /** Begins; called exactly once, when the handlers may be called. */
+  open(): void {
+    this.#transport.open({
+      onData: (chunk) => this.#onData(chunk),
+      onClose: (error) => {
+        this.#onClose(error);
+        this.#resolveClosed();
+      },
+    });
+  }
+
+  /** Where the daemon is. */
+  get address(): string {
+    return this.#transport.address;
+  }
+
+  /**
+   * Queues a request. Those of one turn leave together.
+   * @throws RangeError when it is longer than a frame may be.
+   */
+  send(request: DaemonRequest): void {
+    const frame = encodeFrame(encodeRequest(request), this.#maxMessageSize);
+    if (this.#closed) return;
+    if (this.#queued.push(frame) === 1) queueMicrotask(() => this.#flush());
+  }
+
+  /** Resolves when what was queued has been handed to the system, or the connection is over. */
+  async drained(): Promise<void> {
+    this.#flush();
+    await this.#transport.drained();
+  }
+
+  /** Sends what is queued, then closes. */
+  end(): void {
+    this.#flush();
+    this.#closed = true;
+    this.#transport.end();
+  }
+
+  /** Closes at once. */
+  destroy(): void {
+    this.#closed = true;
+    this.#transport.destroy();
+  }
+
+  /** Says nothing more to the handlers. */
+  silence(): void {
+    this.#handlers = null;
+  }
+
+  #flush(): void {
+    if (this.#queued.length === 0) return;
+    const frames = this.#queued;
+    this.#queued = [];
+    if (frames.length === 1) {
+      this.#transport.write(frames[0]!);
+      return;
+    }
+    let length = 0;
+    for (const frame of frames) length += frame.length;
+    const joined = new Uint8Array(length);
+    let at = 0;
+    for (const frame of frames) {
+      joined.set(frame, at);
+      at += frame.length;
+    }
+    this.#transport.write(joined);
+  }
+
+  #onData(chunk: Uint8Array): void {
+    if (this.#failure) return;
+    try {
+      this.#decoder.push(chunk, (body) => {
+        const response = decodeResponse(body);
+        if (response) this.#handlers?.onResponse(response);
+      });
+    } catch (error) {
+      this.#failure =
+        error instanceof ProtocolError
+          ? error
+          : new ProtocolError("a frame could not be read", { cause: error });
+      this.destroy();
+    }
+  }
+
+  #onClose(error: Error | null): void {
+    this.#closed = true;
+    let reason = this.#failure ?? error;
+    if (!reason && !this.#decoder.atBoundary) {
+      reason = new ProtocolError("the daemon hung up in the middle of a frame");
+    }
+    const handlers = this.#handlers;
+    this.#handlers = null;
+    handlers?.onClose(reason);
+  }
+}

@@ -1,0 +1,218 @@
+/** One hub, three ways to hear events, and none of them loses one silently. Design, "Events". */
+import { describeType } from "../bytes/bytes.js";
+import type { ClientEvent, EventOf, EventType } from "../config/events.js";
+import { SlowConsumerError } from "../errors/errors.js";
+import type { Logger } from "./logger.js";
+
+/** A function that hears events of one type; the next event does not wait for its promise. */
+export type EventHandler<T extends EventType> = (event: EventOf<T>) => void | Promise<void>;
+
+/** Ends a registration when called or disposed of. Idempotent. */
+export interface Registration extends Disposable {
+  (): void;
+}
+
+/** Options of `client.events()`. */
+export interface EventsOptions<T extends EventType = EventType> {
+  /** Which events; all by default. */
+  readonly types?: readonly T[] | undefined;
+  /** Ends the iteration. */
+  readonly signal?: AbortSignal | undefined;
+  /** How many unread events may wait before `SlowConsumerError` is thrown; default 10,000. */
+  readonly maxQueue?: number | undefined;
+}
+
+/** The event types there are. */
+const eventTypes: ReadonlySet<string> = new Set<EventType>([
+  "connectionStatus",
+  "newPkiDocument",
+  "messageSent",
+  "messageReply",
+  "messageIdGarbageCollected",
+  "daemonDisconnected",
+  "reconnected",
+  "shutdown",
+  "handlerError",
+  "closed",
+]);
+
+function checkType(name: string, type: unknown): void {
+  if (typeof type === "string" && eventTypes.has(type)) return;
+  const got = typeof type === "string" ? `"${type}"` : describeType(type);
+  throw new TypeError(`\`${name}\` must be one of ${[...eventTypes].join(", ")}, got ${got}`);
+}
+
+type AnyHandler = (event: ClientEvent) => void | Promise<void>;
+
+/** Hands each event to the configuration's handlers, to `on` handlers and to iterators, in order. */
+export class EventHub {
+  readonly #handlers = new Map<EventType, Set<AnyHandler>>();
+  readonly #readers = new Set<EventReader>();
+  readonly #configured: (type: EventType) => AnyHandler | undefined;
+  readonly #logger: Logger;
+  #ended = false;
+
+  /** @param configured looks a handler up in the configuration, at the moment of each event. */
+  constructor(configured: (type: EventType) => AnyHandler | undefined, logger: Logger) {
+    this.#configured = configured;
+    this.#logger = logger;
+  }
+
+  /** Registers a handler. @throws TypeError for an unknown type or a handler that is no function. */
+  on<T extends EventType>(
+    type: T,
+    handler: EventHandler<T>,
+    options: { signal?: AbortSignal | undefined; once?: boolean | undefined } = {},
+  ): Registration {
+    checkType("type", type);
+    if (typeof handler !== "function") {
+      throw new TypeError(`\`handler\` must be a function, got ${describeType(handler)}`);
+    }
+    const { signal, once } = options;
+    const registered: AnyHandler = (event) => {
+      if (once) off();
+      return (handler as AnyHandler)(event);
+    };
+    const set = this.#handlers.get(type) ?? new Set();
+    this.#handlers.set(type, set);
+    if (!signal?.aborted) set.add(registered);
+    const off = (): void => {
+      set.delete(registered);
+      signal?.removeEventListener("abort", off);
+    };
+    signal?.addEventListener("abort", off, { once: true });
+    return Object.assign(off, { [Symbol.dispose]: off });
+  }
+
+  /** An iterator over events from now on. */
+  events<T extends EventType>(
+    options: EventsOptions<T> = {},
+  ): AsyncIterableIterator<EventOf<T>> & AsyncDisposable {
+    const { types, signal, maxQueue = 10_000 } = options;
+    types?.forEach((type, i) => checkType(`options.types[${i}]`, type));
+    if (!Number.isInteger(maxQueue) || maxQueue < 1) {
+      throw new RangeError(`\`options.maxQueue\` must be a positive integer, got ${maxQueue}`);
+    }
+    const wanted = types ? new Set<EventType>(types) : null;
+    const reader = new EventReader(wanted, maxQueue, signal, () => this.#readers.delete(reader));
+    if (this.#ended || signal?.aborted) reader.end();
+    else this.#readers.add(reader);
+    return reader as unknown as AsyncIterableIterator<EventOf<T>> & AsyncDisposable;
+  }
+
+  /** Hands `event` to all who want it. A handler that throws is reported, never felt by others. */
+  emit(event: ClientEvent): void {
+    const configured = this.#configured(event.type);
+    if (configured) this.#call(configured, event);
+    for (const handler of this.#handlers.get(event.type) ?? []) this.#call(handler, event);
+    for (const reader of this.#readers) reader.push(event);
+  }
+
+  /** Ends all iterators; what they have not read yet they still give. */
+  end(): void {
+    this.#ended = true;
+    for (const reader of this.#readers) reader.end();
+    this.#readers.clear();
+  }
+
+  #call(handler: AnyHandler, event: ClientEvent): void {
+    try {
+      const result = handler(event);
+      if (result instanceof Promise) {
+        result.catch((error: unknown) => this.#report(error, event));
+      }
+    } catch (error) {
+      this.#report(error, event);
+    }
+  }
+
+  #report(error: unknown, event: ClientEvent): void {
+    this.#logger.error("an event handler failed", { event: event.type });
+    // A failing handler of handlerError must not feed itself.
+    if (event.type !== "handlerError") {
+      this.emit({ type: "handlerError", error, event });
+    }
+  }
+}
+
+class EventReader implements AsyncIterableIterator<ClientEvent>, AsyncDisposable {
+  readonly #wanted: ReadonlySet<EventType> | null;
+  readonly #maxQueue: number;
+  readonly #onEnd: () => void;
+  readonly #signal: AbortSignal | undefined;
+  #queue: ClientEvent[] = [];
+  #waiting: {
+    resolve(result: IteratorResult<ClientEvent>): void;
+    reject(error: Error): void;
+  }[] = [];
+  #ended = false;
+  #error: Error | null = null;
+
+  constructor(
+    wanted: ReadonlySet<EventType> | null,
+    maxQueue: number,
+    signal: AbortSignal | undefined,
+    onEnd: () => void,
+  ) {
+    this.#wanted = wanted;
+    this.#maxQueue = maxQueue;
+    this.#onEnd = onEnd;
+    this.#signal = signal;
+    signal?.addEventListener("abort", this.#abort, { once: true });
+  }
+
+  readonly #abort = (): void => {
+    this.#queue = [];
+    this.end();
+  };
+
+  push(event: ClientEvent): void {
+    if (this.#ended || (this.#wanted && !this.#wanted.has(event.type))) return;
+    const next = this.#waiting.shift();
+    if (next) {
+      next.resolve({ done: false, value: event });
+    } else if (this.#queue.length >= this.#maxQueue) {
+      this.#error = new SlowConsumerError(
+        `an event reader fell behind: more than ${this.#maxQueue} events were waiting. ` +
+          "Read faster, ask for fewer types, or raise maxQueue",
+      );
+      this.end();
+    } else {
+      this.#queue.push(event);
+    }
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#signal?.removeEventListener("abort", this.#abort);
+    this.#onEnd();
+    for (const waiting of this.#waiting) waiting.resolve({ done: true, value: undefined });
+    this.#waiting = [];
+  }
+
+  next(): Promise<IteratorResult<ClientEvent>> {
+    const event = this.#queue.shift();
+    if (event) return Promise.resolve({ done: false, value: event });
+    if (this.#error) {
+      const error = this.#error;
+      this.#error = null;
+      return Promise.reject(error);
+    }
+    if (this.#ended) return Promise.resolve({ done: true, value: undefined });
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  }
+
+  return(): Promise<IteratorResult<ClientEvent>> {
+    this.#abort();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#abort();
+  }
+}

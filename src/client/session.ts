@@ -1,0 +1,429 @@
+/**
+ * The life of a client: dial, handshake, ready, and back again after a loss. Everything above it
+ * sees requests with replies, and events.
+ */
+import { QueryId } from "../bytes/opaque.js";
+import { equalBytes } from "../bytes/bytes.js";
+import type { ClientEvent, EventOf } from "../config/events.js";
+import {
+  ClientClosedError,
+  ConnectionLostError,
+  InvalidStateError,
+  ProtocolError,
+  RequestTimeoutError,
+} from "../errors/errors.js";
+import type { Transport } from "../transport/transport.js";
+import type { DaemonRequest } from "../wire/requests.js";
+import type { DaemonResponse, MalformedReply } from "../wire/responses.js";
+import { type CallOptions, watchDeadline } from "./call-options.js";
+import { Calls, type Cancellation, type QueryFields, type QueryKind, type ReplyTo } from "./calls.js";
+import { Connection } from "./connection.js";
+import { Handshake, type HandshakeResult } from "./handshake.js";
+import type { ResolvedOptions } from "./options.js";
+
+/** Where a client is in its life; see {@link import("./thin-client.js").ThinClient.state}. */
+export type ClientState = "idle" | "connecting" | "ready" | "reconnecting" | "closed";
+
+/** Why a client is closed. */
+export interface CloseReason {
+  readonly reason: "stopped" | "disconnected" | "failed";
+  /** The error when `reason` is `failed`, else null. */
+  readonly error: Error | null;
+}
+
+/** What a session tells the client above it. */
+export interface SessionHandlers {
+  /** A handshake is finished; called before anything else of that connection. */
+  onHandshake(result: HandshakeResult): void;
+  /** A message that answers no call. */
+  onMessage(message: DaemonResponse): void;
+  emit(event: ClientEvent): void;
+  /** The session ended for good. */
+  onClosed(reason: CloseReason): void;
+}
+
+/** How a request is made. */
+export interface RequestSettings {
+  /** Name of the public call, for errors. */
+  readonly operation: string;
+  readonly options?: CallOptions | undefined;
+  /** Deadline where the options name none, in milliseconds; the client's default if left out. */
+  readonly defaultTimeoutMs?: number;
+  /** Set for operations that the daemon carries on by itself. */
+  readonly cancellation?: Cancellation;
+  readonly failOnLoss?: boolean;
+}
+
+/** How long to wait for the daemon to hang up after we said good-bye, in milliseconds. */
+const CLOSE_TIMEOUT_MS = 2000;
+
+/** One client's session with its daemon. */
+export class Session {
+  readonly #dial: (signal: AbortSignal) => Promise<Transport>;
+  readonly #options: ResolvedOptions;
+  readonly #handlers: SessionHandlers;
+  readonly #calls = new Calls();
+  /** Cancels that could not be said while disconnected; said first on the next connection. */
+  #notices: DaemonRequest[] = [];
+  #state: ClientState = "idle";
+  #connection: Connection | null = null;
+  #instanceToken: Uint8Array | null = null;
+  #shutdownSeen = false;
+  #abortDial: AbortController | null = null;
+  #closing: Promise<void> | null = null;
+  #frameWaiters: { resolve(r: DaemonResponse): void; reject(e: unknown): void }[] = [];
+  readonly #closed: Promise<CloseReason>;
+  #resolveClosed!: (reason: CloseReason) => void;
+
+  constructor(
+    dial: (signal: AbortSignal) => Promise<Transport>,
+    options: ResolvedOptions,
+    handlers: SessionHandlers,
+  ) {
+    this.#dial = dial;
+    this.#options = options;
+    this.#handlers = handlers;
+    this.#closed = new Promise((resolve) => (this.#resolveClosed = resolve));
+  }
+
+  get state(): ClientState {
+    return this.#state;
+  }
+
+  get closed(): Promise<CloseReason> {
+    return this.#closed;
+  }
+
+  /** How many calls wait for a reply. */
+  get pendingCalls(): number {
+    return this.#calls.size;
+  }
+
+  /** Connects; resolves after the whole handshake. */
+  async start(options?: CallOptions): Promise<void> {
+    if (this.#state === "closed") throw this.#closedError("start");
+    if (this.#state !== "idle") {
+      throw new InvalidStateError(`start() was called before; the client is ${this.#state}`);
+    }
+    options?.signal?.throwIfAborted();
+    this.#state = "connecting";
+    const abort = new AbortController();
+    this.#abortDial = abort;
+    const deadline = watchDeadline(this.#options.clock, "start", options, Infinity, (reason) =>
+      abort.abort(reason),
+    );
+    try {
+      await this.#connect(abort.signal);
+    } catch (error) {
+      if (this.#state === "connecting") this.#state = "idle";
+      throw error;
+    } finally {
+      deadline.dispose();
+    }
+  }
+
+  /**
+   * Sends a request and waits for its reply. While the connection is being made the request waits; it
+   * is repeated after a loss.
+   */
+  request<K extends QueryKind>(
+    kind: K,
+    fields: QueryFields<K>,
+    settings: RequestSettings,
+  ): Promise<ReplyTo<K>> {
+    const { operation, options, cancellation = null } = settings;
+    const notUsable = this.notUsable(operation);
+    if (notUsable) return Promise.reject(notUsable);
+    if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
+    return new Promise((resolve, reject) => {
+      const call = {
+        operation,
+        replyKind: `${kind}Reply` as DaemonResponse["kind"],
+        request: (queryId: QueryId) => ({ kind, queryId, ...fields }) as unknown as DaemonRequest,
+        cancellation,
+        failOnLoss: settings.failOnLoss ?? false,
+        resolve: (reply: DaemonResponse) => {
+          deadline.dispose();
+          resolve(reply as ReplyTo<K>);
+        },
+        reject: (reason: unknown) => {
+          deadline.dispose();
+          reject(reason);
+        },
+      };
+      const fallback = settings.defaultTimeoutMs ?? this.#options.defaultTimeoutMs;
+      const deadline = watchDeadline(this.#options.clock, operation, options, fallback, (reason) => {
+        forget();
+        // Another call may wait for the same operation; then the daemon must go on with it.
+        if (cancellation && !this.#calls.has(cancellation.key)) this.notify(cancellation.request);
+        reject(reason);
+      });
+      let forget: () => void = () => {};
+      try {
+        forget = this.#calls.add(call, this.#sender());
+      } catch (error) {
+        deadline.dispose();
+        reject(error);
+      }
+    });
+  }
+
+  /** Says something that needs no answer; after the next handshake when not connected now. */
+  notify(request: (queryId: QueryId) => DaemonRequest): void {
+    const send = this.#sender();
+    if (send) send(request(QueryId.random()));
+    else if (this.#state !== "closed") this.#notices.push(request(QueryId.random()));
+  }
+
+  /** Ends waiting operations here, without asking the daemon. */
+  rejectOperations(cancellationKey: string, reason: Error): void {
+    this.#calls.rejectAll((call) => (call.cancellation?.key === cancellationKey ? reason : null));
+  }
+
+  /**
+   * Writes a request that has no reply of its own.
+   * @throws ConnectionLostError when there is no connection.
+   */
+  async write(request: DaemonRequest, operation: string): Promise<void> {
+    const notUsable = this.notUsable(operation);
+    if (notUsable) throw notUsable;
+    const connection = this.#state === "ready" ? this.#connection : null;
+    if (!connection) {
+      throw new ConnectionLostError(`${operation}: not connected to the daemon`, { operation });
+    }
+    connection.send(request);
+    await connection.drained();
+    if (connection !== this.#connection) {
+      const text = `${operation}: the connection was lost while writing; it may have been sent`;
+      throw new ConnectionLostError(text, { operation });
+    }
+  }
+
+  /** Why a call cannot be made now at all; null when it can (or will be, after a reconnect). */
+  notUsable(operation: string): Error | null {
+    if (this.#state === "closed") return this.#closedError(operation);
+    if (this.#state !== "idle") return null;
+    return new InvalidStateError(`${operation}: the client is not started; call start() first`, {
+      operation,
+    });
+  }
+
+  /** The next frame that is received; it is dispatched as well. */
+  nextFrame(options?: CallOptions): Promise<DaemonResponse> {
+    const notUsable = this.notUsable("recv");
+    if (notUsable) return Promise.reject(notUsable);
+    if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
+    return new Promise((resolve, reject) => {
+      const waiter = {
+        resolve: (response: DaemonResponse) => {
+          deadline.dispose();
+          resolve(response);
+        },
+        reject: (reason: unknown) => {
+          deadline.dispose();
+          reject(reason);
+        },
+      };
+      const deadline = watchDeadline(this.#options.clock, "recv", options, Infinity, (reason) => {
+        this.#frameWaiters = this.#frameWaiters.filter((other) => other !== waiter);
+        reject(reason);
+      });
+      this.#frameWaiters.push(waiter);
+    });
+  }
+
+  /** Ends the session; `goodbye` tells the daemon to forget it. Concurrent calls join. */
+  close(goodbye: boolean): Promise<void> {
+    this.#closing ??= this.#close(goodbye);
+    return this.#closing;
+  }
+
+  async #close(goodbye: boolean): Promise<void> {
+    if (this.#state === "closed") return;
+    const connection = this.#connection;
+    const wasReady = this.#state === "ready";
+    this.#finish({ reason: goodbye ? "stopped" : "disconnected", error: null });
+    if (!connection) return;
+    connection.silence();
+    if (goodbye && wasReady) connection.send({ kind: "thinClose" });
+    connection.end();
+    const timer = this.#options.clock.after(CLOSE_TIMEOUT_MS, () => connection.destroy());
+    await connection.closed;
+    timer.cancel();
+  }
+
+  #closedError(operation: string): ClientClosedError {
+    return new ClientClosedError(`${operation}: the client is closed`, { operation });
+  }
+
+  #sender(): ((request: DaemonRequest) => void) | null {
+    const connection = this.#connection;
+    return this.#state === "ready" && connection ? (request) => connection.send(request) : null;
+  }
+
+  async #connect(signal: AbortSignal): Promise<void> {
+    const transport = await this.#dial(signal);
+    if (signal.aborted || this.#state === "closed") {
+      transport.destroy();
+      throw signal.reason;
+    }
+    await this.#shakeHands(transport, signal);
+  }
+
+  #shakeHands(transport: Transport, signal: AbortSignal): Promise<void> {
+    const { clock, handshakeTimeoutMs, maxMessageSize, sessionToken } = this.#options;
+    return new Promise((resolve, reject) => {
+      let done = false;
+      const fail = (reason: unknown): void => {
+        if (done) return;
+        done = true;
+        deadline.dispose();
+        if (this.#connection === connection) this.#connection = null;
+        connection.silence();
+        connection.destroy();
+        void connection.closed.then(() => reject(reason));
+      };
+      const deadline = watchDeadline(clock, "handshake", { signal }, handshakeTimeoutMs, (reason) =>
+        fail(reason instanceof RequestTimeoutError ? handshakeTimeout(reason, transport) : reason),
+      );
+      const handshake = new Handshake(sessionToken, (request) => connection.send(request));
+      const connection: Connection = new Connection(transport, maxMessageSize, {
+        onResponse: (response) => {
+          if (done) {
+            this.#receive(response);
+            return;
+          }
+          let result: HandshakeResult | null;
+          try {
+            result = handshake.take(response);
+          } catch (error) {
+            fail(error);
+            return;
+          }
+          if (!result) return;
+          done = true;
+          deadline.dispose();
+          this.#ready(connection, result);
+          resolve();
+        },
+        onClose: (error) => {
+          if (done) this.#lost(connection, error);
+          else fail(error ?? hungUp(connection.address));
+        },
+      });
+      this.#connection = connection;
+      connection.open();
+    });
+  }
+
+  #ready(connection: Connection, result: HandshakeResult): void {
+    const again = this.#state === "reconnecting";
+    const newInstance = !sameToken(this.#instanceToken, result.instanceToken);
+    this.#instanceToken = result.instanceToken;
+    this.#state = "ready";
+    this.#shutdownSeen = false;
+    this.#options.logger.info("connected to the daemon", {
+      address: connection.address,
+      resumed: result.resumed,
+    });
+    this.#handlers.onHandshake(result);
+    const notices = this.#notices;
+    this.#notices = [];
+    for (const notice of notices) connection.send(notice);
+    this.#calls.connected((request) => connection.send(request));
+    if (again) this.#handlers.emit({ type: "reconnected", resumed: result.resumed, newInstance });
+    for (const response of result.early) this.#receive(response);
+  }
+
+  #receive(response: DaemonResponse | MalformedReply): void {
+    if (response.kind !== "malformedReply") {
+      const waiters = this.#frameWaiters;
+      this.#frameWaiters = [];
+      for (const waiter of waiters) waiter.resolve(response);
+    }
+    if (this.#calls.take(response)) return;
+    if (response.kind === "malformedReply") return;
+    if (response.kind === "shutdownEvent") this.#shutdownSeen = true;
+    this.#handlers.onMessage(response);
+  }
+
+  #lost(connection: Connection, error: Error | null): void {
+    if (this.#connection !== connection) return;
+    this.#connection = null;
+    const event: EventOf<"daemonDisconnected"> = {
+      type: "daemonDisconnected",
+      isGraceful: this.#shutdownSeen,
+      error,
+    };
+    this.#options.logger.warn("connection to the daemon lost", { error: error?.message ?? "" });
+    this.#state = "reconnecting";
+    this.#calls.connectionLost(
+      (call) =>
+        new ConnectionLostError(`${call.operation}: the connection to the daemon was lost`, {
+          operation: call.operation,
+          cause: error ?? undefined,
+        }),
+    );
+    this.#handlers.emit(event);
+    if (this.#options.reconnect === false) {
+      this.#finish({ reason: "failed", error });
+    } else if (this.#connection === null && this.isState("reconnecting")) {
+      void this.#reconnect(this.#options.reconnect);
+    }
+  }
+
+  /** As `state ===`, for places where the compiler would remember an older state. */
+  isState(state: ClientState): boolean {
+    return this.#state === state;
+  }
+
+  async #reconnect(delays: { initialDelayMs: number; maxDelayMs: number }): Promise<void> {
+    const abort = new AbortController();
+    this.#abortDial = abort;
+    for (let delay = delays.initialDelayMs; !abort.signal.aborted; ) {
+      // Half of the delay is random, so that many clients do not come back in step.
+      const wait = delay / 2 + (delay / 2) * Math.random();
+      try {
+        await this.#options.clock.sleep(wait, abort.signal);
+        await this.#connect(abort.signal);
+        return;
+      } catch (error) {
+        if (abort.signal.aborted) return;
+        const text = error instanceof Error ? error.message : String(error);
+        this.#options.logger.warn("reconnecting failed", { error: text });
+        delay = Math.min(2 * delay, delays.maxDelayMs);
+      }
+    }
+  }
+
+  #finish(reason: CloseReason): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#connection = null;
+    this.#notices = [];
+    this.#abortDial?.abort(this.#closedError("start"));
+    this.#calls.rejectAll((call) => this.#closedError(call.operation));
+    for (const waiter of this.#frameWaiters) waiter.reject(this.#closedError("recv"));
+    this.#frameWaiters = [];
+    this.#handlers.onClosed(reason);
+    this.#resolveClosed(reason);
+  }
+}
+
+function sameToken(before: Uint8Array | null, now: Uint8Array | null): boolean {
+  return before !== null && now !== null && equalBytes(before, now);
+}
+
+function handshakeTimeout(reason: RequestTimeoutError, transport: Transport): RequestTimeoutError {
+  return new RequestTimeoutError(
+    `${transport.address} accepted the connection but did not finish the handshake in time: ` +
+      "is it a kpclientd, and has it a PKI document?",
+    { operation: "start", cause: reason },
+  );
+}
+
+function hungUp(address: string): ProtocolError {
+  return new ProtocolError(
+    `${address} closed the connection during the handshake: is it really a kpclientd?`,
+  );
+}

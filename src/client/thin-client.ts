@@ -1,0 +1,350 @@
+/** The thin client: one object with a method for everything a daemon offers. */
+import { type Bytes, type PlainBytes, describeType } from "../bytes/bytes.js";
+import { type IdentityHash, MessageId, QueryId, SurbId } from "../bytes/opaque.js";
+import { Config, type ConfigInit } from "../config/config.js";
+import type {
+  ConnectionStatusEvent,
+  EventOf,
+  EventType,
+  NewPkiDocumentEvent,
+} from "../config/events.js";
+import { InvalidStateError } from "../errors/errors.js";
+import type { PkiDocument } from "../pki/document.js";
+import type { Geometry, PigeonholeGeometry } from "../pki/geometry.js";
+import { prettyPrintPkiDoc } from "../pki/pretty-print.js";
+import type { Destination, ServiceDescriptor } from "../pki/services.js";
+import type { DaemonResponse } from "../wire/responses.js";
+import { type CallOptions, checkCallOptions } from "./call-options.js";
+import type { EventHandler, EventsOptions, Registration } from "./event-hub.js";
+import { sendMessage } from "./messages.js";
+import { type ThinClientOptions, resolveOptions } from "./options.js";
+import * as queries from "./pki-queries.js";
+import { ClientCore } from "./client-core.js";
+import type { ClientState, CloseReason } from "./session.js";
+
+/** Deadline of {@link ThinClient.blockingSendMessage} where none is given, in milliseconds. */
+const BLOCKING_SEND_TIMEOUT_MS = 30_000;
+
+/**
+ * A client of a Katzenpost daemon.
+ *
+ * ```ts
+ * await using client = await ThinClient.connect("thinclient.toml");
+ * const echo = client.getService("echo");
+ * const reply = await client.blockingSendMessage("hello", ...echo.toDestination());
+ * ```
+ *
+ * Every method that can wait takes `{ signal, timeoutMs }` last and rejects with `ClientClosedError`
+ * once the client is stopped.
+ */
+export class ThinClient implements AsyncDisposable {
+  readonly #core: ClientCore;
+
+  /**
+   * Checks its arguments and does no I/O; {@link start} connects.
+   * @param config a {@link Config}, or `{ dial: { unix: { address } } }` and the like.
+   * @throws ConfigError, TypeError, RangeError for what is wrong with the arguments.
+   */
+  constructor(config: Config | ConfigInit, options?: ThinClientOptions) {
+    const checked = config instanceof Config ? config : new Config(config);
+    this.#core = new ClientCore(checked, resolveOptions(options));
+  }
+
+  /**
+   * Makes a client and starts it.
+   * @param config as for the constructor, or the path of a TOML file.
+   * @throws as the constructor and {@link start}.
+   */
+  static async connect(
+    config: Config | ConfigInit | string,
+    options?: ThinClientOptions & CallOptions,
+  ): Promise<ThinClient> {
+    const { signal, timeoutMs, ...rest } = options ?? {};
+    const loaded = typeof config === "string" ? await Config.load(config) : config;
+    const client = new ThinClient(loaded, rest);
+    await client.start({ signal, timeoutMs });
+    return client;
+  }
+
+  /**
+   * Connects to the daemon; resolves after the whole handshake, when geometries, session and (if the
+   * daemon has one) PKI document are there.
+   * @throws ConnectError when no daemon answers, ProtocolError when it is none, RequestTimeoutError
+   * when the handshake takes longer than `handshakeTimeoutMs`; the client may be started again then.
+   */
+  async start(options?: CallOptions): Promise<void> {
+    checkCallOptions(options);
+    await this.#core.session.start(options);
+  }
+
+  /** Ends the session: the daemon forgets it and all that waits for it. Idempotent. */
+  stop(): Promise<void> {
+    return this.#core.session.close(true);
+  }
+
+  /**
+   * Closes the connection but keeps the session: the daemon holds replies for it (10 minutes by
+   * default), and a client with the same `sessionToken` takes it up again. Idempotent.
+   */
+  disconnect(): Promise<void> {
+    return this.#core.session.close(false);
+  }
+
+  /** As {@link stop}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  /**
+   * Where the client is in its life:
+   * - `idle`: made, not started (or a start failed); only `start`, `on` and `events` work.
+   * - `connecting`: the first connection is being made; requests wait for it.
+   * - `ready`: the handshake is finished.
+   * - `reconnecting`: the connection was lost and is being made again; requests wait.
+   * - `closed`: stopped, disconnected, or lost with `reconnect: false`; for good.
+   */
+  get state(): ClientState {
+    return this.#core.session.state;
+  }
+
+  /** Whether the client is in that state; unlike `state ===`, the compiler does not remember it. */
+  isState(state: ClientState): boolean {
+    return this.#core.session.isState(state);
+  }
+
+  /** Resolves (never rejects) when the client is closed, and says why. */
+  get closed(): Promise<CloseReason> {
+    return this.#core.session.closed;
+  }
+
+  /** How many calls wait for the daemon. */
+  get pendingCalls(): number {
+    return this.#core.session.pendingCalls;
+  }
+
+  /** The 16 bytes that name this session at the daemon: as `sessionToken` they resume it. */
+  get sessionToken(): Bytes {
+    return this.#core.options.sessionToken.slice();
+  }
+
+  /** Sizes of mixnet packets. @throws InvalidStateError before the first handshake. */
+  get geometry(): Geometry {
+    return this.#core.geometry ?? notYet("geometry");
+  }
+
+  /** Sizes of Pigeonhole messages. @throws InvalidStateError before the first handshake. */
+  get pigeonholeGeometry(): PigeonholeGeometry {
+    return this.#core.pigeonholeGeometry ?? notYet("pigeonholeGeometry");
+  }
+
+  /** The configuration this client was made with. */
+  getConfig(): Config {
+    return this.#core.config;
+  }
+
+  /** Whether the daemon is connected to the mixnet (and we to the daemon). */
+  isConnected(): boolean {
+    return this.#core.isConnected();
+  }
+
+  /**
+   * Resolves when the daemon is connected to the mixnet and a PKI document is there; at once when
+   * both are true already. No deadline by default.
+   */
+  waitUntilOnline(options?: CallOptions): Promise<void> {
+    checkCallOptions(options);
+    return this.#core.waitUntilOnline(options);
+  }
+
+  /**
+   * Calls `handler` for each event of that type until the returned registration is called or
+   * disposed of. What it throws goes to `handlerError`.
+   * @throws TypeError for an unknown type.
+   */
+  on<T extends EventType>(
+    type: T,
+    handler: EventHandler<T>,
+    options?: { signal?: AbortSignal | undefined; once?: boolean | undefined },
+  ): Registration {
+    return this.#core.hub.on(type, handler, options);
+  }
+
+  /**
+   * Events from now on as an async iterator; leaving the loop, aborting or closing the client ends
+   * it. A reader that falls more than `maxQueue` events behind gets `SlowConsumerError`.
+   */
+  events<T extends EventType = EventType>(
+    options?: EventsOptions<T>,
+  ): AsyncIterableIterator<EventOf<T>> & AsyncDisposable {
+    return this.#core.hub.events(options);
+  }
+
+  // Messages
+
+  /**
+   * Sends a message to a service without waiting for its reply, which arrives as a `messageReply`
+   * event with the same SURB ID.
+   * @param surbId 16 bytes, never used before: {@link newSurbId}.
+   * @param payload at most `geometry.userForwardPayloadLength` bytes; text is sent as UTF-8.
+   * @param destNode identity hash of the service node, 32 bytes.
+   * @param destQueue endpoint on that node, 1 to 32 bytes.
+   * @throws TypeError, RangeError, ThinClientOfflineError, ConnectionLostError.
+   */
+  async sendMessage(
+    surbId: SurbId,
+    payload: PlainBytes | string,
+    destNode: IdentityHash,
+    destQueue: Uint8Array,
+    options?: CallOptions,
+  ): Promise<void> {
+    checkCallOptions(options);
+    const operation = "sendMessage";
+    const message = { operation, surbId, payload, destNode, destQueue, options };
+    await sendMessage(this.#core.messageContext, message);
+  }
+
+  /** As {@link sendMessage}, but no reply is wanted and nothing tells whether it arrived. */
+  async sendMessageWithoutReply(
+    payload: PlainBytes | string,
+    destNode: IdentityHash,
+    destQueue: Uint8Array,
+    options?: CallOptions,
+  ): Promise<void> {
+    checkCallOptions(options);
+    const operation = "sendMessageWithoutReply";
+    const message = { operation, surbId: null, payload, destNode, destQueue, options };
+    await sendMessage(this.#core.messageContext, message);
+  }
+
+  /**
+   * Sends a message and waits for its reply; any number may run at once. The reply is padded with
+   * zeros to `geometry.forwardPayloadLength`, whatever its own length. Default deadline: 30 s.
+   * @throws as {@link sendMessage}; SendFailedError when the daemon could not send it;
+   * RequestTimeoutError when no reply came: the mixnet may have lost either direction.
+   */
+  async blockingSendMessage(
+    payload: PlainBytes | string,
+    destNode: IdentityHash,
+    destQueue: Uint8Array,
+    options?: CallOptions,
+  ): Promise<Bytes> {
+    checkCallOptions(options);
+    const operation = "blockingSendMessage";
+    const message = { operation, payload, destNode, destQueue, options };
+    return this.#core.awaitedReplies.send(message, BLOCKING_SEND_TIMEOUT_MS);
+  }
+
+  /** 16 fresh random bytes to name a message by. */
+  static newMessageId(): MessageId {
+    return MessageId.random();
+  }
+
+  /** 16 fresh random bytes to name a reply block by. */
+  newSurbId(): SurbId {
+    return SurbId.random();
+  }
+
+  /** 16 fresh random bytes to name a request by. */
+  newQueryId(): QueryId {
+    return QueryId.random();
+  }
+
+  // The network
+
+  /** The PKI document that came last; null before the first. */
+  pkiDocument(): PkiDocument | null {
+    return this.#core.documents.current;
+  }
+
+  /**
+   * The PKI document of `epoch` if it is still kept (six epochs are), else the current one.
+   * @throws PkiDocumentUnavailableError when there is none at all.
+   */
+  pkiDocumentForEpoch(epoch: number): PkiDocument {
+    return this.#core.documents.forEpoch(epoch);
+  }
+
+  /**
+   * The document of `epoch` with its signatures, for `verifyPkiDocument`; 0 is the current epoch.
+   * @throws PkiDocumentUnavailableError when the daemon does not have it.
+   */
+  async getPkiDocumentRaw(epoch = 0, options?: CallOptions): Promise<queries.RawPkiDocument> {
+    checkCallOptions(options);
+    return queries.getPkiDocumentRaw(this.#core.session, epoch, options);
+  }
+
+  /** The directory authorities that the daemon trusts. */
+  async getDirectoryAuthorities(options?: CallOptions): Promise<queries.DirectoryAuthority[]> {
+    checkCallOptions(options);
+    return queries.getDirectoryAuthorities(this.#core.session, options);
+  }
+
+  /** Every service of that name. @throws ServiceNotFoundError, PkiDocumentUnavailableError. */
+  getServices(capability: string): ServiceDescriptor[] {
+    return queries.getServices(capability, this.pkiDocument());
+  }
+
+  /** One of the services of that name, each as likely. @throws as {@link getServices}. */
+  getService(serviceName: string): ServiceDescriptor {
+    const services = this.getServices(serviceName);
+    return services[queries.randomBelow(services.length)]!;
+  }
+
+  /** Every courier. @throws ServiceNotFoundError, PkiDocumentUnavailableError. */
+  getAllCouriers(): Destination[] {
+    return this.getServices("courier").map((service) => service.toDestination());
+  }
+
+  /**
+   * `n` different couriers at random. Using chosen couriers for several boxes ties those together in
+   * the eyes of whoever runs them; the other calls let the daemon choose anew each time.
+   * @throws NotEnoughCouriersError, and as {@link getServices}.
+   */
+  getDistinctCouriers(n: number): Destination[] {
+    return queries.getDistinctCouriers(n, this.pkiDocument());
+  }
+
+  /** The document as text, descriptors decoded. The argument is not changed. */
+  prettyPrintPkiDoc(document: PkiDocument): string {
+    return prettyPrintPkiDoc(document);
+  }
+
+  // Kept for parity with the Python binding; nothing needs them.
+
+  /** The next message the daemon sends; it is dispatched as well. For parity. */
+  async recv(options?: CallOptions): Promise<DaemonResponse> {
+    checkCallOptions(options);
+    return this.#core.session.nextFrame(options);
+  }
+
+  /** Resolves when the client is closed: {@link start} runs the reading. For parity. */
+  async workerLoop(): Promise<void> {
+    const notUsable = this.#core.session.notUsable("workerLoop");
+    if (notUsable) throw notUsable;
+    await this.closed;
+  }
+
+  /** Handles a message as if the daemon had sent it. For parity. */
+  async handleResponse(response: DaemonResponse): Promise<void> {
+    if (typeof response?.kind !== "string") {
+      throw new TypeError(
+        `\`response\` must be a decoded response, got ${describeType(response)}`,
+      );
+    }
+    this.#core.onMessage(response);
+  }
+
+  /** Takes a status in as if the daemon had sent it. For parity. */
+  parseStatus(event: ConnectionStatusEvent): void {
+    this.#core.takeStatus(event);
+  }
+
+  /** Takes a PKI document in as if the daemon had sent it. For parity. */
+  parsePkiDoc(event: NewPkiDocumentEvent): void {
+    if (event.document) this.#core.documents.add(event.document);
+  }
+}
+
+function notYet(name: string): never {
+  throw new InvalidStateError(`${name} is known only after start(): the daemon sends it`);
+}

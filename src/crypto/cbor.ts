@@ -1,0 +1,99 @@
+/**
+ * The CBOR of crypto messages: maps with a few known text keys. Canonical (RFC 7049 section 3.9) when
+ * written; when read, keys may come in any order, and everything else must be exact.
+ */
+import { decode, encode } from "cborg";
+import { type Bytes, checkBytes, copyBytes, describeType } from "../bytes/bytes.js";
+import { ProtocolError } from "../errors/errors.js";
+
+/**
+ * Longest input that is decoded, in bytes. These messages travel in one box; the ceiling keeps a
+ * document of empty maps, which takes 200 times its size as objects, from filling the memory.
+ */
+const maxInputLength = 131_072;
+
+/** A value such a map may hold. */
+export type CborField = Uint8Array | string | bigint | number | readonly Uint8Array[];
+
+/** Canonical CBOR of a map with text keys. */
+export function encodeCborMap(fields: Readonly<Record<string, CborField>>): Bytes {
+  return copyBytes(encode(fields));
+}
+
+/** A decoded map: each getter checks the type of one field and throws ProtocolError otherwise. */
+export class CborMap {
+  readonly #what: string;
+  readonly #fields: ReadonlyMap<unknown, unknown>;
+
+  /**
+   * Decodes `bytes`, all of them.
+   * @param what names the message in error texts.
+   * @throws ProtocolError when they are no CBOR map, too long, or followed by other bytes.
+   */
+  constructor(what: string, bytes: Uint8Array) {
+    checkBytes(what, bytes);
+    this.#what = what;
+    if (bytes.length > maxInputLength) {
+      throw new ProtocolError(`${what}: ${bytes.length} bytes exceed ${maxInputLength}`);
+    }
+    let value: unknown;
+    try {
+      value = decode(copyBytes(bytes), {
+        useMaps: true,
+        rejectDuplicateMapKeys: true,
+        allowIndefinite: false,
+        allowUndefined: false,
+        allowBigInt: true,
+        strict: true,
+      });
+    } catch (cause) {
+      throw new ProtocolError(`${what}: not the CBOR expected`, { cause });
+    }
+    if (!(value instanceof Map)) {
+      throw new ProtocolError(`${what}: must be a map, got ${describeType(value)}`);
+    }
+    this.#fields = value;
+  }
+
+  #wrong(key: string, wanted: string): ProtocolError {
+    const got = describeType(this.#fields.get(key));
+    return new ProtocolError(`${this.#what}: \`${key}\` must be ${wanted}, got ${got}`);
+  }
+
+  /** A byte string, of `length` bytes when given. */
+  bytes(key: string, length?: number): Bytes {
+    const value = this.#fields.get(key);
+    if (!(value instanceof Uint8Array) || (length !== undefined && value.length !== length)) {
+      throw this.#wrong(key, length === undefined ? "bytes" : `${length} bytes`);
+    }
+    return copyBytes(value);
+  }
+
+  /** An array of byte strings. */
+  byteArrays(key: string): Bytes[] {
+    const value = this.#fields.get(key);
+    if (!Array.isArray(value)) throw this.#wrong(key, "an array of byte strings");
+    return value.map((item) => {
+      if (!(item instanceof Uint8Array)) throw this.#wrong(key, "an array of byte strings");
+      return copyBytes(item);
+    });
+  }
+
+  /** A text string. */
+  text(key: string): string {
+    const value = this.#fields.get(key);
+    if (typeof value !== "string") throw this.#wrong(key, "text");
+    return value;
+  }
+
+  /** An unsigned integer of at most 64 bits. */
+  unsigned(key: string): bigint {
+    const value = this.#fields.get(key);
+    if ((typeof value !== "number" || !Number.isSafeInteger(value)) && typeof value !== "bigint") {
+      throw this.#wrong(key, "an unsigned integer");
+    }
+    const integer = BigInt(value);
+    if (integer < 0n) throw this.#wrong(key, "an unsigned integer");
+    return integer;
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * From the boxes of a copy stream back to envelopes. Pigeonhole page, section 8.
+ *
+ * The stream was written by a stranger. Each length is checked before anything is kept for it, and
+ * boxes and envelopes are counted, so memory is bounded by one element and one envelope and time by
+ * the ceilings.
+ */
+import { type Bytes, checkBytes, concatBytes } from "../../bytes/bytes.js";
+import { ProtocolError } from "../../errors/errors.js";
+import { courierEnvelopeLength, decodeCourierEnvelope } from "../envelope/courier-messages.js";
+import type { PigeonholeSizes } from "../geometry.js";
+import { isFinalElement } from "./element.js";
+import {
+  ELEMENT_HEADER_LENGTH,
+  ENVELOPE_PREFIX_LENGTH,
+  MAX_COPY_STREAM_BOXES,
+  MAX_COPY_STREAM_ENVELOPES,
+} from "./limits.js";
+
+const noBytes = new Uint8Array(0);
+
+/** An envelope as it came out of a stream. */
+export type DecodedEnvelope = ReturnType<typeof decodeCourierEnvelope>;
+
+function u32At(bytes: Uint8Array, at: number): number {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(at);
+}
+
+/**
+ * Takes boxes, gives envelopes. After each {@link addBox}, call {@link next} until it gives null. An
+ * error leaves the decoder where it was; nothing after it can be trusted.
+ */
+export class CopyStreamDecoder {
+  readonly #maxElement: number;
+  readonly #maxEnvelope: number;
+  #elements: Bytes = noBytes;
+  #stream: Bytes = noBytes;
+  #sawFinal = false;
+  #boxes = 0;
+  #envelopes = 0;
+
+  constructor(
+    sizes: Pick<PigeonholeSizes, "maxPlaintextPayloadLength" | "courierQueryWriteLength">,
+  ) {
+    this.#maxElement = sizes.maxPlaintextPayloadLength;
+    this.#maxEnvelope = sizes.courierQueryWriteLength;
+  }
+
+  /** Whether an element said that it is the last one. */
+  get sawFinal(): boolean {
+    return this.#sawFinal;
+  }
+
+  /** How many bytes wait for more: of an element, and of an envelope. */
+  get remaining(): number {
+    return this.#elements.length + this.#stream.length;
+  }
+
+  /** How many boxes came in. */
+  get boxes(): number {
+    return this.#boxes;
+  }
+
+  /** How many envelopes went out. */
+  get envelopes(): number {
+    return this.#envelopes;
+  }
+
+  /**
+   * Adds what one box holds (decrypted, unpadded). An element may span boxes, and a box may hold
+   * several. The start flag and unknown flags mean nothing.
+   * @throws ProtocolError when an element is too long (`failed to decode element: …`), the box is
+   * longer than a box can be, or there are more than 65,536.
+   */
+  addBox(plaintext: Uint8Array): void {
+    checkBytes("plaintext", plaintext);
+    if (plaintext.length > this.#maxElement) {
+      throw new ProtocolError(`box of ${plaintext.length} bytes exceeds ${this.#maxElement}`);
+    }
+    if (this.#boxes >= MAX_COPY_STREAM_BOXES) {
+      throw new ProtocolError(`copy stream exceeds ${MAX_COPY_STREAM_BOXES} boxes`);
+    }
+    this.#boxes++;
+    this.#elements = concatBytes(this.#elements, plaintext);
+    while (this.#takeElement());
+  }
+
+  #takeElement(): boolean {
+    if (this.#elements.length < ELEMENT_HEADER_LENGTH) return false;
+    const size = ELEMENT_HEADER_LENGTH + u32At(this.#elements, 1);
+    if (size > this.#maxElement) {
+      throw new ProtocolError(
+        `failed to decode element: element size ${size} exceeds maximum (${this.#maxElement})`,
+      );
+    }
+    if (this.#elements.length < size) return false;
+    if (isFinalElement(this.#elements[0]!)) this.#sawFinal = true;
+    this.#stream = concatBytes(this.#stream, this.#elements.subarray(ELEMENT_HEADER_LENGTH, size));
+    this.#elements = this.#elements.slice(size);
+    return true;
+  }
+
+  /**
+   * The next envelope; null when more boxes are needed for one.
+   * @throws ProtocolError when its length exceeds that of a query, it does not parse, bytes are left
+   * inside it, or there are more than 65,536.
+   */
+  next(): DecodedEnvelope | null {
+    if (this.#stream.length < ENVELOPE_PREFIX_LENGTH) return null;
+    const length = u32At(this.#stream, 0);
+    if (length > this.#maxEnvelope) {
+      throw new ProtocolError(`envelope length ${length} exceeds maximum (${this.#maxEnvelope})`);
+    }
+    const end = ENVELOPE_PREFIX_LENGTH + length;
+    if (this.#stream.length < end) return null;
+    if (this.#envelopes >= MAX_COPY_STREAM_ENVELOPES) {
+      throw new ProtocolError(`copy stream exceeds ${MAX_COPY_STREAM_ENVELOPES} envelopes`);
+    }
+    const envelope = this.#parse(this.#stream.subarray(ENVELOPE_PREFIX_LENGTH, end));
+    this.#stream = this.#stream.slice(end);
+    this.#envelopes++;
+    return envelope;
+  }
+
+  #parse(bytes: Uint8Array): DecodedEnvelope {
+    let envelope: DecodedEnvelope;
+    try {
+      envelope = decodeCourierEnvelope(bytes);
+    } catch (cause) {
+      const why = cause instanceof ProtocolError ? cause.message : "malformed";
+      throw new ProtocolError(`failed to parse envelope: ${why}`, { cause });
+    }
+    const trailing = bytes.length - courierEnvelopeLength(envelope);
+    if (trailing > 0) throw new ProtocolError(`envelope has ${trailing} trailing bytes`);
+    return envelope;
+  }
+}

@@ -1,0 +1,33 @@
+/** Elements: the pieces of a copy stream, one in each box. Pigeonhole page, sections 5 and 8. */
+import type { Bytes } from "../../bytes/bytes.js";
+import { FieldReader, FieldWriter } from "../envelope/fixed-layout.js";
+import { COPY_STREAM_FINAL, COPY_STREAM_START } from "./limits.js";
+
+/** A piece of a copy stream. */
+export interface CopyStreamElement {
+  /** Bits: 1 first of the stream, 2 last of the stream; others mean nothing. */
+  readonly flags: number;
+  /** Its share of the stream. */
+  readonly data: Uint8Array;
+}
+
+/** Bytes of an element: flags ‖ data length (4) ‖ data. @throws RangeError on flags over one byte. */
+export function encodeCopyStreamElement(element: CopyStreamElement): Bytes {
+  return new FieldWriter().u8("flags", element.flags).prefixed("data", element.data).finish();
+}
+
+/** Reads an element. @throws ProtocolError `data too short`. */
+export function decodeCopyStreamElement(bytes: Uint8Array) {
+  const reader = new FieldReader(bytes);
+  return { flags: reader.u8(), data: reader.take(reader.u32()) };
+}
+
+/** Whether an element says that it is the first of its stream. */
+export function isStartElement(flags: number): boolean {
+  return (flags & COPY_STREAM_START) !== 0;
+}
+
+/** Whether an element says that it is the last of its stream. */
+export function isFinalElement(flags: number): boolean {
+  return (flags & COPY_STREAM_FINAL) !== 0;
+}

@@ -1,0 +1,94 @@
+/**
+ * From envelopes to the elements of a copy stream. Pigeonhole page, section 8.
+ *
+ * The stream is `length (4) ‖ envelope` over all envelopes, cut into pieces without regard to where
+ * an envelope ends. A stream may be made in several calls; all that goes from one call to the next is
+ * the bytes not yet emitted.
+ */
+import { type Bytes, checkBytes, concatBytes, copyBytes } from "../../bytes/bytes.js";
+import type { PigeonholeSizes } from "../geometry.js";
+import { encodeCopyStreamElement } from "./element.js";
+import {
+  COPY_STREAM_FINAL,
+  COPY_STREAM_START,
+  ELEMENT_HEADER_LENGTH,
+  ENVELOPE_PREFIX_LENGTH,
+} from "./limits.js";
+
+/** How a call continues an earlier one. */
+export interface CopyStreamEncoderOptions {
+  /** What the call before left over: its {@link CopyStreamEncoder.buffer}. */
+  readonly buffer?: Uint8Array | undefined;
+  /** Whether this is the first call for the stream; true by default. */
+  readonly isStart?: boolean | undefined;
+}
+
+/** Cuts envelopes into elements, each of which fits one box. */
+export class CopyStreamEncoder {
+  readonly #dataLength: number;
+  #pending: Bytes;
+  #startPending: boolean;
+
+  /** @throws TypeError; RangeError when a box is too small for even one byte of the stream. */
+  constructor(
+    sizes: Pick<PigeonholeSizes, "maxPlaintextPayloadLength">,
+    options: CopyStreamEncoderOptions = {},
+  ) {
+    this.#dataLength = sizes.maxPlaintextPayloadLength - ELEMENT_HEADER_LENGTH;
+    if (this.#dataLength < 1) {
+      throw new RangeError(
+        `\`maxPlaintextPayloadLength\` must be more than ${ELEMENT_HEADER_LENGTH}, ` +
+          `got ${sizes.maxPlaintextPayloadLength}`,
+      );
+    }
+    const { buffer = new Uint8Array(0), isStart = true } = options;
+    checkBytes("buffer", buffer);
+    this.#pending = copyBytes(buffer);
+    this.#startPending = isStart;
+  }
+
+  /** The bytes not yet emitted: what the next call for the same stream needs. A copy. */
+  get buffer(): Bytes {
+    return copyBytes(this.#pending);
+  }
+
+  #emit(length: number, final: boolean): Bytes {
+    const flags = (this.#startPending ? COPY_STREAM_START : 0) | (final ? COPY_STREAM_FINAL : 0);
+    this.#startPending = false;
+    const element = encodeCopyStreamElement({ flags, data: this.#pending.subarray(0, length) });
+    this.#pending = this.#pending.slice(length);
+    return element;
+  }
+
+  /** Full elements while more than one element's worth is pending: the last may be the final one. */
+  #emitFull(): Bytes[] {
+    const elements: Bytes[] = [];
+    while (this.#pending.length > this.#dataLength) {
+      elements.push(this.#emit(this.#dataLength, false));
+    }
+    return elements;
+  }
+
+  /** Adds a serialized CourierEnvelope; gives the elements that are full now. */
+  add(envelope: Uint8Array): Bytes[] {
+    checkBytes("envelope", envelope);
+    const prefix = new Uint8Array(ENVELOPE_PREFIX_LENGTH);
+    new DataView(prefix.buffer).setUint32(0, envelope.length);
+    this.#pending = concatBytes(this.#pending, prefix, envelope);
+    return this.#emitFull();
+  }
+
+  /** Ends the stream: all that is pending, the last element marked final. Nothing if none is. */
+  flush(): Bytes[] {
+    const elements = this.#emitFull();
+    if (this.#pending.length > 0) elements.push(this.#emit(this.#pending.length, true));
+    return elements;
+  }
+
+  /** All that is pending, with the stream to go on: the last element may be short. */
+  flushWithoutFinal(): Bytes[] {
+    const elements = this.#emitFull();
+    if (this.#pending.length > 0) elements.push(this.#emit(this.#pending.length, false));
+    return elements;
+  }
+}

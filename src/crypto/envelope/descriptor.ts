@@ -1,0 +1,37 @@
+/**
+ * What a client keeps of an envelope in order to open its reply. Pigeonhole page, section 5. Opaque to
+ * applications, which hand it back; it holds a private key.
+ */
+import type { Bytes } from "../../bytes/bytes.js";
+import type { EnvelopeDescriptor } from "../../bytes/opaque.js";
+import { CborMap, encodeCborMap } from "../cbor.js";
+
+/** Contents of an envelope descriptor. */
+export interface EnvelopeDescriptorFields {
+  /** Replica epoch of the keys used: unsigned 64 bits. */
+  readonly epoch: bigint;
+  /** Static ids of the two intermediate replicas. */
+  readonly replicaIds: readonly [number, number];
+  /** Ephemeral NIKE private key. Secret. */
+  readonly envelopeKey: Bytes;
+}
+
+/** CBOR of a descriptor: a map of `Epoch`, `ReplicaNums` (a byte string of 2), `EnvelopeKey`. */
+export function encodeEnvelopeDescriptor(fields: EnvelopeDescriptorFields): EnvelopeDescriptor {
+  return encodeCborMap({
+    Epoch: fields.epoch,
+    ReplicaNums: Uint8Array.from(fields.replicaIds),
+    EnvelopeKey: fields.envelopeKey,
+  }) as EnvelopeDescriptor;
+}
+
+/** Reads a descriptor. @throws TypeError; ProtocolError when it is something else. */
+export function decodeEnvelopeDescriptor(bytes: Uint8Array): EnvelopeDescriptorFields {
+  const map = new CborMap("envelope descriptor", bytes);
+  const replicaIds = map.bytes("ReplicaNums", 2);
+  return {
+    epoch: map.unsigned("Epoch"),
+    replicaIds: [replicaIds[0]!, replicaIds[1]!],
+    envelopeKey: map.bytes("EnvelopeKey"),
+  };
+}

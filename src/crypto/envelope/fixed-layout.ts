@@ -1,0 +1,147 @@
+/**
+ * Reading and writing packed big-endian messages. Pigeonhole page, section 5.
+ *
+ * Messages are read from the front; bytes after the last field are ignored, which is how the padding
+ * of Sphinx payloads goes away.
+ */
+import { type Bytes, checkBytes } from "../../bytes/bytes.js";
+import { ProtocolError } from "../../errors/errors.js";
+
+/** Longest input a reader takes: 16 MiB. */
+export const MAX_PARSE_SIZE = 16 * 1024 * 1024;
+
+/** Text of the error for a type byte that no message has. */
+export const UNKNOWN_TYPE_TEXT = "integer constraint violated";
+
+/** Takes one field after the other; what it gives are copies. */
+export class FieldReader {
+  readonly #bytes: Bytes;
+  readonly #view: DataView;
+  #at = 0;
+
+  /**
+   * @throws TypeError when `bytes` is no Uint8Array; ProtocolError `input exceeds MaxParseSize`.
+   */
+  constructor(bytes: Uint8Array) {
+    checkBytes("bytes", bytes);
+    if (bytes.length > MAX_PARSE_SIZE) throw new ProtocolError("input exceeds MaxParseSize");
+    // A plain view, since `slice` of a subclass may not copy.
+    this.#bytes = new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length);
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  /** How many bytes are left. */
+  get remaining(): number {
+    return this.#bytes.length - this.#at;
+  }
+
+  #advance(length: number): number {
+    if (length > this.remaining) throw new ProtocolError("data too short");
+    const start = this.#at;
+    this.#at += length;
+    return start;
+  }
+
+  /** An unsigned 8-bit integer. Throws ProtocolError `data too short`, as do all below. */
+  u8(): number {
+    return this.#view.getUint8(this.#advance(1));
+  }
+
+  /** An unsigned 16-bit integer. */
+  u16(): number {
+    return this.#view.getUint16(this.#advance(2));
+  }
+
+  /** An unsigned 32-bit integer. */
+  u32(): number {
+    return this.#view.getUint32(this.#advance(4));
+  }
+
+  /** An unsigned 64-bit integer. */
+  u64(): bigint {
+    return this.#view.getBigUint64(this.#advance(8));
+  }
+
+  /** `length` bytes. */
+  take(length: number): Bytes {
+    const start = this.#advance(length);
+    return this.#bytes.slice(start, start + length);
+  }
+
+  /** All that is left. */
+  rest(): Bytes {
+    return this.take(this.remaining);
+  }
+}
+
+function integer(name: string, value: number, bits: number): number {
+  if (Number.isInteger(value) && value >= 0 && value < 2 ** bits) return value;
+  throw new RangeError(`\`${name}\` must be an unsigned ${bits}-bit integer, got ${value}`);
+}
+
+/** Writes one field after the other; checks each. */
+export class FieldWriter {
+  readonly #parts: Uint8Array[] = [];
+  #length = 0;
+
+  #push(part: Uint8Array): this {
+    this.#parts.push(part);
+    this.#length += part.length;
+    return this;
+  }
+
+  /** An unsigned 8-bit integer. Throws RangeError when it is none, as do all below. */
+  u8(name: string, value: number): this {
+    return this.#push(Uint8Array.of(integer(name, value, 8)));
+  }
+
+  /** An unsigned 16-bit integer. */
+  u16(name: string, value: number): this {
+    const part = new Uint8Array(2);
+    new DataView(part.buffer).setUint16(0, integer(name, value, 16));
+    return this.#push(part);
+  }
+
+  /** An unsigned 32-bit integer. */
+  u32(name: string, value: number): this {
+    const part = new Uint8Array(4);
+    new DataView(part.buffer).setUint32(0, integer(name, value, 32));
+    return this.#push(part);
+  }
+
+  /** An unsigned 64-bit integer. */
+  u64(name: string, value: bigint): this {
+    if (typeof value !== "bigint" || value < 0n || value > 0xffff_ffff_ffff_ffffn) {
+      throw new RangeError(`\`${name}\` must be a bigint of at most 64 bits, not negative`);
+    }
+    const part = new Uint8Array(8);
+    new DataView(part.buffer).setBigUint64(0, value);
+    return this.#push(part);
+  }
+
+  /** Bytes as they are, of `length` when given. Throws TypeError, RangeError otherwise. */
+  bytes(name: string, value: Uint8Array, length?: number): this {
+    checkBytes(name, value, length);
+    return this.#push(value);
+  }
+
+  /** Bytes after their 32-bit length. */
+  prefixed(name: string, value: Uint8Array): this {
+    checkBytes(name, value);
+    return this.u32(name, value.length).bytes(name, value);
+  }
+
+  /** All fields, followed by zeros up to `length` bytes. The fields must fit. */
+  finish(length: number = this.#length): Bytes {
+    if (this.#length > length) {
+      throw new RangeError(`data exceeds target size: ${this.#length} > ${length}`);
+    }
+    const message = new Uint8Array(length);
+    let at = 0;
+    for (const part of this.#parts) {
+      message.set(part, at);
+      at += part.length;
+    }
+    return message;
+  }
+}

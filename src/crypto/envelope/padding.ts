@@ -1,0 +1,76 @@
+/**
+ * Padding to fixed sizes, so that reads, writes and tombstones look alike: length (4, big-endian) ‖
+ * message ‖ zeros. Pigeonhole page, section 5.
+ */
+import { type Bytes, checkBytes } from "../../bytes/bytes.js";
+import { ProtocolError } from "../../errors/errors.js";
+import type { PigeonholeSizes } from "../geometry.js";
+
+const prefixLength = 4;
+
+/**
+ * `message` padded to `length` bytes, its 4-byte length in front.
+ * @throws RangeError when it does not fit.
+ */
+export function padMessage(message: Uint8Array, length: number): Bytes {
+  checkBytes("message", message);
+  if (message.length + prefixLength > length) {
+    throw new RangeError(
+      `message size ${message.length} exceeds target size ${length} ` +
+        "(accounting for 4-byte length prefix)",
+    );
+  }
+  const padded = new Uint8Array(length);
+  new DataView(padded.buffer).setUint32(0, message.length);
+  padded.set(message, prefixLength);
+  return padded;
+}
+
+/**
+ * The message that {@link padMessage} padded: a copy. What follows it need not be zeros.
+ * @throws ProtocolError when there is no prefix, or it promises more than there is.
+ */
+export function unpadMessage(padded: Uint8Array): Bytes {
+  checkBytes("padded", padded);
+  if (padded.length < prefixLength) {
+    throw new ProtocolError(
+      `padded payload too short: ${padded.length} bytes, need at least ${prefixLength}`,
+    );
+  }
+  const length = new DataView(padded.buffer, padded.byteOffset, padded.length).getUint32(0);
+  const available = padded.length - prefixLength;
+  if (length > available) {
+    throw new ProtocolError(
+      `invalid message length ${length}, padded payload only has ${available} bytes after prefix`,
+    );
+  }
+  const message = new Uint8Array(length);
+  message.set(padded.subarray(prefixLength, prefixLength + length));
+  return message;
+}
+
+/** An application message padded as boxes hold it. @throws RangeError when it is too long. */
+export function padBoxPayload(sizes: PigeonholeSizes, message: Uint8Array): Bytes {
+  return padMessage(message, sizes.paddedPayloadLength);
+}
+
+/** A serialized ReplicaInnerMessage padded for MKEM. @throws RangeError when it is too long. */
+export function padInnerMessage(sizes: PigeonholeSizes, message: Uint8Array): Bytes {
+  return padMessage(message, sizes.replicaInnerMessagePaddedLength);
+}
+
+/** A serialized reply padded for sealing. @throws RangeError when it is too long. */
+export function padReplyMessage(sizes: PigeonholeSizes, message: Uint8Array): Bytes {
+  return padMessage(message, sizes.replicaReplyInnerMessagePaddedLength);
+}
+
+/** `data` followed by zeros up to `length` bytes, no prefix. @throws RangeError when it is longer. */
+export function padWithZeros(data: Uint8Array, length: number): Bytes {
+  checkBytes("data", data);
+  if (data.length > length) {
+    throw new RangeError(`data exceeds target size: ${data.length} > ${length}`);
+  }
+  const padded = new Uint8Array(length);
+  padded.set(data);
+  return padded;
+}

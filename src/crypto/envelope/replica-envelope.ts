@@ -1,0 +1,96 @@
+/** Envelopes at a replica: opening them, and sealing the answer. Pigeonhole page, section 9.2. */
+import { type Bytes, type RandomSource, randomBytes } from "../../bytes/bytes.js";
+import {
+  InvalidEpochError,
+  InvalidPayloadError,
+  MKEMDecryptionFailedError,
+  ProtocolError,
+  ReplicaInternalError,
+} from "../../errors/errors.js";
+import type { PigeonholeSizes } from "../geometry.js";
+import { mkemDecapsulate, mkemSealReply } from "../mkem/mkem.js";
+import type { NikeScheme } from "../nike/scheme.js";
+import { padReplyMessage, unpadMessage } from "./padding.js";
+import {
+  type ReplicaInnerMessage,
+  type ReplicaReplyMessage,
+  decodeReplicaInnerMessage,
+  encodeReplicaReplyMessage,
+} from "./replica-messages.js";
+import type { ReplicaMessageCommand } from "./wire-commands.js";
+
+/** An envelope as a replica has opened it. */
+export interface OpenedEnvelope {
+  /** What the client asks. */
+  readonly message: ReplicaInnerMessage;
+  /** Seals the answer, see {@link sealReplicaReply}. 32 bytes, secret. */
+  readonly replyKey: Bytes;
+  /** Which of the private keys opened it: its place in the list given. */
+  readonly keyIndex: number;
+}
+
+async function checkSenderKey(scheme: NikeScheme, publicKey: Uint8Array): Promise<void> {
+  try {
+    await scheme.checkPublicKey(publicKey);
+  } catch (cause) {
+    throw new ReplicaInternalError("unusable sender key", { cause });
+  }
+}
+
+async function tryKeys(
+  scheme: NikeScheme,
+  privateKeys: readonly Uint8Array[],
+  command: ReplicaMessageCommand,
+): Promise<{ payload: Bytes; replyKey: Bytes; keyIndex: number }> {
+  const ciphertext = {
+    ephemeralPublicKey: command.senderPublicKey,
+    deks: [command.dek],
+    envelope: command.ciphertext,
+  };
+  for (const [keyIndex, privateKey] of privateKeys.entries()) {
+    try {
+      return { ...(await mkemDecapsulate(scheme, privateKey, ciphertext)), keyIndex };
+    } catch (error) {
+      if (error instanceof MKEMDecryptionFailedError) continue;
+      // A key of low order has the right length and leaves no secret: it shows only here.
+      throw new ReplicaInternalError("unusable sender key", { cause: error });
+    }
+  }
+  throw new InvalidEpochError("no envelope key opens the message");
+}
+
+/**
+ * Opens a ReplicaMessage with the first private key that fits.
+ * @param request.privateKeys NIKE private keys of the epochs tried, in the order tried: the current
+ * one, the one before, the one after.
+ * @throws (rejects) a ReplicaError, whose `errorCode` is the replica's answer: 7 for an unusable
+ * sender key, 8 when no key opens the message, 5 when its padding or contents are malformed.
+ */
+export async function openReplicaMessage(request: {
+  readonly scheme: NikeScheme;
+  readonly privateKeys: readonly Uint8Array[];
+  readonly command: ReplicaMessageCommand;
+}): Promise<OpenedEnvelope> {
+  const { scheme, privateKeys, command } = request;
+  await checkSenderKey(scheme, command.senderPublicKey);
+  const { payload, replyKey, keyIndex } = await tryKeys(scheme, privateKeys, command);
+  try {
+    return { message: decodeReplicaInnerMessage(unpadMessage(payload)), replyKey, keyIndex };
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    throw new InvalidPayloadError(error.message, { cause: error });
+  }
+}
+
+/**
+ * A replica's answer, padded and sealed: `envelopeReplyLength` bytes whatever it says.
+ * @throws TypeError, RangeError when the answer does not fit the geometry.
+ */
+export function sealReplicaReply(
+  sizes: PigeonholeSizes,
+  replyKey: Uint8Array,
+  reply: ReplicaReplyMessage,
+  random: RandomSource = randomBytes,
+): Bytes {
+  return mkemSealReply(replyKey, padReplyMessage(sizes, encodeReplicaReplyMessage(reply)), random);
+}

@@ -1,0 +1,210 @@
+/**
+ * Commands between courier and replica, and between replicas. Pigeonhole page, section 5.1.
+ *
+ * Header: id (1) ‖ zero (1) ‖ body length (4, big-endian); then the body, then zeros up to one size
+ * that all commands have.
+ */
+import type { Bytes } from "../../bytes/bytes.js";
+import { ProtocolError } from "../../errors/errors.js";
+import { BOX_ID_LENGTH, BOX_SIGNATURE_LENGTH } from "../bacap/box.js";
+import { MKEM_DEK_LENGTH } from "../mkem/mkem.js";
+import { FieldReader, FieldWriter } from "./fixed-layout.js";
+import type { SignedBox } from "./replica-messages.js";
+
+const headerLength = 6;
+const invalidText = "wire: invalid wire protocol command";
+
+const commandId = {
+  noOp: 0,
+  disconnect: 1,
+  replicaMessage: 8,
+  replicaMessageReply: 9,
+  replicaWrite: 12,
+  replicaWriteReply: 13,
+  replicaDecoy: 33,
+} as const;
+
+/** An envelope with the DEK of the one replica it goes to. */
+export interface ReplicaMessageCommand {
+  readonly kind: "replicaMessage";
+  /** Ephemeral NIKE public key. */
+  readonly senderPublicKey: Uint8Array;
+  /** 60 bytes. */
+  readonly dek: Uint8Array;
+  /** The MKEM envelope, at least 4 bytes. */
+  readonly ciphertext: Uint8Array;
+}
+
+/** A replica's answer to an envelope. */
+export interface ReplicaMessageReplyCommand {
+  readonly kind: "replicaMessageReply";
+  /** The replica's code, in clear for the courier. */
+  readonly errorCode: number;
+  /** Which envelope, 32 bytes. */
+  readonly envelopeHash: Uint8Array;
+  /** Static id of the replica. */
+  readonly replicaId: number;
+  /** The sealed reply; empty when the replica failed before it could make one. */
+  readonly envelopeReply: Uint8Array;
+}
+
+/** A box for another replica to keep. */
+export interface ReplicaWriteCommand extends SignedBox {
+  readonly kind: "replicaWrite";
+}
+
+/** Answer to a {@link ReplicaWriteCommand}. */
+export interface ReplicaWriteReplyCommand {
+  readonly kind: "replicaWriteReply";
+  /** The replica's code. */
+  readonly errorCode: number;
+}
+
+/** A command without a body. */
+export interface BareCommand {
+  readonly kind: "noOp" | "disconnect" | "replicaDecoy";
+}
+
+/** Any command. */
+export type ReplicaCommand =
+  | ReplicaMessageCommand
+  | ReplicaMessageReplyCommand
+  | ReplicaWriteCommand
+  | ReplicaWriteReplyCommand
+  | BareCommand;
+
+function encodeBody(command: ReplicaCommand): Bytes {
+  const writer = new FieldWriter();
+  switch (command.kind) {
+    case "replicaMessage":
+      writer
+        .bytes("senderPublicKey", command.senderPublicKey)
+        .bytes("dek", command.dek, MKEM_DEK_LENGTH)
+        .bytes("ciphertext", command.ciphertext);
+      break;
+    case "replicaMessageReply":
+      writer
+        .u8("errorCode", command.errorCode)
+        .bytes("envelopeHash", command.envelopeHash, 32)
+        .u8("replicaId", command.replicaId)
+        .bytes("envelopeReply", command.envelopeReply);
+      break;
+    case "replicaWrite":
+      writer
+        .bytes("boxId", command.boxId, BOX_ID_LENGTH)
+        .bytes("signature", command.signature, BOX_SIGNATURE_LENGTH)
+        .bytes("payload", command.payload);
+      break;
+    case "replicaWriteReply":
+      writer.u8("errorCode", command.errorCode);
+      break;
+    case "noOp":
+    case "disconnect":
+    case "replicaDecoy":
+      break;
+    default:
+      throw new RangeError("`command.kind` must be one of the replica commands");
+  }
+  return writer.finish();
+}
+
+/**
+ * Bytes of a command.
+ * @param length what to pad to: the geometry's `wireCommandLength`; no padding when not given.
+ * @throws TypeError, RangeError on fields that do not fit, and when the whole exceeds `length`.
+ */
+export function encodeReplicaCommand(command: ReplicaCommand, length?: number): Bytes {
+  const body = encodeBody(command);
+  return new FieldWriter()
+    .u8("id", commandId[command.kind])
+    .u8("reserved", 0)
+    .prefixed("body", body)
+    .finish(length);
+}
+
+function readBody(reader: FieldReader, atLeast: number, text: string = invalidText): FieldReader {
+  if (reader.remaining < atLeast) throw new ProtocolError(text);
+  return reader;
+}
+
+function decodeReplicaMessage(reader: FieldReader, publicKeyLength: number) {
+  readBody(reader, publicKeyLength + MKEM_DEK_LENGTH + 4, "message too short");
+  return {
+    kind: "replicaMessage" as const,
+    senderPublicKey: reader.take(publicKeyLength),
+    dek: reader.take(MKEM_DEK_LENGTH),
+    ciphertext: reader.rest(),
+  };
+}
+
+function decodeReplicaMessageReply(reader: FieldReader) {
+  readBody(reader, 34);
+  return {
+    kind: "replicaMessageReply" as const,
+    errorCode: reader.u8(),
+    envelopeHash: reader.take(32),
+    replicaId: reader.u8(),
+    envelopeReply: reader.rest(),
+  };
+}
+
+function decodeReplicaWriteCommand(reader: FieldReader) {
+  readBody(reader, BOX_ID_LENGTH + BOX_SIGNATURE_LENGTH);
+  return {
+    kind: "replicaWrite" as const,
+    boxId: reader.take(BOX_ID_LENGTH),
+    signature: reader.take(BOX_SIGNATURE_LENGTH),
+    payload: reader.rest(),
+  };
+}
+
+function decodeReplicaWriteReplyCommand(reader: FieldReader) {
+  if (reader.remaining !== 1) throw new ProtocolError(invalidText);
+  return { kind: "replicaWriteReply" as const, errorCode: reader.u8() };
+}
+
+function bareCommand<K extends BareCommand["kind"]>(reader: FieldReader, kind: K): { kind: K } {
+  if (reader.remaining !== 0) throw new ProtocolError(invalidText);
+  return { kind };
+}
+
+/** The body of a command whose header and padding are as they must be, and its id. */
+function readHeader(bytes: Uint8Array): { id: number; body: FieldReader } {
+  const reader = new FieldReader(bytes);
+  if (reader.remaining < headerLength) throw new ProtocolError(invalidText);
+  const id = reader.u8();
+  const reserved = reader.u8();
+  const bodyLength = reader.u32();
+  if (reserved !== 0 || bodyLength > reader.remaining) throw new ProtocolError(invalidText);
+  const body = new FieldReader(reader.take(bodyLength));
+  if (reader.rest().some((byte) => byte !== 0)) throw new ProtocolError(invalidText);
+  return { id, body };
+}
+
+/**
+ * Reads a command.
+ * @param nikePublicKeyLength length of sender keys in this network.
+ * @throws ProtocolError `wire: invalid wire protocol command`, or `message too short` for a
+ * ReplicaMessage.
+ */
+export function decodeReplicaCommand(bytes: Uint8Array, nikePublicKeyLength: number) {
+  const { id, body } = readHeader(bytes);
+  switch (id) {
+    case commandId.noOp:
+      return bareCommand(body, "noOp");
+    case commandId.disconnect:
+      return bareCommand(body, "disconnect");
+    case commandId.replicaDecoy:
+      return bareCommand(body, "replicaDecoy");
+    case commandId.replicaMessage:
+      return decodeReplicaMessage(body, nikePublicKeyLength);
+    case commandId.replicaMessageReply:
+      return decodeReplicaMessageReply(body);
+    case commandId.replicaWrite:
+      return decodeReplicaWriteCommand(body);
+    case commandId.replicaWriteReply:
+      return decodeReplicaWriteReplyCommand(body);
+    default:
+      throw new ProtocolError(invalidText);
+  }
+}

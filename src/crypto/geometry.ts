@@ -1,0 +1,189 @@
+/**
+ * Sizes of Pigeonhole messages. Pigeonhole page, section 4.
+ *
+ * Everything follows from one length and the NIKE: either from what a Sphinx packet can carry (how a
+ * network does it), or from the longest application message. Client, courier and replicas derive the
+ * same numbers on their own; nobody reads them from a file.
+ */
+import { type NikeSizes, nikeSizesByName } from "./nike/registry.js";
+
+/** Length of the prefix that padding adds, in bytes. */
+const lengthPrefix = 4;
+/** CourierEnvelope without sender key and ciphertext: ids, two DEKs, reply index, epoch, lengths. */
+const courierEnvelopeFixed = 2 + 60 + 60 + 1 + 8 + 2 + 4;
+/** ReplicaWrite without payload: box ID, signature, payload length. */
+const replicaWriteFixed = 32 + 64 + 4;
+/** ReplicaReadReply without payload: error code, box ID, signature, payload length. */
+const replicaReadReplyFixed = 1 + 32 + 64 + 4;
+/** What BACAP encryption adds: the tag. */
+const bacapOverhead = 16;
+/** What MKEM sealing adds: nonce and tag. */
+const mkemOverhead = 28;
+/** Query type or message type in front of a message. */
+const typeLength = 1;
+/** What all layers but the NIKE key add to an application message, in bytes: 291. */
+const overheadWithoutKey =
+  typeLength +
+  courierEnvelopeFixed +
+  mkemOverhead +
+  lengthPrefix +
+  typeLength +
+  replicaWriteFixed +
+  bacapOverhead +
+  lengthPrefix;
+/** How much shorter a command between courier and replica is than the Sphinx payload: 72 bytes. */
+const queryToWireCommand = 72;
+
+/** The one signature scheme of boxes. */
+export const PIGEONHOLE_SIGNATURE_SCHEME = "Ed25519";
+
+/** The geometry as daemons publish it. Lengths in bytes. */
+export interface PigeonholeGeometryRecord {
+  /** Longest application message of one box. */
+  readonly maxPlaintextPayloadLength: number;
+  /** Length of a CourierQuery that reads. */
+  readonly courierQueryReadLength: number;
+  /** Length of a CourierQuery that writes; the same. */
+  readonly courierQueryWriteLength: number;
+  /** Published as the length of a reply to a read; 25 bytes short of the real one. */
+  readonly courierQueryReplyReadLength: number;
+  /** Published as the length of a reply to a write; the same. */
+  readonly courierQueryReplyWriteLength: number;
+  /** Canonical name of the NIKE scheme. */
+  readonly nikeName: string;
+  /** `Ed25519`. */
+  readonly signatureSchemeName: string;
+}
+
+/** All sizes that the geometry determines. Lengths in bytes. */
+export interface PigeonholeSizes extends PigeonholeGeometryRecord {
+  /** Length of a NIKE public key. */
+  readonly nikePublicKeyLength: number;
+  /** Application message padded, before BACAP encryption. */
+  readonly paddedPayloadLength: number;
+  /** Ciphertext of a box that is no tombstone. */
+  readonly boxCiphertextLength: number;
+  /** Longest ReplicaInnerMessage: a write. */
+  readonly replicaInnerMessageWriteLength: number;
+  /** ReplicaInnerMessage padded, before MKEM. */
+  readonly replicaInnerMessagePaddedLength: number;
+  /** MKEM envelope in a CourierEnvelope. */
+  readonly courierEnvelopeCiphertextLength: number;
+  /** CourierEnvelope, serialized. */
+  readonly courierEnvelopeLength: number;
+  /** Longest ReplicaMessageReplyInnerMessage: the reply to a read. */
+  readonly replicaReplyInnerMessageReadLength: number;
+  /** ReplicaMessageReplyInnerMessage padded, before sealing. */
+  readonly replicaReplyInnerMessagePaddedLength: number;
+  /** A sealed reply on the wire. */
+  readonly envelopeReplyLength: number;
+  /** A CourierQueryReply that carries a sealed reply: the real length. */
+  readonly courierQueryReplyLength: number;
+  /** What a Sphinx packet of this network carries: its UserForwardPayloadLength. */
+  readonly userForwardPayloadLength: number;
+  /** Every command between courier and replica, and between replicas. */
+  readonly wireCommandLength: number;
+}
+
+function checkLength(name: string, value: number): void {
+  if (typeof value !== "number") throw new TypeError(`\`${name}\` must be a number`);
+  if (!Number.isSafeInteger(value)) {
+    throw new RangeError(`\`${name}\` must be a whole number, got ${value}`);
+  }
+}
+
+function sizesFrom(payloadLength: number, nike: NikeSizes): PigeonholeSizes {
+  const paddedPayload = payloadLength + lengthPrefix;
+  const boxCiphertext = paddedPayload + bacapOverhead;
+  const innerWrite = typeLength + replicaWriteFixed + boxCiphertext;
+  const innerPadded = innerWrite + lengthPrefix;
+  const mkemEnvelope = innerPadded + mkemOverhead;
+  const courierEnvelope = courierEnvelopeFixed + nike.publicKeyLength + mkemEnvelope;
+  const query = typeLength + courierEnvelope;
+  const replyInner = typeLength + replicaReadReplyFixed + boxCiphertext;
+  const replyPadded = replyInner + lengthPrefix;
+  const envelopeReply = replyPadded + mkemOverhead;
+  // The published field counts 15 bytes around the sealed reply where there really are 40.
+  const publishedReply = envelopeReply + 15;
+  return Object.freeze({
+    maxPlaintextPayloadLength: payloadLength,
+    courierQueryReadLength: query,
+    courierQueryWriteLength: query,
+    courierQueryReplyReadLength: publishedReply,
+    courierQueryReplyWriteLength: publishedReply,
+    nikeName: nike.name,
+    signatureSchemeName: PIGEONHOLE_SIGNATURE_SCHEME,
+    nikePublicKeyLength: nike.publicKeyLength,
+    paddedPayloadLength: paddedPayload,
+    boxCiphertextLength: boxCiphertext,
+    replicaInnerMessageWriteLength: innerWrite,
+    replicaInnerMessagePaddedLength: innerPadded,
+    courierEnvelopeCiphertextLength: mkemEnvelope,
+    courierEnvelopeLength: courierEnvelope,
+    replicaReplyInnerMessageReadLength: replyInner,
+    replicaReplyInnerMessagePaddedLength: replyPadded,
+    envelopeReplyLength: envelopeReply,
+    courierQueryReplyLength: typeLength + 39 + envelopeReply,
+    userForwardPayloadLength: query,
+    wireCommandLength: query - queryToWireCommand,
+  });
+}
+
+/**
+ * Sizes for boxes that hold application messages of up to `maxPlaintextPayloadLength` bytes.
+ * @throws TypeError; RangeError when the length is not positive or the scheme is unknown.
+ */
+export function pigeonholeSizes(
+  maxPlaintextPayloadLength: number,
+  nikeName: string,
+): PigeonholeSizes {
+  checkLength("maxPlaintextPayloadLength", maxPlaintextPayloadLength);
+  if (maxPlaintextPayloadLength <= 0) {
+    throw new RangeError("MaxPlaintextPayloadLength must be positive");
+  }
+  return sizesFrom(maxPlaintextPayloadLength, nikeSizesByName(nikeName));
+}
+
+/**
+ * Sizes for a network whose Sphinx packets carry `userForwardPayloadLength` bytes: a query then fills
+ * a packet exactly.
+ * @throws TypeError; RangeError when that is too little for one byte, or the scheme is unknown.
+ */
+export function pigeonholeSizesFromSphinx(
+  userForwardPayloadLength: number,
+  nikeName: string,
+): PigeonholeSizes {
+  checkLength("userForwardPayloadLength", userForwardPayloadLength);
+  const nike = nikeSizesByName(nikeName);
+  const overhead = overheadWithoutKey + nike.publicKeyLength;
+  if (userForwardPayloadLength <= overhead) {
+    throw new RangeError(
+      `sphinx geometry too small: UserForwardPayloadLength=${userForwardPayloadLength}, ` +
+        `total overhead=${overhead}`,
+    );
+  }
+  return sizesFrom(userForwardPayloadLength - overhead, nike);
+}
+
+/**
+ * The sizes that go with a geometry somebody published.
+ * @throws TypeError when it is null; RangeError when a field is wrong: message length, NIKE name,
+ * signature scheme, in this order. The other lengths are informational and not looked at.
+ */
+export function pigeonholeSizesOf(
+  geometry: Pick<
+    PigeonholeGeometryRecord,
+    "maxPlaintextPayloadLength" | "nikeName" | "signatureSchemeName"
+  >,
+): PigeonholeSizes {
+  if (geometry === null || geometry === undefined) throw new TypeError("geometry is nil");
+  if (!(geometry.maxPlaintextPayloadLength > 0)) {
+    throw new RangeError("MaxPlaintextPayloadLength must be positive");
+  }
+  if (geometry.nikeName === "") throw new RangeError("NIKEName must be set");
+  const sizes = pigeonholeSizes(geometry.maxPlaintextPayloadLength, geometry.nikeName);
+  if (geometry.signatureSchemeName !== PIGEONHOLE_SIGNATURE_SCHEME) {
+    throw new RangeError(`SignatureSchemeName must be ${PIGEONHOLE_SIGNATURE_SCHEME}`);
+  }
+  return sizes;
+}

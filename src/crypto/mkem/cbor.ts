@@ -1,0 +1,35 @@
+/** MKEM ciphertexts as CBOR; only contact vouchers use this form. Pigeonhole page, section 2. */
+import { type Bytes, checkBytes } from "../../bytes/bytes.js";
+import { ProtocolError } from "../../errors/errors.js";
+import { CborMap, encodeCborMap } from "../cbor.js";
+import type { NikeScheme } from "../nike/scheme.js";
+import { MKEM_DEK_LENGTH, MKEM_OVERHEAD, type MkemCiphertext } from "./mkem.js";
+
+/** Canonical CBOR of a ciphertext: a map of `Envelope`, `DEKCiphertexts`, `EphemeralPublicKey`. */
+export function encodeMkemCiphertext(ciphertext: MkemCiphertext): Bytes {
+  return encodeCborMap({
+    Envelope: ciphertext.envelope,
+    DEKCiphertexts: ciphertext.deks,
+    EphemeralPublicKey: ciphertext.ephemeralPublicKey,
+  });
+}
+
+/**
+ * Reads what {@link encodeMkemCiphertext} wrote.
+ * @throws ProtocolError when it is something else, a key or DEK has a wrong length, or the envelope
+ * is shorter than the 28 bytes that sealing adds.
+ */
+export function decodeMkemCiphertext(
+  scheme: NikeScheme,
+  bytes: Uint8Array,
+): { readonly ephemeralPublicKey: Bytes; readonly deks: Bytes[]; readonly envelope: Bytes } {
+  checkBytes("ciphertext", bytes);
+  const map = new CborMap("MKEM ciphertext", bytes);
+  const envelope = map.bytes("Envelope");
+  const deks = map.byteArrays("DEKCiphertexts");
+  const ephemeralPublicKey = map.bytes("EphemeralPublicKey", scheme.publicKeyLength);
+  if (envelope.length < MKEM_OVERHEAD || deks.some((dek) => dek.length !== MKEM_DEK_LENGTH)) {
+    throw new ProtocolError("MKEM ciphertext: a sealed part has the wrong length");
+  }
+  return { ephemeralPublicKey, deks, envelope };
+}

@@ -1,0 +1,50 @@
+/**
+ * What MKEM needs of a non-interactive key exchange. Pigeonhole page, section 3.
+ *
+ * X25519 takes fractions of a millisecond and answers at once; CTIDH takes about a second and runs
+ * in a worker. So each operation may give its result or a promise of it.
+ */
+import { type Bytes, type RandomSource, checkBytes } from "../../bytes/bytes.js";
+
+/** A result that is there already, or will be. */
+export type MaybePromise<T> = T | Promise<T>;
+
+/** A NIKE key pair. */
+export interface NikeKeyPair {
+  readonly publicKey: Bytes;
+  readonly privateKey: Bytes;
+}
+
+/** A NIKE scheme. */
+export interface NikeScheme {
+  /** Canonical name, as in geometries and configurations. */
+  readonly name: string;
+  /** Length of a public key in bytes. */
+  readonly publicKeyLength: number;
+  /** Length of a private key in bytes. */
+  readonly privateKeyLength: number;
+  /** A new pair; the private key is drawn from `random` (the platform's generator by default). */
+  generate(random?: RandomSource): MaybePromise<NikeKeyPair>;
+  /** The public key of a private key. Throws or rejects with RangeError on a malformed one. */
+  publicKeyOf(privateKey: Uint8Array): MaybePromise<Bytes>;
+  /**
+   * The raw shared secret, not hashed. Throws or rejects with RangeError on malformed keys, and on
+   * a public key that leaves no secret (of low order).
+   */
+  sharedSecret(privateKey: Uint8Array, publicKey: Uint8Array): MaybePromise<Bytes>;
+  /**
+   * Checks a public key that came from elsewhere. Throws or rejects with RangeError when it is
+   * malformed.
+   */
+  checkPublicKey(publicKey: Uint8Array): MaybePromise<void>;
+}
+
+/** Checks the length of a private key. @throws TypeError, RangeError. */
+export function checkPrivateKeyLength(scheme: NikeScheme, privateKey: Uint8Array): void {
+  checkBytes("privateKey", privateKey, scheme.privateKeyLength);
+}
+
+/** Checks the length of a public key. @throws TypeError, RangeError. */
+export function checkPublicKeyLength(scheme: NikeScheme, publicKey: Uint8Array): void {
+  checkBytes("publicKey", publicKey, scheme.publicKeyLength);
+}

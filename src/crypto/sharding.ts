@@ -1,0 +1,103 @@
+/**
+ * Which replicas hold a box, and which two a client sends an envelope to. Pigeonhole page, section 6.
+ */
+import { type RandomSource, compareBytes, randomBytes, toHex } from "../bytes/bytes.js";
+import { ServiceNotFoundError } from "../errors/errors.js";
+import { blake2b256 } from "./hash.js";
+
+/** How many replicas hold a box. */
+export const SHARD_COUNT = 2;
+
+/** What sharding looks at in a replica's descriptor. */
+export interface ShardReplica {
+  /** Identity public key as published, of any length. */
+  readonly identityKey: Uint8Array;
+}
+
+/** What sharding looks at in a PKI document. */
+export interface ShardDocument<R extends ShardReplica> {
+  /** Identity keys of all replicas that belong to the network, online or not: a stable set. */
+  readonly configuredReplicaIdentityKeys: readonly Uint8Array[];
+  /** The replicas that are online, in document order. */
+  readonly storageReplicas: readonly R[];
+}
+
+/**
+ * The identity keys of the (at most) two shards of a box, first shard first: those whose
+ * BLAKE2b-256(identity key ‖ box ID) are the smallest.
+ * @param identityKeys all configured replicas' keys, online or not.
+ */
+export function shardKeys(identityKeys: readonly Uint8Array[], boxId: Uint8Array): Uint8Array[] {
+  return identityKeys
+    .map((key) => ({ key, rank: blake2b256(key, boxId) }))
+    .sort((a, b) => compareBytes(a.rank, b.rank))
+    .slice(0, SHARD_COUNT)
+    .map(({ key }) => key);
+}
+
+/**
+ * The shards of a box that are online, first shard first.
+ * @throws ServiceNotFoundError when fewer than two replicas are configured, or no shard is online.
+ */
+export function onlineShards<R extends ShardReplica>(
+  document: ShardDocument<R>,
+  boxId: Uint8Array,
+): R[] {
+  if (document.configuredReplicaIdentityKeys.length < SHARD_COUNT) {
+    throw new ServiceNotFoundError("GetConfiguredReplicaKeys: insufficient configured replicas");
+  }
+  const online = new Map(
+    document.storageReplicas.map((replica) => [toHex(replica.identityKey), replica]),
+  );
+  const shards = shardKeys(document.configuredReplicaIdentityKeys, boxId)
+    .map((key) => online.get(toHex(key)))
+    .filter((replica) => replica !== undefined);
+  if (shards.length === 0) {
+    throw new ServiceNotFoundError("GetShards: no shard replicas are currently online");
+  }
+  return shards;
+}
+
+/**
+ * A number from 0 to `bound` − 1, all equally likely: takes 64-bit big-endian values until one falls
+ * below the largest multiple of `bound`.
+ */
+export function uniformBelow(bound: number, random: RandomSource = randomBytes): number {
+  if (!Number.isSafeInteger(bound) || bound < 1) {
+    throw new RangeError(`\`bound\` must be a positive whole number, got ${bound}`);
+  }
+  const range = 1n << 64n;
+  const limit = range - (range % BigInt(bound));
+  for (;;) {
+    const value = new DataView(random(8).buffer).getBigUint64(0);
+    if (value < limit) return Number(value % BigInt(bound));
+  }
+}
+
+function takeOne<R>(pool: R[], random: RandomSource): R {
+  return pool.splice(uniformBelow(pool.length, random), 1)[0]!;
+}
+
+/**
+ * The two replicas that an envelope about a box goes to, in order. From four replicas on they are
+ * none of the box's shards, so that who stores a box does not learn which courier asked.
+ * @throws ServiceNotFoundError as {@link onlineShards}, and when fewer than two replicas are online.
+ */
+export function chooseIntermediates<R extends ShardReplica>(
+  document: ShardDocument<R>,
+  boxId: Uint8Array,
+  random: RandomSource = randomBytes,
+): [R, R] {
+  const shards = onlineShards(document, boxId);
+  const online = document.storageReplicas;
+  if (online.length < 2) {
+    throw new ServiceNotFoundError("insufficient storage replicas: need at least 2 replicas");
+  }
+  if (online.length === 2) return [online[0]!, online[1]!];
+  if (online.length === 3) {
+    const others = online.filter((replica) => replica !== shards[0]);
+    return [shards[0]!, takeOne(others, random)];
+  }
+  const pool = online.filter((replica) => !shards.includes(replica));
+  return [takeOne(pool, random), takeOne(pool, random)];
+}

@@ -1,0 +1,98 @@
+/** CBOR messages of contact vouchers. Pigeonhole page, section 10. */
+import type { Bytes } from "../../bytes/bytes.js";
+import type { ReadCap } from "../../bytes/opaque.js";
+import { CborMap, encodeCborMap } from "../cbor.js";
+
+/** Length of a salt in bytes. */
+export const VOUCHER_SALT_LENGTH = 32;
+
+/** What a newcomer asks of the group. */
+export interface PleaseAdd {
+  /** How the newcomer wants to be called. */
+  readonly displayName: string;
+  /** Where the newcomer's messages will be read, before mutation. */
+  readonly messageReadCap: ReadCap;
+}
+
+/** Canonical CBOR of a PleaseAdd; what is signed are these bytes. */
+export function encodePleaseAdd(pleaseAdd: PleaseAdd): Bytes {
+  return encodeCborMap({
+    DisplayName: pleaseAdd.displayName,
+    MessageReadCap: pleaseAdd.messageReadCap,
+  });
+}
+
+/** Reads a PleaseAdd. @throws ProtocolError. */
+export function decodePleaseAdd(bytes: Uint8Array): PleaseAdd {
+  const map = new CborMap("PleaseAdd", bytes);
+  return {
+    displayName: map.text("DisplayName"),
+    messageReadCap: map.bytes("MessageReadCap", 136) as ReadCap,
+  };
+}
+
+/** A PleaseAdd and the newcomer's signature. */
+export interface SignedPleaseAdd {
+  /** The PleaseAdd's bytes as signed. */
+  readonly pleaseAdd: Bytes;
+  /** Plain Ed25519 signature (64 bytes) by the stream's root key. */
+  readonly signature: Bytes;
+}
+
+/** Canonical CBOR of a SignedPleaseAdd. */
+export function encodeSignedPleaseAdd(signed: SignedPleaseAdd): Bytes {
+  return encodeCborMap({ PleaseAdd: signed.pleaseAdd, Signature: signed.signature });
+}
+
+/** Reads a SignedPleaseAdd; the signature is not checked. @throws ProtocolError. */
+export function decodeSignedPleaseAdd(bytes: Uint8Array): SignedPleaseAdd {
+  const map = new CborMap("SignedPleaseAdd", bytes);
+  return { pleaseAdd: map.bytes("PleaseAdd"), signature: map.bytes("Signature", 64) };
+}
+
+/** What a voucher stands for; published in the first box of the voucher's stream. */
+export interface VoucherPayload {
+  /** NIKE public key that the reply is sealed to. */
+  readonly voucherPublicKey: Bytes;
+  /** The SignedPleaseAdd's bytes. */
+  readonly signedPleaseAdd: Bytes;
+}
+
+/** Canonical CBOR of a VoucherPayload. */
+export function encodeVoucherPayload(payload: VoucherPayload): Bytes {
+  return encodeCborMap({
+    VoucherPubKey: payload.voucherPublicKey,
+    SignedPleaseAdd: payload.signedPleaseAdd,
+  });
+}
+
+/** Reads a VoucherPayload. @param publicKeyLength in bytes. @throws ProtocolError. */
+export function decodeVoucherPayload(bytes: Uint8Array, publicKeyLength: number): VoucherPayload {
+  const map = new CborMap("VoucherPayload", bytes);
+  return {
+    voucherPublicKey: map.bytes("VoucherPubKey", publicKeyLength),
+    signedPleaseAdd: map.bytes("SignedPleaseAdd"),
+  };
+}
+
+/** What the member answers; sealed, in the second box of the voucher's stream. */
+export interface VoucherReply {
+  /** Opaque here: what the application says about the group. */
+  readonly whoReply: Bytes;
+  /** What both mutate the newcomer's stream by: 32 bytes. */
+  readonly voucherSalt: Bytes;
+}
+
+/** Canonical CBOR of a VoucherReply. */
+export function encodeVoucherReply(reply: VoucherReply): Bytes {
+  return encodeCborMap({ WhoReply: reply.whoReply, VoucherSalt: reply.voucherSalt });
+}
+
+/** Reads a VoucherReply. @throws ProtocolError. */
+export function decodeVoucherReply(bytes: Uint8Array): VoucherReply {
+  const map = new CborMap("VoucherReply", bytes);
+  return {
+    whoReply: map.bytes("WhoReply"),
+    voucherSalt: map.bytes("VoucherSalt", VOUCHER_SALT_LENGTH),
+  };
+}

@@ -1,0 +1,235 @@
+/**
+ * Contact vouchers: 32 bytes with which a newcomer joins. Pigeonhole page, section 10.
+ *
+ * The newcomer mints a voucher, publishes its payload in the first box of the voucher's stream and
+ * hands the 32 bytes to a member. The member inducts: checks the payload and seals a reply, which
+ * goes into the second box. The newcomer opens it. Both then use the newcomer's message stream
+ * mutated by the salt in the reply. All of this is computed locally; reading and writing the boxes
+ * is the caller's.
+ */
+import { ed25519 } from "@noble/curves/ed25519.js";
+import { ed25519Verify } from "#platform";
+import {
+  type Bytes,
+  type RandomSource,
+  checkBytes,
+  copyBytes,
+  equalBytes,
+  randomBytes,
+} from "../../bytes/bytes.js";
+import type { ReadCap, WriteCap } from "../../bytes/opaque.js";
+import {
+  ProtocolError,
+  VoucherHashMismatchError,
+  VoucherSealOpenFailedError,
+  VoucherSignatureInvalidError,
+} from "../../errors/errors.js";
+import {
+  type Keypair,
+  generateKeypair,
+  mutateCap,
+  parseReadCap,
+  parseWriteCap,
+  readCapOf,
+  rootPrivateKeyOf,
+  rootPublicKeyOf,
+} from "../bacap/capabilities.js";
+import { blake2b256 } from "../hash.js";
+import { decodeMkemCiphertext, encodeMkemCiphertext } from "../mkem/cbor.js";
+import { mkemDecapsulate, mkemEncapsulate } from "../mkem/mkem.js";
+import type { NikeScheme } from "../nike/scheme.js";
+import { shake256Random } from "../seeded-random.js";
+import {
+  VOUCHER_SALT_LENGTH,
+  type PleaseAdd,
+  decodePleaseAdd,
+  decodeSignedPleaseAdd,
+  decodeVoucherPayload,
+  decodeVoucherReply,
+  encodePleaseAdd,
+  encodeSignedPleaseAdd,
+  encodeVoucherPayload,
+  encodeVoucherReply,
+} from "./voucher-messages.js";
+
+/** Length of a voucher in bytes. */
+export const VOUCHER_LENGTH = 32;
+
+/** What minting gives. */
+export interface MintedVoucher {
+  /** To hand to a member: 32 bytes. Whoever has it can read and write the voucher's stream. */
+  readonly voucher: Bytes;
+  /** To publish in the first box of the voucher's stream. */
+  readonly voucherPayload: Bytes;
+  /** Keys of the voucher's stream. */
+  readonly stream: Keypair;
+  /** NIKE private key that opens the reply. Secret; keep it. */
+  readonly voucherSecretKey: Bytes;
+  /** NIKE public key in the payload. */
+  readonly voucherPublicKey: Bytes;
+}
+
+/** What inducting gives. */
+export interface Induction {
+  /** How the newcomer wants to be called. Text from a stranger. */
+  readonly displayName: string;
+  /** Where the newcomer's messages are to be read: already mutated by the salt. */
+  readonly messageReadCap: ReadCap;
+  /** To write into the second box of the voucher's stream. */
+  readonly sealedReply: Bytes;
+  /** Keys of the voucher's stream. */
+  readonly stream: Keypair;
+  /** What the message stream was mutated by: 32 bytes. */
+  readonly salt: Bytes;
+}
+
+/** What opening the reply gives. */
+export interface OpenedVoucherReply {
+  /** What the member's application said about the group; opaque here. */
+  readonly whoReply: Bytes;
+  /** Where to write messages from now on: the message WriteCap mutated by the salt. */
+  readonly messageWriteCap: WriteCap;
+  /** The salt: 32 bytes. */
+  readonly salt: Bytes;
+}
+
+/**
+ * Keys of the stream that a voucher leads to. Fast; needs no CTIDH.
+ * @throws TypeError, RangeError unless `voucher` is 32 bytes.
+ */
+export function voucherStream(voucher: Uint8Array): Keypair {
+  checkBytes("voucher", voucher, VOUCHER_LENGTH);
+  return generateKeypair(shake256Random(voucher));
+}
+
+/**
+ * Makes a voucher for the newcomer who owns `messageWriteCap`.
+ * @param request.scheme the hybrid CTIDH1024-X25519.
+ * @param request.random draws the reply key pair.
+ * @throws (rejects) TypeError, RangeError on a malformed capability or name.
+ */
+export async function mintVoucher(request: {
+  readonly scheme: NikeScheme;
+  readonly messageWriteCap: WriteCap;
+  readonly displayName: string;
+  readonly random?: RandomSource | undefined;
+}): Promise<MintedVoucher> {
+  const { scheme, displayName, random = randomBytes } = request;
+  if (typeof displayName !== "string") throw new TypeError("`displayName` must be a string");
+  const writeCap = parseWriteCap(request.messageWriteCap);
+  const { publicKey, privateKey } = await scheme.generate(random);
+  const pleaseAdd = encodePleaseAdd({ displayName, messageReadCap: readCapOf(writeCap) });
+  const rootSeed = rootPrivateKeyOf(writeCap).subarray(0, 32);
+  const signature = ed25519.sign(pleaseAdd, rootSeed) as Bytes;
+  const voucherPayload = encodeVoucherPayload({
+    voucherPublicKey: publicKey,
+    signedPleaseAdd: encodeSignedPleaseAdd({ pleaseAdd, signature }),
+  });
+  const voucher = blake2b256(voucherPayload);
+  return {
+    voucher,
+    voucherPayload,
+    stream: voucherStream(voucher),
+    voucherSecretKey: privateKey,
+    voucherPublicKey: publicKey,
+  };
+}
+
+/** The payload's contents, once its hash and its signature have been found right. */
+function checkPayload(
+  scheme: NikeScheme,
+  voucher: Uint8Array,
+  voucherPayload: Uint8Array,
+): { voucherPublicKey: Bytes; pleaseAdd: PleaseAdd } {
+  if (!equalBytes(blake2b256(voucherPayload), voucher)) throw new VoucherHashMismatchError();
+  const payload = decodeVoucherPayload(voucherPayload, scheme.publicKeyLength);
+  const signed = decodeSignedPleaseAdd(payload.signedPleaseAdd);
+  const pleaseAdd = decodePleaseAdd(signed.pleaseAdd);
+  const signer = rootPublicKeyOf(pleaseAdd.messageReadCap);
+  if (!ed25519Verify(signed.signature, signed.pleaseAdd, signer)) {
+    throw new VoucherSignatureInvalidError();
+  }
+  return { voucherPublicKey: payload.voucherPublicKey, pleaseAdd };
+}
+
+/**
+ * Checks what a voucher leads to and makes the reply.
+ * @param request.whoReply the application's message to the newcomer, opaque here.
+ * @param request.salt 32 bytes; random by default.
+ * @param request.random draws what sealing needs.
+ * @throws (rejects) VoucherHashMismatchError, VoucherSignatureInvalidError; ProtocolError when the
+ * payload is malformed, or a key in it is; TypeError, RangeError on wrong lengths.
+ */
+export async function inductVoucher(request: {
+  readonly scheme: NikeScheme;
+  readonly voucher: Uint8Array;
+  readonly voucherPayload: Uint8Array;
+  readonly whoReply: Uint8Array;
+  readonly salt?: Uint8Array | undefined;
+  readonly random?: RandomSource | undefined;
+}): Promise<Induction> {
+  const { scheme, voucher, voucherPayload, whoReply, random = randomBytes } = request;
+  checkBytes("voucher", voucher, VOUCHER_LENGTH);
+  checkBytes("voucherPayload", voucherPayload);
+  checkBytes("whoReply", whoReply);
+  const salt = copySalt(request.salt ?? randomBytes(VOUCHER_SALT_LENGTH));
+  const { voucherPublicKey, pleaseAdd } = checkPayload(scheme, voucher, voucherPayload);
+  const reply = encodeVoucherReply({ whoReply: copyBytes(whoReply), voucherSalt: salt });
+  const [messageReadCap, sealed] = await fromStranger(async () => {
+    await scheme.checkPublicKey(voucherPublicKey);
+    return [
+      mutateCap(parseReadCap(pleaseAdd.messageReadCap), salt),
+      await mkemEncapsulate(scheme, [voucherPublicKey], reply, random),
+    ] as const;
+  });
+  return {
+    displayName: pleaseAdd.displayName,
+    messageReadCap,
+    sealedReply: encodeMkemCiphertext(sealed),
+    stream: voucherStream(voucher),
+    salt,
+  };
+}
+
+function copySalt(salt: Uint8Array): Bytes {
+  checkBytes("salt", salt, VOUCHER_SALT_LENGTH);
+  return copyBytes(salt);
+}
+
+/** Turns complaints about keys, which came from a stranger here, into ProtocolErrors. */
+async function fromStranger<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new ProtocolError(`voucher payload: ${error.message}`, { cause: error });
+  }
+}
+
+/**
+ * Opens the reply to a voucher.
+ * @param request.voucherSecretKey as {@link mintVoucher} gave it.
+ * @param request.messageWriteCap the capability that the voucher was minted for.
+ * @throws (rejects) VoucherSealOpenFailedError when the reply is not for this key or malformed;
+ * TypeError, RangeError on a malformed key or capability.
+ */
+export async function openVoucherReply(request: {
+  readonly scheme: NikeScheme;
+  readonly voucherSecretKey: Uint8Array;
+  readonly sealedReply: Uint8Array;
+  readonly messageWriteCap: WriteCap;
+}): Promise<OpenedVoucherReply> {
+  const { scheme, voucherSecretKey, sealedReply } = request;
+  checkBytes("voucherSecretKey", voucherSecretKey, scheme.privateKeyLength);
+  checkBytes("sealedReply", sealedReply);
+  const writeCap = parseWriteCap(request.messageWriteCap);
+  try {
+    const sealed = decodeMkemCiphertext(scheme, sealedReply);
+    await scheme.checkPublicKey(sealed.ephemeralPublicKey);
+    const { payload } = await mkemDecapsulate(scheme, voucherSecretKey, sealed);
+    const { whoReply, voucherSalt } = decodeVoucherReply(payload);
+    return { whoReply, messageWriteCap: mutateCap(writeCap, voucherSalt), salt: voucherSalt };
+  } catch (cause) {
+    throw new VoucherSealOpenFailedError(undefined, { cause });
+  }
+}

@@ -1,0 +1,15 @@
+/** Reads the vector files and gives their bytes. */
+import { readFileSync } from "node:fs";
+import { type Bytes, fromHex } from "../../src/bytes/bytes.js";
+
+/** The contents of `data/<name>.json`. */
+// oxlint-disable-next-line typescript/no-explicit-any -- each test names the fields it reads
+export function loadVectors(name: string): any {
+  const url = new URL(`../../../test/vectors/data/${name}.json`, import.meta.url);
+  return JSON.parse(readFileSync(url, "utf8"));
+}
+
+/** Bytes of a hex field, as whatever type the call wants. */
+export function hex<T extends Bytes = Bytes>(text: string): T {
+  return fromHex(text) as T;
+}

@@ -2,7 +2,8 @@
 import type { Bytes } from "../bytes/bytes.js";
 import type { MessageId, SurbId } from "../bytes/opaque.js";
 import type { PkiDocument } from "../pki/document.js";
-import type { Geometry, PigeonholeGeometry } from "../pki/geometry.js";
+import type { Geometry } from "../pki/geometry.js";
+import type { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
 
 /** The daemon's connection to the mixnet: once in the handshake, then at every change. */
 export interface ConnectionStatusEvent {

@@ -48,6 +48,11 @@ export class WebSocketTransport implements Transport {
     return this.#inbox.ended ? 0 : this.#port.queuedBytes;
   }
 
+  /** Bytes that came and wait for delivery. */
+  get heldBytes(): number {
+    return this.#inbox.heldBytes;
+  }
+
   open(handlers: TransportHandlers): void {
     this.#inbox.open(handlers);
     if (!this.#inbox.stopped) this.#port.resume();

@@ -1,0 +1,96 @@
+/** The TOML file that tells a thin client where its daemon is. Protocol page, section 1.1. */
+import { readText } from "#platform";
+import { TomlError, parse } from "smol-toml";
+import { describeType } from "../bytes/bytes.js";
+import { isTable, quotedList, unknownKeys, within } from "../errors/config-checks.js";
+import { ConfigError } from "../errors/errors.js";
+import { DialConfig } from "../transport/dial-config.js";
+
+const EXAMPLE = `[Dial.Tcp] with Address = "localhost:64331"`;
+
+/** A configuration file: exactly one table `[Dial]` with exactly one of its sub-tables. */
+export class ConfigFile {
+  /** Where the daemon is. */
+  readonly dial: DialConfig;
+
+  /** @throws ConfigError when `dial` does not name exactly one transport. */
+  constructor(dial: DialConfig) {
+    dial.resolve();
+    this.dial = dial;
+  }
+
+  /**
+   * Reads a file.
+   * @throws ConfigError that begins with `config: <path>: ` when the file is missing, unreadable, or
+   * not what {@link parse} takes.
+   */
+  static async load(tomlPath: string): Promise<ConfigFile> {
+    if (typeof tomlPath !== "string") {
+      throw new ConfigError(`config: path must be a string, got ${describeType(tomlPath)}`);
+    }
+    let toml: string;
+    try {
+      toml = await readText(tomlPath);
+    } catch (cause) {
+      throw new ConfigError(`config: ${tomlPath}: ${unreadable(cause)}`, { cause });
+    }
+    return ConfigFile.parse(toml, tomlPath);
+  }
+
+  /**
+   * Reads the text of a file; `source` is what messages call it.
+   * @throws ConfigError that begins with `config: <source>: ` and names what is wrong: with line and
+   * column when it is no TOML, else the table and key.
+   */
+  static parse(toml: string, source = "(text)"): ConfigFile {
+    return within(`config: ${source}`, () => {
+      if (typeof toml !== "string") {
+        throw new ConfigError(`TOML text must be a string, got ${describeType(toml)}`);
+      }
+      const data = parseToml(toml);
+      const unknown = unknownKeys(data, ["Dial"]);
+      if (unknown.length > 0) {
+        throw new ConfigError(
+          `unknown top-level key(s) ${quotedList(unknown)}; expected exactly ['Dial']` +
+            hintAbout(unknown),
+        );
+      }
+      if (!("Dial" in data)) {
+        throw new ConfigError(`missing required top-level key(s) ['Dial']; e.g. ${EXAMPLE}`);
+      }
+      return new ConfigFile(DialConfig.fromTomlDict(data["Dial"] as Record<string, unknown>));
+    });
+  }
+}
+
+function unreadable(cause: unknown): string {
+  const { code, message } = cause as { readonly code?: unknown; readonly message?: unknown };
+  if (code === "ENOENT") return `file not found; make one that says ${EXAMPLE}`;
+  if (code === "EACCES") return "the file cannot be read: permission denied (EACCES)";
+  if (code === "EISDIR") return "that is a directory, not a file (EISDIR)";
+  return `the file cannot be read: ${message}`;
+}
+
+function parseToml(toml: string): Record<string, unknown> {
+  try {
+    // Editors on Windows like to begin a file with a byte order mark.
+    const data = parse(toml.replace(/^\uFEFF/, ""), { integersAsBigInt: "asNeeded" });
+    return isTable(data) ? data : {};
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    // The first line only, and no `cause`: the rest quotes the file, where a token may stand.
+    const what = error.message.split("\n", 1)[0]!.replace(/^Invalid TOML document: /, "");
+    throw new ConfigError(`TOML parse error: ${what} (line ${error.line}, column ${error.column})`);
+  }
+}
+
+// What files for older clients had at the top.
+function hintAbout(unknown: readonly string[]): string {
+  if (unknown.some((key) => key.endsWith("Geometry"))) {
+    return "; delete the geometry: the daemon tells it";
+  }
+  if (unknown.some((key) => key === "Network" || key === "Address")) {
+    return `; the address goes into a table: ${EXAMPLE}`;
+  }
+  return "";
+}

@@ -1,0 +1,91 @@
+/** What a client is made from. */
+import { describeType } from "../bytes/bytes.js";
+import { checkFields } from "../errors/config-checks.js";
+import { ConfigError } from "../errors/errors.js";
+import type { Geometry } from "../pki/geometry.js";
+import { DialConfig, type DialInit } from "../transport/dial-config.js";
+import { ConfigFile } from "./config-file.js";
+import { type ConfigHandler, type EventHandlers, configHandlers } from "./handlers.js";
+
+/** What a {@link Config} is made from. */
+export interface ConfigInit extends EventHandlers {
+  /** Where the daemon is, e.g. `{ tcp: { address: "localhost:64331" } }`. */
+  readonly dial: DialConfig | DialInit;
+}
+
+const handlerNames = Object.keys(configHandlers) as (keyof EventHandlers)[];
+
+/**
+ * Where the daemon is, and what to call when something happens. Handlers may also be assigned later.
+ *
+ * ```ts
+ * const config = await Config.load("thinclient.toml");
+ * config.onMessageReply = (event) => console.log(event.payload);
+ * ```
+ */
+export class Config implements EventHandlers {
+  /** Where the daemon is. */
+  readonly dial: DialConfig;
+  /** Sizes of mixnet packets: the daemon tells them, so null until the first handshake. */
+  geometry: Geometry | null = null;
+  onConnectionStatus: ConfigHandler<"connectionStatus"> | undefined;
+  onNewPkiDocument: ConfigHandler<"newPkiDocument"> | undefined;
+  onMessageSent: ConfigHandler<"messageSent"> | undefined;
+  onMessageReply: ConfigHandler<"messageReply"> | undefined;
+  onDaemonDisconnected: ConfigHandler<"daemonDisconnected"> | undefined;
+
+  /**
+   * @throws ConfigError on an option that is not known, a handler that is no function, or a `dial`
+   * that does not name exactly one transport.
+   */
+  constructor(init: ConfigInit) {
+    checkFields("Config", init, ["dial", ...handlerNames]);
+    if (init.dial === undefined) throw new ConfigError("Config: `dial` is missing");
+    this.dial = DialConfig.from(init.dial);
+    this.dial.resolve();
+    checkHandlers(init);
+    this.onConnectionStatus = init.onConnectionStatus;
+    this.onNewPkiDocument = init.onNewPkiDocument;
+    this.onMessageSent = init.onMessageSent;
+    this.onMessageReply = init.onMessageReply;
+    this.onDaemonDisconnected = init.onDaemonDisconnected;
+  }
+
+  /** Reads a file. @throws ConfigError as {@link ConfigFile.load}, and for wrong `handlers`. */
+  static async load(filepath: string, handlers: EventHandlers = {}): Promise<Config> {
+    checkFields("Config.load: handlers", handlers, handlerNames);
+    const { dial } = await ConfigFile.load(filepath);
+    return new Config({ ...handlers, dial });
+  }
+
+  /** Reads a file's text. @throws ConfigError as {@link ConfigFile.parse}, and for `handlers`. */
+  static parse(toml: string, handlers: EventHandlers = {}): Config {
+    checkFields("Config.parse: handlers", handlers, handlerNames);
+    const { dial } = ConfigFile.parse(toml);
+    return new Config({ ...handlers, dial });
+  }
+
+  /** `init` itself when it is a Config already, else one made from it. @throws ConfigError */
+  static from(init: Config | ConfigInit): Config {
+    return init instanceof Config ? init : new Config(init);
+  }
+
+  /** How the daemon is reached. */
+  get network(): "tcp" | "tcp4" | "tcp6" | "unix" | "ws" {
+    return this.dial.resolve().network;
+  }
+
+  /** Where the daemon is: `HOST:PORT`, a path, `@name`, or a URL. */
+  get address(): string {
+    return this.dial.resolve().address;
+  }
+}
+
+function checkHandlers(init: EventHandlers): void {
+  for (const name of handlerNames) {
+    const handler: unknown = init[name];
+    if (handler !== undefined && typeof handler !== "function") {
+      throw new ConfigError(`Config: ${name} must be a function, got ${describeType(handler)}`);
+    }
+  }
+}

@@ -1,0 +1,134 @@
+/** The browser's WebSocket as a Transport, and the dialer that makes one. */
+import type { Timer } from "../clock/clock.js";
+import { realClock } from "../clock/real.js";
+import { ConnectError, ProtocolError } from "../errors/errors.js";
+import { formatAddress, formatHostPort, parseWsUrl } from "../transport/address.js";
+import { MAX_WEBSOCKET_MESSAGE_BYTES } from "../transport/limits.js";
+import type { Transport } from "../transport/transport.js";
+import { type WebSocketPort, WebSocketTransport } from "../transport/websocket.js";
+import { wsTokenProtocol } from "../transport/ws-token.js";
+import type { DialOptions } from "./contract.js";
+
+/** The part of a browser's WebSocket that is used here. */
+interface BrowserWebSocket {
+  binaryType: string;
+  readonly bufferedAmount: number;
+  send(data: Uint8Array): void;
+  close(code?: number): void;
+  onopen: (() => void) | null;
+  onmessage: ((event: { readonly data: unknown }) => void) | null;
+  onclose: ((event: { readonly code: number }) => void) | null;
+}
+declare const WebSocket: new (url: string, protocols: string[]) => BrowserWebSocket;
+
+/** How often a full queue is looked at, in ms: browsers do not say when it became shorter. */
+const POLL_MS = 5;
+
+class BrowserWebSocketPort implements WebSocketPort {
+  readonly #socket: BrowserWebSocket;
+  #timer: Timer | null = null;
+
+  constructor(socket: BrowserWebSocket) {
+    this.#socket = socket;
+  }
+
+  get queuedBytes(): number {
+    return this.#socket.bufferedAmount;
+  }
+
+  send(chunk: Uint8Array): void {
+    this.#socket.send(chunk);
+  }
+
+  close(code: number): void {
+    // Of the codes below 3000 a page may give 1000 only; without one the peer is told 1005.
+    this.#socket.close(code === 1000 ? code : undefined);
+  }
+
+  terminate(): void {
+    this.#timer?.cancel();
+    this.#socket.close();
+  }
+
+  // A browser has no way to make the peer wait: what comes is held, within a limit (see below).
+  pause(): void {}
+  resume(): void {}
+
+  onceDrained(limit: number, callback: () => void): void {
+    const look = (): void => {
+      if (this.queuedBytes < limit) callback();
+      else this.#timer = realClock.after(POLL_MS, look, { background: true });
+    };
+    look();
+  }
+}
+
+function transportOf(socket: BrowserWebSocket, address: string): Transport {
+  const transport = new WebSocketTransport(new BrowserWebSocketPort(socket), address);
+  socket.onmessage = ({ data }) => {
+    if (!(data instanceof ArrayBuffer)) {
+      transport.onText();
+      return;
+    }
+    transport.onBinary(new Uint8Array(data));
+    if (transport.heldBytes > 2 * MAX_WEBSOCKET_MESSAGE_BYTES) {
+      transport.onFailure(
+        new ProtocolError(`${address} sent more than this page could take in while it was paused`),
+      );
+    }
+  };
+  socket.onclose = ({ code }) => transport.onClosed(code);
+  return transport;
+}
+
+/** See the contract. @throws ConnectError; ConfigError when the URL is malformed. */
+export async function dialWs(
+  url: string,
+  options: DialOptions & { readonly token?: string | undefined } = {},
+): Promise<Transport> {
+  const address = parseWsUrl(url);
+  const where = formatAddress(address);
+  const protocols = options.token === undefined ? [] : [wsTokenProtocol(options.token)];
+  const { signal } = options;
+  signal?.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    const socket = newSocket(where, protocols);
+    socket.binaryType = "arraybuffer";
+    const settle = (): void => {
+      signal?.removeEventListener("abort", onAbort);
+      socket.onopen = null;
+      socket.onclose = null;
+    };
+    const onAbort = (): void => {
+      settle();
+      socket.close();
+      reject(signal?.reason);
+    };
+    signal?.addEventListener("abort", onAbort, { once: true });
+    socket.onopen = () => {
+      settle();
+      resolve(transportOf(socket, where));
+    };
+    socket.onclose = ({ code }) => {
+      settle();
+      // Browsers hide the reason from pages on purpose; their console has it.
+      reject(
+        new ConnectError(
+          `cannot connect to ${where} (code ${code}). Is a daemon listening there, and does it ` +
+            `take this page's origin and token? To start one: ` +
+            `npx katz daemon --listen ws://${formatHostPort(address)}`,
+        ),
+      );
+    };
+  });
+}
+
+function newSocket(where: string, protocols: string[]): BrowserWebSocket {
+  try {
+    return new WebSocket(where, protocols);
+  } catch (cause) {
+    // E.g. ws: from a page that came by https:.
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new ConnectError(`cannot connect to ${where}: ${why}`, { cause });
+  }
+}

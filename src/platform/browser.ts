@@ -1,0 +1,48 @@
+/** The platform as browsers have it: WebSockets only, no files, primitives in JavaScript. */
+import { ConfigError, UnsupportedTransportError } from "../errors/errors.js";
+import type { Transport } from "../transport/transport.js";
+import type * as here from "./browser.js";
+import type * as contract from "./contract.js";
+
+export {
+  chacha20Poly1305Open,
+  chacha20Poly1305Seal,
+  ed25519Verify,
+  hkdfBlake2b512,
+  x25519PublicKey,
+  x25519SharedSecret,
+} from "./browser-crypto.js";
+export { dialWs } from "./browser-websocket.js";
+
+function unsupported(what: string, address: string): Promise<never> {
+  return Promise.reject(
+    new UnsupportedTransportError(
+      `cannot connect to ${address}: a browser has no ${what}. ` +
+        `Let the daemon listen on a WebSocket and dial that: { ws: { address: "ws://…" } }`,
+    ),
+  );
+}
+
+/** Always rejects. @throws UnsupportedTransportError */
+export function dialTcp(
+  address: string,
+  network: contract.TcpNetwork,
+  _options?: contract.DialOptions,
+): Promise<Transport> {
+  return unsupported("TCP sockets", `${network}:${address}`);
+}
+
+/** Always rejects. @throws UnsupportedTransportError */
+export function dialUnix(address: string, _options?: contract.DialOptions): Promise<Transport> {
+  return unsupported("Unix sockets", `unix:${address}`);
+}
+
+/** Always rejects. @throws ConfigError */
+export function readText(_path: string): Promise<string> {
+  return Promise.reject(
+    new ConfigError("a browser cannot read files; hand over the text or the values"),
+  );
+}
+
+/** Compiles only while this file honours the contract. */
+export type Honours<T extends typeof contract = typeof here> = T;

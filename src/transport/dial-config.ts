@@ -1,0 +1,285 @@
+/**
+ * Where a daemon is and how to connect to it. The tables are those of a thin client's TOML file
+ * (protocol page, section 1.1), and as strict: an unknown table or key, a missing address or another
+ * spelling is refused, never ignored.
+ */
+import { type TcpNetwork, dialTcp, dialUnix, dialWs } from "#platform";
+import { describeType } from "../bytes/bytes.js";
+import {
+  checkFields,
+  checkText,
+  isTable,
+  quotedList,
+  unknownKeys,
+  within,
+} from "../errors/config-checks.js";
+import { ConfigError } from "../errors/errors.js";
+import {
+  type Address,
+  checkUnixPath,
+  formatAddress,
+  formatHostPort,
+  parseHostPort,
+  parseWsUrl,
+} from "./address.js";
+import { type DialCallOptions, dialWithin } from "./dial-within.js";
+import type { Transport } from "./transport.js";
+
+const networks: readonly TcpNetwork[] = ["tcp", "tcp4", "tcp6"];
+
+/** What a {@link TcpDialConfig} is made from. */
+export interface TcpDialInit {
+  /** `HOST:PORT` or `[V6]:PORT`. */
+  readonly address: string;
+  /** Which addresses of the host to try; `tcp` (the default) is both families, IPv4 first. */
+  readonly network?: TcpNetwork | undefined;
+}
+
+/** What a {@link UnixDialConfig} is made from. */
+export interface UnixDialInit {
+  /** A path, or `@name` for a Linux abstract socket. */
+  readonly address: string;
+}
+
+/** What a {@link WsDialConfig} is made from. */
+export interface WsDialInit {
+  /** `ws://HOST:PORT[/path]` or `wss://…`. */
+  readonly address: string;
+  /** For a listener of ours that asks for one; travels as a sub-protocol, never in the URL. */
+  readonly token?: string | undefined;
+}
+
+/** What a {@link DialConfig} is made from: exactly one of the three. */
+export interface DialInit {
+  readonly tcp?: TcpDialInit | undefined;
+  readonly unix?: UnixDialInit | undefined;
+  readonly ws?: WsDialInit | undefined;
+}
+
+/** A daemon on a TCP port. */
+export class TcpDialConfig {
+  /** `HOST:PORT` or `[V6]:PORT`. */
+  readonly address: string;
+  readonly network: TcpNetwork;
+
+  /** @throws ConfigError when the address or the network is wrong, or on an unknown field. */
+  constructor(init: TcpDialInit) {
+    checkFields("TcpDialConfig", init, ["address", "network"]);
+    this.address = checkText("TcpDialConfig: address", init.address);
+    if (parseHostPort(this.address).port === 0) {
+      throw new ConfigError(`address ${JSON.stringify(this.address)} has port 0, which none is`);
+    }
+    this.network = init.network === undefined ? "tcp" : checkNetwork(init.network);
+  }
+
+  /** From a `[Dial.Tcp]` table. @throws ConfigError naming the table and what is wrong in it. */
+  static fromTomlDict(data: unknown): TcpDialConfig {
+    const table = checkTable("Dial.Tcp", data, ["Address", "Network"]);
+    const init = {
+      address: checkText("[Dial.Tcp] key 'Address'", table["Address"]),
+      network: table["Network"] as TcpNetwork | undefined,
+    };
+    return within("[Dial.Tcp]", () => new TcpDialConfig(init));
+  }
+
+  /** Connects. @throws ConnectError; RequestTimeoutError; the signal's reason. */
+  dial(options: DialCallOptions = {}): Promise<Transport> {
+    return dialWithin(options, (signal) => dialTcp(this.address, this.network, { signal }));
+  }
+
+  toString(): string {
+    return `${this.network}:${this.address}`;
+  }
+}
+
+/** A daemon on a Unix socket. */
+export class UnixDialConfig {
+  /** A path, or `@name` for a Linux abstract socket. */
+  readonly address: string;
+
+  /** @throws ConfigError when the address is wrong, or on an unknown field. */
+  constructor(init: UnixDialInit) {
+    checkFields("UnixDialConfig", init, ["address"]);
+    this.address = checkText("UnixDialConfig: address", init.address);
+    checkUnixPath(this.address);
+  }
+
+  /** From a `[Dial.Unix]` table. @throws ConfigError naming the table and what is wrong in it. */
+  static fromTomlDict(data: unknown): UnixDialConfig {
+    const table = checkTable("Dial.Unix", data, ["Address"]);
+    const init = { address: checkText("[Dial.Unix] key 'Address'", table["Address"]) };
+    return within("[Dial.Unix]", () => new UnixDialConfig(init));
+  }
+
+  /** How the daemon is reached. */
+  get network(): "unix" {
+    return "unix";
+  }
+
+  /** Connects. @throws ConnectError; RequestTimeoutError; the signal's reason. */
+  dial(options: DialCallOptions = {}): Promise<Transport> {
+    return dialWithin(options, (signal) => dialUnix(this.address, { signal }));
+  }
+
+  toString(): string {
+    return `unix:${this.address}`;
+  }
+}
+
+/** A daemon on a WebSocket. */
+export class WsDialConfig {
+  /** `ws://HOST:PORT[/path]` or `wss://…`. */
+  readonly address: string;
+  // Private and behind a getter, so that nothing that prints or copies the fields meets it.
+  readonly #token: string | undefined;
+
+  /** @throws ConfigError when the address or the token is wrong, or on an unknown field. */
+  constructor(init: WsDialInit) {
+    checkFields("WsDialConfig", init, ["address", "token"]);
+    this.address = checkText("WsDialConfig: address", init.address);
+    parseWsUrl(this.address);
+    if (init.token !== undefined) checkText("WsDialConfig: token", init.token);
+    if (init.token === "") throw new ConfigError("WsDialConfig: token must not be empty");
+    this.#token = init.token;
+  }
+
+  /** From a `[Dial.Ws]` table. @throws ConfigError naming the table and what is wrong in it. */
+  static fromTomlDict(data: unknown): WsDialConfig {
+    const table = checkTable("Dial.Ws", data, ["Address", "Token"]);
+    const init = {
+      address: checkText("[Dial.Ws] key 'Address'", table["Address"]),
+      token: table["Token"] as string | undefined,
+    };
+    return within("[Dial.Ws]", () => new WsDialConfig(init));
+  }
+
+  /** How the daemon is reached. */
+  get network(): "ws" {
+    return "ws";
+  }
+
+  /** The token, a secret; undefined when there is none. Nothing here prints it. */
+  get token(): string | undefined {
+    return this.#token;
+  }
+
+  /** Connects. @throws ConnectError; RequestTimeoutError; the signal's reason. */
+  dial(options: DialCallOptions = {}): Promise<Transport> {
+    return dialWithin(options, (signal) => dialWs(this.address, { signal, token: this.#token }));
+  }
+
+  /** The address; never the token. */
+  toString(): string {
+    return this.address;
+  }
+}
+
+/** Where a daemon is: one of three kinds. */
+export class DialConfig {
+  readonly tcp?: TcpDialConfig;
+  readonly unix?: UnixDialConfig;
+  readonly ws?: WsDialConfig;
+
+  /**
+   * Takes none, one or several kinds; that there is exactly one is checked by {@link resolve}.
+   * @throws ConfigError when one is wrong, or on an unknown kind.
+   */
+  constructor(init: DialInit = {}) {
+    checkFields("DialConfig", init, ["tcp", "unix", "ws"]);
+    const { tcp, unix, ws } = init;
+    if (tcp !== undefined) this.tcp = tcp instanceof TcpDialConfig ? tcp : new TcpDialConfig(tcp);
+    if (unix !== undefined) {
+      this.unix = unix instanceof UnixDialConfig ? unix : new UnixDialConfig(unix);
+    }
+    if (ws !== undefined) this.ws = ws instanceof WsDialConfig ? ws : new WsDialConfig(ws);
+  }
+
+  /** `init` itself when it is a DialConfig already, else one made from it. @throws ConfigError */
+  static from(init: DialConfig | DialInit): DialConfig {
+    return init instanceof DialConfig ? init : new DialConfig(init);
+  }
+
+  /** The way to `address`; a token only makes sense with a WebSocket. @throws ConfigError */
+  static fromAddress(address: Address, token?: string): DialConfig {
+    if (token !== undefined && address.kind !== "ws") {
+      throw new ConfigError("a token is for WebSockets only");
+    }
+    if (address.kind === "unix") return new DialConfig({ unix: { address: address.path } });
+    if (address.kind === "ws") {
+      return new DialConfig({ ws: { address: formatAddress(address), token } });
+    }
+    const { network } = address;
+    return new DialConfig({ tcp: { address: formatHostPort(address), network } });
+  }
+
+  /** From a `[Dial]` table. @throws ConfigError naming the table and what is wrong in it. */
+  static fromTomlDict(data: Record<string, unknown>): DialConfig {
+    if (!isTable(data)) {
+      throw new ConfigError(
+        "[Dial] must be a table containing exactly one of [Dial.Tcp], [Dial.Unix] or [Dial.Ws]",
+      );
+    }
+    const known = ["Tcp", "Unix", "Ws"];
+    const unknown = unknownKeys(data, known);
+    if (unknown.length > 0) {
+      throw new ConfigError(
+        `[Dial]: unknown subtable(s) ${quotedList(unknown)} under [Dial]; ` +
+          `expected one of ${quotedList(known)}`,
+      );
+    }
+    const { Tcp, Unix, Ws } = data;
+    const config = new DialConfig({
+      tcp: Tcp === undefined ? undefined : TcpDialConfig.fromTomlDict(Tcp),
+      unix: Unix === undefined ? undefined : UnixDialConfig.fromTomlDict(Unix),
+      ws: Ws === undefined ? undefined : WsDialConfig.fromTomlDict(Ws),
+    });
+    within("[Dial]", () => config.resolve());
+    return config;
+  }
+
+  /** The one kind that is there. @throws ConfigError when there is none, or more than one. */
+  resolve(): TcpDialConfig | UnixDialConfig | WsDialConfig {
+    const kinds = [this.unix, this.tcp, this.ws].filter((kind) => kind !== undefined);
+    const [kind] = kinds;
+    if (kind === undefined) throw new ConfigError("transport: no dial transport configured");
+    if (kinds.length > 1) {
+      throw new ConfigError("transport: exactly one dial transport must be configured");
+    }
+    return kind;
+  }
+
+  /** Connects. @throws ConfigError as {@link resolve}; else as the kind's own `dial`. */
+  async dial(options: DialCallOptions = {}): Promise<Transport> {
+    return this.resolve().dial(options);
+  }
+
+  toString(): string {
+    return [this.unix, this.tcp, this.ws].filter((kind) => kind !== undefined).join(", ");
+  }
+}
+
+function checkNetwork(network: unknown): TcpNetwork {
+  const text = checkText("TcpDialConfig.Network", network);
+  if ((networks as readonly string[]).includes(text)) return text as TcpNetwork;
+  throw new ConfigError(
+    `transport: TcpDialConfig.Network ${JSON.stringify(text)} is not one of ` + networks.join(", "),
+  );
+}
+
+function checkTable(
+  name: string,
+  data: unknown,
+  known: readonly string[],
+): Record<string, unknown> {
+  if (!isTable(data)) throw new ConfigError(`[${name}] must be a table, got ${describeType(data)}`);
+  const unknown = unknownKeys(data, known);
+  if (unknown.length > 0) {
+    throw new ConfigError(
+      `[${name}] has unknown key(s) ${quotedList(unknown)}; expected ${quotedList(known)}`,
+    );
+  }
+  if (data["Address"] === undefined) {
+    throw new ConfigError(`[${name}] missing required key 'Address'`);
+  }
+  return data;
+}

@@ -1,0 +1,55 @@
+/** Dials that end in time. */
+import { describeType } from "../bytes/bytes.js";
+import { realClock } from "../clock/real.js";
+import { RequestTimeoutError } from "../errors/errors.js";
+
+/** Options of every `dial`. */
+export interface DialCallOptions {
+  /** Aborting rejects with the signal's reason and leaves no socket behind. */
+  readonly signal?: AbortSignal | undefined;
+  /** Longest wait in ms; then RequestTimeoutError. By default as long as the system tries. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/**
+ * Runs `dial` with a signal that follows the caller's and the time limit.
+ * @throws TypeError for an unknown option, RangeError for a `timeoutMs` that is not positive;
+ * RequestTimeoutError; the signal's reason; what `dial` throws.
+ */
+export async function dialWithin<T>(
+  options: DialCallOptions,
+  dial: (signal: AbortSignal | undefined) => Promise<T>,
+): Promise<T> {
+  checkOptions(options);
+  const { signal, timeoutMs } = options;
+  if (timeoutMs === undefined || timeoutMs === Infinity) return dial(signal);
+  signal?.throwIfAborted();
+  const controller = new AbortController();
+  const onAbort = (): void => controller.abort(signal?.reason);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  const timer = realClock.after(timeoutMs, () =>
+    controller.abort(
+      new RequestTimeoutError(`no connection within ${timeoutMs} ms`, { operation: "dial" }),
+    ),
+  );
+  try {
+    return await dial(controller.signal);
+  } finally {
+    timer.cancel();
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+function checkOptions(options: DialCallOptions): void {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`\`options\` must be an object, got ${describeType(options)}`);
+  }
+  for (const name of Object.keys(options)) {
+    if (name === "signal" || name === "timeoutMs") continue;
+    throw new TypeError(`\`options.${name}\` is not an option of dial; known: signal, timeoutMs`);
+  }
+  const { timeoutMs } = options;
+  if (timeoutMs !== undefined && !(typeof timeoutMs === "number" && timeoutMs > 0)) {
+    throw new RangeError(`\`timeoutMs\` must be a positive number of ms, got ${timeoutMs}`);
+  }
+}

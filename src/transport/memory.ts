@@ -1,0 +1,223 @@
+/** Transports inside one process: a pair of ends, and a listener that makes such pairs. */
+import { ConnectError, ConnectionLostError } from "../errors/errors.js";
+import { Inbox } from "./inbox.js";
+import { WRITE_QUEUE_BYTES } from "./limits.js";
+import type { Listener, Transport, TransportHandlers } from "./transport.js";
+
+/** Options of a memory pair. */
+export interface MemoryPairOptions {
+  /**
+   * Cuts what is written into the chunks that arrive, to test that cuts mean nothing; by default a
+   * chunk arrives as it was written.
+   */
+  readonly cut?: ((chunk: Uint8Array) => Iterable<Uint8Array>) | undefined;
+  /** What both ends call each other; default `memory`. */
+  readonly address?: string | undefined;
+}
+
+/** One end of a pair. Delivers in microtasks, so no handler runs inside a `write`. */
+export class MemoryTransport implements Transport {
+  readonly address: string;
+  readonly #cut: (chunk: Uint8Array) => Iterable<Uint8Array>;
+  readonly #inbox = new Inbox();
+  readonly #waiting: (() => void)[] = [];
+  readonly #outgoing: Uint8Array[] = [];
+  #queuedBytes = 0;
+  #peer: MemoryTransport | null = null;
+  #scheduled = false;
+  #ended = false;
+  #sentEnd = false;
+  #gotEnd = false;
+
+  /** @internal Ends are made in pairs by {@link memoryPair}. */
+  constructor(options: MemoryPairOptions) {
+    this.address = options.address ?? "memory";
+    this.#cut = options.cut ?? ((chunk) => [chunk]);
+  }
+
+  /** @internal Makes two ends a pair. */
+  static join(a: MemoryTransport, b: MemoryTransport): void {
+    a.#peer = b;
+    b.#peer = a;
+  }
+
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  open(handlers: TransportHandlers): void {
+    this.#inbox.open({
+      onData: (chunk) => handlers.onData(chunk),
+      onClose: (error) => {
+        this.#letGo();
+        handlers.onClose(error);
+      },
+    });
+    this.#pull();
+  }
+
+  write(chunk: Uint8Array): boolean {
+    if (this.#ended || this.#inbox.ended || chunk.length === 0) return true;
+    // A copy, as on a socket: what arrives belongs to the reader, who may change it.
+    for (const part of this.#cut(chunk.slice())) {
+      if (part.length === 0) continue;
+      this.#outgoing.push(part);
+      this.#queuedBytes += part.length;
+    }
+    this.#schedule();
+    return this.#queuedBytes < WRITE_QUEUE_BYTES;
+  }
+
+  drained(): Promise<void> {
+    if (this.#queuedBytes < WRITE_QUEUE_BYTES) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  pause(): void {
+    this.#inbox.pause();
+  }
+
+  resume(): void {
+    this.#inbox.resume();
+    this.#pull();
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#schedule();
+  }
+
+  destroy(): void {
+    const peer = this.#peer;
+    // As on a socket: closing with unread data resets the connection, otherwise it ends it.
+    const unread = peer !== null && peer.#queuedBytes > 0;
+    this.#abort(null);
+    if (peer === null) return;
+    peer.#cutOff(
+      unread
+        ? new ConnectionLostError(`${this.address}: the other end reset the connection`)
+        : null,
+    );
+  }
+
+  /** Breaks the connection for both ends, as a crash in between would; `onClose` gets `error`. */
+  fail(error: Error = new ConnectionLostError(`${this.address}: the connection broke`)): void {
+    const peer = this.#peer;
+    this.#abort(error);
+    if (peer !== null) peer.#abort(error);
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      this.#deliver();
+    });
+  }
+
+  // Moves what is queued to the other end, as long as that end takes it.
+  #deliver(): void {
+    const peer = this.#peer;
+    if (peer === null) return;
+    let next = 0;
+    try {
+      while (next < this.#outgoing.length && !peer.#inbox.stopped) {
+        const chunk = this.#outgoing[next++]!;
+        this.#queuedBytes -= chunk.length;
+        peer.#inbox.push(chunk);
+      }
+    } finally {
+      this.#outgoing.splice(0, next);
+      if (this.#outgoing.length > 0 && !peer.#inbox.stopped) this.#schedule();
+    }
+    if (this.#queuedBytes < WRITE_QUEUE_BYTES) this.#release();
+    if (!this.#ended || this.#sentEnd || this.#outgoing.length > 0 || peer.#inbox.stopped) return;
+    this.#sentEnd = true;
+    if (this.#gotEnd) this.#inbox.close(null);
+    peer.#takeEnd();
+  }
+
+  // The other end said its last: answer with what is queued here, then with our own end.
+  #takeEnd(): void {
+    this.#gotEnd = true;
+    this.end();
+    if (this.#sentEnd) this.#inbox.close(null);
+  }
+
+  #cutOff(error: Error | null): void {
+    if (error !== null) {
+      this.#abort(error);
+      return;
+    }
+    this.#letGo();
+    this.#inbox.close(null);
+  }
+
+  #abort(error: Error | null): void {
+    this.#letGo();
+    this.#inbox.abort(error);
+  }
+
+  #letGo(): void {
+    this.#ended = true;
+    this.#outgoing.length = 0;
+    this.#queuedBytes = 0;
+    this.#peer = null;
+    this.#release();
+  }
+
+  #pull(): void {
+    if (this.#peer !== null) this.#peer.#schedule();
+  }
+
+  #release(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+}
+
+/** Two ends that are connected with each other. */
+export function memoryPair(options: MemoryPairOptions = {}): [MemoryTransport, MemoryTransport] {
+  const a = new MemoryTransport(options);
+  const b = new MemoryTransport(options);
+  MemoryTransport.join(a, b);
+  return [a, b];
+}
+
+/** A {@link Listener} that is dialled by a call. */
+export interface MemoryListener extends Listener {
+  /**
+   * A new transport to the listener. Before `open`, and as with sockets, it is connected already.
+   * @throws ConnectError when the listener is closed; the signal's reason when that is aborted.
+   */
+  dial(options?: { readonly signal?: AbortSignal | undefined }): Promise<MemoryTransport>;
+}
+
+/** Listens in memory; `options` are those of every pair that it makes. */
+export function memoryListener(options: MemoryPairOptions = {}): MemoryListener {
+  const address = options.address ?? "memory";
+  const early: Transport[] = [];
+  let accept: ((transport: Transport) => void) | null = null;
+  let closed = false;
+  return {
+    address,
+    open(onTransport) {
+      accept = onTransport;
+      for (const transport of early.splice(0)) onTransport(transport);
+    },
+    close() {
+      closed = true;
+      for (const transport of early.splice(0)) transport.destroy();
+      return Promise.resolve();
+    },
+    async dial({ signal } = {}) {
+      signal?.throwIfAborted();
+      if (closed) throw new ConnectError(`cannot connect to ${address}: nothing listens there`);
+      const [near, far] = memoryPair(options);
+      if (accept === null) early.push(far);
+      else accept(far);
+      return near;
+    },
+  };
+}

@@ -20,6 +20,11 @@ export interface Clock {
    */
   after(ms: number, callback: () => void, options?: { background?: boolean }): Timer;
   /**
+   * Runs `callback` in a later turn of the event loop, in the order of the calls and without the
+   * millisecond that a timer of 0 costs. Long work calls it now and then so that others get a turn.
+   */
+  soon(callback: () => void): void;
+  /**
    * Resolves after `ms` milliseconds; rejects with the signal's reason when `signal` is aborted
    * first, and then leaves no timer behind.
    */

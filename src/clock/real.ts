@@ -4,6 +4,11 @@ import { type Clock, type Timer, sleepOn } from "./clock.js";
 declare function setTimeout(callback: () => void, ms: number): number | { unref(): void };
 declare function clearTimeout(handle: number | { unref(): void }): void;
 declare const performance: { now(): number };
+declare const setImmediate: ((callback: () => void) => void) | undefined;
+declare const MessageChannel: new () => {
+  readonly port1: { onmessage: (() => void) | null };
+  readonly port2: { postMessage(message: null): void };
+};
 
 // setTimeout reads its delay as a signed 32-bit number and fires at once when it is larger.
 const LONGEST_DELAY_MS = 2 ** 31 - 1;
@@ -22,10 +27,33 @@ function after(ms: number, callback: () => void, options?: { background?: boolea
   return { cancel: () => clearTimeout(handle) };
 }
 
+let soonInBrowser: ((callback: () => void) => void) | null = null;
+
+/** Browsers have no setImmediate; a message to oneself is the turn without delay. */
+function makeSoon(): (callback: () => void) => void {
+  const waiting: (() => void)[] = [];
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => waiting.shift()?.();
+  return (callback) => {
+    waiting.push(callback);
+    port2.postMessage(null);
+  };
+}
+
+function soon(callback: () => void): void {
+  if (typeof setImmediate === "function") {
+    setImmediate(callback);
+  } else {
+    soonInBrowser ??= makeSoon();
+    soonInBrowser(callback);
+  }
+}
+
 /** The platform's clock and timers. */
 export const realClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after,
+  soon,
   sleep: (ms, signal) => sleepOn({ after }, ms, signal),
 };

@@ -57,6 +57,10 @@ export class VirtualClock implements Clock {
     };
   }
 
+  soon(callback: () => void): void {
+    this.after(0, callback);
+  }
+
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     return sleepOn(this, ms, signal);
   }

@@ -1,6 +1,6 @@
 /**
- * The CBOR of crypto messages: maps with a few known text keys. Canonical (RFC 7049 section 3.9) when
- * written; when read, keys may come in any order, and everything else must be exact.
+ * The CBOR of crypto messages: maps with a few known text keys. When read, keys may come in any order,
+ * and everything else must be exact. Canonical is RFC 7049, section 3.9.
  */
 import { decode, encode } from "cborg";
 import { type Bytes, checkBytes, copyBytes, describeType } from "../bytes/bytes.js";
@@ -18,6 +18,11 @@ export type CborField = Uint8Array | string | bigint | number | readonly Uint8Ar
 /** Canonical CBOR of a map with text keys. */
 export function encodeCborMap(fields: Readonly<Record<string, CborField>>): Bytes {
   return copyBytes(encode(fields));
+}
+
+/** CBOR of a map with text keys in the order given: the one message that is not canonical. */
+export function encodeOrderedCborMap(fields: Readonly<Record<string, CborField>>): Bytes {
+  return copyBytes(encode(fields, { mapSorter: () => 0 }));
 }
 
 /** A decoded map: each getter checks the type of one field and throws ProtocolError otherwise. */

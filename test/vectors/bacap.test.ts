@@ -232,10 +232,7 @@ function runNegative(v: any): string {
 
 test("what the reference refuses is refused, with its words where they tell something", () => {
   // Accepted by the reference of that time, which then made boxes that nobody could open.
-  const refusedHere = new Set([
-    "off_curve_root_public_key_parse",
-    "mismatched_public_half_parse",
-  ]);
+  const refusedHere = new Set(["off_curve_root_public_key_parse", "mismatched_public_half_parse"]);
   let accepted = 0;
   let refused = 0;
   for (const v of vectors.negative) {

@@ -4,7 +4,7 @@
  */
 import type { Bytes } from "../../bytes/bytes.js";
 import type { EnvelopeDescriptor } from "../../bytes/opaque.js";
-import { CborMap, encodeCborMap } from "../cbor.js";
+import { CborMap, encodeOrderedCborMap } from "../cbor.js";
 
 /** Contents of an envelope descriptor. */
 export interface EnvelopeDescriptorFields {
@@ -16,9 +16,12 @@ export interface EnvelopeDescriptorFields {
   readonly envelopeKey: Bytes;
 }
 
-/** CBOR of a descriptor: a map of `Epoch`, `ReplicaNums` (a byte string of 2), `EnvelopeKey`. */
+/**
+ * CBOR of a descriptor: a map of `Epoch`, `ReplicaNums` (a byte string of 2) and `EnvelopeKey`, in
+ * this order, which is not the canonical one.
+ */
 export function encodeEnvelopeDescriptor(fields: EnvelopeDescriptorFields): EnvelopeDescriptor {
-  return encodeCborMap({
+  return encodeOrderedCborMap({
     Epoch: fields.epoch,
     ReplicaNums: Uint8Array.from(fields.replicaIds),
     EnvelopeKey: fields.envelopeKey,

@@ -155,8 +155,8 @@ function checkPayload(
 /**
  * Checks what a voucher leads to and makes the reply.
  * @param request.whoReply the application's message to the newcomer, opaque here.
- * @param request.salt 32 bytes; random by default.
- * @param request.random draws what sealing needs.
+ * @param request.salt 32 bytes; the first that are drawn from `random` by default.
+ * @param request.random then draws what sealing needs.
  * @throws (rejects) VoucherHashMismatchError, VoucherSignatureInvalidError; ProtocolError when the
  * payload is malformed, or a key in it is; TypeError, RangeError on wrong lengths.
  */
@@ -172,11 +172,10 @@ export async function inductVoucher(request: {
   checkBytes("voucher", voucher, VOUCHER_LENGTH);
   checkBytes("voucherPayload", voucherPayload);
   checkBytes("whoReply", whoReply);
-  const salt = copySalt(request.salt ?? randomBytes(VOUCHER_SALT_LENGTH));
+  const salt = copySalt(request.salt ?? random(VOUCHER_SALT_LENGTH));
   const { voucherPublicKey, pleaseAdd } = checkPayload(scheme, voucher, voucherPayload);
   const reply = encodeVoucherReply({ whoReply: copyBytes(whoReply), voucherSalt: salt });
   const [messageReadCap, sealed] = await fromStranger(async () => {
-    await scheme.checkPublicKey(voucherPublicKey);
     return [
       mutateCap(parseReadCap(pleaseAdd.messageReadCap), salt),
       await mkemEncapsulate(scheme, [voucherPublicKey], reply, random),
@@ -225,7 +224,6 @@ export async function openVoucherReply(request: {
   const writeCap = parseWriteCap(request.messageWriteCap);
   try {
     const sealed = decodeMkemCiphertext(scheme, sealedReply);
-    await scheme.checkPublicKey(sealed.ephemeralPublicKey);
     const { payload } = await mkemDecapsulate(scheme, voucherSecretKey, sealed);
     const { whoReply, voucherSalt } = decodeVoucherReply(payload);
     return { whoReply, messageWriteCap: mutateCap(writeCap, voucherSalt), salt: voucherSalt };

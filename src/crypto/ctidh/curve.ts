@@ -1,0 +1,67 @@
+/**
+ * Montgomery curves y² = x³ + A·x² + x over the field of CTIDH1024, and their points by x alone, so
+ * that a point of the curve and one of its quadratic twist are the same kind of thing. Formulas:
+ * Montgomery 1987 (doubling, differential addition), Costello and Hisil 2017 (images of points), Meyer
+ * and Reith 2018 (image curves). Pigeonhole page, section 3.2.
+ */
+import { type FieldElement, ONE, canonical, invert, isSquare, multiply } from "./field.js";
+
+/** The point with x-coordinate x/z; z = 0 is the point at infinity. */
+export interface Point {
+  readonly x: FieldElement;
+  readonly z: FieldElement;
+}
+
+/** The curve with A = 2·(plus + minus)/(plus − minus): A + 2 and A − 2 up to one common factor. */
+export interface Curve {
+  /** A + 2, up to the factor. */
+  readonly plus: FieldElement;
+  /** A − 2, up to the factor. */
+  readonly minus: FieldElement;
+  /** 4, up to the factor: plus − minus. */
+  readonly four: FieldElement;
+}
+
+/** The curve of a coefficient A, which is canonical. */
+export function curveOf(a: FieldElement): Curve {
+  return { plus: a + 2n * ONE, minus: a - 2n * ONE, four: 4n * ONE };
+}
+
+/** The coefficient A of a curve, canonical. */
+export function coefficientOf(curve: Curve): FieldElement {
+  return canonical(2n * multiply(curve.plus + curve.minus, invert(curve.four)));
+}
+
+/** Whether the point of x-coordinate `x` is on the curve itself and not on its twist. */
+export function isOnCurve(curve: Curve, x: FieldElement): boolean {
+  // x³ + Ax² + x = x·((x − 1)² + (A + 2)·x), times the square of 4.
+  const square = multiply(x - ONE, x - ONE);
+  const scaled = multiply(curve.four, square) + 4n * multiply(curve.plus, x);
+  return isSquare(multiply(multiply(scaled, x), curve.four));
+}
+
+/** 2·`point`. */
+export function double(curve: Curve, point: Point): Point {
+  const sum = point.x + point.z;
+  const difference = point.x - point.z;
+  const sumSquared = multiply(sum, sum);
+  const differenceSquared = multiply(difference, difference);
+  const scaled = multiply(curve.four, differenceSquared);
+  const cross = sumSquared - differenceSquared;
+  return {
+    x: multiply(sumSquared, scaled),
+    z: multiply(cross, scaled + multiply(curve.plus, cross)),
+  };
+}
+
+/** `a` + `b`, given `difference` = ±(`a` − `b`), which is not (0, 0). */
+export function add(a: Point, b: Point, difference: Point): Point {
+  const first = multiply(a.x - a.z, b.x + b.z);
+  const second = multiply(a.x + a.z, b.x - b.z);
+  const sum = first + second;
+  const cross = first - second;
+  return {
+    x: multiply(difference.z, multiply(sum, sum)),
+    z: multiply(difference.x, multiply(cross, cross)),
+  };
+}

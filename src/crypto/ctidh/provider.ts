@@ -1,0 +1,89 @@
+/** Who computes CTIDH1024 for others: a pool of workers, or the caller's own thread. */
+import { type Bytes, type RandomSource, checkBytes, randomBytes } from "../../bytes/bytes.js";
+import type { NikeKeyPair, NikeScheme } from "../nike/scheme.js";
+import {
+  CTIDH1024_PRIVATE_KEY_LENGTH,
+  CTIDH1024_PUBLIC_KEY_LENGTH,
+  generatePrivateKey,
+  groupAction,
+  invalidPublicKeyText,
+  publicKeyOf,
+  validatePublicKey,
+} from "./ctidh1024.js";
+import { PublicKeyVerdicts } from "./public-key-verdicts.js";
+
+/** Options of every operation that can take long. */
+export interface CtidhCallOptions {
+  /** Aborting rejects with the signal's reason at once. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** CTIDH1024 with answers that come later. All rejections are TypeError or RangeError on wrong keys. */
+export interface CtidhProvider {
+  /** A new key pair, drawn from `random` (the platform's generator by default). */
+  generate(random?: RandomSource, options?: CtidhCallOptions): Promise<NikeKeyPair>;
+  /** The public key (128 bytes) of a private key (130 bytes). */
+  publicKeyOf(privateKey: Uint8Array, options?: CtidhCallOptions): Promise<Bytes>;
+  /** The shared secret (128 bytes, not hashed); validates the public key first. */
+  sharedSecret(
+    privateKey: Uint8Array,
+    publicKey: Uint8Array,
+    options?: CtidhCallOptions,
+  ): Promise<Bytes>;
+  /** Whether a public key (128 bytes) is valid. Verdicts are remembered. */
+  validate(publicKey: Uint8Array, options?: CtidhCallOptions): Promise<boolean>;
+}
+
+/**
+ * A provider that computes on the spot, for places without workers: its thread does nothing else for
+ * hundreds of milliseconds a call.
+ */
+export function inlineCtidh(): CtidhProvider {
+  const verdicts = new PublicKeyVerdicts();
+  const isValid = (publicKey: Uint8Array): boolean => {
+    let verdict = verdicts.get(publicKey);
+    if (verdict === undefined) {
+      verdict = validatePublicKey(publicKey);
+      verdicts.set(publicKey, verdict);
+    }
+    return verdict;
+  };
+  return {
+    async generate(random = randomBytes, options) {
+      options?.signal?.throwIfAborted();
+      const privateKey = generatePrivateKey(random);
+      return { publicKey: publicKeyOf(privateKey), privateKey };
+    },
+    async publicKeyOf(privateKey, options) {
+      options?.signal?.throwIfAborted();
+      return publicKeyOf(privateKey);
+    },
+    async sharedSecret(privateKey, publicKey, options) {
+      options?.signal?.throwIfAborted();
+      checkBytes("privateKey", privateKey, CTIDH1024_PRIVATE_KEY_LENGTH);
+      checkBytes("publicKey", publicKey, CTIDH1024_PUBLIC_KEY_LENGTH);
+      if (!isValid(publicKey)) throw new RangeError(invalidPublicKeyText);
+      return groupAction(publicKey, privateKey);
+    },
+    async validate(publicKey, options) {
+      options?.signal?.throwIfAborted();
+      checkBytes("publicKey", publicKey, CTIDH1024_PUBLIC_KEY_LENGTH);
+      return isValid(publicKey);
+    },
+  };
+}
+
+/** The NIKE scheme `ctidh1024`, computed by `provider`. */
+export function ctidh1024Nike(provider: CtidhProvider): NikeScheme {
+  return {
+    name: "ctidh1024",
+    publicKeyLength: CTIDH1024_PUBLIC_KEY_LENGTH,
+    privateKeyLength: CTIDH1024_PRIVATE_KEY_LENGTH,
+    generate: (random) => provider.generate(random),
+    publicKeyOf: (privateKey) => provider.publicKeyOf(privateKey),
+    sharedSecret: (privateKey, publicKey) => provider.sharedSecret(privateKey, publicKey),
+    async checkPublicKey(publicKey) {
+      if (!(await provider.validate(publicKey))) throw new RangeError(invalidPublicKeyText);
+    },
+  };
+}

@@ -7,7 +7,7 @@ import type { Transport } from "../transport/transport.js";
 import type { DialOptions, TcpNetwork } from "./contract.js";
 import { describeFailure, failureCode } from "./node-failure.js";
 import { socketTransport } from "./node-socket.js";
-import { checkUnixLength, systemUnixPath } from "./node-unix-path.js";
+import { checkUnixLength, padsAbstractNames, systemUnixPath } from "./node-unix-path.js";
 export { dialWs } from "./node-dial-ws.js";
 
 /** How long one address of a host is tried before the next one, in ms. */
@@ -104,9 +104,15 @@ function connected(
 const noDaemon = new Set(["ECONNREFUSED", "ENOENT"]);
 
 function connectError(where: string, listenOn: string, cause: Error): ConnectError {
-  const hint = noDaemon.has(failureCode(cause) ?? "")
-    ? `. Is the daemon running? To start one: npx katz daemon --listen ${listenOn}`
-    : "";
+  let hint = "";
+  if (noDaemon.has(failureCode(cause) ?? "")) {
+    hint = `. Is the daemon running? To start one: npx katz daemon --listen ${listenOn}`;
+    if (padsAbstractNames && listenOn.startsWith("unix:@")) {
+      hint +=
+        `. This Node (${process.version}) reaches an abstract socket only where a Node like it ` +
+        `listens; for other daemons take a path, TCP, or Node 22`;
+    }
+  }
   return new ConnectError(`cannot connect to ${where}: ${describeFailure(cause)}${hint}`, {
     cause,
   });

@@ -9,6 +9,18 @@ export function systemUnixPath(address: string): string {
   return isAbstract(address) ? `\0${address.slice(1)}` : address;
 }
 
+/**
+ * Whether this Node pads abstract names with NULs to the end of `sun_path`, as libuv did before 1.48
+ * (Node 20; its pull request 4266). Then `@name` meets only programs that do the same: no daemon
+ * written in another language, no newer Node.
+ */
+export const padsAbstractNames: boolean = olderThan(process.versions["uv"] ?? "", 1, 48);
+
+function olderThan(version: string, major: number, minor: number): boolean {
+  const [ownMajor = 0, ownMinor = 0] = version.split(".").map(Number);
+  return ownMajor < major || (ownMajor === major && ownMinor < minor);
+}
+
 /** Whether it names a Linux abstract socket. */
 export function isAbstract(address: string): boolean {
   return address.startsWith("@");

@@ -1,0 +1,149 @@
+/** Listening on WebSockets, for browsers and for programs behind proxies that know only HTTP. */
+import { type IncomingMessage, STATUS_CODES, createServer } from "node:http";
+import type { Duplex } from "node:stream";
+import { type WebSocket, WebSocketServer } from "ws";
+import { realClock } from "../clock/real.js";
+import { checkFields, checkText, quotedList } from "../errors/config-checks.js";
+import { ConfigError } from "../errors/errors.js";
+import { formatHostPort } from "../transport/address.js";
+import { LINGER_MS, MAX_WEBSOCKET_MESSAGE_BYTES } from "../transport/limits.js";
+import type { Listener } from "../transport/transport.js";
+import { ServerListener } from "./node-accepting.js";
+import { addressToListenOn, isLoopbackAddress } from "./node-loopback.js";
+import { bindTcp } from "./node-tcp-bind.js";
+import { webSocketTransport } from "./node-websocket.js";
+import { type HandshakeRules, acceptedProtocol, refusalOf } from "./node-ws-handshake.js";
+
+/** Longest time a peer may take over its handshake's headers, in ms. */
+const HEADERS_TIMEOUT_MS = 10_000;
+
+/** Options of {@link listenWs}. */
+export interface WsListenOptions {
+  /** A name or an address. */
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /**
+   * Origins of the web pages that may connect, e.g. `http://localhost:8080`; none by default. A page
+   * also needs the token.
+   */
+  readonly allowedOrigins?: readonly string[] | undefined;
+  /** The secret that pages, and with `allowRemote` all others, must offer. */
+  readonly token?: string | undefined;
+  /** Whether others than this machine may reach it; default false. Needs a token. */
+  readonly allowRemote?: boolean | undefined;
+}
+
+/**
+ * Listens for WebSockets, under any path. A handshake with an `Origin` header comes from a browser:
+ * it needs an allowed origin and the token. One without needs neither on a loopback address, and the
+ * token elsewhere. Others are refused with 401 or 403 and a text that says why.
+ * @throws ConfigError when the port is in use, or an option is wrong or unknown.
+ */
+export async function listenWs(options: WsListenOptions): Promise<Listener> {
+  const names = ["host", "port", "allowedOrigins", "token", "allowRemote"];
+  checkFields("listenWs", options, names);
+  const { host, port, token } = options;
+  const address = await addressToListenOn(host, "tcp", options.allowRemote === true);
+  const rules: HandshakeRules = {
+    host,
+    loopback: isLoopbackAddress(address),
+    everywhere: address === "0.0.0.0" || address === "::",
+    allowedOrigins: (options.allowedOrigins ?? []).map(checkOrigin),
+    token,
+  };
+  checkToken(rules);
+
+  const server = createServer((_request, response) => {
+    response.writeHead(426, { connection: "close", upgrade: "websocket" });
+    response.end("This is a WebSocket listener of a Katzenpost daemon, not a web site.\n");
+  });
+  server.headersTimeout = HEADERS_TIMEOUT_MS;
+  const bound = await bindTcp(server, "ws://", address, port, false);
+  const listener = new ServerListener(
+    server,
+    `ws://${formatHostPort({ host: address, port: bound })}`,
+  );
+  acceptUpgrades(server, rules, (socket, peer) => {
+    listener.take(webSocketTransport(socket, peer));
+  });
+  return listener;
+}
+
+function acceptUpgrades(
+  server: ReturnType<typeof createServer>,
+  rules: HandshakeRules,
+  onSocket: (socket: WebSocket, peer: string) => void,
+): void {
+  const webSockets = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload: MAX_WEBSOCKET_MESSAGE_BYTES,
+    // A browser that offered sub-protocols hangs up unless one of them is answered.
+    handleProtocols: (protocols) => acceptedProtocol(protocols, rules) ?? false,
+  });
+  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    // Nobody else listens while the handshake is being looked at.
+    socket.on("error", () => socket.destroy());
+    const refusal = refusalOf(request.headers, rules);
+    if (refusal !== null) {
+      refuse(socket, refusal.status, refusal.text);
+      return;
+    }
+    const { remoteAddress = "?", remotePort = 0 } = request.socket;
+    const peer = `ws://${formatHostPort({ host: remoteAddress, port: remotePort })}`;
+    webSockets.handleUpgrade(request, socket, head, (webSocket) => onSocket(webSocket, peer));
+  });
+}
+
+function refuse(socket: Duplex, status: 401 | 403, text: string): void {
+  const body = Buffer.from(`${text}\n`);
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    "Connection: close",
+    "Content-Type: text/plain; charset=utf-8",
+    `Content-Length: ${body.length}`,
+    ...(status === 401 ? ["WWW-Authenticate: Katzenpost-Token"] : []),
+  ];
+  socket.end(Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`), body]));
+  const timer = realClock.after(LINGER_MS, () => socket.destroy(), { background: true });
+  socket.once("close", () => timer.cancel());
+  socket.resume();
+}
+
+// Browsers write an origin in exactly one way; what is not written so would never match.
+function checkOrigin(origin: string): string {
+  checkText("listenWs: each of allowedOrigins", origin);
+  // What browsers send for pages from files and for sandboxed ones.
+  if (origin === "null" || origin === "file://") return origin;
+  let canonical: string | undefined;
+  try {
+    canonical = new URL(origin).origin;
+  } catch {
+    canonical = undefined;
+  }
+  if (canonical === origin && canonical !== "null") return origin;
+  const meant = canonical === undefined || canonical === "null" ? "" : ` (meant: ${canonical}?)`;
+  throw new ConfigError(
+    `listenWs: ${JSON.stringify(origin)} is no origin${meant}; expected e.g. http://localhost:8080`,
+  );
+}
+
+function checkToken(rules: HandshakeRules): void {
+  const { token } = rules;
+  if (token !== undefined) {
+    checkText("listenWs: token", token);
+    if (token === "") throw new ConfigError("listenWs: token must not be empty");
+    return;
+  }
+  if (!rules.loopback) {
+    throw new ConfigError("listenWs: allowRemote needs a token, or everybody could connect");
+  }
+  if (rules.allowedOrigins.length > 0) {
+    throw new ConfigError(
+      `listenWs: allowedOrigins ${quotedList(rules.allowedOrigins)} needs a token: pages connect ` +
+        `with one only`,
+    );
+  }
+}

@@ -1,0 +1,102 @@
+/** Sockets to listen on. Not part of `#platform`: only programs for Node listen. */
+import { type Server, createServer } from "node:net";
+import { checkFields } from "../errors/config-checks.js";
+import { ConfigError } from "../errors/errors.js";
+import { type Address, checkUnixPath, formatHostPort } from "../transport/address.js";
+import type { Listener } from "../transport/transport.js";
+import type { TcpNetwork } from "./contract.js";
+import { ServerListener } from "./node-accepting.js";
+import { type WsListenOptions, listenWs } from "./node-listen-ws.js";
+import { addressToListenOn } from "./node-loopback.js";
+import { bindTcp } from "./node-tcp-bind.js";
+import { socketTransport } from "./node-socket.js";
+import { bindUnix } from "./node-unix-bind.js";
+import { checkUnixLength } from "./node-unix-path.js";
+
+export { type WsListenOptions, listenWs } from "./node-listen-ws.js";
+
+/** Options of {@link listenTcp}. */
+export interface TcpListenOptions {
+  /** Whether others than this machine may reach it; default false. */
+  readonly allowRemote?: boolean | undefined;
+}
+
+/**
+ * Listens on a Unix socket: a path, or `@name` for a Linux abstract one.
+ *
+ * A path gets a file that only its owner can connect to (mode 0600); it is removed on close, and one
+ * that a dead process left is replaced. An abstract socket has no such protection: every local user
+ * can connect to it; and on Node 20 only Node 20 can (see `padsAbstractNames`).
+ * @throws ConfigError when somebody listens there already, or the name cannot be used.
+ */
+export async function listenUnix(address: string): Promise<Listener> {
+  checkUnixPath(address);
+  checkUnixLength(address);
+  const server = newServer();
+  await bindUnix(server, address);
+  return accepting(server, `unix:${address}`, () => `unix:${address}`);
+}
+
+/**
+ * Listens on a TCP port; port 0 takes a free one. Loopback addresses only, unless told otherwise.
+ * @throws ConfigError when the port is in use, or the address cannot be used.
+ */
+export async function listenTcp(
+  host: string,
+  port: number,
+  network: TcpNetwork = "tcp",
+  options: TcpListenOptions = {},
+): Promise<Listener> {
+  checkFields("listenTcp", options, ["allowRemote"]);
+  const address = await addressToListenOn(host, network, options.allowRemote === true);
+  const server = newServer();
+  const bound = await bindTcp(server, "tcp:", address, port, network === "tcp6");
+  return accepting(
+    server,
+    `tcp:${formatHostPort({ host: address, port: bound })}`,
+    (peer) => `tcp:${formatHostPort({ host: peer.address, port: peer.port })}`,
+  );
+}
+
+/** Options of {@link listen}: those of a WebSocket are taken for `ws:` addresses only. */
+export type AnyListenOptions = Omit<WsListenOptions, "host" | "port">;
+
+/**
+ * Listens on an address as {@link import("../transport/address.js").parseAddress} reads it.
+ * @throws ConfigError as the function for its kind; for `wss:`, which needs a server in front; for
+ * options that the kind has not.
+ */
+export async function listen(address: Address, options: AnyListenOptions = {}): Promise<Listener> {
+  if (address.kind === "ws") {
+    if (address.secure) {
+      throw new ConfigError(
+        "cannot listen on wss: put a server with a certificate before a ws: one",
+      );
+    }
+    return listenWs({ ...options, host: address.host, port: address.port });
+  }
+  if (address.kind === "unix") {
+    checkFields("listen on a Unix socket", options, []);
+    return listenUnix(address.path);
+  }
+  return listenTcp(address.host, address.port, address.network, options);
+}
+
+// A peer that ends its side gets what is queued, then our end (the default); until a transport is
+// made of it, a connection must not begin to read.
+function newServer(): Server {
+  return createServer({ pauseOnConnect: true, noDelay: true });
+}
+
+function accepting(
+  server: Server,
+  address: string,
+  nameOf: (peer: { readonly address: string; readonly port: number }) => string,
+): Listener {
+  const listener = new ServerListener(server, address);
+  server.on("connection", (socket) => {
+    const peer = { address: socket.remoteAddress ?? "?", port: socket.remotePort ?? 0 };
+    listener.take(socketTransport(socket, nameOf(peer)));
+  });
+  return listener;
+}

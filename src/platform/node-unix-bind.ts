@@ -1,0 +1,110 @@
+/** Binding a server to a Unix socket, past what a dead process left behind. */
+import { chmodSync, existsSync, lstatSync, unlinkSync } from "node:fs";
+import { type Server, connect } from "node:net";
+import { dirname } from "node:path";
+import { isMainThread } from "node:worker_threads";
+import { ConfigError } from "../errors/errors.js";
+import { describeFailure, failureCode } from "./node-failure.js";
+import { isAbstract, systemUnixPath } from "./node-unix-path.js";
+
+/** Only the owner may connect: on Linux that takes the right to write. */
+const OWNER_ONLY = 0o600;
+
+/**
+ * Lets `server` listen on a path or `@name`. A socket file that nobody answers on is removed first.
+ * @throws ConfigError when somebody does answer, when something else has that name, or when the
+ * system refuses.
+ */
+export async function bindUnix(server: Server, address: string): Promise<void> {
+  if (isAbstract(address)) {
+    await listenOn(server, address);
+    return;
+  }
+  // The library reports a missing folder as EACCES.
+  const folder = dirname(address);
+  if (!existsSync(folder)) {
+    throw new ConfigError(
+      `cannot listen on unix:${address}: there is no folder ${folder}; make it first`,
+    );
+  }
+  if (existsHere(address)) await removeStale(address);
+  await listenOn(server, address);
+  if (process.platform !== "win32") chmodSync(address, OWNER_ONLY);
+}
+
+async function listenOn(server: Server, address: string): Promise<void> {
+  // The file is made within `listen`, and must at no moment be open to others.
+  const oldMask = isMainThread ? process.umask(0o177) : null;
+  let listening: Promise<void>;
+  try {
+    listening = new Promise((resolve, reject) => {
+      server.once("error", reject);
+      server.listen({ path: systemUnixPath(address) }, () => {
+        server.removeListener("error", reject);
+        resolve();
+      });
+    });
+  } finally {
+    if (oldMask !== null) process.umask(oldMask);
+  }
+  try {
+    await listening;
+  } catch (cause) {
+    if (failureCode(cause) === "EADDRINUSE") throw inUse(address);
+    const why = describeFailure(cause);
+    throw new ConfigError(`cannot listen on unix:${address}: ${why}`, { cause });
+  }
+}
+
+function existsHere(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+async function removeStale(path: string): Promise<void> {
+  const before = lstatSync(path, { throwIfNoEntry: false });
+  if (before === undefined) return;
+  if (!before.isSocket()) {
+    throw new ConfigError(
+      `cannot listen on unix:${path}: there is something else of that name, which is not removed`,
+    );
+  }
+  if (await answers(path)) throw inUse(path);
+  // Another process may have done the same since, and listen on a new file by now.
+  const now = lstatSync(path, { throwIfNoEntry: false });
+  if (now === undefined) return;
+  if (now.ino !== before.ino || now.dev !== before.dev) throw inUse(path);
+  unlinkSync(path);
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ path });
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on("error", (cause) => {
+      const code = failureCode(cause);
+      // EAGAIN: so busy that its queue is full.
+      if (code === "EAGAIN") resolve(true);
+      else if (code === "ECONNREFUSED" || code === "ENOENT") resolve(false);
+      else {
+        const why = describeFailure(cause);
+        reject(
+          new ConfigError(
+            `cannot listen on unix:${path}: a socket is there, and whether somebody listens on ` +
+              `it cannot be found out: ${why}`,
+            { cause },
+          ),
+        );
+      }
+    });
+  });
+}
+
+function inUse(address: string): ConfigError {
+  return new ConfigError(
+    `cannot listen on unix:${address}: another process listens there already. ` +
+      `Stop it, or choose another name`,
+  );
+}

@@ -102,6 +102,19 @@ export class PkiDocumentUnavailableError extends ThinClientError {
   readonly retryable = true;
 }
 
+/** A PKI document is not what its authorities signed, or not one that can be used. */
+export class PkiVerificationError extends ThinClientError {
+  readonly code = "ERR_PKI_VERIFICATION";
+  readonly retryable = false;
+  /** Every reason found, each a phrase; at least one. */
+  readonly reasons: readonly string[];
+  constructor(reasons: readonly string[], details?: ErrorDetails) {
+    const shown = reasons.slice(0, 8).join("; ") + (reasons.length > 8 ? "; …" : "");
+    super(`PKI document not verified: ${shown}`, details);
+    this.reasons = reasons;
+  }
+}
+
 /** The network offers no service of that name. */
 export class ServiceNotFoundError extends ThinClientError {
   readonly code = "ERR_SERVICE_NOT_FOUND";
@@ -395,6 +408,7 @@ interface SpecificErrors {
   ERR_OFFLINE: ThinClientOfflineError;
   ERR_TIMEOUT: RequestTimeoutError;
   ERR_NO_PKI_DOCUMENT: PkiDocumentUnavailableError;
+  ERR_PKI_VERIFICATION: PkiVerificationError;
   ERR_SERVICE_NOT_FOUND: ServiceNotFoundError;
   ERR_NOT_ENOUGH_COURIERS: NotEnoughCouriersError;
   ERR_SLOW_CONSUMER: SlowConsumerError;

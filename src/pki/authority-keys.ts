@@ -1,0 +1,67 @@
+/** Keys of directory authorities: how callers give them, and what verification works with. */
+import { type Bytes, checkBytes, copyBytes, describeType, toHex } from "../bytes/bytes.js";
+import type { IdentityHash } from "../bytes/opaque.js";
+import { decodePublicKeyPem } from "./pem.js";
+import { identityHash } from "./services.js";
+
+/**
+ * A directory authority to trust: its identity public key, raw (then `scheme` is `Ed25519` unless
+ * given) or as PEM; or a record as `getDirectoryAuthorities` returns it.
+ */
+export type AuthorityInput =
+  | {
+      readonly publicKey: Uint8Array | string;
+      readonly scheme?: string | undefined;
+      readonly identifier?: string | undefined;
+    }
+  | {
+      readonly identityPublicKeyPem: string;
+      readonly identifier?: string | undefined;
+    };
+
+/** A directory authority's identity, ready to verify with. */
+export interface AuthorityKey {
+  /** Its configured name, or the first digits of its hash. */
+  readonly identifier: string;
+  /** Name of the signature scheme, e.g. `Ed25519`; upper-cased where it comes from a PEM. */
+  readonly scheme: string;
+  readonly publicKey: Bytes;
+  /** BLAKE2b-256 of the public key: what certificates name the signer by. */
+  readonly hash: IdentityHash;
+}
+
+/**
+ * Reads the authorities that a caller gave; one listed twice counts once.
+ * @throws TypeError or RangeError on what is no list of authorities; ProtocolError on a PEM that
+ * holds no public key.
+ */
+export function readAuthorities(authorities: readonly AuthorityInput[]): AuthorityKey[] {
+  if (!Array.isArray(authorities)) {
+    throw new TypeError(`\`authorities\` must be an array, got ${describeType(authorities)}`);
+  }
+  if (authorities.length === 0) throw new RangeError("`authorities` must not be empty");
+  const byHash = new Map<string, AuthorityKey>();
+  for (const authority of authorities as readonly AuthorityInput[]) {
+    const key = readAuthority(authority);
+    const hash = toHex(key.hash);
+    if (!byHash.has(hash)) byHash.set(hash, key);
+  }
+  return [...byHash.values()];
+}
+
+function readAuthority(authority: AuthorityInput): AuthorityKey {
+  const given =
+    "identityPublicKeyPem" in authority ? authority.identityPublicKeyPem : authority.publicKey;
+  let scheme = "Ed25519";
+  let publicKey: Bytes;
+  if (typeof given === "string") {
+    ({ scheme, publicKey } = decodePublicKeyPem(given));
+  } else {
+    checkBytes("authorities[].publicKey", given);
+    if ("scheme" in authority) scheme = authority.scheme ?? scheme;
+    publicKey = copyBytes(given);
+  }
+  const hash = identityHash(publicKey);
+  const identifier = authority.identifier || toHex(hash).slice(0, 16);
+  return { identifier, scheme, publicKey, hash };
+}

@@ -1,0 +1,88 @@
+/** The signed envelope around a consensus. Mixnet page, section 3.3. */
+import { type Bytes, concatBytes, toHex, utf8 } from "../bytes/bytes.js";
+import { ProtocolError } from "../errors/errors.js";
+import { type CborMap, decodeCbor, encodeCbor } from "../wire/cbor.js";
+import { asMap, bytesField, mapField, textField, uintField } from "./wire-fields.js";
+
+const where = "certificate";
+
+/** One authority's signature. */
+export interface CertificateSignature {
+  /** BLAKE2b-256 of the signer's public key, 32 bytes. */
+  readonly publicKeySum256: Bytes;
+  /** The signature; 64 bytes with Ed25519. */
+  readonly payload: Bytes;
+}
+
+/** A certificate, decoded and not verified. */
+export interface Certificate {
+  /** 0. */
+  readonly version: number;
+  /** The first epoch in which it is no longer valid. */
+  readonly expiration: number;
+  /** Name of the signatures' scheme, as the authorities are configured. */
+  readonly keyType: string;
+  /** What is signed: a document. */
+  readonly certified: Bytes;
+  readonly signatures: readonly CertificateSignature[];
+}
+
+/**
+ * Reads a certificate. Nothing is verified.
+ * @throws ProtocolError when it is not CBOR, or a member is missing or of the wrong type.
+ */
+export function decodeCertificate(raw: Uint8Array): Certificate {
+  const map = asMap(decodeCbor(raw), where);
+  for (const key of ["Version", "Expiration", "KeyType", "Certified"]) {
+    if (!map.has(key)) throw new ProtocolError(`\`${where}\` has no ${key}`);
+  }
+  const signatures = mapField(map, "Signatures", where) ?? (new Map() as CborMap);
+  return {
+    version: uintField(map, "Version", where),
+    expiration: uintField(map, "Expiration", where),
+    keyType: textField(map, "KeyType", where),
+    certified: bytesField(map, "Certified", where),
+    signatures: [...signatures.values()].map((value) => {
+      const signature = asMap(value, `${where}.Signatures`);
+      return {
+        publicKeySum256: bytesField(signature, "PublicKeySum256", `${where}.Signatures`),
+        payload: bytesField(signature, "Payload", `${where}.Signatures`),
+      };
+    }),
+  };
+}
+
+/** A certificate as canonical CBOR; its signatures are filed under their signers' hashes. */
+export function encodeCertificate(certificate: Certificate): Bytes {
+  const signatures = new Map<string, readonly [Bytes, Bytes]>();
+  for (const { publicKeySum256, payload } of certificate.signatures) {
+    signatures.set(toHex(publicKeySum256), [publicKeySum256, payload]);
+  }
+  return encodeCbor({
+    Version: certificate.version,
+    Expiration: certificate.expiration,
+    KeyType: certificate.keyType,
+    Certified: certificate.certified,
+    Signatures: new Map(
+      [...signatures.values()].map(([sum, payload]) => [
+        sum,
+        { PublicKeySum256: sum, Payload: payload },
+      ]),
+    ),
+  });
+}
+
+/**
+ * The bytes that each signature is over: version (4 bytes) and expiration (8 bytes), both
+ * little-endian, then the key type's name, then what is certified.
+ */
+export function certificateMessage(certificate: Omit<Certificate, "signatures">): Bytes {
+  const numbers = new DataView(new ArrayBuffer(12));
+  numbers.setUint32(0, certificate.version, true);
+  numbers.setBigUint64(4, BigInt(certificate.expiration), true);
+  return concatBytes(
+    new Uint8Array(numbers.buffer),
+    utf8(certificate.keyType),
+    certificate.certified,
+  );
+}

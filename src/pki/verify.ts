@@ -1,0 +1,157 @@
+/** Verifying certificates and the documents in them. Mixnet page, sections 3.3 and 3.4. */
+import { ed25519Verify } from "#platform";
+import { type Bytes, equalBytes, toHex } from "../bytes/bytes.js";
+import { PkiVerificationError } from "../errors/errors.js";
+import { type AuthorityInput, type AuthorityKey, readAuthorities } from "./authority-keys.js";
+import { type Certificate, certificateMessage, decodeCertificate } from "./certificate.js";
+import { PkiDocument } from "./document.js";
+import type { Geometry } from "./geometry.js";
+import { wellFormednessProblems } from "./well-formed.js";
+
+/** An authority whose signature does not count, and why. */
+export interface RejectedSigner {
+  readonly authority: AuthorityKey;
+  /** `no signature`, `bad signature` or `unsupported scheme NAME`. */
+  readonly reason: string;
+}
+
+/** Who signed a certificate. */
+export interface CertificateSigners {
+  /** The authorities whose signatures verify. */
+  readonly signers: readonly AuthorityKey[];
+  readonly rejected: readonly RejectedSigner[];
+  /** How many signatures were asked for. */
+  readonly threshold: number;
+}
+
+/** What a certificate is verified against. */
+export interface CertificateChecks {
+  /** The epoch that it is now: the certificate must not have expired by then. */
+  readonly currentEpoch: number;
+  /** How many authorities must have signed; more than half of them unless given. */
+  readonly threshold?: number | undefined;
+}
+
+/** What a document is verified against. */
+export interface DocumentChecks {
+  /** The epoch that the document must be for; left out, any. */
+  readonly epoch?: number | undefined;
+  /**
+   * The epoch that it is now, for the certificate's expiration; `epoch` unless given, and without
+   * that the document's own: nothing on the wire tells how long an epoch is.
+   */
+  readonly currentEpoch?: number | undefined;
+  /** How many authorities must have signed; more than half of them unless given. */
+  readonly threshold?: number | undefined;
+  /** The geometry whose hash the document must name; left out, any. */
+  readonly geometry?: Geometry | undefined;
+  /**
+   * Whether the document must keep the rules of section 3.4. True unless given: a majority of
+   * authorities could otherwise hand out a document that breaks its readers.
+   */
+  readonly wellFormed?: boolean | undefined;
+}
+
+/** A document that was found to be genuine. */
+export interface VerifiedDocument extends CertificateSigners {
+  readonly document: PkiDocument;
+  readonly certificate: Certificate;
+}
+
+/**
+ * Verifies a certificate. Extra and bad signatures do no harm as long as enough good ones are there.
+ * @throws PkiVerificationError listing every reason when it is not genuine; TypeError or RangeError
+ * on wrong arguments, a threshold above the number of authorities among them.
+ */
+export function verifyCertificate(
+  certificate: Certificate,
+  authorities: readonly AuthorityInput[],
+  checks: CertificateChecks,
+): CertificateSigners {
+  const keys = readAuthorities(authorities);
+  const threshold = checks.threshold ?? Math.floor(keys.length / 2) + 1;
+  if (!Number.isInteger(threshold) || threshold < 1 || threshold > authorities.length) {
+    throw new RangeError(
+      `\`threshold\` must be 1 to ${authorities.length} authorities, got ${threshold}`,
+    );
+  }
+  const problems = certificateProblems(certificate, checks.currentEpoch);
+  if (problems.length > 0) throw new PkiVerificationError(problems);
+  const { signers, rejected } = sortSigners(certificate, keys);
+  if (signers.length < threshold) {
+    throw new PkiVerificationError([
+      `${signers.length} of ${keys.length} authorities signed, ${threshold} must`,
+      ...rejected.map(({ authority, reason }) => `${authority.identifier}: ${reason}`),
+    ]);
+  }
+  return { signers, rejected, threshold };
+}
+
+function certificateProblems(certificate: Certificate, currentEpoch: number): string[] {
+  const problems: string[] = [];
+  if (certificate.version !== 0) problems.push(`certificate version ${certificate.version}`);
+  if (currentEpoch >= certificate.expiration) {
+    problems.push(`expired in epoch ${certificate.expiration}, it is ${currentEpoch}`);
+  }
+  if (certificate.keyType === "") problems.push("certificate without a key type");
+  if (certificate.certified.length === 0) problems.push("certificate of nothing");
+  return problems;
+}
+
+function sortSigners(
+  certificate: Certificate,
+  keys: readonly AuthorityKey[],
+): { signers: AuthorityKey[]; rejected: RejectedSigner[] } {
+  const bySigner = new Map<string, Bytes>();
+  for (const { publicKeySum256, payload } of certificate.signatures) {
+    const signer = toHex(publicKeySum256);
+    if (!bySigner.has(signer)) bySigner.set(signer, payload);
+  }
+  const message = certificateMessage(certificate);
+  const signers: AuthorityKey[] = [];
+  const rejected: RejectedSigner[] = [];
+  for (const authority of keys) {
+    const signature = bySigner.get(toHex(authority.hash));
+    let reason: string | null = null;
+    if (signature === undefined) reason = "no signature";
+    else if (authority.scheme.toLowerCase() !== "ed25519") {
+      reason = `unsupported scheme ${authority.scheme}`;
+    } else if (!ed25519Verify(signature, message, authority.publicKey)) reason = "bad signature";
+    if (reason === null) signers.push(authority);
+    else rejected.push({ authority, reason });
+  }
+  return { signers, rejected };
+}
+
+/**
+ * Verifies a signed consensus, as `getPkiDocumentRaw` returns it, and decodes the document in it.
+ * The bytes that were signed are taken as they are, never encoded again.
+ * @throws PkiVerificationError when it is not genuine, not for the epoch asked, expired, of another
+ * geometry, or not well-formed; ProtocolError when it cannot be decoded; TypeError or RangeError on
+ * wrong arguments.
+ */
+export function verifyPkiDocument(
+  raw: Uint8Array,
+  authorities: readonly AuthorityInput[],
+  checks: DocumentChecks = {},
+): VerifiedDocument {
+  const certificate = decodeCertificate(raw);
+  // Without a clock to go by, the document's own epoch is asked for once its signatures are good.
+  const known = checks.currentEpoch ?? checks.epoch;
+  const signed = verifyCertificate(certificate, authorities, {
+    currentEpoch: known ?? -1,
+    threshold: checks.threshold,
+  });
+  const document = PkiDocument.decode(certificate.certified);
+  const problems: string[] = [];
+  if (known === undefined) problems.push(...certificateProblems(certificate, document.epoch));
+  if (checks.epoch !== undefined && document.epoch !== checks.epoch) {
+    problems.push(`document of epoch ${document.epoch}, wanted ${checks.epoch}`);
+  }
+  if (checks.geometry && !equalBytes(document.sphinxGeometryHash, checks.geometry.hash())) {
+    problems.push("document of another Sphinx geometry");
+  }
+  if (checks.wellFormed ?? true) problems.push(...wellFormednessProblems(document));
+  if (problems.length > 0) throw new PkiVerificationError(problems);
+  return { document, certificate, ...signed };
+}

@@ -1,7 +1,8 @@
 /** The handshake. Protocol page, section 3.1: status, document, token, and the token's answer. */
 import { describeType } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
-import { Geometry, PigeonholeGeometry } from "../pki/geometry.js";
+import { Geometry } from "../pki/geometry.js";
+import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
 import type { DaemonRequest } from "../wire/requests.js";
 import type { DaemonResponse, MalformedReply } from "../wire/responses.js";
 

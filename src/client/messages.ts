@@ -1,5 +1,12 @@
 /** Plain messages to services of the mixnet. Protocol page, section 4.2. */
-import { type Bytes, type PlainBytes, checkBytes, describeType, toHex, utf8 } from "../bytes/bytes.js";
+import {
+  type Bytes,
+  type PlainBytes,
+  checkBytes,
+  describeType,
+  toHex,
+  utf8,
+} from "../bytes/bytes.js";
 import { SURB_ID_SIZE, type IdentityHash, SurbId } from "../bytes/opaque.js";
 import type { MessageReplyEvent, MessageSentEvent } from "../config/events.js";
 import {
@@ -39,7 +46,10 @@ export interface OutgoingMessage {
  * @throws TypeError, RangeError for wrong arguments; ThinClientOfflineError while the daemon has no
  * connection to the mixnet, or we none to the daemon; ConnectionLostError when writing failed.
  */
-export async function sendMessage(context: MessageContext, message: OutgoingMessage): Promise<void> {
+export async function sendMessage(
+  context: MessageContext,
+  message: OutgoingMessage,
+): Promise<void> {
   const { operation, surbId, destNode, destQueue } = message;
   if (surbId !== null) checkBytes("surbId", surbId, SURB_ID_SIZE);
   checkBytes("destNode", destNode, 32);

@@ -16,7 +16,13 @@ import type { Transport } from "../transport/transport.js";
 import type { DaemonRequest } from "../wire/requests.js";
 import type { DaemonResponse, MalformedReply } from "../wire/responses.js";
 import { type CallOptions, watchDeadline } from "./call-options.js";
-import { Calls, type Cancellation, type QueryFields, type QueryKind, type ReplyTo } from "./calls.js";
+import {
+  Calls,
+  type Cancellation,
+  type QueryFields,
+  type QueryKind,
+  type ReplyTo,
+} from "./calls.js";
 import { Connection } from "./connection.js";
 import { Handshake, type HandshakeResult } from "./handshake.js";
 import type { ResolvedOptions } from "./options.js";
@@ -152,12 +158,18 @@ export class Session {
         },
       };
       const fallback = settings.defaultTimeoutMs ?? this.#options.defaultTimeoutMs;
-      const deadline = watchDeadline(this.#options.clock, operation, options, fallback, (reason) => {
-        forget();
-        // Another call may wait for the same operation; then the daemon must go on with it.
-        if (cancellation && !this.#calls.has(cancellation.key)) this.notify(cancellation.request);
-        reject(reason);
-      });
+      const deadline = watchDeadline(
+        this.#options.clock,
+        operation,
+        options,
+        fallback,
+        (reason) => {
+          forget();
+          // Another call may wait for the same operation; then the daemon must go on with it.
+          if (cancellation && !this.#calls.has(cancellation.key)) this.notify(cancellation.request);
+          reject(reason);
+        },
+      );
       let forget: () => void = () => {};
       try {
         forget = this.#calls.add(call, this.#sender());
@@ -380,7 +392,7 @@ export class Session {
   async #reconnect(delays: { initialDelayMs: number; maxDelayMs: number }): Promise<void> {
     const abort = new AbortController();
     this.#abortDial = abort;
-    for (let delay = delays.initialDelayMs; !abort.signal.aborted; ) {
+    for (let delay = delays.initialDelayMs; !abort.signal.aborted;) {
       // Half of the delay is random, so that many clients do not come back in step.
       const wait = delay / 2 + (delay / 2) * Math.random();
       try {

@@ -10,7 +10,8 @@ import type {
 } from "../config/events.js";
 import { InvalidStateError } from "../errors/errors.js";
 import type { PkiDocument } from "../pki/document.js";
-import type { Geometry, PigeonholeGeometry } from "../pki/geometry.js";
+import type { Geometry } from "../pki/geometry.js";
+import type { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
 import { prettyPrintPkiDoc } from "../pki/pretty-print.js";
 import type { Destination, ServiceDescriptor } from "../pki/services.js";
 import type { DaemonResponse } from "../wire/responses.js";
@@ -327,9 +328,7 @@ export class ThinClient implements AsyncDisposable {
   /** Handles a message as if the daemon had sent it. For parity. */
   async handleResponse(response: DaemonResponse): Promise<void> {
     if (typeof response?.kind !== "string") {
-      throw new TypeError(
-        `\`response\` must be a decoded response, got ${describeType(response)}`,
-      );
+      throw new TypeError(`\`response\` must be a decoded response, got ${describeType(response)}`);
     }
     this.#core.onMessage(response);
   }

@@ -89,8 +89,11 @@ export const uint64: Schema<bigint> = {
   encode: (value) => (value <= Number.MAX_SAFE_INTEGER ? Number(value) : value),
 };
 
-/** Any value, as decoded. */
-export const anything: Schema<CborValue> = { decode: (value) => value, encode: (value) => value };
+/** Any value: read as decoded, written as given. */
+export const anything: Schema<CborValue | { readonly [key: string]: string | number }> = {
+  decode: (value) => value,
+  encode: (value) => value,
+};
 
 /** `inner`, or null where the key is absent or null; null is written as null. */
 export function nullable<T>(inner: Schema<T>): Schema<T | null> {

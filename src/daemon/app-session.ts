@@ -1,0 +1,95 @@
+/** What a daemon keeps for one application: protocol page, section 3.3. */
+import { type Bytes, toHex } from "../bytes/bytes.js";
+import type { Timer } from "../clock/clock.js";
+import type { DaemonResponse } from "../wire/responses.js";
+import type { ClientConnection } from "./client-connection.js";
+import type { SendQueue } from "./send-schedule.js";
+
+/** Most replies that are kept for an application that is away. */
+export const MAX_QUEUED_REPLIES = 1000;
+
+/** One application's session; outlives its connections when it has a token. */
+export class AppSession {
+  /** Names the session in the token's reply. */
+  readonly appId: Bytes;
+  readonly queue: SendQueue;
+  /** Hex of the session token; null for a client that sent none. */
+  token: string | null = null;
+  connection: ClientConnection | null;
+  /** Runs while the application is away. */
+  graceTimer: Timer | null = null;
+  #kept: DaemonResponse[] = [];
+  #ended = false;
+
+  constructor(appId: Bytes, queue: SendQueue, connection: ClientConnection) {
+    this.appId = appId;
+    this.queue = queue;
+    this.connection = connection;
+  }
+
+  /** Whether the session is over: nothing may be started for it any more. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /**
+   * Sends a reply, or keeps it until the application is back. The result of an operation is always
+   * kept; of plain messages' replies the first {@link MAX_QUEUED_REPLIES}.
+   */
+  deliver(response: DaemonResponse): void {
+    if (this.#ended) return;
+    if (this.connection) this.connection.send(response);
+    else if (response.kind !== "messageReplyEvent" || this.#kept.length < MAX_QUEUED_REPLIES) {
+      this.#kept.push(response);
+    }
+  }
+
+  /** Takes over the replies that were kept. */
+  takeKept(): DaemonResponse[] {
+    const kept = this.#kept;
+    this.#kept = [];
+    return kept;
+  }
+
+  /** Ends the session; what was kept for it is gone. */
+  end(): void {
+    this.#ended = true;
+    this.#kept = [];
+    this.graceTimer?.cancel();
+    this.graceTimer = null;
+    this.connection = null;
+  }
+}
+
+/** The sessions of a daemon by their token. */
+export class SessionTable {
+  readonly #all = new Set<AppSession>();
+  readonly #byToken = new Map<string, AppSession>();
+
+  /** Every session, those of absent applications too. */
+  get all(): ReadonlySet<AppSession> {
+    return this.#all;
+  }
+
+  add(session: AppSession): void {
+    this.#all.add(session);
+  }
+
+  /** The session that the token names. */
+  find(token: Uint8Array): AppSession | undefined {
+    return this.#byToken.get(toHex(token));
+  }
+
+  /** Gives a session its name. */
+  name(session: AppSession, token: Uint8Array): void {
+    session.token = toHex(token);
+    this.#byToken.set(session.token, session);
+  }
+
+  remove(session: AppSession): void {
+    this.#all.delete(session);
+    if (session.token !== null && this.#byToken.get(session.token) === session) {
+      this.#byToken.delete(session.token);
+    }
+  }
+}

@@ -1,0 +1,195 @@
+/**
+ * Operations that the daemon carries on until they are done: sent again with a fresh reply block
+ * until an answer comes, asked again until the answer is final. Mixnet page, section 8.5.
+ */
+import { type Bytes, toHex } from "../bytes/bytes.js";
+import { type IdentityHash, SurbId } from "../bytes/opaque.js";
+import type { Clock, Timer } from "../clock/clock.js";
+import type { MixnetLink, ReplyPacket } from "../mixnet/link.js";
+import type { Timing } from "../mixnet/timing.js";
+import type { DaemonResponse } from "../wire/responses.js";
+import type { AppSession } from "./app-session.js";
+
+/** Reply blocks of one operation that are still listened to: a slow answer is an answer. */
+const KEPT_SURBS = 8;
+
+/** What an answer means for its operation. */
+export type Verdict =
+  | { readonly kind: "done"; readonly response: DaemonResponse }
+  /** Ask again; `paced` waits longer each time in a row. */
+  | { readonly kind: "again"; readonly wait: "followUp" | "copyPoll" }
+  /** The answer says nothing: keep waiting for another. */
+  | { readonly kind: "ignore" };
+
+/** An operation, as the table needs it. */
+export interface Operation {
+  readonly session: AppSession;
+  /** What cancels name it by. Several operations may have the same. */
+  readonly key: string;
+  readonly courier: readonly [node: IdentityHash, queue: Uint8Array];
+  /** What is sent, the same each time. */
+  readonly payload: Bytes;
+  /** Judges an answer; the reply block's padding is still there. */
+  judge(payload: Uint8Array): Verdict | Promise<Verdict>;
+  /** The response to the start when the operation is cancelled. */
+  cancelled(): DaemonResponse;
+}
+
+interface Entry {
+  readonly operation: Operation;
+  readonly surbs: string[];
+  timer: Timer | null;
+  /** Asked again so many times in a row: the measure of the pace. */
+  asked: number;
+  /** An answer is being judged, or a packet waits in the send schedule. */
+  busy: boolean;
+  ended: boolean;
+}
+
+/** What the table needs. */
+export interface ArqOptions {
+  readonly clock: Clock;
+  readonly link: MixnetLink;
+  readonly timing: Timing;
+  readonly onFault: (error: Error) => void;
+}
+
+/** All operations of a daemon. */
+export class Arq {
+  readonly #options: ArqOptions;
+  readonly #entries = new Set<Entry>();
+  readonly #bySurb = new Map<string, Entry>();
+
+  constructor(options: ArqOptions) {
+    this.#options = options;
+  }
+
+  /** How many operations are under way. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** Starts an operation, now: its time has come in the send schedule. */
+  start(operation: Operation): void {
+    if (operation.session.ended) return;
+    const entry: Entry = {
+      operation,
+      surbs: [],
+      timer: null,
+      asked: 0,
+      busy: false,
+      ended: false,
+    };
+    this.#entries.add(entry);
+    void this.#transmit(entry);
+  }
+
+  /** Hands a reply to its operation. False when it belongs to none. */
+  take(reply: ReplyPacket): boolean {
+    const key = toHex(reply.surbId);
+    const entry = this.#bySurb.get(key);
+    if (!entry) return false;
+    this.#bySurb.delete(key);
+    void this.#judge(entry, reply.payload);
+    return true;
+  }
+
+  /**
+   * Ends the session's operations of that name; each start is answered with its `cancelled()`. An
+   * application cannot cancel what another started (section 10, defect 18).
+   */
+  cancel(session: AppSession, key: string): void {
+    for (const entry of [...this.#entries]) {
+      const { operation } = entry;
+      if (operation.session !== session || operation.key !== key) continue;
+      this.#end(entry);
+      session.deliver(operation.cancelled());
+    }
+  }
+
+  /** Forgets a session's operations without a word. */
+  drop(session: AppSession): void {
+    for (const entry of [...this.#entries]) {
+      if (entry.operation.session === session) this.#end(entry);
+    }
+  }
+
+  async #transmit(entry: Entry): Promise<void> {
+    entry.busy = false;
+    if (entry.ended) return;
+    const { operation } = entry;
+    const { link, timing } = this.#options;
+    const surbId = SurbId.random();
+    this.#listen(entry, toHex(surbId));
+    const [destination, recipient] = operation.courier;
+    let wait: number;
+    try {
+      const { payload } = operation;
+      const sent = await link.send({ destination, recipient, payload, surbId });
+      wait = sent.replyEtaMs + timing.resendMs;
+    } catch {
+      // No gateway or no path right now; the operation goes on when there is one again.
+      wait = timing.composeRetryMs;
+    }
+    // A reply may have come while the send was being confirmed.
+    if (!entry.busy && !entry.timer) this.#sendAgainIn(entry, wait);
+  }
+
+  #listen(entry: Entry, surb: string): void {
+    this.#bySurb.set(surb, entry);
+    entry.surbs.push(surb);
+    if (entry.surbs.length > KEPT_SURBS) this.#bySurb.delete(entry.surbs.shift()!);
+  }
+
+  async #judge(entry: Entry, payload: Uint8Array): Promise<void> {
+    if (entry.ended || entry.busy) return;
+    entry.busy = true;
+    entry.timer?.cancel();
+    entry.timer = null;
+    let verdict: Verdict;
+    try {
+      verdict = await entry.operation.judge(payload);
+    } catch (error) {
+      // Upstream drops the operation here and its caller waits for ever (section 10, defect 16).
+      this.#options.onFault(error instanceof Error ? error : new Error(String(error)));
+      verdict = { kind: "ignore" };
+    }
+    entry.busy = false;
+    if (entry.ended) return;
+    if (verdict.kind === "done") {
+      this.#end(entry);
+      entry.operation.session.deliver(verdict.response);
+    } else if (verdict.kind === "ignore") {
+      this.#sendAgainIn(entry, this.#options.timing.resendMs);
+    } else {
+      const poll = verdict.wait === "copyPoll";
+      this.#sendAgainIn(entry, poll ? this.#options.timing.copyPollMs : this.#pace(entry));
+    }
+  }
+
+  #pace(entry: Entry): number {
+    const { first, longest } = this.#options.timing.followUpMs;
+    return Math.min(first * 2 ** Math.min(entry.asked++, 20), longest);
+  }
+
+  #sendAgainIn(entry: Entry, wait: number): void {
+    if (entry.ended) return;
+    entry.timer?.cancel();
+    const enqueue = (): void => {
+      entry.timer = null;
+      if (entry.ended) return;
+      entry.busy = true;
+      entry.operation.session.queue.addAgain(() => void this.#transmit(entry));
+    };
+    if (wait <= 0) enqueue();
+    else entry.timer = this.#options.clock.after(wait, enqueue, { background: true });
+  }
+
+  #end(entry: Entry): void {
+    entry.ended = true;
+    entry.timer?.cancel();
+    entry.timer = null;
+    this.#entries.delete(entry);
+    for (const surb of entry.surbs) this.#bySurb.delete(surb);
+  }
+}

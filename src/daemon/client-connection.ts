@@ -1,0 +1,190 @@
+/** A client's connection as the daemon sees it: frames, the order of its requests, back-pressure. */
+import { ProtocolError } from "../errors/errors.js";
+import type { Transport } from "../transport/transport.js";
+import { FrameDecoder, encodeFrame } from "../wire/framing.js";
+import { type DaemonRequest, decodeRequest } from "../wire/requests.js";
+import { type DaemonResponse, encodeResponse } from "../wire/responses.js";
+import type { AppSession } from "./app-session.js";
+
+/** Requests that may wait here before the client is slowed down, and when it may go on. */
+const PAUSE_ABOVE = 256;
+const RESUME_BELOW = 64;
+/** The same for their bytes. */
+const PAUSE_ABOVE_BYTES = 64 * 1024 * 1024;
+/** Bytes that may wait to be sent before requests of that client are left unread. */
+const MAX_UNSENT_BYTES = 64 * 1024 * 1024;
+
+/** What a connection needs of its daemon. */
+export interface ClientConnectionHandlers {
+  /** Serves a request; the next one of this client waits for the promise, if one is given. */
+  onRequest(connection: ClientConnection, request: DaemonRequest): void | Promise<void>;
+  onClose(connection: ClientConnection): void;
+  /** A frame was wrong or a handler failed; for the log. */
+  onFault(error: Error): void;
+}
+
+/** One client's connection. Requests are served strictly in the order they came. */
+export class ClientConnection {
+  readonly #transport: Transport;
+  readonly #handlers: ClientConnectionHandlers;
+  readonly #decoder = new FrameDecoder();
+  #requests: { readonly request: DaemonRequest; readonly size: number }[] = [];
+  #waitingBytes = 0;
+  #serving = false;
+  #held = true;
+  #paused = false;
+  #closed = false;
+  #unsent: Uint8Array[] = [];
+  /** The session this connection speaks for; set by the daemon. */
+  session: AppSession | null = null;
+  /** Whether status and document events may be sent: after the client's first request. */
+  wantsBroadcasts = false;
+  /** Whether status and document changed while it did not. */
+  missedBroadcast = { status: false, document: false };
+
+  constructor(transport: Transport, handlers: ClientConnectionHandlers) {
+    this.#transport = transport;
+    this.#handlers = handlers;
+  }
+
+  /** Where the client is. */
+  get address(): string {
+    return this.#transport.address;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Begins to read; requests are kept until {@link release}. */
+  open(): void {
+    this.#transport.open({
+      onData: (chunk) => this.#onData(chunk),
+      onClose: () => {
+        this.#closed = true;
+        this.#requests = [];
+        this.#handlers.onClose(this);
+      },
+    });
+  }
+
+  /** Whether the first two messages were sent. */
+  get greeted(): boolean {
+    return !this.#held;
+  }
+
+  /** Begins to serve requests; status and document were sent. */
+  release(): void {
+    this.#held = false;
+    this.#serve();
+  }
+
+  /** Queues a response. Those of one turn leave together. */
+  send(response: DaemonResponse): void {
+    if (this.#closed) return;
+    const frame = encodeFrame(encodeResponse(response));
+    if (this.#unsent.push(frame) === 1) queueMicrotask(() => this.#flush());
+  }
+
+  /** Sends what is queued, then hangs up. */
+  end(): void {
+    this.#flush();
+    this.#closed = true;
+    this.#transport.end();
+  }
+
+  /** Hangs up at once. */
+  destroy(): void {
+    this.#closed = true;
+    this.#unsent = [];
+    this.#transport.destroy();
+  }
+
+  #flush(): void {
+    const frames = this.#unsent;
+    this.#unsent = [];
+    for (const frame of joinSmall(frames)) this.#transport.write(frame);
+  }
+
+  #onData(chunk: Uint8Array): void {
+    if (this.#closed) return;
+    try {
+      this.#decoder.push(chunk, (body) => {
+        const request = decodeRequest(body);
+        if (!request) return;
+        this.#requests.push({ request, size: body.length });
+        this.#waitingBytes += body.length;
+      });
+    } catch (error) {
+      // What follows a wrong frame cannot be trusted; the session is kept for a resume.
+      const text = "a client sent a frame that cannot be read";
+      this.#handlers.onFault(
+        error instanceof ProtocolError ? error : new ProtocolError(text, { cause: error }),
+      );
+      this.#serve();
+      this.end();
+      return;
+    }
+    this.#serve();
+  }
+
+  #serve(): void {
+    while (!this.#serving && !this.#held && !this.#closed && this.#requests.length > 0) {
+      const { request, size } = this.#requests.shift()!;
+      this.#waitingBytes -= size;
+      const pending = this.#run(request);
+      if (pending) {
+        this.#serving = true;
+        void pending.finally(() => {
+          this.#serving = false;
+          this.#serve();
+        });
+      }
+    }
+    this.#regulate();
+  }
+
+  #run(request: DaemonRequest): Promise<void> | null {
+    try {
+      const result = this.#handlers.onRequest(this, request);
+      return result ? result.catch((error: unknown) => this.#fault(error)) : null;
+    } catch (error) {
+      this.#fault(error);
+      return null;
+    }
+  }
+
+  #fault(error: unknown): void {
+    this.#handlers.onFault(error instanceof Error ? error : new Error(String(error)));
+  }
+
+  #regulate(): void {
+    const waiting = this.#requests.length;
+    const tooMuch = waiting > PAUSE_ABOVE || this.#waitingBytes > PAUSE_ABOVE_BYTES;
+    const stuck = this.#transport.queuedBytes > MAX_UNSENT_BYTES;
+    if (!this.#paused && (tooMuch || stuck)) {
+      this.#paused = true;
+      this.#transport.pause();
+      if (stuck) void this.#transport.drained().then(() => this.#regulate());
+    } else if (this.#paused && !tooMuch && waiting < RESUME_BELOW && !stuck) {
+      this.#paused = false;
+      this.#transport.resume();
+    }
+  }
+}
+
+/** Frames for few writes: neighbours are joined while they stay small. */
+function joinSmall(frames: readonly Uint8Array[]): readonly Uint8Array[] {
+  if (frames.length < 2) return frames;
+  let length = 0;
+  for (const frame of frames) length += frame.length;
+  // Copying large replies would cost more than the write it saves.
+  if (length > 256 * 1024) return frames;
+  const joined = new Uint8Array(length);
+  let at = 0;
+  for (const frame of frames) {
+    joined.set(frame, at);
+    at += frame.length;
+  }
+  return [joined];
+}

@@ -1,0 +1,158 @@
+/** Copy streams, built for an application. Protocol page, sections 4.7 and 7.4. */
+import type { Bytes } from "../bytes/bytes.js";
+import type { MessageBoxIndex, WriteCap } from "../bytes/opaque.js";
+import { nextMessageBoxIndex } from "../crypto/bacap/message-box-index.js";
+import { CopyStreamEncoder } from "../crypto/copy-stream/encoder.js";
+import { MAX_COPY_PAYLOAD } from "../crypto/copy-stream/limits.js";
+import { chunkCopyPayload } from "../crypto/copy-stream/plan.js";
+import { encodeCourierEnvelope } from "../crypto/envelope/courier-messages.js";
+import type { DaemonRequest } from "../wire/requests.js";
+import { requireIndex, requireWriteCap, sealEnvelope, writeMessageFor } from "./envelopes.js";
+import { type PigeonholeContext, RequestFailure, requireDocument } from "./pigeonhole-context.js";
+
+const INVALID_REQUEST = 3;
+const INTERNAL_ERROR = 4;
+
+/** How long building goes on before others get a turn, in milliseconds. */
+const TURN_MS = 10;
+
+/** Most tombstones of one request: upstream has no limit, and each costs a key exchange. */
+const MAX_TOMBSTONES = 65_536;
+
+interface Built {
+  readonly elements: Bytes[];
+  readonly next: MessageBoxIndex;
+}
+
+/** Writes each plaintext to the next box of a destination, as elements of the stream. */
+async function build(
+  context: PigeonholeContext,
+  encoder: CopyStreamEncoder,
+  writeCap: WriteCap,
+  start: MessageBoxIndex,
+  plaintexts: Iterable<Uint8Array>,
+): Promise<Built> {
+  const elements: Bytes[] = [];
+  let index = start;
+  let turn = context.clock.monotonic();
+  for (const plaintext of plaintexts) {
+    const message = writeMessageFor(context, writeCap, index, plaintext);
+    const { envelope } = await sealEnvelope(context, message);
+    elements.push(...encoder.add(encodeCourierEnvelope(envelope)));
+    index = nextMessageBoxIndex(index);
+    if (context.clock.monotonic() - turn < TURN_MS) continue;
+    await new Promise<void>((resolve) => context.clock.soon(resolve));
+    turn = context.clock.monotonic();
+  }
+  return { elements, next: index };
+}
+
+function requirePayload(payload: Bytes | null): Bytes {
+  const length = payload?.length ?? 0;
+  if (length > MAX_COPY_PAYLOAD) {
+    throw new RequestFailure(INVALID_REQUEST, `payload of ${length} bytes is too long`);
+  }
+  return payload ?? new Uint8Array(0);
+}
+
+function requireRoom(context: PigeonholeContext, errorCode: number): void {
+  if (context.sizes.maxPlaintextPayloadLength > 5) return;
+  throw new RequestFailure(errorCode, "boxes are too small for a copy stream");
+}
+
+const orNull = (elements: Bytes[]): Bytes[] | null => (elements.length > 0 ? elements : null);
+
+/** create_courier_envelopes_from_payload. */
+export async function envelopesFromPayload(
+  context: PigeonholeContext,
+  request: DaemonRequest<"createCourierEnvelopesFromPayload">,
+): Promise<{ envelopes: Bytes[] | null; nextDestIndex: MessageBoxIndex }> {
+  const writeCap = requireWriteCap(request.destWriteCap);
+  const start = requireIndex(request.destStartIndex);
+  const payload = requirePayload(request.payload);
+  requireRoom(context, INVALID_REQUEST);
+  requireDocument(context);
+  const encoder = new CopyStreamEncoder(context.sizes, { isStart: request.isStart });
+  const chunks = chunkCopyPayload(context.sizes, payload);
+  const { elements, next } = await build(context, encoder, writeCap, start, chunks);
+  elements.push(...(request.isLast ? encoder.flush() : encoder.flushWithoutFinal()));
+  return { envelopes: orNull(elements), nextDestIndex: next };
+}
+
+/** create_courier_envelopes_from_multi_payload. */
+export async function envelopesFromMultiPayload(
+  context: PigeonholeContext,
+  request: DaemonRequest<"createCourierEnvelopesFromMultiPayload">,
+): Promise<{
+  envelopes: Bytes[] | null;
+  buffer: Bytes | null;
+  nextDestIndices: MessageBoxIndex[];
+}> {
+  const { destinations } = request;
+  if (!destinations?.length) throw new RequestFailure(INVALID_REQUEST, "no destinations");
+  requireRoom(context, INTERNAL_ERROR);
+  requireDocument(context);
+  const checked = destinations.map((destination) => ({
+    writeCap: requireWriteCap(destination.writeCap),
+    start: requireIndex(destination.startIndex),
+    chunks: chunkCopyPayload(context.sizes, requirePayload(destination.payload)),
+  }));
+  const encoder = encoderFor(context, request);
+  const elements: Bytes[] = [];
+  const nextDestIndices: MessageBoxIndex[] = [];
+  for (const { writeCap, start, chunks } of checked) {
+    const built = await build(context, encoder, writeCap, start, chunks);
+    for (const element of built.elements) elements.push(element);
+    nextDestIndices.push(built.next);
+  }
+  return { ...finish(encoder, elements, request.isLast), nextDestIndices };
+}
+
+/** create_courier_envelopes_from_tombstone_range. */
+export async function envelopesFromTombstoneRange(
+  context: PigeonholeContext,
+  request: DaemonRequest<"createCourierEnvelopesFromTombstoneRange">,
+): Promise<{
+  envelopes: Bytes[] | null;
+  buffer: Bytes | null;
+  nextDestIndex: MessageBoxIndex;
+}> {
+  const writeCap = requireWriteCap(request.destWriteCap);
+  const start = requireIndex(request.destStartIndex);
+  const { maxCount } = request;
+  if (maxCount > MAX_TOMBSTONES) {
+    throw new RequestFailure(INVALID_REQUEST, `at most ${MAX_TOMBSTONES} tombstones a request`);
+  }
+  const encoder = encoderFor(context, request);
+  // No tombstones need no document; but what the call before left over is not lost, and a stream
+  // can be ended this way (section 10, defect 20).
+  if (maxCount === 0 && !request.buffer?.length) {
+    return { envelopes: null, buffer: null, nextDestIndex: start };
+  }
+  if (maxCount > 0) requireDocument(context);
+  const empty = new Uint8Array(0);
+  const tombstones = Array.from({ length: maxCount }, () => empty);
+  const { elements, next } = await build(context, encoder, writeCap, start, tombstones);
+  return { ...finish(encoder, elements, request.isLast), nextDestIndex: next };
+}
+
+function encoderFor(
+  context: PigeonholeContext,
+  request: { readonly buffer: Bytes | null; readonly isStart: boolean },
+): CopyStreamEncoder {
+  const buffer = request.buffer ?? new Uint8Array(0);
+  if (buffer.length > MAX_COPY_PAYLOAD) {
+    throw new RequestFailure(INVALID_REQUEST, `buffer of ${buffer.length} bytes is too long`);
+  }
+  return new CopyStreamEncoder(context.sizes, { buffer, isStart: request.isStart });
+}
+
+function finish(
+  encoder: CopyStreamEncoder,
+  elements: Bytes[],
+  isLast: boolean,
+): { envelopes: Bytes[] | null; buffer: Bytes | null } {
+  if (!isLast) return { envelopes: orNull(elements), buffer: encoder.buffer };
+  for (const element of encoder.flush()) elements.push(element);
+  return { envelopes: orNull(elements), buffer: null };
+}

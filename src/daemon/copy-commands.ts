@@ -1,0 +1,68 @@
+/** Copy commands: started, polled, judged. Protocol page, sections 4.6 and 7.3. */
+import type { Bytes } from "../bytes/bytes.js";
+import { CopyStatus, decodeCourierQueryReply } from "../crypto/envelope/courier-messages.js";
+import { encodeCourierQuery } from "../crypto/envelope/courier-messages.js";
+import type { DaemonRequest } from "../wire/requests.js";
+import type { DaemonResponse } from "../wire/responses.js";
+import type { Operation, Verdict } from "./arq.js";
+
+const INTERNAL_ERROR = 4;
+const CANCELLED = 24;
+const COPY_COMMAND_FAILED = 26;
+
+/** One start of a copy command, as its answers see it. */
+export class CopyExchange implements Operation {
+  readonly session: Operation["session"];
+  readonly key: string;
+  readonly courier: Operation["courier"];
+  readonly payload: Bytes;
+  readonly #queryId: Bytes | null;
+
+  /** @param request one whose capability was checked. */
+  constructor(
+    request: DaemonRequest<"startResendingCopyCommand">,
+    place: Pick<Operation, "session" | "key" | "courier">,
+  ) {
+    this.session = place.session;
+    this.key = place.key;
+    this.courier = place.courier;
+    this.payload = encodeCourierQuery({ kind: "copy", writeCap: request.writeCap! });
+    this.#queryId = request.queryId;
+  }
+
+  judge(payload: Uint8Array): Verdict {
+    const reply = decodeCourierQueryReply(payload);
+    if (reply.kind !== "copy") return this.#done(INTERNAL_ERROR);
+    const { status, errorCode, failedEnvelopeIndex } = reply.reply;
+    if (status === CopyStatus.IN_PROGRESS) return { kind: "again", wait: "copyPoll" };
+    if (status === CopyStatus.SUCCEEDED) return this.#done(0);
+    if (status !== CopyStatus.FAILED) return this.#done(INTERNAL_ERROR);
+    return this.#done(COPY_COMMAND_FAILED, errorCode, failedEnvelopeIndex);
+  }
+
+  cancelled(): DaemonResponse {
+    return this.#reply(CANCELLED, 0, 0n);
+  }
+
+  #done(errorCode: number, replicaErrorCode = 0, failedEnvelopeIndex = 0n): Verdict {
+    return {
+      kind: "done",
+      response: this.#reply(errorCode, replicaErrorCode, failedEnvelopeIndex),
+    };
+  }
+
+  #reply(
+    errorCode: number,
+    replicaErrorCode: number,
+    failedEnvelopeIndex: bigint,
+  ): DaemonResponse<"startResendingCopyCommandReply"> {
+    return {
+      kind: "startResendingCopyCommandReply",
+      queryId: this.#queryId,
+      errorCode,
+      // Go leaves both out when they say nothing.
+      replicaErrorCode: replicaErrorCode === 0 ? null : replicaErrorCode,
+      failedEnvelopeIndex: failedEnvelopeIndex === 0n ? null : failedEnvelopeIndex,
+    };
+  }
+}

@@ -1,0 +1,338 @@
+/**
+ * What kpclientd is: many applications' sessions on one side, a mixnet link on the other. Neutral:
+ * listeners, link and clock are handed in. Protocol page, sections 3 and 4.
+ */
+import { type Bytes, type RandomSource, randomBytes } from "../bytes/bytes.js";
+import type { Clock, Timer } from "../clock/clock.js";
+import type { PigeonholeSizes } from "../crypto/geometry.js";
+import type { NikeScheme } from "../crypto/nike/scheme.js";
+import type { MixnetLink } from "../mixnet/link.js";
+import type { Timing } from "../mixnet/timing.js";
+import type { Geometry } from "../pki/geometry.js";
+import type { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
+import type { Listener, Transport } from "../transport/transport.js";
+import type { DaemonRequest } from "../wire/requests.js";
+import type { AuthorityRecord, DaemonResponse } from "../wire/responses.js";
+import { AppSession, SessionTable } from "./app-session.js";
+import { Arq } from "./arq.js";
+import { ClientConnection } from "./client-connection.js";
+import { Dispatcher } from "./dispatcher.js";
+import { Documents } from "./documents.js";
+import { PlainMessages } from "./plain-messages.js";
+import { SendSchedule } from "./send-schedule.js";
+
+/** What a daemon is made of. */
+export interface DaemonOptions {
+  readonly link: MixnetLink;
+  readonly clock: Clock;
+  readonly timing: Timing;
+  /** `instant`: packets leave at once, without cover traffic. */
+  readonly mixing: "instant" | "realistic";
+  readonly geometry: Geometry;
+  readonly pigeonholeGeometry: PigeonholeGeometry;
+  readonly sizes: PigeonholeSizes;
+  readonly scheme: NikeScheme;
+  readonly voucherScheme: NikeScheme;
+  readonly authorities: readonly AuthorityRecord[];
+  readonly random?: RandomSource | undefined;
+  /** Hears of clients' wrong frames and of failures inside; never of contents. */
+  readonly onFault?: ((error: Error) => void) | undefined;
+}
+
+/** A daemon. */
+export class Daemon {
+  readonly #options: DaemonOptions;
+  readonly #random: RandomSource;
+  readonly #documents: Documents;
+  readonly #sessions = new SessionTable();
+  readonly #connections = new Set<ClientConnection>();
+  readonly #listeners = new Set<Listener>();
+  readonly #schedule: SendSchedule;
+  readonly #plain: PlainMessages;
+  readonly #arq: Arq;
+  readonly #dispatcher: Dispatcher;
+  readonly #documentWaiters = new Set<() => void>();
+  #instanceToken: Bytes;
+  #connected = false;
+  #status = "";
+  #announcedEpoch = -1;
+  #closed = false;
+
+  constructor(options: DaemonOptions) {
+    const { clock, link, timing, mixing, geometry, random = randomBytes } = options;
+    const onFault = options.onFault ?? ((): void => {});
+    this.#options = { ...options, onFault };
+    this.#random = random;
+    this.#instanceToken = random(16);
+    this.#documents = new Documents(() => link.epoch().current);
+    this.#schedule = new SendSchedule({
+      clock,
+      random,
+      mixing,
+      sendDecoy: () => void link.sendDecoy(),
+    });
+    const maxPayload = geometry.userForwardPayloadLength;
+    this.#plain = new PlainMessages({ clock, link, timing, maxPayload });
+    this.#arq = new Arq({ clock, link, timing, onFault });
+    this.#dispatcher = new Dispatcher({
+      arq: this.#arq,
+      plain: this.#plain,
+      context: {
+        clock,
+        random,
+        documents: this.#documents,
+        sizes: options.sizes,
+        scheme: options.scheme,
+        voucherScheme: options.voucherScheme,
+        epochPeriodMs: link.epoch().periodMs,
+        authorities: options.authorities,
+      },
+    });
+    link.open({
+      onReply: (reply) => {
+        if (!this.#plain.take(reply)) this.#arq.take(reply);
+      },
+      onDocument: (document) => {
+        this.#documents.add(document);
+        this.#announceDocument();
+      },
+      onStatus: ({ connected, error }) => this.#onStatus(connected, error),
+    });
+  }
+
+  /** What is under way, for tests and for `katz`: nothing of it says whose or what. */
+  get load(): {
+    readonly connections: number;
+    readonly sessions: number;
+    readonly operations: number;
+    readonly awaitedReplies: number;
+  } {
+    return {
+      connections: this.#connections.size,
+      sessions: this.#sessions.all.size,
+      operations: this.#arq.size,
+      awaitedReplies: this.#plain.size,
+    };
+  }
+
+  /** Names this daemon's process: 16 bytes. */
+  get instanceToken(): Bytes {
+    return this.#instanceToken.slice();
+  }
+
+  /** Serves whoever connects to `listener`; the daemon closes it. */
+  listen(listener: Listener): void {
+    this.#listeners.add(listener);
+    listener.open((transport) => this.serve(transport));
+  }
+
+  /** Serves one client. */
+  serve(transport: Transport): void {
+    if (this.#closed) {
+      transport.destroy();
+      return;
+    }
+    const connection = new ClientConnection(transport, {
+      onRequest: (from, request) => this.#onRequest(from, request),
+      onClose: (gone) => this.#onClose(gone),
+      onFault: this.#options.onFault!,
+    });
+    this.#connections.add(connection);
+    connection.open();
+    this.#whenDocument(() => this.#greet(connection));
+  }
+
+  /** Says good-bye to all clients and stops. */
+  async close(): Promise<void> {
+    for (const connection of this.#connections) {
+      connection.send({ kind: "shutdownEvent" });
+      connection.end();
+    }
+    await this.#shutDown();
+  }
+
+  /** Stops as a killed process would: no word, connections reset, everything forgotten. */
+  async crash(): Promise<void> {
+    for (const connection of this.#connections) connection.destroy();
+    await this.#shutDown();
+  }
+
+  /** Hangs up on every client without a word; sessions are kept as after any lost connection. */
+  dropConnections(): void {
+    for (const connection of this.#connections) connection.destroy();
+  }
+
+  /** Forgets every session whose client is away, as if its grace period were over. */
+  forgetSessions(): void {
+    for (const session of [...this.#sessions.all]) {
+      if (!session.connection) this.#endSession(session);
+    }
+  }
+
+  async #shutDown(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const session of [...this.#sessions.all]) this.#endSession(session);
+    this.#schedule.close();
+    this.#documentWaiters.clear();
+    await Promise.all([...this.#listeners].map((listener) => listener.close()));
+    await this.#options.link.close();
+  }
+
+  /** Calls `then` when there is a document, at the latest after 30 s (section 3.1, step 0). */
+  #whenDocument(then: () => void): void {
+    if (this.#documents.current()) {
+      then();
+      return;
+    }
+    let timer: Timer | null = null;
+    const go = (): void => {
+      timer?.cancel();
+      if (this.#documentWaiters.delete(go)) then();
+    };
+    this.#documentWaiters.add(go);
+    const { clock, timing } = this.#options;
+    timer = clock.after(timing.documentWaitMs, go, { background: true });
+  }
+
+  #greet(connection: ClientConnection): void {
+    if (connection.closed) return;
+    connection.send(this.#statusEvent());
+    connection.send(this.#documentEvent());
+    connection.release();
+    // A client that never speaks is told the news too, after a while (section 3.1).
+    const { clock, timing } = this.#options;
+    clock.after(timing.broadcastHoldMs, () => this.#allowBroadcasts(connection), {
+      background: true,
+    });
+  }
+
+  #statusEvent(): DaemonResponse<"connectionStatusEvent"> {
+    return {
+      kind: "connectionStatusEvent",
+      isConnected: this.#connected,
+      // Go's client fails on anything but null here (section 2).
+      err: null,
+      instanceToken: this.#instanceToken,
+      sphinxGeometry: this.#options.geometry.toWire(),
+      pigeonholeGeometry: this.#options.pigeonholeGeometry.toWire(),
+    };
+  }
+
+  #documentEvent(): DaemonResponse<"newPkiDocumentEvent"> {
+    const known = this.#documents.current();
+    return {
+      kind: "newPkiDocumentEvent",
+      payload: known ? (known.document as Bytes) : null,
+    };
+  }
+
+  #onStatus(connected: boolean, error: string): void {
+    const changed = connected !== this.#connected || error !== this.#status;
+    this.#connected = connected;
+    this.#status = error;
+    this.#schedule.setConnected(connected);
+    if (changed) this.#broadcast("status");
+  }
+
+  #announceDocument(): void {
+    const current = this.#documents.current();
+    if (!current || current.epoch === this.#announcedEpoch) return;
+    this.#announcedEpoch = current.epoch;
+    this.#schedule.setRate(current.decoded.lambdaP);
+    for (const waiter of [...this.#documentWaiters]) waiter();
+    this.#broadcast("document");
+  }
+
+  #broadcast(what: "status" | "document"): void {
+    for (const connection of this.#connections) {
+      if (!connection.greeted) continue;
+      if (connection.wantsBroadcasts) {
+        connection.send(what === "status" ? this.#statusEvent() : this.#documentEvent());
+      } else {
+        connection.missedBroadcast[what] = true;
+      }
+    }
+  }
+
+  #allowBroadcasts(connection: ClientConnection): void {
+    if (connection.wantsBroadcasts || connection.closed) return;
+    connection.wantsBroadcasts = true;
+    if (connection.missedBroadcast.status) connection.send(this.#statusEvent());
+    if (connection.missedBroadcast.document) connection.send(this.#documentEvent());
+  }
+
+  #onRequest(connection: ClientConnection, request: DaemonRequest): void | Promise<void> {
+    if (request.kind === "sessionToken") {
+      this.#onSessionToken(connection, request.clientInstanceToken);
+      return;
+    }
+    const session = connection.session ?? this.#newSession(connection);
+    this.#allowBroadcasts(connection);
+    if (request.kind === "thinClose") {
+      this.#endSession(session);
+      connection.end();
+      return;
+    }
+    return this.#dispatcher.dispatch(session, request);
+  }
+
+  #newSession(connection: ClientConnection): AppSession {
+    const session = new AppSession(this.#random(16), this.#schedule.createQueue(), connection);
+    this.#sessions.add(session);
+    connection.session = session;
+    return session;
+  }
+
+  #onSessionToken(connection: ClientConnection, token: Uint8Array | null): void {
+    const resumed = token ? this.#sessions.find(token) : undefined;
+    let session: AppSession;
+    if (resumed && resumed !== connection.session) {
+      // The newer connection takes the session over; the older one would never be answered again.
+      const older = resumed.connection;
+      if (connection.session) this.#endSession(connection.session);
+      resumed.graceTimer?.cancel();
+      resumed.graceTimer = null;
+      resumed.connection = connection;
+      connection.session = resumed;
+      if (older) {
+        older.session = null;
+        older.end();
+      }
+      session = resumed;
+    } else {
+      session = connection.session ?? this.#newSession(connection);
+      if (token && session.token === null) this.#sessions.name(session, token);
+    }
+    connection.send({
+      kind: "sessionTokenReply",
+      appId: session.appId,
+      resumed: resumed !== undefined,
+    });
+    for (const response of session.takeKept()) connection.send(response);
+    this.#allowBroadcasts(connection);
+  }
+
+  #onClose(connection: ClientConnection): void {
+    this.#connections.delete(connection);
+    const { session } = connection;
+    if (!session || session.connection !== connection) return;
+    session.connection = null;
+    if (session.token === null) {
+      this.#endSession(session);
+      return;
+    }
+    const { clock, timing } = this.#options;
+    session.graceTimer = clock.after(timing.sessionGraceMs, () => this.#endSession(session), {
+      background: true,
+    });
+  }
+
+  #endSession(session: AppSession): void {
+    session.end();
+    this.#sessions.remove(session);
+    this.#plain.drop(session);
+    this.#arq.drop(session);
+    this.#schedule.removeQueue(session.queue);
+  }
+}

@@ -1,0 +1,167 @@
+/** From a request to whoever serves it: protocol page, section 4, "Dispatch classes". */
+import { blake2b } from "@noble/hashes/blake2.js";
+import { type Bytes, toHex } from "../bytes/bytes.js";
+import type { IdentityHash } from "../bytes/opaque.js";
+import { uniformBelow } from "../crypto/sharding.js";
+import { findServices } from "../pki/services.js";
+import type { DaemonRequest } from "../wire/requests.js";
+import type { DaemonResponse } from "../wire/responses.js";
+import type { AppSession } from "./app-session.js";
+import type { Arq, Operation } from "./arq.js";
+import { CopyExchange } from "./copy-commands.js";
+import { EnvelopeExchange, requireWriteCap } from "./envelopes.js";
+import { type LocalContext, type LocalKind, answerLocally } from "./local-requests.js";
+import { RequestFailure, requireDocument } from "./pigeonhole-context.js";
+import type { PlainMessages } from "./plain-messages.js";
+
+const INVALID_REQUEST = 3;
+const INTERNAL_ERROR = 4;
+
+/** Requests that wait for the send schedule before those of that client are left unread. */
+const MAX_WAITING_SENDS = 1024;
+
+/** What a dispatcher hands requests to. */
+export interface DispatcherOptions {
+  readonly arq: Arq;
+  readonly plain: PlainMessages;
+  readonly context: LocalContext;
+}
+
+type Start = DaemonRequest<"startResendingEncryptedMessage" | "startResendingCopyCommand">;
+
+/** Serves the requests of sessions. */
+export class Dispatcher {
+  readonly #options: DispatcherOptions;
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+  }
+
+  /** Serves a request; the client's next one waits for the promise, if one is given. */
+  dispatch(
+    session: AppSession,
+    request: Exclude<DaemonRequest, { kind: "thinClose" | "sessionToken" }>,
+  ): void | Promise<void> {
+    const { arq, plain, context } = this.#options;
+    switch (request.kind) {
+      case "sendMessage":
+        session.queue.add(() => void plain.send(session, request));
+        return this.#slowDown(session);
+      case "startResendingEncryptedMessage":
+      case "startResendingCopyCommand":
+        return this.#start(session, request);
+      case "cancelResendingEncryptedMessage":
+        return this.#cancel(session, request, request.envelopeHash, (hash) =>
+          arq.cancel(session, envelopeKey(hash)),
+        );
+      case "cancelResendingCopyCommand":
+        return this.#cancel(session, request, request.writeCapHash, (hash) =>
+          arq.cancel(session, copyKey(hash)),
+        );
+      default: {
+        const reply = answerLocally<LocalKind>(context, request);
+        if (!(reply instanceof Promise)) {
+          session.deliver(reply);
+          return undefined;
+        }
+        return reply.then((response) => session.deliver(response));
+      }
+    }
+  }
+
+  #cancel(
+    session: AppSession,
+    request: DaemonRequest<"cancelResendingEncryptedMessage" | "cancelResendingCopyCommand">,
+    hash: Bytes | null,
+    cancel: (hash: Bytes) => void,
+  ): void {
+    const valid = request.queryId !== null && hash?.length === 32;
+    // First the start's answer, then the cancel's (section 4.5).
+    if (valid) cancel(hash);
+    session.deliver({
+      kind: `${request.kind}Reply`,
+      queryId: request.queryId,
+      errorCode: valid ? 0 : INVALID_REQUEST,
+    });
+  }
+
+  #start(session: AppSession, request: Start): void | Promise<void> {
+    let operation: Operation;
+    try {
+      operation = this.#operation(session, request);
+    } catch (error) {
+      const code = error instanceof RequestFailure ? error.errorCode : INTERNAL_ERROR;
+      session.deliver(failedStart(request, code));
+      return undefined;
+    }
+    session.queue.add(() => this.#options.arq.start(operation));
+    return this.#slowDown(session);
+  }
+
+  #operation(session: AppSession, request: Start): Operation {
+    const { context } = this.#options;
+    if (request.kind === "startResendingCopyCommand") {
+      if (!request.queryId) throw new RequestFailure(INVALID_REQUEST, "query ID is missing");
+      const writeCap = requireWriteCap(request.writeCap);
+      const key = copyKey(blake2b(writeCap, { dkLen: 32 }));
+      const courier = this.#namedCourier(request) ?? this.#anyCourier();
+      return new CopyExchange(request, { session, key, courier });
+    }
+    EnvelopeExchange.check(request);
+    const maximum = context.sizes.courierQueryWriteLength;
+    if (request.messageCiphertext!.length > maximum) {
+      throw new RequestFailure(INTERNAL_ERROR, `ciphertext is longer than ${maximum} bytes`);
+    }
+    const key = envelopeKey(request.envelopeHash!);
+    return new EnvelopeExchange(context, request, { session, key, courier: this.#anyCourier() });
+  }
+
+  /** The courier that a copy command names; half a name is an error, not silently ignored. */
+  #namedCourier(request: DaemonRequest<"startResendingCopyCommand">): Operation["courier"] | null {
+    const { courierIdentityHash: node, courierQueueId: queue } = request;
+    if (!node && !queue) return null;
+    if (node?.length !== 32 || !queue || queue.length < 1 || queue.length > 32) {
+      throw new RequestFailure(INVALID_REQUEST, "courier wants both identity hash and queue ID");
+    }
+    return [node as IdentityHash, queue];
+  }
+
+  /** A courier, each as likely; kept for all packets of one operation, never for the next. */
+  #anyCourier(): Operation["courier"] {
+    const { context } = this.#options;
+    const couriers = findServices("courier", requireDocument(context).decoded);
+    if (couriers.length === 0) throw new RequestFailure(INTERNAL_ERROR, "no courier");
+    return couriers[uniformBelow(couriers.length, context.random)]!.toDestination();
+  }
+
+  /** Leaves a client's further requests unread while too many of its packets wait. */
+  #slowDown(session: AppSession): void | Promise<void> {
+    if (session.queue.length <= MAX_WAITING_SENDS) return undefined;
+    return session.queue.below(MAX_WAITING_SENDS);
+  }
+}
+
+/** Name of an envelope's operations; apart from those of copy commands. */
+function envelopeKey(hash: Uint8Array): string {
+  return `envelope:${toHex(hash)}`;
+}
+
+function copyKey(hash: Uint8Array): string {
+  return `copy:${toHex(hash)}`;
+}
+
+function failedStart(request: Start, errorCode: number): DaemonResponse {
+  const { queryId } = request;
+  if (request.kind === "startResendingCopyCommand") {
+    const kind = "startResendingCopyCommandReply";
+    return { kind, queryId, errorCode, replicaErrorCode: null, failedEnvelopeIndex: null };
+  }
+  return {
+    kind: "startResendingEncryptedMessageReply",
+    queryId,
+    plaintext: null,
+    errorCode,
+    courierIdentityHash: null,
+    courierQueueId: null,
+  };
+}

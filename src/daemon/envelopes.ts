@@ -1,0 +1,229 @@
+/** Making envelopes for couriers, and judging what comes back. Pigeonhole page, section 7. */
+import { type Bytes, copyBytes } from "../bytes/bytes.js";
+import type { EnvelopeDescriptor, MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
+import { parseReadCap, parseWriteCap } from "../crypto/bacap/capabilities.js";
+import { parseMessageBoxIndex } from "../crypto/bacap/message-box-index.js";
+import {
+  makeReadMessage,
+  makeWriteMessage,
+  openReadReply,
+} from "../crypto/envelope/box-messages.js";
+import {
+  type ClientEnvelope,
+  createCourierEnvelope,
+  openEnvelopeReply,
+} from "../crypto/envelope/client-envelope.js";
+import { decodeCourierQueryReply } from "../crypto/envelope/courier-messages.js";
+import type { ReplicaInnerMessage } from "../crypto/envelope/replica-messages.js";
+import { chooseIntermediates } from "../crypto/sharding.js";
+import { ThinClientError } from "../errors/errors.js";
+import { replicaEpoch } from "../pki/epoch.js";
+import type { DaemonRequest } from "../wire/requests.js";
+import type { DaemonResponse } from "../wire/responses.js";
+import type { Operation, Verdict } from "./arq.js";
+import { type PigeonholeContext, RequestFailure, requireDocument } from "./pigeonhole-context.js";
+
+const INVALID_REQUEST = 3;
+const INTERNAL_ERROR = 4;
+const MKEM_DECRYPTION_FAILED = 22;
+const BACAP_DECRYPTION_FAILED = 23;
+const CANCELLED = 24;
+const COURIER_INVALID_ENVELOPE = 31;
+
+/** Courier error codes to those of the thin client. Protocol page, section 5.3. */
+const courierCodes: Readonly<Record<number, number>> = { 1: 31, 2: 12, 3: 13, 4: 32 };
+
+function parse<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new RequestFailure(INVALID_REQUEST, error instanceof Error ? error.message : "invalid");
+  }
+}
+
+/** A WriteCap from outside. @throws RequestFailure with code 3. */
+export function requireWriteCap(bytes: Uint8Array | null): WriteCap {
+  if (!bytes) throw new RequestFailure(INVALID_REQUEST, "write cap is missing");
+  return parse(() => parseWriteCap(bytes));
+}
+
+/** A ReadCap from outside. @throws RequestFailure with code 3. */
+export function requireReadCap(bytes: Uint8Array | null): ReadCap {
+  if (!bytes) throw new RequestFailure(INVALID_REQUEST, "read cap is missing");
+  return parse(() => parseReadCap(bytes));
+}
+
+/** A MessageBoxIndex from outside. @throws RequestFailure with code 3. */
+export function requireIndex(bytes: Uint8Array | null): MessageBoxIndex {
+  if (!bytes) throw new RequestFailure(INVALID_REQUEST, "message box index is missing");
+  return parse(() => parseMessageBoxIndex(bytes));
+}
+
+/** An envelope around `message` for the box it is about. @throws RequestFailure with code 4. */
+export async function sealEnvelope(
+  context: PigeonholeContext,
+  message: ReplicaInnerMessage,
+): Promise<ClientEnvelope> {
+  const { decoded } = requireDocument(context);
+  const epoch = replicaEpoch(decoded.epoch, context.epochPeriodMs);
+  try {
+    const pair = chooseIntermediates(decoded, message.boxId, context.random);
+    const [first, second] = pair.map((replica) => {
+      const publicKey = replica.envelopeKeys.get(epoch);
+      if (!publicKey) throw new RangeError(`replica ${replica.replicaId} has no key of the epoch`);
+      return { replicaId: replica.replicaId, publicKey };
+    });
+    return await createCourierEnvelope({
+      scheme: context.scheme,
+      sizes: context.sizes,
+      message,
+      recipients: [first!, second!],
+      epoch,
+      random: context.random,
+    });
+  } catch (error) {
+    if (error instanceof RequestFailure) throw error;
+    throw new RequestFailure(INTERNAL_ERROR, error instanceof Error ? error.message : "sealing");
+  }
+}
+
+/** The message that writes `plaintext` at `index`. @throws RequestFailure with code 3. */
+export function writeMessageFor(
+  context: PigeonholeContext,
+  writeCap: WriteCap,
+  index: MessageBoxIndex,
+  plaintext: Uint8Array,
+): ReplicaInnerMessage {
+  return parse(() => makeWriteMessage(context.sizes, writeCap, index, plaintext));
+}
+
+/** The message that reads at `index`. @throws RequestFailure with code 3. */
+export function readMessageFor(readCap: ReadCap, index: MessageBoxIndex): ReplicaInnerMessage {
+  return parse(() => makeReadMessage(readCap, index));
+}
+
+type StartRequest = DaemonRequest<"startResendingEncryptedMessage">;
+type StartReply = DaemonResponse<"startResendingEncryptedMessageReply">;
+
+/** One start of resending an envelope, as its answers see it. Protocol page, section 7.2. */
+export class EnvelopeExchange implements Operation {
+  readonly session: Operation["session"];
+  readonly key: string;
+  readonly courier: Operation["courier"];
+  readonly payload: Bytes;
+  readonly #request: StartRequest;
+  readonly #context: PigeonholeContext;
+  #acknowledged = false;
+
+  constructor(
+    context: PigeonholeContext,
+    request: StartRequest,
+    place: Pick<Operation, "session" | "key" | "courier">,
+  ) {
+    this.#context = context;
+    this.#request = request;
+    this.session = place.session;
+    this.key = place.key;
+    this.courier = place.courier;
+    this.payload = request.messageCiphertext!;
+  }
+
+  /** The checks of section 4.4. @throws RequestFailure with code 3. */
+  static check(request: StartRequest): void {
+    const wrong = (what: string): never => {
+      throw new RequestFailure(INVALID_REQUEST, what);
+    };
+    if (!request.queryId) wrong("query ID is missing");
+    if (request.envelopeHash?.length !== 32) wrong("envelope hash must be 32 bytes");
+    if (!request.messageCiphertext?.length) wrong("message ciphertext is missing");
+    if (!request.envelopeDescriptor?.length) wrong("envelope descriptor is missing");
+    if (!request.readCap === !request.writeCap) wrong("exactly one capability is wanted");
+    if (request.readCap) requireReadCap(request.readCap);
+    // The write cap only marks the request as a write; its length is still the protocol's.
+    if (request.writeCap && request.writeCap.length !== 168) wrong("write cap must be 168 bytes");
+  }
+
+  async judge(payload: Uint8Array): Promise<Verdict> {
+    const reply = decodeCourierQueryReply(payload);
+    if (reply.kind !== "envelope") return this.#done(INTERNAL_ERROR);
+    const { errorCode, replyType, payload: sealed } = reply.reply;
+    if (errorCode !== 0) return this.#done(courierCodes[errorCode] ?? COURIER_INVALID_ENVELOPE);
+    if (replyType === "payload") return this.#judgePayload(sealed);
+    if (!this.#acknowledged) {
+      // An idempotent write is done when a courier has taken it over: one round trip.
+      if (this.#request.writeCap && !this.#request.noIdempotentBoxAlreadyExists) {
+        return this.#done(0);
+      }
+      this.#acknowledged = true;
+    }
+    return { kind: "again", wait: "followUp" };
+  }
+
+  cancelled(): StartReply {
+    return this.#reply(CANCELLED, null);
+  }
+
+  async #judgePayload(sealedReply: Uint8Array): Promise<Verdict> {
+    const { scheme } = this.#context;
+    let inner: Awaited<ReturnType<typeof openEnvelopeReply>>;
+    try {
+      inner = await openEnvelopeReply({
+        scheme,
+        sealedReply,
+        envelopeDescriptor: this.#request.envelopeDescriptor as EnvelopeDescriptor,
+        publicKeyOf: (replicaId, epoch) => this.#envelopeKey(replicaId, Number(epoch)),
+      });
+    } catch (error) {
+      return this.#done(codeOf(error, MKEM_DECRYPTION_FAILED));
+    }
+    const { readCap, messageBoxIndex } = this.#request;
+    if (inner.kind === "write") {
+      // A reply to a write says nothing about a read; upstream takes it for a tombstone.
+      if (readCap) return this.#done(INTERNAL_ERROR);
+      const taken = inner.errorCode === 10 && !this.#request.noIdempotentBoxAlreadyExists;
+      return this.#done(taken ? 0 : inner.errorCode);
+    }
+    if (!readCap) return this.#done(INTERNAL_ERROR);
+    if (inner.errorCode === 1 && !this.#request.noRetryOnBoxIdNotFound) {
+      this.#acknowledged = false;
+      return { kind: "again", wait: "followUp" };
+    }
+    if (!messageBoxIndex) return this.#done(INTERNAL_ERROR);
+    if (messageBoxIndex.length !== 104) return this.#done(BACAP_DECRYPTION_FAILED);
+    try {
+      const index = parseMessageBoxIndex(messageBoxIndex);
+      return this.#done(0, openReadReply(parseReadCap(readCap), index, inner));
+    } catch (error) {
+      return this.#done(codeOf(error, INTERNAL_ERROR));
+    }
+  }
+
+  #envelopeKey(replicaId: number, epoch: number): Uint8Array | undefined {
+    for (const known of this.#context.documents.all()) {
+      const replica = known.decoded.storageReplicas.find((one) => one.replicaId === replicaId);
+      const key = replica?.envelopeKeys.get(epoch);
+      if (key) return key;
+    }
+    return undefined;
+  }
+
+  #done(errorCode: number, plaintext: Uint8Array | null = null): Verdict {
+    return { kind: "done", response: this.#reply(errorCode, plaintext) };
+  }
+
+  #reply(errorCode: number, plaintext: Uint8Array | null): StartReply {
+    return {
+      kind: "startResendingEncryptedMessageReply",
+      queryId: this.#request.queryId,
+      plaintext: plaintext ? copyBytes(plaintext) : null,
+      errorCode,
+      courierIdentityHash: this.courier[0],
+      courierQueueId: copyBytes(this.courier[1]),
+    };
+  }
+}
+
+function codeOf(error: unknown, otherwise: number): number {
+  if (error instanceof ThinClientError && error.errorCode !== null) return error.errorCode;
+  return otherwise;
+}

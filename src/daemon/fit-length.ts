@@ -1,0 +1,13 @@
+/** Identifiers of a wrong length. */
+import { type Bytes, copyBytes } from "../bytes/bytes.js";
+
+/**
+ * `bytes` cut or padded with zeros to `length`, as Go's decoder does with identifiers of a wrong
+ * length (protocol page, section 2): clients that send such ones expect them back in that form.
+ */
+export function fitLength(bytes: Uint8Array, length: number): Bytes {
+  if (bytes.length === length) return copyBytes(bytes);
+  const fitted = new Uint8Array(length);
+  fitted.set(bytes.subarray(0, length));
+  return fitted;
+}

@@ -1,0 +1,189 @@
+/**
+ * When packets leave, and whose. Mixnet page, section 8.1: one packet a tick of a Poisson process
+ * with the document's LambdaP, round-robin over the clients, retransmissions first; nothing to send
+ * is cover traffic. Without mixing every packet leaves in the next turn, in the same order.
+ */
+import type { RandomSource } from "../bytes/bytes.js";
+import type { Clock, Timer } from "../clock/clock.js";
+import { meanIntervalMs, samplingCap } from "../pki/epoch.js";
+
+/** Sends one packet; rejections are its own business. */
+export type SendJob = () => void;
+
+/** What one client wants to send. */
+export class SendQueue {
+  readonly #fresh: SendJob[] = [];
+  readonly #again: SendJob[] = [];
+  readonly #onWaiting: () => void;
+  #shorter: { readonly length: number; readonly resolve: () => void }[] = [];
+
+  /** @param onWaiting called when something was added. */
+  constructor(onWaiting: () => void) {
+    this.#onWaiting = onWaiting;
+  }
+
+  /** How many packets wait. */
+  get length(): number {
+    return this.#fresh.length + this.#again.length;
+  }
+
+  /** A new request. */
+  add(job: SendJob): void {
+    this.#fresh.push(job);
+    this.#onWaiting();
+  }
+
+  /** A retransmission or follow-up: goes before new requests. */
+  addAgain(job: SendJob): void {
+    this.#again.push(job);
+    this.#onWaiting();
+  }
+
+  /** Resolves when at most `length` packets wait. */
+  below(length: number): Promise<void> {
+    if (this.length <= length) return Promise.resolve();
+    return new Promise((resolve) => this.#shorter.push({ length, resolve }));
+  }
+
+  /** The next job; undefined when none waits. */
+  take(): SendJob | undefined {
+    const job = this.#again.shift() ?? this.#fresh.shift();
+    if (job && this.#shorter.length > 0) this.#tell();
+    return job;
+  }
+
+  /** Forgets what waits. */
+  clear(): void {
+    this.#fresh.length = 0;
+    this.#again.length = 0;
+    this.#tell();
+  }
+
+  #tell(): void {
+    const told = this.#shorter.filter(({ length }) => this.length <= length);
+    this.#shorter = this.#shorter.filter(({ length }) => this.length > length);
+    for (const { resolve } of told) resolve();
+  }
+}
+
+/** What a schedule needs. */
+export interface SendScheduleOptions {
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  /** `instant`: no waiting and no cover traffic. */
+  readonly mixing: "instant" | "realistic";
+  /** Called on a tick that has nothing to send. */
+  readonly sendDecoy: () => void;
+}
+
+/** How many packets leave in one turn without mixing, so that other work gets its share. */
+const INSTANT_BATCH = 64;
+
+/** Lets the clients' packets out. */
+export class SendSchedule {
+  readonly #options: SendScheduleOptions;
+  readonly #queues: SendQueue[] = [];
+  #next = 0;
+  #running = false;
+  #timer: Timer | null = null;
+  /** Mean of the intervals in milliseconds; 0: nothing is sent. */
+  #meanMs = 0;
+  #connected = false;
+
+  constructor(options: SendScheduleOptions) {
+    this.#options = options;
+  }
+
+  /** A queue for one more client. */
+  createQueue(): SendQueue {
+    const queue = new SendQueue(() => this.#wake());
+    this.#queues.push(queue);
+    return queue;
+  }
+
+  /** Takes a client's queue out; what waits in it is forgotten. */
+  removeQueue(queue: SendQueue): void {
+    queue.clear();
+    const at = this.#queues.indexOf(queue);
+    if (at < 0) return;
+    this.#queues.splice(at, 1);
+    if (at < this.#next) this.#next--;
+  }
+
+  /** Whether there is a mixnet to send into. */
+  setConnected(connected: boolean): void {
+    if (connected === this.#connected) return;
+    this.#connected = connected;
+    this.#redraw();
+  }
+
+  /** LambdaP of the document, per millisecond. */
+  setRate(lambdaP: number): void {
+    if (!(lambdaP > 0)) return;
+    const meanMs = meanIntervalMs(lambdaP);
+    if (meanMs === this.#meanMs) return;
+    this.#meanMs = meanMs;
+    this.#redraw();
+  }
+
+  /** Stops for good. */
+  close(): void {
+    this.#connected = false;
+    this.#timer?.cancel();
+    this.#timer = null;
+    for (const queue of this.#queues) queue.clear();
+  }
+
+  #redraw(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    if (!this.#connected) return;
+    if (this.#options.mixing === "instant") this.#wake();
+    else if (this.#meanMs > 0) this.#tickLater();
+  }
+
+  #tickLater(): void {
+    const { clock, random } = this.#options;
+    const draw = new DataView(random(8).buffer);
+    // 53 random bits as a number in (0, 1].
+    const unit = (draw.getUint32(0) * 2 ** 21 + (draw.getUint32(4) >>> 11) + 1) / 2 ** 53;
+    const interval = Math.trunc(-Math.log(unit) * this.#meanMs);
+    const wait = Math.min(interval, samplingCap(1 / this.#meanMs));
+    this.#timer = clock.after(wait, () => this.#tick(), { background: true });
+  }
+
+  #tick(): void {
+    this.#tickLater();
+    const job = this.#take();
+    if (job) job();
+    else this.#options.sendDecoy();
+  }
+
+  #take(): SendJob | undefined {
+    for (let tried = 0; tried < this.#queues.length; tried++) {
+      const queue = this.#queues[this.#next % this.#queues.length]!;
+      this.#next = (this.#next + 1) % this.#queues.length;
+      const job = queue.take();
+      if (job) return job;
+    }
+    return undefined;
+  }
+
+  #wake(): void {
+    if (this.#options.mixing !== "instant" || this.#running || !this.#connected) return;
+    this.#running = true;
+    queueMicrotask(() => this.#drain());
+  }
+
+  #drain(): void {
+    for (let sent = 0; sent < INSTANT_BATCH && this.#connected; sent++) {
+      const job = this.#take();
+      if (!job) {
+        this.#running = false;
+        return;
+      }
+      job();
+    }
+    this.#options.clock.soon(() => this.#drain());
+  }
+}

@@ -1,0 +1,61 @@
+// Installs what is missing and builds what is stale, so that every npm script works from a fresh
+// clone. Imports nothing from node_modules, which may not be there yet.
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const all = process.argv.includes("--all");
+
+const [major, minor] = process.versions.node.split(".").map(Number);
+if (major < 20 || (major === 20 && minor < 20)) {
+  console.error(`Node 20.20 or newer is needed, this is ${process.versions.node}.`);
+  process.exit(1);
+}
+
+function run(what, command, args) {
+  const result = spawnSync(command, args, {
+    cwd: root,
+    encoding: "utf8",
+    shell: process.platform === "win32",
+  });
+  if (result.status === 0) return;
+  console.error(`${what} failed:\n${result.stdout ?? ""}${result.stderr ?? ""}`);
+  process.exit(result.status ?? 1);
+}
+
+function modified(path) {
+  return existsSync(path) ? statSync(path).mtimeMs : 0;
+}
+
+function newest(folder, accept) {
+  let latest = 0;
+  for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
+    if (!entry.isFile() || !accept(entry.name)) continue;
+    latest = Math.max(latest, modified(join(entry.parentPath ?? entry.path, entry.name)));
+  }
+  return latest;
+}
+
+const installed = modified(join(root, "node_modules/.package-lock.json"));
+if (installed < modified(join(root, "package-lock.json"))) {
+  console.error("Installing dependencies (once) ...");
+  run("npm ci", "npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+}
+
+const folders = all ? ["src", "test", "bench", "examples"] : ["src"];
+const sources = Math.max(
+  ...folders.map((name) => newest(join(root, name), (file) => file.endsWith(".ts"))),
+  ...["tsconfig.base.json", "tsconfig.neutral.json", "tsconfig.node.json", "tsconfig.test.json"].map(
+    (name) => modified(join(root, name)),
+  ),
+);
+const stamp = join(root, "dist", all ? "test.tsbuildinfo" : "node.tsbuildinfo");
+if (modified(stamp) < sources) {
+  console.error("Building ...");
+  // Output of sources that are gone would go on being found by the tests.
+  if (all) rmSync(join(root, "dist"), { recursive: true, force: true });
+  const project = all ? "tsconfig.test.json" : "tsconfig.node.json";
+  run("the build", process.execPath, [join("node_modules/typescript-native/bin/tsc"), "-b", project]);
+}

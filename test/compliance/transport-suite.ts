@@ -1,0 +1,465 @@
+/** What every transport promises, as one suite that is run for each kind. */
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { equalBytes } from "../../src/bytes/bytes.js";
+import { ConnectError } from "../../src/errors/errors.js";
+import type { Listener, Transport } from "../../src/transport/transport.js";
+import { Recorder, oddPieces, pattern } from "./transport-recorder.js";
+
+/** How a kind of transport is listened for and dialled. */
+export interface TransportKind {
+  /** Listens at a place of its own, or again at one that a listener had. */
+  listen(address?: string): Promise<Listener>;
+  dial(address: string, options?: { signal?: AbortSignal }): Promise<Transport>;
+  /** Whether the dialler can take in without end, and never makes its peer wait: a browser. */
+  readonly takesInAll?: boolean;
+}
+
+interface Connection {
+  readonly listener: Listener;
+  /** The two ends, the dialler's first unless they are swapped. */
+  readonly near: Transport;
+  readonly far: Transport;
+}
+
+const MIB = 1024 * 1024;
+/** Long enough for bytes to arrive that should not; nothing depends on it being exact. */
+const A_WHILE_MS = 30;
+
+/** Runs the suite; `skip` says why this machine cannot. Returns the number of tests. */
+export function transportSuite(name: string, kind: TransportKind, skip?: string): number {
+  let count = 0;
+  const it = (title: string, run: (t: TestContext) => Promise<void>): void => {
+    count++;
+    const options = skip === undefined ? { timeout: 20_000 } : { skip };
+    void test(`${name}: ${title}`, options, run);
+  };
+  const connect = async (t: TestContext, swapped = false): Promise<Connection> => {
+    const listener = await kind.listen();
+    const accepted = new Promise<Transport>((resolve) => listener.open(resolve));
+    const dialled = await kind.dial(listener.address);
+    const far = await accepted;
+    t.after(async () => {
+      dialled.destroy();
+      far.destroy();
+      await listener.close();
+    });
+    return swapped ? { listener, near: far, far: dialled } : { listener, near: dialled, far };
+  };
+  /** A test for either direction, since the two ends may be different code. */
+  const both: Both = (title, run, needsSlowPeer = false) => {
+    it(`${title} (dialler to listener)`, async (t) => run(await connect(t)));
+    it(`${title} (listener to dialler)`, async (t) => {
+      if (needsSlowPeer && kind.takesInAll) t.skip("a browser cannot make its peer wait");
+      else await run(await connect(t, true));
+    });
+  };
+
+  deliveryTests(both);
+  flowTests(both);
+  closingTests(both);
+  dialTests(kind, it);
+  return count;
+}
+
+type Both = (
+  title: string,
+  run: (connection: Connection) => Promise<void>,
+  needsSlowPeer?: boolean,
+) => void;
+
+function deliveryTests(both: Both): void {
+  both("bytes arrive complete and in order, however they are cut", async ({ near, far }) => {
+    const sent = pattern(3 * MIB);
+    const there = Recorder.open(far);
+    Recorder.open(near);
+    for (const piece of oddPieces(sent)) {
+      if (!near.write(piece)) await near.drained();
+    }
+    await there.received(sent.length);
+    assert.ok(equalBytes(there.all(), sent));
+  });
+
+  both("both directions work at once", async ({ near, far }) => {
+    const [here, there] = [Recorder.open(near), Recorder.open(far)];
+    const [one, two] = [pattern(MIB, 1), pattern(MIB, 2)];
+    near.write(one);
+    far.write(two);
+    await Promise.all([there.received(MIB), here.received(MIB)]);
+    assert.ok(equalBytes(there.all(), one));
+    assert.ok(equalBytes(here.all(), two));
+  });
+
+  both("what came before open is delivered by it, but not from within", async ({ near, far }) => {
+    near.write(pattern(1000));
+    await delay(A_WHILE_MS);
+    const there = Recorder.open(far);
+    assert.equal(there.bytes, 0);
+    await there.received(1000);
+    assert.ok(equalBytes(there.all(), pattern(1000)));
+  });
+
+  both("no handler runs inside a write", async ({ near, far }) => {
+    const there = Recorder.open(far);
+    Recorder.open(near);
+    near.write(pattern(10));
+    assert.equal(there.bytes, 0);
+    await there.received(10);
+  });
+
+  both("chunks are plain Uint8Arrays that belong to the handler", async ({ near, far }) => {
+    const there = Recorder.open(far);
+    const sent = pattern(5000);
+    near.write(sent);
+    await there.received(5000);
+    for (const chunk of there.chunks) {
+      assert.equal(Object.getPrototypeOf(chunk), Uint8Array.prototype);
+      chunk.fill(0);
+    }
+    assert.ok(equalBytes(sent, pattern(5000)), "the sender's array was changed");
+  });
+
+  both("an empty write sends nothing", async ({ near, far }) => {
+    const there = Recorder.open(far);
+    assert.equal(near.write(new Uint8Array(0)), true);
+    near.write(pattern(3));
+    await there.received(3);
+    assert.deepEqual(
+      there.chunks.filter((chunk) => chunk.length === 0),
+      [],
+    );
+  });
+
+  both("opening a second time is refused", async ({ near }) => {
+    Recorder.open(near);
+    assert.throws(() => Recorder.open(near), { code: "ERR_INVALID_STATE" });
+  });
+}
+
+function flowTests(both: Both): void {
+  both("pause holds everything back until resume", async ({ near, far }) => {
+    const there = Recorder.open(far);
+    near.write(pattern(10));
+    await there.received(10);
+    far.pause();
+    near.write(pattern(100));
+    await delay(A_WHILE_MS);
+    assert.equal(there.bytes, 10);
+    far.resume();
+    await there.received(110);
+  });
+
+  both("pause before open holds everything back, too", async ({ near, far }) => {
+    far.pause();
+    const there = Recorder.open(far);
+    near.write(pattern(100));
+    await delay(A_WHILE_MS);
+    assert.equal(there.bytes, 0);
+    far.resume();
+    await there.received(100);
+  });
+
+  both("pause from within a handler takes effect at once", async ({ near, far }) => {
+    const recorder = new Recorder();
+    const handlers = recorder.handlers();
+    let [paused, whilePaused] = [false, 0];
+    far.open({
+      onData: (chunk) => {
+        if (paused) whilePaused++;
+        handlers.onData(chunk);
+        far.pause();
+        paused = true;
+        setImmediate(() => {
+          paused = false;
+          far.resume();
+        });
+      },
+      onClose: handlers.onClose,
+    });
+    for (let i = 0; i < 50; i++) near.write(pattern(100, i));
+    await recorder.received(5000);
+    assert.equal(whilePaused, 0);
+  });
+
+  const full = "a peer that does not read fills the queue; drained waits";
+  both(
+    full,
+    async ({ near, far }) => {
+      Recorder.open(near);
+      const chunk = pattern(64 * 1024);
+      let written = 0;
+      while (near.write(chunk)) {
+        written += chunk.length;
+        assert.ok(written < 256 * MIB, "write never returned false");
+        // Let the system take what it can hold.
+        if (written % MIB === 0) await delay(1);
+      }
+      written += chunk.length;
+      assert.ok(near.queuedBytes > 0);
+      // Whatever the system still takes, it cannot take this.
+      near.write(pattern(8 * MIB));
+      written += 8 * MIB;
+      let drained = false;
+      const waiting = near.drained().then(() => (drained = true));
+      await delay(A_WHILE_MS);
+      assert.equal(drained, false);
+      const there = Recorder.open(far);
+      await waiting;
+      await there.received(written);
+      assert.equal(there.bytes, written);
+    },
+    true,
+  );
+
+  both("drained resolves at once while the queue is short", async ({ near }) => {
+    Recorder.open(near);
+    assert.equal(near.write(pattern(10)), true);
+    await near.drained();
+  });
+
+  both("drained resolves when the transport closes", async ({ near }) => {
+    Recorder.open(near);
+    while (near.write(pattern(8 * MIB))) await delay(1);
+    const waiting = near.drained();
+    near.destroy();
+    await waiting;
+    assert.equal(near.queuedBytes, 0);
+  });
+}
+
+function closingTests(both: Both): void {
+  both("end sends all that is queued and closes both ends without error", async (ends) => {
+    const [here, there] = [Recorder.open(ends.near), Recorder.open(ends.far)];
+    const sent = pattern(8 * MIB);
+    ends.near.write(sent);
+    ends.near.end();
+    assert.deepEqual([await here.closed, await there.closed], [null, null]);
+    assert.ok(equalBytes(there.all(), sent));
+  });
+
+  both("what the other end queued before it saw our end still arrives", async ({ near, far }) => {
+    const [here, there] = [Recorder.open(near), Recorder.open(far)];
+    const sent = pattern(2 * MIB);
+    far.write(sent);
+    near.end();
+    assert.deepEqual([await here.closed, await there.closed], [null, null]);
+    assert.ok(equalBytes(here.all(), sent));
+  });
+
+  both("both ends may end at once", async ({ near, far }) => {
+    const [here, there] = [Recorder.open(near), Recorder.open(far)];
+    near.write(pattern(100_000));
+    far.write(pattern(100_000));
+    near.end();
+    far.end();
+    assert.deepEqual([await here.closed, await there.closed], [null, null]);
+    assert.deepEqual([here.bytes, there.bytes], [100_000, 100_000]);
+  });
+
+  both("an end that comes before open is delivered after the bytes", async ({ near, far }) => {
+    const here = Recorder.open(near);
+    near.write(pattern(500));
+    near.end();
+    await delay(A_WHILE_MS);
+    const there = Recorder.open(far);
+    assert.equal(await there.closed, null);
+    assert.equal(there.bytes, 500);
+    assert.equal(await here.closed, null);
+  });
+
+  both("an end waits while its receiver is paused", async ({ near, far }) => {
+    const there = Recorder.open(far);
+    Recorder.open(near);
+    far.pause();
+    near.write(pattern(500));
+    near.end();
+    await delay(A_WHILE_MS);
+    assert.deepEqual([there.bytes, there.closes.length], [0, 0]);
+    far.resume();
+    assert.equal(await there.closed, null);
+    assert.equal(there.bytes, 500);
+  });
+
+  both("destroy closes at once without error, and the other end hears of it", async (ends) => {
+    const [here, there] = [Recorder.open(ends.near), Recorder.open(ends.far)];
+    ends.far.write(pattern(1000));
+    ends.near.destroy();
+    assert.equal(await here.closed, null);
+    await there.closed;
+    await delay(A_WHILE_MS);
+    assert.equal(here.bytes, 0);
+  });
+
+  both("destroy works while paused", async ({ near, far }) => {
+    const here = Recorder.open(near);
+    Recorder.open(far);
+    near.pause();
+    far.write(pattern(1000));
+    await delay(A_WHILE_MS);
+    near.destroy();
+    near.pause();
+    assert.equal(await here.closed, null);
+    assert.equal(here.bytes, 0);
+  });
+
+  both("destroy before open is told by open", async ({ near }) => {
+    near.destroy();
+    await delay(A_WHILE_MS);
+    assert.equal(await Recorder.open(near).closed, null);
+  });
+
+  both("onClose comes exactly once and last, whatever is called", async ({ near, far }) => {
+    const [here, there] = [Recorder.open(near), Recorder.open(far)];
+    for (let i = 0; i < 20; i++) far.write(pattern(10_000));
+    near.write(pattern(10));
+    near.end();
+    near.end();
+    near.destroy();
+    near.destroy();
+    near.end();
+    far.end();
+    await Promise.all([here.closed, there.closed]);
+    near.destroy();
+    far.destroy();
+    await delay(A_WHILE_MS);
+    assert.deepEqual([here.closes.length, there.closes.length], [1, 1]);
+    assert.deepEqual([here.dataAfterClose, there.dataAfterClose], [false, false]);
+  });
+
+  both("everything is harmless after the close", async ({ near, far }) => {
+    const [here, there] = [Recorder.open(near), Recorder.open(far)];
+    near.end();
+    assert.equal(near.write(pattern(10)), true, "write after end");
+    await Promise.all([here.closed, there.closed]);
+    for (const transport of [near, far]) {
+      assert.equal(transport.write(pattern(10)), true);
+      await transport.drained();
+      assert.equal(transport.queuedBytes, 0);
+      transport.pause();
+      transport.resume();
+      transport.end();
+      transport.destroy();
+    }
+    await delay(A_WHILE_MS);
+    assert.equal(there.bytes, 0);
+    assert.deepEqual([here.closes, there.closes], [[null], [null]]);
+  });
+}
+
+function dialTests(
+  kind: TransportKind,
+  it: (title: string, run: (t: TestContext) => Promise<void>) => void,
+): void {
+  it("both ends have an address that can be shown", async (t) => {
+    const listener = await kind.listen();
+    t.after(() => listener.close());
+    const accepted = new Promise<Transport>((resolve) => listener.open(resolve));
+    const near = await kind.dial(listener.address);
+    const far = await accepted;
+    assert.ok(near.address.includes(placeOf(listener)), near.address);
+    assert.notEqual(far.address, "");
+    near.destroy();
+    far.destroy();
+  });
+
+  it("a connection made before the listener is opened is accepted by it", async (t) => {
+    const listener = await kind.listen();
+    t.after(() => listener.close());
+    const near = await kind.dial(listener.address);
+    const here = Recorder.open(near);
+    near.write(pattern(100));
+    await delay(A_WHILE_MS);
+    const far = await new Promise<Transport>((resolve) => listener.open(resolve));
+    const there = Recorder.open(far);
+    await there.received(100);
+    near.end();
+    await Promise.all([here.closed, there.closed]);
+  });
+
+  it("closing a listener frees its address and leaves its connections alone", async (t) => {
+    const first = await kind.listen();
+    const accepted = new Promise<Transport>((resolve) => first.open(resolve));
+    const near = await kind.dial(first.address);
+    const far = await accepted;
+    t.after(() => near.destroy());
+    const [here, there] = [Recorder.open(near), Recorder.open(far)];
+    await Promise.all([first.close(), first.close()]);
+    near.write(pattern(10));
+    await there.received(10);
+    const second = await kind.listen(first.address);
+    t.after(() => second.close());
+    assert.equal(second.address, first.address);
+    near.end();
+    await Promise.all([here.closed, there.closed]);
+  });
+
+  it("closing a listener that was never opened hangs up on who connected", async () => {
+    const listener = await kind.listen();
+    const here = Recorder.open(await kind.dial(listener.address));
+    await delay(A_WHILE_MS);
+    await listener.close();
+    await here.closed;
+  });
+
+  it("dialling where nobody listens is a ConnectError that names the address", async () => {
+    const listener = await kind.listen();
+    await listener.close();
+    await assert.rejects(kind.dial(listener.address), (error) => {
+      assert.ok(error instanceof ConnectError);
+      assert.equal(error.code, "ERR_CONNECT");
+      assert.ok(error.message.includes(placeOf(listener)), error.message);
+      return true;
+    });
+  });
+
+  it("a dial whose signal is aborted already connects to nobody", async (t) => {
+    const listener = await kind.listen();
+    t.after(() => listener.close());
+    let accepted = 0;
+    listener.open(() => accepted++);
+    const reason = new Error("changed my mind");
+    await assert.rejects(
+      kind.dial(listener.address, { signal: AbortSignal.abort(reason) }),
+      (error) => error === reason,
+    );
+    await delay(A_WHILE_MS);
+    assert.equal(accepted, 0);
+  });
+
+  it("aborting a dial under way leaves no connection behind", async (t) => {
+    const listener = await kind.listen();
+    t.after(() => listener.close());
+    const accepted: Recorder[] = [];
+    listener.open((transport) => accepted.push(Recorder.open(transport)));
+    const controller = new AbortController();
+    const reason = new Error("changed my mind");
+    const dialling = kind.dial(listener.address, { signal: controller.signal });
+    controller.abort(reason);
+    const outcome = await dialling.catch((error: unknown) => error);
+    // A kind that connects without waiting may have been faster than the signal.
+    if (outcome !== reason) (outcome as Transport).destroy();
+    await delay(A_WHILE_MS);
+    await Promise.all(accepted.map((recorder) => recorder.closed));
+  });
+
+  it("a signal aborted after the dial does nothing to the connection", async (t) => {
+    const listener = await kind.listen();
+    t.after(() => listener.close());
+    const accepted = new Promise<Transport>((resolve) => listener.open(resolve));
+    const controller = new AbortController();
+    const near = await kind.dial(listener.address, { signal: controller.signal });
+    controller.abort();
+    const there = Recorder.open(await accepted);
+    const here = Recorder.open(near);
+    near.write(pattern(10));
+    await there.received(10);
+    near.end();
+    assert.equal(await here.closed, null);
+  });
+}
+
+/** An address without its kind: the family may be named differently. */
+function placeOf(listener: Listener): string {
+  return listener.address.replace(/^(tcp|unix|ws):(\/\/)?/, "");
+}

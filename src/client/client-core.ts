@@ -5,6 +5,7 @@ import { ClientClosedError, ThinClientError } from "../errors/errors.js";
 import { PkiDocument } from "../pki/document.js";
 import { Geometry } from "../pki/geometry.js";
 import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
+import type { Transport } from "../transport/transport.js";
 import type { DaemonResponse } from "../wire/responses.js";
 import { type CallOptions, watchDeadline } from "./call-options.js";
 import { EventHub } from "./event-hub.js";
@@ -33,7 +34,8 @@ export class ClientCore {
     this.config = config;
     this.options = options;
     this.hub = new EventHub((type) => configuredHandler(config, type), options.logger);
-    this.session = new Session((signal) => config.dial.dial({ signal }), options, {
+    const dial = options.dial ?? (({ signal }): Promise<Transport> => config.dial.dial({ signal }));
+    this.session = new Session((signal) => dial({ signal }), options, {
       onHandshake: (result) => this.#onHandshake(result),
       onMessage: (message) => this.onMessage(message),
       emit: (event) => this.#emit(event),

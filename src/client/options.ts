@@ -2,6 +2,7 @@
 import { checkBytes, copyBytes, describeType, randomBytes } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
 import { realClock } from "../clock/real.js";
+import type { Transport } from "../transport/transport.js";
 import { MAX_MESSAGE_SIZE } from "../wire/framing.js";
 import { checkDuration } from "./call-options.js";
 import { type Logger, silentLogger } from "./logger.js";
@@ -34,6 +35,11 @@ export interface ThinClientOptions {
   readonly handshakeTimeoutMs?: number | undefined;
   /** Where to log; silent by default. */
   readonly logger?: Logger | undefined;
+  /**
+   * Connects to the daemon instead of what the configuration says: an in-memory pair in tests, a
+   * tunnel of your own.
+   */
+  readonly dial?: ((options: { readonly signal: AbortSignal }) => Promise<Transport>) | undefined;
   /** The clock to wait by; the platform's by default, a virtual one in tests. */
   readonly clock?: Clock | undefined;
 }
@@ -46,6 +52,7 @@ export interface ResolvedOptions {
   readonly defaultTimeoutMs: number;
   readonly handshakeTimeoutMs: number;
   readonly logger: Logger;
+  readonly dial: ThinClientOptions["dial"];
   readonly clock: Clock;
 }
 
@@ -56,6 +63,7 @@ const known = [
   "defaultTimeoutMs",
   "handshakeTimeoutMs",
   "logger",
+  "dial",
   "clock",
 ];
 
@@ -79,6 +87,9 @@ export function resolveOptions(options: ThinClientOptions = {}): ResolvedOptions
       `\`options.maxMessageSize\` must be an integer from 1024 to 2^31, got ${maxMessageSize}`,
     );
   }
+  if (options.dial !== undefined && typeof options.dial !== "function") {
+    throw new TypeError(`\`options.dial\` must be a function, got ${describeType(options.dial)}`);
+  }
   checkDuration("options.defaultTimeoutMs", options.defaultTimeoutMs);
   checkDuration("options.handshakeTimeoutMs", options.handshakeTimeoutMs);
   return {
@@ -88,6 +99,7 @@ export function resolveOptions(options: ThinClientOptions = {}): ResolvedOptions
     defaultTimeoutMs: options.defaultTimeoutMs ?? 60_000,
     handshakeTimeoutMs: options.handshakeTimeoutMs ?? 40_000,
     logger: options.logger ?? silentLogger,
+    dial: options.dial,
     clock: options.clock ?? realClock,
   };
 }

@@ -89,7 +89,9 @@ export function getServices(capability: string, document: PkiDocument | null): S
   }
   const services = findServices(capability, document);
   if (services.length > 0) return services;
-  const offered = new Set(document.serviceNodes.flatMap((node) => [...(node.kaetzchen?.keys() ?? [])]));
+  const offered = new Set(
+    document.serviceNodes.flatMap((node) => [...(node.kaetzchen?.keys() ?? [])]),
+  );
   throw new ServiceNotFoundError(
     `the network offers no service "${capability}" in epoch ${document.epoch}; ` +
       `it offers: ${[...offered].sort().join(", ") || "none"}`,

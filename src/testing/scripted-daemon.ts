@@ -1,0 +1,147 @@
+/** A daemon that does just what a test tells it to, for the cases that a correct one never shows. */
+import { type Bytes, randomBytes } from "../bytes/bytes.js";
+import { Geometry } from "../pki/geometry.js";
+import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
+import { memoryPair } from "../transport/memory.js";
+import type { Transport } from "../transport/transport.js";
+import { FrameDecoder, encodeFrame } from "../wire/framing.js";
+import { type DaemonRequest, type RequestKind, decodeRequest } from "../wire/requests.js";
+import { type DaemonResponse, encodeResponse } from "../wire/responses.js";
+
+/** One client's connection, from the daemon's side. */
+export class ScriptedConnection {
+  readonly transport: Transport;
+  /** Requests that no `expect` has taken yet. */
+  readonly requests: DaemonRequest[] = [];
+  #waiting: ((request: DaemonRequest | null) => void)[] = [];
+  #closed = false;
+  readonly #decoder = new FrameDecoder();
+
+  constructor(transport: Transport) {
+    this.transport = transport;
+    transport.open({
+      onData: (chunk) =>
+        this.#decoder.push(chunk, (body) => {
+          const request = decodeRequest(body);
+          if (!request) return;
+          const next = this.#waiting.shift();
+          if (next) next(request);
+          else this.requests.push(request);
+        }),
+      onClose: () => {
+        this.#closed = true;
+        for (const waiting of this.#waiting) waiting(null);
+        this.#waiting = [];
+      },
+    });
+  }
+
+  /** Whether the client is gone. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** The client's next request; null when it hung up instead. */
+  next(): Promise<DaemonRequest | null> {
+    const request = this.requests.shift();
+    if (request || this.#closed) return Promise.resolve(request ?? null);
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** The client's next request, which must be of that kind. @throws Error when it is another. */
+  async expect<K extends RequestKind>(kind: K): Promise<DaemonRequest<K>> {
+    const request = await this.next();
+    if (request?.kind === kind) return request as DaemonRequest<K>;
+    throw new Error(`the client was to send ${kind}, it sent ${request?.kind ?? "nothing"}`);
+  }
+
+  /** Sends a response. */
+  send(response: DaemonResponse): void {
+    this.transport.write(encodeFrame(encodeResponse(response)));
+  }
+
+  /** Sends bytes as they are, frame or not. */
+  sendRaw(bytes: Uint8Array): void {
+    this.transport.write(bytes);
+  }
+}
+
+/** What a scripted daemon says of itself. */
+export interface ScriptedDaemonOptions {
+  readonly isConnected?: boolean;
+  /** CBOR of the document that clients are greeted with; none by default. */
+  readonly document?: Uint8Array | null;
+  readonly geometry?: Geometry;
+  readonly pigeonholeGeometry?: PigeonholeGeometry;
+}
+
+/** A daemon without any behaviour of its own but the handshake, and that only when asked. */
+export class ScriptedDaemon {
+  readonly geometry: Geometry;
+  readonly pigeonholeGeometry: PigeonholeGeometry;
+  readonly #options: ScriptedDaemonOptions;
+  /** Sent in every status; replace it to play another process. */
+  instanceToken: Bytes = randomBytes(16);
+  /** Every connection so far. */
+  readonly connections: ScriptedConnection[] = [];
+  #waiting: ((connection: ScriptedConnection) => void)[] = [];
+  #unclaimed: ScriptedConnection[] = [];
+  /** Set to refuse dials. */
+  refuse: Error | null = null;
+
+  constructor(options: ScriptedDaemonOptions = {}) {
+    this.#options = options;
+    this.geometry =
+      options.geometry ??
+      Geometry.forNike({ nike: "x25519", nrHops: 5, userForwardPayloadLength: 1872 });
+    this.pigeonholeGeometry =
+      options.pigeonholeGeometry ?? PigeonholeGeometry.fromSphinx(this.geometry, "x25519", 32);
+  }
+
+  /** For a client's `dial` option. */
+  readonly dial = async (): Promise<Transport> => {
+    if (this.refuse) throw this.refuse;
+    const [ours, theirs] = memoryPair();
+    const connection = new ScriptedConnection(ours);
+    this.connections.push(connection);
+    const waiting = this.#waiting.shift();
+    if (waiting) waiting(connection);
+    else this.#unclaimed.push(connection);
+    return theirs;
+  };
+
+  /** The next connection, which nothing was said on yet. */
+  accept(): Promise<ScriptedConnection> {
+    const connection = this.#unclaimed.shift();
+    if (connection) return Promise.resolve(connection);
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** A status event of this daemon. */
+  status(isConnected = this.#options.isConnected ?? true): DaemonResponse<"connectionStatusEvent"> {
+    return {
+      kind: "connectionStatusEvent",
+      isConnected,
+      err: null,
+      instanceToken: this.instanceToken,
+      sphinxGeometry: this.geometry.toWire(),
+      pigeonholeGeometry: this.pigeonholeGeometry.toWire(),
+    };
+  }
+
+  /** A document event of this daemon. */
+  documentEvent(): DaemonResponse<"newPkiDocumentEvent"> {
+    const { document = null } = this.#options;
+    return { kind: "newPkiDocumentEvent", payload: document as Bytes | null };
+  }
+
+  /** Accepts the next connection and goes through the handshake. */
+  async shakeHands(resumed = false): Promise<ScriptedConnection> {
+    const connection = await this.accept();
+    connection.send(this.status());
+    connection.send(this.documentEvent());
+    await connection.expect("sessionToken");
+    connection.send({ kind: "sessionTokenReply", appId: randomBytes(16), resumed });
+    return connection;
+  }
+}

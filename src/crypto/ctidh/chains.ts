@@ -55,7 +55,10 @@ export function multiplyByPrimeCost(prime: number): number {
   return 6 * (chainOf(prime).length + 1);
 }
 
-/** `prime`·`point`, for an odd prime. */
+/**
+ * `prime`·`point`, for an odd prime. Where the order of the point is below the prime, the result may
+ * be 0/0, which reads as infinity; a result with z ≠ 0 is always right.
+ */
 export function multiplyByPrime(curve: Curve, point: Point, prime: number): Point {
   let larger = double(curve, point);
   let smaller = point;

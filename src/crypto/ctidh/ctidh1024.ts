@@ -35,7 +35,7 @@ export function generatePrivateKey(random: RandomSource = randomBytes): Bytes {
  * with one that is not valid the result means nothing.
  * @param publicKey 128 bytes: A·2^1024 modulo p, little-endian. All zeros is the base curve.
  * @param privateKey 130 bytes.
- * @throws TypeError, RangeError on wrong lengths or a public key that is not canonical.
+ * @throws TypeError, RangeError on wrong lengths or a public key that is not canonical or has A = ±2.
  */
 export function groupAction(publicKey: Uint8Array, privateKey: Uint8Array): Bytes {
   checkBytes("privateKey", privateKey, CTIDH1024_PRIVATE_KEY_LENGTH);

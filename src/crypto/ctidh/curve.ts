@@ -54,7 +54,10 @@ export function double(curve: Curve, point: Point): Point {
   };
 }
 
-/** `a` + `b`, given `difference` = ±(`a` − `b`), which is not (0, 0). */
+/**
+ * `a` + `b`, given `difference` = ±(`a` − `b`). Right for every difference but infinity and (0, 0),
+ * with which the sum is 0/0; whatever is computed from that has z = 0 as well.
+ */
 export function add(a: Point, b: Point, difference: Point): Point {
   const first = multiply(a.x - a.z, b.x + b.z);
   const second = multiply(a.x + a.z, b.x - b.z);
@@ -64,4 +67,24 @@ export function add(a: Point, b: Point, difference: Point): Point {
     x: multiply(difference.z, multiply(sum, sum)),
     z: multiply(difference.x, multiply(cross, cross)),
   };
+}
+
+/**
+ * `factor`·`point` by Montgomery's ladder, for a factor of 2 or more. Slower than chains, but right for
+ * every point other than infinity and (0, 0), since the point itself is the only difference.
+ */
+export function multiplyByLadder(curve: Curve, point: Point, factor: number): Point {
+  let low = point;
+  let high = double(curve, point);
+  for (let bit = 1 << (30 - Math.clz32(factor)); bit > 0; bit >>= 1) {
+    const sum = add(high, low, point);
+    if ((factor & bit) !== 0) {
+      low = sum;
+      high = double(curve, high);
+    } else {
+      high = sum;
+      low = double(curve, low);
+    }
+  }
+  return low;
 }

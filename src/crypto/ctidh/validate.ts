@@ -1,20 +1,24 @@
 /** Whether public keys are ones. Pigeonhole page, section 3.2, "Public-key validation". */
 import { checkBytes } from "../../bytes/bytes.js";
 import { multiplyByPrime } from "./chains.js";
-import { type Curve, type Point, curveOf, double } from "./curve.js";
-import { type FieldElement, ONE, P, canonical, fromLittleEndian, isZero, primes } from "./field.js";
+import { type Curve, type Point, curveOf, double, multiplyByLadder } from "./curve.js";
+import { type FieldElement, ONE, P, fromLittleEndian, isZero, primes } from "./field.js";
 
 /** Length of a public key in bytes. */
 export const CTIDH1024_PUBLIC_KEY_LENGTH = 128;
 
 /**
- * The coefficient that a public key holds; null when it is not canonical (p or more).
+ * The coefficient A that a public key holds; null when it is not canonical (p or more) or belongs to
+ * no curve (±2).
  * @throws TypeError, RangeError when it is not 128 bytes.
  */
 export function decodePublicKey(publicKey: Uint8Array): FieldElement | null {
   checkBytes("publicKey", publicKey, CTIDH1024_PUBLIC_KEY_LENGTH);
   const coefficient = fromLittleEndian(publicKey);
-  return coefficient < P ? coefficient : null;
+  if (coefficient >= P || isZero(coefficient - 2n * ONE) || isZero(coefficient + 2n * ONE)) {
+    return null;
+  }
+  return coefficient;
 }
 
 // A point whose order is a divisor of p + 1 above 4√p proves that the curve has p + 1 points: by
@@ -38,13 +42,16 @@ function collectOrder(
   to: number,
   proof: OrderProof,
 ): void {
-  if (proof.verdict !== null || isZero(point.z)) return;
+  if (proof.verdict !== null || isZero(point.z) || isZero(point.x)) return;
   if (to - from === 1) {
     const prime = primes[from]!;
-    // Every leaf times its prime is the same point: (p + 1) times the one at the start.
-    if (!isZero(multiplyByPrime(curve, point, prime).z)) proof.verdict = false;
+    // This is p + 1 times the point at the start, and infinity if the curve is what it should be.
+    if (!isZero(multiplyByLadder(curve, point, prime).z)) {
+      proof.verdict = false;
+      return;
+    }
     proof.order *= BigInt(prime);
-    if (proof.order > neededOrder) proof.verdict ??= true;
+    if (proof.order > neededOrder) proof.verdict = true;
     return;
   }
   const middle = (from + to) >> 1;
@@ -84,9 +91,5 @@ function isSupersingular(curve: Curve): boolean {
  */
 export function validatePublicKey(publicKey: Uint8Array): boolean {
   const coefficient = decodePublicKey(publicKey);
-  if (coefficient === null) return false;
-  // With A = ±2 the curve is singular.
-  const two = canonical(2n * ONE);
-  if (coefficient === two || coefficient === P - two) return false;
-  return isSupersingular(curveOf(coefficient));
+  return coefficient !== null && isSupersingular(curveOf(coefficient));
 }

@@ -6,7 +6,7 @@
  * ratchet state H (32): K and E belong to the box at this place, H makes the next place.
  */
 import { hkdfBlake2b512 } from "#platform";
-import { type Bytes, checkBytes, concatBytes, utf8 } from "../../bytes/bytes.js";
+import { checkBytes, utf8 } from "../../bytes/bytes.js";
 import { MessageBoxIndex } from "../../bytes/opaque.js";
 
 const counterLength = 8;
@@ -25,26 +25,21 @@ function checkIndex(index: Uint8Array): void {
   checkBytes("messageBoxIndex", index, 104);
 }
 
-function counterBytes(counter: bigint): Bytes {
-  const bytes = new Uint8Array(counterLength);
-  new DataView(bytes.buffer).setBigUint64(0, counter, true);
-  return bytes;
-}
-
-/** From 96 bytes of key material, in the order H, E, K, to an index. */
-function indexFromKeyMaterial(counter: Uint8Array, material: Uint8Array): MessageBoxIndex {
-  return concatBytes(
-    counter,
-    material.subarray(64, 96),
-    material.subarray(32, 64),
-    material.subarray(0, 32),
-  ) as MessageBoxIndex;
+/** Fills an index's keys and state from 96 bytes of key material, which come in the order H, E, K. */
+function setKeys(index: Uint8Array, material: Uint8Array): void {
+  index.set(material.subarray(64, 96), blindingFactorOffset);
+  index.set(material.subarray(32, 64), encryptionKeyOffset);
+  index.set(material.subarray(0, 32), stateOffset);
 }
 
 /** The step from (counter, state) to the place after it. Counter must not be the last one. */
 export function stepFrom(counter: bigint, state: Uint8Array): MessageBoxIndex {
-  const material = hkdfBlake2b512(state, noSalt, counterBytes(counter), 96);
-  return indexFromKeyMaterial(counterBytes(counter + 1n), material);
+  const index = new Uint8Array(stateOffset + keyLength);
+  const view = new DataView(index.buffer);
+  view.setBigUint64(0, counter, true);
+  setKeys(index, hkdfBlake2b512(state, noSalt, index.subarray(0, counterLength), 96));
+  view.setBigUint64(0, counter + 1n, true);
+  return index as MessageBoxIndex;
 }
 
 /**
@@ -110,5 +105,7 @@ export function mutateMessageBoxIndex(index: MessageBoxIndex, salt: Uint8Array):
     mutationInfo,
     96,
   );
-  return indexFromKeyMaterial(index.subarray(0, counterLength), material);
+  const mutated = parseMessageBoxIndex(index);
+  setKeys(mutated, material);
+  return mutated;
 }

@@ -22,6 +22,15 @@ export function encodePleaseAdd(pleaseAdd: PleaseAdd): Bytes {
   });
 }
 
+/**
+ * Only the capability in a PleaseAdd, whose root key signed it: the rest is not to be looked at before
+ * the signature is.
+ * @throws ProtocolError.
+ */
+export function pleaseAddReadCap(bytes: Uint8Array): ReadCap {
+  return new CborMap("PleaseAdd", bytes).bytes("MessageReadCap", 136) as ReadCap;
+}
+
 /** Reads a PleaseAdd. @throws ProtocolError. */
 export function decodePleaseAdd(bytes: Uint8Array): PleaseAdd {
   const map = new CborMap("PleaseAdd", bytes);

@@ -50,6 +50,7 @@ import {
   encodeSignedPleaseAdd,
   encodeVoucherPayload,
   encodeVoucherReply,
+  pleaseAddReadCap,
 } from "./voucher-messages.js";
 
 /** Length of a voucher in bytes. */
@@ -144,11 +145,11 @@ function checkPayload(
   if (!equalBytes(blake2b256(voucherPayload), voucher)) throw new VoucherHashMismatchError();
   const payload = decodeVoucherPayload(voucherPayload, scheme.publicKeyLength);
   const signed = decodeSignedPleaseAdd(payload.signedPleaseAdd);
-  const pleaseAdd = decodePleaseAdd(signed.pleaseAdd);
-  const signer = rootPublicKeyOf(pleaseAdd.messageReadCap);
+  const signer = rootPublicKeyOf(pleaseAddReadCap(signed.pleaseAdd));
   if (!ed25519Verify(signed.signature, signed.pleaseAdd, signer)) {
     throw new VoucherSignatureInvalidError();
   }
+  const pleaseAdd = decodePleaseAdd(signed.pleaseAdd);
   return { voucherPublicKey: payload.voucherPublicKey, pleaseAdd };
 }
 

@@ -38,14 +38,14 @@ import { hkdfBlake2b512 } from "#platform";
 import { numberToBytesLE } from "@noble/curves/utils.js";
 import { toHex } from "../../src/bytes/bytes.js";
 import { isThinClientError } from "../../src/errors/errors.js";
-import type { MessageBoxIndex, ReadCap, WriteCap } from "../../src/bytes/opaque.js";
+import { MessageBoxIndex, ReadCap, WriteCap } from "../../src/bytes/opaque.js";
 import { hex, loadVectors } from "./load-vectors.js";
 
 const vectors = loadVectors("bacap");
 const empty = new Uint8Array(0);
-const index = (text: string) => hex<MessageBoxIndex>(text);
-const writeCap = (text: string) => hex<WriteCap>(text);
-const readCap = (text: string) => hex<ReadCap>(text);
+const index = (text: string) => MessageBoxIndex.fromHex(text);
+const writeCap = (text: string) => WriteCap.fromHex(text);
+const readCap = (text: string) => ReadCap.fromHex(text);
 
 test("the context is the one that the vectors name", () => {
   assert.equal(toHex(PIGEONHOLE_CONTEXT), vectors.ctx_pigeonhole);
@@ -158,7 +158,7 @@ test("mutated indices and capabilities are the reference's", () => {
     assert.equal(toHex(nextMessageBoxIndex(mutated)), v.mutated_next_index);
     assert.equal(toHex(boxIdFor(cap, mutated)), v.mutated_box_id);
     // The vector's capability starts at the vector's index, which need not be the cap's own.
-    const rebased = hex<WriteCap>(v.write_cap.slice(0, 128) + v.index);
+    const rebased = WriteCap.fromHex(v.write_cap.slice(0, 128) + v.index);
     const mutatedCap = mutateCap(rebased, salt);
     assert.equal(toHex(mutatedCap), v.rebased_mutated_write_cap);
     assert.equal(toHex(mutateCap(readCapOf(rebased), salt)), v.rebased_mutated_read_cap);

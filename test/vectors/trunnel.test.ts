@@ -10,6 +10,7 @@ import {
   decodeEnvelopeDescriptor,
   encodeEnvelopeDescriptor,
 } from "../../src/crypto/envelope/descriptor.js";
+import { FieldWriter } from "../../src/crypto/envelope/fixed-layout.js";
 import * as padding from "../../src/crypto/envelope/padding.js";
 import * as replica from "../../src/crypto/envelope/replica-messages.js";
 import { pigeonholeSizes } from "../../src/crypto/geometry.js";
@@ -216,7 +217,7 @@ function runPadding(v: any): string {
     case "ExtractMessageFromPaddedPayload":
       return toHex(padding.unpadMessage(hex(v.padded)));
     case "PadToSize":
-      return toHex(padding.padWithZeros(hex(v.message), v.target_size));
+      return toHex(new FieldWriter().bytes("data", hex(v.message)).finish(v.target_size));
     case "PadInnerMessageForEncryption": {
       const sizes = pigeonholeSizes(v.geometry_max_plaintext, "x25519");
       return toHex(padding.padInnerMessage(sizes, hex(v.message)));

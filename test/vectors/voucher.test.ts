@@ -30,7 +30,7 @@ test("the streams of vouchers are the reference's", () => {
 
 for (const { inputs, mint, induct, open } of vectors.cases) {
   test(`the voucher of "${inputs.display_name}" is the reference's from mint to open`, async () => {
-    const messageWriteCap = hex<WriteCap>(inputs.message_write_cap);
+    const messageWriteCap = WriteCap.fromHex(inputs.message_write_cap);
     const minted = await mintVoucher({
       scheme,
       messageWriteCap,
@@ -75,7 +75,7 @@ for (const { inputs, mint, induct, open } of vectors.cases) {
 function runNegative(name: string, inputs: any): Promise<unknown> {
   const [{ mint, inputs: good }] = vectors.cases;
   const field = (key: string, otherwise: string) => hex(inputs[key] ?? otherwise);
-  const cap = (text: string) => hex<WriteCap>(text);
+  const cap = (text: string) => WriteCap.fromHex(text);
   const badCap = new Uint8Array(167) as WriteCap;
   if (name.startsWith("induct")) {
     return inductVoucher({

@@ -63,14 +63,3 @@ export function padInnerMessage(sizes: PigeonholeSizes, message: Uint8Array): By
 export function padReplyMessage(sizes: PigeonholeSizes, message: Uint8Array): Bytes {
   return padMessage(message, sizes.replicaReplyInnerMessagePaddedLength);
 }
-
-/** `data` followed by zeros up to `length` bytes, no prefix. @throws RangeError when it is longer. */
-export function padWithZeros(data: Uint8Array, length: number): Bytes {
-  checkBytes("data", data);
-  if (data.length > length) {
-    throw new RangeError(`data exceeds target size: ${data.length} > ${length}`);
-  }
-  const padded = new Uint8Array(length);
-  padded.set(data);
-  return padded;
-}

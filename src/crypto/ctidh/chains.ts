@@ -1,16 +1,17 @@
 /**
- * Multiplication of points by small primes along differential addition chains: sequences of additions
- * whose difference is always at hand (Montgomery 1983). They take three quarters of a ladder's work.
+ * Multiplication of points by small primes along differential addition chains: sequences of
+ * additions whose difference is always at hand (Montgomery 1983). They take three quarters of a
+ * ladder's work.
  */
 import { type Curve, type Point, add, double } from "./curve.js";
 
 /**
- * The steps of a chain: from the points (2P, P), each step adds the two and keeps the sum and one of
- * them: the larger where the step is true, else the smaller.
+ * The steps of a chain: from the points (2P, P), each step adds the two and keeps the sum and one
+ * of them: the larger where the step is true, else the smaller.
  */
 type Chain = readonly boolean[];
 
-/** The chain whose last addition has the summands `larger` and `multiple` − `larger`; null if longer. */
+/** The chain whose last sum is `multiple` and has the summand `larger`; null above `limit`. */
 function chainOver(multiple: number, larger: number, limit: number): Chain | null {
   const steps: boolean[] = [];
   let sum = multiple;
@@ -56,8 +57,8 @@ export function multiplyByPrimeCost(prime: number): number {
 }
 
 /**
- * `prime`·`point`, for an odd prime. Where the order of the point is below the prime, the result may
- * be 0/0, which reads as infinity; a result with z ≠ 0 is always right.
+ * `prime`·`point`, for an odd prime. Where the order of the point is below the prime, the result
+ * may be 0/0, which reads as infinity; a result with z ≠ 0 is always right.
  */
 export function multiplyByPrime(curve: Curve, point: Point, prime: number): Point {
   let larger = double(curve, point);

@@ -1,6 +1,6 @@
 /**
- * CTIDH1024: a key exchange from the action of an ideal class group on supersingular elliptic curves
- * (CSIDH) over a field of 1020 bits, with the keys and secrets of the CTIDH-1024 scheme.
+ * CTIDH1024: a key exchange from the action of an ideal class group on supersingular elliptic
+ * curves (CSIDH) over a field of 1020 bits, with the keys and secrets of the CTIDH-1024 scheme.
  * Pigeonhole page, section 3.2.
  *
  * Each group action takes hundreds of milliseconds in one piece. Programs that have other things to
@@ -23,19 +23,20 @@ export const invalidPublicKeyText =
   "`publicKey` must be a supersingular curve in canonical form, got something else";
 
 /**
- * A new private key (130 bytes), drawn from `random` (the platform's generator by default). The same
- * byte stream gives the same key as in other implementations.
+ * A new private key (130 bytes), drawn from `random` (the platform's generator by default). The
+ * same byte stream gives the same key as in other implementations.
  */
 export function generatePrivateKey(random: RandomSource = randomBytes): Bytes {
   return drawPrivateKey(random);
 }
 
 /**
- * The curve (128 bytes) that a private key takes another curve to. Does not validate the public key:
- * with one that is not valid the result means nothing.
+ * The curve (128 bytes) that a private key takes another curve to. Does not validate the public
+ * key: with one that is not valid the result means nothing.
  * @param publicKey 128 bytes: A·2^1024 modulo p, little-endian. All zeros is the base curve.
  * @param privateKey 130 bytes.
- * @throws TypeError, RangeError on wrong lengths or a public key that is not canonical or has A = ±2.
+ * @throws TypeError, RangeError on wrong lengths or a public key that is not canonical or of
+ * A = ±2.
  */
 export function groupAction(publicKey: Uint8Array, privateKey: Uint8Array): Bytes {
   checkBytes("privateKey", privateKey, CTIDH1024_PRIVATE_KEY_LENGTH);

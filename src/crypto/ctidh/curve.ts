@@ -1,8 +1,8 @@
 /**
- * Montgomery curves y² = x³ + A·x² + x over the field of CTIDH1024, and their points by x alone, so
- * that a point of the curve and one of its quadratic twist are the same kind of thing. Formulas:
- * Montgomery 1987 (doubling, differential addition), Costello and Hisil 2017 (images of points), Meyer
- * and Reith 2018 (image curves). Pigeonhole page, section 3.2.
+ * Montgomery curves y² = x³ + A·x² + x over the field of CTIDH1024, and their points by x alone,
+ * so that a point of the curve and one of its quadratic twist are the same kind of thing.
+ * Formulas: Montgomery 1987 (doubling, differential addition), Costello and Hisil 2017 (images of
+ * points), Meyer and Reith 2018 (image curves). Pigeonhole page, section 3.2.
  */
 import { type FieldElement, ONE, canonical, invert, isSquare, multiply } from "./field.js";
 
@@ -70,8 +70,9 @@ export function add(a: Point, b: Point, difference: Point): Point {
 }
 
 /**
- * `factor`·`point` by Montgomery's ladder, for a factor of 2 or more. Slower than chains, but right for
- * every point other than infinity and (0, 0), since the point itself is the only difference.
+ * `factor`·`point` by Montgomery's ladder, for a factor of 2 or more. Slower than chains, but
+ * right for every point other than infinity and (0, 0), since the point itself is the only
+ * difference.
  */
 export function multiplyByLadder(curve: Curve, point: Point, factor: number): Point {
   let low = point;

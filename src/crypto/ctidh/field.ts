@@ -3,8 +3,8 @@
  * (a stands for a·2^1024). Pigeonhole page, section 3.2.
  *
  * Elements are "loose": an element is any integer of its residue class, negative ones too, so that
- * sums and differences need no reduction at all. {@link multiply} takes factors of an absolute value
- * up to 4p and gives a product between −p and 2p; sums and differences of two products are
+ * sums and differences need no reduction at all. {@link multiply} takes factors of an absolute
+ * value up to 4p and gives a product between −p and 2p; sums and differences of two products are
  * therefore fit to be factors again. {@link canonical} gives the one representative in [0, p).
  */
 
@@ -28,7 +28,7 @@ function oddPrimes(): number[] {
 /** The prime p. */
 export const P: bigint = primes.reduce((product, prime) => product * BigInt(prime), 4n) - 1n;
 
-/** The inverse of 2^`bits` − p modulo 2^`bits`, that is, −1/p modulo 2^`bits` (Newton's iteration). */
+/** −1/p modulo 2^`bits`, by Newton's iteration. */
 function negatedInverseOfP(bits: number): bigint {
   let inverse = 1n;
   for (let known = 1; known < bits; known *= 2) {
@@ -38,9 +38,9 @@ function negatedInverseOfP(bits: number): bigint {
 }
 
 // Montgomery's reduction by 2^1024 in two steps, which together multiply a third fewer machine words
-// than one. The first adds a multiple of a multiple of p that is −1 modulo 2^448, so that its factor
-// is the low part itself; the second is the usual one. The literals repeat in `multiply`, where
-// named constants cost time.
+// than one step. The first adds a multiple of a multiple of p that is −1 modulo 2^448, so that its
+// factor is the low part itself; the second is the usual one. 576 exceeds 448 by enough for what
+// the first step adds to vanish in the second.
 const firstMultiple = (P * negatedInverseOfP(448) + 1n) >> 448n;
 const secondFactor = negatedInverseOfP(576);
 
@@ -88,7 +88,7 @@ export function invert(a: FieldElement): FieldElement {
 
 /**
  * Whether `a` is a square and not zero: the Legendre symbol by quadratic reciprocity, which takes a
- * fifth of the time of a power. 2^1024 being a square, the Montgomery form has the same symbol.
+ * fifteenth of the time of a power. 2^1024 being a square, the Montgomery form has the same symbol.
  */
 export function isSquare(a: FieldElement): boolean {
   let top = canonical(a);
@@ -117,7 +117,7 @@ export function fromLittleEndian(bytes: Uint8Array): bigint {
 /** The canonical representative of `a` in 128 little-endian bytes. */
 export function toLittleEndian(a: FieldElement): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(128);
-  let digits = canonical(a).toString(16).padStart(256, "0");
+  const digits = canonical(a).toString(16).padStart(256, "0");
   for (let i = 0; i < 128; i++) bytes[127 - i] = Number(`0x${digits.slice(2 * i, 2 * i + 2)}`);
   return bytes;
 }

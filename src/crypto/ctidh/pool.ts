@@ -25,7 +25,9 @@ export interface CtidhPoolOptions {
   readonly clock: Clock;
   /** How many workers there are at most, so how many cores are busy at most. 2 by default. */
   readonly maxWorkers?: number | undefined;
-  /** How long a worker waits for more work before it is ended, in milliseconds. 30,000 by default. */
+  /**
+   * How long a worker waits for more work before it is ended, in milliseconds. 30,000 by default.
+   */
   readonly idleMs?: number | undefined;
 }
 

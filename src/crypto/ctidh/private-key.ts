@@ -13,9 +13,9 @@ const batchWidths = [
 const batchBounds = [2, 4, 5, 5, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 5, 5, 3, 6, 2, 6, 2, 0] as const;
 
 /**
- * `width` non-negative numbers that sum up to `bound` at most: a random arrangement of `width` ones
- * and `bound` zeros, where exponents are the counts of zeros between the ones. Null when a tie would
- * make the arrangement uneven.
+ * `width` non-negative numbers that sum up to `bound` at most: a random arrangement of `width`
+ * ones and `bound` zeros, where exponents are the counts of zeros between the ones. Null when a
+ * tie would make the arrangement uneven.
  */
 function drawMagnitudes(width: number, bound: number, random: RandomSource): number[] | null {
   const length = width + bound;
@@ -42,8 +42,8 @@ function drawMagnitudes(width: number, bound: number, random: RandomSource): num
 }
 
 /**
- * Gives each number a random sign. A zero has two signs and would come up twice as often as it should:
- * null, with a probability that makes up for it.
+ * Gives each number a random sign. A zero has two signs and would come up twice as often as it
+ * should: null, with a probability that makes up for it.
  */
 function drawSigns(magnitudes: number[], bound: number, random: RandomSource): number[] | null {
   const width = magnitudes.length;

@@ -18,7 +18,7 @@ export interface CtidhCallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** CTIDH1024 with answers that come later. All rejections are TypeError or RangeError on wrong keys. */
+/** CTIDH1024 with answers that come later. Wrong keys reject with TypeError or RangeError. */
 export interface CtidhProvider {
   /** A new key pair, drawn from `random` (the platform's generator by default). */
   generate(random?: RandomSource, options?: CtidhCallOptions): Promise<NikeKeyPair>;
@@ -35,8 +35,8 @@ export interface CtidhProvider {
 }
 
 /**
- * A provider that computes on the spot, for places without workers: its thread does nothing else for
- * hundreds of milliseconds a call.
+ * A provider that computes on the spot, for places without workers: its thread does nothing else
+ * for hundreds of milliseconds a call.
  */
 export function inlineCtidh(): CtidhProvider {
   const verdicts = new PublicKeyVerdicts();

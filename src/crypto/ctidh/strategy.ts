@@ -1,6 +1,6 @@
 /**
- * In which order a point of composite order is taken apart into kernels of prime order, at the least
- * cost (De Feo, Jao and Plût 2014, section 4.2.2, for unequal degrees).
+ * In which order a point of composite order is taken apart into kernels of prime order, at the
+ * least cost (De Feo, Jao and Plût 2014, section 4.2.2, for unequal degrees).
  */
 import { multiplyByPrimeCost } from "./chains.js";
 import { imagePointCost } from "./isogeny.js";

@@ -8,8 +8,8 @@ import { type FieldElement, ONE, P, fromLittleEndian, isZero, primes } from "./f
 export const CTIDH1024_PUBLIC_KEY_LENGTH = 128;
 
 /**
- * The coefficient A that a public key holds; null when it is not canonical (p or more) or belongs to
- * no curve (±2).
+ * The coefficient A that a public key holds; null when it is not canonical (p or more) or belongs
+ * to no curve (±2).
  * @throws TypeError, RangeError when it is not 128 bytes.
  */
 export function decodePublicKey(publicKey: Uint8Array): FieldElement | null {

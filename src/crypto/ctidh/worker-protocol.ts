@@ -62,7 +62,10 @@ function perform(task: CtidhTask): CtidhOutcome {
   }
 }
 
-/** Does what a request asks for; takes hundreds of milliseconds, never throws, wipes the private key. */
+/**
+ * Does what a request asks for; takes hundreds of milliseconds, never throws, wipes the private
+ * key.
+ */
 export function answerCtidhRequest(request: CtidhRequest): CtidhResponse {
   try {
     return { id: request.id, outcome: perform(request) };

@@ -96,7 +96,7 @@ test("work is handed out in order, to as many workers as allowed", async () => {
   );
 });
 
-test("a worker keeps the process alive while it works, and is ended when idle for long", async () => {
+test("a worker keeps the process alive while it works, and ends when idle for long", async () => {
   const { workers, clock, pool } = scripted({ idleMs: 5000 });
   const first = pool.publicKeyOf(key(1));
   await settled();

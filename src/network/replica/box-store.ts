@@ -1,0 +1,90 @@
+/** Where a replica keeps its boxes. */
+import { toHex } from "../../bytes/bytes.js";
+import type { SignedBox } from "../../crypto/envelope/replica-messages.js";
+import type { MaybePromise } from "../../crypto/nike/scheme.js";
+
+/** A box and the replica epoch in which it was stored. */
+export interface KeptBox {
+  readonly epoch: number;
+  readonly box: SignedBox;
+}
+
+/**
+ * Keeps boxes by the replica epoch in which they were stored and their ID. It knows no rules: what
+ * may replace what is decided above it. Operations may take their time; one that fails is reported
+ * to clients as trouble with the database (code 4).
+ */
+export interface BoxStore {
+  /** The box stored in that epoch; null when there is none. */
+  get(epoch: number, boxId: Uint8Array): MaybePromise<SignedBox | null>;
+  /** Stores a box, in place of another of the same epoch and ID. Done means: it stays. */
+  put(epoch: number, box: SignedBox): MaybePromise<void>;
+  /** Deletes all that was stored before that epoch; gives how many boxes that were. */
+  deleteBefore(epoch: number): MaybePromise<number>;
+  /** Everything that is kept, in no order. What comes or goes meanwhile may or may not appear. */
+  boxes(): Iterable<KeptBox>;
+  /** How many boxes there are. */
+  readonly size: number;
+  /** How much they take: the sum of {@link storedBoxLength}, in bytes. */
+  readonly sizeBytes: number;
+  /** Ends its work; what was asked before is finished first. Idempotent. */
+  close(): MaybePromise<void>;
+}
+
+/** What a box takes when stored, in bytes: ID (32), payload length (4), payload, signature (64). */
+export function storedBoxLength(box: SignedBox): number {
+  return 100 + box.payload.length;
+}
+
+/** Boxes in memory: gone when the process ends. */
+export class MemoryBoxStore implements BoxStore {
+  readonly #epochs = new Map<number, Map<string, SignedBox>>();
+  #size = 0;
+  #sizeBytes = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  get(epoch: number, boxId: Uint8Array): SignedBox | null {
+    return this.#epochs.get(epoch)?.get(toHex(boxId)) ?? null;
+  }
+
+  put(epoch: number, box: SignedBox): void {
+    let boxes = this.#epochs.get(epoch);
+    if (boxes === undefined) {
+      boxes = new Map();
+      this.#epochs.set(epoch, boxes);
+    }
+    const key = toHex(box.boxId);
+    const replaced = boxes.get(key);
+    if (replaced === undefined) this.#size++;
+    else this.#sizeBytes -= storedBoxLength(replaced);
+    this.#sizeBytes += storedBoxLength(box);
+    boxes.set(key, box);
+  }
+
+  deleteBefore(epoch: number): number {
+    let deleted = 0;
+    for (const [stored, boxes] of this.#epochs) {
+      if (stored >= epoch) continue;
+      this.#epochs.delete(stored);
+      deleted += boxes.size;
+      for (const box of boxes.values()) this.#sizeBytes -= storedBoxLength(box);
+    }
+    this.#size -= deleted;
+    return deleted;
+  }
+
+  *boxes(): Iterable<KeptBox> {
+    for (const [epoch, boxes] of this.#epochs) {
+      for (const box of boxes.values()) yield { epoch, box };
+    }
+  }
+
+  close(): void {}
+}

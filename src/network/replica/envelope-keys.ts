@@ -1,0 +1,77 @@
+/** A replica's envelope keys: one pair a replica epoch. Pigeonhole page, section 9.2. */
+import type { RandomSource } from "../../bytes/bytes.js";
+import type { NikeKeyPair, NikeScheme } from "../../crypto/nike/scheme.js";
+import { derivedRandom } from "../random.js";
+
+/**
+ * Makes, keeps and erases the pairs. All come from one seed, so that a replica that starts again
+ * with its boxes opens what was sealed to it before. (A replica that must not be able to do that
+ * would draw every pair anew and keep it in a file until it is erased.)
+ */
+export class EnvelopeKeys {
+  readonly #scheme: NikeScheme;
+  readonly #seed: Uint8Array;
+  readonly #pairs = new Map<number, Promise<NikeKeyPair>>();
+  #oldest = 0;
+
+  /** @param seed 32 bytes, secret; different for every replica. */
+  constructor(scheme: NikeScheme, seed: Uint8Array) {
+    this.#scheme = scheme;
+    this.#seed = seed;
+  }
+
+  /**
+   * Readies the keys for a replica epoch: makes those of this one and the next, erases those older
+   * than the one before.
+   */
+  async prepare(epoch: number): Promise<void> {
+    this.#oldest = epoch - 1;
+    for (const [old, pair] of this.#pairs) {
+      if (old >= this.#oldest) continue;
+      this.#pairs.delete(old);
+      void pair.then(({ privateKey }) => privateKey.fill(0));
+    }
+    await this.#pair(epoch);
+    await this.#pair(epoch + 1);
+  }
+
+  /**
+   * Public keys by replica epoch, for the document: those of `epoch`, the next, and the one before
+   * while it is kept.
+   */
+  async published(epoch: number): Promise<Map<number, Uint8Array>> {
+    await this.prepare(epoch);
+    const keys = new Map<number, Uint8Array>();
+    for (const [of, pair] of [...this.#pairs].sort(([a], [b]) => a - b)) {
+      keys.set(of, (await pair).publicKey);
+    }
+    return keys;
+  }
+
+  /**
+   * The private key (a view: not to be kept) of a replica epoch; made when it is not there, which
+   * takes a scheme's time. Null for epochs whose keys are erased.
+   */
+  async privateKey(epoch: number): Promise<Uint8Array | null> {
+    if (epoch < this.#oldest) return null;
+    return (await this.#pair(epoch)).privateKey;
+  }
+
+  #pair(epoch: number): Promise<NikeKeyPair> {
+    let pair = this.#pairs.get(epoch);
+    if (pair === undefined) {
+      pair = this.#generate(epoch, derivedRandom(this.#seed, `envelope key ${epoch}`));
+      this.#pairs.set(epoch, pair);
+    }
+    return pair;
+  }
+
+  async #generate(epoch: number, random: RandomSource): Promise<NikeKeyPair> {
+    try {
+      return await this.#scheme.generate(random);
+    } catch (error) {
+      this.#pairs.delete(epoch);
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,128 @@
+/** Passing on to a box's shards what a client asked of another replica. Pigeonhole page, 9.2. */
+import type { RandomSource } from "../../bytes/bytes.js";
+import type {
+  ReplicaInnerMessage,
+  ReplicaReplyMessage,
+  SignedBox,
+} from "../../crypto/envelope/replica-messages.js";
+import type { PigeonholeSizes } from "../../crypto/geometry.js";
+import type { NikeScheme } from "../../crypto/nike/scheme.js";
+import { uniformBelow } from "../../crypto/sharding.js";
+import {
+  REPLICA_ERROR_BOX_ID_NOT_FOUND,
+  REPLICA_ERROR_DATABASE_FAILURE,
+  REPLICA_ERROR_INTERNAL_ERROR,
+  REPLICA_ERROR_INVALID_EPOCH,
+  REPLICA_ERROR_REPLICATION_FAILED,
+  REPLICA_ERROR_STORAGE_FULL,
+  REPLICA_ERROR_TOMBSTONE,
+  REPLICA_SUCCESS,
+} from "../../errors/codes.js";
+import type { Timing } from "../../mixnet/timing.js";
+import type { ReplicaDescriptor } from "../../pki/mix-descriptor.js";
+import { askReplica, refusalOf } from "../ask-replica.js";
+import { ConcurrencyGate } from "../concurrency-gate.js";
+import type { StorageLink } from "../storage-link.js";
+
+/** How many messages a replica passes on at a time. */
+const mostAtOnce = 32;
+/** How many more may wait; others are refused at once. */
+const mostWaiting = 256;
+
+/** Codes after which the other shard may know better. */
+const inconclusive: ReadonlySet<number> = new Set([
+  REPLICA_ERROR_DATABASE_FAILURE,
+  REPLICA_ERROR_STORAGE_FULL,
+  REPLICA_ERROR_INTERNAL_ERROR,
+  REPLICA_ERROR_INVALID_EPOCH,
+  REPLICA_ERROR_REPLICATION_FAILED,
+]);
+
+/** What a proxy works with. */
+export interface ProxyOptions {
+  /** The current replica epoch. */
+  readonly replicaEpoch: () => number;
+  readonly random: RandomSource;
+  readonly timing: Pick<Timing, "proxyMs">;
+  readonly scheme: NikeScheme;
+  readonly sizes: PigeonholeSizes;
+  /** The connection to another replica; undefined when there is none. */
+  readonly linkTo: (replicaId: number) => StorageLink | undefined;
+  /** Told of a box that was found at one shard and missed at another. */
+  readonly onMissedAt: (box: SignedBox, shard: ReplicaDescriptor) => void;
+}
+
+/** Passes messages on. */
+export class Proxy {
+  readonly #options: ProxyOptions;
+  readonly #gate = new ConcurrencyGate(mostAtOnce);
+
+  constructor(options: ProxyOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Asks the shards of a box one after the other, in random order, until one answers for good. A
+   * read that one shard misses is asked of the other, and what that one has is repaired at the
+   * first. Never rejects.
+   * @returns the answer; of several unsuccessful ones a miss, else the last; code 9 when there was
+   * none at all.
+   */
+  async pass(
+    message: ReplicaInnerMessage,
+    shards: readonly ReplicaDescriptor[],
+  ): Promise<ReplicaReplyMessage> {
+    if (this.#gate.waiting >= mostWaiting) {
+      return refusalOf(message, REPLICA_ERROR_REPLICATION_FAILED);
+    }
+    return this.#gate.run(() => this.#passNow(message, shards));
+  }
+
+  async #passNow(
+    message: ReplicaInnerMessage,
+    shards: readonly ReplicaDescriptor[],
+  ): Promise<ReplicaReplyMessage> {
+    let verdict: ReplicaReplyMessage | null = null;
+    const missedAt: ReplicaDescriptor[] = [];
+    for (const shard of this.#shuffled(shards)) {
+      const reply = await this.#ask(shard, message);
+      if (reply === null) continue;
+      const missed = message.kind === "read" && reply.errorCode === REPLICA_ERROR_BOX_ID_NOT_FOUND;
+      if (!missed && !inconclusive.has(reply.errorCode)) {
+        this.#repair(reply, missedAt);
+        return reply;
+      }
+      if (missed) missedAt.push(shard);
+      if (missed || verdict?.errorCode !== REPLICA_ERROR_BOX_ID_NOT_FOUND) verdict = reply;
+    }
+    return verdict ?? refusalOf(message, REPLICA_ERROR_REPLICATION_FAILED);
+  }
+
+  #shuffled(shards: readonly ReplicaDescriptor[]): readonly ReplicaDescriptor[] {
+    if (shards.length < 2 || uniformBelow(2, this.#options.random) === 0) return shards;
+    return [...shards].reverse();
+  }
+
+  async #ask(
+    shard: ReplicaDescriptor,
+    message: ReplicaInnerMessage,
+  ): Promise<ReplicaReplyMessage | null> {
+    const { replicaEpoch, random, timing, scheme, sizes, linkTo } = this.#options;
+    const link = linkTo(shard.replicaId);
+    const publicKey = shard.envelopeKeys.get(replicaEpoch());
+    if (link === undefined || publicKey === undefined) return null;
+    const timeoutMs = timing.proxyMs;
+    try {
+      return await askReplica({ scheme, sizes, random, link, publicKey, message, timeoutMs });
+    } catch {
+      return null;
+    }
+  }
+
+  #repair(reply: ReplicaReplyMessage, missedAt: readonly ReplicaDescriptor[]): void {
+    if (reply.kind !== "read") return;
+    const { errorCode, boxId, signature, payload } = reply;
+    if (errorCode !== REPLICA_SUCCESS && errorCode !== REPLICA_ERROR_TOMBSTONE) return;
+    for (const shard of missedAt) this.#options.onMissedAt({ boxId, signature, payload }, shard);
+  }
+}

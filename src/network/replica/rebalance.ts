@@ -1,0 +1,88 @@
+/** Supplying replicas that came online with the boxes they are to hold. Pigeonhole page, 9.2. */
+import { toHex } from "../../bytes/bytes.js";
+import type { Clock } from "../../clock/clock.js";
+import type { SignedBox } from "../../crypto/envelope/replica-messages.js";
+import { Breather } from "../breather.js";
+import type { ReplicaBoxes } from "./replica-boxes.js";
+import { type StorageDocument, placeOf } from "./shards.js";
+
+/** How many boxes are on their way at a time. */
+const batchLength = 8;
+
+/** What rebalancing works with. */
+export interface RebalanceOptions {
+  readonly clock: Clock;
+  /** The replica's own identity key. */
+  readonly identityKey: Uint8Array;
+  readonly boxes: ReplicaBoxes;
+  readonly document: () => StorageDocument | null;
+  /** Hands a box on. Never rejects. */
+  readonly send: (replicaId: number, box: SignedBox) => Promise<void>;
+}
+
+/**
+ * Watches which replicas are online. A change moves no box between shards, since those are chosen
+ * among all that are configured; so only those that came online need to be sent anything. At the
+ * start these are all: a replica that ended suddenly may not have handed on its last boxes.
+ */
+export class Rebalance {
+  readonly #options: RebalanceOptions;
+  #online: ReadonlySet<string> = new Set();
+  readonly #unsupplied = new Set<string>();
+  #running = false;
+  #closed = false;
+
+  constructor(options: RebalanceOptions) {
+    this.#options = options;
+  }
+
+  /** Whether boxes are being handed on now. */
+  get running(): boolean {
+    return this.#running;
+  }
+
+  /** Looks at a new document, and starts what is to be done. */
+  update(document: StorageDocument): void {
+    const online = new Set(document.storageReplicas.map(({ identityKey }) => toHex(identityKey)));
+    for (const key of online) if (!this.#online.has(key)) this.#unsupplied.add(key);
+    for (const key of this.#unsupplied) if (!online.has(key)) this.#unsupplied.delete(key);
+    this.#online = online;
+    this.#unsupplied.delete(toHex(this.#options.identityKey));
+    if (!this.#running) void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    while (this.#unsupplied.size > 0 && !this.#closed && !this.#options.boxes.isEmpty) {
+      const targets = new Set(this.#unsupplied);
+      this.#unsupplied.clear();
+      await this.#supply(targets);
+    }
+    this.#unsupplied.clear();
+    this.#running = false;
+  }
+
+  async #supply(targets: ReadonlySet<string>): Promise<void> {
+    const { clock, boxes, document, identityKey, send } = this.#options;
+    const breather = new Breather(clock);
+    let batch: Promise<void>[] = [];
+    for (const { box } of boxes.kept()) {
+      const current = document();
+      if (this.#closed || current === null) break;
+      for (const holder of placeOf(current, box.boxId, identityKey).others) {
+        if (targets.has(toHex(holder.identityKey))) batch.push(send(holder.replicaId, box));
+      }
+      if (batch.length >= batchLength) {
+        await Promise.all(batch);
+        batch = [];
+      }
+      await breather.pause();
+    }
+    await Promise.all(batch);
+  }
+
+  /** Stops after the boxes that are on their way. Idempotent. */
+  close(): void {
+    this.#closed = true;
+  }
+}

@@ -1,0 +1,147 @@
+/** What may be written into a box, and what reading it gives. Pigeonhole page, section 9.2. */
+import { equalBytes, toHex } from "../../bytes/bytes.js";
+import { verifyBox } from "../../crypto/bacap/box.js";
+import type {
+  ReplicaReadMessage,
+  ReplicaReadReply,
+  SignedBox,
+} from "../../crypto/envelope/replica-messages.js";
+import type { PigeonholeSizes } from "../../crypto/geometry.js";
+import {
+  REPLICA_ERROR_BOX_ALREADY_EXISTS,
+  REPLICA_ERROR_BOX_ID_NOT_FOUND,
+  REPLICA_ERROR_DATABASE_FAILURE,
+  REPLICA_ERROR_INVALID_PAYLOAD,
+  REPLICA_ERROR_INVALID_SIGNATURE,
+  REPLICA_ERROR_STORAGE_FULL,
+  REPLICA_ERROR_TOMBSTONE,
+  REPLICA_SUCCESS,
+} from "../../errors/codes.js";
+import { refusalOf } from "../ask-replica.js";
+import { type BoxStore, type KeptBox, storedBoxLength } from "./box-store.js";
+
+/** What the rules are applied with. */
+export interface ReplicaBoxesOptions {
+  readonly sizes: PigeonholeSizes;
+  readonly store: BoxStore;
+  /** The current replica epoch. */
+  readonly replicaEpoch: () => number;
+  /** How much may be stored, in bytes. */
+  readonly limitBytes: () => number;
+}
+
+function isSigned(box: SignedBox): boolean {
+  const { boxId, signature, payload } = box;
+  return verifyBox({ boxId, signature, ciphertext: payload });
+}
+
+function isSameBox(a: SignedBox, b: SignedBox): boolean {
+  return equalBytes(a.signature, b.signature) && equalBytes(a.payload, b.payload);
+}
+
+/**
+ * The boxes of one replica. A box, once written, keeps its contents: the same again is a success,
+ * anything else is refused, except that a tombstone replaces whatever is there. Boxes live through
+ * the replica epoch in which they were stored and the next one.
+ */
+export class ReplicaBoxes {
+  readonly #options: ReplicaBoxesOptions;
+  readonly #locks = new Map<string, Promise<void>>();
+
+  constructor(options: ReplicaBoxesOptions) {
+    this.#options = options;
+  }
+
+  async #find(boxId: Uint8Array): Promise<SignedBox | null> {
+    const { store } = this.#options;
+    const epoch = this.#options.replicaEpoch();
+    return (await store.get(epoch, boxId)) ?? (await store.get(epoch - 1, boxId));
+  }
+
+  /**
+   * What the box holds: code 0 with it, 11 with a tombstone's signature, 1 when there is nothing, 4
+   * when the store failed. Never rejects.
+   */
+  async read(message: ReplicaReadMessage): Promise<ReplicaReadReply> {
+    try {
+      const box = await this.#find(message.boxId);
+      if (box === null) {
+        return refusalOf(message, REPLICA_ERROR_BOX_ID_NOT_FOUND) as ReplicaReadReply;
+      }
+      const errorCode = box.payload.length === 0 ? REPLICA_ERROR_TOMBSTONE : REPLICA_SUCCESS;
+      return { ...box, kind: "read", errorCode };
+    } catch {
+      return refusalOf(message, REPLICA_ERROR_DATABASE_FAILURE) as ReplicaReadReply;
+    }
+  }
+
+  /**
+   * Stores a box, or says why not: 3 wrong signature, 4 the store failed, 5 neither empty nor of a
+   * box's length, 6 no room, 10 something else is there. Never rejects.
+   * @returns the code, 0 when the box is there now.
+   */
+  async write({ boxId, signature, payload }: SignedBox): Promise<number> {
+    const box = { boxId, signature, payload };
+    try {
+      // Most boxes come twice, and one that is there already was verified when it came first.
+      const before = await this.#find(boxId);
+      if (before !== null && isSameBox(before, box)) return REPLICA_SUCCESS;
+      const { sizes, store, limitBytes } = this.#options;
+      const isTombstone = payload.length === 0;
+      if (!isTombstone && payload.length !== sizes.boxCiphertextLength) {
+        return REPLICA_ERROR_INVALID_PAYLOAD;
+      }
+      if (!isSigned(box)) return REPLICA_ERROR_INVALID_SIGNATURE;
+      if (!isTombstone && store.sizeBytes + storedBoxLength(box) > limitBytes()) {
+        return REPLICA_ERROR_STORAGE_FULL;
+      }
+      return await this.#alone(boxId, () => this.#put(box));
+    } catch {
+      return REPLICA_ERROR_DATABASE_FAILURE;
+    }
+  }
+
+  async #put(box: SignedBox): Promise<number> {
+    if (box.payload.length > 0) {
+      const present = await this.#find(box.boxId);
+      if (present !== null) {
+        return isSameBox(present, box) ? REPLICA_SUCCESS : REPLICA_ERROR_BOX_ALREADY_EXISTS;
+      }
+    }
+    await this.#options.store.put(this.#options.replicaEpoch(), box);
+    return REPLICA_SUCCESS;
+  }
+
+  /** Runs `task` when no other one is at work on the box. */
+  async #alone(boxId: Uint8Array, task: () => Promise<number>): Promise<number> {
+    const key = toHex(boxId);
+    const before = this.#locks.get(key);
+    const result = before === undefined ? task() : before.then(task);
+    const done = result.then(
+      () => {},
+      () => {},
+    );
+    this.#locks.set(key, done);
+    try {
+      return await result;
+    } finally {
+      if (this.#locks.get(key) === done) this.#locks.delete(key);
+    }
+  }
+
+  /** Deletes the boxes whose time is over; gives how many. Rejects when the store fails. */
+  async collectGarbage(): Promise<number> {
+    return this.#options.store.deleteBefore(this.#options.replicaEpoch() - 1);
+  }
+
+  /** The boxes whose time is not over. */
+  *kept(): Iterable<KeptBox> {
+    const oldest = this.#options.replicaEpoch() - 1;
+    for (const kept of this.#options.store.boxes()) if (kept.epoch >= oldest) yield kept;
+  }
+
+  /** Whether there is nothing at all. */
+  get isEmpty(): boolean {
+    return this.#options.store.size === 0;
+  }
+}

@@ -1,0 +1,132 @@
+/** What a test may make a replica do. */
+import type { RandomSource } from "../../bytes/bytes.js";
+import { REPLICA_ERROR_BOX_ID_NOT_FOUND, REPLICA_ERROR_TOMBSTONE } from "../../errors/codes.js";
+import { uniform } from "../random.js";
+
+function checkCode(code: number): void {
+  const lowest = REPLICA_ERROR_BOX_ID_NOT_FOUND;
+  const highest = REPLICA_ERROR_TOMBSTONE;
+  if (Number.isInteger(code) && code >= lowest && code <= highest) return;
+  throw new RangeError(
+    `\`code\` must be a replica's error code from ${lowest} to ${highest}, got ${code}`,
+  );
+}
+
+function checkAtLeastZero(name: string, value: number): void {
+  if (!(value >= 0)) throw new RangeError(`\`${name}\` must be a number from 0 up, got ${value}`);
+}
+
+/**
+ * Faults of one replica, all off at first. A code given here is answered instead of doing what was
+ * asked, sealed as an answer of the replica would be, so it reaches the client as the replica's own.
+ */
+export class ReplicaFaults {
+  readonly #random: RandomSource;
+  readonly #next: number[] = [];
+  #code: number | null = null;
+  #offline = false;
+  #slowMs = 0;
+  #loss = 0;
+  #loseNext = 0;
+  #storageLimitBytes = Number.POSITIVE_INFINITY;
+
+  constructor(random: RandomSource) {
+    this.#random = random;
+  }
+
+  /**
+   * Answers the next message, read or write, with a code; several calls queue up. Boxes that other
+   * replicas hand on do not count.
+   * @throws RangeError when `code` is not one of the replicas' codes 1 to 11.
+   */
+  failNext(code: number, times = 1): void {
+    checkCode(code);
+    for (let i = 0; i < times; i++) this.#next.push(code);
+  }
+
+  /**
+   * Answers everything with a code, also boxes that other replicas hand on; null ends that.
+   * @throws RangeError when `code` is not one of the replicas' codes 1 to 11.
+   */
+  fail(code: number | null): void {
+    if (code !== null) checkCode(code);
+    this.#code = code;
+  }
+
+  /** Whether nobody can reach the replica. What it stored stays. */
+  get offline(): boolean {
+    return this.#offline;
+  }
+
+  set offline(offline: boolean) {
+    this.#offline = offline;
+  }
+
+  /** How much longer each answer takes, in ms. */
+  get slowMs(): number {
+    return this.#slowMs;
+  }
+
+  set slowMs(ms: number) {
+    checkAtLeastZero("slowMs", ms);
+    this.#slowMs = ms;
+  }
+
+  /** Share of commands that get lost on their way, 0 to 1. */
+  get loss(): number {
+    return this.#loss;
+  }
+
+  set loss(share: number) {
+    if (!(share >= 0 && share <= 1)) {
+      throw new RangeError(`\`loss\` must be from 0 to 1, got ${share}`);
+    }
+    this.#loss = share;
+  }
+
+  /** Loses the next commands. */
+  loseNext(count = 1): void {
+    checkAtLeastZero("count", count);
+    this.#loseNext += count;
+  }
+
+  /** How much the replica may store, in bytes; data over it is refused with code 6. */
+  get storageLimitBytes(): number {
+    return this.#storageLimitBytes;
+  }
+
+  set storageLimitBytes(bytes: number) {
+    checkAtLeastZero("storageLimitBytes", bytes);
+    this.#storageLimitBytes = bytes;
+  }
+
+  /** Ends all faults. */
+  clear(): void {
+    this.#next.length = 0;
+    this.#code = null;
+    this.#offline = false;
+    this.#slowMs = 0;
+    this.#loss = 0;
+    this.#loseNext = 0;
+    this.#storageLimitBytes = Number.POSITIVE_INFINITY;
+  }
+
+  /** The code to answer a message with; null when it is to be served. For the replica. */
+  takeCode(): number | null {
+    return this.#next.shift() ?? this.#code;
+  }
+
+  /** The code to answer a box of another replica with; null when it is to be served. */
+  get standingCode(): number | null {
+    return this.#code;
+  }
+
+  /** Whether the command at hand gets lost. For the link. */
+  takeLoss(): boolean {
+    if (this.#loseNext > 0) {
+      this.#loseNext--;
+      return true;
+    }
+    return this.#loss > 0 && uniform(this.#random) < this.#loss;
+  }
+}

@@ -1,0 +1,268 @@
+/** A storage replica. Pigeonhole page, section 9.2. */
+import type { Bytes, RandomSource } from "../../bytes/bytes.js";
+import type { Clock, Timer } from "../../clock/clock.js";
+import { envelopeHashOf } from "../../crypto/envelope/courier-messages.js";
+import {
+  type OpenedEnvelope,
+  openReplicaMessage,
+  sealReplicaReply,
+} from "../../crypto/envelope/replica-envelope.js";
+import type {
+  ReplicaInnerMessage,
+  ReplicaReplyMessage,
+  SignedBox,
+} from "../../crypto/envelope/replica-messages.js";
+import {
+  type ReplicaCommand,
+  type ReplicaMessageCommand,
+  type ReplicaMessageReplyCommand,
+  decodeReplicaCommand,
+  encodeReplicaCommand,
+} from "../../crypto/envelope/wire-commands.js";
+import type { PigeonholeSizes } from "../../crypto/geometry.js";
+import type { NikeScheme } from "../../crypto/nike/scheme.js";
+import {
+  REPLICA_ERROR_INTERNAL_ERROR,
+  REPLICA_ERROR_INVALID_EPOCH,
+  REPLICA_ERROR_REPLICATION_FAILED,
+  REPLICA_SUCCESS,
+} from "../../errors/codes.js";
+import { InvalidEpochError, ProtocolError, ReplicaError } from "../../errors/errors.js";
+import type { Timing } from "../../mixnet/timing.js";
+import { refusalOf } from "../ask-replica.js";
+import type { StorageLink, StorageLinkTarget, StoragePeer } from "../storage-link.js";
+import type { BoxStore } from "./box-store.js";
+import { EnvelopeKeys } from "./envelope-keys.js";
+import { Proxy } from "./proxy.js";
+import { Rebalance } from "./rebalance.js";
+import { ReplicaBoxes } from "./replica-boxes.js";
+import { ReplicaFaults } from "./replica-faults.js";
+import { Replication } from "./replication.js";
+import { type StorageDocument, placeOf } from "./shards.js";
+
+/** Who a replica is, as documents say it. */
+export interface ReplicaIdentity {
+  readonly name: string;
+  /** Static id, 0 to 255. */
+  readonly replicaId: number;
+  /** Identity public key as published. */
+  readonly identityKey: Uint8Array;
+}
+
+/** What a replica is made of. */
+export interface ReplicaOptions {
+  readonly identity: ReplicaIdentity;
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  readonly timing: Timing;
+  readonly scheme: NikeScheme;
+  readonly sizes: PigeonholeSizes;
+  readonly store: BoxStore;
+  /** 32 bytes from which its envelope keys come; secret. Keep it together with the store. */
+  readonly keySeed: Uint8Array;
+  /** The current replica epoch. */
+  readonly replicaEpoch: () => number;
+  /** The current document; null while there is none. */
+  readonly document: () => StorageDocument | null;
+  /** The connection to another replica, by its id. */
+  readonly linkTo: (replicaId: number) => StorageLink | undefined;
+}
+
+const noBytes = new Uint8Array(0);
+
+/** The code that an error in opening an envelope is answered with. */
+function codeOf(error: unknown): number {
+  const code = error instanceof ReplicaError ? error.errorCode : null;
+  return code ?? REPLICA_ERROR_INTERNAL_ERROR;
+}
+
+/**
+ * Stores boxes, passes on what belongs to others, and hands what it stored to the box's other
+ * shard. Nothing that it is sent makes it throw: malformed commands have no answer, malformed
+ * envelopes a code.
+ */
+export class Replica implements StorageLinkTarget {
+  readonly identity: ReplicaIdentity;
+  readonly faults: ReplicaFaults;
+  readonly #options: ReplicaOptions;
+  readonly #keys: EnvelopeKeys;
+  readonly #boxes: ReplicaBoxes;
+  readonly #replication: Replication;
+  readonly #rebalance: Rebalance;
+  readonly #proxy: Proxy;
+  #garbageTimer: Timer | null = null;
+  #closed = false;
+
+  constructor(options: ReplicaOptions) {
+    const { clock, random, timing, scheme, sizes, store, document, linkTo } = options;
+    const { replicaEpoch } = options;
+    this.#options = options;
+    this.identity = options.identity;
+    this.faults = new ReplicaFaults(random);
+    this.#keys = new EnvelopeKeys(scheme, options.keySeed);
+    const limitBytes = (): number => this.faults.storageLimitBytes;
+    this.#boxes = new ReplicaBoxes({ sizes, store, replicaEpoch, limitBytes });
+    this.#replication = new Replication({ clock, timing, document, linkTo });
+    const send = (replicaId: number, box: SignedBox) => this.#replication.send(replicaId, box);
+    const { identityKey } = options.identity;
+    const boxes = this.#boxes;
+    this.#rebalance = new Rebalance({ clock, identityKey, boxes, document, send });
+    this.#proxy = new Proxy({
+      ...{ replicaEpoch, random, timing, scheme, sizes, linkTo },
+      onMissedAt: (box, shard) => void send(shard.replicaId, box),
+    });
+  }
+
+  /** Makes the current keys and begins to delete old boxes now and then. */
+  async start(): Promise<void> {
+    await this.#keys.prepare(this.#options.replicaEpoch());
+    this.#armGarbageCollection();
+  }
+
+  /**
+   * Its envelope public keys by replica epoch, for a document that is made now: current, next, and
+   * the one before while it is kept.
+   */
+  envelopeKeys(): Promise<Map<number, Uint8Array>> {
+    return this.#keys.published(this.#options.replicaEpoch());
+  }
+
+  /** To be told of every new document: supplies replicas that came online. */
+  documentChanged(document: StorageDocument): void {
+    if (!this.#closed) this.#rebalance.update(document);
+  }
+
+  /** How many boxes are kept, and how many bytes they take. */
+  get stored(): { readonly boxes: number; readonly bytes: number } {
+    const { size, sizeBytes } = this.#options.store;
+    return { boxes: size, bytes: sizeBytes };
+  }
+
+  /** How many boxes could not be handed to their other shard yet. */
+  get unreplicated(): number {
+    return this.#replication.waiting;
+  }
+
+  #armGarbageCollection(): void {
+    if (this.#closed) return;
+    const { clock, timing } = this.#options;
+    const collect = (): void => {
+      void this.collectGarbage();
+      this.#armGarbageCollection();
+    };
+    const delay = timing.garbageCollectionMs;
+    this.#garbageTimer = clock.after(delay, collect, { background: true });
+  }
+
+  /**
+   * Deletes boxes and erases keys whose time is over. Happens by itself every
+   * `garbageCollectionMs`. What fails is tried again then. Never rejects.
+   */
+  async collectGarbage(): Promise<void> {
+    await this.#boxes.collectGarbage().catch(() => 0);
+    await this.#keys.prepare(this.#options.replicaEpoch()).catch(() => {});
+  }
+
+  /** See {@link StorageLinkTarget.receive}. Never rejects. */
+  async receive(bytes: Bytes, from: StoragePeer): Promise<Bytes | null> {
+    if (this.#closed) return null;
+    const { sizes } = this.#options;
+    let command: ReplicaCommand;
+    try {
+      command = decodeReplicaCommand(bytes, sizes.nikePublicKeyLength);
+    } catch (error) {
+      if (error instanceof ProtocolError) return null;
+      throw error;
+    }
+    const answer = await this.#answer(command, from);
+    return answer === null ? null : encodeReplicaCommand(answer, sizes.wireCommandLength);
+  }
+
+  async #answer(command: ReplicaCommand, from: StoragePeer): Promise<ReplicaCommand | null> {
+    switch (command.kind) {
+      case "replicaMessage":
+        return this.#answerEnvelope(command, from);
+      case "replicaWrite":
+        return {
+          kind: "replicaWriteReply",
+          errorCode: this.faults.standingCode ?? (await this.#boxes.write(command)),
+        };
+      case "replicaDecoy":
+      case "noOp":
+        return { kind: command.kind };
+      default:
+        return null;
+    }
+  }
+
+  async #answerEnvelope(
+    command: ReplicaMessageCommand,
+    from: StoragePeer,
+  ): Promise<ReplicaMessageReplyCommand> {
+    const { sizes, random, document, identity } = this.#options;
+    const replyWith = (errorCode: number, envelopeReply: Uint8Array) => ({
+      kind: "replicaMessageReply" as const,
+      errorCode,
+      envelopeHash: envelopeHashOf(command),
+      replicaId: identity.replicaId,
+      envelopeReply,
+    });
+    const current = document();
+    if (current === null) return replyWith(REPLICA_ERROR_INVALID_EPOCH, noBytes);
+    try {
+      const { message, replyKey } = await this.#open(command);
+      const answer = await this.#serve(message, current, from);
+      // Sealed with the key that opened the message, whichever epoch's that was.
+      return replyWith(answer.errorCode, sealReplicaReply(sizes, replyKey, answer, random));
+    } catch (error) {
+      return replyWith(codeOf(error), noBytes);
+    }
+  }
+
+  /** Opens a message with the keys of the current epoch, the next, or the one before. */
+  async #open(command: ReplicaMessageCommand): Promise<OpenedEnvelope> {
+    const { scheme, replicaEpoch } = this.#options;
+    const epoch = replicaEpoch();
+    const openWith = async (...epochs: number[]): Promise<OpenedEnvelope> => {
+      const keys = await Promise.all(epochs.map((of) => this.#keys.privateKey(of)));
+      const privateKeys = keys.filter((key) => key !== null);
+      return openReplicaMessage({ scheme, privateKeys, command });
+    };
+    try {
+      return await openWith(epoch, epoch + 1);
+    } catch (error) {
+      if (!(error instanceof InvalidEpochError)) throw error;
+      // Tried last because it may have to be made first, which can take a second.
+      return openWith(epoch - 1);
+    }
+  }
+
+  async #serve(
+    message: ReplicaInnerMessage,
+    document: StorageDocument,
+    from: StoragePeer,
+  ): Promise<ReplicaReplyMessage> {
+    const fault = this.faults.takeCode();
+    if (fault !== null) return refusalOf(message, fault);
+    const place = placeOf(document, message.boxId, this.identity.identityKey);
+    if (from === "courier" && !place.isOnlineOwn) return this.#proxy.pass(message, place.others);
+    if (message.kind === "read") return this.#boxes.read(message);
+    // What a replica sent here is not sent on to a third one: two replicas that see different
+    // documents could pass a write to and fro for ever.
+    if (!place.isOwn) return refusalOf(message, REPLICA_ERROR_REPLICATION_FAILED);
+    const errorCode = await this.#boxes.write(message);
+    if (errorCode === REPLICA_SUCCESS) {
+      for (const { replicaId } of place.others) void this.#replication.send(replicaId, message);
+    }
+    return { kind: "write", errorCode };
+  }
+
+  /** Ends its work and closes its store. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#garbageTimer?.cancel();
+    this.#replication.close();
+    this.#rebalance.close();
+    await this.#options.store.close();
+  }
+}

@@ -1,0 +1,137 @@
+/** Handing boxes on to the other replicas that are to hold them. Pigeonhole page, section 9.2. */
+import { toHex } from "../../bytes/bytes.js";
+import type { Clock, Timer } from "../../clock/clock.js";
+import type { SignedBox } from "../../crypto/envelope/replica-messages.js";
+import {
+  REPLICA_ERROR_DATABASE_FAILURE,
+  REPLICA_ERROR_INTERNAL_ERROR,
+} from "../../errors/codes.js";
+import type { Timing } from "../../mixnet/timing.js";
+import type { StorageLink } from "../storage-link.js";
+import type { StorageDocument } from "./shards.js";
+
+/** How many boxes are kept for one peer that cannot take them now; the oldest give way. */
+const longestQueue = 2000;
+/** For how many PKI epochs they are kept. */
+const keptEpochs = 3;
+/** By how much, at most, the pause between fruitless tries grows. */
+const longestPauseFactor = 16;
+
+/** What replication works with. */
+export interface ReplicationOptions {
+  readonly clock: Clock;
+  readonly timing: Pick<Timing, "proxyMs" | "replicationRetryMs">;
+  readonly document: () => StorageDocument | null;
+  readonly linkTo: (replicaId: number) => StorageLink | undefined;
+}
+
+interface Waiting {
+  readonly box: SignedBox;
+  readonly sinceEpoch: number;
+}
+
+/** Sends boxes to peers, and keeps for a while those that a peer could not take. */
+export class Replication {
+  readonly #options: ReplicationOptions;
+  /** By peer, then by box ID. */
+  readonly #waiting = new Map<number, Map<string, Waiting>>();
+  #timer: Timer | null = null;
+  #fruitless = 0;
+  #closed = false;
+
+  constructor(options: ReplicationOptions) {
+    this.#options = options;
+  }
+
+  /** How many boxes wait for a peer to be able to take them. */
+  get waiting(): number {
+    let count = 0;
+    for (const boxes of this.#waiting.values()) count += boxes.size;
+    return count;
+  }
+
+  /**
+   * Sends a box to a peer; when that fails for now it is tried again later. Resolves when the peer
+   * has it, has refused it, or it was put aside. Never rejects.
+   */
+  async send(replicaId: number, box: SignedBox): Promise<void> {
+    const taken = await this.#try(replicaId, box);
+    if (!taken && !this.#closed) this.#putAside(replicaId, box);
+  }
+
+  /** Whether the matter is closed: the peer has the box, or does not want it. */
+  async #try(replicaId: number, { boxId, signature, payload }: SignedBox): Promise<boolean> {
+    const { linkTo, timing } = this.#options;
+    try {
+      const link = linkTo(replicaId);
+      if (link === undefined) return true;
+      const command = { kind: "replicaWrite", boxId, signature, payload } as const;
+      const reply = await link.request(command, timing.proxyMs);
+      if (reply.kind !== "replicaWriteReply") return false;
+      return (
+        reply.errorCode !== REPLICA_ERROR_DATABASE_FAILURE &&
+        reply.errorCode !== REPLICA_ERROR_INTERNAL_ERROR
+      );
+    } catch {
+      return false;
+    }
+  }
+
+  #putAside(replicaId: number, box: SignedBox): void {
+    let boxes = this.#waiting.get(replicaId);
+    if (boxes === undefined) {
+      boxes = new Map();
+      this.#waiting.set(replicaId, boxes);
+    }
+    const sinceEpoch = this.#options.document()?.epoch ?? 0;
+    boxes.set(toHex(box.boxId), { box, sinceEpoch });
+    if (boxes.size > longestQueue) {
+      for (const oldest of boxes.keys()) {
+        boxes.delete(oldest);
+        break;
+      }
+    }
+    this.#arm();
+  }
+
+  #arm(): void {
+    if (this.#timer !== null || this.#closed || this.#waiting.size === 0) return;
+    const { clock, timing } = this.#options;
+    const factor = Math.min(2 ** this.#fruitless, longestPauseFactor);
+    const again = (): void => {
+      this.#timer = null;
+      void this.#retry();
+    };
+    this.#timer = clock.after(timing.replicationRetryMs * factor, again, { background: true });
+  }
+
+  async #retry(): Promise<void> {
+    const rounds = [...this.#waiting].map(([replicaId, boxes]) => this.#retryAt(replicaId, boxes));
+    const fruitful = (await Promise.all(rounds)).some((done) => done);
+    this.#fruitless = fruitful ? 0 : this.#fruitless + 1;
+    this.#arm();
+  }
+
+  /** One box after the other, until one fails: then the peer is not there. Whether any went. */
+  async #retryAt(replicaId: number, boxes: Map<string, Waiting>): Promise<boolean> {
+    let fruitful = false;
+    for (const [key, waiting] of boxes) {
+      const epoch = this.#options.document()?.epoch ?? 0;
+      const isOver = epoch - waiting.sinceEpoch > keptEpochs;
+      if (!isOver && !(await this.#try(replicaId, waiting.box))) break;
+      // Meanwhile a tombstone may have taken its place.
+      if (boxes.get(key) === waiting) boxes.delete(key);
+      fruitful = true;
+    }
+    if (boxes.size === 0) this.#waiting.delete(replicaId);
+    return fruitful;
+  }
+
+  /** Forgets what waits and leaves no timer. Idempotent. */
+  close(): void {
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#timer = null;
+    this.#waiting.clear();
+  }
+}

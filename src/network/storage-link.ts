@@ -1,0 +1,163 @@
+/** The wire between couriers and replicas, and between replicas. Pigeonhole page, section 5.1. */
+import type { Bytes } from "../bytes/bytes.js";
+import type { Clock, Timer } from "../clock/clock.js";
+import {
+  type ReplicaCommand,
+  decodeReplicaCommand,
+  encodeReplicaCommand,
+} from "../crypto/envelope/wire-commands.js";
+import type { PigeonholeSizes } from "../crypto/geometry.js";
+import { ProtocolError } from "../errors/errors.js";
+import type { StoragePace } from "./storage-pace.js";
+
+/** How many commands may wait for their time to leave; more are refused. */
+const longestQueue = 64;
+/** How many commands may be without an answer; more are refused. */
+const mostUnanswered = 1024;
+
+/** Who is at the connecting end: replicas treat the two differently. */
+export type StoragePeer = "courier" | "replica";
+
+/** Why a command got no answer: not connected, queue full, closed, or too late. */
+export class StorageLinkError extends Error {
+  override readonly name = "StorageLinkError";
+}
+
+/** What may go wrong on the way to a replica. */
+export interface LinkConditions {
+  /** Nobody can reach it. */
+  readonly offline: boolean;
+  /** How much longer each of its answers takes, in ms. */
+  readonly slowMs: number;
+  /** Whether the next command gets lost; asked once a command. */
+  takeLoss(): boolean;
+}
+
+/** The accepting end. */
+export interface StorageLinkTarget {
+  readonly faults: LinkConditions;
+  /** Takes a command in wire form; gives the answer in wire form, null when there is none. */
+  receive(bytes: Bytes, from: StoragePeer): Promise<Bytes | null>;
+}
+
+/** What a link is made of. */
+export interface StorageLinkOptions {
+  readonly clock: Clock;
+  readonly pace: StoragePace;
+  readonly sizes: PigeonholeSizes;
+  readonly from: StoragePeer;
+  readonly target: StorageLinkTarget;
+}
+
+interface Outgoing {
+  readonly bytes: Bytes;
+  readonly onReply: (reply: ReplicaCommand) => void;
+}
+
+/** The connecting end of one connection to a replica. */
+export class StorageLink {
+  readonly #options: StorageLinkOptions;
+  readonly #queue: Outgoing[] = [];
+  readonly #timers = new Set<Timer>();
+  readonly #requests = new Set<(error: StorageLinkError) => void>();
+  #sending = false;
+  #unanswered = 0;
+  #closed = false;
+
+  constructor(options: StorageLinkOptions) {
+    this.#options = options;
+  }
+
+  /** Whether commands can be sent now. */
+  get connected(): boolean {
+    return !this.#closed && !this.#options.target.faults.offline;
+  }
+
+  /**
+   * Sends a command. `onReply` is called with the answer, never before this returns; not at all
+   * when the command or its answer is lost.
+   * @throws StorageLinkError when not connected, or when too many commands are on their way;
+   * TypeError, RangeError when the command does not fit the geometry.
+   */
+  send(command: ReplicaCommand, onReply: (reply: ReplicaCommand) => void): void {
+    if (!this.connected) throw new StorageLinkError("not connected");
+    if (this.#queue.length >= longestQueue || this.#unanswered >= mostUnanswered) {
+      throw new StorageLinkError("too many commands are on their way");
+    }
+    const bytes = encodeReplicaCommand(command, this.#options.sizes.wireCommandLength);
+    this.#queue.push({ bytes, onReply });
+    if (!this.#sending) this.#sendNext();
+  }
+
+  /**
+   * Sends a command and waits for its answer.
+   * @throws (rejects) as {@link send}; StorageLinkError when there is no answer within `timeoutMs`.
+   */
+  request(command: ReplicaCommand, timeoutMs: number): Promise<ReplicaCommand> {
+    return new Promise((resolve, reject) => {
+      this.send(command, (reply) => {
+        timer.cancel();
+        this.#timers.delete(timer);
+        this.#requests.delete(reject);
+        resolve(reply);
+      });
+      const timer = this.#after(timeoutMs, () => {
+        this.#requests.delete(reject);
+        reject(new StorageLinkError(`no answer within ${timeoutMs} ms`));
+      });
+      this.#requests.add(reject);
+    });
+  }
+
+  #after(ms: number, callback: () => void): Timer {
+    const timer = this.#options.clock.after(ms, () => {
+      this.#timers.delete(timer);
+      callback();
+    });
+    this.#timers.add(timer);
+    return timer;
+  }
+
+  #sendNext(): void {
+    this.#sending = this.#queue.length > 0;
+    if (!this.#sending) return;
+    const delay = this.#options.pace.sendDelayMs();
+    const leave = (): void => {
+      const outgoing = this.#queue.shift();
+      if (outgoing !== undefined && !this.#closed) void this.#deliver(outgoing);
+      this.#sendNext();
+    };
+    if (delay === null) leave();
+    else this.#after(delay, leave);
+  }
+
+  async #deliver({ bytes, onReply }: Outgoing): Promise<void> {
+    const { target, sizes, from, pace } = this.#options;
+    const { faults } = target;
+    if (faults.takeLoss()) return;
+    this.#unanswered++;
+    try {
+      await Promise.resolve();
+      const answer = faults.offline ? null : await target.receive(bytes, from);
+      const delay = (pace.answerDelayMs() ?? 0) + faults.slowMs;
+      if (delay > 0) await new Promise<void>((resolve) => this.#after(delay, resolve));
+      if (answer === null || this.#closed || faults.offline) return;
+      onReply(decodeReplicaCommand(answer, sizes.nikePublicKeyLength));
+    } catch (error) {
+      // A malformed answer is as good as none; whoever sent the command has a deadline.
+      if (!(error instanceof ProtocolError)) throw error;
+    } finally {
+      this.#unanswered--;
+    }
+  }
+
+  /** Ends the connection: requests on their way reject, and no timer is left. Idempotent. */
+  close(): void {
+    this.#closed = true;
+    this.#queue.length = 0;
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers.clear();
+    for (const reject of this.#requests) reject(new StorageLinkError("closed"));
+    this.#requests.clear();
+  }
+}

@@ -1,6 +1,6 @@
 /**
- * The CBOR of crypto messages: maps with a few known text keys. When read, keys may come in any order,
- * and everything else must be exact. Canonical is RFC 7049, section 3.9.
+ * The CBOR of crypto messages: maps with a few known text keys. When read, keys may come in any
+ * order, and everything else must be exact. Canonical is RFC 7049, section 3.9.
  */
 import { decode, encode } from "cborg";
 import { type Bytes, checkBytes, copyBytes, describeType } from "../bytes/bytes.js";

@@ -1,15 +1,17 @@
 /**
  * Sizes of Pigeonhole messages. Pigeonhole page, section 4.
  *
- * Everything follows from one length and the NIKE: either from what a Sphinx packet can carry (how a
- * network does it), or from the longest application message. Client, courier and replicas derive the
- * same numbers on their own; nobody reads them from a file.
+ * Everything follows from one length and the NIKE: either from what a Sphinx packet can carry (how
+ * a network does it), or from the longest application message. Client, courier and replicas derive
+ * the same numbers on their own; nobody reads them from a file.
  */
 import { type NikeSizes, nikeSizesByName } from "./nike/registry.js";
 
 /** Length of the prefix that padding adds, in bytes. */
 const lengthPrefix = 4;
-/** CourierEnvelope without sender key and ciphertext: ids, two DEKs, reply index, epoch, lengths. */
+/**
+ * CourierEnvelope without sender key and ciphertext: ids, two DEKs, reply index, epoch, lengths.
+ */
 const courierEnvelopeFixed = 2 + 60 + 60 + 1 + 8 + 2 + 4;
 /** ReplicaWrite without payload: box ID, signature, payload length. */
 const replicaWriteFixed = 32 + 64 + 4;
@@ -145,8 +147,8 @@ export function pigeonholeSizes(
 }
 
 /**
- * Sizes for a network whose Sphinx packets carry `userForwardPayloadLength` bytes: a query then fills
- * a packet exactly.
+ * Sizes for a network whose Sphinx packets carry `userForwardPayloadLength` bytes: a query then
+ * fills a packet exactly.
  * @throws TypeError; RangeError when that is too little for one byte, or the scheme is unknown.
  */
 export function pigeonholeSizesFromSphinx(

@@ -1,6 +1,6 @@
 /**
- * Replica epochs: the weeks for which envelope keys are valid. Pigeonhole page, section 6. They turn
- * over on Thursdays at 00:00 UTC.
+ * Replica epochs: the weeks for which envelope keys are valid. Pigeonhole page, section 6. They
+ * turn over on Thursdays at 00:00 UTC.
  */
 
 /** Where replica epochs are counted from: 2017-06-01T00:00:00Z, in ms since 1970. */

@@ -1,5 +1,6 @@
 /**
- * Which replicas hold a box, and which two a client sends an envelope to. Pigeonhole page, section 6.
+ * Which replicas hold a box, and which two a client sends an envelope to. Pigeonhole page, section
+ * 6.
  */
 import { type RandomSource, compareBytes, randomBytes, toHex } from "../bytes/bytes.js";
 import { ServiceNotFoundError } from "../errors/errors.js";
@@ -59,8 +60,8 @@ export function onlineShards<R extends ShardReplica>(
 }
 
 /**
- * A number from 0 to `bound` − 1, all equally likely: takes 64-bit big-endian values until one falls
- * below the largest multiple of `bound`.
+ * A number from 0 to `bound` − 1, all equally likely: takes 64-bit big-endian values until one
+ * falls below the largest multiple of `bound`.
  */
 export function uniformBelow(bound: number, random: RandomSource = randomBytes): number {
   if (!Number.isSafeInteger(bound) || bound < 1) {
@@ -81,7 +82,8 @@ function takeOne<R>(pool: R[], random: RandomSource): R {
 /**
  * The two replicas that an envelope about a box goes to, in order. From four replicas on they are
  * none of the box's shards, so that who stores a box does not learn which courier asked.
- * @throws ServiceNotFoundError as {@link onlineShards}, and when fewer than two replicas are online.
+ * @throws ServiceNotFoundError as {@link onlineShards}, and when fewer than two replicas are
+ * online.
  */
 export function chooseIntermediates<R extends ShardReplica>(
   document: ShardDocument<R>,

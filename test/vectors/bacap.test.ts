@@ -193,8 +193,8 @@ function openChecking(v: any): string {
   };
   const place = index(v.index);
   if (v.reader_ctx !== v.ctx) {
-    // The reference lets a reader derive IDs under one context and decrypt under another. Here a call
-    // has one: under the second, already the ID differs; the decryption alone fails as there.
+    // The reference lets a reader derive IDs under one context and decrypt under another. Here a
+    // call has one: under the second, already the ID differs; the decryption alone fails as there.
     assert.throws(() => openBox(readCap(v.read_cap), place, box, hex(v.ctx)), /expected box ID/);
     return toHex(decryptBox(place, box.boxId, box.ciphertext, hex(v.ctx)));
   }

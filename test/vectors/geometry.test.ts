@@ -19,7 +19,7 @@ test("sizes from a Sphinx geometry are the reference's", () => {
   assert.equal(vectors.from_sphinx.length, 47);
 });
 
-test("sizes from the message length are the reference's, and lead back to its Sphinx payload", () => {
+test("sizes from the message length are the reference's, and lead back to Sphinx", () => {
   for (const v of vectors.direct) {
     const sizes = pigeonholeSizes(v.box_payload_length, v.nike);
     assert.deepEqual(asReference(sizes), v.pigeonhole);

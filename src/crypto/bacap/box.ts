@@ -31,7 +31,9 @@ const gcmSivNonceLength = 12;
 export interface Box {
   /** Name of the box, 32 bytes. */
   readonly boxId: Bytes;
-  /** What it holds: ciphertext ‖ tag (16 bytes more than the plaintext), or nothing: a tombstone. */
+  /**
+   * What it holds: ciphertext ‖ tag (16 bytes more than the plaintext), or nothing: a tombstone.
+   */
   readonly ciphertext: Bytes;
   /** Signature over `ciphertext` under `boxId`, 64 bytes. */
   readonly signature: Bytes;
@@ -129,9 +131,9 @@ export function signTombstone(
 }
 
 /**
- * Whether a box is signed under its own ID, which is all that a replica can check. Says nothing about
- * the box being the one that was asked for: a valid tombstone of any other box passes too. Never
- * throws on wrong lengths.
+ * Whether a box is signed under its own ID, which is all that a replica can check. Says nothing
+ * about the box being the one that was asked for: a valid tombstone of any other box passes too.
+ * Never throws on wrong lengths.
  */
 export function verifyBox(box: {
   readonly boxId: Uint8Array;
@@ -164,9 +166,9 @@ export function decryptBox(
 /**
  * Opens the box at `index`: compares its ID with the one expected (without that, a tombstone of any
  * box would pass for this one's), verifies the signature, decrypts.
- * @throws BACAPDecryptionFailedError with the text `empty box, no message received`, `reply does not
- * match expected box ID`, `signature verification failed` or `gcmsiv: decryption failure`; TypeError
- * and RangeError as {@link boxIdFor}.
+ * @throws BACAPDecryptionFailedError with the text `empty box, no message received`, `reply does
+ * not match expected box ID`, `signature verification failed` or `gcmsiv: decryption failure`;
+ * TypeError and RangeError as {@link boxIdFor}.
  */
 export function openBox(
   readCap: ReadCap,

@@ -30,8 +30,8 @@ function startTerm(bytes: Bytes): bigint {
 }
 
 /**
- * A stream's keys from a source of random bytes. Draws 80 bytes: root seed (32), ratchet state (32),
- * and two terms (8 each, top two bits cleared) whose sum is the counter before the first box.
+ * A stream's keys from a source of random bytes. Draws 80 bytes: root seed (32), ratchet state
+ * (32), and two terms (8 each, top two bits cleared) whose sum is the counter before the first box.
  */
 export function generateKeypair(random: RandomSource = randomBytes): Keypair {
   const seed = random(32);
@@ -96,7 +96,9 @@ export function rootPublicKeyOf(cap: WriteCap | ReadCap): Uint8Array {
   return isWriteCap(cap) ? cap.subarray(32, 64) : cap.subarray(0, rootPublicKeyLength);
 }
 
-/** The ReadCap that goes with a WriteCap: its bytes from 32 on. Throws RangeError on a bad length. */
+/**
+ * The ReadCap that goes with a WriteCap: its bytes from 32 on. Throws RangeError on a bad length.
+ */
 export function readCapOf(writeCap: WriteCap): ReadCap {
   checkBytes("writeCap", writeCap, WriteCap.length!);
   return concatBytes(writeCap.subarray(32)) as ReadCap;

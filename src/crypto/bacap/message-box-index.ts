@@ -1,9 +1,9 @@
 /**
- * Places in a stream and the ratchet that leads from each to the next. Pigeonhole page, sections 1.1
- * and 1.3.
+ * Places in a stream and the ratchet that leads from each to the next. Pigeonhole page, sections
+ * 1.1 and 1.3.
  *
- * A MessageBoxIndex is counter (8, little-endian) ‖ blinding factor K (32) ‖ encryption key E (32) ‖
- * ratchet state H (32): K and E belong to the box at this place, H makes the next place.
+ * A MessageBoxIndex is counter (8, little-endian) ‖ blinding factor K (32) ‖ encryption key E (32)
+ * ‖ ratchet state H (32): K and E belong to the box at this place, H makes the next place.
  */
 import { hkdfBlake2b512 } from "#platform";
 import { checkBytes, utf8 } from "../../bytes/bytes.js";
@@ -25,7 +25,9 @@ function checkIndex(index: Uint8Array): void {
   checkBytes("messageBoxIndex", index, 104);
 }
 
-/** Fills an index's keys and state from 96 bytes of key material, which come in the order H, E, K. */
+/**
+ * Fills an index's keys and state from 96 bytes of key material, which come in the order H, E, K.
+ */
 function setKeys(index: Uint8Array, material: Uint8Array): void {
   index.set(material.subarray(64, 96), blindingFactorOffset);
   index.set(material.subarray(32, 64), encryptionKeyOffset);

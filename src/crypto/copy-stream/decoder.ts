@@ -27,8 +27,8 @@ function u32At(bytes: Uint8Array, at: number): number {
 }
 
 /**
- * Takes boxes, gives envelopes. After each {@link addBox}, call {@link next} until it gives null. An
- * error leaves the decoder where it was; nothing after it can be trusted.
+ * Takes boxes, gives envelopes. After each {@link addBox}, call {@link next} until it gives null.
+ * An error leaves the decoder where it was; nothing after it can be trusted.
  */
 export class CopyStreamDecoder {
   readonly #maxElement: number;
@@ -102,8 +102,8 @@ export class CopyStreamDecoder {
 
   /**
    * The next envelope; null when more boxes are needed for one.
-   * @throws ProtocolError when its length exceeds that of a query, it does not parse, bytes are left
-   * inside it, or there are more than 65,536.
+   * @throws ProtocolError when its length exceeds that of a query, it does not parse, bytes are
+   * left inside it, or there are more than 65,536.
    */
   next(): DecodedEnvelope | null {
     if (this.#stream.length < ENVELOPE_PREFIX_LENGTH) return null;

@@ -11,7 +11,9 @@ export interface CopyStreamElement {
   readonly data: Uint8Array;
 }
 
-/** Bytes of an element: flags ‖ data length (4) ‖ data. @throws RangeError on flags over one byte. */
+/**
+ * Bytes of an element: flags ‖ data length (4) ‖ data. @throws RangeError on flags over one byte.
+ */
 export function encodeCopyStreamElement(element: CopyStreamElement): Bytes {
   return new FieldWriter().u8("flags", element.flags).prefixed("data", element.data).finish();
 }

@@ -2,8 +2,8 @@
  * From envelopes to the elements of a copy stream. Pigeonhole page, section 8.
  *
  * The stream is `length (4) ‖ envelope` over all envelopes, cut into pieces without regard to where
- * an envelope ends. A stream may be made in several calls; all that goes from one call to the next is
- * the bytes not yet emitted.
+ * an envelope ends. A stream may be made in several calls; all that goes from one call to the next
+ * is the bytes not yet emitted.
  */
 import { type Bytes, checkBytes, concatBytes, copyBytes } from "../../bytes/bytes.js";
 import type { PigeonholeSizes } from "../geometry.js";
@@ -60,7 +60,9 @@ export class CopyStreamEncoder {
     return element;
   }
 
-  /** Full elements while more than one element's worth is pending: the last may be the final one. */
+  /**
+   * Full elements while more than one element's worth is pending: the last may be the final one.
+   */
   #emitFull(): Bytes[] {
     const elements: Bytes[] = [];
     while (this.#pending.length > this.#dataLength) {

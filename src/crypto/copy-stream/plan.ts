@@ -1,4 +1,6 @@
-/** How many envelopes and boxes a payload takes on its way through a copy stream. Sections 7 and 8. */
+/**
+ * How many envelopes and boxes a payload takes on its way through a copy stream. Sections 7 and 8.
+ */
 import { type Bytes, checkBytes } from "../../bytes/bytes.js";
 import type { PigeonholeSizes } from "../geometry.js";
 import { ELEMENT_HEADER_LENGTH, ENVELOPE_PREFIX_LENGTH } from "./limits.js";
@@ -45,8 +47,8 @@ export function planCopyPayload(sizes: PigeonholeSizes, payloadLength: number): 
 }
 
 /**
- * The pieces that a payload is copied in, one a destination box: all of {@link copyChunkLength} bytes
- * but the last. None for an empty payload. Copies.
+ * The pieces that a payload is copied in, one a destination box: all of {@link copyChunkLength}
+ * bytes but the last. None for an empty payload. Copies.
  */
 export function chunkCopyPayload(sizes: PigeonholeSizes, payload: Uint8Array): Bytes[] {
   checkBytes("payload", payload);

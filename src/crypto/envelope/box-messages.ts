@@ -14,8 +14,8 @@ import type {
 } from "./replica-messages.js";
 
 /**
- * The message that writes `plaintext` into the box at `index`: padded to the one size that all boxes
- * have, encrypted, signed. An empty plaintext makes a tombstone.
+ * The message that writes `plaintext` into the box at `index`: padded to the one size that all
+ * boxes have, encrypted, signed. An empty plaintext makes a tombstone.
  * @throws TypeError; RangeError when the plaintext is longer than the geometry allows, or the
  * capability is malformed.
  */
@@ -38,7 +38,9 @@ export function makeWriteMessage(
   return { kind: "write", boxId: box.boxId, signature: box.signature, payload: box.ciphertext };
 }
 
-/** The message that asks for the box at `index`. @throws TypeError, RangeError on a malformed cap. */
+/**
+ * The message that asks for the box at `index`. @throws TypeError, RangeError on a malformed cap.
+ */
 export function makeReadMessage(
   cap: ReadCap | WriteCap,
   index: MessageBoxIndex,

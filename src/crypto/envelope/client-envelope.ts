@@ -1,4 +1,6 @@
-/** Envelopes at their sender: closing them, and opening what comes back. Pigeonhole page, section 7. */
+/**
+ * Envelopes at their sender: closing them, and opening what comes back. Pigeonhole page, section 7.
+ */
 import { type Bytes, type RandomSource, randomBytes } from "../../bytes/bytes.js";
 import type { EnvelopeDescriptor, EnvelopeHash } from "../../bytes/opaque.js";
 import { MKEMDecryptionFailedError } from "../../errors/errors.js";
@@ -46,7 +48,9 @@ export interface EnvelopeRequest {
 /** An envelope for a courier, and what its sender keeps. */
 export interface ClientEnvelope {
   readonly envelope: CourierEnvelope;
-  /** The CourierQuery around it, serialized: `courierQueryWriteLength` bytes. Resend these bytes. */
+  /**
+   * The CourierQuery around it, serialized: `courierQueryWriteLength` bytes. Resend these bytes.
+   */
   readonly query: Bytes;
   /** Opens the reply, see {@link openEnvelopeReply}. Secret. */
   readonly envelopeDescriptor: EnvelopeDescriptor;
@@ -170,8 +174,8 @@ export function openReplicaReply(
  * Opens the reply to an envelope with its descriptor: tries the key of each replica in turn, since
  * any of the two may have answered.
  * @param request.publicKeyOf NIKE public key of a replica at an epoch; undefined when unknown now.
- * @throws (rejects) MKEMDecryptionFailedError when no replica's key opens it; ProtocolError when the
- * descriptor or what is inside the reply is malformed; RangeError on malformed public keys.
+ * @throws (rejects) MKEMDecryptionFailedError when no replica's key opens it; ProtocolError when
+ * the descriptor or what is inside the reply is malformed; RangeError on malformed public keys.
  */
 export async function openEnvelopeReply(request: {
   readonly scheme: NikeScheme;

@@ -240,8 +240,8 @@ export function decodeCourierQueryReply(bytes: Uint8Array) {
 }
 
 /**
- * Name (32 bytes) of an envelope: BLAKE2b-256 of sender key and ciphertext. Neither DEKs, epoch, ids
- * nor the reply index count, so courier and replica compute the same.
+ * Name (32 bytes) of an envelope: BLAKE2b-256 of sender key and ciphertext. Neither DEKs, epoch,
+ * ids nor the reply index count, so courier and replica compute the same.
  */
 export function envelopeHashOf(envelope: {
   readonly senderPublicKey: Uint8Array;

@@ -1,6 +1,6 @@
 /**
- * What a client keeps of an envelope in order to open its reply. Pigeonhole page, section 5. Opaque to
- * applications, which hand it back; it holds a private key.
+ * What a client keeps of an envelope in order to open its reply. Pigeonhole page, section 5. Opaque
+ * to applications, which hand it back; it holds a private key.
  */
 import type { Bytes } from "../../bytes/bytes.js";
 import type { EnvelopeDescriptor } from "../../bytes/opaque.js";

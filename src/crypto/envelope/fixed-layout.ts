@@ -1,8 +1,8 @@
 /**
  * Reading and writing packed big-endian messages. Pigeonhole page, section 5.
  *
- * Messages are read from the front; bytes after the last field are ignored, which is how the padding
- * of Sphinx payloads goes away.
+ * Messages are read from the front; bytes after the last field are ignored, which is how the
+ * padding of Sphinx payloads goes away.
  */
 import { type Bytes, checkBytes } from "../../bytes/bytes.js";
 import { ProtocolError } from "../../errors/errors.js";

@@ -171,8 +171,8 @@ export function decodeReplicaReplyMessage(bytes: Uint8Array) {
 }
 
 /**
- * A box as replicas keep it on disk: ID ‖ payload length ‖ payload ‖ signature. The order differs from
- * that of a ReplicaWrite.
+ * A box as replicas keep it on disk: ID ‖ payload length ‖ payload ‖ signature. The order differs
+ * from that of a ReplicaWrite.
  * @throws TypeError, RangeError on wrong lengths.
  */
 export function encodeStoredBox(box: SignedBox): Bytes {

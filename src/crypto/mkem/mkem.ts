@@ -37,7 +37,9 @@ export interface MkemCiphertext {
   readonly envelope: Uint8Array;
 }
 
-/** What {@link mkemEncapsulate} makes: the ciphertext, and what the sender keeps for the replies. */
+/**
+ * What {@link mkemEncapsulate} makes: the ciphertext, and what the sender keeps for the replies.
+ */
 export interface MkemEncapsulation extends MkemCiphertext {
   readonly ephemeralPublicKey: Bytes;
   readonly deks: readonly Bytes[];
@@ -104,9 +106,9 @@ export async function mkemEncapsulate(
 /**
  * Opens an MKEM ciphertext by trying each DEK; the first that opens decides.
  * @returns the payload and the key (32 bytes) to seal the reply with.
- * @throws MKEMDecryptionFailedError when no DEK opens (`failed to trial decrypt`) or the envelope is
- * damaged; TypeError, RangeError on a malformed private key, and on an ephemeral public key that is
- * malformed or of low order.
+ * @throws MKEMDecryptionFailedError when no DEK opens (`failed to trial decrypt`) or the envelope
+ * is damaged; TypeError, RangeError on a malformed private key, and on an ephemeral public key that
+ * is malformed or of low order.
  */
 export async function mkemDecapsulate(
   scheme: NikeScheme,

@@ -16,7 +16,9 @@ function sizes(name: string, publicKeyLength: number, privateKeyLength: number):
   return { name, publicKeyLength, privateKeyLength };
 }
 
-/** Every scheme that networks know. Sizes are all that geometries need, so those are here for all. */
+/**
+ * Every scheme that networks know. Sizes are all that geometries need, so those are here for all.
+ */
 export const nikeSizes: readonly NikeSizes[] = [
   sizes("x25519", 32, 32),
   sizes("x448", 56, 56),

@@ -23,8 +23,8 @@ export function encodePleaseAdd(pleaseAdd: PleaseAdd): Bytes {
 }
 
 /**
- * Only the capability in a PleaseAdd, whose root key signed it: the rest is not to be looked at before
- * the signature is.
+ * Only the capability in a PleaseAdd, whose root key signed it: the rest is not to be looked at
+ * before the signature is.
  * @throws ProtocolError.
  */
 export function pleaseAddReadCap(bytes: Uint8Array): ReadCap {

@@ -48,7 +48,7 @@ const publicKeyOf = (replicaId: number) =>
   recipients.find((replica) => replica.replicaId === replicaId)?.publicKey;
 const { writeCap, readCap, firstMessageIndex } = generateKeypair();
 
-test("a write travels from client over courier to either replica, and its answer back", async () => {
+test("a write travels over the courier to either replica, and its answer back", async () => {
   const message = makeWriteMessage(sizes, writeCap, firstMessageIndex, utf8("hello"));
   assert.equal(message.payload.length, sizes.boxCiphertextLength);
   const sent = await createCourierEnvelope({ scheme, sizes, message, recipients, epoch: 476 });
@@ -174,7 +174,7 @@ test("an envelope needs the scheme of its geometry", async () => {
   );
 });
 
-test("a replica answers 7 to an unusable sender key, 8 without a key that fits, 5 to nonsense", async () => {
+test("a replica answers 7 to unusable sender keys, 8 without a fitting key, 5 to nonsense", async () => {
   const { command } = await createReplicaMessage({
     scheme,
     sizes,
@@ -228,7 +228,7 @@ test("a message to one replica comes back under the key that was kept", async ()
   assert.deepEqual(openReplicaReply([sent.replyKey], reply), { kind: "write", errorCode: 0 });
 });
 
-test("a reply that no replica's key opens is an MKEM failure; one with nonsense inside is not", async () => {
+test("a reply that no key opens is an MKEM failure; one with nonsense inside is not", async () => {
   const message = makeReadMessage(readCap, firstMessageIndex);
   const sent = await createCourierEnvelope({ scheme, sizes, message, recipients, epoch: 5 });
   const request = { scheme, envelopeDescriptor: sent.envelopeDescriptor, publicKeyOf };
@@ -257,7 +257,7 @@ test("a reply that no replica's key opens is an MKEM failure; one with nonsense 
   );
 });
 
-test("the descriptor keeps what opening needs, and the public keys are asked for its epoch", async () => {
+test("the descriptor keeps what opening needs; keys are asked for its epoch", async () => {
   const message = makeReadMessage(readCap, firstMessageIndex);
   const epoch = 2n ** 53n + 1n;
   const sent = await createCourierEnvelope({ scheme, sizes, message, recipients, epoch });

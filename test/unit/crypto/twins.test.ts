@@ -62,7 +62,7 @@ test("verification gives the verdict of the slow twin on every edge case", () =>
   assert.equal(edges.length, 10);
 });
 
-test("points are decoded and multiplied as by the slow twin, off-curve ones refused by both", () => {
+test("points are decoded and multiplied as by the slow twin, off-curve ones refused", () => {
   const random = chacha20Random(new Uint8Array(32).fill(3));
   let onCurve = 0;
   for (let i = 0; i < 16; i++) {

@@ -9,7 +9,7 @@
  *
  * @example
  * const { writeCap, readCap, firstMessageIndex } = generateKeypair();
- * const box = encryptBox(writeCap, firstMessageIndex, utf8("hello"));
+ * const box = encryptBox(writeCap, firstMessageIndex, new TextEncoder().encode("hello"));
  * const opened = openBox(readCap, firstMessageIndex, box); // { kind: "message", plaintext }
  * const next = nextMessageBoxIndex(firstMessageIndex);
  */

@@ -4,6 +4,8 @@
  * A stream is written and read box by box with one root key, so what costs time (decoding a point,
  * checking that a public half belongs to its seed, tables for multiplying) is done once per key and
  * kept for the keys used last. Both stores are bounded; tables are the largest part of them.
+ *
+ * Seeds of the streams written last thus stay in memory, as they do in the capabilities themselves.
  */
 import { type Bytes, copyBytes, equalBytes, toHex } from "../../bytes/bytes.js";
 import {

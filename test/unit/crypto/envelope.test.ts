@@ -174,7 +174,7 @@ test("an envelope needs the scheme of its geometry", async () => {
   );
 });
 
-test("a replica answers 7 to unusable sender keys, 8 without a fitting key, 5 to nonsense", async () => {
+test("a replica answers 7 to unusable keys, 8 without its own, 5 to nonsense", async () => {
   const { command } = await createReplicaMessage({
     scheme,
     sizes,

@@ -35,6 +35,8 @@ export interface DaemonOptions {
   readonly voucherScheme: NikeScheme;
   readonly authorities: readonly AuthorityRecord[];
   readonly random?: RandomSource | undefined;
+  /** Names the process (16 bytes); random by default. */
+  readonly instanceToken?: Bytes | undefined;
   /** Hears of clients' wrong frames and of failures inside; never of contents. */
   readonly onFault?: ((error: Error) => void) | undefined;
 }
@@ -52,7 +54,7 @@ export class Daemon {
   readonly #arq: Arq;
   readonly #dispatcher: Dispatcher;
   readonly #documentWaiters = new Set<() => void>();
-  #instanceToken: Bytes;
+  readonly #instanceToken: Bytes;
   #connected = false;
   #status = "";
   #announcedEpoch = -1;
@@ -63,7 +65,7 @@ export class Daemon {
     const onFault = options.onFault ?? ((): void => {});
     this.#options = { ...options, onFault };
     this.#random = random;
-    this.#instanceToken = random(16);
+    this.#instanceToken = options.instanceToken ?? random(16);
     this.#documents = new Documents(() => link.epoch().current);
     this.#schedule = new SendSchedule({
       clock,

@@ -1,0 +1,30 @@
+/** `npm run bench`: every benchmark, as a table and as JSON; names on the command line choose. */
+import { writeFileSync } from "node:fs";
+import { benchBoxes } from "./boxes.js";
+import { benchCopies } from "./copies.js";
+import { benchCtidh } from "./ctidh.js";
+import { benchDecoding } from "./decode.js";
+import { type BenchLine, isMet, measure, table } from "./report.js";
+import { benchRoundTrips } from "./round-trip.js";
+import { benchStartup } from "./startup.js";
+
+const benches: Readonly<Record<string, () => Promise<BenchLine[]> | BenchLine[]>> = {
+  startup: benchStartup,
+  decode: benchDecoding,
+  "round-trip": benchRoundTrips,
+  boxes: benchBoxes,
+  copies: benchCopies,
+  ctidh: benchCtidh,
+};
+
+const wanted = process.argv.slice(2);
+const lines: BenchLine[] = [];
+for (const [name, bench] of Object.entries(benches)) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  const found = await bench();
+  console.log(`\n${name}\n${table(found)}`);
+  lines.push(...found);
+}
+const report = lines.map((line) => ({ ...line, measure: measure(line), met: isMet(line) }));
+writeFileSync("bench-result.json", `${JSON.stringify(report, null, 2)}\n`);
+console.log("\nWritten to bench-result.json");

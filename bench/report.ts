@@ -1,0 +1,100 @@
+/** What a benchmark finds, and how it is shown. */
+
+/** One measured number; with a peer, their ratio and what was wanted of it. */
+export interface BenchLine {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  /** The same measured on something to compare with, in the same run. */
+  readonly peer?: { readonly name: string; readonly value: number };
+  /** What is wanted: of the ratio when there is a peer, else of the value. */
+  readonly wanted?: { readonly atLeast: number } | { readonly atMost: number };
+}
+
+/** `ours / peer`, or the value itself. */
+export function measure(line: BenchLine): number {
+  return line.peer ? line.value / line.peer.value : line.value;
+}
+
+/** Whether the line is as wanted; true where nothing is. */
+export function isMet(line: BenchLine): boolean {
+  if (!line.wanted) return true;
+  return "atLeast" in line.wanted
+    ? measure(line) >= line.wanted.atLeast
+    : measure(line) <= line.wanted.atMost;
+}
+
+/** A number with three significant digits, or all of a large one. */
+function short(value: number): string {
+  return Math.abs(value) >= 100 ? Math.round(value).toLocaleString("en") : value.toPrecision(3);
+}
+
+/** The lines as a table. */
+export function table(lines: readonly BenchLine[]): string {
+  const rows = lines.map((line) => {
+    const { peer, wanted } = line;
+    const goal = !wanted
+      ? ""
+      : "atLeast" in wanted
+        ? `>= ${wanted.atLeast}`
+        : `<= ${wanted.atMost}`;
+    return [
+      line.name,
+      `${short(line.value)} ${line.unit}`,
+      peer ? `${short(peer.value)} (${peer.name})` : "",
+      peer ? measure(line).toFixed(2) : "",
+      goal,
+      wanted ? (isMet(line) ? "met" : "MISSED") : "",
+    ];
+  });
+  const all = [["what", "ours", "peer", "ratio", "wanted", ""], ...rows];
+  const widths = all[0]!.map((_, i) => Math.max(...all.map((row) => row[i]!.length)));
+  return all
+    .map((row) =>
+      row
+        .map((cell, i) => cell.padEnd(widths[i]!))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}
+
+/** Runs `step` for about `ms` milliseconds and gives how often a second it ran. */
+export async function ratePerSecond(step: () => unknown, ms = 1000): Promise<number> {
+  for (let warm = 0; warm < 50; warm++) await step();
+  const start = performance.now();
+  let count = 0;
+  while (performance.now() - start < ms) {
+    await step();
+    count++;
+  }
+  return (count / (performance.now() - start)) * 1000;
+}
+
+/** The same for work that is synchronous: nothing is awaited, which would cost as much. */
+export function syncRatePerSecond(step: () => unknown, ms = 1000): number {
+  const warmUntil = performance.now() + ms / 4;
+  while (performance.now() < warmUntil) step();
+  const start = performance.now();
+  let count = 0;
+  while (performance.now() - start < ms) {
+    step();
+    count++;
+  }
+  return (count / (performance.now() - start)) * 1000;
+}
+
+/** The better of interleaved runs of two, so that a busy moment of the machine hits both alike. */
+export async function pairedRates(
+  ours: () => Promise<number> | number,
+  peer: () => Promise<number> | number,
+  rounds = 3,
+): Promise<[ours: number, peer: number]> {
+  let bestOurs = 0;
+  let bestPeer = 0;
+  for (let round = 0; round < rounds; round++) {
+    bestOurs = Math.max(bestOurs, await ours());
+    bestPeer = Math.max(bestPeer, await peer());
+  }
+  return [bestOurs, bestPeer];
+}

@@ -1,0 +1,182 @@
+/**
+ * Requests a second over a Unix socket: our client and daemon, against a peer that only splits
+ * frames and runs the same CBOR library on the same bytes, against a bare socket echo, and against
+ * the Python client on the same daemon.
+ */
+import { spawnSync } from "node:child_process";
+import { createConnection, createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { decode, encode } from "cborg";
+import { ThinClient } from "katzenpost-thinclient";
+import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { type BenchLine, pairedRates } from "./report.js";
+
+const index = new Uint8Array(104).fill(7);
+const queryId = new Uint8Array(16).fill(9);
+const request = { get_message_box_index_counter: { query_id: queryId, message_box_index: index } };
+const reply = {
+  get_message_box_index_counter_reply: {
+    query_id: queryId,
+    counter: 506381209866536711n,
+    error_code: 0,
+  },
+};
+
+/** Runs `call` with `inFlight` at once for about `ms`; gives calls a second. */
+async function throughput(
+  call: () => Promise<unknown>,
+  inFlight: number,
+  ms = 800,
+): Promise<number> {
+  const end = performance.now() + ms;
+  let count = 0;
+  const start = performance.now();
+  await Promise.all(
+    Array.from({ length: inFlight }, async () => {
+      while (performance.now() < end) {
+        await call();
+        count++;
+      }
+    }),
+  );
+  return (count / (performance.now() - start)) * 1000;
+}
+
+/** Splits frames and nothing else. */
+function onFrames(socket: Socket, onFrame: (body: Uint8Array) => void): void {
+  let held = Buffer.alloc(0);
+  socket.on("data", (chunk) => {
+    held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
+    while (held.length >= 4 && held.length >= 4 + held.readUInt32BE(0)) {
+      const length = held.readUInt32BE(0);
+      onFrame(new Uint8Array(held.subarray(4, 4 + length)));
+      held = held.subarray(4 + length);
+    }
+  });
+}
+
+function frame(body: Uint8Array): Buffer {
+  const prefix = Buffer.alloc(4);
+  prefix.writeUInt32BE(body.length);
+  return Buffer.concat([prefix, body]);
+}
+
+const options = { useMaps: true, allowBigInt: true };
+
+/** A server and a client that answer and ask the same, and do nothing else. */
+async function startPeer(path: string): Promise<{ call(): Promise<unknown>; close(): void }> {
+  const server = createServer((socket) =>
+    onFrames(socket, (body) => {
+      decode(body, options);
+      socket.write(frame(encode(reply)));
+    }),
+  );
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  const socket = createConnection(path);
+  const waiting: ((value: unknown) => void)[] = [];
+  onFrames(socket, (body) => waiting.shift()!(decode(body, options)));
+  return {
+    call: () =>
+      new Promise((resolve) => {
+        waiting.push(resolve);
+        socket.write(frame(encode(request)));
+      }),
+    close: () => {
+      socket.destroy();
+      server.close();
+    },
+  };
+}
+
+/** Bytes there and back. */
+async function startEcho(path: string): Promise<{ call(): Promise<unknown>; close(): void }> {
+  const server = createServer((socket) => socket.pipe(socket));
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  const socket = createConnection(path);
+  const bytes = frame(encode(request));
+  const waiting: ((value: unknown) => void)[] = [];
+  let received = 0;
+  socket.on("data", (chunk) => {
+    for (received += chunk.length; received >= bytes.length; received -= bytes.length) {
+      waiting.shift()!(null);
+    }
+  });
+  return {
+    call: () =>
+      new Promise((resolve) => {
+        waiting.push(resolve);
+        socket.write(bytes);
+      }),
+    close: () => {
+      socket.destroy();
+      server.close();
+    },
+  };
+}
+
+/** Calls a second of the Python client, sequential and 64 in flight; null when it is not there. */
+function python(address: string): { sequential: number; parallel: number } | null {
+  const interpreter = process.env["KATZ_PYTHON"] ?? "python3";
+  const script = join(import.meta.dirname, "../../bench/round_trip.py");
+  const result = spawnSync(interpreter, [script, address], { encoding: "utf8", timeout: 60_000 });
+  if (result.status !== 0) return null;
+  return JSON.parse(result.stdout.trim().split("\n").at(-1)!) as {
+    sequential: number;
+    parallel: number;
+  };
+}
+
+/** Runs the comparison. */
+export async function benchRoundTrips(): Promise<BenchLine[]> {
+  const path = (name: string): string => join(tmpdir(), `katz-bench-${process.pid}-${name}.sock`);
+  await using daemon = await DevDaemon.start({
+    listen: [`unix:${path("daemon")}`, "tcp:127.0.0.1:0"],
+  });
+  await using client = await ThinClient.connect(daemon.config());
+  const keys = await client.newKeypair(new Uint8Array(32));
+  const call = (): Promise<unknown> => client.getMessageBoxIndexCounter(keys.firstMessageIndex);
+  const peer = await startPeer(path("peer"));
+  const echo = await startEcho(path("echo"));
+  const lines: BenchLine[] = [];
+  try {
+    for (const [name, inFlight] of [
+      ["sequential", 1],
+      ["64 in flight", 64],
+    ] as const) {
+      const [ours, theirs] = await pairedRates(
+        () => throughput(call, inFlight),
+        () => throughput(peer.call, inFlight),
+      );
+      lines.push({
+        name: `request round trip, ${name}`,
+        value: ours,
+        unit: "/s",
+        peer: { name: "frames + CBOR library", value: theirs },
+        wanted: { atLeast: 0.7 },
+      });
+      const bare = await throughput(echo.call, inFlight);
+      lines.push({
+        name: `request round trip, ${name}`,
+        value: ours,
+        unit: "/s",
+        peer: { name: "bare socket echo", value: bare },
+      });
+    }
+    const others = python(daemon.addresses[1]!.slice("tcp:".length));
+    if (!others) console.log("Python client: not run (set KATZ_PYTHON to one that has it)");
+    for (const [i, rate] of Object.values(others ?? {}).entries()) {
+      lines.push({
+        name: `request round trip, ${i === 0 ? "sequential" : "64 in flight"}`,
+        value: lines[2 * i]!.value,
+        unit: "/s",
+        peer: { name: "Python client", value: rate },
+        wanted: { atLeast: i === 0 ? 1 : 2 },
+      });
+    }
+  } finally {
+    peer.close();
+    echo.close();
+  }
+  return lines;
+}

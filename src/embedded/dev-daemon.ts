@@ -1,0 +1,235 @@
+/**
+ * The embedded development daemon: a whole network and a daemon in one process, behind the real
+ * protocol on real sockets. It gives no anonymity.
+ */
+import type { Bytes } from "../bytes/bytes.js";
+import type { Clock } from "../clock/clock.js";
+import { realClock } from "../clock/real.js";
+import { pigeonholeSizesOf } from "../crypto/geometry.js";
+import { Daemon } from "../daemon/daemon.js";
+import { InvalidStateError } from "../errors/errors.js";
+import { type Timing, instantTiming, upstreamTiming } from "../mixnet/timing.js";
+import { EmbeddedNetwork } from "../network/network.js";
+import type { Rates } from "../network/parameters.js";
+import { derivedRandom, seedBytes } from "../network/random.js";
+import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
+import { listen } from "../platform/node-listen.js";
+import { parseAddress } from "../transport/address.js";
+import { DialConfig } from "../transport/dial-config.js";
+import { memoryPair } from "../transport/memory.js";
+import type { Listener, Transport } from "../transport/transport.js";
+import { checkDevDaemonOptions } from "./dev-daemon-options.js";
+import { NikeSchemes } from "./nike-schemes.js";
+
+/** What an embedded daemon is started with. */
+export interface DevDaemonOptions extends Partial<Rates> {
+  /**
+   * Where to listen: `unix:PATH`, `unix:@NAME`, `tcp:HOST:PORT` (port 0: a free one) or
+   * `ws://HOST:PORT`; one or several. None: only in-memory connections, see {@link DevDaemon.dial}.
+   */
+  readonly listen?: string | readonly string[] | undefined;
+  /** Same seed, same keys, paths, delays and losses; different each time without one. */
+  readonly seed?: string | Uint8Array | undefined;
+  /** What everything waits by; the platform's clock by default, a virtual one in tests. */
+  readonly clock?: Clock | undefined;
+  /**
+   * `instant` (default): packets take no time, retries keep a pace. `realistic`: delays, rates and
+   * waits of a development network.
+   */
+  readonly mixing?: "instant" | "realistic" | undefined;
+  /** Waits to change; the rest is as `mixing` says. */
+  readonly timing?: Partial<Timing> | undefined;
+  /** Length of an epoch in milliseconds; 20 minutes by default. */
+  readonly epochMs?: number | undefined;
+  /** Service nodes with a courier; 3 by default. */
+  readonly couriers?: number | undefined;
+  /** Storage replicas; 5 by default. */
+  readonly replicas?: number | undefined;
+  readonly mixesPerLayer?: number | undefined;
+  /**
+   * Key exchange of the storage: `x25519` (default), or `CTIDH1024-X25519` as on upstream's
+   * networks, where each envelope takes seconds.
+   */
+  readonly nike?: "x25519" | "CTIDH1024-X25519" | undefined;
+  /** Bytes a packet carries; the default (1,872, or 2,000 with CTIDH) makes boxes of 1,549 bytes. */
+  readonly userForwardPayloadLength?: number | undefined;
+  /** Whether others than this machine may connect; default false. */
+  readonly allowRemote?: boolean | undefined;
+  /** Origins of web pages that may connect by WebSocket; each needs the token too. */
+  readonly allowedOrigins?: readonly string[] | undefined;
+  /** What web pages must offer as sub-protocol. */
+  readonly token?: string | undefined;
+  /** Hears of failures inside, never of contents. */
+  readonly onFault?: ((error: Error) => void) | undefined;
+}
+
+/** A running embedded network with its daemon. */
+export class DevDaemon implements AsyncDisposable {
+  /** The network behind the daemon, with its fault controls. */
+  readonly network: EmbeddedNetwork;
+  /** What everything here waits by. */
+  readonly clock: Clock;
+  readonly #options: DevDaemonOptions;
+  readonly #schemes: NikeSchemes;
+  readonly #pigeonholeGeometry: PigeonholeGeometry;
+  readonly #random: (length: number) => Bytes;
+  #daemon: Daemon | null = null;
+  #addresses: readonly string[] = [];
+  #instanceToken: Bytes | null = null;
+  #closed = false;
+
+  private constructor(options: DevDaemonOptions) {
+    checkDevDaemonOptions(options);
+    const nike = options.nike ?? "x25519";
+    this.#options = options;
+    this.clock = options.clock ?? realClock;
+    this.#schemes = new NikeSchemes(this.clock);
+    const { listen: _, timing: __, nike: ___, allowRemote: ____, ...forNetwork } = options;
+    const { allowedOrigins: _____, token: ______, ...rest } = forNetwork;
+    this.network = new EmbeddedNetwork({
+      ...rest,
+      clock: this.clock,
+      userForwardPayloadLength:
+        options.userForwardPayloadLength ?? (nike === "x25519" ? 1872 : 2000),
+    });
+    this.#pigeonholeGeometry = PigeonholeGeometry.fromSphinx(this.network.geometry, nike);
+    this.#random = derivedRandom(seedBytes(options.seed), "daemon");
+  }
+
+  /**
+   * Starts network and daemon; resolves when it listens everywhere.
+   * @throws ConfigError, RangeError, TypeError for options that cannot be; nothing runs then.
+   */
+  static async start(options: DevDaemonOptions = {}): Promise<DevDaemon> {
+    const running = new DevDaemon(options);
+    try {
+      await running.network.start();
+      await running.#startDaemon(listenAddresses(options));
+    } catch (error) {
+      await running.close();
+      throw error;
+    }
+    return running;
+  }
+
+  /** Where it listens, with the real ports. */
+  get addresses(): readonly string[] {
+    return this.#addresses;
+  }
+
+  /** The daemon. @throws InvalidStateError between {@link crash} and {@link restart}. */
+  get daemon(): Daemon {
+    if (this.#daemon) return this.#daemon;
+    throw new InvalidStateError("the embedded daemon is not running: restart() it");
+  }
+
+  /** Whether the daemon runs. */
+  get isRunning(): boolean {
+    return this.#daemon !== null;
+  }
+
+  /** A client's configuration for the address of that number. */
+  config(index = 0): { readonly dial: DialConfig } {
+    const address = this.#addresses[index];
+    if (address === undefined) {
+      throw new RangeError(
+        `\`index\` must be below ${this.#addresses.length}, the number of addresses, got ${index}`,
+      );
+    }
+    const parsed = parseAddress(address);
+    const { token } = this.#options;
+    return { dial: DialConfig.fromAddress(parsed, parsed.kind === "ws" ? token : undefined) };
+  }
+
+  /** A connection inside this process; fits a client's `dial` option. */
+  readonly dial = async (): Promise<Transport> => {
+    const [ours, theirs] = memoryPair();
+    this.daemon.serve(ours);
+    return theirs;
+  };
+
+  /** The daemon stops as if killed: connections reset, sessions forgotten. The network goes on. */
+  async crash(): Promise<void> {
+    const daemon = this.#daemon;
+    this.#daemon = null;
+    await daemon?.crash();
+  }
+
+  /**
+   * Starts the daemon again at the same addresses; says good-bye first if it runs.
+   * @param options.newInstance whether it has another instance token; true by default.
+   */
+  async restart(options: { readonly newInstance?: boolean } = {}): Promise<void> {
+    if (this.#closed) throw new InvalidStateError("the embedded network is closed");
+    const daemon = this.#daemon;
+    this.#daemon = null;
+    await daemon?.close();
+    if (options.newInstance ?? true) this.#instanceToken = null;
+    await this.#startDaemon(this.#addresses);
+  }
+
+  /** Stops daemon and network. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    const daemon = this.#daemon;
+    this.#daemon = null;
+    await daemon?.close();
+    await this.network.close();
+    this.#schemes.close();
+  }
+
+  /** As {@link close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #startDaemon(addresses: readonly string[]): Promise<void> {
+    const { mixing = "instant", nike = "x25519", onFault } = this.#options;
+    const listeners: Listener[] = [];
+    try {
+      for (const address of addresses) listeners.push(await this.#listen(address));
+    } catch (error) {
+      await Promise.all(listeners.map((listener) => listener.close()));
+      throw error;
+    }
+    const base = mixing === "instant" ? instantTiming : upstreamTiming;
+    const daemon = new Daemon({
+      link: this.network.link(),
+      clock: this.clock,
+      timing: { ...base, ...this.#options.timing },
+      mixing,
+      geometry: this.network.geometry,
+      pigeonholeGeometry: this.#pigeonholeGeometry,
+      sizes: pigeonholeSizesOf(this.#pigeonholeGeometry),
+      scheme: this.#schemes.named(nike),
+      voucherScheme: this.#schemes.named("CTIDH1024-X25519"),
+      authorities: this.network.authorities,
+      random: this.#random,
+      instanceToken: this.#instanceToken ?? this.#random(16),
+      onFault,
+    });
+    this.#instanceToken = daemon.instanceToken;
+    this.#daemon = daemon;
+    this.#addresses = listeners.map((listener) => listener.address);
+    for (const listener of listeners) daemon.listen(listener);
+  }
+
+  #listen(text: string): Promise<Listener> {
+    const address = parseAddress(text);
+    const { allowRemote, allowedOrigins, token } = this.#options;
+    const remote = allowRemote === undefined ? {} : { allowRemote };
+    if (address.kind === "unix") return listen(address);
+    if (address.kind === "tcp") return listen(address, remote);
+    return listen(address, {
+      ...remote,
+      ...(allowedOrigins === undefined ? {} : { allowedOrigins }),
+      ...(token === undefined ? {} : { token }),
+    });
+  }
+}
+
+function listenAddresses(options: DevDaemonOptions): readonly string[] {
+  const { listen: addresses = [] } = options;
+  return typeof addresses === "string" ? [addresses] : addresses;
+}

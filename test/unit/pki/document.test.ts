@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { fromHex, toHex, utf8ToText } from "../../../src/bytes/bytes.js";
 import { isThinClientError } from "../../../src/errors/errors.js";
 import { decodeCertificate } from "../../../src/pki/certificate.js";
@@ -189,7 +189,7 @@ test("a printed document shows its descriptors decoded and leaves the document a
     assert.ok(text.includes(`Name: "${name}"`), name);
   }
   assert.ok(text.includes(toHex(doc.sharedRandomValue)));
-  assert.ok(doc.fields.get("Topology") instanceof Array);
+  assert.ok(Array.isArray(doc.fields.get("Topology")));
   assert.ok((doc.fields.get("GatewayNodes") as unknown[])[0] instanceof Uint8Array);
   assert.equal(prettyPrintPkiDoc(doc), text);
   assert.throws(() => prettyPrintPkiDoc({} as PkiDocument), TypeError);

@@ -54,7 +54,7 @@ test("the text form of a geometry lists every member by its name on the wire", (
 
 test("constructors refuse what is no length and no name, and SphinxGeometry is the same class", () => {
   assert.equal(SphinxGeometry, Geometry);
-  const { packetLength: _, ...rest } = geometry;
+  const rest: Partial<GeometryFields> = Object.fromEntries(Object.entries(geometry));
   const made = (packetLength: unknown): Geometry =>
     new Geometry({ ...rest, packetLength } as GeometryFields);
   assert.deepEqual(made(3082), geometry);
@@ -64,7 +64,7 @@ test("constructors refuse what is no length and no name, and SphinxGeometry is t
   for (const value of [-1, 1.5, NaN]) {
     assert.throws(() => made(value), { name: "RangeError", message: /`packetLength`/ });
   }
-  assert.throws(() => new Geometry({ ...geometry, nikeName: 1 as never }), TypeError);
+  assert.throws(() => new Geometry({ ...rest, nikeName: 1 as never } as GeometryFields), TypeError);
   assert.throws(() => new PigeonholeGeometry({ maxPlaintextPayloadLength: -1 }), RangeError);
   assert.throws(() => new PigeonholeGeometry({ nikeName: 1 as never }), TypeError);
   const nope = { nike: "nope", nrHops: 5, userForwardPayloadLength: 1 };

@@ -1,0 +1,54 @@
+/** A directory authority: an identity that signs consensus documents. */
+import { x25519PublicKey } from "#platform";
+import { ed25519 } from "@noble/curves/ed25519.js";
+import type { Bytes } from "../../bytes/bytes.js";
+import type { IdentityHash } from "../../bytes/opaque.js";
+import { encodePublicKeyPem } from "../../pki/pem.js";
+import { identityHash } from "../../pki/services.js";
+import { derive } from "../random.js";
+import { authorityAddress } from "../topology.js";
+
+/** Scheme of the authorities' signatures. */
+export const PKI_SIGNATURE_SCHEME = "Ed25519";
+/** Scheme of the network's links. */
+export const WIRE_KEM_SCHEME = "x25519";
+
+/** What clients are told of an authority. Protocol page, section 4.8. */
+export interface AuthorityIdentity {
+  readonly identifier: string;
+  readonly pkiSignatureScheme: string;
+  readonly wireKemScheme: string;
+  readonly addresses: string[];
+  readonly identityPublicKeyPem: string;
+  readonly linkPublicKeyPem: string;
+  /** BLAKE2b-256 of the identity public key. */
+  readonly identityKeyHash: IdentityHash;
+}
+
+/** A directory authority with its keys. */
+export class Authority {
+  readonly identity: AuthorityIdentity;
+  readonly #secret: Bytes;
+
+  /** The authority with number `index` (from 0) of the network that `seed` determines. */
+  constructor(seed: Uint8Array, index: number) {
+    const identifier = `auth${index + 1}`;
+    const own = derive(seed, `authority ${identifier}`);
+    this.#secret = derive(own, "identity");
+    const publicKey = ed25519.getPublicKey(this.#secret);
+    this.identity = {
+      identifier,
+      pkiSignatureScheme: PKI_SIGNATURE_SCHEME,
+      wireKemScheme: WIRE_KEM_SCHEME,
+      addresses: [authorityAddress(index)],
+      identityPublicKeyPem: encodePublicKeyPem(PKI_SIGNATURE_SCHEME, publicKey),
+      linkPublicKeyPem: encodePublicKeyPem(WIRE_KEM_SCHEME, x25519PublicKey(derive(own, "link"))),
+      identityKeyHash: identityHash(publicKey),
+    };
+  }
+
+  /** Ed25519 signature (64 bytes) of `message`. RFC 8032. */
+  sign(message: Uint8Array): Bytes {
+    return ed25519.sign(message, this.#secret) as Bytes;
+  }
+}

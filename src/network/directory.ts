@@ -1,0 +1,125 @@
+/** Publishes the consensus of each epoch in time. Mixnet page, sections 3.1 and 3.6. */
+import type { Clock, Timer } from "../clock/clock.js";
+import type { ConsensusDocument } from "../mixnet/link.js";
+import { PkiDocument } from "../pki/document.js";
+import type { NetworkTime } from "./network-time.js";
+
+/** A published document, decoded once for all links. */
+export interface PublishedDocument extends ConsensusDocument {
+  readonly decoded: PkiDocument;
+}
+
+/** What a directory works with. */
+export interface DirectoryOptions {
+  readonly clock: Clock;
+  readonly time: NetworkTime;
+  /** Makes the document of an epoch. */
+  readonly make: (epoch: number) => Promise<{ certificate: Uint8Array; document: Uint8Array }>;
+  /** A document can be had, or its epoch begins. */
+  readonly onDocument: (document: PublishedDocument) => void;
+  /** Making a document failed; it is tried again in the next step. */
+  readonly onFault: (error: Error) => void;
+}
+
+/** From this part of an epoch on the next one's document can be had. */
+const nextDocumentAt = 5 / 8;
+
+/** The documents of the previous, the current and the next epoch. */
+export class Directory {
+  readonly #options: DirectoryOptions;
+  readonly #documents = new Map<number, PublishedDocument>();
+  readonly #making = new Map<number, Promise<void>>();
+  #withheld = false;
+  #announced = -1;
+  #timer: Timer | null = null;
+  #closed = false;
+
+  constructor(options: DirectoryOptions) {
+    this.#options = options;
+  }
+
+  /** What can be had, by epoch. */
+  documents(): PublishedDocument[] {
+    return [...this.#documents.values()].sort((a, b) => a.epoch - b.epoch);
+  }
+
+  /** The current epoch's document, else that of the epoch before, else undefined. */
+  current(): PublishedDocument | undefined {
+    const { current } = this.#options.time.epoch();
+    return this.#documents.get(current) ?? this.#documents.get(current - 1);
+  }
+
+  /**
+   * Does what the time asks for, now and from now on each time when something becomes due.
+   * @throws (rejects) with what making a document threw.
+   */
+  async step(): Promise<void> {
+    if (this.#closed) return;
+    this.#arm();
+    const { current, periodMs, leftMs } = this.#options.time.epoch();
+    for (const epoch of this.#documents.keys()) {
+      if (epoch < current - 1 || epoch > current + 1) this.#documents.delete(epoch);
+    }
+    if (this.#withheld) return;
+    const known = this.#documents.get(current);
+    if (known !== undefined) this.#announce(known);
+    else await this.#publish(current);
+    if (leftMs <= periodMs * (1 - nextDocumentAt)) await this.#publish(current + 1);
+  }
+
+  /** Keeps new documents back, or lets them out. */
+  setWithheld(withheld: boolean): void {
+    this.#withheld = withheld;
+    if (!withheld) this.#stepLater();
+  }
+
+  /** Stops. Idempotent. */
+  close(): void {
+    this.#closed = true;
+    this.#timer?.cancel();
+  }
+
+  #stepLater(): void {
+    this.step().catch((error: unknown) => {
+      this.#options.onFault(error instanceof Error ? error : new Error(String(error)));
+    });
+  }
+
+  #arm(): void {
+    this.#timer?.cancel();
+    const { periodMs, leftMs } = this.#options.time.epoch();
+    const untilNext = leftMs - periodMs * (1 - nextDocumentAt);
+    // Timers may fire a little early by the wall clock; then this is armed again for the rest.
+    const wait = Math.ceil(Math.max(untilNext > 0 ? untilNext : leftMs, 1));
+    this.#timer = this.#options.clock.after(wait, () => this.#stepLater(), { background: true });
+  }
+
+  #publish(epoch: number): Promise<void> {
+    if (this.#documents.has(epoch)) return Promise.resolve();
+    let making = this.#making.get(epoch);
+    if (making === undefined) {
+      making = this.#make(epoch).finally(() => this.#making.delete(epoch));
+      this.#making.set(epoch, making);
+    }
+    return making;
+  }
+
+  async #make(epoch: number): Promise<void> {
+    const { certificate, document } = await this.#options.make(epoch);
+    if (this.#closed || this.#withheld) return;
+    const { current } = this.#options.time.epoch();
+    if (epoch < current - 1 || epoch > current + 1) return;
+    const decoded = PkiDocument.decode(document);
+    const published = { epoch, certificate, document, decoded };
+    this.#documents.set(epoch, published);
+    if (epoch === current) this.#announced = epoch;
+    this.#options.onDocument(published);
+  }
+
+  /** A document that was handed out ahead of its epoch is told of again when that begins. */
+  #announce(document: PublishedDocument): void {
+    if (this.#announced === document.epoch) return;
+    this.#announced = document.epoch;
+    this.#options.onDocument(document);
+  }
+}

@@ -1,0 +1,256 @@
+/** A daemon's access to the embedded network. */
+import type { RandomSource } from "../bytes/bytes.js";
+import type { SurbId } from "../bytes/opaque.js";
+import type { Clock } from "../clock/clock.js";
+import { InvalidStateError } from "../errors/errors.js";
+import {
+  LinkError,
+  type MixnetLink,
+  type MixnetLinkHandlers,
+  type OutgoingPacket,
+  type SentPacket,
+} from "../mixnet/link.js";
+import type { Geometry } from "../pki/geometry.js";
+import { findServices } from "../pki/services.js";
+import type { PublishedDocument } from "./directory.js";
+import type { NetworkFaults } from "./faults.js";
+import type { PacketQueue } from "./mix/packet-queue.js";
+import { type Route, chooseRoute, hopDelay } from "./mix/path.js";
+import type { NetworkTime } from "./network-time.js";
+import { pick } from "./random.js";
+import type { NetworkNode } from "./topology.js";
+
+/** How often each thing happened, since the network began. */
+export interface TrafficCounts {
+  /** Packets that left a client, decoys included. */
+  sent: number;
+  /** Loop decoys among them. */
+  decoys: number;
+  /** Packets that a service received. */
+  delivered: number;
+  /** Packets for an endpoint that no service has. */
+  undeliverable: number;
+  /** Replies that reached a client. */
+  replies: number;
+  /** Packets lost, each way. */
+  lost: number;
+}
+
+/** What a link shares with its network. */
+export interface LinkSurroundings {
+  readonly clock: Clock;
+  readonly time: NetworkTime;
+  readonly geometry: Geometry;
+  readonly gateways: readonly NetworkNode[];
+  readonly mixing: "instant" | "realistic";
+  readonly faults: NetworkFaults;
+  readonly packets: PacketQueue;
+  readonly traffic: TrafficCounts;
+  /** The documents that gateways hand out. */
+  readonly documents: () => readonly PublishedDocument[];
+  /**
+   * Gives a packet, its payload padded, to the service it is for; what comes back goes to `reply`,
+   * now or later. `reply` is null when none is wanted.
+   */
+  readonly deliver: (packet: OutgoingPacket, reply: ((payload: Uint8Array) => void) | null) => void;
+  /** The link was closed. */
+  readonly onClose: (link: EmbeddedLink) => void;
+}
+
+const offlineText = "client/conn: not connected to the Gateway";
+
+/** One client's connection to a gateway of the embedded network. */
+export class EmbeddedLink implements MixnetLink {
+  readonly #around: LinkSurroundings;
+  readonly #random: RandomSource;
+  #handlers: MixnetLinkHandlers | null = null;
+  #gateway: NetworkNode;
+  #connected = false;
+  /** Counts connections: each has a name of its own, by which replies come back. */
+  #connection = 0;
+  #told = new Set<PublishedDocument>();
+  #known: readonly PublishedDocument[] = [];
+  #closed = false;
+
+  /** @param random draws gateways, ways and delays. */
+  constructor(around: LinkSurroundings, random: RandomSource) {
+    this.#around = around;
+    this.#random = random;
+    this.#gateway = pick(random, around.gateways);
+  }
+
+  /** @throws InvalidStateError when it was opened before. */
+  open(handlers: MixnetLinkHandlers): void {
+    if (this.#handlers !== null) throw new InvalidStateError("the link is open already");
+    this.#handlers = handlers;
+    this.#around.clock.soon(() => {
+      if (this.#closed) return;
+      if (this.#around.faults.online) this.#connect();
+      else handlers.onStatus({ connected: false, error: offlineText });
+    });
+  }
+
+  async send(packet: OutgoingPacket): Promise<SentPacket> {
+    const { userForwardPayloadLength } = this.#around.geometry;
+    if (!this.#connected) throw new LinkError(offlineText);
+    if (packet.recipient.length < 1 || packet.recipient.length > 32) {
+      throw new LinkError(
+        `client: invalid recipient: must be 1 to 32 bytes, got ${packet.recipient.length}`,
+      );
+    }
+    if (packet.payload.length > userForwardPayloadLength) {
+      throw new LinkError(
+        `message too large: ${packet.payload.length} > ${userForwardPayloadLength}`,
+      );
+    }
+    const route = this.#route(packet);
+    const { surbId } = packet;
+    this.#dispatch(
+      packet,
+      route,
+      surbId === null ? null : (payload) => this.#take(surbId, payload),
+    );
+    return {
+      sentAt: this.#around.clock.now(),
+      replyEtaMs: surbId === null ? 0 : route.forwardMs + route.serviceMs + route.replyMs,
+    };
+  }
+
+  async sendDecoy(): Promise<void> {
+    const document = this.#document();
+    if (!this.#connected || document === undefined) return;
+    const echoes = findServices("echo", document.decoded);
+    if (echoes.length === 0) return;
+    const [destination, recipient] = pick(this.#random, echoes).toDestination();
+    // A decoy has a reply block like any other packet; its name is known to nobody.
+    const surbId = this.#random(16) as SurbId;
+    const packet = { destination, recipient, payload: new Uint8Array(0), surbId };
+    try {
+      this.#dispatch(packet, this.#route(packet), () => {});
+      this.#around.traffic.decoys++;
+    } catch (error) {
+      if (!(error instanceof LinkError)) throw error;
+    }
+  }
+
+  epoch(): { readonly current: number; readonly periodMs: number; readonly leftMs: number } {
+    return this.#around.time.epoch();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#connected = false;
+    this.#connection++;
+    this.#around.onClose(this);
+  }
+
+  /** The network tells of a document, or that the epoch of one has begun. */
+  documentPublished(document: PublishedDocument): void {
+    if (!this.#connected) return;
+    this.#told.add(document);
+    this.#known = this.#around.documents();
+    this.#handlers?.onDocument(document);
+  }
+
+  /** The network's gateways became reachable or unreachable. */
+  reachabilityChanged(online: boolean): void {
+    if (this.#closed || this.#handlers === null) return;
+    if (!online && this.#connected) {
+      this.#connected = false;
+      this.#connection++;
+      this.#handlers.onStatus({ connected: false, error: offlineText });
+    } else if (online && !this.#connected) {
+      this.#around.clock.soon(() => this.#connect());
+    }
+  }
+
+  /** Which gateway the link leads to. */
+  get gateway(): string {
+    return this.#gateway.name;
+  }
+
+  /** Whether the link is up. */
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  #connect(): void {
+    if (this.#closed || this.#connected || !this.#around.faults.online) return;
+    if (this.#connection > 0) this.#gateway = pick(this.#random, this.#around.gateways);
+    this.#connected = true;
+    this.#handlers?.onStatus({ connected: true, error: "" });
+    const documents = this.#around.documents();
+    this.#told = new Set([...this.#told].filter((document) => documents.includes(document)));
+    for (const document of documents) {
+      if (this.#connected && !this.#told.has(document)) this.documentPublished(document);
+    }
+  }
+
+  /** The document to go by: that of the current epoch, else that of the one before. */
+  #document(): PublishedDocument | undefined {
+    const { current } = this.#around.time.epoch();
+    const of = (epoch: number): PublishedDocument | undefined =>
+      this.#known.find((document) => document.epoch === epoch);
+    return of(current) ?? of(current - 1);
+  }
+
+  #route(packet: OutgoingPacket): Route {
+    const document = this.#document()?.decoded;
+    if (document === undefined) {
+      throw new LinkError("client/conn: PKI error: no document for the current epoch");
+    }
+    const { mixing, time } = this.#around;
+    return chooseRoute({
+      document,
+      gateway: this.#gateway.identityHash,
+      destination: packet.destination,
+      wantsReply: packet.surbId !== null,
+      random: this.#random,
+      delay: mixing === "instant" ? () => 0 : () => hopDelay(this.#random, document.mu),
+      epochIn: (ms) => time.epochIn(ms),
+      periodMs: time.periodMs,
+    });
+  }
+
+  #dispatch(
+    packet: OutgoingPacket,
+    route: Route,
+    onReply: ((payload: Uint8Array) => void) | null,
+  ): void {
+    const { clock, faults, packets, traffic } = this.#around;
+    const connection = this.#connection;
+    // The sender may use its buffers again as soon as this returns.
+    const payload = new Uint8Array(this.#around.geometry.userForwardPayloadLength);
+    payload.set(packet.payload);
+    const onItsWay = { ...packet, payload, recipient: packet.recipient.slice() };
+    traffic.sent++;
+    if (faults.takeLoss("forward")) {
+      traffic.lost++;
+      return;
+    }
+    packets.add(route.forwardMs + faults.extraDelayMs, () => {
+      const holdUntil = clock.monotonic() + route.serviceMs;
+      const goBack = (answer: Uint8Array): void => {
+        if (faults.takeLoss("reply")) {
+          traffic.lost++;
+          return;
+        }
+        const heldBackMs = Math.max(0, holdUntil - clock.monotonic());
+        packets.add(heldBackMs + route.replyMs + faults.extraDelayMs, () => {
+          if (connection !== this.#connection) {
+            traffic.lost++;
+            return;
+          }
+          traffic.replies++;
+          onReply?.(answer);
+        });
+      };
+      this.#around.deliver(onItsWay, onReply === null ? null : goBack);
+    });
+  }
+
+  #take(surbId: SurbId, payload: Uint8Array): void {
+    this.#handlers?.onReply({ surbId, payload });
+  }
+}

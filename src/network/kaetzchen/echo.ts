@@ -1,0 +1,20 @@
+/** The service that gives back what it gets. */
+import type { Kaetzchen, ServiceRequest } from "./kaetzchen.js";
+
+/**
+ * Answers with the payload it received, when a reply is wanted. Real networks run it as `echo`, and
+ * as `testdest` for tests. Protocol page, section 7.5.
+ */
+export class EchoService implements Kaetzchen {
+  readonly capability: string;
+  readonly endpoint: string;
+
+  constructor(capability = "echo", endpoint = `+${capability}`) {
+    this.capability = capability;
+    this.endpoint = endpoint;
+  }
+
+  handle({ payload, wantsReply }: ServiceRequest): Uint8Array | null {
+    return wantsReply ? payload : null;
+  }
+}

@@ -1,0 +1,364 @@
+/**
+ * A whole mixnet inside one process: documents as the real authorities make them, ways and delays as
+ * real packets have them, services that answer. Packets are not encrypted and nobody mixes: it gives
+ * no anonymity, and is for development and tests only.
+ */
+import { type Bytes, toHex } from "../bytes/bytes.js";
+import type { Clock } from "../clock/clock.js";
+import type { ConsensusDocument, MixnetLink, OutgoingPacket } from "../mixnet/link.js";
+import type { PkiDocument } from "../pki/document.js";
+import { DEFAULT_EPOCH_MS, replicaEpoch } from "../pki/epoch.js";
+import { Geometry } from "../pki/geometry.js";
+import { Authority, type AuthorityIdentity } from "./authority/authority.js";
+import { encodeDocument, signDocument } from "./authority/consensus.js";
+import { Directory } from "./directory.js";
+import { EmbeddedLink, type LinkSurroundings, type TrafficCounts } from "./embedded-link.js";
+import { NetworkFaults } from "./faults.js";
+import { EchoService } from "./kaetzchen/echo.js";
+import { type Kaetzchen, ServiceRegistry } from "./kaetzchen/kaetzchen.js";
+import { PacketQueue } from "./mix/packet-queue.js";
+import { type NetworkEpoch, NetworkTime } from "./network-time.js";
+import { type Rates, countFrom, ratesFrom } from "./parameters.js";
+import { type Seed, derivedRandom, seedBytes } from "./random.js";
+import { type NetworkNode, type NetworkReplica, type Topology, makeTopology } from "./topology.js";
+
+/** Where the documents' envelope keys come from: whoever runs the replicas. */
+export interface EnvelopeKeySource {
+  /**
+   * Envelope public keys of a replica by replica epoch; without any it is down, and left out of the
+   * documents that are made then.
+   */
+  publicKeys(
+    replicaId: number,
+    replicaEpochs: readonly number[],
+  ): Promise<ReadonlyMap<number, Uint8Array>> | ReadonlyMap<number, Uint8Array>;
+}
+
+/** What a network is made of; a rate that is left out is that of the usual development network. */
+export interface EmbeddedNetworkOptions extends Partial<Rates> {
+  readonly clock: Clock;
+  /** Determines keys, ways, delays and losses; without one they are different each time. */
+  readonly seed?: Seed | undefined;
+  /** Length of an epoch, in ms; at least 1000. 20 minutes unless given. */
+  readonly epochMs?: number | undefined;
+  /** `instant` unless given: packets take no time but a turn each way, and keep their order. */
+  readonly mixing?: "instant" | "realistic" | undefined;
+  /** Bytes that a sender may fill; 1872 unless given. */
+  readonly userForwardPayloadLength?: number | undefined;
+  /** Hops of a path, at least 3: gateway, mix layers, service node. 5 unless given. */
+  readonly nrHops?: number | undefined;
+  /** 2 unless given. */
+  readonly mixesPerLayer?: number | undefined;
+  /** 1 unless given. */
+  readonly gateways?: number | undefined;
+  /** Service nodes, each of which may hold a courier; 3 unless given. */
+  readonly couriers?: number | undefined;
+  /** Storage replicas, IDs 0 and up; 5 with `envelopeKeys`, else none. */
+  readonly replicas?: number | undefined;
+  readonly envelopeKeys?: EnvelopeKeySource | undefined;
+  /** Hears of services that throw and of documents that could not be made. */
+  readonly onFault?: ((error: Error) => void) | undefined;
+}
+
+/** A picture of the network. */
+export interface NetworkPicture {
+  readonly epoch: NetworkEpoch;
+  readonly mixing: "instant" | "realistic";
+  readonly online: boolean;
+  readonly authorities: readonly string[];
+  readonly gateways: readonly NodePicture[];
+  readonly layers: readonly (readonly NodePicture[])[];
+  readonly serviceNodes: readonly (NodePicture & { readonly services: readonly string[] })[];
+  readonly replicas: readonly { readonly name: string; readonly replicaId: number }[];
+  /** Epochs whose documents can be had. */
+  readonly documents: readonly number[];
+  /** Clients' links, by the gateway they lead to. */
+  readonly links: readonly { readonly gateway: string; readonly connected: boolean }[];
+  /** Packets under way, both ways. */
+  readonly packetsUnderWay: number;
+  readonly traffic: Readonly<TrafficCounts>;
+}
+
+/** A node in a {@link NetworkPicture}. */
+export interface NodePicture {
+  readonly name: string;
+  /** BLAKE2b-256 of its identity key, in hex. */
+  readonly identityHash: string;
+}
+
+const authorityCount = 3;
+
+/** A mixnet inside one process. */
+export class EmbeddedNetwork {
+  /** What goes wrong. */
+  readonly faults: NetworkFaults;
+  readonly geometry: Geometry;
+  readonly rates: Rates;
+  readonly topology: Topology;
+  readonly #options: EmbeddedNetworkOptions;
+  readonly #mixing: "instant" | "realistic";
+  readonly #seed: Bytes;
+  readonly #time: NetworkTime;
+  readonly #authorities: readonly Authority[];
+  readonly #serviceNodes: ReadonlyMap<string, NetworkNode>;
+  readonly #services = new ServiceRegistry();
+  readonly #documentListeners = new Set<(document: PkiDocument) => void>();
+  readonly #directory: Directory;
+  readonly #packets: PacketQueue;
+  readonly #links = new Set<EmbeddedLink>();
+  readonly #traffic: TrafficCounts;
+  readonly #genesisEpoch: number;
+  #linkCount = 0;
+  #closed = false;
+
+  /** @throws RangeError naming an option that cannot be. Nothing runs before {@link start}. */
+  constructor(options: EmbeddedNetworkOptions) {
+    const { clock, envelopeKeys } = options;
+    this.#options = options;
+    this.#mixing = options.mixing ?? "instant";
+    this.#seed = seedBytes(options.seed);
+    this.rates = ratesFrom(options);
+    const day = 24 * 3_600_000;
+    const epochMs = countFrom("epochMs", options.epochMs, DEFAULT_EPOCH_MS, 1000, 7 * day);
+    const nrHops = countFrom("nrHops", options.nrHops, 5, 3, 20);
+    const payload = options.userForwardPayloadLength;
+    this.geometry = Geometry.forNike({
+      nike: "x25519",
+      nrHops,
+      userForwardPayloadLength: countFrom("userForwardPayloadLength", payload, 1872, 1, 10_000_000),
+    });
+    const mostReplicas = envelopeKeys ? 256 : 0;
+    this.topology = makeTopology(this.#seed, {
+      authorities: authorityCount,
+      gateways: countFrom("gateways", options.gateways, 1, 1, 100),
+      layers: nrHops - 2,
+      mixesPerLayer: countFrom("mixesPerLayer", options.mixesPerLayer, 2, 1, 100),
+      serviceNodes: countFrom("couriers", options.couriers, 3, 1, 100),
+      replicas: countFrom("replicas", options.replicas, envelopeKeys ? 5 : 0, 0, mostReplicas),
+    });
+    this.#authorities = Array.from(
+      { length: authorityCount },
+      (_, i) => new Authority(this.#seed, i),
+    );
+    this.#serviceNodes = new Map(
+      this.topology.serviceNodes.map((node) => [toHex(node.identityHash), node]),
+    );
+    for (const node of this.topology.serviceNodes) {
+      this.#services.attach(node, new EchoService());
+      this.#services.attach(node, new EchoService("testdest"));
+    }
+    this.#time = new NetworkTime(clock, epochMs);
+    this.#genesisEpoch = this.#time.epoch().current;
+    this.#packets = new PacketQueue(clock);
+    this.#traffic = { sent: 0, decoys: 0, delivered: 0, undeliverable: 0, replies: 0, lost: 0 };
+    this.#directory = new Directory({
+      clock,
+      time: this.#time,
+      make: (epoch) => this.#makeDocument(epoch),
+      onDocument: (document) => {
+        for (const link of this.#links) link.documentPublished(document);
+        for (const listener of this.#documentListeners) listener(document.decoded);
+      },
+      onFault: (error) => options.onFault?.(error),
+    });
+    this.faults = new NetworkFaults(derivedRandom(this.#seed, "faults"), {
+      onOnline: (online) => {
+        for (const link of this.#links) link.reachabilityChanged(online);
+      },
+      onDocumentsWithheld: (withheld) => this.#directory.setWithheld(withheld),
+    });
+  }
+
+  /** Who signs the documents, as daemons list them. */
+  get authorities(): readonly AuthorityIdentity[] {
+    return this.#authorities.map((authority) => authority.identity);
+  }
+
+  /** The epoch it is. */
+  get currentEpoch(): number {
+    return this.#time.epoch().current;
+  }
+
+  /** The epoch it is, its length and what is left of it, in ms. */
+  epoch(): NetworkEpoch {
+    return this.#time.epoch();
+  }
+
+  /** The storage replicas that belong to the network. */
+  get replicas(): readonly NetworkReplica[] {
+    return this.topology.replicas;
+  }
+
+  /** The service nodes, in the order in which {@link attach} counts them. */
+  get serviceNodes(): readonly NetworkNode[] {
+    return this.topology.serviceNodes;
+  }
+
+  /**
+   * Puts a service on a service node. Packets reach it at once; documents list it from the next one
+   * on that is made, so attach before {@link start}.
+   * @throws RangeError when there is no such node, or the service's names are unusable or taken.
+   */
+  attach(serviceNodeIndex: number, kaetzchen: Kaetzchen): void {
+    const node = this.topology.serviceNodes[serviceNodeIndex];
+    if (node === undefined) {
+      throw new RangeError(
+        `\`serviceNodeIndex\` must be from 0 to ${this.topology.serviceNodes.length - 1}, ` +
+          `got ${serviceNodeIndex}`,
+      );
+    }
+    this.#services.attach(node, kaetzchen);
+  }
+
+  /**
+   * Publishes the documents that are due and from then on each in its time.
+   * @throws (rejects) with what the envelope keys' source threw.
+   */
+  start(): Promise<void> {
+    return this.#directory.step();
+  }
+
+  /** Ends all links, loses what is under way, and leaves no timer behind. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#directory.close();
+    this.#packets.close();
+    await Promise.all([...this.#links].map((link) => link.close()));
+  }
+
+  /**
+   * Makes the next epoch the current one without moving the clock; resolves when its document is
+   * published.
+   * @returns the epoch that it is now.
+   */
+  async advanceEpoch(): Promise<number> {
+    this.#time.skipEpoch();
+    await this.#directory.step();
+    return this.currentEpoch;
+  }
+
+  /** The documents that can be had: of the previous, the current and the next epoch. */
+  documents(): readonly ConsensusDocument[] {
+    return this.#directory.documents();
+  }
+
+  /** The current epoch's document, else that of the epoch before, else null. */
+  currentDocument(): PkiDocument | null {
+    return this.#directory.current()?.decoded ?? null;
+  }
+
+  /**
+   * Tells servers of documents: of each when it can be had, and of the next epoch's again when that
+   * epoch begins.
+   * @returns ends it.
+   */
+  onDocument(listener: (document: PkiDocument) => void): () => void {
+    this.#documentListeners.add(listener);
+    return () => this.#documentListeners.delete(listener);
+  }
+
+  /** A new client's access to the network. */
+  link(): MixnetLink {
+    const around: LinkSurroundings = {
+      clock: this.#options.clock,
+      time: this.#time,
+      geometry: this.geometry,
+      gateways: this.topology.gateways,
+      mixing: this.#mixing,
+      faults: this.faults,
+      packets: this.#packets,
+      traffic: this.#traffic,
+      documents: () => this.#directory.documents(),
+      deliver: (packet, reply) => this.#deliver(packet, reply),
+      onClose: (closed) => this.#links.delete(closed),
+    };
+    const random = derivedRandom(this.#seed, `link ${this.#linkCount++}`);
+    const link = new EmbeddedLink(around, random);
+    this.#links.add(link);
+    return link;
+  }
+
+  /** What the network looks like now. */
+  describe(): NetworkPicture {
+    const picture = (node: NetworkNode): NodePicture => ({
+      name: node.name,
+      identityHash: toHex(node.identityHash),
+    });
+    return {
+      epoch: this.epoch(),
+      mixing: this.#mixing,
+      online: this.faults.online,
+      authorities: this.authorities.map((authority) => authority.identifier),
+      gateways: this.topology.gateways.map(picture),
+      layers: this.topology.layers.map((layer) => layer.map(picture)),
+      serviceNodes: this.topology.serviceNodes.map((node) => ({
+        ...picture(node),
+        services: [...this.#services.endpoints(node).keys()],
+      })),
+      replicas: this.replicas.map(({ name, replicaId }) => ({ name, replicaId })),
+      documents: this.documents().map((document) => document.epoch),
+      links: [...this.#links].map(({ gateway, connected }) => ({ gateway, connected })),
+      packetsUnderWay: this.#packets.size,
+      traffic: { ...this.#traffic },
+    };
+  }
+
+  async #makeDocument(epoch: number): Promise<{ certificate: Bytes; document: Bytes }> {
+    const first = replicaEpoch(epoch, this.#time.periodMs);
+    const keys = await Promise.all(
+      this.replicas.map(async ({ replicaId }) => {
+        const source = this.#options.envelopeKeys!;
+        return [replicaId, await source.publicKeys(replicaId, [first, first + 1])] as const;
+      }),
+    );
+    const document = encodeDocument({
+      epoch,
+      genesisEpoch: this.#genesisEpoch,
+      topology: this.topology,
+      rates: this.rates,
+      geometry: this.geometry,
+      envelopeKeys: new Map(keys),
+      endpointsOf: (node) => this.#services.endpoints(node),
+      seed: this.#seed,
+    });
+    return { document, certificate: signDocument(document, epoch, this.#authorities) };
+  }
+
+  /** A packet has reached its service node. */
+  #deliver(packet: OutgoingPacket, reply: ((payload: Uint8Array) => void) | null): void {
+    const node = this.#serviceNodes.get(toHex(packet.destination));
+    const service = node && this.#services.find(node, packet.recipient);
+    if (service === undefined) {
+      this.#traffic.undeliverable++;
+      return;
+    }
+    this.#traffic.delivered++;
+    const { payload } = packet;
+    const goBack = (answer: Uint8Array | null): void => {
+      if (answer === null || reply === null || this.#closed) return;
+      const length = this.geometry.forwardPayloadLength;
+      if (answer.length > length) {
+        throw new RangeError(`a reply must be at most ${length} bytes, got ${answer.length}`);
+      }
+      reply(padded(answer, length));
+    };
+    const onFault = (error: unknown): void => {
+      this.#options.onFault?.(error instanceof Error ? error : new Error(String(error)));
+    };
+    try {
+      const answer = service.handle({ payload, wantsReply: reply !== null });
+      // An answer that is there already goes back in this turn.
+      if (answer instanceof Promise) answer.then(goBack).catch(onFault);
+      else goBack(answer);
+    } catch (error) {
+      onFault(error);
+    }
+  }
+}
+
+function padded(bytes: Uint8Array, length: number): Bytes {
+  const whole = new Uint8Array(length);
+  whole.set(bytes);
+  return whole;
+}

@@ -1,0 +1,56 @@
+/** What a network is configured with, checked. Mixnet page, section 0, names the usual values. */
+
+/** Rates per millisecond, as the documents publish them. */
+export interface Rates {
+  /** Delay at each hop: the mean is 1/mu. */
+  readonly mu: number;
+  /** A client's sends. */
+  readonly lambdaP: number;
+  /** A client's loop decoys. */
+  readonly lambdaL: number;
+  /** A mix's loop decoys; published, not done: nobody watches links inside a process. */
+  readonly lambdaM: number;
+  /** A gateway's decoys; published, not done. */
+  readonly lambdaG: number;
+  /** Sends between couriers and replicas. */
+  readonly lambdaR: number;
+}
+
+/** The rates of the usual development network. */
+export const defaultRates: Rates = {
+  mu: 0.005,
+  lambdaP: 0.001,
+  lambdaL: 0.0005,
+  lambdaM: 0.0005,
+  lambdaG: 0.0015,
+  lambdaR: 0.005,
+};
+
+/** The default rates with some replaced. @throws RangeError naming one that is no finite number from 0 up. */
+export function ratesFrom(given: { readonly [N in keyof Rates]?: number | undefined }): Rates {
+  const rates: { -readonly [N in keyof Rates]: number } = { ...defaultRates };
+  for (const name of Object.keys(rates) as (keyof Rates)[]) {
+    const rate = given[name] ?? rates[name];
+    if (!Number.isFinite(rate) || rate < 0) {
+      throw new RangeError(`\`${name}\` must be a finite number from 0 up, got ${rate}`);
+    }
+    rates[name] = rate;
+  }
+  if (rates.mu === 0) throw new RangeError("`mu` must be above 0, got 0");
+  return rates;
+}
+
+/** `value`, or `fallback` when it is left out. @throws RangeError outside the bounds. */
+export function countFrom(
+  name: string,
+  value: number | undefined,
+  fallback: number,
+  least: number,
+  most: number,
+): number {
+  const count = value ?? fallback;
+  if (!Number.isInteger(count) || count < least || count > most) {
+    throw new RangeError(`\`${name}\` must be an integer from ${least} to ${most}, got ${count}`);
+  }
+  return count;
+}

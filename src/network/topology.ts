@@ -1,0 +1,122 @@
+/** The nodes of the embedded network and their keys. All keys follow from one seed. */
+import { x25519PublicKey } from "#platform";
+import { ed25519 } from "@noble/curves/ed25519.js";
+import type { Bytes } from "../bytes/bytes.js";
+import type { IdentityHash } from "../bytes/opaque.js";
+import { encodePublicKeyPem } from "../pki/pem.js";
+import { identityHash } from "../pki/services.js";
+import { derive } from "./random.js";
+
+/** What a node does. */
+export type NodeRole = "gateway" | "mix" | "service";
+
+/** How many nodes there are of each kind. */
+export interface TopologySize {
+  readonly authorities: number;
+  readonly gateways: number;
+  /** Mix layers; a path has two hops more. */
+  readonly layers: number;
+  readonly mixesPerLayer: number;
+  readonly serviceNodes: number;
+  readonly replicas: number;
+}
+
+/** A gateway, a mix or a service node. */
+export class NetworkNode {
+  readonly name: string;
+  readonly role: NodeRole;
+  /** Ed25519 public key, 32 bytes. */
+  readonly identityKey: Bytes;
+  /** BLAKE2b-256 of the identity key. */
+  readonly identityHash: IdentityHash;
+  /** X25519 public key, 32 bytes. */
+  readonly linkKey: Bytes;
+  /** URL under which it is listed. Nobody listens there: the network is inside this process. */
+  readonly address: string;
+  readonly #seed: Bytes;
+  readonly #mixKeys = new Map<number, Bytes>();
+
+  constructor(seed: Uint8Array, role: NodeRole, name: string, port: number) {
+    this.#seed = derive(seed, `node ${name}`);
+    this.role = role;
+    this.name = name;
+    this.identityKey = signingPublicKey(derive(this.#seed, "identity"));
+    this.identityHash = identityHash(this.identityKey);
+    this.linkKey = x25519PublicKey(derive(this.#seed, "link"));
+    this.address = `tcp://127.0.0.1:${port}`;
+  }
+
+  /** The X25519 public key of the node's Sphinx layer in an epoch. */
+  mixKey(epoch: number): Bytes {
+    let key = this.#mixKeys.get(epoch);
+    if (key === undefined) {
+      key = x25519PublicKey(derive(this.#seed, `mix key ${epoch}`));
+      this.#mixKeys.set(epoch, key);
+      for (const old of this.#mixKeys.keys()) if (old < epoch - 6) this.#mixKeys.delete(old);
+    }
+    return key;
+  }
+
+  /** The link key as PEM; what couriers publish of themselves. */
+  get linkKeyPem(): string {
+    return encodePublicKeyPem("x25519", this.linkKey);
+  }
+}
+
+/** What the documents say about a storage replica, but for its envelope keys. */
+export interface NetworkReplica {
+  readonly name: string;
+  readonly replicaId: number;
+  /** Ed25519 public key, 32 bytes. */
+  readonly identityKey: Bytes;
+  /** X25519 public key, 32 bytes. */
+  readonly linkKey: Bytes;
+  readonly address: string;
+}
+
+/** All nodes. */
+export interface Topology {
+  readonly gateways: readonly NetworkNode[];
+  readonly layers: readonly (readonly NetworkNode[])[];
+  readonly serviceNodes: readonly NetworkNode[];
+  readonly replicas: readonly NetworkReplica[];
+}
+
+const firstPort = 30_001;
+
+function signingPublicKey(seed: Uint8Array): Bytes {
+  return ed25519.getPublicKey(seed) as Bytes;
+}
+
+function times<T>(count: number, make: (i: number) => T): T[] {
+  return Array.from({ length: count }, (_, i) => make(i));
+}
+
+/** The nodes that a seed (32 bytes) determines. Authorities come first in the ports they list. */
+export function makeTopology(seed: Uint8Array, size: TopologySize): Topology {
+  let port = firstPort + size.authorities;
+  let mixes = 0;
+  const node = (role: NodeRole, name: string): NetworkNode =>
+    new NetworkNode(seed, role, name, port++);
+  return {
+    gateways: times(size.gateways, (i) => node("gateway", `gateway${i + 1}`)),
+    layers: times(size.layers, () => times(size.mixesPerLayer, () => node("mix", `mix${++mixes}`))),
+    serviceNodes: times(size.serviceNodes, (i) => node("service", `servicenode${i + 1}`)),
+    replicas: times(size.replicas, (i) => {
+      const name = `replica${i + 1}`;
+      const own = derive(seed, `replica ${name}`);
+      return {
+        name,
+        replicaId: i,
+        identityKey: signingPublicKey(derive(own, "identity")),
+        linkKey: x25519PublicKey(derive(own, "link")),
+        address: `tcp://127.0.0.1:${port++}`,
+      };
+    }),
+  };
+}
+
+/** The URL of the authority with this number, from 0. */
+export function authorityAddress(index: number): string {
+  return `tcp://127.0.0.1:${firstPort + index}`;
+}

@@ -108,7 +108,12 @@ export class Replica implements StorageLinkTarget {
     const boxes = this.#boxes;
     this.#rebalance = new Rebalance({ clock, identityKey, boxes, document, send });
     this.#proxy = new Proxy({
-      ...{ replicaEpoch, random, timing, scheme, sizes, linkTo },
+      replicaEpoch,
+      random,
+      timing,
+      scheme,
+      sizes,
+      linkTo,
       onMissedAt: (box, shard) => void send(shard.replicaId, box),
     });
   }

@@ -1,0 +1,111 @@
+/** What a courier knows of one envelope. Pigeonhole page, section 9.1. */
+import type { EnvelopeHash } from "../../bytes/opaque.js";
+import type { Timer } from "../../clock/clock.js";
+import type { CourierEnvelope } from "../../crypto/envelope/courier-messages.js";
+import type { PigeonholeSizes } from "../../crypto/geometry.js";
+import {
+  REPLICA_ERROR_BOX_ID_NOT_FOUND,
+  REPLICA_ERROR_DATABASE_FAILURE,
+  REPLICA_ERROR_INTERNAL_ERROR,
+  REPLICA_ERROR_INVALID_EPOCH,
+  REPLICA_ERROR_REPLICATION_FAILED,
+  REPLICA_ERROR_STORAGE_FULL,
+  REPLICA_ERROR_TOMBSTONE,
+  REPLICA_SUCCESS,
+} from "../../errors/codes.js";
+
+/** What a replica answered. */
+export interface SlotReply {
+  /** The replica's code, as it says in clear. */
+  readonly errorCode: number;
+  /** The sealed reply; empty when the replica failed before it could make one. */
+  readonly payload: Uint8Array;
+}
+
+/** Codes that say nothing of the box, only that it did not work just now. */
+const temporary: ReadonlySet<number> = new Set([
+  REPLICA_ERROR_DATABASE_FAILURE,
+  REPLICA_ERROR_STORAGE_FULL,
+  REPLICA_ERROR_INTERNAL_ERROR,
+  REPLICA_ERROR_INVALID_EPOCH,
+  REPLICA_ERROR_REPLICATION_FAILED,
+]);
+
+/** Whether an envelope's key and contents have this network's lengths; replicas take no others. */
+export function isWellSized(sizes: PigeonholeSizes, envelope: CourierEnvelope): boolean {
+  return (
+    envelope.senderPublicKey.length === sizes.nikePublicKeyLength &&
+    envelope.ciphertext.length === sizes.courierEnvelopeCiphertextLength
+  );
+}
+
+/** An envelope, how often it was dispatched, and what came back. */
+export class CachedEnvelope {
+  readonly hash: EnvelopeHash;
+  /** When it came, by the monotonic clock. */
+  readonly createdMs: number;
+  /** Settles when it is logged; until then it must not be acknowledged. */
+  logged: Promise<void> = Promise.resolve();
+  /** Whether a dispatch is under way. */
+  dispatching = false;
+  /** When the last dispatch began, by the monotonic clock. */
+  dispatchedMs = Number.NEGATIVE_INFINITY;
+  /** How many dispatches ended without a verdict. */
+  fruitless = 0;
+  /** Dispatches again what got no verdict. */
+  retry: Timer | null = null;
+  #envelope: CourierEnvelope | null;
+  readonly #replies: [SlotReply | null, SlotReply | null] = [null, null];
+
+  constructor(hash: EnvelopeHash, envelope: CourierEnvelope, createdMs: number) {
+    this.hash = hash;
+    this.createdMs = createdMs;
+    this.#envelope = envelope;
+  }
+
+  /** What to dispatch; null when that has succeeded, after which it is not needed any more. */
+  get envelope(): CourierEnvelope | null {
+    return this.#envelope;
+  }
+
+  /** Whether one of the replicas did what was asked. */
+  get succeeded(): boolean {
+    return this.#envelope === null;
+  }
+
+  /** Whether one of the replicas said something that will not pass by itself. */
+  get hasVerdict(): boolean {
+    return this.#replies.some((reply) => reply !== null && !temporary.has(reply.errorCode));
+  }
+
+  /** Takes a reply: the first of its slot, or one that replaces an error. */
+  accept(slot: 0 | 1, reply: SlotReply): void {
+    const before = this.#replies[slot];
+    if (before !== null) {
+      if (before.errorCode === REPLICA_SUCCESS) return;
+      // Without a payload a reply tells the client nothing; the error before at least did.
+      if (reply.payload.length === 0 && before.payload.length > 0) return;
+    }
+    this.#replies[slot] = reply;
+    if (reply.errorCode === REPLICA_SUCCESS) this.#envelope = null;
+  }
+
+  /**
+   * The reply to give to a client that asks for that of `slot`: of this slot if there is one, else
+   * of the other; null when there is none at all. A miss gives way to what the other replica found.
+   */
+  replyFor(slot: 0 | 1): { readonly slot: 0 | 1; readonly payload: Uint8Array } | null {
+    const otherSlot = slot === 0 ? 1 : 0;
+    const own = this.#replies[slot];
+    const other = this.#replies[otherSlot];
+    const hasOwn = own !== null && own.payload.length > 0;
+    const hasOther = other !== null && other.payload.length > 0;
+    const isFound =
+      hasOther &&
+      (other.errorCode === REPLICA_SUCCESS || other.errorCode === REPLICA_ERROR_TOMBSTONE);
+    if (hasOwn && !(own.errorCode === REPLICA_ERROR_BOX_ID_NOT_FOUND && isFound)) {
+      return { slot, payload: own.payload };
+    }
+    return hasOther ? { slot: otherSlot, payload: other.payload } : null;
+  }
+}

@@ -1,0 +1,246 @@
+/** The copy commands of a courier. Pigeonhole page, section 9.1. */
+import { concatBytes, toHex } from "../../bytes/bytes.js";
+import { WriteCap, type WriteCap as WriteCapBytes } from "../../bytes/opaque.js";
+import type { Clock, Timer } from "../../clock/clock.js";
+import { firstIndexOf, parseWriteCap } from "../../crypto/bacap/capabilities.js";
+import { nextMessageBoxIndex } from "../../crypto/bacap/message-box-index.js";
+import {
+  type CopyCommandReply,
+  CopyStatus,
+  decodeCopyCommandReply,
+  encodeCopyCommandReply,
+} from "../../crypto/envelope/courier-messages.js";
+import type { PigeonholeSizes } from "../../crypto/geometry.js";
+import { blake2b256 } from "../../crypto/hash.js";
+import type { Timing } from "../../mixnet/timing.js";
+import { Breather } from "../breather.js";
+import { ConcurrencyGate } from "../concurrency-gate.js";
+import type { CopyReplicas } from "./copy-replicas.js";
+import { type CopyOutcome, runCopy } from "./copy-run.js";
+import type { CourierRecord, CourierRecordKind, EnvelopeLog } from "./envelope-log.js";
+import { ReadAhead } from "./read-ahead.js";
+
+/** How many copies run at a time; others wait. */
+const mostAtOnce = 16;
+/** How many commands may be unfinished; more get no answer. */
+const mostUnfinished = 1024;
+/** How many results are kept; the oldest give way. */
+const mostResults = 4096;
+/** How many boxes of a finished copy are deleted at a time. */
+const deletionsAtOnce = 4;
+
+const inProgress: CopyCommandReply = {
+  status: CopyStatus.IN_PROGRESS,
+  errorCode: 0,
+  failedEnvelopeIndex: 0n,
+};
+const succeeded: CopyCommandReply = { ...inProgress, status: CopyStatus.SUCCEEDED };
+const unusable: CopyCommandReply = { ...inProgress, status: CopyStatus.FAILED };
+
+/** What copy commands work with. */
+export interface CopyCommandsOptions {
+  readonly clock: Clock;
+  readonly timing: Pick<Timing, "copyResultMs">;
+  readonly sizes: PigeonholeSizes;
+  readonly replicas: CopyReplicas;
+  /** Where commands are remembered; null when they need not be. */
+  readonly log: EnvelopeLog | null;
+}
+
+interface CopyJob {
+  readonly key: Uint8Array;
+  /** Settles when the command is logged; until then it must not be acknowledged. */
+  logged: Promise<void>;
+  /** The final answer; null while there is none. */
+  result: CopyCommandReply | null;
+}
+
+function replyOf(outcome: CopyOutcome): CopyCommandReply {
+  if (outcome.succeeded) return succeeded;
+  return {
+    status: CopyStatus.FAILED,
+    errorCode: outcome.errorCode,
+    failedEnvelopeIndex: BigInt(outcome.failedEnvelope),
+  };
+}
+
+function u32(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value);
+  return bytes;
+}
+
+/**
+ * Runs copy commands in the background, once each, and tells how far they are. The boxes of a
+ * stream that was copied are deleted afterwards. Those of one that failed are not: the command may
+ * be tried again (at another courier at once), and what it wrote before is then written the same
+ * again, which is a success.
+ */
+export class CopyCommands {
+  readonly #options: CopyCommandsOptions;
+  readonly #gate = new ConcurrencyGate(mostAtOnce);
+  readonly #unfinished = new Map<string, CopyJob>();
+  /** In the order in which they finished. */
+  readonly #finished = new Map<string, { readonly job: CopyJob; readonly timer: Timer }>();
+  readonly #abort = new AbortController();
+
+  constructor(options: CopyCommandsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * How far the command is that this capability names; starts it when it is new.
+   * @returns null when it cannot be taken now.
+   */
+  async answer(writeCap: Uint8Array): Promise<CopyCommandReply | null> {
+    const key = blake2b256(writeCap);
+    const hex = toHex(key);
+    const finished = this.#finished.get(hex);
+    if (finished?.job.result) return finished.job.result;
+    let job = this.#unfinished.get(hex);
+    if (job === undefined) {
+      const cap = this.#parse(writeCap);
+      if (cap === null) return unusable;
+      if (this.#unfinished.size >= mostUnfinished) return null;
+      job = { key, logged: Promise.resolve(), result: null };
+      this.#unfinished.set(hex, job);
+      job.logged = this.#record(job, "copy", cap);
+      void this.#run(job, cap);
+    }
+    try {
+      await job.logged;
+    } catch {
+      return null;
+    }
+    return job.result ?? inProgress;
+  }
+
+  #parse(writeCap: Uint8Array): WriteCapBytes | null {
+    try {
+      return parseWriteCap(writeCap);
+    } catch {
+      return null;
+    }
+  }
+
+  async #record(job: CopyJob, kind: CourierRecordKind, body: Uint8Array): Promise<void> {
+    await this.#options.log?.append({ kind, key: job.key, body });
+  }
+
+  async #run(job: CopyJob, cap: WriteCapBytes): Promise<void> {
+    try {
+      await job.logged;
+    } catch {
+      this.#unfinished.delete(toHex(job.key));
+      return;
+    }
+    const outcome = await this.#gate.run(() => this.#copy(cap));
+    if (this.#abort.signal.aborted) return;
+    this.#finish(job, replyOf(outcome));
+    // A result that could not be logged costs a repetition at the next start, nothing more.
+    if (outcome.succeeded) {
+      await this.#record(job, "clear", concatBytes(cap, u32(outcome.boxes))).catch(() => {});
+      await this.#clear(job, cap, outcome.boxes);
+    } else {
+      await this.#record(job, "result", encodeCopyCommandReply(job.result!)).catch(() => {});
+    }
+  }
+
+  async #copy(cap: WriteCapBytes): Promise<CopyOutcome> {
+    const { clock, sizes, replicas } = this.#options;
+    const { signal } = this.#abort;
+    const stop = new AbortController();
+    const onAbort = (): void => stop.abort(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    const source = new ReadAhead(firstIndexOf(cap), (index) =>
+      replicas.readBox(cap, index, stop.signal),
+    );
+    const write = (envelope: Parameters<CopyReplicas["writeEnvelope"]>[0]) =>
+      replicas.writeEnvelope(envelope, stop.signal);
+    try {
+      return await runCopy({ sizes, source, write, breather: new Breather(clock) });
+    } finally {
+      // Boxes that were read ahead of the end are not waited for.
+      stop.abort();
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  #finish(job: CopyJob, result: CopyCommandReply): void {
+    const { clock, timing } = this.#options;
+    const hex = toHex(job.key);
+    job.result = result;
+    this.#unfinished.delete(hex);
+    const forget = (): void => this.#forget(hex);
+    const timer = clock.after(timing.copyResultMs, forget, { background: true });
+    this.#finished.set(hex, { job, timer });
+    if (this.#finished.size <= mostResults) return;
+    for (const oldest of this.#finished.keys()) {
+      this.#forget(oldest);
+      break;
+    }
+  }
+
+  #forget(hex: string): void {
+    const finished = this.#finished.get(hex);
+    if (finished === undefined) return;
+    finished.timer.cancel();
+    this.#finished.delete(hex);
+    this.#options.log?.remove(finished.job.key);
+  }
+
+  /** Deletes the boxes of a copied stream, a few at a time. Never rejects. */
+  async #clear(job: CopyJob, cap: WriteCapBytes, boxes: number): Promise<void> {
+    const { clock, replicas } = this.#options;
+    const { signal } = this.#abort;
+    const breather = new Breather(clock);
+    let index = firstIndexOf(cap);
+    let left = boxes;
+    const work = async (): Promise<void> => {
+      while (left > 0) {
+        const place = index;
+        left--;
+        if (left > 0) index = nextMessageBoxIndex(index);
+        await replicas.deleteBox(cap, place, signal);
+        await breather.pause();
+      }
+    };
+    try {
+      await Promise.all(Array.from({ length: deletionsAtOnce }, work));
+      if (this.#finished.has(toHex(job.key))) {
+        await this.#record(job, "result", encodeCopyCommandReply(succeeded));
+      } else {
+        this.#options.log?.remove(job.key);
+      }
+    } catch {
+      // Closed meanwhile, or not logged: the next start deletes what is left.
+    }
+  }
+
+  /** Takes up a command that an earlier courier logged. */
+  resume(record: CourierRecord): void {
+    const job: CopyJob = { key: record.key, logged: Promise.resolve(), result: null };
+    if (record.kind === "result") {
+      this.#finish(job, decodeCopyCommandReply(record.body));
+      return;
+    }
+    const length = WriteCap.length!;
+    const cap = parseWriteCap(record.body.subarray(0, length));
+    if (record.kind === "copy") {
+      this.#unfinished.set(toHex(job.key), job);
+      void this.#run(job, cap);
+      return;
+    }
+    const view = new DataView(record.body.buffer, record.body.byteOffset, record.body.length);
+    this.#finish(job, succeeded);
+    void this.#clear(job, cap, view.getUint32(length));
+  }
+
+  /** Stops, and leaves no timer. Idempotent. */
+  close(): void {
+    this.#abort.abort(new Error("closed"));
+    for (const { timer } of this.#finished.values()) timer.cancel();
+    this.#finished.clear();
+    this.#unfinished.clear();
+  }
+}

@@ -1,0 +1,69 @@
+/** One copy command, from its first box to its last envelope. Pigeonhole page, section 9.1. */
+import { CopyStreamDecoder, type DecodedEnvelope } from "../../crypto/copy-stream/decoder.js";
+import type { PigeonholeSizes } from "../../crypto/geometry.js";
+import type { Breather } from "../breather.js";
+import type { BoxSource } from "./read-ahead.js";
+
+/** Why a copy ended early. */
+export class CopyFailure extends Error {
+  override readonly name = "CopyFailure";
+  /** The replica's code; 0 when no replica is to blame. */
+  readonly errorCode: number;
+
+  constructor(message: string, errorCode = 0) {
+    super(message);
+    this.errorCode = errorCode;
+  }
+}
+
+/** How a copy ended. */
+export type CopyOutcome =
+  | {
+      readonly succeeded: true;
+      /** How many boxes the stream took. */
+      readonly boxes: number;
+    }
+  | {
+      readonly succeeded: false;
+      /** The replica's code; 0 when no replica is to blame. */
+      readonly errorCode: number;
+      /** Which envelope could not be had or written, counted from 1. */
+      readonly failedEnvelope: number;
+    };
+
+/** What a copy works with. */
+export interface CopyRunOptions {
+  readonly sizes: PigeonholeSizes;
+  readonly source: BoxSource;
+  /** Writes an envelope. Rejects with {@link CopyFailure} when that is given up. */
+  readonly write: (envelope: DecodedEnvelope) => Promise<void>;
+  readonly breather: Breather;
+}
+
+/**
+ * Writes the envelopes of a stream one after the other, each before the next, until the box with
+ * the final element. What was written before a failure stays. Memory is bounded by the boxes read
+ * ahead, time by the decoder's ceilings. A stream that ends within an envelope has failed: the rest
+ * of it is nowhere. Never rejects.
+ */
+export async function runCopy(options: CopyRunOptions): Promise<CopyOutcome> {
+  const { sizes, source, write, breather } = options;
+  const decoder = new CopyStreamDecoder(sizes);
+  let written = 0;
+  try {
+    while (!decoder.sawFinal) {
+      decoder.addBox(await source.next());
+      for (let envelope = decoder.next(); envelope !== null; envelope = decoder.next()) {
+        await write(envelope);
+        written++;
+        await breather.pause();
+      }
+      await breather.pause();
+    }
+    if (decoder.remaining > 0) throw new CopyFailure("the stream ends within an envelope");
+    return { succeeded: true, boxes: decoder.boxes };
+  } catch (error) {
+    const errorCode = error instanceof CopyFailure ? error.errorCode : 0;
+    return { succeeded: false, errorCode, failedEnvelope: written + 1 };
+  }
+}

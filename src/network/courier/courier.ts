@@ -1,0 +1,198 @@
+/** A courier: the service through which clients reach replicas. Pigeonhole page, section 9.1. */
+import type { Clock } from "../../clock/clock.js";
+import type { EnvelopeHash } from "../../bytes/opaque.js";
+import {
+  type CourierEnvelope,
+  CourierErrorCode,
+  type CourierQuery,
+  type CourierQueryReply,
+  decodeCourierEnvelope,
+  decodeCourierQuery,
+  encodeCourierEnvelope,
+  encodeCourierQueryReply,
+  envelopeHashOf,
+} from "../../crypto/envelope/courier-messages.js";
+import type { PigeonholeSizes } from "../../crypto/geometry.js";
+import { ProtocolError } from "../../errors/errors.js";
+import type { Timing } from "../../mixnet/timing.js";
+import type { Kaetzchen, ServiceRequest } from "../kaetzchen/kaetzchen.js";
+import type { StorageLink } from "../storage-link.js";
+import { CachedEnvelope, isWellSized } from "./cached-envelope.js";
+import { CopyCommands } from "./copy-commands.js";
+import { CopyReplicas, type CopyReplicasOptions } from "./copy-replicas.js";
+import { Dispatcher } from "./dispatcher.js";
+import { EnvelopeCache } from "./envelope-cache.js";
+import type { EnvelopeLog } from "./envelope-log.js";
+
+/** How many replica epochs an envelope may be off. */
+const epochTolerance = 1n;
+const noBytes = new Uint8Array(0);
+
+/** What a courier is made of. */
+export interface CourierOptions extends CopyReplicasOptions {
+  readonly clock: Clock;
+  readonly timing: Timing;
+  readonly sizes: PigeonholeSizes;
+  /** The connection to a replica; undefined when there is none of that id. */
+  readonly linkTo: (replicaId: number) => StorageLink | undefined;
+  /** What survives the courier's own end; null when nothing needs to. */
+  readonly log: EnvelopeLog | null;
+}
+
+function envelopeReply(
+  envelopeHash: Uint8Array,
+  replyIndex: number,
+  errorCode: number,
+  payload: Uint8Array = noBytes,
+): CourierQueryReply {
+  const replyType = payload.length > 0 ? "payload" : "ack";
+  return { kind: "envelope", reply: { envelopeHash, replyIndex, replyType, payload, errorCode } };
+}
+
+/**
+ * Takes envelopes, hands them to their two replicas, and keeps what these answer until the client
+ * comes for it. Acknowledged means: logged, and dispatched until a replica has answered, for as
+ * long as the entry lives.
+ */
+export class Courier implements Kaetzchen {
+  readonly capability = "courier";
+  readonly endpoint = "courier";
+  readonly #options: CourierOptions;
+  readonly #cache: EnvelopeCache;
+  readonly #dispatcher: Dispatcher;
+  readonly #copies: CopyCommands;
+  #closed = false;
+
+  constructor(options: CourierOptions) {
+    const { clock, timing, sizes, linkTo, log } = options;
+    this.#options = options;
+    this.#cache = new EnvelopeCache({
+      clock,
+      lifetimeMs: timing.courierCacheMs,
+      onDrop: (entry) => {
+        entry.retry?.cancel();
+        if (!entry.hasVerdict) log?.remove(entry.hash);
+      },
+    });
+    this.#dispatcher = new Dispatcher({
+      clock,
+      timing,
+      linkTo,
+      isKept: (entry) => this.#cache.has(entry),
+      onVerdict: (entry) => {
+        if (log === null) return;
+        const forget = (): void => log.remove(entry.hash);
+        entry.logged.then(forget, () => {});
+      },
+    });
+    this.#copies = new CopyCommands({
+      clock,
+      timing,
+      sizes,
+      log,
+      replicas: new CopyReplicas(options),
+    });
+  }
+
+  /** How many envelopes it remembers. */
+  get cached(): number {
+    return this.#cache.size;
+  }
+
+  /** Takes up what an earlier courier with the same log had taken and not finished. */
+  resume(): void {
+    const { log } = this.#options;
+    if (log === null) return;
+    for (const record of [...log.entries()]) {
+      try {
+        if (record.kind !== "envelope") this.#copies.resume(record);
+        else this.#take(record.key as EnvelopeHash, decodeCourierEnvelope(record.body), null);
+      } catch {
+        // What cannot be read now never will be.
+        log.remove(record.key);
+      }
+    }
+  }
+
+  /** See {@link Kaetzchen.handle}. A query that does not parse gets no reply. Never rejects. */
+  async handle({ payload, wantsReply }: ServiceRequest): Promise<Uint8Array | null> {
+    if (this.#closed) return null;
+    let query: CourierQuery;
+    try {
+      query = decodeCourierQuery(payload);
+    } catch (error) {
+      if (error instanceof ProtocolError) return null;
+      throw error;
+    }
+    const reply = await this.#answer(query);
+    return reply === null || !wantsReply ? null : encodeCourierQueryReply(reply);
+  }
+
+  async #answer(query: CourierQuery): Promise<CourierQueryReply | null> {
+    if (query.kind === "envelope") return this.#answerEnvelope(query.envelope);
+    const reply = await this.#copies.answer(query.writeCap);
+    return reply === null ? null : { kind: "copy", reply };
+  }
+
+  /** Whether the epoch is too far from the current one, in replica epochs. */
+  #isUntimely(epoch: bigint): boolean {
+    const distance = epoch - BigInt(this.#options.replicaEpoch());
+    return distance > epochTolerance || distance < -epochTolerance;
+  }
+
+  async #answerEnvelope(envelope: CourierEnvelope): Promise<CourierQueryReply | null> {
+    const hash = envelopeHashOf(envelope);
+    const { replyIndex } = envelope;
+    if (this.#isUntimely(envelope.epoch)) {
+      return envelopeReply(hash, replyIndex, CourierErrorCode.INVALID_EPOCH);
+    }
+    if (!isWellSized(this.#options.sizes, envelope)) {
+      return envelopeReply(hash, 0, CourierErrorCode.INVALID_ENVELOPE);
+    }
+    const known = this.#cache.get(hash);
+    const entry = known ?? this.#take(hash, envelope, this.#options.log);
+    try {
+      await entry.logged;
+    } catch {
+      this.#cache.drop(entry);
+      return null;
+    }
+    if (known === undefined) return envelopeReply(hash, replyIndex, CourierErrorCode.SUCCESS);
+    return this.#answerFrom(known, replyIndex);
+  }
+
+  #answerFrom(entry: CachedEnvelope, replyIndex: number): CourierQueryReply {
+    if (this.#dispatcher.isDue(entry)) this.#dispatcher.start(entry);
+    if (replyIndex !== 0 && replyIndex !== 1) {
+      return envelopeReply(entry.hash, 0, CourierErrorCode.INVALID_ENVELOPE);
+    }
+    const found = entry.replyFor(replyIndex);
+    if (found === null) return envelopeReply(entry.hash, replyIndex, CourierErrorCode.SUCCESS);
+    return envelopeReply(entry.hash, found.slot, CourierErrorCode.SUCCESS, found.payload);
+  }
+
+  #take(hash: EnvelopeHash, envelope: CourierEnvelope, log: EnvelopeLog | null): CachedEnvelope {
+    const entry = new CachedEnvelope(hash, envelope, this.#options.clock.monotonic());
+    if (log !== null) {
+      entry.logged = this.#record(log, hash, envelope);
+      // Whoever is to be answered waits for it; that nobody does is no fault.
+      entry.logged.catch(() => {});
+    }
+    this.#cache.add(entry);
+    this.#dispatcher.start(entry);
+    return entry;
+  }
+
+  async #record(log: EnvelopeLog, key: EnvelopeHash, envelope: CourierEnvelope): Promise<void> {
+    await log.append({ kind: "envelope", key, body: encodeCourierEnvelope(envelope) });
+  }
+
+  /** Stops and closes its log; leaves no timer. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#dispatcher.close();
+    this.#cache.close();
+    this.#copies.close();
+    await this.#options.log?.close();
+  }
+}

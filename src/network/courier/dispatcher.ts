@@ -1,0 +1,142 @@
+/** Sending envelopes to their two replicas, and again. Pigeonhole page, section 9.1. */
+import { equalBytes } from "../../bytes/bytes.js";
+import type { Clock, Timer } from "../../clock/clock.js";
+import { replicaMessageOf } from "../../crypto/envelope/client-envelope.js";
+import type { CourierEnvelope } from "../../crypto/envelope/courier-messages.js";
+import type { ReplicaCommand } from "../../crypto/envelope/wire-commands.js";
+import type { Timing } from "../../mixnet/timing.js";
+import { ConcurrencyGate } from "../concurrency-gate.js";
+import type { StorageLink } from "../storage-link.js";
+import type { CachedEnvelope } from "./cached-envelope.js";
+
+/** How many envelopes are on their way to replicas at a time; others wait. */
+const mostAtOnce = 256;
+/** A replica id that stands for "whichever replica answers". */
+const anyReplica = 255;
+/** By how much, at most, the pause between dispatches without a verdict grows. */
+const longestPauseFactor = 16;
+
+const slots = [0, 1] as const;
+
+/** What a dispatcher works with. */
+export interface DispatcherOptions {
+  readonly clock: Clock;
+  readonly timing: Pick<Timing, "courierRedispatchMs" | "courierSilenceMs">;
+  /** The connection to a replica; undefined when there is none of that id. */
+  readonly linkTo: (replicaId: number) => StorageLink | undefined;
+  /** Whether an entry is still wanted. */
+  readonly isKept: (entry: CachedEnvelope) => boolean;
+  /** A replica's verdict on an envelope came in, for the first time. */
+  readonly onVerdict: (entry: CachedEnvelope) => void;
+}
+
+/**
+ * Dispatches envelopes. One that got no verdict (silence, no connection, or only trouble that may
+ * pass) is dispatched again by itself for as long as it is kept: its writer may have left, content
+ * with the courier's word. One that got errors only is dispatched again when a client asks, with a
+ * pause between: what a client asks for, say a box not written yet, may be there by then.
+ */
+export class Dispatcher {
+  readonly #options: DispatcherOptions;
+  readonly #gate = new ConcurrencyGate(mostAtOnce);
+  readonly #silences = new Set<Timer>();
+  #closed = false;
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+  }
+
+  /** Whether a client that asks about the envelope causes another dispatch. */
+  isDue(entry: CachedEnvelope): boolean {
+    const { clock, timing } = this.#options;
+    if (entry.dispatching || entry.succeeded) return false;
+    return clock.monotonic() - entry.dispatchedMs >= timing.courierRedispatchMs;
+  }
+
+  /** Dispatches an envelope, unless that is under way. */
+  start(entry: CachedEnvelope): void {
+    if (entry.dispatching || this.#closed) return;
+    entry.dispatching = true;
+    entry.retry?.cancel();
+    entry.retry = null;
+    void this.#gate.run(() => this.#round(entry));
+  }
+
+  async #round(entry: CachedEnvelope): Promise<void> {
+    const { clock, isKept } = this.#options;
+    const { envelope } = entry;
+    entry.dispatchedMs = clock.monotonic();
+    if (envelope !== null && isKept(entry)) await this.#sendToBoth(entry, envelope);
+    entry.dispatching = false;
+    if (!entry.hasVerdict && isKept(entry)) this.#tryLater(entry);
+  }
+
+  /** Resolves when both have answered or cannot, at the latest after the silence allowed. */
+  #sendToBoth(entry: CachedEnvelope, envelope: CourierEnvelope): Promise<void> {
+    const { clock, timing } = this.#options;
+    return new Promise((resolve) => {
+      const end = (): void => {
+        silence.cancel();
+        this.#silences.delete(silence);
+        resolve();
+      };
+      const silence = clock.after(timing.courierSilenceMs, end, { background: true });
+      this.#silences.add(silence);
+      let open = slots.length;
+      const settled = (): void => {
+        if (--open === 0) end();
+      };
+      for (const slot of slots) this.#send(entry, envelope, slot, settled);
+    });
+  }
+
+  #send(entry: CachedEnvelope, envelope: CourierEnvelope, slot: 0 | 1, settled: () => void): void {
+    const link = this.#options.linkTo(envelope.intermediateReplicas[slot]);
+    if (link === undefined) {
+      settled();
+      return;
+    }
+    try {
+      // An answer counts whenever it comes, also after the silence allowed.
+      link.send(replicaMessageOf(envelope, slot), (reply) => {
+        this.#take(entry, envelope, slot, reply);
+        settled();
+      });
+    } catch {
+      settled();
+    }
+  }
+
+  #take(
+    entry: CachedEnvelope,
+    envelope: CourierEnvelope,
+    slot: 0 | 1,
+    reply: ReplicaCommand,
+  ): void {
+    if (this.#closed || reply.kind !== "replicaMessageReply") return;
+    const replicaId = envelope.intermediateReplicas[slot];
+    if (replicaId !== anyReplica && replicaId !== reply.replicaId) return;
+    if (!equalBytes(reply.envelopeHash, entry.hash)) return;
+    const hadVerdict = entry.hasVerdict;
+    entry.accept(slot, { errorCode: reply.errorCode, payload: reply.envelopeReply });
+    if (!hadVerdict && entry.hasVerdict) this.#options.onVerdict(entry);
+  }
+
+  #tryLater(entry: CachedEnvelope): void {
+    if (this.#closed) return;
+    const { clock, timing } = this.#options;
+    const factor = Math.min(2 ** entry.fruitless++, longestPauseFactor);
+    const again = (): void => {
+      entry.retry = null;
+      this.start(entry);
+    };
+    entry.retry = clock.after(timing.courierSilenceMs * factor, again, { background: true });
+  }
+
+  /** Stops, and leaves no timer. Idempotent. */
+  close(): void {
+    this.#closed = true;
+    for (const silence of this.#silences) silence.cancel();
+    this.#silences.clear();
+  }
+}

@@ -1,0 +1,134 @@
+/** All couriers and replicas of a network, and the connections between them. */
+import { type RandomSource, checkBytes, toHex } from "../bytes/bytes.js";
+import type { Clock } from "../clock/clock.js";
+import type { PigeonholeSizes } from "../crypto/geometry.js";
+import type { NikeScheme } from "../crypto/nike/scheme.js";
+import { replicaEpochAt } from "../crypto/replica-epoch.js";
+import type { Timing } from "../mixnet/timing.js";
+import { Courier } from "./courier/courier.js";
+import type { EnvelopeLog } from "./courier/envelope-log.js";
+import { derive } from "./random.js";
+import { type BoxStore, MemoryBoxStore } from "./replica/box-store.js";
+import { Replica, type ReplicaIdentity } from "./replica/replica.js";
+import type { StorageDocument } from "./replica/shards.js";
+import { StorageLink, type StoragePeer } from "./storage-link.js";
+import { instantPace, poissonPace } from "./storage-pace.js";
+
+/** What a storage network is made of. */
+export interface StorageNetworkOptions {
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  readonly timing: Timing;
+  /** NIKE of the envelopes; the one that `sizes` names. */
+  readonly scheme: NikeScheme;
+  readonly sizes: PigeonholeSizes;
+  readonly replicas: readonly ReplicaIdentity[];
+  /** How many couriers there are. */
+  readonly courierCount: number;
+  /** 32 bytes from which the replicas' envelope keys come; secret. Keep it with the stores. */
+  readonly keySeed: Uint8Array;
+  /** The current document; null while there is none. */
+  readonly document: () => StorageDocument | null;
+  /** Whether links have the delays of real ones (LambdaR); without delays when left out. */
+  readonly paced?: boolean | undefined;
+  /** The current replica epoch; by the clock when left out. Pigeonhole page, section 6. */
+  readonly replicaEpoch?: (() => number) | undefined;
+  /** Where a replica keeps its boxes; in memory when left out. */
+  readonly storeFor?: ((replica: ReplicaIdentity) => BoxStore) | undefined;
+  /** What a courier (by its place, from 0) remembers over its end; nothing when left out. */
+  readonly logFor?: ((courier: number) => EnvelopeLog) | undefined;
+}
+
+/**
+ * Couriers and replicas in one process. Order of events: {@link start}; then {@link envelopeKeys} for
+ * the first document; then {@link documentChanged} with it and with each later one.
+ */
+export class StorageNetwork {
+  /** To be attached to service nodes, one each. */
+  readonly couriers: readonly Courier[];
+  /** In the order given; each with its faults. */
+  readonly replicas: readonly Replica[];
+  readonly #links: StorageLink[] = [];
+  #resumed = false;
+
+  /** @throws TypeError, RangeError when the scheme is not that of the sizes, or the seed no 32 bytes. */
+  constructor(options: StorageNetworkOptions) {
+    const { clock, random, timing, scheme, sizes, document } = options;
+    checkBytes("keySeed", options.keySeed, 32);
+    if (scheme.publicKeyLength !== sizes.nikePublicKeyLength) {
+      throw new RangeError(
+        `\`scheme\` must be the geometry's ${sizes.nikeName}, got ${scheme.name}`,
+      );
+    }
+    const replicaEpoch = options.replicaEpoch ?? (() => replicaEpochAt(clock.now()));
+    const shared = { clock, random, timing, scheme, sizes, replicaEpoch, document };
+    const linkMaker = this.#linkMaker(options);
+    this.replicas = options.replicas.map((identity) => {
+      const name = `replica ${identity.replicaId} ${toHex(identity.identityKey)}`;
+      return new Replica({
+        ...shared,
+        identity,
+        store: options.storeFor?.(identity) ?? new MemoryBoxStore(),
+        keySeed: derive(options.keySeed, name),
+        linkTo: linkMaker("replica"),
+      });
+    });
+    this.couriers = Array.from({ length: options.courierCount }, (_, place) => {
+      const log = options.logFor?.(place) ?? null;
+      return new Courier({ ...shared, log, linkTo: linkMaker("courier") });
+    });
+  }
+
+  /** For each caller its own connections, made when they are first needed. */
+  #linkMaker(options: StorageNetworkOptions) {
+    const { clock, random, sizes, document } = options;
+    const lambdaR = (): number | null => document()?.lambdaR ?? null;
+    const pace = options.paced === true ? poissonPace(lambdaR, random) : instantPace;
+    return (from: StoragePeer) => {
+      const links = new Map<number, StorageLink>();
+      return (replicaId: number): StorageLink | undefined => {
+        const known = links.get(replicaId);
+        if (known !== undefined) return known;
+        const target = this.replicas.find(({ identity }) => identity.replicaId === replicaId);
+        if (target === undefined) return undefined;
+        const link = new StorageLink({ clock, pace, sizes, from, target });
+        links.set(replicaId, link);
+        this.#links.push(link);
+        return link;
+      };
+    };
+  }
+
+  /** Readies the replicas' keys. @throws (rejects) with what the NIKE throws. */
+  async start(): Promise<void> {
+    await Promise.all(this.replicas.map((replica) => replica.start()));
+  }
+
+  /**
+   * Envelope public keys for a document that is made now: by replica id, then by replica epoch.
+   * Replicas that are offline have none.
+   */
+  async envelopeKeys(): Promise<Map<number, Map<number, Uint8Array>>> {
+    const online = this.replicas.filter(({ faults }) => !faults.offline);
+    const keys = await Promise.all(online.map((replica) => replica.envelopeKeys()));
+    return new Map(online.map(({ identity }, i) => [identity.replicaId, keys[i]!]));
+  }
+
+  /**
+   * To be told of every new document, when `document` gives it already. With the first one couriers
+   * take up what they had logged before an earlier end.
+   */
+  documentChanged(document: StorageDocument): void {
+    for (const replica of this.replicas) replica.documentChanged(document);
+    if (this.#resumed) return;
+    this.#resumed = true;
+    for (const courier of this.couriers) courier.resume();
+  }
+
+  /** Ends everything, closes stores and logs, and leaves no timer. Idempotent. */
+  async close(): Promise<void> {
+    const couriers = this.couriers.map((courier) => courier.close());
+    for (const link of this.#links) link.close();
+    await Promise.all([...couriers, ...this.replicas.map((replica) => replica.close())]);
+  }
+}

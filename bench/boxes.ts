@@ -1,0 +1,109 @@
+/** Boxes: the cryptography against the bare library operations, and whole writes and reads. */
+import { createHash, hkdfSync, randomBytes } from "node:crypto";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gcmsiv } from "@noble/ciphers/aes.js";
+import { ed25519 } from "@noble/curves/ed25519.js";
+import { ThinClient } from "katzenpost-thinclient";
+import { boxIdFor, encryptBox, keypairFromSeed } from "katzenpost-thinclient/bacap";
+import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { type BenchLine, pairedRates, syncRatePerSecond } from "./report.js";
+
+const PAIRS_IN_FLIGHT = 32;
+const { Point } = ed25519;
+const scalar = Point.Fn.create(2n ** 251n + 1234567890123456789n);
+const bytes32 = new Uint8Array(32).fill(3);
+const bytes64 = new Uint8Array(64).fill(5);
+
+const hkdf = (): unknown => hkdfSync("blake2b512", bytes32, bytes32, new Uint8Array(0), 32);
+const sha512 = (input: Uint8Array): Uint8Array => createHash("sha512").update(input).digest();
+
+/** What one box costs at least: two keys, a blinding factor, two base multiplications, a cipher. */
+function bareEncryption(plaintext: Uint8Array): void {
+  hkdf();
+  hkdf();
+  createHash("sha512-256").update(bytes32).digest();
+  Point.BASE.multiply(scalar).toBytes();
+  const ciphertext = gcmsiv(bytes32, bytes32.subarray(0, 12), bytes32).encrypt(plaintext);
+  sha512(bytes32);
+  sha512(ciphertext);
+  Point.BASE.multiply(scalar).toBytes();
+  sha512(ciphertext);
+  Point.Fn.add(Point.Fn.mul(scalar, scalar), scalar);
+}
+
+/** What a reader's box ID costs at least: a key, a blinding factor, one multiplication. */
+function bareBoxId(): void {
+  hkdf();
+  createHash("sha512-256").update(bytes32).digest();
+  point.multiply(scalar).toBytes();
+}
+const point = Point.BASE.multiply(scalar);
+
+async function cryptography(): Promise<BenchLine[]> {
+  const { writeCap, readCap, firstMessageIndex } = keypairFromSeed(bytes64.subarray(32));
+  const plaintext = new Uint8Array(1553);
+  const [encrypted, bareEncrypted] = await pairedRates(
+    () => syncRatePerSecond(() => encryptBox(writeCap, firstMessageIndex, plaintext), 600),
+    () => syncRatePerSecond(() => bareEncryption(plaintext), 600),
+  );
+  const [ids, bareIds] = await pairedRates(
+    () => syncRatePerSecond(() => boxIdFor(readCap, firstMessageIndex), 600),
+    () => syncRatePerSecond(bareBoxId, 600),
+  );
+  const peer = "bare library operations";
+  const wanted = { atLeast: 0.8 };
+  return [
+    {
+      name: "box encryption with signature",
+      value: encrypted,
+      unit: "/s",
+      peer: { name: peer, value: bareEncrypted },
+      wanted,
+    },
+    {
+      name: "box ID of a reader",
+      value: ids,
+      unit: "/s",
+      peer: { name: peer, value: bareIds },
+      wanted,
+    },
+  ];
+}
+
+async function pairsPerSecond(client: ThinClient, ms: number): Promise<number> {
+  const plaintext = randomBytes(client.pigeonholeGeometry.maxPlaintextPayloadLength);
+  const full = new Uint8Array(plaintext);
+  let pairs = 0;
+  const start = performance.now();
+  await Promise.all(
+    Array.from({ length: PAIRS_IN_FLIGHT }, async () => {
+      const keys = await client.newKeypair(randomBytes(32));
+      let index = keys.firstMessageIndex;
+      while (performance.now() - start < ms) {
+        const written = await client.write(keys.writeCap, index, full);
+        const { plaintext: got } = await client.read(keys.readCap, index);
+        if (got.length !== full.length) throw new Error("the box came back shorter");
+        index = written.nextMessageBoxIndex;
+        pairs++;
+      }
+    }),
+  );
+  return (pairs / (performance.now() - start)) * 1000;
+}
+
+/** Runs the measurements. */
+export async function benchBoxes(): Promise<BenchLine[]> {
+  const lines = await cryptography();
+  const socket = join(tmpdir(), `katz-bench-${process.pid}-boxes.sock`);
+  await using daemon = await DevDaemon.start({ listen: `unix:${socket}` });
+  await using client = await ThinClient.connect(daemon.config());
+  await pairsPerSecond(client, 1000);
+  lines.push({
+    name: `write and read of a full box, ${PAIRS_IN_FLIGHT} pairs in flight`,
+    value: await pairsPerSecond(client, 5000),
+    unit: "pairs/s",
+    wanted: { atLeast: 120 },
+  });
+  return lines;
+}

@@ -1,0 +1,50 @@
+/** The tour's picture of the network. */
+import { type PkiDocument, type ThinClient, verifyPkiDocument } from "katzenpost-thinclient";
+import { type Terminal, duration } from "../terminal.js";
+
+/** Shows who is in the network, and that its document carries the authorities' signatures. */
+export async function showNetwork(
+  terminal: Terminal,
+  client: ThinClient,
+  epochLeftMs: number,
+): Promise<void> {
+  const document = client.pkiDocument();
+  if (!document) throw new Error("the embedded network has no PKI document");
+  const authorities = await client.getDirectoryAuthorities();
+  const raw = await client.getPkiDocumentRaw();
+  const { signers } = verifyPkiDocument(raw.payload, authorities, { epoch: raw.epoch });
+  const { geometry, pigeonholeGeometry } = client;
+  const row = (name: string, text: string): void => {
+    terminal.line(`  ${terminal.style("cyan", name.padEnd(12))}${text}`);
+  };
+  terminal.line();
+  terminal.line(terminal.style("bold", "The network"));
+  row("epoch", `${document.epoch}, ${duration(epochLeftMs)} left`);
+  row(
+    "authorities",
+    `${authorities.map((authority) => authority.identifier).join(" ")}: document signed by ` +
+      `${signers.length} of ${authorities.length}, verified`,
+  );
+  row("way", way(document));
+  for (const node of document.serviceNodes) {
+    row(node.name, [...(node.kaetzchen?.keys() ?? [])].join(" "));
+  }
+  row("couriers", `${client.getAllCouriers().length}, on the service nodes`);
+  row("replicas", document.storageReplicas.map((replica) => replica.name).join(" "));
+  row(
+    "packets",
+    `${geometry.packetLength} bytes, ${geometry.nrHops} hops, ` +
+      `${geometry.userForwardPayloadLength} for the payload (Sphinx, ${geometry.nikeName})`,
+  );
+  row(
+    "boxes",
+    `${pigeonholeGeometry.maxPlaintextPayloadLength} bytes of plaintext each ` +
+      `(Pigeonhole, ${pigeonholeGeometry.nikeName})`,
+  );
+}
+
+function way(document: PkiDocument): string {
+  const layers = document.topology.map((layer) => layer.map((mix) => mix.name).join("|"));
+  const gateways = document.gatewayNodes.map((gateway) => gateway.name).join("|");
+  return [gateways, ...layers, "service"].join(" > ");
+}

@@ -3,8 +3,8 @@
  * section 2: shortest integers and length-first key order out; in, what Go's decoder takes, within
  * limits that are checked before memory is taken.
  */
-import { type DecodeOptions, Tokenizer, Type, decode, encode } from "cborg";
-import { type Bytes, toHex } from "../bytes/bytes.js";
+import { type DecodeOptions, Token, Tokenizer, Type, decode, encode } from "cborg";
+import { type Bytes, concatBytes, toHex } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 
 /** Keys of a decoded map. */
@@ -50,6 +50,11 @@ interface Frame {
   keyNext: boolean;
 }
 
+/** First bytes of byte and text strings that come in chunks (RFC 8949, section 3.2.3). */
+const CHUNKED_BYTES = 0x5f;
+const CHUNKED_TEXT = 0x7f;
+const BREAK = 0xff;
+
 /** Refuses what costs too much before the decoder builds it, and text that is not UTF-8. */
 class LimitingTokenizer extends Tokenizer {
   #items = 0;
@@ -58,32 +63,64 @@ class LimitingTokenizer extends Tokenizer {
   hasByteKeys = false;
 
   override next(): ReturnType<Tokenizer["next"]> {
-    const token = super.next();
-    if (++this.#items > MAX_CBOR_ITEMS) {
-      throw new ProtocolError(`CBOR holds more than ${MAX_CBOR_ITEMS} items`);
-    }
+    const first = this.data[this._pos];
+    const chunked = first === CHUNKED_BYTES || first === CHUNKED_TEXT;
+    const token = chunked ? this.#joinChunks(first) : this.#nextOfAnyKind();
     const major = token.type.major;
     if (major === Type.tag.major) return token;
-    const frame = this.#open.at(-1);
     if (token.type === Type.break) {
-      this.#open.pop();
-      return token;
-    }
-    if (frame) {
-      if (frame.isMap) {
-        if (frame.keyNext && major === Type.bytes.major) this.hasByteKeys = true;
-        frame.keyNext = !frame.keyNext;
+      this.#leaveIndefinite();
+    } else {
+      const frame = this.#open.at(-1);
+      if (frame) {
+        if (frame.isMap) {
+          if (frame.keyNext && major === Type.bytes.major) this.hasByteKeys = true;
+          frame.keyNext = !frame.keyNext;
+        }
+        frame.left--;
       }
-      frame.left--;
-    }
-    if (major === Type.string.major) checkText(token);
-    if (major === Type.array.major || major === Type.map.major) {
-      this.#enter(token.value as number, major === Type.map.major);
+      if (major === Type.array.major || major === Type.map.major) {
+        this.#enter(token.value as number, major === Type.map.major);
+      }
     }
     for (let top = this.#open.at(-1); top && top.left <= 0; top = this.#open.at(-1)) {
       this.#open.pop();
     }
     return token;
+  }
+
+  #nextOfAnyKind(): ReturnType<Tokenizer["next"]> {
+    const token = super.next();
+    if (++this.#items > MAX_CBOR_ITEMS) {
+      throw new ProtocolError(`CBOR holds more than ${MAX_CBOR_ITEMS} items`);
+    }
+    if (token.type.major === Type.string.major) checkText(token);
+    return token;
+  }
+
+  /** The decoder knows no strings in chunks; Go's takes them, and each chunk is a string itself. */
+  #joinChunks(first: number): Token {
+    const type = first === CHUNKED_BYTES ? Type.bytes : Type.string;
+    this._pos++;
+    const chunks: Token[] = [];
+    while (this.data[this._pos] !== BREAK) {
+      if (this.done()) throw new ProtocolError("not well-formed CBOR: a string without its end");
+      const chunk = this.#nextOfAnyKind();
+      if (chunk.type !== type) {
+        throw new ProtocolError("not well-formed CBOR: a string with chunks of another type");
+      }
+      chunks.push(chunk);
+    }
+    this._pos++;
+    const values = chunks.map((chunk) => chunk.value as never);
+    return new Token(type, type === Type.bytes ? concatBytes(...values) : values.join(""));
+  }
+
+  /** The decoder would take the end of a map for a value. */
+  #leaveIndefinite(): void {
+    const frame = this.#open.pop();
+    if (frame && frame.left === Infinity && (!frame.isMap || frame.keyNext)) return;
+    throw new ProtocolError("not well-formed CBOR: an end where none may be");
   }
 
   #enter(count: number, isMap: boolean): void {

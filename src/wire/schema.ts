@@ -89,9 +89,9 @@ export const uint64: Schema<bigint> = {
   encode: (value) => (value <= Number.MAX_SAFE_INTEGER ? Number(value) : value),
 };
 
-/** Any value: read as decoded, written as given. */
+/** Any value: read as decoded (an absent one as null), written as given. */
 export const anything: Schema<CborValue | { readonly [key: string]: string | number }> = {
-  decode: (value) => value,
+  decode: (value) => value ?? null,
   encode: (value) => value,
 };
 

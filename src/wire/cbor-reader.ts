@@ -1,0 +1,313 @@
+/**
+ * Reads CBOR (RFC 8949) in one pass over the bytes. Its own, not the library's: limits have to be
+ * checked before memory is taken, byte-string keys compared, text checked and tags passed over, and a
+ * general decoder that is made to do all that by hooks is half as fast as one that just does it.
+ */
+import { type Bytes, toHex } from "../bytes/bytes.js";
+import { ProtocolError } from "../errors/errors.js";
+import type { CborKey, CborMap, CborValue } from "./cbor.js";
+
+/** Deepest nesting of arrays and maps that is read; Go's decoder has the same limit. */
+export const MAX_CBOR_DEPTH = 32;
+/** Most elements of one array and pairs of one map that are read; as Go's decoder. */
+export const MAX_CBOR_CONTAINER = 131_072;
+/** Most items of one message that are read: a million empty maps in 1 MB would take 220 MB. */
+export const MAX_CBOR_ITEMS = 400_000;
+
+/** The byte that ends what has no length. Section 3.2.1. */
+const breakByte = 0xff;
+/** The low five bits of a first byte that say "no length". */
+const indefinite = 31;
+/** Up to this length a loop over ASCII is faster than a decoder. */
+const shortText = 32;
+
+// A byte-order mark is part of the text here.
+const strictText = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Short map keys that were met, each in the slot that its bytes give; a newer one replaces it. */
+const knownKeys: (string | undefined)[] = Array.from({ length: 256 }, () => undefined);
+
+function malformed(what: string): ProtocolError {
+  return new ProtocolError(`not well-formed CBOR: ${what}`);
+}
+
+/** One pass over one message. */
+export class CborReader {
+  readonly #data: Bytes;
+  readonly #view: DataView;
+  #at = 0;
+  #items = 0;
+  #depth = 0;
+
+  /** @param bytes what to read; a Buffer is fine, what comes out is none. */
+  constructor(bytes: Uint8Array) {
+    // A Buffer's slices would be views into its pool; a plain Uint8Array's are copies.
+    const { buffer, byteOffset, byteLength } = bytes;
+    this.#data = new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
+    this.#view = new DataView(buffer, byteOffset, byteLength);
+  }
+
+  /**
+   * Reads exactly one item, to the last byte.
+   * @throws ProtocolError when the bytes are no well-formed item, when bytes follow it, or when a
+   * limit is passed.
+   */
+  readAll(): CborValue {
+    const value = this.#item();
+    if (this.#at !== this.#data.length) {
+      throw malformed(`${this.#data.length - this.#at} bytes after the item`);
+    }
+    return value;
+  }
+
+  #item(): CborValue {
+    for (;;) {
+      const first = this.#first();
+      const low = first & 31;
+      switch (first >> 5) {
+        case 0:
+          return this.#argument(low);
+        case 1:
+          return negative(this.#argument(low));
+        case 2:
+          return low === indefinite ? this.#chunkedBytes() : this.#bytes(this.#length(low));
+        case 3:
+          return low === indefinite ? this.#chunkedText() : this.#text(this.#length(low));
+        case 4:
+          return this.#array(low);
+        case 5:
+          return this.#map(low);
+        case 6:
+          // Tags carry no meaning in this protocol: the content is taken as if there were none.
+          this.#argument(low);
+          break;
+        default:
+          return this.#simple(low);
+      }
+    }
+  }
+
+  /** The first byte of the next item. */
+  #first(): number {
+    if (++this.#items > MAX_CBOR_ITEMS) {
+      throw new ProtocolError(`CBOR holds more than ${MAX_CBOR_ITEMS} items`);
+    }
+    this.#need(1);
+    return this.#data[this.#at++]!;
+  }
+
+  #need(count: number): void {
+    if (count > this.#data.length - this.#at) throw malformed("cut off");
+  }
+
+  /** The number that the first byte's low bits begin; any width is taken. Section 3. */
+  #argument(low: number): number | bigint {
+    if (low < 24) return low;
+    if (low > 27) throw malformed("a number of unknown width");
+    const width = 1 << (low - 24);
+    this.#need(width);
+    const at = this.#at;
+    this.#at += width;
+    if (low === 24) return this.#data[at]!;
+    if (low === 25) return this.#view.getUint16(at);
+    if (low === 26) return this.#view.getUint32(at);
+    const high = this.#view.getUint32(at);
+    if (high < 2 ** 21) return high * 2 ** 32 + this.#view.getUint32(at + 4);
+    return this.#view.getBigUint64(at);
+  }
+
+  /** The length of a string, checked against what is there. */
+  #length(low: number): number {
+    const length = this.#argument(low);
+    if (typeof length === "bigint") throw malformed("cut off");
+    this.#need(length);
+    return length;
+  }
+
+  #bytes(length: number): Bytes {
+    const end = this.#at + length;
+    const copy = this.#data.slice(this.#at, end);
+    this.#at = end;
+    return copy;
+  }
+
+  #text(length: number): string {
+    const data = this.#data;
+    const start = this.#at;
+    const end = start + length;
+    this.#at = end;
+    if (length <= shortText) {
+      let text = "";
+      let i = start;
+      for (; i < end; i++) {
+        const byte = data[i]!;
+        if (byte >= 0x80) break;
+        text += String.fromCharCode(byte);
+      }
+      if (i === end) return text;
+    }
+    try {
+      return strictText.decode(data.subarray(start, end));
+    } catch (cause) {
+      throw new ProtocolError("CBOR text is not UTF-8", { cause });
+    }
+  }
+
+  /** Reads the chunks of a string without length. Section 3.2.3. */
+  #chunks<T>(major: number, read: (length: number) => T): T[] {
+    const chunks: T[] = [];
+    while (!this.#atBreak()) {
+      const first = this.#first();
+      if (first >> 5 !== major || (first & 31) === indefinite) {
+        throw malformed("a string with chunks of another kind");
+      }
+      chunks.push(read(this.#length(first & 31)));
+    }
+    return chunks;
+  }
+
+  #chunkedBytes(): Bytes {
+    const chunks = this.#chunks(2, (length) => this.#bytes(length));
+    const joined = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+    let at = 0;
+    for (const chunk of chunks) {
+      joined.set(chunk, at);
+      at += chunk.length;
+    }
+    return joined;
+  }
+
+  #chunkedText(): string {
+    return this.#chunks(3, (length) => this.#text(length)).join("");
+  }
+
+  /** Whether what has no length ends here; takes the end then. */
+  #atBreak(): boolean {
+    this.#need(1);
+    if (this.#data[this.#at] !== breakByte) return false;
+    this.#at++;
+    return true;
+  }
+
+  /** Elements or pairs that are announced, checked; Infinity when no number is. */
+  #enter(low: number, bytesEach: number): number {
+    if (++this.#depth > MAX_CBOR_DEPTH) {
+      throw new ProtocolError(`CBOR is nested deeper than ${MAX_CBOR_DEPTH}`);
+    }
+    if (low === indefinite) return Infinity;
+    const count = this.#argument(low);
+    const left = this.#data.length - this.#at;
+    if (typeof count === "bigint" || count > MAX_CBOR_CONTAINER || count * bytesEach > left) {
+      throw new ProtocolError(`CBOR announces ${count} elements where ${left} bytes are left`);
+    }
+    return count;
+  }
+
+  /** Whether a container that has `done` of `count` elements is complete. */
+  #complete(done: number, count: number): boolean {
+    if (count !== Infinity) return done === count;
+    if (this.#atBreak()) return true;
+    if (done < MAX_CBOR_CONTAINER) return false;
+    throw new ProtocolError(`CBOR has a container of more than ${MAX_CBOR_CONTAINER} elements`);
+  }
+
+  #array(low: number): CborValue[] {
+    const count = this.#enter(low, 1);
+    const array: CborValue[] = [];
+    while (!this.#complete(array.length, count)) array.push(this.#item());
+    this.#depth--;
+    return array;
+  }
+
+  #map(low: number): CborMap {
+    const count = this.#enter(low, 2);
+    const map: CborMap = new Map();
+    let byteKeys: Set<string> | null = null;
+    for (let done = 0; !this.#complete(done, count); done++) {
+      const key = this.#knownKey() ?? this.#item();
+      if (typeof key === "object" && key !== null) {
+        if (!(key instanceof Uint8Array)) throw malformed("a map key that is a container");
+        byteKeys ??= new Set();
+        // A Map tells apart what has the same bytes.
+        const text = toHex(key);
+        if (byteKeys.has(text)) throw malformed("repeated map key");
+        byteKeys.add(text);
+      }
+      map.set(key as CborKey, this.#item());
+      if (map.size !== done + 1) throw malformed("repeated map key");
+    }
+    this.#depth--;
+    return map;
+  }
+
+  /**
+   * A map key that was met before, without making its text again; undefined when it was not. The same
+   * few names stand in every message, and making them takes half of the time of reading.
+   */
+  #knownKey(): string | undefined {
+    const data = this.#data;
+    const start = this.#at + 1;
+    const length = (data[this.#at] ?? 0) - 0x60;
+    if (length < 1 || length > 23 || start + length > data.length) return undefined;
+    const middle = data[start + (length >> 1)]!;
+    const slot = (length * 31 + data[start]! * 17 + middle * 7 + data[start + length - 1]!) & 255;
+    const known = knownKeys[slot];
+    if (known?.length === length) {
+      let i = 0;
+      while (i < length && known.charCodeAt(i) === data[start + i]) i++;
+      if (i === length) {
+        this.#first();
+        this.#at += length;
+        return known;
+      }
+    }
+    const key = this.#item() as string;
+    if (key.length === length) knownKeys[slot] = key;
+    return key;
+  }
+
+  /** Section 3.3. */
+  #simple(low: number): CborValue {
+    switch (low) {
+      case 20:
+        return false;
+      case 21:
+        return true;
+      case 22:
+        return null;
+      case 23:
+        return undefined;
+      case 25:
+        return this.#half();
+      case 26:
+        this.#need(4);
+        this.#at += 4;
+        return this.#view.getFloat32(this.#at - 4);
+      case 27:
+        this.#need(8);
+        this.#at += 8;
+        return this.#view.getFloat64(this.#at - 8);
+      case indefinite:
+        throw malformed("an end where none may be");
+      default:
+        throw malformed("an unknown simple value");
+    }
+  }
+
+  /** A half-precision float. Appendix D. */
+  #half(): number {
+    const bits = this.#argument(25) as number;
+    const exponent = (bits >> 10) & 31;
+    const fraction = bits & 1023;
+    const sign = bits & 0x8000 ? -1 : 1;
+    if (exponent === 0) return sign * fraction * 2 ** -24;
+    if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
+    return sign * (1024 + fraction) * 2 ** (exponent - 25);
+  }
+}
+
+/** -1 - `argument`; a number where that is safe. */
+function negative(argument: number | bigint): number | bigint {
+  if (typeof argument === "number" && argument < Number.MAX_SAFE_INTEGER) return -1 - argument;
+  return -1n - BigInt(argument);
+}

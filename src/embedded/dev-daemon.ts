@@ -5,15 +5,17 @@
 import type { Bytes } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
 import { realClock } from "../clock/real.js";
-import { pigeonholeSizesOf } from "../crypto/geometry.js";
+import { type PigeonholeSizes, pigeonholeSizesOf } from "../crypto/geometry.js";
 import { Daemon } from "../daemon/daemon.js";
 import { InvalidStateError } from "../errors/errors.js";
 import { type Timing, instantTiming, upstreamTiming } from "../mixnet/timing.js";
-import { EmbeddedNetwork } from "../network/network.js";
+import { EmbeddedNetwork, type EmbeddedNetworkOptions } from "../network/network.js";
 import type { Rates } from "../network/parameters.js";
-import { derivedRandom, seedBytes } from "../network/random.js";
+import { derive, derivedRandom, seedBytes } from "../network/random.js";
+import { StorageNetwork } from "../network/storage-network.js";
 import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
 import { listen } from "../platform/node-listen.js";
+import { replicaEpoch } from "../pki/epoch.js";
 import { parseAddress } from "../transport/address.js";
 import { DialConfig } from "../transport/dial-config.js";
 import { memoryPair } from "../transport/memory.js";
@@ -67,11 +69,15 @@ export interface DevDaemonOptions extends Partial<Rates> {
 export class DevDaemon implements AsyncDisposable {
   /** The network behind the daemon, with its fault controls. */
   readonly network: EmbeddedNetwork;
+  /** Its couriers and storage replicas, with their fault controls. */
+  readonly storage: StorageNetwork;
   /** What everything here waits by. */
   readonly clock: Clock;
   readonly #options: DevDaemonOptions;
   readonly #schemes: NikeSchemes;
   readonly #pigeonholeGeometry: PigeonholeGeometry;
+  readonly #sizes: PigeonholeSizes;
+  readonly #timing: Timing;
   readonly #random: (length: number) => Bytes;
   #daemon: Daemon | null = null;
   #addresses: readonly string[] = [];
@@ -84,16 +90,52 @@ export class DevDaemon implements AsyncDisposable {
     this.#options = options;
     this.clock = options.clock ?? realClock;
     this.#schemes = new NikeSchemes(this.clock);
-    const { listen: _, timing: __, nike: ___, allowRemote: ____, ...forNetwork } = options;
-    const { allowedOrigins: _____, token: ______, ...rest } = forNetwork;
+    this.#timing = {
+      ...(options.mixing === "realistic" ? upstreamTiming : instantTiming),
+      ...options.timing,
+    };
+    const seed = seedBytes(options.seed);
+    this.#random = derivedRandom(seed, "daemon");
+    const scheme = this.#schemes.named(nike);
     this.network = new EmbeddedNetwork({
-      ...rest,
+      ...networkOptions(options),
+      seed,
       clock: this.clock,
       userForwardPayloadLength:
         options.userForwardPayloadLength ?? (nike === "x25519" ? 1872 : 2000),
+      envelopeKeys: {
+        publicKeys: async (replicaId) =>
+          (await this.storage.envelopeKeys()).get(replicaId) ?? new Map(),
+      },
+      onDocument: (document) => {
+        if (document.epoch === this.network.currentEpoch) {
+          this.storage.documentChanged(document.decoded);
+        }
+      },
     });
     this.#pigeonholeGeometry = PigeonholeGeometry.fromSphinx(this.network.geometry, nike);
-    this.#random = derivedRandom(seedBytes(options.seed), "daemon");
+    this.#sizes = pigeonholeSizesOf(this.#pigeonholeGeometry);
+    this.storage = new StorageNetwork({
+      clock: this.clock,
+      random: derivedRandom(seed, "storage"),
+      timing: this.#timing,
+      scheme,
+      sizes: this.#sizes,
+      replicas: this.network.replicas,
+      courierCount: this.network.serviceNodes.length,
+      keySeed: derive(seed, "envelope keys"),
+      paced: options.mixing === "realistic",
+      replicaEpoch: () => replicaEpoch(this.network.currentEpoch, this.network.epoch().periodMs),
+      document: () => {
+        const { currentEpoch } = this.network;
+        const documents = this.network.documents();
+        const of = (epoch: number) => documents.find((document) => document.epoch === epoch);
+        return (of(currentEpoch) ?? of(currentEpoch - 1))?.decoded ?? null;
+      },
+    });
+    for (const [place, courier] of this.storage.couriers.entries()) {
+      this.network.attach(place, courier);
+    }
   }
 
   /**
@@ -103,6 +145,7 @@ export class DevDaemon implements AsyncDisposable {
   static async start(options: DevDaemonOptions = {}): Promise<DevDaemon> {
     const running = new DevDaemon(options);
     try {
+      await running.storage.start();
       await running.network.start();
       await running.#startDaemon(listenAddresses(options));
     } catch (error) {
@@ -176,6 +219,7 @@ export class DevDaemon implements AsyncDisposable {
     this.#daemon = null;
     await daemon?.close();
     await this.network.close();
+    await this.storage.close();
     this.#schemes.close();
   }
 
@@ -193,15 +237,14 @@ export class DevDaemon implements AsyncDisposable {
       await Promise.all(listeners.map((listener) => listener.close()));
       throw error;
     }
-    const base = mixing === "instant" ? instantTiming : upstreamTiming;
     const daemon = new Daemon({
       link: this.network.link(),
       clock: this.clock,
-      timing: { ...base, ...this.#options.timing },
+      timing: this.#timing,
       mixing,
       geometry: this.network.geometry,
       pigeonholeGeometry: this.#pigeonholeGeometry,
-      sizes: pigeonholeSizesOf(this.#pigeonholeGeometry),
+      sizes: this.#sizes,
       scheme: this.#schemes.named(nike),
       voucherScheme: this.#schemes.named("CTIDH1024-X25519"),
       authorities: this.network.authorities,
@@ -232,4 +275,13 @@ export class DevDaemon implements AsyncDisposable {
 function listenAddresses(options: DevDaemonOptions): readonly string[] {
   const { listen: addresses = [] } = options;
   return typeof addresses === "string" ? [addresses] : addresses;
+}
+
+/** What of a daemon's options is the network's. */
+function networkOptions(options: DevDaemonOptions): Partial<EmbeddedNetworkOptions> {
+  const { mixing, epochMs, couriers, replicas, mixesPerLayer, onFault } = options;
+  const { mu, lambdaP, lambdaL, lambdaM, lambdaG, lambdaR } = options;
+  const rates = { mu, lambdaP, lambdaL, lambdaM, lambdaG, lambdaR };
+  const given = { mixing, epochMs, couriers, replicas, mixesPerLayer, onFault, ...rates };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }

@@ -5,13 +5,13 @@
  */
 import { type Bytes, toHex } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
-import type { ConsensusDocument, MixnetLink, OutgoingPacket } from "../mixnet/link.js";
+import type { MixnetLink, OutgoingPacket } from "../mixnet/link.js";
 import type { PkiDocument } from "../pki/document.js";
 import { DEFAULT_EPOCH_MS, replicaEpoch } from "../pki/epoch.js";
 import { Geometry } from "../pki/geometry.js";
 import { Authority, type AuthorityIdentity } from "./authority/authority.js";
 import { encodeDocument, signDocument } from "./authority/consensus.js";
-import { Directory } from "./directory.js";
+import { Directory, type PublishedDocument } from "./directory.js";
 import { EmbeddedLink, type LinkSurroundings, type TrafficCounts } from "./embedded-link.js";
 import { NetworkFaults } from "./faults.js";
 import { EchoService } from "./kaetzchen/echo.js";
@@ -56,6 +56,8 @@ export interface EmbeddedNetworkOptions extends Partial<Rates> {
   /** Storage replicas, IDs 0 and up; 5 with `envelopeKeys`, else none. */
   readonly replicas?: number | undefined;
   readonly envelopeKeys?: EnvelopeKeySource | undefined;
+  /** Hears of each document that is published, and again when its epoch begins. */
+  readonly onDocument?: ((document: PublishedDocument) => void) | undefined;
   /** Hears of services that throw and of documents that could not be made. */
   readonly onFault?: ((error: Error) => void) | undefined;
 }
@@ -156,6 +158,8 @@ export class EmbeddedNetwork {
       time: this.#time,
       make: (epoch) => this.#makeDocument(epoch),
       onDocument: (document) => {
+        // The servers first: clients may use what a document says as soon as they have it.
+        options.onDocument?.(document);
         for (const link of this.#links) link.documentPublished(document);
         for (const listener of this.#documentListeners) listener(document.decoded);
       },
@@ -239,7 +243,7 @@ export class EmbeddedNetwork {
   }
 
   /** The documents that can be had: of the previous, the current and the next epoch. */
-  documents(): readonly ConsensusDocument[] {
+  documents(): readonly PublishedDocument[] {
     return this.#directory.documents();
   }
 

@@ -64,11 +64,11 @@ export class ConfigFile {
 }
 
 function unreadable(cause: unknown): string {
-  const { code, message } = cause as { readonly code?: unknown; readonly message?: unknown };
+  const { code } = cause as { readonly code?: unknown };
   if (code === "ENOENT") return `file not found; make one that says ${EXAMPLE}`;
   if (code === "EACCES") return "the file cannot be read: permission denied (EACCES)";
   if (code === "EISDIR") return "that is a directory, not a file (EISDIR)";
-  return `the file cannot be read: ${message}`;
+  return `the file cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`;
 }
 
 function parseToml(toml: string): Record<string, unknown> {

@@ -57,7 +57,7 @@ class BrowserWebSocketPort implements WebSocketPort {
   onceDrained(limit: number, callback: () => void): void {
     const look = (): void => {
       if (this.queuedBytes < limit) callback();
-      else this.#timer = realClock.after(POLL_MS, look, { background: true });
+      else this.#timer = realClock.after(POLL_MS, look);
     };
     look();
   }

@@ -82,8 +82,7 @@ export async function listen(address: Address, options: AnyListenOptions = {}): 
   return listenTcp(address.host, address.port, address.network, options);
 }
 
-// A peer that ends its side gets what is queued, then our end (the default); until a transport is
-// made of it, a connection must not begin to read.
+// Until a transport is made of it, a connection must not begin to read.
 function newServer(): Server {
   return createServer({ pauseOnConnect: true, noDelay: true });
 }

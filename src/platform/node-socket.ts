@@ -24,11 +24,14 @@ class SocketTransport implements Transport {
     this.#socket = socket;
     this.address = address;
     socket.setNoDelay(true);
+    // The answer to the other side's end is ours to give, since while paused we did not see it yet.
+    socket.allowHalfOpen = true;
     socket.on("error", (error) => {
       this.#error ??= error;
     });
     socket.on("end", () => {
       this.#sawEnd = true;
+      if (!this.#paused) this.end();
     });
     socket.on("drain", () => this.#release());
     socket.on("finish", () => {
@@ -77,6 +80,7 @@ class SocketTransport implements Transport {
 
   resume(): void {
     this.#paused = false;
+    if (this.#sawEnd) this.end();
     // Before `open` nobody listens, and a stream that flows then loses its data.
     if (this.#handlers !== null) this.#socket.resume();
   }

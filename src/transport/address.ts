@@ -35,7 +35,7 @@ const FORMS = "unix:PATH, unix:@NAME, tcp:HOST:PORT or ws://HOST:PORT";
 export function parseHostPort(text: string): HostPort {
   const complain = (what: string): ConfigError =>
     new ConfigError(`address ${JSON.stringify(text)} ${what}; expected HOST:PORT or [IPV6]:PORT`);
-  const match = /^(?:\[([^[\]]*)\]|([^:[\]]*))(?::(.*))?$/s.exec(text);
+  const match = /^(?:\[([^[\]]*)\]|([^:[\]]*))(?::([^:]*))?$/.exec(text);
   if (match === null) {
     throw complain(
       text.includes("[") || text.includes("]")
@@ -78,7 +78,7 @@ export function parseWsUrl(url: string): Extract<Address, { kind: "ws" }> {
   if (fragment !== undefined) throw complain("has a fragment (#…), which a WebSocket URL has not");
   if (/\s/.test(url)) throw complain("has white space in it");
   const secure = scheme!.toLowerCase() === "wss";
-  const hasPort = /:\d*$/.test(authority!.replace(/^\[.*\]/s, ""));
+  const hasPort = authority!.replace(/^\[[^\]]*\]/, "").includes(":");
   const place = hasPort ? authority! : `${authority}:${secure ? 443 : 80}`;
   const path = rest!.startsWith("/") ? rest! : `/${rest}`;
   return { kind: "ws", secure, path, ...parseHostPort(place) };

@@ -172,13 +172,18 @@ export class WsDialConfig {
   toString(): string {
     return this.address;
   }
+
+  /** What Node's console shows: it can be told to call getters. */
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return `WsDialConfig { address: ${JSON.stringify(this.address)} }`;
+  }
 }
 
 /** Where a daemon is: one of three kinds. */
 export class DialConfig {
-  readonly tcp?: TcpDialConfig;
-  readonly unix?: UnixDialConfig;
-  readonly ws?: WsDialConfig;
+  declare readonly tcp?: TcpDialConfig;
+  declare readonly unix?: UnixDialConfig;
+  declare readonly ws?: WsDialConfig;
 
   /**
    * Takes none, one or several kinds; that there is exactly one is checked by {@link resolve}.

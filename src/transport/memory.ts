@@ -117,23 +117,25 @@ export class MemoryTransport implements Transport {
     });
   }
 
-  // Moves what is queued to the other end, as long as that end takes it.
+  // Moves what is queued to the other end, as long as that end takes it. After its end it must take
+  // all, as a system's buffers would: this end could not close otherwise.
   #deliver(): void {
     const peer = this.#peer;
     if (peer === null) return;
+    const takes = (): boolean => this.#gotEnd || !peer.#inbox.stopped;
     let next = 0;
     try {
-      while (next < this.#outgoing.length && !peer.#inbox.stopped) {
+      while (next < this.#outgoing.length && takes()) {
         const chunk = this.#outgoing[next++]!;
         this.#queuedBytes -= chunk.length;
         peer.#inbox.push(chunk);
       }
     } finally {
       this.#outgoing.splice(0, next);
-      if (this.#outgoing.length > 0 && !peer.#inbox.stopped) this.#schedule();
+      if (this.#outgoing.length > 0 && takes()) this.#schedule();
     }
     if (this.#queuedBytes < WRITE_QUEUE_BYTES) this.#release();
-    if (!this.#ended || this.#sentEnd || this.#outgoing.length > 0 || peer.#inbox.stopped) return;
+    if (!this.#ended || this.#sentEnd || this.#outgoing.length > 0 || !takes()) return;
     this.#sentEnd = true;
     if (this.#gotEnd) this.#inbox.close(null);
     peer.#takeEnd();

@@ -33,7 +33,7 @@ export function transportSuite(name: string, kind: TransportKind, skip?: string)
   const it = (title: string, run: (t: TestContext) => Promise<void>): void => {
     count++;
     const options = skip === undefined ? { timeout: 20_000 } : { skip };
-    void test(`${name}: ${title}`, options, run);
+    test(`${name}: ${title}`, options, run);
   };
   const connect = async (t: TestContext, swapped = false): Promise<Connection> => {
     const listener = await kind.listen();
@@ -280,6 +280,22 @@ function closingTests(both: Both): void {
     assert.equal(await there.closed, null);
     assert.equal(there.bytes, 500);
   });
+
+  const answer = "an end that was not seen yet does not keep a paused end from writing";
+  both(
+    answer,
+    async ({ near, far }) => {
+      const [here, there] = [Recorder.open(near), Recorder.open(far)];
+      far.pause();
+      near.end();
+      await delay(A_WHILE_MS);
+      far.write(pattern(500));
+      far.resume();
+      assert.deepEqual([await here.closed, await there.closed], [null, null]);
+      assert.equal(here.bytes, 500);
+    },
+    true,
+  );
 
   both("destroy closes at once without error, and the other end hears of it", async (ends) => {
     const [here, there] = [Recorder.open(ends.near), Recorder.open(ends.far)];

@@ -1,0 +1,191 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer as createHttpServer } from "node:http";
+import { type AddressInfo, type Server, createServer } from "node:net";
+import { networkInterfaces, tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { WebSocketServer } from "ws";
+import { dialTcp, dialUnix, dialWs } from "../../../src/platform/node.js";
+import type { Transport } from "../../../src/transport/transport.js";
+import { Recorder, pattern } from "../../compliance/transport-recorder.js";
+
+const options = { timeout: 20_000 };
+const hasIpv6 = Object.values(networkInterfaces())
+  .flat()
+  .some((one) => one?.family === "IPv6" && one.internal);
+
+async function listening(t: TestContext, server: Server, host: string, port = 0): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(port, host, resolve));
+  t.after(() => server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+async function closed(transport: Transport): Promise<void> {
+  const recorder = Recorder.open(transport);
+  transport.destroy();
+  await recorder.closed;
+}
+
+test("localhost is tried on IPv4 first, then on IPv6", options, async (t) => {
+  if (!hasIpv6) {
+    t.skip("this machine has no IPv6 loopback");
+    return;
+  }
+  let [onIpv4, onIpv6] = [0, 0];
+  const ipv6 = createServer((socket) => {
+    onIpv6++;
+    socket.end();
+  });
+  const port = await listening(t, ipv6, "::1");
+  await closed(await dialTcp(`[::1]:${port}`, "tcp"));
+  assert.deepEqual([onIpv4, onIpv6], [0, 1]);
+  const hosts = await import("node:dns/promises").then((dns) =>
+    dns.lookup("localhost", { all: true }),
+  );
+  if (hosts.some(({ family }) => family === 6)) {
+    await closed(await dialTcp(`localhost:${port}`, "tcp"));
+    assert.deepEqual([onIpv4, onIpv6], [0, 2]);
+  }
+  const ipv4 = createServer((socket) => {
+    onIpv4++;
+    socket.end();
+  });
+  await listening(t, ipv4, "127.0.0.1", port);
+  const before = onIpv6;
+  await closed(await dialTcp(`localhost:${port}`, "tcp"));
+  assert.deepEqual([onIpv4, onIpv6], [1, before]);
+});
+
+test("an address of the other family is refused at once", options, async () => {
+  await assert.rejects(dialTcp("[::1]:64331", "tcp4"), {
+    code: "ERR_CONFIG",
+    message: "tcp4 cannot reach [::1]:64331: that is IPv6",
+  });
+  await assert.rejects(dialTcp("127.0.0.1:64331", "tcp6"), {
+    code: "ERR_CONFIG",
+    message: "tcp6 cannot reach 127.0.0.1:64331: that is IPv4",
+  });
+});
+
+test("a refused TCP dial says how to start a daemon, and keeps the cause", options, async (t) => {
+  const server = createServer();
+  const port = await listening(t, server, "127.0.0.1");
+  await new Promise((resolve) => server.close(resolve));
+  await assert.rejects(dialTcp(`localhost:${port}`, "tcp4"), (error: Error) => {
+    assert.equal(
+      error.message,
+      `cannot connect to tcp4:localhost:${port}: nothing listens there (ECONNREFUSED). Is the ` +
+        `daemon running? To start one: npx katz daemon --listen tcp:localhost:${port}`,
+    );
+    assert.equal((error.cause as { code?: string }).code, "ECONNREFUSED");
+    return true;
+  });
+});
+
+test("a host that does not exist is named", options, async () => {
+  await assert.rejects(dialTcp("no-such-host.invalid:1", "tcp"), {
+    code: "ERR_CONNECT",
+    message: /^cannot connect to tcp:no-such-host\.invalid:1: .* \((ENOTFOUND|EAI_AGAIN)\)$/,
+  });
+});
+
+test("a Unix dial says what is wrong with the path", options, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "katz-dial-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const missing = join(folder, "missing.sock");
+  await assert.rejects(dialUnix(missing), {
+    code: "ERR_CONNECT",
+    message:
+      `cannot connect to unix:${missing}: there is no such file (ENOENT). Is the daemon ` +
+      `running? To start one: npx katz daemon --listen unix:${missing}`,
+  });
+  const file = join(folder, "file");
+  writeFileSync(file, "");
+  await assert.rejects(dialUnix(file), { code: "ERR_CONNECT" });
+  await assert.rejects(dialUnix(""), { code: "ERR_CONFIG" });
+  await assert.rejects(dialUnix(`/${"x".repeat(200)}`), {
+    code: "ERR_CONFIG",
+    message: /is too long: 201 bytes, and the system takes 10[37]$/,
+  });
+});
+
+test("a server that goes away without a word is an error of the connection", options, async (t) => {
+  const server = createServer((socket) => {
+    socket.once("data", () => socket.resetAndDestroy());
+  });
+  const port = await listening(t, server, "127.0.0.1");
+  const transport = await dialTcp(`127.0.0.1:${port}`, "tcp");
+  const recorder = Recorder.open(transport);
+  transport.write(pattern(10));
+  const error = await recorder.closed;
+  assert.equal((error as { code?: string } | null)?.code, "THIN_CLIENT_ERROR_CONNECTION_LOST");
+  assert.match(
+    error!.message,
+    /127\.0\.0\.1:\d+: the other end reset the connection \(ECONNRESET\)$/,
+  );
+});
+
+test("a peer that never hangs up does not keep an ended transport open", options, async (t) => {
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.resume();
+    t.after(() => socket.destroy());
+  });
+  const port = await listening(t, server, "127.0.0.1");
+  const transport = await dialTcp(`127.0.0.1:${port}`, "tcp");
+  const recorder = Recorder.open(transport);
+  transport.write(pattern(100));
+  transport.end();
+  assert.equal(await recorder.closed, null);
+});
+
+test("a WebSocket dial shows why the server refused, on one printable line", options, async (t) => {
+  const server = createHttpServer((_request, response) => {
+    response.writeHead(403).end("go away\n\u001b[31mnow\u0000");
+  });
+  const port = await listening(t, server, "127.0.0.1");
+  await assert.rejects(dialWs(`ws://127.0.0.1:${port}`), {
+    code: "ERR_CONNECT",
+    message: `cannot connect to ws://127.0.0.1:${port}: it answered 403 Forbidden: go away [31mnow`,
+  });
+});
+
+test("a server without tokens is told apart, and no error has the token", options, async (t) => {
+  const server = new WebSocketServer({
+    port: 0,
+    host: "127.0.0.1",
+    handleProtocols: () => false,
+  });
+  await new Promise((resolve) => server.once("listening", resolve));
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  await assert.rejects(dialWs(`ws://127.0.0.1:${port}`, { token: "hunter2" }), (error: Error) => {
+    assert.match(error.message, /the listener does not know about tokens/);
+    assert.doesNotMatch(`${error.stack}${String(error.cause)}`, /hunter2/);
+    return true;
+  });
+});
+
+test("aborting a WebSocket dial that hangs hangs up", options, async (t) => {
+  let gone!: () => void;
+  const peerGone = new Promise<void>((resolve) => (gone = resolve));
+  const server = createServer((socket) => {
+    socket
+      .on("error", () => {})
+      .on("close", gone)
+      .resume();
+    controller.abort(reason);
+  });
+  const port = await listening(t, server, "127.0.0.1");
+  const controller = new AbortController();
+  const reason = new Error("enough");
+  await assert.rejects(
+    dialWs(`ws://127.0.0.1:${port}`, { signal: controller.signal }),
+    (error) => error === reason,
+  );
+  await peerGone;
+});
+
+test("a WebSocket URL must be one", options, async () => {
+  await assert.rejects(dialWs("http://localhost:1"), { code: "ERR_CONFIG" });
+});

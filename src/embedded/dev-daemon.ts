@@ -104,14 +104,9 @@ export class DevDaemon implements AsyncDisposable {
       userForwardPayloadLength:
         options.userForwardPayloadLength ?? (nike === "x25519" ? 1872 : 2000),
       envelopeKeys: {
-        publicKeys: async (replicaId) =>
-          (await this.storage.envelopeKeys()).get(replicaId) ?? new Map(),
+        publicKeys: (replicaId, epochs) => this.storage.publicKeys(replicaId, epochs),
       },
-      onDocument: (document) => {
-        if (document.epoch === this.network.currentEpoch) {
-          this.storage.documentChanged(document.decoded);
-        }
-      },
+      onDocument: () => this.storage.documentChanged(),
     });
     this.#pigeonholeGeometry = PigeonholeGeometry.fromSphinx(this.network.geometry, nike);
     this.#sizes = pigeonholeSizesOf(this.#pigeonholeGeometry);

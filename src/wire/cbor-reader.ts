@@ -92,7 +92,9 @@ export class CborReader {
     if (++this.#items > MAX_CBOR_ITEMS) {
       throw new ProtocolError(`CBOR holds more than ${MAX_CBOR_ITEMS} items`);
     }
-    this.#need(1);
+    if (this.#at === this.#data.length) {
+      throw malformed(this.#depth > 0 ? "not enough entries" : "cut off");
+    }
     return this.#data[this.#at++]!;
   }
 
@@ -159,7 +161,7 @@ export class CborReader {
     while (!this.#atBreak()) {
       const first = this.#first();
       if (first >> 5 !== major || (first & 31) === indefinite) {
-        throw malformed("a string with chunks of another kind");
+        throw malformed("a string with chunks of another type");
       }
       chunks.push(read(this.#length(first & 31)));
     }
@@ -183,7 +185,7 @@ export class CborReader {
 
   /** Whether what has no length ends here; takes the end then. */
   #atBreak(): boolean {
-    this.#need(1);
+    if (this.#at === this.#data.length) throw malformed("a string or container without its end");
     if (this.#data[this.#at] !== breakByte) return false;
     this.#at++;
     return true;
@@ -230,7 +232,9 @@ export class CborReader {
         byteKeys ??= new Set();
         // A Map tells apart what has the same bytes.
         const text = toHex(key);
-        if (byteKeys.has(text)) throw malformed("repeated map key");
+        if (byteKeys.has(text)) {
+          throw new ProtocolError("CBOR map has the same byte-string key twice");
+        }
         byteKeys.add(text);
       }
       map.set(key as CborKey, this.#item());

@@ -67,10 +67,16 @@ export class Calls {
 
   /** Whether an operation with that cancellation key waits. */
   has(cancellationKey: string): boolean {
+    return this.named(cancellationKey).size > 0;
+  }
+
+  /** The operations with that cancellation key that wait. */
+  named(cancellationKey: string): ReadonlySet<Call> {
+    const found = new Set<Call>();
     for (const { call } of this.#entries) {
-      if (call.cancellation?.key === cancellationKey) return true;
+      if (call.cancellation?.key === cancellationKey) found.add(call);
     }
-    return false;
+    return found;
   }
 
   /** Adds a call; sends it when `send` is given. Returns a function that forgets it. */
@@ -140,7 +146,13 @@ export class Calls {
     const queryId = QueryId.random();
     entry.queryKey = keyOf(queryId);
     this.#byQueryId.set(entry.queryKey, entry);
-    send(entry.call.request(queryId));
+    try {
+      send(entry.call.request(queryId));
+    } catch (error) {
+      // Longer than a frame may be: only this call fails.
+      this.#remove(entry);
+      entry.call.reject(error);
+    }
   }
 
   #remove(entry: Entry): void {

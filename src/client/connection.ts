@@ -7,7 +7,8 @@ import { type DaemonResponse, type MalformedReply, decodeResponse } from "../wir
 
 /** What a connection tells its session. */
 export interface ConnectionHandlers {
-  onResponse(response: DaemonResponse | MalformedReply): void;
+  /** @param size length of the frame's body in bytes. */
+  onResponse(response: DaemonResponse | MalformedReply, size: number): void;
   /** The connection is over; called exactly once, last. */
   onClose(error: Error | null): void;
 }
@@ -107,7 +108,7 @@ export class Connection {
     try {
       this.#decoder.push(chunk, (body) => {
         const response = decodeResponse(body);
-        if (response) this.#handlers?.onResponse(response);
+        if (response) this.#handlers?.onResponse(response, body.length);
       });
     } catch (error) {
       this.#failure =

@@ -51,6 +51,9 @@ export class EventHub {
   readonly #configured: (type: EventType) => AnyHandler | undefined;
   readonly #logger: Logger;
   #ended = false;
+  #emitting = false;
+  /** Events that were caused while another one was being handed out. */
+  readonly #caused: ClientEvent[] = [];
 
   /** @param configured looks a handler up in the configuration, at the moment of each event. */
   constructor(configured: (type: EventType) => AnyHandler | undefined, logger: Logger) {
@@ -100,19 +103,39 @@ export class EventHub {
     return reader as unknown as AsyncIterableIterator<EventOf<T>> & AsyncDisposable;
   }
 
-  /** Hands `event` to all who want it. A handler that throws is reported, never felt by others. */
+  /**
+   * Hands `event` to all who want it. A handler that throws is reported, never felt by others. What a
+   * handler causes (it stops the client, say) comes after, so that all hear events in one order.
+   */
   emit(event: ClientEvent): void {
-    const configured = this.#configured(event.type);
-    if (configured) this.#call(configured, event);
-    for (const handler of this.#handlers.get(event.type) ?? []) this.#call(handler, event);
-    for (const reader of this.#readers) reader.push(event);
+    this.#caused.push(event);
+    if (this.#emitting) return;
+    this.#emitting = true;
+    for (let next = this.#caused.shift(); next; next = this.#caused.shift()) this.#handOut(next);
+    this.#emitting = false;
+    if (this.#ended) this.#endReaders();
   }
 
   /** Ends all iterators; what they have not read yet they still give. */
   end(): void {
     this.#ended = true;
+    if (!this.#emitting) this.#endReaders();
+  }
+
+  #endReaders(): void {
     for (const reader of this.#readers) reader.end();
     this.#readers.clear();
+  }
+
+  #handOut(event: ClientEvent): void {
+    const configured = this.#configured(event.type);
+    if (configured) this.#call(configured, event);
+    const handlers = this.#handlers.get(event.type);
+    // A copy: a handler that registers another one for the same type must not go on for ever.
+    for (const handler of [...(handlers ?? [])]) {
+      if (handlers?.has(handler)) this.#call(handler, event);
+    }
+    for (const reader of this.#readers) reader.push(event);
   }
 
   #call(handler: AnyHandler, event: ClientEvent): void {

@@ -25,6 +25,13 @@ const names: Readonly<Record<string, string>> = {
   sessionTokenReply: "session_token_reply",
 };
 
+/**
+ * What may come before the token's answer: more than a real daemon keeps for a client (1,000 replies
+ * of one packet each), and never without end.
+ */
+const MAX_EARLY_MESSAGES = 10_000;
+const MAX_EARLY_BYTES = 64 * 1024 * 1024;
+
 /** The client's side of the handshake as a state machine: responses in, at most one request out. */
 export class Handshake {
   readonly #token: Uint8Array<ArrayBuffer>;
@@ -32,6 +39,7 @@ export class Handshake {
   #status: DaemonResponse<"connectionStatusEvent"> | null = null;
   #document: DaemonResponse<"newPkiDocumentEvent"> | null = null;
   readonly #early: (DaemonResponse | MalformedReply)[] = [];
+  #earlyBytes = 0;
 
   constructor(token: Uint8Array<ArrayBuffer>, send: (request: DaemonRequest) => void) {
     this.#token = token;
@@ -40,9 +48,11 @@ export class Handshake {
 
   /**
    * Takes the next response. Null while more must come.
-   * @throws ProtocolError when the daemon does not keep the order, or leaves a geometry out.
+   * @param size length of its frame's body in bytes.
+   * @throws ProtocolError when the daemon does not keep the order, leaves a geometry out, or sends
+   * too much before the token's answer.
    */
-  take(response: DaemonResponse | MalformedReply): HandshakeResult | null {
+  take(response: DaemonResponse | MalformedReply, size: number): HandshakeResult | null {
     if (!this.#status) {
       this.#status = this.#expect("connectionStatusEvent", response);
       // Read now, so that a wrong geometry is found before anything is sent.
@@ -56,7 +66,10 @@ export class Handshake {
     }
     if (response.kind !== "sessionTokenReply") {
       // A real daemon may flush queued replies and broadcasts before its answer (section 3.1).
-      this.#early.push(response);
+      this.#earlyBytes += size;
+      if (this.#early.push(response) > MAX_EARLY_MESSAGES || this.#earlyBytes > MAX_EARLY_BYTES) {
+        throw new ProtocolError("the daemon sent too much before its session_token_reply");
+      }
       return null;
     }
     return {

@@ -73,6 +73,7 @@ export async function sendMessage(
       payload,
     },
     operation,
+    message.options,
   );
 }
 
@@ -138,7 +139,8 @@ export class AwaitedReplies {
     // The write below may fail first; then nobody looks at this promise any more.
     reply.catch(() => {});
     try {
-      await sendMessage(this.#context, { ...message, surbId });
+      // The reply's deadline counts from now on, even while the daemon does not read.
+      await Promise.race([sendMessage(this.#context, { ...message, surbId }), reply]);
       return await reply;
     } finally {
       this.#waiting.delete(key);

@@ -90,6 +90,9 @@ export function resolveOptions(options: ThinClientOptions = {}): ResolvedOptions
   if (options.dial !== undefined && typeof options.dial !== "function") {
     throw new TypeError(`\`options.dial\` must be a function, got ${describeType(options.dial)}`);
   }
+  if (options.clock !== undefined && typeof options.clock?.after !== "function") {
+    throw new TypeError(`\`options.clock\` must be a Clock, got ${describeType(options.clock)}`);
+  }
   checkDuration("options.defaultTimeoutMs", options.defaultTimeoutMs);
   checkDuration("options.handshakeTimeoutMs", options.handshakeTimeoutMs);
   return {
@@ -98,10 +101,29 @@ export function resolveOptions(options: ThinClientOptions = {}): ResolvedOptions
     maxMessageSize,
     defaultTimeoutMs: options.defaultTimeoutMs ?? 60_000,
     handshakeTimeoutMs: options.handshakeTimeoutMs ?? 40_000,
-    logger: options.logger ?? silentLogger,
+    logger: resolveLogger(options.logger),
     dial: options.dial,
     clock: options.clock ?? realClock,
   };
+}
+
+function resolveLogger(logger: Logger | undefined): Logger {
+  if (logger === undefined) return silentLogger;
+  const line = (level: keyof Logger): Logger[typeof level] => {
+    if (typeof logger?.[level] !== "function") {
+      throw new TypeError(
+        `\`options.logger.${level}\` must be a function, got ${describeType(logger?.[level])}`,
+      );
+    }
+    return (...texts) => {
+      try {
+        logger[level](...texts);
+      } catch {
+        // Where a line cannot be logged there is nobody to tell; the client goes on.
+      }
+    };
+  };
+  return { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
 }
 
 function resolveReconnect(reconnect: ReconnectOptions | false = {}): ResolvedOptions["reconnect"] {
@@ -110,6 +132,13 @@ function resolveReconnect(reconnect: ReconnectOptions | false = {}): ResolvedOpt
     throw new TypeError(
       `\`options.reconnect\` must be an object or false, got ${describeType(reconnect)}`,
     );
+  }
+  for (const name of Object.keys(reconnect)) {
+    if (name !== "initialDelayMs" && name !== "maxDelayMs") {
+      throw new TypeError(
+        `\`options.reconnect.${name}\` is not an option; known: initialDelayMs, maxDelayMs`,
+      );
+    }
   }
   const { initialDelayMs = 1000, maxDelayMs = 60_000 } = reconnect;
   checkDuration("options.reconnect.initialDelayMs", initialDelayMs);

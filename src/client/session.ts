@@ -170,13 +170,7 @@ export class Session {
           reject(reason);
         },
       );
-      let forget: () => void = () => {};
-      try {
-        forget = this.#calls.add(call, this.#sender());
-      } catch (error) {
-        deadline.dispose();
-        reject(error);
-      }
+      const forget = this.#calls.add(call, this.#sender());
     });
   }
 
@@ -187,16 +181,22 @@ export class Session {
     else if (this.#state !== "closed") this.#notices.push(request(QueryId.random()));
   }
 
-  /** Ends waiting operations here, without asking the daemon. */
-  rejectOperations(cancellationKey: string, reason: Error): void {
-    this.#calls.rejectAll((call) => (call.cancellation?.key === cancellationKey ? reason : null));
+  /**
+   * Notes which operations of that name wait now. The function given ends those of them that still
+   * do, here, without asking the daemon; ones that were started later go on.
+   */
+  waitingOperations(cancellationKey: string): (reasonFor: (operation: string) => Error) => void {
+    const noted = this.#calls.named(cancellationKey);
+    return (reasonFor) =>
+      this.#calls.rejectAll((call) => (noted.has(call) ? reasonFor(call.operation) : null));
   }
 
   /**
    * Writes a request that has no reply of its own.
-   * @throws ConnectionLostError when there is no connection.
+   * @throws ConnectionLostError when there is no connection; RequestTimeoutError when the daemon does
+   * not read in time.
    */
-  async write(request: DaemonRequest, operation: string): Promise<void> {
+  async write(request: DaemonRequest, operation: string, options?: CallOptions): Promise<void> {
     const notUsable = this.notUsable(operation);
     if (notUsable) throw notUsable;
     const connection = this.#state === "ready" ? this.#connection : null;
@@ -204,8 +204,17 @@ export class Session {
       throw new ConnectionLostError(`${operation}: not connected to the daemon`, { operation });
     }
     connection.send(request);
-    await connection.drained();
+    const { clock, defaultTimeoutMs } = this.#options;
+    await new Promise<void>((resolve, reject) => {
+      const deadline = watchDeadline(clock, operation, options, defaultTimeoutMs, reject);
+      void connection.drained().then(() => {
+        deadline.dispose();
+        resolve();
+      });
+    });
     if (connection !== this.#connection) {
+      const closed = this.notUsable(operation);
+      if (closed) throw closed;
       const text = `${operation}: the connection was lost while writing; it may have been sent`;
       throw new ConnectionLostError(text, { operation });
     }
@@ -300,14 +309,14 @@ export class Session {
       );
       const handshake = new Handshake(sessionToken, (request) => connection.send(request));
       const connection: Connection = new Connection(transport, maxMessageSize, {
-        onResponse: (response) => {
+        onResponse: (response, size) => {
           if (done) {
             this.#receive(response);
             return;
           }
           let result: HandshakeResult | null;
           try {
-            result = handshake.take(response);
+            result = handshake.take(response, size);
           } catch (error) {
             fail(error);
             return;
@@ -316,7 +325,9 @@ export class Session {
           done = true;
           deadline.dispose();
           this.#ready(connection, result);
-          resolve();
+          // A handler of one of the handshake's events may have stopped the client.
+          if (this.isState("ready")) resolve();
+          else reject(this.#closedError("start"));
         },
         onClose: (error) => {
           if (done) this.#lost(connection, error);
@@ -339,12 +350,15 @@ export class Session {
       resumed: result.resumed,
     });
     this.#handlers.onHandshake(result);
+    if (!this.isState("ready")) return;
     const notices = this.#notices;
     this.#notices = [];
     for (const notice of notices) connection.send(notice);
     this.#calls.connected((request) => connection.send(request));
     if (again) this.#handlers.emit({ type: "reconnected", resumed: result.resumed, newInstance });
-    for (const response of result.early) this.#receive(response);
+    for (const response of result.early) {
+      if (this.isState("ready")) this.#receive(response);
+    }
   }
 
   #receive(response: DaemonResponse | MalformedReply): void {

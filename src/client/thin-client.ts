@@ -152,9 +152,9 @@ export class ThinClient implements AsyncDisposable {
    * Resolves when the daemon is connected to the mixnet and a PKI document is there; at once when
    * both are true already. No deadline by default.
    */
-  waitUntilOnline(options?: CallOptions): Promise<void> {
+  async waitUntilOnline(options?: CallOptions): Promise<void> {
     checkCallOptions(options);
-    return this.#core.waitUntilOnline(options);
+    await this.#core.waitUntilOnline(options);
   }
 
   /**

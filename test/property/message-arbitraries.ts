@@ -1,5 +1,5 @@
 /** Arbitrary requests and responses of every kind; the compiler holds them to the schemas. */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import type { RequestFields, RequestKind } from "../../src/wire/requests.js";
 import type { DaemonRequest } from "../../src/wire/requests.js";
 import type { DaemonResponse, ResponseFields, ResponseKind } from "../../src/wire/responses.js";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { concatBytes } from "../../../src/bytes/bytes.js";
 import { ProtocolError } from "../../../src/errors/errors.js";
 import { FrameDecoder, MAX_MESSAGE_SIZE, encodeFrame } from "../../../src/wire/framing.js";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { fromHex } from "../../../src/bytes/bytes.js";
 import { ProtocolError } from "../../../src/errors/errors.js";
 import { type CborMap, type Encodable, decodeCbor, encodeCbor } from "../../../src/wire/cbor.js";
@@ -224,7 +224,7 @@ test("what Go leaves out when it says nothing is left out, what it writes as nul
       noIdempotentBoxAlreadyExists: false,
     }),
   );
-  assert.deepEqual([...start.keys()].toSorted(), [
+  assert.deepEqual(([...start.keys()] as string[]).toSorted(), [
     "envelope_descriptor",
     "envelope_hash",
     "message_box_index",
@@ -255,7 +255,7 @@ test("what Go leaves out when it says nothing is left out, what it writes as nul
       failedEnvelopeIndex: null,
     }),
   );
-  assert.deepEqual([...copy.keys()].toSorted(), ["error_code", "query_id"]);
+  assert.deepEqual(([...copy.keys()] as string[]).toSorted(), ["error_code", "query_id"]);
 });
 
 test("a reply that is wrong but names its request is given as malformed, so that just its call fails", () => {

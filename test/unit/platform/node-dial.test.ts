@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
-import { type AddressInfo, type Server, createServer } from "node:net";
+import { type AddressInfo, type Server, Socket, createServer } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { WebSocketServer } from "ws";
+import { listenTcp } from "../../../src/platform/node-listen.js";
 import { dialTcp, dialUnix, dialWs } from "../../../src/platform/node.js";
 import type { Transport } from "../../../src/transport/transport.js";
 import { Recorder, pattern } from "../../compliance/transport-recorder.js";
@@ -81,6 +82,19 @@ test("a refused TCP dial says how to start a daemon, and keeps the cause", optio
     assert.equal((error.cause as { code?: string }).code, "ECONNREFUSED");
     return true;
   });
+});
+
+test("small writes do not wait for others, on either end", options, async (t) => {
+  const calls = t.mock.method(Socket.prototype, "setNoDelay").mock;
+  const listener = await listenTcp("127.0.0.1", 0);
+  t.after(() => listener.close());
+  const accepted = new Promise<Transport>((resolve) => listener.open(resolve));
+  const near = await dialTcp(listener.address.slice(4), "tcp");
+  const far = await accepted;
+  const switchedOn = calls.calls.filter((call) => call.arguments[0] === true);
+  assert.equal(new Set(switchedOn.map((call) => call.this)).size, 2);
+  near.destroy();
+  far.destroy();
 });
 
 test("a host that does not exist is named", options, async () => {

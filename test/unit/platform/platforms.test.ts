@@ -3,6 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 import * as chosen from "#platform";
 import * as browser from "../../../src/platform/browser.js";
 import * as node from "../../../src/platform/node.js";
@@ -23,6 +25,24 @@ test("both platforms export the same names, and Node gets Node's", () => {
     "x25519SharedSecret",
   ]);
   assert.equal(chosen.dialTcp, node.dialTcp);
+});
+
+test("a browser gets neither Node's modules nor its WebSocket library", async () => {
+  const { metafile } = await build({
+    entryPoints: [fileURLToPath(new URL("../../../src/platform/browser.js", import.meta.url))],
+    bundle: true,
+    write: false,
+    metafile: true,
+    format: "esm",
+    platform: "browser",
+    logLevel: "silent",
+  });
+  const files = Object.keys(metafile.inputs);
+  assert.ok(files.some((file) => file.includes("node_modules/@noble/curves/")));
+  assert.deepEqual(
+    files.filter((file) => /node_modules\/ws\/|platform\/node/.test(file)),
+    [],
+  );
 });
 
 test("a browser says what it cannot dial, and what to do", async () => {

@@ -111,6 +111,15 @@ function checkOnline(context: MessageContext, operation: string): void {
   }
 }
 
+/** What can be done about it, where the daemon's words do not say. */
+function hint(err: string): string {
+  if (err.includes("service not found")) {
+    return ". The destination is not in the current PKI document: look it up with getService()";
+  }
+  if (err.includes("not connected")) return ". Try again when waitUntilOnline() resolves";
+  return "";
+}
+
 interface Waiting {
   resolve(payload: Bytes): void;
   reject(reason: unknown): void;
@@ -153,7 +162,7 @@ export class AwaitedReplies {
     if (event.err === "" || !event.surbId) return;
     const operation = "blockingSendMessage";
     this.#waiting.get(toHex(event.surbId))?.reject(
-      new SendFailedError(`the daemon could not send the message: ${event.err}`, {
+      new SendFailedError(`the daemon could not send the message: ${event.err}${hint(event.err)}`, {
         operation,
         cause: new Error(event.err),
       }),

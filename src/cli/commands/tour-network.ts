@@ -15,7 +15,7 @@ export async function showNetwork(
   const { signers } = verifyPkiDocument(raw.payload, authorities, { epoch: raw.epoch });
   const { geometry, pigeonholeGeometry } = client;
   const row = (name: string, text: string): void => {
-    terminal.line(`  ${terminal.style("cyan", name.padEnd(12))}${text}`);
+    terminal.line(`  ${terminal.style("cyan", name.padEnd(14))}${text}`);
   };
   terminal.line();
   terminal.line(terminal.style("bold", "The network"));

@@ -104,7 +104,6 @@ export class EmbeddedNetwork {
   readonly #authorities: readonly Authority[];
   readonly #serviceNodes: ReadonlyMap<string, NetworkNode>;
   readonly #services = new ServiceRegistry();
-  readonly #documentListeners = new Set<(document: PkiDocument) => void>();
   readonly #directory: Directory;
   readonly #packets: PacketQueue;
   readonly #links = new Set<EmbeddedLink>();
@@ -161,7 +160,6 @@ export class EmbeddedNetwork {
         // The servers first: clients may use what a document says as soon as they have it.
         options.onDocument?.(document);
         for (const link of this.#links) link.documentPublished(document);
-        for (const listener of this.#documentListeners) listener(document.decoded);
       },
       onFault: (error) => options.onFault?.(error),
     });
@@ -250,16 +248,6 @@ export class EmbeddedNetwork {
   /** The current epoch's document, else that of the epoch before, else null. */
   currentDocument(): PkiDocument | null {
     return this.#directory.current()?.decoded ?? null;
-  }
-
-  /**
-   * Tells servers of documents: of each when it can be had, and of the next epoch's again when that
-   * epoch begins.
-   * @returns ends it.
-   */
-  onDocument(listener: (document: PkiDocument) => void): () => void {
-    this.#documentListeners.add(listener);
-    return () => this.#documentListeners.delete(listener);
   }
 
   /** A new client's access to the network. */

@@ -33,7 +33,7 @@ export function uniform(random: RandomSource): number {
 
 /** A sample of the exponential distribution of this rate, i.e. with mean 1/rate. */
 export function exponential(random: RandomSource, rate: number): number {
-  return -Math.log(1 - uniform(random)) / rate;
+  return -Math.log1p(-uniform(random)) / rate;
 }
 
 /** One of `list`, all equally likely. @throws RangeError when it is empty. */

@@ -6,6 +6,7 @@ import { ThinClient, isThinClientError, utf8 } from "katzenpost-thinclient";
 import { DevDaemon } from "katzenpost-thinclient/daemon";
 import { report } from "../failure.js";
 import { Terminal, bar, duration } from "../terminal.js";
+import { showBoxes } from "./tour-boxes.js";
 import { showNetwork } from "./tour-network.js";
 
 const PINGS = 5;
@@ -35,6 +36,7 @@ async function run(terminal: Terminal, socket: string): Promise<void> {
   await showNetwork(terminal, client, daemon.network.epoch().leftMs);
   await ping(terminal, client);
   await showFailure(terminal, client);
+  await showBoxes(terminal, client, daemon.config());
   terminal.line();
   terminal.line(terminal.style("bold", "What to try next"));
   terminal.line("  npx katz daemon --listen tcp:127.0.0.1:64331   a network to develop against");

@@ -1,0 +1,113 @@
+/** The tour's Pigeonhole part: two parties, boxes, a file, a tombstone. */
+import { createHash, randomBytes } from "node:crypto";
+import {
+  type ReadCap,
+  ThinClient,
+  TombstoneError,
+  type WriteCap,
+  utf8ToText,
+} from "katzenpost-thinclient";
+import type { DevDaemon } from "katzenpost-thinclient/daemon";
+import { type Terminal, bar, duration, size } from "../terminal.js";
+
+const FILE_BYTES = 200_000;
+/** Boxes of the file that are read at once. */
+const READS_AT_ONCE = 8;
+
+/** Two parties exchange messages, a file goes through a copy command, a box is deleted. */
+export async function showBoxes(
+  terminal: Terminal,
+  alice: ThinClient,
+  config: ReturnType<DevDaemon["config"]>,
+): Promise<void> {
+  await using bob = await ThinClient.connect(config);
+  await exchange(terminal, alice, bob);
+  await copyFile(terminal, alice, bob);
+}
+
+async function exchange(terminal: Terminal, alice: ThinClient, bob: ThinClient): Promise<void> {
+  terminal.line();
+  terminal.line(terminal.style("bold", "Alice writes into boxes that only Bob can find and read"));
+  const { writeCap, readCap, firstMessageIndex } = await alice.newKeypair(randomBytes(32));
+  let writeAt = firstMessageIndex;
+  let readAt = firstMessageIndex;
+  for (const text of ["Hello Bob.", "Nobody sees that we talk.", "Not even who stores this."]) {
+    const start = performance.now();
+    const written = await alice.write(writeCap, writeAt, text);
+    const { plaintext, nextMessageBoxIndex } = await bob.read(readCap, readAt);
+    const taken = duration(performance.now() - start);
+    terminal.line(`  Bob read "${utf8ToText(plaintext)}"  ${terminal.style("dim", taken)}`);
+    writeAt = written.nextMessageBoxIndex;
+    readAt = nextMessageBoxIndex;
+  }
+  await showTombstone(terminal, alice, bob, { writeCap, readCap, index: firstMessageIndex });
+}
+
+async function showTombstone(
+  terminal: Terminal,
+  alice: ThinClient,
+  bob: ThinClient,
+  box: {
+    readonly writeCap: WriteCap;
+    readonly readCap: ReadCap;
+    readonly index: Parameters<ThinClient["read"]>[1];
+  },
+): Promise<void> {
+  const { envelopes } = await alice.tombstoneRange(box.writeCap, box.index, 1);
+  for (const envelope of envelopes) {
+    await alice.startResendingEncryptedMessageReturnBoxExists({
+      ...envelope,
+      writeCap: box.writeCap,
+      messageBoxIndex: envelope.boxIndex,
+    });
+  }
+  try {
+    await bob.read(box.readCap, box.index, { wait: false });
+  } catch (error) {
+    if (!(error instanceof TombstoneError)) throw error;
+    terminal.line("  Alice deleted the first one: Bob now finds a tombstone in its place");
+    return;
+  }
+  throw new Error("the deleted box could still be read");
+}
+
+async function copyFile(terminal: Terminal, alice: ThinClient, bob: ThinClient): Promise<void> {
+  terminal.line();
+  terminal.line(
+    terminal.style("bold", `A file of ${size(FILE_BYTES)}, copied by a courier in one go`),
+  );
+  const file = randomBytes(FILE_BYTES);
+  const { writeCap, readCap, firstMessageIndex } = await alice.newKeypair(randomBytes(32));
+  const start = performance.now();
+  await alice.copy(new Uint8Array(file), [{ writeCap, startIndex: firstMessageIndex }], {
+    onProgress: ({ phase, boxesDone, boxesTotal }) => {
+      const share = boxesTotal === null || boxesTotal === 0 ? 0 : boxesDone / boxesTotal;
+      const what = phase === "write" ? "writing" : "copying";
+      terminal.status(`  ${what} ${bar(phase === "copy" ? 1 : share, 40)} ${boxesDone} boxes`);
+    },
+  });
+  terminal.clearStatus();
+  terminal.line(`  copied       ${duration(performance.now() - start)}`);
+  const digest = createHash("sha256");
+  const chunk = alice.pigeonholeGeometry.maxPlaintextPayloadLength - 4;
+  const boxes = Math.ceil(FILE_BYTES / chunk);
+  const readStart = performance.now();
+  let index = firstMessageIndex;
+  let done = 0;
+  for (let at = 0; at < boxes; at += READS_AT_ONCE) {
+    const reads: Promise<{ plaintext: Uint8Array }>[] = [];
+    for (let i = at; i < Math.min(at + READS_AT_ONCE, boxes); i++) {
+      reads.push(bob.read(readCap, index));
+      index = await bob.nextMessageBoxIndex(index);
+    }
+    for (const { plaintext } of await Promise.all(reads)) digest.update(plaintext);
+    done += reads.length;
+    terminal.status(`  reading ${bar(done / boxes, 40)} ${done} of ${boxes} boxes`);
+  }
+  terminal.clearStatus();
+  terminal.line(`  read back    ${duration(performance.now() - readStart)}`);
+  const wanted = createHash("sha256").update(file).digest("hex");
+  const same = digest.digest("hex") === wanted;
+  if (!same) throw new Error("the file that came back differs from the one that was sent");
+  terminal.line(`  SHA-256      ${wanted.slice(0, 32)}…  ${terminal.style("green", "equal")}`);
+}

@@ -108,6 +108,8 @@ export class EventHub {
    * handler causes (it stops the client, say) comes after, so that all hear events in one order.
    */
   emit(event: ClientEvent): void {
+    // "closed" is the last event; only a handler that failed late is still reported.
+    if (this.#ended && event.type !== "handlerError") return;
     this.#caused.push(event);
     if (this.#emitting) return;
     this.#emitting = true;

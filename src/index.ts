@@ -1,18 +1,27 @@
-/** The thin client: everything an application needs, named one by one. */
+/**
+ * The Katzenpost thin client for TypeScript: a client of a Katzenpost daemon, which does the work of
+ * the mixnet and of Pigeonhole, its storage. Runs in Node and in browsers.
+ *
+ * @example
+ * await using client = await ThinClient.connect("thinclient.toml");
+ * const { writeCap, readCap, firstMessageIndex } = await client.newKeypair(seed);
+ * await client.write(writeCap, firstMessageIndex, "hello");
+ * const { plaintext } = await client.read(readCap, firstMessageIndex);
+ * @module
+ */
 
 // The client
 export { ThinClient } from "./client/thin-client.js";
 export type { CallOptions } from "./client/call-options.js";
-export type { EventHandler, EventsOptions, Registration } from "./client/event-hub.js";
+export type { ClientState, CloseReason } from "./client/session.js";
 export type { Logger } from "./client/logger.js";
 export type { ReconnectOptions, ThinClientOptions } from "./client/options.js";
 export type { DirectoryAuthority, RawPkiDocument } from "./client/pki-queries.js";
-export type { ClientState, CloseReason } from "./client/session.js";
+export type { Clock, Timer } from "./clock/clock.js";
 
-// Configuration
-export { Config, type ConfigInit } from "./config/config.js";
-export { ConfigFile } from "./config/config-file.js";
-export type { EventHandlers } from "./config/handlers.js";
+// Events
+export type { EventHandler, EventsOptions, Registration } from "./client/event-hub.js";
+export type { ConfigHandler, EventHandlers } from "./config/handlers.js";
 export type {
   ClientEvent,
   ClosedEvent,
@@ -28,23 +37,103 @@ export type {
   ReconnectedEvent,
   ShutdownEvent,
 } from "./config/events.js";
+
+// Boxes
+export type { ReadOptions, ReadResult, WriteOptions, WriteResult } from "./client/boxes.js";
+export { MAX_REFUSED_ENVELOPES } from "./client/fresh-envelope.js";
+export type { CopySource } from "./client/copy-source.js";
+export {
+  type CopyDestination,
+  type CopyOptions,
+  type CopyProgress,
+  type CopyResult,
+  MAX_COPY_BOXES,
+} from "./client/copy-to.js";
+export type { TombstoneProgress, TombstoneRangeOptions } from "./client/tombstone.js";
+export { MAX_COPY_CALL_LENGTH, MAX_COPY_PAYLOAD_LENGTH, writeCapHash } from "./client/copy.js";
+export type {
+  CopyCommandOptions,
+  CreateEnvelopesResult,
+  DestinationPayload,
+  EncryptReadResult,
+  EncryptWriteResult,
+  KeypairResult,
+  MultiDestEnvelopes,
+  MultiPayloadEnvelopesRequest,
+  PayloadEnvelopesRequest,
+  ReadRequest,
+  SealedEnvelope,
+  SingleDestEnvelopes,
+  StartResendingResult,
+  TombstoneEnvelope,
+  TombstoneEnvelopesRequest,
+  TombstoneRangeResult,
+  WriteRequest,
+} from "./client/pigeonhole-types.js";
+export type {
+  VoucherDeriveStreamResult,
+  VoucherInductResult,
+  VoucherMintResult,
+  VoucherOpenResult,
+} from "./client/voucher.js";
+
+// Configuration and transport
+export { Config, type ConfigInit } from "./config/config.js";
+export { ConfigFile } from "./config/config-file.js";
 export {
   DialConfig,
   type DialInit,
   TcpDialConfig,
+  type TcpDialInit,
   UnixDialConfig,
+  type UnixDialInit,
   WsDialConfig,
+  type WsDialInit,
 } from "./transport/dial-config.js";
 export type { Listener, Transport, TransportHandlers } from "./transport/transport.js";
 
 // The network
-export { PkiDocument } from "./pki/document.js";
-export type { MixDescriptor, ReplicaDescriptor } from "./pki/mix-descriptor.js";
-export { Geometry, Geometry as SphinxGeometry } from "./pki/geometry.js";
-export { PigeonholeGeometry } from "./pki/pigeonhole-geometry.js";
-export { type Destination, ServiceDescriptor, findServices } from "./pki/services.js";
-export { type VerifiedDocument, verifyPkiDocument } from "./pki/verify.js";
+export {
+  type AddressesByTransport,
+  type KeysByEpoch,
+  type MixDescriptor,
+  type ReplicaDescriptor,
+  type ServiceParameters,
+} from "./pki/mix-descriptor.js";
+export { PkiDocument, type SharedRandomByAuthority } from "./pki/document.js";
+export { type Destination, ServiceDescriptor, findServices, identityHash } from "./pki/services.js";
+export {
+  Geometry,
+  type GeometryFields,
+  type GeometryParameters,
+  SphinxGeometry,
+} from "./pki/geometry.js";
+export { PigeonholeGeometry, type PigeonholeGeometryFields } from "./pki/pigeonhole-geometry.js";
 export { prettyPrintObj, prettyPrintPkiDoc } from "./pki/pretty-print.js";
+export {
+  type CertificateChecks,
+  type CertificateSigners,
+  type DocumentChecks,
+  type RejectedSigner,
+  type VerifiedDocument,
+  verifyCertificate,
+  verifyPkiDocument,
+} from "./pki/verify.js";
+export type { AuthorityInput, AuthorityKey } from "./pki/authority-keys.js";
+export {
+  type Certificate,
+  type CertificateSignature,
+  decodeCertificate,
+} from "./pki/certificate.js";
+export {
+  DEFAULT_EPOCH_MS,
+  EPOCH_ZERO_MS,
+  type EpochTime,
+  REPLICA_EPOCH_MS,
+  epochAt,
+  epochStart,
+  replicaEpoch,
+} from "./pki/epoch.js";
 
 // Bytes
 export {
@@ -53,6 +142,7 @@ export {
   equalBytes,
   fromBase64,
   fromHex,
+  randomBytes,
   toBase64,
   toHex,
   utf8,
@@ -65,6 +155,8 @@ export {
   MESSAGE_ID_SIZE,
   MessageBoxIndex,
   MessageId,
+  type Opaque,
+  type OpaqueCompanion,
   QueryId,
   ReadCap,
   SURB_ID_SIZE,
@@ -75,113 +167,123 @@ export {
 
 // Errors
 export {
-  ReplicaErrorCode,
-  type ReplicaErrorName,
-  ThinClientErrorCode,
-  type ThinClientErrorName,
-  thinClientErrorName,
-  thinClientErrorToString,
-  REPLICA_ERROR_BOX_ALREADY_EXISTS,
-  REPLICA_ERROR_BOX_ID_NOT_FOUND,
-  REPLICA_ERROR_DATABASE_FAILURE,
-  REPLICA_ERROR_INTERNAL_ERROR,
-  REPLICA_ERROR_INVALID_BOX_ID,
-  REPLICA_ERROR_INVALID_EPOCH,
-  REPLICA_ERROR_INVALID_PAYLOAD,
-  REPLICA_ERROR_INVALID_SIGNATURE,
-  REPLICA_ERROR_REPLICATION_FAILED,
-  REPLICA_ERROR_STORAGE_FULL,
-  REPLICA_ERROR_TOMBSTONE,
-  REPLICA_SUCCESS,
-  THIN_CLIENT_CAPABILITY_ALREADY_IN_USE,
-  THIN_CLIENT_ERROR_BACAP_DECRYPTION_FAILED,
-  THIN_CLIENT_ERROR_CHANNEL_NOT_FOUND,
-  THIN_CLIENT_ERROR_CONNECTION_LOST,
-  THIN_CLIENT_ERROR_COPY_COMMAND_FAILED,
-  THIN_CLIENT_ERROR_COURIER_CACHE_CORRUPTION,
-  THIN_CLIENT_ERROR_COURIER_INVALID_ENVELOPE,
-  THIN_CLIENT_ERROR_COURIER_INVALID_EPOCH,
-  THIN_CLIENT_ERROR_DUPLICATE_CAPABILITY,
-  THIN_CLIENT_ERROR_INTERNAL_ERROR,
-  THIN_CLIENT_ERROR_INVALID_CHANNEL,
-  THIN_CLIENT_ERROR_INVALID_PAYLOAD,
-  THIN_CLIENT_ERROR_INVALID_READ_CAPABILITY,
-  THIN_CLIENT_ERROR_INVALID_REQUEST,
-  THIN_CLIENT_ERROR_INVALID_RESUME_READ_CHANNEL_REQUEST,
-  THIN_CLIENT_ERROR_INVALID_RESUME_WRITE_CHANNEL_REQUEST,
-  THIN_CLIENT_ERROR_INVALID_TOMBSTONE_SIG,
-  THIN_CLIENT_ERROR_INVALID_WRITE_CAPABILITY,
-  THIN_CLIENT_ERROR_MAX_RETRIES,
-  THIN_CLIENT_ERROR_MKEM_DECRYPTION_FAILED,
-  THIN_CLIENT_ERROR_PAYLOAD_TOO_LARGE,
-  THIN_CLIENT_ERROR_PERMISSION_DENIED,
-  THIN_CLIENT_ERROR_SERVICE_UNAVAILABLE,
-  THIN_CLIENT_ERROR_START_RESENDING_CANCELLED,
-  THIN_CLIENT_ERROR_TIMEOUT,
-  THIN_CLIENT_ERROR_VOUCHER_HASH_MISMATCH,
-  THIN_CLIENT_ERROR_VOUCHER_SEAL_OPEN_FAILED,
-  THIN_CLIENT_ERROR_VOUCHER_SIGNATURE_INVALID,
-  THIN_CLIENT_IMPOSSIBLE_HASH_ERROR,
-  THIN_CLIENT_IMPOSSIBLE_NEW_STATEFUL_WRITER_ERROR,
-  THIN_CLIENT_IMPOSSIBLE_NEW_WRITE_CAP_ERROR,
-  THIN_CLIENT_PROPAGATION_ERROR,
-  THIN_CLIENT_SUCCESS,
-} from "./errors/codes.js";
-export {
-  BACAPDecryptionFailedError,
-  BoxAlreadyExistsError,
-  BoxIDNotFoundError,
-  ClientClosedError,
+  ThinClientError,
   ConfigError,
   ConnectError,
+  UnsupportedTransportError,
   ConnectionLostError,
-  CopyCommandFailedError,
-  CourierCacheCorruptionError,
-  CourierError,
-  CourierInvalidEnvelopeError,
-  CourierInvalidEpochError,
-  CourierPropagationError,
-  DaemonRequestError,
-  DatabaseFailureError,
-  InvalidBoxIDError,
-  InvalidEpochError,
-  InvalidPayloadError,
-  InvalidSignatureError,
+  ClientClosedError,
   InvalidStateError,
-  InvalidTombstoneSignatureError,
-  MKEMDecryptionFailedError,
-  NotEnoughCouriersError,
-  PayloadTooLargeError,
+  ProtocolError,
+  ThinClientOfflineError,
+  RequestTimeoutError,
   PkiDocumentUnavailableError,
   PkiVerificationError,
-  ProtocolError,
-  ReplicaError,
-  ReplicaInternalError,
-  ReplicationFailedError,
-  RequestTimeoutError,
-  SendFailedError,
   ServiceNotFoundError,
+  NotEnoughCouriersError,
   SlowConsumerError,
-  StartResendingCancelledError,
+  SendFailedError,
+  ReplicaError,
+  BoxIDNotFoundError,
+  InvalidBoxIDError,
+  InvalidSignatureError,
+  DatabaseFailureError,
+  InvalidPayloadError,
   StorageFullError,
-  ThinClientError,
-  ThinClientOfflineError,
+  ReplicaInternalError,
+  InvalidEpochError,
+  ReplicationFailedError,
+  BoxAlreadyExistsError,
   TombstoneError,
-  UnsupportedTransportError,
+  CourierError,
+  CourierCacheCorruptionError,
+  CourierPropagationError,
+  CourierInvalidEnvelopeError,
+  CourierInvalidEpochError,
+  MKEMDecryptionFailedError,
+  BACAPDecryptionFailedError,
+  StartResendingCancelledError,
+  InvalidTombstoneSignatureError,
+  CopyCommandFailedError,
+  PayloadTooLargeError,
   VoucherError,
   VoucherHashMismatchError,
-  VoucherSealOpenFailedError,
   VoucherSignatureInvalidError,
-  hasCode,
-  isExpectedOutcome,
-  isThinClientError,
+  VoucherSealOpenFailedError,
+  DaemonRequestError,
   type ErrorByCode,
   type ErrorCode,
   type ErrorDetails,
   type RequestErrorName,
+  hasCode,
+  isExpectedOutcome,
+  isThinClientError,
 } from "./errors/errors.js";
+export {
+  CopyFailedError,
+  type CopyFailurePlace,
+  TombstoneRangeError,
+} from "./errors/partial-results.js";
 export {
   type CopyCommandReply,
   copyReplyToException,
   errorCodeToException,
 } from "./errors/from-reply.js";
+
+// Codes
+export {
+  ReplicaErrorCode,
+  type ReplicaErrorName,
+  ThinClientErrorCode,
+  type ThinClientErrorName,
+  REPLICA_SUCCESS,
+  REPLICA_ERROR_BOX_ID_NOT_FOUND,
+  REPLICA_ERROR_INVALID_BOX_ID,
+  REPLICA_ERROR_INVALID_SIGNATURE,
+  REPLICA_ERROR_DATABASE_FAILURE,
+  REPLICA_ERROR_INVALID_PAYLOAD,
+  REPLICA_ERROR_STORAGE_FULL,
+  REPLICA_ERROR_INTERNAL_ERROR,
+  REPLICA_ERROR_INVALID_EPOCH,
+  REPLICA_ERROR_REPLICATION_FAILED,
+  REPLICA_ERROR_BOX_ALREADY_EXISTS,
+  REPLICA_ERROR_TOMBSTONE,
+  THIN_CLIENT_SUCCESS,
+  THIN_CLIENT_ERROR_CONNECTION_LOST,
+  THIN_CLIENT_ERROR_TIMEOUT,
+  THIN_CLIENT_ERROR_INVALID_REQUEST,
+  THIN_CLIENT_ERROR_INTERNAL_ERROR,
+  THIN_CLIENT_ERROR_MAX_RETRIES,
+  THIN_CLIENT_ERROR_INVALID_CHANNEL,
+  THIN_CLIENT_ERROR_CHANNEL_NOT_FOUND,
+  THIN_CLIENT_ERROR_PERMISSION_DENIED,
+  THIN_CLIENT_ERROR_INVALID_PAYLOAD,
+  THIN_CLIENT_ERROR_SERVICE_UNAVAILABLE,
+  THIN_CLIENT_ERROR_DUPLICATE_CAPABILITY,
+  THIN_CLIENT_ERROR_COURIER_CACHE_CORRUPTION,
+  THIN_CLIENT_PROPAGATION_ERROR,
+  THIN_CLIENT_ERROR_INVALID_WRITE_CAPABILITY,
+  THIN_CLIENT_ERROR_INVALID_READ_CAPABILITY,
+  THIN_CLIENT_ERROR_INVALID_RESUME_WRITE_CHANNEL_REQUEST,
+  THIN_CLIENT_ERROR_INVALID_RESUME_READ_CHANNEL_REQUEST,
+  THIN_CLIENT_IMPOSSIBLE_HASH_ERROR,
+  THIN_CLIENT_IMPOSSIBLE_NEW_WRITE_CAP_ERROR,
+  THIN_CLIENT_IMPOSSIBLE_NEW_STATEFUL_WRITER_ERROR,
+  THIN_CLIENT_CAPABILITY_ALREADY_IN_USE,
+  THIN_CLIENT_ERROR_MKEM_DECRYPTION_FAILED,
+  THIN_CLIENT_ERROR_BACAP_DECRYPTION_FAILED,
+  THIN_CLIENT_ERROR_START_RESENDING_CANCELLED,
+  THIN_CLIENT_ERROR_INVALID_TOMBSTONE_SIG,
+  THIN_CLIENT_ERROR_COPY_COMMAND_FAILED,
+  THIN_CLIENT_ERROR_PAYLOAD_TOO_LARGE,
+  THIN_CLIENT_ERROR_VOUCHER_HASH_MISMATCH,
+  THIN_CLIENT_ERROR_VOUCHER_SIGNATURE_INVALID,
+  THIN_CLIENT_ERROR_VOUCHER_SEAL_OPEN_FAILED,
+  THIN_CLIENT_ERROR_COURIER_INVALID_ENVELOPE,
+  THIN_CLIENT_ERROR_COURIER_INVALID_EPOCH,
+  thinClientErrorName,
+  thinClientErrorToString,
+} from "./errors/codes.js";
+
+// For those who look into what the daemon sends
+export type { DaemonResponse } from "./wire/responses.js";

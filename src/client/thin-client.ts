@@ -21,6 +21,7 @@ import { sendMessage } from "./messages.js";
 import { type ThinClientOptions, resolveOptions } from "./options.js";
 import * as queries from "./pki-queries.js";
 import { ClientCore } from "./client-core.js";
+import { PigeonholeMethods } from "./pigeonhole-methods.js";
 import type { ClientState, CloseReason } from "./session.js";
 
 /** Deadline of {@link ThinClient.blockingSendMessage} where none is given, in milliseconds. */
@@ -38,7 +39,7 @@ const BLOCKING_SEND_TIMEOUT_MS = 30_000;
  * Every method that can wait takes `{ signal, timeoutMs }` last and rejects with `ClientClosedError`
  * once the client is stopped.
  */
-export class ThinClient implements AsyncDisposable {
+export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
   readonly #core: ClientCore;
 
   /**
@@ -48,7 +49,9 @@ export class ThinClient implements AsyncDisposable {
    */
   constructor(config: Config | ConfigInit, options?: ThinClientOptions) {
     const checked = config instanceof Config ? config : new Config(config);
-    this.#core = new ClientCore(checked, resolveOptions(options));
+    const core = new ClientCore(checked, resolveOptions(options));
+    super(core);
+    this.#core = core;
   }
 
   /**

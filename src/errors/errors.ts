@@ -1,6 +1,7 @@
 /** The error classes. Design: one base, a string `code` to branch on, the wire's number beside it. */
 import type { ThinClientErrorName } from "./codes.js";
 import * as codes from "./codes.js";
+import type { CopyFailedError, TombstoneRangeError } from "./partial-results.js";
 
 /** What every error carries besides its message. */
 export interface ErrorDetails {
@@ -413,6 +414,8 @@ interface SpecificErrors {
   ERR_NOT_ENOUGH_COURIERS: NotEnoughCouriersError;
   ERR_SLOW_CONSUMER: SlowConsumerError;
   ERR_SEND_FAILED: SendFailedError;
+  ERR_TOMBSTONE_RANGE: TombstoneRangeError;
+  ERR_COPY_FAILED: CopyFailedError;
   REPLICA_ERROR_BOX_ID_NOT_FOUND: BoxIDNotFoundError;
   REPLICA_ERROR_INVALID_BOX_ID: InvalidBoxIDError;
   REPLICA_ERROR_INVALID_SIGNATURE: InvalidSignatureError;

@@ -1,0 +1,82 @@
+/** Checks on arguments of Pigeonhole calls. A real daemon hangs up on a capability or index of the
+ * wrong length (protocol page, section 10, defect 13), so they must be found here. */
+import { checkBytes, describeType } from "../bytes/bytes.js";
+import type { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
+
+const WRITE_CAP_LENGTH = 168;
+const READ_CAP_LENGTH = 136;
+
+/** @throws TypeError, RangeError when `value` is no WriteCap: 168 bytes. */
+export function checkWriteCap(name: string, value: unknown): asserts value is WriteCap {
+  if (value instanceof Uint8Array && value.length === READ_CAP_LENGTH) {
+    throw new RangeError(
+      `\`${name}\` must be a WriteCap of ${WRITE_CAP_LENGTH} bytes, got ${READ_CAP_LENGTH}, ` +
+        "the length of a ReadCap: it gives no right to write",
+    );
+  }
+  checkBytes(name, value, WRITE_CAP_LENGTH);
+}
+
+/** @throws TypeError, RangeError when `value` is no ReadCap: 136 bytes. */
+export function checkReadCap(name: string, value: unknown): asserts value is ReadCap {
+  if (value instanceof Uint8Array && value.length === WRITE_CAP_LENGTH) {
+    throw new RangeError(
+      `\`${name}\` must be a ReadCap of ${READ_CAP_LENGTH} bytes, got ${WRITE_CAP_LENGTH}, ` +
+        "the length of a WriteCap: whoever gets it can write",
+    );
+  }
+  checkBytes(name, value, READ_CAP_LENGTH);
+}
+
+/** @throws TypeError, RangeError when `value` is no MessageBoxIndex: 104 bytes. */
+export function checkBoxIndex(name: string, value: unknown): asserts value is MessageBoxIndex {
+  checkBytes(name, value, 104);
+}
+
+/** @throws TypeError, RangeError when `value` is no byte array of at least one byte. */
+export function checkSomeBytes(name: string, value: unknown): asserts value is Uint8Array {
+  checkBytes(name, value);
+  if (value.length === 0) throw new RangeError(`\`${name}\` must be at least 1 byte, got 0`);
+}
+
+/** @throws TypeError when `value` is no boolean; RangeError never. Undefined passes if optional. */
+export function checkFlag(name: string, value: unknown, optional = false): void {
+  if (typeof value === "boolean" || (optional && value === undefined)) return;
+  throw new TypeError(`\`${name}\` must be a boolean, got ${describeType(value)}`);
+}
+
+/** @throws RangeError when `value` is no integer from 0 to `maximum`. */
+export function checkInteger(
+  name: string,
+  value: unknown,
+  maximum: number,
+): asserts value is number {
+  if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= maximum) {
+    return;
+  }
+  const got = typeof value === "number" ? String(value) : describeType(value);
+  throw new RangeError(`\`${name}\` must be an integer from 0 to ${maximum}, got ${got}`);
+}
+
+/** @throws TypeError when `value` is neither a function nor undefined. */
+export function checkCallback(name: string, value: unknown): void {
+  if (value === undefined || typeof value === "function") return;
+  throw new TypeError(`\`${name}\` must be a function, got ${describeType(value)}`);
+}
+
+/**
+ * Checks that `value` is a record with no fields but the known ones: a misspelt flag would otherwise
+ * be ignored without a word.
+ * @throws TypeError naming `name` or the field.
+ */
+export function checkRecord(name: string, value: unknown, known: readonly string[]): void {
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) {
+    throw new TypeError(`\`${name}\` must be an object, got ${describeType(value)}`);
+  }
+  for (const field of Object.keys(value)) {
+    if (known.includes(field)) continue;
+    throw new TypeError(
+      `\`${name}.${field}\` is not a field of this request; known: ${known.join(", ")}`,
+    );
+  }
+}

@@ -1,0 +1,30 @@
+/** Requests whose reply has an error code of the daemon's. */
+import { ProtocolError } from "../errors/errors.js";
+import { daemonErrorFromCode } from "../errors/from-reply.js";
+import type { QueryFields, QueryKind, ReplyTo } from "./calls.js";
+import type { RequestSettings, Session } from "./session.js";
+
+/**
+ * Sends a request and gives its reply.
+ * @throws what {@link Session.request} rejects with, and the error of the reply's code.
+ */
+export async function ask<K extends QueryKind>(
+  session: Session,
+  kind: K,
+  fields: QueryFields<K>,
+  settings: RequestSettings,
+): Promise<ReplyTo<K>> {
+  const reply = await session.request(kind, fields, settings);
+  const { errorCode } = reply as { readonly errorCode: number };
+  const error = daemonErrorFromCode(errorCode, { operation: settings.operation });
+  if (error) throw error;
+  return reply;
+}
+
+/** `value`, which a reply that reports success must have. @throws ProtocolError when it is null. */
+export function required<T>(value: T | null, name: string, operation: string): T {
+  if (value !== null) return value;
+  throw new ProtocolError(`${operation}: the daemon reports success but sent no ${name}`, {
+    operation,
+  });
+}

@@ -1,0 +1,284 @@
+/**
+ * Copying a payload of any length to one or many streams. Pigeonhole page, sections 8 and 9.1: it is
+ * written as a temporary stream, and a courier then writes the destinations from that, with our part
+ * over. Whoever watches sees the writes of unrelated boxes, and one copy command.
+ */
+import { describeType, randomBytes } from "../bytes/bytes.js";
+import { MessageBoxIndex, WriteCap } from "../bytes/opaque.js";
+import {
+  CopyCommandFailedError,
+  InvalidStateError,
+  hasCode,
+  isThinClientError,
+} from "../errors/errors.js";
+import { CopyFailedError, type CopyFailurePlace } from "../errors/partial-results.js";
+import type { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
+import { checkBoxIndex, checkCallback, checkRecord, checkWriteCap } from "./argument-checks.js";
+import type { BoxContext } from "./boxes.js";
+import { type CallOptions, checkCallOptions } from "./call-options.js";
+import { createCourierEnvelopesFromMultiPayload, startResendingCopyCommand } from "./copy.js";
+import { type CopySource, checkSource, piecesOf } from "./copy-source.js";
+import { type SignalScope, runWithin, scopeWithin } from "./run-within.js";
+import { TemporaryStream } from "./temporary-stream.js";
+
+/** Where `copy` writes to: the first box of the payload. */
+export interface CopyDestination {
+  readonly writeCap: WriteCap;
+  readonly startIndex: MessageBoxIndex;
+}
+
+/** How far a copy is. */
+export interface CopyProgress {
+  /** `write`: boxes of the temporary stream; `copy`: boxes at the destinations. */
+  readonly phase: "write" | "copy";
+  readonly boxesDone: number;
+  /** Null while the end of the source is not known. */
+  readonly boxesTotal: number | null;
+}
+
+/** Options of `copy`. */
+export interface CopyOptions extends CallOptions {
+  /** Called after each box, and before and after the copying; what it throws ends the copy. */
+  readonly onProgress?: ((progress: CopyProgress) => void) | undefined;
+}
+
+/** What was copied. */
+export interface CopyResult {
+  /** Each destination's box after the last one written, in the order of the destinations. */
+  readonly nextDestIndices: readonly MessageBoxIndex[];
+}
+
+/**
+ * Most boxes that a copy may take, at the destinations together and in the temporary stream: couriers
+ * give up beyond it (pigeonhole page, section 9.1).
+ */
+export const MAX_COPY_BOXES = 65_536;
+
+/**
+ * Most envelopes that the daemon makes at once. A real daemon works on each for seconds, and answers
+ * nothing else meanwhile.
+ */
+const ENVELOPES_PER_CALL = 32;
+/** Most bytes that the daemon is given at once, all destinations together. */
+const BYTES_PER_CALL = 256 * 1024;
+
+/** Copies `source` to every destination. */
+export async function copy(
+  context: BoxContext,
+  source: CopySource,
+  destinations: readonly CopyDestination[],
+  options?: CopyOptions,
+): Promise<CopyResult> {
+  const operation = "copy";
+  checkCallOptions(options, "onProgress");
+  checkSource(source);
+  checkDestinations(destinations);
+  checkCallback("options.onProgress", options?.onProgress);
+  const notUsable = context.session.notUsable(operation);
+  if (notUsable) throw notUsable;
+  const plan = new CopyPlan(context.pigeonholeGeometry, destinations.length);
+  if (source instanceof Uint8Array) plan.expect(source.length);
+  return runWithin(context.options.clock, operation, options, async (whole) => {
+    const scope = scopeWithin(whole);
+    const run = new CopyRun(context, plan, destinations, scope, options?.onProgress);
+    try {
+      return await run.run(source);
+    } catch (error) {
+      // What is in flight is cancelled before the caller hears of the failure.
+      scope.abort(error);
+      await run.settled();
+      const common = whole.aborted || hasCode(error, "ERR_CLOSED");
+      if (common || !isThinClientError(error)) throw error;
+      throw new CopyFailedError(error, run.place(error), { operation });
+    } finally {
+      scope.leave();
+    }
+  });
+}
+
+function checkDestinations(destinations: readonly CopyDestination[]): void {
+  if (!Array.isArray(destinations) || destinations.length === 0) {
+    throw new TypeError(
+      "`destinations` must be an array of at least one destination, got " +
+        describeType(destinations),
+    );
+  }
+  for (const [i, destination] of destinations.entries()) {
+    checkRecord(`destinations[${i}]`, destination, ["writeCap", "startIndex"]);
+    checkWriteCap(`destinations[${i}].writeCap`, destination.writeCap);
+    checkBoxIndex(`destinations[${i}].startIndex`, destination.startIndex);
+  }
+}
+
+/** How a payload becomes boxes. Protocol page, section 7.4. */
+class CopyPlan {
+  /** Bytes of payload in one box at a destination. */
+  readonly chunkLength: number;
+  /** Bytes of payload that the daemon is given at once, for each destination. */
+  readonly pieceLength: number;
+  readonly #destinations: number;
+  readonly #elementLength: number;
+  readonly #envelopeLength: number;
+  /** Boxes of the temporary stream where that is known. */
+  boxesTotal: number | null = null;
+
+  constructor(geometry: PigeonholeGeometry | null, destinations: number) {
+    if (!geometry) {
+      throw new InvalidStateError(
+        "copy is possible only after start(): the daemon tells the sizes",
+      );
+    }
+    const { maxPlaintextPayloadLength, courierQueryWriteLength } = geometry;
+    if (maxPlaintextPayloadLength <= 5) {
+      throw new InvalidStateError("boxes of this network are too small for a copy stream");
+    }
+    this.chunkLength = maxPlaintextPayloadLength - 4;
+    this.#elementLength = maxPlaintextPayloadLength - 5;
+    // Four bytes of length, then the query without its type byte.
+    this.#envelopeLength = 4 + courierQueryWriteLength - 1;
+    this.#destinations = destinations;
+    const chunks = Math.floor(
+      Math.min(ENVELOPES_PER_CALL, BYTES_PER_CALL / this.chunkLength) / destinations,
+    );
+    this.pieceLength = Math.max(1, chunks) * this.chunkLength;
+  }
+
+  /** Boxes of one destination that `length` bytes take. */
+  boxesFor(length: number): number {
+    return Math.ceil(length / this.chunkLength);
+  }
+
+  /** Notes how long the payload is. @throws RangeError when it takes more boxes than are allowed. */
+  expect(payloadLength: number): void {
+    const envelopes = this.boxesFor(payloadLength) * this.#destinations;
+    this.boxesTotal = Math.ceil((envelopes * this.#envelopeLength) / this.#elementLength);
+    this.checkBoxes(envelopes, this.boxesTotal);
+  }
+
+  checkBoxes(copied: number, temporary: number): void {
+    const boxes = Math.max(copied, temporary);
+    if (boxes <= MAX_COPY_BOXES) return;
+    throw new RangeError(
+      `\`source\` must take at most ${MAX_COPY_BOXES} boxes, it takes at least ${boxes}; ` +
+        "copy it in several parts",
+    );
+  }
+}
+
+/** One copy under way. */
+class CopyRun {
+  readonly #context: BoxContext;
+  readonly #plan: CopyPlan;
+  readonly #writeCaps: readonly WriteCap[];
+  readonly #scope: SignalScope;
+  readonly #onProgress: CopyOptions["onProgress"];
+  /** Each destination's next box. */
+  readonly #next: MessageBoxIndex[];
+  /** Boxes that each builder call made for every destination, in the order of the calls. */
+  readonly #boxesByCall: number[] = [];
+  #copied = 0;
+  #stream: TemporaryStream | null = null;
+  #phase: "write" | "copy" = "write";
+
+  constructor(
+    context: BoxContext,
+    plan: CopyPlan,
+    destinations: readonly CopyDestination[],
+    scope: SignalScope,
+    onProgress: CopyOptions["onProgress"],
+  ) {
+    this.#context = context;
+    this.#plan = plan;
+    this.#writeCaps = destinations.map(({ writeCap }) => WriteCap.from(writeCap));
+    this.#next = destinations.map(({ startIndex }) => MessageBoxIndex.from(startIndex));
+    this.#scope = scope;
+    this.#onProgress = onProgress;
+  }
+
+  async run(source: CopySource): Promise<CopyResult> {
+    const { signal } = this.#scope;
+    let buffer: Uint8Array = new Uint8Array(0);
+    for await (const { bytes, isLast } of piecesOf(source, this.#plan.pieceLength, signal)) {
+      this.#stream ??= await this.#openStream();
+      buffer = await this.#build(this.#stream, bytes, buffer, isLast);
+    }
+    // Nothing came: a copy stream cannot be empty, and nothing has to be written.
+    if (this.#stream) await this.#finish(this.#stream);
+    return { nextDestIndices: this.#next };
+  }
+
+  /** Resolves when nothing is in flight any more. */
+  async settled(): Promise<void> {
+    await this.#stream?.settled();
+  }
+
+  async #openStream(): Promise<TemporaryStream> {
+    return TemporaryStream.open(this.#context, this.#scope, randomBytes(32), (boxesDone) =>
+      this.#onProgress?.({ phase: "write", boxesDone, boxesTotal: this.#plan.boxesTotal }),
+    );
+  }
+
+  /** Has elements made for one piece and gives them to the stream. */
+  async #build(
+    stream: TemporaryStream,
+    payload: Uint8Array,
+    buffer: Uint8Array,
+    isLast: boolean,
+  ): Promise<Uint8Array> {
+    const { signal } = this.#scope;
+    const made = await createCourierEnvelopesFromMultiPayload(
+      this.#context.session,
+      {
+        destinations: this.#writeCaps.map((writeCap, i) => {
+          return { payload, writeCap, startIndex: this.#next[i]! };
+        }),
+        isStart: this.#boxesByCall.length === 0,
+        isLast,
+        buffer,
+      },
+      { signal },
+      "copy",
+    );
+    for (const [i, index] of made.nextDestIndices.entries()) this.#next[i] = index;
+    const boxes = this.#plan.boxesFor(payload.length);
+    this.#boxesByCall.push(boxes);
+    this.#copied += boxes * this.#writeCaps.length;
+    const temporary = stream.boxesStarted + made.envelopes.length;
+    this.#plan.checkBoxes(this.#copied, temporary);
+    if (isLast) this.#plan.boxesTotal = temporary;
+    for (const element of made.envelopes) await stream.write(element);
+    return made.buffer;
+  }
+
+  async #finish(stream: TemporaryStream): Promise<void> {
+    const { signal } = this.#scope;
+    await stream.settled();
+    signal.throwIfAborted();
+    this.#phase = "copy";
+    const boxesTotal = this.#copied;
+    this.#onProgress?.({ phase: "copy", boxesDone: 0, boxesTotal });
+    await startResendingCopyCommand(this.#context.session, stream.writeCap, { signal }, "copy");
+    this.#onProgress?.({ phase: "copy", boxesDone: boxesTotal, boxesTotal });
+  }
+
+  /** What `error` says about the boxes at the destinations. */
+  place(error: unknown): CopyFailurePlace {
+    const phase = this.#phase;
+    const boxesCopied = this.#writeCaps.map(() => 0);
+    if (phase === "write") return { phase, destination: null, boxesCopied };
+    const failed = error instanceof CopyCommandFailedError ? error.failedEnvelopeIndex : 0n;
+    if (failed === 0n || failed > BigInt(this.#copied)) {
+      return { phase, destination: null, boxesCopied: null };
+    }
+    let before = Number(failed) - 1;
+    // The stream holds, call by call, the boxes of each destination one after the other.
+    for (const boxes of this.#boxesByCall) {
+      for (let destination = 0; destination < boxesCopied.length; destination++) {
+        boxesCopied[destination]! += Math.min(before, boxes);
+        if (before < boxes) return { phase, destination, boxesCopied };
+        before -= boxes;
+      }
+    }
+    return { phase, destination: null, boxesCopied: null };
+  }
+}

@@ -1,0 +1,273 @@
+/** Copy commands and the streams they copy. Protocol page, sections 4.6, 4.7 and 7.4. */
+import { type Bytes, checkBytes, copyBytes, describeType, toHex } from "../bytes/bytes.js";
+import type { WriteCap, WriteCapHash } from "../bytes/opaque.js";
+import { ProtocolError } from "../errors/errors.js";
+import { copyReplyToException } from "../errors/from-reply.js";
+import { hash256 } from "../pki/hash.js";
+import type { Destination } from "../pki/services.js";
+import {
+  checkBoxIndex,
+  checkFlag,
+  checkInteger,
+  checkRecord,
+  checkWriteCap,
+} from "./argument-checks.js";
+import { ask, required } from "./ask.js";
+import { type CallOptions, checkCallOptions } from "./call-options.js";
+import type { Cancellation } from "./calls.js";
+import { cancelOperation } from "./pigeonhole.js";
+import type {
+  CopyCommandOptions,
+  DestinationPayload,
+  MultiDestEnvelopes,
+  MultiPayloadEnvelopesRequest,
+  PayloadEnvelopesRequest,
+  SingleDestEnvelopes,
+  TombstoneEnvelopesRequest,
+} from "./pigeonhole-types.js";
+import type { Session } from "./session.js";
+
+/** Longest payload of one destination in one builder call, in bytes: 10 MiB. */
+export const MAX_COPY_PAYLOAD_LENGTH = 10 * 1024 * 1024;
+/**
+ * Longest payload of all destinations of one builder call together, in bytes: 30 MiB. The reply is a
+ * third longer and must fit into a frame of 40 MiB (protocol page, section 10, defect 21).
+ */
+export const MAX_COPY_CALL_LENGTH = 30 * 1024 * 1024;
+
+const MAX_UINT32 = 0xffff_ffff;
+
+/**
+ * The name of the copy command of a temporary stream: BLAKE2b-256 of its WriteCap, 32 bytes.
+ * @throws TypeError, RangeError when `writeCap` is no WriteCap.
+ */
+export function writeCapHash(writeCap: WriteCap): WriteCapHash {
+  checkWriteCap("writeCap", writeCap);
+  return hash256(writeCap) as Bytes as WriteCapHash;
+}
+
+/** Has a courier copy what a temporary stream holds; resolves when it is done. */
+export async function startResendingCopyCommand(
+  session: Session,
+  writeCap: WriteCap,
+  options?: CopyCommandOptions,
+  operation = "startResendingCopyCommand",
+): Promise<void> {
+  checkCallOptions(options, "courier");
+  checkWriteCap("writeCap", writeCap);
+  const courier = options?.courier;
+  if (courier !== undefined) checkCourier(courier);
+  const fields = {
+    writeCap: copyBytes(writeCap),
+    courierIdentityHash: courier ? copyBytes(courier[0]) : null,
+    courierQueueId: courier ? copyBytes(courier[1]) : null,
+  };
+  const reply = await session.request("startResendingCopyCommand", fields, {
+    operation,
+    options,
+    defaultTimeoutMs: Infinity,
+    cancellation: copyCancellation(writeCapHash(writeCap)),
+  });
+  const error = copyReplyToException(reply, { operation });
+  if (error) throw error;
+}
+
+function checkCourier(courier: Destination): void {
+  if (!Array.isArray(courier) || courier.length !== 2) {
+    throw new TypeError(
+      "`options.courier` must be a pair of node and queue, as toDestination() gives it, got " +
+        describeType(courier),
+    );
+  }
+  checkBytes("options.courier[0]", courier[0], 32);
+  checkBytes("options.courier[1]", courier[1]);
+  const { length } = courier[1];
+  if (length < 1 || length > 32) {
+    throw new RangeError(`\`options.courier[1]\` must be 1 to 32 bytes, got ${length}`);
+  }
+}
+
+function copyCancellation(hash: WriteCapHash): Cancellation {
+  return {
+    key: `copy:${toHex(hash)}`,
+    request: (queryId) => ({ kind: "cancelResendingCopyCommand", queryId, writeCapHash: hash }),
+  };
+}
+
+/** Ends a copy command; whoever waits for it gets `StartResendingCancelledError`. */
+export async function cancelResendingCopyCommand(
+  session: Session,
+  writeCapHash: WriteCapHash,
+  options?: CallOptions,
+): Promise<void> {
+  const operation = "cancelResendingCopyCommand";
+  checkCallOptions(options);
+  checkBytes("writeCapHash", writeCapHash, 32);
+  const hash = copyBytes(writeCapHash) as WriteCapHash;
+  await cancelOperation(session, copyCancellation(hash), operation, () =>
+    ask(session, operation, { writeCapHash: hash }, { operation, options, failOnLoss: true }),
+  );
+}
+
+/** Elements that write one payload to one destination; nothing is held back for a next call. */
+export async function createCourierEnvelopesFromPayload(
+  session: Session,
+  request: PayloadEnvelopesRequest,
+  options?: CallOptions,
+): Promise<SingleDestEnvelopes> {
+  const operation = "createCourierEnvelopesFromPayload";
+  checkCallOptions(options);
+  const known = ["payload", "destWriteCap", "destStartIndex", "isStart", "isLast"];
+  checkRecord("request", request, known);
+  checkPayload("request.payload", request.payload);
+  checkWriteCap("request.destWriteCap", request.destWriteCap);
+  checkBoxIndex("request.destStartIndex", request.destStartIndex);
+  checkEnds(request);
+  const fields = {
+    payload: request.payload as Bytes,
+    destWriteCap: copyBytes(request.destWriteCap),
+    destStartIndex: copyBytes(request.destStartIndex),
+    isStart: request.isStart,
+    isLast: request.isLast,
+  };
+  const settings = { operation, options, defaultTimeoutMs: Infinity };
+  const reply = await ask(session, operation, fields, settings);
+  return {
+    envelopes: reply.envelopes ?? [],
+    buffer: new Uint8Array(0),
+    nextDestIndex: required(reply.nextDestIndex, "next_dest_index", operation),
+    nextDestIndices: null,
+  };
+}
+
+/** Elements that write one payload to each of several destinations. */
+export async function createCourierEnvelopesFromMultiPayload(
+  session: Session,
+  request: MultiPayloadEnvelopesRequest,
+  options?: CallOptions,
+  operation = "createCourierEnvelopesFromMultiPayload",
+): Promise<MultiDestEnvelopes> {
+  checkCallOptions(options);
+  checkRecord("request", request, ["destinations", "isStart", "isLast", "buffer"]);
+  const { destinations, isStart, isLast } = request;
+  checkPayloads(destinations);
+  checkEnds(request);
+  const fields = {
+    destinations: destinations.map(({ payload, writeCap, startIndex }) => ({
+      payload: payload as Bytes,
+      writeCap: copyBytes(writeCap),
+      startIndex: copyBytes(startIndex),
+    })),
+    isStart,
+    isLast,
+    buffer: checkedBuffer(request.buffer),
+  };
+  const kind = "createCourierEnvelopesFromMultiPayload";
+  const settings = { operation, options, defaultTimeoutMs: Infinity };
+  const reply = await ask(session, kind, fields, settings);
+  const nextDestIndices = required(reply.nextDestIndices, "next_dest_indices", operation);
+  if (nextDestIndices.length !== destinations.length) {
+    throw new ProtocolError(
+      `${operation}: the daemon sent ${nextDestIndices.length} next_dest_indices for ` +
+        `${destinations.length} destinations`,
+      { operation },
+    );
+  }
+  return {
+    envelopes: reply.envelopes ?? [],
+    buffer: reply.buffer ?? new Uint8Array(0),
+    nextDestIndex: null,
+    nextDestIndices,
+  };
+}
+
+/** Elements that delete boxes which follow each other. */
+export async function createCourierEnvelopesFromTombstoneRange(
+  session: Session,
+  request: TombstoneEnvelopesRequest,
+  options?: CallOptions,
+): Promise<SingleDestEnvelopes> {
+  const operation = "createCourierEnvelopesFromTombstoneRange";
+  checkCallOptions(options);
+  const known = ["destWriteCap", "destStartIndex", "maxCount", "isStart", "isLast", "buffer"];
+  checkRecord("request", request, known);
+  checkWriteCap("request.destWriteCap", request.destWriteCap);
+  checkBoxIndex("request.destStartIndex", request.destStartIndex);
+  checkInteger("request.maxCount", request.maxCount, MAX_UINT32);
+  checkEnds(request);
+  const before = checkedBuffer(request.buffer);
+  const fields = {
+    destWriteCap: copyBytes(request.destWriteCap),
+    destStartIndex: copyBytes(request.destStartIndex),
+    maxCount: request.maxCount,
+    isStart: request.isStart,
+    isLast: request.isLast,
+    buffer: before,
+  };
+  const settings = { operation, options, defaultTimeoutMs: Infinity };
+  const reply = await ask(session, operation, fields, settings);
+  const envelopes = reply.envelopes ?? [];
+  let { buffer } = reply;
+  if (before && before.length > 0 && envelopes.length === 0 && !buffer) {
+    // A real daemon drops the buffer where no tombstones are asked for (section 10, defect 20).
+    if (request.isLast) {
+      throw new ProtocolError(
+        `${operation}: the daemon made no last element, so the stream has no end; ` +
+          "end it with a call that has a tombstone or a payload",
+        { operation },
+      );
+    }
+    buffer = before;
+  }
+  return {
+    envelopes,
+    buffer: buffer ?? new Uint8Array(0),
+    nextDestIndex: required(reply.nextDestIndex, "next_dest_index", operation),
+    nextDestIndices: null,
+  };
+}
+
+function checkPayload(name: string, payload: unknown): number {
+  checkBytes(name, payload);
+  if (payload.length > MAX_COPY_PAYLOAD_LENGTH) {
+    throw new RangeError(
+      `\`${name}\` must be at most ${MAX_COPY_PAYLOAD_LENGTH} bytes a call, got ` +
+        `${payload.length}; copy() takes any length`,
+    );
+  }
+  return payload.length;
+}
+
+function checkPayloads(destinations: readonly DestinationPayload[]): void {
+  if (!Array.isArray(destinations) || destinations.length === 0) {
+    throw new TypeError(
+      "`request.destinations` must be an array of at least one destination, got " +
+        describeType(destinations),
+    );
+  }
+  let total = 0;
+  for (const [i, destination] of destinations.entries()) {
+    const name = `request.destinations[${i}]`;
+    checkRecord(name, destination, ["payload", "writeCap", "startIndex"]);
+    total += checkPayload(`${name}.payload`, destination.payload);
+    checkWriteCap(`${name}.writeCap`, destination.writeCap);
+    checkBoxIndex(`${name}.startIndex`, destination.startIndex);
+  }
+  if (total > MAX_COPY_CALL_LENGTH) {
+    throw new RangeError(
+      "the payloads of `request.destinations` must be at most " +
+        `${MAX_COPY_CALL_LENGTH} bytes together, got ${total}; copy() takes any length`,
+    );
+  }
+}
+
+function checkEnds(request: { readonly isStart: unknown; readonly isLast: unknown }): void {
+  checkFlag("request.isStart", request.isStart);
+  checkFlag("request.isLast", request.isLast);
+}
+
+function checkedBuffer(buffer: Uint8Array | null | undefined): Bytes | null {
+  if (buffer === null || buffer === undefined) return null;
+  checkBytes("request.buffer", buffer);
+  return copyBytes(buffer);
+}

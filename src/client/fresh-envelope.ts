@@ -1,0 +1,90 @@
+/**
+ * Operations that outlive their envelope. An envelope is sealed to the keys that two replicas had
+ * when it was made (pigeonhole page, section 6). Replicas drop those keys after a week or two, and go
+ * away; then nobody can open it any more, and whoever waits for its answer would wait for ever.
+ */
+import { toHex } from "../bytes/bytes.js";
+import { isThinClientError } from "../errors/errors.js";
+import type { ErrorCode } from "../errors/errors.js";
+import type { PkiDocument } from "../pki/document.js";
+import type { EventHub } from "./event-hub.js";
+import type { PkiCache } from "./pki-cache.js";
+import { scopeWithin } from "./run-within.js";
+
+/**
+ * How many envelopes in a row may be refused before the error goes to the caller: the first and three
+ * fresh ones. A new PKI document begins the count again.
+ */
+export const MAX_REFUSED_ENVELOPES = 4;
+
+/** What says when an envelope is out of date. */
+export interface EnvelopeContext {
+  readonly hub: EventHub;
+  readonly documents: PkiCache;
+}
+
+/** Verdicts on the envelope, not on the box: another envelope for the same box may do. */
+const refusals: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "REPLICA_ERROR_INVALID_EPOCH",
+  "THIN_CLIENT_ERROR_COURIER_INVALID_EPOCH",
+  "THIN_CLIENT_ERROR_COURIER_INVALID_ENVELOPE",
+  "THIN_CLIENT_ERROR_COURIER_CACHE_CORRUPTION",
+  "THIN_CLIENT_PROPAGATION_ERROR",
+  "THIN_CLIENT_ERROR_MKEM_DECRYPTION_FAILED",
+]);
+
+/** Why an envelope's scope is aborted when its keys are gone; never seen outside. */
+const outOfDate = Symbol("envelope out of date");
+
+/**
+ * Seals an envelope and sends it; with a fresh one when the network refuses it, or when a PKI document
+ * no longer lists a key that was there when it was sealed. The one before is cancelled first.
+ * @param seal makes an envelope; may be called again.
+ * @param send sends it and waits for the answer; its signal cancels it.
+ */
+export async function withFreshEnvelope<E, T>(
+  context: EnvelopeContext,
+  signal: AbortSignal,
+  seal: (signal: AbortSignal) => Promise<E>,
+  send: (envelope: E, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  for (let refused = 0; ;) {
+    const scope = scopeWithin(signal);
+    const unwatch = watchKeys(context, () => scope.abort(outOfDate));
+    try {
+      return await send(await seal(scope.signal), scope.signal);
+    } catch (error) {
+      if (error === outOfDate) refused = 0;
+      else if (!isRefusal(error) || ++refused >= MAX_REFUSED_ENVELOPES) throw error;
+    } finally {
+      unwatch();
+      scope.leave();
+    }
+  }
+}
+
+function isRefusal(error: unknown): boolean {
+  return isThinClientError(error) && refusals.has(error.code);
+}
+
+/** Calls `onGone` when a document lacks an envelope key that the present one has. */
+function watchKeys({ hub, documents }: EnvelopeContext, onGone: () => void): () => void {
+  let known = documents.current ? envelopeKeys(documents.current) : null;
+  return hub.on("newPkiDocument", ({ document }) => {
+    if (!document) return;
+    const now = envelopeKeys(document);
+    // Keys that were added (those of the next week) harm nobody.
+    if (known && [...known].some((key) => !now.has(key))) onGone();
+    known ??= now;
+  });
+}
+
+function envelopeKeys(document: PkiDocument): Set<string> {
+  const keys = new Set<string>();
+  for (const replica of document.storageReplicas) {
+    for (const [epoch, key] of replica.envelopeKeys) {
+      keys.add(`${replica.replicaId} ${epoch} ${toHex(key)}`);
+    }
+  }
+  return keys;
+}

@@ -1,0 +1,317 @@
+/** The client's methods for Pigeonhole, the storage system: streams of boxes that only their
+ * capabilities tie together. */
+import type { PlainBytes } from "../bytes/bytes.js";
+import type {
+  EnvelopeHash,
+  MessageBoxIndex,
+  ReadCap,
+  WriteCap,
+  WriteCapHash,
+} from "../bytes/opaque.js";
+import * as boxes from "./boxes.js";
+import type { CallOptions } from "./call-options.js";
+import type { ClientCore } from "./client-core.js";
+import * as copying from "./copy.js";
+import type { CopySource } from "./copy-source.js";
+import { type CopyDestination, type CopyOptions, type CopyResult, copy } from "./copy-to.js";
+import * as pigeonhole from "./pigeonhole.js";
+import type {
+  CopyCommandOptions,
+  EncryptReadResult,
+  EncryptWriteResult,
+  KeypairResult,
+  MultiDestEnvelopes,
+  MultiPayloadEnvelopesRequest,
+  PayloadEnvelopesRequest,
+  ReadRequest,
+  SingleDestEnvelopes,
+  StartResendingResult,
+  TombstoneEnvelopesRequest,
+  TombstoneRangeResult,
+  WriteRequest,
+} from "./pigeonhole-types.js";
+import { type TombstoneRangeOptions, tombstoneRange } from "./tombstone.js";
+import * as vouchers from "./voucher.js";
+
+/**
+ * The part of {@link import("./thin-client.js").ThinClient} that works on boxes.
+ *
+ * Calls that go through the network, or that cost a real daemon seconds of key exchange, have no
+ * deadline by default; the others have the client's. Arguments of a wrong type or length reject with
+ * TypeError or RangeError before anything is sent.
+ */
+export abstract class PigeonholeMethods {
+  readonly #core: ClientCore;
+
+  /** @internal */
+  constructor(core: ClientCore) {
+    this.#core = core;
+  }
+
+  // One box
+
+  /**
+   * Reads a box. When the envelope that asks for it grows old or is refused, a fresh one goes on
+   * asking (four in a row are refused before the error surfaces), so that a long wait has an end.
+   * @param options `wait: false` rejects with BoxIDNotFoundError when the box holds nothing.
+   * @throws TombstoneError when the box was deleted; other ReplicaErrors, CourierErrors,
+   * BACAPDecryptionFailedError.
+   */
+  async read(
+    readCap: ReadCap,
+    index: MessageBoxIndex,
+    options?: boxes.ReadOptions,
+  ): Promise<boxes.ReadResult> {
+    return boxes.read(this.#core, readCap, index, options);
+  }
+
+  /**
+   * Writes a box; text is written as UTF-8. By default it is done when a courier has taken it, and a
+   * box that held something else keeps that; writing the same again does no harm.
+   * @param plaintext 1 byte up to `pigeonholeGeometry.maxPlaintextPayloadLength`.
+   * @param options `ifExists: "error"` waits for the replicas, and rejects with
+   * BoxAlreadyExistsError when the box holds something else.
+   */
+  async write(
+    writeCap: WriteCap,
+    index: MessageBoxIndex,
+    plaintext: PlainBytes | string,
+    options?: boxes.WriteOptions,
+  ): Promise<boxes.WriteResult> {
+    return boxes.write(this.#core, writeCap, index, plaintext, options);
+  }
+
+  /** Deletes a box for good, whether it holds something or not; done when a courier has taken it. */
+  async tombstone(
+    writeCap: WriteCap,
+    index: MessageBoxIndex,
+    options?: CallOptions,
+  ): Promise<boxes.WriteResult> {
+    return boxes.tombstone(this.#core, writeCap, index, options);
+  }
+
+  // Many boxes
+
+  /**
+   * Writes a payload of any length to one or many streams: first to a temporary stream of its own,
+   * from which a courier then writes the destinations. Memory stays flat however long the source is.
+   * An empty source copies nothing and sends nothing. Not atomic: see CopyFailedError.
+   * @param source all bytes, or an async iterable that gives them.
+   * @throws CopyFailedError, which says what was copied before the failure; RangeError when more
+   * than 65,536 boxes would be needed.
+   */
+  async copy(
+    source: CopySource,
+    destinations: readonly CopyDestination[],
+    options?: CopyOptions,
+  ): Promise<CopyResult> {
+    return copy(this.#core, source, destinations, options);
+  }
+
+  /**
+   * Makes tombstones for boxes that follow each other, and sends none: that is what
+   * `startResendingEncryptedMessage({ ...envelope, writeCap })` is for.
+   * @param maxCount how many, 0 to 2^32 - 1.
+   * @throws TombstoneRangeError, which has those that were made before the failure.
+   */
+  async tombstoneRange(
+    writeCap: WriteCap,
+    start: MessageBoxIndex,
+    maxCount: number,
+    options?: TombstoneRangeOptions,
+  ): Promise<TombstoneRangeResult> {
+    return tombstoneRange(this.#core, writeCap, start, maxCount, options);
+  }
+
+  // The steps that the calls above are made of
+
+  /** A new stream. @param seed 32 random bytes; the same seed gives the same stream. */
+  async newKeypair(seed: Uint8Array, options?: CallOptions): Promise<KeypairResult> {
+    return pigeonhole.newKeypair(this.#core.session, seed, options);
+  }
+
+  /** Seals an envelope that reads a box. Sends nothing. */
+  async encryptRead(
+    readCap: ReadCap,
+    messageBoxIndex: MessageBoxIndex,
+    options?: CallOptions,
+  ): Promise<EncryptReadResult> {
+    return pigeonhole.encryptRead(this.#core.session, readCap, messageBoxIndex, options);
+  }
+
+  /**
+   * Seals an envelope that writes a box. Sends nothing.
+   * @param plaintext up to `pigeonholeGeometry.maxPlaintextPayloadLength` bytes; none: a tombstone.
+   */
+  async encryptWrite(
+    plaintext: PlainBytes,
+    writeCap: WriteCap,
+    messageBoxIndex: MessageBoxIndex,
+    options?: CallOptions,
+  ): Promise<EncryptWriteResult> {
+    return pigeonhole.encryptWrite(this.#core, plaintext, writeCap, messageBoxIndex, options);
+  }
+
+  /**
+   * Has the daemon send an envelope until its answer is there: a read until something is in the box,
+   * a write until a courier has it. Survives the loss of the connection. Aborting it, or its deadline,
+   * tells the daemon to stop.
+   * @param request what {@link encryptRead} or {@link encryptWrite} gave, with flags if wanted.
+   * @throws ReplicaErrors, CourierErrors, MKEMDecryptionFailedError, BACAPDecryptionFailedError,
+   * InvalidTombstoneSignatureError; StartResendingCancelledError when it was cancelled elsewhere;
+   * DaemonRequestError when the daemon could not begin.
+   */
+  async startResendingEncryptedMessage(
+    request: ReadRequest | WriteRequest,
+    options?: CallOptions,
+  ): Promise<StartResendingResult> {
+    return pigeonhole.startResendingEncryptedMessage(this.#core.session, request, options);
+  }
+
+  /** The same for a write with `noIdempotentBoxAlreadyExists`. */
+  async startResendingEncryptedMessageReturnBoxExists(
+    request: WriteRequest,
+    options?: CallOptions,
+  ): Promise<StartResendingResult> {
+    const { session } = this.#core;
+    return pigeonhole.startResendingEncryptedMessageReturnBoxExists(session, request, options);
+  }
+
+  /** The same for a read with `noRetryOnBoxIdNotFound`. */
+  async startResendingEncryptedMessageNoRetry(
+    request: ReadRequest,
+    options?: CallOptions,
+  ): Promise<StartResendingResult> {
+    return pigeonhole.startResendingEncryptedMessageNoRetry(this.#core.session, request, options);
+  }
+
+  /**
+   * Ends the sending of an envelope: who waits for it gets StartResendingCancelledError. Works
+   * without a connection too; the daemon is told when there is one again.
+   */
+  async cancelResendingEncryptedMessage(
+    envelopeHash: EnvelopeHash,
+    options?: CallOptions,
+  ): Promise<void> {
+    return pigeonhole.cancelResendingEncryptedMessage(this.#core.session, envelopeHash, options);
+  }
+
+  /** The box after `messageBoxIndex`. */
+  async nextMessageBoxIndex(
+    messageBoxIndex: MessageBoxIndex,
+    options?: CallOptions,
+  ): Promise<MessageBoxIndex> {
+    return pigeonhole.nextMessageBoxIndex(this.#core.session, messageBoxIndex, options);
+  }
+
+  /** The number of a box in its stream: 64 bits, rarely small. */
+  async getMessageBoxIndexCounter(
+    messageBoxIndex: MessageBoxIndex,
+    options?: CallOptions,
+  ): Promise<bigint> {
+    return pigeonhole.getMessageBoxIndexCounter(this.#core.session, messageBoxIndex, options);
+  }
+
+  /**
+   * Has a courier carry out what the temporary stream of `writeCap` holds, from its first box on;
+   * resolves when that is done. Survives the loss of the connection.
+   * @throws CopyCommandFailedError, which names the envelope that failed: those before it stay
+   * written. StartResendingCancelledError, DaemonRequestError.
+   */
+  async startResendingCopyCommand(writeCap: WriteCap, options?: CopyCommandOptions): Promise<void> {
+    return copying.startResendingCopyCommand(this.#core.session, writeCap, options);
+  }
+
+  /**
+   * Ends the waiting for a copy command, named by `writeCapHash(writeCap)`; what a courier has begun
+   * it may still finish. Otherwise as {@link cancelResendingEncryptedMessage}.
+   */
+  async cancelResendingCopyCommand(
+    writeCapHash: WriteCapHash,
+    options?: CallOptions,
+  ): Promise<void> {
+    return copying.cancelResendingCopyCommand(this.#core.session, writeCapHash, options);
+  }
+
+  /**
+   * Elements of a copy stream that write one payload of at most 10 MiB. Each goes to the next box of
+   * a temporary stream; the boxes written hold 4 bytes less than `maxPlaintextPayloadLength`.
+   */
+  async createCourierEnvelopesFromPayload(
+    request: PayloadEnvelopesRequest,
+    options?: CallOptions,
+  ): Promise<SingleDestEnvelopes> {
+    return copying.createCourierEnvelopesFromPayload(this.#core.session, request, options);
+  }
+
+  /** The same for several destinations; `buffer` carries over what did not fill an element. */
+  async createCourierEnvelopesFromMultiPayload(
+    request: MultiPayloadEnvelopesRequest,
+    options?: CallOptions,
+  ): Promise<MultiDestEnvelopes> {
+    return copying.createCourierEnvelopesFromMultiPayload(this.#core.session, request, options);
+  }
+
+  /** Elements that delete boxes; `buffer` carries over what did not fill an element. */
+  async createCourierEnvelopesFromTombstoneRange(
+    request: TombstoneEnvelopesRequest,
+    options?: CallOptions,
+  ): Promise<SingleDestEnvelopes> {
+    return copying.createCourierEnvelopesFromTombstoneRange(this.#core.session, request, options);
+  }
+
+  // Contact vouchers
+
+  /**
+   * Makes a voucher, with which a newcomer asks a member to be taken in. The payload is to be written
+   * to box 0 of the voucher's stream.
+   * @param messageWriteCap writes the newcomer's own messages.
+   */
+  async voucherMint(
+    messageWriteCap: WriteCap,
+    displayName: string,
+    options?: CallOptions,
+  ): Promise<vouchers.VoucherMintResult> {
+    return vouchers.voucherMint(this.#core.session, messageWriteCap, displayName, options);
+  }
+
+  /**
+   * Takes a newcomer in. The sealed reply is to be written to box 1 of the voucher's stream.
+   * @param voucher 32 bytes, from the newcomer. @param voucherPayload what box 0 holds.
+   * @param whoReply what the newcomer is told.
+   * @throws VoucherHashMismatchError, VoucherSignatureInvalidError.
+   */
+  async voucherInduct(
+    voucher: PlainBytes,
+    voucherPayload: PlainBytes,
+    whoReply: PlainBytes,
+    options?: CallOptions,
+  ): Promise<vouchers.VoucherInductResult> {
+    const { session } = this.#core;
+    return vouchers.voucherInduct(session, voucher, voucherPayload, whoReply, options);
+  }
+
+  /**
+   * Opens a member's answer.
+   * @param voucherSecretKey 162 bytes, from {@link voucherMint}.
+   * @param sealedReply what box 1 holds. @param messageWriteCap the one that the voucher is for.
+   * @throws VoucherSealOpenFailedError.
+   */
+  async voucherOpen(
+    voucherSecretKey: PlainBytes,
+    sealedReply: PlainBytes,
+    messageWriteCap: WriteCap,
+    options?: CallOptions,
+  ): Promise<vouchers.VoucherOpenResult> {
+    const { session } = this.#core;
+    return vouchers.voucherOpen(session, voucherSecretKey, sealedReply, messageWriteCap, options);
+  }
+
+  /** The stream of a voucher. @param voucher 32 bytes. */
+  async voucherDeriveStream(
+    voucher: PlainBytes,
+    options?: CallOptions,
+  ): Promise<vouchers.VoucherDeriveStreamResult> {
+    return vouchers.voucherDeriveStream(this.#core.session, voucher, options);
+  }
+}

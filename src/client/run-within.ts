@@ -1,0 +1,47 @@
+/** Work of several requests under one signal and one deadline. */
+import type { Clock } from "../clock/clock.js";
+import { type CallOptions, watchDeadline } from "./call-options.js";
+
+/** A signal that is aborted with another one, or by itself. */
+export interface SignalScope {
+  readonly signal: AbortSignal;
+  abort(reason: unknown): void;
+  /** Lets go of the outer signal. */
+  leave(): void;
+}
+
+/** A scope inside `outer`. */
+export function scopeWithin(outer: AbortSignal): SignalScope {
+  const controller = new AbortController();
+  const follow = (): void => controller.abort(outer.reason);
+  if (outer.aborted) follow();
+  else outer.addEventListener("abort", follow, { once: true });
+  return {
+    signal: controller.signal,
+    abort: (reason) => controller.abort(reason),
+    leave: () => outer.removeEventListener("abort", follow),
+  };
+}
+
+/**
+ * Runs `work` with a signal that is aborted by the options' signal, or by their deadline with a
+ * RequestTimeoutError; there is no deadline where they name none. `work` rejects with the signal's
+ * reason then, as every request does.
+ */
+export async function runWithin<T>(
+  clock: Clock,
+  operation: string,
+  options: CallOptions | undefined,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  options?.signal?.throwIfAborted();
+  const controller = new AbortController();
+  const deadline = watchDeadline(clock, operation, options, Infinity, (reason) =>
+    controller.abort(reason),
+  );
+  try {
+    return await work(controller.signal);
+  } finally {
+    deadline.dispose();
+  }
+}

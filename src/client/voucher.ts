@@ -1,0 +1,163 @@
+/** Contact vouchers. Protocol page, section 4.9; pigeonhole page, section 10. */
+import {
+  type Bytes,
+  type PlainBytes,
+  checkBytes,
+  copyBytes,
+  describeType,
+} from "../bytes/bytes.js";
+import type { ReadCap, WriteCap } from "../bytes/opaque.js";
+import { checkSomeBytes, checkWriteCap } from "./argument-checks.js";
+import { ask, required } from "./ask.js";
+import { type CallOptions, checkCallOptions } from "./call-options.js";
+import type { Session } from "./session.js";
+
+const VOUCHER_LENGTH = 32;
+const VOUCHER_SECRET_KEY_LENGTH = 162;
+
+/** The stream through which a voucher's two sides talk: payload in box 0, sealed reply in box 1. */
+export interface VoucherDeriveStreamResult {
+  readonly voucherWriteCap: WriteCap;
+  readonly voucherReadCap: ReadCap;
+}
+
+/** A new voucher. */
+export interface VoucherMintResult extends VoucherDeriveStreamResult {
+  /** What is handed to a member by some other way: 32 bytes. */
+  readonly voucher: Bytes;
+  /** What is written to box 0 of the voucher's stream. */
+  readonly voucherPayload: Bytes;
+  /** Opens the sealed reply: 162 bytes. Secret. */
+  readonly voucherSecretKey: Bytes;
+  /** 160 bytes; part of the payload. */
+  readonly voucherPublicKey: Bytes;
+}
+
+/** A newcomer, taken in. */
+export interface VoucherInductResult extends VoucherDeriveStreamResult {
+  /** The name that the newcomer goes by. Chosen by the newcomer: show it with care. */
+  readonly displayName: string;
+  /** Reads the newcomer's messages. */
+  readonly mutatedMessageReadCap: ReadCap;
+  /** What is written to box 1 of the voucher's stream. */
+  readonly sealedReply: Bytes;
+  /** 32 bytes that changed the newcomer's stream. */
+  readonly salt: Bytes;
+}
+
+/** What a member answered. */
+export interface VoucherOpenResult {
+  /** The member's words, as given to {@link voucherInduct}. */
+  readonly whoReply: Bytes;
+  /** 32 bytes that changed the stream. */
+  readonly salt: Bytes;
+  /** Writes the messages that the member reads from now on. */
+  readonly mutatedMessageWriteCap: WriteCap;
+}
+
+/** Makes a voucher for the stream that `messageWriteCap` writes. */
+export async function voucherMint(
+  session: Session,
+  messageWriteCap: WriteCap,
+  displayName: string,
+  options?: CallOptions,
+): Promise<VoucherMintResult> {
+  const operation = "voucherMint";
+  checkCallOptions(options);
+  checkWriteCap("messageWriteCap", messageWriteCap);
+  if (typeof displayName !== "string") {
+    throw new TypeError(`\`displayName\` must be a string, got ${describeType(displayName)}`);
+  }
+  const fields = { messageWriteCap: copyBytes(messageWriteCap), displayName };
+  const settings = { operation, options, defaultTimeoutMs: Infinity };
+  const reply = await ask(session, operation, fields, settings);
+  return {
+    voucher: required(reply.voucher, "voucher", operation),
+    voucherPayload: required(reply.voucherPayload, "voucher_payload", operation),
+    ...stream(reply, operation),
+    voucherSecretKey: required(reply.voucherSecretKey, "voucher_secret_key", operation),
+    voucherPublicKey: required(reply.voucherPublicKey, "voucher_public_key", operation),
+  };
+}
+
+/** Takes the newcomer in who published `voucherPayload`. */
+export async function voucherInduct(
+  session: Session,
+  voucher: PlainBytes,
+  voucherPayload: PlainBytes,
+  whoReply: PlainBytes,
+  options?: CallOptions,
+): Promise<VoucherInductResult> {
+  const operation = "voucherInduct";
+  checkCallOptions(options);
+  checkBytes("voucher", voucher, VOUCHER_LENGTH);
+  checkSomeBytes("voucherPayload", voucherPayload);
+  checkBytes("whoReply", whoReply);
+  const fields = {
+    voucher: copyBytes(voucher),
+    voucherPayload: copyBytes(voucherPayload),
+    whoReply: copyBytes(whoReply),
+  };
+  const settings = { operation, options, defaultTimeoutMs: Infinity };
+  const reply = await ask(session, operation, fields, settings);
+  const readCap = reply.mutatedMessageReadCap;
+  return {
+    displayName: required(reply.displayName, "display_name", operation),
+    mutatedMessageReadCap: required(readCap, "mutated_message_read_cap", operation),
+    sealedReply: required(reply.sealedReply, "sealed_reply", operation),
+    ...stream(reply, operation),
+    salt: required(reply.salt, "salt", operation),
+  };
+}
+
+/** Opens a member's answer. */
+export async function voucherOpen(
+  session: Session,
+  voucherSecretKey: PlainBytes,
+  sealedReply: PlainBytes,
+  messageWriteCap: WriteCap,
+  options?: CallOptions,
+): Promise<VoucherOpenResult> {
+  const operation = "voucherOpen";
+  checkCallOptions(options);
+  checkBytes("voucherSecretKey", voucherSecretKey, VOUCHER_SECRET_KEY_LENGTH);
+  checkSomeBytes("sealedReply", sealedReply);
+  checkWriteCap("messageWriteCap", messageWriteCap);
+  const fields = {
+    voucherSecretKey: copyBytes(voucherSecretKey),
+    sealedReply: copyBytes(sealedReply),
+    messageWriteCap: copyBytes(messageWriteCap),
+  };
+  const settings = { operation, options, defaultTimeoutMs: Infinity };
+  const reply = await ask(session, operation, fields, settings);
+  const writeCap = reply.mutatedMessageWriteCap;
+  return {
+    whoReply: required(reply.whoReply, "who_reply", operation),
+    salt: required(reply.salt, "salt", operation),
+    mutatedMessageWriteCap: required(writeCap, "mutated_message_write_cap", operation),
+  };
+}
+
+/** The stream that belongs to a voucher. */
+export async function voucherDeriveStream(
+  session: Session,
+  voucher: PlainBytes,
+  options?: CallOptions,
+): Promise<VoucherDeriveStreamResult> {
+  const operation = "voucherDeriveStream";
+  checkCallOptions(options);
+  checkBytes("voucher", voucher, VOUCHER_LENGTH);
+  const settings = { operation, options, defaultTimeoutMs: Infinity };
+  const reply = await ask(session, operation, { voucher: copyBytes(voucher) }, settings);
+  return stream(reply, operation);
+}
+
+function stream(
+  reply: { readonly voucherWriteCap: WriteCap | null; readonly voucherReadCap: ReadCap | null },
+  operation: string,
+): VoucherDeriveStreamResult {
+  return {
+    voucherWriteCap: required(reply.voucherWriteCap, "voucher_write_cap", operation),
+    voucherReadCap: required(reply.voucherReadCap, "voucher_read_cap", operation),
+  };
+}

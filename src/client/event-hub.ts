@@ -2,6 +2,7 @@
 import { describeType } from "../bytes/bytes.js";
 import type { ClientEvent, EventOf, EventType } from "../config/events.js";
 import { SlowConsumerError } from "../errors/errors.js";
+import { checkCallOptions } from "./call-options.js";
 import type { Logger } from "./logger.js";
 
 /** A function that hears events of one type; the next event does not wait for its promise. */
@@ -42,6 +43,19 @@ function checkType(name: string, type: unknown): void {
   throw new TypeError(`\`${name}\` must be one of ${[...eventTypes].join(", ")}, got ${got}`);
 }
 
+/** @throws TypeError for an option that is neither `signal` nor one of `more`, or a wrong signal. */
+function checkOptions(
+  options: { readonly signal?: AbortSignal | undefined },
+  ...more: readonly string[]
+): void {
+  checkCallOptions({ signal: options.signal });
+  const known = ["signal", ...more];
+  for (const name of Object.keys(options)) {
+    if (known.includes(name)) continue;
+    throw new TypeError(`\`options.${name}\` is not an option; known: ${known.join(", ")}`);
+  }
+}
+
 type AnyHandler = (event: ClientEvent) => void | Promise<void>;
 
 /** Hands each event to the configuration's handlers, to `on` handlers and to iterators, in order. */
@@ -67,6 +81,7 @@ export class EventHub {
     handler: EventHandler<T>,
     options: { signal?: AbortSignal | undefined; once?: boolean | undefined } = {},
   ): Registration {
+    checkOptions(options, "once");
     checkType("type", type);
     if (typeof handler !== "function") {
       throw new TypeError(`\`handler\` must be a function, got ${describeType(handler)}`);
@@ -91,6 +106,7 @@ export class EventHub {
   events<T extends EventType>(
     options: EventsOptions<T> = {},
   ): AsyncIterableIterator<EventOf<T>> & AsyncDisposable {
+    checkOptions(options, "types", "maxQueue");
     const { types, signal, maxQueue = 10_000 } = options;
     types?.forEach((type, i) => checkType(`options.types[${i}]`, type));
     if (!Number.isInteger(maxQueue) || maxQueue < 1) {
@@ -134,7 +150,7 @@ export class EventHub {
     if (configured) this.#call(configured, event);
     const handlers = this.#handlers.get(event.type);
     // A copy: a handler that registers another one for the same type must not go on for ever.
-    for (const handler of [...(handlers ?? [])]) {
+    for (const handler of Array.from(handlers ?? [])) {
       if (handlers?.has(handler)) this.#call(handler, event);
     }
     for (const reader of this.#readers) reader.push(event);
@@ -143,8 +159,8 @@ export class EventHub {
   #call(handler: AnyHandler, event: ClientEvent): void {
     try {
       const result = handler(event);
-      if (result instanceof Promise) {
-        result.catch((error: unknown) => this.#report(error, event));
+      if (result !== undefined) {
+        Promise.resolve(result).catch((error: unknown) => this.#report(error, event));
       }
     } catch (error) {
       this.#report(error, event);

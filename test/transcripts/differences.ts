@@ -1,0 +1,84 @@
+/**
+ * Where ours differs from the reference daemon on purpose. The replays hold ours to this table as
+ * they hold it to the recordings: a difference that is not here fails, and so does one that is here
+ * but does not show.
+ */
+import type { CborValue } from "../../src/wire/cbor.js";
+import type { RecordingName } from "./recording.js";
+
+/** A reply where the reference gave none. */
+export interface ReplyInstead {
+  readonly kind: string;
+  readonly errorCode: number;
+}
+
+/** One deliberate difference of our daemon. */
+export interface Difference {
+  readonly file: RecordingName;
+  /** Place in the recording's list of frames. */
+  readonly frame: number;
+  /** What the reference does. */
+  readonly reference: string;
+  readonly ours: string;
+  readonly why: string;
+  /** Fields of the reply at that place that may be otherwise. */
+  readonly fields?: Readonly<Record<string, (live: CborValue) => boolean>>;
+  /** A reply before that place, where the reference was silent or hung up. */
+  readonly reply?: ReplyInstead;
+}
+
+const isEmptyBytes = (value: CborValue): boolean =>
+  value instanceof Uint8Array && value.length === 0;
+
+const EMPTY_PAYLOAD = {
+  reference: "`get_pki_document_reply` with code 10 has the payload null",
+  ours: "the payload is an empty byte string",
+  why: "the Rust client cannot read null there and reports a broken frame instead of the code",
+  fields: { payload: isEmptyBytes },
+} as const;
+
+const WRONG_LENGTH = {
+  reference: "a capability or index of a wrong length ends the connection",
+  why:
+    "an application's mistake in one request should not take its other requests with it, " +
+    "and it should hear what was wrong",
+} as const;
+
+const wrongLength = (kind: string) =>
+  ({
+    ...WRONG_LENGTH,
+    ours: `\`${kind}\` with code 3; the connection stays`,
+    reply: { kind, errorCode: 3 },
+  }) as const;
+
+/** Every deliberate difference, in the recordings' order. */
+export const DIFFERENCES: readonly Difference[] = [
+  { file: "bad_args", frame: 36, ...wrongLength("next_message_box_index_reply") },
+  { file: "bad_args", frame: 56, ...wrongLength("encrypt_read_reply") },
+  { file: "bad_args", frame: 90, ...wrongLength("encrypt_write_reply") },
+  {
+    file: "bad_args",
+    frame: 124,
+    reference: "a start with a garbage envelope descriptor is never answered",
+    ours: "`start_resending_encrypted_message_reply` with code 22",
+    why: "a caller must not wait for ever for what cannot come",
+    reply: { kind: "start_resending_encrypted_message_reply", errorCode: 22 },
+  },
+  { file: "bad_args", frame: 179, ...EMPTY_PAYLOAD },
+  { file: "keys", frame: 23, ...wrongLength("next_message_box_index_reply") },
+  { file: "pki", frame: 9, ...EMPTY_PAYLOAD },
+  {
+    file: "resume",
+    frame: 22,
+    reference: "the answer to a read that came while the client was away is lost; the read hangs",
+    ours: "the answer is kept and given after `session_token_reply`",
+    why: "a lost connection is what a session is there for",
+    reply: { kind: "start_resending_encrypted_message_reply", errorCode: 0 },
+  },
+];
+
+/** The differences of one recording, by frame. */
+export function differencesOf(file: RecordingName): Map<number, Difference> {
+  const own = DIFFERENCES.filter((difference) => difference.file === file);
+  return new Map(own.map((difference) => [difference.frame, difference]));
+}

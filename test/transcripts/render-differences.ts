@@ -1,0 +1,33 @@
+/** `docs/differences.md`, from the table that the tests go by. */
+import { DIFFERENCES, type Difference } from "./differences.js";
+
+const HEAD = `# Where the embedded daemon differs from the reference
+
+Made from \`test/transcripts/differences.ts\`; do not edit. Everything else in the recordings under
+\`test/transcripts/data\` the embedded daemon does as kpclientd v0.0.99 did: kinds, codes, order, which
+fields are null, and lengths as the geometry has them. Texts for people (\`err\`) are our own, but for
+those with numbers in them.
+`;
+
+function section([file, differences]: readonly [string, readonly Difference[]]): string {
+  const rows = differences.map(
+    ({ frame, reference, ours, why }) => `| ${frame} | ${reference} | ${ours} | ${why} |`,
+  );
+  return [
+    `## \`${file}\``,
+    "",
+    "| frame | the reference | ours | why |",
+    "|---|---|---|---|",
+    ...rows,
+    "",
+  ].join("\n");
+}
+
+/** The page. */
+export function renderDifferences(): string {
+  const byFile = new Map<string, Difference[]>();
+  for (const difference of DIFFERENCES) {
+    byFile.set(difference.file, [...(byFile.get(difference.file) ?? []), difference]);
+  }
+  return [HEAD, ...[...byFile].map(section)].join("\n");
+}

@@ -16,8 +16,14 @@ import {
   rootScalar,
 } from "./blinding.js";
 
-/** How many root keys each store keeps. A table of window 6 is about a third of a megabyte. */
-const keptKeys = 16;
+/** How many root keys each store keeps: more than a program has streams in use at a time. */
+const keptKeys = 1024;
+
+/** How many of them have a table: one of window 6 takes about a third of a megabyte. */
+const keptTables = 32;
+
+/** How many box IDs of a stream are kept: a box is looked for and opened under the same one. */
+const keptBoxIds = 16;
 
 /**
  * From which use on a point gets a table. Making one costs as much as 15 multiplications save, so
@@ -29,9 +35,11 @@ const usesBeforeTable = 16;
 class RecentlyUsed<V> {
   readonly #entries = new Map<string, V>();
   readonly #limit: number;
+  readonly #onDrop: ((value: V) => void) | undefined;
 
-  constructor(limit: number) {
+  constructor(limit: number, onDrop?: (value: V) => void) {
     this.#limit = limit;
+    this.#onDrop = onDrop;
   }
 
   get(key: string): V | undefined {
@@ -46,8 +54,9 @@ class RecentlyUsed<V> {
   set(key: string, value: V): void {
     this.#entries.set(key, value);
     if (this.#entries.size <= this.#limit) return;
-    for (const oldest of this.#entries.keys()) {
+    for (const [oldest, dropped] of this.#entries) {
       this.#entries.delete(oldest);
+      this.#onDrop?.(dropped);
       return;
     }
   }
@@ -59,12 +68,19 @@ interface PrivateRoot {
 }
 
 interface PublicRoot {
-  readonly point: CurvePoint;
+  point: CurvePoint;
   uses: number;
+  /** Box IDs by blinding scalar, newest last. */
+  readonly boxIds: Map<bigint, Bytes>;
 }
 
 const privateRoots = new RecentlyUsed<PrivateRoot>(keptKeys);
 const publicRoots = new RecentlyUsed<PublicRoot>(keptKeys);
+/** Those with a table; one that falls out gets a new point, for the old one keeps its table. */
+const withTable = new RecentlyUsed<PublicRoot>(keptTables, (root) => {
+  root.point = decodePoint(root.point.toBytes());
+  root.uses = 0;
+});
 
 /**
  * Private scalar of a root private key: seed (32) ‖ public key (32).
@@ -90,7 +106,7 @@ function publicRoot(rootPublicKey: Uint8Array): PublicRoot {
   let root = publicRoots.get(key);
   if (root === undefined) {
     try {
-      root = { point: decodePoint(rootPublicKey), uses: 0 };
+      root = { point: decodePoint(rootPublicKey), uses: 0, boxIds: new Map() };
     } catch (cause) {
       throw new RangeError("`readCap` must hold a root public key that is a point of the curve", {
         cause,
@@ -112,7 +128,23 @@ export function checkRootPublicKey(rootPublicKey: Uint8Array): void {
  */
 export function blindRootPublicKey(rootPublicKey: Uint8Array, f: bigint): Bytes {
   const root = publicRoot(rootPublicKey);
+  const known = root.boxIds.get(f);
+  if (known !== undefined) return copyBytes(known);
+  const key = toHex(rootPublicKey);
   root.uses++;
-  if (root.uses === usesBeforeTable) root.point.precompute(6, false);
-  return encodeMultiple(root.point, f);
+  if (root.uses === usesBeforeTable) {
+    root.point.precompute(6, false);
+    withTable.set(key, root);
+  } else {
+    withTable.get(key);
+  }
+  const boxId = encodeMultiple(root.point, f);
+  root.boxIds.set(f, boxId);
+  if (root.boxIds.size > keptBoxIds) {
+    for (const oldest of root.boxIds.keys()) {
+      root.boxIds.delete(oldest);
+      break;
+    }
+  }
+  return copyBytes(boxId);
 }

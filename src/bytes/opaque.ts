@@ -9,7 +9,7 @@ import {
   copyBytes,
   fromBase64,
   fromHex,
-  randomBytes,
+  randomName,
   toBase64,
   toHex,
 } from "./bytes.js";
@@ -85,21 +85,21 @@ export const IdentityHash: OpaqueCompanion<IdentityHash> = companion("identityHa
 export type SurbId = Opaque<"SurbId">;
 export const SurbId: OpaqueCompanion<SurbId> & { random(): SurbId } = {
   ...companion<SurbId>("surbId", 16),
-  random: () => randomBytes(16) as SurbId,
+  random: () => randomName(16) as SurbId,
 };
 
 /** Name of a message: 16 random bytes. */
 export type MessageId = Opaque<"MessageId">;
 export const MessageId: OpaqueCompanion<MessageId> & { random(): MessageId } = {
   ...companion<MessageId>("messageId", 16),
-  random: () => randomBytes(16) as MessageId,
+  random: () => randomName(16) as MessageId,
 };
 
 /** Name of a request on one connection: 16 random bytes. */
 export type QueryId = Opaque<"QueryId">;
 export const QueryId: OpaqueCompanion<QueryId> & { random(): QueryId } = {
   ...companion<QueryId>("queryId", 16),
-  random: () => randomBytes(16) as QueryId,
+  random: () => randomName(16) as QueryId,
 };
 
 /** Length of a {@link SurbId} in bytes. */

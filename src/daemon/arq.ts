@@ -69,19 +69,23 @@ export class Arq {
     return this.#entries.size;
   }
 
-  /** Starts an operation, now: its time has come in the send schedule. */
+  /**
+   * Starts an operation. Its first packet leaves when its time has come in the send schedule, which
+   * may be long; a cancel finds it before that too.
+   */
   start(operation: Operation): void {
-    if (operation.session.ended) return;
+    const { session } = operation;
+    if (session.ended) return;
     const entry: Entry = {
       operation,
       surbs: [],
       timer: null,
       asked: 0,
-      busy: false,
+      busy: true,
       ended: false,
     };
     this.#entries.add(entry);
-    void this.#transmit(entry);
+    session.queue.add(() => void this.#transmit(entry));
   }
 
   /** Hands a reply to its operation. False when it belongs to none. */

@@ -94,7 +94,7 @@ export class Dispatcher {
       session.deliver(failedStart(request, code));
       return undefined;
     }
-    session.queue.add(() => this.#options.arq.start(operation));
+    this.#options.arq.start(operation);
     return this.#slowDown(session);
   }
 

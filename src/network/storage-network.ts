@@ -7,6 +7,7 @@ import { replicaEpochAt } from "../crypto/replica-epoch.js";
 import type { Timing } from "../mixnet/timing.js";
 import { Courier } from "./courier/courier.js";
 import type { EnvelopeLog } from "./courier/envelope-log.js";
+import type { EnvelopeKeySource } from "./network.js";
 import { derive } from "./random.js";
 import { type BoxStore, MemoryBoxStore } from "./replica/box-store.js";
 import { Replica, type ReplicaIdentity } from "./replica/replica.js";
@@ -40,20 +41,23 @@ export interface StorageNetworkOptions {
 }
 
 /**
- * Couriers and replicas in one process. Order of events: {@link start}; then {@link envelopeKeys} for
- * the first document; then {@link documentChanged} with it and with each later one.
+ * Couriers and replicas in one process. Order of events: {@link start}; then {@link publicKeys} for
+ * the first document; then {@link documentChanged} for it and for each later one.
  */
-export class StorageNetwork {
+export class StorageNetwork implements EnvelopeKeySource {
   /** To be attached to service nodes, one each. */
   readonly couriers: readonly Courier[];
   /** In the order given; each with its faults. */
   readonly replicas: readonly Replica[];
+  readonly #document: () => StorageDocument | null;
   readonly #links: StorageLink[] = [];
   #resumed = false;
+  #closed = false;
 
   /** @throws TypeError, RangeError when the scheme is not that of the sizes, or the seed no 32 bytes. */
   constructor(options: StorageNetworkOptions) {
     const { clock, random, timing, scheme, sizes, document } = options;
+    this.#document = document;
     checkBytes("keySeed", options.keySeed, 32);
     if (scheme.publicKeyLength !== sizes.nikePublicKeyLength) {
       throw new RangeError(
@@ -90,7 +94,7 @@ export class StorageNetwork {
         const known = links.get(replicaId);
         if (known !== undefined) return known;
         const target = this.replicas.find(({ identity }) => identity.replicaId === replicaId);
-        if (target === undefined) return undefined;
+        if (target === undefined || this.#closed) return undefined;
         const link = new StorageLink({ clock, pace, sizes, from, target });
         links.set(replicaId, link);
         this.#links.push(link);
@@ -105,20 +109,25 @@ export class StorageNetwork {
   }
 
   /**
-   * Envelope public keys for a document that is made now: by replica id, then by replica epoch.
-   * Replicas that are offline have none.
+   * Envelope public keys of a replica by replica epoch, for a document that is made now. A replica
+   * that is offline has none. @throws (rejects) RangeError when there is no such replica.
    */
-  async envelopeKeys(): Promise<Map<number, Map<number, Uint8Array>>> {
-    const online = this.replicas.filter(({ faults }) => !faults.offline);
-    const keys = await Promise.all(online.map((replica) => replica.envelopeKeys()));
-    return new Map(online.map(({ identity }, i) => [identity.replicaId, keys[i]!]));
+  async publicKeys(
+    replicaId: number,
+    replicaEpochs: readonly number[],
+  ): Promise<ReadonlyMap<number, Uint8Array>> {
+    const replica = this.replicas.find(({ identity }) => identity.replicaId === replicaId);
+    if (replica === undefined) throw new RangeError(`\`replicaId\` ${replicaId} is not configured`);
+    return replica.envelopeKeys(replicaEpochs);
   }
 
   /**
    * To be told of every new document, when `document` gives it already. With the first one couriers
    * take up what they had logged before an earlier end.
    */
-  documentChanged(document: StorageDocument): void {
+  documentChanged(): void {
+    const document = this.#document();
+    if (document === null || this.#closed) return;
     for (const replica of this.replicas) replica.documentChanged(document);
     if (this.#resumed) return;
     this.#resumed = true;
@@ -127,6 +136,7 @@ export class StorageNetwork {
 
   /** Ends everything, closes stores and logs, and leaves no timer. Idempotent. */
   async close(): Promise<void> {
+    this.#closed = true;
     const couriers = this.couriers.map((courier) => courier.close());
     for (const link of this.#links) link.close();
     await Promise.all([...couriers, ...this.replicas.map((replica) => replica.close())]);

@@ -1,7 +1,18 @@
+/**
+ * For tests of applications: a network in one line, a daemon that says what a test tells it to, a
+ * clock that moves when told to, and the kit that holds any daemon to the protocol.
+ */
 export {
   ScriptedConnection,
   ScriptedDaemon,
   type ScriptedDaemonOptions,
 } from "./scripted-daemon.js";
+export {
+  type TestClientOptions,
+  TestNetwork,
+  type TestNetworkOptions,
+  startTestNetwork,
+} from "./test-network.js";
 export { VirtualClock } from "../clock/virtual.js";
+export type { Clock, Timer } from "../clock/clock.js";
 export { MemoryTransport, memoryPair } from "../transport/memory.js";

@@ -160,6 +160,15 @@ function flowTests(both: Both): void {
     await there.received(100);
   });
 
+  both("resume before open loses nothing", async ({ near, far }) => {
+    far.pause();
+    far.resume();
+    near.write(pattern(100));
+    await delay(A_WHILE_MS);
+    const there = Recorder.open(far);
+    await there.received(100);
+  });
+
   both("pause from within a handler takes effect at once", async ({ near, far }) => {
     const recorder = new Recorder();
     const handlers = recorder.handlers();

@@ -1,12 +1,17 @@
 /** The copy commands of a courier. Pigeonhole page, section 9.1. */
 import { concatBytes, toHex } from "../../bytes/bytes.js";
-import { WriteCap, type WriteCap as WriteCapBytes } from "../../bytes/opaque.js";
+import {
+  type MessageBoxIndex,
+  WriteCap,
+  type WriteCap as WriteCapBytes,
+} from "../../bytes/opaque.js";
 import type { Clock, Timer } from "../../clock/clock.js";
 import { firstIndexOf, parseWriteCap } from "../../crypto/bacap/capabilities.js";
 import { nextMessageBoxIndex } from "../../crypto/bacap/message-box-index.js";
 import {
   type CopyCommandReply,
   CopyStatus,
+  type CourierEnvelope,
   decodeCopyCommandReply,
   encodeCopyCommandReply,
 } from "../../crypto/envelope/courier-messages.js";
@@ -82,7 +87,9 @@ export class CopyCommands {
   readonly #unfinished = new Map<string, CopyJob>();
   /** In the order in which they finished. */
   readonly #finished = new Map<string, { readonly job: CopyJob; readonly timer: Timer }>();
-  readonly #abort = new AbortController();
+  /** Stops what is under way: a copy or a clean-up each. */
+  readonly #underWay = new Set<AbortController>();
+  #closed = false;
 
   constructor(options: CopyCommandsOptions) {
     this.#options = options;
@@ -134,8 +141,8 @@ export class CopyCommands {
       this.#unfinished.delete(toHex(job.key));
       return;
     }
-    const outcome = await this.#gate.run(() => this.#copy(cap));
-    if (this.#abort.signal.aborted) return;
+    const outcome = await this.#gate.run(() => this.#stoppable((stop) => this.#copy(cap, stop)));
+    if (this.#closed) return;
     this.#finish(job, replyOf(outcome));
     // A result that could not be logged costs a repetition at the next start, nothing more.
     if (outcome.succeeded) {
@@ -146,24 +153,26 @@ export class CopyCommands {
     }
   }
 
-  async #copy(cap: WriteCapBytes): Promise<CopyOutcome> {
-    const { clock, sizes, replicas } = this.#options;
-    const { signal } = this.#abort;
-    const stop = new AbortController();
-    const onAbort = (): void => stop.abort(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    const source = new ReadAhead(firstIndexOf(cap), (index) =>
-      replicas.readBox(cap, index, stop.signal),
-    );
-    const write = (envelope: Parameters<CopyReplicas["writeEnvelope"]>[0]) =>
-      replicas.writeEnvelope(envelope, stop.signal);
+  /** Runs a task that {@link close} stops, and that stops what it left behind when it ends. */
+  async #stoppable<T>(task: (stop: AbortSignal) => Promise<T>): Promise<T> {
+    const controller = new AbortController();
+    this.#underWay.add(controller);
+    if (this.#closed) controller.abort();
     try {
-      return await runCopy({ sizes, source, write, breather: new Breather(clock) });
+      return await task(controller.signal);
     } finally {
-      // Boxes that were read ahead of the end are not waited for.
-      stop.abort();
-      signal.removeEventListener("abort", onAbort);
+      // Boxes that were read ahead of a stream's end are not waited for.
+      controller.abort();
+      this.#underWay.delete(controller);
     }
+  }
+
+  #copy(cap: WriteCapBytes, stop: AbortSignal): Promise<CopyOutcome> {
+    const { clock, sizes, replicas } = this.#options;
+    const read = (index: MessageBoxIndex) => replicas.readBox(cap, index, stop);
+    const source = new ReadAhead(firstIndexOf(cap), read);
+    const write = (envelope: CourierEnvelope) => replicas.writeEnvelope(envelope, stop);
+    return runCopy({ sizes, source, write, breather: new Breather(clock) });
   }
 
   #finish(job: CopyJob, result: CopyCommandReply): void {
@@ -189,10 +198,23 @@ export class CopyCommands {
     this.#options.log?.remove(finished.job.key);
   }
 
-  /** Deletes the boxes of a copied stream, a few at a time. Never rejects. */
+  /** Deletes the boxes of a copied stream, and notes when that is done. Never rejects. */
   async #clear(job: CopyJob, cap: WriteCapBytes, boxes: number): Promise<void> {
+    try {
+      await this.#stoppable((stop) => this.#deleteBoxes(cap, boxes, stop));
+      if (this.#finished.has(toHex(job.key))) {
+        await this.#record(job, "result", encodeCopyCommandReply(succeeded));
+      } else if (!this.#closed) {
+        this.#options.log?.remove(job.key);
+      }
+    } catch {
+      // Closed meanwhile, or not logged: the next start deletes what is left.
+    }
+  }
+
+  /** A few at a time. A box that no shard will delete is left. @throws (rejects) when stopped. */
+  async #deleteBoxes(cap: WriteCapBytes, boxes: number, stop: AbortSignal): Promise<void> {
     const { clock, replicas } = this.#options;
-    const { signal } = this.#abort;
     const breather = new Breather(clock);
     let index = firstIndexOf(cap);
     let left = boxes;
@@ -201,20 +223,11 @@ export class CopyCommands {
         const place = index;
         left--;
         if (left > 0) index = nextMessageBoxIndex(index);
-        await replicas.deleteBox(cap, place, signal);
+        await replicas.deleteBox(cap, place, stop);
         await breather.pause();
       }
     };
-    try {
-      await Promise.all(Array.from({ length: deletionsAtOnce }, work));
-      if (this.#finished.has(toHex(job.key))) {
-        await this.#record(job, "result", encodeCopyCommandReply(succeeded));
-      } else {
-        this.#options.log?.remove(job.key);
-      }
-    } catch {
-      // Closed meanwhile, or not logged: the next start deletes what is left.
-    }
+    await Promise.all(Array.from({ length: deletionsAtOnce }, work));
   }
 
   /** Takes up a command that an earlier courier logged. */
@@ -238,7 +251,8 @@ export class CopyCommands {
 
   /** Stops, and leaves no timer. Idempotent. */
   close(): void {
-    this.#abort.abort(new Error("closed"));
+    this.#closed = true;
+    for (const controller of this.#underWay) controller.abort();
     for (const { timer } of this.#finished.values()) timer.cancel();
     this.#finished.clear();
     this.#unfinished.clear();

@@ -103,7 +103,7 @@ export class Courier implements Kaetzchen {
   resume(): void {
     const { log } = this.#options;
     if (log === null) return;
-    for (const record of [...log.entries()]) {
+    for (const record of Array.from(log.entries())) {
       try {
         if (record.kind !== "envelope") this.#copies.resume(record);
         else this.#take(record.key as EnvelopeHash, decodeCourierEnvelope(record.body), null);

@@ -36,16 +36,14 @@ export class EnvelopeKeys {
   }
 
   /**
-   * Public keys by replica epoch, for the document: those of `epoch`, the next, and the one before
-   * while it is kept.
+   * Public keys by replica epoch, for a document: those of `epochs`, made when they are not there,
+   * and the one before them while it is kept.
    */
-  async published(epoch: number): Promise<Map<number, Uint8Array>> {
-    await this.prepare(epoch);
-    const keys = new Map<number, Uint8Array>();
-    for (const [of, pair] of [...this.#pairs].sort(([a], [b]) => a - b)) {
-      keys.set(of, (await pair).publicKey);
-    }
-    return keys;
+  async published(epochs: readonly number[]): Promise<Map<number, Uint8Array>> {
+    const before = Math.min(...epochs) - 1;
+    const wanted = this.#pairs.has(before) ? [before, ...epochs] : epochs;
+    const pairs = await Promise.all(wanted.map((epoch) => this.#pair(epoch)));
+    return new Map(wanted.map((epoch, i) => [epoch, pairs[i]!.publicKey]));
   }
 
   /**

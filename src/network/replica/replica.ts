@@ -125,11 +125,11 @@ export class Replica implements StorageLinkTarget {
   }
 
   /**
-   * Its envelope public keys by replica epoch, for a document that is made now: current, next, and
-   * the one before while it is kept.
+   * Its envelope public keys by replica epoch, for a document: those of `replicaEpochs`, and the one
+   * before while it is kept. None while it is offline.
    */
-  envelopeKeys(): Promise<Map<number, Uint8Array>> {
-    return this.#keys.published(this.#options.replicaEpoch());
+  async envelopeKeys(replicaEpochs: readonly number[]): Promise<Map<number, Uint8Array>> {
+    return this.faults.offline ? new Map() : this.#keys.published(replicaEpochs);
   }
 
   /** To be told of every new document: supplies replicas that came online. */

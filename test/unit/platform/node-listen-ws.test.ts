@@ -288,6 +288,26 @@ function upgraded(address: string): Promise<Socket> {
   return new Promise((resolve) => socket.once("data", () => resolve(socket)));
 }
 
+test("a handshake that ends after the listener closed is hung up on", options, async () => {
+  const listener = await listenWs({ host: "127.0.0.1", port: 0 });
+  let accepted = 0;
+  listener.open(() => accepted++);
+  const { port } = new URL(listener.address);
+  const socket = connect(Number(port), "127.0.0.1");
+  const closed = new Promise((resolve) => socket.on("error", () => {}).on("close", resolve));
+  socket.write("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n");
+  // Until the listener has seen that much, closing it would end an idle connection.
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await listener.close();
+  socket.write(
+    "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+  );
+  socket.resume();
+  await closed;
+  assert.equal(accepted, 0);
+});
+
 test("a message longer than a frame may be is refused by its header", options, async (t) => {
   const listener = await listenWs({ host: "127.0.0.1", port: 0 });
   t.after(() => listener.close());

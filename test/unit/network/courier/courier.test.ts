@@ -1,0 +1,597 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import * as fc from "fast-check";
+import { concatBytes, equalBytes } from "../../../../src/bytes/bytes.js";
+import {
+  makeReadMessage,
+  makeWriteMessage,
+  openReadReply,
+} from "../../../../src/crypto/envelope/box-messages.js";
+import {
+  type CourierEnvelope,
+  decodeCourierQueryReply,
+  encodeCourierQuery,
+} from "../../../../src/crypto/envelope/courier-messages.js";
+import type { ReplicaReadReply } from "../../../../src/crypto/envelope/replica-messages.js";
+import { instantTiming } from "../../../../src/mixnet/timing.js";
+import type { CourierRecord, EnvelopeLog } from "../../../../src/network/courier/envelope-log.js";
+import { StorageFixture, sizes, stream } from "../storage-fixture.js";
+
+const keys = stream(1);
+const { writeCap, readCap, firstMessageIndex } = keys;
+const hello = new TextEncoder().encode("hello");
+const read = makeReadMessage(readCap, firstMessageIndex);
+const write = makeWriteMessage(sizes, writeCap, firstMessageIndex, hello);
+
+/** How many envelopes each replica was brought; counts every command that reaches one. */
+function countCommands(fixture: StorageFixture): { total: number } {
+  const count = { total: 0 };
+  for (const replica of fixture.network.replicas) {
+    const { faults } = replica;
+    const take = faults.takeLoss.bind(faults);
+    faults.takeLoss = () => {
+      count.total++;
+      return take();
+    };
+  }
+  return count;
+}
+
+/** Sends an envelope with another reply index: the hash does not cover it. */
+function withIndex(envelope: CourierEnvelope, replyIndex: number): Uint8Array {
+  return encodeCourierQuery({ kind: "envelope", envelope: { ...envelope, replyIndex } });
+}
+
+async function envelopeReply(fixture: StorageFixture, query: Uint8Array) {
+  const reply = await fixture.query(query);
+  assert.ok(reply?.kind === "envelope");
+  return reply.reply;
+}
+
+/** Records in memory, with everything that was asked of it. */
+class RecordingLog implements EnvelopeLog {
+  readonly records = new Map<string, CourierRecord>();
+  failing = false;
+  closed = 0;
+  release: (() => void) | null = null;
+  hold = false;
+
+  async append(record: CourierRecord): Promise<void> {
+    if (this.hold) await new Promise<void>((resolve) => (this.release = resolve));
+    if (this.failing) throw new Error("disk full");
+    this.records.set(String(record.key), record);
+  }
+
+  remove(key: Uint8Array): void {
+    this.records.delete(String(key));
+  }
+
+  *entries(): Iterable<CourierRecord> {
+    yield* this.records.values();
+  }
+
+  close(): void {
+    this.closed++;
+  }
+
+  get kinds(): string[] {
+    return [...this.records.values()].map(({ kind }) => kind);
+  }
+}
+
+void describe("a courier and envelopes", () => {
+  void test("acknowledges first, and has the replica's reply later", async () => {
+    const fixture = await StorageFixture.start();
+    const envelope = await fixture.envelope(write);
+    const ack = await fixture.send(envelope);
+    assert.deepEqual(ack, {
+      envelopeHash: envelope.envelopeHash,
+      replyIndex: 0,
+      replyType: "ack",
+      payload: new Uint8Array(0),
+      errorCode: 0,
+    });
+    await fixture.settle();
+    const reply = await fixture.send(envelope);
+    assert.equal(reply.replyType, "payload");
+    assert.equal(reply.errorCode, 0);
+    assert.equal(reply.payload.length, sizes.envelopeReplyLength);
+    assert.deepEqual(await fixture.open(envelope.envelopeDescriptor, reply.payload), {
+      kind: "write",
+      errorCode: 0,
+    });
+    const got = await fixture.read(keys);
+    assert.deepEqual(openReadReply(readCap, firstMessageIndex, got as ReplicaReadReply), hello);
+    await fixture.network.close();
+    assert.equal(fixture.virtual.pending, 0);
+  });
+
+  void test("a payload reply has the real length of the geometry", async () => {
+    const fixture = await StorageFixture.start();
+    const envelope = await fixture.envelope(write);
+    await fixture.send(envelope);
+    await fixture.settle();
+    const answer = await fixture.courier.handle({ payload: envelope.query, wantsReply: true });
+    assert.equal(answer?.length, sizes.courierQueryReplyLength);
+    assert.equal(
+      await fixture.courier.handle({ payload: envelope.query, wantsReply: false }),
+      null,
+      "nobody to reply to",
+    );
+    await fixture.network.close();
+  });
+
+  void test("dispatches an envelope to both intermediates, and once only", async () => {
+    const fixture = await StorageFixture.start();
+    const envelope = await fixture.envelope(read);
+    const count = countCommands(fixture);
+    await fixture.send(envelope);
+    const first = count.total;
+    assert.equal(first, 2, "nothing is passed on yet");
+    await fixture.settle();
+    for (let i = 0; i < 5; i++) await fixture.send(envelope);
+    await fixture.settle();
+    // Both intermediates asked both shards of a box that is nowhere.
+    assert.equal(count.total, 6);
+    await fixture.network.close();
+  });
+
+  void test("acknowledges a repetition that comes before any reply", async () => {
+    const fixture = await StorageFixture.start();
+    for (const { faults } of fixture.network.replicas) faults.loss = 1;
+    const envelope = await fixture.envelope(write);
+    for (let i = 0; i < 3; i++) {
+      await fixture.settle();
+      assert.equal((await fixture.send(envelope)).replyType, "ack");
+    }
+    await fixture.network.close();
+  });
+
+  void test("epochs may be off by one", async () => {
+    const fixture = await StorageFixture.start();
+    const { envelope } = await fixture.envelope(read);
+    const now = BigInt(fixture.replicaEpoch);
+    const cases: [bigint, number][] = [
+      [now - 2n, 4],
+      [now - 1n, 0],
+      [now, 0],
+      [now + 1n, 0],
+      [now + 2n, 4],
+      [0n, 4],
+      [0xffff_ffff_ffff_ffffn, 4],
+    ];
+    let seen = 0;
+    for (const [epoch, code] of cases) {
+      for (const replyIndex of [0, 1, 7]) {
+        const reply = await envelopeReply(
+          fixture,
+          encodeCourierQuery({ kind: "envelope", envelope: { ...envelope, epoch, replyIndex } }),
+        );
+        if (code === 0) continue;
+        assert.equal(reply.errorCode, code, `epoch ${epoch}`);
+        assert.equal(reply.replyType, "ack");
+        assert.equal(reply.replyIndex, replyIndex, "echoed");
+        assert.equal(reply.payload.length, 0);
+        seen++;
+      }
+    }
+    assert.equal(seen, 12);
+    assert.equal(fixture.courier.cached, 1, "one envelope: the hash does not cover the epoch");
+    await fixture.network.close();
+  });
+
+  void test("a reply index above 1 is echoed by the first ACK, and an error afterwards", async () => {
+    const fixture = await StorageFixture.start();
+    const { envelope, envelopeHash } = await fixture.envelope(read);
+    const first = await envelopeReply(fixture, withIndex(envelope, 2));
+    assert.deepEqual([first.replyIndex, first.replyType, first.errorCode], [2, "ack", 0]);
+    for (const index of [2, 255]) {
+      const again = await envelopeReply(fixture, withIndex(envelope, index));
+      assert.deepEqual([again.replyIndex, again.replyType, again.errorCode], [0, "ack", 1]);
+      assert.deepEqual(again.envelopeHash, envelopeHash);
+    }
+    await fixture.network.close();
+  });
+
+  void test("the slot asked for is preferred, and the other one serves when it is empty", async () => {
+    const fixture = await StorageFixture.start();
+    const envelope = await fixture.envelope(write);
+    await fixture.send(envelope);
+    await fixture.settle();
+    const both: Uint8Array[] = [];
+    for (const index of [0, 1]) {
+      const reply = await envelopeReply(fixture, withIndex(envelope.envelope, index));
+      assert.equal(reply.replyIndex, index);
+      both.push(reply.payload);
+    }
+    assert.ok(!equalBytes(both[0]!, both[1]!));
+
+    for (const silent of [0, 1] as const) {
+      const other = 1 - silent;
+      const next = await fixture.envelope(write);
+      const id = next.envelope.intermediateReplicas[silent];
+      fixture.network.replicas[id]!.faults.offline = true;
+      await fixture.send(next);
+      await fixture.settle();
+      for (const index of [0, 1]) {
+        const reply = await envelopeReply(fixture, withIndex(next.envelope, index));
+        assert.equal(reply.replyType, "payload");
+        assert.equal(reply.replyIndex, other, "says whose reply it is");
+      }
+      fixture.network.replicas[id]!.faults.offline = false;
+    }
+    await fixture.network.close();
+  });
+
+  void test("a miss gives way to what the other intermediate found", async () => {
+    const fixture = await StorageFixture.start();
+    await fixture.write(writeCap, firstMessageIndex, hello);
+    const envelope = await fixture.envelope(read);
+    fixture.network.replicas[envelope.envelope.intermediateReplicas[0]]!.faults.failNext(1);
+    await fixture.send(envelope);
+    await fixture.settle();
+    const reply = await fixture.send(envelope);
+    assert.equal(reply.replyIndex, 1);
+    const opened = await fixture.open(envelope.envelopeDescriptor, reply.payload);
+    assert.equal(opened.errorCode, 0);
+    await fixture.network.close();
+  });
+
+  void test("any other error of the slot asked for is served as it is", async () => {
+    const fixture = await StorageFixture.start();
+    const envelope = await fixture.envelope(write);
+    fixture.network.replicas[envelope.envelope.intermediateReplicas[0]]!.faults.failNext(10);
+    await fixture.send(envelope);
+    await fixture.settle();
+    const reply = await fixture.send(envelope);
+    assert.equal(reply.replyIndex, 0);
+    assert.equal(reply.errorCode, 0, "a replica's code travels inside");
+    const opened = await fixture.open(envelope.envelopeDescriptor, reply.payload);
+    assert.equal(opened.errorCode, 10);
+    await fixture.network.close();
+  });
+
+  void test("an unknown first replica does not keep the second from being asked", async () => {
+    const fixture = await StorageFixture.start();
+    const { envelope } = await fixture.envelope(write);
+    const [, second] = envelope.intermediateReplicas;
+    const query = encodeCourierQuery({
+      kind: "envelope",
+      envelope: { ...envelope, intermediateReplicas: [200, second] },
+    });
+    await fixture.query(query);
+    await fixture.settle();
+    const reply = await envelopeReply(fixture, query);
+    assert.equal(reply.replyType, "payload");
+    assert.equal(reply.replyIndex, 1);
+    await fixture.network.close();
+  });
+
+  void test("envelopes whose lengths no replica could take are invalid", async () => {
+    const fixture = await StorageFixture.start();
+    const { envelope } = await fixture.envelope(write);
+    const count = countCommands(fixture);
+    const wrong: Partial<CourierEnvelope>[] = [
+      { senderPublicKey: new Uint8Array(0) },
+      { senderPublicKey: new Uint8Array(33) },
+      { ciphertext: envelope.ciphertext.slice(1) },
+      { ciphertext: concatBytes(envelope.ciphertext, new Uint8Array(1)) },
+      { ciphertext: new Uint8Array(0) },
+    ];
+    for (const change of wrong) {
+      const reply = await envelopeReply(
+        fixture,
+        encodeCourierQuery({ kind: "envelope", envelope: { ...envelope, ...change } }),
+      );
+      assert.equal(reply.errorCode, 1);
+      assert.equal(reply.replyType, "ack");
+    }
+    assert.equal(count.total, 0);
+    assert.equal(fixture.courier.cached, 0);
+    await fixture.network.close();
+  });
+
+  void test("what does not parse gets no reply", async () => {
+    const fixture = await StorageFixture.start();
+    const { query } = await fixture.envelope(write);
+    for (const payload of [new Uint8Array(0), Uint8Array.of(2), query.slice(0, 300)]) {
+      assert.equal(await fixture.courier.handle({ payload, wantsReply: true }), null);
+    }
+    assert.equal(fixture.courier.cached, 0);
+    await fixture.network.close();
+    const late = await fixture.courier.handle({ payload: query, wantsReply: true });
+    assert.equal(late, null, "closed");
+  });
+
+  void test("no mutation of a query makes it throw", async () => {
+    const fixture = await StorageFixture.start();
+    const { query } = await fixture.envelope(read);
+    const copy = encodeCourierQuery({ kind: "copy", writeCap: stream(3).writeCap });
+    let runs = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom(query, copy),
+        fc.array(fc.tuple(fc.nat(query.length), fc.nat(255)), { maxLength: 5 }),
+        fc.option(fc.nat(query.length)),
+        async (whole, changes, cut) => {
+          runs++;
+          const payload = whole.slice(0, cut ?? whole.length);
+          for (const [at, to] of changes) if (at < payload.length) payload[at] = to;
+          const answer = await fixture.courier.handle({ payload, wantsReply: true });
+          if (answer !== null) decodeCourierQueryReply(answer);
+          await fixture.settle();
+        },
+      ),
+      { numRuns: 150 },
+    );
+    assert.equal(runs, 150);
+    assert.equal(await fixture.write(writeCap, firstMessageIndex, hello), 0, "still works");
+    await fixture.network.close();
+    assert.equal(fixture.virtual.pending, 0);
+  });
+});
+
+void describe("a courier asked about a box that is not there yet", () => {
+  void test("asks again for as long as the entry lives, at most once a pause", async () => {
+    const fixture = await StorageFixture.start();
+    const envelope = await fixture.envelope(read);
+    const count = countCommands(fixture);
+    await fixture.send(envelope);
+    await fixture.settle();
+    assert.equal(count.total, 6);
+    let rounds = 1;
+    for (let second = 1; second < 20; second++) {
+      await fixture.virtual.advance(instantTiming.courierRedispatchMs - 1);
+      for (let i = 0; i < 3; i++) await fixture.send(envelope);
+      await fixture.settle();
+      assert.equal(count.total, 6 * rounds, "not before its time");
+      await fixture.virtual.advance(1);
+      const reply = await fixture.send(envelope);
+      assert.equal(reply.replyType, "payload", "the miss it has is served at once");
+      await fixture.send(envelope);
+      await fixture.settle();
+      assert.equal(count.total, 6 * ++rounds);
+    }
+    assert.equal(rounds, 20);
+    await fixture.network.close();
+  });
+
+  void test("gives the box when it has come", async () => {
+    const fixture = await StorageFixture.start();
+    const envelope = await fixture.envelope(read);
+    await fixture.send(envelope);
+    await fixture.settle();
+    const miss = await fixture.send(envelope);
+    assert.equal((await fixture.open(envelope.envelopeDescriptor, miss.payload)).errorCode, 1);
+    await fixture.write(writeCap, firstMessageIndex, hello);
+    await fixture.virtual.advance(120_000);
+    await fixture.send(envelope);
+    await fixture.settle();
+    const found = await fixture.send(envelope);
+    assert.equal((await fixture.open(envelope.envelopeDescriptor, found.payload)).errorCode, 0);
+    const count = countCommands(fixture);
+    await fixture.virtual.advance(2000);
+    await fixture.send(envelope);
+    await fixture.settle();
+    assert.equal(count.total, 0, "what was found is not asked for again");
+    await fixture.network.close();
+  });
+
+  void test("a tombstone is asked for again too", async () => {
+    const fixture = await StorageFixture.start();
+    await fixture.write(writeCap, firstMessageIndex, new Uint8Array(0));
+    const envelope = await fixture.envelope(read);
+    await fixture.send(envelope);
+    await fixture.settle();
+    const count = countCommands(fixture);
+    await fixture.virtual.advance(instantTiming.courierRedispatchMs);
+    const reply = await fixture.send(envelope);
+    assert.equal((await fixture.open(envelope.envelopeDescriptor, reply.payload)).errorCode, 11);
+    await fixture.settle();
+    assert.equal(count.total, 4, "two intermediates, each satisfied with one shard");
+    await fixture.network.close();
+  });
+
+  void test("forgets an envelope when its time is over, asked or not", async () => {
+    const fixture = await StorageFixture.start();
+    const [first, second] = [await fixture.envelope(read), await fixture.envelope(read)];
+    await fixture.send(first);
+    await fixture.virtual.advance(1000);
+    await fixture.send(second);
+    assert.equal(fixture.courier.cached, 2);
+    await fixture.virtual.advance(instantTiming.courierCacheMs - 1000);
+    assert.equal(fixture.courier.cached, 1, "by timer");
+    assert.equal((await fixture.send(first)).replyType, "ack", "as if it were new");
+    await fixture.virtual.advance(instantTiming.courierCacheMs);
+    assert.equal(fixture.courier.cached, 0);
+    await fixture.network.close();
+    assert.equal(fixture.virtual.pending, 0);
+  });
+
+  void test("keeps no more than its bound", async () => {
+    const fixture = await StorageFixture.start();
+    for (const { faults } of fixture.network.replicas) faults.offline = true;
+    const { envelope } = await fixture.envelope(read);
+    for (let i = 0; i < 8200; i++) {
+      const ciphertext = envelope.ciphertext.slice();
+      new DataView(ciphertext.buffer).setUint32(0, i);
+      await fixture.query(
+        encodeCourierQuery({ kind: "envelope", envelope: { ...envelope, ciphertext } }),
+      );
+    }
+    assert.equal(fixture.courier.cached, 8192);
+    await fixture.network.close();
+    assert.equal(fixture.virtual.pending, 0);
+  });
+});
+
+void describe("a courier whose replicas are silent", () => {
+  void test("dispatches again by itself, less and less often, until one answers", async () => {
+    const fixture = await StorageFixture.start();
+    for (const { faults } of fixture.network.replicas) faults.loss = 1;
+    const count = countCommands(fixture);
+    await fixture.send(await fixture.envelope(write));
+    assert.equal(count.total, 2);
+    const { courierSilenceMs } = instantTiming;
+    await fixture.virtual.advance(2 * courierSilenceMs);
+    assert.equal(count.total, 4);
+    await fixture.virtual.advance(2 * courierSilenceMs);
+    assert.equal(count.total, 4, "the second pause is longer");
+    for (const { faults } of fixture.network.replicas) faults.clear();
+    await fixture.virtual.advance(20 * courierSilenceMs);
+    assert.ok(fixture.network.replicas.some(({ stored }) => stored.boxes === 1));
+    const after = count.total;
+    await fixture.virtual.advance(100_000);
+    assert.equal(count.total, after, "satisfied");
+    await fixture.network.close();
+  });
+
+  void test("takes answers that come after the silence allowed", async () => {
+    // Long enough for the proxies between.
+    const fixture = await StorageFixture.start({ timing: { proxyMs: 60_000 } });
+    for (const { faults } of fixture.network.replicas) faults.slowMs = 4000;
+    const envelope = await fixture.envelope(write);
+    await fixture.send(envelope);
+    await fixture.virtual.advance(60_000);
+    assert.equal((await fixture.send(envelope)).replyType, "payload");
+    await fixture.network.close();
+    assert.equal(fixture.virtual.pending, 0);
+  });
+
+  void test("trouble that may pass is no verdict: it goes on by itself", async () => {
+    for (const code of [4, 6, 7, 8, 9]) {
+      const fixture = await StorageFixture.start();
+      for (const { faults } of fixture.network.replicas) faults.fail(code);
+      const envelope = await fixture.envelope(write);
+      await fixture.send(envelope);
+      await fixture.settle();
+      const refused = await fixture.send(envelope);
+      const opened = await fixture.open(envelope.envelopeDescriptor, refused.payload);
+      assert.equal(opened.errorCode, code, "but a client that asks hears of it");
+      for (const { faults } of fixture.network.replicas) faults.clear();
+      await fixture.virtual.advance(10 * instantTiming.courierSilenceMs);
+      assert.ok(
+        fixture.network.replicas.some(({ stored }) => stored.boxes === 1),
+        `code ${code}`,
+      );
+      await fixture.network.close();
+    }
+  });
+
+  void test("has at most 256 envelopes on their way, and the others wait their turn", async () => {
+    const fixture = await StorageFixture.start();
+    for (const { faults } of fixture.network.replicas) faults.loss = 1;
+    const count = countCommands(fixture);
+    const { envelope } = await fixture.envelope(read);
+    for (let i = 0; i < 300; i++) {
+      const ciphertext = envelope.ciphertext.slice();
+      new DataView(ciphertext.buffer).setUint32(0, i);
+      await fixture.query(
+        encodeCourierQuery({ kind: "envelope", envelope: { ...envelope, ciphertext } }),
+      );
+    }
+    assert.equal(count.total, 512);
+    await fixture.virtual.advance(instantTiming.courierSilenceMs);
+    assert.equal(count.total, 600);
+    await fixture.network.close();
+    assert.equal(fixture.virtual.pending, 0);
+  });
+});
+
+void describe("a courier with a log", () => {
+  async function start(log: RecordingLog, options = {}): Promise<StorageFixture> {
+    return StorageFixture.start({ ...options, logFor: () => log });
+  }
+
+  void test("does not acknowledge before it is logged", async () => {
+    const log = new RecordingLog();
+    const fixture = await start(log);
+    log.hold = true;
+    const envelope = await fixture.envelope(write);
+    let answers = 0;
+    const both = [fixture.send(envelope), fixture.send(envelope)].map(async (sent) => {
+      await sent;
+      answers++;
+    });
+    await fixture.settle();
+    assert.equal(answers, 0, "neither the first nor a repetition");
+    log.release!();
+    await Promise.all(both);
+    assert.equal(answers, 2);
+    await fixture.network.close();
+    assert.equal(log.closed, 1);
+  });
+
+  void test("does not answer when it could not be logged, and takes the next try", async () => {
+    const log = new RecordingLog();
+    const fixture = await start(log);
+    log.failing = true;
+    const envelope = await fixture.envelope(write);
+    assert.equal(await fixture.query(envelope.query), null);
+    assert.equal(
+      await fixture.query(encodeCourierQuery({ kind: "copy", writeCap: stream(3).writeCap })),
+      null,
+    );
+    log.failing = false;
+    assert.equal((await fixture.send(envelope)).replyType, "ack");
+    await fixture.network.close();
+  });
+
+  void test("forgets an envelope when a replica gave its verdict", async () => {
+    const log = new RecordingLog();
+    const fixture = await start(log);
+    for (const { faults } of fixture.network.replicas) faults.fail(6);
+    await fixture.send(await fixture.envelope(write));
+    await fixture.settle();
+    assert.deepEqual(log.kinds, ["envelope"], "that there is no room now is no verdict");
+    for (const { faults } of fixture.network.replicas) faults.clear();
+    await fixture.virtual.advance(2 * instantTiming.courierSilenceMs);
+    assert.deepEqual(log.kinds, []);
+    await fixture.send(
+      await fixture.envelope(makeReadMessage(stream(5).readCap, stream(5).firstMessageIndex)),
+    );
+    await fixture.settle();
+    assert.deepEqual(log.kinds, [], "a miss is one");
+    await fixture.network.close();
+  });
+
+  void test("forgets an envelope whose time is over", async () => {
+    const log = new RecordingLog();
+    const fixture = await start(log);
+    for (const { faults } of fixture.network.replicas) faults.offline = true;
+    await fixture.send(await fixture.envelope(write));
+    assert.deepEqual(log.kinds, ["envelope"]);
+    await fixture.virtual.advance(instantTiming.courierCacheMs);
+    assert.deepEqual(log.kinds, []);
+    await fixture.network.close();
+  });
+
+  void test("dispatches what it had logged when it starts again", async () => {
+    const log = new RecordingLog();
+    const before = await start(log);
+    for (const { faults } of before.network.replicas) faults.loss = 1;
+    await before.send(await before.envelope(write));
+    await before.network.close();
+    assert.deepEqual(log.kinds, ["envelope"]);
+    const after = await start(log);
+    await after.settle();
+    const reply = await after.read(keys);
+    assert.deepEqual(openReadReply(readCap, firstMessageIndex, reply as ReplicaReadReply), hello);
+    assert.deepEqual(log.kinds, []);
+    await after.network.close();
+  });
+
+  void test("drops records that it cannot read", async () => {
+    const log = new RecordingLog();
+    const key = new Uint8Array(32);
+    const kinds = ["envelope", "copy", "clear", "result"] as const;
+    for (const [i, kind] of kinds.entries()) {
+      log.records.set(String(i), { kind, key: key.slice().fill(i), body: Uint8Array.of(1, 2, 3) });
+    }
+    const removed: number[] = [];
+    log.remove = (of) => removed.push(of[0]!);
+    const fixture = await start(log);
+    assert.deepEqual(removed, [0, 1, 2, 3]);
+    await fixture.network.close();
+  });
+});

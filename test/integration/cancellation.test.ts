@@ -1,0 +1,180 @@
+/** Ending operations: by another call, by a signal, by a deadline, by closing the client. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { utf8 } from "../../src/bytes/bytes.js";
+import type { EncryptReadResult } from "../../src/client/pigeonhole-types.js";
+import { ThinClient } from "../../src/client/thin-client.js";
+import {
+  ClientClosedError,
+  RequestTimeoutError,
+  StartResendingCancelledError,
+} from "../../src/errors/errors.js";
+import { TwoClients, newStream } from "./two-clients.js";
+
+describe("cancellation", { timeout: 60_000 }, () => {
+  let both: TwoClients;
+  let alice: ThinClient;
+  let bob: ThinClient;
+
+  before(async () => {
+    both = await TwoClients.start();
+    ({ alice, bob } = both);
+  });
+
+  after(() => both[Symbol.asyncDispose]());
+
+  /** An envelope that reads a box which nobody writes. */
+  async function sealedRead(client: ThinClient): Promise<EncryptReadResult> {
+    const { readCap, firstMessageIndex } = await newStream(client);
+    return client.encryptRead(readCap, firstMessageIndex);
+  }
+
+  /** How many operations the daemon carries on, after it has served all that was said before. */
+  async function operationsLeft(): Promise<number> {
+    await Promise.all([alice, bob].map((client) => newStream(client)));
+    return both.daemon.daemon.load.operations;
+  }
+
+  test("a read is cancelled by another call", async () => {
+    const sealed = await sealedRead(alice);
+    const reading = assert.rejects(
+      alice.startResendingEncryptedMessage(sealed),
+      StartResendingCancelledError,
+    );
+    while ((await operationsLeft()) === 0);
+    await alice.cancelResendingEncryptedMessage(sealed.envelopeHash);
+    await reading;
+    assert.equal(await operationsLeft(), 0);
+    assert.equal(alice.pendingCalls, 0);
+  });
+
+  test("cancelling what nobody waits for succeeds", async () => {
+    const sealed = await sealedRead(alice);
+    await alice.cancelResendingEncryptedMessage(sealed.envelopeHash);
+    await alice.cancelResendingEncryptedMessage(sealed.envelopeHash);
+  });
+
+  test("nobody can cancel what another client started", async () => {
+    const sealed = await sealedRead(alice);
+    const abort = new AbortController();
+    let ended = false;
+    const reading = alice
+      .startResendingEncryptedMessage(sealed, { signal: abort.signal })
+      .catch((error: unknown) => {
+        ended = true;
+        return error;
+      });
+    while ((await operationsLeft()) === 0);
+    await bob.cancelResendingEncryptedMessage(sealed.envelopeHash);
+    await newStream(alice);
+    assert.equal(ended, false);
+    abort.abort("over");
+    assert.equal(await reading, "over");
+  });
+
+  test("aborting a read rejects with the signal's reason and tells the daemon", async () => {
+    const { readCap, firstMessageIndex } = await newStream(alice);
+    const abort = new AbortController();
+    const { signal } = abort;
+    const reads = [
+      alice.startResendingEncryptedMessage(await alice.encryptRead(readCap, firstMessageIndex), {
+        signal,
+      }),
+      alice.read(readCap, firstMessageIndex, { signal }),
+    ];
+    while ((await operationsLeft()) < 2);
+    const reason = new Error("no longer wanted");
+    abort.abort(reason);
+    for (const read of reads) await assert.rejects(read, reason);
+    assert.equal(await operationsLeft(), 0);
+  });
+
+  test("a deadline ends a read, and the daemon's part of it", async () => {
+    const { readCap, firstMessageIndex } = await newStream(alice);
+    await assert.rejects(
+      alice.read(readCap, firstMessageIndex, { timeoutMs: 120 }),
+      RequestTimeoutError,
+    );
+    assert.equal(await operationsLeft(), 0);
+  });
+
+  test("several starts of one envelope each get their answer", async () => {
+    const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
+    const sealed = await bob.encryptRead(readCap, firstMessageIndex);
+    const reads = Array.from({ length: 3 }, () => bob.startResendingEncryptedMessage(sealed));
+    while ((await operationsLeft()) < 3);
+    await alice.write(writeCap, firstMessageIndex, "for all of you");
+    for (const { plaintext } of await Promise.all(reads)) {
+      assert.deepEqual(plaintext, utf8("for all of you"));
+    }
+    assert.equal(await operationsLeft(), 0);
+  });
+
+  test("several starts of one write each get their answer", async () => {
+    const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
+    const sealed = await alice.encryptWrite(utf8("once"), writeCap, firstMessageIndex);
+    await Promise.all([
+      alice.startResendingEncryptedMessage(sealed),
+      alice.startResendingEncryptedMessageReturnBoxExists(sealed),
+      alice.startResendingEncryptedMessage(sealed),
+    ]);
+    assert.deepEqual((await bob.read(readCap, firstMessageIndex)).plaintext, utf8("once"));
+  });
+
+  test("one cancel ends all starts of an envelope", async () => {
+    const sealed = await sealedRead(alice);
+    const reads = Array.from({ length: 3 }, () =>
+      assert.rejects(alice.startResendingEncryptedMessage(sealed), StartResendingCancelledError),
+    );
+    while ((await operationsLeft()) < 3);
+    await alice.cancelResendingEncryptedMessage(sealed.envelopeHash);
+    await Promise.all(reads);
+    assert.equal(await operationsLeft(), 0);
+  });
+
+  test("aborting one of two starts leaves the other alone", async () => {
+    const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
+    const sealed = await bob.encryptRead(readCap, firstMessageIndex);
+    const abort = new AbortController();
+    const given = bob.startResendingEncryptedMessage(sealed, { signal: abort.signal });
+    const kept = bob.startResendingEncryptedMessage(sealed);
+    while ((await operationsLeft()) < 2);
+    abort.abort("over");
+    await given.catch((error: unknown) => assert.equal(error, "over"));
+    await alice.write(writeCap, firstMessageIndex, "still here");
+    assert.deepEqual((await kept).plaintext, utf8("still here"));
+    assert.equal(await operationsLeft(), 0);
+  });
+
+  test("a cancel while the mixnet is away works as well", async () => {
+    const sealed = await sealedRead(alice);
+    both.daemon.network.faults.setOnline(false);
+    try {
+      const reading = assert.rejects(
+        alice.startResendingEncryptedMessage(sealed),
+        StartResendingCancelledError,
+      );
+      await alice.cancelResendingEncryptedMessage(sealed.envelopeHash);
+      await reading;
+    } finally {
+      both.daemon.network.faults.setOnline(true);
+    }
+    await alice.waitUntilOnline();
+    assert.equal(await operationsLeft(), 0);
+  });
+
+  test("stopping the client ends what waits, here and at the daemon", async () => {
+    const { daemon } = both;
+    const carol = await ThinClient.connect(daemon.config());
+    const sealed = await sealedRead(carol);
+    const reads = [
+      assert.rejects(carol.startResendingEncryptedMessage(sealed), ClientClosedError),
+      assert.rejects(carol.read(sealed.readCap, sealed.messageBoxIndex), ClientClosedError),
+    ];
+    while ((await operationsLeft()) < 2);
+    await carol.stop();
+    await Promise.all(reads);
+    assert.equal(await operationsLeft(), 0);
+    assert.equal(daemon.daemon.load.sessions, 2);
+  });
+});

@@ -1,0 +1,109 @@
+/** Epochs come and go while operations wait; on a virtual clock, weeks take no time. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { utf8 } from "../../src/bytes/bytes.js";
+import { VirtualClock } from "../../src/clock/virtual.js";
+import {
+  BoxIDNotFoundError,
+  CourierInvalidEpochError,
+  ThinClientError,
+} from "../../src/errors/errors.js";
+import { TwoClients, newStream } from "./two-clients.js";
+
+const hour = 3_600_000;
+const week = 7 * 24 * hour;
+
+describe("epochs", { timeout: 120_000 }, () => {
+  test("operations go on over the end of epochs, and clients see each document", async () => {
+    await using both = await TwoClients.start();
+    const { alice, bob, daemon } = both;
+    const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
+    const reading = bob.read(readCap, firstMessageIndex);
+    const first = alice.pkiDocument()!.epoch;
+    for (let i = 1; i <= 3; i++) {
+      const seen = new Promise((resolve) => alice.on("newPkiDocument", resolve, { once: true }));
+      assert.equal(await daemon.network.advanceEpoch(), first + i);
+      await seen;
+      assert.equal(alice.pkiDocument()!.epoch, first + i);
+    }
+    await alice.write(writeCap, firstMessageIndex, "three epochs later");
+    assert.deepEqual((await reading).plaintext, utf8("three epochs later"));
+    const raw = await alice.getPkiDocumentRaw();
+    assert.equal(raw.epoch, first + 3);
+  });
+
+  test("an envelope of two weeks ago is refused; read() and write() make fresh ones", async () => {
+    await using both = await TwoClients.start({ epochMs: week });
+    const { alice, bob, daemon } = both;
+    const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
+    const old = await bob.encryptRead(readCap, firstMessageIndex);
+    const reading = bob.read(readCap, firstMessageIndex);
+    for (let i = 0; i < 3; i++) await daemon.network.advanceEpoch();
+    await assert.rejects(bob.startResendingEncryptedMessage(old), CourierInvalidEpochError);
+    await alice.write(writeCap, firstMessageIndex, "fresh", { ifExists: "error" });
+    assert.deepEqual((await reading).plaintext, utf8("fresh"));
+  });
+
+  test("a read waits for five weeks, over five changes of the replicas' keys", async () => {
+    const clock = new VirtualClock();
+    await using both = await TwoClients.start({ clock, epochMs: 24 * hour, seed: "weeks" });
+    const { alice, bob, daemon } = both;
+    const { writeCap, readCap, firstMessageIndex } = await clock.runUntil(newStream(alice));
+    // Waiting with the usual pace of a poll a second would be three million polls.
+    const quiet = (away: boolean): void => daemon.network.faults.setOnline(!away);
+    const reading = bob.read(readCap, firstMessageIndex);
+    let ended = false;
+    reading.then(
+      () => (ended = true),
+      () => (ended = true),
+    );
+    await clock.advance(5000);
+    for (let passed = 0; passed < 5; passed++) {
+      quiet(true);
+      await clock.advance(week - 60_000);
+      quiet(false);
+      await clock.advance(60_000);
+      assert.equal(ended, false, "the read still waits");
+    }
+    await clock.runUntil(alice.waitUntilOnline());
+    await clock.runUntil(alice.write(writeCap, firstMessageIndex, "five weeks"));
+    assert.deepEqual((await clock.runUntil(reading)).plaintext, utf8("five weeks"));
+  });
+
+  test("boxes live through the week in which they were written and the next one", async () => {
+    const clock = new VirtualClock();
+    await using both = await TwoClients.start({ clock, epochMs: 24 * hour, seed: "lifetime" });
+    const { alice, bob } = both;
+    const { writeCap, readCap, firstMessageIndex } = await clock.runUntil(newStream(alice));
+    const writing = alice.write(writeCap, firstMessageIndex, "mortal", { ifExists: "error" });
+    await clock.runUntil(writing);
+    await clock.advance(week);
+    const read = () => clock.runUntil(bob.read(readCap, firstMessageIndex, { wait: false }));
+    assert.deepEqual((await read()).plaintext, utf8("mortal"));
+    await clock.advance(week);
+    await assert.rejects(read(), BoxIDNotFoundError);
+  });
+
+  test("while no document comes, what is there is used, then calls fail or wait, then go on", async () => {
+    const clock = new VirtualClock();
+    await using both = await TwoClients.start({ clock, epochMs: hour, seed: "withheld" });
+    const { alice, bob, daemon } = both;
+    const { faults } = daemon.network;
+    const { writeCap, readCap, firstMessageIndex } = await clock.runUntil(newStream(alice));
+    faults.withholdDocuments(true);
+    await clock.advance(hour);
+    const { nextMessageBoxIndex } = await clock.runUntil(
+      alice.write(writeCap, firstMessageIndex, "by the last document", { ifExists: "error" }),
+    );
+    await clock.advance(3 * hour);
+    await assert.rejects(
+      clock.runUntil(alice.encryptWrite(utf8("x"), writeCap, nextMessageBoxIndex)),
+      ThinClientError,
+    );
+    faults.withholdDocuments(false);
+    await clock.advance(1000);
+    await clock.runUntil(alice.write(writeCap, nextMessageBoxIndex, "again"));
+    const { plaintext } = await clock.runUntil(bob.read(readCap, nextMessageBoxIndex));
+    assert.deepEqual(plaintext, utf8("again"));
+  });
+});

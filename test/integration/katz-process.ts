@@ -1,0 +1,58 @@
+/** `katz` as its users run it: a process with its output and its end. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+/** The compiled command line. */
+export const KATZ = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
+
+/** How a process ended. */
+export interface Ending {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** A running `katz`; killed when it is disposed of. */
+export class KatzProcess implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  /** Everything it said so far. */
+  stdout = "";
+  stderr = "";
+  readonly ended: Promise<Ending>;
+
+  constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+    this.#child = spawn(process.execPath, [KATZ, ...args], {
+      stdio: ["ignore", "pipe", "pipe"],
+      // Colour is for terminals; what the caller's shell wishes must not matter here.
+      env: { ...process.env, FORCE_COLOR: undefined, NO_COLOR: undefined, ...env },
+    });
+    this.#child.stdout!.on("data", (chunk: Buffer) => (this.stdout += chunk.toString()));
+    this.#child.stderr!.on("data", (chunk: Buffer) => (this.stderr += chunk.toString()));
+    this.ended = new Promise((resolve) =>
+      this.#child.on("close", (code, signal) => resolve({ code, signal })),
+    );
+  }
+
+  /** The first line of standard output; rejects when the process ends without one. */
+  async firstLine(): Promise<string> {
+    const dead = this.ended.then(() => "dead" as const);
+    while (!this.stdout.includes("\n")) {
+      const more = new Promise<"more">((resolve) =>
+        this.#child.stdout!.once("data", () => resolve("more")),
+      );
+      if ((await Promise.race([more, dead])) === "dead" && !this.stdout.includes("\n")) {
+        throw new Error(`katz ended without a line: ${this.stderr}`);
+      }
+    }
+    return this.stdout.slice(0, this.stdout.indexOf("\n"));
+  }
+
+  /** Sends a signal. */
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.ended;
+  }
+}

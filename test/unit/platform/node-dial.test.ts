@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import dns from "node:dns";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
+import { syncBuiltinESMExports } from "node:module";
 import { type AddressInfo, type Server, Socket, createServer } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -28,34 +30,63 @@ async function closed(transport: Transport): Promise<void> {
   await recorder.closed;
 }
 
-test("localhost is tried on IPv4 first, then on IPv6", options, async (t) => {
+/** Lets `daemon.test` have an IPv6 and an IPv4 loopback address, in that order. */
+function giveNameBothFamilies(t: TestContext): void {
+  const real = dns.lookup as (...args: readonly unknown[]) => void;
+  const addresses = [
+    { address: "::1", family: 6 },
+    { address: "127.0.0.1", family: 4 },
+  ];
+  const lookup = (...args: readonly unknown[]): void => {
+    if (args[0] !== "daemon.test") {
+      real(...args);
+      return;
+    }
+    const [, { family }, callback] = args as [
+      string,
+      dns.LookupAllOptions,
+      (...a: unknown[]) => void,
+    ];
+    callback(
+      null,
+      addresses.filter((one) => !family || one.family === family),
+    );
+  };
+  t.mock.method(dns, "lookup", lookup as typeof dns.lookup);
+  syncBuiltinESMExports();
+  t.after(() => {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+  });
+}
+
+test("a name is tried on IPv4 first, then on IPv6, unless one is asked for", options, async (t) => {
   if (!hasIpv6) {
     t.skip("this machine has no IPv6 loopback");
     return;
   }
-  let [onIpv4, onIpv6] = [0, 0];
-  const ipv6 = createServer((socket) => {
-    onIpv6++;
-    socket.end();
-  });
-  const port = await listening(t, ipv6, "::1");
-  await closed(await dialTcp(`[::1]:${port}`, "tcp"));
-  assert.deepEqual([onIpv4, onIpv6], [0, 1]);
-  const hosts = await import("node:dns/promises").then((dns) =>
-    dns.lookup("localhost", { all: true }),
-  );
-  if (hosts.some(({ family }) => family === 6)) {
-    await closed(await dialTcp(`localhost:${port}`, "tcp"));
-    assert.deepEqual([onIpv4, onIpv6], [0, 2]);
-  }
-  const ipv4 = createServer((socket) => {
-    onIpv4++;
-    socket.end();
-  });
-  await listening(t, ipv4, "127.0.0.1", port);
-  const before = onIpv6;
-  await closed(await dialTcp(`localhost:${port}`, "tcp"));
-  assert.deepEqual([onIpv4, onIpv6], [1, before]);
+  giveNameBothFamilies(t);
+  const counting = (): { server: Server; count: number } => {
+    const counted = {
+      count: 0,
+      server: createServer((socket) => {
+        counted.count++;
+        socket.end();
+      }),
+    };
+    return counted;
+  };
+  const [ipv4, ipv6] = [counting(), counting()];
+  const port = await listening(t, ipv6.server, "::1");
+  await closed(await dialTcp(`daemon.test:${port}`, "tcp"));
+  assert.deepEqual([ipv4.count, ipv6.count], [0, 1]);
+  await listening(t, ipv4.server, "127.0.0.1", port);
+  await closed(await dialTcp(`daemon.test:${port}`, "tcp"));
+  assert.deepEqual([ipv4.count, ipv6.count], [1, 1]);
+  await closed(await dialTcp(`daemon.test:${port}`, "tcp6"));
+  assert.deepEqual([ipv4.count, ipv6.count], [1, 2]);
+  await closed(await dialTcp(`daemon.test:${port}`, "tcp4"));
+  assert.deepEqual([ipv4.count, ipv6.count], [2, 2]);
 });
 
 test("an address of the other family is refused at once", options, async () => {

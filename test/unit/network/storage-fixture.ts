@@ -257,8 +257,9 @@ export class StorageFixture {
     });
   }
 
-  /** Lets everything that is ready run. */
+  /** Lets everything that is ready run; under the platform's clock also a disk do its work. */
   async settle(): Promise<void> {
+    if (!(this.clock instanceof VirtualClock)) await this.clock.sleep(1);
     await new Promise((resolve) => setImmediate(resolve));
     await new Promise((resolve) => setImmediate(resolve));
   }
@@ -266,7 +267,7 @@ export class StorageFixture {
   /** Sends an envelope, waits, and gives what the replica said. */
   async ask(envelope: ClientEnvelope): Promise<ReplicaReplyMessage> {
     await this.send(envelope);
-    for (let i = 0; i < 100; i++) {
+    for (let i = 0; i < 1000; i++) {
       await this.settle();
       const reply = await this.send(envelope);
       if (reply.replyType === "payload") {

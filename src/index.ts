@@ -75,6 +75,7 @@ export type {
   VoucherInductResult,
   VoucherMintResult,
   VoucherOpenResult,
+  VoucherDeriveStreamResult as VoucherStreamResult,
 } from "./client/voucher.js";
 
 // Configuration and transport
@@ -136,6 +137,8 @@ export {
 } from "./pki/epoch.js";
 
 // Bytes
+export { hash256 as blake2256Sum } from "./pki/hash.js";
+export { MAX_MESSAGE_SIZE } from "./wire/framing.js";
 export {
   type Bytes,
   type PlainBytes,
@@ -229,6 +232,7 @@ export {
   copyReplyToException,
   errorCodeToException,
 } from "./errors/from-reply.js";
+export { type ErrorExplanation, explainError } from "./errors/explanations.js";
 
 // Codes
 export {

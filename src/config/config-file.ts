@@ -21,8 +21,8 @@ export class ConfigFile {
 
   /**
    * Reads a file.
-   * @throws ConfigError that begins with `config: <path>: ` when the file is missing, unreadable, or
-   * not what {@link parse} takes.
+   * @throws ConfigError that begins with `config: <path>: ` when the file is missing, unreadable,
+   * or not what {@link parse} takes.
    */
   static async load(tomlPath: string): Promise<ConfigFile> {
     if (typeof tomlPath !== "string") {
@@ -39,8 +39,8 @@ export class ConfigFile {
 
   /**
    * Reads the text of a file; `source` is what messages call it.
-   * @throws ConfigError that begins with `config: <source>: ` and names what is wrong: with line and
-   * column when it is no TOML, else the table and key.
+   * @throws ConfigError that begins with `config: <source>: ` and names what is wrong: with line
+   * and column when it is no TOML, else the table and key.
    */
   static parse(toml: string, source = "(text)"): ConfigFile {
     return within(`config: ${source}`, () => {

@@ -16,7 +16,8 @@ export interface ConfigInit extends EventHandlers {
 const handlerNames = Object.keys(configHandlers) as (keyof EventHandlers)[];
 
 /**
- * Where the daemon is, and what to call when something happens. Handlers may also be assigned later.
+ * Where the daemon is, and what to call when something happens. Handlers may also be assigned
+ * later.
  *
  * ```ts
  * const config = await Config.load("thinclient.toml");

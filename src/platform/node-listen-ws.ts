@@ -24,8 +24,8 @@ export interface WsListenOptions {
   /** 0 takes a free one. */
   readonly port: number;
   /**
-   * Origins of the web pages that may connect, e.g. `http://localhost:8080`; none by default. A page
-   * also needs the token.
+   * Origins of the web pages that may connect, e.g. `http://localhost:8080`; none by default. A
+   * page also needs the token.
    */
   readonly allowedOrigins?: readonly string[] | undefined;
   /** The secret that pages, and with `allowRemote` all others, must offer. */
@@ -36,8 +36,8 @@ export interface WsListenOptions {
 
 /**
  * Listens for WebSockets, under any path. A handshake with an `Origin` header comes from a browser:
- * it needs an allowed origin and the token. One without needs neither on a loopback address, and the
- * token elsewhere. Others are refused with 401 or 403 and a text that says why.
+ * it needs an allowed origin and the token. One without needs neither on a loopback address, and
+ * the token elsewhere. Others are refused with 401 or 403 and a text that says why.
  * @throws ConfigError when the port is in use, or an option is wrong or unknown.
  */
 export async function listenWs(options: WsListenOptions): Promise<Listener> {

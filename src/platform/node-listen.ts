@@ -24,9 +24,9 @@ export interface TcpListenOptions {
 /**
  * Listens on a Unix socket: a path, or `@name` for a Linux abstract one.
  *
- * A path gets a file that only its owner can connect to (mode 0600); it is removed on close, and one
- * that a dead process left is replaced. An abstract socket has no such protection: every local user
- * can connect to it; and on Node 20 only Node 20 can (see `padsAbstractNames`).
+ * A path gets a file that only its owner can connect to (mode 0600); it is removed on close, and
+ * one that a dead process left is replaced. An abstract socket has no such protection: every local
+ * user can connect to it; and on Node 20 only Node 20 can (see `padsAbstractNames`).
  * @throws ConfigError when somebody listens there already, or the name cannot be used.
  */
 export async function listenUnix(address: string): Promise<Listener> {

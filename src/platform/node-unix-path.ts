@@ -10,9 +10,9 @@ export function systemUnixPath(address: string): string {
 }
 
 /**
- * Whether this Node pads abstract names with NULs to the end of `sun_path`, as libuv did before 1.48
- * (Node 20; its pull request 4266). Then `@name` meets only programs that do the same: no daemon
- * written in another language, no newer Node.
+ * Whether this Node pads abstract names with NULs to the end of `sun_path`, as libuv did before
+ * 1.48 (Node 20; its pull request 4266). Then `@name` meets only programs that do the same: no
+ * daemon written in another language, no newer Node.
  */
 export const padsAbstractNames: boolean = olderThan(process.versions["uv"] ?? "", 1, 48);
 

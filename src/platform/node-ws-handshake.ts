@@ -57,8 +57,8 @@ export function refusalOf(headers: IncomingHttpHeaders, rules: HandshakeRules): 
 }
 
 /**
- * Which of the sub-protocols offered the listener answers with: the one with the right token, or any
- * with a token where none is asked for; null when there is none.
+ * Which of the sub-protocols offered the listener answers with: the one with the right token, or
+ * any with a token where none is asked for; null when there is none.
  */
 export function acceptedProtocol(
   protocols: Iterable<string>,

@@ -1,7 +1,7 @@
 /**
  * Where a daemon is and how to connect to it. The tables are those of a thin client's TOML file
- * (protocol page, section 1.1), and as strict: an unknown table or key, a missing address or another
- * spelling is refused, never ignored.
+ * (protocol page, section 1.1), and as strict: an unknown table or key, a missing address or
+ * another spelling is refused, never ignored.
  */
 import { type TcpNetwork, dialTcp, dialUnix, dialWs } from "#platform";
 import { describeType } from "../bytes/bytes.js";

@@ -53,7 +53,8 @@ test("a socket file is its owner's alone, and gone after the close", options, as
 
 test("what a killed process left behind is replaced", options, async (t) => {
   const path = join(newFolder(t), "stale.sock");
-  const script = `require("net").createServer().listen(${JSON.stringify(path)}, () => console.log())`;
+  const listening = `listen(${JSON.stringify(path)}, () => console.log())`;
+  const script = `require("net").createServer().${listening}`;
   const child = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
   await once(child.stdout, "data");
   child.kill("SIGKILL");

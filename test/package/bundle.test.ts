@@ -1,0 +1,48 @@
+/** The package in a browser's bundle: nothing of Node in it, and not too much of anything. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+import { ROOT, manifest } from "./packed-package.js";
+
+/** Most bytes, gzipped, of a page's bundle with everything that the main entry exports. */
+const MOST_BYTES = 60 * 1024;
+
+/** Bundles what a page writes; anything of Node in it fails the build. */
+async function bundle(code: string): Promise<{ gzipped: number; inputs: string[] }> {
+  const result = await build({
+    stdin: { contents: code, resolveDir: ROOT },
+    bundle: true,
+    minify: true,
+    format: "esm",
+    platform: "browser",
+    conditions: ["browser"],
+    write: false,
+    metafile: true,
+    logLevel: "silent",
+  });
+  const inputs = Object.keys(result.metafile.inputs);
+  return { gzipped: gzipSync(result.outputFiles[0]!.contents, { level: 9 }).length, inputs };
+}
+
+const { name } = manifest();
+const BUNDLES = {
+  [`all of ${name}`]: `export * from "${name}"`,
+  "just ThinClient": `export { ThinClient } from "${name}"`,
+  [`all of ${name}/wire`]: `export * from "${name}/wire"`,
+  [`all of ${name}/bacap`]: `export * from "${name}/bacap"`,
+};
+
+for (const [what, code] of Object.entries(BUNDLES)) {
+  test(`a page's bundle of ${what} has nothing of Node and at most 60 KiB`, async (t) => {
+    const { gzipped, inputs } = await bundle(code);
+    t.diagnostic(`${what}: ${(gzipped / 1024).toFixed(1)} KiB gzipped`);
+    const ofNode = inputs.filter((input) => /platform\/node|node_modules\/ws\//.test(input));
+    assert.deepEqual(ofNode, []);
+    assert.ok(gzipped <= MOST_BYTES, `${gzipped} bytes gzipped, at most ${MOST_BYTES}`);
+  });
+}
+
+test("a bundle for browsers cannot hold Node's modules", async () => {
+  await assert.rejects(bundle(`export * from "${name}/daemon"`), /node:/);
+});

@@ -35,6 +35,8 @@ export class ClientConnection {
   #paused = false;
   #closed = false;
   #unsent: Uint8Array[] = [];
+  #unsentBytes = 0;
+  #waitingForRoom = false;
   /** The session this connection speaks for; set by the daemon. */
   session: AppSession | null = null;
   /** Whether status and document events may be sent: after the client's first request. */
@@ -83,6 +85,7 @@ export class ClientConnection {
   send(response: DaemonResponse): void {
     if (this.#closed) return;
     const frame = encodeFrame(encodeResponse(response));
+    this.#unsentBytes += frame.length;
     if (this.#unsent.push(frame) === 1) queueMicrotask(() => this.#flush());
   }
 
@@ -103,6 +106,7 @@ export class ClientConnection {
   #flush(): void {
     const frames = this.#unsent;
     this.#unsent = [];
+    this.#unsentBytes = 0;
     for (const frame of joinSmall(frames)) this.#transport.write(frame);
   }
 
@@ -130,6 +134,7 @@ export class ClientConnection {
 
   #serve(): void {
     while (!this.#serving && !this.#held && !this.#closed && this.#requests.length > 0) {
+      if (this.#isStuck()) break;
       const { request, size } = this.#requests.shift()!;
       this.#waitingBytes -= size;
       const pending = this.#run(request);
@@ -158,14 +163,25 @@ export class ClientConnection {
     this.#handlers.onFault(error instanceof Error ? error : new Error(String(error)));
   }
 
+  /** Whether the client does not read what it asked for. */
+  #isStuck(): boolean {
+    return this.#unsentBytes + this.#transport.queuedBytes > MAX_UNSENT_BYTES;
+  }
+
   #regulate(): void {
     const waiting = this.#requests.length;
     const tooMuch = waiting > PAUSE_ABOVE || this.#waitingBytes > PAUSE_ABOVE_BYTES;
-    const stuck = this.#transport.queuedBytes > MAX_UNSENT_BYTES;
+    const stuck = this.#isStuck();
+    if (stuck && !this.#waitingForRoom && !this.#closed) {
+      this.#waitingForRoom = true;
+      void this.#transport.drained().then(() => {
+        this.#waitingForRoom = false;
+        this.#serve();
+      });
+    }
     if (!this.#paused && (tooMuch || stuck)) {
       this.#paused = true;
       this.#transport.pause();
-      if (stuck) void this.#transport.drained().then(() => this.#regulate());
     } else if (this.#paused && !tooMuch && waiting < RESUME_BELOW && !stuck) {
       this.#paused = false;
       this.#transport.resume();

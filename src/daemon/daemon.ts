@@ -242,8 +242,9 @@ export class Daemon {
     if (!current || current.epoch === this.#announcedEpoch) return;
     this.#announcedEpoch = current.epoch;
     this.#schedule.setRate(current.decoded.lambdaP);
-    for (const waiter of [...this.#documentWaiters]) waiter();
+    // Those who waited for it are greeted with it, and need not be told again.
     this.#broadcast("document");
+    for (const waiter of Array.from(this.#documentWaiters)) waiter();
   }
 
   #broadcast(what: "status" | "document"): void {

@@ -4,6 +4,7 @@
  */
 import {
   type Bytes,
+  type Opaque,
   type PlainBytes,
   checkBytes,
   copyBytes,
@@ -14,10 +15,7 @@ import {
   toHex,
 } from "./bytes.js";
 
-declare const brand: unique symbol;
-
-/** Bytes that the compiler keeps apart from all others by `Name`. */
-export type Opaque<Name extends string> = Bytes & { readonly [brand]: Name };
+export type { Opaque } from "./bytes.js";
 
 /** What each opaque type offers beside the type: checked construction and text forms. */
 export interface OpaqueCompanion<T extends Bytes> {

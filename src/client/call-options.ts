@@ -2,6 +2,7 @@
 import { describeType } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
 import { RequestTimeoutError } from "../errors/errors.js";
+import { onAbort } from "./on-abort.js";
 
 /** Options of every call that can wait. */
 export interface CallOptions {
@@ -67,10 +68,6 @@ export function watchDeadline(
 ): Deadline {
   const signal = options?.signal;
   const timeoutMs = options?.timeoutMs ?? defaultTimeoutMs;
-  const onAbort = (): void => {
-    deadline.dispose();
-    end(signal?.reason);
-  };
   const timer = Number.isFinite(timeoutMs)
     ? clock.after(timeoutMs, () => {
         deadline.dispose();
@@ -78,12 +75,17 @@ export function watchDeadline(
         end(new RequestTimeoutError(text, { operation }));
       })
     : null;
+  const leave = signal
+    ? onAbort(signal, () => {
+        deadline.dispose();
+        end(signal.reason);
+      })
+    : null;
   const deadline = {
     dispose(): void {
       timer?.cancel();
-      signal?.removeEventListener("abort", onAbort);
+      leave?.();
     },
   };
-  signal?.addEventListener("abort", onAbort, { once: true });
   return deadline;
 }

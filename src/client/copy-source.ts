@@ -1,6 +1,7 @@
 /** What `copy` reads its payload from, cut into pieces of one length. */
 import { describeType } from "../bytes/bytes.js";
 import type { PlainBytes } from "../bytes/bytes.js";
+import { onAbort } from "./on-abort.js";
 
 /** Where a payload comes from: all at once, or bit by bit in any portions. */
 export type CopySource = PlainBytes | AsyncIterable<Uint8Array>;
@@ -86,19 +87,8 @@ async function* chunksOf(
 /** What `promise` gives, unless `signal` is aborted first. */
 function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort, { once: true });
-    const leave = (): void => signal.removeEventListener("abort", onAbort);
-    promise.then(
-      (value) => {
-        leave();
-        resolve(value);
-      },
-      (error: unknown) => {
-        leave();
-        reject(error);
-      },
-    );
+    if (signal.aborted) reject(signal.reason);
+    const leave = onAbort(signal, () => reject(signal.reason));
+    promise.then(resolve, reject).finally(leave);
   });
 }

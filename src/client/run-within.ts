@@ -1,6 +1,7 @@
 /** Work of several requests under one signal and one deadline. */
 import type { Clock } from "../clock/clock.js";
 import { type CallOptions, watchDeadline } from "./call-options.js";
+import { onAbort } from "./on-abort.js";
 
 /** A signal that is aborted with another one, or by itself. */
 export interface SignalScope {
@@ -15,11 +16,11 @@ export function scopeWithin(outer: AbortSignal): SignalScope {
   const controller = new AbortController();
   const follow = (): void => controller.abort(outer.reason);
   if (outer.aborted) follow();
-  else outer.addEventListener("abort", follow, { once: true });
+  const leave = onAbort(outer, follow);
   return {
     signal: controller.signal,
     abort: (reason) => controller.abort(reason),
-    leave: () => outer.removeEventListener("abort", follow),
+    leave,
   };
 }
 

@@ -131,6 +131,7 @@ export function serve(
   const seen: DaemonRequest[] = [];
   void (async () => {
     for (let request = await connection.next(); request; request = await connection.next()) {
+      if (request.kind === "thinClose") break;
       seen.push(request);
       const response = answer(request);
       if (response) connection.send(response);

@@ -3,9 +3,9 @@
  * section 2: shortest integers and length-first key order out; in, what Go's decoder takes, within
  * limits that are checked before memory is taken.
  */
-import { encode } from "cborg";
 import type { Bytes } from "../bytes/bytes.js";
 import { CborReader } from "./cbor-reader.js";
+import { CborWriter } from "./cbor-writer.js";
 
 export { MAX_CBOR_CONTAINER, MAX_CBOR_DEPTH, MAX_CBOR_ITEMS } from "./cbor-reader.js";
 
@@ -50,5 +50,7 @@ export function decodeCbor(bytes: Uint8Array): CborValue {
  * by encoded length, then bytewise). Members whose value is `undefined` are left out.
  */
 export function encodeCbor(value: Encodable): Bytes {
-  return encode(value, { ignoreUndefinedProperties: true }) as Bytes;
+  const writer = new CborWriter();
+  writer.write(value);
+  return writer.result();
 }

@@ -107,7 +107,7 @@ export class Calls {
   /** The connection is gone: query IDs in flight mean nothing any more. */
   connectionLost(reasonFor: (call: Call) => Error): void {
     this.#byQueryId.clear();
-    for (const entry of [...this.#entries]) {
+    for (const entry of this.#entries) {
       if (entry.queryKey !== null) entry.sentBefore = true;
       entry.queryKey = null;
       if (!entry.call.failOnLoss) continue;
@@ -134,7 +134,7 @@ export class Calls {
 
   /** Rejects all calls for which `reasonFor` gives a reason. */
   rejectAll(reasonFor: (call: Call) => unknown): void {
-    for (const entry of [...this.#entries]) {
+    for (const entry of this.#entries) {
       const reason = reasonFor(entry.call);
       if (reason === null) continue;
       this.#remove(entry);

@@ -41,8 +41,10 @@ interface Entry {
   timer: Timer | null;
   /** Asked again so many times in a row: the measure of the pace. */
   asked: number;
-  /** An answer is being judged, or a packet waits in the send schedule. */
-  busy: boolean;
+  /** An answer is being judged. */
+  judging: boolean;
+  /** A packet waits in the send schedule; an answer that comes first may make it needless. */
+  queued: boolean;
   ended: boolean;
 }
 
@@ -81,7 +83,8 @@ export class Arq {
       surbs: [],
       timer: null,
       asked: 0,
-      busy: true,
+      judging: false,
+      queued: true,
       ended: false,
     };
     this.#entries.add(entry);
@@ -103,7 +106,7 @@ export class Arq {
    * application cannot cancel what another started (section 10, defect 18).
    */
   cancel(session: AppSession, key: string): void {
-    for (const entry of [...this.#entries]) {
+    for (const entry of this.#entries) {
       const { operation } = entry;
       if (operation.session !== session || operation.key !== key) continue;
       this.#end(entry);
@@ -113,13 +116,13 @@ export class Arq {
 
   /** Forgets a session's operations without a word. */
   drop(session: AppSession): void {
-    for (const entry of [...this.#entries]) {
+    for (const entry of this.#entries) {
       if (entry.operation.session === session) this.#end(entry);
     }
   }
 
   async #transmit(entry: Entry): Promise<void> {
-    entry.busy = false;
+    entry.queued = false;
     if (entry.ended) return;
     const { operation } = entry;
     const { link, timing } = this.#options;
@@ -136,7 +139,7 @@ export class Arq {
       wait = timing.composeRetryMs;
     }
     // A reply may have come while the send was being confirmed.
-    if (!entry.busy && !entry.timer) this.#sendAgainIn(entry, wait);
+    if (!entry.judging && !entry.queued && !entry.timer) this.#sendAgainIn(entry, wait);
   }
 
   #listen(entry: Entry, surb: string): void {
@@ -146,8 +149,8 @@ export class Arq {
   }
 
   async #judge(entry: Entry, payload: Uint8Array): Promise<void> {
-    if (entry.ended || entry.busy) return;
-    entry.busy = true;
+    if (entry.ended || entry.judging) return;
+    entry.judging = true;
     entry.timer?.cancel();
     entry.timer = null;
     let verdict: Verdict;
@@ -158,12 +161,16 @@ export class Arq {
       this.#options.onFault(error instanceof Error ? error : new Error(String(error)));
       verdict = { kind: "ignore" };
     }
-    entry.busy = false;
+    entry.judging = false;
     if (entry.ended) return;
     if (verdict.kind === "done") {
       this.#end(entry);
       entry.operation.session.deliver(verdict.response);
-    } else if (verdict.kind === "ignore") {
+      return;
+    }
+    // A packet that waits for its turn already is the next try.
+    if (entry.queued) return;
+    if (verdict.kind === "ignore") {
       this.#sendAgainIn(entry, this.#options.timing.resendMs);
     } else {
       const poll = verdict.wait === "copyPoll";
@@ -182,7 +189,7 @@ export class Arq {
     const enqueue = (): void => {
       entry.timer = null;
       if (entry.ended) return;
-      entry.busy = true;
+      entry.queued = true;
       entry.operation.session.queue.addAgain(() => void this.#transmit(entry));
     };
     if (wait <= 0) enqueue();

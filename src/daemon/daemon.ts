@@ -166,7 +166,7 @@ export class Daemon {
 
   /** Forgets every session whose client is away, as if its grace period were over. */
   forgetSessions(): void {
-    for (const session of [...this.#sessions.all]) {
+    for (const session of Array.from(this.#sessions.all)) {
       if (!session.connection) this.#endSession(session);
     }
   }
@@ -174,7 +174,7 @@ export class Daemon {
   async #shutDown(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    for (const session of [...this.#sessions.all]) this.#endSession(session);
+    for (const session of Array.from(this.#sessions.all)) this.#endSession(session);
     this.#schedule.close();
     this.#documentWaiters.clear();
     await Promise.all([...this.#listeners].map((listener) => listener.close()));

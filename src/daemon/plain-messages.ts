@@ -2,7 +2,7 @@
 import { toHex } from "../bytes/bytes.js";
 import { IdentityHash, MessageId, SURB_ID_SIZE, SurbId } from "../bytes/opaque.js";
 import type { Clock, Timer } from "../clock/clock.js";
-import type { MixnetLink, ReplyPacket } from "../mixnet/link.js";
+import type { MixnetLink, OutgoingPacket, ReplyPacket } from "../mixnet/link.js";
 import type { Timing } from "../mixnet/timing.js";
 import type { DaemonRequest } from "../wire/requests.js";
 import type { AppSession } from "./app-session.js";
@@ -14,7 +14,10 @@ interface Awaited {
   readonly session: AppSession;
   readonly surbId: SurbId;
   readonly messageId: MessageId | null;
-  readonly timer: Timer;
+  /** Null until the link has said when the packet left. */
+  timer: Timer | null;
+  /** A reply that was quicker than that. */
+  early: ReplyPacket | null;
 }
 
 /** What sending plain messages needs. */
@@ -47,14 +50,17 @@ export class PlainMessages {
     const surbId = request.surbId ? (fitLength(request.surbId, SURB_ID_SIZE) as SurbId) : null;
     let sent = { sentAt: this.#options.clock.now(), replyEtaMs: 0 };
     let err: string | null = null;
+    let awaited: Awaited | null = null;
     try {
-      sent = await this.#transmit(request, request.withSurb ? surbId : null);
+      const packet = this.#packet(request, request.withSurb ? surbId : null);
+      awaited = packet.surbId ? this.#await(session, packet.surbId, messageId) : null;
+      sent = await this.#options.link.send(packet);
     } catch (error) {
       err = error instanceof Error ? error.message : String(error);
+      if (awaited) this.#forget(awaited);
     }
     // Without a reply block the client asked not to hear of the message again (section 4.2).
     if (!request.withSurb) return;
-    if (err === null && surbId) this.#await(session, surbId, messageId, sent.replyEtaMs);
     session.deliver({
       kind: "messageSentEvent",
       messageId,
@@ -63,6 +69,7 @@ export class PlainMessages {
       replyEta: Math.round(sent.replyEtaMs) * NS_PER_MS,
       err,
     });
+    if (err === null && awaited) this.#confirm(awaited, sent.replyEtaMs);
   }
 
   /** Hands a reply to whom it belongs. False when it is nobody's here. */
@@ -70,8 +77,13 @@ export class PlainMessages {
     const key = toHex(reply.surbId);
     const awaited = this.#awaited.get(key);
     if (!awaited) return false;
-    this.#awaited.delete(key);
-    awaited.timer.cancel();
+    if (awaited.timer) this.#deliver(awaited, reply);
+    else awaited.early = reply;
+    return true;
+  }
+
+  #deliver(awaited: Awaited, reply: ReplyPacket): void {
+    this.#forget(awaited);
     awaited.session.deliver({
       kind: "messageReplyEvent",
       messageId: awaited.messageId,
@@ -80,22 +92,17 @@ export class PlainMessages {
       replyIndex: null,
       errorCode: 0,
     });
-    return true;
   }
 
   /** Forgets what a session waited for. */
   drop(session: AppSession): void {
-    for (const [key, awaited] of this.#awaited) {
-      if (awaited.session !== session) continue;
-      awaited.timer.cancel();
-      this.#awaited.delete(key);
+    for (const awaited of this.#awaited.values()) {
+      if (awaited.session === session) this.#forget(awaited);
     }
   }
 
-  async #transmit(
-    request: DaemonRequest<"sendMessage">,
-    surbId: SurbId | null,
-  ): Promise<{ sentAt: number; replyEtaMs: number }> {
+  /** @throws Error in the words of section 4.2, for what cannot be sent. */
+  #packet(request: DaemonRequest<"sendMessage">, surbId: SurbId | null): OutgoingPacket {
     const { destinationIdHash, recipientQueueId, payload } = request;
     if (!destinationIdHash) throw new Error("client: destination is nil");
     if (!recipientQueueId) throw new Error("client: recipient is nil");
@@ -109,26 +116,37 @@ export class PlainMessages {
       throw new Error(`message too large: ${length} > ${this.#options.maxPayload}`);
     }
     if (request.withSurb && !surbId) throw new Error("client: SURB ID is nil");
-    return this.#options.link.send({
+    return {
       destination: fitLength(destinationIdHash, 32) as Uint8Array<ArrayBuffer> as IdentityHash,
       recipient: recipientQueueId,
       payload: payload ?? new Uint8Array(0),
       surbId,
-    });
+    };
   }
 
-  #await(
-    session: AppSession,
-    surbId: SurbId,
-    messageId: MessageId | null,
-    replyEtaMs: number,
-  ): void {
-    if (session.ended) return;
-    const { clock, timing } = this.#options;
+  #await(session: AppSession, surbId: SurbId, messageId: MessageId | null): Awaited {
     const key = toHex(surbId);
-    this.#awaited.get(key)?.timer.cancel();
+    this.#awaited.get(key)?.timer?.cancel();
+    const awaited: Awaited = { session, surbId, messageId, timer: null, early: null };
+    this.#awaited.set(key, awaited);
+    return awaited;
+  }
+
+  /** The packet left, and the client was told so: from now on its reply may be. */
+  #confirm(awaited: Awaited, replyEtaMs: number): void {
+    if (awaited.early) {
+      this.#deliver(awaited, awaited.early);
+      return;
+    }
+    if (this.#awaited.get(toHex(awaited.surbId)) !== awaited) return;
+    const { clock, timing } = this.#options;
     const wait = replyEtaMs + timing.plainReplyMs;
-    const timer = clock.after(wait, () => this.#awaited.delete(key), { background: true });
-    this.#awaited.set(key, { session, surbId, messageId, timer });
+    awaited.timer = clock.after(wait, () => this.#forget(awaited), { background: true });
+  }
+
+  #forget(awaited: Awaited): void {
+    awaited.timer?.cancel();
+    const key = toHex(awaited.surbId);
+    if (this.#awaited.get(key) === awaited) this.#awaited.delete(key);
   }
 }

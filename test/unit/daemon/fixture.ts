@@ -298,7 +298,7 @@ export function turn(): Promise<void> {
 /** Waits turns of the event loop until `condition` holds. */
 export async function until(condition: () => boolean): Promise<void> {
   for (let turns = 0; !condition(); turns++) {
-    assert.ok(turns < 5000, `still waiting for ${condition}`);
+    assert.ok(turns < 5000, `still waiting for ${condition.toString()}`);
     await turn();
   }
 }

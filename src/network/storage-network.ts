@@ -54,7 +54,7 @@ export class StorageNetwork implements EnvelopeKeySource {
   #resumed = false;
   #closed = false;
 
-  /** @throws TypeError, RangeError when the scheme is not that of the sizes, or the seed no 32 bytes. */
+  /** @throws TypeError, RangeError when scheme and sizes differ, or the seed is not 32 bytes. */
   constructor(options: StorageNetworkOptions) {
     const { clock, random, timing, scheme, sizes, document } = options;
     this.#document = document;

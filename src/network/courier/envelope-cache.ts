@@ -73,7 +73,7 @@ export class EnvelopeCache {
     if (this.#timer !== null) return;
     const { clock, lifetimeMs } = this.#options;
     for (const oldest of this.#entries.values()) {
-      // Rounded up: a timer that fires a fraction too early would find nothing to do, again and again.
+      // Rounded up: a timer that fires a fraction too early would find nothing to do.
       const leftMs = Math.ceil(oldest.createdMs + lifetimeMs - clock.monotonic());
       const prune = (): void => {
         this.#timer = null;

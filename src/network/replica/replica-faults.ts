@@ -18,7 +18,7 @@ function checkAtLeastZero(name: string, value: number): void {
 
 /**
  * Faults of one replica, all off at first. A code given here is answered instead of doing what was
- * asked, sealed as an answer of the replica would be, so it reaches the client as the replica's own.
+ * asked, sealed as any answer of the replica, so it reaches the client as the replica's own.
  */
 export class ReplicaFaults {
   readonly #random: RandomSource;

@@ -125,8 +125,8 @@ export class Replica implements StorageLinkTarget {
   }
 
   /**
-   * Its envelope public keys by replica epoch, for a document: those of `replicaEpochs`, and the one
-   * before while it is kept. None while it is offline.
+   * Its envelope public keys by replica epoch, for a document: those of `replicaEpochs`, and the
+   * one before while it is kept. None while it is offline.
    */
   async envelopeKeys(replicaEpochs: readonly number[]): Promise<Map<number, Uint8Array>> {
     return this.faults.offline ? new Map() : this.#keys.published(replicaEpochs);

@@ -122,7 +122,7 @@ void describe("delays of storage links", () => {
     assert.ok(Math.abs(answers / count - 100) < 5, `${answers / count}`);
   });
 
-  void test("are 50 ms in the mean without a document, and none at all in an instant network", () => {
+  void test("are 50 ms in the mean without a document, none in an instant network", () => {
     const pace = poissonPace(() => null, chacha20Random(seed(2)));
     let sum = 0;
     for (let i = 0; i < 4000; i++) sum += pace.sendDelayMs()!;
@@ -168,7 +168,7 @@ void describe("a storage link", () => {
     assert.equal(answered, false);
   });
 
-  void test("refuses at once when nobody is there, and gives up in time when there is no answer", async () => {
+  void test("refuses when nobody is there, and gives up when there is no answer", async () => {
     const { link: made, faults, clock, answer } = link();
     faults.offline = true;
     await assert.rejects(made.request(decoy, 1000), StorageLinkError);

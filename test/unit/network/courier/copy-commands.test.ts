@@ -127,7 +127,7 @@ void describe("a copy command", () => {
     await fixture.network.close();
   });
 
-  void test("after its result is forgotten it fails on what it deleted, and writes nothing", async () => {
+  void test("after its result is forgotten it fails on what it deleted", async () => {
     const fixture = await StorageFixture.start();
     await prepareCopy(fixture, temporary, destination, payload);
     await finish(fixture);
@@ -179,7 +179,7 @@ void describe("a copy command", () => {
     await fixture.network.close();
   });
 
-  void test("sends an envelope again while both replicas are silent, then gives up with 0", async () => {
+  void test("sends an envelope again while both replicas are silent, not for ever", async () => {
     for (const comesBack of [true, false]) {
       const fixture = await StorageFixture.start();
       const envelopes = await envelopesFor(fixture, destination, payload.slice(0, 10));
@@ -252,7 +252,7 @@ void describe("a copy command", () => {
     assert.equal(cases, 6);
   });
 
-  void test("fails at once when a shard says what will not pass, and none else can help", async () => {
+  void test("fails at once when every shard says what will not pass", async () => {
     const fixture = await StorageFixture.start();
     await prepareCopy(fixture, temporary, destination, payload);
     for (const { faults } of fixture.network.replicas) faults.fail(3);

@@ -57,7 +57,7 @@ function scripted(codes: readonly [readonly (number | null)[], readonly (number 
 const never = new AbortController().signal;
 
 void describe("writing an envelope of a copy", () => {
-  void test("one success is enough; else the conflict counts, else the first slot's code", async () => {
+  void test("one success is enough; else a conflict counts, else the first code", async () => {
     const table: [number | null, number | null, number][] = [
       [0, 0, 0],
       [0, 10, 0],
@@ -90,7 +90,7 @@ void describe("writing an envelope of a copy", () => {
     assert.equal(cases, 12);
   });
 
-  void test("silence of both is tried again, with growing pauses, a limited number of times", async () => {
+  void test("silence of both is tried again, with growing pauses, so many times", async () => {
     const { clock, replicas, rounds } = scripted([[], [null, null, 0]]);
     await clock.runUntil(replicas.writeEnvelope(envelope, never));
     assert.deepEqual(rounds, [3, 3]);

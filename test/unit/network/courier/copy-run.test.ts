@@ -111,7 +111,7 @@ void describe("running a copy", () => {
 void describe("reading ahead", () => {
   const { firstMessageIndex } = stream(4);
 
-  void test("gives the boxes in order, however long each takes, eight at a time at most", async () => {
+  void test("gives the boxes in order, however long each takes, at most eight ahead", async () => {
     const all = places(firstMessageIndex, 40);
     let underWay = 0;
     let most = 0;

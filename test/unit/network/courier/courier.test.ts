@@ -180,7 +180,7 @@ void describe("a courier and envelopes", () => {
     await fixture.network.close();
   });
 
-  void test("a reply index above 1 is echoed by the first ACK, and an error afterwards", async () => {
+  void test("a reply index above 1 is echoed by the first ACK, then an error", async () => {
     const fixture = await StorageFixture.start();
     const { envelope, envelopeHash } = await fixture.envelope(read);
     const first = await envelopeReply(fixture, withIndex(envelope, 2));
@@ -193,7 +193,7 @@ void describe("a courier and envelopes", () => {
     await fixture.network.close();
   });
 
-  void test("the slot asked for is preferred, and the other one serves when it is empty", async () => {
+  void test("the slot asked for is preferred, the other one serves when it is empty", async () => {
     const fixture = await StorageFixture.start();
     const envelope = await fixture.envelope(write);
     await fixture.send(envelope);

@@ -103,7 +103,7 @@ void describe("a replica", () => {
     await fixture.network.close();
   });
 
-  void test("a shard that no document lists stores what a replica brings, and passes on a courier's", async () => {
+  void test("a shard that no document lists stores what replicas bring only", async () => {
     const fixture = await StorageFixture.start();
     const { shards } = placesIn(fixture);
     const [gone, left] = shards as [number, number];
@@ -167,7 +167,7 @@ void describe("a replica", () => {
     assert.equal(fixture.virtual.pending, 0);
   });
 
-  void test("every code can be asked for, once or until further notice, of reads and writes", async () => {
+  void test("every code can be asked for, once or until further notice", async () => {
     const fixture = await StorageFixture.start();
     const { shards, others } = placesIn(fixture);
     const { faults } = fixture.network.replicas[others[0]!]!;
@@ -198,7 +198,7 @@ void describe("a replica", () => {
     await fixture.network.close();
   });
 
-  void test("standing faults also hit boxes of other replicas, single ones wait for a message", async () => {
+  void test("standing faults also hit boxes of other replicas, single ones do not", async () => {
     const fixture = await StorageFixture.start();
     const { faults } = fixture.network.replicas[0]!;
     const command = { ...write, kind: "replicaWrite" as const };
@@ -237,7 +237,7 @@ void describe("a replica", () => {
     await fixture.network.close();
   });
 
-  void test("an all-zero sender key is answered with 7, foreign envelopes with 8, junk inside with 5", async () => {
+  void test("bad keys are answered with 7, foreign envelopes with 8, junk with 5", async () => {
     const fixture = await StorageFixture.start();
     const publicKey = fixture.document.storageReplicas[0]!.envelopeKeys.get(fixture.replicaEpoch)!;
     const codeOf = async (
@@ -390,7 +390,7 @@ void describe("envelope keys of a replica", () => {
     await fixture.network.close();
   });
 
-  void test("differ between replicas and epochs, and are the same after another start", async () => {
+  void test("differ between replicas and epochs, and outlast a restart", async () => {
     const [one, two] = [await StorageFixture.start(), await StorageFixture.start()];
     const seen = new Set<string>();
     for (const [i, replica] of one.document.storageReplicas.entries()) {
@@ -402,7 +402,7 @@ void describe("envelope keys of a replica", () => {
     await two.network.close();
   });
 
-  void test("of the epoch before, the current and the next open messages; others do not", async () => {
+  void test("of the epoch before, the current and the next open messages, no others", async () => {
     const fixture = await StorageFixture.start({ clock: new VirtualClock(weekStart + 1000) });
     const { shards } = placesIn(fixture);
     const shard = fixture.document.storageReplicas.find((one) => one.replicaId === shards[0])!;
@@ -521,7 +521,7 @@ void describe("replication", () => {
     await fixture.network.close();
   });
 
-  void test("a replica that comes back is sent the boxes written while it was not listed", async () => {
+  void test("a replica that comes back is sent what was written while it was away", async () => {
     const fixture = await StorageFixture.start();
     const [first, second] = placesIn(fixture).shards as [number, number];
     const away = fixture.network.replicas[second]!;
@@ -572,7 +572,10 @@ void describe("replication", () => {
       codes.push(await fixture.write(writeCap, index, hello));
       index = nextMessageBoxIndex(index);
     }
-    assert.deepEqual([...new Set(codes)].sort((a, b) => a - b), [0, 6]);
+    assert.deepEqual(
+      [...new Set(codes)].sort((a, b) => a - b),
+      [0, 6],
+    );
     assert.equal(codes.at(-1), 6);
     await fixture.network.close();
   });

@@ -8,7 +8,7 @@ import { realClock } from "../clock/real.js";
 import { type PigeonholeSizes, pigeonholeSizesOf } from "../crypto/geometry.js";
 import { Daemon } from "../daemon/daemon.js";
 import { InvalidStateError } from "../errors/errors.js";
-import { type Timing, instantTiming, upstreamTiming } from "../mixnet/timing.js";
+import { type Timing, instantTiming, slowInstantTiming, upstreamTiming } from "../mixnet/timing.js";
 import { EmbeddedNetwork, type EmbeddedNetworkOptions } from "../network/network.js";
 import type { Rates } from "../network/parameters.js";
 import { derive, derivedRandom, seedBytes } from "../network/random.js";
@@ -91,7 +91,7 @@ export class DevDaemon implements AsyncDisposable {
     this.clock = options.clock ?? realClock;
     this.#schemes = new NikeSchemes(this.clock);
     this.#timing = {
-      ...(options.mixing === "realistic" ? upstreamTiming : instantTiming),
+      ...timingFor(options.mixing ?? "instant", nike),
       ...options.timing,
     };
     const seed = seedBytes(options.seed);
@@ -265,6 +265,11 @@ export class DevDaemon implements AsyncDisposable {
       ...(token === undefined ? {} : { token }),
     });
   }
+}
+
+function timingFor(mixing: "instant" | "realistic", nike: string): Timing {
+  if (mixing === "realistic") return upstreamTiming;
+  return nike === "x25519" ? instantTiming : slowInstantTiming;
 }
 
 function listenAddresses(options: DevDaemonOptions): readonly string[] {

@@ -83,3 +83,16 @@ export const instantTiming: Timing = {
   proxyMs: 3000,
   replicationRetryMs: 500,
 };
+
+/**
+ * As {@link instantTiming}, for key exchanges that take seconds: who gives up on a replica while it
+ * computes only makes it compute more.
+ */
+export const slowInstantTiming: Timing = {
+  ...instantTiming,
+  resendMs: upstreamTiming.resendMs,
+  courierRedispatchMs: 10_000,
+  courierSilenceMs: upstreamTiming.courierSilenceMs,
+  copyStepMs: upstreamTiming.copyStepMs,
+  proxyMs: upstreamTiming.proxyMs,
+};

@@ -1,0 +1,53 @@
+/** A Chromium that is on this machine; none is ever downloaded. */
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type BrowserContext, chromium } from "playwright-core";
+
+const PLACES = [
+  "/usr/bin/chromium",
+  "/usr/bin/chromium-browser",
+  "/usr/bin/google-chrome",
+  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+  "/Applications/Chromium.app/Contents/MacOS/Chromium",
+];
+
+/** Where Chromium is: `KATZ_CHROMIUM`, or one of the usual places; null when there is none. */
+export function findChromium(): string | null {
+  const given = process.env["KATZ_CHROMIUM"];
+  return given ?? PLACES.find((place) => existsSync(place)) ?? null;
+}
+
+/** A browser without a window, with a profile of its own that goes with it. */
+export class HeadlessBrowser implements AsyncDisposable {
+  readonly context: BrowserContext;
+  readonly #profile: string;
+
+  private constructor(context: BrowserContext, profile: string) {
+    this.context = context;
+    this.#profile = profile;
+  }
+
+  static async start(executablePath: string): Promise<HeadlessBrowser> {
+    const profile = mkdtempSync(join(tmpdir(), "katz-chromium-"));
+    const context = await chromium.launchPersistentContext(profile, {
+      executablePath,
+      headless: true,
+      args: [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+      ],
+    });
+    return new HeadlessBrowser(context, profile);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.context.close();
+    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5 });
+  }
+}

@@ -120,9 +120,7 @@ export function startTestNetwork(
   options: TestNetworkOptions & { readonly clock: "virtual" },
 ): Promise<TestNetwork<VirtualClock>>;
 export function startTestNetwork(options?: TestNetworkOptions): Promise<TestNetwork>;
-export async function startTestNetwork(
-  options: TestNetworkOptions = {},
-): Promise<TestNetwork<Clock>> {
+export async function startTestNetwork(options: TestNetworkOptions = {}): Promise<TestNetwork> {
   const { clock: kind = "real", ...rest } = options;
   if (kind !== "real" && kind !== "virtual") {
     throw new RangeError(

@@ -1,0 +1,18 @@
+// Writes the pages that are made from data; `--check` only says whether all are fresh. Needs the
+// build (npm run build).
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { renderErrors } from "../dist/test/docs/render-errors.js";
+import { renderFromPython } from "../dist/test/parity/render-page.js";
+
+const check = process.argv.includes("--check");
+const pages = { "docs/from-python.md": renderFromPython(), "docs/errors.md": renderErrors() };
+
+for (const [page, fresh] of Object.entries(pages)) {
+  if (existsSync(page) && readFileSync(page, "utf8") === fresh) continue;
+  if (check) {
+    console.error(`${page} is stale; run node scripts/generate-docs.mjs`);
+    process.exitCode = 1;
+  } else {
+    writeFileSync(page, fresh);
+  }
+}

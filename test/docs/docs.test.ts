@@ -1,0 +1,33 @@
+/** The pages: fresh where they are generated, and their examples run. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+
+function run(...args: readonly string[]): { status: number | null; output: string } {
+  const result = spawnSync(process.execPath, args, {
+    cwd: root,
+    encoding: "utf8",
+    // A test runner inside a test runner reports to the outer one unless told otherwise.
+    env: { ...process.env, NODE_TEST_CONTEXT: undefined },
+  });
+  return { status: result.status, output: result.stdout + result.stderr };
+}
+
+test("pages that are generated are fresh", () => {
+  const { status, output } = run("scripts/generate-docs.mjs", "--check");
+  assert.equal(status, 0, output);
+});
+
+test("code blocks that are cut from examples are fresh", () => {
+  const { status, output } = run("scripts/cut-examples.mjs", "--check");
+  assert.equal(status, 0, output);
+});
+
+test("the example of a tested chat bot passes its tests", () => {
+  const { status, output } = run("--test", "--test-reporter=tap", "dist/examples/chat-bot.test.js");
+  assert.equal(status, 0, output);
+  assert.match(output, /^# pass 4$/m);
+});

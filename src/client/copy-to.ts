@@ -84,9 +84,8 @@ export async function copy(
     try {
       return await run.run(source);
     } catch (error) {
-      // What is in flight is cancelled before the caller hears of the failure.
+      // Cancels what is in flight.
       scope.abort(error);
-      await run.settled();
       const common = whole.aborted || hasCode(error, "ERR_CLOSED");
       if (common || !isThinClientError(error)) throw error;
       throw new CopyFailedError(error, run.place(error), { operation });
@@ -205,11 +204,6 @@ class CopyRun {
     // Nothing came: a copy stream cannot be empty, and nothing has to be written.
     if (this.#stream) await this.#finish(this.#stream);
     return { nextDestIndices: this.#next };
-  }
-
-  /** Resolves when nothing is in flight any more. */
-  async settled(): Promise<void> {
-    await this.#stream?.settled();
   }
 
   async #openStream(): Promise<TemporaryStream> {

@@ -472,6 +472,26 @@ describe("a copy that fails", () => {
     await made.client.stop();
   });
 
+  test("when its source takes more boxes than couriers go through, says so", async () => {
+    const { made, daemon } = await copying();
+    daemon.instead = (request) =>
+      request.kind === "createCourierEnvelopesFromMultiPayload"
+        ? {
+            kind: "createCourierEnvelopesFromMultiPayloadReply",
+            queryId: request.queryId,
+            envelopes: Array<Bytes>(65_537).fill(filled(1)),
+            buffer: null,
+            nextDestIndices: [indexOf(1)],
+            errorCode: 0,
+          }
+        : undefined;
+    const error = await reasonOf(made.client.copy(inPortions(filled(9), 9), destinations(1)));
+    assert.ok(error instanceof RangeError, String(error));
+    assert.match(error.message, /at most 65536 boxes, it takes at least 65537/);
+    assert.deepEqual(daemon.all("encryptWrite"), []);
+    await made.client.stop();
+  });
+
   test("when its source fails, rejects with the source's error and closes nothing twice", async () => {
     const { made, daemon } = await copying();
     const why = new Error("disk gone");
@@ -568,9 +588,9 @@ describe("a copy that is ended", () => {
     const source: AsyncIterable<Uint8Array> = {
       [Symbol.asyncIterator]: () => ({
         next: () => new Promise(() => {}),
-        return: async () => {
+        return: () => {
           returned++;
-          return { done: true, value: undefined };
+          return new Promise(() => {});
         },
       }),
     };

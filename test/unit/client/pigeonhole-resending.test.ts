@@ -331,14 +331,21 @@ describe("ending an operation", () => {
   test("a cancel whose connection breaks ends the start all the same", async () => {
     const made = await connectedPair();
     const { client, connection } = made;
-    const call = reasonOf(client.startResendingCopyCommand(writeCap));
+    const read = reasonOf(client.startResendingEncryptedMessage(sealedRead));
+    const copy = reasonOf(client.startResendingCopyCommand(writeCap));
+    await connection.expect(start);
     await connection.expect("startResendingCopyCommand");
-    const ended = client.cancelResendingCopyCommand(writeCapHash(writeCap));
+    const readEnded = client.cancelResendingEncryptedMessage(hash);
+    const copyEnded = client.cancelResendingCopyCommand(writeCapHash(writeCap));
+    await connection.expect(cancel);
     await connection.expect("cancelResendingCopyCommand");
     await lose(made);
-    await ended;
-    assert.ok((await call) instanceof StartResendingCancelledError);
+    await readEnded;
+    await copyEnded;
+    assert.ok((await read) instanceof StartResendingCancelledError);
+    assert.ok((await copy) instanceof StartResendingCancelledError);
     const next = await reconnect(made);
+    await next.expect(cancel);
     await next.expect("cancelResendingCopyCommand");
     await turn();
     assert.deepEqual(next.requests, []);

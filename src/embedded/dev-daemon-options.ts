@@ -16,6 +16,7 @@ const known = [
   "allowRemote",
   "allowedOrigins",
   "token",
+  "dataDirectory",
   "onFault",
   "mu",
   "lambdaP",

@@ -2,7 +2,7 @@
  * The embedded development daemon: a whole network and a daemon in one process, behind the real
  * protocol on real sockets. It gives no anonymity.
  */
-import type { Bytes } from "../bytes/bytes.js";
+import { type Bytes, type RandomSource, randomBytes } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
 import { realClock } from "../clock/real.js";
 import { type PigeonholeSizes, pigeonholeSizesOf } from "../crypto/geometry.js";
@@ -20,6 +20,7 @@ import { parseAddress } from "../transport/address.js";
 import { DialConfig } from "../transport/dial-config.js";
 import { memoryPair } from "../transport/memory.js";
 import type { Listener, Transport } from "../transport/transport.js";
+import { DataDirectory } from "./data-directory.js";
 import { checkDevDaemonOptions } from "./dev-daemon-options.js";
 import { NikeSchemes } from "./nike-schemes.js";
 
@@ -61,6 +62,11 @@ export interface DevDaemonOptions extends Partial<Rates> {
   readonly allowedOrigins?: readonly string[] | undefined;
   /** What web pages must offer as sub-protocol. */
   readonly token?: string | undefined;
+  /**
+   * Where boxes, keys and acknowledged envelopes are kept over the end of the process, `kill -9`
+   * included; in memory only without it. A new directory takes `seed`, an old one keeps its own.
+   */
+  readonly dataDirectory?: string | undefined;
   /** Hears of failures inside, never of contents. */
   readonly onFault?: ((error: Error) => void) | undefined;
 }
@@ -78,14 +84,14 @@ export class DevDaemon implements AsyncDisposable {
   readonly #pigeonholeGeometry: PigeonholeGeometry;
   readonly #sizes: PigeonholeSizes;
   readonly #timing: Timing;
-  readonly #random: (length: number) => Bytes;
+  readonly #random: RandomSource;
+  readonly #data: DataDirectory | null;
   #daemon: Daemon | null = null;
   #addresses: readonly string[] = [];
   #instanceToken: Bytes | null = null;
   #closed = false;
 
-  private constructor(options: DevDaemonOptions) {
-    checkDevDaemonOptions(options);
+  private constructor(options: DevDaemonOptions, data: DataDirectory | null) {
     const nike = options.nike ?? "x25519";
     this.#options = options;
     this.clock = options.clock ?? realClock;
@@ -94,8 +100,12 @@ export class DevDaemon implements AsyncDisposable {
       ...timingFor(options.mixing ?? "instant", nike),
       ...options.timing,
     };
-    const seed = seedBytes(options.seed);
-    this.#random = derivedRandom(seed, "daemon");
+    const seed = data?.seed ?? seedBytes(options.seed);
+    this.#data = data;
+    // What is kept was sealed with keys and nonces drawn before: they must not be drawn again.
+    const random = (label: string): RandomSource =>
+      data ? randomBytes : derivedRandom(seed, label);
+    this.#random = random("daemon");
     const scheme = this.#schemes.named(nike);
     this.network = new EmbeddedNetwork({
       ...networkOptions(options),
@@ -112,7 +122,7 @@ export class DevDaemon implements AsyncDisposable {
     this.#sizes = pigeonholeSizesOf(this.#pigeonholeGeometry);
     this.storage = new StorageNetwork({
       clock: this.clock,
-      random: derivedRandom(seed, "storage"),
+      random: random("storage"),
       timing: this.#timing,
       scheme,
       sizes: this.#sizes,
@@ -120,6 +130,12 @@ export class DevDaemon implements AsyncDisposable {
       courierCount: this.network.serviceNodes.length,
       keySeed: derive(seed, "envelope keys"),
       paced: options.mixing === "realistic",
+      ...(data
+        ? {
+            storeFor: ({ replicaId }) => data.stores[replicaId]!,
+            logFor: (place) => data.logs[place]!,
+          }
+        : {}),
       replicaEpoch: () => replicaEpoch(this.network.currentEpoch, this.network.epoch().periodMs),
       document: () => {
         const { currentEpoch } = this.network;
@@ -138,7 +154,23 @@ export class DevDaemon implements AsyncDisposable {
    * @throws ConfigError, RangeError, TypeError for options that cannot be; nothing runs then.
    */
   static async start(options: DevDaemonOptions = {}): Promise<DevDaemon> {
-    const running = new DevDaemon(options);
+    checkDevDaemonOptions(options);
+    const { dataDirectory, seed, replicas = 5, couriers = 3 } = options;
+    const data =
+      dataDirectory === undefined
+        ? null
+        : await DataDirectory.open(dataDirectory, {
+            seed: seed === undefined ? undefined : seedBytes(seed),
+            replicas,
+            couriers,
+          });
+    let running: DevDaemon;
+    try {
+      running = new DevDaemon(options, data);
+    } catch (error) {
+      await data?.release();
+      throw error;
+    }
     try {
       await running.storage.start();
       await running.network.start();
@@ -215,6 +247,7 @@ export class DevDaemon implements AsyncDisposable {
     await daemon?.close();
     await this.network.close();
     await this.storage.close();
+    await this.#data?.release();
     this.#schemes.close();
   }
 
@@ -244,7 +277,8 @@ export class DevDaemon implements AsyncDisposable {
       voucherScheme: this.#schemes.named("CTIDH1024-X25519"),
       authorities: this.network.authorities,
       random: this.#random,
-      instanceToken: this.#instanceToken ?? this.#random(16),
+      // Names a process, so that clients of one that was restarted start their work again: never seeded.
+      instanceToken: this.#instanceToken ?? randomBytes(16),
       onFault,
     });
     this.#instanceToken = daemon.instanceToken;

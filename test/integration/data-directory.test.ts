@@ -1,0 +1,99 @@
+/** A data directory over the end of its process: an orderly one, a killed one, a second taker. */
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { ConfigError, ThinClient, utf8ToText } from "katzenpost-thinclient";
+import { DevDaemon } from "katzenpost-thinclient/daemon";
+
+const child = fileURLToPath(new URL("./data-directory-child.js", import.meta.url));
+
+describe("a data directory", () => {
+  let folder: string;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "katz-data-"));
+  });
+
+  afterEach(() => rm(folder, { recursive: true, force: true }));
+
+  const start = (): Promise<DevDaemon> =>
+    DevDaemon.start({ listen: "tcp:127.0.0.1:0", dataDirectory: join(folder, "data") });
+
+  it("gives the same network and the same boxes after an orderly end", async () => {
+    const keys = await (async () => {
+      await using daemon = await start();
+      await using client = await ThinClient.connect(daemon.config());
+      const made = await client.newKeypair(new Uint8Array(32).fill(1));
+      await client.write(made.writeCap, made.firstMessageIndex, "kept", { ifExists: "error" });
+      return { ...made, services: client.getServices("echo").map(String).length };
+    })();
+    await using daemon = await start();
+    await using client = await ThinClient.connect(daemon.config());
+    const { plaintext } = await client.read(keys.readCap, keys.firstMessageIndex);
+    assert.equal(utf8ToText(plaintext), "kept");
+  });
+
+  it("keeps every acknowledged write over kill -9", async () => {
+    const child1 = await startChild(join(folder, "data"));
+    const keys = await (async () => {
+      await using client = await ThinClient.connect({ dial: { tcp: { address: child1.address } } });
+      const made = await client.newKeypair(new Uint8Array(32).fill(2));
+      let index = made.firstMessageIndex;
+      for (let i = 0; i < 5; i++) {
+        // The courier's acknowledgement is all that is waited for.
+        const written = await client.write(made.writeCap, index, `box ${i}`);
+        index = written.nextMessageBoxIndex;
+      }
+      child1.process.kill("SIGKILL");
+      return made;
+    })();
+    await child1.exited;
+    await using daemon = await start();
+    await using client = await ThinClient.connect(daemon.config());
+    let index = keys.firstMessageIndex;
+    for (let i = 0; i < 5; i++) {
+      const read = await client.read(keys.readCap, index);
+      assert.equal(utf8ToText(read.plaintext), `box ${i}`);
+      index = read.nextMessageBoxIndex;
+    }
+  });
+
+  it("belongs to one process at a time, and says to whom", async () => {
+    await using first = await start();
+    assert.ok(first.isRunning);
+    await assert.rejects(start(), (error: unknown) => {
+      assert.ok(error instanceof ConfigError);
+      assert.match(error.message, new RegExp(`in use by process ${process.pid}`));
+      return true;
+    });
+  });
+
+  it("is readable by its owner only, and refuses a seed that is no seed", async () => {
+    await (await start()).close();
+    const seed = join(folder, "data", "seed");
+    assert.equal((await stat(seed)).mode & 0o777, 0o600);
+    assert.equal((await stat(join(folder, "data"))).mode & 0o777, 0o700);
+    assert.equal((await readFile(seed)).length, 32);
+    await writeFile(seed, "short");
+    await assert.rejects(start(), /seed must be 32 bytes, got 5/);
+  });
+});
+
+/** A process of its own with the daemon in it, to be killed. */
+async function startChild(
+  data: string,
+): Promise<{ address: string; process: ChildProcess; exited: Promise<unknown> }> {
+  const process = spawn(globalThis.process.execPath, [child, data], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const exited = new Promise((resolve) => process.once("exit", resolve));
+  const address = await new Promise<string>((resolve, reject) => {
+    process.stdout!.once("data", (line: Buffer) => resolve(String(line).trim()));
+    process.once("exit", () => reject(new Error("the child ended")));
+  });
+  return { address, process, exited };
+}

@@ -39,7 +39,7 @@ export function checkSomeBytes(name: string, value: unknown): asserts value is U
   if (value.length === 0) throw new RangeError(`\`${name}\` must be at least 1 byte, got 0`);
 }
 
-/** @throws TypeError when `value` is no boolean; RangeError never. Undefined passes if optional. */
+/** @throws TypeError when `value` is no boolean; an optional one may be undefined. */
 export function checkFlag(name: string, value: unknown, optional = false): void {
   if (typeof value === "boolean" || (optional && value === undefined)) return;
   throw new TypeError(`\`${name}\` must be a boolean, got ${describeType(value)}`);

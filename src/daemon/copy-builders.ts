@@ -6,6 +6,7 @@ import { CopyStreamEncoder } from "../crypto/copy-stream/encoder.js";
 import { MAX_COPY_PAYLOAD } from "../crypto/copy-stream/limits.js";
 import { chunkCopyPayload } from "../crypto/copy-stream/plan.js";
 import { encodeCourierEnvelope } from "../crypto/envelope/courier-messages.js";
+import { MAX_MESSAGE_SIZE } from "../wire/framing.js";
 import type { DaemonRequest } from "../wire/requests.js";
 import { requireIndex, requireWriteCap, sealEnvelope, writeMessageFor } from "./envelopes.js";
 import { type PigeonholeContext, RequestFailure, requireDocument } from "./pigeonhole-context.js";
@@ -16,8 +17,11 @@ const INTERNAL_ERROR = 4;
 /** How long building goes on before others get a turn, in milliseconds. */
 const TURN_MS = 10;
 
-/** Most tombstones of one request: upstream has no limit, and each costs a key exchange. */
-const MAX_TOMBSTONES = 65_536;
+/** Bytes of a reply beside its elements, and of each place in a destination that it names. */
+const REPLY_OVERHEAD = 1024;
+const INDEX_OVERHEAD = 112;
+/** Most bytes that CBOR puts before an element. */
+const ELEMENT_OVERHEAD = 5;
 
 interface Built {
   readonly elements: Bytes[];
@@ -60,6 +64,24 @@ function requireRoom(context: PigeonholeContext, errorCode: number): void {
   throw new RequestFailure(errorCode, "boxes are too small for a copy stream");
 }
 
+/**
+ * A reply must fit into a frame. What would not is refused before the work is done; upstream does it
+ * all and breaks its client (section 10, defects 20 and 21).
+ */
+function requireReplyFits(
+  { sizes }: PigeonholeContext,
+  asked: { readonly envelopes: number; readonly destinations: number; readonly buffered: number },
+): void {
+  const room = sizes.maxPlaintextPayloadLength;
+  const stream = asked.buffered + asked.envelopes * (4 + sizes.courierEnvelopeLength);
+  const elements = Math.ceil(stream / (room - 5)) * (room + ELEMENT_OVERHEAD);
+  if (elements + asked.destinations * INDEX_OVERHEAD + REPLY_OVERHEAD <= MAX_MESSAGE_SIZE) return;
+  throw new RequestFailure(
+    INVALID_REQUEST,
+    `${asked.envelopes} envelopes do not fit into one reply; ask in several requests`,
+  );
+}
+
 const orNull = (elements: Bytes[]): Bytes[] | null => (elements.length > 0 ? elements : null);
 
 /** create_courier_envelopes_from_payload. */
@@ -74,6 +96,7 @@ export async function envelopesFromPayload(
   requireDocument(context);
   const encoder = new CopyStreamEncoder(context.sizes, { isStart: request.isStart });
   const chunks = chunkCopyPayload(context.sizes, payload);
+  requireReplyFits(context, { envelopes: chunks.length, destinations: 1, buffered: 0 });
   const { elements, next } = await build(context, encoder, writeCap, start, chunks);
   elements.push(...(request.isLast ? encoder.flush() : encoder.flushWithoutFinal()));
   return { envelopes: orNull(elements), nextDestIndex: next };
@@ -98,6 +121,11 @@ export async function envelopesFromMultiPayload(
     chunks: chunkCopyPayload(context.sizes, requirePayload(destination.payload)),
   }));
   const encoder = encoderFor(context, request);
+  requireReplyFits(context, {
+    envelopes: checked.reduce((sum, { chunks }) => sum + chunks.length, 0),
+    destinations: checked.length,
+    buffered: encoder.buffer.length,
+  });
   const elements: Bytes[] = [];
   const nextDestIndices: MessageBoxIndex[] = [];
   for (const { writeCap, start, chunks } of checked) {
@@ -120,10 +148,9 @@ export async function envelopesFromTombstoneRange(
   const writeCap = requireWriteCap(request.destWriteCap);
   const start = requireIndex(request.destStartIndex);
   const { maxCount } = request;
-  if (maxCount > MAX_TOMBSTONES) {
-    throw new RequestFailure(INVALID_REQUEST, `at most ${MAX_TOMBSTONES} tombstones a request`);
-  }
   const encoder = encoderFor(context, request);
+  const buffered = encoder.buffer.length;
+  requireReplyFits(context, { envelopes: maxCount, destinations: 1, buffered });
   // No tombstones need no document; but what the call before left over is not lost, and a stream
   // can be ended this way (section 10, defect 20).
   if (maxCount === 0 && !request.buffer?.length) {

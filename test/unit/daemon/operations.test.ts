@@ -1,0 +1,721 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { blake2b } from "@noble/hashes/blake2.js";
+import { utf8 } from "../../../src/bytes/bytes.js";
+import {
+  decodeCourierQuery,
+  encodeCourierQueryReply,
+} from "../../../src/crypto/envelope/courier-messages.js";
+import type { ReplicaReadReply } from "../../../src/crypto/envelope/replica-messages.js";
+import { upstreamTiming } from "../../../src/mixnet/timing.js";
+import type { DaemonRequest } from "../../../src/wire/requests.js";
+import type { DaemonResponse } from "../../../src/wire/responses.js";
+import {
+  courierAnswer,
+  freshId,
+  hex,
+  noGateway,
+  padded,
+  replicaAnswer,
+  turn,
+  until,
+  world,
+} from "./fixture.js";
+
+type Start = DaemonRequest<"startResendingEncryptedMessage">;
+type Keypair = DaemonResponse<"newKeypairReply">;
+
+/** A client that has a stream and can start reads and writes of its first box. */
+async function boxes(options: Parameters<typeof world>[0] = {}) {
+  const made = world(options);
+  const client = made.connect();
+  const token = freshId();
+  await client.hello(token);
+  client.send({ kind: "newKeypair", queryId: freshId(), seed: new Uint8Array(32).fill(5) });
+  const keys = (await client.expect("newKeypairReply")) as Keypair;
+  const start = async (
+    what: "read" | "write",
+    flags: Partial<Start> = {},
+    plaintext: Uint8Array<ArrayBuffer> = utf8("hello"),
+  ): Promise<Start> => {
+    const place = { queryId: freshId(), messageBoxIndex: keys.firstMessageIndex };
+    if (what === "read") client.send({ kind: "encryptRead", readCap: keys.readCap, ...place });
+    else client.send({ kind: "encryptWrite", writeCap: keys.writeCap, plaintext, ...place });
+    const sealed = await client.expect(what === "read" ? "encryptReadReply" : "encryptWriteReply");
+    assert.equal(sealed.errorCode, 0);
+    const request: Start = {
+      kind: "startResendingEncryptedMessage",
+      queryId: freshId(),
+      readCap: what === "read" ? keys.readCap : null,
+      writeCap: what === "write" ? keys.writeCap : null,
+      messageBoxIndex: keys.firstMessageIndex,
+      replyIndex: null,
+      envelopeDescriptor: sealed.envelopeDescriptor,
+      messageCiphertext: sealed.messageCiphertext,
+      envelopeHash: sealed.envelopeHash,
+      noRetryOnBoxIdNotFound: false,
+      noIdempotentBoxAlreadyExists: false,
+      ...flags,
+    };
+    const before = made.link.packets.length;
+    client.send(request);
+    await until(() => made.link.packets.length > before || client.responses.length > 0);
+    return request;
+  };
+  return { ...made, client, keys, token, start };
+}
+
+const noRetry = { noRetryOnBoxIdNotFound: true };
+const verdict = { noIdempotentBoxAlreadyExists: true };
+const reply = "startResendingEncryptedMessageReply";
+
+test("a default write is done with the courier's ACK: one round trip", async () => {
+  const { client, link, daemon, start } = await boxes();
+  const request = await start("write");
+  link.reply(link.last, courierAnswer(link.last));
+  const answer = await client.expect(reply);
+  assert.deepEqual(
+    [answer.queryId, answer.errorCode, answer.plaintext],
+    [request.queryId, 0, null],
+  );
+  assert.equal(answer.courierIdentityHash?.length, 32);
+  assert.equal(daemon.load.operations, 0);
+});
+
+for (const [what, flags] of [
+  ["read", {}],
+  ["write", verdict],
+] as const) {
+  test(`a ${what} that waits for a replica asks again after an ACK, with a fresh reply block`, async () => {
+    const { client, link, start } = await boxes();
+    await start(what, flags);
+    const first = link.last;
+    for (let follow = 1; follow <= 4; follow++) {
+      link.reply(link.last, courierAnswer(link.last));
+      await until(() => link.packets.length === follow + 1);
+    }
+    const ids = new Set(link.packets.map(({ surbId }) => hex(surbId!)));
+    assert.equal(ids.size, 5);
+    for (const packet of link.packets) {
+      // One courier for the whole operation, and the same bytes each time.
+      assert.deepEqual({ ...packet, surbId: null }, { ...first, surbId: null });
+    }
+    assert.deepEqual(client.responses, []);
+  });
+}
+
+const courierCodes: [courier: number, thin: number][] = [
+  [1, 31],
+  [2, 12],
+  [3, 13],
+  [4, 32],
+  [9, 31],
+];
+for (const [courier, thin] of courierCodes) {
+  test(`a courier's code ${courier} ends the operation with ${thin}, whatever its state`, async () => {
+    for (const acknowledged of [false, true]) {
+      const { client, link, start } = await boxes();
+      await start("read");
+      if (acknowledged) {
+        link.reply(link.last, courierAnswer(link.last));
+        await until(() => link.packets.length === 2);
+      }
+      link.reply(link.last, courierAnswer(link.last, courier));
+      const answer = await client.expect(reply);
+      assert.equal(answer.errorCode, thin);
+      assert.equal(answer.courierIdentityHash?.length, 32);
+    }
+  });
+}
+
+/** The box that a write would leave at a replica, as the reply to a read. */
+async function stored(
+  made: Awaited<ReturnType<typeof boxes>>,
+  plaintext: Uint8Array<ArrayBuffer>,
+): Promise<Omit<ReplicaReadReply, "errorCode">> {
+  let box: Omit<ReplicaReadReply, "errorCode"> | null = null;
+  await made.start("write", {}, plaintext);
+  await replicaAnswer(made.link.last, (message) => {
+    assert.ok(message.kind === "write");
+    box = { ...message, kind: "read" };
+    return { kind: "write", errorCode: 0 };
+  });
+  made.link.reply(made.link.last, courierAnswer(made.link.last));
+  await made.client.expect(reply);
+  assert.ok(box);
+  return box;
+}
+
+test("a read gives the plaintext, in both states, with the courier that brought it", async () => {
+  for (const acknowledged of [false, true]) {
+    const made = await boxes();
+    const box = await stored(made, utf8("the text"));
+    await made.start("read");
+    if (acknowledged) {
+      const before = made.link.packets.length;
+      made.link.reply(made.link.last, courierAnswer(made.link.last));
+      await until(() => made.link.packets.length > before);
+    }
+    const answer = await replicaAnswer(made.link.last, () => ({ ...box, errorCode: 0 }));
+    made.link.reply(made.link.last, answer);
+    const got = await made.client.expect(reply);
+    assert.deepEqual([got.errorCode, got.plaintext], [0, utf8("the text")]);
+    assert.deepEqual(got.courierIdentityHash, made.link.last.destination);
+    assert.deepEqual(got.courierQueueId, made.link.last.recipient);
+  }
+});
+
+/** A read reply without a box. */
+const nothing = (errorCode: number): ReplicaReadReply => ({
+  kind: "read",
+  errorCode,
+  boxId: new Uint8Array(32),
+  signature: new Uint8Array(64),
+  payload: new Uint8Array(0),
+});
+
+test("a read of a box that is not there begins anew, for ever, unless it asked not to", async () => {
+  const patient = await boxes();
+  await patient.start("read");
+  for (let i = 0; i < 5; i++) {
+    const before = patient.link.packets.length;
+    const answer = await replicaAnswer(patient.link.last, () => nothing(1));
+    patient.link.reply(patient.link.last, answer);
+    await until(() => patient.link.packets.length > before);
+  }
+  assert.deepEqual(patient.client.responses, []);
+  const hasty = await boxes();
+  await hasty.start("read", noRetry);
+  hasty.link.reply(hasty.link.last, await replicaAnswer(hasty.link.last, () => nothing(1)));
+  assert.equal((await hasty.client.expect(reply)).errorCode, 1);
+});
+
+test("a replica's other codes end a read as they are", async () => {
+  for (const code of [2, 3, 4, 5, 6, 7, 8, 9, 10]) {
+    const { client, link, start } = await boxes();
+    await start("read");
+    link.reply(link.last, await replicaAnswer(link.last, () => nothing(code)));
+    const answer = await client.expect(reply);
+    assert.deepEqual([answer.errorCode, answer.plaintext], [code, null]);
+    assert.notEqual(answer.courierIdentityHash, null);
+  }
+});
+
+test("a tombstone ends a read with 11, one whose signature does not verify with 25", async () => {
+  const made = await boxes();
+  const tombstone = await stored(made, new Uint8Array(0));
+  for (const [signature, code] of [
+    [tombstone.signature, 11],
+    [new Uint8Array(64), 25],
+  ] as const) {
+    await made.start("read");
+    const answer = await replicaAnswer(made.link.last, () => ({
+      ...tombstone,
+      signature,
+      errorCode: 11,
+    }));
+    made.link.reply(made.link.last, answer);
+    assert.equal((await made.client.expect(reply)).errorCode, code);
+  }
+});
+
+test("a box that does not open ends a read with 23, a reply that does not open with 22", async () => {
+  const made = await boxes();
+  const box = await stored(made, utf8("x"));
+  await made.start("read");
+  const payload = box.payload.slice();
+  payload[3]! ^= 1;
+  made.link.reply(
+    made.link.last,
+    await replicaAnswer(made.link.last, () => ({ ...box, payload, errorCode: 0 })),
+  );
+  assert.equal((await made.client.expect(reply)).errorCode, 23);
+  await made.start("read");
+  const answer = await replicaAnswer(made.link.last, () => ({ ...box, errorCode: 0 }));
+  answer[100]! ^= 1;
+  made.link.reply(made.link.last, answer);
+  assert.equal((await made.client.expect(reply)).errorCode, 22);
+});
+
+const writeVerdicts: [code: number, plain: number, flagged: number][] = [
+  [0, 0, 0],
+  [10, 0, 10],
+  [6, 6, 6],
+  [8, 8, 8],
+];
+for (const [code, plain, flagged] of writeVerdicts) {
+  test(`a replica's ${code} ends a default write with ${plain}, a flagged one with ${flagged}`, async () => {
+    for (const [flags, wanted] of [
+      [{}, plain],
+      [verdict, flagged],
+    ] as const) {
+      const { client, link, start } = await boxes();
+      await start("write", flags);
+      const answer = await replicaAnswer(link.last, () => ({ kind: "write", errorCode: code }));
+      link.reply(link.last, answer);
+      const got = await client.expect(reply);
+      assert.deepEqual([got.errorCode, got.plaintext], [wanted, null]);
+    }
+  });
+}
+
+test("a reply of the other kind ends the operation with 4 (upstream: never answered)", async () => {
+  const reading = await boxes();
+  await reading.start("read");
+  reading.link.reply(
+    reading.link.last,
+    await replicaAnswer(reading.link.last, () => ({ kind: "write", errorCode: 0 })),
+  );
+  assert.equal((await reading.client.expect(reply)).errorCode, 4);
+  const writing = await boxes();
+  await writing.start("write");
+  writing.link.reply(writing.link.last, await replicaAnswer(writing.link.last, () => nothing(0)));
+  assert.equal((await writing.client.expect(reply)).errorCode, 4);
+  const copied = await boxes();
+  await copied.start("read");
+  const copyReply = { status: 0, errorCode: 0, failedEnvelopeIndex: 0n };
+  copied.link.reply(
+    copied.link.last,
+    padded(encodeCourierQueryReply({ kind: "copy", reply: copyReply })),
+  );
+  assert.equal((await copied.client.expect(reply)).errorCode, 4);
+});
+
+test("an answer that cannot be read is passed over, and the packet sent again (upstream: dropped)", async () => {
+  const { client, link, clock, faults, start } = await boxes();
+  await start("write");
+  link.reply(link.last, padded(Uint8Array.of(77, 1, 2)));
+  await turn();
+  assert.equal(faults.length, 1);
+  await clock.advance(20_000);
+  await until(() => link.packets.length === 2);
+  link.reply(link.last, courierAnswer(link.last));
+  assert.equal((await client.expect(reply)).errorCode, 0);
+});
+
+test("without an answer a packet is sent again 20 s after its planned round trip, for ever", async () => {
+  const { link, clock, start } = await boxes();
+  assert.equal(upstreamTiming.resendMs, 20_000);
+  link.etaMs = 700;
+  await start("write");
+  for (let sent = 1; sent < 6; sent++) {
+    await clock.advance(20_699);
+    assert.equal(link.packets.length, sent);
+    await clock.advance(1);
+    assert.equal(link.packets.length, sent + 1);
+  }
+  assert.equal(new Set(link.packets.map(({ surbId }) => hex(surbId!))).size, 6);
+});
+
+test("a packet that cannot leave is tried again after a second, and a send does not end it", async () => {
+  const { client, link, clock, start } = await boxes();
+  link.failure = noGateway;
+  const began = start("write").catch(() => {});
+  await clock.advance(5000);
+  assert.equal(link.packets.length, 0);
+  link.failure = null;
+  await clock.advance(1000);
+  assert.equal(link.packets.length, 1);
+  await began;
+  link.reply(link.last, courierAnswer(link.last));
+  assert.equal((await client.expect(reply)).errorCode, 0);
+});
+
+test("an answer to an earlier packet counts as well: slow is not lost", async () => {
+  const { client, link, clock, start } = await boxes();
+  await start("write");
+  const [first] = link.packets;
+  await clock.advance(20_100 * 5);
+  assert.equal(link.packets.length, 6);
+  link.reply(first!, courierAnswer(first!));
+  assert.equal((await client.expect(reply)).errorCode, 0);
+  await clock.advance(100_000);
+  assert.equal(link.packets.length, 6);
+});
+
+test("an answer that comes while the next packet waits for its tick makes that packet needless", async () => {
+  const { client, link, clock, daemon, start } = await boxes({ mixing: "realistic" });
+  const began = start("write");
+  while (link.packets.length === 0) await clock.advance(10);
+  await began;
+  const [first] = link.packets;
+  // The gateway goes away: resends wait, answers that were under way still come.
+  link.status(false);
+  await clock.advance(30_000);
+  link.reply(first!, courierAnswer(first!));
+  await until(() => client.responses.some(({ kind }) => kind === reply));
+  link.status(true);
+  await clock.advance(30_000);
+  assert.deepEqual([link.packets.length, daemon.load.operations], [1, 0]);
+});
+
+test("an answer that comes while nobody is connected is kept (upstream: lost, and the operation dead)", async () => {
+  const { client, connect, link, start, daemon, token } = await boxes();
+  const request = await start("write");
+  client.transport.destroy();
+  await turn();
+  link.reply(link.last, courierAnswer(link.last));
+  await turn();
+  assert.equal(daemon.load.operations, 0);
+  const again = connect();
+  assert.equal((await again.hello(token)).resumed, true);
+  const answer = await again.expect(reply);
+  assert.deepEqual([answer.queryId, answer.errorCode], [request.queryId, 0]);
+});
+
+test("an operation goes on while its application is away, and ends with its session", async () => {
+  const { client, link, start, daemon, clock } = await boxes();
+  await start("write");
+  client.transport.destroy();
+  await turn();
+  await clock.advance(100_000);
+  assert.equal(link.packets.length, 5);
+  await clock.advance(500_000);
+  assert.deepEqual([daemon.load.operations, daemon.load.sessions], [0, 0]);
+  const sent = link.packets.length;
+  await clock.advance(100_000);
+  assert.equal(link.packets.length, sent);
+});
+
+// Validation
+
+const invalid: [what: string, change: Partial<Start>][] = [
+  ["no query ID", { queryId: null }],
+  ["no envelope hash", { envelopeHash: null }],
+  ["an envelope hash of 31 bytes", { envelopeHash: new Uint8Array(31) }],
+  ["no ciphertext", { messageCiphertext: null }],
+  ["an empty ciphertext", { messageCiphertext: new Uint8Array(0) }],
+  ["no descriptor", { envelopeDescriptor: null }],
+  ["an empty descriptor", { envelopeDescriptor: new Uint8Array(0) }],
+  ["neither capability", { readCap: null }],
+  ["both capabilities", { writeCap: new Uint8Array(168) }],
+  ["a read capability of another length", { readCap: new Uint8Array(135) }],
+];
+for (const [what, change] of invalid) {
+  test(`a start is refused with 3, without a courier, for ${what}`, async () => {
+    const { client, link, start } = await boxes();
+    await start("read", change);
+    const answer = await client.expect(reply);
+    assert.deepEqual([answer.errorCode, answer.courierIdentityHash], [3, null]);
+    assert.equal(link.packets.length, 0);
+  });
+}
+
+test("a ciphertext above U is refused with 4", async () => {
+  const { client, link, start } = await boxes();
+  await start("write", { messageCiphertext: new Uint8Array(601) });
+  assert.equal((await client.expect(reply)).errorCode, 4);
+  assert.equal(link.packets.length, 0);
+});
+
+test("without a document a start is refused with 4", async () => {
+  const { client, link, keys, clock } = await boxes();
+  link.current += 5;
+  client.send({
+    kind: "startResendingEncryptedMessage",
+    queryId: freshId(),
+    readCap: keys.readCap,
+    writeCap: null,
+    messageBoxIndex: keys.firstMessageIndex,
+    replyIndex: null,
+    envelopeDescriptor: Uint8Array.of(1),
+    messageCiphertext: Uint8Array.of(1),
+    envelopeHash: new Uint8Array(32),
+    noRetryOnBoxIdNotFound: false,
+    noIdempotentBoxAlreadyExists: false,
+  });
+  await clock.advance(10_000);
+  assert.equal((await client.expect(reply)).errorCode, 4);
+});
+
+// Cancels
+
+const cancel = (envelopeHash: Uint8Array<ArrayBuffer> | null) =>
+  ({ kind: "cancelResendingEncryptedMessage", queryId: freshId(), envelopeHash }) as const;
+
+test("a cancel answers the start with 24, then itself with 0, and nothing is sent any more", async () => {
+  const { client, link, clock, daemon, start } = await boxes();
+  const request = await start("read");
+  const asked = cancel(request.envelopeHash);
+  client.send(asked);
+  const started = await client.expect(reply);
+  assert.deepEqual([started.queryId, started.errorCode], [request.queryId, 24]);
+  assert.notEqual(started.courierIdentityHash, null);
+  assert.deepEqual(await client.expect("cancelResendingEncryptedMessageReply"), {
+    kind: "cancelResendingEncryptedMessageReply",
+    queryId: asked.queryId,
+    errorCode: 0,
+  });
+  const sent = link.packets.length;
+  link.reply(link.last, courierAnswer(link.last));
+  await clock.advance(100_000);
+  assert.deepEqual(
+    [link.packets.length, client.responses.length, daemon.load.operations],
+    [sent, 0, 0],
+  );
+});
+
+test("a cancel of something unknown succeeds; one without a hash of 32 bytes or query ID is 3", async () => {
+  const { client } = await boxes();
+  client.send(cancel(new Uint8Array(32).fill(9)));
+  assert.equal((await client.expect("cancelResendingEncryptedMessageReply")).errorCode, 0);
+  for (const hash of [null, new Uint8Array(31), new Uint8Array(33)]) {
+    client.send(cancel(hash));
+    assert.equal((await client.expect("cancelResendingEncryptedMessageReply")).errorCode, 3);
+  }
+  client.send({ ...cancel(new Uint8Array(32)), queryId: null });
+  assert.equal((await client.expect("cancelResendingEncryptedMessageReply")).errorCode, 3);
+  client.send({ kind: "cancelResendingCopyCommand", queryId: freshId(), writeCapHash: null });
+  assert.equal((await client.expect("cancelResendingCopyCommandReply")).errorCode, 3);
+});
+
+test("a cancel sticks while an operation follows up and while it waits to be sent again", async () => {
+  for (const acknowledged of [true, false]) {
+    const { client, link, clock, start } = await boxes();
+    const request = await start("read");
+    if (acknowledged) {
+      link.reply(link.last, courierAnswer(link.last));
+      await until(() => link.packets.length === 2);
+    } else {
+      await clock.advance(10_000);
+    }
+    client.send(cancel(request.envelopeHash));
+    assert.equal((await client.expect(reply)).errorCode, 24);
+    await client.expect("cancelResendingEncryptedMessageReply");
+    const sent = link.packets.length;
+    await clock.advance(100_000);
+    assert.equal(link.packets.length, sent);
+  }
+});
+
+test("a cancel finds an operation whose first packet still waits for its turn", async () => {
+  const { client, link, clock, keys } = await boxes();
+  link.status(false);
+  await client.expect("connectionStatusEvent");
+  const hash = new Uint8Array(32).fill(8);
+  client.send(
+    {
+      kind: "startResendingEncryptedMessage",
+      queryId: freshId(),
+      readCap: keys.readCap,
+      writeCap: null,
+      messageBoxIndex: keys.firstMessageIndex,
+      replyIndex: null,
+      envelopeDescriptor: Uint8Array.of(1),
+      messageCiphertext: Uint8Array.of(1),
+      envelopeHash: hash,
+      noRetryOnBoxIdNotFound: false,
+      noIdempotentBoxAlreadyExists: false,
+    },
+    cancel(hash),
+  );
+  assert.equal((await client.expect(reply)).errorCode, 24);
+  await client.expect("cancelResendingEncryptedMessageReply");
+  link.status(true);
+  await clock.advance(100_000);
+  assert.equal(link.packets.length, 0);
+});
+
+test("two starts of one envelope are two operations, and one cancel ends both (upstream: one is lost)", async () => {
+  const { client, link, daemon, start } = await boxes();
+  const first = await start("read");
+  client.send({ ...first, queryId: freshId() });
+  await until(() => link.packets.length === 2);
+  assert.equal(daemon.load.operations, 2);
+  client.send(cancel(first.envelopeHash));
+  const answers = [await client.expect(reply), await client.expect(reply)];
+  assert.deepEqual(
+    answers.map(({ errorCode }) => errorCode),
+    [24, 24],
+  );
+  assert.notDeepEqual(answers[0]!.queryId, answers[1]!.queryId);
+  await client.expect("cancelResendingEncryptedMessageReply");
+});
+
+test("nobody cancels what another application started (upstream: anybody can)", async () => {
+  const { connect, client, link, start } = await boxes();
+  const request = await start("write");
+  const other = connect();
+  await other.hello(freshId());
+  other.send(cancel(request.envelopeHash));
+  assert.equal((await other.expect("cancelResendingEncryptedMessageReply")).errorCode, 0);
+  await turn();
+  assert.deepEqual(client.responses, []);
+  link.reply(link.last, courierAnswer(link.last));
+  assert.equal((await client.expect(reply)).errorCode, 0);
+});
+
+// Copy commands
+
+const copyReply = "startResendingCopyCommandReply";
+const copyAnswer = (status: number, errorCode = 0, failedEnvelopeIndex = 0n) =>
+  padded(
+    encodeCourierQueryReply({ kind: "copy", reply: { status, errorCode, failedEnvelopeIndex } }),
+  );
+
+async function copying(fields: Partial<DaemonRequest<"startResendingCopyCommand">> = {}) {
+  const made = await boxes();
+  const request: DaemonRequest<"startResendingCopyCommand"> = {
+    kind: "startResendingCopyCommand",
+    queryId: freshId(),
+    writeCap: made.keys.writeCap,
+    courierIdentityHash: null,
+    courierQueueId: null,
+    ...fields,
+  };
+  made.client.send(request);
+  await until(() => made.link.packets.length > 0 || made.client.responses.length > 0);
+  return { ...made, request };
+}
+
+test("a copy command is sent with its capability, and asked about every 5 s while in progress", async () => {
+  const { client, link, clock, keys } = await copying();
+  assert.equal(upstreamTiming.copyPollMs, 5000);
+  assert.deepEqual(decodeCourierQuery(link.last.payload), {
+    kind: "copy",
+    writeCap: keys.writeCap,
+  });
+  for (let polls = 1; polls < 5; polls++) {
+    link.reply(link.last, copyAnswer(1));
+    await turn();
+    await clock.advance(4999);
+    assert.equal(link.packets.length, polls);
+    await clock.advance(1);
+    assert.equal(link.packets.length, polls + 1);
+  }
+  link.reply(link.last, copyAnswer(0));
+  const answer = await client.expect(copyReply);
+  assert.deepEqual(
+    [answer.errorCode, answer.replicaErrorCode, answer.failedEnvelopeIndex],
+    [0, null, null],
+  );
+});
+
+test("a copy that got no answer is asked about again after 20 s", async () => {
+  const { link, clock } = await copying();
+  await clock.advance(20_099);
+  assert.equal(link.packets.length, 1);
+  await clock.advance(1);
+  assert.equal(link.packets.length, 2);
+});
+
+test("a copy that failed is 26 with the replica's code and the place; an unknown status is 4", async () => {
+  const failed = await copying();
+  failed.link.reply(failed.link.last, copyAnswer(2, 10, 3n));
+  const answer = await failed.client.expect(copyReply);
+  assert.deepEqual(
+    [answer.errorCode, answer.replicaErrorCode, answer.failedEnvelopeIndex],
+    [26, 10, 3n],
+  );
+  const silent = await copying();
+  silent.link.reply(silent.link.last, copyAnswer(2));
+  const without = await silent.client.expect(copyReply);
+  assert.deepEqual([without.errorCode, without.replicaErrorCode], [26, null]);
+  const unknown = await copying();
+  unknown.link.reply(unknown.link.last, copyAnswer(7));
+  assert.equal((await unknown.client.expect(copyReply)).errorCode, 4);
+  const crossed = await copying();
+  const ack = {
+    envelopeHash: new Uint8Array(32),
+    replyIndex: 0,
+    replyType: "ack",
+    payload: new Uint8Array(0),
+    errorCode: 0,
+  } as const;
+  crossed.link.reply(
+    crossed.link.last,
+    padded(encodeCourierQueryReply({ kind: "envelope", reply: ack })),
+  );
+  assert.equal((await crossed.client.expect(copyReply)).errorCode, 4);
+});
+
+test("a copy command is cancelled by the hash of its capability, between polls too", async () => {
+  const { client, link, clock, keys, request } = await copying();
+  link.reply(link.last, copyAnswer(1));
+  await turn();
+  const writeCapHash = Uint8Array.from(blake2b(keys.writeCap!, { dkLen: 32 }));
+  // The other kind of cancel does not find it (upstream: replies of the wrong kind).
+  client.send({
+    kind: "cancelResendingEncryptedMessage",
+    queryId: freshId(),
+    envelopeHash: writeCapHash,
+  });
+  await client.expect("cancelResendingEncryptedMessageReply");
+  client.send({ kind: "cancelResendingCopyCommand", queryId: freshId(), writeCapHash });
+  const answer = await client.expect(copyReply);
+  assert.deepEqual([answer.queryId, answer.errorCode], [request.queryId, 24]);
+  assert.equal((await client.expect("cancelResendingCopyCommandReply")).errorCode, 0);
+  await clock.advance(100_000);
+  assert.equal(link.packets.length, 1);
+});
+
+test("a copy command goes to the courier that is named; half a name is refused (upstream: ignored)", async () => {
+  const node = new Uint8Array(32).fill(6);
+  const queue = utf8("courier");
+  const named = await copying({ courierIdentityHash: node, courierQueueId: queue });
+  assert.deepEqual([named.link.last.destination, named.link.last.recipient], [node, queue]);
+  const halves: Partial<DaemonRequest<"startResendingCopyCommand">>[] = [
+    { courierIdentityHash: node },
+    { courierQueueId: queue },
+    { courierIdentityHash: node.slice(1), courierQueueId: queue },
+    { courierIdentityHash: node, courierQueueId: new Uint8Array(33) },
+    { writeCap: null },
+    { writeCap: new Uint8Array(167) },
+    { queryId: null },
+  ];
+  for (const fields of halves) {
+    const { client, link } = await copying(fields);
+    assert.equal((await client.expect(copyReply)).errorCode, 3);
+    assert.equal(link.packets.length, 0);
+  }
+});
+
+test("couriers are chosen anew for every operation", async () => {
+  const { link, start, client } = await boxes();
+  const chosen = new Set<string>();
+  for (let i = 0; i < 40 && chosen.size < 2; i++) {
+    await start("write");
+    chosen.add(hex(link.last.destination));
+    link.reply(link.last, courierAnswer(link.last));
+    await client.expect(reply);
+  }
+  assert.equal(chosen.size, 2);
+});
+
+// Local requests that build
+
+test("what would not fit into one reply is refused before the work (upstream: breaks its client)", async () => {
+  const { client, keys } = await boxes();
+  const place = { destWriteCap: keys.writeCap, destStartIndex: keys.firstMessageIndex };
+  const flags = { isStart: true, isLast: true };
+  for (const maxCount of [0xffff_ffff, 70_000]) {
+    client.send({
+      kind: "createCourierEnvelopesFromTombstoneRange",
+      queryId: freshId(),
+      ...place,
+      ...flags,
+      maxCount,
+      buffer: null,
+    });
+    const range = await client.expect("createCourierEnvelopesFromTombstoneRangeReply");
+    assert.deepEqual([range.errorCode, range.envelopes], [3, null]);
+  }
+  const payload = new Uint8Array(10 * 1024 * 1024);
+  const one = { payload, writeCap: keys.writeCap, startIndex: keys.firstMessageIndex };
+  client.send({
+    kind: "createCourierEnvelopesFromMultiPayload",
+    queryId: freshId(),
+    ...flags,
+    destinations: [one, one, one],
+    buffer: null,
+  });
+  assert.equal((await client.expect("createCourierEnvelopesFromMultiPayloadReply")).errorCode, 3);
+  client.send({
+    kind: "createCourierEnvelopesFromPayload",
+    queryId: freshId(),
+    ...place,
+    ...flags,
+    payload: new Uint8Array(10 * 1024 * 1024 + 1),
+  });
+  assert.equal((await client.expect("createCourierEnvelopesFromPayloadReply")).errorCode, 3);
+});

@@ -19,6 +19,7 @@ import {
   checkUnixPath,
   formatAddress,
   formatHostPort,
+  parseAddress,
   parseHostPort,
   parseWsUrl,
 } from "./address.js";
@@ -215,6 +216,15 @@ export class DialConfig {
     }
     const { network } = address;
     return new DialConfig({ tcp: { address: formatHostPort(address), network } });
+  }
+
+  /**
+   * The way to an address as people write it: `unix:PATH`, `unix:@NAME`, `tcp:HOST:PORT` or
+   * `ws://HOST:PORT`; a token only makes sense with a WebSocket.
+   * @throws ConfigError
+   */
+  static parse(address: string, token?: string): DialConfig {
+    return DialConfig.fromAddress(parseAddress(address), token);
   }
 
   /** From a `[Dial]` table. @throws ConfigError naming the table and what is wrong in it. */

@@ -1,49 +1,100 @@
 /** `katz daemon`: the embedded network in the foreground. */
-import { ConfigError } from "katzenpost-thinclient";
 import { DevDaemon } from "katzenpost-thinclient/daemon";
-import { report } from "../failure.js";
-import { Terminal } from "../terminal.js";
+import { USUAL_TCP_ADDRESS } from "../find-daemon.js";
+import { aborted } from "../interrupt.js";
+import type { Output, OutputFlags } from "../output.js";
+import { runCommand } from "../run.js";
+import { duration } from "../terminal.js";
+import { counted } from "../text.js";
+import { writeConfigFile } from "../write-config.js";
 
 /** Flags of the command. */
-export interface DaemonFlags {
+export interface DaemonFlags extends OutputFlags {
   readonly listen?: readonly string[];
-  readonly epoch?: string;
+  readonly writeConfig?: string;
+  /** Length of an epoch in milliseconds. */
+  readonly epoch?: number;
   readonly realistic: boolean;
+  readonly couriers?: number;
+  readonly replicas?: number;
   readonly seed?: string;
   readonly nike: "x25519" | "CTIDH1024-X25519";
 }
 
-const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-
-function parseDuration(text: string): number {
-  const match = /^(\d+)(ms|s|m|h)$/.exec(text);
-  if (!match) throw new ConfigError(`--epoch must be a time like 20m or 30s, got "${text}"`);
-  return Number(match[1]) * unitMs[match[2]!]!;
-}
+/** How often the status line and the epoch are looked at, in milliseconds. */
+const WATCH_MS = 500;
 
 /** Runs until SIGINT or SIGTERM. */
-export async function daemon(flags: DaemonFlags): Promise<void> {
-  const errors = new Terminal(process.stderr);
-  const terminal = new Terminal(process.stdout);
-  const stopped = new Promise<void>((resolve) => {
-    process.once("SIGINT", resolve);
-    process.once("SIGTERM", resolve);
-  });
-  try {
-    const listen = flags.listen ?? [];
-    if (listen.length === 0) {
-      throw new ConfigError("--listen is missing, e.g. --listen tcp:127.0.0.1:64331");
-    }
+export function daemon(flags: DaemonFlags): Promise<void> {
+  return runCommand(flags, async ({ output, signal }) => {
+    const stopped = aborted(signal);
+    const { listen = [], epoch: epochMs, couriers, replicas, seed, nike } = flags;
     await using running = await DevDaemon.start({
-      listen,
+      listen: listen.length > 0 ? listen : USUAL_TCP_ADDRESS,
       mixing: flags.realistic ? "realistic" : "instant",
-      nike: flags.nike,
-      ...(flags.epoch === undefined ? {} : { epochMs: parseDuration(flags.epoch) }),
-      ...(flags.seed === undefined ? {} : { seed: flags.seed }),
+      nike,
+      epochMs: epochMs === undefined ? undefined : Math.round(epochMs),
+      couriers,
+      replicas,
+      seed,
+      onFault: (error) => log(output, { type: "fault", message: error.message }),
     });
-    terminal.line(`listening on ${running.addresses.join(" ")} (no anonymity: embedded network)`);
-    await stopped;
-  } catch (error) {
-    process.exitCode = report(errors, error);
-  }
+    const config = flags.writeConfig ?? null;
+    if (config !== null) await writeConfigFile(config, running.config().dial);
+    announce(output, running, config);
+    const watch = watchNetwork(output, running);
+    try {
+      await stopped;
+    } finally {
+      clearInterval(watch);
+      output.clearStatus();
+    }
+    log(output, { type: "stopping" });
+  });
+}
+
+/** The line that says that clients may come; programs read it. */
+function announce(output: Output, running: DevDaemon, config: string | null): void {
+  const { addresses, network } = running;
+  const { periodMs } = network.epoch();
+  output.result(`listening on ${addresses.join(" ")} (no anonymity: embedded network)`, {
+    type: "listening",
+    time: new Date(),
+    addresses,
+    anonymity: false,
+    mixing: network.describe().mixing,
+    epochMs: periodMs,
+    couriers: running.storage.couriers.length,
+    replicas: running.storage.replicas.length,
+    config,
+    pid: process.pid,
+  });
+  if (config !== null) output.remark(`wrote ${config}`);
+}
+
+/** Logs each epoch, and on a terminal keeps a line up to date. */
+function watchNetwork(output: Output, running: DevDaemon): NodeJS.Timeout {
+  let known = -1;
+  return setInterval(() => {
+    const { epoch, traffic, online } = running.network.describe();
+    if (epoch.current !== known) {
+      known = epoch.current;
+      log(output, { type: "epoch", epoch: known, leftMs: epoch.leftMs });
+    }
+    const { connections, operations } = running.daemon.load;
+    const parts = [
+      `epoch ${epoch.current}, ${duration(epoch.leftMs)} left`,
+      counted(connections, "client"),
+      `${counted(operations, "operation")} under way`,
+      `${counted(traffic.sent, "packet")} sent, ${traffic.lost} lost`,
+    ];
+    if (!online) parts.push("network offline");
+    output.status(parts.join(" · "));
+  }, WATCH_MS);
+}
+
+function log(output: Output, event: { readonly type: string } & Record<string, unknown>): void {
+  const { type, ...rest } = event;
+  if (type === "fault") output.remark(`katz: ${String(event["message"])}`);
+  output.record({ type, time: new Date(), ...rest });
 }

@@ -4,25 +4,27 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ThinClient, isThinClientError, utf8 } from "katzenpost-thinclient";
 import { DevDaemon } from "katzenpost-thinclient/daemon";
-import { report } from "../failure.js";
-import { Terminal, bar, duration } from "../terminal.js";
+import { aborted } from "../interrupt.js";
+import { runCommand } from "../run.js";
+import { type Terminal, bar, duration } from "../terminal.js";
+import { wrap } from "../text.js";
 import { showBoxes } from "./tour-boxes.js";
 import { showNetwork } from "./tour-network.js";
 
 const PINGS = 5;
 
 /** Runs the tour; the exit code is 0 when all of it worked. */
-export async function tour(): Promise<void> {
-  const terminal = new Terminal(process.stdout);
-  const folder = await mkdtemp(join(tmpdir(), "katz-tour-"));
-  try {
-    await run(terminal, join(folder, "katz.sock"));
-  } catch (error) {
-    terminal.clearStatus();
-    process.exitCode = report(new Terminal(process.stderr), error);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+export function tour(): Promise<void> {
+  return runCommand({ json: false, quiet: false }, async ({ output, signal }) => {
+    const folder = await mkdtemp(join(tmpdir(), "katz-tour-"));
+    try {
+      const interrupted = aborted(signal).then(() => signal.throwIfAborted());
+      await Promise.race([run(output.terminal, join(folder, "katz.sock")), interrupted]);
+    } finally {
+      output.terminal.clearStatus();
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
 }
 
 async function run(terminal: Terminal, socket: string): Promise<void> {
@@ -80,18 +82,4 @@ async function showFailure(terminal: Terminal, client: ThinClient): Promise<void
     return;
   }
   throw new Error("a message to a node that does not exist was sent");
-}
-
-/** Breaks a text into lines of at most `width` characters. */
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    if (line !== "" && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = "";
-    }
-    line += line === "" ? word : ` ${word}`;
-  }
-  return [...lines, line];
 }

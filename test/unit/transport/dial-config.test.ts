@@ -180,6 +180,7 @@ test("an address becomes a way to it", () => {
   const texts = ["unix:/x", "unix:@kp", "tcp:a:1", "tcp6:[::1]:1", "ws://a:1", "wss://a:1/b"];
   for (const text of texts) {
     assert.equal(String(DialConfig.fromAddress(parseAddress(text))), text);
+    assert.equal(String(DialConfig.parse(text)), text);
   }
   assert.equal(DialConfig.fromAddress(parseAddress("ws://a"), secret).ws?.token, secret);
   assert.throws(() => DialConfig.fromAddress(parseAddress("tcp:a:1"), secret), {

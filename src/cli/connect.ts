@@ -1,0 +1,90 @@
+/** A client for a command: found, connected, and stopped when the command is over. */
+import {
+  type CallOptions,
+  ConnectError,
+  type ReconnectOptions,
+  ThinClient,
+  hasCode,
+} from "katzenpost-thinclient";
+import {
+  type DaemonPlace,
+  type DaemonPlaceFlags,
+  daemonPlaces,
+  noDaemonAdvice,
+} from "./find-daemon.js";
+import type { OutputFlags } from "./output.js";
+import { type Run, runCommand } from "./run.js";
+
+/** The flags of every command that talks to a daemon. */
+export interface ClientFlags extends DaemonPlaceFlags, OutputFlags {
+  /** Longest wait for each answer, in milliseconds. */
+  readonly timeout?: number | undefined;
+}
+
+/** What such a command works with. */
+export interface ClientRun extends Run {
+  readonly client: ThinClient;
+  /** Where the daemon was found. */
+  readonly place: DaemonPlace;
+  /** For every call that waits: ends with the command, and after `--timeout`. */
+  readonly call: CallOptions;
+}
+
+/** How a command wants its client. */
+export interface ConnectOptions {
+  /** Whether the daemon must be connected to the mixnet; true unless given. */
+  readonly online?: boolean | undefined;
+  /** How to come back after a loss; not at all unless given: a command then fails. */
+  readonly reconnect?: ReconnectOptions | undefined;
+  /** Sees the client before it connects, so that it hears the handshake's events. */
+  readonly prepare?: ((client: ThinClient) => void) | undefined;
+}
+
+/** How long to wait for the daemon to reach the mixnet when nobody says. */
+const ONLINE_TIMEOUT_MS = 30_000;
+
+/** Runs a command's work with a connected client. */
+export function withClient(
+  flags: ClientFlags,
+  work: (run: ClientRun) => Promise<void>,
+  options: ConnectOptions = {},
+): Promise<void> {
+  return runCommand(flags, async (run) => {
+    const { signal, output } = run;
+    const call = { signal, timeoutMs: flags.timeout };
+    const { client, place } = await connect(await daemonPlaces(flags), call, options);
+    try {
+      if ((options.online ?? true) && !client.isConnected()) {
+        output.status("waiting for the daemon to reach the mixnet …");
+        await client.waitUntilOnline({ signal, timeoutMs: flags.timeout ?? ONLINE_TIMEOUT_MS });
+        output.clearStatus();
+      }
+      await work({ ...run, client, place, call });
+    } finally {
+      await client.stop();
+    }
+  });
+}
+
+/**
+ * Connects to the first place where a daemon answers.
+ * @throws ConnectError when there is none; what connecting to a place that was told throws.
+ */
+export async function connect(
+  places: readonly DaemonPlace[],
+  call: CallOptions,
+  options: ConnectOptions = {},
+): Promise<{ readonly client: ThinClient; readonly place: DaemonPlace }> {
+  for (const place of places) {
+    const client = new ThinClient({ dial: place.dial }, { reconnect: options.reconnect ?? false });
+    options.prepare?.(client);
+    try {
+      await client.start(call);
+      return { client, place };
+    } catch (error) {
+      await client.stop();
+      if (place.isTold || !hasCode(error, "ERR_CONNECT")) throw error;
+    }
+  }
+  throw new ConnectError(noDaemonAdvice(places));
+}

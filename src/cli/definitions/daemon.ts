@@ -1,0 +1,84 @@
+import { buildCommand } from "@stricli/core";
+import { described, outputFlags, parseCount, parseTime, proposeAddresses } from "../flags.js";
+
+/** `katz daemon`. */
+export const daemon = buildCommand({
+  loader: async () => (await import("../commands/daemon.js")).daemon,
+  parameters: {
+    flags: {
+      listen: {
+        kind: "parsed",
+        parse: String,
+        proposeCompletions: proposeAddresses,
+        variadic: true,
+        optional: true,
+        placeholder: "ADDR",
+        brief: "unix:PATH, unix:@NAME, tcp:HOST:PORT, ws://HOST:PORT",
+      },
+      writeConfig: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        placeholder: "FILE",
+        brief: "Write a thinclient.toml for the first address",
+      },
+      epoch: {
+        kind: "parsed",
+        parse: parseTime,
+        optional: true,
+        placeholder: "TIME",
+        brief: "Length of an epoch, at least 1s (20m)",
+      },
+      realistic: {
+        kind: "boolean",
+        default: false,
+        withNegated: false,
+        brief: "Delays and rates of a development network",
+      },
+      couriers: {
+        kind: "parsed",
+        parse: parseCount(1, 100),
+        optional: true,
+        placeholder: "N",
+        brief: "Service nodes, each with a courier (3)",
+      },
+      replicas: {
+        kind: "parsed",
+        parse: parseCount(1, 256),
+        optional: true,
+        placeholder: "N",
+        brief: "Storage replicas (5)",
+      },
+      seed: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        placeholder: "TEXT",
+        brief: "Same seed, same keys and topology",
+      },
+      nike: {
+        kind: "enum",
+        values: ["x25519", "CTIDH1024-X25519"],
+        default: "x25519",
+        placeholder: "NAME",
+        brief: "x25519 or CTIDH1024-X25519",
+      },
+      ...outputFlags,
+    },
+  },
+  docs: {
+    brief: "Run an embedded network with a daemon in the foreground",
+    fullDescription: described(
+      "Runs daemon, mixes, couriers, storage replicas and directory authorities in one\n" +
+        "process, behind the real thin-client protocol. It gives no anonymity: it is for\n" +
+        "development. Prints one line when it listens; Ctrl-C ends it. Without --listen\n" +
+        "it listens on tcp:127.0.0.1:64331, where clients look for it.",
+      [
+        "katz daemon",
+        "katz daemon --listen unix:/tmp/katz.sock --write-config thinclient.toml",
+        "katz daemon --listen tcp:127.0.0.1:0 --listen unix:@katz --epoch 2m",
+        "katz daemon --realistic --seed demo --json",
+      ],
+    ),
+  },
+});

@@ -1,0 +1,105 @@
+/** Where the daemon is: told on the command line, in the environment, in a file, or found. */
+import { existsSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { Config, ConfigError, DialConfig } from "katzenpost-thinclient";
+import { UsageError } from "./failure.js";
+
+/** The flags that say where the daemon is. */
+export interface DaemonPlaceFlags {
+  readonly config?: string | undefined;
+  readonly address?: string | undefined;
+}
+
+/** A place where a daemon may be. */
+export interface DaemonPlace {
+  /** Who says so, e.g. `--address` or `the usual place`. */
+  readonly source: string;
+  readonly dial: DialConfig;
+  /** The address, as `--address` takes it. */
+  readonly address: string;
+  /** Whether somebody said so: then no other place is tried. */
+  readonly isTold: boolean;
+}
+
+/** The environment variable that names a configuration file, or an address. */
+export const ENVIRONMENT_VARIABLE = "KATZENPOST_THINCLIENT";
+
+/** Where `katz daemon` listens, and clients look, when nobody says anything else. */
+export const USUAL_TCP_ADDRESS = "tcp:127.0.0.1:64331";
+
+/** Where `katz` looks for a configuration file, under the user's folder for configuration. */
+export function userConfigPath(env: NodeJS.ProcessEnv): string {
+  const base = env["XDG_CONFIG_HOME"] || join(env["HOME"] || homedir(), ".config");
+  return join(base, "katzenpost", "thinclient.toml");
+}
+
+/**
+ * The places to try, in order: one when somebody said where the daemon is, else the usual ones.
+ * @throws UsageError, ConfigError when what was said cannot be used.
+ */
+export async function daemonPlaces(
+  flags: DaemonPlaceFlags,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<readonly DaemonPlace[]> {
+  if (flags.address !== undefined && flags.config !== undefined) {
+    throw new UsageError("--address and --config both say where the daemon is; give one of them");
+  }
+  if (flags.address !== undefined) return [told("--address", DialConfig.parse(flags.address))];
+  if (flags.config !== undefined) return [await fromFile("--config", flags.config)];
+  const variable = env[ENVIRONMENT_VARIABLE];
+  if (variable) {
+    if (/^(unix|tcp[46]?|wss?):/.test(variable)) {
+      return [told(ENVIRONMENT_VARIABLE, DialConfig.parse(variable))];
+    }
+    return [await fromFile(ENVIRONMENT_VARIABLE, variable)];
+  }
+  const path = userConfigPath(env);
+  if (existsSync(path)) return [await fromFile("the user's configuration", path)];
+  return usualAddresses(env).map((address) => ({
+    source: "the usual place",
+    dial: DialConfig.parse(address),
+    address,
+    isTold: false,
+  }));
+}
+
+/** What to do when no daemon was found anywhere. */
+export function noDaemonAdvice(places: readonly DaemonPlace[], env = process.env): string {
+  const tried = places.map((place) => place.address).join(", ");
+  return (
+    `no daemon found: there is no ${userConfigPath(env)}, and nothing answers at ${tried}.\n` +
+    `Start a network for development with: katz daemon\n` +
+    `or say where your daemon is: --address ADDR, --config FILE, or ${ENVIRONMENT_VARIABLE}=FILE`
+  );
+}
+
+function told(source: string, dial: DialConfig): DaemonPlace {
+  return { source, dial, address: addressOf(dial), isTold: true };
+}
+
+async function fromFile(source: string, path: string): Promise<DaemonPlace> {
+  try {
+    return told(`${source} (${path})`, (await Config.load(path)).dial);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    throw new ConfigError(`${source}: ${error.message}`, { cause: error });
+  }
+}
+
+function addressOf(dial: DialConfig): string {
+  return dial.resolve().toString();
+}
+
+/** Sockets that exist, and the port that daemons listen on unless told otherwise. */
+function usualAddresses(env: NodeJS.ProcessEnv): string[] {
+  const folders = [env["XDG_RUNTIME_DIR"], "/run", "/var/run"].filter((folder) => folder);
+  const sockets = folders
+    .flatMap((folder) =>
+      ["kpclientd.sock", "thinclient.sock"].map((name) => join(folder!, "katzenpost", name)),
+    )
+    .filter((path) => existsSync(path))
+    .map((path) => `unix:${path}`);
+  const abstract = process.platform === "linux" ? ["unix:@katzenpost"] : [];
+  return [...sockets, ...abstract, USUAL_TCP_ADDRESS];
+}

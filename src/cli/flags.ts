@@ -1,0 +1,79 @@
+/** Flags that several commands have, and what their values may be. Loaded at every start: small. */
+
+const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/**
+ * A time in milliseconds: a number with `ms`, `s`, `m` or `h`; without a unit, seconds.
+ * @throws Error for anything else, and for 0.
+ */
+export function parseTime(text: string): number {
+  const match = /^(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h)?$/.exec(text);
+  const ms = match ? Number(match[1]) * unitMs[match[2] ?? "s"]! : 0;
+  if (!(ms > 0)) throw new Error("must be a time above 0, like 500ms, 2s, 20m or 1h");
+  return ms;
+}
+
+/** A whole number from `least` to `most`. */
+export function parseCount(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : -1;
+    if (value < least || value > most) {
+      const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : "";
+      throw new Error(`must be a whole number ${range || `from ${least} to ${most}`}`);
+    }
+    return value;
+  };
+}
+
+/** The beginnings of addresses, for completion. */
+export function proposeAddresses(partial: string): string[] {
+  return ["unix:", "unix:@", "tcp:127.0.0.1:64331", "ws://127.0.0.1:"].filter((address) =>
+    address.startsWith(partial),
+  );
+}
+
+/** Flags about how to print, for every command. */
+export const outputFlags = {
+  json: { kind: "boolean", default: false, withNegated: false, brief: "One JSON object a line" },
+  quiet: {
+    kind: "boolean",
+    default: false,
+    withNegated: false,
+    brief: "Results only, no remarks and no progress",
+  },
+} as const;
+
+/** Flags of every command that talks to a daemon. */
+export const clientFlags = {
+  config: {
+    kind: "parsed",
+    parse: String,
+    optional: true,
+    placeholder: "FILE",
+    brief: "Configuration, a thinclient.toml",
+  },
+  address: {
+    kind: "parsed",
+    parse: String,
+    proposeCompletions: proposeAddresses,
+    optional: true,
+    placeholder: "ADDR",
+    brief: "Daemon: unix:PATH, unix:@NAME, tcp:HOST:PORT, ws://…",
+  },
+  timeout: {
+    kind: "parsed",
+    parse: parseTime,
+    optional: true,
+    placeholder: "TIME",
+    brief: "Longest wait for each answer, e.g. 500ms, 30s, 2m",
+  },
+  ...outputFlags,
+} as const;
+
+/** Text, and examples under it, for a command's `fullDescription`. */
+export function described(text: string, examples: readonly string[]): string {
+  return `${text}${EXAMPLES}${examples.join("\n")}`;
+}
+
+/** What stands between a description and its examples. */
+export const EXAMPLES = "\n\nEXAMPLES\n";

@@ -1,0 +1,136 @@
+/** `--help` and `--version`, on every command; help fits a terminal of 80 columns. */
+import type { Command, CommandContext, RouteMap, StricliIntegration } from "@stricli/core";
+import { EXAMPLES } from "./flags.js";
+import { table, wrap } from "./text.js";
+
+const WIDTH = 80;
+
+/** Commands under a heading, in the order in which help lists them. */
+export type CommandGroups = Readonly<Record<string, readonly string[]>>;
+
+type Target = Command<CommandContext> | RouteMap<CommandContext>;
+type FlagRow = readonly [alias: string, flag: string, brief: string];
+
+/** `--help`: the commands in groups, or one command with its flags and examples. */
+export function helpIntegration(groups: CommandGroups): StricliIntegration<CommandContext> {
+  return {
+    flag: {
+      brief: "Show this help",
+      aliases: ["h"],
+      global: true,
+      complete: true,
+      defaultForRouteMap: true,
+      run(_app, { result, ansiColorByStream }) {
+        const bold = (text: string): string =>
+          ansiColorByStream.stdout ? `\x1b[1m${text}\x1b[22m` : text;
+        const target = result.target as Target;
+        const lines =
+          "getAllEntries" in target
+            ? rootHelp(target, groups, bold)
+            : commandHelp(target, result.prefix, bold);
+        this.process.stdout.write(`${lines.join("\n")}\n`);
+      },
+    },
+  };
+}
+
+/** `--version`. */
+export function versionIntegration(version: string): StricliIntegration<CommandContext> {
+  return {
+    flag: {
+      brief: "Show the version",
+      global: true,
+      complete: true,
+      run() {
+        this.process.stdout.write(`${version}\n`);
+      },
+    },
+  };
+}
+
+const helpRows: readonly FlagRow[] = [
+  ["-h", "--help", "Show this help"],
+  ["", "--version", "Show the version"],
+];
+
+function rootHelp(
+  root: RouteMap<CommandContext>,
+  groups: CommandGroups,
+  bold: (text: string) => string,
+): string[] {
+  const briefs = new Map(
+    root
+      .getAllEntries()
+      .filter((entry) => !entry.hidden)
+      .map((entry) => [entry.name.original, entry.target.brief] as const),
+  );
+  const widest = Math.max(...[...briefs.keys()].map((name) => name.length));
+  const lines = [root.brief, "", bold("USAGE"), "  katz COMMAND [FLAGS]"];
+  for (const [heading, names] of Object.entries(groups)) {
+    lines.push("", bold(heading));
+    for (const name of names) {
+      const brief = wrap(briefs.get(name) ?? "", WIDTH - widest - 4);
+      for (const [i, part] of brief.entries()) {
+        lines.push(`  ${(i === 0 ? name : "").padEnd(widest)}  ${part}`);
+      }
+    }
+  }
+  lines.push("", "`katz COMMAND --help` says more. Networks started here give no anonymity.");
+  return lines;
+}
+
+function commandHelp(
+  { parameters, brief, fullDescription }: Command<CommandContext>,
+  prefix: readonly string[],
+  bold: (text: string) => string,
+): string[] {
+  const [description = brief, examples] = (fullDescription ?? brief).split(EXAMPLES);
+  const positional = positionals(parameters.positional);
+  const usage = [...prefix, ...positional.map(({ usage }) => usage), "[FLAGS]"].join(" ");
+  const lines = [bold("USAGE"), `  ${usage}`, "", description];
+  if (positional.length > 0) {
+    lines.push("", bold("ARGUMENTS"), ...table(positional.map((p) => [`  ${p.name}`, p.brief])));
+  }
+  const rows = [...flagRows(parameters), ...helpRows];
+  const flagLines = table(
+    rows.map(([alias, flag, text]) => [`  ${alias.padEnd(2)} ${flag}`, text]),
+  );
+  lines.push("", bold("FLAGS"), ...flagLines);
+  if (examples !== undefined) {
+    lines.push("", bold("EXAMPLES"), ...examples.split("\n").map((line) => `  ${line}`));
+  }
+  return lines;
+}
+
+function positionals(
+  positional: Command<CommandContext>["parameters"]["positional"],
+): { name: string; brief: string; usage: string }[] {
+  if (positional === undefined) return [];
+  if (positional.kind === "array") {
+    const { placeholder = "ARG", brief } = positional.parameter;
+    const least = positional.minimum ?? 0;
+    return [
+      { name: placeholder, brief, usage: least > 0 ? `${placeholder}…` : `[${placeholder}…]` },
+    ];
+  }
+  return positional.parameters.map(({ placeholder = "ARG", brief, optional, default: value }) => ({
+    name: placeholder,
+    brief: value === undefined ? brief : `${brief} (${value} unless given)`,
+    usage: optional || value !== undefined ? `[${placeholder}]` : placeholder,
+  }));
+}
+
+function flagRows({ flags = {}, aliases = {} }: Command<CommandContext>["parameters"]): FlagRow[] {
+  return Object.entries(flags).flatMap(([name, flag]): FlagRow[] => {
+    if ("hidden" in flag && flag.hidden) return [];
+    const letter = Object.entries(aliases).find(([, of]) => of === name)?.[0];
+    const kebab = name.replace(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`);
+    const choices = flag.kind === "enum" ? flag.values.join("|") : undefined;
+    const value = flag.kind === "boolean" ? "" : ` ${flag.placeholder ?? choices ?? "VALUE"}`;
+    const standard =
+      flag.kind !== "boolean" && "default" in flag && flag.default !== undefined
+        ? ` (${String(flag.default)})`
+        : "";
+    return [[letter ? `-${letter}` : "", `--${kebab}${value}`, `${flag.brief}${standard}`]];
+  });
+}

@@ -1,0 +1,31 @@
+/** The frame around a command: output, signals, errors and exit codes. */
+import { report } from "./failure.js";
+import { Interrupts } from "./interrupt.js";
+import { Output, type OutputFlags } from "./output.js";
+
+/** What a command works with. */
+export interface Run {
+  readonly output: Output;
+  /** Aborted by Ctrl-C, SIGTERM or SIGHUP; a second one ends the process at once. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs a command's work; what it throws is told on standard error and becomes the exit code. Work
+ * that ends after a signal by throwing ends with the signal's code, silently.
+ */
+export async function runCommand(
+  flags: OutputFlags,
+  work: (run: Run) => Promise<void>,
+): Promise<void> {
+  const output = new Output(flags);
+  using interrupts = new Interrupts();
+  try {
+    await work({ output, signal: interrupts.signal });
+  } catch (error) {
+    output.clearStatus();
+    const { signal } = interrupts;
+    const cause: unknown = signal.aborted ? signal.reason : error;
+    process.exitCode = report(output.errors, cause, output.json);
+  }
+}

@@ -1,0 +1,46 @@
+/** Writing a configuration file that leads to a daemon, without harm to one that is there. */
+import { readFile, writeFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import type { DialConfig } from "katzenpost-thinclient";
+import { stringify } from "smol-toml";
+import { UsageError } from "./failure.js";
+
+const MARK = "# Written by katz daemon: leads to an embedded network, which gives no anonymity.";
+
+/** The text of a `thinclient.toml` for `dial`. A token of a WebSocket is in it. */
+export function configText(dial: DialConfig): string {
+  const place = dial.resolve();
+  const { address: Address } = place;
+  if (place.network === "unix") {
+    // The file may be read from another folder.
+    const path = Address.startsWith("@") ? Address : resolve(Address);
+    return `${MARK}\n${stringify({ Dial: { Unix: { Address: path } } })}\n`;
+  }
+  if (place.network === "ws") {
+    const { token } = place;
+    const Ws = token === undefined ? { Address } : { Address, Token: token };
+    return `${MARK}\n${stringify({ Dial: { Ws } })}\n`;
+  }
+  const Tcp = { Address, Network: place.network };
+  return `${MARK}\n${stringify({ Dial: { Tcp } })}\n`;
+}
+
+/**
+ * Writes the file, readable by its owner only.
+ * @throws UsageError when there is a file that `katz daemon` did not write, or it cannot be written.
+ */
+export async function writeConfigFile(path: string, dial: DialConfig): Promise<void> {
+  try {
+    const there = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return null;
+      throw error;
+    });
+    if (there !== null && there !== "" && !there.startsWith(MARK)) {
+      throw new UsageError(`${path} was not written by katz daemon and is left alone`);
+    }
+    await writeFile(path, configText(dial), { mode: 0o600 });
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(`cannot write ${path}: ${(error as Error).message}`, { cause: error });
+  }
+}

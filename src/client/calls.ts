@@ -48,6 +48,12 @@ interface Entry {
   sentBefore: boolean;
 }
 
+/** How many calls of a kind wait for the daemon, and how many for a place or a connection. */
+export interface CallLoad {
+  readonly inFlight: number;
+  readonly queued: number;
+}
+
 /** A query ID as a map key; one of another length matches nothing. */
 function keyOf(queryId: Bytes): string {
   let key = "";
@@ -55,14 +61,50 @@ function keyOf(queryId: Bytes): string {
   return key;
 }
 
+/**
+ * Calls of one kind, at most so many in flight. Local requests and operations have places of their
+ * own: a thousand reads that wait for a writer must not keep the next index from being asked for.
+ */
+class Lane {
+  readonly entries = new Set<Entry>();
+  /** Those of {@link entries} that were not sent on the present connection, oldest first. */
+  readonly queued = new Set<Entry>();
+
+  get inFlight(): number {
+    return this.entries.size - this.queued.size;
+  }
+}
+
 /** The calls of one session. */
 export class Calls {
-  readonly #entries = new Set<Entry>();
+  readonly #maxInFlight: number;
+  readonly #local = new Lane();
+  readonly #operations = new Lane();
   readonly #byQueryId = new Map<string, Entry>();
+  /** Sends on the present connection; null while there is none. */
+  #send: ((request: DaemonRequest) => void) | null = null;
+
+  /** @param maxInFlight most local requests, and most operations, that the daemon has at a time. */
+  constructor(maxInFlight: number) {
+    this.#maxInFlight = maxInFlight;
+  }
 
   /** How many calls wait. */
   get size(): number {
-    return this.#entries.size;
+    return this.#local.entries.size + this.#operations.entries.size;
+  }
+
+  /** How many local requests the daemon has not answered yet. */
+  get localInFlight(): number {
+    return this.#local.inFlight;
+  }
+
+  /** What waits where. */
+  get load(): CallLoad {
+    return {
+      inFlight: this.#local.inFlight + this.#operations.inFlight,
+      queued: this.#local.queued.size + this.#operations.queued.size,
+    };
   }
 
   /** Whether an operation with that cancellation key waits. */
@@ -73,18 +115,27 @@ export class Calls {
   /** The operations with that cancellation key that wait. */
   named(cancellationKey: string): ReadonlySet<Call> {
     const found = new Set<Call>();
-    for (const { call } of this.#entries) {
+    for (const { call } of this.#operations.entries) {
       if (call.cancellation?.key === cancellationKey) found.add(call);
     }
     return found;
   }
 
-  /** Adds a call; sends it when `send` is given. Returns a function that forgets it. */
-  add(call: Call, send: ((request: DaemonRequest) => void) | null): () => void {
+  /**
+   * Adds a call; sends it as soon as there is a connection and a place. The function given forgets
+   * it, and tells whether the daemon may know of it.
+   */
+  add(call: Call): () => boolean {
     const entry: Entry = { call, queryKey: null, sentBefore: false };
-    this.#entries.add(entry);
-    if (send) this.#send(entry, send);
-    return () => this.#remove(entry);
+    const lane = this.#laneOf(entry);
+    lane.entries.add(entry);
+    lane.queued.add(entry);
+    this.#fill(lane);
+    return () => {
+      const known = entry.queryKey !== null || entry.sentBefore;
+      this.#remove(entry);
+      return known;
+    };
   }
 
   /** Settles the call that `response` answers. False when no call has that query ID. */
@@ -106,13 +157,21 @@ export class Calls {
 
   /** The connection is gone: query IDs in flight mean nothing any more. */
   connectionLost(reasonFor: (call: Call) => Error): void {
+    this.#send = null;
     this.#byQueryId.clear();
-    for (const entry of this.#entries) {
-      if (entry.queryKey !== null) entry.sentBefore = true;
-      entry.queryKey = null;
-      if (!entry.call.failOnLoss) continue;
-      this.#remove(entry);
-      entry.call.reject(reasonFor(entry.call));
+    for (const lane of [this.#local, this.#operations]) {
+      // All queue again, in the order in which they were made.
+      lane.queued.clear();
+      for (const entry of lane.entries) {
+        if (entry.queryKey !== null) entry.sentBefore = true;
+        entry.queryKey = null;
+        lane.queued.add(entry);
+      }
+      for (const entry of lane.entries) {
+        if (!entry.call.failOnLoss) continue;
+        this.#remove(entry);
+        entry.call.reject(reasonFor(entry.call));
+      }
     }
   }
 
@@ -123,26 +182,45 @@ export class Calls {
    */
   connected(send: (request: DaemonRequest) => void): void {
     const cancelled = new Set<string>();
-    for (const { call, sentBefore } of this.#entries) {
-      const { cancellation } = call;
-      if (!sentBefore || !cancellation || cancelled.has(cancellation.key)) continue;
+    for (const entry of this.#operations.entries) {
+      const { cancellation } = entry.call;
+      if (!entry.sentBefore || !cancellation) continue;
+      entry.sentBefore = false;
+      if (cancelled.has(cancellation.key)) continue;
       cancelled.add(cancellation.key);
       send(cancellation.request(QueryId.random()));
     }
-    for (const entry of this.#entries) this.#send(entry, send);
+    this.#send = send;
+    this.#fill(this.#operations);
+    this.#fill(this.#local);
   }
 
   /** Rejects all calls for which `reasonFor` gives a reason. */
   rejectAll(reasonFor: (call: Call) => unknown): void {
-    for (const entry of this.#entries) {
-      const reason = reasonFor(entry.call);
-      if (reason === null) continue;
-      this.#remove(entry);
-      entry.call.reject(reason);
+    for (const { entries } of [this.#local, this.#operations]) {
+      for (const entry of entries) {
+        const reason = reasonFor(entry.call);
+        if (reason === null) continue;
+        this.#remove(entry);
+        entry.call.reject(reason);
+      }
     }
   }
 
-  #send(entry: Entry, send: (request: DaemonRequest) => void): void {
+  #laneOf(entry: Entry): Lane {
+    return entry.call.cancellation ? this.#operations : this.#local;
+  }
+
+  /** Sends what is queued while there are places. */
+  #fill(lane: Lane): void {
+    for (const entry of lane.queued) {
+      if (!this.#send || lane.inFlight >= this.#maxInFlight) return;
+      lane.queued.delete(entry);
+      this.#sendEntry(entry, this.#send);
+    }
+  }
+
+  #sendEntry(entry: Entry, send: (request: DaemonRequest) => void): void {
     const queryId = QueryId.random();
     entry.queryKey = keyOf(queryId);
     this.#byQueryId.set(entry.queryKey, entry);
@@ -156,7 +234,10 @@ export class Calls {
   }
 
   #remove(entry: Entry): void {
-    this.#entries.delete(entry);
+    const lane = this.#laneOf(entry);
+    if (!lane.entries.delete(entry)) return;
+    lane.queued.delete(entry);
     if (entry.queryKey !== null) this.#byQueryId.delete(entry.queryKey);
+    if (lane.queued.size > 0) this.#fill(lane);
   }
 }

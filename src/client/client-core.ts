@@ -1,4 +1,5 @@
 /** What the parts of a client share: session, events, and what the daemon told us last. */
+import { onProcessEnd } from "#platform";
 import type { Config } from "../config/config.js";
 import type { ClientEvent, ConnectionStatusEvent, EventType } from "../config/events.js";
 import { ClientClosedError, ThinClientError } from "../errors/errors.js";
@@ -29,6 +30,8 @@ export class ClientCore {
   geometry: Geometry | null = null;
   pigeonholeGeometry: PigeonholeGeometry | null = null;
   #online = false;
+  /** Takes the process's end back out of our hands. */
+  #keepGoing: (() => void) | null = null;
 
   constructor(config: Config, options: ResolvedOptions) {
     this.config = config;
@@ -40,6 +43,7 @@ export class ClientCore {
       onMessage: (message) => this.onMessage(message),
       emit: (event) => this.#emit(event),
       onClosed: ({ reason, error }) => {
+        this.#keepGoing?.();
         this.#online = false;
         this.awaitedReplies.onClosed(error);
         this.hub.emit({ type: "closed", reason, error });
@@ -158,6 +162,9 @@ export class ClientCore {
   }
 
   #onHandshake(result: HandshakeResult): void {
+    if (this.options.stopOnExit) {
+      this.#keepGoing ??= onProcessEnd(() => this.session.closeAtOnce());
+    }
     this.#onStatus(result.status);
     this.#onDocument(result.document);
   }

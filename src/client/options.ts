@@ -6,6 +6,7 @@ import type { Transport } from "../transport/transport.js";
 import { MAX_MESSAGE_SIZE } from "../wire/framing.js";
 import { checkDuration } from "./call-options.js";
 import { type Logger, silentLogger } from "./logger.js";
+import type { MetricsHook } from "./metrics.js";
 
 /** How a client comes back after the connection to the daemon was lost. */
 export interface ReconnectOptions {
@@ -13,6 +14,14 @@ export interface ReconnectOptions {
   readonly initialDelayMs?: number | undefined;
   /** Longest delay in milliseconds; default 60,000. */
   readonly maxDelayMs?: number | undefined;
+}
+
+/** How a daemon that is gone without a word is found. */
+export interface LivenessSettings {
+  /** How long nothing may be heard before a probe is sent, in milliseconds; default 30,000. */
+  readonly intervalMs?: number | undefined;
+  /** How long its answer may take, in milliseconds; default 15,000. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** What `new ThinClient(config, options)` takes. */
@@ -24,6 +33,20 @@ export interface ThinClientOptions {
   readonly sessionToken?: Uint8Array | undefined;
   /** How to come back after a loss; `false`: not at all, the client is closed then. */
   readonly reconnect?: ReconnectOptions | false | undefined;
+  /** How to find a daemon that is gone without a word; `false`: not at all. */
+  readonly liveness?: LivenessSettings | false | undefined;
+  /**
+   * Most local requests, and most operations, that the daemon is given at a time; default 1,000.
+   * More wait their turn here: see `client.load`.
+   */
+  readonly maxInFlight?: number | undefined;
+  /** Hears how calls end, what waits, and of reconnects; nothing by default. */
+  readonly metrics?: MetricsHook | undefined;
+  /**
+   * Whether the end of the process (and SIGINT, SIGTERM, SIGHUP) ends the session at the daemon.
+   * Default: yes, unless `sessionToken` was given, whose session is meant to outlive the process.
+   */
+  readonly stopOnExit?: boolean | undefined;
   /** Longest frame body in bytes that is read or written; default 40 MiB, the protocol's limit. */
   readonly maxMessageSize?: number | undefined;
   /** Deadline in milliseconds of calls that need no network and no key exchange; default 60,000. */
@@ -48,6 +71,10 @@ export interface ThinClientOptions {
 export interface ResolvedOptions {
   readonly sessionToken: Uint8Array<ArrayBuffer>;
   readonly reconnect: { readonly initialDelayMs: number; readonly maxDelayMs: number } | false;
+  readonly liveness: { readonly intervalMs: number; readonly timeoutMs: number } | false;
+  readonly maxInFlight: number;
+  readonly metrics: MetricsHook | null;
+  readonly stopOnExit: boolean;
   readonly maxMessageSize: number;
   readonly defaultTimeoutMs: number;
   readonly handshakeTimeoutMs: number;
@@ -59,6 +86,10 @@ export interface ResolvedOptions {
 const known = [
   "sessionToken",
   "reconnect",
+  "liveness",
+  "maxInFlight",
+  "metrics",
+  "stopOnExit",
   "maxMessageSize",
   "defaultTimeoutMs",
   "handshakeTimeoutMs",
@@ -98,6 +129,10 @@ export function resolveOptions(options: ThinClientOptions = {}): ResolvedOptions
   return {
     sessionToken: sessionToken === undefined ? randomBytes(16) : copyBytes(sessionToken),
     reconnect: resolveReconnect(options.reconnect),
+    liveness: resolveLiveness(options.liveness),
+    maxInFlight: resolveMaxInFlight(options.maxInFlight),
+    metrics: resolveMetrics(options.metrics),
+    stopOnExit: options.stopOnExit ?? sessionToken === undefined,
     maxMessageSize,
     defaultTimeoutMs: options.defaultTimeoutMs ?? 60_000,
     handshakeTimeoutMs: options.handshakeTimeoutMs ?? 40_000,
@@ -105,6 +140,48 @@ export function resolveOptions(options: ThinClientOptions = {}): ResolvedOptions
     dial: options.dial,
     clock: options.clock ?? realClock,
   };
+}
+
+function resolveLiveness(
+  liveness: LivenessSettings | false = {},
+): { readonly intervalMs: number; readonly timeoutMs: number } | false {
+  if (liveness === false) return false;
+  checkGroup("liveness", liveness, ["intervalMs", "timeoutMs"]);
+  const { intervalMs = 30_000, timeoutMs = 15_000 } = liveness;
+  checkDuration("options.liveness.intervalMs", intervalMs);
+  checkDuration("options.liveness.timeoutMs", timeoutMs);
+  return { intervalMs, timeoutMs };
+}
+
+function resolveMaxInFlight(maxInFlight = 1000): number {
+  if (Number.isInteger(maxInFlight) && maxInFlight >= 1) return maxInFlight;
+  throw new RangeError(`\`options.maxInFlight\` must be a positive integer, got ${maxInFlight}`);
+}
+
+function resolveMetrics(metrics: MetricsHook | undefined): MetricsHook | null {
+  if (metrics === undefined) return null;
+  if (typeof metrics !== "function") {
+    throw new TypeError(`\`options.metrics\` must be a function, got ${describeType(metrics)}`);
+  }
+  return (metric) => {
+    try {
+      metrics(metric);
+    } catch {
+      // A measurement that cannot be taken must not fail what was measured.
+    }
+  };
+}
+
+/** A group of options: an object with no other names than those known. @throws TypeError. */
+function checkGroup(name: string, group: object, names: readonly string[]): void {
+  if (typeof group !== "object" || group === null) {
+    const got = describeType(group);
+    throw new TypeError(`\`options.${name}\` must be an object or false, got ${got}`);
+  }
+  for (const key of Object.keys(group)) {
+    if (names.includes(key)) continue;
+    throw new TypeError(`\`options.${name}.${key}\` is not an option; known: ${names.join(", ")}`);
+  }
 }
 
 function resolveLogger(logger: Logger | undefined): Logger {
@@ -115,9 +192,9 @@ function resolveLogger(logger: Logger | undefined): Logger {
         `\`options.logger.${level}\` must be a function, got ${describeType(logger?.[level])}`,
       );
     }
-    return (...texts) => {
+    return (message, fields) => {
       try {
-        logger[level](...texts);
+        logger[level](message, fields && redacted(fields));
       } catch {
         // Where a line cannot be logged there is nobody to tell; the client goes on.
       }
@@ -126,20 +203,19 @@ function resolveLogger(logger: Logger | undefined): Logger {
   return { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
 }
 
+/** Bytes may be secrets whatever their field is called: only their length is logged. */
+function redacted(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [
+      name,
+      value instanceof Uint8Array ? `<${value.length} bytes>` : value,
+    ]),
+  );
+}
+
 function resolveReconnect(reconnect: ReconnectOptions | false = {}): ResolvedOptions["reconnect"] {
   if (reconnect === false) return false;
-  if (typeof reconnect !== "object" || reconnect === null) {
-    throw new TypeError(
-      `\`options.reconnect\` must be an object or false, got ${describeType(reconnect)}`,
-    );
-  }
-  for (const name of Object.keys(reconnect)) {
-    if (name !== "initialDelayMs" && name !== "maxDelayMs") {
-      throw new TypeError(
-        `\`options.reconnect.${name}\` is not an option; known: initialDelayMs, maxDelayMs`,
-      );
-    }
-  }
+  checkGroup("reconnect", reconnect, ["initialDelayMs", "maxDelayMs"]);
   const { initialDelayMs = 1000, maxDelayMs = 60_000 } = reconnect;
   checkDuration("options.reconnect.initialDelayMs", initialDelayMs);
   checkDuration("options.reconnect.maxDelayMs", maxDelayMs);

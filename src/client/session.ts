@@ -2,30 +2,29 @@
  * The life of a client: dial, handshake, ready, and back again after a loss. Everything above it
  * sees requests with replies, and events.
  */
-import { QueryId } from "../bytes/opaque.js";
 import { equalBytes } from "../bytes/bytes.js";
+import { QueryId } from "../bytes/opaque.js";
 import type { ClientEvent, EventOf } from "../config/events.js";
-import {
-  ClientClosedError,
-  ConnectionLostError,
-  InvalidStateError,
-  ProtocolError,
-  RequestTimeoutError,
-} from "../errors/errors.js";
+import { ClientClosedError, ConnectionLostError, InvalidStateError } from "../errors/errors.js";
 import type { Transport } from "../transport/transport.js";
 import type { DaemonRequest } from "../wire/requests.js";
 import type { DaemonResponse, MalformedReply } from "../wire/responses.js";
 import { type CallOptions, watchDeadline } from "./call-options.js";
 import {
+  type CallLoad,
   Calls,
   type Cancellation,
   type QueryFields,
   type QueryKind,
   type ReplyTo,
 } from "./calls.js";
-import { Connection } from "./connection.js";
-import { Handshake, type HandshakeResult } from "./handshake.js";
+import type { Connection } from "./connection.js";
+import { FrameWaiters } from "./frame-waiters.js";
+import type { HandshakeResult } from "./handshake.js";
+import { Liveness } from "./liveness.js";
+import { outcomeOf } from "./metrics.js";
 import type { ResolvedOptions } from "./options.js";
+import { shakeHands } from "./shake-hands.js";
 
 /** Where a client is in its life; see {@link import("./thin-client.js").ThinClient.state}. */
 export type ClientState = "idle" | "connecting" | "ready" | "reconnecting" | "closed";
@@ -68,7 +67,9 @@ export class Session {
   readonly #dial: (signal: AbortSignal) => Promise<Transport>;
   readonly #options: ResolvedOptions;
   readonly #handlers: SessionHandlers;
-  readonly #calls = new Calls();
+  readonly #calls: Calls;
+  readonly #frameWaiters: FrameWaiters;
+  readonly #liveness: Liveness | null;
   /** Cancels that could not be said while disconnected; said first on the next connection. */
   #notices: DaemonRequest[] = [];
   #state: ClientState = "idle";
@@ -77,7 +78,8 @@ export class Session {
   #shutdownSeen = false;
   #abortDial: AbortController | null = null;
   #closing: Promise<void> | null = null;
-  #frameWaiters: { resolve(r: DaemonResponse): void; reject(e: unknown): void }[] = [];
+  /** When the connection was lost, by the monotonic clock. */
+  #lostAt = 0;
   readonly #closed: Promise<CloseReason>;
   #resolveClosed!: (reason: CloseReason) => void;
 
@@ -89,6 +91,9 @@ export class Session {
     this.#dial = dial;
     this.#options = options;
     this.#handlers = handlers;
+    this.#calls = new Calls(options.maxInFlight);
+    this.#frameWaiters = new FrameWaiters(options.clock);
+    this.#liveness = options.liveness === false ? null : this.#watch(options.liveness);
     this.#closed = new Promise((resolve) => (this.#resolveClosed = resolve));
   }
 
@@ -103,6 +108,11 @@ export class Session {
   /** How many calls wait for a reply. */
   get pendingCalls(): number {
     return this.#calls.size;
+  }
+
+  /** How many calls the daemon has, and how many wait for a place or a connection. */
+  get load(): CallLoad {
+    return this.#calls.load;
   }
 
   /** Connects; resolves after the whole handshake. */
@@ -142,6 +152,7 @@ export class Session {
     if (notUsable) return Promise.reject(notUsable);
     if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
     return new Promise((resolve, reject) => {
+      const ended = this.#measure(operation, options?.signal);
       const call = {
         operation,
         replyKind: `${kind}Reply` as DaemonResponse["kind"],
@@ -151,27 +162,42 @@ export class Session {
         resolve: (reply: DaemonResponse) => {
           deadline.dispose();
           resolve(reply as ReplyTo<K>);
+          ended?.(null);
         },
         reject: (reason: unknown) => {
           deadline.dispose();
           reject(reason);
+          ended?.(reason);
         },
       };
-      const fallback = settings.defaultTimeoutMs ?? this.#options.defaultTimeoutMs;
-      const deadline = watchDeadline(
-        this.#options.clock,
-        operation,
-        options,
-        fallback,
-        (reason) => {
-          forget();
-          // Another call may wait for the same operation; then the daemon must go on with it.
-          if (cancellation && !this.#calls.has(cancellation.key)) this.notify(cancellation.request);
-          reject(reason);
-        },
-      );
-      const forget = this.#calls.add(call, this.#sender());
+      const { clock, defaultTimeoutMs } = this.#options;
+      const fallback = settings.defaultTimeoutMs ?? defaultTimeoutMs;
+      const deadline = watchDeadline(clock, operation, options, fallback, (reason) => {
+        const known = forget();
+        // Another call may wait for the same operation; then the daemon must go on with it.
+        if (known && cancellation && !this.#calls.has(cancellation.key)) {
+          this.notify(cancellation.request);
+        }
+        call.reject(reason);
+      });
+      const forget = this.#calls.add(call);
+      ended?.("made");
     });
+  }
+
+  /** Tells the metrics hook of a call's begin and end; null when there is no hook. */
+  #measure(operation: string, signal: AbortSignal | undefined): ((how: unknown) => void) | null {
+    const { metrics, clock } = this.#options;
+    if (!metrics) return null;
+    const start = clock.monotonic();
+    return (how) => {
+      if (how !== "made") {
+        const outcome = how === null ? "ok" : outcomeOf(how, signal);
+        const durationMs = clock.monotonic() - start;
+        metrics({ name: "request", operation, outcome, durationMs });
+      }
+      metrics({ name: "calls", ...this.#calls.load });
+    };
   }
 
   /** Says something that needs no answer; after the next handshake when not connected now. */
@@ -232,31 +258,20 @@ export class Session {
   /** The next frame that is received; it is dispatched as well. */
   nextFrame(options?: CallOptions): Promise<DaemonResponse> {
     const notUsable = this.notUsable("recv");
-    if (notUsable) return Promise.reject(notUsable);
-    if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
-    return new Promise((resolve, reject) => {
-      const waiter = {
-        resolve: (response: DaemonResponse) => {
-          deadline.dispose();
-          resolve(response);
-        },
-        reject: (reason: unknown) => {
-          deadline.dispose();
-          reject(reason);
-        },
-      };
-      const deadline = watchDeadline(this.#options.clock, "recv", options, Infinity, (reason) => {
-        this.#frameWaiters = this.#frameWaiters.filter((other) => other !== waiter);
-        reject(reason);
-      });
-      this.#frameWaiters.push(waiter);
-    });
+    return notUsable ? Promise.reject(notUsable) : this.#frameWaiters.next(options);
   }
 
   /** Ends the session; `goodbye` tells the daemon to forget it. Concurrent calls join. */
   close(goodbye: boolean): Promise<void> {
     this.#closing ??= this.#close(goodbye);
     return this.#closing;
+  }
+
+  /** Says good-bye as far as can be done at once: the process is about to end. */
+  closeAtOnce(): void {
+    if (this.#state !== "ready") return;
+    this.#connection?.send({ kind: "thinClose" });
+    this.#connection?.end();
   }
 
   async #close(goodbye: boolean): Promise<void> {
@@ -288,54 +303,35 @@ export class Session {
       transport.destroy();
       throw signal.reason;
     }
-    await this.#shakeHands(transport, signal);
+    await shakeHands(transport, this.#options, signal, {
+      onConnection: (connection) => (this.#connection = connection),
+      onReady: (connection, result) => {
+        this.#ready(connection, result);
+        // A handler of one of the handshake's events may have stopped the client.
+        if (!this.isState("ready")) throw this.#closedError("start");
+      },
+      onResponse: (response) => this.#receive(response),
+      onClose: (connection, error) => this.#lost(connection, error),
+    });
   }
 
-  #shakeHands(transport: Transport, signal: AbortSignal): Promise<void> {
-    const { clock, handshakeTimeoutMs, maxMessageSize, sessionToken } = this.#options;
-    return new Promise((resolve, reject) => {
-      let done = false;
-      const fail = (reason: unknown): void => {
-        if (done) return;
-        done = true;
-        deadline.dispose();
-        if (this.#connection === connection) this.#connection = null;
+  #watch({ intervalMs, timeoutMs }: { intervalMs: number; timeoutMs: number }): Liveness {
+    return new Liveness({
+      clock: this.#options.clock,
+      intervalMs,
+      timeoutMs,
+      isBusy: () => this.#calls.localInFlight > 0,
+      // Without an index it costs nothing and is answered with a code, which is an answer.
+      probe: () =>
+        this.notify((queryId) => ({ kind: "nextMessageBoxIndex", queryId, messageBoxIndex: null })),
+      onDead: () => {
+        const connection = this.#connection;
+        if (!connection) return;
+        const text = `the daemon was silent for ${intervalMs + timeoutMs} ms and did not answer`;
         connection.silence();
         connection.destroy();
-        void connection.closed.then(() => reject(reason));
-      };
-      const deadline = watchDeadline(clock, "handshake", { signal }, handshakeTimeoutMs, (reason) =>
-        fail(reason instanceof RequestTimeoutError ? handshakeTimeout(reason, transport) : reason),
-      );
-      const handshake = new Handshake(sessionToken, (request) => connection.send(request));
-      const connection: Connection = new Connection(transport, maxMessageSize, {
-        onResponse: (response, size) => {
-          if (done) {
-            this.#receive(response);
-            return;
-          }
-          let result: HandshakeResult | null;
-          try {
-            result = handshake.take(response, size);
-          } catch (error) {
-            fail(error);
-            return;
-          }
-          if (!result) return;
-          done = true;
-          deadline.dispose();
-          this.#ready(connection, result);
-          // A handler of one of the handshake's events may have stopped the client.
-          if (this.isState("ready")) resolve();
-          else reject(this.#closedError("start"));
-        },
-        onClose: (error) => {
-          if (done) this.#lost(connection, error);
-          else fail(error ?? hungUp(connection.address));
-        },
-      });
-      this.#connection = connection;
-      connection.open();
+        this.#lost(connection, new ConnectionLostError(text));
+      },
     });
   }
 
@@ -355,18 +351,21 @@ export class Session {
     this.#notices = [];
     for (const notice of notices) connection.send(notice);
     this.#calls.connected((request) => connection.send(request));
-    if (again) this.#handlers.emit({ type: "reconnected", resumed: result.resumed, newInstance });
+    this.#liveness?.start();
+    if (again) {
+      const { resumed } = result;
+      const downMs = this.#options.clock.monotonic() - this.#lostAt;
+      this.#options.metrics?.({ name: "reconnect", resumed, downMs });
+      this.#handlers.emit({ type: "reconnected", resumed, newInstance });
+    }
     for (const response of result.early) {
       if (this.isState("ready")) this.#receive(response);
     }
   }
 
   #receive(response: DaemonResponse | MalformedReply): void {
-    if (response.kind !== "malformedReply") {
-      const waiters = this.#frameWaiters;
-      this.#frameWaiters = [];
-      for (const waiter of waiters) waiter.resolve(response);
-    }
+    this.#liveness?.heard();
+    if (response.kind !== "malformedReply") this.#frameWaiters.give(response);
     if (this.#calls.take(response)) return;
     if (response.kind === "malformedReply") return;
     if (response.kind === "shutdownEvent") this.#shutdownSeen = true;
@@ -376,6 +375,8 @@ export class Session {
   #lost(connection: Connection, error: Error | null): void {
     if (this.#connection !== connection) return;
     this.#connection = null;
+    this.#liveness?.stop();
+    this.#lostAt = this.#options.clock.monotonic();
     const event: EventOf<"daemonDisconnected"> = {
       type: "daemonDisconnected",
       isGraceful: this.#shutdownSeen,
@@ -429,8 +430,8 @@ export class Session {
     this.#notices = [];
     this.#abortDial?.abort(this.#closedError("start"));
     this.#calls.rejectAll((call) => this.#closedError(call.operation));
-    for (const waiter of this.#frameWaiters) waiter.reject(this.#closedError("recv"));
-    this.#frameWaiters = [];
+    this.#liveness?.stop();
+    this.#frameWaiters.rejectAll(this.#closedError("recv"));
     this.#handlers.onClosed(reason);
     this.#resolveClosed(reason);
   }
@@ -438,18 +439,4 @@ export class Session {
 
 function sameToken(before: Uint8Array | null, now: Uint8Array | null): boolean {
   return before !== null && now !== null && equalBytes(before, now);
-}
-
-function handshakeTimeout(reason: RequestTimeoutError, transport: Transport): RequestTimeoutError {
-  return new RequestTimeoutError(
-    `${transport.address} accepted the connection but did not finish the handshake in time: ` +
-      "is it a kpclientd, and has it a PKI document?",
-    { operation: "start", cause: reason },
-  );
-}
-
-function hungUp(address: string): ProtocolError {
-  return new ProtocolError(
-    `${address} closed the connection during the handshake: is it really a kpclientd?`,
-  );
 }

@@ -16,6 +16,7 @@ import { prettyPrintPkiDoc } from "../pki/pretty-print.js";
 import type { Destination, ServiceDescriptor } from "../pki/services.js";
 import type { DaemonResponse } from "../wire/responses.js";
 import { type CallOptions, checkCallOptions } from "./call-options.js";
+import type { CallLoad } from "./calls.js";
 import type { EventHandler, EventsOptions, Registration } from "./event-hub.js";
 import { sendMessage } from "./messages.js";
 import { type ThinClientOptions, resolveOptions } from "./options.js";
@@ -124,6 +125,14 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
   /** How many calls wait for the daemon. */
   get pendingCalls(): number {
     return this.#core.session.pendingCalls;
+  }
+
+  /**
+   * How many calls the daemon has, and how many wait here: for a place among `maxInFlight`, or for
+   * the connection.
+   */
+  get load(): CallLoad {
+    return this.#core.session.load;
   }
 
   /** The 16 bytes that name this session at the daemon: as `sessionToken` they resume it. */

@@ -14,6 +14,11 @@ export {
 } from "./browser-crypto.js";
 export { dialWs } from "./browser-websocket.js";
 
+/** A page that goes away closes its WebSocket; the daemon's grace period does the rest. */
+export function onProcessEnd(_callback: () => void): () => void {
+  return () => {};
+}
+
 function unsupported(what: string, address: string): Promise<never> {
   return Promise.reject(
     new UnsupportedTransportError(

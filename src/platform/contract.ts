@@ -42,6 +42,12 @@ export declare function dialWs(
 /** The text of a file. @throws ConfigError in a browser; the system's error elsewhere. */
 export declare function readText(path: string): Promise<string>;
 
+/**
+ * Calls `callback` when the process ends or a signal is about to end it; what it does must be done
+ * when it returns. The function given takes it back. In a browser nothing is ever called.
+ */
+export declare function onProcessEnd(callback: () => void): () => void;
+
 /** X25519 public key (32 bytes) of a private key (32 bytes, clamped at use). RFC 7748 section 5. */
 export declare function x25519PublicKey(privateKey: Uint8Array): Bytes;
 

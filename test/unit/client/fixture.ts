@@ -58,7 +58,11 @@ export function pair(
 ): Pair {
   const daemon = new ScriptedDaemon(daemonOptions);
   const clock = new VirtualClock();
-  const client = new ThinClient({ ...unused, ...config }, { dial: daemon.dial, clock, ...options });
+  // No probes: this daemon answers just what a test tells it to. Liveness has tests of its own.
+  const client = new ThinClient(
+    { ...unused, ...config },
+    { dial: daemon.dial, clock, liveness: false, ...options },
+  );
   const heard: ClientEvent[] = [];
   for (const type of eventTypes) client.on(type, (event) => void heard.push(event));
   return {

@@ -383,7 +383,13 @@ test("start may be called once only, while connecting and afterwards", async () 
 test("ThinClient.connect makes a client and starts it, with both kinds of options", async () => {
   const { daemon, clock } = pair();
   const abort = new AbortController();
-  const options = { dial: daemon.dial, clock, signal: abort.signal, timeoutMs: 1000 };
+  const options = {
+    dial: daemon.dial,
+    clock,
+    liveness: false,
+    signal: abort.signal,
+    timeoutMs: 1000,
+  } as const;
   const [, client] = await Promise.all([daemon.shakeHands(), ThinClient.connect(unused, options)]);
   assert.equal(client.state, "ready");
   assert.equal(clock.pending, 0);

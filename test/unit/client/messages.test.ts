@@ -312,7 +312,11 @@ async function stalled() {
   const { clock } = pair();
   const connection = new ScriptedConnection(theirs);
   const daemon = new ScriptedDaemon();
-  const client = new ThinClient(unused, { dial: () => Promise.resolve(ours), clock });
+  const client = new ThinClient(unused, {
+    dial: () => Promise.resolve(ours),
+    clock,
+    liveness: false,
+  });
   const started = client.start();
   connection.send(daemon.status());
   connection.send(daemon.documentEvent());

@@ -15,6 +15,10 @@ test("the defaults are those of the documentation", () => {
   assert.equal(sessionToken.length, 16);
   assert.deepEqual(rest, {
     reconnect: { initialDelayMs: 1000, maxDelayMs: 60_000 },
+    liveness: { intervalMs: 30_000, timeoutMs: 15_000 },
+    maxInFlight: 1000,
+    metrics: null,
+    stopOnExit: true,
     maxMessageSize: 40 * 1024 * 1024,
     defaultTimeoutMs: 60_000,
     handshakeTimeoutMs: 40_000,

@@ -273,7 +273,7 @@ function operations(options: ThinClientOptions = {}) {
   const clock = new VirtualClock();
   const core = new ClientCore(
     new Config(unused),
-    resolveOptions({ dial: daemon.dial, clock, ...options }),
+    resolveOptions({ dial: daemon.dial, clock, liveness: false, ...options }),
   );
   const start = (hash: Uint8Array<ArrayBuffer>, settings: Partial<RequestSettings> = {}) =>
     core.session.request(

@@ -184,6 +184,8 @@ export class SendSchedule {
       }
       job();
     }
-    this.#options.clock.soon(() => this.#drain());
+    // Off the net nothing may leave; being back on it wakes the schedule again.
+    if (this.#connected) this.#options.clock.soon(() => this.#drain());
+    else this.#running = false;
   }
 }

@@ -9,7 +9,7 @@ export {
   MAX_CBOR_ITEMS,
   decodeCbor,
   encodeCbor,
-} from "./wire/cbor.js";
+} from "./cbor/cbor.js";
 export { FrameDecoder, LENGTH_PREFIX_SIZE, MAX_MESSAGE_SIZE, encodeFrame } from "./wire/framing.js";
 export {
   type DaemonRequest,

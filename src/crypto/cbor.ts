@@ -2,8 +2,8 @@
  * The CBOR of crypto messages: maps with a few known text keys. When read, keys may come in any
  * order, and everything else must be exact. Canonical is RFC 7049, section 3.9.
  */
-import { decode, encode } from "cborg";
-import { type Bytes, checkBytes, copyBytes, describeType } from "../bytes/bytes.js";
+import { type Bytes, checkBytes, concatBytes, copyBytes, describeType } from "../bytes/bytes.js";
+import { decodeCbor, encodeCbor } from "../cbor/cbor.js";
 import { ProtocolError } from "../errors/errors.js";
 
 /**
@@ -17,12 +17,15 @@ export type CborField = Uint8Array | string | bigint | number | readonly Uint8Ar
 
 /** Canonical CBOR of a map with text keys. */
 export function encodeCborMap(fields: Readonly<Record<string, CborField>>): Bytes {
-  return copyBytes(encode(fields));
+  return encodeCbor(fields);
 }
 
 /** CBOR of a map with text keys in the order given: the one message that is not canonical. */
 export function encodeOrderedCborMap(fields: Readonly<Record<string, CborField>>): Bytes {
-  return copyBytes(encode(fields, { mapSorter: () => 0 }));
+  const entries = Object.entries(fields);
+  if (entries.length > 23) throw new RangeError("`fields` must be at most 23");
+  const head = Uint8Array.of(0xa0 + entries.length);
+  return concatBytes(head, ...entries.flat().map((item) => encodeCbor(item)));
 }
 
 /** A decoded map: each getter checks the type of one field and throws ProtocolError otherwise. */
@@ -43,14 +46,7 @@ export class CborMap {
     }
     let value: unknown;
     try {
-      value = decode(copyBytes(bytes), {
-        useMaps: true,
-        rejectDuplicateMapKeys: true,
-        allowIndefinite: false,
-        allowUndefined: false,
-        allowBigInt: true,
-        strict: true,
-      });
+      value = decodeCbor(bytes);
     } catch (cause) {
       throw new ProtocolError(`${what}: not the CBOR expected`, { cause });
     }

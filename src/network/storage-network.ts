@@ -3,7 +3,7 @@ import { type RandomSource, checkBytes, toHex } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
 import type { PigeonholeSizes } from "../crypto/geometry.js";
 import type { NikeScheme } from "../crypto/nike/scheme.js";
-import { replicaEpochAt } from "../crypto/replica-epoch.js";
+import { REPLICA_EPOCH_MS, epochAt } from "../pki/epoch.js";
 import type { Timing } from "../mixnet/timing.js";
 import { Courier } from "./courier/courier.js";
 import type { EnvelopeLog } from "./courier/envelope-log.js";
@@ -64,7 +64,8 @@ export class StorageNetwork implements EnvelopeKeySource {
         `\`scheme\` must be the geometry's ${sizes.nikeName}, got ${scheme.name}`,
       );
     }
-    const replicaEpoch = options.replicaEpoch ?? (() => replicaEpochAt(clock.now()));
+    const replicaEpoch =
+      options.replicaEpoch ?? (() => epochAt(clock.now(), REPLICA_EPOCH_MS).epoch);
     const shared = { clock, random, timing, scheme, sizes, replicaEpoch, document };
     const linkMaker = this.#linkMaker(options);
     this.replicas = options.replicas.map((identity) => {

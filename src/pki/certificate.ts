@@ -1,7 +1,7 @@
 /** The signed envelope around a consensus. Mixnet page, section 3.3. */
 import { type Bytes, concatBytes, toHex, utf8 } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
-import { type CborMap, decodeCbor, encodeCbor } from "../wire/cbor.js";
+import { type CborMap, decodeCbor, encodeCbor } from "../cbor/cbor.js";
 import { asMap, bytesField, mapField, textField, uintField } from "./wire-fields.js";
 
 const where = "certificate";

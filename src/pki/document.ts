@@ -1,7 +1,7 @@
 /** The consensus: what the network looks like in one epoch. Mixnet page, section 3.4. */
 import { type Bytes, copyBytes, describeType } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
-import { type CborMap, type CborValue, decodeCbor } from "../wire/cbor.js";
+import { type CborMap, type CborValue, decodeCbor } from "../cbor/cbor.js";
 import {
   type MixDescriptor,
   type ReplicaDescriptor,

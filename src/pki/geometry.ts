@@ -1,6 +1,6 @@
 /** The lengths that a network's Sphinx packets have. Mixnet page, section 4.1. */
 import { type Bytes, describeType } from "../bytes/bytes.js";
-import { type CborMap, type CborValue, encodeCbor } from "../wire/cbor.js";
+import { type CborMap, type CborValue, encodeCbor } from "../cbor/cbor.js";
 import { hash256 } from "./hash.js";
 import {
   isKemScheme,

@@ -1,7 +1,7 @@
 /** What a consensus says about one node. Mixnet page, section 3.4. */
 import { type Bytes, describeType } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
-import { type CborMap, type CborValue, decodeCbor } from "../wire/cbor.js";
+import { type CborMap, type CborValue, decodeCbor } from "../cbor/cbor.js";
 import {
   asMap,
   boolField,

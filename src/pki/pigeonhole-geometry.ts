@@ -1,6 +1,6 @@
 /** The lengths that a network's storage messages have. Protocol page, section 6.3. */
 import { describeType } from "../bytes/bytes.js";
-import type { CborValue } from "../wire/cbor.js";
+import type { CborValue } from "../cbor/cbor.js";
 import { Geometry, checkCount, requiredLength, requiredName } from "./geometry.js";
 import { nikePublicKeyLength } from "./scheme-names.js";
 import { asMap } from "./wire-fields.js";

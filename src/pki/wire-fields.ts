@@ -4,7 +4,7 @@
  */
 import { type Bytes, describeType } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
-import type { CborMap, CborValue } from "../wire/cbor.js";
+import type { CborMap, CborValue } from "../cbor/cbor.js";
 
 /** The error for a member of the wrong type. */
 export function wrongField(where: string, key: string, wanted: string, value: unknown): Error {

@@ -1,7 +1,7 @@
 /** Every request a client can send. Protocol page, section 4. */
 import type { SurbId } from "../bytes/opaque.js";
 import { ProtocolError } from "../errors/errors.js";
-import { type CborMap, type Encodable, decodeCbor, encodeCbor } from "./cbor.js";
+import { type CborMap, type Encodable, decodeCbor, encodeCbor } from "../cbor/cbor.js";
 import * as s from "./schema.js";
 
 // A request's byte strings may have any length here: the daemon answers a wrong one with its code.

@@ -11,7 +11,7 @@ import type {
   WriteCap,
 } from "../bytes/opaque.js";
 import { ProtocolError } from "../errors/errors.js";
-import { type Encodable, decodeCbor, encodeCbor } from "./cbor.js";
+import { type Encodable, decodeCbor, encodeCbor } from "../cbor/cbor.js";
 import { firstKnown } from "./requests.js";
 import * as s from "./schema.js";
 

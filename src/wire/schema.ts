@@ -1,7 +1,7 @@
 /** Small typed schemas, from which both directions of the codec and the static types come. */
 import { type Bytes, describeType } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
-import type { CborValue, Encodable } from "./cbor.js";
+import type { CborValue, Encodable } from "../cbor/cbor.js";
 
 /** How one value of type `T` stands on the wire. */
 export interface Schema<T> {

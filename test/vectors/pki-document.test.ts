@@ -7,7 +7,7 @@ import type { MixDescriptor } from "../../src/pki/mix-descriptor.js";
 import { identityHash } from "../../src/pki/services.js";
 import { type DocumentChecks, verifyPkiDocument } from "../../src/pki/verify.js";
 import { wellFormednessProblems } from "../../src/pki/well-formed.js";
-import type { CborValue } from "../../src/wire/cbor.js";
+import type { CborValue } from "../../src/cbor/cbor.js";
 import { decodeCertificate } from "../../src/pki/certificate.js";
 import { hex, loadVectors } from "./load-vectors.js";
 

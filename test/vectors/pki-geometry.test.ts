@@ -4,7 +4,7 @@ import { toHex } from "../../src/bytes/bytes.js";
 import { Geometry } from "../../src/pki/geometry.js";
 import { PigeonholeGeometry } from "../../src/pki/pigeonhole-geometry.js";
 import { isKemScheme, isNikeScheme } from "../../src/pki/scheme-names.js";
-import { type CborValue, decodeCbor, encodeCbor } from "../../src/wire/cbor.js";
+import { type CborValue, decodeCbor, encodeCbor } from "../../src/cbor/cbor.js";
 import { loadVectors } from "./load-vectors.js";
 
 const sphinx = loadVectors("mixnet-sphinx-geometry");

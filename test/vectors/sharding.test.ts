@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { toHex } from "../../src/bytes/bytes.js";
 import { hasCode } from "../../src/errors/errors.js";
 import { blake2b256 } from "../../src/crypto/hash.js";
-import { replicaEpochOfPkiEpoch } from "../../src/crypto/replica-epoch.js";
+import { replicaEpoch } from "../../src/pki/epoch.js";
 import { shake256Random } from "../../src/crypto/seeded-random.js";
 import { chooseIntermediates, onlineShards, shardKeys } from "../../src/crypto/sharding.js";
 import { hex, loadVectors } from "./load-vectors.js";
@@ -101,7 +101,7 @@ test("the pairs of intermediates that can come up are exactly the reference's", 
 
 test("replica epochs of PKI epochs are the reference's", () => {
   for (const v of vectors.replica_epochs) {
-    const epoch = replicaEpochOfPkiEpoch(Number(v.normal_epoch), v.period_seconds * 1000);
+    const epoch = replicaEpoch(Number(v.normal_epoch), v.period_seconds * 1000);
     assert.equal(epoch, Number(v.replica_epoch));
   }
   assert.equal(vectors.replica_epochs.length, 22);

@@ -2,7 +2,7 @@
 import { type Bytes, compareBytes } from "../../bytes/bytes.js";
 import { certificateMessage, encodeCertificate } from "../../pki/certificate.js";
 import type { Geometry } from "../../pki/geometry.js";
-import { type Encodable, encodeCbor } from "../../wire/cbor.js";
+import { type Encodable, encodeCbor } from "../../cbor/cbor.js";
 import type { Rates } from "../parameters.js";
 import { derive } from "../random.js";
 import type { NetworkNode, NetworkReplica, Topology } from "../topology.js";

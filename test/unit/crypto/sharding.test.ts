@@ -1,11 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type RandomSource, randomBytes } from "../../../src/bytes/bytes.js";
-import {
-  replicaEpochAt,
-  replicaEpochOfPkiEpoch,
-  replicaEpochStartMs,
-} from "../../../src/crypto/replica-epoch.js";
 import { chooseIntermediates, onlineShards, uniformBelow } from "../../../src/crypto/sharding.js";
 
 /** Gives these 64-bit values, one a call. */
@@ -63,16 +58,4 @@ test("with one replica online an envelope cannot be sent even if it is a shard",
     code: "ERR_SERVICE_NOT_FOUND",
     message: /need at least 2 replicas/,
   });
-});
-
-test("replica epochs turn over on Thursdays at midnight UTC", () => {
-  assert.equal(replicaEpochAt(Date.UTC(2017, 5, 1)), 0);
-  assert.equal(replicaEpochAt(Date.UTC(2017, 5, 8) - 1), 0);
-  assert.equal(replicaEpochAt(Date.UTC(2017, 5, 8)), 1);
-  assert.equal(new Date(replicaEpochStartMs(476)).getUTCDay(), 4);
-  assert.equal(replicaEpochAt(replicaEpochStartMs(476)), 476);
-  assert.equal(replicaEpochAt(replicaEpochStartMs(476) - 1), 475);
-  assert.throws(() => replicaEpochAt(Date.UTC(2017, 4, 31)), RangeError);
-  assert.throws(() => replicaEpochAt(NaN), RangeError);
-  assert.equal(replicaEpochOfPkiEpoch(504, 1_200_000), 1);
 });

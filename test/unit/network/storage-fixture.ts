@@ -29,7 +29,7 @@ import {
 } from "../../../src/crypto/envelope/wire-commands.js";
 import { pigeonholeSizes } from "../../../src/crypto/geometry.js";
 import { x25519Nike } from "../../../src/crypto/nike/x25519.js";
-import { replicaEpochAt } from "../../../src/crypto/replica-epoch.js";
+import { REPLICA_EPOCH_MS, epochAt } from "../../../src/pki/epoch.js";
 import { chacha20Random } from "../../../src/crypto/seeded-random.js";
 import { chooseIntermediates } from "../../../src/crypto/sharding.js";
 import { type Timing, instantTiming } from "../../../src/mixnet/timing.js";
@@ -134,7 +134,7 @@ export class StorageFixture {
 
   /** The current replica epoch. */
   get replicaEpoch(): number {
-    return replicaEpochAt(this.clock.now());
+    return epochAt(this.clock.now(), REPLICA_EPOCH_MS).epoch;
   }
 
   /** Makes and publishes the next document: replicas that are offline are not in it. */

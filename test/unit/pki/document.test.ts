@@ -11,7 +11,7 @@ import { PigeonholeGeometry } from "../../../src/pki/pigeonhole-geometry.js";
 import { prettyPrintPkiDoc } from "../../../src/pki/pretty-print.js";
 import { findServices, identityHash } from "../../../src/pki/services.js";
 import { verifyPkiDocument } from "../../../src/pki/verify.js";
-import { type CborMap, type Encodable, decodeCbor, encodeCbor } from "../../../src/wire/cbor.js";
+import { type CborMap, type Encodable, decodeCbor, encodeCbor } from "../../../src/cbor/cbor.js";
 
 const recorded = JSON.parse(
   readFileSync(

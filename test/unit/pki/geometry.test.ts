@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Geometry, type GeometryFields, SphinxGeometry } from "../../../src/pki/geometry.js";
-import type { CborValue } from "../../../src/wire/cbor.js";
+import type { CborValue } from "../../../src/cbor/cbor.js";
 import { PigeonholeGeometry } from "../../../src/pki/pigeonhole-geometry.js";
 
 const geometry = Geometry.forNike({ nike: "x25519", nrHops: 5, userForwardPayloadLength: 2000 });

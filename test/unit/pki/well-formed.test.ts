@@ -6,7 +6,7 @@ import { decodeCertificate, encodeCertificate } from "../../../src/pki/certifica
 import { PkiDocument } from "../../../src/pki/document.js";
 import { hash256 } from "../../../src/pki/hash.js";
 import { wellFormednessProblems } from "../../../src/pki/well-formed.js";
-import { type CborMap, type Encodable, decodeCbor, encodeCbor } from "../../../src/wire/cbor.js";
+import { type CborMap, type Encodable, decodeCbor, encodeCbor } from "../../../src/cbor/cbor.js";
 
 const recorded = JSON.parse(
   readFileSync(

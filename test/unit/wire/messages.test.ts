@@ -3,7 +3,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { fromHex } from "../../../src/bytes/bytes.js";
 import { ProtocolError } from "../../../src/errors/errors.js";
-import { type CborMap, type Encodable, decodeCbor, encodeCbor } from "../../../src/wire/cbor.js";
+import { type CborMap, type Encodable, decodeCbor, encodeCbor } from "../../../src/cbor/cbor.js";
 import {
   type DaemonRequest,
   decodeRequest,

@@ -14,12 +14,8 @@ import type { ReplicaReadReply } from "../../../../src/crypto/envelope/replica-m
 import { encodeReplicaCommand } from "../../../../src/crypto/envelope/wire-commands.js";
 import { mkemEncapsulate } from "../../../../src/crypto/mkem/mkem.js";
 import { x25519Nike } from "../../../../src/crypto/nike/x25519.js";
-import {
-  REPLICA_EPOCH_LENGTH_MS,
-  replicaEpochAt,
-  replicaEpochStartMs,
-} from "../../../../src/crypto/replica-epoch.js";
 import { instantTiming } from "../../../../src/mixnet/timing.js";
+import { REPLICA_EPOCH_MS, epochAt, epochStart } from "../../../../src/pki/epoch.js";
 import { StorageFixture, sizes, stream } from "../storage-fixture.js";
 
 const keys = stream(1);
@@ -367,7 +363,10 @@ void describe("a replica", () => {
 });
 
 void describe("envelope keys of a replica", () => {
-  const weekStart = replicaEpochStartMs(replicaEpochAt(Date.UTC(2026, 0, 1)) + 1);
+  const weekStart = epochStart(
+    epochAt(Date.UTC(2026, 0, 1), REPLICA_EPOCH_MS).epoch + 1,
+    REPLICA_EPOCH_MS,
+  );
 
   void test("are for the epochs asked, with the one before while it is kept", async () => {
     const fixture = await StorageFixture.start({ clock: new VirtualClock(weekStart + 1000) });
@@ -375,13 +374,13 @@ void describe("envelope keys of a replica", () => {
     const epoch = fixture.replicaEpoch;
     const first = await replica!.envelopeKeys([epoch, epoch + 1]);
     assert.deepEqual([...first.keys()], [epoch, epoch + 1]);
-    await fixture.virtual.advance(REPLICA_EPOCH_LENGTH_MS);
+    await fixture.virtual.advance(REPLICA_EPOCH_MS);
     await replica!.collectGarbage();
     const second = await replica!.envelopeKeys([epoch + 1, epoch + 2]);
     assert.deepEqual([...second.keys()], [epoch, epoch + 1, epoch + 2]);
     assert.deepEqual(second.get(epoch), first.get(epoch));
     assert.deepEqual(second.get(epoch + 1), first.get(epoch + 1));
-    await fixture.virtual.advance(REPLICA_EPOCH_LENGTH_MS);
+    await fixture.virtual.advance(REPLICA_EPOCH_MS);
     await replica!.collectGarbage();
     const third = await replica!.envelopeKeys([epoch + 2, epoch + 3]);
     assert.deepEqual([...third.keys()], [epoch + 1, epoch + 2, epoch + 3], "erased");
@@ -558,7 +557,7 @@ void describe("replication", () => {
     const fixture = await StorageFixture.start();
     const { shards } = placesIn(fixture);
     await fixture.askReplica(shards[0]!, write);
-    await fixture.virtual.advance(3 * REPLICA_EPOCH_LENGTH_MS);
+    await fixture.virtual.advance(3 * REPLICA_EPOCH_MS);
     assert.ok(fixture.network.replicas.every(({ stored }) => stored.boxes === 0));
     await fixture.network.close();
   });

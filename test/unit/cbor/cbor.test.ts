@@ -10,7 +10,7 @@ import {
   MAX_CBOR_ITEMS,
   decodeCbor,
   encodeCbor,
-} from "../../../src/wire/cbor.js";
+} from "../../../src/cbor/cbor.js";
 
 const hex = (text: string): Uint8Array => fromHex(text.replaceAll(" ", ""));
 const decodeHex = (text: string): CborValue => decodeCbor(hex(text));

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { encode } from "cborg";
 import * as fc from "fast-check";
 import { toHex } from "../../src/bytes/bytes.js";
-import { type Encodable, decodeCbor, encodeCbor } from "../../src/wire/cbor.js";
+import { type Encodable, decodeCbor, encodeCbor } from "../../src/cbor/cbor.js";
 
 const RUNS = 3000;
 

@@ -1,6 +1,6 @@
 /** The public call of our client that says what a recorded request said. */
 import type { ThinClient } from "../../src/client/thin-client.js";
-import type { CborMap, CborValue } from "../../src/wire/cbor.js";
+import type { CborMap, CborValue } from "../../src/cbor/cbor.js";
 
 /** Fields of a recorded request under our names; null and absent are left out. */
 type Fields = Readonly<Record<string, never>>;

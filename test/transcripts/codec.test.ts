@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ProtocolError } from "../../src/errors/errors.js";
-import { type CborMap, type CborValue, decodeCbor } from "../../src/wire/cbor.js";
+import { type CborMap, type CborValue, decodeCbor } from "../../src/cbor/cbor.js";
 import { FrameDecoder } from "../../src/wire/framing.js";
 import { decodeRequest, encodeRequest } from "../../src/wire/requests.js";
 import { decodeResponse, encodeResponse } from "../../src/wire/responses.js";

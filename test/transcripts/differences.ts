@@ -3,7 +3,7 @@
  * they hold it to the recordings: a difference that is not here fails, and so does one that is here
  * but does not show.
  */
-import type { CborValue } from "../../src/wire/cbor.js";
+import type { CborValue } from "../../src/cbor/cbor.js";
 import type { RecordingName } from "./recording.js";
 
 /** A reply where the reference gave none. */

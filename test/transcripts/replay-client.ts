@@ -6,7 +6,7 @@ import type { ClientEvent } from "../../src/config/events.js";
 import { isThinClientError } from "../../src/errors/errors.js";
 import { memoryPair } from "../../src/transport/memory.js";
 import type { Transport } from "../../src/transport/transport.js";
-import { type CborMap, type CborValue, decodeCbor } from "../../src/wire/cbor.js";
+import { type CborMap, type CborValue, decodeCbor } from "../../src/cbor/cbor.js";
 import { callFor, camelFields } from "./client-calls.js";
 import { RawPeer } from "./raw-peer.js";
 import type { RecordedConnection, RecordedFrame, RecordingName } from "./recording.js";

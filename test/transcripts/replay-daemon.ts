@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { Bytes } from "../../src/bytes/bytes.js";
 import { DevDaemon } from "../../src/embedded/index.js";
 import type { Transport } from "../../src/transport/transport.js";
-import { type CborMap, type CborValue, decodeCbor, encodeCbor } from "../../src/wire/cbor.js";
+import { type CborMap, type CborValue, decodeCbor, encodeCbor } from "../../src/cbor/cbor.js";
 import { type Difference, differencesOf } from "./differences.js";
 import { RawPeer } from "./raw-peer.js";
 import type { RecordedConnection, RecordedFrame, Recording } from "./recording.js";

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { toHex } from "../../src/bytes/bytes.js";
 import { PkiDocument } from "../../src/pki/document.js";
-import { type CborMap, type CborValue, decodeCbor } from "../../src/wire/cbor.js";
+import { type CborMap, type CborValue, decodeCbor } from "../../src/cbor/cbor.js";
 import { type Scene, sizesOf } from "./scene.js";
 
 type Rule = (scene: Scene, recorded: CborValue, live: CborValue, where: string) => void;

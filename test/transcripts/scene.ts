@@ -4,7 +4,7 @@ import type { Bytes } from "../../src/bytes/bytes.js";
 import { toHex } from "../../src/bytes/bytes.js";
 import { PkiDocument } from "../../src/pki/document.js";
 import { findServices } from "../../src/pki/services.js";
-import type { CborMap, CborValue } from "../../src/wire/cbor.js";
+import type { CborMap, CborValue } from "../../src/cbor/cbor.js";
 import { Substitution } from "./substitution.js";
 
 /** The lengths that the other lengths follow from. */

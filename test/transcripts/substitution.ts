@@ -1,6 +1,6 @@
 /** Recorded bytes and what stands for them on the live side. */
 import { type Bytes, equalBytes, toHex } from "../../src/bytes/bytes.js";
-import type { CborValue } from "../../src/wire/cbor.js";
+import type { CborValue } from "../../src/cbor/cbor.js";
 
 /** Shorter values than this are no names of anything: they stay as they are. */
 const SHORTEST_NAME = 16;

@@ -12,7 +12,7 @@ import {
   RequestTimeoutError,
 } from "../../../src/errors/errors.js";
 import { ScriptedDaemon } from "../../../src/testing/scripted-daemon.js";
-import { encodeCbor } from "../../../src/wire/cbor.js";
+import { encodeCbor } from "../../../src/cbor/cbor.js";
 import { encodeFrame } from "../../../src/wire/framing.js";
 import type { DaemonResponse } from "../../../src/wire/responses.js";
 import { connectedPair, isPending, pkiDocument, reasonOf, turn, unused } from "./fixture.js";

@@ -13,7 +13,7 @@ import {
   ScriptedDaemon,
   type ScriptedDaemonOptions,
 } from "../../../src/testing/scripted-daemon.js";
-import { type CborMap, type Encodable, decodeCbor, encodeCbor } from "../../../src/wire/cbor.js";
+import { type CborMap, type Encodable, decodeCbor, encodeCbor } from "../../../src/cbor/cbor.js";
 
 const recorded = JSON.parse(
   readFileSync(

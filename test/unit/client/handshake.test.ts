@@ -8,7 +8,7 @@ import {
   ProtocolError,
   RequestTimeoutError,
 } from "../../../src/errors/errors.js";
-import { encodeCbor } from "../../../src/wire/cbor.js";
+import { encodeCbor } from "../../../src/cbor/cbor.js";
 import { encodeFrame } from "../../../src/wire/framing.js";
 import { type DaemonResponse, encodeResponse } from "../../../src/wire/responses.js";
 import type { ScriptedConnection, ScriptedDaemon } from "../../../src/testing/scripted-daemon.js";

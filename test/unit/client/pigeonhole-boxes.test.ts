@@ -16,7 +16,7 @@ import {
 import { TombstoneRangeError } from "../../../src/errors/partial-results.js";
 import { PkiDocument } from "../../../src/pki/document.js";
 import type { ScriptedConnection } from "../../../src/testing/scripted-daemon.js";
-import type { Encodable } from "../../../src/wire/cbor.js";
+import type { Encodable } from "../../../src/cbor/cbor.js";
 import type { DaemonRequest } from "../../../src/wire/requests.js";
 import { connectedPair, isPending, pkiDocument, reasonOf, turn } from "./fixture.js";
 import {

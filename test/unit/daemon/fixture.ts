@@ -14,6 +14,7 @@ import {
 import type { ReplicaReplyMessage } from "../../../src/crypto/envelope/replica-messages.js";
 import type { ReplicaInnerMessage } from "../../../src/crypto/envelope/replica-messages.js";
 import { pigeonholeSizesFromSphinx } from "../../../src/crypto/geometry.js";
+import { type NikeScheme, checkPublicKeyLength } from "../../../src/crypto/nike/scheme.js";
 import { x25519Nike } from "../../../src/crypto/nike/x25519.js";
 import { Daemon, type DaemonOptions } from "../../../src/daemon/daemon.js";
 import {
@@ -29,7 +30,7 @@ import { Geometry } from "../../../src/pki/geometry.js";
 import { PigeonholeGeometry } from "../../../src/pki/pigeonhole-geometry.js";
 import { memoryPair } from "../../../src/transport/memory.js";
 import type { Transport } from "../../../src/transport/transport.js";
-import { encodeCbor } from "../../../src/wire/cbor.js";
+import { encodeCbor } from "../../../src/cbor/cbor.js";
 import { FrameDecoder, encodeFrame } from "../../../src/wire/framing.js";
 import { type DaemonRequest, encodeRequest } from "../../../src/wire/requests.js";
 import {
@@ -90,6 +91,27 @@ export function makeDocument(epoch: number, lambdaP = 0.01): Bytes {
     Version: "v1",
   });
 }
+
+const fill = (bytes: Uint8Array, length: number): Bytes => {
+  const filled = new Uint8Array(length);
+  filled.set(bytes);
+  return filled;
+};
+
+/** X25519 in keys as long as those of CTIDH1024-X25519, which vouchers have on the wire. */
+const paddedNike: NikeScheme = {
+  name: "padded",
+  publicKeyLength: 160,
+  privateKeyLength: 162,
+  generate(random) {
+    const { publicKey, privateKey } = x25519Nike.generate(random);
+    return { publicKey: fill(publicKey, 160), privateKey: fill(privateKey, 162) };
+  },
+  publicKeyOf: (key) => fill(x25519Nike.publicKeyOf(key.slice(0, 32)), 160),
+  sharedSecret: (key, publicKey) =>
+    x25519Nike.sharedSecret(key.slice(0, 32), publicKey.slice(0, 32)),
+  checkPublicKey: (publicKey) => checkPublicKeyLength(paddedNike, publicKey),
+};
 
 /** A double of a mixnet: keeps what is sent, and says what the test says. */
 export class FakeMixnetLink implements MixnetLink {
@@ -243,7 +265,7 @@ export function world(
     pigeonholeGeometry: PigeonholeGeometry.fromSphinx(geometry, "x25519", 32),
     sizes,
     scheme: x25519Nike,
-    voucherScheme: x25519Nike,
+    voucherScheme: paddedNike,
     authorities: [],
     onFault: (error) => void faults.push(error),
     ...rest,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decodeCbor, encodeCbor } from "../../../src/wire/cbor.js";
+import { decodeCbor, encodeCbor } from "../../../src/cbor/cbor.js";
 import { encodeFrame } from "../../../src/wire/framing.js";
 import { upstreamTiming } from "../../../src/mixnet/timing.js";
 import type { DaemonResponse } from "../../../src/wire/responses.js";

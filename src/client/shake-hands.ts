@@ -69,7 +69,7 @@ export function shakeHands(
       },
       onClose: (error) => {
         if (done) handlers.onClose(connection, error);
-        else fail(error ?? hungUp(connection.address));
+        else fail(error ? noDaemon(error, connection.address) : hungUp(connection.address));
       },
     });
     handlers.onConnection(connection);
@@ -82,6 +82,16 @@ function tooLate(reason: RequestTimeoutError, transport: Transport): RequestTime
     `${transport.address} accepted the connection but did not finish the handshake in time: ` +
       "is it a kpclientd, and has it a PKI document?",
     { operation: "start", cause: reason },
+  );
+}
+
+/** What cannot be read before the handshake is finished is hardly a daemon's. */
+function noDaemon(error: Error, address: string): Error {
+  if (!(error instanceof ProtocolError)) return error;
+  return new ProtocolError(
+    `${address} does not speak the thin-client protocol: ${error.message}; ` +
+      "is it really a kpclientd?",
+    { operation: "start", cause: error },
   );
 }
 

@@ -22,7 +22,10 @@ const bytes = orNull(some<B>());
 const queryId = orNull(exactly<B>(16));
 const flag = fc.boolean();
 const uint64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
-const text = fc.string({ unit: "binary", maxLength: 12 });
+const text = fc.oneof(
+  fc.string({ maxLength: 12 }),
+  fc.constantFrom("", "\0", "grüße", "€", "\u{1f600}", "\ufffd", "\ufeffmark"),
+);
 const code = fc.nat(255);
 const maybeByte = orNull(code);
 const list = <T>(inner: fc.Arbitrary<T>): fc.Arbitrary<T[]> => fc.array(inner, { maxLength: 3 });

@@ -1,3 +1,4 @@
+/** How `katz daemon` is called. */
 import { buildCommand } from "@stricli/core";
 import { described, outputFlags, parseCount, parseTime, proposeAddresses } from "../flags.js";
 

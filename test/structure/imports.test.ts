@@ -1,0 +1,154 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { importsOf, sources } from "./source-tree.js";
+
+/**
+ * Who may import whom: by folder, the folders (or single files) and the packages that it may use.
+ * A folder may always import itself. `node:` stands for every module of Node.
+ */
+const rules: Record<string, readonly string[]> = {
+  bytes: [],
+  clock: [],
+  errors: ["bytes"],
+  cbor: ["bytes", "errors", "cborg"],
+  wire: ["bytes", "cbor", "errors"],
+  transport: ["bytes", "clock", "errors", "#platform"],
+  platform: ["bytes", "clock", "errors", "transport", "@noble/*"],
+  pki: ["bytes", "cbor", "errors", "#platform", "@noble/hashes"],
+  config: ["bytes", "errors", "pki", "transport", "#platform", "smol-toml"],
+  // Never crypto, daemon, network: a client knows of capabilities only that they are bytes.
+  client: ["bytes", "clock", "config", "errors", "pki", "transport", "wire", "#platform"],
+  crypto: ["bytes", "cbor", "clock", "errors", "#platform", "@noble/*", "cborg"],
+  mixnet: ["bytes", "errors", "pki"],
+  // Never network, nor client: with the client it shares only the codec, which recordings pin.
+  daemon: [
+    "bytes",
+    "clock",
+    "errors",
+    "wire",
+    "transport",
+    "pki",
+    "crypto",
+    "mixnet",
+    "@noble/hashes",
+  ],
+  // Never daemon, nor wire: what clients say is not a network's business.
+  network: [
+    "bytes",
+    "cbor",
+    "clock",
+    "errors",
+    "pki",
+    "crypto",
+    "mixnet",
+    "#platform",
+    "@noble/curves",
+  ],
+  // Cases for any daemon: they speak the protocol and know nobody's inside.
+  conformance: ["bytes", "cbor", "clock", "errors", "pki", "transport", "wire", "@noble/hashes"],
+  embedded: [
+    "bytes",
+    "clock",
+    "config",
+    "crypto",
+    "daemon",
+    "errors",
+    "mixnet",
+    "network",
+    "pki",
+    "platform",
+    "transport",
+    "node:",
+  ],
+  // As a user would: by the package's name.
+  cli: ["katzenpost-thinclient", "node:", "@stricli/core", "smol-toml"],
+};
+
+/** What single files may use beyond their folder's rule. */
+const additions: Record<string, readonly string[]> = {
+  "src/platform/node-worker.ts": ["src/crypto/ctidh/worker-protocol"],
+  "src/platform/node-ctidh-worker.ts": ["src/crypto/ctidh/worker-protocol"],
+};
+
+/** The files of the package's surface, and what they name. */
+const surfaces: Record<string, readonly string[]> = {
+  "src/index.ts": ["bytes", "client", "clock", "config", "errors", "pki", "transport", "wire"],
+  "src/wire.ts": ["wire", "bytes", "cbor", "errors"],
+  "src/bacap.ts": ["crypto", "bytes", "errors"],
+};
+
+/** Whether `target` is what `allowed` names. */
+function fits(target: string, allowed: string): boolean {
+  if (allowed.endsWith("/*")) return target.startsWith(allowed.slice(0, -1));
+  if (allowed === "node:") return target.startsWith("node:");
+  return (
+    target === allowed || target.startsWith(`${allowed}/`) || target.startsWith(`src/${allowed}/`)
+  );
+}
+
+function allowedFor(path: string): readonly string[] {
+  const surface = surfaces[path];
+  if (surface) return surface;
+  const folder = path.split("/")[1]!;
+  const rule = rules[folder];
+  assert.ok(rule, `${path} is in a folder that has no rule`);
+  // Only the files for Node may use Node, and only they know the WebSocket package.
+  const isNode = /^src\/platform\/node[^/]*$/.test(path);
+  return [folder, ...rule, ...(isNode ? ["node:", "ws"] : []), ...(additions[path] ?? [])];
+}
+
+test("every file imports only what its folder may", () => {
+  const violations: string[] = [];
+  let checked = 0;
+  for (const path of sources) {
+    if (path.startsWith("src/testing/") || path.endsWith(".d.ts")) continue;
+    const allowed = allowedFor(path);
+    for (const target of importsOf(path)) {
+      checked++;
+      if (!allowed.some((one) => fits(target, one))) violations.push(`${path} imports ${target}`);
+    }
+  }
+  assert.deepEqual(violations, []);
+  assert.ok(checked > 500, `${checked} imports`);
+});
+
+test("the rules name only folders that exist, and every folder has one", () => {
+  const folders = new Set(sources.map((path) => path.split("/")[1]!));
+  for (const folder of folders) {
+    if (folder.endsWith(".ts") || folder === "testing") continue;
+    assert.ok(folder in rules, folder);
+  }
+  for (const folder of Object.keys(rules)) assert.ok(folders.has(folder), folder);
+  for (const path of [...Object.keys(additions), ...Object.keys(surfaces)]) {
+    assert.ok(sources.includes(path), path);
+  }
+});
+
+test("a rule that is broken would be noticed", () => {
+  const broken = (path: string, target: string): boolean =>
+    !allowedFor(path).some((one) => fits(target, one));
+  assert.ok(broken("src/client/session.ts", "src/crypto/hash"));
+  assert.ok(broken("src/client/session.ts", "node:net"));
+  assert.ok(broken("src/daemon/arq.ts", "src/network/network"));
+  assert.ok(broken("src/daemon/arq.ts", "src/client/session"));
+  assert.ok(broken("src/network/topology.ts", "src/wire/requests"));
+  assert.ok(broken("src/platform/browser.ts", "node:net"));
+  assert.ok(broken("src/cli/main.ts", "src/client/session"));
+  assert.ok(broken("src/bytes/bytes.ts", "src/errors/errors"));
+  assert.ok(!broken("src/platform/node-dial.ts", "node:net"));
+});
+
+test("nothing that runs in a browser reaches a module of Node", () => {
+  // From the browser's platform and the package's neutral surfaces, over everything they import.
+  const reached = new Set<string>();
+  const visit = (path: string): void => {
+    if (reached.has(path)) return;
+    reached.add(path);
+    for (const target of importsOf(path)) {
+      assert.ok(!target.startsWith("node:") && target !== "ws", `${path} imports ${target}`);
+      if (target.startsWith("src/")) visit(`${target}.ts`);
+    }
+  };
+  for (const path of [...Object.keys(surfaces), "src/platform/browser.ts"]) visit(path);
+  assert.ok(reached.size > 60, String(reached.size));
+});

@@ -1,0 +1,35 @@
+/** The project's files, and what they import, as the TypeScript compiler reads it. */
+import { readFileSync, readdirSync } from "node:fs";
+import { join, posix, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import typescript from "typescript";
+
+/** The project's folder. */
+export const root = fileURLToPath(new URL("../../..", import.meta.url));
+
+/** Every file below a folder of the project, as paths from its root with `/`. */
+export function filesIn(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => posix.join(...join(entry.parentPath, entry.name).slice(root.length).split(sep)))
+    .filter((path) => !path.split("/").some((part) => part === "node_modules" || part === ".git"))
+    .sort();
+}
+
+/** A file's text. */
+export function textOf(path: string): string {
+  return readFileSync(join(root, path), "utf8");
+}
+
+/** The TypeScript sources. */
+export const sources = filesIn("src").filter((path) => path.endsWith(".ts"));
+
+/** What a source imports: files of `src` without their ending, or the names of packages. */
+export function importsOf(path: string): string[] {
+  const { importedFiles } = typescript.preProcessFile(textOf(path), true, true);
+  return importedFiles.map(({ fileName }) =>
+    fileName.startsWith(".")
+      ? posix.join(posix.dirname(path), fileName).replace(/\.js$/, "")
+      : fileName,
+  );
+}

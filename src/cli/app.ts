@@ -1,8 +1,17 @@
 /** The commands of `katz`. Each is loaded when it is wanted; here is only what it takes. */
 import { createRequire } from "node:module";
 import { buildApplication, buildRouteMap } from "@stricli/core";
+import { authorities } from "./definitions/authorities.js";
+import { complete, completion } from "./definitions/completion.js";
+import { conform } from "./definitions/conform.js";
 import { daemon } from "./definitions/daemon.js";
+import { doctor } from "./definitions/doctor.js";
+import { map } from "./definitions/map.js";
+import { ping } from "./definitions/ping.js";
+import { pki } from "./definitions/pki.js";
+import { couriers, services } from "./definitions/services.js";
 import { tour } from "./definitions/tour.js";
+import { watch } from "./definitions/watch.js";
 import { type CommandGroups, helpIntegration, versionIntegration } from "./help.js";
 import { wording } from "./wording.js";
 
@@ -12,12 +21,31 @@ const { version } = createRequire(import.meta.url)("katzenpost-thinclient/packag
 
 /** How `katz --help` groups the commands. */
 const groups: CommandGroups = {
-  "START HERE": ["tour", "daemon"],
+  "START HERE": ["tour", "daemon", "doctor"],
+  "THE NETWORK": ["ping", "services", "couriers", "authorities", "pki", "map", "watch"],
+  TOOLS: ["conform", "completion"],
 };
 
 const routes = buildRouteMap({
-  routes: { daemon, tour },
-  docs: { brief: "Katzenpost, the mixnet, from the command line." },
+  routes: {
+    tour,
+    daemon,
+    doctor,
+    ping,
+    services,
+    couriers,
+    authorities,
+    pki,
+    map,
+    watch,
+    conform,
+    completion,
+    complete,
+  },
+  docs: {
+    brief: "Katzenpost, the mixnet, from the command line.",
+    hideRoute: { complete: true },
+  },
 });
 
 /** The application. */

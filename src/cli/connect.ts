@@ -37,7 +37,7 @@ export interface ConnectOptions {
   /** How to come back after a loss; not at all unless given: a command then fails. */
   readonly reconnect?: ReconnectOptions | undefined;
   /** Sees the client before it connects, so that it hears the handshake's events. */
-  readonly prepare?: ((client: ThinClient) => void) | undefined;
+  readonly prepare?: ((client: ThinClient, signal: AbortSignal | undefined) => void) | undefined;
 }
 
 /** How long to wait for the daemon to reach the mixnet when nobody says. */
@@ -77,7 +77,7 @@ export async function connect(
 ): Promise<{ readonly client: ThinClient; readonly place: DaemonPlace }> {
   for (const place of places) {
     const client = new ThinClient({ dial: place.dial }, { reconnect: options.reconnect ?? false });
-    options.prepare?.(client);
+    options.prepare?.(client, call.signal);
     try {
       await client.start(call);
       return { client, place };

@@ -1,0 +1,22 @@
+/** `katz completion`, which prints a shell's script, and `katz complete`, which the scripts ask. */
+import { type StricliProcess, proposeCompletions } from "@stricli/core";
+import { completionScripts } from "../completion-scripts.js";
+
+/** Prints the script of a shell. */
+export function completion(_flags: object, shell: keyof typeof completionScripts): void {
+  process.stdout.write(completionScripts[shell]);
+}
+
+/** Prints what could stand in place of the last word: a candidate, a tab and what it is, a line. */
+export async function complete(_flags: object, ...words: readonly string[]): Promise<void> {
+  // Loaded here: the application knows this command.
+  const { katz } = await import("../app.js");
+  const context = { process: process as StricliProcess };
+  const proposals = await proposeCompletions(katz, words.length > 0 ? words : [""], context);
+  const seen = new Set<string>();
+  for (const { completion: candidate, brief } of proposals) {
+    if (seen.has(candidate)) continue;
+    seen.add(candidate);
+    process.stdout.write(`${candidate}\t${brief}\n`);
+  }
+}

@@ -1,0 +1,114 @@
+/** `katz ping`: messages to a service and back, measured. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { equalBytes, randomBytes } from "katzenpost-thinclient";
+import { type ClientFlags, type ClientRun, withClient } from "../connect.js";
+import { AlreadyReported, codeOf, exitCodeOf, messageOf } from "../failure.js";
+import { type PingSummary, round, summarize } from "../ping-statistics.js";
+import { bar } from "../terminal.js";
+
+/** Flags of the command. */
+export interface PingFlags extends ClientFlags {
+  /** How many; until interrupted unless given. */
+  readonly count?: number;
+  /** Between two, in milliseconds. */
+  readonly interval: number;
+}
+
+/** Enough that a reply cannot be another message's. */
+const PAYLOAD_LENGTH = 32;
+
+/** Pings until the count is reached or Ctrl-C; fails when nothing came back at all. */
+export function ping(flags: PingFlags, service: string): Promise<void> {
+  return withClient(flags, async (run) => {
+    const { output, signal, client } = run;
+    const { count = Infinity, interval } = flags;
+    const size = client.geometry.packetLength;
+    client.getService(service);
+    output.heading(`PING ${service} through the mixnet, packets of ${size} bytes`);
+    const series = new Series(run, service);
+    const waiting: Promise<void>[] = [];
+    for (let seq = 1; seq <= count && !signal.aborted; seq++) {
+      waiting.push(series.one(seq));
+      // Aborting ends the pause; what it throws says nothing that the loop does not look at.
+      if (seq < count) await sleep(interval, undefined, { signal }).catch(() => {});
+    }
+    await Promise.all(waiting);
+    series.finish();
+  });
+}
+
+class Series {
+  readonly #run: ClientRun;
+  readonly #service: string;
+  readonly #times: number[] = [];
+  #sent = 0;
+  #failure: unknown = null;
+
+  constructor(run: ClientRun, service: string) {
+    this.#run = run;
+    this.#service = service;
+  }
+
+  /** Sends one message and says what came of it; never rejects. */
+  async one(seq: number): Promise<void> {
+    const { client, call, signal, output } = this.#run;
+    const service = this.#service;
+    const payload = randomBytes(PAYLOAD_LENGTH);
+    this.#sent++;
+    const start = performance.now();
+    try {
+      const destination = client.getService(service);
+      const node = destination.mixDescriptor.name;
+      const reply = await client.blockingSendMessage(payload, ...destination.toDestination(), call);
+      const ms = round(performance.now() - start);
+      const intact = equalBytes(reply.subarray(0, payload.length), payload);
+      this.#times.push(ms);
+      const text = `reply from ${node}: seq=${seq} time=${ms} ms${intact ? "" : " (not an echo)"}`;
+      const record = { type: "reply", seq, service, node, ms, intact } as const;
+      if (output.json || !output.quiet) output.result(text, record);
+    } catch (error) {
+      if (signal.aborted) {
+        // Nobody waited long enough to call it lost.
+        this.#sent--;
+        return;
+      }
+      this.#failure = error;
+      const text = output.style("yellow", `no reply: seq=${seq}: ${messageOf(error)}`);
+      const message = messageOf(error);
+      const record = { type: "loss", seq, service, code: codeOf(error), message } as const;
+      if (output.json || !output.quiet) output.result(text, record);
+    }
+  }
+
+  /** @throws AlreadyReported when nothing came back; the signal's reason when nothing was sent. */
+  finish(): void {
+    const { output, signal } = this.#run;
+    const summary = summarize(this.#sent, this.#times);
+    if (this.#sent === 0) signal.throwIfAborted();
+    output.record({ type: "summary", service: this.#service, ...summary });
+    for (const line of summaryLines(this.#service, summary)) output.line(line);
+    if (!output.quiet) for (const line of histogramLines(summary)) output.line(line);
+    if (summary.received === 0) throw new AlreadyReported(exitCodeOf(this.#failure));
+  }
+}
+
+function summaryLines(service: string, summary: PingSummary): string[] {
+  const { sent, received, lossPercent, minMs, avgMs, maxMs, mdevMs } = summary;
+  const lines = [
+    "",
+    `--- ${service} ping statistics ---`,
+    `${sent} sent, ${received} received, ${lossPercent}% loss`,
+  ];
+  if (received > 0) lines.push(`min/avg/max/mdev = ${minMs}/${avgMs}/${maxMs}/${mdevMs} ms`);
+  return lines;
+}
+
+function histogramLines({ histogram, received }: PingSummary): string[] {
+  if (received < 2) return [];
+  const most = Math.max(...histogram.map(({ count }) => count));
+  const ranges = histogram.map(({ fromMs, toMs }) => `${fromMs} to ${toMs} ms`);
+  const width = Math.max(...ranges.map((range) => range.length));
+  return histogram.map(
+    ({ count }, i) => `${ranges[i]!.padStart(width)}  ${bar(count / most, 30)} ${count}`,
+  );
+}

@@ -1,0 +1,18 @@
+import { buildCommand } from "@stricli/core";
+import { clientFlags, described } from "../flags.js";
+
+/** `katz doctor`. */
+export const doctor = buildCommand({
+  loader: async () => (await import("../commands/doctor.js")).doctor,
+  parameters: { flags: clientFlags },
+  docs: {
+    brief: "Find out what works and what does not",
+    fullDescription: described(
+      "Finds the configuration and says which it took, then checks socket, handshake, mixnet,\n" +
+        "document, signatures, echo and a box, and says what to do about a failure. Looks in\n" +
+        "this order: --address or --config, the variable KATZENPOST_THINCLIENT (a file or an\n" +
+        "address), ~/.config/katzenpost/thinclient.toml, the usual sockets, port 64331.",
+      ["katz doctor", "katz doctor --config thinclient.toml --timeout 2m"],
+    ),
+  },
+});

@@ -1,0 +1,71 @@
+/** Times of pings, summed up as `ping` does. */
+
+/** A range of times and how many fell into it; the last range includes its end. */
+export interface Bucket {
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly count: number;
+}
+
+/** What `katz ping` says at the end; the times are null when nothing came back. */
+export interface PingSummary {
+  readonly sent: number;
+  readonly received: number;
+  readonly lossPercent: number;
+  readonly minMs: number | null;
+  readonly avgMs: number | null;
+  readonly maxMs: number | null;
+  /** Standard deviation. */
+  readonly mdevMs: number | null;
+  readonly histogram: readonly Bucket[];
+}
+
+const BUCKETS = 8;
+
+/** Sums up. @param times of the replies, in milliseconds. */
+export function summarize(sent: number, times: readonly number[]): PingSummary {
+  const received = times.length;
+  const lossPercent = sent === 0 ? 0 : Math.round((1000 * (sent - received)) / sent) / 10;
+  if (received === 0) {
+    const none = { minMs: null, avgMs: null, maxMs: null, mdevMs: null };
+    return { sent, received, lossPercent, ...none, histogram: [] };
+  }
+  let [sum, squares, min, max] = [0, 0, Infinity, 0];
+  for (const time of times) {
+    sum += time;
+    squares += time * time;
+    min = Math.min(min, time);
+    max = Math.max(max, time);
+  }
+  const avg = sum / received;
+  return {
+    sent,
+    received,
+    lossPercent,
+    minMs: round(min),
+    avgMs: round(avg),
+    maxMs: round(max),
+    mdevMs: round(Math.sqrt(Math.max(0, squares / received - avg * avg))),
+    histogram: histogram(times, min, max),
+  };
+}
+
+/** Milliseconds to three places, as they are printed. */
+export function round(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}
+
+function histogram(times: readonly number[], min: number, max: number): Bucket[] {
+  const buckets = max > min ? Math.min(BUCKETS, times.length) : 1;
+  const width = (max - min) / buckets;
+  const counts = Array.from({ length: buckets }, () => 0);
+  for (const time of times) {
+    const place = width > 0 ? Math.floor((time - min) / width) : 0;
+    counts[Math.min(place, buckets - 1)]!++;
+  }
+  return counts.map((count, i) => ({
+    fromMs: round(min + i * width),
+    toMs: round(i === buckets - 1 ? max : min + (i + 1) * width),
+    count,
+  }));
+}

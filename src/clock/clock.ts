@@ -6,7 +6,7 @@ export interface Timer {
   cancel(): void;
 }
 
-/** Time, and the waiting for it: the platform's ({@link import("./real.js").realClock}) or a test's. */
+/** Time, and the waiting for it: the platform's or a test's. */
 export interface Clock {
   /** Milliseconds since 1970-01-01T00:00:00Z. May jump when the machine's clock is set. */
   now(): number;

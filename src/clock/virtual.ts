@@ -101,9 +101,9 @@ export class VirtualClock implements Clock {
     promise.then(mark, mark);
     const limit = this.#now + limitMs;
     // Real sockets need a few turns of the event loop before their data is there.
-    for (let idleTurns = 0; !settled;) {
+    for (let idleTurns = 0; ;) {
       await settle();
-      if (settled) break;
+      if (settled) return promise;
       const next = this.#peek();
       if (next && next.at <= limit) {
         idleTurns = 0;
@@ -112,7 +112,6 @@ export class VirtualClock implements Clock {
         throw new RangeError(`\`promise\` must settle within ${limitMs} ms, it is still pending`);
       }
     }
-    return promise;
   }
 
   async #fire(entry: Entry): Promise<void> {

@@ -15,4 +15,15 @@ export {
 } from "./test-network.js";
 export { VirtualClock } from "../clock/virtual.js";
 export type { Clock, Timer } from "../clock/clock.js";
-export { MemoryTransport, memoryPair } from "../transport/memory.js";
+export { type MemoryPairOptions, MemoryTransport, memoryPair } from "../transport/memory.js";
+export {
+  CONFORMANCE_AREAS,
+  type ConformanceOptions,
+  type ConformanceReport,
+  type ConformanceResult,
+  checkConformance,
+  formatConformance,
+} from "../conformance/conformance.js";
+export type { ConformanceArea } from "../conformance/case.js";
+export type { Dial } from "../conformance/scene.js";
+export type { Verdict } from "../conformance/verdict.js";

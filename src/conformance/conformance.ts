@@ -1,0 +1,167 @@
+/** Holds any daemon to the protocol: drives it over raw frames and says what it does wrong. */
+import type { Clock } from "../clock/clock.js";
+import { realClock } from "../clock/real.js";
+import { type ConformanceArea, type ConformanceCase } from "./case.js";
+import { frameCases, handshakeCases, sessionCases } from "./handshake-cases.js";
+import { documentCases, envelopeCases, keyCases, voucherCases } from "./local-cases.js";
+import { copyingCases, messageCases, storageCases } from "./network-cases.js";
+import { operationCases } from "./operation-cases.js";
+import { type Dial, Scene } from "./scene.js";
+import type { Verdict } from "./verdict.js";
+
+/** Options of {@link checkConformance}. */
+export interface ConformanceOptions {
+  /** Which areas to check; all by default. */
+  readonly areas?: readonly ConformanceArea[] | undefined;
+  /**
+   * Longest wait in milliseconds for what needs no network; default 30,000, because sealing an
+   * envelope costs a real daemon seconds.
+   */
+  readonly timeoutMs?: number | undefined;
+  /** Longest wait in milliseconds for what goes through the network; default 180,000. */
+  readonly networkTimeoutMs?: number | undefined;
+  /** What to wait by; the platform's clock by default. */
+  readonly clock?: Clock | undefined;
+  /** Aborting it ends the run after the case that is running. */
+  readonly signal?: AbortSignal | undefined;
+  /** Hears of every case as soon as it ended. */
+  readonly onResult?: ((result: ConformanceResult) => void) | undefined;
+}
+
+/** What one case found. */
+export interface ConformanceResult {
+  readonly area: ConformanceArea;
+  /** What a daemon does that is right: a sentence. */
+  readonly name: string;
+  readonly verdict: Verdict;
+  /** What it does instead; "" for a pass. */
+  readonly reason: string;
+}
+
+/** What a run found. */
+export interface ConformanceReport {
+  readonly results: readonly ConformanceResult[];
+  readonly passed: number;
+  readonly failed: number;
+  /** How many differ in a way that clients have to live with. */
+  readonly differed: number;
+  /** Whether nothing failed. */
+  readonly conforms: boolean;
+}
+
+const cases: readonly ConformanceCase[] = [
+  ...handshakeCases,
+  ...frameCases,
+  ...sessionCases,
+  ...keyCases,
+  ...envelopeCases,
+  ...operationCases,
+  ...storageCases,
+  ...copyingCases,
+  ...messageCases,
+  ...documentCases,
+  ...voucherCases,
+];
+
+/** Every area, in the order of the run. */
+export const CONFORMANCE_AREAS: readonly ConformanceArea[] = [
+  ...new Set(cases.map(({ area }) => area)),
+];
+
+/**
+ * Drives a daemon with every case of this project: handshake, sessions, each request with good and
+ * bad input, cancels, resuming, broken frames. Each case has connections of its own; the boxes it
+ * writes are of streams that nobody else has. The network behind the daemon must work, with an echo
+ * service, couriers and replicas, or those areas must be left out.
+ * @param dial connects to the daemon, e.g. `(options) => config.dial.dial(options)`.
+ * @throws what `dial` throws at first, ConnectError mostly; RangeError for an area that is none.
+ */
+export async function checkConformance(
+  dial: Dial,
+  options: ConformanceOptions = {},
+): Promise<ConformanceReport> {
+  const { areas = CONFORMANCE_AREAS, clock = realClock, signal, onResult } = options;
+  for (const area of areas) {
+    if (!CONFORMANCE_AREAS.includes(area)) {
+      const known = CONFORMANCE_AREAS.join(", ");
+      throw new RangeError(`\`options.areas\` must be of ${known}, got ${JSON.stringify(area)}`);
+    }
+  }
+  const { timeoutMs = 30_000, networkTimeoutMs = 180_000 } = options;
+  const scene = new Scene(dial, clock, timeoutMs, networkTimeoutMs);
+  const results: ConformanceResult[] = [];
+  const add = (result: ConformanceResult): void => {
+    results.push(result);
+    onResult?.(result);
+  };
+  const connects = await canConnect(scene);
+  for (const one of cases.filter(({ area }) => areas.includes(area))) {
+    signal?.throwIfAborted();
+    const { area, name } = one;
+    if (connects || area === "handshake") add(await runCase(scene, one));
+    else add({ area, name, verdict: "fail", reason: "not tried: the handshake does not work" });
+  }
+  return summary(results);
+}
+
+/** Whether a handshake works; without one every other case would wait its full time in vain. */
+async function canConnect(scene: Scene): Promise<boolean> {
+  await scene.open();
+  try {
+    await scene.connect();
+    return true;
+  } catch {
+    return false;
+  } finally {
+    endQuietly(scene);
+  }
+}
+
+function endQuietly(scene: Scene): void {
+  try {
+    scene.endCase();
+  } catch {
+    // What this connection was told besides does not count here.
+  }
+}
+
+async function runCase(
+  scene: Scene,
+  { area, name, run }: ConformanceCase,
+): Promise<ConformanceResult> {
+  try {
+    const difference = await run(scene);
+    scene.endCase();
+    return difference === undefined
+      ? { area, name, verdict: "pass", reason: "" }
+      : { area, name, verdict: "differs (allowed)", reason: difference.reason };
+  } catch (error) {
+    endQuietly(scene);
+    const reason = error instanceof Error ? error.message : String(error);
+    return { area, name, verdict: "fail", reason };
+  }
+}
+
+function summary(results: readonly ConformanceResult[]): ConformanceReport {
+  const count = (wanted: Verdict): number =>
+    results.filter(({ verdict }) => verdict === wanted).length;
+  const failed = count("fail");
+  return {
+    results,
+    passed: count("pass"),
+    failed,
+    differed: count("differs (allowed)"),
+    conforms: failed === 0,
+  };
+}
+
+/** A report as text for people: a line for each case, with the reason below it, and the sums. */
+export function formatConformance(report: ConformanceReport): string {
+  const width = Math.max(...report.results.map(({ verdict }) => verdict.length), 0);
+  const lines = report.results.map(({ area, name, verdict, reason }) => {
+    const line = `${verdict.padEnd(width)}  ${area}: ${name}`;
+    return reason === "" ? line : `${line}\n${" ".repeat(width + 2)}${reason}`;
+  });
+  const { passed, failed, differed } = report;
+  return `${lines.join("\n")}\n\n${passed} pass, ${failed} fail, ${differed} differ (allowed)\n`;
+}

@@ -1,0 +1,241 @@
+/** The first messages, sessions, and frames that are wrong. Protocol page, sections 1.3, 2, 3. */
+import { type Bytes, equalBytes, randomBytes, utf8 } from "../bytes/bytes.js";
+import { Geometry } from "../pki/geometry.js";
+import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
+import { PkiDocument } from "../pki/document.js";
+import { type CborValue, encodeCbor } from "../cbor/cbor.js";
+import { MAX_MESSAGE_SIZE, encodeFrame } from "../wire/framing.js";
+import { encodeRequest } from "../wire/requests.js";
+import { casesOf } from "./case.js";
+import { Silence } from "./peer.js";
+import type { Scene } from "./scene.js";
+import { AllowedDifference, must, mustAnswer, mustHave } from "./verdict.js";
+
+const seed = new Uint8Array(32).fill(7) as Bytes;
+const keypairFrame = (queryId: Bytes): Bytes =>
+  encodeFrame(encodeRequest({ kind: "newKeypair", queryId, seed }));
+
+/** The handshake. */
+export const handshakeCases = casesOf("handshake", {
+  "first comes the status, with both geometries and the instance token": async (scene) => {
+    const { status } = await scene.greeting(await scene.open());
+    mustHave("instance_token", status.instanceToken, 16);
+    must(status.err === null, "`err` must be null: Go's client reads nothing else");
+    const sphinx = Geometry.fromWire(status.sphinxGeometry as CborValue);
+    const pigeonhole = PigeonholeGeometry.fromWire(status.pigeonholeGeometry as CborValue);
+    pigeonhole.validate();
+    const keyLength =
+      pigeonhole.courierQueryWriteLength - pigeonhole.maxPlaintextPayloadLength - 291;
+    must(keyLength > 0, "queries are too short for the boxes");
+    must(
+      pigeonhole.courierQueryWriteLength <= sphinx.userForwardPayloadLength,
+      "queries do not fit into packets",
+    );
+    const counts = [status.sphinxGeometry, status.pigeonholeGeometry].map((geometry) =>
+      geometry instanceof Map ? geometry.size : 0,
+    );
+    must(counts[0] === 14 && counts[1] === 7, "geometries must have exactly 14 and 7 members");
+  },
+  "second comes the PKI document, or null": async (scene) => {
+    const { document } = await scene.greeting(await scene.open());
+    if (document.payload !== null) PkiDocument.decode(document.payload);
+  },
+  "a session token is answered with a new application ID, and before anything else": async (
+    scene,
+  ) => {
+    const { hello } = await scene.connect();
+    mustHave("app_id", hello.reply.appId, 16);
+    must(!hello.reply.resumed, "an unknown token was `resumed`");
+    if (hello.before.length > 0) {
+      return new AllowedDifference(
+        `${hello.before[0]!.kind} came before the token's answer; clients have to keep it`,
+      );
+    }
+    return undefined;
+  },
+  "the same token again on the same connection is resumed": async (scene) => {
+    const { peer, token, hello } = await scene.connect();
+    const again = await scene.hello(peer, token);
+    must(again.reply.resumed, "it was not");
+    must(equalBytes(again.reply.appId!, hello.reply.appId!), "the application ID is another one");
+  },
+  "two clients have the same instance token and different application IDs": async (scene) => {
+    const [one, two] = [await scene.connect(), await scene.connect()];
+    const tokens = [one, two].map(({ greeting }) => greeting.status.instanceToken!);
+    must(equalBytes(tokens[0]!, tokens[1]!), "the instance token changed between connections");
+    const ids = [one, two].map(({ hello }) => hello.reply.appId!);
+    must(!equalBytes(ids[0]!, ids[1]!), "two clients have one application ID");
+  },
+  "thin_close makes the daemon hang up": async (scene) => {
+    const peer = await scene.client();
+    peer.send({ kind: "thinClose" });
+    await peer.mustHangUp();
+  },
+});
+
+/** Frames, good ones and bad ones. */
+export const frameCases = casesOf("frames", {
+  "a frame is understood when every byte comes alone": async (scene) => {
+    const peer = await scene.client();
+    const queryId = randomBytes(16);
+    for (const byte of keypairFrame(queryId)) peer.sendBytes(new Uint8Array([byte]));
+    mustAnswer(0, await peer.answer("newKeypair", queryId));
+  },
+  "many frames in one piece are all answered, in their order": async (scene) => {
+    const peer = await scene.client();
+    const ids = Array.from({ length: 100 }, () => randomBytes(16));
+    const frames = ids.map(keypairFrame);
+    const joined = new Uint8Array(frames.reduce((sum, frame) => sum + frame.length, 0));
+    let at = 0;
+    for (const frame of frames) {
+      joined.set(frame, at);
+      at += frame.length;
+    }
+    peer.sendBytes(joined);
+    for (const id of ids) {
+      const reply = await peer.event("newKeypairReply", scene.networkMs);
+      must(reply.queryId !== null && equalBytes(reply.queryId, id), "the order is another one");
+    }
+  },
+  "an empty map is passed over": async (scene) => {
+    const peer = await scene.client();
+    peer.sendBody(encodeCbor({}));
+    await peer.mustBeAlive();
+  },
+  "a request that is not known is passed over": async (scene) => {
+    const peer = await scene.client();
+    peer.sendBody(encodeCbor({ no_such_request: { query_id: randomBytes(16) } }));
+    await peer.mustBeAlive();
+  },
+  "of two requests in one frame one is answered, the first by precedence": async (scene) => {
+    const peer = await scene.client();
+    const [first, second] = [randomBytes(16), randomBytes(16)];
+    peer.sendBody(
+      encodeCbor({
+        get_pki_document: { query_id: second, epoch: 0 },
+        new_keypair: { query_id: first, seed },
+      }),
+    );
+    mustAnswer(0, await peer.answer("newKeypair", first));
+    await peer.mustBeAlive();
+  },
+  "a request without a query ID is answered without one": async (scene) => {
+    const peer = await scene.client();
+    peer.sendBody(encodeCbor({ new_keypair: { seed } }));
+    const reply = await peer.event("newKeypairReply", scene.networkMs);
+    must(reply.queryId === null, "the answer has a query ID");
+    mustAnswer(0, reply);
+  },
+  "garbage makes the daemon hang up": hangsUpOn((peer) => peer.sendBody(utf8("garbage!"))),
+  "an array makes the daemon hang up": hangsUpOn((peer) => peer.sendBody(encodeCbor([1, 2]))),
+  "text in place of bytes makes the daemon hang up": hangsUpOn((peer) =>
+    peer.sendBody(encodeCbor({ new_keypair: { query_id: randomBytes(16), seed: "text" } })),
+  ),
+  "bytes after the message make the daemon hang up": hangsUpOn((peer) => {
+    const body = encodeCbor({ new_keypair: { query_id: randomBytes(16), seed } });
+    const longer = new Uint8Array(body.length + 1);
+    longer.set(body);
+    peer.sendBody(longer);
+  }),
+  "a frame of no bytes makes the daemon hang up": hangsUpOn((peer) =>
+    peer.sendBody(new Uint8Array(0), 0),
+  ),
+  "a frame longer than 40 MiB makes the daemon hang up": hangsUpOn((peer) =>
+    peer.sendBody(new Uint8Array(0), MAX_MESSAGE_SIZE + 1),
+  ),
+  "one client's garbage does not touch another one": async (scene) => {
+    const [bad, good] = [await scene.client(), await scene.client()];
+    bad.sendBody(utf8("garbage!"));
+    await bad.mustHangUp();
+    await good.mustBeAlive();
+  },
+});
+
+function hangsUpOn(send: (peer: Awaited<ReturnType<Scene["client"]>>) => void) {
+  return async (scene: Scene): Promise<void> => {
+    const peer = await scene.client();
+    send(peer);
+    await peer.mustHangUp();
+  };
+}
+
+/** Sessions that are dropped, taken up again, ended. */
+export const sessionCases = casesOf("sessions", {
+  "a session whose connection was dropped is resumed": async (scene) => {
+    const first = await scene.connect();
+    first.peer.drop();
+    const second = await reconnect(scene, first.token);
+    must(second.hello.reply.resumed, "it was not");
+    must(
+      equalBytes(second.hello.reply.appId!, first.hello.reply.appId!),
+      "the application ID is another one",
+    );
+    await second.peer.mustBeAlive();
+  },
+  "a session that was ended by thin_close is not resumed": async (scene) => {
+    const first = await scene.connect();
+    first.peer.send({ kind: "thinClose" });
+    await first.peer.mustHangUp();
+    const second = await reconnect(scene, first.token);
+    must(!second.hello.reply.resumed, "it was");
+  },
+  "of two connections with one token the newer one is served, also when the older one ends": async (
+    scene,
+  ) => {
+    const older = await scene.connect();
+    const newer = await scene.connect(older.token);
+    must(newer.hello.reply.resumed, "the second one was not resumed");
+    await newer.peer.mustBeAlive();
+    older.peer.drop();
+    try {
+      await newer.peer.mustBeAlive();
+      // Ends of connections are seen in their own time.
+      await scene.clock.sleep(20);
+      await newer.peer.mustBeAlive();
+    } catch (error) {
+      if (!(error instanceof Silence)) throw error;
+      return new AllowedDifference(
+        "the newer connection is not answered after the older one ended: clients must wait for the " +
+          "old connection's end before they dial",
+      );
+    }
+    return undefined;
+  },
+  "the answer to a read that comes while the client is away is kept for it": async (scene) => {
+    const first = await scene.connect();
+    const writer = await scene.client();
+    const stream = await scene.stream(writer);
+    const index = stream.firstMessageIndex;
+    const { queryId, envelopeHash } = await scene.beginRead(first.peer, stream, index);
+    await first.peer.mustBeAlive();
+    first.peer.drop();
+    mustAnswer(0, await scene.write(writer, stream, index, utf8("meanwhile")));
+    // As soon as another reader sees it, so could the one who is away.
+    mustAnswer(0, await scene.read(writer, stream, index));
+    const second = await reconnect(scene, first.token);
+    must(second.hello.reply.resumed, "the session was not resumed");
+    let reply;
+    try {
+      reply = await second.peer.answer("startResendingEncryptedMessage", queryId);
+    } catch (error) {
+      if (!(error instanceof Silence)) throw error;
+      await second.peer.ask("cancelResendingEncryptedMessage", { envelopeHash });
+      const late = await second.peer
+        .answer("startResendingEncryptedMessage", queryId)
+        .catch(() => null);
+      must(late === null || late.errorCode === 24, "the cancelled read was answered twice");
+      mustAnswer(0, await scene.read(second.peer, stream, index));
+      return new AllowedDifference(
+        "the answer was lost: clients must cancel and start again after every reconnect",
+      );
+    }
+    mustAnswer(0, reply);
+    return undefined;
+  },
+});
+
+/** A new connection with a token, once the daemon has seen the old one end. */
+async function reconnect(scene: Scene, token: Bytes) {
+  await scene.clock.sleep(20);
+  return scene.connect(token);
+}

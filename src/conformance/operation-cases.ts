@@ -1,0 +1,128 @@
+/** Starts and cancels, before and without the network. Protocol page, sections 4.4 to 4.6. */
+import { blake2b } from "@noble/hashes/blake2.js";
+import { type Bytes, randomBytes } from "../bytes/bytes.js";
+import { casesOf } from "./case.js";
+import { Silence } from "./peer.js";
+import { start } from "./scene.js";
+import { AllowedDifference, must, mustAnswer } from "./verdict.js";
+
+const SRE = "startResendingEncryptedMessage";
+const SRC = "startResendingCopyCommand";
+const UNKNOWN = new Uint8Array(32).fill(9) as Bytes;
+
+/** Starts and cancels. */
+export const operationCases = casesOf("operations", {
+  "a start without exactly one capability, or without a part, is refused with 3": async (scene) => {
+    const peer = await scene.client();
+    const { writeCap, readCap, firstMessageIndex: messageBoxIndex } = await scene.stream(peer);
+    const sealed = await peer.ask("encryptRead", { readCap, messageBoxIndex });
+    const good = { ...start(sealed), readCap, messageBoxIndex };
+    for (const wrong of [
+      { ...good, readCap: null },
+      { ...good, writeCap },
+      { ...good, envelopeHash: null },
+      { ...good, envelopeDescriptor: null },
+      { ...good, envelopeDescriptor: new Uint8Array(0) as Bytes },
+      { ...good, messageCiphertext: null },
+    ]) {
+      const reply = await peer.ask(SRE, wrong);
+      mustAnswer(3, reply);
+      must(reply.courierIdentityHash === null, "a code of the daemon's own names a courier");
+    }
+  },
+  "a start with a descriptor that is none is answered with an error": async (scene) => {
+    const peer = await scene.client();
+    const { readCap, firstMessageIndex: messageBoxIndex } = await scene.stream(peer);
+    const sealed = await peer.ask("encryptRead", { readCap, messageBoxIndex });
+    const envelopeDescriptor = randomBytes(40);
+    const fields = { ...start(sealed), readCap, messageBoxIndex, envelopeDescriptor };
+    const queryId = peer.begin(SRE, fields);
+    let reply;
+    try {
+      reply = await peer.answer(SRE, queryId);
+    } catch (error) {
+      if (!(error instanceof Silence)) throw error;
+      await peer.ask("cancelResendingEncryptedMessage", { envelopeHash: sealed.envelopeHash });
+      await peer.answer(SRE, queryId).catch(() => null);
+      return new AllowedDifference(
+        "it is never answered: clients need deadlines or must not do it",
+      );
+    }
+    must(reply.errorCode !== 0, "it succeeded");
+    return undefined;
+  },
+  "a copy command without a capability is refused with 3": async (scene) => {
+    const peer = await scene.client();
+    const none = { writeCap: null, courierIdentityHash: null, courierQueueId: null };
+    mustAnswer(3, await peer.ask(SRC, none));
+  },
+  "a copy command with half of a courier is refused with 3": async (scene) => {
+    const peer = await scene.client();
+    const { writeCap } = await scene.stream(peer);
+    const half = { writeCap, courierIdentityHash: UNKNOWN, courierQueueId: null };
+    const queryId = peer.begin(SRC, half);
+    const writeCapHash = blake2b(writeCap, { dkLen: 32 }) as Bytes;
+    mustAnswer(0, await peer.ask("cancelResendingCopyCommand", { writeCapHash }));
+    const reply = await peer.answer(SRC, queryId);
+    if (reply.errorCode === 24) {
+      return new AllowedDifference("half of a courier's name is ignored: any courier is taken");
+    }
+    mustAnswer(3, reply);
+    return undefined;
+  },
+  "cancelling what is not known succeeds": async (scene) => {
+    const peer = await scene.client();
+    const read = { envelopeHash: randomBytes(32) };
+    mustAnswer(0, await peer.ask("cancelResendingEncryptedMessage", read));
+    const copy = { writeCapHash: randomBytes(32) };
+    mustAnswer(0, await peer.ask("cancelResendingCopyCommand", copy));
+  },
+  "cancelling without a hash is refused with 3": async (scene) => {
+    const peer = await scene.client();
+    mustAnswer(3, await peer.ask("cancelResendingEncryptedMessage", { envelopeHash: null }));
+    mustAnswer(3, await peer.ask("cancelResendingCopyCommand", { writeCapHash: null }));
+  },
+  "a read that waits is cancelled: its start is answered with 24, first": async (scene) => {
+    const peer = await scene.client();
+    const stream = await scene.stream(peer);
+    const read = await scene.beginRead(peer, stream, stream.firstMessageIndex);
+    const { envelopeHash } = read;
+    const cancel = peer.begin("cancelResendingEncryptedMessage", { envelopeHash });
+    const first = await peer.event(`${SRE}Reply`, scene.networkMs);
+    mustAnswer(24, first);
+    must(
+      first.queryId !== null && first.queryId.every((byte, i) => byte === read.queryId[i]),
+      "24 came for another start",
+    );
+    mustAnswer(0, await peer.answer("cancelResendingEncryptedMessage", cancel));
+  },
+  "a copy command that waits is cancelled: its start is answered with 24": async (scene) => {
+    const peer = await scene.client();
+    const { writeCap } = await scene.stream(peer);
+    const queryId = peer.begin(SRC, { writeCap, courierIdentityHash: null, courierQueueId: null });
+    const writeCapHash = blake2b(writeCap, { dkLen: 32 }) as Bytes;
+    mustAnswer(0, await peer.ask("cancelResendingCopyCommand", { writeCapHash }));
+    mustAnswer(24, await peer.answer(SRC, queryId));
+  },
+  "a stranger's cancel ends nothing": async (scene) => {
+    const [owner, stranger] = [await scene.client(), await scene.client()];
+    const stream = await scene.stream(owner);
+    const { queryId, envelopeHash } = await scene.beginRead(
+      owner,
+      stream,
+      stream.firstMessageIndex,
+    );
+    await owner.mustBeAlive();
+    mustAnswer(0, await stranger.ask("cancelResendingEncryptedMessage", { envelopeHash }));
+    const ended = await stranger.answer(SRE, queryId, 50).catch(() => null);
+    if (ended !== null) {
+      mustAnswer(24, ended);
+      return new AllowedDifference(
+        "anybody can cancel anything, and the stranger gets the answer: keep envelope hashes secret",
+      );
+    }
+    mustAnswer(0, await owner.ask("cancelResendingEncryptedMessage", { envelopeHash }));
+    mustAnswer(24, await owner.answer(SRE, queryId));
+    return undefined;
+  },
+});

@@ -1,0 +1,207 @@
+/** A connection to the daemon under test, from a client that sends what it is told to. */
+import { type Bytes, equalBytes, randomBytes, toHex } from "../bytes/bytes.js";
+import type { Clock } from "../clock/clock.js";
+import type { Transport } from "../transport/transport.js";
+import { FrameDecoder, LENGTH_PREFIX_SIZE } from "../wire/framing.js";
+import {
+  type DaemonRequest,
+  type RequestFields,
+  type RequestKind,
+  encodeRequest,
+} from "../wire/requests.js";
+import {
+  type DaemonResponse,
+  type MalformedReply,
+  type ResponseKind,
+  decodeResponse,
+} from "../wire/responses.js";
+import { Violation, must } from "./verdict.js";
+
+/** Requests that a daemon answers with a reply of the same name and query ID. */
+export type AskKind = {
+  [K in RequestKind]: `${K}Reply` extends ResponseKind
+    ? "queryId" extends keyof RequestFields<K>
+      ? K
+      : never
+    : never;
+}[RequestKind];
+
+/** The fields of a request but for its query ID. */
+export type AskFields<K extends AskKind> = Omit<RequestFields<K>, "queryId">;
+
+/** The reply to a request. */
+export type Answer<K extends AskKind> = DaemonResponse<`${K}Reply` & ResponseKind>;
+
+const broadcasts: readonly string[] = ["connectionStatusEvent", "newPkiDocumentEvent"];
+
+/** One connection. */
+export class Peer {
+  readonly #transport: Transport;
+  readonly #clock: Clock;
+  readonly #timeoutMs: number;
+  readonly #decoder = new FrameDecoder();
+  #inbox: (DaemonResponse | MalformedReply)[] = [];
+  #wake: (() => void) | null = null;
+  #closed = false;
+  #broken: Violation | null = null;
+
+  /** @param timeoutMs longest wait for an answer that needs no network. */
+  constructor(transport: Transport, clock: Clock, timeoutMs: number) {
+    this.#transport = transport;
+    this.#clock = clock;
+    this.#timeoutMs = timeoutMs;
+    transport.open({
+      onData: (chunk) => this.#onData(chunk),
+      onClose: () => {
+        this.#closed = true;
+        this.#wake?.();
+      },
+    });
+  }
+
+  /** Sends a request. */
+  send(request: DaemonRequest): void {
+    this.sendBody(encodeRequest(request));
+  }
+
+  /** Sends a frame with any body; its length prefix may lie. */
+  sendBody(body: Uint8Array, prefix: number = body.length): void {
+    const frame = new Uint8Array(LENGTH_PREFIX_SIZE + body.length);
+    new DataView(frame.buffer).setUint32(0, prefix);
+    frame.set(body, LENGTH_PREFIX_SIZE);
+    this.#transport.write(frame);
+  }
+
+  /** Sends bytes as they are. */
+  sendBytes(bytes: Uint8Array): void {
+    this.#transport.write(bytes);
+  }
+
+  /** The next message, whatever it is. @throws Violation when none comes in time. */
+  async next(waitMs = this.#timeoutMs): Promise<DaemonResponse> {
+    const message = await this.#take(() => true, waitMs);
+    must(message !== null, "the daemon hung up instead of saying something");
+    return message;
+  }
+
+  /** The next message of that kind; others wait, but for broadcasts, which are passed over. */
+  async event<K extends ResponseKind>(kind: K, waitMs: number): Promise<DaemonResponse<K>> {
+    const message = await this.#take((candidate) => candidate.kind === kind, waitMs);
+    must(message !== null, `the daemon hung up instead of sending ${kind}`);
+    return message as DaemonResponse<K>;
+  }
+
+  /** Sends a request with a query ID of its own; gives that. */
+  begin<K extends AskKind>(kind: K, fields: AskFields<K>): Bytes {
+    const queryId = randomBytes(16);
+    this.send({ kind, ...fields, queryId } as unknown as DaemonRequest);
+    return queryId;
+  }
+
+  /** The answer to a request that was begun; null when the daemon hung up instead. */
+  async answerOrEnd<K extends AskKind>(
+    kind: K,
+    queryId: Uint8Array,
+    waitMs = this.#timeoutMs,
+  ): Promise<Answer<K> | null> {
+    const message = await this.#take((candidate) => {
+      const id = "queryId" in candidate ? candidate.queryId : null;
+      return id !== null && equalBytes(id, queryId);
+    }, waitMs);
+    if (message === null) return null;
+    must(message.kind === `${kind}Reply`, `${kind} was answered with ${message.kind}`);
+    return message as never;
+  }
+
+  /** The answer to a request that was begun. @throws Violation when none comes. */
+  async answer<K extends AskKind>(
+    kind: K,
+    queryId: Uint8Array,
+    waitMs?: number,
+  ): Promise<Answer<K>> {
+    const reply = await this.answerOrEnd(kind, queryId, waitMs);
+    must(reply !== null, `the daemon hung up on ${kind}`);
+    return reply as Answer<K>;
+  }
+
+  /** Asks and waits for the answer. */
+  ask<K extends AskKind>(kind: K, fields: AskFields<K>, waitMs?: number): Promise<Answer<K>> {
+    return this.answer(kind, this.begin(kind, fields), waitMs);
+  }
+
+  /** Goes on when the daemon still answers on this connection. @throws Violation. */
+  async mustBeAlive(): Promise<void> {
+    const reply = await this.ask("newKeypair", { seed: new Uint8Array(32) as Bytes });
+    must(reply.errorCode === 0, `new_keypair was answered with code ${reply.errorCode}`);
+  }
+
+  /** Goes on when the daemon hangs up. @throws Violation when it does not in time. */
+  async mustHangUp(): Promise<void> {
+    const message = await this.#take((candidate) => !broadcasts.includes(candidate.kind), null);
+    must(message === null, `the daemon answered with ${message?.kind} instead of hanging up`);
+  }
+
+  /** Goes on when nothing was said that nobody asked for. @throws Violation. */
+  mustBeQuiet(): void {
+    const stray = this.#inbox.find(({ kind }) => !broadcasts.includes(kind));
+    must(stray === undefined, `${stray?.kind} came, which nobody had asked for`);
+  }
+
+  /** Goes away without a word: the daemon keeps the session. */
+  drop(): void {
+    this.#transport.destroy();
+  }
+
+  /** Says good-bye, so that nothing of this connection is left in the daemon. */
+  leave(): void {
+    this.send({ kind: "thinClose" });
+    this.#transport.end();
+  }
+
+  #onData(chunk: Uint8Array): void {
+    try {
+      this.#decoder.push(chunk, (body) => {
+        const message = decodeResponse(body);
+        if (message) this.#inbox.push(message);
+      });
+    } catch (error) {
+      const what = error instanceof Error ? error.message : String(error);
+      this.#broken ??= new Violation(`a frame of the daemon cannot be read: ${what}`);
+    }
+    this.#wake?.();
+  }
+
+  /** The first message that fits; null when the daemon hangs up. `waitMs` null: the usual wait. */
+  async #take(
+    fits: (message: DaemonResponse) => boolean,
+    waitMs: number | null,
+  ): Promise<DaemonResponse | null> {
+    const limitMs = waitMs ?? this.#timeoutMs;
+    let late = false;
+    const timer = this.#clock.after(limitMs, () => {
+      late = true;
+      this.#wake?.();
+    });
+    try {
+      for (;;) {
+        const place = this.#inbox.findIndex(
+          (message) => message.kind === "malformedReply" || fits(message),
+        );
+        if (place >= 0) {
+          const message = this.#inbox.splice(place, 1)[0]!;
+          if (message.kind !== "malformedReply") return message;
+          throw new Violation(`the reply ${toHex(message.queryId)}: ${message.error.message}`);
+        }
+        if (this.#broken) throw this.#broken;
+        if (this.#closed) return null;
+        if (late) throw new Silence(`the daemon said nothing within ${limitMs} ms`);
+        await new Promise<void>((resolve) => (this.#wake = resolve));
+      }
+    } finally {
+      timer.cancel();
+    }
+  }
+}
+
+/** Nothing came in time. */
+export class Silence extends Violation {}

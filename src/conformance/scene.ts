@@ -1,0 +1,207 @@
+/** What the cases share: connections, sizes, streams of boxes. */
+import { type Bytes, randomBytes } from "../bytes/bytes.js";
+import type { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
+import type { Clock } from "../clock/clock.js";
+import { Geometry } from "../pki/geometry.js";
+import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
+import { PkiDocument } from "../pki/document.js";
+import type { Transport } from "../transport/transport.js";
+import type { CborValue } from "../cbor/cbor.js";
+import type { DaemonResponse } from "../wire/responses.js";
+import { type Answer, Peer } from "./peer.js";
+import { must, mustAnswer } from "./verdict.js";
+
+/** Connects to the daemon under test, as a client's `dial` option does. */
+export type Dial = (options: { readonly signal: AbortSignal }) => Promise<Transport>;
+
+/** A stream of boxes. */
+export interface Stream {
+  readonly writeCap: WriteCap;
+  readonly readCap: ReadCap;
+  readonly firstMessageIndex: MessageBoxIndex;
+}
+
+/** What a daemon says first. */
+export interface Greeting {
+  readonly status: DaemonResponse<"connectionStatusEvent">;
+  readonly document: DaemonResponse<"newPkiDocumentEvent">;
+}
+
+/** What the answer to a session token says, and what came before it. */
+export interface Hello {
+  readonly reply: DaemonResponse<"sessionTokenReply">;
+  readonly before: readonly DaemonResponse[];
+}
+
+/** A connection that went through the handshake. */
+export interface Connected {
+  readonly peer: Peer;
+  readonly token: Bytes;
+  readonly greeting: Greeting;
+  readonly hello: Hello;
+}
+
+/** How long a real daemon may wait for a document before it says anything, and a margin. */
+const GREETING_MS = 40_000;
+
+/** One run against one daemon. */
+export class Scene {
+  readonly #dial: Dial;
+  readonly clock: Clock;
+  readonly #timeoutMs: number;
+  /** Longest wait for an answer that goes through the network. */
+  readonly networkMs: number;
+  #peers: Peer[] = [];
+  #geometry: PigeonholeGeometry | null = null;
+
+  constructor(dial: Dial, clock: Clock, timeoutMs: number, networkMs: number) {
+    this.#dial = dial;
+    this.clock = clock;
+    this.#timeoutMs = timeoutMs;
+    this.networkMs = networkMs;
+  }
+
+  /** A connection on which nothing was said yet. */
+  async open(): Promise<Peer> {
+    const transport = await this.#dial({ signal: new AbortController().signal });
+    const peer = new Peer(transport, this.clock, this.#timeoutMs);
+    this.#peers.push(peer);
+    return peer;
+  }
+
+  /** Takes the daemon's first two messages. */
+  async greeting(peer: Peer): Promise<Greeting> {
+    const status = await peer.next(GREETING_MS);
+    must(status.kind === "connectionStatusEvent", `the first message is ${status.kind}`);
+    const document = await peer.next();
+    must(document.kind === "newPkiDocumentEvent", `the second message is ${document.kind}`);
+    this.#geometry ??= PigeonholeGeometry.fromWire(status.pigeonholeGeometry as CborValue);
+    return { status, document };
+  }
+
+  /** Sends a session token and takes its answer. */
+  async hello(peer: Peer, token: Bytes): Promise<Hello> {
+    peer.send({ kind: "sessionToken", clientInstanceToken: token });
+    const before: DaemonResponse[] = [];
+    for (;;) {
+      const message = await peer.next();
+      if (message.kind === "sessionTokenReply") return { reply: message, before };
+      before.push(message);
+    }
+  }
+
+  /** A connection through the whole handshake. */
+  async connect(token: Bytes = randomBytes(16)): Promise<Connected> {
+    const peer = await this.open();
+    const greeting = await this.greeting(peer);
+    return { peer, token, greeting, hello: await this.hello(peer, token) };
+  }
+
+  /** As {@link connect}, where only the connection matters. */
+  async client(): Promise<Peer> {
+    return (await this.connect()).peer;
+  }
+
+  /** Sizes of Pigeonhole's messages, as the daemon told them. */
+  get sizes(): PigeonholeGeometry {
+    must(this.#geometry !== null, "no geometry was told");
+    return this.#geometry;
+  }
+
+  /** Sizes of mixnet packets and the document, from a greeting. */
+  network(greeting: Greeting): { geometry: Geometry; document: PkiDocument } {
+    const { payload } = greeting.document;
+    must(payload !== null, "the daemon has no PKI document: wait until it has one");
+    const geometry = Geometry.fromWire(greeting.status.sphinxGeometry as CborValue);
+    return { geometry, document: PkiDocument.decode(payload) };
+  }
+
+  /** A new stream. */
+  async stream(peer: Peer): Promise<Stream> {
+    const reply = await peer.ask("newKeypair", { seed: randomBytes(32) });
+    mustAnswer(0, reply);
+    const { writeCap, readCap, firstMessageIndex } = reply;
+    must(writeCap !== null && readCap !== null && firstMessageIndex !== null, "no capabilities");
+    return { writeCap, readCap, firstMessageIndex };
+  }
+
+  /** The box after `index`. */
+  async after(peer: Peer, index: MessageBoxIndex): Promise<MessageBoxIndex> {
+    const reply = await peer.ask("nextMessageBoxIndex", { messageBoxIndex: index });
+    mustAnswer(0, reply);
+    must(reply.nextMessageBoxIndex !== null, "no next index");
+    return reply.nextMessageBoxIndex;
+  }
+
+  /** Begins to read a box; gives the query ID and the envelope's hash. */
+  async beginRead(
+    peer: Peer,
+    { readCap }: Stream,
+    index: MessageBoxIndex,
+    noRetry = false,
+  ): Promise<{ queryId: Bytes; envelopeHash: Bytes }> {
+    const sealed = await peer.ask("encryptRead", { readCap, messageBoxIndex: index });
+    mustAnswer(0, sealed);
+    const queryId = peer.begin("startResendingEncryptedMessage", {
+      ...start(sealed),
+      readCap,
+      messageBoxIndex: index,
+      noRetryOnBoxIdNotFound: noRetry,
+    });
+    return { queryId, envelopeHash: sealed.envelopeHash! };
+  }
+
+  /** Reads a box and waits for the answer. */
+  async read(
+    peer: Peer,
+    stream: Stream,
+    index: MessageBoxIndex,
+    noRetry = false,
+  ): Promise<Answer<"startResendingEncryptedMessage">> {
+    const { queryId } = await this.beginRead(peer, stream, index, noRetry);
+    return peer.answer("startResendingEncryptedMessage", queryId, this.networkMs);
+  }
+
+  /** Writes a box and waits for the answer. */
+  async write(
+    peer: Peer,
+    { writeCap }: Stream,
+    index: MessageBoxIndex,
+    plaintext: Uint8Array,
+    noIdempotent = false,
+  ): Promise<Answer<"startResendingEncryptedMessage">> {
+    const sealed = await peer.ask("encryptWrite", {
+      plaintext: plaintext as Bytes,
+      writeCap,
+      messageBoxIndex: index,
+    });
+    mustAnswer(0, sealed);
+    const fields = { ...start(sealed), writeCap, noIdempotentBoxAlreadyExists: noIdempotent };
+    return peer.ask("startResendingEncryptedMessage", fields, this.networkMs);
+  }
+
+  /** Ends every connection of the case that ended. @throws Violation for what nobody asked for. */
+  endCase(): void {
+    const peers = this.#peers;
+    this.#peers = [];
+    for (const peer of peers) peer.leave();
+    for (const peer of peers) peer.mustBeQuiet();
+  }
+}
+
+/** The fields of a start that an envelope fills. */
+export function start(
+  sealed: Answer<"encryptRead" | "encryptWrite">,
+): Parameters<typeof Peer.prototype.ask<"startResendingEncryptedMessage">>[1] {
+  return {
+    readCap: null,
+    writeCap: null,
+    messageBoxIndex: null,
+    replyIndex: null,
+    envelopeDescriptor: sealed.envelopeDescriptor,
+    messageCiphertext: sealed.messageCiphertext,
+    envelopeHash: sealed.envelopeHash,
+    noRetryOnBoxIdNotFound: false,
+    noIdempotentBoxAlreadyExists: false,
+  };
+}

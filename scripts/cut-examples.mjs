@@ -1,34 +1,25 @@
-// Fills the code blocks of the docs from examples that are run by the tests.
-//   <!-- code: examples/echo.ts#echo -->
-// is followed by a block that this script writes; `--check` only says whether all are fresh.
+// Fills the code blocks of the pages from the examples; `--check` only says whether all are fresh,
+// and whether an example stands behind each. Pages can be named; all are taken otherwise.
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fillCodeBlocks, unmarkedBlocks } from "./code-blocks.mjs";
 
 const check = process.argv.includes("--check");
-const pages = ["README.md", ...readdirSync("docs", { recursive: true }).map((f) => join("docs", f))];
+const named = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
+const all = ["README.md", ...readdirSync("docs", { recursive: true }).map((f) => join("docs", f))];
+// The API reports are made of signatures, not of code to run.
+const pages = all.filter((name) => name.endsWith(".md") && !name.endsWith(".api.md"));
 
-function region(file, name) {
-  const match = new RegExp(`// #region ${name}\\n([\\s\\S]*?)// #endregion`).exec(
-    readFileSync(file, "utf8"),
-  );
-  if (!match) throw new Error(`${file} has no region ${name}`);
-  const lines = match[1].trimEnd().split("\n");
-  const indent = Math.min(...lines.filter((l) => l.trim()).map((l) => l.search(/\S/)));
-  return lines.map((line) => line.slice(indent)).join("\n");
-}
-
-for (const page of pages.filter((name) => name.endsWith(".md"))) {
+for (const page of named.length > 0 ? named : pages) {
   const text = readFileSync(page, "utf8");
-  const fresh = text.replace(
-    /<!-- code: (\S+)#(\S+) -->\n```(\w+)\n[\s\S]*?```/g,
-    (_, file, name, language) =>
-      `<!-- code: ${file}#${name} -->\n\`\`\`${language}\n${region(file, name)}\n\`\`\``,
-  );
-  if (fresh === text) continue;
-  if (check) {
+  const fresh = fillCodeBlocks(text);
+  if (fresh !== text && !check) writeFileSync(page, fresh);
+  if (fresh !== text && check) {
     console.error(`${page}: code blocks are stale; run node scripts/cut-examples.mjs`);
     process.exitCode = 1;
-  } else {
-    writeFileSync(page, fresh);
+  }
+  for (const { line, language } of unmarkedBlocks(fresh)) {
+    console.error(`${page}:${line}: no example stands behind this ${language} block`);
+    process.exitCode = 1;
   }
 }

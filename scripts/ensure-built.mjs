@@ -47,9 +47,12 @@ if (installed < modified(join(root, "package-lock.json"))) {
 const folders = all ? ["src", "test", "bench", "examples"] : ["src"];
 const sources = Math.max(
   ...folders.map((name) => newest(join(root, name), (file) => file.endsWith(".ts"))),
-  ...["tsconfig.base.json", "tsconfig.neutral.json", "tsconfig.node.json", "tsconfig.test.json"].map(
-    (name) => modified(join(root, name)),
-  ),
+  ...[
+    "tsconfig.base.json",
+    "tsconfig.neutral.json",
+    "tsconfig.node.json",
+    "tsconfig.test.json",
+  ].map((name) => modified(join(root, name))),
 );
 const stamp = join(root, "dist", all ? "test.tsbuildinfo" : "node.tsbuildinfo");
 if (modified(stamp) < sources) {
@@ -57,5 +60,9 @@ if (modified(stamp) < sources) {
   // Output of sources that are gone would go on being found by the tests.
   if (all) rmSync(join(root, "dist"), { recursive: true, force: true });
   const project = all ? "tsconfig.test.json" : "tsconfig.node.json";
-  run("the build", process.execPath, [join("node_modules/typescript-native/bin/tsc"), "-b", project]);
+  run("the build", process.execPath, [
+    join("node_modules/typescript-native/bin/tsc"),
+    "-b",
+    project,
+  ]);
 }

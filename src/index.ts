@@ -93,6 +93,9 @@ export {
   WsDialConfig,
   type WsDialInit,
 } from "./transport/dial-config.js";
+export type { TcpNetwork } from "./platform/contract.js";
+export type { Address, HostPort } from "./transport/address.js";
+export type { DialCallOptions } from "./transport/dial-within.js";
 export type { Listener, Transport, TransportHandlers } from "./transport/transport.js";
 
 // The network

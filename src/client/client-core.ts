@@ -18,7 +18,7 @@ import { Session } from "./session.js";
 
 const NS_PER_MS = 1_000_000;
 
-/** The state behind a {@link import("./thin-client.js").ThinClient}. */
+/** The state behind a `ThinClient`. */
 export class ClientCore {
   readonly config: Config;
   readonly options: ResolvedOptions;

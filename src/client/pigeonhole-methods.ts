@@ -34,7 +34,7 @@ import { type TombstoneRangeOptions, tombstoneRange } from "./tombstone.js";
 import * as vouchers from "./voucher.js";
 
 /**
- * The part of {@link import("./thin-client.js").ThinClient} that works on boxes.
+ * The part of `ThinClient` that works on boxes.
  *
  * Calls that go through the network, or that cost a real daemon seconds of key exchange, have no
  * deadline by default; the others have the client's. Arguments of a wrong type or length reject with
@@ -219,7 +219,7 @@ export abstract class PigeonholeMethods {
    * written. StartResendingCancelledError, DaemonRequestError.
    */
   async startResendingCopyCommand(writeCap: WriteCap, options?: CopyCommandOptions): Promise<void> {
-    return copying.startResendingCopyCommand(this.#core.session, writeCap, options);
+    return copying.startResendingCopyCommand(this.#core, writeCap, options);
   }
 
   /**

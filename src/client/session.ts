@@ -26,7 +26,7 @@ import { outcomeOf } from "./metrics.js";
 import type { ResolvedOptions } from "./options.js";
 import { shakeHands } from "./shake-hands.js";
 
-/** Where a client is in its life; see {@link import("./thin-client.js").ThinClient.state}. */
+/** Where a client is in its life; see `ThinClient.state`. */
 export type ClientState = "idle" | "connecting" | "ready" | "reconnecting" | "closed";
 
 /** Why a client is closed. */

@@ -47,7 +47,7 @@ export interface VoucherInductResult extends VoucherDeriveStreamResult {
 
 /** What a member answered. */
 export interface VoucherOpenResult {
-  /** The member's words, as given to {@link voucherInduct}. */
+  /** The member's words, as given to `voucherInduct`. */
   readonly whoReply: Bytes;
   /** 32 bytes that changed the stream. */
   readonly salt: Bytes;

@@ -4,7 +4,7 @@ import type { EventOf, EventType } from "./events.js";
 /** What is called with every event of a type; the next event does not wait for its promise. */
 export type ConfigHandler<T extends EventType> = (event: EventOf<T>) => void | Promise<void>;
 
-/** Handlers of a {@link import("./config.js").Config}: all may be left out, or set later. */
+/** Handlers of a `Config`: all may be left out, or set later. */
 export interface EventHandlers {
   /** The daemon's connection to the mixnet: once in the handshake, then at every change. */
   onConnectionStatus?: ConfigHandler<"connectionStatus"> | undefined;

@@ -60,7 +60,7 @@ export function daemonErrorFromCode(
 
 /**
  * The error of a `start_resending_encrypted_message_reply`, where 1 to 11 are a replica's codes; null
- * for success. That field's 3 and 4 are ambiguous: see {@link arqErrorFromReply}.
+ * for success. That field's 3 and 4 are ambiguous: here they are a replica's.
  */
 export function errorCodeToException(
   errorCode: number,

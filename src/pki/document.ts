@@ -67,7 +67,7 @@ export class PkiDocument {
   readonly sharedRandomValue: Bytes;
   /** The values of earlier epochs, newest first. */
   readonly priorSharedRandom: readonly Bytes[];
-  /** Names the Sphinx geometry: 32 bytes, see {@link import("./geometry.js").Geometry.hash}. */
+  /** Names the Sphinx geometry: 32 bytes, see `Geometry.hash`. */
   readonly sphinxGeometryHash: Bytes;
   /** `v1`. */
   readonly version: string;
@@ -111,7 +111,7 @@ export class PkiDocument {
   /**
    * Reads a document as daemons send it: without signatures, in any key order. Embedded descriptors
    * are decoded too; unknown members are kept in `fields`. Nothing is verified: for that see
-   * {@link import("./verify.js").verifyPkiDocument}.
+   * `verifyPkiDocument`.
    * @throws ProtocolError when it is not CBOR, has no epoch, or a known member has another type;
    * TypeError when `bytes` is no byte array.
    */

@@ -188,7 +188,7 @@ export function encodeRequest(request: DaemonRequest): Uint8Array<ArrayBuffer> {
 
 /**
  * Reads the body of a client's frame. Null when it holds no request that is known; of several the
- * first in the order of {@link requestSchemas} is taken.
+ * first in the order of the request table is taken.
  * @throws ProtocolError when it is not CBOR, no map, or a field has the wrong type.
  */
 export function decodeRequest(body: Uint8Array): DaemonRequest | null {

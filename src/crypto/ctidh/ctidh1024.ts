@@ -4,7 +4,7 @@
  * Pigeonhole page, section 3.2.
  *
  * Each group action takes hundreds of milliseconds in one piece. Programs that have other things to
- * do use {@link import("./pool.js").CtidhPool}. The time depends on the private key: whoever
+ * do use `CtidhPool`. The time depends on the private key: whoever
  * can time single operations learns something about it.
  */
 import { type Bytes, type RandomSource, checkBytes, randomBytes } from "../../bytes/bytes.js";

@@ -1,0 +1,74 @@
+// Writes docs/api/*.api.md, one page for each entry of the package: every exported symbol with its
+// signature, so that a change of the public API shows in review. `--check` only says whether all are
+// fresh. Needs the build (npm run build).
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import extractor from "@microsoft/api-extractor";
+
+const { CompilerState, Extractor, ExtractorConfig } = extractor;
+const check = process.argv.includes("--check");
+const root = process.cwd();
+const folder = join(root, "docs/api");
+const temporary = join(root, ".build/api-report");
+const entries = {
+  index: "dist/src/index.d.ts",
+  wire: "dist/src/wire.d.ts",
+  bacap: "dist/src/bacap.d.ts",
+  daemon: "dist/src/embedded/index.d.ts",
+  testing: "dist/src/testing/index.d.ts",
+};
+
+for (const path of [folder, temporary]) mkdirSync(path, { recursive: true });
+
+function configFor(name, entry) {
+  return ExtractorConfig.prepare({
+    configObjectFullPath: undefined,
+    packageJsonFullPath: join(root, "package.json"),
+    configObject: {
+      projectFolder: root,
+      mainEntryPointFilePath: join(root, entry),
+      compiler: { tsconfigFilePath: join(root, "tsconfig.docs.json") },
+      apiReport: {
+        enabled: true,
+        reportFileName: `${name}.api.md`,
+        reportFolder: folder,
+        reportTempFolder: temporary,
+      },
+      docModel: { enabled: false },
+      dtsRollup: { enabled: false },
+      tsdocMetadata: { enabled: false },
+      messages: {
+        // Release tags are not used; comments and exports are typedoc's to check.
+        extractorMessageReporting: { default: { logLevel: "none" } },
+        tsdocMessageReporting: { default: { logLevel: "none" } },
+      },
+    },
+  });
+}
+
+const configs = Object.entries(entries).map(([name, entry]) => {
+  return { name, config: configFor(name, entry) };
+});
+const compilerState = CompilerState.create(configs[0].config, {
+  additionalEntryPoints: Object.values(entries).map((entry) => join(root, entry)),
+});
+
+for (const { name, config } of configs) {
+  const { apiReportChanged } = Extractor.invoke(config, {
+    compilerState,
+    localBuild: !check,
+    messageCallback: (message) => {
+      // What it says of itself; what changed is told below.
+      if (message.logLevel === "info" || message.messageId.startsWith("console-api-report")) {
+        message.logLevel = "none";
+      }
+    },
+  });
+  if (!apiReportChanged) continue;
+  if (check) {
+    console.error(`docs/api/${name}.api.md is stale; run node scripts/api-report.mjs`);
+    process.exitCode = 1;
+  } else {
+    console.log(`docs/api/${name}.api.md was written: commit it`);
+  }
+}

@@ -3,13 +3,14 @@
  * frames and runs the same CBOR library on the same bytes, against a bare socket echo, and against
  * the Python client on the same daemon.
  */
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { createConnection, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decode, encode } from "cborg";
 import { ThinClient } from "katzenpost-thinclient";
 import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { pythonWithClient } from "../test/interop/python-environment.js";
 import { type BenchLine, pairedRates } from "./report.js";
 
 const index = new Uint8Array(104).fill(7);
@@ -116,15 +117,22 @@ async function startEcho(path: string): Promise<{ call(): Promise<unknown>; clos
 }
 
 /** Calls a second of the Python client, sequential and 64 in flight; null when it is not there. */
-function python(address: string): { sequential: number; parallel: number } | null {
-  const interpreter = process.env["KATZ_PYTHON"] ?? "python3";
+async function python(address: string): Promise<{ sequential: number; parallel: number } | null> {
+  const found = pythonWithClient();
+  if ("missing" in found) {
+    console.log(`Python client: not run: ${found.missing}`);
+    return null;
+  }
   const script = join(import.meta.dirname, "../../bench/round_trip.py");
-  const result = spawnSync(interpreter, [script, address], { encoding: "utf8", timeout: 60_000 });
-  if (result.status !== 0) return null;
-  return JSON.parse(result.stdout.trim().split("\n").at(-1)!) as {
-    sequential: number;
-    parallel: number;
-  };
+  // Not spawnSync: the daemon it talks to runs in this process.
+  const child = spawn(found.interpreter, [script, address], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let output = "";
+  child.stdout.on("data", (chunk: Buffer) => (output += String(chunk)));
+  const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
+  if (code !== 0) throw new Error(`the Python client ended with ${code}`);
+  return JSON.parse(output.trim().split("\n").at(-1)!) as { sequential: number; parallel: number };
 }
 
 /** Runs the comparison. */
@@ -163,8 +171,7 @@ export async function benchRoundTrips(): Promise<BenchLine[]> {
         peer: { name: "bare socket echo", value: bare },
       });
     }
-    const others = python(daemon.addresses[1]!.slice("tcp:".length));
-    if (!others) console.log("Python client: not run (set KATZ_PYTHON to one that has it)");
+    const others = await python(daemon.addresses[1]!.slice("tcp:".length));
     for (const [i, rate] of Object.values(others ?? {}).entries()) {
       lines.push({
         name: `request round trip, ${i === 0 ? "sequential" : "64 in flight"}`,

@@ -237,7 +237,6 @@ export {
   copyReplyToException,
   errorCodeToException,
 } from "./errors/from-reply.js";
-export { type ErrorExplanation, explainError } from "./errors/explanations.js";
 
 // Codes
 export {

@@ -11,6 +11,7 @@ const root = fileURLToPath(new URL("../../../", import.meta.url));
 export const ENTRIES = {
   ".": "dist/src/index.d.ts",
   "./wire": "dist/src/wire.d.ts",
+  "./errors": "dist/src/errors.d.ts",
   "./bacap": "dist/src/bacap.d.ts",
   "./daemon": "dist/src/embedded/index.d.ts",
   "./testing": "dist/src/testing/index.d.ts",

@@ -12,12 +12,15 @@ import {
   isThinClientError,
 } from "../errors/errors.js";
 import { CopyFailedError, type CopyFailurePlace } from "../errors/partial-results.js";
+import type { PkiDocument } from "../pki/document.js";
 import type { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
+import { type Destination, findServices } from "../pki/services.js";
 import { checkBoxIndex, checkCallback, checkRecord, checkWriteCap } from "./argument-checks.js";
 import type { BoxContext } from "./boxes.js";
 import { type CallOptions, checkCallOptions } from "./call-options.js";
 import { createCourierEnvelopesFromMultiPayload, startResendingCopyCommand } from "./copy.js";
 import { type CopySource, checkSource, piecesOf } from "./copy-source.js";
+import { randomBelow } from "./pki-queries.js";
 import { type SignalScope, runWithin, scopeWithin } from "./run-within.js";
 import { TemporaryStream } from "./temporary-stream.js";
 
@@ -107,6 +110,17 @@ function checkDestinations(destinations: readonly CopyDestination[]): void {
     checkWriteCap(`destinations[${i}].writeCap`, destination.writeCap);
     checkBoxIndex(`destinations[${i}].startIndex`, destination.startIndex);
   }
+}
+
+/**
+ * A courier, each as likely; undefined leaves the choice to the daemon. It is chosen here because the
+ * command is said again after a lost connection, and a daemon would choose another courier then: that
+ * one would find the stream half deleted by the first, and call a copy failed that was done.
+ */
+function anyCourier(document: PkiDocument | null): Destination | undefined {
+  const couriers = document ? findServices("courier", document) : [];
+  if (couriers.length === 0) return undefined;
+  return couriers[randomBelow(couriers.length)]!.toDestination();
 }
 
 /** How a payload becomes boxes. Protocol page, section 7.4. */
@@ -251,7 +265,9 @@ class CopyRun {
     this.#phase = "copy";
     const boxesTotal = this.#copied;
     this.#onProgress?.({ phase: "copy", boxesDone: 0, boxesTotal });
-    await startResendingCopyCommand(this.#context.session, stream.writeCap, { signal }, "copy");
+    const { session, documents } = this.#context;
+    const courier = anyCourier(documents.current);
+    await startResendingCopyCommand(session, stream.writeCap, { signal, courier }, "copy");
     this.#onProgress?.({ phase: "copy", boxesDone: boxesTotal, boxesTotal });
   }
 

@@ -72,7 +72,18 @@ const additions: Record<string, readonly string[]> = {
 
 /** The files of the package's surface, and what they name. */
 const surfaces: Record<string, readonly string[]> = {
-  "src/index.ts": ["bytes", "client", "clock", "config", "errors", "pki", "transport", "wire"],
+  "src/index.ts": [
+    "bytes",
+    "client",
+    "clock",
+    "config",
+    "errors",
+    "pki",
+    "src/platform/contract",
+    "transport",
+    "wire",
+  ],
+  "src/errors.ts": ["errors"],
   "src/wire.ts": ["wire", "bytes", "cbor", "errors"],
   "src/bacap.ts": ["crypto", "bytes", "errors"],
 };

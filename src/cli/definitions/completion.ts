@@ -1,3 +1,4 @@
+/** How `katz completion` is called. */
 import { buildCommand } from "@stricli/core";
 import { described } from "../flags.js";
 

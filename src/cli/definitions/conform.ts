@@ -1,3 +1,4 @@
+/** How `katz conform` is called. */
 import { buildCommand } from "@stricli/core";
 import { clientFlags, described, proposeAddresses } from "../flags.js";
 

@@ -1,3 +1,4 @@
+/** How `katz ping` is called. */
 import { buildCommand } from "@stricli/core";
 import { clientFlags, described, parseCount, parseTime } from "../flags.js";
 

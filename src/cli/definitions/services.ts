@@ -1,3 +1,4 @@
+/** How `katz services` is called. */
 import { buildCommand } from "@stricli/core";
 import { clientFlags, described } from "../flags.js";
 

@@ -1,3 +1,4 @@
+/** How `katz watch` is called. */
 import { buildCommand } from "@stricli/core";
 import { clientFlags, described, parseCount } from "../flags.js";
 

@@ -92,8 +92,8 @@ const handshake: Check = {
     };
   },
   advice:
-    "something listens there that is no daemon of this protocol, or one that hangs: " +
-    "look at its log, and whether its version is 0.0.99 or newer",
+    "something listens there that is no daemon of this protocol, or one that has no PKI " +
+    "document yet and waits for it: look at its log, and whether it is 0.0.99 or newer",
 };
 
 const mixnet: Check = {

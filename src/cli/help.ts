@@ -87,7 +87,7 @@ function commandHelp(
   const [description = brief, examples] = (fullDescription ?? brief).split(EXAMPLES);
   const positional = positionals(parameters.positional);
   const usage = [...prefix, ...positional.map(({ usage }) => usage), "[FLAGS]"].join(" ");
-  const lines = [bold("USAGE"), `  ${usage}`, "", description];
+  const lines = [bold("USAGE"), `  ${usage}`, "", ...paragraphs(description)];
   if (positional.length > 0) {
     lines.push("", bold("ARGUMENTS"), ...table(positional.map((p) => [`  ${p.name}`, p.brief])));
   }
@@ -100,6 +100,15 @@ function commandHelp(
     lines.push("", bold("EXAMPLES"), ...examples.split("\n").map((line) => `  ${line}`));
   }
   return lines;
+}
+
+function paragraphs(text: string): string[] {
+  return text
+    .split("\n\n")
+    .flatMap((paragraph, i) => [
+      ...(i === 0 ? [] : [""]),
+      ...wrap(paragraph.replaceAll("\n", " "), WIDTH),
+    ]);
 }
 
 function positionals(

@@ -14,8 +14,8 @@ interface Column {
   readonly nodes: readonly { readonly title: string; readonly note: string }[];
 }
 
-const BOX = { width: 128, height: 40 };
-const GAP = { x: 56, y: 16 };
+const BOX = { width: 148, height: 40 };
+const GAP = { x: 48, y: 16 };
 const TOP = 64;
 const MARGIN = 24;
 /** More lines than this between two columns would be a grey area; a band says the same. */
@@ -60,7 +60,13 @@ export function mapSvg(view: NetworkView): string {
     ...placed.slice(1).flatMap((boxes, i) => links(placed[i]!, boxes)),
     ...placed.slice(1).map((boxes, i) => wayBetween(placed[i]!, i, boxes)),
     ...columns.flatMap((column, i) => columnParts(column, i, placed[i]!)),
-    text("note", MARGIN, height - 12, "one message's way; any other is as likely", "start"),
+    text(
+      "note",
+      MARGIN,
+      height - 12,
+      "the way of one message to a box; any other is as likely",
+      "start",
+    ),
     `</svg>`,
   ];
   return `${parts.join("\n")}\n`;
@@ -158,7 +164,7 @@ function text(name: string, x: number, y: number, content: string, anchor = "mid
 
 /** What fits into a box; the whole name is in its title. */
 function fitted(content: string): string {
-  return content.length > 20 ? `${content.slice(0, 19)}…` : content;
+  return content.length > 24 ? `${content.slice(0, 23)}…` : content;
 }
 
 /** Names come from others: they must not become markup, nor characters that XML forbids. */

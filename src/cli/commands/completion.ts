@@ -13,9 +13,11 @@ export async function complete(_flags: object, ...words: readonly string[]): Pro
   const { katz } = await import("../app.js");
   const context = { process: process as StricliProcess };
   const proposals = await proposeCompletions(katz, words.length > 0 ? words : [""], context);
+  const wantsFlags = words.at(-1)?.startsWith("-") ?? false;
   const seen = new Set<string>();
-  for (const { completion: candidate, brief } of proposals) {
-    if (seen.has(candidate)) continue;
+  for (const { kind, completion: candidate, brief } of proposals) {
+    // Flags only after a dash: without one, file names are more likely to be wanted.
+    if (seen.has(candidate) || (kind === "argument:flag" && !wantsFlags)) continue;
     seen.add(candidate);
     process.stdout.write(`${candidate}\t${brief}\n`);
   }

@@ -1,0 +1,287 @@
+/** The commands that look at a network, each as a process of its own in a pipe. */
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import {
+  ThinClient,
+  decodeCertificate,
+  fromBase64,
+  verifyPkiDocument,
+} from "katzenpost-thinclient";
+import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { katz, linesOf, recordsOf, temporaryFolder } from "./katz.js";
+import { assertShape } from "./shapes.js";
+
+const folder = temporaryFolder();
+const address = `unix:${join(folder, "katz.sock")}`;
+const at = ["--address", address];
+let daemon: DevDaemon;
+
+before(async () => {
+  daemon = await DevDaemon.start({ listen: address, seed: "cli" });
+});
+after(() => daemon.close());
+
+test("ping sends as many messages as it is told, and sums up", async () => {
+  const { code, stdout, stderr } = await katz(["ping", ...at, "-n", "3", "-i", "10ms"]);
+  assert.deepEqual([code, stderr], [0, ""]);
+  assert.match(stdout, /^PING echo through the mixnet, packets of 2954 bytes\n/);
+  assert.equal(stdout.match(/^reply from servicenode\d: seq=\d time=[\d.]+ ms$/gm)?.length, 3);
+  assert.match(stdout, /--- echo ping statistics ---\n3 sent, 3 received, 0% loss\n/);
+  assert.match(stdout, /min\/avg\/max\/mdev = [\d.]+\/[\d.]+\/[\d.]+\/[\d.]+ ms/);
+  assert.match(stdout, /█/);
+});
+
+test("ping with --json gives a record for each reply and a summary", async () => {
+  const { code, stdout } = await katz(["ping", ...at, "-n", "2", "-i", "10ms", "--json"]);
+  const records = recordsOf(stdout);
+  assert.equal(code, 0);
+  assert.equal(records.length, 3);
+  for (const record of records.slice(0, 2)) assertShape(record, "reply");
+  const sequence = records.slice(0, 2).map(({ seq }) => Number(seq));
+  assert.deepEqual(
+    sequence.toSorted((a, b) => a - b),
+    [1, 2],
+  );
+  assertShape(records[2]!, "summary of ping");
+  assert.deepEqual([records[2]!["sent"], records[2]!["received"]], [2, 2]);
+});
+
+test("ping ends with its summary at Ctrl-C, and that is no failure", async () => {
+  let told = false;
+  const { code, stdout } = await katz(["ping", ...at, "-i", "20ms"], {
+    onStdout: (soFar, child) => {
+      if (told || !soFar.includes("seq=2 ")) return;
+      // Once: a second signal ends it at once.
+      told = child.kill("SIGINT");
+    },
+  });
+  assert.equal(code, 0);
+  assert.match(stdout, /ping statistics/);
+});
+
+test("ping to a service that nobody offers names those that are offered", async () => {
+  const { code, stdout, stderr } = await katz(["ping", ...at, "eccho", "-n", "1"]);
+  assert.deepEqual([code, stdout], [4, ""]);
+  assert.match(stderr, /^katz: the network offers no service "eccho".*echo/);
+});
+
+test("ping says when replies are missing, and fails when none came", async () => {
+  const faulty = await DevDaemon.start({ listen: `unix:${join(folder, "lossy.sock")}` });
+  try {
+    faulty.network.faults.setLoss(1);
+    const args = ["--address", faulty.addresses[0]!, "-n", "1", "--timeout", "300ms", "--json"];
+    const { code, stdout } = await katz(["ping", ...args]);
+    const [loss, summary] = recordsOf(stdout);
+    assertShape(loss!, "loss");
+    assertShape(summary!, "summary of ping");
+    assert.deepEqual([loss!["code"], summary!["lossPercent"]], ["ERR_TIMEOUT", 100]);
+    assert.equal(code, 5);
+  } finally {
+    await faulty.close();
+  }
+});
+
+test("services lists every service, couriers the couriers", async () => {
+  const text = await katz(["services", ...at]);
+  assert.equal(text.code, 0);
+  assert.match(linesOf(text.stdout)[0]!, /^SERVICE +NODE +ENDPOINT +IDENTITY$/);
+  assert.equal(linesOf(text.stdout).length, 1 + 9);
+  const quiet = await katz(["services", ...at, "--quiet"]);
+  assert.equal(linesOf(quiet.stdout).length, 9);
+  const json = await katz(["couriers", ...at, "--json"]);
+  const records = recordsOf(json.stdout);
+  assert.equal(records.length, 3);
+  for (const record of records) {
+    assertShape(record, "service");
+    assert.equal(record["service"], "courier");
+  }
+});
+
+test("authorities lists whom the daemon trusts", async () => {
+  const text = await katz(["authorities", ...at]);
+  assert.match(text.stdout, /^auth1\n {2}identity {3}[0-9a-f]{64}\n {2}signs {6}Ed25519\n/);
+  const records = recordsOf((await katz(["authorities", ...at, "--json"])).stdout);
+  assert.equal(records.length, 3);
+  for (const record of records) assertShape(record, "authority");
+});
+
+test("pki shows the document, and with --verify who signed it", async () => {
+  const text = await katz(["pki", ...at]);
+  assert.match(text.stdout, new RegExp(`^epoch +${daemon.network.currentEpoch},`));
+  assert.match(text.stdout, /signatures +3, not verified/);
+  const { stdout } = await katz(["pki", ...at, "--verify", "--json"]);
+  const [record] = recordsOf(stdout);
+  assertShape(record!, "pki");
+  assert.deepEqual(record!["signers"], ["auth1", "auth2", "auth3"]);
+  assert.deepEqual([record!["verified"], record!["threshold"]], [true, 2]);
+});
+
+test("pki --raw gives the bytes that the authorities signed", async () => {
+  const { stdout } = await katz(["pki", ...at, "--raw", "--json"]);
+  const [record] = recordsOf(stdout);
+  assertShape(record!, "pkiRaw");
+  const bytes = fromBase64(record!["certificateBase64"] as string);
+  assert.equal(decodeCertificate(bytes).signatures.length, 3);
+  const authorities = daemon.network.authorities;
+  assert.equal(verifyPkiDocument(bytes, authorities).document.epoch, record!["epoch"]);
+});
+
+test("pki for an epoch that the daemon does not have fails", async () => {
+  const { code, stderr } = await katz(["pki", ...at, "--epoch", "3", "--json"]);
+  const [record] = recordsOf(stderr);
+  assertShape(record!, "error");
+  assert.deepEqual([code, record!["code"]], [4, "ERR_NO_PKI_DOCUMENT"]);
+});
+
+test("map draws the network as text and as objects", async () => {
+  const { stdout } = await katz(["map", ...at]);
+  assert.match(
+    stdout,
+    /^you +application and daemon\ngateways +gateway1\nmix layer 1 +mix1 {2}mix2/,
+  );
+  const [record] = recordsOf((await katz(["map", ...at, "--json"])).stdout);
+  assertShape(record!, "map");
+  assert.equal((record!["layers"] as unknown[]).length, 3);
+});
+
+test("map writes a picture to a file or to standard output, the one of the docs", async () => {
+  const file = join(folder, "map.svg");
+  const written = await katz(["map", ...at, "-o", file]);
+  assert.deepEqual([written.code, written.stdout], [0, ""]);
+  assert.equal(written.stderr, `wrote ${file}\n`);
+  const piped = await katz(["map", ...at, "-o", "-"]);
+  assert.equal(piped.stdout, readFileSync(file, "utf8"));
+  const committed = new URL("../../../docs/map.svg", import.meta.url);
+  assert.equal(readFileSync(committed, "utf8"), piped.stdout, "run: katz map -o docs/map.svg");
+});
+
+test("map to a folder that is not there is a mistake, told in one line", async () => {
+  const { code, stderr } = await katz(["map", ...at, "-o", join(folder, "none", "map.svg")]);
+  assert.equal(code, 2);
+  assert.equal(linesOf(stderr).length, 1);
+  assert.match(stderr, /^katz: cannot write .*ENOENT/);
+});
+
+test("watch prints events as they come, the handshake's first", async () => {
+  const text = await katz(["watch", ...at, "-n", "2"]);
+  assert.equal(text.code, 0);
+  assert.match(text.stdout, /^\d\d:\d\d:\d\d {2}connectionStatus +connected to the mixnet\n/);
+  assert.match(text.stdout, /newPkiDocument +epoch \d+\n$/);
+});
+
+test("watch with --json sees a daemon go and come back, and ends with the signal's code", async () => {
+  const own = await DevDaemon.start({ listen: `unix:${join(folder, "watched.sock")}` });
+  const restarts: Promise<void>[] = [];
+  try {
+    const { code, stdout } = await katz(["watch", "--json", "--address", own.addresses[0]!], {
+      onStdout: (soFar, child) => {
+        if (soFar.includes("newPkiDocument") && restarts.length === 0) restarts.push(own.restart());
+        if (soFar.includes('"reconnected"') && !child.killed) child.kill("SIGTERM");
+      },
+    });
+    await Promise.all(restarts);
+    assert.equal(code, 128 + 15);
+    const records = recordsOf(stdout);
+    for (const record of records) assertShape(record, `event ${String(record["event"])}`);
+    const events = new Set(records.map(({ event }) => event));
+    for (const wanted of ["shutdown", "daemonDisconnected", "reconnected"]) {
+      assert.ok(events.has(wanted), `${wanted} is among ${[...events].join(" ")}`);
+    }
+  } finally {
+    await own.close();
+  }
+});
+
+test("doctor finds nothing wrong with a network that works", async () => {
+  const text = await katz(["doctor", ...at]);
+  assert.equal(text.code, 0);
+  assert.match(text.stdout, /^ok +configuration +unix:.*, from --address\n/s);
+  assert.match(text.stdout, /\n\nAll works\.\n$/);
+  const { code, stdout } = await katz(["doctor", ...at, "--json"]);
+  const records = recordsOf(stdout);
+  assert.equal(code, 0);
+  const checks = records.slice(0, -1);
+  for (const record of checks) assertShape(record, "check");
+  assert.deepEqual(
+    checks.map(({ name, status }) => `${String(name)} ${String(status)}`),
+    ["configuration", "socket", "handshake", "mixnet", "document", "signatures", "echo", "box"].map(
+      (name) => `${name} ok`,
+    ),
+  );
+  assertShape(records.at(-1)!, "summary of doctor");
+});
+
+test("doctor says what to do when nobody listens, and skips the rest", async () => {
+  const { code, stdout } = await katz(["doctor", "--address", `unix:${join(folder, "no.sock")}`]);
+  assert.equal(code, 3);
+  assert.match(stdout, /failed +socket +cannot connect/);
+  assert.match(stdout, /→ start the daemon/);
+  assert.equal(stdout.match(/^skipped /gm)?.length, 6);
+});
+
+test("doctor warns of a document that is not of this time's epoch", async () => {
+  const other = await DevDaemon.start({
+    listen: `unix:${join(folder, "o.sock")}`,
+    epochMs: 60_000,
+  });
+  try {
+    const { code, stdout } = await katz(["doctor", "--json", "--address", other.addresses[0]!]);
+    const document = recordsOf(stdout).find(({ name }) => name === "document");
+    assert.deepEqual([code, document!["status"]], [0, "warning"]);
+    assert.match(document!["advice"] as string, /epochs have another length/);
+  } finally {
+    await other.close();
+  }
+});
+
+test("doctor names what fails behind a daemon that answers", async () => {
+  const cut = await DevDaemon.start({ listen: `unix:${join(folder, "c.sock")}` });
+  try {
+    // The daemon greets nobody before it has a document.
+    await using client = await ThinClient.connect(cut.config());
+    cut.network.faults.setOnline(false);
+    assert.equal(client.state, "ready");
+    const args = ["--address", cut.addresses[0]!, "--timeout", "300ms", "--json"];
+    const { code, stdout } = await katz(["doctor", ...args]);
+    const failed = recordsOf(stdout).find(({ status }) => status === "failed");
+    assert.deepEqual([code, failed!["name"], failed!["code"]], [5, "mixnet", "ERR_TIMEOUT"]);
+  } finally {
+    await cut.close();
+  }
+});
+
+test("conform passes the embedded daemon, case by case", async () => {
+  const args = ["conform", address, "--area", "handshake", "--area", "keys"];
+  const text = await katz(args);
+  assert.equal(text.code, 0, text.stdout + text.stderr);
+  assert.match(text.stdout, /\n\d+ pass, 0 fail, \d+ differ/);
+  const records = recordsOf((await katz([...args, "--json"])).stdout);
+  for (const record of records.slice(0, -1)) {
+    assertShape(record, "case");
+    assert.ok(["handshake", "keys"].includes(record["area"] as string));
+  }
+  assert.ok(records.length > 5);
+  assertShape(records.at(-1)!, "summary of conform");
+});
+
+test("the configuration is found by flag, by variable and in the user's folder", async () => {
+  const toml = `[Dial.Unix]\nAddress = ${JSON.stringify(address.slice(5))}\n`;
+  const file = join(folder, "thinclient.toml");
+  writeFileSync(file, toml);
+  mkdirSync(join(folder, "config", "katzenpost"), { recursive: true });
+  writeFileSync(join(folder, "config", "katzenpost", "thinclient.toml"), toml);
+  const source = async (args: string[], env: Record<string, string>): Promise<string> => {
+    const { stdout } = await katz(["doctor", "--json", ...args], { env });
+    const [first] = recordsOf(stdout);
+    assert.equal(first!["status"], "ok", stdout);
+    return first!["detail"] as string;
+  };
+  assert.match(await source(["--config", file], {}), /from --config/);
+  const variable = "KATZENPOST_THINCLIENT";
+  assert.match(await source([], { [variable]: file }), /from KATZENPOST_THINCLIENT \(/);
+  assert.match(await source([], { [variable]: address }), /from KATZENPOST_THINCLIENT$/);
+  const home = { XDG_CONFIG_HOME: join(folder, "config") };
+  assert.match(await source([], home), /the user's configuration/);
+});

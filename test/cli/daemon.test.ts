@@ -1,0 +1,134 @@
+/** `katz daemon` as a process: its line, its file, its logs, and how it ends. */
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { ThinClient } from "katzenpost-thinclient";
+import { katz, linesOf, recordsOf, temporaryFolder } from "./katz.js";
+import { assertShape } from "./shapes.js";
+
+const folder = temporaryFolder();
+const path = (name: string): string => join(folder, name);
+
+/** Runs a daemon until it has said where it listens and `use` is done, then ends it. */
+async function withDaemon(
+  args: readonly string[],
+  use: (stdout: string) => Promise<void>,
+  signal: NodeJS.Signals = "SIGINT",
+): ReturnType<typeof katz> {
+  const uses: Promise<void>[] = [];
+  const ended = await katz(["daemon", ...args], {
+    cwd: folder,
+    onStdout: (soFar, child) => {
+      if (!soFar.includes("\n") || uses.length > 0) return;
+      uses.push(use(soFar).finally(() => child.kill(signal)));
+    },
+  });
+  await Promise.all(uses);
+  return ended;
+}
+
+test("it says in one line where it listens, serves there, and ends cleanly at Ctrl-C", async () => {
+  const args = ["--listen", `unix:${path("a.sock")}`, "--listen", "tcp:127.0.0.1:0"];
+  const { code, stdout, stderr } = await withDaemon(args, async (line) => {
+    const match =
+      /^listening on (unix:\S+) (tcp:127\.0\.0\.1:\d+) \(no anonymity: embedded network\)\n$/.exec(
+        line,
+      );
+    assert.ok(match, line);
+    for (const address of match.slice(1)) {
+      const { code, stdout } = await katz(["ping", "--address", address, "-n", "1", "--quiet"]);
+      assert.equal(code, 0);
+      assert.match(stdout, /1 sent, 1 received, 0% loss/);
+    }
+  });
+  assert.deepEqual([code, stderr], [0, ""]);
+  assert.equal(linesOf(stdout).length, 1);
+  assert.equal(existsSync(path("a.sock")), false, "the socket is removed");
+});
+
+test("it ends cleanly at SIGTERM too, with a client connected", async () => {
+  const args = ["--listen", `unix:${path("t.sock")}`];
+  let client: ThinClient | null = null;
+  const { code } = await withDaemon(
+    args,
+    async () => {
+      client = await ThinClient.connect({ dial: { unix: { address: path("t.sock") } } });
+    },
+    "SIGTERM",
+  );
+  assert.equal(code, 0);
+  await client!.stop();
+});
+
+test("it writes a configuration that clients can use, from any folder", async () => {
+  // The address is relative to the daemon's folder; the file must not be.
+  const args = ["--listen", "unix:c.sock", "--write-config", "thinclient.toml"];
+  const { code } = await withDaemon(args, async () => {
+    const file = path("thinclient.toml");
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    const { code, stderr } = await katz(["services", "--config", file], { cwd: "/" });
+    assert.equal(code, 0, stderr);
+  });
+  assert.equal(code, 0);
+  const again = await withDaemon(args, async () => {});
+  assert.equal(again.code, 0, "its own file is written anew");
+});
+
+test("it leaves a configuration alone that somebody else wrote", async () => {
+  writeFileSync(path("mine.toml"), "[Dial.Tcp]\nAddress = 'localhost:1'\n");
+  const args = ["--listen", `unix:${path("m.sock")}`, "--write-config", path("mine.toml")];
+  const { code, stdout, stderr } = await katz(["daemon", ...args]);
+  assert.deepEqual([code, stdout], [2, ""]);
+  assert.match(stderr, /mine\.toml was not written by katz daemon and is left alone/);
+  assert.match(readFileSync(path("mine.toml"), "utf8"), /localhost:1/);
+  assert.equal(existsSync(path("m.sock")), false);
+});
+
+test("with --json its log is objects, each with its time", async () => {
+  const args = ["--json", "--listen", `unix:${path("j.sock")}`, "--epoch", "1h"];
+  const more = ["--couriers", "2", "--replicas", "4", "--realistic", "--seed", "s"];
+  const { stdout, stderr } = await withDaemon([...args, ...more], async () => {
+    await new Promise((resolve) => setTimeout(resolve, 700));
+  });
+  assert.equal(stderr, "");
+  const records = recordsOf(stdout);
+  assert.deepEqual(
+    records.map(({ type }) => type),
+    ["listening", "epoch", "stopping"],
+  );
+  for (const record of records) assertShape(record, record["type"] as string);
+  const { addresses, couriers, replicas, mixing, epochMs, anonymity } = records[0]!;
+  assert.deepEqual(
+    { addresses, couriers, replicas, mixing, epochMs, anonymity },
+    {
+      addresses: [`unix:${path("j.sock")}`],
+      couriers: 2,
+      replicas: 4,
+      mixing: "realistic",
+      epochMs: 3_600_000,
+      anonymity: false,
+    },
+  );
+});
+
+test("a place where another daemon listens is not taken", async () => {
+  const args = ["--listen", `unix:${path("two.sock")}`];
+  await withDaemon(args, async () => {
+    const { code, stderr } = await katz(["daemon", ...args]);
+    assert.equal(code, 2);
+    assert.match(stderr, /another process listens there already/);
+  });
+});
+
+test("the same seed gives the same network", async () => {
+  const hashes: string[] = [];
+  for (const name of ["one", "two"]) {
+    const address = `unix:${path(`${name}-seed.sock`)}`;
+    await withDaemon(["--listen", address, "--seed", "same"], async () => {
+      hashes.push((await katz(["services", "--address", address])).stdout);
+    });
+  }
+  assert.match(hashes[0]!, /servicenode1/);
+  assert.equal(hashes[0], hashes[1]);
+});

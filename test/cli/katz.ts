@@ -1,0 +1,82 @@
+/** Runs the real `katz` in a process of its own, with nothing of this user's configuration. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after } from "node:test";
+import { fileURLToPath } from "node:url";
+
+/** The compiled command. */
+export const mainPath = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
+
+/** How a run ended. */
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** What a run may be given. */
+export interface RunOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  /** Hears of standard output so far; may send signals. */
+  readonly onStdout?: (soFar: string, child: ChildProcess) => void;
+}
+
+/** A folder that is removed after the tests of this file. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "katz-cli-"));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** An environment in which no configuration and no daemon's socket is found. */
+export function emptyEnvironment(folder: string): Record<string, string> {
+  return {
+    PATH: process.env["PATH"] ?? "",
+    HOME: folder,
+    XDG_CONFIG_HOME: join(folder, "config"),
+    XDG_RUNTIME_DIR: join(folder, "run"),
+  };
+}
+
+/** No test waits longer than this for a process, in ms. */
+const LONGEST_MS = 60_000;
+
+/** Starts `katz` with those arguments. */
+export function startKatz(args: readonly string[], options: RunOptions = {}): ChildProcess {
+  return spawn(process.execPath, [mainPath, ...args], {
+    env: { ...emptyEnvironment("/nonexistent"), ...options.env },
+    cwd: options.cwd ?? tmpdir(),
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: LONGEST_MS,
+  });
+}
+
+/** Runs `katz` to its end. */
+export async function katz(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
+  const child = startKatz(args, options);
+  let [stdout, stderr] = ["", ""];
+  child.stdout!.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+    options.onStdout?.(stdout, child);
+  });
+  child.stderr!.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  const [code, signal] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
+  return { code, signal, stdout, stderr };
+}
+
+/** The lines of a text that ends with a line break. */
+export function linesOf(text: string): string[] {
+  return text === "" ? [] : text.replace(/\n$/, "").split("\n");
+}
+
+/** The objects of `--json`, one a line. */
+export function recordsOf(text: string): Record<string, unknown>[] {
+  return linesOf(text).map((line) => JSON.parse(line) as Record<string, unknown>);
+}

@@ -1,0 +1,117 @@
+/** What `katz` does on a terminal that it does not do in a pipe; needs Python's pty module. */
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { emptyEnvironment, mainPath, temporaryFolder } from "./katz.js";
+
+const folder = temporaryFolder();
+const address = `unix:${join(folder, "katz.sock")}`;
+const hasPython = spawnSync("python3", ["-c", "import pty"]).status === 0;
+const skip = hasPython ? false : "not run: there is no python3 with pty on this machine";
+let daemon: DevDaemon;
+
+before(async () => {
+  daemon = await DevDaemon.start({ listen: address });
+});
+after(() => daemon.close());
+
+/** Runs a command on a pseudo-terminal; sends Ctrl-C when `until` was seen. */
+const program = `
+import os, pty, re, select, sys, time
+until, command = sys.argv[1], sys.argv[2:]
+pid, fd = pty.fork()
+if pid == 0:
+    os.execv(command[0], command)
+seen, sent, end = b"", False, time.time() + 30
+while time.time() < end:
+    if select.select([fd], [], [], 0.1)[0]:
+        try:
+            data = os.read(fd, 65536)
+        except OSError:
+            break
+        if not data:
+            break
+        seen += data
+    if until and not sent and re.search(until.encode(), seen):
+        os.write(fd, b"\\x03")
+        sent = True
+_, status = os.waitpid(pid, 0)
+sys.stdout.buffer.write(seen)
+sys.stdout.buffer.flush()
+sys.exit(os.waitstatus_to_exitcode(status))
+`;
+
+async function onTerminal(
+  args: readonly string[],
+  options: { readonly until?: string; readonly env?: Record<string, string> } = {},
+): Promise<{ code: number | null; text: string }> {
+  const command = [options.until ?? "", process.execPath, mainPath, ...args];
+  const child = spawn("python3", ["-c", program, ...command], {
+    env: { ...emptyEnvironment(folder), TERM: "xterm-256color", ...options.env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let text = "";
+  child.stdout.setEncoding("utf8").on("data", (data: string) => (text += data));
+  const [code] = (await once(child, "close")) as [number | null];
+  return { code, text };
+}
+
+// Made from text: the linter holds control characters in a pattern for a mistake.
+const colour = new RegExp(String.raw`\x1b\[\d+m`);
+const colours = new RegExp(colour, "g");
+
+test("results have colours on a terminal, and none with NO_COLOR", { skip }, async () => {
+  const args = ["doctor", "--address", address];
+  const styled = await onTerminal(args);
+  assert.equal(styled.code, 0);
+  assert.match(styled.text, colour);
+  const plain = await onTerminal(args, { env: { NO_COLOR: "1" } });
+  assert.doesNotMatch(plain.text, colour);
+  assert.match(plain.text, /ok +box/);
+});
+
+test("a daemon keeps a status line up to date, and Ctrl-C removes it", { skip }, async () => {
+  const args = ["daemon", "--listen", `unix:${join(folder, "d.sock")}`];
+  const { code, text } = await onTerminal(args, { until: "epoch \\d+, .* left" });
+  assert.equal(code, 0);
+  assert.match(text, /listening on unix:.*\(no anonymity: embedded network\)/);
+  assert.match(text, /epoch \d+, .* left · 0 clients · /);
+  const last = text.lastIndexOf("\x1b[K");
+  assert.doesNotMatch(text.slice(last), /epoch/);
+});
+
+test("a daemon with --quiet shows no status line", { skip }, async () => {
+  const args = ["daemon", "--quiet", "--listen", `unix:${join(folder, "q.sock")}`];
+  const { code, text } = await onTerminal(args, { until: "listening on" });
+  assert.equal(code, 0);
+  assert.doesNotMatch(text, /epoch/);
+});
+
+test(
+  "watch ends at Ctrl-C with the signal's code and leaves the terminal clean",
+  { skip },
+  async () => {
+    const { code, text } = await onTerminal(["watch", "--address", address], {
+      until: "newPkiDocument",
+    });
+    assert.equal(code, 130);
+    assert.doesNotMatch(text, /katz:|Error/);
+  },
+);
+
+test("the signed document is not written to a terminal", { skip }, async () => {
+  const { code, text } = await onTerminal(["pki", "--raw", "--address", address]);
+  assert.equal(code, 2);
+  assert.match(text, /--raw writes bytes, no text/);
+});
+
+test("help is bold on a terminal, and still fits 80 columns", { skip }, async () => {
+  const { text } = await onTerminal(["ping", "--help"]);
+  assert.ok(text.includes("\x1b[1mFLAGS\x1b[22m"));
+  for (const line of text.split("\r\n")) {
+    assert.ok(line.replaceAll(colours, "").length <= 80, line);
+  }
+});

@@ -1,0 +1,187 @@
+/** Help, mistakes on the command line, daemons that are not there, readers that go away. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { join } from "node:path";
+import { test } from "node:test";
+import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { katz, linesOf, mainPath, recordsOf, temporaryFolder } from "./katz.js";
+import { assertShape } from "./shapes.js";
+
+const folder = temporaryFolder();
+
+const commands = [
+  "tour",
+  "daemon",
+  "doctor",
+  "ping",
+  "services",
+  "couriers",
+  "authorities",
+  "pki",
+  "map",
+  "watch",
+  "conform",
+  "completion",
+];
+
+/** What a person must never see for a mistake of theirs. */
+const stackTrace = /^ +at |node:internal|\.js:\d+/m;
+
+test("help lists every command once, and fits 80 columns", async () => {
+  const { code, stdout, stderr } = await katz(["--help"]);
+  assert.deepEqual([code, stderr], [0, ""]);
+  for (const name of commands) {
+    assert.equal(stdout.match(new RegExp(`^ {2}${name} `, "gm"))?.length, 1, name);
+  }
+  assert.ok(!stdout.includes("complete "), "the hidden command is hidden");
+  for (const line of linesOf(stdout)) assert.ok(line.length <= 80, line);
+  assert.equal((await katz([])).stdout, stdout);
+});
+
+test("help of every command has flags and examples, and fits 80 columns", async () => {
+  const root = (await katz(["--help"])).stdout;
+  const listed = linesOf(root).flatMap((line) => /^ {2}([a-z]+) {2,}\S/.exec(line)?.[1] ?? []);
+  for (const name of commands) assert.ok(listed.includes(name), name);
+  let seen = 0;
+  for (let i = 0; i < listed.length; i += 4) {
+    const some = listed.slice(i, i + 4);
+    const helps = await Promise.all(some.map((name) => katz([name, "--help"])));
+    for (const [j, { code, stdout, stderr }] of helps.entries()) {
+      const name = some[j]!;
+      assert.deepEqual([code, stderr], [0, ""], name);
+      assert.match(stdout, new RegExp(`^USAGE\n {2}katz ${name} .*\\[FLAGS\\]\n`), name);
+      assert.match(stdout, /\n\nFLAGS\n/, name);
+      assert.match(stdout, new RegExp(`\n\nEXAMPLES\n(.*\n)*.*katz ${name}`), name);
+      for (const line of linesOf(stdout)) assert.ok(line.length <= 80, `${name}: ${line}`);
+      seen++;
+    }
+  }
+  assert.equal(seen, listed.length);
+});
+
+test("the version is told, by every command", async () => {
+  const [root, ping] = await Promise.all([katz(["--version"]), katz(["ping", "--version"])]);
+  assert.match(root.stdout, /^\d+\.\d+\.\d+\n$/);
+  assert.equal(ping.stdout, root.stdout);
+});
+
+const mistakes: readonly (readonly [args: readonly string[], message: RegExp])[] = [
+  [["pnig"], /there is no command pnig; did you mean ping/],
+  [["ping", "--cuont", "3"], /there is no flag --cuont; did you mean --count\?/],
+  [["ping", "-x"], /there is no flag -x/],
+  [["ping", "-n", "many"], /--count must be a whole number from 1 to 1000000, got "many"/],
+  [["ping", "-n", "0"], /--count must be a whole number/],
+  [["ping", "-i", "0"], /--interval must be a time above 0/],
+  [["ping", "--timeout", "soon"], /--timeout must be a time above 0.*got "soon"/],
+  [["ping", "--address"], /--address needs a value/],
+  [["ping", "echo", "more"], /"more" is one argument too many/],
+  [["ping", "--address", "tcp:h"], /address "h" has no port/],
+  [["ping", "--address", "katz.sock"], /has no kind.*expected unix:PATH/],
+  [["ping", "--address", "unix:/x", "--config", "y"], /give one of them/],
+  [["ping", "--config", "/nonexistent/c.toml"], /--config: .*file not found/],
+  [["conform", "unix:/x", "--area", "everything"], /--area must be handshake or/],
+  [["completion"], /SHELL is missing/],
+  [["completion", "tcsh"], /SHELL must be bash, zsh or fish, got "tcsh"/],
+  [["daemon", "--nike", "rsa"], /--nike must be x25519 or CTIDH1024-X25519/],
+  [["daemon", "--listen", "tcp:0.0.0.0:0"], /katz: /],
+  [["daemon", "--listen", "unix:/nonexistent/x/katz.sock"], /there is no folder/],
+];
+
+test("mistakes on the command line end with code 2 and say in a line what is wrong", async () => {
+  for (let i = 0; i < mistakes.length; i += 4) {
+    const some = mistakes.slice(i, i + 4);
+    const ends = await Promise.all(some.map(([args]) => katz(args)));
+    for (const [j, { code, stdout, stderr }] of ends.entries()) {
+      const [args, message] = some[j]!;
+      assert.match(stderr, message, args.join(" "));
+      assert.match(stderr, /^katz: /, args.join(" "));
+      assert.doesNotMatch(stderr, stackTrace, args.join(" "));
+      assert.deepEqual([code, stdout], [2, ""], args.join(" "));
+    }
+  }
+});
+
+test("a broken configuration names the file and what is wrong in it", async () => {
+  const file = join(folder, "broken.toml");
+  writeFileSync(file, "[Dial.Tcp]\nAdress = 'localhost:1'\n");
+  const { code, stderr } = await katz(["ping"], { env: { KATZENPOST_THINCLIENT: file } });
+  assert.equal(code, 2);
+  assert.match(stderr, /^katz: KATZENPOST_THINCLIENT: config: .*broken\.toml.*Adress/);
+  assert.doesNotMatch(stderr, stackTrace);
+});
+
+test("a daemon that is not there is code 3 and says how to start one", async () => {
+  const address = `unix:${join(folder, "no.sock")}`;
+  const text = await katz(["ping", "--address", address]);
+  assert.deepEqual([text.code, text.stdout], [3, ""]);
+  assert.match(text.stderr, /cannot connect to unix:.*katz daemon --listen unix:/);
+  assert.doesNotMatch(text.stderr, stackTrace);
+  const json = await katz(["ping", "--json", "--address", address]);
+  const [record] = recordsOf(json.stderr);
+  assertShape(record!, "error");
+  assert.deepEqual([record!["code"], record!["exitCode"]], ["ERR_CONNECT", 3]);
+});
+
+test("where no daemon is found at all, it says where it looked", async (t) => {
+  const socket = connect({ host: "127.0.0.1", port: 64331 });
+  const answers = await Promise.race([
+    once(socket, "connect").then(() => true),
+    once(socket, "error").then(() => false),
+  ]).catch(() => false);
+  socket.destroy();
+  if (answers) return t.skip("not run: something listens on port 64331 of this machine");
+  const { code, stderr } = await katz(["services"]);
+  assert.equal(code, 3);
+  assert.match(stderr, /^katz: no daemon found: there is no .*katzenpost\/thinclient\.toml/);
+  assert.match(stderr, /tcp:127\.0\.0\.1:64331/);
+  assert.match(stderr, /Start a network for development with: katz daemon\n/);
+  assert.doesNotMatch(stderr, stackTrace);
+});
+
+test("a socket in the usual folder is found without being told", async () => {
+  mkdirSync(join(folder, "run", "katzenpost"), { recursive: true });
+  const path = join(folder, "run", "katzenpost", "kpclientd.sock");
+  const daemon = await DevDaemon.start({ listen: `unix:${path}` });
+  try {
+    const env = { XDG_RUNTIME_DIR: join(folder, "run") };
+    const { code, stdout } = await katz(["doctor", "--json"], { env });
+    const socket = recordsOf(stdout).find(({ name }) => name === "socket");
+    assert.equal(code, 0, stdout);
+    assert.ok((socket!["detail"] as string).startsWith(`unix:${path} answers`));
+  } finally {
+    await daemon.close();
+  }
+});
+
+test("a reader that goes away early is no failure", async () => {
+  const daemon = await DevDaemon.start({ listen: `unix:${join(folder, "k.sock")}` });
+  try {
+    const args = [mainPath, "ping", "-i", "10ms", "--address", daemon.addresses[0]!];
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+    let errors = "";
+    child.stderr.on("data", (text: Buffer) => (errors += text.toString()));
+    await once(child.stdout, "data");
+    child.stdout.destroy();
+    const [code] = (await once(child, "close")) as [number | null];
+    assert.deepEqual([code, errors], [0, ""]);
+  } finally {
+    await daemon.close();
+  }
+});
+
+test("something that is no daemon is told from one, in time", async () => {
+  const server = createServer((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
+  const path = join(folder, "http.sock");
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  try {
+    const { code, stderr } = await katz(["ping", "--address", `unix:${path}`]);
+    assert.equal(code, 3, stderr);
+    assert.match(stderr, /^katz: /);
+    assert.doesNotMatch(stderr, stackTrace);
+  } finally {
+    server.close();
+  }
+});

@@ -277,11 +277,11 @@ export class Session {
   async #close(goodbye: boolean): Promise<void> {
     if (this.#state === "closed") return;
     const connection = this.#connection;
-    const wasReady = this.#state === "ready";
+    // In the middle of a handshake too: the daemon may know our token already.
     this.#finish({ reason: goodbye ? "stopped" : "disconnected", error: null });
     if (!connection) return;
     connection.silence();
-    if (goodbye && wasReady) connection.send({ kind: "thinClose" });
+    if (goodbye) connection.send({ kind: "thinClose" });
     connection.end();
     const timer = this.#options.clock.after(CLOSE_TIMEOUT_MS, () => connection.destroy());
     await connection.closed;

@@ -3,9 +3,13 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { renderErrors } from "../dist/test/docs/render-errors.js";
 import { renderFromPython } from "../dist/test/parity/render-page.js";
+import { fillCodeBlocks } from "./code-blocks.mjs";
 
 const check = process.argv.includes("--check");
-const pages = { "docs/from-python.md": renderFromPython(), "docs/errors.md": renderErrors() };
+const pages = {
+  "docs/from-python.md": renderFromPython(),
+  "docs/errors.md": fillCodeBlocks(renderErrors()),
+};
 
 for (const [page, fresh] of Object.entries(pages)) {
   if (existsSync(page) && readFileSync(page, "utf8") === fresh) continue;

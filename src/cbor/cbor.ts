@@ -26,6 +26,7 @@ export type CborValue =
   | Bytes
   | CborValue[]
   | CborMap;
+/** A map of CBOR; keys are told apart by type and value. */
 export type CborMap = Map<CborKey, CborValue>;
 
 /** What can be encoded: as {@link CborValue}, and plain objects, which become maps with text keys. */

@@ -195,8 +195,8 @@ export const sessionCases = casesOf("sessions", {
     } catch (error) {
       if (!(error instanceof Silence)) throw error;
       return new AllowedDifference(
-        "the newer connection is not answered after the older one ended: clients must wait for the " +
-          "old connection's end before they dial",
+        "the newer connection is not answered once the older one ended: clients must wait for " +
+          "the old connection's end before they dial",
       );
     }
     return undefined;

@@ -30,21 +30,16 @@ Wrong arguments are \`TypeError\` and \`RangeError\`, and name the argument, wha
 came; methods that return promises reject with them. Everything else is a \`ThinClientError\` with a
 \`code\` to branch on:
 
+<!-- code: examples/errors.ts#branch -->
 \`\`\`ts
-try {
-  await client.read(readCap, index, { wait: false });
-} catch (error) {
-  if (!ThinClientError.is(error, "REPLICA_ERROR_BOX_ID_NOT_FOUND")) throw error;
-  // nothing there yet
-}
 \`\`\`
 
 \`errorCode\` is the number on the wire, null where the error did not come from a reply; replicas and
 daemon number from 1 each, which \`code\` tells apart. \`retryable\` says whether the same call, unchanged,
 may succeed later. \`operation\` names the call, \`cause\` what lies below. \`isExpectedOutcome(error)\` is
 true for the three outcomes that a correct program meets in normal work: a box that holds nothing, that
-is taken, or that was deleted. \`explainError(code)\` gives the words of this page, which is made from
-\`src/errors/explanations.ts\` by \`node scripts/generate-docs.mjs\`.
+is taken, or that was deleted. \`explainError(code)\` of \`katzenpost-thinclient/errors\` gives the words
+of this page, which is made from \`src/errors/explanations.ts\` by \`node scripts/generate-docs.mjs\`.
 
 | code | class | number | retryable | what it means | what to do |
 | --- | --- | --- | --- | --- | --- |

@@ -1,0 +1,16 @@
+/** Holding a daemon to the protocol, over raw frames. */
+import { DevDaemon } from "katzenpost-thinclient/daemon";
+
+await using daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });
+const config = daemon.config();
+
+// #region conformance
+import { checkConformance, formatConformance } from "katzenpost-thinclient/testing";
+
+const report = await checkConformance((options) => config.dial.dial(options), {
+  areas: ["handshake", "frames", "sessions", "keys", "envelopes"], // all, unless some are named
+});
+console.log(formatConformance(report));
+// #endregion
+
+if (!report.conforms || report.passed < 30) throw new Error("the daemon does not conform");

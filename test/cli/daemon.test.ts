@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { ThinClient } from "katzenpost-thinclient";
+import { ThinClient, utf8ToText } from "katzenpost-thinclient";
 import { katz, linesOf, recordsOf, temporaryFolder } from "./katz.js";
 import { assertShape } from "./shapes.js";
 
@@ -83,6 +83,31 @@ test("it leaves a configuration alone that somebody else wrote", async () => {
   assert.match(stderr, /mine\.toml was not written by katz daemon and is left alone/);
   assert.match(readFileSync(path("mine.toml"), "utf8"), /localhost:1/);
   assert.equal(existsSync(path("m.sock")), false);
+});
+
+test("with --data a box survives a kill, and the configuration lies beside it", async () => {
+  const args = ["--data", path("data"), "--listen", `unix:${path("data.sock")}`];
+  const config = path("data/thinclient.toml");
+  const killed = await withDaemon(
+    args,
+    async () => {
+      await using client = await ThinClient.connect(config);
+      const { writeCap, firstMessageIndex } = await client.newKeypair(new Uint8Array(32).fill(7));
+      await client.write(writeCap, firstMessageIndex, "still there", { ifExists: "error" });
+    },
+    "SIGKILL",
+  );
+  assert.equal(killed.signal, "SIGKILL");
+  const { code } = await withDaemon(args, async () => {
+    await using client = await ThinClient.connect(config);
+    const { readCap, firstMessageIndex } = await client.newKeypair(new Uint8Array(32).fill(7));
+    const { plaintext } = await client.read(readCap, firstMessageIndex, { timeoutMs: 20_000 });
+    assert.equal(utf8ToText(plaintext), "still there");
+    const second = await katz(["daemon", "--data", path("data"), "--listen", "tcp:127.0.0.1:0"]);
+    assert.equal(second.code, 2);
+    assert.match(second.stderr, /data directory .* is in use by process \d+/);
+  });
+  assert.equal(code, 0);
 });
 
 test("with --json its log is objects, each with its time", async () => {

@@ -55,6 +55,7 @@ export const shapes: Readonly<Record<string, Readonly<Record<string, Check>>>> =
     epochMs: count,
     couriers: count,
     replicas: count,
+    data: orNull(text),
     config: orNull(text),
     pid: count,
   },

@@ -1,4 +1,5 @@
 /** `katz daemon`: the embedded network in the foreground. */
+import { join } from "node:path";
 import { DevDaemon } from "katzenpost-thinclient/daemon";
 import { USUAL_TCP_ADDRESS } from "../find-daemon.js";
 import { aborted } from "../interrupt.js";
@@ -11,6 +12,8 @@ import { writeConfigFile } from "../write-config.js";
 /** Flags of the command. */
 export interface DaemonFlags extends OutputFlags {
   readonly listen?: readonly string[];
+  /** Where boxes and keys survive the end of the process. */
+  readonly data?: string;
   readonly writeConfig?: string;
   /** Length of an epoch in milliseconds. */
   readonly epoch?: number;
@@ -37,11 +40,13 @@ export function daemon(flags: DaemonFlags): Promise<void> {
       couriers,
       replicas,
       seed,
+      dataDirectory: flags.data,
       onFault: (error) => log(output, { type: "fault", message: error.message }),
     });
-    const config = flags.writeConfig ?? null;
+    const { data = null } = flags;
+    const config = flags.writeConfig ?? (data === null ? null : join(data, "thinclient.toml"));
     if (config !== null) await writeConfigFile(config, running.config().dial);
-    announce(output, running, config);
+    announce(output, running, { data, config });
     const watch = watchNetwork(output, running);
     try {
       await stopped;
@@ -54,7 +59,11 @@ export function daemon(flags: DaemonFlags): Promise<void> {
 }
 
 /** The line that says that clients may come; programs read it. */
-function announce(output: Output, running: DevDaemon, config: string | null): void {
+function announce(
+  output: Output,
+  running: DevDaemon,
+  files: { readonly data: string | null; readonly config: string | null },
+): void {
   const { addresses, network } = running;
   const { periodMs } = network.epoch();
   output.result(`listening on ${addresses.join(" ")} (no anonymity: embedded network)`, {
@@ -66,10 +75,10 @@ function announce(output: Output, running: DevDaemon, config: string | null): vo
     epochMs: periodMs,
     couriers: running.storage.couriers.length,
     replicas: running.storage.replicas.length,
-    config,
+    ...files,
     pid: process.pid,
   });
-  if (config !== null) output.remark(`wrote ${config}`);
+  if (files.config !== null) output.remark(`wrote ${files.config}`);
 }
 
 /** Logs each epoch, and on a terminal keeps a line up to date. */

@@ -16,12 +16,19 @@ export const daemon = buildCommand({
         placeholder: "ADDR",
         brief: "unix:PATH, unix:@NAME, tcp:HOST:PORT, ws://HOST:PORT",
       },
+      data: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        placeholder: "DIR",
+        brief: "Keep boxes and keys there, over restarts and kills",
+      },
       writeConfig: {
         kind: "parsed",
         parse: String,
         optional: true,
         placeholder: "FILE",
-        brief: "Write a thinclient.toml for the first address",
+        brief: "Write a thinclient.toml (DIR/thinclient.toml)",
       },
       epoch: {
         kind: "parsed",
@@ -73,10 +80,13 @@ export const daemon = buildCommand({
       "Runs daemon, mixes, couriers, storage replicas and directory authorities in one\n" +
         "process, behind the real thin-client protocol. It gives no anonymity: it is for\n" +
         "development. Prints one line when it listens; Ctrl-C ends it. Without --listen\n" +
-        "it listens on tcp:127.0.0.1:64331, where clients look for it.",
+        "it listens on tcp:127.0.0.1:64331, where clients look for it.\n\n" +
+        "With --data, boxes, keys and acknowledged envelopes survive the end of the process,\n" +
+        "kill -9 included; a new DIR takes --seed, an old one keeps its own.",
       [
         "katz daemon",
         "katz daemon --listen unix:/tmp/katz.sock --write-config thinclient.toml",
+        "katz daemon --data ~/.local/share/katz",
         "katz daemon --listen tcp:127.0.0.1:0 --listen unix:@katz --epoch 2m",
         "katz daemon --realistic --seed demo --json",
       ],

@@ -1,0 +1,44 @@
+/** docs/cli.md says what the commands do: every command, flag, exit code and field. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { ExitCode } from "../../src/cli/failure.js";
+import { katz, linesOf } from "./katz.js";
+import { shapes } from "./shapes.js";
+
+const page = readFileSync(new URL("../../../docs/cli.md", import.meta.url), "utf8");
+
+test("every command has a section, and every flag of it is named there or above", async () => {
+  const listed = linesOf((await katz(["--help"])).stdout).flatMap(
+    (line) => /^ {2}([a-z]+) {2,}\S/.exec(line)?.[1] ?? [],
+  );
+  assert.ok(listed.length >= 12);
+  const common = page.slice(0, page.indexOf("\n## Commands"));
+  for (let i = 0; i < listed.length; i += 4) {
+    const some = listed.slice(i, i + 4);
+    const helps = await Promise.all(some.map((name) => katz([name, "--help"])));
+    for (const [j, { stdout }] of helps.entries()) {
+      const name = some[j]!;
+      const section = page.split(`\n### \`katz ${name}\`\n`)[1]?.split("\n### ")[0];
+      assert.ok(section !== undefined, `docs/cli.md has no section for katz ${name}`);
+      for (const [flag] of stdout.matchAll(/^ {2}(?:-\w| {2}) (--[a-z-]+)/gm)) {
+        const long = flag.trim().split(" ").at(-1)!;
+        assert.match(`${common}${section}`, new RegExp(`${long}(?![a-z-])`), name);
+      }
+    }
+  }
+});
+
+test("every exit code is in the table", () => {
+  for (const code of Object.values(ExitCode))
+    assert.match(page, new RegExp(`^\\| ${code} \\|`, "m"));
+});
+
+test("every kind of record is in a table, with its fields and no others", () => {
+  for (const [name, shape] of Object.entries(shapes)) {
+    const row = new RegExp(`^\\| \`${name}\` \\| (.*) \\|$`, "m").exec(page)?.[1];
+    assert.ok(row !== undefined, `docs/cli.md has no row for ${name}`);
+    const fields = [...row.matchAll(/`(\w+)`/g)].map(([, field]) => field!);
+    assert.deepEqual(new Set(fields), new Set(Object.keys(shape)), name);
+  }
+});

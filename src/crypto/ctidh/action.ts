@@ -27,9 +27,13 @@ class Round {
   /** Takes the isogenies of the degrees in [from, to) from a point whose order is their product. */
   run(point: Point, from = 0, to = this.#degrees.length): void {
     if (to - from === 1) {
-      // The random point may lack the factor; another round then has another point.
+      // The random point may lack the factor; another round then has another point. It may also
+      // have kept one of a degree before, where a product read as infinity and was none: that is
+      // why the order of each kernel is looked at.
       if (isZero(point.z)) return;
-      this.curve = takeIsogeny(this.curve, point, this.#degrees[from]!, this.#carried);
+      const image = takeIsogeny(this.curve, point, this.#degrees[from]!, this.#carried);
+      if (image === null) return;
+      this.curve = image;
       this.#taken(from);
       return;
     }

@@ -3,7 +3,7 @@
  * curve: Meyer and Reith 2018). Pigeonhole page, section 3.2.
  */
 import { type Curve, type Point, add, double } from "./curve.js";
-import { type FieldElement, multiply } from "./field.js";
+import { type FieldElement, isZero, multiply } from "./field.js";
 
 /** Sums and differences of the coordinates of a point: all that Vélu's formulas read of it. */
 interface SumAndDifference {
@@ -11,20 +11,24 @@ interface SumAndDifference {
   readonly difference: FieldElement;
 }
 
-/** The multiples 1 … (degree − 1)/2 of a point of that order. */
-function halfKernel(curve: Curve, generator: Point, degree: number): SumAndDifference[] {
+/**
+ * The multiples 1 … (degree − 1)/2 of a point of that order; null when its order is another one.
+ * Of a point whose order is the odd degree, multiples (degree − 1)/2 and (degree + 1)/2 are opposites,
+ * and none is infinity. (Sums with a difference at infinity are 0/0, which has z = 0 as well.)
+ */
+function halfKernel(curve: Curve, generator: Point, degree: number): SumAndDifference[] | null {
   const multiples: SumAndDifference[] = [];
   let previous = generator;
   let current = generator;
-  for (let i = 1; i <= (degree - 1) / 2; i++) {
-    if (i > 1) {
-      const next = i === 2 ? double(curve, generator) : add(current, generator, previous);
-      previous = current;
-      current = next;
-    }
+  for (let i = 1; ; i++) {
     multiples.push({ sum: current.x + current.z, difference: current.x - current.z });
+    const next = i === 1 ? double(curve, generator) : add(current, generator, previous);
+    previous = current;
+    current = next;
+    if (i === (degree - 1) / 2) break;
   }
-  return multiples;
+  const cross = multiply(previous.x, current.z) - multiply(current.x, previous.z);
+  return isZero(previous.z) || isZero(current.z) || !isZero(cross) ? null : multiples;
 }
 
 /** The image of a point under the isogeny of that kernel. */
@@ -68,17 +72,18 @@ export function imagePointCost(degree: number): number {
 }
 
 /**
- * The isogeny whose kernel `generator` generates, a point of the odd order `degree`.
+ * The isogeny whose kernel `generator` generates, a point of the odd prime order `degree`.
  * @param points replaced by their images.
- * @returns the image curve.
+ * @returns the image curve; null, with nothing replaced, when the generator has another order.
  */
 export function takeIsogeny(
   curve: Curve,
   generator: Point,
   degree: number,
   points: Point[],
-): Curve {
+): Curve | null {
   const kernel = halfKernel(curve, generator, degree);
+  if (kernel === null) return null;
   let sums = kernel[0]!.sum;
   let differences = kernel[0]!.difference;
   for (let i = 1; i < kernel.length; i++) {

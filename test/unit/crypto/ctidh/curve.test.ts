@@ -119,12 +119,26 @@ test("image curves agree with other formulas, for curve and twist alike", () => 
     const curve = curveOf(toMontgomery(A));
     for (const degree of [3, 5, 7, 41]) {
       const kernel = pointOfOrder(A, BigInt(degree));
-      const image = takeIsogeny(curve, pointAt(kernel), degree, []);
+      const image = takeIsogeny(curve, pointAt(kernel), degree, [])!;
       assert.equal(aOf(image), imageCurve(A, kernel, BigInt(degree)));
       cases++;
     }
   }
   assert.equal(cases, 8);
+});
+
+test("a point of another order than the degree is no kernel", () => {
+  const curve = curveOf(toMontgomery(supersingular));
+  let cases = 0;
+  for (const degree of [3, 5, 7, 29, 31, 41]) {
+    for (const order of [3n, 5n, 7n, 29n, 31n, 41n]) {
+      if (order === BigInt(degree)) continue;
+      const point = pointAt(pointOfOrder(supersingular, order));
+      assert.equal(takeIsogeny(curve, point, degree, []), null, `${order} for ${degree}`);
+      cases++;
+    }
+  }
+  assert.equal(cases, 30);
 });
 
 test("points keep their order under an isogeny, those of the kernel vanish", () => {
@@ -134,7 +148,7 @@ test("points keep their order under an isogeny, those of the kernel vanish", () 
     const kernel = pointAt(pointOfOrder(supersingular, BigInt(degree)));
     const other = pointAt(pointOfOrder(supersingular, 11n));
     const points = [double(curve, kernel), other];
-    const image = takeIsogeny(curve, kernel, degree, points);
+    const image = takeIsogeny(curve, kernel, degree, points)!;
     assert.ok(isZero(points[0]!.z));
     assert.ok(!isZero(points[1]!.z));
     assert.ok(isZero(multiplyByLadder(image, points[1]!, 11).z));

@@ -86,6 +86,7 @@ const mistakes: readonly (readonly [args: readonly string[], message: RegExp])[]
   [["completion"], /SHELL is missing/],
   [["completion", "tcsh"], /SHELL must be bash, zsh or fish, got "tcsh"/],
   [["daemon", "--nike", "rsa"], /--nike must be x25519 or CTIDH1024-X25519/],
+  [["daemon", "--epoch", "10ms"], /--epoch must be from 1s to 168h, got "10ms"/],
   [["daemon", "--listen", "tcp:0.0.0.0:0"], /katz: /],
   [["daemon", "--listen", "unix:/nonexistent/x/katz.sock"], /there is no folder/],
 ];

@@ -36,7 +36,7 @@ export function daemon(flags: DaemonFlags): Promise<void> {
       listen: listen.length > 0 ? listen : USUAL_TCP_ADDRESS,
       mixing: flags.realistic ? "realistic" : "instant",
       nike,
-      epochMs: epochMs === undefined ? undefined : Math.round(epochMs),
+      epochMs,
       couriers,
       replicas,
       seed,

@@ -42,6 +42,7 @@ async function run(terminal: Terminal, socket: string): Promise<void> {
   terminal.line();
   terminal.line(terminal.style("bold", "What to try next"));
   terminal.line("  npx katz daemon --listen tcp:127.0.0.1:64331   a network to develop against");
+  terminal.line("  npx katz --help                                what else katz can do");
   terminal.line("  examples/echo.ts                               the first ten lines of a client");
   terminal.line("  npm test                                       everything this does, checked");
 }

@@ -2,6 +2,12 @@
 import { buildCommand } from "@stricli/core";
 import { described, outputFlags, parseCount, parseTime, proposeAddresses } from "../flags.js";
 
+function parseEpoch(text: string): number {
+  const ms = parseTime(text);
+  if (ms < 1000 || ms > 7 * 24 * 3_600_000) throw new Error("must be from 1s to 168h");
+  return Math.round(ms);
+}
+
 /** `katz daemon`. */
 export const daemon = buildCommand({
   loader: async () => (await import("../commands/daemon.js")).daemon,
@@ -32,7 +38,7 @@ export const daemon = buildCommand({
       },
       epoch: {
         kind: "parsed",
-        parse: parseTime,
+        parse: parseEpoch,
         optional: true,
         placeholder: "TIME",
         brief: "Length of an epoch, at least 1s (20m)",

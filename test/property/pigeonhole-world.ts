@@ -1,5 +1,5 @@
 /** The network of one schedule, the calls that are made on it, and what the model knows of them. */
-import { concatBytes, toHex, utf8, utf8ToText } from "../../src/bytes/bytes.js";
+import { toHex, utf8ToText } from "../../src/bytes/bytes.js";
 import type { EnvelopeHash, MessageBoxIndex } from "../../src/bytes/opaque.js";
 import { ThinClient } from "../../src/client/thin-client.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
@@ -8,13 +8,8 @@ import { nextMessageBoxIndex } from "../../src/crypto/bacap/message-box-index.js
 import { DevDaemon } from "../../src/embedded/dev-daemon.js";
 import { BoxIDNotFoundError, TombstoneError } from "../../src/errors/errors.js";
 import { replicaEpoch } from "../../src/pki/epoch.js";
-import {
-  type Attempt,
-  Excuses,
-  type JudgedCall,
-  ModelBox,
-  judgeError,
-} from "./pigeonhole-boxes.js";
+import { Excuses, type JudgedCall, ModelBox, judgeError } from "./pigeonhole-boxes.js";
+import { takeCall } from "./pigeonhole-calls.js";
 import { takeFault } from "./pigeonhole-faults.js";
 import {
   BOXES_PER_STREAM,
@@ -50,8 +45,6 @@ interface Call extends JudgedCall {
   settled: boolean;
 }
 
-type Operation = Extract<Step, { client: number }>;
-
 /** Everything of one schedule. */
 export class ModelWorld {
   readonly schedule: Schedule;
@@ -83,6 +76,11 @@ export class ModelWorld {
   /** The replica epoch it is for couriers and replicas. */
   get epoch(): number {
     return replicaEpoch(this.daemon.network.currentEpoch, this.schedule.epochMs);
+  }
+
+  /** How many calls were made. */
+  get callCount(): number {
+    return this.#calls.length;
   }
 
   count(name: string): void {
@@ -145,7 +143,7 @@ export class ModelWorld {
     } else if (step.kind === "cancel" || step.kind === "abort") {
       await this.#end(step);
     } else if ("client" in step && step.kind !== "replaceClient") {
-      await this.#call(step);
+      await takeCall(this, step);
     } else {
       await takeFault(this, step);
     }
@@ -169,198 +167,8 @@ export class ModelWorld {
     }
   }
 
-  async #call(step: Operation): Promise<void> {
-    const client = this.clients[step.client % this.clients.length]!;
-    const place = "box" in step ? this.places[step.box % this.places.length]! : this.places[0]!;
-    this.count(step.kind);
-    switch (step.kind) {
-      case "read":
-        return this.#read(client, place, step.wait, (signal) =>
-          client.read(place.stream.readCap, place.index, { signal, wait: step.wait }),
-        );
-      case "startRead": {
-        const sealed = await this.#sealed(client.encryptRead(place.stream.readCap, place.index));
-        if (sealed === null) return;
-        const request = { ...sealed, noRetryOnBoxIdNotFound: !step.wait };
-        for (let times = step.twice ? 2 : 1; times > 0; times--) {
-          const start = (signal: AbortSignal) =>
-            client.startResendingEncryptedMessage(request, { signal });
-          this.#read(client, place, step.wait, start, sealed.envelopeHash);
-        }
-        return;
-      }
-      case "write":
-        return this.#write(client, place, step.value, step.exclusive, (plaintext, signal) =>
-          client.write(place.stream.writeCap, place.index, plaintext, {
-            signal,
-            ifExists: step.exclusive ? "error" : "same",
-          }),
-        );
-      case "startWrite": {
-        const { writeCap } = place.stream;
-        const plaintext = utf8(valueName(step.value));
-        const sealed = await this.#sealed(client.encryptWrite(plaintext, writeCap, place.index));
-        if (sealed === null) return;
-        const request = { ...sealed, noIdempotentBoxAlreadyExists: step.exclusive };
-        const start = (_: Uint8Array, signal: AbortSignal) =>
-          client.startResendingEncryptedMessage(request, { signal });
-        const { envelopeHash } = sealed;
-        return this.#write(client, place, step.value, step.exclusive, start, envelopeHash);
-      }
-      case "tombstone": {
-        const attempt = place.model.begin(null, this.epoch);
-        const subject = { kind: "tombstone", boxes: [place.model], values: [null] };
-        const run = (signal: AbortSignal) =>
-          client.tombstone(place.stream.writeCap, place.index, { signal });
-        return this.#start(client, place.name, subject, run, () => this.#confirm(attempt));
-      }
-      case "copy":
-        return this.#copy(client, place, step.boxes, step.value);
-      case "echo":
-        return this.#echo(client);
-      case "counter": {
-        const expected = new DataView(place.index.buffer).getBigUint64(0, true);
-        const subject = { kind: "counter", boxes: [] };
-        const run = (signal: AbortSignal) =>
-          client.getMessageBoxIndexCounter(place.index, { signal });
-        return this.#start(client, place.name, subject, run, (counter) =>
-          counter === expected ? null : `the counter is ${counter}, it should be ${expected}`,
-        );
-      }
-      default:
-        throw new RangeError(`unknown operation ${step.kind}`);
-    }
-  }
-
-  /** An envelope; null when it cannot be had now (no daemon, no document). */
-  async #sealed<T>(promise: Promise<T>): Promise<T | null> {
-    if (!this.daemon.isRunning || this.clients.some((client) => !client.isState("ready"))) {
-      promise.catch(() => {});
-      return null;
-    }
-    try {
-      return await this.clock.runUntil(promise, 1000);
-    } catch (error) {
-      const reason = judgeError(nothingSpecial, error, this.excuses);
-      if (reason !== null) this.#violation("encrypt", `${String(error)}: ${reason}`);
-      return null;
-    }
-  }
-
-  #read(
-    client: ThinClient,
-    { name, model }: Place,
-    wait: boolean,
-    run: (signal: AbortSignal) => Promise<{ readonly plaintext: Uint8Array }>,
-    envelopeHash: EnvelopeHash | null = null,
-  ): void {
-    const kind = envelopeHash === null ? "read" : "startRead";
-    const begun = this.epoch;
-    const mayWait = (): boolean => {
-      // Nobody reseals an envelope that was started as it is.
-      const stale = envelopeHash !== null && this.epoch !== begun;
-      return stale || (wait && (!model.mustHoldSomething(this.epoch) || this.excuses.misleading));
-    };
-    const fixed = model.fixedAt(begun);
-    const deleted = model.mayHold(null);
-    this.#start(
-      client,
-      wait ? `${name} (waits)` : name,
-      { kind, boxes: [model], envelopeHash, mayWait },
-      run,
-      ({ plaintext }) => {
-        const value = utf8ToText(plaintext);
-        if (!model.mayHold(value)) return `nobody wrote ${value}`;
-        const certain = model.fixedAt(this.epoch);
-        return certain === null || value === certain ? null : `${value} instead of ${certain}`;
-      },
-      (error) => {
-        if (!(error instanceof BoxIDNotFoundError)) return null;
-        if (wait && !this.excuses.replicaCodes.has(1)) return "it was to wait";
-        const present = fixed !== null && !deleted && model.fixedAt(this.epoch) !== null;
-        return present && !this.excuses.misleading ? `the box holds ${fixed}` : null;
-      },
-    );
-  }
-
-  #write(
-    client: ThinClient,
-    { name, model }: Place,
-    value: number,
-    exclusive: boolean,
-    run: (plaintext: Uint8Array<ArrayBuffer>, signal: AbortSignal) => Promise<unknown>,
-    envelopeHash: EnvelopeHash | null = null,
-  ): void {
-    const text = valueName(value);
-    const attempt = model.begin(text, this.epoch);
-    const kind = envelopeHash === null ? "write" : "startWrite";
-    const epoch = this.epoch;
-    const stale = (): boolean => envelopeHash !== null && this.epoch !== epoch;
-    const subject = { kind, boxes: [model], values: [text], envelopeHash, mayWait: stale };
-    const title = `${name} ${exclusive ? "must be" : "="} ${text}`;
-    this.#start(
-      client,
-      title,
-      subject,
-      (signal) => run(utf8(text), signal),
-      () => {
-        this.#confirm(attempt);
-        if (!exclusive || this.excuses.misleading) return null;
-        const certain = model.fixedAt(this.epoch);
-        if (certain !== null && certain !== text) return `written over ${certain}`;
-        if (certain === null) this.#fix(model, attempt);
-        return null;
-      },
-    );
-  }
-
-  #confirm(attempt: Attempt): null {
-    attempt.confirmed = true;
-    return null;
-  }
-
-  #fix(model: ModelBox, { value }: Attempt): void {
-    const only = model.attempts.every((other) => other.value === value);
-    const epoch = Math.min(...model.attempts.map((other) => other.epoch));
-    if (only && value !== null && this.excuses.storageIsSound && !this.excuses.poorDocuments) {
-      model.fixed = { value, epoch };
-      this.count("box fixed");
-    }
-  }
-
-  #copy(client: ThinClient, place: Place, boxes: number, value: number): void {
-    const first = this.places.indexOf(place);
-    const left = BOXES_PER_STREAM - (first % BOXES_PER_STREAM);
-    const places = this.places.slice(first, first + Math.min(boxes, left));
-    const { maxPlaintextPayloadLength } = client.pigeonholeGeometry;
-    const values = places.map((_, i) => {
-      const text = `copy ${value} part ${i}`;
-      return i < places.length - 1 ? text.padEnd(maxPlaintextPayloadLength - 4, ".") : text;
-    });
-    const attempts = places.map(({ model }, i) => model.begin(values[i]!, this.epoch));
-    const subject = { kind: "copy", boxes: places.map(({ model }) => model), values };
-    const destination = { writeCap: place.stream.writeCap, startIndex: place.index };
-    const payload = concatBytes(...values.map((text) => utf8(text)));
-    const run = (signal: AbortSignal) => client.copy(payload, [destination], { signal });
-    this.#start(client, `${place.name} x${places.length}`, subject, run, () => {
-      for (const attempt of attempts) this.#confirm(attempt);
-      return null;
-    });
-  }
-
-  #echo(client: ThinClient): void {
-    // After a restart off the net there is no document to find the service in.
-    if (client.pkiDocument() === null) return;
-    const echoes = client.getServices("echo");
-    const destination = echoes[this.#calls.length % echoes.length]!.toDestination();
-    const run = (signal: AbortSignal) =>
-      client.blockingSendMessage("echo?", ...destination, { signal, timeoutMs: 20_000 });
-    this.#start(client, "", { kind: "echo", boxes: [] }, run, (reply) =>
-      utf8ToText(reply.subarray(0, 5)) === "echo?" ? null : "the echo is another",
-    );
-  }
-
-  #start<T>(
+  /** Makes a call; what it comes to is judged when it comes. */
+  begin<T>(
     client: ThinClient,
     title: string,
     subject: Pick<Call, "kind" | "boxes"> &
@@ -387,7 +195,7 @@ export class ModelWorld {
       call.settled = true;
       this.count(`${call.kind} -> ${outcome}`);
       this.note(`${call.name} -> ${outcome}`);
-      if (reason !== null) this.#violation(call.name, `${outcome}: ${reason}`);
+      if (reason !== null) this.violation(call.name, `${outcome}: ${reason}`);
     };
     run(call.abort.signal).then(
       (result) => end("done", judge(result)),
@@ -422,12 +230,12 @@ export class ModelWorld {
       () => {
         setImmediate(() => {
           for (const other of ended) {
-            if (!other.settled) this.#violation(other.name, "went on after its cancel");
+            if (!other.settled) this.violation(other.name, "went on after its cancel");
           }
         });
       },
       (error: unknown) => {
-        if (!call.clientClosed) this.#violation(`cancel ${call.name}`, String(error));
+        if (!call.clientClosed) this.violation(`cancel ${call.name}`, String(error));
       },
     );
     await this.clock.advance(0);
@@ -445,13 +253,14 @@ export class ModelWorld {
     for (const call of own) call.clientClosed = true;
     return () => {
       for (const call of own) {
-        if (!call.settled) this.#violation(call.name, "outlived its client");
+        if (!call.settled) this.violation(call.name, "outlived its client");
       }
-      if (client.pendingCalls > 0) this.#violation("client", "has pending calls after its end");
+      if (client.pendingCalls > 0) this.violation("client", "has pending calls after its end");
     };
   }
 
-  #violation(where: string, what: string): void {
+  /** Notes what the model does not allow. */
+  violation(where: string, what: string): void {
     this.violations.push(`${this.clock.monotonic()} ms, ${where}: ${what}`);
   }
 
@@ -477,7 +286,7 @@ export class ModelWorld {
     while (!isQuiet() && this.clock.monotonic() < end) await this.clock.advance(500);
     if (isQuiet()) return;
     const left = this.#calls.filter(({ settled }) => !settled).map(({ name }) => name);
-    this.#violation("after all faults", `${what} did not come to an end: ${left.join("; ")}`);
+    this.violation("after all faults", `${what} did not come to an end: ${left.join("; ")}`);
     for (const call of this.#calls) if (!call.settled) this.#abort(call);
     await this.clock.advance(1000);
   }
@@ -495,7 +304,8 @@ export class ModelWorld {
         const certain = model.fixedAt(epoch);
         if (!model.mayHold(held)) wrong = "nobody wrote that";
         else if (certain !== null && held !== certain) wrong = `should be ${certain}`;
-        else if (model.mustBeDeleted(epoch) && !this.excuses.misleading) wrong = "was deleted";
+        else if (model.mustBeDeleted(epoch) && this.excuses.deletionIsCertain)
+          wrong = "was deleted";
       } catch (error) {
         held = nameOf(error);
         if (error instanceof BoxIDNotFoundError) {
@@ -506,7 +316,7 @@ export class ModelWorld {
       }
       this.count(`in the end -> ${/^(copy|value)/.test(held) ? "held" : held}`);
       this.note(`in the end ${name} holds ${held}`);
-      if (wrong !== null) this.#violation(`box ${name} in the end`, `${held}: ${wrong}`);
+      if (wrong !== null) this.violation(`box ${name} in the end`, `${held}: ${wrong}`);
     });
     await this.clock.runUntil(Promise.all(reads), PATIENCE_MS);
   }
@@ -518,11 +328,11 @@ export class ModelWorld {
     await this.clock.advance(0);
     const { daemon } = this;
     const load = Object.entries(daemon.daemon.load).filter(([, count]) => count !== 0);
-    if (load.length > 0) this.#violation("daemon", `still has ${JSON.stringify(load)}`);
+    if (load.length > 0) this.violation("daemon", `still has ${JSON.stringify(load)}`);
     await this.clock.runUntil(daemon.close());
     await this.clock.advance(0);
     const { pending } = this.clock;
-    if (pending > 0) this.#violation("clock", `${pending} timers outlive everything`);
+    if (pending > 0) this.violation("clock", `${pending} timers outlive everything`);
   }
 
   /** Lets go of everything after a run that failed. */
@@ -531,18 +341,6 @@ export class ModelWorld {
     void this.#daemon?.close();
     await this.clock.advance(10_000);
   }
-}
-
-const nothingSpecial: JudgedCall = {
-  kind: "encrypt",
-  boxes: [],
-  aborted: undefined,
-  cancelled: false,
-  clientClosed: false,
-};
-
-function valueName(value: number): string {
-  return `value ${value}`;
 }
 
 function nameOf(error: unknown): string {

@@ -3,9 +3,13 @@
 // fresh. Needs the build (npm run build).
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import extractor from "@microsoft/api-extractor";
+import {
+  CompilerState,
+  Extractor,
+  ExtractorConfig,
+  ExtractorLogLevel,
+} from "@microsoft/api-extractor";
 
-const { CompilerState, Extractor, ExtractorConfig } = extractor;
 const check = process.argv.includes("--check");
 const root = process.cwd();
 const folder = join(root, "docs/api");
@@ -14,6 +18,7 @@ const entries = {
   index: "dist/src/index.d.ts",
   wire: "dist/src/wire.d.ts",
   bacap: "dist/src/bacap.d.ts",
+  errors: "dist/src/errors.d.ts",
   daemon: "dist/src/embedded/index.d.ts",
   testing: "dist/src/testing/index.d.ts",
 };
@@ -59,8 +64,11 @@ for (const { name, config } of configs) {
     localBuild: !check,
     messageCallback: (message) => {
       // What it says of itself; what changed is told below.
-      if (message.logLevel === "info" || message.messageId.startsWith("console-api-report")) {
-        message.logLevel = "none";
+      if (
+        message.logLevel === ExtractorLogLevel.Info ||
+        message.messageId.startsWith("console-api-report")
+      ) {
+        message.logLevel = ExtractorLogLevel.None;
       }
     },
   });

@@ -1,0 +1,114 @@
+/** What the client tells about itself: log lines, measurements for prom-client, its load. */
+import assert from "node:assert/strict";
+import { type Logger, type MetricsHook, ThinClient } from "katzenpost-thinclient";
+import { DevDaemon } from "katzenpost-thinclient/daemon";
+
+// #region adapter
+/** What the adapter uses of `import * as prom from "prom-client"`. */
+interface Prom {
+  readonly Counter: new (options: Described) => { inc(labels: Labels): void };
+  readonly Gauge: new (options: Described) => { set(labels: Labels, value: number): void };
+  readonly Histogram: new (options: Described & { buckets: number[] }) => {
+    observe(labels: Labels, value: number): void;
+  };
+}
+type Labels = Record<string, string>;
+type Described = { name: string; help: string; labelNames: string[] };
+
+/** A metrics hook that fills prom-client's registry: `ThinClient.connect(config, { metrics })`. */
+function promMetrics(prom: Prom): MetricsHook {
+  const requests = new prom.Histogram({
+    name: "katzenpost_request_seconds",
+    help: "How long calls took, reconnects included",
+    labelNames: ["operation", "outcome"],
+    buckets: [0.01, 0.1, 1, 10, 60, 600],
+  });
+  const calls = new prom.Gauge({
+    name: "katzenpost_calls",
+    help: "Calls that wait: at the daemon, or for a place there",
+    labelNames: ["where"],
+  });
+  const reconnects = new prom.Counter({
+    name: "katzenpost_reconnects_total",
+    help: "Connections to the daemon that were made again",
+    labelNames: ["resumed"],
+  });
+  return (metric) => {
+    switch (metric.name) {
+      case "request": {
+        const { operation, outcome, durationMs } = metric;
+        requests.observe({ operation, outcome }, durationMs / 1000);
+        break;
+      }
+      case "calls":
+        calls.set({ where: "daemon" }, metric.inFlight);
+        calls.set({ where: "queue" }, metric.queued);
+        break;
+      case "reconnect":
+        reconnects.inc({ resumed: String(metric.resumed) });
+    }
+  };
+}
+// #endregion
+
+/** Stands in for prom-client, which this project does not depend on: remembers what it is given. */
+const recorded = new Map<string, { labels: Labels; value: number }[]>();
+class Recorder {
+  readonly #name: string;
+  constructor({ name }: Described) {
+    this.#name = name;
+  }
+  #add(labels: Labels, value: number): void {
+    recorded.set(this.#name, [...(recorded.get(this.#name) ?? []), { labels, value }]);
+  }
+  inc(labels: Labels): void {
+    this.#add(labels, 1);
+  }
+  set(labels: Labels, value: number): void {
+    this.#add(labels, value);
+  }
+  observe(labels: Labels, value: number): void {
+    this.#add(labels, value);
+  }
+}
+const prom: Prom = { Counter: Recorder, Gauge: Recorder, Histogram: Recorder };
+
+await using daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });
+const config = daemon.config();
+const lines: string[] = [];
+
+// #region logger
+const logger: Logger = {
+  debug: () => {},
+  info: (message, fields) => lines.push(JSON.stringify({ level: "info", message, ...fields })),
+  warn: (message, fields) => lines.push(JSON.stringify({ level: "warn", message, ...fields })),
+  error: (message, fields) => lines.push(JSON.stringify({ level: "error", message, ...fields })),
+};
+await using client = await ThinClient.connect(config, {
+  logger, // `console` fits, too
+  metrics: promMetrics(prom),
+  reconnect: { initialDelayMs: 20 },
+});
+// #endregion
+
+await client.newKeypair(new Uint8Array(32));
+await assert.rejects(client.getPkiDocumentRaw(1));
+const back = new Promise<void>((resolve) => {
+  client.on("reconnected", () => resolve(), { once: true });
+});
+await daemon.restart();
+await back;
+
+// #region load
+const { inFlight, queued } = client.load; // queued: over maxInFlight, or without a connection
+if (queued > 100) console.log(`${inFlight} calls at the daemon, ${queued} wait`);
+// #endregion
+
+const requests = recorded.get("katzenpost_request_seconds")!.map(({ labels }) => labels);
+assert.deepEqual(requests, [
+  { operation: "newKeypair", outcome: "ok" },
+  { operation: "getPkiDocumentRaw", outcome: "ok" },
+]);
+assert.deepEqual(recorded.get("katzenpost_reconnects_total")![0]!.labels, { resumed: "false" });
+assert.ok(recorded.get("katzenpost_calls")!.length > 0);
+assert.ok(lines.length > 0);

@@ -13,8 +13,10 @@ export interface HandshakeResult {
   readonly instanceToken: Uint8Array | null;
   readonly geometry: Geometry;
   readonly pigeonholeGeometry: PigeonholeGeometry;
-  /** Whether the daemon knew the token and kept what belonged to it. */
+  /** Whether the daemon knew the token. */
   readonly resumed: boolean;
+  /** Names the session at the daemon, 16 bytes; null when the daemon does not say. */
+  readonly appId: Uint8Array | null;
   /** What arrived before the token's answer, in order; to be dispatched as if it came after. */
   readonly early: readonly (DaemonResponse | MalformedReply)[];
 }
@@ -78,6 +80,7 @@ export class Handshake {
       instanceToken: this.#status.instanceToken,
       ...readGeometries(this.#status),
       resumed: response.resumed,
+      appId: response.appId,
       early: this.#early,
     };
   }

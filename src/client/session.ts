@@ -75,6 +75,8 @@ export class Session {
   #state: ClientState = "idle";
   #connection: Connection | null = null;
   #instanceToken: Uint8Array | null = null;
+  /** Names our session at the daemon; null before the first one. */
+  #appId: Uint8Array | null = null;
   #shutdownSeen = false;
   #abortDial: AbortController | null = null;
   #closing: Promise<void> | null = null;
@@ -339,11 +341,12 @@ export class Session {
     const again = this.#state === "reconnecting";
     const newInstance = !sameToken(this.#instanceToken, result.instanceToken);
     this.#instanceToken = result.instanceToken;
+    const resumed = this.#isResumed(result);
     this.#state = "ready";
     this.#shutdownSeen = false;
     this.#options.logger.info("connected to the daemon", {
       address: connection.address,
-      resumed: result.resumed,
+      resumed,
     });
     this.#handlers.onHandshake(result);
     if (!this.isState("ready")) return;
@@ -353,7 +356,6 @@ export class Session {
     this.#calls.connected((request) => connection.send(request));
     this.#liveness?.start();
     if (again) {
-      const { resumed } = result;
       const downMs = this.#options.clock.monotonic() - this.#lostAt;
       this.#options.metrics?.({ name: "reconnect", resumed, downMs });
       this.#handlers.emit({ type: "reconnected", resumed, newInstance });
@@ -361,6 +363,16 @@ export class Session {
     for (const response of result.early) {
       if (this.isState("ready")) this.#receive(response);
     }
+  }
+
+  /**
+   * Whether the daemon still has what belonged to us. It may know the token, and yet have forgotten:
+   * when our token began a new session there whose answer was lost on its way, or another client's did.
+   */
+  #isResumed({ resumed, appId }: HandshakeResult): boolean {
+    const before = this.#appId;
+    this.#appId = appId;
+    return resumed && (before === null || appId === null || equalBytes(before, appId));
   }
 
   #receive(response: DaemonResponse | MalformedReply): void {

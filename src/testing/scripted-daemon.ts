@@ -84,6 +84,8 @@ export class ScriptedDaemon {
   instanceToken: Bytes = randomBytes(16);
   /** Every connection so far. */
   readonly connections: ScriptedConnection[] = [];
+  /** Names the client's session: the same as long as it is resumed. */
+  #appId: Bytes = randomBytes(16);
   #waiting: ((connection: ScriptedConnection) => void)[] = [];
   #unclaimed: ScriptedConnection[] = [];
   /** Set to refuse dials. */
@@ -141,7 +143,8 @@ export class ScriptedDaemon {
     connection.send(this.status());
     connection.send(this.documentEvent());
     await connection.expect("sessionToken");
-    connection.send({ kind: "sessionTokenReply", appId: randomBytes(16), resumed });
+    if (!resumed) this.#appId = randomBytes(16);
+    connection.send({ kind: "sessionTokenReply", appId: this.#appId, resumed });
     return connection;
   }
 }

@@ -1,0 +1,201 @@
+/** Capabilities in files, and how far their streams were written or read. docs/transfer.md. */
+import { open, realpath, type FileHandle } from "node:fs/promises";
+import { MessageBoxIndex, ReadCap, WriteCap, fromBase64, toBase64 } from "katzenpost-thinclient";
+import {
+  advanceMessageBoxIndex,
+  firstIndexOf,
+  messageBoxCounter,
+  parseReadCap,
+  parseWriteCap,
+  readCapOf,
+} from "katzenpost-thinclient/bacap";
+import { TomlError, parse } from "smol-toml";
+import { UsageError } from "./failure.js";
+import { fileProblem, replaceFile } from "./private-file.js";
+import { readStdin, refuseSecret } from "./secret-input.js";
+
+/** What a capability file says. */
+export type Capability = {
+  /** The next box. */
+  readonly index: MessageBoxIndex;
+} & (
+  | { readonly kind: "write"; readonly writeCap: WriteCap }
+  | { readonly kind: "read"; readonly readCap: ReadCap }
+);
+
+/** No capability file is nearly as long. */
+const MAX_BYTES = 8192;
+
+const advice = {
+  write: "# A secret: whoever has this can write, delete and read the boxes of its stream.",
+  read: "# A secret: whoever has this can read the boxes of its stream.",
+} as const;
+
+/** The text of a capability file. */
+export function capabilityText(capability: Capability): string {
+  const bytes = capability.kind === "write" ? capability.writeCap : capability.readCap;
+  return (
+    `${advice[capability.kind]}\n` +
+    `kind = "${capability.kind}"\n` +
+    `capability = "${toBase64(bytes)}"\n` +
+    `index = "${toBase64(capability.index)}"\n`
+  );
+}
+
+/**
+ * Reads the text of a capability file.
+ * @param name for error messages, which never repeat what the text holds.
+ * @throws UsageError when it is none.
+ */
+export function parseCapability(text: string, name: string): Capability {
+  const fail = (why: string): never => {
+    throw new UsageError(`${name} is no capability: ${why}`);
+  };
+  const table = ((): Record<string, unknown> => {
+    try {
+      return parse(text);
+    } catch (error) {
+      // The parser's own message quotes the line.
+      return fail(error instanceof TomlError ? `no TOML at line ${error.line}` : "no TOML");
+    }
+  })();
+  for (const key of Object.keys(table)) {
+    if (!["kind", "capability", "index"].includes(key)) fail(`it has a key that none has`);
+  }
+  const { kind } = table;
+  const bytesOf = (key: string): Uint8Array => {
+    const value = table[key];
+    if (typeof value !== "string") return fail(`${key} must be base64 text`);
+    try {
+      return fromBase64(value);
+    } catch {
+      return fail(`${key} must be base64 text`);
+    }
+  };
+  const checked = <T>(key: string, make: (bytes: Uint8Array) => T): T => {
+    const bytes = bytesOf(key);
+    try {
+      return make(bytes);
+    } catch {
+      return fail(`${key} is damaged`);
+    }
+  };
+  if (kind !== "write" && kind !== "read") fail('kind must be "write" or "read"');
+  const index = checked("index", (bytes) => MessageBoxIndex.from(bytes));
+  const capability: Capability =
+    kind === "write"
+      ? { kind, index, writeCap: checked("capability", parseWriteCap) }
+      : { kind: "read", index, readCap: checked("capability", parseReadCap) };
+  if (messageBoxCounter(index) < messageBoxCounter(startOf(capability))) {
+    fail("index lies before the capability's first box");
+  }
+  return capability;
+}
+
+/** The first box that a capability reaches. */
+function startOf(capability: Capability): MessageBoxIndex {
+  return firstIndexOf(capability.kind === "write" ? capability.writeCap : capability.readCap);
+}
+
+/** A capability, and where to keep how far its stream is. */
+export class OpenCapability {
+  /** What it was read from, for messages. */
+  readonly name: string;
+  readonly capability: Capability;
+  /** Null: it came by a pipe, and there is nothing to keep it in. */
+  readonly #path: string | null;
+  #index: MessageBoxIndex;
+
+  private constructor(name: string, capability: Capability, path: string | null) {
+    this.name = name;
+    this.capability = capability;
+    this.#path = path;
+    this.#index = capability.index;
+  }
+
+  /**
+   * Opens a capability file; `-` is standard input.
+   * @throws UsageError when it cannot be read, is no capability, or others may read it.
+   */
+  static async open(argument: string, signal: AbortSignal): Promise<OpenCapability> {
+    refuseSecret(argument, "a capability");
+    if (argument === "-") {
+      const text = Buffer.from(await readStdin(MAX_BYTES, signal)).toString("utf8");
+      return new OpenCapability("standard input", parseCapability(text, "standard input"), null);
+    }
+    const { text, isFile } = await readPrivate(argument);
+    // A symbolic link stays one when the file is replaced.
+    const path = isFile ? await realpath(argument) : null;
+    return new OpenCapability(argument, parseCapability(text, argument), path);
+  }
+
+  /** @throws UsageError unless it is one to write with. */
+  forWriting(): WriteCap {
+    if (this.capability.kind === "write") return this.capability.writeCap;
+    throw new UsageError(`${this.name} is a capability to read with; this needs one to write with`);
+  }
+
+  /** What reads the stream; a capability to write with can do that too. */
+  get readCap(): ReadCap {
+    const { capability } = this;
+    return capability.kind === "read" ? capability.readCap : readCapOf(capability.writeCap);
+  }
+
+  /** The next box. */
+  get index(): MessageBoxIndex {
+    return this.#index;
+  }
+
+  /** Number of the next box, counted from 0 at the capability's first. */
+  get number(): number {
+    return Number(messageBoxCounter(this.#index) - messageBoxCounter(startOf(this.capability)));
+  }
+
+  /** The box of that number, counted from 0 at the capability's first. */
+  boxAt(number: number): MessageBoxIndex {
+    const start = startOf(this.capability);
+    return advanceMessageBoxIndex(start, messageBoxCounter(start) + BigInt(number));
+  }
+
+  /** Remembers that `index` is the next box, unless the file is further already. */
+  async advance(index: MessageBoxIndex): Promise<void> {
+    if (messageBoxCounter(index) <= messageBoxCounter(this.#index)) return;
+    this.#index = index;
+    if (this.#path !== null) {
+      await replaceFile(this.#path, capabilityText({ ...this.capability, index }));
+    }
+  }
+}
+
+async function readPrivate(path: string): Promise<{ text: string; isFile: boolean }> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(path, "r");
+    const stats = await handle.stat();
+    checkPrivate(path, stats.mode);
+    const buffer = Buffer.alloc(MAX_BYTES + 1);
+    let length = 0;
+    for (;;) {
+      const { bytesRead } = await handle.read(buffer, length, buffer.length - length);
+      length += bytesRead;
+      if (bytesRead === 0 || length === buffer.length) break;
+    }
+    if (length > MAX_BYTES) throw new UsageError(`${path} is no capability: it is too long`);
+    return { text: buffer.toString("utf8", 0, length), isFile: stats.isFile() };
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(`cannot read ${path}: ${fileProblem(error)}`, { cause: error });
+  } finally {
+    await handle?.close();
+  }
+}
+
+/** @throws UsageError when others than the owner have rights on it. Windows has no such modes. */
+function checkPrivate(path: string, mode: number): void {
+  if (process.platform === "win32" || (mode & 0o077) === 0) return;
+  const octal = (mode & 0o777).toString(8).padStart(4, "0");
+  throw new UsageError(
+    `the permissions ${octal} of ${path} are too open: capabilities are secrets.\n` +
+      `Make it yours alone: chmod 600 ${path}`,
+  );
+}

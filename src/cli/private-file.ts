@@ -1,0 +1,79 @@
+/** Files that hold secrets: for their owner only, and replaced whole or not at all. */
+import { randomBytes } from "node:crypto";
+import { link, open, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { UsageError } from "./failure.js";
+
+/**
+ * Writes a file with mode 0600 in place of the one that may be there. After a crash of the process
+ * or of the machine there is the old text or the new one, never a part.
+ */
+export async function replaceFile(path: string, text: string | Uint8Array): Promise<void> {
+  await viaTemporary(path, text, (temporary) => rename(temporary, path));
+}
+
+/**
+ * The same for a file that must not be there yet.
+ * @throws UsageError when something of that name is there.
+ */
+export async function createFile(path: string, text: string): Promise<void> {
+  await viaTemporary(path, text, async (temporary) => {
+    try {
+      await link(temporary, path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      throw new UsageError(`${path} is there already and is left alone`, { cause: error });
+    }
+    await rm(temporary);
+  });
+}
+
+async function viaTemporary(
+  path: string,
+  text: string | Uint8Array,
+  place: (temporary: string) => Promise<void>,
+): Promise<void> {
+  const folder = dirname(path);
+  const suffix = randomBytes(6).toString("hex");
+  const temporary = join(folder, `.${basename(path).slice(0, 64)}.${suffix}.tmp`);
+  try {
+    const handle = await open(temporary, "wx", 0o600);
+    try {
+      await handle.writeFile(text);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await place(temporary);
+    await syncFolder(folder);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** Makes names in a folder last over a crash of the machine, where the system can do that. */
+export async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Words for what the system said about a file. */
+export function fileProblem(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const words: Readonly<Record<string, string>> = {
+    ENOENT: "there is no such file or folder",
+    EACCES: "permission denied",
+    EISDIR: "it is a folder",
+    ENOTDIR: "a part of its path is not a folder",
+    ENOSPC: "the disk is full",
+    EROFS: "the disk is read-only",
+    ELOOP: "it is a symbolic link",
+  };
+  return words[code ?? ""] ?? message;
+}

@@ -1,0 +1,221 @@
+/** Files that arrive: bytes in order, digests, and at the end their place. */
+import { type Hash, createHash } from "node:crypto";
+import { type FileHandle, chmod, link, open, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { UsageError } from "../failure.js";
+import { fileProblem, syncFolder } from "../private-file.js";
+import { type FileEntry, type Manifest, TransferError } from "./manifest.js";
+import { type PartialFolder, lstatOrNull } from "./partial-folder.js";
+
+const READ_BYTES = 1 << 18;
+
+/** Takes the bytes of all files, in order, and checks each file when it is whole. */
+export class IncomingFiles {
+  readonly #folder: PartialFolder;
+  readonly #files: readonly FileEntry[];
+  /** The file under way: its number, how much of it is there, and its digest so far. */
+  #file = 0;
+  #length = 0;
+  #hash: Hash = createHash("sha256");
+  #handle: FileHandle | null = null;
+
+  private constructor(folder: PartialFolder, { files }: Manifest) {
+    this.#folder = folder;
+    this.#files = files;
+  }
+
+  /**
+   * Goes on after the first `done` bytes of all files.
+   * @param placed which files are in their place already.
+   * @throws TransferError when the bytes before are neither in the folder nor in their place.
+   */
+  static async open(
+    folder: PartialFolder,
+    manifest: Manifest,
+    placed: readonly boolean[],
+    done: number,
+  ): Promise<IncomingFiles> {
+    const lost = new TransferError(`what was kept in ${folder.path} is damaged: begin again`);
+    const incoming = new IncomingFiles(folder, manifest);
+    let left = done;
+    for (const [i, { size }] of manifest.files.entries()) {
+      if (left < size || (left === 0 && size === 0)) break;
+      const there = await lstatOrNull(folder.pathOf(i));
+      if (there?.size !== size && !placed[i]) throw lost;
+      left -= size;
+      incoming.#file++;
+    }
+    if (left > 0 && !(await incoming.#rehash(left))) throw lost;
+    return incoming;
+  }
+
+  /** Name of the file under way. */
+  get name(): string {
+    return this.#files[Math.min(this.#file, this.#files.length - 1)]!.name;
+  }
+
+  /** Digests what is there of the file under way, and cuts off what is there beyond. */
+  async #rehash(length: number): Promise<boolean> {
+    const handle = (this.#handle = await this.#folder.openFile(this.#file));
+    const buffer = Buffer.allocUnsafe(READ_BYTES);
+    for (let at = 0; at < length;) {
+      const want = Math.min(buffer.length, length - at);
+      const { bytesRead } = await handle.read(buffer, 0, want, at);
+      if (bytesRead === 0) {
+        await this.close();
+        return false;
+      }
+      this.#hash.update(buffer.subarray(0, bytesRead));
+      at += bytesRead;
+    }
+    await handle.truncate(length);
+    this.#length = length;
+    return true;
+  }
+
+  /**
+   * Takes the next bytes.
+   * @throws TransferError when a file is whole and its digest wrong.
+   */
+  async append(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length;) {
+      await this.#finishEmpty();
+      const { size } = this.#files[this.#file]!;
+      const part = bytes.subarray(at, at + size - this.#length);
+      this.#handle ??= await this.#open();
+      await this.#handle.write(part, 0, part.length, this.#length);
+      this.#hash.update(part);
+      this.#length += part.length;
+      at += part.length;
+      if (this.#length === size) await this.#finishFile();
+    }
+  }
+
+  /** Ends after the last byte: files without bytes may be left. */
+  async finish(): Promise<void> {
+    await this.#finishEmpty();
+  }
+
+  async #finishEmpty(): Promise<void> {
+    while (this.#files[this.#file]?.size === 0) await this.#finishFile();
+  }
+
+  async #open(): Promise<FileHandle> {
+    const handle = await this.#folder.openFile(this.#file);
+    await handle.truncate(0);
+    return handle;
+  }
+
+  async #finishFile(): Promise<void> {
+    const { name, sha256 } = this.#files[this.#file]!;
+    this.#handle ??= await this.#open();
+    await this.sync();
+    await this.close();
+    if (!this.#hash.digest().equals(sha256)) {
+      throw new TransferError(
+        `what came as ${name} is not what its sender announced: its SHA-256 digest is another.\n` +
+          "Nothing of it was kept; have it sent again",
+      );
+    }
+    this.#file++;
+    this.#length = 0;
+    this.#hash = createHash("sha256");
+  }
+
+  /** Has the disk take what came. */
+  async sync(): Promise<void> {
+    await this.#handle?.datasync();
+  }
+
+  /** Lets go of the file under way. Idempotent. */
+  async close(): Promise<void> {
+    await this.#handle?.close();
+    this.#handle = null;
+  }
+}
+
+/** Where files are put. */
+export class Target {
+  readonly #into: string;
+  readonly #force: boolean;
+
+  /** @param force whether files that are there may be replaced. */
+  constructor(into: string, force: boolean) {
+    this.#into = into;
+    this.#force = force;
+  }
+
+  /** Path of a file. Its name was checked: it is no way out of the folder. */
+  pathOf({ name }: FileEntry): string {
+    return join(this.#into, name);
+  }
+
+  /**
+   * Whether the very file is there already.
+   * @throws UsageError when something else is that may not be replaced.
+   */
+  async holds(file: FileEntry): Promise<boolean> {
+    const path = this.pathOf(file);
+    const there = await lstatOrNull(path);
+    if (!there) return false;
+    if (there.isFile() && there.size === file.size && (await digestOf(path)).equals(file.sha256)) {
+      return true;
+    }
+    if (there.isDirectory()) throw new UsageError(`${path} is there already, and it is a folder`);
+    if (this.#force) return false;
+    throw new UsageError(
+      `${path} is there already: replace it with --force, or choose a name with --name NAME`,
+    );
+  }
+
+  /** Puts a file into its place, in one step. @throws UsageError as {@link holds}. */
+  async place(from: string, file: FileEntry): Promise<void> {
+    const path = this.pathOf(file);
+    if (await this.holds(file)) {
+      await rm(from, { force: true });
+      return;
+    }
+    try {
+      await chmod(from, 0o666 & ~process.umask());
+      if (this.#force) await rename(from, path);
+      else await moveWithoutReplacing(from, path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "EEXIST") await this.holds(file);
+      throw new UsageError(`cannot write ${path}: ${fileProblem(error)}`, { cause: error });
+    }
+  }
+
+  /** Makes the names last. */
+  async sync(): Promise<void> {
+    await syncFolder(this.#into);
+  }
+}
+
+/** `rename` replaces what is there; a link does not. */
+async function moveWithoutReplacing(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"].includes(code ?? "")) throw error;
+    // No hard links here: it was looked at a moment ago that nothing is in the way.
+    await rename(from, to);
+    return;
+  }
+  await rm(from);
+}
+
+async function digestOf(path: string): Promise<Buffer> {
+  const hash = createHash("sha256");
+  const handle = await open(path, "r");
+  try {
+    const buffer = Buffer.allocUnsafe(READ_BYTES);
+    for (;;) {
+      const { bytesRead } = await handle.read(buffer, 0, buffer.length, null);
+      if (bytesRead === 0) return hash.digest();
+      hash.update(buffer.subarray(0, bytesRead));
+    }
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,142 @@
+/** What a sender keeps until everything is sent, so that the same command can go on. */
+import { createHash } from "node:crypto";
+import { mkdir, readFile, readdir, rm, stat } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { MessageBoxIndex, WriteCap, fromBase64, toBase64 } from "katzenpost-thinclient";
+import { firstIndexOf, generateKeypair, parseWriteCap } from "katzenpost-thinclient/bacap";
+import { UsageError } from "../failure.js";
+import { fileProblem, replaceFile } from "../private-file.js";
+import type { FileEntry } from "./manifest.js";
+import type { FoundFile } from "./outgoing-files.js";
+
+/** A transfer that was begun. */
+export interface SendState {
+  readonly files: readonly FoundFile[];
+  /** SHA-256 of each file, 32 bytes. */
+  readonly digests: readonly Uint8Array[];
+  readonly chunk: number;
+  readonly writeCap: WriteCap;
+  /** Boxes that are written without a gap, and the one after them. */
+  readonly boxesDone: number;
+  readonly index: MessageBoxIndex;
+  readonly startedAt: Date;
+}
+
+/** Boxes may be gone after a week: a transfer that is older begins anew. In milliseconds. */
+const MAX_AGE_MS = 6 * 24 * 3600 * 1000;
+
+/** The folder for states, under the XDG folder for state. */
+export function stateFolder(env: NodeJS.ProcessEnv = process.env): string {
+  const base = env["XDG_STATE_HOME"] || join(env["HOME"] || homedir(), ".local", "state");
+  return join(base, "katzenpost", "send");
+}
+
+/** A transfer from its beginning, on a stream of its own. */
+export function newState(
+  files: readonly FoundFile[],
+  entries: readonly FileEntry[],
+  chunk: number,
+): SendState {
+  const { writeCap } = generateKeypair();
+  const digests = entries.map(({ sha256 }) => sha256);
+  const index = firstIndexOf(writeCap);
+  return { files, digests, chunk, writeCap, boxesDone: 0, index, startedAt: new Date() };
+}
+
+/** The state of one set of files, in a file that only its owner can read. */
+export class StateFile {
+  readonly #path: string;
+  readonly #files: readonly FoundFile[];
+
+  private constructor(path: string, files: readonly FoundFile[]) {
+    this.#path = path;
+    this.#files = files;
+  }
+
+  /**
+   * Finds the place for the state of sending these files. States that are too old to be of use are
+   * deleted: there are capabilities in them.
+   */
+  static async open(files: readonly FoundFile[], folder = stateFolder()): Promise<StateFile> {
+    const what = JSON.stringify(files.map(({ path, name }) => [path, name]));
+    const name = createHash("sha256").update(what).digest("hex").slice(0, 32);
+    try {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await deleteOld(folder);
+    } catch (error) {
+      throw new UsageError(`cannot use ${folder}: ${fileProblem(error)}`, { cause: error });
+    }
+    return new StateFile(join(folder, `${name}.json`), files);
+  }
+
+  /** What was begun with these very files and boxes of that size; null when nothing was. */
+  async load(chunk: number): Promise<SendState | null> {
+    let state: SendState;
+    try {
+      state = parseState(await readFile(this.#path, "utf8"));
+    } catch {
+      // None is there, or what is there is of no use.
+      return null;
+    }
+    const same = JSON.stringify(state.files) === JSON.stringify(this.#files);
+    const age = Date.now() - state.startedAt.getTime();
+    return same && state.chunk === chunk && age >= 0 && age < MAX_AGE_MS ? state : null;
+  }
+
+  /** Keeps a state. */
+  async save(state: SendState): Promise<void> {
+    await replaceFile(this.#path, stateText(state));
+  }
+
+  /** Forgets it. */
+  async remove(): Promise<void> {
+    await rm(this.#path, { force: true });
+  }
+}
+
+async function deleteOld(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name);
+    const age = Date.now() - (await stat(path)).mtimeMs;
+    if (age > MAX_AGE_MS) await rm(path, { force: true });
+  }
+}
+
+function stateText(state: SendState): string {
+  return JSON.stringify({
+    version: 1,
+    files: state.files,
+    digests: state.digests.map(toBase64),
+    chunk: state.chunk,
+    writeCap: toBase64(state.writeCap),
+    boxesDone: state.boxesDone,
+    index: toBase64(state.index),
+    startedAt: state.startedAt,
+  });
+}
+
+/** @throws anything when the text is none. */
+function parseState(text: string): SendState {
+  const value = JSON.parse(text) as Record<string, unknown>;
+  const { version, files, digests, chunk, boxesDone } = value;
+  const isRight =
+    version === 1 &&
+    Array.isArray(files) &&
+    Array.isArray(digests) &&
+    digests.length === files.length &&
+    typeof chunk === "number" &&
+    Number.isSafeInteger(boxesDone);
+  if (!isRight) throw new TypeError("no state of a transfer");
+  const state = {
+    files: files as FoundFile[],
+    digests: digests.map((digest) => fromBase64(digest as string)),
+    chunk,
+    writeCap: parseWriteCap(fromBase64(value["writeCap"] as string)),
+    boxesDone: boxesDone as number,
+    index: MessageBoxIndex.from(fromBase64(value["index"] as string)),
+    startedAt: new Date(value["startedAt"] as string),
+  };
+  if (state.digests.some(({ length }) => length !== 32)) throw new TypeError("no SHA-256");
+  return state;
+}

@@ -1,0 +1,58 @@
+/** Tickets: what a receiver needs to fetch files, in one word of text. docs/transfer.md. */
+import { createHash } from "node:crypto";
+import { ReadCap } from "katzenpost-thinclient";
+import { parseReadCap } from "katzenpost-thinclient/bacap";
+import { UsageError } from "../failure.js";
+
+/** What tickets begin with; the digit is the version of the format. */
+export const TICKET_PREFIX = "katz1";
+
+/** Bytes of the checksum: with the capability's 136 they make base64 without a remainder. */
+const CHECKSUM_LENGTH = 5;
+const PAYLOAD_LENGTH = ReadCap.length! + CHECKSUM_LENGTH;
+
+/** Characters of a ticket. */
+export const TICKET_LENGTH = TICKET_PREFIX.length + (PAYLOAD_LENGTH / 3) * 4;
+
+/** The ticket for a stream, whose first box is the one that `readCap` begins at. */
+export function encodeTicket(readCap: ReadCap): string {
+  const payload = Buffer.concat([readCap, checksum(readCap)]);
+  return TICKET_PREFIX + payload.toString("base64url");
+}
+
+/**
+ * Reads a ticket.
+ * @throws UsageError, without repeating it, when it is none or was changed on its way.
+ */
+export function decodeTicket(text: string): ReadCap {
+  const version = /^katz(\d)/.exec(text)?.[1];
+  if (version === undefined) throw new UsageError("this is no ticket: tickets begin with katz1");
+  if (!text.startsWith(TICKET_PREFIX)) {
+    throw new UsageError(`this ticket is of version ${version}, which needs a newer katz`);
+  }
+  const encoded = text.slice(TICKET_PREFIX.length);
+  if (!/^[A-Za-z0-9_-]*$/.test(encoded)) throw damaged("it has a character that none has");
+  if (text.length !== TICKET_LENGTH) {
+    throw damaged(`it must have ${TICKET_LENGTH} characters, it has ${text.length}`);
+  }
+  const payload = new Uint8Array(Buffer.from(encoded, "base64url"));
+  const bytes = payload.subarray(0, ReadCap.length!);
+  if (!checksum(bytes).equals(payload.subarray(ReadCap.length!))) {
+    throw damaged("its checksum is wrong");
+  }
+  try {
+    return parseReadCap(bytes);
+  } catch (error) {
+    throw new UsageError("this ticket is no good: its key is none", { cause: error });
+  }
+}
+
+function damaged(why: string): UsageError {
+  return new UsageError(`the ticket was cut or changed on its way: ${why}`);
+}
+
+/** The first bytes of SHA-256 over prefix and capability. */
+function checksum(readCap: Uint8Array): Buffer {
+  const hash = createHash("sha256").update(TICKET_PREFIX).update(readCap);
+  return hash.digest().subarray(0, CHECKSUM_LENGTH);
+}

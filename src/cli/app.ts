@@ -10,7 +10,9 @@ import { map } from "./definitions/map.js";
 import { ping } from "./definitions/ping.js";
 import { pki } from "./definitions/pki.js";
 import { couriers, services } from "./definitions/services.js";
+import { copy, keygen, read, tombstone, write } from "./definitions/streams.js";
 import { tour } from "./definitions/tour.js";
+import { receive, send } from "./definitions/transfer.js";
 import { watch } from "./definitions/watch.js";
 import { type CommandGroups, helpIntegration, versionIntegration } from "./help.js";
 import { wording } from "./wording.js";
@@ -23,6 +25,8 @@ const { version } = createRequire(import.meta.url)("katzenpost-thinclient/packag
 const groups: CommandGroups = {
   "START HERE": ["tour", "daemon", "doctor"],
   "THE NETWORK": ["ping", "services", "couriers", "authorities", "pki", "map", "watch"],
+  FILES: ["send", "receive"],
+  BOXES: ["keygen", "write", "read", "tombstone", "copy"],
   TOOLS: ["conform", "completion"],
 };
 
@@ -38,6 +42,13 @@ const routes = buildRouteMap({
     pki,
     map,
     watch,
+    send,
+    receive,
+    keygen,
+    write,
+    read,
+    tombstone,
+    copy,
     conform,
     completion,
     complete,

@@ -1,0 +1,65 @@
+/** `katz read`: boxes of a stream to standard output. */
+import { hasCode, utf8ToText } from "katzenpost-thinclient";
+import { nextMessageBoxIndex } from "katzenpost-thinclient/bacap";
+import { OpenCapability } from "../capability-file.js";
+import { type ClientFlags, type ClientRun, withClient } from "../connect.js";
+import type { Output } from "../output.js";
+import { prepare } from "../prepare.js";
+import { printable } from "../printable.js";
+
+/** Flags of the command. */
+export interface ReadFlags extends ClientFlags {
+  /** How many boxes. */
+  readonly count: number;
+  /** Number of the first box; the next one unless given. */
+  readonly box?: number;
+  /** Whether an empty box is an error instead of being waited for. */
+  readonly now: boolean;
+  /** Whether to leave the capability file as it is. */
+  readonly keep: boolean;
+}
+
+/** Reads boxes, one after the other. */
+export async function read(flags: ReadFlags, source: string): Promise<void> {
+  const capability = await prepare(flags, ({ signal }) => OpenCapability.open(source, signal));
+  if (capability) await withClient(flags, (run) => readBoxes(run, flags, capability));
+}
+
+async function readBoxes(
+  { client, call, output }: ClientRun,
+  flags: ReadFlags,
+  capability: OpenCapability,
+): Promise<void> {
+  const { readCap } = capability;
+  const first = flags.box ?? capability.number;
+  let index = flags.box === undefined ? capability.index : capability.boxAt(flags.box);
+  for (let number = first; number < first + flags.count; number++) {
+    const next = nextMessageBoxIndex(index);
+    try {
+      const { plaintext } = await client.read(readCap, index, { ...call, wait: !flags.now });
+      show(output, number, plaintext);
+    } catch (error) {
+      // A deleted box is never anything else again: the next call goes past it.
+      if (hasCode(error, "REPLICA_ERROR_TOMBSTONE")) {
+        output.remark(`box ${number} was deleted by its writer`);
+        if (!flags.keep) await capability.advance(next);
+      } else if (hasCode(error, "REPLICA_ERROR_BOX_ID_NOT_FOUND")) {
+        output.remark(`box ${number} holds nothing yet`);
+      }
+      throw error;
+    }
+    if (!flags.keep) await capability.advance(next);
+    index = next;
+  }
+}
+
+/** To a pipe the very bytes; to a terminal a line that cannot steer it. */
+function show(output: Output, number: number, plaintext: Uint8Array): void {
+  if (output.json) {
+    output.record({ type: "box", number, bytes: plaintext.length, plaintextBase64: plaintext });
+  } else if (output.terminal.isLive) {
+    output.line(printable(utf8ToText(plaintext), "\n\t"));
+  } else {
+    process.stdout.write(plaintext);
+  }
+}

@@ -1,0 +1,213 @@
+/** `katz receive`: the files of a ticket. */
+import { open } from "node:fs/promises";
+import { type MessageBoxIndex, type ReadCap, toHex } from "katzenpost-thinclient";
+import { firstIndexOf, nextMessageBoxIndex } from "katzenpost-thinclient/bacap";
+import { type ClientFlags, type ClientRun, withClient } from "../connect.js";
+import { UsageError } from "../failure.js";
+import type { Output } from "../output.js";
+import { fileProblem } from "../private-file.js";
+import { prepare } from "../prepare.js";
+import type { Run } from "../run.js";
+import { askHidden, firstLine, readStdin, refuseSecret } from "../secret-input.js";
+import { duration, size } from "../terminal.js";
+import { counted } from "../text.js";
+import { Checkpoints } from "../transfer/checkpoints.js";
+import { problemOfOwnName } from "../transfer/file-name.js";
+import { inOrder } from "../transfer/in-order.js";
+import { IncomingFiles, Target } from "../transfer/incoming-files.js";
+import {
+  type Manifest,
+  TransferError,
+  boxesFor,
+  dataLength,
+  decodeHead,
+  headLength,
+} from "../transfer/manifest.js";
+import { PartialFolder, type ReceivePosition } from "../transfer/partial-folder.js";
+import { Progress } from "../transfer/progress.js";
+import { tellReconnects } from "../transfer/reconnects.js";
+import { decodeTicket } from "../transfer/ticket.js";
+
+/** Flags of the command. */
+export interface ReceiveFlags extends ClientFlags {
+  /** The folder to receive into; the current one unless given. */
+  readonly into?: string;
+  /** What to call the one file. */
+  readonly name?: string;
+  /** Whether to replace files that are there. */
+  readonly force: boolean;
+}
+
+/** Tickets are shorter; what is longer is something else. */
+const MAX_TICKET_BYTES = 65_536;
+
+/** A head that was read, and where the files' bytes begin. */
+interface Head {
+  readonly bytes: Uint8Array;
+  readonly position: ReceivePosition;
+}
+
+/** Receives what a ticket leads to. */
+export async function receive(flags: ReceiveFlags, ...sources: string[]): Promise<void> {
+  const job = await prepare(flags, async (run) => {
+    const problem = flags.name === undefined ? null : problemOfOwnName(flags.name);
+    if (problem !== null) throw new UsageError(`--name cannot be used: ${problem}`);
+    for (const source of sources) refuseSecret(source, "a ticket");
+    if (sources.length > 1) throw new UsageError("receive takes one file with a ticket, or -");
+    const ticket = await readTicket(run, sources[0]);
+    const readCap = decodeTicket(ticket);
+    return { readCap, folder: await PartialFolder.at(flags.into ?? ".", ticket) };
+  });
+  if (!job) return;
+  const { readCap, folder } = job;
+  await withClient(flags, (run) => receiveFiles(run, flags, readCap, folder), {
+    reconnect: {},
+    prepare: tellReconnects(flags),
+  });
+}
+
+async function readTicket({ signal, output }: Run, source: string | undefined): Promise<string> {
+  if (source === undefined) return (await askHidden("Ticket: ", signal)).trim();
+  const text =
+    source === "-"
+      ? await readStdin(MAX_TICKET_BYTES, signal, true)
+      : await readTicketFile(source, output);
+  const line = firstLine(Buffer.from(text).toString("utf8"));
+  if (line === null) throw new UsageError("there is no ticket: nothing came");
+  return line;
+}
+
+async function readTicketFile(path: string, output: Output): Promise<Uint8Array> {
+  const handle = await open(path, "r").catch((error: unknown) => {
+    throw new UsageError(`cannot read ${path}: ${fileProblem(error)}`, { cause: error });
+  });
+  try {
+    if (process.platform !== "win32" && ((await handle.stat()).mode & 0o077) !== 0) {
+      output.remark(`others may read ${path}: whoever has a ticket can fetch its files`);
+    }
+    const chunks: Buffer[] = [];
+    for (let length = 0; length < MAX_TICKET_BYTES;) {
+      const { bytesRead, buffer } = await handle.read(Buffer.alloc(4096), 0, 4096, null);
+      if (bytesRead === 0) break;
+      chunks.push(buffer.subarray(0, bytesRead));
+      length += bytesRead;
+    }
+    return Buffer.concat(chunks);
+  } catch (error) {
+    throw new UsageError(`cannot read ${path}: ${fileProblem(error)}`, { cause: error });
+  } finally {
+    await handle.close();
+  }
+}
+
+async function receiveFiles(
+  run: ClientRun,
+  flags: ReceiveFlags,
+  readCap: ReadCap,
+  folder: PartialFolder,
+): Promise<void> {
+  const { output } = run;
+  const target = new Target(flags.into ?? ".", flags.force);
+  const start = performance.now();
+  const kept = await folder.load();
+  const head = kept ? { bytes: kept.head, position: kept.position } : await readHead(run, readCap);
+  const manifest = decodeHead(head.bytes, flags.name);
+  const there = await Promise.all(manifest.files.map((file) => target.holds(file)));
+  if (!there.every(Boolean)) {
+    await folder.create(head.bytes, head.position);
+    try {
+      await readData(run, { readCap, head, manifest, folder, there });
+    } catch (error) {
+      // What is wrong with the bytes themselves does not get better by going on.
+      if (error instanceof TransferError) await folder.remove();
+      else output.remark("stopped: the same command goes on from here");
+      throw error;
+    }
+    for (const [i, file] of manifest.files.entries()) await target.place(folder.pathOf(i), file);
+    await target.sync();
+  }
+  await folder.remove();
+  output.clearStatus();
+  for (const file of manifest.files) {
+    const { name, size: bytes, sha256 } = file;
+    const path = target.pathOf(file);
+    output.result(path, { type: "received", name, path, bytes, sha256: toHex(sha256) });
+  }
+  const what = `${counted(manifest.files.length, "file")}, ${size(dataLength(manifest))}`;
+  output.remark(`received ${what}, in ${duration(performance.now() - start)}; digests are right`);
+}
+
+/** Reads the first boxes, which say what follows. */
+async function readHead({ client, output, call }: ClientRun, readCap: ReadCap): Promise<Head> {
+  output.status("waiting for the first box …");
+  let index = firstIndexOf(readCap);
+  const next = async (): Promise<Uint8Array> => {
+    const { plaintext, nextMessageBoxIndex: after } = await client.read(readCap, index, call);
+    index = after;
+    return plaintext;
+  };
+  const first = await next();
+  const length = headLength(first);
+  const boxes = Math.max(1, boxesFor(length, first.length));
+  const parts = [first];
+  while (parts.length < boxes) parts.push(await next());
+  output.clearStatus();
+  return { bytes: new Uint8Array(Buffer.concat(parts)), position: { boxesDone: boxes, index } };
+}
+
+/** What is to be fetched. */
+interface Fetch {
+  readonly readCap: ReadCap;
+  readonly head: Head;
+  readonly manifest: Manifest;
+  readonly folder: PartialFolder;
+  /** Which files are in their place already. */
+  readonly there: readonly boolean[];
+}
+
+/** Reads all boxes of data that are not there yet. */
+async function readData(run: ClientRun, fetch: Fetch): Promise<void> {
+  const { client, output, signal, call } = run;
+  const { readCap, head, manifest, folder } = fetch;
+  const { chunk } = manifest;
+  const total = dataLength(manifest);
+  const boxes = boxesFor(total, chunk);
+  const headBoxes = boxesFor(head.bytes.length, chunk);
+  const from = head.position.boxesDone - headBoxes;
+  if (from < 0 || from > boxes) throw new TransferError("its boxes are not cut as they should be");
+  const doneBytes = (dataBoxes: number): number => Math.min(total, dataBoxes * chunk);
+  const files = await IncomingFiles.open(folder, manifest, fetch.there, doneBytes(from));
+  let { index } = head.position;
+  const progress = new Progress(output, "receiving", doneBytes(from), total);
+  const checkpoints = new Checkpoints<ReceivePosition>(async (position) => {
+    await files.sync();
+    await folder.save(position);
+  });
+  try {
+    await inOrder<{ plaintext: Uint8Array; after: MessageBoxIndex }>({
+      from,
+      to: boxes,
+      signal,
+      async start(_box, ending) {
+        const place = index;
+        const after = (index = nextMessageBoxIndex(place));
+        const options = { ...call, signal: ending };
+        const { plaintext } = await client.read(readCap, place, options);
+        return { plaintext, after };
+      },
+      async take(box, { plaintext, after }) {
+        const wanted = box === boxes - 1 ? total - box * chunk : chunk;
+        if (plaintext.length !== wanted) {
+          throw new TransferError("a box does not hold as much as it should: nothing was kept");
+        }
+        await files.append(plaintext);
+        progress.update(doneBytes(box + 1), files.name);
+        await checkpoints.note({ boxesDone: headBoxes + box + 1, index: after });
+      },
+    });
+    await files.finish();
+  } finally {
+    await checkpoints.flush();
+    await files.close();
+  }
+}

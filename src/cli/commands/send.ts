@@ -1,0 +1,123 @@
+/** `katz send`: files into boxes, and a ticket for them. */
+import type { MessageBoxIndex } from "katzenpost-thinclient";
+import { nextMessageBoxIndex, readCapOf } from "katzenpost-thinclient/bacap";
+import { type ClientFlags, type ClientRun, withClient } from "../connect.js";
+import { prepare } from "../prepare.js";
+import { duration, size } from "../terminal.js";
+import { counted } from "../text.js";
+import { Checkpoints } from "../transfer/checkpoints.js";
+import { inOrder } from "../transfer/in-order.js";
+import { boxesFor, encodeHead } from "../transfer/manifest.js";
+import {
+  FileChanged,
+  type FoundFile,
+  digestFiles,
+  findFiles,
+  piecesOf,
+} from "../transfer/outgoing-files.js";
+import { Progress } from "../transfer/progress.js";
+import { tellReconnects } from "../transfer/reconnects.js";
+import { type SendState, StateFile, newState } from "../transfer/send-state.js";
+import { encodeTicket } from "../transfer/ticket.js";
+
+/** Flags of the command. */
+export interface SendFlags extends ClientFlags {
+  /** The name to send the file under. */
+  readonly name?: string;
+}
+
+/** Sends files; says the ticket as soon as it will hold. */
+export async function send(flags: SendFlags, ...paths: string[]): Promise<void> {
+  const files = await prepare(flags, () => findFiles(paths, flags.name));
+  if (!files) return;
+  await withClient(flags, (run) => sendFiles(run, files), {
+    reconnect: {},
+    prepare: tellReconnects(flags),
+  });
+}
+
+async function sendFiles(run: ClientRun, files: readonly FoundFile[]): Promise<void> {
+  const { client, output, signal } = run;
+  const chunk = client.pigeonholeGeometry.maxPlaintextPayloadLength;
+  const total = files.reduce((sum, file) => sum + file.size, 0);
+  const stateFile = await StateFile.open(files);
+  let state = await stateFile.load(chunk);
+  if (state) {
+    output.remark(`going on after ${counted(state.boxesDone, "box", "boxes")}`);
+  } else {
+    const reading = new Progress(output, "reading", 0, total);
+    const entries = await digestFiles(files, signal, (done, name) => reading.update(done, name));
+    state = newState(files, entries, chunk);
+    await stateFile.save(state);
+  }
+  output.clearStatus();
+  // It holds from here on: whoever has it waits for the boxes.
+  const ticket = encodeTicket(readCapOf(state.writeCap));
+  output.result(ticket, { type: "ticket", ticket, bytes: total, names: files.map((f) => f.name) });
+  const start = performance.now();
+  try {
+    const boxes = await writeBoxes(run, state, stateFile);
+    await stateFile.remove();
+    const ms = Math.round(performance.now() - start);
+    output.clearStatus();
+    output.record({ type: "sent", bytes: total, boxes, ms });
+    const what = files.length === 1 ? files[0]!.name : counted(files.length, "file");
+    output.remark(`sent ${what}, ${size(total)}, in ${duration(ms)}; it keeps for a week`);
+  } catch (error) {
+    if (error instanceof FileChanged) await stateFile.remove();
+    else output.remark("stopped: the same command goes on from here");
+    throw error;
+  }
+}
+
+/** Writes all boxes that are not written yet; gives how many there are. */
+async function writeBoxes(run: ClientRun, state: SendState, stateFile: StateFile): Promise<number> {
+  const { client, output, signal, call } = run;
+  const { files, chunk, writeCap, digests } = state;
+  const entries = files.map(({ name, size: bytes }, i) => {
+    return { name, size: bytes, sha256: digests[i]! };
+  });
+  const head = encodeHead({ chunk, files: entries });
+  const headBoxes = boxesFor(head.length, chunk);
+  const total = files.reduce((sum, file) => sum + file.size, 0);
+  const boxes = headBoxes + boxesFor(total, chunk);
+  const dataDone = (boxesDone: number): number =>
+    Math.min(total, Math.max(0, boxesDone - headBoxes) * chunk);
+  const pieces = piecesOf(files, chunk, Math.max(0, state.boxesDone - headBoxes));
+  const progress = new Progress(output, "sending", dataDone(state.boxesDone), total);
+  const checkpoints = new Checkpoints<SendState>((note) => stateFile.save(note));
+  let index = state.index;
+  try {
+    await inOrder<MessageBoxIndex>({
+      from: state.boxesDone,
+      to: boxes,
+      signal,
+      async start(box, ending) {
+        const place = index;
+        const after = (index = nextMessageBoxIndex(place));
+        const plaintext =
+          box < headBoxes
+            ? head.subarray(box * chunk, (box + 1) * chunk)
+            : (await pieces.next()).value;
+        await client.write(writeCap, place, plaintext as Uint8Array, { ...call, signal: ending });
+        return after;
+      },
+      async take(box, after) {
+        progress.update(dataDone(box + 1), nameAt(files, dataDone(box)));
+        await checkpoints.note({ ...state, boxesDone: box + 1, index: after });
+      },
+    });
+    // The end of the last file is looked at: it may have changed.
+    await pieces.next();
+  } finally {
+    await pieces.return(undefined);
+    await checkpoints.flush();
+  }
+  return boxes;
+}
+
+/** Name of the file that holds a byte. */
+function nameAt(files: readonly FoundFile[], at: number): string {
+  let end = 0;
+  return files.find((file) => (end += file.size) > at)?.name ?? files.at(-1)!.name;
+}

@@ -1,0 +1,91 @@
+import { buildCommand } from "@stricli/core";
+import { clientFlags, described } from "../flags.js";
+
+/** `katz send`. */
+export const send = buildCommand({
+  loader: async () => (await import("../commands/send.js")).send,
+  parameters: {
+    flags: {
+      name: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        placeholder: "NAME",
+        brief: "Send the file under this name",
+      },
+      ...clientFlags,
+    },
+    positional: {
+      kind: "array",
+      minimum: 1,
+      parameter: { placeholder: "FILE", parse: String, brief: "Files of any length" },
+    },
+  },
+  docs: {
+    brief: "Send files, for whoever gets the ticket",
+    fullDescription: described(
+      "Writes files into boxes and prints a ticket, the only line on standard output: whoever\n" +
+        "has it can fetch them with katz receive, for about a week. Hand it over in private.\n" +
+        "The receiver may begin at once. After Ctrl-C, or worse, the same command goes on\n" +
+        "where it stopped, as long as the files are the same.",
+      [
+        "katz send photos.zip",
+        "katz send report.pdf notes.txt > ticket",
+        "katz send video.mp4 | ssh bob katz receive -",
+      ],
+    ),
+  },
+});
+
+/** `katz receive`. */
+export const receive = buildCommand({
+  loader: async () => (await import("../commands/receive.js")).receive,
+  parameters: {
+    flags: {
+      into: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        placeholder: "DIR",
+        brief: "Put the files here (the current folder)",
+      },
+      name: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        placeholder: "NAME",
+        brief: "Call the file so, whatever its sender calls it",
+      },
+      force: {
+        kind: "boolean",
+        default: false,
+        withNegated: false,
+        brief: "Replace files that are there",
+      },
+      ...clientFlags,
+    },
+    positional: {
+      kind: "array",
+      parameter: {
+        placeholder: "TICKET-FILE",
+        parse: String,
+        brief: "A file with the ticket, - for standard input; asks without",
+      },
+    },
+  },
+  docs: {
+    brief: "Receive the files of a ticket",
+    fullDescription: described(
+      "Fetches the files of a ticket and checks their SHA-256 digests. The ticket comes from\n" +
+        "a file, from standard input, or is asked for; never from the command line, which\n" +
+        "others can read. Nothing is replaced unless --force is given. After Ctrl-C, or worse,\n" +
+        "the same command goes on where it stopped.",
+      [
+        "katz receive",
+        "katz receive ticket --into downloads",
+        "katz receive - < ticket",
+        "katz receive ticket --name mine.txt",
+      ],
+    ),
+  },
+});

@@ -34,7 +34,7 @@ export async function addressToListenOn(
   if (allowRemote || isLoopbackAddress(address)) return address;
   throw new ConfigError(
     `not listening on ${host}: others could reach it. Listen on 127.0.0.1, or say allowRemote ` +
-      `if that is what you want`,
+      "(katz daemon: --allow-remote) if that is what you want",
   );
 }
 

@@ -15,6 +15,8 @@ export interface DaemonFlags extends OutputFlags {
   /** Where boxes and keys survive the end of the process. */
   readonly data?: string;
   readonly writeConfig?: string;
+  /** Whether others than this machine may connect. */
+  readonly allowRemote: boolean;
   /** Length of an epoch in milliseconds. */
   readonly epoch?: number;
   readonly realistic: boolean;
@@ -41,6 +43,7 @@ export function daemon(flags: DaemonFlags): Promise<void> {
       replicas,
       seed,
       dataDirectory: flags.data,
+      allowRemote: flags.allowRemote,
       onFault: (error) => log(output, { type: "fault", message: error.message }),
     });
     const { data = null } = flags;

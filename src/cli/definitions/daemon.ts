@@ -22,6 +22,12 @@ export const daemon = buildCommand({
         placeholder: "ADDR",
         brief: "unix:PATH, unix:@NAME, tcp:HOST:PORT, ws://HOST:PORT",
       },
+      allowRemote: {
+        kind: "boolean",
+        default: false,
+        withNegated: false,
+        brief: "Let other machines connect: no login, no encryption",
+      },
       data: {
         kind: "parsed",
         parse: String,

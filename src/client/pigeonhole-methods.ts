@@ -219,7 +219,7 @@ export abstract class PigeonholeMethods {
    * written. StartResendingCancelledError, DaemonRequestError.
    */
   async startResendingCopyCommand(writeCap: WriteCap, options?: CopyCommandOptions): Promise<void> {
-    return copying.startResendingCopyCommand(this.#core, writeCap, options);
+    return copying.startResendingCopyCommand(this.#core.session, writeCap, options);
   }
 
   /**

@@ -1,14 +1,12 @@
-/** The first ten lines of a client: a message to the echo service, and back. */
-import { DevDaemon } from "katzenpost-thinclient/daemon";
-
-// With a real kpclientd: ThinClient.connect("thinclient.toml").
-await using daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });
-const config = daemon.config();
-
+/** A whole program: a network, a client, a message to the echo service, and back. */
 // #region echo
 import { ThinClient, utf8ToText } from "katzenpost-thinclient";
+import { DevDaemon } from "katzenpost-thinclient/daemon";
 
-await using client = await ThinClient.connect(config); // or the path of a thinclient.toml
+// With a real kpclientd there is no DevDaemon: ThinClient.connect("thinclient.toml").
+await using daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });
+await using client = await ThinClient.connect(daemon.config());
+
 const echo = client.getService("echo");
 const reply = await client.blockingSendMessage("hello mixnet", ...echo.toDestination());
 // Replies have the packet's length: the answer first, then zeros.

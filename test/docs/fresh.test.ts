@@ -1,0 +1,124 @@
+/** The pages hold together: their code is cut from examples, their links lead somewhere. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+const pages = [
+  ...readdirSync(root).filter((name) => name.endsWith(".md")),
+  ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => join("docs", name)),
+];
+
+function run(...args: readonly string[]): { status: number | null; output: string } {
+  const result = spawnSync(process.execPath, args, { cwd: root, encoding: "utf8" });
+  return { status: result.status, output: result.stdout + result.stderr };
+}
+
+/** The name that a heading has in links, as forges make it. */
+function anchorOf(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N} _-]/gu, "")
+    .replaceAll(" ", "-");
+}
+
+function anchorsOf(markdown: string): Set<string> {
+  const headings = markdown.replace(/^```[\s\S]*?^```/gm, "").matchAll(/^#+ (.*)$/gm);
+  return new Set([...headings].map(([, heading]) => anchorOf(heading!)));
+}
+
+/** Links of a page that lead nowhere in the project. */
+function deadLinks(page: string): string[] {
+  const text = readFileSync(join(root, page), "utf8").replace(/^```[\s\S]*?^```/gm, "");
+  return [...text.matchAll(/\]\(([^)\s]+)\)/g)]
+    .map(([, target]) => target!)
+    .filter((target) => !/^[a-z]+:/.test(target))
+    .filter((target) => {
+      const [path, anchor] = target.split("#") as [string, string | undefined];
+      const file = path === "" ? join(root, page) : join(root, dirname(page), path);
+      if (!existsSync(file)) return true;
+      return anchor !== undefined && !anchorsOf(readFileSync(file, "utf8")).has(anchor);
+    });
+}
+
+describe("the pages", () => {
+  test("have links that lead somewhere", () => {
+    assert.ok(pages.length >= 20, String(pages.length));
+    const dead = pages.flatMap((page) => deadLinks(page).map((link) => `${page}: ${link}`));
+    assert.deepEqual(dead, []);
+  });
+
+  test("are all reached from the README", () => {
+    const reached = new Set(["README.md"]);
+    for (const page of reached) {
+      const text = readFileSync(join(root, page), "utf8");
+      for (const [, target] of text.matchAll(/\]\(([^)\s#:]+)(?:#[^)]*)?\)/g)) {
+        const path = join(dirname(page), target!);
+        if (path.endsWith(".md") && existsSync(join(root, path))) reached.add(path);
+      }
+    }
+    const lost = pages.filter((page) => !reached.has(page) && !page.endsWith(".api.md"));
+    assert.deepEqual(lost, []);
+  });
+});
+
+describe("scripts/cut-examples.mjs --check", () => {
+  test("finds nothing stale and nothing written by hand", () => {
+    const { status, output } = run("scripts/cut-examples.mjs", "--check");
+    assert.equal(status, 0, output);
+  });
+
+  const fence = "```";
+  const cases: [what: string, page: string, says: RegExp][] = [
+    [
+      "a block that differs from its example",
+      `<!-- code: examples/echo.ts#echo -->\n${fence}ts\nconst old = 1;\n${fence}\n`,
+      /page\.md: code blocks are stale/,
+    ],
+    [
+      "a block that no example stands behind",
+      `# Page\n\n${fence}ts\nconst made = "up";\n${fence}\n`,
+      /page\.md:3: no example stands behind this ts block/,
+    ],
+    [
+      "such a block after one that is fine",
+      `${fence}sh\nkatz tour\n${fence}\n\n- item\n\n  ${fence}js\n  made();\n  ${fence}\n`,
+      /page\.md:7: no example stands behind this js block/,
+    ],
+    [
+      "a region that is gone",
+      `<!-- code: examples/echo.ts#gone -->\n${fence}ts\n${fence}\n`,
+      /examples\/echo\.ts has no region gone/,
+    ],
+  ];
+  for (const [what, page, says] of cases) {
+    test(`fails on ${what}`, () => {
+      const folder = mkdtempSync(join(tmpdir(), "katz-page-"));
+      const path = join(folder, "page.md");
+      writeFileSync(path, page);
+      const { status, output } = run("scripts/cut-examples.mjs", "--check", path);
+      assert.equal(readFileSync(path, "utf8"), page);
+      rmSync(folder, { recursive: true });
+      assert.equal(status, 1);
+      assert.match(output, says);
+    });
+  }
+});
+
+describe("the public API", () => {
+  test("is the one that docs/api reports: a change of it is shown there", () => {
+    const { status, output } = run("scripts/api-report.mjs", "--check");
+    assert.equal(status, 0, output);
+  });
+
+  test("makes a reference without warnings", () => {
+    const { status, output } = run("node_modules/typedoc/bin/typedoc", "--emit", "none");
+    assert.equal(status, 0, output);
+  });
+});

@@ -176,20 +176,21 @@ export class Calls {
   }
 
   /**
-   * A new connection: sends every call, with new query IDs. Operations that the daemon may still
-   * have are cancelled first, all of them before any is started again, so that no cancel hits a new
-   * start of the same envelope.
+   * Names the operations that the daemon may still have from earlier connections, each once; to be
+   * cancelled before {@link connected} starts them again.
    */
-  connected(send: (request: DaemonRequest) => void): void {
-    const cancelled = new Set<string>();
+  startedBefore(): readonly Cancellation[] {
+    const found = new Map<string, Cancellation>();
     for (const entry of this.#operations.entries) {
       const { cancellation } = entry.call;
-      if (!entry.sentBefore || !cancellation) continue;
+      if (entry.sentBefore && cancellation) found.set(cancellation.key, cancellation);
       entry.sentBefore = false;
-      if (cancelled.has(cancellation.key)) continue;
-      cancelled.add(cancellation.key);
-      send(cancellation.request(QueryId.random()));
     }
+    return [...found.values()];
+  }
+
+  /** A new connection: sends every call, with new query IDs, as far as there are places. */
+  connected(send: (request: DaemonRequest) => void): void {
     this.#send = send;
     this.#fill(this.#operations);
     this.#fill(this.#local);

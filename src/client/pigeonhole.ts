@@ -288,7 +288,7 @@ export async function cancelOperation(
   // start that still waited in its send schedule, and of two starts of one envelope it knows the
   // second only (section 10, defect 18): those end here.
   endWaiting((started) => new StartResendingCancelledError(undefined, { operation: started }));
-  if (!asked) session.notify(cancellation.request);
+  if (!asked) session.cancel(cancellation);
 }
 
 /** The box after `messageBoxIndex`. */

@@ -23,6 +23,7 @@ import { FrameWaiters } from "./frame-waiters.js";
 import type { HandshakeResult } from "./handshake.js";
 import { Liveness } from "./liveness.js";
 import { outcomeOf } from "./metrics.js";
+import { Notices } from "./notices.js";
 import type { ResolvedOptions } from "./options.js";
 import { shakeHands } from "./shake-hands.js";
 
@@ -70,8 +71,7 @@ export class Session {
   readonly #calls: Calls;
   readonly #frameWaiters: FrameWaiters;
   readonly #liveness: Liveness | null;
-  /** Cancels that could not be said while disconnected; said first on the next connection. */
-  #notices: DaemonRequest[] = [];
+  readonly #notices = new Notices();
   #state: ClientState = "idle";
   #connection: Connection | null = null;
   #instanceToken: Uint8Array | null = null;
@@ -178,7 +178,7 @@ export class Session {
         const known = forget();
         // Another call may wait for the same operation; then the daemon must go on with it.
         if (known && cancellation && !this.#calls.has(cancellation.key)) {
-          this.notify(cancellation.request);
+          this.cancel(cancellation);
         }
         call.reject(reason);
       });
@@ -202,11 +202,9 @@ export class Session {
     };
   }
 
-  /** Says something that needs no answer; after the next handshake when not connected now. */
-  notify(request: (queryId: QueryId) => DaemonRequest): void {
-    const send = this.#sender();
-    if (send) send(request(QueryId.random()));
-    else if (this.#state !== "closed") this.#notices.push(request(QueryId.random()));
+  /** Has the daemon end an operation, after the next handshake when not connected now. */
+  cancel(cancellation: Cancellation): void {
+    if (this.#state !== "closed") this.#notices.add(cancellation);
   }
 
   /**
@@ -294,11 +292,6 @@ export class Session {
     return new ClientClosedError(`${operation}: the client is closed`, { operation });
   }
 
-  #sender(): ((request: DaemonRequest) => void) | null {
-    const connection = this.#connection;
-    return this.#state === "ready" && connection ? (request) => connection.send(request) : null;
-  }
-
   async #connect(signal: AbortSignal): Promise<void> {
     const transport = await this.#dial(signal);
     if (signal.aborted || this.#state === "closed") {
@@ -325,7 +318,11 @@ export class Session {
       isBusy: () => this.#calls.localInFlight > 0,
       // Without an index it costs nothing and is answered with a code, which is an answer.
       probe: () =>
-        this.notify((queryId) => ({ kind: "nextMessageBoxIndex", queryId, messageBoxIndex: null })),
+        this.#connection?.send({
+          kind: "nextMessageBoxIndex",
+          queryId: QueryId.random(),
+          messageBoxIndex: null,
+        }),
       onDead: () => {
         const connection = this.#connection;
         if (!connection) return;
@@ -350,10 +347,11 @@ export class Session {
     });
     this.#handlers.onHandshake(result);
     if (!this.isState("ready")) return;
-    const notices = this.#notices;
-    this.#notices = [];
-    for (const notice of notices) connection.send(notice);
-    this.#calls.connected((request) => connection.send(request));
+    const send = (request: DaemonRequest): void => connection.send(request);
+    // All cancels before any start, so that none hits a new start of the same envelope.
+    for (const cancellation of this.#calls.startedBefore()) this.#notices.add(cancellation);
+    this.#notices.connected(send);
+    this.#calls.connected(send);
     this.#liveness?.start();
     if (again) {
       const downMs = this.#options.clock.monotonic() - this.#lostAt;
@@ -378,7 +376,7 @@ export class Session {
   #receive(response: DaemonResponse | MalformedReply): void {
     this.#liveness?.heard();
     if (response.kind !== "malformedReply") this.#frameWaiters.give(response);
-    if (this.#calls.take(response)) return;
+    if (this.#calls.take(response) || this.#notices.take(response)) return;
     if (response.kind === "malformedReply") return;
     if (response.kind === "shutdownEvent") this.#shutdownSeen = true;
     this.#handlers.onMessage(response);
@@ -396,6 +394,7 @@ export class Session {
     };
     this.#options.logger.warn("connection to the daemon lost", { error: error?.message ?? "" });
     this.#state = "reconnecting";
+    this.#notices.connectionLost();
     this.#calls.connectionLost(
       (call) =>
         new ConnectionLostError(`${call.operation}: the connection to the daemon was lost`, {
@@ -439,7 +438,7 @@ export class Session {
     if (this.#state === "closed") return;
     this.#state = "closed";
     this.#connection = null;
-    this.#notices = [];
+    this.#notices.clear();
     this.#abortDial?.abort(this.#closedError("start"));
     this.#calls.rejectAll((call) => this.#closedError(call.operation));
     this.#liveness?.stop();

@@ -20,14 +20,15 @@ import { connectedPair, isPending, reasonOf, turn } from "./fixture.js";
 const { writeCap, firstMessageIndex } = keypairFromSeed(new Uint8Array(32).fill(7));
 const hash = (fill: number): EnvelopeHash => EnvelopeHash.from(new Uint8Array(32).fill(fill));
 
-function startWrite(client: ThinClient, fill: number): Promise<unknown> {
-  return client.startResendingEncryptedMessage({
+function startWrite(client: ThinClient, fill: number, signal?: AbortSignal): Promise<unknown> {
+  const request = {
     writeCap: writeCap as WriteCap,
     messageBoxIndex: MessageBoxIndex.from(firstMessageIndex),
     envelopeDescriptor: new Uint8Array(9).fill(fill) as never,
     messageCiphertext: new Uint8Array(20).fill(fill),
     envelopeHash: hash(fill),
-  });
+  };
+  return client.startResendingEncryptedMessage(request, { signal });
 }
 
 /** Everything a client sends on a connection now. */
@@ -117,6 +118,49 @@ test("a cancel, offline too, ends the tracking: nothing is told to the next inst
     assert.deepEqual(kinds(await drain(await daemon.shakeHands())), offline ? [CANCEL] : []);
     await client.stop();
   }
+});
+
+test("a cancel that nobody waits for is said again until it is confirmed, on each connection", async () => {
+  const { client, daemon, connection, clock } = await connectedPair();
+  const abort = new AbortController();
+  const given = reasonOf(startWrite(client, 1, abort.signal));
+  await drain(connection);
+  abort.abort(new Error("enough"));
+  await given;
+  let current = connection;
+  for (let round = 0; round < 3; round++) {
+    // It may have been lost on its way; the daemon would go on with the envelope for nobody.
+    await current.expect(CANCEL);
+    current.transport.destroy();
+    await clock.advance(1000);
+    current = await daemon.shakeHands(true);
+  }
+  const { queryId } = await current.expect(CANCEL);
+  current.send({ kind: `${CANCEL}Reply`, queryId, errorCode: 0 });
+  await turn();
+  current.transport.destroy();
+  await clock.advance(1000);
+  assert.deepEqual(await drain(await daemon.shakeHands(true)), []);
+  await client.stop();
+});
+
+test("a confirmation counts for its own cancel, not for a later one of the same envelope", async () => {
+  const { client, daemon, connection, clock } = await connectedPair();
+  const queryIds: (Uint8Array<ArrayBuffer> | null)[] = [];
+  for (let i = 0; i < 2; i++) {
+    const abort = new AbortController();
+    const given = reasonOf(startWrite(client, 1, abort.signal));
+    await connection.expect(START);
+    abort.abort(new Error("enough"));
+    await given;
+    queryIds.push((await connection.expect(CANCEL)).queryId);
+  }
+  connection.send({ kind: `${CANCEL}Reply`, queryId: queryIds[0] as never, errorCode: 0 });
+  await turn();
+  connection.transport.destroy();
+  await clock.advance(1000);
+  assert.deepEqual(kinds(await drain(await daemon.shakeHands(true))), [CANCEL]);
+  await client.stop();
 });
 
 test("a call is tracked as long as it waits, and not longer", async () => {

@@ -18,7 +18,8 @@ const MAX_UNSENT_BYTES = 64 * 1024 * 1024;
 export interface ClientConnectionHandlers {
   /** Serves a request; the next one of this client waits for the promise, if one is given. */
   onRequest(connection: ClientConnection, request: DaemonRequest): void | Promise<void>;
-  onClose(connection: ClientConnection): void;
+  /** @param saidGoodbye whether a `thin_close` had come that was not served yet. */
+  onClose(connection: ClientConnection, saidGoodbye: boolean): void;
   /** A frame was wrong or a handler failed; for the log. */
   onFault(error: Error): void;
 }
@@ -64,8 +65,9 @@ export class ClientConnection {
       onData: (chunk) => this.#onData(chunk),
       onClose: () => {
         this.#closed = true;
+        const saidGoodbye = this.#requests.some(({ request }) => request.kind === "thinClose");
         this.#requests = [];
-        this.#handlers.onClose(this);
+        this.#handlers.onClose(this, saidGoodbye);
       },
     });
   }

@@ -136,7 +136,7 @@ export class Daemon {
     }
     const connection = new ClientConnection(transport, {
       onRequest: (from, request) => this.#onRequest(from, request),
-      onClose: (gone) => this.#onClose(gone),
+      onClose: (gone, saidGoodbye) => this.#onClose(gone, saidGoodbye),
       onFault: this.#options.onFault!,
     });
     this.#connections.add(connection);
@@ -316,12 +316,12 @@ export class Daemon {
     this.#allowBroadcasts(connection);
   }
 
-  #onClose(connection: ClientConnection): void {
+  #onClose(connection: ClientConnection, saidGoodbye: boolean): void {
     this.#connections.delete(connection);
     const { session } = connection;
     if (!session || session.connection !== connection) return;
     session.connection = null;
-    if (session.token === null) {
+    if (session.token === null || saidGoodbye) {
       this.#endSession(session);
       return;
     }

@@ -146,6 +146,21 @@ test("thin_close hangs up at once and forgets the session and all that waits for
   assert.ok(clock.pending < 10);
 });
 
+test("a thin_close behind work that takes its time counts, though its client has hung up", async () => {
+  const { connect, daemon } = world();
+  const client = connect();
+  await client.hello(freshId());
+  client.send({ kind: "newKeypair", queryId: freshId(), seed: new Uint8Array(32) });
+  const { readCap, firstMessageIndex } = await client.expect("newKeypairReply");
+  client.send(
+    { kind: "encryptRead", queryId: freshId(), readCap, messageBoxIndex: firstMessageIndex },
+    { kind: "thinClose" },
+  );
+  client.transport.end();
+  await until(() => client.closed);
+  assert.deepEqual(daemon.load, { connections: 0, sessions: 0, operations: 0, awaitedReplies: 0 });
+});
+
 test("a plain drop keeps a session for 10 minutes by default, to the millisecond", async () => {
   for (const [ms, resumed] of [
     [599_999, true],

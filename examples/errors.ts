@@ -74,7 +74,7 @@ async function withRetries<T>(call: () => Promise<T>, attempts = 3): Promise<T> 
 const echo = client.getService("echo");
 daemon.network.faults.dropNext(1); // the mixnet may lose a message
 const reply = await withRetries(() =>
-  client.blockingSendMessage("again", ...echo.toDestination(), { timeoutMs: 500 }),
+  client.blockingSendMessage("again", ...echo.toDestination(), { timeoutMs: 2_000 }),
 );
 // #endregion
 assert.equal(reply[0], "a".charCodeAt(0));

@@ -38,7 +38,7 @@ const { plaintext } = await reading; // never noticed
 assert.equal(utf8ToText(plaintext), "still here");
 assert.deepEqual(log, ["the daemon is gone", "back: new session, new daemon"]);
 
-daemon.network.faults.setExtraDelay(300); // an answer takes its time, as in a real mixnet
+daemon.network.faults.setExtraDelay(1_000); // an answer takes its time, as in a real mixnet
 // #region token
 const first = await ThinClient.connect(config);
 const { sessionToken } = first; // 16 bytes, a secret: keep them with your state

@@ -1,5 +1,5 @@
 /** Making envelopes for couriers, and judging what comes back. Pigeonhole page, section 7. */
-import { type Bytes, copyBytes } from "../bytes/bytes.js";
+import { type Bytes, copyBytes, equalBytes } from "../bytes/bytes.js";
 import type { EnvelopeDescriptor, MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
 import { parseReadCap, parseWriteCap } from "../crypto/bacap/capabilities.js";
 import { parseMessageBoxIndex } from "../crypto/bacap/message-box-index.js";
@@ -114,6 +114,8 @@ export class EnvelopeExchange implements Operation {
   readonly #request: StartRequest;
   readonly #context: PigeonholeContext;
   #acknowledged = false;
+  /** The sealed reply that last said that the box holds nothing. */
+  #miss: Uint8Array | null = null;
 
   constructor(
     context: PigeonholeContext,
@@ -165,6 +167,10 @@ export class EnvelopeExchange implements Operation {
 
   async #judgePayload(sealedReply: Uint8Array): Promise<Verdict> {
     const { scheme } = this.#context;
+    // Couriers give the reply they have until there is another. Opening it again would cost a key
+    // exchange each time, for as long as a reader waits.
+    if (this.#miss && equalBytes(this.#miss, sealedReply))
+      return { kind: "again", wait: "followUp" };
     let inner: Awaited<ReturnType<typeof openEnvelopeReply>>;
     try {
       inner = await openEnvelopeReply({
@@ -186,6 +192,7 @@ export class EnvelopeExchange implements Operation {
     if (!readCap) return this.#done(INTERNAL_ERROR);
     if (inner.errorCode === 1 && !this.#request.noRetryOnBoxIdNotFound) {
       this.#acknowledged = false;
+      this.#miss = copyBytes(sealedReply);
       return { kind: "again", wait: "followUp" };
     }
     if (!messageBoxIndex) return this.#done(INTERNAL_ERROR);

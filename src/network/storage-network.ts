@@ -52,6 +52,7 @@ export class StorageNetwork implements EnvelopeKeySource {
   readonly #document: () => StorageDocument | null;
   readonly #links: StorageLink[] = [];
   #resumed = false;
+  #stored = 0;
   #closed = false;
 
   /** @throws TypeError, RangeError when scheme and sizes differ, or the seed is not 32 bytes. */
@@ -76,11 +77,13 @@ export class StorageNetwork implements EnvelopeKeySource {
         store: options.storeFor?.(identity) ?? new MemoryBoxStore(),
         keySeed: derive(options.keySeed, name),
         linkTo: linkMaker("replica"),
+        onStored: () => this.#stored++,
       });
     });
     this.couriers = Array.from({ length: options.courierCount }, (_, place) => {
       const log = options.logFor?.(place) ?? null;
-      return new Courier({ ...shared, log, linkTo: linkMaker("courier") });
+      const storedSoFar = options.paced === true ? null : () => this.#stored;
+      return new Courier({ ...shared, log, storedSoFar, linkTo: linkMaker("courier") });
     });
   }
 

@@ -50,6 +50,8 @@ export class CachedEnvelope {
   dispatching = false;
   /** When the last dispatch began, by the monotonic clock. */
   dispatchedMs = Number.NEGATIVE_INFINITY;
+  /** How many boxes the network had stored then, where that is known. */
+  storedAtDispatch = 0;
   /** How many dispatches ended without a verdict. */
   fruitless = 0;
   /** Dispatches again what got no verdict. */
@@ -76,6 +78,15 @@ export class CachedEnvelope {
   /** Whether one of the replicas said something that will not pass by itself. */
   get hasVerdict(): boolean {
     return this.#replies.some((reply) => reply !== null && !temporary.has(reply.errorCode));
+  }
+
+  /** Whether the replicas that answered all say that there is no such box. */
+  get isMissed(): boolean {
+    const replies = this.#replies.filter((reply) => reply !== null);
+    return (
+      replies.length > 0 &&
+      replies.every(({ errorCode }) => errorCode === REPLICA_ERROR_BOX_ID_NOT_FOUND)
+    );
   }
 
   /** Takes a reply: the first of its slot, or one that replaces an error. */

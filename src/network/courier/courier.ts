@@ -35,6 +35,11 @@ export interface CourierOptions extends CopyReplicasOptions {
   readonly sizes: PigeonholeSizes;
   /** The connection to a replica; undefined when there is none of that id. */
   readonly linkTo: (replicaId: number) => StorageLink | undefined;
+  /**
+   * How many boxes the whole network has stored; null (as when left out) on a network where couriers
+   * cannot know that.
+   */
+  readonly storedSoFar?: (() => number) | null | undefined;
   /** What survives the courier's own end; null when nothing needs to. */
   readonly log: EnvelopeLog | null;
 }
@@ -78,6 +83,7 @@ export class Courier implements Kaetzchen {
       clock,
       timing,
       linkTo,
+      storedSoFar: options.storedSoFar ?? null,
       isKept: (entry) => this.#cache.has(entry),
       onVerdict: (entry) => {
         if (log === null) return;
@@ -161,8 +167,13 @@ export class Courier implements Kaetzchen {
     return this.#answerFrom(known, replyIndex);
   }
 
-  #answerFrom(entry: CachedEnvelope, replyIndex: number): CourierQueryReply {
-    if (this.#dispatcher.isDue(entry)) this.#dispatcher.start(entry);
+  async #answerFrom(entry: CachedEnvelope, replyIndex: number): Promise<CourierQueryReply> {
+    if (this.#dispatcher.isDue(entry)) {
+      const round = this.#dispatcher.start(entry);
+      // Replicas in the same process answer at once. Not waiting for them would make the client,
+      // which asks with growing pauses, find an answer out that is older than its question.
+      if (this.#options.storedSoFar) await round;
+    }
     if (replyIndex !== 0 && replyIndex !== 1) {
       return envelopeReply(entry.hash, 0, CourierErrorCode.INVALID_ENVELOPE);
     }
@@ -179,7 +190,7 @@ export class Courier implements Kaetzchen {
       entry.logged.catch(() => {});
     }
     this.#cache.add(entry);
-    this.#dispatcher.start(entry);
+    void this.#dispatcher.start(entry);
     return entry;
   }
 

@@ -16,6 +16,10 @@ const anyReplica = 255;
 /** By how much, at most, the pause between dispatches without a verdict grows. */
 const longestPauseFactor = 16;
 
+/** After how long, in ms, a missed box is asked for again though nothing was stored: a replica may be
+ * back that had it before. */
+const longestMissMs = 30_000;
+
 const slots = [0, 1] as const;
 
 /** What a dispatcher works with. */
@@ -24,6 +28,12 @@ export interface DispatcherOptions {
   readonly timing: Pick<Timing, "courierRedispatchMs" | "courierSilenceMs">;
   /** The connection to a replica; undefined when there is none of that id. */
   readonly linkTo: (replicaId: number) => StorageLink | undefined;
+  /**
+   * How many boxes the whole network has stored. While that does not change, a box that was missed
+   * is missed again, and couriers in the same process need not ask: a hundred waiting readers then
+   * cost next to nothing. Null: couriers have only the replicas to ask, as on a real network.
+   */
+  readonly storedSoFar: (() => number) | null;
   /** Whether an entry is still wanted. */
   readonly isKept: (entry: CachedEnvelope) => boolean;
   /** A replica's verdict on an envelope came in, for the first time. */
@@ -50,22 +60,30 @@ export class Dispatcher {
   isDue(entry: CachedEnvelope): boolean {
     const { clock, timing } = this.#options;
     if (entry.dispatching || entry.succeeded) return false;
-    return clock.monotonic() - entry.dispatchedMs >= timing.courierRedispatchMs;
+    const sinceMs = clock.monotonic() - entry.dispatchedMs;
+    if (sinceMs < timing.courierRedispatchMs) return false;
+    const { storedSoFar } = this.#options;
+    if (storedSoFar === null || !entry.isMissed || sinceMs >= longestMissMs) return true;
+    return storedSoFar() !== entry.storedAtDispatch;
   }
 
-  /** Dispatches an envelope, unless that is under way. */
-  start(entry: CachedEnvelope): void {
+  /**
+   * Dispatches an envelope, unless that is under way. Resolves when both replicas have answered or
+   * cannot. Never rejects.
+   */
+  async start(entry: CachedEnvelope): Promise<void> {
     if (entry.dispatching || this.#closed) return;
     entry.dispatching = true;
     entry.retry?.cancel();
     entry.retry = null;
-    void this.#gate.run(() => this.#round(entry));
+    await this.#gate.run(() => this.#round(entry));
   }
 
   async #round(entry: CachedEnvelope): Promise<void> {
     const { clock, isKept } = this.#options;
     const { envelope } = entry;
     entry.dispatchedMs = clock.monotonic();
+    entry.storedAtDispatch = this.#options.storedSoFar?.() ?? 0;
     if (envelope !== null && isKept(entry)) await this.#sendToBoth(entry, envelope);
     entry.dispatching = false;
     if (!entry.hasVerdict && isKept(entry)) this.#tryLater(entry);
@@ -128,7 +146,7 @@ export class Dispatcher {
     const factor = Math.min(2 ** entry.fruitless++, longestPauseFactor);
     const again = (): void => {
       entry.retry = null;
-      this.start(entry);
+      void this.start(entry);
     };
     entry.retry = clock.after(timing.courierSilenceMs * factor, again, { background: true });
   }

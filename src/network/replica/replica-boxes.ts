@@ -28,6 +28,8 @@ export interface ReplicaBoxesOptions {
   readonly replicaEpoch: () => number;
   /** How much may be stored, in bytes. */
   readonly limitBytes: () => number;
+  /** Told of each box that was put into the store. */
+  readonly onStored?: (() => void) | undefined;
 }
 
 function isSigned(box: SignedBox): boolean {
@@ -109,6 +111,7 @@ export class ReplicaBoxes {
       }
     }
     await this.#options.store.put(this.#options.replicaEpoch(), box);
+    this.#options.onStored?.();
     return REPLICA_SUCCESS;
   }
 

@@ -66,6 +66,8 @@ export interface ReplicaOptions {
   readonly document: () => StorageDocument | null;
   /** The connection to another replica, by its id. */
   readonly linkTo: (replicaId: number) => StorageLink | undefined;
+  /** Told of each box that was stored. */
+  readonly onStored?: (() => void) | undefined;
 }
 
 const noBytes = new Uint8Array(0);
@@ -101,7 +103,8 @@ export class Replica implements StorageLinkTarget {
     this.faults = new ReplicaFaults(random);
     this.#keys = new EnvelopeKeys(scheme, options.keySeed);
     const limitBytes = (): number => this.faults.storageLimitBytes;
-    this.#boxes = new ReplicaBoxes({ sizes, store, replicaEpoch, limitBytes });
+    const { onStored } = options;
+    this.#boxes = new ReplicaBoxes({ sizes, store, replicaEpoch, limitBytes, onStored });
     this.#replication = new Replication({ clock, timing, document, linkTo });
     const send = (replicaId: number, box: SignedBox) => this.#replication.send(replicaId, box);
     const { identityKey } = options.identity;

@@ -48,6 +48,11 @@ interface Entry {
   sentBefore: boolean;
 }
 
+/** Whether the daemon may have the call. */
+function isStarted({ queryKey, sentBefore }: Entry): boolean {
+  return queryKey !== null || sentBefore;
+}
+
 /** How many calls of a kind wait for the daemon, and how many for a place or a connection. */
 export interface CallLoad {
   readonly inFlight: number;
@@ -107,9 +112,12 @@ export class Calls {
     };
   }
 
-  /** Whether an operation with that cancellation key waits. */
-  has(cancellationKey: string): boolean {
-    return this.named(cancellationKey).size > 0;
+  /** Whether an operation with that cancellation key waits that the daemon may have. */
+  hasStarted(cancellationKey: string): boolean {
+    for (const entry of this.#operations.entries) {
+      if (isStarted(entry) && entry.call.cancellation?.key === cancellationKey) return true;
+    }
+    return false;
   }
 
   /** The operations with that cancellation key that wait. */
@@ -132,7 +140,7 @@ export class Calls {
     lane.queued.add(entry);
     this.#fill(lane);
     return () => {
-      const known = entry.queryKey !== null || entry.sentBefore;
+      const known = isStarted(entry);
       this.#remove(entry);
       return known;
     };

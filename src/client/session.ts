@@ -176,8 +176,9 @@ export class Session {
       const fallback = settings.defaultTimeoutMs ?? defaultTimeoutMs;
       const deadline = watchDeadline(clock, operation, options, fallback, (reason) => {
         const known = forget();
-        // Another call may wait for the same operation; then the daemon must go on with it.
-        if (known && cancellation && !this.#calls.has(cancellation.key)) {
+        // Another call may wait for the same operation; then the daemon must go on with it. One that
+        // was not sent yet does not count: it will be started anew, behind the cancel.
+        if (known && cancellation && !this.#calls.hasStarted(cancellation.key)) {
           this.cancel(cancellation);
         }
         call.reject(reason);

@@ -163,6 +163,28 @@ test("a confirmation counts for its own cancel, not for a later one of the same 
   await client.stop();
 });
 
+test("two calls for one envelope, given up one after the other, leave nothing at the daemon", async () => {
+  for (const offline of [false, true]) {
+    const { client, daemon, connection, clock } = await connectedPair({ maxInFlight: 1 });
+    const aborts = [new AbortController(), new AbortController()];
+    const first = reasonOf(startWrite(client, 1, aborts[0]!.signal));
+    await connection.expect(START);
+    if (offline) connection.transport.destroy();
+    await turn();
+    // Not sent: there is no place, or no connection.
+    const second = reasonOf(startWrite(client, 1, aborts[1]!.signal));
+    for (const abort of aborts) abort.abort(new Error("enough"));
+    await Promise.all([first, second]);
+    if (offline) await clock.advance(1000);
+    const used = offline ? await daemon.shakeHands(true) : connection;
+    // Cancelled, and started by nobody: online the second had its place for a moment.
+    const sent = kinds(await drain(used));
+    assert.equal(sent.at(-1), CANCEL);
+    assert.equal(sent.filter((kind) => kind === START).length, offline ? 0 : 1);
+    await client.stop();
+  }
+});
+
 test("a call is tracked as long as it waits, and not longer", async () => {
   const { client, connection } = await connectedPair();
   assert.deepEqual(client.load, { inFlight: 0, queued: 0 });
@@ -231,8 +253,9 @@ test("a client whose daemon is away for a week comes back within a minute of it"
   assert.equal(await isPending(call), true);
   daemon.refuse = null;
   daemon.instanceToken = new Uint8Array(16).fill(5);
+  const back = daemon.shakeHands();
   await clock.advance(60_000);
-  assert.deepEqual(kinds(await drain(await daemon.shakeHands())), [CANCEL, START]);
+  assert.deepEqual(kinds(await drain(await back)), [CANCEL, START]);
   await client.stop();
   await reasonOf(call);
   assert.equal(clock.pending, 0);

@@ -278,15 +278,20 @@ export class Session {
   async #close(goodbye: boolean): Promise<void> {
     if (this.#state === "closed") return;
     const connection = this.#connection;
-    // In the middle of a handshake too: the daemon may know our token already.
-    this.#finish({ reason: goodbye ? "stopped" : "disconnected", error: null });
+    const reason: CloseReason = { reason: goodbye ? "stopped" : "disconnected", error: null };
+    // What the daemon writes before it sees the end is ours: it does not keep it for the next time.
+    const drains = !goodbye && connection !== null && this.#state === "ready";
+    this.#endCalls();
+    if (!drains) this.#tellClosed(reason);
     if (!connection) return;
-    connection.silence();
+    if (!drains) connection.silence();
+    // In the middle of a handshake too: the daemon may know our token already.
     if (goodbye) connection.send({ kind: "thinClose" });
     connection.end();
     const timer = this.#options.clock.after(CLOSE_TIMEOUT_MS, () => connection.destroy());
     await connection.closed;
     timer.cancel();
+    if (drains) this.#tellClosed(reason);
   }
 
   #closedError(operation: string): ClientClosedError {
@@ -437,6 +442,12 @@ export class Session {
 
   #finish(reason: CloseReason): void {
     if (this.#state === "closed") return;
+    this.#endCalls();
+    this.#tellClosed(reason);
+  }
+
+  /** Nothing can be asked any more. */
+  #endCalls(): void {
     this.#state = "closed";
     this.#connection = null;
     this.#notices.clear();
@@ -444,6 +455,9 @@ export class Session {
     this.#calls.rejectAll((call) => this.#closedError(call.operation));
     this.#liveness?.stop();
     this.#frameWaiters.rejectAll(this.#closedError("recv"));
+  }
+
+  #tellClosed(reason: CloseReason): void {
     this.#handlers.onClosed(reason);
     this.#resolveClosed(reason);
   }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { test } from "node:test";
+import { utf8 } from "../../../src/bytes/bytes.js";
 import { ThinClient } from "../../../src/client/thin-client.js";
 import { ClientClosedError, InvalidStateError } from "../../../src/errors/errors.js";
 import { ScriptedConnection } from "../../../src/testing/scripted-daemon.js";
@@ -270,4 +271,23 @@ test("wrong options of a call that waits reject, never throw", async () => {
   }
   assert.ok((await reasonOf(client.recv(5 as never))) instanceof TypeError);
   assert.ok((await reasonOf(client.recv(null as never))) instanceof TypeError);
+});
+
+test("a reply that comes while disconnect closes the connection is told, then closed", async () => {
+  const { client, connection, heard } = await connectedPair();
+  const before = heard.length;
+  connection.send({
+    kind: "messageReplyEvent",
+    messageId: null,
+    surbId: null,
+    payload: utf8("just in time"),
+    replyIndex: null,
+    errorCode: 0,
+  });
+  await client.disconnect();
+  assert.deepEqual(
+    heard.slice(before).map(({ type }) => type),
+    ["messageReply", "closed"],
+  );
+  assert.equal((await client.closed).reason, "disconnected");
 });

@@ -11,7 +11,7 @@ import {
 } from "katzenpost-thinclient/bacap";
 import { TomlError, parse } from "smol-toml";
 import { UsageError } from "./failure.js";
-import { fileProblem, replaceFile } from "./private-file.js";
+import { fileProblem, removeLeftovers, replaceFile } from "./private-file.js";
 import { readStdin, refuseSecret } from "./secret-input.js";
 
 /** What a capability file says. */
@@ -163,6 +163,7 @@ export class OpenCapability {
     this.#index = index;
     if (this.#path !== null) {
       await replaceFile(this.#path, capabilityText({ ...this.capability, index }));
+      await removeLeftovers(this.#path, 60_000);
     }
   }
 }

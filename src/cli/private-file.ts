@@ -1,6 +1,6 @@
 /** Files that hold secrets: for their owner only, and replaced whole or not at all. */
 import { randomBytes } from "node:crypto";
-import { link, open, rename, rm } from "node:fs/promises";
+import { link, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { UsageError } from "./failure.js";
 
@@ -34,8 +34,8 @@ async function viaTemporary(
   place: (temporary: string) => Promise<void>,
 ): Promise<void> {
   const folder = dirname(path);
-  const suffix = randomBytes(6).toString("hex");
-  const temporary = join(folder, `.${basename(path).slice(0, 64)}.${suffix}.tmp`);
+  const random = randomBytes(6).toString("hex");
+  const temporary = join(folder, `${temporaryPrefix(path)}${random}.tmp`);
   try {
     const handle = await open(temporary, "wx", 0o600);
     try {
@@ -49,6 +49,29 @@ async function viaTemporary(
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
+  }
+}
+
+function temporaryPrefix(path: string): string {
+  return `.${basename(path).slice(0, 64)}.`;
+}
+
+/**
+ * Deletes what processes that were killed while they wrote `path` left beside it.
+ * @param olderThanMs spares what a living process may be writing.
+ */
+export async function removeLeftovers(path: string, olderThanMs: number): Promise<void> {
+  const folder = dirname(path);
+  const prefix = temporaryPrefix(path);
+  for (const name of await readdir(folder)) {
+    if (!name.startsWith(prefix) || !/^[0-9a-f]{12}\.tmp$/.test(name.slice(prefix.length)))
+      continue;
+    const leftover = join(folder, name);
+    const age = await stat(leftover).then(
+      ({ mtimeMs }) => Date.now() - mtimeMs,
+      () => -1,
+    );
+    if (age >= olderThanMs) await rm(leftover, { force: true });
   }
 }
 

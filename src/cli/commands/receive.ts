@@ -62,7 +62,6 @@ export async function receive(flags: ReceiveFlags, ...sources: string[]): Promis
   const { readCap, folder } = job;
   await withClient(flags, (run) => receiveFiles(run, flags, readCap, folder), {
     reconnect: {},
-    prepare: tellReconnects(flags),
   });
 }
 
@@ -106,6 +105,7 @@ async function receiveFiles(
   readCap: ReadCap,
   folder: PartialFolder,
 ): Promise<void> {
+  tellReconnects(run);
   const { output } = run;
   const target = new Target(flags.into ?? ".", flags.force);
   const start = performance.now();

@@ -32,11 +32,11 @@ export async function send(flags: SendFlags, ...paths: string[]): Promise<void> 
   if (!files) return;
   await withClient(flags, (run) => sendFiles(run, files), {
     reconnect: {},
-    prepare: tellReconnects(flags),
   });
 }
 
 async function sendFiles(run: ClientRun, files: readonly FoundFile[]): Promise<void> {
+  tellReconnects(run);
   const { client, output, signal } = run;
   const chunk = client.pigeonholeGeometry.maxPlaintextPayloadLength;
   const total = files.reduce((sum, file) => sum + file.size, 0);

@@ -1,3 +1,4 @@
+/** The definitions of the commands for boxes: what they take, and what help says. */
 import { buildCommand } from "@stricli/core";
 import { clientFlags, described, outputFlags, parseCount } from "../flags.js";
 

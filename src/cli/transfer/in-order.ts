@@ -1,4 +1,5 @@
 /** Many boxes under way at once, their results taken in order. */
+import { setMaxListeners } from "node:events";
 
 /**
  * Most boxes that are under way at once: as many requests as a daemon takes before it stops reading
@@ -28,6 +29,8 @@ export async function inOrder<T>(work: BoxWork<T>): Promise<void> {
   const { from, to, start, take } = work;
   const ending = new AbortController();
   const signal = AbortSignal.any([work.signal, ending.signal]);
+  // Each box under way listens to it, which is no leak.
+  setMaxListeners(0, signal);
   const underWay = new Set<Promise<void>>();
   const results = new Map<number, T>();
   const failures: unknown[] = [];

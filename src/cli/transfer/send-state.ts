@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { MessageBoxIndex, WriteCap, fromBase64, toBase64 } from "katzenpost-thinclient";
 import { firstIndexOf, generateKeypair, parseWriteCap } from "katzenpost-thinclient/bacap";
 import { UsageError } from "../failure.js";
-import { fileProblem, replaceFile } from "../private-file.js";
+import { fileProblem, removeLeftovers, replaceFile } from "../private-file.js";
 import type { FileEntry } from "./manifest.js";
 import type { FoundFile } from "./outgoing-files.js";
 
@@ -92,6 +92,7 @@ export class StateFile {
   /** Forgets it. */
   async remove(): Promise<void> {
     await rm(this.#path, { force: true });
+    await removeLeftovers(this.#path, 0);
   }
 }
 

@@ -22,6 +22,8 @@ export interface Ended {
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** What comes on standard input, to its end; without it there is none. */
+  readonly input?: string | Uint8Array;
   /** Hears of standard output so far; may send signals. */
   readonly onStdout?: (soFar: string, child: ChildProcess) => void;
 }
@@ -48,12 +50,15 @@ const LONGEST_MS = 60_000;
 
 /** Starts `katz` with those arguments. */
 export function startKatz(args: readonly string[], options: RunOptions = {}): ChildProcess {
-  return spawn(process.execPath, [mainPath, ...args], {
+  const child = spawn(process.execPath, [mainPath, ...args], {
     env: { ...emptyEnvironment("/nonexistent"), ...options.env },
     cwd: options.cwd ?? tmpdir(),
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
     timeout: LONGEST_MS,
   });
+  // A command that takes no input may be over before it could have it.
+  child.stdin?.on("error", () => {}).end(options.input);
+  return child;
 }
 
 /** Runs `katz` to its end. */

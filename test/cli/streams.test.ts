@@ -1,0 +1,254 @@
+/** `katz keygen`, `write`, `read`, `tombstone` and `copy`, each a process of its own. */
+import assert from "node:assert/strict";
+import {
+  chmodSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  lstatSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fromBase64 } from "katzenpost-thinclient";
+import { type Ended, katz, recordsOf } from "./katz.js";
+import { assertShape } from "./shapes.js";
+import { TransferNetwork, contentsOf } from "./transfer-network.js";
+
+const network = new TransferNetwork();
+before(() => network.ready());
+after(() => network[Symbol.asyncDispose]());
+
+/** A new stream: `s.write` and `s.read` in a folder of their own. */
+async function newStream(): Promise<{
+  folder: string;
+  run: (args: readonly string[], input?: string) => Promise<Ended>;
+}> {
+  const folder = network.newFolder();
+  const run = (args: readonly string[], input?: string): Promise<Ended> =>
+    network.katz(args, { cwd: folder, ...(input !== undefined && { input }) });
+  const made = await run(["keygen", "-o", "s", "--quiet"]);
+  assert.deepEqual([made.code, made.stdout, made.stderr], [0, "s.write\ns.read\n", ""]);
+  return { folder, run };
+}
+
+const ok = (ended: Ended): string => {
+  assert.equal(ended.code, 0, ended.stderr);
+  return ended.stdout;
+};
+
+test("keygen makes two private files without a daemon, and replaces none", async () => {
+  const folder = network.newFolder();
+  const made = await katz(["keygen", "--output", "k", "--json"], { cwd: folder });
+  assert.equal(made.code, 0, made.stderr);
+  assertShape(recordsOf(made.stdout)[0]!, "keypair");
+  assert.deepEqual(contentsOf(folder), ["k.read", "k.write"]);
+  for (const [name, kind, length] of [
+    ["k.read", "read", 136],
+    ["k.write", "write", 168],
+  ] as const) {
+    assert.equal(statSync(join(folder, name)).mode & 0o777, 0o600);
+    const text = readFileSync(join(folder, name), "utf8");
+    assert.match(
+      text,
+      new RegExp(`^# A secret: .*\nkind = "${kind}"\ncapability = ".*"\nindex = `),
+    );
+    const [, capability, index] = /capability = "(.*)"\nindex = "(.*)"\n$/.exec(text)!;
+    assert.equal(fromBase64(capability!).length, length);
+    assert.equal(fromBase64(index!).length, 104);
+    assert.ok(!`${made.stdout}${made.stderr}`.includes(capability!.slice(0, 20)));
+  }
+  const before = readFileSync(join(folder, "k.write"));
+  const again = await katz(["keygen", "-o", "k"], { cwd: folder });
+  assert.deepEqual([again.code, again.stdout], [2, ""]);
+  assert.match(again.stderr, /k\.write is there already and is left alone/);
+  assert.deepEqual(readFileSync(join(folder, "k.write")), before);
+  renameSync(join(folder, "k.write"), join(folder, "other"));
+  assert.equal((await katz(["keygen", "-o", "k"], { cwd: folder })).code, 2);
+  assert.deepEqual(contentsOf(folder), ["k.read", "other"], "none without the other");
+  const nowhere = await katz(["keygen", "-o", "/nonexistent/k"], { cwd: folder });
+  assert.match(nowhere.stderr, /cannot write .*there is no such file or folder/);
+});
+
+test("what is written is read, box after box, byte for byte", async () => {
+  const { folder, run } = await newStream();
+  const first = await run(["write", "s.write"], "hello\n");
+  assert.deepEqual([ok(first), first.stderr], ["", "wrote box 0, 6 bytes\n"]);
+  writeFileSync(join(folder, "message"), Buffer.from([0, 255, 27, 10]));
+  const second = await run(["write", "s.write", "message", "--json"]);
+  assertShape(recordsOf(ok(second))[0]!, "written");
+  assert.equal(ok(await run(["read", "s.read"])), "hello\n");
+  const record = recordsOf(ok(await run(["read", "s.read", "--json"])))[0]!;
+  assertShape(record, "box");
+  assert.deepEqual(record, { type: "box", number: 1, bytes: 4, plaintextBase64: "AP8bCg==" });
+  assert.deepEqual(contentsOf(folder), ["message", "s.read", "s.write"]);
+  assert.equal(statSync(join(folder, "s.read")).mode & 0o777, 0o600);
+});
+
+test("an index is kept with --keep, and boxes are found by number", async () => {
+  const { folder, run } = await newStream();
+  for (const text of ["a", "b", "c"]) ok(await run(["write", "s.write"], text));
+  const before = readFileSync(join(folder, "s.read"));
+  assert.equal(ok(await run(["read", "s.read", "--keep"])), "a");
+  assert.deepEqual(readFileSync(join(folder, "s.read")), before);
+  assert.equal(ok(await run(["read", "s.read", "-n", "2"])), "ab");
+  assert.equal(ok(await run(["read", "s.read", "--box", "0"])), "a", "going back");
+  assert.equal(ok(await run(["read", "s.read"])), "c", "does not put the index back");
+  assert.equal(ok(await run(["read", "s.write", "--box", "1"])), "b", "writers can read");
+});
+
+test("a box that holds something else is not written over; the same is no failure", async () => {
+  const { run } = await newStream();
+  ok(await run(["write", "s.write", "--keep"], "first"));
+  ok(await run(["write", "s.write", "--keep"], "first"));
+  const other = await run(["write", "s.write"], "second");
+  assert.equal(other.code, 6);
+  assert.match(other.stderr, /box 0 holds something else: .*--box 1\n/);
+  ok(await run(["write", "s.write", "--box", "1"], "second"));
+  ok(await run(["write", "s.write"], "third"));
+  assert.equal(ok(await run(["read", "s.read", "-n", "3"])), "firstsecondthird");
+});
+
+test("an empty box is waited for, or with --now is code 6", async () => {
+  const { run } = await newStream();
+  const now = await run(["read", "s.read", "--now"]);
+  assert.equal(now.code, 6);
+  assert.match(now.stderr, /^box 0 holds nothing yet\nkatz: /);
+  const late = await run(["read", "s.read", "--timeout", "500ms"]);
+  assert.equal(late.code, 5);
+  const reading = run(["read", "s.read"]);
+  ok(await run(["write", "s.write"], "there"));
+  assert.equal(ok(await reading), "there");
+});
+
+test("tombstones delete boxes by number or all, and reading goes past them", async () => {
+  const { run } = await newStream();
+  for (const text of ["a", "b", "c", "d"]) ok(await run(["write", "s.write"], text));
+  const one = await run(["tombstone", "s.write", "--box", "1", "--json"]);
+  assertShape(recordsOf(ok(one))[0]!, "deleted");
+  assert.equal(ok(await run(["read", "s.read"])), "a");
+  const gone = await run(["read", "s.read"]);
+  assert.equal(gone.code, 6);
+  assert.match(gone.stderr, /box 1 was deleted by its writer/);
+  assert.equal(ok(await run(["read", "s.read"])), "c");
+  const all = await run(["tombstone", "s.write", "--all"]);
+  assert.match(all.stderr, /deleted 4 boxes/);
+  assert.equal((await run(["read", "s.read"])).code, 6);
+  ok(await run(["tombstone", "s.write", "--box", "4", "-n", "2"]));
+  const next = await run(["write", "s.write"], "after");
+  assert.match(next.stderr, /wrote box 6/, "deleted boxes are not written to");
+  for (const args of [[], ["--all", "--box", "1"], ["--all", "-n", "2"]]) {
+    const { code, stderr } = await run(["tombstone", "s.write", ...args]);
+    assert.equal(code, 2);
+    assert.match(stderr, /say which boxes/);
+  }
+  assert.equal((await run(["tombstone", "s.read", "--all"])).code, 2);
+});
+
+test("a payload is copied into several streams at once", async () => {
+  const [a, b] = [await newStream(), await newStream()];
+  const payload = Buffer.from(Array.from({ length: 4000 }, (_, i) => i % 251));
+  writeFileSync(join(a.folder, "payload"), payload);
+  const other = join(b.folder, "s.write");
+  const copied = await a.run(["copy", "payload", "s.write", other, "--json"]);
+  const record = recordsOf(ok(copied)).at(-1)!;
+  assertShape(record, "copied");
+  assert.deepEqual([record["bytes"], record["streams"]], [4000, 2]);
+  for (const { run } of [a, b]) {
+    const boxes = recordsOf(ok(await run(["read", "s.read", "-n", "3", "--json"])));
+    const parts = boxes.map((box) => Buffer.from(box["plaintextBase64"] as string, "base64"));
+    assert.deepEqual(Buffer.concat(parts), payload);
+    const written = await run(["write", "s.write"], "next");
+    assert.match(written.stderr, /wrote box 3/);
+  }
+  const empty = await a.run(["copy", "-", "s.write"], "");
+  assert.deepEqual([empty.code, empty.stderr], [2, "katz: standard input is empty\n"]);
+  assert.equal((await a.run(["copy", "payload"])).code, 2);
+  assert.equal((await a.run(["copy", "none", "s.write"])).code, 2);
+});
+
+test("a capability may come on standard input", async () => {
+  const { folder, run } = await newStream();
+  const writeCap = readFileSync(join(folder, "s.write"), "utf8");
+  const readCap = readFileSync(join(folder, "s.read"), "utf8");
+  writeFileSync(join(folder, "message"), "piped");
+  ok(await run(["write", "-", "message"], writeCap));
+  assert.equal(ok(await run(["read", "-", "--box", "0"], readCap)), "piped");
+  ok(await run(["copy", "message", "-"], writeCap));
+  const both = await run(["write", "-"], writeCap);
+  assert.equal(both.code, 2);
+  assert.match(both.stderr, /cannot both come from standard input/);
+  assert.equal((await run(["copy", "-", "-"], writeCap)).code, 2);
+  assert.equal(readFileSync(join(folder, "s.write"), "utf8"), writeCap);
+});
+
+test("capability files that others can read are refused, as ssh does with keys", async () => {
+  const { folder, run } = await newStream();
+  for (const mode of [0o640, 0o604, 0o620, 0o666, 0o610]) {
+    chmodSync(join(folder, "s.read"), mode);
+    const { code, stdout, stderr } = await run(["read", "s.read", "--now"]);
+    assert.deepEqual([code, stdout], [2, ""]);
+    const octal = mode.toString(8).padStart(4, "0");
+    assert.match(stderr, new RegExp(`permissions ${octal} of s\\.read are too open`));
+    assert.match(stderr, /chmod 600 s\.read/);
+  }
+  chmodSync(join(folder, "s.read"), 0o400);
+  assert.equal((await run(["read", "s.read", "--now"])).code, 6);
+});
+
+test("files that are no capabilities are refused without showing what is in them", async () => {
+  const { folder, run } = await newStream();
+  const good = readFileSync(join(folder, "s.write"), "utf8");
+  const [, capability] = /capability = "(.*)"/.exec(good)!;
+  const damaged = capability!.replace(/^./, (first) => (first === "A" ? "B" : "A"));
+  const texts: readonly (readonly [string, RegExp])[] = [
+    ["", /kind must be/],
+    ["not toml at all", /no TOML at line 1/],
+    [`capability = "${capability}`, /no TOML at line/],
+    [good.replace('"write"', '"read"'), /capability is damaged/],
+    [good.replace(capability!, damaged), /capability is damaged/],
+    [good.replace(capability!, `${capability!.slice(0, 40)}!`), /capability must be base64/],
+    [good.replace(/index = .*/, 'index = "AAAA"'), /index is damaged/],
+    [good.replace(/index = .*/, `index = "${"A".repeat(139)}="`), /index lies before/],
+    [`${good}secret = "${capability}"\n`, /a key that none has/],
+    ["x".repeat(10_000), /too long/],
+  ];
+  for (const [text, message] of texts) {
+    writeFileSync(join(folder, "bad"), text, { mode: 0o600 });
+    const { code, stderr } = await run(["read", "bad", "--now"]);
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, message);
+    assert.ok(!stderr.includes(capability!.slice(5, 35)), stderr);
+  }
+  const argv = await run(["read", capability!, "--now"]);
+  assert.equal(argv.code, 2);
+  assert.match(argv.stderr, /other users of this machine can read command lines/);
+  assert.ok(!argv.stderr.includes(capability!.slice(5, 35)));
+  const reader = await run(["write", "s.read"], "x");
+  assert.match(reader.stderr, /s\.read is a capability to read with; this needs one to write with/);
+});
+
+test("messages that fit no box, or are none, say what to use instead", async () => {
+  const { run } = await newStream();
+  const long = await run(["write", "s.write"], "x".repeat(1600));
+  assert.equal(long.code, 2);
+  assert.match(long.stderr, /1600 bytes, and a box holds 1549: use katz copy/);
+  const none = await run(["write", "s.write"], "");
+  assert.match(none.stderr, /there is no message: katz tombstone deletes boxes/);
+  assert.equal(ok(await run(["write", "s.write"], "x".repeat(1549))), "");
+});
+
+test("a symbolic link to a capability stays one, and old leftovers go", async () => {
+  const { folder, run } = await newStream();
+  renameSync(join(folder, "s.write"), join(folder, "real"));
+  symlinkSync("real", join(folder, "s.write"));
+  const [old, young, other] = ["0", "1", "x"].map((digit) => `.real.${digit.repeat(12)}.tmp`);
+  for (const name of [old!, young!, other!]) writeFileSync(join(folder, name), "", { mode: 0o600 });
+  utimesSync(join(folder, old!), 1, 1);
+  ok(await run(["write", "s.write"], "x"));
+  assert.ok(lstatSync(join(folder, "s.write")).isSymbolicLink());
+  assert.match((await run(["write", "s.write"], "y")).stderr, /wrote box 1/);
+  assert.deepEqual(contentsOf(folder), [young, other, "real", "s.read", "s.write"]);
+});

@@ -120,13 +120,18 @@ export class Calls {
     return false;
   }
 
-  /** The operations with that cancellation key that wait. */
-  named(cancellationKey: string): ReadonlySet<Call> {
-    const found = new Set<Call>();
-    for (const { call } of this.#operations.entries) {
-      if (call.cancellation?.key === cancellationKey) found.add(call);
+  /** The operations with that cancellation key that wait: those that were sent, and the others. */
+  named(cancellationKey: string): {
+    readonly sent: ReadonlySet<Call>;
+    readonly unsent: ReadonlySet<Call>;
+  } {
+    const sent = new Set<Call>();
+    const unsent = new Set<Call>();
+    for (const { call, queryKey } of this.#operations.entries) {
+      if (call.cancellation?.key !== cancellationKey) continue;
+      (queryKey === null ? unsent : sent).add(call);
     }
-    return found;
+    return { sent, unsent };
   }
 
   /**

@@ -274,7 +274,11 @@ export async function cancelOperation(
 ): Promise<void> {
   const notUsable = session.notUsable(operation);
   if (notUsable) throw notUsable;
-  const endWaiting = session.waitingOperations(cancellation.key);
+  const { endUnsent, endSent } = session.waitingOperations(cancellation.key);
+  const cancelled = (started: string): Error =>
+    new StartResendingCancelledError(undefined, { operation: started });
+  // The cancel frees places: none of these may take one, for the daemon would start it after that.
+  endUnsent(cancelled);
   let asked = session.isState("ready");
   if (asked) {
     try {
@@ -287,7 +291,7 @@ export async function cancelOperation(
   // The daemon answered the start with code 24 before it answered the cancel. It does not know a
   // start that still waited in its send schedule, and of two starts of one envelope it knows the
   // second only (section 10, defect 18): those end here.
-  endWaiting((started) => new StartResendingCancelledError(undefined, { operation: started }));
+  endSent(cancelled);
   if (!asked) session.cancel(cancellation);
 }
 

@@ -11,6 +11,7 @@ import type { DaemonRequest } from "../wire/requests.js";
 import type { DaemonResponse, MalformedReply } from "../wire/responses.js";
 import { type CallOptions, watchDeadline } from "./call-options.js";
 import {
+  type Call,
   type CallLoad,
   Calls,
   type Cancellation,
@@ -209,13 +210,18 @@ export class Session {
   }
 
   /**
-   * Notes which operations of that name wait now. The function given ends those of them that still
-   * do, here, without asking the daemon; ones that were started later go on.
+   * Notes which operations of that name wait now. The functions given end those of them that still
+   * do, here, without asking the daemon: which were not sent on this connection, and which were.
+   * Ones that were started later go on.
    */
-  waitingOperations(cancellationKey: string): (reasonFor: (operation: string) => Error) => void {
-    const noted = this.#calls.named(cancellationKey);
-    return (reasonFor) =>
+  waitingOperations(cancellationKey: string): {
+    readonly endUnsent: (reasonFor: (operation: string) => Error) => void;
+    readonly endSent: (reasonFor: (operation: string) => Error) => void;
+  } {
+    const { sent, unsent } = this.#calls.named(cancellationKey);
+    const end = (noted: ReadonlySet<Call>) => (reasonFor: (operation: string) => Error) =>
       this.#calls.rejectAll((call) => (noted.has(call) ? reasonFor(call.operation) : null));
+    return { endUnsent: end(unsent), endSent: end(sent) };
   }
 
   /**

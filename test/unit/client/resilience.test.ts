@@ -185,6 +185,21 @@ test("two calls for one envelope, given up one after the other, leave nothing at
   }
 });
 
+test("a cancel ends those too that wait for a place, and no place that it frees starts one", async () => {
+  const { client, connection } = await connectedPair({ maxInFlight: 1 });
+  const ended = [reasonOf(startWrite(client, 1)), reasonOf(startWrite(client, 1))];
+  const { queryId } = await connection.expect(START);
+  const cancelled = client.cancelResendingEncryptedMessage(hash(1));
+  const cancel = await connection.expect(CANCEL);
+  const reply = { plaintext: null, errorCode: 24, courierIdentityHash: null, courierQueueId: null };
+  connection.send({ kind: `${START}Reply`, queryId, ...reply });
+  connection.send({ kind: `${CANCEL}Reply`, queryId: cancel.queryId, errorCode: 0 });
+  await cancelled;
+  for (const reason of ended) assert.ok((await reason) instanceof StartResendingCancelledError);
+  assert.deepEqual(await drain(connection), []);
+  await client.stop();
+});
+
 test("a call is tracked as long as it waits, and not longer", async () => {
   const { client, connection } = await connectedPair();
   assert.deepEqual(client.load, { inFlight: 0, queued: 0 });

@@ -2,8 +2,8 @@
  * Where an embedded network keeps what must survive its process: the seed of all its keys, the
  * replicas' boxes, and what couriers have acknowledged but not finished.
  */
-import { mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import { type Bytes, copyBytes, randomBytes } from "../bytes/bytes.js";
 import { ConfigError } from "../errors/errors.js";
 import type { EnvelopeLog } from "../network/courier/envelope-log.js";
@@ -49,7 +49,7 @@ export class DataDirectory {
    */
   static async open(path: string, options: DataDirectoryOptions): Promise<DataDirectory> {
     try {
-      await mkdir(path, { recursive: true, mode: 0o700 });
+      await makeFolder(path);
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
       throw new ConfigError(`data directory ${path} cannot be made: ${why}`, { cause });
@@ -77,6 +77,30 @@ export class DataDirectory {
   async release(): Promise<void> {
     await rm(this.#lock, { force: true });
   }
+}
+
+/**
+ * Makes a folder and those above it. Not by `recursive` alone: where the system says ENOENT although
+ * the parent is there, as below /proc, Node tries for ever.
+ */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST" && (await stat(path)).isDirectory()) return;
+    const parent = dirname(resolve(path));
+    if (code !== "ENOENT" || (await exists(parent))) throw error;
+    await makeFolder(parent);
+    await mkdir(path, { mode: 0o700 });
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** The lock names its process, so that what a killed one left can be told from a living one's. */

@@ -72,6 +72,19 @@ describe("a data directory", () => {
     });
   });
 
+  it("makes the folders above it, and says what is in the way", async () => {
+    const deep = join(folder, "a", "b", "c");
+    await (await DevDaemon.start({ dataDirectory: deep })).close();
+    assert.ok((await stat(deep)).isDirectory());
+    await writeFile(join(folder, "file"), "");
+    for (const path of [join(folder, "file"), join(folder, "file", "x"), "/proc/nowhere"]) {
+      await assert.rejects(
+        DevDaemon.start({ dataDirectory: path }),
+        (error: unknown) => error instanceof ConfigError && error.message.includes(path),
+      );
+    }
+  });
+
   it("is readable by its owner only, and refuses a seed that is no seed", async () => {
     await (await start()).close();
     const seed = join(folder, "data", "seed");

@@ -112,7 +112,8 @@ async function receiveFiles(
   const kept = await folder.load();
   const head = kept ? { bytes: kept.head, position: kept.position } : await readHead(run, readCap);
   const manifest = decodeHead(head.bytes, flags.name);
-  const there = await Promise.all(manifest.files.map((file) => target.holds(file)));
+  const there: boolean[] = [];
+  for (const file of manifest.files) there.push(await target.holds(file));
   if (!there.every(Boolean)) {
     await folder.create(head.bytes, head.position);
     try {

@@ -5,6 +5,7 @@
  */
 import { describeType, randomBytes } from "../bytes/bytes.js";
 import { MessageBoxIndex, WriteCap } from "../bytes/opaque.js";
+import { REPLICA_ERROR_TOMBSTONE } from "../errors/codes.js";
 import {
   CopyCommandFailedError,
   InvalidStateError,
@@ -12,15 +13,12 @@ import {
   isThinClientError,
 } from "../errors/errors.js";
 import { CopyFailedError, type CopyFailurePlace } from "../errors/partial-results.js";
-import type { PkiDocument } from "../pki/document.js";
 import type { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
-import { type Destination, findServices } from "../pki/services.js";
 import { checkBoxIndex, checkCallback, checkRecord, checkWriteCap } from "./argument-checks.js";
 import type { BoxContext } from "./boxes.js";
 import { type CallOptions, checkCallOptions } from "./call-options.js";
 import { createCourierEnvelopesFromMultiPayload, startResendingCopyCommand } from "./copy.js";
 import { type CopySource, checkSource, piecesOf } from "./copy-source.js";
-import { randomBelow } from "./pki-queries.js";
 import { type SignalScope, runWithin, scopeWithin } from "./run-within.js";
 import { TemporaryStream } from "./temporary-stream.js";
 
@@ -113,14 +111,16 @@ function checkDestinations(destinations: readonly CopyDestination[]): void {
 }
 
 /**
- * A courier, each as likely; undefined leaves the choice to the daemon. It is chosen here because the
- * command is said again after a lost connection, and a daemon would choose another courier then: that
- * one would find the stream half deleted by the first, and call a copy failed that was done.
+ * Whether a courier says of a copy that its temporary stream was deleted. Only a courier that is done
+ * deletes it: after a lost connection the command is said again, the daemon then chooses another
+ * courier, and that one comes too late. So the copy is done. (A destination's tombstone is told as
+ * code 10, box already exists.)
  */
-function anyCourier(document: PkiDocument | null): Destination | undefined {
-  const couriers = document ? findServices("courier", document) : [];
-  if (couriers.length === 0) return undefined;
-  return couriers[randomBelow(couriers.length)]!.toDestination();
+function wasDoneBefore(error: unknown): boolean {
+  return (
+    hasCode(error, "THIN_CLIENT_ERROR_COPY_COMMAND_FAILED") &&
+    error.replicaErrorCode === REPLICA_ERROR_TOMBSTONE
+  );
 }
 
 /** How a payload becomes boxes. Protocol page, section 7.4. */
@@ -265,9 +265,12 @@ class CopyRun {
     this.#phase = "copy";
     const boxesTotal = this.#copied;
     this.#onProgress?.({ phase: "copy", boxesDone: 0, boxesTotal });
-    const { session, documents } = this.#context;
-    const courier = anyCourier(documents.current);
-    await startResendingCopyCommand(session, stream.writeCap, { signal, courier }, "copy");
+    try {
+      const { session } = this.#context;
+      await startResendingCopyCommand(session, stream.writeCap, { signal }, "copy");
+    } catch (error) {
+      if (!wasDoneBefore(error)) throw error;
+    }
     this.#onProgress?.({ phase: "copy", boxesDone: boxesTotal, boxesTotal });
   }
 

@@ -4,6 +4,7 @@ import { benchBoxes } from "./boxes.js";
 import { benchCopies } from "./copies.js";
 import { benchCtidh } from "./ctidh.js";
 import { benchDecoding } from "./decode.js";
+import { benchIdle } from "./idle.js";
 import { type BenchLine, isMet, measure, table } from "./report.js";
 import { benchRoundTrips } from "./round-trip.js";
 import { benchStartup } from "./startup.js";
@@ -14,6 +15,7 @@ const benches: Readonly<Record<string, () => Promise<BenchLine[]> | BenchLine[]>
   "round-trip": benchRoundTrips,
   boxes: benchBoxes,
   copies: benchCopies,
+  idle: benchIdle,
   ctidh: benchCtidh,
 };
 

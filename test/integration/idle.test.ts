@@ -1,32 +1,42 @@
-/** An idle network costs next to nothing, whoever waits; measured in a process of its own. */
+/**
+ * What an idle network does for those who wait, counted on a virtual clock. What that costs is
+ * measured in `bench/idle.ts`.
+ */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { ThinClient } from "katzenpost-thinclient";
+import { DevDaemon, instantTiming } from "katzenpost-thinclient/daemon";
+import { VirtualClock } from "katzenpost-thinclient/testing";
 
-interface IdleReport {
-  /** Processor time over elapsed time: 1 is one core. */
-  readonly coreShare: number;
-  /** How much larger the heap and what lies beside it is after than before, in bytes. */
-  readonly growth: number;
-  readonly waiting: number;
-  readonly operations: number;
-}
+const READERS = 20;
 
-test("a hundred waiting readers take less than 5 % of a core, and no more and more memory", async (t) => {
-  const script = fileURLToPath(new URL("./idle-network.js", import.meta.url));
-  const child = spawn(process.execPath, ["--expose-gc", "--enable-source-maps", script], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  let output = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
-  const [code] = (await once(child, "close")) as [number | null];
-  assert.equal(code, 0);
-  const report = JSON.parse(output) as IdleReport;
-  t.diagnostic(output.trim());
-  assert.equal(report.waiting, 100);
-  assert.equal(report.operations, 100);
-  assert.ok(report.coreShare < 0.05, `${(report.coreShare * 100).toFixed(1)} % of a core`);
-  assert.ok(report.growth < 2 * 1024 * 1024, `${report.growth} bytes more`);
+test("who waits for an empty box asks at the slowest pace, and the replicas hardly hear of it", async () => {
+  const clock = new VirtualClock();
+  await using daemon = await DevDaemon.start({ clock, seed: "idle" });
+  const client = new ThinClient(
+    { dial: { unix: { address: "@unused" } } },
+    { dial: daemon.dial, clock },
+  );
+  await clock.runUntil(client.start());
+  const abort = new AbortController();
+  const reads = [];
+  for (let i = 0; i < READERS; i++) {
+    const seed = new Uint8Array(32).fill(i);
+    const { readCap, firstMessageIndex } = await clock.runUntil(client.newKeypair(seed));
+    const read = client.read(readCap, firstMessageIndex, { signal: abort.signal });
+    reads.push(read.catch(() => "ended"));
+  }
+  // By then every reader has reached the longest pause.
+  await clock.advance(10_000);
+  const before = daemon.network.describe().traffic.sent;
+  const minutes = 2;
+  await clock.advance(minutes * 60_000);
+  const asked = daemon.network.describe().traffic.sent - before;
+  const paces = (minutes * 60_000) / instantTiming.followUpMs.longest;
+  assert.ok(asked <= READERS * (paces + 1), `${asked} packets of ${READERS} readers`);
+  assert.ok(asked >= READERS * (paces / 2), `only ${asked} packets: does anybody still wait?`);
+  assert.equal(daemon.daemon.load.operations, READERS);
+  abort.abort();
+  assert.deepEqual(new Set(await clock.runUntil(Promise.all(reads))), new Set(["ended"]));
+  await clock.runUntil(client.stop());
 });

@@ -1,7 +1,7 @@
 // Installs what is missing and builds what is stale, so that every npm script works from a fresh
 // clone. Imports nothing from node_modules, which may not be there yet.
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -29,10 +29,11 @@ function modified(path) {
   return existsSync(path) ? statSync(path).mtimeMs : 0;
 }
 
+// A folder's own time tells of files that are gone, whose output would go on being found.
 function newest(folder, accept) {
-  let latest = 0;
+  let latest = modified(folder);
   for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
-    if (!entry.isFile() || !accept(entry.name)) continue;
+    if (!entry.isDirectory() && !accept(entry.name)) continue;
     latest = Math.max(latest, modified(join(entry.parentPath ?? entry.path, entry.name)));
   }
   return latest;
@@ -54,15 +55,18 @@ const sources = Math.max(
     "tsconfig.test.json",
   ].map((name) => modified(join(root, name))),
 );
-const stamp = join(root, "dist", all ? "test.tsbuildinfo" : "node.tsbuildinfo");
+// Written when the build is done: the compiler's own files are also written when it finds errors.
+const stamp = join(root, "dist", all ? ".built-all" : ".built-src");
 if (modified(stamp) < sources) {
   console.error("Building ...");
-  // Output of sources that are gone would go on being found by the tests.
-  if (all) rmSync(join(root, "dist"), { recursive: true, force: true });
+  rmSync(join(root, "dist"), { recursive: true, force: true });
   const project = all ? "tsconfig.test.json" : "tsconfig.node.json";
   run("the build", process.execPath, [
     join("node_modules/typescript-native/bin/tsc"),
     "-b",
     project,
   ]);
+  for (const built of all ? [".built-all", ".built-src"] : [".built-src"]) {
+    writeFileSync(join(root, "dist", built), "");
+  }
 }

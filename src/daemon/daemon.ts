@@ -21,6 +21,9 @@ import { Documents } from "./documents.js";
 import { PlainMessages } from "./plain-messages.js";
 import { SendSchedule } from "./send-schedule.js";
 
+/** Most sessions that are kept for applications that are away. */
+const MAX_ABSENT_SESSIONS = 1000;
+
 /** What a daemon is made of. */
 export interface DaemonOptions {
   readonly link: MixnetLink;
@@ -325,10 +328,20 @@ export class Daemon {
       this.#endSession(session);
       return;
     }
+    this.#boundAbsent();
     const { clock, timing } = this.#options;
     session.graceTimer = clock.after(timing.sessionGraceMs, () => this.#endSession(session), {
       background: true,
     });
+  }
+
+  /** Whoever keeps coming with new tokens must not fill the memory: the longest absent go first. */
+  #boundAbsent(): void {
+    const absent = [...this.#sessions.all].filter(({ connection }) => !connection);
+    if (absent.length <= MAX_ABSENT_SESSIONS) return;
+    for (const session of absent.slice(0, absent.length - MAX_ABSENT_SESSIONS)) {
+      this.#endSession(session);
+    }
   }
 
   #endSession(session: AppSession): void {

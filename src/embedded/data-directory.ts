@@ -68,15 +68,23 @@ export class DataDirectory {
       }
       return new DataDirectory(seed, stores, logs, lock);
     } catch (error) {
-      await rm(lock, { force: true });
+      await giveLock(lock);
       throw error;
     }
   }
 
   /** Lets another process have it; stores and logs are closed by those who use them. */
   async release(): Promise<void> {
-    await rm(this.#lock, { force: true });
+    await giveLock(this.#lock);
   }
+}
+
+/** The locks that this process holds. */
+const held = new Set<string>();
+
+async function giveLock(lock: string): Promise<void> {
+  held.delete(resolve(lock));
+  await rm(lock, { force: true });
 }
 
 /**
@@ -108,6 +116,7 @@ async function takeLock(lock: string, path: string): Promise<void> {
   for (let tries = 0; tries < 2; tries++) {
     try {
       await writeFile(lock, `${process.pid}\n`, { flag: "wx", mode: 0o600 });
+      held.add(resolve(lock));
       return;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") {
@@ -116,7 +125,8 @@ async function takeLock(lock: string, path: string): Promise<void> {
       }
     }
     const holder = Number((await readFile(lock, "utf8")).trim());
-    if (isAlive(holder)) {
+    // One with our own number that we do not hold is a dead process's: numbers are used again.
+    if (holder === process.pid ? held.has(resolve(lock)) : isAlive(holder)) {
       throw new ConfigError(
         `data directory ${path} is in use by process ${holder}: stop that one, or use another`,
       );

@@ -3,7 +3,7 @@
  * protocol on real sockets. It gives no anonymity.
  */
 import { type Bytes, type RandomSource, randomBytes } from "../bytes/bytes.js";
-import type { Clock } from "../clock/clock.js";
+import type { Clock, Timer } from "../clock/clock.js";
 import { realClock } from "../clock/real.js";
 import { type PigeonholeSizes, pigeonholeSizesOf } from "../crypto/geometry.js";
 import { Daemon } from "../daemon/daemon.js";
@@ -90,6 +90,7 @@ export class DevDaemon implements AsyncDisposable {
   #addresses: readonly string[] = [];
   #instanceToken: Bytes | null = null;
   #closed = false;
+  #alive: Timer | null = null;
 
   private constructor(options: DevDaemonOptions, data: DataDirectory | null) {
     const nike = options.nike ?? "x25519";
@@ -179,6 +180,7 @@ export class DevDaemon implements AsyncDisposable {
       await running.close();
       throw error;
     }
+    running.#stayAlive();
     return running;
   }
 
@@ -242,6 +244,7 @@ export class DevDaemon implements AsyncDisposable {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#alive?.cancel();
     const daemon = this.#daemon;
     this.#daemon = null;
     await daemon?.close();
@@ -254,6 +257,14 @@ export class DevDaemon implements AsyncDisposable {
   /** As {@link close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /**
+   * Keeps the process until it is closed, as a listener does. In-memory connections alone would not,
+   * and all timers of the network are background ones.
+   */
+  #stayAlive(): void {
+    if (this.clock === realClock) this.#alive = realClock.after(Infinity, () => {});
   }
 
   async #startDaemon(addresses: readonly string[]): Promise<void> {

@@ -1,6 +1,6 @@
 /** A file of records to which is only added: what was added stays, whatever ends the process. */
 import { constants, fsyncSync, openSync, closeSync, readSync } from "node:fs";
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { copyFile, type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { crc32 } from "node:zlib";
 import { type Bytes, concatBytes } from "../bytes/bytes.js";
@@ -9,6 +9,8 @@ import { type Bytes, concatBytes } from "../bytes/bytes.js";
 const headerLength = 8;
 /** Longest record in bytes; a longer one in a file is damage. */
 const longestRecord = 16 * 1024 * 1024;
+/** More than a sudden end cuts off, in bytes. */
+const largestBatch = 64 * 1024;
 /** How much of a file is read at a time when it is opened. */
 const scanLength = 1024 * 1024;
 
@@ -54,7 +56,10 @@ function readAt(fd: number, offset: number, length: number): Bytes {
   return at === length ? bytes : bytes.slice(0, at);
 }
 
-/** Calls `onRecord` for each whole record from the start; gives where the last one ends. */
+/**
+ * Calls `onRecord` for each whole record from the start; gives where the last one ends. A record in
+ * the middle whose bytes changed is passed over: those behind it are not to blame.
+ */
 function scan(fd: number, onRecord: (record: Bytes, place: RecordPlace) => void): number {
   let end = 0;
   let start = 0;
@@ -73,10 +78,26 @@ function scan(fd: number, onRecord: (record: Bytes, place: RecordPlace) => void)
     const length = view.getUint32(0);
     if (length > longestRecord) return end;
     const record = bytesAt(end + headerLength, length);
-    if (record.length < length || checksum(header, record) !== view.getUint32(4)) return end;
-    onRecord(record, { offset: end + headerLength, length });
-    end += headerLength + length;
+    if (record.length < length) return end;
+    const next = end + headerLength + length;
+    if (checksum(header, record) === view.getUint32(4)) {
+      onRecord(record, { offset: end + headerLength, length });
+    } else if (!isWholeAt(bytesAt, next)) {
+      return end;
+    }
+    end = next;
   }
+}
+
+/** Whether a whole record begins at `offset`. */
+function isWholeAt(bytesAt: (offset: number, length: number) => Bytes, offset: number): boolean {
+  const header = bytesAt(offset, headerLength);
+  if (header.length < headerLength) return false;
+  const view = new DataView(header.buffer);
+  const length = view.getUint32(0);
+  if (length > longestRecord) return false;
+  const record = bytesAt(offset + headerLength, length);
+  return record.length === length && checksum(header, record) === view.getUint32(4);
 }
 
 /** Makes the name of a new file as durable as its contents. */
@@ -131,6 +152,8 @@ export class FileLog {
       const end = scan(handle.fd, onRecord);
       const { size } = await handle.stat();
       if (size > end) {
+        // A sudden end leaves one batch behind at most; more is damage, and may be worth a look.
+        if (size - end > largestBatch) await copyFile(path, `${path}.damaged`);
         await handle.truncate(end);
         await handle.sync();
       }

@@ -1,5 +1,5 @@
 /** An embedded network for a test, in one line, with clients that belong to it. */
-import type { Clock, Timer } from "../clock/clock.js";
+import type { Clock } from "../clock/clock.js";
 import { realClock } from "../clock/real.js";
 import { VirtualClock } from "../clock/virtual.js";
 import type { ThinClientOptions } from "../client/options.js";
@@ -44,15 +44,11 @@ export class TestNetwork<C extends Clock = Clock> implements AsyncDisposable {
   /** What network and clients wait by. */
   readonly clock: C;
   readonly #clients: ThinClient[] = [];
-  readonly #keepAlive: Timer | null;
 
   /** @internal */
   constructor(daemon: DevDaemon, clock: C) {
     this.daemon = daemon;
     this.clock = clock;
-    // A daemon's timers do not keep a process alive, its sockets do, and here are none. On a virtual
-    // clock a test that waits for nothing that can come had better end.
-    this.#keepAlive = clock instanceof VirtualClock ? null : clock.after(Infinity, () => {});
   }
 
   /** What goes wrong in the mixnet: cut links, lost and late packets, documents withheld. */
@@ -96,7 +92,6 @@ export class TestNetwork<C extends Clock = Clock> implements AsyncDisposable {
   async close(): Promise<void> {
     await this.run(Promise.all(this.#clients.splice(0).map((client) => client.stop())));
     await this.run(this.daemon.close());
-    this.#keepAlive?.cancel();
   }
 
   /** As {@link close}. */

@@ -4,7 +4,7 @@
  */
 import { mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { type Bytes, copyBytes, randomBytes } from "../bytes/bytes.js";
+import { type Bytes, copyBytes, randomBytes, utf8 } from "../bytes/bytes.js";
 import { ConfigError } from "../errors/errors.js";
 import type { EnvelopeLog } from "../network/courier/envelope-log.js";
 import type { BoxStore } from "../network/replica/box-store.js";
@@ -19,12 +19,16 @@ export interface DataDirectoryOptions {
   readonly seed?: Bytes | undefined;
   readonly replicas: number;
   readonly couriers: number;
+  /** When a new directory is made, in milliseconds since 1970. */
+  readonly nowMs: number;
 }
 
 /** An open data directory; only one process has it at a time. */
 export class DataDirectory {
   /** 32 bytes that all keys follow from. */
   readonly seed: Bytes;
+  /** When the directory was made, in milliseconds since 1970. */
+  readonly bornMs: number;
   /** By replica ID. */
   readonly stores: readonly BoxStore[];
   /** By courier, from 0. */
@@ -33,11 +37,13 @@ export class DataDirectory {
 
   private constructor(
     seed: Bytes,
+    bornMs: number,
     stores: readonly BoxStore[],
     logs: readonly EnvelopeLog[],
     lock: string,
   ) {
     this.seed = seed;
+    this.bornMs = bornMs;
     this.stores = stores;
     this.logs = logs;
     this.#lock = lock;
@@ -58,6 +64,7 @@ export class DataDirectory {
     await takeLock(lock, path);
     try {
       const seed = await openSeed(join(path, "seed"), options.seed);
+      const bornMs = await openBirth(join(path, "born"), options.nowMs);
       const stores: BoxStore[] = [];
       for (let id = 0; id < options.replicas; id++) {
         stores.push(await FileBoxStore.open(join(path, `replica-${id}.boxes`)));
@@ -66,7 +73,7 @@ export class DataDirectory {
       for (let place = 0; place < options.couriers; place++) {
         logs.push(await FileEnvelopeLog.open(join(path, `courier-${place}.log`)));
       }
-      return new DataDirectory(seed, stores, logs, lock);
+      return new DataDirectory(seed, bornMs, stores, logs, lock);
     } catch (error) {
       await giveLock(lock);
       throw error;
@@ -156,10 +163,27 @@ async function openSeed(file: string, given: Bytes | undefined): Promise<Bytes> 
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
   const seed = given ?? randomBytes(SEED_LENGTH);
+  await create(file, seed);
+  return seed;
+}
+
+/** The network's age: its documents name their first epoch, and are the same after a restart. */
+async function openBirth(file: string, nowMs: number): Promise<number> {
+  try {
+    const bornMs = Number(await readFile(file, "utf8"));
+    if (Number.isSafeInteger(bornMs) && bornMs > 0) return bornMs;
+    throw new ConfigError(`${file} must hold a time in milliseconds`);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+  await create(file, utf8(String(nowMs)));
+  return nowMs;
+}
+
+async function create(file: string, contents: Uint8Array): Promise<void> {
   const handle = await open(`${file}.new`, "w", 0o600);
-  await handle.writeFile(seed);
+  await handle.writeFile(contents);
   await handle.sync();
   await handle.close();
   await rename(`${file}.new`, file);
-  return seed;
 }

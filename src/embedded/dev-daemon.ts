@@ -15,7 +15,7 @@ import { derive, derivedRandom, seedBytes } from "../network/random.js";
 import { StorageNetwork } from "../network/storage-network.js";
 import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
 import { listen } from "../platform/node-listen.js";
-import { replicaEpoch } from "../pki/epoch.js";
+import { epochAt, replicaEpoch } from "../pki/epoch.js";
 import { parseAddress } from "../transport/address.js";
 import { DialConfig } from "../transport/dial-config.js";
 import { memoryPair } from "../transport/memory.js";
@@ -111,6 +111,7 @@ export class DevDaemon implements AsyncDisposable {
     this.network = new EmbeddedNetwork({
       ...networkOptions(options),
       seed,
+      genesisEpoch: data ? epochAt(data.bornMs, options.epochMs).epoch : undefined,
       clock: this.clock,
       userForwardPayloadLength:
         options.userForwardPayloadLength ?? (nike === "x25519" ? 1872 : 2000),
@@ -164,6 +165,7 @@ export class DevDaemon implements AsyncDisposable {
             seed: seed === undefined ? undefined : seedBytes(seed),
             replicas,
             couriers,
+            nowMs: (options.clock ?? realClock).now(),
           });
     let running: DevDaemon;
     try {

@@ -384,12 +384,20 @@ export class DaemonRequestError extends ThinClientError {
   readonly code: RequestErrorName;
   readonly retryable: boolean;
   constructor(errorCode: number, details?: ErrorDetails) {
-    const text = codes.thinClientErrorToString(errorCode);
+    const text = codes.thinClientErrorToString(errorCode) + (requestHints[errorCode] ?? "");
     super(details?.operation ? `${details.operation} failed: ${text}` : text, details, errorCode);
     this.code = codes.thinClientErrorName(errorCode) as RequestErrorName;
     this.retryable = retryableRequestCodes.has(errorCode);
   }
 }
+
+/** What the daemon's few words leave open. */
+const requestHints: Readonly<Record<number, string>> = {
+  [codes.THIN_CLIENT_ERROR_INVALID_REQUEST]:
+    " (the daemon refused an argument: is a capability damaged, or are its halves of two streams?)",
+  [codes.THIN_CLIENT_ERROR_INTERNAL_ERROR]:
+    " (the daemon has no PKI document or courier, or could not work with what it was given)",
+};
 
 const retryableRequestCodes = new Set<number>([
   codes.THIN_CLIENT_ERROR_TIMEOUT,

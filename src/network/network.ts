@@ -41,6 +41,11 @@ export interface EmbeddedNetworkOptions extends Partial<Rates> {
   readonly seed?: Seed | undefined;
   /** Length of an epoch, in ms; at least 1000. 20 minutes unless given. */
   readonly epochMs?: number | undefined;
+  /**
+   * The network's first epoch, which every document names; the current one unless given. A network
+   * that is started again is to name the same: then its documents are the same, too.
+   */
+  readonly genesisEpoch?: number | undefined;
   /** `instant` unless given: packets take no time but a turn each way, and keep their order. */
   readonly mixing?: "instant" | "realistic" | undefined;
   /** Bytes that a sender may fill; 1872 unless given. */
@@ -149,7 +154,7 @@ export class EmbeddedNetwork {
       this.#services.attach(node, new EchoService("testdest"));
     }
     this.#time = new NetworkTime(clock, epochMs);
-    this.#genesisEpoch = this.#time.epoch().current;
+    this.#genesisEpoch = options.genesisEpoch ?? this.#time.epoch().current;
     this.#packets = new PacketQueue(clock);
     this.#traffic = { sent: 0, decoys: 0, delivered: 0, undeliverable: 0, replies: 0, lost: 0 };
     this.#directory = new Directory({

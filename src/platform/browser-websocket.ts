@@ -2,7 +2,7 @@
 import type { Timer } from "../clock/clock.js";
 import { realClock } from "../clock/real.js";
 import { ConnectError, ProtocolError } from "../errors/errors.js";
-import { formatAddress, formatHostPort, parseWsUrl } from "../transport/address.js";
+import { formatHostPort, parseWsUrl, shownAddress } from "../transport/address.js";
 import { MAX_WEBSOCKET_MESSAGE_BYTES } from "../transport/limits.js";
 import type { Transport } from "../transport/transport.js";
 import { type WebSocketPort, WebSocketTransport } from "../transport/websocket.js";
@@ -87,7 +87,7 @@ export async function dialWs(
   options: DialOptions & { readonly token?: string | undefined } = {},
 ): Promise<Transport> {
   const address = parseWsUrl(url);
-  const where = formatAddress(address);
+  const where = shownAddress(address);
   const protocols = options.token === undefined ? [] : [wsTokenProtocol(options.token)];
   const { signal } = options;
   signal?.throwIfAborted();

@@ -133,3 +133,8 @@ export function formatAddress(address: Address): string {
   const path = address.path === "/" ? "" : address.path;
   return `${address.secure ? "wss" : "ws"}://${formatHostPort(address)}${path}`;
 }
+
+/** The address for messages to people: as {@link formatAddress}, but a query, which may be a secret. */
+export function shownAddress(address: Address): string {
+  return formatAddress(address).replace(/\?.*$/s, "?…");
+}

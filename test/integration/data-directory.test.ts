@@ -29,10 +29,13 @@ describe("a data directory", () => {
       await using client = await ThinClient.connect(daemon.config());
       const made = await client.newKeypair(new Uint8Array(32).fill(1));
       await client.write(made.writeCap, made.firstMessageIndex, "kept", { ifExists: "error" });
-      return { ...made, services: client.getServices("echo").map(String).length };
+      const document = await client.getPkiDocumentRaw();
+      return { ...made, document };
     })();
     await using daemon = await start();
     await using client = await ThinClient.connect(daemon.config());
+    const again = await client.getPkiDocumentRaw(keys.document.epoch);
+    assert.deepEqual(again.payload, keys.document.payload, "one document an epoch, for ever");
     const { plaintext } = await client.read(keys.readCap, keys.firstMessageIndex);
     assert.equal(utf8ToText(plaintext), "kept");
   });

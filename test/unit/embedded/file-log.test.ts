@@ -87,6 +87,18 @@ void describe("a file of records", () => {
     assert.equal(cuts, 14);
   });
 
+  void test("damage in the middle loses the damaged record and none behind it", async () => {
+    await fill("first", "second", "third");
+    const whole = readFileSync(path);
+    const start = 8 + 5 + 8;
+    for (let at = start; at < start + 6; at++) {
+      const damaged = Buffer.from(whole);
+      damaged[at]! ^= 1;
+      writeFileSync(path, damaged);
+      assert.deepEqual(await contents(), ["first", "third"]);
+    }
+  });
+
   void test("a damaged tail is cut off, whatever it looks like", async () => {
     await fill("first", "second");
     const whole = readFileSync(path);

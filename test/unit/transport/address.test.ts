@@ -8,6 +8,7 @@ import {
   parseAddress,
   parseHostPort,
   parseWsUrl,
+  shownAddress,
 } from "../../../src/transport/address.js";
 
 test("addresses are taken apart and put together again", () => {
@@ -130,4 +131,10 @@ test("any text is an address or a ConfigError, never anything else", () => {
     }),
     { numRuns: 1000 },
   );
+});
+
+test("a query, where people put tokens, is not shown", () => {
+  const address = parseAddress("ws://127.0.0.1:1/path?token=SECRET");
+  assert.equal(shownAddress(address), "ws://127.0.0.1:1/path?…");
+  assert.equal(shownAddress(parseAddress("tcp:localhost:1")), "tcp:localhost:1");
 });

@@ -13,6 +13,7 @@ import {
 } from "katzenpost-thinclient/bacap";
 import { DevDaemon } from "katzenpost-thinclient/daemon";
 import { type BenchLine, pairedRates, syncRatePerSecond } from "./report.js";
+import { whereTimeGoes } from "./where-time-goes.js";
 
 const PAIRS_IN_FLIGHT = 32;
 const { Point } = ed25519;
@@ -117,5 +118,9 @@ export async function benchBoxes(): Promise<BenchLine[]> {
     unit: "pairs/s",
     wanted: { atLeast: 120 },
   });
+  console.log("where a write and a read of a full box spend their time:");
+  for (const [kind, share] of await whereTimeGoes(() => pairsPerSecond(client, 2000))) {
+    console.log(`  ${(share * 100).toFixed(0).padStart(3)} %  ${kind}`);
+  }
   return lines;
 }

@@ -21,6 +21,7 @@ const result = spawnSync(
   process.execPath,
   [
     "--enable-source-maps",
+    "--import=./scripts/seed.mjs",
     "--test",
     `--test-concurrency=${soak ? 1 : 2}`,
     "--test-reporter=./scripts/count-reporter.mjs",

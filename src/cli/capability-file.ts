@@ -1,5 +1,5 @@
 /** Capabilities in files, and how far their streams were written or read. docs/transfer.md. */
-import { open, realpath, type FileHandle } from "node:fs/promises";
+import { realpath, type FileHandle } from "node:fs/promises";
 import { MessageBoxIndex, ReadCap, WriteCap, fromBase64, toBase64 } from "katzenpost-thinclient";
 import {
   advanceMessageBoxIndex,
@@ -11,6 +11,7 @@ import {
 } from "katzenpost-thinclient/bacap";
 import { TomlError, parse } from "smol-toml";
 import { UsageError } from "./failure.js";
+import { openToRead } from "./input-file.js";
 import { fileProblem, removeLeftovers, replaceFile } from "./private-file.js";
 import { readStdin, refuseSecret } from "./secret-input.js";
 
@@ -171,7 +172,7 @@ export class OpenCapability {
 async function readPrivate(path: string): Promise<{ text: string; isFile: boolean }> {
   let handle: FileHandle | undefined;
   try {
-    handle = await open(path, "r");
+    handle = await openToRead(path);
     const stats = await handle.stat();
     checkPrivate(path, stats.mode);
     const buffer = Buffer.alloc(MAX_BYTES + 1);

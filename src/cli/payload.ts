@@ -1,6 +1,6 @@
 /** What a command is to write: a file, or standard input. */
-import { open } from "node:fs/promises";
 import { UsageError } from "./failure.js";
+import { openToRead } from "./input-file.js";
 import { fileProblem } from "./private-file.js";
 import { readStdin } from "./secret-input.js";
 
@@ -36,7 +36,7 @@ export async function* payloadOf(path: string, signal: AbortSignal): AsyncGenera
     return;
   }
   try {
-    const handle = await open(path, "r");
+    const handle = await openToRead(path);
     try {
       for (;;) {
         signal.throwIfAborted();

@@ -1,9 +1,9 @@
 /** `katz receive`: the files of a ticket. */
-import { open } from "node:fs/promises";
 import { type MessageBoxIndex, type ReadCap, toHex } from "katzenpost-thinclient";
 import { firstIndexOf, nextMessageBoxIndex } from "katzenpost-thinclient/bacap";
 import { type ClientFlags, type ClientRun, withClient } from "../connect.js";
 import { UsageError } from "../failure.js";
+import { openToRead } from "../input-file.js";
 import type { Output } from "../output.js";
 import { fileProblem } from "../private-file.js";
 import { prepare } from "../prepare.js";
@@ -77,9 +77,7 @@ async function readTicket({ signal, output }: Run, source: string | undefined): 
 }
 
 async function readTicketFile(path: string, output: Output): Promise<Uint8Array> {
-  const handle = await open(path, "r").catch((error: unknown) => {
-    throw new UsageError(`cannot read ${path}: ${fileProblem(error)}`, { cause: error });
-  });
+  const handle = await openToRead(path);
   try {
     if (process.platform !== "win32" && ((await handle.stat()).mode & 0o077) !== 0) {
       output.remark(`others may read ${path}: whoever has a ticket can fetch its files`);

@@ -174,6 +174,8 @@ async function readPrivate(path: string): Promise<{ text: string; isFile: boolea
   try {
     handle = await openToRead(path);
     const stats = await handle.stat();
+    // Before its rights: advice to take them from others would break a shared folder.
+    if (stats.isDirectory()) throw new UsageError(`${path} is a folder, and no capability`);
     checkPrivate(path, stats.mode);
     const buffer = Buffer.alloc(MAX_BYTES + 1);
     let length = 0;

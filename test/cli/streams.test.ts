@@ -197,6 +197,11 @@ test("capability files that others can read are refused, as ssh does with keys",
   }
   chmodSync(join(folder, "s.read"), 0o400);
   assert.equal((await run(["read", "s.read", "--now"])).code, 6);
+  const shared = await run(["read", "/tmp"]);
+  assert.deepEqual(
+    [shared.code, shared.stderr],
+    [2, "katz: /tmp is a folder, and no capability\n"],
+  );
 });
 
 test("files that are no capabilities are refused without showing what is in them", async () => {

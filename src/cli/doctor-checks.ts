@@ -1,6 +1,7 @@
 /** What `katz doctor` looks at, in the order in which things must work. */
 import {
   type CallOptions,
+  ConnectError,
   DEFAULT_EPOCH_MS,
   type ThinClient,
   epochAt,
@@ -72,7 +73,7 @@ const socket: Check = {
       }
     }
     if (failures.length === 1) throw failures[0];
-    throw new Error(noDaemonAdvice(findings.places), { cause: failures.at(-1) });
+    throw new ConnectError(noDaemonAdvice(findings.places), { cause: failures.at(-1) });
   },
   advice:
     "start the daemon: your kpclientd, or `katz daemon` for an embedded network; " +

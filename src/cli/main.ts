@@ -9,10 +9,11 @@ const USAGE = 2;
 // A reader that went away, as in `katz … | head`, is no error of ours; nobody is left to tell.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(0);
-  throw error;
+  process.stderr.write(`katz: standard output cannot be written: ${error.message}\n`);
+  process.exit(1);
 });
 process.stderr.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
+  if (error.code !== "EPIPE") process.exit(1);
 });
 
 await run(katz, process.argv.slice(2), { process: process as StricliProcess });

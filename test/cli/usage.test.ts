@@ -1,8 +1,8 @@
 /** Help, mistakes on the command line, daemons that are not there, readers that go away. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { type StdioOptions, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -140,6 +140,9 @@ test("where no daemon is found at all, it says where it looked", async (t) => {
   assert.match(stderr, /tcp:127\.0\.0\.1:64331/);
   assert.match(stderr, /Start a network for development with: katz daemon\n/);
   assert.doesNotMatch(stderr, stackTrace);
+  const doctor = await katz(["doctor", "--json"]);
+  const failed = recordsOf(doctor.stdout).find(({ status }) => status === "failed");
+  assert.deepEqual([doctor.code, failed?.["name"], failed?.["code"]], [3, "socket", "ERR_CONNECT"]);
 });
 
 test("a socket in the usual folder is found without being told", async () => {
@@ -172,6 +175,29 @@ test("a reader that goes away early is no failure", async () => {
     await daemon.close();
   }
 });
+
+test(
+  "output that cannot be written is a failure in a line",
+  { skip: !existsSync("/dev/full") },
+  async () => {
+    const full = openSync("/dev/full", "w");
+    try {
+      const run = async (stdio: StdioOptions): Promise<readonly [number | null, string]> => {
+        const child = spawn(process.execPath, [mainPath, "--help"], { stdio });
+        let errors = "";
+        child.stderr?.on("data", (text: Buffer) => (errors += text.toString()));
+        const [code] = (await once(child, "close")) as [number | null];
+        return [code, errors];
+      };
+      const [code, errors] = await run(["ignore", full, "pipe"]);
+      assert.equal(code, 1);
+      assert.match(errors, /^katz: standard output cannot be written: ENOSPC.*\n$/);
+      assert.deepEqual(await run(["ignore", full, full]), [1, ""]);
+    } finally {
+      closeSync(full);
+    }
+  },
+);
 
 test("something that is no daemon is told from one, in time", async () => {
   const server = createServer((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));

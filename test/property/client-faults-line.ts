@@ -13,6 +13,8 @@ export class FaultyLine implements Transport {
   #cut: "up" | "down" | null = null;
   /** Chunks that still go through before the cut. */
   #before = 0;
+  /** It broke, and both ends are about to hear of it. */
+  #broken = false;
   #closed = false;
 
   constructor(inner: Transport) {
@@ -29,7 +31,7 @@ export class FaultyLine implements Transport {
 
   /** Whether what the daemon says arrives. */
   get isSound(): boolean {
-    return !this.#stalled && !this.#hung && !this.#closed;
+    return !this.#stalled && !this.#hung && !this.#broken && !this.#closed;
   }
 
   /** Whether it will break in the middle of something. */
@@ -52,6 +54,7 @@ export class FaultyLine implements Transport {
     if (this.#hung) return true;
     if (this.#cut !== "up" || this.#before-- > 0) return this.#inner.write(chunk);
     this.#cut = null;
+    this.#broken = true;
     this.#inner.write(chunk.subarray(0, Math.ceil(chunk.length / 2)));
     this.#inner.end();
     return true;
@@ -106,6 +109,7 @@ export class FaultyLine implements Transport {
       this.#kept.push(chunk);
     } else if (this.#cut === "down" && this.#before-- <= 0) {
       this.#cut = null;
+      this.#broken = true;
       this.#handlers!.onData(chunk.slice(0, Math.ceil(chunk.length / 2)));
       this.#inner.destroy();
     } else {

@@ -72,6 +72,11 @@ test("several files, empty ones too, go with one ticket, into the current folder
     mode: 0o600,
   });
   const into = network.newFolder();
+  const named = await network.katz(["receive", "--name", "x", ticketFile], { cwd: into });
+  assert.deepEqual(
+    [named.code, named.stderr],
+    [2, "katz: --name is for one file, and these are 4\n"],
+  );
   const received = await network.katz(["receive", "--json", ticketFile], { cwd: into });
   assert.deepEqual([received.code, received.stderr], [0, ""]);
   const records = recordsOf(received.stdout);

@@ -1,5 +1,6 @@
 /** What a stream of files begins with: what is in it. docs/transfer.md. */
 import { type CborValue, decodeCbor, encodeCbor } from "katzenpost-thinclient/wire";
+import { UsageError } from "../failure.js";
 import { printable } from "../printable.js";
 import { nameKey, problemOfName } from "./file-name.js";
 
@@ -74,6 +75,7 @@ export function headLength(firstBox: Uint8Array): number {
  * Reads header and manifest.
  * @param rename what the one file is to be called here, in place of the sender's name.
  * @throws TransferError when it is malformed, or names what no sender may name.
+ * @throws UsageError when `rename` is given for several files.
  */
 export function decodeHead(head: Uint8Array, rename?: string): Manifest {
   if (headLength(head) !== head.length) throw refused("its list of files has a wrong length");
@@ -84,7 +86,7 @@ export function decodeHead(head: Uint8Array, rename?: string): Manifest {
     throw refused(`it must have 1 to ${MAX_FILES} files`);
   }
   if (rename !== undefined && list.length > 1) {
-    throw new TransferError(`these are ${list.length} files: one name cannot do for all`);
+    throw new UsageError(`--name is for one file, and these are ${list.length}`);
   }
   const files = list.map((item) => fileOf(item, rename));
   const names = new Set(files.map(({ name }) => nameKey(name)));

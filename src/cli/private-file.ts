@@ -7,9 +7,10 @@ import { UsageError } from "./failure.js";
 /**
  * Writes a file with mode 0600 in place of the one that may be there. After a crash of the process
  * or of the machine there is the old text or the new one, never a part.
+ * @throws UsageError when it cannot be written.
  */
 export async function replaceFile(path: string, text: string | Uint8Array): Promise<void> {
-  await viaTemporary(path, text, (temporary) => rename(temporary, path));
+  await writing(path, () => viaTemporary(path, text, (temporary) => rename(temporary, path)));
 }
 
 /**
@@ -86,6 +87,19 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
+/**
+ * Does `work`, which writes to a file.
+ * @throws UsageError that names the file, for what the system says; else what `work` throws.
+ */
+export async function writing<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
+    throw new UsageError(`cannot write ${path}: ${fileProblem(error)}`, { cause: error });
+  }
+}
+
 /** Words for what the system said about a file. */
 export function fileProblem(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
@@ -95,6 +109,8 @@ export function fileProblem(error: unknown): string {
     EISDIR: "it is a folder",
     ENOTDIR: "a part of its path is not a folder",
     ENOSPC: "the disk is full",
+    EDQUOT: "your share of the disk is used up",
+    EFBIG: "it would be larger than a file may be here",
     EROFS: "the disk is read-only",
     ELOOP: "it is a symbolic link",
   };

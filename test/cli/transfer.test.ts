@@ -1,7 +1,8 @@
 /** `katz send` and `katz receive`, each a process of its own, through one daemon. */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import {
   chmodSync,
   existsSync,
@@ -101,6 +102,25 @@ test("a receiver may come before the boxes are written", async () => {
   });
   assert.equal(sent.code, 0, sent.stderr);
   assert.equal((await receiving)!.code, 0);
+  assert.equal(digestOf(join(into, "file.bin")), digestOf(file));
+});
+
+test("a disk that takes no more is named with the path, and nothing is lost", async () => {
+  const file = network.newFile(40_000);
+  const [sent, into] = [await network.katz(["send", file]), network.newFolder()];
+  // A limit stands for the full disk: 16 blocks of 1024 bytes.
+  const script = 'ulimit -f 16; exec "$0" "$@"';
+  const args = ["-c", script, process.execPath, mainPath, "receive", "-", "--into", into];
+  const child = spawn("bash", args, { env: { ...process.env, ...network.env } });
+  child.stdin.end(sent.stdout);
+  let errors = "";
+  child.stderr.on("data", (text: Buffer) => (errors += text.toString()));
+  const [code] = (await once(child, "close")) as [number | null];
+  assert.equal(code, 2);
+  assert.match(errors, /cannot write .*\.partial\/file-0: it would be larger than a file may be/);
+  assert.doesNotMatch(errors, stackTrace);
+  const again = await network.katz(["receive", "-", "--into", into], { input: sent.stdout });
+  assert.equal(again.code, 0, again.stderr);
   assert.equal(digestOf(join(into, "file.bin")), digestOf(file));
 });
 

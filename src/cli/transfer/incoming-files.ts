@@ -3,7 +3,7 @@ import { type Hash, createHash } from "node:crypto";
 import { type FileHandle, chmod, link, open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { UsageError } from "../failure.js";
-import { fileProblem, syncFolder } from "../private-file.js";
+import { fileProblem, syncFolder, writing } from "../private-file.js";
 import { type FileEntry, type Manifest, TransferError } from "./manifest.js";
 import { type PartialFolder, lstatOrNull } from "./partial-folder.js";
 
@@ -54,6 +54,11 @@ export class IncomingFiles {
     return this.#files[Math.min(this.#file, this.#files.length - 1)]!.name;
   }
 
+  /** Where the bytes of the file under way are kept. */
+  get #path(): string {
+    return this.#folder.pathOf(this.#file);
+  }
+
   /** Digests what is there of the file under way, and cuts off what is there beyond. */
   async #rehash(length: number): Promise<boolean> {
     const handle = (this.#handle = await this.#folder.openFile(this.#file));
@@ -76,19 +81,30 @@ export class IncomingFiles {
   /**
    * Takes the next bytes.
    * @throws TransferError when a file is whole and its digest wrong.
+   * @throws UsageError when the disk does not take them.
    */
   async append(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length;) {
       await this.#finishEmpty();
       const { size } = this.#files[this.#file]!;
       const part = bytes.subarray(at, at + size - this.#length);
-      this.#handle ??= await this.#open();
-      await this.#handle.write(part, 0, part.length, this.#length);
+      await this.#write(part);
       this.#hash.update(part);
       this.#length += part.length;
       at += part.length;
       if (this.#length === size) await this.#finishFile();
     }
+  }
+
+  /** A disk that fills up takes a part, and says what is wrong only when asked to take the rest. */
+  async #write(part: Uint8Array): Promise<void> {
+    const handle = (this.#handle ??= await this.#open());
+    await writing(this.#path, async () => {
+      for (let at = 0; at < part.length;) {
+        const { bytesWritten } = await handle.write(part, at, part.length - at, this.#length + at);
+        at += bytesWritten;
+      }
+    });
   }
 
   /** Ends after the last byte: files without bytes may be left. */
@@ -101,9 +117,11 @@ export class IncomingFiles {
   }
 
   async #open(): Promise<FileHandle> {
-    const handle = await this.#folder.openFile(this.#file);
-    await handle.truncate(0);
-    return handle;
+    return writing(this.#path, async () => {
+      const handle = await this.#folder.openFile(this.#file);
+      await handle.truncate(0);
+      return handle;
+    });
   }
 
   async #finishFile(): Promise<void> {
@@ -124,7 +142,7 @@ export class IncomingFiles {
 
   /** Has the disk take what came. */
   async sync(): Promise<void> {
-    await this.#handle?.datasync();
+    await writing(this.#path, async () => this.#handle?.datasync());
   }
 
   /** Lets go of the file under way. Idempotent. */

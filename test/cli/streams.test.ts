@@ -170,6 +170,26 @@ test("a payload is copied into several streams at once", async () => {
   assert.equal((await a.run(["copy", "none", "s.write"])).code, 2);
 });
 
+test("a copy goes over no box that is taken, and into no stream twice", async () => {
+  const { folder, run } = await newStream();
+  writeFileSync(join(folder, "payload"), "x".repeat(4000));
+  const cap = readFileSync(join(folder, "s.write"));
+  writeFileSync(join(folder, "same"), cap, { mode: 0o600 });
+  for (const other of ["s.write", "same"]) {
+    const { code, stderr } = await run(["copy", "payload", "s.write", other]);
+    assert.deepEqual(
+      [code, stderr],
+      [2, `katz: s.write and ${other} are one stream: give it once\n`],
+    );
+  }
+  ok(await run(["write", "s.write", "--box", "1", "--keep"], "taken"));
+  const taken = await run(["copy", "payload", "s.write"]);
+  assert.equal(taken.code, 6, taken.stderr);
+  assert.match(taken.stderr, /^katz: box 1 of s\.write holds something else: .*katz read\n$/);
+  assert.match(ok(await run(["read", "s.write", "-n", "2"])), /^x+taken$/);
+  ok(await run(["copy", "payload", "s.write"]));
+});
+
 test("a capability may come on standard input", async () => {
   const { folder, run } = await newStream();
   const writeCap = readFileSync(join(folder, "s.write"), "utf8");

@@ -1,5 +1,12 @@
 /** `katz copy`: a payload of any length into one or several streams, by one copy command. */
-import type { CopyProgress } from "katzenpost-thinclient";
+import {
+  BoxAlreadyExistsError,
+  CopyCommandFailedError,
+  CopyFailedError,
+  type CopyProgress,
+  REPLICA_ERROR_BOX_ALREADY_EXISTS,
+  equalBytes,
+} from "katzenpost-thinclient";
 import { OpenCapability } from "../capability-file.js";
 import { type ClientFlags, type ClientRun, withClient } from "../connect.js";
 import { UsageError } from "../failure.js";
@@ -22,7 +29,13 @@ export async function copy(flags: CopyFlags, file: string, ...sources: string[])
     }
     const opened: OpenCapability[] = [];
     for (const source of sources) opened.push(await OpenCapability.open(source, signal));
-    for (const capability of opened) capability.forWriting();
+    for (const [i, capability] of opened.entries()) {
+      const writeCap = capability.forWriting();
+      const other = opened.slice(0, i).find((one) => equalBytes(one.forWriting(), writeCap));
+      if (other) {
+        throw new UsageError(`${other.name} and ${capability.name} are one stream: give it once`);
+      }
+    }
     return opened;
   });
   if (capabilities) await withClient(flags, (run) => copyTo(run, flags, file, capabilities));
@@ -45,10 +58,12 @@ async function copyTo(
   const destinations = capabilities.map((capability) => {
     return { writeCap: capability.forWriting(), startIndex: capability.index };
   });
-  const { nextDestIndices } = await client.copy(counting(), destinations, {
-    ...call,
-    onProgress: (progress) => output.status(progressText(progress)),
-  });
+  const onProgress = (progress: CopyProgress): void => output.status(progressText(progress));
+  const { nextDestIndices } = await client
+    .copy(counting(), destinations, { ...call, onProgress })
+    .catch((error: unknown) => {
+      throw takenBox(error, capabilities) ?? error;
+    });
   if (bytes === 0) throw new UsageError(`${file === "-" ? "standard input" : file} is empty`);
   if (!flags.keep) {
     for (const [i, next] of nextDestIndices.entries()) await capabilities[i]!.advance(next);
@@ -58,6 +73,29 @@ async function copyTo(
   output.record({ type: "copied", bytes, streams: capabilities.length, ms });
   const to = counted(capabilities.length, "stream");
   output.remark(`copied ${size(bytes)} to ${to} in ${duration(ms)}`);
+}
+
+/** The error for a box that holds something else, as `katz write` has it; null for other failures. */
+function takenBox(
+  error: unknown,
+  capabilities: readonly OpenCapability[],
+): BoxAlreadyExistsError | null {
+  if (!(error instanceof CopyFailedError)) return null;
+  const { cause, destination, boxesCopied } = error;
+  const isTaken =
+    cause instanceof CopyCommandFailedError &&
+    cause.replicaErrorCode === REPLICA_ERROR_BOX_ALREADY_EXISTS;
+  if (!isTaken) return null;
+  const capability = destination === null ? undefined : capabilities[destination];
+  const done = destination === null ? undefined : boxesCopied?.[destination];
+  const where =
+    capability === undefined || done === undefined
+      ? "a box of a stream"
+      : `box ${capability.number + done} of ${capability.name}`;
+  return new BoxAlreadyExistsError(
+    `${where} holds something else: if it was you, go past it with katz read`,
+    { cause: error },
+  );
 }
 
 function progressText({ phase, boxesDone, boxesTotal }: CopyProgress): string {

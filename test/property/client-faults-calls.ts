@@ -47,11 +47,15 @@ export interface Call {
   readonly deadlineAt: number;
   /** Whether the client was connected to the daemon, and that to the mixnet, when it was made. */
   readonly startedOnline: boolean;
+  /** Whether nothing could be sent when it was made. */
+  readonly startedFailing: boolean;
   /** Where the answer waits for its gate; null when it waits for none. */
   readonly gate: string | null;
   readonly excuses: Set<Excuse>;
   /** When the connection was lost first while it waited; Infinity when it was not. */
   lostAt: number;
+  /** When it was lost last. */
+  lastLostAt: number;
   aborted: { readonly at: number; readonly reason: Error } | null;
   cancelled: boolean;
   clientClosed: boolean;
@@ -69,10 +73,13 @@ function isLocal({ kind }: Pick<Call, "kind">): boolean {
 }
 
 /** Why a call may not wait while the daemon hears its client and is heard; null when it may. */
-export function judgeWaiting(call: Call): string | null {
+export function judgeWaiting(call: Call, { online, failing }: FakeNetwork): string | null {
   if (isLocal(call)) return "waits though the daemon answers";
-  const inVain = call.kind === "echo" && call.excuses.has("forgotten");
-  return inVain ? "waits for a reply that cannot come any more" : null;
+  if (call.kind !== "echo") return null;
+  if (!online) return "waits though the mixnet is away";
+  if (call.excuses.has("forgotten")) return "waits for a reply that cannot come any more";
+  const unsent = failing && call.startedFailing && call.excuses.size === 1;
+  return unsent ? "waits though it could not be sent" : null;
 }
 
 /** The deadline that a call has when it is given none, in milliseconds. */
@@ -209,8 +216,15 @@ export function cancelAt(client: ThinClient, gate: string, prepared: Prepared): 
   return client.cancelResendingEncryptedMessage(list[Number(number)]!.envelopeHash);
 }
 
-/** Why a result may not be what a call came to now; null when it may. */
-export function judgeResult(call: Call, wrong: string | null, open: ReadonlySet<string>) {
+/** Why a result may not be what a call came to at `now`; null when it may. */
+export function judgeResult(
+  call: Call,
+  wrong: string | null,
+  now: number,
+  open: ReadonlySet<string>,
+): string | null {
+  // It was online, and in the same moment not any more.
+  if (call.kind === "online" && call.lastLostAt === now) return null;
   if (call.gate !== null && !open.has(call.gate)) return "nothing had answered it";
   return wrong;
 }

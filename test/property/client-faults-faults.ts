@@ -106,8 +106,10 @@ const faults: { readonly [K in keyof Steps]: (world: FaultWorld, step: Steps[K])
     world.network.setOnline(online);
     return !online;
   },
-  sending: (world, { fails }) => {
+  sending: async (world, { fails }) => {
     if (world.network.failing === fails) return false;
+    // What was handed over before leaves before.
+    await world.settle();
     world.excuse("sending fails");
     world.network.setFailing(fails);
     return fails;

@@ -121,7 +121,8 @@ export class FaultWorld {
       this.note(`app ${number} lost its connection`);
       this.excuse("away", number);
       for (const call of this.#ofApp(number)) {
-        call.lostAt = Math.min(call.lostAt, this.clock.monotonic());
+        call.lastLostAt = this.clock.monotonic();
+        call.lostAt = Math.min(call.lostAt, call.lastLostAt);
       }
     });
     app.client.on("reconnected", ({ resumed }) => {
@@ -167,7 +168,7 @@ export class FaultWorld {
   #checkNow(): void {
     for (const call of this.#ofApp(null)) {
       const app = this.apps.find(({ client }) => client === call.client);
-      const reason = app?.isServed ? judgeWaiting(call) : null;
+      const reason = app?.isServed ? judgeWaiting(call, this.network) : null;
       if (reason !== null) this.violation(nameOf(call), reason);
     }
     this.#checkOperations();
@@ -216,9 +217,11 @@ export class FaultWorld {
       startedAt,
       deadlineAt: startedAt + deadline,
       startedOnline: client.isConnected(),
+      startedFailing: this.network.failing,
       gate: work.gate,
       excuses: new Set(this.#excusesNow(app)),
       lostAt: app.client.isState("ready") ? Number.POSITIVE_INFINITY : startedAt,
+      lastLostAt: Number.NEGATIVE_INFINITY,
       aborted: null,
       cancelled: false,
       clientClosed: false,
@@ -230,7 +233,10 @@ export class FaultWorld {
     this.note(`starts ${nameOf(call)}`);
     const options = Number.isFinite(deadline) ? { timeoutMs: deadline } : {};
     work.run({ signal: abort.signal, ...options }).then(
-      (wrong) => this.#ended(call, "done", judgeResult(call, wrong, this.network.open)),
+      (wrong) => {
+        const now = this.clock.monotonic();
+        this.#ended(call, "done", judgeResult(call, wrong, now, this.network.open));
+      },
       (error: unknown) => {
         const now = this.clock.monotonic();
         const known = { open: this.network.open, graceMs: GRACE_MS };
@@ -268,8 +274,8 @@ export class FaultWorld {
     const call = waiting[step.call % waiting.length]!;
     this.count(step.kind);
     this.note(`${step.kind} ${nameOf(call)}`);
-    if (step.kind === "abort") this.abort(call);
-    else this.#cancel(call);
+    if (step.kind === "cancel") this.#cancel(call);
+    else if (call.aborted === null) this.abort(call);
   }
 
   abort(call: Call): void {

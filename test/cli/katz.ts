@@ -8,7 +8,8 @@ import { after } from "node:test";
 import { fileURLToPath } from "node:url";
 
 /** The compiled command. */
-export const mainPath = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
+export const mainPath =
+  process.env["KATZ_MAIN"] ?? fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
 
 /** How a run ended. */
 export interface Ended {

@@ -86,12 +86,19 @@ export class Calls {
   readonly #local = new Lane();
   readonly #operations = new Lane();
   readonly #byQueryId = new Map<string, Entry>();
+  /** Given up while another call waited for the same: cancelled when none does any more. */
+  readonly #abandoned = new Map<string, Cancellation>();
+  readonly #cancel: (cancellation: Cancellation) => void;
   /** Sends on the present connection; null while there is none. */
   #send: ((request: DaemonRequest) => void) | null = null;
 
-  /** @param maxInFlight most local requests, and most operations, that the daemon has at a time. */
-  constructor(maxInFlight: number) {
+  /**
+   * @param maxInFlight most local requests, and most operations, that the daemon has at a time.
+   * @param cancel has the daemon end an operation that nobody waits for any more.
+   */
+  constructor(maxInFlight: number, cancel: (cancellation: Cancellation) => void) {
     this.#maxInFlight = maxInFlight;
+    this.#cancel = cancel;
   }
 
   /** How many calls wait. */
@@ -112,14 +119,6 @@ export class Calls {
     };
   }
 
-  /** Whether an operation with that cancellation key waits that the daemon may have. */
-  hasStarted(cancellationKey: string): boolean {
-    for (const entry of this.#operations.entries) {
-      if (isStarted(entry) && entry.call.cancellation?.key === cancellationKey) return true;
-    }
-    return false;
-  }
-
   /** The operations with that cancellation key that wait: those that were sent, and the others. */
   named(cancellationKey: string): {
     readonly sent: ReadonlySet<Call>;
@@ -135,19 +134,22 @@ export class Calls {
   }
 
   /**
-   * Adds a call; sends it as soon as there is a connection and a place. The function given forgets
-   * it, and tells whether the daemon may know of it.
+   * Adds a call; sends it as soon as there is a connection and a place. The function given gives it
+   * up: what the daemon does for it alone is cancelled.
    */
-  add(call: Call): () => boolean {
+  add(call: Call): () => void {
     const entry: Entry = { call, queryKey: null, sentBefore: false };
     const lane = this.#laneOf(entry);
     lane.entries.add(entry);
     lane.queued.add(entry);
     this.#fill(lane);
     return () => {
-      const known = isStarted(entry);
+      const started = isStarted(entry);
       this.#remove(entry);
-      return known;
+      const { cancellation } = call;
+      if (!started || !cancellation) return;
+      this.#abandoned.set(cancellation.key, cancellation);
+      this.#endAbandoned(cancellation);
     };
   }
 
@@ -165,6 +167,7 @@ export class Calls {
     } else {
       call.resolve(response);
     }
+    if (call.cancellation) this.#endAbandoned(call.cancellation);
     return true;
   }
 
@@ -199,6 +202,8 @@ export class Calls {
       if (entry.sentBefore && cancellation) found.set(cancellation.key, cancellation);
       entry.sentBefore = false;
     }
+    // Where something was abandoned another call waits: it is among these.
+    this.#abandoned.clear();
     return [...found.values()];
   }
 
@@ -217,8 +222,23 @@ export class Calls {
         if (reason === null) continue;
         this.#remove(entry);
         entry.call.reject(reason);
+        if (entry.call.cancellation) this.#endAbandoned(entry.call.cancellation);
       }
     }
+  }
+
+  /**
+   * Cancels what was given up, unless a call waits for the same that the daemon may have. One that
+   * was not sent yet does not count: it will be started anew, behind the cancel.
+   */
+  #endAbandoned({ key }: Cancellation): void {
+    const abandoned = this.#abandoned.get(key);
+    if (!abandoned) return;
+    for (const entry of this.#operations.entries) {
+      if (isStarted(entry) && entry.call.cancellation?.key === key) return;
+    }
+    this.#abandoned.delete(key);
+    this.#cancel(abandoned);
   }
 
   #laneOf(entry: Entry): Lane {

@@ -94,7 +94,7 @@ export class Session {
     this.#dial = dial;
     this.#options = options;
     this.#handlers = handlers;
-    this.#calls = new Calls(options.maxInFlight);
+    this.#calls = new Calls(options.maxInFlight, (cancellation) => this.cancel(cancellation));
     this.#frameWaiters = new FrameWaiters(options.clock);
     this.#liveness = options.liveness === false ? null : this.#watch(options.liveness);
     this.#closed = new Promise((resolve) => (this.#resolveClosed = resolve));
@@ -176,15 +176,10 @@ export class Session {
       const { clock, defaultTimeoutMs } = this.#options;
       const fallback = settings.defaultTimeoutMs ?? defaultTimeoutMs;
       const deadline = watchDeadline(clock, operation, options, fallback, (reason) => {
-        const known = forget();
-        // Another call may wait for the same operation; then the daemon must go on with it. One that
-        // was not sent yet does not count: it will be started anew, behind the cancel.
-        if (known && cancellation && !this.#calls.hasStarted(cancellation.key)) {
-          this.cancel(cancellation);
-        }
+        giveUp();
         call.reject(reason);
       });
-      const forget = this.#calls.add(call);
+      const giveUp = this.#calls.add(call);
       ended?.("made");
     });
   }

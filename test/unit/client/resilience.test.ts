@@ -200,6 +200,23 @@ test("a cancel ends those too that wait for a place, and no place that it frees 
   await client.stop();
 });
 
+test("what was given up beside another call for the same envelope is cancelled with that one's end", async () => {
+  const { client, connection } = await connectedPair();
+  const abort = new AbortController();
+  const given = reasonOf(startWrite(client, 1, abort.signal));
+  const other = startWrite(client, 1);
+  await connection.expect(START);
+  const { queryId } = await connection.expect(START);
+  abort.abort(new Error("enough"));
+  await given;
+  assert.deepEqual(await drain(connection), []);
+  const reply = { plaintext: null, errorCode: 0, courierIdentityHash: null, courierQueueId: null };
+  connection.send({ kind: `${START}Reply`, queryId, ...reply });
+  await other;
+  assert.deepEqual(kinds(await drain(connection)), [CANCEL]);
+  await client.stop();
+});
+
 test("a call is tracked as long as it waits, and not longer", async () => {
   const { client, connection } = await connectedPair();
   assert.deepEqual(client.load, { inFlight: 0, queued: 0 });

@@ -37,6 +37,8 @@ export interface Operation {
 
 interface Entry {
   readonly operation: Operation;
+  /** Sends its packet when its time has come in the send schedule. */
+  readonly transmit: () => void;
   readonly surbs: string[];
   timer: Timer | null;
   /** Asked again so many times in a row: the measure of the pace. */
@@ -80,6 +82,7 @@ export class Arq {
     if (session.ended) return;
     const entry: Entry = {
       operation,
+      transmit: () => void this.#transmit(entry),
       surbs: [],
       timer: null,
       asked: 0,
@@ -88,7 +91,7 @@ export class Arq {
       ended: false,
     };
     this.#entries.add(entry);
-    session.queue.add(() => void this.#transmit(entry));
+    session.queue.add(entry.transmit);
   }
 
   /** Hands a reply to its operation. False when it belongs to none. */
@@ -190,7 +193,7 @@ export class Arq {
       entry.timer = null;
       if (entry.ended) return;
       entry.queued = true;
-      entry.operation.session.queue.addAgain(() => void this.#transmit(entry));
+      entry.operation.session.queue.addAgain(entry.transmit);
     };
     if (wait <= 0) enqueue();
     else entry.timer = this.#options.clock.after(wait, enqueue, { background: true });
@@ -200,6 +203,8 @@ export class Arq {
     entry.ended = true;
     entry.timer?.cancel();
     entry.timer = null;
+    // Off the net it would wait there for long, and count against what the client may ask.
+    if (entry.queued) entry.operation.session.queue.remove(entry.transmit);
     this.#entries.delete(entry);
     for (const surb of entry.surbs) this.#bySurb.delete(surb);
   }

@@ -52,6 +52,15 @@ export class SendQueue {
     return job;
   }
 
+  /** Takes a job out that waits; whoever waits for a shorter queue hears of it. */
+  remove(job: SendJob): void {
+    for (const jobs of [this.#fresh, this.#again]) {
+      const at = jobs.indexOf(job);
+      if (at >= 0) jobs.splice(at, 1);
+    }
+    if (this.#shorter.length > 0) this.#tell();
+  }
+
   /** Forgets what waits. */
   clear(): void {
     this.#fresh.length = 0;

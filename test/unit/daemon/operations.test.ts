@@ -516,6 +516,26 @@ test("a cancel finds an operation whose first packet still waits for its turn", 
   assert.equal(link.packets.length, 0);
 });
 
+test("starts that were cancelled off the net hold nothing up: a client's later requests are answered", async () => {
+  const made = await boxes();
+  const request = await made.start("write");
+  const { client, link, daemon } = made;
+  link.status(false);
+  const { envelopeHash } = request;
+  const kind = "cancelResendingEncryptedMessage";
+  client.responses.splice(0);
+  for (let i = 0; i < 1500; i++) {
+    client.send({ ...request, queryId: freshId() }, { kind, queryId: freshId(), envelopeHash });
+  }
+  client.send({ kind: "getDirectoryAuthorities", queryId: freshId() });
+  await until(() => client.responses.at(-1)?.kind === "getDirectoryAuthoritiesReply");
+  assert.equal(daemon.load.operations, 0);
+  const sent = link.packets.length;
+  link.status(true);
+  await turn();
+  assert.equal(link.packets.length, sent);
+});
+
 test("two starts of one envelope are two operations, and one cancel ends both (upstream: one is lost)", async () => {
   const { client, link, daemon, start } = await boxes();
   const first = await start("read");

@@ -163,8 +163,9 @@ test("katz tour in a terminal is coloured unless NO_COLOR is set", async (t) => 
   }
   const command = [process.execPath, KATZ, "tour"];
   const [coloured, plain] = await Promise.all([
-    runInTerminal(command, { NO_COLOR: undefined, FORCE_COLOR: undefined }),
-    runInTerminal(command, { NO_COLOR: "1", FORCE_COLOR: undefined }),
+    // Node shows no colours where CI is set, terminal or not.
+    runInTerminal(command, { NO_COLOR: undefined, FORCE_COLOR: undefined, CI: undefined }),
+    runInTerminal(command, { NO_COLOR: "1", FORCE_COLOR: undefined, CI: undefined }),
   ]);
   assert.deepEqual([coloured.code, plain.code], [0, 0]);
   assert.match(coloured.screen, COLOUR);

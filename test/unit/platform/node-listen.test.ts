@@ -172,7 +172,7 @@ test("only loopback addresses are listened on unless told otherwise", options, a
     code: "ERR_CONFIG",
     message:
       "not listening on 0.0.0.0: others could reach it. Listen on 127.0.0.1, or say allowRemote " +
-      "if that is what you want",
+      "(katz daemon: --allow-remote) if that is what you want",
   });
   const truthy = { allowRemote: 1 as unknown as boolean };
   await assert.rejects(listenTcp("0.0.0.0", 0, "tcp", truthy), { code: "ERR_CONFIG" });

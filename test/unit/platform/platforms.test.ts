@@ -20,6 +20,7 @@ test("both platforms export the same names, and Node gets Node's", () => {
     "dialWs",
     "ed25519Verify",
     "hkdfBlake2b512",
+    "onProcessEnd",
     "readText",
     "x25519PublicKey",
     "x25519SharedSecret",

@@ -7,6 +7,7 @@ import { spawn } from "node:child_process";
 import { createConnection, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { decode, encode } from "cborg";
 import { ThinClient } from "katzenpost-thinclient";
 import { DevDaemon } from "katzenpost-thinclient/daemon";
@@ -116,23 +117,44 @@ async function startEcho(path: string): Promise<{ call(): Promise<unknown>; clos
   };
 }
 
+interface ClientRates {
+  readonly sequential: number;
+  readonly parallel: number;
+}
+
+/** What a client in another process prints. Not spawnSync: the daemon runs in this process. */
+async function clientProcess(
+  command: string,
+  args: readonly string[],
+  address: string,
+): Promise<ClientRates> {
+  const child = spawn(command, [...args, address], { stdio: ["ignore", "pipe", "inherit"] });
+  let output = "";
+  child.stdout.on("data", (chunk: Buffer) => (output += String(chunk)));
+  const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
+  if (code !== 0) throw new Error(`${command} ended with ${code}`);
+  return JSON.parse(output.trim().split("\n").at(-1)!) as ClientRates;
+}
+
 /** Calls a second of the Python client, sequential and 64 in flight; null when it is not there. */
-async function python(address: string): Promise<{ sequential: number; parallel: number } | null> {
+async function python(address: string): Promise<ClientRates | null> {
   const found = pythonWithClient();
   if ("missing" in found) {
     console.log(`Python client: not run: ${found.missing}`);
     return null;
   }
   const script = join(import.meta.dirname, "../../bench/round_trip.py");
-  // Not spawnSync: the daemon it talks to runs in this process.
-  const child = spawn(found.interpreter, [script, address], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  let output = "";
-  child.stdout.on("data", (chunk: Buffer) => (output += String(chunk)));
-  const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
-  if (code !== 0) throw new Error(`the Python client ended with ${code}`);
-  return JSON.parse(output.trim().split("\n").at(-1)!) as { sequential: number; parallel: number };
+  return clientProcess(found.interpreter, [script], address);
+}
+
+/** Our client, as that of Python is run. */
+async function client(address: string): Promise<void> {
+  await using own = await ThinClient.connect({ dial: { tcp: { address } } });
+  const { firstMessageIndex } = await own.newKeypair(new Uint8Array(32));
+  const call = (): Promise<unknown> => own.getMessageBoxIndexCounter(firstMessageIndex);
+  const sequential = await throughput(call, 1, 1000);
+  const parallel = await throughput(call, 64, 1000);
+  console.log(JSON.stringify({ sequential, parallel } satisfies ClientRates));
 }
 
 /** Runs the comparison. */
@@ -147,6 +169,7 @@ export async function benchRoundTrips(): Promise<BenchLine[]> {
   const peer = await startPeer(path("peer"));
   const echo = await startEcho(path("echo"));
   const lines: BenchLine[] = [];
+  const tcp = daemon.addresses[1]!.slice("tcp:".length);
   try {
     for (const [name, inFlight] of [
       ["sequential", 1],
@@ -171,11 +194,17 @@ export async function benchRoundTrips(): Promise<BenchLine[]> {
         peer: { name: "bare socket echo", value: bare },
       });
     }
-    const others = await python(daemon.addresses[1]!.slice("tcp:".length));
+    // Each client in a process of its own, on the same daemon.
+    const own = await clientProcess(
+      process.execPath,
+      [fileURLToPath(import.meta.url), "--client"],
+      tcp,
+    );
+    const others = await python(tcp);
     for (const [i, rate] of Object.values(others ?? {}).entries()) {
       lines.push({
         name: `request round trip, ${i === 0 ? "sequential" : "64 in flight"}`,
-        value: lines[2 * i]!.value,
+        value: Object.values(own)[i]!,
         unit: "/s",
         peer: { name: "Python client", value: rate },
         wanted: { atLeast: i === 0 ? 1 : 2 },
@@ -187,3 +216,5 @@ export async function benchRoundTrips(): Promise<BenchLine[]> {
   }
   return lines;
 }
+
+if (process.argv[2] === "--client") await client(process.argv[3]!);

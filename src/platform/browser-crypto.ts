@@ -3,8 +3,8 @@ import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { ed25519, x25519 } from "@noble/curves/ed25519.js";
 import { blake2b } from "@noble/hashes/blake2.js";
 import { hkdf } from "@noble/hashes/hkdf.js";
-import { sha512 } from "@noble/hashes/sha2.js";
-import { type Bytes, checkBytes, concatBytes, copyBytes, equalBytes } from "../bytes/bytes.js";
+import { sha512 as hash } from "@noble/hashes/sha2.js";
+import { type Bytes, checkBytes, copyBytes, equalBytes } from "../bytes/bytes.js";
 import { checkHkdfSizes } from "./hkdf-sizes.js";
 
 const TAG_LENGTH = 16;
@@ -57,7 +57,7 @@ export function ed25519Verify(
   } catch {
     return false;
   }
-  const h = scalars.create(littleEndian(sha512(concatBytes(encodedR, publicKey, message))));
+  const h = scalars.create(littleEndian(sha512(encodedR, publicKey, message)));
   // Nothing here is secret, so the faster multiplication whose time depends on the input will do.
   const r = Point.BASE.multiplyUnsafe(s).subtract(a.multiplyUnsafe(h));
   return equalBytes(r.toBytes(), encodedR);
@@ -99,4 +99,11 @@ export function hkdfBlake2b512(
 ): Bytes {
   checkHkdfSizes(info, length);
   return copyBytes(hkdf(blake2b, ikm, salt, info, length));
+}
+
+/** See the contract. */
+export function sha512(...parts: readonly Uint8Array[]): Bytes {
+  const state = hash.create();
+  for (const part of parts) state.update(part);
+  return copyBytes(state.digest());
 }

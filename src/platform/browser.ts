@@ -9,6 +9,7 @@ export {
   chacha20Poly1305Seal,
   ed25519Verify,
   hkdfBlake2b512,
+  sha512,
   x25519PublicKey,
   x25519SharedSecret,
 } from "./browser-crypto.js";

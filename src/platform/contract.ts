@@ -88,3 +88,6 @@ export declare function hkdfBlake2b512(
   info: Uint8Array,
   length: number,
 ): Bytes;
+
+/** SHA-512 (64 bytes, FIPS 180-4) of the parts one after the other. */
+export declare function sha512(...parts: readonly Uint8Array[]): Bytes;

@@ -3,6 +3,7 @@ import {
   type KeyObject,
   createCipheriv,
   createDecipheriv,
+  createHash,
   createPrivateKey,
   createPublicKey,
   diffieHellman,
@@ -126,4 +127,11 @@ export function hkdfBlake2b512(
 ): Bytes {
   checkHkdfSizes(info, length);
   return new Uint8Array(hkdfSync("blake2b512", ikm, salt, info, length));
+}
+
+/** See the contract. */
+export function sha512(...parts: readonly Uint8Array[]): Bytes {
+  const state = createHash("sha512");
+  for (const part of parts) state.update(part);
+  return copyBytes(state.digest());
 }

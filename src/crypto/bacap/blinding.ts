@@ -6,11 +6,20 @@
  */
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { bytesToNumberLE, numberToBytesLE } from "@noble/curves/utils.js";
-import { sha512, sha512_256 } from "@noble/hashes/sha2.js";
+import { sha512_256 } from "@noble/hashes/sha2.js";
+import { sha512 } from "#platform";
 import type { Bytes } from "../../bytes/bytes.js";
 
 const { Point } = ed25519;
 const { Fn } = Point;
+
+/**
+ * The base point with a table of its own. Multiplying stays the library's, a fixed number of steps
+ * for every scalar; but for its own copy of the point the library adds a random multiple of the
+ * group order to each scalar, against those who can measure one process's power many times, and
+ * that takes twice as long. Seven bits a step: 0.14 instead of 0.3 ms, for a table made in 15 ms.
+ */
+const base = Point.fromBytes(Point.BASE.toBytes()).precompute(7);
 
 /** A point of the curve. */
 export type CurvePoint = InstanceType<typeof Point>;
@@ -41,7 +50,7 @@ export function multiplyScalars(a: bigint, f: bigint): bigint {
 
 /** Encoding (32 bytes) of scalar·B. */
 export function encodeBaseMultiple(scalar: bigint): Bytes {
-  return Point.BASE.multiply(scalar).toBytes() as Bytes;
+  return base.multiply(scalar).toBytes() as Bytes;
 }
 
 /** Encoding (32 bytes) of scalar·point. */
@@ -59,9 +68,7 @@ export function decodePoint(bytes: Uint8Array): CurvePoint {
 }
 
 function hashToScalar(...parts: readonly Uint8Array[]): bigint {
-  const hash = sha512.create();
-  for (const part of parts) hash.update(part);
-  return Fn.create(bytesToNumberLE(hash.digest()));
+  return Fn.create(bytesToNumberLE(sha512(...parts)));
 }
 
 /**

@@ -9,10 +9,10 @@ import { ed25519Verify, hkdfBlake2b512 } from "#platform";
 import { type Bytes, type PlainBytes, checkBytes, equalBytes, utf8 } from "../../bytes/bytes.js";
 import { MessageBoxIndex, type ReadCap, type WriteCap } from "../../bytes/opaque.js";
 import { BACAPDecryptionFailedError } from "../../errors/errors.js";
-import { blindingScalar, encodeBaseMultiple, multiplyScalars, signWithScalar } from "./blinding.js";
+import { blindingScalar, signWithScalar } from "./blinding.js";
 import { checkCap, isWriteCap, rootPrivateKeyOf, rootPublicKeyOf } from "./capabilities.js";
 import { blindingFactorOf, encryptionKeyOf } from "./message-box-index.js";
-import { blindRootPublicKey, rootScalarOf } from "./root-keys.js";
+import { blindRootPrivateKey, blindRootPublicKey } from "./root-keys.js";
 
 /** The context of all Pigeonhole boxes (18 bytes). Read only: it is shared. */
 export const PIGEONHOLE_CONTEXT: Uint8Array = utf8("pigeonhole context");
@@ -63,11 +63,9 @@ function boxKey(
   writeCap: WriteCap,
   index: MessageBoxIndex,
   context: Uint8Array,
-): { scalar: bigint; boxId: Bytes } {
+): { readonly scalar: bigint; readonly boxId: Bytes } {
   checkIndex(index);
-  const root = rootScalarOf(rootPrivateKeyOf(writeCap));
-  const scalar = multiplyScalars(root, boxBlinding(index, context));
-  return { scalar, boxId: encodeBaseMultiple(scalar) };
+  return blindRootPrivateKey(rootPrivateKeyOf(writeCap), boxBlinding(index, context));
 }
 
 /**

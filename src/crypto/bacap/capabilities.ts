@@ -10,7 +10,7 @@ import { type MessageBoxIndex, ReadCap, WriteCap } from "../../bytes/opaque.js";
 import { chacha20Random } from "../seeded-random.js";
 import { encodeBaseMultiple, rootScalar } from "./blinding.js";
 import { mutateMessageBoxIndex, stepFrom } from "./message-box-index.js";
-import { checkRootPublicKey, rootScalarOf } from "./root-keys.js";
+import { checkRootPrivateKey, checkRootPublicKey } from "./root-keys.js";
 
 /** Length of a root private key (seed ‖ public key) at the head of a WriteCap, in bytes. */
 const rootPrivateKeyLength = 64;
@@ -59,7 +59,7 @@ export function keypairFromSeed(seed: Uint8Array): Keypair {
  */
 export function parseWriteCap(bytes: Uint8Array): WriteCap {
   const writeCap = WriteCap.from(bytes);
-  rootScalarOf(writeCap.subarray(0, rootPrivateKeyLength));
+  checkRootPrivateKey(writeCap.subarray(0, rootPrivateKeyLength));
   return writeCap;
 }
 

@@ -22,6 +22,7 @@ test("both platforms export the same names, and Node gets Node's", () => {
     "hkdfBlake2b512",
     "onProcessEnd",
     "readText",
+    "sha512",
     "x25519PublicKey",
     "x25519SharedSecret",
   ]);

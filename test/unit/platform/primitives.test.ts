@@ -274,6 +274,27 @@ test("HKDF-BLAKE2b-512 is the same on both platforms, at its limits too", () => 
   }
 });
 
+test("SHA-512 is the same on both platforms, however its input is cut", () => {
+  const text = new TextEncoder().encode("abc");
+  // FIPS 180-4, as published with its example values.
+  assert.equal(
+    sameOnBoth((p) => p.sha512(text)),
+    "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a" +
+      "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
+  );
+  fc.assert(
+    fc.property(fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 4 }), (parts) => {
+      const whole = new Uint8Array(parts.flatMap((part) => [...part]));
+      const hashed = sameOnBoth((p) => p.sha512(...parts));
+      assert.equal(
+        hashed,
+        sameOnBoth((p) => p.sha512(whole)),
+      );
+    }),
+    runs,
+  );
+});
+
 test("wrong key and nonce sizes are refused alike, without their contents", () => {
   const [key, nonce, none] = [new Uint8Array(32), new Uint8Array(12), new Uint8Array(0)];
   const answers = [

@@ -2,7 +2,7 @@
 import type { Clock } from "../clock/clock.js";
 
 /** How long work may go on before sockets and timers get a turn, in ms. */
-const longestStretchMs = 15;
+const longestStretchMs = 10;
 
 /**
  * A stretch of work that pauses now and then. In a network without delays a copy of thousands of

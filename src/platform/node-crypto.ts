@@ -25,17 +25,32 @@ function base64Url(bytes: Uint8Array): string {
 // rest is the public half, which OpenSSL always computes), 10 instead of 90 for a public one.
 function privateKeyObject(privateKey: Uint8Array): KeyObject {
   const kept = privateKeyObjects.get(privateKey);
-  if (kept && timingSafeEqual(kept.bytes, privateKey)) return kept.object;
-  const key = { kty: "OKP", crv: "X25519", d: base64Url(privateKey), x: "" };
-  const object = createPrivateKey({ key, format: "jwk" });
-  privateKeyObjects.set(privateKey, { bytes: copyBytes(privateKey), object });
-  return object;
+  privateKeyObjects.delete(privateKey);
+  const key = kept && timingSafeEqual(kept.bytes, privateKey) ? kept : importPrivateKey(privateKey);
+  privateKeyObjects.set(privateKey, key);
+  if (privateKeyObjects.size > keptPrivateKeys) {
+    privateKeyObjects.delete(privateKeyObjects.keys().next().value!);
+  }
+  return key.object;
 }
 
+function importPrivateKey(privateKey: Uint8Array): ImportedKey {
+  const key = { kty: "OKP", crv: "X25519", d: base64Url(privateKey), x: "" };
+  return { bytes: copyBytes(privateKey), object: createPrivateKey({ key, format: "jwk" }) };
+}
+
+interface ImportedKey {
+  readonly bytes: Bytes;
+  readonly object: KeyObject;
+}
+
+/** More than are in use at a time: a few of each replica, and those of the envelopes under way. */
+const keptPrivateKeys = 64;
 // A private key is used two or three times (its public half, a secret a recipient), a replica's for
-// every envelope. The import lives as long as the array that the caller holds, and no longer; an
-// array whose contents changed is imported anew.
-const privateKeyObjects = new WeakMap<Uint8Array, { bytes: Bytes; object: KeyObject }>();
+// every envelope. So the newest imports are kept, by the array that the caller holds; one whose
+// contents changed is imported anew. Not in a WeakMap: what it holds outlives the collections of
+// young objects, and tens of thousands of OpenSSL's keys then go at once, a tenth of a second long.
+const privateKeyObjects = new Map<Uint8Array, ImportedKey>();
 
 function publicKeyObject(curve: "X25519" | "Ed25519", publicKey: Uint8Array): KeyObject {
   const key = { kty: "OKP", crv: curve, x: base64Url(publicKey) };

@@ -11,13 +11,19 @@ export type Bytes = Uint8Array<ArrayBuffer>;
 declare const brand: unique symbol;
 
 /** Bytes that the compiler keeps apart from all others by `Name`. */
-export type Opaque<Name extends string> = Bytes & { readonly [brand]: Name };
+export type Opaque<Name extends string> = Bytes & {
+  /** For the compiler alone: nothing is there at run time. */
+  readonly [brand]: Name;
+};
 
 /**
  * Bytes that carry no capability: plaintexts and payloads. A branded type such as `WriteCap` does
  * not fit here, so that a capability cannot be sent as a message by mistake.
  */
-export type PlainBytes = Uint8Array & { readonly [brand]?: never };
+export type PlainBytes = Uint8Array & {
+  /** Never there: what has a brand does not fit. */
+  readonly [brand]?: never;
+};
 
 const encoder = new TextEncoder();
 const lenientDecoder = new TextDecoder("utf-8");

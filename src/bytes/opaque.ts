@@ -81,21 +81,30 @@ export const IdentityHash: OpaqueCompanion<IdentityHash> = companion("identityHa
 
 /** Name of a single-use reply block: 16 random bytes. */
 export type SurbId = Opaque<"SurbId">;
-export const SurbId: OpaqueCompanion<SurbId> & { random(): SurbId } = {
+export const SurbId: OpaqueCompanion<SurbId> & {
+  /** 16 fresh random bytes; a reply block is used once, and so is its name. */
+  random(): SurbId;
+} = {
   ...companion<SurbId>("surbId", 16),
   random: () => randomName(16) as SurbId,
 };
 
 /** Name of a message: 16 random bytes. */
 export type MessageId = Opaque<"MessageId">;
-export const MessageId: OpaqueCompanion<MessageId> & { random(): MessageId } = {
+export const MessageId: OpaqueCompanion<MessageId> & {
+  /** 16 fresh random bytes. This client's own messages have none: their SURB ID names them. */
+  random(): MessageId;
+} = {
   ...companion<MessageId>("messageId", 16),
   random: () => randomName(16) as MessageId,
 };
 
 /** Name of a request on one connection: 16 random bytes. */
 export type QueryId = Opaque<"QueryId">;
-export const QueryId: OpaqueCompanion<QueryId> & { random(): QueryId } = {
+export const QueryId: OpaqueCompanion<QueryId> & {
+  /** 16 fresh random bytes; a request that is said again after a reconnect has another one. */
+  random(): QueryId;
+} = {
   ...companion<QueryId>("queryId", 16),
   random: () => randomName(16) as QueryId,
 };

@@ -30,6 +30,10 @@ export interface ReadOptions extends CallOptions {
 
 /** What a box holds. */
 export interface ReadResult {
+  /**
+   * What its writer put in: up to `pigeonholeGeometry.maxPlaintextPayloadLength` bytes, 4 fewer
+   * where `copy` wrote it.
+   */
   readonly plaintext: Bytes;
   /** The box after it. */
   readonly nextMessageBoxIndex: MessageBoxIndex;

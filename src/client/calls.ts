@@ -55,7 +55,9 @@ function isStarted({ queryKey, sentBefore }: Entry): boolean {
 
 /** How many calls of a kind wait for the daemon, and how many for a place or a connection. */
 export interface CallLoad {
+  /** Sent and not answered yet: up to `maxInFlight` local requests and as many operations. */
   readonly inFlight: number;
+  /** Not sent on the present connection: for want of a place, or of the connection. */
   readonly queued: number;
 }
 

@@ -5,17 +5,36 @@ import { RequestTimeoutError } from "../errors/errors.js";
 export type Metric =
   /** A call ended. */
   | {
+      /** Once for each request to the daemon: `read` makes two, and more when it seals anew. */
       readonly name: "request";
       /** Name of the public call, e.g. `encryptRead`. */
       readonly operation: string;
+      /**
+       * `ok`: the daemon replied, also with an error code; `timeout`: the deadline passed; `aborted`:
+       * the signal was; `error`: anything else, such as a client that was closed.
+       */
       readonly outcome: "ok" | "error" | "timeout" | "aborted";
       /** From the call to its end, reconnects included. */
       readonly durationMs: number;
     }
   /** What waits, each time a call is made or ends. */
-  | { readonly name: "calls"; readonly inFlight: number; readonly queued: number }
+  | {
+      /** Twice for each request: after it was made, and after it ended. */
+      readonly name: "calls";
+      /** Requests that the daemon has, as in `client.load`. */
+      readonly inFlight: number;
+      /** Requests that wait for a place or the connection, as in `client.load`. */
+      readonly queued: number;
+    }
   /** The connection to the daemon is there again. */
-  | { readonly name: "reconnect"; readonly resumed: boolean; readonly downMs: number };
+  | {
+      /** Once for each loss that was made good, when the new handshake is finished. */
+      readonly name: "reconnect";
+      /** Whether the daemon still had the session, and the replies it kept for it. */
+      readonly resumed: boolean;
+      /** From the loss to the new handshake's end, in milliseconds. */
+      readonly downMs: number;
+    };
 
 /** Takes measurements; must not throw and should not take long. */
 export type MetricsHook = (metric: Metric) => void;

@@ -62,7 +62,12 @@ export interface ThinClientOptions {
    * Connects to the daemon instead of what the configuration says: an in-memory pair in tests, a
    * tunnel of your own.
    */
-  readonly dial?: ((options: { readonly signal: AbortSignal }) => Promise<Transport>) | undefined;
+  readonly dial?:
+    | ((options: {
+        /** Aborted when the connection is not wanted any more: by `stop`, or by `start`'s options. */
+        readonly signal: AbortSignal;
+      }) => Promise<Transport>)
+    | undefined;
   /** The clock to wait by; the platform's by default, a virtual one in tests. */
   readonly clock?: Clock | undefined;
 }

@@ -38,7 +38,10 @@ import * as vouchers from "./voucher.js";
  *
  * Calls that go through the network, or that cost a real daemon seconds of key exchange, have no
  * deadline by default; the others have the client's. Arguments of a wrong type or length reject with
- * TypeError or RangeError before anything is sent.
+ * TypeError or RangeError before anything is sent. All calls but the cancels reject with
+ * DaemonRequestError (`copy` and `tombstoneRange` with one as the `cause`) when the daemon refuses:
+ * code 3 for an argument that is damaged, 4 while it has no PKI document. What else every call may
+ * reject with says `ThinClient`.
  */
 export abstract class PigeonholeMethods {
   readonly #core: ClientCore;
@@ -55,7 +58,8 @@ export abstract class PigeonholeMethods {
    * asking (four in a row are refused before the error surfaces), so that a long wait has an end.
    * @param options `wait: false` rejects with BoxIDNotFoundError when the box holds nothing.
    * @throws TombstoneError when the box was deleted; other ReplicaErrors, CourierErrors,
-   * BACAPDecryptionFailedError.
+   * MKEMDecryptionFailedError, BACAPDecryptionFailedError, InvalidTombstoneSignatureError;
+   * StartResendingCancelledError when it was cancelled elsewhere.
    */
   async read(
     readCap: ReadCap,
@@ -71,6 +75,9 @@ export abstract class PigeonholeMethods {
    * @param plaintext 1 byte up to `pigeonholeGeometry.maxPlaintextPayloadLength`.
    * @param options `ifExists: "error"` waits for the replicas, and rejects with
    * BoxAlreadyExistsError when the box holds something else.
+   * @throws RangeError for a plaintext of no bytes, or more than a box holds; CourierErrors,
+   * MKEMDecryptionFailedError; StartResendingCancelledError when it was cancelled elsewhere; with
+   * `ifExists: "error"` also BoxAlreadyExistsError and other ReplicaErrors.
    */
   async write(
     writeCap: WriteCap,
@@ -81,7 +88,10 @@ export abstract class PigeonholeMethods {
     return boxes.write(this.#core, writeCap, index, plaintext, options);
   }
 
-  /** Deletes a box for good, whether it holds something or not; done when a courier has taken it. */
+  /**
+   * Deletes a box for good, whether it holds something or not; done when a courier has taken it.
+   * @throws as {@link write} without options.
+   */
   async tombstone(
     writeCap: WriteCap,
     index: MessageBoxIndex,
@@ -98,7 +108,8 @@ export abstract class PigeonholeMethods {
    * An empty source copies nothing and sends nothing. Not atomic: see CopyFailedError.
    * @param source all bytes, or an async iterable that gives them.
    * @throws CopyFailedError, which says what was copied before the failure; RangeError when more
-   * than 65,536 boxes would be needed.
+   * than 65,536 boxes would be needed; TypeError when the source gives anything but bytes; what the
+   * source or `onProgress` throws.
    */
   async copy(
     source: CopySource,
@@ -112,7 +123,8 @@ export abstract class PigeonholeMethods {
    * Makes tombstones for boxes that follow each other, and sends none: that is what
    * `startResendingEncryptedMessage({ ...envelope, writeCap })` is for.
    * @param maxCount how many, 0 to 2^32 - 1.
-   * @throws TombstoneRangeError, which has those that were made before the failure.
+   * @throws TombstoneRangeError, which has those that were made before the failure; what `onProgress`
+   * throws.
    */
   async tombstoneRange(
     writeCap: WriteCap,
@@ -125,12 +137,19 @@ export abstract class PigeonholeMethods {
 
   // The steps that the calls above are made of
 
-  /** A new stream. @param seed 32 random bytes; the same seed gives the same stream. */
+  /**
+   * A new stream.
+   * @param seed 32 random bytes; the same seed gives the same stream.
+   * @throws TypeError, RangeError unless `seed` is 32 bytes.
+   */
   async newKeypair(seed: Uint8Array, options?: CallOptions): Promise<KeypairResult> {
     return pigeonhole.newKeypair(this.#core.session, seed, options);
   }
 
-  /** Seals an envelope that reads a box. Sends nothing. */
+  /**
+   * Seals an envelope that reads a box. Sends nothing.
+   * @throws DaemonRequestError when the daemon cannot seal it.
+   */
   async encryptRead(
     readCap: ReadCap,
     messageBoxIndex: MessageBoxIndex,
@@ -142,6 +161,7 @@ export abstract class PigeonholeMethods {
   /**
    * Seals an envelope that writes a box. Sends nothing.
    * @param plaintext up to `pigeonholeGeometry.maxPlaintextPayloadLength` bytes; none: a tombstone.
+   * @throws DaemonRequestError when the daemon cannot seal it; RangeError for a longer plaintext.
    */
   async encryptWrite(
     plaintext: PlainBytes,
@@ -159,7 +179,8 @@ export abstract class PigeonholeMethods {
    * @param request what {@link encryptRead} or {@link encryptWrite} gave, with flags if wanted.
    * @throws ReplicaErrors, CourierErrors, MKEMDecryptionFailedError, BACAPDecryptionFailedError,
    * InvalidTombstoneSignatureError; StartResendingCancelledError when it was cancelled elsewhere;
-   * DaemonRequestError when the daemon could not begin.
+   * DaemonRequestError when the daemon could not begin; TypeError for a flag or a capability that does
+   * not fit, or a field that is not known.
    */
   async startResendingEncryptedMessage(
     request: ReadRequest | WriteRequest,
@@ -168,7 +189,11 @@ export abstract class PigeonholeMethods {
     return pigeonhole.startResendingEncryptedMessage(this.#core.session, request, options);
   }
 
-  /** The same for a write with `noIdempotentBoxAlreadyExists`. */
+  /**
+   * The same for a write with `noIdempotentBoxAlreadyExists`.
+   * @throws BoxAlreadyExistsError when the box holds something else; and as
+   * {@link startResendingEncryptedMessage}.
+   */
   async startResendingEncryptedMessageReturnBoxExists(
     request: WriteRequest,
     options?: CallOptions,
@@ -177,7 +202,11 @@ export abstract class PigeonholeMethods {
     return pigeonhole.startResendingEncryptedMessageReturnBoxExists(session, request, options);
   }
 
-  /** The same for a read with `noRetryOnBoxIdNotFound`. */
+  /**
+   * The same for a read with `noRetryOnBoxIdNotFound`.
+   * @throws BoxIDNotFoundError when the box holds nothing; and as
+   * {@link startResendingEncryptedMessage}.
+   */
   async startResendingEncryptedMessageNoRetry(
     request: ReadRequest,
     options?: CallOptions,
@@ -188,6 +217,7 @@ export abstract class PigeonholeMethods {
   /**
    * Ends the sending of an envelope: who waits for it gets StartResendingCancelledError. Works
    * without a connection too; the daemon is told when there is one again.
+   * @throws TypeError, RangeError unless the hash is 32 bytes; never because nothing was to be ended.
    */
   async cancelResendingEncryptedMessage(
     envelopeHash: EnvelopeHash,
@@ -196,7 +226,7 @@ export abstract class PigeonholeMethods {
     return pigeonhole.cancelResendingEncryptedMessage(this.#core.session, envelopeHash, options);
   }
 
-  /** The box after `messageBoxIndex`. */
+  /** The box after `messageBoxIndex`. @throws DaemonRequestError after the last one, 2^64 - 1. */
   async nextMessageBoxIndex(
     messageBoxIndex: MessageBoxIndex,
     options?: CallOptions,
@@ -204,7 +234,7 @@ export abstract class PigeonholeMethods {
     return pigeonhole.nextMessageBoxIndex(this.#core.session, messageBoxIndex, options);
   }
 
-  /** The number of a box in its stream: 64 bits, rarely small. */
+  /** The number of a box in its stream: 64 bits, rarely small. @throws TypeError, RangeError. */
   async getMessageBoxIndexCounter(
     messageBoxIndex: MessageBoxIndex,
     options?: CallOptions,
@@ -216,7 +246,8 @@ export abstract class PigeonholeMethods {
    * Has a courier carry out what the temporary stream of `writeCap` holds, from its first box on;
    * resolves when that is done. Survives the loss of the connection.
    * @throws CopyCommandFailedError, which names the envelope that failed: those before it stay
-   * written. StartResendingCancelledError, DaemonRequestError.
+   * written. StartResendingCancelledError when it was cancelled elsewhere; DaemonRequestError when the
+   * daemon could not begin.
    */
   async startResendingCopyCommand(writeCap: WriteCap, options?: CopyCommandOptions): Promise<void> {
     return copying.startResendingCopyCommand(this.#core.session, writeCap, options);
@@ -225,6 +256,7 @@ export abstract class PigeonholeMethods {
   /**
    * Ends the waiting for a copy command, named by `writeCapHash(writeCap)`; what a courier has begun
    * it may still finish. Otherwise as {@link cancelResendingEncryptedMessage}.
+   * @throws as that.
    */
   async cancelResendingCopyCommand(
     writeCapHash: WriteCapHash,
@@ -236,6 +268,7 @@ export abstract class PigeonholeMethods {
   /**
    * Elements of a copy stream that write one payload of at most 10 MiB. Each goes to the next box of
    * a temporary stream; the boxes written hold 4 bytes less than `maxPlaintextPayloadLength`.
+   * @throws RangeError for a longer payload; DaemonRequestError when the daemon cannot make them.
    */
   async createCourierEnvelopesFromPayload(
     request: PayloadEnvelopesRequest,
@@ -244,7 +277,11 @@ export abstract class PigeonholeMethods {
     return copying.createCourierEnvelopesFromPayload(this.#core.session, request, options);
   }
 
-  /** The same for several destinations; `buffer` carries over what did not fill an element. */
+  /**
+   * The same for several destinations; `buffer` carries over what did not fill an element.
+   * @throws as {@link createCourierEnvelopesFromPayload}, for more than 30 MiB together, too; TypeError
+   * without destinations.
+   */
   async createCourierEnvelopesFromMultiPayload(
     request: MultiPayloadEnvelopesRequest,
     options?: CallOptions,
@@ -252,7 +289,11 @@ export abstract class PigeonholeMethods {
     return copying.createCourierEnvelopesFromMultiPayload(this.#core.session, request, options);
   }
 
-  /** Elements that delete boxes; `buffer` carries over what did not fill an element. */
+  /**
+   * Elements that delete boxes; `buffer` carries over what did not fill an element.
+   * @throws DaemonRequestError when the daemon cannot make them; ProtocolError when it made no last
+   * element though it was to end the stream (protocol page, section 10, defect 20).
+   */
   async createCourierEnvelopesFromTombstoneRange(
     request: TombstoneEnvelopesRequest,
     options?: CallOptions,
@@ -266,6 +307,7 @@ export abstract class PigeonholeMethods {
    * Makes a voucher, with which a newcomer asks a member to be taken in. The payload is to be written
    * to box 0 of the voucher's stream.
    * @param messageWriteCap writes the newcomer's own messages.
+   * @throws DaemonRequestError with code 3 when the capability is damaged.
    */
   async voucherMint(
     messageWriteCap: WriteCap,
@@ -279,7 +321,9 @@ export abstract class PigeonholeMethods {
    * Takes a newcomer in. The sealed reply is to be written to box 1 of the voucher's stream.
    * @param voucher 32 bytes, from the newcomer. @param voucherPayload what box 0 holds.
    * @param whoReply what the newcomer is told.
-   * @throws VoucherHashMismatchError, VoucherSignatureInvalidError.
+   * @throws VoucherHashMismatchError when the payload is not this voucher's;
+   * VoucherSignatureInvalidError when it is not signed by the key it names; DaemonRequestError with
+   * code 3 when it cannot be read.
    */
   async voucherInduct(
     voucher: PlainBytes,
@@ -295,7 +339,8 @@ export abstract class PigeonholeMethods {
    * Opens a member's answer.
    * @param voucherSecretKey 162 bytes, from {@link voucherMint}.
    * @param sealedReply what box 1 holds. @param messageWriteCap the one that the voucher is for.
-   * @throws VoucherSealOpenFailedError.
+   * @throws VoucherSealOpenFailedError when the key does not open the reply; DaemonRequestError with
+   * code 3 when an argument is damaged.
    */
   async voucherOpen(
     voucherSecretKey: PlainBytes,
@@ -307,7 +352,10 @@ export abstract class PigeonholeMethods {
     return vouchers.voucherOpen(session, voucherSecretKey, sealedReply, messageWriteCap, options);
   }
 
-  /** The stream of a voucher. @param voucher 32 bytes. */
+  /**
+   * The stream through which a voucher's two sides talk; both can write and read it.
+   * @param voucher 32 bytes. @throws TypeError, RangeError for any other length.
+   */
   async voucherDeriveStream(
     voucher: PlainBytes,
     options?: CallOptions,

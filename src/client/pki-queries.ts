@@ -14,6 +14,7 @@ import type { Session } from "./session.js";
 
 /** A directory authority that the daemon trusts. */
 export interface DirectoryAuthority {
+  /** What the daemon's configuration calls it; signatures go by `identityKeyHash`. */
   readonly identifier: string;
   /** Signature scheme of its identity key, e.g. `Ed25519`. */
   readonly pkiSignatureScheme: string;
@@ -33,6 +34,7 @@ export interface DirectoryAuthority {
 export interface RawPkiDocument {
   /** The certificate: CBOR with the document and its signatures. */
   readonly payload: Bytes;
+  /** The epoch that the document is for; where 0 was asked, the current one or the one before. */
   readonly epoch: number;
 }
 

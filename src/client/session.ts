@@ -33,6 +33,7 @@ export type ClientState = "idle" | "connecting" | "ready" | "reconnecting" | "cl
 
 /** Why a client is closed. */
 export interface CloseReason {
+  /** By `stop()`, by `disconnect()`, or by the loss of the connection with `reconnect: false`. */
   readonly reason: "stopped" | "disconnected" | "failed";
   /** The error when `reason` is `failed`, else null. */
   readonly error: Error | null;

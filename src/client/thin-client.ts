@@ -37,8 +37,11 @@ const BLOCKING_SEND_TIMEOUT_MS = 30_000;
  * const reply = await client.blockingSendMessage("hello", ...echo.toDestination());
  * ```
  *
- * Every method that can wait takes `{ signal, timeoutMs }` last and rejects with `ClientClosedError`
- * once the client is stopped.
+ * Every method that can wait takes `{ signal, timeoutMs }` last. Besides what each of them names, it
+ * rejects with the signal's reason when that is aborted, `RequestTimeoutError` at its deadline,
+ * `InvalidStateError` before {@link start}, `ClientClosedError` once the client is stopped,
+ * `ProtocolError` when the daemon's reply cannot be used, and `TypeError` or `RangeError` for options
+ * that cannot be.
  */
 export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
   readonly #core: ClientCore;
@@ -74,22 +77,24 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
   /**
    * Connects to the daemon; resolves after the whole handshake, when geometries, session and (if the
    * daemon has one) PKI document are there.
-   * @throws ConnectError when no daemon answers, ProtocolError when it is none, RequestTimeoutError
-   * when the handshake takes longer than `handshakeTimeoutMs`; the client may be started again then.
+   * @throws ConnectError when no daemon answers, UnsupportedTransportError where the platform cannot
+   * dial that address, ProtocolError when it is no daemon, RequestTimeoutError when the handshake takes
+   * longer than `handshakeTimeoutMs`; the client may be started again then. InvalidStateError when it
+   * was started already.
    */
   async start(options?: CallOptions): Promise<void> {
     checkCallOptions(options);
     await this.#core.session.start(options);
   }
 
-  /** Ends the session: the daemon forgets it and all that waits for it. Idempotent. */
+  /** Ends the session: the daemon forgets it and all that waits for it. Idempotent; never rejects. */
   stop(): Promise<void> {
     return this.#core.session.close(true);
   }
 
   /**
    * Closes the connection but keeps the session: the daemon holds replies for it (10 minutes by
-   * default), and a client with the same `sessionToken` takes it up again. Idempotent.
+   * default), and a client with the same `sessionToken` takes it up again. Idempotent; never rejects.
    */
   disconnect(): Promise<void> {
     return this.#core.session.close(false);
@@ -163,6 +168,7 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
   /**
    * Resolves when the daemon is connected to the mixnet and a PKI document is there; at once when
    * both are true already. No deadline by default.
+   * @throws as every method that can wait, and nothing else.
    */
   async waitUntilOnline(options?: CallOptions): Promise<void> {
     checkCallOptions(options);
@@ -172,12 +178,17 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
   /**
    * Calls `handler` for each event of that type until the returned registration is called or
    * disposed of. What it throws goes to `handlerError`.
-   * @throws TypeError for an unknown type.
+   * @throws TypeError for an unknown type or option, or a handler that is no function.
    */
   on<T extends EventType>(
     type: T,
     handler: EventHandler<T>,
-    options?: { signal?: AbortSignal | undefined; once?: boolean | undefined },
+    options?: {
+      /** Aborting it ends the registration. */
+      signal?: AbortSignal | undefined;
+      /** Whether the first event ends it; false by default. */
+      once?: boolean | undefined;
+    },
   ): Registration {
     return this.#core.hub.on(type, handler, options);
   }
@@ -185,6 +196,7 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
   /**
    * Events from now on as an async iterator; leaving the loop, aborting or closing the client ends
    * it. A reader that falls more than `maxQueue` events behind gets `SlowConsumerError`.
+   * @throws TypeError for an unknown type or option, RangeError for a `maxQueue` below 1.
    */
   events<T extends EventType = EventType>(
     options?: EventsOptions<T>,
@@ -201,7 +213,8 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
    * @param payload at most `geometry.userForwardPayloadLength` bytes; text is sent as UTF-8.
    * @param destNode identity hash of the service node, 32 bytes.
    * @param destQueue endpoint on that node, 1 to 32 bytes.
-   * @throws TypeError, RangeError, ThinClientOfflineError, ConnectionLostError.
+   * @throws TypeError, RangeError for wrong arguments; ThinClientOfflineError without a connection
+   * to the daemon, or the daemon's to the mixnet; ConnectionLostError when it broke while writing.
    */
   async sendMessage(
     surbId: SurbId,
@@ -216,7 +229,10 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
     await sendMessage(this.#core.messageContext, message);
   }
 
-  /** As {@link sendMessage}, but no reply is wanted and nothing tells whether it arrived. */
+  /**
+   * As {@link sendMessage}, but no reply is wanted and nothing tells whether it arrived.
+   * @throws as {@link sendMessage}.
+   */
   async sendMessageWithoutReply(
     payload: PlainBytes | string,
     destNode: IdentityHash,
@@ -233,7 +249,9 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
    * Sends a message and waits for its reply; any number may run at once. The reply is padded with
    * zeros to `geometry.forwardPayloadLength`, whatever its own length. Default deadline: 30 s.
    * @throws as {@link sendMessage}; SendFailedError when the daemon could not send it;
-   * RequestTimeoutError when no reply came: the mixnet may have lost either direction.
+   * ThinClientOfflineError when the daemon lost the mixnet meanwhile; ConnectionLostError when the
+   * daemon forgot the session meanwhile, and with it the reply; RequestTimeoutError when no reply
+   * came: the mixnet may have lost either direction.
    */
   async blockingSendMessage(
     payload: PlainBytes | string,
@@ -279,20 +297,28 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
 
   /**
    * The document of `epoch` with its signatures, for `verifyPkiDocument`; 0 is the current epoch.
-   * @throws PkiDocumentUnavailableError when the daemon does not have it.
+   * @throws PkiDocumentUnavailableError when the daemon does not have it; RangeError when `epoch` is no
+   * integer from 0 up.
    */
   async getPkiDocumentRaw(epoch = 0, options?: CallOptions): Promise<queries.RawPkiDocument> {
     checkCallOptions(options);
     return queries.getPkiDocumentRaw(this.#core.session, epoch, options);
   }
 
-  /** The directory authorities that the daemon trusts. */
+  /**
+   * The directory authorities that the daemon trusts; an empty list when it is configured with none.
+   * @throws DaemonRequestError for any other failure of the daemon.
+   */
   async getDirectoryAuthorities(options?: CallOptions): Promise<queries.DirectoryAuthority[]> {
     checkCallOptions(options);
     return queries.getDirectoryAuthorities(this.#core.session, options);
   }
 
-  /** Every service of that name. @throws ServiceNotFoundError, PkiDocumentUnavailableError. */
+  /**
+   * Every service of that name; never an empty list.
+   * @throws ServiceNotFoundError when there is none; PkiDocumentUnavailableError before the first
+   * document; TypeError for an empty name; ProtocolError when the document lists it without endpoint.
+   */
   getServices(capability: string): ServiceDescriptor[] {
     return queries.getServices(capability, this.pkiDocument());
   }
@@ -303,7 +329,7 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
     return services[queries.randomBelow(services.length)]!;
   }
 
-  /** Every courier. @throws ServiceNotFoundError, PkiDocumentUnavailableError. */
+  /** Every courier. @throws as {@link getServices}. */
   getAllCouriers(): Destination[] {
     return this.getServices("courier").map((service) => service.toDestination());
   }
@@ -311,33 +337,40 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
   /**
    * `n` different couriers at random. Using chosen couriers for several boxes ties those together in
    * the eyes of whoever runs them; the other calls let the daemon choose anew each time.
-   * @throws NotEnoughCouriersError, and as {@link getServices}.
+   * @throws NotEnoughCouriersError; RangeError when `n` is no integer from 0 up; and as
+   * {@link getServices}, for 0 too.
    */
   getDistinctCouriers(n: number): Destination[] {
     return queries.getDistinctCouriers(n, this.pkiDocument());
   }
 
-  /** The document as text, descriptors decoded. The argument is not changed. */
+  /** The document as text, descriptors decoded; the argument stays as it is. @throws TypeError. */
   prettyPrintPkiDoc(document: PkiDocument): string {
     return prettyPrintPkiDoc(document);
   }
 
   // Kept for parity with the Python binding; nothing needs them.
 
-  /** The next message the daemon sends; it is dispatched as well. For parity. */
+  /**
+   * The next message the daemon sends; it is dispatched as well. No deadline by default. For parity.
+   * @throws as every method that can wait, and nothing else.
+   */
   async recv(options?: CallOptions): Promise<DaemonResponse> {
     checkCallOptions(options);
     return this.#core.session.nextFrame(options);
   }
 
-  /** Resolves when the client is closed: {@link start} runs the reading. For parity. */
+  /**
+   * Resolves when the client is closed: {@link start} runs the reading. For parity.
+   * @throws InvalidStateError before {@link start}; ClientClosedError when it is closed already.
+   */
   async workerLoop(): Promise<void> {
     const notUsable = this.#core.session.notUsable("workerLoop");
     if (notUsable) throw notUsable;
     await this.closed;
   }
 
-  /** Handles a message as if the daemon had sent it. For parity. */
+  /** Handles a message as if the daemon had sent it. For parity. @throws TypeError. */
   async handleResponse(response: DaemonResponse): Promise<void> {
     if (typeof response?.kind !== "string") {
       throw new TypeError(`\`response\` must be a decoded response, got ${describeType(response)}`);

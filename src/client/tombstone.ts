@@ -11,7 +11,9 @@ import { runWithin } from "./run-within.js";
 
 /** How far a tombstone range is. */
 export interface TombstoneProgress {
+  /** Tombstones made so far, this one included. */
   readonly boxesDone: number;
+  /** The call's `maxCount`. */
   readonly boxesTotal: number;
   /** The tombstone just made; one that aborts can keep those it was given. */
   readonly envelope: TombstoneEnvelope;

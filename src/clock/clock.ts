@@ -18,7 +18,14 @@ export interface Clock {
    * Runs `callback` once after `ms` milliseconds. A timer set with `background` does not keep the
    * process alive by itself.
    */
-  after(ms: number, callback: () => void, options?: { background?: boolean }): Timer;
+  after(
+    ms: number,
+    callback: () => void,
+    options?: {
+      /** Whether the process may end before the timer fires; false by default. */
+      background?: boolean;
+    },
+  ): Timer;
   /**
    * Runs `callback` in a later turn of the event loop, in the order of the calls and without the
    * millisecond that a timer of 0 costs. Long work calls it now and then so that others get a turn.

@@ -7,6 +7,7 @@ import type { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
 
 /** The daemon's connection to the mixnet: once in the handshake, then at every change. */
 export interface ConnectionStatusEvent {
+  /** Its name for `on` and `events`. */
   readonly type: "connectionStatus";
   /** Whether the daemon is connected to the mixnet. */
   readonly isConnected: boolean;
@@ -22,6 +23,7 @@ export interface ConnectionStatusEvent {
 
 /** A PKI document: once in the handshake, then at every new epoch. */
 export interface NewPkiDocumentEvent {
+  /** Its name for `on` and `events`. */
   readonly type: "newPkiDocument";
   /** The document as it came (CBOR); null when the daemon has none yet. */
   readonly payload: Bytes | null;
@@ -31,8 +33,14 @@ export interface NewPkiDocumentEvent {
 
 /** A message left the daemon, or could not. */
 export interface MessageSentEvent {
+  /**
+   * Its name for `on` and `events`. Comes only where a reply is wanted (protocol page, section
+   * 4.2).
+   */
   readonly type: "messageSent";
+  /** 16 bytes; null for messages of this client, which gives them none. */
   readonly messageId: MessageId | null;
+  /** Which message: the 16 bytes given to `sendMessage`; null when the daemon names none. */
   readonly surbId: SurbId | null;
   /** When it was sent; the wire carries whole seconds. */
   readonly sentAt: Date;
@@ -44,8 +52,13 @@ export interface MessageSentEvent {
 
 /** A reply to a message came. */
 export interface MessageReplyEvent {
+  /** Its name for `on` and `events`. */
   readonly type: "messageReply";
+  /** 16 bytes; null for messages of this client, which gives them none. */
   readonly messageId: MessageId | null;
+  /**
+   * Which message it answers: the 16 bytes given to `sendMessage`; null when the daemon names none.
+   */
   readonly surbId: SurbId | null;
   /** The reply, padded with zeros to the geometry's payload length. */
   readonly payload: Bytes;
@@ -57,12 +70,17 @@ export interface MessageReplyEvent {
 
 /** The daemon gave up on a message's reply. */
 export interface MessageIdGarbageCollectedEvent {
+  /**
+   * Its name for `on` and `events`. Daemons of v0.0.99 never send it (protocol page, section 3.2).
+   */
   readonly type: "messageIdGarbageCollected";
+  /** Which message: 16 bytes, as the sender gave them. */
   readonly messageId: MessageId;
 }
 
 /** The connection to the daemon is gone; the client goes on to dial unless it is closed. */
 export interface DaemonDisconnectedEvent {
+  /** Its name for `on` and `events`. */
   readonly type: "daemonDisconnected";
   /** Whether the daemon said goodbye before. */
   readonly isGraceful: boolean;
@@ -72,6 +90,7 @@ export interface DaemonDisconnectedEvent {
 
 /** The connection to the daemon is there again, handshake and all. */
 export interface ReconnectedEvent {
+  /** Its name for `on` and `events`. */
   readonly type: "reconnected";
   /** Whether the daemon still knew our session. */
   readonly resumed: boolean;
@@ -81,11 +100,13 @@ export interface ReconnectedEvent {
 
 /** The daemon says that it is about to exit. */
 export interface ShutdownEvent {
+  /** Its name for `on` and `events`. `daemonDisconnected` follows, with `isGraceful`. */
   readonly type: "shutdown";
 }
 
 /** A handler of the application threw, or its promise rejected. */
 export interface HandlerErrorEvent {
+  /** Its name for `on` and `events`. A handler of this type that throws is not told of it again. */
   readonly type: "handlerError";
   /** What it threw. */
   readonly error: unknown;
@@ -95,6 +116,7 @@ export interface HandlerErrorEvent {
 
 /** The client is closed for good; the last event. */
 export interface ClosedEvent {
+  /** Its name for `on` and `events`. Iterators end after it. */
   readonly type: "closed";
   /** `stop()`, `disconnect()`, or an error after which the client cannot go on. */
   readonly reason: "stopped" | "disconnected" | "failed";

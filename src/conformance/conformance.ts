@@ -30,9 +30,13 @@ export interface ConformanceOptions {
 
 /** What one case found. */
 export interface ConformanceResult {
+  /** What it is about; `options.areas` chooses by it. */
   readonly area: ConformanceArea;
   /** What a daemon does that is right: a sentence. */
   readonly name: string;
+  /**
+   * `differs (allowed)`: otherwise than this project's daemon, in a way that clients can live with.
+   */
   readonly verdict: Verdict;
   /** What it does instead; "" for a pass. */
   readonly reason: string;
@@ -40,8 +44,11 @@ export interface ConformanceResult {
 
 /** What a run found. */
 export interface ConformanceReport {
+  /** One for each case of the areas asked for, in the order of the run. */
   readonly results: readonly ConformanceResult[];
+  /** How many cases found nothing wrong. */
   readonly passed: number;
+  /** How many found it broken, those that were not tried for want of a handshake among them. */
   readonly failed: number;
   /** How many differ in a way that clients have to live with. */
   readonly differed: number;

@@ -12,7 +12,10 @@ import { type Answer, Peer } from "./peer.js";
 import { must, mustAnswer } from "./verdict.js";
 
 /** Connects to the daemon under test, as a client's `dial` option does. */
-export type Dial = (options: { readonly signal: AbortSignal }) => Promise<Transport>;
+export type Dial = (options: {
+  /** There for `dial` functions that want one; a run never aborts it. */
+  readonly signal: AbortSignal;
+}) => Promise<Transport>;
 
 /** A stream of boxes. */
 export interface Stream {

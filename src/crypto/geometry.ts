@@ -59,7 +59,7 @@ export interface PigeonholeGeometryRecord {
 
 /** All sizes that the geometry determines. Lengths in bytes. */
 export interface PigeonholeSizes extends PigeonholeGeometryRecord {
-  /** Length of a NIKE public key. */
+  /** The sender's key in every envelope: 32 with x25519, 160 with CTIDH1024-X25519. */
   readonly nikePublicKeyLength: number;
   /** Application message padded, before BACAP encryption. */
   readonly paddedPayloadLength: number;

@@ -26,17 +26,27 @@ const MAX_ABSENT_SESSIONS = 1000;
 
 /** What a daemon is made of. */
 export interface DaemonOptions {
+  /** The way to the mixnet; opened by the daemon, and closed with it. */
   readonly link: MixnetLink;
+  /** What everything here waits by. */
   readonly clock: Clock;
+  /** How long the daemon waits for what; the couriers' and replicas' part is not looked at. */
   readonly timing: Timing;
   /** `instant`: packets leave at once, without cover traffic. */
   readonly mixing: "instant" | "realistic";
+  /** Told to clients in every status; its `userForwardPayloadLength` bounds plain messages. */
   readonly geometry: Geometry;
+  /** Told to clients in every status; must name the lengths of `sizes`. */
   readonly pigeonholeGeometry: PigeonholeGeometry;
+  /** Lengths that envelopes and copy streams are cut by. */
   readonly sizes: PigeonholeSizes;
+  /** Key exchange of the envelopes, as the replicas have it. */
   readonly scheme: NikeScheme;
+  /** Key exchange of vouchers: CTIDH1024-X25519 on every network (pigeonhole page, section 3.1). */
   readonly voucherScheme: NikeScheme;
+  /** What `get_directory_authorities` answers; without any it answers with code 10. */
   readonly authorities: readonly AuthorityRecord[];
+  /** Source of keys, IDs and choices; the platform's generator by default. */
   readonly random?: RandomSource | undefined;
   /** Names the process (16 bytes); random by default. */
   readonly instanceToken?: Bytes | undefined;
@@ -107,9 +117,13 @@ export class Daemon {
 
   /** What is under way, for tests and for `katz`: nothing of it says whose or what. */
   get load(): {
+    /** Connections that are open. */
     readonly connections: number;
+    /** Sessions, those that are kept for applications that are away included. */
     readonly sessions: number;
+    /** Envelopes and copy commands that are sent until they are answered. */
     readonly operations: number;
+    /** Plain messages whose reply may still come. */
     readonly awaitedReplies: number;
   } {
     return {

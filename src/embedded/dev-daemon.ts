@@ -48,6 +48,7 @@ export interface DevDaemonOptions extends Partial<Rates> {
   readonly couriers?: number | undefined;
   /** Storage replicas; 5 by default. */
   readonly replicas?: number | undefined;
+  /** Mixes in each of the three layers, 1 to 100; 2 by default. */
   readonly mixesPerLayer?: number | undefined;
   /**
    * Key exchange of the storage: `x25519` (default), or `CTIDH1024-X25519` as on upstream's
@@ -191,7 +192,10 @@ export class DevDaemon implements AsyncDisposable {
     return this.#addresses;
   }
 
-  /** The daemon. @throws InvalidStateError between {@link crash} and {@link restart}. */
+  /**
+   * What clients talk to: tells its load, hangs up on them, forgets sessions.
+   * @throws InvalidStateError between {@link crash} and {@link restart}.
+   */
   get daemon(): Daemon {
     if (this.#daemon) return this.#daemon;
     throw new InvalidStateError("the embedded daemon is not running: restart() it");
@@ -203,7 +207,10 @@ export class DevDaemon implements AsyncDisposable {
   }
 
   /** A client's configuration for the address of that number. */
-  config(index = 0): { readonly dial: DialConfig } {
+  config(index = 0): {
+    /** The way to that address, with the token where one is asked for. */
+    readonly dial: DialConfig;
+  } {
     const address = this.#addresses[index];
     if (address === undefined) {
       throw new RangeError(
@@ -229,11 +236,13 @@ export class DevDaemon implements AsyncDisposable {
     await daemon?.crash();
   }
 
-  /**
-   * Starts the daemon again at the same addresses; says good-bye first if it runs.
-   * @param options.newInstance whether it has another instance token; true by default.
-   */
-  async restart(options: { readonly newInstance?: boolean } = {}): Promise<void> {
+  /** Starts the daemon again at the same addresses; says good-bye first if it runs. */
+  async restart(
+    options: {
+      /** Whether it has another instance token, as another process has; true by default. */
+      readonly newInstance?: boolean;
+    } = {},
+  ): Promise<void> {
     if (this.#closed) throw new InvalidStateError("the embedded network is closed");
     const daemon = this.#daemon;
     this.#daemon = null;

@@ -406,47 +406,94 @@ const retryableRequestCodes = new Set<number>([
   codes.THIN_CLIENT_ERROR_SERVICE_UNAVAILABLE,
 ]);
 
+/**
+ * The class of each code, and what it comes from. Writes that do not wait for the replicas
+ * (`ifExists: "error"`, `noIdempotentBoxAlreadyExists`) hardly ever get a replica's.
+ */
 interface SpecificErrors {
+  /** From `connect` with a path, and all that makes or reads configurations. */
   ERR_CONFIG: ConfigError;
+  /** From `start`, `connect` and every `dial`; later the client dials again by itself. */
   ERR_CONNECT: ConnectError;
+  /** From `start`, `connect` and `dial` in browsers, which have WebSockets only. */
   ERR_UNSUPPORTED_TRANSPORT: UnsupportedTransportError;
+  /**
+   * From the sending of plain messages; other calls are made again. Code 1, never sent by daemons.
+   */
   THIN_CLIENT_ERROR_CONNECTION_LOST: ConnectionLostError;
+  /** From every call that waits when the client ends, or comes after that. */
   ERR_CLOSED: ClientClosedError;
+  /** From calls before `start`, a second `start`, and what only the handshake tells. */
   ERR_INVALID_STATE: InvalidStateError;
+  /** From `start` where no daemon answers, calls whose reply is unusable, and all decoders. */
   ERR_PROTOCOL: ProtocolError;
+  /** From the sending of plain messages; all other calls wait for the mixnet. */
   ERR_OFFLINE: ThinClientOfflineError;
+  /** From every call that waits and has a deadline, its own or the default one. */
   ERR_TIMEOUT: RequestTimeoutError;
+  /** From `getPkiDocumentRaw`, `pkiDocumentForEpoch` and the look-up of services. */
   ERR_NO_PKI_DOCUMENT: PkiDocumentUnavailableError;
+  /** From `verifyCertificate` and `verifyPkiDocument`. */
   ERR_PKI_VERIFICATION: PkiVerificationError;
+  /** From the look-up of services, couriers among them. */
   ERR_SERVICE_NOT_FOUND: ServiceNotFoundError;
+  /** From `getDistinctCouriers`. */
   ERR_NOT_ENOUGH_COURIERS: NotEnoughCouriersError;
+  /** From the iterators of `events`. */
   ERR_SLOW_CONSUMER: SlowConsumerError;
+  /** From `blockingSendMessage`; for `sendMessage` it is the `err` of a `messageSent` event. */
   ERR_SEND_FAILED: SendFailedError;
+  /** From `tombstoneRange`. */
   ERR_TOMBSTONE_RANGE: TombstoneRangeError;
+  /** From `copy`. */
   ERR_COPY_FAILED: CopyFailedError;
+  /** Code 1. From reads that are not to wait. */
   REPLICA_ERROR_BOX_ID_NOT_FOUND: BoxIDNotFoundError;
+  /** Code 2. From reads and writes. */
   REPLICA_ERROR_INVALID_BOX_ID: InvalidBoxIDError;
+  /** Code 3. From writes. */
   REPLICA_ERROR_INVALID_SIGNATURE: InvalidSignatureError;
+  /** Code 4. From reads and writes. */
   REPLICA_ERROR_DATABASE_FAILURE: DatabaseFailureError;
+  /** Code 5. From reads and writes. */
   REPLICA_ERROR_INVALID_PAYLOAD: InvalidPayloadError;
+  /** Code 6. From writes. */
   REPLICA_ERROR_STORAGE_FULL: StorageFullError;
+  /** Code 7. From reads and writes. */
   REPLICA_ERROR_INTERNAL_ERROR: ReplicaInternalError;
+  /** Code 8. From reads and writes; `read` and `write` try other envelopes first. */
   REPLICA_ERROR_INVALID_EPOCH: InvalidEpochError;
+  /** Code 9. From reads and writes. */
   REPLICA_ERROR_REPLICATION_FAILED: ReplicationFailedError;
+  /** Code 10. From writes that are to find out; as the `cause` of a failed copy. */
   REPLICA_ERROR_BOX_ALREADY_EXISTS: BoxAlreadyExistsError;
+  /** Code 11. From reads. */
   REPLICA_ERROR_TOMBSTONE: TombstoneError;
+  /** Code 12. From reads and writes; `read` and `write` try other envelopes first. */
   THIN_CLIENT_ERROR_COURIER_CACHE_CORRUPTION: CourierCacheCorruptionError;
+  /** Code 13. From reads and writes; `read` and `write` try other envelopes first. */
   THIN_CLIENT_PROPAGATION_ERROR: CourierPropagationError;
+  /** Code 31. From reads and writes; `read` and `write` try other envelopes first. */
   THIN_CLIENT_ERROR_COURIER_INVALID_ENVELOPE: CourierInvalidEnvelopeError;
+  /** Code 32. From reads and writes; `read` and `write` try other envelopes first. */
   THIN_CLIENT_ERROR_COURIER_INVALID_EPOCH: CourierInvalidEpochError;
+  /** Code 22. From reads and writes; `read` and `write` try other envelopes first. */
   THIN_CLIENT_ERROR_MKEM_DECRYPTION_FAILED: MKEMDecryptionFailedError;
+  /** Code 23. From reads, and `openBox` and `decryptBox`. */
   THIN_CLIENT_ERROR_BACAP_DECRYPTION_FAILED: BACAPDecryptionFailedError;
+  /** Code 24. From the starts that a cancel names, and calls made of them. */
   THIN_CLIENT_ERROR_START_RESENDING_CANCELLED: StartResendingCancelledError;
+  /** Code 25. From reads. */
   THIN_CLIENT_ERROR_INVALID_TOMBSTONE_SIG: InvalidTombstoneSignatureError;
+  /** Code 26. From `startResendingCopyCommand`; as the `cause` of a failed copy. */
   THIN_CLIENT_ERROR_COPY_COMMAND_FAILED: CopyCommandFailedError;
+  /** Code 27. Daemons of v0.0.99 never send it (protocol page, section 5.1). */
   THIN_CLIENT_ERROR_PAYLOAD_TOO_LARGE: PayloadTooLargeError;
+  /** Code 28. From `voucherInduct`. */
   THIN_CLIENT_ERROR_VOUCHER_HASH_MISMATCH: VoucherHashMismatchError;
+  /** Code 29. From `voucherInduct`. */
   THIN_CLIENT_ERROR_VOUCHER_SIGNATURE_INVALID: VoucherSignatureInvalidError;
+  /** Code 30. From `voucherOpen`. */
   THIN_CLIENT_ERROR_VOUCHER_SEAL_OPEN_FAILED: VoucherSealOpenFailedError;
 }
 

@@ -5,8 +5,11 @@ import { type ErrorDetails, ThinClientError } from "./errors.js";
 
 /** One tombstone, ready to be sent with `startResendingEncryptedMessage`. */
 export interface TombstoneEnvelope {
+  /** What goes to a courier, as it is: `pigeonholeGeometry.courierQueryWriteLength` bytes. */
   readonly messageCiphertext: Bytes;
+  /** What the daemon opens the answer with. Holds a private key: keep it as a secret. */
   readonly envelopeDescriptor: EnvelopeDescriptor;
+  /** Names the envelope: 32 bytes. */
   readonly envelopeHash: EnvelopeHash;
   /** The box it deletes. */
   readonly boxIndex: MessageBoxIndex;
@@ -14,6 +17,7 @@ export interface TombstoneEnvelope {
 
 /** Tombstones for boxes that follow each other. */
 export interface TombstoneRangeResult {
+  /** One for each box, in the order of the boxes. */
   readonly envelopes: readonly TombstoneEnvelope[];
   /** The box after the last of them. */
   readonly next: MessageBoxIndex;
@@ -25,6 +29,7 @@ export class TombstoneRangeError extends ThinClientError {
   readonly retryable: boolean;
   /** The tombstones that were made; `next` is where to go on. */
   readonly partial: TombstoneRangeResult;
+  /** Why the next one could not be made; `errorCode` and `retryable` are this one's. */
   override readonly cause: ThinClientError;
 
   constructor(cause: ThinClientError, partial: TombstoneRangeResult, details?: ErrorDetails) {
@@ -63,6 +68,7 @@ export class CopyFailedError extends ThinClientError implements CopyFailurePlace
   readonly phase: "write" | "copy";
   readonly destination: number | null;
   readonly boxesCopied: readonly number[] | null;
+  /** What went wrong; `errorCode` and `retryable` are this one's. */
   override readonly cause: ThinClientError;
 
   constructor(cause: ThinClientError, place: CopyFailurePlace, details?: ErrorDetails) {

@@ -26,6 +26,7 @@ export interface SentPacket {
 
 /** What came back by a reply block. */
 export interface ReplyPacket {
+  /** Which packet it answers: 16 bytes, as that one named its reply block. */
   readonly surbId: SurbId;
   /** Always the geometry's ForwardPayloadLength: the answer first, then zeros. */
   readonly payload: Uint8Array;
@@ -33,6 +34,7 @@ export interface ReplyPacket {
 
 /** A consensus that became known. */
 export interface ConsensusDocument {
+  /** The epoch that it is for; it can be had before that begins. */
   readonly epoch: number;
   /** The signed certificate. Mixnet page, section 3.3. */
   readonly certificate: Uint8Array;
@@ -42,11 +44,17 @@ export interface ConsensusDocument {
 
 /** What a link tells its daemon. */
 export interface MixnetLinkHandlers {
+  /** A reply came, in any order; one whose SURB ID is not known any more is to be ignored. */
   onReply(reply: ReplyPacket): void;
   /** A document became known: that of the current epoch, or of the one before or after it. */
   onDocument(document: ConsensusDocument): void;
   /** The connection to the gateway came or went; `error` says why it went. */
-  onStatus(status: { readonly connected: boolean; readonly error: string }): void;
+  onStatus(status: {
+    /** Whether packets can be sent. */
+    readonly connected: boolean;
+    /** Why they cannot; "" when they can. */
+    readonly error: string;
+  }): void;
 }
 
 /** Why a packet could not be sent, in the words that a daemon passes on to its client. */
@@ -67,7 +75,14 @@ export interface MixnetLink {
   /** Sends cover traffic: an echo to ourselves whose reply nobody waits for. Never throws. */
   sendDecoy(): Promise<void>;
   /** The current epoch by the network's clock, and its length in milliseconds. */
-  epoch(): { readonly current: number; readonly periodMs: number; readonly leftMs: number };
+  epoch(): {
+    /** Number of the epoch. */
+    readonly current: number;
+    /** Length of an epoch, in ms. */
+    readonly periodMs: number;
+    /** Until the next begins, in ms. */
+    readonly leftMs: number;
+  };
   /** Ends the connection. Idempotent. */
   close(): Promise<void>;
 }

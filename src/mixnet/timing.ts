@@ -13,7 +13,12 @@ export interface Timing {
    * Daemon: pause before a follow-up or a read retry; doubles from the first to the second number
    * with each in a row. Zero: as soon as the send schedule lets it out.
    */
-  readonly followUpMs: { readonly first: number; readonly longest: number };
+  readonly followUpMs: {
+    /** Pause before the first of a row. */
+    readonly first: number;
+    /** Where the doubling ends. */
+    readonly longest: number;
+  };
   /** Daemon: how long a new connection waits for a document before it is told that there is none. */
   readonly documentWaitMs: number;
   /** Daemon: how long what belongs to a session is kept after its connection was lost. */
@@ -31,7 +36,12 @@ export interface Timing {
   /** Courier: one step of a copy command (a box read, an envelope written). */
   readonly copyStepMs: number;
   /** Courier: pause between tries of a step; doubles from the first to the second number. */
-  readonly copyBackoffMs: { readonly first: number; readonly longest: number };
+  readonly copyBackoffMs: {
+    /** Pause before the second try. */
+    readonly first: number;
+    /** Where the doubling ends. */
+    readonly longest: number;
+  };
   /** Courier: tries of one step. */
   readonly copyTries: number;
   /** Courier: how long the final result of a copy command is kept. */

@@ -6,6 +6,7 @@ import type { NetworkTime } from "./network-time.js";
 
 /** A published document, decoded once for all links. */
 export interface PublishedDocument extends ConsensusDocument {
+  /** What `document` holds; shared by all who are told, so read only. */
   readonly decoded: PkiDocument;
 }
 

@@ -7,7 +7,9 @@ export type PacketDirection = "forward" | "reply";
 
 /** Hears of the changes that take effect at once. */
 export interface FaultListener {
+  /** Links are cut off from now on, or may connect again. */
   onOnline(online: boolean): void;
+  /** Documents that become due reach nobody from now on, or come out again. */
   onDocumentsWithheld(withheld: boolean): void;
 }
 

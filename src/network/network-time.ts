@@ -4,6 +4,7 @@ import { epochAt } from "../pki/epoch.js";
 
 /** An epoch as the network counts it. */
 export interface NetworkEpoch {
+  /** Number of the epoch: the clock's, and one more for each that was skipped. */
   readonly current: number;
   /** Length of an epoch, in ms. */
   readonly periodMs: number;

@@ -36,6 +36,7 @@ export interface EnvelopeKeySource {
 
 /** What a network is made of; a rate that is left out is that of the usual development network. */
 export interface EmbeddedNetworkOptions extends Partial<Rates> {
+  /** What everything waits by, and what epochs are counted from. */
   readonly clock: Clock;
   /** Determines keys, ways, delays and losses; without one they are different each time. */
   readonly seed?: Seed | undefined;
@@ -60,6 +61,7 @@ export interface EmbeddedNetworkOptions extends Partial<Rates> {
   readonly couriers?: number | undefined;
   /** Storage replicas, IDs 0 and up; 5 with `envelopeKeys`, else none. */
   readonly replicas?: number | undefined;
+  /** Who runs the replicas; left out, the network has none. */
   readonly envelopeKeys?: EnvelopeKeySource | undefined;
   /** Hears of each document that is published, and again when its epoch begins. */
   readonly onDocument?: ((document: PublishedDocument) => void) | undefined;
@@ -69,25 +71,48 @@ export interface EmbeddedNetworkOptions extends Partial<Rates> {
 
 /** A picture of the network. */
 export interface NetworkPicture {
+  /** The epoch it is, with those that were skipped. */
   readonly epoch: NetworkEpoch;
+  /** `instant`: packets take no time. `realistic`: each hop has its delay. */
   readonly mixing: "instant" | "realistic";
+  /** Whether gateways can be reached; see {@link NetworkFaults.setOnline}. */
   readonly online: boolean;
+  /** Names of those who sign the documents. */
   readonly authorities: readonly string[];
+  /** Where clients' links lead. */
   readonly gateways: readonly NodePicture[];
+  /** The mixes, first layer to last. */
   readonly layers: readonly (readonly NodePicture[])[];
-  readonly serviceNodes: readonly (NodePicture & { readonly services: readonly string[] })[];
-  readonly replicas: readonly { readonly name: string; readonly replicaId: number }[];
+  /** Where the services are. */
+  readonly serviceNodes: readonly (NodePicture & {
+    /** Capabilities that it offers, e.g. `echo` and `courier`. */
+    readonly services: readonly string[];
+  })[];
+  /** All that are configured, whether up or not. */
+  readonly replicas: readonly {
+    /** The name that it has in documents, e.g. `replica1`. */
+    readonly name: string;
+    /** Static ID, 0 to 255. */
+    readonly replicaId: number;
+  }[];
   /** Epochs whose documents can be had. */
   readonly documents: readonly number[];
   /** Clients' links, by the gateway they lead to. */
-  readonly links: readonly { readonly gateway: string; readonly connected: boolean }[];
+  readonly links: readonly {
+    /** Name of the gateway. */
+    readonly gateway: string;
+    /** Whether packets can go; false between a cut and the next connection. */
+    readonly connected: boolean;
+  }[];
   /** Packets under way, both ways. */
   readonly packetsUnderWay: number;
+  /** Counted since the network began. */
   readonly traffic: Readonly<TrafficCounts>;
 }
 
 /** A node in a {@link NetworkPicture}. */
 export interface NodePicture {
+  /** The name that it has in documents, e.g. `mix3`. */
   readonly name: string;
   /** BLAKE2b-256 of its identity key, in hex. */
   readonly identityHash: string;
@@ -99,8 +124,11 @@ const authorityCount = 3;
 export class EmbeddedNetwork {
   /** What goes wrong. */
   readonly faults: NetworkFaults;
+  /** Told to clients; here hops and payloads keep to it, and packets are not encrypted. */
   readonly geometry: Geometry;
+  /** Rates per millisecond, as each document publishes them. */
   readonly rates: Rates;
+  /** The nodes with their public keys, which follow from the seed. */
   readonly topology: Topology;
   readonly #options: EmbeddedNetworkOptions;
   readonly #mixing: "instant" | "realistic";
@@ -181,7 +209,7 @@ export class EmbeddedNetwork {
     return this.#authorities.map((authority) => authority.identity);
   }
 
-  /** The epoch it is. */
+  /** Number of the epoch it is, with those that were skipped. */
   get currentEpoch(): number {
     return this.#time.epoch().current;
   }

@@ -6,7 +6,7 @@ export interface Rates {
   readonly mu: number;
   /** A client's sends. */
   readonly lambdaP: number;
-  /** A client's loop decoys. */
+  /** A client's loop decoys; published, not done: those on ticks of lambdaP are the only ones. */
   readonly lambdaL: number;
   /** A mix's loop decoys; published, not done: nobody watches links inside a process. */
   readonly lambdaM: number;

@@ -35,6 +35,7 @@ export interface LinkConditions {
 
 /** The accepting end. */
 export interface StorageLinkTarget {
+  /** What goes wrong on the way; looked at for each command and each answer. */
   readonly faults: LinkConditions;
   /** Takes a command in wire form; gives the answer in wire form, null when there is none. */
   receive(bytes: Bytes, from: StoragePeer): Promise<Bytes | null>;

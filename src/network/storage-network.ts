@@ -17,12 +17,17 @@ import { instantPace, poissonPace } from "./storage-pace.js";
 
 /** What a storage network is made of. */
 export interface StorageNetworkOptions {
+  /** What everything here waits by. */
   readonly clock: Clock;
+  /** Source of nonces, ephemeral keys and delays. */
   readonly random: RandomSource;
+  /** How long couriers and replicas wait for what. */
   readonly timing: Timing;
   /** NIKE of the envelopes; the one that `sizes` names. */
   readonly scheme: NikeScheme;
+  /** Lengths of the network's messages. */
   readonly sizes: PigeonholeSizes;
+  /** Who the replicas are; their order is that of {@link StorageNetwork.replicas}. */
   readonly replicas: readonly ReplicaIdentity[];
   /** How many couriers there are. */
   readonly courierCount: number;

@@ -23,7 +23,9 @@ export interface TopologySize {
 
 /** A gateway, a mix or a service node. */
 export class NetworkNode {
+  /** The name that it has in documents, e.g. `mix3`; its keys follow from the seed and this. */
   readonly name: string;
+  /** Which of a document's lists it stands in. */
   readonly role: NodeRole;
   /** Ed25519 public key, 32 bytes. */
   readonly identityKey: Bytes;
@@ -65,20 +67,27 @@ export class NetworkNode {
 
 /** What the documents say about a storage replica, but for its envelope keys. */
 export interface NetworkReplica {
+  /** The name that it has in documents, e.g. `replica1`. */
   readonly name: string;
+  /** Static ID, 0 to 255: how envelopes name it. */
   readonly replicaId: number;
   /** Ed25519 public key, 32 bytes. */
   readonly identityKey: Bytes;
   /** X25519 public key, 32 bytes. */
   readonly linkKey: Bytes;
+  /** URL under which it is listed. Nobody listens there. */
   readonly address: string;
 }
 
 /** All nodes. */
 export interface Topology {
+  /** Where clients' links lead. */
   readonly gateways: readonly NetworkNode[];
+  /** The mixes, first layer to last. */
   readonly layers: readonly (readonly NetworkNode[])[];
+  /** Where the services are, each with an echo; a courier may be attached. */
   readonly serviceNodes: readonly NetworkNode[];
+  /** Who stores the boxes; their order is that of their IDs. */
   readonly replicas: readonly NetworkReplica[];
 }
 

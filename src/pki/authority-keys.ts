@@ -10,12 +10,17 @@ import { identityHash } from "./services.js";
  */
 export type AuthorityInput =
   | {
+      /** The raw key (32 bytes with Ed25519), or its PEM, whose type then names the scheme. */
       readonly publicKey: Uint8Array | string;
+      /** Of a raw key; `Ed25519` unless given. Not looked at with a PEM. */
       readonly scheme?: string | undefined;
+      /** What failures call it; the first 16 hex digits of its hash unless given. */
       readonly identifier?: string | undefined;
     }
   | {
+      /** The raw key as PEM, whose type names the scheme, e.g. `ED25519 PUBLIC KEY`. */
       readonly identityPublicKeyPem: string;
+      /** What failures call it; the first 16 hex digits of its hash unless given. */
       readonly identifier?: string | undefined;
     };
 
@@ -25,6 +30,7 @@ export interface AuthorityKey {
   readonly identifier: string;
   /** Name of the signature scheme, e.g. `Ed25519`; upper-cased where it comes from a PEM. */
   readonly scheme: string;
+  /** The raw key; 32 bytes with Ed25519, the one scheme that is verified. */
   readonly publicKey: Bytes;
   /** BLAKE2b-256 of the public key: what certificates name the signer by. */
   readonly hash: IdentityHash;

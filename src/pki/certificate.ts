@@ -24,6 +24,7 @@ export interface Certificate {
   readonly keyType: string;
   /** What is signed: a document. */
   readonly certified: Bytes;
+  /** As they stand there, good or bad; of several of one signer the first counts. */
   readonly signatures: readonly CertificateSignature[];
 }
 

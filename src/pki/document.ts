@@ -34,6 +34,7 @@ export class PkiDocument {
   readonly raw: Bytes;
   /** Every member as decoded, those below included. */
   readonly fields: ReadonlyMap<unknown, CborValue>;
+  /** The epoch it is for, in periods since 2017-06-01T00:00:00Z (mixnet page, section 3.1). */
   readonly epoch: number;
   /** The network's first epoch. */
   readonly genesisEpoch: number;
@@ -51,7 +52,9 @@ export class PkiDocument {
   readonly lambdaR: number;
   /** The mix layers, first to last. */
   readonly topology: readonly (readonly MixDescriptor[])[];
+  /** Where daemons connect, one of them at a time. */
   readonly gatewayNodes: readonly MixDescriptor[];
+  /** Where the services are, each node with its own in `kaetzchen`. */
   readonly serviceNodes: readonly MixDescriptor[];
   /** The storage replicas that are up. */
   readonly storageReplicas: readonly ReplicaDescriptor[];

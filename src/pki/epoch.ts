@@ -12,6 +12,7 @@ export const REPLICA_EPOCH_MS = 7 * 24 * 3_600_000;
 
 /** A moment as the epochs count it. */
 export interface EpochTime {
+  /** Whole periods since {@link EPOCH_ZERO_MS}. */
   readonly epoch: number;
   /** Milliseconds since the epoch began. */
   readonly elapsedMs: number;

@@ -12,19 +12,39 @@ import { asMap, wrongField } from "./wire-fields.js";
 
 /** What a {@link Geometry} holds; lengths in bytes. Exactly one of the two names is not empty. */
 export interface GeometryFields {
+  /**
+   * A whole packet on the wire: header, payload tag, forward payload. 3,082 with x25519, 5 hops and
+   * 2,000 bytes.
+   */
   readonly packetLength: number;
+  /** Hops of the longest path, no length: gateway, mix layers, service node. */
   readonly nrHops: number;
+  /**
+   * 2 bytes, the group element (32 with x25519; a KEM's ciphertext), `routingInfoLength`, a MAC of
+   * 32.
+   */
   readonly headerLength: number;
+  /** `nrHops` times `perHopRoutingInfoLength`. */
   readonly routingInfoLength: number;
+  /** One hop's commands: 82 with a NIKE; a KEM's ciphertext more with a KEM. */
   readonly perHopRoutingInfoLength: number;
+  /** A single-use reply block: `headerLength`, a node's ID of 32, `sprpKeyMaterialLength`. */
   readonly surbLength: number;
+  /** Flags and a reserved byte in front of a plaintext: 2. */
   readonly sphinxPlaintextHeaderLength: number;
+  /** Zeros in front of a payload, which show its receiver that it is whole: 32. */
   readonly payloadTagLength: number;
+  /** `userForwardPayloadLength`, 2 and `surbLength`; the first alone on a network without SURBs. */
   readonly forwardPayloadLength: number;
+  /** The most a sender may put into one message. */
   readonly userForwardPayloadLength: number;
+  /** The command that names the next hop: 1, its ID of 32, its MAC of 32. */
   readonly nextNodeHopLength: number;
+  /** Key (48) and IV (16) of the payload's cipher: 64. */
   readonly sprpKeyMaterialLength: number;
+  /** NIKE scheme of the header, e.g. `x25519`; "" (the default) when it has a KEM. */
   readonly nikeName?: string | undefined;
+  /** KEM scheme of the header, e.g. `XWING`; "" (the default) when it has a NIKE. */
   readonly kemName?: string | undefined;
 }
 
@@ -169,7 +189,12 @@ export class Geometry implements GeometryFields {
    * The geometry of packets whose header uses the NIKE scheme `nike`, e.g. `x25519`.
    * @throws RangeError when the scheme is unknown or a parameter is no integer from 0 up.
    */
-  static forNike(parameters: GeometryParameters & { readonly nike: string }): Geometry {
+  static forNike(
+    parameters: GeometryParameters & {
+      /** Name of the scheme, in any case. */
+      readonly nike: string;
+    },
+  ): Geometry {
     const elementLength = nikePublicKeyLength(parameters.nike);
     return fromFormula(parameters, elementLength, 0, { nikeName: parameters.nike });
   }
@@ -179,7 +204,12 @@ export class Geometry implements GeometryFields {
    * @throws RangeError when the scheme or its sizes are unknown, or a parameter is no integer from
    * 0 up.
    */
-  static forKem(parameters: GeometryParameters & { readonly kem: string }): Geometry {
+  static forKem(
+    parameters: GeometryParameters & {
+      /** Name of the scheme, in any case. */
+      readonly kem: string;
+    },
+  ): Geometry {
     const elementLength = kemCiphertextLength(parameters.kem);
     return fromFormula(parameters, elementLength, elementLength, { kemName: parameters.kem });
   }

@@ -21,6 +21,7 @@ export type ServiceParameters = ReadonlyMap<string, ReadonlyMap<string, CborValu
 
 /** What a consensus says about a mix, a gateway or a service node. */
 export interface MixDescriptor {
+  /** 1 to 32 bytes of UTF-8 in a well-formed document; for people. */
   readonly name: string;
   /** The epoch it was published for. */
   readonly epoch: number;
@@ -30,14 +31,19 @@ export interface MixDescriptor {
   readonly linkKey: Bytes;
   /** Sphinx public keys: 32 bytes each with x25519. */
   readonly mixKeys: KeysByEpoch;
+  /** Where it listens; empty when the document does not say. `onion` only on gateways. */
   readonly addresses: AddressesByTransport;
   /** The services on this node by capability, each with its `endpoint`; null where there are none. */
   readonly kaetzchen: ServiceParameters | null;
   /** What services publish besides, e.g. `courier`'s `linkPublicKey`. */
   readonly kaetzchenAdvertizedData: ServiceParameters | null;
+  /** Whether it stands in the document's GatewayNodes. */
   readonly isGatewayNode: boolean;
+  /** Whether it stands in the document's ServiceNodes; only then it has services. */
   readonly isServiceNode: boolean;
+  /** 0 on networks of today; ways are chosen without it (mixnet page, section 6). */
   readonly loadWeight: number;
+  /** `tofu`, `oob` or ""; of no effect on clients. */
   readonly authenticationType: string;
   /** `v0`, or empty in the documents of some networks. */
   readonly version: string;
@@ -47,14 +53,19 @@ export interface MixDescriptor {
 
 /** What a consensus says about a storage replica. */
 export interface ReplicaDescriptor {
+  /** For people; envelopes name it by `replicaId`. */
   readonly name: string;
   /** 0 to 255. */
   readonly replicaId: number;
+  /** The epoch it was published for, not a replica epoch. */
   readonly epoch: number;
+  /** Raw signature public key: its hash with a box's ID decides who holds the box. */
   readonly identityKey: Bytes;
+  /** Public key of its link layer; couriers and replicas connect with it. */
   readonly linkKey: Bytes;
   /** Envelope public keys by replica epoch (a week each). */
   readonly envelopeKeys: KeysByEpoch;
+  /** Where it listens; empty when the document does not say. */
   readonly addresses: AddressesByTransport;
   /** Every member as decoded, those above included. */
   readonly fields: ReadonlyMap<unknown, CborValue>;

@@ -7,12 +7,25 @@ import { asMap } from "./wire-fields.js";
 
 /** What a {@link PigeonholeGeometry} holds; lengths in bytes. */
 export interface PigeonholeGeometryFields {
+  /** The most that one box holds, M; 0 unless given. */
   readonly maxPlaintextPayloadLength?: number | undefined;
+  /**
+   * A query that reads: M + 291 + the NIKE's public key (160 with CTIDH1024-X25519). 0 unless
+   * given.
+   */
   readonly courierQueryReadLength?: number | undefined;
+  /** A query that writes: the same. 0 unless given. */
   readonly courierQueryWriteLength?: number | undefined;
+  /**
+   * M + 169, as daemons publish it for the reply to a read; the real one is 25 bytes longer. 0
+   * unless given.
+   */
   readonly courierQueryReplyReadLength?: number | undefined;
+  /** The same for the reply to a write. 0 unless given. */
   readonly courierQueryReplyWriteLength?: number | undefined;
+  /** NIKE scheme of the envelopes, e.g. `CTIDH1024-X25519`; "" unless given. */
   readonly nikeName?: string | undefined;
+  /** Scheme of the boxes' signatures; `Ed25519` unless given, and there is no other. */
   readonly signatureSchemeName?: string | undefined;
 }
 
@@ -37,9 +50,15 @@ export class PigeonholeGeometry {
 
   /** The most that one box holds. */
   readonly maxPlaintextPayloadLength: number;
+  /** A query that reads: M (the most a box holds) + 291 + the NIKE's public key. */
   readonly courierQueryReadLength: number;
+  /** A query that writes: as long as one that reads, so that nobody can tell. */
   readonly courierQueryWriteLength: number;
+  /**
+   * M + 169 for the reply to a read; the real one is 25 bytes longer (protocol page, section 6.3).
+   */
   readonly courierQueryReplyReadLength: number;
+  /** The same for the reply to a write. */
   readonly courierQueryReplyWriteLength: number;
   /** The NIKE scheme of the envelopes. */
   readonly nikeName: string;

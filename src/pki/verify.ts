@@ -10,6 +10,7 @@ import { wellFormednessProblems } from "./well-formed.js";
 
 /** An authority whose signature does not count, and why. */
 export interface RejectedSigner {
+  /** One of those that were to be trusted. */
   readonly authority: AuthorityKey;
   /** `no signature`, `bad signature` or `unsupported scheme NAME`. */
   readonly reason: string;
@@ -19,6 +20,7 @@ export interface RejectedSigner {
 export interface CertificateSigners {
   /** The authorities whose signatures verify. */
   readonly signers: readonly AuthorityKey[];
+  /** The others that were given, each with its reason. */
   readonly rejected: readonly RejectedSigner[];
   /** How many signatures were asked for. */
   readonly threshold: number;
@@ -54,7 +56,9 @@ export interface DocumentChecks {
 
 /** A document that was found to be genuine. */
 export interface VerifiedDocument extends CertificateSigners {
+  /** Decoded from the very bytes that were signed. */
   readonly document: PkiDocument;
+  /** The certificate as it came, bad signatures included. */
   readonly certificate: Certificate;
 }
 

@@ -10,6 +10,7 @@ import { type DaemonResponse, encodeResponse } from "../wire/responses.js";
 
 /** One client's connection, from the daemon's side. */
 export class ScriptedConnection {
+  /** The daemon's end: `destroy()` it to hang up. */
   readonly transport: Transport;
   /** Requests that no `expect` has taken yet. */
   readonly requests: DaemonRequest[] = [];
@@ -68,16 +69,21 @@ export class ScriptedConnection {
 
 /** What a scripted daemon says of itself. */
 export interface ScriptedDaemonOptions {
+  /** Whether statuses say that it is connected to the mixnet; true by default. */
   readonly isConnected?: boolean;
   /** CBOR of the document that clients are greeted with; none by default. */
   readonly document?: Uint8Array | null;
+  /** What statuses tell; x25519, 5 hops and 1,872 bytes by default. */
   readonly geometry?: Geometry;
+  /** What statuses tell; by default what follows from `geometry` with x25519: 1,549 bytes a box. */
   readonly pigeonholeGeometry?: PigeonholeGeometry;
 }
 
 /** A daemon without any behaviour of its own but the handshake, and that only when asked. */
 export class ScriptedDaemon {
+  /** What statuses tell: the option, or its default. */
   readonly geometry: Geometry;
+  /** What statuses tell: the option, or its default. */
   readonly pigeonholeGeometry: PigeonholeGeometry;
   readonly #options: ScriptedDaemonOptions;
   /** Sent in every status; replace it to play another process. */

@@ -112,7 +112,10 @@ export class TestNetwork<C extends Clock = Clock> implements AsyncDisposable {
  * @throws TypeError, RangeError, ConfigError for options that cannot be.
  */
 export function startTestNetwork(
-  options: TestNetworkOptions & { readonly clock: "virtual" },
+  options: TestNetworkOptions & {
+    /** Gives a network whose `clock` the test may move by itself, too. */
+    readonly clock: "virtual";
+  },
 ): Promise<TestNetwork<VirtualClock>>;
 export function startTestNetwork(options?: TestNetworkOptions): Promise<TestNetwork>;
 export async function startTestNetwork(options: TestNetworkOptions = {}): Promise<TestNetwork> {

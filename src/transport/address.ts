@@ -13,12 +13,19 @@ export interface HostPort {
 /** An address, taken apart. */
 export type Address =
   | {
+      /** Written `unix:PATH`. */
       readonly kind: "unix";
       /** A path, or `@name` for a Linux abstract socket. */
       readonly path: string;
     }
-  | ({ readonly kind: "tcp"; readonly network: TcpNetwork } & HostPort)
   | ({
+      /** Written `tcp:HOST:PORT`, or `tcp4:` and `tcp6:` for one family. */
+      readonly kind: "tcp";
+      /** Which of the host's addresses are meant: `tcp` is both families. */
+      readonly network: TcpNetwork;
+    } & HostPort)
+  | ({
+      /** Written `ws://HOST:PORT` or `wss://…`, a path behind it or not. */
       readonly kind: "ws";
       /** Whether it is `wss:`. */
       readonly secure: boolean;

@@ -52,8 +52,11 @@ export interface WsDialInit {
 
 /** What a {@link DialConfig} is made from: exactly one of the three. */
 export interface DialInit {
+  /** A daemon on a TCP port; out of a browser's reach. */
   readonly tcp?: TcpDialInit | undefined;
+  /** A daemon on a Unix socket; out of a browser's reach. */
   readonly unix?: UnixDialInit | undefined;
+  /** A daemon on a WebSocket: what browsers can dial. */
   readonly ws?: WsDialInit | undefined;
 }
 
@@ -61,6 +64,7 @@ export interface DialInit {
 export class TcpDialConfig {
   /** `HOST:PORT` or `[V6]:PORT`. */
   readonly address: string;
+  /** Which of the host's addresses are tried: with `tcp` both families, IPv4 first. */
   readonly network: TcpNetwork;
 
   /** @throws ConfigError when the address or the network is wrong, or on an unknown field. */
@@ -88,6 +92,7 @@ export class TcpDialConfig {
     return dialWithin(options, (signal) => dialTcp(this.address, this.network, { signal }));
   }
 
+  /** `tcp:HOST:PORT` (or `tcp4:…`, `tcp6:…`), for messages to people. */
   toString(): string {
     return `${this.network}:${this.address}`;
   }
@@ -122,6 +127,7 @@ export class UnixDialConfig {
     return dialWithin(options, (signal) => dialUnix(this.address, { signal }));
   }
 
+  /** `unix:PATH` or `unix:@NAME`, for messages to people. */
   toString(): string {
     return `unix:${this.address}`;
   }
@@ -182,8 +188,11 @@ export class WsDialConfig {
 
 /** Where a daemon is: one of three kinds. */
 export class DialConfig {
+  /** Not there unless the daemon is on a TCP port. */
   declare readonly tcp?: TcpDialConfig;
+  /** Not there unless the daemon is on a Unix socket. */
   declare readonly unix?: UnixDialConfig;
+  /** Not there unless the daemon is on a WebSocket. */
   declare readonly ws?: WsDialConfig;
 
   /**
@@ -268,6 +277,7 @@ export class DialConfig {
     return this.resolve().dial(options);
   }
 
+  /** The one kind that is there, as text; never its token. */
   toString(): string {
     return [this.unix, this.tcp, this.ws].filter((kind) => kind !== undefined).join(", ");
   }

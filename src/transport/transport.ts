@@ -29,6 +29,7 @@ export interface Transport {
   readonly queuedBytes: number;
   /** Stops delivery (the peer is slowed down) until {@link resume}. */
   pause(): void;
+  /** Goes on with what {@link pause} stopped, in order; harmless without that. */
   resume(): void;
   /** Sends what is queued, then closes. Idempotent. */
   end(): void;

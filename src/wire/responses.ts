@@ -16,35 +16,74 @@ import { firstKnown } from "./requests.js";
 import * as s from "./schema.js";
 
 const bytes = s.nullable(s.bytes);
-const errorCode = ["error_code", s.uint(255)] as const;
-// Go, Python and Rust alike ignore a reply whose ID is null or not theirs, so its length is not
-// checked: one that differs matches no request.
-const queryId = ["query_id", bytes] as const;
 const writeCap = s.nullable(s.fixedBytes<WriteCap>(168));
 const readCap = s.nullable(s.fixedBytes<ReadCap>(136));
 const boxIndex = s.nullable(s.fixedBytes<MessageBoxIndex>(104));
 const surbId = s.nullable(s.fixedBytes<SurbId>(16));
 const messageId = s.nullable(s.fixedBytes<MessageId>(16));
-const envelopes = s.nullable(s.arrayOf(s.bytes));
+
+/** What every reply begins with. */
+const answers = {
+  // Go, Python and Rust alike ignore a reply whose ID is null or not theirs, so its length is not
+  // checked: one that differs matches no request.
+  /** Which request: 16 bytes, as they came. A client takes no notice of null or an unknown one. */
+  queryId: ["query_id", bytes] as const,
+};
+
+/** What every reply ends with; where it is not 0, all fields but the query ID may be null. */
+const verdict = {
+  /** 0, or one of the daemon's codes (section 5.1). */
+  errorCode: ["error_code", s.uint(255)] as const,
+};
+
+/** What the builders of copy streams give. */
+const elements = {
+  /** Elements, each the plaintext of one box of the temporary stream; null when there are none. */
+  envelopes: ["envelopes", s.nullable(s.arrayOf(s.bytes))] as const,
+};
+/** What the builders hold back for the next call. */
+const remainder = {
+  /** What did not fill an element, for the next request; null after the last. */
+  buffer: ["buffer", bytes] as const,
+};
+
+/** The stream of a voucher. */
+const voucherStream = {
+  /** Writes the voucher's stream: 168 bytes. */
+  voucherWriteCap: ["voucher_write_cap", writeCap] as const,
+  /** Reads the voucher's stream: 136 bytes. */
+  voucherReadCap: ["voucher_read_cap", readCap] as const,
+};
 
 const encrypted = s.record({
-  queryId,
+  ...answers,
+  /** What is sent to a courier, as it is: as long as the geometry's queries. */
   messageCiphertext: ["message_ciphertext", bytes],
+  /** What opens the answer; holds a private key. 201 bytes with CTIDH1024-X25519. */
   envelopeDescriptor: ["envelope_descriptor", s.nullable(s.bytesAs<EnvelopeDescriptor>())],
+  /** BLAKE2b-256 of the envelope's sender key and ciphertext: 32 bytes, new each time. */
   envelopeHash: ["envelope_hash", s.nullable(s.fixedBytes<EnvelopeHash>(32))],
+  /** The box after the one asked for: 104 bytes. */
   nextMessageBoxIndex: ["next_message_box_index", boxIndex],
-  errorCode,
+  ...verdict,
 });
 
-const codeOnly = s.record({ queryId, errorCode });
+const codeOnly = s.record({ ...answers, ...verdict });
 
 const authority = s.record({
+  /** What the daemon's configuration calls it. */
   identifier: ["identifier", s.text],
+  /** Scheme of the identity key, e.g. `Ed25519`. */
   pkiSignatureScheme: ["pki_signature_scheme", s.text],
+  /** KEM of the link key, e.g. `xwing`. */
   wireKemScheme: ["wire_kem_scheme", s.text],
+  /** URLs; null when none are configured. */
   addresses: ["addresses", s.nullable(s.arrayOf(s.text))],
+  /** PEM, its type the scheme in capitals and ` PUBLIC KEY`; "" when unset. */
   identityPublicKeyPem: ["identity_public_key_pem", s.text],
+  /** PEM, its type the KEM in capitals and ` PUBLIC KEY`; "" when unset. */
   linkPublicKeyPem: ["link_public_key_pem", s.text],
+  /** BLAKE2b-256 of the raw identity key, 32 bytes: what certificates name the signer by. */
   identityKeyHash: ["identity_key_hash", s.fixedBytes(32)],
 });
 
@@ -55,52 +94,84 @@ export type AuthorityRecord = s.TypeOf<typeof authority>;
 export const responseSchemas = {
   sessionTokenReply: [
     "session_token_reply",
-    s.record({ appId: ["app_id", s.nullable(s.fixedBytes(16))], resumed: ["resumed", s.bool] }),
+    s.record({
+      /** 16 bytes: the daemon's name for the session, the same as before when it is resumed. */
+      appId: ["app_id", s.nullable(s.fixedBytes(16))],
+      /** Whether the daemon knew the token, and has what belongs to it. */
+      resumed: ["resumed", s.bool],
+    }),
   ],
   shutdownEvent: ["shutdown_event", s.record({})],
   connectionStatusEvent: [
     "connection_status_event",
     s.record({
+      /** Whether the daemon is connected to the mixnet; may be true before it ever tried. */
       isConnected: ["is_connected", s.bool],
+      /** Null: Go's client cannot read anything else. */
       err: ["err", s.anything],
+      /** 16 bytes: another daemon process has another one. */
       instanceToken: ["instance_token", s.nullable(s.fixedBytes(16))],
+      /** Map of the 14 members of section 6.3. */
       sphinxGeometry: ["sphinx_geometry", s.anything],
+      /** Map of the 7 members of section 6.3. */
       pigeonholeGeometry: ["pigeonhole_geometry", s.anything],
     }),
   ],
-  newPkiDocumentEvent: ["new_pki_document_event", s.record({ payload: ["payload", bytes] })],
+  newPkiDocumentEvent: [
+    "new_pki_document_event",
+    s.record({
+      /** The document without signatures, CBOR; null while there is none. */
+      payload: ["payload", bytes],
+    }),
+  ],
   messageSentEvent: [
     "message_sent_event",
     s.record({
+      /** 16 bytes of the request's `id`; null where it had none. */
       messageId: ["message_id", messageId],
+      /** 16 bytes of the request's `surbid`. */
       surbId: ["surbid", surbId],
+      /** Seconds since 1970. */
       sentAt: ["sent_at", s.uint()],
+      /** How long the round trip is planned to take, in nanoseconds. */
       replyEta: ["reply_eta", s.uint()],
+      /** Why it was not sent, and no reply will come; null, and left out, when it was. */
       err: ["err", s.optional(s.text)],
     }),
   ],
   messageReplyEvent: [
     "message_reply_event",
     s.record({
+      /** 16 bytes of the request's `id`; null where it had none. */
       messageId: ["message_id", messageId],
+      /** 16 bytes of the request's `surbid`. */
       surbId: ["surbid", surbId],
+      /** The Sphinx geometry's ForwardPayloadLength: the answer, then zeros. */
       payload: ["payload", bytes],
+      /** Of no use to plain messages; null is left out. */
       replyIndex: ["reply_index", s.optional(s.uint(255))],
-      errorCode,
+      /** 0. */
+      errorCode: ["error_code", s.uint(255)],
     }),
   ],
   messageIdGarbageCollected: [
     "message_id_garbage_collected",
-    s.record({ messageId: ["message_id", messageId] }),
+    s.record({
+      /** 16 bytes of the request's `id`. No daemon of v0.0.99 sends this event (section 3.2). */
+      messageId: ["message_id", messageId],
+    }),
   ],
   newKeypairReply: [
     "new_keypair_reply",
     s.record({
-      queryId,
+      ...answers,
+      /** 168 bytes. Secret. */
       writeCap: ["write_cap", writeCap],
+      /** 136 bytes. */
       readCap: ["read_cap", readCap],
+      /** The stream's first box: 104 bytes. */
       firstMessageIndex: ["first_message_index", boxIndex],
-      errorCode,
+      ...verdict,
     }),
   ],
   encryptReadReply: ["encrypt_read_reply", encrypted],
@@ -108,10 +179,14 @@ export const responseSchemas = {
   startResendingEncryptedMessageReply: [
     "start_resending_encrypted_message_reply",
     s.record({
-      queryId,
+      ...answers,
+      /** What a read found; null for writes and errors. */
       plaintext: ["plaintext", bytes],
-      errorCode,
+      /** 0; 1 to 11: a replica's; 12 and up: the daemon's. Of 3 and 4 the courier tells whose. */
+      errorCode: ["error_code", s.uint(255)],
+      /** The node of the courier that was used: 32 bytes; null when the start was refused. */
       courierIdentityHash: ["courier_identity_hash", s.nullable(s.fixedBytes<IdentityHash>(32))],
+      /** That courier's endpoint, 1 to 32 bytes; null when the start was refused. */
       courierQueueId: ["courier_queue_id", bytes],
     }),
   ],
@@ -119,109 +194,136 @@ export const responseSchemas = {
   startResendingCopyCommandReply: [
     "start_resending_copy_command_reply",
     s.record({
-      queryId,
-      errorCode,
+      ...answers,
+      ...verdict,
+      /** With code 26 the replica's; null, and left out, when none answered. */
       replicaErrorCode: ["replica_error_code", s.optional(s.uint(255))],
+      /** With code 26 which envelope of the stream, from 1; null, and left out, when unknown. */
       failedEnvelopeIndex: ["failed_envelope_index", s.optional(s.uint64)],
     }),
   ],
   cancelResendingCopyCommandReply: ["cancel_resending_copy_command_reply", codeOnly],
   nextMessageBoxIndexReply: [
     "next_message_box_index_reply",
-    s.record({ queryId, nextMessageBoxIndex: ["next_message_box_index", boxIndex], errorCode }),
+    s.record({
+      ...answers,
+      /** The box after the one asked for: 104 bytes. */
+      nextMessageBoxIndex: ["next_message_box_index", boxIndex],
+      ...verdict,
+    }),
   ],
   getMessageBoxIndexCounterReply: [
     "get_message_box_index_counter_reply",
-    s.record({ queryId, counter: ["counter", s.uint64], errorCode }),
+    s.record({
+      ...answers,
+      /** The box's number in its stream, mostly above 2^53; 0 with an error. */
+      counter: ["counter", s.uint64],
+      ...verdict,
+    }),
   ],
   getPkiDocumentReply: [
     "get_pki_document_reply",
-    s.record({ queryId, payload: ["payload", bytes], epoch: ["epoch", s.uint64], errorCode }),
+    s.record({
+      ...answers,
+      /** The signed certificate, CBOR; null or empty with an error (code 10: not kept). */
+      payload: ["payload", bytes],
+      /** The document's epoch; with an error the one that was asked for, or the current one. */
+      epoch: ["epoch", s.uint64],
+      ...verdict,
+    }),
   ],
   getDirectoryAuthoritiesReply: [
     "get_directory_authorities_reply",
     s.record({
-      queryId,
+      ...answers,
+      /** Those that are configured; null or empty with an error (code 10: none are). */
       authorities: ["authorities", s.nullable(s.arrayOf(authority))],
-      errorCode,
+      ...verdict,
     }),
   ],
   createCourierEnvelopesFromPayloadReply: [
     "create_courier_envelopes_from_payload_reply",
     s.record({
-      queryId,
-      envelopes: ["envelopes", envelopes],
+      ...answers,
+      ...elements,
+      /** The box after the last one that the elements write: 104 bytes. */
       nextDestIndex: ["next_dest_index", boxIndex],
-      errorCode,
+      ...verdict,
     }),
   ],
   createCourierEnvelopesFromMultiPayloadReply: [
     "create_courier_envelopes_from_multi_payload_reply",
     s.record({
-      queryId,
-      envelopes: ["envelopes", envelopes],
-      buffer: ["buffer", bytes],
+      ...answers,
+      ...elements,
+      ...remainder,
+      /** The box after the last one at each destination, 104 bytes each, in the request's order. */
       nextDestIndices: [
         "next_dest_indices",
         s.nullable(s.arrayOf(s.fixedBytes<MessageBoxIndex>(104))),
       ],
-      errorCode,
+      ...verdict,
     }),
   ],
   createCourierEnvelopesFromTombstoneRangeReply: [
     "create_courier_envelopes_from_tombstone_range_reply",
     s.record({
-      queryId,
-      envelopes: ["envelopes", envelopes],
-      buffer: ["buffer", bytes],
+      ...answers,
+      ...elements,
+      ...remainder,
+      /** The box after the last one that the elements delete: 104 bytes. */
       nextDestIndex: ["next_dest_index", boxIndex],
-      errorCode,
+      ...verdict,
     }),
   ],
   voucherMintReply: [
     "voucher_mint_reply",
     s.record({
-      queryId,
+      ...answers,
+      /** BLAKE2b-256 of the payload: 32 bytes. */
       voucher: ["voucher", s.nullable(s.fixedBytes(32))],
+      /** For box 0 of the voucher's stream. */
       voucherPayload: ["voucher_payload", bytes],
-      voucherWriteCap: ["voucher_write_cap", writeCap],
-      voucherReadCap: ["voucher_read_cap", readCap],
+      ...voucherStream,
+      /** Opens the sealed reply: 162 bytes. Secret. */
       voucherSecretKey: ["voucher_secret_key", s.nullable(s.fixedBytes(162))],
+      /** 160 bytes; the payload has it, too. */
       voucherPublicKey: ["voucher_public_key", s.nullable(s.fixedBytes(160))],
-      errorCode,
+      ...verdict,
     }),
   ],
   voucherInductReply: [
     "voucher_induct_reply",
     s.record({
-      queryId,
+      ...answers,
+      /** What the newcomer wants to be called; anything a stranger may choose. */
       displayName: ["display_name", s.nullable(s.text)],
+      /** Reads the newcomer's stream as `salt` changed it: 136 bytes. */
       mutatedMessageReadCap: ["mutated_message_read_cap", readCap],
+      /** For box 1 of the voucher's stream. */
       sealedReply: ["sealed_reply", bytes],
-      voucherWriteCap: ["voucher_write_cap", writeCap],
-      voucherReadCap: ["voucher_read_cap", readCap],
+      ...voucherStream,
+      /** 32 random bytes; the sealed reply has them, too. */
       salt: ["salt", s.nullable(s.fixedBytes(32))],
-      errorCode,
+      ...verdict,
     }),
   ],
   voucherOpenReply: [
     "voucher_open_reply",
     s.record({
-      queryId,
+      ...answers,
+      /** What the member told the newcomer. */
       whoReply: ["who_reply", bytes],
+      /** 32 random bytes of the member's. */
       salt: ["salt", s.nullable(s.fixedBytes(32))],
+      /** Writes the newcomer's stream as `salt` changed it: 168 bytes. */
       mutatedMessageWriteCap: ["mutated_message_write_cap", writeCap],
-      errorCode,
+      ...verdict,
     }),
   ],
   voucherDeriveStreamReply: [
     "voucher_derive_stream_reply",
-    s.record({
-      queryId,
-      voucherWriteCap: ["voucher_write_cap", writeCap],
-      voucherReadCap: ["voucher_read_cap", readCap],
-      errorCode,
-    }),
+    s.record({ ...answers, ...voucherStream, ...verdict }),
   ],
 } as const;
 
@@ -230,18 +332,26 @@ type Schemas = typeof responseSchemas;
 /** Name of a reply or event. */
 export type ResponseKind = keyof Schemas;
 
-/** The fields of a reply or event. */
-export type ResponseFields<K extends ResponseKind> = s.TypeOf<Schemas[K][1]>;
+/** The fields of a reply or event, spelt out so that editors show them and not how they are made. */
+export type ResponseFields<K extends ResponseKind> = K extends ResponseKind
+  ? { readonly [N in keyof s.TypeOf<Schemas[K][1]>]: s.TypeOf<Schemas[K][1]>[N] }
+  : never;
 
 /** A reply or event of kind `K`; of any kind by default. */
 export type DaemonResponse<K extends ResponseKind = ResponseKind> = {
-  [N in K]: { readonly kind: N } & ResponseFields<N>;
+  [N in K]: {
+    /** Which reply or event: its name on the wire, in camelCase. */
+    readonly kind: N;
+  } & ResponseFields<N>;
 }[K];
 
 /** A reply that names its request but whose other fields cannot be used. */
 export interface MalformedReply {
+  /** No kind of the wire: only {@link decodeResponse} gives it. */
   readonly kind: "malformedReply";
+  /** Which request: as the reply has it, of any length. */
   readonly queryId: Bytes;
+  /** Which field is wrong, and how. */
   readonly error: ProtocolError;
 }
 

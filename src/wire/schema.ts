@@ -134,12 +134,16 @@ export function arrayOf<T>(inner: Schema<T>): Schema<T[]> {
 type AnyFields = { readonly [name: string]: readonly [key: string, schema: Schema<any>] };
 
 /**
+ * What a map with these fields holds, by our names. Named, or the published declarations would lose
+ * the comments that the fields have in `F`.
+ */
+export type RecordOf<F extends AnyFields> = { readonly [N in keyof F]: TypeOf<F[N][1]> };
+
+/**
  * A map with text keys: per field our name, the wire's key and the schema. Keys that are not listed
  * are ignored. Encoding wants every field.
  */
-export function record<F extends AnyFields>(
-  fields: F,
-): Schema<{ readonly [N in keyof F]: TypeOf<F[N][1]> }> {
+export function record<F extends AnyFields>(fields: F): Schema<RecordOf<F>> {
   const rows = Object.entries(fields).map(([name, [key, schema]]) => ({ name, key, schema }));
   return {
     decode(value, path) {
@@ -148,7 +152,7 @@ export function record<F extends AnyFields>(
       for (const row of rows) {
         result[row.name] = row.schema.decode(value.get(row.key), `${path}.${row.key}`);
       }
-      return result as { readonly [N in keyof F]: TypeOf<F[N][1]> };
+      return result as RecordOf<F>;
     },
     encode(value) {
       const result: Record<string, Encodable> = {};

@@ -55,14 +55,11 @@ export class PublicApi {
       const type = checker.getTypeOfSymbol(symbol);
       members.push(...checker.getPropertiesOfType(type));
     }
-    return members.filter((member) => this.#isPublic(member));
+    return members.filter((member) => this.isPublic(member));
   }
 
-  #target(symbol: ts.Symbol): ts.Symbol {
-    return symbol.flags & ts.SymbolFlags.Alias ? this.checker.getAliasedSymbol(symbol) : symbol;
-  }
-
-  #isPublic(member: ts.Symbol): boolean {
+  /** Whether users can name it: neither private nor protected. */
+  isPublic(member: ts.Symbol): boolean {
     return !(member.declarations ?? []).some(
       (declaration) =>
         ts.getCombinedModifierFlags(declaration) &
@@ -71,5 +68,9 @@ export class PublicApi {
           declaration.name !== undefined &&
           ts.isPrivateIdentifier(declaration.name)),
     );
+  }
+
+  #target(symbol: ts.Symbol): ts.Symbol {
+    return symbol.flags & ts.SymbolFlags.Alias ? this.checker.getAliasedSymbol(symbol) : symbol;
   }
 }

@@ -41,8 +41,19 @@ export interface Box {
 
 /** What a box was found to hold. */
 export type OpenedBox =
-  | { readonly kind: "message"; readonly plaintext: Bytes }
-  | { readonly kind: "tombstone" };
+  | {
+      /** A message, encrypted and signed by the stream's writer. */
+      readonly kind: "message";
+      /**
+       * What {@link encryptBox} was given. Daemons give it a length (4 bytes, big-endian), the
+       * message, and zeros up to the one length of a network's boxes (section 5).
+       */
+      readonly plaintext: Bytes;
+    }
+  | {
+      /** Nothing any more: the stream's writer signed that it is empty. */
+      readonly kind: "tombstone";
+    };
 
 function checkIndex(index: MessageBoxIndex): void {
   checkBytes("messageBoxIndex", index, MessageBoxIndex.length!);
@@ -87,7 +98,7 @@ export function boxIdFor(
 /**
  * Encrypts `plaintext` for the box at `index` and signs it. Deterministic. An empty plaintext makes
  * an ordinary box of 16 bytes, not a tombstone.
- * @throws as {@link boxIdFor}.
+ * @throws as {@link boxIdFor}; TypeError when `plaintext` is no byte array.
  */
 export function encryptBox(
   writeCap: WriteCap,
@@ -103,14 +114,19 @@ export function encryptBox(
 
 /**
  * Signs `payload` as what the box at `index` holds, as it is: no encryption.
- * @throws as {@link boxIdFor}.
+ * @throws as {@link boxIdFor}; TypeError when `payload` is no byte array.
  */
 export function signBox(
   writeCap: WriteCap,
   index: MessageBoxIndex,
   payload: Uint8Array,
   context: Uint8Array = PIGEONHOLE_CONTEXT,
-): { readonly boxId: Bytes; readonly signature: Bytes } {
+): {
+  /** Name of the box, 32 bytes. */
+  readonly boxId: Bytes;
+  /** Over `payload` under `boxId`, 64 bytes. */
+  readonly signature: Bytes;
+} {
   checkBytes("payload", payload);
   const { scalar, boxId } = boxKey(writeCap, index, context);
   return { boxId, signature: signWithScalar(scalar, boxId, payload) };
@@ -134,8 +150,11 @@ export function signTombstone(
  * Never throws on wrong lengths.
  */
 export function verifyBox(box: {
+  /** 32 bytes, or nothing verifies. */
   readonly boxId: Uint8Array;
+  /** What was signed; empty is a tombstone. */
   readonly ciphertext: Uint8Array;
+  /** 64 bytes, or nothing verifies. */
   readonly signature: Uint8Array;
 }): boolean {
   return ed25519Verify(box.signature, box.ciphertext, box.boxId);
@@ -144,7 +163,8 @@ export function verifyBox(box: {
 /**
  * Decrypts what the box at `index` holds, without looking at its signature: for callers that have
  * verified it. Everybody else wants {@link openBox}.
- * @throws BACAPDecryptionFailedError when it was not encrypted for this index, ID and context.
+ * @throws BACAPDecryptionFailedError when it was not encrypted for this index, ID and context;
+ * TypeError, RangeError on a wrong length of index or ID.
  */
 export function decryptBox(
   index: MessageBoxIndex,
@@ -172,8 +192,11 @@ export function openBox(
   readCap: ReadCap,
   index: MessageBoxIndex,
   box: {
+    /** 32 bytes; only zeros: a box that never was. */
     readonly boxId: Uint8Array;
+    /** Empty is a tombstone; else 16 bytes more than the plaintext. */
     readonly ciphertext: Uint8Array;
+    /** 64 bytes, over `ciphertext`. */
     readonly signature: Uint8Array;
   },
   context: Uint8Array = PIGEONHOLE_CONTEXT,

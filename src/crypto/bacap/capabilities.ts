@@ -19,8 +19,11 @@ const rootPublicKeyLength = 32;
 
 /** A new stream: the two capabilities and the first place that may be written. */
 export interface Keypair {
+  /** The right to write, and to read: 168 bytes. Secret. */
   readonly writeCap: WriteCap;
+  /** The right to read, for readers: 136 bytes, which are the WriteCap's from 32 on. */
   readonly readCap: ReadCap;
+  /** The first box: 104 bytes, with which both capabilities end. */
   readonly firstMessageIndex: MessageBoxIndex;
 }
 
@@ -32,6 +35,7 @@ function startTerm(bytes: Bytes): bigint {
 /**
  * A stream's keys from a source of random bytes. Draws 80 bytes: root seed (32), ratchet state
  * (32), and two terms (8 each, top two bits cleared) whose sum is the counter before the first box.
+ * Throws only what `random` throws.
  */
 export function generateKeypair(random: RandomSource = randomBytes): Keypair {
   const seed = random(32);
@@ -119,6 +123,8 @@ function withIndex<C extends WriteCap | ReadCap>(cap: C, index: MessageBoxIndex)
 /**
  * The capability of the stream that `salt` leads to (pigeonhole page, section 1.3). Mutating a
  * WriteCap and taking its ReadCap equals mutating the ReadCap.
+ * @throws TypeError, RangeError when `cap` has neither capability's length; TypeError when `salt` is no
+ * byte array. Any length of it will do; vouchers' are 32 bytes.
  */
 export function mutateCap<C extends WriteCap | ReadCap>(cap: C, salt: Uint8Array): C {
   return withIndex(cap, mutateMessageBoxIndex(firstIndexOf(cap), salt));

@@ -81,7 +81,8 @@ export function nextMessageBoxIndex(index: MessageBoxIndex): MessageBoxIndex {
 /**
  * The place at `counter`, reached step by step: the time it takes grows with the distance (about
  * 20 µs a step in Node), so check a counter that a stranger chose before passing it on.
- * @throws RangeError when `counter` lies before the index or is no unsigned 64-bit integer.
+ * @throws RangeError when `counter` lies before the index or is no unsigned 64-bit integer, or on a
+ * wrong length.
  */
 export function advanceMessageBoxIndex(index: MessageBoxIndex, counter: bigint): MessageBoxIndex {
   const current = messageBoxCounter(index);
@@ -97,6 +98,7 @@ export function advanceMessageBoxIndex(index: MessageBoxIndex, counter: bigint):
 /**
  * The place of the same counter on the stream that `salt` leads to (contact vouchers). Mutating a
  * write cap's index and a read cap's index by the same salt gives the same stream.
+ * @throws TypeError, RangeError when `index` is not 104 bytes; TypeError when `salt` is no byte array.
  */
 export function mutateMessageBoxIndex(index: MessageBoxIndex, salt: Uint8Array): MessageBoxIndex {
   checkIndex(index);

@@ -26,6 +26,7 @@ const commandId = {
 
 /** An envelope with the DEK of the one replica it goes to. */
 export interface ReplicaMessageCommand {
+  /** Id 8 on the wire. */
   readonly kind: "replicaMessage";
   /** Ephemeral NIKE public key. */
   readonly senderPublicKey: Uint8Array;
@@ -37,6 +38,7 @@ export interface ReplicaMessageCommand {
 
 /** A replica's answer to an envelope. */
 export interface ReplicaMessageReplyCommand {
+  /** Id 9 on the wire. */
   readonly kind: "replicaMessageReply";
   /** The replica's code, in clear for the courier. */
   readonly errorCode: number;
@@ -50,11 +52,13 @@ export interface ReplicaMessageReplyCommand {
 
 /** A box for another replica to keep. */
 export interface ReplicaWriteCommand extends SignedBox {
+  /** Id 12 on the wire. */
   readonly kind: "replicaWrite";
 }
 
 /** Answer to a {@link ReplicaWriteCommand}. */
 export interface ReplicaWriteReplyCommand {
+  /** Id 13 on the wire. */
   readonly kind: "replicaWriteReply";
   /** The replica's code. */
   readonly errorCode: number;
@@ -62,6 +66,7 @@ export interface ReplicaWriteReplyCommand {
 
 /** A command without a body. */
 export interface BareCommand {
+  /** Ids 0, 1 and 33 on the wire. */
   readonly kind: "noOp" | "disconnect" | "replicaDecoy";
 }
 

@@ -11,7 +11,9 @@ export type MaybePromise<T> = T | Promise<T>;
 
 /** A NIKE key pair. */
 export interface NikeKeyPair {
+  /** `publicKeyLength` bytes of the scheme: 32 with x25519, 160 with CTIDH1024-X25519. */
   readonly publicKey: Bytes;
+  /** `privateKeyLength` bytes of the scheme: 32 with x25519, 162 with CTIDH1024-X25519. Secret. */
   readonly privateKey: Bytes;
 }
 

@@ -15,11 +15,17 @@ export const WIRE_KEM_SCHEME = "x25519";
 
 /** What clients are told of an authority. Protocol page, section 4.8. */
 export interface AuthorityIdentity {
+  /** `auth1` and so on; signatures go by `identityKeyHash`. */
   readonly identifier: string;
+  /** Scheme of the identity key: `Ed25519`. */
   readonly pkiSignatureScheme: string;
+  /** Scheme of the link key: `x25519`. */
   readonly wireKemScheme: string;
+  /** One URL, under which it is listed. Nobody listens there. */
   readonly addresses: string[];
+  /** PEM of the 32 raw bytes: `ED25519 PUBLIC KEY` (mixnet page, section 3.2). */
   readonly identityPublicKeyPem: string;
+  /** PEM of the 32 raw bytes: `X25519 PUBLIC KEY`. */
   readonly linkPublicKeyPem: string;
   /** BLAKE2b-256 of the identity public key. */
   readonly identityKeyHash: IdentityHash;

@@ -41,10 +41,14 @@ const temporary: ReadonlySet<number> = new Set([
 
 /** What copies work with. */
 export interface CopyReplicasOptions {
+  /** What pauses between tries go by. */
   readonly clock: Clock;
+  /** Source of ephemeral keys and nonces. */
   readonly random: RandomSource;
   readonly timing: Pick<Timing, "copyStepMs" | "copyBackoffMs" | "copyTries">;
+  /** Key exchange of the envelopes, as the replicas have it. */
   readonly scheme: NikeScheme;
+  /** Lengths of the network's messages. */
   readonly sizes: PigeonholeSizes;
   /** The current replica epoch. */
   readonly replicaEpoch: () => number;

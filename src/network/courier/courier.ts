@@ -30,8 +30,11 @@ const noBytes = new Uint8Array(0);
 
 /** What a courier is made of. */
 export interface CourierOptions extends CopyReplicasOptions {
+  /** What pauses, retries and the age of entries go by. */
   readonly clock: Clock;
+  /** How long the courier waits for what; the daemon's and replicas' part is not looked at. */
   readonly timing: Timing;
+  /** Lengths of the network's messages; an envelope of another length is refused. */
   readonly sizes: PigeonholeSizes;
   /** The connection to a replica; undefined when there is none of that id. */
   readonly linkTo: (replicaId: number) => StorageLink | undefined;

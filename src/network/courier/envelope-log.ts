@@ -13,9 +13,11 @@ export type CourierRecordKind = "envelope" | "copy" | "clear" | "result";
 
 /** A record of a courier. Bodies of copy commands are secret. */
 export interface CourierRecord {
+  /** What it is about, and what `body` holds. */
   readonly kind: CourierRecordKind;
   /** Name of the envelope or copy command, 32 bytes. */
   readonly key: Uint8Array;
+  /** Envelope, capability or answer, as {@link CourierRecordKind} says. */
   readonly body: Uint8Array;
 }
 

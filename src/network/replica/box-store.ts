@@ -5,7 +5,9 @@ import type { MaybePromise } from "../../crypto/nike/scheme.js";
 
 /** A box and the replica epoch in which it was stored. */
 export interface KeptBox {
+  /** The replica epoch (a week) in which it was stored here; it is deleted by that. */
   readonly epoch: number;
+  /** As it was signed; an empty payload is a tombstone. */
   readonly box: SignedBox;
 }
 

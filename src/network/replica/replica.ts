@@ -42,6 +42,7 @@ import { type StorageDocument, placeOf } from "./shards.js";
 
 /** Who a replica is, as documents say it. */
 export interface ReplicaIdentity {
+  /** For people; boxes go by `identityKey`, commands by `replicaId`. */
   readonly name: string;
   /** Static id, 0 to 255. */
   readonly replicaId: number;
@@ -51,12 +52,19 @@ export interface ReplicaIdentity {
 
 /** What a replica is made of. */
 export interface ReplicaOptions {
+  /** Who it is; `identityKey` decides which boxes are its own. */
   readonly identity: ReplicaIdentity;
+  /** What it waits by. */
   readonly clock: Clock;
+  /** Source of nonces and ephemeral keys, and of what faults lose. */
   readonly random: RandomSource;
+  /** How long it waits for what; the daemon's and couriers' part is not looked at. */
   readonly timing: Timing;
+  /** Key exchange of the envelopes. */
   readonly scheme: NikeScheme;
+  /** Lengths of the network's messages; must be of `scheme`. */
   readonly sizes: PigeonholeSizes;
+  /** Where its boxes are; closed with it. */
   readonly store: BoxStore;
   /** 32 bytes from which its envelope keys come; secret. Keep it together with the store. */
   readonly keySeed: Uint8Array;
@@ -84,7 +92,9 @@ function codeOf(error: unknown): number {
  * envelopes a code.
  */
 export class Replica implements StorageLinkTarget {
+  /** Who it is, as its options said. */
   readonly identity: ReplicaIdentity;
+  /** What it is made to do wrong; nothing at first. */
   readonly faults: ReplicaFaults;
   readonly #options: ReplicaOptions;
   readonly #keys: EnvelopeKeys;
@@ -141,7 +151,12 @@ export class Replica implements StorageLinkTarget {
   }
 
   /** How many boxes are kept, and how many bytes they take. */
-  get stored(): { readonly boxes: number; readonly bytes: number } {
+  get stored(): {
+    /** Boxes of all epochs that are kept, tombstones included. */
+    readonly boxes: number;
+    /** For each box its payload, and 100 bytes for ID, length and signature. */
+    readonly bytes: number;
+  } {
     const { size, sizeBytes } = this.#options.store;
     return { boxes: size, bytes: sizeBytes };
   }

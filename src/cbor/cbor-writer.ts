@@ -27,28 +27,48 @@ const utf8 = new TextEncoder();
 const MAX_KNOWN_KEYS = 512;
 const knownKeys = new Map<string, Bytes>();
 
-/** Memory to write in; longer is given back after use. */
+/** Memory to write in; longer is given away with what was written. */
 const SCRATCH_LENGTH = 8192;
-/** The memory of a writer that is done, for the next one: most messages fit. */
-let idle: DataView<ArrayBuffer> | null = null;
 
-/** One message being written. */
+/** A place to write in, one value or several after each other. */
 export class CborWriter {
-  #view: DataView<ArrayBuffer>;
-  #data: Bytes;
+  #data = new Uint8Array(SCRATCH_LENGTH);
+  #view = new DataView(this.#data.buffer);
   #at = 0;
 
-  constructor() {
-    this.#view = idle ?? new DataView(new ArrayBuffer(SCRATCH_LENGTH));
-    this.#data = new Uint8Array(this.#view.buffer);
-    idle = null;
+  /** Bytes written and not taken. */
+  get length(): number {
+    return this.#at;
   }
 
-  /** What was written; the writer is of no use afterwards. */
-  result(): Bytes {
-    const result = this.#data.slice(0, this.#at);
-    if (this.#data.length === SCRATCH_LENGTH) idle = this.#view;
-    return result;
+  /** Leaves `length` bytes out, to be set later, and gives their place. */
+  skip(length: number): number {
+    this.#reserve(length);
+    const place = this.#at;
+    this.#at += length;
+    return place;
+  }
+
+  /** Sets four bytes that were left out to a number, big-endian. */
+  setUint32(place: number, value: number): void {
+    this.#view.setUint32(place, value);
+  }
+
+  /** Forgets what was written after the first `length` bytes. */
+  truncate(length: number): void {
+    this.#at = length;
+  }
+
+  /** What was written; the next value starts anew. */
+  take(): Bytes {
+    const length = this.#at;
+    this.#at = 0;
+    if (this.#data.length === SCRATCH_LENGTH) return this.#data.slice(0, length);
+    const data = this.#data;
+    this.#data = new Uint8Array(SCRATCH_LENGTH);
+    this.#view = new DataView(this.#data.buffer);
+    // A copy where much would be kept for little.
+    return length < data.length / 2 ? data.slice(0, length) : data.subarray(0, length);
   }
 
   /**
@@ -94,23 +114,42 @@ export class CborWriter {
       this.#head(ARRAY, elements.length);
       for (const element of elements) this.write(element);
     } else if (value instanceof Map) {
-      this.#map(value as ReadonlyMap<CborKey, Encodable>);
+      this.#map([...(value as ReadonlyMap<CborKey, Encodable>)]);
     } else {
-      this.#map(Object.entries(value as { readonly [key: string]: Encodable }));
+      this.#record(value as { readonly [key: string]: Encodable });
     }
   }
 
-  #map(members: Iterable<readonly [CborKey, Encodable]>): void {
-    const encoded: { readonly key: Bytes; readonly value: Encodable }[] = [];
-    let sorted = true;
-    for (const [key, value] of members) {
-      if (value === undefined) continue;
-      const member = { key: encodeKey(key), value };
-      const before = encoded.at(-1);
-      if (before && compareKeys(before.key, member.key) > 0) sorted = false;
-      encoded.push(member);
+  /** A plain object; most have their keys in order already. */
+  #record(value: { readonly [key: string]: Encodable }): void {
+    const keys = Object.keys(value);
+    let count = 0;
+    let before: Bytes | null = null;
+    for (const key of keys) {
+      if (value[key] === undefined) continue;
+      const encoded = encodeKey(key);
+      if (before && compareKeys(before, encoded) > 0) {
+        this.#map(Object.entries(value));
+        return;
+      }
+      before = encoded;
+      count++;
     }
-    if (!sorted) encoded.sort((a, b) => compareKeys(a.key, b.key));
+    this.#head(MAP, count);
+    for (const key of keys) {
+      const member = value[key];
+      if (member === undefined) continue;
+      this.#append(encodeKey(key));
+      this.write(member);
+    }
+  }
+
+  #map(members: readonly (readonly [CborKey, Encodable])[]): void {
+    const encoded: { readonly key: Bytes; readonly value: Encodable }[] = [];
+    for (const [key, value] of members) {
+      if (value !== undefined) encoded.push({ key: encodeKey(key), value });
+    }
+    encoded.sort((a, b) => compareKeys(a.key, b.key));
     this.#head(MAP, encoded.length);
     for (const { key, value } of encoded) {
       this.#append(key);
@@ -208,7 +247,7 @@ function encodeKey(key: CborKey): Bytes {
   if (known) return known;
   const writer = new CborWriter();
   writer.write(key);
-  const encoded = writer.result();
+  const encoded = writer.take();
   if (typeof key === "string" && knownKeys.size < MAX_KNOWN_KEYS) knownKeys.set(key, encoded);
   return encoded;
 }

@@ -46,12 +46,22 @@ export function decodeCbor(bytes: Uint8Array): CborValue {
   return new CborReader(bytes).readAll();
 }
 
+/** The writer of the value before, for the next one: its memory serves again. */
+let idle: CborWriter | null = null;
+
 /**
  * Writes one value in canonical form: RFC 7049, section 3.9 (shortest integers and floats, map keys
  * by encoded length, then bytewise). Members whose value is `undefined` are left out.
  */
 export function encodeCbor(value: Encodable): Bytes {
-  const writer = new CborWriter();
-  writer.write(value);
-  return writer.result();
+  const writer = idle ?? new CborWriter();
+  // A member that is computed may encode something itself.
+  idle = null;
+  try {
+    writer.write(value);
+    return writer.take();
+  } finally {
+    writer.truncate(0);
+    idle = writer;
+  }
 }

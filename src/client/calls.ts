@@ -61,11 +61,9 @@ export interface CallLoad {
   readonly queued: number;
 }
 
-/** A query ID as a map key; one of another length matches nothing. */
+/** A query ID as a map key; one of another length, which a reply may have, matches nothing. */
 function keyOf(queryId: Bytes): string {
-  let key = "";
-  for (const byte of queryId) key += String.fromCharCode(byte);
-  return key;
+  return queryId.length === QueryId.length ? String.fromCharCode(...queryId) : "";
 }
 
 /**

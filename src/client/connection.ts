@@ -1,8 +1,8 @@
 /** One connection to a daemon: frames in, frames out, and why it ended. */
 import { ProtocolError } from "../errors/errors.js";
 import type { Transport } from "../transport/transport.js";
-import { FrameDecoder, encodeFrame } from "../wire/framing.js";
-import { type DaemonRequest, encodeRequest } from "../wire/requests.js";
+import { FrameDecoder, FrameEncoder } from "../wire/framing.js";
+import { type DaemonRequest, requestBody } from "../wire/requests.js";
 import { type DaemonResponse, type MalformedReply, decodeResponse } from "../wire/responses.js";
 
 /** What a connection tells its session. */
@@ -17,9 +17,8 @@ export interface ConnectionHandlers {
 export class Connection {
   readonly #transport: Transport;
   readonly #decoder: FrameDecoder;
-  readonly #maxMessageSize: number;
+  readonly #encoder: FrameEncoder;
   #handlers: ConnectionHandlers | null;
-  #queued: Uint8Array[] = [];
   #closed = false;
   #failure: Error | null = null;
   /** Resolves when the transport is closed for good. */
@@ -28,7 +27,7 @@ export class Connection {
 
   constructor(transport: Transport, maxMessageSize: number, handlers: ConnectionHandlers) {
     this.#transport = transport;
-    this.#maxMessageSize = maxMessageSize;
+    this.#encoder = new FrameEncoder(maxMessageSize);
     this.#decoder = new FrameDecoder(maxMessageSize);
     this.#handlers = handlers;
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve));
@@ -55,9 +54,9 @@ export class Connection {
    * @throws RangeError when it is longer than a frame may be.
    */
   send(request: DaemonRequest): void {
-    const frame = encodeFrame(encodeRequest(request), this.#maxMessageSize);
-    if (this.#closed) return;
-    if (this.#queued.push(frame) === 1) queueMicrotask(() => this.#flush());
+    const isFirst = this.#encoder.length === 0;
+    this.#encoder.add(requestBody(request));
+    if (isFirst) queueMicrotask(() => this.#flush());
   }
 
   /** Resolves when what was queued has been handed to the system, or the connection is over. */
@@ -85,22 +84,9 @@ export class Connection {
   }
 
   #flush(): void {
-    if (this.#queued.length === 0) return;
-    const frames = this.#queued;
-    this.#queued = [];
-    if (frames.length === 1) {
-      this.#transport.write(frames[0]!);
-      return;
-    }
-    let length = 0;
-    for (const frame of frames) length += frame.length;
-    const joined = new Uint8Array(length);
-    let at = 0;
-    for (const frame of frames) {
-      joined.set(frame, at);
-      at += frame.length;
-    }
-    this.#transport.write(joined);
+    if (this.#encoder.length === 0) return;
+    const frames = this.#encoder.take();
+    if (!this.#closed) this.#transport.write(frames);
   }
 
   #onData(chunk: Uint8Array): void {

@@ -1,9 +1,9 @@
 /** A client's connection as the daemon sees it: frames, the order of its requests, back-pressure. */
 import { ProtocolError } from "../errors/errors.js";
 import type { Transport } from "../transport/transport.js";
-import { FrameDecoder, encodeFrame } from "../wire/framing.js";
+import { FrameDecoder, FrameEncoder } from "../wire/framing.js";
 import { type DaemonRequest, decodeRequest } from "../wire/requests.js";
-import { type DaemonResponse, encodeResponse } from "../wire/responses.js";
+import { type DaemonResponse, responseBody } from "../wire/responses.js";
 import type { AppSession } from "./app-session.js";
 
 /** Requests that may wait here before the client is slowed down, and when it may go on. */
@@ -35,8 +35,7 @@ export class ClientConnection {
   #held = true;
   #paused = false;
   #closed = false;
-  #unsent: Uint8Array[] = [];
-  #unsentBytes = 0;
+  readonly #unsent = new FrameEncoder();
   #waitingForRoom = false;
   /** The session this connection speaks for; set by the daemon. */
   session: AppSession | null = null;
@@ -86,9 +85,9 @@ export class ClientConnection {
   /** Queues a response. Those of one turn leave together. */
   send(response: DaemonResponse): void {
     if (this.#closed) return;
-    const frame = encodeFrame(encodeResponse(response));
-    this.#unsentBytes += frame.length;
-    if (this.#unsent.push(frame) === 1) queueMicrotask(() => this.#flush());
+    const isFirst = this.#unsent.length === 0;
+    this.#unsent.add(responseBody(response));
+    if (isFirst) queueMicrotask(() => this.#flush());
   }
 
   /** Sends what is queued, then hangs up. */
@@ -101,15 +100,12 @@ export class ClientConnection {
   /** Hangs up at once. */
   destroy(): void {
     this.#closed = true;
-    this.#unsent = [];
+    this.#unsent.take();
     this.#transport.destroy();
   }
 
   #flush(): void {
-    const frames = this.#unsent;
-    this.#unsent = [];
-    this.#unsentBytes = 0;
-    for (const frame of joinSmall(frames)) this.#transport.write(frame);
+    if (this.#unsent.length > 0) this.#transport.write(this.#unsent.take());
   }
 
   #onData(chunk: Uint8Array): void {
@@ -167,7 +163,7 @@ export class ClientConnection {
 
   /** Whether the client does not read what it asked for. */
   #isStuck(): boolean {
-    return this.#unsentBytes + this.#transport.queuedBytes > MAX_UNSENT_BYTES;
+    return this.#unsent.length + this.#transport.queuedBytes > MAX_UNSENT_BYTES;
   }
 
   #regulate(): void {
@@ -189,20 +185,4 @@ export class ClientConnection {
       this.#transport.resume();
     }
   }
-}
-
-/** Frames for few writes: neighbours are joined while they stay small. */
-function joinSmall(frames: readonly Uint8Array[]): readonly Uint8Array[] {
-  if (frames.length < 2) return frames;
-  let length = 0;
-  for (const frame of frames) length += frame.length;
-  // Copying large replies would cost more than the write it saves.
-  if (length > 256 * 1024) return frames;
-  const joined = new Uint8Array(length);
-  let at = 0;
-  for (const frame of frames) {
-    joined.set(frame, at);
-    at += frame.length;
-  }
-  return [joined];
 }

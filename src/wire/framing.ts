@@ -1,5 +1,7 @@
 /** Frames: a 4-byte big-endian length, then that many bytes. Protocol page, section 1.3. */
 import type { Bytes } from "../bytes/bytes.js";
+import type { Encodable } from "../cbor/cbor.js";
+import { CborWriter } from "../cbor/cbor-writer.js";
 import { ProtocolError } from "../errors/errors.js";
 
 /** Longest frame body there is: 40 MiB, both directions. */
@@ -14,12 +16,55 @@ export const LENGTH_PREFIX_SIZE = 4;
  */
 export function encodeFrame(body: Uint8Array, maxMessageSize: number = MAX_MESSAGE_SIZE): Bytes {
   if (body.length > maxMessageSize) {
-    throw new RangeError(`message must be at most ${maxMessageSize} bytes, got ${body.length}`);
+    throw tooLong(body.length, maxMessageSize);
   }
   const frame = new Uint8Array(LENGTH_PREFIX_SIZE + body.length);
   new DataView(frame.buffer).setUint32(0, body.length);
   frame.set(body, LENGTH_PREFIX_SIZE);
   return frame;
+}
+
+function tooLong(length: number, maxMessageSize: number): RangeError {
+  return new RangeError(`message must be at most ${maxMessageSize} bytes, got ${length}`);
+}
+
+/** Frames that leave together, in one piece of memory. */
+export class FrameEncoder {
+  readonly #maxMessageSize: number;
+  readonly #writer = new CborWriter();
+
+  constructor(maxMessageSize: number = MAX_MESSAGE_SIZE) {
+    this.#maxMessageSize = maxMessageSize;
+  }
+
+  /** Length in bytes of the frames that were added and not taken. */
+  get length(): number {
+    return this.#writer.length;
+  }
+
+  /**
+   * Adds a frame around `body`, as CBOR.
+   * @throws RangeError when it is longer than a frame may be, TypeError when it has no form in CBOR;
+   * nothing is added then.
+   */
+  add(body: Encodable): void {
+    const writer = this.#writer;
+    const start = writer.skip(LENGTH_PREFIX_SIZE);
+    try {
+      writer.write(body);
+      const length = writer.length - start - LENGTH_PREFIX_SIZE;
+      if (length > this.#maxMessageSize) throw tooLong(length, this.#maxMessageSize);
+      writer.setUint32(start, length);
+    } catch (error) {
+      writer.truncate(start);
+      throw error;
+    }
+  }
+
+  /** The frames added since the last call, one after the other. */
+  take(): Bytes {
+    return this.#writer.take();
+  }
 }
 
 /**
@@ -53,6 +98,11 @@ export class FrameDecoder {
   push(chunk: Uint8Array, onBody: (body: Uint8Array) => void): void {
     if (this.#failed) throw new ProtocolError("a frame before this one was malformed");
     for (let at = 0; at < chunk.length;) {
+      if (this.#wanted < 0 && this.#held === 0 && at + LENGTH_PREFIX_SIZE <= chunk.length) {
+        this.#wanted = this.#checkLength(chunk, at);
+        at += LENGTH_PREFIX_SIZE;
+        continue;
+      }
       const length = this.#wanted < 0 ? LENGTH_PREFIX_SIZE : this.#wanted;
       const taken = Math.min(length - this.#held, chunk.length - at);
       const part = chunk.subarray(at, at + taken);
@@ -63,7 +113,7 @@ export class FrameDecoder {
       }
       const whole = this.#complete(part, length);
       if (this.#wanted < 0) {
-        this.#wanted = this.#checkLength(whole);
+        this.#wanted = this.#checkLength(whole, 0);
       } else {
         this.#wanted = -1;
         onBody(whole);
@@ -71,8 +121,9 @@ export class FrameDecoder {
     }
   }
 
-  #checkLength(prefix: Uint8Array): number {
-    const length = new DataView(prefix.buffer, prefix.byteOffset).getUint32(0);
+  #checkLength(bytes: Uint8Array, at: number): number {
+    const low = (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
+    const length = bytes[at]! * 0x100_0000 + low;
     if (length === 0 || length > this.#maxMessageSize) {
       this.#failed = true;
       throw new ProtocolError(

@@ -276,10 +276,15 @@ const byWireName = new Map(
   ]),
 );
 
+/** The body of a client's frame, to be encoded as CBOR. */
+export function requestBody(request: DaemonRequest): Encodable {
+  const [wireName, schema] = requestSchemas[request.kind];
+  return { [wireName]: (schema as s.Schema<unknown>).encode(request) as Encodable };
+}
+
 /** The body of a frame that carries `request`. */
 export function encodeRequest(request: DaemonRequest): Uint8Array<ArrayBuffer> {
-  const [wireName, schema] = requestSchemas[request.kind];
-  return encodeCbor({ [wireName]: (schema as s.Schema<unknown>).encode(request) as Encodable });
+  return encodeCbor(requestBody(request));
 }
 
 /**

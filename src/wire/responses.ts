@@ -362,10 +362,15 @@ const byWireName = new Map(
   ]),
 );
 
+/** The body of a daemon's frame, to be encoded as CBOR. */
+export function responseBody(response: DaemonResponse): Encodable {
+  const [wireName, schema] = responseSchemas[response.kind];
+  return { [wireName]: (schema as s.Schema<unknown>).encode(response) as Encodable };
+}
+
 /** The body of a frame that carries `response`. */
 export function encodeResponse(response: DaemonResponse): Bytes {
-  const [wireName, schema] = responseSchemas[response.kind];
-  return encodeCbor({ [wireName]: (schema as s.Schema<unknown>).encode(response) as Encodable });
+  return encodeCbor(responseBody(response));
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Calls that wait for a reply: matched by query ID, taken up again after a reconnect. */
-import type { Bytes } from "../bytes/bytes.js";
+import { type Bytes, equalBytes } from "../bytes/bytes.js";
 import { QueryId } from "../bytes/opaque.js";
 import { ProtocolError } from "../errors/errors.js";
 import type { DaemonRequest, RequestFields, RequestKind } from "../wire/requests.js";
@@ -43,14 +43,14 @@ export interface Call {
 interface Entry {
   readonly call: Call;
   /** Null until the call was sent on the present connection. */
-  queryKey: string | null;
+  queryId: QueryId | null;
   /** Whether the daemon may know of it from an earlier connection. */
   sentBefore: boolean;
 }
 
 /** Whether the daemon may have the call. */
-function isStarted({ queryKey, sentBefore }: Entry): boolean {
-  return queryKey !== null || sentBefore;
+function isStarted({ queryId, sentBefore }: Entry): boolean {
+  return queryId !== null || sentBefore;
 }
 
 /** How many calls of a kind wait for the daemon, and how many for a place or a connection. */
@@ -61,9 +61,14 @@ export interface CallLoad {
   readonly queued: number;
 }
 
-/** A query ID as a map key; one of another length, which a reply may have, matches nothing. */
-function keyOf(queryId: Bytes): string {
-  return queryId.length === QueryId.length ? String.fromCharCode(...queryId) : "";
+/**
+ * A query ID as a map key: 30 of its bits, for small integers are found fastest. Who finds an entry
+ * by it compares the whole ID, and no two calls in flight have the same key.
+ */
+function keyOf(queryId: Bytes): number {
+  return (
+    ((queryId[0]! << 22) | (queryId[1]! << 14) | (queryId[2]! << 6) | queryId[3]!) & 0x3fff_ffff
+  );
 }
 
 /**
@@ -85,7 +90,7 @@ export class Calls {
   readonly #maxInFlight: number;
   readonly #local = new Lane();
   readonly #operations = new Lane();
-  readonly #byQueryId = new Map<string, Entry>();
+  readonly #byQueryId = new Map<number, Entry>();
   /** Given up while another call waited for the same: cancelled when none does any more. */
   readonly #abandoned = new Map<string, Cancellation>();
   readonly #cancel: (cancellation: Cancellation) => void;
@@ -126,9 +131,9 @@ export class Calls {
   } {
     const sent = new Set<Call>();
     const unsent = new Set<Call>();
-    for (const { call, queryKey } of this.#operations.entries) {
+    for (const { call, queryId } of this.#operations.entries) {
       if (call.cancellation?.key !== cancellationKey) continue;
-      (queryKey === null ? unsent : sent).add(call);
+      (queryId === null ? unsent : sent).add(call);
     }
     return { sent, unsent };
   }
@@ -138,7 +143,7 @@ export class Calls {
    * up: what the daemon does for it alone is cancelled.
    */
   add(call: Call): () => void {
-    const entry: Entry = { call, queryKey: null, sentBefore: false };
+    const entry: Entry = { call, queryId: null, sentBefore: false };
     const lane = this.#laneOf(entry);
     lane.entries.add(entry);
     lane.queued.add(entry);
@@ -157,7 +162,7 @@ export class Calls {
   take(response: DaemonResponse | MalformedReply): boolean {
     if (!("queryId" in response) || !response.queryId) return false;
     const entry = this.#byQueryId.get(keyOf(response.queryId));
-    if (!entry) return false;
+    if (!entry?.queryId || !equalBytes(entry.queryId, response.queryId)) return false;
     const { call } = entry;
     if (response.kind !== "malformedReply" && response.kind !== call.replyKind) return false;
     this.#remove(entry);
@@ -179,8 +184,8 @@ export class Calls {
       // All queue again, in the order in which they were made.
       lane.queued.clear();
       for (const entry of lane.entries) {
-        if (entry.queryKey !== null) entry.sentBefore = true;
-        entry.queryKey = null;
+        if (entry.queryId !== null) entry.sentBefore = true;
+        entry.queryId = null;
         lane.queued.add(entry);
       }
       for (const entry of lane.entries) {
@@ -255,9 +260,10 @@ export class Calls {
   }
 
   #sendEntry(entry: Entry, send: (request: DaemonRequest) => void): void {
-    const queryId = QueryId.random();
-    entry.queryKey = keyOf(queryId);
-    this.#byQueryId.set(entry.queryKey, entry);
+    let queryId = QueryId.random();
+    while (this.#byQueryId.has(keyOf(queryId))) queryId = QueryId.random();
+    entry.queryId = queryId;
+    this.#byQueryId.set(keyOf(queryId), entry);
     try {
       send(entry.call.request(queryId));
     } catch (error) {
@@ -271,7 +277,7 @@ export class Calls {
     const lane = this.#laneOf(entry);
     if (!lane.entries.delete(entry)) return;
     lane.queued.delete(entry);
-    if (entry.queryKey !== null) this.#byQueryId.delete(entry.queryKey);
+    if (entry.queryId !== null) this.#byQueryId.delete(keyOf(entry.queryId));
     if (lane.queued.size > 0) this.#fill(lane);
   }
 }

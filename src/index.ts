@@ -16,7 +16,7 @@ export type { CallOptions } from "./client/call-options.js";
 export type { ClientState, CloseReason } from "./client/session.js";
 export type { CallLoad } from "./client/calls.js";
 export type { Logger } from "./client/logger.js";
-export type { Metric, MetricsHook } from "./client/metrics.js";
+export type { Metric, MetricsHook, RequestOutcome } from "./client/metrics.js";
 export type { LivenessSettings, ReconnectOptions, ThinClientOptions } from "./client/options.js";
 export type { DirectoryAuthority, RawPkiDocument } from "./client/pki-queries.js";
 export type { Clock, Timer } from "./clock/clock.js";

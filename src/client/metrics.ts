@@ -1,6 +1,9 @@
 /** What the client measures of itself, handed to one hook. */
 import { RequestTimeoutError } from "../errors/errors.js";
 
+/** How a request to the daemon ended, see {@link Metric}. */
+export type RequestOutcome = "ok" | "refused" | "error" | "timeout" | "aborted";
+
 /** One measurement. Names and labels are stable; none of them says whose or what. */
 export type Metric =
   /** A call ended. */
@@ -10,10 +13,11 @@ export type Metric =
       /** Name of the public call, e.g. `encryptRead`. */
       readonly operation: string;
       /**
-       * `ok`: the daemon replied, also with an error code; `timeout`: the deadline passed; `aborted`:
-       * the signal was; `error`: anything else, such as a client that was closed.
+       * `ok`: the daemon replied with success; `refused`: with an error code, an empty box that was
+       * asked for among them; `timeout`: the deadline passed; `aborted`: the signal was; `error`:
+       * anything else, such as a client that was closed.
        */
-      readonly outcome: "ok" | "error" | "timeout" | "aborted";
+      readonly outcome: RequestOutcome;
       /** From the call to its end, reconnects included. */
       readonly durationMs: number;
     }
@@ -39,11 +43,13 @@ export type Metric =
 /** Takes measurements; must not throw and should not take long. */
 export type MetricsHook = (metric: Metric) => void;
 
-/** How a call ended, from what it rejected with. */
-export function outcomeOf(
-  reason: unknown,
-  signal: AbortSignal | undefined,
-): "error" | "timeout" | "aborted" {
+/** How a request ended that was replied to. */
+export function outcomeOfReply(reply: object): RequestOutcome {
+  return "errorCode" in reply && reply.errorCode !== 0 ? "refused" : "ok";
+}
+
+/** How a request ended, from what it rejected with. */
+export function outcomeOf(reason: unknown, signal: AbortSignal | undefined): RequestOutcome {
   if (signal?.aborted && reason === signal.reason) return "aborted";
   return reason instanceof RequestTimeoutError ? "timeout" : "error";
 }

@@ -23,7 +23,7 @@ import type { Connection } from "./connection.js";
 import { FrameWaiters } from "./frame-waiters.js";
 import type { HandshakeResult } from "./handshake.js";
 import { Liveness } from "./liveness.js";
-import { outcomeOf } from "./metrics.js";
+import { type RequestOutcome, outcomeOf, outcomeOfReply } from "./metrics.js";
 import { Notices } from "./notices.js";
 import type { ResolvedOptions } from "./options.js";
 import { shakeHands } from "./shake-hands.js";
@@ -156,7 +156,7 @@ export class Session {
     if (notUsable) return Promise.reject(notUsable);
     if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
     return new Promise((resolve, reject) => {
-      const ended = this.#measure(operation, options?.signal);
+      const measured = this.#measure(operation);
       const call = {
         operation,
         replyKind: `${kind}Reply` as DaemonResponse["kind"],
@@ -166,12 +166,12 @@ export class Session {
         resolve: (reply: DaemonResponse) => {
           deadline.dispose();
           resolve(reply as ReplyTo<K>);
-          ended?.(null);
+          measured?.(outcomeOfReply(reply));
         },
         reject: (reason: unknown) => {
           deadline.dispose();
           reject(reason);
-          ended?.(reason);
+          measured?.(outcomeOf(reason, options?.signal));
         },
       };
       const { clock, defaultTimeoutMs } = this.#options;
@@ -181,18 +181,17 @@ export class Session {
         call.reject(reason);
       });
       const giveUp = this.#calls.add(call);
-      ended?.("made");
+      measured?.(null);
     });
   }
 
-  /** Tells the metrics hook of a call's begin and end; null when there is no hook. */
-  #measure(operation: string, signal: AbortSignal | undefined): ((how: unknown) => void) | null {
+  /** Tells the metrics hook that a call was made (null), then how it ended; null without a hook. */
+  #measure(operation: string): ((outcome: RequestOutcome | null) => void) | null {
     const { metrics, clock } = this.#options;
     if (!metrics) return null;
     const start = clock.monotonic();
-    return (how) => {
-      if (how !== "made") {
-        const outcome = how === null ? "ok" : outcomeOf(how, signal);
+    return (outcome) => {
+      if (outcome !== null) {
         const durationMs = clock.monotonic() - start;
         metrics({ name: "request", operation, outcome, durationMs });
       }

@@ -78,6 +78,16 @@ test("the metrics hook hears how calls end, what waits, and of reconnects", asyn
   const given = reasonOf(client.nextMessageBoxIndex(index, { signal: abort.signal }));
   abort.abort();
   await given;
+  for (let i = 0; i < 2; i++) await connection.expect("nextMessageBoxIndex");
+  const refused = reasonOf(client.nextMessageBoxIndex(index));
+  const { queryId } = await connection.expect("nextMessageBoxIndex");
+  connection.send({
+    kind: "nextMessageBoxIndexReply",
+    queryId,
+    nextMessageBoxIndex: null,
+    errorCode: 3,
+  });
+  await refused;
   connection.transport.end();
   await clock.advance(1000);
   await daemon.shakeHands(true);
@@ -89,6 +99,7 @@ test("the metrics hook hears how calls end, what waits, and of reconnects", asyn
     [
       ["nextMessageBoxIndex", "timeout"],
       ["nextMessageBoxIndex", "aborted"],
+      ["nextMessageBoxIndex", "refused"],
     ],
   );
   assert.equal(requests[0]?.durationMs, 500);

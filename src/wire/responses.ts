@@ -84,7 +84,7 @@ const authority = s.record({
   /** PEM, its type the KEM in capitals and ` PUBLIC KEY`; "" when unset. */
   linkPublicKeyPem: ["link_public_key_pem", s.text],
   /** BLAKE2b-256 of the raw identity key, 32 bytes: what certificates name the signer by. */
-  identityKeyHash: ["identity_key_hash", s.fixedBytes<Bytes>(32)],
+  identityKeyHash: ["identity_key_hash", s.bytesOfLength(32)],
 });
 
 /** One directory authority, as the daemon lists it. */
@@ -96,7 +96,7 @@ export const responseSchemas = {
     "session_token_reply",
     s.record({
       /** 16 bytes: the daemon's name for the session, the same as before when it is resumed. */
-      appId: ["app_id", s.nullable(s.fixedBytes<Bytes>(16))],
+      appId: ["app_id", s.nullable(s.bytesOfLength(16))],
       /** Whether the daemon knew the token, and has what belongs to it. */
       resumed: ["resumed", s.bool],
     }),
@@ -110,7 +110,7 @@ export const responseSchemas = {
       /** Null: Go's client cannot read anything else. */
       err: ["err", s.anything],
       /** 16 bytes: another daemon process has another one. */
-      instanceToken: ["instance_token", s.nullable(s.fixedBytes<Bytes>(16))],
+      instanceToken: ["instance_token", s.nullable(s.bytesOfLength(16))],
       /** Map of the 14 members of section 6.3. */
       sphinxGeometry: ["sphinx_geometry", s.anything],
       /** Map of the 7 members of section 6.3. */
@@ -281,14 +281,14 @@ export const responseSchemas = {
     s.record({
       ...answers,
       /** BLAKE2b-256 of the payload: 32 bytes. */
-      voucher: ["voucher", s.nullable(s.fixedBytes<Bytes>(32))],
+      voucher: ["voucher", s.nullable(s.bytesOfLength(32))],
       /** For box 0 of the voucher's stream. */
       voucherPayload: ["voucher_payload", bytes],
       ...voucherStream,
       /** Opens the sealed reply: 162 bytes. Secret. */
-      voucherSecretKey: ["voucher_secret_key", s.nullable(s.fixedBytes<Bytes>(162))],
+      voucherSecretKey: ["voucher_secret_key", s.nullable(s.bytesOfLength(162))],
       /** 160 bytes; the payload has it, too. */
-      voucherPublicKey: ["voucher_public_key", s.nullable(s.fixedBytes<Bytes>(160))],
+      voucherPublicKey: ["voucher_public_key", s.nullable(s.bytesOfLength(160))],
       ...verdict,
     }),
   ],
@@ -304,7 +304,7 @@ export const responseSchemas = {
       sealedReply: ["sealed_reply", bytes],
       ...voucherStream,
       /** 32 random bytes; the sealed reply has them, too. */
-      salt: ["salt", s.nullable(s.fixedBytes<Bytes>(32))],
+      salt: ["salt", s.nullable(s.bytesOfLength(32))],
       ...verdict,
     }),
   ],
@@ -315,7 +315,7 @@ export const responseSchemas = {
       /** What the member told the newcomer. */
       whoReply: ["who_reply", bytes],
       /** 32 random bytes of the member's. */
-      salt: ["salt", s.nullable(s.fixedBytes<Bytes>(32))],
+      salt: ["salt", s.nullable(s.bytesOfLength(32))],
       /** Writes the newcomer's stream as `salt` changed it: 168 bytes. */
       mutatedMessageWriteCap: ["mutated_message_write_cap", writeCap],
       ...verdict,

@@ -35,9 +35,14 @@ function byteSchema(minimum: number, maximum: number, wanted: string): Schema<By
 /** A byte string of any length. */
 export const bytes: Schema<Bytes> = byteSchema(0, Infinity, "a byte string");
 
-/** A byte string of exactly `length` bytes. */
-export function fixedBytes<T extends Bytes = Bytes>(length: number): Schema<T> {
-  return byteSchema(length, length, `${length} bytes`) as Schema<Bytes> as Schema<T>;
+/** A byte string of that length. Not generic: a record would take its type for `any`. */
+export function bytesOfLength(length: number): Schema<Bytes> {
+  return byteSchema(length, length, `${length} bytes`) as Schema<Bytes>;
+}
+
+/** A byte string of that length, as the type that has it. */
+export function fixedBytes<T extends Bytes>(length: number): Schema<T> {
+  return bytesOfLength(length) as Schema<T>;
 }
 
 /** A byte string of `T`, whatever its length: where the receiver's rules, not the codec's, decide. */

@@ -5,6 +5,7 @@
 import { type RandomSource, compareBytes, randomBytes, toHex } from "../bytes/bytes.js";
 import { ServiceNotFoundError } from "../errors/errors.js";
 import { blake2b256 } from "./hash.js";
+import { RecentlyUsed } from "./recently-used.js";
 
 /** How many replicas hold a box. */
 export const SHARD_COUNT = 2;
@@ -23,17 +24,39 @@ export interface ShardDocument<R extends ShardReplica> {
   readonly storageReplicas: readonly R[];
 }
 
+/** For how many boxes the shards are remembered. */
+const keptBoxes = 256;
+/**
+ * Shards by box ID, for each document's list of keys: daemon, intermediates, shards and couriers of
+ * an embedded network ask for the same box one after the other.
+ */
+const known = new WeakMap<readonly Uint8Array[], RecentlyUsed<readonly Uint8Array[]>>();
+
 /**
  * The identity keys of the (at most) two shards of a box, first shard first: those whose
  * BLAKE2b-256(identity key ‖ box ID) are the smallest.
- * @param identityKeys all configured replicas' keys, online or not.
+ * @param identityKeys all configured replicas' keys, online or not; not to be changed afterwards.
  */
-export function shardKeys(identityKeys: readonly Uint8Array[], boxId: Uint8Array): Uint8Array[] {
-  return identityKeys
-    .map((key) => ({ key, rank: blake2b256(key, boxId) }))
-    .sort((a, b) => compareBytes(a.rank, b.rank))
-    .slice(0, SHARD_COUNT)
-    .map(({ key }) => key);
+export function shardKeys(
+  identityKeys: readonly Uint8Array[],
+  boxId: Uint8Array,
+): readonly Uint8Array[] {
+  let kept = known.get(identityKeys);
+  if (kept === undefined) {
+    kept = new RecentlyUsed(keptBoxes);
+    known.set(identityKeys, kept);
+  }
+  const name = toHex(boxId);
+  let shards = kept.get(name);
+  if (shards === undefined) {
+    shards = identityKeys
+      .map((key) => ({ key, rank: blake2b256(key, boxId) }))
+      .sort((a, b) => compareBytes(a.rank, b.rank))
+      .slice(0, SHARD_COUNT)
+      .map(({ key }) => key);
+    kept.set(name, shards);
+  }
+  return shards;
 }
 
 /**

@@ -16,6 +16,7 @@ import {
   multiplyScalars,
   rootScalar,
 } from "./blinding.js";
+import { RecentlyUsed } from "../recently-used.js";
 
 /** How many root keys are kept: more than a program has streams in use at a time. */
 const keptKeys = 1024;
@@ -31,37 +32,6 @@ const keptBoxIds = 16;
  * a point that is used a few times must not pay for it.
  */
 const usesBeforeTable = 16;
-
-/** The newest `limit` entries by use. */
-class RecentlyUsed<V> {
-  readonly #entries = new Map<string, V>();
-  readonly #limit: number;
-  readonly #onDrop: ((value: V) => void) | undefined;
-
-  constructor(limit: number, onDrop?: (value: V) => void) {
-    this.#limit = limit;
-    this.#onDrop = onDrop;
-  }
-
-  get(key: string): V | undefined {
-    const value = this.#entries.get(key);
-    if (value !== undefined) {
-      this.#entries.delete(key);
-      this.#entries.set(key, value);
-    }
-    return value;
-  }
-
-  set(key: string, value: V): void {
-    this.#entries.set(key, value);
-    if (this.#entries.size <= this.#limit) return;
-    for (const [oldest, dropped] of this.#entries) {
-      this.#entries.delete(oldest);
-      this.#onDrop?.(dropped);
-      return;
-    }
-  }
-}
 
 /** A stream's root key, as far as it is known here. */
 interface Root {

@@ -123,7 +123,7 @@ export function replicaMessageOf(envelope: CourierEnvelope, slot: 0 | 1): Replic
 /**
  * Seals a message to one replica, for those who talk to replicas themselves: couriers that copy and
  * replicas that pass on.
- * @returns the command to send, the hash its reply will name, and the key that opens the reply.
+ * @returns the command to send, and the key that opens its reply and no other.
  * @throws (rejects) as {@link createCourierEnvelope}.
  */
 export async function createReplicaMessage(request: {
@@ -135,7 +135,6 @@ export async function createReplicaMessage(request: {
   readonly random?: RandomSource | undefined;
 }): Promise<{
   readonly command: ReplicaMessageCommand;
-  readonly envelopeHash: EnvelopeHash;
   readonly replyKey: Bytes;
 }> {
   const { scheme, sizes, message, publicKey, random = randomBytes } = request;
@@ -146,7 +145,7 @@ export async function createReplicaMessage(request: {
     dek: sealed.deks[0]!,
     ciphertext: sealed.envelope,
   };
-  return { command, envelopeHash: envelopeHashOf(command), replyKey: sealed.replyKeys[0]! };
+  return { command, replyKey: sealed.replyKeys[0]! };
 }
 
 /**

@@ -1,0 +1,32 @@
+/** Results that are kept while they are in use. */
+
+/** The newest `limit` entries by use; `onDrop` is told of each that gives way. */
+export class RecentlyUsed<V> {
+  readonly #entries = new Map<string, V>();
+  readonly #limit: number;
+  readonly #onDrop: ((value: V) => void) | undefined;
+
+  constructor(limit: number, onDrop?: (value: V) => void) {
+    this.#limit = limit;
+    this.#onDrop = onDrop;
+  }
+
+  get(key: string): V | undefined {
+    const value = this.#entries.get(key);
+    if (value !== undefined) {
+      this.#entries.delete(key);
+      this.#entries.set(key, value);
+    }
+    return value;
+  }
+
+  set(key: string, value: V): void {
+    this.#entries.set(key, value);
+    if (this.#entries.size <= this.#limit) return;
+    for (const [oldest, dropped] of this.#entries) {
+      this.#entries.delete(oldest);
+      this.#onDrop?.(dropped);
+      return;
+    }
+  }
+}

@@ -5,12 +5,16 @@ import type { Clock } from "../clock/clock.js";
 const longestStretchMs = 10;
 
 /**
- * A stretch of work that pauses now and then. In a network without delays a copy of thousands of
- * boxes would otherwise be one long chain of promise reactions, during which no socket is read.
+ * Pauses long work now and then. In a network without delays a copy of thousands of boxes would
+ * otherwise be one long chain of promise reactions, during which no socket is read.
+ *
+ * All long work of a process shares one of these: works that paused each for itself would go on one
+ * after the other in the same turn, each for a stretch of its own.
  */
 export class Breather {
   readonly #clock: Clock;
   #since: number;
+  #pausing: Promise<void> | null = null;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -18,9 +22,13 @@ export class Breather {
   }
 
   /** To be called between two pieces of work: pauses when the last pause is a while ago. */
-  async pause(): Promise<void> {
-    if (this.#clock.monotonic() - this.#since < longestStretchMs) return;
-    await this.#clock.sleep(0);
-    this.#since = this.#clock.monotonic();
+  pause(): Promise<void> {
+    if (this.#pausing !== null) return this.#pausing;
+    if (this.#clock.monotonic() - this.#since < longestStretchMs) return Promise.resolve();
+    this.#pausing = this.#clock.sleep(0).then(() => {
+      this.#since = this.#clock.monotonic();
+      this.#pausing = null;
+    });
+    return this.#pausing;
   }
 }

@@ -5,6 +5,7 @@ import type { PigeonholeSizes } from "../crypto/geometry.js";
 import type { NikeScheme } from "../crypto/nike/scheme.js";
 import { REPLICA_EPOCH_MS, epochAt } from "../pki/epoch.js";
 import type { Timing } from "../mixnet/timing.js";
+import { Breather } from "./breather.js";
 import { Courier } from "./courier/courier.js";
 import type { EnvelopeLog } from "./courier/envelope-log.js";
 import type { EnvelopeKeySource } from "./network.js";
@@ -72,7 +73,8 @@ export class StorageNetwork implements EnvelopeKeySource {
     }
     const replicaEpoch =
       options.replicaEpoch ?? (() => epochAt(clock.now(), REPLICA_EPOCH_MS).epoch);
-    const shared = { clock, random, timing, scheme, sizes, replicaEpoch, document };
+    const breather = new Breather(clock);
+    const shared = { clock, random, timing, scheme, sizes, replicaEpoch, document, breather };
     const linkMaker = this.#linkMaker(options);
     this.replicas = options.replicas.map((identity) => {
       const name = `replica ${identity.replicaId} ${toHex(identity.identityKey)}`;

@@ -18,7 +18,7 @@ import {
 import type { PigeonholeSizes } from "../../crypto/geometry.js";
 import { blake2b256 } from "../../crypto/hash.js";
 import type { Timing } from "../../mixnet/timing.js";
-import { Breather } from "../breather.js";
+import type { Breather } from "../breather.js";
 import { ConcurrencyGate } from "../concurrency-gate.js";
 import type { CopyReplicas } from "./copy-replicas.js";
 import { type CopyOutcome, runCopy } from "./copy-run.js";
@@ -50,6 +50,7 @@ export interface CopyCommandsOptions {
   readonly replicas: CopyReplicas;
   /** Where commands are remembered; null when they need not be. */
   readonly log: EnvelopeLog | null;
+  readonly breather: Breather;
 }
 
 interface CopyJob {
@@ -168,11 +169,11 @@ export class CopyCommands {
   }
 
   #copy(cap: WriteCapBytes, stop: AbortSignal): Promise<CopyOutcome> {
-    const { clock, sizes, replicas } = this.#options;
+    const { sizes, replicas, breather } = this.#options;
     const read = (index: MessageBoxIndex) => replicas.readBox(cap, index, stop);
     const source = new ReadAhead(firstIndexOf(cap), read);
     const write = (envelope: CourierEnvelope) => replicas.writeEnvelope(envelope, stop);
-    return runCopy({ sizes, source, write, breather: new Breather(clock) });
+    return runCopy({ sizes, source, write, breather });
   }
 
   #finish(job: CopyJob, result: CopyCommandReply): void {
@@ -214,8 +215,7 @@ export class CopyCommands {
 
   /** A few at a time. A box that no shard will delete is left. @throws (rejects) when stopped. */
   async #deleteBoxes(cap: WriteCapBytes, boxes: number, stop: AbortSignal): Promise<void> {
-    const { clock, replicas } = this.#options;
-    const breather = new Breather(clock);
+    const { replicas, breather } = this.#options;
     let index = firstIndexOf(cap);
     let left = boxes;
     const work = async (): Promise<void> => {

@@ -15,6 +15,7 @@ import {
 import type { PigeonholeSizes } from "../../crypto/geometry.js";
 import { ProtocolError } from "../../errors/errors.js";
 import type { Timing } from "../../mixnet/timing.js";
+import type { Breather } from "../breather.js";
 import type { Kaetzchen, ServiceRequest } from "../kaetzchen/kaetzchen.js";
 import type { StorageLink } from "../storage-link.js";
 import { CachedEnvelope, isWellSized } from "./cached-envelope.js";
@@ -45,6 +46,8 @@ export interface CourierOptions extends CopyReplicasOptions {
   readonly storedSoFar?: (() => number) | null | undefined;
   /** What survives the courier's own end; null when nothing needs to. */
   readonly log: EnvelopeLog | null;
+  /** Lets others have their turn while a copy is made. */
+  readonly breather: Breather;
 }
 
 function envelopeReply(
@@ -72,7 +75,7 @@ export class Courier implements Kaetzchen {
   #closed = false;
 
   constructor(options: CourierOptions) {
-    const { clock, timing, sizes, linkTo, log } = options;
+    const { clock, timing, sizes, linkTo, log, breather } = options;
     this.#options = options;
     this.#cache = new EnvelopeCache({
       clock,
@@ -99,6 +102,7 @@ export class Courier implements Kaetzchen {
       timing,
       sizes,
       log,
+      breather,
       replicas: new CopyReplicas(options),
     });
   }

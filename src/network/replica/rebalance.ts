@@ -1,8 +1,7 @@
 /** Supplying replicas that came online with the boxes they are to hold. Pigeonhole page, 9.2. */
 import { toHex } from "../../bytes/bytes.js";
-import type { Clock } from "../../clock/clock.js";
 import type { SignedBox } from "../../crypto/envelope/replica-messages.js";
-import { Breather } from "../breather.js";
+import type { Breather } from "../breather.js";
 import type { ReplicaBoxes } from "./replica-boxes.js";
 import { type StorageDocument, placeOf } from "./shards.js";
 
@@ -11,7 +10,7 @@ const batchLength = 8;
 
 /** What rebalancing works with. */
 export interface RebalanceOptions {
-  readonly clock: Clock;
+  readonly breather: Breather;
   /** The replica's own identity key. */
   readonly identityKey: Uint8Array;
   readonly boxes: ReplicaBoxes;
@@ -63,8 +62,7 @@ export class Rebalance {
   }
 
   async #supply(targets: ReadonlySet<string>): Promise<void> {
-    const { clock, boxes, document, identityKey, send } = this.#options;
-    const breather = new Breather(clock);
+    const { breather, boxes, document, identityKey, send } = this.#options;
     let batch: Promise<void>[] = [];
     for (const { box } of boxes.kept()) {
       const current = document();

@@ -29,6 +29,7 @@ import {
 } from "../../errors/codes.js";
 import { InvalidEpochError, ProtocolError, ReplicaError } from "../../errors/errors.js";
 import type { Timing } from "../../mixnet/timing.js";
+import type { Breather } from "../breather.js";
 import { refusalOf } from "../ask-replica.js";
 import type { StorageLink, StorageLinkTarget, StoragePeer } from "../storage-link.js";
 import type { BoxStore } from "./box-store.js";
@@ -74,6 +75,8 @@ export interface ReplicaOptions {
   readonly document: () => StorageDocument | null;
   /** The connection to another replica, by its id. */
   readonly linkTo: (replicaId: number) => StorageLink | undefined;
+  /** Lets others have their turn while many boxes are handed on. */
+  readonly breather: Breather;
   /** Told of each box that was stored. */
   readonly onStored?: (() => void) | undefined;
 }
@@ -107,7 +110,7 @@ export class Replica implements StorageLinkTarget {
 
   constructor(options: ReplicaOptions) {
     const { clock, random, timing, scheme, sizes, store, document, linkTo } = options;
-    const { replicaEpoch } = options;
+    const { replicaEpoch, breather } = options;
     this.#options = options;
     this.identity = options.identity;
     this.faults = new ReplicaFaults(random);
@@ -119,7 +122,7 @@ export class Replica implements StorageLinkTarget {
     const send = (replicaId: number, box: SignedBox) => this.#replication.send(replicaId, box);
     const { identityKey } = options.identity;
     const boxes = this.#boxes;
-    this.#rebalance = new Rebalance({ clock, identityKey, boxes, document, send });
+    this.#rebalance = new Rebalance({ breather, identityKey, boxes, document, send });
     this.#proxy = new Proxy({
       replicaEpoch,
       random,

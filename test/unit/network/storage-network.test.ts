@@ -274,8 +274,10 @@ void describe("bounds on work", () => {
     assert.equal(clock.pending, 0);
     await clock.advance(20);
     const pause = breather.pause();
-    assert.equal(clock.pending, 1);
+    const another = breather.pause();
+    assert.equal(clock.pending, 1, "all work pauses together, and goes on together");
     await clock.runUntil(pause);
+    await another;
     await breather.pause();
     assert.equal(clock.pending, 0);
   });

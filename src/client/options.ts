@@ -10,7 +10,10 @@ import type { MetricsHook } from "./metrics.js";
 
 /** How a client comes back after the connection to the daemon was lost. */
 export interface ReconnectOptions {
-  /** First delay in milliseconds; default 1,000. It doubles up to `maxDelayMs`. */
+  /**
+   * First delay in milliseconds; default 1,000. It doubles up to `maxDelayMs` with each failure, and
+   * from the fourth connection on that lasts less than twice the delay before it.
+   */
   readonly initialDelayMs?: number | undefined;
   /** Longest delay in milliseconds; default 60,000. */
   readonly maxDelayMs?: number | undefined;

@@ -20,6 +20,7 @@ import {
   type ReplyTo,
 } from "./calls.js";
 import type { Connection } from "./connection.js";
+import { Backoff } from "./backoff.js";
 import { FrameWaiters } from "./frame-waiters.js";
 import type { HandshakeResult } from "./handshake.js";
 import { Liveness } from "./liveness.js";
@@ -83,6 +84,8 @@ export class Session {
   #abortDial: AbortController | null = null;
   #closing: Promise<void> | null = null;
   /** When the connection was lost, by the monotonic clock. */
+  /** Null when a lost connection ends the client. */
+  readonly #backoff: Backoff | null;
   #lostAt = 0;
   readonly #closed: Promise<CloseReason>;
   #resolveClosed!: (reason: CloseReason) => void;
@@ -97,6 +100,7 @@ export class Session {
     this.#handlers = handlers;
     this.#calls = new Calls(options.maxInFlight, (cancellation) => this.cancel(cancellation));
     this.#frameWaiters = new FrameWaiters(options.clock);
+    this.#backoff = options.reconnect === false ? null : new Backoff(options.reconnect);
     this.#liveness = options.liveness === false ? null : this.#watch(options.liveness);
     this.#closed = new Promise((resolve) => (this.#resolveClosed = resolve));
   }
@@ -347,6 +351,7 @@ export class Session {
     this.#instanceToken = result.instanceToken;
     const resumed = this.#isResumed(result);
     this.#state = "ready";
+    this.#backoff?.connected(this.#options.clock.monotonic());
     this.#shutdownSeen = false;
     this.#options.logger.info("connected to the daemon", {
       address: connection.address,
@@ -400,6 +405,11 @@ export class Session {
       error,
     };
     this.#options.logger.warn("connection to the daemon lost", { error: error?.message ?? "" });
+    if (this.#backoff?.lost(this.#lostAt) === false) {
+      this.#options.logger.warn("one connection after the other is lost: waiting longer", {
+        hint: "the daemon ends again and again, or another client uses this client's session token",
+      });
+    }
     this.#state = "reconnecting";
     this.#notices.connectionLost();
     this.#calls.connectionLost(
@@ -410,10 +420,10 @@ export class Session {
         }),
     );
     this.#handlers.emit(event);
-    if (this.#options.reconnect === false) {
+    if (this.#backoff === null) {
       this.#finish({ reason: "failed", error });
     } else if (this.#connection === null && this.isState("reconnecting")) {
-      void this.#reconnect(this.#options.reconnect);
+      void this.#reconnect(this.#backoff);
     }
   }
 
@@ -422,21 +432,18 @@ export class Session {
     return this.#state === state;
   }
 
-  async #reconnect(delays: { initialDelayMs: number; maxDelayMs: number }): Promise<void> {
+  async #reconnect(backoff: Backoff): Promise<void> {
     const abort = new AbortController();
     this.#abortDial = abort;
-    for (let delay = delays.initialDelayMs; !abort.signal.aborted;) {
-      // Half of the delay is random, so that many clients do not come back in step.
-      const wait = delay / 2 + (delay / 2) * Math.random();
+    while (!abort.signal.aborted) {
       try {
-        await this.#options.clock.sleep(wait, abort.signal);
+        await this.#options.clock.sleep(backoff.pause(), abort.signal);
         await this.#connect(abort.signal);
         return;
       } catch (error) {
         if (abort.signal.aborted) return;
         const text = error instanceof Error ? error.message : String(error);
         this.#options.logger.warn("reconnecting failed", { error: text });
-        delay = Math.min(2 * delay, delays.maxDelayMs);
       }
     }
   }

@@ -107,7 +107,7 @@ if (queued > 100) console.log(`${inFlight} calls at the daemon, ${queued} wait`)
 const requests = recorded.get("katzenpost_request_seconds")!.map(({ labels }) => labels);
 assert.deepEqual(requests, [
   { operation: "newKeypair", outcome: "ok" },
-  { operation: "getPkiDocumentRaw", outcome: "ok" },
+  { operation: "getPkiDocumentRaw", outcome: "refused" },
 ]);
 assert.deepEqual(recorded.get("katzenpost_reconnects_total")![0]!.labels, { resumed: "false" });
 assert.ok(recorded.get("katzenpost_calls")!.length > 0);

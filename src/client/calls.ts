@@ -36,6 +36,8 @@ export interface Call {
   readonly cancellation: Cancellation | null;
   /** Whether a lost connection fails the call instead of repeating it. */
   readonly failOnLoss: boolean;
+  /** Called when the connection is lost on which the call was sent: it may be done already. */
+  readonly onLoss: (() => void) | undefined;
   readonly resolve: (reply: DaemonResponse) => void;
   readonly reject: (reason: unknown) => void;
 }
@@ -184,7 +186,10 @@ export class Calls {
       // All queue again, in the order in which they were made.
       lane.queued.clear();
       for (const entry of lane.entries) {
-        if (entry.queryId !== null) entry.sentBefore = true;
+        if (entry.queryId !== null) {
+          entry.sentBefore = true;
+          entry.call.onLoss?.();
+        }
         entry.queryId = null;
         lane.queued.add(entry);
       }

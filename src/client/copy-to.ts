@@ -5,7 +5,6 @@
  */
 import { describeType, randomBytes } from "../bytes/bytes.js";
 import { MessageBoxIndex, WriteCap } from "../bytes/opaque.js";
-import { REPLICA_ERROR_TOMBSTONE } from "../errors/codes.js";
 import {
   CopyCommandFailedError,
   InvalidStateError,
@@ -113,19 +112,6 @@ function checkDestinations(destinations: readonly CopyDestination[]): void {
     checkWriteCap(`destinations[${i}].writeCap`, destination.writeCap);
     checkBoxIndex(`destinations[${i}].startIndex`, destination.startIndex);
   }
-}
-
-/**
- * Whether a courier says of a copy that its temporary stream was deleted. Only a courier that is done
- * deletes it: after a lost connection the command is said again, the daemon then chooses another
- * courier, and that one comes too late. So the copy is done. (A destination's tombstone is told as
- * code 10, box already exists.)
- */
-function wasDoneBefore(error: unknown): boolean {
-  return (
-    hasCode(error, "THIN_CLIENT_ERROR_COPY_COMMAND_FAILED") &&
-    error.replicaErrorCode === REPLICA_ERROR_TOMBSTONE
-  );
 }
 
 /** How a payload becomes boxes. Protocol page, section 7.4. */
@@ -270,12 +256,8 @@ class CopyRun {
     this.#phase = "copy";
     const boxesTotal = this.#copied;
     this.#onProgress?.({ phase: "copy", boxesDone: 0, boxesTotal });
-    try {
-      const { session } = this.#context;
-      await startResendingCopyCommand(session, stream.writeCap, { signal }, "copy");
-    } catch (error) {
-      if (!wasDoneBefore(error)) throw error;
-    }
+    const { session } = this.#context;
+    await startResendingCopyCommand(session, stream.writeCap, { signal }, "copy");
     this.#onProgress?.({ phase: "copy", boxesDone: boxesTotal, boxesTotal });
   }
 

@@ -1,7 +1,8 @@
 /** Copy commands and the streams they copy. Protocol page, sections 4.6, 4.7 and 7.4. */
 import { type Bytes, checkBytes, copyBytes, describeType, toHex } from "../bytes/bytes.js";
 import type { WriteCap, WriteCapHash } from "../bytes/opaque.js";
-import { ProtocolError } from "../errors/errors.js";
+import { REPLICA_ERROR_TOMBSTONE } from "../errors/codes.js";
+import { ProtocolError, type ThinClientError, hasCode } from "../errors/errors.js";
 import { copyReplyToException } from "../errors/from-reply.js";
 import { hash256 } from "../pki/hash.js";
 import type { Destination } from "../pki/services.js";
@@ -62,14 +63,29 @@ export async function startResendingCopyCommand(
     courierIdentityHash: courier ? copyBytes(courier[0]) : null,
     courierQueueId: courier ? copyBytes(courier[1]) : null,
   };
+  let saidAgain = false;
   const reply = await session.request("startResendingCopyCommand", fields, {
     operation,
     options,
     defaultTimeoutMs: Infinity,
     cancellation: copyCancellation(writeCapHash(writeCap)),
+    onLoss: () => (saidAgain = true),
   });
   const error = copyReplyToException(reply, { operation });
-  if (error) throw error;
+  if (error && !(saidAgain && isOfDeletedStream(error))) throw error;
+}
+
+/**
+ * Whether a courier says that the temporary stream was deleted. Only a courier that is done deletes
+ * it: after a lost connection the command is said again, the daemon may choose another courier then,
+ * and that one comes too late. So the copy is done. (A destination's tombstone is told as code 10, box
+ * already exists.)
+ */
+function isOfDeletedStream(error: ThinClientError): boolean {
+  return (
+    hasCode(error, "THIN_CLIENT_ERROR_COPY_COMMAND_FAILED") &&
+    error.replicaErrorCode === REPLICA_ERROR_TOMBSTONE
+  );
 }
 
 function checkCourier(courier: Destination): void {

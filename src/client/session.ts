@@ -61,6 +61,8 @@ export interface RequestSettings {
   /** Set for operations that the daemon carries on by itself. */
   readonly cancellation?: Cancellation;
   readonly failOnLoss?: boolean;
+  /** See {@link Call.onLoss}. */
+  readonly onLoss?: () => void;
 }
 
 /** How long to wait for the daemon to hang up after we said good-bye, in milliseconds. */
@@ -167,6 +169,7 @@ export class Session {
         request: (queryId: QueryId) => ({ kind, queryId, ...fields }) as unknown as DaemonRequest,
         cancellation,
         failOnLoss: settings.failOnLoss ?? false,
+        onLoss: settings.onLoss,
         resolve: (reply: DaemonResponse) => {
           deadline.dispose();
           resolve(reply as ReplyTo<K>);

@@ -414,19 +414,6 @@ describe("a copy that fails", () => {
     }
   });
 
-  test("at a courier that finds the stream deleted is none: another courier was done before", async () => {
-    const { made, daemon } = await copying();
-    daemon.instead = (request) =>
-      request.kind === "startResendingCopyCommand"
-        ? copyReply(request, { errorCode: 26, replicaErrorCode: 11, failedEnvelopeIndex: 3n })
-        : undefined;
-    const { nextDestIndices } = await made.client.copy(randomBytes(5 * chunk), destinations(1));
-    assert.equal(nextDestIndices.length, 1);
-    const [command] = daemon.all("startResendingCopyCommand");
-    assert.equal(command!.courierIdentityHash, null, "the daemon chooses the courier");
-    await made.client.stop();
-  });
-
   test("at the courier, in a stream of several calls, is placed all the same", async () => {
     // 2 destinations of 40 chunks: calls of 16, 16 and 8 chunks for each.
     const places = [

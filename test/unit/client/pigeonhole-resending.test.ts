@@ -154,6 +154,36 @@ describe("a copy command's answer", () => {
   });
 });
 
+describe("a copy command whose stream a courier finds deleted", () => {
+  const deleted = { errorCode: 26, replicaErrorCode: 11, failedEnvelopeIndex: 3n };
+
+  test("has failed when it was said once", async () => {
+    const { client, connection } = await connectedPair();
+    const reason = reasonOf(client.startResendingCopyCommand(writeCap));
+    connection.send(copyReply(await connection.expect("startResendingCopyCommand"), deleted));
+    const error = await reason;
+    assert.ok(error instanceof CopyCommandFailedError);
+    assert.equal(error.replicaErrorCode, 11);
+    await client.stop();
+  });
+
+  test("was done before, by another courier, when it was said again after a loss", async () => {
+    const made = await connectedPair();
+    const done = made.client.startResendingCopyCommand(writeCap);
+    const refused = reasonOf(made.client.startResendingCopyCommand(writeCap));
+    for (let i = 0; i < 2; i++) await made.connection.expect("startResendingCopyCommand");
+    await lose(made);
+    const next = await reconnect(made);
+    await next.expect("cancelResendingCopyCommand");
+    next.send(copyReply(await next.expect("startResendingCopyCommand"), deleted));
+    await done;
+    const request = await next.expect("startResendingCopyCommand");
+    next.send(copyReply(request, { ...deleted, replicaErrorCode: 10 }));
+    assert.ok((await refused) instanceof CopyCommandFailedError, "any other verdict stays one");
+    await made.client.stop();
+  });
+});
+
 describe("ending an operation", () => {
   test("aborting tells the daemon, rejects with the reason and ignores the late code 24", async () => {
     const { client, connection } = await connectedPair();

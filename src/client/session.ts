@@ -85,9 +85,9 @@ export class Session {
   #shutdownSeen = false;
   #abortDial: AbortController | null = null;
   #closing: Promise<void> | null = null;
-  /** When the connection was lost, by the monotonic clock. */
   /** Null when a lost connection ends the client. */
   readonly #backoff: Backoff | null;
+  /** When the connection was lost, by the monotonic clock. */
   #lostAt = 0;
   readonly #closed: Promise<CloseReason>;
   #resolveClosed!: (reason: CloseReason) => void;

@@ -1,5 +1,5 @@
 """Requests a second of the Python client on a daemon at HOST:PORT: sequential, 64 in flight."""
-import asyncio, json, logging, sys, tempfile, time
+import asyncio, json, logging, os, sys, tempfile, time
 
 from katzenpost_thinclient import Config, ThinClient
 
@@ -8,6 +8,7 @@ async def main() -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".toml", delete=False) as file:
         file.write(f'[Dial.Tcp]\nAddress = "{sys.argv[1]}"\nNetwork = "tcp"\n')
     client = ThinClient(Config(file.name))
+    os.unlink(file.name)
     logging.disable(logging.CRITICAL)
     loop = asyncio.get_running_loop()
     await client.start(loop)

@@ -68,7 +68,7 @@ export class CborWriter {
     this.#data = new Uint8Array(SCRATCH_LENGTH);
     this.#view = new DataView(this.#data.buffer);
     // A copy where much would be kept for little.
-    return length < data.length / 2 ? data.slice(0, length) : data.subarray(0, length);
+    return length < 0.75 * data.length ? data.slice(0, length) : data.subarray(0, length);
   }
 
   /**
@@ -235,7 +235,8 @@ export class CborWriter {
   #reserve(length: number): void {
     const needed = this.#at + length;
     if (needed <= this.#data.length) return;
-    const larger = new Uint8Array(Math.max(needed, 2 * this.#data.length));
+    // Room for what follows a long byte string, and not twice its length: replies may wait long.
+    const larger = new Uint8Array(Math.ceil(Math.max(1.25 * needed, 1.5 * this.#data.length)));
     larger.set(this.#data.subarray(0, this.#at));
     this.#data = larger;
     this.#view = new DataView(larger.buffer);

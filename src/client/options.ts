@@ -40,7 +40,8 @@ export interface ThinClientOptions {
   readonly liveness?: LivenessSettings | false | undefined;
   /**
    * Most local requests, and most operations, that the daemon is given at a time; default 1,000.
-   * More wait their turn here: see `client.load`.
+   * More wait their turn here: see `client.load`. A daemon that cannot send takes in only so many
+   * operations before it stops reading, local requests included (protocol page, section 1.3).
    */
   readonly maxInFlight?: number | undefined;
   /** Hears how calls end, what waits, and of reconnects; nothing by default. */

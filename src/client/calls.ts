@@ -4,6 +4,7 @@ import { QueryId } from "../bytes/opaque.js";
 import { ProtocolError } from "../errors/errors.js";
 import type { DaemonRequest, RequestFields, RequestKind } from "../wire/requests.js";
 import type { DaemonResponse, MalformedReply, ResponseKind } from "../wire/responses.js";
+import { Unread } from "./unread.js";
 
 /** Requests that are answered by a reply of their own with the same query ID. */
 export type QueryKind = {
@@ -48,6 +49,8 @@ interface Entry {
   queryId: QueryId | null;
   /** Whether the daemon may know of it from an earlier connection. */
   sentBefore: boolean;
+  /** Of a local request: see {@link Unread.mark}. */
+  mark: number;
 }
 
 /** Whether the daemon may have the call. */
@@ -89,6 +92,8 @@ class Lane {
 
 /** The calls of one session. */
 export class Calls {
+  /** What the daemon may have left unread on the present connection. */
+  readonly unread = new Unread();
   readonly #maxInFlight: number;
   readonly #local = new Lane();
   readonly #operations = new Lane();
@@ -118,6 +123,11 @@ export class Calls {
     return this.#local.inFlight;
   }
 
+  /** How many operations the daemon was given and has not ended. */
+  get operationsInFlight(): number {
+    return this.#operations.inFlight;
+  }
+
   /** What waits where. */
   get load(): CallLoad {
     return {
@@ -145,7 +155,7 @@ export class Calls {
    * up: what the daemon does for it alone is cancelled.
    */
   add(call: Call): () => void {
-    const entry: Entry = { call, queryId: null, sentBefore: false };
+    const entry: Entry = { call, queryId: null, sentBefore: false, mark: 0 };
     const lane = this.#laneOf(entry);
     lane.entries.add(entry);
     lane.queued.add(entry);
@@ -168,6 +178,7 @@ export class Calls {
     const { call } = entry;
     if (response.kind !== "malformedReply" && response.kind !== call.replyKind) return false;
     this.#remove(entry);
+    if (!call.cancellation) this.unread.answered(entry.mark);
     if (response.kind === "malformedReply") {
       const text = `${call.operation}: the daemon's reply cannot be used: ${response.error.message}`;
       call.reject(new ProtocolError(text, { operation: call.operation, cause: response.error }));
@@ -181,6 +192,7 @@ export class Calls {
   /** The connection is gone: query IDs in flight mean nothing any more. */
   connectionLost(reasonFor: (call: Call) => Error): void {
     this.#send = null;
+    this.unread.reset();
     this.#byQueryId.clear();
     for (const lane of [this.#local, this.#operations]) {
       // All queue again, in the order in which they were made.
@@ -271,6 +283,8 @@ export class Calls {
     this.#byQueryId.set(keyOf(queryId), entry);
     try {
       send(entry.call.request(queryId));
+      if (entry.call.cancellation) this.unread.sent();
+      else entry.mark = this.unread.mark;
     } catch (error) {
       // Longer than a frame may be: only this call fails.
       this.#remove(entry);

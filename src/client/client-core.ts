@@ -42,6 +42,7 @@ export class ClientCore {
       onHandshake: (result) => this.#onHandshake(result),
       onMessage: (message) => this.onMessage(message),
       emit: (event) => this.#emit(event),
+      isOnline: () => this.#online,
       onClosed: ({ reason, error }) => {
         this.#keepGoing?.();
         this.#online = false;

@@ -17,8 +17,14 @@ export interface LivenessOptions {
    * encryption at a real one takes ten seconds and more: no news means nothing then.
    */
   readonly isBusy: () => boolean;
+  /**
+   * How much longer than usual it may be silent now, in milliseconds: while packets wait to leave it
+   * may not read on, and then it does not see the probe either.
+   */
+  readonly patienceMs: () => number;
   readonly probe: () => void;
-  readonly onDead: () => void;
+  /** It was silent for so long, in milliseconds, and did not answer. */
+  readonly onDead: (silentMs: number) => void;
 }
 
 /** Watches one connection. */
@@ -26,6 +32,7 @@ export class Liveness {
   readonly #options: LivenessOptions;
   #timer: Timer | null = null;
   #heard = false;
+  #silentSince = 0;
 
   constructor(options: LivenessOptions) {
     this.#options = options;
@@ -34,6 +41,7 @@ export class Liveness {
   /** Begins to watch. */
   start(): void {
     this.#heard = false;
+    this.#silentSince = this.#options.clock.monotonic();
     this.#wait(this.#options.intervalMs, () => this.#look());
   }
 
@@ -55,10 +63,15 @@ export class Liveness {
       return;
     }
     probe();
-    this.#wait(timeoutMs, () => {
-      if (this.#heard || isBusy()) this.start();
-      else this.#options.onDead();
-    });
+    this.#wait(timeoutMs, () => this.#judge());
+  }
+
+  #judge(): void {
+    const { clock, intervalMs, timeoutMs, isBusy, patienceMs, onDead } = this.#options;
+    const silentMs = clock.monotonic() - this.#silentSince;
+    if (this.#heard || isBusy()) this.start();
+    else if (silentMs >= intervalMs + timeoutMs + patienceMs()) onDead(silentMs);
+    else this.#wait(timeoutMs, () => this.#judge());
   }
 
   #wait(ms: number, then: () => void): void {

@@ -17,8 +17,12 @@ import type { PlainMessages } from "./plain-messages.js";
 const INVALID_REQUEST = 3;
 const INTERNAL_ERROR = 4;
 
-/** Requests that wait for the send schedule before those of that client are left unread. */
-const MAX_WAITING_SENDS = 1024;
+/**
+ * Requests that wait for the send schedule before those of that client are left unread. Upstream's
+ * daemon stops at 16, and then reads no cancel and no good-bye either; this many, of 2 kB each, fill
+ * 64 MiB.
+ */
+const MAX_WAITING_SENDS = 32_768;
 
 /** What a dispatcher hands requests to. */
 export interface DispatcherOptions {

@@ -25,8 +25,12 @@ import { APPS, type Schedule, type Step } from "./client-faults-schedule.js";
 
 /** How long the daemon keeps the session of an absent client, in milliseconds. */
 const GRACE_MS = 60_000;
-/** Longest that anything may take once all faults are over, in ms of the virtual clock. */
-const PATIENCE_MS = 400_000;
+/**
+ * Longest that anything may take once all faults are over, in ms of the virtual clock: a line that
+ * hangs may pass for one whose daemon reads no further for 25 minutes, and that only from the moment
+ * on when the last local request on it was given up.
+ */
+const PATIENCE_MS = 1_800_000;
 
 const timing = {
   ...upstreamTiming,

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConnectionLostError } from "../../../src/errors/errors.js";
 import { connectedPair, pair, turn } from "./fixture.js";
+import { hashOf, sealedRead } from "./pigeonhole-fixture.js";
 
 const settings = { liveness: { intervalMs: 30_000, timeoutMs: 15_000 } };
 
@@ -57,6 +58,65 @@ test("a daemon at work on a local request is not asked: a real one takes its tim
   await clock.advance(600_000);
   assert.deepEqual(connection.requests, []);
   assert.equal(client.state, "ready");
+  await client.stop();
+});
+
+/** A client that started so many reads, none of which the daemon answers. */
+async function withReads(count: number) {
+  const made = await connectedPair(settings);
+  const { client, connection } = made;
+  for (let i = 0; i < count; i++) {
+    client
+      .startResendingEncryptedMessage({ ...sealedRead, envelopeHash: hashOf(i) })
+      .catch(() => {});
+    await connection.expect("startResendingEncryptedMessage");
+  }
+  return made;
+}
+
+test("one that may not read on because packets wait is given more time", async () => {
+  const { client, clock } = await withReads(20);
+  // 20 operations, all of which may be unread: 40 times 5 s more.
+  await clock.advance(45_000 + 199_000);
+  assert.equal(client.state, "ready");
+  await clock.advance(15_000);
+  assert.equal(client.state, "reconnecting");
+  await client.stop();
+});
+
+test("a few packets hold no daemon up", async () => {
+  const { client, clock } = await withReads(7);
+  await clock.advance(45_000);
+  assert.equal(client.state, "reconnecting");
+  await client.stop();
+});
+
+test("an answer shows that all before it was read, and that the next silence means more", async () => {
+  const { client, clock, connection } = await withReads(20);
+  await clock.advance(30_000);
+  const probe = await connection.expect("nextMessageBoxIndex");
+  connection.send({
+    kind: "nextMessageBoxIndexReply",
+    queryId: probe.queryId,
+    nextMessageBoxIndex: null,
+    errorCode: 3,
+  });
+  await turn();
+  await clock.advance(15_000);
+  assert.equal(client.state, "ready");
+  await clock.advance(45_000);
+  assert.equal(client.state, "reconnecting");
+  await client.stop();
+});
+
+test("without the mixnet more packets hold a daemon up for five minutes at most", async () => {
+  const { client, clock, connection, daemon } = await withReads(500);
+  connection.send({ ...daemon.status(), isConnected: false });
+  await turn();
+  await clock.advance(300_000);
+  assert.equal(client.state, "ready");
+  await clock.advance(75_000);
+  assert.equal(client.state, "reconnecting");
   await client.stop();
 });
 

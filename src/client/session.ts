@@ -3,7 +3,7 @@
  * sees requests with replies, and events.
  */
 import { equalBytes } from "../bytes/bytes.js";
-import { QueryId } from "../bytes/opaque.js";
+import type { QueryId } from "../bytes/opaque.js";
 import type { ClientEvent, EventOf } from "../config/events.js";
 import { ClientClosedError, ConnectionLostError, InvalidStateError } from "../errors/errors.js";
 import type { Transport } from "../transport/transport.js";
@@ -70,15 +70,6 @@ export interface RequestSettings {
 /** How long to wait for the daemon to hang up after we said good-bye, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 2000;
 
-/** How many starts and messages a daemon takes in at least before it reads no further. */
-const READ_AHEAD = 16;
-/** How long a packet of ours may wait for its turn once it is the next one, in milliseconds. */
-const LONGEST_TICK_MS = 5000;
-/** A daemon that is alive tells of a new document in this time (20 minutes, and some), in ms. */
-const LONGEST_PATIENCE_MS = 25 * 60_000;
-/** How much longer a daemon may be silent that has no mixnet to send to, in milliseconds. */
-const OFFLINE_PATIENCE_MS = 5 * 60_000;
-
 /** One client's session with its daemon. */
 export class Session {
   readonly #dial: (signal: AbortSignal) => Promise<Transport>;
@@ -94,8 +85,6 @@ export class Session {
   /** Names our session at the daemon; null before the first one. */
   #appId: Uint8Array | null = null;
   #shutdownSeen = false;
-  /** The last probe, and {@link Unread.mark} when it was sent. */
-  #probe: { readonly queryId: QueryId; readonly mark: number } | null = null;
   #abortDial: AbortController | null = null;
   #closing: Promise<void> | null = null;
   /** Null when a lost connection ends the client. */
@@ -338,19 +327,13 @@ export class Session {
     });
   }
 
-  #watch({ intervalMs, timeoutMs }: { intervalMs: number; timeoutMs: number }): Liveness {
+  #watch(settings: { intervalMs: number; timeoutMs: number }): Liveness {
     return new Liveness({
+      ...settings,
       clock: this.#options.clock,
-      intervalMs,
-      timeoutMs,
-      isBusy: () => this.#calls.localInFlight > 0,
-      patienceMs: () => this.#patienceMs(),
-      // Without an index it costs nothing and is answered with a code, which is an answer.
-      probe: () => {
-        const queryId = QueryId.random();
-        this.#probe = { queryId, mark: this.#calls.unread.mark };
-        this.#connection?.send({ kind: "nextMessageBoxIndex", queryId, messageBoxIndex: null });
-      },
+      load: this.#calls,
+      isOnline: () => this.#handlers.isOnline(),
+      send: (request) => this.#connection?.send(request),
       onDead: (silentMs) => {
         const connection = this.#connection;
         if (!connection) return;
@@ -360,16 +343,6 @@ export class Session {
         this.#lost(connection, new ConnectionLostError(text));
       },
     });
-  }
-
-  /** How much longer than usual the daemon may be silent; see {@link LivenessOptions.patienceMs}. */
-  #patienceMs(): number {
-    const { unread, operationsInFlight } = this.#calls;
-    const waiting = operationsInFlight + unread.count;
-    if (unread.count === 0 || waiting < READ_AHEAD) return 0;
-    // Without the mixnet no packet leaves at all; but then there is little to lose with the connection.
-    if (!this.#handlers.isOnline()) return OFFLINE_PATIENCE_MS;
-    return Math.min(waiting * LONGEST_TICK_MS, LONGEST_PATIENCE_MS);
   }
 
   #ready(connection: Connection, result: HandshakeResult): void {
@@ -413,8 +386,7 @@ export class Session {
   }
 
   #receive(response: DaemonResponse | MalformedReply): void {
-    this.#liveness?.heard();
-    if (this.#isProbed(response)) return;
+    if (this.#liveness?.heard(response)) return;
     if (response.kind !== "malformedReply") this.#frameWaiters.give(response);
     if (this.#calls.take(response) || this.#notices.take(response)) return;
     if (response.kind === "malformedReply") return;
@@ -422,20 +394,9 @@ export class Session {
     this.#handlers.onMessage(response);
   }
 
-  /** Whether it is the answer to the probe: all that was sent before that was read, then. */
-  #isProbed(response: DaemonResponse | MalformedReply): boolean {
-    const probe = this.#probe;
-    if (!probe || response.kind !== "nextMessageBoxIndexReply" || !response.queryId) return false;
-    if (!equalBytes(probe.queryId, response.queryId)) return false;
-    this.#calls.unread.answered(probe.mark);
-    this.#probe = null;
-    return true;
-  }
-
   #lost(connection: Connection, error: Error | null): void {
     if (this.#connection !== connection) return;
     this.#connection = null;
-    this.#probe = null;
     this.#liveness?.stop();
     this.#lostAt = this.#options.clock.monotonic();
     const event: EventOf<"daemonDisconnected"> = {

@@ -61,7 +61,6 @@ export function askHidden(question: string, signal: AbortSignal): Promise<string
   if (!stdin.isTTY) {
     throw new UsageError("there is no terminal to ask at: give a file, or - for standard input");
   }
-  stderr.write(question);
   return new Promise((resolve, reject) => {
     let text = "";
     const end = (settle: () => void): void => {
@@ -87,6 +86,8 @@ export function askHidden(question: string, signal: AbortSignal): Promise<string
     };
     if (signal.aborted) return onAbort();
     signal.addEventListener("abort", onAbort, { once: true });
+    // Only then the question: whoever answers at once must not see the answer either.
     stdin.setRawMode(true).resume().on("data", onData);
+    stderr.write(question);
   });
 }

@@ -355,7 +355,13 @@ test("at a terminal the ticket is asked for and not shown, and progress is", asy
     "sys.stdout.buffer.write(out)\nsys.exit(os.waitstatus_to_exitcode(os.waitpid(pid,0)[1]))\n";
   const asked = await new Promise<{ screen: string; code: number }>((resolve) => {
     const command = ["-c", script, process.execPath, mainPath, "receive", "--into", into];
-    const env = { ...process.env, TERM: "xterm", ...network.env };
+    // Slow after the question, so that the answer comes before anything else is done.
+    const slow =
+      "const {stderr}=process,write=stderr.write;stderr.write=function(t,...a){" +
+      "const r=write.call(this,t,...a);if(String(t).includes('Ticket'))" +
+      "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)),0,0,500);return r}";
+    const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(slow)}`;
+    const env = { ...process.env, TERM: "xterm", ...network.env, NODE_OPTIONS };
     execFile("python3", command, { env }, (error, stdout) =>
       resolve({ screen: stdout, code: Number(error?.code ?? 0) }),
     );

@@ -52,7 +52,7 @@ export function withClient(
   return runCommand(flags, async (run) => {
     const { signal, output } = run;
     const call = { signal, timeoutMs: flags.timeout };
-    const { client, place } = await connect(await daemonPlaces(flags), call, options);
+    const { client, place } = await connect(await daemonPlaces(flags, signal), call, options);
     try {
       if ((options.online ?? true) && !client.isConnected()) {
         output.status("waiting for the daemon to reach the mixnet …");

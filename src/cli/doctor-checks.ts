@@ -23,7 +23,7 @@ import { counted } from "./text.js";
 /** What the checks find out and hand on. */
 export interface Findings {
   readonly flags: DaemonPlaceFlags;
-  readonly call: CallOptions;
+  readonly call: CallOptions & { readonly signal: AbortSignal };
   places: readonly DaemonPlace[];
   client: ThinClient | null;
 }
@@ -48,7 +48,7 @@ const clientOf = ({ client }: Findings): ThinClient => client!;
 const configuration: Check = {
   name: "configuration",
   async run(findings) {
-    findings.places = await daemonPlaces(findings.flags);
+    findings.places = await daemonPlaces(findings.flags, findings.call.signal);
     const [first] = findings.places;
     if (first!.isTold) return { detail: `${first!.address}, from ${first!.source}` };
     const tried = findings.places.map((place) => place.address).join(", ");

@@ -1,6 +1,5 @@
 /** `katz keygen`, `write`, `read`, `tombstone` and `copy`, each a process of its own. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   readFileSync,
@@ -14,7 +13,7 @@ import {
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fromBase64 } from "katzenpost-thinclient";
-import { type Ended, katz, mainPath, recordsOf } from "./katz.js";
+import { type Ended, katz, recordsOf } from "./katz.js";
 import { assertShape } from "./shapes.js";
 import { TransferNetwork, contentsOf } from "./transfer-network.js";
 
@@ -277,34 +276,4 @@ test("a symbolic link to a capability stays one, and old leftovers go", async ()
   assert.ok(lstatSync(join(folder, "s.write")).isSymbolicLink());
   assert.match((await run(["write", "s.write"], "y")).stderr, /wrote box 1/);
   assert.deepEqual(contentsOf(folder), [young, other, "real", "s.read", "s.write"]);
-});
-
-test("pipes on disk and devices are refused, and nothing waits for them", async () => {
-  const { folder, run } = await newStream();
-  execFileSync("mkfifo", ["-m", "600", join(folder, "pipe")]);
-  const calls: readonly (readonly [args: readonly string[], kind: RegExp])[] = [
-    [["send", "pipe"], /cannot read pipe: it is a named pipe/],
-    [["receive", "pipe"], /cannot read pipe: it is a named pipe/],
-    [["write", "s.write", "pipe"], /cannot read pipe: it is a named pipe/],
-    [["copy", "pipe", "s.write"], /cannot read pipe: it is a named pipe/],
-    [["read", "pipe"], /cannot read pipe: it is a named pipe/],
-    [["read", "/dev/zero"], /cannot read \/dev\/zero: it is a device/],
-    [["receive", "/dev/zero"], /cannot read \/dev\/zero: it is a device/],
-    [["copy", "/dev/zero", "s.write"], /cannot read \/dev\/zero: it is a device/],
-  ];
-  for (const [args, kind] of calls) {
-    const { code, stdout, stderr } = await run(args);
-    assert.match(stderr, kind, args.join(" "));
-    assert.deepEqual([code, stdout], [2, ""], args.join(" "));
-  }
-});
-
-test("pipes that a shell hands over are read", async () => {
-  const { folder, run } = await newStream();
-  const script = '"$0" "$1" write <(cat s.write) <(echo piped)';
-  execFileSync("bash", ["-c", script, process.execPath, mainPath], {
-    cwd: folder,
-    env: { ...process.env, ...network.env },
-  });
-  assert.equal(ok(await run(["read", "s.read"])), "piped\n");
 });

@@ -33,7 +33,8 @@ export function conform(flags: ConformFlags, address?: string): Promise<void> {
     if (address !== undefined && flags.address !== undefined) {
       throw new UsageError("ADDRESS and --address both say where the daemon is; give one of them");
     }
-    const places = await daemonPlaces(address === undefined ? flags : { ...flags, address });
+    const where = address === undefined ? flags : { ...flags, address };
+    const places = await daemonPlaces(where, run.signal);
     const place = places.at(-1)!;
     run.output.heading(`${place.address}, case by case`);
     const transports: Transport[] = [];

@@ -2,6 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { type ClientFlags, withClient } from "../connect.js";
 import { UsageError } from "../failure.js";
+import { isNamedPipe } from "../input-file.js";
 import { mapSvg } from "../map-svg.js";
 import { type NetworkView, currentDocument, viewOf } from "../network-view.js";
 import { table } from "../text.js";
@@ -24,6 +25,10 @@ export function map(flags: MapFlags): Promise<void> {
         return;
       }
       if (target !== undefined) {
+        // It would wait for a reader where no signal is heard.
+        if (await isNamedPipe(target)) {
+          throw new UsageError(`${target} is a named pipe: write there with -o - > ${target}`);
+        }
         await writeFile(target, mapSvg(view)).catch((cause: Error) => {
           throw new UsageError(`cannot write ${target}: ${cause.message}`, { cause });
         });

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { type FileHandle, realpath } from "node:fs/promises";
 import { basename } from "node:path";
 import { UsageError } from "../failure.js";
-import { openToRead } from "../input-file.js";
+import { openRegular } from "../input-file.js";
 import { fileProblem } from "../private-file.js";
 import { nameKey, problemOfName } from "./file-name.js";
 import { type FileEntry, MAX_FILES } from "./manifest.js";
@@ -70,7 +70,7 @@ async function findFile(path: string, rename: string | undefined): Promise<Found
 async function withFile<T>(path: string, use: (handle: FileHandle) => Promise<T>): Promise<T> {
   let handle: FileHandle | undefined;
   try {
-    handle = await openToRead(path);
+    handle = await openRegular(path);
     return await use(handle);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
@@ -156,7 +156,7 @@ export async function* piecesOf(
       offset -= file.size;
       continue;
     }
-    const handle = await openToRead(file.path).catch(() => {
+    const handle = await openRegular(file.path).catch(() => {
       throw new FileChanged(file.path);
     });
     try {

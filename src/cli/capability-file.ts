@@ -180,7 +180,7 @@ function checkPrivate(path: string, stats: Stats): void {
   if (process.platform === "win32" || (mode & 0o077) === 0) return;
   const octal = (mode & 0o777).toString(8).padStart(4, "0");
   throw new UsageError(
-    `the permissions ${octal} of ${path} are too open: capabilities are secrets.\n` +
-      `Make it yours alone: chmod 600 ${path}`,
+    `the permissions ${octal} of ${path} are too open: capabilities are secrets`,
+    { advice: [`Make it yours alone: chmod 600 ${path}`] },
   );
 }

@@ -1,7 +1,6 @@
 /** A client for a command: found, connected, and stopped when the command is over. */
 import {
   type CallOptions,
-  ConnectError,
   type ReconnectOptions,
   ThinClient,
   hasCode,
@@ -9,8 +8,8 @@ import {
 import {
   type DaemonPlace,
   type DaemonPlaceFlags,
+  NoDaemonError,
   daemonPlaces,
-  noDaemonAdvice,
 } from "./find-daemon.js";
 import type { OutputFlags } from "./output.js";
 import { type Run, runCommand } from "./run.js";
@@ -86,5 +85,5 @@ export async function connect(
       if (place.isTold || !hasCode(error, "ERR_CONNECT")) throw error;
     }
   }
-  throw new ConnectError(noDaemonAdvice(places));
+  throw new NoDaemonError(places);
 }

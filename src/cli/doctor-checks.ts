@@ -1,7 +1,6 @@
 /** What `katz doctor` looks at, in the order in which things must work. */
 import {
   type CallOptions,
-  ConnectError,
   DEFAULT_EPOCH_MS,
   type ThinClient,
   epochAt,
@@ -13,8 +12,8 @@ import { connect } from "./connect.js";
 import {
   type DaemonPlace,
   type DaemonPlaceFlags,
+  NoDaemonError,
   daemonPlaces,
-  noDaemonAdvice,
 } from "./find-daemon.js";
 import { currentDocument } from "./network-view.js";
 import { duration } from "./terminal.js";
@@ -73,7 +72,7 @@ const socket: Check = {
       }
     }
     if (failures.length === 1) throw failures[0];
-    throw new ConnectError(noDaemonAdvice(findings.places), { cause: failures.at(-1) });
+    throw new NoDaemonError(findings.places, { cause: failures.at(-1) });
   },
   advice:
     "start the daemon: your kpclientd, or `katz daemon` for an embedded network; " +

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { ConfigError, ConfigFile, DialConfig } from "katzenpost-thinclient";
+import { ConfigError, ConfigFile, ConnectError, DialConfig } from "katzenpost-thinclient";
 import { UsageError } from "./failure.js";
 import { readWhole } from "./input-file.js";
 
@@ -70,14 +70,20 @@ export async function daemonPlaces(
   }));
 }
 
-/** What to do when no daemon was found anywhere. */
-export function noDaemonAdvice(places: readonly DaemonPlace[], env = process.env): string {
-  const tried = places.map((place) => place.address).join(", ");
-  return (
-    `no daemon found: there is no ${userConfigPath(env)}, and nothing answers at ${tried}.\n` +
-    `Start a network for development with: katz daemon\n` +
-    `or say where your daemon is: --address ADDR, --config FILE, or ${ENVIRONMENT_VARIABLE}=FILE`
-  );
+/** Nobody said where the daemon is, and none was found. */
+export class NoDaemonError extends ConnectError {
+  /** What to do about it, a line each. */
+  readonly advice = [
+    "Start a network for development with: katz daemon",
+    `or say where your daemon is: --address ADDR, --config FILE, or ${ENVIRONMENT_VARIABLE}=FILE`,
+  ];
+
+  /** @param places where it was looked for. */
+  constructor(places: readonly DaemonPlace[], options: { readonly cause?: unknown } = {}) {
+    const tried = places.map((place) => place.address).join(", ");
+    const path = userConfigPath(process.env);
+    super(`no daemon found: there is no ${path}, and nothing answers at ${tried}`, options);
+  }
 }
 
 function told(source: string, dial: DialConfig): DaemonPlace {

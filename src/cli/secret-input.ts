@@ -12,8 +12,12 @@ export function refuseSecret(argument: string, what: string): void {
   const isSecret = /^(katz\d)?[A-Za-z0-9+/_=-]{120,}$/.test(argument) && !existsSync(argument);
   if (!isSecret) return;
   throw new UsageError(
-    `that looks like ${what} itself, and other users of this machine can read command lines.\n` +
-      "Put it into a file that only you can read and give its name, or give - and pipe it in",
+    `that looks like ${what} itself, and other users of this machine can read command lines`,
+    {
+      advice: [
+        "Put it into a file that only you can read and give its name, or give - and pipe it in",
+      ],
+    },
   );
 }
 

@@ -5,6 +5,7 @@ import {
   formatMessageForArgumentScannerError,
   text_en,
 } from "@stricli/core";
+import { printable } from "./printable.js";
 
 const messageOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);
@@ -36,11 +37,11 @@ export const wording: ApplicationText = {
   ...text_en,
   noCommandRegisteredForInput({ input, corrections }) {
     const names = corrections.map((name) => name.replaceAll("`", ""));
-    return `katz: there is no command ${input}${either(names) || "."} All commands: katz --help`;
+    return `katz: there is no command ${printable(input)}${either(names) || "."} All commands: katz --help`;
   },
   exceptionWhileParsingArguments(error) {
     const what = error instanceof ArgumentScannerError ? scannerMessage(error) : messageOf(error);
-    return `katz: ${what}${what.endsWith("?") ? "" : "."} See katz COMMAND --help`;
+    return `katz: ${printable(what)}${what.endsWith("?") ? "" : "."} See katz COMMAND --help`;
   },
   exceptionWhileLoadingCommandFunction: (error) => `katz: cannot load: ${messageOf(error)}`,
   exceptionWhileLoadingCommandContext: (error) => `katz: ${messageOf(error)}`,

@@ -26,7 +26,7 @@ export function pki(flags: PkiFlags): Promise<void> {
     flags,
     async (run) => {
       const { client, call, output } = run;
-      if (flags.raw && !flags.json && output.terminal.isLive) {
+      if (flags.raw && !flags.json && output.terminal.isTerminal) {
         throw new UsageError("--raw writes bytes, no text: send them to a file, or add --json");
       }
       const raw = await client.getPkiDocumentRaw(flags.epoch ?? 0, call);

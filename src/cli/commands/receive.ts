@@ -116,7 +116,8 @@ async function receiveFiles(
   for (const file of manifest.files) {
     const { name, size: bytes, sha256 } = file;
     const path = target.pathOf(file);
-    output.result(path, { type: "received", name, path, bytes, sha256: toHex(sha256) });
+    output.record({ type: "received", name, path, bytes, sha256: toHex(sha256) });
+    output.path(path);
   }
   const what = `${counted(manifest.files.length, "file")}, ${size(dataLength(manifest))}`;
   output.remark(`received ${what}, in ${duration(performance.now() - start)}; digests are right`);

@@ -1,5 +1,6 @@
 /** `katz write`: a message into the next box of a stream. */
 import { hasCode } from "katzenpost-thinclient";
+import { TakenBoxError } from "../box-outcome.js";
 import { OpenCapability } from "../capability-file.js";
 import { type ClientFlags, type ClientRun, withClient } from "../connect.js";
 import { UsageError } from "../failure.js";
@@ -58,12 +59,9 @@ async function writeBox(
     const written = await client.write(capability.forWriting(), index, message, options);
     if (!flags.keep) await capability.advance(written.nextMessageBoxIndex);
   } catch (error) {
-    if (hasCode(error, "REPLICA_ERROR_BOX_ALREADY_EXISTS")) {
-      output.remark(
-        `box ${number} holds something else: if it was you, go past it with --box ${number + 1}`,
-      );
-    }
-    throw error;
+    if (!hasCode(error, "REPLICA_ERROR_BOX_ALREADY_EXISTS")) throw error;
+    const box = `box ${number} of ${capability.name}`;
+    throw new TakenBoxError(box, `--box ${number + 1}`, error);
   }
   output.record({ type: "written", number, bytes: message.length });
   output.remark(`wrote box ${number}, ${message.length} bytes`);

@@ -39,6 +39,7 @@ export function versionIntegration(version: string): StricliIntegration<CommandC
   return {
     flag: {
       brief: "Show the version",
+      aliases: ["V"],
       global: true,
       complete: true,
       run() {
@@ -50,7 +51,7 @@ export function versionIntegration(version: string): StricliIntegration<CommandC
 
 const helpRows: readonly FlagRow[] = [
   ["-h", "--help", "Show this help"],
-  ["", "--version", "Show the version"],
+  ["-V", "--version", "Show the version"],
 ];
 
 function rootHelp(

@@ -22,6 +22,7 @@ test("commands, flags and values are proposed, flags only after a dash", async (
   assert.deepEqual(await propose("ping", ""), ["echo"]);
   assert.deepEqual(await propose("conform", "--area", "v"), ["vouchers"]);
   assert.deepEqual(await propose("completion", ""), ["bash", "zsh", "fish"]);
+  assert.deepEqual(await propose("help", "pk"), ["pki"]);
   assert.deepEqual(await propose("ping", "--address", "t"), ["tcp:127.0.0.1:64331"]);
   assert.deepEqual(await propose("ping", "--config", ""), []);
   assert.deepEqual(await propose("nonsense", ""), []);

@@ -62,8 +62,24 @@ test("help of every command has flags and examples, and fits 80 columns", async 
   assert.equal(seen, listed.length);
 });
 
+test("help of a command is what its --help shows", async () => {
+  for (const [help, flag] of [
+    [["help"], ["--help"]],
+    [
+      ["help", "ping"],
+      ["ping", "--help"],
+    ],
+  ]) {
+    const [one, other] = await Promise.all([katz(help!), katz(flag!)]);
+    assert.deepEqual(one, other);
+    assert.equal(one.code, 0);
+  }
+  const root = await katz(["help"]);
+  assert.match(root.stdout, /^ {2}help {2,}\S/m);
+});
+
 test("the version is told, by every command", async () => {
-  const [root, ping] = await Promise.all([katz(["--version"]), katz(["ping", "--version"])]);
+  const [root, ping] = await Promise.all([katz(["-V"]), katz(["ping", "--version"])]);
   assert.match(root.stdout, /^\d+\.\d+\.\d+\n$/);
   assert.equal(ping.stdout, root.stdout);
 });
@@ -82,7 +98,17 @@ const mistakes: readonly (readonly [args: readonly string[], message: RegExp])[]
   [["ping", "--address", "katz.sock"], /has no kind.*expected unix:PATH/],
   [["ping", "--address", "unix:/x", "--config", "y"], /give one of them/],
   [["ping", "--config", "/nonexistent/c.toml"], /--config: .*file not found/],
-  [["conform", "unix:/x", "--area", "everything"], /--area must be handshake or/],
+  [
+    ["conform", "unix:/x", "--area", "everything"],
+    /--area must be handshake, frames, .* or vouchers, got "everything"/,
+  ],
+  [["--json", "ping"], /flags stand after the command: katz COMMAND \[FLAGS\]/],
+  [["keygen"], /--output must be given\. See katz keygen --help/],
+  [["keygen", "-o"], /--output needs a value/],
+  [["copy"], /FILE is missing/],
+  [["copy", "a"], /CAP is missing/],
+  [["help", "pnig"], /there is no command pnig; did you mean ping/],
+  [["help", "ping", "pki"], /"pki" is one argument too many\. See katz help --help/],
   [["completion"], /SHELL is missing/],
   [["completion", "tcsh"], /SHELL must be bash, zsh or fish, got "tcsh"/],
   [["daemon", "--nike", "rsa"], /--nike must be x25519 or CTIDH1024-X25519/],

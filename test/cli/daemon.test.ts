@@ -137,6 +137,25 @@ test("with --json its log is objects, each with its time", async () => {
   );
 });
 
+test(
+  "it says where this Node's abstract sockets are none that other programs reach",
+  { skip: process.platform !== "linux" && "not run: only Linux has abstract sockets" },
+  async () => {
+    const name = `katz-cli-${process.pid}`;
+    let shown: string | undefined;
+    const { code, stderr } = await withDaemon(["--listen", `unix:@${name}`], async () => {
+      // How the system writes the name: a padded one has an @ for each NUL.
+      const sockets = readFileSync("/proc/net/unix", "utf8");
+      shown = new RegExp(`@${name}@*$`, "m").exec(sockets)?.[0];
+      const { code } = await katz(["services", "--address", `unix:@${name}`]);
+      assert.equal(code, 0);
+    });
+    assert.equal(code, 0);
+    const told = /only programs on a Node like it reach unix:@katz-cli-\d+\./.test(stderr);
+    assert.equal(told, shown !== `@${name}`, `${shown}: ${stderr}`);
+  },
+);
+
 test("a place where another daemon listens is not taken", async () => {
   const args = ["--listen", `unix:${path("two.sock")}`];
   await withDaemon(args, async () => {

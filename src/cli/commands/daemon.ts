@@ -1,6 +1,6 @@
 /** `katz daemon`: the embedded network in the foreground. */
 import { join } from "node:path";
-import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { DevDaemon, padsAbstractNames } from "katzenpost-thinclient/daemon";
 import { USUAL_TCP_ADDRESS } from "../find-daemon.js";
 import { aborted } from "../interrupt.js";
 import type { Output, OutputFlags } from "../output.js";
@@ -82,6 +82,13 @@ function announce(
     pid: process.pid,
   });
   if (files.config !== null) output.remark(`wrote ${files.config}`);
+  const abstract = addresses.find((address) => address.startsWith("unix:@"));
+  if (padsAbstractNames && abstract !== undefined) {
+    output.remark(
+      `this Node (${process.version}) pads the names of abstract sockets: only programs on a Node ` +
+        `like it reach ${abstract}. For others listen on a path or on TCP, or take Node 22 or newer`,
+    );
+  }
 }
 
 /** Logs each epoch, and on a terminal keeps a line up to date. */

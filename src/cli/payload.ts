@@ -1,6 +1,6 @@
 /** What a command is to write: a file, or standard input. */
 import { chunksOf, readWhole } from "./input-file.js";
-import { readStdin } from "./secret-input.js";
+import { readStdin, stdinChunks } from "./secret-input.js";
 
 /**
  * A file whole, `-` being standard input.
@@ -17,8 +17,8 @@ export async function readPayload(
 
 /**
  * A file bit by bit, `-` being standard input.
- * @throws UsageError when it cannot be read.
+ * @throws UsageError when it cannot be read; the reason of `signal`, at once.
  */
 export function payloadOf(path: string, signal: AbortSignal): AsyncIterable<Uint8Array> {
-  return path === "-" ? process.stdin : chunksOf(path, signal);
+  return path === "-" ? stdinChunks(signal) : chunksOf(path, signal);
 }

@@ -21,6 +21,19 @@ export function refuseSecret(argument: string, what: string): void {
   );
 }
 
+/** Standard input bit by bit. @throws the reason of `signal`, also while nothing comes. */
+export async function* stdinChunks(signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const { stdin } = process;
+  const stop = (): void => void stdin.destroy(signal.reason as Error);
+  signal.throwIfAborted();
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    yield* stdin as AsyncIterable<Uint8Array>;
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
 /**
  * Standard input up to its end, or with `oneLine` up to the end of its first line that is not empty.
  * @throws UsageError when more than `limit` bytes come; the reason of `signal`.
@@ -30,21 +43,13 @@ export async function readStdin(
   signal: AbortSignal,
   oneLine = false,
 ): Promise<Uint8Array> {
-  const { stdin } = process;
-  const stop = (): void => void stdin.destroy(signal.reason as Error);
-  signal.throwIfAborted();
-  signal.addEventListener("abort", stop, { once: true });
   const chunks: Uint8Array[] = [];
   let length = 0;
-  try {
-    for await (const chunk of stdin as AsyncIterable<Buffer>) {
-      chunks.push(chunk);
-      length += chunk.length;
-      if (length > limit) throw new UsageError(`more than ${limit} bytes came on standard input`);
-      if (oneLine && firstLine(Buffer.concat(chunks).toString("latin1"), false) !== null) break;
-    }
-  } finally {
-    signal.removeEventListener("abort", stop);
+  for await (const chunk of stdinChunks(signal)) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length > limit) throw new UsageError(`more than ${limit} bytes came on standard input`);
+    if (oneLine && firstLine(Buffer.concat(chunks).toString("latin1"), false) !== null) break;
   }
   return new Uint8Array(Buffer.concat(chunks));
 }

@@ -73,10 +73,10 @@ export class Terminal {
   /** Shows `text` in the last line, in place of what was shown there; nothing when not live. */
   status(text: string): void {
     if (!this.isLive) return;
-    // A line that is too long for the terminal would become two, of which one stays.
-    const shown = Array.from(printable(text))
-      .slice(0, (this.#output.columns ?? 80) - 1)
-      .join("");
+    // A line that is too long for the terminal would become two, of which one stays. A terminal may
+    // say that it has 0 columns: it does not know.
+    const width = (this.#output.columns || 80) - 1;
+    const shown = Array.from(printable(text)).slice(0, width).join("");
     this.#output.write(`\r\x1b[K${shown}`);
   }
 

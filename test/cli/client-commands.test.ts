@@ -29,7 +29,7 @@ test("ping sends as many messages as it is told, and sums up", async () => {
   assert.match(stdout, /^PING echo through the mixnet, packets of 2954 bytes\n/);
   assert.equal(stdout.match(/^reply from servicenode\d: seq=\d time=[\d.]+ ms$/gm)?.length, 3);
   assert.match(stdout, /--- echo ping statistics ---\n3 sent, 3 received, 0% loss\n/);
-  assert.match(stdout, /min\/avg\/max\/mdev = [\d.]+\/[\d.]+\/[\d.]+\/[\d.]+ ms/);
+  assert.match(stdout, /min\/avg\/max\/mdev = (\d+\.\d{3}\/?){4} ms\n/);
   assert.match(stdout, /█/);
 });
 
@@ -80,6 +80,27 @@ test("ping says when replies are missing, and fails when none came", async () =>
     assert.equal(code, 5);
   } finally {
     await faulty.close();
+  }
+});
+
+test("ping does not call lost at Ctrl-C what is on its way, and then it was interrupted", async () => {
+  const slow = await DevDaemon.start({ listen: `unix:${join(folder, "slow.sock")}` });
+  try {
+    slow.network.faults.setLoss(1);
+    let told = false;
+    const args = ["--address", slow.addresses[0]!, "-i", "20ms"];
+    const { code, stdout } = await katz(["ping", ...args], {
+      onStdout: (soFar, child) => {
+        if (!told && soFar.includes("PING")) setTimeout(() => child.kill("SIGINT"), 300);
+        told = true;
+      },
+    });
+    const [, sent, waiting] = /^(\d+) sent, 0 received, 0% loss, (\d+) still waited for$/m.exec(
+      stdout,
+    )!;
+    assert.deepEqual([code, waiting], [130, sent]);
+  } finally {
+    await slow.close();
   }
 });
 

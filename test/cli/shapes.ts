@@ -77,6 +77,7 @@ export const shapes: Readonly<Record<string, Readonly<Record<string, Check>>>> =
     service: text,
     sent: count,
     received: count,
+    waiting: count,
     lossPercent: number,
     minMs: orNull(number),
     avgMs: orNull(number),

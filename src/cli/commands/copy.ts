@@ -47,6 +47,7 @@ async function copyTo(
   file: string,
   capabilities: readonly OpenCapability[],
 ): Promise<void> {
+  if (file === "-" && process.stdin.isTTY) output.remark("payload, then Ctrl-D:");
   const start = performance.now();
   let bytes = 0;
   async function* counting(): AsyncGenerator<Uint8Array> {

@@ -104,8 +104,8 @@ function watchNetwork(output: Output, running: DevDaemon): NodeJS.Timeout {
     const parts = [
       `epoch ${epoch.current}, ${duration(epoch.leftMs)} left`,
       counted(connections, "client"),
-      `${counted(operations, "operation")} under way`,
-      `${counted(traffic.sent, "packet")} sent, ${traffic.lost} lost`,
+      counted(operations, "operation"),
+      `${counted(traffic.sent, "packet")}, ${traffic.lost} lost`,
     ];
     if (!online) parts.push("network offline");
     output.status(parts.join(" · "));

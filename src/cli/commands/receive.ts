@@ -64,11 +64,12 @@ export async function receive(flags: ReceiveFlags, ...sources: string[]): Promis
 }
 
 async function readTicket({ signal, output }: Run, source: string | undefined): Promise<string> {
-  if (source === undefined) return (await askHidden("Ticket: ", signal)).trim();
   const text =
-    source === "-"
-      ? await readStdin(MAX_TICKET_BYTES, signal, true)
-      : await readTicketFile(source, { signal, output });
+    source === undefined
+      ? await askHidden("Ticket: ", signal)
+      : source === "-"
+        ? await readStdin(MAX_TICKET_BYTES, signal, true)
+        : await readTicketFile(source, { signal, output });
   const line = firstLine(Buffer.from(text).toString("utf8"));
   if (line === null) throw new UsageError("there is no ticket: nothing came");
   return line;

@@ -66,6 +66,28 @@ export function withClient(
 }
 
 /**
+ * The first place where something listens, and how long its answer took in milliseconds.
+ * @throws what dialling throws where somebody said which place; NoDaemonError; the reason of `signal`.
+ */
+export async function firstThatAnswers(
+  places: readonly DaemonPlace[],
+  { signal, timeoutMs }: CallOptions & { readonly signal: AbortSignal },
+): Promise<{ readonly place: DaemonPlace; readonly ms: number }> {
+  for (const place of places) {
+    const start = performance.now();
+    try {
+      const transport = await place.dial.resolve().dial({ signal, timeoutMs });
+      transport.destroy();
+      return { place, ms: performance.now() - start };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (place.isTold) throw error;
+    }
+  }
+  throw new NoDaemonError(places);
+}
+
+/**
  * Connects to the first place where a daemon answers.
  * @throws ConnectError when there is none; what connecting to a place that was told throws.
  */

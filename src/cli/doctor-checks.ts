@@ -8,13 +8,8 @@ import {
   randomBytes,
   verifyPkiDocument,
 } from "katzenpost-thinclient";
-import { connect } from "./connect.js";
-import {
-  type DaemonPlace,
-  type DaemonPlaceFlags,
-  NoDaemonError,
-  daemonPlaces,
-} from "./find-daemon.js";
+import { connect, firstThatAnswers } from "./connect.js";
+import { type DaemonPlace, type DaemonPlaceFlags, daemonPlaces } from "./find-daemon.js";
 import { currentDocument } from "./network-view.js";
 import { duration } from "./terminal.js";
 import { counted } from "./text.js";
@@ -59,20 +54,9 @@ const configuration: Check = {
 const socket: Check = {
   name: "socket",
   async run(findings) {
-    const failures: unknown[] = [];
-    for (const place of findings.places) {
-      const start = performance.now();
-      try {
-        const transport = await place.dial.resolve().dial(findings.call);
-        transport.destroy();
-        findings.places = [place];
-        return { detail: `${place.address} answers in ${duration(performance.now() - start)}` };
-      } catch (error) {
-        failures.push(error);
-      }
-    }
-    if (failures.length === 1) throw failures[0];
-    throw new NoDaemonError(findings.places, { cause: failures.at(-1) });
+    const { place, ms } = await firstThatAnswers(findings.places, findings.call);
+    findings.places = [place];
+    return { detail: `${place.address} answers in ${duration(ms)}` };
   },
   advice:
     "start the daemon: your kpclientd, or `katz daemon` for an embedded network; " +

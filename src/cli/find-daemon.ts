@@ -96,7 +96,8 @@ async function fromFile(source: string, path: string, signal: AbortSignal): Prom
   } catch (error) {
     if (error instanceof UsageError) throw new UsageError(`${source}: ${error.message}`);
     if (!(error instanceof ConfigError)) throw error;
-    throw new ConfigError(`${source}: ${error.message}`, { cause: error });
+    const what = error.message.replace(/^config: /, "");
+    throw new ConfigError(`${source}: ${what}`, { cause: error });
   }
 }
 

@@ -61,6 +61,19 @@ test("it ends cleanly at SIGTERM too, with a client connected", async () => {
   await client!.stop();
 });
 
+test("two signals at once are one, and it ends as cleanly", async () => {
+  const data = path("two-signals");
+  let told = false;
+  const { code } = await katz(["daemon", "--listen", `unix:${path("s.sock")}`, "--data", data], {
+    onStdout: (_, child) => {
+      if (told) return;
+      told = child.kill("SIGINT") && child.kill("SIGTERM");
+    },
+  });
+  assert.equal(code, 0);
+  assert.deepEqual([existsSync(path("s.sock")), existsSync(join(data, "lock"))], [false, false]);
+});
+
 test("it writes a configuration that clients can use, from any folder", async () => {
   // The address is relative to the daemon's folder; the file must not be.
   const args = ["--listen", "unix:c.sock", "--write-config", "thinclient.toml"];

@@ -340,7 +340,7 @@ test("at a terminal the ticket is asked for and not shown, and progress is", asy
   const file = network.newFile(60_000);
   const shown = await runInTerminal([process.execPath, mainPath, "send", file], network.env);
   assert.equal(shown.code, 0, shown.screen);
-  assert.match(shown.screen, /sending file\.bin [█░]{24} +\d+%/);
+  assert.match(shown.screen, /sending file\.bin [█░]{20} +\d+%/);
   const ticket = linesOf(shown.screen).flatMap((line) => /katz1[\w-]{188}/.exec(line) ?? [])[0]!;
   const into = network.newFolder();
   // The shell types for us: a terminal's input is what its other end writes.

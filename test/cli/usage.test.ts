@@ -136,7 +136,7 @@ test("a broken configuration names the file and what is wrong in it", async () =
   writeFileSync(file, "[Dial.Tcp]\nAdress = 'localhost:1'\n");
   const { code, stderr } = await katz(["ping"], { env: { KATZENPOST_THINCLIENT: file } });
   assert.equal(code, 2);
-  assert.match(stderr, /^katz: KATZENPOST_THINCLIENT: config: .*broken\.toml.*Adress/);
+  assert.match(stderr, /^katz: KATZENPOST_THINCLIENT: .*broken\.toml.*Adress/);
   assert.doesNotMatch(stderr, stackTrace);
 });
 
@@ -181,6 +181,8 @@ test("a socket in the usual folder is found without being told", async () => {
     const socket = recordsOf(stdout).find(({ name }) => name === "socket");
     assert.equal(code, 0, stdout);
     assert.ok((socket!["detail"] as string).startsWith(`unix:${path} answers`));
+    const conform = await katz(["conform", "--area", "keys"], { env });
+    assert.match(conform.stdout, /\n6 pass, 0 fail/, "by every command");
   } finally {
     await daemon.close();
   }

@@ -6,7 +6,7 @@ import {
   type ConformanceResult,
   checkConformance,
 } from "katzenpost-thinclient/testing";
-import type { ClientFlags } from "../connect.js";
+import { type ClientFlags, firstThatAnswers } from "../connect.js";
 import { AlreadyReported, ExitCode, UsageError } from "../failure.js";
 import { daemonPlaces } from "../find-daemon.js";
 import { aborted } from "../interrupt.js";
@@ -34,8 +34,9 @@ export function conform(flags: ConformFlags, address?: string): Promise<void> {
       throw new UsageError("ADDRESS and --address both say where the daemon is; give one of them");
     }
     const where = address === undefined ? flags : { ...flags, address };
-    const places = await daemonPlaces(where, run.signal);
-    const place = places.at(-1)!;
+    const { signal } = run;
+    const places = await daemonPlaces(where, signal);
+    const { place } = await firstThatAnswers(places, { signal, timeoutMs: flags.timeout });
     run.output.heading(`${place.address}, case by case`);
     const transports: Transport[] = [];
     const dial: Parameters<typeof checkConformance>[0] = async (options) => {

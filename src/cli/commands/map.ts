@@ -4,6 +4,7 @@ import { type ClientFlags, withClient } from "../connect.js";
 import { UsageError } from "../failure.js";
 import { isNamedPipe } from "../input-file.js";
 import { mapSvg } from "../map-svg.js";
+import { writing } from "../private-file.js";
 import { type NetworkView, currentDocument, viewOf } from "../network-view.js";
 import { table } from "../text.js";
 
@@ -29,9 +30,7 @@ export function map(flags: MapFlags): Promise<void> {
         if (await isNamedPipe(target)) {
           throw new UsageError(`${target} is a named pipe: write there with -o - > ${target}`);
         }
-        await writeFile(target, mapSvg(view)).catch((cause: Error) => {
-          throw new UsageError(`cannot write ${target}: ${cause.message}`, { cause });
-        });
+        await writing(target, () => writeFile(target, mapSvg(view)));
         output.remark(`wrote ${target}`);
         output.record({ type: "map", file: target, ...view });
         return;

@@ -94,6 +94,10 @@ function show(
   const rows = [
     ["epoch", `${epoch}, the network's first was ${genesisEpoch}`],
     ["signatures", signatureText(certificate, verified)],
+    ...(verified?.rejected ?? []).map(({ authority, reason }, i) => [
+      i === 0 ? "rejected" : "",
+      `${authority.identifier}: ${reason}`,
+    ]),
     ["scheme", `${pkiSignatureScheme}, document version ${version}`],
     ["rates/s", perSecond.slice(0, 3).join(", ")],
     ["", perSecond.slice(3).join(", ")],

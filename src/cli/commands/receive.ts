@@ -95,6 +95,7 @@ async function receiveFiles(
   const target = new Target(flags.into ?? ".", flags.force);
   const start = performance.now();
   const kept = await folder.load();
+  if (kept) output.remark(`going on after ${counted(kept.position.boxesDone, "box", "boxes")}`);
   const head = kept ? { bytes: kept.head, position: kept.position } : await readHead(run, readCap);
   const manifest = decodeHead(head.bytes, flags.name);
   const there: boolean[] = [];

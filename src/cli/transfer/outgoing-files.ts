@@ -54,17 +54,16 @@ export async function findFiles(paths: readonly string[], rename?: string): Prom
 }
 
 async function findFile(path: string, rename: string | undefined): Promise<FoundFile> {
+  // What it is first: a folder is none under any name.
+  const [real, identity] = await withFile(
+    path,
+    async (handle) => [await realpath(path), await identify(handle, path)] as const,
+  );
   const name = rename ?? basename(path);
   const problem = problemOfName(name);
-  if (problem !== null) {
-    const advice = rename === undefined ? "; choose another name with --name" : "";
-    throw new UsageError(`${path} cannot be sent under the name "${name}": ${problem}${advice}`);
-  }
-  return withFile(path, async (handle) => ({
-    path: await realpath(path),
-    name,
-    ...(await identify(handle, path)),
-  }));
+  if (problem === null) return { path: real, name, ...identity };
+  const advice = rename === undefined ? "; choose another name with --name" : "";
+  throw new UsageError(`${path} cannot be sent under the name "${name}": ${problem}${advice}`);
 }
 
 async function withFile<T>(path: string, use: (handle: FileHandle) => Promise<T>): Promise<T> {

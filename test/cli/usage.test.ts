@@ -62,6 +62,17 @@ test("help of every command has flags and examples, and fits 80 columns", async 
   assert.equal(seen, listed.length);
 });
 
+test("usage shows what must be given, and what may be", async () => {
+  for (const [command, usage] of [
+    ["keygen", "katz keygen --output NAME [FLAGS]"],
+    ["receive", "katz receive [TICKET-FILE] [FLAGS]"],
+    ["send", "katz send FILE… [FLAGS]"],
+    ["write", "katz write CAP [FILE] [FLAGS]"],
+  ]) {
+    assert.equal(linesOf((await katz([command!, "--help"])).stdout)[1], `  ${usage}`);
+  }
+});
+
 test("help of a command is what its --help shows", async () => {
   for (const [help, flag] of [
     [["help"], ["--help"]],
@@ -114,6 +125,7 @@ const mistakes: readonly (readonly [args: readonly string[], message: RegExp])[]
   [["daemon", "--nike", "rsa"], /--nike must be x25519 or CTIDH1024-X25519/],
   [["daemon", "--epoch", "10ms"], /--epoch must be from 1s to 168h, got "10ms"/],
   [["daemon", "--listen", "tcp:0.0.0.0:0"], /katz: /],
+  [["daemon", "--listen", "ws://0.0.0.0:0", "--allow-remote"], /to this machine only/],
   [["daemon", "--listen", "unix:/nonexistent/x/katz.sock"], /there is no folder/],
 ];
 

@@ -1,6 +1,7 @@
 /** `katz daemon`: the embedded network in the foreground. */
 import { join } from "node:path";
 import { DevDaemon, padsAbstractNames } from "katzenpost-thinclient/daemon";
+import { UsageError } from "../failure.js";
 import { USUAL_TCP_ADDRESS } from "../find-daemon.js";
 import { aborted } from "../interrupt.js";
 import type { Output, OutputFlags } from "../output.js";
@@ -34,6 +35,12 @@ export function daemon(flags: DaemonFlags): Promise<void> {
   return runCommand(flags, async ({ output, signal }) => {
     const stopped = aborted(signal);
     const { listen = [], epoch: epochMs, couriers, replicas, seed, nike } = flags;
+    const remote = listen.find((address) => /^ws:\/\/(?!127\.|localhost\b|\[::1\])/.test(address));
+    if (flags.allowRemote && remote !== undefined) {
+      throw new UsageError(
+        `${remote} cannot be: katz daemon serves ws:// to this machine only, and others by tcp:`,
+      );
+    }
     await using running = await DevDaemon.start({
       listen: listen.length > 0 ? listen : USUAL_TCP_ADDRESS,
       mixing: flags.realistic ? "realistic" : "instant",

@@ -68,7 +68,7 @@ export const receive = buildCommand({
     positional: {
       kind: "array",
       parameter: {
-        placeholder: "TICKET-FILE",
+        placeholder: "[TICKET-FILE]",
         parse: String,
         brief: "A file with the ticket, - for standard input; asks without",
       },

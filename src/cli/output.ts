@@ -65,6 +65,13 @@ export class Output {
     this.#errors.line(text);
   }
 
+  /** Something that went wrong and ends nothing, on standard error; nothing with `--json`. */
+  warning(text: string): void {
+    if (this.json) return;
+    this.clearStatus();
+    this.#errors.line(`${this.#errors.style("yellow", "katz:")} ${text}`);
+  }
+
   /** Says on standard error what went wrong; gives the exit code. */
   error(error: unknown): number {
     this.clearStatus();

@@ -1,10 +1,12 @@
 /** `katz daemon` as a process: its line, its file, its logs, and how it ends. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ThinClient, utf8ToText } from "katzenpost-thinclient";
-import { katz, linesOf, recordsOf, temporaryFolder } from "./katz.js";
+import { katz, linesOf, mainPath, recordsOf, temporaryFolder } from "./katz.js";
 import { assertShape } from "./shapes.js";
 
 const folder = temporaryFolder();
@@ -122,6 +124,34 @@ test("with --data a box survives a kill, and the configuration lies beside it", 
   });
   assert.equal(code, 0);
 });
+
+test(
+  "a disk that takes no more is told, with --quiet too",
+  { skip: process.platform === "win32" && "not run: Windows has no limits of file sizes" },
+  async () => {
+    const socket = path("full.sock");
+    const script = 'ulimit -f 2; exec "$0" "$@"';
+    const args = ["daemon", "--quiet", "--data", path("full"), "--listen", `unix:${socket}`];
+    const daemon = spawn("bash", ["-c", script, process.execPath, mainPath, ...args], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let errors = "";
+    daemon.stderr.on("data", (text: Buffer) => (errors += text.toString()));
+    await once(daemon.stdout, "data");
+    const client = await ThinClient.connect({ dial: { unix: { address: socket } } });
+    const { writeCap, firstMessageIndex } = await client.newKeypair(new Uint8Array(32));
+    const writing = [firstMessageIndex];
+    for (let i = 0; i < 4; i++) writing.push(await client.nextMessageBoxIndex(writing[i]!));
+    const writes = writing.map((index) => client.write(writeCap, index, "x", { timeoutMs: 3000 }));
+    await Promise.allSettled(writes);
+    await client.stop();
+    daemon.kill("SIGTERM");
+    await once(daemon, "close");
+    const told = linesOf(errors);
+    assert.ok(told.length > 0, "something is told");
+    for (const line of told) assert.match(line, /^katz: cannot write .*full\/\S+: EFBIG/);
+  },
+);
 
 test("with --json its log is objects, each with its time", async () => {
   const args = ["--json", "--listen", `unix:${path("j.sock")}`, "--epoch", "1h"];

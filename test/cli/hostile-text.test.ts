@@ -99,7 +99,7 @@ test("in boxes, but for their lines; and a pipe gets the very bytes", async (t) 
   const options = { cwd: folder };
   await katz(["keygen", "-o", "s"], options);
   await katz(["write", "s.write", ...args], { ...options, input: `a\tb\n${EVIL}\n` });
-  const read = ["read", join(folder, "s.read"), "--keep", ...args];
+  const read = ["read", join(folder, "s.read"), "--keep", "--now", ...args];
   assert.equal((await katz(read)).stdout, `a\tb\n${EVIL}\n`);
   const none = noPseudoTerminal();
   if (none !== null) return t.skip(`the half of it was not run: ${none}`);

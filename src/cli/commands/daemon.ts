@@ -121,6 +121,6 @@ function watchNetwork(output: Output, running: DevDaemon): NodeJS.Timeout {
 
 function log(output: Output, event: { readonly type: string } & Record<string, unknown>): void {
   const { type, ...rest } = event;
-  if (type === "fault") output.remark(`katz: ${String(event["message"])}`);
+  if (type === "fault") output.warning(String(event["message"]));
   output.record({ type, time: new Date(), ...rest });
 }

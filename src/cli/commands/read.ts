@@ -35,6 +35,7 @@ async function readBoxes(
   let index = flags.box === undefined ? capability.index : capability.boxAt(flags.box);
   for (let number = first; number < first + flags.count; number++) {
     const next = nextMessageBoxIndex(index);
+    if (!flags.now) output.status(`waiting for box ${number} …`);
     try {
       const { plaintext } = await client.read(readCap, index, { ...call, wait: !flags.now });
       show(output, number, plaintext);
@@ -56,6 +57,7 @@ function show(output: Output, number: number, plaintext: Uint8Array): void {
     const text = utf8ToText(plaintext).replace(/\n$/, "");
     for (const line of text.split("\n")) output.line(line, "\t");
   } else {
+    output.clearStatus();
     process.stdout.write(plaintext);
   }
 }

@@ -53,6 +53,7 @@ async function writeBox(
   }
   const number = flags.box ?? capability.number;
   const index = flags.box === undefined ? capability.index : capability.boxAt(flags.box);
+  output.status(`writing box ${number} …`);
   // The verdict of the replicas is waited for: written means stored, and not that it was taken.
   const options = { ...call, ifExists: "error" } as const;
   try {
@@ -63,6 +64,7 @@ async function writeBox(
     const box = `box ${number} of ${capability.name}`;
     throw new TakenBoxError(box, `--box ${number + 1}`, error);
   }
+  output.clearStatus();
   output.record({ type: "written", number, bytes: message.length });
   output.remark(`wrote box ${number}, ${message.length} bytes`);
 }

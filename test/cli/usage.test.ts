@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type StdioOptions, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, existsSync, mkdirSync, openSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -113,6 +113,9 @@ const mistakes: readonly (readonly [args: readonly string[], message: RegExp])[]
     ["conform", "unix:/x", "--area", "everything"],
     /--area must be handshake, frames, .* or vouchers, got "everything"/,
   ],
+  [["ping", "--config", ""], /--config must not be empty/],
+  [["read", ""], /CAP must not be empty/],
+  [["keygen", "-o", ""], /--output must not be empty/],
   [["--json", "ping"], /flags stand after the command: katz COMMAND \[FLAGS\]/],
   [["keygen"], /--output must be given\. See katz keygen --help/],
   [["keygen", "-o"], /--output needs a value/],
@@ -198,6 +201,21 @@ test("a socket in the usual folder is found without being told", async () => {
   } finally {
     await daemon.close();
   }
+});
+
+test("a tour ends at Ctrl-C, in the middle of a copy, and leaves no folder", async () => {
+  let told = false;
+  const { code, stderr } = await katz(["tour"], {
+    env: { TMPDIR: folder },
+    onStdout: (soFar, child) => {
+      if (!told && soFar.includes("copied by a courier")) told = child.kill("SIGINT");
+    },
+  });
+  assert.deepEqual([code, stderr], [130, ""]);
+  assert.deepEqual(
+    readdirSync(folder).filter((name) => name.startsWith("katz-tour")),
+    [],
+  );
 });
 
 test("a reader that goes away early is no failure", async () => {

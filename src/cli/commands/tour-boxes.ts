@@ -7,10 +7,12 @@ import {
   type WriteCap,
   utf8ToText,
 } from "katzenpost-thinclient";
+import { nextMessageBoxIndex } from "katzenpost-thinclient/bacap";
 import type { DevDaemon } from "katzenpost-thinclient/daemon";
 import type { Output } from "../output.js";
 import { round } from "../ping-statistics.js";
 import { bar, duration, size } from "../terminal.js";
+import type { Interruptible } from "./tour.js";
 
 const FILE_BYTES = 200_000;
 /** Boxes of the file that are read at once. */
@@ -21,30 +23,36 @@ export async function showBoxes(
   output: Output,
   alice: ThinClient,
   config: ReturnType<DevDaemon["config"]>,
+  call: Interruptible,
 ): Promise<void> {
   await using bob = await ThinClient.connect(config);
-  await exchange(output, alice, bob);
-  await copyFile(output, alice, bob);
+  await exchange(output, alice, bob, call);
+  await copyFile(output, alice, bob, call);
 }
 
-async function exchange(output: Output, alice: ThinClient, bob: ThinClient): Promise<void> {
+async function exchange(
+  output: Output,
+  alice: ThinClient,
+  bob: ThinClient,
+  call: Interruptible,
+): Promise<void> {
   output.heading();
   output.heading(output.style("bold", "Alice writes into boxes that only Bob can find and read"));
-  const { writeCap, readCap, firstMessageIndex } = await alice.newKeypair(randomBytes(32));
+  const { writeCap, readCap, firstMessageIndex } = await alice.newKeypair(randomBytes(32), call);
   let writeAt = firstMessageIndex;
   let readAt = firstMessageIndex;
   for (const text of ["Hello Bob.", "Nobody sees that we talk.", "Not even who stores this."]) {
     const start = performance.now();
-    const written = await alice.write(writeCap, writeAt, text);
-    const { plaintext, nextMessageBoxIndex } = await bob.read(readCap, readAt);
+    const written = await alice.write(writeCap, writeAt, text, call);
+    const { plaintext, nextMessageBoxIndex: next } = await bob.read(readCap, readAt, call);
     const ms = round(performance.now() - start);
     const read = utf8ToText(plaintext);
     output.record({ type: "step", step: "message", text: read, ms });
     output.line(`  Bob read "${read}"  ${output.style("dim", duration(ms))}`);
     writeAt = written.nextMessageBoxIndex;
-    readAt = nextMessageBoxIndex;
+    readAt = next;
   }
-  await showTombstone(output, alice, bob, { writeCap, readCap, index: firstMessageIndex });
+  await showTombstone(output, alice, bob, { writeCap, readCap, index: firstMessageIndex }, call);
 }
 
 async function showTombstone(
@@ -56,17 +64,16 @@ async function showTombstone(
     readonly readCap: ReadCap;
     readonly index: Parameters<ThinClient["read"]>[1];
   },
+  call: Interruptible,
 ): Promise<void> {
-  const { envelopes } = await alice.tombstoneRange(box.writeCap, box.index, 1);
+  const { envelopes } = await alice.tombstoneRange(box.writeCap, box.index, 1, call);
   for (const envelope of envelopes) {
-    await alice.startResendingEncryptedMessageReturnBoxExists({
-      ...envelope,
-      writeCap: box.writeCap,
-      messageBoxIndex: envelope.boxIndex,
-    });
+    const { boxIndex: messageBoxIndex } = envelope;
+    const message = { ...envelope, writeCap: box.writeCap, messageBoxIndex };
+    await alice.startResendingEncryptedMessageReturnBoxExists(message, call);
   }
   try {
-    await bob.read(box.readCap, box.index, { wait: false });
+    await bob.read(box.readCap, box.index, { ...call, wait: false });
   } catch (error) {
     if (!(error instanceof TombstoneError)) throw error;
     output.record({ type: "step", step: "tombstone", code: error.code });
@@ -76,15 +83,21 @@ async function showTombstone(
   throw new Error("the deleted box could still be read");
 }
 
-async function copyFile(output: Output, alice: ThinClient, bob: ThinClient): Promise<void> {
+async function copyFile(
+  output: Output,
+  alice: ThinClient,
+  bob: ThinClient,
+  call: Interruptible,
+): Promise<void> {
   output.heading();
   output.heading(
     output.style("bold", `A file of ${size(FILE_BYTES)}, copied by a courier in one go`),
   );
   const file = randomBytes(FILE_BYTES);
-  const { writeCap, readCap, firstMessageIndex } = await alice.newKeypair(randomBytes(32));
+  const { writeCap, readCap, firstMessageIndex } = await alice.newKeypair(randomBytes(32), call);
   const start = performance.now();
   await alice.copy(new Uint8Array(file), [{ writeCap, startIndex: firstMessageIndex }], {
+    ...call,
     onProgress: ({ phase, boxesDone, boxesTotal }) => {
       const share = boxesTotal === null || boxesTotal === 0 ? 0 : boxesDone / boxesTotal;
       const what = phase === "write" ? "writing" : "copying";
@@ -102,8 +115,8 @@ async function copyFile(output: Output, alice: ThinClient, bob: ThinClient): Pro
   for (let at = 0; at < boxes; at += READS_AT_ONCE) {
     const reads: Promise<{ plaintext: Uint8Array }>[] = [];
     for (let i = at; i < Math.min(at + READS_AT_ONCE, boxes); i++) {
-      reads.push(bob.read(readCap, index));
-      index = await bob.nextMessageBoxIndex(index);
+      reads.push(bob.read(readCap, index, call));
+      index = nextMessageBoxIndex(index);
     }
     for (const { plaintext } of await Promise.all(reads)) digest.update(plaintext);
     done += reads.length;

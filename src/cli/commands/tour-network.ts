@@ -2,17 +2,19 @@
 import { type PkiDocument, type ThinClient, verifyPkiDocument } from "katzenpost-thinclient";
 import type { Output } from "../output.js";
 import { duration } from "../terminal.js";
+import type { Interruptible } from "./tour.js";
 
 /** Shows who is in the network, and that its document carries the authorities' signatures. */
 export async function showNetwork(
   output: Output,
   client: ThinClient,
   epochLeftMs: number,
+  call: Interruptible,
 ): Promise<void> {
   const document = client.pkiDocument();
   if (!document) throw new Error("the embedded network has no PKI document");
-  const authorities = await client.getDirectoryAuthorities();
-  const raw = await client.getPkiDocumentRaw();
+  const authorities = await client.getDirectoryAuthorities(call);
+  const raw = await client.getPkiDocumentRaw(0, call);
   const { signers } = verifyPkiDocument(raw.payload, authorities, { epoch: raw.epoch });
   const { geometry, pigeonholeGeometry } = client;
   output.record({

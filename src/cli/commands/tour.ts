@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ThinClient, isThinClientError, utf8 } from "katzenpost-thinclient";
 import { DevDaemon } from "katzenpost-thinclient/daemon";
-import { aborted } from "../interrupt.js";
 import type { Output, OutputFlags } from "../output.js";
 import { round } from "../ping-statistics.js";
 import { runCommand } from "../run.js";
@@ -15,21 +14,24 @@ import { showNetwork } from "./tour-network.js";
 
 const PINGS = 5;
 
+/** For every call, so that Ctrl-C ends it. */
+export interface Interruptible {
+  readonly signal: AbortSignal;
+}
+
 /** Runs the tour; the exit code is 0 when all of it worked. */
 export function tour(flags: OutputFlags): Promise<void> {
   return runCommand(flags, async ({ output, signal }) => {
     const folder = await mkdtemp(join(tmpdir(), "katz-tour-"));
     try {
-      const interrupted = aborted(signal).then(() => signal.throwIfAborted());
-      await Promise.race([run(output, join(folder, "katz.sock")), interrupted]);
+      await run(output, join(folder, "katz.sock"), { signal });
     } finally {
-      output.clearStatus();
       await rm(folder, { recursive: true, force: true });
     }
   });
 }
 
-async function run(output: Output, socket: string): Promise<void> {
+async function run(output: Output, socket: string, call: Interruptible): Promise<void> {
   const start = performance.now();
   output.heading(output.style("bold", "Katzenpost thin client: the tour"));
   output.heading();
@@ -38,10 +40,10 @@ async function run(output: Output, socket: string): Promise<void> {
   output.heading("everything happens on this machine. It is for development and tests.");
   await using daemon = await DevDaemon.start({ listen: `unix:${socket}` });
   await using client = await ThinClient.connect(daemon.config());
-  await showNetwork(output, client, daemon.network.epoch().leftMs);
-  await ping(output, client);
-  await showFailure(output, client);
-  await showBoxes(output, client, daemon.config());
+  await showNetwork(output, client, daemon.network.epoch().leftMs, call);
+  await ping(output, client, call);
+  await showFailure(output, client, call);
+  await showBoxes(output, client, daemon.config(), call);
   output.record({ type: "summary", anonymity: false, ms: round(performance.now() - start) });
   output.heading();
   output.heading(output.style("bold", "What to try next"));
@@ -53,7 +55,7 @@ async function run(output: Output, socket: string): Promise<void> {
   output.heading("  npm test                                       everything this does, checked");
 }
 
-async function ping(output: Output, client: ThinClient): Promise<void> {
+async function ping(output: Output, client: ThinClient, call: Interruptible): Promise<void> {
   output.heading();
   output.heading(output.style("bold", "Five messages to the echo service, and back"));
   const echo = client.getService("echo");
@@ -62,7 +64,7 @@ async function ping(output: Output, client: ThinClient): Promise<void> {
   for (let seq = 1; seq <= PINGS; seq++) {
     const text = `ping ${seq}`;
     const start = performance.now();
-    const reply = await client.blockingSendMessage(text, ...echo.toDestination());
+    const reply = await client.blockingSendMessage(text, ...echo.toDestination(), call);
     const ms = round(performance.now() - start);
     times.push(ms);
     // The reply is padded with zeros to the packet's length.
@@ -74,7 +76,7 @@ async function ping(output: Output, client: ThinClient): Promise<void> {
   }
 }
 
-async function showFailure(output: Output, client: ThinClient): Promise<void> {
+async function showFailure(output: Output, client: ThinClient, call: Interruptible): Promise<void> {
   output.heading();
   output.heading(output.style("bold", "A message that cannot be sent, and what you are told"));
   const [, queue] = client.getService("echo").toDestination();
@@ -83,7 +85,7 @@ async function showFailure(output: Output, client: ThinClient): Promise<void> {
     .toDestination()[0]
     .map((byte) => byte ^ 0xff);
   try {
-    await client.blockingSendMessage("hello?", nobody as never, queue);
+    await client.blockingSendMessage("hello?", nobody as never, queue, call);
   } catch (error) {
     if (!isThinClientError(error)) throw error;
     const { code, message } = error;

@@ -1,6 +1,6 @@
 /** How `katz help` is called. */
 import { buildCommand } from "@stricli/core";
-import { described } from "../flags.js";
+import { described, parseText } from "../flags.js";
 
 /** `katz help`. */
 export const help = buildCommand({
@@ -11,7 +11,7 @@ export const help = buildCommand({
       parameters: [
         {
           placeholder: "COMMAND",
-          parse: String,
+          parse: parseText,
           proposeCompletions: async () => {
             const { commandNames } = await import("../app.js");
             return commandNames;

@@ -104,6 +104,25 @@ test("ping does not call lost at Ctrl-C what is on its way, and then it was inte
   }
 });
 
+test("ping goes on when the daemon was away, and says so", async () => {
+  const own = await DevDaemon.start({ listen: `unix:${join(folder, "restarted.sock")}` });
+  const restarts: Promise<void>[] = [];
+  try {
+    const args = ["ping", "-n", "60", "-i", "50ms", "--address", own.addresses[0]!];
+    const { code, stdout, stderr } = await katz(args, {
+      onStdout: (soFar) => {
+        if (soFar.includes("seq=3 ") && restarts.length === 0) restarts.push(own.restart());
+      },
+    });
+    await Promise.all(restarts);
+    assert.equal(code, 0, stderr);
+    assert.equal(stderr, "the daemon went away; connecting again …\nconnected again\n");
+    assert.match(stdout, /reply from servicenode\d: seq=60 /);
+  } finally {
+    await own.close();
+  }
+});
+
 test("services lists every service, couriers the couriers", async () => {
   const text = await katz(["services", ...at]);
   assert.equal(text.code, 0);

@@ -61,7 +61,10 @@ async function check(
     signal,
     ...(area === undefined || area.length === 0 ? {} : { areas: area }),
     ...(timeout === undefined ? {} : { timeoutMs: timeout, networkTimeoutMs: timeout }),
-    onResult: (result) => show(output, result),
+    onResult: (result) => {
+      // What fails because it was interrupted says nothing of the daemon.
+      if (!signal.aborted) show(output, result);
+    },
   });
   // A case may wait for minutes; Ctrl-C does not.
   const interrupted = aborted(signal).then((): never => {

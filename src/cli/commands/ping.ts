@@ -1,10 +1,11 @@
 /** `katz ping`: messages to a service and back, measured. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { equalBytes, randomBytes } from "katzenpost-thinclient";
+import { equalBytes, hasCode, randomBytes } from "katzenpost-thinclient";
 import { type ClientFlags, type ClientRun, withClient } from "../connect.js";
 import { AlreadyReported, codeOf, exitCodeOf, messageOf } from "../failure.js";
 import { type PingSummary, round, shown, summarize } from "../ping-statistics.js";
 import { bar } from "../terminal.js";
+import { tellReconnects } from "../reconnects.js";
 
 /** Flags of the command. */
 export interface PingFlags extends ClientFlags {
@@ -19,7 +20,8 @@ const PAYLOAD_LENGTH = 32;
 
 /** Pings until the count is reached or Ctrl-C; fails when nothing came back at all. */
 export function ping(flags: PingFlags, service: string): Promise<void> {
-  return withClient(flags, async (run) => {
+  const work = async (run: ClientRun): Promise<void> => {
+    tellReconnects(run);
     const { output, signal, client } = run;
     const { count = Infinity, interval } = flags;
     const size = client.geometry.packetLength;
@@ -34,7 +36,8 @@ export function ping(flags: PingFlags, service: string): Promise<void> {
     }
     await Promise.all(waiting);
     series.finish();
-  });
+  };
+  return withClient(flags, work, { reconnect: {} });
 }
 
 class Series {
@@ -74,7 +77,11 @@ class Series {
         return;
       }
       this.#failure = error;
-      const text = output.style("yellow", `no reply: seq=${seq}: ${messageOf(error)}`);
+      // The library's message is for those who write programs.
+      const why = hasCode(error, "ERR_OFFLINE")
+        ? "not sent, the mixnet is out of reach"
+        : messageOf(error);
+      const text = output.style("yellow", `no reply: seq=${seq}: ${why}`);
       const message = messageOf(error);
       const record = { type: "loss", seq, service, code: codeOf(error), message } as const;
       if (output.json || !output.quiet) output.result(text, record);

@@ -23,7 +23,7 @@ import {
 } from "../transfer/manifest.js";
 import { PartialFolder, type ReceivePosition } from "../transfer/partial-folder.js";
 import { Progress } from "../transfer/progress.js";
-import { tellReconnects } from "../transfer/reconnects.js";
+import { tellReconnects } from "../reconnects.js";
 import { decodeTicket } from "../transfer/ticket.js";
 
 /** Flags of the command. */

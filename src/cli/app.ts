@@ -6,6 +6,7 @@ import { complete, completion } from "./definitions/completion.js";
 import { conform } from "./definitions/conform.js";
 import { daemon } from "./definitions/daemon.js";
 import { doctor } from "./definitions/doctor.js";
+import { help } from "./definitions/help.js";
 import { map } from "./definitions/map.js";
 import { ping } from "./definitions/ping.js";
 import { pki } from "./definitions/pki.js";
@@ -27,8 +28,11 @@ const groups: CommandGroups = {
   "THE NETWORK": ["ping", "services", "couriers", "authorities", "pki", "map", "watch"],
   FILES: ["send", "receive"],
   BOXES: ["keygen", "write", "read", "tombstone", "copy"],
-  TOOLS: ["conform", "completion"],
+  TOOLS: ["conform", "completion", "help"],
 };
+
+/** Their names. */
+export const commandNames: readonly string[] = Object.values(groups).flat();
 
 const routes = buildRouteMap({
   routes: {
@@ -51,6 +55,7 @@ const routes = buildRouteMap({
     copy,
     conform,
     completion,
+    help,
     complete,
   },
   docs: {

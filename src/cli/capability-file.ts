@@ -1,5 +1,6 @@
 /** Capabilities in files, and how far their streams were written or read. docs/transfer.md. */
-import { realpath, type FileHandle } from "node:fs/promises";
+import type { Stats } from "node:fs";
+import { realpath } from "node:fs/promises";
 import { MessageBoxIndex, ReadCap, WriteCap, fromBase64, toBase64 } from "katzenpost-thinclient";
 import {
   advanceMessageBoxIndex,
@@ -11,8 +12,8 @@ import {
 } from "katzenpost-thinclient/bacap";
 import { TomlError, parse } from "smol-toml";
 import { UsageError } from "./failure.js";
-import { openToRead } from "./input-file.js";
-import { fileProblem, removeLeftovers, replaceFile } from "./private-file.js";
+import { readWhole } from "./input-file.js";
+import { removeLeftovers, replaceFile } from "./private-file.js";
 import { readStdin, refuseSecret } from "./secret-input.js";
 
 /** What a capability file says. */
@@ -124,9 +125,11 @@ export class OpenCapability {
       const text = Buffer.from(await readStdin(MAX_BYTES, signal)).toString("utf8");
       return new OpenCapability("standard input", parseCapability(text, "standard input"), null);
     }
-    const { text, isFile } = await readPrivate(argument);
+    const check = (stats: Stats): void => checkPrivate(argument, stats);
+    const { bytes, stats } = await readWhole(argument, MAX_BYTES, signal, check);
+    const text = Buffer.from(bytes).toString("utf8");
     // A symbolic link stays one when the file is replaced.
-    const path = isFile ? await realpath(argument) : null;
+    const path = stats.isFile() ? await realpath(argument) : null;
     return new OpenCapability(argument, parseCapability(text, argument), path);
   }
 
@@ -169,37 +172,15 @@ export class OpenCapability {
   }
 }
 
-async function readPrivate(path: string): Promise<{ text: string; isFile: boolean }> {
-  let handle: FileHandle | undefined;
-  try {
-    handle = await openToRead(path);
-    const stats = await handle.stat();
-    // Before its rights: advice to take them from others would break a shared folder.
-    if (stats.isDirectory()) throw new UsageError(`${path} is a folder, and no capability`);
-    checkPrivate(path, stats.mode);
-    const buffer = Buffer.alloc(MAX_BYTES + 1);
-    let length = 0;
-    for (;;) {
-      const { bytesRead } = await handle.read(buffer, length, buffer.length - length);
-      length += bytesRead;
-      if (bytesRead === 0 || length === buffer.length) break;
-    }
-    if (length > MAX_BYTES) throw new UsageError(`${path} is no capability: it is too long`);
-    return { text: buffer.toString("utf8", 0, length), isFile: stats.isFile() };
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    throw new UsageError(`cannot read ${path}: ${fileProblem(error)}`, { cause: error });
-  } finally {
-    await handle?.close();
-  }
-}
-
-/** @throws UsageError when others than the owner have rights on it. Windows has no such modes. */
-function checkPrivate(path: string, mode: number): void {
+/** @throws UsageError for a folder, and when others have rights on it. Windows has no such modes. */
+function checkPrivate(path: string, stats: Stats): void {
+  // Before its rights: advice to take them from others would break a shared folder.
+  if (stats.isDirectory()) throw new UsageError(`${path} is a folder, and no capability`);
+  const { mode } = stats;
   if (process.platform === "win32" || (mode & 0o077) === 0) return;
   const octal = (mode & 0o777).toString(8).padStart(4, "0");
   throw new UsageError(
-    `the permissions ${octal} of ${path} are too open: capabilities are secrets.\n` +
-      `Make it yours alone: chmod 600 ${path}`,
+    `the permissions ${octal} of ${path} are too open: capabilities are secrets`,
+    { advice: [`Make it yours alone: chmod 600 ${path}`] },
   );
 }

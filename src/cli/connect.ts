@@ -1,7 +1,6 @@
 /** A client for a command: found, connected, and stopped when the command is over. */
 import {
   type CallOptions,
-  ConnectError,
   type ReconnectOptions,
   ThinClient,
   hasCode,
@@ -9,8 +8,8 @@ import {
 import {
   type DaemonPlace,
   type DaemonPlaceFlags,
+  NoDaemonError,
   daemonPlaces,
-  noDaemonAdvice,
 } from "./find-daemon.js";
 import type { OutputFlags } from "./output.js";
 import { type Run, runCommand } from "./run.js";
@@ -52,7 +51,7 @@ export function withClient(
   return runCommand(flags, async (run) => {
     const { signal, output } = run;
     const call = { signal, timeoutMs: flags.timeout };
-    const { client, place } = await connect(await daemonPlaces(flags), call, options);
+    const { client, place } = await connect(await daemonPlaces(flags, signal), call, options);
     try {
       if ((options.online ?? true) && !client.isConnected()) {
         output.status("waiting for the daemon to reach the mixnet …");
@@ -64,6 +63,28 @@ export function withClient(
       await client.stop();
     }
   });
+}
+
+/**
+ * The first place where something listens, and how long its answer took in milliseconds.
+ * @throws what dialling throws where somebody said which place; NoDaemonError; the reason of `signal`.
+ */
+export async function firstThatAnswers(
+  places: readonly DaemonPlace[],
+  { signal, timeoutMs }: CallOptions & { readonly signal: AbortSignal },
+): Promise<{ readonly place: DaemonPlace; readonly ms: number }> {
+  for (const place of places) {
+    const start = performance.now();
+    try {
+      const transport = await place.dial.resolve().dial({ signal, timeoutMs });
+      transport.destroy();
+      return { place, ms: performance.now() - start };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (place.isTold) throw error;
+    }
+  }
+  throw new NoDaemonError(places);
 }
 
 /**
@@ -86,5 +107,5 @@ export async function connect(
       if (place.isTold || !hasCode(error, "ERR_CONNECT")) throw error;
     }
   }
-  throw new ConnectError(noDaemonAdvice(places));
+  throw new NoDaemonError(places);
 }

@@ -1,7 +1,6 @@
 /** What `katz doctor` looks at, in the order in which things must work. */
 import {
   type CallOptions,
-  ConnectError,
   DEFAULT_EPOCH_MS,
   type ThinClient,
   epochAt,
@@ -9,13 +8,8 @@ import {
   randomBytes,
   verifyPkiDocument,
 } from "katzenpost-thinclient";
-import { connect } from "./connect.js";
-import {
-  type DaemonPlace,
-  type DaemonPlaceFlags,
-  daemonPlaces,
-  noDaemonAdvice,
-} from "./find-daemon.js";
+import { connect, firstThatAnswers } from "./connect.js";
+import { type DaemonPlace, type DaemonPlaceFlags, daemonPlaces } from "./find-daemon.js";
 import { currentDocument } from "./network-view.js";
 import { duration } from "./terminal.js";
 import { counted } from "./text.js";
@@ -23,7 +17,7 @@ import { counted } from "./text.js";
 /** What the checks find out and hand on. */
 export interface Findings {
   readonly flags: DaemonPlaceFlags;
-  readonly call: CallOptions;
+  readonly call: CallOptions & { readonly signal: AbortSignal };
   places: readonly DaemonPlace[];
   client: ThinClient | null;
 }
@@ -48,7 +42,7 @@ const clientOf = ({ client }: Findings): ThinClient => client!;
 const configuration: Check = {
   name: "configuration",
   async run(findings) {
-    findings.places = await daemonPlaces(findings.flags);
+    findings.places = await daemonPlaces(findings.flags, findings.call.signal);
     const [first] = findings.places;
     if (first!.isTold) return { detail: `${first!.address}, from ${first!.source}` };
     const tried = findings.places.map((place) => place.address).join(", ");
@@ -60,20 +54,9 @@ const configuration: Check = {
 const socket: Check = {
   name: "socket",
   async run(findings) {
-    const failures: unknown[] = [];
-    for (const place of findings.places) {
-      const start = performance.now();
-      try {
-        const transport = await place.dial.resolve().dial(findings.call);
-        transport.destroy();
-        findings.places = [place];
-        return { detail: `${place.address} answers in ${duration(performance.now() - start)}` };
-      } catch (error) {
-        failures.push(error);
-      }
-    }
-    if (failures.length === 1) throw failures[0];
-    throw new ConnectError(noDaemonAdvice(findings.places), { cause: failures.at(-1) });
+    const { place, ms } = await firstThatAnswers(findings.places, findings.call);
+    findings.places = [place];
+    return { detail: `${place.address} answers in ${duration(ms)}` };
   },
   advice:
     "start the daemon: your kpclientd, or `katz daemon` for an embedded network; " +

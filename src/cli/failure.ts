@@ -1,6 +1,7 @@
 /** Errors for people: what happened and what to do, never a stack for a user's mistake. */
 import { isExpectedOutcome, isThinClientError } from "katzenpost-thinclient";
 import { Interrupted } from "./interrupt.js";
+import { toJson } from "./json.js";
 import type { Terminal } from "./terminal.js";
 
 /** Exit codes by class of error; docs/cli.md lists them. */
@@ -22,9 +23,20 @@ export const ExitCode = {
   INTERRUPTED: 130,
 } as const;
 
+/** An error that says besides what happened, in one line, what to do about it, in others. */
+interface Advising {
+  readonly advice: readonly string[];
+}
+
 /** A mistake in how `katz` was called, or a file that it cannot use. */
-export class UsageError extends Error {
+export class UsageError extends Error implements Advising {
   override readonly name = "UsageError";
+  readonly advice: readonly string[];
+
+  constructor(message: string, options: ErrorOptions & Partial<Advising> = {}) {
+    super(message, options);
+    this.advice = options.advice ?? [];
+  }
 }
 
 /** A result that is itself a failure, already shown: only the exit code is left to tell. */
@@ -70,26 +82,38 @@ export function codeOf(error: unknown): string {
   return typeof code === "string" ? code : "ERR_FAILURE";
 }
 
-/** What went wrong, in one line. */
+/** What went wrong, in one line, as long as no stranger's text is in it. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** What to do about it, a line each. */
+export function adviceOf(error: unknown): readonly string[] {
+  return (error as Partial<Advising> | null)?.advice ?? [];
+}
+
 /**
- * Says what went wrong, in words or (`json`) as an object on a line; gives the exit code.
- * `DEBUG=katz` adds the stack.
+ * Says what went wrong, in words or (`json`) as an object on a line; `quiet` leaves out what to do
+ * about it. Gives the exit code. `DEBUG=katz` adds the stack.
  */
-export function report(terminal: Terminal, error: unknown, json = false): number {
+export function report(
+  terminal: Terminal,
+  error: unknown,
+  { json, quiet }: { readonly json: boolean; readonly quiet: boolean },
+): number {
   const exitCode = exitCodeOf(error);
   if (error instanceof AlreadyReported || error instanceof Interrupted) return exitCode;
-  const message = messageOf(error);
+  const what = messageOf(error);
+  const advice = adviceOf(error);
   if (json) {
-    terminal.line(JSON.stringify({ type: "error", code: codeOf(error), message, exitCode }));
+    const message = [what, ...advice].join("\n");
+    terminal.line(toJson({ type: "error", code: codeOf(error), message, exitCode }));
   } else {
-    terminal.line(`${terminal.style("red", "katz:")} ${message}`);
+    terminal.line(`${terminal.style("red", "katz:")} ${what}`);
+    if (!quiet) for (const line of advice) terminal.line(line);
   }
   if (process.env["DEBUG"]?.includes("katz") && error instanceof Error && error.stack) {
-    terminal.line(error.stack);
+    for (const line of error.stack.split("\n")) terminal.line(line);
   }
   return exitCode;
 }

@@ -1,9 +1,11 @@
 /** Where the daemon is: told on the command line, in the environment, in a file, or found. */
 import { existsSync } from "node:fs";
+import { stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { Config, ConfigError, DialConfig } from "katzenpost-thinclient";
+import { ConfigError, ConfigFile, ConnectError, DialConfig } from "katzenpost-thinclient";
 import { UsageError } from "./failure.js";
+import { readWhole } from "./input-file.js";
 
 /** The flags that say where the daemon is. */
 export interface DaemonPlaceFlags {
@@ -28,6 +30,9 @@ export const ENVIRONMENT_VARIABLE = "KATZENPOST_THINCLIENT";
 /** Where `katz daemon` listens, and clients look, when nobody says anything else. */
 export const USUAL_TCP_ADDRESS = "tcp:127.0.0.1:64331";
 
+/** No configuration is nearly as long. */
+const MAX_CONFIG_BYTES = 65_536;
+
 /** Where `katz` looks for a configuration file, under the user's folder for configuration. */
 export function userConfigPath(env: NodeJS.ProcessEnv): string {
   const base = env["XDG_CONFIG_HOME"] || join(env["HOME"] || homedir(), ".config");
@@ -40,22 +45,23 @@ export function userConfigPath(env: NodeJS.ProcessEnv): string {
  */
 export async function daemonPlaces(
   flags: DaemonPlaceFlags,
+  signal: AbortSignal,
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<readonly DaemonPlace[]> {
   if (flags.address !== undefined && flags.config !== undefined) {
     throw new UsageError("--address and --config both say where the daemon is; give one of them");
   }
   if (flags.address !== undefined) return [told("--address", DialConfig.parse(flags.address))];
-  if (flags.config !== undefined) return [await fromFile("--config", flags.config)];
+  if (flags.config !== undefined) return [await fromFile("--config", flags.config, signal)];
   const variable = env[ENVIRONMENT_VARIABLE];
   if (variable) {
     if (/^(unix|tcp[46]?|wss?):/.test(variable)) {
       return [told(ENVIRONMENT_VARIABLE, DialConfig.parse(variable))];
     }
-    return [await fromFile(ENVIRONMENT_VARIABLE, variable)];
+    return [await fromFile(ENVIRONMENT_VARIABLE, variable, signal)];
   }
   const path = userConfigPath(env);
-  if (existsSync(path)) return [await fromFile("the user's configuration", path)];
+  if (existsSync(path)) return [await fromFile("the user's configuration", path, signal)];
   return usualAddresses(env).map((address) => ({
     source: "the usual place",
     dial: DialConfig.parse(address),
@@ -64,27 +70,43 @@ export async function daemonPlaces(
   }));
 }
 
-/** What to do when no daemon was found anywhere. */
-export function noDaemonAdvice(places: readonly DaemonPlace[], env = process.env): string {
-  const tried = places.map((place) => place.address).join(", ");
-  return (
-    `no daemon found: there is no ${userConfigPath(env)}, and nothing answers at ${tried}.\n` +
-    `Start a network for development with: katz daemon\n` +
-    `or say where your daemon is: --address ADDR, --config FILE, or ${ENVIRONMENT_VARIABLE}=FILE`
-  );
+/** Nobody said where the daemon is, and none was found. */
+export class NoDaemonError extends ConnectError {
+  /** What to do about it, a line each. */
+  readonly advice = [
+    "Start a network for development with: katz daemon",
+    `or say where your daemon is: --address ADDR, --config FILE, or ${ENVIRONMENT_VARIABLE}=FILE`,
+  ];
+
+  /** @param places where it was looked for. */
+  constructor(places: readonly DaemonPlace[], options: { readonly cause?: unknown } = {}) {
+    const tried = places.map((place) => place.address).join(", ");
+    const path = userConfigPath(process.env);
+    super(`no daemon found: there is no ${path}, and nothing answers at ${tried}`, options);
+  }
 }
 
 function told(source: string, dial: DialConfig): DaemonPlace {
   return { source, dial, address: addressOf(dial), isTold: true };
 }
 
-async function fromFile(source: string, path: string): Promise<DaemonPlace> {
+async function fromFile(source: string, path: string, signal: AbortSignal): Promise<DaemonPlace> {
   try {
-    return told(`${source} (${path})`, (await Config.load(path)).dial);
+    return told(`${source} (${path})`, (await readConfig(path, signal)).dial);
   } catch (error) {
+    if (error instanceof UsageError) throw new UsageError(`${source}: ${error.message}`);
     if (!(error instanceof ConfigError)) throw error;
-    throw new ConfigError(`${source}: ${error.message}`, { cause: error });
+    const what = error.message.replace(/^config: /, "");
+    throw new ConfigError(`${source}: ${what}`, { cause: error });
   }
+}
+
+/** What a file says; the library tells best what is wrong with one that is missing or a folder. */
+async function readConfig(path: string, signal: AbortSignal): Promise<ConfigFile> {
+  const stats = await stat(path).catch(() => null);
+  if (stats === null || stats.isFile() || stats.isDirectory()) return ConfigFile.load(path);
+  const { bytes } = await readWhole(path, MAX_CONFIG_BYTES, signal);
+  return ConfigFile.parse(Buffer.from(bytes).toString("utf8"), path);
 }
 
 function addressOf(dial: DialConfig): string {

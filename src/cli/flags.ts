@@ -13,6 +13,12 @@ export function parseTime(text: string): number {
   return ms;
 }
 
+/** Any text but an empty one, which an unset variable of a shell leaves. */
+export function parseText(text: string): string {
+  if (text === "") throw new Error("must not be empty");
+  return text;
+}
+
 /** A whole number from `least` to `most`. */
 export function parseCount(least: number, most: number): (text: string) => number {
   return (text) => {
@@ -47,14 +53,14 @@ export const outputFlags = {
 export const clientFlags = {
   config: {
     kind: "parsed",
-    parse: String,
+    parse: parseText,
     optional: true,
     placeholder: "FILE",
     brief: "Configuration, a thinclient.toml",
   },
   address: {
     kind: "parsed",
-    parse: String,
+    parse: parseText,
     proposeCompletions: proposeAddresses,
     optional: true,
     placeholder: "ADDR",

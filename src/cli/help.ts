@@ -39,6 +39,7 @@ export function versionIntegration(version: string): StricliIntegration<CommandC
   return {
     flag: {
       brief: "Show the version",
+      aliases: ["V"],
       global: true,
       complete: true,
       run() {
@@ -50,7 +51,7 @@ export function versionIntegration(version: string): StricliIntegration<CommandC
 
 const helpRows: readonly FlagRow[] = [
   ["-h", "--help", "Show this help"],
-  ["", "--version", "Show the version"],
+  ["-V", "--version", "Show the version"],
 ];
 
 function rootHelp(
@@ -86,7 +87,8 @@ function commandHelp(
 ): string[] {
   const [description = brief, examples] = (fullDescription ?? brief).split(EXAMPLES);
   const positional = positionals(parameters.positional);
-  const usage = [...prefix, ...positional.map(({ usage }) => usage), "[FLAGS]"].join(" ");
+  const words = [...requiredFlags(parameters), ...positional.map(({ usage }) => usage)];
+  const usage = [...prefix, ...words, "[FLAGS]"].join(" ");
   const lines = [bold("USAGE"), `  ${usage}`, "", ...paragraphs(description)];
   if (positional.length > 0) {
     lines.push("", bold("ARGUMENTS"), ...table(positional.map((p) => [`  ${p.name}`, p.brief])));
@@ -117,6 +119,9 @@ function positionals(
   if (positional === undefined) return [];
   if (positional.kind === "array") {
     const { placeholder = "ARG", brief } = positional.parameter;
+    // One that may be left out, and is a list only to look at what should not have been there.
+    const one = /^\[(.*)\]$/.exec(placeholder)?.[1];
+    if (one !== undefined) return [{ name: one, brief, usage: placeholder }];
     const least = positional.minimum ?? 0;
     return [
       { name: placeholder, brief, usage: least > 0 ? `${placeholder}…` : `[${placeholder}…]` },
@@ -127,6 +132,14 @@ function positionals(
     brief: value === undefined ? brief : `${brief} (${value} unless given)`,
     usage: optional || value !== undefined ? `[${placeholder}]` : placeholder,
   }));
+}
+
+/** The flags that must be given, as usage shows them. */
+function requiredFlags({ flags = {} }: Command<CommandContext>["parameters"]): string[] {
+  return Object.entries(flags).flatMap(([name, flag]) => {
+    const isRequired = flag.kind === "parsed" && !flag.optional && flag.default === undefined;
+    return isRequired ? [`--${name} ${flag.placeholder ?? "VALUE"}`] : [];
+  });
 }
 
 function flagRows({ flags = {}, aliases = {} }: Command<CommandContext>["parameters"]): FlagRow[] {

@@ -3,6 +3,12 @@
 const signals = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
 type SignalName = keyof typeof signals;
 
+/**
+ * Signals that come closer together than this, in milliseconds, are one: `timeout` sends its signal to
+ * the process and to the group that it is in, and so does a shell beside `npx`, which passes it on.
+ */
+const SAME_MS = 250;
+
 /** A signal came; the reason of {@link Interrupts.signal}. */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
@@ -18,10 +24,15 @@ export class Interrupted extends Error {
 /** Listens for signals of the system until it is disposed of. */
 export class Interrupts implements Disposable {
   readonly #controller = new AbortController();
+  #firstAt = -Infinity;
   readonly #handler = (name: NodeJS.Signals): void => {
     const reason = new Interrupted(name as SignalName);
-    if (this.#controller.signal.aborted) process.exit(reason.exitCode);
-    this.#controller.abort(reason);
+    if (!this.#controller.signal.aborted) {
+      this.#firstAt = performance.now();
+      this.#controller.abort(reason);
+    } else if (performance.now() - this.#firstAt >= SAME_MS) {
+      process.exit(reason.exitCode);
+    }
   };
 
   constructor() {

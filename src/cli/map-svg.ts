@@ -1,5 +1,6 @@
 /** The network as a picture: columns from the application to the storage replicas. */
 import type { NetworkView } from "./network-view.js";
+import { replaceSteering } from "./printable.js";
 
 interface Box {
   readonly title: string;
@@ -169,10 +170,12 @@ function fitted(content: string): string {
 
 /** Names come from others: they must not become markup, nor characters that XML forbids. */
 function escape(content: string): string {
-  return content
+  const escaped = content
     .replace(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, "\uFFFD")
     .replaceAll("&", "&amp;")
     .replaceAll("<", "&lt;")
     .replaceAll(">", "&gt;")
     .replaceAll('"', "&quot;");
+  // A picture may be looked at as text, in a terminal.
+  return replaceSteering(escaped, (code) => `&#x${code.toString(16)};`);
 }

@@ -1,5 +1,6 @@
 /** What a command prints: text for people, or with `--json` one object a line for programs. */
-import { toBase64, toHex } from "katzenpost-thinclient";
+import { report } from "./failure.js";
+import { toJson } from "./json.js";
 import { Terminal } from "./terminal.js";
 
 /** The flags that say how to print. */
@@ -17,30 +18,39 @@ export type JsonRecord = Readonly<Record<string, unknown>> & { readonly type: st
 export class Output {
   readonly json: boolean;
   readonly quiet: boolean;
-  /** Standard output, for styles and for {@link Terminal.isLive}. */
+  /** Standard output, for what it is. */
   readonly terminal = new Terminal(process.stdout);
-  /** Standard error. */
-  readonly errors = new Terminal(process.stderr);
+  readonly #errors = new Terminal(process.stderr);
+  #hasStatus = false;
 
   constructor(flags: OutputFlags) {
     this.json = flags.json;
     this.quiet = flags.quiet;
   }
 
-  /** A result: `text` for people, `record` for programs. */
+  /** A result: `text`, which becomes one line, for people, `record` for programs. */
   result(text: string, record: JsonRecord): void {
-    if (this.json) this.record(record);
-    else this.terminal.line(text);
+    this.line(text);
+    this.record(record);
   }
 
-  /** A line of the result for people; nothing with `--json`. */
-  line(text = ""): void {
-    if (!this.json) this.terminal.line(text);
+  /** A line of the result for people; nothing with `--json`. Characters in `keep` stay as they are. */
+  line(text = "", keep = ""): void {
+    if (this.json) return;
+    this.clearStatus();
+    this.terminal.line(text, keep);
+  }
+
+  /** A path as a line of the result: in a pipe it is what it is. Nothing with `--json`. */
+  path(path: string): void {
+    if (this.json) return;
+    this.clearStatus();
+    this.terminal.exactLine(path);
   }
 
   /** A line that only decorates: nothing with `--json` or `--quiet`. */
   heading(text = ""): void {
-    if (!this.json && !this.quiet) this.terminal.line(text);
+    if (!this.quiet) this.line(text);
   }
 
   /** A line of JSON; nothing without `--json`. */
@@ -51,42 +61,38 @@ export class Output {
   /** A remark on standard error; nothing with `--json` or `--quiet`. */
   remark(text: string): void {
     if (this.json || this.quiet) return;
-    this.errors.clearStatus();
-    this.errors.line(text);
+    this.clearStatus();
+    this.#errors.line(text);
+  }
+
+  /** Something that went wrong and ends nothing, on standard error; nothing with `--json`. */
+  warning(text: string): void {
+    if (this.json) return;
+    this.clearStatus();
+    this.#errors.line(`${this.#errors.style("yellow", "katz:")} ${text}`);
+  }
+
+  /** Says on standard error what went wrong; gives the exit code. */
+  error(error: unknown): number {
+    this.clearStatus();
+    return report(this.#errors, error, this);
   }
 
   /** Replaces the live line on standard error, where there is a terminal and somebody looks. */
   status(text: string): void {
-    if (!this.json && !this.quiet) this.errors.status(text);
+    if (this.json || this.quiet) return;
+    this.#hasStatus = true;
+    this.#errors.status(text);
   }
 
   /** Removes the live line. */
   clearStatus(): void {
-    if (!this.json && !this.quiet) this.errors.clearStatus();
+    if (this.#hasStatus) this.#errors.clearStatus();
+    this.#hasStatus = false;
   }
 
   /** `text` in a style of standard output. */
   style(...args: Parameters<Terminal["style"]>): string {
     return this.terminal.style(...args);
   }
-}
-
-/**
- * An object as one line of JSON: bytes in hex (under a name that ends in `Base64`, in base 64), big
- * integers as text, dates in ISO 8601, maps as objects, what is undefined left out.
- */
-export function toJson(record: object): string {
-  return JSON.stringify(plain(record, ""));
-}
-
-function plain(value: unknown, name: string): unknown {
-  if (typeof value === "bigint") return String(value);
-  if (typeof value !== "object" || value === null) return value;
-  if (value instanceof Uint8Array) {
-    return name.endsWith("Base64") ? toBase64(value) : toHex(value);
-  }
-  if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString();
-  if (Array.isArray(value)) return value.map((element) => plain(element, name));
-  const entries = value instanceof Map ? [...value] : Object.entries(value);
-  return Object.fromEntries(entries.map(([key, member]) => [key, plain(member, String(key))]));
 }

@@ -1,10 +1,6 @@
 /** What a command is to write: a file, or standard input. */
-import { UsageError } from "./failure.js";
-import { openToRead } from "./input-file.js";
-import { fileProblem } from "./private-file.js";
-import { readStdin } from "./secret-input.js";
-
-const READ_BYTES = 1 << 18;
+import { chunksOf, readWhole } from "./input-file.js";
+import { readStdin, stdinChunks } from "./secret-input.js";
 
 /**
  * A file whole, `-` being standard input.
@@ -16,40 +12,13 @@ export async function readPayload(
   signal: AbortSignal,
 ): Promise<Uint8Array> {
   if (path === "-") return readStdin(limit, signal);
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of payloadOf(path, signal)) {
-    chunks.push(chunk);
-    length += chunk.length;
-    if (length > limit) throw new UsageError(`${path} has more than ${limit} bytes`);
-  }
-  return new Uint8Array(Buffer.concat(chunks));
+  return (await readWhole(path, limit, signal)).bytes;
 }
 
 /**
  * A file bit by bit, `-` being standard input.
- * @throws UsageError when it cannot be read.
+ * @throws UsageError when it cannot be read; the reason of `signal`, at once.
  */
-export async function* payloadOf(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  if (path === "-") {
-    yield* process.stdin as AsyncIterable<Uint8Array>;
-    return;
-  }
-  try {
-    const handle = await openToRead(path);
-    try {
-      for (;;) {
-        signal.throwIfAborted();
-        const buffer = Buffer.allocUnsafe(READ_BYTES);
-        const { bytesRead } = await handle.read(buffer, 0, buffer.length, null);
-        if (bytesRead === 0) return;
-        yield buffer.subarray(0, bytesRead);
-      }
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
-    throw new UsageError(`cannot read ${path}: ${fileProblem(error)}`, { cause: error });
-  }
+export function payloadOf(path: string, signal: AbortSignal): AsyncIterable<Uint8Array> {
+  return path === "-" ? stdinChunks(signal) : chunksOf(path, signal);
 }

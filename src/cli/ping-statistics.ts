@@ -11,6 +11,9 @@ export interface Bucket {
 export interface PingSummary {
   readonly sent: number;
   readonly received: number;
+  /** Replies that were still waited for at the end: neither received nor lost. */
+  readonly waiting: number;
+  /** Of those that are not waited for any more. */
   readonly lossPercent: number;
   readonly minMs: number | null;
   readonly avgMs: number | null;
@@ -22,13 +25,18 @@ export interface PingSummary {
 
 const BUCKETS = 8;
 
-/** Sums up. @param times of the replies, in milliseconds. */
-export function summarize(sent: number, times: readonly number[]): PingSummary {
+/**
+ * Sums up.
+ * @param times of the replies, in milliseconds.
+ * @param waiting how many of those that were sent are still waited for.
+ */
+export function summarize(sent: number, times: readonly number[], waiting = 0): PingSummary {
   const received = times.length;
-  const lossPercent = sent === 0 ? 0 : Math.round((1000 * (sent - received)) / sent) / 10;
+  const over = sent - waiting;
+  const lossPercent = over === 0 ? 0 : Math.round((1000 * (over - received)) / over) / 10;
   if (received === 0) {
     const none = { minMs: null, avgMs: null, maxMs: null, mdevMs: null };
-    return { sent, received, lossPercent, ...none, histogram: [] };
+    return { sent, received, waiting, lossPercent, ...none, histogram: [] };
   }
   let [sum, squares, min, max] = [0, 0, Infinity, 0];
   for (const time of times) {
@@ -41,6 +49,7 @@ export function summarize(sent: number, times: readonly number[]): PingSummary {
   return {
     sent,
     received,
+    waiting,
     lossPercent,
     minMs: round(min),
     avgMs: round(avg),
@@ -50,9 +59,14 @@ export function summarize(sent: number, times: readonly number[]): PingSummary {
   };
 }
 
-/** Milliseconds to three places, as they are printed. */
+/** Milliseconds to three places. */
 export function round(ms: number): number {
   return Math.round(ms * 1000) / 1000;
+}
+
+/** Milliseconds as they are printed: always with three places, so that they stand in line. */
+export function shown(ms: number | null): string {
+  return (ms ?? 0).toFixed(3);
 }
 
 function histogram(times: readonly number[], min: number, max: number): Bucket[] {

@@ -6,9 +6,18 @@ export const STEERING =
 
 const everySteering = new RegExp(STEERING.source, "gu");
 
+/** `text` with characters that steer a terminal replaced; those in `keep` stay. */
+export function replaceSteering(
+  text: string,
+  replacement: (code: number) => string,
+  keep = "",
+): string {
+  return text.replace(everySteering, (character) =>
+    keep.includes(character) ? character : replacement(character.codePointAt(0)!),
+  );
+}
+
 /** `text` with characters that steer a terminal written as `\u{…}`; those in `keep` stay. */
 export function printable(text: string, keep = ""): string {
-  return text.replace(everySteering, (character) =>
-    keep.includes(character) ? character : `\\u{${character.codePointAt(0)!.toString(16)}}`,
-  );
+  return replaceSteering(text, (code) => `\\u{${code.toString(16)}}`, keep);
 }

@@ -1,5 +1,4 @@
 /** The frame around a command: output, signals, errors and exit codes. */
-import { report } from "./failure.js";
 import { Interrupts } from "./interrupt.js";
 import { Output, type OutputFlags } from "./output.js";
 
@@ -23,9 +22,7 @@ export async function runCommand(
   try {
     await work({ output, signal: interrupts.signal });
   } catch (error) {
-    output.clearStatus();
     const { signal } = interrupts;
-    const cause: unknown = signal.aborted ? signal.reason : error;
-    process.exitCode = report(output.errors, cause, output.json);
+    process.exitCode = output.error(signal.aborted ? signal.reason : error);
   }
 }

@@ -12,9 +12,26 @@ export function refuseSecret(argument: string, what: string): void {
   const isSecret = /^(katz\d)?[A-Za-z0-9+/_=-]{120,}$/.test(argument) && !existsSync(argument);
   if (!isSecret) return;
   throw new UsageError(
-    `that looks like ${what} itself, and other users of this machine can read command lines.\n` +
-      "Put it into a file that only you can read and give its name, or give - and pipe it in",
+    `that looks like ${what} itself, and other users of this machine can read command lines`,
+    {
+      advice: [
+        "Put it into a file that only you can read and give its name, or give - and pipe it in",
+      ],
+    },
   );
+}
+
+/** Standard input bit by bit. @throws the reason of `signal`, also while nothing comes. */
+export async function* stdinChunks(signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const { stdin } = process;
+  const stop = (): void => void stdin.destroy(signal.reason as Error);
+  signal.throwIfAborted();
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    yield* stdin as AsyncIterable<Uint8Array>;
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
 }
 
 /**
@@ -26,21 +43,13 @@ export async function readStdin(
   signal: AbortSignal,
   oneLine = false,
 ): Promise<Uint8Array> {
-  const { stdin } = process;
-  const stop = (): void => void stdin.destroy(signal.reason as Error);
-  signal.throwIfAborted();
-  signal.addEventListener("abort", stop, { once: true });
   const chunks: Uint8Array[] = [];
   let length = 0;
-  try {
-    for await (const chunk of stdin as AsyncIterable<Buffer>) {
-      chunks.push(chunk);
-      length += chunk.length;
-      if (length > limit) throw new UsageError(`more than ${limit} bytes came on standard input`);
-      if (oneLine && firstLine(Buffer.concat(chunks).toString("latin1"), false) !== null) break;
-    }
-  } finally {
-    signal.removeEventListener("abort", stop);
+  for await (const chunk of stdinChunks(signal)) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length > limit) throw new UsageError(`more than ${limit} bytes came on standard input`);
+    if (oneLine && firstLine(Buffer.concat(chunks).toString("latin1"), false) !== null) break;
   }
   return new Uint8Array(Buffer.concat(chunks));
 }
@@ -61,7 +70,6 @@ export function askHidden(question: string, signal: AbortSignal): Promise<string
   if (!stdin.isTTY) {
     throw new UsageError("there is no terminal to ask at: give a file, or - for standard input");
   }
-  stderr.write(question);
   return new Promise((resolve, reject) => {
     let text = "";
     const end = (settle: () => void): void => {
@@ -87,6 +95,8 @@ export function askHidden(question: string, signal: AbortSignal): Promise<string
     };
     if (signal.aborted) return onAbort();
     signal.addEventListener("abort", onAbort, { once: true });
+    // Only then the question: whoever answers at once must not see the answer either.
     stdin.setRawMode(true).resume().on("data", onData);
+    stderr.write(question);
   });
 }

@@ -1,5 +1,6 @@
 /** What the terminal can show: colours only where there is one, and only where they are wanted. */
-import { styleText } from "node:util";
+import { randomBytes } from "node:crypto";
+import { printable } from "./printable.js";
 
 /** Where output goes; `process.stdout` fits. */
 export interface Output {
@@ -8,38 +9,75 @@ export interface Output {
   readonly columns?: number | undefined;
 }
 
-/** A colour or weight. */
-export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
+/** What begins and ends each style: numbers of the escape sequence that sets it (ECMA-48). */
+const styles = {
+  bold: [1, 22],
+  dim: [2, 22],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+  cyan: [36, 39],
+} as const;
 
-/** Writes lines, styled when the output is a terminal and NO_COLOR (no-color.org) is not set. */
+/** A colour or weight. */
+export type Style = keyof typeof styles;
+
+/** Stands for a style in a text until that is written. Random: no text from elsewhere has it. */
+const MARK = randomBytes(16).toString("hex");
+
+/**
+ * Writes lines, styled when the output is a terminal and NO_COLOR (no-color.org) is not set.
+ * Nothing in them steers a terminal but our own styles, whoever the text is from.
+ */
 export class Terminal {
   readonly #output: Output;
   readonly #styled: boolean;
+  /** Whether the output is a terminal that can rewrite its line. */
+  readonly isLive: boolean;
 
   constructor(output: Output, env: NodeJS.ProcessEnv = process.env) {
     this.#output = output;
-    const plain = (env["NO_COLOR"] ?? "") !== "" || env["TERM"] === "dumb";
-    this.#styled = output.isTTY === true && !plain;
+    this.isLive = this.isTerminal && env["TERM"] !== "dumb";
+    this.#styled = this.isLive && (env["NO_COLOR"] ?? "") === "";
   }
 
-  /** Whether the output is a terminal that can rewrite its line. */
-  get isLive(): boolean {
+  /** Whether a person looks at the output. */
+  get isTerminal(): boolean {
     return this.#output.isTTY === true;
   }
 
-  /** `text` in a style, or as it is. */
+  /** `text` in a style, for {@link line}; or as it is. */
   style(style: Style, text: string): string {
-    return this.#styled ? styleText(style, text) : text;
+    if (!this.#styled) return text;
+    const [begin, end] = styles[style];
+    return `${MARK}${begin}m${text}${MARK}${end}m`;
   }
 
-  /** Writes a line. */
-  line(text = ""): void {
-    this.#output.write(`${text}\n`);
+  /** Writes one line: line breaks and what else is not text, but for `keep`, as `\u{…}`. */
+  line(text = "", keep = ""): void {
+    const [first, ...styled] = text.split(MARK);
+    let shown = printable(first!, keep);
+    for (const part of styled) {
+      const end = part.indexOf("m") + 1;
+      shown += `\x1b[${part.slice(0, end)}${printable(part.slice(end), keep)}`;
+    }
+    this.#output.write(`${shown}\n`);
+  }
+
+  /** Writes one line for programs as it is; for a person as {@link line} does. */
+  exactLine(text: string): void {
+    if (this.isTerminal) this.line(text);
+    else this.#output.write(`${text}\n`);
   }
 
   /** Shows `text` in the last line, in place of what was shown there; nothing when not live. */
   status(text: string): void {
-    if (this.isLive) this.#output.write(`\r\x1b[K${text}`);
+    if (!this.isLive) return;
+    // A line that is too long for the terminal would become two, of which one stays. A terminal may
+    // say that it has 0 columns: it does not know.
+    const width = (this.#output.columns || 80) - 1;
+    const shown = Array.from(printable(text)).slice(0, width).join("");
+    this.#output.write(`\r\x1b[K${shown}`);
   }
 
   /** Ends {@link status}: the line is empty again. */

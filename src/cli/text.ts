@@ -1,7 +1,9 @@
 /** Text in columns and lines. Loaded at every start: nothing of the library here. */
+import { printable } from "./printable.js";
 
 /** Rows as text, columns in line, two spaces between; nothing after the last cell. */
-export function table(rows: readonly (readonly string[])[]): string[] {
+export function table(cells: readonly (readonly string[])[]): string[] {
+  const rows = cells.map((row) => row.map((cell) => printable(cell)));
   const widths: number[] = [];
   for (const row of rows) {
     for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);

@@ -5,12 +5,22 @@ import {
   formatMessageForArgumentScannerError,
   text_en,
 } from "@stricli/core";
+import { printable } from "./printable.js";
 
 const messageOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);
 
+/** `a`, `a or b`, `a, b or c`. */
+const anyOf = (choices: readonly string[]): string =>
+  choices.length > 1
+    ? `${choices.slice(0, -1).join(", ")} or ${choices.at(-1)}`
+    : choices.join(", ");
+
 const either = (choices: readonly string[]): string =>
-  choices.length > 0 ? `; did you mean ${choices.join(" or ")}?` : "";
+  choices.length > 0 ? `; did you mean ${anyOf(choices)}?` : "";
+
+/** The command line, from the command on. */
+const words = process.argv.slice(2);
 
 function scannerMessage(error: ArgumentScannerError): string {
   return formatMessageForArgumentScannerError(error, {
@@ -23,9 +33,14 @@ function scannerMessage(error: ArgumentScannerError): string {
       return `${where} ${messageOf(exception)}, got ${JSON.stringify(input)}`;
     },
     EnumValidationError: ({ externalFlagName, input, values }) =>
-      `--${externalFlagName} must be ${values.join(" or ")}, got ${JSON.stringify(input)}`,
-    UnsatisfiedFlagError: ({ externalFlagName }) => `--${externalFlagName} needs a value`,
-    UnsatisfiedPositionalError: ({ placeholder }) => `${placeholder} is missing`,
+      `--${externalFlagName} must be ${anyOf(values)}, got ${JSON.stringify(input)}`,
+    UnsatisfiedFlagError: ({ externalFlagName: name }) =>
+      words.some((word) => word === `--${name}` || /^-\w+$/.test(word))
+        ? `--${name} needs a value`
+        : `--${name} must be given`,
+    // Of several in one list, like FILE CAP…, the first that is not there.
+    UnsatisfiedPositionalError: ({ placeholder, limit: [, count] = [0, 0] }) =>
+      `${placeholder.split(" ")[count] ?? placeholder} is missing`,
     UnexpectedPositionalError: ({ input }) => `${JSON.stringify(input)} is one argument too many`,
     UnexpectedFlagError: ({ externalFlagName }) => `--${externalFlagName} is given twice`,
   });
@@ -35,12 +50,16 @@ function scannerMessage(error: ArgumentScannerError): string {
 export const wording: ApplicationText = {
   ...text_en,
   noCommandRegisteredForInput({ input, corrections }) {
+    if (input.startsWith("-")) {
+      return "katz: flags stand after the command: katz COMMAND [FLAGS]. All commands: katz --help";
+    }
     const names = corrections.map((name) => name.replaceAll("`", ""));
-    return `katz: there is no command ${input}${either(names) || "."} All commands: katz --help`;
+    const shown = /^\w+$/.test(input) ? input : printable(JSON.stringify(input));
+    return `katz: there is no command ${shown}${either(names) || "."} All commands: katz --help`;
   },
   exceptionWhileParsingArguments(error) {
     const what = error instanceof ArgumentScannerError ? scannerMessage(error) : messageOf(error);
-    return `katz: ${what}${what.endsWith("?") ? "" : "."} See katz COMMAND --help`;
+    return `katz: ${printable(what)}${what.endsWith("?") ? "" : "."} See katz ${words[0]} --help`;
   },
   exceptionWhileLoadingCommandFunction: (error) => `katz: cannot load: ${messageOf(error)}`,
   exceptionWhileLoadingCommandContext: (error) => `katz: ${messageOf(error)}`,

@@ -1,9 +1,10 @@
 /** Writing a configuration file that leads to a daemon, without harm to one that is there. */
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, realpath, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { DialConfig } from "katzenpost-thinclient";
 import { stringify } from "smol-toml";
 import { UsageError } from "./failure.js";
+import { fileProblem, replaceFile } from "./private-file.js";
 
 const MARK = "# Written by katz daemon: leads to an embedded network, which gives no anonymity.";
 
@@ -31,16 +32,26 @@ export function configText(dial: DialConfig): string {
  */
 export async function writeConfigFile(path: string, dial: DialConfig): Promise<void> {
   try {
-    const there = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") return null;
-      throw error;
-    });
-    if (there !== null && there !== "" && !there.startsWith(MARK)) {
-      throw new UsageError(`${path} was not written by katz daemon and is left alone`);
-    }
-    await writeFile(path, configText(dial), { mode: 0o600 });
+    // A symbolic link stays one.
+    await replaceFile((await isOurs(path)) ? await realpath(path) : path, configText(dial));
   } catch (error) {
     if (error instanceof UsageError) throw error;
-    throw new UsageError(`cannot write ${path}: ${(error as Error).message}`, { cause: error });
+    throw new UsageError(`cannot write ${path}: ${fileProblem(error)}`, { cause: error });
   }
+}
+
+/** Whether there is a file that may be replaced; false when none is. @throws UsageError for others. */
+async function isOurs(path: string): Promise<boolean> {
+  try {
+    // Reading a named pipe would wait for a writer, where no signal is heard.
+    if (!(await stat(path)).isFile()) {
+      throw new UsageError(`${path} is no regular file and is left alone`);
+    }
+    const there = await readFile(path, "utf8");
+    if (there === "" || there.startsWith(MARK)) return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
+  throw new UsageError(`${path} was not written by katz daemon and is left alone`);
 }

@@ -10,6 +10,7 @@ import type { EnvelopeLog } from "../network/courier/envelope-log.js";
 import type { BoxStore } from "../network/replica/box-store.js";
 import { FileBoxStore } from "./file-box-store.js";
 import { FileEnvelopeLog } from "./file-envelope-log.js";
+import type { OnFault } from "./file-log.js";
 
 const SEED_LENGTH = 32;
 
@@ -21,6 +22,8 @@ export interface DataDirectoryOptions {
   readonly couriers: number;
   /** When a new directory is made, in milliseconds since 1970. */
   readonly nowMs: number;
+  /** Hears of files that take no more, as when the disk is full. */
+  readonly onFault?: OnFault | undefined;
 }
 
 /** An open data directory; only one process has it at a time. */
@@ -65,13 +68,14 @@ export class DataDirectory {
     try {
       const seed = await openSeed(join(path, "seed"), options.seed);
       const bornMs = await openBirth(join(path, "born"), options.nowMs);
+      const { onFault } = options;
       const stores: BoxStore[] = [];
       for (let id = 0; id < options.replicas; id++) {
-        stores.push(await FileBoxStore.open(join(path, `replica-${id}.boxes`)));
+        stores.push(await FileBoxStore.open(join(path, `replica-${id}.boxes`), onFault));
       }
       const logs: EnvelopeLog[] = [];
       for (let place = 0; place < options.couriers; place++) {
-        logs.push(await FileEnvelopeLog.open(join(path, `courier-${place}.log`)));
+        logs.push(await FileEnvelopeLog.open(join(path, `courier-${place}.log`), onFault));
       }
       return new DataDirectory(seed, bornMs, stores, logs, lock);
     } catch (error) {

@@ -167,6 +167,7 @@ export class DevDaemon implements AsyncDisposable {
             replicas,
             couriers,
             nowMs: (options.clock ?? realClock).now(),
+            onFault: options.onFault,
           });
     let running: DevDaemon;
     try {

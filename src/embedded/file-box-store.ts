@@ -6,7 +6,7 @@ import {
   type SignedBox,
 } from "../crypto/envelope/replica-messages.js";
 import type { BoxStore, KeptBox } from "../network/replica/box-store.js";
-import { FileLog, type RecordPlace } from "./file-log.js";
+import { FileLog, type OnFault, type RecordPlace } from "./file-log.js";
 
 /** In front of each box: the replica epoch in which it was stored (8, big-endian). */
 const epochLength = 8;
@@ -37,13 +37,18 @@ export class FileBoxStore implements BoxStore {
 
   private constructor() {}
 
-  /** Opens the store in a file; makes it when it is not there. @throws the system's error. */
-  static async open(path: string): Promise<FileBoxStore> {
+  /**
+   * Opens the store in a file; makes it when it is not there.
+   * @param onFault hears that the file takes no more.
+   * @throws the system's error.
+   */
+  static async open(path: string, onFault?: OnFault): Promise<FileBoxStore> {
     const store = new FileBoxStore();
-    store.#log = await FileLog.open(path, (record, place) => {
+    const onRecord = (record: Uint8Array, place: RecordPlace): void => {
       const box = decodeStoredBox(record.subarray(epochLength));
       store.#index(epochOf(record), toHex(box.boxId), place);
-    });
+    };
+    store.#log = await FileLog.open(path, onRecord, onFault);
     return store;
   }
 

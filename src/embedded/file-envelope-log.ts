@@ -1,11 +1,11 @@
 /** What a courier remembers, in a file. */
-import { concatBytes, toHex } from "../bytes/bytes.js";
+import { type Bytes, concatBytes, toHex } from "../bytes/bytes.js";
 import type {
   CourierRecord,
   CourierRecordKind,
   EnvelopeLog,
 } from "../network/courier/envelope-log.js";
-import { FileLog } from "./file-log.js";
+import { FileLog, type OnFault } from "./file-log.js";
 
 const kinds: readonly CourierRecordKind[] = ["envelope", "copy", "clear", "result"];
 /** The type byte of a record that says: forget this key. */
@@ -33,15 +33,20 @@ export class FileEnvelopeLog implements EnvelopeLog {
 
   private constructor() {}
 
-  /** Opens the log in a file; makes it when it is not there. @throws the system's error. */
-  static async open(path: string): Promise<FileEnvelopeLog> {
+  /**
+   * Opens the log in a file; makes it when it is not there.
+   * @param onFault hears that the file takes no more.
+   * @throws the system's error.
+   */
+  static async open(path: string, onFault?: OnFault): Promise<FileEnvelopeLog> {
     const log = new FileEnvelopeLog();
-    log.#log = await FileLog.open(path, (record) => {
+    const onRecord = (record: Bytes): void => {
       const key = record.slice(1, 1 + keyLength);
       const kind = kinds[record[0]!];
       if (kind !== undefined) log.#keep({ kind, key, body: record.slice(1 + keyLength) });
       else log.#drop(key);
-    });
+    };
+    log.#log = await FileLog.open(path, onRecord, onFault);
     return log;
   }
 

@@ -110,6 +110,9 @@ function syncFolderOf(path: string): void {
   }
 }
 
+/** Hears of a failure that ends nothing. */
+export type OnFault = (error: Error) => void;
+
 /**
  * An append-only file. {@link append} resolves when the record is on the disk; what is added at the
  * same time shares one sync. A record that was cut off by a sudden end was never confirmed, and is
@@ -119,6 +122,7 @@ export class FileLog {
   /** Bytes of a cut-off record that were removed at opening. */
   readonly cutBytes: number;
   readonly #path: string;
+  readonly #onFault: OnFault;
   #handle: FileHandle;
   #length: number;
   #pending: Pending[] = [];
@@ -126,11 +130,20 @@ export class FileLog {
   /** Writing goes on one after the other: appends and rewrites. */
   #work: Promise<void> = Promise.resolve();
   #flushQueued = false;
+  /** Whether the last write failed: only the first of several in a row is told. */
+  #failing = false;
   #broken = false;
   #closed = false;
 
-  private constructor(path: string, handle: FileHandle, length: number, cutBytes: number) {
+  private constructor(
+    path: string,
+    onFault: OnFault,
+    handle: FileHandle,
+    length: number,
+    cutBytes: number,
+  ) {
     this.#path = path;
+    this.#onFault = onFault;
     this.#handle = handle;
     this.#length = length;
     this.cutBytes = cutBytes;
@@ -139,11 +152,13 @@ export class FileLog {
   /**
    * Opens a file, readable by its owner only; makes it when it is not there.
    * @param onRecord called for each record that is there, in order.
+   * @param onFault hears that the file takes no more, as when the disk is full.
    * @throws (rejects) the system's error; what `onRecord` throws.
    */
   static async open(
     path: string,
     onRecord: (record: Bytes, place: RecordPlace) => void,
+    onFault: OnFault = () => {},
   ): Promise<FileLog> {
     await rm(`${path}.new`, { force: true });
     const flags = constants.O_RDWR | constants.O_CREAT;
@@ -158,7 +173,7 @@ export class FileLog {
         await handle.sync();
       }
       if (size === 0) syncFolderOf(path);
-      return new FileLog(path, handle, end, size - end);
+      return new FileLog(path, onFault, handle, end, size - end);
     } catch (error) {
       await handle.close();
       throw error;
@@ -219,14 +234,23 @@ export class FileLog {
         this.#broken = true;
       });
       for (const { reject } of batch) reject(error);
+      this.#tellFault(error);
       return;
     }
+    this.#failing = false;
     let at = start + lazy.length;
     for (const { frame, onWritten, resolve } of batch) {
       onWritten({ offset: at + headerLength, length: frame.length - headerLength });
       resolve();
       at += frame.length;
     }
+  }
+
+  #tellFault(cause: unknown): void {
+    if (this.#failing) return;
+    this.#failing = true;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    this.#onFault(new Error(`cannot write ${this.#path}: ${why}`, { cause }));
   }
 
   async #write(bytes: Bytes, position: number): Promise<void> {

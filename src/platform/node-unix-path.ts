@@ -10,9 +10,10 @@ export function systemUnixPath(address: string): string {
 }
 
 /**
- * Whether this Node pads abstract names with NULs to the end of `sun_path`, as libuv did before
- * 1.48 (Node 20; its pull request 4266). Then `@name` meets only programs that do the same: no
- * daemon written in another language, no newer Node.
+ * Whether this Node pads the names of Linux abstract sockets with NULs to the 108 bytes of
+ * `sun_path`, as libuv did before 1.48 (its pull request 4266): Node 20 does to its last version,
+ * Node 22 and newer do not. Then `unix:@NAME` meets only programs that do the same: none written in
+ * another language, and no newer Node.
  */
 export const padsAbstractNames: boolean = olderThan(process.versions["uv"] ?? "", 1, 48);
 

@@ -4,7 +4,8 @@ import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { emptyEnvironment, katz, linesOf, mainPath, temporaryFolder } from "./katz.js";
+import { emptyEnvironment, katz, linesOf, mainPath, recordsOf, temporaryFolder } from "./katz.js";
+import { assertShape } from "./shapes.js";
 
 const folder = temporaryFolder();
 
@@ -21,9 +22,20 @@ test("commands, flags and values are proposed, flags only after a dash", async (
   assert.deepEqual(await propose("ping", ""), ["echo"]);
   assert.deepEqual(await propose("conform", "--area", "v"), ["vouchers"]);
   assert.deepEqual(await propose("completion", ""), ["bash", "zsh", "fish"]);
+  assert.deepEqual(await propose("help", "pk"), ["pki"]);
   assert.deepEqual(await propose("ping", "--address", "t"), ["tcp:127.0.0.1:64331"]);
   assert.deepEqual(await propose("ping", "--config", ""), []);
   assert.deepEqual(await propose("nonsense", ""), []);
+});
+
+test("with --json a script is a member of an object", async () => {
+  for (const shell of ["bash", "zsh", "fish"]) {
+    const { stdout: script } = await katz(["completion", shell]);
+    const { code, stdout } = await katz(["completion", shell, "--json"]);
+    const [record] = recordsOf(stdout);
+    assertShape(record!, "completion");
+    assert.deepEqual([code, record], [0, { type: "completion", shell, script }]);
+  }
 });
 
 test("bash takes its script and completes with it, over colons too", async (t) => {

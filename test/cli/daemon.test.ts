@@ -1,10 +1,12 @@
 /** `katz daemon` as a process: its line, its file, its logs, and how it ends. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ThinClient, utf8ToText } from "katzenpost-thinclient";
-import { katz, linesOf, recordsOf, temporaryFolder } from "./katz.js";
+import { katz, linesOf, mainPath, recordsOf, temporaryFolder } from "./katz.js";
 import { assertShape } from "./shapes.js";
 
 const folder = temporaryFolder();
@@ -61,6 +63,19 @@ test("it ends cleanly at SIGTERM too, with a client connected", async () => {
   await client!.stop();
 });
 
+test("two signals at once are one, and it ends as cleanly", async () => {
+  const data = path("two-signals");
+  let told = false;
+  const { code } = await katz(["daemon", "--listen", `unix:${path("s.sock")}`, "--data", data], {
+    onStdout: (_, child) => {
+      if (told) return;
+      told = child.kill("SIGINT") && child.kill("SIGTERM");
+    },
+  });
+  assert.equal(code, 0);
+  assert.deepEqual([existsSync(path("s.sock")), existsSync(join(data, "lock"))], [false, false]);
+});
+
 test("it writes a configuration that clients can use, from any folder", async () => {
   // The address is relative to the daemon's folder; the file must not be.
   const args = ["--listen", "unix:c.sock", "--write-config", "thinclient.toml"];
@@ -110,6 +125,34 @@ test("with --data a box survives a kill, and the configuration lies beside it", 
   assert.equal(code, 0);
 });
 
+test(
+  "a disk that takes no more is told, with --quiet too",
+  { skip: process.platform === "win32" && "not run: Windows has no limits of file sizes" },
+  async () => {
+    const socket = path("full.sock");
+    const script = 'ulimit -f 2; exec "$0" "$@"';
+    const args = ["daemon", "--quiet", "--data", path("full"), "--listen", `unix:${socket}`];
+    const daemon = spawn("bash", ["-c", script, process.execPath, mainPath, ...args], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let errors = "";
+    daemon.stderr.on("data", (text: Buffer) => (errors += text.toString()));
+    await once(daemon.stdout, "data");
+    const client = await ThinClient.connect({ dial: { unix: { address: socket } } });
+    const { writeCap, firstMessageIndex } = await client.newKeypair(new Uint8Array(32));
+    const writing = [firstMessageIndex];
+    for (let i = 0; i < 4; i++) writing.push(await client.nextMessageBoxIndex(writing[i]!));
+    const writes = writing.map((index) => client.write(writeCap, index, "x", { timeoutMs: 3000 }));
+    await Promise.allSettled(writes);
+    await client.stop();
+    daemon.kill("SIGTERM");
+    await once(daemon, "close");
+    const told = linesOf(errors);
+    assert.ok(told.length > 0, "something is told");
+    for (const line of told) assert.match(line, /^katz: cannot write .*full\/\S+: EFBIG/);
+  },
+);
+
 test("with --json its log is objects, each with its time", async () => {
   const args = ["--json", "--listen", `unix:${path("j.sock")}`, "--epoch", "1h"];
   const more = ["--couriers", "2", "--replicas", "4", "--realistic", "--seed", "s"];
@@ -136,6 +179,25 @@ test("with --json its log is objects, each with its time", async () => {
     },
   );
 });
+
+test(
+  "it says where this Node's abstract sockets are none that other programs reach",
+  { skip: process.platform !== "linux" && "not run: only Linux has abstract sockets" },
+  async () => {
+    const name = `katz-cli-${process.pid}`;
+    let shown: string | undefined;
+    const { code, stderr } = await withDaemon(["--listen", `unix:@${name}`], async () => {
+      // How the system writes the name: a padded one has an @ for each NUL.
+      const sockets = readFileSync("/proc/net/unix", "utf8");
+      shown = new RegExp(`@${name}@*$`, "m").exec(sockets)?.[0];
+      const { code } = await katz(["services", "--address", `unix:@${name}`]);
+      assert.equal(code, 0);
+    });
+    assert.equal(code, 0);
+    const told = /only programs on a Node like it reach unix:@katz-cli-\d+\./.test(stderr);
+    assert.equal(told, shown !== `@${name}`, `${shown}: ${stderr}`);
+  },
+);
 
 test("a place where another daemon listens is not taken", async () => {
   const args = ["--listen", `unix:${path("two.sock")}`];

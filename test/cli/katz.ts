@@ -5,11 +5,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
-import { fileURLToPath } from "node:url";
+import { KATZ } from "../integration/katz-process.js";
 
 /** The compiled command. */
-export const mainPath =
-  process.env["KATZ_MAIN"] ?? fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
+export const mainPath = KATZ;
 
 /** How a run ended. */
 export interface Ended {

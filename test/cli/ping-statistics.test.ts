@@ -9,6 +9,7 @@ test("times are summed up as ping does", () => {
   assert.deepEqual(sums, {
     sent: 5,
     received: 4,
+    waiting: 0,
     lossPercent: 20,
     minMs: 1,
     avgMs: 3,
@@ -22,9 +23,15 @@ test("times are summed up as ping does", () => {
 });
 
 test("without a reply there are no times", () => {
-  const none = { minMs: null, avgMs: null, maxMs: null, mdevMs: null, histogram: [] };
+  const none = { waiting: 0, minMs: null, avgMs: null, maxMs: null, mdevMs: null, histogram: [] };
   assert.deepEqual(summarize(2, []), { sent: 2, received: 0, lossPercent: 100, ...none });
   assert.equal(summarize(0, []).lossPercent, 0);
+});
+
+test("what is still waited for is no loss", () => {
+  const { sent, received, waiting, lossPercent } = summarize(6, [1, 2], 2);
+  assert.deepEqual([sent, received, waiting, lossPercent], [6, 2, 2, 50]);
+  assert.equal(summarize(1, [], 1).lossPercent, 0);
 });
 
 test("every time is in the histogram once, and its ranges touch", () => {

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { DevDaemon } from "katzenpost-thinclient/daemon";
-import { emptyEnvironment, mainPath, temporaryFolder } from "./katz.js";
+import { emptyEnvironment, katz, mainPath, temporaryFolder } from "./katz.js";
 
 const folder = temporaryFolder();
 const address = `unix:${join(folder, "katz.sock")}`;
@@ -101,6 +101,25 @@ test(
     assert.doesNotMatch(text, /katz:|Error/);
   },
 );
+
+test("copying from the keyboard ends at Ctrl-C", { skip }, async () => {
+  assert.equal((await katz(["keygen", "-o", join(folder, "s")])).code, 0);
+  const args = ["copy", "-", join(folder, "s.write"), "--address", address];
+  const { code, text } = await onTerminal(args, { until: "payload, then Ctrl-D:" });
+  assert.equal(code, 130, text);
+});
+
+test("a status line fits the terminal", { skip }, async () => {
+  const args = ["daemon", "--listen", `unix:${join(folder, "w.sock")}`];
+  const { text } = await onTerminal(args, { until: "epoch \\d+, .* left" });
+  const shown = text.split("\x1b[K").map((part) => part.split("\r")[0]!);
+  const status = shown.filter((part) => part.startsWith("epoch "));
+  assert.ok(status.length > 0);
+  for (const line of status) {
+    assert.ok(line.length < 80, line);
+    assert.match(line, /0 clients · 0 operations · \d+ packets?, 0 lost/);
+  }
+});
 
 test("the signed document is not written to a terminal", { skip }, async () => {
   const { code, text } = await onTerminal(["pki", "--raw", "--address", address]);

@@ -340,7 +340,7 @@ test("at a terminal the ticket is asked for and not shown, and progress is", asy
   const file = network.newFile(60_000);
   const shown = await runInTerminal([process.execPath, mainPath, "send", file], network.env);
   assert.equal(shown.code, 0, shown.screen);
-  assert.match(shown.screen, /sending file\.bin [█░]{24} +\d+%/);
+  assert.match(shown.screen, /sending file\.bin [█░]{20} +\d+%/);
   const ticket = linesOf(shown.screen).flatMap((line) => /katz1[\w-]{188}/.exec(line) ?? [])[0]!;
   const into = network.newFolder();
   // The shell types for us: a terminal's input is what its other end writes.
@@ -355,7 +355,13 @@ test("at a terminal the ticket is asked for and not shown, and progress is", asy
     "sys.stdout.buffer.write(out)\nsys.exit(os.waitstatus_to_exitcode(os.waitpid(pid,0)[1]))\n";
   const asked = await new Promise<{ screen: string; code: number }>((resolve) => {
     const command = ["-c", script, process.execPath, mainPath, "receive", "--into", into];
-    const env = { ...process.env, TERM: "xterm", ...network.env };
+    // Slow after the question, so that the answer comes before anything else is done.
+    const slow =
+      "const {stderr}=process,write=stderr.write;stderr.write=function(t,...a){" +
+      "const r=write.call(this,t,...a);if(String(t).includes('Ticket'))" +
+      "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)),0,0,500);return r}";
+    const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(slow)}`;
+    const env = { ...process.env, TERM: "xterm", ...network.env, NODE_OPTIONS };
     execFile("python3", command, { env }, (error, stdout) =>
       resolve({ screen: stdout, code: Number(error?.code ?? 0) }),
     );

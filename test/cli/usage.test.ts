@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type StdioOptions, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, existsSync, mkdirSync, openSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -62,8 +62,35 @@ test("help of every command has flags and examples, and fits 80 columns", async 
   assert.equal(seen, listed.length);
 });
 
+test("usage shows what must be given, and what may be", async () => {
+  for (const [command, usage] of [
+    ["keygen", "katz keygen --output NAME [FLAGS]"],
+    ["receive", "katz receive [TICKET-FILE] [FLAGS]"],
+    ["send", "katz send FILE… [FLAGS]"],
+    ["write", "katz write CAP [FILE] [FLAGS]"],
+  ]) {
+    assert.equal(linesOf((await katz([command!, "--help"])).stdout)[1], `  ${usage}`);
+  }
+});
+
+test("help of a command is what its --help shows", async () => {
+  for (const [help, flag] of [
+    [["help"], ["--help"]],
+    [
+      ["help", "ping"],
+      ["ping", "--help"],
+    ],
+  ]) {
+    const [one, other] = await Promise.all([katz(help!), katz(flag!)]);
+    assert.deepEqual(one, other);
+    assert.equal(one.code, 0);
+  }
+  const root = await katz(["help"]);
+  assert.match(root.stdout, /^ {2}help {2,}\S/m);
+});
+
 test("the version is told, by every command", async () => {
-  const [root, ping] = await Promise.all([katz(["--version"]), katz(["ping", "--version"])]);
+  const [root, ping] = await Promise.all([katz(["-V"]), katz(["ping", "--version"])]);
   assert.match(root.stdout, /^\d+\.\d+\.\d+\n$/);
   assert.equal(ping.stdout, root.stdout);
 });
@@ -82,12 +109,26 @@ const mistakes: readonly (readonly [args: readonly string[], message: RegExp])[]
   [["ping", "--address", "katz.sock"], /has no kind.*expected unix:PATH/],
   [["ping", "--address", "unix:/x", "--config", "y"], /give one of them/],
   [["ping", "--config", "/nonexistent/c.toml"], /--config: .*file not found/],
-  [["conform", "unix:/x", "--area", "everything"], /--area must be handshake or/],
+  [
+    ["conform", "unix:/x", "--area", "everything"],
+    /--area must be handshake, frames, .* or vouchers, got "everything"/,
+  ],
+  [["ping", "--config", ""], /--config must not be empty/],
+  [["read", ""], /CAP must not be empty/],
+  [["keygen", "-o", ""], /--output must not be empty/],
+  [["--json", "ping"], /flags stand after the command: katz COMMAND \[FLAGS\]/],
+  [["keygen"], /--output must be given\. See katz keygen --help/],
+  [["keygen", "-o"], /--output needs a value/],
+  [["copy"], /FILE is missing/],
+  [["copy", "a"], /CAP is missing/],
+  [["help", "pnig"], /there is no command pnig; did you mean ping/],
+  [["help", "ping", "pki"], /"pki" is one argument too many\. See katz help --help/],
   [["completion"], /SHELL is missing/],
   [["completion", "tcsh"], /SHELL must be bash, zsh or fish, got "tcsh"/],
   [["daemon", "--nike", "rsa"], /--nike must be x25519 or CTIDH1024-X25519/],
   [["daemon", "--epoch", "10ms"], /--epoch must be from 1s to 168h, got "10ms"/],
   [["daemon", "--listen", "tcp:0.0.0.0:0"], /katz: /],
+  [["daemon", "--listen", "ws://0.0.0.0:0", "--allow-remote"], /to this machine only/],
   [["daemon", "--listen", "unix:/nonexistent/x/katz.sock"], /there is no folder/],
 ];
 
@@ -110,7 +151,7 @@ test("a broken configuration names the file and what is wrong in it", async () =
   writeFileSync(file, "[Dial.Tcp]\nAdress = 'localhost:1'\n");
   const { code, stderr } = await katz(["ping"], { env: { KATZENPOST_THINCLIENT: file } });
   assert.equal(code, 2);
-  assert.match(stderr, /^katz: KATZENPOST_THINCLIENT: config: .*broken\.toml.*Adress/);
+  assert.match(stderr, /^katz: KATZENPOST_THINCLIENT: .*broken\.toml.*Adress/);
   assert.doesNotMatch(stderr, stackTrace);
 });
 
@@ -155,9 +196,26 @@ test("a socket in the usual folder is found without being told", async () => {
     const socket = recordsOf(stdout).find(({ name }) => name === "socket");
     assert.equal(code, 0, stdout);
     assert.ok((socket!["detail"] as string).startsWith(`unix:${path} answers`));
+    const conform = await katz(["conform", "--area", "keys"], { env });
+    assert.match(conform.stdout, /\n6 pass, 0 fail/, "by every command");
   } finally {
     await daemon.close();
   }
+});
+
+test("a tour ends at Ctrl-C, in the middle of a copy, and leaves no folder", async () => {
+  let told = false;
+  const { code, stderr } = await katz(["tour"], {
+    env: { TMPDIR: folder },
+    onStdout: (soFar, child) => {
+      if (!told && soFar.includes("copied by a courier")) told = child.kill("SIGINT");
+    },
+  });
+  assert.deepEqual([code, stderr], [130, ""]);
+  assert.deepEqual(
+    readdirSync(folder).filter((name) => name.startsWith("katz-tour")),
+    [],
+  );
 });
 
 test("a reader that goes away early is no failure", async () => {

@@ -6,6 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { ThinClient } from "../../src/client/thin-client.js";
+import { recordsOf } from "../cli/katz.js";
+import { assertShape } from "../cli/shapes.js";
 import { KATZ, KatzProcess } from "./katz-process.js";
 import { noPseudoTerminal, runInTerminal } from "./pseudo-terminal.js";
 
@@ -153,6 +155,39 @@ test("katz tour in a pipe ends with 0 and writes no escape codes", async () => {
   assert.ok(!stdout.includes(ESCAPE) && !stdout.includes("\r"));
   assert.match(stdout, /no anonymity/i);
   assertFits(stdout);
+});
+
+test("katz tour with --json gives an object for each thing it shows", async () => {
+  const { code, stdout, stderr } = await katz("tour", "--json");
+  assert.deepEqual([code, stderr], [0, ""]);
+  const records = recordsOf(stdout);
+  const kinds = records.map((record) => {
+    const kind =
+      record["type"] === "step"
+        ? `step ${String(record["step"])}`
+        : record["type"] === "summary"
+          ? "summary of tour"
+          : String(record["type"]);
+    assertShape(record, kind);
+    return kind;
+  });
+  assert.deepEqual(kinds, [
+    "step network",
+    ...Array.from({ length: 5 }, () => "reply"),
+    "step refusal",
+    ...Array.from({ length: 3 }, () => "step message"),
+    "step tombstone",
+    "step file",
+    "summary of tour",
+  ]);
+});
+
+test("katz tour with --quiet shows results only", async () => {
+  const { code, stdout, stderr } = await katz("tour", "--quiet");
+  assert.deepEqual([code, stderr], [0, ""]);
+  assert.match(stdout, /^ {2}epoch/);
+  assert.match(stdout, /SHA-256 .* equal\n$/);
+  assert.doesNotMatch(stdout, /This starts|What to try next/);
 });
 
 test("katz tour in a terminal is coloured unless NO_COLOR is set", async (t) => {

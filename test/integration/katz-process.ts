@@ -2,8 +2,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-/** The compiled command line. */
-export const KATZ = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
+/** The compiled command line; another one, installed from the package, where a soak says so. */
+export const KATZ =
+  process.env["KATZ_MAIN"] ?? fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
 
 /** How a process ended. */
 export interface Ending {

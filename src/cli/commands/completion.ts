@@ -1,10 +1,21 @@
 /** `katz completion`, which prints a shell's script, and `katz complete`, which the scripts ask. */
 import { type StricliProcess, proposeCompletions } from "@stricli/core";
 import { completionScripts } from "../completion-scripts.js";
+import type { OutputFlags } from "../output.js";
 
-/** Prints the script of a shell. */
-export function completion(_flags: object, shell: keyof typeof completionScripts): void {
-  process.stdout.write(completionScripts[shell]);
+/** Prints the script of a shell; with `--json` as a member of an object. */
+export async function completion(
+  flags: OutputFlags,
+  shell: keyof typeof completionScripts,
+): Promise<void> {
+  // Loaded here: `complete`, which a shell calls at every press of Tab, needs nothing of it.
+  const { runCommand } = await import("../run.js");
+  await runCommand(flags, ({ output }) => {
+    const script = completionScripts[shell];
+    output.record({ type: "completion", shell, script });
+    if (!output.json) process.stdout.write(script);
+    return Promise.resolve();
+  });
 }
 
 /** Prints what could stand in place of the last word: a candidate, a tab and what it is, a line. */

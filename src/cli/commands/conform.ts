@@ -6,7 +6,7 @@ import {
   type ConformanceResult,
   checkConformance,
 } from "katzenpost-thinclient/testing";
-import type { ClientFlags } from "../connect.js";
+import { type ClientFlags, firstThatAnswers } from "../connect.js";
 import { AlreadyReported, ExitCode, UsageError } from "../failure.js";
 import { daemonPlaces } from "../find-daemon.js";
 import { aborted } from "../interrupt.js";
@@ -33,8 +33,10 @@ export function conform(flags: ConformFlags, address?: string): Promise<void> {
     if (address !== undefined && flags.address !== undefined) {
       throw new UsageError("ADDRESS and --address both say where the daemon is; give one of them");
     }
-    const places = await daemonPlaces(address === undefined ? flags : { ...flags, address });
-    const place = places.at(-1)!;
+    const where = address === undefined ? flags : { ...flags, address };
+    const { signal } = run;
+    const places = await daemonPlaces(where, signal);
+    const { place } = await firstThatAnswers(places, { signal, timeoutMs: flags.timeout });
     run.output.heading(`${place.address}, case by case`);
     const transports: Transport[] = [];
     const dial: Parameters<typeof checkConformance>[0] = async (options) => {
@@ -59,7 +61,10 @@ async function check(
     signal,
     ...(area === undefined || area.length === 0 ? {} : { areas: area }),
     ...(timeout === undefined ? {} : { timeoutMs: timeout, networkTimeoutMs: timeout }),
-    onResult: (result) => show(output, result),
+    onResult: (result) => {
+      // What fails because it was interrupted says nothing of the daemon.
+      if (!signal.aborted) show(output, result);
+    },
   });
   // A case may wait for minutes; Ctrl-C does not.
   const interrupted = aborted(signal).then((): never => {

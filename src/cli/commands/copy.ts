@@ -1,12 +1,12 @@
 /** `katz copy`: a payload of any length into one or several streams, by one copy command. */
 import {
-  BoxAlreadyExistsError,
   CopyCommandFailedError,
   CopyFailedError,
   type CopyProgress,
   REPLICA_ERROR_BOX_ALREADY_EXISTS,
   equalBytes,
 } from "katzenpost-thinclient";
+import { TakenBoxError } from "../box-outcome.js";
 import { OpenCapability } from "../capability-file.js";
 import { type ClientFlags, type ClientRun, withClient } from "../connect.js";
 import { UsageError } from "../failure.js";
@@ -47,6 +47,7 @@ async function copyTo(
   file: string,
   capabilities: readonly OpenCapability[],
 ): Promise<void> {
+  if (file === "-" && process.stdin.isTTY) output.remark("payload, then Ctrl-D:");
   const start = performance.now();
   let bytes = 0;
   async function* counting(): AsyncGenerator<Uint8Array> {
@@ -76,10 +77,7 @@ async function copyTo(
 }
 
 /** The error for a box that holds something else, as `katz write` has it; null for other failures. */
-function takenBox(
-  error: unknown,
-  capabilities: readonly OpenCapability[],
-): BoxAlreadyExistsError | null {
+function takenBox(error: unknown, capabilities: readonly OpenCapability[]): TakenBoxError | null {
   if (!(error instanceof CopyFailedError)) return null;
   const { cause, destination, boxesCopied } = error;
   const isTaken =
@@ -92,10 +90,7 @@ function takenBox(
     capability === undefined || done === undefined
       ? "a box of a stream"
       : `box ${capability.number + done} of ${capability.name}`;
-  return new BoxAlreadyExistsError(
-    `${where} holds something else: if it was you, go past it with katz read`,
-    { cause: error },
-  );
+  return new TakenBoxError(where, `katz read ${capability?.name ?? "CAP"}`, error);
 }
 
 function progressText({ phase, boxesDone, boxesTotal }: CopyProgress): string {

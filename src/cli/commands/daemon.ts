@@ -1,6 +1,7 @@
 /** `katz daemon`: the embedded network in the foreground. */
 import { join } from "node:path";
-import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { DevDaemon, padsAbstractNames } from "katzenpost-thinclient/daemon";
+import { UsageError } from "../failure.js";
 import { USUAL_TCP_ADDRESS } from "../find-daemon.js";
 import { aborted } from "../interrupt.js";
 import type { Output, OutputFlags } from "../output.js";
@@ -34,6 +35,12 @@ export function daemon(flags: DaemonFlags): Promise<void> {
   return runCommand(flags, async ({ output, signal }) => {
     const stopped = aborted(signal);
     const { listen = [], epoch: epochMs, couriers, replicas, seed, nike } = flags;
+    const remote = listen.find((address) => /^ws:\/\/(?!127\.|localhost\b|\[::1\])/.test(address));
+    if (flags.allowRemote && remote !== undefined) {
+      throw new UsageError(
+        `${remote} cannot be: katz daemon serves ws:// to this machine only, and others by tcp:`,
+      );
+    }
     await using running = await DevDaemon.start({
       listen: listen.length > 0 ? listen : USUAL_TCP_ADDRESS,
       mixing: flags.realistic ? "realistic" : "instant",
@@ -82,6 +89,13 @@ function announce(
     pid: process.pid,
   });
   if (files.config !== null) output.remark(`wrote ${files.config}`);
+  const abstract = addresses.find((address) => address.startsWith("unix:@"));
+  if (padsAbstractNames && abstract !== undefined) {
+    output.remark(
+      `this Node (${process.version}) pads the names of abstract sockets: only programs on a Node ` +
+        `like it reach ${abstract}. For others listen on a path or on TCP, or take Node 22 or newer`,
+    );
+  }
 }
 
 /** Logs each epoch, and on a terminal keeps a line up to date. */
@@ -97,8 +111,8 @@ function watchNetwork(output: Output, running: DevDaemon): NodeJS.Timeout {
     const parts = [
       `epoch ${epoch.current}, ${duration(epoch.leftMs)} left`,
       counted(connections, "client"),
-      `${counted(operations, "operation")} under way`,
-      `${counted(traffic.sent, "packet")} sent, ${traffic.lost} lost`,
+      counted(operations, "operation"),
+      `${counted(traffic.sent, "packet")}, ${traffic.lost} lost`,
     ];
     if (!online) parts.push("network offline");
     output.status(parts.join(" · "));
@@ -107,6 +121,6 @@ function watchNetwork(output: Output, running: DevDaemon): NodeJS.Timeout {
 
 function log(output: Output, event: { readonly type: string } & Record<string, unknown>): void {
   const { type, ...rest } = event;
-  if (type === "fault") output.remark(`katz: ${String(event["message"])}`);
+  if (type === "fault") output.warning(String(event["message"]));
   output.record({ type, time: new Date(), ...rest });
 }

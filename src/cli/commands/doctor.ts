@@ -11,6 +11,7 @@ import { counted, wrap } from "../text.js";
 /** How long each check may take unless `--timeout` says. */
 const CHECK_TIMEOUT_MS = 60_000;
 const NAME_WIDTH = 13;
+const TEXT_WIDTH = 54;
 
 type Status = "ok" | "warning" | "failed" | "skipped";
 const styles: Readonly<Record<Status, Style>> = {
@@ -83,16 +84,12 @@ function show(output: Output, { name }: Check, status: Status, shown: Shown): vo
   if (output.quiet && (status === "ok" || status === "skipped")) return;
   const label = output.style(styles[status], status.padEnd(7));
   const indent = " ".repeat(9 + NAME_WIDTH + 2);
-  for (const [i, text] of lines(detail).entries()) {
+  for (const [i, text] of wrap(detail, TEXT_WIDTH).entries()) {
     output.line((i === 0 ? `${label}  ${name.padEnd(NAME_WIDTH)}  ` : indent) + text);
   }
-  for (const [i, text] of lines(advice ?? "").entries()) {
+  for (const [i, text] of wrap(advice ?? "", TEXT_WIDTH).entries()) {
     if (text !== "") output.line(`${indent}${i === 0 ? "→ " : "  "}${text}`);
   }
-}
-
-function lines(text: string): string[] {
-  return text.split("\n").flatMap((line) => wrap(line, 54));
 }
 
 function summarize(output: Output, counts: Record<Status, number>, exitCode: number): void {

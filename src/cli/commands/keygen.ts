@@ -27,7 +27,8 @@ export function keygen(flags: KeygenFlags): Promise<void> {
       await rm(write);
       throw error;
     }
-    output.result(`${write}\n${read}`, { type: "keypair", write, read });
+    output.record({ type: "keypair", write, read });
+    for (const path of [write, read]) output.path(path);
     output.remark("give the second to readers, over a private way; keep the first");
   });
 }

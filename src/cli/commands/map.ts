@@ -2,7 +2,9 @@
 import { writeFile } from "node:fs/promises";
 import { type ClientFlags, withClient } from "../connect.js";
 import { UsageError } from "../failure.js";
+import { isNamedPipe } from "../input-file.js";
 import { mapSvg } from "../map-svg.js";
+import { writing } from "../private-file.js";
 import { type NetworkView, currentDocument, viewOf } from "../network-view.js";
 import { table } from "../text.js";
 
@@ -24,9 +26,11 @@ export function map(flags: MapFlags): Promise<void> {
         return;
       }
       if (target !== undefined) {
-        await writeFile(target, mapSvg(view)).catch((cause: Error) => {
-          throw new UsageError(`cannot write ${target}: ${cause.message}`, { cause });
-        });
+        // It would wait for a reader where no signal is heard.
+        if (await isNamedPipe(target)) {
+          throw new UsageError(`${target} is a named pipe: write there with -o - > ${target}`);
+        }
+        await writing(target, () => writeFile(target, mapSvg(view)));
         output.remark(`wrote ${target}`);
         output.record({ type: "map", file: target, ...view });
         return;

@@ -1,10 +1,11 @@
 /** `katz ping`: messages to a service and back, measured. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { equalBytes, randomBytes } from "katzenpost-thinclient";
+import { equalBytes, hasCode, randomBytes } from "katzenpost-thinclient";
 import { type ClientFlags, type ClientRun, withClient } from "../connect.js";
 import { AlreadyReported, codeOf, exitCodeOf, messageOf } from "../failure.js";
-import { type PingSummary, round, summarize } from "../ping-statistics.js";
+import { type PingSummary, round, shown, summarize } from "../ping-statistics.js";
 import { bar } from "../terminal.js";
+import { tellReconnects } from "../reconnects.js";
 
 /** Flags of the command. */
 export interface PingFlags extends ClientFlags {
@@ -19,7 +20,8 @@ const PAYLOAD_LENGTH = 32;
 
 /** Pings until the count is reached or Ctrl-C; fails when nothing came back at all. */
 export function ping(flags: PingFlags, service: string): Promise<void> {
-  return withClient(flags, async (run) => {
+  const work = async (run: ClientRun): Promise<void> => {
+    tellReconnects(run);
     const { output, signal, client } = run;
     const { count = Infinity, interval } = flags;
     const size = client.geometry.packetLength;
@@ -34,7 +36,8 @@ export function ping(flags: PingFlags, service: string): Promise<void> {
     }
     await Promise.all(waiting);
     series.finish();
-  });
+  };
+  return withClient(flags, work, { reconnect: {} });
 }
 
 class Series {
@@ -42,6 +45,7 @@ class Series {
   readonly #service: string;
   readonly #times: number[] = [];
   #sent = 0;
+  #waiting = 0;
   #failure: unknown = null;
 
   constructor(run: ClientRun, service: string) {
@@ -63,52 +67,60 @@ class Series {
       const ms = round(performance.now() - start);
       const intact = equalBytes(reply.subarray(0, payload.length), payload);
       this.#times.push(ms);
-      const text = `reply from ${node}: seq=${seq} time=${ms} ms${intact ? "" : " (not an echo)"}`;
+      const text = `reply from ${node}: seq=${seq} time=${shown(ms)} ms${intact ? "" : " (not an echo)"}`;
       const record = { type: "reply", seq, service, node, ms, intact } as const;
       if (output.json || !output.quiet) output.result(text, record);
     } catch (error) {
       if (signal.aborted) {
         // Nobody waited long enough to call it lost.
-        this.#sent--;
+        this.#waiting++;
         return;
       }
       this.#failure = error;
-      const text = output.style("yellow", `no reply: seq=${seq}: ${messageOf(error)}`);
+      // The library's message is for those who write programs.
+      const why = hasCode(error, "ERR_OFFLINE")
+        ? "not sent, the mixnet is out of reach"
+        : messageOf(error);
+      const text = output.style("yellow", `no reply: seq=${seq}: ${why}`);
       const message = messageOf(error);
       const record = { type: "loss", seq, service, code: codeOf(error), message } as const;
       if (output.json || !output.quiet) output.result(text, record);
     }
   }
 
-  /** @throws AlreadyReported when nothing came back; the signal's reason when nothing was sent. */
+  /** @throws AlreadyReported when nothing came back; the signal's reason when nothing could yet. */
   finish(): void {
     const { output, signal } = this.#run;
-    const summary = summarize(this.#sent, this.#times);
+    const summary = summarize(this.#sent, this.#times, this.#waiting);
     if (this.#sent === 0) signal.throwIfAborted();
     output.record({ type: "summary", service: this.#service, ...summary });
     for (const line of summaryLines(this.#service, summary)) output.line(line);
     if (!output.quiet) for (const line of histogramLines(summary)) output.line(line);
-    if (summary.received === 0) throw new AlreadyReported(exitCodeOf(this.#failure));
+    if (summary.received > 0) return;
+    if (this.#waiting === this.#sent) signal.throwIfAborted();
+    throw new AlreadyReported(exitCodeOf(this.#failure));
   }
 }
 
 function summaryLines(service: string, summary: PingSummary): string[] {
-  const { sent, received, lossPercent, minMs, avgMs, maxMs, mdevMs } = summary;
+  const { sent, received, waiting, lossPercent, minMs, avgMs, maxMs, mdevMs } = summary;
+  const still = waiting > 0 ? `, ${waiting} still waited for` : "";
   const lines = [
     "",
     `--- ${service} ping statistics ---`,
-    `${sent} sent, ${received} received, ${lossPercent}% loss`,
+    `${sent} sent, ${received} received, ${lossPercent}% loss${still}`,
   ];
-  if (received > 0) lines.push(`min/avg/max/mdev = ${minMs}/${avgMs}/${maxMs}/${mdevMs} ms`);
+  const times = [minMs, avgMs, maxMs, mdevMs].map(shown);
+  if (received > 0) lines.push(`min/avg/max/mdev = ${times.join("/")} ms`);
   return lines;
 }
 
 function histogramLines({ histogram, received }: PingSummary): string[] {
   if (received < 2) return [];
   const most = Math.max(...histogram.map(({ count }) => count));
-  const ranges = histogram.map(({ fromMs, toMs }) => `${fromMs} to ${toMs} ms`);
-  const width = Math.max(...ranges.map((range) => range.length));
-  return histogram.map(
-    ({ count }, i) => `${ranges[i]!.padStart(width)}  ${bar(count / most, 30)} ${count}`,
-  );
+  const width = Math.max(...histogram.map(({ toMs }) => shown(toMs).length));
+  return histogram.map(({ fromMs, toMs, count }) => {
+    const range = `${shown(fromMs).padStart(width)} to ${shown(toMs).padStart(width)} ms`;
+    return `${range}  ${bar(count / most, 30)} ${count}`;
+  });
 }

@@ -26,7 +26,7 @@ export function pki(flags: PkiFlags): Promise<void> {
     flags,
     async (run) => {
       const { client, call, output } = run;
-      if (flags.raw && !flags.json && output.terminal.isLive) {
+      if (flags.raw && !flags.json && output.terminal.isTerminal) {
         throw new UsageError("--raw writes bytes, no text: send them to a file, or add --json");
       }
       const raw = await client.getPkiDocumentRaw(flags.epoch ?? 0, call);
@@ -94,6 +94,10 @@ function show(
   const rows = [
     ["epoch", `${epoch}, the network's first was ${genesisEpoch}`],
     ["signatures", signatureText(certificate, verified)],
+    ...(verified?.rejected ?? []).map(({ authority, reason }, i) => [
+      i === 0 ? "rejected" : "",
+      `${authority.identifier}: ${reason}`,
+    ]),
     ["scheme", `${pkiSignatureScheme}, document version ${version}`],
     ["rates/s", perSecond.slice(0, 3).join(", ")],
     ["", perSecond.slice(3).join(", ")],

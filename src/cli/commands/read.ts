@@ -1,11 +1,11 @@
 /** `katz read`: boxes of a stream to standard output. */
 import { hasCode, utf8ToText } from "katzenpost-thinclient";
 import { nextMessageBoxIndex } from "katzenpost-thinclient/bacap";
+import { readOutcome } from "../box-outcome.js";
 import { OpenCapability } from "../capability-file.js";
 import { type ClientFlags, type ClientRun, withClient } from "../connect.js";
 import type { Output } from "../output.js";
 import { prepare } from "../prepare.js";
-import { printable } from "../printable.js";
 
 /** Flags of the command. */
 export interface ReadFlags extends ClientFlags {
@@ -35,31 +35,29 @@ async function readBoxes(
   let index = flags.box === undefined ? capability.index : capability.boxAt(flags.box);
   for (let number = first; number < first + flags.count; number++) {
     const next = nextMessageBoxIndex(index);
+    if (!flags.now) output.status(`waiting for box ${number} …`);
     try {
       const { plaintext } = await client.read(readCap, index, { ...call, wait: !flags.now });
       show(output, number, plaintext);
     } catch (error) {
       // A deleted box is never anything else again: the next call goes past it.
-      if (hasCode(error, "REPLICA_ERROR_TOMBSTONE")) {
-        output.remark(`box ${number} was deleted by its writer`);
-        if (!flags.keep) await capability.advance(next);
-      } else if (hasCode(error, "REPLICA_ERROR_BOX_ID_NOT_FOUND")) {
-        output.remark(`box ${number} holds nothing yet`);
-      }
-      throw error;
+      if (hasCode(error, "REPLICA_ERROR_TOMBSTONE") && !flags.keep) await capability.advance(next);
+      throw readOutcome(error, `box ${number} of ${capability.name}`);
     }
     if (!flags.keep) await capability.advance(next);
     index = next;
   }
 }
 
-/** To a pipe the very bytes; to a terminal a line that cannot steer it. */
+/** To a pipe the very bytes; to a terminal lines that cannot steer it. */
 function show(output: Output, number: number, plaintext: Uint8Array): void {
   if (output.json) {
     output.record({ type: "box", number, bytes: plaintext.length, plaintextBase64: plaintext });
-  } else if (output.terminal.isLive) {
-    output.line(printable(utf8ToText(plaintext), "\n\t"));
+  } else if (output.terminal.isTerminal) {
+    const text = utf8ToText(plaintext).replace(/\n$/, "");
+    for (const line of text.split("\n")) output.line(line, "\t");
   } else {
+    output.clearStatus();
     process.stdout.write(plaintext);
   }
 }

@@ -3,9 +3,7 @@ import { type MessageBoxIndex, type ReadCap, toHex } from "katzenpost-thinclient
 import { firstIndexOf, nextMessageBoxIndex } from "katzenpost-thinclient/bacap";
 import { type ClientFlags, type ClientRun, withClient } from "../connect.js";
 import { UsageError } from "../failure.js";
-import { openToRead } from "../input-file.js";
-import type { Output } from "../output.js";
-import { fileProblem } from "../private-file.js";
+import { readWhole } from "../input-file.js";
 import { prepare } from "../prepare.js";
 import type { Run } from "../run.js";
 import { askHidden, firstLine, readStdin, refuseSecret } from "../secret-input.js";
@@ -25,7 +23,7 @@ import {
 } from "../transfer/manifest.js";
 import { PartialFolder, type ReceivePosition } from "../transfer/partial-folder.js";
 import { Progress } from "../transfer/progress.js";
-import { tellReconnects } from "../transfer/reconnects.js";
+import { tellReconnects } from "../reconnects.js";
 import { decodeTicket } from "../transfer/ticket.js";
 
 /** Flags of the command. */
@@ -66,35 +64,24 @@ export async function receive(flags: ReceiveFlags, ...sources: string[]): Promis
 }
 
 async function readTicket({ signal, output }: Run, source: string | undefined): Promise<string> {
-  if (source === undefined) return (await askHidden("Ticket: ", signal)).trim();
   const text =
-    source === "-"
-      ? await readStdin(MAX_TICKET_BYTES, signal, true)
-      : await readTicketFile(source, output);
+    source === undefined
+      ? await askHidden("Ticket: ", signal)
+      : source === "-"
+        ? await readStdin(MAX_TICKET_BYTES, signal, true)
+        : await readTicketFile(source, { signal, output });
   const line = firstLine(Buffer.from(text).toString("utf8"));
   if (line === null) throw new UsageError("there is no ticket: nothing came");
   return line;
 }
 
-async function readTicketFile(path: string, output: Output): Promise<Uint8Array> {
-  const handle = await openToRead(path);
-  try {
-    if (process.platform !== "win32" && ((await handle.stat()).mode & 0o077) !== 0) {
+async function readTicketFile(path: string, { signal, output }: Run): Promise<Uint8Array> {
+  const { bytes } = await readWhole(path, MAX_TICKET_BYTES, signal, ({ mode }) => {
+    if (process.platform !== "win32" && (mode & 0o077) !== 0) {
       output.remark(`others may read ${path}: whoever has a ticket can fetch its files`);
     }
-    const chunks: Buffer[] = [];
-    for (let length = 0; length < MAX_TICKET_BYTES;) {
-      const { bytesRead, buffer } = await handle.read(Buffer.alloc(4096), 0, 4096, null);
-      if (bytesRead === 0) break;
-      chunks.push(buffer.subarray(0, bytesRead));
-      length += bytesRead;
-    }
-    return Buffer.concat(chunks);
-  } catch (error) {
-    throw new UsageError(`cannot read ${path}: ${fileProblem(error)}`, { cause: error });
-  } finally {
-    await handle.close();
-  }
+  });
+  return bytes;
 }
 
 async function receiveFiles(
@@ -108,6 +95,7 @@ async function receiveFiles(
   const target = new Target(flags.into ?? ".", flags.force);
   const start = performance.now();
   const kept = await folder.load();
+  if (kept) output.remark(`going on after ${counted(kept.position.boxesDone, "box", "boxes")}`);
   const head = kept ? { bytes: kept.head, position: kept.position } : await readHead(run, readCap);
   const manifest = decodeHead(head.bytes, flags.name);
   const there: boolean[] = [];
@@ -130,7 +118,8 @@ async function receiveFiles(
   for (const file of manifest.files) {
     const { name, size: bytes, sha256 } = file;
     const path = target.pathOf(file);
-    output.result(path, { type: "received", name, path, bytes, sha256: toHex(sha256) });
+    output.record({ type: "received", name, path, bytes, sha256: toHex(sha256) });
+    output.path(path);
   }
   const what = `${counted(manifest.files.length, "file")}, ${size(dataLength(manifest))}`;
   output.remark(`received ${what}, in ${duration(performance.now() - start)}; digests are right`);

@@ -16,7 +16,7 @@ import {
   piecesOf,
 } from "../transfer/outgoing-files.js";
 import { Progress } from "../transfer/progress.js";
-import { tellReconnects } from "../transfer/reconnects.js";
+import { tellReconnects } from "../reconnects.js";
 import { type SendState, StateFile, newState } from "../transfer/send-state.js";
 import { encodeTicket } from "../transfer/ticket.js";
 

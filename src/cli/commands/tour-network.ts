@@ -1,24 +1,39 @@
 /** The tour's picture of the network. */
 import { type PkiDocument, type ThinClient, verifyPkiDocument } from "katzenpost-thinclient";
-import { type Terminal, duration } from "../terminal.js";
+import type { Output } from "../output.js";
+import { duration } from "../terminal.js";
+import type { Interruptible } from "./tour.js";
 
 /** Shows who is in the network, and that its document carries the authorities' signatures. */
 export async function showNetwork(
-  terminal: Terminal,
+  output: Output,
   client: ThinClient,
   epochLeftMs: number,
+  call: Interruptible,
 ): Promise<void> {
   const document = client.pkiDocument();
   if (!document) throw new Error("the embedded network has no PKI document");
-  const authorities = await client.getDirectoryAuthorities();
-  const raw = await client.getPkiDocumentRaw();
+  const authorities = await client.getDirectoryAuthorities(call);
+  const raw = await client.getPkiDocumentRaw(0, call);
   const { signers } = verifyPkiDocument(raw.payload, authorities, { epoch: raw.epoch });
   const { geometry, pigeonholeGeometry } = client;
+  output.record({
+    type: "step",
+    step: "network",
+    epoch: document.epoch,
+    leftMs: epochLeftMs,
+    authorities: authorities.map((authority) => authority.identifier),
+    signers: signers.map((signer) => signer.identifier),
+    couriers: client.getAllCouriers().length,
+    replicas: document.storageReplicas.length,
+    packetBytes: geometry.packetLength,
+    boxBytes: pigeonholeGeometry.maxPlaintextPayloadLength,
+  });
   const row = (name: string, text: string): void => {
-    terminal.line(`  ${terminal.style("cyan", name.padEnd(14))}${text}`);
+    output.line(`  ${output.style("cyan", name.padEnd(14))}${text}`);
   };
-  terminal.line();
-  terminal.line(terminal.style("bold", "The network"));
+  output.heading();
+  output.heading(output.style("bold", "The network"));
   row("epoch", `${document.epoch}, ${duration(epochLeftMs)} left`);
   row(
     "authorities",

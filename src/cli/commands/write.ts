@@ -1,5 +1,6 @@
 /** `katz write`: a message into the next box of a stream. */
 import { hasCode } from "katzenpost-thinclient";
+import { TakenBoxError } from "../box-outcome.js";
 import { OpenCapability } from "../capability-file.js";
 import { type ClientFlags, type ClientRun, withClient } from "../connect.js";
 import { UsageError } from "../failure.js";
@@ -52,19 +53,18 @@ async function writeBox(
   }
   const number = flags.box ?? capability.number;
   const index = flags.box === undefined ? capability.index : capability.boxAt(flags.box);
+  output.status(`writing box ${number} …`);
   // The verdict of the replicas is waited for: written means stored, and not that it was taken.
   const options = { ...call, ifExists: "error" } as const;
   try {
     const written = await client.write(capability.forWriting(), index, message, options);
     if (!flags.keep) await capability.advance(written.nextMessageBoxIndex);
   } catch (error) {
-    if (hasCode(error, "REPLICA_ERROR_BOX_ALREADY_EXISTS")) {
-      output.remark(
-        `box ${number} holds something else: if it was you, go past it with --box ${number + 1}`,
-      );
-    }
-    throw error;
+    if (!hasCode(error, "REPLICA_ERROR_BOX_ALREADY_EXISTS")) throw error;
+    const box = `box ${number} of ${capability.name}`;
+    throw new TakenBoxError(box, `--box ${number + 1}`, error);
   }
+  output.clearStatus();
   output.record({ type: "written", number, bytes: message.length });
   output.remark(`wrote box ${number}, ${message.length} bytes`);
 }

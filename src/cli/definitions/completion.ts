@@ -1,6 +1,6 @@
 /** How `katz completion` is called. */
 import { buildCommand } from "@stricli/core";
-import { described } from "../flags.js";
+import { described, outputFlags } from "../flags.js";
 
 const shells = ["bash", "zsh", "fish"] as const;
 type Shell = (typeof shells)[number];
@@ -15,6 +15,7 @@ function parseShell(text: string): Shell {
 export const completion = buildCommand({
   loader: async () => (await import("../commands/completion.js")).completion,
   parameters: {
+    flags: outputFlags,
     positional: {
       kind: "tuple",
       parameters: [

@@ -1,6 +1,6 @@
 /** How `katz conform` is called. */
 import { buildCommand } from "@stricli/core";
-import { clientFlags, described, proposeAddresses } from "../flags.js";
+import { clientFlags, described, parseText, proposeAddresses } from "../flags.js";
 
 /** `katz conform`. */
 export const conform = buildCommand({
@@ -34,7 +34,7 @@ export const conform = buildCommand({
       parameters: [
         {
           placeholder: "ADDRESS",
-          parse: String,
+          parse: parseText,
           proposeCompletions: proposeAddresses,
           optional: true,
           brief: "Of the daemon, as for --address",

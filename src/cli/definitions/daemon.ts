@@ -1,6 +1,13 @@
 /** How `katz daemon` is called. */
 import { buildCommand } from "@stricli/core";
-import { described, outputFlags, parseCount, parseTime, proposeAddresses } from "../flags.js";
+import {
+  described,
+  outputFlags,
+  parseCount,
+  parseText,
+  parseTime,
+  proposeAddresses,
+} from "../flags.js";
 
 function parseEpoch(text: string): number {
   const ms = parseTime(text);
@@ -15,7 +22,7 @@ export const daemon = buildCommand({
     flags: {
       listen: {
         kind: "parsed",
-        parse: String,
+        parse: parseText,
         proposeCompletions: proposeAddresses,
         variadic: true,
         optional: true,
@@ -30,14 +37,14 @@ export const daemon = buildCommand({
       },
       data: {
         kind: "parsed",
-        parse: String,
+        parse: parseText,
         optional: true,
         placeholder: "DIR",
         brief: "Keep boxes and keys there, over restarts and kills",
       },
       writeConfig: {
         kind: "parsed",
-        parse: String,
+        parse: parseText,
         optional: true,
         placeholder: "FILE",
         brief: "Write a thinclient.toml (DIR/thinclient.toml)",
@@ -71,7 +78,7 @@ export const daemon = buildCommand({
       },
       seed: {
         kind: "parsed",
-        parse: String,
+        parse: parseText,
         optional: true,
         placeholder: "TEXT",
         brief: "Same seed, same keys and topology",

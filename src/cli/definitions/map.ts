@@ -1,6 +1,6 @@
 /** How `katz map` is called. */
 import { buildCommand } from "@stricli/core";
-import { clientFlags, described } from "../flags.js";
+import { clientFlags, described, parseText } from "../flags.js";
 
 /** `katz map`. */
 export const map = buildCommand({
@@ -9,7 +9,7 @@ export const map = buildCommand({
     flags: {
       output: {
         kind: "parsed",
-        parse: String,
+        parse: parseText,
         optional: true,
         placeholder: "FILE",
         brief: "Write a picture (SVG); - is standard output",

@@ -1,6 +1,6 @@
 /** How `katz ping` is called. */
 import { buildCommand } from "@stricli/core";
-import { clientFlags, described, parseCount, parseTime } from "../flags.js";
+import { clientFlags, described, parseCount, parseText, parseTime } from "../flags.js";
 
 /** `katz ping`. */
 export const ping = buildCommand({
@@ -29,7 +29,7 @@ export const ping = buildCommand({
       parameters: [
         {
           placeholder: "SERVICE",
-          parse: String,
+          parse: parseText,
           proposeCompletions: () => ["echo"],
           default: "echo",
           brief: "A service that sends back what it gets",

@@ -1,6 +1,6 @@
 /** The definitions of the commands for boxes: what they take, and what help says. */
 import { buildCommand } from "@stricli/core";
-import { clientFlags, described, outputFlags, parseCount } from "../flags.js";
+import { clientFlags, described, outputFlags, parseCount, parseText } from "../flags.js";
 
 /** Boxes that a flag can name: as many steps from the first box are taken in about ten seconds. */
 const MAX_BOX = 500_000;
@@ -14,7 +14,7 @@ const keep = {
 
 const capability = {
   placeholder: "CAP",
-  parse: String,
+  parse: parseText,
   brief: "A capability file, or - for standard input",
 } as const;
 
@@ -32,7 +32,7 @@ export const keygen = buildCommand({
     flags: {
       output: {
         kind: "parsed",
-        parse: String,
+        parse: parseText,
         placeholder: "NAME",
         brief: "Write NAME.write and NAME.read",
       },
@@ -107,7 +107,7 @@ export const write = buildCommand({
         capability,
         {
           placeholder: "FILE",
-          parse: String,
+          parse: parseText,
           optional: true,
           brief: "The message (standard input)",
         },
@@ -173,7 +173,7 @@ export const copy = buildCommand({
       minimum: 2,
       parameter: {
         placeholder: "FILE CAP",
-        parse: String,
+        parse: parseText,
         brief: "The payload, then capability files to write with; one may be -",
       },
     },

@@ -1,17 +1,17 @@
 /** How `katz tour` is called. */
 import { buildCommand } from "@stricli/core";
-import { described } from "../flags.js";
+import { described, outputFlags } from "../flags.js";
 
 /** `katz tour`. */
 export const tour = buildCommand({
   loader: async () => (await import("../commands/tour.js")).tour,
-  parameters: {},
+  parameters: { flags: outputFlags },
   docs: {
     brief: "See in a few seconds what a thin client can do",
     fullDescription: described(
       "Starts an embedded network and shows what a thin client can do with it: services,\n" +
         "messages, boxes, a copied file, a tombstone. Needs nothing and leaves nothing.",
-      ["katz tour"],
+      ["katz tour", "katz tour --json"],
     ),
   },
 });

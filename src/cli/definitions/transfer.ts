@@ -1,6 +1,6 @@
 /** The definitions of the commands for files: what they take, and what help says. */
 import { buildCommand } from "@stricli/core";
-import { clientFlags, described } from "../flags.js";
+import { clientFlags, described, parseText } from "../flags.js";
 
 /** `katz send`. */
 export const send = buildCommand({
@@ -9,7 +9,7 @@ export const send = buildCommand({
     flags: {
       name: {
         kind: "parsed",
-        parse: String,
+        parse: parseText,
         optional: true,
         placeholder: "NAME",
         brief: "Send the file under this name",
@@ -19,7 +19,7 @@ export const send = buildCommand({
     positional: {
       kind: "array",
       minimum: 1,
-      parameter: { placeholder: "FILE", parse: String, brief: "Files of any length" },
+      parameter: { placeholder: "FILE", parse: parseText, brief: "Files of any length" },
     },
   },
   docs: {
@@ -45,14 +45,14 @@ export const receive = buildCommand({
     flags: {
       into: {
         kind: "parsed",
-        parse: String,
+        parse: parseText,
         optional: true,
         placeholder: "DIR",
         brief: "Put the files here (the current folder)",
       },
       name: {
         kind: "parsed",
-        parse: String,
+        parse: parseText,
         optional: true,
         placeholder: "NAME",
         brief: "Call the file so, whatever its sender calls it",
@@ -68,8 +68,8 @@ export const receive = buildCommand({
     positional: {
       kind: "array",
       parameter: {
-        placeholder: "TICKET-FILE",
-        parse: String,
+        placeholder: "[TICKET-FILE]",
+        parse: parseText,
         brief: "A file with the ticket, - for standard input; asks without",
       },
     },

@@ -131,8 +131,8 @@ export class IncomingFiles {
     await this.close();
     if (!this.#hash.digest().equals(sha256)) {
       throw new TransferError(
-        `what came as ${name} is not what its sender announced: its SHA-256 digest is another.\n` +
-          "Nothing of it was kept; have it sent again",
+        `what came as ${name} is not what its sender announced: its SHA-256 digest is another`,
+        { advice: ["Nothing of it was kept; have it sent again"] },
       );
     }
     this.#file++;

@@ -24,6 +24,13 @@ export interface Manifest {
 export class TransferError extends Error {
   override readonly name = "TransferError";
   readonly code = "ERR_TRANSFER";
+  /** What to do about it, a line each. */
+  readonly advice: readonly string[];
+
+  constructor(message: string, options: ErrorOptions & { advice?: readonly string[] } = {}) {
+    super(message, options);
+    this.advice = options.advice ?? [];
+  }
 }
 
 const magic = "KATZ";
@@ -127,10 +134,9 @@ function fileOf(item: CborValue, rename: string | undefined): FileEntry {
   const problem = problemOfName(sent);
   if (problem !== null) {
     const shown = printable(sent.slice(0, 80));
-    throw new TransferError(
-      `the sender calls a file "${shown}": refused, ${problem}.\n` +
-        "If you want it, and it is the only one, choose its name with --name NAME",
-    );
+    throw new TransferError(`the sender calls a file "${shown}": refused, ${problem}`, {
+      advice: ["If you want it, and it is the only one, choose its name with --name NAME"],
+    });
   }
   return { name: sent, size, sha256 };
 }

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { type FileHandle, realpath } from "node:fs/promises";
 import { basename } from "node:path";
 import { UsageError } from "../failure.js";
-import { openToRead } from "../input-file.js";
+import { openRegular } from "../input-file.js";
 import { fileProblem } from "../private-file.js";
 import { nameKey, problemOfName } from "./file-name.js";
 import { type FileEntry, MAX_FILES } from "./manifest.js";
@@ -54,23 +54,22 @@ export async function findFiles(paths: readonly string[], rename?: string): Prom
 }
 
 async function findFile(path: string, rename: string | undefined): Promise<FoundFile> {
+  // What it is first: a folder is none under any name.
+  const [real, identity] = await withFile(
+    path,
+    async (handle) => [await realpath(path), await identify(handle, path)] as const,
+  );
   const name = rename ?? basename(path);
   const problem = problemOfName(name);
-  if (problem !== null) {
-    const advice = rename === undefined ? "; choose another name with --name" : "";
-    throw new UsageError(`${path} cannot be sent under the name "${name}": ${problem}${advice}`);
-  }
-  return withFile(path, async (handle) => ({
-    path: await realpath(path),
-    name,
-    ...(await identify(handle, path)),
-  }));
+  if (problem === null) return { path: real, name, ...identity };
+  const advice = rename === undefined ? "; choose another name with --name" : "";
+  throw new UsageError(`${path} cannot be sent under the name "${name}": ${problem}${advice}`);
 }
 
 async function withFile<T>(path: string, use: (handle: FileHandle) => Promise<T>): Promise<T> {
   let handle: FileHandle | undefined;
   try {
-    handle = await openToRead(path);
+    handle = await openRegular(path);
     return await use(handle);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
@@ -156,7 +155,7 @@ export async function* piecesOf(
       offset -= file.size;
       continue;
     }
-    const handle = await openToRead(file.path).catch(() => {
+    const handle = await openRegular(file.path).catch(() => {
       throw new FileChanged(file.path);
     });
     try {

@@ -6,7 +6,7 @@ import { bar, size } from "../terminal.js";
 const REDRAW_MS = 100;
 /** The rate is that of about so long, in milliseconds. */
 const RATE_MS = 10_000;
-const BAR_WIDTH = 24;
+const BAR_WIDTH = 20;
 /** Room for a name. */
 const NAME_WIDTH = 16;
 
@@ -56,7 +56,7 @@ export class Progress {
     const percent = `${Math.floor(share * 100)}%`.padStart(4);
     const rate = perSecond > 0 ? `${size(Math.round(perSecond))}/s` : "";
     const left = perSecond > 0 ? `${clock((this.#total - done) / perSecond)} left` : "";
-    const line = `${this.#label} ${short} ${bar(share, BAR_WIDTH)}${percent}  ${rate}  ${left}`;
+    const line = `${this.#label} ${short} ${bar(share, BAR_WIDTH)} ${percent}  ${rate}  ${left}`;
     return line.trimEnd();
   }
 }

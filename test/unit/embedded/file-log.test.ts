@@ -230,9 +230,16 @@ void describe("a file of records", () => {
     "says so when the disk is full, and takes no more when it cannot undo half a record",
     { skip: existsSync("/dev/full") ? false : "there is no /dev/full" },
     async () => {
-      const log = await FileLog.open("/dev/full", () => assert.fail("no records"));
+      const faults: string[] = [];
+      const log = await FileLog.open(
+        "/dev/full",
+        () => assert.fail("no records"),
+        ({ message }) => void faults.push(message),
+      );
       await assert.rejects(log.append(record("x")), { code: "ENOSPC" });
       await assert.rejects(log.append(record("y")), /could not be repaired/);
+      assert.equal(faults.length, 1);
+      assert.match(faults[0]!, /^cannot write \/dev\/full: ENOSPC/);
       await log.close();
     },
   );

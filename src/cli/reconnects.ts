@@ -1,5 +1,5 @@
 /** Saying that the daemon went away, and that it is back. */
-import type { ClientRun } from "../connect.js";
+import type { ClientRun } from "./connect.js";
 
 /** For commands that live through the loss of the daemon: remarks about it. */
 export function tellReconnects({ client, output, signal }: ClientRun): void {

@@ -1,0 +1,25 @@
+/** Objects as lines of JSON, which a terminal shows as harmlessly as a program reads them. */
+import { toBase64, toHex } from "katzenpost-thinclient";
+import { replaceSteering } from "./printable.js";
+
+/**
+ * An object as one line of JSON: bytes in hex (under a name that ends in `Base64`, in base 64), big
+ * integers as text, dates in ISO 8601, maps as objects, what is undefined left out. Characters that
+ * steer a terminal are escaped.
+ */
+export function toJson(record: object): string {
+  const json = JSON.stringify(plain(record, ""));
+  return replaceSteering(json, (code) => `\\u${code.toString(16).padStart(4, "0")}`);
+}
+
+function plain(value: unknown, name: string): unknown {
+  if (typeof value === "bigint") return String(value);
+  if (typeof value !== "object" || value === null) return value;
+  if (value instanceof Uint8Array) {
+    return name.endsWith("Base64") ? toBase64(value) : toHex(value);
+  }
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString();
+  if (Array.isArray(value)) return value.map((element) => plain(element, name));
+  const entries = value instanceof Map ? [...value] : Object.entries(value);
+  return Object.fromEntries(entries.map(([key, member]) => [key, plain(member, String(key))]));
+}

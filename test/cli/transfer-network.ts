@@ -3,7 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ThinClient } from "katzenpost-thinclient";
-import { generateKeypair } from "katzenpost-thinclient/bacap";
+import { generateKeypair, nextMessageBoxIndex } from "katzenpost-thinclient/bacap";
 import { encodeTicket } from "../../src/cli/transfer/ticket.js";
 import { KatzProcess } from "../integration/katz-process.js";
 import { type Ended, katz, temporaryFolder } from "./katz.js";
@@ -47,14 +47,16 @@ export class TransferNetwork implements AsyncDisposable {
     return katz(args, { env: this.env, ...options });
   }
 
-  /** Writes boxes into a new stream; gives the ticket for it. */
-  async publish(...boxes: readonly Uint8Array[]): Promise<string> {
+  /** Writes boxes into a new stream, null for one that is deleted; gives the ticket for it. */
+  async publish(...boxes: readonly (Uint8Array | null)[]): Promise<string> {
     const config = { dial: { unix: { address: this.socket } } };
     await using client = await ThinClient.connect(config);
     const { writeCap, readCap, firstMessageIndex } = generateKeypair();
     let index = firstMessageIndex;
     for (const box of boxes) {
-      index = (await client.write(writeCap, index, box)).nextMessageBoxIndex;
+      if (box === null) await client.tombstone(writeCap, index);
+      else await client.write(writeCap, index, box);
+      index = nextMessageBoxIndex(index);
     }
     return encodeTicket(readCap);
   }

@@ -220,6 +220,25 @@ test("wrong digests, boxes cut wrongly and streams of something else leave nothi
   }
 });
 
+test("boxes that their sender deleted are an outcome that is named, and leave nothing", async () => {
+  const into = network.newFolder();
+  const head = encodeHead({
+    chunk: 1000,
+    files: [{ name: "f", size: 5, sha256: sha256("12345") }],
+  });
+  for (const [number, ticket] of [
+    [0, await network.publish(null)],
+    [1, await network.publish(head, null)],
+  ] as const) {
+    const { code, stdout, stderr } = await network.katz(["receive", "-", "--into", into], {
+      input: ticket,
+    });
+    assert.deepEqual([code, stdout], [6, ""]);
+    assert.equal(stderr, `katz: box ${number} of this transfer was deleted by its writer\n`);
+    assert.deepEqual(contentsOf(into), []);
+  }
+});
+
 test("tickets on the command line, damaged or missing ones are refused, and not repeated", async () => {
   const ticket = await publishFile("f", "x");
   const secret = ticket.slice(20, 60);

@@ -1,6 +1,7 @@
 /** `katz receive`: the files of a ticket. */
-import { type MessageBoxIndex, type ReadCap, toHex } from "katzenpost-thinclient";
+import { type MessageBoxIndex, type ReadCap, hasCode, toHex } from "katzenpost-thinclient";
 import { firstIndexOf, nextMessageBoxIndex } from "katzenpost-thinclient/bacap";
+import { readOutcome } from "../box-outcome.js";
 import { type ClientFlags, type ClientRun, withClient } from "../connect.js";
 import { UsageError } from "../failure.js";
 import { readWhole } from "../input-file.js";
@@ -105,8 +106,9 @@ async function receiveFiles(
     try {
       await readData(run, { readCap, head, manifest, folder, there });
     } catch (error) {
-      // What is wrong with the bytes themselves does not get better by going on.
-      if (error instanceof TransferError) await folder.remove();
+      // Wrong bytes and deleted boxes do not get better by going on.
+      const isFinal = error instanceof TransferError || hasCode(error, "REPLICA_ERROR_TOMBSTONE");
+      if (isFinal) await folder.remove();
       else output.remark("stopped: the same command goes on from here");
       throw error;
     }
@@ -129,18 +131,25 @@ async function receiveFiles(
 async function readHead({ client, output, call }: ClientRun, readCap: ReadCap): Promise<Head> {
   output.status("waiting for the first box …");
   let index = firstIndexOf(readCap);
-  const next = async (): Promise<Uint8Array> => {
-    const { plaintext, nextMessageBoxIndex: after } = await client.read(readCap, index, call);
-    index = after;
+  const next = async (box: number): Promise<Uint8Array> => {
+    const { plaintext } = await client.read(readCap, index, call).catch(named(box));
+    index = nextMessageBoxIndex(index);
     return plaintext;
   };
-  const first = await next();
+  const first = await next(0);
   const length = headLength(first);
   const boxes = Math.max(1, boxesFor(length, first.length));
   const parts = [first];
-  while (parts.length < boxes) parts.push(await next());
+  while (parts.length < boxes) parts.push(await next(parts.length));
   output.clearStatus();
   return { bytes: new Uint8Array(Buffer.concat(parts)), position: { boxesDone: boxes, index } };
+}
+
+/** Names the box in what became of reading it. */
+function named(box: number): (error: unknown) => never {
+  return (error) => {
+    throw readOutcome(error, `box ${box} of this transfer`);
+  };
 }
 
 /** What is to be fetched. */
@@ -176,11 +185,12 @@ async function readData(run: ClientRun, fetch: Fetch): Promise<void> {
       from,
       to: boxes,
       signal,
-      async start(_box, ending) {
+      async start(box, ending) {
         const place = index;
         const after = (index = nextMessageBoxIndex(place));
         const options = { ...call, signal: ending };
-        const { plaintext } = await client.read(readCap, place, options);
+        const reading = client.read(readCap, place, options);
+        const { plaintext } = await reading.catch(named(headBoxes + box));
         return { plaintext, after };
       },
       async take(box, { plaintext, after }) {

@@ -47,6 +47,8 @@ export interface SessionHandlers {
   /** A message that answers no call. */
   onMessage(message: DaemonResponse): void;
   emit(event: ClientEvent): void;
+  /** No first connection could be made; another start may follow. */
+  onStartFailed(error: unknown): void;
   /** The session ended for good. */
   onClosed(reason: CloseReason): void;
 }
@@ -141,16 +143,24 @@ export class Session {
     try {
       await this.#connect(abort.signal);
     } catch (error) {
-      if (this.#state === "connecting") this.#state = "idle";
+      if (this.#state === "connecting") this.#startFailed(error);
       throw error;
     } finally {
       deadline.dispose();
     }
   }
 
+  /** Ends what waited for the connection: nobody makes it now, and few of these have a deadline. */
+  #startFailed(error: unknown): void {
+    this.#state = "idle";
+    this.#calls.rejectAll(() => error);
+    this.#frameWaiters.rejectAll(error);
+    this.#handlers.onStartFailed(error);
+  }
+
   /**
-   * Sends a request and waits for its reply. While the connection is being made the request waits; it
-   * is repeated after a loss.
+   * Sends a request and waits for its reply. While the connection is being made the request waits, and
+   * ends with {@link start} if that fails; it is repeated after a loss.
    */
   request<K extends QueryKind>(
     kind: K,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { inspect } from "node:util";
 import type { Bytes } from "../../../src/bytes/bytes.js";
 import { utf8 } from "../../../src/bytes/bytes.js";
 import { MAX_REFUSED_ENVELOPES } from "../../../src/client/fresh-envelope.js";
@@ -450,6 +451,12 @@ describe("tombstoneRange", () => {
     assert.equal(error.retryable, error.cause.retryable);
     assert.equal(error.partial.envelopes.length, 2);
     assert.deepEqual(error.partial.next, indexOf(9));
+    // Whoever logs an error must not log private keys and indices with it.
+    assert.ok(error.partial.envelopes.every(({ envelopeDescriptor }) => envelopeDescriptor.length));
+    const printed = inspect(error, { depth: null, maxArrayLength: null });
+    for (const shown of [printed, JSON.stringify(error), JSON.stringify({ ...error })]) {
+      assert.doesNotMatch(shown, /partial|Uint8Array|envelope|"0":/);
+    }
     await client.stop();
   });
 

@@ -24,7 +24,7 @@ import { Backoff } from "./backoff.js";
 import { FrameWaiters } from "./frame-waiters.js";
 import type { HandshakeResult } from "./handshake.js";
 import { Liveness } from "./liveness.js";
-import { type RequestOutcome, outcomeOf, outcomeOfReply } from "./metrics.js";
+import { type RequestOutcome, outcomeOf, outcomeOfReply, requestName } from "./metrics.js";
 import { Notices } from "./notices.js";
 import type { ResolvedOptions } from "./options.js";
 import { shakeHands } from "./shake-hands.js";
@@ -172,7 +172,7 @@ export class Session {
     if (notUsable) return Promise.reject(notUsable);
     if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
     return new Promise((resolve, reject) => {
-      const measured = this.#measure(operation);
+      const measured = this.#measure(requestName(kind, operation));
       const call = {
         operation,
         replyKind: `${kind}Reply` as DaemonResponse["kind"],

@@ -91,8 +91,13 @@ await using client = await ThinClient.connect(config, {
 });
 // #endregion
 
-await client.newKeypair(new Uint8Array(32));
+const stream = await client.newKeypair(new Uint8Array(32));
 await assert.rejects(client.getPkiDocumentRaw(1));
+await client.blockingSendMessage("x", ...client.getService("echo").toDestination());
+const { writeCap, readCap, firstMessageIndex } = stream;
+const reading = client.read(readCap, firstMessageIndex);
+await client.write(writeCap, firstMessageIndex, "x");
+await reading;
 const back = new Promise<void>((resolve) => {
   client.on("reconnected", () => resolve(), { once: true });
 });
@@ -105,9 +110,17 @@ if (queued > 100) console.log(`${inFlight} calls at the daemon, ${queued} wait`)
 // #endregion
 
 const requests = recorded.get("katzenpost_request_seconds")!.map(({ labels }) => labels);
-assert.deepEqual(requests, [
-  { operation: "newKeypair", outcome: "ok" },
-  { operation: "getPkiDocumentRaw", outcome: "refused" },
+const ended = requests.map(({ operation, outcome }) => `${operation}: ${outcome}`);
+assert.deepEqual(ended.sort(), [
+  "blockingSendMessage: ok",
+  "encryptRead: ok",
+  "encryptWrite: ok",
+  "getPkiDocumentRaw: refused",
+  "newKeypair: ok",
+  "read: ok",
+  "startResendingEncryptedMessage: ok",
+  "startResendingEncryptedMessage: ok",
+  "write: ok",
 ]);
 assert.deepEqual(recorded.get("katzenpost_reconnects_total")![0]!.labels, { resumed: "false" });
 assert.ok(recorded.get("katzenpost_calls")!.length > 0);

@@ -1,10 +1,10 @@
 /** Reading and writing one box, envelopes and their ageing taken care of. */
 import { type Bytes, type PlainBytes, checkBytes, copyBytes, utf8 } from "../bytes/bytes.js";
 import { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
-import type { Clock } from "../clock/clock.js";
 import { checkBoxIndex, checkFlag, checkReadCap, checkWriteCap } from "./argument-checks.js";
 import { type CallOptions, checkCallOptions } from "./call-options.js";
 import { type EnvelopeContext, withFreshEnvelope } from "./fresh-envelope.js";
+import type { ComposedCall, MeasureOptions } from "./metrics.js";
 import {
   type SizedSession,
   checkPlaintext,
@@ -16,7 +16,7 @@ import { runWithin } from "./run-within.js";
 
 /** What boxes need of the client. */
 export interface BoxContext extends SizedSession, EnvelopeContext {
-  readonly options: { readonly clock: Clock };
+  readonly options: MeasureOptions;
 }
 
 /** Options of `read`. */
@@ -70,7 +70,7 @@ export async function read(
   checkFlag("options.wait", wait);
   const { session } = context;
   const [cap, box] = [ReadCap.from(readCap), MessageBoxIndex.from(index)];
-  return runWithin(context.options.clock, operation, options, (whole) =>
+  return runWithin(context.options, operation, options, (whole) =>
     withFreshEnvelope(
       context,
       whole,
@@ -138,7 +138,7 @@ export interface OutgoingBox {
 
 async function writeChecked(
   context: BoxContext,
-  operation: string,
+  operation: ComposedCall,
   box: OutgoingBox,
   options: CallOptions | undefined,
 ): Promise<WriteResult> {
@@ -152,7 +152,7 @@ async function writeChecked(
     plaintext: copyBytes(box.plaintext),
   };
   let next: MessageBoxIndex | null = null;
-  await runWithin(context.options.clock, operation, options, (signal) =>
+  await runWithin(context.options, operation, options, (signal) =>
     writeBox(context, operation, kept, signal, (index) => (next = index)),
   );
   return { nextMessageBoxIndex: next! };

@@ -30,6 +30,8 @@ export class ClientCore {
   geometry: Geometry | null = null;
   pigeonholeGeometry: PigeonholeGeometry | null = null;
   #online = false;
+  /** Each ends a wait for the mixnet. */
+  readonly #onlineWaiters = new Set<(reason: unknown) => void>();
   /** Takes the process's end back out of our hands. */
   #keepGoing: (() => void) | null = null;
 
@@ -43,6 +45,9 @@ export class ClientCore {
       onMessage: (message) => this.onMessage(message),
       emit: (event) => this.#emit(event),
       isOnline: () => this.#online,
+      onStartFailed: (error) => {
+        for (const reject of this.#onlineWaiters) reject(error);
+      },
       onClosed: ({ reason, error }) => {
         this.#keepGoing?.();
         this.#online = false;
@@ -79,7 +84,9 @@ export class ClientCore {
         };
         const { clock } = this.options;
         const deadline = watchDeadline(clock, operation, options, Infinity, reject);
+        this.#onlineWaiters.add(reject);
         registrations.push(
+          () => this.#onlineWaiters.delete(reject),
           () => deadline.dispose(),
           this.hub.on("connectionStatus", check),
           this.hub.on("newPkiDocument", check),

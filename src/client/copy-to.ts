@@ -83,7 +83,7 @@ export async function copy(
   if (notUsable) throw notUsable;
   const plan = new CopyPlan(context.pigeonholeGeometry, destinations.length);
   if (source instanceof Uint8Array) plan.expect(source.length);
-  return runWithin(context.options.clock, operation, options, async (whole) => {
+  return runWithin(context.options, operation, options, async (whole) => {
     const scope = scopeWithin(whole);
     const run = new CopyRun(context, plan, destinations, scope, options?.onProgress);
     try {

@@ -139,6 +139,7 @@ export async function createCourierEnvelopesFromPayload(
   checkWriteCap("request.destWriteCap", request.destWriteCap);
   checkBoxIndex("request.destStartIndex", request.destStartIndex);
   checkEnds(request);
+  checkLast(request.isLast && request.payload.length === 0, "`request.payload` is");
   const fields = {
     payload: request.payload as Bytes,
     destWriteCap: copyBytes(request.destWriteCap),
@@ -168,6 +169,9 @@ export async function createCourierEnvelopesFromMultiPayload(
   const { destinations, isStart, isLast } = request;
   checkPayloads(destinations);
   checkEnds(request);
+  const buffer = checkedBuffer(request.buffer);
+  const nothing = !buffer?.length && destinations.every(({ payload }) => payload.length === 0);
+  checkLast(isLast && nothing, "every `payload` of `request.destinations`, and the buffer, is");
   const fields = {
     destinations: destinations.map(({ payload, writeCap, startIndex }) => ({
       payload: payload as Bytes,
@@ -176,7 +180,7 @@ export async function createCourierEnvelopesFromMultiPayload(
     })),
     isStart,
     isLast,
-    buffer: checkedBuffer(request.buffer),
+    buffer,
   };
   const kind = "createCourierEnvelopesFromMultiPayload";
   const settings = { operation, options, defaultTimeoutMs: Infinity };
@@ -212,6 +216,8 @@ export async function createCourierEnvelopesFromTombstoneRange(
   checkInteger("request.maxCount", request.maxCount, MAX_UINT32);
   checkEnds(request);
   const before = checkedBuffer(request.buffer);
+  const nothing = !before?.length && request.maxCount === 0;
+  checkLast(request.isLast && nothing, "`request.maxCount` is 0 and the buffer");
   const fields = {
     destWriteCap: copyBytes(request.destWriteCap),
     destStartIndex: copyBytes(request.destStartIndex),
@@ -280,6 +286,15 @@ function checkPayloads(destinations: readonly DestinationPayload[]): void {
 function checkEnds(request: { readonly isStart: unknown; readonly isLast: unknown }): void {
   checkFlag("request.isStart", request.isStart);
   checkFlag("request.isLast", request.isLast);
+}
+
+/** @throws RangeError for a last call with nothing in it: no element is made that could be the last. */
+function checkLast(isEmpty: boolean, what: string): void {
+  if (!isEmpty) return;
+  throw new RangeError(
+    `the last call of a copy stream must have something in it, and ${what} empty: no last element ` +
+      "would be made, and the stream would have no end; set `isLast` in the call before",
+  );
 }
 
 function checkedBuffer(buffer: Uint8Array | null | undefined): Bytes | null {

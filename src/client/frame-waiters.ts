@@ -48,7 +48,7 @@ export class FrameWaiters {
   }
 
   /** No frame will come any more. */
-  rejectAll(reason: Error): void {
+  rejectAll(reason: unknown): void {
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const waiter of waiters) waiter.reject(reason);

@@ -1,9 +1,9 @@
 /**
  * Operations that outlive their envelope. An envelope is sealed to the keys that two replicas had
- * when it was made (pigeonhole page, section 6). Replicas drop those keys after a week or two, and go
- * away; then nobody can open it any more, and whoever waits for its answer would wait for ever.
+ * when it was made (pigeonhole page, section 6). Replicas drop those keys after a week or two; then
+ * nobody can open it any more, and whoever waits for its answer would wait for ever.
  */
-import { toHex } from "../bytes/bytes.js";
+import { equalBytes } from "../bytes/bytes.js";
 import { isThinClientError } from "../errors/errors.js";
 import type { ErrorCode } from "../errors/errors.js";
 import type { PkiDocument } from "../pki/document.js";
@@ -38,7 +38,7 @@ const outOfDate = Symbol("envelope out of date");
 
 /**
  * Seals an envelope and sends it; with a fresh one when the network refuses it, or when a PKI document
- * no longer lists a key that was there when it was sealed. The one before is cancelled first.
+ * says that its keys are gone. The one before is cancelled first.
  * @param seal makes an envelope; may be called again.
  * @param send sends it and waits for the answer; its signal cancels it.
  */
@@ -67,24 +67,39 @@ function isRefusal(error: unknown): boolean {
   return isThinClientError(error) && refusals.has(error.code);
 }
 
-/** Calls `onGone` when a document lacks an envelope key that the present one has. */
+/** Calls `onGone` when a document says that the keys of an envelope sealed now are gone. */
 function watchKeys({ hub, documents }: EnvelopeContext, onGone: () => void): () => void {
-  let known = documents.current ? envelopeKeys(documents.current) : null;
+  let sealedBy = documents.current;
   return hub.on("newPkiDocument", ({ document }) => {
     if (!document) return;
-    const now = envelopeKeys(document);
-    // Keys that were added (those of the next week) harm nobody.
-    if (known && [...known].some((key) => !now.has(key))) onGone();
-    known ??= now;
+    sealedBy ??= document;
+    if (isOutOfDate(sealedBy, document)) onGone();
   });
 }
 
-function envelopeKeys(document: PkiDocument): Set<string> {
-  const keys = new Set<string>();
-  for (const replica of document.storageReplicas) {
-    for (const [epoch, key] of replica.envelopeKeys) {
-      keys.add(`${replica.replicaId} ${epoch} ${toHex(key)}`);
-    }
-  }
-  return keys;
+/**
+ * Whether an envelope made by one document should be made anew by another: a replica that is still
+ * there no longer has a key that all had, so its epoch is over, for the others too; or two have left.
+ * Keys that were added (those of the next week) harm nobody.
+ *
+ * One replica that left is no reason. Which two an envelope is for only the daemon knows; either opens
+ * it, and making it anew takes a real daemon seconds, for every read that waits. Two that left may be
+ * the two.
+ */
+function isOutOfDate(sealedBy: PkiDocument, now: PkiDocument): boolean {
+  const before = sealedBy.storageReplicas;
+  const listed = new Map(now.storageReplicas.map((one) => [one.replicaId, one.envelopeKeys]));
+  // Nobody can make an envelope by that: the old one is better than none.
+  if (listed.size < 2) return false;
+  if (before.filter(({ replicaId }) => !listed.has(replicaId)).length >= 2) return true;
+  return before.some(({ replicaId, envelopeKeys }) => {
+    const keys = listed.get(replicaId);
+    if (!keys) return false;
+    return [...envelopeKeys].some(([epoch, key]) => {
+      // One replica alone may have kept an older key longer than the others.
+      if (!before.every((one) => one.envelopeKeys.has(epoch))) return false;
+      const present = keys.get(epoch);
+      return !present || !equalBytes(present, key);
+    });
+  });
 }

@@ -16,7 +16,9 @@ import {
   ThinClientOfflineError,
 } from "../errors/errors.js";
 import type { Geometry } from "../pki/geometry.js";
+import type { DaemonRequest } from "../wire/requests.js";
 import { type CallOptions, watchDeadline } from "./call-options.js";
+import { measureCall } from "./metrics.js";
 import type { ResolvedOptions } from "./options.js";
 import type { Session } from "./session.js";
 
@@ -50,6 +52,15 @@ export async function sendMessage(
   context: MessageContext,
   message: OutgoingMessage,
 ): Promise<void> {
+  const { operation, options } = message;
+  const request = messageRequest(context, message);
+  await measureCall(context.options, operation, options?.signal, () =>
+    handOver(context, message, request),
+  );
+}
+
+/** @throws for what is wrong before the daemon comes in. */
+function messageRequest(context: MessageContext, message: OutgoingMessage): DaemonRequest {
   const { operation, surbId, destNode, destQueue } = message;
   if (surbId !== null) checkBytes("surbId", surbId, SURB_ID_SIZE);
   checkBytes("destNode", destNode, 32);
@@ -61,20 +72,24 @@ export async function sendMessage(
   if (notUsable) throw notUsable;
   const payload = payloadBytes(message.payload, context.geometry());
   message.options?.signal?.throwIfAborted();
+  return {
+    kind: "sendMessage",
+    id: null,
+    withSurb: surbId !== null,
+    surbId,
+    destinationIdHash: destNode,
+    recipientQueueId: destQueue as Bytes,
+    payload,
+  };
+}
+
+async function handOver(
+  context: MessageContext,
+  { operation, options }: OutgoingMessage,
+  request: DaemonRequest,
+): Promise<void> {
   checkOnline(context, operation);
-  await context.session.write(
-    {
-      kind: "sendMessage",
-      id: null,
-      withSurb: surbId !== null,
-      surbId,
-      destinationIdHash: destNode,
-      recipientQueueId: destQueue as Bytes,
-      payload,
-    },
-    operation,
-    message.options,
-  );
+  await context.session.write(request, operation, options);
 }
 
 function payloadBytes(payload: PlainBytes | string, geometry: Geometry | null): Bytes {
@@ -135,9 +150,22 @@ export class AwaitedReplies {
   }
 
   /** Sends a message and waits for its reply's payload. */
-  async send(message: Omit<OutgoingMessage, "surbId">, defaultTimeoutMs: number): Promise<Bytes> {
+  async send(unnamed: Omit<OutgoingMessage, "surbId">, defaultTimeoutMs: number): Promise<Bytes> {
     const surbId = SurbId.random();
-    const key = toHex(surbId);
+    const message = { ...unnamed, surbId };
+    const request = messageRequest(this.#context, message);
+    const { operation, options } = message;
+    return measureCall(this.#context.options, operation, options?.signal, () =>
+      this.#exchange(toHex(surbId), message, request, defaultTimeoutMs),
+    );
+  }
+
+  async #exchange(
+    key: string,
+    message: OutgoingMessage,
+    request: DaemonRequest,
+    defaultTimeoutMs: number,
+  ): Promise<Bytes> {
     const { operation, options } = message;
     let deadline: { dispose(): void } | null = null;
     const reply = new Promise<Bytes>((resolve, reject) => {
@@ -149,7 +177,7 @@ export class AwaitedReplies {
     reply.catch(() => {});
     try {
       // The reply's deadline counts from now on, even while the daemon does not read.
-      await Promise.race([sendMessage(this.#context, { ...message, surbId }), reply]);
+      await Promise.race([handOver(this.#context, message, request), reply]);
       return await reply;
     } finally {
       this.#waiting.delete(key);

@@ -1,21 +1,29 @@
 /** What the client measures of itself, handed to one hook. */
-import { RequestTimeoutError } from "../errors/errors.js";
+import type { Clock } from "../clock/clock.js";
+import { RequestTimeoutError, hasCode, isThinClientError } from "../errors/errors.js";
 
-/** How a request to the daemon ended, see {@link Metric}. */
+/** How a call ended, see {@link Metric}. */
 export type RequestOutcome = "ok" | "refused" | "error" | "timeout" | "aborted";
 
 /** One measurement. Names and labels are stable; none of them says whose or what. */
 export type Metric =
   /** A call ended. */
   | {
-      /** Once for each request to the daemon: `read` makes two, and more when it seals anew. */
+      /**
+       * Once for each call that asks the daemon for something, or sends a message. Calls that make
+       * several requests (`read`, `write`, `tombstone`, `tombstoneRange`, `copy`) count once, too, when
+       * they end; their requests count beside them under their own names.
+       */
       readonly name: "request";
-      /** Name of the public call, e.g. `encryptRead`. */
+      /**
+       * Name of the call, e.g. `read`; of a request inside one, e.g. `encryptRead`, which is also what
+       * that counts as when the application calls it.
+       */
       readonly operation: string;
       /**
-       * `ok`: the daemon replied with success; `refused`: with an error code, an empty box that was
-       * asked for among them; `timeout`: the deadline passed; `aborted`: the signal was; `error`:
-       * anything else, such as a client that was closed.
+       * `ok`: it succeeded; `refused`: an error code came back, an empty box that was asked for among
+       * them; `timeout`: the deadline passed; `aborted`: the signal was, or the call around it had its
+       * own reason; `error`: anything else, such as a client that was closed.
        */
       readonly outcome: RequestOutcome;
       /** From the call to its end, reconnects included. */
@@ -40,6 +48,53 @@ export type Metric =
       readonly downMs: number;
     };
 
+/** Calls that make several requests. Their errors name the call; each request is measured by itself. */
+export type ComposedCall = "read" | "write" | "tombstone" | "tombstoneRange" | "copy";
+
+const composedCalls: ReadonlySet<string> = new Set<ComposedCall>([
+  "read",
+  "write",
+  "tombstone",
+  "tombstoneRange",
+  "copy",
+]);
+
+/**
+ * The name that a request is measured by: that of the public call, or the request's own where the
+ * call makes several. Else a read that waits would count as one that ended when it is sealed.
+ */
+export function requestName(kind: string, operation: string): string {
+  return composedCalls.has(operation) ? kind : operation;
+}
+
+/** What measuring needs of the client's options. */
+export interface MeasureOptions {
+  readonly clock: Clock;
+  /** Null: nobody wants to know. */
+  readonly metrics: MetricsHook | null;
+}
+
+/** Runs `work` and tells how it ended. */
+export async function measureCall<T>(
+  { clock, metrics }: MeasureOptions,
+  operation: string,
+  signal: AbortSignal | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
+  if (!metrics) return work();
+  const start = clock.monotonic();
+  const ended = (outcome: RequestOutcome): void =>
+    metrics({ name: "request", operation, outcome, durationMs: clock.monotonic() - start });
+  try {
+    const result = await work();
+    ended("ok");
+    return result;
+  } catch (error) {
+    ended(outcomeOf(error, signal));
+    throw error;
+  }
+}
+
 /** Takes measurements; must not throw and should not take long. */
 export type MetricsHook = (metric: Metric) => void;
 
@@ -50,6 +105,11 @@ export function outcomeOfReply(reply: object): RequestOutcome {
 
 /** How a request ended, from what it rejected with. */
 export function outcomeOf(reason: unknown, signal: AbortSignal | undefined): RequestOutcome {
+  // First, since the deadline of a call aborts what it asks for with this error.
+  if (reason instanceof RequestTimeoutError) return "timeout";
   if (signal?.aborted && reason === signal.reason) return "aborted";
-  return reason instanceof RequestTimeoutError ? "timeout" : "error";
+  if (!isThinClientError(reason) || hasCode(reason, "THIN_CLIENT_ERROR_CONNECTION_LOST")) {
+    return "error";
+  }
+  return reason.errorCode === null ? "error" : "refused";
 }

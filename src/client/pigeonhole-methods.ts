@@ -268,7 +268,9 @@ export abstract class PigeonholeMethods {
   /**
    * Elements of a copy stream that write one payload of at most 10 MiB. Each goes to the next box of
    * a temporary stream; the boxes written hold 4 bytes less than `maxPlaintextPayloadLength`.
-   * @throws RangeError for a longer payload; DaemonRequestError when the daemon cannot make them.
+   * @throws RangeError for a longer payload, and for an empty one with `isLast`: no element is made
+   * that could end the stream (protocol page, section 7.4); DaemonRequestError when the daemon cannot
+   * make them.
    */
   async createCourierEnvelopesFromPayload(
     request: PayloadEnvelopesRequest,
@@ -280,7 +282,7 @@ export abstract class PigeonholeMethods {
   /**
    * The same for several destinations; `buffer` carries over what did not fill an element.
    * @throws as {@link createCourierEnvelopesFromPayload}, for more than 30 MiB together, too; TypeError
-   * without destinations.
+   * without destinations. With `isLast` either a payload or the `buffer` must have bytes.
    */
   async createCourierEnvelopesFromMultiPayload(
     request: MultiPayloadEnvelopesRequest,
@@ -291,8 +293,9 @@ export abstract class PigeonholeMethods {
 
   /**
    * Elements that delete boxes; `buffer` carries over what did not fill an element.
-   * @throws DaemonRequestError when the daemon cannot make them; ProtocolError when it made no last
-   * element though it was to end the stream (protocol page, section 10, defect 20).
+   * @throws RangeError with `isLast` where neither tombstones nor `buffer` make an element;
+   * DaemonRequestError when the daemon cannot make them; ProtocolError when it made no last element
+   * though it was to end the stream (protocol page, section 10, defect 20).
    */
   async createCourierEnvelopesFromTombstoneRange(
     request: TombstoneEnvelopesRequest,

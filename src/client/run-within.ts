@@ -1,6 +1,6 @@
 /** Work of several requests under one signal and one deadline. */
-import type { Clock } from "../clock/clock.js";
 import { type CallOptions, watchDeadline } from "./call-options.js";
+import { type ComposedCall, type MeasureOptions, measureCall } from "./metrics.js";
 import { onAbort } from "./on-abort.js";
 
 /** A signal that is aborted with another one, or by itself. */
@@ -27,21 +27,21 @@ export function scopeWithin(outer: AbortSignal): SignalScope {
 /**
  * Runs `work` with a signal that is aborted by the options' signal, or by their deadline with a
  * RequestTimeoutError; there is no deadline where they name none. `work` rejects with the signal's
- * reason then, as every request does.
+ * reason then, as every request does. The metrics hook is told how it ended.
  */
 export async function runWithin<T>(
-  clock: Clock,
-  operation: string,
+  client: MeasureOptions,
+  operation: ComposedCall,
   options: CallOptions | undefined,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   options?.signal?.throwIfAborted();
   const controller = new AbortController();
-  const deadline = watchDeadline(clock, operation, options, Infinity, (reason) =>
+  const deadline = watchDeadline(client.clock, operation, options, Infinity, (reason) =>
     controller.abort(reason),
   );
   try {
-    return await work(controller.signal);
+    return await measureCall(client, operation, options?.signal, () => work(controller.signal));
   } finally {
     deadline.dispose();
   }

@@ -24,7 +24,7 @@ import { Backoff } from "./backoff.js";
 import { FrameWaiters } from "./frame-waiters.js";
 import type { HandshakeResult } from "./handshake.js";
 import { Liveness } from "./liveness.js";
-import { type RequestOutcome, outcomeOf, outcomeOfReply } from "./metrics.js";
+import { type RequestOutcome, outcomeOf, outcomeOfReply, requestName } from "./metrics.js";
 import { Notices } from "./notices.js";
 import type { ResolvedOptions } from "./options.js";
 import { shakeHands } from "./shake-hands.js";
@@ -49,6 +49,8 @@ export interface SessionHandlers {
   emit(event: ClientEvent): void;
   /** Whether the daemon said that it reaches the mixnet. */
   isOnline(): boolean;
+  /** No first connection could be made; another start may follow. */
+  onStartFailed(error: unknown): void;
   /** The session ended for good. */
   onClosed(reason: CloseReason): void;
 }
@@ -143,16 +145,24 @@ export class Session {
     try {
       await this.#connect(abort.signal);
     } catch (error) {
-      if (this.#state === "connecting") this.#state = "idle";
+      if (this.#state === "connecting") this.#startFailed(error);
       throw error;
     } finally {
       deadline.dispose();
     }
   }
 
+  /** Ends what waited for the connection: nobody makes it now, and few of these have a deadline. */
+  #startFailed(error: unknown): void {
+    this.#state = "idle";
+    this.#calls.rejectAll(() => error);
+    this.#frameWaiters.rejectAll(error);
+    this.#handlers.onStartFailed(error);
+  }
+
   /**
-   * Sends a request and waits for its reply. While the connection is being made the request waits; it
-   * is repeated after a loss.
+   * Sends a request and waits for its reply. While the connection is being made the request waits, and
+   * ends with {@link start} if that fails; it is repeated after a loss.
    */
   request<K extends QueryKind>(
     kind: K,
@@ -164,7 +174,7 @@ export class Session {
     if (notUsable) return Promise.reject(notUsable);
     if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
     return new Promise((resolve, reject) => {
-      const measured = this.#measure(operation);
+      const measured = this.#measure(requestName(kind, operation));
       const call = {
         operation,
         replyKind: `${kind}Reply` as DaemonResponse["kind"],

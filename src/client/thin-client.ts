@@ -79,8 +79,8 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
    * daemon has one) PKI document are there.
    * @throws ConnectError when no daemon answers, UnsupportedTransportError where the platform cannot
    * dial that address, ProtocolError when it is no daemon, RequestTimeoutError when the handshake takes
-   * longer than `handshakeTimeoutMs`; the client may be started again then. InvalidStateError when it
-   * was started already.
+   * longer than `handshakeTimeoutMs`; calls made meanwhile reject with the same error, and the client
+   * may be started again. InvalidStateError when it was started already.
    */
   async start(options?: CallOptions): Promise<void> {
     checkCallOptions(options);
@@ -108,7 +108,7 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
   /**
    * Where the client is in its life:
    * - `idle`: made, not started (or a start failed); only `start`, `on` and `events` work.
-   * - `connecting`: the first connection is being made; requests wait for it.
+   * - `connecting`: the first connection is being made; requests wait for it, and fail with it.
    * - `ready`: the handshake is finished.
    * - `reconnecting`: the connection was lost and is being made again; requests wait.
    * - `closed`: stopped, disconnected, or lost with `reconnect: false`; for good.

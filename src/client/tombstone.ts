@@ -1,10 +1,10 @@
 /** Tombstones for many boxes. Protocol page, section 6.2. */
 import { MessageBoxIndex, WriteCap } from "../bytes/opaque.js";
-import type { Clock } from "../clock/clock.js";
 import { hasCode, isThinClientError } from "../errors/errors.js";
 import { TombstoneRangeError } from "../errors/partial-results.js";
 import { checkBoxIndex, checkCallback, checkInteger, checkWriteCap } from "./argument-checks.js";
 import { type CallOptions, checkCallOptions } from "./call-options.js";
+import type { MeasureOptions } from "./metrics.js";
 import { type SizedSession, encryptWrite } from "./pigeonhole.js";
 import type { TombstoneEnvelope, TombstoneRangeResult } from "./pigeonhole-types.js";
 import { runWithin } from "./run-within.js";
@@ -27,7 +27,7 @@ export interface TombstoneRangeOptions extends CallOptions {
 
 /** What {@link tombstoneRange} needs of the client. */
 export interface TombstoneContext extends SizedSession {
-  readonly options: { readonly clock: Clock };
+  readonly options: MeasureOptions;
 }
 
 /** Makes tombstones for `maxCount` boxes from `start` on; sends none of them. */
@@ -49,7 +49,7 @@ export async function tombstoneRange(
   const cap = WriteCap.from(writeCap);
   const envelopes: TombstoneEnvelope[] = [];
   let next = MessageBoxIndex.from(start);
-  return runWithin(context.options.clock, operation, options, async (signal) => {
+  return runWithin(context.options, operation, options, async (signal) => {
     try {
       while (envelopes.length < maxCount) {
         const empty = new Uint8Array(0);

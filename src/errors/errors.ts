@@ -338,6 +338,11 @@ export class CopyCommandFailedError extends ThinClientError {
     this.replicaErrorCode = replicaErrorCode;
     this.failedEnvelopeIndex = failedEnvelopeIndex;
   }
+
+  /** For JSON, which has no bigint: `failedEnvelopeIndex` as decimal digits. */
+  toJSON(): object {
+    return { ...this, failedEnvelopeIndex: String(this.failedEnvelopeIndex) };
+  }
 }
 
 /** The daemon found the payload too large (local checks throw RangeError before that). */

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { utf8 } from "../../src/bytes/bytes.js";
+import type { Metric } from "../../src/client/metrics.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
 import {
   BoxIDNotFoundError,
@@ -68,6 +69,55 @@ describe("epochs", { timeout: 120_000 }, () => {
     await clock.runUntil(alice.waitUntilOnline());
     await clock.runUntil(alice.write(writeCap, firstMessageIndex, "five weeks"));
     assert.deepEqual((await clock.runUntil(reading)).plaintext, utf8("five weeks"));
+  });
+
+  test("a replica that leaves and comes back has no waiting read sealed anew", async () => {
+    const clock = new VirtualClock();
+    let sealed = 0;
+    const metrics = (metric: Metric): void => {
+      if (metric.name === "request" && metric.operation === "encryptRead") sealed++;
+    };
+    await using both = await TwoClients.start({ clock, seed: "one away" }, { metrics });
+    const { alice, bob, daemon } = both;
+    const streams = [];
+    for (let i = 0; i < 20; i++) streams.push(await clock.runUntil(newStream(alice)));
+    const reading = streams.map((stream) => bob.read(stream.readCap, stream.firstMessageIndex));
+    await clock.advance(1000);
+    assert.equal(sealed, 20);
+    for (const replica of [4, null, 2, null]) {
+      for (const [i, { faults }] of daemon.storage.replicas.entries())
+        faults.offline = i === replica;
+      for (let epochs = 0; epochs < 2; epochs++) {
+        await clock.runUntil(daemon.network.advanceEpoch());
+        await clock.advance(1000);
+      }
+      assert.equal(bob.pkiDocument()!.storageReplicas.length, replica === null ? 5 : 4);
+    }
+    assert.equal(sealed, 20);
+    for (const { writeCap, firstMessageIndex } of streams) {
+      await clock.runUntil(alice.write(writeCap, firstMessageIndex, "there"));
+    }
+    for (const read of reading)
+      assert.deepEqual((await clock.runUntil(read)).plaintext, utf8("there"));
+  });
+
+  test("a read whose replicas have all left goes on when they are back", async () => {
+    const clock = new VirtualClock();
+    await using both = await TwoClients.start({ clock, seed: "all away" });
+    const { alice, bob, daemon } = both;
+    const { writeCap, readCap, firstMessageIndex } = await clock.runUntil(newStream(alice));
+    const reading = bob.read(readCap, firstMessageIndex);
+    await clock.advance(1000);
+    for (const away of [true, false]) {
+      for (const { faults } of daemon.storage.replicas) faults.offline = away;
+      for (let epochs = 0; epochs < 2; epochs++) {
+        await clock.runUntil(daemon.network.advanceEpoch());
+        await clock.advance(1000);
+      }
+      assert.equal(bob.pkiDocument()!.storageReplicas.length, away ? 0 : 5);
+    }
+    await clock.runUntil(alice.write(writeCap, firstMessageIndex, "there"));
+    assert.deepEqual((await clock.runUntil(reading)).plaintext, utf8("there"));
   });
 
   test("boxes live through the week in which they were written and the next one", async () => {

@@ -106,18 +106,23 @@ describe("work under one deadline", () => {
     const clock = new VirtualClock();
     const work = (signal: AbortSignal): Promise<never> =>
       new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
-    const reason = reasonOf(runWithin(clock, "work", { timeoutMs: 1000 }, work));
+    const reason = reasonOf(runWithin({ clock, metrics: null }, "read", { timeoutMs: 1000 }, work));
     await clock.advance(1000);
     const error = await reason;
     assert.ok(error instanceof RequestTimeoutError);
-    assert.equal(error.operation, "work");
+    assert.equal(error.operation, "read");
   });
 
   test("leaves no timer behind when it is done or fails", async () => {
     const clock = new VirtualClock();
-    assert.equal(await runWithin(clock, "work", { timeoutMs: 1000 }, async () => 5), 5);
+    assert.equal(
+      await runWithin({ clock, metrics: null }, "read", { timeoutMs: 1000 }, async () => 5),
+      5,
+    );
     const why = new Error("other");
-    const failing = runWithin(clock, "work", { timeoutMs: 1000 }, () => Promise.reject(why));
+    const failing = runWithin({ clock, metrics: null }, "read", { timeoutMs: 1000 }, () =>
+      Promise.reject(why),
+    );
     assert.equal(await reasonOf(failing), why);
     assert.equal(clock.pending, 0);
   });
@@ -130,7 +135,12 @@ describe("work under one deadline", () => {
       begun = true;
     };
     const { signal } = abort;
-    assert.equal(await reasonOf(runWithin(new VirtualClock(), "work", { signal }, work)), "enough");
+    assert.equal(
+      await reasonOf(
+        runWithin({ clock: new VirtualClock(), metrics: null }, "read", { signal }, work),
+      ),
+      "enough",
+    );
     assert.equal(begun, false);
   });
 });

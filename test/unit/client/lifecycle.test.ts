@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { test } from "node:test";
 import { utf8 } from "../../../src/bytes/bytes.js";
+import { MessageBoxIndex, ReadCap } from "../../../src/bytes/opaque.js";
 import { ThinClient } from "../../../src/client/thin-client.js";
 import { ClientClosedError, InvalidStateError } from "../../../src/errors/errors.js";
 import { ScriptedConnection } from "../../../src/testing/scripted-daemon.js";
@@ -156,6 +157,53 @@ test("stop during start ends it: start rejects as closed, the connection is hung
     assert.ok((await started) instanceof ClientClosedError);
     assert.deepEqual([connection.closed, client.state, clock.pending], [true, "closed", 0]);
   }
+});
+
+test("calls made while start is under way fail with it, and start may be called again", async () => {
+  const { client, daemon, clock } = pair();
+  const readCap = ReadCap.from(new Uint8Array(136));
+  const index = MessageBoxIndex.from(new Uint8Array(104));
+  const abort = new AbortController();
+  const options = { signal: abort.signal };
+  const waits = () =>
+    [
+      client.encryptRead(readCap, index, options),
+      client.read(readCap, index, options),
+      client.getDirectoryAuthorities(options),
+      client.waitUntilOnline(options),
+      client.recv(options),
+    ].map(reasonOf);
+  for (let times = 0; times < 2; times++) {
+    const started = reasonOf(client.start());
+    const waiting = waits();
+    const connection = await daemon.accept();
+    connection.transport.end();
+    const error = await started;
+    for (const reason of await Promise.all(waiting)) assert.equal(reason, error);
+    await turn();
+    assert.deepEqual([client.state, client.pendingCalls, clock.pending], ["idle", 0, 0]);
+    assert.equal(getEventListeners(abort.signal, "abort").length, 0);
+  }
+  const started = client.start();
+  const call = client.getDirectoryAuthorities();
+  const connection = await daemon.shakeHands();
+  await started;
+  const { queryId } = await connection.expect("getDirectoryAuthorities");
+  const kind = "getDirectoryAuthoritiesReply";
+  connection.send({ kind, queryId, authorities: [], errorCode: 0 });
+  assert.deepEqual(await call, []);
+});
+
+test("calls made while dialling fail with it", async () => {
+  const { clock } = pair();
+  const why = new Error("no such place");
+  const client = new ThinClient(unused, { dial: () => Promise.reject(why), clock });
+  const started = reasonOf(client.start());
+  const waits = [client.waitUntilOnline(), client.recv(), client.newKeypair(new Uint8Array(32))];
+  for (const reason of await Promise.all([started, ...waits.map(reasonOf)])) {
+    assert.equal(reason, why);
+  }
+  assert.equal(clock.pending, 0);
 });
 
 test("stop while dialling ends start; a transport that comes too late is hung up on", async () => {

@@ -241,6 +241,31 @@ const wrong: readonly Wrong[] = [
     /`request.buffer`/,
   ],
   [
+    (c) =>
+      c.createCourierEnvelopesFromPayload({ ...payloadRequest, payload: filled(0), isLast: true }),
+    RangeError,
+    /last call of a copy stream.*`request.payload` is empty.*no end/,
+  ],
+  [
+    (c) =>
+      c.createCourierEnvelopesFromMultiPayload({
+        destinations: [
+          { ...destination, payload: filled(0) },
+          { ...destination, payload: filled(0) },
+        ],
+        isStart: false,
+        isLast: true,
+        buffer: filled(0),
+      }),
+    RangeError,
+    /last call of a copy stream.*every `payload`.*buffer, is empty.*no end/,
+  ],
+  [
+    (c) => c.createCourierEnvelopesFromTombstoneRange({ ...tombstones, maxCount: 0, isLast: true }),
+    RangeError,
+    /last call of a copy stream.*`request.maxCount` is 0 and the buffer empty.*no end/,
+  ],
+  [
     (c) => c.createCourierEnvelopesFromTombstoneRange({ ...tombstones, maxCount: 2 ** 32 }),
     RangeError,
     /`request.maxCount` must be an integer from 0 to 4294967295, got 4294967296/,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { inspect } from "node:util";
 import type { Bytes } from "../../../src/bytes/bytes.js";
 import { utf8 } from "../../../src/bytes/bytes.js";
 import { MAX_REFUSED_ENVELOPES } from "../../../src/client/fresh-envelope.js";
@@ -40,16 +41,28 @@ const cancel = "cancelResendingEncryptedMessage";
 
 const replicas = PkiDocument.decode(pkiDocument()).storageReplicas;
 
-/** A document in which each replica's envelope keys are those of `epochs`; `absent` is not listed. */
+/**
+ * A document in which each replica's envelope keys are those of `epochs`, and the first one's those of
+ * `first`; `absent` are not listed.
+ */
 function documentWithKeys(
   epochs: readonly number[],
-  { absent = -1, salt = 0 }: { readonly absent?: number; readonly salt?: number } = {},
+  {
+    absent = [],
+    salt = 0,
+    first = epochs,
+  }: {
+    readonly absent?: readonly number[];
+    readonly salt?: number;
+    readonly first?: readonly number[];
+  } = {},
 ): Bytes {
   const listed = replicas
-    .filter((_, i) => i !== absent)
+    .filter((_, i) => !absent.includes(i))
     .map((replica) => {
+      const own = replica === replicas[0] ? first : epochs;
       const keys = new Map(
-        epochs.map((epoch) => [epoch, filled(160, epoch + replica.replicaId + salt)]),
+        own.map((epoch) => [epoch, filled(160, epoch + replica.replicaId + salt)]),
       );
       return new Map([...replica.fields, ["EnvelopeKeys", keys]]);
     });
@@ -254,10 +267,49 @@ describe("a read that waits while envelope keys change", () => {
     await client.stop();
   });
 
-  test("takes keys of the same epoch that are others, and replicas that left, as gone", async () => {
+  test("goes on as it is when replicas leave and come back", async () => {
+    const { client, connection } = await connectedPair({}, greeted);
+    const result = client.read(readCap, index);
+    await seal(connection, "encryptRead", 1);
+    const sent = await connection.expect(start);
+    for (const absent of [[0], [], [1, 2], [2], []]) {
+      announce(connection, documentWithKeys([20, 21], { absent }));
+    }
+    // Nobody could seal another one by these.
+    for (const absent of [replicas.keys(), [...replicas.keys()].slice(1)]) {
+      announce(connection, documentWithKeys([20, 21], { absent: [...absent] }));
+    }
+    await turn();
+    assert.deepEqual(connection.requests, []);
+    connection.send(startReply(sent, { plaintext: filled(1) }));
+    await result;
+    await client.stop();
+  });
+
+  test("seals once for an epoch that ends at one replica after the other", async () => {
+    const document = documentWithKeys([20, 21], { first: [19, 20, 21] });
+    const { client, connection } = await connectedPair({}, { document });
+    client.read(readCap, index).catch(() => {});
+    await seal(connection, "encryptRead", 1);
+    await connection.expect(start);
+    // That key only one of them had.
+    announce(connection, documentWithKeys([20, 21]));
+    await turn();
+    assert.deepEqual(connection.requests, []);
+    announce(connection, documentWithKeys([20, 21, 22], { first: [21, 22] }));
+    await connection.expect(cancel);
+    await seal(connection, "encryptRead", 2);
+    await connection.expect(start);
+    announce(connection, documentWithKeys([21, 22]));
+    await turn();
+    assert.deepEqual(connection.requests, []);
+    await client.stop();
+  });
+
+  test("takes keys of the same epoch that are others, and a later epoch's alone, as gone", async () => {
     for (const document of [
       documentWithKeys([20, 21], { salt: 5 }),
-      documentWithKeys([20, 21], { absent: 2 }),
+      documentWithKeys([21, 22], { absent: [1, 2] }),
     ]) {
       const { client, connection } = await connectedPair({}, greeted);
       client.read(readCap, index).catch(() => {});
@@ -450,6 +502,12 @@ describe("tombstoneRange", () => {
     assert.equal(error.retryable, error.cause.retryable);
     assert.equal(error.partial.envelopes.length, 2);
     assert.deepEqual(error.partial.next, indexOf(9));
+    // Whoever logs an error must not log private keys and indices with it.
+    assert.ok(error.partial.envelopes.every(({ envelopeDescriptor }) => envelopeDescriptor.length));
+    const printed = inspect(error, { depth: null, maxArrayLength: null });
+    for (const shown of [printed, JSON.stringify(error), JSON.stringify({ ...error })]) {
+      assert.doesNotMatch(shown, /partial|Uint8Array|envelope|"0":/);
+    }
     await client.stop();
   });
 

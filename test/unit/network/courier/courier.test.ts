@@ -12,9 +12,11 @@ import {
   decodeCourierQueryReply,
   encodeCourierQuery,
 } from "../../../../src/crypto/envelope/courier-messages.js";
+import { VirtualClock } from "../../../../src/clock/virtual.js";
 import type { ReplicaReadReply } from "../../../../src/crypto/envelope/replica-messages.js";
 import { instantTiming } from "../../../../src/mixnet/timing.js";
 import type { CourierRecord, EnvelopeLog } from "../../../../src/network/courier/envelope-log.js";
+import { REPLICA_EPOCH_MS, epochAt, epochStart } from "../../../../src/pki/epoch.js";
 import { StorageFixture, sizes, stream } from "../storage-fixture.js";
 
 const keys = stream(1);
@@ -160,23 +162,60 @@ void describe("a courier and envelopes", () => {
       [0n, 4],
       [0xffff_ffff_ffff_ffffn, 4],
     ];
-    let seen = 0;
+    let isFirst: boolean = true;
     for (const [epoch, code] of cases) {
       for (const replyIndex of [0, 1, 7]) {
-        const reply = await envelopeReply(
+        const { errorCode, ...reply } = await envelopeReply(
           fixture,
           encodeCourierQuery({ kind: "envelope", envelope: { ...envelope, epoch, replyIndex } }),
         );
-        if (code === 0) continue;
-        assert.equal(reply.errorCode, code, `epoch ${epoch}`);
-        assert.equal(reply.replyType, "ack");
-        assert.equal(reply.replyIndex, replyIndex, "echoed");
-        assert.equal(reply.payload.length, 0);
-        seen++;
+        const what = `epoch ${epoch}, reply index ${replyIndex}`;
+        if (code !== 0) {
+          assert.equal(errorCode, code, what);
+          assert.equal(reply.replyType, "ack");
+          assert.equal(reply.replyIndex, replyIndex, "echoed");
+          assert.equal(reply.payload.length, 0);
+          continue;
+        }
+        // Of an envelope that is known already, there are two replies only.
+        assert.equal(errorCode, replyIndex === 7 ? 1 : 0, what);
+        const isAck: boolean = isFirst || replyIndex === 7;
+        assert.equal(reply.replyType, isAck ? "ack" : "payload", what);
+        isFirst = false;
+        await fixture.settle();
       }
     }
-    assert.equal(seen, 12);
     assert.equal(fixture.courier.cached, 1, "one envelope: the hash does not cover the epoch");
+    await fixture.network.close();
+  });
+
+  void test("over the end of a week: what was sealed before it is taken after it, and the other way round", async () => {
+    const week = epochAt(Date.UTC(2026, 0, 1), REPLICA_EPOCH_MS).epoch;
+    const clock = new VirtualClock(epochStart(week + 1, REPLICA_EPOCH_MS) - 1);
+    const fixture = await StorageFixture.start({ clock });
+    assert.equal(fixture.replicaEpoch, week);
+    const writing = await fixture.envelope(write);
+    const reading = await fixture.envelope(read);
+    // A client whose clock is ahead seals to the keys of the week to come.
+    const other = stream(2);
+    const early = await fixture.envelope(
+      makeWriteMessage(sizes, other.writeCap, other.firstMessageIndex, hello),
+      { epoch: week + 1 },
+    );
+    assert.equal((await fixture.ask(early)).errorCode, 0);
+    const documentBefore = fixture.document;
+    await clock.advance(1);
+    assert.equal(fixture.replicaEpoch, week + 1);
+    assert.equal((await fixture.ask(writing)).errorCode, 0);
+    const got = await fixture.ask(reading);
+    assert.deepEqual(openReadReply(readCap, firstMessageIndex, got as ReplicaReadReply), hello);
+    await fixture.publish();
+    assert.notEqual(fixture.document, documentBefore);
+    assert.equal((await fixture.read(other)).errorCode, 0);
+    await clock.advance(REPLICA_EPOCH_MS);
+    for (const { query } of [writing, reading]) {
+      assert.equal((await envelopeReply(fixture, query)).errorCode, 4, "two weeks are too much");
+    }
     await fixture.network.close();
   });
 

@@ -624,15 +624,67 @@ void describe("a courier with a log", () => {
     await fixture.network.close();
   });
 
-  void test("forgets an envelope whose time is over", async () => {
+  void test("keeps an envelope without a verdict as long as a replica could take it", async () => {
     const log = new RecordingLog();
     const fixture = await start(log);
     for (const { faults } of fixture.network.replicas) faults.offline = true;
     await fixture.send(await fixture.envelope(write));
-    assert.deepEqual(log.kinds, ["envelope"]);
+    const other = stream(2);
+    const second = makeWriteMessage(sizes, other.writeCap, other.firstMessageIndex, hello);
+    await fixture.virtual.advance(REPLICA_EPOCH_MS - 3_600_000);
+    await fixture.send(await fixture.envelope(second));
+    assert.deepEqual(log.kinds, ["envelope", "envelope"]);
+    assert.equal(fixture.courier.cached, 2);
+    for (const { faults } of fixture.network.replicas) faults.clear();
+    await fixture.virtual.advance(60_000);
+    assert.deepEqual(log.kinds, [], "delivered");
+    assert.equal((await fixture.read(keys)).errorCode, 0, "days after it was acknowledged");
     await fixture.virtual.advance(instantTiming.courierCacheMs);
-    assert.deepEqual(log.kinds, []);
+    assert.equal(fixture.courier.cached, 0);
     await fixture.network.close();
+    assert.equal(fixture.virtual.pending, 0);
+  });
+
+  void test("forgets an envelope when its epoch is too far off for any replica", async () => {
+    const log = new RecordingLog();
+    const clock = new VirtualClock(epochStart(500, REPLICA_EPOCH_MS) - 3_600_000);
+    const fixture = await start(log, { clock });
+    for (const { faults } of fixture.network.replicas) faults.offline = true;
+    await fixture.send(await fixture.envelope(write));
+    await clock.advance(REPLICA_EPOCH_MS);
+    assert.deepEqual(log.kinds, ["envelope"], "the epoch after its own");
+    await clock.advance(2 * 3_600_000);
+    assert.deepEqual(log.kinds, []);
+    assert.equal(fixture.courier.cached, 0);
+    await fixture.network.close();
+    assert.equal(clock.pending, 0);
+  });
+
+  void test("is full of promises: takes no more, and breaks none", async () => {
+    const log = new RecordingLog();
+    const fixture = await start(log);
+    for (const { faults } of fixture.network.replicas) faults.offline = true;
+    const real = await fixture.envelope(write);
+    await fixture.send(real);
+    // To replicas that are not there, so that no verdict ever comes.
+    const send = (number: number) => {
+      const ciphertext = real.envelope.ciphertext.slice();
+      new DataView(ciphertext.buffer).setUint32(0, number);
+      const envelope = { ...real.envelope, ciphertext, intermediateReplicas: [200, 201] as const };
+      return fixture.query(encodeCourierQuery({ kind: "envelope", envelope }));
+    };
+    for (let i = 1; i < 8192; i++) assert.notEqual(await send(i), null);
+    assert.equal(await send(8192), null, "not acknowledged: the client asks again");
+    assert.notEqual(await send(1), null, "a known one is still known");
+    assert.deepEqual([fixture.courier.cached, log.records.size], [8192, 8192]);
+    for (const { faults } of fixture.network.replicas) faults.clear();
+    await fixture.virtual.advance(10 * instantTiming.courierSilenceMs);
+    assert.equal(log.records.size, 8191, "one is delivered, and may give way");
+    assert.notEqual(await send(8192), null);
+    assert.equal(await send(8193), null);
+    assert.deepEqual([fixture.courier.cached, log.records.size], [8192, 8192]);
+    await fixture.network.close();
+    assert.equal(fixture.virtual.pending, 0);
   });
 
   void test("dispatches what it had logged when it starts again", async () => {

@@ -65,14 +65,31 @@ export class AppSession {
 export class SessionTable {
   readonly #all = new Set<AppSession>();
   readonly #byToken = new Map<string, AppSession>();
+  /** In the order in which their applications left, so the longest absent come first. */
+  readonly #absent = new Set<AppSession>();
 
   /** Every session, those of absent applications too. */
   get all(): ReadonlySet<AppSession> {
     return this.#all;
   }
 
+  /** Those of absent applications, the longest absent first. */
+  get absent(): ReadonlySet<AppSession> {
+    return this.#absent;
+  }
+
   add(session: AppSession): void {
     this.#all.add(session);
+  }
+
+  /** Notes that the session's application has left. */
+  left(session: AppSession): void {
+    this.#absent.add(session);
+  }
+
+  /** Notes that the session's application is back. */
+  returned(session: AppSession): void {
+    this.#absent.delete(session);
   }
 
   /** The session that the token names. */
@@ -88,6 +105,7 @@ export class SessionTable {
 
   remove(session: AppSession): void {
     this.#all.delete(session);
+    this.#absent.delete(session);
     if (session.token !== null && this.#byToken.get(session.token) === session) {
       this.#byToken.delete(session.token);
     }

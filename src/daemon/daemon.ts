@@ -183,9 +183,7 @@ export class Daemon {
 
   /** Forgets every session whose client is away, as if its grace period were over. */
   forgetSessions(): void {
-    for (const session of Array.from(this.#sessions.all)) {
-      if (!session.connection) this.#endSession(session);
-    }
+    for (const session of this.#sessions.absent) this.#endSession(session);
   }
 
   async #shutDown(): Promise<void> {
@@ -313,6 +311,7 @@ export class Daemon {
       if (connection.session) this.#endSession(connection.session);
       resumed.graceTimer?.cancel();
       resumed.graceTimer = null;
+      this.#sessions.returned(resumed);
       resumed.connection = connection;
       connection.session = resumed;
       if (older) {
@@ -342,6 +341,7 @@ export class Daemon {
       this.#endSession(session);
       return;
     }
+    this.#sessions.left(session);
     this.#boundAbsent();
     const { clock, timing } = this.#options;
     session.graceTimer = clock.after(timing.sessionGraceMs, () => this.#endSession(session), {
@@ -351,9 +351,8 @@ export class Daemon {
 
   /** Whoever keeps coming with new tokens must not fill the memory: the longest absent go first. */
   #boundAbsent(): void {
-    const absent = [...this.#sessions.all].filter(({ connection }) => !connection);
-    if (absent.length <= MAX_ABSENT_SESSIONS) return;
-    for (const session of absent.slice(0, absent.length - MAX_ABSENT_SESSIONS)) {
+    for (const session of this.#sessions.absent) {
+      if (this.#sessions.absent.size <= MAX_ABSENT_SESSIONS) return;
       this.#endSession(session);
     }
   }

@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { ConfigError, ThinClient, utf8ToText } from "katzenpost-thinclient";
-import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { DevDaemon, type DevDaemonOptions } from "katzenpost-thinclient/daemon";
+import { VirtualClock } from "katzenpost-thinclient/testing";
 
 const child = fileURLToPath(new URL("./data-directory-child.js", import.meta.url));
 
@@ -62,6 +63,32 @@ describe("a data directory", () => {
       const read = await client.read(keys.readCap, index);
       assert.equal(utf8ToText(read.plaintext), `box ${i}`);
       index = read.nextMessageBoxIndex;
+    }
+  });
+
+  it("never seals with the same keys and nonces again, however often it is started", async () => {
+    const seal = async (options: DevDaemonOptions) => {
+      const clock = new VirtualClock();
+      await using daemon = await DevDaemon.start({ ...options, clock, seed: "again" });
+      const client = new ThinClient(
+        { dial: { unix: { address: "@memory" } } },
+        { dial: daemon.dial, clock },
+      );
+      await clock.runUntil(client.start());
+      const keys = await clock.runUntil(client.newKeypair(new Uint8Array(32).fill(3)));
+      const sealed = await clock.runUntil(
+        client.encryptWrite(Uint8Array.of(1, 2, 3), keys.writeCap, keys.firstMessageIndex),
+      );
+      await clock.runUntil(client.stop());
+      return sealed;
+    };
+    const forgetful = [await seal({}), await seal({})] as const;
+    assert.deepEqual(forgetful[0], forgetful[1], "without a directory one seed gives one network");
+    const dataDirectory = join(folder, "data");
+    const [first, second] = [await seal({ dataDirectory }), await seal({ dataDirectory })];
+    for (const name of ["envelopeHash", "envelopeDescriptor", "messageCiphertext"] as const) {
+      assert.notDeepEqual(first[name], second[name], name);
+      assert.notDeepEqual(first[name], forgetful[0][name], name);
     }
   });
 

@@ -9,6 +9,7 @@ import {
   CourierInvalidEpochError,
   ThinClientError,
 } from "../../src/errors/errors.js";
+import { REPLICA_EPOCH_MS, epochAt, epochStart } from "../../src/pki/epoch.js";
 import { TwoClients, newStream } from "./two-clients.js";
 
 const hour = 3_600_000;
@@ -43,6 +44,28 @@ describe("epochs", { timeout: 120_000 }, () => {
     await assert.rejects(bob.startResendingEncryptedMessage(old), CourierInvalidEpochError);
     await alice.write(writeCap, firstMessageIndex, "fresh", { ifExists: "error" });
     assert.deepEqual((await reading).plaintext, utf8("fresh"));
+  });
+
+  test("envelopes that were sealed just before the end of a week are served after it", async () => {
+    const thisWeek = epochAt(Date.UTC(2026, 0, 1), REPLICA_EPOCH_MS).epoch;
+    const boundary = epochStart(thisWeek + 1, REPLICA_EPOCH_MS);
+    const clock = new VirtualClock(boundary - hour);
+    await using both = await TwoClients.start({ clock, epochMs: hour / 2, seed: "boundary" });
+    const { alice, bob } = both;
+    const { writeCap, readCap, firstMessageIndex } = await clock.runUntil(newStream(alice));
+    await clock.advance(boundary - 100 - clock.now());
+    const written = await clock.runUntil(
+      alice.encryptWrite(utf8("over the weekend"), writeCap, firstMessageIndex),
+    );
+    const read = await clock.runUntil(bob.encryptRead(readCap, firstMessageIndex));
+    assert.ok(clock.now() < boundary);
+    await clock.advance(200);
+    assert.ok(clock.now() > boundary);
+    await clock.runUntil(
+      alice.startResendingEncryptedMessageReturnBoxExists({ ...written, writeCap }),
+    );
+    const { plaintext } = await clock.runUntil(bob.startResendingEncryptedMessage(read));
+    assert.deepEqual(plaintext, utf8("over the weekend"));
   });
 
   test("a read waits for five weeks, over five changes of the replicas' keys", async () => {

@@ -62,8 +62,9 @@ function envelopeReply(
 
 /**
  * Takes envelopes, hands them to their two replicas, and keeps what these answer until the client
- * comes for it. Acknowledged means: logged, and dispatched until a replica has answered, for as
- * long as the entry lives.
+ * comes for it. Acknowledged means: logged, and dispatched until a replica has answered. With a log
+ * that goes on until the envelope's epoch is too far off for any replica, over restarts too; without
+ * one for as long as the entry lives.
  */
 export class Courier implements Kaetzchen {
   readonly capability = "courier";
@@ -80,6 +81,7 @@ export class Courier implements Kaetzchen {
     this.#cache = new EnvelopeCache({
       clock,
       lifetimeMs: timing.courierCacheMs,
+      mustStay: (entry) => log !== null && !entry.hasVerdict && !this.#isOutOfTime(entry),
       onDrop: (entry) => {
         entry.retry?.cancel();
         if (!entry.hasVerdict) log?.remove(entry.hash);
@@ -93,6 +95,8 @@ export class Courier implements Kaetzchen {
       isKept: (entry) => this.#cache.has(entry),
       onVerdict: (entry) => {
         if (log === null) return;
+        // One that stayed for its verdict alone goes now.
+        this.#cache.dropIfOver(entry);
         const forget = (): void => log.remove(entry.hash);
         entry.logged.then(forget, () => {});
       },
@@ -153,6 +157,11 @@ export class Courier implements Kaetzchen {
     return distance > epochTolerance || distance < -epochTolerance;
   }
 
+  /** Whether no replica would take the envelope any more. */
+  #isOutOfTime({ envelope }: CachedEnvelope): boolean {
+    return envelope === null || this.#isUntimely(envelope.epoch);
+  }
+
   async #answerEnvelope(envelope: CourierEnvelope): Promise<CourierQueryReply | null> {
     const hash = envelopeHashOf(envelope);
     const { replyIndex } = envelope;
@@ -163,6 +172,9 @@ export class Courier implements Kaetzchen {
       return envelopeReply(hash, 0, CourierErrorCode.INVALID_ENVELOPE);
     }
     const known = this.#cache.get(hash);
+    // Without an answer the client asks again. An acknowledgement would be a promise that only
+    // breaking another one makes room for.
+    if (known === undefined && !this.#cache.hasRoom) return null;
     const entry = known ?? this.#take(hash, envelope, this.#options.log);
     try {
       await entry.logged;

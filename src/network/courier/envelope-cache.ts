@@ -4,7 +4,7 @@ import type { EnvelopeHash } from "../../bytes/opaque.js";
 import type { Clock, Timer } from "../../clock/clock.js";
 import type { CachedEnvelope } from "./cached-envelope.js";
 
-/** How many envelopes are kept; each takes up to 6 kB. The oldest give way. */
+/** How many envelopes are kept; each takes up to 6 kB. The oldest that may go give way. */
 const mostKept = 8192;
 
 /** What a cache works with. */
@@ -12,11 +12,16 @@ export interface EnvelopeCacheOptions {
   readonly clock: Clock;
   /** How long an entry lives, in ms. */
   readonly lifetimeMs: number;
+  /** Whether an entry must stay though its time is over or others want its place. */
+  readonly mustStay: (entry: CachedEnvelope) => boolean;
   /** Told of each entry that is dropped, for whatever reason. */
   readonly onDrop: (entry: CachedEnvelope) => void;
 }
 
-/** Entries by envelope hash, each for a fixed time. One timer, only while there are entries. */
+/**
+ * Entries by envelope hash, each for a fixed time, or longer while it must stay. One timer, only
+ * while there are entries whose time is not over; those that stayed longer go when they are looked at.
+ */
 export class EnvelopeCache {
   readonly #options: EnvelopeCacheOptions;
   /** In the order in which they were added, so the oldest come first. */
@@ -32,7 +37,7 @@ export class EnvelopeCache {
     return this.#entries.size;
   }
 
-  #isOver(entry: CachedEnvelope): boolean {
+  #isOld(entry: CachedEnvelope): boolean {
     const { clock, lifetimeMs } = this.#options;
     return clock.monotonic() - entry.createdMs >= lifetimeMs;
   }
@@ -40,32 +45,44 @@ export class EnvelopeCache {
   /** The entry of that name, if its time is not over. */
   get(hash: EnvelopeHash): CachedEnvelope | undefined {
     const entry = this.#entries.get(toHex(hash));
-    if (entry === undefined || !this.#isOver(entry)) return entry;
-    this.drop(entry);
+    return entry !== undefined && this.has(entry) ? entry : undefined;
+  }
+
+  /** Whether another entry can be added without dropping one that must stay. */
+  get hasRoom(): boolean {
+    return this.#entries.size < mostKept || this.#oldestToGo() !== undefined;
+  }
+
+  #oldestToGo(): CachedEnvelope | undefined {
+    for (const entry of this.#entries.values()) if (!this.#options.mustStay(entry)) return entry;
     return undefined;
   }
 
-  /** Adds an entry; there must be none of its name. */
+  /** Adds an entry; there must be none of its name. Without {@link hasRoom} all stay. */
   add(entry: CachedEnvelope): void {
+    const oldest = this.#entries.size < mostKept ? undefined : this.#oldestToGo();
+    if (oldest !== undefined) this.drop(oldest);
     this.#entries.set(toHex(entry.hash), entry);
-    if (this.#entries.size > mostKept) {
-      for (const oldest of this.#entries.values()) {
-        this.drop(oldest);
-        break;
-      }
-    }
     this.#arm();
   }
 
-  /** Whether that very entry is kept. */
+  /** Whether that very entry is kept. One whose time is over is not any more. */
   has(entry: CachedEnvelope): boolean {
-    return this.#entries.get(toHex(entry.hash)) === entry;
+    return this.#entries.get(toHex(entry.hash)) === entry && !this.dropIfOver(entry);
+  }
+
+  /** Drops an entry if its time is over, and tells whether it is. */
+  dropIfOver(entry: CachedEnvelope): boolean {
+    if (!this.#isOld(entry) || this.#options.mustStay(entry)) return false;
+    this.drop(entry);
+    return true;
   }
 
   /** Drops an entry. */
   drop(entry: CachedEnvelope): void {
-    if (!this.has(entry)) return;
-    this.#entries.delete(toHex(entry.hash));
+    const key = toHex(entry.hash);
+    if (this.#entries.get(key) !== entry) return;
+    this.#entries.delete(key);
     this.#options.onDrop(entry);
   }
 
@@ -73,6 +90,7 @@ export class EnvelopeCache {
     if (this.#timer !== null) return;
     const { clock, lifetimeMs } = this.#options;
     for (const oldest of this.#entries.values()) {
+      if (this.#isOld(oldest)) continue;
       // Rounded up: a timer that fires a fraction too early would find nothing to do.
       const leftMs = Math.ceil(oldest.createdMs + lifetimeMs - clock.monotonic());
       const prune = (): void => {
@@ -86,8 +104,8 @@ export class EnvelopeCache {
 
   #prune(): void {
     for (const entry of this.#entries.values()) {
-      if (!this.#isOver(entry)) break;
-      this.drop(entry);
+      if (!this.#isOld(entry)) break;
+      this.dropIfOver(entry);
     }
     this.#arm();
   }

@@ -195,6 +195,34 @@ test("the grace period is the timing's, and a resume in it stops its clock", asy
   }
 });
 
+test("of absent sessions 1,000 are kept: the longest absent goes first, not the oldest", async () => {
+  const { connect, daemon } = world();
+  const comeAndGo = async (token: Uint8Array<ArrayBuffer>): Promise<boolean> => {
+    const client = connect();
+    const { resumed } = await client.hello(token);
+    client.transport.end();
+    await turn();
+    return resumed;
+  };
+  const oldest = freshId();
+  const stays = connect();
+  await stays.hello(oldest);
+  const returns = freshId();
+  const firstGone = freshId();
+  for (const token of [returns, firstGone]) await comeAndGo(token);
+  for (let i = 0; i < 997; i++) await comeAndGo(freshId());
+  assert.ok(await comeAndGo(returns), "it was there, and is now the latest that left");
+  stays.transport.end();
+  await turn();
+  assert.equal(daemon.load.sessions, 1000);
+  await comeAndGo(freshId());
+  assert.equal(daemon.load.sessions, 1000);
+  assert.equal(await comeAndGo(oldest), true, "created first, left last");
+  assert.equal(await comeAndGo(returns), true);
+  assert.equal(await comeAndGo(firstGone), false, "away for longest");
+  await daemon.close();
+});
+
 test("a client without a token is served, and forgotten when it is gone", async () => {
   const { connect, daemon } = world();
   const client = connect();

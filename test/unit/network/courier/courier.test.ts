@@ -12,9 +12,11 @@ import {
   decodeCourierQueryReply,
   encodeCourierQuery,
 } from "../../../../src/crypto/envelope/courier-messages.js";
+import { VirtualClock } from "../../../../src/clock/virtual.js";
 import type { ReplicaReadReply } from "../../../../src/crypto/envelope/replica-messages.js";
 import { instantTiming } from "../../../../src/mixnet/timing.js";
 import type { CourierRecord, EnvelopeLog } from "../../../../src/network/courier/envelope-log.js";
+import { REPLICA_EPOCH_MS, epochAt, epochStart } from "../../../../src/pki/epoch.js";
 import { StorageFixture, sizes, stream } from "../storage-fixture.js";
 
 const keys = stream(1);
@@ -160,23 +162,60 @@ void describe("a courier and envelopes", () => {
       [0n, 4],
       [0xffff_ffff_ffff_ffffn, 4],
     ];
-    let seen = 0;
+    let isFirst: boolean = true;
     for (const [epoch, code] of cases) {
       for (const replyIndex of [0, 1, 7]) {
-        const reply = await envelopeReply(
+        const { errorCode, ...reply } = await envelopeReply(
           fixture,
           encodeCourierQuery({ kind: "envelope", envelope: { ...envelope, epoch, replyIndex } }),
         );
-        if (code === 0) continue;
-        assert.equal(reply.errorCode, code, `epoch ${epoch}`);
-        assert.equal(reply.replyType, "ack");
-        assert.equal(reply.replyIndex, replyIndex, "echoed");
-        assert.equal(reply.payload.length, 0);
-        seen++;
+        const what = `epoch ${epoch}, reply index ${replyIndex}`;
+        if (code !== 0) {
+          assert.equal(errorCode, code, what);
+          assert.equal(reply.replyType, "ack");
+          assert.equal(reply.replyIndex, replyIndex, "echoed");
+          assert.equal(reply.payload.length, 0);
+          continue;
+        }
+        // Of an envelope that is known already, there are two replies only.
+        assert.equal(errorCode, replyIndex === 7 ? 1 : 0, what);
+        const isAck: boolean = isFirst || replyIndex === 7;
+        assert.equal(reply.replyType, isAck ? "ack" : "payload", what);
+        isFirst = false;
+        await fixture.settle();
       }
     }
-    assert.equal(seen, 12);
     assert.equal(fixture.courier.cached, 1, "one envelope: the hash does not cover the epoch");
+    await fixture.network.close();
+  });
+
+  void test("over the end of a week: what was sealed before it is taken after it, and the other way round", async () => {
+    const week = epochAt(Date.UTC(2026, 0, 1), REPLICA_EPOCH_MS).epoch;
+    const clock = new VirtualClock(epochStart(week + 1, REPLICA_EPOCH_MS) - 1);
+    const fixture = await StorageFixture.start({ clock });
+    assert.equal(fixture.replicaEpoch, week);
+    const writing = await fixture.envelope(write);
+    const reading = await fixture.envelope(read);
+    // A client whose clock is ahead seals to the keys of the week to come.
+    const other = stream(2);
+    const early = await fixture.envelope(
+      makeWriteMessage(sizes, other.writeCap, other.firstMessageIndex, hello),
+      { epoch: week + 1 },
+    );
+    assert.equal((await fixture.ask(early)).errorCode, 0);
+    const documentBefore = fixture.document;
+    await clock.advance(1);
+    assert.equal(fixture.replicaEpoch, week + 1);
+    assert.equal((await fixture.ask(writing)).errorCode, 0);
+    const got = await fixture.ask(reading);
+    assert.deepEqual(openReadReply(readCap, firstMessageIndex, got as ReplicaReadReply), hello);
+    await fixture.publish();
+    assert.notEqual(fixture.document, documentBefore);
+    assert.equal((await fixture.read(other)).errorCode, 0);
+    await clock.advance(REPLICA_EPOCH_MS);
+    for (const { query } of [writing, reading]) {
+      assert.equal((await envelopeReply(fixture, query)).errorCode, 4, "two weeks are too much");
+    }
     await fixture.network.close();
   });
 
@@ -585,15 +624,67 @@ void describe("a courier with a log", () => {
     await fixture.network.close();
   });
 
-  void test("forgets an envelope whose time is over", async () => {
+  void test("keeps an envelope without a verdict as long as a replica could take it", async () => {
     const log = new RecordingLog();
     const fixture = await start(log);
     for (const { faults } of fixture.network.replicas) faults.offline = true;
     await fixture.send(await fixture.envelope(write));
-    assert.deepEqual(log.kinds, ["envelope"]);
+    const other = stream(2);
+    const second = makeWriteMessage(sizes, other.writeCap, other.firstMessageIndex, hello);
+    await fixture.virtual.advance(REPLICA_EPOCH_MS - 3_600_000);
+    await fixture.send(await fixture.envelope(second));
+    assert.deepEqual(log.kinds, ["envelope", "envelope"]);
+    assert.equal(fixture.courier.cached, 2);
+    for (const { faults } of fixture.network.replicas) faults.clear();
+    await fixture.virtual.advance(60_000);
+    assert.deepEqual(log.kinds, [], "delivered");
+    assert.equal((await fixture.read(keys)).errorCode, 0, "days after it was acknowledged");
     await fixture.virtual.advance(instantTiming.courierCacheMs);
-    assert.deepEqual(log.kinds, []);
+    assert.equal(fixture.courier.cached, 0);
     await fixture.network.close();
+    assert.equal(fixture.virtual.pending, 0);
+  });
+
+  void test("forgets an envelope when its epoch is too far off for any replica", async () => {
+    const log = new RecordingLog();
+    const clock = new VirtualClock(epochStart(500, REPLICA_EPOCH_MS) - 3_600_000);
+    const fixture = await start(log, { clock });
+    for (const { faults } of fixture.network.replicas) faults.offline = true;
+    await fixture.send(await fixture.envelope(write));
+    await clock.advance(REPLICA_EPOCH_MS);
+    assert.deepEqual(log.kinds, ["envelope"], "the epoch after its own");
+    await clock.advance(2 * 3_600_000);
+    assert.deepEqual(log.kinds, []);
+    assert.equal(fixture.courier.cached, 0);
+    await fixture.network.close();
+    assert.equal(clock.pending, 0);
+  });
+
+  void test("is full of promises: takes no more, and breaks none", async () => {
+    const log = new RecordingLog();
+    const fixture = await start(log);
+    for (const { faults } of fixture.network.replicas) faults.offline = true;
+    const real = await fixture.envelope(write);
+    await fixture.send(real);
+    // To replicas that are not there, so that no verdict ever comes.
+    const send = (number: number) => {
+      const ciphertext = real.envelope.ciphertext.slice();
+      new DataView(ciphertext.buffer).setUint32(0, number);
+      const envelope = { ...real.envelope, ciphertext, intermediateReplicas: [200, 201] as const };
+      return fixture.query(encodeCourierQuery({ kind: "envelope", envelope }));
+    };
+    for (let i = 1; i < 8192; i++) assert.notEqual(await send(i), null);
+    assert.equal(await send(8192), null, "not acknowledged: the client asks again");
+    assert.notEqual(await send(1), null, "a known one is still known");
+    assert.deepEqual([fixture.courier.cached, log.records.size], [8192, 8192]);
+    for (const { faults } of fixture.network.replicas) faults.clear();
+    await fixture.virtual.advance(10 * instantTiming.courierSilenceMs);
+    assert.equal(log.records.size, 8191, "one is delivered, and may give way");
+    assert.notEqual(await send(8192), null);
+    assert.equal(await send(8193), null);
+    assert.deepEqual([fixture.courier.cached, log.records.size], [8192, 8192]);
+    await fixture.network.close();
+    assert.equal(fixture.virtual.pending, 0);
   });
 
   void test("dispatches what it had logged when it starts again", async () => {

@@ -341,7 +341,10 @@ export class CopyCommandFailedError extends ThinClientError {
 
   /** For JSON, which has no bigint: `failedEnvelopeIndex` as decimal digits. */
   toJSON(): object {
-    return { ...this, failedEnvelopeIndex: String(this.failedEnvelopeIndex) };
+    return {
+      ...Object.fromEntries(Object.entries(this)),
+      failedEnvelopeIndex: String(this.failedEnvelopeIndex),
+    };
   }
 }
 

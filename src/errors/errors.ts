@@ -341,7 +341,7 @@ export class CopyCommandFailedError extends ThinClientError {
 
   /** For JSON, which has no bigint: `failedEnvelopeIndex` as decimal digits. */
   toJSON(): object {
-    return { ...this, failedEnvelopeIndex: String(this.failedEnvelopeIndex) };
+    return Object.assign({}, this, { failedEnvelopeIndex: String(this.failedEnvelopeIndex) });
   }
 }
 

@@ -25,6 +25,11 @@ export type QueryFields<K extends QueryKind> = Omit<RequestFields<K>, "queryId">
 export interface Cancellation {
   /** Equal for operations that one cancel ends: kind and hash. */
   readonly key: string;
+  /**
+   * Whether nobody gains from the operation but who waits for its reply, as for a read. Writes and
+   * copies change boxes, and go on when their client disconnects.
+   */
+  readonly onlyForReply: boolean;
   readonly request: (queryId: QueryId) => DaemonRequest;
 }
 
@@ -229,11 +234,27 @@ export class Calls {
     return [...found.values()];
   }
 
+  /** Names the operations in flight that are of no use without their replies, each once. */
+  onlyForReplies(): readonly Cancellation[] {
+    const found = new Map<string, Cancellation>();
+    for (const { call, queryId } of this.#operations.entries) {
+      const { cancellation } = call;
+      if (queryId !== null && cancellation?.onlyForReply) found.set(cancellation.key, cancellation);
+    }
+    return [...found.values()];
+  }
+
   /** A new connection: sends every call, with new query IDs, as far as there are places. */
   connected(send: (request: DaemonRequest) => void): void {
     this.#send = send;
     this.#fill(this.#operations);
     this.#fill(this.#local);
+  }
+
+  /** The session is over: rejects all calls, and sends nothing in the places that become free. */
+  end(reasonFor: (call: Call) => unknown): void {
+    this.#send = null;
+    this.rejectAll(reasonFor);
   }
 
   /** Rejects all calls for which `reasonFor` gives a reason. */

@@ -106,6 +106,7 @@ function checkCourier(courier: Destination): void {
 function copyCancellation(hash: WriteCapHash): Cancellation {
   return {
     key: `copy:${toHex(hash)}`,
+    onlyForReply: false,
     request: (queryId) => ({ kind: "cancelResendingCopyCommand", queryId, writeCapHash: hash }),
   };
 }

@@ -151,7 +151,7 @@ export async function startResendingEncryptedMessage(
     operation,
     options,
     defaultTimeoutMs: Infinity,
-    cancellation: envelopeCancellation(request.envelopeHash),
+    cancellation: envelopeCancellation(request.envelopeHash, fields.readCap !== null),
   });
   const error = arqErrorFromReply(reply, { operation });
   if (error) throw error;
@@ -232,10 +232,11 @@ function checkOwnFlag(name: string, value: unknown, actual: string, wanted: stri
   throw new TypeError(`\`request.${name}\` is for a ${wanted}, and this is a ${actual}`);
 }
 
-function envelopeCancellation(envelopeHash: EnvelopeHash): Cancellation {
+function envelopeCancellation(envelopeHash: EnvelopeHash, onlyForReply: boolean): Cancellation {
   const kept = copyBytes(envelopeHash);
   return {
     key: `envelope:${toHex(kept)}`,
+    onlyForReply,
     request: (queryId) => ({
       kind: "cancelResendingEncryptedMessage",
       queryId,
@@ -253,7 +254,7 @@ export async function cancelResendingEncryptedMessage(
   const operation = "cancelResendingEncryptedMessage";
   checkCallOptions(options);
   checkBytes("envelopeHash", envelopeHash, 32);
-  const cancellation = envelopeCancellation(envelopeHash);
+  const cancellation = envelopeCancellation(envelopeHash, false);
   const fields = { envelopeHash: copyBytes(envelopeHash) };
   await cancelOperation(session, cancellation, operation, () =>
     ask(session, operation, fields, { operation, options, failOnLoss: true }),

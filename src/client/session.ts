@@ -3,7 +3,7 @@
  * sees requests with replies, and events.
  */
 import { equalBytes } from "../bytes/bytes.js";
-import type { QueryId } from "../bytes/opaque.js";
+import { QueryId } from "../bytes/opaque.js";
 import type { ClientEvent, EventOf } from "../config/events.js";
 import { ClientClosedError, ConnectionLostError, InvalidStateError } from "../errors/errors.js";
 import type { Transport } from "../transport/transport.js";
@@ -302,6 +302,9 @@ export class Session {
     const reason: CloseReason = { reason: goodbye ? "stopped" : "disconnected", error: null };
     // What the daemon writes before it sees the end is ours: it does not keep it for the next time.
     const drains = !goodbye && connection !== null && this.#state === "ready";
+    // The daemon would carry these on for the session, and nobody can get what they find.
+    const useless = drains ? this.#calls.onlyForReplies() : [];
+    for (const { request } of useless) connection?.send(request(QueryId.random()));
     this.#endCalls();
     if (!drains) this.#tellClosed(reason);
     if (!connection) return;
@@ -470,7 +473,7 @@ export class Session {
     this.#connection = null;
     this.#notices.clear();
     this.#abortDial?.abort(this.#closedError("start"));
-    this.#calls.rejectAll((call) => this.#closedError(call.operation));
+    this.#calls.end((call) => this.#closedError(call.operation));
     this.#liveness?.stop();
     this.#frameWaiters.rejectAll(this.#closedError("recv"));
   }

@@ -93,8 +93,10 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
   }
 
   /**
-   * Closes the connection but keeps the session: the daemon holds replies for it (10 minutes by
-   * default), and a client with the same `sessionToken` takes it up again. Idempotent; never rejects.
+   * Closes the connection but keeps the session: the daemon holds replies to messages for it (10
+   * minutes by default), and a client with the same `sessionToken` takes it up again. Calls that wait
+   * reject; reads among them are cancelled at the daemon, since nobody can get what they find, while
+   * boxes that are being written and copies that are under way go on. Idempotent; never rejects.
    */
   disconnect(): Promise<void> {
     return this.#core.session.close(false);

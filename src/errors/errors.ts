@@ -341,10 +341,7 @@ export class CopyCommandFailedError extends ThinClientError {
 
   /** For JSON, which has no bigint: `failedEnvelopeIndex` as decimal digits. */
   toJSON(): object {
-    return {
-      ...Object.fromEntries(Object.entries(this)),
-      failedEnvelopeIndex: String(this.failedEnvelopeIndex),
-    };
+    return Object.assign({}, this, { failedEnvelopeIndex: String(this.failedEnvelopeIndex) });
   }
 }
 
@@ -404,7 +401,8 @@ const requestHints: Readonly<Record<number, string>> = {
   [codes.THIN_CLIENT_ERROR_INVALID_REQUEST]:
     " (the daemon refused an argument: is a capability damaged, or are its halves of two streams?)",
   [codes.THIN_CLIENT_ERROR_INTERNAL_ERROR]:
-    " (the daemon has no PKI document or courier, or could not work with what it was given)",
+    " (the daemon has no PKI document or courier, or could not work with what it was given, " +
+    "as an envelope that was sealed on another network)",
 };
 
 const retryableRequestCodes = new Set<number>([

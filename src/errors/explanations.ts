@@ -157,9 +157,11 @@ const explanations: Readonly<Record<ErrorCode, ErrorExplanation>> = {
   },
   THIN_CLIENT_ERROR_INTERNAL_ERROR: {
     meaning:
-      "The daemon could not do it: mostly it has no PKI document or knows no courier, or the " +
-      "capability is no valid key.",
-    action: "Await `waitUntilOnline()` and call again; if it stays, read the daemon's log.",
+      "The daemon could not do it: mostly it has no PKI document or knows no courier, the " +
+      "capability is no valid key, or the envelope was sealed on another network.",
+    action:
+      "Await `waitUntilOnline()` and call again; seal envelopes on the network that they are sent " +
+      "on. If it stays, read the daemon's log.",
   },
   THIN_CLIENT_ERROR_MAX_RETRIES: reserved("The daemon tried as often as it may."),
   THIN_CLIENT_ERROR_INVALID_CHANNEL: reserved("The daemon does not take that channel."),

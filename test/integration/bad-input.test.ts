@@ -8,6 +8,8 @@ import { type AddressInfo, type Server, type Socket, createServer } from "node:n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { utf8 } from "../../src/bytes/bytes.js";
+import { ReadCap, WriteCap } from "../../src/bytes/opaque.js";
 import { ThinClient } from "../../src/client/thin-client.js";
 import { Config } from "../../src/config/config.js";
 import { DevDaemon } from "../../src/embedded/index.js";
@@ -235,6 +237,37 @@ test("on a running daemon every wrong length and name is refused before it is se
   }
   assert.equal(daemon.daemon.load.connections, 1, "the connection is the first one still");
   assert.ok((await client.blockingSendMessage("still here", node, queue)).length > 0);
+});
+
+test("a capability whose point is not on the curve is refused by every call that takes one", async () => {
+  await using daemon = await DevDaemon.start({ seed: "bad input", listen: "tcp:127.0.0.1:0" });
+  await using client = await ThinClient.connect(daemon.config());
+  const good = await client.newKeypair(new Uint8Array(32));
+  const { firstMessageIndex: index } = good;
+  // No point of the curve has this y coordinate. A ReadCap begins with its public key, a WriteCap has
+  // it behind the seed.
+  const offCurve = new Uint8Array(32).fill(2);
+  const [readCap, writeCap] = [ReadCap.from(good.readCap), WriteCap.from(good.writeCap)];
+  readCap.set(offCurve, 0);
+  writeCap.set(offCurve, 32);
+  const calls = [
+    () => client.encryptRead(readCap, index),
+    () => client.read(readCap, index),
+    () => client.encryptWrite(utf8("x"), writeCap, index),
+    () => client.write(writeCap, index, "x"),
+    () => client.tombstone(writeCap, index),
+    () => client.startResendingCopyCommand(writeCap),
+    () => client.voucherMint(writeCap, "somebody"),
+  ];
+  const said = /^\w+ failed: Invalid request \(.*is a capability damaged/;
+  for (const call of calls) await rejects(call(), "THIN_CLIENT_ERROR_INVALID_REQUEST", said);
+  const copying = client.copy(utf8("x"), [{ writeCap, startIndex: index }]);
+  await rejects(copying, "ERR_COPY_FAILED", /before anything was copied.*is a capability damaged/);
+  const deleting = client.tombstoneRange(writeCap, index, 2);
+  await rejects(deleting, "ERR_TOMBSTONE_RANGE", /after 0.*is a capability damaged/);
+  assert.equal(daemon.daemon.load.operations, 0);
+  await client.write(good.writeCap, index, "goes on");
+  assert.deepEqual((await client.read(good.readCap, index)).plaintext, utf8("goes on"));
 });
 
 test("an unknown service is named together with those that there are", async () => {

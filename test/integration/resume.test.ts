@@ -5,7 +5,7 @@ import { utf8 } from "../../src/bytes/bytes.js";
 import type { ThinClient } from "../../src/client/thin-client.js";
 import { ThinClient as Client } from "../../src/client/thin-client.js";
 import type { EventOf } from "../../src/config/events.js";
-import { StartResendingCancelledError } from "../../src/errors/errors.js";
+import { ClientClosedError, StartResendingCancelledError } from "../../src/errors/errors.js";
 import { TwoClients, newStream, readAll, somePayload } from "./two-clients.js";
 
 describe("resume", { timeout: 120_000 }, () => {
@@ -185,5 +185,36 @@ describe("resume", { timeout: 120_000 }, () => {
     await using again = await Client.connect(both.daemon.config(), { sessionToken });
     assert.deepEqual(again.sessionToken, sessionToken);
     assert.equal(both.daemon.daemon.load.sessions, sessions);
+  });
+
+  test("sessions taken up again and again leave no reads behind; writes go on", async () => {
+    const dest = await newStream(alice);
+    const { writeCap, readCap, firstMessageIndex } = dest;
+    const sessionToken = new Uint8Array(16).fill(0x5e);
+    for (let times = 0; times < 3; times++) {
+      const carol = await Client.connect(both.daemon.config(), { sessionToken });
+      const reads = [
+        carol.read(readCap, firstMessageIndex),
+        carol.read(readCap, firstMessageIndex),
+      ];
+      const closed = Promise.all(reads.map((read) => assert.rejects(read, ClientClosedError)));
+      await operations(2);
+      await carol.disconnect();
+      await closed;
+      await operations(0);
+    }
+    const carol = await Client.connect(both.daemon.config(), { sessionToken });
+    both.daemon.network.faults.setOnline(false);
+    const sealed = await carol.encryptWrite(utf8("goes on"), writeCap, firstMessageIndex);
+    const writing = assert.rejects(carol.startResendingEncryptedMessage(sealed), ClientClosedError);
+    await operations(1);
+    await carol.disconnect();
+    await writing;
+    await operations(1);
+    both.daemon.network.faults.setOnline(true);
+    await operations(0);
+    assert.deepEqual((await bob.read(readCap, firstMessageIndex)).plaintext, utf8("goes on"));
+    // The session would wait ten minutes for its application.
+    await (await Client.connect(both.daemon.config(), { sessionToken })).stop();
   });
 });

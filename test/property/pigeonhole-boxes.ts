@@ -12,6 +12,9 @@ export interface Attempt {
   confirmed: boolean;
 }
 
+/** After how long, in ms, sound holders of a box have handed to each other what they got. */
+const HANDED_ON_MS = 1000;
+
 /** One box of the model. */
 export class ModelBox {
   readonly attempts: Attempt[] = [];
@@ -20,6 +23,24 @@ export class ModelBox {
    * holders took it, and a box is written once. A tombstone may still replace it.
    */
   fixed: { readonly value: string; readonly epoch: number } | null = null;
+
+  /** When something was first known to be at one holder at least: ms of the clock, replica epoch. */
+  #seen: { readonly ms: number; readonly epoch: number } | null = null;
+
+  /** Notes that something is in it; true only while the storage is sound. */
+  see(ms: number, epoch: number): void {
+    this.#seen ??= { ms, epoch };
+  }
+
+  /**
+   * Whether both holders have something that is not `value`, so that an exclusive write of that, begun
+   * at `ms`, has to fail: the one that had something has handed it on, and nobody tried that value.
+   */
+  isTakenFor(value: string, ms: number, epoch: number): boolean {
+    const seen = this.#seen;
+    if (seen === null || epoch !== seen.epoch || ms - seen.ms < HANDED_ON_MS) return false;
+    return !this.mayHold(value);
+  }
 
   begin(value: string | null, epoch: number): Attempt {
     const attempt = { value, epoch, confirmed: false };
@@ -84,6 +105,11 @@ export class Excuses {
    */
   get deletionIsCertain(): boolean {
     return [...this.replicaCodes].every((code) => code === 4 || code === 7);
+  }
+
+  /** Whether replicas always did what they should, and everybody knew of all of them. */
+  get storageIsExact(): boolean {
+    return this.storageIsSound && !this.poorDocuments && !this.misleading;
   }
 
   /** Whether replicas always did what they should. */

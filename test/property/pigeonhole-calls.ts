@@ -123,6 +123,7 @@ function read(
     run,
     ({ plaintext }) => {
       const value = utf8ToText(plaintext);
+      model.see(world.clock.monotonic(), world.epoch);
       if (!model.mayHold(value)) return `nobody wrote ${value}`;
       const certain = model.fixedAt(world.epoch);
       return certain === null || value === certain ? null : `${value} instead of ${certain}`;
@@ -146,6 +147,8 @@ function write(
   envelopeHash: EnvelopeHash | null = null,
 ): void {
   const text = valueName(value);
+  const isTaken = exclusive && model.isTakenFor(text, world.clock.monotonic(), world.epoch);
+  if (isTaken) world.count("exclusive write of a box that is taken");
   const attempt = model.begin(text, world.epoch);
   const kind = envelopeHash === null ? "write" : "startWrite";
   const epoch = world.epoch;
@@ -160,6 +163,9 @@ function write(
     () => {
       confirm(attempt);
       if (!exclusive || world.excuses.misleading) return null;
+      const exact = world.excuses.storageIsExact && world.epoch === epoch;
+      if (isTaken && exact) return "the box holds something else";
+      model.see(world.clock.monotonic(), world.epoch);
       const certain = model.fixedAt(world.epoch);
       if (certain !== null && certain !== text) return `written over ${certain}`;
       if (certain === null) fix(world, model, attempt);

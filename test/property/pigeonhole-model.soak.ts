@@ -8,6 +8,7 @@ test(
   { timeout: 7_200_000 },
   async (t) => {
     const first = Number(process.env["KATZ_SEED"] ?? 100_000);
+    t.diagnostic(`seeds ${first} to ${first + 1999}`);
     const { schedules, counts } = await runSchedules(first, 2000);
     assert.equal(schedules, 2000);
     t.diagnostic(describeCounts(counts));

@@ -6,7 +6,11 @@ import { VirtualClock } from "../../src/clock/virtual.js";
 import { type Keypair, keypairFromSeed } from "../../src/crypto/bacap/capabilities.js";
 import { nextMessageBoxIndex } from "../../src/crypto/bacap/message-box-index.js";
 import { DevDaemon } from "../../src/embedded/dev-daemon.js";
-import { BoxIDNotFoundError, TombstoneError } from "../../src/errors/errors.js";
+import {
+  BoxAlreadyExistsError,
+  BoxIDNotFoundError,
+  TombstoneError,
+} from "../../src/errors/errors.js";
 import { replicaEpoch } from "../../src/pki/epoch.js";
 import { Excuses, type JudgedCall, ModelBox, judgeError } from "./pigeonhole-boxes.js";
 import { takeCall } from "./pigeonhole-calls.js";
@@ -59,6 +63,9 @@ export class ModelWorld {
   #daemon: DevDaemon | null = null;
   readonly #calls: Call[] = [];
   #tokens = 0;
+  #firstEpoch = 0;
+  /** Places that held nothing in the end. */
+  readonly #empty = new Set<Place>();
 
   constructor(schedule: Schedule) {
     this.schedule = schedule;
@@ -104,6 +111,7 @@ export class ModelWorld {
       userForwardPayloadLength: 523,
     });
     for (let stream = 0; stream < STREAMS; stream++) this.#layOut(stream);
+    this.#firstEpoch = this.epoch;
     while (this.clients.length < CLIENTS) this.clients.push(await this.connect());
   }
 
@@ -278,6 +286,8 @@ export class ModelWorld {
     await takeFault(this, { kind: "relist" });
     await this.#quiet("replication to those who came back", isReplicated);
     await this.#readEverything();
+    // What boxes hold must be certain for both holders: no fault before, and none is too old.
+    if (this.excuses.storageIsExact && this.epoch === this.#firstEpoch) await this.#contest();
     await this.#close();
   }
 
@@ -294,7 +304,8 @@ export class ModelWorld {
   /** What every box holds in the end. */
   async #readEverything(): Promise<void> {
     const client = this.clients[0]!;
-    const reads = this.places.map(async ({ name, stream, index, model }) => {
+    const reads = this.places.map(async (place) => {
+      const { name, stream, index, model } = place;
       const epoch = this.epoch;
       let held: string;
       let wrong: string | null = null;
@@ -309,6 +320,7 @@ export class ModelWorld {
       } catch (error) {
         held = nameOf(error);
         if (error instanceof BoxIDNotFoundError) {
+          this.#empty.add(place);
           if (model.mustHoldSomething(epoch) && !this.excuses.misleading) wrong = "was written";
         } else if (!(error instanceof TombstoneError && model.mayHold(null))) {
           wrong = "is no way to end";
@@ -319,6 +331,29 @@ export class ModelWorld {
       if (wrong !== null) this.violation(`box ${name} in the end`, `${held}: ${wrong}`);
     });
     await this.clock.runUntil(Promise.all(reads), PATIENCE_MS);
+  }
+
+  /** Exclusive writes of what nobody wrote: the first one that finds a box empty wins, no other. */
+  async #contest(): Promise<void> {
+    const client = this.clients[1]!;
+    const writes = this.places.map(async (place) => {
+      const { name, stream, index } = place;
+      const wins = this.#empty.has(place);
+      for (const [value, mayStay] of [
+        ["contest 1", wins],
+        ["contest 2", false],
+        ["contest 1", wins],
+      ] as const) {
+        this.count(mayStay ? "contest won" : "contest lost");
+        const outcome = await client
+          .write(stream.writeCap, index, value, { ifExists: "error" })
+          .then(() => "done", nameOf);
+        const expected = mayStay ? "done" : BoxAlreadyExistsError.name;
+        if (outcome === expected) continue;
+        this.violation(`box ${name} in the end`, `${value} -> ${outcome} instead of ${expected}`);
+      }
+    });
+    await this.clock.runUntil(Promise.all(writes), PATIENCE_MS);
   }
 
   async #close(): Promise<void> {

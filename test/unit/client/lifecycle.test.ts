@@ -7,6 +7,7 @@ import { ThinClient } from "../../../src/client/thin-client.js";
 import { ClientClosedError, InvalidStateError } from "../../../src/errors/errors.js";
 import { ScriptedConnection } from "../../../src/testing/scripted-daemon.js";
 import { memoryPair } from "../../../src/transport/memory.js";
+import { hashOf, sealedRead, sealedWrite, writeCap } from "./pigeonhole-fixture.js";
 import { connectedPair, isPending, pair, pkiDocument, reasonOf, turn, unused } from "./fixture.js";
 
 const node = new Uint8Array(32) as never;
@@ -88,6 +89,33 @@ test("disconnect hangs up without a word (upstream: zero bytes too)", async () =
   await client.disconnect();
   assert.deepEqual(await words, []);
   assert.deepEqual(await client.closed, { reason: "disconnected", error: null });
+});
+
+test("disconnect cancels the reads that it ends, each once, and lets writes and copies go on", async () => {
+  const { client, connection } = await connectedPair({ maxInFlight: 5 });
+  const read = { ...sealedRead, kind: "read" } as const;
+  const write = { ...sealedWrite, kind: "write" } as const;
+  const waits = [
+    client.startResendingEncryptedMessage(read),
+    client.startResendingEncryptedMessage(read),
+    client.startResendingEncryptedMessage({ ...read, envelopeHash: hashOf(3) }),
+    client.startResendingEncryptedMessage(write),
+    client.startResendingCopyCommand(writeCap),
+    // Over maxInFlight: the daemon knows nothing of it.
+    client.startResendingEncryptedMessage({ ...read, envelopeHash: hashOf(4) }),
+  ].map(reasonOf);
+  for (let i = 0; i < 5; i++) await connection.next();
+  const hashes: unknown[] = [];
+  const said = (async () => {
+    for (let next = await connection.next(); next; next = await connection.next()) {
+      assert.equal(next.kind, "cancelResendingEncryptedMessage");
+      hashes.push("envelopeHash" in next && next.envelopeHash);
+    }
+  })();
+  await client.disconnect();
+  await said;
+  assert.deepEqual(hashes, [read.envelopeHash, hashOf(3)]);
+  for (const reason of await Promise.all(waits)) assert.ok(reason instanceof ClientClosedError);
 });
 
 test("stop and disconnect are idempotent, concurrent calls join, and the first one decides", async () => {

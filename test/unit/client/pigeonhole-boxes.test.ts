@@ -528,9 +528,9 @@ describe("tombstoneRange", () => {
     for (const shown of [
       printed,
       JSON.stringify(error),
-      JSON.stringify(Object.fromEntries(Object.entries(error))),
+      JSON.stringify(Object.assign({}, error)),
     ]) {
-      assert.doesNotMatch(shown, /partial|Uint8Array|envelope|"0":/);
+      assert.doesNotMatch(shown, /"partial"|partial:|Uint8Array|envelopes|"0":/);
     }
     await client.stop();
   });

@@ -294,6 +294,7 @@ function operations(options: ThinClientOptions = {}) {
         defaultTimeoutMs: Infinity,
         cancellation: {
           key: toHex(hash),
+          onlyForReply: false,
           request: (queryId) => ({
             kind: "cancelResendingEncryptedMessage",
             queryId,

@@ -2,7 +2,7 @@
 export { DevDaemon, type DevDaemonOptions } from "./dev-daemon.js";
 export type { Daemon } from "../daemon/daemon.js";
 export type { EmbeddedNetwork, NetworkPicture, NodePicture } from "../network/network.js";
-export { type Timing, instantTiming, upstreamTiming } from "../mixnet/timing.js";
+export { type GrowingPause, type Timing, instantTiming, upstreamTiming } from "../mixnet/timing.js";
 
 // What those have as members
 export type { ConsensusDocument, MixnetLink, MixnetLinkHandlers } from "../mixnet/link.js";

@@ -452,7 +452,7 @@ void describe("replication", () => {
     await fixture.virtual.advance(10_000);
     assert.equal(away.stored.boxes, 0);
     away.faults.offline = false;
-    await fixture.virtual.advance(16 * instantTiming.replicationRetryMs);
+    await fixture.virtual.advance(instantTiming.replicationRetryMs.longest);
     assert.equal(away.stored.boxes, 1);
     assert.equal(fixture.network.replicas[first]!.unreplicated, 0);
     await fixture.network.close();
@@ -469,7 +469,7 @@ void describe("replication", () => {
     await fixture.settle();
     assert.equal(fixture.network.replicas[first]!.unreplicated, 1);
     fixture.network.replicas[second]!.faults.offline = false;
-    await fixture.virtual.advance(instantTiming.replicationRetryMs);
+    await fixture.virtual.advance(instantTiming.replicationRetryMs.first);
     const { errorCode } = await fixture.askReplica(second, read);
     assert.equal(errorCode, 11);
     await fixture.network.close();

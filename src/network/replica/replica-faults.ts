@@ -13,7 +13,13 @@ function checkCode(code: number): void {
 }
 
 function checkAtLeastZero(name: string, value: number): void {
-  if (!(value >= 0)) throw new RangeError(`\`${name}\` must be a number from 0 up, got ${value}`);
+  if (typeof value === "number" && value >= 0) return;
+  throw new RangeError(`\`${name}\` must be a number from 0 up, got ${String(value)}`);
+}
+
+function checkCount(name: string, count: number): void {
+  if (Number.isSafeInteger(count) && count >= 0) return;
+  throw new RangeError(`\`${name}\` must be an integer from 0 up, got ${String(count)}`);
 }
 
 /**
@@ -37,10 +43,12 @@ export class ReplicaFaults {
   /**
    * Answers the next message, read or write, with a code; several calls queue up. Boxes that other
    * replicas hand on do not count.
-   * @throws RangeError when `code` is not one of the replicas' codes 1 to 11.
+   * @throws RangeError when `code` is not one of the replicas' codes 1 to 11, or `times` is no integer
+   * from 0 up.
    */
   failNext(code: number, times = 1): void {
     checkCode(code);
+    checkCount("times", times);
     for (let i = 0; i < times; i++) this.#next.push(code);
   }
 
@@ -84,9 +92,9 @@ export class ReplicaFaults {
     this.#loss = share;
   }
 
-  /** Loses the next commands. */
+  /** Loses the next commands. @throws RangeError when `count` is no integer from 0 up. */
   loseNext(count = 1): void {
-    checkAtLeastZero("count", count);
+    checkCount("count", count);
     this.#loseNext += count;
   }
 

@@ -192,6 +192,12 @@ void describe("a replica", () => {
       assert.throws(() => faults.failNext(code), RangeError);
       assert.throws(() => faults.fail(code), RangeError);
     }
+    for (const times of [NaN, -1, 0.5, Infinity, "2" as never]) {
+      assert.throws(() => faults.failNext(1, times), /`times` must be an integer from 0 up, got/);
+      assert.throws(() => faults.loseNext(times), /`count` must be an integer from 0 up, got/);
+    }
+    assert.equal(faults.takeCode(), null, "nothing of it was taken");
+    assert.equal(faults.takeLoss(), false);
     await fixture.network.close();
   });
 

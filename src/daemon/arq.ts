@@ -6,7 +6,7 @@ import { type Bytes, toHex } from "../bytes/bytes.js";
 import { type IdentityHash, SurbId } from "../bytes/opaque.js";
 import type { Clock, Timer } from "../clock/clock.js";
 import type { MixnetLink, ReplyPacket } from "../mixnet/link.js";
-import type { Timing } from "../mixnet/timing.js";
+import { type Timing, pauseBefore } from "../mixnet/timing.js";
 import type { DaemonResponse } from "../wire/responses.js";
 import type { AppSession } from "./app-session.js";
 
@@ -182,8 +182,7 @@ export class Arq {
   }
 
   #pace(entry: Entry): number {
-    const { first, longest } = this.#options.timing.followUpMs;
-    return Math.min(first * 2 ** Math.min(entry.asked++, 20), longest);
+    return pauseBefore(this.#options.timing.followUpMs, entry.asked++);
   }
 
   #sendAgainIn(entry: Entry, wait: number): void {

@@ -87,7 +87,8 @@ export class Daemon {
       sendDecoy: () => void link.sendDecoy(),
     });
     const maxPayload = geometry.userForwardPayloadLength;
-    this.#plain = new PlainMessages({ clock, link, timing, maxPayload });
+    const layers = (): number | null => this.#documents.current()?.decoded.topology.length ?? null;
+    this.#plain = new PlainMessages({ clock, link, timing, layers, maxPayload });
     this.#arq = new Arq({ clock, link, timing, onFault });
     this.#dispatcher = new Dispatcher({
       arq: this.#arq,

@@ -13,7 +13,7 @@ import {
   createCourierEnvelope,
   openEnvelopeReply,
 } from "../crypto/envelope/client-envelope.js";
-import { decodeCourierQueryReply } from "../crypto/envelope/courier-messages.js";
+import { askingForReply, decodeCourierQueryReply } from "../crypto/envelope/courier-messages.js";
 import type { ReplicaInnerMessage } from "../crypto/envelope/replica-messages.js";
 import { chooseIntermediates } from "../crypto/sharding.js";
 import { ThinClientError } from "../errors/errors.js";
@@ -127,7 +127,11 @@ export class EnvelopeExchange implements Operation {
     this.session = place.session;
     this.key = place.key;
     this.courier = place.courier;
-    this.payload = request.messageCiphertext!;
+    const { messageCiphertext, replyIndex } = request;
+    // The application chooses which replica's reply it wants (upstream: is not heard, section 10,
+    // defect 19).
+    this.payload =
+      replyIndex === null ? messageCiphertext! : askingForReply(messageCiphertext!, replyIndex);
   }
 
   /** The checks of section 4.4. @throws RequestFailure with code 3. */

@@ -9,6 +9,8 @@ import type { AppSession } from "./app-session.js";
 import { fitLength } from "./fit-length.js";
 
 const NS_PER_MS = 1_000_000;
+/** What is taken for a network of which no document is known. */
+const usualLayers = 3;
 
 interface Awaited {
   readonly session: AppSession;
@@ -25,6 +27,8 @@ export interface PlainMessagesOptions {
   readonly clock: Clock;
   readonly link: MixnetLink;
   readonly timing: Timing;
+  /** How many layers of mixes the current document has; null when that is not known. */
+  readonly layers: () => number | null;
   /** U: most payload bytes of one packet. */
   readonly maxPayload: number;
 }
@@ -139,8 +143,9 @@ export class PlainMessages {
       return;
     }
     if (this.#awaited.get(toHex(awaited.surbId)) !== awaited) return;
-    const { clock, timing } = this.#options;
-    const wait = replyEtaMs + timing.plainReplyMs;
+    const { clock, timing, layers } = this.#options;
+    const hops = 2 * (layers() ?? usualLayers) + 3;
+    const wait = replyEtaMs + timing.plainReplyPerHopMs * hops;
     awaited.timer = clock.after(wait, () => this.#forget(awaited), { background: true });
   }
 

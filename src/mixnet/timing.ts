@@ -1,3 +1,17 @@
+/** A pause that doubles from try to try, in milliseconds. */
+export interface GrowingPause {
+  /** Pause before the first of a row. */
+  readonly first: number;
+  /** Where the doubling ends. */
+  readonly longest: number;
+}
+
+/** The pause before the try of that number in a row, counted from 0, in milliseconds. */
+export function pauseBefore({ first, longest }: GrowingPause, attempt: number): number {
+  // Beyond 2^20 nothing is left to double, and 0 times infinity is not a number.
+  return Math.min(first * 2 ** Math.min(attempt, 20), longest);
+}
+
 /**
  * Every wait of daemon, couriers and replicas, in one table; all in milliseconds unless the name says
  * otherwise. Tests of the values use a virtual clock.
@@ -10,38 +24,40 @@ export interface Timing {
   /** Daemon: between two questions how far a copy command is. */
   readonly copyPollMs: number;
   /**
-   * Daemon: pause before a follow-up or a read retry; doubles from the first to the second number
-   * with each in a row. Zero: as soon as the send schedule lets it out.
+   * Daemon: pause before a follow-up or a read retry. Zero: as soon as the send schedule lets it
+   * out.
    */
-  readonly followUpMs: {
-    /** Pause before the first of a row. */
-    readonly first: number;
-    /** Where the doubling ends. */
-    readonly longest: number;
-  };
+  readonly followUpMs: GrowingPause;
   /** Daemon: how long a new connection waits for a document before it is told that there is none. */
   readonly documentWaitMs: number;
   /** Daemon: how long what belongs to a session is kept after its connection was lost. */
   readonly sessionGraceMs: number;
   /** Daemon: how long broadcasts wait for a client's session token. */
   readonly broadcastHoldMs: number;
-  /** Daemon: how long a plain message's reply is waited for after its planned round trip. */
-  readonly plainReplyMs: number;
+  /**
+   * Daemon: how long a plain message's reply is waited for after its planned round trip, for each hop
+   * there and back: two times the layers, and three.
+   */
+  readonly plainReplyPerHopMs: number;
   /** Courier: how long an envelope's entry lives. */
   readonly courierCacheMs: number;
+  /** Courier: shortest time between two clear-ups of entries whose time is over. */
+  readonly courierClearUpMs: number;
   /** Courier: shortest time between two dispatches of one envelope that got no good answer yet. */
   readonly courierRedispatchMs: number;
-  /** Courier: how long a silent replica is waited for before its envelope is dispatched again. */
+  /** Courier: how long silent replicas are waited for. */
   readonly courierSilenceMs: number;
+  /** Courier: pause before an envelope without a verdict is dispatched again by itself. */
+  readonly courierRetryMs: GrowingPause;
+  /**
+   * Courier that knows how many boxes are stored: how long a missed box is not asked for again while
+   * nothing is stored. A replica may be back that had it before.
+   */
+  readonly courierMissMs: number;
   /** Courier: one step of a copy command (a box read, an envelope written). */
   readonly copyStepMs: number;
-  /** Courier: pause between tries of a step; doubles from the first to the second number. */
-  readonly copyBackoffMs: {
-    /** Pause before the second try. */
-    readonly first: number;
-    /** Where the doubling ends. */
-    readonly longest: number;
-  };
+  /** Courier: pause between tries of a step. */
+  readonly copyBackoffMs: GrowingPause;
   /** Courier: tries of one step. */
   readonly copyTries: number;
   /** Courier: how long the final result of a copy command is kept. */
@@ -49,12 +65,19 @@ export interface Timing {
   /** Replica: how long another replica is waited for. */
   readonly proxyMs: number;
   /** Replica: pause before a failed replication is tried again. */
-  readonly replicationRetryMs: number;
+  readonly replicationRetryMs: GrowingPause;
   /** Replica: between two collections of boxes whose time is over. */
   readonly garbageCollectionMs: number;
+  /** Links between couriers and replicas: mean delay of a command while no document tells it. */
+  readonly linkMeanMs: number;
 }
 
-/** Upstream's values. Protocol page, sections 3.3, 7.2, 7.3; pigeonhole page, section 9. */
+/**
+ * Upstream's values, and ours where upstream has no such wait: it does not retry what got no verdict
+ * (`courierRetryMs`), cannot know of boxes (`courierMissMs`), and clears up when an envelope comes
+ * (`courierClearUpMs`). Protocol page, sections 3.1, 3.3, 4.2, 7.2, 7.3; mixnet page, section 8.5;
+ * pigeonhole page, sections 5.1 and 9.
+ */
 export const upstreamTiming: Timing = {
   resendMs: 20_000,
   composeRetryMs: 1000,
@@ -63,22 +86,27 @@ export const upstreamTiming: Timing = {
   documentWaitMs: 30_000,
   sessionGraceMs: 600_000,
   broadcastHoldMs: 2000,
-  plainReplyMs: 600_000,
+  plainReplyPerHopMs: 500,
   courierCacheMs: 300_000,
+  courierClearUpMs: 1000,
   courierRedispatchMs: 1000,
   courierSilenceMs: 30_000,
+  courierRetryMs: { first: 30_000, longest: 480_000 },
+  courierMissMs: 30_000,
   copyStepMs: 60_000,
   copyBackoffMs: { first: 500, longest: 10_000 },
   copyTries: 10,
   copyResultMs: 1_800_000,
   proxyMs: 30_000,
-  replicationRetryMs: 5000,
+  replicationRetryMs: { first: 5000, longest: 80_000 },
   garbageCollectionMs: 21_600_000,
+  linkMeanMs: 50,
 };
 
 /**
  * Values for a network without mixing delays. Retries keep a pace even there, or an idle network
- * with a hundred waiting readers would be busy.
+ * with a hundred waiting readers would be busy. Plain replies are waited for much longer than they
+ * take: a process that was stopped in a debugger loses none.
  */
 export const instantTiming: Timing = {
   ...upstreamTiming,
@@ -87,12 +115,14 @@ export const instantTiming: Timing = {
   copyPollMs: 20,
   followUpMs: { first: 20, longest: 1000 },
   broadcastHoldMs: 500,
+  plainReplyPerHopMs: 60_000,
   courierRedispatchMs: 1000,
   courierSilenceMs: 3000,
+  courierRetryMs: { first: 3000, longest: 48_000 },
   copyStepMs: 6000,
   copyBackoffMs: { first: 50, longest: 1000 },
   proxyMs: 3000,
-  replicationRetryMs: 500,
+  replicationRetryMs: { first: 500, longest: 8000 },
 };
 
 /**
@@ -104,6 +134,7 @@ export const slowInstantTiming: Timing = {
   resendMs: upstreamTiming.resendMs,
   courierRedispatchMs: 10_000,
   courierSilenceMs: upstreamTiming.courierSilenceMs,
+  courierRetryMs: upstreamTiming.courierRetryMs,
   copyStepMs: upstreamTiming.copyStepMs,
   proxyMs: upstreamTiming.proxyMs,
 };

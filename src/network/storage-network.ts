@@ -96,9 +96,9 @@ export class StorageNetwork implements EnvelopeKeySource {
 
   /** For each caller its own connections, made when they are first needed. */
   #linkMaker(options: StorageNetworkOptions) {
-    const { clock, random, sizes, document } = options;
+    const { clock, random, timing, sizes, document } = options;
     const lambdaR = (): number | null => document()?.lambdaR ?? null;
-    const pace = options.paced === true ? poissonPace(lambdaR, random) : instantPace;
+    const pace = options.paced === true ? poissonPace(lambdaR, random, timing) : instantPace;
     return (from: StoragePeer) => {
       const links = new Map<number, StorageLink>();
       return (replicaId: number): StorageLink | undefined => {

@@ -1,9 +1,7 @@
 /** When commands between couriers and replicas leave. Pigeonhole page, section 5.1. */
 import type { RandomSource } from "../bytes/bytes.js";
+import type { Timing } from "../mixnet/timing.js";
 import { exponential, uniform } from "./random.js";
-
-/** Mean delay while no document tells the rate, in ms. */
-const meanWithoutDocumentMs = 50;
 
 /** The delays on storage links; null is "at once", without a timer. */
 export interface StoragePace {
@@ -25,11 +23,16 @@ export const instantPace: StoragePace = {
  * a link inside a process, and an idle network should cost nothing. Since the waits of a Poisson
  * process have no memory, drawing one only when there is something to send changes no delay.
  * @param lambdaR gives LambdaR (per ms) of the current document; null when there is none.
+ * @param timing its `linkMeanMs` is the mean while no document tells it.
  */
-export function poissonPace(lambdaR: () => number | null, random: RandomSource): StoragePace {
+export function poissonPace(
+  lambdaR: () => number | null,
+  random: RandomSource,
+  timing: Pick<Timing, "linkMeanMs">,
+): StoragePace {
   const meanMs = (): number => {
     const rate = lambdaR();
-    return rate !== null && rate > 0 ? Math.ceil(1 / rate) : meanWithoutDocumentMs;
+    return rate !== null && rate > 0 ? Math.ceil(1 / rate) : timing.linkMeanMs;
   };
   return {
     sendDelayMs: () => exponential(random, 1 / meanMs()),

@@ -82,6 +82,25 @@ describe("faults", { timeout: 120_000 }, () => {
     });
   }
 
+  test("a replica's code 11 to a read is TombstoneError when the tombstone is signed", async () => {
+    const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
+    const { nextMessageBoxIndex } = await alice.write(writeCap, firstMessageIndex, "still there", {
+      ifExists: "error",
+    });
+    for (const { faults } of both.daemon.storage.replicas) {
+      faults.serveTombstone(writeCap, firstMessageIndex);
+    }
+    const read = (index = firstMessageIndex) => bob.read(readCap, index, { wait: false });
+    await assert.rejects(read(), (error: unknown) => {
+      assert.ok(error instanceof errors.TombstoneError, String(error));
+      assert.equal(error.errorCode, 11);
+      return true;
+    });
+    await assert.rejects(read(nextMessageBoxIndex), errors.BoxIDNotFoundError);
+    for (const { faults } of both.daemon.storage.replicas) faults.clear();
+    assert.deepEqual((await read()).plaintext, utf8("still there"));
+  });
+
   test("a tombstone that nobody signed is InvalidTombstoneSignatureError", async () => {
     both.failReplicas(11);
     await assert.rejects(

@@ -77,6 +77,39 @@ export const DIFFERENCES: readonly Difference[] = [
   },
 ];
 
+/** A deliberate difference that no recording shows; a test of the daemon holds ours to it. */
+export interface UnrecordedDifference {
+  /** Number of the reference's defect: protocol page, section 10. */
+  readonly defect: number;
+  readonly reference: string;
+  readonly ours: string;
+  readonly why: string;
+}
+
+/** Differences in what the recordings do not ask. */
+export const UNRECORDED: readonly UnrecordedDifference[] = [
+  {
+    defect: 18,
+    reference: "anybody can cancel anything; of two starts of one envelope the older is lost",
+    ours: "an application cancels what it started, all of that name; each start is answered",
+    why: "applications that share a daemon do not know of each other",
+  },
+  {
+    defect: 19,
+    reference: "`reply_index` of a start is ignored; so is half a courier's name in a copy command",
+    ours: "the courier is asked for the reply of that index; half a name is refused with code 3",
+    why: "what an application asks for is done, or it hears why not",
+  },
+  {
+    defect: 20,
+    reference: "a tombstone range of `max_count` 0 drops the buffer",
+    ours:
+      "the buffer is given back, and the last call ends the stream with it. A last call with nothing " +
+      "in it, buffer included, makes no element at either: the client refuses it",
+    why: "what a call before left over belongs to the stream",
+  },
+];
+
 /** The differences of one recording, by frame. */
 export function differencesOf(file: RecordingName): Map<number, Difference> {
   const own = DIFFERENCES.filter((difference) => difference.file === file);

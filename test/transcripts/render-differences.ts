@@ -1,5 +1,5 @@
 /** `docs/differences.md`, from the table that the tests go by. */
-import { DIFFERENCES, type Difference } from "./differences.js";
+import { DIFFERENCES, type Difference, UNRECORDED } from "./differences.js";
 
 const HEAD = `# Where the embedded daemon differs from the reference
 
@@ -23,11 +23,25 @@ function section([file, differences]: readonly [string, readonly Difference[]]):
   ].join("\n");
 }
 
+function unrecorded(): string {
+  const rows = UNRECORDED.map(
+    ({ defect, reference, ours, why }) => `| ${defect} | ${reference} | ${ours} | ${why} |`,
+  );
+  return [
+    "## Not in the recordings",
+    "",
+    "| defect | the reference | ours | why |",
+    "|---|---|---|---|",
+    ...rows,
+    "",
+  ].join("\n");
+}
+
 /** The page. */
 export function renderDifferences(): string {
   const byFile = new Map<string, Difference[]>();
   for (const difference of DIFFERENCES) {
     byFile.set(difference.file, [...(byFile.get(difference.file) ?? []), difference]);
   }
-  return [HEAD, ...[...byFile].map(section)].join("\n");
+  return [HEAD, ...[...byFile].map(section), unrecorded()].join("\n");
 }

@@ -1,5 +1,5 @@
 /** Messages between client and courier. Pigeonhole page, section 5. */
-import type { Bytes } from "../../bytes/bytes.js";
+import { type Bytes, copyBytes } from "../../bytes/bytes.js";
 import type { EnvelopeHash } from "../../bytes/opaque.js";
 import { ProtocolError } from "../../errors/errors.js";
 import { blake2b256 } from "../hash.js";
@@ -175,6 +175,22 @@ export function encodeCourierQuery(query: CourierQuery): Bytes {
     default:
       throw new RangeError(`\`query.kind\`: ${UNKNOWN_TYPE_TEXT}`);
   }
+}
+
+/** Where an envelope's reply index is in a query: after type, replica ids and DEKs. */
+const replyIndexOffset = 1 + 2 + 2 * MKEM_DEK_LENGTH;
+
+/**
+ * A copy of a query that asks for another reply of its envelope: 0 or 1, the place of the replica.
+ * The envelope's hash does not change. What is no envelope, or is too short to have an index, is
+ * copied as it is.
+ * @throws RangeError when `replyIndex` does not fit one byte.
+ */
+export function askingForReply(query: Uint8Array, replyIndex: number): Bytes {
+  const copy = copyBytes(query);
+  const index = new FieldWriter().u8("replyIndex", replyIndex).finish();
+  if (copy[0] === envelopeType && copy.length > replyIndexOffset) copy.set(index, replyIndexOffset);
+  return copy;
 }
 
 /** Reads a query. @throws ProtocolError `data too short`, `integer constraint violated`. */

@@ -22,7 +22,7 @@ import {
   REPLICA_ERROR_STORAGE_FULL,
   REPLICA_SUCCESS,
 } from "../../errors/codes.js";
-import type { Timing } from "../../mixnet/timing.js";
+import { type Timing, pauseBefore } from "../../mixnet/timing.js";
 import type { ReplicaDescriptor } from "../../pki/mix-descriptor.js";
 import { askReplica } from "../ask-replica.js";
 import { type StorageDocument, onlineHolders } from "../replica/shards.js";
@@ -152,8 +152,7 @@ export class CopyReplicas {
     signal.throwIfAborted();
     if (round === 0) return;
     const { clock, timing } = this.#options;
-    const { first, longest } = timing.copyBackoffMs;
-    await clock.sleep(Math.min(first * 2 ** (round - 1), longest), signal);
+    await clock.sleep(pauseBefore(timing.copyBackoffMs, round - 1), signal);
   }
 
   /**

@@ -80,7 +80,7 @@ export class Courier implements Kaetzchen {
     this.#options = options;
     this.#cache = new EnvelopeCache({
       clock,
-      lifetimeMs: timing.courierCacheMs,
+      timing,
       mustStay: (entry) => log !== null && !entry.hasVerdict && !this.#isOutOfTime(entry),
       onDrop: (entry) => {
         entry.retry?.cancel();

@@ -4,7 +4,7 @@ import type { Clock, Timer } from "../../clock/clock.js";
 import { replicaMessageOf } from "../../crypto/envelope/client-envelope.js";
 import type { CourierEnvelope } from "../../crypto/envelope/courier-messages.js";
 import type { ReplicaCommand } from "../../crypto/envelope/wire-commands.js";
-import type { Timing } from "../../mixnet/timing.js";
+import { type Timing, pauseBefore } from "../../mixnet/timing.js";
 import { ConcurrencyGate } from "../concurrency-gate.js";
 import type { StorageLink } from "../storage-link.js";
 import type { CachedEnvelope } from "./cached-envelope.js";
@@ -13,19 +13,15 @@ import type { CachedEnvelope } from "./cached-envelope.js";
 const mostAtOnce = 256;
 /** A replica id that stands for "whichever replica answers". */
 const anyReplica = 255;
-/** By how much, at most, the pause between dispatches without a verdict grows. */
-const longestPauseFactor = 16;
-
-/** After how long, in ms, a missed box is asked for again though nothing was stored: a replica may be
- * back that had it before. */
-const longestMissMs = 30_000;
-
 const slots = [0, 1] as const;
 
 /** What a dispatcher works with. */
 export interface DispatcherOptions {
   readonly clock: Clock;
-  readonly timing: Pick<Timing, "courierRedispatchMs" | "courierSilenceMs">;
+  readonly timing: Pick<
+    Timing,
+    "courierRedispatchMs" | "courierSilenceMs" | "courierRetryMs" | "courierMissMs"
+  >;
   /** The connection to a replica; undefined when there is none of that id. */
   readonly linkTo: (replicaId: number) => StorageLink | undefined;
   /**
@@ -63,7 +59,7 @@ export class Dispatcher {
     const sinceMs = clock.monotonic() - entry.dispatchedMs;
     if (sinceMs < timing.courierRedispatchMs) return false;
     const { storedSoFar } = this.#options;
-    if (storedSoFar === null || !entry.isMissed || sinceMs >= longestMissMs) return true;
+    if (storedSoFar === null || !entry.isMissed || sinceMs >= timing.courierMissMs) return true;
     return storedSoFar() !== entry.storedAtDispatch;
   }
 
@@ -143,12 +139,12 @@ export class Dispatcher {
   #tryLater(entry: CachedEnvelope): void {
     if (this.#closed) return;
     const { clock, timing } = this.#options;
-    const factor = Math.min(2 ** entry.fruitless++, longestPauseFactor);
     const again = (): void => {
       entry.retry = null;
       void this.start(entry);
     };
-    entry.retry = clock.after(timing.courierSilenceMs * factor, again, { background: true });
+    const pause = pauseBefore(timing.courierRetryMs, entry.fruitless++);
+    entry.retry = clock.after(pause, again, { background: true });
   }
 
   /** Stops, and leaves no timer. Idempotent. */

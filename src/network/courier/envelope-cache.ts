@@ -2,6 +2,7 @@
 import { toHex } from "../../bytes/bytes.js";
 import type { EnvelopeHash } from "../../bytes/opaque.js";
 import type { Clock, Timer } from "../../clock/clock.js";
+import type { Timing } from "../../mixnet/timing.js";
 import type { CachedEnvelope } from "./cached-envelope.js";
 
 /** How many envelopes are kept; each takes up to 6 kB. The oldest that may go give way. */
@@ -10,8 +11,7 @@ const mostKept = 8192;
 /** What a cache works with. */
 export interface EnvelopeCacheOptions {
   readonly clock: Clock;
-  /** How long an entry lives, in ms. */
-  readonly lifetimeMs: number;
+  readonly timing: Pick<Timing, "courierCacheMs" | "courierClearUpMs">;
   /** Whether an entry must stay though its time is over or others want its place. */
   readonly mustStay: (entry: CachedEnvelope) => boolean;
   /** Told of each entry that is dropped, for whatever reason. */
@@ -38,8 +38,8 @@ export class EnvelopeCache {
   }
 
   #isOld(entry: CachedEnvelope): boolean {
-    const { clock, lifetimeMs } = this.#options;
-    return clock.monotonic() - entry.createdMs >= lifetimeMs;
+    const { clock, timing } = this.#options;
+    return clock.monotonic() - entry.createdMs >= timing.courierCacheMs;
   }
 
   /** The entry of that name, if its time is not over. */
@@ -88,16 +88,17 @@ export class EnvelopeCache {
 
   #arm(): void {
     if (this.#timer !== null) return;
-    const { clock, lifetimeMs } = this.#options;
+    const { clock, timing } = this.#options;
     for (const oldest of this.#entries.values()) {
       if (this.#isOld(oldest)) continue;
       // Rounded up: a timer that fires a fraction too early would find nothing to do.
-      const leftMs = Math.ceil(oldest.createdMs + lifetimeMs - clock.monotonic());
+      const leftMs = Math.ceil(oldest.createdMs + timing.courierCacheMs - clock.monotonic());
       const prune = (): void => {
         this.#timer = null;
         this.#prune();
       };
-      this.#timer = clock.after(Math.max(leftMs, 1000), prune, { background: true });
+      const wait = Math.max(leftMs, timing.courierClearUpMs);
+      this.#timer = clock.after(wait, prune, { background: true });
       break;
     }
   }

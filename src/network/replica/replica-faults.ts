@@ -1,5 +1,8 @@
 /** What a test may make a replica do. */
-import type { RandomSource } from "../../bytes/bytes.js";
+import { type RandomSource, toHex } from "../../bytes/bytes.js";
+import type { MessageBoxIndex, WriteCap } from "../../bytes/opaque.js";
+import { signTombstone } from "../../crypto/bacap/box.js";
+import type { ReplicaReadReply } from "../../crypto/envelope/replica-messages.js";
 import { REPLICA_ERROR_BOX_ID_NOT_FOUND, REPLICA_ERROR_TOMBSTONE } from "../../errors/codes.js";
 import { uniform } from "../random.js";
 
@@ -13,16 +16,25 @@ function checkCode(code: number): void {
 }
 
 function checkAtLeastZero(name: string, value: number): void {
-  if (!(value >= 0)) throw new RangeError(`\`${name}\` must be a number from 0 up, got ${value}`);
+  if (typeof value === "number" && value >= 0) return;
+  throw new RangeError(`\`${name}\` must be a number from 0 up, got ${String(value)}`);
+}
+
+function checkCount(name: string, count: number): void {
+  if (Number.isSafeInteger(count) && count >= 0) return;
+  throw new RangeError(`\`${name}\` must be an integer from 0 up, got ${String(count)}`);
 }
 
 /**
  * Faults of one replica, all off at first. A code given here is answered instead of doing what was
- * asked, sealed as any answer of the replica, so it reaches the client as the replica's own.
+ * asked, sealed as any answer of the replica, so it reaches the client as the replica's own. One
+ * exception: 11 to a read is believed only with the signature of the box's writer, and is 25 at the
+ * client without it; {@link serveTombstone} has the signature.
  */
 export class ReplicaFaults {
   readonly #random: RandomSource;
   readonly #next: number[] = [];
+  readonly #tombstones = new Map<string, ReplicaReadReply>();
   #code: number | null = null;
   #offline = false;
   #slowMs = 0;
@@ -37,10 +49,12 @@ export class ReplicaFaults {
   /**
    * Answers the next message, read or write, with a code; several calls queue up. Boxes that other
    * replicas hand on do not count.
-   * @throws RangeError when `code` is not one of the replicas' codes 1 to 11.
+   * @throws RangeError when `code` is not one of the replicas' codes 1 to 11, or `times` is no integer
+   * from 0 up.
    */
   failNext(code: number, times = 1): void {
     checkCode(code);
+    checkCount("times", times);
     for (let i = 0; i < times; i++) this.#next.push(code);
   }
 
@@ -51,6 +65,18 @@ export class ReplicaFaults {
   fail(code: number | null): void {
     if (code !== null) checkCode(code);
     this.#code = code;
+  }
+
+  /**
+   * Answers reads of a box with 11 and a tombstone that is signed as its writer does, whatever is
+   * stored; the stored box stays, and writes are served as ever.
+   * @param writeCap of the box's stream: only its holder can sign.
+   * @throws TypeError, RangeError when the capability or the index is none.
+   */
+  serveTombstone(writeCap: WriteCap, index: MessageBoxIndex): void {
+    const { boxId, signature, ciphertext: payload } = signTombstone(writeCap, index);
+    const errorCode = REPLICA_ERROR_TOMBSTONE;
+    this.#tombstones.set(toHex(boxId), { kind: "read", errorCode, boxId, signature, payload });
   }
 
   /** Whether nobody can reach the replica. What it stored stays. */
@@ -84,9 +110,9 @@ export class ReplicaFaults {
     this.#loss = share;
   }
 
-  /** Loses the next commands. */
+  /** Loses the next commands. @throws RangeError when `count` is no integer from 0 up. */
   loseNext(count = 1): void {
-    checkAtLeastZero("count", count);
+    checkCount("count", count);
     this.#loseNext += count;
   }
 
@@ -103,6 +129,7 @@ export class ReplicaFaults {
   /** Ends all faults. */
   clear(): void {
     this.#next.length = 0;
+    this.#tombstones.clear();
     this.#code = null;
     this.#offline = false;
     this.#slowMs = 0;
@@ -114,6 +141,11 @@ export class ReplicaFaults {
   /** The code to answer a message with; null when it is to be served. For the replica. */
   takeCode(): number | null {
     return this.#next.shift() ?? this.#code;
+  }
+
+  /** The tombstone to answer a read of a box with; undefined when it is to be served. For the replica. */
+  tombstoneOf(boxId: Uint8Array): ReplicaReadReply | undefined {
+    return this.#tombstones.get(toHex(boxId));
   }
 
   /** The code to answer a box of another replica with; null when it is to be served. */

@@ -270,6 +270,8 @@ export class Replica implements StorageLinkTarget {
   ): Promise<ReplicaReplyMessage> {
     const fault = this.faults.takeCode();
     if (fault !== null) return refusalOf(message, fault);
+    const tombstone = message.kind === "read" && this.faults.tombstoneOf(message.boxId);
+    if (tombstone) return tombstone;
     const place = placeOf(document, message.boxId, this.identity.identityKey);
     if (from === "courier" && !place.isOnlineOwn) return this.#proxy.pass(message, place.others);
     if (message.kind === "read") return this.#boxes.read(message);

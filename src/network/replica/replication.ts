@@ -6,7 +6,7 @@ import {
   REPLICA_ERROR_DATABASE_FAILURE,
   REPLICA_ERROR_INTERNAL_ERROR,
 } from "../../errors/codes.js";
-import type { Timing } from "../../mixnet/timing.js";
+import { type Timing, pauseBefore } from "../../mixnet/timing.js";
 import type { StorageLink } from "../storage-link.js";
 import type { StorageDocument } from "./shards.js";
 
@@ -14,8 +14,6 @@ import type { StorageDocument } from "./shards.js";
 const longestQueue = 2000;
 /** For how many PKI epochs they are kept. */
 const keptEpochs = 3;
-/** By how much, at most, the pause between fruitless tries grows. */
-const longestPauseFactor = 16;
 
 /** What replication works with. */
 export interface ReplicationOptions {
@@ -97,12 +95,12 @@ export class Replication {
   #arm(): void {
     if (this.#timer !== null || this.#closed || this.#waiting.size === 0) return;
     const { clock, timing } = this.#options;
-    const factor = Math.min(2 ** this.#fruitless, longestPauseFactor);
     const again = (): void => {
       this.#timer = null;
       void this.#retry();
     };
-    this.#timer = clock.after(timing.replicationRetryMs * factor, again, { background: true });
+    const pause = pauseBefore(timing.replicationRetryMs, this.#fruitless);
+    this.#timer = clock.after(pause, again, { background: true });
   }
 
   async #retry(): Promise<void> {

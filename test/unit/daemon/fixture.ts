@@ -68,13 +68,13 @@ function serviceNode(name: string, services: readonly string[]): Bytes {
   });
 }
 
-/** CBOR of a document of `epoch` with two replicas and two couriers. */
-export function makeDocument(epoch: number, lambdaP = 0.01): Bytes {
+/** CBOR of a document of `epoch` with two replicas and two couriers; its layers are empty. */
+export function makeDocument(epoch: number, lambdaP = 0.01, layers = 3): Bytes {
   return encodeCbor({
     Epoch: epoch,
     GenesisEpoch: 1,
     LambdaP: lambdaP,
-    Topology: [],
+    Topology: Array.from({ length: layers }, () => []),
     GatewayNodes: [],
     ServiceNodes: [serviceNode("a", ["courier", "+echo"]), serviceNode("bb", ["courier"])],
     StorageReplicas: identityKeys.map((IdentityKey, i) => ({
@@ -124,6 +124,8 @@ export class FakeMixnetLink implements MixnetLink {
   failure: Error | null = null;
   /** Length of the certificates that come with documents, in bytes. */
   certificateLength = 2;
+  /** Layers of mixes that documents name. */
+  layers = 3;
   /** Called while a packet is being sent, before its sender hears that it left. */
   onSend: ((packet: OutgoingPacket) => void) | null = null;
   current = FIRST_EPOCH;
@@ -167,7 +169,7 @@ export class FakeMixnetLink implements MixnetLink {
 
   /** Tells of a document. */
   document(epoch = this.current, lambdaP?: number): void {
-    const document = makeDocument(epoch, lambdaP);
+    const document = makeDocument(epoch, lambdaP, this.layers);
     const certificate = new Uint8Array(this.certificateLength).fill(epoch & 255);
     this.#handlers!.onDocument({ epoch, certificate, document });
   }

@@ -690,6 +690,29 @@ test("a copy command goes to the courier that is named; half a name is refused (
   }
 });
 
+test("the reply index of a start goes into each packet, and nothing else changes (upstream: ignored)", async () => {
+  for (const replyIndex of [null, 0, 1]) {
+    const { link, start, client } = await boxes();
+    const request = await start("read", { replyIndex });
+    link.reply(link.last, courierAnswer(link.last));
+    await until(() => link.packets.length === 2);
+    const sealed = decodeCourierQuery(request.messageCiphertext!);
+    assert.ok(sealed.kind === "envelope");
+    for (const { payload } of link.packets) {
+      assert.deepEqual(decodeCourierQuery(payload), {
+        kind: "envelope",
+        envelope: { ...sealed.envelope, replyIndex: replyIndex ?? 0 },
+      });
+      assert.equal(payload.length, request.messageCiphertext!.length);
+    }
+    link.reply(link.last, await replicaAnswer(link.last, () => nothing(2)));
+    assert.equal((await client.expect(reply)).errorCode, 2);
+  }
+  const own = await boxes();
+  await own.start("read", { replyIndex: 1, messageCiphertext: Uint8Array.of(0, 1, 2) });
+  assert.deepEqual(own.link.last.payload, Uint8Array.of(0, 1, 2), "what is no query stays as it is");
+});
+
 test("couriers are chosen anew for every operation", async () => {
   const { link, start, client } = await boxes();
   const chosen = new Set<string>();

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { makeReadMessage, makeWriteMessage } from "../../../src/crypto/envelope/box-messages.js";
 import { pigeonholeSizes } from "../../../src/crypto/geometry.js";
 import { x25519Nike } from "../../../src/crypto/nike/x25519.js";
-import { instantTiming } from "../../../src/mixnet/timing.js";
+import { instantTiming, upstreamTiming } from "../../../src/mixnet/timing.js";
 import { StorageLink, StorageLinkError } from "../../../src/network/storage-link.js";
 import { instantPace, poissonPace } from "../../../src/network/storage-pace.js";
 import { StorageNetwork } from "../../../src/network/storage-network.js";
@@ -108,7 +108,7 @@ void describe("a storage network", () => {
 
 void describe("delays of storage links", () => {
   void test("have the means that the rate says", () => {
-    const pace = poissonPace(() => 0.005, chacha20Random(seed(1)));
+    const pace = poissonPace(() => 0.005, chacha20Random(seed(1)), upstreamTiming);
     const count = 4000;
     let sends = 0;
     let answers = 0;
@@ -123,7 +123,7 @@ void describe("delays of storage links", () => {
   });
 
   void test("are 50 ms in the mean without a document, none in an instant network", () => {
-    const pace = poissonPace(() => null, chacha20Random(seed(2)));
+    const pace = poissonPace(() => null, chacha20Random(seed(2)), upstreamTiming);
     let sum = 0;
     for (let i = 0; i < 4000; i++) sum += pace.sendDelayMs()!;
     assert.ok(Math.abs(sum / 4000 - 50) < 4, `${sum / 4000}`);

@@ -192,6 +192,12 @@ void describe("a replica", () => {
       assert.throws(() => faults.failNext(code), RangeError);
       assert.throws(() => faults.fail(code), RangeError);
     }
+    for (const times of [NaN, -1, 0.5, Infinity, "2" as never]) {
+      assert.throws(() => faults.failNext(1, times), /`times` must be an integer from 0 up, got/);
+      assert.throws(() => faults.loseNext(times), /`count` must be an integer from 0 up, got/);
+    }
+    assert.equal(faults.takeCode(), null, "nothing of it was taken");
+    assert.equal(faults.takeLoss(), false);
     await fixture.network.close();
   });
 
@@ -452,7 +458,7 @@ void describe("replication", () => {
     await fixture.virtual.advance(10_000);
     assert.equal(away.stored.boxes, 0);
     away.faults.offline = false;
-    await fixture.virtual.advance(16 * instantTiming.replicationRetryMs);
+    await fixture.virtual.advance(instantTiming.replicationRetryMs.longest);
     assert.equal(away.stored.boxes, 1);
     assert.equal(fixture.network.replicas[first]!.unreplicated, 0);
     await fixture.network.close();
@@ -469,7 +475,7 @@ void describe("replication", () => {
     await fixture.settle();
     assert.equal(fixture.network.replicas[first]!.unreplicated, 1);
     fixture.network.replicas[second]!.faults.offline = false;
-    await fixture.virtual.advance(instantTiming.replicationRetryMs);
+    await fixture.virtual.advance(instantTiming.replicationRetryMs.first);
     const { errorCode } = await fixture.askReplica(second, read);
     assert.equal(errorCode, 11);
     await fixture.network.close();

@@ -23,8 +23,9 @@ const DOUBLE = 0xfb;
 
 const utf8 = new TextEncoder();
 
-/** Most keys that are kept encoded; the protocol has about a hundred. */
+/** Most keys that are kept encoded, and how long ones at most; the protocol has about a hundred. */
 const MAX_KNOWN_KEYS = 512;
+const MAX_KNOWN_KEY_LENGTH = 64;
 const knownKeys = new Map<string, Bytes>();
 
 /** Memory to write in; longer is given away with what was written. */
@@ -57,6 +58,7 @@ export class CborWriter {
   /** Forgets what was written after the first `length` bytes. */
   truncate(length: number): void {
     this.#at = length;
+    if (length === 0 && this.#data.length > SCRATCH_LENGTH) this.#renew();
   }
 
   /** What was written; the next value starts anew. */
@@ -65,10 +67,14 @@ export class CborWriter {
     this.#at = 0;
     if (this.#data.length === SCRATCH_LENGTH) return this.#data.slice(0, length);
     const data = this.#data;
-    this.#data = new Uint8Array(SCRATCH_LENGTH);
-    this.#view = new DataView(this.#data.buffer);
+    this.#renew();
     // A copy where much would be kept for little.
     return length < 0.75 * data.length ? data.slice(0, length) : data.subarray(0, length);
+  }
+
+  #renew(): void {
+    this.#data = new Uint8Array(SCRATCH_LENGTH);
+    this.#view = new DataView(this.#data.buffer);
   }
 
   /**
@@ -243,13 +249,17 @@ export class CborWriter {
   }
 }
 
+/** Writes keys; a key holds no map, so one writer serves for all. */
+let keyWriter: CborWriter | null = null;
+
 function encodeKey(key: CborKey): Bytes {
   const known = typeof key === "string" ? knownKeys.get(key) : undefined;
   if (known) return known;
-  const writer = new CborWriter();
-  writer.write(key);
-  const encoded = writer.take();
-  if (typeof key === "string" && knownKeys.size < MAX_KNOWN_KEYS) knownKeys.set(key, encoded);
+  keyWriter ??= new CborWriter();
+  keyWriter.write(key);
+  const encoded = keyWriter.take();
+  const isKept = encoded.length <= MAX_KNOWN_KEY_LENGTH && knownKeys.size < MAX_KNOWN_KEYS;
+  if (typeof key === "string" && isKept) knownKeys.set(key, encoded);
   return encoded;
 }
 

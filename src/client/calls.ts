@@ -76,9 +76,7 @@ export interface CallLoad {
  * by it compares the whole ID, and no two calls in flight have the same key.
  */
 function keyOf(queryId: Bytes): number {
-  return (
-    ((queryId[0]! << 22) | (queryId[1]! << 14) | (queryId[2]! << 6) | queryId[3]!) & 0x3fff_ffff
-  );
+  return (queryId[0]! << 22) | (queryId[1]! << 14) | (queryId[2]! << 6) | (queryId[3]! >> 2);
 }
 
 /**

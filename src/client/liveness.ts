@@ -52,7 +52,7 @@ export class Liveness {
   #timer: Timer | null = null;
   #heard = false;
   #silentSince = 0;
-  /** The last probe, and {@link Unread.mark} when it was sent. */
+  /** The probe without an answer, and {@link Unread.mark} when it was sent. */
   #probe: { readonly queryId: QueryId; readonly mark: number } | null = null;
 
   constructor(options: LivenessOptions) {
@@ -94,10 +94,13 @@ export class Liveness {
       return;
     }
     const { load, send, timeoutMs } = this.#options;
-    const queryId = QueryId.random();
-    this.#probe = { queryId, mark: load.unread.mark };
-    // Without an index it costs nothing and is answered with a code, which is an answer.
-    send({ kind: "nextMessageBoxIndex", queryId, messageBoxIndex: null });
+    // One that lies unread will be answered once it is read: another one would only lie behind it.
+    if (!this.#probe) {
+      const queryId = QueryId.random();
+      this.#probe = { queryId, mark: load.unread.mark };
+      // Without an index it costs nothing and is answered with a code, which is an answer.
+      send({ kind: "nextMessageBoxIndex", queryId, messageBoxIndex: null });
+    }
     this.#wait(timeoutMs, () => this.#judge());
   }
 
@@ -115,8 +118,10 @@ export class Liveness {
    */
   #patienceMs(): number {
     const { load, isOnline } = this.#options;
-    const waiting = load.operationsInFlight + load.unread.count;
-    if (load.unread.count === 0 || waiting < READ_AHEAD) return 0;
+    const unread = load.unread.count;
+    // Those that it has read and not ended may fill what it takes in.
+    const waiting = Math.max(unread, load.operationsInFlight);
+    if (unread === 0 || waiting < READ_AHEAD) return 0;
     // Without the mixnet no packet leaves at all; but then there is little to lose with the connection.
     if (!isOnline()) return OFFLINE_PATIENCE_MS;
     return Math.min(waiting * LONGEST_TICK_MS, LONGEST_PATIENCE_MS);

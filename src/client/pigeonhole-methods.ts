@@ -244,7 +244,9 @@ export abstract class PigeonholeMethods {
 
   /**
    * Has a courier carry out what the temporary stream of `writeCap` holds, from its first box on;
-   * resolves when that is done. Survives the loss of the connection.
+   * resolves when that is done. Survives the loss of the connection: where the command was said again
+   * after one, and the stream is found deleted, the copy counts as done, for a courier that is done
+   * deletes it. So do not delete the stream yourself while a copy is under way.
    * @throws CopyCommandFailedError, which names the envelope that failed: those before it stay
    * written. StartResendingCancelledError when it was cancelled elsewhere; DaemonRequestError when the
    * daemon could not begin.

@@ -21,6 +21,7 @@ export class RecentlyUsed<V> {
   }
 
   set(key: string, value: V): void {
+    this.#entries.delete(key);
     this.#entries.set(key, value);
     if (this.#entries.size <= this.#limit) return;
     for (const [oldest, dropped] of this.#entries) {

@@ -19,8 +19,8 @@ const INTERNAL_ERROR = 4;
 
 /**
  * Requests that wait for the send schedule before those of that client are left unread. Upstream's
- * daemon stops at 16, and then reads no cancel and no good-bye either; this many, of 2 kB each, fill
- * 64 MiB.
+ * daemon stops at 16, and then reads no cancel and no good-bye either; this many, of 2 kB each (what
+ * is longer is refused before it waits), fill 64 MiB.
  */
 const MAX_WAITING_SENDS = 32_768;
 
@@ -48,9 +48,11 @@ export class Dispatcher {
   ): void | Promise<void> {
     const { arq, plain, context } = this.#options;
     switch (request.kind) {
-      case "sendMessage":
-        session.queue.add(() => void plain.send(session, request));
+      case "sendMessage": {
+        const message = plain.prepare(request);
+        session.queue.add(() => void plain.send(session, message));
         return this.#slowDown(session);
+      }
       case "startResendingEncryptedMessage":
       case "startResendingCopyCommand":
         return this.#start(session, request);

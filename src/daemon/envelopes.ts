@@ -1,6 +1,11 @@
 /** Making envelopes for couriers, and judging what comes back. Pigeonhole page, section 7. */
 import { type Bytes, copyBytes, equalBytes } from "../bytes/bytes.js";
-import type { EnvelopeDescriptor, MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
+import {
+  type EnvelopeDescriptor,
+  MessageBoxIndex,
+  type ReadCap,
+  type WriteCap,
+} from "../bytes/opaque.js";
 import { parseReadCap, parseWriteCap } from "../crypto/bacap/capabilities.js";
 import { parseMessageBoxIndex } from "../crypto/bacap/message-box-index.js";
 import {
@@ -32,6 +37,10 @@ const COURIER_INVALID_ENVELOPE = 31;
 
 /** Courier error codes to those of the thin client. Protocol page, section 5.3. */
 const courierCodes: Readonly<Record<number, number>> = { 1: 31, 2: 12, 3: 13, 4: 32 };
+
+/** Longest envelope descriptor in bytes; they have 201 with the largest keys in use. */
+const longestDescriptor = 1024;
+const noBytes = new Uint8Array(0);
 
 function parse<T>(read: () => T): T {
   try {
@@ -123,7 +132,10 @@ export class EnvelopeExchange implements Operation {
     place: Pick<Operation, "session" | "key" | "courier">,
   ) {
     this.#context = context;
-    this.#request = request;
+    const { messageBoxIndex } = request;
+    // One of another length only has to be told from none at the end, and may be as long as a frame.
+    const isIndex = messageBoxIndex === null || messageBoxIndex.length === MessageBoxIndex.length;
+    this.#request = isIndex ? request : { ...request, messageBoxIndex: noBytes };
     this.session = place.session;
     this.key = place.key;
     this.courier = place.courier;
@@ -143,6 +155,8 @@ export class EnvelopeExchange implements Operation {
     if (request.envelopeHash?.length !== 32) wrong("envelope hash must be 32 bytes");
     if (!request.messageCiphertext?.length) wrong("message ciphertext is missing");
     if (!request.envelopeDescriptor?.length) wrong("envelope descriptor is missing");
+    if (request.envelopeDescriptor!.length > longestDescriptor)
+      wrong("envelope descriptor is too long");
     if (!request.readCap === !request.writeCap) wrong("exactly one capability is wanted");
     if (request.readCap) requireReadCap(request.readCap);
     // The write cap only marks the request as a write; its length is still the protocol's.

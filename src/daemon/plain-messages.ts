@@ -33,6 +33,15 @@ export interface PlainMessagesOptions {
   readonly maxPayload: number;
 }
 
+/** A message that waits for its time. */
+export interface PlainMessage {
+  readonly messageId: MessageId | null;
+  readonly surbId: SurbId | null;
+  readonly withSurb: boolean;
+  /** What is sent, or why it cannot be. */
+  readonly packet: OutgoingPacket | Error;
+}
+
 /** Plain messages under way. */
 export class PlainMessages {
   readonly #options: PlainMessagesOptions;
@@ -47,16 +56,31 @@ export class PlainMessages {
     return this.#awaited.size;
   }
 
-  /** Sends a message now; its time has come in the send schedule. */
-  async send(session: AppSession, request: DaemonRequest<"sendMessage">): Promise<void> {
-    if (session.ended) return;
+  /**
+   * Takes a message in that will be sent when its time has come. What cannot be sent is told then, too,
+   * but is not kept till then: it may be as long as a frame.
+   */
+  prepare(request: DaemonRequest<"sendMessage">): PlainMessage {
+    const { withSurb } = request;
     const messageId = request.id ? (fitLength(request.id, 16) as MessageId) : null;
     const surbId = request.surbId ? (fitLength(request.surbId, SURB_ID_SIZE) as SurbId) : null;
+    try {
+      const packet = this.#packet(request, withSurb ? surbId : null);
+      return { messageId, surbId, withSurb, packet };
+    } catch (refusal) {
+      return { messageId, surbId, withSurb, packet: refusal as Error };
+    }
+  }
+
+  /** Sends a message now; its time has come in the send schedule. */
+  async send(session: AppSession, message: PlainMessage): Promise<void> {
+    if (session.ended) return;
+    const { messageId, surbId, withSurb, packet } = message;
     let sent = { sentAt: this.#options.clock.now(), replyEtaMs: 0 };
     let err: string | null = null;
     let awaited: Awaited | null = null;
     try {
-      const packet = this.#packet(request, request.withSurb ? surbId : null);
+      if (packet instanceof Error) throw packet;
       awaited = packet.surbId ? this.#await(session, packet.surbId, messageId) : null;
       sent = await this.#options.link.send(packet);
     } catch (error) {
@@ -64,7 +88,7 @@ export class PlainMessages {
       if (awaited) this.#forget(awaited);
     }
     // Without a reply block the client asked not to hear of the message again (section 4.2).
-    if (!request.withSurb) return;
+    if (!withSurb) return;
     session.deliver({
       kind: "messageSentEvent",
       messageId,

@@ -3,7 +3,6 @@ export { DevDaemon, type DevDaemonOptions } from "./dev-daemon.js";
 export type { Daemon } from "../daemon/daemon.js";
 export type { EmbeddedNetwork, NetworkPicture, NodePicture } from "../network/network.js";
 export { padsAbstractNames } from "../platform/node-unix-path.js";
-export { type Timing, instantTiming, upstreamTiming } from "../mixnet/timing.js";
 export { type GrowingPause, type Timing, instantTiming, upstreamTiming } from "../mixnet/timing.js";
 
 // What those have as members

@@ -8,7 +8,7 @@ const longestStretchMs = 10;
  * Pauses long work now and then. In a network without delays a copy of thousands of boxes would
  * otherwise be one long chain of promise reactions, during which no socket is read.
  *
- * All long work of a process shares one of these: works that paused each for itself would go on one
+ * All long work of a network shares one of these: works that paused each for itself would go on one
  * after the other in the same turn, each for a stretch of its own.
  */
 export class Breather {

@@ -27,11 +27,13 @@ async function play(name: RecordingName): Promise<ClientTally> {
 /** What each replay must have done; `refused` are mistakes that never leave our client. */
 const wanted: Partial<Record<RecordingName, ClientTally>> = {
   bad_args: {
-    alike: 33,
-    settled: 5,
+    alike: 31,
+    settled: 3,
     events: 0,
+    // 157 and 171 would end a copy stream with nothing: the reference makes a stream without end.
     refused: [
-      14, 20, 28, 35, 41, 47, 55, 61, 68, 75, 82, 89, 95, 101, 108, 116, 129, 136, 143, 149, 164,
+      14, 20, 28, 35, 41, 47, 55, 61, 68, 75, 82, 89, 95, 101, 108, 116, 129, 136, 143, 149, 157,
+      164, 171,
     ],
   },
   cancel: { alike: 8, settled: 6, events: 0, refused: [] },

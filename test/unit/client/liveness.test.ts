@@ -76,18 +76,45 @@ async function withReads(count: number) {
 
 test("one that may not read on because packets wait is given more time", async () => {
   const { client, clock } = await withReads(20);
-  // 20 operations, all of which may be unread: 40 times 5 s more.
-  await clock.advance(45_000 + 199_000);
+  // 20 operations, all of which may be unread: 20 times 5 s more.
+  await clock.advance(45_000 + 99_000);
   assert.equal(client.state, "ready");
   await clock.advance(15_000);
   assert.equal(client.state, "reconnecting");
   await client.stop();
 });
 
-test("a few packets hold no daemon up", async () => {
-  const { client, clock } = await withReads(7);
-  await clock.advance(45_000);
-  assert.equal(client.state, "reconnecting");
+test("fewer packets than a daemon takes in hold none up", async () => {
+  for (const [count, state] of [
+    [15, "reconnecting"],
+    [16, "ready"],
+  ] as const) {
+    const { client, clock } = await withReads(count);
+    await clock.advance(45_000);
+    assert.equal(client.state, state);
+    await client.stop();
+  }
+});
+
+test("a probe that lies unread is not followed by another, and its late answer is nobody else's", async () => {
+  const { client, clock, connection, daemon } = await withReads(20);
+  await clock.advance(30_000);
+  const probe = await connection.expect("nextMessageBoxIndex");
+  for (let round = 0; round < 3; round++) {
+    connection.send(daemon.status());
+    await turn();
+    await clock.advance(45_000);
+  }
+  assert.deepEqual(connection.requests, []);
+  const next = client.recv({ timeoutMs: 1000 });
+  connection.send({
+    kind: "nextMessageBoxIndexReply",
+    queryId: probe.queryId,
+    nextMessageBoxIndex: null,
+    errorCode: 3,
+  });
+  connection.send(daemon.status());
+  assert.equal((await next).kind, "connectionStatusEvent");
   await client.stop();
 });
 

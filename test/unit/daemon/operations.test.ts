@@ -387,6 +387,7 @@ const invalid: [what: string, change: Partial<Start>][] = [
   ["an empty ciphertext", { messageCiphertext: new Uint8Array(0) }],
   ["no descriptor", { envelopeDescriptor: null }],
   ["an empty descriptor", { envelopeDescriptor: new Uint8Array(0) }],
+  ["a descriptor longer than any", { envelopeDescriptor: new Uint8Array(1025) }],
   ["neither capability", { readCap: null }],
   ["both capabilities", { writeCap: new Uint8Array(168) }],
   ["a read capability of another length", { readCap: new Uint8Array(135) }],
@@ -710,7 +711,11 @@ test("the reply index of a start goes into each packet, and nothing else changes
   }
   const own = await boxes();
   await own.start("read", { replyIndex: 1, messageCiphertext: Uint8Array.of(0, 1, 2) });
-  assert.deepEqual(own.link.last.payload, Uint8Array.of(0, 1, 2), "what is no query stays as it is");
+  assert.deepEqual(
+    own.link.last.payload,
+    Uint8Array.of(0, 1, 2),
+    "what is no query stays as it is",
+  );
 });
 
 test("couriers are chosen anew for every operation", async () => {

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { noGateway, freshId, geometry, message, seededRandom, turn, world } from "./fixture.js";
+import { PlainMessages } from "../../../src/daemon/plain-messages.js";
+import { upstreamTiming } from "../../../src/mixnet/timing.js";
 import type { DaemonRequest } from "../../../src/wire/requests.js";
 
 const U = geometry.userForwardPayloadLength;
@@ -31,6 +33,23 @@ test("a message leaves as it was asked, and its sender is told when and how long
     payload: request.payload,
     surbId: request.surbId,
   });
+});
+
+test("a message that is too long is refused in its turn, and its payload is not kept till then", () => {
+  const { link, clock } = world();
+  const messages = new PlainMessages({
+    clock,
+    link,
+    timing: upstreamTiming,
+    layers: () => null,
+    maxPayload: U,
+  });
+  const request = message({ id: freshId(), payload: new Uint8Array(U + 1) });
+  const { messageId, surbId, packet } = messages.prepare(request);
+  assert.deepEqual([messageId, surbId], [request.id, request.surbId]);
+  assert.ok(packet instanceof Error);
+  assert.equal(packet.message, `message too large: ${U + 1} > ${U}`);
+  assert.ok(!(messages.prepare(message({ payload: new Uint8Array(U) })).packet instanceof Error));
 });
 
 test("a reply comes as an event with both IDs and everything the reply block brought", async () => {

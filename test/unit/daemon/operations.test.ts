@@ -9,7 +9,6 @@ import {
 import type { ReplicaReadReply } from "../../../src/crypto/envelope/replica-messages.js";
 import { upstreamTiming } from "../../../src/mixnet/timing.js";
 import type { DaemonRequest } from "../../../src/wire/requests.js";
-import type { DaemonResponse } from "../../../src/wire/responses.js";
 import {
   courierAnswer,
   freshId,
@@ -19,51 +18,8 @@ import {
   replicaAnswer,
   turn,
   until,
-  world,
 } from "./fixture.js";
-
-type Start = DaemonRequest<"startResendingEncryptedMessage">;
-type Keypair = DaemonResponse<"newKeypairReply">;
-
-/** A client that has a stream and can start reads and writes of its first box. */
-async function boxes(options: Parameters<typeof world>[0] = {}) {
-  const made = world(options);
-  const client = made.connect();
-  const token = freshId();
-  await client.hello(token);
-  client.send({ kind: "newKeypair", queryId: freshId(), seed: new Uint8Array(32).fill(5) });
-  const keys = (await client.expect("newKeypairReply")) as Keypair;
-  const start = async (
-    what: "read" | "write",
-    flags: Partial<Start> = {},
-    plaintext: Uint8Array<ArrayBuffer> = utf8("hello"),
-  ): Promise<Start> => {
-    const place = { queryId: freshId(), messageBoxIndex: keys.firstMessageIndex };
-    if (what === "read") client.send({ kind: "encryptRead", readCap: keys.readCap, ...place });
-    else client.send({ kind: "encryptWrite", writeCap: keys.writeCap, plaintext, ...place });
-    const sealed = await client.expect(what === "read" ? "encryptReadReply" : "encryptWriteReply");
-    assert.equal(sealed.errorCode, 0);
-    const request: Start = {
-      kind: "startResendingEncryptedMessage",
-      queryId: freshId(),
-      readCap: what === "read" ? keys.readCap : null,
-      writeCap: what === "write" ? keys.writeCap : null,
-      messageBoxIndex: keys.firstMessageIndex,
-      replyIndex: null,
-      envelopeDescriptor: sealed.envelopeDescriptor,
-      messageCiphertext: sealed.messageCiphertext,
-      envelopeHash: sealed.envelopeHash,
-      noRetryOnBoxIdNotFound: false,
-      noIdempotentBoxAlreadyExists: false,
-      ...flags,
-    };
-    const before = made.link.packets.length;
-    client.send(request);
-    await until(() => made.link.packets.length > before || client.responses.length > 0);
-    return request;
-  };
-  return { ...made, client, keys, token, start };
-}
+import { type Start, boxes, nothing } from "./boxes-fixture.js";
 
 const noRetry = { noRetryOnBoxIdNotFound: true };
 const verdict = { noIdempotentBoxAlreadyExists: true };
@@ -163,15 +119,6 @@ test("a read gives the plaintext, in both states, with the courier that brought 
     assert.deepEqual(got.courierIdentityHash, made.link.last.destination);
     assert.deepEqual(got.courierQueueId, made.link.last.recipient);
   }
-});
-
-/** A read reply without a box. */
-const nothing = (errorCode: number): ReplicaReadReply => ({
-  kind: "read",
-  errorCode,
-  boxId: new Uint8Array(32),
-  signature: new Uint8Array(64),
-  payload: new Uint8Array(0),
 });
 
 test("a read of a box that is not there begins anew, for ever, unless it asked not to", async () => {

@@ -57,7 +57,10 @@ function exchange({ isRead, noIdempotentBoxAlreadyExists }: Flags): EnvelopeExch
 function answer(errorCode: number, replyType: number): Uint8Array {
   const payload = new Uint8Array(replyType === 1 ? 100 : 0);
   const reply = { envelopeHash: new Uint8Array(32), replyIndex: 0, payload, errorCode };
-  const bytes = encodeCourierQueryReply({ kind: "envelope", reply: { ...reply, replyType: "ack" } });
+  const bytes = encodeCourierQueryReply({
+    kind: "envelope",
+    reply: { ...reply, replyType: "ack" },
+  });
   bytes[1 + 32 + 1] = replyType;
   return bytes;
 }

@@ -8,11 +8,14 @@ import {
 } from "../../../src/crypto/envelope/courier-messages.js";
 import type { ReplicaReadReply } from "../../../src/crypto/envelope/replica-messages.js";
 import { upstreamTiming } from "../../../src/mixnet/timing.js";
+import { replicaEpoch } from "../../../src/pki/epoch.js";
 import type { DaemonRequest } from "../../../src/wire/requests.js";
 import {
   courierAnswer,
   freshId,
+  PERIOD_MS,
   hex,
+  message,
   noGateway,
   padded,
   replicaAnswer,
@@ -294,6 +297,79 @@ test("an answer that comes while the next packet waits for its tick makes that p
   link.status(true);
   await clock.advance(30_000);
   assert.deepEqual([link.packets.length, daemon.load.operations], [1, 0]);
+});
+
+test("what is sent again leaves before what its client asked later", async () => {
+  const { client, link, clock, start } = await boxes();
+  await start("read");
+  link.status(false);
+  client.send(message(), message());
+  await turn();
+  await clock.advance(link.etaMs + 20_000);
+  link.status(true);
+  await until(() => link.packets.length === 4);
+  const [first, second, ...later] = link.packets;
+  assert.deepEqual(second!.payload, first!.payload);
+  for (const { payload } of later) assert.deepEqual(payload, Uint8Array.of(1));
+});
+
+test("an ACK that comes while the next packet waits for its turn adds no second one", async () => {
+  const { link, clock, start } = await boxes();
+  await start("read");
+  link.status(false);
+  await clock.advance(link.etaMs + 20_000);
+  link.reply(link.packets[0]!, courierAnswer(link.packets[0]!));
+  await turn();
+  link.status(true);
+  await clock.advance(1000);
+  assert.equal(link.packets.length, 2);
+});
+
+test("of one operation the last eight reply blocks are listened to", async () => {
+  for (const [number, counts] of [
+    [0, false],
+    [1, true],
+  ] as const) {
+    const { client, link, clock, start } = await boxes();
+    await start("write");
+    while (link.packets.length < 9) await clock.advance(1000);
+    link.reply(link.packets[number]!, courierAnswer(link.packets[number]!));
+    await turn();
+    assert.equal(client.responses.length, counts ? 1 : 0, `packet ${number}`);
+  }
+});
+
+test("an answer sealed with keys that only the document before names is opened", async () => {
+  const { client, link, start } = await boxes();
+  // The last epoch of a week: the next document here has keys of the next week alone.
+  while (replicaEpoch(link.current + 1, PERIOD_MS) === replicaEpoch(link.current, PERIOD_MS)) {
+    link.current++;
+  }
+  link.document();
+  await client.expect("newPkiDocumentEvent");
+  await start("read", noRetry);
+  const answer = await replicaAnswer(link.last, () => nothing(1));
+  link.current++;
+  link.document();
+  await client.expect("newPkiDocumentEvent");
+  link.reply(link.last, answer);
+  assert.equal((await client.expect(reply)).errorCode, 1, "not 22: it could be opened");
+});
+
+test("a read's box index is looked at when the box is there: none is 4, a wrong length 23", async () => {
+  // Protocol page, section 4.4.
+  for (const [messageBoxIndex, wanted] of [
+    [null, 4],
+    [new Uint8Array(103), 23],
+    [new Uint8Array(105), 23],
+    [new Uint8Array(0), 23],
+  ] as const) {
+    const { client, link, start } = await boxes();
+    await start("read", { messageBoxIndex });
+    assert.deepEqual(client.responses, [], "the start is taken");
+    link.reply(link.last, await replicaAnswer(link.last, () => nothing(0)));
+    assert.equal((await client.expect(reply)).errorCode, wanted);
+  }
 });
 
 test("an answer that comes while nobody is connected is kept (upstream: lost, and the operation dead)", async () => {
@@ -657,7 +733,11 @@ test("the reply index of a start goes into each packet, and nothing else changes
   }
   const own = await boxes();
   await own.start("read", { replyIndex: 1, messageCiphertext: Uint8Array.of(0, 1, 2) });
-  assert.deepEqual(own.link.last.payload, Uint8Array.of(0, 1, 2), "what is no query stays as it is");
+  assert.deepEqual(
+    own.link.last.payload,
+    Uint8Array.of(0, 1, 2),
+    "what is no query stays as it is",
+  );
 });
 
 test("couriers are chosen anew for every operation", async () => {

@@ -27,11 +27,7 @@ const refused: readonly (readonly [object | null, typeof Error, RegExp])[] = [
     TypeError,
     /`options.timing.resendMS` is not a wait; known: resendMs, composeRetryMs/,
   ],
-  [
-    { timing: { toString: 5 } },
-    TypeError,
-    /`options.timing.toString` is not a wait/,
-  ],
+  [{ timing: { toString: 5 } }, TypeError, /`options.timing.toString` is not a wait/],
   [
     { timing: { courierCacheMs: -1 } },
     RangeError,

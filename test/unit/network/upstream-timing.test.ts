@@ -6,7 +6,13 @@ import { makeReadMessage, makeWriteMessage } from "../../../src/crypto/envelope/
 import { CopyStatus } from "../../../src/crypto/envelope/courier-messages.js";
 import { upstreamTiming } from "../../../src/mixnet/timing.js";
 import { REPLICA_EPOCH_MS, epochStart } from "../../../src/pki/epoch.js";
-import { elementsOf, envelopesFor, places, prepareCopy, writeElements } from "./copy-stream-fixture.js";
+import {
+  elementsOf,
+  envelopesFor,
+  places,
+  prepareCopy,
+  writeElements,
+} from "./copy-stream-fixture.js";
 import { type FixtureOptions, StorageFixture, sizes, stream } from "./storage-fixture.js";
 
 const keys = stream(1);

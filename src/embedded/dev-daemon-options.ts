@@ -27,9 +27,7 @@ function oneOf(...choices: readonly string[]): Check {
   return (name, value) =>
     choices.includes(value as string)
       ? null
-      : new RangeError(
-          `\`${name}\` must be ${choices.join(" or ")}, got ${JSON.stringify(value)}`,
-        );
+      : new RangeError(`\`${name}\` must be ${choices.join(" or ")}, got ${JSON.stringify(value)}`);
 }
 
 const isText = (value: unknown): boolean => typeof value === "string";
@@ -74,7 +72,9 @@ const growingPause: Check = (name, value) => {
   const { first, longest } = value as GrowingPause;
   const wrong = milliseconds(`${name}.first`, first) ?? milliseconds(`${name}.longest`, longest);
   if (wrong !== null || longest >= first) return wrong;
-  return new RangeError(`\`${name}.longest\` must be at least \`first\` (${first}), got ${longest}`);
+  return new RangeError(
+    `\`${name}.longest\` must be at least \`first\` (${first}), got ${longest}`,
+  );
 };
 
 const repeated: ReadonlySet<keyof Timing> = new Set([
@@ -108,7 +108,10 @@ const timing: Check = (name, value) => {
 const byNetwork: Check = () => null;
 
 const checks: Readonly<Record<string, Check>> = {
-  listen: ofKind("an address, or an array of addresses", (value) => isText(value) || isTexts(value)),
+  listen: ofKind(
+    "an address, or an array of addresses",
+    (value) => isText(value) || isTexts(value),
+  ),
   seed: ofKind("a string or bytes", (value) => isText(value) || value instanceof Uint8Array),
   clock: ofKind("a Clock", (value) => isFunction((value as { after?: unknown } | null)?.after)),
   mixing: oneOf("instant", "realistic"),

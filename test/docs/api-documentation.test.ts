@@ -57,7 +57,7 @@ test("every public field is documented, records written in place included", () =
     "of what a method gives": "Daemon.load.sessions",
     "of what a method takes": "ThinClient.on.options.once",
     "of what a callback takes": "MixnetLinkHandlers.onStatus.status.error",
-    "of an option of an option": "Timing.followUpMs.first",
+    "of a record in a field": "NetworkPicture.replicas.replicaId",
   };
   const places = placesOf(fields).map((place) => place.replace(/^\S+ /, ""));
   for (const [kind, place] of Object.entries(kinds)) assert.ok(places.includes(place), kind);

@@ -2,7 +2,6 @@
 import { type RandomSource, toHex } from "../../bytes/bytes.js";
 import type { MessageBoxIndex, WriteCap } from "../../bytes/opaque.js";
 import { signTombstone } from "../../crypto/bacap/box.js";
-import type { ReplicaReadReply } from "../../crypto/envelope/replica-messages.js";
 import { REPLICA_ERROR_BOX_ID_NOT_FOUND, REPLICA_ERROR_TOMBSTONE } from "../../errors/codes.js";
 import { uniform } from "../random.js";
 
@@ -34,7 +33,8 @@ function checkCount(name: string, count: number): void {
 export class ReplicaFaults {
   readonly #random: RandomSource;
   readonly #next: number[] = [];
-  readonly #tombstones = new Map<string, ReplicaReadReply>();
+  /** Signatures by box ID. */
+  readonly #tombstones = new Map<string, Uint8Array>();
   #code: number | null = null;
   #offline = false;
   #slowMs = 0;
@@ -74,9 +74,8 @@ export class ReplicaFaults {
    * @throws TypeError, RangeError when the capability or the index is none.
    */
   serveTombstone(writeCap: WriteCap, index: MessageBoxIndex): void {
-    const { boxId, signature, ciphertext: payload } = signTombstone(writeCap, index);
-    const errorCode = REPLICA_ERROR_TOMBSTONE;
-    this.#tombstones.set(toHex(boxId), { kind: "read", errorCode, boxId, signature, payload });
+    const { boxId, signature } = signTombstone(writeCap, index);
+    this.#tombstones.set(toHex(boxId), signature);
   }
 
   /** Whether nobody can reach the replica. What it stored stays. */
@@ -143,8 +142,11 @@ export class ReplicaFaults {
     return this.#next.shift() ?? this.#code;
   }
 
-  /** The tombstone to answer a read of a box with; undefined when it is to be served. For the replica. */
-  tombstoneOf(boxId: Uint8Array): ReplicaReadReply | undefined {
+  /**
+   * Signature (64 bytes) of the tombstone to answer a read of a box with; undefined when the read is
+   * to be served. For the replica.
+   */
+  tombstoneSignature(boxId: Uint8Array): Uint8Array | undefined {
     return this.#tombstones.get(toHex(boxId));
   }
 

@@ -25,6 +25,7 @@ import {
   REPLICA_ERROR_INTERNAL_ERROR,
   REPLICA_ERROR_INVALID_EPOCH,
   REPLICA_ERROR_REPLICATION_FAILED,
+  REPLICA_ERROR_TOMBSTONE,
   REPLICA_SUCCESS,
 } from "../../errors/codes.js";
 import { InvalidEpochError, ProtocolError, ReplicaError } from "../../errors/errors.js";
@@ -270,8 +271,11 @@ export class Replica implements StorageLinkTarget {
   ): Promise<ReplicaReplyMessage> {
     const fault = this.faults.takeCode();
     if (fault !== null) return refusalOf(message, fault);
-    const tombstone = message.kind === "read" && this.faults.tombstoneOf(message.boxId);
-    if (tombstone) return tombstone;
+    const signature = this.faults.tombstoneSignature(message.boxId);
+    if (message.kind === "read" && signature) {
+      const { kind, boxId } = message;
+      return { kind, errorCode: REPLICA_ERROR_TOMBSTONE, boxId, signature, payload: noBytes };
+    }
     const place = placeOf(document, message.boxId, this.identity.identityKey);
     if (from === "courier" && !place.isOnlineOwn) return this.#proxy.pass(message, place.others);
     if (message.kind === "read") return this.#boxes.read(message);

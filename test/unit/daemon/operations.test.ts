@@ -8,62 +8,21 @@ import {
 } from "../../../src/crypto/envelope/courier-messages.js";
 import type { ReplicaReadReply } from "../../../src/crypto/envelope/replica-messages.js";
 import { upstreamTiming } from "../../../src/mixnet/timing.js";
+import { replicaEpoch } from "../../../src/pki/epoch.js";
 import type { DaemonRequest } from "../../../src/wire/requests.js";
-import type { DaemonResponse } from "../../../src/wire/responses.js";
 import {
   courierAnswer,
   freshId,
+  PERIOD_MS,
   hex,
+  message,
   noGateway,
   padded,
   replicaAnswer,
   turn,
   until,
-  world,
 } from "./fixture.js";
-
-type Start = DaemonRequest<"startResendingEncryptedMessage">;
-type Keypair = DaemonResponse<"newKeypairReply">;
-
-/** A client that has a stream and can start reads and writes of its first box. */
-async function boxes(options: Parameters<typeof world>[0] = {}) {
-  const made = world(options);
-  const client = made.connect();
-  const token = freshId();
-  await client.hello(token);
-  client.send({ kind: "newKeypair", queryId: freshId(), seed: new Uint8Array(32).fill(5) });
-  const keys = (await client.expect("newKeypairReply")) as Keypair;
-  const start = async (
-    what: "read" | "write",
-    flags: Partial<Start> = {},
-    plaintext: Uint8Array<ArrayBuffer> = utf8("hello"),
-  ): Promise<Start> => {
-    const place = { queryId: freshId(), messageBoxIndex: keys.firstMessageIndex };
-    if (what === "read") client.send({ kind: "encryptRead", readCap: keys.readCap, ...place });
-    else client.send({ kind: "encryptWrite", writeCap: keys.writeCap, plaintext, ...place });
-    const sealed = await client.expect(what === "read" ? "encryptReadReply" : "encryptWriteReply");
-    assert.equal(sealed.errorCode, 0);
-    const request: Start = {
-      kind: "startResendingEncryptedMessage",
-      queryId: freshId(),
-      readCap: what === "read" ? keys.readCap : null,
-      writeCap: what === "write" ? keys.writeCap : null,
-      messageBoxIndex: keys.firstMessageIndex,
-      replyIndex: null,
-      envelopeDescriptor: sealed.envelopeDescriptor,
-      messageCiphertext: sealed.messageCiphertext,
-      envelopeHash: sealed.envelopeHash,
-      noRetryOnBoxIdNotFound: false,
-      noIdempotentBoxAlreadyExists: false,
-      ...flags,
-    };
-    const before = made.link.packets.length;
-    client.send(request);
-    await until(() => made.link.packets.length > before || client.responses.length > 0);
-    return request;
-  };
-  return { ...made, client, keys, token, start };
-}
+import { type Start, boxes, nothing } from "./boxes-fixture.js";
 
 const noRetry = { noRetryOnBoxIdNotFound: true };
 const verdict = { noIdempotentBoxAlreadyExists: true };
@@ -163,15 +122,6 @@ test("a read gives the plaintext, in both states, with the courier that brought 
     assert.deepEqual(got.courierIdentityHash, made.link.last.destination);
     assert.deepEqual(got.courierQueueId, made.link.last.recipient);
   }
-});
-
-/** A read reply without a box. */
-const nothing = (errorCode: number): ReplicaReadReply => ({
-  kind: "read",
-  errorCode,
-  boxId: new Uint8Array(32),
-  signature: new Uint8Array(64),
-  payload: new Uint8Array(0),
 });
 
 test("a read of a box that is not there begins anew, for ever, unless it asked not to", async () => {
@@ -347,6 +297,79 @@ test("an answer that comes while the next packet waits for its tick makes that p
   link.status(true);
   await clock.advance(30_000);
   assert.deepEqual([link.packets.length, daemon.load.operations], [1, 0]);
+});
+
+test("what is sent again leaves before what its client asked later", async () => {
+  const { client, link, clock, start } = await boxes();
+  await start("read");
+  link.status(false);
+  client.send(message(), message());
+  await turn();
+  await clock.advance(link.etaMs + 20_000);
+  link.status(true);
+  await until(() => link.packets.length === 4);
+  const [first, second, ...later] = link.packets;
+  assert.deepEqual(second!.payload, first!.payload);
+  for (const { payload } of later) assert.deepEqual(payload, Uint8Array.of(1));
+});
+
+test("an ACK that comes while the next packet waits for its turn adds no second one", async () => {
+  const { link, clock, start } = await boxes();
+  await start("read");
+  link.status(false);
+  await clock.advance(link.etaMs + 20_000);
+  link.reply(link.packets[0]!, courierAnswer(link.packets[0]!));
+  await turn();
+  link.status(true);
+  await clock.advance(1000);
+  assert.equal(link.packets.length, 2);
+});
+
+test("of one operation the last eight reply blocks are listened to", async () => {
+  for (const [number, counts] of [
+    [0, false],
+    [1, true],
+  ] as const) {
+    const { client, link, clock, start } = await boxes();
+    await start("write");
+    while (link.packets.length < 9) await clock.advance(1000);
+    link.reply(link.packets[number]!, courierAnswer(link.packets[number]!));
+    await turn();
+    assert.equal(client.responses.length, counts ? 1 : 0, `packet ${number}`);
+  }
+});
+
+test("an answer sealed with keys that only the document before names is opened", async () => {
+  const { client, link, start } = await boxes();
+  // The last epoch of a week: the next document here has keys of the next week alone.
+  while (replicaEpoch(link.current + 1, PERIOD_MS) === replicaEpoch(link.current, PERIOD_MS)) {
+    link.current++;
+  }
+  link.document();
+  await client.expect("newPkiDocumentEvent");
+  await start("read", noRetry);
+  const answer = await replicaAnswer(link.last, () => nothing(1));
+  link.current++;
+  link.document();
+  await client.expect("newPkiDocumentEvent");
+  link.reply(link.last, answer);
+  assert.equal((await client.expect(reply)).errorCode, 1, "not 22: it could be opened");
+});
+
+test("a read's box index is looked at when the box is there: none is 4, a wrong length 23", async () => {
+  // Protocol page, section 4.4.
+  for (const [messageBoxIndex, wanted] of [
+    [null, 4],
+    [new Uint8Array(103), 23],
+    [new Uint8Array(105), 23],
+    [new Uint8Array(0), 23],
+  ] as const) {
+    const { client, link, start } = await boxes();
+    await start("read", { messageBoxIndex });
+    assert.deepEqual(client.responses, [], "the start is taken");
+    link.reply(link.last, await replicaAnswer(link.last, () => nothing(0)));
+    assert.equal((await client.expect(reply)).errorCode, wanted);
+  }
 });
 
 test("an answer that comes while nobody is connected is kept (upstream: lost, and the operation dead)", async () => {

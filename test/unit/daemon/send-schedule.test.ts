@@ -209,3 +209,20 @@ test("whoever waits for a shorter queue is told when it is, and when it is empti
   assert.deepEqual(told, [3, -1]);
   made.close();
 });
+
+test("no interval is longer than the cap, however rare the draw", async () => {
+  const clock = new VirtualClock();
+  const times: number[] = [];
+  const made = new SendSchedule({
+    clock,
+    // The rarest of all draws: 36.7 means if it were not cut.
+    random: (length) => new Uint8Array(length),
+    mixing: "realistic",
+    sendDecoy: () => void times.push(clock.monotonic()),
+  });
+  made.setRate(0.01);
+  made.setConnected(true);
+  await clock.advance(10_000);
+  made.close();
+  assert.deepEqual(times, [2764, 5528, 8292], "27.63 means of 100 ms");
+});

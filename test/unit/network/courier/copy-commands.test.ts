@@ -8,8 +8,11 @@ import {
   makeWriteMessage,
   openReadReply,
 } from "../../../../src/crypto/envelope/box-messages.js";
-import type { Keypair } from "../../../../src/crypto/bacap/capabilities.js";
-import type { CopyCommandReply } from "../../../../src/crypto/envelope/courier-messages.js";
+import { type Keypair, keypairFromSeed } from "../../../../src/crypto/bacap/capabilities.js";
+import {
+  type CopyCommandReply,
+  encodeCourierQuery,
+} from "../../../../src/crypto/envelope/courier-messages.js";
 import type { ReplicaReadReply } from "../../../../src/crypto/envelope/replica-messages.js";
 import { instantTiming } from "../../../../src/mixnet/timing.js";
 import type { CourierRecord, EnvelopeLog } from "../../../../src/network/courier/envelope-log.js";
@@ -307,6 +310,23 @@ void describe("a copy command", () => {
   void test("a stream without boxes fails like one that breaks off", async () => {
     const fixture = await StorageFixture.start();
     assert.deepEqual(await finish(fixture), failed(1, 1));
+    await fixture.network.close();
+    assert.equal(fixture.virtual.pending, 0);
+  });
+
+  void test("no more than 1,024 may be unfinished; a further one gets no answer, a known one does", async () => {
+    const fixture = await StorageFixture.start();
+    for (const { faults } of fixture.network.replicas) faults.loss = 1;
+    const caps = Array.from({ length: 1025 }, (_, i) => {
+      const bytes = new Uint8Array(32).fill(3);
+      new DataView(bytes.buffer).setUint32(0, i);
+      return keypairFromSeed(bytes).writeCap;
+    });
+    const ask = (at: number) =>
+      fixture.query(encodeCourierQuery({ kind: "copy", writeCap: caps[at]! }));
+    for (let i = 0; i < 1024; i++) assert.notEqual(await ask(i), null);
+    assert.equal(await ask(1024), null);
+    assert.deepEqual(await fixture.copy(caps[0]!), running);
     await fixture.network.close();
     assert.equal(fixture.virtual.pending, 0);
   });

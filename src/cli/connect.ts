@@ -9,6 +9,7 @@ import {
   type DaemonPlace,
   type DaemonPlaceFlags,
   NoDaemonError,
+  type PlaceFailure,
   daemonPlaces,
 } from "./find-daemon.js";
 import type { OutputFlags } from "./output.js";
@@ -67,12 +68,14 @@ export function withClient(
 
 /**
  * The first place where something listens, and how long its answer took in milliseconds.
- * @throws what dialling throws where somebody said which place; NoDaemonError; the reason of `signal`.
+ * @throws what dialling throws where somebody said which place, or when it is more than that no
+ * connection was made; NoDaemonError, which says why each place failed; the reason of `signal`.
  */
 export async function firstThatAnswers(
   places: readonly DaemonPlace[],
   { signal, timeoutMs }: CallOptions & { readonly signal: AbortSignal },
 ): Promise<{ readonly place: DaemonPlace; readonly ms: number }> {
+  const failures: PlaceFailure[] = [];
   for (const place of places) {
     const start = performance.now();
     try {
@@ -81,21 +84,24 @@ export async function firstThatAnswers(
       return { place, ms: performance.now() - start };
     } catch (error) {
       signal.throwIfAborted();
-      if (place.isTold) throw error;
+      if (place.isTold || !hasCode(error, "ERR_CONNECT")) throw error;
+      failures.push({ place, error });
     }
   }
-  throw new NoDaemonError(places);
+  throw new NoDaemonError(failures);
 }
 
 /**
  * Connects to the first place where a daemon answers.
- * @throws ConnectError when there is none; what connecting to a place that was told throws.
+ * @throws NoDaemonError when there is none, which says why each place failed; what connecting to a
+ * place that was told throws, or when it is more than that no connection was made.
  */
 export async function connect(
   places: readonly DaemonPlace[],
   call: CallOptions,
   options: ConnectOptions = {},
 ): Promise<{ readonly client: ThinClient; readonly place: DaemonPlace }> {
+  const failures: PlaceFailure[] = [];
   for (const place of places) {
     const client = new ThinClient({ dial: place.dial }, { reconnect: options.reconnect ?? false });
     options.prepare?.(client, call.signal);
@@ -105,7 +111,8 @@ export async function connect(
     } catch (error) {
       await client.stop();
       if (place.isTold || !hasCode(error, "ERR_CONNECT")) throw error;
+      failures.push({ place, error });
     }
   }
-  throw new NoDaemonError(places);
+  throw new NoDaemonError(failures);
 }

@@ -4,7 +4,7 @@ import { stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { ConfigError, ConfigFile, ConnectError, DialConfig } from "katzenpost-thinclient";
-import { UsageError } from "./failure.js";
+import { UsageError, messageOf } from "./failure.js";
 import { readWhole } from "./input-file.js";
 
 /** The flags that say where the daemon is. */
@@ -70,6 +70,12 @@ export async function daemonPlaces(
   }));
 }
 
+/** A place where none answered, and why. */
+export interface PlaceFailure {
+  readonly place: DaemonPlace;
+  readonly error: ConnectError;
+}
+
 /** Nobody said where the daemon is, and none was found. */
 export class NoDaemonError extends ConnectError {
   /** What to do about it, a line each. */
@@ -78,12 +84,25 @@ export class NoDaemonError extends ConnectError {
     `or say where your daemon is: --address ADDR, --config FILE, or ${ENVIRONMENT_VARIABLE}=FILE`,
   ];
 
-  /** @param places where it was looked for. */
-  constructor(places: readonly DaemonPlace[], options: { readonly cause?: unknown } = {}) {
-    const tried = places.map((place) => place.address).join(", ");
-    const path = userConfigPath(process.env);
-    super(`no daemon found: there is no ${path}, and nothing answers at ${tried}`, options);
+  /** @param failures what came of each place; the last one's error is the cause. */
+  constructor(failures: readonly PlaceFailure[]) {
+    const silent = failures.filter(({ error }) => isNobodyThere(error));
+    const others = failures.filter(({ error }) => !isNobodyThere(error));
+    const where = silent.map(({ place }) => place.address).join(", ");
+    const what = [
+      `there is no ${userConfigPath(process.env)}`,
+      ...(silent.length > 0 ? [`nothing answers at ${where}`] : []),
+      ...others.map(({ error }) => messageOf(error)),
+    ];
+    const said = `${what.slice(0, -1).join(", ")}, and ${what.at(-1)}`;
+    super(`no daemon found: ${said}`, { cause: failures.at(-1)?.error });
   }
+}
+
+/** Whether an address is fine and no daemon is there; anything else is worth a word. */
+function isNobodyThere({ cause }: ConnectError): boolean {
+  const code = (cause as { readonly code?: unknown } | null | undefined)?.code;
+  return code === "ENOENT" || code === "ECONNREFUSED";
 }
 
 function told(source: string, dial: DialConfig): DaemonPlace {

@@ -9,7 +9,13 @@ import { replaceSteering } from "./printable.js";
  */
 export function toJson(record: object): string {
   const json = JSON.stringify(plain(record, ""));
-  return replaceSteering(json, (code) => `\\u${code.toString(16).padStart(4, "0")}`);
+  return replaceSteering(json, escaped);
+}
+
+/** JSON has escapes of four digits only: what is above U+FFFF is a pair of surrogates. */
+function escaped(code: number): string {
+  const units = String.fromCodePoint(code).split("");
+  return units.map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`).join("");
 }
 
 function plain(value: unknown, name: string): unknown {

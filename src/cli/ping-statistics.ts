@@ -23,40 +23,113 @@ export interface PingSummary {
   readonly histogram: readonly Bucket[];
 }
 
+/** Most ranges of a histogram. */
 const BUCKETS = 8;
+
+/** Most points that are kept: half of them are fine beside the eight ranges that are shown. */
+const MOST_POINTS = 4096;
+
+/** Some replies that took equally long, or nearly so. */
+interface Point {
+  readonly ms: number;
+  readonly count: number;
+}
+
+/**
+ * The times of any number of replies in bounded memory. Sums are of all of them, exactly. So is the
+ * histogram up to 4096 replies; of more it knows each time to about a 2000th of the whole range, so
+ * that those at the end of a range may be counted in the next one.
+ */
+export class PingTimes {
+  #count = 0;
+  #min = Infinity;
+  #max = 0;
+  #mean = 0;
+  /** Sum of the squares of what each is off the mean. */
+  #squares = 0;
+  #points: Point[] = [];
+
+  /** How many were added. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** How many numbers are kept for the histogram. */
+  get kept(): number {
+    return this.#points.length;
+  }
+
+  /** Adds the time of one reply, in milliseconds. */
+  add(ms: number): void {
+    this.#count++;
+    this.#min = Math.min(this.#min, ms);
+    this.#max = Math.max(this.#max, ms);
+    // Summed up around the mean (Welford): squares of the times themselves would lose all places.
+    const off = ms - this.#mean;
+    this.#mean += off / this.#count;
+    this.#squares += off * (ms - this.#mean);
+    this.#points.push({ ms, count: 1 });
+    if (this.#points.length > MOST_POINTS) this.#merge();
+  }
+
+  /** The sums and the histogram; the times are null when none was added. */
+  summary(): Pick<PingSummary, "minMs" | "avgMs" | "maxMs" | "mdevMs" | "histogram"> {
+    if (this.#count === 0) {
+      return { minMs: null, avgMs: null, maxMs: null, mdevMs: null, histogram: [] };
+    }
+    return {
+      minMs: round(this.#min),
+      avgMs: round(this.#mean),
+      maxMs: round(this.#max),
+      mdevMs: round(Math.sqrt(Math.max(0, this.#squares / this.#count))),
+      histogram: this.#histogram(),
+    };
+  }
+
+  /** One point for all in the same narrow part of the range, at their mean. */
+  #merge(): void {
+    const parts = this.#parts(MOST_POINTS / 2);
+    this.#points = parts
+      .filter((points) => points.length > 0)
+      .map((points) => {
+        const count = countOf(points);
+        const ms = points.reduce((sum, point) => sum + point.ms * (point.count / count), 0);
+        return { ms, count };
+      });
+  }
+
+  #histogram(): Bucket[] {
+    const buckets = this.#max > this.#min ? Math.min(BUCKETS, this.#count) : 1;
+    const width = (this.#max - this.#min) / buckets;
+    return this.#parts(buckets).map((points, i) => ({
+      fromMs: round(this.#min + i * width),
+      toMs: round(i === buckets - 1 ? this.#max : this.#min + (i + 1) * width),
+      count: countOf(points),
+    }));
+  }
+
+  /** The points by which of so many equal parts of the range they are in. */
+  #parts(count: number): Point[][] {
+    const width = (this.#max - this.#min) / count;
+    const parts = Array.from({ length: count }, (): Point[] => []);
+    for (const point of this.#points) {
+      const place = width > 0 ? Math.floor((point.ms - this.#min) / width) : 0;
+      parts[Math.max(0, Math.min(place, count - 1))]!.push(point);
+    }
+    return parts;
+  }
+}
 
 /**
  * Sums up.
- * @param times of the replies, in milliseconds.
+ * @param times of the replies.
  * @param waiting how many of those that were sent are still waited for.
  */
-export function summarize(sent: number, times: readonly number[], waiting = 0): PingSummary {
-  const received = times.length;
+export function summarize(sent: number, times: PingTimes, waiting = 0): PingSummary {
+  const received = times.count;
   const over = sent - waiting;
   const lossPercent = over === 0 ? 0 : Math.round((1000 * (over - received)) / over) / 10;
-  if (received === 0) {
-    const none = { minMs: null, avgMs: null, maxMs: null, mdevMs: null };
-    return { sent, received, waiting, lossPercent, ...none, histogram: [] };
-  }
-  let [sum, squares, min, max] = [0, 0, Infinity, 0];
-  for (const time of times) {
-    sum += time;
-    squares += time * time;
-    min = Math.min(min, time);
-    max = Math.max(max, time);
-  }
-  const avg = sum / received;
-  return {
-    sent,
-    received,
-    waiting,
-    lossPercent,
-    minMs: round(min),
-    avgMs: round(avg),
-    maxMs: round(max),
-    mdevMs: round(Math.sqrt(Math.max(0, squares / received - avg * avg))),
-    histogram: histogram(times, min, max),
-  };
+  return { sent, received, waiting, lossPercent, ...times.summary() };
 }
 
 /** Milliseconds to three places. */
@@ -69,17 +142,6 @@ export function shown(ms: number | null): string {
   return (ms ?? 0).toFixed(3);
 }
 
-function histogram(times: readonly number[], min: number, max: number): Bucket[] {
-  const buckets = max > min ? Math.min(BUCKETS, times.length) : 1;
-  const width = (max - min) / buckets;
-  const counts = Array.from({ length: buckets }, () => 0);
-  for (const time of times) {
-    const place = width > 0 ? Math.floor((time - min) / width) : 0;
-    counts[Math.min(place, buckets - 1)]!++;
-  }
-  return counts.map((count, i) => ({
-    fromMs: round(min + i * width),
-    toMs: round(i === buckets - 1 ? max : min + (i + 1) * width),
-    count,
-  }));
+function countOf(points: readonly Point[]): number {
+  return points.reduce((sum, { count }) => sum + count, 0);
 }

@@ -1,8 +1,12 @@
 /** Text from strangers, made harmless for terminals. */
 
-/** Characters that steer a terminal, or that hide or turn around what is shown. */
+/**
+ * Characters that steer a terminal, or that hide or turn around what is shown. Those that show
+ * nothing are among them, fillers and tags too: two names that look alike must not pass for one. What
+ * emoji are joined from stays: the zero-width joiner and the selectors of text and picture.
+ */
 export const STEERING =
-  /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/u;
+  /(?![\u200d\ufe0e\ufe0f])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u;
 
 const everySteering = new RegExp(STEERING.source, "gu");
 

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { UsageError } from "./failure.js";
 import { Interrupted } from "./interrupt.js";
+import { holdsSecret } from "./repeated.js";
 
 /**
  * Refuses a secret where a file name belongs, without repeating it.
@@ -9,8 +10,7 @@ import { Interrupted } from "./interrupt.js";
  * @throws UsageError.
  */
 export function refuseSecret(argument: string, what: string): void {
-  const isSecret = /^(katz\d)?[A-Za-z0-9+/_=-]{120,}$/.test(argument) && !existsSync(argument);
-  if (!isSecret) return;
+  if (!holdsSecret(argument) || existsSync(argument)) return;
   throw new UsageError(
     `that looks like ${what} itself, and other users of this machine can read command lines`,
     {

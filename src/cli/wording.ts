@@ -6,6 +6,7 @@ import {
   text_en,
 } from "@stricli/core";
 import { printable } from "./printable.js";
+import { quoted, repeated } from "./repeated.js";
 
 const messageOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);
@@ -25,15 +26,20 @@ const words = process.argv.slice(2);
 function scannerMessage(error: ArgumentScannerError): string {
   return formatMessageForArgumentScannerError(error, {
     FlagNotFoundError: ({ input, corrections }) =>
-      `there is no flag --${input}${either(corrections.map((flag) => `--${flag}`))}`,
-    AliasNotFoundError: ({ input }) => `there is no flag -${input}`,
+      `there is no flag --${repeated(input)}${either(corrections.map((flag) => `--${flag}`))}`,
+    AliasNotFoundError: ({ input }) => `there is no flag -${repeated(input)}`,
     ArgumentParseError: ({ externalFlagNameOrPlaceholder: name, input, exception }) => {
       // Placeholders of arguments are in capitals, names of flags are not.
       const where = name === name.toUpperCase() ? name : `--${name}`;
-      return `${where} ${messageOf(exception)}, got ${JSON.stringify(input)}`;
+      // The parser's own message about a switch repeats what it got.
+      const isSwitch = exception instanceof SyntaxError;
+      const rule = isSwitch ? "must be true or false" : messageOf(exception);
+      return `${where} ${rule}, got ${quoted(input)}`;
     },
     EnumValidationError: ({ externalFlagName, input, values }) =>
-      `--${externalFlagName} must be ${anyOf(values)}, got ${JSON.stringify(input)}`,
+      `--${externalFlagName} must be ${anyOf(values)}, got ${quoted(input)}`,
+    InvalidNegatedFlagSyntaxError: ({ externalFlagName, valueText }) =>
+      `--${externalFlagName} takes no value, got ${quoted(valueText)}`,
     UnsatisfiedFlagError: ({ externalFlagName: name }) =>
       words.some((word) => word === `--${name}` || /^-\w+$/.test(word))
         ? `--${name} needs a value`
@@ -41,7 +47,7 @@ function scannerMessage(error: ArgumentScannerError): string {
     // Of several in one list, like FILE CAP…, the first that is not there.
     UnsatisfiedPositionalError: ({ placeholder, limit: [, count] = [0, 0] }) =>
       `${placeholder.split(" ")[count] ?? placeholder} is missing`,
-    UnexpectedPositionalError: ({ input }) => `${JSON.stringify(input)} is one argument too many`,
+    UnexpectedPositionalError: ({ input }) => `${quoted(input)} is one argument too many`,
     UnexpectedFlagError: ({ externalFlagName }) => `--${externalFlagName} is given twice`,
   });
 }
@@ -54,7 +60,7 @@ export const wording: ApplicationText = {
       return "katz: flags stand after the command: katz COMMAND [FLAGS]. All commands: katz --help";
     }
     const names = corrections.map((name) => name.replaceAll("`", ""));
-    const shown = /^\w+$/.test(input) ? input : printable(JSON.stringify(input));
+    const shown = /^\w{1,40}$/.test(input) ? input : printable(quoted(input));
     return `katz: there is no command ${shown}${either(names) || "."} All commands: katz --help`;
   },
   exceptionWhileParsingArguments(error) {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { equalBytes, hasCode, randomBytes } from "katzenpost-thinclient";
 import { type ClientFlags, type ClientRun, withClient } from "../connect.js";
 import { AlreadyReported, codeOf, exitCodeOf, messageOf } from "../failure.js";
-import { type PingSummary, round, shown, summarize } from "../ping-statistics.js";
+import { type PingSummary, PingTimes, round, shown, summarize } from "../ping-statistics.js";
 import { bar } from "../terminal.js";
 import { tellReconnects } from "../reconnects.js";
 
@@ -28,9 +28,11 @@ export function ping(flags: PingFlags, service: string): Promise<void> {
     client.getService(service);
     output.heading(`PING ${service} through the mixnet, packets of ${size} bytes`);
     const series = new Series(run, service);
-    const waiting: Promise<void>[] = [];
+    // Without those that are over: a ping may run for weeks.
+    const waiting = new Set<Promise<void>>();
     for (let seq = 1; seq <= count && !signal.aborted; seq++) {
-      waiting.push(series.one(seq));
+      const one = series.one(seq).finally(() => waiting.delete(one));
+      waiting.add(one);
       // Aborting ends the pause; what it throws says nothing that the loop does not look at.
       if (seq < count) await sleep(interval, undefined, { signal }).catch(() => {});
     }
@@ -43,7 +45,7 @@ export function ping(flags: PingFlags, service: string): Promise<void> {
 class Series {
   readonly #run: ClientRun;
   readonly #service: string;
-  readonly #times: number[] = [];
+  readonly #times = new PingTimes();
   #sent = 0;
   #waiting = 0;
   #failure: unknown = null;
@@ -66,7 +68,7 @@ class Series {
       const reply = await client.blockingSendMessage(payload, ...destination.toDestination(), call);
       const ms = round(performance.now() - start);
       const intact = equalBytes(reply.subarray(0, payload.length), payload);
-      this.#times.push(ms);
+      this.#times.add(ms);
       const text = `reply from ${node}: seq=${seq} time=${shown(ms)} ms${intact ? "" : " (not an echo)"}`;
       const record = { type: "reply", seq, service, node, ms, intact } as const;
       if (output.json || !output.quiet) output.result(text, record);

@@ -1,0 +1,80 @@
+/** Looking for a daemon in the usual places: what is said about each when none answers. */
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { test } from "node:test";
+import { ConfigError, ConnectError, DialConfig } from "katzenpost-thinclient";
+import { connect, firstThatAnswers } from "../../src/cli/connect.js";
+import { type DaemonPlace, NoDaemonError } from "../../src/cli/find-daemon.js";
+import { temporaryFolder } from "./katz.js";
+
+const folder = temporaryFolder();
+const call = { signal: new AbortController().signal };
+
+function usual(address: string): DaemonPlace {
+  return { source: "the usual place", dial: DialConfig.parse(address), address, isTold: false };
+}
+
+const missing = `unix:${join(folder, "missing.sock")}`;
+/** A file where a folder belongs stands for everything that is wrong with a socket's path. */
+writeFileSync(join(folder, "file"), "");
+const unusable = `unix:${join(folder, "file", "k.sock")}`;
+/** A path that no system takes: not a matter of who listens. */
+const tooLong = `unix:${join(folder, "x".repeat(200))}`;
+
+for (const [name, look] of [
+  ["firstThatAnswers", (places: readonly DaemonPlace[]) => firstThatAnswers(places, call)],
+  ["connect", (places: readonly DaemonPlace[]) => connect(places, call)],
+] as const) {
+  const failure = async (...addresses: readonly string[]): Promise<Error> => {
+    const error: unknown = await look(addresses.map(usual)).then(
+      () => assert.fail("nothing answers"),
+      (reason: unknown) => reason,
+    );
+    assert.ok(error instanceof Error);
+    return error;
+  };
+
+  test(`${name}: a place that fails in another way than by silence is named with its reason`, async () => {
+    const error = await failure(unusable, missing);
+    assert.ok(error instanceof NoDaemonError);
+    assert.ok(error.message.includes(`.toml, nothing answers at ${missing}, and cannot connect`));
+    assert.ok(error.message.includes(`cannot connect to ${unusable}: a part of the path is not a`));
+    assert.ok(!error.message.includes(`cannot connect to ${missing}`), error.message);
+  });
+
+  test(`${name}: the last failure is the cause`, async () => {
+    for (const [addresses, code] of [
+      [[unusable, missing], "ENOENT"],
+      [[missing, unusable], "ENOTDIR"],
+    ] as const) {
+      const { cause } = await failure(...addresses);
+      assert.ok(cause instanceof ConnectError);
+      assert.equal((cause.cause as NodeJS.ErrnoException).code, code);
+    }
+  });
+
+  test(`${name}: silence alone is told in one phrase`, async () => {
+    const { message } = await failure(missing, `${missing}2`);
+    assert.ok(message.endsWith(`.toml, and nothing answers at ${missing}, ${missing}2`), message);
+    const other = (await failure(unusable)).message;
+    assert.ok(other.includes(`.toml, and cannot connect to ${unusable}: `), other);
+  });
+
+  test(`${name}: what is no failure to connect is thrown as it is`, async () => {
+    assert.ok((await failure(tooLong, missing)) instanceof ConfigError);
+  });
+}
+
+test("the first place that answers is taken, whatever failed before", async () => {
+  const path = join(folder, "k.sock");
+  const server = createServer((socket) => socket.destroy());
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  try {
+    const places = [unusable, missing, `unix:${path}`].map(usual);
+    assert.equal((await firstThatAnswers(places, call)).place, places[2]);
+  } finally {
+    server.close();
+  }
+});

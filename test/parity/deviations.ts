@@ -86,6 +86,11 @@ export const DEVIATIONS: readonly {
     why: "On a real daemon each tombstone costs seconds.",
   },
   {
+    there: "a builder's last call with nothing in it makes no element, and says nothing",
+    here: "`RangeError` before anything is sent",
+    why: "No element would be the last, and a courier reads on where the stream has no end.",
+  },
+  {
     there: "lengths of capabilities and IDs are not checked",
     here: "`RangeError` before anything is sent",
     why: "A daemon hangs up on a wrong length, and takes all other calls with it.",

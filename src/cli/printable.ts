@@ -6,7 +6,7 @@
  * emoji are joined from stays: the zero-width joiner and the selectors of text and picture.
  */
 export const STEERING =
-  /(?![\u200d\ufe0e\ufe0f])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u;
+  /(?!\u200d|\ufe0e|\ufe0f)[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u;
 
 const everySteering = new RegExp(STEERING.source, "gu");
 

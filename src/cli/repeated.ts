@@ -26,6 +26,6 @@ function described(text: string): string {
 }
 
 function shortened(text: string): string {
-  const characters = [...text];
+  const characters = Array.from(text);
   return characters.length > SHOWN ? `${characters.slice(0, SHOWN).join("")}…` : text;
 }

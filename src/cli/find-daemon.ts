@@ -113,7 +113,9 @@ async function fromFile(source: string, path: string, signal: AbortSignal): Prom
   try {
     return told(`${source} (${path})`, (await readConfig(path, signal)).dial);
   } catch (error) {
-    if (error instanceof UsageError) throw new UsageError(`${source}: ${error.message}`);
+    if (error instanceof UsageError) {
+      throw new UsageError(`${source}: ${error.message}`, { cause: error, advice: error.advice });
+    }
     if (!(error instanceof ConfigError)) throw error;
     const what = error.message.replace(/^config: /, "");
     throw new ConfigError(`${source}: ${what}`, { cause: error });

@@ -1,5 +1,5 @@
 /** Reading files that a user names, so that nothing waits where no signal is heard. */
-import { type Stats, constants, openSync } from "node:fs";
+import { type Stats, closeSync, constants, openSync } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { Socket } from "node:net";
 import { UsageError } from "./failure.js";
@@ -94,13 +94,23 @@ async function openInput(path: string): Promise<Input> {
 /** A pipe as a stream, which is waited for by the event loop and not by a thread. */
 function handedPipe(path: string, stats: Stats): Input {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  const socket = new Socket({ fd, readable: true, writable: false });
+  const socket = ((): Socket => {
+    try {
+      return new Socket({ fd, readable: true, writable: false });
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+  })();
   async function* chunks(signal: AbortSignal): AsyncGenerator<Uint8Array> {
     const stop = (): void => void socket.destroy(signal.reason as Error);
     signal.throwIfAborted();
     signal.addEventListener("abort", stop, { once: true });
     try {
       yield* socket as AsyncIterable<Uint8Array>;
+    } catch (error) {
+      signal.throwIfAborted();
+      throw unreadable(path, error);
     } finally {
       signal.removeEventListener("abort", stop);
     }
@@ -141,6 +151,10 @@ async function reading<T>(path: string, work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     if (error instanceof UsageError) throw error;
-    throw new UsageError(`cannot read ${path}: ${fileProblem(error)}`, { cause: error });
+    throw unreadable(path, error);
   }
+}
+
+function unreadable(path: string, cause: unknown): UsageError {
+  return new UsageError(`cannot read ${path}: ${fileProblem(cause)}`, { cause });
 }

@@ -4,8 +4,8 @@ import { replaceSteering } from "./printable.js";
 
 /**
  * An object as one line of JSON: bytes in hex (under a name that ends in `Base64`, in base 64), big
- * integers as text, dates in ISO 8601, maps as objects, what is undefined left out. Characters that
- * steer a terminal are escaped.
+ * integers as text, dates in ISO 8601, maps as objects (keys that are bytes in hex), what is undefined
+ * left out. Characters that steer a terminal are escaped.
  */
 export function toJson(record: object): string {
   const json = JSON.stringify(plain(record, ""));
@@ -27,5 +27,9 @@ function plain(value: unknown, name: string): unknown {
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString();
   if (Array.isArray(value)) return value.map((element) => plain(element, name));
   const entries = value instanceof Map ? [...value] : Object.entries(value);
-  return Object.fromEntries(entries.map(([key, member]) => [key, plain(member, String(key))]));
+  const members = entries.map(([key, member]: [unknown, unknown]) => {
+    const text = key instanceof Uint8Array ? toHex(key) : String(key);
+    return [text, plain(member, text)] as const;
+  });
+  return Object.fromEntries(members);
 }

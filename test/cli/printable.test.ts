@@ -50,3 +50,11 @@ test("JSON of any text is that text again, and steers nothing", () => {
     }),
   );
 });
+
+test("JSON has bytes in hex, as keys of maps too", () => {
+  const map = new Map([[Uint8Array.of(1, 2, 255), Uint8Array.of(0, 16)]]);
+  const keyBase64 = Uint8Array.of(1, 2);
+  const epochs = new Map([[7, 1n]]);
+  const json = '{"map":{"0102ff":"0010"},"keyBase64":"AQI=","epochs":{"7":"1"}}';
+  assert.equal(toJson({ map, keyBase64, epochs }), json);
+});

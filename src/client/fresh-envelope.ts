@@ -79,19 +79,19 @@ function watchKeys({ hub, documents }: EnvelopeContext, onGone: () => void): () 
 
 /**
  * Whether an envelope made by one document should be made anew by another: a replica that is still
- * there no longer has a key that all had, so its epoch is over, for the others too; or two have left.
- * Keys that were added (those of the next week) harm nobody.
+ * there no longer has a key that all had, so its epoch is over, for the others too. Keys that were
+ * added (those of the next week) harm nobody.
  *
- * One replica that left is no reason. Which two an envelope is for only the daemon knows; either opens
- * it, and making it anew takes a real daemon seconds, for every read that waits. Two that left may be
- * the two.
+ * A replica that left is no reason. Which two an envelope is for only the daemon knows; either opens
+ * it, and making it anew takes a real daemon seconds, for every read that waits. Where both have left
+ * it waits until one is back, or the epoch ends: with so many away a new one often cannot be made, and
+ * a call that could have waited would fail.
  */
 function isOutOfDate(sealedBy: PkiDocument, now: PkiDocument): boolean {
   const before = sealedBy.storageReplicas;
   const listed = new Map(now.storageReplicas.map((one) => [one.replicaId, one.envelopeKeys]));
   // Nobody can make an envelope by that: the old one is better than none.
   if (listed.size < 2) return false;
-  if (before.filter(({ replicaId }) => !listed.has(replicaId)).length >= 2) return true;
   return before.some(({ replicaId, envelopeKeys }) => {
     const keys = listed.get(replicaId);
     if (!keys) return false;

@@ -1,6 +1,5 @@
 /** Two parties, one stream of boxes: the writer keeps the WriteCap, the reader gets the ReadCap. */
-import { randomBytes } from "node:crypto";
-import { ThinClient, isExpectedOutcome, utf8ToText } from "katzenpost-thinclient";
+import { ThinClient, isExpectedOutcome, randomBytes, utf8ToText } from "katzenpost-thinclient";
 import { DevDaemon } from "katzenpost-thinclient/daemon";
 
 await using daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });

@@ -1,12 +1,14 @@
 /** How the chat bot is tested: a whole network in each test, its faults, and its clock. */
-// #region imports
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
 import { test } from "node:test";
-import { type KeypairResult, type ThinClient, utf8ToText } from "katzenpost-thinclient";
+import {
+  type KeypairResult,
+  type ThinClient,
+  randomBytes,
+  utf8ToText,
+} from "katzenpost-thinclient";
 import { startTestNetwork } from "katzenpost-thinclient/testing";
 import { runBot } from "./chat-bot.js";
-// #endregion
 
 // #region conversation
 /** Two streams, seen by the user and by the bot. */

@@ -1,12 +1,15 @@
 /** A bot that reads a stream of boxes and answers each line into a stream of its own. */
+import { fileURLToPath } from "node:url";
 import {
   type MessageBoxIndex,
   type ReadCap,
-  type ThinClient,
+  ThinClient,
   type WriteCap,
   isExpectedOutcome,
+  randomBytes,
   utf8ToText,
 } from "katzenpost-thinclient";
+import { DevDaemon } from "katzenpost-thinclient/daemon";
 
 // #region bot
 /** What the bot reads from and writes to. */
@@ -44,3 +47,24 @@ export async function runBot(
   }
 }
 // #endregion
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await using daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });
+  await using user = await ThinClient.connect(daemon.config());
+  await using client = await ThinClient.connect(daemon.config());
+  const toBot = await user.newKeypair(randomBytes(32));
+  const fromBot = await user.newKeypair(randomBytes(32));
+  const bot = runBot(client, {
+    inbox: { readCap: toBot.readCap, index: toBot.firstMessageIndex },
+    outbox: { writeCap: fromBot.writeCap, index: fromBot.firstMessageIndex },
+  });
+  let to = toBot.firstMessageIndex;
+  let from = fromBot.firstMessageIndex;
+  for (const line of ["hello", "bye"]) {
+    ({ nextMessageBoxIndex: to } = await user.write(toBot.writeCap, to, line));
+    const answer = await user.read(fromBot.readCap, from);
+    console.log(`${line} -> ${utf8ToText(answer.plaintext)}`);
+    from = answer.nextMessageBoxIndex;
+  }
+  console.log(`the bot answered ${await bot} lines`);
+}

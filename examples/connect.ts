@@ -9,13 +9,14 @@ const folder = await mkdtemp(join(tmpdir(), "katz-connect-"));
 const listen = ["tcp:127.0.0.1:0", `unix:${join(folder, "daemon.sock")}`];
 await using daemon = await DevDaemon.start({ listen });
 const address = daemon.config().dial.resolve().address;
-const tomlPath = join(folder, "thinclient.toml");
-await writeFile(tomlPath, `[Dial.Tcp]\nAddress = "${address}"\n`);
+const before = process.cwd();
+process.chdir(folder);
+await writeFile("thinclient.toml", `[Dial.Tcp]\nAddress = "${address}"\n`);
 
 // #region file
 import { Config, ThinClient } from "katzenpost-thinclient";
 
-const client = await ThinClient.connect(tomlPath);
+const client = await ThinClient.connect("thinclient.toml");
 console.log(client.state, client.isConnected()); // ready true
 await client.stop(); // the daemon forgets this client
 // #endregion
@@ -30,9 +31,9 @@ const socketPath = join(folder, "daemon.sock");
   assert.equal(local.state, "ready");
 }
 
-const seen: boolean[] = [];
 // #region handlers
-const config = await Config.load(tomlPath, {
+const seen: boolean[] = [];
+const config = await Config.load("thinclient.toml", {
   onConnectionStatus: (event) => {
     seen.push(event.isConnected);
   },
@@ -50,4 +51,5 @@ console.log(`a message holds ${informed.geometry.userForwardPayloadLength} bytes
 console.log(`a box holds ${informed.pigeonholeGeometry.maxPlaintextPayloadLength} bytes`);
 // #endregion
 assert.ok(serviceNodes.length > 0);
+process.chdir(before);
 await rm(folder, { recursive: true });

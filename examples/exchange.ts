@@ -90,3 +90,4 @@ assert.deepEqual(
   boxes.map(({ plaintext }) => utf8ToText(plaintext)),
   said,
 );
+console.log(`Bob heard: ${heard.join("; ")}`);

@@ -77,3 +77,4 @@ assert.deepEqual(await readFile(join(folder, "received")), await readFile(join(f
 const forged = { ...ticket, sha256: "00" };
 await assert.rejects(pickUp(receiver, forged, join(folder, "forged")), /not the one that was sent/);
 await rm(folder, { recursive: true });
+console.log("50,000 bytes were dropped and picked up; a wrong digest was refused");

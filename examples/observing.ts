@@ -125,3 +125,4 @@ assert.deepEqual(ended.sort(), [
 assert.deepEqual(recorded.get("katzenpost_reconnects_total")![0]!.labels, { resumed: "false" });
 assert.ok(recorded.get("katzenpost_calls")!.length > 0);
 assert.ok(lines.length > 0);
+console.log(`measured: ${ended.join(", ")}; ${lines.length} log lines`);

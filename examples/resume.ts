@@ -99,6 +99,7 @@ async function main(): Promise<void> {
   const after = reader.read(readCap, index, { wait: false });
   await assert.rejects(after, { code: "REPLICA_ERROR_BOX_ID_NOT_FOUND" });
   await rm(folder, { recursive: true });
+  console.log(`${heard.length} lines came once each, though their writer was killed`);
 }
 
 if (process.argv[2] === "writer") await write(process.argv[3]!, process.argv[4]!);

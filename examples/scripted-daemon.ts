@@ -3,9 +3,8 @@ import assert from "node:assert/strict";
 import { ThinClient } from "katzenpost-thinclient";
 import { ScriptedDaemon } from "katzenpost-thinclient/testing";
 
-const config = { dial: { unix: { address: "@not-dialled" } } };
-
 // #region script
+const config = { dial: { unix: { address: "@not-dialled" } } }; // the daemon below is in its place
 const daemon = new ScriptedDaemon();
 const client = new ThinClient(config, { dial: daemon.dial });
 const started = client.start();
@@ -15,8 +14,11 @@ await started;
 const keypair = client.newKeypair(new Uint8Array(32)); // the call under test
 const request = await connection.expect("newKeypair"); // what the client asked
 connection.sendRaw(new Uint8Array([0, 0, 0, 0])); // and an answer that no daemon gives
-// #endregion
-keypair.catch(() => {}); // asked again after the reconnect, until the client is closed
+
+// The client hangs up on such a daemon, dials again and asks again: until it is closed.
+const ended = assert.rejects(keypair, { code: "ERR_CLOSED" });
 assert.equal(request.seed?.length, 32);
 await client.stop();
-await assert.rejects(keypair, { code: "ERR_CLOSED" });
+await ended;
+// #endregion
+console.log("the client asked, did not believe the answer, and stopped");

@@ -48,3 +48,4 @@ for (let at = firstMessageIndex, box = 0; box < 3; box++) {
   at = await client.nextMessageBoxIndex(at);
 }
 assert.equal(await isDeleted(next), false);
+console.log("three boxes are deleted, the one after them is not");

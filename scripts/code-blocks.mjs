@@ -1,30 +1,74 @@
 // The code blocks of the pages: TypeScript and JavaScript are cut from examples that the tests run.
 //   <!-- code: examples/echo.ts#echo -->
-// is followed by a block with that region's lines.
+// is followed by a block with that region's lines. The first block that a page has from a program
+// begins with the imports that its blocks need, and pages below docs/ name their programs at the top.
 import { readFileSync } from "node:fs";
+import { posix } from "node:path";
 
 const MARKED = /<!-- code: (\S+)#(\S+) -->\n```(\w+)\n[\s\S]*?```/g;
+const IMPORT = /^import (type )?(?:(\w+)|\{([^}]*)\}) from ("[^"]+");\n/gm;
+const PROGRAMS = /^(# .*\n\n)(?:<!-- programs -->\n[\s\S]*?\n\n)?/;
+/** Longer lines are broken, as the formatter does. */
+const LINE_LENGTH = 100;
 /** Languages that nobody runs, and that may stand in a page as they are. */
 const UNMARKED_LANGUAGES = new Set(["", "sh", "console", "toml", "text"]);
 
-/** The lines of a region, without their common indent. */
+/** The lines of a region, without their common indent and without imports. */
 function region(file, name) {
   const match = new RegExp(`// #region ${name}\\n([\\s\\S]*?)// #endregion`).exec(
     readFileSync(file, "utf8"),
   );
   if (!match) throw new Error(`${file} has no region ${name}`);
-  const lines = match[1].trimEnd().split("\n");
+  const lines = match[1].replace(IMPORT, "").replace(/^\n+/, "").trimEnd().split("\n");
   const indent = Math.min(...lines.filter((l) => l.trim()).map((l) => l.search(/\S/)));
   return lines.map((line) => line.slice(indent)).join("\n");
 }
 
-/** The page with all marked blocks as the examples have them now. */
-export function fillCodeBlocks(text) {
-  return text.replace(
-    MARKED,
-    (_, file, name, language) =>
-      `<!-- code: ${file}#${name} -->\n\`\`\`${language}\n${region(file, name)}\n\`\`\``,
-  );
+/** The import lines of a program, without the names that `code` does not use. */
+function importsFor(file, code) {
+  const words = code.replace(/\/\/.*$|\/\*[\s\S]*?\*\//gm, "").replace(/"[^"\n]*"/g, "");
+  const isUsed = (name) => new RegExp(`(?<![.\\w])${name}\\b`).test(words);
+  let lines = "";
+  for (const [, type = "", whole, list, from] of readFileSync(file, "utf8").matchAll(IMPORT)) {
+    if (whole !== undefined) {
+      if (isUsed(whole)) lines += `import ${type}${whole} from ${from};\n`;
+      continue;
+    }
+    const names = list.split(",").map((name) => name.trim());
+    const used = names.filter((name) => name !== "" && isUsed(name.replace(/^type /, "")));
+    if (used.length === 0) continue;
+    const line = `import ${type}{ ${used.join(", ")} } from ${from};`;
+    const broken = `import ${type}{\n${used.map((name) => `  ${name},\n`).join("")}} from ${from};`;
+    lines += `${line.length > LINE_LENGTH ? broken : line}\n`;
+  }
+  return lines;
+}
+
+/** Under the title of a page below docs/: links to the programs that its blocks are cut from. */
+function namePrograms(text, page, files) {
+  if (!page.startsWith("docs/") || files.length === 0) return text;
+  const links = files.map((file) => `[${file}](${posix.relative(posix.dirname(page), file)})`);
+  const what =
+    files.length === 1 ? "program that the code below is" : "programs that the code below is";
+  const note = `<!-- programs -->\nThe whole ${what} cut from:\n${links.join(",\n")}.\n\n`;
+  return text.replace(PROGRAMS, (_, title) => title + note);
+}
+
+/** The page with all marked blocks as the examples have them now; `page` is its path from the root. */
+export function fillCodeBlocks(text, page) {
+  const code = new Map();
+  for (const [, file, name] of text.matchAll(MARKED)) {
+    code.set(file, `${code.get(file) ?? ""}${region(file, name)}\n`);
+  }
+  const files = [...code.keys()];
+  const begun = new Set();
+  const filled = text.replace(MARKED, (_, file, name, language) => {
+    const imports = begun.has(file) ? "" : importsFor(file, code.get(file));
+    begun.add(file);
+    const lines = `${imports}${imports && "\n"}${region(file, name)}`;
+    return `<!-- code: ${file}#${name} -->\n\`\`\`${language}\n${lines}\n\`\`\``;
+  });
+  return namePrograms(filled, page.replaceAll("\\", "/"), files);
 }
 
 /** Lines, from 1, at which a block begins that no example stands behind, and its language. */

@@ -12,7 +12,7 @@ const pages = all.filter((name) => name.endsWith(".md") && !name.endsWith(".api.
 
 for (const page of named.length > 0 ? named : pages) {
   const text = readFileSync(page, "utf8");
-  const fresh = fillCodeBlocks(text);
+  const fresh = fillCodeBlocks(text, page);
   if (fresh !== text && !check) writeFileSync(page, fresh);
   if (fresh !== text && check) {
     console.error(`${page}: code blocks are stale; run node scripts/cut-examples.mjs`);

@@ -53,6 +53,7 @@ const sources = Math.max(
     "tsconfig.neutral.json",
     "tsconfig.node.json",
     "tsconfig.test.json",
+    "tsconfig.browser.json",
   ].map((name) => modified(join(root, name))),
 );
 // Written when the build is done: the compiler's own files are also written when it finds errors.
@@ -60,11 +61,11 @@ const stamp = join(root, "dist", all ? ".built-all" : ".built-src");
 if (modified(stamp) < sources) {
   console.error("Building ...");
   rmSync(join(root, "dist"), { recursive: true, force: true });
-  const project = all ? "tsconfig.test.json" : "tsconfig.node.json";
+  const projects = all ? ["tsconfig.test.json", "tsconfig.browser.json"] : ["tsconfig.node.json"];
   run("the build", process.execPath, [
     join("node_modules/typescript-native/bin/tsc"),
     "-b",
-    project,
+    ...projects,
   ]);
   for (const built of all ? [".built-all", ".built-src"] : [".built-src"]) {
     writeFileSync(join(root, "dist", built), "");

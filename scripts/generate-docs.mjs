@@ -8,7 +8,7 @@ import { fillCodeBlocks } from "./code-blocks.mjs";
 const check = process.argv.includes("--check");
 const pages = {
   "docs/from-python.md": renderFromPython(),
-  "docs/errors.md": fillCodeBlocks(renderErrors()),
+  "docs/errors.md": fillCodeBlocks(renderErrors(), "docs/errors.md"),
 };
 
 for (const [page, fresh] of Object.entries(pages)) {

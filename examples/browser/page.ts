@@ -1,28 +1,21 @@
 /** What runs in the page: a client over a WebSocket, and a form that sends a message. */
 import { ThinClient, isThinClientError, utf8ToText } from "katzenpost-thinclient";
 
-/** The little of the page that is used here; a real application compiles with `"lib": ["dom"]`. */
-declare const document: {
-  querySelector(selector: string): {
-    textContent: string;
-    readonly value: string;
-    addEventListener(type: string, listener: (event: { preventDefault(): void }) => void): void;
-  };
-};
-declare const location: { readonly hash: string };
+// #region page
+const log = document.querySelector("#log")!; // these three are in the page's HTML
+const form = document.querySelector("form")!;
+const input = document.querySelector("input")!;
 
-const log = document.querySelector("#log");
 function say(line: string): void {
   log.textContent += `${line}\n`;
 }
 
-// #region page
 async function run(address: string, token: string): Promise<void> {
   const client = await ThinClient.connect({ dial: { ws: { address, token } } });
   say("connected");
-  document.querySelector("form").addEventListener("submit", (event) => {
+  form.addEventListener("submit", (event) => {
     event.preventDefault();
-    void echo(client, document.querySelector("input").value);
+    void echo(client, input.value);
   });
 }
 

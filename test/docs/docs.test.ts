@@ -1,6 +1,8 @@
 /** The pages: fresh where they are generated, and their examples run. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
@@ -24,6 +26,14 @@ test("pages that are generated are fresh", () => {
 test("code blocks that are cut from examples are fresh", () => {
   const { status, output } = run("scripts/cut-examples.mjs", "--check");
   assert.equal(status, 0, output);
+});
+
+test("the README's first program runs as it stands, as plain JavaScript", () => {
+  const readme = readFileSync(join(root, "README.md"), "utf8");
+  const [, code] = /<!-- code: examples\/echo\.ts#echo -->\n```ts\n([\s\S]*?)```/.exec(readme)!;
+  const { status, output } = run("--input-type=module", "--eval", code!);
+  assert.equal(output, "hello mixnet\n");
+  assert.equal(status, 0);
 });
 
 test("the example of a tested chat bot passes its tests", () => {

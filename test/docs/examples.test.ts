@@ -8,9 +8,29 @@ import { HeadlessBrowser, findChromium } from "../browser/chromium.js";
 import { servePage } from "../../examples/browser/serve.js";
 
 const folder = fileURLToPath(new URL("../../examples/", import.meta.url));
-/** A module and its tests, which `docs.test.ts` runs. */
-const elsewhere = new Set(["chat-bot.js", "chat-bot.test.js"]);
-const examples = readdirSync(folder).filter((name) => name.endsWith(".js") && !elsewhere.has(name));
+const examples = readdirSync(folder).filter((name) => /^[^.]+\.js$/.test(name));
+/** What each says when it is done: who runs one sees what it has shown. */
+const lastLines: Record<string, RegExp> = {
+  "boxes.js": /^nothing there yet$/,
+  "capabilities.js": /^true$/,
+  "chat-bot.js": /^the bot answered 2 lines$/,
+  "conformance.js": /^\d+ pass, 0 fail, /,
+  "connect.js": /^a box holds \d+ bytes$/,
+  "copy.js": /^\w+: \d+ of \d+ boxes$/,
+  "echo.js": /^hello mixnet$/,
+  "errors.js": /^every error was told from the others/,
+  "exchange.js": /^Bob heard: hello Bob; nobody sees that we talk; bye$/,
+  "file-drop.js": /^50,000 bytes were dropped and picked up/,
+  "messages.js": /^(one|two|three) -> \1$/,
+  "observing.js": /^measured: blockingSendMessage: ok, .*; \d+ log lines$/,
+  "production.js": /^closed: /,
+  "reconnecting.js": /^for later$/,
+  "resume.js": /^40 lines came once each/,
+  "scripted-daemon.js": /^the client asked, did not believe the answer, and stopped$/,
+  "tombstones.js": /^three boxes are deleted, the one after them is not$/,
+  "vouchers.js": /^welcome; we are Ben, Cleo and Dan$/,
+  "waiting.js": /^the user has left$/,
+};
 /** An example that hangs is killed, and says so. */
 const LONGEST_MS = 90_000;
 
@@ -30,12 +50,16 @@ function run(name: string): Promise<{ ended: number | string; output: string }> 
 }
 
 describe("the examples", { concurrency: 3, timeout: 300_000 }, () => {
-  test("are all there", () => assert.ok(examples.length >= 18, examples.join(" ")));
+  test("are all there, and each has a last line", () => {
+    assert.deepEqual(examples.sort(), Object.keys(lastLines));
+  });
 
   for (const name of examples) {
     test(`${name} does what its page says`, async () => {
       const { ended, output } = await run(name);
       assert.equal(ended, 0, output);
+      assert.match(output.trimEnd().split("\n").at(-1)!, lastLines[name]!);
+      assert.doesNotMatch(output, /^ +at /m, "a stack trace is no success");
     });
   }
 

@@ -16,6 +16,7 @@ test("times are summed up as ping does", () => {
     sent: 5,
     received: 4,
     waiting: 0,
+    unsent: 0,
     lossPercent: 20,
     minMs: 1,
     avgMs: 3,

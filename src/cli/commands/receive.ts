@@ -24,7 +24,7 @@ import {
 } from "../transfer/manifest.js";
 import { PartialFolder, type ReceivePosition } from "../transfer/partial-folder.js";
 import { Progress } from "../transfer/progress.js";
-import { tellReconnects } from "../reconnects.js";
+import { RECONNECT, tellReconnects } from "../reconnects.js";
 import { decodeTicket } from "../transfer/ticket.js";
 
 /** Flags of the command. */
@@ -60,7 +60,7 @@ export async function receive(flags: ReceiveFlags, ...sources: string[]): Promis
   if (!job) return;
   const { readCap, folder } = job;
   await withClient(flags, (run) => receiveFiles(run, flags, readCap, folder), {
-    reconnect: {},
+    reconnect: RECONNECT,
   });
 }
 

@@ -16,7 +16,7 @@ import {
   piecesOf,
 } from "../transfer/outgoing-files.js";
 import { Progress } from "../transfer/progress.js";
-import { tellReconnects } from "../reconnects.js";
+import { RECONNECT, tellReconnects } from "../reconnects.js";
 import { type SendState, StateFile, newState } from "../transfer/send-state.js";
 import { encodeTicket } from "../transfer/ticket.js";
 
@@ -31,7 +31,7 @@ export async function send(flags: SendFlags, ...paths: string[]): Promise<void> 
   const files = await prepare(flags, () => findFiles(paths, flags.name));
   if (!files) return;
   await withClient(flags, (run) => sendFiles(run, files), {
-    reconnect: {},
+    reconnect: RECONNECT,
   });
 }
 

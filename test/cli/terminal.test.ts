@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { DevDaemon } from "katzenpost-thinclient/daemon";
@@ -107,6 +108,20 @@ test("copying from the keyboard ends at Ctrl-C", { skip }, async () => {
   const args = ["copy", "-", join(folder, "s.write"), "--address", address];
   const { code, text } = await onTerminal(args, { until: "payload, then Ctrl-D:" });
   assert.equal(code, 130, text);
+});
+
+test("copying a file shows how many boxes there are, and the time", { skip }, async () => {
+  assert.equal((await katz(["keygen", "-o", join(folder, "c")])).code, 0);
+  writeFileSync(join(folder, "payload"), Buffer.alloc(150_000, 7));
+  const args = ["copy", join(folder, "payload"), join(folder, "c.write"), "--address", address];
+  const { code, text } = await onTerminal(args);
+  assert.equal(code, 0, text);
+  const writing = [...text.matchAll(/writing [█░]+ (\d+) of (\d+) boxes {2}\d+:\d\d/g)];
+  assert.ok(writing.length > 1, text);
+  // The total is the same from the first box on, and reached.
+  assert.equal(new Set(writing.map(([, , total]) => total)).size, 1, text);
+  assert.equal(writing.at(-1)![1], writing.at(-1)![2]);
+  assert.match(text, /a courier is copying \d+ boxes …  \d+:\d\d/);
 });
 
 test("a status line fits the terminal", { skip }, async () => {

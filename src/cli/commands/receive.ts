@@ -79,7 +79,10 @@ async function readTicket({ signal, output }: Run, source: string | undefined): 
 async function readTicketFile(path: string, { signal, output }: Run): Promise<Uint8Array> {
   const { bytes } = await readWhole(path, MAX_TICKET_BYTES, signal, ({ mode }) => {
     if (process.platform !== "win32" && (mode & 0o077) !== 0) {
-      output.remark(`others may read ${path}: whoever has a ticket can fetch its files`);
+      output.remark(
+        `others may read ${path}: whoever has a ticket can fetch its files; make it yours alone: ` +
+          `chmod 600 ${path}`,
+      );
     }
   });
   return bytes;

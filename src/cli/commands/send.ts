@@ -63,6 +63,7 @@ async function sendFiles(run: ClientRun, files: readonly FoundFile[]): Promise<v
     output.record({ type: "sent", bytes: total, boxes, ms });
     const what = files.length === 1 ? files[0]!.name : counted(files.length, "file");
     output.remark(`sent ${what}, ${size(total)}, in ${duration(ms)}; it keeps for a week`);
+    output.remark("whoever has the ticket fetches it with katz receive, which asks for the ticket");
   } catch (error) {
     if (error instanceof FileChanged) await stateFile.remove();
     else output.remark("stopped: the same command goes on from here");

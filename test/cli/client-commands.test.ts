@@ -64,7 +64,10 @@ test("ping ends with its summary at Ctrl-C, and that is no failure", async () =>
 test("ping to a service that nobody offers names those that are offered", async () => {
   const { code, stdout, stderr } = await katz(["ping", ...at, "eccho", "-n", "1"]);
   assert.deepEqual([code, stdout], [4, ""]);
-  assert.match(stderr, /^katz: the network offers no service "eccho".*echo/);
+  assert.match(stderr, /^katz: the network offers no service "eccho".*; did you mean echo\?\n$/);
+  const far = await katz(["ping", ...at, "telephone", "-n", "1"]);
+  assert.match(far.stderr, /"telephone".*echo/);
+  assert.doesNotMatch(far.stderr, /did you mean/);
 });
 
 test("ping says when replies are missing, and fails when none came", async () => {
@@ -81,6 +84,14 @@ test("ping says when replies are missing, and fails when none came", async () =>
   } finally {
     await faulty.close();
   }
+});
+
+test("ping says in its own words that a service does not answer", async () => {
+  const args = ["ping", ...at, "courier", "-n", "1", "--timeout", "300ms"];
+  const { code, stdout, stderr } = await katz(args);
+  assert.equal(code, 5);
+  assert.match(stdout, /^no reply: seq=1: nothing came back in \d+ ms$/m);
+  assert.match(stderr, /^not every service answers .* katz ping echo /);
 });
 
 test("ping does not call lost at Ctrl-C what is on its way, and then it was interrupted", async () => {

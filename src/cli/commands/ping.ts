@@ -1,10 +1,18 @@
 /** `katz ping`: messages to a service and back, measured. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { equalBytes, randomBytes } from "katzenpost-thinclient";
+import {
+  ServiceNotFoundError,
+  type ThinClient,
+  equalBytes,
+  hasCode,
+  randomBytes,
+} from "katzenpost-thinclient";
 import { type ClientFlags, type ClientRun, withClient } from "../connect.js";
 import { AlreadyReported, ExitCode, codeOf, exitCodeOf, messageOf } from "../failure.js";
+import { nearest } from "../nearest.js";
+import { currentDocument, viewOf } from "../network-view.js";
 import { type PingSummary, PingTimes, round, shown, summarize } from "../ping-statistics.js";
-import { bar } from "../terminal.js";
+import { bar, duration } from "../terminal.js";
 import { RECONNECT, tellReconnects } from "../reconnects.js";
 
 /** Flags of the command. */
@@ -25,7 +33,7 @@ export function ping(flags: PingFlags, service: string): Promise<void> {
     const { output, signal, client } = run;
     const { count = Infinity, interval } = flags;
     const size = client.geometry.packetLength;
-    client.getService(service);
+    look(client, service);
     output.heading(`PING ${service} through the mixnet, packets of ${size} bytes`);
     const series = new Series(run, service);
     // Without those that are over: a ping may run for weeks.
@@ -44,6 +52,23 @@ export function ping(flags: PingFlags, service: string): Promise<void> {
 
 /** What keeps messages from being sent. */
 type Hindrance = "the daemon is away" | "the mixnet is out of reach";
+
+/** @throws ServiceNotFoundError when nobody offers the service: with those that may be meant. */
+function look(client: ThinClient, service: string): void {
+  try {
+    client.getService(service);
+  } catch (error) {
+    if (!hasCode(error, "ERR_SERVICE_NOT_FOUND")) throw error;
+    const offered = viewOf(currentDocument(client)).serviceNodes.flatMap(
+      ({ services }) => services,
+    );
+    const near = nearest(service, [...new Set(offered)]);
+    if (near.length === 0) throw error;
+    throw new ServiceNotFoundError(`${error.message}; did you mean ${near.join(" or ")}?`, {
+      cause: error,
+    });
+  }
+}
 
 class Series {
   readonly #run: ClientRun;
@@ -87,7 +112,11 @@ class Series {
       }
       this.#failure = error;
       const message = messageOf(error);
-      const text = output.style("yellow", `no reply: seq=${seq}: ${message}`);
+      // The library's message about a deadline names a method: it is for those who write programs.
+      const why = hasCode(error, "ERR_TIMEOUT")
+        ? `nothing came back in ${duration(performance.now() - start)}`
+        : message;
+      const text = output.style("yellow", `no reply: seq=${seq}: ${why}`);
       const record = { type: "loss", seq, service, code: codeOf(error), message } as const;
       if (output.json || !output.quiet) output.result(text, record);
     }
@@ -122,6 +151,9 @@ class Series {
     for (const line of summaryLines(this.#service, summary)) output.line(line);
     if (!output.quiet) for (const line of histogramLines(summary)) output.line(line);
     if (summary.received > 0) return;
+    if (hasCode(this.#failure, "ERR_TIMEOUT") && this.#service !== "echo") {
+      output.remark("not every service answers to any message: katz ping echo has one that does");
+    }
     if (this.#waiting === this.#sent) signal.throwIfAborted();
     const hindered =
       this.#hindrance === "the daemon is away" ? ExitCode.CONNECTION : ExitCode.NETWORK;

@@ -277,6 +277,18 @@ test("tickets on the command line, damaged or missing ones are refused, and not 
   }
 });
 
+test("a ticket that others may read is used, with a remark that says what to do", async (t) => {
+  if (process.platform === "win32") return t.skip("not run: Windows has no such modes");
+  const file = join(network.newFolder(), "ticket");
+  writeFileSync(file, "\n");
+  chmodSync(file, 0o644);
+  const { stderr } = await network.katz(["receive", file]);
+  assert.match(
+    stderr,
+    /^others may read .*; make it yours alone: chmod 600 \S+ticket\nkatz: there is no ticket/,
+  );
+});
+
 test("files that cannot be sent are told before a daemon is looked for", async () => {
   const folder = network.newFolder();
   for (const name of ["a", ".hidden", "A"]) writeFileSync(join(folder, name), name);

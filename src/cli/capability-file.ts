@@ -125,12 +125,14 @@ export class OpenCapability {
       const text = Buffer.from(await readStdin(MAX_BYTES, signal)).toString("utf8");
       return new OpenCapability("standard input", parseCapability(text, "standard input"), null);
     }
-    const check = (stats: Stats): void => checkPrivate(argument, stats);
+    const check = (stats: Stats): void => refuseFolder(argument, stats);
     const { bytes, stats } = await readWhole(argument, MAX_BYTES, signal, check);
-    const text = Buffer.from(bytes).toString("utf8");
+    // Before its rights: of a file that is no capability they are nobody's business.
+    const capability = parseCapability(Buffer.from(bytes).toString("utf8"), argument);
+    checkPrivate(argument, stats);
     // A symbolic link stays one when the file is replaced.
     const path = stats.isFile() ? await realpath(argument) : null;
-    return new OpenCapability(argument, parseCapability(text, argument), path);
+    return new OpenCapability(argument, capability, path);
   }
 
   /** @throws UsageError unless it is one to write with. */
@@ -172,11 +174,12 @@ export class OpenCapability {
   }
 }
 
-/** @throws UsageError for a folder, and when others have rights on it. Windows has no such modes. */
-function checkPrivate(path: string, stats: Stats): void {
-  // Before its rights: advice to take them from others would break a shared folder.
+function refuseFolder(path: string, stats: Stats): void {
   if (stats.isDirectory()) throw new UsageError(`${path} is a folder, and no capability`);
-  const { mode } = stats;
+}
+
+/** @throws UsageError when others have rights on it. Windows has no such modes. */
+function checkPrivate(path: string, { mode }: Stats): void {
   if (process.platform === "win32" || (mode & 0o077) === 0) return;
   const octal = (mode & 0o777).toString(8).padStart(4, "0");
   throw new UsageError(

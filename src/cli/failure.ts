@@ -109,8 +109,8 @@ export function report(
     const message = [what, ...advice].join("\n");
     terminal.line(toJson({ type: "error", code: codeOf(error), message, exitCode }));
   } else {
-    terminal.line(`${terminal.style("red", "katz:")} ${what}`);
-    if (!quiet) for (const line of advice) terminal.line(line);
+    terminal.sentence(what, "red", "katz: ");
+    if (!quiet) for (const line of advice) terminal.sentence(line);
   }
   if (process.env["DEBUG"]?.includes("katz") && error instanceof Error && error.stack) {
     for (const line of error.stack.split("\n")) terminal.line(line);

@@ -62,14 +62,14 @@ export class Output {
   remark(text: string): void {
     if (this.json || this.quiet) return;
     this.clearStatus();
-    this.#errors.line(text);
+    this.#errors.sentence(text);
   }
 
   /** Something that went wrong and ends nothing, on standard error; nothing with `--json`. */
   warning(text: string): void {
     if (this.json) return;
     this.clearStatus();
-    this.#errors.line(`${this.#errors.style("yellow", "katz:")} ${text}`);
+    this.#errors.sentence(text, "yellow", "katz: ");
   }
 
   /** Says on standard error what went wrong; gives the exit code. */

@@ -13,6 +13,8 @@ export interface PingSummary {
   readonly received: number;
   /** Replies that were still waited for at the end: neither received nor lost. */
   readonly waiting: number;
+  /** Rounds in which nothing could be sent: neither sent nor lost. */
+  readonly unsent: number;
   /** Of those that are not waited for any more. */
   readonly lossPercent: number;
   readonly minMs: number | null;
@@ -124,12 +126,13 @@ export class PingTimes {
  * Sums up.
  * @param times of the replies.
  * @param waiting how many of those that were sent are still waited for.
+ * @param unsent how many could not be sent.
  */
-export function summarize(sent: number, times: PingTimes, waiting = 0): PingSummary {
+export function summarize(sent: number, times: PingTimes, waiting = 0, unsent = 0): PingSummary {
   const received = times.count;
   const over = sent - waiting;
   const lossPercent = over === 0 ? 0 : Math.round((1000 * (over - received)) / over) / 10;
-  return { sent, received, waiting, lossPercent, ...times.summary() };
+  return { sent, received, waiting, unsent, lossPercent, ...times.summary() };
 }
 
 /** Milliseconds to three places. */

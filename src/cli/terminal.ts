@@ -1,6 +1,7 @@
 /** What the terminal can show: colours only where there is one, and only where they are wanted. */
 import { randomBytes } from "node:crypto";
 import { printable } from "./printable.js";
+import { wrap } from "./text.js";
 
 /** Where output goes; `process.stdout` fits. */
 export interface Output {
@@ -21,6 +22,9 @@ const styles = {
 
 /** A colour or weight. */
 export type Style = keyof typeof styles;
+
+/** Least room for a sentence, in characters, however narrow the terminal says it is. */
+const MIN_SENTENCE = 20;
 
 /** Stands for a style in a text until that is written. Random: no text from elsewhere has it. */
 const MARK = randomBytes(16).toString("hex");
@@ -46,6 +50,11 @@ export class Terminal {
     return this.#output.isTTY === true;
   }
 
+  /** Characters that fit on a line. A terminal may say that it has 0 columns: it does not know. */
+  get width(): number {
+    return this.#output.columns || 80;
+  }
+
   /** `text` in a style, for {@link line}; or as it is. */
   style(style: Style, text: string): string {
     if (!this.#styled) return text;
@@ -64,6 +73,31 @@ export class Terminal {
     this.#output.write(`${shown}\n`);
   }
 
+  /**
+   * Writes a sentence after a label in a style: on a terminal in as many lines as it takes, broken
+   * where it has spaces, elsewhere in one.
+   */
+  sentence(text: string, style?: Style, label = ""): void {
+    const begin = style === undefined ? label : `${this.style(style, label.trimEnd())} `;
+    // Characters that are shown as others take their room too.
+    const shown = printable(text);
+    const [indent] = /^ */.exec(shown)!;
+    const room = this.width - label.length;
+    if (!this.isTerminal || shown.length <= room) {
+      this.line(begin + text);
+      return;
+    }
+    // Further in: nothing in the middle of a text may look like the beginning of a message.
+    const margin = `${indent}  `;
+    const width = Math.max(
+      MIN_SENTENCE,
+      Math.min(room - indent.length, this.width - margin.length),
+    );
+    for (const [i, part] of wrap(shown.slice(indent.length), width).entries()) {
+      this.line((i === 0 ? begin + indent : margin) + part);
+    }
+  }
+
   /** Writes one line for programs as it is; for a person as {@link line} does. */
   exactLine(text: string): void {
     if (this.isTerminal) this.line(text);
@@ -73,9 +107,8 @@ export class Terminal {
   /** Shows `text` in the last line, in place of what was shown there; nothing when not live. */
   status(text: string): void {
     if (!this.isLive) return;
-    // A line that is too long for the terminal would become two, of which one stays. A terminal may
-    // say that it has 0 columns: it does not know.
-    const width = (this.#output.columns || 80) - 1;
+    // A line that is too long for the terminal would become two, of which one stays.
+    const width = this.width - 1;
     const shown = Array.from(printable(text)).slice(0, width).join("");
     this.#output.write(`\r\x1b[K${shown}`);
   }

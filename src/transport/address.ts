@@ -96,6 +96,9 @@ function withoutUser(url: string): string {
   return url.replace(/\/\/[^/]*@/s, "//…@");
 }
 
+/** A host and a port alone; neither a scheme nor what may be a password is in it. */
+const HOST_AND_PORT = /^(?:\[[\da-fA-F:.]+\]|[\w.-]+):\d{1,5}$/;
+
 /**
  * Takes an address apart: `unix:PATH`, `unix:@NAME` (Linux abstract), `tcp:HOST:PORT`,
  * `tcp:[V6]:PORT` (also `tcp4:` and `tcp6:`), `ws://HOST:PORT[/path]` or `wss://…`.
@@ -114,7 +117,9 @@ export function parseAddress(text: string): Address {
   if (kind === "tcp" || kind === "tcp4" || kind === "tcp6") {
     return { kind: "tcp", network: kind, ...parseHostPort(rest!) };
   }
-  const hint = text.startsWith("/") || text.startsWith("@") ? ` (meant: unix:${text}?)` : "";
+  const isUnix = text.startsWith("/") || text.startsWith("@");
+  const meant = isUnix ? "unix" : HOST_AND_PORT.test(text) ? "tcp" : null;
+  const hint = meant === null ? "" : ` (meant: ${meant}:${text}?)`;
   throw new ConfigError(
     `address ${JSON.stringify(withoutUser(text))} has no kind${hint}; expected ${FORMS}`,
   );

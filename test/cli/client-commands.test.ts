@@ -64,7 +64,10 @@ test("ping ends with its summary at Ctrl-C, and that is no failure", async () =>
 test("ping to a service that nobody offers names those that are offered", async () => {
   const { code, stdout, stderr } = await katz(["ping", ...at, "eccho", "-n", "1"]);
   assert.deepEqual([code, stdout], [4, ""]);
-  assert.match(stderr, /^katz: the network offers no service "eccho".*echo/);
+  assert.match(stderr, /^katz: the network offers no service "eccho".*; did you mean echo\?\n$/);
+  const far = await katz(["ping", ...at, "telephone", "-n", "1"]);
+  assert.match(far.stderr, /"telephone".*echo/);
+  assert.doesNotMatch(far.stderr, /did you mean/);
 });
 
 test("ping says when replies are missing, and fails when none came", async () => {
@@ -81,6 +84,14 @@ test("ping says when replies are missing, and fails when none came", async () =>
   } finally {
     await faulty.close();
   }
+});
+
+test("ping says in its own words that a service does not answer", async () => {
+  const args = ["ping", ...at, "courier", "-n", "1", "--timeout", "300ms"];
+  const { code, stdout, stderr } = await katz(args);
+  assert.equal(code, 5);
+  assert.match(stdout, /^no reply: seq=1: nothing came back in \d+ ms$/m);
+  assert.match(stderr, /^not every service answers .* katz ping echo /);
 });
 
 test("ping does not call lost at Ctrl-C what is on its way, and then it was interrupted", async () => {
@@ -116,8 +127,62 @@ test("ping goes on when the daemon was away, and says so", async () => {
     });
     await Promise.all(restarts);
     assert.equal(code, 0, stderr);
-    assert.equal(stderr, "the daemon went away; connecting again …\nconnected again\n");
+    assert.equal(stderr, "the daemon is away; connecting again …\nconnected again\n");
     assert.match(stdout, /reply from servicenode\d: seq=60 /);
+  } finally {
+    await own.close();
+  }
+});
+
+test("ping does not count as lost what it could not send, and says once why", async () => {
+  const own = await DevDaemon.start({ listen: `unix:${join(folder, "away.sock")}` });
+  try {
+    let gone = false;
+    const args = ["ping", "-n", "30", "-i", "20ms", "--address", own.addresses[0]!];
+    const { stdout, stderr } = await katz(args, {
+      onStdout: (soFar) => {
+        if (!gone && soFar.includes("seq=3 ")) void own.crash();
+        gone ||= soFar.includes("seq=3 ");
+      },
+    });
+    assert.equal(stderr, "the daemon is away; connecting again …\n");
+    const [, sent, unsent] = /^(\d+) sent, \d+ received, .*% loss, (\d+) not sent$/m.exec(stdout)!;
+    assert.equal(Number(sent) + Number(unsent), 30);
+    assert.ok(Number(unsent) > 0);
+    assert.doesNotMatch(stdout, /no reply: seq=30:/);
+  } finally {
+    await own.close();
+  }
+});
+
+test("ping says once that the mixnet is out of reach, and that is no loss", async () => {
+  const own = await DevDaemon.start({ listen: `unix:${join(folder, "offline.sock")}` });
+  try {
+    let told = false;
+    const args = ["ping", "-n", "30", "-i", "20ms", "--address", own.addresses[0]!];
+    const offline = (soFar: string): void => {
+      if (!told && soFar.includes("seq=3 ")) own.network.faults.setOnline(false);
+      told ||= soFar.includes("seq=3 ");
+    };
+    const { stdout } = await katz(args, { onStdout: offline });
+    assert.equal(
+      stdout.match(/not sent from seq=\d+ on: the mixnet is out of reach$/gm)?.length,
+      1,
+    );
+    assert.match(stdout, /, \d+ not sent$/m);
+    own.network.faults.setOnline(true);
+    told = false;
+    const { stdout: text } = await katz([...args, "--json"], {
+      onStdout: (soFar) => {
+        if (!told && soFar.includes('"reply"')) own.network.faults.setOnline(false);
+        told ||= soFar.includes('"reply"');
+      },
+    });
+    const records = recordsOf(text);
+    const unsent = records.filter(({ type }) => type === "unsent");
+    for (const record of unsent) assertShape(record, "unsent");
+    assert.ok(unsent.length > 0);
+    assert.equal(records.at(-1)!["unsent"], unsent.length);
   } finally {
     await own.close();
   }

@@ -40,7 +40,7 @@ const commands: readonly (readonly [args: readonly string[], shows: RegExp])[] =
   [["map"], /gateway1\\u\{1b\}/],
   [["map", "-o", "-"], /&#x9b;/],
   [["ping", "-n", "2", "-i", "10ms"], /reply from servicenode\d\\u\{1b\}/],
-  [["ping", "nonsense", "-n", "1"], /offers no service[^\n]*svc\\u\{1b\}/],
+  [["ping", "nonsense", "-n", "1"], /offers no service[^]*svc\\u\{1b\}/],
   [["watch", "-n", "2"], /newPkiDocument/],
   [["doctor"], /failed +signatures/],
 ];

@@ -16,6 +16,7 @@ test("times are summed up as ping does", () => {
     sent: 5,
     received: 4,
     waiting: 0,
+    unsent: 0,
     lossPercent: 20,
     minMs: 1,
     avgMs: 3,
@@ -29,7 +30,15 @@ test("times are summed up as ping does", () => {
 });
 
 test("without a reply there are no times", () => {
-  const none = { waiting: 0, minMs: null, avgMs: null, maxMs: null, mdevMs: null, histogram: [] };
+  const none = {
+    waiting: 0,
+    unsent: 0,
+    minMs: null,
+    avgMs: null,
+    maxMs: null,
+    mdevMs: null,
+    histogram: [],
+  };
   assert.deepEqual(summarize(2, timesOf()), { sent: 2, received: 0, lossPercent: 100, ...none });
   assert.equal(summarize(0, timesOf()).lossPercent, 0);
 });

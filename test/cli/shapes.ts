@@ -73,11 +73,13 @@ export const shapes: Readonly<Record<string, Readonly<Record<string, Check>>>> =
   "summary of doctor": { ok: count, warning: count, failed: count, skipped: count },
   reply: { seq: count, service: text, node: text, ms: number, intact: flag },
   loss: { seq: count, service: text, code: text, message: text },
+  unsent: { seq: count, service: text, reason: text },
   "summary of ping": {
     service: text,
     sent: count,
     received: count,
     waiting: count,
+    unsent: count,
     lossPercent: number,
     minMs: orNull(number),
     avgMs: orNull(number),

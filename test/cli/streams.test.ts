@@ -111,6 +111,11 @@ test("a box that holds something else is not written over; the same is no failur
   );
   ok(await run(["write", "s.write", "--box", "1"], "second"));
   ok(await run(["write", "s.write"], "third"));
+  const behind = await run(["write", "s.write", "--box", "0"], "fourth");
+  assert.match(
+    behind.stderr,
+    /\nIf it was you, go past it with box 3, the next one of s\.write: leave out --box\n$/,
+  );
   assert.equal(ok(await run(["read", "s.read", "-n", "3"])), "firstsecondthird");
 });
 
@@ -138,9 +143,10 @@ test("tombstones delete boxes by number or all, and reading goes past them", asy
   assert.equal(gone.stderr, "katz: box 1 of s.read was deleted by its writer\n");
   assert.equal(ok(await run(["read", "s.read"])), "c");
   const all = await run(["tombstone", "s.write", "--all"]);
-  assert.match(all.stderr, /deleted 4 boxes/);
+  assert.equal(all.stderr, "deleted 4 boxes, 0 to 3\n");
   assert.equal((await run(["read", "s.read"])).code, 6);
   ok(await run(["tombstone", "s.write", "--box", "4", "-n", "2"]));
+  assert.equal((await run(["tombstone", "s.write", "--box", "1"])).stderr, "deleted box 1\n");
   const next = await run(["write", "s.write"], "after");
   assert.match(next.stderr, /wrote box 6/, "deleted boxes are not written to");
   for (const args of [[], ["--all", "--box", "1"], ["--all", "-n", "2"]]) {
@@ -156,7 +162,7 @@ test("with --quiet an outcome is one line, and its code the same", async () => {
   ok(await run(["write", "s.write"], "a"));
   ok(await run(["write", "s.write"], "b"));
   ok(await run(["tombstone", "s.write", "--box", "1"]));
-  writeFileSync(join(folder, "open"), "", { mode: 0o644 });
+  writeFileSync(join(folder, "open"), readFileSync(join(folder, "s.read")), { mode: 0o644 });
   const outcomes: readonly (readonly [code: number, line: RegExp, args: readonly string[]])[] = [
     [6, /^katz: box 2 of s\.read holds nothing yet$/, ["read", "s.read", "--now", "--box", "2"]],
     [6, /^katz: box 1 of s\.read was deleted by its writer$/, ["read", "s.read", "--box", "1"]],
@@ -276,6 +282,10 @@ test("files that are no capabilities are refused without showing what is in them
     assert.match(stderr, message);
     assert.ok(!stderr.includes(capability!.slice(5, 35)), stderr);
   }
+  // Advice to take rights from others is not for files that are no capabilities.
+  writeFileSync(join(folder, "package.json"), '{ "name": "x" }\n', { mode: 0o644 });
+  const other = await run(["read", "package.json", "--now"]);
+  assert.equal(other.stderr, "katz: package.json is no capability: no TOML at line 1\n");
   const argv = await run(["read", capability!, "--now"]);
   assert.equal(argv.code, 2);
   assert.match(argv.stderr, /other users of this machine can read command lines/);

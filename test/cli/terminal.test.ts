@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { DevDaemon } from "katzenpost-thinclient/daemon";
@@ -107,6 +108,45 @@ test("copying from the keyboard ends at Ctrl-C", { skip }, async () => {
   const args = ["copy", "-", join(folder, "s.write"), "--address", address];
   const { code, text } = await onTerminal(args, { until: "payload, then Ctrl-D:" });
   assert.equal(code, 130, text);
+});
+
+test("errors and what to do about them are broken between words", { skip }, async () => {
+  const args = ["ping", "--address", "katz.sock"];
+  const { text } = await onTerminal(args, { env: { NO_COLOR: "1" } });
+  const lines = text.trimEnd().split("\r\n");
+  assert.ok(lines.length > 1, text);
+  for (const line of lines) assert.ok(line.length <= 80, line);
+  const piped = await katz(args);
+  assert.equal(piped.stderr.split("\n").length, 2, "one line in a pipe");
+  assert.equal(lines.map((line) => line.trim()).join(" "), piped.stderr.trimEnd());
+  // Only the first begins as a message does.
+  for (const line of lines.slice(1)) assert.match(line, /^ {2}\S/);
+});
+
+test("a row of services fits the terminal, and is whole in a pipe", { skip }, async () => {
+  for (const command of ["services", "couriers"]) {
+    const args = [command, "--address", address];
+    const { text } = await onTerminal(args, { env: { NO_COLOR: "1" } });
+    const rows = text.trimEnd().split("\r\n").slice(1);
+    assert.ok(rows.length > 0);
+    for (const row of rows) assert.match(row, /^.{1,61} {2}[0-9a-f]{16}…$/);
+    const { stdout } = await katz([...args, "--quiet"]);
+    for (const line of stdout.trimEnd().split("\n")) assert.match(line, / [0-9a-f]{64}$/);
+  }
+});
+
+test("copying a file shows how many boxes there are, and the time", { skip }, async () => {
+  assert.equal((await katz(["keygen", "-o", join(folder, "c")])).code, 0);
+  writeFileSync(join(folder, "payload"), Buffer.alloc(150_000, 7));
+  const args = ["copy", join(folder, "payload"), join(folder, "c.write"), "--address", address];
+  const { code, text } = await onTerminal(args);
+  assert.equal(code, 0, text);
+  const writing = [...text.matchAll(/writing [█░]+ (\d+) of (\d+) boxes {2}\d+:\d\d/g)];
+  assert.ok(writing.length > 1, text);
+  // The total is the same from the first box on, and reached.
+  assert.equal(new Set(writing.map(([, , total]) => total)).size, 1, text);
+  assert.equal(writing.at(-1)![1], writing.at(-1)![2]);
+  assert.match(text, /a courier is copying \d+ boxes …  \d+:\d\d/);
 });
 
 test("a status line fits the terminal", { skip }, async () => {

@@ -47,7 +47,10 @@ test(
     const sent = await network.katz(["send", file]);
     assert.equal(sent.code, 0, sent.stderr);
     assert.match(sent.stdout, /^katz1[A-Za-z0-9_-]{188}\n$/);
-    assert.match(sent.stderr, /^sent file\.bin, 2\.0 MB, in [\d.]+ s; it keeps for a week\n$/);
+    assert.match(
+      sent.stderr,
+      /^sent file\.bin, 2\.0 MB, in [\d.]+ s; it keeps for a week\n.* katz receive, .*\n$/,
+    );
     const into = network.newFolder();
     const received = await network.katz(["receive", "-", "--into", into], { input: sent.stdout });
     assert.deepEqual([received.code, received.stdout], [0, `${join(into, "file.bin")}\n`]);
@@ -255,7 +258,11 @@ test("tickets on the command line, damaged or missing ones are refused, and not 
     [[join(folder, "none")], undefined, /cannot read .*none: there is no such file/],
     [[folder], undefined, /cannot read .*: it is a folder/],
     [[], undefined, /no terminal to ask at: give a file, or - /],
-    [["-", "--into", join(folder, "none")], ticket, /none is no folder/],
+    [
+      ["-", "--into", join(folder, "none")],
+      ticket,
+      /there is no folder \S+none; make it: mkdir \S+none\n$/,
+    ],
     [["-", "--into", join(folder, "empty")], ticket, /empty is no folder/],
   ];
   for (const [args, input, message] of runs) {
@@ -268,6 +275,18 @@ test("tickets on the command line, damaged or missing ones are refused, and not 
     assert.ok(!stderr.includes(secret), "the ticket is not repeated");
     assert.doesNotMatch(stderr, stackTrace);
   }
+});
+
+test("a ticket that others may read is used, with a remark that says what to do", async (t) => {
+  if (process.platform === "win32") return t.skip("not run: Windows has no such modes");
+  const file = join(network.newFolder(), "ticket");
+  writeFileSync(file, "\n");
+  chmodSync(file, 0o644);
+  const { stderr } = await network.katz(["receive", file]);
+  assert.match(
+    stderr,
+    /^others may read .*; make it yours alone: chmod 600 \S+ticket\nkatz: there is no ticket/,
+  );
 });
 
 test("files that cannot be sent are told before a daemon is looked for", async () => {

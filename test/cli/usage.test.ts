@@ -106,6 +106,7 @@ const mistakes: readonly (readonly [args: readonly string[], message: RegExp])[]
   [["ping", "--address"], /--address needs a value/],
   [["ping", "echo", "more"], /"more" is one argument too many/],
   [["ping", "--address", "tcp:h"], /address "h" has no port/],
+  [["ping", "--address", "127.0.0.1:64331"], /\(meant: tcp:127\.0\.0\.1:64331\?\)/],
   [["ping", "--address", "katz.sock"], /has no kind.*expected unix:PATH/],
   [["ping", "--address", "unix:/x", "--config", "y"], /give one of them/],
   [["ping", "--config", "/nonexistent/c.toml"], /--config: .*file not found/],
@@ -127,7 +128,10 @@ const mistakes: readonly (readonly [args: readonly string[], message: RegExp])[]
   [["completion", "tcsh"], /SHELL must be bash, zsh or fish, got "tcsh"/],
   [["daemon", "--nike", "rsa"], /--nike must be x25519 or CTIDH1024-X25519/],
   [["daemon", "--epoch", "10ms"], /--epoch must be from 1s to 168h, got "10ms"/],
-  [["daemon", "--listen", "tcp:0.0.0.0:0"], /katz: /],
+  [
+    ["daemon", "--listen", "tcp:0.0.0.0:0"],
+    /^katz: not listening on 0\.0\.0\.0: others could reach it\. Listen on 127\.0\.0\.1, or say --allow-remote if /,
+  ],
   [["daemon", "--listen", "ws://0.0.0.0:0", "--allow-remote"], /to this machine only/],
   [["daemon", "--listen", "unix:/nonexistent/x/katz.sock"], /there is no folder/],
 ];

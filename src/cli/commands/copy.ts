@@ -1,8 +1,10 @@
 /** `katz copy`: a payload of any length into one or several streams, by one copy command. */
+import { stat } from "node:fs/promises";
 import {
   CopyCommandFailedError,
   CopyFailedError,
   type CopyProgress,
+  type PigeonholeGeometry,
   REPLICA_ERROR_BOX_ALREADY_EXISTS,
   equalBytes,
 } from "katzenpost-thinclient";
@@ -14,12 +16,16 @@ import { payloadOf } from "../payload.js";
 import { prepare } from "../prepare.js";
 import { bar, duration, size } from "../terminal.js";
 import { counted } from "../text.js";
+import { clock } from "../transfer/progress.js";
 
 /** Flags of the command. */
 export interface CopyFlags extends ClientFlags {
   /** Whether to leave the capability files as they are. */
   readonly keep: boolean;
 }
+
+/** How often the time that a courier takes is drawn anew, in milliseconds. */
+const REDRAW_MS = 1000;
 
 /** Copies a file to every stream. */
 export async function copy(flags: CopyFlags, file: string, ...sources: string[]): Promise<void> {
@@ -59,12 +65,25 @@ async function copyTo(
   const destinations = capabilities.map((capability) => {
     return { writeCap: capability.forWriting(), startIndex: capability.index };
   });
-  const onProgress = (progress: CopyProgress): void => output.status(progressText(progress));
+  const length = await lengthOf(file);
+  const boxes =
+    length === null ? null : temporaryBoxes(length, destinations.length, client.pigeonholeGeometry);
+  let last: CopyProgress | null = null;
+  const show = (): void => {
+    if (last) output.status(progressText(last, boxes, performance.now() - start));
+  };
+  const onProgress = (progress: CopyProgress): void => {
+    last = progress;
+    show();
+  };
+  // A courier says nothing on the way.
+  const redraw = setInterval(show, REDRAW_MS);
   const { nextDestIndices } = await client
     .copy(counting(), destinations, { ...call, onProgress })
     .catch((error: unknown) => {
       throw takenBox(error, capabilities) ?? error;
-    });
+    })
+    .finally(() => clearInterval(redraw));
   if (bytes === 0) throw new UsageError(`${file === "-" ? "standard input" : file} is empty`);
   if (!flags.keep) {
     for (const [i, next] of nextDestIndices.entries()) await capabilities[i]!.advance(next);
@@ -93,8 +112,34 @@ function takenBox(error: unknown, capabilities: readonly OpenCapability[]): Take
   return new TakenBoxError(where, `katz read ${capability?.name ?? "CAP"}`, error);
 }
 
-function progressText({ phase, boxesDone, boxesTotal }: CopyProgress): string {
-  if (phase === "copy") return "a courier is copying …";
-  if (boxesTotal === null) return `writing: ${counted(boxesDone, "box", "boxes")}`;
-  return `writing ${bar(boxesDone / boxesTotal, 32)} ${boxesDone} of ${boxesTotal} boxes`;
+/** Bytes of a regular file; null for what has no length before its end. */
+async function lengthOf(file: string): Promise<number | null> {
+  if (file === "-") return null;
+  const stats = await stat(file).catch(() => null);
+  return stats?.isFile() ? stats.size : null;
+}
+
+/**
+ * Boxes of the temporary stream that a payload takes: an envelope for each box of each destination,
+ * one after another, each with 4 bytes of length in place of the query's type byte, cut into elements
+ * of which a box holds one with 5 bytes about it (pigeonhole page, section 8).
+ */
+function temporaryBoxes(length: number, streams: number, geometry: PigeonholeGeometry): number {
+  const { maxPlaintextPayloadLength: most, courierQueryWriteLength: query } = geometry;
+  const envelopes = Math.ceil(length / (most - 4)) * streams;
+  return Math.ceil((envelopes * (4 + query - 1)) / (most - 5));
+}
+
+/** @param expected boxes of the temporary stream where the library does not know them yet. */
+function progressText(progress: CopyProgress, expected: number | null, ms: number): string {
+  const { phase, boxesDone } = progress;
+  const time = clock(Math.floor(ms / 1000));
+  if (phase === "copy") {
+    const boxes = progress.boxesTotal;
+    const what = boxes === null ? "" : ` ${counted(boxes, "box", "boxes")}`;
+    return `a courier is copying${what} …  ${time}`;
+  }
+  const total = progress.boxesTotal ?? expected;
+  if (total === null) return `writing: ${counted(boxesDone, "box", "boxes")}  ${time}`;
+  return `writing ${bar(boxesDone / total, 32)} ${boxesDone} of ${total} boxes  ${time}`;
 }

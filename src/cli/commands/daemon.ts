@@ -1,5 +1,6 @@
 /** `katz daemon`: the embedded network in the foreground. */
 import { join } from "node:path";
+import { hasCode } from "katzenpost-thinclient";
 import { DevDaemon, padsAbstractNames } from "katzenpost-thinclient/daemon";
 import { UsageError } from "../failure.js";
 import { USUAL_TCP_ADDRESS } from "../find-daemon.js";
@@ -52,6 +53,8 @@ export function daemon(flags: DaemonFlags): Promise<void> {
       dataDirectory: flags.data,
       allowRemote: flags.allowRemote,
       onFault: (error) => log(output, { type: "fault", message: error.message }),
+    }).catch((error: unknown) => {
+      throw inFlags(error);
     });
     const { data = null } = flags;
     const config = flags.writeConfig ?? (data === null ? null : join(data, "thinclient.toml"));
@@ -66,6 +69,13 @@ export function daemon(flags: DaemonFlags): Promise<void> {
     }
     log(output, { type: "stopping" });
   });
+}
+
+/** The refusal to serve others in the words of the command line; other errors as they are. */
+function inFlags(error: unknown): unknown {
+  const api = "allowRemote (katz daemon: --allow-remote)";
+  if (!hasCode(error, "ERR_CONFIG") || !error.message.includes(api)) return error;
+  return new UsageError(error.message.replace(api, "--allow-remote"), { cause: error });
 }
 
 /** The line that says that clients may come; programs read it. */

@@ -1,11 +1,19 @@
 /** `katz ping`: messages to a service and back, measured. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { equalBytes, hasCode, randomBytes } from "katzenpost-thinclient";
+import {
+  ServiceNotFoundError,
+  type ThinClient,
+  equalBytes,
+  hasCode,
+  randomBytes,
+} from "katzenpost-thinclient";
 import { type ClientFlags, type ClientRun, withClient } from "../connect.js";
-import { AlreadyReported, codeOf, exitCodeOf, messageOf } from "../failure.js";
+import { AlreadyReported, ExitCode, codeOf, exitCodeOf, messageOf } from "../failure.js";
+import { nearest } from "../nearest.js";
+import { currentDocument, viewOf } from "../network-view.js";
 import { type PingSummary, PingTimes, round, shown, summarize } from "../ping-statistics.js";
-import { bar } from "../terminal.js";
-import { tellReconnects } from "../reconnects.js";
+import { bar, duration } from "../terminal.js";
+import { RECONNECT, tellReconnects } from "../reconnects.js";
 
 /** Flags of the command. */
 export interface PingFlags extends ClientFlags {
@@ -25,7 +33,7 @@ export function ping(flags: PingFlags, service: string): Promise<void> {
     const { output, signal, client } = run;
     const { count = Infinity, interval } = flags;
     const size = client.geometry.packetLength;
-    client.getService(service);
+    look(client, service);
     output.heading(`PING ${service} through the mixnet, packets of ${size} bytes`);
     const series = new Series(run, service);
     // Without those that are over: a ping may run for weeks.
@@ -39,7 +47,27 @@ export function ping(flags: PingFlags, service: string): Promise<void> {
     await Promise.all(waiting);
     series.finish();
   };
-  return withClient(flags, work, { reconnect: {} });
+  return withClient(flags, work, { reconnect: RECONNECT });
+}
+
+/** What keeps messages from being sent. */
+type Hindrance = "the daemon is away" | "the mixnet is out of reach";
+
+/** @throws ServiceNotFoundError when nobody offers the service: with those that may be meant. */
+function look(client: ThinClient, service: string): void {
+  try {
+    client.getService(service);
+  } catch (error) {
+    if (!hasCode(error, "ERR_SERVICE_NOT_FOUND")) throw error;
+    const offered = viewOf(currentDocument(client)).serviceNodes.flatMap(
+      ({ services }) => services,
+    );
+    const near = nearest(service, [...new Set(offered)]);
+    if (near.length === 0) throw error;
+    throw new ServiceNotFoundError(`${error.message}; did you mean ${near.join(" or ")}?`, {
+      cause: error,
+    });
+  }
 }
 
 class Series {
@@ -48,6 +76,9 @@ class Series {
   readonly #times = new PingTimes();
   #sent = 0;
   #waiting = 0;
+  #unsent = 0;
+  /** Why the last message was not sent; null when it was. */
+  #hindrance: Hindrance | null = null;
   #failure: unknown = null;
 
   constructor(run: ClientRun, service: string) {
@@ -59,6 +90,7 @@ class Series {
   async one(seq: number): Promise<void> {
     const { client, call, signal, output } = this.#run;
     const service = this.#service;
+    if (this.#isHindered(seq)) return;
     const payload = randomBytes(PAYLOAD_LENGTH);
     this.#sent++;
     const start = performance.now();
@@ -79,38 +111,64 @@ class Series {
         return;
       }
       this.#failure = error;
-      // The library's message is for those who write programs.
-      const why = hasCode(error, "ERR_OFFLINE")
-        ? "not sent, the mixnet is out of reach"
-        : messageOf(error);
-      const text = output.style("yellow", `no reply: seq=${seq}: ${why}`);
       const message = messageOf(error);
+      // The library's message about a deadline names a method: it is for those who write programs.
+      const why = hasCode(error, "ERR_TIMEOUT")
+        ? `nothing came back in ${duration(performance.now() - start)}`
+        : message;
+      const text = output.style("yellow", `no reply: seq=${seq}: ${why}`);
       const record = { type: "loss", seq, service, code: codeOf(error), message } as const;
       if (output.json || !output.quiet) output.result(text, record);
     }
   }
 
+  /** Whether a message cannot be sent now; counts it then, and says once why. */
+  #isHindered(seq: number): boolean {
+    const { client, output } = this.#run;
+    const before = this.#hindrance;
+    const now: Hindrance | null = !client.isState("ready")
+      ? "the daemon is away"
+      : client.isConnected()
+        ? null
+        : "the mixnet is out of reach";
+    this.#hindrance = now;
+    if (now === null) return false;
+    this.#unsent++;
+    output.record({ type: "unsent", seq, service: this.#service, reason: now });
+    // Of the daemon the remark about it tells; a line for each message would bury it.
+    if (now !== before && now !== "the daemon is away" && !output.quiet) {
+      output.line(output.style("yellow", `not sent from seq=${seq} on: ${now}`));
+    }
+    return true;
+  }
+
   /** @throws AlreadyReported when nothing came back; the signal's reason when nothing could yet. */
   finish(): void {
     const { output, signal } = this.#run;
-    const summary = summarize(this.#sent, this.#times, this.#waiting);
-    if (this.#sent === 0) signal.throwIfAborted();
+    const summary = summarize(this.#sent, this.#times, this.#waiting, this.#unsent);
+    if (this.#sent + this.#unsent === 0) signal.throwIfAborted();
     output.record({ type: "summary", service: this.#service, ...summary });
     for (const line of summaryLines(this.#service, summary)) output.line(line);
     if (!output.quiet) for (const line of histogramLines(summary)) output.line(line);
     if (summary.received > 0) return;
+    if (hasCode(this.#failure, "ERR_TIMEOUT") && this.#service !== "echo") {
+      output.remark("not every service answers to any message: katz ping echo has one that does");
+    }
     if (this.#waiting === this.#sent) signal.throwIfAborted();
-    throw new AlreadyReported(exitCodeOf(this.#failure));
+    const hindered =
+      this.#hindrance === "the daemon is away" ? ExitCode.CONNECTION : ExitCode.NETWORK;
+    throw new AlreadyReported(this.#failure === null ? hindered : exitCodeOf(this.#failure));
   }
 }
 
 function summaryLines(service: string, summary: PingSummary): string[] {
-  const { sent, received, waiting, lossPercent, minMs, avgMs, maxMs, mdevMs } = summary;
+  const { sent, received, waiting, unsent, lossPercent, minMs, avgMs, maxMs, mdevMs } = summary;
   const still = waiting > 0 ? `, ${waiting} still waited for` : "";
+  const kept = unsent > 0 ? `, ${unsent} not sent` : "";
   const lines = [
     "",
     `--- ${service} ping statistics ---`,
-    `${sent} sent, ${received} received, ${lossPercent}% loss${still}`,
+    `${sent} sent, ${received} received, ${lossPercent}% loss${still}${kept}`,
   ];
   const times = [minMs, avgMs, maxMs, mdevMs].map(shown);
   if (received > 0) lines.push(`min/avg/max/mdev = ${times.join("/")} ms`);

@@ -24,7 +24,7 @@ import {
 } from "../transfer/manifest.js";
 import { PartialFolder, type ReceivePosition } from "../transfer/partial-folder.js";
 import { Progress } from "../transfer/progress.js";
-import { tellReconnects } from "../reconnects.js";
+import { RECONNECT, tellReconnects } from "../reconnects.js";
 import { decodeTicket } from "../transfer/ticket.js";
 
 /** Flags of the command. */
@@ -60,7 +60,7 @@ export async function receive(flags: ReceiveFlags, ...sources: string[]): Promis
   if (!job) return;
   const { readCap, folder } = job;
   await withClient(flags, (run) => receiveFiles(run, flags, readCap, folder), {
-    reconnect: {},
+    reconnect: RECONNECT,
   });
 }
 
@@ -79,7 +79,10 @@ async function readTicket({ signal, output }: Run, source: string | undefined): 
 async function readTicketFile(path: string, { signal, output }: Run): Promise<Uint8Array> {
   const { bytes } = await readWhole(path, MAX_TICKET_BYTES, signal, ({ mode }) => {
     if (process.platform !== "win32" && (mode & 0o077) !== 0) {
-      output.remark(`others may read ${path}: whoever has a ticket can fetch its files`);
+      output.remark(
+        `others may read ${path}: whoever has a ticket can fetch its files; make it yours alone: ` +
+          `chmod 600 ${path}`,
+      );
     }
   });
   return bytes;

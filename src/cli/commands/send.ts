@@ -16,7 +16,7 @@ import {
   piecesOf,
 } from "../transfer/outgoing-files.js";
 import { Progress } from "../transfer/progress.js";
-import { tellReconnects } from "../reconnects.js";
+import { RECONNECT, tellReconnects } from "../reconnects.js";
 import { type SendState, StateFile, newState } from "../transfer/send-state.js";
 import { encodeTicket } from "../transfer/ticket.js";
 
@@ -31,7 +31,7 @@ export async function send(flags: SendFlags, ...paths: string[]): Promise<void> 
   const files = await prepare(flags, () => findFiles(paths, flags.name));
   if (!files) return;
   await withClient(flags, (run) => sendFiles(run, files), {
-    reconnect: {},
+    reconnect: RECONNECT,
   });
 }
 
@@ -63,6 +63,7 @@ async function sendFiles(run: ClientRun, files: readonly FoundFile[]): Promise<v
     output.record({ type: "sent", bytes: total, boxes, ms });
     const what = files.length === 1 ? files[0]!.name : counted(files.length, "file");
     output.remark(`sent ${what}, ${size(total)}, in ${duration(ms)}; it keeps for a week`);
+    output.remark("whoever has the ticket fetches it with katz receive, which asks for the ticket");
   } catch (error) {
     if (error instanceof FileChanged) await stateFile.remove();
     else output.remark("stopped: the same command goes on from here");

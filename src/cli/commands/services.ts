@@ -2,7 +2,11 @@
 import { type PkiDocument, findServices, toHex, utf8ToText } from "katzenpost-thinclient";
 import { type ClientFlags, type ClientRun, withClient } from "../connect.js";
 import { currentDocument } from "../network-view.js";
+import type { Output } from "../output.js";
 import { table } from "../text.js";
+
+/** Digits of a hash on a terminal: as many as tell nodes apart. */
+const SHOWN_DIGITS = 16;
 
 /** Lists the services that the current document offers. */
 export function services(flags: ClientFlags): Promise<void> {
@@ -24,7 +28,7 @@ function list({ client, output }: ClientRun, only: string | null): void {
       const node = service.mixDescriptor.name;
       const endpoint = utf8ToText(queue);
       output.record({ type: "service", service: name, node, endpoint, identityHash: hash });
-      rows.push([name, node, endpoint, toHex(hash)]);
+      rows.push([name, node, endpoint, shownHash(hash, output)]);
     }
   }
   if (rows.length === 0) output.remark(`the network offers none in epoch ${document.epoch}`);
@@ -32,6 +36,12 @@ function list({ client, output }: ClientRun, only: string | null): void {
   for (const [i, line] of table(rows).entries()) {
     output.line(i === 0 && !output.quiet ? output.style("bold", line) : line);
   }
+}
+
+/** A hash as a cell: whole for programs; on a terminal it would make two lines of each row. */
+function shownHash(hash: Uint8Array, output: Output): string {
+  const digits = toHex(hash);
+  return output.terminal.isTerminal ? `${digits.slice(0, SHOWN_DIGITS)}…` : digits;
 }
 
 function offered(document: PkiDocument): string[] {

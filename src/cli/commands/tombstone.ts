@@ -64,5 +64,9 @@ async function deleteBoxes(
   if (!flags.keep && count > 0) await capability.advance(index);
   output.clearStatus();
   output.record({ type: "deleted", number: from, boxes: count });
-  output.remark(`deleted ${counted(count, "box", "boxes")}`);
+  const which =
+    count === 1
+      ? `box ${from}`
+      : `${counted(count, "box", "boxes")}${count > 0 ? `, ${from} to ${from + count - 1}` : ""}`;
+  output.remark(`deleted ${which}`);
 }

@@ -3,15 +3,13 @@ import type { ClientEvent, ThinClient } from "katzenpost-thinclient";
 import { type ClientFlags, withClient } from "../connect.js";
 import { messageOf } from "../failure.js";
 import type { JsonRecord } from "../output.js";
+import { RECONNECT } from "../reconnects.js";
 
 /** Flags of the command. */
 export interface WatchFlags extends ClientFlags {
   /** Ends after so many events. */
   readonly count?: number;
 }
-
-/** How to come back to a daemon that went away, in milliseconds. */
-const RECONNECT = { initialDelayMs: 250, maxDelayMs: 5000 };
 
 /** Prints events until the count is reached or Ctrl-C; comes back to a daemon that went away. */
 export function watch(flags: WatchFlags): Promise<void> {

@@ -62,9 +62,18 @@ async function writeBox(
   } catch (error) {
     if (!hasCode(error, "REPLICA_ERROR_BOX_ALREADY_EXISTS")) throw error;
     const box = `box ${number} of ${capability.name}`;
-    throw new TakenBoxError(box, `--box ${number + 1}`, error);
+    throw new TakenBoxError(box, wayPast(capability, number), error);
   }
   output.clearStatus();
   output.record({ type: "written", number, bytes: message.length });
   output.remark(`wrote box ${number}, ${message.length} bytes`);
+}
+
+/** How to go past a box that is taken. */
+function wayPast(capability: OpenCapability, number: number): string {
+  const next = capability.number;
+  // What the file says is next, where that lies further on: boxes up to there may be taken too.
+  return next > number
+    ? `box ${next}, the next one of ${capability.name}: leave out --box`
+    : `--box ${number + 1}`;
 }

@@ -24,12 +24,13 @@ export class PartialFolder {
 
   /**
    * The folder for a ticket; made by {@link create}.
-   * @throws UsageError when `into` is no folder, or somebody else has put something there.
+   * @throws UsageError when `into` is not there or is no folder, or somebody else has put something there.
    */
   static async at(into: string, ticket: string): Promise<PartialFolder> {
     const name = createHash("sha256").update("partial").update(ticket).digest("hex").slice(0, 16);
     const found = await lstatOrNull(into, true);
-    if (!found?.isDirectory()) throw new UsageError(`${into} is no folder`);
+    if (!found) throw new UsageError(`there is no folder ${into}; make it: mkdir ${into}`);
+    if (!found.isDirectory()) throw new UsageError(`${into} is no folder`);
     const path = join(into, `.katz-${name}.partial`);
     const there = await lstatOrNull(path);
     if (there && !isOurs(there)) {

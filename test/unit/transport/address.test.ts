@@ -53,7 +53,10 @@ test("a WebSocket URL without a port has its scheme's, and the scheme's case is 
 test("what is wrong with an address is said", () => {
   const cases: [string, RegExp][] = [
     ["", /^address "" has no kind; expected unix:PATH, unix:@NAME, tcp:HOST:PORT or ws:/],
-    ["localhost:64331", /has no kind/],
+    ["localhost:64331", /has no kind \(meant: tcp:localhost:64331\?\)/],
+    ["127.0.0.1:64331", /has no kind \(meant: tcp:127\.0\.0\.1:64331\?\)/],
+    ["[::1]:64331", /has no kind \(meant: tcp:\[::1\]:64331\?\)/],
+    ["udp:localhost:1", /has no kind; expected/],
     ["/run/x.sock", /has no kind \(meant: unix:\/run\/x\.sock\?\)/],
     ["@x", /has no kind \(meant: unix:@x\?\)/],
     ["TCP:a:1", /has no kind/],
@@ -84,7 +87,7 @@ test("what is wrong with an address is said", () => {
   for (const [text, message] of cases) {
     assert.throws(() => parseAddress(text), { code: "ERR_CONFIG", message }, text);
   }
-  assert.equal(cases.length, 28);
+  assert.equal(cases.length, 31);
   assert.throws(() => parseAddress(7 as unknown as string), TypeError);
 });
 

@@ -1,0 +1,27 @@
+/** What somebody may have meant. */
+
+/** Most characters that may be wrong, as with names of commands. */
+const MOST_WRONG = 2;
+
+/** The names that are nearest to a word, if any are near: for `did you mean …?`. */
+export function nearest(word: string, names: readonly string[]): string[] {
+  const near = names
+    .map((name) => ({ name, wrong: distance(word, name) }))
+    .filter(({ name, wrong }) => wrong <= MOST_WRONG && wrong < name.length);
+  const least = Math.min(...near.map(({ wrong }) => wrong));
+  return near.filter(({ wrong }) => wrong === least).map(({ name }) => name);
+}
+
+/** How many characters have to be put in, left out or changed (Levenshtein). */
+function distance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= from.length; i++) {
+    const above = row;
+    row = [i];
+    for (let j = 1; j <= to.length; j++) {
+      const changed = above[j - 1]! + (from[i - 1] === to[j - 1] ? 0 : 1);
+      row.push(Math.min(changed, above[j]! + 1, row[j - 1]! + 1));
+    }
+  }
+  return row[to.length]!;
+}

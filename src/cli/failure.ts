@@ -2,6 +2,7 @@
 import { isExpectedOutcome, isThinClientError } from "katzenpost-thinclient";
 import { Interrupted } from "./interrupt.js";
 import { toJson } from "./json.js";
+import { withoutSecrets } from "./repeated.js";
 import type { Terminal } from "./terminal.js";
 
 /** Exit codes by class of error; docs/cli.md lists them. */
@@ -103,8 +104,9 @@ export function report(
 ): number {
   const exitCode = exitCodeOf(error);
   if (error instanceof AlreadyReported || error instanceof Interrupted) return exitCode;
-  const what = messageOf(error);
-  const advice = adviceOf(error);
+  // A ticket that was given as a name of anything is repeated by whoever looked for it.
+  const what = withoutSecrets(messageOf(error));
+  const advice = adviceOf(error).map(withoutSecrets);
   if (json) {
     const message = [what, ...advice].join("\n");
     terminal.line(toJson({ type: "error", code: codeOf(error), message, exitCode }));
@@ -113,7 +115,7 @@ export function report(
     if (!quiet) for (const line of advice) terminal.sentence(line);
   }
   if (process.env["DEBUG"]?.includes("katz") && error instanceof Error && error.stack) {
-    for (const line of error.stack.split("\n")) terminal.line(line);
+    for (const line of withoutSecrets(error.stack).split("\n")) terminal.line(line);
   }
   return exitCode;
 }

@@ -29,3 +29,11 @@ function shortened(text: string): string {
   const characters = Array.from(text);
   return characters.length > SHOWN ? `${characters.slice(0, SHOWN).join("")}…` : text;
 }
+
+/** What is a secret for certain, inside a text: a path is not, long as it may be. */
+const CERTAIN = /katz1[\w-]{20,}|(?<![\w/])(?:[0-9A-Fa-f]{200,}|[\w+=-]{160,})/g;
+
+/** `text` without what is a ticket or a capability in it: the last look at every error. */
+export function withoutSecrets(text: string): string {
+  return text.replace(CERTAIN, (secret) => described(secret));
+}

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { toBase64, toHex } from "katzenpost-thinclient";
 import { generateKeypair } from "katzenpost-thinclient/bacap";
+import { withoutSecrets } from "../../src/cli/repeated.js";
 import { encodeTicket } from "../../src/cli/transfer/ticket.js";
 import { katz } from "./katz.js";
 
@@ -49,6 +50,28 @@ for (const [name, secret] of Object.entries(secrets)) {
     }
   });
 }
+
+test("not repeated by commands that look for what was named", async () => {
+  for (const secret of [secrets.ticket, secrets["a capability in hex"]]) {
+    for (const line of [
+      ["doctor", "--config", secret],
+      ["doctor", "--address", secret],
+      ["doctor", "--address", `unix:${secret}`],
+      ["send", secret],
+    ]) {
+      for (const flags of [[], ["--json"]]) {
+        const { code, stdout, stderr } = await katz([...line, ...flags]);
+        assert.notEqual(code, 0);
+        assert.ok(!repeats(stdout + stderr, secret), stdout + stderr);
+      }
+    }
+  }
+});
+
+test("paths are repeated, long as they may be", () => {
+  const path = `/home/${"some-long-folder/".repeat(20)}file.toml`;
+  assert.equal(withoutSecrets(`no ${path}`), `no ${path}`);
+});
 
 test("repeated: 40 characters of anything else", async () => {
   const long = "no secret. ".repeat(100);

@@ -6,6 +6,7 @@ import type { Output } from "../output.js";
 import { round } from "../ping-statistics.js";
 import { type Run, runCommand } from "../run.js";
 import type { Style } from "../terminal.js";
+import { withoutSecrets } from "../repeated.js";
 import { counted, wrap } from "../text.js";
 
 /** How long each check may take unless `--timeout` says. */
@@ -56,7 +57,12 @@ async function runChecks({ output, signal }: Run, findings: Findings): Promise<v
       exitCode = exitCodeOf(error) || 1;
       counts.failed++;
       const { advice } = check;
-      show(output, check, "failed", { ms: ms(), detail: messageOf(error), advice, error });
+      show(output, check, "failed", {
+        ms: ms(),
+        detail: withoutSecrets(messageOf(error)),
+        advice,
+        error,
+      });
     }
   }
   summarize(output, counts, exitCode);
@@ -70,7 +76,9 @@ interface Shown {
 }
 
 function show(output: Output, { name }: Check, status: Status, shown: Shown): void {
-  const { ms, detail, advice, error } = shown;
+  const { ms, advice, error } = shown;
+  // A ticket that was given as an address is one here, too.
+  const detail = withoutSecrets(shown.detail);
   output.clearStatus();
   output.record({
     type: "check",

@@ -181,10 +181,10 @@ export const copy = buildCommand({
   docs: {
     brief: "Copy a payload into boxes of one or several streams",
     fullDescription: described(
-      "Writes a payload of up to about 75 MB into the next boxes of every stream, by one\n" +
-        "copy command: a courier writes them after it has all parts, so that watching you\n" +
-        "does not show which streams they are. Each box holds 4 bytes less than one of katz\n" +
-        "write. To hand somebody a file, katz send is simpler.",
+      "Writes a payload of up to 83 MB (78 MB with CTIDH1024-X25519) into the next boxes of\n" +
+        "every stream, by one copy command: a courier writes them after it has all parts, so\n" +
+        "that watching you does not show which streams they are. Each box holds 4 bytes less\n" +
+        "than one of katz write. To hand somebody a file, katz send is simpler and quicker.",
       ["katz copy news.html alice.write bob.write", "tar c docs | katz copy - backup.write"],
     ),
   },

@@ -31,7 +31,7 @@ export const send = buildCommand({
         "where it stopped, as long as the files are the same.",
       [
         "katz send photos.zip",
-        "katz send report.pdf notes.txt > ticket",
+        "(umask 077; katz send report.pdf notes.txt > ticket)",
         "katz send video.mp4 | ssh bob katz receive -",
       ],
     ),

@@ -249,15 +249,29 @@ export class CborWriter {
   }
 }
 
-/** Writes keys; a key holds no map, so one writer serves for all. */
-let keyWriter: CborWriter | null = null;
+/** Writers that are in nobody's hands: most messages fit into the memory that another one has left. */
+const spares: CborWriter[] = [];
+/** How many are kept: what is written at one time, and a key within it. */
+const MOST_SPARES = 4;
+
+/** An empty writer; to be given back. */
+export function borrowWriter(): CborWriter {
+  return spares.pop() ?? new CborWriter();
+}
+
+/** Gives a writer back, whatever it holds. */
+export function returnWriter(writer: CborWriter): void {
+  writer.truncate(0);
+  if (spares.length < MOST_SPARES) spares.push(writer);
+}
 
 function encodeKey(key: CborKey): Bytes {
   const known = typeof key === "string" ? knownKeys.get(key) : undefined;
   if (known) return known;
-  keyWriter ??= new CborWriter();
-  keyWriter.write(key);
-  const encoded = keyWriter.take();
+  const writer = borrowWriter();
+  writer.write(key);
+  const encoded = writer.take();
+  returnWriter(writer);
   const isKept = encoded.length <= MAX_KNOWN_KEY_LENGTH && knownKeys.size < MAX_KNOWN_KEYS;
   if (typeof key === "string" && isKept) knownKeys.set(key, encoded);
   return encoded;

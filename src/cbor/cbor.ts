@@ -5,7 +5,7 @@
  */
 import type { Bytes } from "../bytes/bytes.js";
 import { CborReader } from "./cbor-reader.js";
-import { CborWriter } from "./cbor-writer.js";
+import { borrowWriter, returnWriter } from "./cbor-writer.js";
 
 export { MAX_CBOR_CONTAINER, MAX_CBOR_DEPTH, MAX_CBOR_ITEMS } from "./cbor-reader.js";
 
@@ -46,22 +46,16 @@ export function decodeCbor(bytes: Uint8Array): CborValue {
   return new CborReader(bytes).readAll();
 }
 
-/** The writer of the value before, for the next one: its memory serves again. */
-let idle: CborWriter | null = null;
-
 /**
  * Writes one value in canonical form: RFC 7049, section 3.9 (shortest integers and floats, map keys
  * by encoded length, then bytewise). Members whose value is `undefined` are left out.
  */
 export function encodeCbor(value: Encodable): Bytes {
-  const writer = idle ?? new CborWriter();
-  // A member that is computed may encode something itself.
-  idle = null;
+  const writer = borrowWriter();
   try {
     writer.write(value);
     return writer.take();
   } finally {
-    writer.truncate(0);
-    idle = writer;
+    returnWriter(writer);
   }
 }

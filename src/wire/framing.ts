@@ -1,7 +1,7 @@
 /** Frames: a 4-byte big-endian length, then that many bytes. Protocol page, section 1.3. */
 import type { Bytes } from "../bytes/bytes.js";
 import type { Encodable } from "../cbor/cbor.js";
-import { CborWriter } from "../cbor/cbor-writer.js";
+import { type CborWriter, borrowWriter, returnWriter } from "../cbor/cbor-writer.js";
 import { ProtocolError } from "../errors/errors.js";
 
 /** Longest frame body there is: 40 MiB, both directions. */
@@ -31,7 +31,8 @@ function tooLong(length: number, maxMessageSize: number): RangeError {
 /** Frames that leave together, in one piece of memory. */
 export class FrameEncoder {
   readonly #maxMessageSize: number;
-  readonly #writer = new CborWriter();
+  /** Borrowed while there is something in it: a connection that says nothing holds no memory. */
+  #writer: CborWriter | null = null;
 
   constructor(maxMessageSize: number = MAX_MESSAGE_SIZE) {
     this.#maxMessageSize = maxMessageSize;
@@ -39,7 +40,7 @@ export class FrameEncoder {
 
   /** Length in bytes of the frames that were added and not taken. */
   get length(): number {
-    return this.#writer.length;
+    return this.#writer?.length ?? 0;
   }
 
   /**
@@ -48,7 +49,7 @@ export class FrameEncoder {
    * nothing is added then.
    */
   add(body: Encodable): void {
-    const writer = this.#writer;
+    const writer = (this.#writer ??= borrowWriter());
     const start = writer.skip(LENGTH_PREFIX_SIZE);
     try {
       writer.write(body);
@@ -63,7 +64,12 @@ export class FrameEncoder {
 
   /** The frames added since the last call, one after the other. */
   take(): Bytes {
-    return this.#writer.take();
+    const writer = this.#writer;
+    if (!writer) return new Uint8Array(0);
+    this.#writer = null;
+    const frames = writer.take();
+    returnWriter(writer);
+    return frames;
   }
 }
 

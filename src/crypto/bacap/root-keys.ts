@@ -21,17 +21,19 @@ import { RecentlyUsed } from "../recently-used.js";
 /** How many root keys are kept: more than a program has streams in use at a time. */
 const keptKeys = 1024;
 
-/** How many of them have a table: one of window 6 takes about a third of a megabyte. */
-const keptTables = 32;
+/** How many of them have a table, which takes about an eighth of a megabyte. */
+const keptTables = 64;
+/** Bits of a scalar that one step with a table takes: more of them cost more to make than they save. */
+const tableWindow = 4;
 
 /** How many box IDs of a stream are kept: a box is looked for and opened under the same one. */
 const keptBoxIds = 16;
 
 /**
- * From which use on a point gets a table. Making one costs as much as 15 multiplications save, so
- * a point that is used a few times must not pay for it.
+ * From which use on a point gets a table. Making one costs as much as 5 multiplications save, so a
+ * point that is used a few times must not pay for it.
  */
-const usesBeforeTable = 16;
+const usesBeforeTable = 5;
 
 /** A stream's root key, as far as it is known here. */
 interface Root {
@@ -145,7 +147,7 @@ export function blindRootPublicKey(rootPublicKey: Uint8Array, f: bigint): Bytes 
     const point = pointOf(rootPublicKey, root);
     root.uses++;
     if (root.uses === usesBeforeTable) {
-      point.precompute(6, false);
+      point.precompute(tableWindow, false);
       withTable.set(key, root);
     } else {
       withTable.get(key);

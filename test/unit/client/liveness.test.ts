@@ -1,8 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConnectionLostError } from "../../../src/errors/errors.js";
+import type { DaemonRequest } from "../../../src/wire/requests.js";
+import type { DaemonResponse } from "../../../src/wire/responses.js";
 import { connectedPair, pair, turn } from "./fixture.js";
 import { hashOf, sealedRead } from "./pigeonhole-fixture.js";
+
+/** A daemon's answer to a probe, which has no index. */
+function answerTo({ queryId }: DaemonRequest<"nextMessageBoxIndex">): DaemonResponse {
+  return { kind: "nextMessageBoxIndexReply", queryId, nextMessageBoxIndex: null, errorCode: 3 };
+}
 
 const settings = { liveness: { intervalMs: 30_000, timeoutMs: 15_000 } };
 
@@ -12,12 +19,7 @@ test("a daemon that says nothing is asked, and one that answers is left alone", 
     await clock.advance(round === 0 ? 30_000 : 45_000);
     const probe = await connection.expect("nextMessageBoxIndex");
     assert.equal(probe.messageBoxIndex, null);
-    connection.send({
-      kind: "nextMessageBoxIndexReply",
-      queryId: probe.queryId,
-      nextMessageBoxIndex: null,
-      errorCode: 3,
-    });
+    connection.send(answerTo(probe));
     await turn();
   }
   assert.equal(client.state, "ready");
@@ -107,12 +109,7 @@ test("a probe that lies unread is not followed by another, and its late answer i
   }
   assert.deepEqual(connection.requests, []);
   const next = client.recv({ timeoutMs: 1000 });
-  connection.send({
-    kind: "nextMessageBoxIndexReply",
-    queryId: probe.queryId,
-    nextMessageBoxIndex: null,
-    errorCode: 3,
-  });
+  connection.send(answerTo(probe));
   connection.send(daemon.status());
   assert.equal((await next).kind, "connectionStatusEvent");
   await client.stop();
@@ -122,12 +119,7 @@ test("an answer shows that all before it was read, and that the next silence mea
   const { client, clock, connection } = await withReads(20);
   await clock.advance(30_000);
   const probe = await connection.expect("nextMessageBoxIndex");
-  connection.send({
-    kind: "nextMessageBoxIndexReply",
-    queryId: probe.queryId,
-    nextMessageBoxIndex: null,
-    errorCode: 3,
-  });
+  connection.send(answerTo(probe));
   await turn();
   await clock.advance(15_000);
   assert.equal(client.state, "ready");

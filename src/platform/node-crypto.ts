@@ -4,6 +4,7 @@ import {
   createCipheriv,
   createDecipheriv,
   createHash,
+  createHmac,
   createPrivateKey,
   createPublicKey,
   diffieHellman,
@@ -147,6 +148,27 @@ export function hkdfBlake2b512(
 /** See the contract. */
 export function sha512(...parts: readonly Uint8Array[]): Bytes {
   const state = createHash("sha512");
+  for (const part of parts) state.update(part);
+  return copyBytes(state.digest());
+}
+
+/** See the contract. */
+export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Bytes {
+  const state = createHmac("sha256", key);
+  for (const part of parts) state.update(part);
+  return copyBytes(state.digest());
+}
+
+/** See the contract. @throws TypeError or RangeError on other sizes of key and iv. */
+export function aes256Ctr(key: Uint8Array, iv: Uint8Array, data: Uint8Array): Bytes {
+  checkBytes("key", key, 32);
+  checkBytes("iv", iv, 16);
+  return copyBytes(createCipheriv("aes-256-ctr", key, iv).update(data));
+}
+
+/** See the contract. */
+export function shake256(length: number, ...parts: readonly Uint8Array[]): Bytes {
+  const state = createHash("shake256", { outputLength: length });
   for (const part of parts) state.update(part);
   return copyBytes(state.digest());
 }

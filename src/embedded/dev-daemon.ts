@@ -22,6 +22,7 @@ import { memoryPair } from "../transport/memory.js";
 import type { Listener, Transport } from "../transport/transport.js";
 import { DataDirectory } from "./data-directory.js";
 import { checkDevDaemonOptions } from "./dev-daemon-options.js";
+import { warnOfFaults } from "./fault-warnings.js";
 import { NikeSchemes } from "./nike-schemes.js";
 
 /** What an embedded daemon is started with. */
@@ -68,7 +69,10 @@ export interface DevDaemonOptions extends Partial<Rates> {
    * included; in memory only without it. A new directory takes `seed`, an old one keeps its own.
    */
   readonly dataDirectory?: string | undefined;
-  /** Hears of failures inside, never of contents. */
+  /**
+   * Hears of failures inside, never of contents. Without it what nobody foresaw is a warning of the
+   * process (`DevDaemonFault`), once for each text.
+   */
   readonly onFault?: ((error: Error) => void) | undefined;
 }
 
@@ -156,8 +160,9 @@ export class DevDaemon implements AsyncDisposable {
    * Starts network and daemon; resolves when it listens everywhere.
    * @throws ConfigError, RangeError, TypeError for options that cannot be; nothing runs then.
    */
-  static async start(options: DevDaemonOptions = {}): Promise<DevDaemon> {
-    checkDevDaemonOptions(options);
+  static async start(given: DevDaemonOptions = {}): Promise<DevDaemon> {
+    checkDevDaemonOptions(given);
+    const options = { ...given, onFault: given.onFault ?? warnOfFaults() };
     const { dataDirectory, seed, replicas = 5, couriers = 3 } = options;
     const data =
       dataDirectory === undefined

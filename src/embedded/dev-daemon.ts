@@ -160,9 +160,9 @@ export class DevDaemon implements AsyncDisposable {
    * Starts network and daemon; resolves when it listens everywhere.
    * @throws ConfigError, RangeError, TypeError for options that cannot be; nothing runs then.
    */
-  static async start(given: DevDaemonOptions = {}): Promise<DevDaemon> {
-    checkDevDaemonOptions(given);
-    const options = { ...given, onFault: given.onFault ?? warnOfFaults() };
+  static async start(options: DevDaemonOptions = {}): Promise<DevDaemon> {
+    checkDevDaemonOptions(options);
+    const onFault = options.onFault ?? warnOfFaults();
     const { dataDirectory, seed, replicas = 5, couriers = 3 } = options;
     const data =
       dataDirectory === undefined
@@ -172,11 +172,11 @@ export class DevDaemon implements AsyncDisposable {
             replicas,
             couriers,
             nowMs: (options.clock ?? realClock).now(),
-            onFault: options.onFault,
+            onFault,
           });
     let running: DevDaemon;
     try {
-      running = new DevDaemon(options, data);
+      running = new DevDaemon({ ...options, onFault }, data);
     } catch (error) {
       await data?.release();
       throw error;

@@ -1,14 +1,17 @@
 /** `katz daemon`: the embedded network in the foreground. */
-import { join } from "node:path";
+import { statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { hasCode } from "katzenpost-thinclient";
 import { DevDaemon, padsAbstractNames } from "katzenpost-thinclient/daemon";
 import { UsageError } from "../failure.js";
-import { USUAL_TCP_ADDRESS } from "../find-daemon.js";
+import { USUAL_TCP_ADDRESS, usualSocket } from "../find-daemon.js";
 import { aborted } from "../interrupt.js";
 import type { Output, OutputFlags } from "../output.js";
+import { fileProblem, makeFolder } from "../private-file.js";
 import { runCommand } from "../run.js";
 import { duration } from "../terminal.js";
 import { counted } from "../text.js";
+import type { Environment } from "../user-folders.js";
 import { writeConfigFile } from "../write-config.js";
 
 /** Flags of the command. */
@@ -43,7 +46,7 @@ export function daemon(flags: DaemonFlags): Promise<void> {
       );
     }
     await using running = await DevDaemon.start({
-      listen: listen.length > 0 ? listen : USUAL_TCP_ADDRESS,
+      listen: listen.length > 0 ? listen : await usualAddresses((text) => output.remark(text)),
       mixing: flags.realistic ? "realistic" : "instant",
       nike,
       epochMs,
@@ -69,6 +72,32 @@ export function daemon(flags: DaemonFlags): Promise<void> {
     }
     log(output, { type: "stopping" });
   });
+}
+
+/**
+ * Where to listen when nobody says: on a socket of this user's, where clients look first, and on the
+ * port for those that know only TCP.
+ */
+export async function usualAddresses(
+  remark: (text: string) => void,
+  env: Environment = process.env,
+): Promise<string[]> {
+  if (process.getuid === undefined) return [USUAL_TCP_ADDRESS];
+  const socket = usualSocket(env);
+  const folder = dirname(socket);
+  try {
+    // The session makes the runtime folder itself; one that is not there belongs to no session.
+    if (env["XDG_RUNTIME_DIR"]) statSync(dirname(folder));
+    await makeFolder(folder, 0o700);
+    const { uid, mode } = statSync(folder);
+    if (uid === process.getuid() && (mode & 0o022) === 0) {
+      return [`unix:${socket}`, USUAL_TCP_ADDRESS];
+    }
+    remark(`not listening in ${folder}: others can write to it`);
+  } catch (error) {
+    remark(`not listening in ${folder}: ${fileProblem(error)}`);
+  }
+  return [USUAL_TCP_ADDRESS];
 }
 
 /** The refusal to serve others in the words of the command line; other errors as they are. */

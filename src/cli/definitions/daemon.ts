@@ -99,7 +99,8 @@ export const daemon = buildCommand({
       "Runs daemon, mixes, couriers, storage replicas and directory authorities in one\n" +
         "process, behind the real thin-client protocol. It gives no anonymity: it is for\n" +
         "development. Prints one line when it listens; Ctrl-C ends it. Without --listen\n" +
-        "it listens on tcp:127.0.0.1:64331, where clients look for it.\n\n" +
+        "it listens where clients look for it: on a Unix socket in your runtime folder, and on\n" +
+        "tcp:127.0.0.1:64331.\n\n" +
         "With --data, boxes, keys and acknowledged envelopes survive the end of the process,\n" +
         "kill -9 included; a new DIR takes --seed, an old one keeps its own.",
       [

@@ -11,6 +11,7 @@ import { fileProblem, makeFolder } from "../private-file.js";
 import { runCommand } from "../run.js";
 import { duration } from "../terminal.js";
 import { counted } from "../text.js";
+import { type PageAccess, pageAccess, refusalsTold } from "../page-access.js";
 import type { Environment } from "../user-folders.js";
 import { writeConfigFile } from "../write-config.js";
 
@@ -22,6 +23,10 @@ export interface DaemonFlags extends OutputFlags {
   readonly writeConfig?: string;
   /** Whether others than this machine may connect. */
   readonly allowRemote: boolean;
+  /** Origins of web pages that may connect. */
+  readonly allowOrigin?: readonly string[];
+  /** A file with the token that they must show. */
+  readonly tokenFile?: string;
   /** Length of an epoch in milliseconds. */
   readonly epoch?: number;
   readonly realistic: boolean;
@@ -39,12 +44,7 @@ export function daemon(flags: DaemonFlags): Promise<void> {
   return runCommand(flags, async ({ output, signal }) => {
     const stopped = aborted(signal);
     const { listen = [], epoch: epochMs, couriers, replicas, seed, nike } = flags;
-    const remote = listen.find((address) => /^ws:\/\/(?!127\.|localhost\b|\[::1\])/.test(address));
-    if (flags.allowRemote && remote !== undefined) {
-      throw new UsageError(
-        `${remote} cannot be: katz daemon serves ws:// to this machine only, and others by tcp:`,
-      );
-    }
+    const pages = await pageAccess(flags, listen);
     await using running = await DevDaemon.start({
       listen: listen.length > 0 ? listen : await usualAddresses((text) => output.remark(text)),
       mixing: flags.realistic ? "realistic" : "instant",
@@ -55,6 +55,8 @@ export function daemon(flags: DaemonFlags): Promise<void> {
       seed,
       dataDirectory: flags.data,
       allowRemote: flags.allowRemote,
+      ...(pages === null ? {} : { allowedOrigins: pages.origins, token: pages.token }),
+      onRefusal: refusalsTold(output),
       onFault: (error) => log(output, { type: "fault", message: error.message }),
     }).catch((error: unknown) => {
       throw inFlags(error);
@@ -63,6 +65,7 @@ export function daemon(flags: DaemonFlags): Promise<void> {
     const config = flags.writeConfig ?? (data === null ? null : join(data, "thinclient.toml"));
     if (config !== null) await writeConfigFile(config, running.config().dial);
     announce(output, running, { data, config });
+    if (pages !== null) tellPages(output, running.addresses, pages);
     const watch = watchNetwork(output, running);
     try {
       await stopped;
@@ -133,6 +136,29 @@ function announce(
     output.remark(
       `this Node (${process.version}) pads the names of abstract sockets: only programs on a Node ` +
         `like it reach ${abstract}. For others listen on a path or on TCP, or take Node 22 or newer`,
+    );
+  }
+}
+
+/** The line that a page needs. A token that this command made is told, since nobody else knows it. */
+function tellPages(
+  output: Output,
+  addresses: readonly string[],
+  { origins, token, file }: PageAccess,
+): void {
+  for (const address of addresses.filter((one) => one.startsWith("ws:"))) {
+    output.record({
+      type: "pages",
+      address,
+      origins,
+      tokenFile: file,
+      token: file === null ? token : null,
+    });
+    const who = origins.length === 0 ? "programs" : `pages from ${origins.join(", ")}`;
+    const shown = file === null ? token : `the text of ${file}`;
+    output.heading(`${who} connect with this (the token is a secret):`);
+    output.line(
+      `  ThinClient.connect({ dial: { ws: { address: "${address}", token: "${shown}" } } })`,
     );
   }
 }

@@ -14,7 +14,7 @@ import type { Rates } from "../network/parameters.js";
 import { derive, derivedRandom, seedBytes } from "../network/random.js";
 import { StorageNetwork } from "../network/storage-network.js";
 import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
-import { listen } from "../platform/node-listen.js";
+import { type WsRefusal, listen } from "../platform/node-listen.js";
 import { epochAt, replicaEpoch } from "../pki/epoch.js";
 import { parseAddress } from "../transport/address.js";
 import { DialConfig } from "../transport/dial-config.js";
@@ -64,6 +64,8 @@ export interface DevDaemonOptions extends Partial<Rates> {
   readonly allowedOrigins?: readonly string[] | undefined;
   /** What web pages must offer as sub-protocol. */
   readonly token?: string | undefined;
+  /** Hears of WebSocket handshakes that are refused, and why: browsers keep that from pages. */
+  readonly onRefusal?: ((refusal: WsRefusal) => void) | undefined;
   /**
    * Where boxes, keys and acknowledged envelopes are kept over the end of the process, `kill -9`
    * included; in memory only without it. A new directory takes `seed`, an old one keeps its own.
@@ -317,7 +319,7 @@ export class DevDaemon implements AsyncDisposable {
 
   #listen(text: string): Promise<Listener> {
     const address = parseAddress(text);
-    const { allowRemote, allowedOrigins, token } = this.#options;
+    const { allowRemote, allowedOrigins, token, onRefusal } = this.#options;
     const remote = allowRemote === undefined ? {} : { allowRemote };
     if (address.kind === "unix") return listen(address);
     if (address.kind === "tcp") return listen(address, remote);
@@ -325,6 +327,7 @@ export class DevDaemon implements AsyncDisposable {
       ...remote,
       ...(allowedOrigins === undefined ? {} : { allowedOrigins }),
       ...(token === undefined ? {} : { token }),
+      ...(onRefusal === undefined ? {} : { onRefusal }),
     });
   }
 }

@@ -34,6 +34,19 @@ const rules: Record<string, readonly string[]> = {
     "mixnet",
     "@noble/hashes",
   ],
+  // Never network, daemon, client: a link to a real network knows no other.
+  gateway: [
+    "bytes",
+    "clock",
+    "errors",
+    "kem",
+    "mixnet",
+    "pki",
+    "sphinx",
+    "transport",
+    "#platform",
+    "@noble/hashes",
+  ],
   // Never daemon, nor wire: what clients say is not a network's business.
   network: [
     "bytes",

@@ -118,11 +118,17 @@ export async function dialWs(
         new ConnectError(
           `cannot connect to ${where} (code ${code}). Is a daemon listening there, and does it ` +
             `take this page's origin and token? To start one: ` +
-            `npx katz daemon --listen ws://${formatHostPort(address)}`,
+            `npx katzenpost-thinclient daemon --listen ws://${formatHostPort(address)}${ofThisPage()}`,
         ),
       );
     };
   });
+}
+
+/** What lets this very page in; nothing where a page does not know where it is from. */
+function ofThisPage(): string {
+  const { location } = globalThis as { readonly location?: { readonly origin?: unknown } };
+  return typeof location?.origin === "string" ? ` --allow-origin ${location.origin}` : "";
 }
 
 function newSocket(url: string, where: string, protocols: string[]): BrowserWebSocket {

@@ -107,7 +107,9 @@ const noDaemon = new Set(["ECONNREFUSED", "ENOENT"]);
 function connectError(where: string, listenOn: string, cause: Error): ConnectError {
   let hint = "";
   if (noDaemon.has(failureCode(cause) ?? "")) {
-    hint = `. Is the daemon running? To start one: npx katz daemon --listen ${listenOn}`;
+    hint =
+      `. Is the daemon running? To start one: ` +
+      `npx katzenpost-thinclient daemon --listen ${listenOn}`;
     if (padsAbstractNames && listenOn.startsWith("unix:@")) {
       hint +=
         `. This Node (${process.version}) reaches an abstract socket only where a Node like it ` +

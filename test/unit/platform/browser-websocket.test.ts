@@ -62,7 +62,10 @@ test("a refused dial is a ConnectError with what a person can check", async () =
   socket.onclose!({ code: 1006 });
   await assert.rejects(dial, (error: Error) => {
     assert.equal((error as { code?: string }).code, "ERR_CONNECT");
-    assert.match(error.message, /ws:\/\/localhost:8080 .*origin and token.*npx katz daemon/);
+    assert.match(
+      error.message,
+      /ws:\/\/localhost:8080 .*origin and token.*npx katzenpost-thinclient daemon/,
+    );
     assert.doesNotMatch(error.message, /hunter2/);
     return true;
   });

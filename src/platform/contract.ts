@@ -43,8 +43,8 @@ export declare function dialWs(
 export declare function readText(path: string): Promise<string>;
 
 /**
- * Calls `callback` when the process ends or a signal is about to end it; what it does must be done
- * when it returns. The function given takes it back. In a browser nothing is ever called.
+ * Calls `callback` when the process ends or a signal is about to end it, which one that the
+ * application handles is not; what it does must be done when it returns. The function given takes it back. In a browser nothing is ever called.
  */
 export declare function onProcessEnd(callback: () => void): () => void;
 

@@ -22,6 +22,7 @@ import { memoryPair } from "../transport/memory.js";
 import type { Listener, Transport } from "../transport/transport.js";
 import { DataDirectory } from "./data-directory.js";
 import { checkDevDaemonOptions } from "./dev-daemon-options.js";
+import { warnOfFaults } from "./fault-warnings.js";
 import { NikeSchemes } from "./nike-schemes.js";
 
 /** What an embedded daemon is started with. */
@@ -70,7 +71,10 @@ export interface DevDaemonOptions extends Partial<Rates> {
    * included; in memory only without it. A new directory takes `seed`, an old one keeps its own.
    */
   readonly dataDirectory?: string | undefined;
-  /** Hears of failures inside, never of contents. */
+  /**
+   * Hears of failures inside, never of contents. Without it what nobody foresaw is a warning of the
+   * process (`DevDaemonFault`), once for each text.
+   */
   readonly onFault?: ((error: Error) => void) | undefined;
 }
 
@@ -160,6 +164,7 @@ export class DevDaemon implements AsyncDisposable {
    */
   static async start(options: DevDaemonOptions = {}): Promise<DevDaemon> {
     checkDevDaemonOptions(options);
+    const onFault = options.onFault ?? warnOfFaults();
     const { dataDirectory, seed, replicas = 5, couriers = 3 } = options;
     const data =
       dataDirectory === undefined
@@ -169,11 +174,11 @@ export class DevDaemon implements AsyncDisposable {
             replicas,
             couriers,
             nowMs: (options.clock ?? realClock).now(),
-            onFault: options.onFault,
+            onFault,
           });
     let running: DevDaemon;
     try {
-      running = new DevDaemon(options, data);
+      running = new DevDaemon({ ...options, onFault }, data);
     } catch (error) {
       await data?.release();
       throw error;

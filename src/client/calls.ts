@@ -4,6 +4,7 @@ import { QueryId } from "../bytes/opaque.js";
 import { ProtocolError } from "../errors/errors.js";
 import type { DaemonRequest, RequestFields, RequestKind } from "../wire/requests.js";
 import type { DaemonResponse, MalformedReply, ResponseKind } from "../wire/responses.js";
+import { longestWorkMs } from "./daemon-work.js";
 import { Unread } from "./unread.js";
 
 /** Requests that are answered by a reply of their own with the same query ID. */
@@ -104,6 +105,7 @@ export class Calls {
   /** Given up while another call waited for the same: cancelled when none does any more. */
   readonly #abandoned = new Map<string, Cancellation>();
   readonly #cancel: (cancellation: Cancellation) => void;
+  #localWorkMs = 0;
   /** Sends on the present connection; null while there is none. */
   #send: ((request: DaemonRequest) => void) | null = null;
 
@@ -124,6 +126,14 @@ export class Calls {
   /** How many local requests the daemon has not answered yet. */
   get localInFlight(): number {
     return this.#local.inFlight;
+  }
+
+  /**
+   * The longest that the daemon may be silent over the local requests that it was given, in
+   * milliseconds. It may be at work on one that was given up here, too.
+   */
+  get localWorkMs(): number {
+    return this.#localWorkMs;
   }
 
   /** How many operations the daemon was given and has not ended. */
@@ -181,7 +191,10 @@ export class Calls {
     const { call } = entry;
     if (response.kind !== "malformedReply" && response.kind !== call.replyKind) return false;
     this.#remove(entry);
-    if (!call.cancellation) this.unread.answered(entry.mark);
+    if (!call.cancellation) {
+      this.unread.answered(entry.mark);
+      if (this.localInFlight === 0) this.#localWorkMs = 0;
+    }
     if (response.kind === "malformedReply") {
       const text = `${call.operation}: the daemon's reply cannot be used: ${response.error.message}`;
       call.reject(new ProtocolError(text, { operation: call.operation, cause: response.error }));
@@ -196,6 +209,7 @@ export class Calls {
   connectionLost(reasonFor: (call: Call) => Error): void {
     this.#send = null;
     this.unread.reset();
+    this.#localWorkMs = 0;
     this.#byQueryId.clear();
     for (const lane of [this.#local, this.#operations]) {
       // All queue again, in the order in which they were made.
@@ -301,9 +315,14 @@ export class Calls {
     entry.queryId = queryId;
     this.#byQueryId.set(keyOf(queryId), entry);
     try {
-      send(entry.call.request(queryId));
-      if (entry.call.cancellation) this.unread.sent();
-      else entry.mark = this.unread.mark;
+      const request = entry.call.request(queryId);
+      send(request);
+      if (entry.call.cancellation) {
+        this.unread.sent();
+      } else {
+        entry.mark = this.unread.mark;
+        this.#localWorkMs = Math.max(this.#localWorkMs, longestWorkMs(request.kind));
+      }
     } catch (error) {
       // Longer than a frame may be: only this call fails.
       this.#remove(entry);

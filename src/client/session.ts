@@ -339,6 +339,7 @@ export class Session {
         // A handler of one of the handshake's events may have stopped the client.
         if (!this.isState("ready")) throw this.#closedError("start");
       },
+      onBytes: () => this.#liveness?.heardBytes(),
       onResponse: (response) => this.#receive(response),
       onClose: (connection, error) => this.#lost(connection, error),
     });

@@ -15,6 +15,7 @@ import { AwaitedReplies, type MessageContext } from "./messages.js";
 import type { ResolvedOptions } from "./options.js";
 import { PkiCache } from "./pki-cache.js";
 import { Session } from "./session.js";
+import { UnsentMessages } from "./unsent-messages.js";
 
 const NS_PER_MS = 1_000_000;
 
@@ -27,6 +28,7 @@ export class ClientCore {
   readonly documents = new PkiCache();
   readonly awaitedReplies: AwaitedReplies;
   readonly messageContext: MessageContext;
+  readonly #unsent = new UnsentMessages();
   geometry: Geometry | null = null;
   pigeonholeGeometry: PigeonholeGeometry | null = null;
   #online = false;
@@ -51,7 +53,9 @@ export class ClientCore {
       onStartFailed: (error) => {
         for (const reject of this.#onlineWaiters) reject(error);
       },
+      whenSent: () => this.#unsent.whenSent(),
       onClosed: ({ reason, error }) => {
+        this.#tellLost("the client was closed");
         this.#keepGoing?.();
         this.#online = false;
         this.awaitedReplies.onClosed(error);
@@ -62,6 +66,8 @@ export class ClientCore {
     this.messageContext = {
       session: this.session,
       options,
+      unsent: this.#unsent,
+      whenConnected: (operation, limits) => this.#wait(operation, limits, () => this.isConnected()),
       isConnected: () => this.isConnected(),
       geometry: () => this.geometry,
     };
@@ -72,18 +78,26 @@ export class ClientCore {
     return this.#online && this.session.isState("ready");
   }
 
-  async waitUntilOnline(options: CallOptions | undefined): Promise<void> {
-    const operation = "waitUntilOnline";
+  waitUntilOnline(options: CallOptions | undefined): Promise<void> {
     const isOnline = (): boolean => this.isConnected() && this.documents.current !== null;
+    return this.#wait("waitUntilOnline", options, isOnline);
+  }
+
+  /** Waits until `isThere` after one of the events that can make it so. */
+  async #wait(
+    operation: string,
+    options: CallOptions | undefined,
+    isThere: () => boolean,
+  ): Promise<void> {
     const notUsable = this.session.notUsable(operation);
     if (notUsable) throw notUsable;
     options?.signal?.throwIfAborted();
-    if (isOnline()) return;
+    if (isThere()) return;
     const registrations: { (): void }[] = [];
     try {
       await new Promise<void>((resolve, reject) => {
         const check = (): void => {
-          if (isOnline()) resolve();
+          if (isThere()) resolve();
         };
         const { clock } = this.options;
         const deadline = watchDeadline(clock, operation, options, Infinity, reject);
@@ -122,6 +136,7 @@ export class ClientCore {
           replyEtaMs: message.replyEta / NS_PER_MS,
           err: message.err ?? "",
         } as const;
+        if (event.surbId) this.#unsent.settled(event.surbId);
         this.awaitedReplies.onSent(event);
         this.hub.emit(event);
         break;
@@ -135,6 +150,7 @@ export class ClientCore {
           replyIndex: message.replyIndex,
           errorCode: message.errorCode,
         } as const;
+        if (event.surbId) this.#unsent.settled(event.surbId);
         this.awaitedReplies.onReply(event);
         this.hub.emit(event);
         break;
@@ -167,9 +183,31 @@ export class ClientCore {
   }
 
   #emit(event: ClientEvent): void {
-    if (event.type === "daemonDisconnected") this.#online = false;
+    if (event.type === "daemonDisconnected") {
+      this.#online = false;
+      this.awaitedReplies.onConnectionLost();
+    }
     if (event.type === "reconnected" && !event.resumed) this.awaitedReplies.onForgotten();
     this.hub.emit(event);
+    if (event.type === "daemonDisconnected")
+      this.#tellLost("the connection to the daemon was lost");
+  }
+
+  /** Tells of messages whose senders believe that they are on their way. */
+  #tellLost(what: string): void {
+    const lost = this.#unsent.lose();
+    if (lost.length === 0) return;
+    this.options.logger.warn("messages were lost that had not left yet", { count: lost.length });
+    for (const surbId of lost) {
+      this.hub.emit({
+        type: "messageSent",
+        messageId: null,
+        surbId,
+        sentAt: new Date(this.options.clock.now()),
+        replyEtaMs: 0,
+        err: `${what} before the daemon said that the message had left; a daemon forgets what has not`,
+      });
+    }
   }
 
   #onHandshake(result: HandshakeResult): void {

@@ -1,5 +1,6 @@
 /** The thin client: one object with a method for everything a daemon offers. */
 import { type Bytes, type PlainBytes, describeType } from "../bytes/bytes.js";
+import { checkOptions } from "../bytes/options.js";
 import { type IdentityHash, MessageId, QueryId, SurbId } from "../bytes/opaque.js";
 import { Config, type ConfigInit } from "../config/config.js";
 import type {
@@ -16,7 +17,7 @@ import type { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
 import { prettyPrintPkiDoc } from "../pki/pretty-print.js";
 import type { Destination, ServiceDescriptor } from "../pki/services.js";
 import type { DaemonResponse } from "../wire/responses.js";
-import { type CallOptions, checkCallOptions } from "./call-options.js";
+import { type CallOptions, checkCallOptions, checkDuration } from "./call-options.js";
 import type { CallLoad } from "./calls.js";
 import type { EventHandler, EventsOptions, Registration } from "./event-hub.js";
 import { sendMessage } from "./messages.js";
@@ -28,6 +29,23 @@ import type { ClientState, CloseReason } from "./session.js";
 
 /** Deadline of {@link ThinClient.blockingSendMessage} where none is given, in milliseconds. */
 const BLOCKING_SEND_TIMEOUT_MS = 30_000;
+
+/** How long {@link ThinClient.stop} and `disconnect` wait for messages where nobody says, in ms. */
+const DRAIN_MS = 5000;
+
+/** Options of `stop` and `disconnect`. */
+export interface ClosingOptions {
+  /**
+   * How long to wait, in milliseconds, for messages that were handed to the daemon and have not left;
+   * default 5,000, `false` or 0: not at all. A daemon lets a client's packets out one by one, about one
+   * a second on a real network, and forgets those that wait when the connection ends. It tells when a
+   * message with a reply block has left (`messageSent`), which ends the wait; those that have not left
+   * in the end are told as `messageSent` with an `err`. Of a message without reply block nothing is
+   * known: if it must leave, give it time, or a reply block. Calls that wait for their own answer
+   * (`blockingSendMessage`, `read`, `write`, `copy`) are not waited for: they reject.
+   */
+  readonly drain?: number | false | undefined;
+}
 
 /**
  * A client of a Katzenpost daemon.
@@ -91,19 +109,27 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
     await this.#core.session.start(options);
   }
 
-  /** Ends the session: the daemon forgets it and all that waits for it. Idempotent; never rejects. */
-  stop(): Promise<void> {
-    return this.#core.session.close(true);
+  /**
+   * Ends the session: the daemon forgets it and all that waits for it. Messages that the daemon has and
+   * that have not left would be lost with it, so this waits for them first: see {@link ClosingOptions}.
+   * Idempotent; rejects for wrong options only.
+   * @throws TypeError, RangeError for options that cannot be.
+   */
+  async stop(options?: ClosingOptions): Promise<void> {
+    await this.#core.session.close(true, drainOf(options));
   }
 
   /**
    * Closes the connection but keeps the session: the daemon holds replies to messages for it (10
    * minutes by default), and a client with the same `sessionToken` takes it up again. Calls that wait
    * reject; reads among them are cancelled at the daemon, since nobody can get what they find, while
-   * boxes that are being written and copies that are under way go on. Idempotent; never rejects.
+   * boxes that are being written and copies that are under way go on, if they had left: as with
+   * messages, what waits for its turn when the connection ends is lost, and their calls reject.
+   * Idempotent; rejects for wrong options only.
+   * @throws TypeError, RangeError for options that cannot be.
    */
-  disconnect(): Promise<void> {
-    return this.#core.session.close(false);
+  async disconnect(options?: ClosingOptions): Promise<void> {
+    await this.#core.session.close(false, drainOf(options));
   }
 
   /** As {@link stop}. */
@@ -219,8 +245,12 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
    * @param payload at most `geometry.userForwardPayloadLength` bytes; text is sent as UTF-8.
    * @param destNode identity hash of the service node, 32 bytes.
    * @param destQueue endpoint on that node, 1 to 32 bytes.
-   * @throws TypeError, RangeError for wrong arguments; ThinClientOfflineError without a connection
-   * to the daemon, or the daemon's to the mixnet; ConnectionLostError when it broke while writing.
+   *
+   * Resolves when the daemon has it, which is before it leaves: that is told by a `messageSent` event
+   * (with an `err` when it could not, or was lost with the connection). While there is no connection to
+   * the daemon the message waits for it, as every call does, and for the daemon's to the mixnet then.
+   * @throws TypeError, RangeError for wrong arguments; ThinClientOfflineError while the daemon has no
+   * connection to the mixnet; ConnectionLostError when ours broke while writing.
    */
   async sendMessage(
     surbId: SurbId,
@@ -236,7 +266,8 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
   }
 
   /**
-   * As {@link sendMessage}, but no reply is wanted and nothing tells whether it arrived.
+   * As {@link sendMessage}, but no reply is wanted: nothing tells whether it arrived, nor whether it
+   * left.
    * @throws as {@link sendMessage}.
    */
   async sendMessageWithoutReply(
@@ -256,7 +287,8 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
    * zeros to `geometry.forwardPayloadLength`, whatever its own length. Default deadline: 30 s.
    * @throws as {@link sendMessage}; SendFailedError when the daemon could not send it;
    * ThinClientOfflineError when the daemon lost the mixnet meanwhile; ConnectionLostError when the
-   * daemon forgot the session meanwhile, and with it the reply; RequestTimeoutError when no reply
+   * connection was lost before the message had left, or the daemon forgot the session meanwhile, and with
+   * it the reply; RequestTimeoutError when no reply
    * came: the mixnet may have lost either direction.
    */
   async blockingSendMessage(
@@ -393,6 +425,14 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
   parsePkiDoc(event: NewPkiDocumentEvent): void {
     if (event.document) this.#core.documents.add(event.document);
   }
+}
+
+function drainOf(options: ClosingOptions = {}): number {
+  checkOptions("options", options, ["drain"]);
+  const { drain = DRAIN_MS } = options;
+  if (drain === false || drain === 0) return 0;
+  checkDuration("options.drain", drain);
+  return drain;
 }
 
 function notYet(name: string): never {

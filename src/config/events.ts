@@ -46,7 +46,10 @@ export interface MessageSentEvent {
   readonly sentAt: Date;
   /** How long a reply is expected to take, in ms; 0 when none is expected. */
   readonly replyEtaMs: number;
-  /** Why it was not sent; "" when it was. */
+  /**
+   * Why it was not sent; "" when it was. The client itself tells of messages that had not left when the
+   * connection ended: a daemon forgets those, also within a session that is taken up again.
+   */
   readonly err: string;
 }
 

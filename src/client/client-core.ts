@@ -3,17 +3,21 @@ import { onProcessEnd } from "#platform";
 import type { Config } from "../config/config.js";
 import type { ClientEvent, ConnectionStatusEvent, EventType } from "../config/events.js";
 import { ClientClosedError, ThinClientError } from "../errors/errors.js";
+import type { Bytes } from "../bytes/bytes.js";
+import { decodeCertificate } from "../pki/certificate.js";
 import { PkiDocument } from "../pki/document.js";
 import { Geometry } from "../pki/geometry.js";
 import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
 import type { Transport } from "../transport/transport.js";
 import type { DaemonResponse } from "../wire/responses.js";
 import { type CallOptions, watchDeadline } from "./call-options.js";
+import { DocumentFollower } from "./document-follower.js";
 import { EventHub } from "./event-hub.js";
 import type { HandshakeResult } from "./handshake.js";
 import { AwaitedReplies, type MessageContext } from "./messages.js";
 import type { ResolvedOptions } from "./options.js";
 import { PkiCache } from "./pki-cache.js";
+import { getPkiDocumentRaw } from "./pki-queries.js";
 import { Session } from "./session.js";
 import { UnsentMessages } from "./unsent-messages.js";
 
@@ -31,6 +35,7 @@ export class ClientCore {
   readonly #unsent = new UnsentMessages();
   geometry: Geometry | null = null;
   pigeonholeGeometry: PigeonholeGeometry | null = null;
+  readonly #follower: DocumentFollower;
   #online = false;
   /** Each ends a wait for the mixnet. */
   readonly #onlineWaiters = new Set<(reason: unknown) => void>();
@@ -57,6 +62,7 @@ export class ClientCore {
       onClosed: ({ reason, error }) => {
         this.#tellLost("the client was closed");
         this.#keepGoing?.();
+        this.#follower.end();
         this.#online = false;
         this.awaitedReplies.onClosed(error);
         this.hub.emit({ type: "closed", reason, error });
@@ -72,6 +78,11 @@ export class ClientCore {
       geometry: () => this.geometry,
     };
     this.awaitedReplies = new AwaitedReplies(this.messageContext);
+    this.#follower = new DocumentFollower({
+      clock: options.clock,
+      canAsk: () => this.session.isState("ready"),
+      fetch: () => this.#fetchDocument(),
+    });
   }
 
   isConnected(): boolean {
@@ -254,8 +265,25 @@ export class ClientCore {
       this.#skipped("new_pki_document_event", error);
       return;
     }
-    if (document) this.documents.add(document);
-    this.hub.emit({ type: "newPkiDocument", payload: document ? payload : null, document });
+    this.#takeDocument(document, document ? payload : null);
+  }
+
+  /** Takes a document in, and tells of it unless it is known: no document is announced twice. */
+  #takeDocument(document: PkiDocument | null, payload: Bytes | null): void {
+    const isKnown = document !== null && this.documents.holds(document);
+    if (document && !isKnown) this.documents.add(document);
+    const { current } = this.documents;
+    if (current) this.#follower.follow(current);
+    if (!isKnown) this.hub.emit({ type: "newPkiDocument", payload, document });
+  }
+
+  /** Asks for the document of the current epoch, which a daemon has before it tells of it. */
+  async #fetchDocument(): Promise<void> {
+    const { payload } = await getPkiDocumentRaw(this.session, 0, undefined);
+    const { certified } = decodeCertificate(payload);
+    const document = PkiDocument.decode(certified);
+    const { current } = this.documents;
+    if (current === null || document.epoch > current.epoch) this.#takeDocument(document, certified);
   }
 
   #skipped(what: string, error: unknown): void {

@@ -93,6 +93,8 @@ export class Session {
   #abortDial: AbortController | null = null;
   #closing: Promise<void> | null = null;
   #endDrain: (() => void) | null = null;
+  /** What ended the client; null while it lives, and when it was ended on purpose. */
+  #failure: Error | null = null;
   /** Null when a lost connection ends the client. */
   readonly #backoff: Backoff | null;
   /** When the connection was lost, by the monotonic clock. */
@@ -340,7 +342,10 @@ export class Session {
   }
 
   #closedError(operation: string): ClientClosedError {
-    return new ClientClosedError(`${operation}: the client is closed`, { operation });
+    const cause = this.#failure;
+    const why = cause ? `: the connection to the daemon was lost: ${cause.message}` : "";
+    const details = { operation, cause: cause ?? undefined };
+    return new ClientClosedError(`${operation}: the client is closed${why}`, details);
   }
 
   async #connect(signal: AbortSignal): Promise<void> {
@@ -459,7 +464,7 @@ export class Session {
     );
     this.#handlers.emit(event);
     if (this.#backoff === null) {
-      this.#finish({ reason: "failed", error });
+      this.#finish({ reason: "failed", error: error ?? hungUp(this.#shutdownSeen) });
     } else if (this.#connection === null && this.isState("reconnecting")) {
       void this.#reconnect(this.#backoff);
     }
@@ -488,6 +493,7 @@ export class Session {
 
   #finish(reason: CloseReason): void {
     if (this.#state === "closed") return;
+    this.#failure = reason.error;
     this.#endCalls();
     this.#tellClosed(reason);
   }
@@ -507,6 +513,11 @@ export class Session {
     this.#handlers.onClosed(reason);
     this.#resolveClosed(reason);
   }
+}
+
+function hungUp(saidGoodbye: boolean): ConnectionLostError {
+  const how = saidGoodbye ? "the daemon ended" : "the daemon closed the connection";
+  return new ConnectionLostError(how);
 }
 
 function sameToken(before: Uint8Array | null, now: Uint8Array | null): boolean {

@@ -320,7 +320,10 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
 
   // The network
 
-  /** The PKI document that came last; null before the first. */
+  /**
+   * The PKI document that came last, which is the current epoch's but for a moment at its beginning (see
+   * the event `newPkiDocument`); null before the first.
+   */
   pkiDocument(): PkiDocument | null {
     return this.#core.documents.current;
   }

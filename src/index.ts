@@ -11,7 +11,8 @@
  */
 
 // The client
-export { type ClosingOptions, ThinClient } from "./client/thin-client.js";
+export { ThinClient } from "./client/thin-client.js";
+export type { ClosingOptions } from "./client/closing.js";
 export type { CallOptions } from "./client/call-options.js";
 export type { ClientState, CloseReason } from "./client/session.js";
 export type { CallLoad } from "./client/calls.js";

@@ -1,6 +1,5 @@
 /** The thin client: one object with a method for everything a daemon offers. */
 import { type Bytes, type PlainBytes, describeType } from "../bytes/bytes.js";
-import { checkOptions } from "../bytes/options.js";
 import { type IdentityHash, MessageId, QueryId, SurbId } from "../bytes/opaque.js";
 import { Config, type ConfigInit } from "../config/config.js";
 import type {
@@ -17,8 +16,9 @@ import type { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
 import { prettyPrintPkiDoc } from "../pki/pretty-print.js";
 import type { Destination, ServiceDescriptor } from "../pki/services.js";
 import type { DaemonResponse } from "../wire/responses.js";
-import { type CallOptions, checkCallOptions, checkDuration } from "./call-options.js";
+import { type CallOptions, checkCallOptions } from "./call-options.js";
 import type { CallLoad } from "./calls.js";
+import { type ClosingOptions, drainOf } from "./closing.js";
 import type { EventHandler, EventsOptions, Registration } from "./event-hub.js";
 import { sendMessage } from "./messages.js";
 import { type ThinClientOptions, resolveOptions } from "./options.js";
@@ -29,23 +29,6 @@ import type { ClientState, CloseReason } from "./session.js";
 
 /** Deadline of {@link ThinClient.blockingSendMessage} where none is given, in milliseconds. */
 const BLOCKING_SEND_TIMEOUT_MS = 30_000;
-
-/** How long {@link ThinClient.stop} and `disconnect` wait for messages where nobody says, in ms. */
-const DRAIN_MS = 5000;
-
-/** Options of `stop` and `disconnect`. */
-export interface ClosingOptions {
-  /**
-   * How long to wait, in milliseconds, for messages that were handed to the daemon and have not left;
-   * default 5,000, `false` or 0: not at all. A daemon lets a client's packets out one by one, about one
-   * a second on a real network, and forgets those that wait when the connection ends. It tells when a
-   * message with a reply block has left (`messageSent`), which ends the wait; those that have not left
-   * in the end are told as `messageSent` with an `err`. Of a message without reply block nothing is
-   * known: if it must leave, give it time, or a reply block. Calls that wait for their own answer
-   * (`blockingSendMessage`, `read`, `write`, `copy`) are not waited for: they reject.
-   */
-  readonly drain?: number | false | undefined;
-}
 
 /**
  * A client of a Katzenpost daemon.
@@ -428,14 +411,6 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
   parsePkiDoc(event: NewPkiDocumentEvent): void {
     if (event.document) this.#core.documents.add(event.document);
   }
-}
-
-function drainOf(options: ClosingOptions = {}): number {
-  checkOptions("options", options, ["drain"]);
-  const { drain = DRAIN_MS } = options;
-  if (drain === false || drain === 0) return 0;
-  checkDuration("options.drain", drain);
-  return drain;
 }
 
 function notYet(name: string): never {

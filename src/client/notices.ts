@@ -203,7 +203,14 @@ export class Notices {
     if (!notice) {
       const starts = new Map<string, number>();
       const former = new Set<string>();
-      const rest = { again: false, restarts: false, since: null, said: false, confirmed, timer: null };
+      const rest = {
+        again: false,
+        restarts: false,
+        since: null,
+        said: false,
+        confirmed,
+        timer: null,
+      };
       notice = { cancellation, starts, former, ...rest };
       this.#byKey.set(key, notice);
     }

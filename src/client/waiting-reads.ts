@@ -41,6 +41,15 @@ export interface WaitingReadsOptions {
   readonly lambdaP: () => number | null;
 }
 
+/**
+ * Whether a question failed in a way that passes. Once one was asked, a daemon that cannot make another
+ * has no document just now, or too few replicas are there: a read that waits waits for them, too.
+ */
+function isForNow(error: unknown, first: boolean): boolean {
+  if (hasCode(error, "REPLICA_ERROR_BOX_ID_NOT_FOUND")) return true;
+  return !first && hasCode(error, "THIN_CLIENT_ERROR_INTERNAL_ERROR");
+}
+
 /** Somebody in a queue; calling it lets them go on. */
 type Ticket = () => void;
 
@@ -119,7 +128,7 @@ export class WaitingReads {
   /**
    * Asks until the box is there.
    * @param question asks once, with an envelope of its own; rejects with BoxIDNotFoundError when
-   * there is no such box.
+   * there is no such box. What the daemon cannot do for the moment ends only the first one.
    * @throws what `question` rejects with; the signal's reason.
    */
   async untilThere<T>(signal: AbortSignal, question: () => Promise<T>): Promise<T> {
@@ -128,7 +137,7 @@ export class WaitingReads {
       try {
         return await question();
       } catch (error) {
-        if (!hasCode(error, "REPLICA_ERROR_BOX_ID_NOT_FOUND")) throw error;
+        if (!isForNow(error, first)) throw error;
       }
       const now = this.#clock.monotonic();
       // A question that outlived a lost connection says nothing of the network.

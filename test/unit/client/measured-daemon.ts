@@ -10,7 +10,14 @@ import type { VirtualClock } from "../../../src/clock/virtual.js";
 import type { ScriptedConnection } from "../../../src/testing/scripted-daemon.js";
 import type { DaemonRequest } from "../../../src/wire/requests.js";
 import type { DaemonResponse } from "../../../src/wire/responses.js";
-import { codeReply, copyReply, filled, numberOf, sealedReply, startReply } from "./pigeonhole-fixture.js";
+import {
+  codeReply,
+  copyReply,
+  filled,
+  numberOf,
+  sealedReply,
+  startReply,
+} from "./pigeonhole-fixture.js";
 
 type EnvelopeStart = DaemonRequest<"startResendingEncryptedMessage">;
 type Start = EnvelopeStart | DaemonRequest<"startResendingCopyCommand">;

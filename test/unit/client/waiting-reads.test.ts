@@ -63,7 +63,9 @@ describe("a read that waits", () => {
     const reading = client.read(readCap, index);
     await clock.advance(100_000);
     const starts = network.read.filter(({ kind }) => kind === "startResendingEncryptedMessage");
-    const hashes = new Set(starts.map((start) => String((start as { envelopeHash: Uint8Array }).envelopeHash)));
+    const hashes = new Set(
+      starts.map((start) => String((start as { envelopeHash: Uint8Array }).envelopeHash)),
+    );
     assert.ok(starts.length >= 5 && starts.length <= 12, `${starts.length} questions in 100 s`);
     assert.equal(hashes.size, starts.length);
     assert.ok(network.running <= 1);
@@ -96,7 +98,10 @@ describe("a read that waits", () => {
       assert.equal(client.pendingCalls, 0);
       const before = network.read.length;
       await clock.advance(100_000);
-      assert.equal(network.read.filter(({ kind }) => kind === "encryptRead").length <= before, true);
+      assert.equal(
+        network.read.filter(({ kind }) => kind === "encryptRead").length <= before,
+        true,
+      );
       await client.stop();
     });
   }

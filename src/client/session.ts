@@ -11,7 +11,6 @@ import type { DaemonRequest } from "../wire/requests.js";
 import type { DaemonResponse, MalformedReply } from "../wire/responses.js";
 import { type CallOptions, watchDeadline } from "./call-options.js";
 import {
-  type Call,
   type CallLoad,
   Calls,
   type Cancellation,

@@ -27,7 +27,7 @@ export interface ClientConnectionHandlers {
   readonly timing: Pick<Timing, "writeDeadlineMs">;
   /** Serves a request; the next one of this client waits for the promise, if one is given. */
   onRequest(connection: ClientConnection, request: DaemonRequest): void | Promise<void>;
-  /** The connection is closed. */
+  /** The connection is closed, and all that came before its end was served. */
   onClose(connection: ClientConnection): void;
   /** A frame was wrong or a handler failed; for the log. */
   onFault(error: Error): void;
@@ -51,7 +51,11 @@ export class ClientConnection {
   #ends: number[] = [];
   #slowSinceMs = 0;
   #slow: Timer | null = null;
-  #saidGoodbye = false;
+  /** We hung up: nothing is served any more. */
+  #ended = false;
+  /** The transport is closed; what came before that is served still. */
+  #gone = false;
+  #finished = false;
   /** The session this connection speaks for; set by the daemon. */
   session: AppSession | null = null;
   /** Whether status and document events may be sent: after the client's first request. */
@@ -73,21 +77,17 @@ export class ClientConnection {
     return this.#closed;
   }
 
-  /** Whether a `thin_close` had come that was not served when the connection closed. */
-  get saidGoodbye(): boolean {
-    return this.#saidGoodbye;
-  }
-
   /** Begins to read; requests are kept until {@link release}. */
   open(): void {
     this.#transport.open({
       onData: (chunk) => this.#onData(chunk),
-      onClose: () => {
+      onClose: (error) => {
         this.#closed = true;
+        this.#gone = true;
         this.#slow?.cancel();
-        this.#saidGoodbye = this.#requests.some(({ request }) => request.kind === "thinClose");
-        this.#requests = [];
-        this.#handlers.onClose(this);
+        // What was sent before an orderly end was sent; a reset takes it along.
+        if (error !== null) this.#ended = true;
+        this.#serve();
       },
     });
   }
@@ -117,6 +117,7 @@ export class ClientConnection {
   end(): void {
     this.#flush();
     this.#closed = true;
+    this.#ended = true;
     this.#transport.end();
     if (this.#transport.queuedBytes === 0) return;
     const { clock, timing } = this.#handlers;
@@ -128,6 +129,7 @@ export class ClientConnection {
   /** Hangs up at once. */
   destroy(): void {
     this.#closed = true;
+    this.#ended = true;
     this.#slow?.cancel();
     this.#unsent.take();
     this.#transport.destroy();
@@ -193,8 +195,8 @@ export class ClientConnection {
   }
 
   #serve(): void {
-    while (!this.#serving && !this.#held && !this.#closed && this.#requests.length > 0) {
-      if (this.#isStuck()) break;
+    while (!this.#serving && !this.#held && !this.#ended && this.#requests.length > 0) {
+      if (!this.#gone && this.#isStuck()) break;
       const { request, size } = this.#requests.shift()!;
       this.#waitingBytes -= size;
       const pending = this.#run(request);
@@ -206,7 +208,15 @@ export class ClientConnection {
         });
       }
     }
-    this.#regulate();
+    if (!this.#gone) this.#regulate();
+    else if (!this.#serving || this.#ended) this.#finish();
+  }
+
+  #finish(): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    this.#requests = [];
+    this.#handlers.onClose(this);
   }
 
   #run(request: DaemonRequest): Promise<void> | null {

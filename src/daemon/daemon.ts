@@ -352,9 +352,8 @@ export class Daemon {
     const { session } = connection;
     if (!session || session.connection !== connection) return;
     session.connection = null;
-    const { kindSessions = false, kindReading = false } = this.#options;
-    if (!kindSessions) session.queue.clear();
-    if (session.token === null || (kindReading && connection.saidGoodbye)) {
+    if (!(this.#options.kindSessions ?? false)) session.queue.clear();
+    if (session.token === null) {
       this.#endSession(session);
       return;
     }

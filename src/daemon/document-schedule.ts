@@ -74,14 +74,15 @@ export class DocumentSchedule {
     for (const epoch of this.#offered.keys()) {
       if (epoch < current - 1) this.#offered.delete(epoch);
     }
-    if (hadNone && documents.current() !== null) {
-      for (const go of Array.from(this.#waiting)) go();
-      this.#options.onFirst();
-    }
     const known = documents.ofEpoch(current);
     if (known !== null && this.#told !== current) {
       this.#told = current;
       this.#options.onCurrent(known);
+    }
+    // Last: those who waited for it need not be told again.
+    if (hadNone && documents.current() !== null) {
+      for (const go of Array.from(this.#waiting)) go();
+      this.#options.onFirst();
     }
     this.#wakeAtMs = this.#options.clock.monotonic() + this.#sleep();
     this.#arm();

@@ -188,7 +188,12 @@ export class FakeMixnetLink implements MixnetLink {
 }
 
 /** A gateway that is not there, in the words that clients know. */
-export const noGateway = new LinkError("client/conn: not connected to the Gateway");
+export const noGateway = new LinkError("client/conn: not connected to the Gateway", {
+  isOffline: true,
+});
+
+/** A service that no way leads to. */
+export const noPath = new LinkError("no path");
 
 /** A client that speaks frames and nothing more. */
 export class RawClient {

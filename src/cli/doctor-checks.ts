@@ -54,9 +54,16 @@ const configuration: Check = {
 const socket: Check = {
   name: "socket",
   async run(findings) {
-    const { place, ms } = await firstThatAnswers(findings.places, findings.call);
+    const { place, ms, owner } = await firstThatAnswers(findings.places, findings.call);
     findings.places = [place];
-    return { detail: `${place.address} answers in ${duration(ms)}` };
+    const detail = `${place.address} answers in ${duration(ms)}`;
+    if (owner?.kind !== "unknown") return { detail };
+    return {
+      detail,
+      warning:
+        `whose it is cannot be said: ${owner.why}. Commands that hand over capabilities or ` +
+        `contents want --address ${place.address}`,
+    };
   },
   advice:
     "start the daemon: your kpclientd, or `katz daemon` for an embedded network; " +
@@ -66,7 +73,7 @@ const socket: Check = {
 const handshake: Check = {
   name: "handshake",
   async run(findings) {
-    const { client } = await connect(findings.places, findings.call);
+    const { client } = await connect(findings.places, findings.call, { revealsNothing: true });
     findings.client = client;
     const { geometry, pigeonholeGeometry } = client;
     return {

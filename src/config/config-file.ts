@@ -4,6 +4,7 @@ import { TomlError, parse } from "smol-toml";
 import { describeType } from "../bytes/bytes.js";
 import { isTable, quotedList, unknownKeys, within } from "../errors/config-checks.js";
 import { ConfigError } from "../errors/errors.js";
+import { hintAtAddress } from "../transport/address.js";
 import { DialConfig } from "../transport/dial-config.js";
 
 const EXAMPLE = `[Dial.Tcp] with Address = "localhost:64331"`;
@@ -32,7 +33,8 @@ export class ConfigFile {
     try {
       toml = await readText(tomlPath);
     } catch (cause) {
-      throw new ConfigError(`config: ${tomlPath}: ${unreadable(cause)}`, { cause });
+      const what = unreadable(cause) + hintAtAddress(tomlPath);
+      throw new ConfigError(`config: ${tomlPath}: ${what}`, { cause });
     }
     return ConfigFile.parse(toml, tomlPath);
   }

@@ -9,6 +9,7 @@ import { LinkError, type MixnetLink, type ReplyPacket } from "../mixnet/link.js"
 import { type Timing, pauseBefore } from "../mixnet/timing.js";
 import type { DaemonResponse } from "../wire/responses.js";
 import type { AppSession } from "./app-session.js";
+import { asError } from "./pigeonhole-context.js";
 
 /** Until a packet whose application is away is tried again, in ms (mixnet page, section 8.5). */
 const absentRetryMs = 100;
@@ -164,6 +165,7 @@ export class Arq {
       const sent = await link.send({ destination, recipient, payload, surbId });
       wait = sent.replyEtaMs + timing.resendMs;
     } catch (error) {
+      if (!(error instanceof LinkError)) this.#options.onFault(asError(error));
       const isOffline = error instanceof LinkError && error.isOffline;
       if (!entry.begun && !isOffline) {
         this.#fail(entry);
@@ -202,7 +204,7 @@ export class Arq {
       verdict = await entry.operation.judge(payload);
     } catch (error) {
       // Its caller waits for ever, as at a real daemon (section 10, defect 16).
-      this.#options.onFault(error instanceof Error ? error : new Error(String(error)));
+      this.#options.onFault(asError(error));
       entry.judging = false;
       this.#end(entry);
       return;

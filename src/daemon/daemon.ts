@@ -112,7 +112,7 @@ export class Daemon {
     });
     const maxPayload = geometry.userForwardPayloadLength;
     const layers = (): number | null => this.#documents.current()?.decoded.topology.length ?? null;
-    this.#plain = new PlainMessages({ clock, link, timing, layers, maxPayload });
+    this.#plain = new PlainMessages({ clock, link, timing, layers, maxPayload, onFault });
     const { kindCancels = false, kindSessions = false, kindReading = false } = options;
     this.#arq = new Arq({ clock, link, timing, kindCancels, kindSessions, onFault });
     this.#dispatcher = new Dispatcher({
@@ -130,6 +130,7 @@ export class Daemon {
         voucherScheme: options.voucherScheme,
         epochPeriodMs: link.epoch().periodMs,
         authorities: options.authorities,
+        onFault,
       },
     });
     link.open({

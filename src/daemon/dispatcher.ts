@@ -12,7 +12,7 @@ import type { DocumentSchedule } from "./document-schedule.js";
 import { CopyExchange } from "./copy-commands.js";
 import { EnvelopeExchange, requireWriteCap } from "./envelopes.js";
 import { type LocalContext, type LocalKind, answerLocally } from "./local-requests.js";
-import { RequestFailure, requireDocument } from "./pigeonhole-context.js";
+import { RequestFailure, asError, requireDocument } from "./pigeonhole-context.js";
 import type { PlainMessages } from "./plain-messages.js";
 
 const INVALID_REQUEST = 3;
@@ -144,8 +144,10 @@ export class Dispatcher {
    * kept until then: it may be as long as a frame.
    */
   #prepare(session: AppSession, request: Start): () => Operation | DaemonResponse {
-    const refusal = (error: unknown): DaemonResponse =>
-      failedStart(request, error instanceof RequestFailure ? error.errorCode : INTERNAL_ERROR);
+    const refusal = (error: unknown): DaemonResponse => {
+      if (!(error instanceof RequestFailure)) this.#options.context.onFault(asError(error));
+      return failedStart(request, error instanceof RequestFailure ? error.errorCode : INTERNAL_ERROR);
+    };
     let make: () => Operation;
     try {
       make = this.#operation(session, request);

@@ -15,7 +15,7 @@ import type { Rates } from "../network/parameters.js";
 import { derive, derivedRandom, seedBytes } from "../network/random.js";
 import { StorageNetwork } from "../network/storage-network.js";
 import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
-import { listen } from "../platform/node-listen.js";
+import { type WsRefusal, listen } from "../platform/node-listen.js";
 import { epochAt, replicaEpoch } from "../pki/epoch.js";
 import { parseAddress } from "../transport/address.js";
 import { DialConfig } from "../transport/dial-config.js";
@@ -23,6 +23,7 @@ import { memoryPair } from "../transport/memory.js";
 import type { Listener, Transport } from "../transport/transport.js";
 import { DataDirectory } from "./data-directory.js";
 import { checkDevDaemonOptions } from "./dev-daemon-options.js";
+import { warnOfFaults } from "./fault-warnings.js";
 import { NikeSchemes } from "./nike-schemes.js";
 
 /** What an embedded daemon is started with. */
@@ -64,12 +65,17 @@ export interface DevDaemonOptions extends Partial<Rates>, Kindness {
   readonly allowedOrigins?: readonly string[] | undefined;
   /** What web pages must offer as sub-protocol. */
   readonly token?: string | undefined;
+  /** Hears of WebSocket handshakes that are refused, and why: browsers keep that from pages. */
+  readonly onRefusal?: ((refusal: WsRefusal) => void) | undefined;
   /**
    * Where boxes, keys and acknowledged envelopes are kept over the end of the process, `kill -9`
    * included; in memory only without it. A new directory takes `seed`, an old one keeps its own.
    */
   readonly dataDirectory?: string | undefined;
-  /** Hears of failures inside, never of contents. */
+  /**
+   * Hears of failures inside, never of contents. Without it what nobody foresaw is a warning of the
+   * process (`DevDaemonFault`), once for each text.
+   */
   readonly onFault?: ((error: Error) => void) | undefined;
 }
 
@@ -160,6 +166,7 @@ export class DevDaemon implements AsyncDisposable {
    */
   static async start(options: DevDaemonOptions = {}): Promise<DevDaemon> {
     checkDevDaemonOptions(options);
+    const onFault = options.onFault ?? warnOfFaults();
     const { dataDirectory, seed, replicas = 5, couriers = 3 } = options;
     const data =
       dataDirectory === undefined
@@ -169,11 +176,11 @@ export class DevDaemon implements AsyncDisposable {
             replicas,
             couriers,
             nowMs: (options.clock ?? realClock).now(),
-            onFault: options.onFault,
+            onFault,
           });
     let running: DevDaemon;
     try {
-      running = new DevDaemon(options, data);
+      running = new DevDaemon({ ...options, onFault }, data);
     } catch (error) {
       await data?.release();
       throw error;
@@ -315,7 +322,7 @@ export class DevDaemon implements AsyncDisposable {
 
   #listen(text: string): Promise<Listener> {
     const address = parseAddress(text);
-    const { allowRemote, allowedOrigins, token } = this.#options;
+    const { allowRemote, allowedOrigins, token, onRefusal } = this.#options;
     const remote = allowRemote === undefined ? {} : { allowRemote };
     if (address.kind === "unix") return listen(address);
     if (address.kind === "tcp") return listen(address, remote);
@@ -323,6 +330,7 @@ export class DevDaemon implements AsyncDisposable {
       ...remote,
       ...(allowedOrigins === undefined ? {} : { allowedOrigins }),
       ...(token === undefined ? {} : { token }),
+      ...(onRefusal === undefined ? {} : { onRefusal }),
     });
   }
 }

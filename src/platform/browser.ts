@@ -5,11 +5,14 @@ import type * as here from "./browser.js";
 import type * as contract from "./contract.js";
 
 export {
+  aes256Ctr,
   chacha20Poly1305Open,
   chacha20Poly1305Seal,
   ed25519Verify,
   hkdfBlake2b512,
+  hmacSha256,
   sha512,
+  shake256,
   x25519PublicKey,
   x25519SharedSecret,
 } from "./browser-crypto.js";

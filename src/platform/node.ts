@@ -6,11 +6,14 @@ import type * as here from "./node.js";
 export { dialTcp, dialUnix, dialWs } from "./node-dial.js";
 export { onProcessEnd } from "./node-process-end.js";
 export {
+  aes256Ctr,
   chacha20Poly1305Open,
   chacha20Poly1305Seal,
   ed25519Verify,
   hkdfBlake2b512,
+  hmacSha256,
   sha512,
+  shake256,
   x25519PublicKey,
   x25519SharedSecret,
 } from "./node-crypto.js";

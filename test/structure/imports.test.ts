@@ -19,6 +19,8 @@ const rules: Record<string, readonly string[]> = {
   // Never crypto, daemon, network: a client knows of capabilities only that they are bytes.
   client: ["bytes", "clock", "config", "errors", "pki", "transport", "wire", "#platform"],
   crypto: ["bytes", "cbor", "clock", "errors", "#platform", "@noble/*", "cborg"],
+  kem: ["bytes", "#platform", "@noble/hashes", "@noble/post-quantum", "@stablelib/blake2b"],
+  sphinx: ["bytes", "errors", "kem", "pki", "#platform", "@noble/ciphers", "@noble/hashes"],
   mixnet: ["bytes", "errors", "pki"],
   // Never network, nor client: with the client it shares only the codec, which recordings pin.
   daemon: [

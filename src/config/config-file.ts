@@ -9,6 +9,17 @@ import { DialConfig } from "../transport/dial-config.js";
 
 const EXAMPLE = `[Dial.Tcp] with Address = "localhost:64331"`;
 
+/** What only a daemon's own configuration has at its top: its loader knows these. */
+const ofTheDaemon: ReadonlySet<string> = new Set([
+  "Listen",
+  "Logging",
+  "PinnedGateways",
+  "VotingAuthority",
+  "PKISignatureScheme",
+  "WireKEMScheme",
+  "UpstreamProxy",
+]);
+
 /** A configuration file: exactly one table `[Dial]` with exactly one of its sub-tables. */
 export class ConfigFile {
   /** Where the daemon is. */
@@ -88,6 +99,12 @@ function parseToml(toml: string): Record<string, unknown> {
 
 // What files for older clients had at the top.
 function hintAbout(unknown: readonly string[]): string {
+  if (unknown.some((key) => ofTheDaemon.has(key))) {
+    return (
+      "; this is the configuration of the daemon itself: a client's is another file, " +
+      `thinclient.toml, which says where the daemon listens, e.g. ${EXAMPLE}`
+    );
+  }
   if (unknown.some((key) => key.endsWith("Geometry"))) {
     return "; delete the geometry: the daemon tells it";
   }

@@ -74,10 +74,11 @@ export function chacha20Poly1305Seal(
   key: Uint8Array,
   nonce: Uint8Array,
   plaintext: Uint8Array,
+  associatedData?: Uint8Array,
 ): Bytes {
   checkBytes("key", key, 32);
   checkBytes("nonce", nonce, 12);
-  return copyBytes(chacha20poly1305(key, nonce).encrypt(plaintext));
+  return copyBytes(chacha20poly1305(key, nonce, associatedData).encrypt(plaintext));
 }
 
 /** See the contract: 32-byte key, 12-byte nonce. @throws TypeError or RangeError on other sizes. */
@@ -85,12 +86,13 @@ export function chacha20Poly1305Open(
   key: Uint8Array,
   nonce: Uint8Array,
   sealed: Uint8Array,
+  associatedData?: Uint8Array,
 ): Bytes | null {
   checkBytes("key", key, 32);
   checkBytes("nonce", nonce, 12);
   if (sealed.length < TAG_LENGTH) return null;
   try {
-    return copyBytes(chacha20poly1305(key, nonce).decrypt(sealed));
+    return copyBytes(chacha20poly1305(key, nonce, associatedData).decrypt(sealed));
   } catch {
     return null;
   }

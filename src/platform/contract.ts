@@ -67,11 +67,12 @@ export declare function ed25519Verify(
   publicKey: Uint8Array,
 ): boolean;
 
-/** ChaCha20-Poly1305 (RFC 8439), no associated data: ciphertext ‖ 16-byte tag. */
+/** ChaCha20-Poly1305 (RFC 8439): ciphertext ‖ 16-byte tag. No associated data unless given. */
 export declare function chacha20Poly1305Seal(
   key: Uint8Array,
   nonce: Uint8Array,
   plaintext: Uint8Array,
+  associatedData?: Uint8Array,
 ): Bytes;
 
 /** Opens what {@link chacha20Poly1305Seal} made; null when it was tampered with or is too short. */
@@ -79,6 +80,7 @@ export declare function chacha20Poly1305Open(
   key: Uint8Array,
   nonce: Uint8Array,
   sealed: Uint8Array,
+  associatedData?: Uint8Array,
 ): Bytes | null;
 
 /** HKDF (RFC 5869) with BLAKE2b-512. An empty `salt` is "no salt". `length` in bytes. */
@@ -103,3 +105,12 @@ export declare function aes256Ctr(key: Uint8Array, iv: Uint8Array, data: Uint8Ar
 
 /** `length` bytes of SHAKE256 (FIPS 202) of the parts one after the other. */
 export declare function shake256(length: number, ...parts: readonly Uint8Array[]): Bytes;
+
+/** `data` compressed in the gzip format (RFC 1952). */
+export declare function gzip(data: Uint8Array): Promise<Bytes>;
+
+/**
+ * What `data` unpacks to, which is in the gzip format. Rejects with ProtocolError when it is not, is
+ * damaged, or unpacks to more than `longest` bytes; then not more than that is ever held.
+ */
+export declare function gunzip(data: Uint8Array, longest: number): Promise<Bytes>;

@@ -17,6 +17,7 @@ export {
   x25519PublicKey,
   x25519SharedSecret,
 } from "./node-crypto.js";
+export { gunzip, gzip } from "./node-gzip.js";
 
 /** The text of a file (UTF-8). @throws The system's error, e.g. with the code `ENOENT`. */
 export function readText(path: string): Promise<string> {

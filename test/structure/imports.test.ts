@@ -14,7 +14,7 @@ const rules: Record<string, readonly string[]> = {
   wire: ["bytes", "cbor", "errors"],
   transport: ["bytes", "clock", "errors", "#platform"],
   platform: ["bytes", "clock", "errors", "transport", "@noble/*"],
-  pki: ["bytes", "cbor", "errors", "#platform", "@noble/hashes"],
+  pki: ["bytes", "cbor", "errors", "#platform", "@noble/hashes", "@noble/post-quantum"],
   config: ["bytes", "errors", "pki", "transport", "#platform", "smol-toml"],
   // Never crypto, daemon, network: a client knows of capabilities only that they are bytes.
   client: ["bytes", "clock", "config", "errors", "pki", "transport", "wire", "#platform"],
@@ -32,6 +32,19 @@ const rules: Record<string, readonly string[]> = {
     "pki",
     "crypto",
     "mixnet",
+    "@noble/hashes",
+  ],
+  // Never network, daemon, client: a link to a real network knows no other.
+  gateway: [
+    "bytes",
+    "clock",
+    "errors",
+    "kem",
+    "mixnet",
+    "pki",
+    "sphinx",
+    "transport",
+    "#platform",
     "@noble/hashes",
   ],
   // Never daemon, nor wire: what clients say is not a network's business.

@@ -47,7 +47,8 @@ export class AppSession {
       return;
     }
     const isPlain = response.kind === "messageReplyEvent";
-    if (isPlain ? this.#kept.length < MAX_QUEUED_REPLIES : this.#keepsAll) this.#kept.push(response);
+    if (isPlain ? this.#kept.length < MAX_QUEUED_REPLIES : this.#keepsAll)
+      this.#kept.push(response);
   }
 
   /** Takes over the replies that were kept. */

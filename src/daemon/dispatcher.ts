@@ -146,7 +146,10 @@ export class Dispatcher {
   #prepare(session: AppSession, request: Start): () => Operation | DaemonResponse {
     const refusal = (error: unknown): DaemonResponse => {
       if (!(error instanceof RequestFailure)) this.#options.context.onFault(asError(error));
-      return failedStart(request, error instanceof RequestFailure ? error.errorCode : INTERNAL_ERROR);
+      return failedStart(
+        request,
+        error instanceof RequestFailure ? error.errorCode : INTERNAL_ERROR,
+      );
     };
     let make: () => Operation;
     try {

@@ -197,7 +197,11 @@ export class EnvelopeExchange implements Operation {
 
   failed(): StartReply {
     // Nothing went to a courier, so none is named (section 4.4).
-    return { ...this.#reply(INTERNAL_ERROR, null), courierIdentityHash: null, courierQueueId: null };
+    return {
+      ...this.#reply(INTERNAL_ERROR, null),
+      courierIdentityHash: null,
+      courierQueueId: null,
+    };
   }
 
   async #judgePayload(sealedReply: Uint8Array): Promise<Verdict> {

@@ -65,7 +65,10 @@ function identities(count: number): ReplicaIdentity[] {
 
 /** What a fixture may be made with. */
 export interface FixtureOptions extends Partial<
-  Pick<StorageNetworkOptions, "storeFor" | "logFor" | "courierCount" | "paced" | "sizes" | "kindCouriers">
+  Pick<
+    StorageNetworkOptions,
+    "storeFor" | "logFor" | "courierCount" | "paced" | "sizes" | "kindCouriers"
+  >
 > {
   readonly clock?: Clock;
   readonly timing?: Partial<Timing>;

@@ -804,7 +804,10 @@ void describe("a courier that is as real ones are", () => {
     await fixture.virtual.advance(instantTiming.courierSilenceMs);
     assert.equal((await fixture.send(envelope)).replyType, "ack");
     await fixture.settle();
-    assert.ok(fixture.network.replicas.every(({ stored }) => stored.boxes === 0), "not due yet");
+    assert.ok(
+      fixture.network.replicas.every(({ stored }) => stored.boxes === 0),
+      "not due yet",
+    );
     await fixture.virtual.advance(1);
     await fixture.send(envelope);
     await fixture.settle();

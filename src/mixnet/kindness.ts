@@ -25,7 +25,7 @@ export interface Kindness {
   readonly kindSessions?: boolean | undefined;
   /**
    * While there is no document, connections wait for it side by side. Off: one after the other, each
-   * for up to {@link Timing.documentWaitMs}, those that were hung up too.
+   * for up to `documentWaitMs`, those that were hung up too.
    */
   readonly kindConnections?: boolean | undefined;
   /**

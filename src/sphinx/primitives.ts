@@ -1,8 +1,9 @@
 /** Key derivation, header stream, MAC and blinding of Sphinx. Mixnet page, section 4.2. */
 import { aes256Ctr, hmacSha256 } from "#platform";
 import { chacha20 } from "@noble/ciphers/chacha.js";
-import { sha512_256 } from "@noble/hashes/sha2.js";
-import { type Bytes, checkBytes, concatBytes, copyBytes, utf8 } from "../bytes/bytes.js";
+import { expand } from "@noble/hashes/hkdf.js";
+import { sha256, sha512_256 } from "@noble/hashes/sha2.js";
+import { type Bytes, checkBytes, copyBytes, utf8 } from "../bytes/bytes.js";
 
 /** Length of a header's MAC in bytes. */
 export const MAC_LENGTH = 32;
@@ -10,7 +11,6 @@ export const MAC_LENGTH = 32;
 export const PAYLOAD_KEY_LENGTH = 48 + 16;
 
 const info = utf8("katzenpost-kdf-v0-hkdf-sha256");
-const hashLength = 32;
 
 /** What a hop's shared secret becomes. Secret. */
 export interface HopKeys {
@@ -28,13 +28,7 @@ export interface HopKeys {
 
 /** The keys of a hop: HKDF-Expand with SHA-256, whose PRK is the shared secret as it is. */
 export function hopKeys(sharedSecret: Uint8Array): HopKeys {
-  const blocks: Bytes[] = [];
-  let block: Bytes = new Uint8Array(0);
-  for (let counter = 1; counter * hashLength <= 160; counter++) {
-    block = hmacSha256(sharedSecret, block, info, Uint8Array.of(counter));
-    blocks.push(block);
-  }
-  const all = concatBytes(...blocks);
+  const all = copyBytes(expand(sha256, sharedSecret, info, 160));
   return {
     headerMac: all.slice(0, 32),
     headerEncryption: all.slice(32, 64),

@@ -14,7 +14,7 @@ const rules: Record<string, readonly string[]> = {
   wire: ["bytes", "cbor", "errors"],
   transport: ["bytes", "clock", "errors", "#platform"],
   platform: ["bytes", "clock", "errors", "transport", "@noble/*"],
-  pki: ["bytes", "cbor", "errors", "#platform", "@noble/hashes"],
+  pki: ["bytes", "cbor", "errors", "#platform", "@noble/hashes", "@noble/post-quantum"],
   config: ["bytes", "errors", "pki", "transport", "#platform", "smol-toml"],
   // Never crypto, daemon, network: a client knows of capabilities only that they are bytes.
   client: ["bytes", "clock", "config", "errors", "pki", "transport", "wire", "#platform"],

@@ -12,6 +12,7 @@ import type { Transport } from "../transport/transport.js";
 import type { DaemonResponse } from "../wire/responses.js";
 import { type CallOptions, watchDeadline } from "./call-options.js";
 import { DocumentFollower } from "./document-follower.js";
+import type { CallLoad } from "./calls.js";
 import { EventHub } from "./event-hub.js";
 import type { HandshakeResult } from "./handshake.js";
 import { AwaitedReplies, type MessageContext } from "./messages.js";
@@ -20,8 +21,15 @@ import { PkiCache } from "./pki-cache.js";
 import { getPkiDocumentRaw } from "./pki-queries.js";
 import { Session } from "./session.js";
 import { UnsentMessages } from "./unsent-messages.js";
+import { WaitingReads } from "./waiting-reads.js";
 
 const NS_PER_MS = 1_000_000;
+
+/** What waits where, see `ThinClient.load`. */
+export interface ClientLoad extends CallLoad {
+  /** Reads of boxes that are not there yet, between two questions. */
+  readonly pausing: number;
+}
 
 /** The state behind a `ThinClient`. */
 export class ClientCore {
@@ -31,6 +39,7 @@ export class ClientCore {
   readonly session: Session;
   readonly documents = new PkiCache();
   readonly awaitedReplies: AwaitedReplies;
+  readonly waitingReads: WaitingReads;
   readonly messageContext: MessageContext;
   readonly #unsent = new UnsentMessages();
   geometry: Geometry | null = null;
@@ -65,6 +74,12 @@ export class ClientCore {
         this.#follower.end();
         this.#online = false;
         this.awaitedReplies.onClosed(error);
+        this.waitingReads.close(
+          new ClientClosedError("read: the client is closed", {
+            operation: "read",
+            cause: error ?? undefined,
+          }),
+        );
         this.hub.emit({ type: "closed", reason, error });
         this.hub.end();
       },
@@ -82,6 +97,10 @@ export class ClientCore {
       clock: options.clock,
       canAsk: () => this.session.isState("ready"),
       fetch: () => this.#fetchDocument(),
+    });
+    this.waitingReads = new WaitingReads({
+      clock: options.clock,
+      lambdaP: () => this.documents.current?.lambdaP ?? null,
     });
   }
 

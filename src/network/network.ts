@@ -110,6 +110,36 @@ export interface NetworkPicture {
   readonly traffic: Readonly<TrafficCounts>;
 }
 
+/** The numbers of a network, with the usual ones for those that were not given. */
+interface NetworkNumbers {
+  readonly rates: Rates;
+  readonly epochMs: number;
+  readonly nrHops: number;
+  readonly userForwardPayloadLength: number;
+  readonly gateways: number;
+  readonly mixesPerLayer: number;
+  readonly couriers: number;
+  readonly replicas: number;
+}
+
+/** Checks the numbers of a network. @throws RangeError naming the one that cannot be. */
+export function networkNumbers(options: Partial<EmbeddedNetworkOptions>): NetworkNumbers {
+  const day = 24 * 3_600_000;
+  const payload = options.userForwardPayloadLength;
+  const { envelopeKeys } = options;
+  const mostReplicas = envelopeKeys ? 256 : 0;
+  return {
+    rates: ratesFrom(options),
+    epochMs: countFrom("epochMs", options.epochMs, DEFAULT_EPOCH_MS, 1000, 7 * day),
+    nrHops: countFrom("nrHops", options.nrHops, 5, 3, 20),
+    userForwardPayloadLength: countFrom("userForwardPayloadLength", payload, 1872, 1, 10_000_000),
+    gateways: countFrom("gateways", options.gateways, 1, 1, 100),
+    mixesPerLayer: countFrom("mixesPerLayer", options.mixesPerLayer, 2, 1, 100),
+    couriers: countFrom("couriers", options.couriers, 3, 1, 100),
+    replicas: countFrom("replicas", options.replicas, envelopeKeys ? 5 : 0, 0, mostReplicas),
+  };
+}
+
 /** A node in a {@link NetworkPicture}. */
 export interface NodePicture {
   /** The name that it has in documents, e.g. `mix3`. */
@@ -147,28 +177,25 @@ export class EmbeddedNetwork {
 
   /** @throws RangeError naming an option that cannot be. Nothing runs before {@link start}. */
   constructor(options: EmbeddedNetworkOptions) {
-    const { clock, envelopeKeys } = options;
+    const { clock } = options;
+    const numbers = networkNumbers(options);
+    const { epochMs, nrHops } = numbers;
     this.#options = options;
     this.#mixing = options.mixing ?? "instant";
     this.#seed = seedBytes(options.seed);
-    this.rates = ratesFrom(options);
-    const day = 24 * 3_600_000;
-    const epochMs = countFrom("epochMs", options.epochMs, DEFAULT_EPOCH_MS, 1000, 7 * day);
-    const nrHops = countFrom("nrHops", options.nrHops, 5, 3, 20);
-    const payload = options.userForwardPayloadLength;
+    this.rates = numbers.rates;
     this.geometry = Geometry.forNike({
       nike: "x25519",
       nrHops,
-      userForwardPayloadLength: countFrom("userForwardPayloadLength", payload, 1872, 1, 10_000_000),
+      userForwardPayloadLength: numbers.userForwardPayloadLength,
     });
-    const mostReplicas = envelopeKeys ? 256 : 0;
     this.topology = makeTopology(this.#seed, {
       authorities: authorityCount,
-      gateways: countFrom("gateways", options.gateways, 1, 1, 100),
+      gateways: numbers.gateways,
       layers: nrHops - 2,
-      mixesPerLayer: countFrom("mixesPerLayer", options.mixesPerLayer, 2, 1, 100),
-      serviceNodes: countFrom("couriers", options.couriers, 3, 1, 100),
-      replicas: countFrom("replicas", options.replicas, envelopeKeys ? 5 : 0, 0, mostReplicas),
+      mixesPerLayer: numbers.mixesPerLayer,
+      serviceNodes: numbers.couriers,
+      replicas: numbers.replicas,
     });
     this.#authorities = Array.from(
       { length: authorityCount },

@@ -91,3 +91,6 @@ export declare function hkdfBlake2b512(
 
 /** SHA-512 (64 bytes, FIPS 180-4) of the parts one after the other. */
 export declare function sha512(...parts: readonly Uint8Array[]): Bytes;
+
+/** CRC-32 (as in zlib) of `bytes`, going on from `start`: against accidents, not tampering. */
+export declare function crc32(bytes: Uint8Array, start?: number): number;

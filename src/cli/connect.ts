@@ -3,6 +3,7 @@ import {
   type CallOptions,
   type ReconnectOptions,
   ThinClient,
+  type Transport,
   hasCode,
 } from "katzenpost-thinclient";
 import {
@@ -10,8 +11,10 @@ import {
   type DaemonPlaceFlags,
   NoDaemonError,
   type PlaceFailure,
+  checkOwner,
   daemonPlaces,
 } from "./find-daemon.js";
+import type { Owner } from "./listener-owner.js";
 import type { OutputFlags } from "./output.js";
 import { type Run, runCommand } from "./run.js";
 
@@ -34,8 +37,17 @@ export interface ClientRun extends Run {
 export interface ConnectOptions {
   /** Whether the daemon must be connected to the mixnet; true unless given. */
   readonly online?: boolean | undefined;
+  /**
+   * Whether what it asks and says is of no use to a stranger: no capabilities, no plaintexts; false
+   * unless given. In a usual place only such a command takes a daemon whose owner cannot be known.
+   */
+  readonly revealsNothing?: boolean | undefined;
   /** How to come back after a loss; not at all unless given: a command then fails. */
   readonly reconnect?: ReconnectOptions | undefined;
+  /** A connection that was made already, to the first of the places. */
+  readonly transport?: Transport | undefined;
+  /** Longest handshake in milliseconds, when it may be longer than the library's. */
+  readonly handshakeTimeoutMs?: number | undefined;
   /** Sees the client before it connects, so that it hears the handshake's events. */
   readonly prepare?: ((client: ThinClient, signal: AbortSignal | undefined) => void) | undefined;
 }
@@ -52,8 +64,14 @@ export function withClient(
   return runCommand(flags, async (run) => {
     const { signal, output } = run;
     const call = { signal, timeoutMs: flags.timeout };
-    const { client, place } = await connect(await daemonPlaces(flags, signal), call, options);
+    const found = await connect(await daemonPlaces(flags, signal), call, options);
+    const { client, place, owner } = found;
     try {
+      if (owner?.kind === "unknown") {
+        output.remark(
+          `found a daemon at ${place.address}; whose it is cannot be said: ${owner.why}`,
+        );
+      }
       if ((options.online ?? true) && !client.isConnected()) {
         output.status("waiting for the daemon to reach the mixnet …");
         await client.waitUntilOnline({ signal, timeoutMs: flags.timeout ?? ONLINE_TIMEOUT_MS });
@@ -66,22 +84,31 @@ export function withClient(
   });
 }
 
+/** A place where something listens. */
+export interface FoundPlace {
+  readonly place: DaemonPlace;
+  /** Whose it is; null when somebody said where the daemon is. */
+  readonly owner: Owner | null;
+}
+
 /**
- * The first place where something listens, and how long its answer took in milliseconds.
+ * The first place where something listens, how long its answer took in milliseconds, and the connection
+ * that was made, which is the caller's: a daemon without a document serves one connection after the
+ * other, each up to 30 s, so that one made only to look would cost the next one its turn. Says nothing
+ * to it.
  * @throws what dialling throws where somebody said which place, or when it is more than that no
  * connection was made; NoDaemonError, which says why each place failed; the reason of `signal`.
  */
 export async function firstThatAnswers(
   places: readonly DaemonPlace[],
   { signal, timeoutMs }: CallOptions & { readonly signal: AbortSignal },
-): Promise<{ readonly place: DaemonPlace; readonly ms: number }> {
+): Promise<FoundPlace & { readonly ms: number; readonly transport: Transport }> {
   const failures: PlaceFailure[] = [];
   for (const place of places) {
     const start = performance.now();
     try {
-      const transport = await place.dial.resolve().dial({ signal, timeoutMs });
-      transport.destroy();
-      return { place, ms: performance.now() - start };
+      const { transport, owner } = await dialPlace(place, true, { signal, timeoutMs });
+      return { place, owner, transport, ms: performance.now() - start };
     } catch (error) {
       signal.throwIfAborted();
       if (place.isTold || !hasCode(error, "ERR_CONNECT")) throw error;
@@ -100,14 +127,28 @@ export async function connect(
   places: readonly DaemonPlace[],
   call: CallOptions,
   options: ConnectOptions = {},
-): Promise<{ readonly client: ThinClient; readonly place: DaemonPlace }> {
+): Promise<FoundPlace & { readonly client: ThinClient }> {
+  const { reconnect = false, revealsNothing = false, handshakeTimeoutMs } = options;
+  let made = options.transport ?? null;
   const failures: PlaceFailure[] = [];
   for (const place of places) {
-    const client = new ThinClient({ dial: place.dial }, { reconnect: options.reconnect ?? false });
+    let owner: Owner | null = null;
+    // Looked at each time: whoever comes back after a loss may be another.
+    const dial = async (how: CallOptions): Promise<Transport> => {
+      if (made !== null) {
+        const transport = made;
+        made = null;
+        return transport;
+      }
+      const dialled = await dialPlace(place, revealsNothing, how);
+      ({ owner } = dialled);
+      return dialled.transport;
+    };
+    const client = new ThinClient({ dial: place.dial }, { reconnect, dial, handshakeTimeoutMs });
     options.prepare?.(client, call.signal);
     try {
       await client.start(call);
-      return { client, place };
+      return { client, place, owner };
     } catch (error) {
       await client.stop();
       if (place.isTold || !hasCode(error, "ERR_CONNECT")) throw error;
@@ -115,4 +156,21 @@ export async function connect(
     }
   }
   throw new NoDaemonError(failures);
+}
+
+/** Connects, before and after which it looks at who listens there. @throws StrangerError */
+async function dialPlace(
+  place: DaemonPlace,
+  revealsNothing: boolean,
+  how: CallOptions,
+): Promise<{ readonly transport: Transport; readonly owner: Owner | null }> {
+  // Where nobody listens, that is what is to be told, and not that nobody's owner is unknown.
+  checkOwner(place, true);
+  const transport = await place.dial.resolve().dial(how);
+  try {
+    return { transport, owner: checkOwner(place, revealsNothing) };
+  } catch (error) {
+    transport.destroy();
+    throw error;
+  }
 }

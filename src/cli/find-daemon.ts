@@ -1,11 +1,13 @@
 /** Where the daemon is: told on the command line, in the environment, in a file, or found. */
-import { existsSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { stat } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { ConfigError, ConfigFile, ConnectError, DialConfig } from "katzenpost-thinclient";
+import { commandName } from "./command-name.js";
 import { UsageError, messageOf } from "./failure.js";
 import { readWhole } from "./input-file.js";
+import { type Owner, ownerOf } from "./listener-owner.js";
+import { type Environment, configFolder, runtimeFolder } from "./user-folders.js";
 
 /** The flags that say where the daemon is. */
 export interface DaemonPlaceFlags {
@@ -27,16 +29,20 @@ export interface DaemonPlace {
 /** The environment variable that names a configuration file, or an address. */
 export const ENVIRONMENT_VARIABLE = "KATZENPOST_THINCLIENT";
 
-/** Where `katz daemon` listens, and clients look, when nobody says anything else. */
+/** The port where `katz daemon` listens, and clients look, when nobody says anything else. */
 export const USUAL_TCP_ADDRESS = "tcp:127.0.0.1:64331";
 
 /** No configuration is nearly as long. */
 const MAX_CONFIG_BYTES = 65_536;
 
 /** Where `katz` looks for a configuration file, under the user's folder for configuration. */
-export function userConfigPath(env: NodeJS.ProcessEnv): string {
-  const base = env["XDG_CONFIG_HOME"] || join(env["HOME"] || homedir(), ".config");
-  return join(base, "katzenpost", "thinclient.toml");
+export function userConfigPath(env: Environment): string {
+  return join(configFolder(env), "katzenpost", "thinclient.toml");
+}
+
+/** The socket where `katz daemon` listens when nobody says anything else. */
+export function usualSocket(env: Environment): string {
+  return join(runtimeFolder(env), "katzenpost", "katz.sock");
 }
 
 /**
@@ -46,7 +52,7 @@ export function userConfigPath(env: NodeJS.ProcessEnv): string {
 export async function daemonPlaces(
   flags: DaemonPlaceFlags,
   signal: AbortSignal,
-  env: NodeJS.ProcessEnv = process.env,
+  env: Environment = process.env,
 ): Promise<readonly DaemonPlace[]> {
   if (flags.address !== undefined && flags.config !== undefined) {
     throw new UsageError("--address and --config both say where the daemon is; give one of them");
@@ -70,19 +76,42 @@ export async function daemonPlaces(
   }));
 }
 
-/** A place where none answered, and why. */
+/** A place where none answered, or none that may be used unasked, and why. */
 export interface PlaceFailure {
   readonly place: DaemonPlace;
   readonly error: ConnectError;
 }
 
+/** Somebody listens in a usual place who may be anybody. */
+export class StrangerError extends ConnectError {
+  /** @param what about whom, as a phrase. */
+  constructor({ address }: DaemonPlace, what: string) {
+    super(`${address} ${what}, and is not used unasked`);
+  }
+}
+
+/**
+ * Looks at who listens in a usual place, which is this user's or root's program, or may be anybody's.
+ * A place that somebody told is not looked at.
+ * @param revealsNothing whether the work tells a stranger nothing that matters: then one whose owner
+ * cannot be found out will do.
+ * @returns the owner; null for a place that somebody told.
+ * @throws StrangerError.
+ */
+export function checkOwner(place: DaemonPlace, revealsNothing: boolean): Owner | null {
+  if (place.isTold) return null;
+  const owner = ownerOf(place.dial);
+  if (owner.kind === "other") throw new StrangerError(place, owner.who);
+  if (owner.kind === "unknown" && !revealsNothing) {
+    throw new StrangerError(place, `may be anybody's, for ${owner.why}`);
+  }
+  return owner;
+}
+
 /** Nobody said where the daemon is, and none was found. */
 export class NoDaemonError extends ConnectError {
   /** What to do about it, a line each. */
-  readonly advice = [
-    "Start a network for development with: katz daemon",
-    `or say where your daemon is: --address ADDR, --config FILE, or ${ENVIRONMENT_VARIABLE}=FILE`,
-  ];
+  readonly advice: readonly string[];
 
   /** @param failures what came of each place; the last one's error is the cause. */
   constructor(failures: readonly PlaceFailure[]) {
@@ -96,6 +125,14 @@ export class NoDaemonError extends ConnectError {
     ];
     const said = `${what.slice(0, -1).join(", ")}, and ${what.at(-1)}`;
     super(`no daemon found: ${said}`, { cause: failures.at(-1)?.error });
+    const stranger = others.find(({ error }) => error instanceof StrangerError)?.place;
+    this.advice = [
+      ...(stranger === undefined
+        ? []
+        : [`If you know that it is your daemon, say so: --address ${stranger.address}`]),
+      `Start a network for development with: ${commandName()} daemon`,
+      `or say where your daemon is: --address ADDR, --config FILE, or ${ENVIRONMENT_VARIABLE}=FILE`,
+    ];
   }
 }
 
@@ -134,15 +171,20 @@ function addressOf(dial: DialConfig): string {
   return dial.resolve().toString();
 }
 
-/** Sockets that exist, and the port that daemons listen on unless told otherwise. */
-function usualAddresses(env: NodeJS.ProcessEnv): string[] {
-  const folders = [env["XDG_RUNTIME_DIR"], "/run", "/var/run"].filter((folder) => folder);
-  const sockets = folders
+/**
+ * Sockets that exist, in the user's runtime folder first, and the port that daemons listen on unless
+ * told otherwise.
+ */
+function usualAddresses(env: Environment): string[] {
+  const sockets = [runtimeFolder(env), "/run", "/var/run"]
     .flatMap((folder) =>
-      ["kpclientd.sock", "thinclient.sock"].map((name) => join(folder!, "katzenpost", name)),
+      ["kpclientd.sock", "thinclient.sock", "katz.sock"].map((name) =>
+        join(folder, "katzenpost", name),
+      ),
     )
     .filter((path) => existsSync(path))
-    .map((path) => `unix:${path}`);
+    // What is looked at is what is connected to: no symbolic link may be turned in between.
+    .map((path) => `unix:${realpathSync(path)}`);
   const abstract = process.platform === "linux" ? ["unix:@katzenpost"] : [];
-  return [...sockets, ...abstract, USUAL_TCP_ADDRESS];
+  return [...new Set(sockets), ...abstract, USUAL_TCP_ADDRESS];
 }

@@ -1,7 +1,7 @@
 /** Files that hold secrets: for their owner only, and replaced whole or not at all. */
 import { randomBytes } from "node:crypto";
-import { link, open, readdir, rename, rm, stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import { UsageError } from "./failure.js";
 
 /**
@@ -73,6 +73,34 @@ export async function removeLeftovers(path: string, olderThanMs: number): Promis
       () => -1,
     );
     if (age >= olderThanMs) await rm(leftover, { force: true });
+  }
+}
+
+/**
+ * Makes a folder, and those above it that are not there. Not by Node's `recursive`, which never ends
+ * where a file system answers that a folder is not there whose parent is, as `/proc` does.
+ * @throws what the system says.
+ */
+export async function makeFolder(path: string, mode: number): Promise<void> {
+  const missing: string[] = [];
+  for (let folder = resolve(path); !(await isThere(folder)); folder = dirname(folder)) {
+    missing.unshift(folder);
+  }
+  for (const folder of missing) {
+    await mkdir(folder, { mode }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "EEXIST") throw error;
+    });
+  }
+}
+
+/** @throws what the system says, but for that nothing is there. */
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
   }
 }
 

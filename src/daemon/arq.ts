@@ -5,10 +5,11 @@
 import { type Bytes, toHex } from "../bytes/bytes.js";
 import { type IdentityHash, SurbId } from "../bytes/opaque.js";
 import type { Clock, Timer } from "../clock/clock.js";
-import type { MixnetLink, ReplyPacket } from "../mixnet/link.js";
+import { LinkError, type MixnetLink, type ReplyPacket } from "../mixnet/link.js";
 import { type Timing, pauseBefore } from "../mixnet/timing.js";
 import type { DaemonResponse } from "../wire/responses.js";
 import type { AppSession } from "./app-session.js";
+import { asError } from "./pigeonhole-context.js";
 
 /** Reply blocks of one operation that are still listened to: a slow answer is an answer. */
 const KEPT_SURBS = 8;
@@ -137,8 +138,9 @@ export class Arq {
       const { payload } = operation;
       const sent = await link.send({ destination, recipient, payload, surbId });
       wait = sent.replyEtaMs + timing.resendMs;
-    } catch {
+    } catch (error) {
       // No gateway or no path right now; the operation goes on when there is one again.
+      if (!(error instanceof LinkError)) this.#options.onFault(asError(error));
       wait = timing.composeRetryMs;
     }
     // A reply may have come while the send was being confirmed.
@@ -161,7 +163,7 @@ export class Arq {
       verdict = await entry.operation.judge(payload);
     } catch (error) {
       // Upstream drops the operation here and its caller waits for ever (section 10, defect 16).
-      this.#options.onFault(error instanceof Error ? error : new Error(String(error)));
+      this.#options.onFault(asError(error));
       verdict = { kind: "ignore" };
     }
     entry.judging = false;

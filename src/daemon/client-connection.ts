@@ -5,6 +5,7 @@ import { FrameDecoder, FrameEncoder } from "../wire/framing.js";
 import { type DaemonRequest, decodeRequest } from "../wire/requests.js";
 import { type DaemonResponse, responseBody } from "../wire/responses.js";
 import type { AppSession } from "./app-session.js";
+import { asError } from "./pigeonhole-context.js";
 
 /** Requests that may wait here before the client is slowed down, and when it may go on. */
 const PAUSE_ABOVE = 256;
@@ -158,7 +159,7 @@ export class ClientConnection {
   }
 
   #fault(error: unknown): void {
-    this.#handlers.onFault(error instanceof Error ? error : new Error(String(error)));
+    this.#handlers.onFault(asError(error));
   }
 
   /** Whether the client does not read what it asked for. */

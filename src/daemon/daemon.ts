@@ -88,7 +88,7 @@ export class Daemon {
     });
     const maxPayload = geometry.userForwardPayloadLength;
     const layers = (): number | null => this.#documents.current()?.decoded.topology.length ?? null;
-    this.#plain = new PlainMessages({ clock, link, timing, layers, maxPayload });
+    this.#plain = new PlainMessages({ clock, link, timing, layers, maxPayload, onFault });
     this.#arq = new Arq({ clock, link, timing, onFault });
     this.#dispatcher = new Dispatcher({
       arq: this.#arq,
@@ -102,6 +102,7 @@ export class Daemon {
         voucherScheme: options.voucherScheme,
         epochPeriodMs: link.epoch().periodMs,
         authorities: options.authorities,
+        onFault,
       },
     });
     link.open({

@@ -11,7 +11,7 @@ import type { Arq, Operation } from "./arq.js";
 import { CopyExchange } from "./copy-commands.js";
 import { EnvelopeExchange, requireWriteCap } from "./envelopes.js";
 import { type LocalContext, type LocalKind, answerLocally } from "./local-requests.js";
-import { RequestFailure, requireDocument } from "./pigeonhole-context.js";
+import { RequestFailure, asError, requireDocument } from "./pigeonhole-context.js";
 import type { PlainMessages } from "./plain-messages.js";
 
 const INVALID_REQUEST = 3;
@@ -96,6 +96,7 @@ export class Dispatcher {
     try {
       operation = this.#operation(session, request);
     } catch (error) {
+      if (!(error instanceof RequestFailure)) this.#options.context.onFault(asError(error));
       const code = error instanceof RequestFailure ? error.errorCode : INTERNAL_ERROR;
       session.deliver(failedStart(request, code));
       return undefined;

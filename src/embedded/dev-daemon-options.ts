@@ -127,6 +127,7 @@ const checks: Readonly<Record<string, Check>> = {
   token: ofKind("a string", isText),
   dataDirectory: ofKind("a path", (value) => isText(value) && value !== ""),
   onFault: ofKind("a function", isFunction),
+  onRefusal: ofKind("a function", isFunction),
   mu: byNetwork,
   lambdaP: byNetwork,
   lambdaL: byNetwork,

@@ -18,7 +18,7 @@ import type { Rates } from "../network/parameters.js";
 import { derive, derivedRandom, seedBytes } from "../network/random.js";
 import { StorageNetwork } from "../network/storage-network.js";
 import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
-import { listen } from "../platform/node-listen.js";
+import { type WsRefusal, listen } from "../platform/node-listen.js";
 import { DEFAULT_EPOCH_MS, epochAt, replicaEpoch } from "../pki/epoch.js";
 import { parseAddress } from "../transport/address.js";
 import { DialConfig } from "../transport/dial-config.js";
@@ -26,6 +26,7 @@ import { memoryPair } from "../transport/memory.js";
 import type { Listener, Transport } from "../transport/transport.js";
 import { DataDirectory, type NetworkShape } from "./data-directory.js";
 import { checkDevDaemonOptions } from "./dev-daemon-options.js";
+import { warnOfFaults } from "./fault-warnings.js";
 import { NikeSchemes } from "./nike-schemes.js";
 
 /** What an embedded daemon is started with. */
@@ -67,6 +68,8 @@ export interface DevDaemonOptions extends Partial<Rates> {
   readonly allowedOrigins?: readonly string[] | undefined;
   /** What web pages must offer as sub-protocol. */
   readonly token?: string | undefined;
+  /** Hears of WebSocket handshakes that are refused, and why: browsers keep that from pages. */
+  readonly onRefusal?: ((refusal: WsRefusal) => void) | undefined;
   /**
    * Where boxes, keys and acknowledged envelopes are kept over the end of the process, `kill -9`
    * included; in memory only without it. A new directory takes `seed`, an old one keeps its own; so
@@ -74,7 +77,10 @@ export interface DevDaemonOptions extends Partial<Rates> {
    * other values are refused. Takes the package `classic-level`.
    */
   readonly dataDirectory?: string | undefined;
-  /** Hears of failures inside and of damage on the disk, never of contents. */
+  /**
+   * Hears of failures inside and of damage on the disk, never of contents. Without it what nobody
+   * foresaw is a warning of the process (`DevDaemonFault`), once for each text.
+   */
   readonly onFault?: ((error: Error) => void) | undefined;
 }
 
@@ -170,10 +176,11 @@ export class DevDaemon implements AsyncDisposable {
     checkDevDaemonOptions(options);
     networkNumbers({ ...networkOptions(options), envelopeKeys: { publicKeys: () => new Map() } });
     for (const address of listenAddresses(options)) parseAddress(address);
-    const data = await openData(options);
+    const onFault = options.onFault ?? warnOfFaults();
+    const data = await openData({ ...options, onFault });
     let running: DevDaemon;
     try {
-      running = new DevDaemon({ ...options, ...data?.shape }, data);
+      running = new DevDaemon({ ...options, ...data?.shape, onFault }, data);
     } catch (error) {
       await data?.close();
       throw error;
@@ -341,7 +348,7 @@ export class DevDaemon implements AsyncDisposable {
 
   #listen(text: string): Promise<Listener> {
     const address = parseAddress(text);
-    const { allowRemote, allowedOrigins, token } = this.#options;
+    const { allowRemote, allowedOrigins, token, onRefusal } = this.#options;
     const remote = allowRemote === undefined ? {} : { allowRemote };
     if (address.kind === "unix") return listen(address);
     if (address.kind === "tcp") return listen(address, remote);
@@ -349,6 +356,7 @@ export class DevDaemon implements AsyncDisposable {
       ...remote,
       ...(allowedOrigins === undefined ? {} : { allowedOrigins }),
       ...(token === undefined ? {} : { token }),
+      ...(onRefusal === undefined ? {} : { onRefusal }),
     });
   }
 }

@@ -2,6 +2,7 @@
 export { DevDaemon, type DevDaemonOptions } from "./dev-daemon.js";
 export type { Daemon } from "../daemon/daemon.js";
 export type { EmbeddedNetwork, NetworkPicture, NodePicture } from "../network/network.js";
+export type { WsRefusal } from "../platform/node-listen.js";
 export { padsAbstractNames } from "../platform/node-unix-path.js";
 export { type GrowingPause, type Timing, instantTiming, upstreamTiming } from "../mixnet/timing.js";
 

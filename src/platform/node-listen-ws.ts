@@ -32,6 +32,16 @@ export interface WsListenOptions {
   readonly token?: string | undefined;
   /** Whether others than this machine may reach it; default false. Needs a token. */
   readonly allowRemote?: boolean | undefined;
+  /** Hears of every handshake that is refused; browsers keep the reason from pages. */
+  readonly onRefusal?: ((refusal: WsRefusal) => void) | undefined;
+}
+
+/** A handshake that was refused. */
+export interface WsRefusal {
+  /** Origin of the page, as its browser says; null for programs that are no browsers. */
+  readonly origin: string | null;
+  /** Why, as a sentence; in its origin and host names it repeats what the peer sent. */
+  readonly reason: string;
 }
 
 /**
@@ -41,7 +51,7 @@ export interface WsListenOptions {
  * @throws ConfigError when the port is in use, or an option is wrong or unknown.
  */
 export async function listenWs(options: WsListenOptions): Promise<Listener> {
-  const names = ["host", "port", "allowedOrigins", "token", "allowRemote"];
+  const names = ["host", "port", "allowedOrigins", "token", "allowRemote", "onRefusal"];
   checkFields("listenWs", options, names);
   const { host, port, token } = options;
   const address = await addressToListenOn(host, "tcp", options.allowRemote === true);
@@ -64,16 +74,20 @@ export async function listenWs(options: WsListenOptions): Promise<Listener> {
     server,
     `ws://${formatHostPort({ host: address, port: bound })}`,
   );
-  acceptUpgrades(server, rules, (socket, peer) => {
+  const onSocket = (socket: WebSocket, peer: string): void => {
     listener.take(webSocketTransport(socket, peer));
-  });
+  };
+  acceptUpgrades(server, rules, { onSocket, onRefusal: options.onRefusal });
   return listener;
 }
 
 function acceptUpgrades(
   server: ReturnType<typeof createServer>,
   rules: HandshakeRules,
-  onSocket: (socket: WebSocket, peer: string) => void,
+  hears: {
+    readonly onSocket: (socket: WebSocket, peer: string) => void;
+    readonly onRefusal: WsListenOptions["onRefusal"];
+  },
 ): void {
   const webSockets = new WebSocketServer({
     noServer: true,
@@ -89,11 +103,14 @@ function acceptUpgrades(
     const refusal = refusalOf(request.headers, rules);
     if (refusal !== null) {
       refuse(socket, refusal.status, refusal.text);
+      hears.onRefusal?.({ origin: request.headers.origin ?? null, reason: refusal.text });
       return;
     }
     const { remoteAddress = "?", remotePort = 0 } = request.socket;
     const peer = `ws://${formatHostPort({ host: remoteAddress, port: remotePort })}`;
-    webSockets.handleUpgrade(request, socket, head, (webSocket) => onSocket(webSocket, peer));
+    webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      hears.onSocket(webSocket, peer);
+    });
   });
 }
 

@@ -13,7 +13,7 @@ import { socketTransport } from "./node-socket.js";
 import { bindUnix } from "./node-unix-bind.js";
 import { checkUnixLength } from "./node-unix-path.js";
 
-export { type WsListenOptions, listenWs } from "./node-listen-ws.js";
+export { type WsListenOptions, type WsRefusal, listenWs } from "./node-listen-ws.js";
 
 /** Options of {@link listenTcp}. */
 export interface TcpListenOptions {

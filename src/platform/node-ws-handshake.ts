@@ -34,7 +34,7 @@ export function refusalOf(headers: IncomingHttpHeaders, rules: HandshakeRules): 
     if (!rules.allowedOrigins.includes(origin)) {
       return forbidden(
         `Pages from ${JSON.stringify(origin)} may not connect here. Allow that origin where the ` +
-          `daemon is started.`,
+          `daemon is started (katz daemon: --allow-origin).`,
       );
     }
     if (!goodHost(headers.host, rules)) {

@@ -59,6 +59,17 @@ export const shapes: Readonly<Record<string, Readonly<Record<string, Check>>>> =
     config: orNull(text),
     pid: count,
   },
+  pages: {
+    address: text,
+    origins: listOf(text),
+    tokenFile: orNull(text),
+    token: orNull(token),
+  },
+  refused: {
+    time,
+    origin: orNull(text),
+    reason: text,
+  },
   epoch: { time, epoch: count, leftMs: number },
   fault: { time, message: text },
   stopping: { time },

@@ -16,11 +16,13 @@ const rules: Record<string, readonly string[]> = {
   // Records in a database of the level family, wherever it is.
   store: ["bytes", "errors", "#platform", "abstract-level"],
   platform: ["bytes", "clock", "errors", "store", "transport", "@noble/*"],
-  pki: ["bytes", "cbor", "errors", "#platform", "@noble/hashes"],
+  pki: ["bytes", "cbor", "errors", "#platform", "@noble/hashes", "@noble/post-quantum"],
   config: ["bytes", "errors", "pki", "transport", "#platform", "smol-toml"],
   // Never crypto, daemon, network: a client knows of capabilities only that they are bytes.
   client: ["bytes", "clock", "config", "errors", "pki", "transport", "wire", "#platform"],
   crypto: ["bytes", "cbor", "clock", "errors", "#platform", "@noble/*", "cborg"],
+  kem: ["bytes", "#platform", "@noble/hashes", "@noble/post-quantum", "@stablelib/blake2b"],
+  sphinx: ["bytes", "errors", "kem", "pki", "#platform", "@noble/ciphers", "@noble/hashes"],
   mixnet: ["bytes", "errors", "pki"],
   // Never network, nor client: with the client it shares only the codec, which recordings pin.
   daemon: [
@@ -32,6 +34,19 @@ const rules: Record<string, readonly string[]> = {
     "pki",
     "crypto",
     "mixnet",
+    "@noble/hashes",
+  ],
+  // Never network, daemon, client: a link to a real network knows no other.
+  gateway: [
+    "bytes",
+    "clock",
+    "errors",
+    "kem",
+    "mixnet",
+    "pki",
+    "sphinx",
+    "transport",
+    "#platform",
     "@noble/hashes",
   ],
   // Never daemon, nor wire: what clients say is not a network's business.

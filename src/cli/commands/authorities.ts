@@ -29,6 +29,6 @@ export function authorities(flags: ClientFlags): Promise<void> {
         for (const address of addresses) output.line(`  address    ${address}`);
       }
     },
-    { online: false },
+    { online: false, revealsNothing: true },
   );
 }

@@ -1,14 +1,18 @@
 /** `katz daemon`: the embedded network in the foreground. */
-import { join } from "node:path";
+import { statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { hasCode } from "katzenpost-thinclient";
 import { DevDaemon, padsAbstractNames } from "katzenpost-thinclient/daemon";
 import { UsageError } from "../failure.js";
-import { USUAL_TCP_ADDRESS } from "../find-daemon.js";
+import { USUAL_TCP_ADDRESS, usualSocket } from "../find-daemon.js";
 import { aborted } from "../interrupt.js";
 import type { Output, OutputFlags } from "../output.js";
+import { fileProblem, makeFolder } from "../private-file.js";
 import { runCommand } from "../run.js";
 import { duration } from "../terminal.js";
 import { counted } from "../text.js";
+import { type PageAccess, pageAccess, refusalsTold } from "../page-access.js";
+import type { Environment } from "../user-folders.js";
 import { writeConfigFile } from "../write-config.js";
 
 /** Flags of the command. */
@@ -19,6 +23,10 @@ export interface DaemonFlags extends OutputFlags {
   readonly writeConfig?: string;
   /** Whether others than this machine may connect. */
   readonly allowRemote: boolean;
+  /** Origins of web pages that may connect. */
+  readonly allowOrigin?: readonly string[];
+  /** A file with the token that they must show. */
+  readonly tokenFile?: string;
   /** Length of an epoch in milliseconds. */
   readonly epoch?: number;
   readonly realistic: boolean;
@@ -36,14 +44,9 @@ export function daemon(flags: DaemonFlags): Promise<void> {
   return runCommand(flags, async ({ output, signal }) => {
     const stopped = aborted(signal);
     const { listen = [], epoch: epochMs, couriers, replicas, seed, nike } = flags;
-    const remote = listen.find((address) => /^ws:\/\/(?!127\.|localhost\b|\[::1\])/.test(address));
-    if (flags.allowRemote && remote !== undefined) {
-      throw new UsageError(
-        `${remote} cannot be: katz daemon serves ws:// to this machine only, and others by tcp:`,
-      );
-    }
+    const pages = await pageAccess(flags, listen);
     await using running = await DevDaemon.start({
-      listen: listen.length > 0 ? listen : USUAL_TCP_ADDRESS,
+      listen: listen.length > 0 ? listen : await usualAddresses((text) => output.remark(text)),
       mixing: flags.realistic ? "realistic" : "instant",
       nike,
       epochMs,
@@ -52,6 +55,8 @@ export function daemon(flags: DaemonFlags): Promise<void> {
       seed,
       dataDirectory: flags.data,
       allowRemote: flags.allowRemote,
+      ...(pages === null ? {} : { allowedOrigins: pages.origins, token: pages.token }),
+      onRefusal: refusalsTold(output),
       onFault: (error) => log(output, { type: "fault", message: error.message }),
     }).catch((error: unknown) => {
       throw inFlags(error);
@@ -60,6 +65,7 @@ export function daemon(flags: DaemonFlags): Promise<void> {
     const config = flags.writeConfig ?? (data === null ? null : join(data, "thinclient.toml"));
     if (config !== null) await writeConfigFile(config, running.config().dial);
     announce(output, running, { data, config });
+    if (pages !== null) tellPages(output, running.addresses, pages);
     const watch = watchNetwork(output, running);
     try {
       await stopped;
@@ -69,6 +75,32 @@ export function daemon(flags: DaemonFlags): Promise<void> {
     }
     log(output, { type: "stopping" });
   });
+}
+
+/**
+ * Where to listen when nobody says: on a socket of this user's, where clients look first, and on the
+ * port for those that know only TCP.
+ */
+export async function usualAddresses(
+  remark: (text: string) => void,
+  env: Environment = process.env,
+): Promise<string[]> {
+  if (process.getuid === undefined) return [USUAL_TCP_ADDRESS];
+  const socket = usualSocket(env);
+  const folder = dirname(socket);
+  try {
+    // The session makes the runtime folder itself; one that is not there belongs to no session.
+    if (env["XDG_RUNTIME_DIR"]) statSync(dirname(folder));
+    await makeFolder(folder, 0o700);
+    const { uid, mode } = statSync(folder);
+    if (uid === process.getuid() && (mode & 0o022) === 0) {
+      return [`unix:${socket}`, USUAL_TCP_ADDRESS];
+    }
+    remark(`not listening in ${folder}: others can write to it`);
+  } catch (error) {
+    remark(`not listening in ${folder}: ${fileProblem(error)}`);
+  }
+  return [USUAL_TCP_ADDRESS];
 }
 
 /** The refusal to serve others in the words of the command line; other errors as they are. */
@@ -104,6 +136,29 @@ function announce(
     output.remark(
       `this Node (${process.version}) pads the names of abstract sockets: only programs on a Node ` +
         `like it reach ${abstract}. For others listen on a path or on TCP, or take Node 22 or newer`,
+    );
+  }
+}
+
+/** The line that a page needs. A token that this command made is told, since nobody else knows it. */
+function tellPages(
+  output: Output,
+  addresses: readonly string[],
+  { origins, token, file }: PageAccess,
+): void {
+  for (const address of addresses.filter((one) => one.startsWith("ws:"))) {
+    output.record({
+      type: "pages",
+      address,
+      origins,
+      tokenFile: file,
+      token: file === null ? token : null,
+    });
+    const who = origins.length === 0 ? "programs" : `pages from ${origins.join(", ")}`;
+    const shown = file === null ? token : `the text of ${file}`;
+    output.heading(`${who} connect with this (the token is a secret):`);
+    output.line(
+      `  ThinClient.connect({ dial: { ws: { address: "${address}", token: "${shown}" } } })`,
     );
   }
 }

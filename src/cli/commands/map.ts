@@ -38,7 +38,7 @@ export function map(flags: MapFlags): Promise<void> {
       output.record({ type: "map", file: null, ...view });
       for (const line of textMap(view)) output.line(line);
     },
-    { online: false },
+    { online: false, revealsNothing: true },
   );
 }
 

@@ -47,7 +47,7 @@ export function ping(flags: PingFlags, service: string): Promise<void> {
     await Promise.all(waiting);
     series.finish();
   };
-  return withClient(flags, work, { reconnect: RECONNECT });
+  return withClient(flags, work, { reconnect: RECONNECT, revealsNothing: true });
 }
 
 /** What keeps messages from being sent. */

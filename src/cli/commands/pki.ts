@@ -41,7 +41,7 @@ export function pki(flags: PkiFlags): Promise<void> {
       const document = verified?.document ?? PkiDocument.decode(certificate.certified);
       show(run, document, certificate, verified);
     },
-    { online: false },
+    { online: false, revealsNothing: true },
   );
 }
 

@@ -10,12 +10,15 @@ const SHOWN_DIGITS = 16;
 
 /** Lists the services that the current document offers. */
 export function services(flags: ClientFlags): Promise<void> {
-  return withClient(flags, async (run) => list(run, null), { online: false });
+  return withClient(flags, async (run) => list(run, null), { online: false, revealsNothing: true });
 }
 
 /** Lists the couriers, which take boxes to the storage replicas. */
 export function couriers(flags: ClientFlags): Promise<void> {
-  return withClient(flags, async (run) => list(run, "courier"), { online: false });
+  return withClient(flags, async (run) => list(run, "courier"), {
+    online: false,
+    revealsNothing: true,
+  });
 }
 
 function list({ client, output }: ClientRun, only: string | null): void {

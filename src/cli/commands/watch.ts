@@ -37,6 +37,7 @@ export function watch(flags: WatchFlags): Promise<void> {
     },
     {
       online: false,
+      revealsNothing: true,
       reconnect: RECONNECT,
       prepare: (client, signal) => {
         events = client.events({ signal });

@@ -4,16 +4,10 @@ import {
   described,
   outputFlags,
   parseCount,
+  parseEpoch,
   parseText,
-  parseTime,
   proposeAddresses,
 } from "../flags.js";
-
-function parseEpoch(text: string): number {
-  const ms = parseTime(text);
-  if (ms < 1000 || ms > 7 * 24 * 3_600_000) throw new Error("must be from 1s to 168h");
-  return Math.round(ms);
-}
 
 /** `katz daemon`. */
 export const daemon = buildCommand({
@@ -34,6 +28,21 @@ export const daemon = buildCommand({
         default: false,
         withNegated: false,
         brief: "Let other machines connect: no login, no encryption",
+      },
+      allowOrigin: {
+        kind: "parsed",
+        parse: parseText,
+        variadic: true,
+        optional: true,
+        placeholder: "ORIGIN",
+        brief: "Let pages from there connect by ws://, with a token",
+      },
+      tokenFile: {
+        kind: "parsed",
+        parse: parseText,
+        optional: true,
+        placeholder: "FILE",
+        brief: "The token for ws://; made when it is not there",
       },
       data: {
         kind: "parsed",
@@ -99,7 +108,8 @@ export const daemon = buildCommand({
       "Runs daemon, mixes, couriers, storage replicas and directory authorities in one\n" +
         "process, behind the real thin-client protocol. It gives no anonymity: it is for\n" +
         "development. Prints one line when it listens; Ctrl-C ends it. Without --listen\n" +
-        "it listens on tcp:127.0.0.1:64331, where clients look for it.\n\n" +
+        "it listens where clients look for it: on a Unix socket in your runtime folder, and on\n" +
+        "tcp:127.0.0.1:64331.\n\n" +
         "With --data, boxes, keys and acknowledged envelopes survive the end of the process,\n" +
         "kill -9 included; a new DIR takes --seed, an old one keeps its own.",
       [
@@ -107,6 +117,7 @@ export const daemon = buildCommand({
         "katz daemon --listen unix:/tmp/katz.sock --write-config thinclient.toml",
         "katz daemon --data ~/.local/share/katz",
         "katz daemon --listen tcp:127.0.0.1:0 --listen unix:@katz --epoch 2m",
+        "katz daemon --listen ws://127.0.0.1:64332 --allow-origin http://localhost:5173",
         "katz daemon --realistic --seed demo --json",
       ],
     ),

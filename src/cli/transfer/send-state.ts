@@ -1,12 +1,12 @@
 /** What a sender keeps until everything is sent, so that the same command can go on. */
 import { createHash } from "node:crypto";
-import { mkdir, readFile, readdir, rm, stat } from "node:fs/promises";
-import { homedir } from "node:os";
+import { readFile, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { MessageBoxIndex, WriteCap, fromBase64, toBase64 } from "katzenpost-thinclient";
 import { firstIndexOf, generateKeypair, parseWriteCap } from "katzenpost-thinclient/bacap";
 import { UsageError } from "../failure.js";
-import { fileProblem, removeLeftovers, replaceFile } from "../private-file.js";
+import { fileProblem, makeFolder, removeLeftovers, replaceFile } from "../private-file.js";
+import { type Environment, stateFolder } from "../user-folders.js";
 import type { FileEntry } from "./manifest.js";
 import type { FoundFile } from "./outgoing-files.js";
 
@@ -27,9 +27,8 @@ export interface SendState {
 const MAX_AGE_MS = 6 * 24 * 3600 * 1000;
 
 /** The folder for states, under the XDG folder for state. */
-export function stateFolder(env: NodeJS.ProcessEnv = process.env): string {
-  const base = env["XDG_STATE_HOME"] || join(env["HOME"] || homedir(), ".local", "state");
-  return join(base, "katzenpost", "send");
+export function sendFolder(env: Environment = process.env): string {
+  return join(stateFolder(env), "katzenpost", "send");
 }
 
 /** A transfer from its beginning, on a stream of its own. */
@@ -58,11 +57,11 @@ export class StateFile {
    * Finds the place for the state of sending these files. States that are too old to be of use are
    * deleted: there are capabilities in them.
    */
-  static async open(files: readonly FoundFile[], folder = stateFolder()): Promise<StateFile> {
+  static async open(files: readonly FoundFile[], folder = sendFolder()): Promise<StateFile> {
     const what = JSON.stringify(files.map(({ path, name }) => [path, name]));
     const name = createHash("sha256").update(what).digest("hex").slice(0, 32);
     try {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await makeFolder(folder, 0o700);
       await deleteOld(folder);
     } catch (error) {
       throw new UsageError(`cannot use ${folder}: ${fileProblem(error)}`, { cause: error });

@@ -108,7 +108,7 @@ test("a refused TCP dial says how to start a daemon, and keeps the cause", optio
     assert.equal(
       error.message,
       `cannot connect to tcp4:localhost:${port}: nothing listens there (ECONNREFUSED). Is the ` +
-        `daemon running? To start one: npx katz daemon --listen tcp:localhost:${port}`,
+        `daemon running? To start one: npx katzenpost-thinclient daemon --listen tcp:localhost:${port}`,
     );
     assert.equal((error.cause as { code?: string }).code, "ECONNREFUSED");
     return true;
@@ -143,7 +143,7 @@ test("a Unix dial says what is wrong with the path", options, async (t) => {
     code: "ERR_CONNECT",
     message:
       `cannot connect to unix:${missing}: there is no such file (ENOENT). Is the daemon ` +
-      `running? To start one: npx katz daemon --listen unix:${missing}`,
+      `running? To start one: npx katzenpost-thinclient daemon --listen unix:${missing}`,
   });
   const file = join(folder, "file");
   writeFileSync(file, "");
@@ -233,4 +233,26 @@ test("aborting a WebSocket dial that hangs hangs up", options, async (t) => {
 
 test("a WebSocket URL must be one", options, async () => {
   await assert.rejects(dialWs("http://localhost:1"), { code: "ERR_CONFIG" });
+});
+
+test("the whole address is dialled, and only the redacted one is shown", options, async (t) => {
+  const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  await new Promise((resolve) => server.once("listening", resolve));
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const asked = new Promise((resolve) =>
+    server.once("connection", (_socket, { url }) => resolve(url)),
+  );
+  const transport = await dialWs(`ws://127.0.0.1:${port}/katz?key=abc&more=%20`);
+  assert.equal(await asked, "/katz?key=abc&more=%20");
+  assert.equal(transport.address, `ws://127.0.0.1:${port}/katz?…`);
+  await closed(transport);
+});
+
+test("an address that WebSockets do not take is not repeated with its query", options, async () => {
+  await assert.rejects(dialWs("ws://[fe80::1%lo]:1/?key=hunter2"), (error: Error) => {
+    assert.equal((error as { code?: string }).code, "ERR_CONFIG");
+    assert.doesNotMatch(`${error.stack}${String(error.cause)}`, /hunter2/);
+    return true;
+  });
 });

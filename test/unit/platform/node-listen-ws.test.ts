@@ -164,7 +164,7 @@ test("refusals say why, in a text that a person can act on", options, async (t) 
   ];
   assert.deepEqual(texts, [
     'Pages from "http://x.example" may not connect here. Allow that origin where the daemon is ' +
-      "started.\n",
+      "started (katz daemon: --allow-origin).\n",
     'A page must not reach this daemon by the name "x.example". Use localhost, or let the daemon ' +
       "listen on that name.\n",
     "A token is needed. Offer it as a sub-protocol.\n",

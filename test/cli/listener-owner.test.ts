@@ -1,0 +1,223 @@
+/** Whom a command that was told nothing takes for its daemon: never another user's program. */
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { type Server, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { DialConfig } from "katzenpost-thinclient";
+import { usualAddresses } from "../../src/cli/commands/daemon.js";
+import { connect, firstThatAnswers } from "../../src/cli/connect.js";
+import {
+  type DaemonPlace,
+  NoDaemonError,
+  StrangerError,
+  daemonPlaces,
+} from "../../src/cli/find-daemon.js";
+import { ownerOf } from "../../src/cli/listener-owner.js";
+import { DevDaemon } from "../../src/embedded/index.js";
+import { emptyEnvironment } from "./katz.js";
+
+const NOBODY = 65534;
+const call = { signal: new AbortController().signal };
+const linuxOnly = { skip: process.platform !== "linux" && "not run: only Linux tells" };
+/** Another user's process can be started by root alone. */
+const rootOnly = {
+  skip: (process.platform !== "linux" || process.getuid!() !== 0) && "not run: needs root",
+};
+
+const folder = realpathSync(mkdtempSync(join(tmpdir(), "katz-owner-")));
+chmodSync(folder, 0o755);
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+function usual(address: string): DaemonPlace {
+  return { source: "the usual place", dial: DialConfig.parse(address), address, isTold: false };
+}
+
+/** Listens as another user; says on which port. */
+async function squatter(what: string, uid = NOBODY): Promise<[ChildProcess, string]> {
+  const script =
+    `const server = require("node:net").createServer((s) => s.end("squatted"));` +
+    `server.listen(${what}, () => console.log(server.address().port ?? "path"));`;
+  const child = spawn(process.execPath, ["-e", script], { uid, gid: uid, cwd: "/" });
+  after(() => child.kill("SIGKILL"));
+  const [line] = (await once(child.stdout, "data")) as [Buffer];
+  return [child, line.toString().trim()];
+}
+
+/** Listens in this process. */
+async function own(where: object): Promise<Server> {
+  const server = createServer((socket) => socket.destroy()).listen(where);
+  after(() => server.close());
+  await once(server, "listening");
+  return server;
+}
+
+const portOf = (server: Server): number => (server.address() as { port: number }).port;
+const kind = (address: string): string => ownerOf(DialConfig.parse(address)).kind;
+
+test("a port of this user's program is trusted, however it listens", linuxOnly, async () => {
+  for (const host of ["127.0.0.1", "0.0.0.0", "::"]) {
+    const server = await own({ host, port: 0 });
+    assert.equal(kind(`tcp:127.0.0.1:${portOf(server)}`), "trusted", host);
+  }
+  assert.equal(kind("tcp:127.0.0.1:1"), "unknown", "nobody listens");
+  assert.equal(kind("tcp:192.0.2.1:64331"), "unknown", "another machine");
+});
+
+test("an abstract socket of this user's program is trusted", linuxOnly, async () => {
+  const name = `katz-owner-${process.pid}`;
+  await own({ path: `\0${name}` });
+  assert.equal(kind(`unix:@${name}`), "trusted");
+  assert.equal(kind(`unix:@${name}-none`), "unknown");
+});
+
+test("a port of another user's program is not", rootOnly, async () => {
+  for (const what of ['0, "127.0.0.1"', '0, "0.0.0.0"', '0, "::"']) {
+    const [, port] = await squatter(what);
+    const place = usual(`tcp:127.0.0.1:${port}`);
+    assert.equal(kind(place.address), "other", what);
+    for (const revealsNothing of [false, true]) {
+      const error: unknown = await connect([place], call, { revealsNothing }).then(
+        () => assert.fail("connected"),
+        (reason: unknown) => reason,
+      );
+      assert.ok(error instanceof NoDaemonError);
+      assert.ok(error.cause instanceof StrangerError);
+      assert.match(error.message, /belongs to user 65534, and is not used unasked/);
+      assert.ok(error.advice[0]!.includes(`--address ${place.address}`));
+    }
+    await assert.rejects(firstThatAnswers([place], call), NoDaemonError);
+    // Whoever says so gets what they asked for.
+    await firstThatAnswers([{ ...place, isTold: true }], call);
+  }
+});
+
+test("an abstract socket of another user's program is not", rootOnly, async () => {
+  const name = `katz-owner-other-${process.pid}`;
+  await squatter(`"\\0${name}"`);
+  assert.equal(kind(`unix:@${name}`), "other");
+  await assert.rejects(connect([usual(`unix:@${name}`)], call), NoDaemonError);
+});
+
+test("a socket file is as good as its owner and its folders", rootOnly, async () => {
+  const place = async (name: string, prepare: (path: string) => void): Promise<string> => {
+    const path = join(folder, name);
+    mkdirSync(path);
+    await own({ path: join(path, "k.sock") });
+    prepare(path);
+    return kind(`unix:${join(path, "k.sock")}`);
+  };
+  assert.equal(await place("good", () => {}), "trusted");
+  assert.equal(
+    await place("socket", (path) => chownSync(join(path, "k.sock"), NOBODY, 0)),
+    "other",
+  );
+  assert.equal(await place("folder", (path) => chownSync(path, NOBODY, 0)), "other");
+  assert.equal(await place("writable", (path) => chmodSync(path, 0o777)), "other");
+  assert.equal(await place("sticky", (path) => chmodSync(path, 0o1777)), "trusted");
+  assert.equal(kind(`unix:${join(folder, "good", "none.sock")}`), "unknown");
+});
+
+test("where the owner cannot be known, only what reveals nothing goes on", async () => {
+  await using daemon = await DevDaemon.start({ listen: "tcp:localhost:0" });
+  const port = /\d+$/.exec(daemon.addresses[0]!)![0];
+  // A name is not looked up: another answer might come when it is dialled.
+  const place = usual(`tcp:localhost:${port}`);
+  await assert.rejects(connect([place], call), (error: Error) => {
+    assert.ok(error instanceof NoDaemonError);
+    assert.match(error.message, /may be anybody's, for this system does not tell who listens/);
+    return true;
+  });
+  const { client, owner } = await connect([place], call, { revealsNothing: true });
+  assert.equal(owner?.kind, "unknown");
+  await client.stop();
+});
+
+test(
+  "katz daemon listens in the runtime folder first, if that is only its user's",
+  linuxOnly,
+  async () => {
+    const told: string[] = [];
+    const run = join(folder, "of-daemon");
+    const listen = (): Promise<string[]> =>
+      usualAddresses((text) => told.push(text), { XDG_RUNTIME_DIR: run });
+    assert.deepEqual(await listen(), ["tcp:127.0.0.1:64331"], "nobody made the folder");
+    mkdirSync(run, { mode: 0o700 });
+    const socket = `unix:${run}/katzenpost/katz.sock`;
+    assert.deepEqual(await listen(), [socket, "tcp:127.0.0.1:64331"]);
+    assert.equal(statSync(join(run, "katzenpost")).mode & 0o777, 0o700);
+    chmodSync(join(run, "katzenpost"), 0o777);
+    assert.deepEqual(await listen(), ["tcp:127.0.0.1:64331"]);
+    assert.equal(told.length, 2);
+  },
+);
+
+test("a place is looked at again when a lost daemon is dialled anew", rootOnly, async () => {
+  const path = join(folder, "again.sock");
+  const daemon = await DevDaemon.start({ listen: `unix:${path}` });
+  const reconnect = { initialDelayMs: 10, maxDelayMs: 10 };
+  const { client } = await connect([usual(`unix:${path}`)], call, { reconnect });
+  const lost = new Promise<void>((resolve) => {
+    client.on("daemonDisconnected", () => resolve());
+  });
+  await daemon.close();
+  await lost;
+  let connections = 0;
+  const server = createServer((socket) => {
+    connections++;
+    socket.destroy();
+  }).listen(path);
+  after(() => server.close());
+  await once(server, "listening");
+  chownSync(path, NOBODY, NOBODY);
+  const before = connections;
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  await client.stop();
+  assert.equal(connections, before, "a stranger is not dialled");
+});
+
+test("a stranger's socket in the usual folder is not taken", rootOnly, async () => {
+  const run = join(folder, "run");
+  mkdirSync(join(run, "katzenpost"), { recursive: true });
+  chownSync(join(run, "katzenpost"), NOBODY, NOBODY);
+  await squatter(JSON.stringify(join(run, "katzenpost", "kpclientd.sock")));
+  const env = { ...emptyEnvironment(folder), XDG_RUNTIME_DIR: run };
+  const [first] = await daemonPlaces({}, call.signal, env);
+  assert.match(first!.address, /kpclientd\.sock$/);
+  for (const revealsNothing of [false, true]) {
+    await assert.rejects(connect([first!], call, { revealsNothing }), {
+      name: "NoDaemonError",
+      message: /kpclientd\.sock .*belongs to user 65534, and is not used unasked/,
+    });
+  }
+});
+
+test(
+  "the runtime folder's socket is the first place, then the abstract one and the port",
+  linuxOnly,
+  async () => {
+    const run = join(folder, "order");
+    mkdirSync(join(run, "katzenpost"), { recursive: true });
+    await own({ path: join(run, "katzenpost", "katz.sock") });
+    const env = { ...emptyEnvironment(folder), XDG_RUNTIME_DIR: run };
+    const places = await daemonPlaces({}, call.signal, env);
+    assert.deepEqual(
+      [places[0]!.address, ...places.slice(-2).map(({ address }) => address)],
+      [`unix:${run}/katzenpost/katz.sock`, "unix:@katzenpost", "tcp:127.0.0.1:64331"],
+    );
+    // A relative path is none, as the specification of these variables says.
+    const relative = await daemonPlaces({}, call.signal, { ...env, XDG_RUNTIME_DIR: "order" });
+    assert.ok(relative.every(({ address }) => !address.includes("order")));
+  },
+);

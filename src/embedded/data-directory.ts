@@ -5,9 +5,13 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Bytes, copyBytes, randomBytes, utf8 } from "../bytes/bytes.js";
+import type { Clock } from "../clock/clock.js";
+import { realClock } from "../clock/real.js";
 import { ConfigError } from "../errors/errors.js";
 import type { EnvelopeLog } from "../network/courier/envelope-log.js";
 import type { BoxStore } from "../network/replica/box-store.js";
+import { type Seed, seedBytes } from "../network/random.js";
+import { DEFAULT_EPOCH_MS } from "../pki/epoch.js";
 import { levelPlaceIn } from "../platform/node-level.js";
 import { writeWhole } from "../platform/node-small-file.js";
 import { RecordStore } from "../store/record-store.js";
@@ -26,19 +30,34 @@ export interface NetworkShape {
   readonly epochMs: number;
 }
 
-/** What is to be opened. */
-export interface DataDirectoryOptions {
+/** The payload of a packet with which a box holds 1,549 bytes. */
+export function usualPayloadLength(nike: NetworkShape["nike"]): number {
+  return nike === "x25519" ? 1872 : 2000;
+}
+
+function usualShape(nike: NetworkShape["nike"]): NetworkShape {
+  return {
+    replicas: 5,
+    couriers: 3,
+    nike,
+    userForwardPayloadLength: usualPayloadLength(nike),
+    epochMs: DEFAULT_EPOCH_MS,
+  };
+}
+
+/** What is asked for; of the network's shape, what is left out is as the directory has it. */
+export interface DataDirectoryOptions extends WishedShape {
+  /** Where it is; undefined: nowhere. */
+  readonly dataDirectory?: string | undefined;
   /** Used for a new directory; an old one keeps its own. */
-  readonly seed?: Bytes | undefined;
-  /** What is asked for; what is left out is as the directory has it. */
-  readonly shape: { readonly [N in keyof NetworkShape]: NetworkShape[N] | undefined };
-  /** What a new directory takes where nothing is asked for. */
-  readonly usual: (nike: NetworkShape["nike"]) => NetworkShape;
-  /** When a new directory is made, in milliseconds since 1970. */
-  readonly nowMs: number;
+  readonly seed?: Seed | undefined;
+  /** Says when a new directory is made. */
+  readonly clock?: Clock | undefined;
   /** Hears of damage, with its place, and of a disk that takes no more. */
   readonly onFault?: ((error: Error) => void) | undefined;
 }
+
+type WishedShape = { readonly [N in keyof NetworkShape]?: NetworkShape[N] | undefined };
 
 /** An open data directory; only one process has it at a time. */
 export class DataDirectory {
@@ -64,6 +83,12 @@ export class DataDirectory {
     this.#store = store;
   }
 
+  /** As {@link open}; null when no directory is asked for. */
+  static async from(options: DataDirectoryOptions): Promise<DataDirectory | null> {
+    const { dataDirectory } = options;
+    return dataDirectory === undefined ? null : DataDirectory.open(dataDirectory, options);
+  }
+
   /**
    * Opens a directory; makes it (for its owner only) when it is not there.
    * @throws ConfigError when somebody else has it, when others could get at what is in it, when it
@@ -78,7 +103,7 @@ export class DataDirectory {
       const shape = shapeOf(name, known, options);
       const isNew = known.replicas === undefined;
       const seed = await openSeed(join(path, "seed"), options.seed, isNew);
-      const bornMs = await openBirth(join(path, "born"), options.nowMs);
+      const bornMs = await openBirth(join(path, "born"), (options.clock ?? realClock).now());
       await oldFiles.moveTo(store, options.onFault);
       await writeShape(store, shape);
       return new DataDirectory(seed, bornMs, shape, store);
@@ -114,22 +139,26 @@ async function readShape(store: RecordStore, oldFiles: OldFiles): Promise<KnownS
   return known;
 }
 
-function shapeOf(name: string, known: KnownShape, options: DataDirectoryOptions): NetworkShape {
-  const { shape, usual } = options;
+function shapeOf(name: string, known: KnownShape, options: WishedShape): NetworkShape {
   for (const part of shapeNames) {
     const has = known[part];
-    const wanted = shape[part];
+    const wanted = options[part];
     if (has === undefined || wanted === undefined || has === wanted) continue;
     throw new ConfigError(
       `${name} was made with ${part} ${has}, and ${wanted} is asked for, with which what is in it ` +
         `would not be found: leave it out, give ${has}, or use another directory`,
     );
   }
-  const nike = known.nike ?? shape.nike ?? "x25519";
-  const given = Object.fromEntries(
-    Object.entries(shape).filter(([, value]) => value !== undefined),
-  ) as KnownShape;
-  return { ...usual(nike), ...given, ...known };
+  const usual = usualShape(known.nike ?? options.nike ?? "x25519");
+  const one = <N extends keyof NetworkShape>(part: N): NetworkShape[N] =>
+    known[part] ?? options[part] ?? usual[part];
+  return {
+    replicas: one("replicas"),
+    couriers: one("couriers"),
+    nike: one("nike"),
+    userForwardPayloadLength: one("userForwardPayloadLength"),
+    epochMs: one("epochMs"),
+  };
 }
 
 async function writeShape(store: RecordStore, shape: NetworkShape): Promise<void> {
@@ -137,7 +166,7 @@ async function writeShape(store: RecordStore, shape: NetworkShape): Promise<void
   await Promise.all(shapeNames.map((name) => store.set(name, String(shape[name]))));
 }
 
-async function openSeed(file: string, given: Bytes | undefined, isNew: boolean): Promise<Bytes> {
+async function openSeed(file: string, given: Seed | undefined, isNew: boolean): Promise<Bytes> {
   try {
     const seed = copyBytes(await readFile(file));
     if (seed.length === seedLength) return seed;
@@ -151,7 +180,7 @@ async function openSeed(file: string, given: Bytes | undefined, isNew: boolean):
         `another directory`,
     );
   }
-  const seed = given ?? randomBytes(seedLength);
+  const seed = given === undefined ? randomBytes(seedLength) : seedBytes(given);
   await writeWhole(file, seed);
   return seed;
 }

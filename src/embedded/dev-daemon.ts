@@ -19,12 +19,12 @@ import { derive, derivedRandom, seedBytes } from "../network/random.js";
 import { StorageNetwork } from "../network/storage-network.js";
 import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
 import { type WsRefusal, listen } from "../platform/node-listen.js";
-import { DEFAULT_EPOCH_MS, epochAt, replicaEpoch } from "../pki/epoch.js";
+import { epochAt, replicaEpoch } from "../pki/epoch.js";
 import { parseAddress } from "../transport/address.js";
 import { DialConfig } from "../transport/dial-config.js";
 import { memoryPair } from "../transport/memory.js";
 import type { Listener, Transport } from "../transport/transport.js";
-import { DataDirectory, type NetworkShape } from "./data-directory.js";
+import { DataDirectory, usualPayloadLength } from "./data-directory.js";
 import { checkDevDaemonOptions } from "./dev-daemon-options.js";
 import { warnOfFaults } from "./fault-warnings.js";
 import { NikeSchemes } from "./nike-schemes.js";
@@ -177,7 +177,7 @@ export class DevDaemon implements AsyncDisposable {
     networkNumbers({ ...networkOptions(options), envelopeKeys: { publicKeys: () => new Map() } });
     for (const address of listenAddresses(options)) parseAddress(address);
     const onFault = options.onFault ?? warnOfFaults();
-    const data = await openData({ ...options, onFault });
+    const data = await DataDirectory.from({ ...options, onFault });
     let running: DevDaemon;
     try {
       running = new DevDaemon({ ...options, ...data?.shape, onFault }, data);
@@ -364,29 +364,6 @@ export class DevDaemon implements AsyncDisposable {
 function timingFor(mixing: "instant" | "realistic", nike: string): Timing {
   if (mixing === "realistic") return upstreamTiming;
   return nike === "x25519" ? instantTiming : slowInstantTiming;
-}
-
-function usualPayloadLength(nike: NetworkShape["nike"]): number {
-  return nike === "x25519" ? 1872 : 2000;
-}
-
-async function openData(options: DevDaemonOptions): Promise<DataDirectory | null> {
-  const { dataDirectory, seed, clock = realClock, onFault } = options;
-  if (dataDirectory === undefined) return null;
-  const { replicas, couriers, nike, userForwardPayloadLength, epochMs } = options;
-  return DataDirectory.open(dataDirectory, {
-    seed: seed === undefined ? undefined : seedBytes(seed),
-    shape: { replicas, couriers, nike, userForwardPayloadLength, epochMs },
-    usual: (scheme) => ({
-      replicas: 5,
-      couriers: 3,
-      nike: scheme,
-      userForwardPayloadLength: usualPayloadLength(scheme),
-      epochMs: DEFAULT_EPOCH_MS,
-    }),
-    nowMs: clock.now(),
-    onFault,
-  });
 }
 
 function listenAddresses(options: DevDaemonOptions): readonly string[] {

@@ -9,12 +9,8 @@ import { type PigeonholeSizes, pigeonholeSizesOf } from "../crypto/geometry.js";
 import { Daemon } from "../daemon/daemon.js";
 import { InvalidStateError } from "../errors/errors.js";
 import { type Timing, instantTiming, slowInstantTiming, upstreamTiming } from "../mixnet/timing.js";
-import {
-  EmbeddedNetwork,
-  type EmbeddedNetworkOptions,
-  networkNumbers,
-} from "../network/network.js";
-import type { Rates } from "../network/parameters.js";
+import { EmbeddedNetwork, type EmbeddedNetworkOptions } from "../network/network.js";
+import { type Rates, networkNumbers } from "../network/parameters.js";
 import { derive, derivedRandom, seedBytes } from "../network/random.js";
 import { StorageNetwork } from "../network/storage-network.js";
 import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
@@ -174,7 +170,7 @@ export class DevDaemon implements AsyncDisposable {
    */
   static async start(options: DevDaemonOptions = {}): Promise<DevDaemon> {
     checkDevDaemonOptions(options);
-    networkNumbers({ ...networkOptions(options), envelopeKeys: { publicKeys: () => new Map() } });
+    networkNumbers({ ...networkOptions(options), envelopeKeys: true });
     for (const address of listenAddresses(options)) parseAddress(address);
     const onFault = options.onFault ?? warnOfFaults();
     const data = await DataDirectory.from({ ...options, onFault });

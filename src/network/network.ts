@@ -7,7 +7,7 @@ import { type Bytes, toHex } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
 import type { MixnetLink, OutgoingPacket } from "../mixnet/link.js";
 import type { PkiDocument } from "../pki/document.js";
-import { DEFAULT_EPOCH_MS, replicaEpoch } from "../pki/epoch.js";
+import { replicaEpoch } from "../pki/epoch.js";
 import { Geometry } from "../pki/geometry.js";
 import { Authority, type AuthorityIdentity } from "./authority/authority.js";
 import { encodeDocument, signDocument } from "./authority/consensus.js";
@@ -18,7 +18,7 @@ import { EchoService } from "./kaetzchen/echo.js";
 import { type Kaetzchen, ServiceRegistry } from "./kaetzchen/kaetzchen.js";
 import { PacketQueue } from "./mix/packet-queue.js";
 import { type NetworkEpoch, NetworkTime } from "./network-time.js";
-import { type Rates, countFrom, ratesFrom } from "./parameters.js";
+import { type Rates, networkNumbers } from "./parameters.js";
 import { type Seed, derivedRandom, seedBytes } from "./random.js";
 import { type NetworkNode, type NetworkReplica, type Topology, makeTopology } from "./topology.js";
 
@@ -108,36 +108,6 @@ export interface NetworkPicture {
   readonly packetsUnderWay: number;
   /** Counted since the network began. */
   readonly traffic: Readonly<TrafficCounts>;
-}
-
-/** The numbers of a network, with the usual ones for those that were not given. */
-interface NetworkNumbers {
-  readonly rates: Rates;
-  readonly epochMs: number;
-  readonly nrHops: number;
-  readonly userForwardPayloadLength: number;
-  readonly gateways: number;
-  readonly mixesPerLayer: number;
-  readonly couriers: number;
-  readonly replicas: number;
-}
-
-/** Checks the numbers of a network. @throws RangeError naming the one that cannot be. */
-export function networkNumbers(options: Partial<EmbeddedNetworkOptions>): NetworkNumbers {
-  const day = 24 * 3_600_000;
-  const payload = options.userForwardPayloadLength;
-  const { envelopeKeys } = options;
-  const mostReplicas = envelopeKeys ? 256 : 0;
-  return {
-    rates: ratesFrom(options),
-    epochMs: countFrom("epochMs", options.epochMs, DEFAULT_EPOCH_MS, 1000, 7 * day),
-    nrHops: countFrom("nrHops", options.nrHops, 5, 3, 20),
-    userForwardPayloadLength: countFrom("userForwardPayloadLength", payload, 1872, 1, 10_000_000),
-    gateways: countFrom("gateways", options.gateways, 1, 1, 100),
-    mixesPerLayer: countFrom("mixesPerLayer", options.mixesPerLayer, 2, 1, 100),
-    couriers: countFrom("couriers", options.couriers, 3, 1, 100),
-    replicas: countFrom("replicas", options.replicas, envelopeKeys ? 5 : 0, 0, mostReplicas),
-  };
 }
 
 /** A node in a {@link NetworkPicture}. */

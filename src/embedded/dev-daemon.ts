@@ -8,6 +8,7 @@ import { realClock } from "../clock/real.js";
 import { type PigeonholeSizes, pigeonholeSizesOf } from "../crypto/geometry.js";
 import { Daemon } from "../daemon/daemon.js";
 import { InvalidStateError } from "../errors/errors.js";
+import { type Kindness, kindnesses } from "../mixnet/kindness.js";
 import { type Timing, instantTiming, slowInstantTiming, upstreamTiming } from "../mixnet/timing.js";
 import { EmbeddedNetwork, type EmbeddedNetworkOptions } from "../network/network.js";
 import { type Rates, networkNumbers } from "../network/parameters.js";
@@ -26,7 +27,7 @@ import { warnOfFaults } from "./fault-warnings.js";
 import { NikeSchemes } from "./nike-schemes.js";
 
 /** What an embedded daemon is started with. */
-export interface DevDaemonOptions extends Partial<Rates> {
+export interface DevDaemonOptions extends Partial<Rates>, Kindness {
   /**
    * Where to listen: `unix:PATH`, `unix:@NAME`, `tcp:HOST:PORT` (port 0: a free one) or
    * `ws://HOST:PORT`; one or several. None: only in-memory connections, see {@link DevDaemon.dial}.
@@ -144,6 +145,7 @@ export class DevDaemon implements AsyncDisposable {
       keySeed: derive(seed, "envelope keys"),
       paced: options.mixing === "realistic",
       onFault: options.onFault,
+      kindCouriers: kindnessOf(options).kindCouriers,
       ...(data
         ? {
             storeFor: ({ replicaId }) => data.stores[replicaId]!,
@@ -331,6 +333,7 @@ export class DevDaemon implements AsyncDisposable {
       scheme: this.#schemes.named(nike),
       voucherScheme: this.#schemes.named("CTIDH1024-X25519"),
       authorities: this.network.authorities,
+      ...kindnessOf(this.#options),
       random: this.#random,
       // Names a process, so that clients of one that was restarted start their work again: never seeded.
       instanceToken: this.#instanceToken ?? randomBytes(16),
@@ -365,6 +368,16 @@ function timingFor(mixing: "instant" | "realistic", nike: string): Timing {
 function listenAddresses(options: DevDaemonOptions): readonly string[] {
   const { listen: addresses = [] } = options;
   return typeof addresses === "string" ? [addresses] : addresses;
+}
+
+/** Until reads ask with fresh envelopes and cancels are repeated, these two stay on. */
+const defaultKindness: Kindness = { kindCouriers: true, kindCancels: true };
+
+/** What of the options is kindness. */
+function kindnessOf(options: DevDaemonOptions): Kindness {
+  return Object.fromEntries(
+    kindnesses.map((name) => [name, options[name] ?? defaultKindness[name] ?? false]),
+  );
 }
 
 /** What of a daemon's options is the network's. */

@@ -148,11 +148,13 @@ export class EmbeddedNetwork {
   /** @throws RangeError naming an option that cannot be. Nothing runs before {@link start}. */
   constructor(options: EmbeddedNetworkOptions) {
     const { clock } = options;
-    const numbers = networkNumbers(options);
-    const { epochMs, nrHops } = numbers;
     this.#options = options;
     this.#mixing = options.mixing ?? "instant";
     this.#seed = seedBytes(options.seed);
+    // Packets leave at once: the document says the highest rate that it can, for clients go by it.
+    const lambdaP = options.lambdaP ?? (this.#mixing === "instant" ? 1 : undefined);
+    const numbers = networkNumbers({ ...options, lambdaP });
+    const { epochMs, nrHops } = numbers;
     this.rates = numbers.rates;
     this.geometry = Geometry.forNike({
       nike: "x25519",

@@ -13,6 +13,7 @@ export {
   x25519PublicKey,
   x25519SharedSecret,
 } from "./browser-crypto.js";
+export { openLevel } from "./browser-level.js";
 export { dialWs } from "./browser-websocket.js";
 
 /** A page that goes away closes its WebSocket; the daemon's grace period does the rest. */

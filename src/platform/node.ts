@@ -4,6 +4,7 @@ import type * as contract from "./contract.js";
 import type * as here from "./node.js";
 
 export { dialTcp, dialUnix, dialWs } from "./node-dial.js";
+export { openLevel } from "./node-level.js";
 export { onProcessEnd } from "./node-process-end.js";
 export {
   chacha20Poly1305Open,

@@ -9,7 +9,7 @@ import { REPLICA_ERROR_BOX_ALREADY_EXISTS } from "../errors/codes.js";
 import { COPY_OVERHEAD, MAX_BATCH_BOXES, runBatch } from "./batch.js";
 import type { ChannelClient, ChannelDiagnostic, DiagnosticsHook } from "./channel-client.js";
 import { ChannelExistsError, ChannelNotFoundError, ChannelStoreError } from "../errors/channel-errors.js";
-import { cutMessage } from "./framing.js";
+import { type ChannelFormat, cutMessage } from "./framing.js";
 import { openDatabase } from "./open-database.js";
 import { Reader, composeReader, loadReader, startOf } from "./reader.js";
 import { Scheduler } from "./scheduler.js";
@@ -47,6 +47,15 @@ const knownOptions = ["key", "passphrase", "budget", "maxMessageLength", "diagno
 const MAX_NAME_LENGTH = 200;
 const BOX_LENGTH_KEY = "meta!boxLength";
 const NEXT_KEY = "meta!nextKey";
+
+/** Options of {@link Channels.create} and {@link Channels.adopt}. */
+export interface WriterOptions {
+  /**
+   * How messages are written. `native` (default): several boxes at once. `katzenqt`: as katzenqt
+   * reads them, one box after the other.
+   */
+  readonly format?: ChannelFormat | undefined;
+}
 
 /** A channel in the store. */
 export interface ChannelInfo {
@@ -302,8 +311,8 @@ export class Channels implements AsyncDisposable {
    * @param name what it is called in this store, 1 to 200 characters; nobody else sees it.
    * @throws ChannelExistsError when the name is taken; TypeError, RangeError for another name.
    */
-  async create(name: string): Promise<Writer> {
-    return this.#addWriter(name, generateKeypair().writeCap);
+  async create(name: string, options?: WriterOptions): Promise<Writer> {
+    return this.#addWriter(name, generateKeypair().writeCap, options);
   }
 
   /**
@@ -311,13 +320,23 @@ export class Channels implements AsyncDisposable {
    * capability's own index on: a contact's stream after its voucher was opened.
    * @throws as {@link create}; RangeError when `writeCap` is not 168 bytes.
    */
-  async adopt(name: string, writeCap: WriteCap): Promise<Writer> {
-    return this.#addWriter(name, WriteCap.from(writeCap));
+  async adopt(name: string, writeCap: WriteCap, options?: WriterOptions): Promise<Writer> {
+    return this.#addWriter(name, WriteCap.from(writeCap), options);
   }
 
-  async #addWriter(name: string, writeCap: WriteCap): Promise<Writer> {
+  async #addWriter(
+    name: string,
+    writeCap: WriteCap,
+    options: WriterOptions | undefined,
+  ): Promise<Writer> {
+    const format = options?.format ?? "native";
+    if (format !== "native" && format !== "katzenqt") {
+      throw new TypeError(
+        `\`options.format\` must be "native" or "katzenqt", got ${String(format)}`,
+      );
+    }
     const key = await this.#addChannel(name, (draft, newKey) =>
-      composeWriter(draft, newKey, name, writeCap),
+      composeWriter(draft, newKey, name, writeCap, format),
     );
     const writer = new Writer(this.#writerContext(), await loadWriter(this.#store, key));
     this.#writers.set(name, writer);
@@ -479,7 +498,7 @@ export class Channels implements AsyncDisposable {
             `\`message\` must be at most ${this.#options.maxMessageLength} bytes, got ${bytes.length}`,
           );
         }
-        messages.set(writer, cutMessage(bytes, this.#boxLength - COPY_OVERHEAD));
+        messages.set(writer, cutMessage(bytes, this.#boxLength - COPY_OVERHEAD, writer.format));
       },
     });
     let boxes = 0;
@@ -488,7 +507,7 @@ export class Channels implements AsyncDisposable {
     if (boxes > MAX_BATCH_BOXES) {
       throw new RangeError(`the batch must take at most ${MAX_BATCH_BOXES} boxes, it takes ${boxes}`);
     }
-    const deliveries: Delivery[] = [];
+    const deliveries = new Map<Writer, ReturnType<Writer["compose"]>>();
     const id = this.#nextBatch();
     await this.#store.commit((draft) => {
       const writers = [...messages.keys()];
@@ -498,12 +517,13 @@ export class Channels implements AsyncDisposable {
         writers.map(({ name }) => name),
       );
       for (const [writer, some] of messages) {
-        deliveries.push(writer.compose(draft, { kind: "batch", boxes: some, batch: id }));
+        deliveries.set(writer, writer.compose(draft, { kind: "batch", boxes: some, batch: id }));
       }
       this.#noteBatch(id, writers);
     });
+    for (const [writer, delivery] of deliveries) writer.committed(delivery);
     this.#scheduler.sent();
-    return deliveries[0]!;
+    return deliveries.values().next().value!;
   }
 
   #nextBatch(): number {

@@ -16,11 +16,13 @@ export {
   type ChannelOptions,
   type ChannelStatistics,
   type Channels,
+  type WriterOptions,
   openChannels,
 } from "./channels.js";
 export type { ChannelClient, ChannelDiagnostic, DiagnosticsHook } from "./channel-client.js";
 export type { Delivery, DeliveryState, Invitation, Writer } from "./writer.js";
 export type { Message, MessageKind, MessagesOptions, Reader } from "./reader.js";
+export type { ChannelFormat } from "./framing.js";
 export type { ChannelDatabase } from "./store.js";
 export {
   ChannelExistsError,

@@ -17,7 +17,7 @@ import {
 import { InvalidStateError, hasCode } from "../errors/errors.js";
 import type { ChannelClient, DiagnosticsHook } from "./channel-client.js";
 import { ChannelStoreError } from "../errors/channel-errors.js";
-import { parseBox } from "./framing.js";
+import { NATIVE_WINDOW, parseBox } from "./framing.js";
 import type { Scheduler } from "./scheduler.js";
 import { type ChannelStore, type Draft, field, keyNumber, numberOfKey } from "./store.js";
 
@@ -93,6 +93,8 @@ interface Partial {
   readonly id: bigint;
   readonly count: number;
   readonly length: number;
+  /** Whether it is in katzenqt's form, whose boxes do not say that they continue a message. */
+  readonly isChain: boolean;
 }
 
 /** What one box gave. */
@@ -442,47 +444,55 @@ export class Reader implements AsyncIterable<Message> {
     }
   }
 
-  /** Looks for boxes further on, and goes on there when the missing one is gone for good. */
+  /**
+   * Looks for boxes further on, and goes on there when what is missing was stored once, so that it is
+   * gone for good. A box that is there tells up to where that is: see framing.ts.
+   */
   async #lookAhead(signal: AbortSignal): Promise<void> {
     const start = messageBoxCounter(this.#next);
+    /** Every box before this distance was stored once. */
+    let proven = 0;
     const isThere = async (distance: number): Promise<boolean> => {
       const index = advanceMessageBoxIndex(this.#next, start + BigInt(distance));
-      return (await this.#readBox(index, signal)).kind !== "missing";
+      const result = await this.#readBox(index, signal);
+      if (result.kind === "missing") return false;
+      const behind =
+        result.kind === "found" ? parseBox(result.plaintext).behind : NATIVE_WINDOW - 1;
+      proven = Math.max(proven, distance - behind);
+      return true;
     };
     let present = 0;
     let absent = 0;
-    for (let distance = 1; distance <= this.#span; distance *= 2) {
-      if (await isThere(distance)) {
-        present = distance;
-        break;
-      }
-      absent = distance;
+    for (let distance = 1; distance <= this.#span && proven <= absent; distance *= 2) {
+      if (await isThere(distance)) present ||= distance;
+      else if (present === 0) absent = distance;
     }
     this.#span = Math.min(LOOK_AHEAD.last, this.#span * 2);
     this.#missed();
-    if (present === 0) return;
-    // Boxes of one channel are written nearly in order and expire in order, so what lies between can
-    // be halved. Two more questions: a box that was on its way may have come meanwhile.
+    if (proven === 0) return;
+    // It was stored, but the answer that it is missing may be older than that.
     for (let tries = 0; tries < 2; tries++) {
       if (await isThere(0)) {
         this.#dueAt = 0;
         return;
       }
     }
+    // Boxes expire in the order in which they were stored, so what lies between can be halved.
     while (present - absent > 1) {
       const middle = Math.floor((absent + present) / 2);
       if (await isThere(middle)) present = middle;
       else absent = middle;
     }
+    const lost = Math.min(present, proven);
     const { store, diagnostics } = this.#context;
-    const next = advanceMessageBoxIndex(this.#next, start + BigInt(present));
+    const next = advanceMessageBoxIndex(this.#next, start + BigInt(lost));
     await store.commit((draft) => {
-      this.#gap += present + (this.#partial?.count ?? 0);
+      this.#gap += lost + (this.#partial?.count ?? 0);
       this.#dropPartial(draft);
       this.#next = next;
       this.#putCursor(draft);
     });
-    diagnostics({ type: "gap", channel: this.name, boxes: present });
+    diagnostics({ type: "gap", channel: this.name, boxes: lost });
     this.#found();
     this.#dueAt = 0;
   }
@@ -524,9 +534,14 @@ export class Reader implements AsyncIterable<Message> {
       case "other":
         this.#dropPartial(draft);
         return this.#putMessage(draft, id, "other", box.content);
+      case "whole":
+        this.#dropPartial(draft);
+        return this.#putMessage(draft, id, "message", box.content);
       case "first":
-        // In katzenqt's form every box but the last is marked so.
+        this.#dropPartial(draft);
         return this.#putPart(draft, id, box.content, false);
+      case "chain":
+        return this.#putPart(draft, id, box.content, false, true);
       case "middle":
       case "last":
         if (!this.#partial) {
@@ -535,19 +550,25 @@ export class Reader implements AsyncIterable<Message> {
           return 0;
         }
         return this.#putPart(draft, id, box.content, box.kind === "last");
-      case "whole":
+      case "end":
         if (this.#partial) return this.#putPart(draft, id, box.content, true);
-        return this.#putMessage(draft, id, "message", box.content);
+        return this.#putMessage(draft, id, "message", box.content, true);
     }
   }
 
-  #putPart(draft: Draft, id: bigint, content: Uint8Array, isLast: boolean): number {
-    const before = this.#partial ?? { id, count: 0, length: 0 };
+  #putPart(
+    draft: Draft,
+    id: bigint,
+    content: Uint8Array,
+    isLast: boolean,
+    isChain = false,
+  ): number {
+    const before = this.#partial ?? { id, count: 0, length: 0, isChain };
     const length = before.length + content.length;
     if (length > this.#context.maxMessageLength) this.#skipping = true;
     if (!isLast) {
       if (!this.#skipping) draft.put(this.#partKey(before.count), content);
-      this.#partial = { id: before.id, count: before.count + 1, length };
+      this.#partial = { ...before, count: before.count + 1, length };
       this.#parts.set(before.count, this.#skipping ? new Uint8Array(0) : copyBytes(content));
       return 0;
     }
@@ -556,7 +577,7 @@ export class Reader implements AsyncIterable<Message> {
     const bytes = this.#skipping ? new Uint8Array(0) : concatBytes(...parts, content);
     const kind = this.#skipping ? "tooLong" : "message";
     this.#dropPartial(draft);
-    return this.#putMessage(draft, before.id, kind, bytes);
+    return this.#putMessage(draft, before.id, kind, bytes, before.isChain);
   }
 
   /** Boxes of the message that is being joined; also in the store. */
@@ -569,11 +590,17 @@ export class Reader implements AsyncIterable<Message> {
     this.#parts.clear();
   }
 
-  #putMessage(draft: Draft, id: bigint, kind: MessageKind, bytes: Uint8Array): number {
+  #putMessage(
+    draft: Draft,
+    id: bigint,
+    kind: MessageKind,
+    bytes: Uint8Array,
+    isKatzenqt = false,
+  ): number {
     const record: Record<string, Encodable> = { kind, bytes };
     if (this.#gap > 0) {
       record["gap"] = this.#gap;
-      record["mayBeCut"] = kind === "message";
+      record["mayBeCut"] = isKatzenqt;
     }
     this.#gap = 0;
     draft.put(this.#inKey(id), record);
@@ -585,7 +612,7 @@ export class Reader implements AsyncIterable<Message> {
     draft.put(`cursor!${this.#key}`, {
       next: this.#next,
       acked: this.#acked,
-      partial: partial && { id: partial.id, count: partial.count, length: partial.length },
+      partial: partial && { ...partial },
       skipping: this.#skipping,
       gap: this.#gap,
       askedAt: Math.floor(this.#askedAt),
@@ -681,6 +708,7 @@ export async function loadReader(store: ChannelStore, key: string): Promise<Save
             id: BigInt(partial.get("id") as number | bigint),
             count: Number(partial.get("count")),
             length: Number(partial.get("length")),
+            isChain: partial.get("isChain") === true,
           }
         : null,
     skipping: map.get("skipping") === true,

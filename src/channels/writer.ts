@@ -18,12 +18,10 @@ import { firstIndexOf, readCapOf, withIndex } from "../crypto/bacap/capabilities
 import { hasCode } from "../errors/errors.js";
 import type { ChannelClient, DiagnosticsHook } from "./channel-client.js";
 import { ChannelForkedError, ChannelStoreError } from "../errors/channel-errors.js";
-import { cutMessage } from "./framing.js";
+import { type ChannelFormat, NATIVE_WINDOW, cutMessage, noteBehind } from "./framing.js";
 import type { Scheduler } from "./scheduler.js";
 import { type ChannelStore, type Draft, field, keyNumber, numberOfKey } from "./store.js";
 
-/** Most boxes of one channel that are under way at once. Their indices are fixed, so order is kept. */
-const WINDOW = 8;
 /** Most messages of one channel that are in memory at once. */
 const MAX_LOADED = 32;
 /** Pause after a failed write, in round trips: the first, and the longest. */
@@ -77,18 +75,24 @@ interface Outgoing {
   /** Boxes that were started; those to start again are in `again`. */
   started: number;
   readonly again: number[];
-  done: number;
+  /** Boxes that are stored, by their number. */
+  readonly done: Set<number>;
+  /** The first box that is not stored. */
+  firstUndone: number;
 }
 
 class Tracked implements Delivery {
   readonly id: bigint;
+  /** Number in the outbox. */
+  readonly seq: number;
   state: DeliveryState = "queued";
   lastError: unknown = null;
   readonly stored: Promise<void>;
   #settle!: { resolve: () => void; reject: (error: unknown) => void };
 
-  constructor(id: bigint) {
+  constructor(id: bigint, seq: number) {
     this.id = id;
+    this.seq = seq;
     this.stored = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
     this.stored.catch(() => {});
   }
@@ -135,11 +139,14 @@ export class Writer {
   readonly name: string;
   readonly #key: string;
   readonly #writeCap: WriteCap;
+  readonly #format: ChannelFormat;
   readonly #context: WriterContext;
   readonly #deliveries = new Map<number, Tracked>();
   #next: MessageBoxIndex;
   /** Number of the next message in the outbox. */
   #seq: number;
+  /** Number behind the last message that is durable: what is not must not be sent. */
+  #durable: number;
   /** Number of the oldest message in the outbox. */
   #head: number;
   #forkedAt: bigint | null;
@@ -156,8 +163,10 @@ export class Writer {
     this.#key = saved.key;
     this.name = saved.name;
     this.#writeCap = saved.writeCap;
+    this.#format = saved.format;
     this.#next = saved.next;
     this.#seq = saved.seq;
+    this.#durable = saved.seq;
     this.#head = saved.head;
     this.#forkedAt = saved.forkedAt;
   }
@@ -180,7 +189,7 @@ export class Writer {
           "open the channels with a greater `maxMessageLength`",
       );
     }
-    const boxes = cutMessage(bytes, boxLength);
+    const boxes = cutMessage(bytes, boxLength, this.#format);
     return this.#add({ kind: "write", boxes }, options?.signal);
   }
 
@@ -211,6 +220,7 @@ export class Writer {
       signal?.throwIfAborted();
       delivery = this.compose(draft, way, at);
     });
+    this.committed(delivery!);
     this.#context.scheduler.sent();
     return delivery!;
   }
@@ -225,13 +235,26 @@ export class Writer {
     const id = messageBoxCounter(index);
     const seq = this.#seq++;
     const count = way.kind === "tombstone" ? way.count : way.boxes.length;
+    if (way.kind !== "tombstone") noteBehind(way.boxes, this.#behind(id, seq));
     if (!at) for (let i = 0; i < count; i++) this.#next = nextMessageBoxIndex(this.#next);
     draft.put(this.#outKey(seq), encodeOutgoing(index, way));
     if (!at && count > 1) draft.put(this.#boxCountKey(id), count);
     this.#putCursor(draft);
-    const delivery = new Tracked(id);
+    const delivery = new Tracked(id, seq);
     this.#deliveries.set(seq, delivery);
     return delivery;
+  }
+
+  /** How many boxes before a new message are not known to be stored. */
+  #behind(id: bigint, seq: number): number {
+    if (seq === this.#head) return 0;
+    const oldest = this.#loaded[0];
+    return oldest ? Number(id - oldest.id) : Infinity;
+  }
+
+  /** Lets a message go out whose transaction is durable. @internal */
+  committed({ seq }: Tracked): void {
+    this.#durable = Math.max(this.#durable, seq + 1);
   }
 
   #putCursor(draft: Draft): void {
@@ -265,6 +288,11 @@ export class Writer {
       waiting.push(this.#track(seq, messageBoxCounter(indexOf(record))));
     }
     return waiting;
+  }
+
+  /** The form that its messages are written in. */
+  get format(): ChannelFormat {
+    return this.#format;
   }
 
   /** How many messages are not stored at the replicas yet. */
@@ -306,7 +334,7 @@ export class Writer {
 
   #track(seq: number, id: bigint): Tracked {
     let delivery = this.#deliveries.get(seq);
-    if (!delivery) this.#deliveries.set(seq, (delivery = new Tracked(id)));
+    if (!delivery) this.#deliveries.set(seq, (delivery = new Tracked(id, seq)));
     return delivery;
   }
 
@@ -326,7 +354,7 @@ export class Writer {
 
   /** Whether anything waits to be written, or is being written. @internal */
   get isBusy(): boolean {
-    return !this.#closed && this.#forkedAt === null && this.#seq > this.#head;
+    return !this.#closed && this.#forkedAt === null && this.#durable > this.#head;
   }
 
   /** When the next box may be tried, after a failure. @internal */
@@ -336,15 +364,20 @@ export class Writer {
 
   /** The next box to write; null when none may start now. @internal */
   takeTask(now: number): BoxTask | null {
-    if (!this.isBusy || now < this.#pausedUntil || this.#inFlight >= WINDOW) return null;
+    if (!this.isBusy || now < this.#pausedUntil) return null;
+    // Readers rely on it: no box is started this far ahead of one that is not stored.
+    let room = this.#format === "native" ? NATIVE_WINDOW : 1;
     for (const [place, message] of this.#loaded.entries()) {
       if (message.way.kind !== "write" && place > 0) return null;
       if (message.way.kind === "batch") {
         if (this.#inFlight === 0) this.#context.onBatchReady(message.way.batch);
         return null;
       }
-      const piece = message.again.shift() ?? (message.started < message.count ? message.started++ : -1);
-      if (piece >= 0) return this.#task(message, piece);
+      const again = message.again.shift();
+      if (again !== undefined) return this.#task(message, again);
+      room -= message.started - message.firstUndone;
+      if (room <= 0) return null;
+      if (message.started < message.count) return this.#task(message, message.started++);
       // A tombstone may concern what comes before or after it.
       if (message.way.kind === "tombstone") return null;
     }
@@ -355,7 +388,7 @@ export class Writer {
   /** Brings the next messages of the outbox into memory. */
   async #load(): Promise<void> {
     const from = this.#loaded.at(-1)?.seq ?? this.#head - 1;
-    if (from + 1 >= this.#seq) return;
+    if (from + 1 >= this.#durable) return;
     this.#isLoading = true;
     try {
       const { store } = this.#context;
@@ -397,7 +430,8 @@ export class Writer {
             await client.write(this.#writeCap, index, plaintext, { signal, ifExists: "error" });
           }
           this.#inFlight--;
-          message.done++;
+          message.done.add(piece);
+          while (message.done.delete(message.firstUndone)) message.firstUndone++;
           this.#failures = 0;
           const durationMs = scheduler.now() - startedAt;
           scheduler.measured(durationMs);
@@ -416,7 +450,7 @@ export class Writer {
 
   /** Takes finished messages out of the outbox, oldest first, so that it never has a hole. */
   #settleHead(): void {
-    while (this.#loaded[0] && this.#loaded[0].done === this.#loaded[0].count) {
+    while (this.#loaded[0] && this.#loaded[0].firstUndone === this.#loaded[0].count) {
       const { seq } = this.#loaded.shift()!;
       this.#head = seq + 1;
       this.#context.store.commitLazily((draft) => draft.delete(this.#outKey(seq)));
@@ -474,7 +508,7 @@ export class Writer {
   /** Takes the batch at the head out of the outbox. @internal */
   batchDone(): void {
     const head = this.#loaded[0]!;
-    head.done = head.count;
+    head.firstUndone = head.count;
     this.#settleHead();
   }
 
@@ -488,6 +522,7 @@ export class Writer {
     const saved = await loadWriter(this.#context.store, this.#key);
     this.#next = saved.next;
     this.#seq = saved.seq;
+    this.#durable = saved.seq;
     for (const seq of [...this.#deliveries.keys()]) {
       if (seq >= this.#seq) this.#deliveries.delete(seq);
     }
@@ -510,6 +545,7 @@ export interface SavedWriter {
   readonly key: string;
   readonly name: string;
   readonly writeCap: WriteCap;
+  readonly format: ChannelFormat;
   readonly next: MessageBoxIndex;
   readonly seq: number;
   readonly head: number;
@@ -517,8 +553,14 @@ export interface SavedWriter {
 }
 
 /** Records of a new writer. */
-export function composeWriter(draft: Draft, key: string, name: string, writeCap: WriteCap): void {
-  draft.put(`chan!${key}`, { kind: "writer", name, cap: writeCap });
+export function composeWriter(
+  draft: Draft,
+  key: string,
+  name: string,
+  writeCap: WriteCap,
+  format: ChannelFormat,
+): void {
+  draft.put(`chan!${key}`, { kind: "writer", name, cap: writeCap, format });
   draft.put(`cursor!${key}`, { next: firstIndexOf(writeCap), seq: 0 });
 }
 
@@ -547,6 +589,7 @@ export async function loadWriter(store: ChannelStore, key: string): Promise<Save
     key,
     name,
     writeCap: WriteCap.from(field(record, "cap", isBytes)),
+    format: field(record, "format", isFormat),
     next: MessageBoxIndex.from(field(cursor, "next", isBytes)),
     seq,
     head,
@@ -577,7 +620,17 @@ function decodeOutgoing(seq: number, record: CborValue): Outgoing {
   const way = wayOf(record as Map<string, CborValue>);
   const count = way.kind === "tombstone" ? way.count : way.boxes.length;
   const id = messageBoxCounter(index);
-  return { seq, id, way, indices: [index], count, started: 0, again: [], done: 0 };
+  return {
+    seq,
+    id,
+    way,
+    indices: [index],
+    count,
+    started: 0,
+    again: [],
+    done: new Set(),
+    firstUndone: 0,
+  };
 }
 
 function wayOf(record: Map<string, CborValue>): Way {
@@ -593,6 +646,8 @@ function indexOf(record: CborValue): MessageBoxIndex {
 }
 
 const isNumber = (value: CborValue): value is number => typeof value === "number";
+const isFormat = (value: CborValue): value is ChannelFormat =>
+  value === "native" || value === "katzenqt";
 const isText = (value: CborValue): value is string => typeof value === "string";
 const isBytes = (value: CborValue): value is Bytes => value instanceof Uint8Array;
 const isBoxes = (value: CborValue): value is Bytes[] =>

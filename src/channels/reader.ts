@@ -9,11 +9,7 @@ import { type Bytes, concatBytes, copyBytes } from "../bytes/bytes.js";
 import { MessageBoxIndex, ReadCap } from "../bytes/opaque.js";
 import type { CborValue, Encodable } from "../cbor/cbor.js";
 import { firstIndexOf } from "../crypto/bacap/capabilities.js";
-import {
-  advanceMessageBoxIndex,
-  messageBoxCounter,
-  nextMessageBoxIndex,
-} from "../crypto/bacap/message-box-index.js";
+import { messageBoxCounter, nextMessageBoxIndex } from "../crypto/bacap/message-box-index.js";
 import { InvalidStateError, hasCode } from "../errors/errors.js";
 import type { ChannelClient, DiagnosticsHook } from "./channel-client.js";
 import { ChannelStoreError } from "../errors/channel-errors.js";
@@ -28,7 +24,9 @@ const READ_AHEAD = 32;
 /** Every so many questions in vain the reader looks further on. */
 const LOOK_AHEAD_EVERY = 10;
 /** Boxes that the first look ahead spans; each further one spans twice as many, up to the last. */
-const LOOK_AHEAD = { first: 512, last: 16_384 };
+const LOOK_AHEAD = { first: 512, last: 8192 };
+/** Steps from index to index that are made in one turn of the event loop. */
+const STEPS_A_TURN = 256;
 /** A reader that was away for so long looks ahead at once: boxes live for one week at least. */
 const AWAY_MS = 7 * 24 * 3600 * 1000;
 /** How often the time of the last question is noted. */
@@ -95,6 +93,12 @@ interface Partial {
   readonly length: number;
   /** Whether it is in katzenqt's form, whose boxes do not say that they continue a message. */
   readonly isChain: boolean;
+}
+
+/** A box ahead of the cursor. */
+interface Place {
+  readonly index: MessageBoxIndex;
+  readonly distance: number;
 }
 
 /** What one box gave. */
@@ -249,6 +253,7 @@ export class Reader implements AsyncIterable<Message> {
   /** Waits for a message. */
   async #more(signal: AbortSignal | undefined): Promise<void> {
     await new Promise<void>((resolve, reject) => {
+      signal?.throwIfAborted();
       const wake = (): void => {
         this.#waiting.delete(wake);
         signal?.removeEventListener("abort", onAbort);
@@ -449,11 +454,9 @@ export class Reader implements AsyncIterable<Message> {
    * gone for good. A box that is there tells up to where that is: see framing.ts.
    */
   async #lookAhead(signal: AbortSignal): Promise<void> {
-    const start = messageBoxCounter(this.#next);
     /** Every box before this distance was stored once. */
     let proven = 0;
-    const isThere = async (distance: number): Promise<boolean> => {
-      const index = advanceMessageBoxIndex(this.#next, start + BigInt(distance));
+    const isThere = async ({ index, distance }: Place): Promise<boolean> => {
       const result = await this.#readBox(index, signal);
       if (result.kind === "missing") return false;
       const behind =
@@ -461,31 +464,33 @@ export class Reader implements AsyncIterable<Message> {
       proven = Math.max(proven, distance - behind);
       return true;
     };
-    let present = 0;
-    let absent = 0;
-    for (let distance = 1; distance <= this.#span && proven <= absent; distance *= 2) {
-      if (await isThere(distance)) present ||= distance;
-      else if (present === 0) absent = distance;
+    const start: Place = { index: this.#next, distance: 0 };
+    let absent = start;
+    let present: Place | null = null;
+    for (let at = start; at.distance < this.#span && proven <= absent.distance;) {
+      at = await this.#stepTo(at, Math.max(1, at.distance * 2), signal);
+      if (await isThere(at)) present ??= at;
+      else if (!present) absent = at;
     }
     this.#span = Math.min(LOOK_AHEAD.last, this.#span * 2);
     this.#missed();
-    if (proven === 0) return;
+    if (!present || proven === 0) return;
     // It was stored, but the answer that it is missing may be older than that.
     for (let tries = 0; tries < 2; tries++) {
-      if (await isThere(0)) {
-        this.#dueAt = 0;
-        return;
-      }
+      if (!(await isThere(start))) continue;
+      this.#dueAt = 0;
+      return;
     }
     // Boxes expire in the order in which they were stored, so what lies between can be halved.
-    while (present - absent > 1) {
-      const middle = Math.floor((absent + present) / 2);
+    while (present.distance - absent.distance > 1) {
+      const halfway = Math.floor((absent.distance + present.distance) / 2);
+      const middle = await this.#stepTo(absent, halfway, signal);
       if (await isThere(middle)) present = middle;
       else absent = middle;
     }
-    const lost = Math.min(present, proven);
+    const lost = Math.min(present.distance, proven);
     const { store, diagnostics } = this.#context;
-    const next = advanceMessageBoxIndex(this.#next, start + BigInt(lost));
+    const { index: next } = await this.#stepTo(start, lost, signal);
     await store.commit((draft) => {
       this.#gap += lost + (this.#partial?.count ?? 0);
       this.#dropPartial(draft);
@@ -495,6 +500,17 @@ export class Reader implements AsyncIterable<Message> {
     diagnostics({ type: "gap", channel: this.name, boxes: lost });
     this.#found();
     this.#dueAt = 0;
+  }
+
+  /** The place `distance` boxes behind the cursor; `from` is one before it. */
+  async #stepTo(from: Place, distance: number, signal: AbortSignal): Promise<Place> {
+    let { index } = from;
+    for (let at = from.distance; at < distance; at++) {
+      index = nextMessageBoxIndex(index);
+      // Thousands of steps would hold up everybody else.
+      if (at % STEPS_A_TURN === 0) await this.#context.scheduler.sleep(0, signal);
+    }
+    return { index, distance };
   }
 
   #found(): void {

@@ -63,6 +63,11 @@ export class Scheduler {
     return this.#clock.now();
   }
 
+  /** Resolves after `ms`; 0 is a later turn of the event loop. */
+  sleep(ms: number, signal: AbortSignal): Promise<void> {
+    return this.#clock.sleep(ms, signal);
+  }
+
   /** The pause that readers begin with, in ms. */
   get basePauseMs(): number {
     if (this.#roundTripMs === null) return BASE_PAUSE_MS;

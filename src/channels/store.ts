@@ -296,9 +296,9 @@ export class ChannelStore {
 
   /** Writes what waits, then closes the database. Idempotent. */
   async close(): Promise<void> {
-    this.#lazyTimer?.cancel();
-    this.#lazyTimer = null;
     while (!this.#closed && (this.#running || this.#lazy.length > 0)) {
+      this.#lazyTimer?.cancel();
+      this.#lazyTimer = null;
       this.#run();
       await this.#running;
     }

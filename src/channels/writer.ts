@@ -375,7 +375,8 @@ export class Writer {
       }
       const again = message.again.shift();
       if (again !== undefined) return this.#task(message, again);
-      room -= message.started - message.firstUndone;
+      // Only the oldest message can have boxes that are not stored before all others.
+      room -= place === 0 ? message.started - message.firstUndone : message.started;
       if (room <= 0) return null;
       if (message.started < message.count) return this.#task(message, message.started++);
       // A tombstone may concern what comes before or after it.

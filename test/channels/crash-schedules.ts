@@ -209,7 +209,7 @@ export async function runSchedule(schedule: Schedule): Promise<Outcome> {
   );
   let isWritten = false;
   void write.then(() => (isWritten = true));
-  await clock.runUntil(Promise.all([write, read]), 30 * 24 * 3600 * 1000);
+  await clock.runUntil(Promise.all([write, read]), 6 * 3600 * 1000);
   return { sent, seen, kills: writing.kills + reading.kills };
 }
 

@@ -23,8 +23,10 @@ const MAX_BURST = 8;
 const READ_AHEAD = 32;
 /** Every so many questions in vain the reader looks further on. */
 const LOOK_AHEAD_EVERY = 10;
-/** Boxes that the first look ahead spans; each further one spans twice as many, up to the last. */
-const LOOK_AHEAD = { first: 512, last: 8192 };
+/** How far a look ahead reaches: boxes at 1, 2, 4, … up to this distance, and some in a row. */
+const LOOK_AHEAD = 1024;
+/** Boxes in a row that each look ahead asks for, behind those of the look before. */
+const SCAN = 16;
 /** Steps from index to index that are made in one turn of the event loop. */
 const STEPS_A_TURN = 256;
 /** A reader that was away for so long looks ahead at once: boxes live for one week at least. */
@@ -128,7 +130,8 @@ export class Reader implements AsyncIterable<Message> {
   #ahead = 0;
   #burst = 1;
   #misses = 0;
-  #span = LOOK_AHEAD.first;
+  /** How far boxes were asked for in a row, from the cursor on. */
+  #scanned: Place | null = null;
   #pauseFactor = 1;
   #dueAt = 0;
   #isReading = false;
@@ -168,9 +171,10 @@ export class Reader implements AsyncIterable<Message> {
    * with the same id.
    *
    * A box that is missing holds up all after it. Every tenth question in vain, and at once after a
-   * week away, the reader looks for boxes 1, 2, 4, … further on. When one of them is there and the
-   * missing one still is not, the reader goes on at the first box that is there, and the next message
-   * says in `gap` how many were lost.
+   * week away, the reader looks for boxes further on, up to 1,024. When one of them is there that was
+   * written after the missing one had been stored, and the missing one still is not there, it is gone
+   * for good: the reader goes on at the first box that is there, and the next message says in `gap`
+   * how many were lost.
    * @throws RangeError for a `from` that is not an id; what the store fails with.
    */
   messages(options?: MessagesOptions): AsyncIterableIterator<Message> {
@@ -364,8 +368,7 @@ export class Reader implements AsyncIterable<Message> {
     const isTime = this.#wasAway || this.#misses % LOOK_AHEAD_EVERY === 0;
     if (this.#misses > 0 && isTime && this.#lookedAt !== this.#misses) {
       this.#lookedAt = this.#misses + 1;
-      this.#wasAway = false;
-      const boxes = Math.log2(this.#span) + 4;
+      const boxes = Math.log2(LOOK_AHEAD) + SCAN;
       return { boxes, isLikely: false, run: (signal) => this.#whole(this.#lookAhead(signal), signal) };
     }
     const burst = this.#burst;
@@ -467,14 +470,28 @@ export class Reader implements AsyncIterable<Message> {
     const start: Place = { index: this.#next, distance: 0 };
     let absent = start;
     let present: Place | null = null;
-    for (let at = start; at.distance < this.#span && proven <= absent.distance;) {
+    const look = async (place: Place): Promise<void> => {
+      if (await isThere(place)) {
+        if (!present || place.distance < present.distance) present = place;
+      } else if (place.distance > absent.distance && (!present || place.distance < present.distance)) {
+        absent = place;
+      }
+    };
+    for (let at = start; at.distance < LOOK_AHEAD && !present;) {
       at = await this.#stepTo(at, Math.max(1, at.distance * 2), signal);
-      if (await isThere(at)) present ??= at;
-      else if (!present) absent = at;
+      await look(at);
     }
-    this.#span = Math.min(LOOK_AHEAD.last, this.#span * 2);
+    // Where only a few boxes are there, none of them need lie at such a distance.
+    let at = this.#scanned ?? start;
+    for (let n = 0; n < SCAN && !present; n++) {
+      at = await this.#stepTo(at, at.distance + 1, signal);
+      await look(at);
+    }
+    this.#scanned = at.distance < LOOK_AHEAD ? at : null;
+    if (!this.#scanned) this.#wasAway = false;
     this.#missed();
-    if (!present || proven === 0) return;
+    if (!present || proven <= 0) return;
+    let first: Place = present;
     // It was stored, but the answer that it is missing may be older than that.
     for (let tries = 0; tries < 2; tries++) {
       if (!(await isThere(start))) continue;
@@ -482,13 +499,13 @@ export class Reader implements AsyncIterable<Message> {
       return;
     }
     // Boxes expire in the order in which they were stored, so what lies between can be halved.
-    while (present.distance - absent.distance > 1) {
-      const halfway = Math.floor((absent.distance + present.distance) / 2);
+    while (first.distance - absent.distance > 1) {
+      const halfway = Math.floor((absent.distance + first.distance) / 2);
       const middle = await this.#stepTo(absent, halfway, signal);
-      if (await isThere(middle)) present = middle;
+      if (await isThere(middle)) first = middle;
       else absent = middle;
     }
-    const lost = Math.min(present.distance, proven);
+    const lost = Math.min(first.distance, proven);
     const { store, diagnostics } = this.#context;
     const { index: next } = await this.#stepTo(start, lost, signal);
     await store.commit((draft) => {
@@ -517,7 +534,7 @@ export class Reader implements AsyncIterable<Message> {
     this.#misses = 0;
     this.#lookedAt = 0;
     this.#wasAway = false;
-    this.#span = LOOK_AHEAD.first;
+    this.#scanned = null;
     this.#pauseFactor = 1;
   }
 

@@ -60,7 +60,9 @@ export async function runBatch(
 /** The destinations of each call: parts with at most so many boxes that the daemon can seal at once. */
 function* piecesOf(
   parts: readonly BatchPart[],
-): Generator<{ payload: Uint8Array; writeCap: BatchPart["writeCap"]; startIndex: BatchPart["startIndex"] }[]> {
+): Generator<
+  { payload: Uint8Array; writeCap: BatchPart["writeCap"]; startIndex: BatchPart["startIndex"] }[]
+> {
   let destinations = [];
   let boxes = 0;
   for (const part of parts) {

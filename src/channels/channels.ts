@@ -8,7 +8,11 @@ import { CopyCommandFailedError, InvalidStateError } from "../errors/errors.js";
 import { REPLICA_ERROR_BOX_ALREADY_EXISTS } from "../errors/codes.js";
 import { COPY_OVERHEAD, MAX_BATCH_BOXES, runBatch } from "./batch.js";
 import type { ChannelClient, ChannelDiagnostic, DiagnosticsHook } from "./channel-client.js";
-import { ChannelExistsError, ChannelNotFoundError, ChannelStoreError } from "../errors/channel-errors.js";
+import {
+  ChannelExistsError,
+  ChannelNotFoundError,
+  ChannelStoreError,
+} from "../errors/channel-errors.js";
 import { type ChannelFormat, cutMessage } from "./framing.js";
 import { openDatabase } from "./open-database.js";
 import { Reader, composeReader, loadReader, startOf } from "./reader.js";
@@ -505,7 +509,9 @@ export class Channels implements AsyncDisposable {
     for (const { length } of messages.values()) boxes += length;
     if (boxes === 0) throw new RangeError("`build` must add at least one message, added none");
     if (boxes > MAX_BATCH_BOXES) {
-      throw new RangeError(`the batch must take at most ${MAX_BATCH_BOXES} boxes, it takes ${boxes}`);
+      throw new RangeError(
+        `the batch must take at most ${MAX_BATCH_BOXES} boxes, it takes ${boxes}`,
+      );
     }
     const deliveries = new Map<Writer, ReturnType<Writer["compose"]>>();
     const id = this.#nextBatch();
@@ -592,11 +598,11 @@ export class Channels implements AsyncDisposable {
     for await (const [, record] of this.#store.records("chan!")) {
       names.add((record as Map<string, string>).get("name")!);
     }
-    for (const name of [...this.#keys.keys()]) if (!names.has(name)) this.#keys.delete(name);
+    for (const name of this.#keys.keys()) if (!names.has(name)) this.#keys.delete(name);
     this.#nextKey = Number((await this.#store.get(NEXT_KEY)) ?? 0);
     const batches = new Set<number>();
     for await (const key of this.#store.keys("batch!")) batches.add(Number(numberOfKey(key)));
-    for (const id of [...this.#batches.keys()]) if (!batches.has(id)) this.#batches.delete(id);
+    for (const id of this.#batches.keys()) if (!batches.has(id)) this.#batches.delete(id);
   }
 
   #checkOpen(): void {
@@ -633,8 +639,6 @@ function checkName(name: unknown): asserts name is string {
     throw new TypeError(`\`name\` must be a string, got ${describeType(name)}`);
   }
   if (name.length === 0 || name.length > MAX_NAME_LENGTH) {
-    throw new RangeError(
-      `\`name\` must be 1 to ${MAX_NAME_LENGTH} characters, got ${name.length}`,
-    );
+    throw new RangeError(`\`name\` must be 1 to ${MAX_NAME_LENGTH} characters, got ${name.length}`);
   }
 }

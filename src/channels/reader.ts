@@ -214,7 +214,8 @@ export class Reader implements AsyncIterable<Message> {
         }
         yield message;
         last = message.id;
-        if (isAuto) this.#acknowledge(message.id, (compose) => this.#context.store.commitLazily(compose));
+        if (isAuto)
+          this.#acknowledge(message.id, (compose) => this.#context.store.commitLazily(compose));
       }
     } finally {
       this.#listeners--;
@@ -273,7 +274,7 @@ export class Reader implements AsyncIterable<Message> {
   }
 
   #wake(): void {
-    for (const wake of [...this.#waiting]) wake();
+    for (const wake of this.#waiting) wake();
   }
 
   #checkOpen(): void {
@@ -369,7 +370,11 @@ export class Reader implements AsyncIterable<Message> {
     if (this.#misses > 0 && isTime && this.#lookedAt !== this.#misses) {
       this.#lookedAt = this.#misses + 1;
       const boxes = Math.log2(LOOK_AHEAD) + SCAN;
-      return { boxes, isLikely: false, run: (signal) => this.#whole(this.#lookAhead(signal), signal) };
+      return {
+        boxes,
+        isLikely: false,
+        run: (signal) => this.#whole(this.#lookAhead(signal), signal),
+      };
     }
     const burst = this.#burst;
     return {
@@ -469,29 +474,30 @@ export class Reader implements AsyncIterable<Message> {
     };
     const start: Place = { index: this.#next, distance: 0 };
     let absent = start;
-    let present: Place | null = null;
-    const look = async (place: Place): Promise<void> => {
-      if (await isThere(place)) {
-        if (!present || place.distance < present.distance) present = place;
-      } else if (place.distance > absent.distance && (!present || place.distance < present.distance)) {
-        absent = place;
-      }
-    };
-    for (let at = start; at.distance < LOOK_AHEAD && !present;) {
+    let first: Place | null = null;
+    for (let at = start; at.distance < LOOK_AHEAD;) {
       at = await this.#stepTo(at, Math.max(1, at.distance * 2), signal);
-      await look(at);
+      if (await isThere(at)) {
+        first = at;
+        break;
+      }
+      absent = at;
     }
-    // Where only a few boxes are there, none of them need lie at such a distance.
-    let at = this.#scanned ?? start;
-    for (let n = 0; n < SCAN && !present; n++) {
-      at = await this.#stepTo(at, at.distance + 1, signal);
-      await look(at);
+    if (!first) {
+      // Where only a few boxes are there, none of them need lie at such a distance.
+      let at = this.#scanned ?? start;
+      for (let n = 0; n < SCAN; n++) {
+        const before = at;
+        at = await this.#stepTo(at, at.distance + 1, signal);
+        if (!(await isThere(at))) continue;
+        [absent, first] = [before, at];
+        break;
+      }
+      this.#scanned = at.distance < LOOK_AHEAD ? at : null;
     }
-    this.#scanned = at.distance < LOOK_AHEAD ? at : null;
     if (!this.#scanned) this.#wasAway = false;
     this.#missed();
-    if (!present || proven <= 0) return;
-    let first: Place = present;
+    if (!first || proven <= 0) return;
     // It was stored, but the answer that it is missing may be older than that.
     for (let tries = 0; tries < 2; tries++) {
       if (!(await isThere(start))) continue;

@@ -162,15 +162,14 @@ export class Scheduler {
     const isWriting = this.#writes > 0 || [...this.#writers].some((writer) => writer.isBusy);
     const most = isWriting ? MAX_READS.beside : MAX_READS.alone;
     this.#refill();
-    let next = Infinity;
     const wanted = [...this.#readers].filter((reader) => reader.isWanted);
     wanted.sort((a, b) => a.dueAt - b.dueAt);
     for (const reader of wanted) {
-      if (this.#reads >= most) return next;
-      if (reader.dueAt > now) return Math.min(next, reader.dueAt);
+      if (this.#reads >= most) return Infinity;
+      if (reader.dueAt > now) return reader.dueAt;
       if (this.#packets < PACKETS_PER_READ) {
         const missing = PACKETS_PER_READ - this.#packets;
-        return Math.min(next, now + missing / (this.#budget * this.#rate));
+        return now + missing / (this.#budget * this.#rate);
       }
       const task = reader.takeTask();
       // Boxes that are there are what the packets are for, as long as nothing else wants to go out.
@@ -181,7 +180,7 @@ export class Scheduler {
       this.#readers.add(reader);
       this.#start(task, () => (this.#reads -= task.boxes));
     }
-    return next;
+    return Infinity;
   }
 
   #refill(): void {

@@ -6,7 +6,11 @@
  * are made when it is composed, so a commit that fails makes the store read everything anew: what the
  * disk says is what was sent, and nothing else.
  */
-import type { LevelDatabase, LevelOperation as Operation, LevelRange as Range } from "../platform/contract.js";
+import type {
+  LevelDatabase,
+  LevelOperation as Operation,
+  LevelRange as Range,
+} from "../platform/contract.js";
 import { describeType, randomBytes } from "../bytes/bytes.js";
 import { type CborValue, type Encodable, decodeCbor, encodeCbor } from "../cbor/cbor.js";
 import type { Clock, Timer } from "../clock/clock.js";
@@ -69,12 +73,7 @@ export class ChannelStore {
   /** Called after a commit failed, when the database is open again. */
   onReload: () => Promise<void> = async () => {};
 
-  private constructor(
-    database: ChannelDatabase,
-    clock: Clock,
-    seal: ValueSeal,
-    commits: number,
-  ) {
+  private constructor(database: ChannelDatabase, clock: Clock, seal: ValueSeal, commits: number) {
     this.#database = database;
     this.#clock = clock;
     this.#seal = seal;
@@ -98,7 +97,7 @@ export class ChannelStore {
     const found = decodeCbor(version);
     if (found !== VERSION) {
       throw new ChannelStoreError(
-        `the store has schema version ${String(found)}, this version of the package knows ` +
+        `the store has schema version ${JSON.stringify(found)}, this version of the package knows ` +
           `${VERSION}; open it with the version that wrote it`,
       );
     }
@@ -116,7 +115,9 @@ export class ChannelStore {
     const seal = salt ? await sealedValues(secret!, salt) : plainValues;
     const check = await read(CHECK_KEY);
     if (!check || !seal.open(CHECK_KEY, check)) {
-      throw new ChannelStoreError("the key or passphrase does not open the store; give the right one");
+      throw new ChannelStoreError(
+        "the key or passphrase does not open the store; give the right one",
+      );
     }
     const commits = await read(COMMIT_KEY);
     return new ChannelStore(database, clock, seal, commits ? Number(decodeCbor(commits)) : 0);
@@ -225,11 +226,11 @@ export class ChannelStore {
 
   async #commitBatch(): Promise<void> {
     const operations: Operation[] = [];
-    let bytes = 0;
+    const size = { bytes: 0 };
     const draft: Draft = {
       put: (key, value) => {
         const stored = this.#seal.seal(key, encodeCbor(value));
-        bytes += stored.length;
+        size.bytes += stored.length;
         operations.push({ type: "put", key, value: stored });
       },
       delete: (key) => operations.push({ type: "del", key }),
@@ -239,7 +240,8 @@ export class ChannelStore {
     for (const compose of this.#lazy.splice(0)) compose(draft);
     this.#lazyTimer?.cancel();
     this.#lazyTimer = null;
-    while (this.#queue.length > 0 && composed.length < MAX_BATCH && bytes < MAX_BATCH_BYTES) {
+    while (this.#queue.length > 0 && composed.length < MAX_BATCH) {
+      if (size.bytes >= MAX_BATCH_BYTES) break;
       const transaction = this.#queue.shift()!;
       const before = operations.length;
       try {
@@ -291,7 +293,10 @@ export class ChannelStore {
         "and that the files may be written, then try again",
       { cause },
     );
-    for (const { resolve, reject } of composed) isStored ? resolve() : reject(failure);
+    for (const { resolve, reject } of composed) {
+      if (isStored) resolve();
+      else reject(failure);
+    }
   }
 
   /** Writes what waits, then closes the database. Idempotent. */

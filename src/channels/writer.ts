@@ -395,7 +395,10 @@ export class Writer {
       const { store } = this.#context;
       let bytes = 0;
       const prefix = this.#outPrefix();
-      for await (const [key, record] of store.records(prefix, from < 0 ? prefix : this.#outKey(from))) {
+      for await (const [key, record] of store.records(
+        prefix,
+        from < 0 ? prefix : this.#outKey(from),
+      )) {
         const message = decodeOutgoing(Number(numberOfKey(key)), record);
         this.#loaded.push(message);
         if (message.way.kind !== "tombstone") {
@@ -442,7 +445,8 @@ export class Writer {
           this.#inFlight--;
           message.again.push(piece);
           if (signal.aborted || this.#closed) return;
-          if (hasCode(error, "REPLICA_ERROR_BOX_ALREADY_EXISTS")) await this.fork(message.id, error);
+          if (hasCode(error, "REPLICA_ERROR_BOX_ALREADY_EXISTS"))
+            await this.fork(message.id, error);
           else this.#pause(error, message);
         }
       },
@@ -462,7 +466,10 @@ export class Writer {
 
   #pause(error: unknown, message: Outgoing | null): void {
     const { scheduler, diagnostics } = this.#context;
-    const roundTrips = Math.min(RETRY_ROUND_TRIPS.longest, RETRY_ROUND_TRIPS.first * 2 ** this.#failures);
+    const roundTrips = Math.min(
+      RETRY_ROUND_TRIPS.longest,
+      RETRY_ROUND_TRIPS.first * 2 ** this.#failures,
+    );
     this.#failures = Math.min(this.#failures + 1, 16);
     const pauseMs = roundTrips * scheduler.basePauseMs;
     this.#pausedUntil = scheduler.now() + pauseMs;
@@ -481,9 +488,7 @@ export class Writer {
     const error = new ChannelForkedError(this.name, id, { cause });
     for (const delivery of this.#deliveries.values()) delivery.fail(error, "failed");
     // The mark may get lost in a crash: the same write then finds the fork again.
-    await this.#context.store
-      .commit((draft) => draft.put(`fork!${this.#key}`, id))
-      .catch(() => {});
+    await this.#context.store.commit((draft) => draft.put(`fork!${this.#key}`, id)).catch(() => {});
   }
 
   /** The part of a batch that is at the head of the outbox; null while something is before it. @internal */
@@ -524,7 +529,7 @@ export class Writer {
     this.#next = saved.next;
     this.#seq = saved.seq;
     this.#durable = saved.seq;
-    for (const seq of [...this.#deliveries.keys()]) {
+    for (const seq of this.#deliveries.keys()) {
       if (seq >= this.#seq) this.#deliveries.delete(seq);
     }
     this.#loaded = this.#loaded.filter(({ seq }) => seq < this.#seq);

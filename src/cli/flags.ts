@@ -13,6 +13,13 @@ export function parseTime(text: string): number {
   return ms;
 }
 
+/** The length of an epoch in milliseconds. @throws Error unless it is from a second to a week. */
+export function parseEpoch(text: string): number {
+  const ms = parseTime(text);
+  if (ms < 1000 || ms > 7 * 24 * 3_600_000) throw new Error("must be from 1s to 168h");
+  return Math.round(ms);
+}
+
 /** Any text but an empty one, which an unset variable of a shell leaves. */
 export function parseText(text: string): string {
   if (text === "") throw new Error("must not be empty");

@@ -39,7 +39,10 @@ export class ClientCore {
     this.config = config;
     this.options = options;
     this.hub = new EventHub((type) => configuredHandler(config, type), options.logger);
-    const dial = options.dial ?? (({ signal }): Promise<Transport> => config.dial.dial({ signal }));
+    // The session has a deadline for every way to dial.
+    const dial =
+      options.dial ??
+      (({ signal }): Promise<Transport> => config.dial.dial({ signal, timeoutMs: Infinity }));
     this.session = new Session((signal) => dial({ signal }), options, {
       onHandshake: (result) => this.#onHandshake(result),
       onMessage: (message) => this.onMessage(message),

@@ -47,7 +47,8 @@ export interface ThinClientOptions {
   /** Hears how calls end, what waits, and of reconnects; nothing by default. */
   readonly metrics?: MetricsHook | undefined;
   /**
-   * Whether the end of the process (and SIGINT, SIGTERM, SIGHUP) ends the session at the daemon.
+   * Whether the end of the process ends the session at the daemon: its exit, and SIGINT, SIGTERM and
+   * SIGHUP where the application does not handle them itself.
    * Default: yes, unless `sessionToken` was given, whose session is meant to outlive the process.
    */
   readonly stopOnExit?: boolean | undefined;
@@ -56,7 +57,8 @@ export interface ThinClientOptions {
   /** Deadline in milliseconds of calls that need no network and no key exchange; default 60,000. */
   readonly defaultTimeoutMs?: number | undefined;
   /**
-   * Deadline in milliseconds of the handshake; default 40,000. A real daemon may wait 30 s for a
+   * Deadline in milliseconds of a connection, from dialling to the end of the handshake; default
+   * 40,000. A real daemon may wait 30 s for a
    * PKI document before it says its first word (protocol page, section 3.1).
    */
   readonly handshakeTimeoutMs?: number | undefined;

@@ -21,6 +21,7 @@ import {
 } from "./calls.js";
 import type { Connection } from "./connection.js";
 import { Backoff } from "./backoff.js";
+import { dialInTime } from "./dial-in-time.js";
 import { FrameWaiters } from "./frame-waiters.js";
 import type { HandshakeResult } from "./handshake.js";
 import { Liveness } from "./liveness.js";
@@ -323,12 +324,15 @@ export class Session {
   }
 
   async #connect(signal: AbortSignal): Promise<void> {
-    const transport = await this.#dial(signal);
+    const { clock, handshakeTimeoutMs } = this.#options;
+    const began = clock.monotonic();
+    const transport = await dialInTime(this.#dial, clock, signal, handshakeTimeoutMs);
+    const leftMs = Math.max(0, handshakeTimeoutMs - (clock.monotonic() - began));
     if (signal.aborted || this.#state === "closed") {
       transport.destroy();
       throw signal.reason;
     }
-    await shakeHands(transport, this.#options, signal, {
+    await shakeHands(transport, this.#options, leftMs, signal, {
       onConnection: (connection) => (this.#connection = connection),
       onReady: (connection, result) => {
         this.#ready(connection, result);

@@ -9,6 +9,7 @@ import type {
   NewPkiDocumentEvent,
 } from "../config/events.js";
 import { InvalidStateError } from "../errors/errors.js";
+import { looksLikeAddress } from "../transport/address.js";
 import type { PkiDocument } from "../pki/document.js";
 import type { Geometry } from "../pki/geometry.js";
 import type { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
@@ -48,11 +49,12 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
 
   /**
    * Checks its arguments and does no I/O; {@link start} connects.
-   * @param config a {@link Config}, or `{ dial: { unix: { address } } }` and the like.
+   * @param config a {@link Config}, `{ dial: { unix: { address } } }` and the like, or an address:
+   * `unix:PATH`, `unix:@NAME`, `tcp:HOST:PORT` or `ws://HOST:PORT`, as `katz --address` takes it.
    * @throws ConfigError, TypeError, RangeError for what is wrong with the arguments.
    */
-  constructor(config: Config | ConfigInit, options?: ThinClientOptions) {
-    const checked = config instanceof Config ? config : new Config(config);
+  constructor(config: Config | ConfigInit | string, options?: ThinClientOptions) {
+    const checked = Config.from(config);
     const core = new ClientCore(checked, resolveOptions(options));
     super(core);
     this.#core = core;
@@ -60,7 +62,8 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
 
   /**
    * Makes a client and starts it.
-   * @param config as for the constructor, or the path of a TOML file.
+   * @param config as for the constructor, or the path of a TOML file: a text that begins as an address
+   * does (`unix:`, `tcp:`, `ws:` …) is one.
    * @throws as the constructor and {@link start}.
    */
   static async connect(
@@ -68,7 +71,8 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
     options?: ThinClientOptions & CallOptions,
   ): Promise<ThinClient> {
     const { signal, timeoutMs, ...rest } = options ?? {};
-    const loaded = typeof config === "string" ? await Config.load(config) : config;
+    const isPath = typeof config === "string" && !looksLikeAddress(config);
+    const loaded = isPath ? await Config.load(config) : config;
     const client = new ThinClient(loaded, rest);
     await client.start({ signal, timeoutMs });
     return client;

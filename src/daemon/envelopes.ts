@@ -26,7 +26,13 @@ import { replicaEpoch } from "../pki/epoch.js";
 import type { DaemonRequest } from "../wire/requests.js";
 import type { DaemonResponse } from "../wire/responses.js";
 import type { Operation, Verdict } from "./arq.js";
-import { type PigeonholeContext, RequestFailure, requireDocument } from "./pigeonhole-context.js";
+import {
+  type PigeonholeContext,
+  RequestFailure,
+  asError,
+  isForeseen,
+  requireDocument,
+} from "./pigeonhole-context.js";
 
 const INVALID_REQUEST = 3;
 const INTERNAL_ERROR = 4;
@@ -46,7 +52,8 @@ function parse<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {
-    throw new RequestFailure(INVALID_REQUEST, error instanceof Error ? error.message : "invalid");
+    if (!isForeseen(error)) throw error;
+    throw new RequestFailure(INVALID_REQUEST, error.message);
   }
 }
 
@@ -91,8 +98,8 @@ export async function sealEnvelope(
       random: context.random,
     });
   } catch (error) {
-    if (error instanceof RequestFailure) throw error;
-    throw new RequestFailure(INTERNAL_ERROR, error instanceof Error ? error.message : "sealing");
+    if (error instanceof RequestFailure || !isForeseen(error)) throw error;
+    throw new RequestFailure(INTERNAL_ERROR, error.message);
   }
 }
 
@@ -132,10 +139,7 @@ export class EnvelopeExchange implements Operation {
     place: Pick<Operation, "session" | "key" | "courier">,
   ) {
     this.#context = context;
-    const { messageBoxIndex } = request;
-    // One of another length only has to be told from none at the end, and may be as long as a frame.
-    const isIndex = messageBoxIndex === null || messageBoxIndex.length === MessageBoxIndex.length;
-    this.#request = isIndex ? request : { ...request, messageBoxIndex: noBytes };
+    this.#request = request;
     this.session = place.session;
     this.key = place.key;
     this.courier = place.courier;
@@ -144,6 +148,14 @@ export class EnvelopeExchange implements Operation {
     // defect 19).
     this.payload =
       replyIndex === null ? messageCiphertext! : askingForReply(messageCiphertext!, replyIndex);
+  }
+
+  /** A request that was checked, without what may be as long as a frame and is not needed. */
+  static bounded(request: StartRequest): StartRequest {
+    const { messageBoxIndex } = request;
+    // One of another length only has to be told from none at the end.
+    const isIndex = messageBoxIndex === null || messageBoxIndex.length === MessageBoxIndex.length;
+    return isIndex ? request : { ...request, messageBoxIndex: noBytes };
   }
 
   /** The checks of section 4.4. @throws RequestFailure with code 3. */
@@ -183,6 +195,15 @@ export class EnvelopeExchange implements Operation {
     return this.#reply(CANCELLED, null);
   }
 
+  failed(): StartReply {
+    // Nothing went to a courier, so none is named (section 4.4).
+    return {
+      ...this.#reply(INTERNAL_ERROR, null),
+      courierIdentityHash: null,
+      courierQueueId: null,
+    };
+  }
+
   async #judgePayload(sealedReply: Uint8Array): Promise<Verdict> {
     const { scheme } = this.#context;
     // Couriers give the reply they have until there is another. Opening it again would cost a key
@@ -198,7 +219,7 @@ export class EnvelopeExchange implements Operation {
         publicKeyOf: (replicaId, epoch) => this.#envelopeKey(replicaId, Number(epoch)),
       });
     } catch (error) {
-      return this.#done(codeOf(error, MKEM_DECRYPTION_FAILED));
+      return this.#failed(error, MKEM_DECRYPTION_FAILED);
     }
     const { readCap, messageBoxIndex } = this.#request;
     if (inner.kind === "write") {
@@ -219,7 +240,7 @@ export class EnvelopeExchange implements Operation {
       const index = parseMessageBoxIndex(messageBoxIndex);
       return this.#done(0, openReadReply(parseReadCap(readCap), index, inner));
     } catch (error) {
-      return this.#done(codeOf(error, INTERNAL_ERROR));
+      return this.#failed(error, INTERNAL_ERROR);
     }
   }
 
@@ -230,6 +251,16 @@ export class EnvelopeExchange implements Operation {
       if (key) return key;
     }
     return undefined;
+  }
+
+  /** Done, with the code of the error or the one given; what nobody foresaw is a fault. */
+  #failed(error: unknown, foreseen: number): Verdict {
+    if (!isForeseen(error)) {
+      this.#context.onFault(asError(error));
+      return this.#done(INTERNAL_ERROR);
+    }
+    const code = error instanceof ThinClientError ? error.errorCode : null;
+    return this.#done(code ?? foreseen);
   }
 
   #done(errorCode: number, plaintext: Uint8Array | null = null): Verdict {
@@ -246,9 +277,4 @@ export class EnvelopeExchange implements Operation {
       courierQueueId: copyBytes(this.courier[1]),
     };
   }
-}
-
-function codeOf(error: unknown, otherwise: number): number {
-  if (error instanceof ThinClientError && error.errorCode !== null) return error.errorCode;
-  return otherwise;
 }

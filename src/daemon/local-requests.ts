@@ -12,7 +12,12 @@ import {
   sealEnvelope,
   writeMessageFor,
 } from "./envelopes.js";
-import { type PigeonholeContext, RequestFailure, requireDocument } from "./pigeonhole-context.js";
+import {
+  type PigeonholeContext,
+  RequestFailure,
+  asError,
+  requireDocument,
+} from "./pigeonhole-context.js";
 import * as vouchers from "./vouchers.js";
 
 const INVALID_REQUEST = 3;
@@ -43,7 +48,7 @@ type Reply<K extends LocalKind> = DaemonResponse<Extract<`${K}Reply`, DaemonResp
 type Result<K extends LocalKind> = Omit<Reply<K>, "kind" | "queryId" | "errorCode">;
 
 interface Answer<K extends LocalKind> {
-  /** May throw {@link RequestFailure}; anything else becomes code 4. */
+  /** May throw {@link RequestFailure}; anything else becomes code 4 and is a fault. */
   answer(context: LocalContext, request: DaemonRequest<K>): Result<K> | Promise<Result<K>>;
   /** The fields of an error reply. */
   readonly nothing: Result<K>;
@@ -172,6 +177,7 @@ export function answerLocally<K extends LocalKind>(
       errorCode,
     }) as unknown as Reply<K>;
   const failed = (error: unknown): Reply<K> => {
+    if (!(error instanceof RequestFailure)) context.onFault(asError(error));
     const errorCode = error instanceof RequestFailure ? error.errorCode : INTERNAL_ERROR;
     return reply(failureFields(context, request, nothing), errorCode);
   };

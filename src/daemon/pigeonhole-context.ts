@@ -3,6 +3,7 @@ import type { RandomSource } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
 import type { PigeonholeSizes } from "../crypto/geometry.js";
 import type { NikeScheme } from "../crypto/nike/scheme.js";
+import { ThinClientError } from "../errors/errors.js";
 import type { Documents, KnownDocument } from "./documents.js";
 
 /** Shared by the Pigeonhole parts of a daemon. */
@@ -16,6 +17,8 @@ export interface PigeonholeContext {
   readonly voucherScheme: NikeScheme;
   /** Length of an epoch in milliseconds, for the replica epoch of a document. */
   readonly epochPeriodMs: number;
+  /** Hears of what nobody foresaw: its request is answered with code 4, which says too little. */
+  readonly onFault: (error: Error) => void;
 }
 
 /** A request that must be answered with a code instead of a result. */
@@ -26,6 +29,23 @@ export class RequestFailure extends Error {
     super(message);
     this.errorCode = errorCode;
   }
+}
+
+/**
+ * Whether an error says that what came from outside cannot be used, as our checks and the protocol's
+ * say it. Anything else, as a primitive that the runtime lacks, is a fault of this daemon.
+ */
+export function isForeseen(error: unknown): error is Error {
+  return (
+    error instanceof RequestFailure ||
+    error instanceof RangeError ||
+    error instanceof ThinClientError
+  );
+}
+
+/** An error for `onFault`, whatever was thrown. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
 }
 
 /** The current document. @throws RequestFailure with code 4 when there is none. */

@@ -2,11 +2,17 @@
 import { toHex } from "../bytes/bytes.js";
 import { IdentityHash, MessageId, SURB_ID_SIZE, SurbId } from "../bytes/opaque.js";
 import type { Clock, Timer } from "../clock/clock.js";
-import type { MixnetLink, OutgoingPacket, ReplyPacket } from "../mixnet/link.js";
+import {
+  LinkError,
+  type MixnetLink,
+  type OutgoingPacket,
+  type ReplyPacket,
+} from "../mixnet/link.js";
 import type { Timing } from "../mixnet/timing.js";
 import type { DaemonRequest } from "../wire/requests.js";
 import type { AppSession } from "./app-session.js";
 import { fitLength } from "./fit-length.js";
+import { asError } from "./pigeonhole-context.js";
 
 const NS_PER_MS = 1_000_000;
 /** What is taken for a network of which no document is known. */
@@ -31,6 +37,8 @@ export interface PlainMessagesOptions {
   readonly layers: () => number | null;
   /** U: most payload bytes of one packet. */
   readonly maxPayload: number;
+  /** Hears of what nobody foresaw. */
+  readonly onFault: (error: Error) => void;
 }
 
 /** A message that waits for its time. */
@@ -84,7 +92,12 @@ export class PlainMessages {
       awaited = packet.surbId ? this.#await(session, packet.surbId, messageId) : null;
       sent = await this.#options.link.send(packet);
     } catch (error) {
-      err = error instanceof Error ? error.message : String(error);
+      if (error === packet || error instanceof LinkError) {
+        err = asError(error).message;
+      } else {
+        this.#options.onFault(asError(error));
+        err = "client: internal error, its reason is in the daemon's log";
+      }
       if (awaited) this.#forget(awaited);
     }
     // Without a reply block the client asked not to hear of the message again (section 4.2).

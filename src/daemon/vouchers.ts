@@ -9,7 +9,7 @@ import {
 import { ThinClientError } from "../errors/errors.js";
 import type { DaemonRequest } from "../wire/requests.js";
 import type { ResponseFields, ResponseKind } from "../wire/responses.js";
-import { type PigeonholeContext, RequestFailure } from "./pigeonhole-context.js";
+import { type PigeonholeContext, RequestFailure, isForeseen } from "./pigeonhole-context.js";
 
 const INVALID_REQUEST = 3;
 
@@ -54,6 +54,7 @@ async function coded<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
+    if (!isForeseen(error)) throw error;
     const known = error instanceof ThinClientError && error.errorCode !== null;
     throw new RequestFailure(known ? error.errorCode! : INVALID_REQUEST, "voucher");
   }

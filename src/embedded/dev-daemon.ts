@@ -8,6 +8,7 @@ import { realClock } from "../clock/real.js";
 import { type PigeonholeSizes, pigeonholeSizesOf } from "../crypto/geometry.js";
 import { Daemon } from "../daemon/daemon.js";
 import { InvalidStateError } from "../errors/errors.js";
+import { type Kindness, kindnesses } from "../mixnet/kindness.js";
 import { type Timing, instantTiming, slowInstantTiming, upstreamTiming } from "../mixnet/timing.js";
 import { EmbeddedNetwork, type EmbeddedNetworkOptions } from "../network/network.js";
 import type { Rates } from "../network/parameters.js";
@@ -22,10 +23,11 @@ import { memoryPair } from "../transport/memory.js";
 import type { Listener, Transport } from "../transport/transport.js";
 import { DataDirectory } from "./data-directory.js";
 import { checkDevDaemonOptions } from "./dev-daemon-options.js";
+import { warnOfFaults } from "./fault-warnings.js";
 import { NikeSchemes } from "./nike-schemes.js";
 
 /** What an embedded daemon is started with. */
-export interface DevDaemonOptions extends Partial<Rates> {
+export interface DevDaemonOptions extends Partial<Rates>, Kindness {
   /**
    * Where to listen: `unix:PATH`, `unix:@NAME`, `tcp:HOST:PORT` (port 0: a free one) or
    * `ws://HOST:PORT`; one or several. None: only in-memory connections, see {@link DevDaemon.dial}.
@@ -70,7 +72,10 @@ export interface DevDaemonOptions extends Partial<Rates> {
    * included; in memory only without it. A new directory takes `seed`, an old one keeps its own.
    */
   readonly dataDirectory?: string | undefined;
-  /** Hears of failures inside, never of contents. */
+  /**
+   * Hears of failures inside, never of contents. Without it what nobody foresaw is a warning of the
+   * process (`DevDaemonFault`), once for each text.
+   */
   readonly onFault?: ((error: Error) => void) | undefined;
 }
 
@@ -135,6 +140,7 @@ export class DevDaemon implements AsyncDisposable {
       courierCount: this.network.serviceNodes.length,
       keySeed: derive(seed, "envelope keys"),
       paced: options.mixing === "realistic",
+      kindCouriers: kindnessOf(options).kindCouriers,
       ...(data
         ? {
             storeFor: ({ replicaId }) => data.stores[replicaId]!,
@@ -160,6 +166,7 @@ export class DevDaemon implements AsyncDisposable {
    */
   static async start(options: DevDaemonOptions = {}): Promise<DevDaemon> {
     checkDevDaemonOptions(options);
+    const onFault = options.onFault ?? warnOfFaults();
     const { dataDirectory, seed, replicas = 5, couriers = 3 } = options;
     const data =
       dataDirectory === undefined
@@ -169,11 +176,11 @@ export class DevDaemon implements AsyncDisposable {
             replicas,
             couriers,
             nowMs: (options.clock ?? realClock).now(),
-            onFault: options.onFault,
+            onFault,
           });
     let running: DevDaemon;
     try {
-      running = new DevDaemon(options, data);
+      running = new DevDaemon({ ...options, onFault }, data);
     } catch (error) {
       await data?.release();
       throw error;
@@ -301,6 +308,7 @@ export class DevDaemon implements AsyncDisposable {
       scheme: this.#schemes.named(nike),
       voucherScheme: this.#schemes.named("CTIDH1024-X25519"),
       authorities: this.network.authorities,
+      ...kindnessOf(this.#options),
       random: this.#random,
       // Names a process, so that clients of one that was restarted start their work again: never seeded.
       instanceToken: this.#instanceToken ?? randomBytes(16),
@@ -335,6 +343,16 @@ function timingFor(mixing: "instant" | "realistic", nike: string): Timing {
 function listenAddresses(options: DevDaemonOptions): readonly string[] {
   const { listen: addresses = [] } = options;
   return typeof addresses === "string" ? [addresses] : addresses;
+}
+
+/** Until reads ask with fresh envelopes and cancels are repeated, these two stay on. */
+const defaultKindness: Kindness = { kindCouriers: true, kindCancels: true };
+
+/** What of the options is kindness. */
+function kindnessOf(options: DevDaemonOptions): Kindness {
+  return Object.fromEntries(
+    kindnesses.map((name) => [name, options[name] ?? defaultKindness[name] ?? false]),
+  );
 }
 
 /** What of a daemon's options is the network's. */

@@ -407,8 +407,8 @@ const requestHints: Readonly<Record<number, string>> = {
   [codes.THIN_CLIENT_ERROR_INVALID_REQUEST]:
     " (the daemon refused an argument: is a capability damaged, or are its halves of two streams?)",
   [codes.THIN_CLIENT_ERROR_INTERNAL_ERROR]:
-    " (the daemon has no PKI document or courier, or could not work with what it was given, " +
-    "as an envelope that was sealed on another network)",
+    " (the daemon has no PKI document or courier, could not work with what it was given, as an " +
+    "envelope that was sealed on another network, or failed inside: then its log says why)",
 };
 
 const retryableRequestCodes = new Set<number>([

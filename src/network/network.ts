@@ -297,6 +297,7 @@ export class EmbeddedNetwork {
       packets: this.#packets,
       traffic: this.#traffic,
       documents: () => this.#directory.documents(),
+      onMissed: () => this.#directory.look(),
       deliver: (packet, reply) => this.#deliver(packet, reply),
       onClose: (closed) => this.#links.delete(closed),
     };

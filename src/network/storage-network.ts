@@ -38,6 +38,8 @@ export interface StorageNetworkOptions {
   readonly document: () => StorageDocument | null;
   /** Whether links have the delays of real ones (LambdaR); without delays when left out. */
   readonly paced?: boolean | undefined;
+  /** See {@link Kindness.kindCouriers}; false when left out. */
+  readonly kindCouriers?: boolean | undefined;
   /** The current replica epoch; by the clock when left out. Pigeonhole page, section 6. */
   readonly replicaEpoch?: (() => number) | undefined;
   /** Where a replica keeps its boxes; in memory when left out. */
@@ -89,8 +91,10 @@ export class StorageNetwork implements EnvelopeKeySource {
     });
     this.couriers = Array.from({ length: options.courierCount }, (_, place) => {
       const log = options.logFor?.(place) ?? null;
-      const storedSoFar = options.paced === true ? null : () => this.#stored;
-      return new Courier({ ...shared, log, storedSoFar, linkTo: linkMaker("courier") });
+      const { kindCouriers, paced } = options;
+      const storedSoFar = paced === true ? null : () => this.#stored;
+      const linkTo = linkMaker("courier");
+      return new Courier({ ...shared, log, storedSoFar, kindCouriers, linkTo });
     });
   }
 

@@ -5,15 +5,19 @@ import type * as here from "./browser.js";
 import type * as contract from "./contract.js";
 
 export {
+  aes256Ctr,
   chacha20Poly1305Open,
   chacha20Poly1305Seal,
   ed25519Verify,
   hkdfBlake2b512,
+  hmacSha256,
   sha512,
+  shake256,
   x25519PublicKey,
   x25519SharedSecret,
 } from "./browser-crypto.js";
 export { openLevel } from "./browser-level.js";
+export { gunzip, gzip } from "./browser-gzip.js";
 export { dialWs } from "./browser-websocket.js";
 
 /** A page that goes away closes its WebSocket; the daemon's grace period does the rest. */

@@ -1,9 +1,14 @@
-/** The primitives that Node's OpenSSL does several times faster than JavaScript. */
+/**
+ * The primitives that Node's OpenSSL does several times faster than JavaScript. Each is tried once,
+ * at its first use: what a runtime's `node:crypto` lacks or computes wrongly is done in JavaScript
+ * (Deno has no BLAKE2b for HKDF, Bun no ChaCha20-Poly1305 either, newer Nodes take other keys).
+ */
 import {
   type KeyObject,
   createCipheriv,
   createDecipheriv,
   createHash,
+  createHmac,
   createPrivateKey,
   createPublicKey,
   diffieHellman,
@@ -11,10 +16,37 @@ import {
   timingSafeEqual,
   verify,
 } from "node:crypto";
-import { type Bytes, checkBytes, copyBytes } from "../bytes/bytes.js";
+import { createRequire } from "node:module";
+import { type Bytes, checkBytes, copyBytes, toHex } from "../bytes/bytes.js";
 import { checkHkdfSizes } from "./hkdf-sizes.js";
 
 const TAG_LENGTH = 16;
+
+type Primitives = typeof import("./browser-crypto.js");
+
+let loaded: Primitives | null = null;
+
+/** The primitives in JavaScript. Loaded when they are needed: they take a fifth of a start. */
+function inJavaScript(): Primitives {
+  loaded ??= createRequire(import.meta.url)("./browser-crypto.js") as Primitives;
+  return loaded;
+}
+
+/** Whether what `compute` gives is the bytes of `hex`; false, too, when it cannot be computed. */
+function gives(hex: string, compute: () => Uint8Array | null): boolean {
+  try {
+    const bytes = compute();
+    return bytes !== null && toHex(bytes) === hex;
+  } catch {
+    return false;
+  }
+}
+
+/** The answer of `ask`, which is asked once. */
+function once<T>(ask: () => T): () => T {
+  let answer: { readonly is: T } | null = null;
+  return () => (answer ??= { is: ask() }).is;
+}
 
 function base64Url(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64url");
@@ -22,21 +54,54 @@ function base64Url(bytes: Uint8Array): string {
 
 // Keys go in as JWK on purpose: that way takes the 32 bytes as they are, while PKCS#8 and SPKI pass
 // OpenSSL's decoders. Measured on Node 20: 47 instead of 426 microseconds for a private key (the
-// rest is the public half, which OpenSSL always computes), 10 instead of 90 for a public one.
-function privateKeyObject(privateKey: Uint8Array): KeyObject {
+// rest is the public half, which OpenSSL always computes), 10 instead of 90 for a public one. Node
+// 24.22 and newer want the right public half in a private JWK; there PKCS#8 is as quick.
+function privateJwk(privateKey: Uint8Array): KeyObject {
+  const key = { kty: "OKP", crv: "X25519", d: base64Url(privateKey), x: "" };
+  return createPrivateKey({ key, format: "jwk" });
+}
+
+/** What precedes the 32 bytes of an X25519 private key in PKCS#8 (RFC 8410 section 7). */
+const PKCS8_HEADER = Buffer.from("302e020100300506032b656e04220420", "hex");
+
+function privatePkcs8(privateKey: Uint8Array): KeyObject {
+  const key = Buffer.concat([PKCS8_HEADER, privateKey]);
+  const object = createPrivateKey({ key, format: "der", type: "pkcs8" });
+  key.fill(0);
+  return object;
+}
+
+/** How this runtime takes private keys of X25519; null when it cannot compute with them. */
+const importX25519 = once(() => {
+  // Bob's keys, Alice's public key and their secret of RFC 7748 section 6.1.
+  const bob = Buffer.from(
+    "5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb",
+    "hex",
+  );
+  const publicKey = "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f";
+  const alice = "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a";
+  const secret = "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742";
+  return (
+    [privateJwk, privatePkcs8].find(
+      (take) =>
+        gives(publicKey, () => publicHalf(take(bob))) &&
+        gives(secret, () => sharedSecret(take(bob), Buffer.from(alice, "hex"))),
+    ) ?? null
+  );
+});
+
+function privateKeyObject(privateKey: Uint8Array, take: typeof privateJwk): KeyObject {
   const kept = privateKeyObjects.get(privateKey);
   privateKeyObjects.delete(privateKey);
-  const key = kept && timingSafeEqual(kept.bytes, privateKey) ? kept : importPrivateKey(privateKey);
+  const key =
+    kept && timingSafeEqual(kept.bytes, privateKey)
+      ? kept
+      : { bytes: copyBytes(privateKey), object: take(privateKey) };
   privateKeyObjects.set(privateKey, key);
   if (privateKeyObjects.size > keptPrivateKeys) {
     privateKeyObjects.delete(privateKeyObjects.keys().next().value!);
   }
   return key.object;
-}
-
-function importPrivateKey(privateKey: Uint8Array): ImportedKey {
-  const key = { kty: "OKP", crv: "X25519", d: base64Url(privateKey), x: "" };
-  return { bytes: copyBytes(privateKey), object: createPrivateKey({ key, format: "jwk" }) };
 }
 
 interface ImportedKey {
@@ -57,38 +122,43 @@ function publicKeyObject(curve: "X25519" | "Ed25519", publicKey: Uint8Array): Ke
   return createPublicKey({ key, format: "jwk" });
 }
 
+function publicHalf(privateKey: KeyObject): Bytes {
+  const { x } = privateKey.export({ format: "jwk" });
+  return copyBytes(Buffer.from(x as string, "base64url"));
+}
+
+function sharedSecret(privateKey: KeyObject, publicKey: Uint8Array): Bytes {
+  return copyBytes(diffieHellman({ privateKey, publicKey: publicKeyObject("X25519", publicKey) }));
+}
+
 /** See the contract. @throws TypeError or RangeError when the key is not 32 bytes. */
 export function x25519PublicKey(privateKey: Uint8Array): Bytes {
+  const take = importX25519();
+  if (take === null) return inJavaScript().x25519PublicKey(privateKey);
   checkBytes("privateKey", privateKey, 32);
-  const { x } = privateKeyObject(privateKey).export({ format: "jwk" });
-  return copyBytes(Buffer.from(x as string, "base64url"));
+  return publicHalf(privateKeyObject(privateKey, take));
 }
 
 /** See the contract. @throws TypeError or RangeError when a key is not 32 bytes. */
 export function x25519SharedSecret(privateKey: Uint8Array, publicKey: Uint8Array): Bytes {
+  const take = importX25519();
+  if (take === null) return inJavaScript().x25519SharedSecret(privateKey, publicKey);
   checkBytes("privateKey", privateKey, 32);
   checkBytes("publicKey", publicKey, 32);
-  const keys = {
-    privateKey: privateKeyObject(privateKey),
-    publicKey: publicKeyObject("X25519", publicKey),
-  };
-  let secret: Buffer;
+  const key = privateKeyObject(privateKey, take);
   try {
-    secret = diffieHellman(keys);
+    return sharedSecret(key, publicKey);
   } catch (cause) {
     // OpenSSL refuses an all-zero result, and nothing else can fail with two good keys.
     throw new RangeError("`publicKey` must not be of low order", { cause });
   }
-  return copyBytes(secret);
 }
 
-/** See the contract. */
-export function ed25519Verify(
+function verifyNatively(
   signature: Uint8Array,
   message: Uint8Array,
   publicKey: Uint8Array,
 ): boolean {
-  if (signature.length !== 64 || publicKey.length !== 32) return false;
   try {
     return verify(null, message, publicKeyObject("Ed25519", publicKey), signature);
   } catch {
@@ -97,15 +167,64 @@ export function ed25519Verify(
   }
 }
 
-/** See the contract: 32-byte key, 12-byte nonce. @throws TypeError or RangeError on other sizes. */
-export function chacha20Poly1305Seal(
+/**
+ * Whether the runtime takes every point as a public key, as the reference does. Node 24.22 and newer
+ * refuse those of low order, Deno those that are not canonically encoded. The identity, here encoded
+ * in all ways there are, has a signature of every message: R the identity, S zero.
+ */
+const takesEveryPoint = once(() => {
+  const universal = new Uint8Array(64);
+  universal[0] = 1;
+  return [0x01, 0xee].every((first) =>
+    [0x00, 0x80].every((sign) => {
+      const identity = new Uint8Array(32).fill(first === 0x01 ? 0x00 : 0xff);
+      identity[0] = first;
+      identity[31] = (identity[31]! & 0x7f) | sign;
+      return verifyNatively(universal, identity, identity);
+    }),
+  );
+});
+
+/** See the contract. */
+export function ed25519Verify(
+  signature: Uint8Array,
+  message: Uint8Array,
+  publicKey: Uint8Array,
+): boolean {
+  if (signature.length !== 64 || publicKey.length !== 32) return false;
+  if (verifyNatively(signature, message, publicKey)) return true;
+  if (takesEveryPoint()) return false;
+  try {
+    return inJavaScript().ed25519Verify(signature, message, publicKey);
+  } catch {
+    // It could not be loaded, as in a bundle of one file: the runtime's verdict stands.
+    return false;
+  }
+}
+
+/** Whether the runtime has ChaCha20-Poly1305. */
+const hasChaCha20Poly1305 = once(() => {
+  // One zero byte under a key and a nonce of zeros; computed with two libraries.
+  const zeros = new Uint8Array(32);
+  const sealed = "9fbedcfd1809ff3c10adf8277fcc0581b8";
+  return (
+    gives(sealed, () => seal(zeros, zeros.subarray(0, 12), zeros.subarray(0, 1))) &&
+    gives("00", () => open(zeros, zeros.subarray(0, 12), Buffer.from(sealed, "hex")))
+  );
+});
+
+const nothing = new Uint8Array(0);
+
+function seal(
   key: Uint8Array,
   nonce: Uint8Array,
   plaintext: Uint8Array,
+  associatedData: Uint8Array = nothing,
 ): Bytes {
-  checkBytes("key", key, 32);
-  checkBytes("nonce", nonce, 12);
   const cipher = createCipheriv("chacha20-poly1305", key, nonce, { authTagLength: TAG_LENGTH });
+  if (associatedData.length > 0) {
+    cipher.setAAD(associatedData, { plaintextLength: plaintext.length });
+  }
   const sealed = new Uint8Array(plaintext.length + TAG_LENGTH);
   sealed.set(cipher.update(plaintext));
   cipher.final();
@@ -113,16 +232,16 @@ export function chacha20Poly1305Seal(
   return sealed;
 }
 
-/** See the contract: 32-byte key, 12-byte nonce. @throws TypeError or RangeError on other sizes. */
-export function chacha20Poly1305Open(
+function open(
   key: Uint8Array,
   nonce: Uint8Array,
   sealed: Uint8Array,
+  associatedData: Uint8Array = nothing,
 ): Bytes | null {
-  checkBytes("key", key, 32);
-  checkBytes("nonce", nonce, 12);
-  if (sealed.length < TAG_LENGTH) return null;
   const decipher = createDecipheriv("chacha20-poly1305", key, nonce, { authTagLength: TAG_LENGTH });
+  if (associatedData.length > 0) {
+    decipher.setAAD(associatedData, { plaintextLength: sealed.length - TAG_LENGTH });
+  }
   decipher.setAuthTag(sealed.subarray(sealed.length - TAG_LENGTH));
   const plaintext = copyBytes(decipher.update(sealed.subarray(0, sealed.length - TAG_LENGTH)));
   try {
@@ -133,6 +252,46 @@ export function chacha20Poly1305Open(
   return plaintext;
 }
 
+/** See the contract: 32-byte key, 12-byte nonce. @throws TypeError or RangeError on other sizes. */
+export function chacha20Poly1305Seal(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  plaintext: Uint8Array,
+  associatedData?: Uint8Array,
+): Bytes {
+  checkBytes("key", key, 32);
+  checkBytes("nonce", nonce, 12);
+  if (!hasChaCha20Poly1305()) {
+    return inJavaScript().chacha20Poly1305Seal(key, nonce, plaintext, associatedData);
+  }
+  return seal(key, nonce, plaintext, associatedData);
+}
+
+/** See the contract: 32-byte key, 12-byte nonce. @throws TypeError or RangeError on other sizes. */
+export function chacha20Poly1305Open(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  sealed: Uint8Array,
+  associatedData?: Uint8Array,
+): Bytes | null {
+  checkBytes("key", key, 32);
+  checkBytes("nonce", nonce, 12);
+  if (sealed.length < TAG_LENGTH) return null;
+  if (!hasChaCha20Poly1305()) {
+    return inJavaScript().chacha20Poly1305Open(key, nonce, sealed, associatedData);
+  }
+  return open(key, nonce, sealed, associatedData);
+}
+
+/** Whether the runtime has HKDF with BLAKE2b-512. */
+const hasHkdfBlake2b512 = once(() =>
+  // Everything empty; computed with two libraries.
+  gives("5206a97d30367ecb2db33721e4a74736", () => {
+    const none = new Uint8Array(0);
+    return new Uint8Array(hkdfSync("blake2b512", none, none, none, 16));
+  }),
+);
+
 /** See the contract. @throws RangeError on sizes that {@link checkHkdfSizes} refuses. */
 export function hkdfBlake2b512(
   ikm: Uint8Array,
@@ -141,12 +300,63 @@ export function hkdfBlake2b512(
   length: number,
 ): Bytes {
   checkHkdfSizes(info, length);
+  if (!hasHkdfBlake2b512()) return inJavaScript().hkdfBlake2b512(ikm, salt, info, length);
   return new Uint8Array(hkdfSync("blake2b512", ikm, salt, info, length));
 }
 
+/** Whether the runtime has SHA-512. */
+const hasSha512 = once(() => {
+  // Of nothing (FIPS 180-4).
+  const nothing =
+    "cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce" +
+    "47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e";
+  return gives(nothing, () => createHash("sha512").digest());
+});
+
 /** See the contract. */
 export function sha512(...parts: readonly Uint8Array[]): Bytes {
+  if (!hasSha512()) return inJavaScript().sha512(...parts);
   const state = createHash("sha512");
+  for (const part of parts) state.update(part);
+  return copyBytes(state.digest());
+}
+
+/** See the contract. */
+export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Bytes {
+  const state = createHmac("sha256", key);
+  for (const part of parts) state.update(part);
+  return copyBytes(state.digest());
+}
+
+/** Whether the runtime has AES-256 in counter mode. */
+const hasAes256Ctr = once(() => {
+  // 16 zero bytes under a key and a counter of zeros; computed with two libraries.
+  const zeros = new Uint8Array(32);
+  return gives("dc95c078a2408989ad48a21492842087", () =>
+    createCipheriv("aes-256-ctr", zeros, zeros.subarray(16)).update(zeros.subarray(16)),
+  );
+});
+
+/** See the contract. @throws TypeError or RangeError on other sizes of key and iv. */
+export function aes256Ctr(key: Uint8Array, iv: Uint8Array, data: Uint8Array): Bytes {
+  checkBytes("key", key, 32);
+  checkBytes("iv", iv, 16);
+  if (!hasAes256Ctr()) return inJavaScript().aes256Ctr(key, iv, data);
+  return copyBytes(createCipheriv("aes-256-ctr", key, iv).update(data));
+}
+
+/** Whether the runtime has SHAKE256, of any length. */
+const hasShake256 = once(() =>
+  // Of nothing (FIPS 202), one byte more than the usual 32.
+  gives("46b9dd2b0ba88d13233b3feb743eeb243fcd52ea62b81b82b50c27646ed5762fd7", () =>
+    createHash("shake256", { outputLength: 33 }).digest(),
+  ),
+);
+
+/** See the contract. */
+export function shake256(length: number, ...parts: readonly Uint8Array[]): Bytes {
+  if (!hasShake256()) return inJavaScript().shake256(length, ...parts);
+  const state = createHash("shake256", { outputLength: length });
   for (const part of parts) state.update(part);
   return copyBytes(state.digest());
 }

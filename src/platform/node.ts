@@ -7,14 +7,18 @@ export { dialTcp, dialUnix, dialWs } from "./node-dial.js";
 export { openLevel } from "./node-level.js";
 export { onProcessEnd } from "./node-process-end.js";
 export {
+  aes256Ctr,
   chacha20Poly1305Open,
   chacha20Poly1305Seal,
   ed25519Verify,
   hkdfBlake2b512,
+  hmacSha256,
   sha512,
+  shake256,
   x25519PublicKey,
   x25519SharedSecret,
 } from "./node-crypto.js";
+export { gunzip, gzip } from "./node-gzip.js";
 
 /** The text of a file (UTF-8). @throws The system's error, e.g. with the code `ENOENT`. */
 export function readText(path: string): Promise<string> {

@@ -9,12 +9,7 @@ import type { MessageBoxIndex, ReadCap, WriteCap } from "../../src/bytes/opaque.
 import { decodeCbor, encodeCbor } from "../../src/cbor/cbor.js";
 import type { ChannelClient } from "../../src/channels/index.js";
 import type { Clock } from "../../src/clock/clock.js";
-import {
-  keypairFromSeed,
-  nextMessageBoxIndex,
-  parseWriteCap,
-  readCapOf,
-} from "../../src/bacap.js";
+import { keypairFromSeed, nextMessageBoxIndex, parseWriteCap, readCapOf } from "../../src/bacap.js";
 import {
   BoxAlreadyExistsError,
   BoxIDNotFoundError,
@@ -74,10 +69,7 @@ export class BoxesDouble {
 
   /** A client; when `isDead` says so its calls never settle again, as those of a killed process. */
   client(isDead: () => boolean = () => false, onEffect: () => void = () => {}): ChannelClient {
-    const call = async <T>(
-      signal: AbortSignal | undefined,
-      effect: () => T,
-    ): Promise<T> => {
+    const call = async <T>(signal: AbortSignal | undefined, effect: () => T): Promise<T> => {
       const { delayMs, lost } = this.fate();
       await this.clock.sleep(delayMs / 2, signal);
       if (isDead()) return new Promise(() => {});
@@ -123,7 +115,8 @@ export class BoxesDouble {
           this.put(writeCap, index, new Uint8Array(0));
           return { nextMessageBoxIndex: nextMessageBoxIndex(index) };
         }),
-      newKeypair: (seed, options) => call(options?.signal, () => keypairFromSeed(seed as Uint8Array)),
+      newKeypair: (seed, options) =>
+        call(options?.signal, () => keypairFromSeed(seed as Uint8Array)),
       createCourierEnvelopesFromMultiPayload: (request, options) =>
         call(options?.signal, () => ({
           // One element for each box; the courier below takes them apart again.

@@ -36,7 +36,6 @@ describe("channels", () => {
     await Promise.all(deliveries.map(({ stored }) => stored));
     assert.ok(deliveries.every(({ state }) => state === "stored"));
     assert.equal(writer.queued, 0);
-    console.log(ours.statistics(), theirs.statistics());
   });
 
   it("makes a batch readable in all of its channels", { timeout: 60_000 }, async () => {

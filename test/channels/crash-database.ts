@@ -33,7 +33,8 @@ export class Disk {
 
   /** Loses all batches that were not synced but the first `kept`. */
   crash(kept: number): void {
-    for (const operations of this.unsynced.splice(0).slice(0, kept)) apply(this.durable, operations);
+    for (const operations of this.unsynced.splice(0).slice(0, kept))
+      apply(this.durable, operations);
   }
 }
 

@@ -111,11 +111,18 @@ class Process {
         if (kill?.at === "afterCall" && ++calls === kill.count) crash();
       },
     );
-    return { database, killed, channels: openChannels(client, database, { clock: this.#boxes.clock }) };
+    return {
+      database,
+      killed,
+      channels: openChannels(client, database, { clock: this.#boxes.clock }),
+    };
   }
 
   /** Runs `work` until it ends, however often the process is killed on the way. */
-  async run(work: (channels: Channels) => Promise<void>, down: (kill: number) => Promise<void>): Promise<void> {
+  async run(
+    work: (channels: Channels) => Promise<void>,
+    down: (kill: number) => Promise<void>,
+  ): Promise<void> {
     for (;;) {
       const life = this.start();
       const done = life.channels.then(async (channels) => {
@@ -182,7 +189,8 @@ export async function runSchedule(schedule: Schedule): Promise<Outcome> {
           : await channels.import("in", invitation!);
         const ack = schedule.manual ? "manual" : "auto";
         // Everything that may be out: those sent, and those whose sending was cut off.
-        const isDone = (): boolean => started === schedule.lengths.length && isWritten && missing() === 0;
+        const isDone = (): boolean =>
+          started === schedule.lengths.length && isWritten && missing() === 0;
         const missing = (): number => sent.filter((text) => !seen.includes(text)).length;
         const end = new AbortController();
         const watch = async (): Promise<void> => {

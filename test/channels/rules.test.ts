@@ -220,7 +220,10 @@ describe("the rules of channels", () => {
     const { clock, open } = await world();
     const disk = new Disk();
     const channels = await openChannels(
-      { ...new BoxesDouble(clock).client(), pigeonholeGeometry: { maxPlaintextPayloadLength: 60 } as never },
+      {
+        ...new BoxesDouble(clock).client(),
+        pigeonholeGeometry: { maxPlaintextPayloadLength: 60 } as never,
+      },
       new CrashDatabase(disk),
       { clock },
     );

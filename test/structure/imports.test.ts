@@ -14,7 +14,7 @@ const rules: Record<string, readonly string[]> = {
   wire: ["bytes", "cbor", "errors"],
   transport: ["bytes", "clock", "errors", "#platform"],
   platform: ["bytes", "clock", "errors", "transport", "@noble/*", "browser-level"],
-  pki: ["bytes", "cbor", "errors", "#platform", "@noble/hashes"],
+  pki: ["bytes", "cbor", "errors", "#platform", "@noble/hashes", "@noble/post-quantum"],
   config: ["bytes", "errors", "pki", "transport", "#platform", "smol-toml"],
   // Never crypto, daemon, network: a client knows of capabilities only that they are bytes.
   client: ["bytes", "clock", "config", "errors", "pki", "transport", "wire", "#platform"],
@@ -32,6 +32,8 @@ const rules: Record<string, readonly string[]> = {
     "@noble/*",
   ],
   crypto: ["bytes", "cbor", "clock", "errors", "#platform", "@noble/*", "cborg"],
+  kem: ["bytes", "#platform", "@noble/hashes", "@noble/post-quantum", "@stablelib/blake2b"],
+  sphinx: ["bytes", "errors", "kem", "pki", "#platform", "@noble/ciphers", "@noble/hashes"],
   mixnet: ["bytes", "errors", "pki"],
   // Never network, nor client: with the client it shares only the codec, which recordings pin.
   daemon: [
@@ -43,6 +45,19 @@ const rules: Record<string, readonly string[]> = {
     "pki",
     "crypto",
     "mixnet",
+    "@noble/hashes",
+  ],
+  // Never network, daemon, client: a link to a real network knows no other.
+  gateway: [
+    "bytes",
+    "clock",
+    "errors",
+    "kem",
+    "mixnet",
+    "pki",
+    "sphinx",
+    "transport",
+    "#platform",
     "@noble/hashes",
   ],
   // Never daemon, nor wire: what clients say is not a network's business.
@@ -118,7 +133,12 @@ function allowedFor(path: string): readonly string[] {
   assert.ok(rule, `${path} is in a folder that has no rule`);
   // Only the files for Node may use Node, and only they know the WebSocket package.
   const isNode = /^src\/platform\/node[^/]*$/.test(path);
-  return [folder, ...rule, ...(isNode ? ["node:", "ws", "classic-level"] : []), ...(additions[path] ?? [])];
+  return [
+    folder,
+    ...rule,
+    ...(isNode ? ["node:", "ws", "classic-level"] : []),
+    ...(additions[path] ?? []),
+  ];
 }
 
 test("every file imports only what its folder may", () => {

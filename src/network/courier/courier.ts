@@ -44,6 +44,8 @@ export interface CourierOptions extends CopyReplicasOptions {
    * cannot know that.
    */
   readonly storedSoFar?: (() => number) | null | undefined;
+  /** See {@link Kindness.kindCouriers}; false when left out. */
+  readonly kindCouriers?: boolean | undefined;
   /** What survives the courier's own end; null when nothing needs to. */
   readonly log: EnvelopeLog | null;
   /** Lets others have their turn while a copy is made. */
@@ -62,9 +64,9 @@ function envelopeReply(
 
 /**
  * Takes envelopes, hands them to their two replicas, and keeps what these answer until the client
- * comes for it. Acknowledged means: logged, and dispatched until a replica has answered. With a log
- * that goes on until the envelope's epoch is too far off for any replica, over restarts too; without
- * one for as long as the entry lives.
+ * comes for it. Acknowledged means: logged, where there is a log, and dispatched; after a restart what
+ * got no answer is dispatched again, unless the envelope's epoch is too far off for any replica. A kind
+ * courier dispatches by itself until a replica has answered.
  */
 export class Courier implements Kaetzchen {
   readonly capability = "courier";
@@ -78,9 +80,11 @@ export class Courier implements Kaetzchen {
   constructor(options: CourierOptions) {
     const { clock, timing, sizes, linkTo, log, breather } = options;
     this.#options = options;
+    const { kindCouriers: kind = false } = options;
     this.#cache = new EnvelopeCache({
       clock,
       timing,
+      kind,
       mustStay: (entry) => log !== null && !entry.hasVerdict && !this.#isOutOfTime(entry),
       onDrop: (entry) => {
         entry.retry?.cancel();
@@ -92,6 +96,7 @@ export class Courier implements Kaetzchen {
       timing,
       linkTo,
       storedSoFar: options.storedSoFar ?? null,
+      kind,
       isKept: (entry) => this.#cache.has(entry),
       onVerdict: (entry) => {
         if (log === null) return;
@@ -107,6 +112,7 @@ export class Courier implements Kaetzchen {
       sizes,
       log,
       breather,
+      kind,
       replicas: new CopyReplicas(options),
     });
   }
@@ -188,10 +194,10 @@ export class Courier implements Kaetzchen {
 
   async #answerFrom(entry: CachedEnvelope, replyIndex: number): Promise<CourierQueryReply> {
     if (this.#dispatcher.isDue(entry)) {
-      const round = this.#dispatcher.start(entry);
-      // Replicas in the same process answer at once. Not waiting for them would make the client,
-      // which asks with growing pauses, find an answer out that is older than its question.
-      if (this.#options.storedSoFar) await round;
+      const round = this.#dispatcher.startAgain(entry);
+      // Replicas in the same process answer at once. Not waiting for them makes the client, which asks
+      // with growing pauses, find an answer out that is older than its question.
+      if (this.#options.kindCouriers && this.#options.storedSoFar) await round;
     }
     if (replyIndex !== 0 && replyIndex !== 1) {
       return envelopeReply(entry.hash, 0, CourierErrorCode.INVALID_ENVELOPE);
@@ -202,7 +208,8 @@ export class Courier implements Kaetzchen {
   }
 
   #take(hash: EnvelopeHash, envelope: CourierEnvelope, log: EnvelopeLog | null): CachedEnvelope {
-    const entry = new CachedEnvelope(hash, envelope, this.#options.clock.monotonic());
+    const { clock, kindCouriers: kind = false } = this.#options;
+    const entry = new CachedEnvelope(hash, envelope, clock.monotonic(), kind);
     if (log !== null) {
       entry.logged = this.#record(log, hash, envelope);
       // Whoever is to be answered waits for it; that nobody does is no fault.

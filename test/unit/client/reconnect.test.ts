@@ -73,7 +73,9 @@ test("a handshake that fails on the way back counts as a failed try, whatever is
   const plays: ((c: ScriptedConnection) => void)[] = [
     (c) => c.transport.end(),
     (c) => c.sendRaw(Uint8Array.of(0, 0, 0, 0)),
-    (c) => c.send(daemon.documentEvent()),
+    (c) => {
+      for (let i = 0; i < 17; i++) c.send(daemon.documentEvent());
+    },
     (c) => c.send({ ...daemon.status(), sphinxGeometry: null }),
     () => {},
   ];
@@ -95,6 +97,24 @@ test("a handshake that fails on the way back counts as a failed try, whatever is
   await turn();
   assert.equal(client.state, "ready");
   assert.equal(of("reconnected").length, 1);
+});
+
+test("a dial that never ends does not end reconnecting", async () => {
+  const daemon = new ScriptedDaemon();
+  const clock = new VirtualClock();
+  let dials = 0;
+  const client = new ThinClient(unused, {
+    clock,
+    liveness: false,
+    dial: () => (++dials === 2 ? new Promise<Transport>(() => {}) : daemon.dial()),
+  });
+  const [connection] = await Promise.all([daemon.shakeHands(), client.start()]);
+  connection.transport.end();
+  const back = daemon.shakeHands(true);
+  await clock.runUntil(back, 60_000);
+  await turn();
+  assert.deepEqual([dials, client.state], [3, "ready"]);
+  await client.stop();
 });
 
 test("the loss is told once, with what was wrong, and as graceful only after a shutdown event", async () => {

@@ -42,6 +42,7 @@ test("a message that is too long is refused in its turn, and its payload is not 
     link,
     timing: upstreamTiming,
     layers: () => null,
+    onFault: assert.ifError,
     maxPayload: U,
   });
   const request = message({ id: freshId(), payload: new Uint8Array(U + 1) });

@@ -30,3 +30,11 @@ export {
   ChannelNotFoundError,
   ChannelStoreError,
 } from "../errors/channel-errors.js";
+
+// What a database of your own has to offer.
+export type {
+  LevelDatabase,
+  LevelEncodings,
+  LevelOperation,
+  LevelRange,
+} from "../platform/contract.js";

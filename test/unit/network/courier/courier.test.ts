@@ -715,6 +715,7 @@ void describe("a courier with a log", () => {
     const removed: number[] = [];
     log.remove = (of) => removed.push(of[0]!);
     const fixture = await start(log);
+    await fixture.settle();
     assert.deepEqual(removed, [0, 1, 2, 3]);
     await fixture.network.close();
   });

@@ -25,9 +25,9 @@ async function shareOfTicks(
     seen.push({ work: sent - decoys, decoys });
   };
   look();
-  let ended = false;
-  const working = work().finally(() => (ended = true));
-  while (!ended) {
+  const state = { ended: false };
+  const working = work().finally(() => (state.ended = true));
+  while (!state.ended) {
     await clock.advance(50);
     look();
   }

@@ -1,8 +1,8 @@
 /** Where a receiver keeps what has come so far: a hidden folder beside where the files will be. */
 import { createHash } from "node:crypto";
 import { type Stats, constants } from "node:fs";
-import { type FileHandle, lstat, mkdir, open, readFile, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { type FileHandle, lstat, mkdir, open, readFile, realpath, rm, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { MessageBoxIndex, fromBase64, toBase64 } from "katzenpost-thinclient";
 import { UsageError } from "../failure.js";
 import { fileProblem, replaceFile } from "../private-file.js";
@@ -37,6 +37,11 @@ export class PartialFolder {
       throw new UsageError(`${path} is in the way: it is no folder that only you can use`);
     }
     return new PartialFolder(path);
+  }
+
+  /** Names the place for other processes of this machine, whatever path they came by. */
+  async identity(): Promise<string> {
+    return join(await realpath(dirname(this.path)), basename(this.path));
   }
 
   /** Makes it, with what the head of the stream says. */

@@ -13,8 +13,12 @@ export class ServerListener implements Listener {
   #onTransport: ((transport: Transport) => void) | null = null;
   #closing: Promise<void> | null = null;
 
-  constructor(server: Server, address: string) {
+  readonly #removeName: () => void;
+
+  /** @param removeName frees what the server's own end leaves of its name. */
+  constructor(server: Server, address: string, removeName: () => void = () => {}) {
     this.#server = server;
+    this.#removeName = removeName;
     this.address = address;
     // One connection could not be accepted, e.g. for too many open files. Its peer was hung up on,
     // and the next one may do better.
@@ -32,6 +36,7 @@ export class ServerListener implements Listener {
       // Its callback waits for the connections, too, and those live on. The address is free, and a
       // socket file gone, once the event loop went round.
       this.#server.close();
+      this.#removeName();
       setImmediate(resolve);
     });
     return this.#closing;

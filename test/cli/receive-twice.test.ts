@@ -67,7 +67,8 @@ test("a second receiver of one ticket into one folder is refused, and harms noth
   const into = network.newFolder();
   const args = ["receive", ticket, "--into", into];
   await using one = new KatzProcess(args, network.env);
-  const partial = (): string | undefined => readdirSync(into).find((name) => name.endsWith("partial"));
+  const partial = (): string | undefined =>
+    readdirSync(into).find((name) => name.endsWith("partial"));
   while (partial() === undefined) await sleep(5);
   const two = await network.katz(args);
   assert.equal(two.code, 2, two.stderr);

@@ -1,9 +1,10 @@
 /** Files that arrive: bytes in order, digests, and at the end their place. */
 import { createHash } from "node:crypto";
-import { type FileHandle, chmod, link, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, chmod, link, mkdir, open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { UsageError } from "../failure.js";
 import { fileProblem, syncFolder, writing } from "../private-file.js";
+import { SEPARATOR } from "./file-name.js";
 import { type FileEntry, type Manifest, TransferError } from "./manifest.js";
 import { type PartialFolder, lstatOrNull } from "./partial-folder.js";
 
@@ -125,7 +126,9 @@ export class IncomingFiles {
     if (!(await isWhole(this.#path, sha256))) {
       throw new TransferError(
         `what came as ${name} is not what its sender announced: its SHA-256 digest is another`,
-        { advice: ["Nothing of it was kept: try again, and if it is so again, have it sent again"] },
+        {
+          advice: ["Nothing of it was kept: try again, and if it is so again, have it sent again"],
+        },
       );
     }
     this.#file++;
@@ -148,6 +151,8 @@ export class IncomingFiles {
 export class Target {
   readonly #into: string;
   readonly #force: boolean;
+  /** Folders that were made. */
+  readonly #folders = new Set<string>();
 
   /** @param force whether files that are there may be replaced. */
   constructor(into: string, force: boolean) {
@@ -155,9 +160,9 @@ export class Target {
     this.#force = force;
   }
 
-  /** Path of a file. Its name was checked: it is no way out of the folder. */
+  /** Path of a file. The parts of its name were checked: none is a way out of the folder. */
   pathOf({ name }: FileEntry): string {
-    return join(this.#into, name);
+    return join(this.#into, ...name.split(SEPARATOR));
   }
 
   /**
@@ -181,6 +186,7 @@ export class Target {
   /** Puts a file into its place, in one step. @throws UsageError as {@link holds}. */
   async place(from: string, file: FileEntry): Promise<void> {
     const path = this.pathOf(file);
+    await this.#makeFolders(file);
     if (await this.holds(file)) {
       await rm(from, { force: true });
       return;
@@ -195,9 +201,25 @@ export class Target {
     }
   }
 
+  /**
+   * Makes the folders that a file is in. Those that are there must be folders, and no symbolic links out
+   * of this one.
+   */
+  async #makeFolders({ name }: FileEntry): Promise<void> {
+    let folder = this.#into;
+    for (const part of name.split(SEPARATOR).slice(0, -1)) {
+      folder = join(folder, part);
+      const there = await lstatOrNull(folder);
+      if (there?.isDirectory()) continue;
+      if (there !== null) throw new UsageError(`${folder} is there already, and is not a folder`);
+      await writing(folder, () => mkdir(folder));
+      this.#folders.add(folder);
+    }
+  }
+
   /** Makes the names last. */
   async sync(): Promise<void> {
-    await syncFolder(this.#into);
+    for (const folder of [...this.#folders, this.#into]) await syncFolder(folder);
   }
 }
 

@@ -12,6 +12,7 @@
 
 // The client
 export { ThinClient } from "./client/thin-client.js";
+export type { ClosingOptions } from "./client/closing.js";
 export type { CallOptions } from "./client/call-options.js";
 export type { ClientState, CloseReason } from "./client/session.js";
 export type { CallLoad } from "./client/calls.js";

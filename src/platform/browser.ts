@@ -4,6 +4,7 @@ import type { Transport } from "../transport/transport.js";
 import type * as here from "./browser.js";
 import type * as contract from "./contract.js";
 
+export { crc32 } from "../bytes/crc32.js";
 export {
   aes256Ctr,
   chacha20Poly1305Open,

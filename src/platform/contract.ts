@@ -114,3 +114,6 @@ export declare function gzip(data: Uint8Array): Promise<Bytes>;
  * damaged, or unpacks to more than `longest` bytes; then not more than that is ever held.
  */
 export declare function gunzip(data: Uint8Array, longest: number): Promise<Bytes>;
+
+/** CRC-32 (as in zlib) of `bytes`, going on from `start`: against accidents, not tampering. */
+export declare function crc32(bytes: Uint8Array, start?: number): number;

@@ -12,13 +12,12 @@ export class ServerListener implements Listener {
   readonly #early: Transport[] = [];
   #onTransport: ((transport: Transport) => void) | null = null;
   #closing: Promise<void> | null = null;
+  readonly #onClose: () => void;
 
-  readonly #removeName: () => void;
-
-  /** @param removeName frees what the server's own end leaves of its name. */
-  constructor(server: Server, address: string, removeName: () => void = () => {}) {
+  /** @param onClose called when nobody can connect any more. */
+  constructor(server: Server, address: string, onClose: () => void = () => {}) {
     this.#server = server;
-    this.#removeName = removeName;
+    this.#onClose = onClose;
     this.address = address;
     // One connection could not be accepted, e.g. for too many open files. Its peer was hung up on,
     // and the next one may do better.
@@ -36,7 +35,7 @@ export class ServerListener implements Listener {
       // Its callback waits for the connections, too, and those live on. The address is free, and a
       // socket file gone, once the event loop went round.
       this.#server.close();
-      this.#removeName();
+      this.#onClose();
       setImmediate(resolve);
     });
     return this.#closing;

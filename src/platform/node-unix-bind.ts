@@ -1,25 +1,26 @@
 /** Binding a server to a Unix socket, past what a dead process left behind. */
-import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, linkSync, lstatSync, renameSync, unlinkSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { chmodSync, existsSync, linkSync, lstatSync, unlinkSync } from "node:fs";
 import { type Server, connect } from "node:net";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { isMainThread } from "node:worker_threads";
 import { ConfigError } from "../errors/errors.js";
 import { describeFailure, failureCode } from "./node-failure.js";
-import { LONGEST_PATH, isAbstract, systemUnixPath } from "./node-unix-path.js";
+import { isAbstract, systemUnixPath } from "./node-unix-path.js";
 
 /** Only the owner may connect: on Linux that takes the right to write. */
 const OWNER_ONLY = 0o600;
 
 /**
  * Lets `server` listen on a path or `@name`. A socket file that nobody answers on is removed first.
- * @returns removes the socket file, when the server is closed; not one of that name that is another's.
+ * @returns what removes the socket file, to be called when the server is closed: only while the file
+ * is still this server's, wherever the process has moved to.
  * @throws ConfigError when somebody does answer, when something else has that name, or when the
  * system refuses.
  */
 export async function bindUnix(server: Server, address: string): Promise<() => void> {
-  if (isAbstract(address)) {
-    await listenOn(server, address, address);
+  if (isAbstract(address) || process.platform === "win32") {
+    await listenOn(server, address);
     return () => {};
   }
   // The library reports a missing folder as EACCES.
@@ -30,54 +31,42 @@ export async function bindUnix(server: Server, address: string): Promise<() => v
     );
   }
   if (existsHere(address)) await removeStale(address);
+  // The library unlinks the name that it was given when the server is closed, whosever that is by
+  // then. So it gets one of its own, and the name that counts is made by us.
+  const own = join(folder, ownName(basename(address)));
+  await listenOn(server, own, address);
+  const { dev, ino } = lstatSync(own);
   const path = resolve(address);
-  // When it is closed the library removes whatever has the name that it was given: by then that may be
-  // another process's socket, or for a relative path a file of another folder. So it gets a name that
-  // is gone at once.
-  const given = join(dirname(path), `.${randomBytes(3).toString("hex")}`);
-  if (process.platform === "win32" || Buffer.byteLength(given) > LONGEST_PATH) {
-    await listenOn(server, address, address);
-    if (process.platform !== "win32") chmodSync(address, OWNER_ONLY);
-    return () => {};
-  }
-  await listenOn(server, given, address);
   try {
-    chmodSync(given, OWNER_ONLY);
-    giveName(given, path);
+    chmodSync(own, OWNER_ONLY);
+    linkSync(own, address);
   } catch (cause) {
     server.close();
     if (failureCode(cause) === "EEXIST") throw inUse(address);
     const why = describeFailure(cause);
     throw new ConfigError(`cannot listen on unix:${address}: ${why}`, { cause });
   }
-  const { ino, dev } = lstatSync(path);
+  unlinkSync(own);
   return () => {
-    const there = lstatSync(path, { throwIfNoEntry: false });
-    if (there?.ino === ino && there.dev === dev) unlinkSync(path);
+    const now = lstatSync(path, { throwIfNoEntry: false });
+    if (now !== undefined && now.ino === ino && now.dev === dev) unlinkSync(path);
   };
 }
 
-/** Moves a socket file to a name that nothing has. @throws what the system says, EEXIST for one. */
-function giveName(from: string, to: string): void {
-  try {
-    linkSync(from, to);
-  } catch (error) {
-    // Not every system links sockets. That nothing has the name was looked at a moment ago.
-    if (!["EPERM", "ENOTSUP", "EOPNOTSUPP"].includes(failureCode(error) ?? "")) throw error;
-    renameSync(from, to);
-    return;
-  }
-  unlinkSync(from);
+/** A name that nobody has, no longer than the one it stands for where that can be. */
+function ownName(name: string): string {
+  const length = Math.max(name.length, 6);
+  return `.${randomUUID().replaceAll("-", "")}`.slice(0, length);
 }
 
-async function listenOn(server: Server, path: string, address: string): Promise<void> {
+async function listenOn(server: Server, name: string, address = name): Promise<void> {
   // The file is made within `listen`, and must at no moment be open to others.
   const oldMask = isMainThread ? process.umask(0o177) : null;
   let listening: Promise<void>;
   try {
     listening = new Promise((resolve, reject) => {
       server.once("error", reject);
-      server.listen({ path: systemUnixPath(path) }, () => {
+      server.listen({ path: systemUnixPath(name) }, () => {
         server.removeListener("error", reject);
         resolve();
       });

@@ -2,7 +2,7 @@
 import { ConfigError } from "../errors/errors.js";
 
 /** Bytes that `sun_path` holds, less the final NUL (unix(7); 104 in all on the BSDs and macOS). */
-export const LONGEST_PATH = process.platform === "linux" ? 107 : 103;
+const LONGEST_PATH = process.platform === "linux" ? 107 : 103;
 
 /** The path as the system wants it: for `@name` the `@` becomes a NUL. */
 export function systemUnixPath(address: string): string {

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import type * as contract from "./contract.js";
 import type * as here from "./node.js";
 
+export { crc32 } from "./node-crc32.js";
 export { dialTcp, dialUnix, dialWs } from "./node-dial.js";
 export { onProcessEnd } from "./node-process-end.js";
 export {

@@ -13,7 +13,9 @@ const rules: Record<string, readonly string[]> = {
   cbor: ["bytes", "errors", "cborg"],
   wire: ["bytes", "cbor", "errors"],
   transport: ["bytes", "clock", "errors", "#platform"],
-  platform: ["bytes", "clock", "errors", "transport", "@noble/*"],
+  // Records in a database of the level family, wherever it is.
+  store: ["bytes", "errors", "#platform", "abstract-level"],
+  platform: ["bytes", "clock", "errors", "store", "transport", "@noble/*"],
   pki: ["bytes", "cbor", "errors", "#platform", "@noble/hashes", "@noble/post-quantum"],
   config: ["bytes", "errors", "pki", "transport", "#platform", "smol-toml"],
   // Never crypto, daemon, network: a client knows of capabilities only that they are bytes.
@@ -72,6 +74,7 @@ const rules: Record<string, readonly string[]> = {
     "network",
     "pki",
     "platform",
+    "store",
     "transport",
     "node:",
   ],
@@ -118,9 +121,14 @@ function allowedFor(path: string): readonly string[] {
   const folder = path.split("/")[1]!;
   const rule = rules[folder];
   assert.ok(rule, `${path} is in a folder that has no rule`);
-  // Only the files for Node may use Node, and only they know the WebSocket package.
+  // Only the files for Node may use Node, and only they know the packages for it.
   const isNode = /^src\/platform\/node[^/]*$/.test(path);
-  return [folder, ...rule, ...(isNode ? ["node:", "ws"] : []), ...(additions[path] ?? [])];
+  return [
+    folder,
+    ...rule,
+    ...(isNode ? ["node:", "ws", "classic-level"] : []),
+    ...(additions[path] ?? []),
+  ];
 }
 
 test("every file imports only what its folder may", () => {

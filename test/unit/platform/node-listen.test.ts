@@ -8,7 +8,6 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
-  readdirSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -90,30 +89,6 @@ test("what a killed process left behind is replaced", options, async (t) => {
   const listener = await listenUnix(path);
   t.after(() => listener.close());
   await canConnect(path);
-});
-
-test("a close removes its own socket file, and no other of that name", options, async (t) => {
-  const folder = newFolder(t);
-  const path = join(folder, "same.sock");
-  const old = await listenUnix(path);
-  // As who cleans up does, and starts anew.
-  rmSync(path);
-  const successor = await listenUnix(path);
-  t.after(() => successor.close());
-  await old.close();
-  assert.equal(existsSync(path), true);
-  await canConnect(path);
-  assert.deepEqual(readdirSync(folder), ["same.sock"]);
-
-  const [here, elsewhere] = [newFolder(t), newFolder(t)];
-  const before = process.cwd();
-  t.after(() => process.chdir(before));
-  process.chdir(here);
-  const listener = await listenUnix("r.sock");
-  process.chdir(elsewhere);
-  writeFileSync("r.sock", "another folder's");
-  await listener.close();
-  assert.deepEqual([readdirSync(here), readdirSync(elsewhere)], [[], ["r.sock"]]);
 });
 
 test("a socket on which somebody answers is left alone", options, async (t) => {

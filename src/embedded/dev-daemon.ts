@@ -14,6 +14,7 @@ import { EmbeddedNetwork, type EmbeddedNetworkOptions } from "../network/network
 import { type Rates, networkNumbers } from "../network/parameters.js";
 import { derive, derivedRandom, seedBytes } from "../network/random.js";
 import { StorageNetwork } from "../network/storage-network.js";
+import { Geometry } from "../pki/geometry.js";
 import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
 import { type WsRefusal, listen } from "../platform/node-listen.js";
 import { epochAt, replicaEpoch } from "../pki/epoch.js";
@@ -172,7 +173,11 @@ export class DevDaemon implements AsyncDisposable {
    */
   static async start(options: DevDaemonOptions = {}): Promise<DevDaemon> {
     checkDevDaemonOptions(options);
-    networkNumbers({ ...networkOptions(options), envelopeKeys: true });
+    const { nike = "x25519", userForwardPayloadLength = usualPayloadLength(nike) } = options;
+    const numbers = { ...networkOptions(options), userForwardPayloadLength, envelopeKeys: true };
+    const { nrHops } = networkNumbers(numbers);
+    const geometry = Geometry.forNike({ nike: "x25519", nrHops, userForwardPayloadLength });
+    pigeonholeSizesOf(PigeonholeGeometry.fromSphinx(geometry, nike));
     for (const address of listenAddresses(options)) parseAddress(address);
     const onFault = options.onFault ?? warnOfFaults();
     const data = await DataDirectory.from({ ...options, onFault });

@@ -206,11 +206,27 @@ export class Courier implements Kaetzchen {
     try {
       await entry.logged;
     } catch {
-      this.#cache.drop(entry);
-      return null;
+      return this.#answerUnlogged(entry, replyIndex);
     }
     if (known === undefined) return envelopeReply(hash, replyIndex, CourierErrorCode.SUCCESS);
     return this.#answerFrom(known, replyIndex);
+  }
+
+  /**
+   * What could not be logged, as on a full disk, must not be acknowledged. But a replica's answer may
+   * be passed on: boxes that are stored can be read all the same.
+   */
+  async #answerUnlogged(
+    entry: CachedEnvelope,
+    replyIndex: number,
+  ): Promise<CourierQueryReply | null> {
+    await entry.dispatched;
+    if (!entry.hasVerdict) {
+      this.#cache.drop(entry);
+      return null;
+    }
+    const answer = await this.#answerFrom(entry, replyIndex);
+    return answer.kind === "envelope" && answer.reply.replyType === "payload" ? answer : null;
   }
 
   async #answerFrom(entry: CachedEnvelope, replyIndex: number): Promise<CourierQueryReply> {
@@ -237,7 +253,7 @@ export class Courier implements Kaetzchen {
       entry.logged.catch(() => {});
     }
     this.#cache.add(entry);
-    void this.#dispatcher.start(entry);
+    entry.dispatched = this.#dispatcher.start(entry);
     return entry;
   }
 

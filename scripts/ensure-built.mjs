@@ -42,7 +42,11 @@ function newest(folder, accept) {
 const installed = modified(join(root, "node_modules/.package-lock.json"));
 if (installed < modified(join(root, "package-lock.json"))) {
   console.error("Installing dependencies (once) ...");
-  run("npm ci", "npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+  // Within another npm (prepare, in a git dependency or before a pack) its options are in the
+  // environment: those that would install nothing, or too little, are taken back. Scripts stay off:
+  // no package needs one, and our own would come back here.
+  const options = ["--ignore-scripts", "--include=dev", "--dry-run=false", "--global=false"];
+  run("npm ci", "npm", ["ci", ...options, "--no-audit", "--no-fund", "--loglevel=error"]);
 }
 
 const folders = all ? ["src", "test", "bench", "examples"] : ["src"];

@@ -1,16 +1,20 @@
 // Installs what is missing and builds what is stale, so that every npm script works from a fresh
 // clone. Imports nothing from node_modules, which may not be there yet.
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const all = process.argv.includes("--all");
 
+const { engines } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+const [wantedMajor, wantedMinor] = engines.node.replace(">=", "").split(".").map(Number);
 const [major, minor] = process.versions.node.split(".").map(Number);
-if (major < 20 || (major === 20 && minor < 20)) {
-  console.error(`Node 20.20 or newer is needed, this is ${process.versions.node}.`);
+if (major < wantedMajor || (major === wantedMajor && minor < wantedMinor)) {
+  console.error(
+    `Node ${wantedMajor}.${wantedMinor} or newer is needed, this is ${process.versions.node}.`,
+  );
   process.exit(1);
 }
 

@@ -34,7 +34,14 @@ export class PackedProject implements Disposable {
   readonly files: readonly string[];
 
   constructor() {
-    const packed = this.#npm(ROOT, ["pack", "--json", "--pack-destination", this.folder]);
+    const packed = this.#npm(ROOT, [
+      "pack",
+      "--json",
+      // Built already: npm's own `prepare` would only ask again.
+      "--ignore-scripts",
+      "--pack-destination",
+      this.folder,
+    ]);
     const [{ filename, files }] = JSON.parse(packed) as [
       { filename: string; files: { path: string }[] },
     ];

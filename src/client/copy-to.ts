@@ -3,7 +3,7 @@
  * written as a temporary stream, and a courier then writes the destinations from that, with our part
  * over. Whoever watches sees the writes of unrelated boxes, and one copy command.
  */
-import { describeType, randomBytes } from "../bytes/bytes.js";
+import { describeType, randomBytes, isBytes } from "../bytes/bytes.js";
 import { MessageBoxIndex, WriteCap } from "../bytes/opaque.js";
 import {
   CopyCommandFailedError,
@@ -82,7 +82,7 @@ export async function copy(
   const notUsable = context.session.notUsable(operation);
   if (notUsable) throw notUsable;
   const plan = new CopyPlan(context.pigeonholeGeometry, destinations.length);
-  if (source instanceof Uint8Array) plan.expect(source.length);
+  if (isBytes(source)) plan.expect(source.length);
   return runWithin(context.options, operation, options, async (whole) => {
     const scope = scopeWithin(whole);
     const run = new CopyRun(context, plan, destinations, scope, options?.onProgress);

@@ -52,7 +52,7 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
    * @throws ConfigError, TypeError, RangeError for what is wrong with the arguments.
    */
   constructor(config: Config | ConfigInit, options?: ThinClientOptions) {
-    const checked = config instanceof Config ? config : new Config(config);
+    const checked = Config.from(config);
     const core = new ClientCore(checked, resolveOptions(options));
     super(core);
     this.#core = core;

@@ -4,7 +4,7 @@
  */
 
 /** The mark of a class; the number changes when objects of before can no longer be used. */
-export function markOf<Name extends string>(name: Name): symbol {
+export function markOf(name: string): symbol {
   return Symbol.for(`katzenpost-thinclient.${name}/1`);
 }
 

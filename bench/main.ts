@@ -7,6 +7,7 @@ import { benchDecoding } from "./decode.js";
 import { benchIdle } from "./idle.js";
 import { type BenchLine, isMet, measure, table } from "./report.js";
 import { benchRoundTrips } from "./round-trip.js";
+import { benchSphinx } from "./sphinx.js";
 import { benchStartup } from "./startup.js";
 
 const benches: Readonly<Record<string, () => Promise<BenchLine[]> | BenchLine[]>> = {
@@ -17,6 +18,7 @@ const benches: Readonly<Record<string, () => Promise<BenchLine[]> | BenchLine[]>
   copies: benchCopies,
   idle: benchIdle,
   ctidh: benchCtidh,
+  sphinx: benchSphinx,
 };
 
 const wanted = process.argv.slice(2);

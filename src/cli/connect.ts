@@ -44,6 +44,10 @@ export interface ConnectOptions {
   readonly revealsNothing?: boolean | undefined;
   /** How to come back after a loss; not at all unless given: a command then fails. */
   readonly reconnect?: ReconnectOptions | undefined;
+  /** A connection that was made already, to the first of the places. */
+  readonly transport?: Transport | undefined;
+  /** Longest handshake in milliseconds, when it may be longer than the library's. */
+  readonly handshakeTimeoutMs?: number | undefined;
   /** Sees the client before it connects, so that it hears the handshake's events. */
   readonly prepare?: ((client: ThinClient, signal: AbortSignal | undefined) => void) | undefined;
 }
@@ -88,22 +92,23 @@ export interface FoundPlace {
 }
 
 /**
- * The first place where something listens, and how long its answer took in milliseconds. Says nothing
- * to it that would tell a stranger something.
+ * The first place where something listens, how long its answer took in milliseconds, and the connection
+ * that was made, which is the caller's: a daemon without a document serves one connection after the
+ * other, each up to 30 s, so that one made only to look would cost the next one its turn. Says nothing
+ * to it.
  * @throws what dialling throws where somebody said which place, or when it is more than that no
  * connection was made; NoDaemonError, which says why each place failed; the reason of `signal`.
  */
 export async function firstThatAnswers(
   places: readonly DaemonPlace[],
   { signal, timeoutMs }: CallOptions & { readonly signal: AbortSignal },
-): Promise<FoundPlace & { readonly ms: number }> {
+): Promise<FoundPlace & { readonly ms: number; readonly transport: Transport }> {
   const failures: PlaceFailure[] = [];
   for (const place of places) {
     const start = performance.now();
     try {
       const { transport, owner } = await dialPlace(place, true, { signal, timeoutMs });
-      transport.destroy();
-      return { place, owner, ms: performance.now() - start };
+      return { place, owner, transport, ms: performance.now() - start };
     } catch (error) {
       signal.throwIfAborted();
       if (place.isTold || !hasCode(error, "ERR_CONNECT")) throw error;
@@ -123,17 +128,23 @@ export async function connect(
   call: CallOptions,
   options: ConnectOptions = {},
 ): Promise<FoundPlace & { readonly client: ThinClient }> {
-  const { reconnect = false, revealsNothing = false } = options;
+  const { reconnect = false, revealsNothing = false, handshakeTimeoutMs } = options;
+  let made = options.transport ?? null;
   const failures: PlaceFailure[] = [];
   for (const place of places) {
     let owner: Owner | null = null;
     // Looked at each time: whoever comes back after a loss may be another.
     const dial = async (how: CallOptions): Promise<Transport> => {
+      if (made !== null) {
+        const transport = made;
+        made = null;
+        return transport;
+      }
       const dialled = await dialPlace(place, revealsNothing, how);
       ({ owner } = dialled);
       return dialled.transport;
     };
-    const client = new ThinClient({ dial: place.dial }, { reconnect, dial });
+    const client = new ThinClient({ dial: place.dial }, { reconnect, dial, handshakeTimeoutMs });
     options.prepare?.(client, call.signal);
     try {
       await client.start(call);

@@ -3,22 +3,39 @@ import {
   type CallOptions,
   DEFAULT_EPOCH_MS,
   type ThinClient,
+  type Transport,
   epochAt,
   equalBytes,
   randomBytes,
   verifyPkiDocument,
 } from "katzenpost-thinclient";
-import { connect, firstThatAnswers } from "./connect.js";
-import { type DaemonPlace, type DaemonPlaceFlags, daemonPlaces } from "./find-daemon.js";
+import { type ClientFlags, connect, firstThatAnswers } from "./connect.js";
+import { epochLengthOf } from "./epoch-length.js";
+import { type DaemonPlace, daemonPlaces } from "./find-daemon.js";
 import { currentDocument } from "./network-view.js";
 import { duration } from "./terminal.js";
 import { counted } from "./text.js";
 
+/** Flags of the command. */
+export interface DoctorFlags extends ClientFlags {
+  /** Length of an epoch in milliseconds; found out unless given. */
+  readonly epoch?: number;
+}
+
+/**
+ * How long a handshake may take unless `--timeout` says, in milliseconds. A daemon without a document
+ * holds each connection for up to 30 s, one after the other (protocol page, section 3.1): this is the
+ * turns of two others, and ours.
+ */
+const HANDSHAKE_TIMEOUT_MS = 100_000;
+
 /** What the checks find out and hand on. */
 export interface Findings {
-  readonly flags: DaemonPlaceFlags;
+  readonly flags: DoctorFlags;
   readonly call: CallOptions & { readonly signal: AbortSignal };
   places: readonly DaemonPlace[];
+  /** The connection that showed that somebody listens, until the client has it. */
+  transport: Transport | null;
   client: ThinClient | null;
 }
 
@@ -35,6 +52,8 @@ export interface Check {
   run(findings: Findings): Promise<Finding>;
   /** What to do when it failed. */
   readonly advice: string;
+  /** Said while it runs: why it may take long. */
+  readonly patience?: string;
 }
 
 const clientOf = ({ client }: Findings): ThinClient => client!;
@@ -54,8 +73,10 @@ const configuration: Check = {
 const socket: Check = {
   name: "socket",
   async run(findings) {
-    const { place, ms, owner } = await firstThatAnswers(findings.places, findings.call);
+    const found = await firstThatAnswers(findings.places, findings.call);
+    const { place, ms, owner } = found;
     findings.places = [place];
+    findings.transport = found.transport;
     const detail = `${place.address} answers in ${duration(ms)}`;
     if (owner?.kind !== "unknown") return { detail };
     return {
@@ -73,18 +94,29 @@ const socket: Check = {
 const handshake: Check = {
   name: "handshake",
   async run(findings) {
-    const { client } = await connect(findings.places, findings.call, { revealsNothing: true });
+    const { flags, transport, places } = findings;
+    const handshakeTimeoutMs = flags.timeout ?? HANDSHAKE_TIMEOUT_MS;
+    const call = { signal: findings.call.signal, timeoutMs: handshakeTimeoutMs };
+    const options = { revealsNothing: true, transport: transport ?? undefined, handshakeTimeoutMs };
+    findings.transport = null;
+    const { client } = await connect(places, call, options);
     findings.client = client;
     const { geometry, pigeonholeGeometry } = client;
+    const detail =
+      `packets of ${geometry.packetLength} bytes (${geometry.nikeName}), ` +
+      `boxes of ${pigeonholeGeometry.maxPlaintextPayloadLength} (${pigeonholeGeometry.nikeName})`;
+    if (client.pkiDocument() !== null) return { detail };
     return {
-      detail:
-        `packets of ${geometry.packetLength} bytes (${geometry.nikeName}), ` +
-        `boxes of ${pigeonholeGeometry.maxPlaintextPayloadLength} (${pigeonholeGeometry.nikeName})`,
+      detail,
+      warning:
+        "the daemon has no PKI document: it may just have started, or it cannot reach the " +
+        "authorities; its log says which",
     };
   },
+  patience: " (a daemon without a PKI document serves its clients one after the other, 30 s each)",
   advice:
-    "something listens there that is no daemon of this protocol, or one that has no PKI " +
-    "document yet and waits for it: look at its log, and whether it is 0.0.99 or newer",
+    "either something listens there that is not a daemon of this protocol (0.0.99 or newer), or " +
+    "the daemon has no PKI document and other clients wait before this one: look at its log",
 };
 
 const mixnet: Check = {
@@ -101,20 +133,24 @@ const document: Check = {
   name: "document",
   async run(findings) {
     const { epoch } = currentDocument(clientOf(findings));
-    const now = epochAt(Date.now());
+    const lengthMs = findings.flags.epoch ?? epochLengthOf(epoch, Date.now()) ?? DEFAULT_EPOCH_MS;
+    const now = epochAt(Date.now(), lengthMs);
     const behind = now.epoch - epoch;
+    const length = lengthMs === DEFAULT_EPOCH_MS ? "" : ` of ${duration(lengthMs)}`;
     if (behind === 0) {
-      return { detail: `epoch ${epoch}, begun ${duration(now.elapsedMs)} ago, is the current one` };
+      return {
+        detail: `epoch ${epoch}${length}, begun ${duration(now.elapsedMs)} ago, is the current one`,
+      };
     }
     if (Math.abs(behind) === 1) {
-      return { detail: `epoch ${epoch}, next to the current one (${now.epoch})` };
+      return { detail: `epoch ${epoch}${length}, next to the current one (${now.epoch})` };
     }
-    const minutes = DEFAULT_EPOCH_MS / 60_000;
     return {
       detail: `epoch ${epoch}`,
       warning:
-        `by epochs of ${minutes} minutes it is ${now.epoch}: either this network's epochs have ` +
-        "another length, or the daemon's document is old, or this machine's clock is wrong",
+        `by epochs of ${duration(lengthMs)} it is ${now.epoch}: either the daemon's document is ` +
+        "old, or this machine's clock is wrong, or this network's epochs have another length " +
+        "(--epoch TIME)",
     };
   },
   advice: "wait for the next epoch; if none comes, the daemon cannot reach the authorities",

@@ -1,5 +1,6 @@
 /** Errors for people: what happened and what to do, never a stack for a user's mistake. */
 import { isExpectedOutcome, isThinClientError } from "katzenpost-thinclient";
+import { BY_PACKAGE, commandName } from "./command-name.js";
 import { Interrupted } from "./interrupt.js";
 import { toJson } from "./json.js";
 import { withoutSecrets } from "./repeated.js";
@@ -105,8 +106,11 @@ export function report(
   const exitCode = exitCodeOf(error);
   if (error instanceof AlreadyReported || error instanceof Interrupted) return exitCode;
   // A ticket that was given as a name of anything is repeated by whoever looked for it.
-  const what = withoutSecrets(messageOf(error));
-  const advice = adviceOf(error).map(withoutSecrets);
+  const said = (text: string): string =>
+    // The library does not know how its user calls this program.
+    withoutSecrets(text).replaceAll(BY_PACKAGE, commandName());
+  const what = said(messageOf(error));
+  const advice = adviceOf(error).map(said);
   if (json) {
     const message = [what, ...advice].join("\n");
     terminal.line(toJson({ type: "error", code: codeOf(error), message, exitCode }));

@@ -3,6 +3,7 @@ import { existsSync, realpathSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError, ConfigFile, ConnectError, DialConfig } from "katzenpost-thinclient";
+import { commandName } from "./command-name.js";
 import { UsageError, messageOf } from "./failure.js";
 import { readWhole } from "./input-file.js";
 import { type Owner, ownerOf } from "./listener-owner.js";
@@ -129,7 +130,7 @@ export class NoDaemonError extends ConnectError {
       ...(stranger === undefined
         ? []
         : [`If you know that it is your daemon, say so: --address ${stranger.address}`]),
-      "Start a network for development with: katz daemon",
+      `Start a network for development with: ${commandName()} daemon`,
       `or say where your daemon is: --address ADDR, --config FILE, or ${ENVIRONMENT_VARIABLE}=FILE`,
     ];
   }

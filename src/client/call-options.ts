@@ -2,7 +2,7 @@
 import { describeType } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
 import { RequestTimeoutError } from "../errors/errors.js";
-import { onAbort } from "./on-abort.js";
+import { onAbort } from "../clock/on-abort.js";
 
 /** Options of every call that can wait. */
 export interface CallOptions {

@@ -1,7 +1,7 @@
 /** What `copy` reads its payload from, cut into pieces of one length. */
 import { describeType, isBytes } from "../bytes/bytes.js";
 import type { PlainBytes } from "../bytes/bytes.js";
-import { onAbort } from "./on-abort.js";
+import { onAbort } from "../clock/on-abort.js";
 
 /** Where a payload comes from: all at once, or bit by bit in any portions. */
 export type CopySource = PlainBytes | AsyncIterable<Uint8Array>;

@@ -2,6 +2,7 @@
 import { describeType } from "../bytes/bytes.js";
 import type { ClientEvent, EventOf, EventType } from "../config/events.js";
 import { SlowConsumerError } from "../errors/errors.js";
+import { onAbort } from "../clock/on-abort.js";
 import { checkCallOptions } from "./call-options.js";
 import type { Logger } from "./logger.js";
 
@@ -96,9 +97,9 @@ export class EventHub {
     if (!signal?.aborted) set.add(registered);
     const off = (): void => {
       set.delete(registered);
-      signal?.removeEventListener("abort", off);
+      leave?.();
     };
-    signal?.addEventListener("abort", off, { once: true });
+    const leave = signal && onAbort(signal, off);
     return Object.assign(off, { [Symbol.dispose]: off });
   }
 
@@ -180,7 +181,7 @@ class EventReader implements AsyncIterableIterator<ClientEvent>, AsyncDisposable
   readonly #wanted: ReadonlySet<EventType> | null;
   readonly #maxQueue: number;
   readonly #onEnd: () => void;
-  readonly #signal: AbortSignal | undefined;
+  readonly #leave: (() => void) | undefined;
   #queue: ClientEvent[] = [];
   #waiting: {
     resolve(result: IteratorResult<ClientEvent>): void;
@@ -198,8 +199,7 @@ class EventReader implements AsyncIterableIterator<ClientEvent>, AsyncDisposable
     this.#wanted = wanted;
     this.#maxQueue = maxQueue;
     this.#onEnd = onEnd;
-    this.#signal = signal;
-    signal?.addEventListener("abort", this.#abort, { once: true });
+    this.#leave = signal && onAbort(signal, this.#abort);
   }
 
   readonly #abort = (): void => {
@@ -226,7 +226,7 @@ class EventReader implements AsyncIterableIterator<ClientEvent>, AsyncDisposable
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#signal?.removeEventListener("abort", this.#abort);
+    this.#leave?.();
     this.#onEnd();
     for (const waiting of this.#waiting) waiting.resolve({ done: true, value: undefined });
     this.#waiting = [];

@@ -28,6 +28,12 @@ const names: Readonly<Record<string, string>> = {
 };
 
 /**
+ * How many messages that are not expected the first two legs pass over, each. The reference's clients
+ * do the same in all three; what they throw away is kept here and told after the handshake.
+ */
+const MAX_UNEXPECTED_MESSAGES = 16;
+
+/**
  * What may come before the token's answer: more than a real daemon keeps for a client (1,000 replies
  * of one packet each), and never without end.
  */
@@ -42,6 +48,8 @@ export class Handshake {
   #document: DaemonResponse<"newPkiDocumentEvent"> | null = null;
   readonly #early: (DaemonResponse | MalformedReply)[] = [];
   #earlyBytes = 0;
+  /** Messages passed over in this leg. */
+  #unexpected = 0;
 
   constructor(token: Uint8Array<ArrayBuffer>, send: (request: DaemonRequest) => void) {
     this.#token = token;
@@ -51,27 +59,29 @@ export class Handshake {
   /**
    * Takes the next response. Null while more must come.
    * @param size length of its frame's body in bytes.
-   * @throws ProtocolError when the daemon does not keep the order, leaves a geometry out, or sends
-   * too much before the token's answer.
+   * @throws ProtocolError when what a leg waits for does not come, a geometry is left out, or too much
+   * comes before the token's answer.
    */
   take(response: DaemonResponse | MalformedReply, size: number): HandshakeResult | null {
     if (!this.#status) {
-      this.#status = this.#expect("connectionStatusEvent", response);
+      if (response.kind !== "connectionStatusEvent")
+        return this.#passOver(response, size, "status");
       // Read now, so that a wrong geometry is found before anything is sent.
-      readGeometries(this.#status);
+      readGeometries(response);
+      this.#status = response;
+      this.#unexpected = 0;
       return null;
     }
     if (!this.#document) {
-      this.#document = this.#expect("newPkiDocumentEvent", response);
+      if (response.kind !== "newPkiDocumentEvent")
+        return this.#passOver(response, size, "document");
+      this.#document = response;
       this.#send({ kind: "sessionToken", clientInstanceToken: this.#token });
       return null;
     }
     if (response.kind !== "sessionTokenReply") {
       // A real daemon may flush queued replies and broadcasts before its answer (section 3.1).
-      this.#earlyBytes += size;
-      if (this.#early.push(response) > MAX_EARLY_MESSAGES || this.#earlyBytes > MAX_EARLY_BYTES) {
-        throw new ProtocolError("the daemon sent too much before its session_token_reply");
-      }
+      this.#keep(response, size);
       return null;
     }
     return {
@@ -85,15 +95,31 @@ export class Handshake {
     };
   }
 
-  #expect<K extends DaemonResponse["kind"]>(
-    kind: K,
+  /** Keeps a message that is told after the handshake. @throws ProtocolError when they are too many. */
+  #keep(response: DaemonResponse | MalformedReply, size: number): void {
+    this.#earlyBytes += size;
+    if (this.#early.push(response) > MAX_EARLY_MESSAGES || this.#earlyBytes > MAX_EARLY_BYTES) {
+      throw new ProtocolError("the daemon sent too much before its session_token_reply");
+    }
+  }
+
+  #passOver(
     response: DaemonResponse | MalformedReply,
-  ): DaemonResponse<K> {
-    if (response.kind === kind) return response as DaemonResponse<K>;
+    size: number,
+    wanted: "status" | "document",
+  ): null {
+    if (++this.#unexpected <= MAX_UNEXPECTED_MESSAGES) {
+      this.#keep(response, size);
+      return null;
+    }
     const got = names[response.kind] ?? response.kind;
+    const rule =
+      wanted === "status"
+        ? "connection_status_event must come first"
+        : "new_pki_document_event must come second";
     throw new ProtocolError(
-      `the daemon's ${kind === "connectionStatusEvent" ? "first" : "second"} message must be ` +
-        `${names[kind]}, got ${got}: is this address really a kpclientd?`,
+      `the daemon's ${rule}, got ${this.#unexpected} other messages, the last one ${got}: ` +
+        "is this address really a kpclientd?",
     );
   }
 }

@@ -40,14 +40,16 @@ export interface ThinClientOptions {
   readonly liveness?: LivenessSettings | false | undefined;
   /**
    * Most local requests, and most operations, that the daemon is given at a time; default 1,000.
-   * More wait their turn here: see `client.load`. A daemon that cannot send takes in only so many
-   * operations before it stops reading, local requests included (protocol page, section 1.3).
+   * More wait their turn here: see `client.load`. A real daemon stops reading when 16 operations wait
+   * for their packet, local requests included (protocol page, section 1.3): so whatever this says, from
+   * the 16th on one more is sent only when the daemon has read the one before.
    */
   readonly maxInFlight?: number | undefined;
   /** Hears how calls end, what waits, and of reconnects; nothing by default. */
   readonly metrics?: MetricsHook | undefined;
   /**
-   * Whether the end of the process (and SIGINT, SIGTERM, SIGHUP) ends the session at the daemon.
+   * Whether the end of the process ends the session at the daemon: its exit, and SIGINT, SIGTERM and
+   * SIGHUP where the application does not handle them itself.
    * Default: yes, unless `sessionToken` was given, whose session is meant to outlive the process.
    */
   readonly stopOnExit?: boolean | undefined;
@@ -56,7 +58,8 @@ export interface ThinClientOptions {
   /** Deadline in milliseconds of calls that need no network and no key exchange; default 60,000. */
   readonly defaultTimeoutMs?: number | undefined;
   /**
-   * Deadline in milliseconds of the handshake; default 40,000. A real daemon may wait 30 s for a
+   * Deadline in milliseconds of a connection, from dialling to the end of the handshake; default
+   * 40,000. A real daemon may wait 30 s for a
    * PKI document before it says its first word (protocol page, section 3.1).
    */
   readonly handshakeTimeoutMs?: number | undefined;

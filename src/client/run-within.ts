@@ -1,7 +1,7 @@
 /** Work of several requests under one signal and one deadline. */
 import { type CallOptions, watchDeadline } from "./call-options.js";
 import { type ComposedCall, type MeasureOptions, measureCall } from "./metrics.js";
-import { onAbort } from "./on-abort.js";
+import { onAbort } from "../clock/on-abort.js";
 
 /** A signal that is aborted with another one, or by itself. */
 export interface SignalScope {

@@ -11,7 +11,6 @@ import type { DaemonRequest } from "../wire/requests.js";
 import type { DaemonResponse, MalformedReply } from "../wire/responses.js";
 import { type CallOptions, watchDeadline } from "./call-options.js";
 import {
-  type Call,
   type CallLoad,
   Calls,
   type Cancellation,
@@ -21,11 +20,11 @@ import {
 } from "./calls.js";
 import type { Connection } from "./connection.js";
 import { Backoff } from "./backoff.js";
+import { dialInTime } from "./dial-in-time.js";
 import { FrameWaiters } from "./frame-waiters.js";
 import type { HandshakeResult } from "./handshake.js";
 import { Liveness } from "./liveness.js";
 import { type RequestOutcome, outcomeOf, outcomeOfReply, requestName } from "./metrics.js";
-import { Notices } from "./notices.js";
 import type { ResolvedOptions } from "./options.js";
 import { shakeHands } from "./shake-hands.js";
 
@@ -49,6 +48,8 @@ export interface SessionHandlers {
   emit(event: ClientEvent): void;
   /** Whether the daemon said that it reaches the mixnet. */
   isOnline(): boolean;
+  /** Resolves when the daemon has sent the messages that it was given; null when none waits there. */
+  whenSent(): Promise<void> | null;
   /** No first connection could be made; another start may follow. */
   onStartFailed(error: unknown): void;
   /** The session ended for good. */
@@ -80,7 +81,6 @@ export class Session {
   readonly #calls: Calls;
   readonly #frameWaiters: FrameWaiters;
   readonly #liveness: Liveness | null;
-  readonly #notices = new Notices();
   #state: ClientState = "idle";
   #connection: Connection | null = null;
   #instanceToken: Uint8Array | null = null;
@@ -89,6 +89,9 @@ export class Session {
   #shutdownSeen = false;
   #abortDial: AbortController | null = null;
   #closing: Promise<void> | null = null;
+  #endDrain: (() => void) | null = null;
+  /** What ended the client; null while it lives, and when it was ended on purpose. */
+  #failure: Error | null = null;
   /** Null when a lost connection ends the client. */
   readonly #backoff: Backoff | null;
   /** When the connection was lost, by the monotonic clock. */
@@ -104,7 +107,7 @@ export class Session {
     this.#dial = dial;
     this.#options = options;
     this.#handlers = handlers;
-    this.#calls = new Calls(options.maxInFlight, (cancellation) => this.cancel(cancellation));
+    this.#calls = new Calls(options.maxInFlight, options.clock, () => handlers.isOnline());
     this.#frameWaiters = new FrameWaiters(options.clock);
     this.#backoff = options.reconnect === false ? null : new Backoff(options.reconnect);
     this.#liveness = options.liveness === false ? null : this.#watch(options.liveness);
@@ -220,22 +223,26 @@ export class Session {
 
   /** Has the daemon end an operation, after the next handshake when not connected now. */
   cancel(cancellation: Cancellation): void {
-    if (this.#state !== "closed") this.#notices.add(cancellation);
+    if (this.#state !== "closed") this.#calls.notices.add(cancellation, null);
   }
 
   /**
    * Notes which operations of that name wait now. The functions given end those of them that still
-   * do, here, without asking the daemon: which were not sent on this connection, and which were.
-   * Ones that were started later go on.
+   * do, here, without asking the daemon: which were not sent on this connection, and which were; the
+   * daemon confirmed a cancel of these just now, and may start them yet. Ones that were started later
+   * go on.
    */
   waitingOperations(cancellationKey: string): {
     readonly endUnsent: (reasonFor: (operation: string) => Error) => void;
     readonly endSent: (reasonFor: (operation: string) => Error) => void;
   } {
     const { sent, unsent } = this.#calls.named(cancellationKey);
-    const end = (noted: ReadonlySet<Call>) => (reasonFor: (operation: string) => Error) =>
-      this.#calls.rejectAll((call) => (noted.has(call) ? reasonFor(call.operation) : null));
-    return { endUnsent: end(unsent), endSent: end(sent) };
+    return {
+      endUnsent: (reasonFor) =>
+        this.#calls.rejectAll((call) => (unsent.has(call) ? reasonFor(call.operation) : null)),
+      endSent: (reasonFor) =>
+        this.#calls.rejectCancelled((call) => (sent.has(call) ? reasonFor(call.operation) : null)),
+    };
   }
 
   /**
@@ -251,7 +258,7 @@ export class Session {
       throw new ConnectionLostError(`${operation}: not connected to the daemon`, { operation });
     }
     connection.send(request);
-    this.#calls.unread.sent();
+    this.#calls.unread.sent(request.kind === "sendMessage" ? request.surbId : null);
     const { clock, defaultTimeoutMs } = this.#options;
     await new Promise<void>((resolve, reject) => {
       const deadline = watchDeadline(clock, operation, options, defaultTimeoutMs, reject);
@@ -283,9 +290,14 @@ export class Session {
     return notUsable ? Promise.reject(notUsable) : this.#frameWaiters.next(options);
   }
 
-  /** Ends the session; `goodbye` tells the daemon to forget it. Concurrent calls join. */
-  close(goodbye: boolean): Promise<void> {
-    this.#closing ??= this.#close(goodbye);
+  /**
+   * Ends the session; `goodbye` tells the daemon to forget it. Concurrent calls join.
+   * @param drainMs how long to wait for messages to leave that the daemon was given. A later call with
+   * 0 ends the wait.
+   */
+  close(goodbye: boolean, drainMs = 0): Promise<void> {
+    this.#closing ??= this.#close(goodbye, drainMs);
+    if (drainMs === 0) this.#endDrain?.();
     return this.#closing;
   }
 
@@ -296,16 +308,21 @@ export class Session {
     this.#connection?.end();
   }
 
-  async #close(goodbye: boolean): Promise<void> {
+  async #close(goodbye: boolean, drainMs: number): Promise<void> {
     if (this.#state === "closed") return;
     const connection = this.#connection;
     const reason: CloseReason = { reason: goodbye ? "stopped" : "disconnected", error: null };
     // What the daemon writes before it sees the end is ours: it does not keep it for the next time.
-    const drains = !goodbye && connection !== null && this.#state === "ready";
+    const wasReady = this.#state === "ready";
+    const drains = !goodbye && connection !== null && wasReady;
     // The daemon would carry these on for the session, and nobody can get what they find.
-    const useless = drains ? this.#calls.onlyForReplies() : [];
+    const useless = drains
+      ? [...this.#calls.onlyForReplies(), ...this.#calls.notices.cancellations]
+      : [];
     for (const { request } of useless) connection?.send(request(QueryId.random()));
     this.#endCalls();
+    const sent = connection && wasReady && drainMs > 0 ? this.#handlers.whenSent() : null;
+    if (sent) await this.#drain(sent, connection!, drainMs);
     if (!drains) this.#tellClosed(reason);
     if (!connection) return;
     if (!drains) connection.silence();
@@ -318,23 +335,39 @@ export class Session {
     if (drains) this.#tellClosed(reason);
   }
 
+  /** Waits for messages to leave; for as long, for the connection to be lost, or to be told to end. */
+  async #drain(sent: Promise<void>, connection: Connection, drainMs: number): Promise<void> {
+    const ended = new Promise<void>((resolve) => (this.#endDrain = resolve));
+    const timer = this.#options.clock.after(drainMs, () => this.#endDrain?.());
+    await Promise.race([sent, connection.closed, ended]);
+    timer.cancel();
+    this.#endDrain = null;
+  }
+
   #closedError(operation: string): ClientClosedError {
-    return new ClientClosedError(`${operation}: the client is closed`, { operation });
+    const cause = this.#failure;
+    const why = cause ? `: the connection to the daemon was lost: ${cause.message}` : "";
+    const details = { operation, cause: cause ?? undefined };
+    return new ClientClosedError(`${operation}: the client is closed${why}`, details);
   }
 
   async #connect(signal: AbortSignal): Promise<void> {
-    const transport = await this.#dial(signal);
+    const { clock, handshakeTimeoutMs } = this.#options;
+    const began = clock.monotonic();
+    const transport = await dialInTime(this.#dial, clock, signal, handshakeTimeoutMs);
+    const leftMs = Math.max(0, handshakeTimeoutMs - (clock.monotonic() - began));
     if (signal.aborted || this.#state === "closed") {
       transport.destroy();
       throw signal.reason;
     }
-    await shakeHands(transport, this.#options, signal, {
+    await shakeHands(transport, this.#options, leftMs, signal, {
       onConnection: (connection) => (this.#connection = connection),
       onReady: (connection, result) => {
         this.#ready(connection, result);
         // A handler of one of the handshake's events may have stopped the client.
         if (!this.isState("ready")) throw this.#closedError("start");
       },
+      onBytes: () => this.#liveness?.heardBytes(),
       onResponse: (response) => this.#receive(response),
       onClose: (connection, error) => this.#lost(connection, error),
     });
@@ -373,10 +406,7 @@ export class Session {
     this.#handlers.onHandshake(result);
     if (!this.isState("ready")) return;
     const send = (request: DaemonRequest): void => connection.send(request);
-    // All cancels before any start, so that none hits a new start of the same envelope.
-    for (const cancellation of this.#calls.startedBefore()) this.#notices.add(cancellation);
-    this.#notices.connected(send);
-    this.#calls.connected(send);
+    this.#calls.connected(send, resumed);
     this.#liveness?.start();
     if (again) {
       const downMs = this.#options.clock.monotonic() - this.#lostAt;
@@ -401,10 +431,11 @@ export class Session {
   #receive(response: DaemonResponse | MalformedReply): void {
     if (this.#liveness?.heard(response)) return;
     if (response.kind !== "malformedReply") this.#frameWaiters.give(response);
-    if (this.#calls.take(response) || this.#notices.take(response)) return;
+    if (this.#calls.take(response)) return;
     if (response.kind === "malformedReply") return;
     if (response.kind === "shutdownEvent") this.#shutdownSeen = true;
     this.#handlers.onMessage(response);
+    if (response.kind === "connectionStatusEvent") this.#calls.refill();
   }
 
   #lost(connection: Connection, error: Error | null): void {
@@ -424,7 +455,6 @@ export class Session {
       });
     }
     this.#state = "reconnecting";
-    this.#notices.connectionLost();
     this.#calls.connectionLost(
       (call) =>
         new ConnectionLostError(`${call.operation}: the connection to the daemon was lost`, {
@@ -434,7 +464,7 @@ export class Session {
     );
     this.#handlers.emit(event);
     if (this.#backoff === null) {
-      this.#finish({ reason: "failed", error });
+      this.#finish({ reason: "failed", error: error ?? hungUp(this.#shutdownSeen) });
     } else if (this.#connection === null && this.isState("reconnecting")) {
       void this.#reconnect(this.#backoff);
     }
@@ -463,6 +493,7 @@ export class Session {
 
   #finish(reason: CloseReason): void {
     if (this.#state === "closed") return;
+    this.#failure = reason.error;
     this.#endCalls();
     this.#tellClosed(reason);
   }
@@ -471,7 +502,6 @@ export class Session {
   #endCalls(): void {
     this.#state = "closed";
     this.#connection = null;
-    this.#notices.clear();
     this.#abortDial?.abort(this.#closedError("start"));
     this.#calls.end((call) => this.#closedError(call.operation));
     this.#liveness?.stop();
@@ -482,6 +512,11 @@ export class Session {
     this.#handlers.onClosed(reason);
     this.#resolveClosed(reason);
   }
+}
+
+function hungUp(saidGoodbye: boolean): ConnectionLostError {
+  const how = saidGoodbye ? "the daemon ended" : "the daemon closed the connection";
+  return new ConnectionLostError(how);
 }
 
 function sameToken(before: Uint8Array | null, now: Uint8Array | null): boolean {

@@ -13,6 +13,8 @@ export interface ShakeHandsHandlers {
   onConnection(connection: Connection): void;
   /** The handshake is finished; called before any later message. */
   onReady(connection: Connection, result: HandshakeResult): void;
+  /** Bytes came. */
+  onBytes(): void;
   /** A message after the handshake. */
   onResponse(response: DaemonResponse | MalformedReply): void;
   /** The connection ended after the handshake. */
@@ -21,15 +23,17 @@ export interface ShakeHandsHandlers {
 
 /**
  * Goes through the handshake; resolves when `onReady` has returned.
+ * @param timeoutMs how long it may take.
  * @throws ProtocolError, RequestTimeoutError, the signal's reason; the connection is closed then.
  */
 export function shakeHands(
   transport: Transport,
   options: ResolvedOptions,
+  timeoutMs: number,
   signal: AbortSignal,
   handlers: ShakeHandsHandlers,
 ): Promise<void> {
-  const { clock, handshakeTimeoutMs, maxMessageSize, sessionToken } = options;
+  const { clock, maxMessageSize, sessionToken } = options;
   return new Promise((resolve, reject) => {
     let done = false;
     const fail = (reason: unknown): void => {
@@ -40,7 +44,7 @@ export function shakeHands(
       connection.destroy();
       void connection.closed.then(() => reject(reason));
     };
-    const deadline = watchDeadline(clock, "handshake", { signal }, handshakeTimeoutMs, (reason) =>
+    const deadline = watchDeadline(clock, "handshake", { signal }, timeoutMs, (reason) =>
       fail(reason instanceof RequestTimeoutError ? tooLate(reason, transport) : reason),
     );
     const handshake = new Handshake(sessionToken, (request) => connection.send(request));
@@ -63,6 +67,7 @@ export function shakeHands(
       }
     };
     const connection: Connection = new Connection(transport, maxMessageSize, {
+      onBytes: () => handlers.onBytes(),
       onResponse: (response, size) => {
         if (done) handlers.onResponse(response);
         else take(response, size);

@@ -9,6 +9,7 @@ import type {
   NewPkiDocumentEvent,
 } from "../config/events.js";
 import { InvalidStateError } from "../errors/errors.js";
+import { looksLikeAddress } from "../transport/address.js";
 import type { PkiDocument } from "../pki/document.js";
 import type { Geometry } from "../pki/geometry.js";
 import type { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
@@ -16,12 +17,12 @@ import { prettyPrintPkiDoc } from "../pki/pretty-print.js";
 import type { Destination, ServiceDescriptor } from "../pki/services.js";
 import type { DaemonResponse } from "../wire/responses.js";
 import { type CallOptions, checkCallOptions } from "./call-options.js";
-import type { CallLoad } from "./calls.js";
+import { type ClosingOptions, drainOf } from "./closing.js";
 import type { EventHandler, EventsOptions, Registration } from "./event-hub.js";
 import { sendMessage } from "./messages.js";
 import { type ThinClientOptions, resolveOptions } from "./options.js";
 import * as queries from "./pki-queries.js";
-import { ClientCore } from "./client-core.js";
+import { ClientCore, type ClientLoad } from "./client-core.js";
 import { PigeonholeMethods } from "./pigeonhole-methods.js";
 import type { ClientState, CloseReason } from "./session.js";
 
@@ -48,10 +49,11 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
 
   /**
    * Checks its arguments and does no I/O; {@link start} connects.
-   * @param config a {@link Config}, or `{ dial: { unix: { address } } }` and the like.
+   * @param config a {@link Config}, `{ dial: { unix: { address } } }` and the like, or an address:
+   * `unix:PATH`, `unix:@NAME`, `tcp:HOST:PORT` or `ws://HOST:PORT`, as `katz --address` takes it.
    * @throws ConfigError, TypeError, RangeError for what is wrong with the arguments.
    */
-  constructor(config: Config | ConfigInit, options?: ThinClientOptions) {
+  constructor(config: Config | ConfigInit | string, options?: ThinClientOptions) {
     const checked = Config.from(config);
     const core = new ClientCore(checked, resolveOptions(options));
     super(core);
@@ -60,7 +62,8 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
 
   /**
    * Makes a client and starts it.
-   * @param config as for the constructor, or the path of a TOML file.
+   * @param config as for the constructor, or the path of a TOML file: a text that begins as an address
+   * does (`unix:`, `tcp:`, `ws:` …) is one.
    * @throws as the constructor and {@link start}.
    */
   static async connect(
@@ -68,7 +71,8 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
     options?: ThinClientOptions & CallOptions,
   ): Promise<ThinClient> {
     const { signal, timeoutMs, ...rest } = options ?? {};
-    const loaded = typeof config === "string" ? await Config.load(config) : config;
+    const isPath = typeof config === "string" && !looksLikeAddress(config);
+    const loaded = isPath ? await Config.load(config) : config;
     const client = new ThinClient(loaded, rest);
     await client.start({ signal, timeoutMs });
     return client;
@@ -87,19 +91,27 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
     await this.#core.session.start(options);
   }
 
-  /** Ends the session: the daemon forgets it and all that waits for it. Idempotent; never rejects. */
-  stop(): Promise<void> {
-    return this.#core.session.close(true);
+  /**
+   * Ends the session: the daemon forgets it and all that waits for it. Messages that the daemon has and
+   * that have not left would be lost with it, so this waits for them first: see {@link ClosingOptions}.
+   * Idempotent; rejects for wrong options only.
+   * @throws TypeError, RangeError for options that cannot be.
+   */
+  async stop(options?: ClosingOptions): Promise<void> {
+    await this.#core.session.close(true, drainOf(options));
   }
 
   /**
    * Closes the connection but keeps the session: the daemon holds replies to messages for it (10
    * minutes by default), and a client with the same `sessionToken` takes it up again. Calls that wait
    * reject; reads among them are cancelled at the daemon, since nobody can get what they find, while
-   * boxes that are being written and copies that are under way go on. Idempotent; never rejects.
+   * boxes that are being written and copies that are under way go on, if they had left: as with
+   * messages, what waits for its turn when the connection ends is lost, and their calls reject.
+   * Idempotent; rejects for wrong options only.
+   * @throws TypeError, RangeError for options that cannot be.
    */
-  disconnect(): Promise<void> {
-    return this.#core.session.close(false);
+  async disconnect(options?: ClosingOptions): Promise<void> {
+    await this.#core.session.close(false, drainOf(options));
   }
 
   /** As {@link stop}. */
@@ -129,17 +141,17 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
     return this.#core.session.closed;
   }
 
-  /** How many calls wait for the daemon. */
+  /** How many calls wait: for the daemon, or, reads of boxes that are not there yet, to ask again. */
   get pendingCalls(): number {
-    return this.#core.session.pendingCalls;
+    return this.#core.session.pendingCalls + this.#core.waitingReads.pausing;
   }
 
   /**
-   * How many calls the daemon has, and how many wait here: for a place among `maxInFlight`, or for
-   * the connection.
+   * How many calls the daemon has, how many wait here (for a place, for the connection, to ask again),
+   * and how many that nobody waits for any more are still being ended at the daemon.
    */
-  get load(): CallLoad {
-    return this.#core.session.load;
+  get load(): ClientLoad {
+    return { ...this.#core.session.load, pausing: this.#core.waitingReads.pausing };
   }
 
   /** The 16 bytes that name this session at the daemon: as `sessionToken` they resume it. */
@@ -215,8 +227,12 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
    * @param payload at most `geometry.userForwardPayloadLength` bytes; text is sent as UTF-8.
    * @param destNode identity hash of the service node, 32 bytes.
    * @param destQueue endpoint on that node, 1 to 32 bytes.
-   * @throws TypeError, RangeError for wrong arguments; ThinClientOfflineError without a connection
-   * to the daemon, or the daemon's to the mixnet; ConnectionLostError when it broke while writing.
+   *
+   * Resolves when the daemon has it, which is before it leaves: that is told by a `messageSent` event
+   * (with an `err` when it could not, or was lost with the connection). While there is no connection to
+   * the daemon the message waits for it, as every call does, and for the daemon's to the mixnet then.
+   * @throws TypeError, RangeError for wrong arguments; ThinClientOfflineError while the daemon has no
+   * connection to the mixnet; ConnectionLostError when ours broke while writing.
    */
   async sendMessage(
     surbId: SurbId,
@@ -232,7 +248,8 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
   }
 
   /**
-   * As {@link sendMessage}, but no reply is wanted and nothing tells whether it arrived.
+   * As {@link sendMessage}, but no reply is wanted: nothing tells whether it arrived, nor whether it
+   * left.
    * @throws as {@link sendMessage}.
    */
   async sendMessageWithoutReply(
@@ -252,7 +269,8 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
    * zeros to `geometry.forwardPayloadLength`, whatever its own length. Default deadline: 30 s.
    * @throws as {@link sendMessage}; SendFailedError when the daemon could not send it;
    * ThinClientOfflineError when the daemon lost the mixnet meanwhile; ConnectionLostError when the
-   * daemon forgot the session meanwhile, and with it the reply; RequestTimeoutError when no reply
+   * connection was lost before the message had left, or the daemon forgot the session meanwhile, and with
+   * it the reply; RequestTimeoutError when no reply
    * came: the mixnet may have lost either direction.
    */
   async blockingSendMessage(
@@ -284,7 +302,10 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
 
   // The network
 
-  /** The PKI document that came last; null before the first. */
+  /**
+   * The PKI document that came last, which is the current epoch's but for a moment at its beginning (see
+   * the event `newPkiDocument`); null before the first.
+   */
   pkiDocument(): PkiDocument | null {
     return this.#core.documents.current;
   }

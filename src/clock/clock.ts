@@ -1,4 +1,5 @@
 /** The clock everything here waits by. Nothing else in the project may touch the platform's timers. */
+import { onAbort } from "./on-abort.js";
 
 /** A timer that was set. */
 export interface Timer {
@@ -49,14 +50,15 @@ export function sleepOn(
       reject(signal.reason);
       return;
     }
-    const onAbort = (): void => {
-      timer.cancel();
-      reject(signal?.reason);
-    };
     const timer = clock.after(ms, () => {
-      signal?.removeEventListener("abort", onAbort);
+      leave?.();
       resolve();
     });
-    signal?.addEventListener("abort", onAbort, { once: true });
+    const leave =
+      signal &&
+      onAbort(signal, () => {
+        timer.cancel();
+        reject(signal.reason);
+      });
   });
 }

@@ -4,9 +4,21 @@ import { TomlError, parse } from "smol-toml";
 import { describeType } from "../bytes/bytes.js";
 import { isTable, quotedList, unknownKeys, within } from "../errors/config-checks.js";
 import { ConfigError } from "../errors/errors.js";
+import { hintAtAddress } from "../transport/address.js";
 import { DialConfig } from "../transport/dial-config.js";
 
 const EXAMPLE = `[Dial.Tcp] with Address = "localhost:64331"`;
+
+/** What only a daemon's own configuration has at its top: its loader knows these. */
+const ofTheDaemon: ReadonlySet<string> = new Set([
+  "Listen",
+  "Logging",
+  "PinnedGateways",
+  "VotingAuthority",
+  "PKISignatureScheme",
+  "WireKEMScheme",
+  "UpstreamProxy",
+]);
 
 /** A configuration file: exactly one table `[Dial]` with exactly one of its sub-tables. */
 export class ConfigFile {
@@ -32,7 +44,8 @@ export class ConfigFile {
     try {
       toml = await readText(tomlPath);
     } catch (cause) {
-      throw new ConfigError(`config: ${tomlPath}: ${unreadable(cause)}`, { cause });
+      const what = unreadable(cause) + hintAtAddress(tomlPath);
+      throw new ConfigError(`config: ${tomlPath}: ${what}`, { cause });
     }
     return ConfigFile.parse(toml, tomlPath);
   }
@@ -86,6 +99,12 @@ function parseToml(toml: string): Record<string, unknown> {
 
 // What files for older clients had at the top.
 function hintAbout(unknown: readonly string[]): string {
+  if (unknown.some((key) => ofTheDaemon.has(key))) {
+    return (
+      "; this is the configuration of the daemon itself: a client's is another file, " +
+      `thinclient.toml, which says where the daemon listens, e.g. ${EXAMPLE}`
+    );
+  }
   if (unknown.some((key) => key.endsWith("Geometry"))) {
     return "; delete the geometry: the daemon tells it";
   }

@@ -10,8 +10,8 @@ import { type ConfigHandler, type EventHandlers, configHandlers } from "./handle
 
 /** What a {@link Config} is made from. */
 export interface ConfigInit extends EventHandlers {
-  /** Where the daemon is, e.g. `{ tcp: { address: "localhost:64331" } }`. */
-  readonly dial: DialConfig | DialInit;
+  /** Where the daemon is: `{ tcp: { address: "localhost:64331" } }`, or `"tcp:localhost:64331"`. */
+  readonly dial: DialConfig | DialInit | string;
 }
 
 const handlerNames = Object.keys(configHandlers) as (keyof EventHandlers)[];
@@ -73,8 +73,13 @@ export class Config implements EventHandlers {
     return new Config({ ...handlers, dial });
   }
 
-  /** `init` itself when it is a Config already, else one made from it. @throws ConfigError */
-  static from(init: Config | ConfigInit): Config {
+  /**
+   * `init` itself when it is a Config already, else one made from it. A text is the address of the
+   * daemon: `unix:PATH`, `unix:@NAME`, `tcp:HOST:PORT` or `ws://HOST:PORT`.
+   * @throws ConfigError
+   */
+  static from(init: Config | ConfigInit | string): Config {
+    if (typeof init === "string") return new Config({ dial: init });
     return isMarked(init, configMark) ? (init as Config) : new Config(init);
   }
 

@@ -207,7 +207,7 @@ export const sessionCases = casesOf("sessions", {
     const stream = await scene.stream(writer);
     const index = stream.firstMessageIndex;
     const { queryId, envelopeHash } = await scene.beginRead(first.peer, stream, index);
-    await first.peer.mustBeAlive();
+    await scene.tick(first.peer);
     first.peer.drop();
     mustAnswer(0, await scene.write(writer, stream, index, utf8("meanwhile")));
     // As soon as another reader sees it, so could the one who is away.

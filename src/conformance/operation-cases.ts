@@ -1,4 +1,4 @@
-/** Starts and cancels, before and without the network. Protocol page, sections 4.4 to 4.6. */
+/** Starts and cancels: what a daemon does by itself with operations, once it is connected. Protocol page, sections 4.4 to 4.6. */
 import { blake2b } from "@noble/hashes/blake2.js";
 import { type Bytes, randomBytes } from "../bytes/bytes.js";
 import { casesOf } from "./case.js";
@@ -9,6 +9,8 @@ import { AllowedDifference, must, mustAnswer } from "./verdict.js";
 const SRE = "startResendingEncryptedMessage";
 const SRC = "startResendingCopyCommand";
 const UNKNOWN = new Uint8Array(32).fill(9) as Bytes;
+
+const hashOf = (writeCap: Uint8Array): Bytes => blake2b(writeCap, { dkLen: 32 }) as Bytes;
 
 /** Starts and cancels. */
 export const operationCases = casesOf("operations", {
@@ -43,7 +45,7 @@ export const operationCases = casesOf("operations", {
     } catch (error) {
       if (!(error instanceof Silence)) throw error;
       await peer.ask("cancelResendingEncryptedMessage", { envelopeHash: sealed.envelopeHash });
-      await peer.answer(SRE, queryId).catch(() => null);
+      await peer.answer(SRE, queryId, 1000).catch(() => null);
       return new AllowedDifference(
         "it is never answered: clients need deadlines or must not do it",
       );
@@ -61,9 +63,7 @@ export const operationCases = casesOf("operations", {
     const { writeCap } = await scene.stream(peer);
     const half = { writeCap, courierIdentityHash: UNKNOWN, courierQueueId: null };
     const queryId = peer.begin(SRC, half);
-    const writeCapHash = blake2b(writeCap, { dkLen: 32 }) as Bytes;
-    mustAnswer(0, await peer.ask("cancelResendingCopyCommand", { writeCapHash }));
-    const reply = await peer.answer(SRC, queryId);
+    const reply = await scene.stop(peer, SRC, queryId, hashOf(writeCap));
     if (reply.errorCode === 24) {
       return new AllowedDifference("half of a courier's name is ignored: any courier is taken");
     }
@@ -86,23 +86,13 @@ export const operationCases = casesOf("operations", {
     const peer = await scene.client();
     const stream = await scene.stream(peer);
     const read = await scene.beginRead(peer, stream, stream.firstMessageIndex);
-    const { envelopeHash } = read;
-    const cancel = peer.begin("cancelResendingEncryptedMessage", { envelopeHash });
-    const first = await peer.event(`${SRE}Reply`, scene.networkMs);
-    mustAnswer(24, first);
-    must(
-      first.queryId !== null && first.queryId.every((byte, i) => byte === read.queryId[i]),
-      "24 came for another start",
-    );
-    mustAnswer(0, await peer.answer("cancelResendingEncryptedMessage", cancel));
+    mustAnswer(24, await scene.stop(peer, SRE, read.queryId, read.envelopeHash));
   },
   "a copy command that waits is cancelled: its start is answered with 24": async (scene) => {
     const peer = await scene.client();
     const { writeCap } = await scene.stream(peer);
     const queryId = peer.begin(SRC, { writeCap, courierIdentityHash: null, courierQueueId: null });
-    const writeCapHash = blake2b(writeCap, { dkLen: 32 }) as Bytes;
-    mustAnswer(0, await peer.ask("cancelResendingCopyCommand", { writeCapHash }));
-    mustAnswer(24, await peer.answer(SRC, queryId));
+    mustAnswer(24, await scene.stop(peer, SRC, queryId, hashOf(writeCap)));
   },
   "a stranger's cancel ends nothing": async (scene) => {
     const [owner, stranger] = [await scene.client(), await scene.client()];
@@ -112,7 +102,7 @@ export const operationCases = casesOf("operations", {
       stream,
       stream.firstMessageIndex,
     );
-    await owner.mustBeAlive();
+    await scene.tick(owner);
     mustAnswer(0, await stranger.ask("cancelResendingEncryptedMessage", { envelopeHash }));
     const ended = await stranger.answer(SRE, queryId, 50).catch(() => null);
     if (ended !== null) {
@@ -121,8 +111,7 @@ export const operationCases = casesOf("operations", {
         "anybody can cancel anything, and the stranger gets the answer: keep envelope hashes secret",
       );
     }
-    mustAnswer(0, await owner.ask("cancelResendingEncryptedMessage", { envelopeHash }));
-    mustAnswer(24, await owner.answer(SRE, queryId));
+    mustAnswer(24, await scene.stop(owner, SRE, queryId, envelopeHash));
     return undefined;
   },
 });

@@ -113,6 +113,19 @@ export class Peer {
     return message as never;
   }
 
+  /** The first answer to any of these requests, whichever comes. @throws Violation when none does. */
+  async firstAnswer(
+    queryIds: readonly Uint8Array[],
+    waitMs = this.#timeoutMs,
+  ): Promise<DaemonResponse & { readonly queryId: Bytes }> {
+    const message = await this.#take((candidate) => {
+      const id = "queryId" in candidate ? candidate.queryId : null;
+      return id !== null && queryIds.some((queryId) => equalBytes(id, queryId));
+    }, waitMs);
+    must(message !== null, "the daemon hung up instead of answering");
+    return message as never;
+  }
+
   /** The answer to a request that was begun. @throws Violation when none comes. */
   async answer<K extends AskKind>(
     kind: K,

@@ -1,6 +1,6 @@
 /** What the cases share: connections, sizes, streams of boxes. */
-import { type Bytes, randomBytes } from "../bytes/bytes.js";
-import type { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
+import { type Bytes, equalBytes, randomBytes } from "../bytes/bytes.js";
+import { type MessageBoxIndex, type ReadCap, SurbId, type WriteCap } from "../bytes/opaque.js";
 import type { Clock } from "../clock/clock.js";
 import { Geometry } from "../pki/geometry.js";
 import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
@@ -8,7 +8,7 @@ import { PkiDocument } from "../pki/document.js";
 import type { Transport } from "../transport/transport.js";
 import type { CborValue } from "../cbor/cbor.js";
 import type { DaemonResponse } from "../wire/responses.js";
-import { type Answer, Peer } from "./peer.js";
+import { type Answer, Peer, Silence } from "./peer.js";
 import { must, mustAnswer } from "./verdict.js";
 
 /** Connects to the daemon under test, as a client's `dial` option does. */
@@ -46,6 +46,13 @@ export interface Connected {
 
 /** How long a real daemon may wait for a document before it says anything, and a margin. */
 const GREETING_MS = 40_000;
+
+/** The kinds of operations that are begun, carried on, and cancelled. */
+export type OperationKind = "startResendingEncryptedMessage" | "startResendingCopyCommand";
+
+/** Pauses between two cancels of one start, in ms: they double. */
+const FIRST_PAUSE_MS = 10;
+const LONGEST_PAUSE_MS = 500;
 
 /** One run against one daemon. */
 export class Scene {
@@ -181,6 +188,74 @@ export class Scene {
     mustAnswer(0, sealed);
     const fields = { ...start(sealed), writeCap, noIdempotentBoxAlreadyExists: noIdempotent };
     return peer.ask("startResendingEncryptedMessage", fields, this.networkMs);
+  }
+
+  /**
+   * Waits until all that the peer asked for before has left the daemon's send queue: a start in there is
+   * found by no cancel, and is lost with its connection. What is sent for it has nowhere to go.
+   */
+  async tick(peer: Peer): Promise<void> {
+    peer.send({
+      kind: "sendMessage",
+      id: null,
+      withSurb: true,
+      surbId: SurbId.random(),
+      destinationIdHash: randomBytes(32) as never,
+      recipientQueueId: new Uint8Array(1).fill(1) as Bytes,
+      payload: new Uint8Array(0) as Bytes,
+    });
+    await peer.event("messageSentEvent", this.networkMs);
+  }
+
+  /**
+   * Cancels an operation until its start is answered, for a cancel that is read before the start's tick
+   * finds nothing. Gives the start's answer; that of the cancel that ended it comes after it.
+   * @throws Violation when it does not, or when no cancel ends the operation.
+   */
+  async stop<K extends OperationKind>(
+    peer: Peer,
+    kind: K,
+    queryId: Bytes,
+    hash: Bytes,
+  ): Promise<Answer<K>> {
+    const endMs = this.clock.monotonic() + this.networkMs;
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+      const cancel =
+        kind === "startResendingCopyCommand"
+          ? peer.begin("cancelResendingCopyCommand", { writeCapHash: hash })
+          : peer.begin("cancelResendingEncryptedMessage", { envelopeHash: hash });
+      const first = await peer.firstAnswer([queryId, cancel]);
+      if (!equalBytes(first.queryId, cancel)) {
+        must(first.kind === `${kind}Reply`, `${kind} was answered with ${first.kind}`);
+        mustAnswer(0, (await peer.firstAnswer([cancel])) as never);
+        return first as never;
+      }
+      mustAnswer(0, first as never);
+      const late = await this.#within(peer, kind, queryId, pauseMs);
+      if (late !== null) {
+        const { errorCode } = late as { readonly errorCode: number };
+        must(errorCode !== 24, "24 came after the answer to its cancel");
+        return late as never;
+      }
+      must(
+        this.clock.monotonic() < endMs,
+        "the start was not answered, however often it was cancelled",
+      );
+    }
+  }
+
+  async #within<K extends OperationKind>(
+    peer: Peer,
+    kind: K,
+    queryId: Bytes,
+    waitMs: number,
+  ): Promise<Answer<K> | null> {
+    try {
+      return (await peer.answer(kind, queryId, waitMs)) as never;
+    } catch (error) {
+      if (error instanceof Silence) return null;
+      throw error;
+    }
   }
 
   /** Ends every connection of the case that ended. @throws Violation for what nobody asked for. */

@@ -18,13 +18,16 @@ export class AppSession {
   connection: ClientConnection | null;
   /** Runs while the application is away. */
   graceTimer: Timer | null = null;
+  readonly #keepsAll: boolean;
   #kept: DaemonResponse[] = [];
   #ended = false;
 
-  constructor(appId: Bytes, queue: SendQueue, connection: ClientConnection) {
+  /** @param keepsAll whether more than plain replies is kept; see {@link Kindness.kindSessions}. */
+  constructor(appId: Bytes, queue: SendQueue, connection: ClientConnection, keepsAll: boolean) {
     this.appId = appId;
     this.queue = queue;
     this.connection = connection;
+    this.#keepsAll = keepsAll;
   }
 
   /** Whether the session is over: nothing may be started for it any more. */
@@ -33,15 +36,19 @@ export class AppSession {
   }
 
   /**
-   * Sends a reply, or keeps it until the application is back. The result of an operation is always
-   * kept; of plain messages' replies the first {@link MAX_QUEUED_REPLIES}.
+   * Sends a reply. While the application is away the first {@link MAX_QUEUED_REPLIES} replies to plain
+   * messages are kept for it, and nothing else (section 3.3); a kind session keeps the results of
+   * operations too, all of them.
    */
   deliver(response: DaemonResponse): void {
     if (this.#ended) return;
-    if (this.connection) this.connection.send(response);
-    else if (response.kind !== "messageReplyEvent" || this.#kept.length < MAX_QUEUED_REPLIES) {
-      this.#kept.push(response);
+    if (this.connection) {
+      this.connection.send(response);
+      return;
     }
+    const isPlain = response.kind === "messageReplyEvent";
+    if (isPlain ? this.#kept.length < MAX_QUEUED_REPLIES : this.#keepsAll)
+      this.#kept.push(response);
   }
 
   /** Takes over the replies that were kept. */

@@ -11,16 +11,14 @@ import type { DaemonResponse } from "../wire/responses.js";
 import type { AppSession } from "./app-session.js";
 import { asError } from "./pigeonhole-context.js";
 
-/** Reply blocks of one operation that are still listened to: a slow answer is an answer. */
-const KEPT_SURBS = 8;
+/** Until a packet whose application is away is tried again, in ms (mixnet page, section 8.5). */
+const absentRetryMs = 100;
 
 /** What an answer means for its operation. */
 export type Verdict =
   | { readonly kind: "done"; readonly response: DaemonResponse }
   /** Ask again; `paced` waits longer each time in a row. */
-  | { readonly kind: "again"; readonly wait: "followUp" | "copyPoll" }
-  /** The answer says nothing: keep waiting for another. */
-  | { readonly kind: "ignore" };
+  | { readonly kind: "again"; readonly wait: "followUp" | "copyPoll" };
 
 /** An operation, as the table needs it. */
 export interface Operation {
@@ -34,14 +32,19 @@ export interface Operation {
   judge(payload: Uint8Array): Verdict | Promise<Verdict>;
   /** The response to the start when the operation is cancelled. */
   cancelled(): DaemonResponse;
+  /** The response to the start when its first packet cannot be made: no way leads to the courier. */
+  failed(): DaemonResponse;
 }
 
 interface Entry {
   readonly operation: Operation;
   /** Sends its packet when its time has come in the send schedule. */
   readonly transmit: () => void;
-  readonly surbs: string[];
+  /** The reply block that is listened to: that of the last packet. */
+  surb: string | null;
   timer: Timer | null;
+  /** Whether a packet of it has left. */
+  begun: boolean;
   /** Asked again so many times in a row: the measure of the pace. */
   asked: number;
   /** An answer is being judged. */
@@ -56,6 +59,10 @@ export interface ArqOptions {
   readonly clock: Clock;
   readonly link: MixnetLink;
   readonly timing: Timing;
+  /** See {@link Kindness.kindCancels}. */
+  readonly kindCancels: boolean;
+  /** See {@link Kindness.kindSessions}. */
+  readonly kindSessions: boolean;
   readonly onFault: (error: Error) => void;
 }
 
@@ -75,24 +82,41 @@ export class Arq {
   }
 
   /**
-   * Starts an operation. Its first packet leaves when its time has come in the send schedule, which
-   * may be long; a cancel finds it before that too.
+   * Starts an operation whose tick has come: its first packet leaves now. When that cannot be made the
+   * start is answered with its `failed()`.
    */
   start(operation: Operation): void {
+    if (operation.session.ended) return;
+    const entry = this.#enter(operation);
+    entry.transmit();
+  }
+
+  /**
+   * Starts an operation whose first packet leaves when its time has come in the send schedule, which
+   * may be long; a cancel finds it before that too.
+   */
+  startLater(operation: Operation): void {
     const { session } = operation;
     if (session.ended) return;
+    const entry = this.#enter(operation);
+    entry.queued = true;
+    session.queue.add(entry.transmit);
+  }
+
+  #enter(operation: Operation): Entry {
     const entry: Entry = {
       operation,
       transmit: () => void this.#transmit(entry),
-      surbs: [],
+      surb: null,
       timer: null,
+      begun: false,
       asked: 0,
       judging: false,
-      queued: true,
+      queued: false,
       ended: false,
     };
     this.#entries.add(entry);
-    session.queue.add(entry.transmit);
+    return entry;
   }
 
   /** Hands a reply to its operation. False when it belongs to none. */
@@ -106,15 +130,17 @@ export class Arq {
   }
 
   /**
-   * Ends the session's operations of that name; each start is answered with its `cancelled()`. An
-   * application cannot cancel what another started (section 10, defect 18).
+   * Ends the session's operation of that name that was started last, or all of them when cancels are
+   * kind; its start is answered with its `cancelled()`. An application cannot cancel what another
+   * started (section 10, defect 18).
    */
   cancel(session: AppSession, key: string): void {
-    for (const entry of this.#entries) {
-      const { operation } = entry;
-      if (operation.session !== session || operation.key !== key) continue;
+    const named = [...this.#entries].filter(
+      ({ operation }) => operation.session === session && operation.key === key,
+    );
+    for (const entry of this.#options.kindCancels ? named : named.slice(-1)) {
       this.#end(entry);
-      session.deliver(operation.cancelled());
+      session.deliver(entry.operation.cancelled());
     }
   }
 
@@ -139,32 +165,49 @@ export class Arq {
       const sent = await link.send({ destination, recipient, payload, surbId });
       wait = sent.replyEtaMs + timing.resendMs;
     } catch (error) {
-      // No gateway or no path right now; the operation goes on when there is one again.
       if (!(error instanceof LinkError)) this.#options.onFault(asError(error));
-      wait = timing.composeRetryMs;
+      const isOffline = error instanceof LinkError && error.isOffline;
+      if (!entry.begun && !isOffline) {
+        this.#fail(entry);
+        return;
+      }
+      // No gateway or no path right now; the operation goes on when there is one again.
+      wait = isOffline ? timing.resendMs : timing.composeRetryMs;
     }
+    entry.begun = true;
     // A reply may have come while the send was being confirmed.
     if (!entry.judging && !entry.queued && !entry.timer) this.#sendAgainIn(entry, wait);
   }
 
+  #fail(entry: Entry): void {
+    if (entry.ended) return;
+    this.#end(entry);
+    entry.operation.session.deliver(entry.operation.failed());
+  }
+
   #listen(entry: Entry, surb: string): void {
+    if (entry.surb !== null) this.#bySurb.delete(entry.surb);
+    entry.surb = surb;
     this.#bySurb.set(surb, entry);
-    entry.surbs.push(surb);
-    if (entry.surbs.length > KEPT_SURBS) this.#bySurb.delete(entry.surbs.shift()!);
   }
 
   async #judge(entry: Entry, payload: Uint8Array): Promise<void> {
     if (entry.ended || entry.judging) return;
-    entry.judging = true;
     entry.timer?.cancel();
     entry.timer = null;
+    const { kindSessions } = this.#options;
+    // Listed still, and dead: nothing is sent for it any more (section 10, defect 16).
+    if (entry.operation.session.connection === null && !kindSessions) return;
+    entry.judging = true;
     let verdict: Verdict;
     try {
       verdict = await entry.operation.judge(payload);
     } catch (error) {
-      // Upstream drops the operation here and its caller waits for ever (section 10, defect 16).
+      // Its caller waits for ever, as at a real daemon (section 10, defect 16).
       this.#options.onFault(asError(error));
-      verdict = { kind: "ignore" };
+      entry.judging = false;
+      this.#end(entry);
+      return;
     }
     entry.judging = false;
     if (entry.ended) return;
@@ -175,12 +218,8 @@ export class Arq {
     }
     // A packet that waits for its turn already is the next try.
     if (entry.queued) return;
-    if (verdict.kind === "ignore") {
-      this.#sendAgainIn(entry, this.#options.timing.resendMs);
-    } else {
-      const poll = verdict.wait === "copyPoll";
-      this.#sendAgainIn(entry, poll ? this.#options.timing.copyPollMs : this.#pace(entry));
-    }
+    const poll = verdict.wait === "copyPoll";
+    this.#sendAgainIn(entry, poll ? this.#options.timing.copyPollMs : this.#pace(entry));
   }
 
   #pace(entry: Entry): number {
@@ -193,6 +232,10 @@ export class Arq {
     const enqueue = (): void => {
       entry.timer = null;
       if (entry.ended) return;
+      if (entry.operation.session.connection === null && !this.#options.kindSessions) {
+        this.#sendAgainIn(entry, absentRetryMs);
+        return;
+      }
       entry.queued = true;
       entry.operation.session.queue.addAgain(entry.transmit);
     };
@@ -207,6 +250,6 @@ export class Arq {
     // Off the net it would wait there for long, and count against what the client may ask.
     if (entry.queued) entry.operation.session.queue.remove(entry.transmit);
     this.#entries.delete(entry);
-    for (const surb of entry.surbs) this.#bySurb.delete(surb);
+    if (entry.surb !== null) this.#bySurb.delete(entry.surb);
   }
 }

@@ -1,5 +1,7 @@
 /** A client's connection as the daemon sees it: frames, the order of its requests, back-pressure. */
+import type { Clock, Timer } from "../clock/clock.js";
 import { ProtocolError } from "../errors/errors.js";
+import type { Timing } from "../mixnet/timing.js";
 import type { Transport } from "../transport/transport.js";
 import { FrameDecoder, FrameEncoder } from "../wire/framing.js";
 import { type DaemonRequest, decodeRequest } from "../wire/requests.js";
@@ -13,14 +15,21 @@ const RESUME_BELOW = 64;
 /** The same for their bytes. */
 const PAUSE_ABOVE_BYTES = 64 * 1024 * 1024;
 /** Bytes that may wait to be sent before requests of that client are left unread. */
-const MAX_UNSENT_BYTES = 64 * 1024 * 1024;
+const MAX_UNSENT_BYTES = 4 * 1024 * 1024;
+/** Bytes that may wait to be sent, whoever asked for them, before the client is hung up on. */
+const MAX_HELD_BYTES = 64 * 1024 * 1024;
+/** How often within its deadline a response is looked after. */
+const LOOKS_PER_DEADLINE = 6;
 
 /** What a connection needs of its daemon. */
 export interface ClientConnectionHandlers {
+  readonly clock: Clock;
+  /** Its `writeDeadlineMs`: how long a client may take to read one response. */
+  readonly timing: Pick<Timing, "writeDeadlineMs">;
   /** Serves a request; the next one of this client waits for the promise, if one is given. */
   onRequest(connection: ClientConnection, request: DaemonRequest): void | Promise<void>;
-  /** @param saidGoodbye whether a `thin_close` had come that was not served yet. */
-  onClose(connection: ClientConnection, saidGoodbye: boolean): void;
+  /** The connection is closed, and all that came before its end was served. */
+  onClose(connection: ClientConnection): void;
   /** A frame was wrong or a handler failed; for the log. */
   onFault(error: Error): void;
 }
@@ -38,6 +47,16 @@ export class ClientConnection {
   #closed = false;
   readonly #unsent = new FrameEncoder();
   #waitingForRoom = false;
+  /** Bytes given to the transport so far, and where each response ends that it still holds. */
+  #written = 0;
+  #ends: number[] = [];
+  #slowSinceMs = 0;
+  #slow: Timer | null = null;
+  /** We hung up: nothing is served any more. */
+  #ended = false;
+  /** The transport is closed; what came before that is served still. */
+  #gone = false;
+  #finished = false;
   /** The session this connection speaks for; set by the daemon. */
   session: AppSession | null = null;
   /** Whether status and document events may be sent: after the client's first request. */
@@ -63,11 +82,13 @@ export class ClientConnection {
   open(): void {
     this.#transport.open({
       onData: (chunk) => this.#onData(chunk),
-      onClose: () => {
+      onClose: (error) => {
         this.#closed = true;
-        const saidGoodbye = this.#requests.some(({ request }) => request.kind === "thinClose");
-        this.#requests = [];
-        this.#handlers.onClose(this, saidGoodbye);
+        this.#gone = true;
+        this.#slow?.cancel();
+        // What was sent before an orderly end was sent; a reset takes it along.
+        if (error !== null) this.#ended = true;
+        this.#serve();
       },
     });
   }
@@ -88,25 +109,68 @@ export class ClientConnection {
     if (this.#closed) return;
     const isFirst = this.#unsent.length === 0;
     this.#unsent.add(responseBody(response));
+    if (this.#slow !== null) this.#ends.push(this.#written + this.#unsent.length);
     if (isFirst) queueMicrotask(() => this.#flush());
+    if (this.#unsent.length + this.#transport.queuedBytes > MAX_HELD_BYTES) this.#hangUp();
   }
 
   /** Sends what is queued, then hangs up. */
   end(): void {
     this.#flush();
     this.#closed = true;
+    this.#ended = true;
     this.#transport.end();
+    if (this.#transport.queuedBytes === 0) return;
+    const { clock, timing } = this.#handlers;
+    this.#slow?.cancel();
+    const giveUp = (): void => this.#transport.destroy();
+    this.#slow = clock.after(timing.writeDeadlineMs, giveUp, { background: true });
   }
 
   /** Hangs up at once. */
   destroy(): void {
     this.#closed = true;
+    this.#ended = true;
+    this.#slow?.cancel();
     this.#unsent.take();
     this.#transport.destroy();
   }
 
   #flush(): void {
-    if (this.#unsent.length > 0) this.#transport.write(this.#unsent.take());
+    if (this.#unsent.length === 0) return;
+    const frames = this.#unsent.take();
+    this.#written += frames.length;
+    this.#transport.write(frames);
+    if (this.#slow !== null || this.#closed || this.#transport.queuedBytes === 0) return;
+    this.#ends = [this.#written];
+    this.#slowSinceMs = this.#handlers.clock.monotonic();
+    this.#lookAfter();
+  }
+
+  /** A client that has not read a response within the deadline is hung up on; its session is kept. */
+  #lookAfter(): void {
+    const { clock, timing } = this.#handlers;
+    const look = (): void => {
+      this.#slow = null;
+      const { queuedBytes } = this.#transport;
+      if (this.#closed || queuedBytes === 0) return;
+      const read = this.#written - queuedBytes;
+      const now = clock.monotonic();
+      if (this.#ends[0]! <= read) {
+        this.#ends = this.#ends.filter((end) => end > read);
+        this.#slowSinceMs = now;
+      }
+      if (now - this.#slowSinceMs >= timing.writeDeadlineMs) this.#hangUp();
+      else this.#lookAfter();
+    };
+    const wait = timing.writeDeadlineMs / LOOKS_PER_DEADLINE;
+    this.#slow = clock.after(wait, look, { background: true });
+  }
+
+  #hangUp(): void {
+    if (this.#closed) return;
+    this.#handlers.onFault(new ProtocolError("a client does not read what it is sent"));
+    this.destroy();
   }
 
   #onData(chunk: Uint8Array): void {
@@ -132,8 +196,8 @@ export class ClientConnection {
   }
 
   #serve(): void {
-    while (!this.#serving && !this.#held && !this.#closed && this.#requests.length > 0) {
-      if (this.#isStuck()) break;
+    while (!this.#serving && !this.#held && !this.#ended && this.#requests.length > 0) {
+      if (!this.#gone && this.#isStuck()) break;
       const { request, size } = this.#requests.shift()!;
       this.#waitingBytes -= size;
       const pending = this.#run(request);
@@ -145,7 +209,15 @@ export class ClientConnection {
         });
       }
     }
-    this.#regulate();
+    if (!this.#gone) this.#regulate();
+    else if (!this.#serving || this.#ended) this.#finish();
+  }
+
+  #finish(): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    this.#requests = [];
+    this.#handlers.onClose(this);
   }
 
   #run(request: DaemonRequest): Promise<void> | null {

@@ -44,6 +44,10 @@ export class CopyExchange implements Operation {
     return this.#reply(CANCELLED, 0, 0n);
   }
 
+  failed(): DaemonResponse {
+    return this.#reply(INTERNAL_ERROR, 0, 0n);
+  }
+
   #done(errorCode: number, replicaErrorCode = 0, failedEnvelopeIndex = 0n): Verdict {
     return {
       kind: "done",

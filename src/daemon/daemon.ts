@@ -3,9 +3,10 @@
  * listeners, link and clock are handed in. Protocol page, sections 3 and 4.
  */
 import { type Bytes, type RandomSource, randomBytes } from "../bytes/bytes.js";
-import type { Clock, Timer } from "../clock/clock.js";
+import type { Clock } from "../clock/clock.js";
 import type { PigeonholeSizes } from "../crypto/geometry.js";
 import type { NikeScheme } from "../crypto/nike/scheme.js";
+import type { Kindness } from "../mixnet/kindness.js";
 import type { MixnetLink } from "../mixnet/link.js";
 import type { Timing } from "../mixnet/timing.js";
 import type { Geometry } from "../pki/geometry.js";
@@ -17,15 +18,17 @@ import { AppSession, SessionTable } from "./app-session.js";
 import { Arq } from "./arq.js";
 import { ClientConnection } from "./client-connection.js";
 import { Dispatcher } from "./dispatcher.js";
+import { DocumentSchedule } from "./document-schedule.js";
 import { Documents } from "./documents.js";
 import { PlainMessages } from "./plain-messages.js";
+import { Reception } from "./reception.js";
 import { SendSchedule } from "./send-schedule.js";
 
 /** Most sessions that are kept for applications that are away. */
 const MAX_ABSENT_SESSIONS = 1000;
 
 /** What a daemon is made of. */
-export interface DaemonOptions {
+export interface DaemonOptions extends Omit<Kindness, "kindCouriers"> {
   /** The way to the mixnet; opened by the daemon, and closed with it. */
   readonly link: MixnetLink;
   /** What everything here waits by. */
@@ -66,11 +69,11 @@ export class Daemon {
   readonly #plain: PlainMessages;
   readonly #arq: Arq;
   readonly #dispatcher: Dispatcher;
-  readonly #documentWaiters = new Set<() => void>();
+  readonly #documentSchedule: DocumentSchedule;
+  readonly #reception: Reception;
   readonly #instanceToken: Bytes;
   #connected = false;
   #status = "";
-  #announcedEpoch = -1;
   #closed = false;
 
   constructor(options: DaemonOptions) {
@@ -80,6 +83,27 @@ export class Daemon {
     this.#random = random;
     this.#instanceToken = options.instanceToken ?? random(16);
     this.#documents = new Documents(() => link.epoch().current);
+    this.#documentSchedule = new DocumentSchedule({
+      clock,
+      epoch: () => link.epoch(),
+      want: () => link.wantDocument?.(),
+      retryMs: timing.composeRetryMs,
+      documents: this.#documents,
+      kind: options.kindDocuments ?? false,
+      onFirst: () => this.#reception.documentCame(),
+      onCurrent: (document) => {
+        this.#schedule.setRate(document.decoded.lambdaP);
+        this.#broadcast("document");
+      },
+    });
+    this.#reception = new Reception({
+      clock,
+      timing,
+      kind: options.kindConnections ?? false,
+      hasDocument: () => this.#documents.current() !== null,
+      admit: (transport) => this.#admit(transport),
+      greet: (connection) => this.#greet(connection),
+    });
     this.#schedule = new SendSchedule({
       clock,
       random,
@@ -89,10 +113,14 @@ export class Daemon {
     const maxPayload = geometry.userForwardPayloadLength;
     const layers = (): number | null => this.#documents.current()?.decoded.topology.length ?? null;
     this.#plain = new PlainMessages({ clock, link, timing, layers, maxPayload, onFault });
-    this.#arq = new Arq({ clock, link, timing, onFault });
+    const { kindCancels = false, kindSessions = false, kindReading = false } = options;
+    this.#arq = new Arq({ clock, link, timing, kindCancels, kindSessions, onFault });
     this.#dispatcher = new Dispatcher({
       arq: this.#arq,
       plain: this.#plain,
+      documents: this.#documentSchedule,
+      kindCancels,
+      kindReading,
       context: {
         clock,
         random,
@@ -109,10 +137,7 @@ export class Daemon {
       onReply: (reply) => {
         if (!this.#plain.take(reply)) this.#arq.take(reply);
       },
-      onDocument: (document) => {
-        this.#documents.add(document);
-        this.#announceDocument();
-      },
+      onDocument: (document) => this.#documentSchedule.offer(document),
       onStatus: ({ connected, error }) => this.#onStatus(connected, error),
     });
   }
@@ -153,14 +178,7 @@ export class Daemon {
       transport.destroy();
       return;
     }
-    const connection = new ClientConnection(transport, {
-      onRequest: (from, request) => this.#onRequest(from, request),
-      onClose: (gone, saidGoodbye) => this.#onClose(gone, saidGoodbye),
-      onFault: this.#options.onFault!,
-    });
-    this.#connections.add(connection);
-    connection.open();
-    this.#whenDocument(() => this.#greet(connection));
+    this.#reception.receive(transport);
   }
 
   /** Says good-bye to all clients and stops. */
@@ -193,25 +211,23 @@ export class Daemon {
     this.#closed = true;
     for (const session of Array.from(this.#sessions.all)) this.#endSession(session);
     this.#schedule.close();
-    this.#documentWaiters.clear();
+    this.#documentSchedule.close();
+    this.#reception.close();
     await Promise.all([...this.#listeners].map((listener) => listener.close()));
     await this.#options.link.close();
   }
 
-  /** Calls `then` when there is a document, at the latest after 30 s (section 3.1, step 0). */
-  #whenDocument(then: () => void): void {
-    if (this.#documents.current()) {
-      then();
-      return;
-    }
-    let timer: Timer | null = null;
-    const go = (): void => {
-      timer?.cancel();
-      if (this.#documentWaiters.delete(go)) then();
-    };
-    this.#documentWaiters.add(go);
-    const { clock, timing } = this.#options;
-    timer = clock.after(timing.documentWaitMs, go, { background: true });
+  #admit(transport: Transport): ClientConnection {
+    const connection = new ClientConnection(transport, {
+      clock: this.#options.clock,
+      timing: this.#options.timing,
+      onRequest: (from, request) => this.#onRequest(from, request),
+      onClose: (gone) => this.#onClose(gone),
+      onFault: this.#options.onFault!,
+    });
+    this.#connections.add(connection);
+    connection.open();
+    return connection;
   }
 
   #greet(connection: ClientConnection): void {
@@ -251,17 +267,9 @@ export class Daemon {
     this.#connected = connected;
     this.#status = error;
     this.#schedule.setConnected(connected);
+    // A gateway's handshake wakes whoever fetches documents (mixnet page, section 3.6).
+    if (connected) this.#documentSchedule.wake();
     if (changed) this.#broadcast("status");
-  }
-
-  #announceDocument(): void {
-    const current = this.#documents.current();
-    if (!current || current.epoch === this.#announcedEpoch) return;
-    this.#announcedEpoch = current.epoch;
-    this.#schedule.setRate(current.decoded.lambdaP);
-    // Those who waited for it are greeted with it, and need not be told again.
-    this.#broadcast("document");
-    for (const waiter of Array.from(this.#documentWaiters)) waiter();
   }
 
   #broadcast(what: "status" | "document"): void {
@@ -298,7 +306,9 @@ export class Daemon {
   }
 
   #newSession(connection: ClientConnection): AppSession {
-    const session = new AppSession(this.#random(16), this.#schedule.createQueue(), connection);
+    const { kindSessions = false } = this.#options;
+    const queue = this.#schedule.createQueue();
+    const session = new AppSession(this.#random(16), queue, connection, kindSessions);
     this.#sessions.add(session);
     connection.session = session;
     return session;
@@ -325,21 +335,26 @@ export class Daemon {
       session = connection.session ?? this.#newSession(connection);
       if (token && session.token === null) this.#sessions.name(session, token);
     }
-    connection.send({
+    const reply: DaemonResponse = {
       kind: "sessionTokenReply",
       appId: session.appId,
       resumed: resumed !== undefined,
-    });
+    };
+    // A real daemon answers the token last (section 10, defect 15).
+    const { kindSessions = false } = this.#options;
+    if (kindSessions) connection.send(reply);
     for (const response of session.takeKept()) connection.send(response);
+    if (!kindSessions) connection.send(reply);
     this.#allowBroadcasts(connection);
   }
 
-  #onClose(connection: ClientConnection, saidGoodbye: boolean): void {
+  #onClose(connection: ClientConnection): void {
     this.#connections.delete(connection);
     const { session } = connection;
     if (!session || session.connection !== connection) return;
     session.connection = null;
-    if (session.token === null || saidGoodbye) {
+    if (!(this.#options.kindSessions ?? false)) session.queue.clear();
+    if (session.token === null) {
       this.#endSession(session);
       return;
     }

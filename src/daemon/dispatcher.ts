@@ -8,6 +8,7 @@ import type { DaemonRequest } from "../wire/requests.js";
 import type { DaemonResponse } from "../wire/responses.js";
 import type { AppSession } from "./app-session.js";
 import type { Arq, Operation } from "./arq.js";
+import type { DocumentSchedule } from "./document-schedule.js";
 import { CopyExchange } from "./copy-commands.js";
 import { EnvelopeExchange, requireWriteCap } from "./envelopes.js";
 import { type LocalContext, type LocalKind, answerLocally } from "./local-requests.js";
@@ -18,17 +19,32 @@ const INVALID_REQUEST = 3;
 const INTERNAL_ERROR = 4;
 
 /**
- * Requests that wait for the send schedule before those of that client are left unread. Upstream's
- * daemon stops at 16, and then reads no cancel and no good-bye either; this many, of 2 kB each (what
- * is longer is refused before it waits), fill 64 MiB.
+ * Requests that wait for the send schedule before those of that client are left unread, cancels and
+ * good-byes too; and how many when reading is kind: of 2 kB each (what is longer is refused before it
+ * waits) they fill 64 MiB.
  */
-const MAX_WAITING_SENDS = 32_768;
+const MAX_WAITING_SENDS = 16;
+const MAX_WAITING_SENDS_IF_KIND = 32_768;
+
+/** Local requests that wait a while for a document when there is none (section 4). */
+const needDocument: ReadonlySet<DaemonRequest["kind"]> = new Set<DaemonRequest["kind"]>([
+  "encryptRead",
+  "encryptWrite",
+  "createCourierEnvelopesFromPayload",
+  "createCourierEnvelopesFromMultiPayload",
+  "createCourierEnvelopesFromTombstoneRange",
+]);
 
 /** What a dispatcher hands requests to. */
 export interface DispatcherOptions {
   readonly arq: Arq;
   readonly plain: PlainMessages;
+  readonly documents: DocumentSchedule;
   readonly context: LocalContext;
+  /** See {@link Kindness.kindCancels}. */
+  readonly kindCancels: boolean;
+  /** See {@link Kindness.kindReading}. */
+  readonly kindReading: boolean;
 }
 
 type Start = DaemonRequest<"startResendingEncryptedMessage" | "startResendingCopyCommand">;
@@ -64,15 +80,21 @@ export class Dispatcher {
         return this.#cancel(session, request, request.writeCapHash, (hash) =>
           arq.cancel(session, copyKey(hash)),
         );
-      default: {
-        const reply = answerLocally<LocalKind>(context, request);
-        if (!(reply instanceof Promise)) {
-          session.deliver(reply);
-          return undefined;
+      default:
+        if (!needDocument.has(request.kind) || context.documents.current() !== null) {
+          return this.#answer(session, request);
         }
-        return reply.then((response) => session.deliver(response));
-      }
+        return this.#options.documents.whenKnown().then(() => this.#answer(session, request));
     }
+  }
+
+  #answer(session: AppSession, request: DaemonRequest<LocalKind>): void | Promise<void> {
+    const reply = answerLocally<LocalKind>(this.#options.context, request);
+    if (!(reply instanceof Promise)) {
+      session.deliver(reply);
+      return undefined;
+    }
+    return reply.then((response) => session.deliver(response));
   }
 
   #cancel(
@@ -91,36 +113,79 @@ export class Dispatcher {
     });
   }
 
+  /**
+   * A start is looked at, and refused or begun, when its tick comes (section 4, "Dispatch classes"). A
+   * cancel that is read before that finds nothing, unless cancels are kind.
+   */
   #start(session: AppSession, request: Start): void | Promise<void> {
-    let operation: Operation;
-    try {
-      operation = this.#operation(session, request);
-    } catch (error) {
-      if (!(error instanceof RequestFailure)) this.#options.context.onFault(asError(error));
-      const code = error instanceof RequestFailure ? error.errorCode : INTERNAL_ERROR;
-      session.deliver(failedStart(request, code));
-      return undefined;
+    const { arq, kindCancels } = this.#options;
+    const prepared = this.#prepare(session, request);
+    if (kindCancels) {
+      const operation = prepared();
+      if ("judge" in operation) arq.startLater(operation);
+      else session.deliver(operation);
+    } else {
+      const begin = (): void => {
+        if (session.ended) return;
+        const operation = prepared();
+        if ("judge" in operation) arq.start(operation);
+        else session.deliver(operation);
+      };
+      session.queue.add(() => {
+        if (this.#options.context.documents.current() !== null) begin();
+        else void this.#options.documents.whenKnown().then(begin);
+      });
     }
-    this.#options.arq.start(operation);
     return this.#slowDown(session);
   }
 
-  #operation(session: AppSession, request: Start): Operation {
+  /**
+   * Gives what will make the operation, or the refusal. What is refused for good is known now, and not
+   * kept until then: it may be as long as a frame.
+   */
+  #prepare(session: AppSession, request: Start): () => Operation | DaemonResponse {
+    const refusal = (error: unknown): DaemonResponse => {
+      if (!(error instanceof RequestFailure)) this.#options.context.onFault(asError(error));
+      return failedStart(
+        request,
+        error instanceof RequestFailure ? error.errorCode : INTERNAL_ERROR,
+      );
+    };
+    let make: () => Operation;
+    try {
+      make = this.#operation(session, request);
+    } catch (error) {
+      const refused = refusal(error);
+      return () => refused;
+    }
+    return () => {
+      try {
+        return make();
+      } catch (error) {
+        return refusal(error);
+      }
+    };
+  }
+
+  /** Checks a start; gives what makes its operation, courier and all, when its time has come. */
+  #operation(session: AppSession, request: Start): () => Operation {
     const { context } = this.#options;
     if (request.kind === "startResendingCopyCommand") {
       if (!request.queryId) throw new RequestFailure(INVALID_REQUEST, "query ID is missing");
       const writeCap = requireWriteCap(request.writeCap);
       const key = copyKey(blake2b(writeCap, { dkLen: 32 }));
-      const courier = this.#namedCourier(request) ?? this.#anyCourier();
-      return new CopyExchange(request, { session, key, courier });
+      const named = this.#namedCourier(request);
+      return () =>
+        new CopyExchange(request, { session, key, courier: named ?? this.#anyCourier() });
     }
     EnvelopeExchange.check(request);
     const maximum = context.sizes.courierQueryWriteLength;
     if (request.messageCiphertext!.length > maximum) {
       throw new RequestFailure(INTERNAL_ERROR, `ciphertext is longer than ${maximum} bytes`);
     }
+    const kept = EnvelopeExchange.bounded(request);
     const key = envelopeKey(request.envelopeHash!);
-    return new EnvelopeExchange(context, request, { session, key, courier: this.#anyCourier() });
+    return () => new EnvelopeExchange(context, kept, { session, key, courier: this.#anyCourier() });
   }
 
   /** The courier that a copy command names; half a name is an error, not silently ignored. */
@@ -143,8 +208,9 @@ export class Dispatcher {
 
   /** Leaves a client's further requests unread while too many of its packets wait. */
   #slowDown(session: AppSession): void | Promise<void> {
-    if (session.queue.length <= MAX_WAITING_SENDS) return undefined;
-    return session.queue.below(MAX_WAITING_SENDS);
+    const most = this.#options.kindReading ? MAX_WAITING_SENDS_IF_KIND : MAX_WAITING_SENDS;
+    if (session.queue.fresh <= most) return undefined;
+    return session.queue.below(most);
   }
 }
 

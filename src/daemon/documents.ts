@@ -21,11 +21,16 @@ export class Documents {
   add(document: ConsensusDocument): KnownDocument {
     const known = { ...document, decoded: PkiDocument.decode(document.document) };
     this.#byEpoch.set(document.epoch, known);
+    this.prune();
+    return known;
+  }
+
+  /** Forgets the documents of other epochs than previous, current and next. */
+  prune(): void {
     const current = this.#currentEpoch();
     for (const epoch of this.#byEpoch.keys()) {
       if (epoch < current - 1 || epoch > current + 1) this.#byEpoch.delete(epoch);
     }
-    return known;
   }
 
   /** Forgets everything: what a network that lost its authorities looks like. */

@@ -139,10 +139,7 @@ export class EnvelopeExchange implements Operation {
     place: Pick<Operation, "session" | "key" | "courier">,
   ) {
     this.#context = context;
-    const { messageBoxIndex } = request;
-    // One of another length only has to be told from none at the end, and may be as long as a frame.
-    const isIndex = messageBoxIndex === null || messageBoxIndex.length === MessageBoxIndex.length;
-    this.#request = isIndex ? request : { ...request, messageBoxIndex: noBytes };
+    this.#request = request;
     this.session = place.session;
     this.key = place.key;
     this.courier = place.courier;
@@ -151,6 +148,14 @@ export class EnvelopeExchange implements Operation {
     // defect 19).
     this.payload =
       replyIndex === null ? messageCiphertext! : askingForReply(messageCiphertext!, replyIndex);
+  }
+
+  /** A request that was checked, without what may be as long as a frame and is not needed. */
+  static bounded(request: StartRequest): StartRequest {
+    const { messageBoxIndex } = request;
+    // One of another length only has to be told from none at the end.
+    const isIndex = messageBoxIndex === null || messageBoxIndex.length === MessageBoxIndex.length;
+    return isIndex ? request : { ...request, messageBoxIndex: noBytes };
   }
 
   /** The checks of section 4.4. @throws RequestFailure with code 3. */
@@ -188,6 +193,15 @@ export class EnvelopeExchange implements Operation {
 
   cancelled(): StartReply {
     return this.#reply(CANCELLED, null);
+  }
+
+  failed(): StartReply {
+    // Nothing went to a courier, so none is named (section 4.4).
+    return {
+      ...this.#reply(INTERNAL_ERROR, null),
+      courierIdentityHash: null,
+      courierQueueId: null,
+    };
   }
 
   async #judgePayload(sealedReply: Uint8Array): Promise<Verdict> {

@@ -1,7 +1,7 @@
 /**
  * When packets leave, and whose. Mixnet page, section 8.1: one packet a tick of a Poisson process
  * with the document's LambdaP, round-robin over the clients, retransmissions first; nothing to send
- * is cover traffic. Without mixing every packet leaves in the next turn, in the same order.
+ * is cover traffic. Without mixing every packet leaves two turns later, in the same order.
  */
 import type { RandomSource } from "../bytes/bytes.js";
 import type { Clock, Timer } from "../clock/clock.js";
@@ -27,6 +27,11 @@ export class SendQueue {
     return this.#fresh.length + this.#again.length;
   }
 
+  /** How many new requests wait. */
+  get fresh(): number {
+    return this.#fresh.length;
+  }
+
   /** A new request. */
   add(job: SendJob): void {
     this.#fresh.push(job);
@@ -39,9 +44,9 @@ export class SendQueue {
     this.#onWaiting();
   }
 
-  /** Resolves when at most `length` packets wait. */
+  /** Resolves when at most `length` new requests wait. */
   below(length: number): Promise<void> {
-    if (this.length <= length) return Promise.resolve();
+    if (this.fresh <= length) return Promise.resolve();
     return new Promise((resolve) => this.#shorter.push({ length, resolve }));
   }
 
@@ -69,8 +74,8 @@ export class SendQueue {
   }
 
   #tell(): void {
-    const told = this.#shorter.filter(({ length }) => this.length <= length);
-    this.#shorter = this.#shorter.filter(({ length }) => this.length > length);
+    const told = this.#shorter.filter(({ length }) => this.fresh <= length);
+    this.#shorter = this.#shorter.filter(({ length }) => this.fresh > length);
     for (const { resolve } of told) resolve();
   }
 }
@@ -178,10 +183,15 @@ export class SendSchedule {
     return undefined;
   }
 
+  /**
+   * Without mixing the tick is the turn after the next one: by then the daemon has heard of all that
+   * its client did in one go, cancels and hanging up included, as it would within a real tick.
+   */
   #wake(): void {
     if (this.#options.mixing !== "instant" || this.#running || !this.#connected) return;
     this.#running = true;
-    queueMicrotask(() => this.#drain());
+    const { clock } = this.#options;
+    clock.soon(() => clock.soon(() => this.#drain()));
   }
 
   #drain(): void {

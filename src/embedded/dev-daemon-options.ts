@@ -1,5 +1,6 @@
 /** The options of an embedded daemon, checked. */
 import { describeType, isBytes } from "../bytes/bytes.js";
+import { kindnesses } from "../mixnet/kindness.js";
 import { type GrowingPause, type Timing, upstreamTiming } from "../mixnet/timing.js";
 
 /** Gives what is wrong with a value, or null. */
@@ -104,6 +105,8 @@ const timing: Check = (name, value) => {
   return null;
 };
 
+const yesOrNo = ofKind("true or false", (value) => typeof value === "boolean");
+
 /** Numbers that the network checks itself. */
 const byNetwork: Check = () => null;
 
@@ -122,7 +125,7 @@ const checks: Readonly<Record<string, Check>> = {
   mixesPerLayer: byNetwork,
   nike: oneOf("x25519", "CTIDH1024-X25519"),
   userForwardPayloadLength: byNetwork,
-  allowRemote: ofKind("true or false", (value) => typeof value === "boolean"),
+  allowRemote: yesOrNo,
   allowedOrigins: ofKind("an array of strings", isTexts),
   token: ofKind("a string", isText),
   dataDirectory: ofKind("a path", (value) => isText(value) && value !== ""),
@@ -134,6 +137,7 @@ const checks: Readonly<Record<string, Check>> = {
   lambdaM: byNetwork,
   lambdaG: byNetwork,
   lambdaR: byNetwork,
+  ...Object.fromEntries(kindnesses.map((name) => [name, yesOrNo])),
 };
 
 /**

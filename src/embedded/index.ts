@@ -4,6 +4,7 @@ export type { Daemon } from "../daemon/daemon.js";
 export type { EmbeddedNetwork, NetworkPicture, NodePicture } from "../network/network.js";
 export type { WsRefusal } from "../platform/node-listen.js";
 export { padsAbstractNames } from "../platform/node-unix-path.js";
+export type { Kindness } from "../mixnet/kindness.js";
 export { type GrowingPause, type Timing, instantTiming, upstreamTiming } from "../mixnet/timing.js";
 
 // What those have as members

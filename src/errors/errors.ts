@@ -433,7 +433,7 @@ interface SpecificErrors {
   ERR_INVALID_STATE: InvalidStateError;
   /** From `start` where no daemon answers, calls whose reply is unusable, and all decoders. */
   ERR_PROTOCOL: ProtocolError;
-  /** From the sending of plain messages; all other calls wait for the mixnet. */
+  /** From the sending of plain messages while the daemon has no mixnet; other calls wait for it. */
   ERR_OFFLINE: ThinClientOfflineError;
   /** From every call that waits and has a deadline, its own or the default one. */
   ERR_TIMEOUT: RequestTimeoutError;

@@ -60,6 +60,18 @@ export interface MixnetLinkHandlers {
 /** Why a packet could not be sent, in the words that a daemon passes on to its client. */
 export class LinkError extends Error {
   override readonly name = "LinkError";
+  /** Whether there is no connection; else no packet could be made. */
+  readonly isOffline: boolean;
+  constructor(
+    message: string,
+    options?: {
+      /** Whether there is no connection; false by default. */
+      readonly isOffline?: boolean;
+    },
+  ) {
+    super(message);
+    this.isOffline = options?.isOffline ?? false;
+  }
 }
 
 /** A daemon's access to a mixnet. */
@@ -74,6 +86,11 @@ export interface MixnetLink {
   send(packet: OutgoingPacket): Promise<SentPacket>;
   /** Sends cover traffic: an echo to ourselves whose reply nobody waits for. Never throws. */
   sendDecoy(): Promise<void>;
+  /**
+   * The daemon has neither the current epoch's document nor that of the one before: one that can be had
+   * is told of soon. A link that tells of each as soon as there is one need not do anything.
+   */
+  wantDocument?(): void;
   /** The current epoch by the network's clock, and its length in milliseconds. */
   epoch(): {
     /** Number of the epoch. */

@@ -30,6 +30,8 @@ export interface Timing {
   readonly followUpMs: GrowingPause;
   /** Daemon: how long a new connection waits for a document before it is told that there is none. */
   readonly documentWaitMs: number;
+  /** Daemon: how long a client may take to read one response before it is hung up on. */
+  readonly writeDeadlineMs: number;
   /** Daemon: how long what belongs to a session is kept after its connection was lost. */
   readonly sessionGraceMs: number;
   /** Daemon: how long broadcasts wait for a client's session token. */
@@ -84,6 +86,7 @@ export const upstreamTiming: Timing = {
   copyPollMs: 5000,
   followUpMs: { first: 0, longest: 0 },
   documentWaitMs: 30_000,
+  writeDeadlineMs: 60_000,
   sessionGraceMs: 600_000,
   broadcastHoldMs: 2000,
   plainReplyPerHopMs: 500,
@@ -105,8 +108,7 @@ export const upstreamTiming: Timing = {
 
 /**
  * Values for a network without mixing delays. Retries keep a pace even there, or an idle network
- * with a hundred waiting readers would be busy. Plain replies are waited for much longer than they
- * take: a process that was stopped in a debugger loses none.
+ * with a hundred waiting readers would be busy.
  */
 export const instantTiming: Timing = {
   ...upstreamTiming,
@@ -114,8 +116,9 @@ export const instantTiming: Timing = {
   composeRetryMs: 200,
   copyPollMs: 20,
   followUpMs: { first: 20, longest: 1000 },
+  documentWaitMs: 3000,
   broadcastHoldMs: 500,
-  plainReplyPerHopMs: 60_000,
+  courierCacheMs: 15_000,
   courierRedispatchMs: 1000,
   courierSilenceMs: 3000,
   courierRetryMs: { first: 3000, longest: 48_000 },
@@ -132,6 +135,7 @@ export const instantTiming: Timing = {
 export const slowInstantTiming: Timing = {
   ...instantTiming,
   resendMs: upstreamTiming.resendMs,
+  courierCacheMs: upstreamTiming.courierCacheMs,
   courierRedispatchMs: 10_000,
   courierSilenceMs: upstreamTiming.courierSilenceMs,
   courierRetryMs: upstreamTiming.courierRetryMs,

@@ -24,6 +24,8 @@ export interface DirectoryOptions {
 
 /** From this part of an epoch on the next one's document can be had. */
 const nextDocumentAt = 5 / 8;
+/** The clock of the wall may be set, or the machine have slept: how long that can go unseen, in ms. */
+const longestSleepMs = 10_000;
 
 /** The documents of the previous, the current and the next epoch. */
 export class Directory {
@@ -68,6 +70,11 @@ export class Directory {
     if (leftMs <= periodMs * (1 - nextDocumentAt)) await this.#publish(current + 1);
   }
 
+  /** Somebody misses a document that may be due. Never rejects. */
+  look(): void {
+    if (!this.#closed) this.#stepLater();
+  }
+
   /** Keeps new documents back, or lets them out. */
   setWithheld(withheld: boolean): void {
     this.#withheld = withheld;
@@ -90,8 +97,10 @@ export class Directory {
     this.#timer?.cancel();
     const { periodMs, leftMs } = this.#options.time.epoch();
     const untilNext = leftMs - periodMs * (1 - nextDocumentAt);
-    // Timers may fire a little early by the wall clock; then this is armed again for the rest.
-    const wait = Math.ceil(Math.max(untilNext > 0 ? untilNext : leftMs, 1));
+    // Timers may fire a little early by the wall clock; then this is armed again for the rest. What is
+    // due goes by the clock at hand, and timers do not move when that is set.
+    const untilDue = Math.ceil(Math.max(untilNext > 0 ? untilNext : leftMs, 1));
+    const wait = Math.min(untilDue, longestSleepMs);
     this.#timer = this.#options.clock.after(wait, () => this.#stepLater(), { background: true });
   }
 

@@ -48,6 +48,8 @@ export interface LinkSurroundings {
   readonly traffic: TrafficCounts;
   /** The documents that gateways hand out. */
   readonly documents: () => readonly PublishedDocument[];
+  /** A client asks for a document that it misses. */
+  readonly onMissed: () => void;
   /**
    * Gives a packet, its payload padded, to the service it is for; what comes back goes to `reply`,
    * now or later. `reply` is null when none is wanted.
@@ -92,7 +94,7 @@ export class EmbeddedLink implements MixnetLink {
 
   async send(packet: OutgoingPacket): Promise<SentPacket> {
     const { userForwardPayloadLength } = this.#around.geometry;
-    if (!this.#connected) throw new LinkError(offlineText);
+    if (!this.#connected) throw new LinkError(offlineText, { isOffline: true });
     if (packet.recipient.length < 1 || packet.recipient.length > 32) {
       throw new LinkError(
         `client: invalid recipient: must be 1 to 32 bytes, got ${packet.recipient.length}`,
@@ -135,6 +137,10 @@ export class EmbeddedLink implements MixnetLink {
 
   epoch(): { readonly current: number; readonly periodMs: number; readonly leftMs: number } {
     return this.#around.time.epoch();
+  }
+
+  wantDocument(): void {
+    if (this.#connected) this.#around.onMissed();
   }
 
   async close(): Promise<void> {

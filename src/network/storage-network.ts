@@ -38,12 +38,16 @@ export interface StorageNetworkOptions {
   readonly document: () => StorageDocument | null;
   /** Whether links have the delays of real ones (LambdaR); without delays when left out. */
   readonly paced?: boolean | undefined;
+  /** See {@link Kindness.kindCouriers}; false when left out. */
+  readonly kindCouriers?: boolean | undefined;
   /** The current replica epoch; by the clock when left out. Pigeonhole page, section 6. */
   readonly replicaEpoch?: (() => number) | undefined;
   /** Where a replica keeps its boxes; in memory when left out. */
   readonly storeFor?: ((replica: ReplicaIdentity) => BoxStore) | undefined;
   /** What a courier (by its place, from 0) remembers over its end; nothing when left out. */
   readonly logFor?: ((courier: number) => EnvelopeLog) | undefined;
+  /** Hears of stores and logs that cannot be read. */
+  readonly onFault?: ((error: Error) => void) | undefined;
 }
 
 /**
@@ -56,6 +60,7 @@ export class StorageNetwork implements EnvelopeKeySource {
   /** In the order given; each with its faults. */
   readonly replicas: readonly Replica[];
   readonly #document: () => StorageDocument | null;
+  readonly #onFault: (error: Error) => void;
   readonly #links: StorageLink[] = [];
   #resumed = false;
   #stored = 0;
@@ -65,6 +70,7 @@ export class StorageNetwork implements EnvelopeKeySource {
   constructor(options: StorageNetworkOptions) {
     const { clock, random, timing, scheme, sizes, document } = options;
     this.#document = document;
+    this.#onFault = options.onFault ?? (() => {});
     checkBytes("keySeed", options.keySeed, 32);
     if (scheme.publicKeyLength !== sizes.nikePublicKeyLength) {
       throw new RangeError(
@@ -85,12 +91,15 @@ export class StorageNetwork implements EnvelopeKeySource {
         keySeed: derive(options.keySeed, name),
         linkTo: linkMaker("replica"),
         onStored: () => this.#stored++,
+        onFault: options.onFault,
       });
     });
     this.couriers = Array.from({ length: options.courierCount }, (_, place) => {
       const log = options.logFor?.(place) ?? null;
-      const storedSoFar = options.paced === true ? null : () => this.#stored;
-      return new Courier({ ...shared, log, storedSoFar, linkTo: linkMaker("courier") });
+      const { kindCouriers, paced } = options;
+      const storedSoFar = paced === true ? null : () => this.#stored;
+      const linkTo = linkMaker("courier");
+      return new Courier({ ...shared, log, storedSoFar, kindCouriers, linkTo });
     });
   }
 
@@ -142,7 +151,9 @@ export class StorageNetwork implements EnvelopeKeySource {
     for (const replica of this.replicas) replica.documentChanged(document);
     if (this.#resumed) return;
     this.#resumed = true;
-    for (const courier of this.couriers) courier.resume();
+    for (const courier of this.couriers) {
+      courier.resume().catch((error: unknown) => this.#onFault(error as Error));
+    }
   }
 
   /** Ends everything, closes stores and logs, and leaves no timer. Idempotent. */

@@ -1,8 +1,14 @@
 /** The consensus: what the network looks like in one epoch. Mixnet page, section 3.4. */
 import { isMarked, markOf } from "../errors/marks.js";
-import { type Bytes, copyBytes, describeType, isBytes } from "../bytes/bytes.js";
+import { type Bytes, copyBytes, describeType, equalBytes, isBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
-import { type CborMap, type CborValue, decodeCbor } from "../cbor/cbor.js";
+import {
+  type CborMap,
+  type CborValue,
+  type Encodable,
+  decodeCbor,
+  encodeCbor,
+} from "../cbor/cbor.js";
 import {
   type MixDescriptor,
   type ReplicaDescriptor,
@@ -132,6 +138,25 @@ export class PkiDocument {
     const raw = copyBytes(bytes);
     return new PkiDocument(raw, asMap(decodeCbor(raw), where));
   }
+}
+
+/**
+ * Whether two documents say the same: a daemon encodes the first one that it sends in another order
+ * than later ones (protocol page, section 6.4).
+ */
+export function isSameDocument(a: PkiDocument, b: PkiDocument): boolean {
+  if (a.epoch !== b.epoch) return false;
+  if (equalBytes(a.raw, b.raw)) return true;
+  try {
+    return equalBytes(canonical(a), canonical(b));
+  } catch {
+    // A member that no encoder writes, from a daemon of any kind: then there is no canonical form.
+    return false;
+  }
+}
+
+function canonical({ fields }: PkiDocument): Bytes {
+  return encodeCbor(fields as CborMap as Encodable);
 }
 
 function descriptors(map: CborMap, key: string): MixDescriptor[] {

@@ -72,6 +72,33 @@ export function verifyCertificate(
   authorities: readonly AuthorityInput[],
   checks: CertificateChecks,
 ): CertificateSigners {
+  const { claims, message, threshold } = readClaims(certificate, authorities, checks);
+  const reasons = claims.map(({ authority, signature }) => {
+    if (signature === null) return "no signature";
+    if (authority.scheme.toLowerCase() !== "ed25519") {
+      return `unsupported scheme ${authority.scheme}`;
+    }
+    return ed25519Verify(signature, message, authority.publicKey) ? null : "bad signature";
+  });
+  return countSigners(claims, reasons, threshold);
+}
+
+/** What an authority is said to have signed. */
+interface Claim {
+  readonly authority: AuthorityKey;
+  /** Null when the certificate has none of it. */
+  readonly signature: Bytes | null;
+}
+
+/**
+ * What there is to verify: everything is checked but the signatures themselves.
+ * @internal For `verifyCertificateWith`.
+ */
+export function readClaims(
+  certificate: Certificate,
+  authorities: readonly AuthorityInput[],
+  checks: CertificateChecks,
+): { readonly claims: readonly Claim[]; readonly message: Bytes; readonly threshold: number } {
   const keys = readAuthorities(authorities);
   const threshold = checks.threshold ?? Math.floor(keys.length / 2) + 1;
   if (!Number.isInteger(threshold) || threshold < 1 || threshold > authorities.length) {
@@ -81,10 +108,38 @@ export function verifyCertificate(
   }
   const problems = certificateProblems(certificate, checks.currentEpoch);
   if (problems.length > 0) throw new PkiVerificationError(problems);
-  const { signers, rejected } = sortSigners(certificate, keys);
+  const bySigner = new Map<string, Bytes>();
+  for (const { publicKeySum256, payload } of certificate.signatures) {
+    const signer = toHex(publicKeySum256);
+    if (!bySigner.has(signer)) bySigner.set(signer, payload);
+  }
+  const claims = keys.map((authority) => ({
+    authority,
+    signature: bySigner.get(toHex(authority.hash)) ?? null,
+  }));
+  return { claims, message: certificateMessage(certificate), threshold };
+}
+
+/**
+ * Who signed, when each claim's reason to be rejected (null for none) is known.
+ * @internal For `verifyCertificateWith`.
+ * @throws PkiVerificationError when they are too few.
+ */
+export function countSigners(
+  claims: readonly Claim[],
+  reasons: readonly (string | null)[],
+  threshold: number,
+): CertificateSigners {
+  const signers: AuthorityKey[] = [];
+  const rejected: RejectedSigner[] = [];
+  for (const [i, { authority }] of claims.entries()) {
+    const reason = reasons[i]!;
+    if (reason === null) signers.push(authority);
+    else rejected.push({ authority, reason });
+  }
   if (signers.length < threshold) {
     throw new PkiVerificationError([
-      `${signers.length} of ${keys.length} authorities signed, ${threshold} must`,
+      `${signers.length} of ${claims.length} authorities signed, ${threshold} must`,
       ...rejected.map(({ authority, reason }) => `${authority.identifier}: ${reason}`),
     ]);
   }
@@ -102,31 +157,6 @@ function certificateProblems(certificate: Certificate, currentEpoch: number): st
   return problems;
 }
 
-function sortSigners(
-  certificate: Certificate,
-  keys: readonly AuthorityKey[],
-): { signers: AuthorityKey[]; rejected: RejectedSigner[] } {
-  const bySigner = new Map<string, Bytes>();
-  for (const { publicKeySum256, payload } of certificate.signatures) {
-    const signer = toHex(publicKeySum256);
-    if (!bySigner.has(signer)) bySigner.set(signer, payload);
-  }
-  const message = certificateMessage(certificate);
-  const signers: AuthorityKey[] = [];
-  const rejected: RejectedSigner[] = [];
-  for (const authority of keys) {
-    const signature = bySigner.get(toHex(authority.hash));
-    let reason: string | null = null;
-    if (signature === undefined) reason = "no signature";
-    else if (authority.scheme.toLowerCase() !== "ed25519") {
-      reason = `unsupported scheme ${authority.scheme}`;
-    } else if (!ed25519Verify(signature, message, authority.publicKey)) reason = "bad signature";
-    if (reason === null) signers.push(authority);
-    else rejected.push({ authority, reason });
-  }
-  return { signers, rejected };
-}
-
 /**
  * Verifies a signed consensus, as `getPkiDocumentRaw` returns it, and decodes the document in it.
  * The bytes that were signed are taken as they are, never encoded again.
@@ -140,15 +170,34 @@ export function verifyPkiDocument(
   checks: DocumentChecks = {},
 ): VerifiedDocument {
   const certificate = decodeCertificate(raw);
-  // Without a clock to go by, the document's own epoch is asked for once its signatures are good.
-  const known = checks.currentEpoch ?? checks.epoch;
-  const signed = verifyCertificate(certificate, authorities, {
-    currentEpoch: known ?? -1,
-    threshold: checks.threshold,
-  });
+  const signed = verifyCertificate(certificate, authorities, certificateChecks(checks));
+  return readVerified(certificate, signed, checks);
+}
+
+/** What a certificate is checked against when its document is. @internal */
+export function certificateChecks(checks: DocumentChecks): CertificateChecks {
+  // Without a clock to go by, expiration is looked at when the document is known.
+  const currentEpoch = checks.currentEpoch ?? checks.epoch ?? -1;
+  return { currentEpoch, threshold: checks.threshold };
+}
+
+/**
+ * The document in a certificate whose signatures are good.
+ * @internal For `verifyPkiDocumentWith`.
+ * @throws PkiVerificationError when it is not what `checks` ask for; ProtocolError when it cannot be
+ * decoded.
+ */
+export function readVerified(
+  certificate: Certificate,
+  signed: CertificateSigners,
+  checks: DocumentChecks,
+): VerifiedDocument {
   const document = PkiDocument.decode(certificate.certified);
   const problems: string[] = [];
-  if (known === undefined) problems.push(...certificateProblems(certificate, document.epoch));
+  // Without a clock to go by, the document's own epoch is asked for once its signatures are good.
+  if (checks.currentEpoch === undefined && checks.epoch === undefined) {
+    problems.push(...certificateProblems(certificate, document.epoch));
+  }
   if (checks.epoch !== undefined && document.epoch !== checks.epoch) {
     problems.push(`document of epoch ${document.epoch}, wanted ${checks.epoch}`);
   }

@@ -2,11 +2,14 @@
  * The primitives in JavaScript: for browsers, and for what a runtime's `node:crypto` lacks. The same
  * verdicts and errors as Node's, tested.
  */
+import { ctr } from "@noble/ciphers/aes.js";
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { ed25519, x25519 } from "@noble/curves/ed25519.js";
 import { blake2b } from "@noble/hashes/blake2.js";
 import { hkdf } from "@noble/hashes/hkdf.js";
-import { sha512 as hash } from "@noble/hashes/sha2.js";
+import { hmac } from "@noble/hashes/hmac.js";
+import { sha256, sha512 as hash } from "@noble/hashes/sha2.js";
+import { shake256 as shake } from "@noble/hashes/sha3.js";
 import { type Bytes, checkBytes, copyBytes, equalBytes } from "../bytes/bytes.js";
 import { checkHkdfSizes } from "./hkdf-sizes.js";
 
@@ -71,10 +74,11 @@ export function chacha20Poly1305Seal(
   key: Uint8Array,
   nonce: Uint8Array,
   plaintext: Uint8Array,
+  associatedData?: Uint8Array,
 ): Bytes {
   checkBytes("key", key, 32);
   checkBytes("nonce", nonce, 12);
-  return copyBytes(chacha20poly1305(key, nonce).encrypt(plaintext));
+  return copyBytes(chacha20poly1305(key, nonce, associatedData).encrypt(plaintext));
 }
 
 /** See the contract: 32-byte key, 12-byte nonce. @throws TypeError or RangeError on other sizes. */
@@ -82,12 +86,13 @@ export function chacha20Poly1305Open(
   key: Uint8Array,
   nonce: Uint8Array,
   sealed: Uint8Array,
+  associatedData?: Uint8Array,
 ): Bytes | null {
   checkBytes("key", key, 32);
   checkBytes("nonce", nonce, 12);
   if (sealed.length < TAG_LENGTH) return null;
   try {
-    return copyBytes(chacha20poly1305(key, nonce).decrypt(sealed));
+    return copyBytes(chacha20poly1305(key, nonce, associatedData).decrypt(sealed));
   } catch {
     return null;
   }
@@ -107,6 +112,27 @@ export function hkdfBlake2b512(
 /** See the contract. */
 export function sha512(...parts: readonly Uint8Array[]): Bytes {
   const state = hash.create();
+  for (const part of parts) state.update(part);
+  return copyBytes(state.digest());
+}
+
+/** See the contract. */
+export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Bytes {
+  const state = hmac.create(sha256, key);
+  for (const part of parts) state.update(part);
+  return copyBytes(state.digest());
+}
+
+/** See the contract. @throws TypeError or RangeError on other sizes of key and iv. */
+export function aes256Ctr(key: Uint8Array, iv: Uint8Array, data: Uint8Array): Bytes {
+  checkBytes("key", key, 32);
+  checkBytes("iv", iv, 16);
+  return copyBytes(ctr(key, iv).encrypt(data));
+}
+
+/** See the contract. */
+export function shake256(length: number, ...parts: readonly Uint8Array[]): Bytes {
+  const state = shake.create({ dkLen: length });
   for (const part of parts) state.update(part);
   return copyBytes(state.digest());
 }

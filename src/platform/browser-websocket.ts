@@ -1,8 +1,9 @@
 /** The browser's WebSocket as a Transport, and the dialer that makes one. */
 import type { Timer } from "../clock/clock.js";
+import { onAbort } from "../clock/on-abort.js";
 import { realClock } from "../clock/real.js";
 import { ConnectError, ProtocolError } from "../errors/errors.js";
-import { formatHostPort, parseWsUrl, shownAddress } from "../transport/address.js";
+import { formatAddress, formatHostPort, parseWsUrl, shownAddress } from "../transport/address.js";
 import { MAX_WEBSOCKET_MESSAGE_BYTES } from "../transport/limits.js";
 import type { Transport } from "../transport/transport.js";
 import { type WebSocketPort, WebSocketTransport } from "../transport/websocket.js";
@@ -92,19 +93,20 @@ export async function dialWs(
   const { signal } = options;
   signal?.throwIfAborted();
   return new Promise((resolve, reject) => {
-    const socket = newSocket(where, protocols);
+    const socket = newSocket(formatAddress(address), where, protocols);
     socket.binaryType = "arraybuffer";
     const settle = (): void => {
-      signal?.removeEventListener("abort", onAbort);
+      leave?.();
       socket.onopen = null;
       socket.onclose = null;
     };
-    const onAbort = (): void => {
-      settle();
-      socket.close();
-      reject(signal?.reason);
-    };
-    signal?.addEventListener("abort", onAbort, { once: true });
+    const leave =
+      signal &&
+      onAbort(signal, () => {
+        settle();
+        socket.close();
+        reject(signal.reason);
+      });
     socket.onopen = () => {
       settle();
       resolve(transportOf(socket, where));
@@ -129,12 +131,13 @@ function ofThisPage(): string {
   return typeof location?.origin === "string" ? ` --allow-origin ${location.origin}` : "";
 }
 
-function newSocket(where: string, protocols: string[]): BrowserWebSocket {
+function newSocket(url: string, where: string, protocols: string[]): BrowserWebSocket {
   try {
-    return new WebSocket(where, protocols);
+    return new WebSocket(url, protocols);
   } catch (cause) {
     // E.g. ws: from a page that came by https:.
+    // Its words may repeat the address, query and all; so they are not kept as the cause.
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new ConnectError(`cannot connect to ${where}: ${why}`, { cause });
+    throw new ConnectError(`cannot connect to ${where}: ${why.replaceAll(url, where)}`);
   }
 }

@@ -4,15 +4,20 @@ import type { Transport } from "../transport/transport.js";
 import type * as here from "./browser.js";
 import type * as contract from "./contract.js";
 
+export { crc32 } from "../bytes/crc32.js";
 export {
+  aes256Ctr,
   chacha20Poly1305Open,
   chacha20Poly1305Seal,
   ed25519Verify,
   hkdfBlake2b512,
+  hmacSha256,
   sha512,
+  shake256,
   x25519PublicKey,
   x25519SharedSecret,
 } from "./browser-crypto.js";
+export { gunzip, gzip } from "./browser-gzip.js";
 export { dialWs } from "./browser-websocket.js";
 
 /** A page that goes away closes its WebSocket; the daemon's grace period does the rest. */

@@ -43,8 +43,8 @@ export declare function dialWs(
 export declare function readText(path: string): Promise<string>;
 
 /**
- * Calls `callback` when the process ends or a signal is about to end it; what it does must be done
- * when it returns. The function given takes it back. In a browser nothing is ever called.
+ * Calls `callback` when the process ends or a signal is about to end it, which one that the
+ * application handles is not; what it does must be done when it returns. The function given takes it back. In a browser nothing is ever called.
  */
 export declare function onProcessEnd(callback: () => void): () => void;
 
@@ -67,11 +67,12 @@ export declare function ed25519Verify(
   publicKey: Uint8Array,
 ): boolean;
 
-/** ChaCha20-Poly1305 (RFC 8439), no associated data: ciphertext ‖ 16-byte tag. */
+/** ChaCha20-Poly1305 (RFC 8439): ciphertext ‖ 16-byte tag. No associated data unless given. */
 export declare function chacha20Poly1305Seal(
   key: Uint8Array,
   nonce: Uint8Array,
   plaintext: Uint8Array,
+  associatedData?: Uint8Array,
 ): Bytes;
 
 /** Opens what {@link chacha20Poly1305Seal} made; null when it was tampered with or is too short. */
@@ -79,6 +80,7 @@ export declare function chacha20Poly1305Open(
   key: Uint8Array,
   nonce: Uint8Array,
   sealed: Uint8Array,
+  associatedData?: Uint8Array,
 ): Bytes | null;
 
 /** HKDF (RFC 5869) with BLAKE2b-512. An empty `salt` is "no salt". `length` in bytes. */
@@ -91,3 +93,27 @@ export declare function hkdfBlake2b512(
 
 /** SHA-512 (64 bytes, FIPS 180-4) of the parts one after the other. */
 export declare function sha512(...parts: readonly Uint8Array[]): Bytes;
+
+/** HMAC-SHA-256 (32 bytes, RFC 2104) of the parts one after the other. */
+export declare function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Bytes;
+
+/**
+ * `data` encrypted or decrypted with AES-256 in counter mode (NIST SP 800-38A section 6.5): key of 32
+ * bytes; `iv`, 16 bytes, is the first counter block, counted up as a big-endian number of 128 bits.
+ */
+export declare function aes256Ctr(key: Uint8Array, iv: Uint8Array, data: Uint8Array): Bytes;
+
+/** `length` bytes of SHAKE256 (FIPS 202) of the parts one after the other. */
+export declare function shake256(length: number, ...parts: readonly Uint8Array[]): Bytes;
+
+/** `data` compressed in the gzip format (RFC 1952). */
+export declare function gzip(data: Uint8Array): Promise<Bytes>;
+
+/**
+ * What `data` unpacks to, which is in the gzip format. Rejects with ProtocolError when it is not, is
+ * damaged, or unpacks to more than `longest` bytes; then not more than that is ever held.
+ */
+export declare function gunzip(data: Uint8Array, longest: number): Promise<Bytes>;
+
+/** CRC-32 (as in zlib) of `bytes`, going on from `start`: against accidents, not tampering. */
+export declare function crc32(bytes: Uint8Array, start?: number): number;

@@ -8,6 +8,7 @@ import {
   createCipheriv,
   createDecipheriv,
   createHash,
+  createHmac,
   createPrivateKey,
   createPublicKey,
   diffieHellman,
@@ -212,8 +213,18 @@ const hasChaCha20Poly1305 = once(() => {
   );
 });
 
-function seal(key: Uint8Array, nonce: Uint8Array, plaintext: Uint8Array): Bytes {
+const nothing = new Uint8Array(0);
+
+function seal(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  plaintext: Uint8Array,
+  associatedData: Uint8Array = nothing,
+): Bytes {
   const cipher = createCipheriv("chacha20-poly1305", key, nonce, { authTagLength: TAG_LENGTH });
+  if (associatedData.length > 0) {
+    cipher.setAAD(associatedData, { plaintextLength: plaintext.length });
+  }
   const sealed = new Uint8Array(plaintext.length + TAG_LENGTH);
   sealed.set(cipher.update(plaintext));
   cipher.final();
@@ -221,8 +232,16 @@ function seal(key: Uint8Array, nonce: Uint8Array, plaintext: Uint8Array): Bytes 
   return sealed;
 }
 
-function open(key: Uint8Array, nonce: Uint8Array, sealed: Uint8Array): Bytes | null {
+function open(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  sealed: Uint8Array,
+  associatedData: Uint8Array = nothing,
+): Bytes | null {
   const decipher = createDecipheriv("chacha20-poly1305", key, nonce, { authTagLength: TAG_LENGTH });
+  if (associatedData.length > 0) {
+    decipher.setAAD(associatedData, { plaintextLength: sealed.length - TAG_LENGTH });
+  }
   decipher.setAuthTag(sealed.subarray(sealed.length - TAG_LENGTH));
   const plaintext = copyBytes(decipher.update(sealed.subarray(0, sealed.length - TAG_LENGTH)));
   try {
@@ -238,11 +257,14 @@ export function chacha20Poly1305Seal(
   key: Uint8Array,
   nonce: Uint8Array,
   plaintext: Uint8Array,
+  associatedData?: Uint8Array,
 ): Bytes {
   checkBytes("key", key, 32);
   checkBytes("nonce", nonce, 12);
-  if (!hasChaCha20Poly1305()) return inJavaScript().chacha20Poly1305Seal(key, nonce, plaintext);
-  return seal(key, nonce, plaintext);
+  if (!hasChaCha20Poly1305()) {
+    return inJavaScript().chacha20Poly1305Seal(key, nonce, plaintext, associatedData);
+  }
+  return seal(key, nonce, plaintext, associatedData);
 }
 
 /** See the contract: 32-byte key, 12-byte nonce. @throws TypeError or RangeError on other sizes. */
@@ -250,12 +272,15 @@ export function chacha20Poly1305Open(
   key: Uint8Array,
   nonce: Uint8Array,
   sealed: Uint8Array,
+  associatedData?: Uint8Array,
 ): Bytes | null {
   checkBytes("key", key, 32);
   checkBytes("nonce", nonce, 12);
   if (sealed.length < TAG_LENGTH) return null;
-  if (!hasChaCha20Poly1305()) return inJavaScript().chacha20Poly1305Open(key, nonce, sealed);
-  return open(key, nonce, sealed);
+  if (!hasChaCha20Poly1305()) {
+    return inJavaScript().chacha20Poly1305Open(key, nonce, sealed, associatedData);
+  }
+  return open(key, nonce, sealed, associatedData);
 }
 
 /** Whether the runtime has HKDF with BLAKE2b-512. */
@@ -292,6 +317,46 @@ const hasSha512 = once(() => {
 export function sha512(...parts: readonly Uint8Array[]): Bytes {
   if (!hasSha512()) return inJavaScript().sha512(...parts);
   const state = createHash("sha512");
+  for (const part of parts) state.update(part);
+  return copyBytes(state.digest());
+}
+
+/** See the contract. */
+export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Bytes {
+  const state = createHmac("sha256", key);
+  for (const part of parts) state.update(part);
+  return copyBytes(state.digest());
+}
+
+/** Whether the runtime has AES-256 in counter mode. */
+const hasAes256Ctr = once(() => {
+  // 16 zero bytes under a key and a counter of zeros; computed with two libraries.
+  const zeros = new Uint8Array(32);
+  return gives("dc95c078a2408989ad48a21492842087", () =>
+    createCipheriv("aes-256-ctr", zeros, zeros.subarray(16)).update(zeros.subarray(16)),
+  );
+});
+
+/** See the contract. @throws TypeError or RangeError on other sizes of key and iv. */
+export function aes256Ctr(key: Uint8Array, iv: Uint8Array, data: Uint8Array): Bytes {
+  checkBytes("key", key, 32);
+  checkBytes("iv", iv, 16);
+  if (!hasAes256Ctr()) return inJavaScript().aes256Ctr(key, iv, data);
+  return copyBytes(createCipheriv("aes-256-ctr", key, iv).update(data));
+}
+
+/** Whether the runtime has SHAKE256, of any length. */
+const hasShake256 = once(() =>
+  // Of nothing (FIPS 202), one byte more than the usual 32.
+  gives("46b9dd2b0ba88d13233b3feb743eeb243fcd52ea62b81b82b50c27646ed5762fd7", () =>
+    createHash("shake256", { outputLength: 33 }).digest(),
+  ),
+);
+
+/** See the contract. */
+export function shake256(length: number, ...parts: readonly Uint8Array[]): Bytes {
+  if (!hasShake256()) return inJavaScript().shake256(length, ...parts);
+  const state = createHash("shake256", { outputLength: length });
   for (const part of parts) state.update(part);
   return copyBytes(state.digest());
 }

@@ -1,8 +1,9 @@
 /** Dialer of Node for WebSockets. */
 import type { IncomingMessage } from "node:http";
 import { WebSocket } from "ws";
-import { ConnectError } from "../errors/errors.js";
-import { formatHostPort, parseWsUrl, shownAddress } from "../transport/address.js";
+import { onAbort } from "../clock/on-abort.js";
+import { ConfigError, ConnectError } from "../errors/errors.js";
+import { formatAddress, formatHostPort, parseWsUrl, shownAddress } from "../transport/address.js";
 import { MAX_WEBSOCKET_MESSAGE_BYTES } from "../transport/limits.js";
 import type { Transport } from "../transport/transport.js";
 import { wsTokenProtocol } from "../transport/ws-token.js";
@@ -23,24 +24,20 @@ export async function dialWs(
   const protocols = options.token === undefined ? [] : [wsTokenProtocol(options.token)];
   const { signal } = options;
   signal?.throwIfAborted();
-  const socket = new WebSocket(where, protocols, {
-    perMessageDeflate: false,
-    maxPayload: MAX_WEBSOCKET_MESSAGE_BYTES,
-    followRedirects: false,
-  });
+  const socket = newSocket(address, protocols);
   return new Promise((resolve, reject) => {
-    const settle = (): void => signal?.removeEventListener("abort", onAbort);
+    const leave =
+      signal &&
+      onAbort(signal, () => {
+        socket.terminate();
+        reject(signal.reason);
+      });
     const fail = (what: string, cause?: Error): void => {
-      settle();
+      leave?.();
       reject(new ConnectError(`cannot connect to ${where}: ${what}`, { cause }));
     };
-    const onAbort = (): void => {
-      socket.terminate();
-      reject(signal?.reason);
-    };
-    signal?.addEventListener("abort", onAbort, { once: true });
     socket.once("open", () => {
-      settle();
+      leave?.();
       if (!signal?.aborted) resolve(webSocketTransport(socket, where));
     });
     socket.on("unexpected-response", (_request, response) => {
@@ -52,6 +49,20 @@ export async function dialWs(
     // Stays: ending an unfinished handshake reports an error, too.
     socket.on("error", (cause) => fail(explain(cause, address, options.token), cause));
   });
+}
+
+function newSocket(address: ReturnType<typeof parseWsUrl>, protocols: string[]): WebSocket {
+  try {
+    // The whole address: what is shown leaves the query out.
+    return new WebSocket(formatAddress(address), protocols, {
+      perMessageDeflate: false,
+      maxPayload: MAX_WEBSOCKET_MESSAGE_BYTES,
+      followRedirects: false,
+    });
+  } catch {
+    // Without the cause, whose words repeat the address, query and all.
+    throw new ConfigError(`address "${shownAddress(address)}" is not one that WebSockets take`);
+  }
 }
 
 function explain(

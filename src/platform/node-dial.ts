@@ -1,6 +1,7 @@
 /** Dialers of Node: TCP, Unix sockets and WebSockets. */
 import { type LookupAddress, type LookupOptions, lookup } from "node:dns";
 import { type NetConnectOpts, connect, isIP } from "node:net";
+import { onAbort } from "../clock/on-abort.js";
 import { ConfigError, ConnectError } from "../errors/errors.js";
 import { checkUnixPath, formatHostPort, parseHostPort } from "../transport/address.js";
 import type { Transport } from "../transport/transport.js";
@@ -82,19 +83,19 @@ function connected(
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
     const socket = connect(options);
-    const settle = (): void => signal?.removeEventListener("abort", onAbort);
-    const onAbort = (): void => {
-      socket.destroy();
-      reject(signal?.reason);
-    };
-    signal?.addEventListener("abort", onAbort, { once: true });
+    const leave =
+      signal &&
+      onAbort(signal, () => {
+        socket.destroy();
+        reject(signal.reason);
+      });
     socket.once("connect", () => {
-      settle();
+      leave?.();
       // Here and not after an await: an error could come in between and find no listener.
       resolve(socketTransport(socket, where));
     });
     socket.on("error", (cause) => {
-      settle();
+      leave?.();
       reject(connectError(where, listenOn, cause));
     });
   });

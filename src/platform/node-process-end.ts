@@ -1,6 +1,7 @@
 /** The end of the process, and the signals that end it. */
 
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+type EndingSignal = (typeof signals)[number];
 
 const callbacks = new Set<() => void>();
 
@@ -8,21 +9,61 @@ function callAll(): void {
   for (const callback of callbacks) callback();
 }
 
+// Another copy of this package in the process listens like this one: neither is the application.
+const mark = Symbol.for("katzenpost-thinclient.endOfProcess");
+
 function onSignal(signal: NodeJS.Signals): void {
   callAll();
   remove();
   // Where nobody else listens the signal is to do what it would have done without us.
   if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
-  else if (callbacks.size > 0) install();
+}
+Object.defineProperty(onSignal, mark, { value: true });
+
+function isOfApplication(listener: unknown): boolean {
+  return typeof listener === "function" && !(mark in listener);
+}
+
+function isEnding(event: string | symbol): event is EndingSignal {
+  return (signals as readonly (string | symbol)[]).includes(event);
+}
+
+/**
+ * A signal that the application handles does not end the process, and is not ours then: a handler that
+ * does end it comes to "exit". So we listen only while nobody else does, which also leaves the
+ * count of listeners to those packages that look at it to tell whether they are alone.
+ */
+function listenUnlessHandled(signal: EndingSignal): void {
+  process.off(signal, onSignal);
+  if (!process.listeners(signal).some(isOfApplication)) process.on(signal, onSignal);
+}
+
+/** The same, a little later: nobody may want to hear of the end any more. */
+function listenAsBefore(signal: EndingSignal): void {
+  if (callbacks.size > 0) listenUnlessHandled(signal);
+}
+
+function onNewListener(event: string | symbol, listener: unknown): void {
+  if (!isEnding(event) || !isOfApplication(listener)) return;
+  // This comes before the listener is added: without any Node would let go of the signal.
+  queueMicrotask(() => listenAsBefore(event));
+}
+
+function onRemovedListener(event: string | symbol, listener: unknown): void {
+  if (isEnding(event) && isOfApplication(listener)) listenAsBefore(event);
 }
 
 function install(): void {
   process.on("exit", callAll);
-  for (const signal of signals) process.on(signal, onSignal);
+  for (const signal of signals) listenUnlessHandled(signal);
+  process.on("newListener", onNewListener);
+  process.on("removeListener", onRemovedListener);
 }
 
 function remove(): void {
   process.off("exit", callAll);
+  process.off("newListener", onNewListener);
+  process.off("removeListener", onRemovedListener);
   for (const signal of signals) process.off(signal, onSignal);
 }
 

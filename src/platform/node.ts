@@ -4,17 +4,22 @@ import type * as contract from "./contract.js";
 import type * as here from "./node.js";
 import { nodeTooOld } from "./node-version.js";
 
+export { crc32 } from "./node-crc32.js";
 export { dialTcp, dialUnix, dialWs } from "./node-dial.js";
 export { onProcessEnd } from "./node-process-end.js";
 export {
+  aes256Ctr,
   chacha20Poly1305Open,
   chacha20Poly1305Seal,
   ed25519Verify,
   hkdfBlake2b512,
+  hmacSha256,
   sha512,
+  shake256,
   x25519PublicKey,
   x25519SharedSecret,
 } from "./node-crypto.js";
+export { gunzip, gzip } from "./node-gzip.js";
 
 const tooOld = nodeTooOld(process.versions.node);
 if (tooOld !== null) throw new Error(tooOld);

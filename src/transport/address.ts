@@ -75,7 +75,7 @@ export function formatHostPort({ host, port }: HostPort): string {
  */
 export function parseWsUrl(url: string): Extract<Address, { kind: "ws" }> {
   const complain = (what: string): ConfigError =>
-    new ConfigError(`address ${JSON.stringify(withoutUser(url))} ${what}`);
+    new ConfigError(`address ${JSON.stringify(withoutSecrets(url))} ${what}`);
   const match = /^(wss?):\/\/([^/?#]*)([^#]*)(#.*)?$/is.exec(url);
   if (match === null) throw complain("is no WebSocket URL; expected ws://HOST:PORT");
   const [, scheme, authority, rest, fragment] = match;
@@ -91,9 +91,17 @@ export function parseWsUrl(url: string): Extract<Address, { kind: "ws" }> {
   return { kind: "ws", secure, path, ...parseHostPort(place) };
 }
 
-// Whatever stands before an @ may be a password.
-function withoutUser(url: string): string {
-  return url.replace(/\/\/[^/]*@/s, "//…@");
+// Whatever stands before an @ may be a password, and what stands in a query a token.
+function withoutSecrets(url: string): string {
+  return url.replace(/\/\/[^/]*@/s, "//…@").replace(/(\/\/[^?]*)\?.*$/s, "$1?…");
+}
+
+/**
+ * Whether a text is meant as an address, not as the path of a file: it begins as addresses do. A file
+ * of such a name is meant by `./tcp:…`.
+ */
+export function looksLikeAddress(text: string): boolean {
+  return /^(unix|tcp[46]?|wss?):/.test(text);
 }
 
 /** A host and a port alone; neither a scheme nor what may be a password is in it. */
@@ -117,12 +125,16 @@ export function parseAddress(text: string): Address {
   if (kind === "tcp" || kind === "tcp4" || kind === "tcp6") {
     return { kind: "tcp", network: kind, ...parseHostPort(rest!) };
   }
-  const isUnix = text.startsWith("/") || text.startsWith("@");
-  const meant = isUnix ? "unix" : HOST_AND_PORT.test(text) ? "tcp" : null;
-  const hint = meant === null ? "" : ` (meant: ${meant}:${text}?)`;
+  const hint = text.startsWith("/") ? ` (meant: unix:${text}?)` : hintAtAddress(text);
   throw new ConfigError(
-    `address ${JSON.stringify(withoutUser(text))} has no kind${hint}; expected ${FORMS}`,
+    `address ${JSON.stringify(withoutSecrets(text))} has no kind${hint}; expected ${FORMS}`,
   );
+}
+
+/** What to write where `text` is an address that lacks its kind; else nothing. */
+export function hintAtAddress(text: string): string {
+  const meant = text.startsWith("@") ? "unix" : HOST_AND_PORT.test(text) ? "tcp" : null;
+  return meant === null ? "" : ` (meant: ${meant}:${text}?)`;
 }
 
 /**
@@ -148,5 +160,10 @@ export function formatAddress(address: Address): string {
 
 /** The address for messages to people: as {@link formatAddress}, but a query, which may be a secret. */
 export function shownAddress(address: Address): string {
-  return formatAddress(address).replace(/\?.*$/s, "?…");
+  return withoutQuery(formatAddress(address));
+}
+
+/** A URL for messages to people. */
+export function withoutQuery(url: string): string {
+  return url.replace(/\?.*$/s, "?…");
 }

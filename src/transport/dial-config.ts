@@ -23,6 +23,7 @@ import {
   parseAddress,
   parseHostPort,
   parseWsUrl,
+  withoutQuery,
 } from "./address.js";
 import { type DialCallOptions, dialWithin } from "./dial-within.js";
 import type { Transport } from "./transport.js";
@@ -194,14 +195,14 @@ export class WsDialConfig {
     return dialWithin(options, (signal) => dialWs(this.address, { signal, token: this.#token }));
   }
 
-  /** The address; never the token. */
+  /** The address, for messages to people: neither its query nor the token, which are secrets. */
   toString(): string {
-    return this.address;
+    return withoutQuery(this.address);
   }
 
   /** What Node's console shows: it can be told to call getters. */
   [Symbol.for("nodejs.util.inspect.custom")](): string {
-    return `WsDialConfig { address: ${JSON.stringify(this.address)} }`;
+    return `WsDialConfig { address: ${JSON.stringify(String(this))} }`;
   }
 }
 
@@ -238,8 +239,13 @@ export class DialConfig {
       this.ws = isMarked(ws, wsDialConfigMark) ? (ws as WsDialConfig) : new WsDialConfig(ws);
   }
 
-  /** `init` itself when it is a DialConfig already, else one made from it. @throws ConfigError */
-  static from(init: DialConfig | DialInit): DialConfig {
+  /**
+   * `init` itself when it is a DialConfig already, else one made from it; a text is an address as
+   * {@link parse} takes it.
+   * @throws ConfigError
+   */
+  static from(init: DialConfig | DialInit | string): DialConfig {
+    if (typeof init === "string") return DialConfig.parse(init);
     return isMarked(init, dialConfigMark) ? (init as DialConfig) : new DialConfig(init);
   }
 

@@ -1,13 +1,15 @@
 /** Dials that end in time. */
 import { describeType } from "../bytes/bytes.js";
+import { onAbort } from "../clock/on-abort.js";
 import { realClock } from "../clock/real.js";
 import { RequestTimeoutError } from "../errors/errors.js";
+import { DIAL_TIMEOUT_MS } from "./limits.js";
 
 /** Options of every `dial`. */
 export interface DialCallOptions {
   /** Aborting rejects with the signal's reason and leaves no socket behind. */
   readonly signal?: AbortSignal | undefined;
-  /** Longest wait in ms; then RequestTimeoutError. By default as long as the system tries. */
+  /** Longest wait in ms; then RequestTimeoutError. Default 30,000; Infinity: as long as it takes. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -21,12 +23,11 @@ export async function dialWithin<T>(
   dial: (signal: AbortSignal | undefined) => Promise<T>,
 ): Promise<T> {
   checkOptions(options);
-  const { signal, timeoutMs } = options;
-  if (timeoutMs === undefined || timeoutMs === Infinity) return dial(signal);
+  const { signal, timeoutMs = DIAL_TIMEOUT_MS } = options;
+  if (timeoutMs === Infinity) return dial(signal);
   signal?.throwIfAborted();
   const controller = new AbortController();
-  const onAbort = (): void => controller.abort(signal?.reason);
-  signal?.addEventListener("abort", onAbort, { once: true });
+  const leave = signal && onAbort(signal, () => controller.abort(signal.reason));
   const timer = realClock.after(timeoutMs, () =>
     controller.abort(
       new RequestTimeoutError(`no connection within ${timeoutMs} ms`, { operation: "dial" }),
@@ -36,7 +37,7 @@ export async function dialWithin<T>(
     return await dial(controller.signal);
   } finally {
     timer.cancel();
-    signal?.removeEventListener("abort", onAbort);
+    leave?.();
   }
 }
 

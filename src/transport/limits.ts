@@ -11,3 +11,9 @@ export const MAX_WEBSOCKET_MESSAGE_BYTES = 4 + 41_943_040;
 
 /** How long `end` waits for the other side to hang up before it closes for good, in ms. */
 export const LINGER_MS = 2000;
+
+/**
+ * How long a dial may take where nobody says, in ms: connections that no one accepts, names that no
+ * one knows and WebSocket handshakes that no one finishes all end then.
+ */
+export const DIAL_TIMEOUT_MS = 30_000;

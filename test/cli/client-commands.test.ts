@@ -1,6 +1,8 @@
 /** The commands that look at a network, each as a process of its own in a pipe. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createConnection, createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import {
@@ -326,16 +328,50 @@ test("doctor says what to do when nobody listens, and skips the rest", async () 
   assert.equal(stdout.match(/^skipped /gm)?.length, 6);
 });
 
-test("doctor warns of a document that is not of this time's epoch", async () => {
+test("doctor makes one connection, and says what keeps a daemon from answering", async () => {
+  let connections = 0;
+  const path = join(folder, "counted.sock");
+  const server = createServer((socket) => {
+    connections++;
+    const onward = createConnection(address.slice(5));
+    socket.pipe(onward).pipe(socket);
+    socket.on("error", () => onward.destroy());
+    onward.on("error", () => socket.destroy());
+  }).listen(path);
+  await once(server, "listening");
+  assert.equal((await katz(["doctor", "--address", `unix:${path}`])).code, 0);
+  server.close();
+  assert.equal(connections, 1);
+  const mute = createServer(() => {}).listen(`${path}2`);
+  await once(mute, "listening");
+  const args = ["doctor", "--address", `unix:${path}2`, "--timeout", "300ms"];
+  const { code, stdout } = await katz(args);
+  mute.close();
+  assert.equal(code, 5);
+  assert.match(
+    stdout.replace(/\s+/g, " "),
+    /the daemon has no PKI document and other clients wait/,
+  );
+});
+
+test("doctor finds out how long epochs are, and warns of a document that is old", async () => {
   const other = await DevDaemon.start({
     listen: `unix:${join(folder, "o.sock")}`,
     epochMs: 60_000,
   });
   try {
-    const { code, stdout } = await katz(["doctor", "--json", "--address", other.addresses[0]!]);
-    const document = recordsOf(stdout).find(({ name }) => name === "document");
-    assert.deepEqual([code, document!["status"]], [0, "warning"]);
-    assert.match(document!["advice"] as string, /epochs have another length/);
+    const look = async (...args: string[]): Promise<Record<string, unknown>> => {
+      const { code, stdout } = await katz(["doctor", "--json", ...args]);
+      assert.equal(code, 0);
+      return recordsOf(stdout).find(({ name }) => name === "document")!;
+    };
+    const at = ["--address", other.addresses[0]!];
+    const found = await look(...at);
+    assert.equal(found["status"], "ok");
+    assert.match(found["detail"] as string, /of 60\.0 s/);
+    const told = await look(...at, "--epoch", "20m");
+    assert.equal(told["status"], "warning");
+    assert.match(told["advice"] as string, /epochs have another length \(--epoch TIME\)/);
   } finally {
     await other.close();
   }

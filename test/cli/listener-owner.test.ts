@@ -26,7 +26,7 @@ import {
 } from "../../src/cli/find-daemon.js";
 import { ownerOf } from "../../src/cli/listener-owner.js";
 import { DevDaemon } from "../../src/embedded/index.js";
-import { emptyEnvironment, katz } from "./katz.js";
+import { emptyEnvironment } from "./katz.js";
 
 const NOBODY = 65534;
 const call = { signal: new AbortController().signal };
@@ -187,20 +187,21 @@ test("a place is looked at again when a lost daemon is dialled anew", rootOnly, 
   assert.equal(connections, before, "a stranger is not dialled");
 });
 
-test(
-  "commands that hand over secrets refuse a stranger's socket; so do the others",
-  rootOnly,
-  async () => {
-    const run = join(folder, "run");
-    mkdirSync(join(run, "katzenpost"), { recursive: true });
-    chownSync(join(run, "katzenpost"), NOBODY, NOBODY);
-    await squatter(JSON.stringify(join(run, "katzenpost", "kpclientd.sock")));
-    const env = { ...emptyEnvironment(folder), XDG_RUNTIME_DIR: run };
-    const { code, stderr } = await katz(["ping", "-n", "1"], { env });
-    assert.equal(code, 3, stderr);
-    assert.match(stderr, /kpclientd\.sock .*belongs to user 65534, and is not used unasked/s);
-  },
-);
+test("a stranger's socket in the usual folder is not taken", rootOnly, async () => {
+  const run = join(folder, "run");
+  mkdirSync(join(run, "katzenpost"), { recursive: true });
+  chownSync(join(run, "katzenpost"), NOBODY, NOBODY);
+  await squatter(JSON.stringify(join(run, "katzenpost", "kpclientd.sock")));
+  const env = { ...emptyEnvironment(folder), XDG_RUNTIME_DIR: run };
+  const [first] = await daemonPlaces({}, call.signal, env);
+  assert.match(first!.address, /kpclientd\.sock$/);
+  for (const revealsNothing of [false, true]) {
+    await assert.rejects(connect([first!], call, { revealsNothing }), {
+      name: "NoDaemonError",
+      message: /kpclientd\.sock .*belongs to user 65534, and is not used unasked/,
+    });
+  }
+});
 
 test(
   "the runtime folder's socket is the first place, then the abstract one and the port",

@@ -57,9 +57,9 @@ describe("resume", { timeout: 120_000 }, () => {
     await operations(0);
   });
 
-  test("an answer that comes while the client is away is not lost", async () => {
+  test("an answer that is lost while the client is away is asked for again", async () => {
     const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
-    // Another client, which comes back only when its answer is there before it.
+    // Another client, which comes back only when its answer was there and is lost.
     const { dial } = both.daemon.config();
     let mayConnect = Promise.resolve();
     let comeBack!: () => void;
@@ -78,7 +78,8 @@ describe("resume", { timeout: 120_000 }, () => {
     await lost;
     await reconnected(alice);
     await alice.write(writeCap, firstMessageIndex, "while away");
-    await operations(0);
+    await alice.read(readCap, firstMessageIndex);
+    await operations(1);
     assert.equal(carol.state, "reconnecting");
     comeBack();
     assert.deepEqual((await reading).plaintext, utf8("while away"));

@@ -85,9 +85,11 @@ test("a strict program compiles against the package's types and runs", () => {
   assert.equal(project.node("program.js").trim(), "true hello function function");
 });
 
-test("npx katz shows its help", () => {
-  const help = project.run("npx", ["--no-install", "katz", "--help"]);
-  assert.match(help, /USAGE/);
-  assert.match(help, /^ *(katz )?daemon /m);
-  assert.match(help, /^ *(katz )?tour /m);
-});
+for (const name of ["katz", "katzenpost-thinclient"]) {
+  test(`npx ${name} shows its help`, () => {
+    const help = project.run("npx", ["--no-install", name, "--help"]);
+    assert.match(help, /USAGE/);
+    assert.match(help, /^ *(katz )?daemon /m);
+    assert.match(help, /^ *(katz )?tour /m);
+  });
+}

@@ -13,12 +13,16 @@ const rules: Record<string, readonly string[]> = {
   cbor: ["bytes", "errors", "cborg"],
   wire: ["bytes", "cbor", "errors"],
   transport: ["bytes", "clock", "errors", "#platform"],
-  platform: ["bytes", "clock", "errors", "transport", "@noble/*"],
-  pki: ["bytes", "cbor", "errors", "#platform", "@noble/hashes"],
+  // Records in a database of the level family, wherever it is.
+  store: ["bytes", "errors", "#platform", "abstract-level"],
+  platform: ["bytes", "clock", "errors", "store", "transport", "@noble/*"],
+  pki: ["bytes", "cbor", "errors", "#platform", "@noble/hashes", "@noble/post-quantum"],
   config: ["bytes", "errors", "pki", "transport", "#platform", "smol-toml"],
   // Never crypto, daemon, network: a client knows of capabilities only that they are bytes.
   client: ["bytes", "clock", "config", "errors", "pki", "transport", "wire", "#platform"],
   crypto: ["bytes", "cbor", "clock", "errors", "#platform", "@noble/*", "cborg"],
+  kem: ["bytes", "#platform", "@noble/hashes", "@noble/post-quantum", "@stablelib/blake2b"],
+  sphinx: ["bytes", "errors", "kem", "pki", "#platform", "@noble/ciphers", "@noble/hashes"],
   mixnet: ["bytes", "errors", "pki"],
   // Never network, nor client: with the client it shares only the codec, which recordings pin.
   daemon: [
@@ -30,6 +34,19 @@ const rules: Record<string, readonly string[]> = {
     "pki",
     "crypto",
     "mixnet",
+    "@noble/hashes",
+  ],
+  // Never network, daemon, client: a link to a real network knows no other.
+  gateway: [
+    "bytes",
+    "clock",
+    "errors",
+    "kem",
+    "mixnet",
+    "pki",
+    "sphinx",
+    "transport",
+    "#platform",
     "@noble/hashes",
   ],
   // Never daemon, nor wire: what clients say is not a network's business.
@@ -57,6 +74,7 @@ const rules: Record<string, readonly string[]> = {
     "network",
     "pki",
     "platform",
+    "store",
     "transport",
     "node:",
   ],
@@ -104,9 +122,14 @@ function allowedFor(path: string): readonly string[] {
   const folder = path.split("/")[1]!;
   const rule = rules[folder];
   assert.ok(rule, `${path} is in a folder that has no rule`);
-  // Only the files for Node may use Node, and only they know the WebSocket package.
+  // Only the files for Node may use Node, and only they know the packages for it.
   const isNode = /^src\/platform\/node[^/]*$/.test(path);
-  return [folder, ...rule, ...(isNode ? ["node:", "ws"] : []), ...(additions[path] ?? [])];
+  return [
+    folder,
+    ...rule,
+    ...(isNode ? ["node:", "ws", "classic-level"] : []),
+    ...(additions[path] ?? []),
+  ];
 }
 
 test("every file imports only what its folder may", () => {

@@ -13,7 +13,9 @@ const RESUME: StageDirections = new Map([
     16,
     async (daemon: DevDaemon) => {
       daemon.network.faults.setExtraDelay(0);
-      while (daemon.daemon.load.operations > 0) {
+      const { packetsUnderWay } = daemon.network.describe();
+      assert.ok(packetsUnderWay > 0, "the answer is still to come");
+      while (daemon.network.describe().packetsUnderWay > 0) {
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
     },

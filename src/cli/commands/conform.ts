@@ -1,5 +1,4 @@
 /** `katz conform`: holds a daemon to the protocol. */
-import type { Transport } from "katzenpost-thinclient";
 import {
   type ConformanceArea,
   type ConformanceReport,
@@ -36,10 +35,16 @@ export function conform(flags: ConformFlags, address?: string): Promise<void> {
     const where = address === undefined ? flags : { ...flags, address };
     const { signal } = run;
     const places = await daemonPlaces(where, signal);
-    const { place } = await firstThatAnswers(places, { signal, timeoutMs: flags.timeout });
+    const found = await firstThatAnswers(places, { signal, timeoutMs: flags.timeout });
+    const { place } = found;
     run.output.heading(`${place.address}, case by case`);
-    const transports: Transport[] = [];
+    const transports = [found.transport];
+    let isFirst = true;
     const dial: Parameters<typeof checkConformance>[0] = async (options) => {
+      if (isFirst) {
+        isFirst = false;
+        return found.transport;
+      }
       const transport = await place.dial.resolve().dial(options);
       transports.push(transport);
       return transport;

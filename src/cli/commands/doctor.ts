@@ -1,6 +1,5 @@
 /** `katz doctor`: what works, what does not, and what to do about it. */
-import type { ClientFlags } from "../connect.js";
-import { type Check, type Findings, checks } from "../doctor-checks.js";
+import { type Check, type DoctorFlags, type Findings, checks } from "../doctor-checks.js";
 import { AlreadyReported, codeOf, exitCodeOf, messageOf } from "../failure.js";
 import type { Output } from "../output.js";
 import { round } from "../ping-statistics.js";
@@ -23,13 +22,14 @@ const styles: Readonly<Record<Status, Style>> = {
 };
 
 /** Runs all checks; those after a failure are skipped. The exit code is the failure's. */
-export function doctor(flags: ClientFlags): Promise<void> {
+export function doctor(flags: DoctorFlags): Promise<void> {
   return runCommand(flags, async (run) => {
     const call = { signal: run.signal, timeoutMs: flags.timeout ?? CHECK_TIMEOUT_MS };
-    const findings: Findings = { flags, call, places: [], client: null };
+    const findings: Findings = { flags, call, places: [], transport: null, client: null };
     try {
       await runChecks(run, findings);
     } finally {
+      findings.transport?.destroy();
       await findings.client?.stop();
     }
   });
@@ -44,7 +44,7 @@ async function runChecks({ output, signal }: Run, findings: Findings): Promise<v
       show(output, check, "skipped", { ms: null, detail: "" });
       continue;
     }
-    output.status(`checking ${check.name} …`);
+    output.status(`checking ${check.name} …${check.patience ?? ""}`);
     const start = performance.now();
     const ms = (): number => round(performance.now() - start);
     try {

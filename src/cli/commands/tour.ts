@@ -4,11 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ThinClient, isThinClientError, utf8 } from "katzenpost-thinclient";
 import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { commandName } from "../command-name.js";
 import type { Output, OutputFlags } from "../output.js";
 import { round } from "../ping-statistics.js";
 import { runCommand } from "../run.js";
 import { bar, duration } from "../terminal.js";
-import { wrap } from "../text.js";
+import { table, wrap } from "../text.js";
 import { showBoxes } from "./tour-boxes.js";
 import { showNetwork } from "./tour-network.js";
 
@@ -47,12 +48,13 @@ async function run(output: Output, socket: string, call: Interruptible): Promise
   output.record({ type: "summary", anonymity: false, ms: round(performance.now() - start) });
   output.heading();
   output.heading(output.style("bold", "What to try next"));
-  output.heading("  npx katz daemon --listen tcp:127.0.0.1:64331   a network to develop against");
-  output.heading("  npx katz --help                                what else katz can do");
-  output.heading(
-    "  examples/echo.ts                               the first ten lines of a client",
-  );
-  output.heading("  npm test                                       everything this does, checked");
+  const rows = [
+    [`${commandName()} daemon`, "a network to develop against"],
+    [`${commandName()} --help`, "what else katz can do"],
+    ["examples/echo.ts", "the first ten lines of a client"],
+    ["npm test", "everything this does, checked"],
+  ];
+  for (const line of table(rows)) output.heading(`  ${line}`);
 }
 
 async function ping(output: Output, client: ThinClient, call: Interruptible): Promise<void> {

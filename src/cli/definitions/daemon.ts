@@ -4,16 +4,10 @@ import {
   described,
   outputFlags,
   parseCount,
+  parseEpoch,
   parseText,
-  parseTime,
   proposeAddresses,
 } from "../flags.js";
-
-function parseEpoch(text: string): number {
-  const ms = parseTime(text);
-  if (ms < 1000 || ms > 7 * 24 * 3_600_000) throw new Error("must be from 1s to 168h");
-  return Math.round(ms);
-}
 
 /** `katz daemon`. */
 export const daemon = buildCommand({
@@ -41,7 +35,7 @@ export const daemon = buildCommand({
         variadic: true,
         optional: true,
         placeholder: "ORIGIN",
-        brief: "Let pages of this origin connect by ws://, with a token",
+        brief: "Let pages from there connect by ws://, with a token",
       },
       tokenFile: {
         kind: "parsed",

@@ -1,11 +1,22 @@
 /** How `katz doctor` is called. */
 import { buildCommand } from "@stricli/core";
-import { clientFlags, described } from "../flags.js";
+import { clientFlags, described, parseEpoch } from "../flags.js";
 
 /** `katz doctor`. */
 export const doctor = buildCommand({
   loader: async () => (await import("../commands/doctor.js")).doctor,
-  parameters: { flags: clientFlags },
+  parameters: {
+    flags: {
+      epoch: {
+        kind: "parsed",
+        parse: parseEpoch,
+        optional: true,
+        placeholder: "TIME",
+        brief: "Length of an epoch (found out from the document)",
+      },
+      ...clientFlags,
+    },
+  },
   docs: {
     brief: "Find out what works and what does not",
     fullDescription: described(

@@ -7,6 +7,7 @@ import {
   randomBytes,
 } from "../../bytes/bytes.js";
 import type { Clock, Timer } from "../../clock/clock.js";
+import { onAbort } from "../../clock/on-abort.js";
 import { InvalidStateError } from "../../errors/errors.js";
 import type { NikeKeyPair } from "../nike/scheme.js";
 import {
@@ -171,23 +172,24 @@ export class CtidhPool implements CtidhProvider {
 
   #enqueue(task: CtidhTask, signal: AbortSignal | undefined): Promise<CtidhOutcome> {
     return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        this.#drop(job);
-        job.fail(signal?.reason);
-      };
       const job: Job = {
         task,
         settle: (outcome) => {
-          signal?.removeEventListener("abort", onAbort);
+          leave?.();
           resolve(outcome);
         },
         fail: (reason) => {
-          signal?.removeEventListener("abort", onAbort);
+          leave?.();
           reject(reason);
         },
         dropped: false,
       };
-      signal?.addEventListener("abort", onAbort, { once: true });
+      const leave =
+        signal &&
+        onAbort(signal, () => {
+          this.#drop(job);
+          job.fail(signal.reason);
+        });
       this.#queue.push(job);
       this.#dispatch();
     });

@@ -46,6 +46,8 @@ export class CachedEnvelope {
   readonly createdMs: number;
   /** Settles when it is logged; until then it must not be acknowledged. */
   logged: Promise<void> = Promise.resolve();
+  /** Settles when the first dispatch has ended. */
+  dispatched: Promise<void> = Promise.resolve();
   /** Whether a dispatch is under way. */
   dispatching = false;
   /** When the last dispatch began, by the monotonic clock. */
@@ -54,15 +56,20 @@ export class CachedEnvelope {
   storedAtDispatch = 0;
   /** How many dispatches ended without a verdict. */
   fruitless = 0;
+  /** How often a client's question caused another dispatch. */
+  redispatches = 0;
   /** Dispatches again what got no verdict. */
   retry: Timer | null = null;
   #envelope: CourierEnvelope | null;
+  readonly #kind: boolean;
   readonly #replies: [SlotReply | null, SlotReply | null] = [null, null];
 
-  constructor(hash: EnvelopeHash, envelope: CourierEnvelope, createdMs: number) {
+  /** @param kind whether a good reply is preferred; see {@link Kindness.kindCouriers}. */
+  constructor(hash: EnvelopeHash, envelope: CourierEnvelope, createdMs: number, kind: boolean) {
     this.hash = hash;
     this.createdMs = createdMs;
     this.#envelope = envelope;
+    this.#kind = kind;
   }
 
   /** What to dispatch; null when that has succeeded, after which it is not needed any more. */
@@ -73,6 +80,11 @@ export class CachedEnvelope {
   /** Whether one of the replicas did what was asked. */
   get succeeded(): boolean {
     return this.#envelope === null;
+  }
+
+  /** Whether one of the replicas answered, whatever it said. */
+  get isAnswered(): boolean {
+    return this.#replies.some((reply) => reply !== null);
   }
 
   /** Whether one of the replicas said something that will not pass by itself. */
@@ -95,7 +107,7 @@ export class CachedEnvelope {
     if (before !== null) {
       if (before.errorCode === REPLICA_SUCCESS) return;
       // Without a payload a reply tells the client nothing; the error before at least did.
-      if (reply.payload.length === 0 && before.payload.length > 0) return;
+      if (this.#kind && reply.payload.length === 0 && before.payload.length > 0) return;
     }
     this.#replies[slot] = reply;
     if (reply.errorCode === REPLICA_SUCCESS) this.#envelope = null;
@@ -103,7 +115,8 @@ export class CachedEnvelope {
 
   /**
    * The reply to give to a client that asks for that of `slot`: of this slot if there is one, else
-   * of the other; null when there is none at all. A miss gives way to what the other replica found.
+   * of the other; null when there is none at all. A kind courier's miss gives way to what the other
+   * replica found.
    */
   replyFor(slot: 0 | 1): { readonly slot: 0 | 1; readonly payload: Uint8Array } | null {
     const otherSlot = slot === 0 ? 1 : 0;
@@ -112,6 +125,7 @@ export class CachedEnvelope {
     const hasOwn = own !== null && own.payload.length > 0;
     const hasOther = other !== null && other.payload.length > 0;
     const isFound =
+      this.#kind &&
       hasOther &&
       (other.errorCode === REPLICA_SUCCESS || other.errorCode === REPLICA_ERROR_TOMBSTONE);
     if (hasOwn && !(own.errorCode === REPLICA_ERROR_BOX_ID_NOT_FOUND && isFound)) {

@@ -51,6 +51,8 @@ export interface CopyCommandsOptions {
   /** Where commands are remembered; null when they need not be. */
   readonly log: EnvelopeLog | null;
   readonly breather: Breather;
+  /** Whether streams that were copied are deleted; see {@link Kindness.kindCouriers}. */
+  readonly kind: boolean;
 }
 
 interface CopyJob {
@@ -77,8 +79,9 @@ function u32(value: number): Uint8Array {
 }
 
 /**
- * Runs copy commands in the background, once each, and tells how far they are. The boxes of a
- * stream that was copied are deleted afterwards. Those of one that failed are not: the command may
+ * Runs copy commands in the background, once each, and tells how far they are. The boxes of a stream
+ * that was copied stay, since upstream's couriers try to delete them and cannot (section 9.1); kind
+ * ones do delete them. Those of one that failed are not: the command may
  * be tried again (at another courier at once), and what it wrote before is then written the same
  * again, which is a success.
  */
@@ -146,7 +149,7 @@ export class CopyCommands {
     if (this.#closed) return;
     this.#finish(job, replyOf(outcome));
     // A result that could not be logged costs a repetition at the next start, nothing more.
-    if (outcome.succeeded) {
+    if (outcome.succeeded && this.#options.kind) {
       await this.#record(job, "clear", concatBytes(cap, u32(outcome.boxes))).catch(() => {});
       await this.#clear(job, cap, outcome.boxes);
     } else {
@@ -232,6 +235,9 @@ export class CopyCommands {
 
   /** Takes up a command that an earlier courier logged. */
   resume(record: CourierRecord): void {
+    const hex = toHex(record.key);
+    // A client may have given it again meanwhile.
+    if (this.#unfinished.has(hex) || this.#finished.has(hex)) return;
     const job: CopyJob = { key: record.key, logged: Promise.resolve(), result: null };
     if (record.kind === "result") {
       this.#finish(job, decodeCopyCommandReply(record.body));
@@ -240,7 +246,7 @@ export class CopyCommands {
     const length = WriteCap.length!;
     const cap = parseWriteCap(record.body.subarray(0, length));
     if (record.kind === "copy") {
-      this.#unfinished.set(toHex(job.key), job);
+      this.#unfinished.set(hex, job);
       void this.#run(job, cap);
       return;
     }

@@ -23,7 +23,7 @@ import { CopyCommands } from "./copy-commands.js";
 import { CopyReplicas, type CopyReplicasOptions } from "./copy-replicas.js";
 import { Dispatcher } from "./dispatcher.js";
 import { EnvelopeCache } from "./envelope-cache.js";
-import type { EnvelopeLog } from "./envelope-log.js";
+import type { CourierRecord, EnvelopeLog } from "./envelope-log.js";
 
 /** How many replica epochs an envelope may be off. */
 const epochTolerance = 1n;
@@ -44,6 +44,8 @@ export interface CourierOptions extends CopyReplicasOptions {
    * cannot know that.
    */
   readonly storedSoFar?: (() => number) | null | undefined;
+  /** See {@link Kindness.kindCouriers}; false when left out. */
+  readonly kindCouriers?: boolean | undefined;
   /** What survives the courier's own end; null when nothing needs to. */
   readonly log: EnvelopeLog | null;
   /** Lets others have their turn while a copy is made. */
@@ -62,9 +64,9 @@ function envelopeReply(
 
 /**
  * Takes envelopes, hands them to their two replicas, and keeps what these answer until the client
- * comes for it. Acknowledged means: logged, and dispatched until a replica has answered. With a log
- * that goes on until the envelope's epoch is too far off for any replica, over restarts too; without
- * one for as long as the entry lives.
+ * comes for it. Acknowledged means: logged, where there is a log, and dispatched; after a restart what
+ * got no answer is dispatched again, unless the envelope's epoch is too far off for any replica. A kind
+ * courier dispatches by itself until a replica has answered.
  */
 export class Courier implements Kaetzchen {
   readonly capability = "courier";
@@ -73,14 +75,18 @@ export class Courier implements Kaetzchen {
   readonly #cache: EnvelopeCache;
   readonly #dispatcher: Dispatcher;
   readonly #copies: CopyCommands;
+  /** While it reads its log: only then does it know what it has taken. */
+  #resuming: Promise<void> | null = null;
   #closed = false;
 
   constructor(options: CourierOptions) {
     const { clock, timing, sizes, linkTo, log, breather } = options;
     this.#options = options;
+    const { kindCouriers: kind = false } = options;
     this.#cache = new EnvelopeCache({
       clock,
       timing,
+      kind,
       mustStay: (entry) => log !== null && !entry.hasVerdict && !this.#isOutOfTime(entry),
       onDrop: (entry) => {
         entry.retry?.cancel();
@@ -92,6 +98,7 @@ export class Courier implements Kaetzchen {
       timing,
       linkTo,
       storedSoFar: options.storedSoFar ?? null,
+      kind,
       isKept: (entry) => this.#cache.has(entry),
       onVerdict: (entry) => {
         if (log === null) return;
@@ -107,6 +114,7 @@ export class Courier implements Kaetzchen {
       sizes,
       log,
       breather,
+      kind,
       replicas: new CopyReplicas(options),
     });
   }
@@ -116,14 +124,32 @@ export class Courier implements Kaetzchen {
     return this.#cache.size;
   }
 
-  /** Takes up what an earlier courier with the same log had taken and not finished. */
-  resume(): void {
+  /**
+   * Takes up what an earlier courier with the same log had taken and not finished. Queries wait for
+   * it. Rejects when the log cannot be read.
+   */
+  resume(): Promise<void> {
     const { log } = this.#options;
-    if (log === null) return;
-    for (const record of Array.from(log.entries())) {
+    if (log === null) return Promise.resolve();
+    const resuming = this.#resume(log).finally(() => {
+      this.#resuming = null;
+    });
+    this.#resuming = resuming.catch(() => {});
+    return resuming;
+  }
+
+  async #resume(log: EnvelopeLog): Promise<void> {
+    const records: CourierRecord[] = [];
+    for await (const record of log.entries()) records.push(record);
+    if (this.#closed) return;
+    for (const record of records) {
+      const key = record.key as EnvelopeHash;
       try {
         if (record.kind !== "envelope") this.#copies.resume(record);
-        else this.#take(record.key as EnvelopeHash, decodeCourierEnvelope(record.body), null);
+        // A client may have sent it again meanwhile.
+        else if (this.#cache.get(key) === undefined) {
+          this.#take(key, decodeCourierEnvelope(record.body), null);
+        }
       } catch {
         // What cannot be read now never will be.
         log.remove(record.key);
@@ -133,6 +159,7 @@ export class Courier implements Kaetzchen {
 
   /** See {@link Kaetzchen.handle}. A query that does not parse gets no reply. Never rejects. */
   async handle({ payload, wantsReply }: ServiceRequest): Promise<Uint8Array | null> {
+    if (this.#resuming !== null) await this.#resuming;
     if (this.#closed) return null;
     let query: CourierQuery;
     try {
@@ -179,19 +206,35 @@ export class Courier implements Kaetzchen {
     try {
       await entry.logged;
     } catch {
-      this.#cache.drop(entry);
-      return null;
+      return this.#answerUnlogged(entry, replyIndex);
     }
     if (known === undefined) return envelopeReply(hash, replyIndex, CourierErrorCode.SUCCESS);
     return this.#answerFrom(known, replyIndex);
   }
 
+  /**
+   * What could not be logged, as on a full disk, must not be acknowledged. But a replica's answer may
+   * be passed on: boxes that are stored can be read all the same.
+   */
+  async #answerUnlogged(
+    entry: CachedEnvelope,
+    replyIndex: number,
+  ): Promise<CourierQueryReply | null> {
+    await entry.dispatched;
+    if (!entry.hasVerdict) {
+      this.#cache.drop(entry);
+      return null;
+    }
+    const answer = await this.#answerFrom(entry, replyIndex);
+    return answer.kind === "envelope" && answer.reply.replyType === "payload" ? answer : null;
+  }
+
   async #answerFrom(entry: CachedEnvelope, replyIndex: number): Promise<CourierQueryReply> {
     if (this.#dispatcher.isDue(entry)) {
-      const round = this.#dispatcher.start(entry);
-      // Replicas in the same process answer at once. Not waiting for them would make the client,
-      // which asks with growing pauses, find an answer out that is older than its question.
-      if (this.#options.storedSoFar) await round;
+      const round = this.#dispatcher.startAgain(entry);
+      // Replicas in the same process answer at once. Not waiting for them makes the client, which asks
+      // with growing pauses, find an answer out that is older than its question.
+      if (this.#options.kindCouriers && this.#options.storedSoFar) await round;
     }
     if (replyIndex !== 0 && replyIndex !== 1) {
       return envelopeReply(entry.hash, 0, CourierErrorCode.INVALID_ENVELOPE);
@@ -202,14 +245,15 @@ export class Courier implements Kaetzchen {
   }
 
   #take(hash: EnvelopeHash, envelope: CourierEnvelope, log: EnvelopeLog | null): CachedEnvelope {
-    const entry = new CachedEnvelope(hash, envelope, this.#options.clock.monotonic());
+    const { clock, kindCouriers: kind = false } = this.#options;
+    const entry = new CachedEnvelope(hash, envelope, clock.monotonic(), kind);
     if (log !== null) {
       entry.logged = this.#record(log, hash, envelope);
       // Whoever is to be answered waits for it; that nobody does is no fault.
       entry.logged.catch(() => {});
     }
     this.#cache.add(entry);
-    void this.#dispatcher.start(entry);
+    entry.dispatched = this.#dispatcher.start(entry);
     return entry;
   }
 

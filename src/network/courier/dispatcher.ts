@@ -11,6 +11,8 @@ import type { CachedEnvelope } from "./cached-envelope.js";
 
 /** How many envelopes are on their way to replicas at a time; others wait. */
 const mostAtOnce = 256;
+/** How often a client's questions about one envelope bring it to the replicas again. */
+const mostRedispatches = 5;
 /** A replica id that stands for "whichever replica answers". */
 const anyReplica = 255;
 const slots = [0, 1] as const;
@@ -30,6 +32,8 @@ export interface DispatcherOptions {
    * cost next to nothing. Null: couriers have only the replicas to ask, as on a real network.
    */
   readonly storedSoFar: (() => number) | null;
+  /** See {@link Kindness.kindCouriers}. */
+  readonly kind: boolean;
   /** Whether an entry is still wanted. */
   readonly isKept: (entry: CachedEnvelope) => boolean;
   /** A replica's verdict on an envelope came in, for the first time. */
@@ -37,7 +41,10 @@ export interface DispatcherOptions {
 }
 
 /**
- * Dispatches envelopes. One that got no verdict (silence, no connection, or only trouble that may
+ * Dispatches envelopes. One that got errors only, a miss included, or silence for long, is dispatched
+ * again when a client asks for it, five times in all. Nothing is dispatched again by itself.
+ *
+ * A kind dispatcher has no such end. One that got no verdict (silence, no connection, or only trouble that may
  * pass) is dispatched again by itself for as long as it is kept: its writer may have left, content
  * with the courier's word. One that got errors only is dispatched again when a client asks, with a
  * pause between: what a client asks for, say a box not written yet, may be there by then.
@@ -55,6 +62,10 @@ export class Dispatcher {
   /** Whether a client that asks about the envelope causes another dispatch. */
   isDue(entry: CachedEnvelope): boolean {
     const { clock, timing } = this.#options;
+    if (!this.#options.kind) {
+      if (entry.redispatches >= mostRedispatches || entry.succeeded) return false;
+      return entry.isAnswered || clock.monotonic() - entry.createdMs > timing.courierSilenceMs;
+    }
     if (entry.dispatching || entry.succeeded) return false;
     const sinceMs = clock.monotonic() - entry.dispatchedMs;
     if (sinceMs < timing.courierRedispatchMs) return false;
@@ -63,9 +74,15 @@ export class Dispatcher {
     return storedSoFar() !== entry.storedAtDispatch;
   }
 
+  /** Dispatches an envelope because a client asked and it {@link isDue}; resolves as {@link start}. */
+  startAgain(entry: CachedEnvelope): Promise<void> {
+    entry.redispatches++;
+    return this.start(entry);
+  }
+
   /**
    * Dispatches an envelope, unless that is under way. Resolves when both replicas have answered or
-   * cannot. Never rejects.
+   * cannot; one that is not kind resolves when it is sent. Never rejects.
    */
   async start(entry: CachedEnvelope): Promise<void> {
     if (entry.dispatching || this.#closed) return;
@@ -80,9 +97,21 @@ export class Dispatcher {
     const { envelope } = entry;
     entry.dispatchedMs = clock.monotonic();
     entry.storedAtDispatch = this.#options.storedSoFar?.() ?? 0;
+    if (!this.#options.kind) {
+      if (envelope !== null) this.#sendInTurn(entry, envelope);
+      entry.dispatching = false;
+      return;
+    }
     if (envelope !== null && isKept(entry)) await this.#sendToBoth(entry, envelope);
     entry.dispatching = false;
     if (!entry.hasVerdict && isKept(entry)) this.#tryLater(entry);
+  }
+
+  /** To the second replica only when the first could be reached. */
+  #sendInTurn(entry: CachedEnvelope, envelope: CourierEnvelope): void {
+    for (const slot of slots) {
+      if (!this.#send(entry, envelope, slot, () => {})) return;
+    }
   }
 
   /** Resolves when both have answered or cannot, at the latest after the silence allowed. */
@@ -100,16 +129,21 @@ export class Dispatcher {
       const settled = (): void => {
         if (--open === 0) end();
       };
-      for (const slot of slots) this.#send(entry, envelope, slot, settled);
+      for (const slot of slots) {
+        if (!this.#send(entry, envelope, slot, settled)) settled();
+      }
     });
   }
 
-  #send(entry: CachedEnvelope, envelope: CourierEnvelope, slot: 0 | 1, settled: () => void): void {
+  /** False when it cannot be sent. */
+  #send(
+    entry: CachedEnvelope,
+    envelope: CourierEnvelope,
+    slot: 0 | 1,
+    settled: () => void,
+  ): boolean {
     const link = this.#options.linkTo(envelope.intermediateReplicas[slot]);
-    if (link === undefined) {
-      settled();
-      return;
-    }
+    if (link === undefined) return false;
     try {
       // An answer counts whenever it comes, also after the silence allowed.
       link.send(replicaMessageOf(envelope, slot), (reply) => {
@@ -117,8 +151,9 @@ export class Dispatcher {
         settled();
       });
     } catch {
-      settled();
+      return false;
     }
+    return true;
   }
 
   #take(

@@ -12,6 +12,8 @@ const mostKept = 8192;
 export interface EnvelopeCacheOptions {
   readonly clock: Clock;
   readonly timing: Pick<Timing, "courierCacheMs" | "courierClearUpMs">;
+  /** Whether entries go when their time is over; see {@link Kindness.kindCouriers}. */
+  readonly kind: boolean;
   /** Whether an entry must stay though its time is over or others want its place. */
   readonly mustStay: (entry: CachedEnvelope) => boolean;
   /** Told of each entry that is dropped, for whatever reason. */
@@ -19,8 +21,10 @@ export interface EnvelopeCacheOptions {
 }
 
 /**
- * Entries by envelope hash, each for a fixed time, or longer while it must stay. One timer, only
- * while there are entries whose time is not over; those that stayed longer go when they are looked at.
+ * Entries by envelope hash, each for a fixed time, or longer while it must stay. Those whose time is
+ * over are looked for when another one comes, and only then: until that what they hold is given out.
+ * A kind cache has a timer, only while there are entries whose time is not over; those that stayed
+ * longer go when they are looked at.
  */
 export class EnvelopeCache {
   readonly #options: EnvelopeCacheOptions;
@@ -60,15 +64,17 @@ export class EnvelopeCache {
 
   /** Adds an entry; there must be none of its name. Without {@link hasRoom} all stay. */
   add(entry: CachedEnvelope): void {
+    if (!this.#options.kind) this.#dropOld();
     const oldest = this.#entries.size < mostKept ? undefined : this.#oldestToGo();
     if (oldest !== undefined) this.drop(oldest);
     this.#entries.set(toHex(entry.hash), entry);
     this.#arm();
   }
 
-  /** Whether that very entry is kept. One whose time is over is not any more. */
+  /** Whether that very entry is kept. One whose time is over is not any more, in a kind cache. */
   has(entry: CachedEnvelope): boolean {
-    return this.#entries.get(toHex(entry.hash)) === entry && !this.dropIfOver(entry);
+    if (this.#entries.get(toHex(entry.hash)) !== entry) return false;
+    return !this.#options.kind || !this.dropIfOver(entry);
   }
 
   /** Drops an entry if its time is over, and tells whether it is. */
@@ -87,7 +93,7 @@ export class EnvelopeCache {
   }
 
   #arm(): void {
-    if (this.#timer !== null) return;
+    if (this.#timer !== null || !this.#options.kind) return;
     const { clock, timing } = this.#options;
     for (const oldest of this.#entries.values()) {
       if (this.#isOld(oldest)) continue;
@@ -104,11 +110,15 @@ export class EnvelopeCache {
   }
 
   #prune(): void {
+    this.#dropOld();
+    this.#arm();
+  }
+
+  #dropOld(): void {
     for (const entry of this.#entries.values()) {
       if (!this.#isOld(entry)) break;
       this.dropIfOver(entry);
     }
-    this.#arm();
   }
 
   /** Drops everything without telling, and leaves no timer. */

@@ -11,6 +11,8 @@ import {
 import { encodeCbor } from "../../../src/cbor/cbor.js";
 import { encodeFrame } from "../../../src/wire/framing.js";
 import { type DaemonResponse, encodeResponse } from "../../../src/wire/responses.js";
+import { memoryPair } from "../../../src/transport/memory.js";
+import type { Transport } from "../../../src/transport/transport.js";
 import type { ScriptedConnection, ScriptedDaemon } from "../../../src/testing/scripted-daemon.js";
 import { isPending, pair, pkiDocument, reasonOf, turn, unused } from "./fixture.js";
 
@@ -116,30 +118,72 @@ test("geometries are known only after the handshake", () => {
   assert.throws(() => client.pigeonholeGeometry, /known only after start/);
 });
 
-test("a first message that is no status is a protocol error (upstream: panic)", async () => {
-  const { error } = await failing((connection, daemon) => connection.send(daemon.documentEvent()));
+/** More messages than one leg of the handshake passes over. */
+function seventeen(connection: ScriptedConnection, message: DaemonResponse): void {
+  for (let i = 0; i < 17; i++) connection.send(message);
+}
+
+test("no status among the first messages is a protocol error (upstream: panic)", async () => {
+  const { error } = await failing((connection, daemon) =>
+    seventeen(connection, daemon.documentEvent()),
+  );
   assert.ok(error instanceof ProtocolError);
   assert.match(
     error.message,
-    /first message must be connection_status_event, got new_pki_document/,
+    /connection_status_event must come first, got 17 other .*new_pki_doc/,
   );
 });
 
-test("a second message that is no document is a protocol error (upstream: panic)", async () => {
+test("no document after the status is a protocol error (upstream: panic)", async () => {
   const { error } = await failing((connection, daemon) => {
     connection.send(daemon.status());
-    connection.send(daemon.status());
+    seventeen(connection, daemon.status());
   });
   assert.ok(error instanceof ProtocolError);
-  assert.match(error.message, /second message must be new_pki_document_event/);
+  assert.match(error.message, /new_pki_document_event must come second, got 17 other/);
 });
 
-test("a malformed reply in place of the status is a protocol error", async () => {
-  const { error } = await failing((connection) =>
-    connection.sendRaw(
-      encodeFrame(encodeCbor({ new_keypair_reply: { query_id: appId, error_code: "x" } })),
-    ),
+test("16 messages that are not expected are passed over in each leg, and told afterwards", async () => {
+  const { client, daemon, heard } = pair({}, { document: pkiDocument() });
+  const started = client.start();
+  const connection = await daemon.accept();
+  const other: DaemonResponse = { kind: "messageIdGarbageCollected", messageId: surbId };
+  const some = (): void => {
+    for (let i = 0; i < 16; i++) connection.send(other);
+  };
+  some();
+  connection.send(daemon.status());
+  some();
+  connection.send(daemon.documentEvent());
+  await connection.expect("sessionToken");
+  some();
+  connection.send({ kind: "sessionTokenReply", appId, resumed: false });
+  await started;
+  assert.equal(client.pkiDocument()?.epoch, 2_492_556);
+  assert.deepEqual(
+    heard.map(({ type }) => type),
+    ["connectionStatus", "newPkiDocument", ...Array(48).fill("messageIdGarbageCollected")],
   );
+});
+
+test("a second status before the document counts: it is the newer one", async () => {
+  const { client, daemon } = pair();
+  const started = client.start();
+  const connection = await daemon.accept();
+  connection.send(daemon.status(true));
+  connection.send(daemon.status(false));
+  connection.send(daemon.documentEvent());
+  await connection.expect("sessionToken");
+  connection.send({ kind: "sessionTokenReply", appId, resumed: false });
+  await started;
+  assert.equal(client.isConnected(), false);
+});
+
+test("malformed replies in place of the status are a protocol error", async () => {
+  const { error } = await failing((connection) => {
+    const reply = encodeCbor({ new_keypair_reply: { query_id: appId, error_code: "x" } });
+    for (let i = 0; i < 17; i++) connection.sendRaw(encodeFrame(reply));
+  });
   assert.ok(error instanceof ProtocolError);
 });
 
@@ -393,4 +437,83 @@ test("ThinClient.connect makes a client and starts it, with both kinds of option
   const [, client] = await Promise.all([daemon.shakeHands(), ThinClient.connect(unused, options)]);
   assert.equal(client.state, "ready");
   assert.equal(clock.pending, 0);
+});
+
+test("an address is taken where a configuration is, as katz --address takes it", async () => {
+  const { daemon, clock } = pair();
+  const options = { dial: daemon.dial, clock, liveness: false } as const;
+  const [, client] = await Promise.all([
+    daemon.shakeHands(),
+    ThinClient.connect("tcp:127.0.0.1:64331", options),
+  ]);
+  assert.deepEqual(
+    [client.getConfig().network, client.getConfig().address],
+    ["tcp", "127.0.0.1:64331"],
+  );
+  await client.stop();
+  assert.equal(new ThinClient("unix:@katzenpost").getConfig().address, "@katzenpost");
+  assert.equal(new ThinClient({ dial: "ws://a/b" }).getConfig().address, "ws://a:80/b");
+  assert.throws(() => new ThinClient("127.0.0.1:64331"), {
+    code: "ERR_CONFIG",
+    message: /meant: tcp:127\.0\.0\.1:64331\?/,
+  });
+  // Anything else is the path of a file.
+  for (const [text, wanted] of [
+    ["127.0.0.1:64331", /file not found.*\(meant: tcp:127\.0\.0\.1:64331\?\)$/],
+    ["@katzenpost", /file not found.*\(meant: unix:@katzenpost\?\)$/],
+    ["./tcp:x", /file not found/],
+  ] as const) {
+    await assert.rejects(ThinClient.connect(text, options), {
+      code: "ERR_CONFIG",
+      message: wanted,
+    });
+  }
+});
+
+test("a dial that does not end fails start at the deadline of the handshake", async () => {
+  const { clock, daemon } = pair();
+  for (const obeys of [true, false]) {
+    const [ours, theirs] = memoryPair();
+    let late: (transport: Transport) => void = () => {};
+    const client = new ThinClient(unused, {
+      clock,
+      handshakeTimeoutMs: 5000,
+      // Whether it looks at its signal is the business of whoever wrote it.
+      dial: ({ signal }) =>
+        new Promise((resolve, reject) => {
+          late = resolve;
+          if (obeys) signal.addEventListener("abort", () => reject(signal.reason));
+        }),
+    });
+    const settled = reasonOf(client.start());
+    await clock.advance(5000);
+    const error = await settled;
+    assert.ok(error instanceof RequestTimeoutError, String(error));
+    assert.match(error.message, /no connection to the daemon within 5000 ms/);
+    assert.deepEqual([client.state, clock.pending], ["idle", 0]);
+    // What comes too late is hung up on.
+    late(ours);
+    let closed = false;
+    theirs.open({ onData: () => {}, onClose: () => (closed = true) });
+    await turn();
+    assert.equal(closed, !obeys);
+  }
+  assert.equal(daemon.connections.length, 0);
+});
+
+test("dialling and handshake stand under one deadline", async () => {
+  const { clock, daemon } = pair();
+  const client = new ThinClient(unused, {
+    clock,
+    handshakeTimeoutMs: 5000,
+    dial: async () => {
+      await clock.sleep(3000);
+      return daemon.dial();
+    },
+  });
+  const settled = reasonOf(client.start());
+  await clock.advance(4999);
+  assert.equal(client.state, "connecting");
+  await clock.advance(1);
+  assert.match((await settled).message, /did not finish the handshake in time/);
 });

@@ -73,7 +73,9 @@ test("a handshake that fails on the way back counts as a failed try, whatever is
   const plays: ((c: ScriptedConnection) => void)[] = [
     (c) => c.transport.end(),
     (c) => c.sendRaw(Uint8Array.of(0, 0, 0, 0)),
-    (c) => c.send(daemon.documentEvent()),
+    (c) => {
+      for (let i = 0; i < 17; i++) c.send(daemon.documentEvent());
+    },
     (c) => c.send({ ...daemon.status(), sphinxGeometry: null }),
     () => {},
   ];
@@ -95,6 +97,24 @@ test("a handshake that fails on the way back counts as a failed try, whatever is
   await turn();
   assert.equal(client.state, "ready");
   assert.equal(of("reconnected").length, 1);
+});
+
+test("a dial that never ends does not end reconnecting", async () => {
+  const daemon = new ScriptedDaemon();
+  const clock = new VirtualClock();
+  let dials = 0;
+  const client = new ThinClient(unused, {
+    clock,
+    liveness: false,
+    dial: () => (++dials === 2 ? new Promise<Transport>(() => {}) : daemon.dial()),
+  });
+  const [connection] = await Promise.all([daemon.shakeHands(), client.start()]);
+  connection.transport.end();
+  const back = daemon.shakeHands(true);
+  await clock.runUntil(back, 60_000);
+  await turn();
+  assert.deepEqual([dials, client.state], [3, "ready"]);
+  await client.stop();
 });
 
 test("the loss is told once, with what was wrong, and as graceful only after a shutdown event", async () => {
@@ -193,19 +213,38 @@ test("status and document of the new connection are told before reconnected", as
   await client.stop();
 });
 
-test("with reconnect: false a loss closes the client, with the error that it had", async () => {
-  const { client, connection, heard } = await connectedPair({ reconnect: false });
-  const call = reasonOf(client.getDirectoryAuthorities());
-  connection.sendRaw(Uint8Array.of(0, 0, 0, 0));
-  const { reason, error } = await client.closed;
-  assert.equal(reason, "failed");
-  assert.match(error?.message ?? "", /frame length/);
-  assert.ok((await call) instanceof ClientClosedError);
-  assert.deepEqual(
-    heard.slice(-2).map(({ type }) => type),
-    ["daemonDisconnected", "closed"],
-  );
-  assert.equal(client.state, "closed");
+test("with reconnect: false a loss closes the client, and every error says what it was", async () => {
+  for (const [lose, wanted] of [
+    [(c: ScriptedConnection) => c.sendRaw(Uint8Array.of(0, 0, 0, 0)), /frame length/],
+    [(c: ScriptedConnection) => c.transport.end(), /the daemon closed the connection/],
+  ] as const) {
+    const { client, connection, heard } = await connectedPair({ reconnect: false });
+    const calls = [
+      client.getDirectoryAuthorities(),
+      client.blockingSendMessage("x", new Uint8Array(32) as never, Uint8Array.of(43)),
+      client.recv(),
+    ].map(reasonOf);
+    await turn();
+    lose(connection);
+    const { reason, error } = await client.closed;
+    assert.equal(reason, "failed");
+    assert.match(error?.message ?? "", wanted);
+    const [local, echo, frame] = await Promise.all(calls);
+    for (const call of [local, frame, await reasonOf(client.getDirectoryAuthorities())]) {
+      assert.ok(call instanceof ClientClosedError);
+      assert.match(call.message, /the client is closed: .*connection/);
+      assert.match(call.message, wanted);
+      assert.equal(call.cause, error);
+    }
+    assert.ok(echo instanceof ConnectionLostError);
+    assert.deepEqual(
+      heard.slice(-2).map(({ type }) => type),
+      ["daemonDisconnected", "closed"],
+    );
+    const last = heard.at(-1);
+    assert.ok(last?.type === "closed" && last.error === error);
+    assert.equal(client.state, "closed");
+  }
 });
 
 test("stop while reconnecting ends it, whether it waits, dials or shakes hands", async () => {
@@ -419,8 +458,9 @@ test("an operation that is answered or given up is not taken up again", async ()
   const given = reasonOf(start(envelope(2), { options: { signal: abort.signal } }));
   abort.abort(new Error("enough"));
   await given;
-  await connection.expect("startResendingEncryptedMessage");
+  const second = await connection.expect("startResendingEncryptedMessage");
   const cancel = await connection.expect("cancelResendingEncryptedMessage");
+  connection.send(done(second.queryId, 24));
   connection.send({ kind: `${cancel.kind}Reply`, queryId: cancel.queryId, errorCode: 0 });
   await turn();
   connection.transport.end();

@@ -77,6 +77,10 @@ test("what is wrong is said with file, table and key", () => {
       "unknown top-level key(s) ['Address', 'Network']; expected exactly ['Dial']; the address " +
         `goes into a table: [Dial.Tcp] with Address = "localhost:64331"`,
     ],
+    [
+      `PKISignatureScheme = "Ed25519"\n[Listen.Tcp]\nAddress = "a:1"\n[SphinxGeometry]\nNrHops = 5`,
+      /; this is the configuration of the daemon itself: a client's is another file, thinclient\.toml/,
+    ],
     [`[dial.Tcp]\nAddress = "a:1"`, /^unknown top-level key\(s\) \['dial'\]/],
     [`[Dial.Pipe]\nAddress = "a"`, /^\[Dial\]: unknown subtable\(s\) \['Pipe'\] under \[Dial\]/],
     [`[Dial.Tcp]`, "[Dial.Tcp] missing required key 'Address'"],
@@ -102,7 +106,7 @@ test("what is wrong is said with file, table and key", () => {
       },
     );
   }
-  assert.equal(cases.length, 16);
+  assert.equal(cases.length, 17);
 });
 
 test("what is no TOML is said with line and column, and without the text", () => {

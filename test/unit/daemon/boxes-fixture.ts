@@ -18,7 +18,8 @@ export async function boxes(options: Parameters<typeof world>[0] = {}) {
   await client.hello(token);
   client.send({ kind: "newKeypair", queryId: freshId(), seed: new Uint8Array(32).fill(5) });
   const keys = (await client.expect("newKeypairReply")) as Keypair;
-  const start = async (
+  /** A start with an envelope of its own, not sent yet. */
+  const ready = async (
     what: "read" | "write",
     flags: Partial<Start> = {},
     plaintext: Uint8Array<ArrayBuffer> = utf8("hello"),
@@ -28,7 +29,7 @@ export async function boxes(options: Parameters<typeof world>[0] = {}) {
     else client.send({ kind: "encryptWrite", writeCap: keys.writeCap, plaintext, ...place });
     const sealed = await client.expect(what === "read" ? "encryptReadReply" : "encryptWriteReply");
     assert.equal(sealed.errorCode, 0);
-    const request: Start = {
+    return {
       kind: "startResendingEncryptedMessage",
       queryId: freshId(),
       readCap: what === "read" ? keys.readCap : null,
@@ -42,12 +43,15 @@ export async function boxes(options: Parameters<typeof world>[0] = {}) {
       noIdempotentBoxAlreadyExists: false,
       ...flags,
     };
+  };
+  const start = async (...what: Parameters<typeof ready>): Promise<Start> => {
+    const request = await ready(...what);
     const before = made.link.packets.length;
     client.send(request);
     await until(() => made.link.packets.length > before || client.responses.length > 0);
     return request;
   };
-  return { ...made, client, keys, token, start };
+  return { ...made, client, keys, token, ready, start };
 }
 
 /** A read reply without a box. */

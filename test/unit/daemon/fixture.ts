@@ -188,7 +188,12 @@ export class FakeMixnetLink implements MixnetLink {
 }
 
 /** A gateway that is not there, in the words that clients know. */
-export const noGateway = new LinkError("client/conn: not connected to the Gateway");
+export const noGateway = new LinkError("client/conn: not connected to the Gateway", {
+  isOffline: true,
+});
+
+/** A service that no way leads to. */
+export const noPath = new LinkError("no path");
 
 /** A client that speaks frames and nothing more. */
 export class RawClient {
@@ -256,6 +261,7 @@ export function world(
 ): World {
   const { bare = false, ...rest } = options;
   const clock = new VirtualClock();
+  latestClock = clock;
   const link = new FakeMixnetLink(clock);
   const faults: Error[] = [];
   const daemon = new Daemon({
@@ -314,9 +320,13 @@ export function message(
   };
 }
 
-/** Lets everything that is ready run. */
-export function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+/** The clock of the world made last. */
+let latestClock: VirtualClock | null = null;
+
+/** Lets everything that is ready run, the daemon's turns included; time stands still. */
+export async function turn(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  await latestClock?.advance(0);
 }
 
 /** Waits turns of the event loop until `condition` holds. */

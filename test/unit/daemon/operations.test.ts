@@ -17,6 +17,7 @@ import {
   hex,
   message,
   noGateway,
+  noPath,
   padded,
   replicaAnswer,
   turn,
@@ -231,16 +232,15 @@ test("a reply of the other kind ends the operation with 4 (upstream: never answe
   assert.equal((await copied.client.expect(reply)).errorCode, 4);
 });
 
-test("an answer that cannot be read is passed over, and the packet sent again (upstream: dropped)", async () => {
-  const { client, link, clock, faults, start } = await boxes();
+test("an answer that cannot be read ends the operation, and its caller hears nothing", async () => {
+  const { client, daemon, link, clock, faults, start } = await boxes();
   await start("write");
   link.reply(link.last, padded(Uint8Array.of(77, 1, 2)));
   await turn();
   assert.equal(faults.length, 1);
-  await clock.advance(20_000);
-  await until(() => link.packets.length === 2);
-  link.reply(link.last, courierAnswer(link.last));
-  assert.equal((await client.expect(reply)).errorCode, 0);
+  await clock.advance(100_000);
+  assert.deepEqual([link.packets.length, daemon.load.operations], [1, 0]);
+  assert.deepEqual(client.responses, []);
 });
 
 test("without an answer a packet is sent again 20 s after its planned round trip, for ever", async () => {
@@ -257,30 +257,55 @@ test("without an answer a packet is sent again 20 s after its planned round trip
   assert.equal(new Set(link.packets.map(({ surbId }) => hex(surbId!))).size, 6);
 });
 
-test("a packet that cannot leave is tried again after a second, and a send does not end it", async () => {
+test("a start whose first packet cannot be made is answered 4 at once, without a courier", async () => {
+  const { client, daemon, link, clock, start } = await boxes();
+  link.failure = noPath;
+  const request = await start("write");
+  const answer = await client.expect(reply);
+  assert.deepEqual([answer.queryId, answer.errorCode], [request.queryId, 4]);
+  assert.deepEqual([answer.courierIdentityHash, answer.courierQueueId], [null, null]);
+  link.failure = null;
+  await clock.advance(100_000);
+  assert.deepEqual([link.packets.length, daemon.load.operations], [0, 0]);
+});
+
+test("a later packet that cannot be made is tried again after a second, for ever", async () => {
   const { client, link, clock, start } = await boxes();
-  link.failure = noGateway;
-  const began = start("write").catch(() => {});
-  await clock.advance(5000);
-  assert.equal(link.packets.length, 0);
+  await start("write");
+  link.failure = noPath;
+  await clock.advance(30_000);
+  assert.equal(link.packets.length, 1);
   link.failure = null;
   await clock.advance(1000);
-  assert.equal(link.packets.length, 1);
-  await began;
+  assert.equal(link.packets.length, 2);
   link.reply(link.last, courierAnswer(link.last));
   assert.equal((await client.expect(reply)).errorCode, 0);
 });
 
-test("an answer to an earlier packet counts as well: slow is not lost", async () => {
+test("a first packet that is lost with the connection is as one that got no answer", async () => {
+  const { client, link, clock, start } = await boxes();
+  link.failure = noGateway;
+  const began = start("write").catch(() => {});
+  await clock.advance(15_000);
+  link.failure = null;
+  await clock.advance(5000);
+  await began;
+  assert.equal(link.packets.length, 1);
+  link.reply(link.last, courierAnswer(link.last));
+  assert.equal((await client.expect(reply)).errorCode, 0);
+});
+
+test("an answer to an earlier packet than the last is lost", async () => {
   const { client, link, clock, start } = await boxes();
   await start("write");
   const [first] = link.packets;
-  await clock.advance(20_100 * 5);
-  assert.equal(link.packets.length, 6);
+  await clock.advance(20_100);
+  assert.equal(link.packets.length, 2);
   link.reply(first!, courierAnswer(first!));
+  await turn();
+  assert.deepEqual(client.responses, []);
+  link.reply(link.last, courierAnswer(link.last));
   assert.equal((await client.expect(reply)).errorCode, 0);
-  await clock.advance(100_000);
-  assert.equal(link.packets.length, 6);
 });
 
 test("an answer that comes while the next packet waits for its tick makes that packet needless", async () => {
@@ -325,20 +350,6 @@ test("an ACK that comes while the next packet waits for its turn adds no second 
   assert.equal(link.packets.length, 2);
 });
 
-test("of one operation the last eight reply blocks are listened to", async () => {
-  for (const [number, counts] of [
-    [0, false],
-    [1, true],
-  ] as const) {
-    const { client, link, clock, start } = await boxes();
-    await start("write");
-    while (link.packets.length < 9) await clock.advance(1000);
-    link.reply(link.packets[number]!, courierAnswer(link.packets[number]!));
-    await turn();
-    assert.equal(client.responses.length, counts ? 1 : 0, `packet ${number}`);
-  }
-});
-
 test("an answer sealed with keys that only the document before names is opened", async () => {
   const { client, link, start } = await boxes();
   // The last epoch of a week: the next document here has keys of the next week alone.
@@ -372,8 +383,24 @@ test("a read's box index is looked at when the box is there: none is 4, a wrong 
   }
 });
 
-test("an answer that comes while nobody is connected is kept (upstream: lost, and the operation dead)", async () => {
-  const { client, connect, link, start, daemon, token } = await boxes();
+test("an answer that comes while nobody is connected is lost, and the operation dead", async () => {
+  const { client, connect, clock, link, start, daemon, token } = await boxes();
+  const request = await start("write");
+  client.transport.destroy();
+  await turn();
+  link.reply(link.last, courierAnswer(link.last));
+  await turn();
+  assert.equal(daemon.load.operations, 1, "listed still");
+  const again = connect();
+  assert.equal((await again.hello(token)).resumed, true);
+  await clock.advance(100_000);
+  assert.deepEqual([link.packets.length, again.responses.length], [1, 0]);
+  again.send(cancel(request.envelopeHash));
+  assert.equal((await again.expect(reply)).errorCode, 24);
+});
+
+test("a kind session keeps an answer that comes while nobody is connected", async () => {
+  const { client, connect, link, start, daemon, token } = await boxes({ kindSessions: true });
   const request = await start("write");
   client.transport.destroy();
   await turn();
@@ -386,18 +413,38 @@ test("an answer that comes while nobody is connected is kept (upstream: lost, an
   assert.deepEqual([answer.queryId, answer.errorCode], [request.queryId, 0]);
 });
 
-test("an operation goes on while its application is away, and ends with its session", async () => {
-  const { client, link, start, daemon, clock } = await boxes();
+test("an operation waits while its application is away, and ends with its session", async () => {
+  const { client, connect, link, start, daemon, clock, token } = await boxes();
   await start("write");
   client.transport.destroy();
   await turn();
   await clock.advance(100_000);
-  assert.equal(link.packets.length, 5);
-  await clock.advance(500_000);
+  assert.equal(link.packets.length, 1);
+  const again = connect();
+  await again.hello(token);
+  await clock.advance(100);
+  assert.equal(link.packets.length, 2);
+  again.transport.destroy();
+  await turn();
+  await clock.advance(600_000);
   assert.deepEqual([daemon.load.operations, daemon.load.sessions], [0, 0]);
-  const sent = link.packets.length;
   await clock.advance(100_000);
-  assert.equal(link.packets.length, sent);
+  assert.equal(link.packets.length, 2);
+});
+
+test("what waits for its tick when the connection ends is lost, also for a session that is resumed", async () => {
+  for (const kindSessions of [false, true]) {
+    const { client, connect, clock, link, ready, token } = await boxes({ kindSessions });
+    const [plain, start] = [message({ withSurb: false, surbId: null }), await ready("write")];
+    client.send(plain, start);
+    client.transport.end();
+    await turn();
+    await turn();
+    const again = connect();
+    assert.equal((await again.hello(token)).resumed, true);
+    await clock.advance(1000);
+    assert.equal(link.packets.length, kindSessions ? 2 : 0);
+  }
 });
 
 // Validation
@@ -512,27 +559,52 @@ test("a cancel sticks while an operation follows up and while it waits to be sen
   }
 });
 
-test("a cancel finds an operation whose first packet still waits for its turn", async () => {
-  const { client, link, clock, keys } = await boxes();
+test("a cancel overtakes its start: it finds nothing, and the start runs for ever", async () => {
+  const { client, link, clock, daemon, ready } = await boxes();
+  const request = await ready("read");
+  client.send(request, cancel(request.envelopeHash));
+  assert.equal((await client.expect("cancelResendingEncryptedMessageReply")).errorCode, 0);
+  await until(() => link.packets.length === 1);
+  await clock.advance(100_000);
+  assert.deepEqual([link.packets.length, daemon.load.operations], [5, 1]);
+  assert.deepEqual(client.responses, []);
+  // Repeated, it ends what it missed before.
+  client.send(cancel(request.envelopeHash));
+  assert.equal((await client.expect(reply)).errorCode, 24);
+});
+
+test("a cancel overtakes the start of a copy command, too", async () => {
+  const { client, link, keys } = await boxes();
+  const writeCapHash = blake2b(keys.writeCap!, { dkLen: 32 }) as Uint8Array<ArrayBuffer>;
+  const start = {
+    kind: "startResendingCopyCommand",
+    queryId: freshId(),
+    writeCap: keys.writeCap,
+    courierIdentityHash: null,
+    courierQueueId: null,
+  } as const;
+  const stop = { kind: "cancelResendingCopyCommand", queryId: freshId(), writeCapHash } as const;
+  client.send(start, stop);
+  assert.equal((await client.expect("cancelResendingCopyCommandReply")).errorCode, 0);
+  await until(() => link.packets.length === 1);
+  client.send(stop);
+  assert.equal((await client.expect("startResendingCopyCommandReply")).errorCode, 24);
+});
+
+test("a start that is refused hears so at its tick, behind what was asked later", async () => {
+  const { client, ready } = await boxes();
+  const request = await ready("read", { envelopeHash: null });
+  client.send(request, { kind: "getDirectoryAuthorities", queryId: freshId() });
+  await client.expect("getDirectoryAuthoritiesReply");
+  assert.equal((await client.expect(reply)).errorCode, 3);
+});
+
+test("a kind cancel finds an operation whose first packet still waits for its turn", async () => {
+  const { client, link, clock, ready } = await boxes({ kindCancels: true });
   link.status(false);
   await client.expect("connectionStatusEvent");
-  const hash = new Uint8Array(32).fill(8);
-  client.send(
-    {
-      kind: "startResendingEncryptedMessage",
-      queryId: freshId(),
-      readCap: keys.readCap,
-      writeCap: null,
-      messageBoxIndex: keys.firstMessageIndex,
-      replyIndex: null,
-      envelopeDescriptor: Uint8Array.of(1),
-      messageCiphertext: Uint8Array.of(1),
-      envelopeHash: hash,
-      noRetryOnBoxIdNotFound: false,
-      noIdempotentBoxAlreadyExists: false,
-    },
-    cancel(hash),
-  );
+  const request = await ready("read");
+  client.send(request, cancel(request.envelopeHash));
   assert.equal((await client.expect(reply)).errorCode, 24);
   await client.expect("cancelResendingEncryptedMessageReply");
   link.status(true);
@@ -540,40 +612,42 @@ test("a cancel finds an operation whose first packet still waits for its turn", 
   assert.equal(link.packets.length, 0);
 });
 
-test("starts that were cancelled off the net hold nothing up: a client's later requests are answered", async () => {
-  const made = await boxes();
-  const request = await made.start("write");
-  const { client, link, daemon } = made;
-  link.status(false);
-  const { envelopeHash } = request;
-  const kind = "cancelResendingEncryptedMessage";
-  client.responses.splice(0);
-  for (let i = 0; i < 1500; i++) {
-    client.send({ ...request, queryId: freshId() }, { kind, queryId: freshId(), envelopeHash });
+test("behind 16 packets that wait nothing of that client is read, cancels and good-byes included", async () => {
+  for (const kindReading of [false, true]) {
+    const { client, link, daemon } = await boxes({ kindReading });
+    link.status(false);
+    await client.expect("connectionStatusEvent");
+    client.send(...Array.from({ length: 16 }, () => message()));
+    client.send({ kind: "getDirectoryAuthorities", queryId: freshId() });
+    await client.expect("getDirectoryAuthoritiesReply");
+    client.send(message(), { kind: "getDirectoryAuthorities", queryId: freshId() });
+    for (let turns = 0; turns < 20; turns++) await turn();
+    assert.equal(client.responses.length, kindReading ? 1 : 0);
+    client.send({ kind: "thinClose" });
+    for (let turns = 0; turns < 20; turns++) await turn();
+    assert.equal(daemon.load.sessions, kindReading ? 0 : 1);
+    link.status(true);
+    await until(() => daemon.load.sessions === 0);
   }
-  client.send({ kind: "getDirectoryAuthorities", queryId: freshId() });
-  await until(() => client.responses.at(-1)?.kind === "getDirectoryAuthoritiesReply");
-  assert.equal(daemon.load.operations, 0);
-  const sent = link.packets.length;
-  link.status(true);
-  await turn();
-  assert.equal(link.packets.length, sent);
 });
 
-test("two starts of one envelope are two operations, and one cancel ends both (upstream: one is lost)", async () => {
-  const { client, link, daemon, start } = await boxes();
-  const first = await start("read");
-  client.send({ ...first, queryId: freshId() });
-  await until(() => link.packets.length === 2);
-  assert.equal(daemon.load.operations, 2);
-  client.send(cancel(first.envelopeHash));
-  const answers = [await client.expect(reply), await client.expect(reply)];
-  assert.deepEqual(
-    answers.map(({ errorCode }) => errorCode),
-    [24, 24],
-  );
-  assert.notDeepEqual(answers[0]!.queryId, answers[1]!.queryId);
-  await client.expect("cancelResendingEncryptedMessageReply");
+test("of two starts of one envelope a cancel ends the later; a kind one both", async () => {
+  for (const kindCancels of [false, true]) {
+    const { client, link, daemon, start } = await boxes({ kindCancels });
+    const first = await start("read");
+    const second = { ...first, queryId: freshId() };
+    client.send(second);
+    await until(() => link.packets.length === 2);
+    assert.equal(daemon.load.operations, 2);
+    client.send(cancel(first.envelopeHash));
+    const ended = kindCancels ? [first, second] : [second];
+    for (const { queryId } of ended) {
+      const answer = await client.expect(reply);
+      assert.deepEqual([answer.queryId, answer.errorCode], [queryId, 24]);
+    }
+    await client.expect("cancelResendingEncryptedMessageReply");
+    assert.equal(daemon.load.operations, kindCancels ? 0 : 1);
+  }
 });
 
 test("nobody cancels what another application started (upstream: anybody can)", async () => {
@@ -633,6 +707,22 @@ test("a copy command is sent with its capability, and asked about every 5 s whil
     [answer.errorCode, answer.replicaErrorCode, answer.failedEnvelopeIndex],
     [0, null, null],
   );
+});
+
+test("a copy command to a courier that no way leads to is answered 4 at once", async () => {
+  const made = await boxes();
+  made.link.failure = noPath;
+  const queryId = freshId();
+  made.client.send({
+    kind: "startResendingCopyCommand",
+    queryId,
+    writeCap: made.keys.writeCap,
+    courierIdentityHash: new Uint8Array(32).fill(6),
+    courierQueueId: utf8("courier"),
+  });
+  const answer = await made.client.expect(copyReply);
+  assert.deepEqual([answer.queryId, answer.errorCode], [queryId, 4]);
+  assert.equal(made.daemon.load.operations, 0);
 });
 
 test("a copy that got no answer is asked about again after 20 s", async () => {

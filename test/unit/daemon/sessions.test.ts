@@ -7,6 +7,7 @@ import type { DaemonResponse } from "../../../src/wire/responses.js";
 import {
   FIRST_EPOCH,
   type RawClient,
+  type World,
   freshId,
   geometry,
   message,
@@ -75,41 +76,55 @@ test("the same token again on a live connection is resumed, and nothing changes"
   assert.equal(daemon.load.sessions, 1);
 });
 
-test("replies that came while the client was away follow the token's answer (upstream: precede it)", async () => {
-  const { connect, link } = world();
-  const token = freshId();
-  const client = connect();
-  await client.hello(token);
-  client.send(message({ surbId: freshId() as never }), message());
-  await client.expect("messageSentEvent");
-  await client.expect("messageSentEvent");
-  client.transport.end();
+/** Comes back with the token, and gives all up to the token's answer and a little more. */
+async function comeBack(made: World, token: Uint8Array<ArrayBuffer>) {
+  const client = made.connect();
+  await client.greeting();
+  client.send({ kind: "sessionToken", clientInstanceToken: token });
+  await until(() => client.responses.some(({ kind }) => kind === "sessionTokenReply"));
   await turn();
-  const [first, second] = link.packets;
-  link.reply(second!, Uint8Array.of(2));
-  link.reply(first!, Uint8Array.of(1));
-  const again = connect();
-  await again.hello(token);
-  const replies = [
-    await again.expect("messageReplyEvent"),
-    await again.expect("messageReplyEvent"),
-  ];
-  assert.deepEqual(
-    replies.map(({ payload }) => payload?.[0]),
-    [2, 1],
-  );
-  assert.deepEqual(replies[0]!.surbId, second!.surbId);
-  // They are given once.
-  again.transport.end();
-  await turn();
-  const third = connect();
-  await third.hello(token);
-  await turn();
-  assert.deepEqual(third.responses, []);
+  return client;
+}
+
+test("replies that came while the client was away precede the token's answer; a kind session's follow", async () => {
+  for (const kindSessions of [false, true]) {
+    const made = world({ kindSessions });
+    const { connect, link } = made;
+    const token = freshId();
+    const client = connect();
+    await client.hello(token);
+    client.send(message({ surbId: freshId() as never }), message());
+    await client.expect("messageSentEvent");
+    await client.expect("messageSentEvent");
+    client.transport.end();
+    await turn();
+    const [first, second] = link.packets;
+    link.reply(second!, Uint8Array.of(2));
+    link.reply(first!, Uint8Array.of(1));
+    const again = await comeBack(made, token);
+    const kinds = again.responses.map(({ kind }) => kind);
+    const token1 = "sessionTokenReply";
+    const replies1 = ["messageReplyEvent", "messageReplyEvent"];
+    assert.deepEqual(kinds, kindSessions ? [token1, ...replies1] : [...replies1, token1]);
+    const replies = again.responses.filter(
+      (one): one is DaemonResponse<"messageReplyEvent"> => one.kind === "messageReplyEvent",
+    );
+    assert.deepEqual(
+      replies.map(({ payload }) => payload?.[0]),
+      [2, 1],
+    );
+    assert.deepEqual(replies[0]!.surbId, second!.surbId);
+    // They are given once.
+    again.transport.end();
+    await turn();
+    const third = await comeBack(made, token);
+    assert.equal(third.responses.length, 1);
+  }
 });
 
 test("of plain messages' replies 1,000 are kept, further ones are dropped", async () => {
-  const { connect, link, clock } = world();
+  const made = world();
+  const { connect, link, clock } = made;
   const token = freshId();
   const client = connect();
   await client.hello(token);
@@ -119,11 +134,9 @@ test("of plain messages' replies 1,000 are kept, further ones are dropped", asyn
   client.transport.end();
   await turn();
   link.packets.forEach((packet, i) => link.reply(packet, Uint8Array.of(i >> 8, i & 255)));
-  const again = connect();
-  await again.hello(token);
-  await turn();
-  assert.equal(again.responses.length, 1000);
-  const last = again.responses.at(-1) as DaemonResponse<"messageReplyEvent">;
+  const again = await comeBack(made, token);
+  assert.equal(again.responses.length, 1001);
+  const last = again.responses.at(-2) as DaemonResponse<"messageReplyEvent">;
   assert.deepEqual(last.payload, Uint8Array.of(999 >> 8, 999 & 255));
 });
 
@@ -302,8 +315,32 @@ test("a document that comes in that time is the one it is greeted with, at once"
     assert.equal((await client.expect("connectionStatusEvent")).isConnected, false);
     assert.notEqual((await client.expect("newPkiDocumentEvent")).payload, null);
   }
-  await clock.advance(30_000);
+  await clock.advance(25_000);
   for (const client of clients) assert.deepEqual(client.responses, []);
+});
+
+test("without a document connections are accepted one after the other, 30 s each, gone ones too", async () => {
+  const { connect, clock, daemon } = world({ bare: true });
+  const clients = [connect(), connect(), connect()];
+  clients[1]!.transport.destroy();
+  await clock.advance(30_000);
+  assert.deepEqual(
+    clients.map(({ responses }) => responses.length),
+    [2, 0, 0],
+  );
+  await clock.advance(59_999);
+  assert.equal(clients[2]!.responses.length, 0, "who hung up keeps its place");
+  await clock.advance(1);
+  assert.equal(clients[2]!.responses.length, 2);
+  await daemon.close();
+});
+
+test("kind connections wait for a document side by side", async () => {
+  const { connect, clock, daemon } = world({ bare: true, kindConnections: true });
+  const clients = [connect(), connect(), connect()];
+  await clock.advance(30_000);
+  for (const { responses } of clients) assert.equal(responses.length, 2);
+  await daemon.close();
 });
 
 test("requests that are sent before the greeting are served after it", async () => {

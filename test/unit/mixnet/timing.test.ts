@@ -15,6 +15,7 @@ const table: { readonly [Name in keyof Timing]: readonly [Timing[Name], string] 
   copyPollMs: [5000, "protocol page, 7.3"],
   followUpMs: [{ first: 0, longest: 0 }, "mixnet page, 8.5: follow-ups leave at the next tick"],
   documentWaitMs: [30_000, "protocol page, 3.1, step 0"],
+  writeDeadlineMs: [60_000, "protocol page, 1.3"],
   sessionGraceMs: [600_000, "protocol page, 3.3"],
   broadcastHoldMs: [2000, "ours: upstream lets broadcasts precede the token's answer"],
   plainReplyPerHopMs: [500, "protocol page, 4.2; mixnet page, 8.3"],
@@ -39,14 +40,14 @@ test("upstream's waits are those of the protocol's pages, all of them", () => {
   assert.deepEqual(values, upstreamTiming);
 });
 
-test("without mixing nothing waits longer than upstream, but for plain replies", () => {
+test("without mixing nothing waits longer than upstream, but for follow-ups", () => {
   const numbers = (value: Timing[keyof Timing]): readonly number[] =>
     typeof value === "number" ? [value] : [value.first, value.longest];
   for (const timing of [instantTiming, slowInstantTiming]) {
     assert.deepEqual(Object.keys(timing).sort(), Object.keys(table).sort());
     for (const name of Object.keys(table) as (keyof Timing)[]) {
       // Follow-ups have their pace here, where no send schedule slows them down; see the table.
-      const isOwn = name === "plainReplyPerHopMs" || name === "followUpMs";
+      const isOwn = name === "followUpMs";
       if (isOwn || (timing === slowInstantTiming && name === "courierRedispatchMs")) continue;
       for (const [i, ms] of numbers(timing[name]).entries()) {
         assert.ok(ms > 0 && ms <= numbers(upstreamTiming[name])[i]!, name);

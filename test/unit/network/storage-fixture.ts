@@ -65,7 +65,10 @@ function identities(count: number): ReplicaIdentity[] {
 
 /** What a fixture may be made with. */
 export interface FixtureOptions extends Partial<
-  Pick<StorageNetworkOptions, "storeFor" | "logFor" | "courierCount" | "paced" | "sizes">
+  Pick<
+    StorageNetworkOptions,
+    "storeFor" | "logFor" | "courierCount" | "paced" | "sizes" | "kindCouriers"
+  >
 > {
   readonly clock?: Clock;
   readonly timing?: Partial<Timing>;
@@ -108,6 +111,12 @@ export class StorageFixture {
     await fixture.network.start();
     await fixture.publish();
     return fixture;
+  }
+
+  /** A network with kind couriers that has its first document. */
+  static kind(options: FixtureOptions = {}): Promise<StorageFixture> {
+    const timing = { courierCacheMs: 300_000, ...options.timing };
+    return StorageFixture.start({ kindCouriers: true, ...options, timing });
   }
 
   /** A network without a document. */

@@ -23,7 +23,7 @@ const write = makeWriteMessage(sizes, keys.writeCap, keys.firstMessageIndex, hel
 const hour = 3_600_000;
 
 const start = (options: FixtureOptions = {}): Promise<StorageFixture> =>
-  StorageFixture.start({ timing: upstreamTiming, ...options });
+  StorageFixture.kind({ timing: upstreamTiming, ...options });
 
 /** Silences replicas; gives when commands reach them, in ms from now, oldest first. */
 function silence(fixture: StorageFixture, ids: readonly number[]): number[] {

@@ -16,7 +16,7 @@ class FakeWebSocket {
   readonly url: string;
   readonly protocols: readonly string[];
   constructor(url: string, protocols: string[]) {
-    if (url.includes("insecure")) throw new Error("The operation is insecure.");
+    if (url.includes("insecure")) throw new Error(`The operation is insecure. ${url}`);
     this.url = url;
     this.protocols = protocols;
     FakeWebSocket.made.push(this);
@@ -43,6 +43,18 @@ test("the URL is passed on and the token is a sub-protocol", async () => {
   assert.deepEqual(dialling().socket.protocols, []);
   socket.onopen!();
   assert.equal((await dial).address, "ws://localhost:8080");
+});
+
+test("the whole address is dialled, and only the redacted one is shown", async () => {
+  const dial = dialWs("ws://localhost:8080/katz?key=hunter2");
+  const socket = FakeWebSocket.made.at(-1)!;
+  assert.equal(socket.url, "ws://localhost:8080/katz?key=hunter2");
+  socket.onopen!();
+  assert.equal((await dial).address, "ws://localhost:8080/katz?…");
+  await assert.rejects(dialWs("ws://insecure:1/?key=hunter2"), (error: Error) => {
+    assert.doesNotMatch(`${error.stack}${String(error.cause)}`, /hunter2/);
+    return true;
+  });
 });
 
 test("a refused dial is a ConnectError with what a person can check", async () => {

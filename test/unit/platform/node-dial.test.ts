@@ -234,3 +234,25 @@ test("aborting a WebSocket dial that hangs hangs up", options, async (t) => {
 test("a WebSocket URL must be one", options, async () => {
   await assert.rejects(dialWs("http://localhost:1"), { code: "ERR_CONFIG" });
 });
+
+test("the whole address is dialled, and only the redacted one is shown", options, async (t) => {
+  const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  await new Promise((resolve) => server.once("listening", resolve));
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const asked = new Promise((resolve) =>
+    server.once("connection", (_socket, { url }) => resolve(url)),
+  );
+  const transport = await dialWs(`ws://127.0.0.1:${port}/katz?key=abc&more=%20`);
+  assert.equal(await asked, "/katz?key=abc&more=%20");
+  assert.equal(transport.address, `ws://127.0.0.1:${port}/katz?…`);
+  await closed(transport);
+});
+
+test("an address that WebSockets do not take is not repeated with its query", options, async () => {
+  await assert.rejects(dialWs("ws://[fe80::1%lo]:1/?key=hunter2"), (error: Error) => {
+    assert.equal((error as { code?: string }).code, "ERR_CONFIG");
+    assert.doesNotMatch(`${error.stack}${String(error.cause)}`, /hunter2/);
+    return true;
+  });
+});

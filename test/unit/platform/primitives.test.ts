@@ -321,3 +321,30 @@ test("wrong key and nonce sizes are refused alike, without their contents", () =
     /^TypeError: `privateKey` must be/,
   );
 });
+
+test("HMAC, counter mode and SHAKE are the same on both", () => {
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ maxLength: 80 }),
+      fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 3 }),
+      fc.integer({ min: 1, max: 300 }),
+      (key, parts, length) => {
+        sameOnBoth((platform) => platform.hmacSha256(key, ...parts));
+        sameOnBoth((platform) => platform.shake256(length, ...parts));
+      },
+    ),
+    runs,
+  );
+  fc.assert(
+    fc.property(bytes(32), bytes(16), fc.uint8Array({ maxLength: 500 }), (key, iv, data) => {
+      sameOnBoth((platform) => platform.aes256Ctr(key, iv, data));
+    }),
+    runs,
+  );
+  const carry = new Uint8Array(16).fill(255);
+  sameOnBoth((platform) => platform.aes256Ctr(new Uint8Array(32), carry, new Uint8Array(64)));
+  const wrong = sameOnBoth((platform) =>
+    platform.aes256Ctr(new Uint8Array(31), carry, new Uint8Array(1)),
+  );
+  assert.equal(wrong, "RangeError: `key` must be 32 bytes, got 31");
+});

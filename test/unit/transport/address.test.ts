@@ -141,3 +141,16 @@ test("a query, where people put tokens, is not shown", () => {
   assert.equal(shownAddress(address), "ws://127.0.0.1:1/path?…");
   assert.equal(shownAddress(parseAddress("tcp:localhost:1")), "tcp:localhost:1");
 });
+
+test("a query is not shown in what is wrong with an address either", () => {
+  for (const text of [
+    "ws://a:1/katz?key=hunter2#here",
+    "ws://a:x/?hunter2",
+    "http://a/?k=hunter2",
+  ]) {
+    assert.throws(
+      () => parseAddress(text),
+      (error: Error) => !error.message.includes("hunter2") && /"/.test(error.message),
+    );
+  }
+});

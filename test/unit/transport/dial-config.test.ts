@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { type AddressInfo, type Socket, createServer } from "node:net";
 import { test } from "node:test";
 import { inspect } from "node:util";
 import { listenTcp, listenWs } from "../../../src/platform/node-listen.js";
@@ -10,6 +11,7 @@ import {
   UnixDialConfig,
   WsDialConfig,
 } from "../../../src/transport/dial-config.js";
+import { reasonOf } from "../client/fixture.js";
 import type { Transport } from "../../../src/transport/transport.js";
 
 const secret = "hunter2";
@@ -52,6 +54,10 @@ test("each kind has its network, address and text", () => {
     ],
   );
   assert.equal(String(new DialConfig({ unix: { address: "/x" } })), "unix:/x");
+  const withQuery = new WsDialConfig({ address: `ws://a/katz?key=${secret}` });
+  assert.equal(withQuery.address, `ws://a/katz?key=${secret}`);
+  assert.equal(String(withQuery), "ws://a/katz?…");
+  assert.doesNotMatch(inspect(withQuery) + inspect(new DialConfig({ ws: withQuery })), /hunter2/);
 });
 
 test("wrong fields are named", () => {
@@ -218,6 +224,41 @@ test("a dial ends at its deadline or with its signal", { timeout: 10_000 }, asyn
   });
   const already = { signal: AbortSignal.abort(reason), timeoutMs: 5 };
   await assert.rejects(dial.dial(already), (error) => error === reason);
+});
+
+test("every kind of dial ends after 30 s unless told otherwise", { timeout: 10_000 }, async (t) => {
+  // Takes connections and says nothing: no WebSocket handshake ends, no refusal is whole.
+  const sockets = new Set<Socket>();
+  for (const words of [null, "HTTP/1.1 101 Switching Protocols\r\n", "HTTP/1.1 404 No\r\n\r\nx"]) {
+    let heard!: () => void;
+    const asked = new Promise<void>((resolve) => (heard = resolve));
+    const server = createServer((socket) => {
+      sockets.add(socket.on("error", () => {}));
+      socket.once("data", () => {
+        if (words !== null) socket.write(words, heard);
+        else heard();
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    t.mock.timers.enable({ apis: ["setTimeout"] });
+    const dial = reasonOf(DialConfig.parse(`ws://127.0.0.1:${port}`).dial());
+    await asked;
+    t.mock.timers.tick(29_999);
+    await new Promise((resolve) => setImmediate(resolve));
+    t.mock.timers.tick(1);
+    const error = await dial;
+    assert.equal((error as { code?: string }).code, "ERR_TIMEOUT");
+    assert.match(error.message, /no connection within 30000 ms/);
+    t.mock.timers.reset();
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  }
+});
+
+test("an address as people write it is taken wherever a DialConfig is", () => {
+  assert.deepEqual(DialConfig.from("tcp6:[::1]:1"), DialConfig.parse("tcp6:[::1]:1"));
+  assert.throws(() => DialConfig.from("localhost:1"), { code: "ERR_CONFIG", message: /tcp:local/ });
 });
 
 test("options of dial are checked by name", async () => {

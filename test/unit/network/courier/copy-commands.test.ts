@@ -96,7 +96,7 @@ class MemoryLog implements EnvelopeLog {
 
 void describe("a copy command", () => {
   void test("copies in the background, and keeps its result", async () => {
-    const fixture = await StorageFixture.start();
+    const fixture = await StorageFixture.kind();
     const { boxes, envelopes } = await prepareCopy(fixture, temporary, destination, payload);
     assert.equal(envelopes, chunks);
     assert.ok(boxes > envelopes);
@@ -110,8 +110,23 @@ void describe("a copy command", () => {
     assert.equal(fixture.virtual.pending, 0);
   });
 
-  void test("leaves true tombstones in the temporary boxes, and nothing behind them", async () => {
+  void test("leaves the temporary boxes as they are, so that it can be done once more", async () => {
     const fixture = await StorageFixture.start();
+    const { boxes } = await prepareCopy(fixture, temporary, destination, payload);
+    await finish(fixture);
+    await fixture.settle();
+    await fixture.settle();
+    const codes = await codesOf(fixture, temporary, boxes + 1);
+    assert.deepEqual(codes, [...Array.from({ length: boxes }, () => 0), 1]);
+    await fixture.virtual.advance(instantTiming.copyResultMs);
+    assert.deepEqual(await fixture.copy(temporary.writeCap), running, "started anew");
+    assert.deepEqual(await finish(fixture), done);
+    await fixture.network.close();
+    assert.equal(fixture.virtual.pending, 0);
+  });
+
+  void test("of a kind courier leaves true tombstones in the temporary boxes, and nothing behind them", async () => {
+    const fixture = await StorageFixture.kind();
     const { boxes } = await prepareCopy(fixture, temporary, destination, payload);
     await finish(fixture);
     await fixture.settle();
@@ -130,8 +145,8 @@ void describe("a copy command", () => {
     await fixture.network.close();
   });
 
-  void test("after its result is forgotten it fails on what it deleted", async () => {
-    const fixture = await StorageFixture.start();
+  void test("of a kind courier fails, after its result is forgotten, on what it deleted", async () => {
+    const fixture = await StorageFixture.kind();
     await prepareCopy(fixture, temporary, destination, payload);
     await finish(fixture);
     await fixture.virtual.advance(instantTiming.copyResultMs);
@@ -141,7 +156,7 @@ void describe("a copy command", () => {
   });
 
   void test("writes what is there already once more, which is a success", async () => {
-    const fixture = await StorageFixture.start({ courierCount: 2 });
+    const fixture = await StorageFixture.kind({ courierCount: 2 });
     await prepareCopy(fixture, temporary, destination, payload);
     const [first, second] = fixture.network.couriers;
     const both = [first!, second!].map(async (courier) => {
@@ -158,7 +173,7 @@ void describe("a copy command", () => {
   });
 
   void test("ends at the first envelope that a replica refuses, and names it", async () => {
-    const fixture = await StorageFixture.start();
+    const fixture = await StorageFixture.kind();
     await prepareCopy(fixture, temporary, destination, payload);
     const third = places(destination.firstMessageIndex, 3)[2]!;
     assert.equal(await fixture.write(destination.writeCap, third, new Uint8Array([1])), 0);
@@ -172,7 +187,7 @@ void describe("a copy command", () => {
   });
 
   void test("one success of two is enough", async () => {
-    const fixture = await StorageFixture.start();
+    const fixture = await StorageFixture.kind();
     const envelopes = await envelopesFor(fixture, destination, payload.slice(0, 10));
     await writeElements(fixture, temporary, elementsOf(fixture, envelopes));
     const id = envelopes[0]!.intermediateReplicas[0];
@@ -184,7 +199,7 @@ void describe("a copy command", () => {
 
   void test("sends an envelope again while both replicas are silent, not for ever", async () => {
     for (const comesBack of [true, false]) {
-      const fixture = await StorageFixture.start();
+      const fixture = await StorageFixture.kind();
       const envelopes = await envelopesFor(fixture, destination, payload.slice(0, 10));
       const lonely = { ...envelopes[0]!, intermediateReplicas: [77, 78] as [number, number] };
       if (comesBack) lonely.intermediateReplicas[1] = envelopes[0]!.intermediateReplicas[1];
@@ -204,7 +219,7 @@ void describe("a copy command", () => {
   });
 
   void test("waits for a temporary box that is not there yet", async () => {
-    const fixture = await StorageFixture.start();
+    const fixture = await StorageFixture.kind();
     const envelopes = await envelopesFor(fixture, destination, payload);
     const elements = elementsOf(fixture, envelopes);
     await writeElements(fixture, temporary, elements.slice(0, 2));
@@ -218,7 +233,7 @@ void describe("a copy command", () => {
   });
 
   void test("fails with 1 when the stream breaks off, after all tries", async () => {
-    const fixture = await StorageFixture.start();
+    const fixture = await StorageFixture.kind();
     const envelopes = await envelopesFor(fixture, destination, payload);
     const elements = elementsOf(fixture, envelopes);
     await writeElements(fixture, temporary, elements.slice(0, 4));
@@ -239,7 +254,7 @@ void describe("a copy command", () => {
   void test("reads from the other shard what one does not give", async () => {
     let cases = 0;
     for (const code of [1, 2, 4, 8, 10, 11]) {
-      const fixture = await StorageFixture.start();
+      const fixture = await StorageFixture.kind();
       await prepareCopy(fixture, temporary, destination, payload);
       const { boxId } = makeReadMessage(temporary.readCap, temporary.firstMessageIndex);
       // The first thing that the copy asks is the first box at its first shard.
@@ -256,7 +271,7 @@ void describe("a copy command", () => {
   });
 
   void test("fails at once when every shard says what will not pass", async () => {
-    const fixture = await StorageFixture.start();
+    const fixture = await StorageFixture.kind();
     await prepareCopy(fixture, temporary, destination, payload);
     for (const { faults } of fixture.network.replicas) faults.fail(3);
     const start = fixture.clock.monotonic();
@@ -284,7 +299,7 @@ void describe("a copy command", () => {
     ];
     let cases = 0;
     for (const box of bad) {
-      const fixture = await StorageFixture.start();
+      const fixture = await StorageFixture.kind();
       await writeElements(fixture, temporary, [box]);
       assert.deepEqual(await finish(fixture), failed(0, 1), `box ${cases}`);
       await fixture.network.close();
@@ -294,7 +309,7 @@ void describe("a copy command", () => {
   });
 
   void test("a capability that is none fails at once, with index 0", async () => {
-    const fixture = await StorageFixture.start();
+    const fixture = await StorageFixture.kind();
     const mixed = concatBytes(stream(3).writeCap.slice(0, 32), temporary.writeCap.slice(32));
     for (const cap of [
       new Uint8Array(0),
@@ -308,14 +323,14 @@ void describe("a copy command", () => {
   });
 
   void test("a stream without boxes fails like one that breaks off", async () => {
-    const fixture = await StorageFixture.start();
+    const fixture = await StorageFixture.kind();
     assert.deepEqual(await finish(fixture), failed(1, 1));
     await fixture.network.close();
     assert.equal(fixture.virtual.pending, 0);
   });
 
   void test("no more than 1,024 may be unfinished; a further one gets no answer, a known one does", async () => {
-    const fixture = await StorageFixture.start();
+    const fixture = await StorageFixture.kind();
     for (const { faults } of fixture.network.replicas) faults.loss = 1;
     const caps = Array.from({ length: 1025 }, (_, i) => {
       const bytes = new Uint8Array(32).fill(3);
@@ -332,7 +347,7 @@ void describe("a copy command", () => {
   });
 
   void test("copies tombstones", async () => {
-    const fixture = await StorageFixture.start();
+    const fixture = await StorageFixture.kind();
     assert.equal(
       await fixture.write(destination.writeCap, destination.firstMessageIndex, payload.slice(0, 5)),
       0,
@@ -347,7 +362,7 @@ void describe("a copy command", () => {
   });
 
   void test("closing in the middle leaves no timer and tells nobody a result", async () => {
-    const fixture = await StorageFixture.start();
+    const fixture = await StorageFixture.kind();
     await fixture.copy(temporary.writeCap);
     await fixture.virtual.advance(120);
     await fixture.network.close();
@@ -366,21 +381,21 @@ void describe("copy commands over a courier's end", () => {
   void test("one that was running is run again", async () => {
     const log = new MemoryLog();
     const options = { logFor: () => log, storeFor: lastingStores() };
-    const before = await StorageFixture.start(options);
+    const before = await StorageFixture.kind(options);
     await prepareCopy(before, temporary, destination, payload);
     for (const { faults } of before.network.replicas) faults.loss = 1;
     assert.deepEqual(await before.copy(temporary.writeCap), running);
     await before.network.close();
     assert.deepEqual(log.kinds, ["copy"]);
 
-    const after = await StorageFixture.start(options);
+    const after = await StorageFixture.kind(options);
     assert.deepEqual(await finish(after), done);
     assert.deepEqual(await readAll(after, destination, chunks), payload);
     await after.settle();
     assert.deepEqual(log.kinds, ["result"]);
     await after.network.close();
 
-    const later = await StorageFixture.start(options);
+    const later = await StorageFixture.kind(options);
     assert.deepEqual(await later.copy(temporary.writeCap), done, "the result is known");
     await later.virtual.advance(instantTiming.copyResultMs);
     assert.deepEqual(log.kinds, []);
@@ -390,7 +405,7 @@ void describe("copy commands over a courier's end", () => {
   void test("boxes that were not deleted in time are deleted after the next start", async () => {
     const log = new MemoryLog();
     const options = { logFor: () => log, storeFor: lastingStores() };
-    const before = await StorageFixture.start(options);
+    const before = await StorageFixture.kind(options);
     const { boxes } = await prepareCopy(before, temporary, destination, payload);
     const append = log.append.bind(log);
     log.append = (record) => {
@@ -403,7 +418,7 @@ void describe("copy commands over a courier's end", () => {
     log.append = append;
     assert.deepEqual(log.kinds, ["clear"]);
 
-    const after = await StorageFixture.start(options);
+    const after = await StorageFixture.kind(options);
     assert.deepEqual(await after.copy(temporary.writeCap), done);
     await after.settle();
     await after.settle();

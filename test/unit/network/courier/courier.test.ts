@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as fc from "fast-check";
-import { concatBytes, equalBytes } from "../../../../src/bytes/bytes.js";
+import { concatBytes, equalBytes, utf8 } from "../../../../src/bytes/bytes.js";
 import {
   makeReadMessage,
   makeWriteMessage,
@@ -24,6 +24,9 @@ const { writeCap, readCap, firstMessageIndex } = keys;
 const hello = new TextEncoder().encode("hello");
 const read = makeReadMessage(readCap, firstMessageIndex);
 const write = makeWriteMessage(sizes, writeCap, firstMessageIndex, hello);
+
+/** How long the fixture's kind couriers keep an envelope, in ms. */
+const cacheMs = 300_000;
 
 /** How many envelopes each replica was brought; counts every command that reaches one. */
 function countCommands(fixture: StorageFixture): { total: number } {
@@ -83,7 +86,7 @@ class RecordingLog implements EnvelopeLog {
 
 void describe("a courier and envelopes", () => {
   void test("acknowledges first, and has the replica's reply later", async () => {
-    const fixture = await StorageFixture.start();
+    const fixture = await StorageFixture.kind();
     const envelope = await fixture.envelope(write);
     const ack = await fixture.send(envelope);
     assert.deepEqual(ack, {
@@ -109,7 +112,7 @@ void describe("a courier and envelopes", () => {
   });
 
   void test("a payload reply has the real length of the geometry", async () => {
-    const fixture = await StorageFixture.start();
+    const fixture = await StorageFixture.kind();
     const envelope = await fixture.envelope(write);
     await fixture.send(envelope);
     await fixture.settle();
@@ -124,7 +127,7 @@ void describe("a courier and envelopes", () => {
   });
 
   void test("dispatches an envelope to both intermediates, and once only", async () => {
-    const fixture = await StorageFixture.start();
+    const fixture = await StorageFixture.kind();
     const envelope = await fixture.envelope(read);
     const count = countCommands(fixture);
     await fixture.send(envelope);
@@ -139,7 +142,7 @@ void describe("a courier and envelopes", () => {
   });
 
   void test("acknowledges a repetition that comes before any reply", async () => {
-    const fixture = await StorageFixture.start();
+    const fixture = await StorageFixture.kind();
     for (const { faults } of fixture.network.replicas) faults.loss = 1;
     const envelope = await fixture.envelope(write);
     for (let i = 0; i < 3; i++) {
@@ -150,7 +153,7 @@ void describe("a courier and envelopes", () => {
   });
 
   void test("epochs may be off by one", async () => {
-    const fixture = await StorageFixture.start();
+    const fixture = await StorageFixture.kind();
     const { envelope } = await fixture.envelope(read);
     const now = BigInt(fixture.replicaEpoch);
     const cases: [bigint, number][] = [
@@ -192,7 +195,7 @@ void describe("a courier and envelopes", () => {
   void test("over the end of a week: what was sealed before it is taken after it, and the other way round", async () => {
     const week = epochAt(Date.UTC(2026, 0, 1), REPLICA_EPOCH_MS).epoch;
     const clock = new VirtualClock(epochStart(week + 1, REPLICA_EPOCH_MS) - 1);
-    const fixture = await StorageFixture.start({ clock });
+    const fixture = await StorageFixture.kind({ clock });
     assert.equal(fixture.replicaEpoch, week);
     const writing = await fixture.envelope(write);
     const reading = await fixture.envelope(read);
@@ -220,7 +223,7 @@ void describe("a courier and envelopes", () => {
   });
 
   void test("a reply index above 1 is echoed by the first ACK, then an error", async () => {
-    const fixture = await StorageFixture.start();
+    const fixture = await StorageFixture.kind();
     const { envelope, envelopeHash } = await fixture.envelope(read);
     const first = await envelopeReply(fixture, withIndex(envelope, 2));
     assert.deepEqual([first.replyIndex, first.replyType, first.errorCode], [2, "ack", 0]);
@@ -233,7 +236,7 @@ void describe("a courier and envelopes", () => {
   });
 
   void test("the slot asked for is preferred, the other one serves when it is empty", async () => {
-    const fixture = await StorageFixture.start();
+    const fixture = await StorageFixture.kind();
     const envelope = await fixture.envelope(write);
     await fixture.send(envelope);
     await fixture.settle();
@@ -263,7 +266,7 @@ void describe("a courier and envelopes", () => {
   });
 
   void test("a miss gives way to what the other intermediate found", async () => {
-    const fixture = await StorageFixture.start();
+    const fixture = await StorageFixture.kind();
     await fixture.write(writeCap, firstMessageIndex, hello);
     const envelope = await fixture.envelope(read);
     fixture.network.replicas[envelope.envelope.intermediateReplicas[0]]!.faults.failNext(1);
@@ -277,7 +280,7 @@ void describe("a courier and envelopes", () => {
   });
 
   void test("any other error of the slot asked for is served as it is", async () => {
-    const fixture = await StorageFixture.start();
+    const fixture = await StorageFixture.kind();
     const envelope = await fixture.envelope(write);
     fixture.network.replicas[envelope.envelope.intermediateReplicas[0]]!.faults.failNext(10);
     await fixture.send(envelope);
@@ -291,7 +294,7 @@ void describe("a courier and envelopes", () => {
   });
 
   void test("an unknown first replica does not keep the second from being asked", async () => {
-    const fixture = await StorageFixture.start();
+    const fixture = await StorageFixture.kind();
     const { envelope } = await fixture.envelope(write);
     const [, second] = envelope.intermediateReplicas;
     const query = encodeCourierQuery({
@@ -307,7 +310,7 @@ void describe("a courier and envelopes", () => {
   });
 
   void test("envelopes whose lengths no replica could take are invalid", async () => {
-    const fixture = await StorageFixture.start();
+    const fixture = await StorageFixture.kind();
     const { envelope } = await fixture.envelope(write);
     const count = countCommands(fixture);
     const wrong: Partial<CourierEnvelope>[] = [
@@ -331,7 +334,7 @@ void describe("a courier and envelopes", () => {
   });
 
   void test("what does not parse gets no reply", async () => {
-    const fixture = await StorageFixture.start();
+    const fixture = await StorageFixture.kind();
     const { query } = await fixture.envelope(write);
     for (const payload of [new Uint8Array(0), Uint8Array.of(2), query.slice(0, 300)]) {
       assert.equal(await fixture.courier.handle({ payload, wantsReply: true }), null);
@@ -343,7 +346,7 @@ void describe("a courier and envelopes", () => {
   });
 
   void test("no mutation of a query makes it throw", async () => {
-    const fixture = await StorageFixture.start();
+    const fixture = await StorageFixture.kind();
     const { query } = await fixture.envelope(read);
     const copy = encodeCourierQuery({ kind: "copy", writeCap: stream(3).writeCap });
     let runs = 0;
@@ -372,7 +375,7 @@ void describe("a courier and envelopes", () => {
 
 void describe("a courier asked about a box that is not there yet", () => {
   void test("asks again once a pause while boxes are stored, for as long as the entry lives", async () => {
-    const fixture = await StorageFixture.start({ timing: { courierRedispatchMs: 1000 } });
+    const fixture = await StorageFixture.kind({ timing: { courierRedispatchMs: 1000 } });
     const envelope = await fixture.envelope(read);
     const count = countCommands(fixture);
     await fixture.send(envelope);
@@ -398,7 +401,7 @@ void describe("a courier asked about a box that is not there yet", () => {
   });
 
   void test("asks only every half minute while nothing is stored anywhere", async () => {
-    const fixture = await StorageFixture.start();
+    const fixture = await StorageFixture.kind();
     const envelope = await fixture.envelope(read);
     const count = countCommands(fixture);
     await fixture.send(envelope);
@@ -413,7 +416,7 @@ void describe("a courier asked about a box that is not there yet", () => {
   });
 
   void test("asks again once a pause on a network with delays, where nobody tells of boxes", async () => {
-    const fixture = await StorageFixture.start({ paced: true });
+    const fixture = await StorageFixture.kind({ paced: true });
     const envelope = await fixture.envelope(read);
     const count = countCommands(fixture);
     await fixture.send(envelope);
@@ -426,7 +429,7 @@ void describe("a courier asked about a box that is not there yet", () => {
   });
 
   void test("gives the box when it has come", async () => {
-    const fixture = await StorageFixture.start();
+    const fixture = await StorageFixture.kind();
     const envelope = await fixture.envelope(read);
     await fixture.send(envelope);
     await fixture.settle();
@@ -447,7 +450,7 @@ void describe("a courier asked about a box that is not there yet", () => {
   });
 
   void test("a tombstone is asked for again too", async () => {
-    const fixture = await StorageFixture.start();
+    const fixture = await StorageFixture.kind();
     await fixture.write(writeCap, firstMessageIndex, new Uint8Array(0));
     const envelope = await fixture.envelope(read);
     await fixture.send(envelope);
@@ -462,23 +465,23 @@ void describe("a courier asked about a box that is not there yet", () => {
   });
 
   void test("forgets an envelope when its time is over, asked or not", async () => {
-    const fixture = await StorageFixture.start();
+    const fixture = await StorageFixture.kind();
     const [first, second] = [await fixture.envelope(read), await fixture.envelope(read)];
     await fixture.send(first);
     await fixture.virtual.advance(1000);
     await fixture.send(second);
     assert.equal(fixture.courier.cached, 2);
-    await fixture.virtual.advance(instantTiming.courierCacheMs - 1000);
+    await fixture.virtual.advance(cacheMs - 1000);
     assert.equal(fixture.courier.cached, 1, "by timer");
     assert.equal((await fixture.send(first)).replyType, "ack", "as if it were new");
-    await fixture.virtual.advance(instantTiming.courierCacheMs);
+    await fixture.virtual.advance(cacheMs);
     assert.equal(fixture.courier.cached, 0);
     await fixture.network.close();
     assert.equal(fixture.virtual.pending, 0);
   });
 
   void test("keeps no more than its bound", async () => {
-    const fixture = await StorageFixture.start();
+    const fixture = await StorageFixture.kind();
     for (const { faults } of fixture.network.replicas) faults.offline = true;
     const { envelope } = await fixture.envelope(read);
     for (let i = 0; i < 8200; i++) {
@@ -496,7 +499,7 @@ void describe("a courier asked about a box that is not there yet", () => {
 
 void describe("a courier whose replicas are silent", () => {
   void test("dispatches again by itself, less and less often, until one answers", async () => {
-    const fixture = await StorageFixture.start();
+    const fixture = await StorageFixture.kind();
     for (const { faults } of fixture.network.replicas) faults.loss = 1;
     const count = countCommands(fixture);
     await fixture.send(await fixture.envelope(write));
@@ -517,7 +520,7 @@ void describe("a courier whose replicas are silent", () => {
 
   void test("takes answers that come after the silence allowed", async () => {
     // Long enough for the proxies between.
-    const fixture = await StorageFixture.start({ timing: { proxyMs: 60_000 } });
+    const fixture = await StorageFixture.kind({ timing: { proxyMs: 60_000 } });
     for (const { faults } of fixture.network.replicas) faults.slowMs = 4000;
     const envelope = await fixture.envelope(write);
     await fixture.send(envelope);
@@ -529,7 +532,7 @@ void describe("a courier whose replicas are silent", () => {
 
   void test("trouble that may pass is no verdict: it goes on by itself", async () => {
     for (const code of [4, 6, 7, 8, 9]) {
-      const fixture = await StorageFixture.start();
+      const fixture = await StorageFixture.kind();
       for (const { faults } of fixture.network.replicas) faults.fail(code);
       const envelope = await fixture.envelope(write);
       await fixture.send(envelope);
@@ -548,7 +551,7 @@ void describe("a courier whose replicas are silent", () => {
   });
 
   void test("has at most 256 envelopes on their way, and the others wait their turn", async () => {
-    const fixture = await StorageFixture.start();
+    const fixture = await StorageFixture.kind();
     for (const { faults } of fixture.network.replicas) faults.loss = 1;
     const count = countCommands(fixture);
     const { envelope } = await fixture.envelope(read);
@@ -569,7 +572,7 @@ void describe("a courier whose replicas are silent", () => {
 
 void describe("a courier with a log", () => {
   async function start(log: RecordingLog, options = {}): Promise<StorageFixture> {
-    return StorageFixture.start({ ...options, logFor: () => log });
+    return StorageFixture.kind({ ...options, logFor: () => log });
   }
 
   void test("does not acknowledge before it is logged", async () => {
@@ -595,6 +598,7 @@ void describe("a courier with a log", () => {
     const log = new RecordingLog();
     const fixture = await start(log);
     log.failing = true;
+    for (const { faults } of fixture.network.replicas) faults.fail(6);
     const envelope = await fixture.envelope(write);
     assert.equal(await fixture.query(envelope.query), null);
     assert.equal(
@@ -603,6 +607,29 @@ void describe("a courier with a log", () => {
     );
     log.failing = false;
     assert.equal((await fixture.send(envelope)).replyType, "ack");
+    await fixture.network.close();
+  });
+
+  void test("passes on what a replica says of an envelope that could not be logged", async () => {
+    const log = new RecordingLog();
+    const fixture = await start(log);
+    assert.equal(
+      await fixture.write(stream(5).writeCap, stream(5).firstMessageIndex, utf8("x")),
+      0,
+    );
+    log.failing = true;
+    const read = await fixture.envelope(
+      makeReadMessage(stream(5).readCap, stream(5).firstMessageIndex),
+    );
+    for (let i = 0; i < 2; i++) {
+      const reply = await fixture.send(read);
+      assert.equal(reply.replyType, "payload", "a box that is stored is read");
+      assert.equal((await fixture.open(read.envelopeDescriptor, reply.payload)).errorCode, 0);
+    }
+    const written = await fixture.envelope(write);
+    const reply = await fixture.send(written);
+    assert.equal(reply.replyType, "payload", "a replica has it, so it is no promise");
+    assert.equal((await fixture.open(written.envelopeDescriptor, reply.payload)).errorCode, 0);
     await fixture.network.close();
   });
 
@@ -639,7 +666,7 @@ void describe("a courier with a log", () => {
     await fixture.virtual.advance(60_000);
     assert.deepEqual(log.kinds, [], "delivered");
     assert.equal((await fixture.read(keys)).errorCode, 0, "days after it was acknowledged");
-    await fixture.virtual.advance(instantTiming.courierCacheMs);
+    await fixture.virtual.advance(cacheMs);
     assert.equal(fixture.courier.cached, 0);
     await fixture.network.close();
     assert.equal(fixture.virtual.pending, 0);
@@ -712,7 +739,116 @@ void describe("a courier with a log", () => {
     const removed: number[] = [];
     log.remove = (of) => removed.push(of[0]!);
     const fixture = await start(log);
+    await fixture.settle();
     assert.deepEqual(removed, [0, 1, 2, 3]);
+    await fixture.network.close();
+  });
+});
+
+void describe("a courier that is as real ones are", () => {
+  void test("asks replicas for a missed box five times more, then gives the miss that it has", async () => {
+    const fixture = await StorageFixture.start();
+    const envelope = await fixture.envelope(read);
+    const count = countCommands(fixture);
+    await fixture.send(envelope);
+    await fixture.settle();
+    const round = count.total;
+    for (let asked = 1; asked <= 20; asked++) {
+      const reply = await fixture.send(envelope);
+      const opened = await fixture.open(envelope.envelopeDescriptor, reply.payload);
+      assert.equal(opened.errorCode, 1);
+      await fixture.settle();
+      assert.equal(count.total, round * (1 + Math.min(asked, 5)));
+    }
+    await fixture.network.close();
+  });
+
+  void test("gives that miss though the box is there, until another envelope comes after its time", async () => {
+    const fixture = await StorageFixture.start();
+    const reading = await fixture.envelope(read);
+    const isFound = async (): Promise<boolean> => {
+      const reply = await fixture.send(reading);
+      await fixture.settle();
+      if (reply.replyType === "ack") return false;
+      return (await fixture.open(reading.envelopeDescriptor, reply.payload)).errorCode === 0;
+    };
+    for (let asked = 0; asked < 7; asked++) assert.equal(await isFound(), false);
+    assert.equal(await fixture.write(writeCap, firstMessageIndex, hello), 0);
+    assert.equal(await isFound(), false);
+    assert.equal((await fixture.read(keys)).errorCode, 0, "a fresh envelope finds it");
+    await fixture.virtual.advance(instantTiming.courierCacheMs + 1);
+    assert.equal(await isFound(), false, "its age is not looked at when it is asked for");
+    await fixture.send(await fixture.envelope(makeReadMessage(readCap, firstMessageIndex)));
+    await fixture.settle();
+    assert.equal(await isFound(), false, "taken anew, acknowledged");
+    assert.equal(await isFound(), true);
+    await fixture.network.close();
+  });
+
+  void test("a question starts a round and is answered from what was there before it", async () => {
+    const fixture = await StorageFixture.start();
+    const reading = await fixture.envelope(read);
+    await fixture.send(reading);
+    await fixture.settle();
+    await fixture.write(writeCap, firstMessageIndex, hello);
+    const codes: number[] = [];
+    for (let asked = 0; asked < 2; asked++) {
+      const reply = await fixture.send(reading);
+      codes.push((await fixture.open(reading.envelopeDescriptor, reply.payload)).errorCode);
+      await fixture.settle();
+    }
+    assert.deepEqual(codes, [1, 0]);
+    await fixture.network.close();
+  });
+
+  void test("serves the miss of the slot asked for though the other intermediate found the box", async () => {
+    const fixture = await StorageFixture.start();
+    await fixture.write(writeCap, firstMessageIndex, hello);
+    const envelope = await fixture.envelope(read);
+    fixture.network.replicas[envelope.envelope.intermediateReplicas[0]]!.faults.failNext(1);
+    await fixture.send(envelope);
+    await fixture.settle();
+    for (let asked = 0; asked < 10; asked++) {
+      const reply = await fixture.send(envelope);
+      const opened = await fixture.open(envelope.envelopeDescriptor, reply.payload);
+      assert.deepEqual([reply.replyIndex, opened.errorCode], [0, 1]);
+      await fixture.settle();
+    }
+    await fixture.network.close();
+  });
+
+  void test("does not ask the second intermediate when the first cannot be reached", async () => {
+    const fixture = await StorageFixture.start();
+    const envelope = await fixture.envelope(write);
+    const [first] = envelope.envelope.intermediateReplicas;
+    fixture.network.replicas[first]!.faults.offline = true;
+    await fixture.send(envelope);
+    await fixture.settle();
+    assert.ok(fixture.network.replicas.every(({ stored }) => stored.boxes === 0));
+    fixture.network.replicas[first]!.faults.offline = false;
+    await fixture.virtual.advance(instantTiming.courierSilenceMs);
+    assert.equal((await fixture.send(envelope)).replyType, "ack");
+    await fixture.settle();
+    assert.ok(
+      fixture.network.replicas.every(({ stored }) => stored.boxes === 0),
+      "not due yet",
+    );
+    await fixture.virtual.advance(1);
+    await fixture.send(envelope);
+    await fixture.settle();
+    assert.equal((await fixture.send(envelope)).replyType, "payload");
+    await fixture.network.close();
+  });
+
+  void test("sends nothing again by itself: what silent replicas did not get is lost", async () => {
+    const fixture = await StorageFixture.start();
+    const envelope = await fixture.envelope(write);
+    for (const { faults } of fixture.network.replicas) faults.offline = true;
+    assert.equal((await fixture.send(envelope)).errorCode, 0, "acknowledged");
+    for (const { faults } of fixture.network.replicas) faults.offline = false;
+    await fixture.virtual.advance(3_600_000);
+    assert.ok(fixture.network.replicas.every(({ stored }) => stored.boxes === 0));
+    assert.equal((await fixture.read(keys)).errorCode, 1);
     await fixture.network.close();
   });
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { describe, test } from "node:test";
-import { onAbort } from "../../../src/client/on-abort.js";
+import { onAbort } from "../../../src/clock/on-abort.js";
 
 const listeners = (signal: AbortSignal): number => getEventListeners(signal, "abort").length;
 

@@ -1,0 +1,136 @@
+/**
+ * A consensus on its way through a gateway: gzipped, cut into pieces, put together again within
+ * bounds. Mixnet page, sections 2.3 and 3.4; the bounds are ours, upstream has none.
+ */
+import { gunzip, gzip } from "#platform";
+import { type Bytes, concatBytes } from "../bytes/bytes.js";
+import { ProtocolError } from "../errors/errors.js";
+import { ConsensusError, type Consensus2 } from "./commands.js";
+
+/** Most pieces that are taken. */
+export const MAX_CONSENSUS_CHUNKS = 2048;
+/** Most bytes that all pieces together may have: 4 MiB. */
+export const MAX_COMPRESSED_CONSENSUS_BYTES = 4 * 2 ** 20;
+/** Most bytes that they may unpack to: 32 MiB. */
+export const MAX_CONSENSUS_BYTES = 32 * 2 ** 20;
+
+/** Cuts what was packed into pieces of `chunkLength` bytes; the last may be shorter. */
+export function cutChunks(packed: Uint8Array, chunkLength: number): Uint8Array[] {
+  const chunks: Uint8Array[] = [];
+  for (let at = 0; at < packed.length; at += chunkLength) {
+    chunks.push(packed.subarray(at, at + chunkLength));
+  }
+  return chunks;
+}
+
+/** A signed document as the answers to GetConsensus2 that carry it, in order. */
+export async function consensusCommands(
+  signed: Uint8Array,
+  chunkLength: number,
+): Promise<Consensus2[]> {
+  const chunks = cutChunks(await gzip(signed), chunkLength);
+  return chunks.map((chunk, chunkNumber) => ({
+    type: "Consensus2",
+    errorCode: ConsensusError.OK,
+    chunkNumber,
+    chunkTotal: chunks.length,
+    chunk,
+  }));
+}
+
+/** The answer to GetConsensus2 that says why there is no document. */
+export function noConsensusCommand(errorCode: number): Consensus2 {
+  return {
+    type: "Consensus2",
+    errorCode,
+    chunkNumber: 0,
+    chunkTotal: 1,
+    chunk: new Uint8Array(0),
+  };
+}
+
+/** What a request for a consensus ended with. */
+export type ConsensusAnswer =
+  | {
+      readonly errorCode: typeof ConsensusError.OK;
+      /** The signed document, still gzipped: for {@link unpackConsensus}. */
+      readonly packed: Bytes;
+    }
+  | {
+      /** Whatever the gateway said; anything but 2 means "ask again later". */
+      readonly errorCode: number;
+      readonly packed: null;
+    };
+
+/** Puts the pieces of one answer together. */
+export class ConsensusAssembler {
+  readonly #chunkLength: number;
+  readonly #chunks: Uint8Array[] = [];
+  #length = 0;
+  #total: number | null = null;
+
+  /** @param chunkLength the longest that a piece may be, in bytes. */
+  constructor(chunkLength: number) {
+    this.#chunkLength = chunkLength;
+  }
+
+  /** How many pieces have come. */
+  get received(): number {
+    return this.#chunks.length;
+  }
+
+  /**
+   * Takes the next piece; gives the answer with the last one, null before.
+   * @throws ProtocolError when the piece is not the next, changes how many there are, is too long, or
+   * takes the whole beyond its bounds. The link is to be ended then.
+   */
+  add(command: Consensus2): ConsensusAnswer | null {
+    const { errorCode, chunkNumber, chunkTotal, chunk } = command;
+    if (errorCode !== ConsensusError.OK) {
+      if (chunkNumber !== 0 || chunkTotal !== 1 || chunk.length > 0 || this.#total !== null) {
+        throw new ProtocolError(`consensus: error ${errorCode} in the middle of a document`);
+      }
+      return { errorCode, packed: null };
+    }
+    if (chunkTotal < 1 || chunkTotal > MAX_CONSENSUS_CHUNKS) {
+      throw new ProtocolError(`consensus: ${chunkTotal} chunks, at most ${MAX_CONSENSUS_CHUNKS}`);
+    }
+    this.#total ??= chunkTotal;
+    if (chunkTotal !== this.#total) {
+      throw new ProtocolError(`consensus: ${chunkTotal} chunks, before that ${this.#total}`);
+    }
+    if (chunkNumber !== this.#chunks.length) {
+      throw new ProtocolError(
+        `consensus: chunk ${chunkNumber} where ${this.#chunks.length} must come`,
+      );
+    }
+    if (chunk.length > this.#chunkLength) {
+      throw new ProtocolError(
+        `consensus: chunk of ${chunk.length} bytes, at most ${this.#chunkLength}`,
+      );
+    }
+    this.#length += chunk.length;
+    if (this.#length > MAX_COMPRESSED_CONSENSUS_BYTES) {
+      throw new ProtocolError(
+        `consensus: more than ${MAX_COMPRESSED_CONSENSUS_BYTES} bytes before unpacking`,
+      );
+    }
+    this.#chunks.push(chunk);
+    if (this.#chunks.length < this.#total) return null;
+    return { errorCode: ConsensusError.OK, packed: concatBytes(...this.#chunks) };
+  }
+}
+
+/**
+ * The signed document of an answer.
+ * @throws ProtocolError (as a rejection) when it does not unpack, or to more than 32 MiB, of which
+ * then no more than that is ever held.
+ */
+export async function unpackConsensus(packed: Uint8Array): Promise<Bytes> {
+  try {
+    return await gunzip(packed, MAX_CONSENSUS_BYTES);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new ProtocolError(`consensus: ${why}`, { cause });
+  }
+}

@@ -1,0 +1,121 @@
+/** The handshake over a connection, from both ends. Mixnet page, sections 2.1 and 7.5. */
+import {
+  type Bytes,
+  type RandomSource,
+  equalBytes,
+  randomBytes,
+  toHex,
+  utf8,
+} from "../bytes/bytes.js";
+import type { Clock } from "../clock/clock.js";
+import type { KemKeyPair, KemScheme } from "../kem/scheme.js";
+import { LinkError } from "../mixnet/link.js";
+import { identityHash } from "../pki/services.js";
+import { AUTH_PAYLOAD_LENGTH, decodeAuthPayload, encodeAuthPayload } from "./auth-payload.js";
+import {
+  HandshakeInitiator,
+  HandshakeResponder,
+  type TransportKeys,
+  handshakeLengths,
+} from "./noise.js";
+import type { WireLink } from "./wire-link.js";
+
+/** What a server is known by before it is dialled: from the configuration, or from the consensus. */
+export interface ServerIdentity {
+  /** For messages to people. */
+  readonly name: string;
+  /** Raw identity public key. */
+  readonly identityKey: Uint8Array;
+  /** Its static key of the handshake. */
+  readonly linkKey: Uint8Array;
+}
+
+/** A fresh queue ID: 32 ASCII bytes, the hex digits of 16 random ones. */
+export function newQueueId(random: RandomSource = randomBytes): Bytes {
+  return utf8(toHex(random(16)));
+}
+
+/** What a client has after the handshake. */
+export interface ClientHandshake {
+  readonly keys: TransportKeys;
+  /**
+   * Our clock less the server's, in ms: one sample, with half a round trip and up to a second of the
+   * server's rounding in it.
+   */
+  readonly clockSkewMs: number;
+}
+
+/**
+ * Shakes hands as a client, with a fresh static key. The caller sees to it that it ends in time.
+ * @param additionalData a queue ID, or nothing at an authority.
+ * @throws LinkError when the server is not the one that was meant; ProtocolError when it does not
+ * speak the protocol; why the link ended.
+ */
+export async function shakeHandsAsClient(
+  link: WireLink,
+  options: {
+    readonly kem: KemScheme;
+    readonly server: ServerIdentity;
+    readonly additionalData: Uint8Array;
+    readonly clock: Clock;
+    readonly random?: RandomSource | undefined;
+  },
+): Promise<ClientHandshake> {
+  const { kem, server, additionalData, clock, random } = options;
+  const handshake = new HandshakeInitiator({ kem, staticKeys: kem.generate(random), random });
+  const lengths = handshakeLengths(kem, AUTH_PAYLOAD_LENGTH);
+  link.write(handshake.writeFirst());
+  const hello = handshake.readSecond(await link.readExactly(lengths.second));
+  const said = decodeAuthPayload(hello.payload);
+  const clockSkewMs = clock.now() - said.unixTime * 1000;
+  // Before a word of ours: who it is not must not learn our queue ID.
+  if (!equalBytes(hello.staticKey, server.linkKey)) {
+    throw new LinkError(`${server.name}: its link key is not the one that is known of it`);
+  }
+  if (!equalBytes(said.additionalData, identityHash(server.identityKey))) {
+    throw new LinkError(`${server.name}: its identity key is not the one that is known of it`);
+  }
+  link.write(handshake.writeThird(encodeAuthPayload({ additionalData, unixTime: 0 })));
+  const keys = handshake.readFourth(await link.readExactly(lengths.fourth));
+  return { keys, clockSkewMs };
+}
+
+/** What a server has after the handshake. */
+export interface ServerHandshake {
+  readonly keys: TransportKeys;
+  /** The client's static key. */
+  readonly clientKey: Bytes;
+  /** What the client said of itself: its queue ID, if it is 32 bytes. */
+  readonly additionalData: Bytes;
+}
+
+/**
+ * Shakes hands as a server. The caller sees to it that it ends in time.
+ * @throws ProtocolError when the client does not speak the protocol; why the link ended.
+ */
+export async function shakeHandsAsServer(
+  link: WireLink,
+  options: {
+    readonly kem: KemScheme;
+    readonly staticKeys: KemKeyPair;
+    /** Raw identity public key. */
+    readonly identityKey: Uint8Array;
+    readonly clock: Clock;
+    readonly random?: RandomSource | undefined;
+  },
+): Promise<ServerHandshake> {
+  const { kem, staticKeys, identityKey, clock, random } = options;
+  const handshake = new HandshakeResponder({ kem, staticKeys, random });
+  const lengths = handshakeLengths(kem, AUTH_PAYLOAD_LENGTH);
+  const [version] = await link.readExactly(1);
+  const key = await (version === 3 ? link.readExactly(lengths.first - 1) : new Uint8Array(0));
+  handshake.readFirst(Uint8Array.of(version!, ...key));
+  const unixTime = Math.floor(clock.now() / 1000);
+  const own = encodeAuthPayload({ additionalData: identityHash(identityKey), unixTime });
+  link.write(handshake.writeSecond(own));
+  const hello = handshake.readThird(await link.readExactly(lengths.third));
+  const { additionalData } = decodeAuthPayload(hello.payload);
+  const { message, keys } = handshake.writeFourth();
+  link.write(message);
+  return { keys, clientKey: hello.staticKey, additionalData };
+}

@@ -1,0 +1,42 @@
+/** The KEM schemes that can be computed here, by name. Mixnet page, section 1. */
+import { describeType } from "../bytes/bytes.js";
+import { hybridKem } from "./hybrid.js";
+import { kyber768, mlKem768 } from "./lattice.js";
+import type { KemScheme } from "./scheme.js";
+import { x25519Kem } from "./x25519.js";
+import { xwingKem } from "./xwing.js";
+
+/** X25519 with Kyber768 of round 3: the public network's. X25519 first, in spite of the name. */
+export const kyber768X25519Kem: KemScheme = hybridKem("Kyber768-X25519", x25519Kem, kyber768);
+
+/** X25519 with ML-KEM-768. X25519 first, in spite of the name. */
+export const mlKem768X25519Kem: KemScheme = hybridKem("MLKEM768-X25519", x25519Kem, mlKem768);
+
+/** Every scheme that can be computed here. */
+export const kemSchemes: readonly KemScheme[] = [
+  xwingKem,
+  kyber768X25519Kem,
+  mlKem768X25519Kem,
+  mlKem768,
+  x25519Kem,
+];
+
+/**
+ * The scheme of that name.
+ * @param name in any case, e.g. `xwing`.
+ * @throws TypeError when it is not a string; RangeError when there is none of that name here, which
+ * lists those that are.
+ */
+export function kemSchemeByName(name: string): KemScheme {
+  if (typeof name !== "string") {
+    throw new TypeError(`\`kemName\` must be a string, got ${describeType(name)}`);
+  }
+  const found = kemSchemes.find((scheme) => scheme.name.toLowerCase() === name.toLowerCase());
+  if (found === undefined) {
+    const known = kemSchemes.map((scheme) => scheme.name).join(", ");
+    throw new RangeError(
+      `no KEM scheme of the name ${JSON.stringify(name)} here (known: ${known})`,
+    );
+  }
+  return found;
+}

@@ -1,0 +1,56 @@
+/** What verification needs of a signature scheme. Mixnet page, section 3.2. */
+import type { Bytes } from "../bytes/bytes.js";
+
+/** Called between two pieces of long work; what it waits for lets others have their turn. */
+export type Pause = () => Promise<void>;
+
+/** A signature scheme, of which only verification is here. */
+export interface SignatureScheme {
+  /** Registered spelling, e.g. `Ed25519`. */
+  readonly name: string;
+  /** Length of a public key in bytes. */
+  readonly publicKeyLength: number;
+  /** Length of a signature in bytes. */
+  readonly signatureLength: number;
+  /**
+   * Whether the signature is the key's over the message. Never throws: a wrong length is `false`.
+   * @param pause where a scheme that takes long stops now and then; it then answers with a promise.
+   */
+  verify(
+    signature: Uint8Array,
+    message: Uint8Array,
+    publicKey: Uint8Array,
+    pause: Pause,
+  ): boolean | Promise<boolean>;
+}
+
+/** The scheme whose keys and signatures are `first`'s, then `second`'s; both must verify. */
+export function hybridSignatures(
+  name: string,
+  first: SignatureScheme,
+  second: SignatureScheme,
+): SignatureScheme {
+  const publicKeyLength = first.publicKeyLength + second.publicKeyLength;
+  const signatureLength = first.signatureLength + second.signatureLength;
+  const halves = (bytes: Uint8Array, at: number): [Bytes, Bytes] => [
+    bytes.slice(0, at) as Bytes,
+    bytes.slice(at) as Bytes,
+  ];
+  return {
+    name,
+    publicKeyLength,
+    signatureLength,
+    async verify(signature, message, publicKey, pause) {
+      // Upstream's verifier crashes on a wrong length (page, section 12, row 6).
+      if (signature.length !== signatureLength || publicKey.length !== publicKeyLength)
+        return false;
+      const signatures = halves(signature, first.signatureLength);
+      const keys = halves(publicKey, first.publicKeyLength);
+      // The second half may take long: not for a signature that is bad already.
+      return (
+        (await first.verify(signatures[0], message, keys[0], pause)) &&
+        (await second.verify(signatures[1], message, keys[1], pause))
+      );
+    },
+  };
+}

@@ -1,0 +1,66 @@
+/**
+ * Verification of certificates and documents under every signature scheme that is here, of which some
+ * take long. The synchronous functions of `verify.ts` know Ed25519 alone, so that a page's bundle
+ * need not carry the others.
+ */
+import type { AuthorityInput } from "./authority-keys.js";
+import { type Certificate, decodeCertificate } from "./certificate.js";
+import type { Pause } from "./signature-scheme.js";
+import { findSignatureScheme } from "./signature-schemes.js";
+import {
+  type CertificateChecks,
+  type CertificateSigners,
+  type DocumentChecks,
+  type VerifiedDocument,
+  certificateChecks,
+  countSigners,
+  readClaims,
+  readVerified,
+} from "./verify.js";
+
+/**
+ * Verifies a certificate under whatever scheme each authority has.
+ * @param pause called between pieces of long work, so that others get their turn.
+ * @throws As `verifyCertificate`, as rejections.
+ */
+export async function verifyCertificateWith(
+  certificate: Certificate,
+  authorities: readonly AuthorityInput[],
+  checks: CertificateChecks,
+  pause: Pause,
+): Promise<CertificateSigners> {
+  const { claims, message, threshold } = readClaims(certificate, authorities, checks);
+  const reasons: (string | null)[] = [];
+  for (const { authority, signature } of claims) {
+    const scheme = findSignatureScheme(authority.scheme);
+    if (signature === null) reasons.push("no signature");
+    else if (scheme === undefined) reasons.push(`unsupported scheme ${authority.scheme}`);
+    else {
+      const good = await scheme.verify(signature, message, authority.publicKey, pause);
+      reasons.push(good ? null : "bad signature");
+      await pause();
+    }
+  }
+  return countSigners(claims, reasons, threshold);
+}
+
+/**
+ * Verifies a signed consensus under whatever scheme each authority has, and decodes its document.
+ * @param pause called between pieces of long work, so that others get their turn.
+ * @throws As `verifyPkiDocument`, as rejections.
+ */
+export async function verifyPkiDocumentWith(
+  raw: Uint8Array,
+  authorities: readonly AuthorityInput[],
+  checks: DocumentChecks,
+  pause: Pause,
+): Promise<VerifiedDocument> {
+  const certificate = decodeCertificate(raw);
+  const signed = await verifyCertificateWith(
+    certificate,
+    authorities,
+    certificateChecks(checks),
+    pause,
+  );
+  return readVerified(certificate, signed, checks);
+}

@@ -98,6 +98,7 @@ export class GatewayLink implements MixnetLink {
   #address: string | null = null;
   #lastError: string | null = null;
   #clockSkewMs: number | null = null;
+  #told: { readonly connected: boolean; readonly error: string } | null = null;
   readonly #counts = { sent: 0, decoys: 0, replies: 0 };
 
   /** @throws RangeError without a pinned gateway, or on a geometry whose packets cannot be made. */
@@ -289,7 +290,9 @@ export class GatewayLink implements MixnetLink {
     this.#session = session;
     this.#phase = "connected";
     this.#clockSkewMs = session.clockSkewMs;
-    this.#handlers!.onStatus({ connected: true, error: "" });
+    this.#tell({ connected: true, error: "" });
+    // Closed in the very moment in which the handshake was done.
+    if (this.#closing.signal.aborted) session.close(this.#closing.signal.reason as Error);
     const keeping = this.#keepDocuments(session);
     const reason = await session.ended;
     this.#session = null;
@@ -345,6 +348,14 @@ export class GatewayLink implements MixnetLink {
     const message = error instanceof Error ? error.message : String(error);
     this.#lastError = message;
     this.#phase = "waiting";
-    this.#handlers?.onStatus({ connected: false, error: message });
+    this.#tell({ connected: false, error: message });
+  }
+
+  /** Tells what changed: a gateway that cannot be reached is no news with every dial. */
+  #tell(status: { readonly connected: boolean; readonly error: string }): void {
+    const last = this.#told;
+    if (last?.connected === status.connected && last.error === status.error) return;
+    this.#told = status;
+    this.#handlers!.onStatus(status);
   }
 }

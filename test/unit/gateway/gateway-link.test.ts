@@ -256,7 +256,7 @@ test("dials that fail come further and further apart", async () => {
     pauses,
     [15, 30, 45, 60, 75, 90, 105, 120].map((s) => s * 1000),
   );
-  assert.equal(all.told.statuses.length, dialled.length);
+  assert.deepEqual(all.told.statuses, ["refused"], "what stays the same is told once");
   assert.equal(all.link.describe().lastError, "refused");
   await closed(all);
 });
@@ -281,8 +281,8 @@ test("a gateway without an address that can be dialled is no busy loop", async (
   const all = scene({ transports: ["onion"] });
   await all.clock.advance(120_000);
   assert.deepEqual(all.dialled, []);
-  assert.ok(all.told.statuses.length < 6, `${all.told.statuses.length} tries`);
-  assert.match(all.told.statuses[0]!, /^gateway1 has no address that can be dialled$/);
+  assert.deepEqual(all.told.statuses, ["gateway1 has no address that can be dialled"]);
+  assert.ok(all.clock.pending < 3);
   await closed(all);
 });
 

@@ -96,7 +96,7 @@ export {
   type WsDialInit,
 } from "./transport/dial-config.js";
 export type { TcpNetwork } from "./platform/contract.js";
-export type { Address, HostPort } from "./transport/address.js";
+export { type Address, type HostPort, looksLikeAddress } from "./transport/address.js";
 export type { DialCallOptions } from "./transport/dial-within.js";
 export type { Listener, Transport, TransportHandlers } from "./transport/transport.js";
 

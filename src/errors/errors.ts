@@ -1,6 +1,12 @@
 /** The error classes. Design: one base, a string `code` to branch on, the wire's number beside it. */
 import type { ThinClientErrorName } from "./codes.js";
 import * as codes from "./codes.js";
+import type {
+  ChannelExistsError,
+  ChannelForkedError,
+  ChannelNotFoundError,
+  ChannelStoreError,
+} from "./channel-errors.js";
 import type { CopyFailedError, TombstoneRangeError } from "./partial-results.js";
 
 /** What every error carries besides its message. */
@@ -34,10 +40,32 @@ export abstract class ThinClientError extends Error {
     this.operation = details.operation ?? null;
   }
 
+  /**
+   * For JSON, as loggers write it: name and message too, which are no own fields to it, what the class
+   * has besides, and the cause. What is not enumerable, for it may hold secrets, is not in it.
+   */
+  toJSON(): object {
+    const { name, message, cause } = this;
+    const fields = Object.entries(this).map(([key, value]: [string, unknown]) => [
+      key,
+      typeof value === "bigint" ? String(value) : value,
+    ]);
+    const told = { name, message, ...(Object.fromEntries(fields) as object) };
+    return cause === undefined ? told : { ...told, cause: causeForJson(cause) };
+  }
+
   /** Whether `error` is the one that `code` names; then its class is known too. */
   static is<C extends ErrorCode>(error: unknown, code: C): error is ErrorByCode[C] {
     return hasCode(error, code);
   }
+}
+
+function causeForJson(cause: unknown): unknown {
+  if (isThinClientError(cause)) return cause.toJSON();
+  if (!(cause instanceof Error)) return String(cause);
+  const { name, message } = cause;
+  const { code } = cause as { readonly code?: unknown };
+  return typeof code === "string" ? { name, message, code } : { name, message };
 }
 
 /** A configuration that cannot be used: missing, unreadable, or wrong. */
@@ -338,11 +366,6 @@ export class CopyCommandFailedError extends ThinClientError {
     this.replicaErrorCode = replicaErrorCode;
     this.failedEnvelopeIndex = failedEnvelopeIndex;
   }
-
-  /** For JSON, which has no bigint: `failedEnvelopeIndex` as decimal digits. */
-  toJSON(): object {
-    return Object.assign({}, this, { failedEnvelopeIndex: String(this.failedEnvelopeIndex) });
-  }
 }
 
 /** The daemon found the payload too large (local checks throw RangeError before that). */
@@ -453,6 +476,14 @@ interface SpecificErrors {
   ERR_TOMBSTONE_RANGE: TombstoneRangeError;
   /** From `copy`. */
   ERR_COPY_FAILED: CopyFailedError;
+  /** From a channel's `send`, and the `stored` of its deliveries. */
+  ERR_CHANNEL_FORKED: ChannelForkedError;
+  /** From `openChannels`, and everything that reads or changes its store. */
+  ERR_CHANNEL_STORE: ChannelStoreError;
+  /** From the look-up of channels. */
+  ERR_CHANNEL_NOT_FOUND: ChannelNotFoundError;
+  /** From making a channel. */
+  ERR_CHANNEL_EXISTS: ChannelExistsError;
   /** Code 1. From reads that are not to wait. */
   REPLICA_ERROR_BOX_ID_NOT_FOUND: BoxIDNotFoundError;
   /** Code 2. From reads and writes. */

@@ -13,6 +13,7 @@ import { link, mkdir, readdir, readFile, rename, rm, stat, statfs } from "node:f
 import { join } from "node:path";
 import { type Bytes, utf8 } from "../bytes/bytes.js";
 import { ConfigError } from "../errors/errors.js";
+import type { LevelDatabase } from "./contract.js";
 import { DamagedLevelError, type Level, type LevelPlace } from "../store/level-place.js";
 import { describeFailure, failureCode } from "./node-failure.js";
 import { crc32 } from "./node-crc32.js";
@@ -37,6 +38,21 @@ const markLength = 12;
  */
 export async function levelPlaceIn(path: string, name: string): Promise<LevelPlace> {
   return new FolderPlace(await openPrivateFolder(path, name), name);
+}
+
+/** Opens the database in the folder `location`. See the contract. */
+export async function openLevel(location: string): Promise<LevelDatabase> {
+  const name = `store ${location}`;
+  const path = await openPrivateFolder(location, name);
+  if (isOpenHere(join(path, "LOCK"))) throw inUse(name);
+  const { ClassicLevel } = await loadClassicLevel(name);
+  const database = new ClassicLevel<string, Uint8Array>(path);
+  try {
+    await database.open();
+  } catch (error) {
+    throw refusal(name, error);
+  }
+  return database as unknown as LevelDatabase;
 }
 
 class FolderPlace implements LevelPlace {
@@ -97,7 +113,7 @@ class FolderPlace implements LevelPlace {
     if (names.some((name) => name.endsWith(".ldb")) && !names.includes("CURRENT")) {
       throw new DamagedLevelError(`${this.name} lacks a file`);
     }
-    if (isOpenHere(join(path, "LOCK"))) throw this.#inUse();
+    if (isOpenHere(join(path, "LOCK"))) throw inUse(this.name);
     const { ClassicLevel } = await loadClassicLevel(this.name);
     const level = new ClassicLevel<Uint8Array, Uint8Array>(path, {
       keyEncoding: "view",
@@ -109,29 +125,10 @@ class FolderPlace implements LevelPlace {
     try {
       await level.open();
     } catch (error) {
-      throw this.#refusal(error);
+      throw refusal(this.name, error);
     }
     this.#mark ??= this.#openMark();
     return level as unknown as Level;
-  }
-
-  #refusal(error: unknown): Error {
-    const cause = (error as { readonly cause?: unknown }).cause ?? error;
-    const code = (cause as { readonly code?: unknown }).code;
-    const why = cause instanceof Error ? cause.message : String(cause);
-    if (code === "LEVEL_LOCKED") return this.#inUse(error);
-    if (code === "LEVEL_CORRUPTION" || /No such file|Corruption/.test(why)) {
-      return new DamagedLevelError(why, { cause: error });
-    }
-    return new ConfigError(`${this.name} cannot be used: ${why}`, { cause: error });
-  }
-
-  #inUse(cause?: unknown): ConfigError {
-    return new ConfigError(
-      `${this.name} is in use, by another process or elsewhere in this one: stop that one, or use ` +
-        `another directory`,
-      { cause },
-    );
   }
 
   /** Opening changes the files of a database; what was in them stays under other names. */
@@ -238,6 +235,25 @@ class FolderPlace implements LevelPlace {
     this.#mark = null;
     await this.#forgetFiles([this.#before]);
   }
+}
+
+function refusal(name: string, error: unknown): Error {
+  const cause = (error as { readonly cause?: unknown }).cause ?? error;
+  const code = (cause as { readonly code?: unknown }).code;
+  const why = cause instanceof Error ? cause.message : String(cause);
+  if (code === "LEVEL_LOCKED") return inUse(name, error);
+  if (code === "LEVEL_CORRUPTION" || /No such file|Corruption/.test(why)) {
+    return new DamagedLevelError(why, { cause: error });
+  }
+  return new ConfigError(`${name} cannot be used: ${why}`, { cause: error });
+}
+
+function inUse(name: string, cause?: unknown): ConfigError {
+  return new ConfigError(
+    `${name} is in use, by another process or elsewhere in this one: stop that one, or use ` +
+      `another directory`,
+    { cause },
+  );
 }
 
 /**

@@ -105,8 +105,10 @@ await daemon.restart();
 await back;
 
 // #region load
-const { inFlight, queued } = client.load; // queued: over maxInFlight, or without a connection
-if (queued > 100) console.log(`${inFlight} calls at the daemon, ${queued} wait`);
+const { inFlight, queued, pausing, cancelling } = client.load;
+if (queued > 100) console.log(`${inFlight} calls at the daemon, ${queued} wait for a place`);
+if (pausing > 0) console.log(`${pausing} reads wait for their box, and will ask again`);
+if (cancelling > 0) console.log(`${cancelling} that were given up the daemon has still to end`);
 // #endregion
 
 const requests = recorded.get("katzenpost_request_seconds")!.map(({ labels }) => labels);

@@ -15,6 +15,7 @@ export { ThinClient } from "./client/thin-client.js";
 export type { CallOptions } from "./client/call-options.js";
 export type { ClientState, CloseReason } from "./client/session.js";
 export type { CallLoad } from "./client/calls.js";
+export type { ClientLoad } from "./client/client-core.js";
 export type { Logger } from "./client/logger.js";
 export type { Metric, MetricsHook, RequestOutcome } from "./client/metrics.js";
 export type { LivenessSettings, ReconnectOptions, ThinClientOptions } from "./client/options.js";

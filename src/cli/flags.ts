@@ -2,14 +2,19 @@
 
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
+/** Longest time a timer of the system waits for, in milliseconds: a longer one would end at once. */
+const LONGEST_MS = 2 ** 31 - 1;
+
 /**
  * A time in milliseconds: a number with `ms`, `s`, `m` or `h`; without a unit, seconds.
- * @throws Error for anything else, and for 0.
+ * @throws Error for anything else, for 0, and for more than a timer can wait, 24.8 days.
  */
 export function parseTime(text: string): number {
   const match = /^(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h)?$/.exec(text);
   const ms = match ? Number(match[1]) * unitMs[match[2] ?? "s"]! : 0;
-  if (!(ms > 0)) throw new Error("must be a time above 0, like 500ms, 2s, 20m or 1h");
+  if (!(ms > 0) || ms > LONGEST_MS) {
+    throw new Error("must be a time above 0, like 500ms, 2s, 20m or 1h, and at most 596h");
+  }
   return ms;
 }
 

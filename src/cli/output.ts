@@ -1,6 +1,7 @@
 /** What a command prints: text for people, or with `--json` one object a line for programs. */
 import { report } from "./failure.js";
 import { toJson } from "./json.js";
+import { standardOutput } from "./standard-output.js";
 import { Terminal } from "./terminal.js";
 
 /** The flags that say how to print. */
@@ -19,7 +20,7 @@ export class Output {
   readonly json: boolean;
   readonly quiet: boolean;
   /** Standard output, for what it is. */
-  readonly terminal = new Terminal(process.stdout);
+  readonly terminal = new Terminal(standardOutput);
   readonly #errors = new Terminal(process.stderr);
   #hasStatus = false;
 
@@ -76,6 +77,11 @@ export class Output {
   error(error: unknown): number {
     this.clearStatus();
     return report(this.#errors, error, this);
+  }
+
+  /** Characters of the live line. */
+  get statusWidth(): number {
+    return this.#errors.statusWidth;
   }
 
   /** Replaces the live line on standard error, where there is a terminal and somebody looks. */

@@ -13,5 +13,9 @@ export function tellReconnects({ client, output, signal }: ClientRun): void {
     // At Ctrl-C it is we who leave.
     if (!signal.aborted) output.remark("the daemon is away; connecting again …");
   });
-  client.on("reconnected", () => output.remark("connected again"));
+  client.on("reconnected", ({ newInstance }) => {
+    output.remark(
+      newInstance ? "connected again, to a daemon that was started anew" : "connected again",
+    );
+  });
 }

@@ -55,6 +55,14 @@ export class Terminal {
     return this.#output.columns || 80;
   }
 
+  /**
+   * Characters of {@link status}: a line that is too long for the terminal would become two, of which
+   * one stays.
+   */
+  get statusWidth(): number {
+    return this.width - 1;
+  }
+
   /** `text` in a style, for {@link line}; or as it is. */
   style(style: Style, text: string): string {
     if (!this.#styled) return text;
@@ -107,9 +115,7 @@ export class Terminal {
   /** Shows `text` in the last line, in place of what was shown there; nothing when not live. */
   status(text: string): void {
     if (!this.isLive) return;
-    // A line that is too long for the terminal would become two, of which one stays.
-    const width = this.width - 1;
-    const shown = Array.from(printable(text)).slice(0, width).join("");
+    const shown = Array.from(printable(text)).slice(0, this.statusWidth).join("");
     this.#output.write(`\r\x1b[K${shown}`);
   }
 

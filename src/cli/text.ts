@@ -34,3 +34,14 @@ export function wrap(text: string, width: number): string[] {
 export function counted(number: number, one: string, many = `${one}s`): string {
   return `${number} ${number === 1 ? one : many}`;
 }
+
+/** Seconds as `0:07`, `12:30`, `3:05:00`; days where it is so long. */
+export function clock(seconds: number): string {
+  const whole = Math.ceil(seconds);
+  if (whole >= 360_000) return `${Math.round(whole / 86_400)} days`;
+  const two = (value: number): string => String(value).padStart(2, "0");
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  return hours > 0
+    ? `${hours}:${two(minutes)}:${two(whole % 60)}`
+    : `${minutes}:${two(whole % 60)}`;
+}

@@ -13,10 +13,12 @@ import {
   startResendingEncryptedMessage,
 } from "./pigeonhole.js";
 import { runWithin } from "./run-within.js";
+import type { WaitingReads } from "./waiting-reads.js";
 
 /** What boxes need of the client. */
 export interface BoxContext extends SizedSession, EnvelopeContext {
   readonly options: MeasureOptions;
+  readonly waitingReads: WaitingReads;
 }
 
 /** Options of `read`. */
@@ -62,30 +64,41 @@ export async function read(
   index: MessageBoxIndex,
   options?: ReadOptions,
 ): Promise<ReadResult> {
-  const operation = "read";
   checkCallOptions(options, "wait");
   checkReadCap("readCap", readCap);
   checkBoxIndex("index", index);
   const { wait = true } = options ?? {};
   checkFlag("options.wait", wait);
-  const { session } = context;
-  const [cap, box] = [ReadCap.from(readCap), MessageBoxIndex.from(index)];
-  return runWithin(context.options, operation, options, (whole) =>
-    withFreshEnvelope(
-      context,
-      whole,
-      (signal) => encryptRead(session, cap, box, { signal }, operation),
-      async (envelope, signal) => {
-        const request = { ...envelope, noRetryOnBoxIdNotFound: !wait };
-        const { plaintext } = await startResendingEncryptedMessage(
-          session,
-          request,
-          { signal },
-          operation,
-        );
-        return { plaintext, nextMessageBoxIndex: envelope.nextMessageBoxIndex };
-      },
-    ),
+  const place = { cap: ReadCap.from(readCap), box: MessageBoxIndex.from(index) };
+  return runWithin(context.options, "read", options, (whole) => {
+    const question = (): Promise<ReadResult> => ask(context, place, whole);
+    return wait ? context.waitingReads.untilThere(whole, question) : question();
+  });
+}
+
+/** Asks once what a box holds. @throws BoxIDNotFoundError when there is no such box. */
+function ask(
+  context: BoxContext,
+  { cap, box }: { readonly cap: ReadCap; readonly box: MessageBoxIndex },
+  whole: AbortSignal,
+): Promise<ReadResult> {
+  const operation = "read";
+  const { session, waitingReads } = context;
+  return withFreshEnvelope(
+    context,
+    whole,
+    (signal) =>
+      waitingReads.seal(signal, () => encryptRead(session, cap, box, { signal }, operation)),
+    async (envelope, signal) => {
+      const request = { ...envelope, noRetryOnBoxIdNotFound: true };
+      const { plaintext } = await startResendingEncryptedMessage(
+        session,
+        request,
+        { signal },
+        operation,
+      );
+      return { plaintext, nextMessageBoxIndex: envelope.nextMessageBoxIndex };
+    },
   );
 }
 

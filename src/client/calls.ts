@@ -1,9 +1,15 @@
 /** Calls that wait for a reply: matched by query ID, taken up again after a reconnect. */
 import { type Bytes, equalBytes } from "../bytes/bytes.js";
 import { QueryId } from "../bytes/opaque.js";
+import type { Clock } from "../clock/clock.js";
+import {
+  THIN_CLIENT_ERROR_INTERNAL_ERROR,
+  THIN_CLIENT_ERROR_INVALID_REQUEST,
+} from "../errors/codes.js";
 import { ProtocolError } from "../errors/errors.js";
 import type { DaemonRequest, RequestFields, RequestKind } from "../wire/requests.js";
 import type { DaemonResponse, MalformedReply, ResponseKind } from "../wire/responses.js";
+import { Notices } from "./notices.js";
 import { Unread } from "./unread.js";
 
 /** Requests that are answered by a reply of their own with the same query ID. */
@@ -54,8 +60,20 @@ interface Entry {
   queryId: QueryId | null;
   /** Whether the daemon may know of it from an earlier connection. */
   sentBefore: boolean;
-  /** Of a local request: see {@link Unread.mark}. */
+  /** Of a local request: see {@link Unread.mark}; of a start: its number, see {@link Unread.sent}. */
   mark: number;
+}
+
+/**
+ * Whether the answer to a start shows that its packet, and those of all before it, have left: a request
+ * that the daemon refuses may never have waited for that.
+ */
+function showsThatItLeft(response: DaemonResponse | MalformedReply): boolean {
+  const { errorCode } = response as { readonly errorCode?: number };
+  return (
+    errorCode !== THIN_CLIENT_ERROR_INVALID_REQUEST &&
+    errorCode !== THIN_CLIENT_ERROR_INTERNAL_ERROR
+  );
 }
 
 /** Whether the daemon may have the call. */
@@ -69,6 +87,11 @@ export interface CallLoad {
   readonly inFlight: number;
   /** Not sent on the present connection: for want of a place, or of the connection. */
   readonly queued: number;
+  /**
+   * Operations that were given up here and are still being ended at the daemon. Those that it has not
+   * answered take places among `maxInFlight`, and each is cancelled until it is.
+   */
+  readonly cancelling: number;
 }
 
 /**
@@ -101,19 +124,28 @@ export class Calls {
   readonly #local = new Lane();
   readonly #operations = new Lane();
   readonly #byQueryId = new Map<number, Entry>();
-  /** Given up while another call waited for the same: cancelled when none does any more. */
-  readonly #abandoned = new Map<string, Cancellation>();
-  readonly #cancel: (cancellation: Cancellation) => void;
+  /** What was given up and is not over at the daemon. */
+  readonly notices: Notices;
+  readonly #isOnline: () => boolean;
   /** Sends on the present connection; null while there is none. */
   #send: ((request: DaemonRequest) => void) | null = null;
+  /** A request whose answer shows what the daemon has read, and {@link Unread.mark} when it was sent. */
+  #probe: { readonly queryId: QueryId; readonly mark: number } | null = null;
 
   /**
    * @param maxInFlight most local requests, and most operations, that the daemon has at a time.
-   * @param cancel has the daemon end an operation that nobody waits for any more.
+   * @param isOnline whether the daemon said that it reaches the mixnet.
    */
-  constructor(maxInFlight: number, cancel: (cancellation: Cancellation) => void) {
+  constructor(maxInFlight: number, clock: Clock, isOnline: () => boolean) {
     this.#maxInFlight = maxInFlight;
-    this.#cancel = cancel;
+    this.#isOnline = isOnline;
+    this.notices = new Notices({
+      clock,
+      isWanted: (key) => this.#isWanted(key),
+      onEnded: () => this.refill(),
+      onLeft: (number) => this.unread.hasLeft(number),
+      hasLeft: (number) => this.unread.leftCount >= number,
+    });
   }
 
   /** How many calls wait. */
@@ -136,6 +168,7 @@ export class Calls {
     return {
       inFlight: this.#local.inFlight + this.#operations.inFlight,
       queued: this.#local.queued.size + this.#operations.queued.size,
+      cancelling: this.notices.size,
     };
   }
 
@@ -163,39 +196,51 @@ export class Calls {
     lane.entries.add(entry);
     lane.queued.add(entry);
     this.#fill(lane);
-    return () => {
-      const started = isStarted(entry);
-      this.#remove(entry);
-      const { cancellation } = call;
-      if (!started || !cancellation) return;
-      this.#abandoned.set(cancellation.key, cancellation);
-      this.#endAbandoned(cancellation);
-    };
+    return () => this.#giveUp(entry);
   }
 
   /** Settles the call that `response` answers. False when no call has that query ID. */
   take(response: DaemonResponse | MalformedReply): boolean {
+    return this.#takeReply(response) || this.notices.take(response);
+  }
+
+  #takeReply(response: DaemonResponse | MalformedReply): boolean {
+    if (response.kind === "messageSentEvent" && response.surbId) {
+      this.unread.messageLeft(response.surbId);
+      this.refill();
+      return false;
+    }
     if (!("queryId" in response) || !response.queryId) return false;
+    if (this.#probe && equalBytes(this.#probe.queryId, response.queryId)) {
+      this.unread.answered(this.#probe.mark);
+      this.#probe = null;
+      this.refill();
+      return true;
+    }
     const entry = this.#byQueryId.get(keyOf(response.queryId));
     if (!entry?.queryId || !equalBytes(entry.queryId, response.queryId)) return false;
     const { call } = entry;
     if (response.kind !== "malformedReply" && response.kind !== call.replyKind) return false;
-    this.#remove(entry);
     if (!call.cancellation) this.unread.answered(entry.mark);
+    else if (showsThatItLeft(response)) this.unread.hasLeft(entry.mark);
+    this.#remove(entry);
+    this.#fill(this.#operations);
     if (response.kind === "malformedReply") {
       const text = `${call.operation}: the daemon's reply cannot be used: ${response.error.message}`;
       call.reject(new ProtocolError(text, { operation: call.operation, cause: response.error }));
     } else {
       call.resolve(response);
     }
-    if (call.cancellation) this.#endAbandoned(call.cancellation);
+    if (call.cancellation) this.#unwanted(call.cancellation);
     return true;
   }
 
   /** The connection is gone: query IDs in flight mean nothing any more. */
   connectionLost(reasonFor: (call: Call) => Error): void {
     this.#send = null;
+    this.#probe = null;
     this.unread.reset();
+    this.notices.connectionLost();
     this.#byQueryId.clear();
     for (const lane of [this.#local, this.#operations]) {
       // All queue again, in the order in which they were made.
@@ -216,22 +261,6 @@ export class Calls {
     }
   }
 
-  /**
-   * Names the operations that the daemon may still have from earlier connections, each once; to be
-   * cancelled before {@link connected} starts them again.
-   */
-  startedBefore(): readonly Cancellation[] {
-    const found = new Map<string, Cancellation>();
-    for (const entry of this.#operations.entries) {
-      const { cancellation } = entry.call;
-      if (entry.sentBefore && cancellation) found.set(cancellation.key, cancellation);
-      entry.sentBefore = false;
-    }
-    // Where something was abandoned another call waits: it is among these.
-    this.#abandoned.clear();
-    return [...found.values()];
-  }
-
   /** Names the operations in flight that are of no use without their replies, each once. */
   onlyForReplies(): readonly Cancellation[] {
     const found = new Map<string, Cancellation>();
@@ -242,16 +271,33 @@ export class Calls {
     return [...found.values()];
   }
 
-  /** A new connection: sends every call, with new query IDs, as far as there are places. */
-  connected(send: (request: DaemonRequest) => void): void {
+  /**
+   * A new connection: cancels what the daemon may still have from earlier ones, and then sends every
+   * call, with new query IDs, as far as there are places. All cancels before any start, so that none
+   * hits a new start of the same envelope.
+   * @param resumed whether the daemon still has what belongs to the session.
+   */
+  connected(send: (request: DaemonRequest) => void, resumed: boolean): void {
+    for (const entry of this.#operations.entries) {
+      const { cancellation } = entry.call;
+      if (entry.sentBefore && cancellation) this.notices.addForRestart(cancellation);
+      entry.sentBefore = false;
+    }
+    this.notices.connected(send, resumed);
     this.#send = send;
     this.#fill(this.#operations);
     this.#fill(this.#local);
   }
 
+  /** Sends what is queued, now that there may be room. */
+  refill(): void {
+    this.#fill(this.#operations);
+  }
+
   /** The session is over: rejects all calls, and sends nothing in the places that become free. */
   end(reasonFor: (call: Call) => unknown): void {
     this.#send = null;
+    this.notices.clear();
     this.rejectAll(reasonFor);
   }
 
@@ -263,23 +309,51 @@ export class Calls {
         if (reason === null) continue;
         this.#remove(entry);
         entry.call.reject(reason);
-        if (entry.call.cancellation) this.#endAbandoned(entry.call.cancellation);
+        if (entry.call.cancellation) this.#unwanted(entry.call.cancellation);
       }
     }
   }
 
   /**
-   * Cancels what was given up, unless a call waits for the same that the daemon may have. One that
-   * was not sent yet does not count: it will be started anew, behind the cancel.
+   * Rejects operations that were cancelled at the daemon just now. A start that it did not know then
+   * may come behind: it is cancelled until it is answered.
    */
-  #endAbandoned({ key }: Cancellation): void {
-    const abandoned = this.#abandoned.get(key);
-    if (!abandoned) return;
+  rejectCancelled(reasonFor: (call: Call) => unknown): void {
     for (const entry of this.#operations.entries) {
-      if (isStarted(entry) && entry.call.cancellation?.key === key) return;
+      const reason = reasonFor(entry.call);
+      if (reason === null) continue;
+      this.#giveUp(entry, true);
+      entry.call.reject(reason);
     }
-    this.#abandoned.delete(key);
-    this.#cancel(abandoned);
+  }
+
+  #giveUp(entry: Entry, confirmed = false): void {
+    const { queryId, mark: number } = entry;
+    const { cancellation } = entry.call;
+    const started = isStarted(entry);
+    if (!this.#forget(entry)) return;
+    if (started && cancellation) {
+      const onThisConnection = queryId !== null && this.#send !== null;
+      this.notices.add(cancellation, onThisConnection ? { queryId, number } : null, confirmed);
+      this.#unwanted(cancellation);
+    }
+    // Not before: what was given up keeps its place until the daemon has answered it.
+    this.#fill(this.#laneOf(entry));
+  }
+
+  /**
+   * Whether a call waits for the operation that the daemon may have. One that was not sent yet does not
+   * count: it will be started anew, behind the cancel.
+   */
+  #isWanted(key: string): boolean {
+    for (const entry of this.#operations.entries) {
+      if (isStarted(entry) && entry.call.cancellation?.key === key) return true;
+    }
+    return false;
+  }
+
+  #unwanted({ key }: Cancellation): void {
+    this.notices.unwanted(key);
   }
 
   #laneOf(entry: Entry): Lane {
@@ -288,11 +362,33 @@ export class Calls {
 
   /** Sends what is queued while there are places. */
   #fill(lane: Lane): void {
+    if (lane.queued.size === 0) return;
+    const isStarts = lane === this.#operations;
+    const ending = isStarts ? this.notices.starts : 0;
     for (const entry of lane.queued) {
-      if (!this.#send || lane.inFlight >= this.#maxInFlight) return;
+      if (!this.#send || lane.inFlight + ending >= this.#maxInFlight) return;
+      if (isStarts && !this.unread.mayStart(this.#isOnline())) {
+        this.#askWhatWasRead(this.#send);
+        return;
+      }
+      const key = entry.call.cancellation?.key;
+      if (key !== undefined) {
+        // What is said until an older start is answered would hit this one.
+        if (this.notices.isEnding(key) && !this.#isWanted(key)) continue;
+        this.notices.startsAnew(key);
+      }
       lane.queued.delete(entry);
       this.#sendEntry(entry, this.#send);
     }
+  }
+
+  /** Sends what a daemon answers at once when it has read all before it. */
+  #askWhatWasRead(send: (request: DaemonRequest) => void): void {
+    if (this.#probe || !this.#isOnline() || this.unread.count === 0) return;
+    const queryId = QueryId.random();
+    this.#probe = { queryId, mark: this.unread.mark };
+    // Without an index it costs nothing and is answered with a code, which is an answer.
+    send({ kind: "nextMessageBoxIndex", queryId, messageBoxIndex: null });
   }
 
   #sendEntry(entry: Entry, send: (request: DaemonRequest) => void): void {
@@ -302,7 +398,7 @@ export class Calls {
     this.#byQueryId.set(keyOf(queryId), entry);
     try {
       send(entry.call.request(queryId));
-      if (entry.call.cancellation) this.unread.sent();
+      if (entry.call.cancellation) entry.mark = this.unread.sent();
       else entry.mark = this.unread.mark;
     } catch (error) {
       // Longer than a frame may be: only this call fails.
@@ -312,10 +408,15 @@ export class Calls {
   }
 
   #remove(entry: Entry): void {
+    if (this.#forget(entry)) this.#fill(this.#laneOf(entry));
+  }
+
+  /** False when it was forgotten before. */
+  #forget(entry: Entry): boolean {
     const lane = this.#laneOf(entry);
-    if (!lane.entries.delete(entry)) return;
+    if (!lane.entries.delete(entry)) return false;
     lane.queued.delete(entry);
     if (entry.queryId !== null) this.#byQueryId.delete(keyOf(entry.queryId));
-    if (lane.queued.size > 0) this.#fill(lane);
+    return true;
   }
 }

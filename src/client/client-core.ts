@@ -9,14 +9,22 @@ import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
 import type { Transport } from "../transport/transport.js";
 import type { DaemonResponse } from "../wire/responses.js";
 import { type CallOptions, watchDeadline } from "./call-options.js";
+import type { CallLoad } from "./calls.js";
 import { EventHub } from "./event-hub.js";
 import type { HandshakeResult } from "./handshake.js";
 import { AwaitedReplies, type MessageContext } from "./messages.js";
 import type { ResolvedOptions } from "./options.js";
 import { PkiCache } from "./pki-cache.js";
 import { Session } from "./session.js";
+import { WaitingReads } from "./waiting-reads.js";
 
 const NS_PER_MS = 1_000_000;
+
+/** What waits where, see `ThinClient.load`. */
+export interface ClientLoad extends CallLoad {
+  /** Reads of boxes that are not there yet, between two questions. */
+  readonly pausing: number;
+}
 
 /** The state behind a `ThinClient`. */
 export class ClientCore {
@@ -26,6 +34,7 @@ export class ClientCore {
   readonly session: Session;
   readonly documents = new PkiCache();
   readonly awaitedReplies: AwaitedReplies;
+  readonly waitingReads: WaitingReads;
   readonly messageContext: MessageContext;
   geometry: Geometry | null = null;
   pigeonholeGeometry: PigeonholeGeometry | null = null;
@@ -55,6 +64,12 @@ export class ClientCore {
         this.#keepGoing?.();
         this.#online = false;
         this.awaitedReplies.onClosed(error);
+        this.waitingReads.close(
+          new ClientClosedError("read: the client is closed", {
+            operation: "read",
+            cause: error ?? undefined,
+          }),
+        );
         this.hub.emit({ type: "closed", reason, error });
         this.hub.end();
       },
@@ -66,6 +81,10 @@ export class ClientCore {
       geometry: () => this.geometry,
     };
     this.awaitedReplies = new AwaitedReplies(this.messageContext);
+    this.waitingReads = new WaitingReads({
+      clock: options.clock,
+      lambdaP: () => this.documents.current?.lambdaP ?? null,
+    });
   }
 
   isConnected(): boolean {

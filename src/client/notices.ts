@@ -1,67 +1,266 @@
 /**
- * Cancels that nobody waits for. One that was on its way when the connection broke may not have
- * arrived, and the daemon of a resumed session would work on for nobody: so each is said again until
- * it is confirmed.
+ * Cancels that nobody waits for. A real daemon serves a cancel as it reads it, and a start only when
+ * its packet may leave, a second and more later: a cancel that comes first finds nothing, and the start
+ * then runs for ever (protocol page, section 10, 27). So an operation that was given up is cancelled
+ * again and again until its start was answered, with code 24 or another. And one cancel that was on its
+ * way when the connection broke may not have arrived: it is said again on the next one.
  */
 import { toHex } from "../bytes/bytes.js";
 import { QueryId } from "../bytes/opaque.js";
+import type { Clock, Timer } from "../clock/clock.js";
 import type { DaemonRequest } from "../wire/requests.js";
 import type { DaemonResponse, MalformedReply } from "../wire/responses.js";
 import type { Cancellation } from "./calls.js";
 
-interface Notice {
-  readonly cancellation: Cancellation;
+/** Shortest pause between two cancels of one operation, in milliseconds. */
+const SHORTEST_PAUSE_MS = 500;
+/** Part of the time since the first one that the pause takes, up to the longest. */
+const PAUSE_SHARE = 1 / 8;
+const LONGEST_PAUSE_MS = 10_000;
+/**
+ * How long after a reconnect an operation is cancelled again whose start was not answered, in
+ * milliseconds. The daemon dropped it with the connection if it had not begun (protocol page, section
+ * 10, 29), and then no answer comes.
+ */
+const AFTER_RECONNECT_MS = 10_000;
+
+/** A start that was given up. */
+export interface GivenUpStart {
+  readonly queryId: QueryId;
+  /** Its number among the starts of its connection. */
+  readonly number: number;
 }
 
-/** The cancels of one session that the daemon has not confirmed. */
+interface Notice {
+  readonly cancellation: Cancellation;
+  /** Unanswered starts of this connection, by query ID in hex, with their numbers. */
+  readonly starts: Map<string, number>;
+  /** Unanswered starts of earlier connections. */
+  readonly former: Set<string>;
+  /** Whether it is to be cancelled until the start is answered; else one confirmation is enough. */
+  again: boolean;
+  /** Whether the operation itself goes on: it is only cancelled to be started again. */
+  restarts: boolean;
+  /** When the first cancel was said on this connection; null while it is not. */
+  since: number | null;
+  /** Whether a cancel is on its way. */
+  said: boolean;
+  /** Whether one was confirmed, on whatever connection. */
+  confirmed: boolean;
+  timer: Timer | null;
+}
+
+/** What notices go by. */
+export interface NoticesOptions {
+  readonly clock: Clock;
+  /** Whether a call waits for the operation that the daemon may have: it must not be cancelled then. */
+  readonly isWanted: (key: string) => boolean;
+  /** An operation is over, or its starts take no place any more. */
+  readonly onEnded: () => void;
+  /** The packet of the start of that number has left. */
+  readonly onLeft: (number: number) => void;
+  /** Whether the packet of the start of that number has left. */
+  readonly hasLeft: (number: number) => boolean;
+}
+
+/** The cancels of one session that are not done. */
 export class Notices {
-  /** By what they cancel: a later one stands for an earlier one too. */
-  readonly #unconfirmed = new Map<string, Notice>();
+  readonly #options: NoticesOptions;
+  /** By what they cancel. */
+  readonly #byKey = new Map<string, Notice>();
   /** By query ID, in hex: what was said on this connection. */
-  readonly #said = new Map<string, Notice>();
+  readonly #said = new Map<string, { readonly notice: Notice; readonly allHadLeft: boolean }>();
   /** Sends on the present connection; null while there is none. */
   #send: ((request: DaemonRequest) => void) | null = null;
 
-  /** Says a cancel; on the next connection when there is none now. */
-  add(cancellation: Cancellation): void {
-    const notice = { cancellation };
-    this.#unconfirmed.set(cancellation.key, notice);
-    if (this.#send) this.#say(notice, this.#send);
+  constructor(options: NoticesOptions) {
+    this.#options = options;
   }
 
-  /** A new connection: says what is not confirmed. */
-  connected(send: (request: DaemonRequest) => void): void {
+  /** How many operations are being ended that nobody waits for any more. */
+  get size(): number {
+    let size = 0;
+    for (const { restarts } of this.#byKey.values()) if (!restarts) size++;
+    return size;
+  }
+
+  /** How many of their starts the daemon has. */
+  get starts(): number {
+    let starts = 0;
+    for (const notice of this.#byKey.values()) starts += notice.starts.size;
+    return starts;
+  }
+
+  /** Whether a new start of that operation would be hit by what is said for an older one. */
+  isEnding(key: string): boolean {
+    return (this.#byKey.get(key)?.starts.size ?? 0) > 0;
+  }
+
+  /**
+   * Ends an operation; on the next connection when there is none now.
+   * @param start what was given up on this connection; null when that is over.
+   * @param confirmed whether the daemon has just confirmed a cancel of it.
+   */
+  add(cancellation: Cancellation, start: GivenUpStart | null, confirmed = false): void {
+    const notice = this.#noticeOf(cancellation, confirmed);
+    notice.restarts = false;
+    if (start) {
+      notice.starts.set(toHex(start.queryId), start.number);
+      notice.again = true;
+    }
+    if (!confirmed) this.#say(notice);
+    else this.#sayLater(notice);
+  }
+
+  /** Ends an operation that earlier connections may have begun, for it is about to be started again. */
+  addForRestart(cancellation: Cancellation): void {
+    const notice = this.#noticeOf(cancellation);
+    notice.again = false;
+    notice.restarts = true;
+    notice.confirmed = false;
+    this.#say(notice);
+  }
+
+  /** What waits for an operation has ended: if it was given up as well, it is cancelled now. */
+  unwanted(key: string): void {
+    const notice = this.#byKey.get(key);
+    if (notice && notice.since === null) this.#say(notice);
+  }
+
+  /** A new start of the operation is sent: no cancel may follow that is meant for an older one. */
+  startsAnew(key: string): void {
+    const notice = this.#byKey.get(key);
+    if (!notice || notice.starts.size > 0) return;
+    notice.again = false;
+    notice.timer?.cancel();
+    if (!notice.said && notice.since !== null) this.#end(notice);
+  }
+
+  /**
+   * A new connection: says what is not done.
+   * @param resumed whether the daemon still has what belongs to the session.
+   */
+  connected(send: (request: DaemonRequest) => void, resumed: boolean): void {
     this.#send = send;
-    for (const notice of this.#unconfirmed.values()) this.#say(notice, send);
+    for (const notice of this.#byKey.values()) {
+      if (!resumed) notice.again = false;
+      if (!resumed && notice.confirmed) this.#byKey.delete(notice.cancellation.key);
+      else this.#say(notice);
+    }
   }
 
   /** The connection is gone. */
   connectionLost(): void {
     this.#send = null;
     this.#said.clear();
+    for (const notice of this.#byKey.values()) {
+      for (const start of notice.starts.keys()) notice.former.add(start);
+      notice.starts.clear();
+      notice.timer?.cancel();
+      notice.since = null;
+      notice.said = false;
+    }
   }
 
-  /** Takes a confirmation; false when `response` is none. */
+  /** Takes a confirmation, or the answer of a start that was given up; false when it is neither. */
   take(response: DaemonResponse | MalformedReply): boolean {
-    if (this.#said.size === 0 || !("queryId" in response) || !response.queryId) return false;
+    if (this.#byKey.size === 0 && this.#said.size === 0) return false;
+    if (!("queryId" in response) || !response.queryId) return false;
     const queryKey = toHex(response.queryId);
-    const notice = this.#said.get(queryKey);
-    if (!notice) return false;
-    this.#said.delete(queryKey);
-    const { key } = notice.cancellation;
-    if (this.#unconfirmed.get(key) === notice) this.#unconfirmed.delete(key);
-    return true;
+    const said = this.#said.get(queryKey);
+    if (said) {
+      this.#said.delete(queryKey);
+      this.#confirmed(said.notice, said.allHadLeft);
+      return true;
+    }
+    for (const notice of this.#byKey.values()) {
+      const number = notice.starts.get(queryKey);
+      if (number === undefined && !notice.former.has(queryKey)) continue;
+      notice.starts.delete(queryKey);
+      notice.former.delete(queryKey);
+      if (number !== undefined) this.#options.onLeft(number);
+      if (notice.starts.size === 0 && notice.former.size === 0) this.#end(notice);
+      else this.#options.onEnded();
+      return true;
+    }
+    return false;
+  }
+
+  /** The cancels of what may still run, to be said once more. */
+  get cancellations(): readonly Cancellation[] {
+    return [...this.#byKey.values()].map(({ cancellation }) => cancellation);
   }
 
   /** Forgets everything: the session is over. */
   clear(): void {
     this.connectionLost();
-    this.#unconfirmed.clear();
+    this.#byKey.clear();
   }
 
-  #say(notice: Notice, send: (request: DaemonRequest) => void): void {
+  #noticeOf(cancellation: Cancellation, confirmed = false): Notice {
+    const { key } = cancellation;
+    let notice = this.#byKey.get(key);
+    if (!notice) {
+      const starts = new Map<string, number>();
+      const former = new Set<string>();
+      const rest = {
+        again: false,
+        restarts: false,
+        since: null,
+        said: false,
+        confirmed,
+        timer: null,
+      };
+      notice = { cancellation, starts, former, ...rest };
+      this.#byKey.set(key, notice);
+    }
+    return notice;
+  }
+
+  /** Says a cancel, unless one is on its way: a daemon that reads nothing would only collect them. */
+  #say(notice: Notice): void {
+    const { cancellation } = notice;
+    if (!this.#send || notice.said || this.#options.isWanted(cancellation.key)) return;
+    notice.timer?.cancel();
+    notice.since ??= this.#options.clock.monotonic();
+    notice.said = true;
     const queryId = QueryId.random();
-    this.#said.set(toHex(queryId), notice);
-    send(notice.cancellation.request(queryId));
+    const allHadLeft = [...notice.starts.values()].every((one) => this.#options.hasLeft(one));
+    this.#said.set(toHex(queryId), { notice, allHadLeft });
+    this.#send(cancellation.request(queryId));
+  }
+
+  #confirmed(notice: Notice, allHadLeft: boolean): void {
+    notice.said = false;
+    notice.confirmed = true;
+    if (this.#byKey.get(notice.cancellation.key) !== notice) return;
+    // What has begun and is not found any more will not be answered.
+    const isOver = notice.starts.size > 0 && allHadLeft;
+    const waitedMs = this.#options.clock.monotonic() - (notice.since ?? 0);
+    const dropped = notice.starts.size === 0 && waitedMs >= AFTER_RECONNECT_MS;
+    if (!notice.again || isOver || dropped) this.#end(notice);
+    else this.#sayLater(notice);
+  }
+
+  #sayLater(notice: Notice): void {
+    const { clock } = this.#options;
+    const now = clock.monotonic();
+    notice.since ??= now;
+    const pause = Math.max(SHORTEST_PAUSE_MS, (now - notice.since) * PAUSE_SHARE);
+    notice.timer?.cancel();
+    notice.timer = clock.after(
+      Math.min(pause, LONGEST_PAUSE_MS),
+      () => {
+        if (this.#byKey.get(notice.cancellation.key) === notice) this.#say(notice);
+      },
+      { background: true },
+    );
+  }
+
+  #end(notice: Notice): void {
+    notice.timer?.cancel();
+    const { key } = notice.cancellation;
+    if (this.#byKey.get(key) === notice) this.#byKey.delete(key);
+    this.#options.onEnded();
   }
 }

@@ -40,8 +40,9 @@ export interface ThinClientOptions {
   readonly liveness?: LivenessSettings | false | undefined;
   /**
    * Most local requests, and most operations, that the daemon is given at a time; default 1,000.
-   * More wait their turn here: see `client.load`. A daemon that cannot send takes in only so many
-   * operations before it stops reading, local requests included (protocol page, section 1.3).
+   * More wait their turn here: see `client.load`. A real daemon stops reading when 16 operations wait
+   * for their packet, local requests included (protocol page, section 1.3): so whatever this says, from
+   * the 16th on one more is sent only when the daemon has read the one before.
    */
   readonly maxInFlight?: number | undefined;
   /** Hears how calls end, what waits, and of reconnects; nothing by default. */

@@ -54,8 +54,11 @@ export abstract class PigeonholeMethods {
   // One box
 
   /**
-   * Reads a box. When the envelope that asks for it grows old or is refused, a fresh one goes on
-   * asking (four in a row are refused before the error surfaces), so that a long wait has an end.
+   * Reads a box, and waits until something is in it: it asks again and again, each time with a fresh
+   * envelope, after pauses of about a quarter of the time waited so far: at least a round trip, at most
+   * 30 s. All reads of one client that wait share half of its packets, in turns, so that the pauses are
+   * longer where many wait. A fresh envelope is also made when one grows old or is refused (four in a
+   * row are refused before the error surfaces).
    * @param options `wait: false` rejects with BoxIDNotFoundError when the box holds nothing.
    * @throws TombstoneError when the box was deleted; other ReplicaErrors, CourierErrors,
    * MKEMDecryptionFailedError, BACAPDecryptionFailedError, InvalidTombstoneSignatureError;
@@ -175,7 +178,12 @@ export abstract class PigeonholeMethods {
   /**
    * Has the daemon send an envelope until its answer is there: a read until something is in the box,
    * a write until a courier has it. Survives the loss of the connection. Aborting it, or its deadline,
-   * tells the daemon to stop.
+   * tells the daemon to stop, again and again until it has (`load.cancelling`).
+   *
+   * **Not for waiting:** a courier that has answered "no such box" a few times gives that same answer
+   * to the same envelope for five minutes, whatever was written meanwhile, so that a read which waits
+   * on one envelope may come 5 to 14 minutes late (pigeonhole page, section 9.1). {@link read} asks
+   * with a fresh one each time.
    * @param request what {@link encryptRead} or {@link encryptWrite} gave, with flags if wanted.
    * @throws ReplicaErrors, CourierErrors, MKEMDecryptionFailedError, BACAPDecryptionFailedError,
    * InvalidTombstoneSignatureError; StartResendingCancelledError when it was cancelled elsewhere;
@@ -203,7 +211,8 @@ export abstract class PigeonholeMethods {
   }
 
   /**
-   * The same for a read with `noRetryOnBoxIdNotFound`.
+   * The same for a read with `noRetryOnBoxIdNotFound`: asks once. To ask again, seal anew: see
+   * {@link startResendingEncryptedMessage}.
    * @throws BoxIDNotFoundError when the box holds nothing; and as
    * {@link startResendingEncryptedMessage}.
    */
@@ -216,7 +225,9 @@ export abstract class PigeonholeMethods {
 
   /**
    * Ends the sending of an envelope: who waits for it gets StartResendingCancelledError. Works
-   * without a connection too; the daemon is told when there is one again.
+   * without a connection too; the daemon is told when there is one again. A start whose packet has not
+   * left yet the daemon cannot find: it is cancelled again until it was answered, which this call does
+   * not wait for (`load.cancelling`).
    * @throws TypeError, RangeError unless the hash is 32 bytes; never because nothing was to be ended.
    */
   async cancelResendingEncryptedMessage(

@@ -11,7 +11,6 @@ import type { DaemonRequest } from "../wire/requests.js";
 import type { DaemonResponse, MalformedReply } from "../wire/responses.js";
 import { type CallOptions, watchDeadline } from "./call-options.js";
 import {
-  type Call,
   type CallLoad,
   Calls,
   type Cancellation,
@@ -26,7 +25,6 @@ import { FrameWaiters } from "./frame-waiters.js";
 import type { HandshakeResult } from "./handshake.js";
 import { Liveness } from "./liveness.js";
 import { type RequestOutcome, outcomeOf, outcomeOfReply, requestName } from "./metrics.js";
-import { Notices } from "./notices.js";
 import type { ResolvedOptions } from "./options.js";
 import { shakeHands } from "./shake-hands.js";
 
@@ -81,7 +79,6 @@ export class Session {
   readonly #calls: Calls;
   readonly #frameWaiters: FrameWaiters;
   readonly #liveness: Liveness | null;
-  readonly #notices = new Notices();
   #state: ClientState = "idle";
   #connection: Connection | null = null;
   #instanceToken: Uint8Array | null = null;
@@ -105,7 +102,7 @@ export class Session {
     this.#dial = dial;
     this.#options = options;
     this.#handlers = handlers;
-    this.#calls = new Calls(options.maxInFlight, (cancellation) => this.cancel(cancellation));
+    this.#calls = new Calls(options.maxInFlight, options.clock, () => handlers.isOnline());
     this.#frameWaiters = new FrameWaiters(options.clock);
     this.#backoff = options.reconnect === false ? null : new Backoff(options.reconnect);
     this.#liveness = options.liveness === false ? null : this.#watch(options.liveness);
@@ -221,22 +218,26 @@ export class Session {
 
   /** Has the daemon end an operation, after the next handshake when not connected now. */
   cancel(cancellation: Cancellation): void {
-    if (this.#state !== "closed") this.#notices.add(cancellation);
+    if (this.#state !== "closed") this.#calls.notices.add(cancellation, null);
   }
 
   /**
    * Notes which operations of that name wait now. The functions given end those of them that still
-   * do, here, without asking the daemon: which were not sent on this connection, and which were.
-   * Ones that were started later go on.
+   * do, here, without asking the daemon: which were not sent on this connection, and which were; the
+   * daemon confirmed a cancel of these just now, and may start them yet. Ones that were started later
+   * go on.
    */
   waitingOperations(cancellationKey: string): {
     readonly endUnsent: (reasonFor: (operation: string) => Error) => void;
     readonly endSent: (reasonFor: (operation: string) => Error) => void;
   } {
     const { sent, unsent } = this.#calls.named(cancellationKey);
-    const end = (noted: ReadonlySet<Call>) => (reasonFor: (operation: string) => Error) =>
-      this.#calls.rejectAll((call) => (noted.has(call) ? reasonFor(call.operation) : null));
-    return { endUnsent: end(unsent), endSent: end(sent) };
+    return {
+      endUnsent: (reasonFor) =>
+        this.#calls.rejectAll((call) => (unsent.has(call) ? reasonFor(call.operation) : null)),
+      endSent: (reasonFor) =>
+        this.#calls.rejectCancelled((call) => (sent.has(call) ? reasonFor(call.operation) : null)),
+    };
   }
 
   /**
@@ -252,7 +253,7 @@ export class Session {
       throw new ConnectionLostError(`${operation}: not connected to the daemon`, { operation });
     }
     connection.send(request);
-    this.#calls.unread.sent();
+    this.#calls.unread.sent(request.kind === "sendMessage" ? request.surbId : null);
     const { clock, defaultTimeoutMs } = this.#options;
     await new Promise<void>((resolve, reject) => {
       const deadline = watchDeadline(clock, operation, options, defaultTimeoutMs, reject);
@@ -304,7 +305,9 @@ export class Session {
     // What the daemon writes before it sees the end is ours: it does not keep it for the next time.
     const drains = !goodbye && connection !== null && this.#state === "ready";
     // The daemon would carry these on for the session, and nobody can get what they find.
-    const useless = drains ? this.#calls.onlyForReplies() : [];
+    const useless = drains
+      ? [...this.#calls.onlyForReplies(), ...this.#calls.notices.cancellations]
+      : [];
     for (const { request } of useless) connection?.send(request(QueryId.random()));
     this.#endCalls();
     if (!drains) this.#tellClosed(reason);
@@ -377,10 +380,7 @@ export class Session {
     this.#handlers.onHandshake(result);
     if (!this.isState("ready")) return;
     const send = (request: DaemonRequest): void => connection.send(request);
-    // All cancels before any start, so that none hits a new start of the same envelope.
-    for (const cancellation of this.#calls.startedBefore()) this.#notices.add(cancellation);
-    this.#notices.connected(send);
-    this.#calls.connected(send);
+    this.#calls.connected(send, resumed);
     this.#liveness?.start();
     if (again) {
       const downMs = this.#options.clock.monotonic() - this.#lostAt;
@@ -405,10 +405,11 @@ export class Session {
   #receive(response: DaemonResponse | MalformedReply): void {
     if (this.#liveness?.heard(response)) return;
     if (response.kind !== "malformedReply") this.#frameWaiters.give(response);
-    if (this.#calls.take(response) || this.#notices.take(response)) return;
+    if (this.#calls.take(response)) return;
     if (response.kind === "malformedReply") return;
     if (response.kind === "shutdownEvent") this.#shutdownSeen = true;
     this.#handlers.onMessage(response);
+    if (response.kind === "connectionStatusEvent") this.#calls.refill();
   }
 
   #lost(connection: Connection, error: Error | null): void {
@@ -428,7 +429,6 @@ export class Session {
       });
     }
     this.#state = "reconnecting";
-    this.#notices.connectionLost();
     this.#calls.connectionLost(
       (call) =>
         new ConnectionLostError(`${call.operation}: the connection to the daemon was lost`, {
@@ -475,7 +475,6 @@ export class Session {
   #endCalls(): void {
     this.#state = "closed";
     this.#connection = null;
-    this.#notices.clear();
     this.#abortDial?.abort(this.#closedError("start"));
     this.#calls.end((call) => this.#closedError(call.operation));
     this.#liveness?.stop();

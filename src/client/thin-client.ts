@@ -17,12 +17,11 @@ import { prettyPrintPkiDoc } from "../pki/pretty-print.js";
 import type { Destination, ServiceDescriptor } from "../pki/services.js";
 import type { DaemonResponse } from "../wire/responses.js";
 import { type CallOptions, checkCallOptions } from "./call-options.js";
-import type { CallLoad } from "./calls.js";
 import type { EventHandler, EventsOptions, Registration } from "./event-hub.js";
 import { sendMessage } from "./messages.js";
 import { type ThinClientOptions, resolveOptions } from "./options.js";
 import * as queries from "./pki-queries.js";
-import { ClientCore } from "./client-core.js";
+import { ClientCore, type ClientLoad } from "./client-core.js";
 import { PigeonholeMethods } from "./pigeonhole-methods.js";
 import type { ClientState, CloseReason } from "./session.js";
 
@@ -133,17 +132,17 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
     return this.#core.session.closed;
   }
 
-  /** How many calls wait for the daemon. */
+  /** How many calls wait: for the daemon, or, reads of boxes that are not there yet, to ask again. */
   get pendingCalls(): number {
-    return this.#core.session.pendingCalls;
+    return this.#core.session.pendingCalls + this.#core.waitingReads.pausing;
   }
 
   /**
-   * How many calls the daemon has, and how many wait here: for a place among `maxInFlight`, or for
-   * the connection.
+   * How many calls the daemon has, how many wait here (for a place, for the connection, to ask again),
+   * and how many that nobody waits for any more are still being ended at the daemon.
    */
-  get load(): CallLoad {
-    return this.#core.session.load;
+  get load(): ClientLoad {
+    return { ...this.#core.session.load, pausing: this.#core.waitingReads.pausing };
   }
 
   /** The 16 bytes that name this session at the daemon: as `sessionToken` they resume it. */

@@ -151,7 +151,9 @@ export class EmbeddedNetwork {
     this.#options = options;
     this.#mixing = options.mixing ?? "instant";
     this.#seed = seedBytes(options.seed);
-    this.rates = ratesFrom(options);
+    // Packets leave at once: the document says the highest rate that it can, for clients go by it.
+    const lambdaP = options.lambdaP ?? (this.#mixing === "instant" ? 1 : undefined);
+    this.rates = ratesFrom({ ...options, lambdaP });
     const day = 24 * 3_600_000;
     const epochMs = countFrom("epochMs", options.epochMs, DEFAULT_EPOCH_MS, 1000, 7 * day);
     const nrHops = countFrom("nrHops", options.nrHops, 5, 3, 20);

@@ -1,5 +1,7 @@
 /** `katz keygen`, `write`, `read`, `tombstone` and `copy`, each a process of its own. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   chmodSync,
   readFileSync,
@@ -13,7 +15,7 @@ import {
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fromBase64 } from "katzenpost-thinclient";
-import { type Ended, katz, linesOf, recordsOf } from "./katz.js";
+import { type Ended, katz, linesOf, mainPath, recordsOf } from "./katz.js";
 import { assertShape } from "./shapes.js";
 import { TransferNetwork, contentsOf } from "./transfer-network.js";
 
@@ -34,10 +36,57 @@ async function newStream(): Promise<{
   return { folder, run };
 }
 
+/** Runs `katz` under a shell, for its limits. */
+async function shell(
+  script: string,
+  args: readonly string[],
+  cwd: string,
+): Promise<Omit<Ended, "signal">> {
+  const child = spawn("bash", ["-c", script, process.execPath, mainPath, ...args], {
+    cwd,
+    env: { ...process.env, ...network.env },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let stderr = "";
+  child.stderr.on("data", (text: Buffer) => (stderr += text.toString()));
+  const [code] = (await once(child, "close")) as [number | null];
+  return { code, stdout: "", stderr };
+}
+
 const ok = (ended: Ended): string => {
   assert.equal(ended.code, 0, ended.stderr);
   return ended.stdout;
 };
+
+test(
+  "what a full disk did not take is read again, and not passed over",
+  { skip: process.platform === "win32" && "not run: Windows has no limits of file sizes" },
+  async () => {
+    const { folder, run } = await newStream();
+    for (const letter of ["a", "b"]) ok(await run(["write", "s.write"], letter.repeat(1500)));
+    const out = join(folder, "out");
+    // A limit stands for the full disk: one block of 1024 bytes, which takes the first part of a box.
+    const script = `ulimit -f 1; exec "$0" "$@" > ${out}`;
+    const args = ["read", "s.read", "-n", "2"];
+    const full = await shell(script, args, folder);
+    assert.equal(full.code, 2);
+    assert.match(full.stderr, /^katz: standard output cannot be written: .*larger than a file may/);
+    assert.equal(ok(await run(args)), "a".repeat(1500) + "b".repeat(1500));
+    const json = await shell(script, [...args, "--box", "0", "--json"], folder);
+    assert.equal(json.code, 2);
+  },
+);
+
+test("boxes are read ahead, and come in order; a failure after those before it", async () => {
+  const { run } = await newStream();
+  const texts = Array.from({ length: 40 }, (_, i) => `box ${i};`);
+  for (const text of texts.slice(0, 5)) ok(await run(["write", "s.write"], text));
+  const some = await run(["read", "s.read", "-n", "7", "--now"]);
+  assert.equal(some.stdout, texts.slice(0, 5).join(""));
+  assert.equal(some.code, 6);
+  assert.match(some.stderr, /box 5 of s\.read holds nothing yet/);
+  assert.equal((await run(["read", "s.read", "--now"])).code, 6, "the five are noted");
+});
 
 test("keygen makes two private files without a daemon, and replaces none", async () => {
   const folder = network.newFolder();

@@ -19,7 +19,8 @@ import {
   encodeHead,
   headLength,
 } from "../../src/cli/transfer/manifest.js";
-import { Progress, clock } from "../../src/cli/transfer/progress.js";
+import { Progress } from "../../src/cli/transfer/progress.js";
+import { clock } from "../../src/cli/text.js";
 import { TICKET_LENGTH, decodeTicket, encodeTicket } from "../../src/cli/transfer/ticket.js";
 
 const { readCap } = generateKeypair();
@@ -353,5 +354,28 @@ test("the progress line has share, rate and time left, in less than 80 character
   assert.match(line, /^receiving a-very-long-nam… █{5}░{15} {2}25% {2}500 kB\/s {2}0:06 left$/);
   assert.ok(line.length < 80);
   assert.match(new Progress(output, "sending", 0, 0).text(0, "empty"), /█{20} 100%$/);
+  // Nothing comes for a while: the rate falls, and the time that is left grows.
+  now = 8000;
+  assert.match(progress.text(1_000_000, "x"), /25% {2}125 kB\/s {2}0:24 left$/);
+  // The first moments tell nothing.
+  now = 9000;
+  const young = new Progress(output, "sending", 0, 4_000_000, () => now);
+  now = 10_000;
+  assert.doesNotMatch(young.text(1_000_000, "x"), /left|\/s/);
+});
+
+test("the progress line fits a narrow terminal: what matters most stays", () => {
+  let now = 0;
+  const output = new Output({ json: false, quiet: true });
+  const progress = new Progress(output, "receiving", 0, 4_000_000, () => now);
+  now = 2000;
+  progress.update(1_000_000, "x");
+  for (let width = 15; width <= 100; width++) {
+    const line = progress.text(1_000_000, "a-very-long-name-of-a-file.tar.gz", width);
+    assert.ok(line.length <= width, `${width}: ${line}`);
+    assert.match(line, /^receiving.* 25%/);
+    if (width >= 30) assert.match(line, /0:06 left$/);
+  }
+  assert.match(progress.text(1_000_000, "a", 39), /^receiving a [█░]{6} {2}25% {2}0:06 left$/);
   assert.deepEqual([0, 61, 3661, 900_000].map(clock), ["0:00", "1:01", "1:01:01", "10 days"]);
 });

@@ -7,6 +7,7 @@ import { filesIn, root, sources, textOf } from "./source-tree.js";
 /** Files of more than 400 lines, each with its reason. */
 const long: Record<string, string> = {
   "src/errors/errors.ts": "some forty error classes of a few lines each, one table to look through",
+  "src/client/calls.ts": "one table of calls; what the daemon has read, and cancels, are apart",
   "src/client/session.ts": "one connection's life; what could be taken out of it has been",
 };
 

@@ -10,10 +10,11 @@ export async function completion(
 ): Promise<void> {
   // Loaded here: `complete`, which a shell calls at every press of Tab, needs nothing of it.
   const { runCommand } = await import("../run.js");
+  const { standardOutput } = await import("../standard-output.js");
   await runCommand(flags, ({ output }) => {
     const script = completionScripts[shell];
     output.record({ type: "completion", shell, script });
-    if (!output.json) process.stdout.write(script);
+    if (!output.json) standardOutput.write(script);
     return Promise.resolve();
   });
 }

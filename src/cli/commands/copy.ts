@@ -15,8 +15,7 @@ import { UsageError } from "../failure.js";
 import { payloadOf } from "../payload.js";
 import { prepare } from "../prepare.js";
 import { bar, duration, size } from "../terminal.js";
-import { counted } from "../text.js";
-import { clock } from "../transfer/progress.js";
+import { clock, counted } from "../text.js";
 
 /** Flags of the command. */
 export interface CopyFlags extends ClientFlags {

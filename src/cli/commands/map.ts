@@ -6,6 +6,7 @@ import { isNamedPipe } from "../input-file.js";
 import { mapSvg } from "../map-svg.js";
 import { writing } from "../private-file.js";
 import { type NetworkView, currentDocument, viewOf } from "../network-view.js";
+import { standardOutput } from "../standard-output.js";
 import { table } from "../text.js";
 
 /** Flags of the command. */
@@ -22,7 +23,7 @@ export function map(flags: MapFlags): Promise<void> {
       const view = viewOf(currentDocument(client));
       const target = flags.output;
       if (target === "-") {
-        process.stdout.write(mapSvg(view));
+        standardOutput.write(mapSvg(view));
         return;
       }
       if (target !== undefined) {

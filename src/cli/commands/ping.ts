@@ -1,5 +1,4 @@
 /** `katz ping`: messages to a service and back, measured. */
-import { setTimeout as sleep } from "node:timers/promises";
 import {
   ServiceNotFoundError,
   type ThinClient,
@@ -12,6 +11,7 @@ import { AlreadyReported, ExitCode, codeOf, exitCodeOf, messageOf } from "../fai
 import { nearest } from "../nearest.js";
 import { currentDocument, viewOf } from "../network-view.js";
 import { type PingSummary, PingTimes, round, shown, summarize } from "../ping-statistics.js";
+import { paced } from "../paced.js";
 import { bar, duration } from "../terminal.js";
 import { RECONNECT, tellReconnects } from "../reconnects.js";
 
@@ -21,6 +21,8 @@ export interface PingFlags extends ClientFlags {
   readonly count?: number;
   /** Between two, in milliseconds. */
   readonly interval: number;
+  /** Most that are on their way at once. */
+  readonly window: number;
 }
 
 /** Enough that a reply cannot be another message's. */
@@ -31,23 +33,28 @@ export function ping(flags: PingFlags, service: string): Promise<void> {
   const work = async (run: ClientRun): Promise<void> => {
     tellReconnects(run);
     const { output, signal, client } = run;
-    const { count = Infinity, interval } = flags;
+    const { count = Infinity, interval, window } = flags;
     const size = client.geometry.packetLength;
     look(client, service);
     output.heading(`PING ${service} through the mixnet, packets of ${size} bytes`);
+    const tick = tickOf(client);
+    if (tick !== null) output.heading(`the network's schedule: ${tickText(tick, interval)}`);
     const series = new Series(run, service);
-    // Without those that are over: a ping may run for weeks.
-    const waiting = new Set<Promise<void>>();
-    for (let seq = 1; seq <= count && !signal.aborted; seq++) {
-      const one = series.one(seq).finally(() => waiting.delete(one));
-      waiting.add(one);
-      // Aborting ends the pause; what it throws says nothing that the loop does not look at.
-      if (seq < count) await sleep(interval, undefined, { signal }).catch(() => {});
-    }
-    await Promise.all(waiting);
+    await paced({ count, intervalMs: interval, window, signal }, (seq) => series.one(seq));
     series.finish();
   };
   return withClient(flags, work, { reconnect: RECONNECT, revealsNothing: true });
+}
+
+/** How often the daemon may send a packet, by the current document: milliseconds on average. */
+function tickOf(client: ThinClient): number | null {
+  const lambdaP = client.pkiDocument()?.lambdaP ?? 0;
+  return lambdaP > 0 ? 1 / lambdaP : null;
+}
+
+function tickText(tickMs: number, intervalMs: number): string {
+  const allowed = `about one packet in ${duration(tickMs)}, for all clients of the daemon together`;
+  return intervalMs < tickMs ? `${allowed}: it sets the pace` : allowed;
 }
 
 /** What keeps messages from being sent. */

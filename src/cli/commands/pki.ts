@@ -10,6 +10,7 @@ import {
 import { type ClientFlags, type ClientRun, withClient } from "../connect.js";
 import { UsageError } from "../failure.js";
 import { type NetworkView, viewOf } from "../network-view.js";
+import { standardOutput } from "../standard-output.js";
 import { counted, table } from "../text.js";
 
 /** Flags of the command. */
@@ -34,7 +35,7 @@ export function pki(flags: PkiFlags): Promise<void> {
       if (flags.raw) {
         const certificateBase64 = raw.payload;
         output.record({ type: "pkiRaw", epoch: raw.epoch, certificateBase64 });
-        if (!flags.json) process.stdout.write(raw.payload);
+        if (!flags.json) standardOutput.write(raw.payload);
         return;
       }
       const certificate = verified?.certificate ?? decodeCertificate(raw.payload);

@@ -1,11 +1,14 @@
 /** `katz read`: boxes of a stream to standard output. */
-import { hasCode, utf8ToText } from "katzenpost-thinclient";
+import { type MessageBoxIndex, hasCode, utf8ToText } from "katzenpost-thinclient";
 import { nextMessageBoxIndex } from "katzenpost-thinclient/bacap";
 import { readOutcome } from "../box-outcome.js";
 import { OpenCapability } from "../capability-file.js";
 import { type ClientFlags, type ClientRun, withClient } from "../connect.js";
 import type { Output } from "../output.js";
+import { Patience } from "../patience.js";
 import { prepare } from "../prepare.js";
+import { standardOutput } from "../standard-output.js";
+import { inOrder } from "../transfer/in-order.js";
 
 /** Flags of the command. */
 export interface ReadFlags extends ClientFlags {
@@ -26,31 +29,55 @@ export async function read(flags: ReadFlags, source: string): Promise<void> {
 }
 
 async function readBoxes(
-  { client, call, output }: ClientRun,
+  { client, call, output, signal }: ClientRun,
   flags: ReadFlags,
   capability: OpenCapability,
 ): Promise<void> {
   const { readCap } = capability;
   const first = flags.box ?? capability.number;
   let index = flags.box === undefined ? capability.index : capability.boxAt(flags.box);
-  for (let number = first; number < first + flags.count; number++) {
-    const next = nextMessageBoxIndex(index);
-    if (!flags.now) output.status(`waiting for box ${number} …`);
-    try {
-      const { plaintext } = await client.read(readCap, index, { ...call, wait: !flags.now });
-      show(output, number, plaintext);
-    } catch (error) {
-      // A deleted box is never anything else again: the next call goes past it.
-      if (hasCode(error, "REPLICA_ERROR_TOMBSTONE") && !flags.keep) await capability.advance(next);
-      throw readOutcome(error, `box ${number} of ${capability.name}`);
-    }
-    if (!flags.keep) await capability.advance(next);
-    index = next;
-  }
+  let waitedFor = first;
+  using patience = new Patience(
+    output,
+    () => `box ${waitedFor} of ${capability.name}, empty so far`,
+  );
+  if (!flags.now) output.status(`waiting for box ${first} …`);
+  await inOrder<{ readonly next: MessageBoxIndex } & Outcome>({
+    from: first,
+    to: first + flags.count,
+    signal,
+    start(_box, ending) {
+      const place = index;
+      const next = (index = nextMessageBoxIndex(place));
+      const options = { ...call, wait: !flags.now, signal: ending };
+      // What fails is told when its turn comes: those before it are read all the same.
+      return client.read(readCap, place, options).then(
+        ({ plaintext }) => ({ next, plaintext }),
+        (error: unknown) => ({ next, error }),
+      );
+    },
+    async take(number, { next, ...outcome }) {
+      if ("error" in outcome) {
+        const { error } = outcome;
+        // A deleted box is never anything else again: the next call goes past it.
+        if (hasCode(error, "REPLICA_ERROR_TOMBSTONE") && !flags.keep)
+          await capability.advance(next);
+        throw readOutcome(error, `box ${number} of ${capability.name}`);
+      }
+      await show(output, number, outcome.plaintext);
+      if (!flags.keep) await capability.advance(next);
+      waitedFor = number + 1;
+      patience.came();
+    },
+  });
+  output.clearStatus();
 }
 
+/** What came of reading a box. */
+type Outcome = { readonly plaintext: Uint8Array } | { readonly error: unknown };
+
 /** To a pipe the very bytes; to a terminal lines that cannot steer it. */
-function show(output: Output, number: number, plaintext: Uint8Array): void {
+async function show(output: Output, number: number, plaintext: Uint8Array): Promise<void> {
   if (output.json) {
     output.record({ type: "box", number, bytes: plaintext.length, plaintextBase64: plaintext });
   } else if (output.terminal.isTerminal) {
@@ -58,6 +85,7 @@ function show(output: Output, number: number, plaintext: Uint8Array): void {
     for (const line of text.split("\n")) output.line(line, "\t");
   } else {
     output.clearStatus();
-    process.stdout.write(plaintext);
+    standardOutput.write(plaintext);
   }
+  await standardOutput.settled();
 }

@@ -5,6 +5,7 @@ import { readOutcome } from "../box-outcome.js";
 import { type ClientFlags, type ClientRun, withClient } from "../connect.js";
 import { UsageError } from "../failure.js";
 import { readWhole } from "../input-file.js";
+import { Patience } from "../patience.js";
 import { prepare } from "../prepare.js";
 import type { Run } from "../run.js";
 import { askHidden, firstLine, readStdin, refuseSecret } from "../secret-input.js";
@@ -133,10 +134,17 @@ async function receiveFiles(
 /** Reads the first boxes, which say what follows. */
 async function readHead({ client, output, call }: ClientRun, readCap: ReadCap): Promise<Head> {
   output.status("waiting for the first box …");
+  let at = 0;
+  using patience = new Patience(
+    output,
+    () => `box ${at}, the beginning of the transfer: its sender has not written it yet`,
+  );
   let index = firstIndexOf(readCap);
   const next = async (box: number): Promise<Uint8Array> => {
     const { plaintext } = await client.read(readCap, index, call).catch(named(box));
     index = nextMessageBoxIndex(index);
+    at = box + 1;
+    patience.came();
     return plaintext;
   };
   const first = await next(0);
@@ -178,7 +186,12 @@ async function readData(run: ClientRun, fetch: Fetch): Promise<void> {
   const doneBytes = (dataBoxes: number): number => Math.min(total, dataBoxes * chunk);
   const files = await IncomingFiles.open(folder, manifest, fetch.there, doneBytes(from));
   let { index } = head.position;
-  const progress = new Progress(output, "receiving", doneBytes(from), total);
+  using progress = new Progress(output, "receiving", doneBytes(from), total);
+  let taken = from;
+  using patience = new Patience(
+    output,
+    () => `box ${headBoxes + taken} of ${headBoxes + boxes}, which its sender has not written yet`,
+  );
   const checkpoints = new Checkpoints<ReceivePosition>(async (position) => {
     await files.sync();
     await folder.save(position);
@@ -202,6 +215,8 @@ async function readData(run: ClientRun, fetch: Fetch): Promise<void> {
           throw new TransferError("a box does not hold as much as it should: nothing was kept");
         }
         await files.append(plaintext);
+        taken = box + 1;
+        patience.came();
         progress.update(doneBytes(box + 1), files.name);
         await checkpoints.note({ boxesDone: headBoxes + box + 1, index: after });
       },

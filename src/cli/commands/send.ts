@@ -1,6 +1,12 @@
 /** `katz send`: files into boxes, and a ticket for them. */
-import type { MessageBoxIndex } from "katzenpost-thinclient";
-import { nextMessageBoxIndex, readCapOf } from "katzenpost-thinclient/bacap";
+import { type MessageBoxIndex, hasCode } from "katzenpost-thinclient";
+import {
+  advanceMessageBoxIndex,
+  firstIndexOf,
+  messageBoxCounter,
+  nextMessageBoxIndex,
+  readCapOf,
+} from "katzenpost-thinclient/bacap";
 import { type ClientFlags, type ClientRun, withClient } from "../connect.js";
 import { prepare } from "../prepare.js";
 import { duration, size } from "../terminal.js";
@@ -42,10 +48,11 @@ async function sendFiles(run: ClientRun, files: readonly FoundFile[]): Promise<v
   const total = files.reduce((sum, file) => sum + file.size, 0);
   const stateFile = await StateFile.open(files);
   let state = await stateFile.load(chunk);
+  const isResumed = state !== null;
   if (state) {
     output.remark(`going on after ${counted(state.boxesDone, "box", "boxes")}`);
   } else {
-    const reading = new Progress(output, "reading", 0, total);
+    using reading = new Progress(output, "reading", 0, total);
     const entries = await digestFiles(files, signal, (done, name) => reading.update(done, name));
     state = newState(files, entries, chunk);
     await stateFile.save(state);
@@ -56,7 +63,7 @@ async function sendFiles(run: ClientRun, files: readonly FoundFile[]): Promise<v
   output.result(ticket, { type: "ticket", ticket, bytes: total, names: files.map((f) => f.name) });
   const start = performance.now();
   try {
-    const boxes = await writeBoxes(run, state, stateFile);
+    const boxes = await writeAll(run, state, stateFile, isResumed);
     await stateFile.remove();
     const ms = Math.round(performance.now() - start);
     output.clearStatus();
@@ -71,8 +78,62 @@ async function sendFiles(run: ClientRun, files: readonly FoundFile[]): Promise<v
   }
 }
 
-/** Writes all boxes that are not written yet; gives how many there are. */
-async function writeBoxes(run: ClientRun, state: SendState, stateFile: StateFile): Promise<number> {
+/**
+ * Writes all boxes that are not written yet; gives how many there are. Another daemon process may have
+ * another network behind it, which has nothing of what was written before: then all is written again,
+ * into the same boxes.
+ */
+async function writeAll(
+  run: ClientRun,
+  begun: SendState,
+  stateFile: StateFile,
+  isResumed: boolean,
+): Promise<number> {
+  let state = begun;
+  let isDoubtful = isResumed;
+  using _watching = run.client.on("reconnected", ({ newInstance }) => {
+    if (newInstance) isDoubtful = true;
+  });
+  for (;;) {
+    const looks = isDoubtful;
+    isDoubtful = false;
+    if (looks && !(await isThere(run, state))) {
+      run.output.remark("what was sent is no longer there: sending it again, for the same ticket");
+      state = { ...state, boxesDone: 0, index: firstIndexOf(state.writeCap) };
+      await stateFile.save(state);
+    }
+    const written = await writeBoxes(run, state, stateFile);
+    if (!isDoubtful) return written.boxesDone;
+    state = written;
+  }
+}
+
+/** Whether the first and the last of the boxes that were written still hold something. */
+async function isThere({ client, call, output }: ClientRun, state: SendState): Promise<boolean> {
+  const { writeCap, boxesDone } = state;
+  if (boxesDone === 0) return true;
+  output.status("looking whether what was sent is still there …");
+  const first = firstIndexOf(writeCap);
+  const last = advanceMessageBoxIndex(first, messageBoxCounter(first) + BigInt(boxesDone - 1));
+  try {
+    for (const index of [first, last]) {
+      await client.read(readCapOf(writeCap), index, { ...call, wait: false });
+    }
+    return true;
+  } catch (error) {
+    if (hasCode(error, "REPLICA_ERROR_BOX_ID_NOT_FOUND")) return false;
+    throw error;
+  } finally {
+    output.clearStatus();
+  }
+}
+
+/** Writes all boxes that are not written yet; gives the state after the last one. */
+async function writeBoxes(
+  run: ClientRun,
+  state: SendState,
+  stateFile: StateFile,
+): Promise<SendState> {
   const { client, output, signal, call } = run;
   const { files, chunk, writeCap, digests } = state;
   const entries = files.map(({ name, size: bytes }, i) => {
@@ -85,7 +146,7 @@ async function writeBoxes(run: ClientRun, state: SendState, stateFile: StateFile
   const dataDone = (boxesDone: number): number =>
     Math.min(total, Math.max(0, boxesDone - headBoxes) * chunk);
   const pieces = piecesOf(files, chunk, Math.max(0, state.boxesDone - headBoxes));
-  const progress = new Progress(output, "sending", dataDone(state.boxesDone), total);
+  using progress = new Progress(output, "sending", dataDone(state.boxesDone), total);
   const checkpoints = new Checkpoints<SendState>((note) => stateFile.save(note));
   let index = state.index;
   try {
@@ -114,7 +175,7 @@ async function writeBoxes(run: ClientRun, state: SendState, stateFile: StateFile
     await pieces.return(undefined);
     await checkpoints.flush();
   }
-  return boxes;
+  return { ...state, boxesDone: boxes, index };
 }
 
 /** Name of the file that holds a byte. */

@@ -19,7 +19,14 @@ export const ping = buildCommand({
         parse: parseTime,
         default: "1s",
         placeholder: "TIME",
-        brief: "Between two messages",
+        brief: "Least time between two messages",
+      },
+      window: {
+        kind: "parsed",
+        parse: parseCount(1, 1000),
+        default: "1",
+        placeholder: "N",
+        brief: "Most messages on their way at once",
       },
       ...clientFlags,
     },
@@ -41,7 +48,9 @@ export const ping = buildCommand({
     brief: "Measure the way to a service and back",
     fullDescription: described(
       "Sends messages to a service through the mixnet and measures how long their replies\n" +
-        "take. At the end: loss, min/avg/max/mdev and a histogram. Fails when no reply came.",
+        "take. At the end: loss, min/avg/max/mdev and a histogram. Fails when no reply came.\n" +
+        "The next message waits for the reply to the one before, unless --window allows more\n" +
+        "at once: then what is measured has the queue of the daemon in it.",
       ["katz ping -n 5", "katz ping -n 100 -i 50ms --json", "katz ping testdest --timeout 10s"],
     ),
   },

@@ -1,23 +1,35 @@
 /** The live line of a transfer: how much, how fast, how long still. */
 import type { Output } from "../output.js";
 import { bar, size } from "../terminal.js";
+import { clock } from "../text.js";
 
 /** Least time between two drawings, in milliseconds. */
 const REDRAW_MS = 100;
-/** The rate is that of about so long, in milliseconds. */
-const RATE_MS = 10_000;
-const BAR_WIDTH = 20;
-/** Room for a name. */
-const NAME_WIDTH = 16;
+/** How often it is drawn when nothing is told: the rate falls, and the time left grows, meanwhile. */
+const IDLE_MS = 1000;
+/**
+ * The rate is that of so long, in milliseconds: on a network of one packet a second boxes come in
+ * bunches, seconds apart.
+ */
+const RATE_MS = 60_000;
+/** Least time before a rate is said, in milliseconds: the first bunch tells nothing. */
+const FIRST_RATE_MS = 2000;
+const MAX_BAR = 20;
+const MIN_BAR = 6;
+/** Room for a name, and the least of it that is of use. */
+const MAX_NAME = 16;
+const MIN_NAME = 8;
 
-/** Shows how far a transfer is. Draws only when told of progress: it keeps no time of its own. */
-export class Progress {
+/** Shows how far a transfer is, until it is disposed of. */
+export class Progress implements Disposable {
   readonly #output: Output;
   readonly #label: string;
   readonly #total: number;
   readonly #now: () => number;
   /** Times and bytes of the last {@link RATE_MS}. */
   readonly #samples: { readonly at: number; readonly done: number }[] = [];
+  readonly #timer: NodeJS.Timeout;
+  #last: { readonly done: number; readonly name: string } | null = null;
   #drawnAt = -Infinity;
 
   /** @param done bytes that were there before. @param total bytes in all. */
@@ -33,41 +45,53 @@ export class Progress {
     this.#total = total;
     this.#now = now;
     this.#samples.push({ at: now(), done });
+    this.#timer = setInterval(() => this.#draw(), IDLE_MS).unref();
   }
 
   /** Tells that `done` bytes in all are done; `name` is the file under way. */
   update(done: number, name: string): void {
     const at = this.#now();
+    this.#last = { done, name };
     if (at - this.#drawnAt < REDRAW_MS) return;
-    this.#drawnAt = at;
     this.#samples.push({ at, done });
     while (this.#samples.length > 2 && at - this.#samples[0]!.at > RATE_MS) this.#samples.shift();
-    this.#output.status(this.text(done, name));
+    this.#draw();
   }
 
-  /** The line, at most 79 characters. */
-  text(done: number, name: string): string {
+  #draw(): void {
+    if (this.#last === null) return;
+    this.#drawnAt = this.#now();
+    this.#output.status(this.text(this.#last.done, this.#last.name));
+  }
+
+  /** The line: as much of it as `width` characters hold, what matters most first. */
+  text(done: number, name: string, width = this.#output.statusWidth): string {
     const share = this.#total === 0 ? 1 : done / this.#total;
     const first = this.#samples[0]!;
-    const last = this.#samples.at(-1)!;
-    const perSecond =
-      last.at > first.at ? ((last.done - first.done) / (last.at - first.at)) * 1e3 : 0;
-    const short = name.length > NAME_WIDTH ? `${name.slice(0, NAME_WIDTH - 1)}…` : name;
+    const ms = this.#now() - first.at;
+    const perSecond = ms >= FIRST_RATE_MS ? ((done - first.done) / ms) * 1e3 : 0;
     const percent = `${Math.floor(share * 100)}%`.padStart(4);
-    const rate = perSecond > 0 ? `${size(Math.round(perSecond))}/s` : "";
-    const left = perSecond > 0 ? `${clock((this.#total - done) / perSecond)} left` : "";
-    const line = `${this.#label} ${short} ${bar(share, BAR_WIDTH)} ${percent}  ${rate}  ${left}`;
-    return line.trimEnd();
+    const left = perSecond > 0 ? `  ${clock((this.#total - done) / perSecond)} left` : "";
+    const rate = perSecond > 0 ? `  ${size(Math.round(perSecond))}/s` : "";
+    const begin = this.#label;
+    // What is left of the line when the more important parts are in it.
+    let room = width - begin.length - percent.length - 1;
+    const parts = { left: "", rate: "", bar: "", name: "" };
+    const take = (part: keyof typeof parts, text: string): void => {
+      if (text.length > room) return;
+      parts[part] = text;
+      room -= text.length;
+    };
+    take("left", left);
+    take("bar", ` ${bar(share, Math.min(MAX_BAR, Math.max(MIN_BAR, room - 1 - rate.length)))}`);
+    take("rate", rate);
+    const most = Math.min(MAX_NAME, room - 1);
+    const short = name.length > most ? `${name.slice(0, most - 1)}…` : name;
+    if (most >= Math.min(MIN_NAME, name.length)) take("name", ` ${short}`);
+    return `${begin}${parts.name}${parts.bar} ${percent}${parts.rate}${parts.left}`;
   }
-}
 
-/** Seconds as `0:07`, `12:30`, `3:05:00`; days where it is so long. */
-export function clock(seconds: number): string {
-  const whole = Math.ceil(seconds);
-  if (whole >= 360_000) return `${Math.round(whole / 86_400)} days`;
-  const two = (value: number): string => String(value).padStart(2, "0");
-  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
-  return hours > 0
-    ? `${hours}:${two(minutes)}:${two(whole % 60)}`
-    : `${minutes}:${two(whole % 60)}`;
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
 }

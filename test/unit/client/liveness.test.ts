@@ -4,7 +4,7 @@ import { ConnectionLostError } from "../../../src/errors/errors.js";
 import type { DaemonRequest } from "../../../src/wire/requests.js";
 import type { DaemonResponse } from "../../../src/wire/responses.js";
 import { connectedPair, pair, turn } from "./fixture.js";
-import { hashOf, sealedRead } from "./pigeonhole-fixture.js";
+import { courier } from "./pigeonhole-fixture.js";
 
 /** A daemon's answer to a probe, which has no index. */
 function answerTo({ queryId }: DaemonRequest<"nextMessageBoxIndex">): DaemonResponse {
@@ -63,22 +63,20 @@ test("a daemon at work on a local request is not asked: a real one takes its tim
   await client.stop();
 });
 
-/** A client that started so many reads, none of which the daemon answers. */
-async function withReads(count: number) {
+/** A client that sent so many messages, none of which the daemon says to have sent. */
+async function withMessages(count: number) {
   const made = await connectedPair(settings);
   const { client, connection } = made;
   for (let i = 0; i < count; i++) {
-    client
-      .startResendingEncryptedMessage({ ...sealedRead, envelopeHash: hashOf(i) })
-      .catch(() => {});
-    await connection.expect("startResendingEncryptedMessage");
+    await client.sendMessage(client.newSurbId(), "hello", courier[0], courier[1]);
+    await connection.expect("sendMessage");
   }
   return made;
 }
 
 test("one that may not read on because packets wait is given more time", async () => {
-  const { client, clock } = await withReads(20);
-  // 20 operations, all of which may be unread: 20 times 5 s more.
+  const { client, clock } = await withMessages(20);
+  // 20 messages, all of which may be unread: 20 times 5 s more.
   await clock.advance(45_000 + 99_000);
   assert.equal(client.state, "ready");
   await clock.advance(15_000);
@@ -91,7 +89,7 @@ test("fewer packets than a daemon takes in hold none up", async () => {
     [15, "reconnecting"],
     [16, "ready"],
   ] as const) {
-    const { client, clock } = await withReads(count);
+    const { client, clock } = await withMessages(count);
     await clock.advance(45_000);
     assert.equal(client.state, state);
     await client.stop();
@@ -99,7 +97,7 @@ test("fewer packets than a daemon takes in hold none up", async () => {
 });
 
 test("a probe that lies unread is not followed by another, and its late answer is nobody else's", async () => {
-  const { client, clock, connection, daemon } = await withReads(20);
+  const { client, clock, connection, daemon } = await withMessages(20);
   await clock.advance(30_000);
   const probe = await connection.expect("nextMessageBoxIndex");
   for (let round = 0; round < 3; round++) {
@@ -116,7 +114,7 @@ test("a probe that lies unread is not followed by another, and its late answer i
 });
 
 test("an answer shows that all before it was read, and that the next silence means more", async () => {
-  const { client, clock, connection } = await withReads(20);
+  const { client, clock, connection } = await withMessages(20);
   await clock.advance(30_000);
   const probe = await connection.expect("nextMessageBoxIndex");
   connection.send(answerTo(probe));
@@ -129,7 +127,7 @@ test("an answer shows that all before it was read, and that the next silence mea
 });
 
 test("without the mixnet more packets hold a daemon up for five minutes at most", async () => {
-  const { client, clock, connection, daemon } = await withReads(500);
+  const { client, clock, connection, daemon } = await withMessages(500);
   connection.send({ ...daemon.status(), isConnected: false });
   await turn();
   await clock.advance(300_000);

@@ -9,7 +9,7 @@ test("more local requests than maxInFlight wait their turn, and all are answered
   const { client, connection } = await connectedPair({ maxInFlight: 3 });
   const calls = Array.from({ length: 10 }, () => client.nextMessageBoxIndex(index));
   await turn();
-  assert.deepEqual(client.load, { inFlight: 3, queued: 7 });
+  assert.deepEqual(client.load, { inFlight: 3, queued: 7, pausing: 0, cancelling: 0 });
   for (let i = 0; i < 10; i++) {
     const { queryId } = await connection.expect("nextMessageBoxIndex");
     assert.ok(connection.requests.length <= 2, "no more than three at a time");
@@ -22,7 +22,7 @@ test("more local requests than maxInFlight wait their turn, and all are answered
     await turn();
   }
   await Promise.all(calls);
-  assert.deepEqual(client.load, { inFlight: 0, queued: 0 });
+  assert.deepEqual(client.load, { inFlight: 0, queued: 0, pausing: 0, cancelling: 0 });
   await client.stop();
 });
 
@@ -41,7 +41,7 @@ test("operations that wait for ever leave local requests their places", async ()
     errorCode: 0,
   });
   await local;
-  assert.deepEqual(client.load, { inFlight: 1, queued: 1 });
+  assert.deepEqual(client.load, { inFlight: 1, queued: 1, pausing: 0, cancelling: 0 });
   await client.stop();
   await Promise.all(reads);
 });

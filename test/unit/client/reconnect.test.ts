@@ -439,8 +439,9 @@ test("an operation that is answered or given up is not taken up again", async ()
   const given = reasonOf(start(envelope(2), { options: { signal: abort.signal } }));
   abort.abort(new Error("enough"));
   await given;
-  await connection.expect("startResendingEncryptedMessage");
+  const second = await connection.expect("startResendingEncryptedMessage");
   const cancel = await connection.expect("cancelResendingEncryptedMessage");
+  connection.send(done(second.queryId, 24));
   connection.send({ kind: `${cancel.kind}Reply`, queryId: cancel.queryId, errorCode: 0 });
   await turn();
   connection.transport.end();

@@ -1,0 +1,63 @@
+/**
+ * Standard output, written whole or not at all. Node's own stream does not look at how much of a chunk
+ * a file took, so that on a disk that fills up the rest is lost in silence.
+ */
+import { fstatSync, fsyncSync, writeSync } from "node:fs";
+import { UsageError } from "./failure.js";
+import { fileProblem } from "./private-file.js";
+
+const FD = 1;
+
+let isFileKnown: boolean | null = null;
+
+/** Whether it is a file: then it is written at once, and nothing else writes to it. */
+function isFile(): boolean {
+  return (isFileKnown ??= fstatSync(FD).isFile());
+}
+
+/** Standard output; fits a `Terminal`. */
+export const standardOutput = {
+  get isTTY(): boolean {
+    return process.stdout.isTTY;
+  },
+
+  get columns(): number | undefined {
+    return process.stdout.columns;
+  },
+
+  /** Writes all of it. @throws UsageError when a file does not take it. */
+  write(data: string | Uint8Array): void {
+    if (!isFile()) {
+      process.stdout.write(data);
+      return;
+    }
+    const bytes = typeof data === "string" ? Buffer.from(data) : data;
+    told(() => {
+      for (let at = 0; at < bytes.length;) at += writeSync(FD, bytes, at);
+    });
+  },
+
+  /**
+   * Resolves when what was written has left this process, and is on the disk where that is a file.
+   * @throws UsageError when it could not be written.
+   */
+  async settled(): Promise<void> {
+    if (isFile()) {
+      told(() => fsyncSync(FD));
+      return;
+    }
+    await new Promise<void>((resolve, reject) => {
+      process.stdout.write("", (error) => (error ? reject(error) : resolve()));
+    });
+  },
+};
+
+function told(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    throw new UsageError(`standard output cannot be written: ${fileProblem(error)}`, {
+      cause: error,
+    });
+  }
+}

@@ -100,6 +100,8 @@ export class FaultWorld {
       scheme: x25519Nike,
       voucherScheme: x25519Nike,
       authorities: [],
+      // The model knows of cancels that are served in order.
+      kindCancels: true,
       random: seededRandom(1000 * this.#schedule.seed + ++this.#daemons),
       instanceToken: this.#instanceToken!,
       onFault: (error) => {

@@ -140,7 +140,7 @@ export class DevDaemon implements AsyncDisposable {
       courierCount: this.network.serviceNodes.length,
       keySeed: derive(seed, "envelope keys"),
       paced: options.mixing === "realistic",
-      kindCouriers: kindnessOf(options).kindCouriers,
+      kindCouriers: options.kindCouriers,
       ...(data
         ? {
             storeFor: ({ replicaId }) => data.stores[replicaId]!,
@@ -345,14 +345,9 @@ function listenAddresses(options: DevDaemonOptions): readonly string[] {
   return typeof addresses === "string" ? [addresses] : addresses;
 }
 
-/** Until reads ask with fresh envelopes and cancels are repeated, these two stay on. */
-const defaultKindness: Kindness = { kindCouriers: true, kindCancels: true };
-
 /** What of the options is kindness. */
 function kindnessOf(options: DevDaemonOptions): Kindness {
-  return Object.fromEntries(
-    kindnesses.map((name) => [name, options[name] ?? defaultKindness[name] ?? false]),
-  );
+  return Object.fromEntries(kindnesses.map((name) => [name, options[name] ?? false]));
 }
 
 /** What of a daemon's options is the network's. */

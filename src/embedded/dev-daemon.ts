@@ -21,6 +21,7 @@ import { parseAddress } from "../transport/address.js";
 import { DialConfig } from "../transport/dial-config.js";
 import { memoryPair } from "../transport/memory.js";
 import type { Listener, Transport } from "../transport/transport.js";
+import { AuthorityPort } from "./authority-port.js";
 import { DataDirectory } from "./data-directory.js";
 import { checkDevDaemonOptions } from "./dev-daemon-options.js";
 import { warnOfFaults } from "./fault-warnings.js";
@@ -73,6 +74,11 @@ export interface DevDaemonOptions extends Partial<Rates>, Kindness {
    */
   readonly dataDirectory?: string | undefined;
   /**
+   * Port of the first authority on 127.0.0.1, the others follow it; 0: free ones. They answer there, as
+   * real ones do, who asks for the signed document of an epoch. Without it they have no port.
+   */
+  readonly authorityPort?: number | undefined;
+  /**
    * Hears of failures inside, never of contents. Without it what nobody foresaw is a warning of the
    * process (`DevDaemonFault`), once for each text.
    */
@@ -97,6 +103,8 @@ export class DevDaemon implements AsyncDisposable {
   #daemon: Daemon | null = null;
   #addresses: readonly string[] = [];
   #instanceToken: Bytes | null = null;
+  readonly #authorityListeners: Listener[] = [];
+  readonly #authorityPorts: AuthorityPort[] = [];
   #closed = false;
   #alive: Timer | null = null;
 
@@ -188,6 +196,8 @@ export class DevDaemon implements AsyncDisposable {
     try {
       await running.storage.start();
       await running.network.start();
+      if (options.authorityPort !== undefined)
+        await running.#openAuthorities(options.authorityPort);
       await running.#startDaemon(listenAddresses(options));
     } catch (error) {
       await running.close();
@@ -269,6 +279,8 @@ export class DevDaemon implements AsyncDisposable {
     const daemon = this.#daemon;
     this.#daemon = null;
     await daemon?.close();
+    await Promise.all(this.#authorityListeners.map((listener) => listener.close()));
+    for (const port of this.#authorityPorts) port.close();
     await this.network.close();
     await this.storage.close();
     await this.#data?.release();
@@ -286,6 +298,23 @@ export class DevDaemon implements AsyncDisposable {
    */
   #stayAlive(): void {
     if (this.clock === realClock) this.#alive = realClock.after(Infinity, () => {});
+  }
+
+  async #openAuthorities(firstPort: number): Promise<void> {
+    for (const [i, authority] of this.network.authorityKeys.entries()) {
+      const port = firstPort === 0 ? 0 : firstPort + i;
+      const listener = await listen({ kind: "tcp", host: "127.0.0.1", port, network: "tcp" });
+      this.#authorityListeners.push(listener);
+      const serving = new AuthorityPort({
+        clock: this.clock,
+        linkKeys: authority.linkKeys,
+        identityKey: authority.identityKey,
+        documents: () => this.network.documents(),
+      });
+      this.#authorityPorts.push(serving);
+      serving.open(listener);
+      authority.identity.addresses.splice(0, 1, listener.address.replace(/^tcp:/, "tcp://"));
+    }
   }
 
   async #startDaemon(addresses: readonly string[]): Promise<void> {

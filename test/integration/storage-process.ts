@@ -37,6 +37,7 @@ export async function openNetwork(folder: string): Promise<StorageFixture> {
     random: randomBytes,
     storeFor: ({ replicaId }) => stores[replicaId]!,
     logFor: () => log,
+    kindCouriers: true,
   });
 }
 

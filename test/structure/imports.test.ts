@@ -68,6 +68,8 @@ const rules: Record<string, readonly string[]> = {
     "crypto",
     "daemon",
     "errors",
+    "gateway",
+    "kem",
     "mixnet",
     "network",
     "pki",

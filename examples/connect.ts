@@ -22,6 +22,15 @@ await client.stop(); // the daemon forgets this client
 // #endregion
 assert.equal(client.state, "closed");
 
+{
+  const address = daemon.addresses[0]!;
+  // #region address
+  const client = await ThinClient.connect(address); // e.g. "tcp:127.0.0.1:64331"
+  // #endregion
+  assert.equal(client.state, "ready");
+  await client.stop();
+}
+
 const socketPath = join(folder, "daemon.sock");
 {
   // #region init

@@ -18,6 +18,7 @@ const entries = {
   index: "dist/src/index.d.ts",
   wire: "dist/src/wire.d.ts",
   bacap: "dist/src/bacap.d.ts",
+  channels: "dist/src/channels/index.d.ts",
   errors: "dist/src/errors.d.ts",
   daemon: "dist/src/embedded/index.d.ts",
   testing: "dist/src/testing/index.d.ts",

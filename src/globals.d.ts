@@ -26,5 +26,38 @@ declare class TextDecoder {
   constructor(label?: string, options?: { fatal?: boolean; ignoreBOM?: boolean });
   decode(bytes: Uint8Array): string;
 }
+interface ReadableStream<T> {
+  readonly locked: boolean;
+  cancel(reason?: unknown): Promise<void>;
+  getReader(): {
+    read(): Promise<{ done: false; value: T } | { done: true; value?: T | undefined }>;
+    releaseLock(): void;
+  };
+}
+declare var ReadableStream: {
+  prototype: ReadableStream<unknown>;
+  new <T>(
+    source: {
+      pull(controller: { enqueue(chunk: T): void; close(): void }): Promise<void>;
+      cancel(reason: unknown): Promise<void>;
+    },
+    strategy: { highWaterMark: number },
+  ): ReadableStream<T>;
+};
+
+interface WritableStream<T> {
+  readonly locked: boolean;
+  close(): Promise<void>;
+  getWriter(): {
+    readonly ready: Promise<void>;
+    write(chunk: T): Promise<void>;
+    close(): Promise<void>;
+  };
+}
+declare var WritableStream: {
+  prototype: WritableStream<unknown>;
+  new <T>(sink: { write(chunk: T): Promise<void>; close(): Promise<void> }): WritableStream<T>;
+};
+
 declare const crypto: { getRandomValues<T extends Uint8Array>(array: T): T };
 declare function queueMicrotask(callback: () => void): void;

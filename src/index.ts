@@ -12,6 +12,7 @@
 
 // The client
 export { ThinClient } from "./client/thin-client.js";
+export type { ClosingOptions } from "./client/closing.js";
 export type { CallOptions } from "./client/call-options.js";
 export type { ClientState, CloseReason } from "./client/session.js";
 export type { CallLoad } from "./client/calls.js";
@@ -95,7 +96,7 @@ export {
   type WsDialInit,
 } from "./transport/dial-config.js";
 export type { TcpNetwork } from "./platform/contract.js";
-export type { Address, HostPort } from "./transport/address.js";
+export { type Address, type HostPort, looksLikeAddress } from "./transport/address.js";
 export type { DialCallOptions } from "./transport/dial-within.js";
 export type { Listener, Transport, TransportHandlers } from "./transport/transport.js";
 

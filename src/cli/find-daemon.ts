@@ -2,7 +2,13 @@
 import { existsSync, realpathSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { ConfigError, ConfigFile, ConnectError, DialConfig } from "katzenpost-thinclient";
+import {
+  ConfigError,
+  ConfigFile,
+  ConnectError,
+  DialConfig,
+  looksLikeAddress,
+} from "katzenpost-thinclient";
 import { commandName } from "./command-name.js";
 import { UsageError, messageOf } from "./failure.js";
 import { readWhole } from "./input-file.js";
@@ -61,7 +67,7 @@ export async function daemonPlaces(
   if (flags.config !== undefined) return [await fromFile("--config", flags.config, signal)];
   const variable = env[ENVIRONMENT_VARIABLE];
   if (variable) {
-    if (/^(unix|tcp[46]?|wss?):/.test(variable)) {
+    if (looksLikeAddress(variable)) {
       return [told(ENVIRONMENT_VARIABLE, DialConfig.parse(variable))];
     }
     return [await fromFile(ENVIRONMENT_VARIABLE, variable, signal)];

@@ -3,11 +3,14 @@
 /** Most characters that may be wrong, as with names of commands. */
 const MOST_WRONG = 2;
 
+/** Characters of a name for each that may be wrong: in a short one two others make another word. */
+const FOR_EACH = 3;
+
 /** The names that are nearest to a word, if any are near: for `did you mean …?`. */
 export function nearest(word: string, names: readonly string[]): string[] {
   const near = names
     .map((name) => ({ name, wrong: distance(word, name) }))
-    .filter(({ name, wrong }) => wrong <= MOST_WRONG && wrong < name.length);
+    .filter(({ name, wrong }) => wrong <= MOST_WRONG && wrong * FOR_EACH <= name.length);
   const least = Math.min(...near.map(({ wrong }) => wrong));
   return near.filter(({ wrong }) => wrong === least).map(({ name }) => name);
 }

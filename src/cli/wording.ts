@@ -5,6 +5,7 @@ import {
   formatMessageForArgumentScannerError,
   text_en,
 } from "@stricli/core";
+import { nearest } from "./nearest.js";
 import { printable } from "./printable.js";
 import { quoted, repeated } from "./repeated.js";
 
@@ -26,7 +27,7 @@ const words = process.argv.slice(2);
 function scannerMessage(error: ArgumentScannerError): string {
   return formatMessageForArgumentScannerError(error, {
     FlagNotFoundError: ({ input, corrections }) =>
-      `there is no flag --${repeated(input)}${either(corrections.map((flag) => `--${flag}`))}`,
+      `there is no flag --${repeated(input)}${either(nearest(input, corrections).map((flag) => `--${flag}`))}`,
     AliasNotFoundError: ({ input }) => `there is no flag -${repeated(input)}`,
     ArgumentParseError: ({ externalFlagNameOrPlaceholder: name, input, exception }) => {
       // Placeholders of arguments are in capitals, names of flags are not.
@@ -59,7 +60,10 @@ export const wording: ApplicationText = {
     if (input.startsWith("-")) {
       return "katz: flags stand after the command: katz COMMAND [FLAGS]. All commands: katz --help";
     }
-    const names = corrections.map((name) => name.replaceAll("`", ""));
+    const names = nearest(
+      input,
+      corrections.map((name) => name.replaceAll("`", "")),
+    );
     const shown = /^\w{1,40}$/.test(input) ? input : printable(quoted(input));
     return `katz: there is no command ${shown}${either(names) || "."} All commands: katz --help`;
   },

@@ -9,6 +9,7 @@ import {
 import { ProtocolError } from "../errors/errors.js";
 import type { DaemonRequest, RequestFields, RequestKind } from "../wire/requests.js";
 import type { DaemonResponse, MalformedReply, ResponseKind } from "../wire/responses.js";
+import { longestWorkMs } from "./daemon-work.js";
 import { Notices } from "./notices.js";
 import { Unread } from "./unread.js";
 
@@ -124,6 +125,7 @@ export class Calls {
   readonly #local = new Lane();
   readonly #operations = new Lane();
   readonly #byQueryId = new Map<number, Entry>();
+  #localWorkMs = 0;
   /** What was given up and is not over at the daemon. */
   readonly notices: Notices;
   readonly #isOnline: () => boolean;
@@ -156,6 +158,14 @@ export class Calls {
   /** How many local requests the daemon has not answered yet. */
   get localInFlight(): number {
     return this.#local.inFlight;
+  }
+
+  /**
+   * The longest that the daemon may be silent over the local requests that it was given, in
+   * milliseconds. It may be at work on one that was given up here, too.
+   */
+  get localWorkMs(): number {
+    return this.#localWorkMs;
   }
 
   /** How many operations the daemon was given and has not ended. */
@@ -221,9 +231,13 @@ export class Calls {
     if (!entry?.queryId || !equalBytes(entry.queryId, response.queryId)) return false;
     const { call } = entry;
     if (response.kind !== "malformedReply" && response.kind !== call.replyKind) return false;
-    if (!call.cancellation) this.unread.answered(entry.mark);
-    else if (showsThatItLeft(response)) this.unread.hasLeft(entry.mark);
+    if (!call.cancellation) {
+      this.unread.answered(entry.mark);
+    } else if (showsThatItLeft(response)) {
+      this.unread.hasLeft(entry.mark);
+    }
     this.#remove(entry);
+    if (!call.cancellation && this.localInFlight === 0) this.#localWorkMs = 0;
     this.#fill(this.#operations);
     if (response.kind === "malformedReply") {
       const text = `${call.operation}: the daemon's reply cannot be used: ${response.error.message}`;
@@ -240,6 +254,7 @@ export class Calls {
     this.#send = null;
     this.#probe = null;
     this.unread.reset();
+    this.#localWorkMs = 0;
     this.notices.connectionLost();
     this.#byQueryId.clear();
     for (const lane of [this.#local, this.#operations]) {
@@ -397,9 +412,14 @@ export class Calls {
     entry.queryId = queryId;
     this.#byQueryId.set(keyOf(queryId), entry);
     try {
-      send(entry.call.request(queryId));
-      if (entry.call.cancellation) entry.mark = this.unread.sent();
-      else entry.mark = this.unread.mark;
+      const request = entry.call.request(queryId);
+      send(request);
+      if (entry.call.cancellation) {
+        entry.mark = this.unread.sent();
+      } else {
+        entry.mark = this.unread.mark;
+        this.#localWorkMs = Math.max(this.#localWorkMs, longestWorkMs(request.kind));
+      }
     } catch (error) {
       // Longer than a frame may be: only this call fails.
       this.#remove(entry);

@@ -3,19 +3,24 @@ import { onProcessEnd } from "#platform";
 import type { Config } from "../config/config.js";
 import type { ClientEvent, ConnectionStatusEvent, EventType } from "../config/events.js";
 import { ClientClosedError, ThinClientError } from "../errors/errors.js";
+import type { Bytes } from "../bytes/bytes.js";
+import { decodeCertificate } from "../pki/certificate.js";
 import { PkiDocument } from "../pki/document.js";
 import { Geometry } from "../pki/geometry.js";
 import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
 import type { Transport } from "../transport/transport.js";
 import type { DaemonResponse } from "../wire/responses.js";
 import { type CallOptions, watchDeadline } from "./call-options.js";
+import { DocumentFollower } from "./document-follower.js";
 import type { CallLoad } from "./calls.js";
 import { EventHub } from "./event-hub.js";
 import type { HandshakeResult } from "./handshake.js";
 import { AwaitedReplies, type MessageContext } from "./messages.js";
 import type { ResolvedOptions } from "./options.js";
 import { PkiCache } from "./pki-cache.js";
+import { getPkiDocumentRaw } from "./pki-queries.js";
 import { Session } from "./session.js";
+import { UnsentMessages } from "./unsent-messages.js";
 import { WaitingReads } from "./waiting-reads.js";
 
 const NS_PER_MS = 1_000_000;
@@ -36,8 +41,10 @@ export class ClientCore {
   readonly awaitedReplies: AwaitedReplies;
   readonly waitingReads: WaitingReads;
   readonly messageContext: MessageContext;
+  readonly #unsent = new UnsentMessages();
   geometry: Geometry | null = null;
   pigeonholeGeometry: PigeonholeGeometry | null = null;
+  readonly #follower: DocumentFollower;
   #online = false;
   /** Each ends a wait for the mixnet. */
   readonly #onlineWaiters = new Set<(reason: unknown) => void>();
@@ -60,8 +67,11 @@ export class ClientCore {
       onStartFailed: (error) => {
         for (const reject of this.#onlineWaiters) reject(error);
       },
+      whenSent: () => this.#unsent.whenSent(),
       onClosed: ({ reason, error }) => {
+        this.#tellLost("the client was closed");
         this.#keepGoing?.();
+        this.#follower.end();
         this.#online = false;
         this.awaitedReplies.onClosed(error);
         this.waitingReads.close(
@@ -77,10 +87,17 @@ export class ClientCore {
     this.messageContext = {
       session: this.session,
       options,
+      unsent: this.#unsent,
+      whenConnected: (operation, limits) => this.#wait(operation, limits, () => this.isConnected()),
       isConnected: () => this.isConnected(),
       geometry: () => this.geometry,
     };
     this.awaitedReplies = new AwaitedReplies(this.messageContext);
+    this.#follower = new DocumentFollower({
+      clock: options.clock,
+      canAsk: () => this.session.isState("ready"),
+      fetch: () => this.#fetchDocument(),
+    });
     this.waitingReads = new WaitingReads({
       clock: options.clock,
       lambdaP: () => this.documents.current?.lambdaP ?? null,
@@ -91,18 +108,26 @@ export class ClientCore {
     return this.#online && this.session.isState("ready");
   }
 
-  async waitUntilOnline(options: CallOptions | undefined): Promise<void> {
-    const operation = "waitUntilOnline";
+  waitUntilOnline(options: CallOptions | undefined): Promise<void> {
     const isOnline = (): boolean => this.isConnected() && this.documents.current !== null;
+    return this.#wait("waitUntilOnline", options, isOnline);
+  }
+
+  /** Waits until `isThere` after one of the events that can make it so. */
+  async #wait(
+    operation: string,
+    options: CallOptions | undefined,
+    isThere: () => boolean,
+  ): Promise<void> {
     const notUsable = this.session.notUsable(operation);
     if (notUsable) throw notUsable;
     options?.signal?.throwIfAborted();
-    if (isOnline()) return;
+    if (isThere()) return;
     const registrations: { (): void }[] = [];
     try {
       await new Promise<void>((resolve, reject) => {
         const check = (): void => {
-          if (isOnline()) resolve();
+          if (isThere()) resolve();
         };
         const { clock } = this.options;
         const deadline = watchDeadline(clock, operation, options, Infinity, reject);
@@ -141,6 +166,7 @@ export class ClientCore {
           replyEtaMs: message.replyEta / NS_PER_MS,
           err: message.err ?? "",
         } as const;
+        if (event.surbId) this.#unsent.settled(event.surbId);
         this.awaitedReplies.onSent(event);
         this.hub.emit(event);
         break;
@@ -154,6 +180,7 @@ export class ClientCore {
           replyIndex: message.replyIndex,
           errorCode: message.errorCode,
         } as const;
+        if (event.surbId) this.#unsent.settled(event.surbId);
         this.awaitedReplies.onReply(event);
         this.hub.emit(event);
         break;
@@ -186,9 +213,31 @@ export class ClientCore {
   }
 
   #emit(event: ClientEvent): void {
-    if (event.type === "daemonDisconnected") this.#online = false;
+    if (event.type === "daemonDisconnected") {
+      this.#online = false;
+      this.awaitedReplies.onConnectionLost();
+    }
     if (event.type === "reconnected" && !event.resumed) this.awaitedReplies.onForgotten();
     this.hub.emit(event);
+    if (event.type === "daemonDisconnected")
+      this.#tellLost("the connection to the daemon was lost");
+  }
+
+  /** Tells of messages whose senders believe that they are on their way. */
+  #tellLost(what: string): void {
+    const lost = this.#unsent.lose();
+    if (lost.length === 0) return;
+    this.options.logger.warn("messages were lost that had not left yet", { count: lost.length });
+    for (const surbId of lost) {
+      this.hub.emit({
+        type: "messageSent",
+        messageId: null,
+        surbId,
+        sentAt: new Date(this.options.clock.now()),
+        replyEtaMs: 0,
+        err: `${what} before the daemon said that the message had left; a daemon forgets what has not`,
+      });
+    }
   }
 
   #onHandshake(result: HandshakeResult): void {
@@ -235,8 +284,25 @@ export class ClientCore {
       this.#skipped("new_pki_document_event", error);
       return;
     }
-    if (document) this.documents.add(document);
-    this.hub.emit({ type: "newPkiDocument", payload: document ? payload : null, document });
+    this.#takeDocument(document, document ? payload : null);
+  }
+
+  /** Takes a document in, and tells of it unless it is known: no document is announced twice. */
+  #takeDocument(document: PkiDocument | null, payload: Bytes | null): void {
+    const isKnown = document !== null && this.documents.holds(document);
+    if (document && !isKnown) this.documents.add(document);
+    const { current } = this.documents;
+    if (current) this.#follower.follow(current);
+    if (!isKnown) this.hub.emit({ type: "newPkiDocument", payload, document });
+  }
+
+  /** Asks for the document of the current epoch, which a daemon has before it tells of it. */
+  async #fetchDocument(): Promise<void> {
+    const { payload } = await getPkiDocumentRaw(this.session, 0, undefined);
+    const { certified } = decodeCertificate(payload);
+    const document = PkiDocument.decode(certified);
+    const { current } = this.documents;
+    if (current === null || document.epoch > current.epoch) this.#takeDocument(document, certified);
   }
 
   #skipped(what: string, error: unknown): void {

@@ -7,6 +7,8 @@ import { type DaemonResponse, type MalformedReply, decodeResponse } from "../wir
 
 /** What a connection tells its session. */
 export interface ConnectionHandlers {
+  /** Bytes came, before what they say. */
+  onBytes?(): void;
   /** @param size length of the frame's body in bytes. */
   onResponse(response: DaemonResponse | MalformedReply, size: number): void;
   /** The connection is over; called exactly once, last. */
@@ -91,6 +93,7 @@ export class Connection {
 
   #onData(chunk: Uint8Array): void {
     if (this.#failure) return;
+    this.#handlers?.onBytes?.();
     try {
       this.#decoder.push(chunk, (body) => {
         const response = decodeResponse(body);

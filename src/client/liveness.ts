@@ -21,11 +21,10 @@ const OFFLINE_PATIENCE_MS = 5 * 60_000;
 
 /** What the daemon has of ours. */
 export interface DaemonLoad {
-  /**
-   * Local requests that it has not answered. It answers them one after the other, and encryption at a
-   * real one takes ten seconds and more: no news means nothing then.
-   */
+  /** Local requests that it has not answered. */
   readonly localInFlight: number;
+  /** The longest that it may be silent over the local requests that it was given, in milliseconds. */
+  readonly localWorkMs: number;
   /** Operations that it was given and has not ended. */
   readonly operationsInFlight: number;
   readonly unread: Unread;
@@ -50,6 +49,8 @@ export interface LivenessOptions {
 export class Liveness {
   readonly #options: LivenessOptions;
   #timer: Timer | null = null;
+  /** Which watch this is, for what cannot be taken back. */
+  #watch = 0;
   #heard = false;
   #silentSince = 0;
   /** The probe without an answer, and {@link Unread.mark} when it was sent. */
@@ -61,12 +62,18 @@ export class Liveness {
 
   /** Begins to watch. */
   start(): void {
+    this.#watch++;
     this.#heard = false;
     this.#silentSince = this.#options.clock.monotonic();
-    this.#wait(this.#options.intervalMs, () => this.#look());
+    this.#wait(this.#options.intervalMs);
   }
 
-  /** Something came. Gives whether it was the answer to a probe, which means nothing to others. */
+  /** Bytes came. A frame of many megabytes may take longer than a daemon may be silent. */
+  heardBytes(): void {
+    this.#heard = true;
+  }
+
+  /** A message came. Gives whether it was the answer to a probe, which means nothing to others. */
   heard(response: DaemonResponse | MalformedReply): boolean {
     this.#heard = true;
     const probe = this.#probe;
@@ -79,44 +86,42 @@ export class Liveness {
 
   /** Ends watching. Idempotent. */
   stop(): void {
+    this.#watch++;
     this.#timer?.cancel();
     this.#timer = null;
     this.#probe = null;
   }
 
-  get #saysSomething(): boolean {
-    return this.#heard || this.#options.load.localInFlight > 0;
-  }
-
   #look(): void {
-    if (this.#saysSomething) {
+    if (this.#heard) {
       this.start();
       return;
     }
-    const { load, send, timeoutMs } = this.#options;
-    // One that lies unread will be answered once it is read: another one would only lie behind it.
-    if (!this.#probe) {
-      const queryId = QueryId.random();
-      this.#probe = { queryId, mark: load.unread.mark };
-      // Without an index it costs nothing and is answered with a code, which is an answer.
-      send({ kind: "nextMessageBoxIndex", queryId, messageBoxIndex: null });
-    }
-    this.#wait(timeoutMs, () => this.#judge());
-  }
-
-  #judge(): void {
     const { clock, intervalMs, timeoutMs, onDead } = this.#options;
     const silentMs = clock.monotonic() - this.#silentSince;
-    if (this.#saysSomething) this.start();
-    else if (silentMs >= intervalMs + timeoutMs + this.#patienceMs()) onDead(silentMs);
-    else this.#wait(timeoutMs, () => this.#judge());
+    const patienceMs = Math.max(this.#packetPatienceMs(), this.#workPatienceMs());
+    if (!this.#ask() && silentMs >= intervalMs + timeoutMs + patienceMs) onDead(silentMs);
+    else this.#wait(timeoutMs);
+  }
+
+  /** Sends a probe; false when something lies at the daemon already that it will answer. */
+  #ask(): boolean {
+    const { load, send } = this.#options;
+    // One that lies unread will be answered once it is read: another one would only lie behind it.
+    // And a local request is as good as a probe.
+    if (this.#probe || load.localInFlight > 0) return false;
+    const queryId = QueryId.random();
+    this.#probe = { queryId, mark: load.unread.mark };
+    // Without an index it costs nothing and is answered with a code, which is an answer.
+    send({ kind: "nextMessageBoxIndex", queryId, messageBoxIndex: null });
+    return true;
   }
 
   /**
    * How much longer than usual the daemon may be silent: while packets wait to leave it may not read
    * on, and then it does not see the probe either.
    */
-  #patienceMs(): number {
+  #packetPatienceMs(): number {
     const { load, isOnline } = this.#options;
     const unread = load.unread.count;
     // Those that it has read and not ended may fill what it takes in.
@@ -127,8 +132,24 @@ export class Liveness {
     return Math.min(waiting * LONGEST_TICK_MS, LONGEST_PATIENCE_MS);
   }
 
-  #wait(ms: number, then: () => void): void {
+  /** The same for the work that local requests make. */
+  #workPatienceMs(): number {
+    return Math.min(this.#options.load.localWorkMs, LONGEST_PATIENCE_MS);
+  }
+
+  /**
+   * Looks again in `ms` milliseconds. Where our own loop was busy that timer fires late, and before
+   * what the daemon said meanwhile was read from the socket: so the sockets get their turn first, and
+   * a second one where the platform hands messages on by way of a task.
+   */
+  #wait(ms: number): void {
     this.#timer?.cancel();
-    this.#timer = this.#options.clock.after(ms, then, { background: true });
+    const watch = this.#watch;
+    const { clock } = this.#options;
+    const look = (): void => {
+      if (watch === this.#watch) this.#look();
+    };
+    const later = (): void => clock.soon(() => clock.soon(look));
+    this.#timer = clock.after(ms, later, { background: true });
   }
 }

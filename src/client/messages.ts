@@ -3,9 +3,11 @@ import {
   type Bytes,
   type PlainBytes,
   checkBytes,
+  copyBytes,
   describeType,
   toHex,
   utf8,
+  isBytes,
 } from "../bytes/bytes.js";
 import { SURB_ID_SIZE, type IdentityHash, SurbId } from "../bytes/opaque.js";
 import type { MessageReplyEvent, MessageSentEvent } from "../config/events.js";
@@ -17,6 +19,7 @@ import {
 } from "../errors/errors.js";
 import type { Geometry } from "../pki/geometry.js";
 import type { DaemonRequest } from "../wire/requests.js";
+import type { UnsentMessages } from "./unsent-messages.js";
 import { type CallOptions, watchDeadline } from "./call-options.js";
 import { measureCall } from "./metrics.js";
 import type { ResolvedOptions } from "./options.js";
@@ -26,8 +29,11 @@ import type { Session } from "./session.js";
 export interface MessageContext {
   readonly session: Session;
   readonly options: ResolvedOptions;
+  readonly unsent: UnsentMessages;
   /** Whether the daemon has its connection to the mixnet. */
   isConnected(): boolean;
+  /** Resolves when it has, and we ours to it. */
+  whenConnected(operation: string, options: CallOptions | undefined): Promise<void>;
   /** Null before the first handshake. */
   geometry(): Geometry | null;
 }
@@ -41,26 +47,35 @@ export interface OutgoingMessage {
   readonly destNode: IdentityHash;
   readonly destQueue: Uint8Array;
   readonly options?: CallOptions | undefined;
+  /** Called when the daemon is given the message. */
+  readonly onGiven?: (() => void) | undefined;
 }
 
 /**
- * Hands a message to the daemon; resolves when it is written.
+ * Hands a message to the daemon; resolves when it is written. While there is no connection the message
+ * waits for one, as every request does, and for the daemon's connection to the mixnet then.
  * @throws TypeError, RangeError for wrong arguments; ThinClientOfflineError while the daemon has no
- * connection to the mixnet, or we none to the daemon; ConnectionLostError when writing failed.
+ * connection to the mixnet; ConnectionLostError when writing failed; RequestTimeoutError.
  */
 export async function sendMessage(
   context: MessageContext,
   message: OutgoingMessage,
 ): Promise<void> {
-  const { operation, options } = message;
+  const { operation, options, surbId } = message;
   const request = messageRequest(context, message);
   await measureCall(context.options, operation, options?.signal, () =>
-    handOver(context, message, request),
+    context.session.isState("ready")
+      ? handOver(context, message, request)
+      : handOverWhenConnected(context, message, request),
   );
+  if (surbId) context.unsent.handedOver(surbId);
 }
 
 /** @throws for what is wrong before the daemon comes in. */
-function messageRequest(context: MessageContext, message: OutgoingMessage): DaemonRequest {
+function messageRequest(
+  context: MessageContext,
+  message: OutgoingMessage,
+): DaemonRequest<"sendMessage"> {
   const { operation, surbId, destNode, destQueue } = message;
   if (surbId !== null) checkBytes("surbId", surbId, SURB_ID_SIZE);
   checkBytes("destNode", destNode, 32);
@@ -85,15 +100,54 @@ function messageRequest(context: MessageContext, message: OutgoingMessage): Daem
 
 async function handOver(
   context: MessageContext,
-  { operation, options }: OutgoingMessage,
-  request: DaemonRequest,
+  { operation, options, surbId, onGiven }: OutgoingMessage,
+  request: DaemonRequest<"sendMessage">,
 ): Promise<void> {
   checkOnline(context, operation);
-  await context.session.write(request, operation, options);
+  onGiven?.();
+  if (surbId) context.unsent.add(surbId);
+  try {
+    await context.session.write(request, operation, options);
+  } catch (error) {
+    if (surbId) context.unsent.settled(surbId);
+    throw error;
+  }
+}
+
+/** Hands a message over as soon as it can be, all under one deadline. */
+async function handOverWhenConnected(
+  context: MessageContext,
+  message: OutgoingMessage,
+  request: DaemonRequest<"sendMessage">,
+): Promise<void> {
+  const { operation, options } = message;
+  // The caller may change what it gave while this waits.
+  const kept = {
+    ...request,
+    destinationIdHash: copyBytes(message.destNode) as IdentityHash,
+    recipientQueueId: copyBytes(message.destQueue),
+    payload: copyBytes(request.payload!),
+  };
+  const { clock, defaultTimeoutMs } = context.options;
+  const abort = new AbortController();
+  const deadline = watchDeadline(clock, operation, options, defaultTimeoutMs, (reason) =>
+    abort.abort(reason),
+  );
+  const limits = { signal: abort.signal, timeoutMs: Infinity };
+  try {
+    do {
+      await context.whenConnected(operation, limits);
+    } while (!context.isConnected());
+    // Only the daemon tells how long a payload may be.
+    payloadBytes(kept.payload as PlainBytes, context.geometry());
+    await handOver(context, { ...message, options: limits }, kept);
+  } finally {
+    deadline.dispose();
+  }
 }
 
 function payloadBytes(payload: PlainBytes | string, geometry: Geometry | null): Bytes {
-  if (typeof payload !== "string" && !(payload instanceof Uint8Array)) {
+  if (typeof payload !== "string" && !isBytes(payload)) {
     throw new TypeError(
       `\`payload\` must be a Uint8Array or a string, got ${describeType(payload)}`,
     );
@@ -110,20 +164,12 @@ function payloadBytes(payload: PlainBytes | string, geometry: Geometry | null): 
 }
 
 function checkOnline(context: MessageContext, operation: string): void {
-  if (!context.session.isState("ready")) {
-    throw new ThinClientOfflineError(
-      "cannot send message in offline mode - no connection to the daemon; " +
-        "it is being made again, waitUntilOnline() tells when",
-      { operation },
-    );
-  }
-  if (!context.isConnected()) {
-    throw new ThinClientOfflineError(
-      "cannot send message in offline mode - daemon not connected to mixnet; " +
-        "waitUntilOnline() tells when it is",
-      { operation },
-    );
-  }
+  if (context.isConnected()) return;
+  throw new ThinClientOfflineError(
+    "cannot send message in offline mode - daemon not connected to mixnet; " +
+      "waitUntilOnline() tells when it is",
+    { operation },
+  );
 }
 
 /** What can be done about it, where the daemon's words do not say. */
@@ -136,6 +182,9 @@ function hint(err: string): string {
 }
 
 interface Waiting {
+  readonly surbId: SurbId;
+  /** Whether the daemon may have the message; what waits here for the connection is not lost with it. */
+  given: boolean;
   resolve(payload: Bytes): void;
   reject(reason: unknown): void;
 }
@@ -162,27 +211,44 @@ export class AwaitedReplies {
 
   async #exchange(
     key: string,
-    message: OutgoingMessage,
-    request: DaemonRequest,
+    message: OutgoingMessage & { readonly surbId: SurbId },
+    request: DaemonRequest<"sendMessage">,
     defaultTimeoutMs: number,
   ): Promise<Bytes> {
     const { operation, options } = message;
+    const context = this.#context;
+    const unwanted = new AbortController();
     let deadline: { dispose(): void } | null = null;
     const reply = new Promise<Bytes>((resolve, reject) => {
-      this.#waiting.set(key, { resolve, reject });
-      const { clock } = this.#context.options;
+      this.#waiting.set(key, { surbId: message.surbId, given: false, resolve, reject });
+      const { clock } = context.options;
       deadline = watchDeadline(clock, operation, options, defaultTimeoutMs, reject);
     });
     // The write below may fail first; then nobody looks at this promise any more.
     reply.catch(() => {});
+    const limits = { signal: unwanted.signal, timeoutMs: Infinity };
+    const limited = { ...message, options: limits, onGiven: () => this.#given(key) };
     try {
       // The reply's deadline counts from now on, even while the daemon does not read.
-      await Promise.race([handOver(this.#context, message, request), reply]);
+      const handedOver = context.session.isState("ready")
+        ? handOver(context, limited, request)
+        : handOverWhenConnected(context, limited, request);
+      await Promise.race([handedOver, reply]);
       return await reply;
+    } catch (error) {
+      // What waits for the connection must not be sent later, for nobody.
+      unwanted.abort(error);
+      throw error;
     } finally {
       this.#waiting.delete(key);
+      context.unsent.settled(message.surbId);
       (deadline as { dispose(): void } | null)?.dispose();
     }
+  }
+
+  #given(key: string): void {
+    const waiting = this.#waiting.get(key);
+    if (waiting) waiting.given = true;
   }
 
   /** A message could not be sent: its call need not wait for the deadline. */
@@ -204,23 +270,41 @@ export class AwaitedReplies {
 
   /** The daemon lost the mixnet: what is under way may never come back. */
   onOffline(): void {
-    this.#rejectAll(
-      (operation) =>
-        new ThinClientOfflineError(
-          "the daemon lost its connection to the mixnet while the reply was awaited",
-          { operation },
-        ),
+    this.#rejectAll((operation, { given }) =>
+      given
+        ? new ThinClientOfflineError(
+            "the daemon lost its connection to the mixnet while the reply was awaited",
+            { operation },
+          )
+        : null,
+    );
+  }
+
+  /**
+   * The connection is gone, and with it the messages that had not left: no reply will come to those.
+   * To be called before {@link UnsentMessages.lose}.
+   */
+  onConnectionLost(): void {
+    this.#rejectAll((operation, { surbId }) =>
+      this.#context.unsent.has(surbId)
+        ? new ConnectionLostError(
+            `${operation}: the connection was lost before the daemon said that the message had left, ` +
+              "and a daemon forgets what has not; so no reply will come. Send it again",
+            { operation },
+          )
+        : null,
     );
   }
 
   /** The daemon does not know our session any more, and with it the replies we wait for. */
   onForgotten(): void {
-    this.#rejectAll(
-      (operation) =>
-        new ConnectionLostError(
-          "the connection was lost and the daemon forgot the session; the reply cannot come any more",
-          { operation },
-        ),
+    this.#rejectAll((operation, { given }) =>
+      given
+        ? new ConnectionLostError(
+            "the connection was lost and the daemon forgot the session; the reply cannot come any more",
+            { operation },
+          )
+        : null,
     );
   }
 
@@ -235,7 +319,10 @@ export class AwaitedReplies {
     );
   }
 
-  #rejectAll(reason: (operation: string) => Error): void {
-    for (const waiting of this.#waiting.values()) waiting.reject(reason("blockingSendMessage"));
+  #rejectAll(reasonFor: (operation: string, waiting: Waiting) => Error | null): void {
+    for (const waiting of this.#waiting.values()) {
+      const reason = reasonFor("blockingSendMessage", waiting);
+      if (reason) waiting.reject(reason);
+    }
   }
 }

@@ -1,6 +1,6 @@
 /** The PKI documents a client was told of. */
 import { PkiDocumentUnavailableError } from "../errors/errors.js";
-import type { PkiDocument } from "../pki/document.js";
+import { type PkiDocument, isSameDocument } from "../pki/document.js";
 
 /** How far back documents are kept, in epochs. */
 const KEPT_EPOCHS = 5;
@@ -23,6 +23,12 @@ export class PkiCache {
     for (const epoch of this.#byEpoch.keys()) {
       if (epoch < newest - KEPT_EPOCHS) this.#byEpoch.delete(epoch);
     }
+  }
+
+  /** Whether it is kept already: then it is no news, even if another one came after it. */
+  holds(document: PkiDocument): boolean {
+    const kept = this.#byEpoch.get(document.epoch);
+    return kept !== undefined && isSameDocument(kept, document);
   }
 
   /** How many documents are kept. */

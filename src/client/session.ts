@@ -48,6 +48,8 @@ export interface SessionHandlers {
   emit(event: ClientEvent): void;
   /** Whether the daemon said that it reaches the mixnet. */
   isOnline(): boolean;
+  /** Resolves when the daemon has sent the messages that it was given; null when none waits there. */
+  whenSent(): Promise<void> | null;
   /** No first connection could be made; another start may follow. */
   onStartFailed(error: unknown): void;
   /** The session ended for good. */
@@ -87,6 +89,9 @@ export class Session {
   #shutdownSeen = false;
   #abortDial: AbortController | null = null;
   #closing: Promise<void> | null = null;
+  #endDrain: (() => void) | null = null;
+  /** What ended the client; null while it lives, and when it was ended on purpose. */
+  #failure: Error | null = null;
   /** Null when a lost connection ends the client. */
   readonly #backoff: Backoff | null;
   /** When the connection was lost, by the monotonic clock. */
@@ -285,9 +290,14 @@ export class Session {
     return notUsable ? Promise.reject(notUsable) : this.#frameWaiters.next(options);
   }
 
-  /** Ends the session; `goodbye` tells the daemon to forget it. Concurrent calls join. */
-  close(goodbye: boolean): Promise<void> {
-    this.#closing ??= this.#close(goodbye);
+  /**
+   * Ends the session; `goodbye` tells the daemon to forget it. Concurrent calls join.
+   * @param drainMs how long to wait for messages to leave that the daemon was given. A later call with
+   * 0 ends the wait.
+   */
+  close(goodbye: boolean, drainMs = 0): Promise<void> {
+    this.#closing ??= this.#close(goodbye, drainMs);
+    if (drainMs === 0) this.#endDrain?.();
     return this.#closing;
   }
 
@@ -298,18 +308,21 @@ export class Session {
     this.#connection?.end();
   }
 
-  async #close(goodbye: boolean): Promise<void> {
+  async #close(goodbye: boolean, drainMs: number): Promise<void> {
     if (this.#state === "closed") return;
     const connection = this.#connection;
     const reason: CloseReason = { reason: goodbye ? "stopped" : "disconnected", error: null };
     // What the daemon writes before it sees the end is ours: it does not keep it for the next time.
-    const drains = !goodbye && connection !== null && this.#state === "ready";
+    const wasReady = this.#state === "ready";
+    const drains = !goodbye && connection !== null && wasReady;
     // The daemon would carry these on for the session, and nobody can get what they find.
     const useless = drains
       ? [...this.#calls.onlyForReplies(), ...this.#calls.notices.cancellations]
       : [];
     for (const { request } of useless) connection?.send(request(QueryId.random()));
     this.#endCalls();
+    const sent = connection && wasReady && drainMs > 0 ? this.#handlers.whenSent() : null;
+    if (sent) await this.#drain(sent, connection!, drainMs);
     if (!drains) this.#tellClosed(reason);
     if (!connection) return;
     if (!drains) connection.silence();
@@ -322,8 +335,20 @@ export class Session {
     if (drains) this.#tellClosed(reason);
   }
 
+  /** Waits for messages to leave; for as long, for the connection to be lost, or to be told to end. */
+  async #drain(sent: Promise<void>, connection: Connection, drainMs: number): Promise<void> {
+    const ended = new Promise<void>((resolve) => (this.#endDrain = resolve));
+    const timer = this.#options.clock.after(drainMs, () => this.#endDrain?.());
+    await Promise.race([sent, connection.closed, ended]);
+    timer.cancel();
+    this.#endDrain = null;
+  }
+
   #closedError(operation: string): ClientClosedError {
-    return new ClientClosedError(`${operation}: the client is closed`, { operation });
+    const cause = this.#failure;
+    const why = cause ? `: the connection to the daemon was lost: ${cause.message}` : "";
+    const details = { operation, cause: cause ?? undefined };
+    return new ClientClosedError(`${operation}: the client is closed${why}`, details);
   }
 
   async #connect(signal: AbortSignal): Promise<void> {
@@ -342,6 +367,7 @@ export class Session {
         // A handler of one of the handshake's events may have stopped the client.
         if (!this.isState("ready")) throw this.#closedError("start");
       },
+      onBytes: () => this.#liveness?.heardBytes(),
       onResponse: (response) => this.#receive(response),
       onClose: (connection, error) => this.#lost(connection, error),
     });
@@ -438,7 +464,7 @@ export class Session {
     );
     this.#handlers.emit(event);
     if (this.#backoff === null) {
-      this.#finish({ reason: "failed", error });
+      this.#finish({ reason: "failed", error: error ?? hungUp(this.#shutdownSeen) });
     } else if (this.#connection === null && this.isState("reconnecting")) {
       void this.#reconnect(this.#backoff);
     }
@@ -467,6 +493,7 @@ export class Session {
 
   #finish(reason: CloseReason): void {
     if (this.#state === "closed") return;
+    this.#failure = reason.error;
     this.#endCalls();
     this.#tellClosed(reason);
   }
@@ -485,6 +512,11 @@ export class Session {
     this.#handlers.onClosed(reason);
     this.#resolveClosed(reason);
   }
+}
+
+function hungUp(saidGoodbye: boolean): ConnectionLostError {
+  const how = saidGoodbye ? "the daemon ended" : "the daemon closed the connection";
+  return new ConnectionLostError(how);
 }
 
 function sameToken(before: Uint8Array | null, now: Uint8Array | null): boolean {

@@ -13,6 +13,8 @@ export interface ShakeHandsHandlers {
   onConnection(connection: Connection): void;
   /** The handshake is finished; called before any later message. */
   onReady(connection: Connection, result: HandshakeResult): void;
+  /** Bytes came. */
+  onBytes(): void;
   /** A message after the handshake. */
   onResponse(response: DaemonResponse | MalformedReply): void;
   /** The connection ended after the handshake. */
@@ -65,6 +67,7 @@ export function shakeHands(
       }
     };
     const connection: Connection = new Connection(transport, maxMessageSize, {
+      onBytes: () => handlers.onBytes(),
       onResponse: (response, size) => {
         if (done) handlers.onResponse(response);
         else take(response, size);

@@ -17,6 +17,7 @@ import { prettyPrintPkiDoc } from "../pki/pretty-print.js";
 import type { Destination, ServiceDescriptor } from "../pki/services.js";
 import type { DaemonResponse } from "../wire/responses.js";
 import { type CallOptions, checkCallOptions } from "./call-options.js";
+import { type ClosingOptions, drainOf } from "./closing.js";
 import type { EventHandler, EventsOptions, Registration } from "./event-hub.js";
 import { sendMessage } from "./messages.js";
 import { type ThinClientOptions, resolveOptions } from "./options.js";
@@ -90,19 +91,27 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
     await this.#core.session.start(options);
   }
 
-  /** Ends the session: the daemon forgets it and all that waits for it. Idempotent; never rejects. */
-  stop(): Promise<void> {
-    return this.#core.session.close(true);
+  /**
+   * Ends the session: the daemon forgets it and all that waits for it. Messages that the daemon has and
+   * that have not left would be lost with it, so this waits for them first: see {@link ClosingOptions}.
+   * Idempotent; rejects for wrong options only.
+   * @throws TypeError, RangeError for options that cannot be.
+   */
+  async stop(options?: ClosingOptions): Promise<void> {
+    await this.#core.session.close(true, drainOf(options));
   }
 
   /**
    * Closes the connection but keeps the session: the daemon holds replies to messages for it (10
    * minutes by default), and a client with the same `sessionToken` takes it up again. Calls that wait
    * reject; reads among them are cancelled at the daemon, since nobody can get what they find, while
-   * boxes that are being written and copies that are under way go on. Idempotent; never rejects.
+   * boxes that are being written and copies that are under way go on, if they had left: as with
+   * messages, what waits for its turn when the connection ends is lost, and their calls reject.
+   * Idempotent; rejects for wrong options only.
+   * @throws TypeError, RangeError for options that cannot be.
    */
-  disconnect(): Promise<void> {
-    return this.#core.session.close(false);
+  async disconnect(options?: ClosingOptions): Promise<void> {
+    await this.#core.session.close(false, drainOf(options));
   }
 
   /** As {@link stop}. */
@@ -218,8 +227,12 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
    * @param payload at most `geometry.userForwardPayloadLength` bytes; text is sent as UTF-8.
    * @param destNode identity hash of the service node, 32 bytes.
    * @param destQueue endpoint on that node, 1 to 32 bytes.
-   * @throws TypeError, RangeError for wrong arguments; ThinClientOfflineError without a connection
-   * to the daemon, or the daemon's to the mixnet; ConnectionLostError when it broke while writing.
+   *
+   * Resolves when the daemon has it, which is before it leaves: that is told by a `messageSent` event
+   * (with an `err` when it could not, or was lost with the connection). While there is no connection to
+   * the daemon the message waits for it, as every call does, and for the daemon's to the mixnet then.
+   * @throws TypeError, RangeError for wrong arguments; ThinClientOfflineError while the daemon has no
+   * connection to the mixnet; ConnectionLostError when ours broke while writing.
    */
   async sendMessage(
     surbId: SurbId,
@@ -235,7 +248,8 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
   }
 
   /**
-   * As {@link sendMessage}, but no reply is wanted and nothing tells whether it arrived.
+   * As {@link sendMessage}, but no reply is wanted: nothing tells whether it arrived, nor whether it
+   * left.
    * @throws as {@link sendMessage}.
    */
   async sendMessageWithoutReply(
@@ -255,7 +269,8 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
    * zeros to `geometry.forwardPayloadLength`, whatever its own length. Default deadline: 30 s.
    * @throws as {@link sendMessage}; SendFailedError when the daemon could not send it;
    * ThinClientOfflineError when the daemon lost the mixnet meanwhile; ConnectionLostError when the
-   * daemon forgot the session meanwhile, and with it the reply; RequestTimeoutError when no reply
+   * connection was lost before the message had left, or the daemon forgot the session meanwhile, and with
+   * it the reply; RequestTimeoutError when no reply
    * came: the mixnet may have lost either direction.
    */
   async blockingSendMessage(
@@ -287,7 +302,10 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
 
   // The network
 
-  /** The PKI document that came last; null before the first. */
+  /**
+   * The PKI document that came last, which is the current epoch's but for a moment at its beginning (see
+   * the event `newPkiDocument`); null before the first.
+   */
   pkiDocument(): PkiDocument | null {
     return this.#core.documents.current;
   }

@@ -21,11 +21,15 @@ export interface ConnectionStatusEvent {
   readonly pigeonholeGeometry: PigeonholeGeometry | null;
 }
 
-/** A PKI document: once in the handshake, then at every new epoch. */
+/**
+ * A PKI document: in the handshake, then at every new epoch; none is told twice. A daemon hands a new
+ * one out late (a real one after 0.7 of the epoch), so the client asks for it when the epoch has turned,
+ * where epochs are whole seconds long and the machine's clock is right.
+ */
 export interface NewPkiDocumentEvent {
   /** Its name for `on` and `events`. */
   readonly type: "newPkiDocument";
-  /** The document as it came (CBOR); null when the daemon has none yet. */
+  /** The document as it came (CBOR, without signatures); null when the daemon has none yet. */
   readonly payload: Bytes | null;
   /** The document, decoded; null when the daemon has none yet. */
   readonly document: PkiDocument | null;
@@ -46,7 +50,10 @@ export interface MessageSentEvent {
   readonly sentAt: Date;
   /** How long a reply is expected to take, in ms; 0 when none is expected. */
   readonly replyEtaMs: number;
-  /** Why it was not sent; "" when it was. */
+  /**
+   * Why it was not sent; "" when it was. The client itself tells of messages that had not left when the
+   * connection ended: a daemon forgets those, also within a session that is taken up again.
+   */
   readonly err: string;
 }
 

@@ -2,29 +2,62 @@
  * Where an embedded network keeps what must survive its process: the seed of all its keys, the
  * replicas' boxes, and what couriers have acknowledged but not finished.
  */
-import { mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { type Bytes, copyBytes, randomBytes, utf8 } from "../bytes/bytes.js";
+import type { Clock } from "../clock/clock.js";
+import { realClock } from "../clock/real.js";
 import { ConfigError } from "../errors/errors.js";
 import type { EnvelopeLog } from "../network/courier/envelope-log.js";
 import type { BoxStore } from "../network/replica/box-store.js";
-import { FileBoxStore } from "./file-box-store.js";
-import { FileEnvelopeLog } from "./file-envelope-log.js";
-import type { OnFault } from "./file-log.js";
+import { type Seed, seedBytes } from "../network/random.js";
+import { DEFAULT_EPOCH_MS } from "../pki/epoch.js";
+import { levelPlaceIn } from "../platform/node-level.js";
+import { writeWhole } from "../platform/node-small-file.js";
+import { RecordStore } from "../store/record-store.js";
+import { LevelBoxStore } from "./level-box-store.js";
+import { LevelEnvelopeLog } from "./level-envelope-log.js";
+import { OldFiles } from "./old-files.js";
 
-const SEED_LENGTH = 32;
+const seedLength = 32;
 
-/** What is to be opened. */
-export interface DataDirectoryOptions {
-  /** Used for a new directory; an old one keeps its own. */
-  readonly seed?: Bytes | undefined;
+/** What a network's boxes depend on: with other values they would not be found. */
+export interface NetworkShape {
   readonly replicas: number;
   readonly couriers: number;
-  /** When a new directory is made, in milliseconds since 1970. */
-  readonly nowMs: number;
-  /** Hears of files that take no more, as when the disk is full. */
-  readonly onFault?: OnFault | undefined;
+  readonly nike: "x25519" | "CTIDH1024-X25519";
+  readonly userForwardPayloadLength: number;
+  readonly epochMs: number;
 }
+
+/** The payload of a packet with which a box holds 1,549 bytes. */
+export function usualPayloadLength(nike: NetworkShape["nike"]): number {
+  return nike === "x25519" ? 1872 : 2000;
+}
+
+function usualShape(nike: NetworkShape["nike"]): NetworkShape {
+  return {
+    replicas: 5,
+    couriers: 3,
+    nike,
+    userForwardPayloadLength: usualPayloadLength(nike),
+    epochMs: DEFAULT_EPOCH_MS,
+  };
+}
+
+/** What is asked for; of the network's shape, what is left out is as the directory has it. */
+export interface DataDirectoryOptions extends WishedShape {
+  /** Where it is; undefined: nowhere. */
+  readonly dataDirectory?: string | undefined;
+  /** Used for a new directory; an old one keeps its own. */
+  readonly seed?: Seed | undefined;
+  /** Says when a new directory is made. */
+  readonly clock?: Clock | undefined;
+  /** Hears of damage, with its place, and of a disk that takes no more. */
+  readonly onFault?: ((error: Error) => void) | undefined;
+}
+
+type WishedShape = { readonly [N in keyof NetworkShape]?: NetworkShape[N] | undefined };
 
 /** An open data directory; only one process has it at a time. */
 export class DataDirectory {
@@ -32,142 +65,123 @@ export class DataDirectory {
   readonly seed: Bytes;
   /** When the directory was made, in milliseconds since 1970. */
   readonly bornMs: number;
+  /** What the network must be like. */
+  readonly shape: NetworkShape;
   /** By replica ID. */
   readonly stores: readonly BoxStore[];
   /** By courier, from 0. */
   readonly logs: readonly EnvelopeLog[];
-  readonly #lock: string;
+  readonly #store: RecordStore;
 
-  private constructor(
-    seed: Bytes,
-    bornMs: number,
-    stores: readonly BoxStore[],
-    logs: readonly EnvelopeLog[],
-    lock: string,
-  ) {
+  private constructor(seed: Bytes, bornMs: number, shape: NetworkShape, store: RecordStore) {
+    const { replicas, couriers } = shape;
     this.seed = seed;
     this.bornMs = bornMs;
-    this.stores = stores;
-    this.logs = logs;
-    this.#lock = lock;
+    this.shape = shape;
+    this.stores = Array.from({ length: replicas }, (_, id) => new LevelBoxStore(store, id));
+    this.logs = Array.from({ length: couriers }, (_, place) => new LevelEnvelopeLog(store, place));
+    this.#store = store;
+  }
+
+  /** As {@link open}; null when no directory is asked for. */
+  static async from(options: DataDirectoryOptions): Promise<DataDirectory | null> {
+    const { dataDirectory } = options;
+    return dataDirectory === undefined ? null : DataDirectory.open(dataDirectory, options);
   }
 
   /**
    * Opens a directory; makes it (for its owner only) when it is not there.
-   * @throws ConfigError when another process has it, or when it cannot be used.
+   * @throws ConfigError when somebody else has it, when others could get at what is in it, when it
+   * was made for another network than the one asked for, or when it cannot be used.
    */
   static async open(path: string, options: DataDirectoryOptions): Promise<DataDirectory> {
+    const name = `data directory ${path}`;
+    const store = await RecordStore.open(await levelPlaceIn(path, name), options);
     try {
-      await makeFolder(path);
-    } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new ConfigError(`data directory ${path} cannot be made: ${why}`, { cause });
-    }
-    const lock = join(path, "lock");
-    await takeLock(lock, path);
-    try {
-      const seed = await openSeed(join(path, "seed"), options.seed);
-      const bornMs = await openBirth(join(path, "born"), options.nowMs);
-      const { onFault } = options;
-      const stores: BoxStore[] = [];
-      for (let id = 0; id < options.replicas; id++) {
-        stores.push(await FileBoxStore.open(join(path, `replica-${id}.boxes`), onFault));
-      }
-      const logs: EnvelopeLog[] = [];
-      for (let place = 0; place < options.couriers; place++) {
-        logs.push(await FileEnvelopeLog.open(join(path, `courier-${place}.log`), onFault));
-      }
-      return new DataDirectory(seed, bornMs, stores, logs, lock);
+      const oldFiles = await OldFiles.in(path, name);
+      const known = await readShape(store, oldFiles);
+      const shape = shapeOf(name, known, options);
+      const isNew = known.replicas === undefined;
+      const seed = await openSeed(join(path, "seed"), options.seed, isNew);
+      const bornMs = await openBirth(join(path, "born"), (options.clock ?? realClock).now());
+      await oldFiles.moveTo(store, options.onFault);
+      await writeShape(store, shape);
+      return new DataDirectory(seed, bornMs, shape, store);
     } catch (error) {
-      await giveLock(lock);
+      await store.close();
       throw error;
     }
   }
 
-  /** Lets another process have it; stores and logs are closed by those who use them. */
-  async release(): Promise<void> {
-    await giveLock(this.#lock);
+  /** What was found damaged or missing, for people. */
+  get damage(): readonly string[] {
+    return this.#store.damage;
+  }
+
+  /** Writes what is left and lets another process have it. Idempotent. */
+  close(): Promise<void> {
+    return this.#store.close();
   }
 }
 
-/** The locks that this process holds. */
-const held = new Set<string>();
+type KnownShape = { -readonly [N in keyof NetworkShape]?: NetworkShape[N] };
 
-async function giveLock(lock: string): Promise<void> {
-  held.delete(resolve(lock));
-  await rm(lock, { force: true });
-}
+const shapeNames = ["nike", "replicas", "couriers", "userForwardPayloadLength", "epochMs"] as const;
 
-/**
- * Makes a folder and those above it. Not by `recursive` alone: where the system says ENOENT although
- * the parent is there, as below /proc, Node tries for ever.
- */
-async function makeFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { mode: 0o700 });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "EEXIST" && (await stat(path)).isDirectory()) return;
-    const parent = dirname(resolve(path));
-    if (code !== "ENOENT" || (await exists(parent))) throw error;
-    await makeFolder(parent);
-    await mkdir(path, { mode: 0o700 });
+async function readShape(store: RecordStore, oldFiles: OldFiles): Promise<KnownShape> {
+  const { replicas, couriers } = oldFiles;
+  const known: KnownShape = replicas > 0 ? { replicas, couriers } : {};
+  for (const name of shapeNames) {
+    const value = await store.setting(name);
+    if (value === null) continue;
+    Object.assign(known, { [name]: name === "nike" ? value : Number(value) });
   }
+  return known;
 }
 
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
-}
-
-/** The lock names its process, so that what a killed one left can be told from a living one's. */
-async function takeLock(lock: string, path: string): Promise<void> {
-  for (let tries = 0; tries < 2; tries++) {
-    try {
-      await writeFile(lock, `${process.pid}\n`, { flag: "wx", mode: 0o600 });
-      held.add(resolve(lock));
-      return;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") {
-        const why = error instanceof Error ? error.message : String(error);
-        throw new ConfigError(`data directory ${path} cannot be used: ${why}`, { cause: error });
-      }
-    }
-    const holder = Number((await readFile(lock, "utf8")).trim());
-    // One with our own number that we do not hold is a dead process's: numbers are used again.
-    if (holder === process.pid ? held.has(resolve(lock)) : isAlive(holder)) {
-      throw new ConfigError(
-        `data directory ${path} is in use by process ${holder}: stop that one, or use another`,
-      );
-    }
-    await rm(lock, { force: true });
+function shapeOf(name: string, known: KnownShape, options: WishedShape): NetworkShape {
+  for (const part of shapeNames) {
+    const has = known[part];
+    const wanted = options[part];
+    if (has === undefined || wanted === undefined || has === wanted) continue;
+    throw new ConfigError(
+      `${name} was made with ${part} ${has}, and ${wanted} is asked for, with which what is in it ` +
+        `would not be found: leave it out, give ${has}, or use another directory`,
+    );
   }
-  throw new ConfigError(`data directory ${path} is being taken by another process`);
+  const usual = usualShape(known.nike ?? options.nike ?? "x25519");
+  const one = <N extends keyof NetworkShape>(part: N): NetworkShape[N] =>
+    known[part] ?? options[part] ?? usual[part];
+  return {
+    replicas: one("replicas"),
+    couriers: one("couriers"),
+    nike: one("nike"),
+    userForwardPayloadLength: one("userForwardPayloadLength"),
+    epochMs: one("epochMs"),
+  };
 }
 
-function isAlive(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
+async function writeShape(store: RecordStore, shape: NetworkShape): Promise<void> {
+  if ((await store.setting("epochMs")) !== null) return;
+  await Promise.all(shapeNames.map((name) => store.set(name, String(shape[name]))));
 }
 
-/** Written to another name first and then renamed: a seed is there whole or not at all. */
-async function openSeed(file: string, given: Bytes | undefined): Promise<Bytes> {
+async function openSeed(file: string, given: Seed | undefined, isNew: boolean): Promise<Bytes> {
   try {
     const seed = copyBytes(await readFile(file));
-    if (seed.length === SEED_LENGTH) return seed;
-    throw new ConfigError(`${file} must be ${SEED_LENGTH} bytes, got ${seed.length}`);
+    if (seed.length === seedLength) return seed;
+    throw new ConfigError(`${file} must be ${seedLength} bytes, got ${seed.length}`);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
-  const seed = given ?? randomBytes(SEED_LENGTH);
-  await create(file, seed);
+  if (!isNew) {
+    throw new ConfigError(
+      `${file} is gone, and without it nothing in its directory can be read: put it back, or use ` +
+        `another directory`,
+    );
+  }
+  const seed = given === undefined ? randomBytes(seedLength) : seedBytes(given);
+  await writeWhole(file, seed);
   return seed;
 }
 
@@ -180,14 +194,6 @@ async function openBirth(file: string, nowMs: number): Promise<number> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
-  await create(file, utf8(String(nowMs)));
+  await writeWhole(file, utf8(String(nowMs)));
   return nowMs;
-}
-
-async function create(file: string, contents: Uint8Array): Promise<void> {
-  const handle = await open(`${file}.new`, "w", 0o600);
-  await handle.writeFile(contents);
-  await handle.sync();
-  await handle.close();
-  await rename(`${file}.new`, file);
 }

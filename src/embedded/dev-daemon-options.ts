@@ -1,5 +1,5 @@
 /** The options of an embedded daemon, checked. */
-import { describeType } from "../bytes/bytes.js";
+import { describeType, isBytes } from "../bytes/bytes.js";
 import { kindnesses } from "../mixnet/kindness.js";
 import { type GrowingPause, type Timing, upstreamTiming } from "../mixnet/timing.js";
 
@@ -123,7 +123,7 @@ const checks: Readonly<Record<string, Check>> = {
     "an address, or an array of addresses",
     (value) => isText(value) || isTexts(value),
   ),
-  seed: ofKind("a string or bytes", (value) => isText(value) || value instanceof Uint8Array),
+  seed: ofKind("a string or bytes", (value) => isText(value) || isBytes(value)),
   clock: ofKind("a Clock", (value) => isFunction((value as { after?: unknown } | null)?.after)),
   mixing: oneOf("instant", "realistic"),
   timing,

@@ -11,9 +11,10 @@ import { InvalidStateError } from "../errors/errors.js";
 import { type Kindness, kindnesses } from "../mixnet/kindness.js";
 import { type Timing, instantTiming, slowInstantTiming, upstreamTiming } from "../mixnet/timing.js";
 import { EmbeddedNetwork, type EmbeddedNetworkOptions } from "../network/network.js";
-import type { Rates } from "../network/parameters.js";
+import { type Rates, networkNumbers } from "../network/parameters.js";
 import { derive, derivedRandom, seedBytes } from "../network/random.js";
 import { StorageNetwork } from "../network/storage-network.js";
+import { Geometry } from "../pki/geometry.js";
 import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
 import { type WsRefusal, listen } from "../platform/node-listen.js";
 import { epochAt, replicaEpoch } from "../pki/epoch.js";
@@ -22,7 +23,7 @@ import { DialConfig } from "../transport/dial-config.js";
 import { memoryPair } from "../transport/memory.js";
 import type { Listener, Transport } from "../transport/transport.js";
 import { AuthorityPort } from "./authority-port.js";
-import { DataDirectory } from "./data-directory.js";
+import { DataDirectory, usualPayloadLength } from "./data-directory.js";
 import { checkDevDaemonOptions } from "./dev-daemon-options.js";
 import { warnOfFaults } from "./fault-warnings.js";
 import { NikeSchemes } from "./nike-schemes.js";
@@ -70,7 +71,9 @@ export interface DevDaemonOptions extends Partial<Rates>, Kindness {
   readonly onRefusal?: ((refusal: WsRefusal) => void) | undefined;
   /**
    * Where boxes, keys and acknowledged envelopes are kept over the end of the process, `kill -9`
-   * included; in memory only without it. A new directory takes `seed`, an old one keeps its own.
+   * included; in memory only without it. A new directory takes `seed`, an old one keeps its own; so
+   * it does with `replicas`, `couriers`, `nike`, `userForwardPayloadLength` and `epochMs`, of which
+   * other values are refused. Takes the package `classic-level`.
    */
   readonly dataDirectory?: string | undefined;
   /**
@@ -79,8 +82,8 @@ export interface DevDaemonOptions extends Partial<Rates>, Kindness {
    */
   readonly authorityPort?: number | undefined;
   /**
-   * Hears of failures inside, never of contents. Without it what nobody foresaw is a warning of the
-   * process (`DevDaemonFault`), once for each text.
+   * Hears of failures inside and of damage on the disk, never of contents. Without it what nobody
+   * foresaw is a warning of the process (`DevDaemonFault`), once for each text.
    */
   readonly onFault?: ((error: Error) => void) | undefined;
 }
@@ -106,6 +109,9 @@ export class DevDaemon implements AsyncDisposable {
   readonly #authorityListeners: Listener[] = [];
   readonly #authorityPorts: AuthorityPort[] = [];
   #closed = false;
+  /** What starts and ends the daemon goes on one after the other. */
+  #work: Promise<void> = Promise.resolve();
+  #closing: Promise<void> | null = null;
   #alive: Timer | null = null;
 
   private constructor(options: DevDaemonOptions, data: DataDirectory | null) {
@@ -129,8 +135,7 @@ export class DevDaemon implements AsyncDisposable {
       seed,
       genesisEpoch: data ? epochAt(data.bornMs, options.epochMs).epoch : undefined,
       clock: this.clock,
-      userForwardPayloadLength:
-        options.userForwardPayloadLength ?? (nike === "x25519" ? 1872 : 2000),
+      userForwardPayloadLength: options.userForwardPayloadLength ?? usualPayloadLength(nike),
       envelopeKeys: {
         publicKeys: (replicaId, epochs) => this.storage.publicKeys(replicaId, epochs),
       },
@@ -149,6 +154,7 @@ export class DevDaemon implements AsyncDisposable {
       keySeed: derive(seed, "envelope keys"),
       paced: options.mixing === "realistic",
       kindCouriers: options.kindCouriers,
+      onFault: options.onFault,
       ...(data
         ? {
             storeFor: ({ replicaId }) => data.stores[replicaId]!,
@@ -170,27 +176,24 @@ export class DevDaemon implements AsyncDisposable {
 
   /**
    * Starts network and daemon; resolves when it listens everywhere.
-   * @throws ConfigError, RangeError, TypeError for options that cannot be; nothing runs then.
+   * @throws ConfigError, RangeError, TypeError for options that cannot be; nothing runs then, and
+   * nothing was opened.
    */
   static async start(options: DevDaemonOptions = {}): Promise<DevDaemon> {
     checkDevDaemonOptions(options);
+    const { nike = "x25519", userForwardPayloadLength = usualPayloadLength(nike) } = options;
+    const numbers = { ...networkOptions(options), userForwardPayloadLength, envelopeKeys: true };
+    const { nrHops } = networkNumbers(numbers);
+    const geometry = Geometry.forNike({ nike: "x25519", nrHops, userForwardPayloadLength });
+    pigeonholeSizesOf(PigeonholeGeometry.fromSphinx(geometry, nike));
+    for (const address of listenAddresses(options)) parseAddress(address);
     const onFault = options.onFault ?? warnOfFaults();
-    const { dataDirectory, seed, replicas = 5, couriers = 3 } = options;
-    const data =
-      dataDirectory === undefined
-        ? null
-        : await DataDirectory.open(dataDirectory, {
-            seed: seed === undefined ? undefined : seedBytes(seed),
-            replicas,
-            couriers,
-            nowMs: (options.clock ?? realClock).now(),
-            onFault,
-          });
+    const data = await DataDirectory.from({ ...options, onFault });
     let running: DevDaemon;
     try {
-      running = new DevDaemon({ ...options, onFault }, data);
+      running = new DevDaemon({ ...options, ...data?.shape, onFault }, data);
     } catch (error) {
-      await data?.release();
+      await data?.close();
       throw error;
     }
     try {
@@ -250,41 +253,68 @@ export class DevDaemon implements AsyncDisposable {
   };
 
   /** The daemon stops as if killed: connections reset, sessions forgotten. The network goes on. */
-  async crash(): Promise<void> {
-    const daemon = this.#daemon;
-    this.#daemon = null;
-    await daemon?.crash();
+  crash(): Promise<void> {
+    return this.#next(async () => {
+      const daemon = this.#daemon;
+      this.#daemon = null;
+      await daemon?.crash();
+    });
   }
 
-  /** Starts the daemon again at the same addresses; says good-bye first if it runs. */
-  async restart(
+  /** Runs a task after those before it, whether they failed or not. */
+  #next(task: () => Promise<void>): Promise<void> {
+    const done = this.#work.then(task);
+    this.#work = done.catch(() => {});
+    return done;
+  }
+
+  /**
+   * Starts the daemon again at the same addresses; says good-bye first if it runs.
+   * @throws (rejects) InvalidStateError when the network is closed before the daemon runs.
+   */
+  restart(
     options: {
       /** Whether it has another instance token, as another process has; true by default. */
       readonly newInstance?: boolean;
     } = {},
   ): Promise<void> {
-    if (this.#closed) throw new InvalidStateError("the embedded network is closed");
-    const daemon = this.#daemon;
-    this.#daemon = null;
-    await daemon?.close();
-    if (options.newInstance ?? true) this.#instanceToken = null;
-    await this.#startDaemon(this.#addresses);
+    return this.#next(async () => {
+      this.#checkOpen();
+      const daemon = this.#daemon;
+      this.#daemon = null;
+      await daemon?.close();
+      if (options.newInstance ?? true) this.#instanceToken = null;
+      this.#checkOpen();
+      await this.#startDaemon(this.#addresses);
+    });
   }
 
-  /** Stops daemon and network. Idempotent. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
+  #checkOpen(): void {
+    if (this.#closed) throw new InvalidStateError("the embedded network is closed");
+  }
+
+  /** Stops daemon and network, also one that is being restarted. Idempotent. */
+  close(): Promise<void> {
     this.#closed = true;
+    this.#closing ??= this.#next(() => this.#close());
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#alive?.cancel();
     const daemon = this.#daemon;
     this.#daemon = null;
-    await daemon?.close();
-    await Promise.all(this.#authorityListeners.map((listener) => listener.close()));
-    for (const port of this.#authorityPorts) port.close();
-    await this.network.close();
-    await this.storage.close();
-    await this.#data?.release();
-    this.#schemes.close();
+    try {
+      await daemon?.close();
+      await Promise.all(this.#authorityListeners.map((listener) => listener.close()));
+      for (const port of this.#authorityPorts) port.close();
+      await this.network.close();
+      await this.storage.close();
+    } finally {
+      // Whatever fails, the next one is to have the directory.
+      await this.#data?.close();
+      this.#schemes.close();
+    }
   }
 
   /** As {@link close}. */

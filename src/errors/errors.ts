@@ -1,6 +1,12 @@
 /** The error classes. Design: one base, a string `code` to branch on, the wire's number beside it. */
 import type { ThinClientErrorName } from "./codes.js";
 import * as codes from "./codes.js";
+import type {
+  ChannelExistsError,
+  ChannelForkedError,
+  ChannelNotFoundError,
+  ChannelStoreError,
+} from "./channel-errors.js";
 import type { CopyFailedError, TombstoneRangeError } from "./partial-results.js";
 
 /** What every error carries besides its message. */
@@ -433,7 +439,7 @@ interface SpecificErrors {
   ERR_INVALID_STATE: InvalidStateError;
   /** From `start` where no daemon answers, calls whose reply is unusable, and all decoders. */
   ERR_PROTOCOL: ProtocolError;
-  /** From the sending of plain messages; all other calls wait for the mixnet. */
+  /** From the sending of plain messages while the daemon has no mixnet; other calls wait for it. */
   ERR_OFFLINE: ThinClientOfflineError;
   /** From every call that waits and has a deadline, its own or the default one. */
   ERR_TIMEOUT: RequestTimeoutError;
@@ -453,6 +459,14 @@ interface SpecificErrors {
   ERR_TOMBSTONE_RANGE: TombstoneRangeError;
   /** From `copy`. */
   ERR_COPY_FAILED: CopyFailedError;
+  /** From a channel's `send`, and the `stored` of its deliveries. */
+  ERR_CHANNEL_FORKED: ChannelForkedError;
+  /** From `openChannels`, and everything that reads or changes its store. */
+  ERR_CHANNEL_STORE: ChannelStoreError;
+  /** From the look-up of channels. */
+  ERR_CHANNEL_NOT_FOUND: ChannelNotFoundError;
+  /** From making a channel. */
+  ERR_CHANNEL_EXISTS: ChannelExistsError;
   /** Code 1. From reads that are not to wait. */
   REPLICA_ERROR_BOX_ID_NOT_FOUND: BoxIDNotFoundError;
   /** Code 2. From reads and writes. */

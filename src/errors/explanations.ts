@@ -102,6 +102,24 @@ const explanations: Readonly<Record<ErrorCode, ErrorExplanation>> = {
     action:
       "Look at `cause`, then copy the rest of each destination, from its first box not copied.",
   },
+  ERR_CHANNEL_FORKED: {
+    meaning: "Somebody else wrote a box of the channel; it sends nothing more.",
+    action:
+      "Look whether a backup was restored, or a second copy of the store is in use. Create a new " +
+      "channel and hand out its invitation.",
+  },
+  ERR_CHANNEL_STORE: {
+    meaning: "The store of channels cannot be opened, read or written.",
+    action: "The message says why: it is in use, damaged, full, or encrypted with another key.",
+  },
+  ERR_CHANNEL_NOT_FOUND: {
+    meaning: "No channel of that name and kind is in the store.",
+    action: "`channels.list()` names those that are.",
+  },
+  ERR_CHANNEL_EXISTS: {
+    meaning: "A channel of that name is in the store already.",
+    action: "Open it with `writer()` or `reader()`, or choose another name.",
+  },
   REPLICA_ERROR_BOX_ID_NOT_FOUND: {
     meaning: "The box holds nothing, or nothing yet. An outcome to expect.",
     action: "Ask again later, or let `read` wait for it (it does unless told `wait: false`).",

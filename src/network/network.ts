@@ -7,7 +7,7 @@ import { type Bytes, toHex } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
 import type { MixnetLink, OutgoingPacket } from "../mixnet/link.js";
 import type { PkiDocument } from "../pki/document.js";
-import { DEFAULT_EPOCH_MS, replicaEpoch } from "../pki/epoch.js";
+import { replicaEpoch } from "../pki/epoch.js";
 import { Geometry } from "../pki/geometry.js";
 import { Authority, type AuthorityIdentity } from "./authority/authority.js";
 import { encodeDocument, signDocument } from "./authority/consensus.js";
@@ -18,7 +18,7 @@ import { EchoService } from "./kaetzchen/echo.js";
 import { type Kaetzchen, ServiceRegistry } from "./kaetzchen/kaetzchen.js";
 import { PacketQueue } from "./mix/packet-queue.js";
 import { type NetworkEpoch, NetworkTime } from "./network-time.js";
-import { type Rates, countFrom, ratesFrom } from "./parameters.js";
+import { type Rates, networkNumbers } from "./parameters.js";
 import { type Seed, derivedRandom, seedBytes } from "./random.js";
 import { type NetworkNode, type NetworkReplica, type Topology, makeTopology } from "./topology.js";
 
@@ -147,30 +147,27 @@ export class EmbeddedNetwork {
 
   /** @throws RangeError naming an option that cannot be. Nothing runs before {@link start}. */
   constructor(options: EmbeddedNetworkOptions) {
-    const { clock, envelopeKeys } = options;
+    const { clock } = options;
     this.#options = options;
     this.#mixing = options.mixing ?? "instant";
     this.#seed = seedBytes(options.seed);
     // Packets leave at once: the document says the highest rate that it can, for clients go by it.
     const lambdaP = options.lambdaP ?? (this.#mixing === "instant" ? 1 : undefined);
-    this.rates = ratesFrom({ ...options, lambdaP });
-    const day = 24 * 3_600_000;
-    const epochMs = countFrom("epochMs", options.epochMs, DEFAULT_EPOCH_MS, 1000, 7 * day);
-    const nrHops = countFrom("nrHops", options.nrHops, 5, 3, 20);
-    const payload = options.userForwardPayloadLength;
+    const numbers = networkNumbers({ ...options, lambdaP });
+    const { epochMs, nrHops } = numbers;
+    this.rates = numbers.rates;
     this.geometry = Geometry.forNike({
       nike: "x25519",
       nrHops,
-      userForwardPayloadLength: countFrom("userForwardPayloadLength", payload, 1872, 1, 10_000_000),
+      userForwardPayloadLength: numbers.userForwardPayloadLength,
     });
-    const mostReplicas = envelopeKeys ? 256 : 0;
     this.topology = makeTopology(this.#seed, {
       authorities: authorityCount,
-      gateways: countFrom("gateways", options.gateways, 1, 1, 100),
+      gateways: numbers.gateways,
       layers: nrHops - 2,
-      mixesPerLayer: countFrom("mixesPerLayer", options.mixesPerLayer, 2, 1, 100),
-      serviceNodes: countFrom("couriers", options.couriers, 3, 1, 100),
-      replicas: countFrom("replicas", options.replicas, envelopeKeys ? 5 : 0, 0, mostReplicas),
+      mixesPerLayer: numbers.mixesPerLayer,
+      serviceNodes: numbers.couriers,
+      replicas: numbers.replicas,
     });
     this.#authorities = Array.from(
       { length: authorityCount },

@@ -1,4 +1,5 @@
 /** What a network is configured with, checked. Mixnet page, section 0, names the usual values. */
+import { DEFAULT_EPOCH_MS } from "../pki/epoch.js";
 
 /** Rates per millisecond, as the documents publish them. */
 export interface Rates {
@@ -53,4 +54,39 @@ export function countFrom(
     throw new RangeError(`\`${name}\` must be an integer from ${least} to ${most}, got ${count}`);
   }
   return count;
+}
+
+/** The numbers of a network, with the usual ones for those that were not given. */
+interface NetworkNumbers {
+  readonly rates: Rates;
+  readonly epochMs: number;
+  readonly nrHops: number;
+  readonly userForwardPayloadLength: number;
+  readonly gateways: number;
+  readonly mixesPerLayer: number;
+  readonly couriers: number;
+  readonly replicas: number;
+}
+
+/** Numbers that were asked for; `envelopeKeys` stands for a network with replicas. */
+type GivenNumbers = {
+  readonly [N in Exclude<keyof NetworkNumbers, "rates">]?: number | undefined;
+} & { readonly [N in keyof Rates]?: number | undefined } & { readonly envelopeKeys?: unknown };
+
+/** Checks the numbers of a network. @throws RangeError naming the one that cannot be. */
+export function networkNumbers(options: GivenNumbers): NetworkNumbers {
+  const day = 24 * 3_600_000;
+  const payload = options.userForwardPayloadLength;
+  const { envelopeKeys } = options;
+  const mostReplicas = envelopeKeys ? 256 : 0;
+  return {
+    rates: ratesFrom(options),
+    epochMs: countFrom("epochMs", options.epochMs, DEFAULT_EPOCH_MS, 1000, 7 * day),
+    nrHops: countFrom("nrHops", options.nrHops, 5, 3, 20),
+    userForwardPayloadLength: countFrom("userForwardPayloadLength", payload, 1872, 1, 10_000_000),
+    gateways: countFrom("gateways", options.gateways, 1, 1, 100),
+    mixesPerLayer: countFrom("mixesPerLayer", options.mixesPerLayer, 2, 1, 100),
+    couriers: countFrom("couriers", options.couriers, 3, 1, 100),
+    replicas: countFrom("replicas", options.replicas, envelopeKeys ? 5 : 0, 0, mostReplicas),
+  };
 }

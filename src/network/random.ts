@@ -2,7 +2,14 @@
  * Randomness of the embedded network. One seed determines all of it: every part draws from a stream
  * of its own, so that what one part takes never changes what another gets.
  */
-import { type Bytes, type RandomSource, concatBytes, randomBytes, utf8 } from "../bytes/bytes.js";
+import {
+  type Bytes,
+  type RandomSource,
+  concatBytes,
+  randomBytes,
+  utf8,
+  isBytes,
+} from "../bytes/bytes.js";
 import { chacha20Random } from "../crypto/seeded-random.js";
 import { hash256 } from "../pki/hash.js";
 
@@ -12,7 +19,7 @@ export type Seed = Uint8Array | string | number;
 /** The 32 bytes behind a seed; without one, from the platform's generator. */
 export function seedBytes(seed: Seed | undefined): Bytes {
   if (seed === undefined) return randomBytes(32);
-  return hash256(seed instanceof Uint8Array ? seed : utf8(String(seed)));
+  return hash256(isBytes(seed) ? seed : utf8(String(seed)));
 }
 
 /** 32 bytes that `seed` and `label` determine, and that tell nothing of the seed. */
@@ -25,19 +32,4 @@ export function derivedRandom(seed: Uint8Array, label: string): RandomSource {
   return chacha20Random(derive(seed, label));
 }
 
-/** A number from 0 up to, not including, 1; all multiples of 2^-53 are equally likely. */
-export function uniform(random: RandomSource): number {
-  const view = new DataView(random(8).buffer);
-  return (view.getUint32(0) * 2 ** 21 + (view.getUint32(4) >>> 11)) / 2 ** 53;
-}
-
-/** A sample of the exponential distribution of this rate, i.e. with mean 1/rate. */
-export function exponential(random: RandomSource, rate: number): number {
-  return -Math.log1p(-uniform(random)) / rate;
-}
-
-/** One of `list`, all equally likely. @throws RangeError when it is empty. */
-export function pick<T>(random: RandomSource, list: readonly T[]): T {
-  if (list.length === 0) throw new RangeError("`list` must not be empty");
-  return list[Math.floor(uniform(random) * list.length)]!;
-}
+export { exponential, pick, uniform } from "../mixnet/sampling.js";

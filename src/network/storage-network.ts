@@ -46,6 +46,8 @@ export interface StorageNetworkOptions {
   readonly storeFor?: ((replica: ReplicaIdentity) => BoxStore) | undefined;
   /** What a courier (by its place, from 0) remembers over its end; nothing when left out. */
   readonly logFor?: ((courier: number) => EnvelopeLog) | undefined;
+  /** Hears of stores and logs that cannot be read. */
+  readonly onFault?: ((error: Error) => void) | undefined;
 }
 
 /**
@@ -58,6 +60,7 @@ export class StorageNetwork implements EnvelopeKeySource {
   /** In the order given; each with its faults. */
   readonly replicas: readonly Replica[];
   readonly #document: () => StorageDocument | null;
+  readonly #onFault: (error: Error) => void;
   readonly #links: StorageLink[] = [];
   #resumed = false;
   #stored = 0;
@@ -67,6 +70,7 @@ export class StorageNetwork implements EnvelopeKeySource {
   constructor(options: StorageNetworkOptions) {
     const { clock, random, timing, scheme, sizes, document } = options;
     this.#document = document;
+    this.#onFault = options.onFault ?? (() => {});
     checkBytes("keySeed", options.keySeed, 32);
     if (scheme.publicKeyLength !== sizes.nikePublicKeyLength) {
       throw new RangeError(
@@ -87,6 +91,7 @@ export class StorageNetwork implements EnvelopeKeySource {
         keySeed: derive(options.keySeed, name),
         linkTo: linkMaker("replica"),
         onStored: () => this.#stored++,
+        onFault: options.onFault,
       });
     });
     this.couriers = Array.from({ length: options.courierCount }, (_, place) => {
@@ -146,7 +151,9 @@ export class StorageNetwork implements EnvelopeKeySource {
     for (const replica of this.replicas) replica.documentChanged(document);
     if (this.#resumed) return;
     this.#resumed = true;
-    for (const courier of this.couriers) courier.resume();
+    for (const courier of this.couriers) {
+      courier.resume().catch((error: unknown) => this.#onFault(error as Error));
+    }
   }
 
   /** Ends everything, closes stores and logs, and leaves no timer. Idempotent. */

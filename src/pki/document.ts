@@ -1,7 +1,14 @@
 /** The consensus: what the network looks like in one epoch. Mixnet page, section 3.4. */
-import { type Bytes, copyBytes, describeType } from "../bytes/bytes.js";
+import { isMarked, markOf } from "../errors/marks.js";
+import { type Bytes, copyBytes, describeType, equalBytes, isBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
-import { type CborMap, type CborValue, decodeCbor } from "../cbor/cbor.js";
+import {
+  type CborMap,
+  type CborValue,
+  type Encodable,
+  decodeCbor,
+  encodeCbor,
+} from "../cbor/cbor.js";
 import {
   type MixDescriptor,
   type ReplicaDescriptor,
@@ -25,11 +32,17 @@ const where = "document";
 /** Authority (BLAKE2b-256 of its identity key, 32 bytes) to what it committed to or revealed. */
 export type SharedRandomByAuthority = ReadonlyMap<Uint8Array, Bytes>;
 
+const pkiDocumentMark: unique symbol = markOf("PkiDocument") as typeof pkiDocumentMark;
+
 /**
  * A decoded consensus. Everything in it is shared, not copied, between these members and `fields`:
  * treat it as read-only. What a document leaves out is 0, an empty text or an empty list here.
  */
 export class PkiDocument {
+  /** @internal */
+  get [pkiDocumentMark](): true {
+    return true;
+  }
   /** The encoded document, without signatures. */
   readonly raw: Bytes;
   /** Every member as decoded, those below included. */
@@ -119,12 +132,31 @@ export class PkiDocument {
    * TypeError when `bytes` is no byte array.
    */
   static decode(bytes: Uint8Array): PkiDocument {
-    if (!(bytes instanceof Uint8Array)) {
+    if (!isBytes(bytes)) {
       throw new TypeError(`\`bytes\` must be a Uint8Array, got ${describeType(bytes)}`);
     }
     const raw = copyBytes(bytes);
     return new PkiDocument(raw, asMap(decodeCbor(raw), where));
   }
+}
+
+/**
+ * Whether two documents say the same: a daemon encodes the first one that it sends in another order
+ * than later ones (protocol page, section 6.4).
+ */
+export function isSameDocument(a: PkiDocument, b: PkiDocument): boolean {
+  if (a.epoch !== b.epoch) return false;
+  if (equalBytes(a.raw, b.raw)) return true;
+  try {
+    return equalBytes(canonical(a), canonical(b));
+  } catch {
+    // A member that no encoder writes, from a daemon of any kind: then there is no canonical form.
+    return false;
+  }
+}
+
+function canonical({ fields }: PkiDocument): Bytes {
+  return encodeCbor(fields as CborMap as Encodable);
 }
 
 function descriptors(map: CborMap, key: string): MixDescriptor[] {
@@ -143,9 +175,14 @@ function sharedRandom(map: CborMap, key: string): SharedRandomByAuthority | null
   const value = mapField(map, key, where);
   if (value === null) return null;
   for (const [authority, bytes] of value) {
-    if (!(authority instanceof Uint8Array) || !(bytes instanceof Uint8Array)) {
+    if (!isBytes(authority) || !isBytes(bytes)) {
       throw wrongField(where, key, "a map from byte string to byte string", value);
     }
   }
   return value as Map<unknown, unknown> as Map<Uint8Array, Bytes>;
+}
+
+/** Whether `value` is a document, of this copy of the package or of another. */
+export function isPkiDocument(value: unknown): value is PkiDocument {
+  return isMarked(value, pkiDocumentMark);
 }

@@ -41,6 +41,25 @@ export function epochAt(nowMs: number, periodMs: number = DEFAULT_EPOCH_MS): Epo
   return { epoch, elapsedMs, leftMs: periodMs - elapsedMs };
 }
 
+/** The longest epochs that anybody is thought to use, in milliseconds: a day. */
+const LONGEST_EPOCH_MS = 24 * 3_600_000;
+
+/**
+ * The length of a network's epochs, in milliseconds, from a document that is new: epochs are counted
+ * from {@link EPOCH_ZERO_MS} on, so its number and the time allow hardly more than one whole number of
+ * seconds. The document may be the epoch's before, as daemons hand them out late, or the next one's.
+ * Null where no whole number of seconds fits, or several do.
+ * @param nowMs milliseconds since 1970.
+ */
+export function epochLengthOf(epoch: number, nowMs: number): number | null {
+  const sinceSeconds = (nowMs - EPOCH_ZERO_MS) / 1000;
+  // As for the current epoch, more than it; as for the next one, at most one less.
+  const shortest = Math.floor(sinceSeconds / (epoch + 2)) + 1;
+  const longest = Math.floor(sinceSeconds / (epoch - 1));
+  if (!(epoch > 1 && longest >= 1 && longest * 1000 <= LONGEST_EPOCH_MS)) return null;
+  return shortest === longest ? shortest * 1000 : null;
+}
+
 /** When `epoch` begins, in milliseconds since 1970. @throws RangeError as {@link epochAt}. */
 export function epochStart(epoch: number, periodMs: number = DEFAULT_EPOCH_MS): number {
   checkPeriod(periodMs);

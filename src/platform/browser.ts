@@ -4,6 +4,7 @@ import type { Transport } from "../transport/transport.js";
 import type * as here from "./browser.js";
 import type * as contract from "./contract.js";
 
+export { crc32 } from "../bytes/crc32.js";
 export {
   aes256Ctr,
   chacha20Poly1305Open,
@@ -16,6 +17,7 @@ export {
   x25519PublicKey,
   x25519SharedSecret,
 } from "./browser-crypto.js";
+export { openLevel } from "./browser-level.js";
 export { gunzip, gzip } from "./browser-gzip.js";
 export { dialWs } from "./browser-websocket.js";
 

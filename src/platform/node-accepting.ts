@@ -12,9 +12,12 @@ export class ServerListener implements Listener {
   readonly #early: Transport[] = [];
   #onTransport: ((transport: Transport) => void) | null = null;
   #closing: Promise<void> | null = null;
+  readonly #onClose: () => void;
 
-  constructor(server: Server, address: string) {
+  /** @param onClose called when nobody can connect any more. */
+  constructor(server: Server, address: string, onClose: () => void = () => {}) {
     this.#server = server;
+    this.#onClose = onClose;
     this.address = address;
     // One connection could not be accepted, e.g. for too many open files. Its peer was hung up on,
     // and the next one may do better.
@@ -32,6 +35,7 @@ export class ServerListener implements Listener {
       // Its callback waits for the connections, too, and those live on. The address is free, and a
       // socket file gone, once the event loop went round.
       this.#server.close();
+      this.#onClose();
       setImmediate(resolve);
     });
     return this.#closing;

@@ -33,8 +33,8 @@ export async function listenUnix(address: string): Promise<Listener> {
   checkUnixPath(address);
   checkUnixLength(address);
   const server = newServer();
-  await bindUnix(server, address);
-  return accepting(server, `unix:${address}`, () => `unix:${address}`);
+  const removeFile = await bindUnix(server, address);
+  return accepting(server, `unix:${address}`, () => `unix:${address}`, removeFile);
 }
 
 /**
@@ -91,8 +91,9 @@ function accepting(
   server: Server,
   address: string,
   nameOf: (peer: { readonly address: string; readonly port: number }) => string,
+  onClose?: () => void,
 ): Listener {
-  const listener = new ServerListener(server, address);
+  const listener = new ServerListener(server, address, onClose);
   server.on("connection", (socket) => {
     const peer = { address: socket.remoteAddress ?? "?", port: socket.remotePort ?? 0 };
     listener.take(socketTransport(socket, nameOf(peer)));

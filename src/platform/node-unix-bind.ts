@@ -1,7 +1,8 @@
 /** Binding a server to a Unix socket, past what a dead process left behind. */
-import { chmodSync, existsSync, lstatSync, unlinkSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { chmodSync, existsSync, linkSync, lstatSync, unlinkSync } from "node:fs";
 import { type Server, connect } from "node:net";
-import { dirname } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { isMainThread } from "node:worker_threads";
 import { ConfigError } from "../errors/errors.js";
 import { describeFailure, failureCode } from "./node-failure.js";
@@ -12,13 +13,15 @@ const OWNER_ONLY = 0o600;
 
 /**
  * Lets `server` listen on a path or `@name`. A socket file that nobody answers on is removed first.
+ * @returns what removes the socket file, to be called when the server is closed: only while the file
+ * is still this server's, wherever the process has moved to.
  * @throws ConfigError when somebody does answer, when something else has that name, or when the
  * system refuses.
  */
-export async function bindUnix(server: Server, address: string): Promise<void> {
-  if (isAbstract(address)) {
+export async function bindUnix(server: Server, address: string): Promise<() => void> {
+  if (isAbstract(address) || process.platform === "win32") {
     await listenOn(server, address);
-    return;
+    return () => {};
   }
   // The library reports a missing folder as EACCES.
   const folder = dirname(address);
@@ -28,18 +31,42 @@ export async function bindUnix(server: Server, address: string): Promise<void> {
     );
   }
   if (existsHere(address)) await removeStale(address);
-  await listenOn(server, address);
-  if (process.platform !== "win32") chmodSync(address, OWNER_ONLY);
+  // The library unlinks the name that it was given when the server is closed, whosever that is by
+  // then. So it gets one of its own, and the name that counts is made by us.
+  const own = join(folder, ownName(basename(address)));
+  await listenOn(server, own, address);
+  const { dev, ino } = lstatSync(own);
+  const path = resolve(address);
+  try {
+    chmodSync(own, OWNER_ONLY);
+    linkSync(own, address);
+  } catch (cause) {
+    server.close();
+    if (failureCode(cause) === "EEXIST") throw inUse(address);
+    const why = describeFailure(cause);
+    throw new ConfigError(`cannot listen on unix:${address}: ${why}`, { cause });
+  }
+  unlinkSync(own);
+  return () => {
+    const now = lstatSync(path, { throwIfNoEntry: false });
+    if (now !== undefined && now.ino === ino && now.dev === dev) unlinkSync(path);
+  };
 }
 
-async function listenOn(server: Server, address: string): Promise<void> {
+/** A name that nobody has, no longer than the one it stands for where that can be. */
+function ownName(name: string): string {
+  const length = Math.max(name.length, 6);
+  return `.${randomUUID().replaceAll("-", "")}`.slice(0, length);
+}
+
+async function listenOn(server: Server, name: string, address = name): Promise<void> {
   // The file is made within `listen`, and must at no moment be open to others.
   const oldMask = isMainThread ? process.umask(0o177) : null;
   let listening: Promise<void>;
   try {
     listening = new Promise((resolve, reject) => {
       server.once("error", reject);
-      server.listen({ path: systemUnixPath(address) }, () => {
+      server.listen({ path: systemUnixPath(name) }, () => {
         server.removeListener("error", reject);
         resolve();
       });

@@ -96,7 +96,7 @@ const hostileNames = [
   "..",
   "../up",
   "/etc/passwd",
-  "a/b",
+  "a//b",
   "a\\b",
   "..\\up",
   "C:",
@@ -156,6 +156,15 @@ test("names that could do harm on some system are refused, others are not", () =
   }
   for (const name of harmlessNames) assert.equal(problemOfName(name), null, name);
   assert.equal(hostileNames.length + harmlessNames.length, 51);
+});
+
+test("folders are version 2: in version 1 no name has any", () => {
+  const head = encodeHead({ chunk: 1, files: [{ name: "a/b", size: 0, sha256 }] });
+  assert.equal(head[4], 2);
+  assert.equal(decodeHead(head).files[0]!.name, "a/b");
+  head[4] = 1;
+  assert.throws(() => decodeHead(head), /refused, it has a slash/);
+  assert.equal(encodeHead({ chunk: 1, files: [{ name: "a", size: 0, sha256 }] })[4], 1);
 });
 
 test("a hostile name is not shown as it is", () => {
@@ -234,7 +243,7 @@ test("manifests that are none are refused", () => {
     assert.throws(() => decodeHead(broken), { name: "TransferError" });
   }
   const mutable = right.slice();
-  mutable[4] = 2;
+  mutable[4] = 3;
   assert.throws(() => decodeHead(mutable), /needs a newer katz/);
   const long = right.slice();
   new DataView(long.buffer).setUint32(5, 0xffff_ffff);

@@ -43,8 +43,14 @@ export class TransferNetwork implements AsyncDisposable {
   }
 
   /** Runs `katz` to its end. */
-  katz(args: readonly string[], options: { input?: string; cwd?: string } = {}): Promise<Ended> {
-    return katz(args, { env: this.env, ...options });
+  katz(
+    args: readonly string[],
+    {
+      env = {},
+      ...options
+    }: { input?: string; cwd?: string; env?: Readonly<Record<string, string>> } = {},
+  ): Promise<Ended> {
+    return katz(args, { env: { ...this.env, ...env }, ...options });
   }
 
   /** Writes boxes into a new stream, null for one that is deleted; gives the ticket for it. */

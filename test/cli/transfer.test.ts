@@ -259,9 +259,9 @@ test("tickets on the command line, damaged or missing ones are refused, and not 
     [[folder], undefined, /cannot read .*: it is a folder/],
     [[], undefined, /no terminal to ask at: give a file, or - /],
     [
-      ["-", "--into", join(folder, "none")],
+      ["-", "--into", join(folder, "empty", "in a file")],
       ticket,
-      /there is no folder \S+none; make it: mkdir \S+none\n$/,
+      /cannot make \S+empty\/in a file: a part of its path is not a folder\n$/,
     ],
     [["-", "--into", join(folder, "empty")], ticket, /empty is no folder/],
   ];
@@ -296,7 +296,7 @@ test("files that cannot be sent are told before a daemon is looked for", async (
   const runs: readonly (readonly [string[], RegExp])[] = [
     [[], /FILE/],
     [[join(folder, "none")], /cannot read .*none: there is no such file/],
-    [[folder], /is a folder: pack it/],
+    [[network.newFolder()], /has no files in it/],
     [["/dev/null"], /no regular file/],
     [[join(folder, ".hidden")], /begins with a dot.*--name/],
     [[join(folder, "a"), join(folder, "A")], /have one name/],

@@ -1,5 +1,6 @@
 /** One error for every code, as a reply or a step would make it. The compiler wants every code. */
 import type { MessageBoxIndex } from "../../src/bytes/opaque.js";
+import * as channels from "../../src/errors/channel-errors.js";
 import * as errors from "../../src/errors/errors.js";
 import { daemonErrorFromCode, errorCodeToException } from "../../src/errors/from-reply.js";
 import { CopyFailedError, TombstoneRangeError } from "../../src/errors/partial-results.js";
@@ -34,6 +35,10 @@ export const errorSamples = {
     destination: null,
     boxesCopied: null,
   }),
+  ERR_CHANNEL_FORKED: new channels.ChannelForkedError("to Bob", 7n),
+  ERR_CHANNEL_STORE: new channels.ChannelStoreError("store"),
+  ERR_CHANNEL_NOT_FOUND: new channels.ChannelNotFoundError("not found"),
+  ERR_CHANNEL_EXISTS: new channels.ChannelExistsError("exists"),
   REPLICA_ERROR_BOX_ID_NOT_FOUND: replica(1),
   REPLICA_ERROR_INVALID_BOX_ID: replica(2),
   REPLICA_ERROR_INVALID_SIGNATURE: replica(3),

@@ -2,14 +2,14 @@
  * A process to be killed: a storage network with its data in a folder. Says on standard output what
  * it was told is safe, a line each. Started by storage-kill.test.ts as `node … FOLDER WHAT`.
  */
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
 import { realClock } from "../../src/clock/real.js";
 import { randomBytes } from "../../src/bytes/bytes.js";
 import { keypairFromSeed } from "../../src/crypto/bacap/capabilities.js";
 import { makeWriteMessage } from "../../src/crypto/envelope/box-messages.js";
-import { FileBoxStore } from "../../src/embedded/file-box-store.js";
-import { FileEnvelopeLog } from "../../src/embedded/file-envelope-log.js";
+import { LevelBoxStore } from "../../src/embedded/level-box-store.js";
+import { LevelEnvelopeLog } from "../../src/embedded/level-envelope-log.js";
+import { levelPlaceIn } from "../../src/platform/node-level.js";
+import { RecordStore } from "../../src/store/record-store.js";
 import { places, prepareCopy } from "../unit/network/copy-stream-fixture.js";
 import { StorageFixture, seed, sizes } from "../unit/network/storage-fixture.js";
 
@@ -27,16 +27,14 @@ export const copied: Uint8Array = new Uint8Array(4000).map((_, i) => i % 253);
 
 /** A network with its data in a folder, under the platform's clock. */
 export async function openNetwork(folder: string): Promise<StorageFixture> {
-  mkdirSync(folder, { recursive: true });
-  const stores = await Promise.all(
-    Array.from({ length: 5 }, (_, i) => FileBoxStore.open(join(folder, `replica${i}`))),
-  );
-  const log = await FileEnvelopeLog.open(join(folder, "courier"));
+  const store = await RecordStore.open(await levelPlaceIn(folder, "store"));
+  const log = new LevelEnvelopeLog(store, 0);
   return StorageFixture.start({
     clock: realClock,
     random: randomBytes,
-    storeFor: ({ replicaId }) => stores[replicaId]!,
-    logFor: () => log,
+    storeFor: ({ replicaId }) => new LevelBoxStore(store, replicaId),
+    // Closed with the network.
+    logFor: () => Object.assign(log, { close: () => store.close() }),
     kindCouriers: true,
   });
 }

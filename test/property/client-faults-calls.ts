@@ -45,6 +45,8 @@ export interface Call {
   readonly startedAt: number;
   /** When its own deadline is; Infinity for none. */
   readonly deadlineAt: number;
+  /** Whether the client had no connection when it was made: then it is not handed over yet. */
+  readonly startedAway: boolean;
   /** Whether the client was connected to the daemon, and that to the mixnet, when it was made. */
   readonly startedOnline: boolean;
   /** Whether nothing could be sent when it was made. */
@@ -76,6 +78,8 @@ function isLocal({ kind }: Pick<Call, "kind">): boolean {
 export function judgeWaiting(call: Call, { online, failing }: FakeNetwork): string | null {
   if (isLocal(call)) return "waits though the daemon answers";
   if (call.kind !== "echo") return null;
+  // It waits for the connection, and for the daemon's to the mixnet then.
+  if (call.startedAway) return null;
   if (!online) return "waits though the mixnet is away";
   if (call.excuses.has("forgotten")) return "waits for a reply that cannot come any more";
   const unsent = failing && call.startedFailing && call.excuses.size === 1;
@@ -268,7 +272,9 @@ function judgeEcho(call: Call, error: unknown, now: number, graceMs: number): st
   if (error instanceof errors.ConnectionLostError) {
     if (call.excuses.has("forgotten") || call.excuses.has("perhaps forgotten")) return null;
     if (call.excuses.has("twin")) return null;
-    // The connection went in the turn in which the message was handed over.
+    // The connection went before the daemon had said that the packet left.
+    if (call.lastLostAt === now && error.message.includes("had left")) return null;
+    // It went in the turn in which the message was handed over.
     if (now === call.startedAt && call.lostAt === now) return null;
     if (call.excuses.has("unheard") || now - call.lostAt >= graceMs) return null;
     return "the daemon kept the session";

@@ -223,6 +223,7 @@ export class FaultWorld {
       abort,
       startedAt,
       deadlineAt: startedAt + deadline,
+      startedAway: !client.isState("ready"),
       startedOnline: client.isConnected(),
       startedFailing: this.network.failing,
       gate: work.gate,

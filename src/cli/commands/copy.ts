@@ -115,7 +115,8 @@ function takenBox(error: unknown, capabilities: readonly OpenCapability[]): Take
 async function lengthOf(file: string): Promise<number | null> {
   if (file === "-") return null;
   const stats = await stat(file).catch(() => null);
-  return stats?.isFile() ? stats.size : null;
+  // The system's own files say that they are empty, and are not.
+  return stats?.isFile() && stats.size > 0 ? stats.size : null;
 }
 
 /**

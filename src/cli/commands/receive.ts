@@ -11,6 +11,7 @@ import type { Run } from "../run.js";
 import { askHidden, firstLine, readStdin, refuseSecret } from "../secret-input.js";
 import { duration, size } from "../terminal.js";
 import { counted } from "../text.js";
+import { claim } from "../transfer/claim.js";
 import { Checkpoints } from "../transfer/checkpoints.js";
 import { problemOfOwnName } from "../transfer/file-name.js";
 import { inOrder } from "../transfer/in-order.js";
@@ -97,6 +98,7 @@ async function receiveFiles(
 ): Promise<void> {
   tellReconnects(run);
   const { output } = run;
+  await using _claimed = await claim(await folder.identity());
   const target = new Target(flags.into ?? ".", flags.force);
   const start = performance.now();
   const kept = await folder.load();

@@ -8,10 +8,13 @@ import {
   readCapOf,
 } from "katzenpost-thinclient/bacap";
 import { type ClientFlags, type ClientRun, withClient } from "../connect.js";
+import { UsageError } from "../failure.js";
 import { prepare } from "../prepare.js";
+import type { Run } from "../run.js";
 import { duration, size } from "../terminal.js";
 import { counted } from "../text.js";
 import { Checkpoints } from "../transfer/checkpoints.js";
+import { problemOfName } from "../transfer/file-name.js";
 import { inOrder } from "../transfer/in-order.js";
 import { boxesFor, encodeHead } from "../transfer/manifest.js";
 import {
@@ -24,24 +27,71 @@ import {
 import { Progress } from "../transfer/progress.js";
 import { RECONNECT, tellReconnects } from "../reconnects.js";
 import { type SendState, StateFile, newState } from "../transfer/send-state.js";
+import { type Spool, spoolStdin } from "../transfer/spool.js";
 import { encodeTicket } from "../transfer/ticket.js";
 
 /** Flags of the command. */
 export interface SendFlags extends ClientFlags {
   /** The name to send the file under. */
   readonly name?: string;
+  /** Whether standard input is a message. */
+  readonly text: boolean;
 }
+
+/** What a message is called when nobody says. */
+const TEXT_NAME = "message.txt";
 
 /** Sends files; says the ticket as soon as it will hold. */
 export async function send(flags: SendFlags, ...paths: string[]): Promise<void> {
-  const files = await prepare(flags, () => findFiles(paths, flags.name));
-  if (!files) return;
-  await withClient(flags, (run) => sendFiles(run, files), {
-    reconnect: RECONNECT,
-  });
+  const isInput = flags.text || paths.includes("-");
+  const job = await prepare(flags, (run) =>
+    isInput ? findInput(run, flags, paths) : findOnDisk(run, flags, paths),
+  );
+  if (!job) return;
+  try {
+    await withClient(flags, (run) => sendFiles(run, job.files, isInput), { reconnect: RECONNECT });
+  } finally {
+    await job.spool?.[Symbol.asyncDispose]();
+  }
 }
 
-async function sendFiles(run: ClientRun, files: readonly FoundFile[]): Promise<void> {
+/** What is to be sent. */
+interface Job {
+  readonly files: readonly FoundFile[];
+  readonly spool: Spool | null;
+}
+
+async function findOnDisk({ output }: Run, { name }: SendFlags, paths: string[]): Promise<Job> {
+  if (paths.length === 0) throw new UsageError("FILE is missing; - is standard input");
+  let leftOut = 0;
+  const files = await findFiles(paths, name, () => leftOut++);
+  if (leftOut > 0)
+    output.remark(
+      `left out: ${counted(leftOut, "hidden file or folder", "hidden files and folders")}`,
+    );
+  return { files, spool: null };
+}
+
+async function findInput({ output, signal }: Run, flags: SendFlags, paths: string[]): Promise<Job> {
+  const { text, name = text ? TEXT_NAME : undefined } = flags;
+  if (paths.some((path) => path !== "-") || paths.length > 1) {
+    throw new UsageError("standard input goes alone: other files are a command of their own");
+  }
+  if (name === undefined) {
+    throw new UsageError("standard input has no name: give it one with --name NAME");
+  }
+  const problem = problemOfName(name);
+  if (problem !== null) throw new UsageError(`--name cannot be used: ${problem}`);
+  if (process.stdin.isTTY) output.remark("message, then Ctrl-D:");
+  const spool = await spoolStdin(signal);
+  return { files: await findFiles([spool.path], name), spool };
+}
+
+async function sendFiles(
+  run: ClientRun,
+  files: readonly FoundFile[],
+  isInput: boolean,
+): Promise<void> {
   tellReconnects(run);
   const { client, output, signal } = run;
   const chunk = client.pigeonholeGeometry.maxPlaintextPayloadLength;
@@ -72,7 +122,8 @@ async function sendFiles(run: ClientRun, files: readonly FoundFile[]): Promise<v
     output.remark(`sent ${what}, ${size(total)}, in ${duration(ms)}; it keeps for a week`);
     output.remark("whoever has the ticket fetches it with katz receive, which asks for the ticket");
   } catch (error) {
-    if (error instanceof FileChanged) await stateFile.remove();
+    // What came on standard input comes only once.
+    if (error instanceof FileChanged || isInput) await stateFile.remove();
     else output.remark("stopped: the same command goes on from here");
     throw error;
   }

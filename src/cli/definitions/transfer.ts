@@ -12,14 +12,23 @@ export const send = buildCommand({
         parse: parseText,
         optional: true,
         placeholder: "NAME",
-        brief: "Send the file under this name",
+        brief: "Send the file, or folder, under this name",
+      },
+      text: {
+        kind: "boolean",
+        default: false,
+        withNegated: false,
+        brief: "Send a message that is typed, or comes by a pipe",
       },
       ...clientFlags,
     },
     positional: {
       kind: "array",
-      minimum: 1,
-      parameter: { placeholder: "FILE", parse: parseText, brief: "Files of any length" },
+      parameter: {
+        placeholder: "FILE",
+        parse: parseText,
+        brief: "Files and folders; - is standard input, with --name",
+      },
     },
   },
   docs: {
@@ -32,7 +41,9 @@ export const send = buildCommand({
       [
         "katz send photos.zip",
         "(umask 077; katz send report.pdf notes.txt > ticket)",
-        "katz send video.mp4 | ssh bob katz receive -",
+        "katz send holidays/ | ssh bob katz receive -",
+        "tar c docs | katz send - --name docs.tar",
+        "katz send --text",
       ],
     ),
   },

@@ -1,9 +1,10 @@
 /** Files that arrive: bytes in order, digests, and at the end their place. */
-import { type Hash, createHash } from "node:crypto";
-import { type FileHandle, chmod, link, open, rename, rm } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { type FileHandle, chmod, link, mkdir, open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { UsageError } from "../failure.js";
 import { fileProblem, syncFolder, writing } from "../private-file.js";
+import { SEPARATOR } from "./file-name.js";
 import { type FileEntry, type Manifest, TransferError } from "./manifest.js";
 import { type PartialFolder, lstatOrNull } from "./partial-folder.js";
 
@@ -13,10 +14,9 @@ const READ_BYTES = 1 << 18;
 export class IncomingFiles {
   readonly #folder: PartialFolder;
   readonly #files: readonly FileEntry[];
-  /** The file under way: its number, how much of it is there, and its digest so far. */
+  /** The file under way: its number, and how much of it is there. */
   #file = 0;
   #length = 0;
-  #hash: Hash = createHash("sha256");
   #handle: FileHandle | null = null;
 
   private constructor(folder: PartialFolder, { files }: Manifest) {
@@ -27,7 +27,8 @@ export class IncomingFiles {
   /**
    * Goes on after the first `done` bytes of all files.
    * @param placed which files are in their place already.
-   * @throws TransferError when the bytes before are neither in the folder nor in their place.
+   * @throws TransferError when the files before are neither in the folder, with the right digest, nor
+   * in their place.
    */
   static async open(
     folder: PartialFolder,
@@ -38,14 +39,14 @@ export class IncomingFiles {
     const lost = new TransferError(`what was kept in ${folder.path} is damaged: begin again`);
     const incoming = new IncomingFiles(folder, manifest);
     let left = done;
-    for (const [i, { size }] of manifest.files.entries()) {
+    for (const [i, { size, sha256 }] of manifest.files.entries()) {
       if (left < size || (left === 0 && size === 0)) break;
       const there = await lstatOrNull(folder.pathOf(i));
-      if (there?.size !== size && !placed[i]) throw lost;
+      if (there === null ? !placed[i] : !(await isWhole(folder.pathOf(i), sha256))) throw lost;
       left -= size;
       incoming.#file++;
     }
-    if (left > 0 && !(await incoming.#rehash(left))) throw lost;
+    if (left > 0 && !(await incoming.#goOn(left))) throw lost;
     return incoming;
   }
 
@@ -59,19 +60,12 @@ export class IncomingFiles {
     return this.#folder.pathOf(this.#file);
   }
 
-  /** Digests what is there of the file under way, and cuts off what is there beyond. */
-  async #rehash(length: number): Promise<boolean> {
+  /** Cuts off what is there of the file under way beyond `length`; false when less is there. */
+  async #goOn(length: number): Promise<boolean> {
     const handle = (this.#handle = await this.#folder.openFile(this.#file));
-    const buffer = Buffer.allocUnsafe(READ_BYTES);
-    for (let at = 0; at < length;) {
-      const want = Math.min(buffer.length, length - at);
-      const { bytesRead } = await handle.read(buffer, 0, want, at);
-      if (bytesRead === 0) {
-        await this.close();
-        return false;
-      }
-      this.#hash.update(buffer.subarray(0, bytesRead));
-      at += bytesRead;
+    if ((await handle.stat()).size < length) {
+      await this.close();
+      return false;
     }
     await handle.truncate(length);
     this.#length = length;
@@ -89,7 +83,6 @@ export class IncomingFiles {
       const { size } = this.#files[this.#file]!;
       const part = bytes.subarray(at, at + size - this.#length);
       await this.#write(part);
-      this.#hash.update(part);
       this.#length += part.length;
       at += part.length;
       if (this.#length === size) await this.#finishFile();
@@ -129,15 +122,17 @@ export class IncomingFiles {
     this.#handle ??= await this.#open();
     await this.sync();
     await this.close();
-    if (!this.#hash.digest().equals(sha256)) {
+    // What is on the disk, and not what came: another process may have written there.
+    if (!(await isWhole(this.#path, sha256))) {
       throw new TransferError(
         `what came as ${name} is not what its sender announced: its SHA-256 digest is another`,
-        { advice: ["Nothing of it was kept; have it sent again"] },
+        {
+          advice: ["Nothing of it was kept: try again, and if it is so again, have it sent again"],
+        },
       );
     }
     this.#file++;
     this.#length = 0;
-    this.#hash = createHash("sha256");
   }
 
   /** Has the disk take what came. */
@@ -156,6 +151,8 @@ export class IncomingFiles {
 export class Target {
   readonly #into: string;
   readonly #force: boolean;
+  /** Folders that were made. */
+  readonly #folders = new Set<string>();
 
   /** @param force whether files that are there may be replaced. */
   constructor(into: string, force: boolean) {
@@ -163,9 +160,9 @@ export class Target {
     this.#force = force;
   }
 
-  /** Path of a file. Its name was checked: it is no way out of the folder. */
+  /** Path of a file. The parts of its name were checked: none is a way out of the folder. */
   pathOf({ name }: FileEntry): string {
-    return join(this.#into, name);
+    return join(this.#into, ...name.split(SEPARATOR));
   }
 
   /**
@@ -189,6 +186,7 @@ export class Target {
   /** Puts a file into its place, in one step. @throws UsageError as {@link holds}. */
   async place(from: string, file: FileEntry): Promise<void> {
     const path = this.pathOf(file);
+    await this.#makeFolders(file);
     if (await this.holds(file)) {
       await rm(from, { force: true });
       return;
@@ -203,9 +201,25 @@ export class Target {
     }
   }
 
+  /**
+   * Makes the folders that a file is in. Those that are there must be folders, and no symbolic links out
+   * of this one.
+   */
+  async #makeFolders({ name }: FileEntry): Promise<void> {
+    let folder = this.#into;
+    for (const part of name.split(SEPARATOR).slice(0, -1)) {
+      folder = join(folder, part);
+      const there = await lstatOrNull(folder);
+      if (there?.isDirectory()) continue;
+      if (there !== null) throw new UsageError(`${folder} is there already, and is not a folder`);
+      await writing(folder, () => mkdir(folder));
+      this.#folders.add(folder);
+    }
+  }
+
   /** Makes the names last. */
   async sync(): Promise<void> {
-    await syncFolder(this.#into);
+    for (const folder of [...this.#folders, this.#into]) await syncFolder(folder);
   }
 }
 
@@ -221,6 +235,11 @@ async function moveWithoutReplacing(from: string, to: string): Promise<void> {
     return;
   }
   await rm(from);
+}
+
+/** Whether a file has that digest. @throws UsageError when it cannot be read. */
+async function isWhole(path: string, sha256: Uint8Array): Promise<boolean> {
+  return (await digestOf(path)).equals(sha256);
 }
 
 async function digestOf(path: string): Promise<Buffer> {

@@ -2,7 +2,7 @@
 import { type CborValue, decodeCbor, encodeCbor } from "katzenpost-thinclient/wire";
 import { UsageError } from "../failure.js";
 import { printable } from "../printable.js";
-import { nameKey, problemOfName } from "./file-name.js";
+import { SEPARATOR, problemOfName, problemOfPath, sameName } from "./file-name.js";
 
 /** A file as the manifest has it. */
 export interface FileEntry {
@@ -34,7 +34,8 @@ export class TransferError extends Error {
 }
 
 const magic = "KATZ";
-const VERSION = 1;
+/** Of files alone; and where folders are among them. */
+const [VERSION, VERSION_WITH_FOLDERS] = [1, 2];
 /** Magic (4), version (1), length of the manifest (4, big-endian). */
 export const HEADER_LENGTH = 9;
 /** Most bytes of a manifest. */
@@ -55,7 +56,8 @@ export function encodeHead(manifest: Manifest): Uint8Array {
   }
   const head = Buffer.alloc(HEADER_LENGTH + body.length);
   head.write(magic, "latin1");
-  head.writeUInt8(VERSION, 4);
+  const hasFolders = files.some(({ name }) => name.includes(SEPARATOR));
+  head.writeUInt8(hasFolders ? VERSION_WITH_FOLDERS : VERSION, 4);
   head.writeUInt32BE(body.length, 5);
   head.set(body, HEADER_LENGTH);
   return new Uint8Array(head);
@@ -70,7 +72,7 @@ export function headLength(firstBox: Uint8Array): number {
   if (box.length <= HEADER_LENGTH || box.toString("latin1", 0, 4) !== magic) {
     throw new TransferError("what the ticket leads to are no files of katz send");
   }
-  if (box[4] !== VERSION) {
+  if (box[4] !== VERSION && box[4] !== VERSION_WITH_FOLDERS) {
     throw new TransferError(`these files came in version ${box[4]}, which needs a newer katz`);
   }
   const length = box.readUInt32BE(5);
@@ -95,9 +97,10 @@ export function decodeHead(head: Uint8Array, rename?: string): Manifest {
   if (rename !== undefined && list.length > 1) {
     throw new UsageError(`--name is for one file, and these are ${list.length}`);
   }
-  const files = list.map((item) => fileOf(item, rename));
-  const names = new Set(files.map(({ name }) => nameKey(name)));
-  if (names.size !== files.length) throw refused("two of its files have one name");
+  const problemOf = head[4] === VERSION ? problemOfName : problemOfPath;
+  const files = list.map((item) => fileOf(item, rename, problemOf));
+  const twice = sameName(files.map(({ name }) => name));
+  if (twice !== null) throw refused("two of its files have one name");
   const manifest = { chunk, files };
   if (!Number.isSafeInteger(dataLength(manifest))) throw refused("its files are too large");
   return manifest;
@@ -121,7 +124,11 @@ function decoded(body: Uint8Array): CborValue {
   }
 }
 
-function fileOf(item: CborValue, rename: string | undefined): FileEntry {
+function fileOf(
+  item: CborValue,
+  rename: string | undefined,
+  problemOf: typeof problemOfName,
+): FileEntry {
   const map = mapOf(item, ["name", "size", "sha256"]);
   const sent = map.get("name");
   const sha256 = map.get("sha256");
@@ -131,7 +138,7 @@ function fileOf(item: CborValue, rename: string | undefined): FileEntry {
   }
   const size = integerOf(map.get("size"), "a file's size", 0, Number.MAX_SAFE_INTEGER);
   if (rename !== undefined) return { name: rename, size, sha256 };
-  const problem = problemOfName(sent);
+  const problem = problemOf(sent);
   if (problem !== null) {
     const shown = printable(sent.slice(0, 80));
     throw new TransferError(`the sender calls a file "${shown}": refused, ${problem}`, {

@@ -1,11 +1,11 @@
 /** Files to send: what they are, and their bytes cut into boxes. */
 import { createHash } from "node:crypto";
-import { type FileHandle, realpath } from "node:fs/promises";
-import { basename } from "node:path";
+import { type FileHandle, readdir, realpath, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { UsageError } from "../failure.js";
 import { openRegular } from "../input-file.js";
 import { fileProblem } from "../private-file.js";
-import { nameKey, problemOfName } from "./file-name.js";
+import { SEPARATOR, problemOfPath, sameName } from "./file-name.js";
 import { type FileEntry, MAX_FILES } from "./manifest.js";
 
 /** A file as it was found; one that differs in any of this is another. */
@@ -31,39 +31,99 @@ const READ_BYTES = 1 << 18;
 
 /**
  * Looks at the files to send.
- * @param rename the name to send the one file under.
+ * @param rename the name to send the one file, or folder, under.
+ * @param onLeftOut hears of what is hidden in a folder, and not sent.
  * @throws UsageError when one cannot be sent.
  */
-export async function findFiles(paths: readonly string[], rename?: string): Promise<FoundFile[]> {
+export async function findFiles(
+  paths: readonly string[],
+  rename?: string,
+  onLeftOut: (path: string) => void = () => {},
+): Promise<FoundFile[]> {
   if (paths.length > MAX_FILES) throw new UsageError(`at most ${MAX_FILES} files go at once`);
   if (rename !== undefined && paths.length > 1) {
-    throw new UsageError("--name is for one file, and these are several");
+    throw new UsageError("--name is for one file or folder, and these are several");
+  }
+  const wanted: { readonly path: string; readonly name: string }[] = [];
+  for (const path of paths) {
+    if (await isFolder(path)) await addFolder(wanted, path, { rename, onLeftOut });
+    else wanted.push({ path, name: rename ?? basename(path) });
+    if (wanted.length > MAX_FILES) throw new UsageError(`at most ${MAX_FILES} files go at once`);
   }
   const found: FoundFile[] = [];
-  const names = new Map<string, string>();
-  for (const path of paths) {
-    const file = await findFile(path, rename);
-    const other = names.get(nameKey(file.name));
-    if (other !== undefined) {
-      throw new UsageError(`${other} and ${path} have one name, and cannot go together`);
-    }
-    names.set(nameKey(file.name), path);
-    found.push(file);
+  for (const { path, name } of wanted) {
+    found.push(await findFile(path, name, rename !== undefined));
+  }
+  const same = sameName(found.map(({ name }) => name));
+  if (same !== null) {
+    const [one, other] = same.map((i) => wanted[i]!.path);
+    throw new UsageError(`${one} and ${other} have one name, and cannot go together`);
   }
   return found;
 }
 
-async function findFile(path: string, rename: string | undefined): Promise<FoundFile> {
-  // What it is first: a folder is none under any name.
-  const [real, identity] = await withFile(
-    path,
-    async (handle) => [await realpath(path), await identify(handle, path)] as const,
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (stats) => stats.isDirectory(),
+    () => false,
   );
-  const name = rename ?? basename(path);
-  const problem = problemOfName(name);
+}
+
+/**
+ * Adds the files in a folder and in those below it, in the order of their names, under the folder's.
+ * @throws UsageError when there is something else in it, a symbolic link for one, or nothing.
+ */
+async function addFolder(
+  wanted: { readonly path: string; readonly name: string }[],
+  folder: string,
+  {
+    rename,
+    onLeftOut,
+  }: { readonly rename: string | undefined; readonly onLeftOut: (path: string) => void },
+): Promise<void> {
+  const name = rename ?? basename(await realpath(folder));
+  const before = wanted.length;
+  const add = async (path: string, under: string): Promise<void> => {
+    const entries = await readdir(path, { withFileTypes: true }).catch((error: unknown) => {
+      throw new UsageError(`cannot read ${path}: ${fileProblem(error)}`, { cause: error });
+    });
+    for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+      const [inside, called] = [join(path, entry.name), `${under}${SEPARATOR}${entry.name}`];
+      // No receiver would take it: it would not see what came.
+      if (entry.name.startsWith(".")) onLeftOut(inside);
+      else if (entry.isDirectory()) await add(inside, called);
+      else if (entry.isFile()) wanted.push({ path: inside, name: called });
+      else throw new UsageError(`${inside} is neither a file nor a folder, and cannot be sent`);
+      if (wanted.length > MAX_FILES) return;
+    }
+  };
+  await add(folder, name);
+  if (wanted.length === before) throw new UsageError(`${folder} has no files in it`);
+}
+
+async function findFile(path: string, name: string, isRenamed: boolean): Promise<FoundFile> {
+  // What it is first: a folder is none under any name.
+  const [real, identity] = await withFile(path, async (handle) => {
+    const found = await identify(handle, path);
+    // The system's own files say that they are empty, and are not.
+    const { bytesRead } = await handle.read(Buffer.alloc(1), 0, 1, found.size);
+    if (bytesRead > 0) {
+      if ((await identify(handle, path)).size === found.size) throw lyingSize(path);
+      throw new FileChanged(path);
+    }
+    return [await realpath(path), found] as const;
+  });
+  const problem = problemOfPath(name);
   if (problem === null) return { path: real, name, ...identity };
-  const advice = rename === undefined ? "; choose another name with --name" : "";
+  const advice = isRenamed ? "" : "; choose another name with --name";
   throw new UsageError(`${path} cannot be sent under the name "${name}": ${problem}${advice}`);
+}
+
+/** For files whose length is known only when they were read. */
+function lyingSize(path: string): UsageError {
+  return new UsageError(`${path} does not have the length that it says`, {
+    advice: [`Send what is in it: katz send - --name NAME < ${path}`],
+  });
 }
 
 async function withFile<T>(path: string, use: (handle: FileHandle) => Promise<T>): Promise<T> {
@@ -86,9 +146,7 @@ async function identify(
   path: string,
 ): Promise<Pick<FoundFile, "size" | "modified" | "identity">> {
   const stats = await handle.stat({ bigint: true });
-  if (stats.isDirectory()) {
-    throw new UsageError(`${path} is a folder: pack it into one file first, with tar or zip`);
-  }
+  if (stats.isDirectory()) throw new UsageError(`${path} is a folder in place of a file`);
   if (!stats.isFile()) throw new UsageError(`${path} is no regular file`);
   return {
     size: Number(stats.size),
@@ -123,7 +181,10 @@ export async function digestFiles(
       for (let at = 0; at < file.size;) {
         signal.throwIfAborted();
         const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
-        if (bytesRead === 0) throw new FileChanged(file.path);
+        if (bytesRead === 0) {
+          await checkUnchanged(handle, file);
+          throw lyingSize(file.path);
+        }
         hash.update(buffer.subarray(0, bytesRead));
         at += bytesRead;
         total += bytesRead;

@@ -1,11 +1,20 @@
 /** Where a receiver keeps what has come so far: a hidden folder beside where the files will be. */
 import { createHash } from "node:crypto";
 import { type Stats, constants } from "node:fs";
-import { type FileHandle, lstat, mkdir, open, readFile, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
+import {
+  type FileHandle,
+  lstat,
+  mkdir,
+  open,
+  readFile,
+  realpath,
+  rm,
+  stat,
+} from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { MessageBoxIndex, fromBase64, toBase64 } from "katzenpost-thinclient";
 import { UsageError } from "../failure.js";
-import { fileProblem, replaceFile } from "../private-file.js";
+import { fileProblem, makeFolder, replaceFile } from "../private-file.js";
 
 /** How far a receiver is. */
 export interface ReceivePosition {
@@ -23,20 +32,27 @@ export class PartialFolder {
   }
 
   /**
-   * The folder for a ticket; made by {@link create}.
-   * @throws UsageError when `into` is not there or is no folder, or somebody else has put something there.
+   * The folder for a ticket, made by {@link create}; `into` is made when it is not there.
+   * @throws UsageError when `into` cannot be made or is no folder, or somebody else has put something there.
    */
   static async at(into: string, ticket: string): Promise<PartialFolder> {
     const name = createHash("sha256").update("partial").update(ticket).digest("hex").slice(0, 16);
+    await makeFolder(into, 0o777).catch((error: unknown) => {
+      throw new UsageError(`cannot make ${into}: ${fileProblem(error)}`, { cause: error });
+    });
     const found = await lstatOrNull(into, true);
-    if (!found) throw new UsageError(`there is no folder ${into}; make it: mkdir ${into}`);
-    if (!found.isDirectory()) throw new UsageError(`${into} is no folder`);
+    if (!found?.isDirectory()) throw new UsageError(`${into} is no folder`);
     const path = join(into, `.katz-${name}.partial`);
     const there = await lstatOrNull(path);
     if (there && !isOurs(there)) {
       throw new UsageError(`${path} is in the way: it is no folder that only you can use`);
     }
     return new PartialFolder(path);
+  }
+
+  /** Names the place for other processes of this machine, whatever path they came by. */
+  async identity(): Promise<string> {
+    return join(await realpath(dirname(this.path)), basename(this.path));
   }
 
   /** Makes it, with what the head of the stream says. */

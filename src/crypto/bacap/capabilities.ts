@@ -115,7 +115,7 @@ export function firstIndexOf(cap: WriteCap | ReadCap): MessageBoxIndex {
 }
 
 /** The capability with another index: its head, then `index`. */
-function withIndex<C extends WriteCap | ReadCap>(cap: C, index: MessageBoxIndex): C {
+export function withIndex<C extends WriteCap | ReadCap>(cap: C, index: MessageBoxIndex): C {
   const headLength = isWriteCap(cap) ? rootPrivateKeyLength : rootPublicKeyLength;
   return concatBytes(cap.subarray(0, headLength), index) as C;
 }

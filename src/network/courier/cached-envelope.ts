@@ -46,6 +46,8 @@ export class CachedEnvelope {
   readonly createdMs: number;
   /** Settles when it is logged; until then it must not be acknowledged. */
   logged: Promise<void> = Promise.resolve();
+  /** Settles when the first dispatch has ended. */
+  dispatched: Promise<void> = Promise.resolve();
   /** Whether a dispatch is under way. */
   dispatching = false;
   /** When the last dispatch began, by the monotonic clock. */

@@ -235,6 +235,9 @@ export class CopyCommands {
 
   /** Takes up a command that an earlier courier logged. */
   resume(record: CourierRecord): void {
+    const hex = toHex(record.key);
+    // A client may have given it again meanwhile.
+    if (this.#unfinished.has(hex) || this.#finished.has(hex)) return;
     const job: CopyJob = { key: record.key, logged: Promise.resolve(), result: null };
     if (record.kind === "result") {
       this.#finish(job, decodeCopyCommandReply(record.body));
@@ -243,7 +246,7 @@ export class CopyCommands {
     const length = WriteCap.length!;
     const cap = parseWriteCap(record.body.subarray(0, length));
     if (record.kind === "copy") {
-      this.#unfinished.set(toHex(job.key), job);
+      this.#unfinished.set(hex, job);
       void this.#run(job, cap);
       return;
     }

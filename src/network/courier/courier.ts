@@ -23,7 +23,7 @@ import { CopyCommands } from "./copy-commands.js";
 import { CopyReplicas, type CopyReplicasOptions } from "./copy-replicas.js";
 import { Dispatcher } from "./dispatcher.js";
 import { EnvelopeCache } from "./envelope-cache.js";
-import type { EnvelopeLog } from "./envelope-log.js";
+import type { CourierRecord, EnvelopeLog } from "./envelope-log.js";
 
 /** How many replica epochs an envelope may be off. */
 const epochTolerance = 1n;
@@ -75,6 +75,8 @@ export class Courier implements Kaetzchen {
   readonly #cache: EnvelopeCache;
   readonly #dispatcher: Dispatcher;
   readonly #copies: CopyCommands;
+  /** While it reads its log: only then does it know what it has taken. */
+  #resuming: Promise<void> | null = null;
   #closed = false;
 
   constructor(options: CourierOptions) {
@@ -122,14 +124,32 @@ export class Courier implements Kaetzchen {
     return this.#cache.size;
   }
 
-  /** Takes up what an earlier courier with the same log had taken and not finished. */
-  resume(): void {
+  /**
+   * Takes up what an earlier courier with the same log had taken and not finished. Queries wait for
+   * it. Rejects when the log cannot be read.
+   */
+  resume(): Promise<void> {
     const { log } = this.#options;
-    if (log === null) return;
-    for (const record of Array.from(log.entries())) {
+    if (log === null) return Promise.resolve();
+    const resuming = this.#resume(log).finally(() => {
+      this.#resuming = null;
+    });
+    this.#resuming = resuming.catch(() => {});
+    return resuming;
+  }
+
+  async #resume(log: EnvelopeLog): Promise<void> {
+    const records: CourierRecord[] = [];
+    for await (const record of log.entries()) records.push(record);
+    if (this.#closed) return;
+    for (const record of records) {
+      const key = record.key as EnvelopeHash;
       try {
         if (record.kind !== "envelope") this.#copies.resume(record);
-        else this.#take(record.key as EnvelopeHash, decodeCourierEnvelope(record.body), null);
+        // A client may have sent it again meanwhile.
+        else if (this.#cache.get(key) === undefined) {
+          this.#take(key, decodeCourierEnvelope(record.body), null);
+        }
       } catch {
         // What cannot be read now never will be.
         log.remove(record.key);
@@ -139,6 +159,7 @@ export class Courier implements Kaetzchen {
 
   /** See {@link Kaetzchen.handle}. A query that does not parse gets no reply. Never rejects. */
   async handle({ payload, wantsReply }: ServiceRequest): Promise<Uint8Array | null> {
+    if (this.#resuming !== null) await this.#resuming;
     if (this.#closed) return null;
     let query: CourierQuery;
     try {
@@ -185,11 +206,27 @@ export class Courier implements Kaetzchen {
     try {
       await entry.logged;
     } catch {
-      this.#cache.drop(entry);
-      return null;
+      return this.#answerUnlogged(entry, replyIndex);
     }
     if (known === undefined) return envelopeReply(hash, replyIndex, CourierErrorCode.SUCCESS);
     return this.#answerFrom(known, replyIndex);
+  }
+
+  /**
+   * What could not be logged, as on a full disk, must not be acknowledged. But a replica's answer may
+   * be passed on: boxes that are stored can be read all the same.
+   */
+  async #answerUnlogged(
+    entry: CachedEnvelope,
+    replyIndex: number,
+  ): Promise<CourierQueryReply | null> {
+    await entry.dispatched;
+    if (!entry.hasVerdict) {
+      this.#cache.drop(entry);
+      return null;
+    }
+    const answer = await this.#answerFrom(entry, replyIndex);
+    return answer.kind === "envelope" && answer.reply.replyType === "payload" ? answer : null;
   }
 
   async #answerFrom(entry: CachedEnvelope, replyIndex: number): Promise<CourierQueryReply> {
@@ -216,7 +253,7 @@ export class Courier implements Kaetzchen {
       entry.logged.catch(() => {});
     }
     this.#cache.add(entry);
-    void this.#dispatcher.start(entry);
+    entry.dispatched = this.#dispatcher.start(entry);
     return entry;
   }
 

@@ -31,7 +31,7 @@ export interface EnvelopeLog {
    */
   remove(key: Uint8Array): void;
   /** Everything that is kept, oldest first. */
-  entries(): Iterable<CourierRecord>;
+  entries(): Iterable<CourierRecord> | AsyncIterable<CourierRecord>;
   /** Ends its work; what was asked before is finished first. Idempotent. */
   close(): MaybePromise<void>;
 }

@@ -24,7 +24,7 @@ export interface BoxStore {
   /** Deletes all that was stored before that epoch; gives how many boxes that were. */
   deleteBefore(epoch: number): MaybePromise<number>;
   /** Everything that is kept, in no order. What comes or goes meanwhile may or may not appear. */
-  boxes(): Iterable<KeptBox>;
+  boxes(): Iterable<KeptBox> | AsyncIterable<KeptBox>;
   /** How many boxes there are. */
   readonly size: number;
   /** How much they take: the sum of {@link storedBoxLength}, in bytes. */

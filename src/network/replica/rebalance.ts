@@ -17,6 +17,8 @@ export interface RebalanceOptions {
   readonly document: () => StorageDocument | null;
   /** Hands a box on. Never rejects. */
   readonly send: (replicaId: number, box: SignedBox) => Promise<void>;
+  /** Hears that the boxes could not be read. */
+  readonly onFault: (error: Error) => void;
 }
 
 /**
@@ -52,19 +54,25 @@ export class Rebalance {
 
   async #run(): Promise<void> {
     this.#running = true;
-    while (this.#unsupplied.size > 0 && !this.#closed && !this.#options.boxes.isEmpty) {
-      const targets = new Set(this.#unsupplied);
+    try {
+      while (this.#unsupplied.size > 0 && !this.#closed && !this.#options.boxes.isEmpty) {
+        const targets = new Set(this.#unsupplied);
+        this.#unsupplied.clear();
+        await this.#supply(targets);
+      }
+    } catch (error) {
+      // Boxes are read while they are handed on, and the store may be closed, or damaged.
+      if (!this.#closed) this.#options.onFault(error as Error);
+    } finally {
       this.#unsupplied.clear();
-      await this.#supply(targets);
+      this.#running = false;
     }
-    this.#unsupplied.clear();
-    this.#running = false;
   }
 
   async #supply(targets: ReadonlySet<string>): Promise<void> {
     const { breather, boxes, document, identityKey, send } = this.#options;
     let batch: Promise<void>[] = [];
-    for (const { box } of boxes.kept()) {
+    for await (const { box } of boxes.kept()) {
       const current = document();
       if (this.#closed || current === null) break;
       for (const holder of placeOf(current, box.boxId, identityKey).others) {

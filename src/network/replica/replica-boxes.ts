@@ -138,9 +138,9 @@ export class ReplicaBoxes {
   }
 
   /** The boxes whose time is not over. */
-  *kept(): Iterable<KeptBox> {
+  async *kept(): AsyncIterable<KeptBox> {
     const oldest = this.#options.replicaEpoch() - 1;
-    for (const kept of this.#options.store.boxes()) if (kept.epoch >= oldest) yield kept;
+    for await (const kept of this.#options.store.boxes()) if (kept.epoch >= oldest) yield kept;
   }
 
   /** Whether there is nothing at all. */

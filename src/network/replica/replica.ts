@@ -80,6 +80,8 @@ export interface ReplicaOptions {
   readonly breather: Breather;
   /** Told of each box that was stored. */
   readonly onStored?: (() => void) | undefined;
+  /** Hears of a store that cannot be read or cleared up. */
+  readonly onFault?: ((error: Error) => void) | undefined;
 }
 
 const noBytes = new Uint8Array(0);
@@ -123,7 +125,14 @@ export class Replica implements StorageLinkTarget {
     const send = (replicaId: number, box: SignedBox) => this.#replication.send(replicaId, box);
     const { identityKey } = options.identity;
     const boxes = this.#boxes;
-    this.#rebalance = new Rebalance({ breather, identityKey, boxes, document, send });
+    this.#rebalance = new Rebalance({
+      breather,
+      identityKey,
+      boxes,
+      document,
+      send,
+      onFault: (error) => options.onFault?.(error),
+    });
     this.#proxy = new Proxy({
       replicaEpoch,
       random,

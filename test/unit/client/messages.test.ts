@@ -3,6 +3,7 @@ import { getEventListeners } from "node:events";
 import { test } from "node:test";
 import { toHex, utf8 } from "../../../src/bytes/bytes.js";
 import type { SurbId } from "../../../src/bytes/opaque.js";
+import type { CallOptions } from "../../../src/client/call-options.js";
 import { ThinClient } from "../../../src/client/thin-client.js";
 import {
   ClientClosedError,
@@ -13,6 +14,7 @@ import {
 } from "../../../src/errors/errors.js";
 import { ScriptedConnection, ScriptedDaemon } from "../../../src/testing/scripted-daemon.js";
 import { memoryPair } from "../../../src/transport/memory.js";
+import type { DaemonRequest } from "../../../src/wire/requests.js";
 import type { DaemonResponse } from "../../../src/wire/responses.js";
 import { connectedPair, isPending, pair, pkiDocument, reasonOf, turn, unused } from "./fixture.js";
 
@@ -167,14 +169,125 @@ test("without the mixnet messages are refused as offline, in words that say why"
   assert.deepEqual(connection.requests, []);
 });
 
-test("without a connection messages are refused as offline too", async () => {
-  const { client, connection } = await connectedPair();
+const sends = [
+  (client: ThinClient, options?: CallOptions) =>
+    client.sendMessage(client.newSurbId(), "x", node, queue, options),
+  (client: ThinClient, options?: CallOptions) =>
+    client.sendMessageWithoutReply("x", node, queue, options),
+  (client: ThinClient, options?: CallOptions) =>
+    client.blockingSendMessage("x", node, queue, options),
+];
+
+test("while reconnecting messages wait for the connection, as every other call", async () => {
+  const { client, daemon, connection, clock } = await connectedPair();
   connection.transport.end();
   await turn();
   assert.equal(client.state, "reconnecting");
-  const error = await reasonOf(client.sendMessageWithoutReply("x", node, queue));
-  assert.ok(error instanceof ThinClientOfflineError);
-  assert.match(error.message, /no connection to the daemon/);
+  const calls = sends.map((send) => send(client));
+  const other = client.getDirectoryAuthorities();
+  assert.equal(await isPending(Promise.race([...calls, other])), true);
+  await clock.advance(1000);
+  const again = await daemon.shakeHands(true);
+  await turn();
+  assert.deepEqual(again.requests.map(({ kind }) => kind).toSorted(), [
+    "getDirectoryAuthorities",
+    "sendMessage",
+    "sendMessage",
+    "sendMessage",
+  ]);
+  await Promise.all(calls.slice(0, 2));
+  const blocking = again.requests
+    .filter((request) => request.kind === "sendMessage")
+    .at(-1) as DaemonRequest<"sendMessage">;
+  again.send(reply(blocking.surbId, Uint8Array.of(1)));
+  assert.deepEqual(await calls[2], Uint8Array.of(1));
+  await client.stop({ drain: false });
+  await reasonOf(other);
+  assert.equal(clock.pending, 0);
+});
+
+test("such a message waits on while the daemon that is back has no mixnet yet", async () => {
+  const { client, daemon, connection, clock } = await connectedPair({}, { isConnected: false });
+  connection.send(daemon.status(true));
+  await turn();
+  connection.transport.end();
+  await turn();
+  const sending = client.sendMessageWithoutReply("x", node, queue);
+  await clock.advance(1000);
+  const again = await daemon.shakeHands(true);
+  assert.equal(await isPending(sending), true);
+  // One that is made now is told at once that there is no mixnet, as ever.
+  const offline = await reasonOf(client.sendMessageWithoutReply("y", node, queue));
+  assert.ok(offline instanceof ThinClientOfflineError);
+  again.send(daemon.status(true));
+  await sending;
+  assert.deepEqual((await again.expect("sendMessage")).payload, utf8("x"));
+});
+
+test("such a message ends at its deadline, with its signal, and with the client, and is not sent", async () => {
+  for (const send of sends) {
+    const { client, daemon, connection, clock } = await connectedPair();
+    connection.transport.end();
+    await turn();
+    const late = reasonOf(send(client, { timeoutMs: 300 }));
+    const abort = new AbortController();
+    const aborted = reasonOf(send(client, { signal: abort.signal }));
+    await clock.advance(300);
+    assert.ok((await late) instanceof RequestTimeoutError);
+    const why = new Error("enough");
+    abort.abort(why);
+    assert.equal(await aborted, why);
+    await clock.advance(1000);
+    const again = await daemon.shakeHands(true);
+    await turn();
+    assert.deepEqual(again.requests, []);
+    again.transport.end();
+    await turn();
+    const closed = reasonOf(send(client));
+    await client.stop();
+    assert.ok((await closed) instanceof ClientClosedError);
+    assert.equal(clock.pending, 0);
+  }
+});
+
+test("an echo that waits for the connection is not lost with the session before", async () => {
+  const { client, daemon, connection, clock } = await connectedPair();
+  connection.transport.end();
+  await turn();
+  const call = client.blockingSendMessage("x", node, queue);
+  daemon.instanceToken = new Uint8Array(16).fill(1);
+  await clock.advance(1000);
+  const again = await daemon.accept();
+  again.send(daemon.status(false));
+  again.send(daemon.documentEvent());
+  await again.expect("sessionToken");
+  again.send({ kind: "sessionTokenReply", appId: new Uint8Array(16), resumed: false });
+  again.send(daemon.status(false));
+  assert.equal(await isPending(call), true);
+  again.send(daemon.status(true));
+  const { surbId } = await again.expect("sendMessage");
+  again.send(reply(surbId, Uint8Array.of(4)));
+  assert.deepEqual(await call, Uint8Array.of(4));
+  await client.stop();
+});
+
+test("messages made while the first connection is being made wait for it, or fail with it", async () => {
+  const { client, daemon } = pair();
+  const started = client.start();
+  const payload = Uint8Array.of(1, 2, 3);
+  const sending = client.sendMessageWithoutReply(payload, node, queue);
+  const tooLong = reasonOf(client.sendMessageWithoutReply(new Uint8Array(1873), node, queue));
+  payload.fill(9);
+  const connection = await daemon.shakeHands();
+  await Promise.all([started, sending]);
+  assert.deepEqual((await connection.expect("sendMessage")).payload, Uint8Array.of(1, 2, 3));
+  assert.match((await tooLong).message, /`payload` exceeds maximum allowed size/);
+  const other = pair();
+  other.daemon.refuse = new Error("nobody there");
+  const failed = reasonOf(other.client.start());
+  const unsent = sends.map((send) => reasonOf(send(other.client)));
+  assert.equal(await failed, other.daemon.refuse);
+  for (const reason of await Promise.all(unsent)) assert.equal(reason, other.daemon.refuse);
 });
 
 test("blockingSendMessage resolves with the payload of the reply with its SURB ID, and no other", async () => {
@@ -279,6 +392,8 @@ test("a blocking send outlives a lost connection when the daemon kept the sessio
   const { client, daemon, connection, clock } = await connectedPair();
   const call = client.blockingSendMessage("x", node, queue);
   const { surbId } = await connection.expect("sendMessage");
+  connection.send(sent(surbId, null));
+  await turn();
   connection.transport.end();
   await clock.advance(1000);
   const again = await daemon.shakeHands(true);
@@ -286,10 +401,147 @@ test("a blocking send outlives a lost connection when the daemon kept the sessio
   assert.deepEqual(await call, Uint8Array.of(4));
 });
 
+test("a blocking send whose packet had not left fails at once when the connection is lost", async () => {
+  const { client, daemon, connection, clock, of } = await connectedPair();
+  const call = reasonOf(client.blockingSendMessage("x", node, queue));
+  const { surbId } = await connection.expect("sendMessage");
+  connection.transport.end();
+  const error = await call;
+  assert.ok(error instanceof ConnectionLostError);
+  assert.match(error.message, /lost before the daemon said that the message had left/);
+  assert.equal(error.retryable, true);
+  // Should it have left all the same, its reply is still an event.
+  await clock.advance(1000);
+  const again = await daemon.shakeHands(true);
+  again.send(reply(surbId, Uint8Array.of(4)));
+  await turn();
+  assert.deepEqual([of("messageReply").length, of("messageSent").length], [1, 0]);
+});
+
+test("a message that was handed over and had not left is told as lost with its connection", async () => {
+  const { client, connection, of, heard } = await connectedPair();
+  const ids = [client.newSurbId(), client.newSurbId(), client.newSurbId()];
+  for (const id of ids) await client.sendMessage(id, "x", node, queue);
+  connection.send(sent(ids[0]!, null));
+  connection.send(reply(ids[1]!, Uint8Array.of(1)));
+  await turn();
+  connection.transport.end();
+  await turn();
+  const told = of("messageSent").filter(({ err }) => err !== "");
+  assert.deepEqual(
+    told.map(({ surbId }) => surbId),
+    [ids[2]],
+  );
+  assert.match(told[0]!.err, /connection to the daemon was lost before .* message had left/);
+  assert.deepEqual(
+    heard.slice(-2).map(({ type }) => type),
+    ["daemonDisconnected", "messageSent"],
+  );
+  await client.stop();
+  assert.equal(of("messageSent").length, 2);
+});
+
+for (const how of ["stop", "disconnect"] as const) {
+  test(`${how} waits for messages to leave, and no longer`, async () => {
+    const { client, connection, clock, heard } = await connectedPair();
+    const ids = [client.newSurbId(), client.newSurbId()];
+    for (const id of ids) await client.sendMessage(id, "x", node, queue);
+    const ending = client[how]();
+    assert.equal(client.state, "closed");
+    await clock.advance(2000);
+    connection.send(sent(ids[0]!, null));
+    await turn();
+    assert.deepEqual([await isPending(ending), connection.closed], [true, false]);
+    connection.send(sent(ids[1]!, "client/conn: not connected to the Gateway"));
+    await ending;
+    assert.equal(clock.pending, 0);
+    assert.deepEqual(
+      heard.slice(-3).map((event) => (event.type === "messageSent" ? event.err : event.type)),
+      ["", "client/conn: not connected to the Gateway", "closed"],
+    );
+    const kinds: (string | undefined)[] = [];
+    for (let next = await connection.next(); next; next = await connection.next()) {
+      kinds.push(next.kind);
+    }
+    assert.deepEqual(
+      kinds.filter((kind) => kind !== "sendMessage"),
+      how === "stop" ? ["thinClose"] : [],
+    );
+  });
+
+  test(`${how} waits 5 s, or drain, and tells what has not left`, async () => {
+    for (const [options, ms] of [
+      [undefined, 5000],
+      [{ drain: 100 }, 100],
+      [{ drain: false }, 0],
+      [{ drain: 0 }, 0],
+    ] as const) {
+      const { client, connection, clock, heard } = await connectedPair();
+      const surbId = client.newSurbId();
+      await client.sendMessage(surbId, "x", node, queue);
+      const ending = client[how](options);
+      if (ms > 0) {
+        await clock.advance(ms - 1);
+        assert.deepEqual([await isPending(ending), connection.closed], [true, false]);
+        await clock.advance(1);
+      }
+      await ending;
+      const [lost, closed] = heard.slice(-2);
+      assert.ok(lost?.type === "messageSent" && closed?.type === "closed");
+      assert.deepEqual(lost.surbId, surbId);
+      assert.match(lost.err, /the client was closed before .* message had left/);
+      assert.equal(clock.pending, 0);
+    }
+  });
+
+  test(`${how} does not wait for calls that wait themselves, nor once the connection is lost`, async () => {
+    const { client, connection, clock } = await connectedPair();
+    const call = reasonOf(client.blockingSendMessage("x", node, queue));
+    await client.sendMessageWithoutReply("x", node, queue);
+    await client[how]();
+    assert.ok((await call) instanceof ClientClosedError);
+    assert.equal(connection.closed, true);
+    const other = await connectedPair();
+    await other.client.sendMessage(client.newSurbId(), "x", node, queue);
+    const ending = other.client[how]();
+    await turn();
+    other.connection.transport.end();
+    await ending;
+    assert.deepEqual([clock.pending, other.clock.pending], [0, 0]);
+  });
+}
+
+test("a second stop without drain ends the wait of the first", async () => {
+  const { client, clock } = await connectedPair();
+  await client.sendMessage(client.newSurbId(), "x", node, queue);
+  const first = client.stop();
+  assert.equal(await isPending(first), true);
+  await client.stop({ drain: false });
+  await first;
+  assert.equal(clock.pending, 0);
+});
+
+test("options of stop and disconnect are checked", async () => {
+  const { client } = await connectedPair();
+  for (const how of ["stop", "disconnect"] as const) {
+    await assert.rejects(client[how]({ drains: 5 } as object), {
+      name: "TypeError",
+      message: "`options.drains` is not an option; known: drain",
+    });
+    await assert.rejects(client[how]({ drain: Number.NaN }), RangeError);
+    await assert.rejects(client[how]({ drain: -1 }), RangeError);
+    await assert.rejects(client[how](null as never), TypeError);
+  }
+  assert.equal(client.state, "ready");
+  await client.stop();
+});
+
 test("a blocking send fails when the daemon forgot the session", async () => {
   const { client, daemon, connection, clock } = await connectedPair();
   const call = reasonOf(client.blockingSendMessage("x", node, queue));
-  await connection.expect("sendMessage");
+  const { surbId } = await connection.expect("sendMessage");
+  connection.send(sent(surbId, null));
+  await turn();
   connection.transport.end();
   await clock.advance(1000);
   await daemon.shakeHands(false);

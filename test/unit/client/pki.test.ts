@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { toHex, utf8, utf8ToText } from "../../../src/bytes/bytes.js";
+import * as cborg from "cborg";
+import { type Bytes, toHex, utf8, utf8ToText } from "../../../src/bytes/bytes.js";
+import { type CborMap, decodeCbor } from "../../../src/cbor/cbor.js";
+import { VirtualClock } from "../../../src/clock/virtual.js";
+import type { ClientEvent } from "../../../src/config/events.js";
+import { encodeCertificate } from "../../../src/pki/certificate.js";
+import { epochStart } from "../../../src/pki/epoch.js";
 import { randomBelow } from "../../../src/client/pki-queries.js";
 import { PkiCache } from "../../../src/client/pki-cache.js";
 import {
@@ -230,4 +236,123 @@ test("the endpoint of a service is 1 to 32 bytes of UTF-8", async () => {
   assert.deepEqual(client.getService("echo").toDestination()[1], utf8("+é"));
   const { client: other } = await connectedPair({}, { document: withEndpoint("") });
   assert.throws(() => other.getService("echo"), /endpoint of 1 to 32 bytes/);
+});
+
+const EPOCH_MS = 120_000;
+
+/** A certificate with the document of an epoch, as `get_pki_document` answers. */
+function certificateOf(epoch: number): Bytes {
+  const certified = pkiDocument({ Epoch: epoch });
+  return encodeCertificate({
+    version: 0,
+    expiration: epoch + 5,
+    keyType: "Ed25519",
+    certified,
+    signatures: [],
+  });
+}
+
+/** A client whose daemon has the document of the present epoch, 10 s into it. */
+async function inEpoch(options: { readonly late?: boolean } = {}) {
+  const start = epochStart(2_270_000, EPOCH_MS);
+  const clock = new VirtualClock(start + 10_000);
+  const Epoch = options.late ? 2_269_999 : 2_270_000;
+  const made = await connectedPair({ clock }, { document: pkiDocument({ Epoch }) });
+  const answer = async (epoch: number | null): Promise<void> => {
+    const request = await made.connection.expect("getPkiDocument");
+    assert.equal(request.epoch, 0n);
+    made.connection.send({
+      kind: "getPkiDocumentReply",
+      queryId: request.queryId,
+      payload: epoch === null ? null : certificateOf(epoch),
+      epoch: BigInt(epoch ?? 2_270_001),
+      errorCode: epoch === null ? 10 : 0,
+    });
+    await turn();
+  };
+  return { ...made, clock, answer };
+}
+
+const announced = (heard: readonly ClientEvent[]): (number | undefined)[] =>
+  heard.flatMap((event) => (event.type === "newPkiDocument" ? [event.document?.epoch] : []));
+
+test("when the epoch turns the document is asked for, and the daemon's own news of it is none", async () => {
+  const { client, clock, connection, heard, answer } = await inEpoch();
+  await clock.advance(109_000);
+  assert.deepEqual(connection.requests, []);
+  await clock.advance(2500);
+  await answer(2_270_001);
+  assert.equal(client.pkiDocument()?.epoch, 2_270_001);
+  assert.equal(client.pkiDocumentForEpoch(2_270_000).epoch, 2_270_000);
+  assert.deepEqual(announced(heard), [2_270_000, 2_270_001]);
+  const fetched = heard.at(-1);
+  assert.ok(fetched?.type === "newPkiDocument");
+  assert.deepEqual(fetched.payload, pkiDocument({ Epoch: 2_270_001 }));
+  // What the daemon pushes later has the same content in another order.
+  const fields = decodeCbor(pkiDocument({ Epoch: 2_270_001 })) as CborMap;
+  const reversed = cborg.encode(new Map([...fields].reverse()), { mapSorter: () => 0 });
+  assert.notDeepEqual(reversed, fetched.payload);
+  connection.send({ kind: "newPkiDocumentEvent", payload: reversed as Bytes });
+  await turn();
+  assert.deepEqual(announced(heard), [2_270_000, 2_270_001]);
+  // And so on with the next.
+  await clock.advance(EPOCH_MS);
+  await answer(2_270_002);
+  assert.deepEqual(announced(heard), [2_270_000, 2_270_001, 2_270_002]);
+  await client.stop();
+  assert.equal(clock.pending, 0);
+});
+
+test("a daemon that greets with the last epoch's document is asked at once", async () => {
+  const { client, connection, heard, answer } = await inEpoch({ late: true });
+  await answer(2_270_000);
+  assert.equal(client.pkiDocument()?.epoch, 2_270_000);
+  assert.deepEqual(announced(heard), [2_269_999, 2_270_000]);
+  // An old one that is told again does not become the current one.
+  connection.send({ kind: "newPkiDocumentEvent", payload: pkiDocument({ Epoch: 2_269_999 }) });
+  await turn();
+  assert.equal(client.pkiDocument()?.epoch, 2_270_000);
+  await client.stop();
+});
+
+test("a document that is not there yet is asked for again, not often, until the daemon tells of it", async () => {
+  const { client, clock, connection, heard, answer } = await inEpoch({ late: true });
+  for (const epoch of [null, 2_269_999, null]) {
+    await answer(epoch);
+    assert.equal(client.pkiDocument()?.epoch, 2_269_999);
+    await clock.advance(14_999);
+    assert.deepEqual(connection.requests, []);
+    await clock.advance(1);
+  }
+  await answer(null);
+  connection.send({ kind: "newPkiDocumentEvent", payload: pkiDocument({ Epoch: 2_270_000 }) });
+  await clock.advance(40_000);
+  assert.deepEqual(connection.requests, []);
+  assert.deepEqual(announced(heard), [2_269_999, 2_270_000]);
+  await client.stop();
+});
+
+test("the machine's clock decides when an epoch is over, also after it slept", async () => {
+  const { client, clock, answer } = await inEpoch();
+  const now = clock.now();
+  let ahead = 0;
+  clock.now = () => now + clock.monotonic() - monotonic + ahead;
+  const monotonic = clock.monotonic();
+  ahead = 7_200_000;
+  await clock.advance(60_000);
+  await answer(2_270_060);
+  assert.equal(client.pkiDocument()?.epoch, 2_270_060);
+  await client.stop();
+});
+
+test("a document that is known is not announced again by a reconnect", async () => {
+  const { client, daemon, clock, connection, heard, answer } = await inEpoch({ late: true });
+  await answer(2_270_000);
+  connection.transport.end();
+  await clock.advance(1000);
+  await daemon.shakeHands(true);
+  await turn();
+  assert.deepEqual(announced(heard), [2_269_999, 2_270_000]);
+  assert.equal(client.pkiDocument()?.epoch, 2_270_000);
+  await client.stop();
 });

@@ -213,19 +213,38 @@ test("status and document of the new connection are told before reconnected", as
   await client.stop();
 });
 
-test("with reconnect: false a loss closes the client, with the error that it had", async () => {
-  const { client, connection, heard } = await connectedPair({ reconnect: false });
-  const call = reasonOf(client.getDirectoryAuthorities());
-  connection.sendRaw(Uint8Array.of(0, 0, 0, 0));
-  const { reason, error } = await client.closed;
-  assert.equal(reason, "failed");
-  assert.match(error?.message ?? "", /frame length/);
-  assert.ok((await call) instanceof ClientClosedError);
-  assert.deepEqual(
-    heard.slice(-2).map(({ type }) => type),
-    ["daemonDisconnected", "closed"],
-  );
-  assert.equal(client.state, "closed");
+test("with reconnect: false a loss closes the client, and every error says what it was", async () => {
+  for (const [lose, wanted] of [
+    [(c: ScriptedConnection) => c.sendRaw(Uint8Array.of(0, 0, 0, 0)), /frame length/],
+    [(c: ScriptedConnection) => c.transport.end(), /the daemon closed the connection/],
+  ] as const) {
+    const { client, connection, heard } = await connectedPair({ reconnect: false });
+    const calls = [
+      client.getDirectoryAuthorities(),
+      client.blockingSendMessage("x", new Uint8Array(32) as never, Uint8Array.of(43)),
+      client.recv(),
+    ].map(reasonOf);
+    await turn();
+    lose(connection);
+    const { reason, error } = await client.closed;
+    assert.equal(reason, "failed");
+    assert.match(error?.message ?? "", wanted);
+    const [local, echo, frame] = await Promise.all(calls);
+    for (const call of [local, frame, await reasonOf(client.getDirectoryAuthorities())]) {
+      assert.ok(call instanceof ClientClosedError);
+      assert.match(call.message, /the client is closed: .*connection/);
+      assert.match(call.message, wanted);
+      assert.equal(call.cause, error);
+    }
+    assert.ok(echo instanceof ConnectionLostError);
+    assert.deepEqual(
+      heard.slice(-2).map(({ type }) => type),
+      ["daemonDisconnected", "closed"],
+    );
+    const last = heard.at(-1);
+    assert.ok(last?.type === "closed" && last.error === error);
+    assert.equal(client.state, "closed");
+  }
 });
 
 test("stop while reconnecting ends it, whether it waits, dials or shakes hands", async () => {
@@ -348,8 +367,9 @@ test("operations in flight are cancelled first, all of them, and then started ag
   await clock.advance(1000);
   const again = await daemon.shakeHands(true);
   const requests = await drain(again);
-  // Two cancels for three operations: the first and the third are one to the daemon.
+  // A cancel for each: the first and the third have one name, and a cancel ends only the newest.
   assert.deepEqual(kinds(requests), [
+    "cancelResendingEncryptedMessage",
     "cancelResendingEncryptedMessage",
     "cancelResendingEncryptedMessage",
     "startResendingEncryptedMessage",
@@ -360,7 +380,7 @@ test("operations in flight are cancelled first, all of them, and then started ag
   const ids = [...before, ...requests].map((request) =>
     "queryId" in request ? toHex(request.queryId!) : "",
   );
-  assert.equal(new Set(ids).size, 10);
+  assert.equal(new Set(ids).size, 11);
   // The daemon's late answers to what was cancelled, in their order, settle nothing.
   for (const request of before.slice(0, 3)) {
     again.send(done("queryId" in request ? request.queryId : null, 24));
@@ -372,7 +392,7 @@ test("operations in flight are cancelled first, all of them, and then started ag
   });
   await turn();
   assert.equal(core.session.pendingCalls, 4);
-  for (const request of requests.slice(2, 5)) {
+  for (const request of requests.slice(3, 6)) {
     again.send(done("queryId" in request ? request.queryId : null));
   }
   const replies = await Promise.all(calls);

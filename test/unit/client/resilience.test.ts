@@ -63,6 +63,14 @@ function answer(queryId: DaemonRequest<typeof START>["queryId"], errorCode = 0):
 
 const kinds = (requests: readonly DaemonRequest[]): string[] => requests.map(({ kind }) => kind);
 
+/** Takes a client's message and says that it left: what waits goes with the connection. */
+async function left(connection: ScriptedConnection): Promise<void> {
+  const { surbId } = await connection.expect("sendMessage");
+  const times = { sentAt: 1, replyEta: 0, err: null };
+  connection.send({ kind: "messageSentEvent", messageId: null, surbId, ...times });
+  await turn();
+}
+
 const START = "startResendingEncryptedMessage";
 const CANCEL = "cancelResendingEncryptedMessage";
 
@@ -292,7 +300,7 @@ test("another session under our token is a forgotten one, whatever the daemon sa
   const { client, daemon, connection, clock, of } = await connectedPair();
   const node = new Uint8Array(32) as never;
   const call = client.blockingSendMessage("anyone?", node, Uint8Array.of(43));
-  await connection.expect("sendMessage");
+  await left(connection);
   connection.transport.end();
   await clock.advance(1000);
   // The daemon lost everything, began a session for us, and its answer broke off.
@@ -318,7 +326,7 @@ test("another session under our token is a forgotten one, whatever the daemon sa
 test("a daemon that does not name the session is believed", async () => {
   const { client, daemon, connection, clock, of } = await connectedPair();
   const call = client.blockingSendMessage("x", new Uint8Array(32) as never, Uint8Array.of(43));
-  await connection.expect("sendMessage");
+  await left(connection);
   connection.transport.end();
   await clock.advance(1000);
   const again = await daemon.accept();

@@ -6,6 +6,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -50,6 +51,31 @@ test("a socket file is its owner's alone, and gone after the close", options, as
   await listener.close();
   assert.equal(existsSync(path), false);
 });
+
+test(
+  "a close removes its own socket file only, wherever the process is then",
+  options,
+  async (t) => {
+    const [folder, other] = [newFolder(t), newFolder(t)];
+    const path = join(folder, "own.sock");
+    const first = await listenUnix(path);
+    rmSync(path);
+    const successor = await listenUnix(path);
+    await first.close();
+    await canConnect(path);
+    await successor.close();
+    assert.equal(existsSync(path), false);
+    const before = process.cwd();
+    t.after(() => process.chdir(before));
+    process.chdir(folder);
+    const relative = await listenUnix("own.sock");
+    process.chdir(other);
+    writeFileSync("own.sock", "another folder's");
+    await relative.close();
+    assert.equal(existsSync(join(other, "own.sock")), true);
+    assert.deepEqual(readdirSync(folder), []);
+  },
+);
 
 test("what a killed process left behind is replaced", options, async (t) => {
   const path = join(newFolder(t), "stale.sock");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as fc from "fast-check";
-import { concatBytes, equalBytes } from "../../../../src/bytes/bytes.js";
+import { concatBytes, equalBytes, utf8 } from "../../../../src/bytes/bytes.js";
 import {
   makeReadMessage,
   makeWriteMessage,
@@ -598,6 +598,7 @@ void describe("a courier with a log", () => {
     const log = new RecordingLog();
     const fixture = await start(log);
     log.failing = true;
+    for (const { faults } of fixture.network.replicas) faults.fail(6);
     const envelope = await fixture.envelope(write);
     assert.equal(await fixture.query(envelope.query), null);
     assert.equal(
@@ -606,6 +607,29 @@ void describe("a courier with a log", () => {
     );
     log.failing = false;
     assert.equal((await fixture.send(envelope)).replyType, "ack");
+    await fixture.network.close();
+  });
+
+  void test("passes on what a replica says of an envelope that could not be logged", async () => {
+    const log = new RecordingLog();
+    const fixture = await start(log);
+    assert.equal(
+      await fixture.write(stream(5).writeCap, stream(5).firstMessageIndex, utf8("x")),
+      0,
+    );
+    log.failing = true;
+    const read = await fixture.envelope(
+      makeReadMessage(stream(5).readCap, stream(5).firstMessageIndex),
+    );
+    for (let i = 0; i < 2; i++) {
+      const reply = await fixture.send(read);
+      assert.equal(reply.replyType, "payload", "a box that is stored is read");
+      assert.equal((await fixture.open(read.envelopeDescriptor, reply.payload)).errorCode, 0);
+    }
+    const written = await fixture.envelope(write);
+    const reply = await fixture.send(written);
+    assert.equal(reply.replyType, "payload", "a replica has it, so it is no promise");
+    assert.equal((await fixture.open(written.envelopeDescriptor, reply.payload)).errorCode, 0);
     await fixture.network.close();
   });
 
@@ -715,6 +739,7 @@ void describe("a courier with a log", () => {
     const removed: number[] = [];
     log.remove = (of) => removed.push(of[0]!);
     const fixture = await start(log);
+    await fixture.settle();
     assert.deepEqual(removed, [0, 1, 2, 3]);
     await fixture.network.close();
   });

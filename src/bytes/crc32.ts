@@ -1,0 +1,14 @@
+/** CRC-32 (ISO 3309, as in zlib): finds accidental damage, not tampering. */
+
+const table = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let value = byte;
+  for (let bit = 0; bit < 8; bit++) value = (value & 1 ? 0xedb88320 : 0) ^ (value >>> 1);
+  return value;
+});
+
+/** The checksum of `bytes`; of all of them one after the other, with what came before as `start`. */
+export function crc32(bytes: Uint8Array, start = 0): number {
+  let value = ~start;
+  for (const byte of bytes) value = table[(value ^ byte) & 0xff]! ^ (value >>> 8);
+  return ~value >>> 0;
+}

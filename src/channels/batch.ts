@@ -1,0 +1,88 @@
+/**
+ * Messages of several channels that become readable together: they are written as a temporary stream,
+ * and a courier copies them to their boxes. Until the copy command is given nobody can read any of
+ * them; after it the courier finishes without us.
+ *
+ * A batch can be run again from the start at any point. Its boxes and their bytes are fixed, and
+ * replicas take an identical rewrite for success.
+ */
+import { concatBytes, randomBytes } from "../bytes/bytes.js";
+import { nextMessageBoxIndex } from "../crypto/bacap/message-box-index.js";
+import type { ChannelClient } from "./channel-client.js";
+import type { BatchPart } from "./writer.js";
+
+/** Bytes by which a box of a copy is shorter than one that is written directly. */
+export const COPY_OVERHEAD = 4;
+/** Most boxes that the daemon seals at once: each costs a real daemon seconds. */
+const BOXES_PER_CALL = 32;
+/** Most boxes of the temporary stream that are under way at once. */
+const WINDOW = 8;
+/** Most boxes of a batch: couriers give up beyond 65,536, those of the temporary stream included. */
+export const MAX_BATCH_BOXES = 32_768;
+
+/** Copies all parts to their boxes. */
+export async function runBatch(
+  client: ChannelClient,
+  parts: readonly BatchPart[],
+  signal: AbortSignal,
+): Promise<void> {
+  const stream = await client.newKeypair(randomBytes(32), { signal });
+  let index = stream.firstMessageIndex;
+  const inFlight = new Set<Promise<void>>();
+  let failure: { readonly error: unknown } | null = null;
+  const pieces = [...piecesOf(parts)];
+  let buffer: Uint8Array | null = null;
+  for (const [i, destinations] of pieces.entries()) {
+    const made = await client.createCourierEnvelopesFromMultiPayload(
+      { destinations, isStart: i === 0, isLast: i === pieces.length - 1, buffer },
+      { signal },
+    );
+    buffer = made.buffer;
+    for (const element of made.envelopes) {
+      while (inFlight.size >= WINDOW) await Promise.race(inFlight);
+      if (failure) break;
+      const written = client
+        .write(stream.writeCap, index, element, { signal })
+        .then(
+          () => {},
+          (error: unknown) => void (failure ??= { error }),
+        )
+        .finally(() => inFlight.delete(written));
+      inFlight.add(written);
+      index = nextMessageBoxIndex(index);
+    }
+  }
+  await Promise.all(inFlight);
+  if (failure) throw (failure as { readonly error: unknown }).error;
+  await client.startResendingCopyCommand(stream.writeCap, { signal });
+}
+
+/** The destinations of each call: parts with at most so many boxes that the daemon can seal at once. */
+function* piecesOf(
+  parts: readonly BatchPart[],
+): Generator<
+  { payload: Uint8Array; writeCap: BatchPart["writeCap"]; startIndex: BatchPart["startIndex"] }[]
+> {
+  let destinations = [];
+  let boxes = 0;
+  for (const part of parts) {
+    let index = part.startIndex;
+    for (let at = 0; at < part.boxes.length;) {
+      const some = part.boxes.slice(at, at + BOXES_PER_CALL - boxes);
+      destinations.push({
+        payload: concatBytes(...some),
+        writeCap: part.writeCap,
+        startIndex: index,
+      });
+      for (let i = 0; i < some.length; i++) index = nextMessageBoxIndex(index);
+      at += some.length;
+      boxes += some.length;
+      if (boxes === BOXES_PER_CALL) {
+        yield destinations;
+        destinations = [];
+        boxes = 0;
+      }
+    }
+  }
+  if (destinations.length > 0) yield destinations;
+}

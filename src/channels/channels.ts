@@ -1,0 +1,644 @@
+/** Durable channels: `openChannels` and what it gives. */
+import { type PlainBytes, checkBytes, describeType, utf8 } from "../bytes/bytes.js";
+import { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
+import type { Clock } from "../clock/clock.js";
+import { realClock } from "../clock/real.js";
+import { generateKeypair } from "../crypto/bacap/capabilities.js";
+import { CopyCommandFailedError, InvalidStateError } from "../errors/errors.js";
+import { REPLICA_ERROR_BOX_ALREADY_EXISTS } from "../errors/codes.js";
+import { COPY_OVERHEAD, MAX_BATCH_BOXES, runBatch } from "./batch.js";
+import type { ChannelClient, ChannelDiagnostic, DiagnosticsHook } from "./channel-client.js";
+import {
+  ChannelExistsError,
+  ChannelNotFoundError,
+  ChannelStoreError,
+} from "../errors/channel-errors.js";
+import { type ChannelFormat, cutMessage } from "./framing.js";
+import { openDatabase } from "./open-database.js";
+import { Reader, composeReader, loadReader, startOf } from "./reader.js";
+import { Scheduler } from "./scheduler.js";
+import type { StoreSecret } from "./sealed-values.js";
+import { type ChannelDatabase, ChannelStore, keyNumber, numberOfKey } from "./store.js";
+import {
+  type Delivery,
+  type Invitation,
+  Writer,
+  type WriterContext,
+  composeWriter,
+  loadWriter,
+} from "./writer.js";
+
+/** Options of {@link openChannels}. */
+export interface ChannelOptions {
+  /** Encrypts the store: 32 random bytes, the same at each opening. */
+  readonly key?: Uint8Array | undefined;
+  /** Encrypts the store with a key made from this text (scrypt; opening takes about a second). */
+  readonly passphrase?: string | undefined;
+  /**
+   * Share of the network's packets that is for reading while something waits to be written, and for
+   * questions that may be in vain: above 0, at most 1; 0.5 by default.
+   */
+  readonly budget?: number | undefined;
+  /** Longest message that is sent or taken, in bytes; 16 MiB by default. */
+  readonly maxMessageLength?: number | undefined;
+  /** Hears of what happens inside. */
+  readonly diagnostics?: DiagnosticsHook | undefined;
+  /** The clock to wait by; the platform's by default, a virtual one in tests. */
+  readonly clock?: Clock | undefined;
+}
+
+const knownOptions = ["key", "passphrase", "budget", "maxMessageLength", "diagnostics", "clock"];
+const MAX_NAME_LENGTH = 200;
+const BOX_LENGTH_KEY = "meta!boxLength";
+const NEXT_KEY = "meta!nextKey";
+
+/** Options of {@link Channels.create} and {@link Channels.adopt}. */
+export interface WriterOptions {
+  /**
+   * How messages are written. `native` (default): several boxes at once. `katzenqt`: as katzenqt
+   * reads them, one box after the other.
+   */
+  readonly format?: ChannelFormat | undefined;
+}
+
+/** A channel in the store. */
+export interface ChannelInfo {
+  readonly name: string;
+  readonly kind: "writer" | "reader";
+  /** Messages that are not stored at the replicas yet; 0 for a reader. */
+  readonly queued: number;
+  /** Whether a writer is forked and sends nothing more. */
+  readonly isForked: boolean;
+  /** The next box to be read; null for a writer. */
+  readonly position: bigint | null;
+  /** The last acknowledged message; null for a writer, and where none is. */
+  readonly acknowledged: bigint | null;
+}
+
+/** Counts since the channels were opened. */
+export interface ChannelStatistics {
+  /** Boxes written, with the replicas' verdict. */
+  readonly boxesWritten: number;
+  /** Writes that failed and are tried again. */
+  readonly writesFailed: number;
+  /** Boxes asked for, and those that were there. */
+  readonly boxesAsked: number;
+  readonly boxesFound: number;
+  /** Boxes that were lost. */
+  readonly boxesLost: number;
+  /** Messages that wait in all outboxes now. */
+  readonly queued: number;
+}
+
+/** Collects the messages of {@link Channels.atomically}. */
+export interface Batch {
+  /**
+   * Adds a message to a channel; one for each channel at most.
+   * @throws as `Writer.send`; RangeError for a second message to the same channel.
+   */
+  send(writer: Writer, message: PlainBytes | string): void;
+}
+
+/**
+ * Opens the channels of a store and goes on with what is in their outboxes.
+ *
+ * ```ts
+ * await using channels = await openChannels(client, "chat-data");
+ * const writer = await channels.create("to Bob");
+ * await writer.send("hello");
+ * ```
+ *
+ * @param client a started client; it stays yours to stop.
+ * @param store where channels are kept: in Node the path of a directory, in a browser the name of an
+ * IndexedDB database, or an `abstract-level` database of your own. One process at a time uses it.
+ * @throws TypeError, RangeError for wrong arguments; InvalidStateError when the client was never
+ * connected and the store is new; ChannelStoreError when the store is in use, damaged, or encrypted
+ * with another key.
+ */
+export async function openChannels(
+  client: ChannelClient,
+  store: string | ChannelDatabase,
+  options: ChannelOptions = {},
+): Promise<Channels> {
+  const checked = checkOptions(options);
+  const database = await openDatabase(store);
+  try {
+    const opened = await ChannelStore.open(database, checked.clock, checked.secret);
+    return await Channels.open(client, opened, checked);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+interface CheckedOptions {
+  readonly secret: StoreSecret | null;
+  readonly budget: number;
+  readonly maxMessageLength: number;
+  readonly diagnostics: DiagnosticsHook;
+  readonly clock: Clock;
+}
+
+function checkOptions(options: ChannelOptions): CheckedOptions {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`\`options\` must be an object, got ${describeType(options)}`);
+  }
+  for (const name of Object.keys(options)) {
+    if (knownOptions.includes(name)) continue;
+    throw new TypeError(`\`options.${name}\` is not an option; known: ${knownOptions.join(", ")}`);
+  }
+  const { key, passphrase, budget = 0.5, maxMessageLength = 16 * 1024 * 1024 } = options;
+  if (key !== undefined) checkBytes("options.key", key, 32);
+  if (passphrase !== undefined && (typeof passphrase !== "string" || passphrase === "")) {
+    throw new TypeError("`options.passphrase` must be a text of at least 1 character");
+  }
+  if (key && passphrase) {
+    throw new TypeError("`options` must have `key` or `passphrase`, not both");
+  }
+  if (typeof budget !== "number" || !(budget > 0 && budget <= 1)) {
+    throw new RangeError(`\`options.budget\` must be above 0 and at most 1, got ${String(budget)}`);
+  }
+  if (!Number.isSafeInteger(maxMessageLength) || maxMessageLength < 1) {
+    throw new RangeError(
+      `\`options.maxMessageLength\` must be a positive integer, got ${String(maxMessageLength)}`,
+    );
+  }
+  const { diagnostics, clock = realClock } = options;
+  if (diagnostics !== undefined && typeof diagnostics !== "function") {
+    throw new TypeError(
+      `\`options.diagnostics\` must be a function, got ${describeType(diagnostics)}`,
+    );
+  }
+  const secret = key ? { key } : passphrase ? { passphrase } : null;
+  return { secret, budget, maxMessageLength, diagnostics: diagnostics ?? (() => {}), clock };
+}
+
+interface BatchEntry {
+  readonly id: number;
+  readonly writers: readonly Writer[];
+  isRunning: boolean;
+}
+
+/** The channels of one store. */
+export class Channels implements AsyncDisposable {
+  readonly #client: ChannelClient;
+  readonly #store: ChannelStore;
+  readonly #scheduler: Scheduler;
+  readonly #options: CheckedOptions;
+  readonly #writers = new Map<string, Writer>();
+  readonly #readers = new Map<string, Reader>();
+  readonly #keys = new Map<string, string>();
+  readonly #batches = new Map<number, BatchEntry>();
+  readonly #counts = {
+    boxesWritten: 0,
+    writesFailed: 0,
+    boxesAsked: 0,
+    boxesFound: 0,
+    boxesLost: 0,
+  };
+  #boxLength = 0;
+  #nextKey = 0;
+  #closing: Promise<void> | null = null;
+
+  private constructor(client: ChannelClient, store: ChannelStore, options: CheckedOptions) {
+    this.#client = client;
+    this.#store = store;
+    this.#options = options;
+    this.#scheduler = new Scheduler(client, options.clock, options.budget);
+    store.onReload = () => this.#reload();
+  }
+
+  /** @internal */
+  static async open(
+    client: ChannelClient,
+    store: ChannelStore,
+    options: CheckedOptions,
+  ): Promise<Channels> {
+    const channels = new Channels(client, store, options);
+    await channels.#checkBoxLength();
+    for await (const [key, record] of store.records("chan!")) {
+      await channels.#openChannel(key.slice("chan!".length), record as Map<string, unknown>);
+    }
+    for await (const [key, record] of store.records("batch!")) {
+      const writers = (record as string[]).map((name) => channels.#writers.get(name));
+      if (writers.some((writer) => !writer)) {
+        throw new ChannelStoreError(
+          "the store misses a channel of a batch; it is damaged: restore it from a backup",
+        );
+      }
+      channels.#noteBatch(Number(numberOfKey(key)), writers as Writer[]);
+    }
+    channels.#nextKey = Number((await store.get(NEXT_KEY)) ?? 0);
+    for (const writer of channels.#writers.values()) channels.#scheduler.addWriter(writer);
+    return channels;
+  }
+
+  /** Messages are cut to the network's boxes when they are stored, so that length cannot change. */
+  async #checkBoxLength(): Promise<void> {
+    const stored = await this.#store.get(BOX_LENGTH_KEY);
+    let network: number | null = null;
+    try {
+      network = this.#client.pigeonholeGeometry.maxPlaintextPayloadLength;
+    } catch (error) {
+      // Before the first handshake the client does not know; the store does, from the time before.
+      if (typeof stored !== "number") throw error;
+    }
+    if (typeof stored === "number") {
+      if (network !== null && network < stored) {
+        throw new ChannelStoreError(
+          `the store's messages are cut for boxes of ${stored} bytes, this network's hold ` +
+            `${network}: it belongs to another network`,
+        );
+      }
+      this.#boxLength = stored;
+      return;
+    }
+    this.#boxLength = network!;
+    await this.#store.commit((draft) => draft.put(BOX_LENGTH_KEY, network!));
+  }
+
+  async #openChannel(key: string, record: Map<string, unknown>): Promise<void> {
+    if (record.get("kind") === "writer") {
+      const saved = await loadWriter(this.#store, key);
+      this.#writers.set(saved.name, new Writer(this.#writerContext(), saved));
+      this.#keys.set(saved.name, key);
+    } else {
+      const saved = await loadReader(this.#store, key);
+      const reader = new Reader(this.#readerContext(), saved);
+      await reader.loadParts();
+      this.#readers.set(saved.name, reader);
+      this.#keys.set(saved.name, key);
+      this.#scheduler.addReader(reader);
+    }
+  }
+
+  #writerContext(): WriterContext {
+    return {
+      client: this.#client,
+      store: this.#store,
+      scheduler: this.#scheduler,
+      diagnostics: this.#diagnose,
+      boxLength: this.#boxLength,
+      maxMessageLength: this.#options.maxMessageLength,
+      onBatchReady: (id) => this.#startBatch(id),
+    };
+  }
+
+  #readerContext(): ConstructorParameters<typeof Reader>[0] {
+    return {
+      client: this.#client,
+      store: this.#store,
+      scheduler: this.#scheduler,
+      diagnostics: this.#diagnose,
+      maxMessageLength: this.#options.maxMessageLength,
+    };
+  }
+
+  readonly #diagnose = (event: ChannelDiagnostic): void => {
+    const counts = this.#counts;
+    if (event.type === "boxWritten") counts.boxesWritten++;
+    else if (event.type === "writeFailed") counts.writesFailed++;
+    else if (event.type === "gap") counts.boxesLost += event.boxes;
+    else if (event.type === "polled") {
+      counts.boxesAsked += event.asked;
+      counts.boxesFound += event.found;
+    }
+    try {
+      this.#options.diagnostics(event);
+    } catch {
+      // A hook must not be able to stop a channel.
+    }
+  };
+
+  /**
+   * Makes a channel to send on, with a stream of its own. Needs no network.
+   * @param name what it is called in this store, 1 to 200 characters; nobody else sees it.
+   * @throws ChannelExistsError when the name is taken; TypeError, RangeError for another name.
+   */
+  async create(name: string, options?: WriterOptions): Promise<Writer> {
+    return this.#addWriter(name, generateKeypair().writeCap, options);
+  }
+
+  /**
+   * Makes a channel that goes on with a stream which this store is the only writer of, from the
+   * capability's own index on: a contact's stream after its voucher was opened.
+   * @throws as {@link create}; RangeError when `writeCap` is not 168 bytes.
+   */
+  async adopt(name: string, writeCap: WriteCap, options?: WriterOptions): Promise<Writer> {
+    return this.#addWriter(name, WriteCap.from(writeCap), options);
+  }
+
+  async #addWriter(
+    name: string,
+    writeCap: WriteCap,
+    options: WriterOptions | undefined,
+  ): Promise<Writer> {
+    const format = options?.format ?? "native";
+    if (format !== "native" && format !== "katzenqt") {
+      throw new TypeError(
+        `\`options.format\` must be "native" or "katzenqt", got ${String(format)}`,
+      );
+    }
+    const key = await this.#addChannel(name, (draft, newKey) =>
+      composeWriter(draft, newKey, name, writeCap, format),
+    );
+    const writer = new Writer(this.#writerContext(), await loadWriter(this.#store, key));
+    this.#writers.set(name, writer);
+    this.#scheduler.addWriter(writer);
+    return writer;
+  }
+
+  /**
+   * Makes a channel to read from.
+   * @param invitation what the writer's `invitation()` gave, or a bare ReadCap (136 bytes).
+   * @param options `from`: `next` (default) begins with what is sent after the invitation was made,
+   * `start` with the first message that the ReadCap opens.
+   * @throws as {@link create}.
+   */
+  async import(
+    name: string,
+    invitation: Invitation | ReadCap,
+    options?: { readonly from?: "next" | "start" | undefined },
+  ): Promise<Reader> {
+    const from = options?.from ?? "next";
+    if (from !== "next" && from !== "start") {
+      throw new TypeError(`\`options.from\` must be "next" or "start", got ${String(from)}`);
+    }
+    const isCap = ArrayBuffer.isView(invitation);
+    if (!isCap && (typeof invitation !== "object" || invitation === null)) {
+      throw new TypeError(
+        `\`invitation\` must be an invitation or a ReadCap, got ${describeType(invitation)}`,
+      );
+    }
+    const readCap = ReadCap.from(isCap ? invitation : invitation.readCap);
+    const start = startOf(readCap);
+    const next =
+      isCap || from === "start" ? start : MessageBoxIndex.from(invitation.nextMessageBoxIndex);
+    const key = await this.#addChannel(name, (draft, newKey) =>
+      composeReader(draft, { key: newKey, name, readCap, next }),
+    );
+    const reader = new Reader(this.#readerContext(), await loadReader(this.#store, key));
+    this.#readers.set(name, reader);
+    this.#scheduler.addReader(reader);
+    return reader;
+  }
+
+  async #addChannel(
+    name: string,
+    compose: (draft: Parameters<Parameters<ChannelStore["commit"]>[0]>[0], key: string) => void,
+  ): Promise<string> {
+    this.#checkOpen();
+    checkName(name);
+    let key = "";
+    await this.#store.commit((draft) => {
+      if (this.#keys.has(name)) {
+        throw new ChannelExistsError(
+          `a channel ${JSON.stringify(name)} is there already; open it with writer() or reader(), ` +
+            "or choose another name",
+        );
+      }
+      key = keyNumber(this.#nextKey++);
+      this.#keys.set(name, key);
+      draft.put(NEXT_KEY, this.#nextKey);
+      compose(draft, key);
+    });
+    return key;
+  }
+
+  /** A channel to send on. @throws ChannelNotFoundError. */
+  async writer(name: string): Promise<Writer> {
+    this.#checkOpen();
+    const writer = this.#writers.get(name);
+    if (!writer) throw this.#notFound(name, "send on");
+    return writer;
+  }
+
+  /** A channel to read from. @throws ChannelNotFoundError. */
+  async reader(name: string): Promise<Reader> {
+    this.#checkOpen();
+    const reader = this.#readers.get(name);
+    if (!reader) throw this.#notFound(name, "read from");
+    return reader;
+  }
+
+  #notFound(name: string, purpose: string): Error {
+    return new ChannelNotFoundError(
+      `no channel ${JSON.stringify(name)} to ${purpose} is in the store; list() names those that are`,
+    );
+  }
+
+  /** All channels, by name. */
+  async list(): Promise<readonly ChannelInfo[]> {
+    this.#checkOpen();
+    const infos: ChannelInfo[] = [];
+    for (const writer of this.#writers.values()) {
+      const { name, queued, isForked } = writer;
+      infos.push({ name, kind: "writer", queued, isForked, position: null, acknowledged: null });
+    }
+    for (const { name, position, acknowledged } of this.#readers.values()) {
+      infos.push({ name, kind: "reader", queued: 0, isForked: false, position, acknowledged });
+    }
+    return infos.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /**
+   * Deletes a channel from this store, with its outbox and what was read. What the replicas have
+   * stays there until it expires: see `Writer.delete`.
+   * @throws ChannelNotFoundError; InvalidStateError when a batch of it is still in the outbox.
+   */
+  async delete(name: string): Promise<void> {
+    this.#checkOpen();
+    const key = this.#keys.get(name);
+    if (key === undefined) throw this.#notFound(name, "delete");
+    const writer = this.#writers.get(name);
+    for (const { writers } of this.#batches.values()) {
+      if (!writer || !writers.includes(writer)) continue;
+      throw new InvalidStateError(
+        `channel ${JSON.stringify(name)} has a message of an atomic batch in its outbox; wait ` +
+          "until it is stored",
+      );
+    }
+    const end = writer ?? this.#readers.get(name)!;
+    this.#scheduler.remove(end);
+    end.close();
+    const keys = [`chan!${key}`, `cursor!${key}`, `fork!${key}`];
+    for (const kind of ["out", "in", "part", "boxes"]) {
+      for await (const found of this.#store.keys(`${kind}!${key}!`)) keys.push(found);
+    }
+    await this.#store.commit((draft) => {
+      for (const found of keys) draft.delete(found);
+    });
+    this.#writers.delete(name);
+    this.#readers.delete(name);
+    this.#keys.delete(name);
+  }
+
+  /**
+   * Sends messages of one or several channels so that all of them become readable together: by one
+   * copy command. They take their places in the outboxes in one transaction, wait there for what is
+   * before them, and hold up what comes after them.
+   * @param build adds the messages; at least one, at most 32,768 boxes in all.
+   * @returns the delivery of the whole; its `id` is that of the first message.
+   * @throws as `Writer.send`; RangeError when no message was added, or too many.
+   */
+  async atomically(build: (batch: Batch) => void): Promise<Delivery> {
+    this.#checkOpen();
+    const messages = new Map<Writer, Uint8Array[]>();
+    build({
+      send: (writer, message) => {
+        if (this.#writers.get(writer?.name) !== writer) {
+          throw new TypeError("`writer` must be a writer of these channels");
+        }
+        writer.checkUsable();
+        if (messages.has(writer)) {
+          throw new RangeError(
+            `\`writer\` must be another one for each message: ${JSON.stringify(writer.name)} has one`,
+          );
+        }
+        const bytes = typeof message === "string" ? utf8(message) : message;
+        checkBytes("message", bytes);
+        if (bytes.length > this.#options.maxMessageLength) {
+          throw new RangeError(
+            `\`message\` must be at most ${this.#options.maxMessageLength} bytes, got ${bytes.length}`,
+          );
+        }
+        messages.set(writer, cutMessage(bytes, this.#boxLength - COPY_OVERHEAD, writer.format));
+      },
+    });
+    let boxes = 0;
+    for (const { length } of messages.values()) boxes += length;
+    if (boxes === 0) throw new RangeError("`build` must add at least one message, added none");
+    if (boxes > MAX_BATCH_BOXES) {
+      throw new RangeError(
+        `the batch must take at most ${MAX_BATCH_BOXES} boxes, it takes ${boxes}`,
+      );
+    }
+    const deliveries = new Map<Writer, ReturnType<Writer["compose"]>>();
+    const id = this.#nextBatch();
+    await this.#store.commit((draft) => {
+      const writers = [...messages.keys()];
+      for (const writer of writers) writer.checkUsable();
+      draft.put(
+        batchKey(id),
+        writers.map(({ name }) => name),
+      );
+      for (const [writer, some] of messages) {
+        deliveries.set(writer, writer.compose(draft, { kind: "batch", boxes: some, batch: id }));
+      }
+      this.#noteBatch(id, writers);
+    });
+    for (const [writer, delivery] of deliveries) writer.committed(delivery);
+    this.#scheduler.sent();
+    return deliveries.values().next().value!;
+  }
+
+  #nextBatch(): number {
+    return Math.max(0, ...this.#batches.keys()) + 1;
+  }
+
+  #noteBatch(id: number, writers: readonly Writer[]): void {
+    this.#batches.set(id, { id, writers, isRunning: false });
+  }
+
+  /** Runs a batch if it is at the head of all of its outboxes. */
+  #startBatch(id: number): void {
+    const entry = this.#batches.get(id);
+    if (!entry || entry.isRunning) return;
+    const parts = entry.writers.map((writer) => writer.batchPart(id));
+    if (parts.some((part) => part === null)) return;
+    entry.isRunning = true;
+    for (const writer of entry.writers) writer.batchStarted();
+    this.#scheduler.add({
+      run: async (signal) => {
+        try {
+          await runBatch(this.#client, parts as NonNullable<(typeof parts)[number]>[], signal);
+          this.#batches.delete(id);
+          for (const writer of entry.writers) writer.batchDone();
+          this.#store.commitLazily((draft) => draft.delete(batchKey(id)));
+        } catch (error) {
+          entry.isRunning = false;
+          if (signal.aborted) return;
+          await this.#batchFailed(entry, error);
+        }
+      },
+    });
+  }
+
+  async #batchFailed(entry: BatchEntry, error: unknown): Promise<void> {
+    const isTaken =
+      error instanceof CopyCommandFailedError &&
+      error.replicaErrorCode === REPLICA_ERROR_BOX_ALREADY_EXISTS;
+    if (!isTaken) {
+      for (const writer of entry.writers) writer.batchFailed(error);
+      return;
+    }
+    // The boxes are copied in the order of the parts; the envelope that failed tells whose it was.
+    let before = Number(error.failedEnvelopeIndex) - 1;
+    for (const writer of entry.writers) {
+      const part = writer.batchPart(entry.id);
+      if (!part || before < part.boxes.length) {
+        await writer.fork(part ? writer.batchId() : 0n, error);
+        return;
+      }
+      before -= part.boxes.length;
+    }
+  }
+
+  /** What was done since the channels were opened, and what waits. */
+  statistics(): ChannelStatistics {
+    let queued = 0;
+    for (const writer of this.#writers.values()) queued += writer.queued;
+    return { ...this.#counts, queued };
+  }
+
+  async #reload(): Promise<void> {
+    for (const writer of this.#writers.values()) await writer.reload();
+    for (const reader of this.#readers.values()) await reader.reload();
+    const names = new Set<string>();
+    for await (const [, record] of this.#store.records("chan!")) {
+      names.add((record as Map<string, string>).get("name")!);
+    }
+    for (const name of this.#keys.keys()) if (!names.has(name)) this.#keys.delete(name);
+    this.#nextKey = Number((await this.#store.get(NEXT_KEY)) ?? 0);
+    const batches = new Set<number>();
+    for await (const key of this.#store.keys("batch!")) batches.add(Number(numberOfKey(key)));
+    for (const id of this.#batches.keys()) if (!batches.has(id)) this.#batches.delete(id);
+  }
+
+  #checkOpen(): void {
+    if (this.#closing) throw new InvalidStateError("the channels are closed");
+  }
+
+  /**
+   * Stops reading and sending, and closes the store. What is in the outboxes goes out when the store
+   * is opened again. Idempotent. The client stays as it is.
+   */
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    for (const writer of this.#writers.values()) writer.close();
+    for (const reader of this.#readers.values()) reader.close();
+    await this.#scheduler.stop();
+    await this.#store.close();
+  }
+
+  /** As {@link close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function batchKey(id: number): string {
+  return `batch!${keyNumber(id)}`;
+}
+
+function checkName(name: unknown): asserts name is string {
+  if (typeof name !== "string") {
+    throw new TypeError(`\`name\` must be a string, got ${describeType(name)}`);
+  }
+  if (name.length === 0 || name.length > MAX_NAME_LENGTH) {
+    throw new RangeError(`\`name\` must be 1 to ${MAX_NAME_LENGTH} characters, got ${name.length}`);
+  }
+}

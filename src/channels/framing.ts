@@ -1,0 +1,111 @@
+/**
+ * How a message becomes boxes, and boxes a message.
+ *
+ * A box begins with a prefix byte. `F`, `C` and `I` are katzenqt's, whose boxes are written one after
+ * the other. `M`, `m`, `n` and `o` are ours, whose boxes are written several at once, and carry a
+ * second byte: how many boxes before this one were not known to be stored when the message was put
+ * into the outbox (255: that many, or more). By it a reader tells a box that is gone for good from one
+ * that is still on its way. And ours say that a box continues a message, so that a reader who lost
+ * boxes never takes the rest of a message for a whole one.
+ */
+import { concatBytes } from "../bytes/bytes.js";
+
+/** The form in which a channel's messages are written; readers know both. */
+export type ChannelFormat = "native" | "katzenqt";
+
+/**
+ * Most boxes of one channel that are on their way at once in our own form, counted from the oldest
+ * that is not stored. So a box tells that those this far before it were stored once.
+ */
+export const NATIVE_WINDOW = 8;
+
+const native = { whole: 0x4d, first: 0x6d, middle: 0x6e, last: 0x6f } as const;
+const katzenqt = { last: 0x46, first: 0x43, side: 0x49 } as const;
+
+/** Length of an `I` box: the prefix and a ReadCap. */
+const SIDE_BOX_LENGTH = 137;
+/** The most that the second byte can say. */
+const MOST_BEHIND = 255;
+
+/** Bytes of a box that are not content. */
+export function framingLength(format: ChannelFormat): number {
+  return format === "native" ? 2 : 1;
+}
+
+/** A box of a channel. */
+export interface ChannelBox {
+  /**
+   * `whole`, `first`, `middle`, `last` of a message; `chain`: katzenqt's, which the next box
+   * continues; `end`: katzenqt's last or only one; `side`: a ReadCap; `other`: none of these.
+   */
+  readonly kind: "whole" | "first" | "middle" | "last" | "chain" | "end" | "side" | "other";
+  /** Everything behind prefix and second byte; of an `other` box everything. A view. */
+  readonly content: Uint8Array;
+  /** Of all boxes further before it than this it is known that they were stored once. */
+  readonly behind: number;
+}
+
+/**
+ * Cuts a message into the plaintexts of its boxes, at least one.
+ * @param boxLength bytes that a box holds, those of the form included.
+ */
+export function cutMessage(
+  message: Uint8Array,
+  boxLength: number,
+  format: ChannelFormat,
+): Uint8Array[] {
+  const contentLength = boxLength - framingLength(format);
+  const boxes: Uint8Array[] = [];
+  for (let at = 0; at === 0 || at < message.length; at += contentLength) {
+    const isLast = at + contentLength >= message.length;
+    const prefix =
+      format === "native"
+        ? Uint8Array.of(nativePrefix(at === 0, isLast), 0)
+        : Uint8Array.of(isLast ? katzenqt.last : katzenqt.first);
+    boxes.push(concatBytes(prefix, message.subarray(at, at + contentLength)));
+  }
+  return boxes;
+}
+
+function nativePrefix(isFirst: boolean, isLast: boolean): number {
+  if (isFirst) return isLast ? native.whole : native.first;
+  return isLast ? native.last : native.middle;
+}
+
+/**
+ * Notes in the boxes of a message how many boxes before the first one were not known to be stored.
+ * Those of katzenqt's form have no place for it, and need none.
+ */
+export function noteBehind(boxes: readonly Uint8Array[], behind: number): void {
+  for (const [i, box] of boxes.entries()) {
+    if (isNative(box)) box[1] = Math.min(MOST_BEHIND, behind + i);
+  }
+}
+
+function isNative(box: Uint8Array): boolean {
+  const prefix = box[0];
+  const isOurs = Object.values(native).some((one) => one === prefix);
+  return isOurs && box.length >= 2;
+}
+
+/** Reads a box's plaintext. Whatever is in it, this does not throw. */
+export function parseBox(plaintext: Uint8Array): ChannelBox {
+  if (isNative(plaintext)) {
+    const kind = (Object.keys(native) as (keyof typeof native)[]).find(
+      (name) => native[name] === plaintext[0],
+    )!;
+    // Boxes of ours are written at most so many at once, whatever the second byte says.
+    const behind = Math.min(plaintext[1]!, NATIVE_WINDOW - 1);
+    return { kind, content: plaintext.subarray(2), behind };
+  }
+  const content = plaintext.subarray(1);
+  switch (plaintext[0]) {
+    case katzenqt.last:
+      return { kind: "end", content, behind: 0 };
+    case katzenqt.first:
+      return { kind: "chain", content, behind: 0 };
+    case katzenqt.side:
+      if (plaintext.length === SIDE_BOX_LENGTH) return { kind: "side", content, behind: 0 };
+  }
+  return { kind: "other", content: plaintext, behind: NATIVE_WINDOW - 1 };
+}

@@ -1,0 +1,40 @@
+/**
+ * Durable channels: messages that survive crashes, restarts and lost replies, in order, exactly once.
+ *
+ * @example
+ * await using channels = await openChannels(client, "chat-data");
+ * const writer = await channels.create("to Bob");
+ * await writer.send("hello Bob");
+ * // At Bob's, with what writer.invitation() gave:
+ * const reader = await channels.import("from Alice", invitation);
+ * for await (const message of reader) console.log(utf8ToText(message.bytes));
+ * @module
+ */
+export {
+  type Batch,
+  type ChannelInfo,
+  type ChannelOptions,
+  type ChannelStatistics,
+  type Channels,
+  type WriterOptions,
+  openChannels,
+} from "./channels.js";
+export type { ChannelClient, ChannelDiagnostic, DiagnosticsHook } from "./channel-client.js";
+export type { Delivery, DeliveryState, Invitation, Writer } from "./writer.js";
+export type { Message, MessageKind, MessagesOptions, Reader } from "./reader.js";
+export type { ChannelFormat } from "./framing.js";
+export type { ChannelDatabase } from "./store.js";
+export {
+  ChannelExistsError,
+  ChannelForkedError,
+  ChannelNotFoundError,
+  ChannelStoreError,
+} from "../errors/channel-errors.js";
+
+// What a database of your own has to offer.
+export type {
+  LevelDatabase,
+  LevelEncodings,
+  LevelOperation,
+  LevelRange,
+} from "../platform/contract.js";

@@ -1,0 +1,765 @@
+/**
+ * The receiving end of a channel: a cursor and an inbox in the store.
+ *
+ * What was read and the cursor's new place are stored in one transaction, and only then a message is
+ * handed out. Boxes live for one to two weeks; one that is gone for good would hold the reader up for
+ * ever, so a reader that finds nothing also looks further on (see {@link Reader.messages}).
+ */
+import { type Bytes, concatBytes, copyBytes } from "../bytes/bytes.js";
+import { MessageBoxIndex, ReadCap } from "../bytes/opaque.js";
+import type { CborValue, Encodable } from "../cbor/cbor.js";
+import { firstIndexOf } from "../crypto/bacap/capabilities.js";
+import { messageBoxCounter, nextMessageBoxIndex } from "../crypto/bacap/message-box-index.js";
+import { InvalidStateError, hasCode } from "../errors/errors.js";
+import type { ChannelClient, DiagnosticsHook } from "./channel-client.js";
+import { ChannelStoreError } from "../errors/channel-errors.js";
+import { NATIVE_WINDOW, parseBox } from "./framing.js";
+import type { Scheduler } from "./scheduler.js";
+import { type ChannelStore, type Draft, field, keyNumber, numberOfKey } from "./store.js";
+
+/** Most boxes of one channel that are asked for at once, while one after the other is there. */
+const MAX_BURST = 8;
+/** Messages that are read ahead of whoever listens. */
+const READ_AHEAD = 32;
+/** Every so many questions in vain the reader looks further on. */
+const LOOK_AHEAD_EVERY = 10;
+/** How far a look ahead reaches: boxes at 1, 2, 4, … up to this distance, and some in a row. */
+const LOOK_AHEAD = 1024;
+/** Boxes in a row that each look ahead asks for, behind those of the look before. */
+const SCAN = 16;
+/** Steps from index to index that are made in one turn of the event loop. */
+const STEPS_A_TURN = 256;
+/** A reader that was away for so long looks ahead at once: boxes live for one week at least. */
+const AWAY_MS = 7 * 24 * 3600 * 1000;
+/** How often the time of the last question is noted. */
+const NOTE_MS = 3600 * 1000;
+
+/**
+ * What a message is:
+ * - `message`: bytes as they were sent.
+ * - `deleted`: its writer deleted it before we read it; no bytes.
+ * - `sideStream`: the message is in another stream, whose ReadCap (136 bytes) this is (katzenqt).
+ * - `tooLong`: longer than `maxMessageLength`; no bytes.
+ * - `other`: a box without the form of a channel; its plaintext as it is.
+ */
+export type MessageKind = "message" | "deleted" | "sideStream" | "tooLong" | "other";
+
+/** A message that is durable here. */
+export interface Message {
+  /** Counts up within the channel, not always by one; the writer's `Delivery.id`. */
+  readonly id: bigint;
+  readonly kind: MessageKind;
+  readonly bytes: Bytes;
+  /** Boxes that were lost before it: they expired, or nobody wrote them. 0 nearly always. */
+  readonly gap: number;
+  /**
+   * Whether its beginning may be among the lost boxes. Only after a gap, and only for messages whose
+   * writer does not mark continuations (katzenqt).
+   */
+  readonly mayBeCut: boolean;
+  /** Marks it and all before it as processed, durably: after a crash reading goes on behind it. */
+  ack(): Promise<void>;
+}
+
+/** Options of {@link Reader.messages}. */
+export interface MessagesOptions {
+  /** First message to hand out, read before or not; the first that is not acknowledged by default. */
+  readonly from?: bigint | undefined;
+  /** `auto` (default): asking for the next message acknowledges the one before. `manual`: `ack()`. */
+  readonly ack?: "auto" | "manual" | undefined;
+  /** Aborting ends the loop with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What a reader is made with. */
+export interface ReaderContext {
+  readonly client: ChannelClient;
+  readonly store: ChannelStore;
+  readonly scheduler: Scheduler;
+  readonly diagnostics: DiagnosticsHook;
+  readonly maxMessageLength: number;
+}
+
+/** A question to ask, and the packets that it takes. */
+export interface ReadTask {
+  readonly boxes: number;
+  /** Whether boxes are likely to be there. */
+  readonly isLikely: boolean;
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** A message of which boxes are missing still. */
+interface Partial {
+  readonly id: bigint;
+  readonly count: number;
+  readonly length: number;
+  /** Whether it is in katzenqt's form, whose boxes do not say that they continue a message. */
+  readonly isChain: boolean;
+}
+
+/** A box ahead of the cursor. */
+interface Place {
+  readonly index: MessageBoxIndex;
+  readonly distance: number;
+}
+
+/** What one box gave. */
+type BoxResult =
+  | { readonly kind: "found"; readonly plaintext: Uint8Array }
+  | { readonly kind: "deleted" }
+  | { readonly kind: "missing" };
+
+/** The receiving end of a channel. */
+export class Reader implements AsyncIterable<Message> {
+  /** The channel's name in this store. */
+  readonly name: string;
+  readonly #key: string;
+  readonly #readCap: ReadCap;
+  readonly #context: ReaderContext;
+  #next: MessageBoxIndex;
+  #acked: bigint | null;
+  #partial: Partial | null;
+  /** Whether the rest of a message is skipped: its beginning was lost, or it is too long. */
+  #skipping: boolean;
+  #gap: number;
+  #askedAt: number;
+
+  #listeners = 0;
+  readonly #waiting = new Set<() => void>();
+  /** Messages stored since a listener last found none. */
+  #ahead = 0;
+  #burst = 1;
+  #misses = 0;
+  /** How far boxes were asked for in a row, from the cursor on. */
+  #scanned: Place | null = null;
+  #pauseFactor = 1;
+  #dueAt = 0;
+  #isReading = false;
+  /** Whether the last question was so long ago that boxes may have expired meanwhile. */
+  #wasAway = false;
+  /** The number of misses that the last look ahead left. */
+  #lookedAt = 0;
+  #closed = false;
+
+  /** @internal */
+  constructor(context: ReaderContext, saved: SavedReader) {
+    this.#context = context;
+    this.#key = saved.key;
+    this.name = saved.name;
+    this.#readCap = saved.readCap;
+    this.#next = saved.next;
+    this.#acked = saved.acked;
+    this.#partial = saved.partial;
+    this.#skipping = saved.skipping;
+    this.#gap = saved.gap;
+    this.#askedAt = saved.askedAt;
+  }
+
+  /** The next box that is asked for: messages with lower ids are in the store, or were lost. */
+  get position(): bigint {
+    return messageBoxCounter(this.#next);
+  }
+
+  /** The last acknowledged message; null when none is. */
+  get acknowledged(): bigint | null {
+    return this.#acked;
+  }
+
+  /**
+   * Messages in their order, those in the store first; then it waits. The network is asked only while
+   * somebody listens. A message that was handed out and not acknowledged comes again after a crash,
+   * with the same id.
+   *
+   * A box that is missing holds up all after it. Every tenth question in vain, and at once after a
+   * week away, the reader looks for boxes further on, up to 1,024. When one of them is there that was
+   * written after the missing one had been stored, and the missing one still is not there, it is gone
+   * for good: the reader goes on at the first box that is there, and the next message says in `gap`
+   * how many were lost.
+   * @throws RangeError for a `from` that is not an id; what the store fails with.
+   */
+  messages(options?: MessagesOptions): AsyncIterableIterator<Message> {
+    const { from, ack = "auto", signal } = options ?? {};
+    if (from !== undefined && (typeof from !== "bigint" || from < 0n)) {
+      throw new RangeError(`\`options.from\` must be a bigint from 0 up, got ${String(from)}`);
+    }
+    if (ack !== "auto" && ack !== "manual") {
+      throw new TypeError(`\`options.ack\` must be "auto" or "manual", got ${String(ack)}`);
+    }
+    return this.#messages(from, ack === "auto", signal);
+  }
+
+  /** As {@link messages} without options. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Message> {
+    return this.messages();
+  }
+
+  async *#messages(
+    from: bigint | undefined,
+    isAuto: boolean,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<Message, void, undefined> {
+    this.#checkOpen();
+    let last = from === undefined ? this.#acked : from === 0n ? null : from - 1n;
+    this.#listeners++;
+    this.#context.scheduler.kick();
+    try {
+      for (;;) {
+        signal?.throwIfAborted();
+        const message = await this.#stored(last);
+        if (!message) {
+          this.#ahead = 0;
+          this.#context.scheduler.kick();
+          await this.#more(signal);
+          continue;
+        }
+        yield message;
+        last = message.id;
+        if (isAuto)
+          this.#acknowledge(message.id, (compose) => this.#context.store.commitLazily(compose));
+      }
+    } finally {
+      this.#listeners--;
+    }
+  }
+
+  /** The oldest stored message behind `last`. */
+  async #stored(last: bigint | null): Promise<Message | null> {
+    this.#checkOpen();
+    const prefix = this.#inPrefix();
+    const after = last === null ? prefix : this.#inKey(last);
+    for await (const [key, record] of this.#context.store.records(prefix, after)) {
+      return this.#message(numberOfKey(key), record);
+    }
+    return null;
+  }
+
+  #message(id: bigint, record: CborValue): Message {
+    const map = record as Map<string, CborValue>;
+    return {
+      id,
+      kind: field(record, "kind", isText) as MessageKind,
+      bytes: copyBytes(field(record, "bytes", isBytes)),
+      gap: Number(map.get("gap") ?? 0),
+      mayBeCut: map.get("mayBeCut") === true,
+      ack: async () => {
+        await this.#acknowledge(id, (compose) => this.#context.store.commit(compose));
+      },
+    };
+  }
+
+  #acknowledge<T>(id: bigint, commit: (compose: (draft: Draft) => void) => T): T | undefined {
+    if (this.#acked !== null && id <= this.#acked) return undefined;
+    return commit((draft) => {
+      if (this.#acked === null || id > this.#acked) this.#acked = id;
+      this.#putCursor(draft);
+    });
+  }
+
+  /** Waits for a message. */
+  async #more(signal: AbortSignal | undefined): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      signal?.throwIfAborted();
+      const wake = (): void => {
+        this.#waiting.delete(wake);
+        signal?.removeEventListener("abort", onAbort);
+        resolve();
+      };
+      const onAbort = (): void => {
+        this.#waiting.delete(wake);
+        reject(signal!.reason);
+      };
+      this.#waiting.add(wake);
+      signal?.addEventListener("abort", onAbort, { once: true });
+    });
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting) wake();
+  }
+
+  #checkOpen(): void {
+    if (!this.#closed) return;
+    throw new InvalidStateError(`the channels are closed: channel ${JSON.stringify(this.name)}`);
+  }
+
+  /** The messages as a stream, one a chunk; taking a chunk acknowledges the one before. */
+  readable(): ReadableStream<Uint8Array> {
+    let iterator: AsyncIterator<Message> | null = null;
+    const abort = new AbortController();
+    return new ReadableStream<Uint8Array>(
+      {
+        pull: async (controller) => {
+          iterator ??= this.messages({ signal: abort.signal });
+          const { value, done } = await iterator.next();
+          if (done) controller.close();
+          else controller.enqueue((value as Message).bytes);
+        },
+        cancel: async (reason) => {
+          abort.abort(reason);
+          await iterator?.return?.();
+        },
+      },
+      // A message that waits in the stream would be acknowledged before anybody has it.
+      { highWaterMark: 0 },
+    );
+  }
+
+  /**
+   * Deletes acknowledged messages from this store; they cannot be replayed any more.
+   * @param before only those with a lower id; all by default.
+   * @returns how many were deleted.
+   */
+  async deleteRead(before?: bigint): Promise<number> {
+    const end = this.#acked === null ? 0n : this.#acked + 1n;
+    const limit = before !== undefined && before < end ? before : end;
+    const keys: string[] = [];
+    for await (const key of this.#context.store.keys(this.#inPrefix())) {
+      if (numberOfKey(key) >= limit) break;
+      keys.push(key);
+    }
+    if (keys.length > 0) {
+      await this.#context.store.commit((draft) => {
+        for (const key of keys) draft.delete(key);
+      });
+    }
+    return keys.length;
+  }
+
+  /** The right to read the channel from its beginning: 136 bytes. Secret. */
+  readCap(): ReadCap {
+    return ReadCap.from(this.#readCap);
+  }
+
+  #inPrefix(): string {
+    return `in!${this.#key}!`;
+  }
+
+  #inKey(id: bigint): string {
+    return this.#inPrefix() + keyNumber(id);
+  }
+
+  #partKey(n: number): string {
+    return `part!${this.#key}!${keyNumber(n)}`;
+  }
+
+  // The scheduler's side
+
+  /** Whether somebody listens and has not enough messages yet. @internal */
+  get isWanted(): boolean {
+    return !this.#closed && this.#listeners > 0 && this.#ahead < READ_AHEAD && !this.#isReading;
+  }
+
+  /** When to ask next, by the clock. @internal */
+  get dueAt(): number {
+    return this.#dueAt;
+  }
+
+  /** Asks soon again: the conversation goes on. @internal */
+  hurry(): void {
+    this.#pauseFactor = 1;
+    const soonest = this.#context.scheduler.now() + this.#context.scheduler.basePauseMs;
+    if (this.#dueAt > soonest) this.#dueAt = soonest;
+  }
+
+  /** What to ask now. @internal */
+  takeTask(): ReadTask {
+    this.#isReading = true;
+    const now = this.#context.scheduler.now();
+    if (Math.abs(now - this.#askedAt) >= AWAY_MS) this.#wasAway = true;
+    const isTime = this.#wasAway || this.#misses % LOOK_AHEAD_EVERY === 0;
+    if (this.#misses > 0 && isTime && this.#lookedAt !== this.#misses) {
+      this.#lookedAt = this.#misses + 1;
+      const boxes = Math.log2(LOOK_AHEAD) + SCAN;
+      return {
+        boxes,
+        isLikely: false,
+        run: (signal) => this.#whole(this.#lookAhead(signal), signal),
+      };
+    }
+    const burst = this.#burst;
+    return {
+      boxes: burst,
+      isLikely: burst > 1,
+      run: (signal) => this.#whole(this.#ask(burst, signal), signal),
+    };
+  }
+
+  async #whole(work: Promise<void>, signal: AbortSignal): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      if (signal.aborted || this.#closed) return;
+      this.#context.diagnostics({ type: "readFailed", channel: this.name, error });
+      this.#missed();
+    } finally {
+      this.#isReading = false;
+    }
+  }
+
+  async #ask(burst: number, signal: AbortSignal): Promise<void> {
+    const { scheduler, diagnostics } = this.#context;
+    const startedAt = scheduler.now();
+    const indices = [this.#next];
+    while (indices.length < burst) indices.push(nextMessageBoxIndex(indices.at(-1)!));
+    const results = await Promise.all(indices.map((index) => this.#readBox(index, signal)));
+    const durationMs = scheduler.now() - startedAt;
+    scheduler.measured(durationMs);
+    const missing = results.findIndex(({ kind }) => kind === "missing");
+    const found = missing < 0 ? results : results.slice(0, missing);
+    this.#noteQuestion();
+    if (found.length > 0) await this.#take(found);
+    if (missing < 0) {
+      this.#burst = Math.min(MAX_BURST, burst * 2);
+      this.#dueAt = 0;
+    } else {
+      this.#burst = 1;
+      if (found.length > 0) this.#dueAt = 0;
+      else this.#missed();
+    }
+    const pauseMs = Math.max(0, this.#dueAt - scheduler.now());
+    diagnostics({
+      type: "polled",
+      channel: this.name,
+      found: found.length,
+      asked: burst,
+      durationMs,
+      pauseMs,
+    });
+  }
+
+  #missed(): void {
+    const { scheduler } = this.#context;
+    this.#misses++;
+    this.#burst = 1;
+    this.#dueAt = scheduler.now() + this.#pauseFactor * scheduler.basePauseMs;
+    this.#pauseFactor = Math.min(this.#pauseFactor * 2, scheduler.longestPauseFactor);
+  }
+
+  /** Notes now and then that the box was asked for, so that a long absence shows. */
+  #noteQuestion(): void {
+    const now = this.#context.scheduler.now();
+    if (Math.abs(now - this.#askedAt) < NOTE_MS) return;
+    this.#askedAt = now;
+    this.#context.store.commitLazily((draft) => this.#putCursor(draft));
+  }
+
+  async #readBox(index: MessageBoxIndex, signal: AbortSignal): Promise<BoxResult> {
+    try {
+      const { plaintext } = await this.#context.client.read(this.#readCap, index, {
+        wait: false,
+        signal,
+      });
+      return { kind: "found", plaintext };
+    } catch (error) {
+      if (hasCode(error, "REPLICA_ERROR_TOMBSTONE")) return { kind: "deleted" };
+      if (hasCode(error, "REPLICA_ERROR_BOX_ID_NOT_FOUND")) return { kind: "missing" };
+      throw error;
+    }
+  }
+
+  /**
+   * Looks for boxes further on, and goes on there when what is missing was stored once, so that it is
+   * gone for good. A box that is there tells up to where that is: see framing.ts.
+   */
+  async #lookAhead(signal: AbortSignal): Promise<void> {
+    /** Every box before this distance was stored once. */
+    let proven = 0;
+    const isThere = async ({ index, distance }: Place): Promise<boolean> => {
+      const result = await this.#readBox(index, signal);
+      if (result.kind === "missing") return false;
+      const behind =
+        result.kind === "found" ? parseBox(result.plaintext).behind : NATIVE_WINDOW - 1;
+      proven = Math.max(proven, distance - behind);
+      return true;
+    };
+    const start: Place = { index: this.#next, distance: 0 };
+    let absent = start;
+    let first: Place | null = null;
+    for (let at = start; at.distance < LOOK_AHEAD;) {
+      at = await this.#stepTo(at, Math.max(1, at.distance * 2), signal);
+      if (await isThere(at)) {
+        first = at;
+        break;
+      }
+      absent = at;
+    }
+    if (!first) {
+      // Where only a few boxes are there, none of them need lie at such a distance.
+      let at = this.#scanned ?? start;
+      for (let n = 0; n < SCAN; n++) {
+        const before = at;
+        at = await this.#stepTo(at, at.distance + 1, signal);
+        if (!(await isThere(at))) continue;
+        [absent, first] = [before, at];
+        break;
+      }
+      this.#scanned = at.distance < LOOK_AHEAD ? at : null;
+    }
+    if (!this.#scanned) this.#wasAway = false;
+    this.#missed();
+    if (!first || proven <= 0) return;
+    // It was stored, but the answer that it is missing may be older than that.
+    for (let tries = 0; tries < 2; tries++) {
+      if (!(await isThere(start))) continue;
+      this.#dueAt = 0;
+      return;
+    }
+    // Boxes expire in the order in which they were stored, so what lies between can be halved.
+    while (first.distance - absent.distance > 1) {
+      const halfway = Math.floor((absent.distance + first.distance) / 2);
+      const middle = await this.#stepTo(absent, halfway, signal);
+      if (await isThere(middle)) first = middle;
+      else absent = middle;
+    }
+    const lost = Math.min(first.distance, proven);
+    const { store, diagnostics } = this.#context;
+    const { index: next } = await this.#stepTo(start, lost, signal);
+    await store.commit((draft) => {
+      this.#gap += lost + (this.#partial?.count ?? 0);
+      this.#dropPartial(draft);
+      this.#next = next;
+      this.#putCursor(draft);
+    });
+    diagnostics({ type: "gap", channel: this.name, boxes: lost });
+    this.#found();
+    this.#dueAt = 0;
+  }
+
+  /** The place `distance` boxes behind the cursor; `from` is one before it. */
+  async #stepTo(from: Place, distance: number, signal: AbortSignal): Promise<Place> {
+    let { index } = from;
+    for (let at = from.distance; at < distance; at++) {
+      index = nextMessageBoxIndex(index);
+      // Thousands of steps would hold up everybody else.
+      if (at % STEPS_A_TURN === 0) await this.#context.scheduler.sleep(0, signal);
+    }
+    return { index, distance };
+  }
+
+  #found(): void {
+    this.#misses = 0;
+    this.#lookedAt = 0;
+    this.#wasAway = false;
+    this.#scanned = null;
+    this.#pauseFactor = 1;
+  }
+
+  /** Stores what was read, with the cursor behind it. */
+  async #take(results: readonly BoxResult[]): Promise<void> {
+    let messages = 0;
+    await this.#context.store.commit((draft) => {
+      for (const result of results) messages += this.#takeBox(draft, result);
+      this.#putCursor(draft);
+    });
+    this.#found();
+    this.#ahead += messages;
+    if (messages > 0) this.#wake();
+  }
+
+  /** Takes one box into the transaction; gives the number of messages that it ends. */
+  #takeBox(draft: Draft, result: BoxResult): number {
+    const id = messageBoxCounter(this.#next);
+    this.#next = nextMessageBoxIndex(this.#next);
+    if (result.kind !== "found") {
+      const first = this.#partial?.id ?? id;
+      this.#dropPartial(draft);
+      return this.#putMessage(draft, first, "deleted", new Uint8Array(0));
+    }
+    const box = parseBox(result.plaintext);
+    switch (box.kind) {
+      case "side":
+        this.#dropPartial(draft);
+        return this.#putMessage(draft, id, "sideStream", box.content);
+      case "other":
+        this.#dropPartial(draft);
+        return this.#putMessage(draft, id, "other", box.content);
+      case "whole":
+        this.#dropPartial(draft);
+        return this.#putMessage(draft, id, "message", box.content);
+      case "first":
+        this.#dropPartial(draft);
+        return this.#putPart(draft, id, box.content, false);
+      case "chain":
+        return this.#putPart(draft, id, box.content, false, true);
+      case "middle":
+      case "last":
+        if (!this.#partial) {
+          // Its beginning was lost, or nobody wrote one.
+          this.#gap++;
+          return 0;
+        }
+        return this.#putPart(draft, id, box.content, box.kind === "last");
+      case "end":
+        if (this.#partial) return this.#putPart(draft, id, box.content, true);
+        return this.#putMessage(draft, id, "message", box.content, true);
+    }
+  }
+
+  #putPart(
+    draft: Draft,
+    id: bigint,
+    content: Uint8Array,
+    isLast: boolean,
+    isChain = false,
+  ): number {
+    const before = this.#partial ?? { id, count: 0, length: 0, isChain };
+    const length = before.length + content.length;
+    if (length > this.#context.maxMessageLength) this.#skipping = true;
+    if (!isLast) {
+      if (!this.#skipping) draft.put(this.#partKey(before.count), content);
+      this.#partial = { ...before, count: before.count + 1, length };
+      this.#parts.set(before.count, this.#skipping ? new Uint8Array(0) : copyBytes(content));
+      return 0;
+    }
+    const parts: Uint8Array[] = [];
+    for (let n = 0; n < before.count; n++) parts.push(this.#parts.get(n) ?? new Uint8Array(0));
+    const bytes = this.#skipping ? new Uint8Array(0) : concatBytes(...parts, content);
+    const kind = this.#skipping ? "tooLong" : "message";
+    this.#dropPartial(draft);
+    return this.#putMessage(draft, before.id, kind, bytes, before.isChain);
+  }
+
+  /** Boxes of the message that is being joined; also in the store. */
+  readonly #parts = new Map<number, Uint8Array>();
+
+  #dropPartial(draft: Draft): void {
+    for (let n = 0; n < (this.#partial?.count ?? 0); n++) draft.delete(this.#partKey(n));
+    this.#partial = null;
+    this.#skipping = false;
+    this.#parts.clear();
+  }
+
+  #putMessage(
+    draft: Draft,
+    id: bigint,
+    kind: MessageKind,
+    bytes: Uint8Array,
+    isKatzenqt = false,
+  ): number {
+    const record: Record<string, Encodable> = { kind, bytes };
+    if (this.#gap > 0) {
+      record["gap"] = this.#gap;
+      record["mayBeCut"] = isKatzenqt;
+    }
+    this.#gap = 0;
+    draft.put(this.#inKey(id), record);
+    return 1;
+  }
+
+  #putCursor(draft: Draft): void {
+    const partial = this.#partial;
+    draft.put(`cursor!${this.#key}`, {
+      next: this.#next,
+      acked: this.#acked,
+      partial: partial && { ...partial },
+      skipping: this.#skipping,
+      gap: this.#gap,
+      askedAt: Math.floor(this.#askedAt),
+    });
+  }
+
+  /** Reads the boxes of a message that is being joined. @internal */
+  async loadParts(): Promise<void> {
+    this.#parts.clear();
+    if (this.#skipping || !this.#partial) return;
+    for (let n = 0; n < this.#partial.count; n++) {
+      const content = await this.#context.store.get(this.#partKey(n));
+      if (!(content instanceof Uint8Array)) {
+        throw new ChannelStoreError(
+          `channel ${JSON.stringify(this.name)} misses box ${n} of message ${this.#partial.id}, ` +
+            "which is half read. The store is damaged: restore it from a backup, or import the " +
+            "channel's invitation again",
+        );
+      }
+      this.#parts.set(n, copyBytes(content));
+    }
+  }
+
+  /** Reads everything anew after a failed commit. @internal */
+  async reload(): Promise<void> {
+    const saved = await loadReader(this.#context.store, this.#key);
+    this.#next = saved.next;
+    this.#acked = saved.acked;
+    this.#partial = saved.partial;
+    this.#skipping = saved.skipping;
+    this.#gap = saved.gap;
+    this.#askedAt = saved.askedAt;
+    await this.loadParts();
+  }
+
+  /** Ends every loop over the messages. @internal */
+  close(): void {
+    this.#closed = true;
+    this.#wake();
+  }
+}
+
+/** What the store holds of a reader. */
+export interface SavedReader {
+  readonly key: string;
+  readonly name: string;
+  readonly readCap: ReadCap;
+  readonly next: MessageBoxIndex;
+  readonly acked: bigint | null;
+  readonly partial: Partial | null;
+  readonly skipping: boolean;
+  readonly gap: number;
+  readonly askedAt: number;
+}
+
+/** Records of a new reader. */
+export function composeReader(
+  draft: Draft,
+  reader: {
+    readonly key: string;
+    readonly name: string;
+    readonly readCap: ReadCap;
+    readonly next: MessageBoxIndex;
+  },
+): void {
+  draft.put(`chan!${reader.key}`, { kind: "reader", name: reader.name, cap: reader.readCap });
+  draft.put(`cursor!${reader.key}`, {
+    next: reader.next,
+    acked: null,
+    partial: null,
+    skipping: false,
+    gap: 0,
+    askedAt: 0,
+  });
+}
+
+/** Reads a reader from the store. @throws ChannelStoreError when something is missing. */
+export async function loadReader(store: ChannelStore, key: string): Promise<SavedReader> {
+  const record = (await store.get(`chan!${key}`)) ?? null;
+  const cursor = (await store.get(`cursor!${key}`)) ?? null;
+  const map = cursor instanceof Map ? cursor : new Map<string, CborValue>();
+  const partial = map.get("partial");
+  const acked = map.get("acked");
+  return {
+    key,
+    name: field(record, "name", isText),
+    readCap: ReadCap.from(field(record, "cap", isBytes)),
+    next: MessageBoxIndex.from(field(cursor, "next", isBytes)),
+    acked: typeof acked === "number" || typeof acked === "bigint" ? BigInt(acked) : null,
+    partial:
+      partial instanceof Map
+        ? {
+            id: BigInt(partial.get("id") as number | bigint),
+            count: Number(partial.get("count")),
+            length: Number(partial.get("length")),
+            isChain: partial.get("isChain") === true,
+          }
+        : null,
+    skipping: map.get("skipping") === true,
+    gap: Number(map.get("gap") ?? 0),
+    askedAt: Number(map.get("askedAt") ?? 0),
+  };
+}
+
+/** The box that a ReadCap starts at. */
+export function startOf(readCap: ReadCap): MessageBoxIndex {
+  return firstIndexOf(readCap);
+}
+
+const isText = (value: CborValue): value is string => typeof value === "string";
+const isBytes = (value: CborValue): value is Bytes => value instanceof Uint8Array;

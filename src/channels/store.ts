@@ -1,0 +1,350 @@
+/**
+ * What channels keep: typed records in an `abstract-level` database, changed by transactions.
+ *
+ * All transactions go through one queue. Those that wait are committed together, in one batch that is
+ * durable when it is done: many sends cost one write to the disk. A transaction's changes to memory
+ * are made when it is composed, so a commit that fails makes the store read everything anew: what the
+ * disk says is what was sent, and nothing else.
+ */
+import type {
+  LevelDatabase,
+  LevelOperation as Operation,
+  LevelRange as Range,
+} from "../platform/contract.js";
+import { describeType, randomBytes } from "../bytes/bytes.js";
+import { type CborValue, type Encodable, decodeCbor, encodeCbor } from "../cbor/cbor.js";
+import type { Clock, Timer } from "../clock/clock.js";
+import { isThinClientError } from "../errors/errors.js";
+import { ChannelStoreError } from "../errors/channel-errors.js";
+import {
+  SALT_LENGTH,
+  type StoreSecret,
+  type ValueSeal,
+  plainValues,
+  sealedValues,
+} from "./sealed-values.js";
+
+/**
+ * What channels use of a database of the level family (`abstract-level` 2 or 3): every such database
+ * fits. Keys are text, values bytes.
+ */
+export type ChannelDatabase = LevelDatabase;
+
+/** The schema that this code writes. */
+const VERSION = 1;
+const VERSION_KEY = "meta!version";
+const SALT_KEY = "meta!salt";
+const CHECK_KEY = "meta!check";
+const COMMIT_KEY = "meta!commit";
+
+/** Most transactions that one batch takes. */
+const MAX_BATCH = 512;
+/** Most bytes that one batch takes, one transaction beyond it included. */
+const MAX_BATCH_BYTES = 4 * 1024 * 1024;
+/** How long changes that need not be durable at once wait for a transaction to go with, in ms. */
+const LAZY_MS = 200;
+
+const encodings = { keyEncoding: "utf8", valueEncoding: "view" } as const;
+
+/** The changes of one transaction. */
+export interface Draft {
+  put(key: string, value: Encodable): void;
+  delete(key: string): void;
+}
+
+interface Transaction {
+  readonly compose: (draft: Draft) => void;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** A store of channels. */
+export class ChannelStore {
+  readonly #database: ChannelDatabase;
+  readonly #clock: Clock;
+  readonly #seal: ValueSeal;
+  readonly #queue: Transaction[] = [];
+  readonly #lazy: ((draft: Draft) => void)[] = [];
+  #lazyTimer: Timer | null = null;
+  #running: Promise<void> | null = null;
+  /** Number of the last commit; tells after a failed one whether it is on the disk. */
+  #commits: number;
+  #closed = false;
+  /** Called after a commit failed, when the database is open again. */
+  onReload: () => Promise<void> = async () => {};
+
+  private constructor(database: ChannelDatabase, clock: Clock, seal: ValueSeal, commits: number) {
+    this.#database = database;
+    this.#clock = clock;
+    this.#seal = seal;
+    this.#commits = commits;
+  }
+
+  /**
+   * Opens what is in `database`, or begins it.
+   * @throws ChannelStoreError for a schema of a newer version, or a secret that does not fit.
+   */
+  static async open(
+    database: ChannelDatabase,
+    clock: Clock,
+    secret: StoreSecret | null,
+  ): Promise<ChannelStore> {
+    const read = async (key: string): Promise<Uint8Array | undefined> =>
+      database.get(key, encodings);
+    const version = await read(VERSION_KEY);
+    const salt = await read(SALT_KEY);
+    if (version === undefined) return ChannelStore.#begin(database, clock, secret);
+    const found = decodeCbor(version);
+    if (found !== VERSION) {
+      throw new ChannelStoreError(
+        `the store has schema version ${JSON.stringify(found)}, this version of the package knows ` +
+          `${VERSION}; open it with the version that wrote it`,
+      );
+    }
+    if (salt && !secret) {
+      throw new ChannelStoreError(
+        "the store is encrypted; give `key` or `passphrase` in the options",
+      );
+    }
+    if (!salt && secret) {
+      throw new ChannelStoreError(
+        "the store is not encrypted, and a key or passphrase was given; open it without, or " +
+          "begin another store with it",
+      );
+    }
+    const seal = salt ? await sealedValues(secret!, salt) : plainValues;
+    const check = await read(CHECK_KEY);
+    if (!check || !seal.open(CHECK_KEY, check)) {
+      throw new ChannelStoreError(
+        "the key or passphrase does not open the store; give the right one",
+      );
+    }
+    const commits = await read(COMMIT_KEY);
+    return new ChannelStore(database, clock, seal, commits ? Number(decodeCbor(commits)) : 0);
+  }
+
+  static async #begin(
+    database: ChannelDatabase,
+    clock: Clock,
+    secret: StoreSecret | null,
+  ): Promise<ChannelStore> {
+    const salt = randomBytes(SALT_LENGTH);
+    const seal = secret ? await sealedValues(secret, salt) : plainValues;
+    const operations: Operation[] = [
+      { type: "put", key: CHECK_KEY, value: seal.seal(CHECK_KEY, encodeCbor("channels")) },
+      { type: "put", key: VERSION_KEY, value: encodeCbor(VERSION) },
+    ];
+    if (secret) operations.push({ type: "put", key: SALT_KEY, value: salt });
+    await database.batch(operations, { ...encodings, sync: true });
+    return new ChannelStore(database, clock, seal, 0);
+  }
+
+  /** The record under `key`; undefined when nothing is there. @throws ChannelStoreError if damaged. */
+  async get(key: string): Promise<CborValue | undefined> {
+    const stored = await this.#database.get(key, encodings);
+    return stored === undefined ? undefined : this.#decode(key, stored);
+  }
+
+  /** Every record whose key begins with `prefix`, in the order of the keys. */
+  async *records(prefix: string, after?: string): AsyncGenerator<[string, CborValue]> {
+    const range = { ...encodings, ...rangeOf(prefix, after) };
+    for await (const [key, stored] of this.#database.iterator(range)) {
+      yield [key, this.#decode(key, stored)];
+    }
+  }
+
+  /** Every key that begins with `prefix`, in order. */
+  async *keys(prefix: string): AsyncGenerator<string> {
+    const range = { keyEncoding: "utf8", ...rangeOf(prefix) } as const;
+    const iterator = this.#database.keys(range);
+    try {
+      for (;;) {
+        const keys = await iterator.nextv(1000);
+        if (keys.length === 0) return;
+        yield* keys;
+      }
+    } finally {
+      await iterator.close();
+    }
+  }
+
+  #decode(key: string, stored: Uint8Array): CborValue {
+    const value = this.#seal.open(key, stored);
+    try {
+      if (value) return decodeCbor(value);
+    } catch {
+      // Told below.
+    }
+    throw new ChannelStoreError(
+      `the record ${key} of the store is damaged; restore the store from a backup, or begin a new ` +
+        "one and exchange invitations again",
+    );
+  }
+
+  /**
+   * Changes records, durably when it resolves. `compose` runs when its turn comes and may change
+   * memory at will: if the commit fails, `onReload` reads it anew.
+   * @throws what `compose` throws, which must not have changed anything then; ChannelStoreError when
+   * the database does not take it, and nothing is stored then.
+   */
+  commit(compose: (draft: Draft) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) {
+        reject(new ChannelStoreError("the store is closed"));
+        return;
+      }
+      this.#queue.push({ compose, resolve, reject });
+      this.#run();
+    });
+  }
+
+  /** Changes records with the next transaction, or soon. A crash before that undoes it. */
+  commitLazily(compose: (draft: Draft) => void): void {
+    if (this.#closed) return;
+    this.#lazy.push(compose);
+    this.#lazyTimer ??= this.#clock.after(
+      LAZY_MS,
+      () => {
+        this.#lazyTimer = null;
+        if (this.#lazy.length > 0) this.#run();
+      },
+      { background: true },
+    );
+  }
+
+  #run(): void {
+    this.#running ??= this.#drain().finally(() => (this.#running = null));
+  }
+
+  async #drain(): Promise<void> {
+    // One turn later: sends of one turn go together.
+    await Promise.resolve();
+    while (this.#queue.length > 0 || (this.#lazy.length > 0 && this.#lazyTimer === null)) {
+      await this.#commitBatch();
+    }
+  }
+
+  async #commitBatch(): Promise<void> {
+    const operations: Operation[] = [];
+    const size = { bytes: 0 };
+    const draft: Draft = {
+      put: (key, value) => {
+        const stored = this.#seal.seal(key, encodeCbor(value));
+        size.bytes += stored.length;
+        operations.push({ type: "put", key, value: stored });
+      },
+      delete: (key) => operations.push({ type: "del", key }),
+    };
+    const composed: Transaction[] = [];
+    const isDurable = this.#queue.length > 0;
+    for (const compose of this.#lazy.splice(0)) compose(draft);
+    this.#lazyTimer?.cancel();
+    this.#lazyTimer = null;
+    while (this.#queue.length > 0 && composed.length < MAX_BATCH) {
+      if (size.bytes >= MAX_BATCH_BYTES) break;
+      const transaction = this.#queue.shift()!;
+      const before = operations.length;
+      try {
+        transaction.compose(draft);
+        composed.push(transaction);
+      } catch (error) {
+        operations.length = before;
+        transaction.reject(error);
+      }
+    }
+    if (operations.length === 0) {
+      for (const { resolve } of composed) resolve();
+      return;
+    }
+    const commits = ++this.#commits;
+    operations.push({ type: "put", key: COMMIT_KEY, value: encodeCbor(commits) });
+    try {
+      await this.#database.batch(operations, { ...encodings, sync: isDurable });
+    } catch (error) {
+      await this.#recover(commits, composed, error);
+      return;
+    }
+    for (const { resolve } of composed) resolve();
+  }
+
+  /** Finds out what the disk holds after a failed commit, and has memory follow it. */
+  async #recover(commits: number, composed: Transaction[], cause: unknown): Promise<void> {
+    let isStored: boolean;
+    try {
+      // Closing makes the database forget what it holds back; opening reads what is there.
+      await this.#database.close();
+      await this.#database.open();
+      const found = await this.#database.get(COMMIT_KEY, encodings);
+      this.#commits = found ? Number(decodeCbor(found)) : 0;
+      isStored = this.#commits === commits;
+      await this.onReload();
+    } catch (error) {
+      this.#closed = true;
+      const failure = new ChannelStoreError(
+        "the store failed and cannot be opened again; whether the last change is stored shows when " +
+          "it can: look at `outbox()` then before anything is sent again",
+        { cause: error },
+      );
+      for (const { reject } of [...composed, ...this.#queue.splice(0)]) reject(failure);
+      return;
+    }
+    const failure = new ChannelStoreError(
+      "the store did not take the change, and nothing of it is stored; see that the disk has room " +
+        "and that the files may be written, then try again",
+      { cause },
+    );
+    for (const { resolve, reject } of composed) {
+      if (isStored) resolve();
+      else reject(failure);
+    }
+  }
+
+  /** Writes what waits, then closes the database. Idempotent. */
+  async close(): Promise<void> {
+    while (!this.#closed && (this.#running || this.#lazy.length > 0)) {
+      this.#lazyTimer?.cancel();
+      this.#lazyTimer = null;
+      this.#run();
+      await this.#running;
+    }
+    this.#closed = true;
+    await this.#database.close();
+  }
+}
+
+function rangeOf(prefix: string, after?: string): Range {
+  return { gt: after ?? prefix, lt: `${prefix}\uffff` };
+}
+
+/** A number as a key: 16 hexadecimal digits, so that the order of keys is the order of numbers. */
+export function keyNumber(value: bigint | number): string {
+  return value.toString(16).padStart(16, "0");
+}
+
+/** The number at the end of a key. */
+export function numberOfKey(key: string): bigint {
+  return BigInt(`0x${key.slice(key.lastIndexOf("!") + 1)}`);
+}
+
+/** A field of a stored record. @throws ChannelStoreError when it is missing or of another type. */
+export function field<T extends CborValue>(
+  record: CborValue,
+  name: string,
+  is: (value: CborValue) => value is T,
+): T {
+  const value = record instanceof Map ? record.get(name) : undefined;
+  if (is(value)) return value;
+  throw new ChannelStoreError(
+    `a record of the store has no usable field ${name} (${describeType(value)}); it was written by ` +
+      "another program, or is damaged",
+  );
+}
+
+/** What the store says of an error of the database when it is opened. */
+export function openingFailure(error: unknown): Error {
+  if (isThinClientError(error)) return error;
+  return new ChannelStoreError(
+    "the store cannot be opened: " + (error instanceof Error ? error.message : String(error)),
+    { cause: error },
+  );
+}

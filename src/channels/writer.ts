@@ -1,0 +1,660 @@
+/**
+ * The sending end of a channel: an outbox in the store, and the boxes under way.
+ *
+ * A message gets its box indices when it is stored, in the transaction that stores it. From then on
+ * each index belongs to its bytes: after a crash the same bytes are written to the same box again,
+ * which the replicas take for success, and other bytes in a box mean that the channel is forked.
+ */
+import { type Bytes, type PlainBytes, checkBytes, copyBytes, utf8 } from "../bytes/bytes.js";
+import { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
+import type { CborValue, Encodable } from "../cbor/cbor.js";
+import { type CallOptions, checkCallOptions } from "../client/call-options.js";
+import {
+  advanceMessageBoxIndex,
+  messageBoxCounter,
+  nextMessageBoxIndex,
+} from "../crypto/bacap/message-box-index.js";
+import { firstIndexOf, readCapOf, withIndex } from "../crypto/bacap/capabilities.js";
+import { hasCode } from "../errors/errors.js";
+import type { ChannelClient, DiagnosticsHook } from "./channel-client.js";
+import { ChannelForkedError, ChannelStoreError } from "../errors/channel-errors.js";
+import { type ChannelFormat, NATIVE_WINDOW, cutMessage, noteBehind } from "./framing.js";
+import type { Scheduler } from "./scheduler.js";
+import { type ChannelStore, type Draft, field, keyNumber, numberOfKey } from "./store.js";
+
+/** Most messages of one channel that are in memory at once. */
+const MAX_LOADED = 32;
+/** Pause after a failed write, in round trips: the first, and the longest. */
+const RETRY_ROUND_TRIPS = { first: 1, longest: 64 };
+
+/** Where a message is on its way. */
+export type DeliveryState = "queued" | "sent" | "stored" | "failed";
+
+/** A message that is durable here, and on its way. */
+export interface Delivery {
+  /** Counts up within the channel, not always by one; readers see the same number. */
+  readonly id: bigint;
+  /**
+   * - `queued`: stored here, nothing of it has left.
+   * - `sent`: some of its boxes are on their way.
+   * - `stored`: the replicas have all of its boxes.
+   * - `failed`: the channel is forked; see {@link stored}.
+   */
+  readonly state: DeliveryState;
+  /** What the last try failed with; null when none has. It is tried again. */
+  readonly lastError: unknown;
+  /**
+   * Resolves when the replicas have all of its boxes. Rejects with `ChannelForkedError`, or with
+   * `ChannelStoreError` when the channels are closed first: the message stays in the outbox then.
+   * Nobody has to listen.
+   */
+  readonly stored: Promise<void>;
+}
+
+/** What lets another party read a channel. Secret: whoever has it can read. */
+export interface Invitation {
+  /** 136 bytes. Reads every box from its own index on. */
+  readonly readCap: ReadCap;
+  /** The box that the next message begins in: 104 bytes. */
+  readonly nextMessageBoxIndex: MessageBoxIndex;
+}
+
+/** How a message is written. */
+type Way =
+  | { readonly kind: "write"; readonly boxes: readonly Uint8Array[] }
+  | { readonly kind: "tombstone"; readonly count: number }
+  | { readonly kind: "batch"; readonly boxes: readonly Uint8Array[]; readonly batch: number };
+
+interface Outgoing {
+  readonly seq: number;
+  readonly id: bigint;
+  readonly way: Way;
+  /** Index of each box, as far as it was needed. */
+  readonly indices: MessageBoxIndex[];
+  readonly count: number;
+  /** Boxes that were started; those to start again are in `again`. */
+  started: number;
+  readonly again: number[];
+  /** Boxes that are stored, by their number. */
+  readonly done: Set<number>;
+  /** The first box that is not stored. */
+  firstUndone: number;
+}
+
+class Tracked implements Delivery {
+  readonly id: bigint;
+  /** Number in the outbox. */
+  readonly seq: number;
+  state: DeliveryState = "queued";
+  lastError: unknown = null;
+  readonly stored: Promise<void>;
+  #settle!: { resolve: () => void; reject: (error: unknown) => void };
+
+  constructor(id: bigint, seq: number) {
+    this.id = id;
+    this.seq = seq;
+    this.stored = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
+    this.stored.catch(() => {});
+  }
+
+  succeed(): void {
+    this.state = "stored";
+    this.#settle.resolve();
+  }
+
+  fail(error: unknown, state: DeliveryState = this.state): void {
+    this.state = state;
+    this.#settle.reject(error);
+  }
+}
+
+/** What a writer is made with. */
+export interface WriterContext {
+  readonly client: ChannelClient;
+  readonly store: ChannelStore;
+  readonly scheduler: Scheduler;
+  readonly diagnostics: DiagnosticsHook;
+  /** Bytes of a box that a direct write fills. */
+  readonly boxLength: number;
+  readonly maxMessageLength: number;
+  /** Called when a batch is at the head of this channel's outbox. */
+  readonly onBatchReady: (batch: number) => void;
+}
+
+/** One box to write. */
+export interface BoxTask {
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** A destination of a batch. */
+export interface BatchPart {
+  readonly writeCap: WriteCap;
+  readonly startIndex: MessageBoxIndex;
+  readonly boxes: readonly Uint8Array[];
+}
+
+/** The sending end of a channel. */
+export class Writer {
+  /** The channel's name in this store. */
+  readonly name: string;
+  readonly #key: string;
+  readonly #writeCap: WriteCap;
+  readonly #format: ChannelFormat;
+  readonly #context: WriterContext;
+  readonly #deliveries = new Map<number, Tracked>();
+  #next: MessageBoxIndex;
+  /** Number of the next message in the outbox. */
+  #seq: number;
+  /** Number behind the last message that is durable: what is not must not be sent. */
+  #durable: number;
+  /** Number of the oldest message in the outbox. */
+  #head: number;
+  #forkedAt: bigint | null;
+  #loaded: Outgoing[] = [];
+  #isLoading = false;
+  #inFlight = 0;
+  #pausedUntil = 0;
+  #failures = 0;
+  #closed = false;
+
+  /** @internal */
+  constructor(context: WriterContext, saved: SavedWriter) {
+    this.#context = context;
+    this.#key = saved.key;
+    this.name = saved.name;
+    this.#writeCap = saved.writeCap;
+    this.#format = saved.format;
+    this.#next = saved.next;
+    this.#seq = saved.seq;
+    this.#durable = saved.seq;
+    this.#head = saved.head;
+    this.#forkedAt = saved.forkedAt;
+  }
+
+  /**
+   * Stores a message to be sent; resolves when it is durable here, whether there is a network or not.
+   * Messages go out in the order of the calls.
+   * @param message at most the store's `maxMessageLength` bytes; text is sent as UTF-8. Empty is allowed.
+   * @throws TypeError, RangeError for wrong arguments; ChannelForkedError; ChannelStoreError when it
+   * could not be stored.
+   */
+  async send(message: PlainBytes | string, options?: CallOptions): Promise<Delivery> {
+    checkCallOptions(options);
+    const bytes = typeof message === "string" ? utf8(message) : message;
+    checkBytes("message", bytes);
+    const { maxMessageLength, boxLength } = this.#context;
+    if (bytes.length > maxMessageLength) {
+      throw new RangeError(
+        `\`message\` must be at most ${maxMessageLength} bytes, got ${bytes.length}; cut it, or ` +
+          "open the channels with a greater `maxMessageLength`",
+      );
+    }
+    const boxes = cutMessage(bytes, boxLength, this.#format);
+    return this.#add({ kind: "write", boxes }, options?.signal);
+  }
+
+  /**
+   * Deletes a message at the replicas: its boxes become tombstones, for readers who have not read it
+   * too. Goes through the outbox like a message. A message of several boxes must have been sent from
+   * this store.
+   * @throws RangeError when `id` is not a message of this channel.
+   */
+  async delete(id: bigint, options?: CallOptions): Promise<Delivery> {
+    checkCallOptions(options);
+    const first = firstIndexOf(this.#writeCap);
+    if (typeof id !== "bigint" || id < messageBoxCounter(first)) {
+      throw new RangeError(`\`id\` must be the id of a message of this channel, got ${String(id)}`);
+    }
+    if (id >= messageBoxCounter(this.#next)) {
+      throw new RangeError(`\`id\` must be the id of a message that was sent, got ${id}`);
+    }
+    const count = await this.#context.store.get(this.#boxCountKey(id));
+    const index = advanceMessageBoxIndex(first, id);
+    const way: Way = { kind: "tombstone", count: typeof count === "number" ? count : 1 };
+    return this.#add(way, options?.signal, index);
+  }
+
+  async #add(way: Way, signal?: AbortSignal, at?: MessageBoxIndex): Promise<Delivery> {
+    let delivery: Tracked | null = null;
+    await this.#context.store.commit((draft) => {
+      signal?.throwIfAborted();
+      delivery = this.compose(draft, way, at);
+    });
+    this.committed(delivery!);
+    this.#context.scheduler.sent();
+    return delivery!;
+  }
+
+  /**
+   * Puts a message into the outbox as part of a transaction.
+   * @internal
+   */
+  compose(draft: Draft, way: Way, at?: MessageBoxIndex): Tracked {
+    this.checkUsable();
+    const index = at ?? this.#next;
+    const id = messageBoxCounter(index);
+    const seq = this.#seq++;
+    const count = way.kind === "tombstone" ? way.count : way.boxes.length;
+    if (way.kind !== "tombstone") noteBehind(way.boxes, this.#behind(id, seq));
+    if (!at) for (let i = 0; i < count; i++) this.#next = nextMessageBoxIndex(this.#next);
+    draft.put(this.#outKey(seq), encodeOutgoing(index, way));
+    if (!at && count > 1) draft.put(this.#boxCountKey(id), count);
+    this.#putCursor(draft);
+    const delivery = new Tracked(id, seq);
+    this.#deliveries.set(seq, delivery);
+    return delivery;
+  }
+
+  /** How many boxes before a new message are not known to be stored. */
+  #behind(id: bigint, seq: number): number {
+    if (seq === this.#head) return 0;
+    const oldest = this.#loaded[0];
+    return oldest ? Number(id - oldest.id) : Infinity;
+  }
+
+  /** Lets a message go out whose transaction is durable. @internal */
+  committed({ seq }: Tracked): void {
+    this.#durable = Math.max(this.#durable, seq + 1);
+  }
+
+  #putCursor(draft: Draft): void {
+    draft.put(`cursor!${this.#key}`, { next: this.#next, seq: this.#seq });
+  }
+
+  /** @throws ChannelForkedError, ChannelStoreError when nothing can be sent. @internal */
+  checkUsable(): void {
+    if (this.#forkedAt !== null) throw new ChannelForkedError(this.name, this.#forkedAt);
+    if (this.#closed) throw new ChannelStoreError(`channel ${JSON.stringify(this.name)} is closed`);
+  }
+
+  /**
+   * What another party needs to read this channel; secret.
+   * @param options `history`: whether the messages sent so far can be read with it; `true` by default.
+   * Boxes live for one to two weeks, so what is older is gone in any case.
+   */
+  async invitation(options?: { readonly history?: boolean | undefined }): Promise<Invitation> {
+    const whole = readCapOf(this.#writeCap);
+    const readCap = options?.history === false ? withIndex(whole, this.#next) : whole;
+    return { readCap, nextMessageBoxIndex: MessageBoxIndex.from(this.#next) };
+  }
+
+  /** The messages that are not stored at the replicas yet, oldest first. */
+  async outbox(): Promise<readonly Delivery[]> {
+    const waiting: Delivery[] = [];
+    const { store } = this.#context;
+    for await (const [key, record] of store.records(this.#outPrefix())) {
+      const seq = Number(numberOfKey(key));
+      if (seq < this.#head) continue;
+      waiting.push(this.#track(seq, messageBoxCounter(indexOf(record))));
+    }
+    return waiting;
+  }
+
+  /** The form that its messages are written in. */
+  get format(): ChannelFormat {
+    return this.#format;
+  }
+
+  /** How many messages are not stored at the replicas yet. */
+  get queued(): number {
+    return this.#seq - this.#head;
+  }
+
+  /** Whether somebody else wrote a box of this channel, so that nothing more is sent. */
+  get isForked(): boolean {
+    return this.#forkedAt !== null;
+  }
+
+  /** The right to write the channel's stream: 168 bytes. Secret: who has it can write and read. */
+  writeCap(): WriteCap {
+    return WriteCap.from(this.#writeCap);
+  }
+
+  /**
+   * A stream to write messages to, one a chunk. Chunks are taken while fewer than `maxQueued` messages
+   * (64 by default) wait in the outbox; closing it waits until all are stored at the replicas.
+   */
+  writable(options?: {
+    /** Messages in the outbox from which on the stream waits. */
+    readonly maxQueued?: number | undefined;
+  }): WritableStream<PlainBytes | string> {
+    const maxQueued = options?.maxQueued ?? 64;
+    const pending: Delivery[] = [];
+    return new WritableStream<PlainBytes | string>({
+      write: async (chunk) => {
+        while (pending.length > 0 && pending[0]!.state === "stored") pending.shift();
+        if (pending.length >= maxQueued) await pending.shift()!.stored;
+        pending.push(await this.send(chunk));
+      },
+      close: async () => {
+        await Promise.all(pending.map(({ stored }) => stored));
+      },
+    });
+  }
+
+  #track(seq: number, id: bigint): Tracked {
+    let delivery = this.#deliveries.get(seq);
+    if (!delivery) this.#deliveries.set(seq, (delivery = new Tracked(id, seq)));
+    return delivery;
+  }
+
+  #outPrefix(): string {
+    return `out!${this.#key}!`;
+  }
+
+  #outKey(seq: number): string {
+    return this.#outPrefix() + keyNumber(seq);
+  }
+
+  #boxCountKey(id: bigint): string {
+    return `boxes!${this.#key}!${keyNumber(id)}`;
+  }
+
+  // The scheduler's side
+
+  /** Whether anything waits to be written, or is being written. @internal */
+  get isBusy(): boolean {
+    return !this.#closed && this.#forkedAt === null && this.#durable > this.#head;
+  }
+
+  /** When the next box may be tried, after a failure. @internal */
+  get pausedUntil(): number {
+    return this.#pausedUntil;
+  }
+
+  /** The next box to write; null when none may start now. @internal */
+  takeTask(now: number): BoxTask | null {
+    if (!this.isBusy || now < this.#pausedUntil) return null;
+    // Readers rely on it: no box is started this far ahead of one that is not stored.
+    let room = this.#format === "native" ? NATIVE_WINDOW : 1;
+    for (const [place, message] of this.#loaded.entries()) {
+      if (message.way.kind !== "write" && place > 0) return null;
+      if (message.way.kind === "batch") {
+        if (this.#inFlight === 0) this.#context.onBatchReady(message.way.batch);
+        return null;
+      }
+      const again = message.again.shift();
+      if (again !== undefined) return this.#task(message, again);
+      // Only the oldest message can have boxes that are not stored before all others.
+      room -= place === 0 ? message.started - message.firstUndone : message.started;
+      if (room <= 0) return null;
+      if (message.started < message.count) return this.#task(message, message.started++);
+      // A tombstone may concern what comes before or after it.
+      if (message.way.kind === "tombstone") return null;
+    }
+    if (!this.#isLoading && this.#loaded.length < MAX_LOADED) void this.#load();
+    return null;
+  }
+
+  /** Brings the next messages of the outbox into memory. */
+  async #load(): Promise<void> {
+    const from = this.#loaded.at(-1)?.seq ?? this.#head - 1;
+    if (from + 1 >= this.#durable) return;
+    this.#isLoading = true;
+    try {
+      const { store } = this.#context;
+      let bytes = 0;
+      const prefix = this.#outPrefix();
+      for await (const [key, record] of store.records(
+        prefix,
+        from < 0 ? prefix : this.#outKey(from),
+      )) {
+        const message = decodeOutgoing(Number(numberOfKey(key)), record);
+        this.#loaded.push(message);
+        if (message.way.kind !== "tombstone") {
+          for (const { length } of message.way.boxes) bytes += length;
+        }
+        if (this.#loaded.length >= MAX_LOADED || bytes > 1024 * 1024) break;
+      }
+    } catch (error) {
+      this.#pause(error, null);
+    } finally {
+      this.#isLoading = false;
+      this.#context.scheduler.kick();
+    }
+  }
+
+  #task(message: Outgoing, piece: number): BoxTask {
+    this.#inFlight++;
+    const delivery = this.#deliveries.get(message.seq);
+    if (delivery?.state === "queued") delivery.state = "sent";
+    while (message.indices.length <= piece) {
+      message.indices.push(nextMessageBoxIndex(message.indices.at(-1)!));
+    }
+    return {
+      run: async (signal) => {
+        const { client, scheduler, diagnostics } = this.#context;
+        const startedAt = scheduler.now();
+        const index = message.indices[piece]!;
+        try {
+          if (message.way.kind === "tombstone") {
+            await client.tombstone(this.#writeCap, index, { signal });
+          } else {
+            const plaintext = message.way.boxes[piece]!;
+            await client.write(this.#writeCap, index, plaintext, { signal, ifExists: "error" });
+          }
+          this.#inFlight--;
+          message.done.add(piece);
+          while (message.done.delete(message.firstUndone)) message.firstUndone++;
+          this.#failures = 0;
+          const durationMs = scheduler.now() - startedAt;
+          scheduler.measured(durationMs);
+          diagnostics({ type: "boxWritten", channel: this.name, id: message.id, durationMs });
+          this.#settleHead();
+        } catch (error) {
+          this.#inFlight--;
+          message.again.push(piece);
+          if (signal.aborted || this.#closed) return;
+          if (hasCode(error, "REPLICA_ERROR_BOX_ALREADY_EXISTS"))
+            await this.fork(message.id, error);
+          else this.#pause(error, message);
+        }
+      },
+    };
+  }
+
+  /** Takes finished messages out of the outbox, oldest first, so that it never has a hole. */
+  #settleHead(): void {
+    while (this.#loaded[0] && this.#loaded[0].firstUndone === this.#loaded[0].count) {
+      const { seq } = this.#loaded.shift()!;
+      this.#head = seq + 1;
+      this.#context.store.commitLazily((draft) => draft.delete(this.#outKey(seq)));
+      this.#deliveries.get(seq)?.succeed();
+      this.#deliveries.delete(seq);
+    }
+  }
+
+  #pause(error: unknown, message: Outgoing | null): void {
+    const { scheduler, diagnostics } = this.#context;
+    const roundTrips = Math.min(
+      RETRY_ROUND_TRIPS.longest,
+      RETRY_ROUND_TRIPS.first * 2 ** this.#failures,
+    );
+    this.#failures = Math.min(this.#failures + 1, 16);
+    const pauseMs = roundTrips * scheduler.basePauseMs;
+    this.#pausedUntil = scheduler.now() + pauseMs;
+    if (!message) return;
+    const delivery = this.#deliveries.get(message.seq);
+    if (delivery) delivery.lastError = error;
+    const { id } = message;
+    diagnostics({ type: "writeFailed", channel: this.name, id, error, pauseMs });
+  }
+
+  /** Stops the channel for good. @internal */
+  async fork(id: bigint, cause: unknown): Promise<void> {
+    if (this.#forkedAt !== null) return;
+    this.#forkedAt = id;
+    this.#context.diagnostics({ type: "forked", channel: this.name, id });
+    const error = new ChannelForkedError(this.name, id, { cause });
+    for (const delivery of this.#deliveries.values()) delivery.fail(error, "failed");
+    // The mark may get lost in a crash: the same write then finds the fork again.
+    await this.#context.store.commit((draft) => draft.put(`fork!${this.#key}`, id)).catch(() => {});
+  }
+
+  /** The part of a batch that is at the head of the outbox; null while something is before it. @internal */
+  batchPart(batch: number): BatchPart | null {
+    const head = this.#loaded[0];
+    if (head?.way.kind !== "batch" || head.way.batch !== batch) return null;
+    if (this.#inFlight > 0 || this.#forkedAt !== null || this.#closed) return null;
+    const { boxes } = head.way;
+    return { writeCap: this.#writeCap, startIndex: head.indices[0]!, boxes };
+  }
+
+  /** The id of the message at the head of the outbox. @internal */
+  batchId(): bigint {
+    return this.#loaded[0]!.id;
+  }
+
+  /** Marks the batch at the head as on its way. @internal */
+  batchStarted(): void {
+    const delivery = this.#deliveries.get(this.#loaded[0]!.seq);
+    if (delivery) delivery.state = "sent";
+  }
+
+  /** Takes the batch at the head out of the outbox. @internal */
+  batchDone(): void {
+    const head = this.#loaded[0]!;
+    head.firstUndone = head.count;
+    this.#settleHead();
+  }
+
+  /** Notes why the batch at the head failed. @internal */
+  batchFailed(error: unknown): void {
+    this.#pause(error, this.#loaded[0]!);
+  }
+
+  /** Reads everything anew after a failed commit. @internal */
+  async reload(): Promise<void> {
+    const saved = await loadWriter(this.#context.store, this.#key);
+    this.#next = saved.next;
+    this.#seq = saved.seq;
+    this.#durable = saved.seq;
+    for (const seq of this.#deliveries.keys()) {
+      if (seq >= this.#seq) this.#deliveries.delete(seq);
+    }
+    this.#loaded = this.#loaded.filter(({ seq }) => seq < this.#seq);
+  }
+
+  /** Ends the writer; what is in the outbox stays there. @internal */
+  close(): void {
+    this.#closed = true;
+    const error = new ChannelStoreError(
+      "the channels were closed before the message was stored at the replicas; it stays in the " +
+        "outbox and goes out when they are opened again",
+    );
+    for (const delivery of this.#deliveries.values()) delivery.fail(error);
+  }
+}
+
+/** What the store holds of a writer. */
+export interface SavedWriter {
+  readonly key: string;
+  readonly name: string;
+  readonly writeCap: WriteCap;
+  readonly format: ChannelFormat;
+  readonly next: MessageBoxIndex;
+  readonly seq: number;
+  readonly head: number;
+  readonly forkedAt: bigint | null;
+}
+
+/** Records of a new writer. */
+export function composeWriter(
+  draft: Draft,
+  key: string,
+  name: string,
+  writeCap: WriteCap,
+  format: ChannelFormat,
+): void {
+  draft.put(`chan!${key}`, { kind: "writer", name, cap: writeCap, format });
+  draft.put(`cursor!${key}`, { next: firstIndexOf(writeCap), seq: 0 });
+}
+
+/**
+ * Reads a writer from the store.
+ * @throws ChannelStoreError when something is missing: the outbox must have no hole, for a box that is
+ * never written holds up every reader.
+ */
+export async function loadWriter(store: ChannelStore, key: string): Promise<SavedWriter> {
+  const record = (await store.get(`chan!${key}`)) ?? null;
+  const cursor = (await store.get(`cursor!${key}`)) ?? null;
+  const forked = (await store.get(`fork!${key}`)) ?? null;
+  const seq = field(cursor, "seq", isNumber);
+  const name = field(record, "name", isText);
+  let head = seq;
+  let before: number | null = null;
+  const prefix = `out!${key}!`;
+  for await (const found of store.keys(prefix)) {
+    const at = Number(numberOfKey(found));
+    if (before === null) head = at;
+    else if (at !== before + 1) throw holeIn(name, before + 1, at);
+    before = at;
+  }
+  if (before !== null && before !== seq - 1) throw holeIn(name, before + 1, seq);
+  return {
+    key,
+    name,
+    writeCap: WriteCap.from(field(record, "cap", isBytes)),
+    format: field(record, "format", isFormat),
+    next: MessageBoxIndex.from(field(cursor, "next", isBytes)),
+    seq,
+    head,
+    forkedAt: forked === null ? null : BigInt(forked as number | bigint),
+  };
+}
+
+function holeIn(name: string, from: number, to: number): Error {
+  return new ChannelStoreError(
+    `the outbox of channel ${JSON.stringify(name)} has a hole: messages ${from} to ${to - 1} are ` +
+      "missing. The store is damaged: restore it from a backup, or begin a new one",
+  );
+}
+
+function encodeOutgoing(index: MessageBoxIndex, way: Way): Encodable {
+  switch (way.kind) {
+    case "write":
+      return { index, boxes: way.boxes };
+    case "tombstone":
+      return { index, tombstones: way.count };
+    case "batch":
+      return { index, boxes: way.boxes, batch: way.batch };
+  }
+}
+
+function decodeOutgoing(seq: number, record: CborValue): Outgoing {
+  const index = indexOf(record);
+  const way = wayOf(record as Map<string, CborValue>);
+  const count = way.kind === "tombstone" ? way.count : way.boxes.length;
+  const id = messageBoxCounter(index);
+  return {
+    seq,
+    id,
+    way,
+    indices: [index],
+    count,
+    started: 0,
+    again: [],
+    done: new Set(),
+    firstUndone: 0,
+  };
+}
+
+function wayOf(record: Map<string, CborValue>): Way {
+  const tombstones = record.get("tombstones");
+  if (typeof tombstones === "number") return { kind: "tombstone", count: tombstones };
+  const boxes = field(record as CborValue, "boxes", isBoxes);
+  const batch = record.get("batch");
+  return typeof batch === "number" ? { kind: "batch", boxes, batch } : { kind: "write", boxes };
+}
+
+function indexOf(record: CborValue): MessageBoxIndex {
+  return copyBytes(field(record, "index", isBytes)) as MessageBoxIndex;
+}
+
+const isNumber = (value: CborValue): value is number => typeof value === "number";
+const isFormat = (value: CborValue): value is ChannelFormat =>
+  value === "native" || value === "katzenqt";
+const isText = (value: CborValue): value is string => typeof value === "string";
+const isBytes = (value: CborValue): value is Bytes => value instanceof Uint8Array;
+const isBoxes = (value: CborValue): value is Bytes[] =>
+  Array.isArray(value) && value.length > 0 && value.every(isBytes);

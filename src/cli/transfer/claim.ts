@@ -1,0 +1,70 @@
+/** One receiver at a time in a folder: two would cut each other's files. */
+import { createHash } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { type Server, connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { UsageError } from "../failure.js";
+
+/**
+ * Claims `what`, a text that only those know who have the ticket, until it is disposed of. A name of the
+ * system is taken, which goes with the process, whatever ends it. Processes that do not see each other's
+ * names (in other containers) are not kept apart: the digests of what is on the disk show what they do.
+ * @throws UsageError when another process has it.
+ */
+export async function claim(what: string): Promise<AsyncDisposable> {
+  const name = `katz-${createHash("sha256").update("claim").update(what).digest("hex").slice(0, 32)}`;
+  const path =
+    process.platform === "linux"
+      ? `\0${name}`
+      : process.platform === "win32"
+        ? `\\\\.\\pipe\\${name}`
+        : join(tmpdir(), name);
+  // Here the name is a file, which may be left from a process that was killed.
+  const isFile = process.platform !== "linux" && process.platform !== "win32";
+  const server = await listening(path).catch(async (error: unknown) => {
+    if (!isTaken(error)) throw error;
+    if (!isFile || (await answers(path))) throw taken(error);
+    await rm(path, { force: true });
+    return listening(path).catch((again: unknown) => {
+      throw isTaken(again) ? taken(again) : again;
+    });
+  });
+  server.unref();
+  return {
+    [Symbol.asyncDispose]: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+      }),
+  };
+}
+
+function listening(path: string): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = createServer((socket) => socket.destroy());
+    server.once("error", reject);
+    server.listen({ path }, () => resolve(server));
+  });
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ path });
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+}
+
+function isTaken(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "EADDRINUSE";
+}
+
+function taken(cause: unknown): UsageError {
+  return new UsageError("another katz receive is fetching this ticket into the same folder", {
+    cause,
+    advice: ["Wait for it, or receive into another folder with --into"],
+  });
+}

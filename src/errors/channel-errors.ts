@@ -1,0 +1,49 @@
+/** The errors of channels. */
+import { type ErrorDetails, ThinClientError } from "./errors.js";
+
+/**
+ * Somebody else wrote a box of this channel: a restored backup, a copied store, a second device with
+ * the same WriteCap. The channel sends nothing more.
+ */
+export class ChannelForkedError extends ThinClientError {
+  readonly code = "ERR_CHANNEL_FORKED";
+  readonly retryable = false;
+  /** The channel's name in this store. */
+  readonly channel: string;
+  /** The message whose box holds other bytes. */
+  readonly id: bigint;
+
+  constructor(channel: string, id: bigint, details?: ErrorDetails) {
+    super(
+      `channel ${JSON.stringify(channel)} is forked: the box of message ${id} holds other bytes. ` +
+        "Another copy of this store, or another holder of the WriteCap, wrote it. Nothing more is " +
+        "sent; create a new channel and hand out its invitation",
+      details,
+    );
+    this.channel = channel;
+    this.id = id;
+  }
+
+  /** For JSON, which has no bigint: `id` as decimal digits. */
+  toJSON(): object {
+    return Object.assign({}, this, { id: String(this.id) });
+  }
+}
+
+/** A store of channels cannot be opened, read or written; the message says why and what to do. */
+export class ChannelStoreError extends ThinClientError {
+  readonly code = "ERR_CHANNEL_STORE";
+  readonly retryable = false;
+}
+
+/** No channel of that name and kind is in the store. */
+export class ChannelNotFoundError extends ThinClientError {
+  readonly code = "ERR_CHANNEL_NOT_FOUND";
+  readonly retryable = false;
+}
+
+/** A channel of that name is in the store already. */
+export class ChannelExistsError extends ThinClientError {
+  readonly code = "ERR_CHANNEL_EXISTS";
+  readonly retryable = false;
+}

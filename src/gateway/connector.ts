@@ -1,0 +1,71 @@
+/** Which gateway is dialled, where, and when. Mixnet page, section 7.3. */
+import { type RandomSource, equalBytes } from "../bytes/bytes.js";
+import { pick } from "../mixnet/sampling.js";
+import type { PkiDocument } from "../pki/document.js";
+import type { MixDescriptor } from "../pki/mix-descriptor.js";
+import type { ServerIdentity } from "./shake-hands.js";
+
+/** The transports in upstream's order; also the keys of a descriptor's addresses. */
+export const DEFAULT_TRANSPORTS: readonly string[] = ["tcp", "tcp4", "tcp6", "quic", "ws", "onion"];
+
+/** A gateway that may be dialled. */
+export interface GatewayCandidate extends ServerIdentity {
+  /** URLs by transport, e.g. `tcp` to `tcp://192.0.2.1:30004`. */
+  readonly addresses: ReadonlyMap<string, readonly string[]>;
+}
+
+/** A gateway of a document as a candidate. */
+export function candidateOf(descriptor: MixDescriptor): GatewayCandidate {
+  const { name, identityKey, linkKey, addresses } = descriptor;
+  return { name, identityKey, linkKey, addresses };
+}
+
+/**
+ * A gateway at random: of the document if there is one, else of the pinned ones. Those that `avoid`
+ * names are left out while others are there.
+ */
+export function chooseGateway(choice: {
+  readonly document: PkiDocument | null;
+  readonly pinned: readonly GatewayCandidate[];
+  readonly avoid: (name: string) => boolean;
+  readonly random: RandomSource;
+}): GatewayCandidate {
+  const { document, pinned, avoid, random } = choice;
+  const listed = document?.gatewayNodes.map(candidateOf) ?? [];
+  const all = listed.length > 0 ? listed : pinned;
+  const good = all.filter(({ name }) => !avoid(name));
+  return pick(random, good.length > 0 ? good : all);
+}
+
+/** Whether a document lists this gateway, with these keys. */
+export function listsGateway(document: PkiDocument, gateway: ServerIdentity): boolean {
+  return document.gatewayNodes.some(
+    ({ identityKey, linkKey }) =>
+      equalBytes(identityKey, gateway.identityKey) && equalBytes(linkKey, gateway.linkKey),
+  );
+}
+
+/** Where a gateway is dialled, in order. */
+export function dialPlan(
+  { addresses }: GatewayCandidate,
+  transports: readonly string[] = DEFAULT_TRANSPORTS,
+): string[] {
+  return transports.flatMap((transport) => addresses.get(transport) ?? []);
+}
+
+/** The pause before each dial: none at first, then longer and longer, short after a good link. */
+export class DialPauses {
+  #nextMs = 0;
+
+  /** The pause before the next dial, in ms: 0, 15,000, 30,000 … 120,000. */
+  next(): number {
+    const pause = this.#nextMs;
+    this.#nextMs = Math.min(pause + 15_000, 120_000);
+    return pause;
+  }
+
+  /** A gateway said something: the next dial is soon. */
+  reset(): void {
+    this.#nextMs = 2_000;
+  }
+}

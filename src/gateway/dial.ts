@@ -1,0 +1,67 @@
+/** Dialling gateways by their URLs, directly or through a proxy. Mixnet page, sections 2.4 and 9. */
+import { dialTcp, dialUnix } from "#platform";
+import { randomBytes, toHex, utf8 } from "../bytes/bytes.js";
+import { ConfigError } from "../errors/errors.js";
+import { LinkError } from "../mixnet/link.js";
+import { hash256 } from "../pki/hash.js";
+import { type HostPort, formatHostPort, parseHostPort } from "../transport/address.js";
+import type { Transport } from "../transport/transport.js";
+import { type ProxyCredentials, connectThroughProxy } from "./socks5.js";
+
+/** How gateways are reached, as client.toml's table UpstreamProxy says it. */
+export type UpstreamProxy =
+  | { readonly type: "none" }
+  | {
+      readonly type: "socks5" | "tor+socks5";
+      readonly network: "tcp" | "unix";
+      /** `IP:PORT`, or a path with `unix`. */
+      readonly address: string;
+      /** Not with `tor+socks5`, which makes its own, so that connections take ways of their own. */
+      readonly credentials?: ProxyCredentials | undefined;
+    };
+
+/** Another for every process, so that two of them do not share a way through Tor. */
+const ofThisProcess = toHex(randomBytes(8));
+
+/** What tells Tor to keep connections to one gateway apart from all others. */
+function isolation(url: string): ProxyCredentials {
+  const purpose = toHex(hash256(utf8(url)).subarray(0, 16));
+  return { user: `katzenpost/client:${ofThisProcess}:${purpose}`, password: "\0" };
+}
+
+/** What a URL of a gateway says. @throws LinkError when it cannot be dialled. */
+function targetOf(url: string, isProxied: boolean): HostPort {
+  const match = /^([a-z0-9]+):\/\/([^/]+)\/?$/.exec(url);
+  const scheme = match?.[1];
+  if (match === null || scheme === undefined)
+    throw new LinkError(`${url} is not a URL of a gateway`);
+  if (scheme === "onion" && !isProxied) {
+    throw new LinkError(`${url} is an onion service: it needs a proxy of type tor+socks5`);
+  }
+  if (scheme !== "tcp" && scheme !== "onion") {
+    throw new LinkError(`${url} cannot be dialled here: only tcp and onion can`);
+  }
+  try {
+    return parseHostPort(match[2]!);
+  } catch (cause) {
+    if (!(cause instanceof ConfigError)) throw cause;
+    throw new LinkError(`${url}: ${cause.message}`);
+  }
+}
+
+/** A function that dials gateways, for `GatewayLinkOptions.dial`. */
+export function gatewayDialer(
+  proxy: UpstreamProxy = { type: "none" },
+): (url: string, signal: AbortSignal) => Promise<Transport> {
+  return async (url, signal) => {
+    const target = targetOf(url, proxy.type !== "none");
+    if (proxy.type === "none") return dialTcp(formatHostPort(target), "tcp", { signal });
+    const { network, address, type } = proxy;
+    const outer =
+      network === "unix"
+        ? await dialUnix(address, { signal })
+        : await dialTcp(address, "tcp", { signal });
+    const credentials = type === "tor+socks5" ? isolation(url) : (proxy.credentials ?? null);
+    return connectThroughProxy(outer, target, url, credentials, signal);
+  };
+}

@@ -1,0 +1,361 @@
+/** A daemon's access to a real network: through a gateway, with Sphinx packets. */
+import type { Bytes, RandomSource } from "../bytes/bytes.js";
+import { randomBytes } from "../bytes/bytes.js";
+import { SurbId } from "../bytes/opaque.js";
+import { Breather } from "../clock/breather.js";
+import type { Clock, Timer } from "../clock/clock.js";
+import { onAbort } from "../clock/on-abort.js";
+import { InvalidStateError, ProtocolError } from "../errors/errors.js";
+import type { KemScheme } from "../kem/scheme.js";
+import {
+  LinkError,
+  type MixnetLink,
+  type MixnetLinkHandlers,
+  type OutgoingPacket,
+  type SentPacket,
+} from "../mixnet/link.js";
+import { pick } from "../mixnet/sampling.js";
+import { findServices, identityHash } from "../pki/services.js";
+import type { Transport } from "../transport/transport.js";
+import { Composer } from "./composer.js";
+import {
+  DialPauses,
+  type GatewayCandidate,
+  chooseGateway,
+  dialPlan,
+  listsGateway,
+} from "./connector.js";
+import { type DocumentRules, LinkDocuments } from "./documents.js";
+import { GatewaySession, type SessionTiming } from "./session.js";
+import { SurbTable } from "./surb-table.js";
+
+/** What a link to a real network is made with. */
+export interface GatewayLinkOptions extends DocumentRules {
+  readonly clock: Clock;
+  /** KEM of links. */
+  readonly kem: KemScheme;
+  /** Gateways to begin with, one at least; later any of the consensus is taken. */
+  readonly pinned: readonly GatewayCandidate[];
+  /** Which transports are dialled, in order; upstream's order unless given. */
+  readonly transports?: readonly string[] | undefined;
+  /** Dials a URL, e.g. `tcp://192.0.2.1:30004`; through a proxy, if that is how. */
+  readonly dial: (url: string, signal: AbortSignal) => Promise<Transport>;
+  /** Longest wait for a dial, in ms; a minute unless given. */
+  readonly dialTimeoutMs?: number | undefined;
+  /** Whether the gateway's clock, as the handshake tells it, is gone by; false unless given. */
+  readonly timeSync?: boolean | undefined;
+  readonly timing?: SessionTiming | undefined;
+  readonly random?: RandomSource | undefined;
+}
+
+/** What a link says of itself. Names and times only, never contents or keys. */
+export interface GatewayLinkState {
+  /** What it is doing. */
+  readonly phase: "waiting" | "dialling" | "handshake" | "connected" | "closed";
+  /** The gateway at the other end, or the one that is tried. */
+  readonly gateway: string | null;
+  /** The URL that is or was dialled. */
+  readonly address: string | null;
+  /** Why the last link or dial ended; null before that. */
+  readonly lastError: string | null;
+  /** Our clock less the gateway's, in ms; null before the first handshake. */
+  readonly clockSkewMs: number | null;
+  /** Epoch by the clock that the link goes by. */
+  readonly epoch: number;
+  /** The documents that are there, with who signed each. */
+  readonly documents: readonly { readonly epoch: number; readonly signers: readonly string[] }[];
+  /** Packets that left, decoys included. */
+  readonly sent: number;
+  /** Loop decoys among them. */
+  readonly decoys: number;
+  /** Replies that were opened, those to decoys included. */
+  readonly replies: number;
+  /** Reply blocks that are waited for. */
+  readonly surbs: number;
+}
+
+/** As upstream says it, and passes it on to clients. */
+const offlineText = "client/conn: not connected to the Gateway";
+const noDocumentText = "client/conn: PKI error: client: no document of this epoch";
+/** Mixes keep the keys of three epochs: reply blocks made for older ones are dead. */
+const surbEpochs = 3;
+
+/** One client's access to a real network. */
+export class GatewayLink implements MixnetLink {
+  readonly #options: GatewayLinkOptions;
+  readonly #clock: Clock;
+  readonly #random: RandomSource;
+  readonly #composer: Composer;
+  readonly #documents: LinkDocuments;
+  readonly #surbs: SurbTable;
+  readonly #pauses = new DialPauses();
+  readonly #closing = new AbortController();
+  #handlers: MixnetLinkHandlers | null = null;
+  #session: GatewaySession | null = null;
+  #running: Promise<void> = Promise.resolve();
+  #phase: GatewayLinkState["phase"] = "waiting";
+  #gateway: string | null = null;
+  #address: string | null = null;
+  #lastError: string | null = null;
+  #clockSkewMs: number | null = null;
+  #told: { readonly connected: boolean; readonly error: string } | null = null;
+  readonly #counts = { sent: 0, decoys: 0, replies: 0 };
+
+  /** @throws RangeError without a pinned gateway, or on a geometry whose packets cannot be made. */
+  constructor(options: GatewayLinkOptions) {
+    if (options.pinned.length === 0) throw new RangeError("`pinned` must not be empty");
+    this.#options = options;
+    this.#clock = options.clock;
+    this.#random = options.random ?? randomBytes;
+    this.#composer = new Composer(options.geometry, this.#random);
+    this.#surbs = new SurbTable(options.clock);
+    const breather = new Breather(options.clock);
+    this.#documents = new LinkDocuments(
+      options,
+      () => this.#now(),
+      () => breather.pause(),
+      (document) => this.#handlers?.onDocument(document),
+    );
+  }
+
+  /** @throws InvalidStateError when it was opened before. */
+  open(handlers: MixnetLinkHandlers): void {
+    if (this.#handlers !== null) throw new InvalidStateError("the link is open already");
+    this.#handlers = handlers;
+    this.#clock.soon(() => {
+      this.#running = this.#run();
+    });
+  }
+
+  async send(packet: OutgoingPacket): Promise<SentPacket> {
+    const replyEtaMs = await this.#dispatch(packet, false);
+    return { sentAt: this.#clock.now(), replyEtaMs };
+  }
+
+  async sendDecoy(): Promise<void> {
+    const document = this.#documents.current();
+    if (this.#session === null || document === null) return;
+    const echoes = findServices("echo", document);
+    if (echoes.length === 0) return;
+    const [destination, recipient] = pick(this.#random, echoes).toDestination();
+    const surbId = SurbId.from(this.#random(16));
+    try {
+      await this.#dispatch({ destination, recipient, payload: new Uint8Array(0), surbId }, true);
+      this.#counts.decoys++;
+    } catch {
+      // The link is down or there is no way: nobody waits for a decoy.
+    }
+  }
+
+  epoch(): { readonly current: number; readonly periodMs: number; readonly leftMs: number } {
+    const { epoch, leftMs } = this.#documents.epoch();
+    return { current: epoch, periodMs: this.#options.periodMs, leftMs };
+  }
+
+  async close(): Promise<void> {
+    if (!this.#closing.signal.aborted) {
+      this.#closing.abort(new LinkError("the link was closed"));
+      this.#session?.close(this.#closing.signal.reason as Error);
+    }
+    await this.#running;
+    this.#phase = "closed";
+    this.#surbs.clear();
+  }
+
+  /** What the link is doing, for people and for tests. */
+  describe(): GatewayLinkState {
+    return {
+      phase: this.#phase,
+      gateway: this.#gateway,
+      address: this.#address,
+      lastError: this.#lastError,
+      clockSkewMs: this.#clockSkewMs,
+      epoch: this.#documents.epoch().epoch,
+      documents: this.#documents.known().map(({ document, signers }) => ({
+        epoch: document.epoch,
+        signers: signers.map(({ identifier }) => identifier),
+      })),
+      ...this.#counts,
+      surbs: this.#surbs.size,
+    };
+  }
+
+  #now(): number {
+    const skew = this.#options.timeSync === true ? (this.#clockSkewMs ?? 0) : 0;
+    return this.#clock.now() - skew;
+  }
+
+  /** Composes and sends; gives how long the round trip is planned to take. */
+  async #dispatch(packet: OutgoingPacket, isDecoy: boolean): Promise<number> {
+    const session = this.#session;
+    if (session === null) throw new LinkError(offlineText);
+    const document = this.#documents.current();
+    if (document === null) throw new LinkError(noDocumentText);
+    const { periodMs } = this.#options;
+    const composed = this.#composer.compose(packet, {
+      document,
+      gateway: identityHash(session.gateway.identityKey),
+      queueId: session.queueId,
+      epochIn: (ms) => this.#documents.epoch(ms).epoch,
+      periodMs,
+    });
+    const { surbId } = packet;
+    if (surbId !== null) {
+      const keptMs = composed.replyEtaMs + surbEpochs * periodMs;
+      this.#surbs.add(surbId, { keys: composed.surbKeys!, isDecoy }, keptMs);
+    }
+    try {
+      await session.sendPacket(composed.packet);
+    } catch (error) {
+      if (surbId !== null) this.#surbs.forget(surbId);
+      throw new LinkError(error instanceof Error ? error.message : String(error));
+    }
+    this.#counts.sent++;
+    return composed.replyEtaMs;
+  }
+
+  #takeReply(surbId: Bytes, ciphertext: Bytes): void {
+    const surb = this.#surbs.take(surbId);
+    if (surb === null) return;
+    let payload: Bytes;
+    try {
+      payload = this.#composer.open(ciphertext, surb.keys);
+    } catch (error) {
+      if (error instanceof ProtocolError) return;
+      throw error;
+    }
+    this.#counts.replies++;
+    if (!surb.isDecoy) this.#handlers!.onReply({ surbId: SurbId.from(surbId), payload });
+  }
+
+  /** Dials and serves one link after the other, until the link is closed. */
+  async #run(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      const gateway = chooseGateway({
+        document: this.#documents.current(),
+        pinned: this.#options.pinned,
+        avoid: (name) => this.#documents.hasFailed(name),
+        random: this.#random,
+      });
+      const plan = dialPlan(gateway, this.#options.transports);
+      this.#gateway = gateway.name;
+      if (plan.length === 0) {
+        this.#wentDown(new LinkError(`${gateway.name} has no address that can be dialled`));
+        await this.#rest(this.#pauses.next());
+      }
+      for (const url of plan) {
+        await this.#rest(this.#pauses.next());
+        if (signal.aborted) break;
+        if (await this.#serve(gateway, url)) break;
+      }
+    }
+    this.#wentDown(signal.reason as Error);
+  }
+
+  /** Waits, at most until the link is closed. */
+  async #rest(ms: number): Promise<void> {
+    if (ms <= 0) return;
+    this.#phase = "waiting";
+    await this.#clock.sleep(ms, this.#closing.signal).catch(() => {});
+  }
+
+  /** One link, from the dial to its end. Whether it came about at all. */
+  async #serve(gateway: GatewayCandidate, url: string): Promise<boolean> {
+    const { kem, geometry, timing, random } = this.#options;
+    this.#address = url;
+    let session: GatewaySession;
+    try {
+      this.#phase = "dialling";
+      const transport = await this.#dial(url);
+      this.#phase = "handshake";
+      session = await GatewaySession.connect(
+        {
+          transport,
+          kem,
+          shape: geometry,
+          gateway,
+          clock: this.#clock,
+          timing,
+          random,
+          onReply: (surbId, ciphertext) => this.#takeReply(surbId, ciphertext),
+          onActivity: () => this.#pauses.reset(),
+        },
+        this.#closing.signal,
+      );
+    } catch (error) {
+      this.#wentDown(error);
+      return false;
+    }
+    this.#session = session;
+    this.#phase = "connected";
+    this.#clockSkewMs = session.clockSkewMs;
+    this.#tell({ connected: true, error: "" });
+    // Closed in the very moment in which the handshake was done.
+    if (this.#closing.signal.aborted) session.close(this.#closing.signal.reason as Error);
+    const keeping = this.#keepDocuments(session);
+    const reason = await session.ended;
+    this.#session = null;
+    // What was to come under the old queue ID comes no more: its reply blocks are left to run out,
+    // since a gateway may still hold some of it for another link of ours.
+    await keeping;
+    this.#wentDown(reason);
+    return true;
+  }
+
+  async #dial(url: string): Promise<Transport> {
+    const { dial, dialTimeoutMs = 60_000 } = this.#options;
+    const controller = new AbortController();
+    const leave = onAbort(this.#closing.signal, () =>
+      controller.abort(this.#closing.signal.reason),
+    );
+    const timer: Timer = this.#clock.after(dialTimeoutMs, () =>
+      controller.abort(new LinkError(`${url}: no connection within ${dialTimeoutMs} ms`)),
+    );
+    try {
+      this.#closing.signal.throwIfAborted();
+      return await dial(url, controller.signal);
+    } finally {
+      timer.cancel();
+      leave();
+    }
+  }
+
+  /** Asks for documents while the link lives; leaves a gateway that has a wrong one. */
+  async #keepDocuments(session: GatewaySession): Promise<void> {
+    const over = new AbortController();
+    void session.ended.then((reason) => over.abort(reason));
+    try {
+      for (;;) {
+        const { sleepMs, refusal } = await this.#documents.wake(session);
+        if (refusal !== null) throw refusal;
+        const document = this.#documents.current();
+        if (
+          document !== null &&
+          document.epoch === this.#documents.epoch().epoch &&
+          !listsGateway(document, session.gateway)
+        ) {
+          throw new LinkError(`${session.gateway.name} is not in the consensus with these keys`);
+        }
+        await this.#clock.sleep(sleepMs, over.signal);
+      }
+    } catch (error) {
+      session.close(error as Error);
+    }
+  }
+
+  #wentDown(error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    this.#lastError = message;
+    this.#phase = "waiting";
+    this.#tell({ connected: false, error: message });
+  }
+
+  /** Tells what changed: a gateway that cannot be reached is no news with every dial. */
+  #tell(status: { readonly connected: boolean; readonly error: string }): void {
+    const last = this.#told;
+    if (last?.connected === status.connected && last.error === status.error) return;
+    this.#told = status;
+    this.#handlers!.onStatus(status);
+  }
+}

@@ -1,0 +1,33 @@
+/** Small files that are there whole or not at all. */
+import { open, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+
+/**
+ * Writes a file for its owner only: under another name first, then renamed, both durably. What has
+ * that other name is removed, never written through.
+ * @throws the system's error.
+ */
+export async function writeWhole(file: string, contents: Uint8Array): Promise<void> {
+  const made = `${file}.new`;
+  await rm(made, { force: true });
+  const handle = await open(made, "wx", 0o600);
+  try {
+    await handle.writeFile(contents);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(made, file);
+  await syncFolder(dirname(file));
+}
+
+/** Makes the names in a folder as durable as what is in its files, where the system can. */
+export async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * A double for thin client, daemon and replicas: boxes in a map, behind a line that delays and loses.
+ * It stands where 10,000 schedules of crashes are run on the virtual clock; the embedded network,
+ * with its cryptography, takes too long for that. Tests of the same channels on the embedded network
+ * are in channels.test.ts.
+ */
+import { equalBytes, toHex } from "../../src/bytes/bytes.js";
+import type { MessageBoxIndex, ReadCap, WriteCap } from "../../src/bytes/opaque.js";
+import { decodeCbor, encodeCbor } from "../../src/cbor/cbor.js";
+import type { ChannelClient } from "../../src/channels/index.js";
+import type { Clock } from "../../src/clock/clock.js";
+import { keypairFromSeed, nextMessageBoxIndex, parseWriteCap, readCapOf } from "../../src/bacap.js";
+import {
+  BoxAlreadyExistsError,
+  BoxIDNotFoundError,
+  CopyCommandFailedError,
+  RequestTimeoutError,
+  TombstoneError,
+} from "../../src/errors/errors.js";
+
+/** What happens to one call. */
+export interface Fate {
+  readonly delayMs: number;
+  /** `request`: nothing happens and the call fails; `reply`: it happens, and the call fails. */
+  readonly lost: "request" | "reply" | null;
+}
+
+/** Bytes that a box holds. */
+const BOX_LENGTH = 60;
+
+/** The replicas: what every client of it sees. */
+export class BoxesDouble {
+  readonly clock: Clock;
+  readonly #boxes = new Map<string, { bytes: Uint8Array; at: number }>();
+  /** Draws what happens to the next call. */
+  fate: () => Fate = () => ({ delayMs: 10, lost: null });
+  /** How long a box lives, in ms. */
+  lifetimeMs = Infinity;
+  /** Boxes asked for and not there, since the start. */
+  misses = 0;
+  /** Calls that reached the replicas. */
+  reads = 0;
+  writes = 0;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
+
+  #key(root: Uint8Array, index: MessageBoxIndex): string {
+    return toHex(root.subarray(0, 8)) + toHex(index.subarray(0, 40));
+  }
+
+  get(readCap: ReadCap, index: MessageBoxIndex): Uint8Array | null {
+    const box = this.#boxes.get(this.#key(readCap.subarray(0, 32), index));
+    if (!box || this.clock.now() - box.at > this.lifetimeMs) return null;
+    return box.bytes;
+  }
+
+  /** Puts a box there; false when it holds other bytes. */
+  put(writeCap: WriteCap, index: MessageBoxIndex, bytes: Uint8Array): boolean {
+    const before = this.get(readCapOf(writeCap), index);
+    if (bytes.length > 0 && before) return equalBytes(before, bytes);
+    this.#boxes.set(this.#key(writeCap.subarray(32, 64), index), {
+      bytes,
+      at: this.clock.now(),
+    });
+    return true;
+  }
+
+  /** A client; when `isDead` says so its calls never settle again, as those of a killed process. */
+  client(isDead: () => boolean = () => false, onEffect: () => void = () => {}): ChannelClient {
+    const call = async <T>(signal: AbortSignal | undefined, effect: () => T): Promise<T> => {
+      const { delayMs, lost } = this.fate();
+      await this.clock.sleep(delayMs / 2, signal);
+      if (isDead()) return new Promise(() => {});
+      if (lost === "request") {
+        await this.clock.sleep(5 * delayMs, signal);
+        throw new RequestTimeoutError("lost");
+      }
+      let result: T | null = null;
+      let failure: unknown = null;
+      try {
+        result = effect();
+      } catch (error) {
+        failure = error;
+      }
+      onEffect();
+      if (isDead()) return new Promise(() => {});
+      await this.clock.sleep(lost === "reply" ? 5 * delayMs : delayMs / 2, signal);
+      if (isDead()) return new Promise(() => {});
+      if (lost === "reply") throw new RequestTimeoutError("lost");
+      if (failure) throw failure;
+      return result!;
+    };
+    const client: Partial<ChannelClient> = {
+      read: (readCap, index, options) =>
+        call(options?.signal, () => {
+          this.reads++;
+          const found = this.get(readCap, index);
+          if (!found) this.misses++;
+          if (!found) throw new BoxIDNotFoundError();
+          if (found.length === 0) throw new TombstoneError();
+          return { plaintext: found.slice(), nextMessageBoxIndex: nextMessageBoxIndex(index) };
+        }),
+      write: (writeCap, index, plaintext, options) =>
+        call(options?.signal, () => {
+          this.writes++;
+          if (!this.put(writeCap, index, (plaintext as Uint8Array).slice())) {
+            if (options?.ifExists === "error") throw new BoxAlreadyExistsError();
+          }
+          return { nextMessageBoxIndex: nextMessageBoxIndex(index) };
+        }),
+      tombstone: (writeCap, index, options) =>
+        call(options?.signal, () => {
+          this.put(writeCap, index, new Uint8Array(0));
+          return { nextMessageBoxIndex: nextMessageBoxIndex(index) };
+        }),
+      newKeypair: (seed, options) =>
+        call(options?.signal, () => keypairFromSeed(seed as Uint8Array)),
+      createCourierEnvelopesFromMultiPayload: (request, options) =>
+        call(options?.signal, () => ({
+          // One element for each box; the courier below takes them apart again.
+          envelopes: request.destinations.flatMap(({ payload, writeCap, startIndex }) => {
+            const elements: Uint8Array<ArrayBuffer>[] = [];
+            let index = startIndex;
+            for (let at = 0; at < payload.length; at += BOX_LENGTH - 4) {
+              const bytes = payload.subarray(at, at + BOX_LENGTH - 4);
+              elements.push(encodeCbor([writeCap, index, bytes, request.isLast]));
+              index = nextMessageBoxIndex(index);
+            }
+            return elements;
+          }),
+          buffer: new Uint8Array(0),
+          nextDestIndex: null,
+          nextDestIndices: request.destinations.map(({ startIndex }) => startIndex),
+        })),
+      startResendingCopyCommand: (writeCap, options) =>
+        call(options?.signal, () => this.#copy(writeCap)),
+      pkiDocument: () => ({ lambdaP: 0.1 }) as never,
+      isState: () => false,
+      closed: new Promise(() => {}),
+    };
+    Object.defineProperty(client, "pigeonholeGeometry", {
+      value: { maxPlaintextPayloadLength: BOX_LENGTH },
+    });
+    return client as ChannelClient;
+  }
+
+  #copy(temporary: WriteCap): void {
+    const readCap = readCapOf(temporary);
+    let index = temporary.slice(64) as MessageBoxIndex;
+    for (let place = 1n; ; place++) {
+      const element = this.get(readCap, index);
+      if (!element) return;
+      const [cap, at, bytes] = decodeCbor(element) as [Uint8Array, MessageBoxIndex, Uint8Array];
+      if (!this.put(parseWriteCap(cap), at, bytes)) throw new CopyCommandFailedError(10, place);
+      index = nextMessageBoxIndex(index);
+    }
+  }
+}

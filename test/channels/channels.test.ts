@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { MemoryLevel } from "memory-level";
+import { utf8ToText } from "../../src/bytes/bytes.js";
+import type { ChannelDatabase } from "../../src/channels/index.js";
+import { openChannels } from "../../src/channels/index.js";
+import { startTestNetwork } from "../../src/testing/index.js";
+
+const memory = (): ChannelDatabase => new MemoryLevel<string, Uint8Array>() as never;
+const folder = mkdtempSync(join(tmpdir(), "katz-channels-"));
+after(() => rmSync(folder, { recursive: true }));
+
+describe("channels", () => {
+  it("hands messages over in order, short and long ones", { timeout: 60_000 }, async () => {
+    await using network = await startTestNetwork();
+    const alice = await network.client();
+    const bob = await network.client();
+    await using ours = await openChannels(alice, join(folder, "alice"));
+    await using theirs = await openChannels(bob, memory());
+    const writer = await ours.create("to Bob");
+    const reader = await theirs.import("from Alice", await writer.invitation());
+    const sent: string[] = [];
+    for (let i = 0; i < 30; i++) sent.push(`${i} `.repeat(i % 7 === 3 ? 2000 : 1));
+    const deliveries = await Promise.all(sent.map((text) => writer.send(text)));
+    const seen: string[] = [];
+    for await (const message of reader) {
+      assert.equal(message.id, deliveries[seen.length]!.id);
+      assert.equal(message.gap, 0);
+      seen.push(utf8ToText(message.bytes));
+      if (seen.length === sent.length) break;
+    }
+    assert.deepEqual(seen, sent);
+    await Promise.all(deliveries.map(({ stored }) => stored));
+    assert.ok(deliveries.every(({ state }) => state === "stored"));
+    assert.equal(writer.queued, 0);
+  });
+
+  it("makes a batch readable in all of its channels", { timeout: 60_000 }, async () => {
+    await using network = await startTestNetwork();
+    const client = await network.client();
+    await using channels = await openChannels(client, memory());
+    const [one, two] = [await channels.create("one"), await channels.create("two")];
+    const readers = [
+      await channels.import("read one", await one.invitation()),
+      await channels.import("read two", await two.invitation()),
+    ];
+    await one.send("before");
+    const delivery = await channels.atomically((batch) => {
+      batch.send(one, "A".repeat(4000));
+      batch.send(two, "b");
+    });
+    await one.send("after");
+    await delivery.stored;
+    const texts: string[][] = [[], []];
+    for (const [i, reader] of readers.entries()) {
+      for await (const { bytes } of reader) {
+        texts[i]!.push(utf8ToText(bytes));
+        if (texts[i]!.length === (i === 0 ? 3 : 1)) break;
+      }
+    }
+    assert.deepEqual(texts, [["before", "A".repeat(4000), "after"], ["b"]]);
+  });
+});

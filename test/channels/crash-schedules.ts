@@ -1,0 +1,236 @@
+/**
+ * Schedules of crashes: a writer and a reader, each an application that is killed before or after a
+ * commit or a call and started again, on a line that loses requests and replies. The model is the
+ * list of messages whose `send` resolved, and the list of those the reader's application took.
+ */
+import * as fc from "fast-check";
+import { utf8ToText } from "../../src/bytes/bytes.js";
+import { type Channels, type Invitation, openChannels } from "../../src/channels/index.js";
+import { VirtualClock } from "../../src/clock/virtual.js";
+import { BoxesDouble } from "./boxes-double.js";
+import { CrashDatabase, Disk } from "./crash-database.js";
+
+/** When a process is killed: at its so-manieth commit or effect at the replicas. */
+export interface Kill {
+  readonly at: "beforeCommit" | "afterCommit" | "afterCall";
+  readonly count: number;
+  /** How many unsynced batches outlive it. */
+  readonly kept: number;
+  /** How long it stays down, in ms. */
+  readonly downMs: number;
+}
+
+/** One run. */
+export interface Schedule {
+  /** Lengths of the messages; several boxes for the longer ones. */
+  readonly lengths: readonly number[];
+  readonly writerKills: readonly Kill[];
+  readonly readerKills: readonly Kill[];
+  /** Which calls lose their request (1) or reply (2), by turns. */
+  readonly losses: readonly number[];
+  readonly delays: readonly number[];
+  /** Pause between two messages, in ms. */
+  readonly pauseMs: number;
+  /** Whether the reader acknowledges by hand. */
+  readonly manual: boolean;
+}
+
+const kill: fc.Arbitrary<Kill> = fc.record({
+  at: fc.constantFrom("beforeCommit", "afterCommit", "afterCall"),
+  count: fc.integer({ min: 1, max: 12 }),
+  kept: fc.integer({ min: 0, max: 3 }),
+  downMs: fc.constantFrom(0, 100, 5000),
+});
+
+/** Any schedule; smaller ones first when one fails. */
+export const anySchedule: fc.Arbitrary<Schedule> = fc.record({
+  lengths: fc.array(fc.constantFrom(0, 5, 59, 60, 200), { minLength: 1, maxLength: 8 }),
+  writerKills: fc.array(kill, { maxLength: 4 }),
+  readerKills: fc.array(kill, { maxLength: 4 }),
+  losses: fc.array(fc.constantFrom(0, 0, 0, 1, 2), { maxLength: 20 }),
+  delays: fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1, maxLength: 6 }),
+  pauseMs: fc.constantFrom(0, 0, 50, 3000),
+  manual: fc.boolean(),
+});
+
+/** What came of a schedule. */
+export interface Outcome {
+  /** Messages whose `send` resolved. */
+  readonly sent: readonly string[];
+  /** Messages as the reader's application took them, each id once. */
+  readonly seen: readonly string[];
+  /** How often either process was killed. */
+  readonly kills: number;
+}
+
+/** What a process of the schedule lives with. */
+interface Life {
+  readonly database: CrashDatabase;
+  readonly channels: Promise<Channels>;
+  readonly killed: Promise<void>;
+}
+
+/** A process that is killed as the schedule says, and what it leaves behind. */
+class Process {
+  readonly disk = new Disk();
+  kills = 0;
+  readonly #boxes: BoxesDouble;
+  readonly #kills: Kill[];
+
+  constructor(boxes: BoxesDouble, kills: readonly Kill[]) {
+    this.#boxes = boxes;
+    this.#kills = [...kills];
+  }
+
+  /** Starts it; after a kill it may be started again. */
+  start(): Life {
+    const kill = this.#kills.shift();
+    let calls = 0;
+    let die!: () => void;
+    const killed = new Promise<void>((resolve) => (die = resolve));
+    const crash = (): boolean => {
+      if (!database.isCrashed) {
+        database.isCrashed = true;
+        this.kills++;
+        this.disk.crash(kill!.kept);
+        die();
+      }
+      return true;
+    };
+    const database = new CrashDatabase(
+      this.disk,
+      (batch, isDone) =>
+        kill !== undefined &&
+        kill.at === (isDone ? "afterCommit" : "beforeCommit") &&
+        batch === kill.count &&
+        crash(),
+    );
+    const client = this.#boxes.client(
+      () => database.isCrashed,
+      () => {
+        if (kill?.at === "afterCall" && ++calls === kill.count) crash();
+      },
+    );
+    return {
+      database,
+      killed,
+      channels: openChannels(client, database, { clock: this.#boxes.clock }),
+    };
+  }
+
+  /** Runs `work` until it ends, however often the process is killed on the way. */
+  async run(
+    work: (channels: Channels) => Promise<void>,
+    down: (kill: number) => Promise<void>,
+  ): Promise<void> {
+    for (;;) {
+      const life = this.start();
+      const done = life.channels.then(async (channels) => {
+        await work(channels);
+        return channels;
+      });
+      const channels = await Promise.race([done, life.killed.then(() => null)]);
+      if (channels) {
+        if (!life.database.isCrashed) await Promise.race([channels.close(), life.killed]);
+        return;
+      }
+      await down(this.kills);
+    }
+  }
+}
+
+/** Runs a schedule on a virtual clock until everything that was sent has been seen. */
+export async function runSchedule(schedule: Schedule): Promise<Outcome> {
+  const clock = new VirtualClock();
+  const boxes = new BoxesDouble(clock);
+  let call = 0;
+  boxes.fate = () => {
+    const n = call++;
+    // Losses are used up, so that every schedule comes to an end.
+    const lost = ([null, "request", "reply"] as const)[schedule.losses[n] ?? 0]!;
+    return { delayMs: schedule.delays[n % schedule.delays.length]!, lost };
+  };
+  const writing = new Process(boxes, schedule.writerKills);
+  const reading = new Process(boxes, schedule.readerKills);
+  const sent: string[] = [];
+  const seen: string[] = [];
+  const ids = new Set<bigint>();
+  let invitation: Invitation | null = null;
+  let onInvitation!: () => void;
+  const invited = new Promise<void>((resolve) => (onInvitation = resolve));
+  let started = 0;
+
+  const write = writing.run(
+    async (channels) => {
+      const info = (await channels.list())[0];
+      const writer = info ? await channels.writer("out") : await channels.create("out");
+      invitation ??= await writer.invitation();
+      onInvitation();
+      // A message whose `send` did not return may be out or not; the application does not repeat it.
+      while (started < schedule.lengths.length) {
+        const n = started++;
+        const text = `${n}:`.padEnd(schedule.lengths[n]!, "x");
+        const delivery = await writer.send(text);
+        sent.push(text);
+        void delivery;
+        if (schedule.pauseMs > 0) await clock.sleep(schedule.pauseMs);
+      }
+      while (writer.queued > 0) await clock.sleep(100);
+    },
+    () => clock.sleep(schedule.writerKills[writing.kills - 1]!.downMs),
+  );
+
+  const read = invited.then(() =>
+    reading.run(
+      async (channels) => {
+        const info = (await channels.list())[0];
+        const reader = info
+          ? await channels.reader("in")
+          : await channels.import("in", invitation!);
+        const ack = schedule.manual ? "manual" : "auto";
+        // Everything that may be out: those sent, and those whose sending was cut off.
+        const isDone = (): boolean =>
+          started === schedule.lengths.length && isWritten && missing() === 0;
+        const missing = (): number => sent.filter((text) => !seen.includes(text)).length;
+        const end = new AbortController();
+        const watch = async (): Promise<void> => {
+          while (!isDone()) await clock.sleep(1000);
+          end.abort();
+        };
+        void watch();
+        try {
+          for await (const message of reader.messages({ ack, signal: end.signal })) {
+            // The application stores message and id in one transaction of its own.
+            if (!ids.has(message.id)) {
+              ids.add(message.id);
+              seen.push(utf8ToText(message.bytes));
+            }
+            if (message.gap !== 0) seen.push(`gap of ${message.gap}`);
+            if (schedule.manual) await message.ack();
+          }
+        } catch (error) {
+          if (!end.signal.aborted) throw error;
+        }
+      },
+      () => clock.sleep(schedule.readerKills[reading.kills - 1]!.downMs),
+    ),
+  );
+  let isWritten = false;
+  void write.then(() => (isWritten = true));
+  await clock.runUntil(Promise.all([write, read]), 6 * 3600 * 1000);
+  return { sent, seen, kills: writing.kills + reading.kills };
+}
+
+/** What is wrong with an outcome; null when nothing is. */
+export function faultOf({ sent, seen }: Outcome): string | null {
+  const lost = sent.filter((text) => !seen.includes(text));
+  if (lost.length > 0) return `lost: ${lost.map(short).join(", ")}`;
+  if (new Set(seen).size !== seen.length) return `doubled: ${seen.map(short).join(", ")}`;
+  const numbers = seen.map((text) => Number.parseInt(text, 10));
+  if (numbers.some((n, i) => Number.isNaN(n) || (i > 0 && n <= numbers[i - 1]!))) {
+    return `out of order: ${seen.map(short).join(", ")}`;
+  }
+  return null;
+}
+
+const short = (text: string): string => text.slice(0, 12);

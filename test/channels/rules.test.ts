@@ -1,0 +1,307 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { utf8ToText } from "../../src/bytes/bytes.js";
+import {
+  type ChannelDatabase,
+  ChannelForkedError,
+  ChannelStoreError,
+  type Channels,
+  type Message,
+  type Reader,
+  openChannels,
+} from "../../src/channels/index.js";
+import { VirtualClock } from "../../src/clock/virtual.js";
+import { hasCode } from "../../src/errors/errors.js";
+import { BoxesDouble } from "./boxes-double.js";
+import { CrashDatabase, Disk } from "./crash-database.js";
+
+const DAY = 24 * 3600 * 1000;
+
+/** The next `count` messages. */
+async function take(reader: Reader, count: number): Promise<Message[]> {
+  const messages: Message[] = [];
+  if (count === 0) return messages;
+  for await (const message of reader) {
+    messages.push(message);
+    if (messages.length === count) {
+      await message.ack();
+      break;
+    }
+  }
+  return messages;
+}
+
+const texts = (messages: readonly Message[]): string[] =>
+  messages.map(({ bytes }) => utf8ToText(bytes));
+
+async function world(): Promise<{
+  clock: VirtualClock;
+  boxes: BoxesDouble;
+  open: (disk?: Disk, options?: object) => Promise<Channels>;
+}> {
+  const clock = new VirtualClock();
+  const boxes = new BoxesDouble(clock);
+  const open = (disk = new Disk(), options: object = {}): Promise<Channels> =>
+    openChannels(boxes.client(), new CrashDatabase(disk), { clock, ...options });
+  return { clock, boxes, open };
+}
+
+describe("the rules of channels", () => {
+  it("no message is lost when a reply is, whatever is sent next", async () => {
+    const { clock, boxes, open } = await world();
+    const channels = await open();
+    const writer = await channels.create("out");
+    const reader = await channels.import("in", await writer.invitation());
+    const lost = ["reply", "request", "reply", null] as const;
+    let call = 0;
+    boxes.fate = () => ({ delayMs: 20, lost: lost[call++] ?? null });
+    const sent = ["first", "second", "third"];
+    for (const text of sent) await clock.runUntil(writer.send(text));
+    const messages = await clock.runUntil(take(reader, 3));
+    assert.deepEqual(texts(messages), sent);
+    assert.ok(messages.every(({ gap }) => gap === 0));
+    await clock.runUntil(channels.close());
+  });
+
+  it("a restored backup ends in ChannelForkedError, and is never skipped", async () => {
+    const { clock, open } = await world();
+    const disk = new Disk();
+    const first = await open(disk);
+    const writer = await first.create("out");
+    await clock.runUntil((await writer.send("one")).stored);
+    await clock.runUntil(first.close());
+    const backup = disk.copy();
+    const second = await open(disk);
+    await clock.runUntil((await (await second.writer("out")).send("two")).stored);
+    await clock.runUntil(second.close());
+
+    const restored = await open(backup);
+    const late = await restored.writer("out");
+    const delivery = await late.send("another two");
+    await assert.rejects(clock.runUntil(delivery.stored), (error) => {
+      assert.ok(error instanceof ChannelForkedError);
+      assert.equal(error.id, delivery.id);
+      assert.ok(hasCode(error, "ERR_CHANNEL_FORKED"));
+      return true;
+    });
+    assert.equal(delivery.state, "failed");
+    await assert.rejects(late.send("three"), ChannelForkedError);
+    assert.equal((await restored.list())[0]!.isForked, true);
+    await clock.runUntil(restored.close());
+    // The mark outlives the process.
+    const again = await open(backup);
+    await assert.rejects((await again.writer("out")).send("four"), ChannelForkedError);
+    await clock.runUntil(again.close());
+  });
+
+  it("the same bytes in the box after a restored backup are a success", async () => {
+    const { clock, open } = await world();
+    const disk = new Disk();
+    const first = await open(disk);
+    const writer = await first.create("out");
+    const backup = disk.copy();
+    await clock.runUntil((await writer.send("one")).stored);
+    await clock.runUntil(first.close());
+    const restored = await open(backup);
+    const delivery = await (await restored.writer("out")).send("one");
+    await clock.runUntil(delivery.stored);
+    await clock.runUntil(restored.close());
+  });
+
+  for (const [away, sentMeanwhile] of [
+    [14, 3],
+    [14, 40],
+    [14, 700],
+  ] as const) {
+    it(`${sentMeanwhile} boxes lost in ${away} days away are told with their number`, async () => {
+      const { clock, boxes, open } = await world();
+      boxes.lifetimeMs = 7 * DAY;
+      const writing = await open();
+      const writer = await writing.create("out");
+      const disk = new Disk();
+      const reading = await open(disk);
+      const reader = await reading.import("in", await writer.invitation());
+      await clock.runUntil((await writer.send("seen")).stored);
+      assert.deepEqual(texts(await clock.runUntil(take(reader, 1))), ["seen"]);
+      await clock.runUntil(reading.close());
+      for (let i = 0; i < sentMeanwhile; i++) await writer.send(`lost ${i}`);
+      while (writer.queued > 0) await clock.advance(1000);
+      await clock.advance(away * DAY);
+      await writer.send("news");
+      await clock.advance(60_000);
+      const back = await open(disk);
+      const [message] = await clock.runUntil(take(await back.reader("in"), 1), DAY);
+      assert.equal(utf8ToText(message!.bytes), "news");
+      assert.equal(message!.gap, sentMeanwhile);
+      assert.equal(message!.mayBeCut, false);
+      await clock.runUntil(back.close());
+      await clock.runUntil(writing.close());
+    });
+  }
+
+  it("a box that is only late is waited for", async () => {
+    const { clock, boxes, open } = await world();
+    const channels = await open();
+    const writer = await channels.create("out");
+    const reader = await channels.import("in", await writer.invitation());
+    let call = 0;
+    // The first box is on its way for half an hour, those behind it arrive at once.
+    boxes.fate = () => ({ delayMs: call++ === 0 ? 1_800_000 : 20, lost: null });
+    for (let i = 0; i < 7; i++) await writer.send(String(i));
+    const messages = await clock.runUntil(take(reader, 7));
+    assert.deepEqual(texts(messages), ["0", "1", "2", "3", "4", "5", "6"]);
+    assert.ok(messages.every(({ gap }) => gap === 0));
+    await clock.runUntil(channels.close());
+  });
+
+  it("twenty idle contacts leave at least half of the packets to writes", async () => {
+    const { clock, boxes, open } = await world();
+    const channels = await open();
+    const writer = await channels.create("out");
+    const abort = new AbortController();
+    const idle: Promise<unknown>[] = [];
+    for (let i = 0; i < 20; i++) {
+      const other = await channels.create(`silent ${i}`);
+      const reader = await channels.import(`contact ${i}`, await other.invitation());
+      idle.push(
+        reader
+          .messages({ signal: abort.signal })
+          .next()
+          .catch(() => {}),
+      );
+    }
+    await clock.advance(3_600_000);
+    const before = { reads: boxes.reads, writes: boxes.writes };
+    boxes.fate = () => ({ delayMs: 4000, lost: null });
+    for (let i = 0; i < 50; i++) await writer.send(String(i));
+    while (writer.queued > 0) await clock.advance(1000);
+    const reads = boxes.reads - before.reads;
+    const writes = boxes.writes - before.writes;
+    assert.equal(writes, 50);
+    assert.ok(reads <= writes, `${reads} reads beside ${writes} writes`);
+    abort.abort();
+    await Promise.all(idle);
+    await clock.runUntil(channels.close());
+  });
+
+  it("nobody listens: nothing is read", async () => {
+    const { clock, boxes, open } = await world();
+    const channels = await open();
+    const writer = await channels.create("out");
+    await channels.import("in", await writer.invitation());
+    await clock.advance(DAY);
+    assert.equal(boxes.reads, 0);
+    await clock.runUntil(channels.close());
+  });
+
+  it("what a full disk refuses is not sent, and goes through when there is room", async () => {
+    const { clock, open, boxes } = await world();
+    const database = new CrashDatabase(new Disk());
+    const channels = await openChannels(boxes.client(), database, { clock });
+    const writer = await channels.create("out");
+    const reader = await channels.import("in", await writer.invitation());
+    await clock.runUntil(writer.send("one"));
+    database.failing = true;
+    await assert.rejects(clock.runUntil(writer.send("two")), (error) => {
+      assert.ok(error instanceof ChannelStoreError);
+      assert.match(error.message, /nothing of it is stored/);
+      return true;
+    });
+    assert.equal(writer.queued, 1);
+    database.failing = false;
+    await clock.runUntil(writer.send("two again"));
+    const messages = await clock.runUntil(take(reader, 2));
+    assert.deepEqual(texts(messages), ["one", "two again"]);
+    await clock.runUntil(channels.close());
+    void open;
+  });
+
+  it("a hole in the outbox is found when the store is opened, and told with its place", async () => {
+    const { clock, open } = await world();
+    const disk = new Disk();
+    const channels = await openChannels(
+      {
+        ...new BoxesDouble(clock).client(),
+        pigeonholeGeometry: { maxPlaintextPayloadLength: 60 } as never,
+      },
+      new CrashDatabase(disk),
+      { clock },
+    );
+    const writer = await channels.create("out");
+    for (let i = 0; i < 5; i++) await writer.send(String(i));
+    await channels.close();
+    const keys = [...disk.durable.keys()].filter((key) => key.startsWith("out!"));
+    disk.durable.delete(keys[2]!);
+    await assert.rejects(open(disk), /outbox of channel "out" has a hole: messages 2 to 2/);
+  });
+
+  it("values of an encrypted store tell nothing, and need their key", async () => {
+    const { clock, open } = await world();
+    const disk = new Disk();
+    const key = new Uint8Array(32).fill(7);
+    const channels = await open(disk, { key });
+    const writer = await channels.create("secret name");
+    await writer.send("secret words");
+    await clock.runUntil(channels.close());
+    const stored = Buffer.concat([...disk.durable.values()]).toString("latin1");
+    assert.ok(!stored.includes("secret"));
+    assert.ok(![...disk.durable.keys()].some((name) => name.includes("secret")));
+    await assert.rejects(open(disk), /the store is encrypted/);
+    await assert.rejects(open(disk, { key: new Uint8Array(32) }), /does not open the store/);
+    await assert.rejects(open(disk, { passphrase: "other" }), /does not open the store/);
+    const again = await open(disk, { key });
+    assert.equal((await again.writer("secret name")).name, "secret name");
+    await clock.runUntil(again.close());
+  });
+
+  it("what was handed out and not acknowledged comes again, with the same id", async () => {
+    const { clock, open } = await world();
+    const disk = new Disk();
+    const channels = await open(disk);
+    const writer = await channels.create("out");
+    const reader = await channels.import("in", await writer.invitation());
+    for (const text of ["a", "b", "c"]) await writer.send(text);
+    const ids: bigint[] = [];
+    await clock.runUntil(
+      (async () => {
+        for await (const { id } of reader) if (ids.push(id) === 2) break;
+      })(),
+    );
+    await clock.runUntil(channels.close());
+    const again = await open(disk);
+    const messages = await clock.runUntil(take(await again.reader("in"), 2));
+    assert.deepEqual(texts(messages), ["b", "c"]);
+    assert.equal(messages[0]!.id, ids[1]);
+    // And all of it when asked for.
+    const whole: string[] = [];
+    await clock.runUntil(
+      (async () => {
+        for await (const { bytes } of (await again.reader("in")).messages({ from: 0n })) {
+          if (whole.push(utf8ToText(bytes)) === 3) break;
+        }
+      })(),
+    );
+    assert.deepEqual(whole, ["a", "b", "c"]);
+    await clock.runUntil(again.close());
+  });
+
+  it("a deleted message reads as deleted", async () => {
+    const { clock, open } = await world();
+    const channels = await open();
+    const writer = await channels.create("out");
+    const invitation = await writer.invitation();
+    const first = await writer.send("x".repeat(200));
+    await writer.send("kept");
+    await clock.runUntil((await writer.delete(first.id)).stored);
+    const reader = await channels.import("in", invitation);
+    const messages = await clock.runUntil(take(reader, 5));
+    assert.deepEqual(
+      messages.map(({ kind }) => kind),
+      ["deleted", "deleted", "deleted", "deleted", "message"],
+    );
+    await clock.runUntil(channels.close());
+  });
+});
+
+/** The compiler says whether every level database fits. */
+export type Fits<T extends ChannelDatabase = CrashDatabase> = T;

@@ -1,0 +1,84 @@
+/** Digests are those of what is on the disk, whoever else wrote to it; and only one receiver does. */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { after, before, test } from "node:test";
+import { generateKeypair } from "katzenpost-thinclient/bacap";
+import { IncomingFiles } from "../../src/cli/transfer/incoming-files.js";
+import { PartialFolder } from "../../src/cli/transfer/partial-folder.js";
+import { encodeTicket } from "../../src/cli/transfer/ticket.js";
+import { KatzProcess } from "../integration/katz-process.js";
+import { TransferNetwork, contentsOf, digestOf } from "./transfer-network.js";
+
+const network = new TransferNetwork();
+before(() => network.ready());
+after(() => network[Symbol.asyncDispose]());
+
+const first = new Uint8Array(1000).fill(1);
+const second = new Uint8Array(1000).fill(2);
+const entry = (name: string, bytes: Uint8Array) => ({
+  name,
+  size: bytes.length,
+  sha256: new Uint8Array(createHash("sha256").update(bytes).digest()),
+});
+const manifest = { chunk: 500, files: [entry("one", first), entry("two", second)] };
+
+async function newPartial(): Promise<PartialFolder> {
+  const { readCap, firstMessageIndex: index } = generateKeypair();
+  const folder = await PartialFolder.at(network.newFolder(), encodeTicket(readCap));
+  await folder.create(new Uint8Array(1), { boxesDone: 1, index });
+  return folder;
+}
+
+test("what another process did to a file is found when it is whole", async () => {
+  const folder = await newPartial();
+  const files = await IncomingFiles.open(folder, manifest, [false, false], 0);
+  await files.append(first.subarray(0, 500));
+  // As another receiver does that begins at the beginning.
+  writeFileSync(folder.pathOf(0), "");
+  await assert.rejects(files.append(first.subarray(500)), /its SHA-256 digest is another/);
+  await files.close();
+});
+
+test("a file that was kept and has the right size is looked into", async () => {
+  const folder = await newPartial();
+  writeFileSync(folder.pathOf(0), new Uint8Array(1000).fill(9));
+  await assert.rejects(
+    IncomingFiles.open(folder, manifest, [false, false], 1000),
+    /what was kept in .* is damaged: begin again/,
+  );
+  writeFileSync(folder.pathOf(0), first);
+  writeFileSync(folder.pathOf(1), second.subarray(0, 700));
+  const files = await IncomingFiles.open(folder, manifest, [false, false], 1500);
+  await files.append(second.subarray(500));
+  await files.finish();
+  assert.deepEqual(new Uint8Array(readFileSync(folder.pathOf(1))), second);
+  await files.close();
+});
+
+test("a second receiver of one ticket into one folder is refused, and harms nothing", async () => {
+  const file = network.newFile(1_000_000);
+  const sent = await network.katz(["send", file, "--quiet"]);
+  assert.equal(sent.code, 0, sent.stderr);
+  const ticket = join(network.newFolder(), "ticket");
+  writeFileSync(ticket, sent.stdout, { mode: 0o600 });
+  const into = network.newFolder();
+  const args = ["receive", ticket, "--into", into];
+  await using one = new KatzProcess(args, network.env);
+  const partial = (): string | undefined =>
+    readdirSync(into).find((name) => name.endsWith("partial"));
+  while (partial() === undefined) await sleep(5);
+  const two = await network.katz(args);
+  assert.equal(two.code, 2, two.stderr);
+  assert.match(two.stderr, /another katz receive is fetching this ticket into the same folder/);
+  assert.equal((await one.ended).code, 0, one.stderr);
+  assert.deepEqual(contentsOf(into), ["file.bin"]);
+  assert.equal(digestOf(join(into, "file.bin")), digestOf(file));
+  assert.equal(statSync(into).isDirectory(), true);
+  // Elsewhere it may be fetched at the same time.
+  const elsewhere = join(into, "other");
+  mkdirSync(elsewhere);
+  assert.equal((await network.katz(["receive", ticket, "--into", elsewhere])).code, 0);
+});

@@ -1,0 +1,188 @@
+/** `katz send` of folders, of standard input and of messages; names on systems of every kind. */
+import assert from "node:assert/strict";
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { nearest } from "../../src/cli/nearest.js";
+import {
+  nameKey,
+  problemOfName,
+  problemOfPath,
+  sameName,
+} from "../../src/cli/transfer/file-name.js";
+import { linesOf } from "./katz.js";
+import { TransferNetwork, contentsOf } from "./transfer-network.js";
+
+const network = new TransferNetwork();
+before(() => network.ready());
+after(() => network[Symbol.asyncDispose]());
+
+test("a folder arrives as it was, without what is hidden", async () => {
+  const folder = join(network.newFolder(), "trip");
+  mkdirSync(join(folder, "day 1", "deep"), { recursive: true });
+  mkdirSync(join(folder, "empty"));
+  writeFileSync(join(folder, "day 1", "a.txt"), "a");
+  writeFileSync(join(folder, "day 1", "deep", "b.txt"), "b".repeat(5000));
+  writeFileSync(join(folder, "c.txt"), "");
+  writeFileSync(join(folder, ".DS_Store"), "x");
+  const sent = await network.katz(["send", `${folder}/`]);
+  assert.equal(sent.code, 0, sent.stderr);
+  assert.match(sent.stderr, /left out: 1 hidden file or folder/);
+  // The folder to receive into need not be there.
+  const into = join(network.newFolder(), "x", "y");
+  const got = await network.katz(["receive", "-", "--into", into], { input: sent.stdout });
+  assert.equal(got.code, 0, got.stderr);
+  assert.deepEqual(linesOf(got.stdout), [
+    join(into, "trip", "c.txt"),
+    join(into, "trip", "day 1", "a.txt"),
+    join(into, "trip", "day 1", "deep", "b.txt"),
+  ]);
+  assert.equal(readFileSync(join(into, "trip", "day 1", "deep", "b.txt"), "utf8").length, 5000);
+  assert.deepEqual(contentsOf(into), ["trip"]);
+
+  // A symbolic link in the way would lead the files out of the folder.
+  const [trap, outside] = [network.newFolder(), network.newFolder()];
+  symlinkSync(outside, join(trap, "trip"));
+  const refused = await network.katz(["receive", "-", "--into", trap], { input: sent.stdout });
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /trip is there already, and is not a folder/);
+  assert.deepEqual(contentsOf(outside), []);
+});
+
+test("standard input is sent under a name, and a message under one of its own", async () => {
+  for (const [args, name] of [
+    [["-", "--name", "notes.tar"], "notes.tar"],
+    [["--text"], "message.txt"],
+  ] as const) {
+    const sent = await network.katz(["send", ...args], { input: "what was piped\n" });
+    assert.equal(sent.code, 0, sent.stderr);
+    const into = network.newFolder();
+    const got = await network.katz(["receive", "-", "--into", into], { input: sent.stdout });
+    assert.equal(got.code, 0, got.stderr);
+    assert.equal(readFileSync(join(into, name), "utf8"), "what was piped\n");
+  }
+  assert.deepEqual(readdirSync(join(network.env.XDG_STATE_HOME, "katzenpost", "send-input")), []);
+  for (const [args, input, message] of [
+    [["-"], "x", /standard input has no name: give it one with --name NAME/],
+    [["-", "--name", "x"], "", /nothing came on standard input/],
+    [["-", network.newFile(1), "--name", "x"], "x", /standard input goes alone/],
+    [["-", "--name", "a/b"], "x", /--name cannot be used: it has a slash/],
+  ] as const) {
+    const { code, stderr } = await network.katz(["send", ...args], { input });
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, message);
+  }
+});
+
+test(
+  "a file that does not have the length that it says is refused, not sent empty",
+  { skip: !existsSync("/proc/cpuinfo") && "not run: no /proc here" },
+  async () => {
+    const { code, stdout, stderr } = await network.katz(["send", "/proc/cpuinfo"]);
+    assert.deepEqual([code, stdout], [2, ""]);
+    assert.match(
+      stderr,
+      /cpuinfo does not have the length that it says\n.*katz send - --name NAME </,
+    );
+  },
+);
+
+test(
+  "a folder for states that cannot be made ends the command; a relative one is ignored",
+  { skip: !existsSync("/proc/cpuinfo") && "not run: no /proc here" },
+  async () => {
+    const env = { XDG_STATE_HOME: "/proc/x" };
+    const bad = await network.katz(["send", network.newFile(10)], { env });
+    assert.equal(bad.code, 2, bad.stderr);
+    assert.match(
+      bad.stderr,
+      /cannot use \/proc\/x\/katzenpost\/send: there is no such file or folder/,
+    );
+    const cwd = network.newFolder();
+    const relative = { XDG_STATE_HOME: "relative" };
+    const good = await network.katz(["send", network.newFile(10)], { env: relative, cwd });
+    assert.equal(good.code, 0, good.stderr);
+    assert.deepEqual(contentsOf(cwd), []);
+  },
+);
+
+test("names are compared by full case folding, letters taken apart", () => {
+  for (const [one, other] of [
+    ["Straße", "STRASSE"],
+    ["ﬀ", "FF"],
+    ["ΣΑΣ", "σας"],
+    ["\u212aelvin", "Kelvin"],
+    ["ſ", "S"],
+    ["İ", "i\u0307"],
+    ["\u00c5", "\u212b"],
+    ["é", "E\u0301"],
+    ["Ꭰ", "ꭰ"],
+    ["ŉ", "ʼN"],
+  ] as const) {
+    assert.equal(nameKey(one), nameKey(other), `${one} ${other}`);
+  }
+  for (const [one, other] of [
+    ["ı", "i"],
+    ["a", "á"],
+    ["ö", "o"],
+  ] as const) {
+    assert.notEqual(nameKey(one), nameKey(other));
+  }
+  assert.deepEqual(sameName(["a/b", "c", "A/B"]), [0, 2]);
+  assert.deepEqual(sameName(["a", "A/b"]), [0, 1]);
+  assert.deepEqual(sameName(["a/b", "a"]), [0, 1]);
+  assert.equal(sameName(["a/b", "a/c", "b"]), null);
+});
+
+test("names of devices are refused as Windows documents them, and what macOS cannot hold", () => {
+  const devices = [
+    "CON",
+    "con.txt",
+    "Nul .txt",
+    "aux  ",
+    "PRN.",
+    "COM0",
+    "com9.log",
+    "LPT¹",
+    "CLOCK$",
+  ];
+  for (const name of [...devices, "CONIN$.x", "lpt³ .tar.gz", "conout$"]) {
+    assert.notEqual(problemOfName(name), null, name);
+  }
+  for (const name of ["console", "com10", "nulls.txt", "lpt", "acon", "com⁴"]) {
+    assert.equal(problemOfName(name), null, name);
+  }
+  // 85 letters of 3 bytes each, of which each is 4 when it is taken apart.
+  assert.equal(problemOfName("ΐ".repeat(85)), null);
+  assert.equal(problemOfName("ΐ".repeat(86)), "it is too long");
+  for (const path of [
+    "/a",
+    "a/",
+    "a//b",
+    "a/../b",
+    "a/./b",
+    "a/nul/b",
+    "a/.b",
+    "a\\b",
+    "x/".repeat(40),
+  ]) {
+    assert.notEqual(problemOfPath(path), null, path);
+  }
+  assert.equal(problemOfPath("a/b c/d.txt"), null);
+});
+
+test("only names that are near are suggested", () => {
+  const names = ["map", "pki", "ping", "copy", "send", "services", "--allow-origin"];
+  for (const word of ["rm", "ls", "foo", "get", "cat", "top"])
+    assert.deepEqual(nearest(word, names), []);
+  assert.deepEqual(nearest("sned", ["send"]), [], "two of four");
+  assert.deepEqual(nearest("snd", names), ["send"]);
+  assert.deepEqual(nearest("servces", names), ["services"]);
+});

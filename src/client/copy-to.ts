@@ -3,7 +3,7 @@
  * written as a temporary stream, and a courier then writes the destinations from that, with our part
  * over. Whoever watches sees the writes of unrelated boxes, and one copy command.
  */
-import { describeType, randomBytes, isBytes } from "../bytes/bytes.js";
+import { copyBytes, describeType, isBytes, randomBytes } from "../bytes/bytes.js";
 import { MessageBoxIndex, WriteCap } from "../bytes/opaque.js";
 import {
   BoxIDNotFoundError,
@@ -84,11 +84,13 @@ export async function copy(
   if (notUsable) throw notUsable;
   const plan = new CopyPlan(context.pigeonholeGeometry, destinations.length);
   if (isBytes(source)) plan.expect(source.length);
+  // The caller may change its bytes meanwhile; what is copied is what was there.
+  const kept = isBytes(source) ? copyBytes(source) : source;
   return runWithin(context.options, operation, options, async (whole) => {
     const scope = scopeWithin(whole);
     const run = new CopyRun(context, plan, destinations, scope, options?.onProgress);
     try {
-      return await run.run(source);
+      return await run.run(kept);
     } catch (error) {
       // Cancels what is in flight.
       scope.abort(error);

@@ -1,16 +1,28 @@
 // Installs what is missing and builds what is stale, so that every npm script works from a fresh
 // clone. Imports nothing from node_modules, which may not be there yet.
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const all = process.argv.includes("--all");
 
+const { engines } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+const [wantedMajor, wantedMinor] = engines.node.replace(">=", "").split(".").map(Number);
 const [major, minor] = process.versions.node.split(".").map(Number);
-if (major < 20 || (major === 20 && minor < 20)) {
-  console.error(`Node 20.20 or newer is needed, this is ${process.versions.node}.`);
+if (major < wantedMajor || (major === wantedMajor && minor < wantedMinor)) {
+  console.error(
+    `Node ${wantedMajor}.${wantedMinor} or newer is needed, this is ${process.versions.node}.`,
+  );
   process.exit(1);
 }
 
@@ -39,10 +51,28 @@ function newest(folder, accept) {
   return latest;
 }
 
+// Before TypeScript 5.7 `Uint8Array` was not generic: `Uint8Array<ArrayBuffer>` is an error there, and
+// with `skipLibCheck` silently `any`. package.json hands those compilers this copy.
+function writeOlderDeclarations() {
+  const from = join(root, "dist/src");
+  for (const entry of readdirSync(from, { withFileTypes: true, recursive: true })) {
+    if (!entry.name.endsWith(".d.ts")) continue;
+    const path = join(entry.parentPath ?? entry.path, entry.name);
+    const older = join(root, "dist/before-typescript-5.7", relative(from, path));
+    mkdirSync(dirname(older), { recursive: true });
+    const text = readFileSync(path, "utf8").replace(/\n\/\/# sourceMappingURL=.*/, "");
+    writeFileSync(older, text.replace(/\bUint8Array<[^<>]*>/g, "Uint8Array"));
+  }
+}
+
 const installed = modified(join(root, "node_modules/.package-lock.json"));
 if (installed < modified(join(root, "package-lock.json"))) {
   console.error("Installing dependencies (once) ...");
-  run("npm ci", "npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+  // Within another npm (prepare, in a git dependency or before a pack) its options are in the
+  // environment: those that would install nothing, or too little, are taken back. Scripts stay off:
+  // no package needs one, and our own would come back here.
+  const options = ["--ignore-scripts", "--include=dev", "--dry-run=false", "--global=false"];
+  run("npm ci", "npm", ["ci", ...options, "--no-audit", "--no-fund", "--loglevel=error"]);
 }
 
 const folders = all ? ["src", "test", "bench", "examples"] : ["src"];
@@ -67,6 +97,7 @@ if (modified(stamp) < sources) {
     "-b",
     ...projects,
   ]);
+  writeOlderDeclarations();
   for (const built of all ? [".built-all", ".built-src"] : [".built-src"]) {
     writeFileSync(join(root, "dist", built), "");
   }

@@ -1,4 +1,5 @@
-// Runs the compiled tests with Node's own runner; `--soak` runs the long ones with their full counts.
+// Runs the compiled tests with Node's own runner; `--soak` runs the long ones with their full counts,
+// `--smoke` those of the installed package, which KATZ_RUNTIME runs (a name, see scripts/runtimes).
 // A file that holds no test, or too few tests in all, is a failure: it must not read as passed.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
@@ -6,12 +7,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const soak = process.argv.includes("--soak");
-const LEAST_TESTS = soak ? 7 : 2400;
+const smoke = process.argv.includes("--smoke");
+const LEAST_TESTS = soak ? 7 : smoke ? 8 : 2400;
+const ending = soak ? ".soak.js" : smoke ? ".smoke.js" : ".test.js";
 
 const only = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
 const files = readdirSync("dist/test", { recursive: true })
   .map((name) => join("dist/test", String(name)))
-  .filter((name) => name.endsWith(soak ? ".soak.js" : ".test.js"))
+  .filter((name) => name.endsWith(ending))
   .filter((name) => only.length === 0 || only.some((part) => name.includes(part)))
   .sort();
 

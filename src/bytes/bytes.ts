@@ -192,11 +192,24 @@ export function randomName(length: number): Bytes {
   return name;
 }
 
+const typedArrayName = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype) as object,
+  Symbol.toStringTag,
+)!.get!;
+
+/**
+ * Whether `value` is a `Uint8Array`, of whatever realm: test environments and frames have classes of
+ * their own, so that `instanceof` is false for bytes of theirs. No other object can pass for one.
+ */
+export function isBytes(value: unknown): value is Uint8Array {
+  return typedArrayName.call(value) === "Uint8Array";
+}
+
 /** What `value` is, for error texts: its type or class, never its contents. */
 export function describeType(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return `an array of ${value.length}`;
-  if (value instanceof Uint8Array) return `${value.length} bytes`;
+  if (isBytes(value)) return `${value.length} bytes`;
   if (typeof value === "object") return value.constructor?.name ?? "an object";
   if (typeof value === "string") return `a string of ${value.length} characters`;
   return typeof value;
@@ -212,8 +225,8 @@ export function checkBytes(
   value: unknown,
   length?: number,
 ): asserts value is Uint8Array {
-  if (value instanceof Uint8Array && (length === undefined || value.length === length)) return;
-  if (!(value instanceof Uint8Array)) {
+  if (isBytes(value) && (length === undefined || value.length === length)) return;
+  if (!isBytes(value)) {
     throw new TypeError(`\`${name}\` must be a Uint8Array, got ${describeType(value)}`);
   }
   throw new RangeError(`\`${name}\` must be ${length} bytes, got ${value.length}`);

@@ -3,7 +3,7 @@
  * checked before memory is taken, byte-string keys compared, text checked and tags passed over, and a
  * general decoder that is made to do all that by hooks is half as fast as one that just does it.
  */
-import { type Bytes, toHex } from "../bytes/bytes.js";
+import { type Bytes, toHex, isBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 import type { CborKey, CborMap, CborValue } from "./cbor.js";
 
@@ -228,7 +228,7 @@ export class CborReader {
     for (let done = 0; !this.#complete(done, count); done++) {
       const key = this.#knownKey() ?? this.#item();
       if (typeof key === "object" && key !== null) {
-        if (!(key instanceof Uint8Array)) throw malformed("a map key that is a container");
+        if (!isBytes(key)) throw malformed("a map key that is a container");
         byteKeys ??= new Set();
         // A Map tells apart what has the same bytes.
         const text = toHex(key);

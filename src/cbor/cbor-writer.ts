@@ -2,7 +2,7 @@
  * Writes CBOR in canonical form (RFC 7049, section 3.9). Its own, as the reader: a general encoder's
  * tables weigh six times as much in a page's bundle.
  */
-import type { Bytes } from "../bytes/bytes.js";
+import { type Bytes, isBytes } from "../bytes/bytes.js";
 import type { CborKey, Encodable } from "./cbor.js";
 
 /** Major types of RFC 8949, section 3.1, in the top three bits of a first byte. */
@@ -112,7 +112,7 @@ export class CborWriter {
   #object(value: Extract<Encodable, object> | null): void {
     if (value === null) {
       this.#byte(NULL);
-    } else if (value instanceof Uint8Array) {
+    } else if (isBytes(value)) {
       this.#head(BYTE_STRING, value.length);
       this.#append(value);
     } else if (Array.isArray(value)) {

@@ -1,4 +1,6 @@
 /** What `katz doctor` looks at, in the order in which things must work. */
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
 import {
   type CallOptions,
   DEFAULT_EPOCH_MS,
@@ -20,6 +22,8 @@ import { counted } from "./text.js";
 export interface DoctorFlags extends ClientFlags {
   /** Length of an epoch in milliseconds; found out unless given. */
   readonly epoch?: number;
+  /** The data directory of an embedded network, whose damage is to be told. */
+  readonly data?: string;
 }
 
 /**
@@ -225,8 +229,27 @@ const box: Check = {
     "with CTIDH a box takes seconds, so try a longer --timeout too",
 };
 
-/** All checks. */
-export const checks: readonly Check[] = [
+/** Damage of a data directory that was found when it was opened, or since. */
+const data: Check = {
+  name: "data",
+  run: async ({ flags }) => {
+    const folder = flags.data!;
+    await stat(join(folder, "seed"));
+    const text = await readFile(join(folder, "damage.txt"), "utf8").catch(() => "");
+    const lines = text.split("\n").filter((line) => line !== "");
+    if (lines.length === 0) return { detail: "nothing in it was found damaged" };
+    return {
+      detail: lines.slice(-5).join("; "),
+      warning:
+        "Bytes on this disk changed. Look at the disk; what was saved is in use. Remove the file " +
+        "damage.txt and the folders damaged-… there when you need them no more.",
+    };
+  },
+  advice: "Give the directory that katz daemon was started with (--data DIR).",
+};
+
+/** All checks of a daemon. */
+const checks: readonly Check[] = [
   configuration,
   socket,
   handshake,
@@ -236,3 +259,8 @@ export const checks: readonly Check[] = [
   echo,
   box,
 ];
+
+/** The checks in their order; that of a data directory where one is given. */
+export function checksFor({ data: folder }: DoctorFlags): readonly Check[] {
+  return folder === undefined ? checks : [data, ...checks];
+}

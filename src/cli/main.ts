@@ -1,20 +1,11 @@
 #!/usr/bin/env node
-/** `katz`: the command line. */
-import { type StricliProcess, run } from "@stricli/core";
-import { katz } from "./app.js";
+/** `katz`: runs the command line, or says that Node is too old. Older Nodes must be able to read it. */
+import { nodeTooOld } from "../platform/node-version.js";
 
-/** Wrong command lines end with this code, as everywhere in `katz`; the parser's own are negative. */
-const USAGE = 2;
-
-// A reader that went away, as in `katz … | head`, is no error of ours; nobody is left to tell.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0);
-  process.stderr.write(`katz: standard output cannot be written: ${error.message}\n`);
-  process.exit(1);
-});
-process.stderr.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") process.exit(1);
-});
-
-await run(katz, process.argv.slice(2), { process: process as StricliProcess });
-if (typeof process.exitCode === "number" && process.exitCode < 0) process.exitCode = USAGE;
+const tooOld = nodeTooOld(process.versions.node);
+if (tooOld === null) {
+  await import("./command-line.js");
+} else {
+  process.stderr.write(`katz: ${tooOld}\n`);
+  process.exitCode = 1;
+}

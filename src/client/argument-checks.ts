@@ -1,6 +1,6 @@
 /** Checks on arguments of Pigeonhole calls. A real daemon hangs up on a capability or index of the
  * wrong length (protocol page, section 10, defect 13), so they must be found here. */
-import { checkBytes, describeType } from "../bytes/bytes.js";
+import { checkBytes, describeType, isBytes } from "../bytes/bytes.js";
 import type { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
 
 const WRITE_CAP_LENGTH = 168;
@@ -8,7 +8,7 @@ const READ_CAP_LENGTH = 136;
 
 /** @throws TypeError, RangeError when `value` is no WriteCap: 168 bytes. */
 export function checkWriteCap(name: string, value: unknown): asserts value is WriteCap {
-  if (value instanceof Uint8Array && value.length === READ_CAP_LENGTH) {
+  if (isBytes(value) && value.length === READ_CAP_LENGTH) {
     throw new RangeError(
       `\`${name}\` must be a WriteCap of ${WRITE_CAP_LENGTH} bytes, got ${READ_CAP_LENGTH}, ` +
         "the length of a ReadCap: it gives no right to write",
@@ -19,7 +19,7 @@ export function checkWriteCap(name: string, value: unknown): asserts value is Wr
 
 /** @throws TypeError, RangeError when `value` is no ReadCap: 136 bytes. */
 export function checkReadCap(name: string, value: unknown): asserts value is ReadCap {
-  if (value instanceof Uint8Array && value.length === WRITE_CAP_LENGTH) {
+  if (isBytes(value) && value.length === WRITE_CAP_LENGTH) {
     throw new RangeError(
       `\`${name}\` must be a ReadCap of ${READ_CAP_LENGTH} bytes, got ${WRITE_CAP_LENGTH}, ` +
         "the length of a WriteCap: whoever gets it can write",
@@ -70,7 +70,7 @@ export function checkCallback(name: string, value: unknown): void {
  * @throws TypeError naming `name` or the field.
  */
 export function checkRecord(name: string, value: unknown, known: readonly string[]): void {
-  if (typeof value !== "object" || value === null || value instanceof Uint8Array) {
+  if (typeof value !== "object" || value === null || isBytes(value)) {
     throw new TypeError(`\`${name}\` must be an object, got ${describeType(value)}`);
   }
   for (const field of Object.keys(value)) {

@@ -1,6 +1,7 @@
 /** Reading and writing one box, envelopes and their ageing taken care of. */
 import { type Bytes, type PlainBytes, checkBytes, copyBytes, utf8 } from "../bytes/bytes.js";
 import { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
+import { hasCode } from "../errors/errors.js";
 import { checkBoxIndex, checkFlag, checkReadCap, checkWriteCap } from "./argument-checks.js";
 import { type CallOptions, checkCallOptions } from "./call-options.js";
 import { type EnvelopeContext, withFreshEnvelope } from "./fresh-envelope.js";
@@ -14,6 +15,9 @@ import {
 } from "./pigeonhole.js";
 import { runWithin } from "./run-within.js";
 import type { WaitingReads } from "./waiting-reads.js";
+
+/** How often a box must be missed before it counts as gone. */
+const QUESTIONS_BEFORE_GONE = 5;
 
 /** What boxes need of the client. */
 export interface BoxContext extends SizedSession, EnvelopeContext {
@@ -76,13 +80,33 @@ export async function read(
   });
 }
 
+/**
+ * Whether a box that was acknowledged a while ago is there: it may have been on its way to the replicas
+ * still, so it is asked for a few times.
+ */
+export async function isThere(
+  context: BoxContext,
+  cap: ReadCap,
+  box: MessageBoxIndex,
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    const question = (): Promise<ReadResult> => ask(context, { cap, box }, signal, "copy");
+    await context.waitingReads.untilThere(signal, question, QUESTIONS_BEFORE_GONE);
+    return true;
+  } catch (error) {
+    if (hasCode(error, "REPLICA_ERROR_BOX_ID_NOT_FOUND")) return false;
+    throw error;
+  }
+}
+
 /** Asks once what a box holds. @throws BoxIDNotFoundError when there is no such box. */
 function ask(
   context: BoxContext,
   { cap, box }: { readonly cap: ReadCap; readonly box: MessageBoxIndex },
   whole: AbortSignal,
+  operation: ComposedCall = "read",
 ): Promise<ReadResult> {
-  const operation = "read";
   const { session, waitingReads } = context;
   return withFreshEnvelope(
     context,

@@ -1,6 +1,7 @@
 /** What every call that can wait takes last, and how waiting ends early. */
 import { describeType } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
+import { callSite, placeAt } from "../errors/call-site.js";
 import { RequestTimeoutError } from "../errors/errors.js";
 import { onAbort } from "../clock/on-abort.js";
 
@@ -68,11 +69,14 @@ export function watchDeadline(
 ): Deadline {
   const signal = options?.signal;
   const timeoutMs = options?.timeoutMs ?? defaultTimeoutMs;
-  const timer = Number.isFinite(timeoutMs)
+  const site = Number.isFinite(timeoutMs) ? callSite(watchDeadline) : null;
+  const timer = site
     ? clock.after(timeoutMs, () => {
         deadline.dispose();
         const text = `${operation} was not answered within ${timeoutMs} ms`;
-        end(new RequestTimeoutError(text, { operation }));
+        const error = new RequestTimeoutError(text, { operation });
+        placeAt(error, site);
+        end(error);
       })
     : null;
   const leave = signal

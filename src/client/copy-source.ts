@@ -1,5 +1,5 @@
 /** What `copy` reads its payload from, cut into pieces of one length. */
-import { describeType } from "../bytes/bytes.js";
+import { describeType, isBytes } from "../bytes/bytes.js";
 import type { PlainBytes } from "../bytes/bytes.js";
 import { onAbort } from "../clock/on-abort.js";
 
@@ -15,7 +15,7 @@ export interface Piece {
 
 /** @throws TypeError when `source` is neither bytes nor an async iterable. */
 export function checkSource(source: unknown): asserts source is CopySource {
-  if (source instanceof Uint8Array) return;
+  if (isBytes(source)) return;
   const iterable = source as AsyncIterable<Uint8Array> | null | undefined;
   if (typeof iterable === "object" && typeof iterable?.[Symbol.asyncIterator] === "function") {
     return;
@@ -38,7 +38,7 @@ export async function* piecesOf(
 ): AsyncGenerator<Piece> {
   let held = new Uint8Array(length);
   let filled = 0;
-  for await (const chunk of source instanceof Uint8Array ? [source] : chunksOf(source, signal)) {
+  for await (const chunk of isBytes(source) ? [source] : chunksOf(source, signal)) {
     for (let at = 0; at < chunk.length;) {
       if (filled === length) {
         yield { bytes: held, isLast: false };
@@ -70,7 +70,7 @@ async function* chunksOf(
         done = true;
         return;
       }
-      if (!(result.value instanceof Uint8Array)) {
+      if (!isBytes(result.value)) {
         throw new TypeError(`\`source\` must give Uint8Arrays, gave ${describeType(result.value)}`);
       }
       yield result.value;

@@ -3,9 +3,10 @@
  * written as a temporary stream, and a courier then writes the destinations from that, with our part
  * over. Whoever watches sees the writes of unrelated boxes, and one copy command.
  */
-import { describeType, randomBytes } from "../bytes/bytes.js";
+import { copyBytes, describeType, isBytes, randomBytes } from "../bytes/bytes.js";
 import { MessageBoxIndex, WriteCap } from "../bytes/opaque.js";
 import {
+  BoxIDNotFoundError,
   CopyCommandFailedError,
   InvalidStateError,
   hasCode,
@@ -82,12 +83,14 @@ export async function copy(
   const notUsable = context.session.notUsable(operation);
   if (notUsable) throw notUsable;
   const plan = new CopyPlan(context.pigeonholeGeometry, destinations.length);
-  if (source instanceof Uint8Array) plan.expect(source.length);
+  if (isBytes(source)) plan.expect(source.length);
+  // The caller may change its bytes meanwhile; what is copied is what was there.
+  const kept = isBytes(source) ? copyBytes(source) : source;
   return runWithin(context.options, operation, options, async (whole) => {
     const scope = scopeWithin(whole);
     const run = new CopyRun(context, plan, destinations, scope, options?.onProgress);
     try {
-      return await run.run(source);
+      return await run.run(kept);
     } catch (error) {
       // Cancels what is in flight.
       scope.abort(error);
@@ -182,6 +185,8 @@ class CopyRun {
   readonly #boxesByCall: number[] = [];
   #copied = 0;
   #stream: TemporaryStream | null = null;
+  /** Whether the daemon is another process since boxes were written: its network may have forgotten. */
+  #isDoubtful = false;
   #phase: "write" | "copy" = "write";
 
   constructor(
@@ -201,14 +206,36 @@ class CopyRun {
 
   async run(source: CopySource): Promise<CopyResult> {
     const { signal } = this.#scope;
-    let buffer: Uint8Array = new Uint8Array(0);
-    for await (const { bytes, isLast } of piecesOf(source, this.#plan.pieceLength, signal)) {
-      this.#stream ??= await this.#openStream();
-      buffer = await this.#build(this.#stream, bytes, buffer, isLast);
+    const unwatch = this.#context.hub.on("reconnected", ({ newInstance }) => {
+      if (newInstance && this.#stream?.hasBegun) this.#isDoubtful = true;
+    });
+    try {
+      let buffer: Uint8Array = new Uint8Array(0);
+      for await (const { bytes, isLast } of piecesOf(source, this.#plan.pieceLength, signal)) {
+        this.#stream ??= await this.#openStream();
+        buffer = await this.#build(this.#stream, bytes, buffer, isLast);
+      }
+      // Nothing came: a copy stream cannot be empty, and nothing has to be written.
+      if (this.#stream) await this.#finish(this.#stream);
+      return { nextDestIndices: this.#next };
+    } finally {
+      unwatch();
     }
-    // Nothing came: a copy stream cannot be empty, and nothing has to be written.
-    if (this.#stream) await this.#finish(this.#stream);
-    return { nextDestIndices: this.#next };
+  }
+
+  /**
+   * After a restart of the daemon, looks whether the boxes of before are still there. On a real network
+   * they are; an embedded one without a data directory has forgotten them.
+   * @throws BoxIDNotFoundError when they are gone.
+   */
+  async #checkStream(stream: TemporaryStream): Promise<void> {
+    if (!this.#isDoubtful) return;
+    this.#isDoubtful = false;
+    if (await stream.isKept()) return;
+    const text =
+      "the daemon was started anew, and the boxes that were written before are gone (an embedded " +
+      "network without a data directory forgets them): begin the copy again";
+    throw new BoxIDNotFoundError(text, { operation: "copy" });
   }
 
   async #openStream(): Promise<TemporaryStream> {
@@ -245,7 +272,10 @@ class CopyRun {
     const temporary = stream.boxesStarted + made.envelopes.length;
     this.#plan.checkBoxes(this.#copied, temporary);
     if (isLast) this.#plan.boxesTotal = temporary;
-    for (const element of made.envelopes) await stream.write(element);
+    for (const element of made.envelopes) {
+      await this.#checkStream(stream);
+      await stream.write(element);
+    }
     return made.buffer;
   }
 
@@ -253,6 +283,7 @@ class CopyRun {
     const { signal } = this.#scope;
     await stream.settled();
     signal.throwIfAborted();
+    await this.#checkStream(stream);
     this.#phase = "copy";
     const boxesTotal = this.#copied;
     this.#onProgress?.({ phase: "copy", boxesDone: 0, boxesTotal });

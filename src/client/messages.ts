@@ -7,6 +7,7 @@ import {
   describeType,
   toHex,
   utf8,
+  isBytes,
 } from "../bytes/bytes.js";
 import { SURB_ID_SIZE, type IdentityHash, SurbId } from "../bytes/opaque.js";
 import type { MessageReplyEvent, MessageSentEvent } from "../config/events.js";
@@ -146,7 +147,7 @@ async function handOverWhenConnected(
 }
 
 function payloadBytes(payload: PlainBytes | string, geometry: Geometry | null): Bytes {
-  if (typeof payload !== "string" && !(payload instanceof Uint8Array)) {
+  if (typeof payload !== "string" && !isBytes(payload)) {
     throw new TypeError(
       `\`payload\` must be a Uint8Array or a string, got ${describeType(payload)}`,
     );

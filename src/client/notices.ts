@@ -39,12 +39,15 @@ interface Notice {
   readonly former: Set<string>;
   /** Whether it is to be cancelled until the start is answered; else one confirmation is enough. */
   again: boolean;
-  /** Whether the operation itself goes on: it is only cancelled to be started again. */
-  restarts: boolean;
+  /**
+   * How many starts of it are to be sent anew, for the operation itself goes on: each was begun before,
+   * and a daemon ends only the newest with each cancel. 0: nobody wants it any more.
+   */
+  restarts: number;
   /** When the first cancel was said on this connection; null while it is not. */
   since: number | null;
-  /** Whether a cancel is on its way. */
-  said: boolean;
+  /** How many cancels are on their way. */
+  said: number;
   /** Whether one was confirmed, on whatever connection. */
   confirmed: boolean;
   timer: Timer | null;
@@ -80,7 +83,7 @@ export class Notices {
   /** How many operations are being ended that nobody waits for any more. */
   get size(): number {
     let size = 0;
-    for (const { restarts } of this.#byKey.values()) if (!restarts) size++;
+    for (const { restarts } of this.#byKey.values()) if (restarts === 0) size++;
     return size;
   }
 
@@ -103,7 +106,7 @@ export class Notices {
    */
   add(cancellation: Cancellation, start: GivenUpStart | null, confirmed = false): void {
     const notice = this.#noticeOf(cancellation, confirmed);
-    notice.restarts = false;
+    notice.restarts = 0;
     if (start) {
       notice.starts.set(toHex(start.queryId), start.number);
       notice.again = true;
@@ -112,13 +115,12 @@ export class Notices {
     else this.#sayLater(notice);
   }
 
-  /** Ends an operation that earlier connections may have begun, for it is about to be started again. */
+  /** Ends what earlier connections may have begun of an operation that is about to be started again. */
   addForRestart(cancellation: Cancellation): void {
     const notice = this.#noticeOf(cancellation);
     notice.again = false;
-    notice.restarts = true;
+    notice.restarts++;
     notice.confirmed = false;
-    this.#say(notice);
   }
 
   /** What waits for an operation has ended: if it was given up as well, it is cancelled now. */
@@ -133,7 +135,7 @@ export class Notices {
     if (!notice || notice.starts.size > 0) return;
     notice.again = false;
     notice.timer?.cancel();
-    if (!notice.said && notice.since !== null) this.#end(notice);
+    if (notice.said === 0 && notice.since !== null) this.#end(notice);
   }
 
   /**
@@ -146,6 +148,7 @@ export class Notices {
       if (!resumed) notice.again = false;
       if (!resumed && notice.confirmed) this.#byKey.delete(notice.cancellation.key);
       else this.#say(notice);
+      while (notice.said > 0 && notice.said < notice.restarts) this.#sayOnce(notice, send);
     }
   }
 
@@ -158,7 +161,8 @@ export class Notices {
       notice.starts.clear();
       notice.timer?.cancel();
       notice.since = null;
-      notice.said = false;
+      notice.said = 0;
+      notice.restarts = 0;
     }
   }
 
@@ -205,9 +209,9 @@ export class Notices {
       const former = new Set<string>();
       const rest = {
         again: false,
-        restarts: false,
+        restarts: 0,
         since: null,
-        said: false,
+        said: 0,
         confirmed,
         timer: null,
       };
@@ -219,19 +223,24 @@ export class Notices {
 
   /** Says a cancel, unless one is on its way: a daemon that reads nothing would only collect them. */
   #say(notice: Notice): void {
-    const { cancellation } = notice;
-    if (!this.#send || notice.said || this.#options.isWanted(cancellation.key)) return;
+    const { key } = notice.cancellation;
+    if (!this.#send || notice.said > 0 || this.#options.isWanted(key)) return;
     notice.timer?.cancel();
     notice.since ??= this.#options.clock.monotonic();
-    notice.said = true;
+    this.#sayOnce(notice, this.#send);
+  }
+
+  #sayOnce(notice: Notice, send: (request: DaemonRequest) => void): void {
+    notice.said++;
     const queryId = QueryId.random();
     const allHadLeft = [...notice.starts.values()].every((one) => this.#options.hasLeft(one));
     this.#said.set(toHex(queryId), { notice, allHadLeft });
-    this.#send(cancellation.request(queryId));
+    send(notice.cancellation.request(queryId));
   }
 
   #confirmed(notice: Notice, allHadLeft: boolean): void {
-    notice.said = false;
+    notice.said--;
+    if (notice.said > 0) return;
     notice.confirmed = true;
     if (this.#byKey.get(notice.cancellation.key) !== notice) return;
     // What has begun and is not found any more will not be answered.

@@ -1,5 +1,5 @@
 /** Options of a client, checked once. */
-import { checkBytes, copyBytes, describeType, randomBytes } from "../bytes/bytes.js";
+import { checkBytes, copyBytes, describeType, randomBytes, isBytes } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
 import { realClock } from "../clock/real.js";
 import type { Transport } from "../transport/transport.js";
@@ -220,7 +220,7 @@ function redacted(fields: Readonly<Record<string, unknown>>): Record<string, unk
   return Object.fromEntries(
     Object.entries(fields).map(([name, value]) => [
       name,
-      value instanceof Uint8Array ? `<${value.length} bytes>` : value,
+      isBytes(value) ? `<${value.length} bytes>` : value,
     ]),
   );
 }

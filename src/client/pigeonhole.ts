@@ -20,7 +20,7 @@ import {
   checkSomeBytes,
   checkWriteCap,
 } from "./argument-checks.js";
-import { ask, required } from "./ask.js";
+import { ask, required, requiredBytes } from "./ask.js";
 import { type CallOptions, checkCallOptions } from "./call-options.js";
 import type { Cancellation, QueryFields } from "./calls.js";
 import type {
@@ -116,8 +116,8 @@ function sealed(
   operation: string,
 ): SealedEnvelope {
   return {
-    messageCiphertext: required(reply.messageCiphertext, "message_ciphertext", operation),
-    envelopeDescriptor: required(reply.envelopeDescriptor, "envelope_descriptor", operation),
+    messageCiphertext: requiredBytes(reply.messageCiphertext, "message_ciphertext", operation),
+    envelopeDescriptor: requiredBytes(reply.envelopeDescriptor, "envelope_descriptor", operation),
     envelopeHash: required(reply.envelopeHash, "envelope_hash", operation),
     nextMessageBoxIndex: required(reply.nextMessageBoxIndex, "next_message_box_index", operation),
   };

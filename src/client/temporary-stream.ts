@@ -1,8 +1,9 @@
 /** A stream with capabilities of its own that holds the elements of one copy. */
 import type { PlainBytes } from "../bytes/bytes.js";
-import type { MessageBoxIndex, WriteCap } from "../bytes/opaque.js";
-import { type BoxContext, writeBox } from "./boxes.js";
+import type { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
+import { type BoxContext, isThere, writeBox } from "./boxes.js";
 import { newKeypair } from "./pigeonhole.js";
+import type { KeypairResult } from "./pigeonhole-types.js";
 import type { SignalScope } from "./run-within.js";
 
 /**
@@ -19,6 +20,9 @@ export class TemporaryStream {
   readonly #scope: SignalScope;
   readonly #onWritten: (boxesDone: number) => void;
   readonly #inFlight = new Set<Promise<void>>();
+  readonly #readCap: ReadCap;
+  /** The first box that a courier acknowledged; null before. */
+  #acknowledged: MessageBoxIndex | null = null;
   #next: MessageBoxIndex;
   #started = 0;
   #done = 0;
@@ -27,13 +31,14 @@ export class TemporaryStream {
     context: BoxContext,
     scope: SignalScope,
     onWritten: (boxesDone: number) => void,
-    stream: { readonly writeCap: WriteCap; readonly firstMessageIndex: MessageBoxIndex },
+    stream: KeypairResult,
   ) {
     this.#context = context;
     this.#scope = scope;
     this.#onWritten = onWritten;
     this.writeCap = stream.writeCap;
     // Couriers read from the capability's own box on.
+    this.#readCap = stream.readCap;
     this.#next = stream.firstMessageIndex;
   }
 
@@ -69,7 +74,10 @@ export class TemporaryStream {
       failed = reject;
       // One box at a time is sealed, so that other calls get their turn at the daemon.
       const written = writeBox(this.#context, "copy", box, signal, resolve)
-        .then(() => this.#onWritten(++this.#done))
+        .then(() => {
+          this.#acknowledged ??= box.index;
+          this.#onWritten(++this.#done);
+        })
         .catch((error: unknown) => {
           this.#scope.abort(error);
           failed(error);
@@ -78,6 +86,17 @@ export class TemporaryStream {
       this.#inFlight.add(written);
     });
     this.#next = await sealed;
+  }
+
+  /** Whether a box was acknowledged. */
+  get hasBegun(): boolean {
+    return this.#acknowledged !== null;
+  }
+
+  /** Whether the network still has what was acknowledged first. */
+  async isKept(): Promise<boolean> {
+    const box = this.#acknowledged;
+    return box === null || isThere(this.#context, this.#readCap, box, this.#scope.signal);
   }
 
   /** Resolves when nothing is on its way any more. */

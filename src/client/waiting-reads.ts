@@ -129,15 +129,22 @@ export class WaitingReads {
    * Asks until the box is there.
    * @param question asks once, with an envelope of its own; rejects with BoxIDNotFoundError when
    * there is no such box. What the daemon cannot do for the moment ends only the first one.
+   * @param most how many questions; what the last one rejects with is thrown.
    * @throws what `question` rejects with; the signal's reason.
    */
-  async untilThere<T>(signal: AbortSignal, question: () => Promise<T>): Promise<T> {
+  async untilThere<T>(
+    signal: AbortSignal,
+    question: () => Promise<T>,
+    most = Infinity,
+  ): Promise<T> {
     const began = this.#clock.monotonic();
-    for (let asked = began, first = true; ; asked = this.#clock.monotonic(), first = false) {
+    for (let number = 1; ; number++) {
+      const first = number === 1;
+      const asked = this.#clock.monotonic();
       try {
         return await question();
       } catch (error) {
-        if (!isForNow(error, first)) throw error;
+        if (!isForNow(error, first) || number >= most) throw error;
       }
       const now = this.#clock.monotonic();
       // A question that outlived a lost connection says nothing of the network.

@@ -1,4 +1,5 @@
 /** What a client is made from. */
+import { isMarked, markOf } from "../errors/marks.js";
 import { describeType } from "../bytes/bytes.js";
 import { checkFields } from "../errors/config-checks.js";
 import { ConfigError } from "../errors/errors.js";
@@ -15,6 +16,8 @@ export interface ConfigInit extends EventHandlers {
 
 const handlerNames = Object.keys(configHandlers) as (keyof EventHandlers)[];
 
+const configMark: unique symbol = markOf("Config") as typeof configMark;
+
 /**
  * Where the daemon is, and what to call when something happens. Handlers may also be assigned
  * later.
@@ -25,6 +28,10 @@ const handlerNames = Object.keys(configHandlers) as (keyof EventHandlers)[];
  * ```
  */
 export class Config implements EventHandlers {
+  /** @internal */
+  get [configMark](): true {
+    return true;
+  }
   /** Where the daemon is. */
   readonly dial: DialConfig;
   /** Sizes of mixnet packets: the daemon tells them, so null until the first handshake. */
@@ -73,7 +80,7 @@ export class Config implements EventHandlers {
    */
   static from(init: Config | ConfigInit | string): Config {
     if (typeof init === "string") return new Config({ dial: init });
-    return init instanceof Config ? init : new Config(init);
+    return isMarked(init, configMark) ? (init as Config) : new Config(init);
   }
 
   /** How the daemon is reached. */

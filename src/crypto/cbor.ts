@@ -2,7 +2,14 @@
  * The CBOR of crypto messages: maps with a few known text keys. When read, keys may come in any
  * order, and everything else must be exact. Canonical is RFC 7049, section 3.9.
  */
-import { type Bytes, checkBytes, concatBytes, copyBytes, describeType } from "../bytes/bytes.js";
+import {
+  type Bytes,
+  checkBytes,
+  concatBytes,
+  copyBytes,
+  describeType,
+  isBytes,
+} from "../bytes/bytes.js";
 import { decodeCbor, encodeCbor } from "../cbor/cbor.js";
 import { ProtocolError } from "../errors/errors.js";
 
@@ -64,7 +71,7 @@ export class CborMap {
   /** A byte string, of `length` bytes when given. */
   bytes(key: string, length?: number): Bytes {
     const value = this.#fields.get(key);
-    if (!(value instanceof Uint8Array) || (length !== undefined && value.length !== length)) {
+    if (!isBytes(value) || (length !== undefined && value.length !== length)) {
       throw this.#wrong(key, length === undefined ? "bytes" : `${length} bytes`);
     }
     return copyBytes(value);
@@ -75,7 +82,7 @@ export class CborMap {
     const value = this.#fields.get(key);
     if (!Array.isArray(value)) throw this.#wrong(key, "an array of byte strings");
     return value.map((item) => {
-      if (!(item instanceof Uint8Array)) throw this.#wrong(key, "an array of byte strings");
+      if (!isBytes(item)) throw this.#wrong(key, "an array of byte strings");
       return copyBytes(item);
     });
   }

@@ -2,6 +2,7 @@
  * Where an embedded network keeps what must survive its process: the seed of all its keys, the
  * replicas' boxes, and what couriers have acknowledged but not finished.
  */
+import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Bytes, copyBytes, randomBytes, utf8 } from "../bytes/bytes.js";
@@ -20,6 +21,8 @@ import { LevelEnvelopeLog } from "./level-envelope-log.js";
 import { OldFiles } from "./old-files.js";
 
 const seedLength = 32;
+/** What was found damaged, for `katz doctor`. */
+const damageFile = "damage.txt";
 
 /** What a network's boxes depend on: with other values they would not be found. */
 export interface NetworkShape {
@@ -96,7 +99,10 @@ export class DataDirectory {
    */
   static async open(path: string, options: DataDirectoryOptions): Promise<DataDirectory> {
     const name = `data directory ${path}`;
-    const store = await RecordStore.open(await levelPlaceIn(path, name), options);
+    const { onFault } = options;
+    const onDamage = (message: string): void => noteDamage(path, message);
+    const place = await levelPlaceIn(path, name);
+    const store = await RecordStore.open(place, { onFault, onDamage });
     try {
       const oldFiles = await OldFiles.in(path, name);
       const known = await readShape(store, oldFiles);
@@ -104,7 +110,10 @@ export class DataDirectory {
       const isNew = known.replicas === undefined;
       const seed = await openSeed(join(path, "seed"), options.seed, isNew);
       const bornMs = await openBirth(join(path, "born"), (options.clock ?? realClock).now());
-      await oldFiles.moveTo(store, options.onFault);
+      await oldFiles.moveTo(store, (error) => {
+        onDamage(error.message);
+        onFault?.(error);
+      });
       await writeShape(store, shape);
       return new DataDirectory(seed, bornMs, shape, store);
     } catch (error) {
@@ -121,6 +130,21 @@ export class DataDirectory {
   /** Writes what is left and lets another process have it. Idempotent. */
   close(): Promise<void> {
     return this.#store.close();
+  }
+}
+
+/** Notes damage in a file, a line each, so that it can be seen when whoever was told is gone. */
+function noteDamage(path: string, message: string): void {
+  const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT;
+  try {
+    const fd = openSync(join(path, damageFile), flags | (constants.O_NOFOLLOW ?? 0), 0o600);
+    try {
+      writeSync(fd, `${new Date().toISOString()} ${message}\n`);
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    // It is told all the same.
   }
 }
 

@@ -1,5 +1,5 @@
 /** The options of an embedded daemon, checked. */
-import { describeType } from "../bytes/bytes.js";
+import { describeType, isBytes } from "../bytes/bytes.js";
 import { kindnesses } from "../mixnet/kindness.js";
 import { type GrowingPause, type Timing, upstreamTiming } from "../mixnet/timing.js";
 
@@ -105,6 +105,14 @@ const timing: Check = (name, value) => {
   return null;
 };
 
+const port: Check = (name, value) =>
+  Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65_533
+    ? null
+    : new RangeError(
+        `\`${name}\` must be an integer from 0 to 65533, for three ports follow from it, got ` +
+          describe(value),
+      );
+
 const yesOrNo = ofKind("true or false", (value) => typeof value === "boolean");
 
 /** Numbers that the network checks itself. */
@@ -115,7 +123,7 @@ const checks: Readonly<Record<string, Check>> = {
     "an address, or an array of addresses",
     (value) => isText(value) || isTexts(value),
   ),
-  seed: ofKind("a string or bytes", (value) => isText(value) || value instanceof Uint8Array),
+  seed: ofKind("a string or bytes", (value) => isText(value) || isBytes(value)),
   clock: ofKind("a Clock", (value) => isFunction((value as { after?: unknown } | null)?.after)),
   mixing: oneOf("instant", "realistic"),
   timing,
@@ -128,6 +136,7 @@ const checks: Readonly<Record<string, Check>> = {
   allowRemote: yesOrNo,
   allowedOrigins: ofKind("an array of strings", isTexts),
   token: ofKind("a string", isText),
+  authorityPort: port,
   dataDirectory: ofKind("a path", (value) => isText(value) && value !== ""),
   onFault: ofKind("a function", isFunction),
   onRefusal: ofKind("a function", isFunction),

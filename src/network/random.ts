@@ -2,7 +2,14 @@
  * Randomness of the embedded network. One seed determines all of it: every part draws from a stream
  * of its own, so that what one part takes never changes what another gets.
  */
-import { type Bytes, type RandomSource, concatBytes, randomBytes, utf8 } from "../bytes/bytes.js";
+import {
+  type Bytes,
+  type RandomSource,
+  concatBytes,
+  randomBytes,
+  utf8,
+  isBytes,
+} from "../bytes/bytes.js";
 import { chacha20Random } from "../crypto/seeded-random.js";
 import { hash256 } from "../pki/hash.js";
 
@@ -12,7 +19,7 @@ export type Seed = Uint8Array | string | number;
 /** The 32 bytes behind a seed; without one, from the platform's generator. */
 export function seedBytes(seed: Seed | undefined): Bytes {
   if (seed === undefined) return randomBytes(32);
-  return hash256(seed instanceof Uint8Array ? seed : utf8(String(seed)));
+  return hash256(isBytes(seed) ? seed : utf8(String(seed)));
 }
 
 /** 32 bytes that `seed` and `label` determine, and that tell nothing of the seed. */

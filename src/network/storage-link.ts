@@ -48,6 +48,8 @@ export interface StorageLinkOptions {
   readonly sizes: PigeonholeSizes;
   readonly from: StoragePeer;
   readonly target: StorageLinkTarget;
+  /** Hears of a target that threw, which none should. */
+  readonly onFault?: ((error: Error) => void) | undefined;
 }
 
 interface Outgoing {
@@ -146,7 +148,7 @@ export class StorageLink {
       onReply(decodeReplicaCommand(answer, sizes.nikePublicKeyLength));
     } catch (error) {
       // A malformed answer is as good as none; whoever sent the command has a deadline.
-      if (!(error instanceof ProtocolError)) throw error;
+      if (!(error instanceof ProtocolError)) this.#options.onFault?.(error as Error);
     } finally {
       this.#unanswered--;
     }

@@ -115,7 +115,14 @@ export class StorageNetwork implements EnvelopeKeySource {
         if (known !== undefined) return known;
         const target = this.replicas.find(({ identity }) => identity.replicaId === replicaId);
         if (target === undefined || this.#closed) return undefined;
-        const link = new StorageLink({ clock, pace, sizes, from, target });
+        const link = new StorageLink({
+          clock,
+          pace,
+          sizes,
+          from,
+          target,
+          onFault: options.onFault,
+        });
         links.set(replicaId, link);
         this.#links.push(link);
         return link;

@@ -1,5 +1,6 @@
 /** The consensus: what the network looks like in one epoch. Mixnet page, section 3.4. */
-import { type Bytes, copyBytes, describeType, equalBytes } from "../bytes/bytes.js";
+import { isMarked, markOf } from "../errors/marks.js";
+import { type Bytes, copyBytes, describeType, equalBytes, isBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 import {
   type CborMap,
@@ -31,11 +32,17 @@ const where = "document";
 /** Authority (BLAKE2b-256 of its identity key, 32 bytes) to what it committed to or revealed. */
 export type SharedRandomByAuthority = ReadonlyMap<Uint8Array, Bytes>;
 
+const pkiDocumentMark: unique symbol = markOf("PkiDocument") as typeof pkiDocumentMark;
+
 /**
  * A decoded consensus. Everything in it is shared, not copied, between these members and `fields`:
  * treat it as read-only. What a document leaves out is 0, an empty text or an empty list here.
  */
 export class PkiDocument {
+  /** @internal */
+  get [pkiDocumentMark](): true {
+    return true;
+  }
   /** The encoded document, without signatures. */
   readonly raw: Bytes;
   /** Every member as decoded, those below included. */
@@ -115,6 +122,8 @@ export class PkiDocument {
     this.sphinxGeometryHash = bytesField(map, "SphinxGeometryHash", where);
     this.version = textField(map, "Version", where);
     this.pkiSignatureScheme = textField(map, "PKISignatureScheme", where);
+    // Everybody is handed the same one. Maps and bytes in it cannot be frozen.
+    freezeDeeply(this);
   }
 
   /**
@@ -125,11 +134,26 @@ export class PkiDocument {
    * TypeError when `bytes` is no byte array.
    */
   static decode(bytes: Uint8Array): PkiDocument {
-    if (!(bytes instanceof Uint8Array)) {
+    if (!isBytes(bytes)) {
       throw new TypeError(`\`bytes\` must be a Uint8Array, got ${describeType(bytes)}`);
     }
     const raw = copyBytes(bytes);
     return new PkiDocument(raw, asMap(decodeCbor(raw), where));
+  }
+}
+
+/** Freezes objects and arrays, and those in them; what is shared stays as it was decoded. */
+function freezeDeeply(value: unknown): void {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return;
+  if (ArrayBuffer.isView(value)) return;
+  if (value instanceof Map) {
+    for (const member of value.values()) freezeDeeply(member);
+    return;
+  }
+  Object.freeze(value);
+  for (const [name, member] of Object.entries(value)) {
+    // What is decoded besides the members that are known may be large, and is for looking at only.
+    if (name !== "fields") freezeDeeply(member);
   }
 }
 
@@ -168,9 +192,14 @@ function sharedRandom(map: CborMap, key: string): SharedRandomByAuthority | null
   const value = mapField(map, key, where);
   if (value === null) return null;
   for (const [authority, bytes] of value) {
-    if (!(authority instanceof Uint8Array) || !(bytes instanceof Uint8Array)) {
+    if (!isBytes(authority) || !isBytes(bytes)) {
       throw wrongField(where, key, "a map from byte string to byte string", value);
     }
   }
   return value as Map<unknown, unknown> as Map<Uint8Array, Bytes>;
+}
+
+/** Whether `value` is a document, of this copy of the package or of another. */
+export function isPkiDocument(value: unknown): value is PkiDocument {
+  return isMarked(value, pkiDocumentMark);
 }

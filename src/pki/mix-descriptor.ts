@@ -1,5 +1,5 @@
 /** What a consensus says about one node. Mixnet page, section 3.4. */
-import { type Bytes, describeType } from "../bytes/bytes.js";
+import { type Bytes, describeType, isBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 import { type CborMap, type CborValue, decodeCbor } from "../cbor/cbor.js";
 import {
@@ -80,7 +80,7 @@ function keysByEpoch(map: CborMap, key: string, where: string): KeysByEpoch {
   const value = mapField(map, key, where);
   if (value === null) return nothing;
   for (const [epoch, bytes] of value) {
-    if (typeof epoch !== "number" || epoch < 0 || !(bytes instanceof Uint8Array)) {
+    if (typeof epoch !== "number" || epoch < 0 || !isBytes(bytes)) {
       throw wrongField(where, key, "a map from epoch to byte string", value);
     }
   }
@@ -126,7 +126,7 @@ function requiredKey(map: CborMap, key: string, where: string): Bytes {
  * @throws ProtocolError when it is not one, has no identity key, or a known member has another type.
  */
 export function decodeMixDescriptor(value: CborValue, where: string): MixDescriptor {
-  if (!(value instanceof Uint8Array)) {
+  if (!isBytes(value)) {
     throw new ProtocolError(`\`${where}\` must be a byte string, got ${describeType(value)}`);
   }
   const map = asMap(decodeCbor(value), where);

@@ -1,6 +1,6 @@
 /** Readable dumps, for people and logs. */
-import { toHex } from "../bytes/bytes.js";
-import { PkiDocument } from "./document.js";
+import { toHex, isBytes } from "../bytes/bytes.js";
+import { type PkiDocument, isPkiDocument } from "./document.js";
 import type { MixDescriptor } from "./mix-descriptor.js";
 
 const indentation = "    ";
@@ -19,7 +19,7 @@ export function prettyPrintObj(obj: unknown): string {
  * and the layers of its topology in one list. The document is left as it is.
  */
 export function prettyPrintPkiDoc(doc: PkiDocument): string {
-  if (!(doc instanceof PkiDocument)) throw new TypeError("`doc` must be a PkiDocument");
+  if (!isPkiDocument(doc)) throw new TypeError("`doc` must be a PkiDocument");
   const members = new Map(doc.fields) as Map<unknown, unknown>;
   const decoded = (nodes: readonly MixDescriptor[]): unknown[] => nodes.map((node) => node.fields);
   if (members.has("GatewayNodes")) members.set("GatewayNodes", decoded(doc.gatewayNodes));
@@ -32,7 +32,7 @@ function render(value: unknown, indent: string, open: Set<object>): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (typeof value === "function") return `[function ${value.name}]`;
   if (typeof value !== "object" || value === null) return String(value);
-  if (value instanceof Uint8Array) return toHex(value);
+  if (isBytes(value)) return toHex(value);
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? "?" : value.toISOString();
   if (open.has(value)) return "[circular]";
   open.add(value);
@@ -55,7 +55,7 @@ function render(value: unknown, indent: string, open: Set<object>): string {
 }
 
 function keyText(key: unknown): string {
-  return key instanceof Uint8Array ? toHex(key) : String(key);
+  return isBytes(key) ? toHex(key) : String(key);
 }
 
 function block(start: string, end: string, indent: string, lines: readonly string[]): string {

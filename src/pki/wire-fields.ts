@@ -2,7 +2,7 @@
  * Reads the members of decoded maps: strict about the type of what is there, easy about what is not.
  * An absent member and null mean the same (protocol page, section 2).
  */
-import { type Bytes, describeType } from "../bytes/bytes.js";
+import { type Bytes, describeType, isBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 import type { CborMap, CborValue } from "../cbor/cbor.js";
 
@@ -52,7 +52,7 @@ export function boolField(map: CborMap, key: string, where: string): boolean {
 /** A byte string; empty when absent. */
 export function bytesField(map: CborMap, key: string, where: string): Bytes {
   const value = map.get(key);
-  if (value instanceof Uint8Array) return value;
+  if (isBytes(value)) return value;
   if (value === undefined || value === null) return new Uint8Array(0);
   throw wrongField(where, key, "a byte string", value);
 }
@@ -77,7 +77,7 @@ export function mapField(map: CborMap, key: string, where: string): CborMap | nu
 export function bytesArrayField(map: CborMap, key: string, where: string): Bytes[] {
   const value = arrayField(map, key, where);
   for (const element of value) {
-    if (!(element instanceof Uint8Array)) {
+    if (!isBytes(element)) {
       throw wrongField(where, key, "an array of byte strings", element);
     }
   }

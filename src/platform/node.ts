@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import type * as contract from "./contract.js";
 import type * as here from "./node.js";
+import { nodeTooOld } from "./node-version.js";
 
 export { crc32 } from "./node-crc32.js";
 export { dialTcp, dialUnix, dialWs } from "./node-dial.js";
@@ -20,6 +21,9 @@ export {
   x25519SharedSecret,
 } from "./node-crypto.js";
 export { gunzip, gzip } from "./node-gzip.js";
+
+const tooOld = nodeTooOld(process.versions.node);
+if (tooOld !== null) throw new Error(tooOld);
 
 /** The text of a file (UTF-8). @throws The system's error, e.g. with the code `ENOENT`. */
 export function readText(path: string): Promise<string> {

@@ -17,6 +17,8 @@ const pageLength = 256;
 export interface RecordStoreOptions {
   /** Hears of damage, with its place, and of a disk that takes no more. Ends nothing. */
   readonly onFault?: ((error: Error) => void) | undefined;
+  /** Hears of damage alone, before {@link onFault} does. */
+  readonly onDamage?: ((message: string) => void) | undefined;
 }
 
 /** A record of a group. */
@@ -52,6 +54,7 @@ function messageOf(error: unknown): string {
 export class RecordStore {
   readonly #place: LevelPlace;
   readonly #onFault: (error: Error) => void;
+  readonly #onDamage: (message: string) => void;
   #level: Level | null = null;
   #totals = new Map<string, Totals>();
   #sequence = 0;
@@ -68,8 +71,9 @@ export class RecordStore {
   #closed = false;
   readonly #damage: string[] = [];
 
-  private constructor(place: LevelPlace, { onFault }: RecordStoreOptions) {
+  private constructor(place: LevelPlace, { onFault, onDamage }: RecordStoreOptions) {
     this.#place = place;
+    this.#onDamage = onDamage ?? (() => {});
     this.#onFault = onFault ?? (() => {});
   }
 
@@ -131,6 +135,7 @@ export class RecordStore {
 
   #tellDamage(message: string): void {
     this.#damage.push(message);
+    this.#onDamage(message);
     this.#onFault(new Error(`${this.#place.name} is damaged: ${message}`));
   }
 

@@ -3,6 +3,7 @@
  * (protocol page, section 1.1), and as strict: an unknown table or key, a missing address or
  * another spelling is refused, never ignored.
  */
+import { isMarked, markOf } from "../errors/marks.js";
 import { type TcpNetwork, dialTcp, dialUnix, dialWs } from "#platform";
 import { describeType } from "../bytes/bytes.js";
 import {
@@ -61,8 +62,14 @@ export interface DialInit {
   readonly ws?: WsDialInit | undefined;
 }
 
+const tcpDialConfigMark: unique symbol = markOf("TcpDialConfig") as typeof tcpDialConfigMark;
+
 /** A daemon on a TCP port. */
 export class TcpDialConfig {
+  /** @internal */
+  get [tcpDialConfigMark](): true {
+    return true;
+  }
   /** `HOST:PORT` or `[V6]:PORT`. */
   readonly address: string;
   /** Which of the host's addresses are tried: with `tcp` both families, IPv4 first. */
@@ -99,8 +106,14 @@ export class TcpDialConfig {
   }
 }
 
+const unixDialConfigMark: unique symbol = markOf("UnixDialConfig") as typeof unixDialConfigMark;
+
 /** A daemon on a Unix socket. */
 export class UnixDialConfig {
+  /** @internal */
+  get [unixDialConfigMark](): true {
+    return true;
+  }
   /** A path, or `@name` for a Linux abstract socket. */
   readonly address: string;
 
@@ -134,8 +147,14 @@ export class UnixDialConfig {
   }
 }
 
+const wsDialConfigMark: unique symbol = markOf("WsDialConfig") as typeof wsDialConfigMark;
+
 /** A daemon on a WebSocket. */
 export class WsDialConfig {
+  /** @internal */
+  get [wsDialConfigMark](): true {
+    return true;
+  }
   /** `ws://HOST:PORT[/path]` or `wss://…`. */
   readonly address: string;
   // Private and behind a getter, so that nothing that prints or copies the fields meets it.
@@ -187,8 +206,14 @@ export class WsDialConfig {
   }
 }
 
+const dialConfigMark: unique symbol = markOf("DialConfig") as typeof dialConfigMark;
+
 /** Where a daemon is: one of three kinds. */
 export class DialConfig {
+  /** @internal */
+  get [dialConfigMark](): true {
+    return true;
+  }
   /** Not there unless the daemon is on a TCP port. */
   declare readonly tcp?: TcpDialConfig;
   /** Not there unless the daemon is on a Unix socket. */
@@ -203,11 +228,15 @@ export class DialConfig {
   constructor(init: DialInit = {}) {
     checkFields("DialConfig", init, ["tcp", "unix", "ws"]);
     const { tcp, unix, ws } = init;
-    if (tcp !== undefined) this.tcp = tcp instanceof TcpDialConfig ? tcp : new TcpDialConfig(tcp);
+    if (tcp !== undefined)
+      this.tcp = isMarked(tcp, tcpDialConfigMark) ? (tcp as TcpDialConfig) : new TcpDialConfig(tcp);
     if (unix !== undefined) {
-      this.unix = unix instanceof UnixDialConfig ? unix : new UnixDialConfig(unix);
+      this.unix = isMarked(unix, unixDialConfigMark)
+        ? (unix as UnixDialConfig)
+        : new UnixDialConfig(unix);
     }
-    if (ws !== undefined) this.ws = ws instanceof WsDialConfig ? ws : new WsDialConfig(ws);
+    if (ws !== undefined)
+      this.ws = isMarked(ws, wsDialConfigMark) ? (ws as WsDialConfig) : new WsDialConfig(ws);
   }
 
   /**
@@ -217,7 +246,7 @@ export class DialConfig {
    */
   static from(init: DialConfig | DialInit | string): DialConfig {
     if (typeof init === "string") return DialConfig.parse(init);
-    return init instanceof DialConfig ? init : new DialConfig(init);
+    return isMarked(init, dialConfigMark) ? (init as DialConfig) : new DialConfig(init);
   }
 
   /** The way to `address`; a token only makes sense with a WebSocket. @throws ConfigError */

@@ -1,5 +1,5 @@
 /** Every reply and event a daemon can send. Protocol page, section 4. */
-import type { Bytes } from "../bytes/bytes.js";
+import { type Bytes, isBytes } from "../bytes/bytes.js";
 import type {
   EnvelopeDescriptor,
   EnvelopeHash,
@@ -388,7 +388,7 @@ export function decodeResponse(body: Uint8Array): DaemonResponse | MalformedRepl
     return { kind: found.entry.kind, ...fields } as DaemonResponse;
   } catch (error) {
     const id = found.value instanceof Map ? found.value.get("query_id") : null;
-    if (!(error instanceof ProtocolError) || !(id instanceof Uint8Array)) throw error;
+    if (!(error instanceof ProtocolError) || !isBytes(id)) throw error;
     return { kind: "malformedReply", queryId: id, error };
   }
 }

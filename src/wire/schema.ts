@@ -1,5 +1,5 @@
 /** Small typed schemas, from which both directions of the codec and the static types come. */
-import { type Bytes, describeType } from "../bytes/bytes.js";
+import { type Bytes, describeType, isBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 import type { CborValue, Encodable } from "../cbor/cbor.js";
 
@@ -24,7 +24,7 @@ function wrong(path: string, wanted: string, value: unknown): ProtocolError {
 function byteSchema(minimum: number, maximum: number, wanted: string): Schema<Bytes> {
   return {
     decode(value, path) {
-      if (!(value instanceof Uint8Array)) throw wrong(path, wanted, value);
+      if (!isBytes(value)) throw wrong(path, wanted, value);
       if (value.length < minimum || value.length > maximum) throw wrong(path, wanted, value);
       return value;
     },

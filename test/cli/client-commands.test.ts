@@ -1,7 +1,7 @@
 /** The commands that look at a network, each as a process of its own in a pipe. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { createConnection, createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -330,6 +330,30 @@ test("doctor says what to do when nobody listens, and skips the rest", async () 
   assert.match(stdout, /failed +socket +cannot connect/);
   assert.match(stdout, /→ start the daemon/);
   assert.equal(stdout.match(/^skipped /gm)?.length, 6);
+});
+
+test("doctor tells what of a data directory was found damaged", async () => {
+  const data = join(folder, "data");
+  const args = ["doctor", ...at, "--json", "--data", data];
+  const check = async () => {
+    const { stdout } = await katz(args);
+    return JSON.parse(stdout.split("\n")[0]!) as Record<string, unknown>;
+  };
+  assert.equal((await check())["status"], "failed", "there is none");
+  await (await DevDaemon.start({ dataDirectory: data })).close();
+  assert.equal((await check())["status"], "ok");
+  const database = join(data, "level-1");
+  const log = readdirSync(database).find((name) => name.endsWith(".log"))!;
+  const bytes = readFileSync(join(database, log));
+  bytes[bytes.length - 20]! ^= 1;
+  writeFileSync(join(database, log), bytes);
+  const told: string[] = [];
+  const onFault = ({ message }: Error): void => void told.push(message);
+  await (await DevDaemon.start({ dataDirectory: data, onFault })).close();
+  assert.match(told.join(), /is damaged/);
+  const { status, detail } = await check();
+  assert.equal(status, "warning");
+  assert.match(String(detail), /what was found is in .*damaged-1/);
 });
 
 test("doctor makes one connection, and says what keeps a daemon from answering", async () => {

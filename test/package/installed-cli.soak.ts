@@ -48,9 +48,9 @@ function copyTests(folder: string): string[] {
 test("the packed package, installed globally, passes every test of the command line", (t) => {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "katz-global-")));
   try {
-    const packed = JSON.parse(run("npm", ["pack", "--json", "--pack-destination", folder])) as [
-      { filename: string },
-    ];
+    const packed = JSON.parse(
+      run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder]),
+    ) as [{ filename: string }];
     const tarball = join(folder, packed[0].filename);
     const prefix = join(folder, "prefix");
     run("npm", ["install", "--global", "--prefix", prefix, "--no-audit", "--no-fund", tarball]);

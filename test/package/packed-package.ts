@@ -11,8 +11,10 @@ export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 interface Manifest {
   readonly name: string;
   readonly version: string;
+  readonly engines: { readonly node: string };
   readonly dependencies: Readonly<Record<string, string>>;
-  readonly exports: Readonly<Record<string, string>>;
+  readonly optionalDependencies: Readonly<Record<string, string>>;
+  readonly exports: Readonly<Record<string, string | { readonly default: string }>>;
 }
 
 /** The repository's package.json. */
@@ -23,7 +25,7 @@ export function manifest(): Manifest {
 /** Every subpath that holds a module: `katzenpost-thinclient`, `katzenpost-thinclient/wire`, … */
 export function moduleNames(): string[] {
   const { name, exports } = manifest();
-  const modules = Object.entries(exports).filter(([, file]) => file.endsWith(".js"));
+  const modules = Object.entries(exports).filter(([, target]) => typeof target !== "string");
   return modules.map(([subpath]) => name + subpath.slice(1));
 }
 
@@ -34,15 +36,22 @@ export class PackedProject implements Disposable {
   readonly files: readonly string[];
 
   constructor() {
-    const packed = this.#npm(ROOT, ["pack", "--json", "--pack-destination", this.folder]);
+    const packed = this.#npm(ROOT, [
+      "pack",
+      "--json",
+      // Built already: npm's own `prepare` would only ask again.
+      "--ignore-scripts",
+      "--pack-destination",
+      this.folder,
+    ]);
     const [{ filename, files }] = JSON.parse(packed) as [
       { filename: string; files: { path: string }[] },
     ];
     this.files = files.map(({ path }) => path);
-    const { name, dependencies } = manifest();
+    const { name, dependencies, optionalDependencies } = manifest();
     // What the package says it needs is linked from here, so that no registry is asked; anything
     // else that it needs is missing.
-    const linked = Object.keys(dependencies).map((dependency) => [
+    const linked = Object.keys({ ...dependencies, ...optionalDependencies }).map((dependency) => [
       dependency,
       `file:${join(ROOT, "node_modules", dependency)}`,
     ]);

@@ -60,13 +60,15 @@ test("no file names a package registry, so that everybody's own is used", () => 
 
 test("everything that package.json exports exists after the build, and is a file of the package", () => {
   const { exports, imports, bin, files } = JSON.parse(textOf("package.json")) as {
-    exports: Record<string, string>;
+    exports: Record<string, string | Record<string, string>>;
     imports: Record<string, Record<string, string>>;
     bin: Record<string, string>;
     files: string[];
   };
   const targets = [
-    ...Object.values(exports),
+    ...Object.values(exports).flatMap((target) =>
+      typeof target === "string" ? [target] : Object.values(target),
+    ),
     ...Object.values(imports).flatMap((conditions) => Object.values(conditions)),
     ...Object.values(bin),
   ];

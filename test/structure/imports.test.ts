@@ -83,6 +83,8 @@ const rules: Record<string, readonly string[]> = {
     "crypto",
     "daemon",
     "errors",
+    "gateway",
+    "kem",
     "mixnet",
     "network",
     "pki",
@@ -97,6 +99,7 @@ const rules: Record<string, readonly string[]> = {
 
 /** What single files may use beyond their folder's rule. */
 const additions: Record<string, readonly string[]> = {
+  "src/cli/main.ts": ["src/platform/node-version"],
   "src/platform/node-worker.ts": ["src/crypto/ctidh/worker-protocol"],
   "src/platform/node-ctidh-worker.ts": ["src/crypto/ctidh/worker-protocol"],
 };

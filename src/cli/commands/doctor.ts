@@ -1,5 +1,5 @@
 /** `katz doctor`: what works, what does not, and what to do about it. */
-import { type Check, type DoctorFlags, type Findings, checks } from "../doctor-checks.js";
+import { type Check, type DoctorFlags, type Findings, checksFor } from "../doctor-checks.js";
 import { AlreadyReported, codeOf, exitCodeOf, messageOf } from "../failure.js";
 import type { Output } from "../output.js";
 import { round } from "../ping-statistics.js";
@@ -38,7 +38,7 @@ export function doctor(flags: DoctorFlags): Promise<void> {
 async function runChecks({ output, signal }: Run, findings: Findings): Promise<void> {
   const counts: Record<Status, number> = { ok: 0, warning: 0, failed: 0, skipped: 0 };
   let exitCode = 0;
-  for (const check of checks) {
+  for (const check of checksFor(findings.flags)) {
     if (exitCode !== 0) {
       counts.skipped++;
       show(output, check, "skipped", { ms: null, detail: "" });

@@ -1,6 +1,6 @@
 /** How `katz doctor` is called. */
 import { buildCommand } from "@stricli/core";
-import { clientFlags, described, parseEpoch } from "../flags.js";
+import { clientFlags, described, parseEpoch, parseText } from "../flags.js";
 
 /** `katz doctor`. */
 export const doctor = buildCommand({
@@ -13,6 +13,13 @@ export const doctor = buildCommand({
         optional: true,
         placeholder: "TIME",
         brief: "Length of an epoch (found out from the document)",
+      },
+      data: {
+        kind: "parsed",
+        parse: parseText,
+        optional: true,
+        placeholder: "DIR",
+        brief: "Data directory of katz daemon: tells its damage, too",
       },
       ...clientFlags,
     },

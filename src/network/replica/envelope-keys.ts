@@ -29,7 +29,11 @@ export class EnvelopeKeys {
     for (const [old, pair] of this.#pairs) {
       if (old >= this.#oldest) continue;
       this.#pairs.delete(old);
-      void pair.then(({ privateKey }) => privateKey.fill(0));
+      pair.then(
+        ({ privateKey }) => privateKey.fill(0),
+        // What could not be made needs no erasing; whoever waits for it hears why.
+        () => {},
+      );
     }
     await this.#pair(epoch);
     await this.#pair(epoch + 1);

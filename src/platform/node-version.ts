@@ -1,0 +1,12 @@
+/** The oldest Node that this package runs on. Imports nothing: older Nodes must be able to read it. */
+
+/** Major and minor, as `engines` in package.json has them. */
+export const OLDEST_NODE = "20.19";
+
+/** What to tell whoever runs `version`; null when it is new enough. */
+export function nodeTooOld(version: string): string | null {
+  const [wantedMajor = 0, wantedMinor = 0] = OLDEST_NODE.split(".").map(Number);
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  if (major > wantedMajor || (major === wantedMajor && minor >= wantedMinor)) return null;
+  return `katzenpost-thinclient needs Node ${OLDEST_NODE} or newer, this is ${version}`;
+}

@@ -1,0 +1,69 @@
+/** What npm makes of a clone that nobody built: a tarball, a git dependency. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, posix } from "node:path";
+import { pathToFileURL } from "node:url";
+import { after, before, test } from "node:test";
+import { ROOT, manifest } from "../package/packed-package.js";
+
+const { name } = manifest();
+let folder: string;
+let clone: string;
+
+function run(command: string, args: readonly string[], cwd: string): string {
+  return execFileSync(command, args, {
+    cwd,
+    encoding: "utf8",
+    timeout: 240_000,
+    env: environment(),
+  });
+}
+
+/** Nothing that npm told this process. */
+function environment(): NodeJS.ProcessEnv {
+  const own = Object.entries(process.env).filter(([key]) => !/^(npm_|NODE_)/.test(key));
+  return Object.fromEntries(own);
+}
+
+before(() => {
+  folder = mkdtempSync(join(tmpdir(), "katz-clone-"));
+  clone = join(folder, "clone");
+  run("git", ["clone", "--quiet", ROOT, clone], folder);
+});
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+/** A project in which a program imports the package. */
+function consumer(label: string): string {
+  const project = mkdtempSync(join(folder, `${label}-`));
+  writeFileSync(join(project, "package.json"), JSON.stringify({ private: true, type: "module" }));
+  const program = `import { ThinClient } from "${name}"; console.log(typeof ThinClient);`;
+  writeFileSync(join(project, "program.mjs"), program);
+  return project;
+}
+
+test("npm pack of a fresh clone makes a package with its code, whose README has no dead links", () => {
+  run("npm", ["pack", "--silent"], clone);
+  const tarball = readdirSync(clone).find((file) => file.endsWith(".tgz"));
+  assert.ok(tarball);
+  const files = run("tar", ["-tf", tarball], clone).trim().split("\n");
+  const packed = new Set(files.map((file) => file.replace(/^package\//, "")));
+  assert.ok(packed.has("dist/src/index.js"));
+  assert.ok(packed.has("dist/before-typescript-5.7/index.d.ts"));
+  const readme = run("tar", ["-xOf", tarball, "package/README.md"], clone);
+  const dead = [...readme.matchAll(/\]\((?!https?:)([^)#]+)/g)]
+    .map(([, link]) => posix.normalize(link!))
+    .filter((link) => ![...packed].some((file) => file === link || file.startsWith(`${link}/`)));
+  assert.deepEqual(dead, []);
+  const project = consumer("tarball");
+  run("npm", ["install", "--no-audit", "--no-fund", "--silent", join(clone, tarball)], project);
+  assert.equal(run(process.execPath, ["program.mjs"], project), "function\n");
+});
+
+test("a git dependency is built while it is installed", () => {
+  const project = consumer("git");
+  const url = `git+${pathToFileURL(ROOT).href.replace(/\/$/, "")}`;
+  run("npm", ["install", "--no-audit", "--no-fund", "--silent", url], project);
+  assert.equal(run(process.execPath, ["program.mjs"], project), "function\n");
+});

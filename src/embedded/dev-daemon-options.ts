@@ -106,6 +106,14 @@ const timing: Check = (name, value) => {
   return null;
 };
 
+const port: Check = (name, value) =>
+  Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65_533
+    ? null
+    : new RangeError(
+        `\`${name}\` must be an integer from 0 to 65533, for three ports follow from it, got ` +
+          describe(value),
+      );
+
 const yesOrNo = ofKind("true or false", (value) => typeof value === "boolean");
 
 /** Numbers that the network checks itself. */
@@ -129,6 +137,7 @@ const checks: Readonly<Record<string, Check>> = {
   allowRemote: yesOrNo,
   allowedOrigins: ofKind("an array of strings", isTexts),
   token: ofKind("a string", isText),
+  authorityPort: port,
   dataDirectory: ofKind("a path", (value) => isText(value) && value !== ""),
   onFault: ofKind("a function", isFunction),
   onRefusal: ofKind("a function", isFunction),

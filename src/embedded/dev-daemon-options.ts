@@ -1,5 +1,6 @@
 /** The options of an embedded daemon, checked. */
 import { describeType, isBytes } from "../bytes/bytes.js";
+import { checkOptions } from "../bytes/options.js";
 import { kindnesses } from "../mixnet/kindness.js";
 import { type GrowingPause, type Timing, upstreamTiming } from "../mixnet/timing.js";
 
@@ -155,14 +156,8 @@ const checks: Readonly<Record<string, Check>> = {
  * @throws TypeError, RangeError naming the option, what was wanted and what came.
  */
 export function checkDevDaemonOptions(options: object): void {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`\`options\` must be an object, got ${describeType(options)}`);
-  }
+  checkOptions("options", options, Object.keys(checks));
   for (const [name, value] of Object.entries(options) as [string, unknown][]) {
-    if (!Object.hasOwn(checks, name)) {
-      const known = Object.keys(checks).join(", ");
-      throw new TypeError(`\`options.${name}\` is not an option; known: ${known}`);
-    }
     const wrong = value === undefined ? null : checks[name]!(`options.${name}`, value);
     if (wrong !== null) throw wrong;
   }

@@ -2,6 +2,7 @@
  * The embedded development daemon: a whole network and a daemon in one process, behind the real
  * protocol on real sockets. It gives no anonymity.
  */
+import { checkOptions } from "../bytes/options.js";
 import { type Bytes, type RandomSource, randomBytes } from "../bytes/bytes.js";
 import type { Clock, Timer } from "../clock/clock.js";
 import { realClock } from "../clock/real.js";
@@ -279,6 +280,7 @@ export class DevDaemon implements AsyncDisposable {
     } = {},
   ): Promise<void> {
     return this.#next(async () => {
+      checkOptions("options", options, ["newInstance"]);
       this.#checkOpen();
       const daemon = this.#daemon;
       this.#daemon = null;

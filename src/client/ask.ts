@@ -21,6 +21,18 @@ export async function ask<K extends QueryKind>(
   return reply;
 }
 
+/** The same for bytes that must not be empty. @throws ProtocolError when they are null or empty. */
+export function requiredBytes<T extends Uint8Array>(
+  value: T | null,
+  name: string,
+  operation: string,
+): T {
+  if (required(value, name, operation).length > 0) return value!;
+  throw new ProtocolError(`${operation}: the daemon reports success but sent an empty ${name}`, {
+    operation,
+  });
+}
+
 /** `value`, which a reply that reports success must have. @throws ProtocolError when it is null. */
 export function required<T>(value: T | null, name: string, operation: string): T {
   if (value !== null) return value;

@@ -3,7 +3,8 @@
  * written as a temporary stream, and a courier then writes the destinations from that, with our part
  * over. Whoever watches sees the writes of unrelated boxes, and one copy command.
  */
-import { describeType, randomBytes, isBytes } from "../bytes/bytes.js";
+import { checkOptions } from "../bytes/options.js";
+import { copyBytes, describeType, isBytes, randomBytes } from "../bytes/bytes.js";
 import { MessageBoxIndex, WriteCap } from "../bytes/opaque.js";
 import {
   BoxIDNotFoundError,
@@ -14,7 +15,7 @@ import {
 } from "../errors/errors.js";
 import { CopyFailedError, type CopyFailurePlace } from "../errors/partial-results.js";
 import type { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
-import { checkBoxIndex, checkCallback, checkRecord, checkWriteCap } from "./argument-checks.js";
+import { checkBoxIndex, checkCallback, checkWriteCap } from "./argument-checks.js";
 import type { BoxContext } from "./boxes.js";
 import { type CallOptions, checkCallOptions } from "./call-options.js";
 import { createCourierEnvelopesFromMultiPayload, startResendingCopyCommand } from "./copy.js";
@@ -84,11 +85,13 @@ export async function copy(
   if (notUsable) throw notUsable;
   const plan = new CopyPlan(context.pigeonholeGeometry, destinations.length);
   if (isBytes(source)) plan.expect(source.length);
+  // The caller may change its bytes meanwhile; what is copied is what was there.
+  const kept = isBytes(source) ? copyBytes(source) : source;
   return runWithin(context.options, operation, options, async (whole) => {
     const scope = scopeWithin(whole);
     const run = new CopyRun(context, plan, destinations, scope, options?.onProgress);
     try {
-      return await run.run(source);
+      return await run.run(kept);
     } catch (error) {
       // Cancels what is in flight.
       scope.abort(error);
@@ -109,7 +112,7 @@ function checkDestinations(destinations: readonly CopyDestination[]): void {
     );
   }
   for (const [i, destination] of destinations.entries()) {
-    checkRecord(`destinations[${i}]`, destination, ["writeCap", "startIndex"]);
+    checkOptions(`destinations[${i}]`, destination, ["writeCap", "startIndex"]);
     checkWriteCap(`destinations[${i}].writeCap`, destination.writeCap);
     checkBoxIndex(`destinations[${i}].startIndex`, destination.startIndex);
   }

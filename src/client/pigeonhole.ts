@@ -1,4 +1,5 @@
 /** Boxes: making streams, sealing envelopes, and having them sent. Protocol page, 4.3 to 4.5. */
+import { checkOptions } from "../bytes/options.js";
 import { type Bytes, type PlainBytes, checkBytes, copyBytes, toHex } from "../bytes/bytes.js";
 import {
   type EnvelopeDescriptor,
@@ -16,11 +17,10 @@ import {
   checkFlag,
   checkInteger,
   checkReadCap,
-  checkRecord,
   checkSomeBytes,
   checkWriteCap,
 } from "./argument-checks.js";
-import { ask, required } from "./ask.js";
+import { ask, required, requiredBytes } from "./ask.js";
 import { type CallOptions, checkCallOptions } from "./call-options.js";
 import type { Cancellation, QueryFields } from "./calls.js";
 import type {
@@ -116,8 +116,8 @@ function sealed(
   operation: string,
 ): SealedEnvelope {
   return {
-    messageCiphertext: required(reply.messageCiphertext, "message_ciphertext", operation),
-    envelopeDescriptor: required(reply.envelopeDescriptor, "envelope_descriptor", operation),
+    messageCiphertext: requiredBytes(reply.messageCiphertext, "message_ciphertext", operation),
+    envelopeDescriptor: requiredBytes(reply.envelopeDescriptor, "envelope_descriptor", operation),
     envelopeHash: required(reply.envelopeHash, "envelope_hash", operation),
     nextMessageBoxIndex: required(reply.nextMessageBoxIndex, "next_message_box_index", operation),
   };
@@ -189,7 +189,7 @@ export async function startResendingEncryptedMessageNoRetry(
 function resendFields(
   request: ReadRequest | WriteRequest,
 ): QueryFields<"startResendingEncryptedMessage"> {
-  checkRecord("request", request, requestFields);
+  checkOptions("request", request, requestFields);
   const { readCap, writeCap, messageBoxIndex, kind } = request;
   if ((readCap === undefined) === (writeCap === undefined)) {
     throw new TypeError("`request` must have either `readCap` or `writeCap`, and not both");

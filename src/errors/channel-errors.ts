@@ -23,11 +23,6 @@ export class ChannelForkedError extends ThinClientError {
     this.channel = channel;
     this.id = id;
   }
-
-  /** For JSON, which has no bigint: `id` as decimal digits. */
-  toJSON(): object {
-    return Object.assign({}, this, { id: String(this.id) });
-  }
 }
 
 /** A store of channels cannot be opened, read or written; the message says why and what to do. */

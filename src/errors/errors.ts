@@ -40,10 +40,32 @@ export abstract class ThinClientError extends Error {
     this.operation = details.operation ?? null;
   }
 
+  /**
+   * For JSON, as loggers write it: name and message too, which are no own fields to it, what the class
+   * has besides, and the cause. What is not enumerable, for it may hold secrets, is not in it.
+   */
+  toJSON(): object {
+    const { name, message, cause } = this;
+    const fields = Object.entries(this).map(([key, value]: [string, unknown]) => [
+      key,
+      typeof value === "bigint" ? String(value) : value,
+    ]);
+    const told = { name, message, ...(Object.fromEntries(fields) as object) };
+    return cause === undefined ? told : { ...told, cause: causeForJson(cause) };
+  }
+
   /** Whether `error` is the one that `code` names; then its class is known too. */
   static is<C extends ErrorCode>(error: unknown, code: C): error is ErrorByCode[C] {
     return hasCode(error, code);
   }
+}
+
+function causeForJson(cause: unknown): unknown {
+  if (isThinClientError(cause)) return cause.toJSON();
+  if (!(cause instanceof Error)) return String(cause);
+  const { name, message } = cause;
+  const { code } = cause as { readonly code?: unknown };
+  return typeof code === "string" ? { name, message, code } : { name, message };
 }
 
 /** A configuration that cannot be used: missing, unreadable, or wrong. */
@@ -343,11 +365,6 @@ export class CopyCommandFailedError extends ThinClientError {
     );
     this.replicaErrorCode = replicaErrorCode;
     this.failedEnvelopeIndex = failedEnvelopeIndex;
-  }
-
-  /** For JSON, which has no bigint: `failedEnvelopeIndex` as decimal digits. */
-  toJSON(): object {
-    return Object.assign({}, this, { failedEnvelopeIndex: String(this.failedEnvelopeIndex) });
   }
 }
 

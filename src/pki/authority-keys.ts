@@ -1,5 +1,6 @@
 /** Keys of directory authorities: how callers give them, and what verification works with. */
 import { type Bytes, checkBytes, copyBytes, describeType, toHex } from "../bytes/bytes.js";
+import { checkOptions } from "../bytes/options.js";
 import type { IdentityHash } from "../bytes/opaque.js";
 import { decodePublicKeyPem } from "./pem.js";
 import { identityHash } from "./services.js";
@@ -39,7 +40,7 @@ export interface AuthorityKey {
 /**
  * Reads the authorities that a caller gave; one listed twice counts once.
  * @throws TypeError or RangeError on what is no list of authorities; ProtocolError on a PEM that
- * holds no public key.
+ * holds no public key. RangeError, too, on an Ed25519 key of small order.
  */
 export function readAuthorities(authorities: readonly AuthorityInput[]): AuthorityKey[] {
   if (!Array.isArray(authorities)) {
@@ -47,13 +48,59 @@ export function readAuthorities(authorities: readonly AuthorityInput[]): Authori
   }
   if (authorities.length === 0) throw new RangeError("`authorities` must not be empty");
   const byHash = new Map<string, AuthorityKey>();
-  for (const authority of authorities as readonly AuthorityInput[]) {
+  for (const [i, authority] of (authorities as readonly AuthorityInput[]).entries()) {
+    checkOptions(`authorities[${i}]`, authority, known);
     const key = readAuthority(authority);
+    if (isEd25519(key.scheme) && isSmallOrder(key.publicKey)) {
+      throw new RangeError(
+        `\`authorities[${i}]\` must not have a key of small order: anybody can sign for it`,
+      );
+    }
     const hash = toHex(key.hash);
     if (!byHash.has(hash)) byHash.set(hash, key);
   }
   return [...byHash.values()];
 }
+
+/** Whether it is the scheme that is verified. */
+export function isEd25519(scheme: string): boolean {
+  return scheme.toLowerCase() === "ed25519";
+}
+
+/**
+ * The y-coordinates of the eight Ed25519 points of small order, as keys encode them (RFC 8032, section
+ * 5.1.2) but for the sign's bit: 0, 1, -1, the two of order 8, and 0 and 1 not reduced.
+ */
+const smallOrder = new Set([
+  "0000000000000000000000000000000000000000000000000000000000000000",
+  "0100000000000000000000000000000000000000000000000000000000000000",
+  "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+  "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+  "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+  "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+  "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+]);
+
+function isSmallOrder(publicKey: Bytes): boolean {
+  const y = copyBytes(publicKey);
+  if (y.length > 0) y[y.length - 1]! &= 0x7f;
+  return smallOrder.has(toHex(y));
+}
+
+/** What an authority is given by, and what the daemon's list has besides. */
+const known = [
+  "publicKey",
+  "scheme",
+  "identifier",
+  "identityPublicKeyPem",
+  "pkiSignatureScheme",
+  "wireKemScheme",
+  "addresses",
+  "linkPublicKeyPem",
+  "identityKeyHash",
+  // An AuthorityKey that was read before.
+  "hash",
+];
 
 function readAuthority(authority: AuthorityInput): AuthorityKey {
   const given =

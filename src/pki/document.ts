@@ -122,6 +122,8 @@ export class PkiDocument {
     this.sphinxGeometryHash = bytesField(map, "SphinxGeometryHash", where);
     this.version = textField(map, "Version", where);
     this.pkiSignatureScheme = textField(map, "PKISignatureScheme", where);
+    // Everybody is handed the same one. Maps and bytes in it cannot be frozen.
+    freezeDeeply(this);
   }
 
   /**
@@ -137,6 +139,21 @@ export class PkiDocument {
     }
     const raw = copyBytes(bytes);
     return new PkiDocument(raw, asMap(decodeCbor(raw), where));
+  }
+}
+
+/** Freezes objects and arrays, and those in them; what is shared stays as it was decoded. */
+function freezeDeeply(value: unknown): void {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return;
+  if (ArrayBuffer.isView(value)) return;
+  if (value instanceof Map) {
+    for (const member of value.values()) freezeDeeply(member);
+    return;
+  }
+  Object.freeze(value);
+  for (const [name, member] of Object.entries(value)) {
+    // What is decoded besides the members that are known may be large, and is for looking at only.
+    if (name !== "fields") freezeDeeply(member);
   }
 }
 

@@ -168,6 +168,8 @@ export class Geometry implements GeometryFields {
     this.sprpKeyMaterialLength = fields.sprpKeyMaterialLength;
     this.nikeName = fields.nikeName ?? "";
     this.kemName = fields.kemName ?? "";
+    // The client hands out the very one that it works with.
+    Object.freeze(this);
   }
 
   /**

@@ -87,6 +87,8 @@ export class PigeonholeGeometry {
     this.courierQueryReplyWriteLength = fields.courierQueryReplyWriteLength ?? 0;
     this.nikeName = fields.nikeName ?? "";
     this.signatureSchemeName = fields.signatureSchemeName ?? signatureScheme;
+    // The client hands out the very one that it works with.
+    Object.freeze(this);
   }
 
   /**

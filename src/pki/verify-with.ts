@@ -11,8 +11,10 @@ import {
   type CertificateChecks,
   type CertificateSigners,
   type DocumentChecks,
+  type KnownChecks,
   type VerifiedDocument,
   certificateChecks,
+  checkCertificateChecks,
   countSigners,
   readClaims,
   readVerified,
@@ -27,6 +29,16 @@ export async function verifyCertificateWith(
   certificate: Certificate,
   authorities: readonly AuthorityInput[],
   checks: CertificateChecks,
+  pause: Pause,
+): Promise<CertificateSigners> {
+  checkCertificateChecks(checks);
+  return verifySignersWith(certificate, authorities, checks, pause);
+}
+
+async function verifySignersWith(
+  certificate: Certificate,
+  authorities: readonly AuthorityInput[],
+  checks: KnownChecks,
   pause: Pause,
 ): Promise<CertificateSigners> {
   const { claims, message, threshold } = readClaims(certificate, authorities, checks);
@@ -55,12 +67,8 @@ export async function verifyPkiDocumentWith(
   checks: DocumentChecks,
   pause: Pause,
 ): Promise<VerifiedDocument> {
+  const known = certificateChecks(checks);
   const certificate = decodeCertificate(raw);
-  const signed = await verifyCertificateWith(
-    certificate,
-    authorities,
-    certificateChecks(checks),
-    pause,
-  );
+  const signed = await verifySignersWith(certificate, authorities, known, pause);
   return readVerified(certificate, signed, checks);
 }

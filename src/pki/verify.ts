@@ -1,8 +1,14 @@
 /** Verifying certificates and the documents in them. Mixnet page, sections 3.3 and 3.4. */
 import { ed25519Verify } from "#platform";
-import { type Bytes, equalBytes, toHex } from "../bytes/bytes.js";
+import { type Bytes, describeType, equalBytes, toHex } from "../bytes/bytes.js";
+import { checkOptions } from "../bytes/options.js";
 import { PkiVerificationError } from "../errors/errors.js";
-import { type AuthorityInput, type AuthorityKey, readAuthorities } from "./authority-keys.js";
+import {
+  type AuthorityInput,
+  type AuthorityKey,
+  isEd25519,
+  readAuthorities,
+} from "./authority-keys.js";
 import { type Certificate, certificateMessage, decodeCertificate } from "./certificate.js";
 import { PkiDocument } from "./document.js";
 import type { Geometry } from "./geometry.js";
@@ -72,10 +78,25 @@ export function verifyCertificate(
   authorities: readonly AuthorityInput[],
   checks: CertificateChecks,
 ): CertificateSigners {
+  checkCertificateChecks(checks);
+  return verifySigners(certificate, authorities, checks);
+}
+
+/** What a certificate is checked against. @internal `currentEpoch` is null when it is not known yet which epoch it is. */
+export interface KnownChecks {
+  readonly currentEpoch: number | null;
+  readonly threshold?: number | undefined;
+}
+
+function verifySigners(
+  certificate: Certificate,
+  authorities: readonly AuthorityInput[],
+  checks: KnownChecks,
+): CertificateSigners {
   const { claims, message, threshold } = readClaims(certificate, authorities, checks);
   const reasons = claims.map(({ authority, signature }) => {
     if (signature === null) return "no signature";
-    if (authority.scheme.toLowerCase() !== "ed25519") {
+    if (!isEd25519(authority.scheme)) {
       return `unsupported scheme ${authority.scheme}`;
     }
     return ed25519Verify(signature, message, authority.publicKey) ? null : "bad signature";
@@ -97,7 +118,7 @@ interface Claim {
 export function readClaims(
   certificate: Certificate,
   authorities: readonly AuthorityInput[],
-  checks: CertificateChecks,
+  checks: KnownChecks,
 ): { readonly claims: readonly Claim[]; readonly message: Bytes; readonly threshold: number } {
   const keys = readAuthorities(authorities);
   const threshold = checks.threshold ?? Math.floor(keys.length / 2) + 1;
@@ -146,10 +167,44 @@ export function countSigners(
   return { signers, rejected, threshold };
 }
 
-function certificateProblems(certificate: Certificate, currentEpoch: number): string[] {
+/**
+ * Checks the options of `verifyCertificate`.
+ * @internal For `verifyCertificateWith`.
+ * @throws TypeError, RangeError naming what is wrong.
+ */
+export function checkCertificateChecks(checks: CertificateChecks): void {
+  checkOptions("checks", checks, ["currentEpoch", "threshold"]);
+  checkEpoch("checks.currentEpoch", checks.currentEpoch);
+}
+
+/** @throws TypeError, RangeError when `value` is no epoch: a check against it would never fail. */
+function checkEpoch(name: string, value: unknown): void {
+  if (typeof value !== "number") {
+    throw new TypeError(`\`${name}\` must be an epoch's number, got ${describeType(value)}`);
+  }
+  if (Number.isSafeInteger(value) && value >= 0) return;
+  throw new RangeError(`\`${name}\` must be an integer of at least 0, got ${value}`);
+}
+
+function checkDocumentChecks(checks: DocumentChecks): void {
+  const known = ["epoch", "currentEpoch", "threshold", "geometry", "wellFormed"];
+  checkOptions("checks", checks, known);
+  const { epoch, currentEpoch, geometry, wellFormed } = checks;
+  if (epoch !== undefined) checkEpoch("checks.epoch", epoch);
+  if (currentEpoch !== undefined) checkEpoch("checks.currentEpoch", currentEpoch);
+  if (geometry !== undefined && typeof (geometry as Geometry | null)?.hash !== "function") {
+    throw new TypeError(`\`checks.geometry\` must be a Geometry, got ${describeType(geometry)}`);
+  }
+  if (wellFormed !== undefined && typeof wellFormed !== "boolean") {
+    const got = describeType(wellFormed);
+    throw new TypeError(`\`checks.wellFormed\` must be true or false, got ${got}`);
+  }
+}
+
+function certificateProblems(certificate: Certificate, currentEpoch: number | null): string[] {
   const problems: string[] = [];
   if (certificate.version !== 0) problems.push(`certificate version ${certificate.version}`);
-  if (currentEpoch >= certificate.expiration) {
+  if (currentEpoch !== null && currentEpoch >= certificate.expiration) {
     problems.push(`expired in epoch ${certificate.expiration}, it is ${currentEpoch}`);
   }
   if (certificate.keyType === "") problems.push("certificate without a key type");
@@ -169,15 +224,21 @@ export function verifyPkiDocument(
   authorities: readonly AuthorityInput[],
   checks: DocumentChecks = {},
 ): VerifiedDocument {
+  const known = certificateChecks(checks);
   const certificate = decodeCertificate(raw);
-  const signed = verifyCertificate(certificate, authorities, certificateChecks(checks));
+  const signed = verifySigners(certificate, authorities, known);
   return readVerified(certificate, signed, checks);
 }
 
-/** What a certificate is checked against when its document is. @internal */
-export function certificateChecks(checks: DocumentChecks): CertificateChecks {
+/**
+ * What a certificate is checked against when its document is.
+ * @internal For `verifyPkiDocumentWith`.
+ * @throws TypeError, RangeError for options that cannot be.
+ */
+export function certificateChecks(checks: DocumentChecks): KnownChecks {
+  checkDocumentChecks(checks);
   // Without a clock to go by, expiration is looked at when the document is known.
-  const currentEpoch = checks.currentEpoch ?? checks.epoch ?? -1;
+  const currentEpoch = checks.currentEpoch ?? checks.epoch ?? null;
   return { currentEpoch, threshold: checks.threshold };
 }
 

@@ -3,9 +3,11 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ThinClient, utf8ToText } from "katzenpost-thinclient";
+import { parse } from "smol-toml";
 import { katz, linesOf, mainPath, recordsOf, temporaryFolder } from "./katz.js";
 import { assertShape } from "./shapes.js";
 
@@ -153,6 +155,28 @@ test(
       assert.match(line, /^katz: cannot write data directory .*full: .*File too large/);
   },
 );
+
+test("--write-authority gives authorities ports and writes whom to ask", async () => {
+  const file = path("authority.toml");
+  const args = ["--listen", `unix:${path("authority.sock")}`, "--write-authority", file];
+  await withDaemon(args, async () => {
+    const { Authorities } = parse(readFileSync(file, "utf8")) as {
+      Authorities: Record<string, string & string[]>[];
+    };
+    assert.deepEqual(
+      Authorities.map(({ Identifier }) => Identifier),
+      ["auth1", "auth2", "auth3"],
+    );
+    for (const authority of Authorities) {
+      assert.match(authority["IdentityPublicKey"]!, /BEGIN ED25519 PUBLIC KEY/);
+      assert.match(authority["LinkPublicKey"]!, /BEGIN X25519 PUBLIC KEY/);
+      const { hostname, port } = new URL(authority["Addresses"]![0]!);
+      const socket = connect(Number(port), hostname);
+      await once(socket, "connect");
+      socket.destroy();
+    }
+  });
+});
 
 test("with --json its log is objects, each with its time", async () => {
   const args = ["--json", "--listen", `unix:${path("j.sock")}`, "--epoch", "1h"];

@@ -215,7 +215,9 @@ export class CtidhPool implements CtidhProvider {
         this.#assign(idle, job);
       } catch (error) {
         if (idle) this.#remove(idle);
-        job.fail(error);
+        // A RangeError of the runtime's would be taken for one about the keys.
+        const why = error instanceof Error ? error.message : String(error);
+        job.fail(new Error(`a CTIDH worker could not be started: ${why}`, { cause: error }));
       }
     }
   }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { test } from "node:test";
 import { toHex } from "../../../src/bytes/bytes.js";
+import { MessageBoxIndex, ReadCap } from "../../../src/bytes/opaque.js";
 import { ClientCore } from "../../../src/client/client-core.js";
 import { resolveOptions } from "../../../src/client/options.js";
 import { Config } from "../../../src/config/config.js";
@@ -293,4 +294,31 @@ test("a request that asks for it fails when the connection is lost, others are s
     ["impatient", true, 0],
   );
   await client.session.close(true);
+});
+
+test("the error of a deadline shows the line that made the call", async () => {
+  const { client, clock } = await connectedPair();
+  const someBox = MessageBoxIndex.from(new Uint8Array(104));
+  const someCap = ReadCap.from(new Uint8Array(136));
+  const node = new Uint8Array(32) as never;
+  const options = { timeoutMs: 10 };
+  function callOfTheApplication(): Promise<unknown>[] {
+    return [
+      client.getDirectoryAuthorities(options),
+      client.read(someCap, someBox, options),
+      client.blockingSendMessage("x", node, Uint8Array.of(43), options),
+      client.sendMessageWithoutReply("x", node, Uint8Array.of(43)),
+      client.recv(options),
+    ];
+  }
+  const calls = callOfTheApplication();
+  const settled = Promise.allSettled(calls);
+  await clock.advance(10);
+  for (const result of await settled) {
+    if (result.status === "fulfilled") continue;
+    const { stack, message } = result.reason as Error;
+    assert.match(stack!, /callOfTheApplication/);
+    assert.ok(stack!.startsWith(`RequestTimeoutError: ${message}\n    at `));
+  }
+  await client.stop();
 });

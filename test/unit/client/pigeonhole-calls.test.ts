@@ -548,3 +548,23 @@ describe("each Pigeonhole call", () => {
     await client.stop();
   });
 });
+
+test("an empty ciphertext or descriptor from the daemon is its fault, not the caller's", async () => {
+  for (const empty of ["messageCiphertext", "envelopeDescriptor"] as const) {
+    for (const kind of ["encryptRead", "encryptWrite"] as const) {
+      const { client, connection } = await connectedPair();
+      const call = reasonOf(
+        kind === "encryptRead"
+          ? client.read(readCap, index)
+          : client.write(writeCap, index, filled(3)),
+      );
+      const { queryId } = await connection.expect(kind);
+      const fields = { ...sealed, [empty]: filled(0) };
+      connection.send({ kind: `${kind}Reply`, queryId, ...fields, errorCode: 0 } as DaemonResponse);
+      const error = await call;
+      assert.ok(error instanceof ProtocolError, String(error));
+      assert.match(error.message, /the daemon reports success but sent an empty/);
+      await client.stop();
+    }
+  }
+});

@@ -201,6 +201,20 @@ describe("copy", () => {
     await made.client.stop();
   });
 
+  test("copies the bytes that it was given, whatever becomes of them meanwhile", async () => {
+    const { made, daemon } = await copying();
+    const payload = randomBytes(70 * chunk + 1);
+    const wanted = payload.slice();
+    const copied = made.client.copy(payload, destinations(1));
+    payload.fill(0);
+    await copied;
+    const given = daemon
+      .all("createCourierEnvelopesFromMultiPayload")
+      .map((request) => request.destinations![0]!.payload!);
+    assert.deepEqual(Buffer.concat(given), Buffer.from(wanted));
+    await made.client.stop();
+  });
+
   test("makes each temporary stream from a fresh random seed", async () => {
     const { made, daemon } = await copying();
     for (let i = 0; i < 3; i++) await made.client.copy(filled(3), destinations(1));

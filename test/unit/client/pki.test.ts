@@ -356,3 +356,20 @@ test("a document that is known is not announced again by a reconnect", async () 
   assert.equal(client.pkiDocument()?.epoch, 2_270_000);
   await client.stop();
 });
+
+test("geometries and documents cannot be changed by whom they are handed to", async () => {
+  const { client } = await connectedPair({}, { document: pkiDocument() });
+  const document = client.pkiDocument()!;
+  for (const change of [
+    () => ((client.geometry as { packetLength: number }).packetLength = 5),
+    () => ((client.pigeonholeGeometry as { nikeName: string }).nikeName = "x"),
+    () => ((document as { epoch: number }).epoch = 5),
+    () => (document.serviceNodes as unknown[]).pop(),
+    () => ((document.serviceNodes[0] as { name: string }).name = "x"),
+    () => ((document.storageReplicas[0] as { replicaId: number }).replicaId = 9),
+    () => (document.topology[0] as unknown[]).pop(),
+  ]) {
+    assert.throws(change, TypeError);
+  }
+  await client.stop();
+});

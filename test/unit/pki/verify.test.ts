@@ -1,11 +1,17 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { fromHex } from "../../../src/bytes/bytes.js";
+import { ed25519 } from "@noble/curves/ed25519.js";
+import { fromHex, toHex } from "../../../src/bytes/bytes.js";
 import { hasCode } from "../../../src/errors/errors.js";
 import { Geometry } from "../../../src/pki/geometry.js";
 import { decodePublicKeyPem } from "../../../src/pki/pem.js";
-import { type DocumentChecks, verifyPkiDocument } from "../../../src/pki/verify.js";
+import { decodeCertificate } from "../../../src/pki/certificate.js";
+import {
+  type DocumentChecks,
+  verifyCertificate,
+  verifyPkiDocument,
+} from "../../../src/pki/verify.js";
 import type { AuthorityInput } from "../../../src/pki/authority-keys.js";
 
 const recorded = JSON.parse(
@@ -94,4 +100,88 @@ test("an authority with a scheme that cannot be checked does not count, and that
     "1 of 2 authorities signed, 2 must",
     "5af7b9daf980b04f: unsupported scheme Falcon-padded-512",
   ]);
+});
+
+test("an epoch that is none would switch the check of expiration off: it is refused", () => {
+  const decoded = decodeCertificate(certificate);
+  for (const [epoch, kind] of [
+    [NaN, RangeError],
+    [-1, RangeError],
+    [1.5, RangeError],
+    [Infinity, RangeError],
+    ["5", TypeError],
+    [null, TypeError],
+    [5n, TypeError],
+  ] as const) {
+    const wrong = epoch as unknown as number;
+    assert.throws(() => verifyCertificate(decoded, raw, { currentEpoch: wrong }), kind);
+    assert.throws(() => verifyPkiDocument(certificate, raw, { currentEpoch: wrong }), kind);
+    assert.throws(() => verifyPkiDocument(certificate, raw, { epoch: wrong }), kind);
+  }
+  assert.throws(() => verifyCertificate(decoded, raw, {} as never), {
+    name: "TypeError",
+    message: "`checks.currentEpoch` must be an epoch's number, got undefined",
+  });
+  assert.throws(() => verifyCertificate(decoded, raw, undefined as never), TypeError);
+});
+
+test("a misspelt option of a verification is refused, not ignored", () => {
+  const decoded = decodeCertificate(certificate);
+  const misspelt = { currentEpoch: 0, treshold: 1 } as never;
+  assert.throws(() => verifyCertificate(decoded, raw, misspelt), {
+    name: "TypeError",
+    message: "`checks.treshold` is not an option; known: currentEpoch, threshold",
+  });
+  assert.throws(
+    () => verifyPkiDocument(certificate, raw, { curentEpoch: 9e9 } as never),
+    TypeError,
+  );
+  assert.throws(() => verifyPkiDocument(certificate, raw, { geometry: {} } as never), TypeError);
+  assert.throws(() => verifyPkiDocument(certificate, raw, { wellFormed: 1 } as never), TypeError);
+  assert.throws(() => verifyPkiDocument(certificate, [{ ...raw[0], schema: "x" }]), {
+    name: "TypeError",
+    message: /`authorities\[0\]\.schema` is not an option/,
+  });
+});
+
+test("a key of small order is refused: anybody can sign for it", () => {
+  const { Point } = ed25519;
+  const encodings = new Set<string>();
+  // Every encoding of y below 2^255 that a decoder may take for a point of small order.
+  for (const y of [0n, 1n, 2n ** 255n - 20n, 2n ** 255n - 19n, 2n ** 255n - 18n]) {
+    for (const sign of [0, 0x80]) {
+      const key = Uint8Array.from({ length: 32 }, (_, i) => Number((y >> BigInt(8 * i)) & 0xffn));
+      key[31]! |= sign;
+      encodings.add(toHex(key));
+    }
+  }
+  // A point of order 8: any point times the large prime order.
+  for (let i = 0; i < 40; i++) {
+    const any = Point.BASE.multiply(BigInt(i + 1)).toBytes();
+    for (let byte = 0; byte < 256; byte++) {
+      any[0] = byte;
+      try {
+        const point = Point.fromBytes(any);
+        encodings.add(
+          toHex(
+            point
+              .multiplyUnsafe(Point.Fn.ORDER - 1n)
+              .add(point)
+              .toBytes(),
+          ),
+        );
+        break;
+      } catch {
+        // Not on the curve.
+      }
+    }
+  }
+  assert.ok(encodings.size >= 14, String(encodings.size));
+  for (const hex of encodings) {
+    assert.throws(() => reasons([...raw, { publicKey: fromHex(hex) }]), {
+      name: "RangeError",
+      message: "`authorities[3]` must not have a key of small order: anybody can sign for it",
+    });
+  }
+  assert.equal(reasons([...raw, { publicKey: Point.BASE.toBytes() }]).length, 0);
 });

@@ -32,7 +32,6 @@ export async function openNetwork(folder: string): Promise<StorageFixture> {
   return StorageFixture.start({
     clock: realClock,
     random: randomBytes,
-    kindCouriers: true,
     storeFor: ({ replicaId }) => new LevelBoxStore(store, replicaId),
     // Closed with the network.
     logFor: () => Object.assign(log, { close: () => store.close() }),

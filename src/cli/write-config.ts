@@ -26,14 +26,49 @@ export function configText(dial: DialConfig): string {
   return `${MARK}\n${stringify({ Dial: { Tcp } })}\n`;
 }
 
+/** What a configuration of authorities says of one. */
+interface AuthorityEntry {
+  readonly identifier: string;
+  readonly addresses: readonly string[];
+  readonly identityPublicKeyPem: string;
+  readonly linkPublicKeyPem: string;
+  readonly pkiSignatureScheme: string;
+  readonly wireKemScheme: string;
+}
+
+/** The text of an `authority.toml`: whom to ask for documents, and by which keys they are signed. */
+export function authorityText(authorities: readonly AuthorityEntry[]): string {
+  const Authorities = authorities.map((authority) => ({
+    Identifier: authority.identifier,
+    PKISignatureScheme: authority.pkiSignatureScheme,
+    IdentityPublicKey: authority.identityPublicKeyPem,
+    WireKEMScheme: authority.wireKemScheme,
+    LinkPublicKey: authority.linkPublicKeyPem,
+    Addresses: [...authority.addresses],
+  }));
+  return `${MARK}\n${stringify({ Authorities })}\n`;
+}
+
+/** Writes an `authority.toml`. @throws UsageError as {@link writeConfigFile}. */
+export function writeAuthorityFile(
+  path: string,
+  authorities: readonly AuthorityEntry[],
+): Promise<void> {
+  return writeOurs(path, authorityText(authorities));
+}
+
 /**
  * Writes the file, readable by its owner only.
  * @throws UsageError when there is a file that `katz daemon` did not write, or it cannot be written.
  */
-export async function writeConfigFile(path: string, dial: DialConfig): Promise<void> {
+export function writeConfigFile(path: string, dial: DialConfig): Promise<void> {
+  return writeOurs(path, configText(dial));
+}
+
+async function writeOurs(path: string, text: string): Promise<void> {
   try {
     // A symbolic link stays one.
-    await replaceFile((await isOurs(path)) ? await realpath(path) : path, configText(dial));
+    await replaceFile((await isOurs(path)) ? await realpath(path) : path, text);
   } catch (error) {
     if (error instanceof UsageError) throw error;
     throw new UsageError(`cannot write ${path}: ${fileProblem(error)}`, { cause: error });

@@ -63,20 +63,3 @@ export function checkCallback(name: string, value: unknown): void {
   if (value === undefined || typeof value === "function") return;
   throw new TypeError(`\`${name}\` must be a function, got ${describeType(value)}`);
 }
-
-/**
- * Checks that `value` is a record with no fields but the known ones: a misspelt flag would otherwise
- * be ignored without a word.
- * @throws TypeError naming `name` or the field.
- */
-export function checkRecord(name: string, value: unknown, known: readonly string[]): void {
-  if (typeof value !== "object" || value === null || isBytes(value)) {
-    throw new TypeError(`\`${name}\` must be an object, got ${describeType(value)}`);
-  }
-  for (const field of Object.keys(value)) {
-    if (known.includes(field)) continue;
-    throw new TypeError(
-      `\`${name}.${field}\` is not a field of this request; known: ${known.join(", ")}`,
-    );
-  }
-}

@@ -1,5 +1,6 @@
 /** What every call that can wait takes last, and how waiting ends early. */
 import { describeType } from "../bytes/bytes.js";
+import { checkOptions } from "../bytes/options.js";
 import type { Clock } from "../clock/clock.js";
 import { callSite, placeAt } from "../errors/call-site.js";
 import { RequestTimeoutError } from "../errors/errors.js";
@@ -23,15 +24,7 @@ export function checkCallOptions(
   ...more: readonly string[]
 ): void {
   if (options === undefined) return;
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`\`options\` must be an object, got ${describeType(options)}`);
-  }
-  for (const name of Object.keys(options)) {
-    if (name !== "signal" && name !== "timeoutMs" && !more.includes(name)) {
-      const known = ["signal", "timeoutMs", ...more].join(", ");
-      throw new TypeError(`\`options.${name}\` is not an option of this call; known: ${known}`);
-    }
-  }
+  checkOptions("options", options, ["signal", "timeoutMs", ...more]);
   checkDuration("options.timeoutMs", options.timeoutMs);
   const { signal } = options;
   if (signal !== undefined && typeof signal?.addEventListener !== "function") {

@@ -3,6 +3,7 @@
  * written as a temporary stream, and a courier then writes the destinations from that, with our part
  * over. Whoever watches sees the writes of unrelated boxes, and one copy command.
  */
+import { checkOptions } from "../bytes/options.js";
 import { copyBytes, describeType, isBytes, randomBytes } from "../bytes/bytes.js";
 import { MessageBoxIndex, WriteCap } from "../bytes/opaque.js";
 import {
@@ -14,7 +15,7 @@ import {
 } from "../errors/errors.js";
 import { CopyFailedError, type CopyFailurePlace } from "../errors/partial-results.js";
 import type { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
-import { checkBoxIndex, checkCallback, checkRecord, checkWriteCap } from "./argument-checks.js";
+import { checkBoxIndex, checkCallback, checkWriteCap } from "./argument-checks.js";
 import type { BoxContext } from "./boxes.js";
 import { type CallOptions, checkCallOptions } from "./call-options.js";
 import { createCourierEnvelopesFromMultiPayload, startResendingCopyCommand } from "./copy.js";
@@ -111,7 +112,7 @@ function checkDestinations(destinations: readonly CopyDestination[]): void {
     );
   }
   for (const [i, destination] of destinations.entries()) {
-    checkRecord(`destinations[${i}]`, destination, ["writeCap", "startIndex"]);
+    checkOptions(`destinations[${i}]`, destination, ["writeCap", "startIndex"]);
     checkWriteCap(`destinations[${i}].writeCap`, destination.writeCap);
     checkBoxIndex(`destinations[${i}].startIndex`, destination.startIndex);
   }

@@ -1,4 +1,5 @@
 /** Copy commands and the streams they copy. Protocol page, sections 4.6, 4.7 and 7.4. */
+import { checkOptions } from "../bytes/options.js";
 import { type Bytes, checkBytes, copyBytes, describeType, toHex } from "../bytes/bytes.js";
 import type { WriteCap, WriteCapHash } from "../bytes/opaque.js";
 import { REPLICA_ERROR_TOMBSTONE } from "../errors/codes.js";
@@ -6,13 +7,7 @@ import { ProtocolError, type ThinClientError, hasCode } from "../errors/errors.j
 import { copyReplyToException } from "../errors/from-reply.js";
 import { hash256 } from "../pki/hash.js";
 import type { Destination } from "../pki/services.js";
-import {
-  checkBoxIndex,
-  checkFlag,
-  checkInteger,
-  checkRecord,
-  checkWriteCap,
-} from "./argument-checks.js";
+import { checkBoxIndex, checkFlag, checkInteger, checkWriteCap } from "./argument-checks.js";
 import { ask, required } from "./ask.js";
 import { type CallOptions, checkCallOptions } from "./call-options.js";
 import type { Cancellation } from "./calls.js";
@@ -135,7 +130,7 @@ export async function createCourierEnvelopesFromPayload(
   const operation = "createCourierEnvelopesFromPayload";
   checkCallOptions(options);
   const known = ["payload", "destWriteCap", "destStartIndex", "isStart", "isLast"];
-  checkRecord("request", request, known);
+  checkOptions("request", request, known);
   checkPayload("request.payload", request.payload);
   checkWriteCap("request.destWriteCap", request.destWriteCap);
   checkBoxIndex("request.destStartIndex", request.destStartIndex);
@@ -166,7 +161,7 @@ export async function createCourierEnvelopesFromMultiPayload(
   operation = "createCourierEnvelopesFromMultiPayload",
 ): Promise<MultiDestEnvelopes> {
   checkCallOptions(options);
-  checkRecord("request", request, ["destinations", "isStart", "isLast", "buffer"]);
+  checkOptions("request", request, ["destinations", "isStart", "isLast", "buffer"]);
   const { destinations, isStart, isLast } = request;
   checkPayloads(destinations);
   checkEnds(request);
@@ -211,7 +206,7 @@ export async function createCourierEnvelopesFromTombstoneRange(
   const operation = "createCourierEnvelopesFromTombstoneRange";
   checkCallOptions(options);
   const known = ["destWriteCap", "destStartIndex", "maxCount", "isStart", "isLast", "buffer"];
-  checkRecord("request", request, known);
+  checkOptions("request", request, known);
   checkWriteCap("request.destWriteCap", request.destWriteCap);
   checkBoxIndex("request.destStartIndex", request.destStartIndex);
   checkInteger("request.maxCount", request.maxCount, MAX_UINT32);
@@ -271,7 +266,7 @@ function checkPayloads(destinations: readonly DestinationPayload[]): void {
   let total = 0;
   for (const [i, destination] of destinations.entries()) {
     const name = `request.destinations[${i}]`;
-    checkRecord(name, destination, ["payload", "writeCap", "startIndex"]);
+    checkOptions(name, destination, ["payload", "writeCap", "startIndex"]);
     total += checkPayload(`${name}.payload`, destination.payload);
     checkWriteCap(`${name}.writeCap`, destination.writeCap);
     checkBoxIndex(`${name}.startIndex`, destination.startIndex);

@@ -1,5 +1,6 @@
 /** One hub, three ways to hear events, and none of them loses one silently. Design, "Events". */
 import { describeType } from "../bytes/bytes.js";
+import { checkOptions } from "../bytes/options.js";
 import type { ClientEvent, EventOf, EventType } from "../config/events.js";
 import { SlowConsumerError } from "../errors/errors.js";
 import { onAbort } from "../clock/on-abort.js";
@@ -45,16 +46,12 @@ function checkType(name: string, type: unknown): void {
 }
 
 /** @throws TypeError for an option that is neither `signal` nor one of `more`, or a wrong signal. */
-function checkOptions(
+function checkEventOptions(
   options: { readonly signal?: AbortSignal | undefined },
   ...more: readonly string[]
 ): void {
+  checkOptions("options", options, ["signal", ...more]);
   checkCallOptions({ signal: options.signal });
-  const known = ["signal", ...more];
-  for (const name of Object.keys(options)) {
-    if (known.includes(name)) continue;
-    throw new TypeError(`\`options.${name}\` is not an option; known: ${known.join(", ")}`);
-  }
 }
 
 type AnyHandler = (event: ClientEvent) => void | Promise<void>;
@@ -82,7 +79,7 @@ export class EventHub {
     handler: EventHandler<T>,
     options: { signal?: AbortSignal | undefined; once?: boolean | undefined } = {},
   ): Registration {
-    checkOptions(options, "once");
+    checkEventOptions(options, "once");
     checkType("type", type);
     if (typeof handler !== "function") {
       throw new TypeError(`\`handler\` must be a function, got ${describeType(handler)}`);
@@ -107,7 +104,7 @@ export class EventHub {
   events<T extends EventType>(
     options: EventsOptions<T> = {},
   ): AsyncIterableIterator<EventOf<T>> & AsyncDisposable {
-    checkOptions(options, "types", "maxQueue");
+    checkEventOptions(options, "types", "maxQueue");
     const { types, signal, maxQueue = 10_000 } = options;
     types?.forEach((type, i) => checkType(`options.types[${i}]`, type));
     if (!Number.isInteger(maxQueue) || maxQueue < 1) {

@@ -1,5 +1,6 @@
 /** Options of a client, checked once. */
 import { checkBytes, copyBytes, describeType, randomBytes, isBytes } from "../bytes/bytes.js";
+import { checkOptions } from "../bytes/options.js";
 import type { Clock } from "../clock/clock.js";
 import { realClock } from "../clock/real.js";
 import type { Transport } from "../transport/transport.js";
@@ -115,14 +116,7 @@ const known = [
  * @throws TypeError or RangeError naming the option, what was wanted and what came.
  */
 export function resolveOptions(options: ThinClientOptions = {}): ResolvedOptions {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`\`options\` must be an object, got ${describeType(options)}`);
-  }
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name)) {
-      throw new TypeError(`\`options.${name}\` is not an option; known: ${known.join(", ")}`);
-    }
-  }
+  checkOptions("options", options, known);
   const { sessionToken, maxMessageSize = MAX_MESSAGE_SIZE } = options;
   if (sessionToken !== undefined) checkBytes("options.sessionToken", sessionToken, 16);
   if (!Number.isInteger(maxMessageSize) || maxMessageSize < 1024 || maxMessageSize > 2 ** 31) {
@@ -158,7 +152,7 @@ function resolveLiveness(
   liveness: LivenessSettings | false = {},
 ): { readonly intervalMs: number; readonly timeoutMs: number } | false {
   if (liveness === false) return false;
-  checkGroup("liveness", liveness, ["intervalMs", "timeoutMs"]);
+  checkOptions("options.liveness", liveness, ["intervalMs", "timeoutMs"]);
   const { intervalMs = 30_000, timeoutMs = 15_000 } = liveness;
   checkDuration("options.liveness.intervalMs", intervalMs);
   checkDuration("options.liveness.timeoutMs", timeoutMs);
@@ -182,18 +176,6 @@ function resolveMetrics(metrics: MetricsHook | undefined): MetricsHook | null {
       // A measurement that cannot be taken must not fail what was measured.
     }
   };
-}
-
-/** A group of options: an object with no other names than those known. @throws TypeError. */
-function checkGroup(name: string, group: object, names: readonly string[]): void {
-  if (typeof group !== "object" || group === null) {
-    const got = describeType(group);
-    throw new TypeError(`\`options.${name}\` must be an object or false, got ${got}`);
-  }
-  for (const key of Object.keys(group)) {
-    if (names.includes(key)) continue;
-    throw new TypeError(`\`options.${name}.${key}\` is not an option; known: ${names.join(", ")}`);
-  }
 }
 
 function resolveLogger(logger: Logger | undefined): Logger {
@@ -227,7 +209,7 @@ function redacted(fields: Readonly<Record<string, unknown>>): Record<string, unk
 
 function resolveReconnect(reconnect: ReconnectOptions | false = {}): ResolvedOptions["reconnect"] {
   if (reconnect === false) return false;
-  checkGroup("reconnect", reconnect, ["initialDelayMs", "maxDelayMs"]);
+  checkOptions("options.reconnect", reconnect, ["initialDelayMs", "maxDelayMs"]);
   const { initialDelayMs = 1000, maxDelayMs = 60_000 } = reconnect;
   checkDuration("options.reconnect.initialDelayMs", initialDelayMs);
   checkDuration("options.reconnect.maxDelayMs", maxDelayMs);

@@ -1,4 +1,5 @@
 /** Boxes: making streams, sealing envelopes, and having them sent. Protocol page, 4.3 to 4.5. */
+import { checkOptions } from "../bytes/options.js";
 import { type Bytes, type PlainBytes, checkBytes, copyBytes, toHex } from "../bytes/bytes.js";
 import {
   type EnvelopeDescriptor,
@@ -16,7 +17,6 @@ import {
   checkFlag,
   checkInteger,
   checkReadCap,
-  checkRecord,
   checkSomeBytes,
   checkWriteCap,
 } from "./argument-checks.js";
@@ -189,7 +189,7 @@ export async function startResendingEncryptedMessageNoRetry(
 function resendFields(
   request: ReadRequest | WriteRequest,
 ): QueryFields<"startResendingEncryptedMessage"> {
-  checkRecord("request", request, requestFields);
+  checkOptions("request", request, requestFields);
   const { readCap, writeCap, messageBoxIndex, kind } = request;
   if ((readCap === undefined) === (writeCap === undefined)) {
     throw new TypeError("`request` must have either `readCap` or `writeCap`, and not both");

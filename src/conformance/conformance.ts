@@ -1,4 +1,5 @@
 /** Holds any daemon to the protocol: drives it over raw frames and says what it does wrong. */
+import { checkOptions } from "../bytes/options.js";
 import type { Clock } from "../clock/clock.js";
 import { realClock } from "../clock/real.js";
 import { type ConformanceArea, type ConformanceCase } from "./case.js";
@@ -87,11 +88,13 @@ export async function checkConformance(
   dial: Dial,
   options: ConformanceOptions = {},
 ): Promise<ConformanceReport> {
+  const known = ["areas", "timeoutMs", "networkTimeoutMs", "clock", "signal", "onResult"];
+  checkOptions("options", options, known);
   const { areas = CONFORMANCE_AREAS, clock = realClock, signal, onResult } = options;
   for (const area of areas) {
     if (!CONFORMANCE_AREAS.includes(area)) {
-      const known = CONFORMANCE_AREAS.join(", ");
-      throw new RangeError(`\`options.areas\` must be of ${known}, got ${JSON.stringify(area)}`);
+      const all = CONFORMANCE_AREAS.join(", ");
+      throw new RangeError(`\`options.areas\` must be of ${all}, got ${JSON.stringify(area)}`);
     }
   }
   const { timeoutMs = 30_000, networkTimeoutMs = 180_000 } = options;

@@ -59,8 +59,6 @@ export interface ArqOptions {
   readonly clock: Clock;
   readonly link: MixnetLink;
   readonly timing: Timing;
-  /** See {@link Kindness.kindCancels}. */
-  readonly kindCancels: boolean;
   /** See {@link Kindness.kindSessions}. */
   readonly kindSessions: boolean;
   readonly onFault: (error: Error) => void;
@@ -130,17 +128,15 @@ export class Arq {
   }
 
   /**
-   * Ends the session's operation of that name that was started last, or all of them when cancels are
-   * kind; its start is answered with its `cancelled()`. An application cannot cancel what another
-   * started (section 10, defect 18).
+   * Ends the session's operations of that name; each start is answered with its `cancelled()`. An
+   * application cannot cancel what another started (section 10, defect 18).
    */
   cancel(session: AppSession, key: string): void {
-    const named = [...this.#entries].filter(
-      ({ operation }) => operation.session === session && operation.key === key,
-    );
-    for (const entry of this.#options.kindCancels ? named : named.slice(-1)) {
+    for (const entry of this.#entries) {
+      const { operation } = entry;
+      if (operation.session !== session || operation.key !== key) continue;
       this.#end(entry);
-      session.deliver(entry.operation.cancelled());
+      session.deliver(operation.cancelled());
     }
   }
 

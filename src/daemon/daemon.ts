@@ -114,7 +114,7 @@ export class Daemon {
     const layers = (): number | null => this.#documents.current()?.decoded.topology.length ?? null;
     this.#plain = new PlainMessages({ clock, link, timing, layers, maxPayload, onFault });
     const { kindCancels = false, kindSessions = false, kindReading = false } = options;
-    this.#arq = new Arq({ clock, link, timing, kindCancels, kindSessions, onFault });
+    this.#arq = new Arq({ clock, link, timing, kindSessions, onFault });
     this.#dispatcher = new Dispatcher({
       arq: this.#arq,
       plain: this.#plain,

@@ -1,5 +1,6 @@
 /** The options of an embedded daemon, checked. */
 import { describeType, isBytes } from "../bytes/bytes.js";
+import { checkOptions } from "../bytes/options.js";
 import { kindnesses } from "../mixnet/kindness.js";
 import { type GrowingPause, type Timing, upstreamTiming } from "../mixnet/timing.js";
 
@@ -105,6 +106,14 @@ const timing: Check = (name, value) => {
   return null;
 };
 
+const port: Check = (name, value) =>
+  Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65_533
+    ? null
+    : new RangeError(
+        `\`${name}\` must be an integer from 0 to 65533, for three ports follow from it, got ` +
+          describe(value),
+      );
+
 const yesOrNo = ofKind("true or false", (value) => typeof value === "boolean");
 
 /** Numbers that the network checks itself. */
@@ -128,6 +137,7 @@ const checks: Readonly<Record<string, Check>> = {
   allowRemote: yesOrNo,
   allowedOrigins: ofKind("an array of strings", isTexts),
   token: ofKind("a string", isText),
+  authorityPort: port,
   dataDirectory: ofKind("a path", (value) => isText(value) && value !== ""),
   onFault: ofKind("a function", isFunction),
   onRefusal: ofKind("a function", isFunction),
@@ -146,14 +156,8 @@ const checks: Readonly<Record<string, Check>> = {
  * @throws TypeError, RangeError naming the option, what was wanted and what came.
  */
 export function checkDevDaemonOptions(options: object): void {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`\`options\` must be an object, got ${describeType(options)}`);
-  }
+  checkOptions("options", options, Object.keys(checks));
   for (const [name, value] of Object.entries(options) as [string, unknown][]) {
-    if (!Object.hasOwn(checks, name)) {
-      const known = Object.keys(checks).join(", ");
-      throw new TypeError(`\`options.${name}\` is not an option; known: ${known}`);
-    }
     const wrong = value === undefined ? null : checks[name]!(`options.${name}`, value);
     if (wrong !== null) throw wrong;
   }

@@ -2,6 +2,7 @@
  * The embedded development daemon: a whole network and a daemon in one process, behind the real
  * protocol on real sockets. It gives no anonymity.
  */
+import { checkOptions } from "../bytes/options.js";
 import { type Bytes, type RandomSource, randomBytes } from "../bytes/bytes.js";
 import type { Clock, Timer } from "../clock/clock.js";
 import { realClock } from "../clock/real.js";
@@ -22,6 +23,7 @@ import { parseAddress } from "../transport/address.js";
 import { DialConfig } from "../transport/dial-config.js";
 import { memoryPair } from "../transport/memory.js";
 import type { Listener, Transport } from "../transport/transport.js";
+import { AuthorityPort } from "./authority-port.js";
 import { DataDirectory, usualPayloadLength } from "./data-directory.js";
 import { checkDevDaemonOptions } from "./dev-daemon-options.js";
 import { warnOfFaults } from "./fault-warnings.js";
@@ -76,6 +78,11 @@ export interface DevDaemonOptions extends Partial<Rates>, Kindness {
    */
   readonly dataDirectory?: string | undefined;
   /**
+   * Port of the first authority on 127.0.0.1, the others follow it; 0: free ones. They answer there, as
+   * real ones do, who asks for the signed document of an epoch. Without it they have no port.
+   */
+  readonly authorityPort?: number | undefined;
+  /**
    * Hears of failures inside and of damage on the disk, never of contents. Without it what nobody
    * foresaw is a warning of the process (`DevDaemonFault`), once for each text.
    */
@@ -100,6 +107,8 @@ export class DevDaemon implements AsyncDisposable {
   #daemon: Daemon | null = null;
   #addresses: readonly string[] = [];
   #instanceToken: Bytes | null = null;
+  readonly #authorityListeners: Listener[] = [];
+  readonly #authorityPorts: AuthorityPort[] = [];
   #closed = false;
   /** What starts and ends the daemon goes on one after the other. */
   #work: Promise<void> = Promise.resolve();
@@ -145,8 +154,8 @@ export class DevDaemon implements AsyncDisposable {
       courierCount: this.network.serviceNodes.length,
       keySeed: derive(seed, "envelope keys"),
       paced: options.mixing === "realistic",
+      kindCouriers: options.kindCouriers,
       onFault: options.onFault,
-      kindCouriers: kindnessOf(options).kindCouriers,
       ...(data
         ? {
             storeFor: ({ replicaId }) => data.stores[replicaId]!,
@@ -191,6 +200,8 @@ export class DevDaemon implements AsyncDisposable {
     try {
       await running.storage.start();
       await running.network.start();
+      if (options.authorityPort !== undefined)
+        await running.#openAuthorities(options.authorityPort);
       await running.#startDaemon(listenAddresses(options));
     } catch (error) {
       await running.close();
@@ -269,6 +280,7 @@ export class DevDaemon implements AsyncDisposable {
     } = {},
   ): Promise<void> {
     return this.#next(async () => {
+      checkOptions("options", options, ["newInstance"]);
       this.#checkOpen();
       const daemon = this.#daemon;
       this.#daemon = null;
@@ -296,6 +308,8 @@ export class DevDaemon implements AsyncDisposable {
     this.#daemon = null;
     try {
       await daemon?.close();
+      await Promise.all(this.#authorityListeners.map((listener) => listener.close()));
+      for (const port of this.#authorityPorts) port.close();
       await this.network.close();
       await this.storage.close();
     } finally {
@@ -316,6 +330,23 @@ export class DevDaemon implements AsyncDisposable {
    */
   #stayAlive(): void {
     if (this.clock === realClock) this.#alive = realClock.after(Infinity, () => {});
+  }
+
+  async #openAuthorities(firstPort: number): Promise<void> {
+    for (const [i, authority] of this.network.authorityKeys.entries()) {
+      const port = firstPort === 0 ? 0 : firstPort + i;
+      const listener = await listen({ kind: "tcp", host: "127.0.0.1", port, network: "tcp" });
+      this.#authorityListeners.push(listener);
+      const serving = new AuthorityPort({
+        clock: this.clock,
+        linkKeys: authority.linkKeys,
+        identityKey: authority.identityKey,
+        documents: () => this.network.documents(),
+      });
+      this.#authorityPorts.push(serving);
+      serving.open(listener);
+      authority.identity.addresses.splice(0, 1, listener.address.replace(/^tcp:/, "tcp://"));
+    }
   }
 
   async #startDaemon(addresses: readonly string[]): Promise<void> {
@@ -375,14 +406,9 @@ function listenAddresses(options: DevDaemonOptions): readonly string[] {
   return typeof addresses === "string" ? [addresses] : addresses;
 }
 
-/** Until reads ask with fresh envelopes and cancels are repeated, these two stay on. */
-const defaultKindness: Kindness = { kindCouriers: true, kindCancels: true };
-
 /** What of the options is kindness. */
 function kindnessOf(options: DevDaemonOptions): Kindness {
-  return Object.fromEntries(
-    kindnesses.map((name) => [name, options[name] ?? defaultKindness[name] ?? false]),
-  );
+  return Object.fromEntries(kindnesses.map((name) => [name, options[name] ?? false]));
 }
 
 /** What of a daemon's options is the network's. */

@@ -12,9 +12,9 @@ export interface Kindness {
    */
   readonly kindCouriers?: boolean | undefined;
   /**
-   * A cancel finds every start of that name that was read before it. Off: only the latest, and only
-   * when it has left the queue of packets that wait for their tick; a start that is still in there
-   * begins afterwards and runs for ever.
+   * A cancel finds every start of that name that was read before it. Off: only those that have left the
+   * queue of packets that wait for their tick; one that is still in there begins afterwards and runs for
+   * ever.
    */
   readonly kindCancels?: boolean | undefined;
   /**

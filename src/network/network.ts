@@ -208,6 +208,11 @@ export class EmbeddedNetwork {
     return this.#authorities.map((authority) => authority.identity);
   }
 
+  /** @internal Who answers at the authorities' ports; their link keys are secret. */
+  get authorityKeys(): readonly Authority[] {
+    return this.#authorities;
+  }
+
   /** Number of the epoch it is, with those that were skipped. */
   get currentEpoch(): number {
     return this.#time.epoch().current;

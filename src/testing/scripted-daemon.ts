@@ -1,4 +1,5 @@
 /** A daemon that does just what a test tells it to, for the cases that a correct one never shows. */
+import { checkOptions } from "../bytes/options.js";
 import { type Bytes, randomBytes } from "../bytes/bytes.js";
 import { Geometry } from "../pki/geometry.js";
 import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
@@ -98,6 +99,8 @@ export class ScriptedDaemon {
   refuse: Error | null = null;
 
   constructor(options: ScriptedDaemonOptions = {}) {
+    const known = ["isConnected", "document", "geometry", "pigeonholeGeometry"];
+    checkOptions("options", options, known);
     this.#options = options;
     this.geometry =
       options.geometry ??

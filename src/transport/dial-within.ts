@@ -1,5 +1,5 @@
 /** Dials that end in time. */
-import { describeType } from "../bytes/bytes.js";
+import { checkOptions } from "../bytes/options.js";
 import { onAbort } from "../clock/on-abort.js";
 import { realClock } from "../clock/real.js";
 import { RequestTimeoutError } from "../errors/errors.js";
@@ -22,7 +22,7 @@ export async function dialWithin<T>(
   options: DialCallOptions,
   dial: (signal: AbortSignal | undefined) => Promise<T>,
 ): Promise<T> {
-  checkOptions(options);
+  checkDialOptions(options);
   const { signal, timeoutMs = DIAL_TIMEOUT_MS } = options;
   if (timeoutMs === Infinity) return dial(signal);
   signal?.throwIfAborted();
@@ -41,14 +41,8 @@ export async function dialWithin<T>(
   }
 }
 
-function checkOptions(options: DialCallOptions): void {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`\`options\` must be an object, got ${describeType(options)}`);
-  }
-  for (const name of Object.keys(options)) {
-    if (name === "signal" || name === "timeoutMs") continue;
-    throw new TypeError(`\`options.${name}\` is not an option of dial; known: signal, timeoutMs`);
-  }
+function checkDialOptions(options: DialCallOptions): void {
+  checkOptions("options", options, ["signal", "timeoutMs"]);
   const { timeoutMs } = options;
   if (timeoutMs !== undefined && !(typeof timeoutMs === "number" && timeoutMs > 0)) {
     throw new RangeError(`\`timeoutMs\` must be a positive number of ms, got ${timeoutMs}`);

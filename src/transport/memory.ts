@@ -1,4 +1,5 @@
 /** Transports inside one process: a pair of ends, and a listener that makes such pairs. */
+import { checkOptions } from "../bytes/options.js";
 import { ConnectError, ConnectionLostError } from "../errors/errors.js";
 import { Inbox } from "./inbox.js";
 import { WRITE_QUEUE_BYTES } from "./limits.js";
@@ -31,6 +32,7 @@ export class MemoryTransport implements Transport {
 
   /** @internal Ends are made in pairs by {@link memoryPair}. */
   constructor(options: MemoryPairOptions) {
+    checkOptions("options", options, ["cut", "address"]);
     this.address = options.address ?? "memory";
     this.#cut = options.cut ?? ((chunk) => [chunk]);
   }

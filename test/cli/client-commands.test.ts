@@ -129,7 +129,11 @@ test("ping goes on when the daemon was away, and says so", async () => {
     });
     await Promise.all(restarts);
     assert.equal(code, 0, stderr);
-    assert.equal(stderr, "the daemon is away; connecting again …\nconnected again\n");
+    assert.equal(
+      stderr,
+      "the daemon is away; connecting again …\n" +
+        "connected again, to a daemon that was started anew\n",
+    );
     assert.match(stdout, /reply from servicenode\d: seq=60 /);
   } finally {
     await own.close();

@@ -58,6 +58,20 @@ test("a file that was kept and has the right size is looked into", async () => {
   await files.close();
 });
 
+test("a second sender of the same files is refused, and the first one's ticket holds", async () => {
+  const file = network.newFile(1_000_000);
+  await using one = new KatzProcess(["send", file], network.env);
+  const ticket = await one.firstLine();
+  const two = await network.katz(["send", file]);
+  assert.deepEqual([two.code, two.stdout], [2, ""], two.stderr);
+  assert.match(two.stderr, /another katz send is sending the same files/);
+  assert.equal((await one.ended).code, 0, one.stderr);
+  const into = network.newFolder();
+  const got = await network.katz(["receive", "-", "--into", into], { input: `${ticket}\n` });
+  assert.equal(got.code, 0, got.stderr);
+  assert.equal(digestOf(join(into, "file.bin")), digestOf(file));
+});
+
 test("a second receiver of one ticket into one folder is refused, and harms nothing", async () => {
   const file = network.newFile(1_000_000);
   const sent = await network.katz(["send", file, "--quiet"]);

@@ -19,6 +19,7 @@ import {
   encodeHead,
   headLength,
 } from "../../src/cli/transfer/manifest.js";
+import { progressText } from "../../src/cli/commands/copy.js";
 import { Progress } from "../../src/cli/transfer/progress.js";
 import { clock } from "../../src/cli/text.js";
 import { TICKET_LENGTH, decodeTicket, encodeTicket } from "../../src/cli/transfer/ticket.js";
@@ -156,6 +157,16 @@ test("names that could do harm on some system are refused, others are not", () =
   }
   for (const name of harmlessNames) assert.equal(problemOfName(name), null, name);
   assert.equal(hostileNames.length + harmlessNames.length, 51);
+});
+
+test("the line of a copy fits a narrow terminal, and says how long the rest takes", () => {
+  const progress = { phase: "write", boxesDone: 10, boxesTotal: 40 } as const;
+  assert.equal(progressText(progress, null, 20_000, 39), "writing █░░░░ 10 of 40 boxes  1:00 left");
+  assert.equal(progressText(progress, null, 1000, 30), "writing 10 of 40 boxes  0:01");
+  assert.match(
+    progressText(progress, null, 20_000, 100),
+    /^writing █{8}░{24} 10 of 40 boxes {2}1:00/,
+  );
 });
 
 test("folders are version 2: in version 1 no name has any", () => {

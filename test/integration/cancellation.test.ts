@@ -35,6 +35,12 @@ describe("cancellation", { timeout: 60_000 }, () => {
     return both.daemon.daemon.load.operations;
   }
 
+  /** Waits until the daemon carries nothing on: a cancel that overtook its start is said again. */
+  async function nothingLeft(): Promise<void> {
+    const endMs = performance.now() + 10_000;
+    while ((await operationsLeft()) > 0) assert.ok(performance.now() < endMs, "something is left");
+  }
+
   test("a read is cancelled by another call", async () => {
     const sealed = await sealedRead(alice);
     const reading = assert.rejects(
@@ -44,7 +50,7 @@ describe("cancellation", { timeout: 60_000 }, () => {
     while ((await operationsLeft()) === 0);
     await alice.cancelResendingEncryptedMessage(sealed.envelopeHash);
     await reading;
-    assert.equal(await operationsLeft(), 0);
+    await nothingLeft();
     assert.equal(alice.pendingCalls, 0);
   });
 
@@ -86,7 +92,7 @@ describe("cancellation", { timeout: 60_000 }, () => {
     const reason = new Error("no longer wanted");
     abort.abort(reason);
     for (const read of reads) await assert.rejects(read, reason);
-    assert.equal(await operationsLeft(), 0);
+    await nothingLeft();
   });
 
   test("a deadline ends a read, and the daemon's part of it", async () => {
@@ -95,7 +101,7 @@ describe("cancellation", { timeout: 60_000 }, () => {
       alice.read(readCap, firstMessageIndex, { timeoutMs: 120 }),
       RequestTimeoutError,
     );
-    assert.equal(await operationsLeft(), 0);
+    await nothingLeft();
   });
 
   test("several starts of one envelope each get their answer", async () => {
@@ -107,7 +113,7 @@ describe("cancellation", { timeout: 60_000 }, () => {
     for (const { plaintext } of await Promise.all(reads)) {
       assert.deepEqual(plaintext, utf8("for all of you"));
     }
-    assert.equal(await operationsLeft(), 0);
+    await nothingLeft();
   });
 
   test("several starts of one write each get their answer", async () => {
@@ -129,7 +135,7 @@ describe("cancellation", { timeout: 60_000 }, () => {
     while ((await operationsLeft()) < 3);
     await alice.cancelResendingEncryptedMessage(sealed.envelopeHash);
     await Promise.all(reads);
-    assert.equal(await operationsLeft(), 0);
+    await nothingLeft();
   });
 
   test("aborting one of two starts leaves the other alone", async () => {
@@ -143,7 +149,7 @@ describe("cancellation", { timeout: 60_000 }, () => {
     await given.catch((error: unknown) => assert.equal(error, "over"));
     await alice.write(writeCap, firstMessageIndex, "still here");
     assert.deepEqual((await kept).plaintext, utf8("still here"));
-    assert.equal(await operationsLeft(), 0);
+    await nothingLeft();
   });
 
   test("a cancel while the mixnet is away works as well", async () => {
@@ -160,7 +166,7 @@ describe("cancellation", { timeout: 60_000 }, () => {
       both.daemon.network.faults.setOnline(true);
     }
     await alice.waitUntilOnline();
-    assert.equal(await operationsLeft(), 0);
+    await nothingLeft();
   });
 
   test("stopping the client ends what waits, here and at the daemon", async () => {
@@ -174,7 +180,7 @@ describe("cancellation", { timeout: 60_000 }, () => {
     while ((await operationsLeft()) < 2);
     await carol.stop();
     await Promise.all(reads);
-    assert.equal(await operationsLeft(), 0);
+    await nothingLeft();
     assert.equal(daemon.daemon.load.sessions, 2);
   });
 });

@@ -172,4 +172,54 @@ describe("epochs", { timeout: 120_000 }, () => {
     const { plaintext } = await clock.runUntil(bob.read(readCap, nextMessageBoxIndex));
     assert.deepEqual(plaintext, utf8("again"));
   });
+
+  test("a wall clock that is set two hours ahead, and back, leaves nobody without a document", async () => {
+    for (const hours of [2, -2]) {
+      const clock = new WallClock();
+      await using both = await TwoClients.start({ clock, seed: `jump ${hours}` });
+      const { alice, bob } = both;
+      const { writeCap, readCap, firstMessageIndex } = await clock.runUntil(newStream(alice));
+      const before = (await clock.runUntil(alice.getPkiDocumentRaw())).epoch;
+      for (const aheadMs of [hours * hour, 0]) {
+        clock.aheadMs = aheadMs;
+        const epochs = before + (aheadMs === 0 ? 0 : hours * 3);
+        // Whoever needs a document has it at once.
+        const index = aheadMs === 0 ? 1 : 0;
+        const place =
+          index === 0
+            ? firstMessageIndex
+            : await clock.runUntil(alice.nextMessageBoxIndex(firstMessageIndex));
+        const startedMs = clock.monotonic();
+        await clock.runUntil(alice.write(writeCap, place, "after the jump", { ifExists: "error" }));
+        const read = await clock.runUntil(bob.read(readCap, place));
+        assert.deepEqual(read.plaintext, utf8("after the jump"));
+        assert.ok(clock.monotonic() - startedMs < 5000);
+        // Whoever needs none is told of it within 10 s.
+        await clock.advance(10_000);
+        assert.equal((await clock.runUntil(alice.getPkiDocumentRaw())).epoch, epochs);
+        assert.equal(alice.pkiDocument()!.epoch, epochs);
+      }
+    }
+  });
+
+  test("a network that nobody asks has its document within 10 s after the wall clock was set", async () => {
+    const clock = new WallClock();
+    await using both = await TwoClients.start({ clock, seed: "alone" });
+    for (const aheadMs of [2 * hour, 0]) {
+      clock.aheadMs = aheadMs;
+      await clock.advance(20_000);
+      const { network } = both.daemon;
+      assert.equal(network.currentDocument()?.epoch, network.currentEpoch);
+      assert.equal(both.alice.pkiDocument()!.epoch, network.currentEpoch);
+    }
+  });
 });
+
+/** A clock whose wall is set while its timers stay where they are, as after sleep or by hand. */
+class WallClock extends VirtualClock {
+  aheadMs = 0;
+
+  override now(): number {
+    return super.now() + this.aheadMs;
+  }
+}

@@ -201,12 +201,17 @@ describe("faults", { timeout: 120_000 }, () => {
     await assert.rejects(bob.read(readCap, firstMessageIndex), errors.TombstoneError);
   });
 
-  test("a write that replicas refuse for now gets through by itself", async () => {
+  test("a write that replicas refuse for now is lost, though a courier took it: its word is no more", async () => {
     const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
     both.failReplicas(7);
-    // Done with the courier's word: it goes on trying.
     await alice.write(writeCap, firstMessageIndex, "in time");
     both.failReplicas(null);
+    await assert.rejects(
+      bob.read(readCap, firstMessageIndex, { wait: false }),
+      errors.BoxIDNotFoundError,
+    );
+    // The replicas' word is: `ifExists: "error"` waits for it, and the same bytes are no conflict.
+    await alice.write(writeCap, firstMessageIndex, "in time", { ifExists: "error" });
     const { plaintext } = await bob.read(readCap, firstMessageIndex);
     assert.deepEqual(plaintext, utf8("in time"));
   });

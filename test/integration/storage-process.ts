@@ -35,6 +35,7 @@ export async function openNetwork(folder: string): Promise<StorageFixture> {
     storeFor: ({ replicaId }) => new LevelBoxStore(store, replicaId),
     // Closed with the network.
     logFor: () => Object.assign(log, { close: () => store.close() }),
+    kindCouriers: true,
   });
 }
 

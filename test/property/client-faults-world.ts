@@ -100,6 +100,9 @@ export class FaultWorld {
       scheme: x25519Nike,
       voucherScheme: x25519Nike,
       authorities: [],
+      // The model counts operations as if the daemon read and served all at once.
+      kindCancels: true,
+      kindReading: true,
       random: seededRandom(1000 * this.#schedule.seed + ++this.#daemons),
       instanceToken: this.#instanceToken!,
       onFault: (error) => {

@@ -91,7 +91,8 @@ async function sealed<T>(world: ModelWorld, promise: Promise<T>): Promise<T | nu
     return null;
   }
   try {
-    return await world.clock.runUntil(promise, 1000);
+    // Without a document a daemon looks for one first, for each call in turn.
+    return await world.clock.runUntil(promise, 10_000);
   } catch (error) {
     const reason = judgeError(nothingSpecial, error, world.excuses);
     if (reason !== null) world.violation("encrypt", `${String(error)}: ${reason}`);

@@ -83,6 +83,8 @@ const rules: Record<string, readonly string[]> = {
     "crypto",
     "daemon",
     "errors",
+    "gateway",
+    "kem",
     "mixnet",
     "network",
     "pki",

@@ -91,8 +91,8 @@ export const UNRECORDED: readonly UnrecordedDifference[] = [
   },
   {
     defect: 18,
-    reference: "anybody can cancel anything",
-    ours: "an application cancels what it started",
+    reference: "anybody can cancel anything; of two starts of one envelope the older is lost",
+    ours: "an application cancels what it started, all of that name; each start is answered",
     why: "applications that share a daemon do not know of each other",
   },
   {
@@ -126,19 +126,17 @@ export const KINDNESSES: readonly KindnessRow[] = [
     real:
       "a courier asks the replicas for a missed box five times more, then gives the miss that it has " +
       "until another new envelope comes after its time (300 s; 15 s without mixing); a miss of the " +
-      "replica asked for is given though the other one found the box; what no replica answered is " +
-      "not sent again by itself, and not to the second when the first cannot be reached; temporary " +
-      "streams of copies stay",
+      "replica asked for is given though the other one found the box; what replicas refused or missed " +
+      "is not sent again by itself; temporary streams of copies stay",
     kind:
-      "it asks as long as a client does, prefers what was found, sends again until a replica " +
-      "answers, to both; temporary streams are deleted",
+      "it asks as long as a client does, prefers what was found, sends again until a replica did " +
+      "what was asked; temporary streams are deleted",
   },
   {
     option: "kindCancels",
     real:
       "a cancel is served when it is read, a start when its tick comes: one that overtakes its start " +
-      "finds nothing, is answered 0, and the start runs for ever; of two starts of one envelope it " +
-      "ends the later",
+      "finds nothing, is answered 0, and the start runs for ever",
     kind: "a cancel finds every start of its name that was read before it",
   },
   {

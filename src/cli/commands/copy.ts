@@ -69,7 +69,8 @@ async function copyTo(
     length === null ? null : temporaryBoxes(length, destinations.length, client.pigeonholeGeometry);
   let last: CopyProgress | null = null;
   const show = (): void => {
-    if (last) output.status(progressText(last, boxes, performance.now() - start));
+    if (last === null) return;
+    output.status(progressText(last, boxes, performance.now() - start, output.statusWidth));
   };
   const onProgress = (progress: CopyProgress): void => {
     last = progress;
@@ -130,8 +131,22 @@ function temporaryBoxes(length: number, streams: number, geometry: PigeonholeGeo
   return Math.ceil((envelopes * (4 + query - 1)) / (most - 5));
 }
 
-/** @param expected boxes of the temporary stream where the library does not know them yet. */
-function progressText(progress: CopyProgress, expected: number | null, ms: number): string {
+/** Least time before it is said how long the rest takes, in milliseconds: boxes come in bunches. */
+const FIRST_RATE_MS = 2000;
+
+/** Widest bar. */
+const MAX_BAR = 32;
+
+/**
+ * @param expected boxes of the temporary stream where the library does not know them yet.
+ * @param width most characters.
+ */
+export function progressText(
+  progress: CopyProgress,
+  expected: number | null,
+  ms: number,
+  width: number,
+): string {
   const { phase, boxesDone } = progress;
   const time = clock(Math.floor(ms / 1000));
   if (phase === "copy") {
@@ -141,5 +156,11 @@ function progressText(progress: CopyProgress, expected: number | null, ms: numbe
   }
   const total = progress.boxesTotal ?? expected;
   if (total === null) return `writing: ${counted(boxesDone, "box", "boxes")}  ${time}`;
-  return `writing ${bar(boxesDone / total, 32)} ${boxesDone} of ${total} boxes  ${time}`;
+  const left =
+    boxesDone > 0 && ms >= FIRST_RATE_MS
+      ? `${clock(((total - boxesDone) * ms) / boxesDone / 1000)} left`
+      : time;
+  const [begin, end] = ["writing ", `${boxesDone} of ${total} boxes  ${left}`];
+  const room = Math.min(MAX_BAR, width - begin.length - end.length - 1);
+  return room < 4 ? begin + end : `${begin}${bar(boxesDone / total, room)} ${end}`;
 }

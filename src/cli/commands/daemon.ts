@@ -13,7 +13,7 @@ import { duration } from "../terminal.js";
 import { counted } from "../text.js";
 import { type PageAccess, pageAccess, refusalsTold } from "../page-access.js";
 import type { Environment } from "../user-folders.js";
-import { writeConfigFile } from "../write-config.js";
+import { writeAuthorityFile, writeConfigFile } from "../write-config.js";
 
 /** Flags of the command. */
 export interface DaemonFlags extends OutputFlags {
@@ -21,6 +21,8 @@ export interface DaemonFlags extends OutputFlags {
   /** Where boxes and keys survive the end of the process. */
   readonly data?: string;
   readonly writeConfig?: string;
+  /** A file with the authorities, which then answer at ports of their own. */
+  readonly writeAuthority?: string;
   /** Whether others than this machine may connect. */
   readonly allowRemote: boolean;
   /** Origins of web pages that may connect. */
@@ -54,6 +56,7 @@ export function daemon(flags: DaemonFlags): Promise<void> {
       replicas,
       seed,
       dataDirectory: flags.data,
+      ...(flags.writeAuthority === undefined ? {} : { authorityPort: 0 }),
       allowRemote: flags.allowRemote,
       ...(pages === null ? {} : { allowedOrigins: pages.origins, token: pages.token }),
       onRefusal: refusalsTold(output),
@@ -64,6 +67,9 @@ export function daemon(flags: DaemonFlags): Promise<void> {
     const { data = null } = flags;
     const config = flags.writeConfig ?? (data === null ? null : join(data, "thinclient.toml"));
     if (config !== null) await writeConfigFile(config, running.config().dial);
+    if (flags.writeAuthority !== undefined) {
+      await writeAuthorityFile(flags.writeAuthority, running.network.authorities);
+    }
     announce(output, running, { data, config });
     if (pages !== null) tellPages(output, running.addresses, pages);
     const watch = watchNetwork(output, running);

@@ -98,7 +98,10 @@ async function receiveFiles(
 ): Promise<void> {
   tellReconnects(run);
   const { output } = run;
-  await using _claimed = await claim(await folder.identity());
+  await using _claimed = await claim(await folder.identity(), {
+    message: "another katz receive is fetching this ticket into the same folder",
+    advice: "Wait for it, or receive into another folder with --into",
+  });
   const target = new Target(flags.into ?? ".", flags.force);
   const start = performance.now();
   const kept = await folder.load();

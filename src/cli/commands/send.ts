@@ -13,6 +13,7 @@ import { prepare } from "../prepare.js";
 import type { Run } from "../run.js";
 import { duration, size } from "../terminal.js";
 import { counted } from "../text.js";
+import { claim } from "../transfer/claim.js";
 import { Checkpoints } from "../transfer/checkpoints.js";
 import { problemOfName } from "../transfer/file-name.js";
 import { inOrder } from "../transfer/in-order.js";
@@ -97,6 +98,10 @@ async function sendFiles(
   const chunk = client.pigeonholeGeometry.maxPlaintextPayloadLength;
   const total = files.reduce((sum, file) => sum + file.size, 0);
   const stateFile = await StateFile.open(files);
+  await using _claimed = await claim(stateFile.path, {
+    message: "another katz send is sending the same files",
+    advice: "Wait for it: its ticket holds for them",
+  });
   let state = await stateFile.load(chunk);
   const isResumed = state !== null;
   if (state) {

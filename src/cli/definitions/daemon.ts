@@ -58,6 +58,13 @@ export const daemon = buildCommand({
         placeholder: "FILE",
         brief: "Write a thinclient.toml (DIR/thinclient.toml)",
       },
+      writeAuthority: {
+        kind: "parsed",
+        parse: parseText,
+        optional: true,
+        placeholder: "FILE",
+        brief: "Write an authority.toml, and give authorities ports",
+      },
       epoch: {
         kind: "parsed",
         parse: parseEpoch,

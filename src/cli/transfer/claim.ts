@@ -1,4 +1,7 @@
-/** One receiver at a time in a folder: two would cut each other's files. */
+/**
+ * One process at a time for a transfer: two receivers would cut each other's files, and two senders would
+ * lose each other's notes.
+ */
 import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { type Server, connect, createServer } from "node:net";
@@ -7,12 +10,16 @@ import { join } from "node:path";
 import { UsageError } from "../failure.js";
 
 /**
- * Claims `what`, a text that only those know who have the ticket, until it is disposed of. A name of the
- * system is taken, which goes with the process, whatever ends it. Processes that do not see each other's
+ * Claims `what`, a text that other users do not know, until it is disposed of. A name of the system is taken,
+ * which goes with the process, whatever ends it. Processes that do not see each other's
  * names (in other containers) are not kept apart: the digests of what is on the disk show what they do.
+ * @param taken what to say when another process has it, and what to do then.
  * @throws UsageError when another process has it.
  */
-export async function claim(what: string): Promise<AsyncDisposable> {
+export async function claim(
+  what: string,
+  taken: { readonly message: string; readonly advice: string },
+): Promise<AsyncDisposable> {
   const name = `katz-${createHash("sha256").update("claim").update(what).digest("hex").slice(0, 32)}`;
   const path =
     process.platform === "linux"
@@ -24,10 +31,10 @@ export async function claim(what: string): Promise<AsyncDisposable> {
   const isFile = process.platform !== "linux" && process.platform !== "win32";
   const server = await listening(path).catch(async (error: unknown) => {
     if (!isTaken(error)) throw error;
-    if (!isFile || (await answers(path))) throw taken(error);
+    if (!isFile || (await answers(path))) throw refusal(taken, error);
     await rm(path, { force: true });
     return listening(path).catch((again: unknown) => {
-      throw isTaken(again) ? taken(again) : again;
+      throw isTaken(again) ? refusal(taken, again) : again;
     });
   });
   server.unref();
@@ -62,9 +69,9 @@ function isTaken(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === "EADDRINUSE";
 }
 
-function taken(cause: unknown): UsageError {
-  return new UsageError("another katz receive is fetching this ticket into the same folder", {
-    cause,
-    advice: ["Wait for it, or receive into another folder with --into"],
-  });
+function refusal(
+  { message, advice }: { readonly message: string; readonly advice: string },
+  cause: unknown,
+): UsageError {
+  return new UsageError(message, { cause, advice: [advice] });
 }

@@ -45,11 +45,12 @@ export function newState(
 
 /** The state of one set of files, in a file that only its owner can read. */
 export class StateFile {
-  readonly #path: string;
+  /** Where it is; the name is a digest of paths and names. */
+  readonly path: string;
   readonly #files: readonly FoundFile[];
 
   private constructor(path: string, files: readonly FoundFile[]) {
-    this.#path = path;
+    this.path = path;
     this.#files = files;
   }
 
@@ -73,7 +74,7 @@ export class StateFile {
   async load(chunk: number): Promise<SendState | null> {
     let state: SendState;
     try {
-      state = parseState(await readFile(this.#path, "utf8"));
+      state = parseState(await readFile(this.path, "utf8"));
     } catch {
       // None is there, or what is there is of no use.
       return null;
@@ -85,13 +86,13 @@ export class StateFile {
 
   /** Keeps a state. */
   async save(state: SendState): Promise<void> {
-    await replaceFile(this.#path, stateText(state));
+    await replaceFile(this.path, stateText(state));
   }
 
   /** Forgets it. */
   async remove(): Promise<void> {
-    await rm(this.#path, { force: true });
-    await removeLeftovers(this.#path, 0);
+    await rm(this.path, { force: true });
+    await removeLeftovers(this.path, 0);
   }
 }
 

@@ -21,7 +21,7 @@ export interface AuthorityIdentity {
   readonly pkiSignatureScheme: string;
   /** Scheme of the link key: `x25519`. */
   readonly wireKemScheme: string;
-  /** One URL, under which it is listed. Nobody listens there. */
+  /** One URL, under which it is listed; it answers there when the network was given ports for that. */
   readonly addresses: string[];
   /** PEM of the 32 raw bytes: `ED25519 PUBLIC KEY` (mixnet page, section 3.2). */
   readonly identityPublicKeyPem: string;
@@ -34,6 +34,10 @@ export interface AuthorityIdentity {
 /** A directory authority with its keys. */
 export class Authority {
   readonly identity: AuthorityIdentity;
+  /** Raw identity public key, 32 bytes. */
+  readonly identityKey: Bytes;
+  /** The pair of its link key, X25519. The private one is secret. */
+  readonly linkKeys: { readonly publicKey: Bytes; readonly privateKey: Bytes };
   readonly #secret: Bytes;
 
   /** The authority with number `index` (from 0) of the network that `seed` determines. */
@@ -41,14 +45,17 @@ export class Authority {
     const identifier = `auth${index + 1}`;
     const own = derive(seed, `authority ${identifier}`);
     this.#secret = derive(own, "identity");
-    const publicKey = ed25519.getPublicKey(this.#secret);
+    const publicKey = ed25519.getPublicKey(this.#secret) as Bytes;
+    const linkKey = derive(own, "link");
+    this.identityKey = publicKey;
+    this.linkKeys = { publicKey: x25519PublicKey(linkKey), privateKey: linkKey };
     this.identity = {
       identifier,
       pkiSignatureScheme: PKI_SIGNATURE_SCHEME,
       wireKemScheme: WIRE_KEM_SCHEME,
       addresses: [authorityAddress(index)],
       identityPublicKeyPem: encodePublicKeyPem(PKI_SIGNATURE_SCHEME, publicKey),
-      linkPublicKeyPem: encodePublicKeyPem(WIRE_KEM_SCHEME, x25519PublicKey(derive(own, "link"))),
+      linkPublicKeyPem: encodePublicKeyPem(WIRE_KEM_SCHEME, this.linkKeys.publicKey),
       identityKeyHash: identityHash(publicKey),
     };
   }

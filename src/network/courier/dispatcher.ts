@@ -11,6 +11,8 @@ import type { CachedEnvelope } from "./cached-envelope.js";
 
 /** How many envelopes are on their way to replicas at a time; others wait. */
 const mostAtOnce = 256;
+/** How many messages wait for a replica that is listed and away; more are lost. */
+const mostHeld = 64;
 /** How often a client's questions about one envelope bring it to the replicas again. */
 const mostRedispatches = 5;
 /** A replica id that stands for "whichever replica answers". */
@@ -42,7 +44,8 @@ export interface DispatcherOptions {
 
 /**
  * Dispatches envelopes. One that got errors only, a miss included, or silence for long, is dispatched
- * again when a client asks for it, five times in all. Nothing is dispatched again by itself.
+ * again when a client asks for it, five times in all. Nothing is dispatched again by itself; what is for
+ * a replica that is away waits for it.
  *
  * A kind dispatcher has no such end. One that got no verdict (silence, no connection, or only trouble that may
  * pass) is dispatched again by itself for as long as it is kept: its writer may have left, content
@@ -53,6 +56,9 @@ export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #gate = new ConcurrencyGate(mostAtOnce);
   readonly #silences = new Set<Timer>();
+  /** What waits for a replica to be back, by its ID. */
+  readonly #held = new Map<number, (() => boolean)[]>();
+  #heldTimer: Timer | null = null;
   #closed = false;
 
   constructor(options: DispatcherOptions) {
@@ -107,11 +113,38 @@ export class Dispatcher {
     if (!entry.hasVerdict && isKept(entry)) this.#tryLater(entry);
   }
 
-  /** To the second replica only when the first could be reached. */
+  /** To the second replica only when the first is one, and could take it or may later. */
   #sendInTurn(entry: CachedEnvelope, envelope: CourierEnvelope): void {
     for (const slot of slots) {
-      if (!this.#send(entry, envelope, slot, () => {})) return;
+      const replicaId = envelope.intermediateReplicas[slot];
+      if (this.#options.linkTo(replicaId) === undefined) return;
+      const send = (): boolean => this.#send(entry, envelope, slot, () => {});
+      if (!send() && !this.#hold(replicaId, send)) return;
     }
+  }
+
+  /** False when too much is held for that replica. */
+  #hold(replicaId: number, send: () => boolean): boolean {
+    const held = this.#held.get(replicaId) ?? [];
+    if (held.length >= mostHeld) return false;
+    held.push(send);
+    this.#held.set(replicaId, held);
+    this.#lookAfterHeld();
+    return true;
+  }
+
+  #lookAfterHeld(): void {
+    if (this.#heldTimer !== null || this.#closed) return;
+    const { clock, timing } = this.#options;
+    const look = (): void => {
+      this.#heldTimer = null;
+      for (const [replicaId, held] of this.#held) {
+        while (held.length > 0 && held[0]!()) held.shift();
+        if (held.length === 0) this.#held.delete(replicaId);
+      }
+      if (this.#held.size > 0) this.#lookAfterHeld();
+    };
+    this.#heldTimer = clock.after(timing.courierRedispatchMs, look, { background: true });
   }
 
   /** Resolves when both have answered or cannot, at the latest after the silence allowed. */
@@ -185,6 +218,8 @@ export class Dispatcher {
   /** Stops, and leaves no timer. Idempotent. */
   close(): void {
     this.#closed = true;
+    this.#heldTimer?.cancel();
+    this.#held.clear();
     for (const silence of this.#silences) silence.cancel();
     this.#silences.clear();
   }

@@ -49,7 +49,7 @@ const wrong: [options: unknown, kind: typeof TypeError | typeof RangeError, text
   [{ defaultTimeoutMs: "5" }, RangeError, /defaultTimeoutMs/],
   [{ handshakeTimeoutMs: -1 }, RangeError, /`options.handshakeTimeoutMs`/],
   [{ handshakeTimeoutMs: Number.NaN }, RangeError, /handshakeTimeoutMs/],
-  [{ reconnect: true }, TypeError, /`options.reconnect` must be an object or false/],
+  [{ reconnect: true }, TypeError, /`options.reconnect` must be an object/],
   [{ reconnect: null }, TypeError, /`options.reconnect`/],
   [
     { reconnect: { initalDelayMs: 5 } },

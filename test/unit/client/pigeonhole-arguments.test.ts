@@ -124,7 +124,7 @@ const wrong: readonly Wrong[] = [
   [
     (c) => c.startResendingEncryptedMessage({ ...sealedRead, noRetryOnBoxIDNotFound: true } as Any),
     TypeError,
-    /`request.noRetryOnBoxIDNotFound` is not a field/,
+    /`request.noRetryOnBoxIDNotFound` is not an option/,
   ],
   [
     (c) => c.startResendingEncryptedMessage({ ...sealedRead, noRetryOnBoxIdNotFound: 1 } as Any),
@@ -198,7 +198,7 @@ const wrong: readonly Wrong[] = [
   [
     (c) => c.createCourierEnvelopesFromPayload({ ...payloadRequest, buffer: filled(3) } as Any),
     TypeError,
-    /`request.buffer` is not a field/,
+    /`request.buffer` is not an option/,
   ],
   [
     (c) =>
@@ -323,7 +323,7 @@ const wrong: readonly Wrong[] = [
   [
     (c) => c.copy(filled(1), [{ ...target, payload: filled(1) } as Any]),
     TypeError,
-    /`destinations\[0\].payload` is not a field/,
+    /`destinations\[0\].payload` is not an option/,
   ],
   [(c) => c.copy(filled(1), [target], { onProgress: {} as Any }), TypeError, /onProgress/],
   [

@@ -817,35 +817,41 @@ void describe("a courier that is as real ones are", () => {
     await fixture.network.close();
   });
 
-  void test("does not ask the second intermediate when the first cannot be reached", async () => {
+  void test("does not ask the second intermediate when the first is unknown", async () => {
     const fixture = await StorageFixture.start();
-    const envelope = await fixture.envelope(write);
-    const [first] = envelope.envelope.intermediateReplicas;
-    fixture.network.replicas[first]!.faults.offline = true;
-    await fixture.send(envelope);
-    await fixture.settle();
+    const { envelope } = await fixture.envelope(write);
+    const [, second] = envelope.intermediateReplicas;
+    const unknown = { ...envelope, intermediateReplicas: [200, second] as const };
+    const query = encodeCourierQuery({ kind: "envelope", envelope: unknown });
+    await fixture.query(query);
+    await fixture.virtual.advance(60_000);
+    assert.equal((await envelopeReply(fixture, query)).replyType, "ack");
     assert.ok(fixture.network.replicas.every(({ stored }) => stored.boxes === 0));
-    fixture.network.replicas[first]!.faults.offline = false;
-    await fixture.virtual.advance(instantTiming.courierSilenceMs);
-    assert.equal((await fixture.send(envelope)).replyType, "ack");
-    await fixture.settle();
-    assert.ok(
-      fixture.network.replicas.every(({ stored }) => stored.boxes === 0),
-      "not due yet",
-    );
-    await fixture.virtual.advance(1);
-    await fixture.send(envelope);
-    await fixture.settle();
-    assert.equal((await fixture.send(envelope)).replyType, "payload");
     await fixture.network.close();
   });
 
-  void test("sends nothing again by itself: what silent replicas did not get is lost", async () => {
+  void test("keeps what is for a replica that is away, and asks the other one", async () => {
     const fixture = await StorageFixture.start();
     const envelope = await fixture.envelope(write);
-    for (const { faults } of fixture.network.replicas) faults.offline = true;
+    const [first] = envelope.envelope.intermediateReplicas;
+    const { faults } = fixture.network.replicas[first]!;
+    faults.offline = true;
+    await fixture.send(envelope);
+    await fixture.settle();
+    assert.equal((await fixture.send(envelope)).replyIndex, 1);
+    faults.offline = false;
+    await fixture.virtual.advance(instantTiming.courierRedispatchMs);
+    assert.equal((await fixture.send(envelope)).replyIndex, 0);
+    await fixture.network.close();
+    assert.equal(fixture.virtual.pending, 0);
+  });
+
+  void test("sends nothing again by itself: what replicas refused or missed is lost", async () => {
+    const fixture = await StorageFixture.start();
+    const envelope = await fixture.envelope(write);
+    const ids = envelope.envelope.intermediateReplicas;
+    for (const id of ids) fixture.network.replicas[id]!.faults.failNext(7);
     assert.equal((await fixture.send(envelope)).errorCode, 0, "acknowledged");
-    for (const { faults } of fixture.network.replicas) faults.offline = false;
     await fixture.virtual.advance(3_600_000);
     assert.ok(fixture.network.replicas.every(({ stored }) => stored.boxes === 0));
     assert.equal((await fixture.read(keys)).errorCode, 1);

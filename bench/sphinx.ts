@@ -119,7 +119,7 @@ function leastHandshake(kem: KemScheme): { client: number; gateway: number } {
 async function fourSphincsSignatures(): Promise<{ worstMs: number; wholeMs: number }> {
   const certificates = ["mixnet-cert-ed25519-sphincs", "mixnet-cert-ed25519-sphincs-2"].map(
     (name) => {
-      const url = new URL(`../../test/vectors/data/${name}.json`, import.meta.url);
+      const url = new URL(`../../test/reference/vectors/${name}.json`, import.meta.url);
       const { certificate, publicKeyPEM } = JSON.parse(readFileSync(url, "utf8"));
       return { certificate: decodeCertificate(fromHex(certificate)), publicKey: publicKeyPEM };
     },

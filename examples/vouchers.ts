@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { ThinClient, randomBytes, utf8, utf8ToText } from "katzenpost-thinclient";
 import { firstIndexOf } from "katzenpost-thinclient/bacap";
-import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { DevDaemon } from "katzenpost-thinclient/testing";
 
 await using daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });
 await using newcomer = await ThinClient.connect(daemon.config());

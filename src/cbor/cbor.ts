@@ -1,6 +1,6 @@
 /**
- * The one place that reads and writes CBOR (RFC 8949), with the profile of the protocol page,
- * section 2: shortest integers and length-first key order out; in, what Go's decoder takes, within
+ * The one place that reads and writes CBOR (RFC 8949), with the profile of
+ * spec/thin-protocol §2: shortest integers and length-first key order out; in, what Go's decoder takes, within
  * limits that are checked before memory is taken.
  */
 import type { Bytes } from "../bytes/bytes.js";

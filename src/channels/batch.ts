@@ -7,7 +7,7 @@
  * replicas take an identical rewrite for success.
  */
 import { concatBytes, randomBytes } from "../bytes/bytes.js";
-import { nextMessageBoxIndex } from "../crypto/bacap/message-box-index.js";
+import { nextMessageBoxIndex } from "../bacap/message-box-index.js";
 import type { ChannelClient } from "./channel-client.js";
 import type { BatchPart } from "./writer.js";
 

@@ -3,7 +3,7 @@ import { type PlainBytes, checkBytes, describeType, utf8 } from "../bytes/bytes.
 import { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
 import type { Clock } from "../clock/clock.js";
 import { realClock } from "../clock/real.js";
-import { generateKeypair } from "../crypto/bacap/capabilities.js";
+import { generateKeypair } from "../bacap/capabilities.js";
 import { CopyCommandFailedError, InvalidStateError } from "../errors/errors.js";
 import { REPLICA_ERROR_BOX_ALREADY_EXISTS } from "../errors/codes.js";
 import { COPY_OVERHEAD, MAX_BATCH_BOXES, runBatch } from "./batch.js";

@@ -8,8 +8,8 @@
 import { type Bytes, concatBytes, copyBytes } from "../bytes/bytes.js";
 import { MessageBoxIndex, ReadCap } from "../bytes/opaque.js";
 import type { CborValue, Encodable } from "../cbor/cbor.js";
-import { firstIndexOf } from "../crypto/bacap/capabilities.js";
-import { messageBoxCounter, nextMessageBoxIndex } from "../crypto/bacap/message-box-index.js";
+import { firstIndexOf } from "../bacap/capabilities.js";
+import { messageBoxCounter, nextMessageBoxIndex } from "../bacap/message-box-index.js";
 import { InvalidStateError, hasCode } from "../errors/errors.js";
 import type { ChannelClient, DiagnosticsHook } from "./channel-client.js";
 import { ChannelStoreError } from "../errors/channel-errors.js";

@@ -13,8 +13,8 @@ import {
   advanceMessageBoxIndex,
   messageBoxCounter,
   nextMessageBoxIndex,
-} from "../crypto/bacap/message-box-index.js";
-import { firstIndexOf, readCapOf, withIndex } from "../crypto/bacap/capabilities.js";
+} from "../bacap/message-box-index.js";
+import { firstIndexOf, readCapOf, withIndex } from "../bacap/capabilities.js";
 import { hasCode } from "../errors/errors.js";
 import type { ChannelClient, DiagnosticsHook } from "./channel-client.js";
 import { ChannelForkedError, ChannelStoreError } from "../errors/channel-errors.js";

@@ -1,7 +1,7 @@
 /** Who may reach `katz daemon` over WebSockets: pages of the origins that it was told, with a token. */
 import { readFile } from "node:fs/promises";
 import { randomBytes, toHex } from "katzenpost-thinclient";
-import type { DevDaemonOptions, WsRefusal } from "katzenpost-thinclient/daemon";
+import type { DevDaemonOptions, WsRefusal } from "katzenpost-thinclient/testing";
 import { UsageError } from "./failure.js";
 import type { Output } from "./output.js";
 import { createFile, fileProblem, writing } from "./private-file.js";

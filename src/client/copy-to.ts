@@ -1,5 +1,5 @@
 /**
- * Copying a payload of any length to one or many streams. Pigeonhole page, sections 8 and 9.1: it is
+ * Copying a payload of any length to one or many streams. spec/pigeonhole §8 and §9.1: it is
  * written as a temporary stream, and a courier then writes the destinations from that, with our part
  * over. Whoever watches sees the writes of unrelated boxes, and one copy command.
  */
@@ -57,7 +57,7 @@ export interface CopyResult {
 
 /**
  * Most boxes that a copy may take, at the destinations together and in the temporary stream: couriers
- * give up beyond it (pigeonhole page, section 9.1).
+ * give up beyond it (spec/pigeonhole §9.1).
  */
 export const MAX_COPY_BOXES = 65_536;
 
@@ -118,7 +118,7 @@ function checkDestinations(destinations: readonly CopyDestination[]): void {
   }
 }
 
-/** How a payload becomes boxes. Protocol page, section 7.4. */
+/** How a payload becomes boxes. spec/thin-protocol §7.4. */
 class CopyPlan {
   /** Bytes of payload in one box at a destination. */
   readonly chunkLength: number;

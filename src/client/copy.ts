@@ -1,4 +1,4 @@
-/** Copy commands and the streams they copy. Protocol page, sections 4.6, 4.7 and 7.4. */
+/** Copy commands and the streams they copy. spec/thin-protocol §4.6, §4.7 and §7.4. */
 import { checkOptions } from "../bytes/options.js";
 import { type Bytes, checkBytes, copyBytes, describeType, toHex } from "../bytes/bytes.js";
 import type { WriteCap, WriteCapHash } from "../bytes/opaque.js";
@@ -27,7 +27,7 @@ import type { Session } from "./session.js";
 export const MAX_COPY_PAYLOAD_LENGTH = 10 * 1024 * 1024;
 /**
  * Longest payload of all destinations of one builder call together, in bytes: 30 MiB. The reply is a
- * third longer and must fit into a frame of 40 MiB (protocol page, section 10, defect 21).
+ * third longer and must fit into a frame of 40 MiB (spec/thin-protocol §10, defect 21).
  */
 export const MAX_COPY_CALL_LENGTH = 30 * 1024 * 1024;
 

@@ -1,4 +1,4 @@
-/** How long a daemon may work on a local request before it answers. Protocol page, section 4. */
+/** How long a daemon may work on a local request before it answers. spec/thin-protocol §4. */
 import type { RequestKind } from "../wire/requests.js";
 
 /** What needs neither keys nor documents is answered at once; but the machine may be busy. */

@@ -1,6 +1,6 @@
 /**
  * Keeps the client's PKI document the current one. A daemon tells of a new document when it has fetched
- * it, which with a real one is late: about 0.7 of an epoch (protocol page, section 10, fact 31). Asked
+ * it, which with a real one is late: about 0.7 of an epoch (spec/thin-protocol §10, fact 31). Asked
  * for it, it has it from the epoch's beginning.
  */
 import type { Clock, Timer } from "../clock/clock.js";

@@ -1,6 +1,6 @@
 /**
  * Operations that outlive their envelope. An envelope is sealed to the keys that two replicas had
- * when it was made (pigeonhole page, section 6). Replicas drop those keys after a week or two; then
+ * when it was made (spec/pigeonhole §6). Replicas drop those keys after a week or two; then
  * nobody can open it any more, and whoever waits for its answer would wait for ever.
  */
 import { equalBytes } from "../bytes/bytes.js";

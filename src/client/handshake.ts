@@ -1,4 +1,4 @@
-/** The handshake. Protocol page, section 3.1: status, document, token, and the token's answer. */
+/** The handshake. spec/thin-protocol §3.1: status, document, token, and the token's answer. */
 import { describeType } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 import { Geometry } from "../pki/geometry.js";

@@ -1,4 +1,4 @@
-/** Plain messages to services of the mixnet. Protocol page, section 4.2. */
+/** Plain messages to services of the mixnet. spec/thin-protocol §4.2. */
 import {
   type Bytes,
   type PlainBytes,

@@ -1,7 +1,7 @@
 /**
  * Cancels that nobody waits for. A real daemon serves a cancel as it reads it, and a start only when
  * its packet may leave, a second and more later: a cancel that comes first finds nothing, and the start
- * then runs for ever (protocol page, section 10, 27). So an operation that was given up is cancelled
+ * then runs for ever (spec/thin-protocol §10, §27). So an operation that was given up is cancelled
  * again and again until its start was answered, with code 24 or another. And one cancel that was on its
  * way when the connection broke may not have arrived: it is said again on the next one.
  */
@@ -19,8 +19,8 @@ const PAUSE_SHARE = 1 / 8;
 const LONGEST_PAUSE_MS = 10_000;
 /**
  * How long after a reconnect an operation is cancelled again whose start was not answered, in
- * milliseconds. The daemon dropped it with the connection if it had not begun (protocol page, section
- * 10, 29), and then no answer comes.
+ * milliseconds. The daemon dropped it with the connection if it had not begun (
+ * spec/thin-protocol §10, §29), and then no answer comes.
  */
 const AFTER_RECONNECT_MS = 10_000;
 

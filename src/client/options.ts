@@ -42,7 +42,7 @@ export interface ThinClientOptions {
   /**
    * Most local requests, and most operations, that the daemon is given at a time; default 1,000.
    * More wait their turn here: see `client.load`. A real daemon stops reading when 16 operations wait
-   * for their packet, local requests included (protocol page, section 1.3): so whatever this says, from
+   * for their packet, local requests included (spec/thin-protocol §1.3): so whatever this says, from
    * the 16th on one more is sent only when the daemon has read the one before.
    */
   readonly maxInFlight?: number | undefined;
@@ -61,7 +61,7 @@ export interface ThinClientOptions {
   /**
    * Deadline in milliseconds of a connection, from dialling to the end of the handshake; default
    * 40,000. A real daemon may wait 30 s for a
-   * PKI document before it says its first word (protocol page, section 3.1).
+   * PKI document before it says its first word (spec/thin-protocol §3.1).
    */
   readonly handshakeTimeoutMs?: number | undefined;
   /** Where to log; silent by default. */

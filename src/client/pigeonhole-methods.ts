@@ -182,7 +182,7 @@ export abstract class PigeonholeMethods {
    *
    * **Not for waiting:** a courier that has answered "no such box" a few times gives that same answer
    * to the same envelope for five minutes, whatever was written meanwhile, so that a read which waits
-   * on one envelope may come 5 to 14 minutes late (pigeonhole page, section 9.1). {@link read} asks
+   * on one envelope may come 5 to 14 minutes late (spec/pigeonhole §9.1). {@link read} asks
    * with a fresh one each time.
    * @param request what {@link encryptRead} or {@link encryptWrite} gave, with flags if wanted.
    * @throws ReplicaErrors, CourierErrors, MKEMDecryptionFailedError, BACAPDecryptionFailedError,
@@ -282,7 +282,7 @@ export abstract class PigeonholeMethods {
    * Elements of a copy stream that write one payload of at most 10 MiB. Each goes to the next box of
    * a temporary stream; the boxes written hold 4 bytes less than `maxPlaintextPayloadLength`.
    * @throws RangeError for a longer payload, and for an empty one with `isLast`: no element is made
-   * that could end the stream (protocol page, section 7.4); DaemonRequestError when the daemon cannot
+   * that could end the stream (spec/thin-protocol §7.4); DaemonRequestError when the daemon cannot
    * make them.
    */
   async createCourierEnvelopesFromPayload(
@@ -308,7 +308,7 @@ export abstract class PigeonholeMethods {
    * Elements that delete boxes; `buffer` carries over what did not fill an element.
    * @throws RangeError with `isLast` where neither tombstones nor `buffer` make an element;
    * DaemonRequestError when the daemon cannot make them; ProtocolError when it made no last element
-   * though it was to end the stream (protocol page, section 10, defect 20).
+   * though it was to end the stream (spec/thin-protocol §10, defect 20).
    */
   async createCourierEnvelopesFromTombstoneRange(
     request: TombstoneEnvelopesRequest,

@@ -1,4 +1,4 @@
-/** Boxes: making streams, sealing envelopes, and having them sent. Protocol page, 4.3 to 4.5. */
+/** Boxes: making streams, sealing envelopes, and having them sent. spec/thin-protocol §4.3 to §4.5. */
 import { checkOptions } from "../bytes/options.js";
 import { type Bytes, type PlainBytes, checkBytes, copyBytes, toHex } from "../bytes/bytes.js";
 import {
@@ -263,8 +263,8 @@ export async function cancelResendingEncryptedMessage(
 
 /**
  * Ends an operation. While there is no connection those who wait are told at once, and the daemon as
- * soon as there is one again; whether the daemon has a mixnet does not matter (protocol page, section
- * 10, defect 7).
+ * soon as there is one again; whether the daemon has a mixnet does not matter (
+ * spec/thin-protocol §10, defect 7).
  * @param askDaemon sends the cancel and waits for its reply.
  */
 export async function cancelOperation(

@@ -8,7 +8,7 @@ import type { SignalScope } from "./run-within.js";
 
 /**
  * Most boxes that are under way at once: as many as a real daemon takes before it stops reading this
- * client's requests (protocol page, section 1.3). Each is an operation of its own, with a courier that
+ * client's requests (spec/thin-protocol §1.3). Each is an operation of its own, with a courier that
  * the daemon chooses for it alone.
  */
 const MAX_IN_FLIGHT = 16;

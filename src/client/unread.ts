@@ -1,4 +1,4 @@
-/** What a daemon may have left unread. Protocol page, section 1.3. */
+/** What a daemon may have left unread. spec/thin-protocol §1.3. */
 import { type Bytes, toHex } from "../bytes/bytes.js";
 
 /**

@@ -1,6 +1,6 @@
 /**
  * Messages that the daemon was given and has not said to have left. It forgets those when the
- * connection ends, within a session that is resumed as well (protocol page, section 10, fact 29).
+ * connection ends, within a session that is resumed as well (spec/thin-protocol §10, fact 29).
  */
 import { toHex } from "../bytes/bytes.js";
 import type { SurbId } from "../bytes/opaque.js";

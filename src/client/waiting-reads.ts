@@ -1,6 +1,6 @@
 /**
  * Reads that wait for their box. A courier keeps the answer "no such box" to an envelope for five
- * minutes and gives it again (pigeonhole page, section 9.1), so nobody may sit on one envelope: each
+ * minutes and gives it again (spec/pigeonhole §9.1), so nobody may sit on one envelope: each
  * question has an envelope of its own, and between two of them there is a pause. One scheduler for
  * each client decides the pauses and whose turn it is.
  */
@@ -22,7 +22,7 @@ const SHARE = 1 / 2;
  * usual configuration.
  */
 const DEFAULT_RATE = 0.001;
-/** The most that a document can say (mixnet page, section 8.1). */
+/** The most that a document can say (spec/mixnet §8.1). */
 const HIGHEST_RATE = 1;
 /** How much a new measurement of a round trip counts against those before. */
 const NEWEST = 1 / 4;

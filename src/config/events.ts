@@ -38,8 +38,8 @@ export interface NewPkiDocumentEvent {
 /** A message left the daemon, or could not. */
 export interface MessageSentEvent {
   /**
-   * Its name for `on` and `events`. Comes only where a reply is wanted (protocol page, section
-   * 4.2).
+   * Its name for `on` and `events`. Comes only where a reply is wanted (
+   * spec/thin-protocol §4.2).
    */
   readonly type: "messageSent";
   /** 16 bytes; null for messages of this client, which gives them none. */
@@ -78,7 +78,7 @@ export interface MessageReplyEvent {
 /** The daemon gave up on a message's reply. */
 export interface MessageIdGarbageCollectedEvent {
   /**
-   * Its name for `on` and `events`. Daemons of v0.0.99 never send it (protocol page, section 3.2).
+   * Its name for `on` and `events`. Daemons of v0.0.99 never send it (spec/thin-protocol §3.2).
    */
   readonly type: "messageIdGarbageCollected";
   /** Which message: 16 bytes, as the sender gave them. */

@@ -1,4 +1,4 @@
-/** What a daemon keeps for one application: protocol page, section 3.3. */
+/** What a daemon keeps for one application: spec/thin-protocol §3.3. */
 import { type Bytes, toHex } from "../bytes/bytes.js";
 import type { Timer } from "../clock/clock.js";
 import type { DaemonResponse } from "../wire/responses.js";

@@ -1,6 +1,6 @@
 /**
  * Operations that the daemon carries on until they are done: sent again with a fresh reply block
- * until an answer comes, asked again until the answer is final. Mixnet page, section 8.5.
+ * until an answer comes, asked again until the answer is final. spec/mixnet §8.5.
  */
 import { type Bytes, toHex } from "../bytes/bytes.js";
 import { type IdentityHash, SurbId } from "../bytes/opaque.js";
@@ -11,7 +11,7 @@ import type { DaemonResponse } from "../wire/responses.js";
 import type { AppSession } from "./app-session.js";
 import { asError } from "./pigeonhole-context.js";
 
-/** Until a packet whose application is away is tried again, in ms (mixnet page, section 8.5). */
+/** Until a packet whose application is away is tried again, in ms (spec/mixnet §8.5). */
 const absentRetryMs = 100;
 
 /** What an answer means for its operation. */

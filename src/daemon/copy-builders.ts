@@ -1,7 +1,7 @@
-/** Copy streams, built for an application. Protocol page, sections 4.7 and 7.4. */
+/** Copy streams, built for an application. spec/thin-protocol §4.7 and §7.4. */
 import type { Bytes } from "../bytes/bytes.js";
 import type { MessageBoxIndex, WriteCap } from "../bytes/opaque.js";
-import { nextMessageBoxIndex } from "../crypto/bacap/message-box-index.js";
+import { nextMessageBoxIndex } from "../bacap/message-box-index.js";
 import { CopyStreamEncoder } from "../crypto/copy-stream/encoder.js";
 import { MAX_COPY_PAYLOAD } from "../crypto/copy-stream/limits.js";
 import { chunkCopyPayload } from "../crypto/copy-stream/plan.js";

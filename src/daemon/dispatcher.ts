@@ -1,4 +1,4 @@
-/** From a request to whoever serves it: protocol page, section 4, "Dispatch classes". */
+/** From a request to whoever serves it: spec/thin-protocol §4, "Dispatch classes". */
 import { blake2b } from "@noble/hashes/blake2.js";
 import { type Bytes, toHex } from "../bytes/bytes.js";
 import type { IdentityHash } from "../bytes/opaque.js";

@@ -1,4 +1,4 @@
-/** When a daemon fetches documents, and when it tells of them. Mixnet page, section 3.6. */
+/** When a daemon fetches documents, and when it tells of them. spec/mixnet §3.6. */
 import type { Clock, Timer } from "../clock/clock.js";
 import type { ConsensusDocument, MixnetLink } from "../mixnet/link.js";
 import type { Documents, KnownDocument } from "./documents.js";

@@ -1,4 +1,4 @@
-/** Making envelopes for couriers, and judging what comes back. Pigeonhole page, section 7. */
+/** Making envelopes for couriers, and judging what comes back. spec/pigeonhole §7. */
 import { type Bytes, copyBytes, equalBytes } from "../bytes/bytes.js";
 import {
   type EnvelopeDescriptor,
@@ -6,8 +6,8 @@ import {
   type ReadCap,
   type WriteCap,
 } from "../bytes/opaque.js";
-import { parseReadCap, parseWriteCap } from "../crypto/bacap/capabilities.js";
-import { parseMessageBoxIndex } from "../crypto/bacap/message-box-index.js";
+import { parseReadCap, parseWriteCap } from "../bacap/capabilities.js";
+import { parseMessageBoxIndex } from "../bacap/message-box-index.js";
 import {
   makeReadMessage,
   makeWriteMessage,
@@ -41,7 +41,7 @@ const BACAP_DECRYPTION_FAILED = 23;
 const CANCELLED = 24;
 const COURIER_INVALID_ENVELOPE = 31;
 
-/** Courier error codes to those of the thin client. Protocol page, section 5.3. */
+/** Courier error codes to those of the thin client. spec/thin-protocol §5.3. */
 const courierCodes: Readonly<Record<number, number>> = { 1: 31, 2: 12, 3: 13, 4: 32 };
 
 /** Longest envelope descriptor in bytes; they have 201 with the largest keys in use. */
@@ -121,7 +121,7 @@ export function readMessageFor(readCap: ReadCap, index: MessageBoxIndex): Replic
 type StartRequest = DaemonRequest<"startResendingEncryptedMessage">;
 type StartReply = DaemonResponse<"startResendingEncryptedMessageReply">;
 
-/** One start of resending an envelope, as its answers see it. Protocol page, section 7.2. */
+/** One start of resending an envelope, as its answers see it. spec/thin-protocol §7.2. */
 export class EnvelopeExchange implements Operation {
   readonly session: Operation["session"];
   readonly key: string;

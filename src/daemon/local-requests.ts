@@ -1,6 +1,6 @@
-/** Requests that the daemon answers by itself. Protocol page, sections 4.3, 4.7, 4.8. */
-import { messageBoxCounter, nextMessageBoxIndex } from "../crypto/bacap/message-box-index.js";
-import { keypairFromSeed } from "../crypto/bacap/capabilities.js";
+/** Requests that the daemon answers by itself. spec/thin-protocol §4.3, §4.7, §4.8. */
+import { messageBoxCounter, nextMessageBoxIndex } from "../bacap/message-box-index.js";
+import { keypairFromSeed } from "../bacap/capabilities.js";
 import type { DaemonRequest, RequestKind } from "../wire/requests.js";
 import type { AuthorityRecord, DaemonResponse } from "../wire/responses.js";
 import * as copy from "./copy-builders.js";

@@ -1,4 +1,4 @@
-/** send_message: plain packets to services, and their replies. Protocol page, section 4.2. */
+/** send_message: plain packets to services, and their replies. spec/thin-protocol §4.2. */
 import { toHex } from "../bytes/bytes.js";
 import { IdentityHash, MessageId, SURB_ID_SIZE, SurbId } from "../bytes/opaque.js";
 import type { Clock, Timer } from "../clock/clock.js";

@@ -1,5 +1,5 @@
 /**
- * When packets leave, and whose. Mixnet page, section 8.1: one packet a tick of a Poisson process
+ * When packets leave, and whose. spec/mixnet §8.1: one packet a tick of a Poisson process
  * with the document's LambdaP, round-robin over the clients, retransmissions first; nothing to send
  * is cover traffic. Without mixing every packet leaves two turns later, in the same order.
  */

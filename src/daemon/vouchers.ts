@@ -1,5 +1,5 @@
-/** Contact vouchers, for an application. Protocol page, section 4.9. */
-import { parseWriteCap } from "../crypto/bacap/capabilities.js";
+/** Contact vouchers, for an application. spec/thin-protocol §4.9. */
+import { parseWriteCap } from "../bacap/capabilities.js";
 import {
   inductVoucher,
   mintVoucher,

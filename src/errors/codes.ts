@@ -1,4 +1,4 @@
-/** The numbers that daemon and replicas answer with. Protocol page, sections 5.1 and 5.3. */
+/** The numbers that daemon and replicas answer with. spec/thin-protocol §5.1 and §5.3. */
 
 /**
  * Codes of the daemon, by the name they have in every binding. In the reply to
@@ -158,7 +158,7 @@ export const {
   REPLICA_ERROR_TOMBSTONE,
 } = ReplicaErrorCode;
 
-/** Texts of the daemon's codes, index = code. Protocol page, section 5.1. */
+/** Texts of the daemon's codes, index = code. spec/thin-protocol §5.1. */
 const thinClientTexts: readonly string[] = [
   "Success",
   "Connection lost",

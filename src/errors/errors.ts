@@ -524,7 +524,7 @@ interface SpecificErrors {
   THIN_CLIENT_ERROR_INVALID_TOMBSTONE_SIG: InvalidTombstoneSignatureError;
   /** Code 26. From `startResendingCopyCommand`; as the `cause` of a failed copy. */
   THIN_CLIENT_ERROR_COPY_COMMAND_FAILED: CopyCommandFailedError;
-  /** Code 27. Daemons of v0.0.99 never send it (protocol page, section 5.1). */
+  /** Code 27. Daemons of v0.0.99 never send it (spec/thin-protocol §5.1). */
   THIN_CLIENT_ERROR_PAYLOAD_TOO_LARGE: PayloadTooLargeError;
   /** Code 28. From `voucherInduct`. */
   THIN_CLIENT_ERROR_VOUCHER_HASH_MISMATCH: VoucherHashMismatchError;

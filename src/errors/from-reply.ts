@@ -1,4 +1,4 @@
-/** From the numbers in replies to errors. Protocol page, sections 5.1 and 5.2. */
+/** From the numbers in replies to errors. spec/thin-protocol §5.1 and §5.2. */
 import { REPLICA_SUCCESS, THIN_CLIENT_ERROR_COPY_COMMAND_FAILED } from "./codes.js";
 import * as errors from "./errors.js";
 import type { ErrorDetails, ThinClientError } from "./errors.js";

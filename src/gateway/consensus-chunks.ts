@@ -1,6 +1,6 @@
 /**
  * A consensus on its way through a gateway: gzipped, cut into pieces, put together again within
- * bounds. Mixnet page, sections 2.3 and 3.4; the bounds are ours, upstream has none.
+ * bounds. spec/mixnet §2.3 and §3.4; the bounds are ours, upstream has none.
  */
 import { gunzip, gzip } from "#platform";
 import { type Bytes, concatBytes } from "../bytes/bytes.js";

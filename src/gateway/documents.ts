@@ -1,6 +1,6 @@
 /**
  * The consensus documents that a link knows: when each is asked for, what is taken, what is remembered
- * of gateways that had none or a wrong one. Mixnet page, sections 3.4 and 3.6.
+ * of gateways that had none or a wrong one. spec/mixnet §3.4 and §3.6.
  */
 import type { Bytes } from "../bytes/bytes.js";
 import { copyBytes } from "../bytes/bytes.js";

@@ -1,4 +1,4 @@
-/** Frames of a link after its handshake. Mixnet page, section 2.2. */
+/** Frames of a link after its handshake. spec/mixnet §2.2. */
 import { chacha20Poly1305Open, chacha20Poly1305Seal } from "#platform";
 import { type Bytes, checkBytes, concatBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";

@@ -1,6 +1,6 @@
 /**
  * The handshake of the wire protocol: Noise pattern pqXX, whose key exchanges are KEMs, with
- * ChaCha20-Poly1305 and BLAKE2b. Mixnet page, section 2.1.
+ * ChaCha20-Poly1305 and BLAKE2b. spec/mixnet §2.1.
  *
  *     -> e          <- ekem, s          -> skem, s          <- skem
  *

@@ -1,4 +1,4 @@
-/** A client's link to one gateway, from the handshake to its end. Mixnet page, sections 2 and 7. */
+/** A client's link to one gateway, from the handshake to its end. spec/mixnet §2 and §7. */
 import type { Bytes, RandomSource } from "../bytes/bytes.js";
 import type { Clock, Timer } from "../clock/clock.js";
 import { onAbort } from "../clock/on-abort.js";
@@ -11,7 +11,7 @@ import { type ConsensusAnswer, ConsensusAssembler, unpackConsensus } from "./con
 import { type ServerIdentity, newQueueId, shakeHandsAsClient } from "./shake-hands.js";
 import { WireLink } from "./wire-link.js";
 
-/** The waits of a session in ms. Mixnet page, section 2.4. */
+/** The waits of a session in ms. spec/mixnet §2.4. */
 export interface SessionTiming {
   /** For the four messages of the handshake together. */
   readonly handshakeMs: number;

@@ -1,4 +1,4 @@
-/** The handshake over a connection, from both ends. Mixnet page, sections 2.1 and 7.5. */
+/** The handshake over a connection, from both ends. spec/mixnet §2.1 and §7.5. */
 import {
   type Bytes,
   type RandomSource,

@@ -1,6 +1,6 @@
 /**
  * The lattice halves of the hybrids: ML-KEM-768 (FIPS 203) by the library, and Kyber768 of round 3,
- * which is ML-KEM with another last step. Mixnet page, section 1.3.
+ * which is ML-KEM with another last step. spec/mixnet §1.3.
  */
 import { sha3_256, shake256 } from "@noble/hashes/sha3.js";
 import { ml_kem768 as mlKem } from "@noble/post-quantum/ml-kem.js";

@@ -1,4 +1,4 @@
-/** What the link layer and KEM Sphinx need of a key encapsulation. Mixnet page, section 1. */
+/** What the link layer and KEM Sphinx need of a key encapsulation. spec/mixnet §1. */
 import type { Bytes, RandomSource } from "../bytes/bytes.js";
 
 /** A KEM key pair. */

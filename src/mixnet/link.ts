@@ -36,7 +36,7 @@ export interface ReplyPacket {
 export interface ConsensusDocument {
   /** The epoch that it is for; it can be had before that begins. */
   readonly epoch: number;
-  /** The signed certificate. Mixnet page, section 3.3. */
+  /** The signed certificate. spec/mixnet §3.3. */
   readonly certificate: Uint8Array;
   /** The certified document alone, canonical CBOR without signatures; what thin clients are sent. */
   readonly document: Uint8Array;

@@ -77,8 +77,8 @@ export interface Timing {
 /**
  * Upstream's values, and ours where upstream has no such wait: it does not retry what got no verdict
  * (`courierRetryMs`), cannot know of boxes (`courierMissMs`), and clears up when an envelope comes
- * (`courierClearUpMs`). Protocol page, sections 3.1, 3.3, 4.2, 7.2, 7.3; mixnet page, section 8.5;
- * pigeonhole page, sections 5.1 and 9.
+ * (`courierClearUpMs`). spec/thin-protocol §3.1, §3.3, §4.2, §7.2, §7.3; spec/mixnet §8.5;
+ * spec/pigeonhole §5.1 and §9.
  */
 export const upstreamTiming: Timing = {
   resendMs: 20_000,

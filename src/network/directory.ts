@@ -1,4 +1,4 @@
-/** Publishes the consensus of each epoch in time. Mixnet page, sections 3.1 and 3.6. */
+/** Publishes the consensus of each epoch in time. spec/mixnet §3.1 and §3.6. */
 import type { Clock, Timer } from "../clock/clock.js";
 import type { ConsensusDocument } from "../mixnet/link.js";
 import { PkiDocument } from "../pki/document.js";

@@ -38,7 +38,7 @@ export class NetworkFaults {
 
   /**
    * Cuts all links off, or lets them connect again. Replies to what was sent before the cut never
-   * arrive, as on a real network: a new link has a new name. Mixnet page, section 0.
+   * arrive, as on a real network: a new link has a new name. spec/mixnet §0.
    */
   setOnline(online: boolean): void {
     if (online === this.#online) return;

@@ -1,4 +1,4 @@
-/** What a network is configured with, checked. Mixnet page, section 0, names the usual values. */
+/** What a network is configured with, checked. spec/mixnet §0, names the usual values. */
 import { DEFAULT_EPOCH_MS } from "../pki/epoch.js";
 
 /** Rates per millisecond, as the documents publish them. */

@@ -1,5 +1,5 @@
 /**
- * Epochs: the periods that a network's keys and documents are for. Mixnet page, sections 3.1 and 6.
+ * Epochs: the periods that a network's keys and documents are for. spec/mixnet §3.1 and §6.
  * Nothing on the wire says how long one is; all members are configured alike.
  */
 

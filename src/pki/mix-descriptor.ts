@@ -1,4 +1,4 @@
-/** What a consensus says about one node. Mixnet page, section 3.4. */
+/** What a consensus says about one node. spec/mixnet §3.4. */
 import { type Bytes, describeType, isBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 import { type CborMap, type CborValue, decodeCbor } from "../cbor/cbor.js";
@@ -41,7 +41,7 @@ export interface MixDescriptor {
   readonly isGatewayNode: boolean;
   /** Whether it stands in the document's ServiceNodes; only then it has services. */
   readonly isServiceNode: boolean;
-  /** 0 on networks of today; ways are chosen without it (mixnet page, section 6). */
+  /** 0 on networks of today; ways are chosen without it (spec/mixnet §6). */
   readonly loadWeight: number;
   /** `tofu`, `oob` or ""; of no effect on clients. */
   readonly authenticationType: string;

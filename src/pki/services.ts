@@ -1,4 +1,4 @@
-/** Finding the services that a consensus lists. Protocol page, section 6.4. */
+/** Finding the services that a consensus lists. spec/thin-protocol §6.4. */
 import { type Bytes, utf8 } from "../bytes/bytes.js";
 import type { IdentityHash } from "../bytes/opaque.js";
 import { ProtocolError } from "../errors/errors.js";

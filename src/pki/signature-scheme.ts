@@ -1,4 +1,4 @@
-/** What verification needs of a signature scheme. Mixnet page, section 3.2. */
+/** What verification needs of a signature scheme. spec/mixnet §3.2. */
 import type { Bytes } from "../bytes/bytes.js";
 
 /** Called between two pieces of long work; what it waits for lets others have their turn. */

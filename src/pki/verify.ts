@@ -1,4 +1,4 @@
-/** Verifying certificates and the documents in them. Mixnet page, sections 3.3 and 3.4. */
+/** Verifying certificates and the documents in them. spec/mixnet §3.3 and §3.4. */
 import { ed25519Verify } from "#platform";
 import { type Bytes, describeType, equalBytes, toHex } from "../bytes/bytes.js";
 import { checkOptions } from "../bytes/options.js";

@@ -1,4 +1,4 @@
-/** What a sound consensus looks like. Mixnet page, section 3.4, "Well-formedness". */
+/** What a sound consensus looks like. spec/mixnet §3.4, "Well-formedness". */
 import { equalBytes, toHex, utf8 } from "../bytes/bytes.js";
 import { isThinClientError } from "../errors/errors.js";
 import { decodeCertificate } from "./certificate.js";

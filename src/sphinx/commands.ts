@@ -1,4 +1,4 @@
-/** What a hop is told: the commands in its block of the header. Mixnet page, section 4.4. */
+/** What a hop is told: the commands in its block of the header. spec/mixnet §4.4. */
 import { type Bytes, checkBytes, concatBytes, copyBytes, describeType } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 

@@ -1,4 +1,4 @@
-/** Making headers, and taking one layer off them. Mixnet page, sections 4.3 and 4.6. */
+/** Making headers, and taking one layer off them. spec/mixnet §4.3 and §4.6. */
 import { type Bytes, type RandomSource, concatBytes, equalBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 import {

@@ -1,4 +1,4 @@
-/** What stands in a forward packet's payload. Mixnet page, section 4.5. */
+/** What stands in a forward packet's payload. spec/mixnet §4.5. */
 import { type Bytes, checkBytes, copyBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 import type { GeometryFields } from "../pki/geometry.js";

@@ -5,7 +5,7 @@ import { VirtualClock } from "../clock/virtual.js";
 import type { ThinClientOptions } from "../client/options.js";
 import { ThinClient } from "../client/thin-client.js";
 import type { EventHandlers } from "../config/handlers.js";
-import { DevDaemon, type DevDaemonOptions } from "../embedded/dev-daemon.js";
+import { DevDaemon, type DevDaemonOptions } from "./dev-daemon.js";
 import { ConnectError } from "../errors/errors.js";
 import type { Timing } from "../mixnet/timing.js";
 import type { NetworkFaults } from "../network/faults.js";

@@ -1,4 +1,4 @@
-/** Frames: a 4-byte big-endian length, then that many bytes. Protocol page, section 1.3. */
+/** Frames: a 4-byte big-endian length, then that many bytes. spec/thin-protocol §1.3. */
 import type { Bytes } from "../bytes/bytes.js";
 import type { Encodable } from "../cbor/cbor.js";
 import { type CborWriter, borrowWriter, returnWriter } from "../cbor/cbor-writer.js";

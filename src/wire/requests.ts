@@ -1,4 +1,4 @@
-/** Every request a client can send. Protocol page, section 4. */
+/** Every request a client can send. spec/thin-protocol §4. */
 import type { SurbId } from "../bytes/opaque.js";
 import { ProtocolError } from "../errors/errors.js";
 import { type CborMap, type Encodable, decodeCbor, encodeCbor } from "../cbor/cbor.js";

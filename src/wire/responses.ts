@@ -1,4 +1,4 @@
-/** Every reply and event a daemon can send. Protocol page, section 4. */
+/** Every reply and event a daemon can send. spec/thin-protocol §4. */
 import { type Bytes, isBytes } from "../bytes/bytes.js";
 import type {
   EnvelopeDescriptor,

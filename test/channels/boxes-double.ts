@@ -9,7 +9,12 @@ import type { MessageBoxIndex, ReadCap, WriteCap } from "../../src/bytes/opaque.
 import { decodeCbor, encodeCbor } from "../../src/cbor/cbor.js";
 import type { ChannelClient } from "../../src/channels/index.js";
 import type { Clock } from "../../src/clock/clock.js";
-import { keypairFromSeed, nextMessageBoxIndex, parseWriteCap, readCapOf } from "../../src/bacap.js";
+import {
+  keypairFromSeed,
+  nextMessageBoxIndex,
+  parseWriteCap,
+  readCapOf,
+} from "../../src/bacap/index.js";
 import {
   BoxAlreadyExistsError,
   BoxIDNotFoundError,

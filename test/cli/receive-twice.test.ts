@@ -9,7 +9,7 @@ import { generateKeypair } from "katzenpost-thinclient/bacap";
 import { IncomingFiles } from "../../src/cli/transfer/incoming-files.js";
 import { PartialFolder } from "../../src/cli/transfer/partial-folder.js";
 import { encodeTicket } from "../../src/cli/transfer/ticket.js";
-import { KatzProcess } from "../integration/katz-process.js";
+import { KatzProcess } from "../e2e/katz-process.js";
 import { TransferNetwork, contentsOf, digestOf } from "./transfer-network.js";
 
 const network = new TransferNetwork();

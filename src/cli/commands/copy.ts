@@ -123,7 +123,7 @@ async function lengthOf(file: string): Promise<number | null> {
 /**
  * Boxes of the temporary stream that a payload takes: an envelope for each box of each destination,
  * one after another, each with 4 bytes of length in place of the query's type byte, cut into elements
- * of which a box holds one with 5 bytes about it (pigeonhole page, section 8).
+ * of which a box holds one with 5 bytes about it (spec/pigeonhole §8).
  */
 function temporaryBoxes(length: number, streams: number, geometry: PigeonholeGeometry): number {
   const { maxPlaintextPayloadLength: most, courierQueryWriteLength: query } = geometry;

@@ -2,7 +2,7 @@
 import { statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { hasCode } from "katzenpost-thinclient";
-import { DevDaemon, padsAbstractNames } from "katzenpost-thinclient/daemon";
+import { DevDaemon, padsAbstractNames } from "katzenpost-thinclient/testing";
 import { UsageError } from "../failure.js";
 import { USUAL_TCP_ADDRESS, usualSocket } from "../find-daemon.js";
 import { aborted } from "../interrupt.js";

@@ -1,6 +1,6 @@
 /**
  * The field of CTIDH1024: integers modulo p = 4·∏ℓᵢ − 1, a prime of 1020 bits, in Montgomery form
- * (a stands for a·2^1024). Pigeonhole page, section 3.2.
+ * (a stands for a·2^1024). spec/pigeonhole §3.2.
  *
  * Elements are "loose": an element is any integer of its residue class, negative ones too, so that
  * sums and differences need no reduction at all. {@link multiply} takes factors of an absolute

@@ -1,6 +1,6 @@
 /**
  * Isogenies of odd degree by Vélu's formulas on Montgomery curves (Costello and Hisil 2017; image
- * curve: Meyer and Reith 2018). Pigeonhole page, section 3.2.
+ * curve: Meyer and Reith 2018). spec/pigeonhole §3.2.
  */
 import { type Curve, type Point, add, double } from "./curve.js";
 import { type FieldElement, isZero, multiply } from "./field.js";

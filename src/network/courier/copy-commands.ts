@@ -1,4 +1,4 @@
-/** The copy commands of a courier. Pigeonhole page, section 9.1. */
+/** The copy commands of a courier. spec/pigeonhole §9.1. */
 import { concatBytes, toHex } from "../../bytes/bytes.js";
 import {
   type MessageBoxIndex,
@@ -6,8 +6,8 @@ import {
   type WriteCap as WriteCapBytes,
 } from "../../bytes/opaque.js";
 import type { Clock, Timer } from "../../clock/clock.js";
-import { firstIndexOf, parseWriteCap } from "../../crypto/bacap/capabilities.js";
-import { nextMessageBoxIndex } from "../../crypto/bacap/message-box-index.js";
+import { firstIndexOf, parseWriteCap } from "../../bacap/capabilities.js";
+import { nextMessageBoxIndex } from "../../bacap/message-box-index.js";
 import {
   type CopyCommandReply,
   CopyStatus,

@@ -1,4 +1,4 @@
-/** A courier: the service through which clients reach replicas. Pigeonhole page, section 9.1. */
+/** A courier: the service through which clients reach replicas. spec/pigeonhole §9.1. */
 import type { Clock } from "../../clock/clock.js";
 import type { EnvelopeHash } from "../../bytes/opaque.js";
 import {
@@ -21,7 +21,7 @@ import type { StorageLink } from "../storage-link.js";
 import { CachedEnvelope, isWellSized } from "./cached-envelope.js";
 import { CopyCommands } from "./copy-commands.js";
 import { CopyReplicas, type CopyReplicasOptions } from "./copy-replicas.js";
-import { Dispatcher } from "./dispatcher.js";
+import { Dispatcher } from "./envelope-dispatcher.js";
 import { EnvelopeCache } from "./envelope-cache.js";
 import type { CourierRecord, EnvelopeLog } from "./envelope-log.js";
 

@@ -1,4 +1,4 @@
-/** The envelopes that a courier has taken lately. Pigeonhole page, section 9.1. */
+/** The envelopes that a courier has taken lately. spec/pigeonhole §9.1. */
 import { toHex } from "../../bytes/bytes.js";
 import type { EnvelopeHash } from "../../bytes/opaque.js";
 import type { Clock, Timer } from "../../clock/clock.js";

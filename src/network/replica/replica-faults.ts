@@ -1,7 +1,7 @@
 /** What a test may make a replica do. */
 import { type RandomSource, toHex } from "../../bytes/bytes.js";
 import type { MessageBoxIndex, WriteCap } from "../../bytes/opaque.js";
-import { signTombstone } from "../../crypto/bacap/box.js";
+import { signTombstone } from "../../bacap/box.js";
 import { REPLICA_ERROR_BOX_ID_NOT_FOUND, REPLICA_ERROR_TOMBSTONE } from "../../errors/codes.js";
 import { uniform } from "../random.js";
 

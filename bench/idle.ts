@@ -1,4 +1,6 @@
-/** What a hundred waiting readers cost a network in which nothing happens, in a process of its own. */
+/**
+ * What a hundred waiting readers cost a network in which nothing happens, in a process of its own.
+ */
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { tmpdir } from "node:os";

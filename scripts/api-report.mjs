@@ -1,6 +1,6 @@
 // Writes docs/api/*.api.md, one page for each entry of the package: every exported symbol with its
-// signature, so that a change of the public API shows in review. `--check` only says whether all are
-// fresh. Needs the build (npm run build).
+// signature, so that a change of the public API shows in review. `--check` only says whether all
+// are fresh. Needs the build (npm run build).
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import {

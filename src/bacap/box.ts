@@ -46,7 +46,7 @@ export type OpenedBox =
       readonly kind: "message";
       /**
        * What {@link encryptBox} was given. Daemons give it a length (4 bytes, big-endian), the
-       * message, and zeros up to the one length of a network's boxes (section 5).
+       * message, and zeros up to the one length of a network's boxes (spec/pigeonhole §5).
        */
       readonly plaintext: Bytes;
     }

@@ -123,8 +123,8 @@ export function withIndex<C extends WriteCap | ReadCap>(cap: C, index: MessageBo
 /**
  * The capability of the stream that `salt` leads to (spec/pigeonhole §1.3). Mutating a
  * WriteCap and taking its ReadCap equals mutating the ReadCap.
- * @throws TypeError, RangeError when `cap` has neither capability's length; TypeError when `salt` is no
- * byte array. Any length of it will do; vouchers' are 32 bytes.
+ * @throws TypeError, RangeError when `cap` has neither capability's length; TypeError when `salt`
+ * is no byte array. Any length of it will do; vouchers' are 32 bytes.
  */
 export function mutateCap<C extends WriteCap | ReadCap>(cap: C, salt: Uint8Array): C {
   return withIndex(cap, mutateMessageBoxIndex(firstIndexOf(cap), salt));

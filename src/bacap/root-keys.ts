@@ -23,7 +23,9 @@ const keptKeys = 1024;
 
 /** How many of them have a table, which takes about an eighth of a megabyte. */
 const keptTables = 64;
-/** Bits of a scalar that one step with a table takes: more of them cost more to make than they save. */
+/**
+ * Bits of a scalar that one step with a table takes: more of them cost more to make than they save.
+ */
 const tableWindow = 4;
 
 /** How many box IDs of a stream are kept: a box is looked for and opened under the same one. */

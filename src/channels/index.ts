@@ -1,5 +1,6 @@
 /**
- * Durable channels: messages that survive crashes, restarts and lost replies, in order, exactly once.
+ * Durable channels: messages that survive crashes, restarts and lost replies, in order, exactly
+ * once.
  *
  * @example
  * await using channels = await openChannels(client, "chat-data");

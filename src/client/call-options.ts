@@ -10,7 +10,9 @@ import { onAbort } from "../clock/on-abort.js";
 export interface CallOptions {
   /** Aborting ends the wait: the call rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** Longest wait in milliseconds; the call then rejects with `RequestTimeoutError`. Infinity: none. */
+  /**
+   * Longest wait in milliseconds; the call then rejects with `RequestTimeoutError`. Infinity: none.
+   */
   readonly timeoutMs?: number | undefined;
 }
 

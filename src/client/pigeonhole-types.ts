@@ -124,8 +124,8 @@ export interface StartResendingResult {
 /** Options of `startResendingCopyCommand`. */
 export interface CopyCommandOptions extends CallOptions {
   /**
-   * The courier to use; one at random by default, which is what keeps the copy and the writes before
-   * it from being tied together by whoever runs couriers.
+   * The courier to use; one at random by default, which is what keeps the copy and the writes
+   * before it from being tied together by whoever runs couriers.
    */
   readonly courier?: Destination | undefined;
 }
@@ -184,8 +184,8 @@ export interface TombstoneEnvelopesRequest {
   /** Whether this call begins the stream: its first element is marked so. */
   readonly isStart: boolean;
   /**
-   * Whether it ends the stream. With `maxCount` 0 daemons of v0.0.99 lose the `buffer`, so no element
-   * can be the last: ProtocolError (spec/thin-protocol §10, defect 20).
+   * Whether it ends the stream. With `maxCount` 0 daemons of v0.0.99 lose the `buffer`, so no
+   * element can be the last: ProtocolError (spec/thin-protocol §10, defect 20).
    */
   readonly isLast: boolean;
   /** The `buffer` of the call before for the same stream; none for the first call. */

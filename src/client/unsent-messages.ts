@@ -6,8 +6,8 @@ import { toHex } from "../bytes/bytes.js";
 import type { SurbId } from "../bytes/opaque.js";
 
 /**
- * A daemon tells of each message with a reply block when it leaves. One that never does must not make
- * us keep more names than this; the oldest are forgotten.
+ * A daemon tells of each message with a reply block when it leaves. One that never does must not
+ * make us keep more names than this; the oldest are forgotten.
  */
 const MOST_KEPT = 10_000;
 

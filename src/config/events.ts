@@ -22,9 +22,9 @@ export interface ConnectionStatusEvent {
 }
 
 /**
- * A PKI document: in the handshake, then at every new epoch; none is told twice. A daemon hands a new
- * one out late (a real one after 0.7 of the epoch), so the client asks for it when the epoch has turned,
- * where epochs are whole seconds long and the machine's clock is right.
+ * A PKI document: in the handshake, then at every new epoch; none is told twice. A daemon hands a
+ * new one out late (a real one after 0.7 of the epoch), so the client asks for it when the epoch
+ * has turned, where epochs are whole seconds long and the machine's clock is right.
  */
 export interface NewPkiDocumentEvent {
   /** Its name for `on` and `events`. */
@@ -51,8 +51,8 @@ export interface MessageSentEvent {
   /** How long a reply is expected to take, in ms; 0 when none is expected. */
   readonly replyEtaMs: number;
   /**
-   * Why it was not sent; "" when it was. The client itself tells of messages that had not left when the
-   * connection ended: a daemon forgets those, also within a session that is taken up again.
+   * Why it was not sent; "" when it was. The client itself tells of messages that had not left when
+   * the connection ended: a daemon forgets those, also within a session that is taken up again.
    */
   readonly err: string;
 }

@@ -36,9 +36,9 @@ export class AppSession {
   }
 
   /**
-   * Sends a reply. While the application is away the first {@link MAX_QUEUED_REPLIES} replies to plain
-   * messages are kept for it, and nothing else (section 3.3); a kind session keeps the results of
-   * operations too, all of them.
+   * Sends a reply. While the application is away the first {@link MAX_QUEUED_REPLIES} replies to
+   * plain messages are kept for it, and nothing else (spec/thin-protocol §3.3); a kind session
+   * keeps the results of operations too, all of them.
    */
   deliver(response: DaemonResponse): void {
     if (this.#ended) return;

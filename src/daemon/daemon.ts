@@ -235,7 +235,7 @@ export class Daemon {
     connection.send(this.#statusEvent());
     connection.send(this.#documentEvent());
     connection.release();
-    // A client that never speaks is told the news too, after a while (section 3.1).
+    // A client that never speaks is told the news too, after a while (spec/thin-protocol §3.1).
     const { clock, timing } = this.#options;
     clock.after(timing.broadcastHoldMs, () => this.#allowBroadcasts(connection), {
       background: true,
@@ -246,7 +246,7 @@ export class Daemon {
     return {
       kind: "connectionStatusEvent",
       isConnected: this.#connected,
-      // Go's client fails on anything but null here (section 2).
+      // Go's client fails on anything but null here (spec/thin-protocol §2).
       err: null,
       instanceToken: this.#instanceToken,
       sphinxGeometry: this.#options.geometry.toWire(),
@@ -340,7 +340,7 @@ export class Daemon {
       appId: session.appId,
       resumed: resumed !== undefined,
     };
-    // A real daemon answers the token last (section 10, defect 15).
+    // A real daemon answers the token last (spec/thin-protocol §10, defect 15).
     const { kindSessions = false } = this.#options;
     if (kindSessions) connection.send(reply);
     for (const response of session.takeKept()) connection.send(response);

@@ -144,8 +144,8 @@ export class EnvelopeExchange implements Operation {
     this.key = place.key;
     this.courier = place.courier;
     const { messageCiphertext, replyIndex } = request;
-    // The application chooses which replica's reply it wants (upstream: is not heard, section 10,
-    // defect 19).
+    // The application chooses which replica's reply it wants (upstream: is not heard,
+    // spec/thin-protocol §10, defect 19).
     this.payload =
       replyIndex === null ? messageCiphertext! : askingForReply(messageCiphertext!, replyIndex);
   }
@@ -158,7 +158,7 @@ export class EnvelopeExchange implements Operation {
     return isIndex ? request : { ...request, messageBoxIndex: noBytes };
   }
 
-  /** The checks of section 4.4. @throws RequestFailure with code 3. */
+  /** The checks of spec/thin-protocol §4.4. @throws RequestFailure with code 3. */
   static check(request: StartRequest): void {
     const wrong = (what: string): never => {
       throw new RequestFailure(INVALID_REQUEST, what);
@@ -196,7 +196,7 @@ export class EnvelopeExchange implements Operation {
   }
 
   failed(): StartReply {
-    // Nothing went to a courier, so none is named (section 4.4).
+    // Nothing went to a courier, so none is named (spec/thin-protocol §4.4).
     return {
       ...this.#reply(INTERNAL_ERROR, null),
       courierIdentityHash: null,

@@ -1,7 +1,7 @@
 /**
  * `katzenpost-thinclient/daemon`: the daemon proper, which is what `kpclientd` is. It serves thin
- * clients on any transport, and sends their packets through a {@link MixnetLink}. Runs in Node and in
- * browsers. A daemon with the embedded network behind it is `DevDaemon` of
+ * clients on any transport, and sends their packets through a {@link MixnetLink}. Runs in Node and
+ * in browsers. A daemon with the embedded network behind it is `DevDaemon` of
  * `katzenpost-thinclient/testing`.
  */
 export { Daemon, type DaemonOptions } from "./daemon.js";
@@ -16,3 +16,8 @@ export type {
 } from "../mixnet/link.js";
 export { type GrowingPause, type Timing, instantTiming, upstreamTiming } from "../mixnet/timing.js";
 export type { Kindness } from "../mixnet/kindness.js";
+
+// What those have as members
+export type { NikeScheme } from "../crypto/nike/scheme.js";
+export type { PigeonholeSizes } from "../crypto/geometry.js";
+export type { RecordOf, Schema } from "../wire/schema.js";

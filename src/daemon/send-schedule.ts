@@ -184,8 +184,8 @@ export class SendSchedule {
   }
 
   /**
-   * Without mixing the tick is the turn after the next one: by then the daemon has heard of all that
-   * its client did in one go, cancels and hanging up included, as it would within a real tick.
+   * Without mixing the tick is the turn after the next one: by then the daemon has heard of all
+   * that its client did in one go, cancels and hanging up included, as it would within a real tick.
    */
   #wake(): void {
     if (this.#options.mixing !== "instant" || this.#running || !this.#connected) return;

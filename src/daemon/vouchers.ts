@@ -49,7 +49,7 @@ export const noStream: Fields<"voucherDeriveStreamReply"> = {
   voucherReadCap: null,
 };
 
-/** Runs `work`; its errors become the codes of section 4.9. */
+/** Runs `work`; its errors become the codes of spec/thin-protocol §4.9. */
 async function coded<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();

@@ -1,4 +1,6 @@
-/** The error classes. Design: one base, a string `code` to branch on, the wire's number beside it. */
+/**
+ * The error classes. Design: one base, a string `code` to branch on, the wire's number beside it.
+ */
 import type { ThinClientErrorName } from "./codes.js";
 import * as codes from "./codes.js";
 import type {
@@ -41,8 +43,9 @@ export abstract class ThinClientError extends Error {
   }
 
   /**
-   * For JSON, as loggers write it: name and message too, which are no own fields to it, what the class
-   * has besides, and the cause. What is not enumerable, for it may hold secrets, is not in it.
+   * For JSON, as loggers write it: name and message too, which are no own fields to it, what the
+   * class has besides, and the cause. What is not enumerable, for it may hold secrets, is not in
+   * it.
    */
   toJSON(): object {
     const { name, message, cause } = this;

@@ -148,7 +148,9 @@ export class GatewayLink implements MixnetLink {
     }
   }
 
-  /** Asks the gateway at once, if a document is missing; what failed before is not asked for again. */
+  /**
+   * Asks the gateway at once, if a document is missing; what failed before is not asked for again.
+   */
   wantDocument(): void {
     this.#askNow?.();
   }

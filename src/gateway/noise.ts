@@ -45,7 +45,9 @@ export interface HandshakeLengths {
   readonly fourth: number;
 }
 
-/** How long each message is, with this KEM and payloads of `payloadLength` bytes in two and three. */
+/**
+ * How long each message is, with this KEM and payloads of `payloadLength` bytes in two and three.
+ */
 export function handshakeLengths(kem: KemScheme, payloadLength: number): HandshakeLengths {
   const sealedKey = kem.publicKeyLength + TAG_LENGTH;
   const sealedPayload = payloadLength + TAG_LENGTH;

@@ -65,9 +65,9 @@ function roundThreeSecret(secret: Uint8Array, ciphertext: Uint8Array): Bytes {
 }
 
 /**
- * Kyber768 of round 3. Private keys are in the expanded form of 2,400 bytes: the library makes them,
- * since round 3 differs in how a seed becomes a key, and seeds are never exchanged. An invalid
- * ciphertext gives another secret than the reference's, and neither is anybody else's.
+ * Kyber768 of round 3. Private keys are in the expanded form of 2,400 bytes: the library makes
+ * them, since round 3 differs in how a seed becomes a key, and seeds are never exchanged. An
+ * invalid ciphertext gives another secret than the reference's, and neither is anybody else's.
  */
 export const kyber768: KemScheme = {
   name: "Kyber768",

@@ -5,7 +5,10 @@ import type { Bytes, RandomSource } from "../bytes/bytes.js";
 export interface KemKeyPair {
   /** `publicKeyLength` bytes of the scheme. */
   readonly publicKey: Bytes;
-  /** `privateKeyLength` bytes of the scheme, in the layout that the network's PEM files have. Secret. */
+  /**
+   * `privateKeyLength` bytes of the scheme, in the layout that the network's PEM files have.
+   * Secret.
+   */
   readonly privateKey: Bytes;
 }
 

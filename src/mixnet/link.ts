@@ -38,7 +38,9 @@ export interface ConsensusDocument {
   readonly epoch: number;
   /** The signed certificate. spec/mixnet §3.3. */
   readonly certificate: Uint8Array;
-  /** The certified document alone, canonical CBOR without signatures; what thin clients are sent. */
+  /**
+   * The certified document alone, canonical CBOR without signatures; what thin clients are sent.
+   */
   readonly document: Uint8Array;
 }
 
@@ -87,8 +89,8 @@ export interface MixnetLink {
   /** Sends cover traffic: an echo to ourselves whose reply nobody waits for. Never throws. */
   sendDecoy(): Promise<void>;
   /**
-   * The daemon has neither the current epoch's document nor that of the one before: one that can be had
-   * is told of soon. A link that tells of each as soon as there is one need not do anything.
+   * The daemon has neither the current epoch's document nor that of the one before: one that can be
+   * had is told of soon. A link that tells of each as soon as there is one need not do anything.
    */
   wantDocument?(): void;
   /** The current epoch by the network's clock, and its length in milliseconds. */

@@ -1,15 +1,16 @@
 /**
- * `katzenpost-thinclient/network`: the embedded network, which is authorities with signed documents,
- * simulated mixes, services, couriers and storage replicas in one process. Runs in Node and in
- * browsers. It gives no anonymity: it is for development and tests.
+ * `katzenpost-thinclient/network`: the embedded network, which is authorities with signed
+ * documents, simulated mixes, services, couriers and storage replicas in one process. Runs in Node
+ * and in browsers. It gives no anonymity: it is for development and tests.
  */
 export {
   EmbeddedNetwork,
+  type EmbeddedNetworkOptions,
   type EnvelopeKeySource,
   type NetworkPicture,
   type NodePicture,
 } from "./network.js";
-export { StorageNetwork } from "./storage-network.js";
+export { StorageNetwork, type StorageNetworkOptions } from "./storage-network.js";
 export { type GrowingPause, type Timing, instantTiming, upstreamTiming } from "../mixnet/timing.js";
 export type { Kindness } from "../mixnet/kindness.js";
 

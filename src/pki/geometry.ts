@@ -263,7 +263,7 @@ export class Geometry implements GeometryFields {
   }
 }
 
-/** The formulas of section 4.1; `perHopExtra` is what a KEM adds to each hop's block. */
+/** The formulas of spec/mixnet §4.1; `perHopExtra` is what a KEM adds to each hop's block. */
 function fromFormula(
   parameters: GeometryParameters,
   elementLength: number,

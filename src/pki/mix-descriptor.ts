@@ -33,7 +33,9 @@ export interface MixDescriptor {
   readonly mixKeys: KeysByEpoch;
   /** Where it listens; empty when the document does not say. `onion` only on gateways. */
   readonly addresses: AddressesByTransport;
-  /** The services on this node by capability, each with its `endpoint`; null where there are none. */
+  /**
+   * The services on this node by capability, each with its `endpoint`; null where there are none.
+   */
   readonly kaetzchen: ServiceParameters | null;
   /** What services publish besides, e.g. `courier`'s `linkPublicKey`. */
   readonly kaetzchenAdvertizedData: ServiceParameters | null;
@@ -123,7 +125,8 @@ function requiredKey(map: CborMap, key: string, where: string): Bytes {
 
 /**
  * Reads a mix descriptor: a byte string that holds a CBOR map.
- * @throws ProtocolError when it is not one, has no identity key, or a known member has another type.
+ * @throws ProtocolError when it is not one, has no identity key, or a known member has another
+ * type.
  */
 export function decodeMixDescriptor(value: CborValue, where: string): MixDescriptor {
   if (!isBytes(value)) {

@@ -177,7 +177,10 @@ export class PigeonholeGeometry {
     return map;
   }
 
-  /** @throws RangeError when boxes hold nothing, no NIKE is named, or the signatures' scheme is wrong. */
+  /**
+   * @throws RangeError when boxes hold nothing, no NIKE is named, or the signatures' scheme is
+   * wrong.
+   */
   validate(): void {
     if (this.maxPlaintextPayloadLength <= 0) {
       throw new RangeError("max_plaintext_payload_length must be positive");
@@ -188,7 +191,9 @@ export class PigeonholeGeometry {
     }
   }
 
-  /** Bytes of a plaintext with its length in front: what every box is padded to before encryption. */
+  /**
+   * Bytes of a plaintext with its length in front: what every box is padded to before encryption.
+   */
   paddedPayloadLength(): number {
     return PigeonholeGeometry.LENGTH_PREFIX_SIZE + this.maxPlaintextPayloadLength;
   }

@@ -41,7 +41,7 @@ export function hybridSignatures(
     publicKeyLength,
     signatureLength,
     async verify(signature, message, publicKey, pause) {
-      // Upstream's verifier crashes on a wrong length (page, section 12, row 6).
+      // Upstream's verifier crashes on a wrong length (spec/mixnet §12, row 6).
       if (signature.length !== signatureLength || publicKey.length !== publicKeyLength)
         return false;
       const signatures = halves(signature, first.signatureLength);

@@ -1,6 +1,6 @@
 /**
- * The primitives in JavaScript: for browsers, and for what a runtime's `node:crypto` lacks. The same
- * verdicts and errors as Node's, tested.
+ * The primitives in JavaScript: for browsers, and for what a runtime's `node:crypto` lacks. The
+ * same verdicts and errors as Node's, tested.
  */
 import { ctr } from "@noble/ciphers/aes.js";
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";

@@ -30,8 +30,8 @@ export declare function dialTcp(
 export declare function dialUnix(address: string, options?: DialOptions): Promise<Transport>;
 
 /**
- * Connects to `ws://…` or `wss://…`. `token`, for listeners that ask for one, travels as a WebSocket
- * sub-protocol, never in the URL.
+ * Connects to `ws://…` or `wss://…`. `token`, for listeners that ask for one, travels as a
+ * WebSocket sub-protocol, never in the URL.
  * @throws ConnectError.
  */
 export declare function dialWs(
@@ -44,7 +44,8 @@ export declare function readText(path: string): Promise<string>;
 
 /**
  * Calls `callback` when the process ends or a signal is about to end it, which one that the
- * application handles is not; what it does must be done when it returns. The function given takes it back. In a browser nothing is ever called.
+ * application handles is not; what it does must be done when it returns. The function given takes
+ * it back. In a browser nothing is ever called.
  */
 export declare function onProcessEnd(callback: () => void): () => void;
 
@@ -58,7 +59,7 @@ export declare function x25519PublicKey(privateKey: Uint8Array): Bytes;
 export declare function x25519SharedSecret(privateKey: Uint8Array, publicKey: Uint8Array): Bytes;
 
 /**
- * Cofactorless Ed25519 verification with the verdicts of section 1.7 of the pigeonhole page. Never
+ * Cofactorless Ed25519 verification with the verdicts of spec/pigeonhole §1.7. Never
  * throws: a wrong length is `false`.
  */
 export declare function ed25519Verify(
@@ -98,8 +99,9 @@ export declare function sha512(...parts: readonly Uint8Array[]): Bytes;
 export declare function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Bytes;
 
 /**
- * `data` encrypted or decrypted with AES-256 in counter mode (NIST SP 800-38A section 6.5): key of 32
- * bytes; `iv`, 16 bytes, is the first counter block, counted up as a big-endian number of 128 bits.
+ * `data` encrypted or decrypted with AES-256 in counter mode (NIST SP 800-38A section 6.5): key of
+ * 32 bytes; `iv`, 16 bytes, is the first counter block, counted up as a big-endian number of 128
+ * bits.
  */
 export declare function aes256Ctr(key: Uint8Array, iv: Uint8Array, data: Uint8Array): Bytes;
 
@@ -110,8 +112,8 @@ export declare function shake256(length: number, ...parts: readonly Uint8Array[]
 export declare function gzip(data: Uint8Array): Promise<Bytes>;
 
 /**
- * What `data` unpacks to, which is in the gzip format. Rejects with ProtocolError when it is not, is
- * damaged, or unpacks to more than `longest` bytes; then not more than that is ever held.
+ * What `data` unpacks to, which is in the gzip format. Rejects with ProtocolError when it is not,
+ * is damaged, or unpacks to more than `longest` bytes; then not more than that is ever held.
  */
 export declare function gunzip(data: Uint8Array, longest: number): Promise<Bytes>;
 

@@ -1,6 +1,6 @@
 /**
- * Level databases, which differ between Node and browsers. Neutral code imports it as `#level`; apart
- * from `#platform`, so that a page without channels does not carry them.
+ * Level databases, which differ between Node and browsers. Neutral code imports it as `#level`;
+ * apart from `#platform`, so that a page without channels does not carry them.
  */
 
 /** What is used of a level database; keys are text, values bytes. */

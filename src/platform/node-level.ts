@@ -1,4 +1,6 @@
-/** A LevelDB database in a folder of this machine, with its lock, and what is left of a damaged one. */
+/**
+ * A LevelDB database in a folder of this machine, with its lock, and what is left of a damaged one.
+ */
 import {
   closeSync,
   constants,
@@ -257,9 +259,9 @@ function inUse(name: string, cause?: unknown): ConfigError {
 }
 
 /**
- * Whether this process has a file open, whichever of its threads that was. LevelDB must not be asked
- * for a database that this process has: it would refuse, but by then have opened and closed the lock
- * file, and with that the system lets go of the lock that the process holds (fcntl(2)).
+ * Whether this process has a file open, whichever of its threads that was. LevelDB must not be
+ * asked for a database that this process has: it would refuse, but by then have opened and closed
+ * the lock file, and with that the system lets go of the lock that the process holds (fcntl(2)).
  */
 function isOpenHere(file: string): boolean {
   const wanted = statSync(file, { bigint: true, throwIfNoEntry: false });

@@ -128,7 +128,7 @@ export function openHeader(
   try {
     keys = scheme.open(privateKey, element);
   } catch (cause) {
-    // A low-order point: it comes from the sender, who may be anyone (page, sections 4.6 and 12).
+    // A low-order point: it comes from the sender, who may be anyone (spec/mixnet §4.6 and §12).
     throw new ProtocolError("sphinx: invalid packet, unusable group element", { cause });
   }
   const macAt = shape.headerLength - MAC_LENGTH;

@@ -23,8 +23,8 @@ export interface HopSecret {
 }
 
 /**
- * How hops come to their secrets, and how they change the header's element for the next: with a NIKE
- * by blinding, with a KEM by the next ciphertext, which lies in the hop's block.
+ * How hops come to their secrets, and how they change the header's element for the next: with a
+ * NIKE by blinding, with a KEM by the next ciphertext, which lies in the hop's block.
  */
 export interface HopScheme {
   /** Length of an element in bytes. */

@@ -20,8 +20,9 @@ export interface ForwardPayload {
 }
 
 /**
- * A forward payload: flags, a reserved byte, the reply block or zeros in its place, and what is sent.
- * (Upstream puts a message without a reply block at the front, where services do not find it.)
+ * A forward payload: flags, a reserved byte, the reply block or zeros in its place, and what is
+ * sent. (Upstream puts a message without a reply block at the front, where services do not find
+ * it.)
  * @throws TypeError or RangeError on a reply block or a payload that does not fit the geometry.
  */
 export function encodeForwardPayload(

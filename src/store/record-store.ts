@@ -51,9 +51,9 @@ function messageOf(error: unknown): string {
 
 /**
  * Records by group and ID. What is put at the same time shares one synced write. When it is opened
- * every record is read and checked, and each group is compared with what it must add up to; what the
- * database has lost is looked for in its files. Damage costs the records whose bytes changed, no
- * others, and is told.
+ * every record is read and checked, and each group is compared with what it must add up to; what
+ * the database has lost is looked for in its files. Damage costs the records whose bytes changed,
+ * no others, and is told.
  */
 export class RecordStore {
   readonly #place: LevelPlace;
@@ -196,7 +196,10 @@ export class RecordStore {
     this.#lazy.push({ group, key: keyOf(group, id), body: null, resolve: ignore, reject: ignore });
   }
 
-  /** Every record of a group by the order of IDs. What comes or goes meanwhile may or may not appear. */
+  /**
+   * Every record of a group by the order of IDs. What comes or goes meanwhile may or may not
+   * appear.
+   */
   async *records(group: string): AsyncIterable<GroupRecord> {
     const prefixLength = groupStart(group).length;
     let after = groupStart(group);

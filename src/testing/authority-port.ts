@@ -1,4 +1,7 @@
-/** The port of an embedded authority: hands out signed documents to whoever asks. spec/mixnet §2.3, §2.4. */
+/**
+ * The port of an embedded authority: hands out signed documents to whoever asks. spec/mixnet §2.3,
+ * §2.4.
+ */
 import type { Clock } from "../clock/clock.js";
 import { CommandCodec, ConsensusError, type WireCommand } from "../gateway/commands.js";
 import { shakeHandsAsServer } from "../gateway/shake-hands.js";

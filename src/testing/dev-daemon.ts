@@ -60,7 +60,9 @@ export interface DevDaemonOptions extends Partial<Rates>, Kindness {
    * networks, where each envelope takes seconds.
    */
   readonly nike?: "x25519" | "CTIDH1024-X25519" | undefined;
-  /** Bytes a packet carries; the default (1,872, or 2,000 with CTIDH) makes boxes of 1,549 bytes. */
+  /**
+   * Bytes a packet carries; the default (1,872, or 2,000 with CTIDH) makes boxes of 1,549 bytes.
+   */
   readonly userForwardPayloadLength?: number | undefined;
   /** Whether others than this machine may connect; default false. */
   readonly allowRemote?: boolean | undefined;
@@ -78,8 +80,9 @@ export interface DevDaemonOptions extends Partial<Rates>, Kindness {
    */
   readonly dataDirectory?: string | undefined;
   /**
-   * Port of the first authority on 127.0.0.1, the others follow it; 0: free ones. They answer there, as
-   * real ones do, who asks for the signed document of an epoch. Without it they have no port.
+   * Port of the first authority on 127.0.0.1, the others follow it; 0: free ones. They answer
+   * there, as real ones do, who asks for the signed document of an epoch. Without it they have no
+   * port.
    */
   readonly authorityPort?: number | undefined;
   /**
@@ -325,8 +328,8 @@ export class DevDaemon implements AsyncDisposable {
   }
 
   /**
-   * Keeps the process until it is closed, as a listener does. In-memory connections alone would not,
-   * and all timers of the network are background ones.
+   * Keeps the process until it is closed, as a listener does. In-memory connections alone would
+   * not, and all timers of the network are background ones.
    */
   #stayAlive(): void {
     if (this.clock === realClock) this.#alive = realClock.after(Infinity, () => {});
@@ -371,7 +374,8 @@ export class DevDaemon implements AsyncDisposable {
       authorities: this.network.authorities,
       ...kindnessOf(this.#options),
       random: this.#random,
-      // Names a process, so that clients of one that was restarted start their work again: never seeded.
+      // Names a process, so that clients of one that was restarted start their work again: never
+      // seeded.
       instanceToken: this.#instanceToken ?? randomBytes(16),
       onFault,
     });

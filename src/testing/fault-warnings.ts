@@ -3,7 +3,8 @@ import { isThinClientError } from "../errors/errors.js";
 
 /**
  * An `onFault` that warns of what nobody foresaw, once for each text. What a peer did wrong, or a
- * network that is made to fail, is an error of ours and expected in tests: it says nothing of those.
+ * network that is made to fail, is an error of ours and expected in tests: it says nothing of
+ * those.
  */
 export function warnOfFaults(): (error: Error) => void {
   const said = new Set<string>();

@@ -1,4 +1,6 @@
-/** Data directories as they were before version 0.2: a file of records for each replica and courier. */
+/**
+ * Data directories as they were before version 0.2: a file of records for each replica and courier.
+ */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";

@@ -83,7 +83,7 @@ test("maps keyed by numbers and bytes are written in canonical order", () => {
 });
 
 test("floats are as short as they can be, subnormal ones too", () => {
-  // Section 3.9 wants the shortest form; the bits are those of IEEE 754.
+  // RFC 7049, section 3.9, wants the shortest form; the bits are those of IEEE 754.
   const forms: readonly (readonly [number, string])[] = [
     [2 ** -14, "f90400"],
     [2 ** -15 * 1.5, "f90300"],

@@ -1,8 +1,8 @@
 /**
- * A double for thin client, daemon and replicas: boxes in a map, behind a line that delays and loses.
- * It stands where 10,000 schedules of crashes are run on the virtual clock; the embedded network,
- * with its cryptography, takes too long for that. Tests of the same channels on the embedded network
- * are in channels.test.ts.
+ * A double for thin client, daemon and replicas: boxes in a map, behind a line that delays and
+ * loses. It stands where 10,000 schedules of crashes are run on the virtual clock; the embedded
+ * network, with its cryptography, takes too long for that. Tests of the same channels on the
+ * embedded network are in channels.test.ts.
  */
 import { equalBytes, toHex } from "../../src/bytes/bytes.js";
 import type { MessageBoxIndex, ReadCap, WriteCap } from "../../src/bytes/opaque.js";

@@ -1,4 +1,6 @@
-/** Digests are those of what is on the disk, whoever else wrote to it; and only one receiver does. */
+/**
+ * Digests are those of what is on the disk, whoever else wrote to it; and only one receiver does.
+ */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";

@@ -1,4 +1,6 @@
-/** A daemon that comes back with an empty network behind it: nothing counts as sent that is gone. */
+/**
+ * A daemon that comes back with an empty network behind it: nothing counts as sent that is gone.
+ */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";

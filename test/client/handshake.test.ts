@@ -29,7 +29,8 @@ async function failing(
   const connection = await daemon.accept();
   await play(connection, daemon);
   const error = await started;
-  // A failed start leaves nothing behind: no connection, no timer, no event but those of a handshake.
+  // A failed start leaves nothing behind: no connection, no timer, no event but those of a
+  // handshake.
   await turn();
   assert.equal(connection.closed, true);
   assert.equal(clock.pending, 0);

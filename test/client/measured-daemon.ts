@@ -1,8 +1,8 @@
 /**
  * A daemon and its couriers as they were measured on a real network (
- * spec/thin-protocol §10, §27 to §32; spec/pigeonhole §9.1), on a virtual clock: starts leave one a tick, cancels are served as
- * they are read, no more than 16 starts wait before nothing more is read, and a courier keeps the
- * answer "no such box" for five minutes.
+ * spec/thin-protocol §10, facts 27 to 32; spec/pigeonhole §9.1), on a virtual clock: starts leave
+ * one a tick, cancels are served as they are read, no more than 16 starts wait before nothing more
+ * is read, and a courier keeps the answer "no such box" for five minutes.
  */
 import { toHex } from "../../src/bytes/bytes.js";
 import { EnvelopeHash, type MessageBoxIndex } from "../../src/bytes/opaque.js";
@@ -59,7 +59,9 @@ export class MeasuredDaemon {
   readonly #fresh: (() => void)[] = [];
   readonly #again: (() => void)[] = [];
   readonly #running = new Map<string, Running>();
-  /** What couriers know of an envelope: since when, how often asked, and whether they saw the box. */
+  /**
+   * What couriers know of an envelope: since when, how often asked, and whether they saw the box.
+   */
   readonly #cached = new Map<string, { since: number; dispatches: number; seen: boolean }>();
   #sealed = 0;
   #roomFor: (() => void) | null = null;

@@ -42,8 +42,8 @@ const cancel = "cancelResendingEncryptedMessage";
 const replicas = PkiDocument.decode(pkiDocument()).storageReplicas;
 
 /**
- * A document in which each replica's envelope keys are those of `epochs`, and the first one's those of
- * `first`; `absent` are not listed.
+ * A document in which each replica's envelope keys are those of `epochs`, and the first one's those
+ * of `first`; `absent` are not listed.
  */
 function documentWithKeys(
   epochs: readonly number[],

@@ -1,4 +1,6 @@
-/** What the tests of Pigeonhole calls share: values of the right lengths, and a daemon's replies. */
+/**
+ * What the tests of Pigeonhole calls share: values of the right lengths, and a daemon's replies.
+ */
 import type { Bytes } from "../../src/bytes/bytes.js";
 import {
   EnvelopeDescriptor,

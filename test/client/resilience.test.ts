@@ -33,8 +33,8 @@ function startWrite(client: ThinClient, fill: number, signal?: AbortSignal): Pro
 }
 
 /**
- * Everything a client sends on a connection now. Questions what the daemon has read, which bound how
- * many starts are unread, are answered and left out.
+ * Everything a client sends on a connection now. Questions what the daemon has read, which bound
+ * how many starts are unread, are answered and left out.
  */
 async function drain(connection: ScriptedConnection): Promise<DaemonRequest[]> {
   const sent: DaemonRequest[] = [];

@@ -247,7 +247,7 @@ test("what the reference daemon is known to do otherwise is allowed, and told", 
           // Recorded: the answer that came while the client was away is lost.
           if (lost) return [];
         }
-        // Section 3.1: a broadcast may come before the token's answer.
+        // spec/thin-protocol §3.1: a broadcast may come before the token's answer.
         if (response.kind === "sessionTokenReply") {
           lost = response.resumed && told === 3;
           return [status!, response];

@@ -6,7 +6,9 @@ import { DocumentSchedule } from "../../src/daemon/document-schedule.js";
 import { Documents } from "../../src/daemon/documents.js";
 import { FIRST_EPOCH, PERIOD_MS, makeDocument } from "./fixture.js";
 
-/** A schedule at the start of an epoch, on a clock whose wall can be set without its timers moving. */
+/**
+ * A schedule at the start of an epoch, on a clock whose wall can be set without its timers moving.
+ */
 function schedule(kind = false) {
   const clock = new VirtualClock();
   const bornMs = clock.monotonic();

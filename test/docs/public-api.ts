@@ -1,6 +1,6 @@
 /**
- * The package's public API as its users' compilers see it: what each entry exports, and its members,
- * from the declarations that are published.
+ * The package's public API as its users' compilers see it: what each entry exports, and its
+ * members, from the declarations that are published.
  */
 import { fileURLToPath } from "node:url";
 import ts from "typescript";

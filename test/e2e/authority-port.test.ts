@@ -1,4 +1,6 @@
-/** The embedded authorities' ports, asked over real sockets as a client of a real authority does. */
+/**
+ * The embedded authorities' ports, asked over real sockets as a client of a real authority does.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Bytes } from "../../src/bytes/bytes.js";

@@ -1,6 +1,6 @@
 /**
- * What goes wrong first, on real sockets: each time the client must say what is wrong in words that a
- * person can act on, and go on where it can.
+ * What goes wrong first, on real sockets: each time the client must say what is wrong in words that
+ * a person can act on, and go on where it can.
  */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -247,8 +247,8 @@ test("a capability whose point is not on the curve is refused by every call that
   await using client = await ThinClient.connect(daemon.config());
   const good = await client.newKeypair(new Uint8Array(32));
   const { firstMessageIndex: index } = good;
-  // No point of the curve has this y coordinate. A ReadCap begins with its public key, a WriteCap has
-  // it behind the seed.
+  // No point of the curve has this y coordinate. A ReadCap begins with its public key, a WriteCap
+  // has it behind the seed.
   const offCurve = new Uint8Array(32).fill(2);
   const [readCap, writeCap] = [ReadCap.from(good.readCap), WriteCap.from(good.writeCap)];
   readCap.set(offCurve, 0);

@@ -1,6 +1,6 @@
 /**
- * An application to be killed: writes boxes and sends messages without a pause, and says on standard
- * output which box was acknowledged. Started by crashes.test.ts as `node … ADDRESS SEED`.
+ * An application to be killed: writes boxes and sends messages without a pause, and says on
+ * standard output which box was acknowledged. Started by crashes.test.ts as `node … ADDRESS SEED`.
  */
 import { ThinClient, utf8 } from "katzenpost-thinclient";
 

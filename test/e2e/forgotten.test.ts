@@ -1,4 +1,6 @@
-/** A network that forgets its boxes when its daemon ends, in the middle of what takes many of them. */
+/**
+ * A network that forgets its boxes when its daemon ends, in the middle of what takes many of them.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CopyFailedError } from "../../src/errors/partial-results.js";

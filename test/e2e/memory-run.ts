@@ -1,6 +1,7 @@
 /**
  * A process whose memory is measured: a client and a daemon at work for a long time. Run with
- * `--expose-gc` as `node … round-trips COUNT` or `node … reconnects COUNT`; says the sizes in bytes.
+ * `--expose-gc` as `node … round-trips COUNT` or `node … reconnects COUNT`; says the sizes in
+ * bytes.
  */
 import { ThinClient } from "../../src/client/thin-client.js";
 import { keypairFromSeed } from "../../src/bacap/capabilities.js";

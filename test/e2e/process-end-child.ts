@@ -13,7 +13,9 @@ reading.catch(() => {});
 let losses = 0;
 client.on("daemonDisconnected", () => void losses++);
 
-/** What an application does with a signal that it handles: here it tells whether the client works. */
+/**
+ * What an application does with a signal that it handles: here it tells whether the client works.
+ */
 async function reload(): Promise<void> {
   const counter = await client.getMessageBoxIndexCounter(firstMessageIndex, { timeoutMs: 5000 });
   process.stdout.write(`${typeof counter} after ${losses} losses\n`);

@@ -1,6 +1,7 @@
 /**
- * How many ticks of the send schedule carry work while there is any, at the rates of the usual network:
- * a packet a second, with mixing. On a virtual clock; what a real daemon's sealing takes is not in it.
+ * How many ticks of the send schedule carry work while there is any, at the rates of the usual
+ * network: a packet a second, with mixing. On a virtual clock; what a real daemon's sealing takes
+ * is not in it.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -12,7 +13,9 @@ import { TwoClients, newStream, somePayload } from "./two-clients.js";
 /** How many are under way at once: as many as a daemon reads, and what `katz send` takes. */
 const UNDER_WAY = 16;
 
-/** Runs `work` and gives which part of the ticks between its first and its last packet carried it. */
+/**
+ * Runs `work` and gives which part of the ticks between its first and its last packet carried it.
+ */
 async function shareOfTicks(
   daemon: DevDaemon,
   clock: VirtualClock,

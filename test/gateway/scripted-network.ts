@@ -1,7 +1,8 @@
 /**
- * A network of which tests hold all keys: the recorded consensus of the reference, moved to whichever
- * epoch is asked for and signed again, with a gateway that unwraps real packets through every hop and
- * an echo at their end. It has no queues and no mixing; the gateway port of the embedded network has.
+ * A network of which tests hold all keys: the recorded consensus of the reference, moved to
+ * whichever epoch is asked for and signed again, with a gateway that unwraps real packets through
+ * every hop and an echo at their end. It has no queues and no mixing; the gateway port of the
+ * embedded network has.
  */
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { type Bytes, copyBytes, fromHex, toHex } from "../../src/bytes/bytes.js";
@@ -203,7 +204,10 @@ export class ScriptedNetwork {
     for (const command of commands) served.send(command);
   }
 
-  /** Takes a packet through all hops at once; each tries the keys of this, the last and the next epoch. */
+  /**
+   * Takes a packet through all hops at once; each tries the keys of this, the last and the next
+   * epoch.
+   */
   #unwrap(node: string, packet: Uint8Array) {
     const now = this.epochNow();
     let failure: unknown;

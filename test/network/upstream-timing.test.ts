@@ -1,4 +1,7 @@
-/** Couriers and replicas on upstream's timing: each wait is seen in what they do, to the millisecond. */
+/**
+ * Couriers and replicas on upstream's timing: each wait is seen in what they do, to the
+ * millisecond.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { VirtualClock } from "../../src/clock/virtual.js";
@@ -69,8 +72,8 @@ void describe("upstream's timing", () => {
   void test("a copy waits a minute for both replicas of an envelope, ten times", async () => {
     const fixture = await start({ replicas: 12 });
     const [made] = await envelopesFor(fixture, keys, hello);
-    // Shards of the temporary boxes must answer, so the envelope goes to another replica, and to one
-    // that is not there.
+    // Shards of the temporary boxes must answer, so the envelope goes to another replica, and to
+    // one that is not there.
     const shards = places(temporary.firstMessageIndex, 5).flatMap((index) =>
       fixture.shardsOf(makeReadMessage(temporary.readCap, index).boxId),
     );

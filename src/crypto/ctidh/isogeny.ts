@@ -13,8 +13,9 @@ interface SumAndDifference {
 
 /**
  * The multiples 1 … (degree − 1)/2 of a point of that order; null when its order is another one.
- * Of a point whose order is the odd degree, multiples (degree − 1)/2 and (degree + 1)/2 are opposites,
- * and none is infinity. (Sums with a difference at infinity are 0/0, which has z = 0 as well.)
+ * Of a point whose order is the odd degree, multiples (degree − 1)/2 and (degree + 1)/2 are
+ * opposites, and none is infinity. (Sums with a difference at infinity are 0/0, which has z = 0 as
+ * well.)
  */
 function halfKernel(curve: Curve, generator: Point, degree: number): SumAndDifference[] | null {
   const multiples: SumAndDifference[] = [];

@@ -21,7 +21,9 @@ export interface AuthorityIdentity {
   readonly pkiSignatureScheme: string;
   /** Scheme of the link key: `x25519`. */
   readonly wireKemScheme: string;
-  /** One URL, under which it is listed; it answers there when the network was given ports for that. */
+  /**
+   * One URL, under which it is listed; it answers there when the network was given ports for that.
+   */
   readonly addresses: string[];
   /** PEM of the 32 raw bytes: `ED25519 PUBLIC KEY` (spec/mixnet §3.2). */
   readonly identityPublicKeyPem: string;

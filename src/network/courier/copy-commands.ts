@@ -79,11 +79,11 @@ function u32(value: number): Uint8Array {
 }
 
 /**
- * Runs copy commands in the background, once each, and tells how far they are. The boxes of a stream
- * that was copied stay, since upstream's couriers try to delete them and cannot (section 9.1); kind
- * ones do delete them. Those of one that failed are not: the command may
- * be tried again (at another courier at once), and what it wrote before is then written the same
- * again, which is a success.
+ * Runs copy commands in the background, once each, and tells how far they are. The boxes of a
+ * stream that was copied stay, since upstream's couriers try to delete them and cannot
+ * (spec/pigeonhole §9.1); kind ones do delete them. Those of one that failed are not: the command
+ * may be tried again (at another courier at once), and what it wrote before is then written the
+ * same again, which is a success.
  */
 export class CopyCommands {
   readonly #options: CopyCommandsOptions;

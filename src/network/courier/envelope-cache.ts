@@ -21,10 +21,10 @@ export interface EnvelopeCacheOptions {
 }
 
 /**
- * Entries by envelope hash, each for a fixed time, or longer while it must stay. Those whose time is
- * over are looked for when another one comes, and only then: until that what they hold is given out.
- * A kind cache has a timer, only while there are entries whose time is not over; those that stayed
- * longer go when they are looked at.
+ * Entries by envelope hash, each for a fixed time, or longer while it must stay. Those whose time
+ * is over are looked for when another one comes, and only then: until that what they hold is given
+ * out. A kind cache has a timer, only while there are entries whose time is not over; those that
+ * stayed longer go when they are looked at.
  */
 export class EnvelopeCache {
   readonly #options: EnvelopeCacheOptions;

@@ -43,14 +43,15 @@ export interface DispatcherOptions {
 }
 
 /**
- * Dispatches envelopes. One that got errors only, a miss included, or silence for long, is dispatched
- * again when a client asks for it, five times in all. Nothing is dispatched again by itself; what is for
- * a replica that is away waits for it.
+ * Dispatches envelopes. One that got errors only, a miss included, or silence for long, is
+ * dispatched again when a client asks for it, five times in all. Nothing is dispatched again by
+ * itself; what is for a replica that is away waits for it.
  *
- * A kind dispatcher has no such end. One that got no verdict (silence, no connection, or only trouble that may
- * pass) is dispatched again by itself for as long as it is kept: its writer may have left, content
- * with the courier's word. One that got errors only is dispatched again when a client asks, with a
- * pause between: what a client asks for, say a box not written yet, may be there by then.
+ * A kind dispatcher has no such end. One that got no verdict (silence, no connection, or only
+ * trouble that may pass) is dispatched again by itself for as long as it is kept: its writer may
+ * have left, content with the courier's word. One that got errors only is dispatched again when a
+ * client asks, with a pause between: what a client asks for, say a box not written yet, may be
+ * there by then.
  */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
@@ -80,7 +81,9 @@ export class Dispatcher {
     return storedSoFar() !== entry.storedAtDispatch;
   }
 
-  /** Dispatches an envelope because a client asked and it {@link isDue}; resolves as {@link start}. */
+  /**
+   * Dispatches an envelope because a client asked and it {@link isDue}; resolves as {@link start}.
+   */
   startAgain(entry: CachedEnvelope): Promise<void> {
     entry.redispatches++;
     return this.start(entry);

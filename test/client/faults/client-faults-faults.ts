@@ -1,4 +1,6 @@
-/** The faults of a schedule: how each is brought about, what it excuses, and how all of them end. */
+/**
+ * The faults of a schedule: how each is brought about, what it excuses, and how all of them end.
+ */
 import type { App } from "./client-faults-app.js";
 import { COPIES, READS, WRITES } from "./client-faults-network.js";
 import { APPS, type Step } from "./client-faults-schedule.js";

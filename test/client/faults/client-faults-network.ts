@@ -1,6 +1,6 @@
 /**
- * A double of mixnet, couriers and replicas for the client's fault schedules: it knows a few boxes and
- * copies in advance, and answers for each only after it was opened. No real packet leaves.
+ * A double of mixnet, couriers and replicas for the client's fault schedules: it knows a few boxes
+ * and copies in advance, and answers for each only after it was opened. No real packet leaves.
  */
 import { type Bytes, concatBytes, toHex, utf8 } from "../../../src/bytes/bytes.js";
 import type { WriteCap } from "../../../src/bytes/opaque.js";

@@ -27,8 +27,8 @@ import { APPS, type Schedule, type Step } from "./client-faults-schedule.js";
 const GRACE_MS = 60_000;
 /**
  * Longest that anything may take once all faults are over, in ms of the virtual clock: a line that
- * hangs may pass for one whose daemon reads no further for 25 minutes, and that only from the moment
- * on when the last local request on it was given up.
+ * hangs may pass for one whose daemon reads no further for 25 minutes, and that only from the
+ * moment on when the last local request on it was given up.
  */
 const PATIENCE_MS = 1_800_000;
 

@@ -1,11 +1,15 @@
-/** The testing guide's example under other runners, whose environments have globals of their own. */
+/**
+ * The testing guide's example under other runners, whose environments have globals of their own.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { copyGuide, projectWith } from "./tools.js";
 
 const GUIDE_TESTS = 4;
 
-/** What an application does with what comes from outside: bytes of the environment, plain objects. */
+/**
+ * What an application does with what comes from outside: bytes of the environment, plain objects.
+ */
 const REALMS = `
 import { randomBytes } from "node:crypto";
 import { isExpectedOutcome, utf8ToText } from "katzenpost-thinclient";
@@ -75,7 +79,8 @@ for (const environment of ["node", "jsdom"]) {
       const results = project.node(
         "--experimental-vm-modules",
         "node_modules/jest/bin/jest.js",
-        // The guide's tests are written with `await using`, and Jest's jsdom has no Symbol.asyncDispose.
+        // The guide's tests are written with `await using`, and Jest's jsdom has no
+        // Symbol.asyncDispose.
         ...(environment === "jsdom" ? ["realms"] : []),
         "--json",
       );

@@ -1,4 +1,7 @@
-/** Tools of the package's users, pinned in `scripts/consumers`, in a project with the packed package. */
+/**
+ * Tools of the package's users, pinned in `scripts/consumers`, in a project with the packed
+ * package.
+ */
 import { execFileSync } from "node:child_process";
 import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -31,7 +34,9 @@ export function projectWith(...tools: readonly string[]): PackedProject {
   return project;
 }
 
-/** Copies the program of the testing guide and its tests, compiled, with another runner's `test`. */
+/**
+ * Copies the program of the testing guide and its tests, compiled, with another runner's `test`.
+ */
 export function copyGuide(project: PackedProject, testFrom: string): void {
   cpSync(join(ROOT, "dist/examples/chat-bot.js"), join(project.folder, "chat-bot.js"));
   const tests = readFileSync(join(ROOT, "dist/examples/chat-bot.test.js"), "utf8");

@@ -39,10 +39,7 @@ function copyTests(folder: string): string[] {
   const cli = join(folder, "dist/test/cli");
   const files = readdirSync(cli).filter((name) => name.endsWith(".test.js"));
   assert.ok(files.length >= 10, `only ${files.length} files of tests`);
-  return [
-    ...files.map((name) => join(cli, name)),
-    join(folder, "dist/test/integration/cli.test.js"),
-  ];
+  return [...files.map((name) => join(cli, name)), join(folder, "dist/test/e2e/cli.test.js")];
 }
 
 test("the packed package, installed globally, passes every test of the command line", (t) => {

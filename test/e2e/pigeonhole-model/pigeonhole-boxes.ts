@@ -24,7 +24,9 @@ export class ModelBox {
    */
   fixed: { readonly value: string; readonly epoch: number } | null = null;
 
-  /** When something was first known to be at one holder at least: ms of the clock, replica epoch. */
+  /**
+   * When something was first known to be at one holder at least: ms of the clock, replica epoch.
+   */
   #seen: { readonly ms: number; readonly epoch: number } | null = null;
 
   /** Notes that something is in it; true only while the storage is sound. */
@@ -33,8 +35,9 @@ export class ModelBox {
   }
 
   /**
-   * Whether both holders have something that is not `value`, so that an exclusive write of that, begun
-   * at `ms`, has to fail: the one that had something has handed it on, and nobody tried that value.
+   * Whether both holders have something that is not `value`, so that an exclusive write of that,
+   * begun at `ms`, has to fail: the one that had something has handed it on, and nobody tried that
+   * value.
    */
   isTakenFor(value: string, ms: number, epoch: number): boolean {
     const seen = this.#seen;
@@ -94,7 +97,9 @@ export class Excuses {
   mixnetWentAway = false;
   misleading = false;
 
-  /** Whether the daemon may lack documents, or replicas in them: a new one gets none off the net. */
+  /**
+   * Whether the daemon may lack documents, or replicas in them: a new one gets none off the net.
+   */
   get poorDocuments(): boolean {
     return this.incompleteDocuments || (this.daemonRestarted && this.mixnetWentAway);
   }

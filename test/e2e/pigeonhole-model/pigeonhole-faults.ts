@@ -1,4 +1,6 @@
-/** The faults of a schedule: how each is brought about, what it excuses, and how all of them end. */
+/**
+ * The faults of a schedule: how each is brought about, what it excuses, and how all of them end.
+ */
 import {
   type CourierQueryReply,
   decodeCourierQuery,

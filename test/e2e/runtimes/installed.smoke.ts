@@ -119,6 +119,6 @@ for (const turn of [0, 1]) {
 });
 
 test(`the primitives are the reference's ${on}`, async () => {
-  const file = join(ROOT, "dist/test/unit/platform/primitives.test.js");
+  const file = join(ROOT, "dist/test/platform/primitives.test.js");
   assert.match(await runTests(file, ROOT), /\b14 pass|pass 14\b/);
 });

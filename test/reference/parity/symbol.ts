@@ -23,7 +23,9 @@ export interface TestReference {
 export interface SeedSymbol {
   readonly seed: string;
   readonly kind: SymbolKind;
-  /** `name`, or `Class.member`; null where there is deliberately none, and `difference` says why. */
+  /**
+   * `name`, or `Class.member`; null where there is deliberately none, and `difference` says why.
+   */
   readonly twin: string | null;
   /** The binding in which it appeared, or from which it is gone. */
   readonly version?: string;

@@ -10,7 +10,7 @@ test("docs/differences.md is what the table says", () => {
   assert.equal(
     readFileSync(url, "utf8"),
     renderDifferences(),
-    "run: node dist/test/transcripts/write-differences.js",
+    "run: node dist/test/reference/replay/write-differences.js",
   );
 });
 

@@ -3,8 +3,8 @@ import { DIFFERENCES, type Difference, KINDNESSES, UNRECORDED } from "./differen
 
 const HEAD = `# Where the embedded daemon differs from the reference
 
-Made from \`test/transcripts/differences.ts\`; do not edit. Everything else in the recordings under
-\`test/transcripts/data\` the embedded daemon does as kpclientd v0.0.99 did: kinds, codes, order, which
+Made from \`test/reference/replay/differences.ts\`; do not edit. Everything else in the recordings under
+\`test/reference/transcripts\` the embedded daemon does as kpclientd v0.0.99 did: kinds, codes, order, which
 fields are null, and lengths as the geometry has them. Texts for people (\`err\`) are our own, but for
 those with numbers in them.
 `;

@@ -211,7 +211,8 @@ export class ClientReplay {
       assert.equal(kind, "message_reply_event", where);
       assert.deepEqual(event.payload, fields.get("payload"), where);
     } else if (kind === "new_pki_document_event") {
-      // The epoch's document was told in the greeting already, encoded in another order: it is no news.
+      // The epoch's document was told in the greeting already, encoded in another order: it is no
+      // news.
       const pushed = PkiDocument.decode(fields.get("payload") as Bytes);
       assert.ok(isSameDocument(client.pkiDocument()!, pushed), where);
     } else {

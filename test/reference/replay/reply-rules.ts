@@ -267,7 +267,7 @@ export function compareMessages(
 /** What the last call kept back, recorded and live; zero at the start of a stream. */
 const keptBack = new WeakMap<Scene, readonly [number, number]>();
 
-/** The bytes of a stream are those of its envelopes, M + 294 + k each. Section 7.4. */
+/** The bytes of a stream are those of its envelopes, M + 294 + k each. spec/thin-protocol §7.4. */
 function checkStreamLength(scene: Scene, theirs: CborMap, ours: CborMap, where: string): void {
   const elementHeader = 5;
   const { recorded, live } = scene.sizes;

@@ -37,4 +37,4 @@ export type {
   LevelEncodings,
   LevelOperation,
   LevelRange,
-} from "../platform/contract.js";
+} from "../platform/level-contract.js";

@@ -10,7 +10,7 @@ import type {
   LevelDatabase,
   LevelOperation as Operation,
   LevelRange as Range,
-} from "../platform/contract.js";
+} from "../platform/level-contract.js";
 import { describeType, randomBytes } from "../bytes/bytes.js";
 import { type CborValue, type Encodable, decodeCbor, encodeCbor } from "../cbor/cbor.js";
 import type { Clock, Timer } from "../clock/clock.js";

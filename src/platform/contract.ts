@@ -48,47 +48,6 @@ export declare function readText(path: string): Promise<string>;
  */
 export declare function onProcessEnd(callback: () => void): () => void;
 
-/** What is used of a level database; keys are text, values bytes. */
-export interface LevelDatabase {
-  open(): Promise<void>;
-  close(): Promise<void>;
-  get(key: string, options: LevelEncodings): Promise<Uint8Array | undefined>;
-  /** `sync`: resolve when the changes are on the disk; for databases that know it. */
-  batch(
-    operations: LevelOperation[],
-    options: LevelEncodings & { readonly sync: boolean },
-  ): Promise<void>;
-  iterator(options: LevelEncodings & LevelRange): AsyncIterable<[string, Uint8Array]>;
-  keys(options: { readonly keyEncoding: "utf8" } & LevelRange): {
-    nextv(size: number): Promise<string[]>;
-    close(): Promise<void>;
-  };
-}
-
-/** A change of a level database. */
-export type LevelOperation =
-  | { readonly type: "put"; readonly key: string; readonly value: Uint8Array }
-  | { readonly type: "del"; readonly key: string };
-
-/** How keys and values are passed. */
-export interface LevelEncodings {
-  readonly keyEncoding: "utf8";
-  readonly valueEncoding: "view";
-}
-
-/** The keys that are wanted, both ends left out. */
-export interface LevelRange {
-  readonly gt: string;
-  readonly lt: string;
-}
-
-/**
- * Opens a level database, and makes it when there is none: in Node the directory `location`
- * (LevelDB), in a browser the IndexedDB database of that name. Nobody else can open it then.
- * @throws ConfigError when somebody has it, or its package is not installed; the system's error.
- */
-export declare function openLevel(location: string): Promise<LevelDatabase>;
-
 /** X25519 public key (32 bytes) of a private key (32 bytes, clamped at use). RFC 7748 section 5. */
 export declare function x25519PublicKey(privateKey: Uint8Array): Bytes;
 

@@ -13,7 +13,7 @@ import { link, mkdir, readdir, readFile, rename, rm, stat, statfs } from "node:f
 import { join } from "node:path";
 import { type Bytes, utf8 } from "../bytes/bytes.js";
 import { ConfigError } from "../errors/errors.js";
-import type { LevelDatabase } from "./contract.js";
+import type { LevelDatabase } from "./level-contract.js";
 import { DamagedLevelError, type Level, type LevelPlace } from "../store/level-place.js";
 import { describeFailure, failureCode } from "./node-failure.js";
 import { crc32 } from "./node-crc32.js";

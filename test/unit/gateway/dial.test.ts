@@ -1,18 +1,27 @@
 import assert from "node:assert/strict";
 import { type AddressInfo, type Server, type Socket, createServer, connect } from "node:net";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { toHex, utf8, utf8ToText } from "../../../src/bytes/bytes.js";
 import { gatewayDialer, type UpstreamProxy } from "../../../src/gateway/dial.js";
 import type { Transport } from "../../../src/transport/transport.js";
 
 const never = new AbortController().signal;
 
-function listen(onSocket: (socket: Socket) => void): Promise<{ server: Server; port: number }> {
-  const server = createServer(onSocket);
+const servers: Server[] = [];
+const sockets: Socket[] = [];
+after(() => {
+  for (const server of servers) server.close();
+  for (const socket of sockets) socket.destroy();
+});
+
+function listen(onSocket: (socket: Socket) => void): Promise<{ port: number }> {
+  const server = createServer((socket) => {
+    sockets.push(socket);
+    onSocket(socket);
+  });
+  servers.push(server);
   return new Promise((resolve) =>
-    server.listen(0, "127.0.0.1", () =>
-      resolve({ server, port: (server.address() as AddressInfo).port }),
-    ),
+    server.listen(0, "127.0.0.1", () => resolve({ port: (server.address() as AddressInfo).port })),
   );
 }
 
@@ -59,6 +68,7 @@ function socks(port: number, asked: Asked[], code = 0) {
             setTimeout(() => socket.write(Buffer.from([3, 2, 65, 66, 0, 9])), 10);
             setTimeout(() => socket.pipe(inner).pipe(socket), 20);
           });
+          sockets.push(inner);
           inner.on("error", () => {});
           return;
         } else return;
@@ -101,7 +111,6 @@ test("gateways are dialled directly, or through a proxy with and without a passw
     { credentials: null, target: wanted },
     { credentials: "me|secret", target: wanted },
   ]);
-  for (const { server } of [target, proxy]) server.close();
 });
 
 test("with Tor each gateway has a way of its own, and names go to the proxy", async () => {
@@ -133,7 +142,6 @@ test("with Tor each gateway has a way of its own, and names go to the proxy", as
   const host = toHex(utf8("abcdef.onion"));
   assert.equal(asked[0]!.target, `050100030c${host}7534`);
   assert.equal(asked[1]!.target, "0501000420010db80000000000000000000000050050");
-  for (const { server } of [target, proxy]) server.close();
 });
 
 test("what a proxy refuses is said", async () => {
@@ -170,7 +178,6 @@ test("a proxy that is silent is left when the dial is given up", async () => {
   setTimeout(() => controller.abort(new Error("too slow")), 50);
   await assert.rejects(dialling, { message: "too slow" });
   await gone;
-  silent.server.close();
 });
 
 test("URLs that cannot be dialled are refused with what can", async () => {

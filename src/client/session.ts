@@ -200,10 +200,12 @@ export class Session {
       };
       const { clock, defaultTimeoutMs } = this.#options;
       const fallback = settings.defaultTimeoutMs ?? defaultTimeoutMs;
-      const deadline = watchDeadline(clock, operation, options, fallback, (reason) => {
+      const giveUpFor = (reason: unknown): void => {
         giveUp();
         call.reject(reason);
-      });
+      };
+      const isQuick = cancellation === null;
+      const deadline = watchDeadline(clock, operation, options, fallback, giveUpFor, isQuick);
       const giveUp = this.#calls.add(call);
       measured?.(null);
     });

@@ -296,6 +296,19 @@ test("a request that asks for it fails when the connection is lost, others are s
   await client.session.close(true);
 });
 
+test("the error of a deadline that was not asked for shows who waits for a quick call", async () => {
+  const { client, clock } = await connectedPair({ defaultTimeoutMs: 10 });
+  async function waitingInTheApplication(): Promise<void> {
+    await client.nextMessageBoxIndex(MessageBoxIndex.from(new Uint8Array(104)));
+  }
+  const waiting = reasonOf(waitingInTheApplication());
+  await clock.advance(10);
+  const { stack, message } = (await waiting) as Error;
+  assert.ok(stack!.startsWith(`RequestTimeoutError: ${message}\n    at `));
+  assert.match(stack!, /waitingInTheApplication/);
+  await client.stop();
+});
+
 test("the error of a deadline shows the line that made the call", async () => {
   const { client, clock } = await connectedPair();
   const someBox = MessageBoxIndex.from(new Uint8Array(104));

@@ -72,7 +72,7 @@ export class Spool {
     queue.replies.push(reply);
     this.#size++;
     this.#arm();
-    for (const onStored of [...queue.links]) onStored();
+    for (const onStored of queue.links) onStored();
   }
 
   /** The oldest reply of a queue ID; null when none waits. */

@@ -15,7 +15,7 @@ import { memoryPair } from "../../src/transport/memory.js";
 import type { Transport } from "../../src/transport/transport.js";
 
 /** Rates at which a test does not wait long for a tick, nor computes all the time. */
-export const quickRates = { mu: 0.5, lambdaP: 0.05, lambdaL: 0 };
+export const quickRates = { mu: 0.5, lambdaP: 0.05, lambdaL: 0, lambdaR: 1 };
 
 /** Waits of a test: it reads what it wrote a moment ago. */
 export const quickTiming: Partial<Timing> = {

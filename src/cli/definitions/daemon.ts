@@ -58,6 +58,20 @@ export const daemon = buildCommand({
         placeholder: "FILE",
         brief: "Write a thinclient.toml (DIR/thinclient.toml)",
       },
+      gateway: {
+        kind: "parsed",
+        parse: parseText,
+        optional: true,
+        placeholder: "ADDR",
+        brief: "tcp:HOST:PORT where other daemons join the network",
+      },
+      writeClientConfig: {
+        kind: "parsed",
+        parse: parseText,
+        optional: true,
+        placeholder: "FILE",
+        brief: "Write a client.toml for a daemon that joins it",
+      },
       writeAuthority: {
         kind: "parsed",
         parse: parseText,
@@ -102,9 +116,9 @@ export const daemon = buildCommand({
       nike: {
         kind: "enum",
         values: ["x25519", "CTIDH1024-X25519"],
-        default: "x25519",
+        optional: true,
         placeholder: "NAME",
-        brief: "x25519 or CTIDH1024-X25519",
+        brief: "x25519, or CTIDH1024-X25519, as with --gateway",
       },
       ...outputFlags,
     },
@@ -118,7 +132,9 @@ export const daemon = buildCommand({
         "it listens where clients look for it: on a Unix socket in your runtime folder, and on\n" +
         "tcp:127.0.0.1:64331.\n\n" +
         "With --data, boxes, keys and acknowledged envelopes survive the end of the process,\n" +
-        "kill -9 included; a new DIR takes --seed, an old one keeps its own.",
+        "kill -9 included; a new DIR takes --seed, an old one keeps its own.\n\n" +
+        "With --gateway, daemons of other processes join the network as they join a real one:\n" +
+        "upstream's kpclientd, with the client.toml that --write-client-config writes.",
       [
         "katz daemon",
         "katz daemon --listen unix:/tmp/katz.sock --write-config thinclient.toml",
@@ -126,6 +142,7 @@ export const daemon = buildCommand({
         "katz daemon --listen tcp:127.0.0.1:0 --listen unix:@katz --epoch 2m",
         "katz daemon --listen ws://127.0.0.1:64332 --allow-origin http://localhost:5173",
         "katz daemon --realistic --seed demo --json",
+        "katz daemon --gateway tcp:127.0.0.1:30004 --write-client-config client.toml",
       ],
     ),
   },

@@ -193,7 +193,9 @@ interface ClientToml {
   readonly UpstreamProxy: { readonly Type: string };
   readonly SphinxGeometry: { readonly NrHops: number };
   readonly VotingAuthority: { readonly Peers: readonly unknown[] };
-  readonly PinnedGateways: { readonly Gateways: readonly { readonly Addresses: readonly string[] }[] };
+  readonly PinnedGateways: {
+    readonly Gateways: readonly { readonly Addresses: readonly string[] }[];
+  };
 }
 
 test("--write-authority gives authorities ports and writes whom to ask", async () => {

@@ -15,10 +15,14 @@ import { memoryPair } from "../../src/transport/memory.js";
 import type { Transport } from "../../src/transport/transport.js";
 
 /** Rates at which a test does not wait long for a tick, nor computes all the time. */
-export const quickRates = { mu: 0.5, lambdaP: 0.05, lambdaL: 0, lambdaR: 1 };
+export const quickRates = { mu: 0.5, lambdaP: 0.02, lambdaL: 0, lambdaR: 1 };
 
-/** Waits of a test: it reads what it wrote a moment ago. */
+/**
+ * Waits of a test: it reads what it wrote a moment ago. Nothing gets lost, and a machine that is
+ * busy is not to be made busier by packets that are sent again.
+ */
 export const quickTiming: Partial<Timing> = {
+  resendMs: 20_000,
   followUpMs: { first: 5, longest: 50 },
   courierRedispatchMs: 20,
   courierCacheMs: 1000,

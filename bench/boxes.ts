@@ -11,7 +11,7 @@ import {
   keypairFromSeed,
   nextMessageBoxIndex,
 } from "katzenpost-thinclient/bacap";
-import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { DevDaemon } from "katzenpost-thinclient/testing";
 import { type BenchLine, pairedRates, syncRatePerSecond } from "./report.js";
 import { whereTimeGoes } from "./where-time-goes.js";
 

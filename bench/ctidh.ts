@@ -13,7 +13,7 @@ import {
 } from "../src/crypto/ctidh/ctidh1024.js";
 import { P, multiply } from "../src/crypto/ctidh/field.js";
 import { CtidhPool } from "../src/crypto/ctidh/pool.js";
-import { shake256Random } from "../src/crypto/seeded-random.js";
+import { shake256Random } from "../src/bacap/seeded-random.js";
 import { spawnCtidhWorker } from "../src/platform/node-worker.js";
 import { type BenchLine, table } from "./report.js";
 

@@ -28,7 +28,7 @@ function libraryDocument(bytes: Uint8Array): unknown {
 
 /** Runs the comparison. */
 export async function benchDecoding(): Promise<BenchLine[]> {
-  const recorded = join(import.meta.dirname, "../../test/transcripts/data/handshake.json");
+  const recorded = join(import.meta.dirname, "../../test/reference/transcripts/handshake.json");
   const { frames } = JSON.parse(readFileSync(recorded, "utf8")) as { frames: { cbor: string }[] };
   const event = decodeResponse(new Uint8Array(Buffer.from(frames[2]!.cbor, "hex")));
   if (event?.kind !== "newPkiDocumentEvent" || !event.payload) throw new Error("no document");

@@ -1,4 +1,6 @@
-/** What a hundred waiting readers cost a network in which nothing happens, in a process of its own. */
+/**
+ * What a hundred waiting readers cost a network in which nothing happens, in a process of its own.
+ */
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { tmpdir } from "node:os";
@@ -6,7 +8,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { ThinClient } from "katzenpost-thinclient";
-import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { DevDaemon } from "katzenpost-thinclient/testing";
 import type { BenchLine } from "./report.js";
 
 const READERS = 100;

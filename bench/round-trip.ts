@@ -10,8 +10,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { decode, encode } from "cborg";
 import { ThinClient } from "katzenpost-thinclient";
-import { DevDaemon } from "katzenpost-thinclient/daemon";
-import { pythonWithClient } from "../test/interop/python-environment.js";
+import { DevDaemon } from "katzenpost-thinclient/testing";
+import { pythonWithClient } from "../test/e2e/python/python-environment.js";
 import { type BenchLine, pairedRates } from "./report.js";
 
 const index = new Uint8Array(104).fill(7);

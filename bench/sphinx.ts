@@ -1,6 +1,6 @@
 /**
- * What a link to a real network computes: packets and hops against their bare X25519 operations, the
- * handshake, and what the event loop notices of the slowest signatures. Run alone:
+ * What a link to a real network computes: packets and hops against their bare X25519 operations,
+ * the handshake, and what the event loop notices of the slowest signatures. Run alone:
  * `node dist/bench/sphinx.js`.
  */
 import { readFileSync } from "node:fs";
@@ -48,7 +48,9 @@ function createPacket(): Bytes {
   return sphinx.newPacket(there, encodeForwardPayload(geometry, surb, payload));
 }
 
-/** The X25519 operations of a header of `hops` hops, with fresh keys as there: 20 for 5, 14 for 4. */
+/**
+ * The X25519 operations of a header of `hops` hops, with fresh keys as there: 20 for 5, 14 for 4.
+ */
 function bareHeader(hops: number): void {
   const own = randomBytes(32);
   const blindings = Array.from({ length: hops - 1 }, () => randomBytes(32));
@@ -70,7 +72,9 @@ function bareHop(): void {
 
 const authPayload = encodeAuthPayload({ additionalData: new Uint8Array(32), unixTime: 0 });
 
-/** CPU time of one side of a handshake in ms, its static key included, which is fresh on each link. */
+/**
+ * CPU time of one side of a handshake in ms, its static key included, which is fresh on each link.
+ */
 function handshakeMs(kem: KemScheme): { readonly client: number; readonly gateway: number } {
   const gatewayKeys = kem.generate();
   const spent = { client: 0, gateway: 0 };
@@ -119,7 +123,7 @@ function leastHandshake(kem: KemScheme): { client: number; gateway: number } {
 async function fourSphincsSignatures(): Promise<{ worstMs: number; wholeMs: number }> {
   const certificates = ["mixnet-cert-ed25519-sphincs", "mixnet-cert-ed25519-sphincs-2"].map(
     (name) => {
-      const url = new URL(`../../test/vectors/data/${name}.json`, import.meta.url);
+      const url = new URL(`../../test/reference/vectors/${name}.json`, import.meta.url);
       const { certificate, publicKeyPEM } = JSON.parse(readFileSync(url, "utf8"));
       return { certificate: decodeCertificate(fromHex(certificate)), publicKey: publicKeyPEM };
     },

@@ -1,6 +1,6 @@
 /** Two parties, one stream of boxes: the writer keeps the WriteCap, the reader gets the ReadCap. */
 import { ThinClient, isExpectedOutcome, randomBytes, utf8ToText } from "katzenpost-thinclient";
-import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { DevDaemon } from "katzenpost-thinclient/testing";
 
 await using daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });
 await using alice = await ThinClient.connect(daemon.config());

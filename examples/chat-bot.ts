@@ -9,7 +9,7 @@ import {
   randomBytes,
   utf8ToText,
 } from "katzenpost-thinclient";
-import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { DevDaemon } from "katzenpost-thinclient/testing";
 
 // #region bot
 /** What the bot reads from and writes to. */

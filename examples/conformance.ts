@@ -1,5 +1,5 @@
 /** Holding a daemon to the protocol, over raw frames. */
-import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { DevDaemon } from "katzenpost-thinclient/testing";
 
 await using daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });
 const config = daemon.config();

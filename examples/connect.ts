@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { DevDaemon } from "katzenpost-thinclient/testing";
 
 const folder = await mkdtemp(join(tmpdir(), "katz-connect-"));
 const listen = ["tcp:127.0.0.1:0", `unix:${join(folder, "daemon.sock")}`];

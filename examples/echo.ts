@@ -1,7 +1,7 @@
 /** The first program: a message to a service, and its reply. Plain JavaScript, too. */
 // #region echo
 import { ThinClient, utf8ToText } from "katzenpost-thinclient";
-import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { DevDaemon } from "katzenpost-thinclient/testing";
 
 // With a real kpclientd there is no DevDaemon: ThinClient.connect("thinclient.toml").
 const daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });

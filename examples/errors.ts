@@ -8,7 +8,7 @@ import {
   randomBytes,
 } from "katzenpost-thinclient";
 import { explainError } from "katzenpost-thinclient/errors";
-import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { DevDaemon } from "katzenpost-thinclient/testing";
 
 await using daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });
 await using client = await ThinClient.connect(daemon.config());

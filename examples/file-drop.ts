@@ -6,7 +6,7 @@ import { mkdtemp, open, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MessageBoxIndex, ReadCap, ThinClient, randomBytes } from "katzenpost-thinclient";
-import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { DevDaemon } from "katzenpost-thinclient/testing";
 
 // #region ticket
 /** All that the receiver needs. Whoever has it can read the file: it is a secret. */

@@ -1,7 +1,7 @@
 /** Messages without waiting: the replies come as events, told apart by their SURB IDs. */
 import assert from "node:assert/strict";
 import { ThinClient, toHex, utf8ToText } from "katzenpost-thinclient";
-import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { DevDaemon } from "katzenpost-thinclient/testing";
 
 await using daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });
 await using client = await ThinClient.connect(daemon.config());

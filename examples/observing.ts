@@ -1,7 +1,7 @@
 /** What the client tells about itself: log lines, measurements for prom-client, its load. */
 import assert from "node:assert/strict";
 import { type Logger, type MetricsHook, ThinClient } from "katzenpost-thinclient";
-import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { DevDaemon } from "katzenpost-thinclient/testing";
 
 // #region adapter
 /** What the adapter uses of `import * as prom from "prom-client"`. */

@@ -1,7 +1,7 @@
 /** What to set, and what to check, before others rely on it. */
 import assert from "node:assert/strict";
 import { ThinClient, isThinClientError, verifyPkiDocument } from "katzenpost-thinclient";
-import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { DevDaemon } from "katzenpost-thinclient/testing";
 
 await using daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });
 const config = daemon.config();

@@ -1,7 +1,7 @@
 /** Daemons that go away and come back, and sessions that outlive the client's process. */
 import assert from "node:assert/strict";
 import { ThinClient, randomBytes, utf8ToText } from "katzenpost-thinclient";
-import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { DevDaemon } from "katzenpost-thinclient/testing";
 
 await using daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });
 const config = daemon.config();

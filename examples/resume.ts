@@ -18,7 +18,7 @@ import {
   toHex,
   utf8ToText,
 } from "katzenpost-thinclient";
-import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { DevDaemon } from "katzenpost-thinclient/testing";
 
 const LINES = Array.from({ length: 40 }, (_, i) => `line ${i}`);
 

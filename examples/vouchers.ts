@@ -1,11 +1,11 @@
 /**
- * A newcomer, taken into a group with a contact voucher. Vouchers use CTIDH, whose key exchanges cost
- * seconds: this example runs for a few, on a slow machine for ten.
+ * A newcomer, taken into a group with a contact voucher. Vouchers use CTIDH, whose key exchanges
+ * cost seconds: this example runs for a few, on a slow machine for ten.
  */
 import assert from "node:assert/strict";
 import { ThinClient, randomBytes, utf8, utf8ToText } from "katzenpost-thinclient";
 import { firstIndexOf } from "katzenpost-thinclient/bacap";
-import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { DevDaemon } from "katzenpost-thinclient/testing";
 
 await using daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });
 await using newcomer = await ThinClient.connect(daemon.config());

@@ -1,7 +1,7 @@
 /** Calls that wait, and how to end the waiting: deadlines and signals. */
 import assert from "node:assert/strict";
 import { ThinClient, hasCode, randomBytes } from "katzenpost-thinclient";
-import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { DevDaemon } from "katzenpost-thinclient/testing";
 
 await using daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });
 await using client = await ThinClient.connect(daemon.config());

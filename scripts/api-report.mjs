@@ -1,6 +1,6 @@
 // Writes docs/api/*.api.md, one page for each entry of the package: every exported symbol with its
-// signature, so that a change of the public API shows in review. `--check` only says whether all are
-// fresh. Needs the build (npm run build).
+// signature, so that a change of the public API shows in review. `--check` only says whether all
+// are fresh. Needs the build (npm run build).
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -16,11 +16,12 @@ const folder = join(root, "docs/api");
 const temporary = join(root, ".build/api-report");
 const entries = {
   index: "dist/src/index.d.ts",
-  wire: "dist/src/wire.d.ts",
-  bacap: "dist/src/bacap.d.ts",
+  wire: "dist/src/wire/index.d.ts",
+  bacap: "dist/src/bacap/index.d.ts",
   channels: "dist/src/channels/index.d.ts",
-  errors: "dist/src/errors.d.ts",
-  daemon: "dist/src/embedded/index.d.ts",
+  errors: "dist/src/errors/index.d.ts",
+  daemon: "dist/src/daemon/index.d.ts",
+  network: "dist/src/network/index.d.ts",
   testing: "dist/src/testing/index.d.ts",
 };
 

@@ -1,6 +1,6 @@
-// What continuous integration runs: checks, the smoke set on every runtime, consumers' tools with the
-// packed tarball, and the whole suite on the oldest supported Node and on the newest. What cannot be
-// had here is "not run"; that is a failure for the oldest and the newest Node.
+// What continuous integration runs: checks, the smoke set on every runtime, consumers' tools with
+// the packed tarball, and the whole suite on the oldest supported Node and on the newest. What
+// cannot be had here is "not run"; that is a failure for the oldest and the newest Node.
 import { spawnSync } from "node:child_process";
 import { delimiter, dirname } from "node:path";
 import { installRuntimes, runtimes, versionOf } from "./runtimes/runtimes.mjs";

@@ -1,7 +1,8 @@
 // The code blocks of the pages: TypeScript and JavaScript are cut from examples that the tests run.
 //   <!-- code: examples/echo.ts#echo -->
 // is followed by a block with that region's lines. The first block that a page has from a program
-// begins with the imports that its blocks need, and pages below docs/ name their programs at the top.
+// begins with the imports that its blocks need, and pages below docs/ name their programs at the
+// top.
 import { readFileSync } from "node:fs";
 import { posix } from "node:path";
 
@@ -54,7 +55,9 @@ function namePrograms(text, page, files) {
   return text.replace(PROGRAMS, (_, title) => title + note);
 }
 
-/** The page with all marked blocks as the examples have them now; `page` is its path from the root. */
+/**
+ * The page with all marked blocks as the examples have them now; `page` is its path from the root.
+ */
 export function fillCodeBlocks(text, page) {
   const code = new Map();
   for (const [, file, name] of text.matchAll(MARKED)) {

@@ -51,8 +51,8 @@ function newest(folder, accept) {
   return latest;
 }
 
-// Before TypeScript 5.7 `Uint8Array` was not generic: `Uint8Array<ArrayBuffer>` is an error there, and
-// with `skipLibCheck` silently `any`. package.json hands those compilers this copy.
+// Before TypeScript 5.7 `Uint8Array` was not generic: `Uint8Array<ArrayBuffer>` is an error there,
+// and with `skipLibCheck` silently `any`. package.json hands those compilers this copy.
 function writeOlderDeclarations() {
   const from = join(root, "dist/src");
   for (const entry of readdirSync(from, { withFileTypes: true, recursive: true })) {

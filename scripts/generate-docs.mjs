@@ -2,7 +2,7 @@
 // build (npm run build).
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { renderErrors } from "../dist/test/docs/render-errors.js";
-import { renderFromPython } from "../dist/test/parity/render-page.js";
+import { renderFromPython } from "../dist/test/reference/parity/render-page.js";
 import { fillCodeBlocks } from "./code-blocks.mjs";
 
 const check = process.argv.includes("--check");

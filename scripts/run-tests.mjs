@@ -1,6 +1,7 @@
-// Runs the compiled tests with Node's own runner; `--soak` runs the long ones with their full counts,
-// `--smoke` those of the installed package, which KATZ_RUNTIME runs (a name, see scripts/runtimes).
-// A file that holds no test, or too few tests in all, is a failure: it must not read as passed.
+// Runs the compiled tests with Node's own runner; `--soak` runs the long ones with their full
+// counts, `--smoke` those of the installed package, which KATZ_RUNTIME runs (a name, see
+// scripts/runtimes). A file that holds no test, or too few tests in all, is a failure: it must not
+// read as passed.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

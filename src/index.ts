@@ -1,6 +1,6 @@
 /**
- * The Katzenpost thin client for TypeScript: a client of a Katzenpost daemon, which does the work of
- * the mixnet and of Pigeonhole, its storage. Runs in Node and in browsers.
+ * The Katzenpost thin client for TypeScript: a client of a Katzenpost daemon, which does the work
+ * of the mixnet and of Pigeonhole, its storage. Runs in Node and in browsers.
  *
  * @example
  * await using client = await ThinClient.connect("thinclient.toml");

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { randomBytes, toHex } from "katzenpost-thinclient";
-import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { DevDaemon } from "katzenpost-thinclient/testing";
 
 const source = (name: string): string =>
   fileURLToPath(new URL(`../../../examples/browser/${name}`, import.meta.url));

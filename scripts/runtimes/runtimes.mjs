@@ -10,8 +10,8 @@ const here = dirname(fileURLToPath(import.meta.url));
 const folder = resolve(here, "../../.build/runtimes");
 
 /**
- * `use`: "suite" for the whole suite (the oldest supported Node and the newest), "smoke" for the smoke
- * set, "refused" for one that is told that it is too old.
+ * `use`: "suite" for the whole suite (the oldest supported Node and the newest), "smoke" for the
+ * smoke set, "refused" for one that is told that it is too old.
  */
 const list = [
   { name: "node-18", kind: "node", binary: "bin/node", use: "refused" },

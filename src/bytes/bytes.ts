@@ -164,7 +164,9 @@ export function copyBytes(bytes: Uint8Array): Bytes {
   return copy;
 }
 
-/** A source of random bytes. Tests hand in a seeded one; everything else uses {@link randomBytes}. */
+/**
+ * A source of random bytes. Tests hand in a seeded one; everything else uses {@link randomBytes}.
+ */
 export type RandomSource = (length: number) => Bytes;
 
 /** `length` bytes from the platform's cryptographic generator. */
@@ -198,8 +200,9 @@ const typedArrayName = Object.getOwnPropertyDescriptor(
 )!.get!;
 
 /**
- * Whether `value` is a `Uint8Array`, of whatever realm: test environments and frames have classes of
- * their own, so that `instanceof` is false for bytes of theirs. No other object can pass for one.
+ * Whether `value` is a `Uint8Array`, of whatever realm: test environments and frames have classes
+ * of their own, so that `instanceof` is false for bytes of theirs. No other object can pass for
+ * one.
  */
 export function isBytes(value: unknown): value is Uint8Array {
   return typedArrayName.call(value) === "Uint8Array";

@@ -6,7 +6,9 @@ const table = Uint32Array.from({ length: 256 }, (_, byte) => {
   return value;
 });
 
-/** The checksum of `bytes`; of all of them one after the other, with what came before as `start`. */
+/**
+ * The checksum of `bytes`; of all of them one after the other, with what came before as `start`.
+ */
 export function crc32(bytes: Uint8Array, start = 0): number {
   let value = ~start;
   for (const byte of bytes) value = table[(value ^ byte) & 0xff]! ^ (value >>> 8);

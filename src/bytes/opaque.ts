@@ -1,6 +1,7 @@
 /**
  * Opaque byte types: at run time plain `Uint8Array`s, for the compiler types of their own, so that
- * a WriteCap cannot be passed where a ReadCap is to be shared. Sizes: protocol page, "Fixed sizes".
+ * a WriteCap cannot be passed where a ReadCap is to be shared. Sizes: spec/thin-protocol, "Fixed
+ * sizes".
  */
 import {
   type Bytes,

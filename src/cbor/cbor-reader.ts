@@ -1,7 +1,7 @@
 /**
  * Reads CBOR (RFC 8949) in one pass over the bytes. Its own, not the library's: limits have to be
- * checked before memory is taken, byte-string keys compared, text checked and tags passed over, and a
- * general decoder that is made to do all that by hooks is half as fast as one that just does it.
+ * checked before memory is taken, byte-string keys compared, text checked and tags passed over, and
+ * a general decoder that is made to do all that by hooks is half as fast as one that just does it.
  */
 import { type Bytes, toHex, isBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
@@ -14,7 +14,7 @@ export const MAX_CBOR_CONTAINER = 131_072;
 /** Most items of one message that are read: a million empty maps in 1 MB would take 220 MB. */
 export const MAX_CBOR_ITEMS = 400_000;
 
-/** The byte that ends what has no length. Section 3.2.1. */
+/** The byte that ends what has no length. RFC 8949, section 3.2.1. */
 const breakByte = 0xff;
 /** The low five bits of a first byte that say "no length". */
 const indefinite = 31;
@@ -102,7 +102,7 @@ export class CborReader {
     if (count > this.#data.length - this.#at) throw malformed("cut off");
   }
 
-  /** The number that the first byte's low bits begin; any width is taken. Section 3. */
+  /** The number that the first byte's low bits begin; any width is taken. spec/thin-protocol §3. */
   #argument(low: number): number | bigint {
     if (low < 24) return low;
     if (low > 27) throw malformed("a number of unknown width");
@@ -155,7 +155,7 @@ export class CborReader {
     }
   }
 
-  /** Reads the chunks of a string without length. Section 3.2.3. */
+  /** Reads the chunks of a string without length. RFC 8949, section 3.2.3. */
   #chunks<T>(major: number, read: (length: number) => T): T[] {
     const chunks: T[] = [];
     while (!this.#atBreak()) {
@@ -245,8 +245,8 @@ export class CborReader {
   }
 
   /**
-   * A map key that was met before, without making its text again; undefined when it was not. The same
-   * few names stand in every message, and making them takes half of the time of reading.
+   * A map key that was met before, without making its text again; undefined when it was not. The
+   * same few names stand in every message, and making them takes half of the time of reading.
    */
   #knownKey(): string | undefined {
     const data = this.#data;
@@ -270,7 +270,7 @@ export class CborReader {
     return key;
   }
 
-  /** Section 3.3. */
+  /** spec/thin-protocol §3.3. */
   #simple(low: number): CborValue {
     switch (low) {
       case 20:

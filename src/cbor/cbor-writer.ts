@@ -1,6 +1,6 @@
 /**
- * Writes CBOR in canonical form (RFC 7049, section 3.9). Its own, as the reader: a general encoder's
- * tables weigh six times as much in a page's bundle.
+ * Writes CBOR in canonical form (RFC 7049, section 3.9). Its own, as the reader: a general
+ * encoder's tables weigh six times as much in a page's bundle.
  */
 import { type Bytes, isBytes } from "../bytes/bytes.js";
 import type { CborKey, Encodable } from "./cbor.js";
@@ -249,7 +249,9 @@ export class CborWriter {
   }
 }
 
-/** Writers that are in nobody's hands: most messages fit into the memory that another one has left. */
+/**
+ * Writers that are in nobody's hands: most messages fit into the memory that another one has left.
+ */
 const spares: CborWriter[] = [];
 /** How many are kept: what is written at one time, and a key within it. */
 const MOST_SPARES = 4;

@@ -1,7 +1,7 @@
 /**
- * The one place that reads and writes CBOR (RFC 8949), with the profile of the protocol page,
- * section 2: shortest integers and length-first key order out; in, what Go's decoder takes, within
- * limits that are checked before memory is taken.
+ * The one place that reads and writes CBOR (RFC 8949), with the profile of
+ * spec/thin-protocol §2: shortest integers and length-first key order out; in, what Go's decoder
+ * takes, within limits that are checked before memory is taken.
  */
 import type { Bytes } from "../bytes/bytes.js";
 import { CborReader } from "./cbor-reader.js";
@@ -29,7 +29,9 @@ export type CborValue =
 /** A map of CBOR; keys are told apart by type and value. */
 export type CborMap = Map<CborKey, CborValue>;
 
-/** What can be encoded: as {@link CborValue}, and plain objects, which become maps with text keys. */
+/**
+ * What can be encoded: as {@link CborValue}, and plain objects, which become maps with text keys.
+ */
 export type Encodable =
   | CborValue
   | Uint8Array
@@ -39,8 +41,8 @@ export type Encodable =
 
 /**
  * Reads exactly one CBOR item.
- * @throws ProtocolError when the bytes are not well-formed CBOR of the profile, when bytes follow the
- * item, or when a limit is passed.
+ * @throws ProtocolError when the bytes are not well-formed CBOR of the profile, when bytes follow
+ * the item, or when a limit is passed.
  */
 export function decodeCbor(bytes: Uint8Array): CborValue {
   return new CborReader(bytes).readAll();

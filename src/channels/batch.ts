@@ -1,13 +1,13 @@
 /**
- * Messages of several channels that become readable together: they are written as a temporary stream,
- * and a courier copies them to their boxes. Until the copy command is given nobody can read any of
- * them; after it the courier finishes without us.
+ * Messages of several channels that become readable together: they are written as a temporary
+ * stream, and a courier copies them to their boxes. Until the copy command is given nobody can read
+ * any of them; after it the courier finishes without us.
  *
  * A batch can be run again from the start at any point. Its boxes and their bytes are fixed, and
  * replicas take an identical rewrite for success.
  */
 import { concatBytes, randomBytes } from "../bytes/bytes.js";
-import { nextMessageBoxIndex } from "../crypto/bacap/message-box-index.js";
+import { nextMessageBoxIndex } from "../bacap/message-box-index.js";
 import type { ChannelClient } from "./channel-client.js";
 import type { BatchPart } from "./writer.js";
 
@@ -17,7 +17,9 @@ export const COPY_OVERHEAD = 4;
 const BOXES_PER_CALL = 32;
 /** Most boxes of the temporary stream that are under way at once. */
 const WINDOW = 8;
-/** Most boxes of a batch: couriers give up beyond 65,536, those of the temporary stream included. */
+/**
+ * Most boxes of a batch: couriers give up beyond 65,536, those of the temporary stream included.
+ */
 export const MAX_BATCH_BOXES = 32_768;
 
 /** Copies all parts to their boxes. */
@@ -57,7 +59,9 @@ export async function runBatch(
   await client.startResendingCopyCommand(stream.writeCap, { signal });
 }
 
-/** The destinations of each call: parts with at most so many boxes that the daemon can seal at once. */
+/**
+ * The destinations of each call: parts with at most so many boxes that the daemon can seal at once.
+ */
 function* piecesOf(
   parts: readonly BatchPart[],
 ): Generator<

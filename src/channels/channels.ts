@@ -3,7 +3,7 @@ import { type PlainBytes, checkBytes, describeType, utf8 } from "../bytes/bytes.
 import { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
 import type { Clock } from "../clock/clock.js";
 import { realClock } from "../clock/real.js";
-import { generateKeypair } from "../crypto/bacap/capabilities.js";
+import { generateKeypair } from "../bacap/capabilities.js";
 import { CopyCommandFailedError, InvalidStateError } from "../errors/errors.js";
 import { REPLICA_ERROR_BOX_ALREADY_EXISTS } from "../errors/codes.js";
 import { COPY_OVERHEAD, MAX_BATCH_BOXES, runBatch } from "./batch.js";
@@ -110,8 +110,9 @@ export interface Batch {
  * ```
  *
  * @param client a started client; it stays yours to stop.
- * @param store where channels are kept: in Node the path of a directory, in a browser the name of an
- * IndexedDB database, or an `abstract-level` database of your own. One process at a time uses it.
+ * @param store where channels are kept: in Node the path of a directory, in a browser the name of
+ * an IndexedDB database, or an `abstract-level` database of your own. One process at a time uses
+ * it.
  * @throws TypeError, RangeError for wrong arguments; InvalidStateError when the client was never
  * connected and the store is new; ChannelStoreError when the store is in use, damaged, or encrypted
  * with another key.
@@ -665,8 +666,8 @@ export class Channels implements AsyncDisposable {
   }
 
   /**
-   * Stops reading and sending, and closes the store. What is in the outboxes goes out when the store
-   * is opened again. Idempotent. The client stays as it is.
+   * Stops reading and sending, and closes the store. What is in the outboxes goes out when the
+   * store is opened again. Idempotent. The client stays as it is.
    */
   close(): Promise<void> {
     return (this.#closing ??= this.#close());

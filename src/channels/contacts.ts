@@ -5,7 +5,7 @@
  */
 import { type Bytes, type PlainBytes, checkBytes, copyBytes, equalBytes } from "../bytes/bytes.js";
 import { checkOptions } from "../bytes/options.js";
-import { generateKeypair, parseReadCap, readCapOf } from "../crypto/bacap/capabilities.js";
+import { generateKeypair, parseReadCap, readCapOf } from "../bacap/capabilities.js";
 import { ChannelNotFoundError } from "../errors/channel-errors.js";
 import { InvalidStateError, ProtocolError } from "../errors/errors.js";
 import type { ChannelClient } from "./channel-client.js";

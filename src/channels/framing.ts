@@ -1,12 +1,12 @@
 /**
  * How a message becomes boxes, and boxes a message.
  *
- * A box begins with a prefix byte. `F`, `C` and `I` are katzenqt's, whose boxes are written one after
- * the other. `M`, `m`, `n` and `o` are ours, whose boxes are written several at once, and carry a
- * second byte: how many boxes before this one were not known to be stored when the message was put
- * into the outbox (255: that many, or more). By it a reader tells a box that is gone for good from one
- * that is still on its way. And ours say that a box continues a message, so that a reader who lost
- * boxes never takes the rest of a message for a whole one.
+ * A box begins with a prefix byte. `F`, `C` and `I` are katzenqt's, whose boxes are written one
+ * after the other. `M`, `m`, `n` and `o` are ours, whose boxes are written several at once, and
+ * carry a second byte: how many boxes before this one were not known to be stored when the message
+ * was put into the outbox (255: that many, or more). By it a reader tells a box that is gone for
+ * good from one that is still on its way. And ours say that a box continues a message, so that a
+ * reader who lost boxes never takes the rest of a message for a whole one.
  */
 import { concatBytes } from "../bytes/bytes.js";
 

@@ -1,5 +1,6 @@
 /**
- * Durable channels: messages that survive crashes, restarts and lost replies, in order, exactly once.
+ * Durable channels: messages that survive crashes, restarts and lost replies, in order, exactly
+ * once.
  *
  * @example
  * await using channels = await openChannels(client, "chat-data");
@@ -55,4 +56,4 @@ export type {
   LevelEncodings,
   LevelOperation,
   LevelRange,
-} from "../platform/contract.js";
+} from "../platform/level-contract.js";

@@ -1,5 +1,5 @@
 /** From what `openChannels` is given to an open database. */
-import { openLevel } from "#platform";
+import { openLevel } from "#level";
 import { describeType } from "../bytes/bytes.js";
 import { type ChannelDatabase, openingFailure } from "./store.js";
 

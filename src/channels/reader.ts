@@ -1,15 +1,15 @@
 /**
  * The receiving end of a channel: a cursor and an inbox in the store.
  *
- * What was read and the cursor's new place are stored in one transaction, and only then a message is
- * handed out. Boxes live for one to two weeks; one that is gone for good would hold the reader up for
- * ever, so a reader that finds nothing also looks further on (see {@link Reader.messages}).
+ * What was read and the cursor's new place are stored in one transaction, and only then a message
+ * is handed out. Boxes live for one to two weeks; one that is gone for good would hold the reader
+ * up for ever, so a reader that finds nothing also looks further on (see {@link Reader.messages}).
  */
 import { type Bytes, concatBytes, copyBytes } from "../bytes/bytes.js";
 import { MessageBoxIndex, ReadCap } from "../bytes/opaque.js";
 import type { CborValue, Encodable } from "../cbor/cbor.js";
-import { firstIndexOf } from "../crypto/bacap/capabilities.js";
-import { messageBoxCounter, nextMessageBoxIndex } from "../crypto/bacap/message-box-index.js";
+import { firstIndexOf } from "../bacap/capabilities.js";
+import { messageBoxCounter, nextMessageBoxIndex } from "../bacap/message-box-index.js";
 import { InvalidStateError, hasCode } from "../errors/errors.js";
 import type { ChannelClient, DiagnosticsHook } from "./channel-client.js";
 import { ChannelStoreError } from "../errors/channel-errors.js";
@@ -53,8 +53,8 @@ export interface Message {
   /** Boxes that were lost before it: they expired, or nobody wrote them. 0 nearly always. */
   readonly gap: number;
   /**
-   * Whether its beginning may be among the lost boxes. Only after a gap, and only for messages whose
-   * writer does not mark continuations (katzenqt).
+   * Whether its beginning may be among the lost boxes. Only after a gap, and only for messages
+   * whose writer does not mark continuations (katzenqt).
    */
   readonly mayBeCut: boolean;
   /** Marks it and all before it as processed, durably: after a crash reading goes on behind it. */
@@ -63,9 +63,13 @@ export interface Message {
 
 /** Options of {@link Reader.messages}. */
 export interface MessagesOptions {
-  /** First message to hand out, read before or not; the first that is not acknowledged by default. */
+  /**
+   * First message to hand out, read before or not; the first that is not acknowledged by default.
+   */
   readonly from?: bigint | undefined;
-  /** `auto` (default): asking for the next message acknowledges the one before. `manual`: `ack()`. */
+  /**
+   * `auto` (default): asking for the next message acknowledges the one before. `manual`: `ack()`.
+   */
   readonly ack?: "auto" | "manual" | undefined;
   /** Aborting ends the loop with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
@@ -158,15 +162,15 @@ export class Reader implements AsyncIterable<Message> {
   }
 
   /**
-   * Messages in their order, those in the store first; then it waits. The network is asked only while
-   * somebody listens. A message that was handed out and not acknowledged comes again after a crash,
-   * with the same id.
+   * Messages in their order, those in the store first; then it waits. The network is asked only
+   * while somebody listens. A message that was handed out and not acknowledged comes again after a
+   * crash, with the same id.
    *
    * A box that is missing holds up all after it. Every tenth question in vain, and at once after a
-   * week away, the reader looks for boxes further on, up to 1,024. When one of them is there that was
-   * written after the missing one had been stored, and the missing one still is not there, it is gone
-   * for good: the reader goes on at the first box that is there, and the next message says in `gap`
-   * how many were lost.
+   * week away, the reader looks for boxes further on, up to 1,024. When one of them is there that
+   * was written after the missing one had been stored, and the missing one still is not there, it
+   * is gone for good: the reader goes on at the first box that is there, and the next message says
+   * in `gap` how many were lost.
    * @throws RangeError for a `from` that is not an id; what the store fails with.
    */
   messages(options?: MessagesOptions): AsyncIterableIterator<Message> {
@@ -450,8 +454,8 @@ export class Reader implements AsyncIterable<Message> {
   }
 
   /**
-   * Looks for boxes further on, and goes on there when what is missing was stored once, so that it is
-   * gone for good. A box that is there tells up to where that is: see framing.ts.
+   * Looks for boxes further on, and goes on there when what is missing was stored once, so that it
+   * is gone for good. A box that is there tells up to where that is: see framing.ts.
    */
   async #lookAhead(signal: AbortSignal): Promise<void> {
     /** Every box before this distance was stored once. */

@@ -1,13 +1,15 @@
 /**
- * Whose turn it is. One scheduler for all channels of a store: boxes to write go first, readers take
- * turns and slow down while nothing comes, and reading has a share of the packets that the network's
- * schedule lets out. Packets themselves leave on the daemon's ticks; here it is only decided what to
- * ask the daemon for.
+ * Whose turn it is. One scheduler for all channels of a store: boxes to write go first, readers
+ * take turns and slow down while nothing comes, and reading has a share of the packets that the
+ * network's schedule lets out. Packets themselves leave on the daemon's ticks; here it is only
+ * decided what to ask the daemon for.
  */
 import type { Clock, Timer } from "../clock/clock.js";
 import type { ChannelClient } from "./channel-client.js";
 
-/** Most boxes that are being written at once; with the reads fewer than a real daemon takes in: 16. */
+/**
+ * Most boxes that are being written at once; with the reads fewer than a real daemon takes in: 16.
+ */
 const MAX_WRITES = 12;
 /** Most boxes that are asked for at once, while something is being written, and otherwise. */
 const MAX_READS = { beside: 2, alone: 8 };

@@ -15,8 +15,8 @@ const TAG_LENGTH = 16;
 const info = utf8("katzenpost-thinclient channels v1");
 
 /**
- * Cost of a passphrase: 2^17 rounds of scrypt, 128 MiB of memory for less than a second. OWASP names
- * these numbers for interactive use.
+ * Cost of a passphrase: 2^17 rounds of scrypt, 128 MiB of memory for less than a second. OWASP
+ * names these numbers for interactive use.
  */
 const passphraseCost = { N: 2 ** 17, r: 8, p: 1, dkLen: 32 };
 

@@ -1,16 +1,16 @@
 /**
  * What channels keep: typed records in an `abstract-level` database, changed by transactions.
  *
- * All transactions go through one queue. Those that wait are committed together, in one batch that is
- * durable when it is done: many sends cost one write to the disk. A transaction's changes to memory
- * are made when it is composed, so a commit that fails makes the store read everything anew: what the
- * disk says is what was sent, and nothing else.
+ * All transactions go through one queue. Those that wait are committed together, in one batch that
+ * is durable when it is done: many sends cost one write to the disk. A transaction's changes to
+ * memory are made when it is composed, so a commit that fails makes the store read everything anew:
+ * what the disk says is what was sent, and nothing else.
  */
 import type {
   LevelDatabase,
   LevelOperation as Operation,
   LevelRange as Range,
-} from "../platform/contract.js";
+} from "../platform/level-contract.js";
 import { describeType, randomBytes } from "../bytes/bytes.js";
 import { type CborValue, type Encodable, decodeCbor, encodeCbor } from "../cbor/cbor.js";
 import type { Clock, Timer } from "../clock/clock.js";
@@ -25,8 +25,8 @@ import {
 } from "./sealed-values.js";
 
 /**
- * What channels use of a database of the level family (`abstract-level` 2 or 3): every such database
- * fits. Keys are text, values bytes.
+ * What channels use of a database of the level family (`abstract-level` 2 or 3): every such
+ * database fits. Keys are text, values bytes.
  */
 export type ChannelDatabase = LevelDatabase;
 
@@ -139,7 +139,9 @@ export class ChannelStore {
     return new ChannelStore(database, clock, seal, 0);
   }
 
-  /** The record under `key`; undefined when nothing is there. @throws ChannelStoreError if damaged. */
+  /**
+   * The record under `key`; undefined when nothing is there. @throws ChannelStoreError if damaged.
+   */
   async get(key: string): Promise<CborValue | undefined> {
     const stored = await this.#database.get(key, encodings);
     return stored === undefined ? undefined : this.#decode(key, stored);
@@ -184,8 +186,8 @@ export class ChannelStore {
   /**
    * Changes records, durably when it resolves. `compose` runs when its turn comes and may change
    * memory at will: if the commit fails, `onReload` reads it anew.
-   * @throws what `compose` throws, which must not have changed anything then; ChannelStoreError when
-   * the database does not take it, and nothing is stored then.
+   * @throws what `compose` throws, which must not have changed anything then; ChannelStoreError
+   * when the database does not take it, and nothing is stored then.
    */
   commit(compose: (draft: Draft) => void): Promise<void> {
     return new Promise((resolve, reject) => {

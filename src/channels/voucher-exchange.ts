@@ -11,8 +11,8 @@
 import { type Bytes, copyBytes } from "../bytes/bytes.js";
 import type { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
 import type { CborValue, Encodable } from "../cbor/cbor.js";
-import { firstIndexOf, readCapOf } from "../crypto/bacap/capabilities.js";
-import { nextMessageBoxIndex } from "../crypto/bacap/message-box-index.js";
+import { firstIndexOf, readCapOf } from "../bacap/capabilities.js";
+import { nextMessageBoxIndex } from "../bacap/message-box-index.js";
 import { InvalidStateError, hasCode } from "../errors/errors.js";
 import type { ChannelClient } from "./channel-client.js";
 import type { ReadSource, ReadTask, Scheduler, Task, WriteSource } from "./scheduler.js";

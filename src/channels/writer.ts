@@ -13,8 +13,8 @@ import {
   advanceMessageBoxIndex,
   messageBoxCounter,
   nextMessageBoxIndex,
-} from "../crypto/bacap/message-box-index.js";
-import { firstIndexOf, readCapOf, withIndex } from "../crypto/bacap/capabilities.js";
+} from "../bacap/message-box-index.js";
+import { firstIndexOf, readCapOf, withIndex } from "../bacap/capabilities.js";
 import { hasCode } from "../errors/errors.js";
 import type { ChannelClient, DiagnosticsHook } from "./channel-client.js";
 import { ChannelForkedError, ChannelStoreError } from "../errors/channel-errors.js";
@@ -167,11 +167,12 @@ export class Writer {
   }
 
   /**
-   * Stores a message to be sent; resolves when it is durable here, whether there is a network or not.
-   * Messages go out in the order of the calls.
-   * @param message at most the store's `maxMessageLength` bytes; text is sent as UTF-8. Empty is allowed.
-   * @throws TypeError, RangeError for wrong arguments; ChannelForkedError; ChannelStoreError when it
-   * could not be stored.
+   * Stores a message to be sent; resolves when it is durable here, whether there is a network or
+   * not. Messages go out in the order of the calls.
+   * @param message at most the store's `maxMessageLength` bytes; text is sent as UTF-8. Empty is
+   * allowed.
+   * @throws TypeError, RangeError for wrong arguments; ChannelForkedError; ChannelStoreError when
+   * it could not be stored.
    */
   async send(message: PlainBytes | string, options?: CallOptions): Promise<Delivery> {
     checkCallOptions(options);
@@ -189,9 +190,9 @@ export class Writer {
   }
 
   /**
-   * Deletes a message at the replicas: its boxes become tombstones, for readers who have not read it
-   * too. Goes through the outbox like a message. A message of several boxes must have been sent from
-   * this store.
+   * Deletes a message at the replicas: its boxes become tombstones, for readers who have not read
+   * it too. Goes through the outbox like a message. A message of several boxes must have been sent
+   * from this store.
    * @throws RangeError when `id` is not a message of this channel.
    */
   async delete(id: bigint, options?: CallOptions): Promise<Delivery> {
@@ -264,8 +265,8 @@ export class Writer {
 
   /**
    * What another party needs to read this channel; secret.
-   * @param options `history`: whether the messages sent so far can be read with it; `true` by default.
-   * Boxes live for one to two weeks, so what is older is gone in any case.
+   * @param options `history`: whether the messages sent so far can be read with it; `true` by
+   * default. Boxes live for one to two weeks, so what is older is gone in any case.
    */
   async invitation(options?: { readonly history?: boolean | undefined }): Promise<Invitation> {
     const whole = readCapOf(this.#writeCap);
@@ -306,8 +307,9 @@ export class Writer {
   }
 
   /**
-   * A stream to write messages to, one a chunk. Chunks are taken while fewer than `maxQueued` messages
-   * (64 by default) wait in the outbox; closing it waits until all are stored at the replicas.
+   * A stream to write messages to, one a chunk. Chunks are taken while fewer than `maxQueued`
+   * messages (64 by default) wait in the outbox; closing it waits until all are stored at the
+   * replicas.
    */
   writable(options?: {
     /** Messages in the outbox from which on the stream waits. */
@@ -486,7 +488,10 @@ export class Writer {
     await this.#context.store.commit((draft) => draft.put(`fork!${this.#key}`, id)).catch(() => {});
   }
 
-  /** The part of a batch that is at the head of the outbox; null while something is before it. @internal */
+  /**
+   * The part of a batch that is at the head of the outbox; null while something is before it.
+   * @internal
+   */
   batchPart(batch: number): BatchPart | null {
     const head = this.#loaded[0];
     if (head?.way.kind !== "batch" || head.way.batch !== batch) return null;
@@ -567,8 +572,8 @@ export function composeWriter(
 
 /**
  * Reads a writer from the store.
- * @throws ChannelStoreError when something is missing: the outbox must have no hole, for a box that is
- * never written holds up every reader.
+ * @throws ChannelStoreError when something is missing: the outbox must have no hole, for a box that
+ * is never written holds up every reader.
  */
 export async function loadWriter(store: ChannelStore, key: string): Promise<SavedWriter> {
   const record = (await store.get(`chan!${key}`)) ?? null;

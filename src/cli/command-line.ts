@@ -2,7 +2,9 @@
 import { type StricliProcess, run } from "@stricli/core";
 import { katz } from "./app.js";
 
-/** Wrong command lines end with this code, as everywhere in `katz`; the parser's own are negative. */
+/**
+ * Wrong command lines end with this code, as everywhere in `katz`; the parser's own are negative.
+ */
 const USAGE = 2;
 
 // A reader that went away, as in `katz … | head`, is no error of ours; nobody is left to tell.

@@ -92,10 +92,10 @@ export interface FoundPlace {
 }
 
 /**
- * The first place where something listens, how long its answer took in milliseconds, and the connection
- * that was made, which is the caller's: a daemon without a document serves one connection after the
- * other, each up to 30 s, so that one made only to look would cost the next one its turn. Says nothing
- * to it.
+ * The first place where something listens, how long its answer took in milliseconds, and the
+ * connection that was made, which is the caller's: a daemon without a document serves one
+ * connection after the other, each up to 30 s, so that one made only to look would cost the next
+ * one its turn. Says nothing to it.
  * @throws what dialling throws where somebody said which place, or when it is more than that no
  * connection was made; NoDaemonError, which says why each place failed; the reason of `signal`.
  */

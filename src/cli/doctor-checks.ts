@@ -27,9 +27,9 @@ export interface DoctorFlags extends ClientFlags {
 }
 
 /**
- * How long a handshake may take unless `--timeout` says, in milliseconds. A daemon without a document
- * holds each connection for up to 30 s, one after the other (protocol page, section 3.1): this is the
- * turns of two others, and ours.
+ * How long a handshake may take unless `--timeout` says, in milliseconds. A daemon without a
+ * document holds each connection for up to 30 s, one after the other (spec/thin-protocol §3.1):
+ * this is the turns of two others, and ours.
  */
 const HANDSHAKE_TIMEOUT_MS = 100_000;
 

@@ -8,9 +8,9 @@ const STEPS_MS = [60_000, 10_000, 1000, 500] as const;
 const LONGEST_MS = 24 * 3_600_000;
 
 /**
- * The length of an epoch, in milliseconds, with which `epoch` is the present one or next to it; null when
- * no usual length fits. All networks count from the same moment, so that the number of the present epoch
- * tells the length: to some milliseconds, where it is minutes.
+ * The length of an epoch, in milliseconds, with which `epoch` is the present one or next to it;
+ * null when no usual length fits. All networks count from the same moment, so that the number of
+ * the present epoch tells the length: to some milliseconds, where it is minutes.
  */
 export function epochLengthOf(epoch: number, nowMs: number): number | null {
   const fits = (lengthMs: number): boolean => Math.abs(epochAt(nowMs, lengthMs).epoch - epoch) <= 1;

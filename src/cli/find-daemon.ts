@@ -97,10 +97,10 @@ export class StrangerError extends ConnectError {
 }
 
 /**
- * Looks at who listens in a usual place, which is this user's or root's program, or may be anybody's.
- * A place that somebody told is not looked at.
- * @param revealsNothing whether the work tells a stranger nothing that matters: then one whose owner
- * cannot be found out will do.
+ * Looks at who listens in a usual place, which is this user's or root's program, or may be
+ * anybody's. A place that somebody told is not looked at.
+ * @param revealsNothing whether the work tells a stranger nothing that matters: then one whose
+ * owner cannot be found out will do.
  * @returns the owner; null for a place that somebody told.
  * @throws StrangerError.
  */
@@ -178,8 +178,8 @@ function addressOf(dial: DialConfig): string {
 }
 
 /**
- * Sockets that exist, in the user's runtime folder first, and the port that daemons listen on unless
- * told otherwise.
+ * Sockets that exist, in the user's runtime folder first, and the port that daemons listen on
+ * unless told otherwise.
  */
 function usualAddresses(env: Environment): string[] {
   const sockets = [runtimeFolder(env), "/run", "/var/run"]

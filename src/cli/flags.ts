@@ -2,7 +2,9 @@
 
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
-/** Longest time a timer of the system waits for, in milliseconds: a longer one would end at once. */
+/**
+ * Longest time a timer of the system waits for, in milliseconds: a longer one would end at once.
+ */
 const LONGEST_MS = 2 ** 31 - 1;
 
 /**

@@ -60,8 +60,8 @@ export async function readWhole(
 
 /**
  * A file bit by bit.
- * @throws UsageError when it cannot be read, or is a named pipe, a device or a socket; the reason of
- * `signal`, at once.
+ * @throws UsageError when it cannot be read, or is a named pipe, a device or a socket; the reason
+ * of `signal`, at once.
  */
 export async function* chunksOf(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const input = await openInput(path);

@@ -4,8 +4,9 @@ const signals = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
 type SignalName = keyof typeof signals;
 
 /**
- * Signals that come closer together than this, in milliseconds, are one: `timeout` sends its signal to
- * the process and to the group that it is in, and so does a shell beside `npx`, which passes it on.
+ * Signals that come closer together than this, in milliseconds, are one: `timeout` sends its signal
+ * to the process and to the group that it is in, and so does a shell beside `npx`, which passes it
+ * on.
  */
 const SAME_MS = 250;
 

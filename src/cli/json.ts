@@ -4,8 +4,8 @@ import { replaceSteering } from "./printable.js";
 
 /**
  * An object as one line of JSON: bytes in hex (under a name that ends in `Base64`, in base 64), big
- * integers as text, dates in ISO 8601, maps as objects (keys that are bytes in hex), what is undefined
- * left out. Characters that steer a terminal are escaped.
+ * integers as text, dates in ISO 8601, maps as objects (keys that are bytes in hex), what is
+ * undefined left out. Characters that steer a terminal are escaped.
  */
 export function toJson(record: object): string {
   const json = JSON.stringify(plain(record, ""));

@@ -1,6 +1,7 @@
 /**
- * Whose program listens at an address of this machine. Any user can take a TCP port or an abstract name
- * that is free, and would be given capabilities and plaintexts by whoever connects without asking.
+ * Whose program listens at an address of this machine. Any user can take a TCP port or an abstract
+ * name that is free, and would be given capabilities and plaintexts by whoever connects without
+ * asking.
  */
 import { readFileSync, readdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";
@@ -37,8 +38,8 @@ function byUser(uid: number): Owner {
 }
 
 /**
- * Of a socket in the file system, whoever could put it there: its owner, and those who may rename what
- * is on the way to it.
+ * Of a socket in the file system, whoever could put it there: its owner, and those who may rename
+ * what is on the way to it.
  */
 function ownerOfPath(path: string): Owner {
   try {
@@ -92,8 +93,9 @@ function listenersIn(file: string, port: number): { local: string; uid: number }
 const ACCEPTS = "00010000";
 
 /**
- * Of an abstract name, whose processes have its socket. The table of names tells no owner; processes
- * of others cannot be looked into, but by root, so that only what is this user's own is known.
+ * Of an abstract name, whose processes have its socket. The table of names tells no owner;
+ * processes of others cannot be looked into, but by root, so that only what is this user's own is
+ * known.
  */
 function ownerOfName(name: string): Owner {
   const unknown: Owner = { kind: "unknown", why: "abstract sockets have no owner to look at" };

@@ -1,5 +1,7 @@
 #!/usr/bin/env node
-/** `katz`: runs the command line, or says that Node is too old. Older Nodes must be able to read it. */
+/**
+ * `katz`: runs the command line, or says that Node is too old. Older Nodes must be able to read it.
+ */
 import { nodeTooOld } from "../platform/node-version.js";
 
 const tooOld = nodeTooOld(process.versions.node);

@@ -35,7 +35,9 @@ export class Output {
     this.record(record);
   }
 
-  /** A line of the result for people; nothing with `--json`. Characters in `keep` stay as they are. */
+  /**
+   * A line of the result for people; nothing with `--json`. Characters in `keep` stay as they are.
+   */
   line(text = "", keep = ""): void {
     if (this.json) return;
     this.clearStatus();

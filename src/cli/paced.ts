@@ -7,7 +7,10 @@ export interface Pace {
   readonly count: number;
   /** Least time from the beginning of one to that of the next, in milliseconds. */
   readonly intervalMs: number;
-  /** Most rounds that may be unfinished: where they take longer than the interval, they set the pace. */
+  /**
+   * Most rounds that may be unfinished: where they take longer than the interval, they set the
+   * pace.
+   */
   readonly window: number;
   /** Ends the pauses, and begins no further round. */
   readonly signal: AbortSignal;

@@ -1,7 +1,9 @@
-/** Who may reach `katz daemon` over WebSockets: pages of the origins that it was told, with a token. */
+/**
+ * Who may reach `katz daemon` over WebSockets: pages of the origins that it was told, with a token.
+ */
 import { readFile } from "node:fs/promises";
 import { randomBytes, toHex } from "katzenpost-thinclient";
-import type { DevDaemonOptions, WsRefusal } from "katzenpost-thinclient/daemon";
+import type { DevDaemonOptions, WsRefusal } from "katzenpost-thinclient/testing";
 import { UsageError } from "./failure.js";
 import type { Output } from "./output.js";
 import { createFile, fileProblem, writing } from "./private-file.js";
@@ -35,7 +37,8 @@ interface PageFlags {
 }
 
 /**
- * What pages, and other machines, need at a WebSocket; null when only programs of this machine come.
+ * What pages, and other machines, need at a WebSocket; null when only programs of this machine
+ * come.
  * @throws UsageError when there is nothing to let them in to, or the token cannot be had.
  */
 export async function pageAccess(
@@ -76,7 +79,9 @@ async function tokenIn(path: string): Promise<string> {
   return text;
 }
 
-/** Tells of each refusal once: browsers keep the reason from pages, and these try again and again. */
+/**
+ * Tells of each refusal once: browsers keep the reason from pages, and these try again and again.
+ */
 export function refusalsTold(output: Output): NonNullable<DevDaemonOptions["onRefusal"]> {
   const told = new Set<string>();
   return ({ origin, reason }: WsRefusal) => {

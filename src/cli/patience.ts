@@ -1,4 +1,7 @@
-/** Saying what is waited for: at once where a person looks on, in a line of its own when it takes long. */
+/**
+ * Saying what is waited for: at once where a person looks on, in a line of its own when it takes
+ * long.
+ */
 import type { Output } from "./output.js";
 import { clock } from "./text.js";
 

@@ -2,8 +2,8 @@
 
 /**
  * Characters that steer a terminal, or that hide or turn around what is shown. Those that show
- * nothing are among them, fillers and tags too: two names that look alike must not pass for one. What
- * emoji are joined from stays: the zero-width joiner and the selectors of text and picture.
+ * nothing are among them, fillers and tags too: two names that look alike must not pass for one.
+ * What emoji are joined from stays: the zero-width joiner and the selectors of text and picture.
  */
 export const STEERING =
   /(?!\u200d|\ufe0e|\ufe0f)[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u;

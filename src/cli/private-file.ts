@@ -77,8 +77,8 @@ export async function removeLeftovers(path: string, olderThanMs: number): Promis
 }
 
 /**
- * Makes a folder, and those above it that are not there. Not by Node's `recursive`, which never ends
- * where a file system answers that a folder is not there whose parent is, as `/proc` does.
+ * Makes a folder, and those above it that are not there. Not by Node's `recursive`, which never
+ * ends where a file system answers that a folder is not there whose parent is, as `/proc` does.
  * @throws what the system says.
  */
 export async function makeFolder(path: string, mode: number): Promise<void> {

@@ -35,7 +35,8 @@ export async function* stdinChunks(signal: AbortSignal): AsyncGenerator<Uint8Arr
 }
 
 /**
- * Standard input up to its end, or with `oneLine` up to the end of its first line that is not empty.
+ * Standard input up to its end, or with `oneLine` up to the end of its first line that is not
+ * empty.
  * @throws UsageError when more than `limit` bytes come; the reason of `signal`.
  */
 export async function readStdin(

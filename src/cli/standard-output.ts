@@ -1,6 +1,6 @@
 /**
- * Standard output, written whole or not at all. Node's own stream does not look at how much of a chunk
- * a file took, so that on a disk that fills up the rest is lost in silence.
+ * Standard output, written whole or not at all. Node's own stream does not look at how much of a
+ * chunk a file took, so that on a disk that fills up the rest is lost in silence.
  */
 import { fstatSync, fsyncSync, writeSync } from "node:fs";
 import { UsageError } from "./failure.js";

@@ -56,8 +56,8 @@ export class Terminal {
   }
 
   /**
-   * Characters of {@link status}: a line that is too long for the terminal would become two, of which
-   * one stays.
+   * Characters of {@link status}: a line that is too long for the terminal would become two, of
+   * which one stays.
    */
   get statusWidth(): number {
     return this.width - 1;

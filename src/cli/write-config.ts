@@ -36,7 +36,9 @@ interface AuthorityEntry {
   readonly wireKemScheme: string;
 }
 
-/** The text of an `authority.toml`: whom to ask for documents, and by which keys they are signed. */
+/**
+ * The text of an `authority.toml`: whom to ask for documents, and by which keys they are signed.
+ */
 export function authorityText(authorities: readonly AuthorityEntry[]): string {
   const Authorities = authorities.map((authority) => ({
     Identifier: authority.identifier,
@@ -59,7 +61,8 @@ export function writeAuthorityFile(
 
 /**
  * Writes the file, readable by its owner only.
- * @throws UsageError when there is a file that `katz daemon` did not write, or it cannot be written.
+ * @throws UsageError when there is a file that `katz daemon` did not write, or it cannot be
+ * written.
  */
 export function writeConfigFile(path: string, dial: DialConfig): Promise<void> {
   return writeOurs(path, configText(dial));
@@ -75,7 +78,9 @@ async function writeOurs(path: string, text: string): Promise<void> {
   }
 }
 
-/** Whether there is a file that may be replaced; false when none is. @throws UsageError for others. */
+/**
+ * Whether there is a file that may be replaced; false when none is. @throws UsageError for others.
+ */
 async function isOurs(path: string): Promise<boolean> {
   try {
     // Reading a named pipe would wait for a writer, where no signal is heard.

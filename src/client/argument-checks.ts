@@ -1,5 +1,5 @@
 /** Checks on arguments of Pigeonhole calls. A real daemon hangs up on a capability or index of the
- * wrong length (protocol page, section 10, defect 13), so they must be found here. */
+ * wrong length (spec/thin-protocol §10, defect 13), so they must be found here. */
 import { checkBytes, describeType, isBytes } from "../bytes/bytes.js";
 import type { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
 

@@ -1,5 +1,6 @@
 /** Requests whose reply has an error code of the daemon's. */
-import { ProtocolError } from "../errors/errors.js";
+import { callSite, placeAt } from "../errors/call-site.js";
+import { ProtocolError, RequestTimeoutError } from "../errors/errors.js";
 import { daemonErrorFromCode } from "../errors/from-reply.js";
 import type { QueryFields, QueryKind, ReplyTo } from "./calls.js";
 import type { RequestSettings, Session } from "./session.js";
@@ -14,7 +15,14 @@ export async function ask<K extends QueryKind>(
   fields: QueryFields<K>,
   settings: RequestSettings,
 ): Promise<ReplyTo<K>> {
-  const reply = await session.request(kind, fields, settings);
+  let reply: ReplyTo<K>;
+  try {
+    reply = await session.request(kind, fields, settings);
+  } catch (error) {
+    // The stack of a timer says nothing: here, after the await, the engine knows who waits for this.
+    if (error instanceof RequestTimeoutError) placeAt(error, callSite(ask));
+    throw error;
+  }
   const { errorCode } = reply as { readonly errorCode: number };
   const error = daemonErrorFromCode(errorCode, { operation: settings.operation });
   if (error) throw error;

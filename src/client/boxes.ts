@@ -81,8 +81,8 @@ export async function read(
 }
 
 /**
- * Whether a box that was acknowledged a while ago is there: it may have been on its way to the replicas
- * still, so it is asked for a few times.
+ * Whether a box that was acknowledged a while ago is there: it may have been on its way to the
+ * replicas still, so it is asked for a few times.
  */
 export async function isThere(
   context: BoxContext,

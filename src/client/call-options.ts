@@ -10,7 +10,9 @@ import { onAbort } from "../clock/on-abort.js";
 export interface CallOptions {
   /** Aborting ends the wait: the call rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** Longest wait in milliseconds; the call then rejects with `RequestTimeoutError`. Infinity: none. */
+  /**
+   * Longest wait in milliseconds; the call then rejects with `RequestTimeoutError`. Infinity: none.
+   */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -52,6 +54,8 @@ export interface Deadline {
 /**
  * Calls `end` with the reason when `options.signal` is aborted or the time is over.
  * @param defaultTimeoutMs used where the options name no time; Infinity is no deadline.
+ * @param isQuick whether the call takes so little time that noting who made it would be a good part of
+ * it: then only calls that name a time of their own are noted, and others tell who waits for them.
  */
 export function watchDeadline(
   clock: Clock,
@@ -59,16 +63,18 @@ export function watchDeadline(
   options: CallOptions | undefined,
   defaultTimeoutMs: number,
   end: (reason: unknown) => void,
+  isQuick = false,
 ): Deadline {
   const signal = options?.signal;
   const timeoutMs = options?.timeoutMs ?? defaultTimeoutMs;
-  const site = Number.isFinite(timeoutMs) ? callSite(watchDeadline) : null;
-  const timer = site
+  const isNoted = !isQuick || options?.timeoutMs !== undefined;
+  const site = isNoted && Number.isFinite(timeoutMs) ? callSite(watchDeadline) : null;
+  const timer = Number.isFinite(timeoutMs)
     ? clock.after(timeoutMs, () => {
         deadline.dispose();
         const text = `${operation} was not answered within ${timeoutMs} ms`;
         const error = new RequestTimeoutError(text, { operation });
-        placeAt(error, site);
+        if (site) placeAt(error, site);
         end(error);
       })
     : null;

@@ -61,13 +61,15 @@ interface Entry {
   queryId: QueryId | null;
   /** Whether the daemon may know of it from an earlier connection. */
   sentBefore: boolean;
-  /** Of a local request: see {@link Unread.mark}; of a start: its number, see {@link Unread.sent}. */
+  /**
+   * Of a local request: see {@link Unread.mark}; of a start: its number, see {@link Unread.sent}.
+   */
   mark: number;
 }
 
 /**
- * Whether the answer to a start shows that its packet, and those of all before it, have left: a request
- * that the daemon refuses may never have waited for that.
+ * Whether the answer to a start shows that its packet, and those of all before it, have left: a
+ * request that the daemon refuses may never have waited for that.
  */
 function showsThatItLeft(response: DaemonResponse | MalformedReply): boolean {
   const { errorCode } = response as { readonly errorCode?: number };
@@ -89,8 +91,8 @@ export interface CallLoad {
   /** Not sent on the present connection: for want of a place, or of the connection. */
   readonly queued: number;
   /**
-   * Operations that were given up here and are still being ended at the daemon. Those that it has not
-   * answered take places among `maxInFlight`, and each is cancelled until it is.
+   * Operations that were given up here and are still being ended at the daemon. Those that it has
+   * not answered take places among `maxInFlight`, and each is cancelled until it is.
    */
   readonly cancelling: number;
 }
@@ -131,7 +133,10 @@ export class Calls {
   readonly #isOnline: () => boolean;
   /** Sends on the present connection; null while there is none. */
   #send: ((request: DaemonRequest) => void) | null = null;
-  /** A request whose answer shows what the daemon has read, and {@link Unread.mark} when it was sent. */
+  /**
+   * A request whose answer shows what the daemon has read, and {@link Unread.mark} when it was
+   * sent.
+   */
   #probe: { readonly queryId: QueryId; readonly mark: number } | null = null;
 
   /**
@@ -287,9 +292,9 @@ export class Calls {
   }
 
   /**
-   * A new connection: cancels what the daemon may still have from earlier ones, and then sends every
-   * call, with new query IDs, as far as there are places. All cancels before any start, so that none
-   * hits a new start of the same envelope.
+   * A new connection: cancels what the daemon may still have from earlier ones, and then sends
+   * every call, with new query IDs, as far as there are places. All cancels before any start, so
+   * that none hits a new start of the same envelope.
    * @param resumed whether the daemon still has what belongs to the session.
    */
   connected(send: (request: DaemonRequest) => void, resumed: boolean): void {
@@ -330,8 +335,8 @@ export class Calls {
   }
 
   /**
-   * Rejects operations that were cancelled at the daemon just now. A start that it did not know then
-   * may come behind: it is cancelled until it is answered.
+   * Rejects operations that were cancelled at the daemon just now. A start that it did not know
+   * then may come behind: it is cancelled until it is answered.
    */
   rejectCancelled(reasonFor: (call: Call) => unknown): void {
     for (const entry of this.#operations.entries) {
@@ -357,8 +362,8 @@ export class Calls {
   }
 
   /**
-   * Whether a call waits for the operation that the daemon may have. One that was not sent yet does not
-   * count: it will be started anew, behind the cancel.
+   * Whether a call waits for the operation that the daemon may have. One that was not sent yet does
+   * not count: it will be started anew, behind the cancel.
    */
   #isWanted(key: string): boolean {
     for (const entry of this.#operations.entries) {

@@ -15,7 +15,9 @@ export interface ConnectionHandlers {
   onClose(error: Error | null): void;
 }
 
-/** Frames over a transport. A frame that is malformed ends the connection: nothing after it counts. */
+/**
+ * Frames over a transport. A frame that is malformed ends the connection: nothing after it counts.
+ */
 export class Connection {
   readonly #transport: Transport;
   readonly #decoder: FrameDecoder;

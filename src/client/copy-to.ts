@@ -1,7 +1,7 @@
 /**
- * Copying a payload of any length to one or many streams. Pigeonhole page, sections 8 and 9.1: it is
- * written as a temporary stream, and a courier then writes the destinations from that, with our part
- * over. Whoever watches sees the writes of unrelated boxes, and one copy command.
+ * Copying a payload of any length to one or many streams. spec/pigeonhole §8 and §9.1: it is
+ * written as a temporary stream, and a courier then writes the destinations from that, with our
+ * part over. Whoever watches sees the writes of unrelated boxes, and one copy command.
  */
 import { checkOptions } from "../bytes/options.js";
 import { copyBytes, describeType, isBytes, randomBytes } from "../bytes/bytes.js";
@@ -56,14 +56,14 @@ export interface CopyResult {
 }
 
 /**
- * Most boxes that a copy may take, at the destinations together and in the temporary stream: couriers
- * give up beyond it (pigeonhole page, section 9.1).
+ * Most boxes that a copy may take, at the destinations together and in the temporary stream:
+ * couriers give up beyond it (spec/pigeonhole §9.1).
  */
 export const MAX_COPY_BOXES = 65_536;
 
 /**
- * Most envelopes that the daemon makes at once. A real daemon works on each for seconds, and answers
- * nothing else meanwhile.
+ * Most envelopes that the daemon makes at once. A real daemon works on each for seconds, and
+ * answers nothing else meanwhile.
  */
 const ENVELOPES_PER_CALL = 32;
 /** Most bytes that the daemon is given at once, all destinations together. */
@@ -118,7 +118,7 @@ function checkDestinations(destinations: readonly CopyDestination[]): void {
   }
 }
 
-/** How a payload becomes boxes. Protocol page, section 7.4. */
+/** How a payload becomes boxes. spec/thin-protocol §7.4. */
 class CopyPlan {
   /** Bytes of payload in one box at a destination. */
   readonly chunkLength: number;
@@ -156,7 +156,9 @@ class CopyPlan {
     return Math.ceil(length / this.chunkLength);
   }
 
-  /** Notes how long the payload is. @throws RangeError when it takes more boxes than are allowed. */
+  /**
+   * Notes how long the payload is. @throws RangeError when it takes more boxes than are allowed.
+   */
   expect(payloadLength: number): void {
     const envelopes = this.boxesFor(payloadLength) * this.#destinations;
     this.boxesTotal = Math.ceil((envelopes * this.#envelopeLength) / this.#elementLength);
@@ -186,7 +188,9 @@ class CopyRun {
   readonly #boxesByCall: number[] = [];
   #copied = 0;
   #stream: TemporaryStream | null = null;
-  /** Whether the daemon is another process since boxes were written: its network may have forgotten. */
+  /**
+   * Whether the daemon is another process since boxes were written: its network may have forgotten.
+   */
   #isDoubtful = false;
   #phase: "write" | "copy" = "write";
 
@@ -225,8 +229,8 @@ class CopyRun {
   }
 
   /**
-   * After a restart of the daemon, looks whether the boxes of before are still there. On a real network
-   * they are; an embedded one without a data directory has forgotten them.
+   * After a restart of the daemon, looks whether the boxes of before are still there. On a real
+   * network they are; an embedded one without a data directory has forgotten them.
    * @throws BoxIDNotFoundError when they are gone.
    */
   async #checkStream(stream: TemporaryStream): Promise<void> {

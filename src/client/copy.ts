@@ -1,4 +1,4 @@
-/** Copy commands and the streams they copy. Protocol page, sections 4.6, 4.7 and 7.4. */
+/** Copy commands and the streams they copy. spec/thin-protocol §4.6, §4.7 and §7.4. */
 import { checkOptions } from "../bytes/options.js";
 import { type Bytes, checkBytes, copyBytes, describeType, toHex } from "../bytes/bytes.js";
 import type { WriteCap, WriteCapHash } from "../bytes/opaque.js";
@@ -26,8 +26,8 @@ import type { Session } from "./session.js";
 /** Longest payload of one destination in one builder call, in bytes: 10 MiB. */
 export const MAX_COPY_PAYLOAD_LENGTH = 10 * 1024 * 1024;
 /**
- * Longest payload of all destinations of one builder call together, in bytes: 30 MiB. The reply is a
- * third longer and must fit into a frame of 40 MiB (protocol page, section 10, defect 21).
+ * Longest payload of all destinations of one builder call together, in bytes: 30 MiB. The reply is
+ * a third longer and must fit into a frame of 40 MiB (spec/thin-protocol §10, defect 21).
  */
 export const MAX_COPY_CALL_LENGTH = 30 * 1024 * 1024;
 
@@ -72,9 +72,9 @@ export async function startResendingCopyCommand(
 
 /**
  * Whether a courier says that the temporary stream was deleted. Only a courier that is done deletes
- * it: after a lost connection the command is said again, the daemon may choose another courier then,
- * and that one comes too late. So the copy is done. (A destination's tombstone is told as code 10, box
- * already exists.)
+ * it: after a lost connection the command is said again, the daemon may choose another courier
+ * then, and that one comes too late. So the copy is done. (A destination's tombstone is told as
+ * code 10, box already exists.)
  */
 function isOfDeletedStream(error: ThinClientError): boolean {
   return (
@@ -227,7 +227,8 @@ export async function createCourierEnvelopesFromTombstoneRange(
   const envelopes = reply.envelopes ?? [];
   let { buffer } = reply;
   if (before && before.length > 0 && envelopes.length === 0 && !buffer) {
-    // A real daemon drops the buffer where no tombstones are asked for (section 10, defect 20).
+    // A real daemon drops the buffer where no tombstones are asked for (spec/thin-protocol §10,
+    // defect 20).
     if (request.isLast) {
       throw new ProtocolError(
         `${operation}: the daemon made no last element, so the stream has no end; ` +
@@ -284,7 +285,9 @@ function checkEnds(request: { readonly isStart: unknown; readonly isLast: unknow
   checkFlag("request.isLast", request.isLast);
 }
 
-/** @throws RangeError for a last call with nothing in it: no element is made that could be the last. */
+/**
+ * @throws RangeError for a last call with nothing in it: no element is made that could be the last.
+ */
 function checkLast(isEmpty: boolean, what: string): void {
   if (!isEmpty) return;
   throw new RangeError(

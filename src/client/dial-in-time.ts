@@ -6,8 +6,8 @@ import { watchDeadline } from "./call-options.js";
 import { scopeWithin } from "./run-within.js";
 
 /**
- * Runs `dial` with a signal that is aborted with `signal`, or after `timeoutMs`. A dial that does not
- * look at it is left behind, and hung up on if it connects after all.
+ * Runs `dial` with a signal that is aborted with `signal`, or after `timeoutMs`. A dial that does
+ * not look at it is left behind, and hung up on if it connects after all.
  * @throws RequestTimeoutError; the signal's reason; what `dial` throws.
  */
 export async function dialInTime(

@@ -1,7 +1,7 @@
 /**
- * Keeps the client's PKI document the current one. A daemon tells of a new document when it has fetched
- * it, which with a real one is late: about 0.7 of an epoch (protocol page, section 10, fact 31). Asked
- * for it, it has it from the epoch's beginning.
+ * Keeps the client's PKI document the current one. A daemon tells of a new document when it has
+ * fetched it, which with a real one is late: about 0.7 of an epoch (spec/thin-protocol §10, fact
+ * 31). Asked for it, it has it from the epoch's beginning.
  */
 import type { Clock, Timer } from "../clock/clock.js";
 import type { PkiDocument } from "../pki/document.js";
@@ -79,7 +79,8 @@ export class DocumentFollower {
     try {
       await this.#options.fetch();
     } catch {
-      // Not there yet, or the connection was lost: asked again later, unless the daemon tells first.
+      // Not there yet, or the connection was lost: asked again later, unless the daemon tells
+      // first.
     } finally {
       this.#asking = false;
     }

@@ -45,7 +45,9 @@ function checkType(name: string, type: unknown): void {
   throw new TypeError(`\`${name}\` must be one of ${[...eventTypes].join(", ")}, got ${got}`);
 }
 
-/** @throws TypeError for an option that is neither `signal` nor one of `more`, or a wrong signal. */
+/**
+ * @throws TypeError for an option that is neither `signal` nor one of `more`, or a wrong signal.
+ */
 function checkEventOptions(
   options: { readonly signal?: AbortSignal | undefined },
   ...more: readonly string[]
@@ -56,7 +58,9 @@ function checkEventOptions(
 
 type AnyHandler = (event: ClientEvent) => void | Promise<void>;
 
-/** Hands each event to the configuration's handlers, to `on` handlers and to iterators, in order. */
+/**
+ * Hands each event to the configuration's handlers, to `on` handlers and to iterators, in order.
+ */
 export class EventHub {
   readonly #handlers = new Map<EventType, Set<AnyHandler>>();
   readonly #readers = new Set<EventReader>();
@@ -73,7 +77,9 @@ export class EventHub {
     this.#logger = logger;
   }
 
-  /** Registers a handler. @throws TypeError for an unknown type or a handler that is no function. */
+  /**
+   * Registers a handler. @throws TypeError for an unknown type or a handler that is no function.
+   */
   on<T extends EventType>(
     type: T,
     handler: EventHandler<T>,
@@ -118,8 +124,8 @@ export class EventHub {
   }
 
   /**
-   * Hands `event` to all who want it. A handler that throws is reported, never felt by others. What a
-   * handler causes (it stops the client, say) comes after, so that all hear events in one order.
+   * Hands `event` to all who want it. A handler that throws is reported, never felt by others. What
+   * a handler causes (it stops the client, say) comes after, so that all hear events in one order.
    */
   emit(event: ClientEvent): void {
     // "closed" is the last event; only a handler that failed late is still reported.

@@ -1,6 +1,6 @@
 /**
  * Operations that outlive their envelope. An envelope is sealed to the keys that two replicas had
- * when it was made (pigeonhole page, section 6). Replicas drop those keys after a week or two; then
+ * when it was made (spec/pigeonhole §6). Replicas drop those keys after a week or two; then
  * nobody can open it any more, and whoever waits for its answer would wait for ever.
  */
 import { equalBytes } from "../bytes/bytes.js";
@@ -12,8 +12,8 @@ import type { PkiCache } from "./pki-cache.js";
 import { scopeWithin } from "./run-within.js";
 
 /**
- * How many envelopes in a row may be refused before the error goes to the caller: the first and three
- * fresh ones. A new PKI document begins the count again.
+ * How many envelopes in a row may be refused before the error goes to the caller: the first and
+ * three fresh ones. A new PKI document begins the count again.
  */
 export const MAX_REFUSED_ENVELOPES = 4;
 
@@ -37,8 +37,8 @@ const refusals: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 const outOfDate = Symbol("envelope out of date");
 
 /**
- * Seals an envelope and sends it; with a fresh one when the network refuses it, or when a PKI document
- * says that its keys are gone. The one before is cancelled first.
+ * Seals an envelope and sends it; with a fresh one when the network refuses it, or when a PKI
+ * document says that its keys are gone. The one before is cancelled first.
  * @param seal makes an envelope; may be called again.
  * @param send sends it and waits for the answer; its signal cancels it.
  */
@@ -82,10 +82,10 @@ function watchKeys({ hub, documents }: EnvelopeContext, onGone: () => void): () 
  * there no longer has a key that all had, so its epoch is over, for the others too. Keys that were
  * added (those of the next week) harm nobody.
  *
- * A replica that left is no reason. Which two an envelope is for only the daemon knows; either opens
- * it, and making it anew takes a real daemon seconds, for every read that waits. Where both have left
- * it waits until one is back, or the epoch ends: with so many away a new one often cannot be made, and
- * a call that could have waited would fail.
+ * A replica that left is no reason. Which two an envelope is for only the daemon knows; either
+ * opens it, and making it anew takes a real daemon seconds, for every read that waits. Where both
+ * have left it waits until one is back, or the epoch ends: with so many away a new one often cannot
+ * be made, and a call that could have waited would fail.
  */
 function isOutOfDate(sealedBy: PkiDocument, now: PkiDocument): boolean {
   const before = sealedBy.storageReplicas;

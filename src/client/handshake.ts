@@ -1,4 +1,4 @@
-/** The handshake. Protocol page, section 3.1: status, document, token, and the token's answer. */
+/** The handshake. spec/thin-protocol §3.1: status, document, token, and the token's answer. */
 import { describeType } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 import { Geometry } from "../pki/geometry.js";
@@ -28,14 +28,14 @@ const names: Readonly<Record<string, string>> = {
 };
 
 /**
- * How many messages that are not expected the first two legs pass over, each. The reference's clients
- * do the same in all three; what they throw away is kept here and told after the handshake.
+ * How many messages that are not expected the first two legs pass over, each. The reference's
+ * clients do the same in all three; what they throw away is kept here and told after the handshake.
  */
 const MAX_UNEXPECTED_MESSAGES = 16;
 
 /**
- * What may come before the token's answer: more than a real daemon keeps for a client (1,000 replies
- * of one packet each), and never without end.
+ * What may come before the token's answer: more than a real daemon keeps for a client (1,000
+ * replies of one packet each), and never without end.
  */
 const MAX_EARLY_MESSAGES = 10_000;
 const MAX_EARLY_BYTES = 64 * 1024 * 1024;
@@ -59,8 +59,8 @@ export class Handshake {
   /**
    * Takes the next response. Null while more must come.
    * @param size length of its frame's body in bytes.
-   * @throws ProtocolError when what a leg waits for does not come, a geometry is left out, or too much
-   * comes before the token's answer.
+   * @throws ProtocolError when what a leg waits for does not come, a geometry is left out, or too
+   * much comes before the token's answer.
    */
   take(response: DaemonResponse | MalformedReply, size: number): HandshakeResult | null {
     if (!this.#status) {
@@ -80,7 +80,8 @@ export class Handshake {
       return null;
     }
     if (response.kind !== "sessionTokenReply") {
-      // A real daemon may flush queued replies and broadcasts before its answer (section 3.1).
+      // A real daemon may flush queued replies and broadcasts before its answer (spec/thin-protocol
+      // §3.1).
       this.#keep(response, size);
       return null;
     }
@@ -95,7 +96,9 @@ export class Handshake {
     };
   }
 
-  /** Keeps a message that is told after the handshake. @throws ProtocolError when they are too many. */
+  /**
+   * Keeps a message that is told after the handshake. @throws ProtocolError when they are too many.
+   */
   #keep(response: DaemonResponse | MalformedReply, size: number): void {
     this.#earlyBytes += size;
     if (this.#early.push(response) > MAX_EARLY_MESSAGES || this.#earlyBytes > MAX_EARLY_BYTES) {

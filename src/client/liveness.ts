@@ -1,7 +1,7 @@
 /**
- * Finds a daemon that is gone without a word: a machine that was unplugged, a process that hangs. When
- * nothing was heard for a while a cheap local request is sent; if nothing comes back either, the
- * connection is given up and made anew.
+ * Finds a daemon that is gone without a word: a machine that was unplugged, a process that hangs.
+ * When nothing was heard for a while a cheap local request is sent; if nothing comes back either,
+ * the connection is given up and made anew.
  */
 import { equalBytes } from "../bytes/bytes.js";
 import { QueryId } from "../bytes/opaque.js";
@@ -23,7 +23,9 @@ const OFFLINE_PATIENCE_MS = 5 * 60_000;
 export interface DaemonLoad {
   /** Local requests that it has not answered. */
   readonly localInFlight: number;
-  /** The longest that it may be silent over the local requests that it was given, in milliseconds. */
+  /**
+   * The longest that it may be silent over the local requests that it was given, in milliseconds.
+   */
   readonly localWorkMs: number;
   /** Operations that it was given and has not ended. */
   readonly operationsInFlight: number;
@@ -118,8 +120,8 @@ export class Liveness {
   }
 
   /**
-   * How much longer than usual the daemon may be silent: while packets wait to leave it may not read
-   * on, and then it does not see the probe either.
+   * How much longer than usual the daemon may be silent: while packets wait to leave it may not
+   * read on, and then it does not see the probe either.
    */
   #packetPatienceMs(): number {
     const { load, isOnline } = this.#options;
@@ -127,7 +129,8 @@ export class Liveness {
     // Those that it has read and not ended may fill what it takes in.
     const waiting = Math.max(unread, load.operationsInFlight);
     if (unread === 0 || waiting < READ_AHEAD) return 0;
-    // Without the mixnet no packet leaves at all; but then there is little to lose with the connection.
+    // Without the mixnet no packet leaves at all; but then there is little to lose with the
+    // connection.
     if (!isOnline()) return OFFLINE_PATIENCE_MS;
     return Math.min(waiting * LONGEST_TICK_MS, LONGEST_PATIENCE_MS);
   }
@@ -139,8 +142,8 @@ export class Liveness {
 
   /**
    * Looks again in `ms` milliseconds. Where our own loop was busy that timer fires late, and before
-   * what the daemon said meanwhile was read from the socket: so the sockets get their turn first, and
-   * a second one where the platform hands messages on by way of a task.
+   * what the daemon said meanwhile was read from the socket: so the sockets get their turn first,
+   * and a second one where the platform hands messages on by way of a task.
    */
   #wait(ms: number): void {
     this.#timer?.cancel();

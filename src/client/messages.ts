@@ -1,4 +1,4 @@
-/** Plain messages to services of the mixnet. Protocol page, section 4.2. */
+/** Plain messages to services of the mixnet. spec/thin-protocol §4.2. */
 import {
   type Bytes,
   type PlainBytes,
@@ -52,8 +52,8 @@ export interface OutgoingMessage {
 }
 
 /**
- * Hands a message to the daemon; resolves when it is written. While there is no connection the message
- * waits for one, as every request does, and for the daemon's connection to the mixnet then.
+ * Hands a message to the daemon; resolves when it is written. While there is no connection the
+ * message waits for one, as every request does, and for the daemon's connection to the mixnet then.
  * @throws TypeError, RangeError for wrong arguments; ThinClientOfflineError while the daemon has no
  * connection to the mixnet; ConnectionLostError when writing failed; RequestTimeoutError.
  */
@@ -183,7 +183,10 @@ function hint(err: string): string {
 
 interface Waiting {
   readonly surbId: SurbId;
-  /** Whether the daemon may have the message; what waits here for the connection is not lost with it. */
+  /**
+   * Whether the daemon may have the message; what waits here for the connection is not lost with
+   * it.
+   */
   given: boolean;
   resolve(payload: Bytes): void;
   reject(reason: unknown): void;
@@ -281,8 +284,8 @@ export class AwaitedReplies {
   }
 
   /**
-   * The connection is gone, and with it the messages that had not left: no reply will come to those.
-   * To be called before {@link UnsentMessages.lose}.
+   * The connection is gone, and with it the messages that had not left: no reply will come to
+   * those. To be called before {@link UnsentMessages.lose}.
    */
   onConnectionLost(): void {
     this.#rejectAll((operation, { surbId }) =>

@@ -11,19 +11,19 @@ export type Metric =
   | {
       /**
        * Once for each call that asks the daemon for something, or sends a message. Calls that make
-       * several requests (`read`, `write`, `tombstone`, `tombstoneRange`, `copy`) count once, too, when
-       * they end; their requests count beside them under their own names.
+       * several requests (`read`, `write`, `tombstone`, `tombstoneRange`, `copy`) count once, too,
+       * when they end; their requests count beside them under their own names.
        */
       readonly name: "request";
       /**
-       * Name of the call, e.g. `read`; of a request inside one, e.g. `encryptRead`, which is also what
-       * that counts as when the application calls it.
+       * Name of the call, e.g. `read`; of a request inside one, e.g. `encryptRead`, which is also
+       * what that counts as when the application calls it.
        */
       readonly operation: string;
       /**
-       * `ok`: it succeeded; `refused`: an error code came back, an empty box that was asked for among
-       * them; `timeout`: the deadline passed; `aborted`: the signal was, or the call around it had its
-       * own reason; `error`: anything else, such as a client that was closed.
+       * `ok`: it succeeded; `refused`: an error code came back, an empty box that was asked for
+       * among them; `timeout`: the deadline passed; `aborted`: the signal was, or the call around
+       * it had its own reason; `error`: anything else, such as a client that was closed.
        */
       readonly outcome: RequestOutcome;
       /** From the call to its end, reconnects included. */
@@ -48,7 +48,9 @@ export type Metric =
       readonly downMs: number;
     };
 
-/** Calls that make several requests. Their errors name the call; each request is measured by itself. */
+/**
+ * Calls that make several requests. Their errors name the call; each request is measured by itself.
+ */
 export type ComposedCall = "read" | "write" | "tombstone" | "tombstoneRange" | "copy";
 
 const composedCalls: ReadonlySet<string> = new Set<ComposedCall>([

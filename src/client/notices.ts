@@ -1,9 +1,10 @@
 /**
- * Cancels that nobody waits for. A real daemon serves a cancel as it reads it, and a start only when
- * its packet may leave, a second and more later: a cancel that comes first finds nothing, and the start
- * then runs for ever (protocol page, section 10, 27). So an operation that was given up is cancelled
- * again and again until its start was answered, with code 24 or another. And one cancel that was on its
- * way when the connection broke may not have arrived: it is said again on the next one.
+ * Cancels that nobody waits for. A real daemon serves a cancel as it reads it, and a start only
+ * when its packet may leave, a second and more later: a cancel that comes first finds nothing, and
+ * the start then runs for ever (spec/thin-protocol §10, fact 27). So an operation that was given up
+ * is cancelled again and again until its start was answered, with code 24 or another. And one
+ * cancel that was on its way when the connection broke may not have arrived: it is said again on
+ * the next one.
  */
 import { toHex } from "../bytes/bytes.js";
 import { QueryId } from "../bytes/opaque.js";
@@ -19,8 +20,8 @@ const PAUSE_SHARE = 1 / 8;
 const LONGEST_PAUSE_MS = 10_000;
 /**
  * How long after a reconnect an operation is cancelled again whose start was not answered, in
- * milliseconds. The daemon dropped it with the connection if it had not begun (protocol page, section
- * 10, 29), and then no answer comes.
+ * milliseconds. The daemon dropped it with the connection if it had not begun (
+ * spec/thin-protocol §10, fact 29), and then no answer comes.
  */
 const AFTER_RECONNECT_MS = 10_000;
 
@@ -40,8 +41,8 @@ interface Notice {
   /** Whether it is to be cancelled until the start is answered; else one confirmation is enough. */
   again: boolean;
   /**
-   * How many starts of it are to be sent anew, for the operation itself goes on: each was begun before,
-   * and a daemon ends only the newest with each cancel. 0: nobody wants it any more.
+   * How many starts of it are to be sent anew, for the operation itself goes on: each was begun
+   * before, and a daemon ends only the newest with each cancel. 0: nobody wants it any more.
    */
   restarts: number;
   /** When the first cancel was said on this connection; null while it is not. */
@@ -56,7 +57,9 @@ interface Notice {
 /** What notices go by. */
 export interface NoticesOptions {
   readonly clock: Clock;
-  /** Whether a call waits for the operation that the daemon may have: it must not be cancelled then. */
+  /**
+   * Whether a call waits for the operation that the daemon may have: it must not be cancelled then.
+   */
   readonly isWanted: (key: string) => boolean;
   /** An operation is over, or its starts take no place any more. */
   readonly onEnded: () => void;
@@ -115,7 +118,9 @@ export class Notices {
     else this.#sayLater(notice);
   }
 
-  /** Ends what earlier connections may have begun of an operation that is about to be started again. */
+  /**
+   * Ends what earlier connections may have begun of an operation that is about to be started again.
+   */
   addForRestart(cancellation: Cancellation): void {
     const notice = this.#noticeOf(cancellation);
     notice.again = false;
@@ -221,7 +226,9 @@ export class Notices {
     return notice;
   }
 
-  /** Says a cancel, unless one is on its way: a daemon that reads nothing would only collect them. */
+  /**
+   * Says a cancel, unless one is on its way: a daemon that reads nothing would only collect them.
+   */
   #say(notice: Notice): void {
     const { key } = notice.cancellation;
     if (!this.#send || notice.said > 0 || this.#options.isWanted(key)) return;

@@ -12,8 +12,8 @@ import type { MetricsHook } from "./metrics.js";
 /** How a client comes back after the connection to the daemon was lost. */
 export interface ReconnectOptions {
   /**
-   * First delay in milliseconds; default 1,000. It doubles up to `maxDelayMs` with each failure, and
-   * from the fourth connection on that lasts less than twice the delay before it.
+   * First delay in milliseconds; default 1,000. It doubles up to `maxDelayMs` with each failure,
+   * and from the fourth connection on that lasts less than twice the delay before it.
    */
   readonly initialDelayMs?: number | undefined;
   /** Longest delay in milliseconds; default 60,000. */
@@ -41,16 +41,16 @@ export interface ThinClientOptions {
   readonly liveness?: LivenessSettings | false | undefined;
   /**
    * Most local requests, and most operations, that the daemon is given at a time; default 1,000.
-   * More wait their turn here: see `client.load`. A real daemon stops reading when 16 operations wait
-   * for their packet, local requests included (protocol page, section 1.3): so whatever this says, from
-   * the 16th on one more is sent only when the daemon has read the one before.
+   * More wait their turn here: see `client.load`. A real daemon stops reading when 16 operations
+   * wait for their packet, local requests included (spec/thin-protocol §1.3): so whatever this
+   * says, from the 16th on one more is sent only when the daemon has read the one before.
    */
   readonly maxInFlight?: number | undefined;
   /** Hears how calls end, what waits, and of reconnects; nothing by default. */
   readonly metrics?: MetricsHook | undefined;
   /**
-   * Whether the end of the process ends the session at the daemon: its exit, and SIGINT, SIGTERM and
-   * SIGHUP where the application does not handle them itself.
+   * Whether the end of the process ends the session at the daemon: its exit, and SIGINT, SIGTERM
+   * and SIGHUP where the application does not handle them itself.
    * Default: yes, unless `sessionToken` was given, whose session is meant to outlive the process.
    */
   readonly stopOnExit?: boolean | undefined;
@@ -61,7 +61,7 @@ export interface ThinClientOptions {
   /**
    * Deadline in milliseconds of a connection, from dialling to the end of the handshake; default
    * 40,000. A real daemon may wait 30 s for a
-   * PKI document before it says its first word (protocol page, section 3.1).
+   * PKI document before it says its first word (spec/thin-protocol §3.1).
    */
   readonly handshakeTimeoutMs?: number | undefined;
   /** Where to log; silent by default. */
@@ -72,7 +72,9 @@ export interface ThinClientOptions {
    */
   readonly dial?:
     | ((options: {
-        /** Aborted when the connection is not wanted any more: by `stop`, or by `start`'s options. */
+        /**
+         * Aborted when the connection is not wanted any more: by `stop`, or by `start`'s options.
+         */
         readonly signal: AbortSignal;
       }) => Promise<Transport>)
     | undefined;

@@ -37,8 +37,8 @@ import * as vouchers from "./voucher.js";
  * The part of `ThinClient` that works on boxes.
  *
  * Calls that go through the network, or that cost a real daemon seconds of key exchange, have no
- * deadline by default; the others have the client's. Arguments of a wrong type or length reject with
- * TypeError or RangeError before anything is sent. All calls but the cancels reject with
+ * deadline by default; the others have the client's. Arguments of a wrong type or length reject
+ * with TypeError or RangeError before anything is sent. All calls but the cancels reject with
  * DaemonRequestError (`copy` and `tombstoneRange` with one as the `cause`) when the daemon refuses:
  * code 3 for an argument that is damaged, 4 while it has no PKI document. What else every call may
  * reject with says `ThinClient`.
@@ -54,11 +54,11 @@ export abstract class PigeonholeMethods {
   // One box
 
   /**
-   * Reads a box, and waits until something is in it: it asks again and again, each time with a fresh
-   * envelope, after pauses of about a quarter of the time waited so far: at least a round trip, at most
-   * 30 s. All reads of one client that wait share half of its packets, in turns, so that the pauses are
-   * longer where many wait. A fresh envelope is also made when one grows old or is refused (four in a
-   * row are refused before the error surfaces).
+   * Reads a box, and waits until something is in it: it asks again and again, each time with a
+   * fresh envelope, after pauses of about a quarter of the time waited so far: at least a round
+   * trip, at most 30 s. All reads of one client that wait share half of its packets, in turns, so
+   * that the pauses are longer where many wait. A fresh envelope is also made when one grows old or
+   * is refused (four in a row are refused before the error surfaces).
    * @param options `wait: false` rejects with BoxIDNotFoundError when the box holds nothing.
    * @throws TombstoneError when the box was deleted; other ReplicaErrors, CourierErrors,
    * MKEMDecryptionFailedError, BACAPDecryptionFailedError, InvalidTombstoneSignatureError;
@@ -73,8 +73,8 @@ export abstract class PigeonholeMethods {
   }
 
   /**
-   * Writes a box; text is written as UTF-8. By default it is done when a courier has taken it, and a
-   * box that held something else keeps that; writing the same again does no harm.
+   * Writes a box; text is written as UTF-8. By default it is done when a courier has taken it, and
+   * a box that held something else keeps that; writing the same again does no harm.
    * @param plaintext 1 byte up to `pigeonholeGeometry.maxPlaintextPayloadLength`.
    * @param options `ifExists: "error"` waits for the replicas, and rejects with
    * BoxAlreadyExistsError when the box holds something else.
@@ -107,8 +107,8 @@ export abstract class PigeonholeMethods {
 
   /**
    * Writes a payload of any length to one or many streams: first to a temporary stream of its own,
-   * from which a courier then writes the destinations. Memory stays flat however long the source is.
-   * An empty source copies nothing and sends nothing. Not atomic: see CopyFailedError.
+   * from which a courier then writes the destinations. Memory stays flat however long the source
+   * is. An empty source copies nothing and sends nothing. Not atomic: see CopyFailedError.
    * @param source all bytes, or an async iterable that gives them.
    * @throws CopyFailedError, which says what was copied before the failure; RangeError when more
    * than 65,536 boxes would be needed; TypeError when the source gives anything but bytes; what the
@@ -126,8 +126,8 @@ export abstract class PigeonholeMethods {
    * Makes tombstones for boxes that follow each other, and sends none: that is what
    * `startResendingEncryptedMessage({ ...envelope, writeCap })` is for.
    * @param maxCount how many, 0 to 2^32 - 1.
-   * @throws TombstoneRangeError, which has those that were made before the failure; what `onProgress`
-   * throws.
+   * @throws TombstoneRangeError, which has those that were made before the failure; what
+   * `onProgress` throws.
    */
   async tombstoneRange(
     writeCap: WriteCap,
@@ -176,19 +176,19 @@ export abstract class PigeonholeMethods {
   }
 
   /**
-   * Has the daemon send an envelope until its answer is there: a read until something is in the box,
-   * a write until a courier has it. Survives the loss of the connection. Aborting it, or its deadline,
-   * tells the daemon to stop, again and again until it has (`load.cancelling`).
+   * Has the daemon send an envelope until its answer is there: a read until something is in the
+   * box, a write until a courier has it. Survives the loss of the connection. Aborting it, or its
+   * deadline, tells the daemon to stop, again and again until it has (`load.cancelling`).
    *
-   * **Not for waiting:** a courier that has answered "no such box" a few times gives that same answer
-   * to the same envelope for five minutes, whatever was written meanwhile, so that a read which waits
-   * on one envelope may come 5 to 14 minutes late (pigeonhole page, section 9.1). {@link read} asks
-   * with a fresh one each time.
+   * **Not for waiting:** a courier that has answered "no such box" a few times gives that same
+   * answer to the same envelope for five minutes, whatever was written meanwhile, so that a read
+   * which waits on one envelope may come 5 to 14 minutes late (spec/pigeonhole §9.1). {@link read}
+   * asks with a fresh one each time.
    * @param request what {@link encryptRead} or {@link encryptWrite} gave, with flags if wanted.
    * @throws ReplicaErrors, CourierErrors, MKEMDecryptionFailedError, BACAPDecryptionFailedError,
    * InvalidTombstoneSignatureError; StartResendingCancelledError when it was cancelled elsewhere;
-   * DaemonRequestError when the daemon could not begin; TypeError for a flag or a capability that does
-   * not fit, or a field that is not known.
+   * DaemonRequestError when the daemon could not begin; TypeError for a flag or a capability that
+   * does not fit, or a field that is not known.
    */
   async startResendingEncryptedMessage(
     request: ReadRequest | WriteRequest,
@@ -225,10 +225,11 @@ export abstract class PigeonholeMethods {
 
   /**
    * Ends the sending of an envelope: who waits for it gets StartResendingCancelledError. Works
-   * without a connection too; the daemon is told when there is one again. A start whose packet has not
-   * left yet the daemon cannot find: it is cancelled again until it was answered, which this call does
-   * not wait for (`load.cancelling`).
-   * @throws TypeError, RangeError unless the hash is 32 bytes; never because nothing was to be ended.
+   * without a connection too; the daemon is told when there is one again. A start whose packet has
+   * not left yet the daemon cannot find: it is cancelled again until it was answered, which this
+   * call does not wait for (`load.cancelling`).
+   * @throws TypeError, RangeError unless the hash is 32 bytes; never because nothing was to be
+   * ended.
    */
   async cancelResendingEncryptedMessage(
     envelopeHash: EnvelopeHash,
@@ -255,20 +256,20 @@ export abstract class PigeonholeMethods {
 
   /**
    * Has a courier carry out what the temporary stream of `writeCap` holds, from its first box on;
-   * resolves when that is done. Survives the loss of the connection: where the command was said again
-   * after one, and the stream is found deleted, the copy counts as done, for a courier that is done
-   * deletes it. So do not delete the stream yourself while a copy is under way.
+   * resolves when that is done. Survives the loss of the connection: where the command was said
+   * again after one, and the stream is found deleted, the copy counts as done, for a courier that
+   * is done deletes it. So do not delete the stream yourself while a copy is under way.
    * @throws CopyCommandFailedError, which names the envelope that failed: those before it stay
-   * written. StartResendingCancelledError when it was cancelled elsewhere; DaemonRequestError when the
-   * daemon could not begin.
+   * written. StartResendingCancelledError when it was cancelled elsewhere; DaemonRequestError when
+   * the daemon could not begin.
    */
   async startResendingCopyCommand(writeCap: WriteCap, options?: CopyCommandOptions): Promise<void> {
     return copying.startResendingCopyCommand(this.#core.session, writeCap, options);
   }
 
   /**
-   * Ends the waiting for a copy command, named by `writeCapHash(writeCap)`; what a courier has begun
-   * it may still finish. Otherwise as {@link cancelResendingEncryptedMessage}.
+   * Ends the waiting for a copy command, named by `writeCapHash(writeCap)`; what a courier has
+   * begun it may still finish. Otherwise as {@link cancelResendingEncryptedMessage}.
    * @throws as that.
    */
   async cancelResendingCopyCommand(
@@ -279,10 +280,10 @@ export abstract class PigeonholeMethods {
   }
 
   /**
-   * Elements of a copy stream that write one payload of at most 10 MiB. Each goes to the next box of
-   * a temporary stream; the boxes written hold 4 bytes less than `maxPlaintextPayloadLength`.
+   * Elements of a copy stream that write one payload of at most 10 MiB. Each goes to the next box
+   * of a temporary stream; the boxes written hold 4 bytes less than `maxPlaintextPayloadLength`.
    * @throws RangeError for a longer payload, and for an empty one with `isLast`: no element is made
-   * that could end the stream (protocol page, section 7.4); DaemonRequestError when the daemon cannot
+   * that could end the stream (spec/thin-protocol §7.4); DaemonRequestError when the daemon cannot
    * make them.
    */
   async createCourierEnvelopesFromPayload(
@@ -294,8 +295,8 @@ export abstract class PigeonholeMethods {
 
   /**
    * The same for several destinations; `buffer` carries over what did not fill an element.
-   * @throws as {@link createCourierEnvelopesFromPayload}, for more than 30 MiB together, too; TypeError
-   * without destinations. With `isLast` either a payload or the `buffer` must have bytes.
+   * @throws as {@link createCourierEnvelopesFromPayload}, for more than 30 MiB together, too;
+   * TypeError without destinations. With `isLast` either a payload or the `buffer` must have bytes.
    */
   async createCourierEnvelopesFromMultiPayload(
     request: MultiPayloadEnvelopesRequest,
@@ -308,7 +309,7 @@ export abstract class PigeonholeMethods {
    * Elements that delete boxes; `buffer` carries over what did not fill an element.
    * @throws RangeError with `isLast` where neither tombstones nor `buffer` make an element;
    * DaemonRequestError when the daemon cannot make them; ProtocolError when it made no last element
-   * though it was to end the stream (protocol page, section 10, defect 20).
+   * though it was to end the stream (spec/thin-protocol §10, defect 20).
    */
   async createCourierEnvelopesFromTombstoneRange(
     request: TombstoneEnvelopesRequest,
@@ -320,8 +321,8 @@ export abstract class PigeonholeMethods {
   // Contact vouchers
 
   /**
-   * Makes a voucher, with which a newcomer asks a member to be taken in. The payload is to be written
-   * to box 0 of the voucher's stream.
+   * Makes a voucher, with which a newcomer asks a member to be taken in. The payload is to be
+   * written to box 0 of the voucher's stream.
    * @param messageWriteCap writes the newcomer's own messages.
    * @throws DaemonRequestError with code 3 when the capability is damaged.
    */
@@ -355,8 +356,8 @@ export abstract class PigeonholeMethods {
    * Opens a member's answer.
    * @param voucherSecretKey 162 bytes, from {@link voucherMint}.
    * @param sealedReply what box 1 holds. @param messageWriteCap the one that the voucher is for.
-   * @throws VoucherSealOpenFailedError when the key does not open the reply; DaemonRequestError with
-   * code 3 when an argument is damaged.
+   * @throws VoucherSealOpenFailedError when the key does not open the reply; DaemonRequestError
+   * with code 3 when an argument is damaged.
    */
   async voucherOpen(
     voucherSecretKey: PlainBytes,

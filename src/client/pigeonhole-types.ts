@@ -1,4 +1,4 @@
-/** What Pigeonhole calls take and give. Protocol page, sections 4.3 to 4.9. */
+/** What Pigeonhole calls take and give. spec/thin-protocol §4.3 to §4.9. */
 import type { Bytes, PlainBytes } from "../bytes/bytes.js";
 import type {
   EnvelopeDescriptor,
@@ -62,7 +62,7 @@ interface ResendRequest {
   readonly messageCiphertext: PlainBytes;
   /**
    * 32 bytes: the operation's name for cancels; daemons do not compare it with the ciphertext
-   * (protocol page, section 4.4).
+   * (spec/thin-protocol §4.4).
    */
   readonly envelopeHash: EnvelopeHash;
   /** 0 to 255; daemons accept it and take no notice. */
@@ -94,8 +94,8 @@ export interface WriteRequest extends ResendRequest {
   /** May be left out: `writeCap` tells. A `kind` that does not fit is a TypeError. */
   readonly kind?: "write" | undefined;
   /**
-   * 168 bytes; only makes the request a write, for the envelope is signed already (protocol page,
-   * section 4.4).
+   * 168 bytes; only makes the request a write, for the envelope is signed already (
+   * spec/thin-protocol §4.4).
    */
   readonly writeCap: WriteCap;
   /** 104 bytes; daemons take no notice of it in a write. */
@@ -124,8 +124,8 @@ export interface StartResendingResult {
 /** Options of `startResendingCopyCommand`. */
 export interface CopyCommandOptions extends CallOptions {
   /**
-   * The courier to use; one at random by default, which is what keeps the copy and the writes before
-   * it from being tied together by whoever runs couriers.
+   * The courier to use; one at random by default, which is what keeps the copy and the writes
+   * before it from being tied together by whoever runs couriers.
    */
   readonly courier?: Destination | undefined;
 }
@@ -184,8 +184,8 @@ export interface TombstoneEnvelopesRequest {
   /** Whether this call begins the stream: its first element is marked so. */
   readonly isStart: boolean;
   /**
-   * Whether it ends the stream. With `maxCount` 0 daemons of v0.0.99 lose the `buffer`, so no element
-   * can be the last: ProtocolError (protocol page, section 10, defect 20).
+   * Whether it ends the stream. With `maxCount` 0 daemons of v0.0.99 lose the `buffer`, so no
+   * element can be the last: ProtocolError (spec/thin-protocol §10, defect 20).
    */
   readonly isLast: boolean;
   /** The `buffer` of the call before for the same stream; none for the first call. */

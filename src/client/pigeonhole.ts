@@ -1,4 +1,6 @@
-/** Boxes: making streams, sealing envelopes, and having them sent. Protocol page, 4.3 to 4.5. */
+/**
+ * Boxes: making streams, sealing envelopes, and having them sent. spec/thin-protocol §4.3 to §4.5.
+ */
 import { checkOptions } from "../bytes/options.js";
 import { type Bytes, type PlainBytes, checkBytes, copyBytes, toHex } from "../bytes/bytes.js";
 import {
@@ -262,9 +264,9 @@ export async function cancelResendingEncryptedMessage(
 }
 
 /**
- * Ends an operation. While there is no connection those who wait are told at once, and the daemon as
- * soon as there is one again; whether the daemon has a mixnet does not matter (protocol page, section
- * 10, defect 7).
+ * Ends an operation. While there is no connection those who wait are told at once, and the daemon
+ * as soon as there is one again; whether the daemon has a mixnet does not matter (
+ * spec/thin-protocol §10, defect 7).
  * @param askDaemon sends the cancel and waits for its reply.
  */
 export async function cancelOperation(
@@ -291,7 +293,7 @@ export async function cancelOperation(
   }
   // The daemon answered the start with code 24 before it answered the cancel. It does not know a
   // start that still waited in its send schedule, and of two starts of one envelope it knows the
-  // second only (section 10, defect 18): those end here.
+  // second only (spec/thin-protocol §10, defect 18): those end here.
   endSent(cancelled);
   if (!asked) session.cancel(cancellation);
 }

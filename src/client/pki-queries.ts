@@ -1,4 +1,4 @@
-/** What a client can ask about the network. Protocol page, section 4.8. */
+/** What a client can ask about the network. spec/thin-protocol §4.8. */
 import { type Bytes, copyBytes, randomBytes } from "../bytes/bytes.js";
 import { IdentityHash } from "../bytes/opaque.js";
 import {

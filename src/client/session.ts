@@ -48,7 +48,9 @@ export interface SessionHandlers {
   emit(event: ClientEvent): void;
   /** Whether the daemon said that it reaches the mixnet. */
   isOnline(): boolean;
-  /** Resolves when the daemon has sent the messages that it was given; null when none waits there. */
+  /**
+   * Resolves when the daemon has sent the messages that it was given; null when none waits there.
+   */
   whenSent(): Promise<void> | null;
   /** No first connection could be made; another start may follow. */
   onStartFailed(error: unknown): void;
@@ -164,8 +166,8 @@ export class Session {
   }
 
   /**
-   * Sends a request and waits for its reply. While the connection is being made the request waits, and
-   * ends with {@link start} if that fails; it is repeated after a loss.
+   * Sends a request and waits for its reply. While the connection is being made the request waits,
+   * and ends with {@link start} if that fails; it is repeated after a loss.
    */
   request<K extends QueryKind>(
     kind: K,
@@ -198,10 +200,12 @@ export class Session {
       };
       const { clock, defaultTimeoutMs } = this.#options;
       const fallback = settings.defaultTimeoutMs ?? defaultTimeoutMs;
-      const deadline = watchDeadline(clock, operation, options, fallback, (reason) => {
+      const giveUpFor = (reason: unknown): void => {
         giveUp();
         call.reject(reason);
-      });
+      };
+      const isQuick = cancellation === null;
+      const deadline = watchDeadline(clock, operation, options, fallback, giveUpFor, isQuick);
       const giveUp = this.#calls.add(call);
       measured?.(null);
     });
@@ -228,9 +232,9 @@ export class Session {
 
   /**
    * Notes which operations of that name wait now. The functions given end those of them that still
-   * do, here, without asking the daemon: which were not sent on this connection, and which were; the
-   * daemon confirmed a cancel of these just now, and may start them yet. Ones that were started later
-   * go on.
+   * do, here, without asking the daemon: which were not sent on this connection, and which were;
+   * the daemon confirmed a cancel of these just now, and may start them yet. Ones that were started
+   * later go on.
    */
   waitingOperations(cancellationKey: string): {
     readonly endUnsent: (reasonFor: (operation: string) => Error) => void;
@@ -247,8 +251,8 @@ export class Session {
 
   /**
    * Writes a request that has no reply of its own.
-   * @throws ConnectionLostError when there is no connection; RequestTimeoutError when the daemon does
-   * not read in time.
+   * @throws ConnectionLostError when there is no connection; RequestTimeoutError when the daemon
+   * does not read in time.
    */
   async write(request: DaemonRequest, operation: string, options?: CallOptions): Promise<void> {
     const notUsable = this.notUsable(operation);
@@ -292,8 +296,8 @@ export class Session {
 
   /**
    * Ends the session; `goodbye` tells the daemon to forget it. Concurrent calls join.
-   * @param drainMs how long to wait for messages to leave that the daemon was given. A later call with
-   * 0 ends the wait.
+   * @param drainMs how long to wait for messages to leave that the daemon was given. A later call
+   * with 0 ends the wait.
    */
   close(goodbye: boolean, drainMs = 0): Promise<void> {
     this.#closing ??= this.#close(goodbye, drainMs);
@@ -335,7 +339,9 @@ export class Session {
     if (drains) this.#tellClosed(reason);
   }
 
-  /** Waits for messages to leave; for as long, for the connection to be lost, or to be told to end. */
+  /**
+   * Waits for messages to leave; for as long, for the connection to be lost, or to be told to end.
+   */
   async #drain(sent: Promise<void>, connection: Connection, drainMs: number): Promise<void> {
     const ended = new Promise<void>((resolve) => (this.#endDrain = resolve));
     const timer = this.#options.clock.after(drainMs, () => this.#endDrain?.());
@@ -419,8 +425,9 @@ export class Session {
   }
 
   /**
-   * Whether the daemon still has what belonged to us. It may know the token, and yet have forgotten:
-   * when our token began a new session there whose answer was lost on its way, or another client's did.
+   * Whether the daemon still has what belonged to us. It may know the token, and yet have
+   * forgotten: when our token began a new session there whose answer was lost on its way, or
+   * another client's did.
    */
   #isResumed({ resumed, appId }: HandshakeResult): boolean {
     const before = this.#appId;

@@ -7,9 +7,9 @@ import type { KeypairResult } from "./pigeonhole-types.js";
 import type { SignalScope } from "./run-within.js";
 
 /**
- * Most boxes that are under way at once: as many as a real daemon takes before it stops reading this
- * client's requests (protocol page, section 1.3). Each is an operation of its own, with a courier that
- * the daemon chooses for it alone.
+ * Most boxes that are under way at once: as many as a real daemon takes before it stops reading
+ * this client's requests (spec/thin-protocol §1.3). Each is an operation of its own, with a courier
+ * that the daemon chooses for it alone.
  */
 const MAX_IN_FLIGHT = 16;
 
@@ -60,8 +60,8 @@ export class TemporaryStream {
   }
 
   /**
-   * Resolves when the box is sealed and on its way, which may be long before it is written. A failure
-   * later on aborts the scope.
+   * Resolves when the box is sealed and on its way, which may be long before it is written. A
+   * failure later on aborts the scope.
    */
   async write(plaintext: PlainBytes): Promise<void> {
     const { signal } = this.#scope;

@@ -38,11 +38,11 @@ const BLOCKING_SEND_TIMEOUT_MS = 30_000;
  * const reply = await client.blockingSendMessage("hello", ...echo.toDestination());
  * ```
  *
- * Every method that can wait takes `{ signal, timeoutMs }` last. Besides what each of them names, it
- * rejects with the signal's reason when that is aborted, `RequestTimeoutError` at its deadline,
+ * Every method that can wait takes `{ signal, timeoutMs }` last. Besides what each of them names,
+ * it rejects with the signal's reason when that is aborted, `RequestTimeoutError` at its deadline,
  * `InvalidStateError` before {@link start}, `ClientClosedError` once the client is stopped,
- * `ProtocolError` when the daemon's reply cannot be used, and `TypeError` or `RangeError` for options
- * that cannot be.
+ * `ProtocolError` when the daemon's reply cannot be used, and `TypeError` or `RangeError` for
+ * options that cannot be.
  */
 export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
   readonly #core: ClientCore;
@@ -62,8 +62,8 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
 
   /**
    * Makes a client and starts it.
-   * @param config as for the constructor, or the path of a TOML file: a text that begins as an address
-   * does (`unix:`, `tcp:`, `ws:` …) is one.
+   * @param config as for the constructor, or the path of a TOML file: a text that begins as an
+   * address does (`unix:`, `tcp:`, `ws:` …) is one.
    * @throws as the constructor and {@link start}.
    */
   static async connect(
@@ -79,12 +79,12 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
   }
 
   /**
-   * Connects to the daemon; resolves after the whole handshake, when geometries, session and (if the
-   * daemon has one) PKI document are there.
-   * @throws ConnectError when no daemon answers, UnsupportedTransportError where the platform cannot
-   * dial that address, ProtocolError when it is no daemon, RequestTimeoutError when the handshake takes
-   * longer than `handshakeTimeoutMs`; calls made meanwhile reject with the same error, and the client
-   * may be started again. InvalidStateError when it was started already.
+   * Connects to the daemon; resolves after the whole handshake, when geometries, session and (if
+   * the daemon has one) PKI document are there.
+   * @throws ConnectError when no daemon answers, UnsupportedTransportError where the platform
+   * cannot dial that address, ProtocolError when it is no daemon, RequestTimeoutError when the
+   * handshake takes longer than `handshakeTimeoutMs`; calls made meanwhile reject with the same
+   * error, and the client may be started again. InvalidStateError when it was started already.
    */
   async start(options?: CallOptions): Promise<void> {
     checkCallOptions(options);
@@ -92,9 +92,9 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
   }
 
   /**
-   * Ends the session: the daemon forgets it and all that waits for it. Messages that the daemon has and
-   * that have not left would be lost with it, so this waits for them first: see {@link ClosingOptions}.
-   * Idempotent; rejects for wrong options only.
+   * Ends the session: the daemon forgets it and all that waits for it. Messages that the daemon has
+   * and that have not left would be lost with it, so this waits for them first: see {@link
+   * ClosingOptions}. Idempotent; rejects for wrong options only.
    * @throws TypeError, RangeError for options that cannot be.
    */
   async stop(options?: ClosingOptions): Promise<void> {
@@ -103,11 +103,11 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
 
   /**
    * Closes the connection but keeps the session: the daemon holds replies to messages for it (10
-   * minutes by default), and a client with the same `sessionToken` takes it up again. Calls that wait
-   * reject; reads among them are cancelled at the daemon, since nobody can get what they find, while
-   * boxes that are being written and copies that are under way go on, if they had left: as with
-   * messages, what waits for its turn when the connection ends is lost, and their calls reject.
-   * Idempotent; rejects for wrong options only.
+   * minutes by default), and a client with the same `sessionToken` takes it up again. Calls that
+   * wait reject; reads among them are cancelled at the daemon, since nobody can get what they find,
+   * while boxes that are being written and copies that are under way go on, if they had left: as
+   * with messages, what waits for its turn when the connection ends is lost, and their calls
+   * reject. Idempotent; rejects for wrong options only.
    * @throws TypeError, RangeError for options that cannot be.
    */
   async disconnect(options?: ClosingOptions): Promise<void> {
@@ -141,14 +141,16 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
     return this.#core.session.closed;
   }
 
-  /** How many calls wait: for the daemon, or, reads of boxes that are not there yet, to ask again. */
+  /**
+   * How many calls wait: for the daemon, or, reads of boxes that are not there yet, to ask again.
+   */
   get pendingCalls(): number {
     return this.#core.session.pendingCalls + this.#core.waitingReads.pausing;
   }
 
   /**
-   * How many calls the daemon has, how many wait here (for a place, for the connection, to ask again),
-   * and how many that nobody waits for any more are still being ended at the daemon.
+   * How many calls the daemon has, how many wait here (for a place, for the connection, to ask
+   * again), and how many that nobody waits for any more are still being ended at the daemon.
    */
   get load(): ClientLoad {
     return { ...this.#core.session.load, pausing: this.#core.waitingReads.pausing };
@@ -228,11 +230,12 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
    * @param destNode identity hash of the service node, 32 bytes.
    * @param destQueue endpoint on that node, 1 to 32 bytes.
    *
-   * Resolves when the daemon has it, which is before it leaves: that is told by a `messageSent` event
-   * (with an `err` when it could not, or was lost with the connection). While there is no connection to
-   * the daemon the message waits for it, as every call does, and for the daemon's to the mixnet then.
-   * @throws TypeError, RangeError for wrong arguments; ThinClientOfflineError while the daemon has no
-   * connection to the mixnet; ConnectionLostError when ours broke while writing.
+   * Resolves when the daemon has it, which is before it leaves: that is told by a `messageSent`
+   * event (with an `err` when it could not, or was lost with the connection). While there is no
+   * connection to the daemon the message waits for it, as every call does, and for the daemon's to
+   * the mixnet then.
+   * @throws TypeError, RangeError for wrong arguments; ThinClientOfflineError while the daemon has
+   * no connection to the mixnet; ConnectionLostError when ours broke while writing.
    */
   async sendMessage(
     surbId: SurbId,
@@ -248,8 +251,8 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
   }
 
   /**
-   * As {@link sendMessage}, but no reply is wanted: nothing tells whether it arrived, nor whether it
-   * left.
+   * As {@link sendMessage}, but no reply is wanted: nothing tells whether it arrived, nor whether
+   * it left.
    * @throws as {@link sendMessage}.
    */
   async sendMessageWithoutReply(
@@ -269,8 +272,8 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
    * zeros to `geometry.forwardPayloadLength`, whatever its own length. Default deadline: 30 s.
    * @throws as {@link sendMessage}; SendFailedError when the daemon could not send it;
    * ThinClientOfflineError when the daemon lost the mixnet meanwhile; ConnectionLostError when the
-   * connection was lost before the message had left, or the daemon forgot the session meanwhile, and with
-   * it the reply; RequestTimeoutError when no reply
+   * connection was lost before the message had left, or the daemon forgot the session meanwhile,
+   * and with it the reply; RequestTimeoutError when no reply
    * came: the mixnet may have lost either direction.
    */
   async blockingSendMessage(
@@ -303,8 +306,8 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
   // The network
 
   /**
-   * The PKI document that came last, which is the current epoch's but for a moment at its beginning (see
-   * the event `newPkiDocument`); null before the first.
+   * The PKI document that came last, which is the current epoch's but for a moment at its beginning
+   * (see the event `newPkiDocument`); null before the first.
    */
   pkiDocument(): PkiDocument | null {
     return this.#core.documents.current;
@@ -320,8 +323,8 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
 
   /**
    * The document of `epoch` with its signatures, for `verifyPkiDocument`; 0 is the current epoch.
-   * @throws PkiDocumentUnavailableError when the daemon does not have it; RangeError when `epoch` is no
-   * integer from 0 up.
+   * @throws PkiDocumentUnavailableError when the daemon does not have it; RangeError when `epoch`
+   * is no integer from 0 up.
    */
   async getPkiDocumentRaw(epoch = 0, options?: CallOptions): Promise<queries.RawPkiDocument> {
     checkCallOptions(options);
@@ -329,7 +332,8 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
   }
 
   /**
-   * The directory authorities that the daemon trusts; an empty list when it is configured with none.
+   * The directory authorities that the daemon trusts; an empty list when it is configured with
+   * none.
    * @throws DaemonRequestError for any other failure of the daemon.
    */
   async getDirectoryAuthorities(options?: CallOptions): Promise<queries.DirectoryAuthority[]> {
@@ -340,7 +344,8 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
   /**
    * Every service of that name; never an empty list.
    * @throws ServiceNotFoundError when there is none; PkiDocumentUnavailableError before the first
-   * document; TypeError for an empty name; ProtocolError when the document lists it without endpoint.
+   * document; TypeError for an empty name; ProtocolError when the document lists it without
+   * endpoint.
    */
   getServices(capability: string): ServiceDescriptor[] {
     return queries.getServices(capability, this.pkiDocument());
@@ -358,8 +363,8 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
   }
 
   /**
-   * `n` different couriers at random. Using chosen couriers for several boxes ties those together in
-   * the eyes of whoever runs them; the other calls let the daemon choose anew each time.
+   * `n` different couriers at random. Using chosen couriers for several boxes ties those together
+   * in the eyes of whoever runs them; the other calls let the daemon choose anew each time.
    * @throws NotEnoughCouriersError; RangeError when `n` is no integer from 0 up; and as
    * {@link getServices}, for 0 too.
    */
@@ -375,7 +380,8 @@ export class ThinClient extends PigeonholeMethods implements AsyncDisposable {
   // Kept for parity with the Python binding; nothing needs them.
 
   /**
-   * The next message the daemon sends; it is dispatched as well. No deadline by default. For parity.
+   * The next message the daemon sends; it is dispatched as well. No deadline by default. For
+   * parity.
    * @throws as every method that can wait, and nothing else.
    */
   async recv(options?: CallOptions): Promise<DaemonResponse> {

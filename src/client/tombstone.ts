@@ -1,4 +1,4 @@
-/** Tombstones for many boxes. Protocol page, section 6.2. */
+/** Tombstones for many boxes. spec/thin-protocol §6.2. */
 import { MessageBoxIndex, WriteCap } from "../bytes/opaque.js";
 import { hasCode, isThinClientError } from "../errors/errors.js";
 import { TombstoneRangeError } from "../errors/partial-results.js";

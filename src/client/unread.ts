@@ -1,9 +1,9 @@
-/** What a daemon may have left unread. Protocol page, section 1.3. */
+/** What a daemon may have left unread. spec/thin-protocol §1.3. */
 import { type Bytes, toHex } from "../bytes/bytes.js";
 
 /**
- * How many starts and messages of one client wait for their packet to leave before a real daemon reads
- * nothing more of it, local requests and cancels included. One fewer, to be on the safe side.
+ * How many starts and messages of one client wait for their packet to leave before a real daemon
+ * reads nothing more of it, local requests and cancels included. One fewer, to be on the safe side.
  */
 const READ_AHEAD = 15;
 /** Most messages whose leaving is waited for; beyond that the oldest are not noted any more. */
@@ -39,10 +39,10 @@ export class Unread {
   }
 
   /**
-   * Whether another start may be sent, so that local requests and cancels behind it are read: while so
-   * few wait that the daemon has room, or else one at a time, each after the one before was read. Then
-   * a local request waits at most for one packet to leave. Without the mixnet none leaves, and only
-   * what has room may be sent.
+   * Whether another start may be sent, so that local requests and cancels behind it are read: while
+   * so few wait that the daemon has room, or else one at a time, each after the one before was
+   * read. Then a local request waits at most for one packet to leave. Without the mixnet none
+   * leaves, and only what has room may be sent.
    */
   mayStart(isOnline: boolean): boolean {
     return this.#sent - this.#left < READ_AHEAD || (isOnline && this.count === 0);

@@ -1,13 +1,13 @@
 /**
  * Messages that the daemon was given and has not said to have left. It forgets those when the
- * connection ends, within a session that is resumed as well (protocol page, section 10, fact 29).
+ * connection ends, within a session that is resumed as well (spec/thin-protocol §10, fact 29).
  */
 import { toHex } from "../bytes/bytes.js";
 import type { SurbId } from "../bytes/opaque.js";
 
 /**
- * A daemon tells of each message with a reply block when it leaves. One that never does must not make
- * us keep more names than this; the oldest are forgotten.
+ * A daemon tells of each message with a reply block when it leaves. One that never does must not
+ * make us keep more names than this; the oldest are forgotten.
  */
 const MOST_KEPT = 10_000;
 

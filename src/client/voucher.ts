@@ -1,4 +1,4 @@
-/** Contact vouchers. Protocol page, section 4.9; pigeonhole page, section 10. */
+/** Contact vouchers. spec/thin-protocol §4.9; spec/pigeonhole §10. */
 import {
   type Bytes,
   type PlainBytes,

@@ -1,6 +1,6 @@
 /**
  * Reads that wait for their box. A courier keeps the answer "no such box" to an envelope for five
- * minutes and gives it again (pigeonhole page, section 9.1), so nobody may sit on one envelope: each
+ * minutes and gives it again (spec/pigeonhole §9.1), so nobody may sit on one envelope: each
  * question has an envelope of its own, and between two of them there is a pause. One scheduler for
  * each client decides the pauses and whose turn it is.
  */
@@ -18,11 +18,11 @@ const PACKETS_PER_QUESTION = 2;
 /** Part of the client's packets, and of the daemon's time for it, that waiting reads may take. */
 const SHARE = 1 / 2;
 /**
- * Packets of ours a millisecond where the document does not say: one a second, as on networks of the
- * usual configuration.
+ * Packets of ours a millisecond where the document does not say: one a second, as on networks of
+ * the usual configuration.
  */
 const DEFAULT_RATE = 0.001;
-/** The most that a document can say (mixnet page, section 8.1). */
+/** The most that a document can say (spec/mixnet §8.1). */
 const HIGHEST_RATE = 1;
 /** How much a new measurement of a round trip counts against those before. */
 const NEWEST = 1 / 4;
@@ -42,8 +42,9 @@ export interface WaitingReadsOptions {
 }
 
 /**
- * Whether a question failed in a way that passes. Once one was asked, a daemon that cannot make another
- * has no document just now, or too few replicas are there: a read that waits waits for them, too.
+ * Whether a question failed in a way that passes. Once one was asked, a daemon that cannot make
+ * another has no document just now, or too few replicas are there: a read that waits waits for
+ * them, too.
  */
 function isForNow(error: unknown, first: boolean): boolean {
   if (hasCode(error, "REPLICA_ERROR_BOX_ID_NOT_FOUND")) return true;
@@ -87,9 +88,9 @@ class Line {
 }
 
 /**
- * The waiting reads of one client. Together they use at most half of the packets that the document's
- * LambdaP allows, and at most half of the daemon's time for this client: a real daemon computes for
- * seconds on each envelope, and serves nothing else of this client meanwhile.
+ * The waiting reads of one client. Together they use at most half of the packets that the
+ * document's LambdaP allows, and at most half of the daemon's time for this client: a real daemon
+ * computes for seconds on each envelope, and serves nothing else of this client meanwhile.
  */
 export class WaitingReads {
   readonly #clock: Clock;
@@ -168,8 +169,8 @@ export class WaitingReads {
   }
 
   /**
-   * Seals an envelope: a few at a time, as few as keep the daemon free for other calls, and measures
-   * what that takes.
+   * Seals an envelope: a few at a time, as few as keep the daemon free for other calls, and
+   * measures what that takes.
    */
   async seal<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     if (this.#sealings >= this.#sealingsAtOnce) await this.#toSeal.join(signal);
@@ -190,8 +191,8 @@ export class WaitingReads {
   }
 
   /**
-   * What sealing one envelope costs the daemon, in milliseconds: the least of late, for it may have had
-   * other requests to serve before, or a start to wait for.
+   * What sealing one envelope costs the daemon, in milliseconds: the least of late, for it may have
+   * had other requests to serve before, or a start to wait for.
    */
   get #sealingMs(): number {
     return this.#sealingsMs.length === 0 ? 0 : Math.min(...this.#sealingsMs);

@@ -1,4 +1,6 @@
-/** The clock everything here waits by. Nothing else in the project may touch the platform's timers. */
+/**
+ * The clock everything here waits by. Nothing else in the project may touch the platform's timers.
+ */
 import { onAbort } from "./on-abort.js";
 
 /** A timer that was set. */

@@ -5,8 +5,8 @@ interface Heard {
   readonly listener: () => void;
 }
 
-// One listener a signal, however many calls, readers and handlers share it: Node warns of a leak from
-// the eleventh on. So nothing in the library listens to a caller's signal in another way.
+// One listener a signal, however many calls, readers and handlers share it: Node warns of a leak
+// from the eleventh on. So nothing in the library listens to a caller's signal in another way.
 const heard = new WeakMap<AbortSignal, Heard>();
 
 /**

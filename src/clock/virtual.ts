@@ -1,4 +1,7 @@
-/** A clock that moves only when told to: hours of protocol time pass in milliseconds, in exact order. */
+/**
+ * A clock that moves only when told to: hours of protocol time pass in milliseconds, in exact
+ * order.
+ */
 import { type Clock, type Timer, sleepOn } from "./clock.js";
 
 declare const setImmediate: ((callback: () => void) => void) | undefined;

@@ -1,4 +1,4 @@
-/** The TOML file that tells a thin client where its daemon is. Protocol page, section 1.1. */
+/** The TOML file that tells a thin client where its daemon is. spec/thin-protocol §1.1. */
 import { readText } from "#platform";
 import { TomlError, parse } from "smol-toml";
 import { describeType } from "../bytes/bytes.js";

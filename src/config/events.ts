@@ -22,9 +22,9 @@ export interface ConnectionStatusEvent {
 }
 
 /**
- * A PKI document: in the handshake, then at every new epoch; none is told twice. A daemon hands a new
- * one out late (a real one after 0.7 of the epoch), so the client asks for it when the epoch has turned,
- * where epochs are whole seconds long and the machine's clock is right.
+ * A PKI document: in the handshake, then at every new epoch; none is told twice. A daemon hands a
+ * new one out late (a real one after 0.7 of the epoch), so the client asks for it when the epoch
+ * has turned, where epochs are whole seconds long and the machine's clock is right.
  */
 export interface NewPkiDocumentEvent {
   /** Its name for `on` and `events`. */
@@ -38,8 +38,8 @@ export interface NewPkiDocumentEvent {
 /** A message left the daemon, or could not. */
 export interface MessageSentEvent {
   /**
-   * Its name for `on` and `events`. Comes only where a reply is wanted (protocol page, section
-   * 4.2).
+   * Its name for `on` and `events`. Comes only where a reply is wanted (
+   * spec/thin-protocol §4.2).
    */
   readonly type: "messageSent";
   /** 16 bytes; null for messages of this client, which gives them none. */
@@ -51,8 +51,8 @@ export interface MessageSentEvent {
   /** How long a reply is expected to take, in ms; 0 when none is expected. */
   readonly replyEtaMs: number;
   /**
-   * Why it was not sent; "" when it was. The client itself tells of messages that had not left when the
-   * connection ended: a daemon forgets those, also within a session that is taken up again.
+   * Why it was not sent; "" when it was. The client itself tells of messages that had not left when
+   * the connection ended: a daemon forgets those, also within a session that is taken up again.
    */
   readonly err: string;
 }
@@ -78,7 +78,7 @@ export interface MessageReplyEvent {
 /** The daemon gave up on a message's reply. */
 export interface MessageIdGarbageCollectedEvent {
   /**
-   * Its name for `on` and `events`. Daemons of v0.0.99 never send it (protocol page, section 3.2).
+   * Its name for `on` and `events`. Daemons of v0.0.99 never send it (spec/thin-protocol §3.2).
    */
   readonly type: "messageIdGarbageCollected";
   /** Which message: 16 bytes, as the sender gave them. */

@@ -1,4 +1,4 @@
-/** The first messages, sessions, and frames that are wrong. Protocol page, sections 1.3, 2, 3. */
+/** The first messages, sessions, and frames that are wrong. spec/thin-protocol §1.3, §2, §3. */
 import { type Bytes, equalBytes, randomBytes, utf8 } from "../bytes/bytes.js";
 import { Geometry } from "../pki/geometry.js";
 import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";

@@ -1,4 +1,7 @@
-/** Requests that need no packet: keys, envelopes, documents, vouchers. Sections 4.3, 4.8, 4.9. */
+/**
+ * Requests that need no packet: keys, envelopes, documents, vouchers. spec/thin-protocol §4.3,
+ * §4.8, §4.9.
+ */
 import { type Bytes, equalBytes, randomBytes, utf8 } from "../bytes/bytes.js";
 import { PkiVerificationError } from "../errors/errors.js";
 import { verifyPkiDocument } from "../pki/verify.js";

@@ -1,4 +1,6 @@
-/** What goes through the network: boxes, copies, messages. Sections 4.2, 7.2 to 7.4. */
+/**
+ * What goes through the network: boxes, copies, messages. spec/thin-protocol §4.2, §7.2 to §7.4.
+ */
 import { type Bytes, equalBytes, randomBytes, utf8 } from "../bytes/bytes.js";
 import { type IdentityHash, type MessageBoxIndex, SurbId } from "../bytes/opaque.js";
 import { findServices } from "../pki/services.js";

@@ -1,4 +1,7 @@
-/** Starts and cancels: what a daemon does by itself with operations, once it is connected. Protocol page, sections 4.4 to 4.6. */
+/**
+ * Starts and cancels: what a daemon does by itself with operations, once it is connected.
+ * spec/thin-protocol §4.4 to §4.6.
+ */
 import { blake2b } from "@noble/hashes/blake2.js";
 import { type Bytes, randomBytes } from "../bytes/bytes.js";
 import { casesOf } from "./case.js";

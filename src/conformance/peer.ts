@@ -113,7 +113,9 @@ export class Peer {
     return message as never;
   }
 
-  /** The first answer to any of these requests, whichever comes. @throws Violation when none does. */
+  /**
+   * The first answer to any of these requests, whichever comes. @throws Violation when none does.
+   */
   async firstAnswer(
     queryIds: readonly Uint8Array[],
     waitMs = this.#timeoutMs,

@@ -191,8 +191,9 @@ export class Scene {
   }
 
   /**
-   * Waits until all that the peer asked for before has left the daemon's send queue: a start in there is
-   * found by no cancel, and is lost with its connection. What is sent for it has nowhere to go.
+   * Waits until all that the peer asked for before has left the daemon's send queue: a start in
+   * there is found by no cancel, and is lost with its connection. What is sent for it has nowhere
+   * to go.
    */
   async tick(peer: Peer): Promise<void> {
     peer.send({
@@ -208,8 +209,8 @@ export class Scene {
   }
 
   /**
-   * Cancels an operation until its start is answered, for a cancel that is read before the start's tick
-   * finds nothing. Gives the start's answer; that of the cancel that ended it comes after it.
+   * Cancels an operation until its start is answered, for a cancel that is read before the start's
+   * tick finds nothing. Gives the start's answer; that of the cancel that ended it comes after it.
    * @throws Violation when it does not, or when no cancel ends the operation.
    */
   async stop<K extends OperationKind>(

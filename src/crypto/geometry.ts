@@ -1,5 +1,5 @@
 /**
- * Sizes of Pigeonhole messages. Pigeonhole page, section 4.
+ * Sizes of Pigeonhole messages. spec/pigeonhole §4.
  *
  * Everything follows from one length and the NIKE: either from what a Sphinx packet can carry (how
  * a network does it), or from the longest application message. Client, courier and replicas derive

@@ -1,11 +1,11 @@
 /**
- * Which replicas hold a box, and which two a client sends an envelope to. Pigeonhole page, section
- * 6.
+ * Which replicas hold a box, and which two a client sends an envelope to.
+ * spec/pigeonhole §6.
  */
 import { type RandomSource, compareBytes, randomBytes, toHex } from "../bytes/bytes.js";
 import { ServiceNotFoundError } from "../errors/errors.js";
 import { blake2b256 } from "./hash.js";
-import { RecentlyUsed } from "./recently-used.js";
+import { RecentlyUsed } from "../bytes/recently-used.js";
 
 /** How many replicas hold a box. */
 export const SHARD_COUNT = 2;

@@ -1,4 +1,4 @@
-/** What a daemon keeps for one application: protocol page, section 3.3. */
+/** What a daemon keeps for one application: spec/thin-protocol §3.3. */
 import { type Bytes, toHex } from "../bytes/bytes.js";
 import type { Timer } from "../clock/clock.js";
 import type { DaemonResponse } from "../wire/responses.js";
@@ -36,9 +36,9 @@ export class AppSession {
   }
 
   /**
-   * Sends a reply. While the application is away the first {@link MAX_QUEUED_REPLIES} replies to plain
-   * messages are kept for it, and nothing else (section 3.3); a kind session keeps the results of
-   * operations too, all of them.
+   * Sends a reply. While the application is away the first {@link MAX_QUEUED_REPLIES} replies to
+   * plain messages are kept for it, and nothing else (spec/thin-protocol §3.3); a kind session
+   * keeps the results of operations too, all of them.
    */
   deliver(response: DaemonResponse): void {
     if (this.#ended) return;

@@ -1,6 +1,6 @@
 /**
  * Operations that the daemon carries on until they are done: sent again with a fresh reply block
- * until an answer comes, asked again until the answer is final. Mixnet page, section 8.5.
+ * until an answer comes, asked again until the answer is final. spec/mixnet §8.5.
  */
 import { type Bytes, toHex } from "../bytes/bytes.js";
 import { type IdentityHash, SurbId } from "../bytes/opaque.js";
@@ -11,7 +11,7 @@ import type { DaemonResponse } from "../wire/responses.js";
 import type { AppSession } from "./app-session.js";
 import { asError } from "./pigeonhole-context.js";
 
-/** Until a packet whose application is away is tried again, in ms (mixnet page, section 8.5). */
+/** Until a packet whose application is away is tried again, in ms (spec/mixnet §8.5). */
 const absentRetryMs = 100;
 
 /** What an answer means for its operation. */
@@ -32,7 +32,9 @@ export interface Operation {
   judge(payload: Uint8Array): Verdict | Promise<Verdict>;
   /** The response to the start when the operation is cancelled. */
   cancelled(): DaemonResponse;
-  /** The response to the start when its first packet cannot be made: no way leads to the courier. */
+  /**
+   * The response to the start when its first packet cannot be made: no way leads to the courier.
+   */
   failed(): DaemonResponse;
 }
 
@@ -80,8 +82,8 @@ export class Arq {
   }
 
   /**
-   * Starts an operation whose tick has come: its first packet leaves now. When that cannot be made the
-   * start is answered with its `failed()`.
+   * Starts an operation whose tick has come: its first packet leaves now. When that cannot be made
+   * the start is answered with its `failed()`.
    */
   start(operation: Operation): void {
     if (operation.session.ended) return;
@@ -90,8 +92,8 @@ export class Arq {
   }
 
   /**
-   * Starts an operation whose first packet leaves when its time has come in the send schedule, which
-   * may be long; a cancel finds it before that too.
+   * Starts an operation whose first packet leaves when its time has come in the send schedule,
+   * which may be long; a cancel finds it before that too.
    */
   startLater(operation: Operation): void {
     const { session } = operation;
@@ -129,7 +131,7 @@ export class Arq {
 
   /**
    * Ends the session's operations of that name; each start is answered with its `cancelled()`. An
-   * application cannot cancel what another started (section 10, defect 18).
+   * application cannot cancel what another started (spec/thin-protocol §10, defect 18).
    */
   cancel(session: AppSession, key: string): void {
     for (const entry of this.#entries) {
@@ -192,14 +194,14 @@ export class Arq {
     entry.timer?.cancel();
     entry.timer = null;
     const { kindSessions } = this.#options;
-    // Listed still, and dead: nothing is sent for it any more (section 10, defect 16).
+    // Listed still, and dead: nothing is sent for it any more (spec/thin-protocol §10, defect 16).
     if (entry.operation.session.connection === null && !kindSessions) return;
     entry.judging = true;
     let verdict: Verdict;
     try {
       verdict = await entry.operation.judge(payload);
     } catch (error) {
-      // Its caller waits for ever, as at a real daemon (section 10, defect 16).
+      // Its caller waits for ever, as at a real daemon (spec/thin-protocol §10, defect 16).
       this.#options.onFault(asError(error));
       entry.judging = false;
       this.#end(entry);

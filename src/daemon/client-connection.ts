@@ -1,4 +1,6 @@
-/** A client's connection as the daemon sees it: frames, the order of its requests, back-pressure. */
+/**
+ * A client's connection as the daemon sees it: frames, the order of its requests, back-pressure.
+ */
 import type { Clock, Timer } from "../clock/clock.js";
 import { ProtocolError } from "../errors/errors.js";
 import type { Timing } from "../mixnet/timing.js";
@@ -147,7 +149,9 @@ export class ClientConnection {
     this.#lookAfter();
   }
 
-  /** A client that has not read a response within the deadline is hung up on; its session is kept. */
+  /**
+   * A client that has not read a response within the deadline is hung up on; its session is kept.
+   */
   #lookAfter(): void {
     const { clock, timing } = this.#handlers;
     const look = (): void => {

@@ -1,7 +1,7 @@
-/** Copy streams, built for an application. Protocol page, sections 4.7 and 7.4. */
+/** Copy streams, built for an application. spec/thin-protocol §4.7 and §7.4. */
 import type { Bytes } from "../bytes/bytes.js";
 import type { MessageBoxIndex, WriteCap } from "../bytes/opaque.js";
-import { nextMessageBoxIndex } from "../crypto/bacap/message-box-index.js";
+import { nextMessageBoxIndex } from "../bacap/message-box-index.js";
 import { CopyStreamEncoder } from "../crypto/copy-stream/encoder.js";
 import { MAX_COPY_PAYLOAD } from "../crypto/copy-stream/limits.js";
 import { chunkCopyPayload } from "../crypto/copy-stream/plan.js";
@@ -65,8 +65,8 @@ function requireRoom(context: PigeonholeContext, errorCode: number): void {
 }
 
 /**
- * A reply must fit into a frame. What would not is refused before the work is done; upstream does it
- * all and breaks its client (section 10, defects 20 and 21).
+ * A reply must fit into a frame. What would not is refused before the work is done; upstream does
+ * it all and breaks its client (spec/thin-protocol §10, defects 20 and 21).
  */
 function requireReplyFits(
   { sizes }: PigeonholeContext,
@@ -152,7 +152,7 @@ export async function envelopesFromTombstoneRange(
   const buffered = encoder.buffer.length;
   requireReplyFits(context, { envelopes: maxCount, destinations: 1, buffered });
   // No tombstones need no document; but what the call before left over is not lost, and a stream
-  // can be ended this way (section 10, defect 20).
+  // can be ended this way (spec/thin-protocol §10, defect 20).
   if (maxCount === 0 && !request.buffer?.length) {
     return { envelopes: null, buffer: null, nextDestIndex: start };
   }

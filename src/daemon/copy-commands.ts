@@ -1,4 +1,4 @@
-/** Copy commands: started, polled, judged. Protocol page, sections 4.6 and 7.3. */
+/** Copy commands: started, polled, judged. spec/thin-protocol §4.6 and §7.3. */
 import type { Bytes } from "../bytes/bytes.js";
 import { CopyStatus, decodeCourierQueryReply } from "../crypto/envelope/courier-messages.js";
 import { encodeCourierQuery } from "../crypto/envelope/courier-messages.js";

@@ -1,6 +1,6 @@
 /**
  * What kpclientd is: many applications' sessions on one side, a mixnet link on the other. Neutral:
- * listeners, link and clock are handed in. Protocol page, sections 3 and 4.
+ * listeners, link and clock are handed in. spec/thin-protocol §3 and §4.
  */
 import { type Bytes, type RandomSource, randomBytes } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
@@ -45,7 +45,7 @@ export interface DaemonOptions extends Omit<Kindness, "kindCouriers"> {
   readonly sizes: PigeonholeSizes;
   /** Key exchange of the envelopes, as the replicas have it. */
   readonly scheme: NikeScheme;
-  /** Key exchange of vouchers: CTIDH1024-X25519 on every network (pigeonhole page, section 3.1). */
+  /** Key exchange of vouchers: CTIDH1024-X25519 on every network (spec/pigeonhole §3.1). */
   readonly voucherScheme: NikeScheme;
   /** What `get_directory_authorities` answers; without any it answers with code 10. */
   readonly authorities: readonly AuthorityRecord[];
@@ -235,7 +235,7 @@ export class Daemon {
     connection.send(this.#statusEvent());
     connection.send(this.#documentEvent());
     connection.release();
-    // A client that never speaks is told the news too, after a while (section 3.1).
+    // A client that never speaks is told the news too, after a while (spec/thin-protocol §3.1).
     const { clock, timing } = this.#options;
     clock.after(timing.broadcastHoldMs, () => this.#allowBroadcasts(connection), {
       background: true,
@@ -246,7 +246,7 @@ export class Daemon {
     return {
       kind: "connectionStatusEvent",
       isConnected: this.#connected,
-      // Go's client fails on anything but null here (section 2).
+      // Go's client fails on anything but null here (spec/thin-protocol §2).
       err: null,
       instanceToken: this.#instanceToken,
       sphinxGeometry: this.#options.geometry.toWire(),
@@ -267,7 +267,7 @@ export class Daemon {
     this.#connected = connected;
     this.#status = error;
     this.#schedule.setConnected(connected);
-    // A gateway's handshake wakes whoever fetches documents (mixnet page, section 3.6).
+    // A gateway's handshake wakes whoever fetches documents (spec/mixnet §3.6).
     if (connected) this.#documentSchedule.wake();
     if (changed) this.#broadcast("status");
   }
@@ -340,7 +340,7 @@ export class Daemon {
       appId: session.appId,
       resumed: resumed !== undefined,
     };
-    // A real daemon answers the token last (section 10, defect 15).
+    // A real daemon answers the token last (spec/thin-protocol §10, defect 15).
     const { kindSessions = false } = this.#options;
     if (kindSessions) connection.send(reply);
     for (const response of session.takeKept()) connection.send(response);

@@ -1,4 +1,4 @@
-/** From a request to whoever serves it: protocol page, section 4, "Dispatch classes". */
+/** From a request to whoever serves it: spec/thin-protocol §4, "Dispatch classes". */
 import { blake2b } from "@noble/hashes/blake2.js";
 import { type Bytes, toHex } from "../bytes/bytes.js";
 import type { IdentityHash } from "../bytes/opaque.js";
@@ -20,13 +20,13 @@ const INTERNAL_ERROR = 4;
 
 /**
  * Requests that wait for the send schedule before those of that client are left unread, cancels and
- * good-byes too; and how many when reading is kind: of 2 kB each (what is longer is refused before it
- * waits) they fill 64 MiB.
+ * good-byes too; and how many when reading is kind: of 2 kB each (what is longer is refused before
+ * it waits) they fill 64 MiB.
  */
 const MAX_WAITING_SENDS = 16;
 const MAX_WAITING_SENDS_IF_KIND = 32_768;
 
-/** Local requests that wait a while for a document when there is none (section 4). */
+/** Local requests that wait a while for a document when there is none (spec/thin-protocol §4). */
 const needDocument: ReadonlySet<DaemonRequest["kind"]> = new Set<DaemonRequest["kind"]>([
   "encryptRead",
   "encryptWrite",
@@ -104,7 +104,7 @@ export class Dispatcher {
     cancel: (hash: Bytes) => void,
   ): void {
     const valid = request.queryId !== null && hash?.length === 32;
-    // First the start's answer, then the cancel's (section 4.5).
+    // First the start's answer, then the cancel's (spec/thin-protocol §4.5).
     if (valid) cancel(hash);
     session.deliver({
       kind: `${request.kind}Reply`,
@@ -114,8 +114,8 @@ export class Dispatcher {
   }
 
   /**
-   * A start is looked at, and refused or begun, when its tick comes (section 4, "Dispatch classes"). A
-   * cancel that is read before that finds nothing, unless cancels are kind.
+   * A start is looked at, and refused or begun, when its tick comes (spec/thin-protocol §4,
+   * "Dispatch classes"). A cancel that is read before that finds nothing, unless cancels are kind.
    */
   #start(session: AppSession, request: Start): void | Promise<void> {
     const { arq, kindCancels } = this.#options;
@@ -140,8 +140,8 @@ export class Dispatcher {
   }
 
   /**
-   * Gives what will make the operation, or the refusal. What is refused for good is known now, and not
-   * kept until then: it may be as long as a frame.
+   * Gives what will make the operation, or the refusal. What is refused for good is known now, and
+   * not kept until then: it may be as long as a frame.
    */
   #prepare(session: AppSession, request: Start): () => Operation | DaemonResponse {
     const refusal = (error: unknown): DaemonResponse => {

@@ -1,4 +1,4 @@
-/** When a daemon fetches documents, and when it tells of them. Mixnet page, section 3.6. */
+/** When a daemon fetches documents, and when it tells of them. spec/mixnet §3.6. */
 import type { Clock, Timer } from "../clock/clock.js";
 import type { ConsensusDocument, MixnetLink } from "../mixnet/link.js";
 import type { Documents, KnownDocument } from "./documents.js";
@@ -9,7 +9,9 @@ const nextDocumentFrom = 11 / 16;
 const recheckAfter = 1 / 16;
 /** How often one is asked for on behalf of a request that needs it. */
 const fetchTries = 5;
-/** The clock of the wall may be set; how long that can go unseen, and what is taken for it, in ms. */
+/**
+ * The clock of the wall may be set; how long that can go unseen, and what is taken for it, in ms.
+ */
 const longestSleepMs = 10_000;
 const jumpMs = 2000;
 
@@ -32,9 +34,9 @@ export interface DocumentScheduleOptions {
 }
 
 /**
- * Takes documents from the link when a real daemon would fetch them: the next epoch's after 11/16 of
- * the current one. So it wakes then, and only then tells its clients of the epoch that is. A daemon
- * without any document takes what it is offered at once, for whoever needs one fetches it.
+ * Takes documents from the link when a real daemon would fetch them: the next epoch's after 11/16
+ * of the current one. So it wakes then, and only then tells its clients of the epoch that is. A
+ * daemon without any document takes what it is offered at once, for whoever needs one fetches it.
  */
 export class DocumentSchedule {
   readonly #options: DocumentScheduleOptions;
@@ -89,8 +91,8 @@ export class DocumentSchedule {
   }
 
   /**
-   * For a request that needs a document: resolves when there is one, or when it was asked for five times
-   * in vain.
+   * For a request that needs a document: resolves when there is one, or when it was asked for five
+   * times in vain.
    */
   async whenKnown(): Promise<void> {
     const { clock, documents, retryMs } = this.#options;
@@ -154,7 +156,9 @@ export class DocumentSchedule {
     return { wallMs, monotonicMs: this.#options.clock.monotonic() };
   }
 
-  /** Whether the network's time went another way than the monotonic clock: what is due is due now. */
+  /**
+   * Whether the network's time went another way than the monotonic clock: what is due is due now.
+   */
   #hasJumped(): boolean {
     if (this.#seen === null) return false;
     const { wallMs, monotonicMs } = this.#clocks();

@@ -1,4 +1,4 @@
-/** The consensus documents a daemon has: previous, current and next epoch. Mixnet page, 3.6. */
+/** The consensus documents a daemon has: previous, current and next epoch. spec/mixnet §3.6. */
 import type { ConsensusDocument } from "../mixnet/link.js";
 import { PkiDocument } from "../pki/document.js";
 

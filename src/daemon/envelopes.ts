@@ -1,4 +1,4 @@
-/** Making envelopes for couriers, and judging what comes back. Pigeonhole page, section 7. */
+/** Making envelopes for couriers, and judging what comes back. spec/pigeonhole §7. */
 import { type Bytes, copyBytes, equalBytes } from "../bytes/bytes.js";
 import {
   type EnvelopeDescriptor,
@@ -6,8 +6,8 @@ import {
   type ReadCap,
   type WriteCap,
 } from "../bytes/opaque.js";
-import { parseReadCap, parseWriteCap } from "../crypto/bacap/capabilities.js";
-import { parseMessageBoxIndex } from "../crypto/bacap/message-box-index.js";
+import { parseReadCap, parseWriteCap } from "../bacap/capabilities.js";
+import { parseMessageBoxIndex } from "../bacap/message-box-index.js";
 import {
   makeReadMessage,
   makeWriteMessage,
@@ -41,7 +41,7 @@ const BACAP_DECRYPTION_FAILED = 23;
 const CANCELLED = 24;
 const COURIER_INVALID_ENVELOPE = 31;
 
-/** Courier error codes to those of the thin client. Protocol page, section 5.3. */
+/** Courier error codes to those of the thin client. spec/thin-protocol §5.3. */
 const courierCodes: Readonly<Record<number, number>> = { 1: 31, 2: 12, 3: 13, 4: 32 };
 
 /** Longest envelope descriptor in bytes; they have 201 with the largest keys in use. */
@@ -121,7 +121,7 @@ export function readMessageFor(readCap: ReadCap, index: MessageBoxIndex): Replic
 type StartRequest = DaemonRequest<"startResendingEncryptedMessage">;
 type StartReply = DaemonResponse<"startResendingEncryptedMessageReply">;
 
-/** One start of resending an envelope, as its answers see it. Protocol page, section 7.2. */
+/** One start of resending an envelope, as its answers see it. spec/thin-protocol §7.2. */
 export class EnvelopeExchange implements Operation {
   readonly session: Operation["session"];
   readonly key: string;
@@ -144,8 +144,8 @@ export class EnvelopeExchange implements Operation {
     this.key = place.key;
     this.courier = place.courier;
     const { messageCiphertext, replyIndex } = request;
-    // The application chooses which replica's reply it wants (upstream: is not heard, section 10,
-    // defect 19).
+    // The application chooses which replica's reply it wants (upstream: is not heard,
+    // spec/thin-protocol §10, defect 19).
     this.payload =
       replyIndex === null ? messageCiphertext! : askingForReply(messageCiphertext!, replyIndex);
   }
@@ -158,7 +158,7 @@ export class EnvelopeExchange implements Operation {
     return isIndex ? request : { ...request, messageBoxIndex: noBytes };
   }
 
-  /** The checks of section 4.4. @throws RequestFailure with code 3. */
+  /** The checks of spec/thin-protocol §4.4. @throws RequestFailure with code 3. */
   static check(request: StartRequest): void {
     const wrong = (what: string): never => {
       throw new RequestFailure(INVALID_REQUEST, what);
@@ -196,7 +196,7 @@ export class EnvelopeExchange implements Operation {
   }
 
   failed(): StartReply {
-    // Nothing went to a courier, so none is named (section 4.4).
+    // Nothing went to a courier, so none is named (spec/thin-protocol §4.4).
     return {
       ...this.#reply(INTERNAL_ERROR, null),
       courierIdentityHash: null,

@@ -3,7 +3,7 @@ import { type Bytes, copyBytes } from "../bytes/bytes.js";
 
 /**
  * `bytes` cut or padded with zeros to `length`, as Go's decoder does with identifiers of a wrong
- * length (protocol page, section 2): clients that send such ones expect them back in that form.
+ * length (spec/thin-protocol §2): clients that send such ones expect them back in that form.
  */
 export function fitLength(bytes: Uint8Array, length: number): Bytes {
   if (bytes.length === length) return copyBytes(bytes);

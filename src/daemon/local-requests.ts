@@ -1,6 +1,6 @@
-/** Requests that the daemon answers by itself. Protocol page, sections 4.3, 4.7, 4.8. */
-import { messageBoxCounter, nextMessageBoxIndex } from "../crypto/bacap/message-box-index.js";
-import { keypairFromSeed } from "../crypto/bacap/capabilities.js";
+/** Requests that the daemon answers by itself. spec/thin-protocol §4.3, §4.7, §4.8. */
+import { messageBoxCounter, nextMessageBoxIndex } from "../bacap/message-box-index.js";
+import { keypairFromSeed } from "../bacap/capabilities.js";
 import type { DaemonRequest, RequestKind } from "../wire/requests.js";
 import type { AuthorityRecord, DaemonResponse } from "../wire/responses.js";
 import * as copy from "./copy-builders.js";
@@ -22,7 +22,7 @@ import * as vouchers from "./vouchers.js";
 
 const INVALID_REQUEST = 3;
 const INTERNAL_ERROR = 4;
-/** Code of "not there" in document and authority replies (section 4.8). */
+/** Code of "not there" in document and authority replies (spec/thin-protocol §4.8). */
 const UNAVAILABLE = 10;
 
 /** What local requests work with. */
@@ -116,7 +116,7 @@ const getPkiDocument: Answer<"getPkiDocument"> = {
       epoch: BigInt(known.epoch),
     };
   },
-  // Rust's client cannot read null here; zero bytes say the same to all (section 2).
+  // Rust's client cannot read null here; zero bytes say the same to all (spec/thin-protocol §2).
   nothing: { payload: new Uint8Array(0), epoch: 0n },
 };
 

@@ -32,8 +32,9 @@ export class RequestFailure extends Error {
 }
 
 /**
- * Whether an error says that what came from outside cannot be used, as our checks and the protocol's
- * say it. Anything else, as a primitive that the runtime lacks, is a fault of this daemon.
+ * Whether an error says that what came from outside cannot be used, as our checks and the
+ * protocol's say it. Anything else, as a primitive that the runtime lacks, is a fault of this
+ * daemon.
  */
 export function isForeseen(error: unknown): error is Error {
   return (

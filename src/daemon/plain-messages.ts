@@ -1,4 +1,4 @@
-/** send_message: plain packets to services, and their replies. Protocol page, section 4.2. */
+/** send_message: plain packets to services, and their replies. spec/thin-protocol §4.2. */
 import { toHex } from "../bytes/bytes.js";
 import { IdentityHash, MessageId, SURB_ID_SIZE, SurbId } from "../bytes/opaque.js";
 import type { Clock, Timer } from "../clock/clock.js";
@@ -65,8 +65,8 @@ export class PlainMessages {
   }
 
   /**
-   * Takes a message in that will be sent when its time has come. What cannot be sent is told then, too,
-   * but is not kept till then: it may be as long as a frame.
+   * Takes a message in that will be sent when its time has come. What cannot be sent is told then,
+   * too, but is not kept till then: it may be as long as a frame.
    */
   prepare(request: DaemonRequest<"sendMessage">): PlainMessage {
     const { withSurb } = request;
@@ -100,7 +100,8 @@ export class PlainMessages {
       }
       if (awaited) this.#forget(awaited);
     }
-    // Without a reply block the client asked not to hear of the message again (section 4.2).
+    // Without a reply block the client asked not to hear of the message again (spec/thin-protocol
+    // §4.2).
     if (!withSurb) return;
     session.deliver({
       kind: "messageSentEvent",
@@ -142,7 +143,7 @@ export class PlainMessages {
     }
   }
 
-  /** @throws Error in the words of section 4.2, for what cannot be sent. */
+  /** @throws Error in the words of spec/thin-protocol §4.2, for what cannot be sent. */
   #packet(request: DaemonRequest<"sendMessage">, surbId: SurbId | null): OutgoingPacket {
     const { destinationIdHash, recipientQueueId, payload } = request;
     if (!destinationIdHash) throw new Error("client: destination is nil");

@@ -1,4 +1,4 @@
-/** How a daemon takes connections in while it has no document: protocol page, section 3.1, step 0. */
+/** How a daemon takes connections in while it has no document: spec/thin-protocol §3.1, step 0. */
 import type { Clock, Timer } from "../clock/clock.js";
 import type { Timing } from "../mixnet/timing.js";
 import type { Transport } from "../transport/transport.js";

@@ -1,5 +1,5 @@
 /**
- * When packets leave, and whose. Mixnet page, section 8.1: one packet a tick of a Poisson process
+ * When packets leave, and whose. spec/mixnet §8.1: one packet a tick of a Poisson process
  * with the document's LambdaP, round-robin over the clients, retransmissions first; nothing to send
  * is cover traffic. Without mixing every packet leaves two turns later, in the same order.
  */
@@ -184,8 +184,8 @@ export class SendSchedule {
   }
 
   /**
-   * Without mixing the tick is the turn after the next one: by then the daemon has heard of all that
-   * its client did in one go, cancels and hanging up included, as it would within a real tick.
+   * Without mixing the tick is the turn after the next one: by then the daemon has heard of all
+   * that its client did in one go, cancels and hanging up included, as it would within a real tick.
    */
   #wake(): void {
     if (this.#options.mixing !== "instant" || this.#running || !this.#connected) return;

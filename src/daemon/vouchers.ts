@@ -1,5 +1,5 @@
-/** Contact vouchers, for an application. Protocol page, section 4.9. */
-import { parseWriteCap } from "../crypto/bacap/capabilities.js";
+/** Contact vouchers, for an application. spec/thin-protocol §4.9. */
+import { parseWriteCap } from "../bacap/capabilities.js";
 import {
   inductVoucher,
   mintVoucher,
@@ -49,7 +49,7 @@ export const noStream: Fields<"voucherDeriveStreamReply"> = {
   voucherReadCap: null,
 };
 
-/** Runs `work`; its errors become the codes of section 4.9. */
+/** Runs `work`; its errors become the codes of spec/thin-protocol §4.9. */
 async function coded<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();

@@ -4,7 +4,8 @@ interface Site {
   stack?: string;
 }
 
-// V8's: it takes a microsecond here, and the text is made only when somebody reads it.
+// V8's: the text is made only when somebody reads it, but the frames are noted at once. In a program
+// that takes up to 20 µs, a third of a local request's time.
 const capture = (Error as { captureStackTrace?: (target: object, below: unknown) => void })
   .captureStackTrace;
 
@@ -15,10 +16,13 @@ export function callSite(below: unknown): Site {
   return site;
 }
 
-/** Gives `error` the stack of that site. */
+const placed = new WeakSet<Error>();
+
+/** Gives `error` the stack of that site, unless it has one of a site already. */
 export function placeAt(error: Error, site: Site): void {
   const frames = site.stack?.split("\n").slice(1) ?? [];
-  if (frames.length === 0) return;
+  if (frames.length === 0 || placed.has(error)) return;
+  placed.add(error);
   Object.defineProperty(error, "stack", {
     value: [`${error.name}: ${error.message}`, ...frames].join("\n"),
     configurable: true,

@@ -2,8 +2,8 @@
 import { type ErrorDetails, ThinClientError } from "./errors.js";
 
 /**
- * Somebody else wrote a box of this channel: a restored backup, a copied store, a second device with
- * the same WriteCap. The channel sends nothing more.
+ * Somebody else wrote a box of this channel: a restored backup, a copied store, a second device
+ * with the same WriteCap. The channel sends nothing more.
  */
 export class ChannelForkedError extends ThinClientError {
   readonly code = "ERR_CHANNEL_FORKED";

@@ -1,11 +1,13 @@
-/** The numbers that daemon and replicas answer with. Protocol page, sections 5.1 and 5.3. */
+/** The numbers that daemon and replicas answer with. spec/thin-protocol §5.1 and §5.3. */
 
 /**
  * Codes of the daemon, by the name they have in every binding. In the reply to
  * `start_resending_encrypted_message` 1 to 11 are a replica's: see {@link ReplicaErrorCode}.
  */
 export const ThinClientErrorCode = {
-  /** Done; of a write unless told otherwise, that a courier has taken it (section 7.2). */
+  /**
+   * Done; of a write unless told otherwise, that a courier has taken it (spec/thin-protocol §7.2).
+   */
   THIN_CLIENT_SUCCESS: 0,
   /** Not sent; stands on this library's own ConnectionLostError. */
   THIN_CLIENT_ERROR_CONNECTION_LOST: 1,
@@ -25,7 +27,7 @@ export const ThinClientErrorCode = {
   THIN_CLIENT_ERROR_PERMISSION_DENIED: 8,
   /** The daemon does not take that payload. Reserved: v0.0.99 never sends it. */
   THIN_CLIENT_ERROR_INVALID_PAYLOAD: 9,
-  /** No document of that epoch, or no authorities configured (section 4.8). */
+  /** No document of that epoch, or no authorities configured (spec/thin-protocol §4.8). */
   THIN_CLIENT_ERROR_SERVICE_UNAVAILABLE: 10,
   /** The capability is in use already. Reserved: v0.0.99 never sends it. */
   THIN_CLIENT_ERROR_DUPLICATE_CAPABILITY: 11,
@@ -53,7 +55,7 @@ export const ThinClientErrorCode = {
   THIN_CLIENT_ERROR_MKEM_DECRYPTION_FAILED: 22,
   /** The box is another one than was asked for, badly signed, or not decryptable. */
   THIN_CLIENT_ERROR_BACAP_DECRYPTION_FAILED: 23,
-  /** To the start that a cancel ended, before the cancel's own answer (section 4.5). */
+  /** To the start that a cancel ended, before the cancel's own answer (spec/thin-protocol §4.5). */
   THIN_CLIENT_ERROR_START_RESENDING_CANCELLED: 24,
   /** A replica's code 11 whose signature is not the writer's. */
   THIN_CLIENT_ERROR_INVALID_TOMBSTONE_SIG: 25,
@@ -158,7 +160,7 @@ export const {
   REPLICA_ERROR_TOMBSTONE,
 } = ReplicaErrorCode;
 
-/** Texts of the daemon's codes, index = code. Protocol page, section 5.1. */
+/** Texts of the daemon's codes, index = code. spec/thin-protocol §5.1. */
 const thinClientTexts: readonly string[] = [
   "Success",
   "Connection lost",

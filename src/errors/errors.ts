@@ -1,4 +1,6 @@
-/** The error classes. Design: one base, a string `code` to branch on, the wire's number beside it. */
+/**
+ * The error classes. Design: one base, a string `code` to branch on, the wire's number beside it.
+ */
 import type { ThinClientErrorName } from "./codes.js";
 import * as codes from "./codes.js";
 import type {
@@ -41,8 +43,9 @@ export abstract class ThinClientError extends Error {
   }
 
   /**
-   * For JSON, as loggers write it: name and message too, which are no own fields to it, what the class
-   * has besides, and the cause. What is not enumerable, for it may hold secrets, is not in it.
+   * For JSON, as loggers write it: name and message too, which are no own fields to it, what the
+   * class has besides, and the cause. What is not enumerable, for it may hold secrets, is not in
+   * it.
    */
   toJSON(): object {
     const { name, message, cause } = this;
@@ -524,7 +527,7 @@ interface SpecificErrors {
   THIN_CLIENT_ERROR_INVALID_TOMBSTONE_SIG: InvalidTombstoneSignatureError;
   /** Code 26. From `startResendingCopyCommand`; as the `cause` of a failed copy. */
   THIN_CLIENT_ERROR_COPY_COMMAND_FAILED: CopyCommandFailedError;
-  /** Code 27. Daemons of v0.0.99 never send it (protocol page, section 5.1). */
+  /** Code 27. Daemons of v0.0.99 never send it (spec/thin-protocol §5.1). */
   THIN_CLIENT_ERROR_PAYLOAD_TOO_LARGE: PayloadTooLargeError;
   /** Code 28. From `voucherInduct`. */
   THIN_CLIENT_ERROR_VOUCHER_HASH_MISMATCH: VoucherHashMismatchError;

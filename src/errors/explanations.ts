@@ -1,6 +1,6 @@
 /**
- * What every error code means and what to do about it, in one table. Kept apart from the classes, so
- * that a bundle which never explains anything does not carry it.
+ * What every error code means and what to do about it, in one table. Kept apart from the classes,
+ * so that a bundle which never explains anything does not carry it.
  */
 import type { ErrorCode } from "./errors.js";
 

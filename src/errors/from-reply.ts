@@ -1,4 +1,4 @@
-/** From the numbers in replies to errors. Protocol page, sections 5.1 and 5.2. */
+/** From the numbers in replies to errors. spec/thin-protocol §5.1 and §5.2. */
 import { REPLICA_SUCCESS, THIN_CLIENT_ERROR_COPY_COMMAND_FAILED } from "./codes.js";
 import * as errors from "./errors.js";
 import type { ErrorDetails, ThinClientError } from "./errors.js";
@@ -45,8 +45,8 @@ export function replicaErrorFromCode(
 }
 
 /**
- * The error of a daemon's code in any reply but that of `start_resending_encrypted_message`: numbers
- * 1 to 11 are the daemon's own. Null for success.
+ * The error of a daemon's code in any reply but that of `start_resending_encrypted_message`:
+ * numbers 1 to 11 are the daemon's own. Null for success.
  */
 export function daemonErrorFromCode(
   errorCode: number,
@@ -59,8 +59,8 @@ export function daemonErrorFromCode(
 }
 
 /**
- * The error of a `start_resending_encrypted_message_reply`, where 1 to 11 are a replica's codes; null
- * for success. That field's 3 and 4 are ambiguous: here they are a replica's.
+ * The error of a `start_resending_encrypted_message_reply`, where 1 to 11 are a replica's codes;
+ * null for success. That field's 3 and 4 are ambiguous: here they are a replica's.
  */
 export function errorCodeToException(
   errorCode: number,
@@ -71,7 +71,8 @@ export function errorCodeToException(
 
 /**
  * As {@link errorCodeToException}, but knows whether 3 and 4 are the daemon's or a replica's: a
- * replica's verdict always comes with the courier that brought it (section 5.1, "Collision").
+ * replica's verdict always comes with the courier that brought it (spec/thin-protocol §5.1,
+ * "Collision").
  */
 export function arqErrorFromReply(
   reply: { readonly errorCode: number; readonly courierIdentityHash: Uint8Array | null },
@@ -95,8 +96,8 @@ export interface CopyCommandReply {
 }
 
 /**
- * The error of a copy reply by its own table (section 5.2): 26 carries the details, every other
- * number is the daemon's. Null for success.
+ * The error of a copy reply by its own table (spec/thin-protocol §5.2): 26 carries the details,
+ * every other number is the daemon's. Null for success.
  */
 export function copyReplyToException(
   reply: CopyCommandReply,

@@ -24,15 +24,15 @@ export interface TombstoneRangeResult {
 }
 
 /**
- * `tombstoneRange` failed after it had made some of the tombstones; `cause` says why. Printed or turned
- * into JSON it shows no `partial`, which holds secrets.
+ * `tombstoneRange` failed after it had made some of the tombstones; `cause` says why. Printed or
+ * turned into JSON it shows no `partial`, which holds secrets.
  */
 export class TombstoneRangeError extends ThinClientError {
   readonly code = "ERR_TOMBSTONE_RANGE";
   readonly retryable: boolean;
   /**
-   * The tombstones that were made; `next` is where to go on. Not enumerable: loggers print what they
-   * find in an error, and an envelope's descriptor holds a private key.
+   * The tombstones that were made; `next` is where to go on. Not enumerable: loggers print what
+   * they find in an error, and an envelope's descriptor holds a private key.
    */
   declare readonly partial: TombstoneRangeResult;
   /** Why the next one could not be made; `errorCode` and `retryable` are this one's. */

@@ -1,4 +1,4 @@
-/** Who is there: the payload of the handshake's messages two and three. Mixnet page, section 2.1. */
+/** Who is there: the payload of the handshake's messages two and three. spec/mixnet §2.1. */
 import { type Bytes, checkBytes, copyBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 

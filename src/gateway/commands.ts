@@ -1,4 +1,4 @@
-/** Commands between a client and a gateway or an authority. Mixnet page, section 2.3. */
+/** Commands between a client and a gateway or an authority. spec/mixnet §2.3. */
 import { type Bytes, checkBytes, concatBytes, copyBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 import type { GeometryFields } from "../pki/geometry.js";

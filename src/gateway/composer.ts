@@ -1,4 +1,4 @@
-/** Makes packets for services, from documents. Mixnet page, section 6. */
+/** Makes packets for services, from documents. spec/mixnet §6. */
 import { type Bytes, type RandomSource, randomBytes } from "../bytes/bytes.js";
 import type { IdentityHash } from "../bytes/opaque.js";
 import { LinkError, type OutgoingPacket } from "../mixnet/link.js";

@@ -1,4 +1,4 @@
-/** Which gateway is dialled, where, and when. Mixnet page, section 7.3. */
+/** Which gateway is dialled, where, and when. spec/mixnet §7.3. */
 import { type RandomSource, equalBytes } from "../bytes/bytes.js";
 import { pick } from "../mixnet/sampling.js";
 import type { PkiDocument } from "../pki/document.js";

@@ -1,6 +1,6 @@
 /**
  * A consensus on its way through a gateway: gzipped, cut into pieces, put together again within
- * bounds. Mixnet page, sections 2.3 and 3.4; the bounds are ours, upstream has none.
+ * bounds. spec/mixnet §2.3 and §3.4; the bounds are ours, upstream has none.
  */
 import { gunzip, gzip } from "#platform";
 import { type Bytes, concatBytes } from "../bytes/bytes.js";
@@ -81,8 +81,8 @@ export class ConsensusAssembler {
 
   /**
    * Takes the next piece; gives the answer with the last one, null before.
-   * @throws ProtocolError when the piece is not the next, changes how many there are, is too long, or
-   * takes the whole beyond its bounds. The link is to be ended then.
+   * @throws ProtocolError when the piece is not the next, changes how many there are, is too long,
+   * or takes the whole beyond its bounds. The link is to be ended then.
    */
   add(command: Consensus2): ConsensusAnswer | null {
     const { errorCode, chunkNumber, chunkTotal, chunk } = command;

@@ -1,4 +1,4 @@
-/** Dialling gateways by their URLs, directly or through a proxy. Mixnet page, sections 2.4 and 9. */
+/** Dialling gateways by their URLs, directly or through a proxy. spec/mixnet §2.4 and §9. */
 import { dialTcp, dialUnix } from "#platform";
 import { randomBytes, toHex, utf8 } from "../bytes/bytes.js";
 import { ConfigError } from "../errors/errors.js";

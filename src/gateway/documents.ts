@@ -1,6 +1,6 @@
 /**
- * The consensus documents that a link knows: when each is asked for, what is taken, what is remembered
- * of gateways that had none or a wrong one. Mixnet page, sections 3.4 and 3.6.
+ * The consensus documents that a link knows: when each is asked for, what is taken, what is
+ * remembered of gateways that had none or a wrong one. spec/mixnet §3.4 and §3.6.
  */
 import type { Bytes } from "../bytes/bytes.js";
 import { copyBytes } from "../bytes/bytes.js";
@@ -71,7 +71,9 @@ export interface KnownDocument extends VerifiedDocument {
 export interface Waking {
   /** When to ask again, in ms. */
   readonly sleepMs: number;
-  /** Why the gateway is not to be asked further, and another is to be chosen; null while it is good. */
+  /**
+   * Why the gateway is not to be asked further, and another is to be chosen; null while it is good.
+   */
   readonly refusal: Error | null;
 }
 

@@ -1,4 +1,4 @@
-/** Frames of a link after its handshake. Mixnet page, section 2.2. */
+/** Frames of a link after its handshake. spec/mixnet §2.2. */
 import { chacha20Poly1305Open, chacha20Poly1305Seal } from "#platform";
 import { type Bytes, checkBytes, concatBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
@@ -33,7 +33,9 @@ class FrameCipher {
   }
 }
 
-/** Makes the frames of one direction. Frames must be written in the order in which they are made. */
+/**
+ * Makes the frames of one direction. Frames must be written in the order in which they are made.
+ */
 export class FrameSealer {
   readonly #cipher: FrameCipher;
 
@@ -71,8 +73,8 @@ export class FrameOpener {
 
   /**
    * @param key one of the handshake's transport keys, 32 bytes.
-   * @param longestBody in bytes; a frame that announces a longer one is refused at its header, before
-   * any memory is taken for it.
+   * @param longestBody in bytes; a frame that announces a longer one is refused at its header,
+   * before any memory is taken for it.
    */
   constructor(key: Uint8Array, longestBody: number) {
     this.#cipher = new FrameCipher(key);
@@ -93,8 +95,8 @@ export class FrameOpener {
 
   /**
    * The body of the next frame; null until the rest of it has come.
-   * @throws ProtocolError when a frame does not open or has a length that none has. The link is to be
-   * ended then: nothing after it can be read, and every further call throws again.
+   * @throws ProtocolError when a frame does not open or has a length that none has. The link is to
+   * be ended then: nothing after it can be read, and every further call throws again.
    */
   next(): Bytes | null {
     if (this.#broken) throw new ProtocolError("frame: the link is broken");

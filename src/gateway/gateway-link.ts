@@ -94,6 +94,7 @@ export class GatewayLink implements MixnetLink {
   #session: GatewaySession | null = null;
   #running: Promise<void> = Promise.resolve();
   #phase: GatewayLinkState["phase"] = "waiting";
+  #askNow: (() => void) | null = null;
   #gateway: string | null = null;
   #address: string | null = null;
   #lastError: string | null = null;
@@ -145,6 +146,13 @@ export class GatewayLink implements MixnetLink {
     } catch {
       // The link is down or there is no way: nobody waits for a decoy.
     }
+  }
+
+  /**
+   * Asks the gateway at once, if a document is missing; what failed before is not asked for again.
+   */
+  wantDocument(): void {
+    this.#askNow?.();
   }
 
   epoch(): { readonly current: number; readonly periodMs: number; readonly leftMs: number } {
@@ -323,25 +331,42 @@ export class GatewayLink implements MixnetLink {
 
   /** Asks for documents while the link lives; leaves a gateway that has a wrong one. */
   async #keepDocuments(session: GatewaySession): Promise<void> {
-    const over = new AbortController();
-    void session.ended.then((reason) => over.abort(reason));
     try {
       for (;;) {
         const { sleepMs, refusal } = await this.#documents.wake(session);
         if (refusal !== null) throw refusal;
-        const document = this.#documents.current();
-        if (
-          document !== null &&
-          document.epoch === this.#documents.epoch().epoch &&
-          !listsGateway(document, session.gateway)
-        ) {
-          throw new LinkError(`${session.gateway.name} is not in the consensus with these keys`);
-        }
-        await this.#clock.sleep(sleepMs, over.signal);
+        this.#checkListed(session);
+        await this.#sleepUntilAsked(session, sleepMs);
       }
     } catch (error) {
       session.close(error as Error);
     }
+  }
+
+  /** @throws LinkError when the document of this epoch does not list the gateway. */
+  #checkListed({ gateway }: GatewaySession): void {
+    const document = this.#documents.current();
+    if (document?.epoch !== this.#documents.epoch().epoch || listsGateway(document, gateway))
+      return;
+    throw new LinkError(`${gateway.name} is not in the consensus with these keys`);
+  }
+
+  /** @throws Why the link ended, as a rejection. */
+  #sleepUntilAsked(session: GatewaySession, ms: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const done = (): void => {
+        timer.cancel();
+        this.#askNow = null;
+        resolve();
+      };
+      const timer = this.#clock.after(ms, done);
+      this.#askNow = done;
+      void session.ended.then((reason) => {
+        timer.cancel();
+        if (this.#askNow === done) this.#askNow = null;
+        reject(reason);
+      });
+    });
   }
 
   #wentDown(error: unknown): void {

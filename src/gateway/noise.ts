@@ -1,6 +1,6 @@
 /**
  * The handshake of the wire protocol: Noise pattern pqXX, whose key exchanges are KEMs, with
- * ChaCha20-Poly1305 and BLAKE2b. Mixnet page, section 2.1.
+ * ChaCha20-Poly1305 and BLAKE2b. spec/mixnet §2.1.
  *
  *     -> e          <- ekem, s          -> skem, s          <- skem
  *
@@ -45,7 +45,9 @@ export interface HandshakeLengths {
   readonly fourth: number;
 }
 
-/** How long each message is, with this KEM and payloads of `payloadLength` bytes in two and three. */
+/**
+ * How long each message is, with this KEM and payloads of `payloadLength` bytes in two and three.
+ */
 export function handshakeLengths(kem: KemScheme, payloadLength: number): HandshakeLengths {
   const sealedKey = kem.publicKeyLength + TAG_LENGTH;
   const sealedPayload = payloadLength + TAG_LENGTH;

@@ -1,4 +1,4 @@
-/** A client's link to one gateway, from the handshake to its end. Mixnet page, sections 2 and 7. */
+/** A client's link to one gateway, from the handshake to its end. spec/mixnet §2 and §7. */
 import type { Bytes, RandomSource } from "../bytes/bytes.js";
 import type { Clock, Timer } from "../clock/clock.js";
 import { onAbort } from "../clock/on-abort.js";
@@ -11,7 +11,7 @@ import { type ConsensusAnswer, ConsensusAssembler, unpackConsensus } from "./con
 import { type ServerIdentity, newQueueId, shakeHandsAsClient } from "./shake-hands.js";
 import { WireLink } from "./wire-link.js";
 
-/** The waits of a session in ms. Mixnet page, section 2.4. */
+/** The waits of a session in ms. spec/mixnet §2.4. */
 export interface SessionTiming {
   /** For the four messages of the handshake together. */
   readonly handshakeMs: number;
@@ -45,8 +45,8 @@ export interface SessionOptions {
   readonly timing?: SessionTiming | undefined;
   readonly random?: RandomSource | undefined;
   /**
-   * A reply came: `surbId` (16 bytes) and ciphertext. It is acknowledged when this returns, so it must
-   * have been taken over by then.
+   * A reply came: `surbId` (16 bytes) and ciphertext. It is acknowledged when this returns, so it
+   * must have been taken over by then.
    */
   onReply(surbId: Bytes, ciphertext: Bytes): void;
   /** Any command came: the gateway is alive. */
@@ -106,8 +106,9 @@ export class GatewaySession {
 
   /**
    * Shakes hands, with a fresh key and a fresh queue ID, and waits for the gateway's NoOp.
-   * @throws LinkError when the gateway is another, does not answer in time or hangs up; ProtocolError
-   * when it does not speak the protocol; the signal's reason. The transport is closed then.
+   * @throws LinkError when the gateway is another, does not answer in time or hangs up;
+   * ProtocolError when it does not speak the protocol; the signal's reason. The transport is closed
+   * then.
    */
   static async connect(options: SessionOptions, signal?: AbortSignal): Promise<GatewaySession> {
     const { transport, kem, clock, gateway, random } = options;
@@ -174,8 +175,8 @@ export class GatewaySession {
   }
 
   /**
-   * Asks for the consensus of an epoch; one question at a time. A gateway that answers out of order,
-   * beyond the bounds or not in time is hung up on.
+   * Asks for the consensus of an epoch; one question at a time. A gateway that answers out of
+   * order, beyond the bounds or not in time is hung up on.
    * @throws Why the link ended, as a rejection.
    */
   async fetchConsensus(epoch: number): Promise<FetchedConsensus> {
@@ -227,8 +228,9 @@ export class GatewaySession {
         return;
       case "Message": {
         onReply(command.surbId as Bytes, command.ciphertext as Bytes);
-        // The gateway sends the next when this one is acknowledged; one that does not wait is slowed
-        // down by the socket, since nothing is read while an acknowledgement cannot be written.
+        // The gateway sends the next when this one is acknowledged; one that does not wait is
+        // slowed down by the socket, since nothing is read while an acknowledgement cannot be
+        // written.
         const { sequence } = command;
         this.#link.acknowledge({ type: "MessageDelivered", sequence });
         this.#restartKeepAlive();

@@ -1,4 +1,4 @@
-/** The handshake over a connection, from both ends. Mixnet page, sections 2.1 and 7.5. */
+/** The handshake over a connection, from both ends. spec/mixnet §2.1 and §7.5. */
 import {
   type Bytes,
   type RandomSource,
@@ -20,7 +20,9 @@ import {
 } from "./noise.js";
 import type { WireLink } from "./wire-link.js";
 
-/** What a server is known by before it is dialled: from the configuration, or from the consensus. */
+/**
+ * What a server is known by before it is dialled: from the configuration, or from the consensus.
+ */
 export interface ServerIdentity {
   /** For messages to people. */
   readonly name: string;
@@ -39,8 +41,8 @@ export function newQueueId(random: RandomSource = randomBytes): Bytes {
 export interface ClientHandshake {
   readonly keys: TransportKeys;
   /**
-   * Our clock less the server's, in ms: one sample, with half a round trip and up to a second of the
-   * server's rounding in it.
+   * Our clock less the server's, in ms: one sample, with half a round trip and up to a second of
+   * the server's rounding in it.
    */
   readonly clockSkewMs: number;
 }

@@ -1,4 +1,4 @@
-/** Connections through a SOCKS5 proxy (RFC 1928, with passwords RFC 1929). Mixnet page, section 9. */
+/** Connections through a SOCKS5 proxy (RFC 1928, with passwords RFC 1929). spec/mixnet §9. */
 import { type Bytes, concatBytes, utf8 } from "../bytes/bytes.js";
 import { onAbort } from "../clock/on-abort.js";
 import { LinkError } from "../mixnet/link.js";

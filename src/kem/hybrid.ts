@@ -1,4 +1,4 @@
-/** Two KEMs as one, by the split-PRF combiner. Mixnet page, section 1.3. */
+/** Two KEMs as one, by the split-PRF combiner. spec/mixnet §1.3. */
 import { blake2b } from "@noble/hashes/blake2.js";
 import { type Bytes, checkBytes, concatBytes, copyBytes, utf8 } from "../bytes/bytes.js";
 import type { KemScheme } from "./scheme.js";

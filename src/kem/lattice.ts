@@ -1,6 +1,6 @@
 /**
  * The lattice halves of the hybrids: ML-KEM-768 (FIPS 203) by the library, and Kyber768 of round 3,
- * which is ML-KEM with another last step. Mixnet page, section 1.3.
+ * which is ML-KEM with another last step. spec/mixnet §1.3.
  */
 import { sha3_256, shake256 } from "@noble/hashes/sha3.js";
 import { ml_kem768 as mlKem } from "@noble/post-quantum/ml-kem.js";
@@ -65,9 +65,9 @@ function roundThreeSecret(secret: Uint8Array, ciphertext: Uint8Array): Bytes {
 }
 
 /**
- * Kyber768 of round 3. Private keys are in the expanded form of 2,400 bytes: the library makes them,
- * since round 3 differs in how a seed becomes a key, and seeds are never exchanged. An invalid
- * ciphertext gives another secret than the reference's, and neither is anybody else's.
+ * Kyber768 of round 3. Private keys are in the expanded form of 2,400 bytes: the library makes
+ * them, since round 3 differs in how a seed becomes a key, and seeds are never exchanged. An
+ * invalid ciphertext gives another secret than the reference's, and neither is anybody else's.
  */
 export const kyber768: KemScheme = {
   name: "Kyber768",

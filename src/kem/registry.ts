@@ -1,4 +1,4 @@
-/** The KEM schemes that can be computed here, by name. Mixnet page, section 1. */
+/** The KEM schemes that can be computed here, by name. spec/mixnet §1. */
 import { describeType } from "../bytes/bytes.js";
 import { hybridKem } from "./hybrid.js";
 import { kyber768, mlKem768 } from "./lattice.js";

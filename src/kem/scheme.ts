@@ -1,11 +1,14 @@
-/** What the link layer and KEM Sphinx need of a key encapsulation. Mixnet page, section 1. */
+/** What the link layer and KEM Sphinx need of a key encapsulation. spec/mixnet §1. */
 import type { Bytes, RandomSource } from "../bytes/bytes.js";
 
 /** A KEM key pair. */
 export interface KemKeyPair {
   /** `publicKeyLength` bytes of the scheme. */
   readonly publicKey: Bytes;
-  /** `privateKeyLength` bytes of the scheme, in the layout that the network's PEM files have. Secret. */
+  /**
+   * `privateKeyLength` bytes of the scheme, in the layout that the network's PEM files have.
+   * Secret.
+   */
   readonly privateKey: Bytes;
 }
 

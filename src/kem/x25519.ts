@@ -1,4 +1,4 @@
-/** X25519 as a KEM: hashed ElGamal with BLAKE2Xb. Mixnet page, section 1.2. */
+/** X25519 as a KEM: hashed ElGamal with BLAKE2Xb. spec/mixnet §1.2. */
 import { x25519PublicKey, x25519SharedSecret } from "#platform";
 import { checkBytes, concatBytes, randomBytes } from "../bytes/bytes.js";
 import { blake2xb } from "./blake2xb.js";

@@ -1,4 +1,4 @@
-/** X-Wing (draft-connolly-cfrg-xwing-kem-07), by the library. Mixnet page, section 1.1. */
+/** X-Wing (draft-connolly-cfrg-xwing-kem-07), by the library. spec/mixnet §1.1. */
 import { ml_kem768_x25519 as xwing } from "@noble/post-quantum/hybrid.js";
 import { checkBytes, concatBytes, copyBytes, randomBytes } from "../bytes/bytes.js";
 import type { KemScheme } from "./scheme.js";

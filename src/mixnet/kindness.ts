@@ -1,31 +1,32 @@
 /**
- * What the embedded network can do better than a real one. All of it is off by default: a program that
- * works here must not fail there. Each is a row of `docs/differences.md`.
+ * What the embedded network can do better than a real one. All of it is off by default: a program
+ * that works here must not fail there. Each is a row of `docs/differences.md`.
  */
 
 /** The kindnesses of daemon and couriers, by name; one that is left out is off. */
 export interface Kindness {
   /**
    * Couriers ask the replicas for a missed box as long as a client asks, prefer what either replica
-   * found to the other's miss, and dispatch by themselves what no replica gave a verdict on. Off: five
-   * more dispatches an envelope, then what is cached, until another new envelope clears it away.
+   * found to the other's miss, and dispatch by themselves what no replica gave a verdict on. Off:
+   * five more dispatches an envelope, then what is cached, until another new envelope clears it
+   * away.
    */
   readonly kindCouriers?: boolean | undefined;
   /**
-   * A cancel finds every start of that name that was read before it. Off: only those that have left the
-   * queue of packets that wait for their tick; one that is still in there begins afterwards and runs for
-   * ever.
+   * A cancel finds every start of that name that was read before it. Off: only those that have left
+   * the queue of packets that wait for their tick; one that is still in there begins afterwards and
+   * runs for ever.
    */
   readonly kindCancels?: boolean | undefined;
   /**
-   * What waits for its tick when a connection ends is sent all the same, and results that come while
-   * the application is away are kept for it. Off: both are lost; only replies to plain messages are
-   * kept.
+   * What waits for its tick when a connection ends is sent all the same, and results that come
+   * while the application is away are kept for it. Off: both are lost; only replies to plain
+   * messages are kept.
    */
   readonly kindSessions?: boolean | undefined;
   /**
-   * While there is no document, connections wait for it side by side. Off: one after the other, each
-   * for up to `documentWaitMs`, those that were hung up too.
+   * While there is no document, connections wait for it side by side. Off: one after the other,
+   * each for up to `documentWaitMs`, those that were hung up too.
    */
   readonly kindConnections?: boolean | undefined;
   /**
@@ -34,8 +35,8 @@ export interface Kindness {
    */
   readonly kindDocuments?: boolean | undefined;
   /**
-   * A daemon reads on, cancels and good-byes included, while thousands of a client's packets wait for
-   * their tick. Off: it reads no further than 16.
+   * A daemon reads on, cancels and good-byes included, while thousands of a client's packets wait
+   * for their tick. Off: it reads no further than 16.
    */
   readonly kindReading?: boolean | undefined;
 }

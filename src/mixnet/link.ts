@@ -36,9 +36,11 @@ export interface ReplyPacket {
 export interface ConsensusDocument {
   /** The epoch that it is for; it can be had before that begins. */
   readonly epoch: number;
-  /** The signed certificate. Mixnet page, section 3.3. */
+  /** The signed certificate. spec/mixnet §3.3. */
   readonly certificate: Uint8Array;
-  /** The certified document alone, canonical CBOR without signatures; what thin clients are sent. */
+  /**
+   * The certified document alone, canonical CBOR without signatures; what thin clients are sent.
+   */
   readonly document: Uint8Array;
 }
 
@@ -87,8 +89,8 @@ export interface MixnetLink {
   /** Sends cover traffic: an echo to ourselves whose reply nobody waits for. Never throws. */
   sendDecoy(): Promise<void>;
   /**
-   * The daemon has neither the current epoch's document nor that of the one before: one that can be had
-   * is told of soon. A link that tells of each as soon as there is one need not do anything.
+   * The daemon has neither the current epoch's document nor that of the one before: one that can be
+   * had is told of soon. A link that tells of each as soon as there is one need not do anything.
    */
   wantDocument?(): void;
   /** The current epoch by the network's clock, and its length in milliseconds. */

@@ -1,4 +1,4 @@
-/** Choosing the way of a packet and how long it rests at each hop. Mixnet page, section 6. */
+/** Choosing the way of a packet and how long it rests at each hop. spec/mixnet §6. */
 import { type RandomSource, equalBytes } from "../bytes/bytes.js";
 import type { IdentityHash } from "../bytes/opaque.js";
 import { LinkError } from "./link.js";

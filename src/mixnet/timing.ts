@@ -13,8 +13,8 @@ export function pauseBefore({ first, longest }: GrowingPause, attempt: number): 
 }
 
 /**
- * Every wait of daemon, couriers and replicas, in one table; all in milliseconds unless the name says
- * otherwise. Tests of the values use a virtual clock.
+ * Every wait of daemon, couriers and replicas, in one table; all in milliseconds unless the name
+ * says otherwise. Tests of the values use a virtual clock.
  */
 export interface Timing {
   /** Daemon: after the planned round trip, how long until a packet is sent again. */
@@ -28,7 +28,9 @@ export interface Timing {
    * out.
    */
   readonly followUpMs: GrowingPause;
-  /** Daemon: how long a new connection waits for a document before it is told that there is none. */
+  /**
+   * Daemon: how long a new connection waits for a document before it is told that there is none.
+   */
   readonly documentWaitMs: number;
   /** Daemon: how long a client may take to read one response before it is hung up on. */
   readonly writeDeadlineMs: number;
@@ -37,8 +39,8 @@ export interface Timing {
   /** Daemon: how long broadcasts wait for a client's session token. */
   readonly broadcastHoldMs: number;
   /**
-   * Daemon: how long a plain message's reply is waited for after its planned round trip, for each hop
-   * there and back: two times the layers, and three.
+   * Daemon: how long a plain message's reply is waited for after its planned round trip, for each
+   * hop there and back: two times the layers, and three.
    */
   readonly plainReplyPerHopMs: number;
   /** Courier: how long an envelope's entry lives. */
@@ -52,8 +54,8 @@ export interface Timing {
   /** Courier: pause before an envelope without a verdict is dispatched again by itself. */
   readonly courierRetryMs: GrowingPause;
   /**
-   * Courier that knows how many boxes are stored: how long a missed box is not asked for again while
-   * nothing is stored. A replica may be back that had it before.
+   * Courier that knows how many boxes are stored: how long a missed box is not asked for again
+   * while nothing is stored. A replica may be back that had it before.
    */
   readonly courierMissMs: number;
   /** Courier: one step of a copy command (a box read, an envelope written). */
@@ -75,10 +77,10 @@ export interface Timing {
 }
 
 /**
- * Upstream's values, and ours where upstream has no such wait: it does not retry what got no verdict
- * (`courierRetryMs`), cannot know of boxes (`courierMissMs`), and clears up when an envelope comes
- * (`courierClearUpMs`). Protocol page, sections 3.1, 3.3, 4.2, 7.2, 7.3; mixnet page, section 8.5;
- * pigeonhole page, sections 5.1 and 9.
+ * Upstream's values, and ours where upstream has no such wait: it does not retry what got no
+ * verdict (`courierRetryMs`), cannot know of boxes (`courierMissMs`), and clears up when an
+ * envelope comes (`courierClearUpMs`). spec/thin-protocol §3.1, §3.3, §4.2, §7.2, §7.3; spec/mixnet
+ * §8.5; spec/pigeonhole §5.1 and §9.
  */
 export const upstreamTiming: Timing = {
   resendMs: 20_000,

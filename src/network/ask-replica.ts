@@ -1,9 +1,9 @@
 /**
  * One question to one replica in an envelope of its own: how replicas pass messages on and how
- * couriers read and delete the boxes of a copy. Pigeonhole page, section 9.
+ * couriers read and delete the boxes of a copy. spec/pigeonhole §9.
  */
 import { type RandomSource, equalBytes } from "../bytes/bytes.js";
-import { BOX_ID_LENGTH, BOX_SIGNATURE_LENGTH } from "../crypto/bacap/box.js";
+import { BOX_ID_LENGTH, BOX_SIGNATURE_LENGTH } from "../bacap/box.js";
 import { createReplicaMessage, openReplicaReply } from "../crypto/envelope/client-envelope.js";
 import { envelopeHashOf } from "../crypto/envelope/courier-messages.js";
 import type {

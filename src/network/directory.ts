@@ -1,4 +1,4 @@
-/** Publishes the consensus of each epoch in time. Mixnet page, sections 3.1 and 3.6. */
+/** Publishes the consensus of each epoch in time. spec/mixnet §3.1 and §3.6. */
 import type { Clock, Timer } from "../clock/clock.js";
 import type { ConsensusDocument } from "../mixnet/link.js";
 import { PkiDocument } from "../pki/document.js";
@@ -24,7 +24,9 @@ export interface DirectoryOptions {
 
 /** From this part of an epoch on the next one's document can be had. */
 const nextDocumentAt = 5 / 8;
-/** The clock of the wall may be set, or the machine have slept: how long that can go unseen, in ms. */
+/**
+ * The clock of the wall may be set, or the machine have slept: how long that can go unseen, in ms.
+ */
 const longestSleepMs = 10_000;
 
 /** The documents of the previous, the current and the next epoch. */
@@ -97,8 +99,8 @@ export class Directory {
     this.#timer?.cancel();
     const { periodMs, leftMs } = this.#options.time.epoch();
     const untilNext = leftMs - periodMs * (1 - nextDocumentAt);
-    // Timers may fire a little early by the wall clock; then this is armed again for the rest. What is
-    // due goes by the clock at hand, and timers do not move when that is set.
+    // Timers may fire a little early by the wall clock; then this is armed again for the rest. What
+    // is due goes by the clock at hand, and timers do not move when that is set.
     const untilDue = Math.ceil(Math.max(untilNext > 0 ? untilNext : leftMs, 1));
     const wait = Math.min(untilDue, longestSleepMs);
     this.#timer = this.#options.clock.after(wait, () => this.#stepLater(), { background: true });

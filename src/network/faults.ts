@@ -14,8 +14,8 @@ export interface FaultListener {
 }
 
 /**
- * Controls of a network's faults; at first there are none. With a seeded network the same calls lose
- * the same packets.
+ * Controls of a network's faults; at first there are none. With a seeded network the same calls
+ * lose the same packets.
  */
 export class NetworkFaults {
   readonly #random: RandomSource;
@@ -38,7 +38,7 @@ export class NetworkFaults {
 
   /**
    * Cuts all links off, or lets them connect again. Replies to what was sent before the cut never
-   * arrive, as on a real network: a new link has a new name. Mixnet page, section 0.
+   * arrive, as on a real network: a new link has a new name. spec/mixnet §0.
    */
   setOnline(online: boolean): void {
     if (online === this.#online) return;
@@ -78,8 +78,8 @@ export class NetworkFaults {
   }
 
   /**
-   * Keeps documents that become due from reaching anybody, or hands those out that are due. Withheld
-   * before the network starts, there is "no document yet".
+   * Keeps documents that become due from reaching anybody, or hands those out that are due.
+   * Withheld before the network starts, there is "no document yet".
    */
   withholdDocuments(withheld: boolean): void {
     if (withheld === this.#documentsWithheld) return;
@@ -88,7 +88,8 @@ export class NetworkFaults {
   }
 
   /**
-   * Loses the next `count` packets that go one way, and no more: what was asked before is forgotten.
+   * Loses the next `count` packets that go one way, and no more: what was asked before is
+   * forgotten.
    * @throws RangeError when `count` is no integer from 0 up.
    */
   dropNext(count: number, direction: PacketDirection = "forward"): void {

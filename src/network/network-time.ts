@@ -12,7 +12,7 @@ export interface NetworkEpoch {
   readonly leftMs: number;
 }
 
-/** Epochs by a clock, with as many skipped as one likes. Mixnet page, section 3.1. */
+/** Epochs by a clock, with as many skipped as one likes. spec/mixnet §3.1. */
 export class NetworkTime {
   readonly periodMs: number;
   readonly #clock: Clock;

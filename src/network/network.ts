@@ -1,7 +1,7 @@
 /**
- * A whole mixnet inside one process: documents as the real authorities make them, ways and delays as
- * real packets have them, services that answer. Packets are not encrypted and nobody mixes: it gives
- * no anonymity, and is for development and tests only.
+ * A whole mixnet inside one process: documents as the real authorities make them, ways and delays
+ * as real packets have them, services that answer. Packets are not encrypted and nobody mixes: it
+ * gives no anonymity, and is for development and tests only.
  */
 import { type Bytes, toHex } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";

@@ -1,4 +1,4 @@
-/** What a network is configured with, checked. Mixnet page, section 0, names the usual values. */
+/** What a network is configured with, checked. spec/mixnet §0, names the usual values. */
 import { DEFAULT_EPOCH_MS } from "../pki/epoch.js";
 
 /** Rates per millisecond, as the documents publish them. */
@@ -27,7 +27,10 @@ export const defaultRates: Rates = {
   lambdaR: 0.005,
 };
 
-/** The default rates with some replaced. @throws RangeError naming one that is no finite number from 0 up. */
+/**
+ * The default rates with some replaced. @throws RangeError naming one that is no finite number from
+ * 0 up.
+ */
 export function ratesFrom(given: { readonly [N in keyof Rates]?: number | undefined }): Rates {
   const rates: { -readonly [N in keyof Rates]: number } = { ...defaultRates };
   for (const name of Object.keys(rates) as (keyof Rates)[]) {

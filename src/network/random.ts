@@ -10,7 +10,7 @@ import {
   utf8,
   isBytes,
 } from "../bytes/bytes.js";
-import { chacha20Random } from "../crypto/seeded-random.js";
+import { chacha20Random } from "../bacap/seeded-random.js";
 import { hash256 } from "../pki/hash.js";
 
 /** What a network may be seeded with; the same seed gives the same network. */

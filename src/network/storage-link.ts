@@ -1,4 +1,4 @@
-/** The wire between couriers and replicas, and between replicas. Pigeonhole page, section 5.1. */
+/** The wire between couriers and replicas, and between replicas. spec/pigeonhole §5.1. */
 import type { Bytes } from "../bytes/bytes.js";
 import type { Clock, Timer } from "../clock/clock.js";
 import {

@@ -40,7 +40,7 @@ export interface StorageNetworkOptions {
   readonly paced?: boolean | undefined;
   /** See {@link Kindness.kindCouriers}; false when left out. */
   readonly kindCouriers?: boolean | undefined;
-  /** The current replica epoch; by the clock when left out. Pigeonhole page, section 6. */
+  /** The current replica epoch; by the clock when left out. spec/pigeonhole §6. */
   readonly replicaEpoch?: (() => number) | undefined;
   /** Where a replica keeps its boxes; in memory when left out. */
   readonly storeFor?: ((replica: ReplicaIdentity) => BoxStore) | undefined;

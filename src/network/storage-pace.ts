@@ -1,4 +1,4 @@
-/** When commands between couriers and replicas leave. Pigeonhole page, section 5.1. */
+/** When commands between couriers and replicas leave. spec/pigeonhole §5.1. */
 import type { RandomSource } from "../bytes/bytes.js";
 import type { Timing } from "../mixnet/timing.js";
 import { exponential, uniform } from "./random.js";

@@ -68,8 +68,8 @@ export function isEd25519(scheme: string): boolean {
 }
 
 /**
- * The y-coordinates of the eight Ed25519 points of small order, as keys encode them (RFC 8032, section
- * 5.1.2) but for the sign's bit: 0, 1, -1, the two of order 8, and 0 and 1 not reduced.
+ * The y-coordinates of the eight Ed25519 points of small order, as keys encode them (RFC 8032,
+ * section 5.1.2) but for the sign's bit: 0, 1, -1, the two of order 8, and 0 and 1 not reduced.
  */
 const smallOrder = new Set([
   "0000000000000000000000000000000000000000000000000000000000000000",

@@ -1,4 +1,4 @@
-/** The signed envelope around a consensus. Mixnet page, section 3.3. */
+/** The signed envelope around a consensus. spec/mixnet §3.3. */
 import { type Bytes, concatBytes, toHex, utf8 } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 import { type CborMap, decodeCbor, encodeCbor } from "../cbor/cbor.js";

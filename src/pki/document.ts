@@ -1,4 +1,4 @@
-/** The consensus: what the network looks like in one epoch. Mixnet page, section 3.4. */
+/** The consensus: what the network looks like in one epoch. spec/mixnet §3.4. */
 import { isMarked, markOf } from "../errors/marks.js";
 import { type Bytes, copyBytes, describeType, equalBytes, isBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
@@ -47,7 +47,7 @@ export class PkiDocument {
   readonly raw: Bytes;
   /** Every member as decoded, those below included. */
   readonly fields: ReadonlyMap<unknown, CborValue>;
-  /** The epoch it is for, in periods since 2017-06-01T00:00:00Z (mixnet page, section 3.1). */
+  /** The epoch it is for, in periods since 2017-06-01T00:00:00Z (spec/mixnet §3.1). */
   readonly epoch: number;
   /** The network's first epoch. */
   readonly genesisEpoch: number;
@@ -159,7 +159,7 @@ function freezeDeeply(value: unknown): void {
 
 /**
  * Whether two documents say the same: a daemon encodes the first one that it sends in another order
- * than later ones (protocol page, section 6.4).
+ * than later ones (spec/thin-protocol §6.4).
  */
 export function isSameDocument(a: PkiDocument, b: PkiDocument): boolean {
   if (a.epoch !== b.epoch) return false;

@@ -1,5 +1,5 @@
 /**
- * Epochs: the periods that a network's keys and documents are for. Mixnet page, sections 3.1 and 6.
+ * Epochs: the periods that a network's keys and documents are for. spec/mixnet §3.1 and §6.
  * Nothing on the wire says how long one is; all members are configured alike.
  */
 
@@ -45,10 +45,10 @@ export function epochAt(nowMs: number, periodMs: number = DEFAULT_EPOCH_MS): Epo
 const LONGEST_EPOCH_MS = 24 * 3_600_000;
 
 /**
- * The length of a network's epochs, in milliseconds, from a document that is new: epochs are counted
- * from {@link EPOCH_ZERO_MS} on, so its number and the time allow hardly more than one whole number of
- * seconds. The document may be the epoch's before, as daemons hand them out late, or the next one's.
- * Null where no whole number of seconds fits, or several do.
+ * The length of a network's epochs, in milliseconds, from a document that is new: epochs are
+ * counted from {@link EPOCH_ZERO_MS} on, so its number and the time allow hardly more than one
+ * whole number of seconds. The document may be the epoch's before, as daemons hand them out late,
+ * or the next one's. Null where no whole number of seconds fits, or several do.
  * @param nowMs milliseconds since 1970.
  */
 export function epochLengthOf(epoch: number, nowMs: number): number | null {
@@ -90,8 +90,8 @@ export function samplingCap(rate: number): number {
 }
 
 /**
- * The mean that a sender is told to keep for a rate of the document, in whole milliseconds; 0, which
- * means never, for a rate that is not above 0 or is above 1.
+ * The mean that a sender is told to keep for a rate of the document, in whole milliseconds; 0,
+ * which means never, for a rate that is not above 0 or is above 1.
  * @param rate per millisecond.
  */
 export function meanIntervalMs(rate: number): number {

@@ -1,4 +1,4 @@
-/** The lengths that a network's Sphinx packets have. Mixnet page, section 4.1. */
+/** The lengths that a network's Sphinx packets have. spec/mixnet §4.1. */
 import { type Bytes, describeType } from "../bytes/bytes.js";
 import { type CborMap, type CborValue, encodeCbor } from "../cbor/cbor.js";
 import { hash256 } from "./hash.js";
@@ -173,8 +173,8 @@ export class Geometry implements GeometryFields {
   }
 
   /**
-   * Reads a geometry as daemons send it: a map that has all 14 members (protocol page, section
-   * 6.3). Other members are ignored.
+   * Reads a geometry as daemons send it: a map that has all 14 members (
+   * spec/thin-protocol §6.3). Other members are ignored.
    * @throws ProtocolError when one is missing or of the wrong type.
    */
   static fromWire(value: CborValue): Geometry {
@@ -249,8 +249,8 @@ export class Geometry implements GeometryFields {
   }
 
   /**
-   * What the consensus names a geometry by: BLAKE2b-256 (32 bytes) of its canonical CBOR. Mixnet
-   * page, section 4.1.
+   * What the consensus names a geometry by: BLAKE2b-256 (32 bytes) of its canonical CBOR.
+   * spec/mixnet §4.1.
    */
   hash(): Bytes {
     return hash256(encodeCbor(this.toWire()));
@@ -263,7 +263,7 @@ export class Geometry implements GeometryFields {
   }
 }
 
-/** The formulas of section 4.1; `perHopExtra` is what a KEM adds to each hop's block. */
+/** The formulas of spec/mixnet §4.1; `perHopExtra` is what a KEM adds to each hop's block. */
 function fromFormula(
   parameters: GeometryParameters,
   elementLength: number,

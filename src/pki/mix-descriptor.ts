@@ -1,4 +1,4 @@
-/** What a consensus says about one node. Mixnet page, section 3.4. */
+/** What a consensus says about one node. spec/mixnet §3.4. */
 import { type Bytes, describeType, isBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 import { type CborMap, type CborValue, decodeCbor } from "../cbor/cbor.js";
@@ -33,7 +33,9 @@ export interface MixDescriptor {
   readonly mixKeys: KeysByEpoch;
   /** Where it listens; empty when the document does not say. `onion` only on gateways. */
   readonly addresses: AddressesByTransport;
-  /** The services on this node by capability, each with its `endpoint`; null where there are none. */
+  /**
+   * The services on this node by capability, each with its `endpoint`; null where there are none.
+   */
   readonly kaetzchen: ServiceParameters | null;
   /** What services publish besides, e.g. `courier`'s `linkPublicKey`. */
   readonly kaetzchenAdvertizedData: ServiceParameters | null;
@@ -41,7 +43,7 @@ export interface MixDescriptor {
   readonly isGatewayNode: boolean;
   /** Whether it stands in the document's ServiceNodes; only then it has services. */
   readonly isServiceNode: boolean;
-  /** 0 on networks of today; ways are chosen without it (mixnet page, section 6). */
+  /** 0 on networks of today; ways are chosen without it (spec/mixnet §6). */
   readonly loadWeight: number;
   /** `tofu`, `oob` or ""; of no effect on clients. */
   readonly authenticationType: string;
@@ -123,7 +125,8 @@ function requiredKey(map: CborMap, key: string, where: string): Bytes {
 
 /**
  * Reads a mix descriptor: a byte string that holds a CBOR map.
- * @throws ProtocolError when it is not one, has no identity key, or a known member has another type.
+ * @throws ProtocolError when it is not one, has no identity key, or a known member has another
+ * type.
  */
 export function decodeMixDescriptor(value: CborValue, where: string): MixDescriptor {
   if (!isBytes(value)) {

@@ -1,5 +1,5 @@
 /**
- * Keys as text: PEM with the raw key inside, no ASN.1. Mixnet page, section 3.2; the frame is that of
+ * Keys as text: PEM with the raw key inside, no ASN.1. spec/mixnet §3.2; the frame is that of
  * RFC 7468.
  */
 import { type Bytes, fromBase64, toBase64 } from "../bytes/bytes.js";

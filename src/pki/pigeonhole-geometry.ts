@@ -1,4 +1,4 @@
-/** The lengths that a network's storage messages have. Protocol page, section 6.3. */
+/** The lengths that a network's storage messages have. spec/thin-protocol §6.3. */
 import { describeType } from "../bytes/bytes.js";
 import type { CborValue } from "../cbor/cbor.js";
 import { Geometry, checkCount, requiredLength, requiredName } from "./geometry.js";
@@ -55,7 +55,7 @@ export class PigeonholeGeometry {
   /** A query that writes: as long as one that reads, so that nobody can tell. */
   readonly courierQueryWriteLength: number;
   /**
-   * M + 169 for the reply to a read; the real one is 25 bytes longer (protocol page, section 6.3).
+   * M + 169 for the reply to a read; the real one is 25 bytes longer (spec/thin-protocol §6.3).
    */
   readonly courierQueryReplyReadLength: number;
   /** The same for the reply to a write. */
@@ -177,7 +177,10 @@ export class PigeonholeGeometry {
     return map;
   }
 
-  /** @throws RangeError when boxes hold nothing, no NIKE is named, or the signatures' scheme is wrong. */
+  /**
+   * @throws RangeError when boxes hold nothing, no NIKE is named, or the signatures' scheme is
+   * wrong.
+   */
   validate(): void {
     if (this.maxPlaintextPayloadLength <= 0) {
       throw new RangeError("max_plaintext_payload_length must be positive");
@@ -188,7 +191,9 @@ export class PigeonholeGeometry {
     }
   }
 
-  /** Bytes of a plaintext with its length in front: what every box is padded to before encryption. */
+  /**
+   * Bytes of a plaintext with its length in front: what every box is padded to before encryption.
+   */
   paddedPayloadLength(): number {
     return PigeonholeGeometry.LENGTH_PREFIX_SIZE + this.maxPlaintextPayloadLength;
   }

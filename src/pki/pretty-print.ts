@@ -7,16 +7,16 @@ const indentation = "    ";
 
 /**
  * `obj` as text over several lines, indented by four spaces a level: byte arrays in hex, maps by
- * their entries, `[circular]` where a value contains itself. It shows what it is given: a capability
- * among it is shown too.
+ * their entries, `[circular]` where a value contains itself. It shows what it is given: a
+ * capability among it is shown too.
  */
 export function prettyPrintObj(obj: unknown): string {
   return render(obj, "", new Set());
 }
 
 /**
- * A document as text, under its members' names on the wire, with the descriptors of its nodes decoded
- * and the layers of its topology in one list. The document is left as it is.
+ * A document as text, under its members' names on the wire, with the descriptors of its nodes
+ * decoded and the layers of its topology in one list. The document is left as it is.
  */
 export function prettyPrintPkiDoc(doc: PkiDocument): string {
   if (!isPkiDocument(doc)) throw new TypeError("`doc` must be a PkiDocument");

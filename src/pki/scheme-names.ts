@@ -1,6 +1,6 @@
 /**
  * Names and sizes of the key-exchange and encapsulation schemes that a network may be configured
- * with. Mixnet page, sections 1 and 4.1; look-ups ignore case, as the network's own do.
+ * with. spec/mixnet §1 and §4.1; look-ups ignore case, as the network's own do.
  */
 
 /** NIKE schemes and the length of their public keys in bytes. */

@@ -1,4 +1,4 @@
-/** Finding the services that a consensus lists. Protocol page, section 6.4. */
+/** Finding the services that a consensus lists. spec/thin-protocol §6.4. */
 import { type Bytes, utf8 } from "../bytes/bytes.js";
 import type { IdentityHash } from "../bytes/opaque.js";
 import { ProtocolError } from "../errors/errors.js";
@@ -35,8 +35,8 @@ export class ServiceDescriptor {
 /**
  * Every service of a document that offers `capability`, in the document's order; an empty list when
  * there is none. Only service nodes are looked at.
- * @throws ProtocolError when the document has no ServiceNodes, or a service of that name no endpoint
- * of 1 to 32 bytes.
+ * @throws ProtocolError when the document has no ServiceNodes, or a service of that name no
+ * endpoint of 1 to 32 bytes.
  */
 export function findServices(capability: string, doc: PkiDocument): ServiceDescriptor[] {
   if (!Array.isArray(doc.fields.get("ServiceNodes"))) {

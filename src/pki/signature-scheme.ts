@@ -1,4 +1,4 @@
-/** What verification needs of a signature scheme. Mixnet page, section 3.2. */
+/** What verification needs of a signature scheme. spec/mixnet §3.2. */
 import type { Bytes } from "../bytes/bytes.js";
 
 /** Called between two pieces of long work; what it waits for lets others have their turn. */
@@ -41,7 +41,7 @@ export function hybridSignatures(
     publicKeyLength,
     signatureLength,
     async verify(signature, message, publicKey, pause) {
-      // Upstream's verifier crashes on a wrong length (page, section 12, row 6).
+      // Upstream's verifier crashes on a wrong length (spec/mixnet §12, row 6).
       if (signature.length !== signatureLength || publicKey.length !== publicKeyLength)
         return false;
       const signatures = halves(signature, first.signatureLength);

@@ -1,4 +1,4 @@
-/** The signature schemes that can be verified here, by name. Mixnet page, section 3.2. */
+/** The signature schemes that can be verified here, by name. spec/mixnet §3.2. */
 import { ed25519Verify } from "#platform";
 import { falcon512padded, falcon1024padded } from "@noble/post-quantum/falcon.js";
 import { describeType } from "../bytes/bytes.js";

@@ -1,9 +1,9 @@
 /**
- * Verification of SPHINCS+ signatures: the set SHAKE-256f "robust" of NIST's round 3.1, which is not
- * FIPS 205's. Mixnet page, section 3.2.
+ * Verification of SPHINCS+ signatures: the set SHAKE-256f "robust" of NIST's round 3.1, which is
+ * not FIPS 205's. spec/mixnet §3.2.
  *
- * Ours, because no library has it. Everything in it is public, so that it takes variable time is of no
- * consequence (docs/security.md, "SPHINCS+ verification"). It hashes some 18,000 times.
+ * Ours, because no library has it. Everything in it is public, so that it takes variable time is of
+ * no consequence (docs/security.md, "SPHINCS+ verification"). It hashes some 18,000 times.
  */
 import { shake256 } from "#platform";
 import { type Bytes, concatBytes, equalBytes } from "../bytes/bytes.js";

@@ -1,7 +1,7 @@
 /**
- * Verification of certificates and documents under every signature scheme that is here, of which some
- * take long. The synchronous functions of `verify.ts` know Ed25519 alone, so that a page's bundle
- * need not carry the others.
+ * Verification of certificates and documents under every signature scheme that is here, of which
+ * some take long. The synchronous functions of `verify.ts` know Ed25519 alone, so that a page's
+ * bundle need not carry the others.
  */
 import type { AuthorityInput } from "./authority-keys.js";
 import { type Certificate, decodeCertificate } from "./certificate.js";

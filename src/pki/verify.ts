@@ -1,4 +1,4 @@
-/** Verifying certificates and the documents in them. Mixnet page, sections 3.3 and 3.4. */
+/** Verifying certificates and the documents in them. spec/mixnet §3.3 and §3.4. */
 import { ed25519Verify } from "#platform";
 import { type Bytes, describeType, equalBytes, toHex } from "../bytes/bytes.js";
 import { checkOptions } from "../bytes/options.js";
@@ -54,7 +54,7 @@ export interface DocumentChecks {
   /** The geometry whose hash the document must name; left out, any. */
   readonly geometry?: Geometry | undefined;
   /**
-   * Whether the document must keep the rules of section 3.4. True unless given: a majority of
+   * Whether the document must keep the rules of spec/mixnet §3.4. True unless given: a majority of
    * authorities could otherwise hand out a document that breaks its readers.
    */
   readonly wellFormed?: boolean | undefined;
@@ -69,7 +69,8 @@ export interface VerifiedDocument extends CertificateSigners {
 }
 
 /**
- * Verifies a certificate. Extra and bad signatures do no harm as long as enough good ones are there.
+ * Verifies a certificate. Extra and bad signatures do no harm as long as enough good ones are
+ * there.
  * @throws PkiVerificationError listing every reason when it is not genuine; TypeError or RangeError
  * on wrong arguments, a threshold above the number of authorities among them.
  */
@@ -82,7 +83,10 @@ export function verifyCertificate(
   return verifySigners(certificate, authorities, checks);
 }
 
-/** What a certificate is checked against. @internal `currentEpoch` is null when it is not known yet which epoch it is. */
+/**
+ * What a certificate is checked against. @internal `currentEpoch` is null when it is not known yet
+ * which epoch it is.
+ */
 export interface KnownChecks {
   readonly currentEpoch: number | null;
   readonly threshold?: number | undefined;
@@ -245,8 +249,8 @@ export function certificateChecks(checks: DocumentChecks): KnownChecks {
 /**
  * The document in a certificate whose signatures are good.
  * @internal For `verifyPkiDocumentWith`.
- * @throws PkiVerificationError when it is not what `checks` ask for; ProtocolError when it cannot be
- * decoded.
+ * @throws PkiVerificationError when it is not what `checks` ask for; ProtocolError when it cannot
+ * be decoded.
  */
 export function readVerified(
   certificate: Certificate,

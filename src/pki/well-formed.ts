@@ -1,4 +1,4 @@
-/** What a sound consensus looks like. Mixnet page, section 3.4, "Well-formedness". */
+/** What a sound consensus looks like. spec/mixnet §3.4, "Well-formedness". */
 import { equalBytes, toHex, utf8 } from "../bytes/bytes.js";
 import { isThinClientError } from "../errors/errors.js";
 import { decodeCertificate } from "./certificate.js";
@@ -111,8 +111,8 @@ function replicaProblems(doc: PkiDocument): string[] {
 }
 
 /**
- * Commits and reveals are left over from the vote and null in a consensus. Where they are there, each
- * commit must be the hash of its reveal.
+ * Commits and reveals are left over from the vote and null in a consensus. Where they are there,
+ * each commit must be the hash of its reveal.
  */
 function sharedRandomProblems(doc: PkiDocument): string[] {
   const { sharedRandomCommit: commits, sharedRandomReveal: reveals } = doc;
@@ -130,7 +130,10 @@ function sharedRandomProblems(doc: PkiDocument): string[] {
   return problems;
 }
 
-/** What an authority certified: the epoch (8 bytes, big-endian), then 32 bytes; null when it did not. */
+/**
+ * What an authority certified: the epoch (8 bytes, big-endian), then 32 bytes; null when it did
+ * not.
+ */
 function sharedRandomOf(
   values: SharedRandomByAuthority | null,
   authority: Uint8Array,

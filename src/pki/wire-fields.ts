@@ -1,6 +1,6 @@
 /**
- * Reads the members of decoded maps: strict about the type of what is there, easy about what is not.
- * An absent member and null mean the same (protocol page, section 2).
+ * Reads the members of decoded maps: strict about the type of what is there, easy about what is
+ * not. An absent member and null mean the same (spec/thin-protocol §2).
  */
 import { type Bytes, describeType, isBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";

@@ -1,6 +1,6 @@
 /**
- * The primitives in JavaScript: for browsers, and for what a runtime's `node:crypto` lacks. The same
- * verdicts and errors as Node's, tested.
+ * The primitives in JavaScript: for browsers, and for what a runtime's `node:crypto` lacks. The
+ * same verdicts and errors as Node's, tested.
  */
 import { ctr } from "@noble/ciphers/aes.js";
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
@@ -46,7 +46,7 @@ function littleEndian(bytes: Uint8Array): bigint {
 /**
  * See the contract. Neither mode of the library's own `verify` has these verdicts: one accepts more
  * (it multiplies by the cofactor), the other less. So: decode A leniently, compute S·B − h·A, and
- * compare its encoding with R (pigeonhole page, section 1.7).
+ * compare its encoding with R (spec/pigeonhole §1.7).
  */
 export function ed25519Verify(
   signature: Uint8Array,

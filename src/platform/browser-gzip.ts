@@ -21,7 +21,9 @@ interface Transformer {
 declare const CompressionStream: new (format: "gzip") => Transformer;
 declare const DecompressionStream: new (format: "gzip") => Transformer;
 
-/** How much goes in at a time: a browser may unpack a whole piece, a thousandfold, before we see it. */
+/**
+ * How much goes in at a time: a browser may unpack a whole piece, a thousandfold, before we see it.
+ */
 const pieceLength = 4096;
 
 async function transform(

@@ -1,6 +1,6 @@
 /** Level databases in a browser: IndexedDB by the package browser-level. */
 import { ConfigError } from "../errors/errors.js";
-import type { LevelDatabase } from "./contract.js";
+import type { LevelDatabase } from "./level-contract.js";
 
 /** The event that is listened to; its type needs those of Node. */
 interface Closing {

@@ -17,7 +17,6 @@ export {
   x25519PublicKey,
   x25519SharedSecret,
 } from "./browser-crypto.js";
-export { openLevel } from "./browser-level.js";
 export { gunzip, gzip } from "./browser-gzip.js";
 export { dialWs } from "./browser-websocket.js";
 

@@ -30,8 +30,8 @@ export declare function dialTcp(
 export declare function dialUnix(address: string, options?: DialOptions): Promise<Transport>;
 
 /**
- * Connects to `ws://…` or `wss://…`. `token`, for listeners that ask for one, travels as a WebSocket
- * sub-protocol, never in the URL.
+ * Connects to `ws://…` or `wss://…`. `token`, for listeners that ask for one, travels as a
+ * WebSocket sub-protocol, never in the URL.
  * @throws ConnectError.
  */
 export declare function dialWs(
@@ -44,50 +44,10 @@ export declare function readText(path: string): Promise<string>;
 
 /**
  * Calls `callback` when the process ends or a signal is about to end it, which one that the
- * application handles is not; what it does must be done when it returns. The function given takes it back. In a browser nothing is ever called.
+ * application handles is not; what it does must be done when it returns. The function given takes
+ * it back. In a browser nothing is ever called.
  */
 export declare function onProcessEnd(callback: () => void): () => void;
-
-/** What is used of a level database; keys are text, values bytes. */
-export interface LevelDatabase {
-  open(): Promise<void>;
-  close(): Promise<void>;
-  get(key: string, options: LevelEncodings): Promise<Uint8Array | undefined>;
-  /** `sync`: resolve when the changes are on the disk; for databases that know it. */
-  batch(
-    operations: LevelOperation[],
-    options: LevelEncodings & { readonly sync: boolean },
-  ): Promise<void>;
-  iterator(options: LevelEncodings & LevelRange): AsyncIterable<[string, Uint8Array]>;
-  keys(options: { readonly keyEncoding: "utf8" } & LevelRange): {
-    nextv(size: number): Promise<string[]>;
-    close(): Promise<void>;
-  };
-}
-
-/** A change of a level database. */
-export type LevelOperation =
-  | { readonly type: "put"; readonly key: string; readonly value: Uint8Array }
-  | { readonly type: "del"; readonly key: string };
-
-/** How keys and values are passed. */
-export interface LevelEncodings {
-  readonly keyEncoding: "utf8";
-  readonly valueEncoding: "view";
-}
-
-/** The keys that are wanted, both ends left out. */
-export interface LevelRange {
-  readonly gt: string;
-  readonly lt: string;
-}
-
-/**
- * Opens a level database, and makes it when there is none: in Node the directory `location`
- * (LevelDB), in a browser the IndexedDB database of that name. Nobody else can open it then.
- * @throws ConfigError when somebody has it, or its package is not installed; the system's error.
- */
-export declare function openLevel(location: string): Promise<LevelDatabase>;
 
 /** X25519 public key (32 bytes) of a private key (32 bytes, clamped at use). RFC 7748 section 5. */
 export declare function x25519PublicKey(privateKey: Uint8Array): Bytes;
@@ -99,7 +59,7 @@ export declare function x25519PublicKey(privateKey: Uint8Array): Bytes;
 export declare function x25519SharedSecret(privateKey: Uint8Array, publicKey: Uint8Array): Bytes;
 
 /**
- * Cofactorless Ed25519 verification with the verdicts of section 1.7 of the pigeonhole page. Never
+ * Cofactorless Ed25519 verification with the verdicts of spec/pigeonhole §1.7. Never
  * throws: a wrong length is `false`.
  */
 export declare function ed25519Verify(
@@ -139,8 +99,9 @@ export declare function sha512(...parts: readonly Uint8Array[]): Bytes;
 export declare function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Bytes;
 
 /**
- * `data` encrypted or decrypted with AES-256 in counter mode (NIST SP 800-38A section 6.5): key of 32
- * bytes; `iv`, 16 bytes, is the first counter block, counted up as a big-endian number of 128 bits.
+ * `data` encrypted or decrypted with AES-256 in counter mode (NIST SP 800-38A section 6.5): key of
+ * 32 bytes; `iv`, 16 bytes, is the first counter block, counted up as a big-endian number of 128
+ * bits.
  */
 export declare function aes256Ctr(key: Uint8Array, iv: Uint8Array, data: Uint8Array): Bytes;
 
@@ -151,8 +112,8 @@ export declare function shake256(length: number, ...parts: readonly Uint8Array[]
 export declare function gzip(data: Uint8Array): Promise<Bytes>;
 
 /**
- * What `data` unpacks to, which is in the gzip format. Rejects with ProtocolError when it is not, is
- * damaged, or unpacks to more than `longest` bytes; then not more than that is ever held.
+ * What `data` unpacks to, which is in the gzip format. Rejects with ProtocolError when it is not,
+ * is damaged, or unpacks to more than `longest` bytes; then not more than that is ever held.
  */
 export declare function gunzip(data: Uint8Array, longest: number): Promise<Bytes>;
 

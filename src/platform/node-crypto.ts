@@ -168,9 +168,9 @@ function verifyNatively(
 }
 
 /**
- * Whether the runtime takes every point as a public key, as the reference does. Node 24.22 and newer
- * refuse those of low order, Deno those that are not canonically encoded. The identity, here encoded
- * in all ways there are, has a signature of every message: R the identity, S zero.
+ * Whether the runtime takes every point as a public key, as the reference does. Node 24.22 and
+ * newer refuse those of low order, Deno those that are not canonically encoded. The identity, here
+ * encoded in all ways there are, has a signature of every message: R the identity, S zero.
  */
 const takesEveryPoint = once(() => {
   const universal = new Uint8Array(64);

@@ -1,4 +1,6 @@
-/** A LevelDB database in a folder of this machine, with its lock, and what is left of a damaged one. */
+/**
+ * A LevelDB database in a folder of this machine, with its lock, and what is left of a damaged one.
+ */
 import {
   closeSync,
   constants,
@@ -13,7 +15,7 @@ import { link, mkdir, readdir, readFile, rename, rm, stat, statfs } from "node:f
 import { join } from "node:path";
 import { type Bytes, utf8 } from "../bytes/bytes.js";
 import { ConfigError } from "../errors/errors.js";
-import type { LevelDatabase } from "./contract.js";
+import type { LevelDatabase } from "./level-contract.js";
 import { DamagedLevelError, type Level, type LevelPlace } from "../store/level-place.js";
 import { describeFailure, failureCode } from "./node-failure.js";
 import { crc32 } from "./node-crc32.js";
@@ -257,9 +259,9 @@ function inUse(name: string, cause?: unknown): ConfigError {
 }
 
 /**
- * Whether this process has a file open, whichever of its threads that was. LevelDB must not be asked
- * for a database that this process has: it would refuse, but by then have opened and closed the lock
- * file, and with that the system lets go of the lock that the process holds (fcntl(2)).
+ * Whether this process has a file open, whichever of its threads that was. LevelDB must not be
+ * asked for a database that this process has: it would refuse, but by then have opened and closed
+ * the lock file, and with that the system lets go of the lock that the process holds (fcntl(2)).
  */
 function isOpenHere(file: string): boolean {
   const wanted = statSync(file, { bigint: true, throwIfNoEntry: false });

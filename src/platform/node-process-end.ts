@@ -29,8 +29,8 @@ function isEnding(event: string | symbol): event is EndingSignal {
 }
 
 /**
- * A signal that the application handles does not end the process, and is not ours then: a handler that
- * does end it comes to "exit". So we listen only while nobody else does, which also leaves the
+ * A signal that the application handles does not end the process, and is not ours then: a handler
+ * that does end it comes to "exit". So we listen only while nobody else does, which also leaves the
  * count of listeners to those packages that look at it to tell whether they are alone.
  */
 function listenUnlessHandled(signal: EndingSignal): void {

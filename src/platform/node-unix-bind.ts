@@ -13,8 +13,8 @@ const OWNER_ONLY = 0o600;
 
 /**
  * Lets `server` listen on a path or `@name`. A socket file that nobody answers on is removed first.
- * @returns what removes the socket file, to be called when the server is closed: only while the file
- * is still this server's, wherever the process has moved to.
+ * @returns what removes the socket file, to be called when the server is closed: only while the
+ * file is still this server's, wherever the process has moved to.
  * @throws ConfigError when somebody does answer, when something else has that name, or when the
  * system refuses.
  */

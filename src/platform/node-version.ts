@@ -1,4 +1,6 @@
-/** The oldest Node that this package runs on. Imports nothing: older Nodes must be able to read it. */
+/**
+ * The oldest Node that this package runs on. Imports nothing: older Nodes must be able to read it.
+ */
 
 /** Major and minor, as `engines` in package.json has them. */
 export const OLDEST_NODE = "20.19";

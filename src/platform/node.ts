@@ -6,7 +6,6 @@ import { nodeTooOld } from "./node-version.js";
 
 export { crc32 } from "./node-crc32.js";
 export { dialTcp, dialUnix, dialWs } from "./node-dial.js";
-export { openLevel } from "./node-level.js";
 export { onProcessEnd } from "./node-process-end.js";
 export {
   aes256Ctr,

@@ -1,7 +1,7 @@
 /**
  * AEZ v5 as Sphinx uses it for payloads: a wide-block cipher over 32 bytes and more, without
  * associated data and without a tag, so that a ciphertext is as long as its plaintext and every bit
- * of one depends on every bit of the other. Mixnet page, section 5, whose symbols the names follow.
+ * of one depends on every bit of the other. spec/mixnet §5, whose symbols the names follow.
  *
  * Not constant-time: the AES rounds look tables up (docs/security.md, "AEZ").
  */

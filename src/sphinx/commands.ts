@@ -1,4 +1,4 @@
-/** What a hop is told: the commands in its block of the header. Mixnet page, section 4.4. */
+/** What a hop is told: the commands in its block of the header. spec/mixnet §4.4. */
 import { type Bytes, checkBytes, concatBytes, copyBytes, describeType } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 
@@ -88,8 +88,8 @@ export function encodeRoutingCommands(commands: readonly RoutingCommand[]): Byte
 }
 
 /**
- * The commands in a hop's block, in its order. They end with the block or at a zero byte, after which
- * there must be zeros only.
+ * The commands in a hop's block, in its order. They end with the block or at a zero byte, after
+ * which there must be zeros only.
  * @throws ProtocolError on an unknown or truncated command, and on anything else behind the end.
  */
 export function parseRoutingCommands(block: Uint8Array): RoutingCommand[] {

@@ -1,4 +1,4 @@
-/** Making headers, and taking one layer off them. Mixnet page, sections 4.3 and 4.6. */
+/** Making headers, and taking one layer off them. spec/mixnet §4.3 and §4.6. */
 import { type Bytes, type RandomSource, concatBytes, equalBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 import {
@@ -128,7 +128,7 @@ export function openHeader(
   try {
     keys = scheme.open(privateKey, element);
   } catch (cause) {
-    // A low-order point: it comes from the sender, who may be anyone (page, sections 4.6 and 12).
+    // A low-order point: it comes from the sender, who may be anyone (spec/mixnet §4.6 and §12).
     throw new ProtocolError("sphinx: invalid packet, unusable group element", { cause });
   }
   const macAt = shape.headerLength - MAC_LENGTH;

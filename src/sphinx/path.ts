@@ -23,8 +23,8 @@ export interface HopSecret {
 }
 
 /**
- * How hops come to their secrets, and how they change the header's element for the next: with a NIKE
- * by blinding, with a KEM by the next ciphertext, which lies in the hop's block.
+ * How hops come to their secrets, and how they change the header's element for the next: with a
+ * NIKE by blinding, with a KEM by the next ciphertext, which lies in the hop's block.
  */
 export interface HopScheme {
   /** Length of an element in bytes. */
@@ -50,7 +50,7 @@ function usable<T>(hop: number, use: () => T): T {
   }
 }
 
-/** The scheme with X25519. Mixnet page, section 4.3. */
+/** The scheme with X25519. spec/mixnet §4.3. */
 export const x25519Hops: HopScheme = {
   elementLength: 32,
   elementInBlock: 0,
@@ -78,7 +78,7 @@ export const x25519Hops: HopScheme = {
   next: (element, keys) => x25519SharedSecret(blindingScalar(keys), element),
 };
 
-/** The scheme with a KEM. Mixnet page, section 4.3. */
+/** The scheme with a KEM. spec/mixnet §4.3. */
 export function kemHops(kem: KemScheme): HopScheme {
   return {
     elementLength: kem.ciphertextLength,

@@ -1,4 +1,4 @@
-/** What stands in a forward packet's payload. Mixnet page, section 4.5. */
+/** What stands in a forward packet's payload. spec/mixnet §4.5. */
 import { type Bytes, checkBytes, copyBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 import type { GeometryFields } from "../pki/geometry.js";
@@ -20,8 +20,9 @@ export interface ForwardPayload {
 }
 
 /**
- * A forward payload: flags, a reserved byte, the reply block or zeros in its place, and what is sent.
- * (Upstream puts a message without a reply block at the front, where services do not find it.)
+ * A forward payload: flags, a reserved byte, the reply block or zeros in its place, and what is
+ * sent. (Upstream puts a message without a reply block at the front, where services do not find
+ * it.)
  * @throws TypeError or RangeError on a reply block or a payload that does not fit the geometry.
  */
 export function encodeForwardPayload(

@@ -1,4 +1,4 @@
-/** Key derivation, header stream, MAC and blinding of Sphinx. Mixnet page, section 4.2. */
+/** Key derivation, header stream, MAC and blinding of Sphinx. spec/mixnet §4.2. */
 import { aes256Ctr, hmacSha256 } from "#platform";
 import { chacha20 } from "@noble/ciphers/chacha.js";
 import { expand } from "@noble/hashes/hkdf.js";

@@ -1,4 +1,4 @@
-/** Sphinx packets and single-use reply blocks of one geometry. Mixnet page, section 4. */
+/** Sphinx packets and single-use reply blocks of one geometry. spec/mixnet §4. */
 import {
   type Bytes,
   type RandomSource,

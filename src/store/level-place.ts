@@ -23,9 +23,13 @@ export interface LevelPlace {
   open(): Promise<Level>;
   /** Takes what was opened for good: its files need not be kept as they were before. */
   settled(): Promise<void>;
-  /** What is in the files of a damaged database, as it was before it was opened, a piece at a time. */
+  /**
+   * What is in the files of a damaged database, as it was before it was opened, a piece at a time.
+   */
   remains(): AsyncIterable<Bytes>;
-  /** Opens another, empty database to put what can be saved into. Call `replace` or `close` next. */
+  /**
+   * Opens another, empty database to put what can be saved into. Call `replace` or `close` next.
+   */
   openNext(): Promise<Level>;
   /**
    * Puts the one from {@link openNext} in place of the damaged one, which is put aside.

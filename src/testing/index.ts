@@ -1,7 +1,10 @@
 /**
- * For tests of applications: a network in one line, a daemon that says what a test tells it to, a
+ * For development and tests: a network in one line, a daemon that says what a test tells it to, a
  * clock that moves when told to, and the kit that holds any daemon to the protocol.
  */
+export { DevDaemon, type DevDaemonOptions } from "./dev-daemon.js";
+export type { WsRefusal } from "../platform/node-listen.js";
+export { padsAbstractNames } from "../platform/node-unix-path.js";
 export {
   ScriptedConnection,
   ScriptedDaemon,
@@ -27,3 +30,7 @@ export {
 export type { ConformanceArea } from "../conformance/case.js";
 export type { Dial } from "../conformance/scene.js";
 export type { Verdict } from "../conformance/verdict.js";
+
+// What a DevDaemon has as members
+export type { Daemon, DaemonOptions } from "../daemon/index.js";
+export * from "../network/index.js";

@@ -1,4 +1,6 @@
-/** A daemon that does just what a test tells it to, for the cases that a correct one never shows. */
+/**
+ * A daemon that does just what a test tells it to, for the cases that a correct one never shows.
+ */
 import { checkOptions } from "../bytes/options.js";
 import { type Bytes, randomBytes } from "../bytes/bytes.js";
 import { Geometry } from "../pki/geometry.js";

@@ -5,15 +5,15 @@ import { VirtualClock } from "../clock/virtual.js";
 import type { ThinClientOptions } from "../client/options.js";
 import { ThinClient } from "../client/thin-client.js";
 import type { EventHandlers } from "../config/handlers.js";
-import { DevDaemon, type DevDaemonOptions } from "../embedded/dev-daemon.js";
+import { DevDaemon, type DevDaemonOptions } from "./dev-daemon.js";
 import { ConnectError } from "../errors/errors.js";
 import type { Timing } from "../mixnet/timing.js";
 import type { NetworkFaults } from "../network/faults.js";
 import type { Transport } from "../transport/transport.js";
 
 /**
- * Waits of a test network in real time: tests are few clients for a moment, so a reader may ask often
- * and sees what was written at once. Virtual time costs nothing but the asking.
+ * Waits of a test network in real time: tests are few clients for a moment, so a reader may ask
+ * often and sees what was written at once. Virtual time costs nothing but the asking.
  */
 const testTiming: Partial<Timing> = {
   followUpMs: { first: 5, longest: 50 },
@@ -21,7 +21,9 @@ const testTiming: Partial<Timing> = {
   courierCacheMs: 1000,
 };
 
-/** What {@link startTestNetwork} takes: all that a `DevDaemon` takes, and which clock to wait by. */
+/**
+ * What {@link startTestNetwork} takes: all that a `DevDaemon` takes, and which clock to wait by.
+ */
 export interface TestNetworkOptions extends Omit<DevDaemonOptions, "clock"> {
   /**
    * `real` (default): calls take the milliseconds that they take, and tests just await them.
@@ -39,7 +41,9 @@ export interface TestClientOptions extends Omit<ThinClientOptions, "dial" | "clo
 
 /** A running network, its daemon, and the clients that were made with it. */
 export class TestNetwork<C extends Clock = Clock> implements AsyncDisposable {
-  /** The daemon: `crash()`, `restart()`, `config()` when it listens, `storage.replicas[i].faults`. */
+  /**
+   * The daemon: `crash()`, `restart()`, `config()` when it listens, `storage.replicas[i].faults`.
+   */
   readonly daemon: DevDaemon;
   /** What network and clients wait by. */
   readonly clock: C;

@@ -97,8 +97,8 @@ function withoutSecrets(url: string): string {
 }
 
 /**
- * Whether a text is meant as an address, not as the path of a file: it begins as addresses do. A file
- * of such a name is meant by `./tcp:…`.
+ * Whether a text is meant as an address, not as the path of a file: it begins as addresses do. A
+ * file of such a name is meant by `./tcp:…`.
  */
 export function looksLikeAddress(text: string): boolean {
   return /^(unix|tcp[46]?|wss?):/.test(text);
@@ -158,7 +158,9 @@ export function formatAddress(address: Address): string {
   return `${address.secure ? "wss" : "ws"}://${formatHostPort(address)}${path}`;
 }
 
-/** The address for messages to people: as {@link formatAddress}, but a query, which may be a secret. */
+/**
+ * The address for messages to people: as {@link formatAddress}, but a query, which may be a secret.
+ */
 export function shownAddress(address: Address): string {
   return withoutQuery(formatAddress(address));
 }

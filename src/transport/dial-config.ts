@@ -1,6 +1,6 @@
 /**
  * Where a daemon is and how to connect to it. The tables are those of a thin client's TOML file
- * (protocol page, section 1.1), and as strict: an unknown table or key, a missing address or
+ * (spec/thin-protocol §1.1), and as strict: an unknown table or key, a missing address or
  * another spelling is refused, never ignored.
  */
 import { isMarked, markOf } from "../errors/marks.js";

@@ -9,7 +9,9 @@ import { DIAL_TIMEOUT_MS } from "./limits.js";
 export interface DialCallOptions {
   /** Aborting rejects with the signal's reason and leaves no socket behind. */
   readonly signal?: AbortSignal | undefined;
-  /** Longest wait in ms; then RequestTimeoutError. Default 30,000; Infinity: as long as it takes. */
+  /**
+   * Longest wait in ms; then RequestTimeoutError. Default 30,000; Infinity: as long as it takes.
+   */
   readonly timeoutMs?: number | undefined;
 }
 

@@ -5,7 +5,7 @@ export const WRITE_QUEUE_BYTES = 256 * 1024;
 
 /**
  * Longest WebSocket message taken, in bytes: one whole frame of the protocol (4 + 40 MiB). Writers
- * put at most one frame into a message (protocol page, section 1.2), so a longer one is an attack.
+ * put at most one frame into a message (spec/thin-protocol §1.2), so a longer one is an attack.
  */
 export const MAX_WEBSOCKET_MESSAGE_BYTES = 4 + 41_943_040;
 

@@ -39,7 +39,9 @@ export interface Transport {
 
 /** Something that accepts transports. */
 export interface Listener {
-  /** Where it listens, as `DIAL` addresses name it; the port is the real one even if 0 was asked. */
+  /**
+   * Where it listens, as `DIAL` addresses name it; the port is the real one even if 0 was asked.
+   */
   readonly address: string;
   /** Begins accepting; called exactly once. */
   open(onTransport: (transport: Transport) => void): void;

@@ -1,7 +1,7 @@
 /**
  * A WebSocket as a stream of bytes. Binary messages are chunks of the stream, not frames; a text
  * message is refused with 1003; closing with 1000 or 1001 is an orderly end, any other way is an
- * error. Protocol page, section 1.2.
+ * error. spec/thin-protocol §1.2.
  */
 import { ConnectionLostError, ProtocolError } from "../errors/errors.js";
 import { Inbox } from "./inbox.js";

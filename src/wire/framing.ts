@@ -1,4 +1,4 @@
-/** Frames: a 4-byte big-endian length, then that many bytes. Protocol page, section 1.3. */
+/** Frames: a 4-byte big-endian length, then that many bytes. spec/thin-protocol §1.3. */
 import type { Bytes } from "../bytes/bytes.js";
 import type { Encodable } from "../cbor/cbor.js";
 import { type CborWriter, borrowWriter, returnWriter } from "../cbor/cbor-writer.js";
@@ -45,8 +45,8 @@ export class FrameEncoder {
 
   /**
    * Adds a frame around `body`, as CBOR.
-   * @throws RangeError when it is longer than a frame may be, TypeError when it has no form in CBOR;
-   * nothing is added then.
+   * @throws RangeError when it is longer than a frame may be, TypeError when it has no form in
+   * CBOR; nothing is added then.
    */
   add(body: Encodable): void {
     const writer = (this.#writer ??= borrowWriter());
@@ -96,8 +96,8 @@ export class FrameDecoder {
   }
 
   /**
-   * Takes the next bytes of the stream and calls `onBody` for each body that is now complete. A body
-   * may share memory with `chunk`.
+   * Takes the next bytes of the stream and calls `onBody` for each body that is now complete. A
+   * body may share memory with `chunk`.
    * @throws ProtocolError for a length that is zero or above the limit; the decoder is of no use
    * afterwards, for the stream has no other marks to find the next frame by.
    */

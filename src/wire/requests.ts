@@ -1,16 +1,18 @@
-/** Every request a client can send. Protocol page, section 4. */
+/** Every request a client can send. spec/thin-protocol §4. */
 import type { SurbId } from "../bytes/opaque.js";
 import { ProtocolError } from "../errors/errors.js";
 import { type CborMap, type Encodable, decodeCbor, encodeCbor } from "../cbor/cbor.js";
 import * as s from "./schema.js";
 
 // A request's byte strings may have any length here: the daemon answers a wrong one with its code,
-// where upstream's hangs up on capabilities and indices (section 10, defect 13).
+// where upstream's hangs up on capabilities and indices (spec/thin-protocol §10, defect 13).
 const bytes = s.nullable(s.bytes);
 
 /** What every request that has a reply of its own begins with. */
 const query = {
-  /** 16 bytes that the reply has, too. Null: code 3 to starts and cancels; no other daemon looks. */
+  /**
+   * 16 bytes that the reply has, too. Null: code 3 to starts and cancels; no other daemon looks.
+   */
   queryId: ["query_id", bytes] as const,
 };
 
@@ -33,7 +35,7 @@ const destination = s.record({
 
 /**
  * Wire name and fields of each request, in the daemon's order of precedence: control, the local
- * ones, the ones that send packets (section 4, "Dispatch classes").
+ * ones, the ones that send packets (spec/thin-protocol §4, "Dispatch classes").
  */
 export const requestSchemas = {
   thinClose: ["thin_close", s.record({})],
@@ -86,7 +88,9 @@ export const requestSchemas = {
     "cancel_resending_copy_command",
     s.record({
       ...query,
-      /** Which copy: BLAKE2b-256 of its write cap, 32 bytes. Null: code 3; an unknown one: success. */
+      /**
+       * Which copy: BLAKE2b-256 of its write cap, 32 bytes. Null: code 3; an unknown one: success.
+       */
       writeCapHash: ["write_cap_hash", bytes],
     }),
   ],
@@ -241,9 +245,14 @@ export const requestSchemas = {
     "start_resending_copy_command",
     s.record({
       ...query,
-      /** Of the temporary stream, which is read from the cap's own index on: 168 bytes. Null: code 3. */
+      /**
+       * Of the temporary stream, which is read from the cap's own index on: 168 bytes. Null: code
+       * 3.
+       */
       writeCap: ["write_cap", bytes],
-      /** The courier's node, 32 bytes; a courier at random unless both are there. Null is left out. */
+      /**
+       * The courier's node, 32 bytes; a courier at random unless both are there. Null is left out.
+       */
       courierIdentityHash: ["courier_identity_hash", s.optional(s.bytes)],
       /** The courier's endpoint, 1 to 32 bytes. Null is left out. */
       courierQueueId: ["courier_queue_id", s.optional(s.bytes)],

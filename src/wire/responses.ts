@@ -1,4 +1,4 @@
-/** Every reply and event a daemon can send. Protocol page, section 4. */
+/** Every reply and event a daemon can send. spec/thin-protocol §4. */
 import { type Bytes, isBytes } from "../bytes/bytes.js";
 import type {
   EnvelopeDescriptor,
@@ -32,7 +32,7 @@ const answers = {
 
 /** What every reply ends with; where it is not 0, all fields but the query ID may be null. */
 const verdict = {
-  /** 0, or one of the daemon's codes (section 5.1). */
+  /** 0, or one of the daemon's codes (spec/thin-protocol §5.1). */
   errorCode: ["error_code", s.uint(255)] as const,
 };
 
@@ -111,9 +111,9 @@ export const responseSchemas = {
       err: ["err", s.anything],
       /** 16 bytes: another daemon process has another one. */
       instanceToken: ["instance_token", s.nullable(s.bytesOfLength(16))],
-      /** Map of the 14 members of section 6.3. */
+      /** Map of the 14 members of spec/thin-protocol §6.3. */
       sphinxGeometry: ["sphinx_geometry", s.anything],
-      /** Map of the 7 members of section 6.3. */
+      /** Map of the 7 members of spec/thin-protocol §6.3. */
       pigeonholeGeometry: ["pigeonhole_geometry", s.anything],
     }),
   ],
@@ -157,7 +157,10 @@ export const responseSchemas = {
   messageIdGarbageCollected: [
     "message_id_garbage_collected",
     s.record({
-      /** 16 bytes of the request's `id`. No daemon of v0.0.99 sends this event (section 3.2). */
+      /**
+       * 16 bytes of the request's `id`. No daemon of v0.0.99 sends this event (spec/thin-protocol
+       * §3.2).
+       */
       messageId: ["message_id", messageId],
     }),
   ],
@@ -332,7 +335,9 @@ type Schemas = typeof responseSchemas;
 /** Name of a reply or event. */
 export type ResponseKind = keyof Schemas;
 
-/** The fields of a reply or event, spelt out so that editors show them and not how they are made. */
+/**
+ * The fields of a reply or event, spelt out so that editors show them and not how they are made.
+ */
 export type ResponseFields<K extends ResponseKind> = K extends ResponseKind
   ? { readonly [N in keyof s.TypeOf<Schemas[K][1]>]: s.TypeOf<Schemas[K][1]>[N] }
   : never;

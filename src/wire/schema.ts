@@ -45,7 +45,9 @@ export function fixedBytes<T extends Bytes>(length: number): Schema<T> {
   return bytesOfLength(length) as Schema<T>;
 }
 
-/** A byte string of `T`, whatever its length: where the receiver's rules, not the codec's, decide. */
+/**
+ * A byte string of `T`, whatever its length: where the receiver's rules, not the codec's, decide.
+ */
 export function bytesAs<T extends Bytes>(): Schema<T> {
   return bytes as Schema<Bytes> as Schema<T>;
 }

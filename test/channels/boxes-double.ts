@@ -1,16 +1,21 @@
 /**
- * A double for thin client, daemon and replicas: boxes in a map, behind a line that delays and loses.
- * It stands where 10,000 schedules of crashes are run on the virtual clock; the embedded network,
- * with its cryptography, takes too long for that. Tests of the same channels on the embedded network
- * are in channels.test.ts.
+ * A double for thin client, daemon and replicas: boxes in a map, behind a line that delays and
+ * loses. It stands where 10,000 schedules of crashes are run on the virtual clock; the embedded
+ * network, with its cryptography, takes too long for that. Tests of the same channels on the
+ * embedded network are in channels.test.ts.
  */
 import { equalBytes, toHex } from "../../src/bytes/bytes.js";
 import type { MessageBoxIndex, ReadCap, WriteCap } from "../../src/bytes/opaque.js";
 import { decodeCbor, encodeCbor } from "../../src/cbor/cbor.js";
 import type { ChannelClient } from "../../src/channels/index.js";
 import type { Clock } from "../../src/clock/clock.js";
-import { keypairFromSeed, nextMessageBoxIndex, parseWriteCap, readCapOf } from "../../src/bacap.js";
-import type { Keypair } from "../../src/crypto/bacap/capabilities.js";
+import {
+  keypairFromSeed,
+  nextMessageBoxIndex,
+  parseWriteCap,
+  readCapOf,
+} from "../../src/bacap/index.js";
+import type { Keypair } from "../../src/bacap/capabilities.js";
 import { x25519Nike } from "../../src/crypto/nike/x25519.js";
 import {
   inductVoucher,

@@ -11,7 +11,7 @@ import {
   openChannels,
 } from "../../src/channels/index.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
-import { firstIndexOf, nextMessageBoxIndex } from "../../src/bacap.js";
+import { firstIndexOf, nextMessageBoxIndex } from "../../src/bacap/index.js";
 import { voucherStream } from "../../src/crypto/voucher/voucher.js";
 import { InvalidStateError } from "../../src/errors/errors.js";
 import { startTestNetwork } from "../../src/testing/index.js";

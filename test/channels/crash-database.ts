@@ -1,7 +1,7 @@
 /**
- * A level database that can crash: what was not synced may be lost then, and nothing that was called
- * before settles any more. A double, for LevelDB cannot be killed inside a process; real crashes are
- * in kill.test.ts.
+ * A level database that can crash: what was not synced may be lost then, and nothing that was
+ * called before settles any more. A double, for LevelDB cannot be killed inside a process; real
+ * crashes are in kill.test.ts.
  */
 import type { ChannelDatabase } from "../../src/channels/index.js";
 

@@ -166,7 +166,8 @@ export async function runSchedule(schedule: Schedule): Promise<Outcome> {
       const writer = info ? await channels.writer("out") : await channels.create("out");
       invitation ??= await writer.invitation();
       onInvitation();
-      // A message whose `send` did not return may be out or not; the application does not repeat it.
+      // A message whose `send` did not return may be out or not; the application does not repeat
+      // it.
       while (started < schedule.lengths.length) {
         const n = started++;
         const text = `${n}:`.padEnd(schedule.lengths[n]!, "x");

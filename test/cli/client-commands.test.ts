@@ -11,7 +11,7 @@ import {
   fromBase64,
   verifyPkiDocument,
 } from "katzenpost-thinclient";
-import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { DevDaemon } from "katzenpost-thinclient/testing";
 import { katz, linesOf, recordsOf, temporaryFolder } from "./katz.js";
 import { assertShape } from "./shapes.js";
 

@@ -122,7 +122,7 @@ test("with --data a box survives a kill, and the configuration lies beside it", 
     assert.equal(utf8ToText(plaintext), "still there");
     const second = await katz(["daemon", "--data", path("data"), "--listen", "tcp:127.0.0.1:0"]);
     assert.equal(second.code, 2);
-    assert.match(second.stderr, /data directory .* is in use by process \d+/);
+    assert.match(second.stderr, /data directory .* is in use, by another process/);
   });
   assert.equal(code, 0);
 });
@@ -151,7 +151,8 @@ test(
     await once(daemon, "close");
     const told = linesOf(errors);
     assert.ok(told.length > 0, "something is told");
-    for (const line of told) assert.match(line, /^katz: cannot write .*full\/\S+: EFBIG/);
+    for (const line of told)
+      assert.match(line, /^katz: cannot write data directory .*full: .*File too large/);
   },
 );
 

@@ -1,7 +1,7 @@
 /** A daemon whose every text tries to steer the terminal that shows it; else it works. */
 import { type Server, type Socket, connect, createServer } from "node:net";
 import { join } from "node:path";
-import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { DevDaemon } from "katzenpost-thinclient/testing";
 import type { Bytes } from "../../src/bytes/bytes.js";
 import { type CborMap, type Encodable, decodeCbor, encodeCbor } from "../../src/cbor/cbor.js";
 import { decodeCertificate, encodeCertificate } from "../../src/pki/certificate.js";

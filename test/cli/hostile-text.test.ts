@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { noPseudoTerminal, runInTerminal } from "../integration/pseudo-terminal.js";
+import { noPseudoTerminal, runInTerminal } from "../e2e/pseudo-terminal.js";
 import { EVIL, HostileDaemon } from "./hostile-daemon.js";
 import { emptyEnvironment, katz, mainPath, recordsOf, temporaryFolder } from "./katz.js";
 

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
-import { KATZ } from "../integration/katz-process.js";
+import { KATZ } from "../e2e/katz-process.js";
 
 /** The compiled command. */
 export const mainPath = KATZ;

@@ -25,7 +25,7 @@ import {
   daemonPlaces,
 } from "../../src/cli/find-daemon.js";
 import { ownerOf } from "../../src/cli/listener-owner.js";
-import { DevDaemon } from "../../src/embedded/index.js";
+import { DevDaemon } from "../../src/testing/index.js";
 import { emptyEnvironment } from "./katz.js";
 
 const NOBODY = 65534;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { WebSocket } from "ws";
 import { wsTokenProtocol } from "../../src/transport/ws-token.js";
-import { KatzProcess } from "../integration/katz-process.js";
+import { KatzProcess } from "../e2e/katz-process.js";
 import { katz, recordsOf, temporaryFolder } from "./katz.js";
 import { assertShape } from "./shapes.js";
 

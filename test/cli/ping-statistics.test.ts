@@ -99,7 +99,8 @@ test("any number of times is summed up in bounded memory", () => {
     all.length,
     "each is counted once",
   );
-  // As many as there are up to each end of a range, but for those within a 2048th of the whole of it.
+  // As many as there are up to each end of a range, but for those within a 2048th of the whole of
+  // it.
   const near = (max - min) / 2048 + 0.001;
   let upTo = 0;
   for (const { toMs, count } of histogram) {

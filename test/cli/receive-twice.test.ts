@@ -1,4 +1,6 @@
-/** Digests are those of what is on the disk, whoever else wrote to it; and only one receiver does. */
+/**
+ * Digests are those of what is on the disk, whoever else wrote to it; and only one receiver does.
+ */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
@@ -9,7 +11,7 @@ import { generateKeypair } from "katzenpost-thinclient/bacap";
 import { IncomingFiles } from "../../src/cli/transfer/incoming-files.js";
 import { PartialFolder } from "../../src/cli/transfer/partial-folder.js";
 import { encodeTicket } from "../../src/cli/transfer/ticket.js";
-import { KatzProcess } from "../integration/katz-process.js";
+import { KatzProcess } from "../e2e/katz-process.js";
 import { TransferNetwork, contentsOf, digestOf } from "./transfer-network.js";
 
 const network = new TransferNetwork();

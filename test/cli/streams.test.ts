@@ -65,7 +65,8 @@ test(
     const { folder, run } = await newStream();
     for (const letter of ["a", "b"]) ok(await run(["write", "s.write"], letter.repeat(1500)));
     const out = join(folder, "out");
-    // A limit stands for the full disk: one block of 1024 bytes, which takes the first part of a box.
+    // A limit stands for the full disk: one block of 1024 bytes, which takes the first part of a
+    // box.
     const script = `ulimit -f 1; exec "$0" "$@" > ${out}`;
     const args = ["read", "s.read", "-n", "2"];
     const full = await shell(script, args, folder);

@@ -1,11 +1,13 @@
-/** A daemon that comes back with an empty network behind it: nothing counts as sent that is gone. */
+/**
+ * A daemon that comes back with an empty network behind it: nothing counts as sent that is gone.
+ */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test } from "node:test";
-import { KatzProcess } from "../integration/katz-process.js";
+import { KatzProcess } from "../e2e/katz-process.js";
 import { katz, temporaryFolder } from "./katz.js";
 import { digestOf } from "./transfer-network.js";
 

@@ -1,11 +1,13 @@
-/** What the tests of files and boxes share: one `katz daemon`, folders, and streams made by hand. */
+/**
+ * What the tests of files and boxes share: one `katz daemon`, folders, and streams made by hand.
+ */
 import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ThinClient } from "katzenpost-thinclient";
 import { generateKeypair, nextMessageBoxIndex } from "katzenpost-thinclient/bacap";
 import { encodeTicket } from "../../src/cli/transfer/ticket.js";
-import { KatzProcess } from "../integration/katz-process.js";
+import { KatzProcess } from "../e2e/katz-process.js";
 import { type Ended, katz, temporaryFolder } from "./katz.js";
 
 /** A daemon in a process of its own, and places for senders and receivers. */

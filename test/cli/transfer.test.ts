@@ -19,7 +19,7 @@ import { basename, join } from "node:path";
 import { after, before, test } from "node:test";
 import { encodeHead } from "../../src/cli/transfer/manifest.js";
 import { katz, linesOf, mainPath, recordsOf } from "./katz.js";
-import { noPseudoTerminal, runInTerminal } from "../integration/pseudo-terminal.js";
+import { noPseudoTerminal, runInTerminal } from "../e2e/pseudo-terminal.js";
 import { assertShape } from "./shapes.js";
 import { TransferNetwork, contentsOf, digestOf } from "./transfer-network.js";
 

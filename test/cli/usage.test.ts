@@ -6,7 +6,7 @@ import { closeSync, existsSync, mkdirSync, openSync, readdirSync, writeFileSync 
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
-import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { DevDaemon } from "katzenpost-thinclient/testing";
 import { katz, linesOf, mainPath, recordsOf, temporaryFolder } from "./katz.js";
 import { assertShape } from "./shapes.js";
 

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { HeadlessBrowser, findChromium } from "../browser/chromium.js";
+import { HeadlessBrowser, findChromium } from "../e2e/browser/chromium.js";
 import { servePage } from "../../examples/browser/serve.js";
 
 const folder = fileURLToPath(new URL("../../examples/", import.meta.url));

@@ -1,6 +1,6 @@
 /**
- * The package's public API as its users' compilers see it: what each entry exports, and its members,
- * from the declarations that are published.
+ * The package's public API as its users' compilers see it: what each entry exports, and its
+ * members, from the declarations that are published.
  */
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
@@ -10,10 +10,10 @@ const root = fileURLToPath(new URL("../../../", import.meta.url));
 /** The entries of the package, by subpath. */
 export const ENTRIES = {
   ".": "dist/src/index.d.ts",
-  "./wire": "dist/src/wire.d.ts",
-  "./errors": "dist/src/errors.d.ts",
-  "./bacap": "dist/src/bacap.d.ts",
-  "./daemon": "dist/src/embedded/index.d.ts",
+  "./wire": "dist/src/wire/index.d.ts",
+  "./errors": "dist/src/errors/index.d.ts",
+  "./bacap": "dist/src/bacap/index.d.ts",
+  "./daemon": "dist/src/daemon/index.d.ts",
   "./testing": "dist/src/testing/index.d.ts",
 } as const;
 

@@ -1,6 +1,7 @@
 /**
- * What must not compile: a capability where another one belongs, or where a message belongs. Nothing
- * here runs; a line that does compile is an error of the compiler's (an unused `@ts-expect-error`).
+ * What must not compile: a capability where another one belongs, or where a message belongs.
+ * Nothing here runs; a line that does compile is an error of the compiler's (an unused
+ * `@ts-expect-error`).
  */
 import type {
   Bytes,

@@ -95,7 +95,9 @@ async function copyTo(
   output.remark(`copied ${size(bytes)} to ${to} in ${duration(ms)}`);
 }
 
-/** The error for a box that holds something else, as `katz write` has it; null for other failures. */
+/**
+ * The error for a box that holds something else, as `katz write` has it; null for other failures.
+ */
 function takenBox(error: unknown, capabilities: readonly OpenCapability[]): TakenBoxError | null {
   if (!(error instanceof CopyFailedError)) return null;
   const { cause, destination, boxesCopied } = error;
@@ -122,8 +124,8 @@ async function lengthOf(file: string): Promise<number | null> {
 
 /**
  * Boxes of the temporary stream that a payload takes: an envelope for each box of each destination,
- * one after another, each with 4 bytes of length in place of the query's type byte, cut into elements
- * of which a box holds one with 5 bytes about it (pigeonhole page, section 8).
+ * one after another, each with 4 bytes of length in place of the query's type byte, cut into
+ * elements of which a box holds one with 5 bytes about it (spec/pigeonhole §8).
  */
 function temporaryBoxes(length: number, streams: number, geometry: PigeonholeGeometry): number {
   const { maxPlaintextPayloadLength: most, courierQueryWriteLength: query } = geometry;

@@ -2,7 +2,7 @@
 import { statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { hasCode } from "katzenpost-thinclient";
-import { DevDaemon, padsAbstractNames } from "katzenpost-thinclient/daemon";
+import { DevDaemon, padsAbstractNames } from "katzenpost-thinclient/testing";
 import { UsageError } from "../failure.js";
 import { USUAL_TCP_ADDRESS, usualSocket } from "../find-daemon.js";
 import { aborted } from "../interrupt.js";
@@ -84,8 +84,8 @@ export function daemon(flags: DaemonFlags): Promise<void> {
 }
 
 /**
- * Where to listen when nobody says: on a socket of this user's, where clients look first, and on the
- * port for those that know only TCP.
+ * Where to listen when nobody says: on a socket of this user's, where clients look first, and on
+ * the port for those that know only TCP.
  */
 export async function usualAddresses(
   remark: (text: string) => void,
@@ -146,7 +146,9 @@ function announce(
   }
 }
 
-/** The line that a page needs. A token that this command made is told, since nobody else knows it. */
+/**
+ * The line that a page needs. A token that this command made is told, since nobody else knows it.
+ */
 function tellPages(
   output: Output,
   addresses: readonly string[],

@@ -135,9 +135,9 @@ async function sendFiles(
 }
 
 /**
- * Writes all boxes that are not written yet; gives how many there are. Another daemon process may have
- * another network behind it, which has nothing of what was written before: then all is written again,
- * into the same boxes.
+ * Writes all boxes that are not written yet; gives how many there are. Another daemon process may
+ * have another network behind it, which has nothing of what was written before: then all is written
+ * again, into the same boxes.
  */
 async function writeAll(
   run: ClientRun,

@@ -8,7 +8,7 @@ import {
   utf8ToText,
 } from "katzenpost-thinclient";
 import { nextMessageBoxIndex } from "katzenpost-thinclient/bacap";
-import type { DevDaemon } from "katzenpost-thinclient/daemon";
+import type { DevDaemon } from "katzenpost-thinclient/testing";
 import type { Output } from "../output.js";
 import { round } from "../ping-statistics.js";
 import { bar, duration, size } from "../terminal.js";

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ThinClient, isThinClientError, utf8 } from "katzenpost-thinclient";
-import { DevDaemon } from "katzenpost-thinclient/daemon";
+import { DevDaemon } from "katzenpost-thinclient/testing";
 import { commandName } from "../command-name.js";
 import type { Output, OutputFlags } from "../output.js";
 import { round } from "../ping-statistics.js";

@@ -1,6 +1,6 @@
 /**
- * One process at a time for a transfer: two receivers would cut each other's files, and two senders would
- * lose each other's notes.
+ * One process at a time for a transfer: two receivers would cut each other's files, and two senders
+ * would lose each other's notes.
  */
 import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
@@ -10,9 +10,10 @@ import { join } from "node:path";
 import { UsageError } from "../failure.js";
 
 /**
- * Claims `what`, a text that other users do not know, until it is disposed of. A name of the system is taken,
- * which goes with the process, whatever ends it. Processes that do not see each other's
- * names (in other containers) are not kept apart: the digests of what is on the disk show what they do.
+ * Claims `what`, a text that other users do not know, until it is disposed of. A name of the system
+ * is taken, which goes with the process, whatever ends it. Processes that do not see each other's
+ * names (in other containers) are not kept apart: the digests of what is on the disk show what they
+ * do.
  * @param taken what to say when another process has it, and what to do then.
  * @throws UsageError when another process has it.
  */

@@ -12,8 +12,8 @@ const MAX_DEPTH = 32;
 const MAX_PATH_BYTES = 1000;
 
 /**
- * Names of devices on Windows, with any extension, as its documentation of file names lists them, and
- * those of its console. Spaces before the dot do not count there.
+ * Names of devices on Windows, with any extension, as its documentation of file names lists them,
+ * and those of its console. Spaces before the dot do not count there.
  */
 const DEVICE = /^(con|prn|aux|nul|clock\$|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\.|$)/i;
 
@@ -51,7 +51,10 @@ export function problemOfOwnName(name: string): string | null {
 /** What is between the folders of a path and its file. */
 export const SEPARATOR = "/";
 
-/** Why a path that a sender chose is refused, as {@link problemOfName}: each of its parts must be harmless. */
+/**
+ * Why a path that a sender chose is refused, as {@link problemOfName}: each of its parts must be
+ * harmless.
+ */
 export function problemOfPath(path: string): string | null {
   const parts = path.split(SEPARATOR);
   if (parts.length > MAX_DEPTH) return "it has too many folders";
@@ -64,16 +67,17 @@ export function problemOfPath(path: string): string | null {
 }
 
 /**
- * Names, or paths, with equal keys are one file on some system: they are compared by full case folding
- * (Unicode, section 5.18) of letters that were taken apart, as macOS does it; Windows folds less.
+ * Names, or paths, with equal keys are one file on some system: they are compared by full case
+ * folding (Unicode, section 5.18) of letters that were taken apart, as macOS does it; Windows folds
+ * less.
  */
 export function nameKey(name: string): string {
   return Array.from(name.normalize("NFD"), folded).join("").normalize("NFD");
 }
 
 /**
- * Two of some paths that cannot be together in one folder: they are one file on some system, or one is
- * a folder of the other; as their places in the list. Null when there are none.
+ * Two of some paths that cannot be together in one folder: they are one file on some system, or one
+ * is a folder of the other; as their places in the list. Null when there are none.
  */
 export function sameName(paths: readonly string[]): readonly [number, number] | null {
   const files = new Map<string, number>();
@@ -95,8 +99,8 @@ export function sameName(paths: readonly string[]): readonly [number, number] | 
 }
 
 /**
- * A character's folding. Each is the small letter of its capital; twice, for what has several, as ẞ does.
- * The dotless i alone has the capital of another letter.
+ * A character's folding. Each is the small letter of its capital; twice, for what has several, as ẞ
+ * does. The dotless i alone has the capital of another letter.
  */
 function folded(character: string): string {
   if (character === "ı") return character;

@@ -3,7 +3,7 @@ import { setMaxListeners } from "node:events";
 
 /**
  * Most boxes that are under way at once: as many requests as a daemon takes before it stops reading
- * (protocol page, section 1.3). Each is an operation of its own, with a courier that the daemon
+ * (spec/thin-protocol §1.3). Each is an operation of its own, with a courier that the daemon
  * chooses for it alone; when it leaves is the daemon's business.
  */
 const MAX_UNDER_WAY = 16;

@@ -27,8 +27,8 @@ export class IncomingFiles {
   /**
    * Goes on after the first `done` bytes of all files.
    * @param placed which files are in their place already.
-   * @throws TransferError when the files before are neither in the folder, with the right digest, nor
-   * in their place.
+   * @throws TransferError when the files before are neither in the folder, with the right digest,
+   * nor in their place.
    */
   static async open(
     folder: PartialFolder,
@@ -202,8 +202,8 @@ export class Target {
   }
 
   /**
-   * Makes the folders that a file is in. Those that are there must be folders, and no symbolic links out
-   * of this one.
+   * Makes the folders that a file is in. Those that are there must be folders, and no symbolic
+   * links out of this one.
    */
   async #makeFolders({ name }: FileEntry): Promise<void> {
     let folder = this.#into;

@@ -70,7 +70,8 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 /**
- * Adds the files in a folder and in those below it, in the order of their names, under the folder's.
+ * Adds the files in a folder and in those below it, in the order of their names, under the
+ * folder's.
  * @throws UsageError when there is something else in it, a symbolic link for one, or nothing.
  */
 async function addFolder(

@@ -33,7 +33,8 @@ export class PartialFolder {
 
   /**
    * The folder for a ticket, made by {@link create}; `into` is made when it is not there.
-   * @throws UsageError when `into` cannot be made or is no folder, or somebody else has put something there.
+   * @throws UsageError when `into` cannot be made or is no folder, or somebody else has put
+   * something there.
    */
   static async at(into: string, ticket: string): Promise<PartialFolder> {
     const name = createHash("sha256").update("partial").update(ticket).digest("hex").slice(0, 16);

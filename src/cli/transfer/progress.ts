@@ -5,7 +5,9 @@ import { clock } from "../text.js";
 
 /** Least time between two drawings, in milliseconds. */
 const REDRAW_MS = 100;
-/** How often it is drawn when nothing is told: the rate falls, and the time left grows, meanwhile. */
+/**
+ * How often it is drawn when nothing is told: the rate falls, and the time left grows, meanwhile.
+ */
 const IDLE_MS = 1000;
 /**
  * The rate is that of so long, in milliseconds: on a network of one packet a second boxes come in

@@ -1,4 +1,6 @@
-/** What comes on standard input, kept in a file until it is sent: its length and digest go first. */
+/**
+ * What comes on standard input, kept in a file until it is sent: its length and digest go first.
+ */
 import { randomBytes } from "node:crypto";
 import { mkdtemp, open, rm } from "node:fs/promises";
 import { join } from "node:path";

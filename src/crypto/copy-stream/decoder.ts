@@ -1,5 +1,5 @@
 /**
- * From the boxes of a copy stream back to envelopes. Pigeonhole page, section 8.
+ * From the boxes of a copy stream back to envelopes. spec/pigeonhole §8.
  *
  * The stream was written by a stranger. Each length is checked before anything is kept for it, and
  * boxes and envelopes are counted, so memory is bounded by one element and one envelope and time by

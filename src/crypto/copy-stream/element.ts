@@ -1,4 +1,4 @@
-/** Elements: the pieces of a copy stream, one in each box. Pigeonhole page, sections 5 and 8. */
+/** Elements: the pieces of a copy stream, one in each box. spec/pigeonhole §5 and §8. */
 import type { Bytes } from "../../bytes/bytes.js";
 import { FieldReader, FieldWriter } from "../envelope/fixed-layout.js";
 import { COPY_STREAM_FINAL, COPY_STREAM_START } from "./limits.js";

@@ -1,5 +1,5 @@
 /**
- * From envelopes to the elements of a copy stream. Pigeonhole page, section 8.
+ * From envelopes to the elements of a copy stream. spec/pigeonhole §8.
  *
  * The stream is `length (4) ‖ envelope` over all envelopes, cut into pieces without regard to where
  * an envelope ends. A stream may be made in several calls; all that goes from one call to the next

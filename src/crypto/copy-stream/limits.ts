@@ -1,4 +1,4 @@
-/** Bounds of copy streams. Pigeonhole page, sections 7 to 9.1. */
+/** Bounds of copy streams. spec/pigeonhole §7 to §9.1. */
 
 /** Most boxes that a copy stream may take. */
 export const MAX_COPY_STREAM_BOXES = 65_536;

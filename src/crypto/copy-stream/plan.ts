@@ -1,5 +1,6 @@
 /**
- * How many envelopes and boxes a payload takes on its way through a copy stream. Sections 7 and 8.
+ * How many envelopes and boxes a payload takes on its way through a copy stream. spec/pigeonhole §7
+ * and §8.
  */
 import { type Bytes, checkBytes } from "../../bytes/bytes.js";
 import type { PigeonholeSizes } from "../geometry.js";

@@ -1,6 +1,6 @@
 /**
  * The group action of CSIDH: from a curve, as many isogenies of each small degree as the exponents
- * say. Pigeonhole page, section 3.2. What it computes does not depend on the order of the
+ * say. spec/pigeonhole §3.2. What it computes does not depend on the order of the
  * isogenies, so this is the quickest order known here; its time depends on the exponents.
  */
 import { multiplyByPrime } from "./chains.js";

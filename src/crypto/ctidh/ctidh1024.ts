@@ -1,7 +1,7 @@
 /**
  * CTIDH1024: a key exchange from the action of an ideal class group on supersingular elliptic
  * curves (CSIDH) over a field of 1020 bits, with the keys and secrets of the CTIDH-1024 scheme.
- * Pigeonhole page, section 3.2.
+ * spec/pigeonhole §3.2.
  *
  * Each group action takes hundreds of milliseconds in one piece. Programs that have other things to
  * do use `CtidhPool`. The time depends on the private key: whoever

@@ -2,7 +2,7 @@
  * Montgomery curves y² = x³ + A·x² + x over the field of CTIDH1024, and their points by x alone,
  * so that a point of the curve and one of its quadratic twist are the same kind of thing.
  * Formulas: Montgomery 1987 (doubling, differential addition), Costello and Hisil 2017 (images of
- * points), Meyer and Reith 2018 (image curves). Pigeonhole page, section 3.2.
+ * points), Meyer and Reith 2018 (image curves). spec/pigeonhole §3.2.
  */
 import { type FieldElement, ONE, canonical, invert, isSquare, multiply } from "./field.js";
 

@@ -1,6 +1,6 @@
 /**
  * The field of CTIDH1024: integers modulo p = 4·∏ℓᵢ − 1, a prime of 1020 bits, in Montgomery form
- * (a stands for a·2^1024). Pigeonhole page, section 3.2.
+ * (a stands for a·2^1024). spec/pigeonhole §3.2.
  *
  * Elements are "loose": an element is any integer of its residue class, negative ones too, so that
  * sums and differences need no reduction at all. {@link multiply} takes factors of an absolute
@@ -37,10 +37,10 @@ function negatedInverseOfP(bits: number): bigint {
   return BigInt.asUintN(bits, -inverse);
 }
 
-// Montgomery's reduction by 2^1024 in two steps, which together multiply a third fewer machine words
-// than one step. The first adds a multiple of a multiple of p that is −1 modulo 2^448, so that its
-// factor is the low part itself; the second is the usual one. 576 exceeds 448 by enough for what
-// the first step adds to vanish in the second.
+// Montgomery's reduction by 2^1024 in two steps, which together multiply a third fewer machine
+// words than one step. The first adds a multiple of a multiple of p that is −1 modulo 2^448, so
+// that its factor is the low part itself; the second is the usual one. 576 exceeds 448 by enough
+// for what the first step adds to vanish in the second.
 const firstMultiple = (P * negatedInverseOfP(448) + 1n) >> 448n;
 const secondFactor = negatedInverseOfP(576);
 

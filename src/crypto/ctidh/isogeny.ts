@@ -1,6 +1,6 @@
 /**
  * Isogenies of odd degree by Vélu's formulas on Montgomery curves (Costello and Hisil 2017; image
- * curve: Meyer and Reith 2018). Pigeonhole page, section 3.2.
+ * curve: Meyer and Reith 2018). spec/pigeonhole §3.2.
  */
 import { type Curve, type Point, add, double } from "./curve.js";
 import { type FieldElement, isZero, multiply } from "./field.js";
@@ -13,8 +13,9 @@ interface SumAndDifference {
 
 /**
  * The multiples 1 … (degree − 1)/2 of a point of that order; null when its order is another one.
- * Of a point whose order is the odd degree, multiples (degree − 1)/2 and (degree + 1)/2 are opposites,
- * and none is infinity. (Sums with a difference at infinity are 0/0, which has z = 0 as well.)
+ * Of a point whose order is the odd degree, multiples (degree − 1)/2 and (degree + 1)/2 are
+ * opposites, and none is infinity. (Sums with a difference at infinity are 0/0, which has z = 0 as
+ * well.)
  */
 function halfKernel(curve: Curve, generator: Point, degree: number): SumAndDifference[] | null {
   const multiples: SumAndDifference[] = [];

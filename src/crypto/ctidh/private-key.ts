@@ -1,6 +1,6 @@
 /**
  * How CTIDH1024 private keys are drawn: 130 exponents in batches, each batch uniform among the
- * vectors whose absolute values sum up to its bound at most. Pigeonhole page, section 3.2.
+ * vectors whose absolute values sum up to its bound at most. spec/pigeonhole §3.2.
  */
 import type { Bytes, RandomSource } from "../../bytes/bytes.js";
 import { PRIME_COUNT } from "./field.js";

@@ -1,4 +1,4 @@
-/** Whether public keys are ones. Pigeonhole page, section 3.2, "Public-key validation". */
+/** Whether public keys are ones. spec/pigeonhole §3.2, "Public-key validation". */
 import { checkBytes } from "../../bytes/bytes.js";
 import { multiplyByPrime } from "./chains.js";
 import { type Curve, type Point, curveOf, double, multiplyByLadder } from "./curve.js";

@@ -1,10 +1,10 @@
-/** From boxes to messages for replicas, and back. Pigeonhole page, section 7. */
+/** From boxes to messages for replicas, and back. spec/pigeonhole §7. */
 import type { Bytes, PlainBytes } from "../../bytes/bytes.js";
 import type { MessageBoxIndex, ReadCap, WriteCap } from "../../bytes/opaque.js";
 import { REPLICA_ERROR_TOMBSTONE, REPLICA_SUCCESS } from "../../errors/codes.js";
 import { InvalidTombstoneSignatureError, TombstoneError } from "../../errors/errors.js";
 import { replicaErrorFromCode } from "../../errors/from-reply.js";
-import { type OpenedBox, boxIdFor, encryptBox, openBox, signTombstone } from "../bacap/box.js";
+import { type OpenedBox, boxIdFor, encryptBox, openBox, signTombstone } from "../../bacap/box.js";
 import type { PigeonholeSizes } from "../geometry.js";
 import { padBoxPayload, unpadMessage } from "./padding.js";
 import type {

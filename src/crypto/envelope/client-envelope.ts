@@ -1,5 +1,5 @@
 /**
- * Envelopes at their sender: closing them, and opening what comes back. Pigeonhole page, section 7.
+ * Envelopes at their sender: closing them, and opening what comes back. spec/pigeonhole §7.
  */
 import { type Bytes, type RandomSource, randomBytes } from "../../bytes/bytes.js";
 import type { EnvelopeDescriptor, EnvelopeHash } from "../../bytes/opaque.js";

@@ -1,4 +1,4 @@
-/** Messages between client and courier. Pigeonhole page, section 5. */
+/** Messages between client and courier. spec/pigeonhole §5. */
 import { type Bytes, copyBytes } from "../../bytes/bytes.js";
 import type { EnvelopeHash } from "../../bytes/opaque.js";
 import { ProtocolError } from "../../errors/errors.js";

@@ -1,5 +1,5 @@
 /**
- * What a client keeps of an envelope in order to open its reply. Pigeonhole page, section 5. Opaque
+ * What a client keeps of an envelope in order to open its reply. spec/pigeonhole §5. Opaque
  * to applications, which hand it back; it holds a private key.
  */
 import type { Bytes } from "../../bytes/bytes.js";

@@ -1,5 +1,5 @@
 /**
- * Reading and writing packed big-endian messages. Pigeonhole page, section 5.
+ * Reading and writing packed big-endian messages. spec/pigeonhole §5.
  *
  * Messages are read from the front; bytes after the last field are ignored, which is how the
  * padding of Sphinx payloads goes away.

@@ -1,6 +1,6 @@
 /**
  * Padding to fixed sizes, so that reads, writes and tombstones look alike: length (4, big-endian) ‖
- * message ‖ zeros. Pigeonhole page, section 5.
+ * message ‖ zeros. spec/pigeonhole §5.
  */
 import { type Bytes, checkBytes } from "../../bytes/bytes.js";
 import { ProtocolError } from "../../errors/errors.js";

@@ -1,4 +1,4 @@
-/** Envelopes at a replica: opening them, and sealing the answer. Pigeonhole page, section 9.2. */
+/** Envelopes at a replica: opening them, and sealing the answer. spec/pigeonhole §9.2. */
 import { type Bytes, type RandomSource, randomBytes } from "../../bytes/bytes.js";
 import {
   InvalidEpochError,

@@ -1,7 +1,7 @@
-/** Messages between client and replica, inside envelopes, and boxes. Pigeonhole page, section 5. */
+/** Messages between client and replica, inside envelopes, and boxes. spec/pigeonhole §5. */
 import type { Bytes } from "../../bytes/bytes.js";
 import { ProtocolError } from "../../errors/errors.js";
-import { BOX_ID_LENGTH, BOX_SIGNATURE_LENGTH } from "../bacap/box.js";
+import { BOX_ID_LENGTH, BOX_SIGNATURE_LENGTH } from "../../bacap/box.js";
 import { FieldReader, FieldWriter, UNKNOWN_TYPE_TEXT } from "./fixed-layout.js";
 
 /** What a client asks a replica. */

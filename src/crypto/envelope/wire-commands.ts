@@ -1,12 +1,12 @@
 /**
- * Commands between courier and replica, and between replicas. Pigeonhole page, section 5.1.
+ * Commands between courier and replica, and between replicas. spec/pigeonhole §5.1.
  *
  * Header: id (1) ‖ zero (1) ‖ body length (4, big-endian); then the body, then zeros up to one size
  * that all commands have.
  */
 import type { Bytes } from "../../bytes/bytes.js";
 import { ProtocolError } from "../../errors/errors.js";
-import { BOX_ID_LENGTH, BOX_SIGNATURE_LENGTH } from "../bacap/box.js";
+import { BOX_ID_LENGTH, BOX_SIGNATURE_LENGTH } from "../../bacap/box.js";
 import { MKEM_DEK_LENGTH } from "../mkem/mkem.js";
 import { FieldReader, FieldWriter } from "./fixed-layout.js";
 import type { SignedBox } from "./replica-messages.js";

@@ -1,4 +1,4 @@
-/** MKEM ciphertexts as CBOR; only contact vouchers use this form. Pigeonhole page, section 2. */
+/** MKEM ciphertexts as CBOR; only contact vouchers use this form. spec/pigeonhole §2. */
 import { type Bytes, checkBytes } from "../../bytes/bytes.js";
 import { ProtocolError } from "../../errors/errors.js";
 import { CborMap, encodeCborMap } from "../cbor.js";

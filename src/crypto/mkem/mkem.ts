@@ -1,5 +1,5 @@
 /**
- * MKEM: one payload for several recipients, who cannot tell each other. Pigeonhole page, section 2.
+ * MKEM: one payload for several recipients, who cannot tell each other. spec/pigeonhole §2.
  *
  * A random message key seals the payload; for each recipient a DEK is that message key sealed with
  * the secret shared between the ephemeral key and the recipient's. The same secret then seals the

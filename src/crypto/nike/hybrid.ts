@@ -1,6 +1,6 @@
 /**
  * Two NIKEs as one: keys and secrets are the parts' one after the other, with nothing in between
- * and no key derivation (MKEM hashes the whole). Pigeonhole page, section 3.
+ * and no key derivation (MKEM hashes the whole). spec/pigeonhole §3.
  */
 import { concatBytes } from "../../bytes/bytes.js";
 import { type NikeScheme, checkPrivateKeyLength, checkPublicKeyLength } from "./scheme.js";

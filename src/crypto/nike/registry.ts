@@ -1,4 +1,4 @@
-/** Names and sizes of NIKE schemes. Pigeonhole page, section 3. */
+/** Names and sizes of NIKE schemes. spec/pigeonhole §3. */
 import type { NikeScheme } from "./scheme.js";
 import { x25519Nike } from "./x25519.js";
 

@@ -1,5 +1,5 @@
 /**
- * What MKEM needs of a non-interactive key exchange. Pigeonhole page, section 3.
+ * What MKEM needs of a non-interactive key exchange. spec/pigeonhole §3.
  *
  * X25519 takes fractions of a millisecond and answers at once; CTIDH takes about a second and runs
  * in a worker. So each operation may give its result or a promise of it.

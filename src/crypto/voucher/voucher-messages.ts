@@ -1,4 +1,4 @@
-/** CBOR messages of contact vouchers. Pigeonhole page, section 10. */
+/** CBOR messages of contact vouchers. spec/pigeonhole §10. */
 import type { Bytes } from "../../bytes/bytes.js";
 import type { ReadCap } from "../../bytes/opaque.js";
 import { CborMap, encodeCborMap } from "../cbor.js";

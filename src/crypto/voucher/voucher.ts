@@ -1,5 +1,5 @@
 /**
- * Contact vouchers: 32 bytes with which a newcomer joins. Pigeonhole page, section 10.
+ * Contact vouchers: 32 bytes with which a newcomer joins. spec/pigeonhole §10.
  *
  * The newcomer mints a voucher, publishes its payload in the first box of the voucher's stream and
  * hands the 32 bytes to a member. The member inducts: checks the payload and seals a reply, which
@@ -33,12 +33,12 @@ import {
   readCapOf,
   rootPrivateKeyOf,
   rootPublicKeyOf,
-} from "../bacap/capabilities.js";
+} from "../../bacap/capabilities.js";
 import { blake2b256 } from "../hash.js";
 import { decodeMkemCiphertext, encodeMkemCiphertext } from "../mkem/cbor.js";
 import { mkemDecapsulate, mkemEncapsulate } from "../mkem/mkem.js";
 import type { NikeScheme } from "../nike/scheme.js";
-import { shake256Random } from "../seeded-random.js";
+import { shake256Random } from "../../bacap/seeded-random.js";
 import {
   VOUCHER_SALT_LENGTH,
   type PleaseAdd,

@@ -13,7 +13,7 @@ export const PKI_SIGNATURE_SCHEME = "Ed25519";
 /** Scheme of the network's links. */
 export const WIRE_KEM_SCHEME = "x25519";
 
-/** What clients are told of an authority. Protocol page, section 4.8. */
+/** What clients are told of an authority. spec/thin-protocol §4.8. */
 export interface AuthorityIdentity {
   /** `auth1` and so on; signatures go by `identityKeyHash`. */
   readonly identifier: string;
@@ -21,9 +21,11 @@ export interface AuthorityIdentity {
   readonly pkiSignatureScheme: string;
   /** Scheme of the link key: `x25519`. */
   readonly wireKemScheme: string;
-  /** One URL, under which it is listed; it answers there when the network was given ports for that. */
+  /**
+   * One URL, under which it is listed; it answers there when the network was given ports for that.
+   */
   readonly addresses: string[];
-  /** PEM of the 32 raw bytes: `ED25519 PUBLIC KEY` (mixnet page, section 3.2). */
+  /** PEM of the 32 raw bytes: `ED25519 PUBLIC KEY` (spec/mixnet §3.2). */
   readonly identityPublicKeyPem: string;
   /** PEM of the 32 raw bytes: `X25519 PUBLIC KEY`. */
   readonly linkPublicKeyPem: string;

@@ -1,4 +1,4 @@
-/** Makes the consensus of an epoch, as the authorities would agree on it. Mixnet page, section 3.4. */
+/** Makes the consensus of an epoch, as the authorities would agree on it. spec/mixnet §3.4. */
 import { type Bytes, compareBytes } from "../../bytes/bytes.js";
 import { certificateMessage, encodeCertificate } from "../../pki/certificate.js";
 import type { Geometry } from "../../pki/geometry.js";
@@ -108,7 +108,7 @@ function replicaDescriptors(input: ConsensusInput): Encodable {
   }));
 }
 
-/** A document signed by all authorities: the certificate, canonical CBOR. Mixnet page, section 3.3. */
+/** A document signed by all authorities: the certificate, canonical CBOR. spec/mixnet §3.3. */
 export function signDocument(
   document: Bytes,
   epoch: number,

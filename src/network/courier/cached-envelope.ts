@@ -1,4 +1,4 @@
-/** What a courier knows of one envelope. Pigeonhole page, section 9.1. */
+/** What a courier knows of one envelope. spec/pigeonhole §9.1. */
 import type { EnvelopeHash } from "../../bytes/opaque.js";
 import type { Timer } from "../../clock/clock.js";
 import type { CourierEnvelope } from "../../crypto/envelope/courier-messages.js";

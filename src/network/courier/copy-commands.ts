@@ -1,4 +1,4 @@
-/** The copy commands of a courier. Pigeonhole page, section 9.1. */
+/** The copy commands of a courier. spec/pigeonhole §9.1. */
 import { concatBytes, toHex } from "../../bytes/bytes.js";
 import {
   type MessageBoxIndex,
@@ -6,8 +6,8 @@ import {
   type WriteCap as WriteCapBytes,
 } from "../../bytes/opaque.js";
 import type { Clock, Timer } from "../../clock/clock.js";
-import { firstIndexOf, parseWriteCap } from "../../crypto/bacap/capabilities.js";
-import { nextMessageBoxIndex } from "../../crypto/bacap/message-box-index.js";
+import { firstIndexOf, parseWriteCap } from "../../bacap/capabilities.js";
+import { nextMessageBoxIndex } from "../../bacap/message-box-index.js";
 import {
   type CopyCommandReply,
   CopyStatus,
@@ -79,11 +79,11 @@ function u32(value: number): Uint8Array {
 }
 
 /**
- * Runs copy commands in the background, once each, and tells how far they are. The boxes of a stream
- * that was copied stay, since upstream's couriers try to delete them and cannot (section 9.1); kind
- * ones do delete them. Those of one that failed are not: the command may
- * be tried again (at another courier at once), and what it wrote before is then written the same
- * again, which is a success.
+ * Runs copy commands in the background, once each, and tells how far they are. The boxes of a
+ * stream that was copied stay, since upstream's couriers try to delete them and cannot
+ * (spec/pigeonhole §9.1); kind ones do delete them. Those of one that failed are not: the command
+ * may be tried again (at another courier at once), and what it wrote before is then written the
+ * same again, which is a success.
  */
 export class CopyCommands {
   readonly #options: CopyCommandsOptions;

@@ -1,8 +1,8 @@
-/** What a copy asks of replicas, with patience. Pigeonhole page, section 9.1. */
+/** What a copy asks of replicas, with patience. spec/pigeonhole §9.1. */
 import type { Bytes, RandomSource } from "../../bytes/bytes.js";
 import type { MessageBoxIndex, WriteCap } from "../../bytes/opaque.js";
 import type { Clock } from "../../clock/clock.js";
-import { boxIdFor, decryptBox, signTombstone, verifyBox } from "../../crypto/bacap/box.js";
+import { boxIdFor, decryptBox, signTombstone, verifyBox } from "../../bacap/box.js";
 import { replicaMessageOf } from "../../crypto/envelope/client-envelope.js";
 import type { CourierEnvelope } from "../../crypto/envelope/courier-messages.js";
 import { unpadMessage } from "../../crypto/envelope/padding.js";

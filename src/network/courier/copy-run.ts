@@ -1,4 +1,4 @@
-/** One copy command, from its first box to its last envelope. Pigeonhole page, section 9.1. */
+/** One copy command, from its first box to its last envelope. spec/pigeonhole §9.1. */
 import { CopyStreamDecoder, type DecodedEnvelope } from "../../crypto/copy-stream/decoder.js";
 import type { PigeonholeSizes } from "../../crypto/geometry.js";
 import type { Breather } from "../breather.js";

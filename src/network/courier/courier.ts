@@ -1,4 +1,4 @@
-/** A courier: the service through which clients reach replicas. Pigeonhole page, section 9.1. */
+/** A courier: the service through which clients reach replicas. spec/pigeonhole §9.1. */
 import type { Clock } from "../../clock/clock.js";
 import type { EnvelopeHash } from "../../bytes/opaque.js";
 import {
@@ -21,7 +21,7 @@ import type { StorageLink } from "../storage-link.js";
 import { CachedEnvelope, isWellSized } from "./cached-envelope.js";
 import { CopyCommands } from "./copy-commands.js";
 import { CopyReplicas, type CopyReplicasOptions } from "./copy-replicas.js";
-import { Dispatcher } from "./dispatcher.js";
+import { Dispatcher } from "./envelope-dispatcher.js";
 import { EnvelopeCache } from "./envelope-cache.js";
 import type { CourierRecord, EnvelopeLog } from "./envelope-log.js";
 
@@ -40,8 +40,8 @@ export interface CourierOptions extends CopyReplicasOptions {
   /** The connection to a replica; undefined when there is none of that id. */
   readonly linkTo: (replicaId: number) => StorageLink | undefined;
   /**
-   * How many boxes the whole network has stored; null (as when left out) on a network where couriers
-   * cannot know that.
+   * How many boxes the whole network has stored; null (as when left out) on a network where
+   * couriers cannot know that.
    */
   readonly storedSoFar?: (() => number) | null | undefined;
   /** See {@link Kindness.kindCouriers}; false when left out. */
@@ -64,9 +64,9 @@ function envelopeReply(
 
 /**
  * Takes envelopes, hands them to their two replicas, and keeps what these answer until the client
- * comes for it. Acknowledged means: logged, where there is a log, and dispatched; after a restart what
- * got no answer is dispatched again, unless the envelope's epoch is too far off for any replica. A kind
- * courier dispatches by itself until a replica has answered.
+ * comes for it. Acknowledged means: logged, where there is a log, and dispatched; after a restart
+ * what got no answer is dispatched again, unless the envelope's epoch is too far off for any
+ * replica. A kind courier dispatches by itself until a replica has answered.
  */
 export class Courier implements Kaetzchen {
   readonly capability = "courier";
@@ -213,8 +213,8 @@ export class Courier implements Kaetzchen {
   }
 
   /**
-   * What could not be logged, as on a full disk, must not be acknowledged. But a replica's answer may
-   * be passed on: boxes that are stored can be read all the same.
+   * What could not be logged, as on a full disk, must not be acknowledged. But a replica's answer
+   * may be passed on: boxes that are stored can be read all the same.
    */
   async #answerUnlogged(
     entry: CachedEnvelope,
@@ -232,8 +232,8 @@ export class Courier implements Kaetzchen {
   async #answerFrom(entry: CachedEnvelope, replyIndex: number): Promise<CourierQueryReply> {
     if (this.#dispatcher.isDue(entry)) {
       const round = this.#dispatcher.startAgain(entry);
-      // Replicas in the same process answer at once. Not waiting for them makes the client, which asks
-      // with growing pauses, find an answer out that is older than its question.
+      // Replicas in the same process answer at once. Not waiting for them makes the client, which
+      // asks with growing pauses, find an answer out that is older than its question.
       if (this.#options.kindCouriers && this.#options.storedSoFar) await round;
     }
     if (replyIndex !== 0 && replyIndex !== 1) {

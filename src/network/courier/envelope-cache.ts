@@ -1,4 +1,4 @@
-/** The envelopes that a courier has taken lately. Pigeonhole page, section 9.1. */
+/** The envelopes that a courier has taken lately. spec/pigeonhole §9.1. */
 import { toHex } from "../../bytes/bytes.js";
 import type { EnvelopeHash } from "../../bytes/opaque.js";
 import type { Clock, Timer } from "../../clock/clock.js";
@@ -21,10 +21,10 @@ export interface EnvelopeCacheOptions {
 }
 
 /**
- * Entries by envelope hash, each for a fixed time, or longer while it must stay. Those whose time is
- * over are looked for when another one comes, and only then: until that what they hold is given out.
- * A kind cache has a timer, only while there are entries whose time is not over; those that stayed
- * longer go when they are looked at.
+ * Entries by envelope hash, each for a fixed time, or longer while it must stay. Those whose time
+ * is over are looked for when another one comes, and only then: until that what they hold is given
+ * out. A kind cache has a timer, only while there are entries whose time is not over; those that
+ * stayed longer go when they are looked at.
  */
 export class EnvelopeCache {
   readonly #options: EnvelopeCacheOptions;

@@ -1,7 +1,7 @@
 /** Reading a stream of boxes faster than one after the other. */
 import type { Bytes } from "../../bytes/bytes.js";
 import type { MessageBoxIndex } from "../../bytes/opaque.js";
-import { nextMessageBoxIndex } from "../../crypto/bacap/message-box-index.js";
+import { nextMessageBoxIndex } from "../../bacap/message-box-index.js";
 
 /** How many boxes are read at a time, at most. */
 const mostAhead = 8;

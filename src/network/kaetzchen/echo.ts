@@ -3,7 +3,7 @@ import type { Kaetzchen, ServiceRequest } from "./kaetzchen.js";
 
 /**
  * Answers with the payload it received, when a reply is wanted. Real networks run it as `echo`, and
- * as `testdest` for tests. Protocol page, section 7.5.
+ * as `testdest` for tests. spec/thin-protocol §7.5.
  */
 export class EchoService implements Kaetzchen {
   readonly capability: string;

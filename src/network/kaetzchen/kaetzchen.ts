@@ -63,7 +63,7 @@ export class ServiceRegistry {
   }
 }
 
-/** Recipients travel padded with zeros to 32 bytes. Mixnet page, section 4.4. */
+/** Recipients travel padded with zeros to 32 bytes. spec/mixnet §4.4. */
 function endpointKey(recipient: Uint8Array): string {
   return toHex(recipient).replace(/(?:00)+$/, "");
 }

@@ -1,13 +1,15 @@
-/** Packets under way: each arrives after its delay, those without one in the next turn, in order. */
+/**
+ * Packets under way: each arrives after its delay, those without one in the next turn, in order.
+ */
 import type { Clock, Timer } from "../../clock/clock.js";
 
 /** What happens when a packet arrives. */
 type Arrival = () => void;
 
 /**
- * The packets under way in the network. Packets without delay share one queue and arrive together in
- * the next turn of the event loop: in the order in which they were sent, and one turn at a time, so
- * that packets that cause packets do not starve everything else.
+ * The packets under way in the network. Packets without delay share one queue and arrive together
+ * in the next turn of the event loop: in the order in which they were sent, and one turn at a time,
+ * so that packets that cause packets do not starve everything else.
  */
 export class PacketQueue {
   readonly #clock: Clock;

@@ -1,4 +1,4 @@
-/** A replica's envelope keys: one pair a replica epoch. Pigeonhole page, section 9.2. */
+/** A replica's envelope keys: one pair a replica epoch. spec/pigeonhole §9.2. */
 import type { RandomSource } from "../../bytes/bytes.js";
 import type { NikeKeyPair, NikeScheme } from "../../crypto/nike/scheme.js";
 import { derivedRandom } from "../random.js";

@@ -1,4 +1,4 @@
-/** Passing on to a box's shards what a client asked of another replica. Pigeonhole page, 9.2. */
+/** Passing on to a box's shards what a client asked of another replica. spec/pigeonhole §9.2. */
 import type { RandomSource } from "../../bytes/bytes.js";
 import type {
   ReplicaInnerMessage,

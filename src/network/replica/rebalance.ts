@@ -1,4 +1,4 @@
-/** Supplying replicas that came online with the boxes they are to hold. Pigeonhole page, 9.2. */
+/** Supplying replicas that came online with the boxes they are to hold. spec/pigeonhole §9.2. */
 import { toHex } from "../../bytes/bytes.js";
 import type { SignedBox } from "../../crypto/envelope/replica-messages.js";
 import type { Breather } from "../breather.js";

@@ -1,6 +1,6 @@
-/** What may be written into a box, and what reading it gives. Pigeonhole page, section 9.2. */
+/** What may be written into a box, and what reading it gives. spec/pigeonhole §9.2. */
 import { equalBytes, toHex } from "../../bytes/bytes.js";
-import { verifyBox } from "../../crypto/bacap/box.js";
+import { verifyBox } from "../../bacap/box.js";
 import type {
   ReplicaReadMessage,
   ReplicaReadReply,

@@ -1,7 +1,7 @@
 /** What a test may make a replica do. */
 import { type RandomSource, toHex } from "../../bytes/bytes.js";
 import type { MessageBoxIndex, WriteCap } from "../../bytes/opaque.js";
-import { signTombstone } from "../../crypto/bacap/box.js";
+import { signTombstone } from "../../bacap/box.js";
 import { REPLICA_ERROR_BOX_ID_NOT_FOUND, REPLICA_ERROR_TOMBSTONE } from "../../errors/codes.js";
 import { uniform } from "../random.js";
 
@@ -49,8 +49,8 @@ export class ReplicaFaults {
   /**
    * Answers the next message, read or write, with a code; several calls queue up. Boxes that other
    * replicas hand on do not count.
-   * @throws RangeError when `code` is not one of the replicas' codes 1 to 11, or `times` is no integer
-   * from 0 up.
+   * @throws RangeError when `code` is not one of the replicas' codes 1 to 11, or `times` is no
+   * integer from 0 up.
    */
   failNext(code: number, times = 1): void {
     checkCode(code);
@@ -143,8 +143,8 @@ export class ReplicaFaults {
   }
 
   /**
-   * Signature (64 bytes) of the tombstone to answer a read of a box with; undefined when the read is
-   * to be served. For the replica.
+   * Signature (64 bytes) of the tombstone to answer a read of a box with; undefined when the read
+   * is to be served. For the replica.
    */
   tombstoneSignature(boxId: Uint8Array): Uint8Array | undefined {
     return this.#tombstones.get(toHex(boxId));

@@ -1,4 +1,4 @@
-/** A storage replica. Pigeonhole page, section 9.2. */
+/** A storage replica. spec/pigeonhole §9.2. */
 import type { Bytes, RandomSource } from "../../bytes/bytes.js";
 import type { Clock, Timer } from "../../clock/clock.js";
 import { envelopeHashOf } from "../../crypto/envelope/courier-messages.js";

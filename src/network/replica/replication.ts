@@ -1,4 +1,4 @@
-/** Handing boxes on to the other replicas that are to hold them. Pigeonhole page, section 9.2. */
+/** Handing boxes on to the other replicas that are to hold them. spec/pigeonhole §9.2. */
 import { toHex } from "../../bytes/bytes.js";
 import type { Clock, Timer } from "../../clock/clock.js";
 import type { SignedBox } from "../../crypto/envelope/replica-messages.js";

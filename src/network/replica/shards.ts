@@ -1,4 +1,4 @@
-/** Who is to hold a box, seen from one of the replicas. Pigeonhole page, sections 6 and 9.2. */
+/** Who is to hold a box, seen from one of the replicas. spec/pigeonhole §6 and §9.2. */
 import { equalBytes } from "../../bytes/bytes.js";
 import { shardKeys } from "../../crypto/sharding.js";
 import type { PkiDocument } from "../../pki/document.js";

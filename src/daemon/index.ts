@@ -1,0 +1,23 @@
+/**
+ * `katzenpost-thinclient/daemon`: the daemon proper, which is what `kpclientd` is. It serves thin
+ * clients on any transport, and sends their packets through a {@link MixnetLink}. Runs in Node and
+ * in browsers. A daemon with the embedded network behind it is `DevDaemon` of
+ * `katzenpost-thinclient/testing`.
+ */
+export { Daemon, type DaemonOptions } from "./daemon.js";
+export { LinkError } from "../mixnet/link.js";
+export type {
+  ConsensusDocument,
+  MixnetLink,
+  MixnetLinkHandlers,
+  OutgoingPacket,
+  ReplyPacket,
+  SentPacket,
+} from "../mixnet/link.js";
+export { type GrowingPause, type Timing, instantTiming, upstreamTiming } from "../mixnet/timing.js";
+export type { Kindness } from "../mixnet/kindness.js";
+
+// What those have as members
+export type { NikeScheme } from "../crypto/nike/scheme.js";
+export type { PigeonholeSizes } from "../crypto/geometry.js";
+export type { RecordOf, Schema } from "../wire/schema.js";

@@ -1,0 +1,229 @@
+/** Sending envelopes to their two replicas, and again. spec/pigeonhole §9.1. */
+import { equalBytes } from "../../bytes/bytes.js";
+import type { Clock, Timer } from "../../clock/clock.js";
+import { replicaMessageOf } from "../../crypto/envelope/client-envelope.js";
+import type { CourierEnvelope } from "../../crypto/envelope/courier-messages.js";
+import type { ReplicaCommand } from "../../crypto/envelope/wire-commands.js";
+import { type Timing, pauseBefore } from "../../mixnet/timing.js";
+import { ConcurrencyGate } from "../concurrency-gate.js";
+import type { StorageLink } from "../storage-link.js";
+import type { CachedEnvelope } from "./cached-envelope.js";
+
+/** How many envelopes are on their way to replicas at a time; others wait. */
+const mostAtOnce = 256;
+/** How many messages wait for a replica that is listed and away; more are lost. */
+const mostHeld = 64;
+/** How often a client's questions about one envelope bring it to the replicas again. */
+const mostRedispatches = 5;
+/** A replica id that stands for "whichever replica answers". */
+const anyReplica = 255;
+const slots = [0, 1] as const;
+
+/** What a dispatcher works with. */
+export interface DispatcherOptions {
+  readonly clock: Clock;
+  readonly timing: Pick<
+    Timing,
+    "courierRedispatchMs" | "courierSilenceMs" | "courierRetryMs" | "courierMissMs"
+  >;
+  /** The connection to a replica; undefined when there is none of that id. */
+  readonly linkTo: (replicaId: number) => StorageLink | undefined;
+  /**
+   * How many boxes the whole network has stored. While that does not change, a box that was missed
+   * is missed again, and couriers in the same process need not ask: a hundred waiting readers then
+   * cost next to nothing. Null: couriers have only the replicas to ask, as on a real network.
+   */
+  readonly storedSoFar: (() => number) | null;
+  /** See {@link Kindness.kindCouriers}. */
+  readonly kind: boolean;
+  /** Whether an entry is still wanted. */
+  readonly isKept: (entry: CachedEnvelope) => boolean;
+  /** A replica's verdict on an envelope came in, for the first time. */
+  readonly onVerdict: (entry: CachedEnvelope) => void;
+}
+
+/**
+ * Dispatches envelopes. One that got errors only, a miss included, or silence for long, is
+ * dispatched again when a client asks for it, five times in all. Nothing is dispatched again by
+ * itself; what is for a replica that is away waits for it.
+ *
+ * A kind dispatcher has no such end. One that got no verdict (silence, no connection, or only
+ * trouble that may pass) is dispatched again by itself for as long as it is kept: its writer may
+ * have left, content with the courier's word. One that got errors only is dispatched again when a
+ * client asks, with a pause between: what a client asks for, say a box not written yet, may be
+ * there by then.
+ */
+export class Dispatcher {
+  readonly #options: DispatcherOptions;
+  readonly #gate = new ConcurrencyGate(mostAtOnce);
+  readonly #silences = new Set<Timer>();
+  /** What waits for a replica to be back, by its ID. */
+  readonly #held = new Map<number, (() => boolean)[]>();
+  #heldTimer: Timer | null = null;
+  #closed = false;
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+  }
+
+  /** Whether a client that asks about the envelope causes another dispatch. */
+  isDue(entry: CachedEnvelope): boolean {
+    const { clock, timing } = this.#options;
+    if (!this.#options.kind) {
+      if (entry.redispatches >= mostRedispatches || entry.succeeded) return false;
+      return entry.isAnswered || clock.monotonic() - entry.createdMs > timing.courierSilenceMs;
+    }
+    if (entry.dispatching || entry.succeeded) return false;
+    const sinceMs = clock.monotonic() - entry.dispatchedMs;
+    if (sinceMs < timing.courierRedispatchMs) return false;
+    const { storedSoFar } = this.#options;
+    if (storedSoFar === null || !entry.isMissed || sinceMs >= timing.courierMissMs) return true;
+    return storedSoFar() !== entry.storedAtDispatch;
+  }
+
+  /**
+   * Dispatches an envelope because a client asked and it {@link isDue}; resolves as {@link start}.
+   */
+  startAgain(entry: CachedEnvelope): Promise<void> {
+    entry.redispatches++;
+    return this.start(entry);
+  }
+
+  /**
+   * Dispatches an envelope, unless that is under way. Resolves when both replicas have answered or
+   * cannot; one that is not kind resolves when it is sent. Never rejects.
+   */
+  async start(entry: CachedEnvelope): Promise<void> {
+    if (entry.dispatching || this.#closed) return;
+    entry.dispatching = true;
+    entry.retry?.cancel();
+    entry.retry = null;
+    await this.#gate.run(() => this.#round(entry));
+  }
+
+  async #round(entry: CachedEnvelope): Promise<void> {
+    const { clock, isKept } = this.#options;
+    const { envelope } = entry;
+    entry.dispatchedMs = clock.monotonic();
+    entry.storedAtDispatch = this.#options.storedSoFar?.() ?? 0;
+    if (!this.#options.kind) {
+      if (envelope !== null) this.#sendInTurn(entry, envelope);
+      entry.dispatching = false;
+      return;
+    }
+    if (envelope !== null && isKept(entry)) await this.#sendToBoth(entry, envelope);
+    entry.dispatching = false;
+    if (!entry.hasVerdict && isKept(entry)) this.#tryLater(entry);
+  }
+
+  /** To the second replica only when the first is one, and could take it or may later. */
+  #sendInTurn(entry: CachedEnvelope, envelope: CourierEnvelope): void {
+    for (const slot of slots) {
+      const replicaId = envelope.intermediateReplicas[slot];
+      if (this.#options.linkTo(replicaId) === undefined) return;
+      const send = (): boolean => this.#send(entry, envelope, slot, () => {});
+      if (!send() && !this.#hold(replicaId, send)) return;
+    }
+  }
+
+  /** False when too much is held for that replica. */
+  #hold(replicaId: number, send: () => boolean): boolean {
+    const held = this.#held.get(replicaId) ?? [];
+    if (held.length >= mostHeld) return false;
+    held.push(send);
+    this.#held.set(replicaId, held);
+    this.#lookAfterHeld();
+    return true;
+  }
+
+  #lookAfterHeld(): void {
+    if (this.#heldTimer !== null || this.#closed) return;
+    const { clock, timing } = this.#options;
+    const look = (): void => {
+      this.#heldTimer = null;
+      for (const [replicaId, held] of this.#held) {
+        while (held.length > 0 && held[0]!()) held.shift();
+        if (held.length === 0) this.#held.delete(replicaId);
+      }
+      if (this.#held.size > 0) this.#lookAfterHeld();
+    };
+    this.#heldTimer = clock.after(timing.courierRedispatchMs, look, { background: true });
+  }
+
+  /** Resolves when both have answered or cannot, at the latest after the silence allowed. */
+  #sendToBoth(entry: CachedEnvelope, envelope: CourierEnvelope): Promise<void> {
+    const { clock, timing } = this.#options;
+    return new Promise((resolve) => {
+      const end = (): void => {
+        silence.cancel();
+        this.#silences.delete(silence);
+        resolve();
+      };
+      const silence = clock.after(timing.courierSilenceMs, end, { background: true });
+      this.#silences.add(silence);
+      let open = slots.length;
+      const settled = (): void => {
+        if (--open === 0) end();
+      };
+      for (const slot of slots) {
+        if (!this.#send(entry, envelope, slot, settled)) settled();
+      }
+    });
+  }
+
+  /** False when it cannot be sent. */
+  #send(
+    entry: CachedEnvelope,
+    envelope: CourierEnvelope,
+    slot: 0 | 1,
+    settled: () => void,
+  ): boolean {
+    const link = this.#options.linkTo(envelope.intermediateReplicas[slot]);
+    if (link === undefined) return false;
+    try {
+      // An answer counts whenever it comes, also after the silence allowed.
+      link.send(replicaMessageOf(envelope, slot), (reply) => {
+        this.#take(entry, envelope, slot, reply);
+        settled();
+      });
+    } catch {
+      return false;
+    }
+    return true;
+  }
+
+  #take(
+    entry: CachedEnvelope,
+    envelope: CourierEnvelope,
+    slot: 0 | 1,
+    reply: ReplicaCommand,
+  ): void {
+    if (this.#closed || reply.kind !== "replicaMessageReply") return;
+    const replicaId = envelope.intermediateReplicas[slot];
+    if (replicaId !== anyReplica && replicaId !== reply.replicaId) return;
+    if (!equalBytes(reply.envelopeHash, entry.hash)) return;
+    const hadVerdict = entry.hasVerdict;
+    entry.accept(slot, { errorCode: reply.errorCode, payload: reply.envelopeReply });
+    if (!hadVerdict && entry.hasVerdict) this.#options.onVerdict(entry);
+  }
+
+  #tryLater(entry: CachedEnvelope): void {
+    if (this.#closed) return;
+    const { clock, timing } = this.#options;
+    const again = (): void => {
+      entry.retry = null;
+      void this.start(entry);
+    };
+    const pause = pauseBefore(timing.courierRetryMs, entry.fruitless++);
+    entry.retry = clock.after(pause, again, { background: true });
+  }
+
+  /** Stops, and leaves no timer. Idempotent. */
+  close(): void {
+    this.#closed = true;
+    this.#heldTimer?.cancel();
+    this.#held.clear();
+    for (const silence of this.#silences) silence.cancel();
+    this.#silences.clear();
+  }
+}

@@ -1,0 +1,38 @@
+/**
+ * `katzenpost-thinclient/network`: the embedded network, which is authorities with signed
+ * documents, simulated mixes, services, couriers and storage replicas in one process. Runs in Node
+ * and in browsers. It gives no anonymity: it is for development and tests.
+ */
+export {
+  EmbeddedNetwork,
+  type EmbeddedNetworkOptions,
+  type EnvelopeKeySource,
+  type NetworkPicture,
+  type NodePicture,
+} from "./network.js";
+export { StorageNetwork, type StorageNetworkOptions } from "./storage-network.js";
+export { type GrowingPause, type Timing, instantTiming, upstreamTiming } from "../mixnet/timing.js";
+export type { Kindness } from "../mixnet/kindness.js";
+
+// What those have as members
+export type {
+  ConsensusDocument,
+  MixnetLink,
+  MixnetLinkHandlers,
+  OutgoingPacket,
+  ReplyPacket,
+  SentPacket,
+} from "../mixnet/link.js";
+export type { AuthorityIdentity } from "./authority/authority.js";
+export type { Courier } from "./courier/courier.js";
+export type { PublishedDocument } from "./directory.js";
+export type { TrafficCounts } from "./embedded-link.js";
+export type { FaultListener, NetworkFaults, PacketDirection } from "./faults.js";
+export type { Kaetzchen, ServiceRequest } from "./kaetzchen/kaetzchen.js";
+export type { NetworkEpoch } from "./network-time.js";
+export type { Rates } from "./parameters.js";
+export type { ReplicaFaults } from "./replica/replica-faults.js";
+export type { Replica, ReplicaIdentity } from "./replica/replica.js";
+export type { StorageDocument } from "./replica/shards.js";
+export type { LinkConditions, StorageLinkTarget, StoragePeer } from "./storage-link.js";
+export type { NetworkNode, NetworkReplica, NodeRole, Topology } from "./topology.js";

@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Backoff } from "../../src/client/backoff.js";
+
+const limits = { initialDelayMs: 1000, maxDelayMs: 8000 };
+
+/** Pauses are from half of this up to it; the largest of many tells which. */
+function nextPause(make: () => Backoff): number {
+  return Math.ceil(Math.max(...Array.from({ length: 200 }, () => make().pause())) / 500) * 500;
+}
+
+/** A backoff after connections that lasted so long, in ms, each after one pause. */
+function after(...lasted: readonly number[]): Backoff {
+  const backoff = new Backoff(limits);
+  let now = 0;
+  for (const ms of lasted) {
+    backoff.pause();
+    backoff.connected(now);
+    now += ms;
+    backoff.lost(now);
+  }
+  return backoff;
+}
+
+test("pauses double with each failure up to the longest, and are at least half of it", () => {
+  const backoff = new Backoff(limits);
+  for (const most of [1000, 2000, 4000, 8000, 8000]) {
+    const pause = backoff.pause();
+    assert.ok(pause >= most / 2 && pause <= most, `${pause} of ${most}`);
+  }
+});
+
+test("a connection that lasted lets them begin anew", () => {
+  assert.equal(
+    nextPause(() => after(5000, 5000, 5000, 5000, 5000)),
+    1000,
+  );
+});
+
+test("a few short connections do, too; more of them in a row let the pauses grow", () => {
+  assert.equal(
+    nextPause(() => after(10, 10, 10)),
+    1000,
+  );
+  assert.equal(
+    nextPause(() => after(10, 10, 10, 10)),
+    2000,
+  );
+  assert.equal(
+    nextPause(() => after(10, 10, 10, 10, 10, 3999)),
+    8000,
+  );
+  assert.equal(
+    nextPause(() => after(10, 10, 10, 10, 10, 10, 60_000)),
+    1000,
+  );
+});
+
+test("what lasted is measured by the pause before it: quick restarts stay quick", () => {
+  const quick = new Backoff({ initialDelayMs: 10, maxDelayMs: 1000 });
+  for (let now = 0; now < 1000; now += 25) {
+    quick.pause();
+    quick.connected(now);
+    assert.equal(quick.lost(now + 20), true);
+  }
+});

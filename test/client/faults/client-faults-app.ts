@@ -1,0 +1,120 @@
+/** A client of a fault schedule, with its line to the daemon and everything that it hears. */
+import { ThinClient } from "../../../src/client/thin-client.js";
+import type { Clock } from "../../../src/clock/clock.js";
+import type { ClientEvent, EventType } from "../../../src/config/events.js";
+import { ConnectError, SlowConsumerError } from "../../../src/errors/errors.js";
+import { memoryPair } from "../../../src/transport/memory.js";
+import type { Transport } from "../../../src/transport/transport.js";
+import { FaultyLine } from "./client-faults-line.js";
+
+const eventTypes = [
+  "connectionStatus",
+  "newPkiDocument",
+  "messageSent",
+  "messageReply",
+  "messageIdGarbageCollected",
+  "daemonDisconnected",
+  "reconnected",
+  "shutdown",
+  "handlerError",
+  "closed",
+] as const satisfies readonly EventType[];
+
+/** A reader that does not read before the end. */
+interface SlowReader {
+  readonly from: number;
+  readonly maxQueue: number;
+  readonly events: AsyncIterator<ClientEvent>;
+}
+
+/** What an application is started with. */
+export interface AppOptions {
+  readonly number: number;
+  readonly clock: Clock;
+  readonly sessionToken: Uint8Array;
+  readonly maxInFlight: number;
+  /** Gives the daemon a connection; false when none runs. */
+  readonly serve: (transport: Transport) => boolean;
+}
+
+/** One application's client. */
+export class App {
+  readonly number: number;
+  readonly client: ThinClient;
+  /** The connection that the client uses, or used last. */
+  line: FaultyLine | null = null;
+  /** So many of the next dials fail. */
+  refusals = 0;
+  /** The next connection is accepted, and nobody speaks. */
+  silence = false;
+  /** The next connection breaks in the middle of the token's answer. */
+  cutHandshake = false;
+  readonly #events: ClientEvent[] = [];
+  readonly #readers: SlowReader[] = [];
+  readonly #serve: AppOptions["serve"];
+
+  constructor({ number, clock, sessionToken, maxInFlight, serve }: AppOptions) {
+    this.number = number;
+    this.#serve = serve;
+    this.client = new ThinClient(
+      { dial: { unix: { address: "@never-dialled" } } },
+      {
+        clock,
+        sessionToken,
+        maxInFlight,
+        dial: () => this.#dial(),
+        reconnect: { initialDelayMs: 400, maxDelayMs: 4000 },
+      },
+    );
+    for (const type of eventTypes) {
+      this.client.on(type, (event) => void this.#events.push(event));
+    }
+  }
+
+  async #dial(): Promise<Transport> {
+    const [near, far] = memoryPair();
+    if (this.refusals > 0) {
+      this.refusals--;
+      throw new ConnectError("the dial was refused");
+    }
+    if (this.silence) this.silence = false;
+    else if (!this.#serve(far)) throw new ConnectError("no daemon runs");
+    this.line = new FaultyLine(near);
+    if (this.cutHandshake) this.line.cutNext("down", 1);
+    this.cutHandshake = false;
+    return this.line;
+  }
+
+  /** Whether requests reach the daemon and its answers reach the client. */
+  get isServed(): boolean {
+    return this.client.isState("ready") && this.line!.isSound;
+  }
+
+  /** Begins to read events, and does not go on. */
+  readSlowly(maxQueue: number): void {
+    const events = this.client.events({ maxQueue });
+    this.#readers.push({ from: this.#events.length, maxQueue, events });
+  }
+
+  /** What slow readers were not told, or told wrongly; to be called when the client is closed. */
+  async checkReaders(): Promise<{ readonly told: number; readonly wrong: readonly string[] }> {
+    const wrong: string[] = [];
+    let told = 0;
+    for (const { from, maxQueue, events } of this.#readers) {
+      const right = this.#events.slice(from);
+      let read = 0;
+      let wasTold = false;
+      try {
+        for (let next = await events.next(); !next.done; next = await events.next()) {
+          if (next.value !== right[read++]) wrong.push(`event ${read - 1} is another`);
+        }
+      } catch (error) {
+        wasTold = error instanceof SlowConsumerError;
+      }
+      if (read !== Math.min(right.length, maxQueue)) wrong.push(`${read} events were read`);
+      if (wasTold !== right.length > maxQueue) wrong.push(`it was told: ${wasTold}`);
+      if (wasTold) told++;
+    }
+    return { told, wrong };
+  }
+}

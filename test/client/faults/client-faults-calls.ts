@@ -1,0 +1,302 @@
+/** The calls of a fault schedule: how each is made, and which outcomes the model allows it. */
+import { equalBytes, utf8, utf8ToText } from "../../../src/bytes/bytes.js";
+import type { MessageBoxIndex, WriteCap } from "../../../src/bytes/opaque.js";
+import type { CallOptions } from "../../../src/client/call-options.js";
+import { writeCapHash } from "../../../src/client/copy.js";
+import type { ThinClient } from "../../../src/client/thin-client.js";
+import { nextMessageBoxIndex } from "../../../src/bacap/message-box-index.js";
+import * as errors from "../../../src/errors/errors.js";
+import {
+  BROKEN_READ,
+  COPIES,
+  COPY_FAILURE,
+  type FakeNetwork,
+  type Prepared,
+  READS,
+  ROUND_TRIP_MS,
+  WRITES,
+  contentsOf,
+  echoText,
+} from "./client-faults-network.js";
+import type { CallKind } from "./client-faults-schedule.js";
+
+/** What may have kept a call from its plain outcome. */
+export type Excuse =
+  /** The client had no connection at some time. */
+  | "away"
+  /** The connection was lost without anybody being told, or nothing was read from it. */
+  | "unheard"
+  /** The daemon forgot the session, for certain or perhaps. */
+  | "forgotten"
+  | "perhaps forgotten"
+  | "offline"
+  | "sending fails"
+  | "reply dropped"
+  /** Another client has the same session and may hear the answers. */
+  | "twin";
+
+/** A call that was made. */
+export interface Call {
+  readonly number: number;
+  readonly kind: CallKind;
+  readonly app: number;
+  readonly client: ThinClient;
+  readonly abort: AbortController;
+  readonly startedAt: number;
+  /** When its own deadline is; Infinity for none. */
+  readonly deadlineAt: number;
+  /** Whether the client had no connection when it was made: then it is not handed over yet. */
+  readonly startedAway: boolean;
+  /** Whether the client was connected to the daemon, and that to the mixnet, when it was made. */
+  readonly startedOnline: boolean;
+  /** Whether nothing could be sent when it was made. */
+  readonly startedFailing: boolean;
+  /** Where the answer waits for its gate; null when it waits for none. */
+  readonly gate: string | null;
+  readonly excuses: Set<Excuse>;
+  /** When the connection was lost first while it waited; Infinity when it was not. */
+  lostAt: number;
+  /** When it was lost last. */
+  lastLostAt: number;
+  aborted: { readonly at: number; readonly reason: Error } | null;
+  cancelled: boolean;
+  clientClosed: boolean;
+  settled: boolean;
+}
+
+/** Operations that the daemon carries on by itself. */
+export function isOperation({ kind }: Pick<Call, "kind">): boolean {
+  return kind === "write" || kind === "read" || kind === "copy";
+}
+
+/** Requests that the daemon answers by itself and at once. */
+function isLocal({ kind }: Pick<Call, "kind">): boolean {
+  return kind === "local" || kind === "document";
+}
+
+/** Why a call may not wait while the daemon hears its client and is heard; null when it may. */
+export function judgeWaiting(call: Call, { online, failing }: FakeNetwork): string | null {
+  if (isLocal(call)) return "waits though the daemon answers";
+  if (call.kind !== "echo") return null;
+  // It waits for the connection, and for the daemon's to the mixnet then.
+  if (call.startedAway) return null;
+  if (!online) return "waits though the mixnet is away";
+  if (call.excuses.has("forgotten")) return "waits for a reply that cannot come any more";
+  const unsent = failing && call.startedFailing && call.excuses.size === 1;
+  return unsent ? "waits though it could not be sent" : null;
+}
+
+/** The deadline that a call has when it is given none, in milliseconds. */
+export function defaultTimeoutOf(kind: CallKind): number {
+  if (kind === "local" || kind === "document") return 60_000;
+  return kind === "echo" ? 30_000 : Number.POSITIVE_INFINITY;
+}
+
+/** What a call works on: which of the prepared things, and what is right. */
+export interface Work {
+  readonly gate: string | null;
+  /** Rejects as the client does; gives what is wrong with a result, null when nothing is. */
+  readonly run: (options: CallOptions) => Promise<string | null>;
+}
+
+/** The work of a call. */
+export function workOf(
+  kind: CallKind,
+  number: number,
+  place: number,
+  client: ThinClient,
+  { prepared, network }: { readonly prepared: Prepared; readonly network: FakeNetwork },
+): Work {
+  switch (kind) {
+    case "local": {
+      const index = prepared.reads[place % READS]!.messageBoxIndex;
+      const right = nextMessageBoxIndex(index);
+      return {
+        gate: null,
+        run: async (options) =>
+          wrongUnless(equalBytes(await client.nextMessageBoxIndex(index, options), right)),
+      };
+    }
+    case "document": {
+      const earliest = network.epoch;
+      return {
+        gate: null,
+        run: async (options) => {
+          const { epoch } = await client.getPkiDocumentRaw(0, options);
+          return wrongUnless(epoch >= earliest && epoch <= network.epoch);
+        },
+      };
+    }
+    case "echo":
+      return { gate: null, run: (options) => echo(client, number, options) };
+    case "online":
+      return {
+        gate: null,
+        run: async (options) => {
+          // What was so at once may be over when its promise is looked at.
+          const already = client.isConnected();
+          await client.waitUntilOnline(options);
+          return wrongUnless(already || client.isConnected());
+        },
+      };
+    case "sealAndWrite": {
+      const { writeCap, messageBoxIndex } = prepared.writes[place % WRITES]!;
+      return { gate: null, run: (options) => write(client, writeCap, messageBoxIndex!, options) };
+    }
+    default:
+      return operation(kind, place, client, prepared);
+  }
+}
+
+function operation(
+  kind: "write" | "read" | "copy",
+  place: number,
+  client: ThinClient,
+  prepared: Prepared,
+): Work {
+  if (kind === "write") {
+    const request = prepared.writes[place % WRITES]!;
+    return {
+      gate: `write ${place % WRITES}`,
+      run: async (options) => {
+        const { plaintext } = await client.startResendingEncryptedMessage(request, options);
+        return wrongUnless(plaintext.length === 0);
+      },
+    };
+  }
+  if (kind === "read") {
+    const number = place % READS;
+    const request = prepared.reads[number]!;
+    return {
+      gate: `read ${number}`,
+      run: async (options) => {
+        const { plaintext } = await client.startResendingEncryptedMessage(request, options);
+        return wrongUnless(number !== BROKEN_READ && equalBytes(plaintext, contentsOf(number)));
+      },
+    };
+  }
+  const number = place % COPIES;
+  return {
+    gate: `copy ${number}`,
+    run: async (options) => {
+      await client.startResendingCopyCommand(prepared.copies[number]!, options);
+      return wrongUnless(number % 2 === 0);
+    },
+  };
+}
+
+function wrongUnless(right: boolean): string | null {
+  return right ? null : "the result is another";
+}
+
+async function echo(
+  client: ThinClient,
+  number: number,
+  options: CallOptions,
+): Promise<string | null> {
+  const payload = echoText(number);
+  const node = new Uint8Array(32) as never;
+  const reply = await client.blockingSendMessage(payload, node, utf8("+echo"), options);
+  return wrongUnless(utf8ToText(reply.subarray(0, payload.length)) === utf8ToText(payload));
+}
+
+async function write(
+  client: ThinClient,
+  writeCap: WriteCap,
+  index: MessageBoxIndex,
+  options: CallOptions,
+): Promise<string | null> {
+  await client.write(writeCap, index, "sealed in the schedule", options);
+  return null;
+}
+
+/** Cancels what waits at a gate. */
+export function cancelAt(client: ThinClient, gate: string, prepared: Prepared): Promise<void> {
+  const [kind, number] = gate.split(" ") as ["write" | "read" | "copy", string];
+  if (kind === "copy") {
+    return client.cancelResendingCopyCommand(writeCapHash(prepared.copies[Number(number)]!));
+  }
+  const list = kind === "write" ? prepared.writes : prepared.reads;
+  return client.cancelResendingEncryptedMessage(list[Number(number)]!.envelopeHash);
+}
+
+/** Why a result may not be what a call came to at `now`; null when it may. */
+export function judgeResult(
+  call: Call,
+  wrong: string | null,
+  now: number,
+  open: ReadonlySet<string>,
+): string | null {
+  // It was online, and in the same moment not any more.
+  if (call.kind === "online" && call.lastLostAt === now) return null;
+  if (call.gate !== null && !open.has(call.gate)) return "nothing had answered it";
+  return wrong;
+}
+
+/** Why an error may not be what a call came to at `now`; null when it may. */
+export function judgeError(
+  call: Call,
+  error: unknown,
+  now: number,
+  { open, graceMs }: { readonly open: ReadonlySet<string>; readonly graceMs: number },
+): string | null {
+  if (error === call.aborted?.reason) {
+    return now === call.aborted?.at ? null : "it went on after its abort";
+  }
+  if (error instanceof errors.ClientClosedError) {
+    return call.clientClosed ? null : "its client is not closed";
+  }
+  if (error instanceof errors.RequestTimeoutError) return judgeTimeout(call, now);
+  if (call.kind === "echo") return judgeEcho(call, error, now, graceMs);
+  if (error instanceof errors.StartResendingCancelledError) {
+    return call.cancelled ? null : "nobody cancelled it";
+  }
+  return judgeVerdict(call, error, open);
+}
+
+function judgeTimeout(call: Call, now: number): string | null {
+  if (now !== call.deadlineAt) return `its deadline was at ${call.deadlineAt} ms`;
+  const waits = call.gate !== null || call.kind === "online" || call.kind === "sealAndWrite";
+  if (waits || call.excuses.size > 0) return null;
+  const tooShort = call.kind === "echo" && call.deadlineAt - call.startedAt < ROUND_TRIP_MS;
+  return tooShort ? null : "nothing kept it from its answer";
+}
+
+function judgeEcho(call: Call, error: unknown, now: number, graceMs: number): string | null {
+  if (error instanceof errors.ThinClientOfflineError) {
+    if (now === call.startedAt && !call.startedOnline) return null;
+    // News of the mixnet may be old when they are read.
+    const excused = call.excuses.has("offline") || call.excuses.has("unheard");
+    return excused ? null : "the mixnet was there";
+  }
+  if (error instanceof errors.ConnectionLostError) {
+    if (call.excuses.has("forgotten") || call.excuses.has("perhaps forgotten")) return null;
+    if (call.excuses.has("twin")) return null;
+    // The connection went before the daemon had said that the packet left.
+    if (call.lastLostAt === now && error.message.includes("had left")) return null;
+    // It went in the turn in which the message was handed over.
+    if (now === call.startedAt && call.lostAt === now) return null;
+    if (call.excuses.has("unheard") || now - call.lostAt >= graceMs) return null;
+    return "the daemon kept the session";
+  }
+  if (error instanceof errors.SendFailedError) {
+    return call.excuses.has("sending fails") ? null : "the gateway was there";
+  }
+  return "no echo may fail like this";
+}
+
+function judgeVerdict(call: Call, error: unknown, open: ReadonlySet<string>): string | null {
+  const { gate } = call;
+  if (gate === null || !open.has(gate)) return "nobody had said so";
+  const [kind, number] = gate.split(" ");
+  if (kind === "copy" && Number(number) % 2 === 1) {
+    const { errorCode, failedEnvelopeIndex } = COPY_FAILURE;
+    const right =
+      error instanceof errors.CopyCommandFailedError &&
+      error.replicaErrorCode === errorCode &&
+      error.failedEnvelopeIndex === failedEnvelopeIndex;
+    return right ? null : "the courier said something else";
+  }
+  const broken = kind === "read" && Number(number) === BROKEN_READ;
+  return broken && error instanceof errors.CourierError ? null : "it had to succeed";
+}

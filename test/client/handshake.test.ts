@@ -1,0 +1,520 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { concatBytes } from "../../src/bytes/bytes.js";
+import { ThinClient } from "../../src/client/thin-client.js";
+import {
+  ConnectError,
+  InvalidStateError,
+  ProtocolError,
+  RequestTimeoutError,
+} from "../../src/errors/errors.js";
+import { encodeCbor } from "../../src/cbor/cbor.js";
+import { encodeFrame } from "../../src/wire/framing.js";
+import { type DaemonResponse, encodeResponse } from "../../src/wire/responses.js";
+import { memoryPair } from "../../src/transport/memory.js";
+import type { Transport } from "../../src/transport/transport.js";
+import type { ScriptedConnection, ScriptedDaemon } from "../../src/testing/scripted-daemon.js";
+import { isPending, pair, pkiDocument, reasonOf, turn, unused } from "./fixture.js";
+
+const frame = (response: DaemonResponse): Uint8Array => encodeFrame(encodeResponse(response));
+const appId = new Uint8Array(16).fill(1);
+const surbId = new Uint8Array(16).fill(2) as never;
+
+/** A client whose daemon does `play` on the first connection; gives what start() rejects with. */
+async function failing(
+  play: (connection: ScriptedConnection, daemon: ScriptedDaemon) => void | Promise<void>,
+): Promise<{ error: Error; connection: ScriptedConnection; client: ThinClient }> {
+  const { client, daemon, clock, heard } = pair();
+  const started = reasonOf(client.start());
+  const connection = await daemon.accept();
+  await play(connection, daemon);
+  const error = await started;
+  // A failed start leaves nothing behind: no connection, no timer, no event but those of a
+  // handshake.
+  await turn();
+  assert.equal(connection.closed, true);
+  assert.equal(clock.pending, 0);
+  assert.equal(client.state, "idle");
+  assert.deepEqual(heard, []);
+  return { error, connection, client };
+}
+
+test("the handshake is status, document, token, answer: nothing is sent before the document", async () => {
+  const { client, daemon } = pair({ sessionToken: new Uint8Array(16).fill(9) });
+  const started = client.start();
+  const connection = await daemon.accept();
+  await turn();
+  assert.deepEqual(connection.requests, []);
+  connection.send(daemon.status());
+  await turn();
+  assert.deepEqual(connection.requests, []);
+  connection.send(daemon.documentEvent());
+  const request = await connection.expect("sessionToken");
+  assert.deepEqual(request.clientInstanceToken, new Uint8Array(16).fill(9));
+  assert.equal(await isPending(started), true);
+  assert.equal(client.state, "connecting");
+  connection.send({ kind: "sessionTokenReply", appId, resumed: false });
+  await started;
+  assert.equal(client.state, "ready");
+});
+
+test("the session token is 16 random bytes, another for each client, and can be read", () => {
+  const { client } = pair();
+  const other = pair().client;
+  assert.equal(client.sessionToken.length, 16);
+  assert.ok(client.sessionToken.some((byte) => byte !== 0));
+  assert.notDeepEqual(client.sessionToken, other.sessionToken);
+});
+
+test("the handshake works wherever its bytes are cut, and all in one chunk", async () => {
+  for (const size of [1, 7, 100_000]) {
+    const { client, daemon } = pair();
+    const started = client.start();
+    const connection = await daemon.accept();
+    const stream = concatBytes(
+      frame(daemon.status()),
+      frame(daemon.documentEvent()),
+      frame({ kind: "sessionTokenReply", appId, resumed: false }),
+    );
+    for (let at = 0; at < stream.length; at += size) {
+      connection.sendRaw(stream.subarray(at, at + size));
+      if (at % 50 === 0) await turn();
+    }
+    await started;
+    assert.equal(client.state, "ready");
+    assert.equal(client.geometry.packetLength, daemon.geometry.packetLength);
+  }
+});
+
+test("start resolves with geometries, status and document there, told as events in that order", async () => {
+  const { client, daemon, heard } = pair({}, { isConnected: false, document: pkiDocument() });
+  await Promise.all([daemon.shakeHands(), client.start()]);
+  assert.deepEqual(
+    heard.map(({ type }) => type),
+    ["connectionStatus", "newPkiDocument"],
+  );
+  assert.equal(client.isConnected(), false);
+  assert.equal(client.pkiDocument()?.epoch, 2_492_556);
+  assert.equal(client.getConfig().geometry?.packetLength, daemon.geometry.packetLength);
+  assert.equal(
+    client.pigeonholeGeometry.maxPlaintextPayloadLength,
+    daemon.pigeonholeGeometry.maxPlaintextPayloadLength,
+  );
+});
+
+test("a daemon without document is fine, in both forms: null, and the old zero bytes", async () => {
+  for (const document of [null, new Uint8Array(0)]) {
+    const { client, daemon, of } = pair({}, { document });
+    await Promise.all([daemon.shakeHands(), client.start()]);
+    assert.equal(client.pkiDocument(), null);
+    assert.deepEqual(of("newPkiDocument"), [
+      { type: "newPkiDocument", payload: null, document: null },
+    ]);
+  }
+});
+
+test("geometries are known only after the handshake", () => {
+  const client = new ThinClient(unused);
+  assert.throws(() => client.geometry, InvalidStateError);
+  assert.throws(() => client.pigeonholeGeometry, /known only after start/);
+});
+
+/** More messages than one leg of the handshake passes over. */
+function seventeen(connection: ScriptedConnection, message: DaemonResponse): void {
+  for (let i = 0; i < 17; i++) connection.send(message);
+}
+
+test("no status among the first messages is a protocol error (upstream: panic)", async () => {
+  const { error } = await failing((connection, daemon) =>
+    seventeen(connection, daemon.documentEvent()),
+  );
+  assert.ok(error instanceof ProtocolError);
+  assert.match(
+    error.message,
+    /connection_status_event must come first, got 17 other .*new_pki_doc/,
+  );
+});
+
+test("no document after the status is a protocol error (upstream: panic)", async () => {
+  const { error } = await failing((connection, daemon) => {
+    connection.send(daemon.status());
+    seventeen(connection, daemon.status());
+  });
+  assert.ok(error instanceof ProtocolError);
+  assert.match(error.message, /new_pki_document_event must come second, got 17 other/);
+});
+
+test("16 messages that are not expected are passed over in each leg, and told afterwards", async () => {
+  const { client, daemon, heard } = pair({}, { document: pkiDocument() });
+  const started = client.start();
+  const connection = await daemon.accept();
+  const other: DaemonResponse = { kind: "messageIdGarbageCollected", messageId: surbId };
+  const some = (): void => {
+    for (let i = 0; i < 16; i++) connection.send(other);
+  };
+  some();
+  connection.send(daemon.status());
+  some();
+  connection.send(daemon.documentEvent());
+  await connection.expect("sessionToken");
+  some();
+  connection.send({ kind: "sessionTokenReply", appId, resumed: false });
+  await started;
+  assert.equal(client.pkiDocument()?.epoch, 2_492_556);
+  assert.deepEqual(
+    heard.map(({ type }) => type),
+    ["connectionStatus", "newPkiDocument", ...Array(48).fill("messageIdGarbageCollected")],
+  );
+});
+
+test("a second status before the document counts: it is the newer one", async () => {
+  const { client, daemon } = pair();
+  const started = client.start();
+  const connection = await daemon.accept();
+  connection.send(daemon.status(true));
+  connection.send(daemon.status(false));
+  connection.send(daemon.documentEvent());
+  await connection.expect("sessionToken");
+  connection.send({ kind: "sessionTokenReply", appId, resumed: false });
+  await started;
+  assert.equal(client.isConnected(), false);
+});
+
+test("malformed replies in place of the status are a protocol error", async () => {
+  const { error } = await failing((connection) => {
+    const reply = encodeCbor({ new_keypair_reply: { query_id: appId, error_code: "x" } });
+    for (let i = 0; i < 17; i++) connection.sendRaw(encodeFrame(reply));
+  });
+  assert.ok(error instanceof ProtocolError);
+});
+
+for (const missing of ["sphinxGeometry", "pigeonholeGeometry"] as const) {
+  test(`a status without ${missing} is a protocol error (upstream: Python only logs)`, async () => {
+    const { error, connection } = await failing((connection, daemon) =>
+      connection.send({ ...daemon.status(), [missing]: null }),
+    );
+    assert.ok(error instanceof ProtocolError);
+    assert.match(error.message, /did not supply its geometry/);
+    assert.deepEqual(connection.requests, []);
+  });
+
+  test(`a status with a wrong ${missing} is a protocol error`, async () => {
+    const { error } = await failing((connection, daemon) => {
+      const status = daemon.status();
+      const geometry = { ...(status[missing] as Record<string, string | number>) };
+      geometry["NIKEName"] = 5;
+      connection.send({ ...status, [missing]: geometry });
+    });
+    assert.ok(error instanceof ProtocolError, String(error));
+  });
+}
+
+test("a document that cannot be read is passed over: the client works without one", async () => {
+  const warnings: string[] = [];
+  const logger = {
+    debug() {},
+    info() {},
+    warn: (text: string) => void warnings.push(text),
+    error() {},
+  };
+  const { client, daemon, of } = pair({ logger }, { document: Uint8Array.of(1, 2, 3) });
+  await Promise.all([daemon.shakeHands(), client.start()]);
+  assert.equal(client.pkiDocument(), null);
+  assert.deepEqual(of("newPkiDocument"), []);
+  assert.deepEqual(warnings, ["skipped an event that cannot be read"]);
+});
+
+test("what comes before the token's answer is kept and told after the handshake (upstream: panic)", async () => {
+  const { client, daemon, heard } = pair();
+  const started = client.start();
+  const connection = await daemon.accept();
+  connection.send(daemon.status());
+  connection.send(daemon.documentEvent());
+  await connection.expect("sessionToken");
+  const early: DaemonResponse = {
+    kind: "messageReplyEvent",
+    messageId: null,
+    surbId,
+    payload: Uint8Array.of(5),
+    replyIndex: null,
+    errorCode: 0,
+  };
+  connection.send(early);
+  connection.send(daemon.status(false));
+  await turn();
+  assert.deepEqual(heard, []);
+  connection.send({ kind: "sessionTokenReply", appId, resumed: true });
+  await started;
+  const types = heard.map(({ type }) => type);
+  assert.deepEqual(types, [
+    "connectionStatus",
+    "newPkiDocument",
+    "messageReply",
+    "connectionStatus",
+  ]);
+  assert.equal(client.isConnected(), false);
+});
+
+test("too much before the token's answer ends the handshake, in number and in bytes", async () => {
+  const many = await failing(async (connection, daemon) => {
+    connection.send(daemon.status());
+    connection.send(daemon.documentEvent());
+    await connection.expect("sessionToken");
+    const one = frame({ kind: "messageIdGarbageCollected", messageId: surbId });
+    connection.sendRaw(concatBytes(...Array.from({ length: 10_001 }, () => one)));
+  });
+  assert.match(many.error.message, /too much before its session_token_reply/);
+  const large = await failing(async (connection, daemon) => {
+    connection.send(daemon.status());
+    connection.send(daemon.documentEvent());
+    await connection.expect("sessionToken");
+    const payload = new Uint8Array(33 * 1024 * 1024);
+    const one = frame({ kind: "newPkiDocumentEvent", payload });
+    connection.sendRaw(one);
+    connection.sendRaw(one);
+  });
+  assert.match(large.error.message, /too much before its session_token_reply/);
+});
+
+test("a daemon that says nothing fails start at the deadline, 40 s by default", async () => {
+  const { client, daemon, clock } = pair();
+  const started = client.start();
+  const settled = reasonOf(started);
+  const connection = await daemon.accept();
+  await clock.advance(39_999);
+  assert.equal(await isPending(started.catch(() => {})), true);
+  await clock.advance(1);
+  const error = await settled;
+  assert.ok(error instanceof RequestTimeoutError);
+  assert.match(error.message, /memory accepted the connection but did not finish the handshake/);
+  assert.equal(connection.closed, true);
+  assert.deepEqual([client.state, clock.pending], ["idle", 0]);
+});
+
+test("every step of the handshake stands under the one deadline", async () => {
+  for (const steps of [1, 2]) {
+    const { client, daemon, clock } = pair({ handshakeTimeoutMs: 5000 });
+    const settled = reasonOf(client.start());
+    const connection = await daemon.accept();
+    connection.send(daemon.status());
+    await clock.advance(3000);
+    if (steps > 1) connection.send(daemon.documentEvent());
+    await clock.advance(2000);
+    assert.ok((await settled) instanceof RequestTimeoutError);
+  }
+});
+
+test("timeoutMs and signal of start end it earlier", async () => {
+  const timed = pair();
+  const first = reasonOf(timed.client.start({ timeoutMs: 100 }));
+  await timed.daemon.accept();
+  await timed.clock.advance(100);
+  assert.ok((await first) instanceof RequestTimeoutError);
+  const aborted = pair();
+  const abort = new AbortController();
+  const second = reasonOf(aborted.client.start({ signal: abort.signal }));
+  const connection = await aborted.daemon.accept();
+  const reason = new Error("enough");
+  abort.abort(reason);
+  assert.equal(await second, reason);
+  assert.equal(connection.closed, true);
+  assert.deepEqual([aborted.client.state, aborted.clock.pending], ["idle", 0]);
+});
+
+test("a signal that is aborted before start keeps it from dialling", async () => {
+  const { client, daemon } = pair();
+  const reason = new Error("never mind");
+  assert.equal(await reasonOf(client.start({ signal: AbortSignal.abort(reason) })), reason);
+  assert.deepEqual([daemon.connections.length, client.state], [0, "idle"]);
+});
+
+const closings: [
+  what: string,
+  play: (c: ScriptedConnection, d: ScriptedDaemon) => Promise<void>,
+][] = [
+  ["at once", async () => {}],
+  ["after the status", async (c, d) => c.send(d.status())],
+  [
+    "after the token",
+    async (c, d) => {
+      c.send(d.status());
+      c.send(d.documentEvent());
+      await c.expect("sessionToken");
+    },
+  ],
+];
+for (const [when, play] of closings) {
+  test(`a daemon that hangs up ${when} fails start with words that say so`, async () => {
+    const { error } = await failing(async (connection, daemon) => {
+      await play(connection, daemon);
+      connection.transport.end();
+    });
+    assert.ok(error instanceof ProtocolError);
+    assert.match(error.message, /closed the connection during the handshake/);
+  });
+}
+
+test("a daemon that hangs up in the middle of a frame fails start", async () => {
+  const { error } = await failing((connection, daemon) => {
+    connection.sendRaw(frame(daemon.status()).subarray(0, 50));
+    connection.transport.end();
+  });
+  assert.ok(error instanceof ProtocolError);
+  assert.match(error.message, /in the middle of a frame/);
+});
+
+const garbage: [what: string, bytes: Uint8Array][] = [
+  ["something that is no CBOR", encodeFrame(Uint8Array.of(0xff, 1, 2))],
+  ["an HTTP answer", new TextEncoder().encode("HTTP/1.1 400 Bad Request\r\n\r\n")],
+  ["a frame of no bytes", Uint8Array.of(0, 0, 0, 0)],
+  ["a frame longer than 40 MiB (upstream: desynchronises)", Uint8Array.of(2, 128, 0, 1)],
+  ["a top-level array", encodeFrame(encodeCbor([]))],
+  ["a status of the wrong type", encodeFrame(encodeCbor({ connection_status_event: 5 }))],
+];
+for (const [what, bytes] of garbage) {
+  test(`a daemon that begins with ${what} fails start with a protocol error`, async () => {
+    const { error } = await failing((connection) => connection.sendRaw(bytes));
+    assert.ok(error instanceof ProtocolError, String(error));
+  });
+}
+
+test("maxMessageSize holds for what the daemon sends", async () => {
+  const { client, daemon } = pair({ maxMessageSize: 1024 }, { document: pkiDocument() });
+  const settled = reasonOf(client.start());
+  await daemon.shakeHands().catch(() => {});
+  const error = await settled;
+  assert.ok(error instanceof ProtocolError);
+  assert.match(error.message, /frame length must be 1 to 1024 bytes/);
+});
+
+test("a dial that fails fails start with its own error, and start works afterwards", async () => {
+  const { client, daemon } = pair();
+  daemon.refuse = new ConnectError("nobody there");
+  assert.equal(await reasonOf(client.start()), daemon.refuse);
+  assert.equal(client.state, "idle");
+  daemon.refuse = null;
+  await Promise.all([daemon.shakeHands(), client.start()]);
+  assert.equal(client.state, "ready");
+});
+
+test("start works again after a handshake that failed, with the same session token", async () => {
+  const { client, daemon } = pair();
+  const settled = reasonOf(client.start());
+  (await daemon.accept()).transport.end();
+  await settled;
+  const started = client.start();
+  const connection = await daemon.accept();
+  connection.send(daemon.status());
+  connection.send(daemon.documentEvent());
+  assert.deepEqual(
+    (await connection.expect("sessionToken")).clientInstanceToken,
+    client.sessionToken,
+  );
+  connection.send({ kind: "sessionTokenReply", appId, resumed: false });
+  await started;
+});
+
+test("start may be called once only, while connecting and afterwards", async () => {
+  const { client, daemon } = pair();
+  const started = client.start();
+  const second = await reasonOf(client.start());
+  assert.ok(second instanceof InvalidStateError);
+  assert.match(second.message, /called before; the client is connecting/);
+  await daemon.shakeHands();
+  await started;
+  assert.match((await reasonOf(client.start())).message, /the client is ready/);
+});
+
+test("ThinClient.connect makes a client and starts it, with both kinds of options", async () => {
+  const { daemon, clock } = pair();
+  const abort = new AbortController();
+  const options = {
+    dial: daemon.dial,
+    clock,
+    liveness: false,
+    signal: abort.signal,
+    timeoutMs: 1000,
+  } as const;
+  const [, client] = await Promise.all([daemon.shakeHands(), ThinClient.connect(unused, options)]);
+  assert.equal(client.state, "ready");
+  assert.equal(clock.pending, 0);
+});
+
+test("an address is taken where a configuration is, as katz --address takes it", async () => {
+  const { daemon, clock } = pair();
+  const options = { dial: daemon.dial, clock, liveness: false } as const;
+  const [, client] = await Promise.all([
+    daemon.shakeHands(),
+    ThinClient.connect("tcp:127.0.0.1:64331", options),
+  ]);
+  assert.deepEqual(
+    [client.getConfig().network, client.getConfig().address],
+    ["tcp", "127.0.0.1:64331"],
+  );
+  await client.stop();
+  assert.equal(new ThinClient("unix:@katzenpost").getConfig().address, "@katzenpost");
+  assert.equal(new ThinClient({ dial: "ws://a/b" }).getConfig().address, "ws://a:80/b");
+  assert.throws(() => new ThinClient("127.0.0.1:64331"), {
+    code: "ERR_CONFIG",
+    message: /meant: tcp:127\.0\.0\.1:64331\?/,
+  });
+  // Anything else is the path of a file.
+  for (const [text, wanted] of [
+    ["127.0.0.1:64331", /file not found.*\(meant: tcp:127\.0\.0\.1:64331\?\)$/],
+    ["@katzenpost", /file not found.*\(meant: unix:@katzenpost\?\)$/],
+    ["./tcp:x", /file not found/],
+  ] as const) {
+    await assert.rejects(ThinClient.connect(text, options), {
+      code: "ERR_CONFIG",
+      message: wanted,
+    });
+  }
+});
+
+test("a dial that does not end fails start at the deadline of the handshake", async () => {
+  const { clock, daemon } = pair();
+  for (const obeys of [true, false]) {
+    const [ours, theirs] = memoryPair();
+    let late: (transport: Transport) => void = () => {};
+    const client = new ThinClient(unused, {
+      clock,
+      handshakeTimeoutMs: 5000,
+      // Whether it looks at its signal is the business of whoever wrote it.
+      dial: ({ signal }) =>
+        new Promise((resolve, reject) => {
+          late = resolve;
+          if (obeys) signal.addEventListener("abort", () => reject(signal.reason));
+        }),
+    });
+    const settled = reasonOf(client.start());
+    await clock.advance(5000);
+    const error = await settled;
+    assert.ok(error instanceof RequestTimeoutError, String(error));
+    assert.match(error.message, /no connection to the daemon within 5000 ms/);
+    assert.deepEqual([client.state, clock.pending], ["idle", 0]);
+    // What comes too late is hung up on.
+    late(ours);
+    let closed = false;
+    theirs.open({ onData: () => {}, onClose: () => (closed = true) });
+    await turn();
+    assert.equal(closed, !obeys);
+  }
+  assert.equal(daemon.connections.length, 0);
+});
+
+test("dialling and handshake stand under one deadline", async () => {
+  const { clock, daemon } = pair();
+  const client = new ThinClient(unused, {
+    clock,
+    handshakeTimeoutMs: 5000,
+    dial: async () => {
+      await clock.sleep(3000);
+      return daemon.dial();
+    },
+  });
+  const settled = reasonOf(client.start());
+  await clock.advance(4999);
+  assert.equal(client.state, "connecting");
+  await clock.advance(1);
+  assert.match((await settled).message, /did not finish the handshake in time/);
+});

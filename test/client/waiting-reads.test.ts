@@ -1,0 +1,176 @@
+/** Reads that wait for their box, on a network that behaves as the real one. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { ReadResult } from "../../src/client/boxes.js";
+import { ClientClosedError, RequestTimeoutError } from "../../src/errors/errors.js";
+import { type ConnectedPair, connectedPair, pkiDocument, reasonOf, turn } from "./fixture.js";
+import { MeasuredDaemon, type MeasuredOptions } from "./measured-daemon.js";
+import { filled, index, indexOf, numberOf, readCap } from "./pigeonhole-fixture.js";
+
+const ROUND_TRIP_MS = 3000;
+const TICK_MS = 1000;
+/** What a question takes at most while nobody else sends: two packets and their ticks. */
+const QUESTION_MS = 2 * (ROUND_TRIP_MS + TICK_MS);
+const LONGEST_PAUSE_MS = 30_000;
+
+async function measured(
+  options: Partial<MeasuredOptions> = {},
+): Promise<ConnectedPair & { readonly network: MeasuredDaemon }> {
+  const document = pkiDocument({ LambdaP: 1 / TICK_MS });
+  const made = await connectedPair({}, { document });
+  const network = new MeasuredDaemon({
+    clock: made.clock,
+    tickMs: TICK_MS,
+    roundTripMs: ROUND_TRIP_MS,
+    ...options,
+  });
+  void network.serve(made.connection);
+  return { ...made, network };
+}
+
+/** How long after the writing, in milliseconds, each read has its answer. */
+async function lateness(
+  { client, clock, network }: Awaited<ReturnType<typeof measured>>,
+  readers: number,
+  writtenAfterMs: number,
+): Promise<number[]> {
+  const answers: number[] = [];
+  const began = clock.monotonic();
+  const reads = Array.from({ length: readers }, async (_, i) => {
+    await client.read(readCap, indexOf(i));
+    answers.push(clock.monotonic() - began - writtenAfterMs);
+  });
+  await clock.advance(writtenAfterMs);
+  for (let i = 0; i < readers; i++) network.boxes.set(i, filled(3));
+  await clock.runUntil(Promise.all(reads));
+  return answers;
+}
+
+describe("a read that waits", () => {
+  for (const seconds of [0.5, 8, 20, 35, 60, 301, 3600]) {
+    test(`has its answer a pause and two round trips after a write at ${seconds} s`, async () => {
+      const made = await measured();
+      const writtenAfterMs = seconds * 1000;
+      const [late] = await lateness(made, 1, writtenAfterMs);
+      const pause = Math.min(LONGEST_PAUSE_MS, Math.max(QUESTION_MS, writtenAfterMs / 4));
+      assert.ok(late! <= pause + 2 * QUESTION_MS, `${late} ms late`);
+      await made.client.stop();
+    });
+  }
+
+  test("asks with an envelope of its own each time, one at a time, and leaves nothing", async () => {
+    const { client, clock, network } = await measured();
+    const reading = client.read(readCap, index);
+    await clock.advance(100_000);
+    const starts = network.read.filter(({ kind }) => kind === "startResendingEncryptedMessage");
+    const hashes = new Set(
+      starts.map((start) => String((start as { envelopeHash: Uint8Array }).envelopeHash)),
+    );
+    assert.ok(starts.length >= 5 && starts.length <= 12, `${starts.length} questions in 100 s`);
+    assert.equal(hashes.size, starts.length);
+    assert.ok(network.running <= 1);
+    assert.ok(!network.read.some(({ kind }) => kind === "cancelResendingEncryptedMessage"));
+    network.boxes.set(numberOf(index), filled(3));
+    const { plaintext } = await clock.runUntil(reading);
+    assert.deepEqual(plaintext, filled(3));
+    assert.equal(network.running, 0);
+    await client.stop();
+  });
+
+  for (const end of ["abort", "timeout", "stop"] as const) {
+    test(`ends in its pause by ${end}, and leaves no timer`, async () => {
+      const { client, clock, network } = await measured();
+      const abort = new AbortController();
+      const timeoutMs = end === "timeout" ? 200_000 : Infinity;
+      const reading = reasonOf(client.read(readCap, index, { signal: abort.signal, timeoutMs }));
+      // Far into a pause: no question is under way.
+      while (clock.monotonic() < 150_000 || network.running > 0) await clock.advance(1000);
+      await turn();
+      assert.equal(client.load.pausing, 1);
+      assert.equal(client.pendingCalls, 1);
+      if (end === "abort") abort.abort("enough");
+      if (end === "stop") await clock.runUntil(client.stop());
+      if (end === "timeout") await clock.advance(200_000);
+      const reason = await reading;
+      if (end === "abort") assert.equal(reason, "enough");
+      if (end === "stop") assert.ok(reason instanceof ClientClosedError);
+      if (end === "timeout") assert.ok(reason instanceof RequestTimeoutError);
+      assert.equal(client.pendingCalls, 0);
+      const before = network.read.length;
+      await clock.advance(100_000);
+      assert.equal(
+        network.read.filter(({ kind }) => kind === "encryptRead").length <= before,
+        true,
+      );
+      await client.stop();
+    });
+  }
+});
+
+describe("fifty reads that wait", () => {
+  const READERS = 50;
+  /** Half of the packets, two a question, shared by all. */
+  const CYCLE_MS = READERS * 4 * TICK_MS;
+
+  for (const seconds of [1, 20, 150, 400, 800, 3600]) {
+    test(`have their answers one turn of all later, after a write at ${seconds} s`, async () => {
+      const made = await measured();
+      const late = await lateness(made, READERS, seconds * 1000);
+      const most = Math.max(...late);
+      // The first questions, which nobody holds up, are made good for before the second turn.
+      const debt = seconds * 1000 < 2 * CYCLE_MS ? CYCLE_MS / 2 : 0;
+      assert.ok(most <= CYCLE_MS + debt + 2 * QUESTION_MS, `${most} ms late`);
+      await made.client.stop();
+    });
+  }
+
+  test("use at most half of the packets, and take turns", async () => {
+    const { client, clock, network } = await measured();
+    const reads: Promise<ReadResult>[] = [];
+    for (let i = 0; i < READERS; i++) reads.push(client.read(readCap, indexOf(i)));
+    const ended = Promise.allSettled(reads);
+    const seconds = 1200;
+    await clock.advance(seconds * 1000);
+    const { packets } = network;
+    assert.ok(packets.length <= seconds / 2 + 2, `${packets.length} packets in ${seconds} s`);
+    assert.ok(packets.length >= seconds / 3, `only ${packets.length} packets in ${seconds} s`);
+    const asked = new Map<number, number>();
+    for (const request of network.read) {
+      if (request.kind !== "encryptRead") continue;
+      const number = numberOf(request.messageBoxIndex);
+      asked.set(number, (asked.get(number) ?? 0) + 1);
+    }
+    assert.equal(asked.size, READERS);
+    const counts = [...asked.values()];
+    assert.ok(Math.max(...counts) - Math.min(...counts) <= 1, String(counts));
+    await client.stop();
+    await ended;
+  });
+
+  test("leave the daemon half of its time where sealing takes seconds", async () => {
+    const sealMs = 3000;
+    const { client, clock, network } = await measured({ sealMs, tickMs: 100 });
+    const reads = Array.from({ length: READERS }, (_, i) => client.read(readCap, indexOf(i)));
+    const ended = Promise.allSettled(reads);
+    // The first questions of all.
+    await clock.advance(READERS * sealMs);
+    const before = network.read.filter(({ kind }) => kind === "encryptRead").length;
+    await clock.advance(1_200_000);
+    const sealed = network.read.filter(({ kind }) => kind === "encryptRead").length - before;
+    assert.ok(sealed * sealMs <= 600_000 + sealMs, `${sealed} envelopes`);
+    assert.ok(sealed * sealMs >= 300_000, `only ${sealed} envelopes`);
+    await client.stop();
+    await ended;
+  });
+});
+
+test("reads that find their boxes at once are not held up", async () => {
+  const { client, clock, network } = await measured();
+  for (let i = 0; i < 100; i++) network.boxes.set(i, filled(1, i));
+  const began = clock.monotonic();
+  const reads = Array.from({ length: 100 }, (_, i) => client.read(readCap, indexOf(i)));
+  await clock.runUntil(Promise.all(reads));
+  const ticks = (clock.monotonic() - began) / TICK_MS;
+  assert.ok(network.packets.length / ticks >= 0.9, `${network.packets.length} of ${ticks} ticks`);
+  await client.stop();
+});

@@ -1,0 +1,313 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Bytes } from "../../src/bytes/bytes.js";
+import {
+  CONFORMANCE_AREAS,
+  type ConformanceArea,
+  type ConformanceReport,
+  checkConformance,
+  formatConformance,
+  startTestNetwork,
+} from "../../src/testing/index.js";
+import type { DaemonResponse } from "../../src/wire/responses.js";
+import { type Tampering, tampered } from "./tampered-daemon.js";
+
+const LIMITS = { timeoutMs: 10_000, networkTimeoutMs: 20_000 };
+
+const named = (report: ConformanceReport, verdict: string): string[] =>
+  report.results.filter((result) => result.verdict === verdict).map(({ name }) => name);
+
+test("our daemon passes every case but those of vouchers; a kind one with no difference", async () => {
+  await using network = await startTestNetwork({ kindSessions: true });
+  const areas = CONFORMANCE_AREAS.filter((area) => area !== "vouchers");
+  const heard: string[] = [];
+  const report = await checkConformance(network.dial, {
+    ...LIMITS,
+    areas,
+    onResult: ({ name }) => void heard.push(name),
+  });
+  assert.deepEqual(named(report, "fail"), []);
+  assert.ok(report.conforms && report.passed === 64 && report.differed === 0);
+  assert.deepEqual(
+    heard,
+    report.results.map(({ name }) => name),
+  );
+  assert.match(formatConformance(report), /\n\n64 pass, 0 fail, 0 differ \(allowed\)\n$/);
+  const { load } = network.daemon.daemon;
+  assert.equal(load.operations, 0, "nothing is left behind");
+});
+
+test("as unkind as the reference it passes them as well, and differs where that does", async () => {
+  await using network = await startTestNetwork({ kindCouriers: false, kindCancels: false });
+  const report = await checkConformance(network.dial, {
+    timeoutMs: 2000,
+    networkTimeoutMs: 20_000,
+    areas: ["sessions", "operations", "storage", "copying", "messages"],
+  });
+  assert.deepEqual(named(report, "fail"), []);
+  assert.deepEqual(named(report, "differs (allowed)"), [
+    "the answer to a read that comes while the client is away is kept for it",
+  ]);
+  assert.equal(network.daemon.daemon.load.operations, 0, "nothing is left behind");
+});
+
+test("our daemon passes the cases of vouchers", async () => {
+  await using network = await startTestNetwork({ seed: "vouchers" });
+  const report = await checkConformance(network.dial, { ...LIMITS, areas: ["vouchers"] });
+  assert.deepEqual([report.passed, report.failed, report.differed], [2, 0, 0]);
+});
+
+/** A wrong daemon, the areas that are run on it, and the cases that must fail. */
+interface Defect {
+  readonly areas: readonly ConformanceArea[];
+  readonly make: () => Tampering;
+  readonly fails: readonly string[];
+}
+
+const only =
+  <K extends DaemonResponse["kind"]>(
+    kind: K,
+    change: (response: DaemonResponse<K>) => readonly DaemonResponse[],
+  ) =>
+  (): Tampering => ({
+    toClient: (response) =>
+      response.kind === kind ? change(response as DaemonResponse<K>) : [response],
+  });
+
+const DEFECTS: Readonly<Record<string, Defect>> = {
+  "sends the document before the status": {
+    areas: ["handshake"],
+    make: () => {
+      let status: DaemonResponse | null = null;
+      return {
+        toClient(response) {
+          if (response.kind === "connectionStatusEvent" && status === null) {
+            status = response;
+            return [];
+          }
+          return response.kind === "newPkiDocumentEvent" ? [response, status!] : [response];
+        },
+      };
+    },
+    fails: ["*"],
+  },
+  "resumes tokens that it never saw": {
+    areas: ["handshake", "sessions"],
+    make: only("sessionTokenReply", (reply) => [{ ...reply, resumed: true }]),
+    fails: [
+      "a session token is answered with a new application ID, and before anything else",
+      "a session that was ended by thin_close is not resumed",
+    ],
+  },
+  "never resumes": {
+    areas: ["sessions"],
+    make: only("sessionTokenReply", (reply) => [{ ...reply, resumed: false }]),
+    fails: [
+      "a session whose connection was dropped is resumed",
+      "of two connections with one token the newer one is served, also when the older one ends",
+      "the answer to a read that comes while the client is away is kept for it",
+    ],
+  },
+  "answers twice": {
+    areas: ["keys"],
+    make: only("nextMessageBoxIndexReply", (reply) => [reply, reply]),
+    fails: [
+      "each index leads to one next, whose counter is one more",
+      "no index is refused with 3",
+      "an index of 1 byte is refused",
+    ],
+  },
+  "accepts every seed": {
+    areas: ["keys"],
+    make: only("newKeypairReply", (reply) => [{ ...reply, errorCode: 0 }]),
+    fails: ["a seed of 31 bytes or none is refused with 3"],
+  },
+  "counts by two": {
+    areas: ["keys"],
+    make: only("getMessageBoxIndexCounterReply", (reply) => [
+      { ...reply, counter: reply.counter * 2n },
+    ]),
+    fails: ["each index leads to one next, whose counter is one more"],
+  },
+  "makes envelopes that are a byte too long": {
+    areas: ["envelopes"],
+    make: only("encryptWriteReply", (reply) => [
+      {
+        ...reply,
+        messageCiphertext: reply.messageCiphertext
+          ? (Uint8Array.of(...reply.messageCiphertext, 0) as Bytes)
+          : null,
+      },
+    ]),
+    fails: ["envelopes for writes are as long whatever they hold, also for tombstones"],
+  },
+  "does not hang up on garbage": {
+    areas: ["frames"],
+    make: () => ({ toDaemon: (request) => (request === null ? "swallow" : "pass") }),
+    fails: [
+      "garbage makes the daemon hang up",
+      "an array makes the daemon hang up",
+      "text in place of bytes makes the daemon hang up",
+      "bytes after the message make the daemon hang up",
+      "a frame of no bytes makes the daemon hang up",
+      "a frame longer than 40 MiB makes the daemon hang up",
+      "one client's garbage does not touch another one",
+    ],
+  },
+  "says nothing of a cancelled start": {
+    areas: ["operations"],
+    make: only("startResendingEncryptedMessageReply", (reply) =>
+      reply.errorCode === 24 ? [] : [reply],
+    ),
+    fails: [
+      "a read that waits is cancelled: its start is answered with 24, first",
+      "a stranger's cancel ends nothing",
+    ],
+  },
+  "forgets which courier answered": {
+    areas: ["storage"],
+    make: only("startResendingEncryptedMessageReply", (reply) => [
+      { ...reply, courierIdentityHash: null },
+    ]),
+    fails: [
+      "what was written is read, and both answers name the courier",
+      "an empty box is reported with 1 where that is asked for",
+    ],
+  },
+  "reports tombstones as empty boxes": {
+    areas: ["storage"],
+    make: only("startResendingEncryptedMessageReply", (reply) => [
+      { ...reply, errorCode: reply.errorCode === 11 ? 1 : reply.errorCode },
+    ]),
+    fails: ["a tombstone deletes, is read as 11, and nothing can be written after it"],
+  },
+  "calls every copy a success": {
+    areas: ["copying"],
+    make: only("startResendingCopyCommandReply", (reply) => [{ ...reply, errorCode: 0 }]),
+    fails: ["a copy onto a box that holds something fails with 26, and says 10 and where"],
+  },
+  "does not pad replies": {
+    areas: ["messages"],
+    make: only("messageReplyEvent", (event) => [
+      { ...event, payload: event.payload!.slice(0, 5) as Bytes },
+    ]),
+    fails: [
+      "an echo comes back: first the sent event, then the reply, padded with zeros",
+      "a message of the longest payload comes back whole",
+    ],
+  },
+  "hides that a message was not sent": {
+    areas: ["messages"],
+    make: only("messageSentEvent", (event) => [{ ...event, err: null }]),
+    fails: [
+      "a message that is too long is reported as not sent",
+      "a message to a node that is not there is reported as not sent",
+      "a message to a queue of 33 bytes is reported as not sent",
+    ],
+  },
+  "lists no authorities": {
+    areas: ["documents"],
+    make: only("getDirectoryAuthoritiesReply", (reply) => [{ ...reply, authorities: [] }]),
+    fails: ["the raw document is signed by the authorities that the daemon lists"],
+  },
+};
+
+for (const [what, { areas, make, fails }] of Object.entries(DEFECTS)) {
+  test(`a daemon that ${what} fails, and only where it is wrong`, async () => {
+    await using network = await startTestNetwork();
+    const dial = tampered(network.dial, make);
+    const report = await checkConformance(dial, { timeoutMs: 300, networkTimeoutMs: 3000, areas });
+    assert.equal(report.conforms, false);
+    const failed = named(report, "fail");
+    if (fails[0] === "*") assert.equal(failed.length, report.results.length);
+    else assert.deepEqual(failed, fails);
+  });
+}
+
+test("what the reference daemon is known to do otherwise is allowed, and told", async () => {
+  await using network = await startTestNetwork();
+  const dial = tampered(network.dial, () => {
+    let told = 0;
+    let lost = false;
+    let wrongLength = false;
+    let status: DaemonResponse | null = null;
+    return {
+      toClient(response) {
+        told++;
+        // Recorded: it hangs up on capabilities and indices of a wrong length.
+        const kinds = ["nextMessageBoxIndexReply", "encryptReadReply", "encryptWriteReply"];
+        if (wrongLength && kinds.includes(response.kind)) return "hang up";
+        // Recorded: `get_pki_document_reply` with code 10 has null for a payload.
+        if (response.kind === "getPkiDocumentReply" && response.errorCode === 10) {
+          return [{ ...response, payload: null }];
+        }
+        if (response.kind === "startResendingEncryptedMessageReply") {
+          // Recorded: a start with a garbage descriptor is never answered.
+          if (response.errorCode === 22) return [];
+          // Recorded: the answer that came while the client was away is lost.
+          if (lost) return [];
+        }
+        // spec/thin-protocol §3.1: a broadcast may come before the token's answer.
+        if (response.kind === "sessionTokenReply") {
+          lost = response.resumed && told === 3;
+          return [status!, response];
+        }
+        if (response.kind === "connectionStatusEvent") status = response;
+        return [response];
+      },
+      toDaemon(request) {
+        wrongLength = hasWrongLength(request);
+        if (request?.kind === "startResendingEncryptedMessage") lost = false;
+        return "pass";
+      },
+    };
+  });
+  const report = await checkConformance(dial, {
+    timeoutMs: 300,
+    networkTimeoutMs: 3000,
+    areas: ["handshake", "sessions", "keys", "envelopes", "operations", "documents"],
+  });
+  assert.deepEqual(named(report, "fail"), []);
+  assert.ok(report.conforms);
+  assert.deepEqual(named(report, "differs (allowed)"), [
+    "a session token is answered with a new application ID, and before anything else",
+    "the answer to a read that comes while the client is away is kept for it",
+    "an index of 1 byte is refused",
+    "a read capability of 3 bytes is refused",
+    "a read capability in place of a write capability is refused",
+    "a start with a descriptor that is none is answered with an error",
+    "a document of an epoch long ago is refused with 10, and has no bytes",
+  ]);
+  for (const { verdict, reason } of report.results) assert.equal(reason === "", verdict === "pass");
+  assert.match(formatConformance(report), /differs \(allowed\) {2}keys: an index of 1 byte/);
+});
+
+function hasWrongLength(request: Parameters<NonNullable<Tampering["toDaemon"]>>[0]): boolean {
+  if (request === null) return false;
+  const lengths = { readCap: 136, writeCap: 168, messageBoxIndex: 104 } as const;
+  return Object.entries(lengths).some(([name, length]) => {
+    const value = (request as Record<string, unknown>)[name];
+    return value instanceof Uint8Array && value.length !== length;
+  });
+}
+
+test("an area that is none is refused, a daemon that is not there is told", async () => {
+  const areas = ["weather" as ConformanceArea];
+  await assert.rejects(
+    checkConformance(() => Promise.reject(new Error("unused")), { areas }),
+    /must be of handshake, .*got "weather"/,
+  );
+  const nobody = (): Promise<never> => Promise.reject(new Error("nobody is there"));
+  await assert.rejects(checkConformance(nobody), /nobody is there/);
+});
+
+test("a run ends with its signal", async () => {
+  await using network = await startTestNetwork();
+  const controller = new AbortController();
+  const run = checkConformance(network.dial, {
+    ...LIMITS,
+    signal: controller.signal,
+    onResult: () => controller.abort(new Error("enough")),
+  });
+  await assert.rejects(run, /enough/);
+});

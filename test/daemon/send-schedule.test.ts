@@ -1,0 +1,228 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { VirtualClock } from "../../src/clock/virtual.js";
+import { SendSchedule } from "../../src/daemon/send-schedule.js";
+import { seededRandom } from "./fixture.js";
+
+/** A schedule that notes when what left. */
+function schedule(mixing: "instant" | "realistic", seed = 7) {
+  const clock = new VirtualClock();
+  const sent: string[] = [];
+  const times: number[] = [];
+  const note = (name: string): void => {
+    sent.push(name);
+    times.push(clock.monotonic());
+  };
+  const made = new SendSchedule({
+    clock,
+    random: seededRandom(seed),
+    mixing,
+    sendDecoy: () => note("decoy"),
+  });
+  return { clock, sent, times, schedule: made, job: (name: string) => () => note(name) };
+}
+
+test("clients take turns, and each one's resends go before its fresh requests", async () => {
+  for (const mixing of ["instant", "realistic"] as const) {
+    const { clock, sent, schedule: made, job } = schedule(mixing);
+    const [a, b, c] = [made.createQueue(), made.createQueue(), made.createQueue()];
+    for (const name of ["a1", "a2", "a3"]) a.add(job(name));
+    b.add(job("b1"));
+    a.addAgain(job("a-again"));
+    c.add(job("c1"));
+    c.addAgain(job("c-again"));
+    made.setRate(0.1);
+    made.setConnected(true);
+    await clock.advance(1000);
+    made.close();
+    const packets = sent.filter((name) => name !== "decoy");
+    assert.deepEqual(packets, ["a-again", "b1", "c-again", "a1", "c1", "a2", "a3"], mixing);
+  }
+});
+
+test("a client with much to send does not hold another one up by more than a turn", async () => {
+  const { clock, sent, schedule: made, job } = schedule("realistic");
+  made.setRate(0.1);
+  made.setConnected(true);
+  const [busy, quiet] = [made.createQueue(), made.createQueue()];
+  for (let i = 0; i < 500; i++) busy.add(job("busy"));
+  await clock.advance(300);
+  sent.length = 0;
+  quiet.add(job("quiet"));
+  await clock.advance(300);
+  assert.ok(sent.indexOf("quiet") >= 0 && sent.indexOf("quiet") <= 1, sent.slice(0, 5).join());
+  made.close();
+});
+
+test("packets leave one a tick of a Poisson process with the document's rate", async () => {
+  const { clock, sent, times, schedule: made, job } = schedule("realistic");
+  made.setRate(0.01);
+  const queue = made.createQueue();
+  const count = 4000;
+  for (let i = 0; i < count; i++) queue.add(job("packet"));
+  made.setConnected(true);
+  while (sent.length < count) await clock.advance(60_000);
+  made.close();
+  const intervals = times.slice(0, count).map((at, i) => at - (times[i - 1] ?? 0));
+  const mean = intervals.reduce((sum, one) => sum + one, 0) / count;
+  // An exponential distribution cut to whole milliseconds: mean 100 - 0.5, deviation the same;
+  // 4000 samples put the mean within 1.6 of that, five times over 8.
+  assert.ok(Math.abs(mean - 99.5) < 8, `mean ${mean}`);
+  const variance = intervals.reduce((sum, one) => sum + (one - mean) ** 2, 0) / count;
+  assert.ok(Math.abs(Math.sqrt(variance) - 100) < 10, `deviation ${Math.sqrt(variance)}`);
+  // The share below the median and above three means tells the shape, not only the moments.
+  const below = intervals.filter((one) => one < 69.3).length / count;
+  const far = intervals.filter((one) => one > 300).length / count;
+  assert.ok(Math.abs(below - 0.5) < 0.04, `below the median: ${below}`);
+  assert.ok(Math.abs(far - Math.exp(-3)) < 0.02, `beyond three means: ${far}`);
+});
+
+test("a tick with nothing to send sends a decoy, so that the rate says nothing", async () => {
+  const { clock, sent, schedule: made, job } = schedule("realistic");
+  made.setRate(0.01);
+  made.setConnected(true);
+  const queue = made.createQueue();
+  await clock.advance(20_000);
+  const idle = sent.length;
+  assert.deepEqual([...new Set(sent)], ["decoy"]);
+  for (let i = 0; i < 1000; i++) queue.add(job("packet"));
+  await clock.advance(20_000);
+  const busy = sent.length - idle;
+  made.close();
+  assert.deepEqual([...new Set(sent.slice(idle))], ["packet"]);
+  assert.ok(idle > 140 && idle < 260 && busy > 140 && busy < 260, `${idle} idle, ${busy} busy`);
+});
+
+test("without mixing all leave in the next turn, in their order, and there are no decoys", async () => {
+  const { clock, sent, schedule: made, job } = schedule("instant");
+  made.setConnected(true);
+  const queue = made.createQueue();
+  queue.add(job("first"));
+  assert.deepEqual(sent, []);
+  for (let i = 0; i < 999; i++) queue.add(job(String(i)));
+  await clock.advance(0);
+  assert.equal(sent.length, 1000);
+  assert.deepEqual(sent.slice(0, 3), ["first", "0", "1"]);
+  assert.equal(sent[999], "998");
+  await clock.advance(60_000);
+  assert.equal(sent.length, 1000);
+});
+
+test("nothing leaves before there are connection and rate, nor while the connection is gone", async () => {
+  const { clock, sent, schedule: made, job } = schedule("realistic");
+  const queue = made.createQueue();
+  queue.add(job("packet"));
+  await clock.advance(10_000);
+  made.setConnected(true);
+  await clock.advance(10_000);
+  assert.deepEqual(sent, []);
+  made.setRate(0.01);
+  await clock.advance(5000);
+  assert.equal(sent[0], "packet");
+  const before = sent.length;
+  made.setConnected(false);
+  queue.add(job("later"));
+  await clock.advance(10_000);
+  assert.equal(sent.length, before);
+  made.setConnected(true);
+  await clock.advance(5000);
+  assert.equal(sent[before], "later");
+  made.close();
+});
+
+test("a new rate counts at once, a rate of nothing or above one a millisecond does not", async () => {
+  const { clock, sent, schedule: made } = schedule("realistic");
+  made.setRate(0.0001);
+  made.setConnected(true);
+  await clock.advance(100);
+  made.setRate(0.1);
+  sent.length = 0;
+  await clock.advance(10_000);
+  assert.ok(sent.length > 800 && sent.length < 1200, String(sent.length));
+  for (const rate of [0, -1, Number.NaN]) made.setRate(rate);
+  sent.length = 0;
+  await clock.advance(10_000);
+  assert.ok(sent.length > 800, String(sent.length));
+  made.setRate(5);
+  sent.length = 0;
+  await clock.advance(10_000);
+  assert.equal(sent.length, 0);
+  made.close();
+  assert.equal(clock.pending, 0);
+});
+
+test("setting the same rate again does not draw anew: the process goes on", async () => {
+  const { clock, sent, schedule: made } = schedule("realistic");
+  made.setRate(0.01);
+  made.setConnected(true);
+  for (let i = 0; i < 2000; i++) {
+    made.setRate(0.01);
+    made.setConnected(true);
+    await clock.advance(10);
+  }
+  made.close();
+  assert.ok(sent.length > 140 && sent.length < 260, String(sent.length));
+});
+
+test("a client that goes away takes its packets along, and nobody loses a turn", async () => {
+  const { clock, sent, schedule: made, job } = schedule("instant");
+  const queues = ["a", "b", "c"].map((name) => {
+    const queue = made.createQueue();
+    for (let i = 0; i < 3; i++) queue.add(job(name));
+    return queue;
+  });
+  made.removeQueue(queues[1]!);
+  made.removeQueue(queues[1]!);
+  assert.equal(queues[1]!.length, 0);
+  made.setConnected(true);
+  await clock.advance(0);
+  assert.deepEqual(sent.join(""), "acacac");
+});
+
+test("the send queue drops nothing, and after close nothing leaves any more", async () => {
+  const { clock, sent, schedule: made, job } = schedule("instant");
+  const queue = made.createQueue();
+  for (let i = 0; i < 50_000; i++) queue.add(job("x"));
+  assert.equal(queue.length, 50_000);
+  made.close();
+  queue.add(job("y"));
+  await clock.advance(1000);
+  assert.deepEqual(sent, []);
+});
+
+test("whoever waits for a shorter queue is told when it is, and when it is emptied", async () => {
+  const { clock, schedule: made, job } = schedule("realistic");
+  made.setRate(0.01);
+  const queue = made.createQueue();
+  for (let i = 0; i < 5; i++) queue.add(job("x"));
+  await queue.below(5);
+  const told: number[] = [];
+  void queue.below(3).then(() => told.push(queue.length));
+  void queue.below(0).then(() => told.push(-1));
+  await clock.advance(10);
+  assert.deepEqual(told, []);
+  made.setConnected(true);
+  while (told.length < 1) await clock.advance(10);
+  assert.deepEqual(told, [3]);
+  made.removeQueue(queue);
+  await clock.advance(0);
+  assert.deepEqual(told, [3, -1]);
+  made.close();
+});
+
+test("no interval is longer than the cap, however rare the draw", async () => {
+  const clock = new VirtualClock();
+  const times: number[] = [];
+  const made = new SendSchedule({
+    clock,
+    // The rarest of all draws: 36.7 means if it were not cut.
+    random: (length) => new Uint8Array(length),
+    mixing: "realistic",
+    sendDecoy: () => void times.push(clock.monotonic()),
+  });
+  made.setRate(0.01);
+  made.setConnected(true);
+  await clock.advance(10_000);
+  made.close();
+  assert.deepEqual(times, [2764, 5528, 8292], "27.63 means of 100 ms");
+});

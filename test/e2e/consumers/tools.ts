@@ -1,0 +1,46 @@
+/**
+ * Tools of the package's users, pinned in `scripts/consumers`, in a project with the packed
+ * package.
+ */
+import { execFileSync } from "node:child_process";
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { PackedProject, ROOT } from "../package/packed-package.js";
+
+const pinned = join(ROOT, "scripts/consumers");
+const installed = join(ROOT, ".build/consumers");
+
+/** Installs the tools, from the registry, unless they are there. */
+function install(): void {
+  const mark = join(installed, "node_modules/.package-lock.json");
+  const lock = (folder: string): string => readFileSync(join(folder, "package-lock.json"), "utf8");
+  if (existsSync(mark) && lock(installed) === lock(pinned)) return;
+  mkdirSync(installed, { recursive: true });
+  for (const name of ["package.json", "package-lock.json", ".npmrc"]) {
+    copyFileSync(join(pinned, name), join(installed, name));
+  }
+  execFileSync("npm", ["ci", "--ignore-scripts", "--loglevel=error"], { cwd: installed });
+}
+
+/** A project with the packed package and those tools. */
+export function projectWith(...tools: readonly string[]): PackedProject {
+  install();
+  const project = new PackedProject();
+  for (const tool of tools) {
+    const target = join(project.folder, "node_modules", tool);
+    mkdirSync(dirname(target), { recursive: true });
+    if (!existsSync(target)) symlinkSync(join(installed, "node_modules", tool), target);
+  }
+  return project;
+}
+
+/**
+ * Copies the program of the testing guide and its tests, compiled, with another runner's `test`.
+ */
+export function copyGuide(project: PackedProject, testFrom: string): void {
+  cpSync(join(ROOT, "dist/examples/chat-bot.js"), join(project.folder, "chat-bot.js"));
+  const tests = readFileSync(join(ROOT, "dist/examples/chat-bot.test.js"), "utf8");
+  const runner = 'import { test } from "node:test";';
+  if (!tests.includes(runner)) throw new RangeError(`chat-bot.test.js has no line ${runner}`);
+  project.write("chat-bot.test.js", tests.replace(runner, testFrom));
+}

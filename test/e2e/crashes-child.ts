@@ -1,0 +1,24 @@
+/**
+ * An application to be killed: writes boxes and sends messages without a pause, and says on
+ * standard output which box was acknowledged. Started by crashes.test.ts as `node … ADDRESS SEED`.
+ */
+import { ThinClient, utf8 } from "katzenpost-thinclient";
+
+const [, , address = "", seed = "0"] = process.argv;
+const client = await ThinClient.connect({ dial: { tcp: { address } } });
+const { writeCap, firstMessageIndex } = await client.newKeypair(
+  new Uint8Array(32).fill(Number(seed)),
+);
+
+async function echo(): Promise<never> {
+  const destination = client.getService("echo").toDestination();
+  for (;;) await client.blockingSendMessage(utf8("hello"), ...destination);
+}
+
+for (let i = 0; i < 8; i++) void echo();
+let index = firstMessageIndex;
+for (let box = 0; ; box++) {
+  const written = await client.write(writeCap, index, `box ${box}`);
+  process.stdout.write(`${box}\n`);
+  index = written.nextMessageBoxIndex;
+}

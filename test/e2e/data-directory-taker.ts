@@ -1,0 +1,35 @@
+/**
+ * A process or worker that takes a data directory, says whether it has it, and keeps it until it is
+ * told to go. Started by data-directory-lock.test.ts.
+ */
+import { isMainThread, parentPort, workerData } from "node:worker_threads";
+import { DevDaemon } from "katzenpost-thinclient/testing";
+
+const path = isMainThread ? process.argv[2]! : String(workerData);
+
+const say = (line: string): void => {
+  if (parentPort === null) process.stdout.write(`${line}\n`);
+  else parentPort.postMessage(line);
+};
+
+const told = (): Promise<void> =>
+  new Promise<void>((resolve) => {
+    if (parentPort === null) process.stdin.once("data", () => resolve());
+    else parentPort.once("message", () => resolve());
+  });
+
+// Several are to try at the very same moment.
+if (process.argv[3] === "when told") {
+  say("ready");
+  await told();
+}
+try {
+  const daemon = await DevDaemon.start({ dataDirectory: path });
+  say("has it");
+  await told();
+  await daemon.close();
+} catch (error) {
+  say(error instanceof Error ? error.message : String(error));
+}
+if (isMainThread) process.stdin.destroy();
+else parentPort!.close();

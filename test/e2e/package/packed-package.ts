@@ -1,0 +1,98 @@
+/** The package as npm would publish it, installed into an empty project. Needs no registry. */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The repository. */
+export const ROOT = fileURLToPath(new URL("../../../..", import.meta.url));
+
+interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly engines: { readonly node: string };
+  readonly dependencies: Readonly<Record<string, string>>;
+  readonly optionalDependencies: Readonly<Record<string, string>>;
+  readonly exports: Readonly<Record<string, string | { readonly default: string }>>;
+}
+
+/** The repository's package.json. */
+export function manifest(): Manifest {
+  return JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as Manifest;
+}
+
+/** Every subpath that holds a module: `katzenpost-thinclient`, `katzenpost-thinclient/wire`, … */
+export function moduleNames(): string[] {
+  const { name, exports } = manifest();
+  const modules = Object.entries(exports).filter(([, target]) => typeof target !== "string");
+  return modules.map(([subpath]) => name + subpath.slice(1));
+}
+
+/** A project with nothing but our package in it. */
+export class PackedProject implements Disposable {
+  readonly folder = mkdtempSync(join(tmpdir(), "katz-package-"));
+  /** Files of the package, relative to it. */
+  readonly files: readonly string[];
+
+  constructor() {
+    const packed = this.#npm(ROOT, [
+      "pack",
+      "--json",
+      // Built already: npm's own `prepare` would only ask again.
+      "--ignore-scripts",
+      "--pack-destination",
+      this.folder,
+    ]);
+    const [{ filename, files }] = JSON.parse(packed) as [
+      { filename: string; files: { path: string }[] },
+    ];
+    this.files = files.map(({ path }) => path);
+    const { name, dependencies, optionalDependencies } = manifest();
+    // What the package says it needs is linked from here, so that no registry is asked; anything
+    // else that it needs is missing.
+    const linked = Object.keys({ ...dependencies, ...optionalDependencies }).map((dependency) => [
+      dependency,
+      `file:${join(ROOT, "node_modules", dependency)}`,
+    ]);
+    this.write("package.json", {
+      private: true,
+      type: "module",
+      dependencies: { ...Object.fromEntries(linked), [name]: `file:./${filename}` },
+    });
+    this.#npm(this.folder, ["install", "--offline", "--no-audit", "--no-fund", "--ignore-scripts"]);
+  }
+
+  /** Writes a file; objects as JSON. */
+  write(name: string, content: string | object): void {
+    const text = typeof content === "string" ? content : JSON.stringify(content);
+    writeFileSync(join(this.folder, name), text);
+  }
+
+  /** Runs Node in the project; gives its output. @throws Error when it fails. */
+  node(...args: readonly string[]): string {
+    return this.run(process.execPath, args);
+  }
+
+  /** Runs a command in the project; gives its output. @throws Error when it fails. */
+  run(command: string, args: readonly string[]): string {
+    return execFileSync(command, args, {
+      cwd: this.folder,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, FORCE_COLOR: undefined, NODE_OPTIONS: undefined },
+    });
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  #npm(cwd: string, args: readonly string[]): string {
+    return execFileSync("npm", [...args, "--loglevel=error"], {
+      cwd,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+  }
+}

@@ -1,0 +1,95 @@
+/** What a user gets: the packed package in an empty project. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { PackedProject, ROOT, manifest, moduleNames } from "./packed-package.js";
+
+let project: PackedProject;
+before(() => {
+  project = new PackedProject();
+});
+after(() => project[Symbol.dispose]());
+
+test("the package holds its code, types and licence, and nothing of the tests", () => {
+  for (const file of ["LICENSE", "README.md", "package.json", "dist/src/index.d.ts"]) {
+    assert.ok(project.files.includes(file), file);
+  }
+  const strays = project.files.filter((file) =>
+    /(^|\/)(test|bench|\.build)\/|tsbuildinfo/.test(file),
+  );
+  assert.deepEqual(strays, []);
+});
+
+test("every subpath can be imported", () => {
+  for (const name of moduleNames()) {
+    const code = `import * as all from "${name}"; console.log(Object.keys(all).length)`;
+    const exported = Number(project.node("--input-type=module", "--eval", code));
+    assert.ok(exported > 0, name);
+  }
+  assert.ok(moduleNames().length >= 5);
+});
+
+test("every subpath can be required: none waits at its top level", () => {
+  for (const name of moduleNames()) {
+    const code = `console.log(Object.keys(require("${name}")).length)`;
+    const exported = Number(project.node("--input-type=commonjs", "--eval", code));
+    assert.ok(exported > 0, name);
+  }
+});
+
+test("what is not exported cannot be reached", () => {
+  const code = `import "${manifest().name}/dist/src/index.js"`;
+  assert.throws(
+    () => project.node("--input-type=module", "--eval", code),
+    /ERR_PACKAGE_PATH_NOT_EXPORTED/,
+  );
+});
+
+const PROGRAM = `
+import { BoxIDNotFoundError, Config, ThinClient, isThinClientError } from "katzenpost-thinclient";
+import { DevDaemon } from "katzenpost-thinclient/testing";
+import { generateKeypair } from "katzenpost-thinclient/bacap";
+import { encodeFrame } from "katzenpost-thinclient/wire";
+
+await using daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });
+await using client = await ThinClient.connect(new Config(daemon.config()));
+const reply: Uint8Array<ArrayBuffer> = await client.blockingSendMessage(
+  "hello", ...client.getService("echo").toDestination());
+const { writeCap, readCap, firstMessageIndex } = generateKeypair();
+await client.write(writeCap, firstMessageIndex, "hello");
+// @ts-expect-error -- a capability to write must not pass for one to read
+const wrong = () => client.read(writeCap, firstMessageIndex);
+const { plaintext } = await client.read(readCap, firstMessageIndex);
+const caught = (error: unknown) => isThinClientError(error) && error instanceof BoxIDNotFoundError;
+console.log(encodeFrame(reply).length > 1000, new TextDecoder().decode(plaintext), typeof wrong,
+  typeof caught);
+`;
+
+test("a strict program compiles against the package's types and runs", () => {
+  project.write("program.ts", PROGRAM);
+  project.write("tsconfig.json", {
+    compilerOptions: {
+      target: "es2022",
+      lib: ["es2023", "esnext.disposable", "dom"],
+      module: "nodenext",
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      noUncheckedIndexedAccess: true,
+      skipLibCheck: false,
+      types: [],
+    },
+    files: ["program.ts"],
+  });
+  const compiler = join(ROOT, "node_modules", "typescript", "bin", "tsc");
+  assert.equal(project.node(compiler, "--project", "."), "");
+  assert.equal(project.node("program.js").trim(), "true hello function function");
+});
+
+for (const name of ["katz", "katzenpost-thinclient"]) {
+  test(`npx ${name} shows its help`, () => {
+    const help = project.run("npx", ["--no-install", name, "--help"]);
+    assert.match(help, /USAGE/);
+    assert.match(help, /^ *(katz )?daemon /m);
+    assert.match(help, /^ *(katz )?tour /m);
+  });
+}

@@ -1,0 +1,222 @@
+/** What boxes may hold, and what calls may come to: the model beside the real thing. */
+import { CopyFailedError } from "../../../src/errors/partial-results.js";
+import * as errors from "../../../src/errors/errors.js";
+
+/** Someone set out to put something into a box. It may take effect at any time from then on. */
+export interface Attempt {
+  /** The plaintext; null for a tombstone. */
+  readonly value: string | null;
+  /** Replica epoch in which it began. */
+  readonly epoch: number;
+  /** Whether its caller was told that it is done. */
+  confirmed: boolean;
+}
+
+/** After how long, in ms, sound holders of a box have handed to each other what they got. */
+const HANDED_ON_MS = 1000;
+
+/** One box of the model. */
+export class ModelBox {
+  readonly attempts: Attempt[] = [];
+  /**
+   * The value that the box has for certain: it was the only one that anybody had tried when both
+   * holders took it, and a box is written once. A tombstone may still replace it.
+   */
+  fixed: { readonly value: string; readonly epoch: number } | null = null;
+
+  /**
+   * When something was first known to be at one holder at least: ms of the clock, replica epoch.
+   */
+  #seen: { readonly ms: number; readonly epoch: number } | null = null;
+
+  /** Notes that something is in it; true only while the storage is sound. */
+  see(ms: number, epoch: number): void {
+    this.#seen ??= { ms, epoch };
+  }
+
+  /**
+   * Whether both holders have something that is not `value`, so that an exclusive write of that,
+   * begun at `ms`, has to fail: the one that had something has handed it on, and nobody tried that
+   * value.
+   */
+  isTakenFor(value: string, ms: number, epoch: number): boolean {
+    const seen = this.#seen;
+    if (seen === null || epoch !== seen.epoch || ms - seen.ms < HANDED_ON_MS) return false;
+    return !this.mayHold(value);
+  }
+
+  begin(value: string | null, epoch: number): Attempt {
+    const attempt = { value, epoch, confirmed: false };
+    this.attempts.push(attempt);
+    return attempt;
+  }
+
+  mayHold(value: string | null): boolean {
+    return this.attempts.some((attempt) => attempt.value === value);
+  }
+
+  /**
+   * Whether something is in it that has not had to go: boxes live for one to two weeks. What was
+   * confirmed may be what an earlier attempt had put there.
+   */
+  mustHoldSomething(epoch: number): boolean {
+    return isAlive(this.attempts, epoch);
+  }
+
+  mustBeDeleted(epoch: number): boolean {
+    return isAlive(
+      this.attempts.filter(({ value }) => value === null),
+      epoch,
+    );
+  }
+
+  fixedAt(epoch: number): string | null {
+    return this.fixed && epoch - this.fixed.epoch < 2 ? this.fixed.value : null;
+  }
+}
+
+function isAlive(attempts: readonly Attempt[], epoch: number): boolean {
+  const oldest = Math.min(...attempts.map((attempt) => attempt.epoch));
+  return attempts.some(({ confirmed }) => confirmed) && epoch - oldest < 2;
+}
+
+/** What has gone wrong so far: each excuses some outcomes. */
+export class Excuses {
+  /** Codes that replicas were told to answer with. */
+  readonly replicaCodes = new Set<number>();
+  /** Codes that couriers were told to answer with. */
+  readonly courierCodes = new Set<number>();
+  /** Whether replicas could not be reached, were slow, full or lost commands. */
+  storageTrouble = false;
+  /** Whether the epoch changed. */
+  epochChanged = false;
+  /** Whether documents were made without some replica, or did not come. */
+  incompleteDocuments = false;
+  /** Whether the daemon was started again, and whether the mixnet was away. */
+  daemonRestarted = false;
+  mixnetWentAway = false;
+  misleading = false;
+
+  /**
+   * Whether the daemon may lack documents, or replicas in them: a new one gets none off the net.
+   */
+  get poorDocuments(): boolean {
+    return this.incompleteDocuments || (this.daemonRestarted && this.mixnetWentAway);
+  }
+
+  /**
+   * Whether a tombstone reaches both holders in the end: replicas hand on again what was refused
+   * with codes 4 and 7, and nothing that was refused with another one.
+   */
+  get deletionIsCertain(): boolean {
+    return [...this.replicaCodes].every((code) => code === 4 || code === 7);
+  }
+
+  /** Whether replicas always did what they should, and everybody knew of all of them. */
+  get storageIsExact(): boolean {
+    return this.storageIsSound && !this.poorDocuments && !this.misleading;
+  }
+
+  /** Whether replicas always did what they should. */
+  get storageIsSound(): boolean {
+    return !this.storageTrouble && this.replicaCodes.size === 0;
+  }
+}
+
+/** What is known of the call whose outcome is judged. */
+export interface JudgedCall {
+  readonly kind: string;
+  /** The boxes that it is about. */
+  readonly boxes: readonly ModelBox[];
+  /** What it writes into each; left out for reads. */
+  readonly values?: readonly (string | null)[];
+  readonly aborted: unknown;
+  readonly cancelled: boolean;
+  readonly clientClosed: boolean;
+}
+
+/** Why an error may not be what a call came to; null when it may. */
+export function judgeError(call: JudgedCall, error: unknown, excuses: Excuses): string | null {
+  if (call.aborted !== undefined && error === call.aborted) return null;
+  if (error instanceof errors.ClientClosedError) {
+    return call.clientClosed ? null : "its client is not closed";
+  }
+  if (error instanceof errors.StartResendingCancelledError) {
+    return call.cancelled ? null : "nobody cancelled it";
+  }
+  if (error instanceof CopyFailedError) return judgeError(call, error.cause, excuses);
+  if (error instanceof errors.CopyCommandFailedError) {
+    return judgeCopy(call, error, excuses);
+  }
+  if (call.kind === "echo") return judgeEcho(error);
+  if (error instanceof errors.ReplicaError) {
+    return judgeReplica(call, error.errorCode ?? 0, excuses);
+  }
+  if (error instanceof errors.InvalidTombstoneSignatureError) {
+    return excuses.replicaCodes.has(11) ? null : "no replica lied";
+  }
+  if (error instanceof errors.CourierError) return judgeCourier(error, excuses);
+  if (error instanceof errors.MKEMDecryptionFailedError) {
+    return excuses.epochChanged ? null : "the keys are still the same";
+  }
+  if (error instanceof errors.DaemonRequestError && error.errorCode === 4) {
+    return excuses.poorDocuments ? null : "the documents are complete";
+  }
+  return "no call may fail like this";
+}
+
+function judgeEcho(error: unknown): string | null {
+  const allowed =
+    error instanceof errors.RequestTimeoutError ||
+    error instanceof errors.ThinClientOfflineError ||
+    error instanceof errors.ConnectionLostError ||
+    error instanceof errors.SendFailedError;
+  return allowed ? null : "an echo may be late or lost, nothing else";
+}
+
+function judgeCourier(error: errors.CourierError, excuses: Excuses): string | null {
+  const code = { 31: 1, 12: 2, 13: 3, 32: 4 }[error.errorCode ?? 0] ?? 0;
+  if (excuses.courierCodes.has(code)) return null;
+  return code === 4 && excuses.epochChanged ? null : "no courier was told to say so";
+}
+
+function judgeCopy(
+  call: JudgedCall,
+  error: errors.CopyCommandFailedError,
+  excuses: Excuses,
+): string | null {
+  const { replicaErrorCode } = error;
+  if (replicaErrorCode !== 0) return judgeReplica(call, replicaErrorCode, excuses);
+  const excused = !excuses.storageIsSound || excuses.epochChanged || excuses.poorDocuments;
+  return excused ? null : "replicas could be reached";
+}
+
+function judgeReplica(call: JudgedCall, code: number, excuses: Excuses): string | null {
+  if (excuses.replicaCodes.has(code)) return null;
+  const { boxes, values } = call;
+  switch (code) {
+    case 1:
+      // Boxes of the temporary stream may be too old by the time they are copied.
+      if (call.kind === "copy") {
+        return excuses.storageIsSound && !excuses.epochChanged ? "all was written" : null;
+      }
+      return values === undefined ? null : "a write finds nothing missing";
+    case 6:
+    case 7:
+    case 9:
+      return excuses.storageTrouble || excuses.poorDocuments || excuses.replicaCodes.size > 0
+        ? null
+        : "nothing is wrong with the storage";
+    case 8:
+      return excuses.epochChanged || excuses.poorDocuments ? null : "it is the same epoch";
+    case 10: {
+      const taken = boxes.some((box, i) => box.attempts.some(({ value }) => value !== values?.[i]));
+      return values !== undefined && taken ? null : "nobody else wrote to the box";
+    }
+    case 11:
+      if (values !== undefined && call.kind !== "copy") return "a write is not told of tombstones";
+      return boxes.some((box) => box.mayHold(null)) ? null : "nobody deleted the box";
+    default:
+      return "replicas do not say so by themselves";
+  }
+}

@@ -1,0 +1,84 @@
+/** A client's process that ends without stop(): what the daemon holds of it is released. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { DevDaemon } from "katzenpost-thinclient/testing";
+
+const childPath = fileURLToPath(new URL("./process-end-child.js", import.meta.url));
+
+/** A client in a process of its own. */
+function start(address: string, how: string) {
+  const child = spawn(process.execPath, [childPath, address, how], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return {
+    process: child,
+    /** What it says next. */
+    line: async (): Promise<unknown> => (await lines.next()).value,
+    /** Its exit code, or the signal that ended it. */
+    ended: new Promise<number | string>((resolve) =>
+      child.once("exit", (code, signal) => resolve(code ?? signal!)),
+    ),
+  };
+}
+
+/** Runs a client until it has ended; gives its exit code or signal. */
+async function run(address: string, how: string): Promise<number | string> {
+  const client = start(address, how);
+  await client.line();
+  if (how.startsWith("SIG")) client.process.kill(how as NodeJS.Signals);
+  return client.ended;
+}
+
+async function sessionsAfter(daemon: DevDaemon, connections: number): Promise<number> {
+  const { daemon: served } = daemon;
+  while (served.load.connections > connections) await new Promise((r) => setTimeout(r, 5));
+  return served.load.sessions;
+}
+
+describe("the end of a client's process", () => {
+  const cases: [how: string, ends: number | string, sessions: number][] = [
+    ["exit", 7, 0],
+    ["SIGTERM", "SIGTERM", 0],
+    ["SIGINT", "SIGINT", 0],
+    // With a token of its own the session is meant to be taken up again.
+    ["keep", 7, 1],
+    // Nobody can act on SIGKILL: the grace period ends the session.
+    ["SIGKILL", "SIGKILL", 1],
+  ];
+  for (const [how, ends, sessions] of cases) {
+    it(`by ${how} leaves ${sessions} sessions`, async () => {
+      await using daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });
+      assert.equal(await run(daemon.addresses[0]!.slice("tcp:".length), how), ends);
+      assert.equal(await sessionsAfter(daemon, 0), sessions);
+    });
+  }
+
+  it("is not a signal that the application handles itself: the session goes on", async () => {
+    for (const how of ["reload", "reload once", "reload, then let go"]) {
+      await using daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });
+      const client = start(daemon.addresses[0]!.slice("tcp:".length), how);
+      assert.equal(await client.line(), "ready");
+      client.process.kill("SIGHUP");
+      assert.equal(await client.line(), "bigint after 0 losses", how);
+      assert.equal(daemon.daemon.load.sessions, 1);
+      // Where the application listens no more the signal ends the process again, and the session.
+      const ending = how === "reload" ? "SIGTERM" : "SIGHUP";
+      client.process.kill(ending);
+      assert.equal(await client.ended, ending);
+      assert.equal(await sessionsAfter(daemon, 0), 0);
+    }
+  });
+
+  it("by a handler that exits ends the session", async () => {
+    await using daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });
+    const client = start(daemon.addresses[0]!.slice("tcp:".length), "end itself");
+    assert.equal(await client.line(), "ready");
+    client.process.kill("SIGTERM");
+    assert.equal(await client.ended, 7);
+    assert.equal(await sessionsAfter(daemon, 0), 0);
+  });
+});

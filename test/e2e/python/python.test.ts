@@ -1,0 +1,69 @@
+/** Upstream's Python client on `katz daemon`. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { test } from "node:test";
+import { KatzProcess } from "../katz-process.js";
+import { INTEROP, pythonWithClient } from "./python-environment.js";
+
+/** Every scenario of python_client.py and what it shows. */
+const SCENARIOS: Readonly<Record<string, string>> = {
+  connect: "finds status, geometries and document in the handshake",
+  services: "finds services in the document",
+  echo: "gets echoes of nothing, of little and of a full packet",
+  raw_document: "gets the signed document of an epoch, and an error for an unknown one",
+  authorities: "gets the authorities that signed the document",
+  resume: "gets what came while it was away when it takes its session up again",
+  write_and_read: "writes and reads boxes up to the longest",
+  sequence: "reads a sequence of messages in order",
+  read_before_write: "reads a box that is written later",
+  box_not_found_without_retry: "is told at once of an empty box when it asks for that",
+  box_already_exists: "is told of a box that holds something else, not of one with the same",
+  cancel: "cancels a read",
+  tombstone_range: "deletes a range of boxes",
+  copy_to_one_destination: "copies a payload over several boxes",
+  copy_to_two_destinations: "copies two payloads in one stream, its buffer carried over",
+  tombstones_by_copy: "deletes boxes by a copy command",
+  vouchers: "mints, accepts and opens a contact voucher",
+  read_outlives_the_connection: "has its read answered after the connection was lost",
+  stop: "says good-bye",
+};
+
+interface Outcome {
+  readonly scenario: string;
+  readonly error: string | null;
+}
+
+async function outcomes(interpreter: string, address: string): Promise<Map<string, Outcome>> {
+  const script = join(INTEROP, "python_client.py");
+  const child = spawn(interpreter, [script, address], { stdio: ["ignore", "pipe", "pipe"] });
+  let errors = "";
+  child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()));
+  const found = new Map<string, Outcome>();
+  for await (const line of createInterface({ input: child.stdout })) {
+    const outcome = JSON.parse(line) as Outcome;
+    found.set(outcome.scenario, outcome);
+  }
+  assert.ok(found.size > 0, `the script says something: ${errors}`);
+  return found;
+}
+
+test("upstream's Python client works with katz daemon", { timeout: 400_000 }, async (t) => {
+  const python = pythonWithClient();
+  if ("missing" in python) {
+    t.skip(`not run: ${python.missing}`);
+    return;
+  }
+  await using katz = new KatzProcess(["daemon", "--listen", "tcp:127.0.0.1:0"]);
+  const [, address] = /tcp:(\S+)/.exec(await katz.firstLine())!;
+  const found = await outcomes(python.interpreter, address!);
+  assert.deepEqual([...found.keys()], Object.keys(SCENARIOS), "every scenario ran");
+  for (const [name, shows] of Object.entries(SCENARIOS)) {
+    await t.test(`the Python client ${shows}`, () => {
+      assert.equal(found.get(name)!.error, null);
+    });
+  }
+  katz.kill("SIGINT");
+  assert.deepEqual(await katz.ended, { code: 0, signal: null });
+});

@@ -1,0 +1,110 @@
+/**
+ * How many ticks of the send schedule carry work while there is any, at the rates of the usual
+ * network: a packet a second, with mixing. On a virtual clock; what a real daemon's sealing takes
+ * is not in it.
+ */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { ThinClient } from "../../src/client/thin-client.js";
+import { VirtualClock } from "../../src/clock/virtual.js";
+import type { DevDaemon } from "../../src/testing/dev-daemon.js";
+import { TwoClients, newStream, somePayload } from "./two-clients.js";
+
+/** How many are under way at once: as many as a daemon reads, and what `katz send` takes. */
+const UNDER_WAY = 16;
+
+/**
+ * Runs `work` and gives which part of the ticks between its first and its last packet carried it.
+ */
+async function shareOfTicks(
+  daemon: DevDaemon,
+  clock: VirtualClock,
+  work: () => Promise<unknown>,
+): Promise<{ readonly share: number; readonly packets: number; readonly seconds: number }> {
+  const began = clock.monotonic();
+  const seen: { readonly work: number; readonly decoys: number }[] = [];
+  const look = (): void => {
+    const { sent, decoys } = daemon.network.describe().traffic;
+    seen.push({ work: sent - decoys, decoys });
+  };
+  look();
+  const state = { ended: false };
+  const working = work().finally(() => (state.ended = true));
+  while (!state.ended) {
+    await clock.advance(50);
+    look();
+  }
+  await working;
+  const first = seen.findLast(({ work: sent }) => sent === seen[0]!.work)!;
+  const last = seen.find(({ work: sent }) => sent === seen.at(-1)!.work)!;
+  const packets = last.work - first.work;
+  const idle = last.decoys - first.decoys;
+  const seconds = (clock.monotonic() - began) / 1000;
+  return { share: packets / (packets + idle), packets, seconds };
+}
+
+/** Does `each` for all numbers below `count`, so many at once. */
+async function severalAtOnce(count: number, each: (i: number) => Promise<unknown>): Promise<void> {
+  let next = 0;
+  const one = async (): Promise<void> => {
+    while (next < count) await each(next++);
+  };
+  await Promise.all(Array.from({ length: UNDER_WAY }, one));
+}
+
+describe("ticks that carry work", { timeout: 300_000 }, () => {
+  const BOXES = 60;
+
+  async function started(seed: string): Promise<{
+    readonly clock: VirtualClock;
+    readonly both: TwoClients;
+    readonly alice: ThinClient;
+    readonly bob: ThinClient;
+  }> {
+    const clock = new VirtualClock();
+    const both = await TwoClients.start({ clock, seed, mixing: "realistic" });
+    return { clock, both, alice: both.alice, bob: both.bob };
+  }
+
+  test("boxes that are written and read ahead", async (t) => {
+    const { clock, both, alice, bob } = await started("ticks");
+    await using _ = both;
+    const { writeCap, readCap, firstMessageIndex } = await clock.runUntil(newStream(alice));
+    const indices = [firstMessageIndex];
+    while (indices.length < BOXES) {
+      indices.push(await clock.runUntil(alice.nextMessageBoxIndex(indices.at(-1)!)));
+    }
+    const writing = await shareOfTicks(both.daemon, clock, () =>
+      severalAtOnce(BOXES, (i) => alice.write(writeCap, indices[i]!, `box ${i}`)),
+    );
+    t.diagnostic(`writing: ${JSON.stringify(writing)}`);
+    assert.ok(writing.share >= 0.9, JSON.stringify(writing));
+    await clock.advance(60_000);
+    const reading = await shareOfTicks(both.daemon, clock, () =>
+      severalAtOnce(BOXES, (i) => bob.read(readCap, indices[i]!)),
+    );
+    t.diagnostic(`reading: ${JSON.stringify(reading)}`);
+    assert.ok(reading.share >= 0.9, JSON.stringify(reading));
+  });
+
+  test("the boxes of a copy", async (t) => {
+    const { clock, both, alice } = await started("copy ticks");
+    await using _ = both;
+    const { writeCap, firstMessageIndex } = await clock.runUntil(newStream(alice));
+    const destinations = [{ writeCap, startIndex: firstMessageIndex }];
+    let allWritten!: () => void;
+    const written = new Promise<void>((resolve) => (allWritten = resolve));
+    let copied: Promise<unknown> = Promise.resolve();
+    const writing = await shareOfTicks(both.daemon, clock, async () => {
+      copied = alice.copy(somePayload(100_000), destinations, {
+        onProgress: ({ phase, boxesDone, boxesTotal }) => {
+          if (phase === "write" && boxesDone === boxesTotal) allWritten();
+        },
+      });
+      await Promise.race([written, copied]);
+    });
+    t.diagnostic(`copying: ${JSON.stringify(writing)}`);
+    assert.ok(writing.share >= 0.9, JSON.stringify(writing));
+    await clock.runUntil(copied);
+  });
+});

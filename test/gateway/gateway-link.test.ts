@@ -1,0 +1,419 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { randomBytes, toHex, utf8, utf8ToText } from "../../src/bytes/bytes.js";
+import { SurbId } from "../../src/bytes/opaque.js";
+import { VirtualClock } from "../../src/clock/virtual.js";
+import { GatewayLink, type GatewayLinkOptions } from "../../src/gateway/gateway-link.js";
+import { xwingKem } from "../../src/kem/xwing.js";
+import type { ConsensusDocument, OutgoingPacket, ReplyPacket } from "../../src/mixnet/link.js";
+import { type CborMap, decodeCbor, encodeCbor } from "../../src/cbor/cbor.js";
+import { decodeCertificate } from "../../src/pki/certificate.js";
+import { PkiDocument } from "../../src/pki/document.js";
+import { epochAt, epochStart } from "../../src/pki/epoch.js";
+import { findServices } from "../../src/pki/services.js";
+import { memoryPair } from "../../src/transport/memory.js";
+import {
+  FIRST_EPOCH,
+  ScriptedNetwork,
+  authorities,
+  geometry,
+  pinnedGateway,
+  signedDocument,
+} from "./scripted-network.js";
+
+/** Short, so that the clock of the file's epochs fits the 32 bits of the handshake. */
+const periodMs = 40_000;
+
+function scene(change: Partial<GatewayLinkOptions> = {}) {
+  const clock = new VirtualClock(epochStart(FIRST_EPOCH, periodMs) + 1000);
+  const epochNow = () => epochAt(clock.now(), periodMs).epoch;
+  const network = new ScriptedNetwork(clock, epochNow);
+  const told = {
+    replies: [] as ReplyPacket[],
+    documents: [] as ConsensusDocument[],
+    statuses: [] as string[],
+  };
+  const dialled: [number, string][] = [];
+  const start = clock.now();
+  const link = new GatewayLink({
+    clock,
+    kem: xwingKem,
+    pinned: [pinnedGateway],
+    geometry,
+    authorities,
+    periodMs,
+    dial: async (url) => {
+      dialled.push([clock.now() - start, url]);
+      const [near, far] = memoryPair();
+      void network.accept(far);
+      return near;
+    },
+    ...change,
+  });
+  link.open({
+    onReply: (reply) => told.replies.push(reply),
+    onDocument: (document) => told.documents.push(document),
+    onStatus: ({ connected, error }) => told.statuses.push(connected ? "connected" : error),
+  });
+  return { clock, network, link, told, dialled };
+}
+
+type Scene = ReturnType<typeof scene>;
+
+/** One step of time. Unpacking is real work outside of virtual time, which must not run away. */
+async function step({ clock }: Scene, ms: number): Promise<void> {
+  await clock.advance(ms);
+  await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+/** Moves time on. */
+async function pass(all: Scene, ms: number): Promise<void> {
+  for (let at = 0; at < ms; at += 250) await step(all, 250);
+}
+
+/** Moves time on until `happened`. */
+async function until(all: Scene, happened: () => boolean, limitMs = 300_000): Promise<void> {
+  const limit = all.clock.now() + limitMs;
+  while (!happened()) {
+    assert.ok(all.clock.now() < limit, "it did not happen in time");
+    await step(all, 20);
+  }
+}
+
+/** Closes the link; what it has to finish goes by virtual time, too. */
+function closed({ clock, link }: Scene): Promise<void> {
+  return clock.runUntil(link.close());
+}
+
+async function online(change: Partial<GatewayLinkOptions> = {}): Promise<Scene> {
+  const all = scene(change);
+  await until(all, () => all.told.documents.length > 0);
+  return all;
+}
+
+const document = PkiDocument.decode(decodeCertificate(signedDocument(FIRST_EPOCH)).certified);
+
+function echoPacket(payload: Uint8Array, surbId: SurbId | null = SurbId.random()): OutgoingPacket {
+  const [destination, recipient] = findServices("echo", document)[0]!.toDestination();
+  return { destination, recipient, payload, surbId };
+}
+
+test("a packet goes to the echo and back, through a real layer of Sphinx at every hop", async () => {
+  const all = await online();
+  const { link, network, told, clock } = all;
+  assert.deepEqual(told.statuses, ["connected"]);
+  assert.equal(told.documents[0]!.epoch, FIRST_EPOCH);
+  const packet = echoPacket(utf8("hello"));
+  const sent = await link.send(packet);
+  assert.equal(sent.sentAt, clock.now());
+  assert.ok(sent.replyEtaMs > 0 && sent.replyEtaMs < 2 * periodMs);
+  await until(all, () => told.replies.length > 0);
+  const [reply] = told.replies;
+  assert.equal(toHex(reply!.surbId), toHex(packet.surbId!));
+  assert.equal(reply!.payload.length, geometry.forwardPayloadLength);
+  assert.equal(utf8ToText(reply!.payload.slice(0, 5)), "hello");
+  const layers = network.ways[0]!;
+  assert.equal(layers.length, 9);
+  assert.deepEqual([layers[0], layers[8]], ["gateway1", "gateway1"]);
+  assert.match(layers[4]!, /^servicenode/);
+  assert.deepEqual(network.failures, []);
+  const { phase, sent: count, replies, surbs, documents } = link.describe();
+  assert.deepEqual([phase, count, replies, surbs], ["connected", 1, 1, 0]);
+  assert.equal(documents[0]!.signers.length, 3);
+  await closed(all);
+  assert.equal(link.describe().phase, "closed");
+});
+
+test("a packet without a reply block arrives whole", async () => {
+  const all = await online();
+  const sent = await all.link.send(echoPacket(utf8("one way"), null));
+  assert.equal(sent.replyEtaMs, 0);
+  await until(all, () => all.network.echoed.length > 0);
+  assert.equal(utf8ToText(all.network.echoed[0]!.slice(0, 7)), "one way");
+  await closed(all);
+});
+
+test("decoys go to the echo and back, and nobody hears of them", async () => {
+  const all = await online();
+  for (let i = 0; i < 3; i++) await all.link.sendDecoy();
+  await until(all, () => all.link.describe().replies === 3);
+  assert.equal(all.network.echoed.length, 3);
+  assert.ok(all.network.echoed.every((payload) => payload.every((byte) => byte === 0)));
+  assert.deepEqual(all.told.replies, []);
+  assert.equal(all.link.describe().decoys, 3);
+  await closed(all);
+});
+
+test("replies that come twice, unknown ones and damaged ones are ignored", async () => {
+  const all = await online();
+  const { link, network, told } = all;
+  let caught: { surbId: Uint8Array; ciphertext: Uint8Array } | null = null;
+  const deliver = network.deliver.bind(network);
+  network.deliver = (to, surbId, ciphertext) => {
+    caught = { surbId, ciphertext };
+    deliver(to, surbId, ciphertext);
+    deliver(to, surbId, ciphertext);
+    deliver(to, randomBytes(16), ciphertext);
+  };
+  await link.send(echoPacket(utf8("once")));
+  await until(all, () => told.replies.length > 0);
+  await pass(all, 2000);
+  assert.equal(told.replies.length, 1);
+  network.deliver = (to, surbId, ciphertext) => {
+    const wrong = ciphertext.slice();
+    wrong[0]! ^= 1;
+    deliver(to, surbId, wrong);
+  };
+  await link.send(echoPacket(utf8("damaged")));
+  await pass(all, 2000);
+  assert.equal(told.replies.length, 1);
+  assert.ok(caught !== null);
+  const acknowledged = network.links[0]!.received.filter(({ type }) => type === "MessageDelivered");
+  assert.equal(acknowledged.length, 4, "every one is acknowledged");
+  await closed(all);
+});
+
+test("what cannot be sent is refused, and the link goes on", async () => {
+  const all = scene();
+  const packet = echoPacket(utf8("early"));
+  await assert.rejects(all.link.send(packet), {
+    name: "LinkError",
+    message: "client/conn: not connected to the Gateway",
+  });
+  await until(all, () => all.told.documents.length > 0);
+  const nowhere = { ...packet, destination: randomBytes(32) as typeof packet.destination };
+  const refusals: [OutgoingPacket, RegExp][] = [
+    [nowhere, /failed to find destination service node/],
+    [{ ...packet, payload: new Uint8Array(2001) }, /^message too large: 2001 > 2000$/],
+    [{ ...packet, recipient: new Uint8Array(33) }, /must be 1 to 32 bytes, got 33/],
+    [{ ...packet, recipient: new Uint8Array(0) }, /must be 1 to 32 bytes, got 0/],
+  ];
+  for (const [wrong, message] of refusals) {
+    await assert.rejects(all.link.send(wrong), { name: "LinkError", message });
+  }
+  await all.link.send(packet);
+  await until(all, () => all.told.replies.length === 1);
+  await closed(all);
+  await assert.rejects(all.link.send(packet), { name: "LinkError" });
+});
+
+test("six epochs pass on one link: each has its document, and packets keep arriving", async () => {
+  const all = await online();
+  const { link, network, told, clock } = all;
+  let expected = 0;
+  const end = clock.now() + 6 * periodMs;
+  while (clock.now() < end) {
+    await link.send(echoPacket(utf8(`message ${expected}`)));
+    expected++;
+    await pass(all, 5000);
+  }
+  await pass(all, 3000);
+  assert.equal(told.replies.length, expected);
+  assert.deepEqual(network.failures, []);
+  const epochs = told.documents.map(({ epoch }) => epoch);
+  assert.deepEqual(
+    epochs,
+    [0, 1, 2, 3, 4, 5, 6].map((i) => FIRST_EPOCH + i),
+  );
+  assert.deepEqual(told.statuses, ["connected"]);
+  assert.equal(link.epoch().current, FIRST_EPOCH + 6);
+  assert.ok(link.describe().documents.length <= 3);
+  await closed(all);
+});
+
+test("a lost link is made again, soon after a good one, under another queue ID", async () => {
+  const all = await online();
+  const { network, dialled, told } = all;
+  const lost = all.clock.now();
+  network.links[0]!.link.close(new Error("crash"));
+  await until(all, () => network.links.length === 2);
+  assert.deepEqual(dialled.length, 2);
+  assert.ok(all.clock.now() - lost <= 2100, "two seconds after a link that worked");
+  assert.deepEqual(told.statuses, [
+    "connected",
+    "the other end closed the connection",
+    "connected",
+  ]);
+  assert.notDeepEqual(network.links[0]!.queueId, network.links[1]!.queueId);
+  await all.link.send(echoPacket(utf8("again")));
+  await until(all, () => told.replies.length === 1);
+  await closed(all);
+});
+
+test("dials that fail come further and further apart", async () => {
+  const dialled: number[] = [];
+  let start = 0;
+  const all = scene({
+    dial: () => {
+      dialled.push(all.clock.now() - start);
+      return Promise.reject(new Error("refused"));
+    },
+  });
+  start = all.clock.now();
+  await all.clock.advance(600_000);
+  const pauses = dialled.slice(1).map((at, i) => at - dialled[i]!);
+  assert.deepEqual(
+    pauses,
+    [15, 30, 45, 60, 75, 90, 105, 120].map((s) => s * 1000),
+  );
+  assert.deepEqual(all.told.statuses, ["refused"], "what stays the same is told once");
+  assert.equal(all.link.describe().lastError, "refused");
+  await closed(all);
+});
+
+test("a dial that never answers is given up after a minute", async () => {
+  let aborted = "";
+  const all = scene({
+    dial: (_url, signal) =>
+      new Promise((_resolve, reject) => {
+        signal.addEventListener("abort", () => {
+          aborted = (signal.reason as Error).message;
+          reject(signal.reason as Error);
+        });
+      }),
+  });
+  await all.clock.advance(61_000);
+  assert.equal(aborted, "tcp://192.0.2.1:1: no connection within 60000 ms");
+  await closed(all);
+});
+
+test("a gateway without an address that can be dialled is no busy loop", async () => {
+  const all = scene({ transports: ["onion"] });
+  await all.clock.advance(120_000);
+  assert.deepEqual(all.dialled, []);
+  assert.deepEqual(all.told.statuses, ["gateway1 has no address that can be dialled"]);
+  assert.ok(all.clock.pending < 3);
+  await closed(all);
+});
+
+test("a document that does not verify is never handed on; the link ends, and packets are refused", async () => {
+  const wrong: [string, Parameters<typeof signedDocument>[1] & object, RegExp][] = [
+    ["too few signers", { signers: 1 }, /1 of 3 authorities signed, 2 must/],
+    [
+      "another geometry",
+      { edit: (d) => d.set("SphinxGeometryHash", new Uint8Array(32)) },
+      /geometry/,
+    ],
+    ["another epoch", { edit: (d) => d.set("Epoch", 7) }, /document of epoch 7/],
+    ["no gateways", { edit: (d) => d.set("GatewayNodes", []) }, /./],
+  ];
+  for (const [name, change, message] of wrong) {
+    const all = scene();
+    all.network.documents = (epoch) => signedDocument(epoch, change);
+    await until(all, () => all.told.statuses.length >= 3);
+    assert.match(all.told.statuses[1]!, message, name);
+    assert.deepEqual(all.told.documents, [], name);
+    // There is but one gateway: it is taken again, and not asked for what it had wrong.
+    await pass(all, 10_000);
+    await assert.rejects(all.link.send(echoPacket(utf8("x"))), { message: /no document/ }, name);
+    const asked = all.network.links.flatMap(({ received }) =>
+      received.filter((c) => c.type === "GetConsensus2" && c.epoch === BigInt(FIRST_EPOCH)),
+    );
+    assert.equal(asked.length, 1, name);
+    await closed(all);
+  }
+});
+
+test("with a wrong document from one gateway another is chosen, and all goes well there", async () => {
+  const other = {
+    ...pinnedGateway,
+    name: "other",
+    addresses: new Map([["tcp", ["tcp://192.0.2.2:2"]]]),
+  };
+  const visited: string[] = [];
+  const all = scene({
+    pinned: [pinnedGateway, other],
+    dial: async (url) => {
+      visited.push(url);
+      const [near, far] = memoryPair();
+      const isFirst = visited.length === 1;
+      all.network.documents = (epoch) => signedDocument(epoch, isFirst ? { signers: 0 } : {});
+      void all.network.accept(far);
+      return near;
+    },
+  });
+  await until(all, () => all.told.documents.length > 0);
+  assert.equal(visited.length, 2);
+  assert.notEqual(visited[0], visited[1]);
+  await closed(all);
+});
+
+test("a gateway that is not in the consensus is left", async () => {
+  const all = scene();
+  all.network.documents = (epoch) =>
+    signedDocument(epoch, {
+      edit: (document) => {
+        const [gateway] = document.get("GatewayNodes") as Uint8Array[];
+        const other = decodeCbor(gateway!) as Map<string, unknown>;
+        other.set("LinkKey", new Uint8Array(1216));
+        document.set("GatewayNodes", [encodeCbor(other as CborMap)]);
+      },
+    });
+  await until(all, () => all.told.statuses.length >= 2);
+  assert.equal(all.told.statuses[1], "gateway1 is not in the consensus with these keys");
+  await closed(all);
+});
+
+test("a document that is not there yet is asked for again", async () => {
+  const all = scene();
+  let missing = true;
+  const { documents } = all.network;
+  all.network.documents = (epoch) => (missing ? null : documents(epoch));
+  await pass(all, periodMs / 4);
+  assert.deepEqual(all.told.documents, []);
+  missing = false;
+  await until(all, () => all.told.documents.length > 0);
+  assert.deepEqual(all.told.statuses, ["connected"]);
+  await closed(all);
+});
+
+test("a daemon that wants a document has it asked for at once", async () => {
+  const all = scene();
+  const { documents } = all.network;
+  all.network.documents = () => null;
+  await until(all, () => all.network.links.length > 0);
+  await pass(all, 500);
+  all.network.documents = documents;
+  const before = all.clock.now();
+  all.link.wantDocument();
+  all.link.wantDocument();
+  await until(all, () => all.told.documents.length > 0);
+  assert.ok(all.clock.now() - before < periodMs / 16);
+  await closed(all);
+  all.link.wantDocument();
+});
+
+test("a clock that is an hour wrong is measured, and corrected only if asked", async () => {
+  for (const timeSync of [false, true]) {
+    const all = scene({ timeSync });
+    const { clock } = all;
+    // The gateway lives an hour ahead of us.
+    const ahead = new Proxy(clock, {
+      get: (target, name) => {
+        const value = Reflect.get(target, name) as unknown;
+        if (name === "now") return () => target.now() + 3_600_000;
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+    Object.assign(all.network, { clock: ahead });
+    await until(all, () => all.told.statuses.length > 0);
+    const { clockSkewMs, epoch } = all.link.describe();
+    // Up to a second of rounding, and the time of the way.
+    assert.ok(Math.abs(clockSkewMs! + 3_600_000) < 2000, String(clockSkewMs));
+    assert.equal(epoch, FIRST_EPOCH + (timeSync ? 90 : 0));
+    await closed(all);
+  }
+});
+
+test("closing ends everything: the link, a dial under way, and what waits", async () => {
+  const connected = await online();
+  await closed(connected);
+  await closed(connected);
+  assert.equal(connected.told.statuses.at(-1), "the link was closed");
+  const waiting = scene({ dial: () => Promise.reject(new Error("refused")) });
+  await waiting.clock.advance(1000);
+  await closed(waiting);
+  assert.equal(waiting.clock.pending, 0);
+  assert.throws(() => waiting.link.open(null as never), { name: "InvalidStateError" });
+  assert.throws(() => scene({ pinned: [] }), { name: "RangeError" });
+});

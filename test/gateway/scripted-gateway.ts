@@ -1,0 +1,80 @@
+/**
+ * The other end of a link for tests, made of the server's half of the handshake: it does what a
+ * test tells it to, right or wrong. (The gateway of a network is not needed for what a link must
+ * stand.)
+ */
+import type { Bytes } from "../../src/bytes/bytes.js";
+import type { Clock } from "../../src/clock/clock.js";
+import { CommandCodec, type WireCommand } from "../../src/gateway/commands.js";
+import { shakeHandsAsServer, type ServerIdentity } from "../../src/gateway/shake-hands.js";
+import { WireLink } from "../../src/gateway/wire-link.js";
+import type { KemKeyPair } from "../../src/kem/scheme.js";
+import { x25519Kem } from "../../src/kem/x25519.js";
+import { Geometry } from "../../src/pki/geometry.js";
+import type { Transport } from "../../src/transport/transport.js";
+
+export const geometry = Geometry.forNike({
+  nike: "x25519",
+  nrHops: 5,
+  userForwardPayloadLength: 64,
+});
+export const codec = new CommandCodec(geometry);
+
+/** Keys of a gateway, and what clients know of it. */
+export interface GatewayKeys {
+  readonly linkKeys: KemKeyPair;
+  readonly identity: ServerIdentity;
+}
+
+export function newGatewayKeys(name = "gateway1"): GatewayKeys {
+  const linkKeys = x25519Kem.generate();
+  const { publicKey: identityKey } = x25519Kem.generate();
+  return { linkKeys, identity: { name, identityKey, linkKey: linkKeys.publicKey } };
+}
+
+/** One accepted link, after the handshake. */
+export interface ScriptedLink {
+  readonly link: WireLink;
+  readonly queueId: Bytes;
+  /** What the client sent, in order. */
+  readonly received: WireCommand[];
+  /** Sends a command. */
+  send(command: WireCommand): void;
+}
+
+/** Shakes hands with whoever is at the other end, and sends the NoOp unless told otherwise. */
+export async function acceptClient(
+  transport: Transport,
+  keys: GatewayKeys,
+  clock: Clock,
+  onCommand: (command: WireCommand, link: ScriptedLink) => void = () => {},
+  greeting: WireCommand | null = { type: "NoOp" },
+): Promise<ScriptedLink> {
+  const link = new WireLink(transport, clock);
+  const hands = await shakeHandsAsServer(link, {
+    kem: x25519Kem,
+    staticKeys: keys.linkKeys,
+    identityKey: keys.identity.identityKey,
+    clock,
+  });
+  const scripted: ScriptedLink = {
+    link,
+    queueId: hands.additionalData,
+    received: [],
+    send: (command) => void link.send(command).catch(() => {}),
+  };
+  link.beginCommands({
+    codec,
+    sealKey: hands.keys.responderToInitiator,
+    openKey: hands.keys.initiatorToResponder,
+    longestCommand: codec.clientLength,
+    readTimeoutMs: 120_000,
+    writeTimeoutMs: 60_000,
+    onCommand: (command) => {
+      scripted.received.push(command);
+      onCommand(command, scripted);
+    },
+  });
+  if (greeting !== null) scripted.send(greeting);
+  return scripted;
+}

@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  DEFAULT_EPOCH_MS,
+  REPLICA_EPOCH_MS,
+  epochAt,
+  epochLengthOf,
+  epochStart,
+  replicaEpoch,
+} from "../../src/pki/epoch.js";
+
+const replicaEpochAt = (ms: number): number => epochAt(ms, REPLICA_EPOCH_MS).epoch;
+
+test("replica epochs turn over on Thursdays at midnight UTC", () => {
+  assert.equal(replicaEpochAt(Date.UTC(2017, 5, 1)), 0);
+  assert.equal(replicaEpochAt(Date.UTC(2017, 5, 8) - 1), 0);
+  assert.equal(replicaEpochAt(Date.UTC(2017, 5, 8)), 1);
+  const start = epochStart(476, REPLICA_EPOCH_MS);
+  assert.equal(new Date(start).getUTCDay(), 4);
+  assert.equal(replicaEpochAt(start), 476);
+  assert.equal(replicaEpochAt(start - 1), 475);
+  assert.throws(() => replicaEpochAt(Date.UTC(2017, 4, 31)), RangeError);
+  assert.throws(() => replicaEpochAt(NaN), RangeError);
+  assert.equal(replicaEpoch(504, 1_200_000), 1);
+});
+
+test("a document's number and the time tell how long epochs are", () => {
+  const now = Date.UTC(2026, 10, 28, 21, 17, 3);
+  for (const lengthMs of [DEFAULT_EPOCH_MS, 120_000, 1000, 3_600_000]) {
+    const { epoch } = epochAt(now, lengthMs);
+    // The current epoch's, the one before, which daemons hand out for long, and the next one's.
+    for (const off of [-1, 0, 1]) assert.equal(epochLengthOf(epoch + off, now), lengthMs);
+  }
+  // A network of another count, a wrong clock, epochs of a part of a second, and none at all.
+  for (const epoch of [0, 1, 2, 20, 1e12, epochAt(now, 1_200_100).epoch, epochAt(now, 500).epoch]) {
+    assert.equal(epochLengthOf(epoch, now), null, String(epoch));
+  }
+  assert.equal(epochLengthOf(1000, 0), null);
+});

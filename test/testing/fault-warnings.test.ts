@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { test } from "node:test";
+import { warnOfFaults } from "../../src/testing/fault-warnings.js";
+import { ProtocolError } from "../../src/errors/errors.js";
+
+test("a fault that nobody listens to is a warning, once; what a peer did wrong is none", async () => {
+  const warnings: Error[] = [];
+  const collect = (warning: Error): void => void warnings.push(warning);
+  process.on("warning", collect);
+  const warn = warnOfFaults();
+  warn(new ProtocolError("a client sent a frame that cannot be read"));
+  const first = once(process, "warning");
+  warn(new TypeError("Unsupported digest: blake2b512"));
+  warn(new TypeError("Unsupported digest: blake2b512"));
+  await first;
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off("warning", collect);
+  assert.deepEqual(
+    warnings.map(({ name, message }) => [name, message]),
+    [["DevDaemonFault", "the embedded network failed inside: Unsupported digest: blake2b512"]],
+  );
+});

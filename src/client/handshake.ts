@@ -128,7 +128,7 @@ export class Handshake {
 }
 
 /** Both geometries of a status event. @throws ProtocolError when one is missing or wrong. */
-export function readGeometries(status: DaemonResponse<"connectionStatusEvent">): {
+function readGeometries(status: DaemonResponse<"connectionStatusEvent">): {
   geometry: Geometry;
   pigeonholeGeometry: PigeonholeGeometry;
 } {

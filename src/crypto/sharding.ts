@@ -8,7 +8,7 @@ import { blake2b256 } from "./hash.js";
 import { RecentlyUsed } from "../bytes/recently-used.js";
 
 /** How many replicas hold a box. */
-export const SHARD_COUNT = 2;
+const SHARD_COUNT = 2;
 
 /** What sharding looks at in a replica's descriptor. */
 export interface ShardReplica {

@@ -16,7 +16,7 @@ const publicKeySuffix = " PUBLIC KEY";
 const lineLength = 64;
 
 /** The PEM type of a public key: the upper-cased scheme name, then ` PUBLIC KEY`. */
-export function publicKeyPemType(scheme: string): string {
+function publicKeyPemType(scheme: string): string {
   return scheme.toUpperCase() + publicKeySuffix;
 }
 

@@ -4,7 +4,14 @@
 // and only what a change reaches is compiled. Imports nothing from node_modules, which may not be
 // there yet.
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, readdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { dropComments, finishBuild, sourceFolders } from "./finish-build.mjs";

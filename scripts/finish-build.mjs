@@ -118,11 +118,13 @@ function withoutComments(typescript, path) {
       return;
     }
     const start = node.getStart(source, false);
-    const between = text.slice(at, start).replace(/\/\*[^]*?\*\/|\/\/[^\n]*/g, (comment) =>
-      /[@#]__PURE__|@vite-ignore|# sourceMappingURL/.test(comment)
-        ? comment
-        : comment.replace(/[^\n]/g, ""),
-    );
+    const between = text
+      .slice(at, start)
+      .replace(/\/\*[^]*?\*\/|\/\/[^\n]*/g, (comment) =>
+        /[@#]__PURE__|@vite-ignore|# sourceMappingURL/.test(comment)
+          ? comment
+          : comment.replace(/[^\n]/g, ""),
+      );
     kept += between.replace(/[ \t]+$/gm, (blanks, offset) =>
       offset + blanks.length === between.length ? blanks : "",
     );

@@ -1,19 +1,14 @@
-/**
- * Boxes: making streams, sealing envelopes, and having them sent. spec/thin-protocol §4.3 to §4.5.
- */
-import { checkOptions } from "../bytes/options.js";
-import { type Bytes, type PlainBytes, checkBytes, copyBytes, toHex } from "../bytes/bytes.js";
+/** What Pigeonhole calls take and give. spec/thin-protocol §4.3 to §4.9. */
+import { type Bytes, checkBytes, copyBytes, type PlainBytes, toHex } from "../bytes/bytes.js";
 import {
   type EnvelopeDescriptor,
   EnvelopeHash,
+  type IdentityHash,
   MessageBoxIndex,
   ReadCap,
   WriteCap,
 } from "../bytes/opaque.js";
-import { ConnectionLostError, StartResendingCancelledError } from "../errors/errors.js";
-import { arqErrorFromReply } from "../errors/from-reply.js";
-import type { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
-import type { ReplyTo } from "./calls.js";
+import { checkOptions } from "../bytes/options.js";
 import {
   checkBoxIndex,
   checkFlag,
@@ -22,36 +17,146 @@ import {
   checkSomeBytes,
   checkWriteCap,
 } from "./argument-checks.js";
-import { ask, required, requiredBytes } from "./ask.js";
 import { type CallOptions, checkCallOptions } from "./call-options.js";
-import type { Cancellation, QueryFields } from "./calls.js";
-import type {
-  EncryptReadResult,
-  EncryptWriteResult,
-  KeypairResult,
-  ReadRequest,
-  SealedEnvelope,
-  StartResendingResult,
-  WriteRequest,
-} from "./pigeonhole-types.js";
-import type { Session } from "./session.js";
+import { arqErrorFromReply } from "../errors/from-reply.js";
+import type { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
+import {
+  required,
+  requiredBytes,
+  type Cancellation,
+  type QueryFields,
+  type ReplyTo,
+  type Calls,
+} from "./calls.js";
 
-/** A session, and the sizes that the daemon told; null before the first handshake. */
-export interface SizedSession {
-  readonly session: Session;
+export type { TombstoneEnvelope, TombstoneRangeResult } from "../errors/partial-results.js";
+
+/** A new stream of boxes. */
+export interface KeypairResult {
+  /** The right to write it: 168 bytes. Whoever has it can also read. */
+  readonly writeCap: WriteCap;
+  /** The right to read it: 136 bytes. To be given to readers. */
+  readonly readCap: ReadCap;
+  /** Its first box: 104 bytes. */
+  readonly firstMessageIndex: MessageBoxIndex;
+}
+
+/** An envelope as the daemon made it: what goes to a courier, and what opens the answer. */
+export interface SealedEnvelope {
+  /** What is sent, as it is. */
+  readonly messageCiphertext: Bytes;
+  /** What the daemon opens the answer with. Holds a private key: keep it as a secret. */
+  readonly envelopeDescriptor: EnvelopeDescriptor;
+  /** Names the envelope: 32 bytes. */
+  readonly envelopeHash: EnvelopeHash;
+  /** The box after this one. */
+  readonly nextMessageBoxIndex: MessageBoxIndex;
+}
+
+/** An envelope that reads a box; goes to `startResendingEncryptedMessage` as it is. */
+export interface EncryptReadResult extends SealedEnvelope {
+  /** Tells it from an {@link EncryptWriteResult}. */
+  readonly kind: "read";
+  /** A copy of the capability it was made with: 136 bytes. */
+  readonly readCap: ReadCap;
+  /** The box that it reads: 104 bytes. */
+  readonly messageBoxIndex: MessageBoxIndex;
+}
+
+/** An envelope that writes a box; goes to `startResendingEncryptedMessage` as it is. */
+export interface EncryptWriteResult extends SealedEnvelope {
+  /** Tells it from an {@link EncryptReadResult}. */
+  readonly kind: "write";
+  /** A copy of the capability it was made with: 168 bytes. */
+  readonly writeCap: WriteCap;
+  /** The box that it writes: 104 bytes. */
+  readonly messageBoxIndex: MessageBoxIndex;
+}
+
+interface ResendRequest {
+  /** At least 1 byte; as the encrypt call gave it, for nothing else opens the answer. */
+  readonly envelopeDescriptor: EnvelopeDescriptor;
+  /** At least 1 byte. */
+  readonly messageCiphertext: PlainBytes;
+  /**
+   * 32 bytes: the operation's name for cancels; daemons do not compare it with the ciphertext
+   * (spec/thin-protocol §4.4).
+   */
+  readonly envelopeHash: EnvelopeHash;
+  /** 0 to 255; daemons accept it and take no notice. */
+  readonly replyIndex?: number | null | undefined;
+  /** May be there because an encrypt result has it; not looked at. */
+  readonly nextMessageBoxIndex?: MessageBoxIndex | undefined;
+  /** May be there because a tombstone of a range has it; not looked at. */
+  readonly boxIndex?: MessageBoxIndex | undefined;
+}
+
+/** An envelope to send until the box was read. */
+export interface ReadRequest extends ResendRequest {
+  /** May be left out: `readCap` tells. A `kind` that does not fit is a TypeError. */
+  readonly kind?: "read" | undefined;
+  /** 136 bytes; makes the request a read, and the daemon opens the box with it. */
+  readonly readCap: ReadCap;
+  /** 104 bytes: the index that was encrypted. Another one ends in BACAPDecryptionFailedError. */
+  readonly messageBoxIndex: MessageBoxIndex;
+  /** Whether an empty box is an error (`BoxIDNotFoundError`) instead of being asked for again. */
+  readonly noRetryOnBoxIdNotFound?: boolean | undefined;
+  /** Not in a read: with both capabilities the request is a TypeError. */
+  readonly writeCap?: never;
+  /** For writes; `true` in a read is a TypeError. */
+  readonly noIdempotentBoxAlreadyExists?: never;
+}
+
+/** An envelope to send until the box was written. */
+export interface WriteRequest extends ResendRequest {
+  /** May be left out: `writeCap` tells. A `kind` that does not fit is a TypeError. */
+  readonly kind?: "write" | undefined;
+  /**
+   * 168 bytes; only makes the request a write, for the envelope is signed already (
+   * spec/thin-protocol §4.4).
+   */
+  readonly writeCap: WriteCap;
+  /** 104 bytes; daemons take no notice of it in a write. */
+  readonly messageBoxIndex?: MessageBoxIndex | undefined;
+  /**
+   * Whether to wait for the replicas' verdict, and a box that holds something else is an error
+   * (`BoxAlreadyExistsError`). Without it a courier's receipt is success.
+   */
+  readonly noIdempotentBoxAlreadyExists?: boolean | undefined;
+  /** Not in a write: with both capabilities the request is a TypeError. */
+  readonly readCap?: never;
+  /** For reads; `true` in a write is a TypeError. */
+  readonly noRetryOnBoxIdNotFound?: never;
+}
+
+/** What came of sending an envelope. */
+export interface StartResendingResult {
+  /** What the box holds; no bytes for a write. */
+  readonly plaintext: Bytes;
+  /** The node whose courier brought the answer: 32 bytes; null when the daemon does not say. */
+  readonly courierIdentityHash: IdentityHash | null;
+  /** The courier's endpoint on that node; null when the daemon does not say. */
+  readonly courierQueueId: Bytes | null;
+}
+
+// Boxes: making streams, sealing envelopes, and having them sent. spec/thin-protocol §4.3 to §4.5.
+
+/** A calls, and the sizes that the daemon told; null before the first handshake. */
+export interface SizedCalls {
+  readonly calls: Calls;
   readonly pigeonholeGeometry: PigeonholeGeometry | null;
 }
 
 /** A new stream from 32 random bytes; the same seed gives the same stream. */
 export async function newKeypair(
-  session: Session,
+  calls: Calls,
   seed: Uint8Array,
   options?: CallOptions,
   operation = "newKeypair",
 ): Promise<KeypairResult> {
   checkCallOptions(options);
   checkBytes("seed", seed, 32);
-  const reply = await ask(session, "newKeypair", { seed: copyBytes(seed) }, { operation, options });
+  const reply = await calls.ask("newKeypair", { seed: copyBytes(seed) }, { operation, options });
   return {
     writeCap: required(reply.writeCap, "write_cap", operation),
     readCap: required(reply.readCap, "read_cap", operation),
@@ -61,7 +166,7 @@ export async function newKeypair(
 
 /** Seals an envelope that reads a box. */
 export async function encryptRead(
-  session: Session,
+  calls: Calls,
   readCap: ReadCap,
   messageBoxIndex: MessageBoxIndex,
   options?: CallOptions,
@@ -75,13 +180,13 @@ export async function encryptRead(
     messageBoxIndex: MessageBoxIndex.from(messageBoxIndex),
   };
   const settings = { operation, options, defaultTimeoutMs: Infinity };
-  const reply = await ask(session, "encryptRead", box, settings);
+  const reply = await calls.ask("encryptRead", box, settings);
   return { kind: "read", ...box, ...sealed(reply, operation) };
 }
 
 /** Seals an envelope that writes a box; without plaintext, a tombstone. */
 export async function encryptWrite(
-  { session, pigeonholeGeometry }: SizedSession,
+  { calls, pigeonholeGeometry }: SizedCalls,
   plaintext: PlainBytes,
   writeCap: WriteCap,
   messageBoxIndex: MessageBoxIndex,
@@ -98,7 +203,7 @@ export async function encryptWrite(
   };
   const fields = { ...box, plaintext: copyBytes(plaintext) };
   const settings = { operation, options, defaultTimeoutMs: Infinity };
-  const reply = await ask(session, "encryptWrite", fields, settings);
+  const reply = await calls.ask("encryptWrite", fields, settings);
   return { kind: "write", ...box, ...sealed(reply, operation) };
 }
 
@@ -142,14 +247,14 @@ const requestFields = [
 
 /** Has an envelope sent, again and again, until its answer is there. */
 export async function startResendingEncryptedMessage(
-  session: Session,
+  calls: Calls,
   request: ReadRequest | WriteRequest,
   options?: CallOptions,
   operation = "startResendingEncryptedMessage",
 ): Promise<StartResendingResult> {
   checkCallOptions(options);
   const fields = resendFields(request);
-  const reply = await session.request("startResendingEncryptedMessage", fields, {
+  const reply = await calls.request("startResendingEncryptedMessage", fields, {
     operation,
     options,
     defaultTimeoutMs: Infinity,
@@ -168,24 +273,24 @@ export async function startResendingEncryptedMessage(
 
 /** The same for a write, waiting for the replicas' verdict. */
 export async function startResendingEncryptedMessageReturnBoxExists(
-  session: Session,
+  calls: Calls,
   request: WriteRequest,
   options?: CallOptions,
 ): Promise<StartResendingResult> {
   const operation = "startResendingEncryptedMessageReturnBoxExists";
   const flagged = { ...request, noIdempotentBoxAlreadyExists: true };
-  return startResendingEncryptedMessage(session, flagged, options, operation);
+  return startResendingEncryptedMessage(calls, flagged, options, operation);
 }
 
 /** The same for a read, failing at once when the box holds nothing. */
 export async function startResendingEncryptedMessageNoRetry(
-  session: Session,
+  calls: Calls,
   request: ReadRequest,
   options?: CallOptions,
 ): Promise<StartResendingResult> {
   const operation = "startResendingEncryptedMessageNoRetry";
   const flagged = { ...request, noRetryOnBoxIdNotFound: true };
-  return startResendingEncryptedMessage(session, flagged, options, operation);
+  return startResendingEncryptedMessage(calls, flagged, options, operation);
 }
 
 function resendFields(
@@ -249,7 +354,7 @@ function envelopeCancellation(envelopeHash: EnvelopeHash, onlyForReply: boolean)
 
 /** Ends the sending of an envelope; whoever waits for it gets `StartResendingCancelledError`. */
 export async function cancelResendingEncryptedMessage(
-  session: Session,
+  calls: Calls,
   envelopeHash: EnvelopeHash,
   options?: CallOptions,
 ): Promise<void> {
@@ -258,49 +363,14 @@ export async function cancelResendingEncryptedMessage(
   checkBytes("envelopeHash", envelopeHash, 32);
   const cancellation = envelopeCancellation(envelopeHash, false);
   const fields = { envelopeHash: copyBytes(envelopeHash) };
-  await cancelOperation(session, cancellation, operation, () =>
-    ask(session, operation, fields, { operation, options, failOnLoss: true }),
+  await calls.cancel(cancellation, operation, () =>
+    calls.ask(operation, fields, { operation, options, failOnLoss: true }),
   );
-}
-
-/**
- * Ends an operation. While there is no connection those who wait are told at once, and the daemon
- * as soon as there is one again; whether the daemon has a mixnet does not matter (
- * spec/thin-protocol §10, defect 7).
- * @param askDaemon sends the cancel and waits for its reply.
- */
-export async function cancelOperation(
-  session: Session,
-  cancellation: Cancellation,
-  operation: string,
-  askDaemon: () => Promise<unknown>,
-): Promise<void> {
-  const notUsable = session.notUsable(operation);
-  if (notUsable) throw notUsable;
-  const { endUnsent, endSent } = session.waitingOperations(cancellation.key);
-  const cancelled = (started: string): Error =>
-    new StartResendingCancelledError(undefined, { operation: started });
-  // The cancel frees places: none of these may take one, for the daemon would start it after that.
-  endUnsent(cancelled);
-  let asked = session.isState("ready");
-  if (asked) {
-    try {
-      await askDaemon();
-    } catch (error) {
-      if (!(error instanceof ConnectionLostError)) throw error;
-      asked = false;
-    }
-  }
-  // The daemon answered the start with code 24 before it answered the cancel. It does not know a
-  // start that still waited in its send schedule, and of two starts of one envelope it knows the
-  // second only (spec/thin-protocol §10, defect 18): those end here.
-  endSent(cancelled);
-  if (!asked) session.cancel(cancellation);
 }
 
 /** The box after `messageBoxIndex`. */
 export async function nextMessageBoxIndex(
-  session: Session,
+  calls: Calls,
   messageBoxIndex: MessageBoxIndex,
   options?: CallOptions,
 ): Promise<MessageBoxIndex> {
@@ -308,13 +378,13 @@ export async function nextMessageBoxIndex(
   checkCallOptions(options);
   checkBoxIndex("messageBoxIndex", messageBoxIndex);
   const fields = { messageBoxIndex: copyBytes(messageBoxIndex) as Bytes };
-  const reply = await ask(session, operation, fields, { operation, options });
+  const reply = await calls.ask(operation, fields, { operation, options });
   return required(reply.nextMessageBoxIndex, "next_message_box_index", operation);
 }
 
 /** The number of a box in its stream. */
 export async function getMessageBoxIndexCounter(
-  session: Session,
+  calls: Calls,
   messageBoxIndex: MessageBoxIndex,
   options?: CallOptions,
 ): Promise<bigint> {
@@ -322,6 +392,6 @@ export async function getMessageBoxIndexCounter(
   checkCallOptions(options);
   checkBoxIndex("messageBoxIndex", messageBoxIndex);
   const fields = { messageBoxIndex: copyBytes(messageBoxIndex) as Bytes };
-  const reply = await ask(session, operation, fields, { operation, options });
+  const reply = await calls.ask(operation, fields, { operation, options });
   return reply.counter;
 }

@@ -14,7 +14,7 @@ import { InvalidStateError, hasCode } from "../errors/errors.js";
 import type { ChannelClient, DiagnosticsHook } from "./channel-client.js";
 import { ChannelStoreError } from "../errors/channel-errors.js";
 import { NATIVE_WINDOW, parseBox } from "./framing.js";
-import type { Scheduler } from "./scheduler.js";
+import type { ReadTask, Scheduler } from "./scheduler.js";
 import { type ChannelStore, type Draft, field, keyNumber, numberOfKey } from "./store.js";
 
 /** Most boxes of one channel that are asked for at once, while one after the other is there. */
@@ -82,14 +82,6 @@ export interface ReaderContext {
   readonly scheduler: Scheduler;
   readonly diagnostics: DiagnosticsHook;
   readonly maxMessageLength: number;
-}
-
-/** A question to ask, and the packets that it takes. */
-export interface ReadTask {
-  readonly boxes: number;
-  /** Whether boxes are likely to be there. */
-  readonly isLikely: boolean;
-  run(signal: AbortSignal): Promise<void>;
 }
 
 /** A message of which boxes are missing still. */
@@ -366,7 +358,7 @@ export class Reader implements AsyncIterable<Message> {
   }
 
   /** What to ask now. @internal */
-  takeTask(): ReadTask {
+  takeQuestion(): ReadTask {
     this.#isReading = true;
     const now = this.#context.scheduler.now();
     if (Math.abs(now - this.#askedAt) >= AWAY_MS) this.#wasAway = true;

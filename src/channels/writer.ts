@@ -19,7 +19,7 @@ import { hasCode } from "../errors/errors.js";
 import type { ChannelClient, DiagnosticsHook } from "./channel-client.js";
 import { ChannelForkedError, ChannelStoreError } from "../errors/channel-errors.js";
 import { type ChannelFormat, NATIVE_WINDOW, cutMessage, noteBehind } from "./framing.js";
-import type { Scheduler } from "./scheduler.js";
+import type { Scheduler, Task } from "./scheduler.js";
 import { type ChannelStore, type Draft, field, keyNumber, numberOfKey } from "./store.js";
 
 /** Most messages of one channel that are in memory at once. */
@@ -119,11 +119,6 @@ export interface WriterContext {
   readonly maxMessageLength: number;
   /** Called when a batch is at the head of this channel's outbox. */
   readonly onBatchReady: (batch: number) => void;
-}
-
-/** One box to write. */
-export interface BoxTask {
-  run(signal: AbortSignal): Promise<void>;
 }
 
 /** A destination of a batch. */
@@ -365,7 +360,7 @@ export class Writer {
   }
 
   /** The next box to write; null when none may start now. @internal */
-  takeTask(now: number): BoxTask | null {
+  takeTask(now: number): Task | null {
     if (!this.isBusy || now < this.#pausedUntil) return null;
     // Readers rely on it: no box is started this far ahead of one that is not stored.
     let room = this.#format === "native" ? NATIVE_WINDOW : 1;
@@ -416,7 +411,7 @@ export class Writer {
     }
   }
 
-  #task(message: Outgoing, piece: number): BoxTask {
+  #task(message: Outgoing, piece: number): Task {
     this.#inFlight++;
     const delivery = this.#deliveries.get(message.seq);
     if (delivery?.state === "queued") delivery.state = "sent";

@@ -64,14 +64,14 @@ export interface Outcome {
 }
 
 /** What a process of the schedule lives with. */
-interface Life {
+export interface Life {
   readonly database: CrashDatabase;
   readonly channels: Promise<Channels>;
   readonly killed: Promise<void>;
 }
 
 /** A process that is killed as the schedule says, and what it leaves behind. */
-class Process {
+export class Process {
   readonly disk = new Disk();
   kills = 0;
   readonly #boxes: BoxesDouble;

@@ -129,13 +129,13 @@ test("when the payload has come, further answers change nothing", async () => {
     await start(row.isRead ? "read" : "write", { noIdempotentBoxAlreadyExists });
     // A second packet is out, so that there is something to answer afterwards.
     await clock.advance(link.etaMs + upstreamTiming.resendMs);
-    const [earlier, latest] = link.packets;
+    const [first, second] = link.packets;
     const reply: ReplicaReplyMessage = row.isRead ? nothing(2) : { kind: "write", errorCode: 2 };
-    // Only the latest reply block counts.
-    link.reply(latest!, await replicaAnswer(latest!, () => reply));
+    // Only the last packet's reply block is listened to.
+    link.reply(second!, await replicaAnswer(second!, () => reply));
     await client.expect("startResendingEncryptedMessageReply");
     assert.equal(daemon.load.operations, 0);
-    link.reply(earlier!, courierAnswer(earlier!, courierCodeOf(row.errorCode)));
+    link.reply(first!, courierAnswer(first!, courierCodeOf(row.errorCode)));
     await turn();
     assert.deepEqual([client.responses, link.packets.length], [[], 2], JSON.stringify(row));
     rows++;

@@ -569,8 +569,9 @@ export class Group {
         }
         const { sender, box, message } = end.head!;
         if (message?.type === "introduction") await this.#introduced(message.member);
-        yield { sender, id: box.id, message, box };
+        // Before it is handed out: whoever answers at once has seen it.
         this.#seen.set(sender.channel, box.id);
+        yield { sender, id: box.id, message, box };
         await box.ack();
         end.head = null;
       }
@@ -578,7 +579,7 @@ export class Group {
       this.#listeners.delete(listener);
       signal?.removeEventListener("abort", onAbort);
       stop.abort();
-      await Promise.allSettled([...ends.values()].map(({ iterator }) => iterator.return?.()));
+      await Promise.allSettled([...ends.values()].map(async (end) => end.iterator.return?.()));
     }
   }
 

@@ -7,7 +7,7 @@
 import type { Clock, Timer } from "../clock/clock.js";
 import { hasCode } from "../errors/errors.js";
 import { onAbort } from "../clock/on-abort.js";
-import { scopeWithin } from "./run-within.js";
+import { scopeWithin } from "./call-options.js";
 
 /** Longest pause of one read, in milliseconds, unless so many wait that its turn comes later. */
 const LONGEST_PAUSE_MS = 30_000;

@@ -154,6 +154,10 @@ export class Arq {
   async #transmit(entry: Entry): Promise<void> {
     entry.queued = false;
     if (entry.ended) return;
+    if (entry.begun && this.#isAbsent(entry)) {
+      this.#sendAgainIn(entry, absentRetryMs);
+      return;
+    }
     const { operation } = entry;
     const { link, timing, signal } = this.#options;
     const surbId = SurbId.random();
@@ -195,9 +199,8 @@ export class Arq {
     if (entry.ended || entry.judging) return;
     entry.timer?.cancel();
     entry.timer = null;
-    const { kindSessions } = this.#options;
     // Listed still, and dead: nothing is sent for it any more (spec/thin-protocol §10, defect 16).
-    if (entry.operation.session.connection === null && !kindSessions) return;
+    if (this.#isAbsent(entry)) return;
     entry.judging = true;
     let verdict: Verdict;
     try {
@@ -222,6 +225,11 @@ export class Arq {
     this.#sendAgainIn(entry, poll ? this.#options.timing.copyPollMs : this.#pace(entry));
   }
 
+  /** Whether nothing is done for the operation, because its application is away. */
+  #isAbsent({ operation }: Entry): boolean {
+    return operation.session.connection === null && !this.#options.kindSessions;
+  }
+
   #pace(entry: Entry): number {
     return pauseBefore(this.#options.timing.followUpMs, entry.asked++);
   }
@@ -232,7 +240,7 @@ export class Arq {
     const enqueue = (): void => {
       entry.timer = null;
       if (entry.ended) return;
-      if (entry.operation.session.connection === null && !this.#options.kindSessions) {
+      if (this.#isAbsent(entry)) {
         this.#sendAgainIn(entry, absentRetryMs);
         return;
       }

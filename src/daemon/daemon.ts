@@ -377,7 +377,7 @@ export class Daemon {
     const { session } = connection;
     if (!session || session.connection !== connection) return;
     session.connection = null;
-    if (!(this.#options.kindSessions ?? false)) session.queue.clear();
+    if (!(this.#options.kindSessions ?? false)) session.queue.clearFresh();
     if (session.token === null) {
       this.#endSession(session);
       return;

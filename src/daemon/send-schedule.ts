@@ -68,11 +68,16 @@ export class SendQueue {
     if (this.#shorter.length > 0) this.#tell();
   }
 
+  /** Forgets the new requests that wait; what is sent again belongs to an operation that goes on. */
+  clearFresh(): void {
+    this.#fresh.length = 0;
+    this.#tell();
+  }
+
   /** Forgets what waits. */
   clear(): void {
-    this.#fresh.length = 0;
     this.#again.length = 0;
-    this.#tell();
+    this.clearFresh();
   }
 
   #tell(): void {

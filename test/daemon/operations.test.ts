@@ -432,6 +432,28 @@ test("an operation waits while its application is away, and ends with its sessio
   assert.equal(link.packets.length, 2);
 });
 
+test("an operation goes on whose application left while its next packet waited for the mixnet", async () => {
+  for (const isBackFirst of [false, true]) {
+    const { client, connect, link, start, daemon, clock, token } = await boxes();
+    await start("write");
+    link.status(false);
+    await clock.advance(link.etaMs + 20_000);
+    client.transport.destroy();
+    await turn();
+    if (!isBackFirst) link.status(true);
+    await clock.advance(1000);
+    assert.equal(link.packets.length, 1, "nothing is sent for an application that is away");
+    const again = connect();
+    assert.equal((await again.hello(token)).resumed, true);
+    if (isBackFirst) link.status(true);
+    await clock.advance(1000);
+    assert.equal(link.packets.length, 2);
+    link.reply(link.last, courierAnswer(link.last));
+    await until(() => again.responses.some(({ kind }) => kind === reply));
+    assert.equal(daemon.load.operations, 0);
+  }
+});
+
 test("what waits for its tick when the connection ends is lost, also for a session that is resumed", async () => {
   for (const kindSessions of [false, true]) {
     const { client, connect, clock, link, ready, token } = await boxes({ kindSessions });

@@ -8,6 +8,7 @@ export { Daemon, type DaemonOptions } from "./daemon.js";
 export { LinkError } from "../mixnet/link.js";
 export type {
   ConsensusDocument,
+  LinkPace,
   MixnetLink,
   MixnetLinkHandlers,
   OutgoingPacket,

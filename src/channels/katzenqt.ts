@@ -18,6 +18,7 @@ import {
 import { ReadCap } from "../bytes/opaque.js";
 import { type CborMap, type CborValue, decodeCbor, encodeCbor } from "../cbor/cbor.js";
 import { ProtocolError } from "../errors/errors.js";
+import { KATZENQT_BOX_LENGTH, framingLength } from "./framing.js";
 
 /** What a message of a conversation is, by the number that stands for it. */
 export const katzenqtTypes = {
@@ -36,8 +37,8 @@ export const katzenqtTypes = {
 /** Name of a message's type. */
 export type KatzenqtType = keyof typeof katzenqtTypes;
 
-/** Most bytes of content that katzenqt puts into one box; it reads longer ones. */
-export const KATZENQT_BOX_CONTENT = 1529;
+/** Most bytes of a message that katzenqt puts into one box, 1,529; it reads longer ones. */
+export const KATZENQT_BOX_CONTENT: number = KATZENQT_BOX_LENGTH - framingLength("katzenqt");
 /** The longest file that katzenqt takes, in bytes: 200 MiB. */
 export const KATZENQT_MAX_FILE = 200 * 1024 * 1024;
 /** The longest name of a member, in characters. */

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Bytes } from "../../src/bytes/bytes.js";
 import type { MessageBoxIndex, WriteCap } from "../../src/bytes/opaque.js";
 import type { ThinClientOptions } from "../../src/client/options.js";
-import type { KeypairResult } from "../../src/client/pigeonhole-types.js";
+import type { KeypairResult } from "../../src/client/envelopes.js";
 import { ThinClient } from "../../src/client/thin-client.js";
 import type { Clock } from "../../src/clock/clock.js";
 import { VirtualClock } from "../../src/clock/virtual.js";

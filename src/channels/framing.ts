@@ -28,7 +28,7 @@ const SIDE_BOX_LENGTH = 137;
 const MOST_BEHIND = 255;
 
 /** Bytes of a box that are not content. */
-function framingLength(format: ChannelFormat): number {
+export function framingLength(format: ChannelFormat): number {
   return format === "native" ? 2 : 1;
 }
 

@@ -16,7 +16,7 @@ const publicKeySuffix = " PUBLIC KEY";
 const lineLength = 64;
 
 /** The PEM type of a public key: the upper-cased scheme name, then ` PUBLIC KEY`. */
-function publicKeyPemType(scheme: string): string {
+export function publicKeyPemType(scheme: string): string {
   return scheme.toUpperCase() + publicKeySuffix;
 }
 

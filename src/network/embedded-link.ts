@@ -16,7 +16,7 @@ import { findServices } from "../pki/services.js";
 import type { PublishedDocument } from "./directory.js";
 import type { NetworkFaults } from "./faults.js";
 import type { PacketQueue } from "./mix/packet-queue.js";
-import { type Route, chooseRoute, hopDelay } from "./mix/path.js";
+import { type Route, chooseRoute, hopDelay } from "../mixnet/path.js";
 import type { NetworkTime } from "./network-time.js";
 import { pick } from "./random.js";
 import type { NetworkNode } from "./topology.js";

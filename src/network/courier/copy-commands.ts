@@ -18,7 +18,7 @@ import {
 import type { PigeonholeSizes } from "../../crypto/geometry.js";
 import { blake2b256 } from "../../crypto/hash.js";
 import type { Timing } from "../../mixnet/timing.js";
-import type { Breather } from "../breather.js";
+import type { Breather } from "../../clock/breather.js";
 import { ConcurrencyGate } from "../concurrency-gate.js";
 import type { CopyReplicas } from "./copy-replicas.js";
 import { type CopyOutcome, runCopy } from "./copy-run.js";

@@ -73,6 +73,7 @@ export interface MixnetLinkHandlers {
 
 /** Why a packet could not be sent, in the words that a daemon passes on to its client. */
 export class LinkError extends Error {
+  /** Always `LinkError`. */
   override readonly name = "LinkError";
   /** Whether there is no connection; else no packet could be made. */
   readonly isOffline: boolean;

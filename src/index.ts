@@ -12,15 +12,19 @@
 
 // The client
 export { ThinClient } from "./client/thin-client.js";
-export type { ClosingOptions } from "./client/closing.js";
+export type {
+  ClosingOptions,
+  LivenessSettings,
+  Logger,
+  ReconnectOptions,
+  ThinClientOptions,
+} from "./client/options.js";
 export type { CallOptions } from "./client/call-options.js";
 export type { ClientState, CloseReason } from "./client/session.js";
 export type { CallLoad } from "./client/calls.js";
 export type { ClientLoad } from "./client/client-core.js";
-export type { Logger } from "./client/logger.js";
 export type { Metric, MetricsHook, RequestOutcome } from "./client/metrics.js";
-export type { LivenessSettings, ReconnectOptions, ThinClientOptions } from "./client/options.js";
-export type { DirectoryAuthority, RawPkiDocument } from "./client/pki-queries.js";
+export type { DirectoryAuthority, RawPkiDocument } from "./client/documents.js";
 export type { Clock, Timer } from "./clock/clock.js";
 
 // Events
@@ -43,37 +47,47 @@ export type {
 } from "./config/events.js";
 
 // Boxes
-export type { ReadOptions, ReadResult, WriteOptions, WriteResult } from "./client/boxes.js";
-export { MAX_REFUSED_ENVELOPES } from "./client/fresh-envelope.js";
-export type { CopySource } from "./client/copy-source.js";
+export {
+  MAX_REFUSED_ENVELOPES,
+  type ReadOptions,
+  type ReadResult,
+  type TombstoneProgress,
+  type TombstoneRangeOptions,
+  type WriteOptions,
+  type WriteResult,
+} from "./client/boxes.js";
 export {
   type CopyDestination,
   type CopyOptions,
   type CopyProgress,
   type CopyResult,
+  type CopySource,
   MAX_COPY_BOXES,
-} from "./client/copy-to.js";
-export type { TombstoneProgress, TombstoneRangeOptions } from "./client/tombstone.js";
-export { MAX_COPY_CALL_LENGTH, MAX_COPY_PAYLOAD_LENGTH, writeCapHash } from "./client/copy.js";
+} from "./client/copy.js";
+export {
+  type CopyCommandOptions,
+  type CreateEnvelopesResult,
+  type DestinationPayload,
+  MAX_COPY_CALL_LENGTH,
+  MAX_COPY_PAYLOAD_LENGTH,
+  type MultiDestEnvelopes,
+  type MultiPayloadEnvelopesRequest,
+  type PayloadEnvelopesRequest,
+  type SingleDestEnvelopes,
+  type TombstoneEnvelopesRequest,
+  writeCapHash,
+} from "./client/copy-calls.js";
 export type {
-  CopyCommandOptions,
-  CreateEnvelopesResult,
-  DestinationPayload,
   EncryptReadResult,
   EncryptWriteResult,
   KeypairResult,
-  MultiDestEnvelopes,
-  MultiPayloadEnvelopesRequest,
-  PayloadEnvelopesRequest,
   ReadRequest,
   SealedEnvelope,
-  SingleDestEnvelopes,
   StartResendingResult,
   TombstoneEnvelope,
-  TombstoneEnvelopesRequest,
   TombstoneRangeResult,
   WriteRequest,
-} from "./client/pigeonhole-types.js";
+} from "./client/envelopes.js";
 export type {
   VoucherDeriveStreamResult,
   VoucherInductResult,
@@ -144,7 +158,7 @@ export {
 } from "./pki/epoch.js";
 
 // Bytes
-export { hash256 as blake2256Sum } from "./pki/hash.js";
+export { hash256 as blake2256Sum } from "./bytes/hash.js";
 export { MAX_MESSAGE_SIZE } from "./wire/framing.js";
 export {
   type Bytes,
@@ -229,6 +243,12 @@ export {
   isExpectedOutcome,
   isThinClientError,
 } from "./errors/errors.js";
+export {
+  ChannelExistsError,
+  ChannelForkedError,
+  ChannelNotFoundError,
+  ChannelStoreError,
+} from "./errors/channel-errors.js";
 export {
   CopyFailedError,
   type CopyFailurePlace,

@@ -13,12 +13,14 @@ import {
   ChannelNotFoundError,
   ChannelStoreError,
 } from "../errors/channel-errors.js";
+import { Contacts } from "./contacts.js";
 import { type ChannelFormat, cutMessage } from "./framing.js";
+import { Groups, type GroupsContext } from "./groups.js";
 import { openDatabase } from "./open-database.js";
 import { Reader, composeReader, loadReader, startOf } from "./reader.js";
 import { Scheduler } from "./scheduler.js";
 import type { StoreSecret } from "./sealed-values.js";
-import { type ChannelDatabase, ChannelStore, keyNumber, numberOfKey } from "./store.js";
+import { type ChannelDatabase, ChannelStore, type Draft, keyNumber, numberOfKey } from "./store.js";
 import {
   type Delivery,
   type Invitation,
@@ -174,6 +176,22 @@ function checkOptions(options: ChannelOptions): CheckedOptions {
   return { secret, budget, maxMessageLength, diagnostics: diagnostics ?? (() => {}), clock };
 }
 
+/** A channel that is to be made. */
+export type NewChannel =
+  | {
+      readonly kind: "writer";
+      readonly name: string;
+      readonly writeCap: WriteCap;
+      readonly format: ChannelFormat;
+    }
+  | {
+      readonly kind: "reader";
+      readonly name: string;
+      readonly readCap: ReadCap;
+      /** The first box to read; the capability's by default. */
+      readonly next?: MessageBoxIndex | undefined;
+    };
+
 interface BatchEntry {
   readonly id: number;
   readonly writers: readonly Writer[];
@@ -182,6 +200,10 @@ interface BatchEntry {
 
 /** The channels of one store. */
 export class Channels implements AsyncDisposable {
+  /** Contacts by voucher: a channel each way. */
+  readonly contacts: Contacts;
+  /** Groups: a channel for each member. */
+  readonly groups: Groups;
   readonly #client: ChannelClient;
   readonly #store: ChannelStore;
   readonly #scheduler: Scheduler;
@@ -189,6 +211,8 @@ export class Channels implements AsyncDisposable {
   readonly #writers = new Map<string, Writer>();
   readonly #readers = new Map<string, Reader>();
   readonly #keys = new Map<string, string>();
+  /** Names of channels that contacts will make. */
+  readonly #reserved = new Set<string>();
   readonly #batches = new Map<number, BatchEntry>();
   readonly #counts = {
     boxesWritten: 0,
@@ -207,6 +231,37 @@ export class Channels implements AsyncDisposable {
     this.#options = options;
     this.#scheduler = new Scheduler(client, options.clock, options.budget);
     store.onReload = () => this.#reload();
+    const context: GroupsContext = {
+      client,
+      store,
+      scheduler: this.#scheduler,
+      reserve: (names) => {
+        for (const name of names) this.#checkFree(name);
+        for (const name of names) this.#reserved.add(name);
+      },
+      release: (names) => {
+        for (const name of names) this.#reserved.delete(name);
+      },
+      compose: (draft, channels) => {
+        for (const channel of channels) this.#compose(draft, channel);
+      },
+      appear: async (names) => {
+        for (const name of names) await this.#appear(name);
+      },
+      writer: (name) => this.writer(name),
+      reader: (name) => this.reader(name),
+      writerNow: (name) => this.#writers.get(name)!,
+      readerNow: (name) => this.#readers.get(name)!,
+      writers: this.#writers,
+      has: (name) => this.#keys.has(name),
+      deleteChannel: (name) => this.delete(name),
+      clock: options.clock,
+      boxLength: () => this.#boxLength,
+      checkOpen: () => this.#checkOpen(),
+    };
+    this.contacts = new Contacts(context);
+    this.groups = new Groups(context, this.contacts);
+    this.contacts.groupHooks = this.groups.hooks;
   }
 
   /** @internal */
@@ -230,6 +285,8 @@ export class Channels implements AsyncDisposable {
       channels.#noteBatch(Number(numberOfKey(key)), writers as Writer[]);
     }
     channels.#nextKey = Number((await store.get(NEXT_KEY)) ?? 0);
+    await channels.groups.load();
+    await channels.contacts.load();
     for (const writer of channels.#writers.values()) channels.#scheduler.addWriter(writer);
     return channels;
   }
@@ -340,13 +397,9 @@ export class Channels implements AsyncDisposable {
         `\`options.format\` must be "native" or "katzenqt", got ${String(format)}`,
       );
     }
-    const key = await this.#addChannel(name, (draft, newKey) =>
-      composeWriter(draft, newKey, name, writeCap, format),
-    );
-    const writer = new Writer(this.#writerContext(), await loadWriter(this.#store, key));
-    this.#writers.set(name, writer);
-    this.#scheduler.addWriter(writer);
-    return writer;
+    checkName(name);
+    await this.#addChannel({ kind: "writer", name, writeCap, format });
+    return this.#writers.get(name)!;
   }
 
   /**
@@ -375,35 +428,51 @@ export class Channels implements AsyncDisposable {
     const start = startOf(readCap);
     const next =
       isCap || from === "start" ? start : MessageBoxIndex.from(invitation.nextMessageBoxIndex);
-    const key = await this.#addChannel(name, (draft, newKey) =>
-      composeReader(draft, { key: newKey, name, readCap, next }),
-    );
-    const reader = new Reader(this.#readerContext(), await loadReader(this.#store, key));
-    this.#readers.set(name, reader);
-    this.#scheduler.addReader(reader);
-    return reader;
+    checkName(name);
+    await this.#addChannel({ kind: "reader", name, readCap, next });
+    return this.#readers.get(name)!;
   }
 
-  async #addChannel(
-    name: string,
-    compose: (draft: Parameters<Parameters<ChannelStore["commit"]>[0]>[0], key: string) => void,
-  ): Promise<string> {
+  async #addChannel(channel: NewChannel): Promise<void> {
     this.#checkOpen();
-    checkName(name);
-    let key = "";
     await this.#store.commit((draft) => {
-      if (this.#keys.has(name)) {
-        throw new ChannelExistsError(
-          `a channel ${JSON.stringify(name)} is there already; open it with writer() or reader(), ` +
-            "or choose another name",
-        );
-      }
-      key = keyNumber(this.#nextKey++);
-      this.#keys.set(name, key);
-      draft.put(NEXT_KEY, this.#nextKey);
-      compose(draft, key);
+      this.#checkFree(channel.name);
+      this.#compose(draft, channel);
     });
-    return key;
+    await this.#appear(channel.name);
+  }
+
+  #checkFree(name: string): void {
+    if (!this.#keys.has(name) && !this.#reserved.has(name)) return;
+    throw new ChannelExistsError(
+      this.#keys.has(name)
+        ? `a channel ${JSON.stringify(name)} is there already; open it with writer() or reader(), ` +
+            "or choose another name"
+        : `a contact is about to have a channel ${JSON.stringify(name)}; choose another name, or ` +
+            "cancel the contact",
+    );
+  }
+
+  /** Adds the records of a channel to a transaction. */
+  #compose(draft: Draft, channel: NewChannel): void {
+    const { name } = channel;
+    const key = keyNumber(this.#nextKey++);
+    this.#keys.set(name, key);
+    draft.put(NEXT_KEY, this.#nextKey);
+    if (channel.kind === "writer") {
+      composeWriter(draft, key, name, channel.writeCap, channel.format);
+    } else {
+      const { readCap, next = startOf(readCap) } = channel;
+      composeReader(draft, { key, name, readCap, next });
+    }
+  }
+
+  /** Brings a channel into use whose records are durable. */
+  async #appear(name: string): Promise<void> {
+    const key = this.#keys.get(name)!;
+    await this.#openChannel(key, (await this.#store.get(`chan!${key}`)) as Map<string, unknown>);
+    const writer = this.#writers.get(name);
+    if (writer) this.#scheduler.addWriter(writer);
   }
 
   /** A channel to send on. @throws ChannelNotFoundError. */
@@ -601,6 +670,7 @@ export class Channels implements AsyncDisposable {
     }
     for (const name of this.#keys.keys()) if (!names.has(name)) this.#keys.delete(name);
     this.#nextKey = Number((await this.#store.get(NEXT_KEY)) ?? 0);
+    await this.groups.reload();
     const batches = new Set<number>();
     for await (const key of this.#store.keys("batch!")) batches.add(Number(numberOfKey(key)));
     for (const id of this.#batches.keys()) if (!batches.has(id)) this.#batches.delete(id);
@@ -621,6 +691,7 @@ export class Channels implements AsyncDisposable {
   async #close(): Promise<void> {
     for (const writer of this.#writers.values()) writer.close();
     for (const reader of this.#readers.values()) reader.close();
+    this.contacts.close();
     await this.#scheduler.stop();
     await this.#store.close();
   }

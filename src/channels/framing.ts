@@ -67,6 +67,27 @@ export function cutMessage(
   return boxes;
 }
 
+/** Bytes that katzenqt puts into one box, the prefix included; it reads longer ones. */
+export const KATZENQT_BOX_LENGTH = 1530;
+
+/**
+ * Cuts a message as katzenqt does: what fits one box goes into the channel, and what does not into a
+ * stream of its own.
+ * @param boxLength bytes that a box holds.
+ */
+export function cutKatzenqtMessage(
+  message: Uint8Array,
+  boxLength: number,
+): { readonly boxes: Uint8Array[]; readonly isSideStream: boolean } {
+  const boxes = cutMessage(message, Math.min(boxLength, KATZENQT_BOX_LENGTH), "katzenqt");
+  return { boxes, isSideStream: boxes.length > 1 };
+}
+
+/** The box that tells of a side stream, stored whole before. */
+export function sideStreamBox(readCap: Uint8Array): Uint8Array {
+  return concatBytes(Uint8Array.of(katzenqt.side), readCap);
+}
+
 function nativePrefix(isFirst: boolean, isLast: boolean): number {
   if (isFirst) return isLast ? native.whole : native.first;
   return isLast ? native.last : native.middle;

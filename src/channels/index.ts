@@ -23,6 +23,32 @@ export {
 export type { ChannelClient, ChannelDiagnostic, DiagnosticsHook } from "./channel-client.js";
 export type { Delivery, DeliveryState, Invitation, Writer } from "./writer.js";
 export type { Message, MessageKind, MessagesOptions, Reader } from "./reader.js";
+export type { Contact, ContactInfo, ContactOptions, Contacts } from "./contacts.js";
+export type {
+  Group,
+  GroupInfo,
+  GroupMember,
+  GroupMessage,
+  GroupOptions,
+  Groups,
+} from "./groups.js";
+export type { VoucherRole, VoucherState } from "./voucher-exchange.js";
+export {
+  KATZENQT_BOX_CONTENT,
+  KATZENQT_MAX_DISPLAY_NAME,
+  KATZENQT_MAX_FILE,
+  type KatzenqtCause,
+  type KatzenqtFile,
+  type KatzenqtMember,
+  type KatzenqtMessage,
+  type KatzenqtTally,
+  type KatzenqtType,
+  decodeKatzenqtMembers,
+  decodeKatzenqtMessage,
+  encodeKatzenqtMembers,
+  encodeKatzenqtMessage,
+  katzenqtTypes,
+} from "./katzenqt.js";
 export type { ChannelFormat } from "./framing.js";
 export type { ChannelDatabase } from "./store.js";
 export {

@@ -8,13 +8,13 @@
 import { type Bytes, concatBytes, copyBytes } from "../bytes/bytes.js";
 import { MessageBoxIndex, ReadCap } from "../bytes/opaque.js";
 import type { CborValue, Encodable } from "../cbor/cbor.js";
-import { firstIndexOf } from "../bacap/capabilities.js";
+import { firstIndexOf, parseReadCap, withIndex } from "../bacap/capabilities.js";
 import { messageBoxCounter, nextMessageBoxIndex } from "../bacap/message-box-index.js";
 import { InvalidStateError, hasCode } from "../errors/errors.js";
 import type { ChannelClient, DiagnosticsHook } from "./channel-client.js";
 import { ChannelStoreError } from "../errors/channel-errors.js";
 import { NATIVE_WINDOW, parseBox } from "./framing.js";
-import type { Scheduler } from "./scheduler.js";
+import type { ReadTask, Scheduler } from "./scheduler.js";
 import { type ChannelStore, type Draft, field, keyNumber, numberOfKey } from "./store.js";
 
 /** Most boxes of one channel that are asked for at once, while one after the other is there. */
@@ -29,6 +29,11 @@ const LOOK_AHEAD = 1024;
 const SCAN = 16;
 /** Steps from index to index that are made in one turn of the event loop. */
 const STEPS_A_TURN = 256;
+/**
+ * Questions in vain after which a side stream is given up: it was stored whole before the channel told
+ * of it, so that a box of it which is missing for so long is gone.
+ */
+const SIDE_TRIES = 12;
 /** A reader that was away for so long looks ahead at once: boxes live for one week at least. */
 const AWAY_MS = 7 * 24 * 3600 * 1000;
 /** How often the time of the last question is noted. */
@@ -38,7 +43,8 @@ const NOTE_MS = 3600 * 1000;
  * What a message is:
  * - `message`: bytes as they were sent.
  * - `deleted`: its writer deleted it before we read it; no bytes.
- * - `sideStream`: the message is in another stream, whose ReadCap (136 bytes) this is (katzenqt).
+ * - `sideStream`: the message is in another stream (katzenqt's long ones are), whose boxes are gone or
+ *   are not a message; the bytes are its ReadCap (136 bytes).
  * - `tooLong`: longer than `maxMessageLength`; no bytes.
  * - `other`: a box without the form of a channel; its plaintext as it is.
  */
@@ -84,14 +90,6 @@ export interface ReaderContext {
   readonly maxMessageLength: number;
 }
 
-/** A question to ask, and the packets that it takes. */
-export interface ReadTask {
-  readonly boxes: number;
-  /** Whether boxes are likely to be there. */
-  readonly isLikely: boolean;
-  run(signal: AbortSignal): Promise<void>;
-}
-
 /** A message of which boxes are missing still. */
 interface Partial {
   readonly id: bigint;
@@ -99,6 +97,14 @@ interface Partial {
   readonly length: number;
   /** Whether it is in katzenqt's form, whose boxes do not say that they continue a message. */
   readonly isChain: boolean;
+}
+
+/** A stream of its own that a long message of katzenqt's is in, and how far it was read. */
+interface SideStream {
+  /** The box of the channel that told of it. */
+  readonly id: bigint;
+  readonly readCap: ReadCap;
+  readonly next: MessageBoxIndex;
 }
 
 /** A box ahead of the cursor. */
@@ -127,6 +133,7 @@ export class Reader implements AsyncIterable<Message> {
   #skipping: boolean;
   #gap: number;
   #askedAt: number;
+  #side: SideStream | null;
 
   #listeners = 0;
   readonly #waiting = new Set<() => void>();
@@ -157,6 +164,7 @@ export class Reader implements AsyncIterable<Message> {
     this.#skipping = saved.skipping;
     this.#gap = saved.gap;
     this.#askedAt = saved.askedAt;
+    this.#side = saved.side;
   }
 
   /** The next box that is asked for: messages with lower ids are in the store, or were lost. */
@@ -334,6 +342,11 @@ export class Reader implements AsyncIterable<Message> {
     return ReadCap.from(this.#readCap);
   }
 
+  /** The right to read what was not read here yet, and nothing before it. @internal */
+  capFromHere(): ReadCap {
+    return withIndex(this.#readCap, this.#next);
+  }
+
   #inPrefix(): string {
     return `in!${this.#key}!`;
   }
@@ -366,12 +379,13 @@ export class Reader implements AsyncIterable<Message> {
   }
 
   /** What to ask now. @internal */
-  takeTask(): ReadTask {
+  takeQuestion(): ReadTask {
     this.#isReading = true;
     const now = this.#context.scheduler.now();
     if (Math.abs(now - this.#askedAt) >= AWAY_MS) this.#wasAway = true;
     const isTime = this.#wasAway || this.#misses % LOOK_AHEAD_EVERY === 0;
-    if (this.#misses > 0 && isTime && this.#lookedAt !== this.#misses) {
+    const isAhead = this.#misses > 0 && isTime && this.#lookedAt !== this.#misses;
+    if (isAhead && !this.#side) {
       this.#lookedAt = this.#misses + 1;
       const boxes = Math.log2(LOOK_AHEAD) + SCAN;
       return {
@@ -403,9 +417,13 @@ export class Reader implements AsyncIterable<Message> {
   async #ask(burst: number, signal: AbortSignal): Promise<void> {
     const { scheduler, diagnostics } = this.#context;
     const startedAt = scheduler.now();
-    const indices = [this.#next];
+    const side = this.#side;
+    const { readCap, next } = side ?? { readCap: this.#readCap, next: this.#next };
+    const indices = [next];
     while (indices.length < burst) indices.push(nextMessageBoxIndex(indices.at(-1)!));
-    const results = await Promise.all(indices.map((index) => this.#readBox(index, signal)));
+    const results = await Promise.all(
+      indices.map((index) => this.#readBox(index, signal, readCap)),
+    );
     const durationMs = scheduler.now() - startedAt;
     scheduler.measured(durationMs);
     const missing = results.findIndex(({ kind }) => kind === "missing");
@@ -418,7 +436,10 @@ export class Reader implements AsyncIterable<Message> {
     } else {
       this.#burst = 1;
       if (found.length > 0) this.#dueAt = 0;
-      else this.#missed();
+      else {
+        this.#missed();
+        if (side && this.#misses >= SIDE_TRIES) await this.#take([{ kind: "missing" }]);
+      }
     }
     const pauseMs = Math.max(0, this.#dueAt - scheduler.now());
     diagnostics({
@@ -447,9 +468,13 @@ export class Reader implements AsyncIterable<Message> {
     this.#context.store.commitLazily((draft) => this.#putCursor(draft));
   }
 
-  async #readBox(index: MessageBoxIndex, signal: AbortSignal): Promise<BoxResult> {
+  async #readBox(
+    index: MessageBoxIndex,
+    signal: AbortSignal,
+    readCap = this.#readCap,
+  ): Promise<BoxResult> {
     try {
-      const { plaintext } = await this.#context.client.read(this.#readCap, index, {
+      const { plaintext } = await this.#context.client.read(readCap, index, {
         wait: false,
         signal,
       });
@@ -552,7 +577,12 @@ export class Reader implements AsyncIterable<Message> {
   async #take(results: readonly BoxResult[]): Promise<void> {
     let messages = 0;
     await this.#context.store.commit((draft) => {
-      for (const result of results) messages += this.#takeBox(draft, result);
+      const side = this.#side;
+      for (const result of results) {
+        messages += this.#side ? this.#takeSideBox(draft, result) : this.#takeBox(draft, result);
+        // What follows was read from the stream before.
+        if ((this.#side === null) !== (side === null)) break;
+      }
       this.#putCursor(draft);
     });
     this.#found();
@@ -571,9 +601,13 @@ export class Reader implements AsyncIterable<Message> {
     }
     const box = parseBox(result.plaintext);
     switch (box.kind) {
-      case "side":
+      case "side": {
         this.#dropPartial(draft);
-        return this.#putMessage(draft, id, "sideStream", box.content);
+        const readCap = sideCapOf(box.content);
+        if (!readCap) return this.#putMessage(draft, id, "other", result.plaintext);
+        this.#side = { id, readCap, next: firstIndexOf(readCap) };
+        return 0;
+      }
       case "other":
         this.#dropPartial(draft);
         return this.#putMessage(draft, id, "other", box.content);
@@ -597,6 +631,28 @@ export class Reader implements AsyncIterable<Message> {
         if (this.#partial) return this.#putPart(draft, id, box.content, true);
         return this.#putMessage(draft, id, "message", box.content, true);
     }
+  }
+
+  /** Takes one box of a side stream into the transaction; gives the number of messages that it ends. */
+  #takeSideBox(draft: Draft, result: BoxResult): number {
+    const { id, readCap, next } = this.#side!;
+    const box = result.kind === "found" ? parseBox(result.plaintext) : null;
+    if (box?.kind === "chain" || box?.kind === "end") {
+      const isLast = box.kind === "end";
+      this.#side = isLast ? null : { id, readCap, next: nextMessageBoxIndex(next) };
+      const messages = this.#putPart(draft, id, box.content, isLast, true);
+      if (isLast || !this.#skipping) return messages;
+      // Too long; nothing of it has to be read.
+      this.#side = null;
+      this.#dropPartial(draft);
+      return this.#putMessage(draft, id, "tooLong", new Uint8Array(0));
+    }
+    this.#side = null;
+    this.#dropPartial(draft);
+    if (result.kind === "deleted") {
+      return this.#putMessage(draft, id, "deleted", new Uint8Array(0));
+    }
+    return this.#putMessage(draft, id, "sideStream", readCap);
   }
 
   #putPart(
@@ -659,6 +715,7 @@ export class Reader implements AsyncIterable<Message> {
       skipping: this.#skipping,
       gap: this.#gap,
       askedAt: Math.floor(this.#askedAt),
+      side: this.#side && { ...this.#side },
     });
   }
 
@@ -688,6 +745,7 @@ export class Reader implements AsyncIterable<Message> {
     this.#skipping = saved.skipping;
     this.#gap = saved.gap;
     this.#askedAt = saved.askedAt;
+    this.#side = saved.side;
     await this.loadParts();
   }
 
@@ -709,6 +767,7 @@ export interface SavedReader {
   readonly skipping: boolean;
   readonly gap: number;
   readonly askedAt: number;
+  readonly side: SideStream | null;
 }
 
 /** Records of a new reader. */
@@ -729,6 +788,7 @@ export function composeReader(
     skipping: false,
     gap: 0,
     askedAt: 0,
+    side: null,
   });
 }
 
@@ -757,7 +817,26 @@ export async function loadReader(store: ChannelStore, key: string): Promise<Save
     skipping: map.get("skipping") === true,
     gap: Number(map.get("gap") ?? 0),
     askedAt: Number(map.get("askedAt") ?? 0),
+    side: sideOf(map.get("side")),
   };
+}
+
+function sideOf(stored: CborValue): SideStream | null {
+  if (!(stored instanceof Map)) return null;
+  return {
+    id: BigInt(stored.get("id") as number | bigint),
+    readCap: ReadCap.from(field(stored, "readCap", isBytes)),
+    next: MessageBoxIndex.from(field(stored, "next", isBytes)),
+  };
+}
+
+/** The ReadCap in a box that tells of a side stream; null when it is not one. */
+function sideCapOf(content: Uint8Array): ReadCap | null {
+  try {
+    return parseReadCap(content);
+  } catch {
+    return null;
+  }
 }
 
 /** The box that a ReadCap starts at. */

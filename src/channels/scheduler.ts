@@ -6,8 +6,6 @@
  */
 import type { Clock, Timer } from "../clock/clock.js";
 import type { ChannelClient } from "./channel-client.js";
-import type { BoxTask, Writer } from "./writer.js";
-import type { Reader } from "./reader.js";
 
 /**
  * Most boxes that are being written at once; with the reads fewer than a real daemon takes in: 16.
@@ -27,9 +25,38 @@ const USUAL_RATE = 0.001;
 /** Longest wait for a timer, so that a clock that was set is noticed. */
 const LONGEST_WAIT_MS = 60_000;
 
-/** What else is to be done, before everything else: batches. */
-export interface Errand {
+/** What is to be done. */
+export interface Task {
   run(signal: AbortSignal): Promise<void>;
+}
+
+/** A question to ask, and the packets that it takes. */
+export interface ReadTask extends Task {
+  readonly boxes: number;
+  /** Whether boxes are likely to be there. */
+  readonly isLikely: boolean;
+}
+
+/** What has boxes to write: a writer, or the exchange of a voucher. */
+export interface WriteSource {
+  /** Whether anything waits to be written, or is being written. */
+  readonly isBusy: boolean;
+  /** When the next box may be tried, after a failure. */
+  readonly pausedUntil: number;
+  /** The next box to write; null when none may start now. */
+  takeTask(now: number): Task | null;
+}
+
+/** What asks for boxes: a reader, or the exchange of a voucher. */
+export interface ReadSource {
+  /** Whether there is a question, and none of it is being asked. */
+  readonly isWanted: boolean;
+  /** When to ask next, by the clock. */
+  readonly dueAt: number;
+  /** Asks soon again: the conversation goes on. */
+  hurry(): void;
+  /** What to ask now. */
+  takeQuestion(): ReadTask;
 }
 
 /** Decides what the channels of one store ask the daemon for. */
@@ -37,9 +64,9 @@ export class Scheduler {
   readonly #client: ChannelClient;
   readonly #clock: Clock;
   readonly #budget: number;
-  readonly #writers = new Set<Writer>();
-  readonly #readers = new Set<Reader>();
-  readonly #errands: Errand[] = [];
+  readonly #writers = new Set<WriteSource>();
+  readonly #readers = new Set<ReadSource>();
+  readonly #errands: Task[] = [];
   readonly #abort = new AbortController();
   readonly #running = new Set<Promise<void>>();
   #writes = 0;
@@ -92,19 +119,19 @@ export class Scheduler {
     return this.#client.pkiDocument()?.lambdaP || USUAL_RATE;
   }
 
-  addWriter(writer: Writer): void {
+  addWriter(writer: WriteSource): void {
     this.#writers.add(writer);
     this.kick();
   }
 
-  addReader(reader: Reader): void {
+  addReader(reader: ReadSource): void {
     this.#readers.add(reader);
     this.kick();
   }
 
-  remove(end: Writer | Reader): void {
-    this.#writers.delete(end as Writer);
-    this.#readers.delete(end as Reader);
+  remove(end: WriteSource | ReadSource): void {
+    this.#writers.delete(end as WriteSource);
+    this.#readers.delete(end as ReadSource);
   }
 
   /** Something of ours was put into an outbox: answers may come soon. */
@@ -113,8 +140,8 @@ export class Scheduler {
     this.kick();
   }
 
-  /** Runs `errand` as soon as there is a place for a write. */
-  add(errand: Errand): void {
+  /** Runs `errand`, a batch, as soon as there is a place for a write. */
+  add(errand: Task): void {
     this.#errands.push(errand);
     this.kick();
   }
@@ -147,7 +174,7 @@ export class Scheduler {
   }
 
   /** The next box of the writer whose turn it is. */
-  #nextBox(now: number): BoxTask | null {
+  #nextBox(now: number): Task | null {
     for (const writer of this.#writers) {
       const task = writer.takeTask(now);
       if (!task) continue;
@@ -173,7 +200,7 @@ export class Scheduler {
         const missing = PACKETS_PER_READ - this.#packets;
         return now + missing / (this.#budget * this.#rate);
       }
-      const task = reader.takeTask();
+      const task = reader.takeQuestion();
       // Boxes that are there are what the packets are for, as long as nothing else wants to go out.
       if (isWriting || !task.isLikely) this.#packets -= PACKETS_PER_READ * task.boxes;
       this.#reads += task.boxes;
@@ -192,7 +219,7 @@ export class Scheduler {
     this.#packets = Math.min(MAX_READS.beside * PACKETS_PER_READ, this.#packets + earned);
   }
 
-  #start(task: Errand, done: () => void): void {
+  #start(task: Task, done: () => void): void {
     const running = task
       .run(this.#abort.signal)
       .catch(() => {})

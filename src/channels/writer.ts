@@ -14,12 +14,19 @@ import {
   messageBoxCounter,
   nextMessageBoxIndex,
 } from "../bacap/message-box-index.js";
-import { firstIndexOf, readCapOf, withIndex } from "../bacap/capabilities.js";
+import { firstIndexOf, generateKeypair, readCapOf, withIndex } from "../bacap/capabilities.js";
 import { hasCode } from "../errors/errors.js";
 import type { ChannelClient, DiagnosticsHook } from "./channel-client.js";
 import { ChannelForkedError, ChannelStoreError } from "../errors/channel-errors.js";
-import { type ChannelFormat, NATIVE_WINDOW, cutMessage, noteBehind } from "./framing.js";
-import type { Scheduler } from "./scheduler.js";
+import {
+  type ChannelFormat,
+  NATIVE_WINDOW,
+  cutKatzenqtMessage,
+  cutMessage,
+  noteBehind,
+  sideStreamBox,
+} from "./framing.js";
+import type { Scheduler, Task } from "./scheduler.js";
 import { type ChannelStore, type Draft, field, keyNumber, numberOfKey } from "./store.js";
 
 /** Most messages of one channel that are in memory at once. */
@@ -63,13 +70,21 @@ export interface Invitation {
 type Way =
   | { readonly kind: "write"; readonly boxes: readonly Uint8Array[] }
   | { readonly kind: "tombstone"; readonly count: number }
-  | { readonly kind: "batch"; readonly boxes: readonly Uint8Array[]; readonly batch: number };
+  | { readonly kind: "batch"; readonly boxes: readonly Uint8Array[]; readonly batch: number }
+  /** Boxes of a stream of its own, and one of the channel that tells of it, written after them. */
+  | {
+      readonly kind: "side";
+      readonly boxes: readonly Uint8Array[];
+      readonly sideWriteCap: WriteCap;
+    };
 
 interface Outgoing {
   readonly seq: number;
   readonly id: bigint;
   readonly way: Way;
-  /** Index of each box, as far as it was needed. */
+  /** The box in the channel. */
+  readonly index: MessageBoxIndex;
+  /** Index of each box, as far as it was needed; of a side stream those in it. */
   readonly indices: MessageBoxIndex[];
   readonly count: number;
   /** Boxes that were started; those to start again are in `again`. */
@@ -119,11 +134,6 @@ export interface WriterContext {
   readonly maxMessageLength: number;
   /** Called when a batch is at the head of this channel's outbox. */
   readonly onBatchReady: (batch: number) => void;
-}
-
-/** One box to write. */
-export interface BoxTask {
-  run(signal: AbortSignal): Promise<void>;
 }
 
 /** A destination of a batch. */
@@ -190,8 +200,16 @@ export class Writer {
           "open the channels with a greater `maxMessageLength`",
       );
     }
-    const boxes = cutMessage(bytes, boxLength, this.#format);
-    return this.#add({ kind: "write", boxes }, options?.signal);
+    return this.#add(this.#wayOf(bytes, boxLength), options?.signal);
+  }
+
+  #wayOf(message: Uint8Array, boxLength: number): Way {
+    if (this.#format === "native") {
+      return { kind: "write", boxes: cutMessage(message, boxLength, "native") };
+    }
+    const { boxes, isSideStream } = cutKatzenqtMessage(message, boxLength);
+    if (!isSideStream) return { kind: "write", boxes };
+    return { kind: "side", boxes, sideWriteCap: generateKeypair().writeCap };
   }
 
   /**
@@ -235,7 +253,7 @@ export class Writer {
     const index = at ?? this.#next;
     const id = messageBoxCounter(index);
     const seq = this.#seq++;
-    const count = way.kind === "tombstone" ? way.count : way.boxes.length;
+    const count = placesOf(way);
     if (way.kind !== "tombstone") noteBehind(way.boxes, this.#behind(id, seq));
     if (!at) for (let i = 0; i < count; i++) this.#next = nextMessageBoxIndex(this.#next);
     draft.put(this.#outKey(seq), encodeOutgoing(index, way));
@@ -244,6 +262,21 @@ export class Writer {
     const delivery = new Tracked(id, seq);
     this.#deliveries.set(seq, delivery);
     return delivery;
+  }
+
+  /** Puts bytes into the outbox as part of a transaction; `committedMessage` is to follow. @internal */
+  composeMessage(draft: Draft, message: Uint8Array): Delivery {
+    return this.compose(draft, this.#wayOf(message, this.#context.boxLength));
+  }
+
+  /** Lets a message of {@link composeMessage} go out. @internal */
+  committedMessage(delivery: Delivery): void {
+    this.committed(delivery as Tracked);
+  }
+
+  /** The right to read the channel from its beginning: 136 bytes. Secret. */
+  readCap(): ReadCap {
+    return readCapOf(this.#writeCap);
   }
 
   /** How many boxes before a new message are not known to be stored. */
@@ -365,12 +398,13 @@ export class Writer {
   }
 
   /** The next box to write; null when none may start now. @internal */
-  takeTask(now: number): BoxTask | null {
+  takeTask(now: number): Task | null {
     if (!this.isBusy || now < this.#pausedUntil) return null;
     // Readers rely on it: no box is started this far ahead of one that is not stored.
     let room = this.#format === "native" ? NATIVE_WINDOW : 1;
     for (const [place, message] of this.#loaded.entries()) {
       if (message.way.kind !== "write" && place > 0) return null;
+      if (message.way.kind === "side") return this.#takeSideTask(message);
       if (message.way.kind === "batch") {
         if (this.#inFlight === 0) this.#context.onBatchReady(message.way.batch);
         return null;
@@ -386,6 +420,18 @@ export class Writer {
     }
     if (!this.#isLoading && this.#loaded.length < MAX_LOADED) void this.#load();
     return null;
+  }
+
+  /** The next box of a side stream; when all are stored, the one that tells of it. */
+  #takeSideTask(message: Outgoing): Task | null {
+    const again = message.again.shift();
+    if (again !== undefined) return this.#task(message, again);
+    if (message.started - message.firstUndone >= NATIVE_WINDOW) return null;
+    const last = message.count - 1;
+    if (message.started > last || (message.started === last && message.firstUndone < last)) {
+      return null;
+    }
+    return this.#task(message, message.started++);
   }
 
   /** Brings the next messages of the outbox into memory. */
@@ -416,7 +462,7 @@ export class Writer {
     }
   }
 
-  #task(message: Outgoing, piece: number): BoxTask {
+  #task(message: Outgoing, piece: number): Task {
     this.#inFlight++;
     const delivery = this.#deliveries.get(message.seq);
     if (delivery?.state === "queued") delivery.state = "sent";
@@ -427,14 +473,10 @@ export class Writer {
       run: async (signal) => {
         const { client, scheduler, diagnostics } = this.#context;
         const startedAt = scheduler.now();
-        const index = message.indices[piece]!;
+        const { writeCap, index, plaintext } = this.#boxOf(message, piece);
         try {
-          if (message.way.kind === "tombstone") {
-            await client.tombstone(this.#writeCap, index, { signal });
-          } else {
-            const plaintext = message.way.boxes[piece]!;
-            await client.write(this.#writeCap, index, plaintext, { signal, ifExists: "error" });
-          }
+          if (plaintext === null) await client.tombstone(writeCap, index, { signal });
+          else await client.write(writeCap, index, plaintext, { signal, ifExists: "error" });
           this.#inFlight--;
           message.done.add(piece);
           while (message.done.delete(message.firstUndone)) message.firstUndone++;
@@ -452,6 +494,23 @@ export class Writer {
           else this.#pause(error, message);
         }
       },
+    };
+  }
+
+  /** Where a box of a message goes, and what is in it; null for a tombstone. */
+  #boxOf(
+    { way, index, indices }: Outgoing,
+    piece: number,
+  ): { writeCap: WriteCap; index: MessageBoxIndex; plaintext: Uint8Array | null } {
+    const at = indices[piece]!;
+    if (way.kind === "tombstone") return { writeCap: this.#writeCap, index: at, plaintext: null };
+    const plaintext = way.boxes[piece];
+    if (way.kind !== "side") return { writeCap: this.#writeCap, index: at, plaintext: plaintext! };
+    if (plaintext) return { writeCap: way.sideWriteCap, index: at, plaintext };
+    return {
+      writeCap: this.#writeCap,
+      index,
+      plaintext: sideStreamBox(readCapOf(way.sideWriteCap)),
     };
   }
 
@@ -502,7 +561,7 @@ export class Writer {
     if (head?.way.kind !== "batch" || head.way.batch !== batch) return null;
     if (this.#inFlight > 0 || this.#forkedAt !== null || this.#closed) return null;
     const { boxes } = head.way;
-    return { writeCap: this.#writeCap, startIndex: head.indices[0]!, boxes };
+    return { writeCap: this.#writeCap, startIndex: head.index, boxes };
   }
 
   /** The id of the message at the head of the outbox. @internal */
@@ -623,20 +682,22 @@ function encodeOutgoing(index: MessageBoxIndex, way: Way): Encodable {
       return { index, tombstones: way.count };
     case "batch":
       return { index, boxes: way.boxes, batch: way.batch };
+    case "side":
+      return { index, boxes: way.boxes, side: way.sideWriteCap };
   }
 }
 
 function decodeOutgoing(seq: number, record: CborValue): Outgoing {
   const index = indexOf(record);
   const way = wayOf(record as Map<string, CborValue>);
-  const count = way.kind === "tombstone" ? way.count : way.boxes.length;
   const id = messageBoxCounter(index);
   return {
     seq,
     id,
     way,
-    indices: [index],
-    count,
+    index,
+    indices: [way.kind === "side" ? firstIndexOf(way.sideWriteCap) : index],
+    count: way.kind === "side" ? way.boxes.length + 1 : placesOf(way),
     started: 0,
     again: [],
     done: new Set(),
@@ -644,10 +705,24 @@ function decodeOutgoing(seq: number, record: CborValue): Outgoing {
   };
 }
 
+/** How many boxes of the channel a message takes. */
+function placesOf(way: Way): number {
+  switch (way.kind) {
+    case "tombstone":
+      return way.count;
+    case "side":
+      return 1;
+    default:
+      return way.boxes.length;
+  }
+}
+
 function wayOf(record: Map<string, CborValue>): Way {
   const tombstones = record.get("tombstones");
   if (typeof tombstones === "number") return { kind: "tombstone", count: tombstones };
   const boxes = field(record as CborValue, "boxes", isBoxes);
+  const side = record.get("side");
+  if (side instanceof Uint8Array) return { kind: "side", boxes, sideWriteCap: WriteCap.from(side) };
   const batch = record.get("batch");
   return typeof batch === "number" ? { kind: "batch", boxes, batch } : { kind: "write", boxes };
 }

@@ -1,26 +1,45 @@
-/** Reading and writing one box, envelopes and their ageing taken care of. */
-import { type Bytes, type PlainBytes, checkBytes, copyBytes, utf8 } from "../bytes/bytes.js";
-import { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
-import { hasCode } from "../errors/errors.js";
-import { checkBoxIndex, checkFlag, checkReadCap, checkWriteCap } from "./argument-checks.js";
-import { type CallOptions, checkCallOptions } from "./call-options.js";
-import { type EnvelopeContext, withFreshEnvelope } from "./fresh-envelope.js";
-import type { ComposedCall, MeasureOptions } from "./metrics.js";
+/** Reading and writing boxes, envelopes and their ageing taken care of. */
 import {
-  type SizedSession,
+  type Bytes,
+  checkBytes,
+  copyBytes,
+  equalBytes,
+  type PlainBytes,
+  utf8,
+} from "../bytes/bytes.js";
+import { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
+import {
+  checkBoxIndex,
+  checkCallback,
+  checkFlag,
+  checkInteger,
+  checkReadCap,
+  checkWriteCap,
+} from "./argument-checks.js";
+import { type CallOptions, checkCallOptions, runWithin, scopeWithin } from "./call-options.js";
+import type { PkiCache } from "./documents.js";
+import {
   checkPlaintext,
-  encryptRead,
-  encryptWrite,
-  startResendingEncryptedMessage,
-} from "./pigeonhole.js";
-import { runWithin } from "./run-within.js";
+  sealRead,
+  sealWrite,
+  type SizedCalls,
+  resend,
+  resendFields,
+  type TombstoneEnvelope,
+  type TombstoneRangeResult,
+} from "./envelopes.js";
+import type { EventHub } from "./event-hub.js";
+import type { ComposedCall, MeasureOptions } from "./metrics.js";
 import type { WaitingReads } from "./waiting-reads.js";
+import { type ErrorCode, hasCode, isThinClientError } from "../errors/errors.js";
+import { TombstoneRangeError } from "../errors/partial-results.js";
+import type { PkiDocument } from "../pki/document.js";
 
 /** How often a box must be missed before it counts as gone. */
 const QUESTIONS_BEFORE_GONE = 5;
 
 /** What boxes need of the client. */
-export interface BoxContext extends SizedSession, EnvelopeContext {
+export interface BoxContext extends SizedCalls, EnvelopeContext {
   readonly options: MeasureOptions;
   readonly waitingReads: WaitingReads;
 }
@@ -73,11 +92,10 @@ export async function read(
   checkBoxIndex("index", index);
   const { wait = true } = options ?? {};
   checkFlag("options.wait", wait);
-  const place = { cap: ReadCap.from(readCap), box: MessageBoxIndex.from(index) };
-  return runWithin(context.options, "read", options, (whole) => {
-    const question = (): Promise<ReadResult> => ask(context, place, whole);
-    return wait ? context.waitingReads.untilThere(whole, question) : question();
-  });
+  const box = { readCap: ReadCap.from(readCap), messageBoxIndex: MessageBoxIndex.from(index) };
+  return runWithin(context.options, "read", options, (whole) =>
+    wait ? askUntilThere(context, box, whole, "read") : ask(context, box, whole, "read"),
+  );
 }
 
 /**
@@ -86,13 +104,13 @@ export async function read(
  */
 export async function isThere(
   context: BoxContext,
-  cap: ReadCap,
-  box: MessageBoxIndex,
+  readCap: ReadCap,
+  messageBoxIndex: MessageBoxIndex,
   signal: AbortSignal,
 ): Promise<boolean> {
+  const box = { readCap, messageBoxIndex };
   try {
-    const question = (): Promise<ReadResult> => ask(context, { cap, box }, signal, "copy");
-    await context.waitingReads.untilThere(signal, question, QUESTIONS_BEFORE_GONE);
+    await askUntilThere(context, box, signal, "copy", QUESTIONS_BEFORE_GONE);
     return true;
   } catch (error) {
     if (hasCode(error, "REPLICA_ERROR_BOX_ID_NOT_FOUND")) return false;
@@ -100,27 +118,59 @@ export async function isThere(
   }
 }
 
+/** A box to read. */
+interface WantedBox {
+  readonly readCap: ReadCap;
+  readonly messageBoxIndex: MessageBoxIndex;
+}
+
+/**
+ * Asks until the box is there, at most `most` times; what the last question rejects with is thrown.
+ * What the daemon cannot do for the moment ends only the first one.
+ */
+async function askUntilThere(
+  context: BoxContext,
+  box: WantedBox,
+  whole: AbortSignal,
+  operation: ComposedCall,
+  most = Infinity,
+): Promise<ReadResult> {
+  const waiting = context.waitingReads.begin();
+  for (let number = 1; ; number++) {
+    waiting.asks();
+    try {
+      return await ask(context, box, whole, operation);
+    } catch (error) {
+      if (!waiting.mayAskAgain(error) || number >= most) throw error;
+    }
+    await waiting.turn(whole);
+  }
+}
+
 /** Asks once what a box holds. @throws BoxIDNotFoundError when there is no such box. */
 function ask(
   context: BoxContext,
-  { cap, box }: { readonly cap: ReadCap; readonly box: MessageBoxIndex },
+  box: WantedBox,
   whole: AbortSignal,
-  operation: ComposedCall = "read",
+  operation: ComposedCall,
 ): Promise<ReadResult> {
-  const { session, waitingReads } = context;
+  const { calls, waitingReads } = context;
   return withFreshEnvelope(
     context,
     whole,
-    (signal) =>
-      waitingReads.seal(signal, () => encryptRead(session, cap, box, { signal }, operation)),
+    async (signal) => {
+      const turn = await waitingReads.sealingTurn(signal);
+      try {
+        const envelope = await sealRead(calls, box, { operation, options: { signal } });
+        turn.sealed();
+        return envelope;
+      } finally {
+        turn.end();
+      }
+    },
     async (envelope, signal) => {
-      const request = { ...envelope, noRetryOnBoxIdNotFound: true };
-      const { plaintext } = await startResendingEncryptedMessage(
-        session,
-        request,
-        { signal },
-        operation,
-      );
+      const fields = resendFields({ ...envelope, noRetryOnBoxIdNotFound: true });
+      const { plaintext } = await resend(calls, fields, { operation, options: { signal } });
       return { plaintext, nextMessageBoxIndex: envelope.nextMessageBoxIndex };
     },
   );
@@ -212,12 +262,176 @@ export async function writeBox(
     context,
     whole,
     async (signal) => {
-      const options = { signal };
-      const made = await encryptWrite(context, plaintext, writeCap, index, options, operation);
+      const asking = { operation, options: { signal } };
+      const box = { writeCap, messageBoxIndex: index };
+      const made = await sealWrite(context.calls, box, plaintext, asking);
       onSealed(made.nextMessageBoxIndex);
       return { ...made, noIdempotentBoxAlreadyExists: exclusive };
     },
     (envelope, signal) =>
-      startResendingEncryptedMessage(context.session, envelope, { signal }, operation),
+      resend(context.calls, resendFields(envelope), { operation, options: { signal } }),
   );
+}
+
+// Operations that outlive their envelope. An envelope is sealed to the keys that two replicas had
+// when it was made (spec/pigeonhole §6). Replicas drop those keys after a week or two; then
+// nobody can open it any more, and whoever waits for its answer would wait for ever.
+
+/**
+ * How many envelopes in a row may be refused before the error goes to the caller: the first and
+ * three fresh ones. A new PKI document begins the count again.
+ */
+export const MAX_REFUSED_ENVELOPES = 4;
+
+/** What says when an envelope is out of date. */
+export interface EnvelopeContext {
+  readonly hub: EventHub;
+  readonly documents: PkiCache;
+}
+
+/** Verdicts on the envelope, not on the box: another envelope for the same box may do. */
+const refusals: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "REPLICA_ERROR_INVALID_EPOCH",
+  "THIN_CLIENT_ERROR_COURIER_INVALID_EPOCH",
+  "THIN_CLIENT_ERROR_COURIER_INVALID_ENVELOPE",
+  "THIN_CLIENT_ERROR_COURIER_CACHE_CORRUPTION",
+  "THIN_CLIENT_PROPAGATION_ERROR",
+  "THIN_CLIENT_ERROR_MKEM_DECRYPTION_FAILED",
+]);
+
+/** Why an envelope's scope is aborted when its keys are gone; never seen outside. */
+const outOfDate = Symbol("envelope out of date");
+
+/**
+ * Seals an envelope and sends it; with a fresh one when the network refuses it, or when a PKI
+ * document says that its keys are gone. The one before is cancelled first.
+ * @param seal makes an envelope; may be called again.
+ * @param send sends it and waits for the answer; its signal cancels it.
+ */
+export async function withFreshEnvelope<E, T>(
+  context: EnvelopeContext,
+  signal: AbortSignal,
+  seal: (signal: AbortSignal) => Promise<E>,
+  send: (envelope: E, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  for (let refused = 0; ;) {
+    const scope = scopeWithin(signal);
+    const unwatch = watchKeys(context, () => scope.abort(outOfDate));
+    try {
+      return await send(await seal(scope.signal), scope.signal);
+    } catch (error) {
+      if (error === outOfDate) refused = 0;
+      else if (!isRefusal(error) || ++refused >= MAX_REFUSED_ENVELOPES) throw error;
+    } finally {
+      unwatch();
+      scope.leave();
+    }
+  }
+}
+
+function isRefusal(error: unknown): boolean {
+  return isThinClientError(error) && refusals.has(error.code);
+}
+
+/** Calls `onGone` when a document says that the keys of an envelope sealed now are gone. */
+function watchKeys({ hub, documents }: EnvelopeContext, onGone: () => void): () => void {
+  let sealedBy = documents.current;
+  return hub.on("newPkiDocument", ({ document }) => {
+    if (!document) return;
+    sealedBy ??= document;
+    if (isOutOfDate(sealedBy, document)) onGone();
+  });
+}
+
+/**
+ * Whether an envelope made by one document should be made anew by another: a replica that is still
+ * there no longer has a key that all had, so its epoch is over, for the others too. Keys that were
+ * added (those of the next week) harm nobody.
+ *
+ * A replica that left is no reason. Which two an envelope is for only the daemon knows; either
+ * opens it, and making it anew takes a real daemon seconds, for every read that waits. Where both
+ * have left it waits until one is back, or the epoch ends: with so many away a new one often cannot
+ * be made, and a call that could have waited would fail.
+ */
+function isOutOfDate(sealedBy: PkiDocument, now: PkiDocument): boolean {
+  const before = sealedBy.storageReplicas;
+  const listed = new Map(now.storageReplicas.map((one) => [one.replicaId, one.envelopeKeys]));
+  // Nobody can make an envelope by that: the old one is better than none.
+  if (listed.size < 2) return false;
+  return before.some(({ replicaId, envelopeKeys }) => {
+    const keys = listed.get(replicaId);
+    if (!keys) return false;
+    return [...envelopeKeys].some(([epoch, key]) => {
+      // One replica alone may have kept an older key longer than the others.
+      if (!before.every((one) => one.envelopeKeys.has(epoch))) return false;
+      const present = keys.get(epoch);
+      return !present || !equalBytes(present, key);
+    });
+  });
+}
+
+// Tombstones for many boxes. spec/thin-protocol §6.2.
+
+/** How far a tombstone range is. */
+export interface TombstoneProgress {
+  /** Tombstones made so far, this one included. */
+  readonly boxesDone: number;
+  /** The call's `maxCount`. */
+  readonly boxesTotal: number;
+  /** The tombstone just made; one that aborts can keep those it was given. */
+  readonly envelope: TombstoneEnvelope;
+}
+
+/** Options of `tombstoneRange`. */
+export interface TombstoneRangeOptions extends CallOptions {
+  /** Called after each tombstone; what it throws ends the call. */
+  readonly onProgress?: ((progress: TombstoneProgress) => void) | undefined;
+}
+
+/** What {@link tombstoneRange} needs of the client. */
+export interface TombstoneContext extends SizedCalls {
+  readonly options: MeasureOptions;
+}
+
+/** Makes tombstones for `maxCount` boxes from `start` on; sends none of them. */
+export async function tombstoneRange(
+  context: TombstoneContext,
+  writeCap: WriteCap,
+  start: MessageBoxIndex,
+  maxCount: number,
+  options?: TombstoneRangeOptions,
+): Promise<TombstoneRangeResult> {
+  const operation = "tombstoneRange";
+  checkCallOptions(options, "onProgress");
+  checkWriteCap("writeCap", writeCap);
+  checkBoxIndex("start", start);
+  checkInteger("maxCount", maxCount, 0xffff_ffff);
+  checkCallback("options.onProgress", options?.onProgress);
+  const notUsable = context.calls.notUsable(operation);
+  if (notUsable) throw notUsable;
+  const cap = WriteCap.from(writeCap);
+  const envelopes: TombstoneEnvelope[] = [];
+  let next = MessageBoxIndex.from(start);
+  return runWithin(context.options, operation, options, async (signal) => {
+    try {
+      while (envelopes.length < maxCount) {
+        const box = { writeCap: cap, messageBoxIndex: next };
+        const asking = { operation, options: { signal } };
+        const made = await sealWrite(context.calls, box, new Uint8Array(0), asking);
+        const { messageCiphertext, envelopeDescriptor, envelopeHash } = made;
+        const boxIndex = next;
+        const envelope = { messageCiphertext, envelopeDescriptor, envelopeHash, boxIndex };
+        envelopes.push(envelope);
+        next = made.nextMessageBoxIndex;
+        const boxesDone = envelopes.length;
+        options?.onProgress?.({ boxesDone, boxesTotal: maxCount, envelope });
+      }
+    } catch (error) {
+      // What ends every call alike reads alike: an abort, the deadline, a closed client.
+      const common = signal.aborted || hasCode(error, "ERR_CLOSED");
+      if (common || !isThinClientError(error)) throw error;
+      throw new TombstoneRangeError(error, { envelopes, next }, { operation });
+    }
+    return { envelopes, next };
+  });
 }

@@ -1,10 +1,11 @@
 /** What every call that can wait takes last, and how waiting ends early. */
 import { describeType } from "../bytes/bytes.js";
 import { checkOptions } from "../bytes/options.js";
+import { type ComposedCall, beginMeasure, outcomeOf, type MeasureOptions } from "./metrics.js";
 import type { Clock } from "../clock/clock.js";
+import { onAbort } from "../clock/on-abort.js";
 import { callSite, placeAt } from "../errors/call-site.js";
 import { RequestTimeoutError } from "../errors/errors.js";
-import { onAbort } from "../clock/on-abort.js";
 
 /** Options of every call that can wait. */
 export interface CallOptions {
@@ -91,4 +92,56 @@ export function watchDeadline(
     },
   };
   return deadline;
+}
+
+// Work of several requests under one signal and one deadline.
+
+/** A signal that is aborted with another one, or by itself. */
+export interface SignalScope {
+  readonly signal: AbortSignal;
+  abort(reason: unknown): void;
+  /** Lets go of the outer signal. */
+  leave(): void;
+}
+
+/** A scope inside `outer`. */
+export function scopeWithin(outer: AbortSignal): SignalScope {
+  const controller = new AbortController();
+  const follow = (): void => controller.abort(outer.reason);
+  if (outer.aborted) follow();
+  const leave = onAbort(outer, follow);
+  return {
+    signal: controller.signal,
+    abort: (reason) => controller.abort(reason),
+    leave,
+  };
+}
+
+/**
+ * Runs `work` with a signal that is aborted by the options' signal, or by their deadline with a
+ * RequestTimeoutError; there is no deadline where they name none. `work` rejects with the signal's
+ * reason then, as every request does. The metrics hook is told how it ended.
+ */
+export async function runWithin<T>(
+  client: MeasureOptions,
+  operation: ComposedCall,
+  options: CallOptions | undefined,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  options?.signal?.throwIfAborted();
+  const controller = new AbortController();
+  const deadline = watchDeadline(client.clock, operation, options, Infinity, (reason) =>
+    controller.abort(reason),
+  );
+  const ended = beginMeasure(client, operation);
+  try {
+    const result = await work(controller.signal);
+    ended?.("ok");
+    return result;
+  } catch (error) {
+    ended?.(outcomeOf(error, options?.signal));
+    throw error;
+  } finally {
+    deadline.dispose();
+  }
 }

@@ -1,17 +1,31 @@
-/** Calls that wait for a reply: matched by query ID, taken up again after a reconnect. */
+/** Requests and their replies: matched by query ID, taken up again after a reconnect. */
 import { type Bytes, equalBytes } from "../bytes/bytes.js";
 import { QueryId } from "../bytes/opaque.js";
-import type { Clock } from "../clock/clock.js";
+import { type CallOptions, watchDeadline } from "./call-options.js";
+import {
+  type MeasureOptions,
+  type RequestOutcome,
+  beginMeasure,
+  outcomeOf,
+  outcomeOfReply,
+  requestName,
+} from "./metrics.js";
+import { Notices } from "./notices.js";
+import { Unread } from "./unread.js";
 import {
   THIN_CLIENT_ERROR_INTERNAL_ERROR,
   THIN_CLIENT_ERROR_INVALID_REQUEST,
 } from "../errors/codes.js";
-import { ProtocolError } from "../errors/errors.js";
+import { callSite, placeAt } from "../errors/call-site.js";
+import {
+  ConnectionLostError,
+  ProtocolError,
+  RequestTimeoutError,
+  StartResendingCancelledError,
+} from "../errors/errors.js";
+import { daemonErrorFromCode } from "../errors/from-reply.js";
 import type { DaemonRequest, RequestFields, RequestKind } from "../wire/requests.js";
 import type { DaemonResponse, MalformedReply, ResponseKind } from "../wire/responses.js";
-import { longestWorkMs } from "./daemon-work.js";
-import { Notices } from "./notices.js";
-import { Unread } from "./unread.js";
 
 /** Requests that are answered by a reply of their own with the same query ID. */
 export type QueryKind = {
@@ -53,6 +67,20 @@ export interface Call {
   readonly onLoss: (() => void) | undefined;
   readonly resolve: (reply: DaemonResponse) => void;
   readonly reject: (reason: unknown) => void;
+}
+
+/** How a request is made. */
+export interface RequestSettings {
+  /** Name of the public call, for errors. */
+  readonly operation: string;
+  readonly options?: CallOptions | undefined;
+  /** Deadline where the options name none, in milliseconds; the client's default if left out. */
+  readonly defaultTimeoutMs?: number;
+  /** Set for operations that the daemon carries on by itself. */
+  readonly cancellation?: Cancellation;
+  readonly failOnLoss?: boolean;
+  /** See {@link Call.onLoss}. */
+  readonly onLoss?: () => void;
 }
 
 interface Entry {
@@ -119,18 +147,35 @@ class Lane {
   }
 }
 
+/** What calls need of the client's options. */
+export interface CallsOptions extends MeasureOptions {
+  /** Most local requests, and most operations, that the daemon has at a time. */
+  readonly maxInFlight: number;
+  readonly defaultTimeoutMs: number;
+}
+
+/** What calls need to know of the connection. */
+export interface ConnectionState {
+  /** Whether the daemon said that it reaches the mixnet. */
+  readonly isOnline: () => boolean;
+  /** Whether the handshake is finished, and the connection not lost since. */
+  readonly isReady: () => boolean;
+  /** Why a call cannot be made now at all; null when it can, or will be after a reconnect. */
+  readonly notUsable: (operation: string) => Error | null;
+}
+
 /** The calls of one session. */
 export class Calls {
   /** What the daemon may have left unread on the present connection. */
   readonly unread = new Unread();
-  readonly #maxInFlight: number;
+  readonly #options: CallsOptions;
+  readonly #connection: ConnectionState;
   readonly #local = new Lane();
   readonly #operations = new Lane();
   readonly #byQueryId = new Map<number, Entry>();
   #localWorkMs = 0;
   /** What was given up and is not over at the daemon. */
   readonly notices: Notices;
-  readonly #isOnline: () => boolean;
   /** Sends on the present connection; null while there is none. */
   #send: ((request: DaemonRequest) => void) | null = null;
   /**
@@ -139,20 +184,21 @@ export class Calls {
    */
   #probe: { readonly queryId: QueryId; readonly mark: number } | null = null;
 
-  /**
-   * @param maxInFlight most local requests, and most operations, that the daemon has at a time.
-   * @param isOnline whether the daemon said that it reaches the mixnet.
-   */
-  constructor(maxInFlight: number, clock: Clock, isOnline: () => boolean) {
-    this.#maxInFlight = maxInFlight;
-    this.#isOnline = isOnline;
+  constructor(options: CallsOptions, connection: ConnectionState) {
+    this.#options = options;
+    this.#connection = connection;
     this.notices = new Notices({
-      clock,
+      clock: options.clock,
       isWanted: (key) => this.#isWanted(key),
       onEnded: () => this.refill(),
       onLeft: (number) => this.unread.hasLeft(number),
       hasLeft: (number) => this.unread.leftCount >= number,
     });
+  }
+
+  /** Why a call cannot be made now at all; null when it can, or will be after a reconnect. */
+  notUsable(operation: string): Error | null {
+    return this.#connection.notUsable(operation);
   }
 
   /** How many calls wait. */
@@ -187,8 +233,125 @@ export class Calls {
     };
   }
 
+  /**
+   * Sends a request and waits for its reply. While the connection is being made the request waits,
+   * and ends with `start` if that fails; it is repeated after a loss.
+   */
+  request<K extends QueryKind>(
+    kind: K,
+    fields: QueryFields<K>,
+    settings: RequestSettings,
+  ): Promise<ReplyTo<K>> {
+    const { operation, options, cancellation = null } = settings;
+    const notUsable = this.notUsable(operation);
+    if (notUsable) return Promise.reject(notUsable);
+    if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
+    return new Promise((resolve, reject) => {
+      const measured = this.#measure(requestName(kind, operation));
+      const call = {
+        operation,
+        replyKind: `${kind}Reply` as DaemonResponse["kind"],
+        request: (queryId: QueryId) => ({ kind, queryId, ...fields }) as unknown as DaemonRequest,
+        cancellation,
+        failOnLoss: settings.failOnLoss ?? false,
+        onLoss: settings.onLoss,
+        resolve: (reply: DaemonResponse) => {
+          deadline.dispose();
+          resolve(reply as ReplyTo<K>);
+          measured?.(outcomeOfReply(reply));
+        },
+        reject: (reason: unknown) => {
+          deadline.dispose();
+          reject(reason);
+          measured?.(outcomeOf(reason, options?.signal));
+        },
+      };
+      const { clock, defaultTimeoutMs } = this.#options;
+      const fallback = settings.defaultTimeoutMs ?? defaultTimeoutMs;
+      const giveUpFor = (reason: unknown): void => {
+        giveUp();
+        call.reject(reason);
+      };
+      const isQuick = cancellation === null;
+      const deadline = watchDeadline(clock, operation, options, fallback, giveUpFor, isQuick);
+      const giveUp = this.#add(call);
+      measured?.(null);
+    });
+  }
+
+  /** Tells the metrics hook that a call was made (null), then how it ended; null without a hook. */
+  #measure(operation: string): ((outcome: RequestOutcome | null) => void) | null {
+    const ended = beginMeasure(this.#options, operation);
+    if (!ended) return null;
+    return (outcome) => {
+      if (outcome !== null) ended(outcome);
+      this.#options.metrics?.({ name: "calls", ...this.load });
+    };
+  }
+
+  /**
+   * Sends a request and gives its reply, or the error of the reply's code.
+   * @throws what {@link request} rejects with, and the error of the reply's code.
+   */
+  async ask<K extends QueryKind>(
+    kind: K,
+    fields: QueryFields<K>,
+    settings: RequestSettings,
+  ): Promise<ReplyTo<K>> {
+    let reply: ReplyTo<K>;
+    try {
+      reply = await this.request(kind, fields, settings);
+    } catch (error) {
+      // The stack of a timer says nothing: here, after the await, the engine knows who waits for this.
+      if (error instanceof RequestTimeoutError) placeAt(error, callSite(this.ask));
+      throw error;
+    }
+    const { errorCode } = reply as { readonly errorCode: number };
+    const error = daemonErrorFromCode(errorCode, { operation: settings.operation });
+    if (error) throw error;
+    return reply;
+  }
+
+  /**
+   * Ends an operation. While there is no connection those who wait are told at once, and the daemon
+   * as soon as there is one again; whether the daemon has a mixnet does not matter (
+   * spec/thin-protocol §10, defect 7).
+   * @param askDaemon sends the cancel and waits for its reply.
+   */
+  async cancel(
+    cancellation: Cancellation,
+    operation: string,
+    askDaemon: () => Promise<unknown>,
+  ): Promise<void> {
+    const notUsable = this.notUsable(operation);
+    if (notUsable) throw notUsable;
+    const { sent, unsent } = this.#named(cancellation.key);
+    const cancelled = (started: string): Error =>
+      new StartResendingCancelledError(undefined, { operation: started });
+    // The cancel frees places: none of these may take one, for the daemon would start it after that.
+    this.rejectAll((call) => (unsent.has(call) ? cancelled(call.operation) : null));
+    let asked = this.#connection.isReady();
+    if (asked) {
+      try {
+        await askDaemon();
+      } catch (error) {
+        if (!(error instanceof ConnectionLostError)) throw error;
+        asked = false;
+      }
+    }
+    // The daemon answered the start with code 24 before it answered the cancel. It does not know a
+    // start that still waited in its send schedule, and of two starts of one envelope it knows the
+    // second only (spec/thin-protocol §10, defect 18): those end here. Ones that were started later
+    // go on.
+    this.#rejectCancelled((call) => (sent.has(call) ? cancelled(call.operation) : null));
+    // What the session lost meanwhile is told on the next connection, if there will be one.
+    if (!asked && this.notUsable(operation) === null) {
+      this.notices.add(cancellation, null);
+    }
+  }
+
   /** The operations with that cancellation key that wait: those that were sent, and the others. */
-  named(cancellationKey: string): {
+  #named(cancellationKey: string): {
     readonly sent: ReadonlySet<Call>;
     readonly unsent: ReadonlySet<Call>;
   } {
@@ -205,7 +368,7 @@ export class Calls {
    * Adds a call; sends it as soon as there is a connection and a place. The function given gives it
    * up: what the daemon does for it alone is cancelled.
    */
-  add(call: Call): () => void {
+  #add(call: Call): () => void {
     const entry: Entry = { call, queryId: null, sentBefore: false, mark: 0 };
     const lane = this.#laneOf(entry);
     lane.entries.add(entry);
@@ -338,7 +501,7 @@ export class Calls {
    * Rejects operations that were cancelled at the daemon just now. A start that it did not know
    * then may come behind: it is cancelled until it is answered.
    */
-  rejectCancelled(reasonFor: (call: Call) => unknown): void {
+  #rejectCancelled(reasonFor: (call: Call) => unknown): void {
     for (const entry of this.#operations.entries) {
       const reason = reasonFor(entry.call);
       if (reason === null) continue;
@@ -386,8 +549,8 @@ export class Calls {
     const isStarts = lane === this.#operations;
     const ending = isStarts ? this.notices.starts : 0;
     for (const entry of lane.queued) {
-      if (!this.#send || lane.inFlight + ending >= this.#maxInFlight) return;
-      if (isStarts && !this.unread.mayStart(this.#isOnline())) {
+      if (!this.#send || lane.inFlight + ending >= this.#options.maxInFlight) return;
+      if (isStarts && !this.unread.mayStart(this.#connection.isOnline())) {
         this.#askWhatWasRead(this.#send);
         return;
       }
@@ -404,7 +567,7 @@ export class Calls {
 
   /** Sends what a daemon answers at once when it has read all before it. */
   #askWhatWasRead(send: (request: DaemonRequest) => void): void {
-    if (this.#probe || !this.#isOnline() || this.unread.count === 0) return;
+    if (this.#probe || !this.#connection.isOnline() || this.unread.count === 0) return;
     const queryId = QueryId.random();
     this.#probe = { queryId, mark: this.unread.mark };
     // Without an index it costs nothing and is answered with a code, which is an answer.
@@ -444,4 +607,56 @@ export class Calls {
     if (entry.queryId !== null) this.#byQueryId.delete(keyOf(entry.queryId));
     return true;
   }
+}
+
+// How long a daemon may work on a local request before it answers. spec/thin-protocol §4.
+
+/** What needs neither keys nor documents is answered at once; but the machine may be busy. */
+const AT_ONCE_MS = 60_000;
+/**
+ * A daemon without a PKI document tries five times, up to 30 s each, to get one, and the key
+ * exchange of one envelope takes a slow machine ten seconds and more.
+ */
+const ONE_ENVELOPE_MS = 5 * 60_000;
+
+const longest: { readonly [K in RequestKind]?: number } = {
+  encryptRead: ONE_ENVELOPE_MS,
+  encryptWrite: ONE_ENVELOPE_MS,
+  getPkiDocument: ONE_ENVELOPE_MS,
+  voucherMint: ONE_ENVELOPE_MS,
+  voucherInduct: ONE_ENVELOPE_MS,
+  voucherOpen: ONE_ENVELOPE_MS,
+  voucherDeriveStream: ONE_ENVELOPE_MS,
+  // Hundreds of envelopes, seconds for each.
+  createCourierEnvelopesFromPayload: Infinity,
+  createCourierEnvelopesFromMultiPayload: Infinity,
+  createCourierEnvelopesFromTombstoneRange: Infinity,
+};
+
+/**
+ * The longest that a daemon which is well may take over a local request, in milliseconds: it
+ * answers those of a client one after the other. Infinity where its size decides.
+ */
+function longestWorkMs(kind: RequestKind): number {
+  return longest[kind] ?? AT_ONCE_MS;
+}
+
+/** {@link required}, for bytes that must not be empty. @throws ProtocolError when they are null or empty. */
+export function requiredBytes<T extends Uint8Array>(
+  value: T | null,
+  name: string,
+  operation: string,
+): T {
+  if (required(value, name, operation).length > 0) return value!;
+  throw new ProtocolError(`${operation}: the daemon reports success but sent an empty ${name}`, {
+    operation,
+  });
+}
+
+/** `value`, which a reply that reports success must have. @throws ProtocolError when it is null. */
+export function required<T>(value: T | null, name: string, operation: string): T {
+  if (value !== null) return value;
+  throw new ProtocolError(`${operation}: the daemon reports success but sent no ${name}`, {
+    operation,
+  });
 }

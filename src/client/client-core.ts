@@ -11,16 +11,13 @@ import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
 import type { Transport } from "../transport/transport.js";
 import type { DaemonResponse } from "../wire/responses.js";
 import { type CallOptions, watchDeadline } from "./call-options.js";
-import { DocumentFollower } from "./document-follower.js";
-import type { CallLoad } from "./calls.js";
+import { DocumentFollower, getPkiDocumentRaw, PkiCache } from "./documents.js";
+import type { CallLoad, Calls } from "./calls.js";
 import { EventHub } from "./event-hub.js";
 import type { HandshakeResult } from "./handshake.js";
-import { AwaitedReplies, type MessageContext } from "./messages.js";
+import { AwaitedReplies, type MessageContext, UnsentMessages } from "./messages.js";
 import type { ResolvedOptions } from "./options.js";
-import { PkiCache } from "./pki-cache.js";
-import { getPkiDocumentRaw } from "./pki-queries.js";
 import { Session } from "./session.js";
-import { UnsentMessages } from "./unsent-messages.js";
 import { WaitingReads } from "./waiting-reads.js";
 
 const NS_PER_MS = 1_000_000;
@@ -102,6 +99,10 @@ export class ClientCore {
       clock: options.clock,
       lambdaP: () => this.documents.current?.lambdaP ?? null,
     });
+  }
+
+  get calls(): Calls {
+    return this.session.calls;
   }
 
   isConnected(): boolean {
@@ -298,7 +299,7 @@ export class ClientCore {
 
   /** Asks for the document of the current epoch, which a daemon has before it tells of it. */
   async #fetchDocument(): Promise<void> {
-    const { payload } = await getPkiDocumentRaw(this.session, 0, undefined);
+    const { payload } = await getPkiDocumentRaw(this.calls, 0, undefined);
     const { certified } = decodeCertificate(payload);
     const document = PkiDocument.decode(certified);
     const { current } = this.documents;

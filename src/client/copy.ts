@@ -1,303 +1,522 @@
-/** Copy commands and the streams they copy. spec/thin-protocol §4.6, §4.7 and §7.4. */
+/**
+ * Copying a payload of any length to one or many streams. spec/pigeonhole §8 and §9.1: it is
+ * written as a temporary stream, and a courier then writes the destinations from that, with our
+ * part over. Whoever watches sees the writes of unrelated boxes, and one copy command.
+ */
+import {
+  type Bytes,
+  copyBytes,
+  describeType,
+  isBytes,
+  type PlainBytes,
+  randomBytes,
+} from "../bytes/bytes.js";
+import { MessageBoxIndex, type ReadCap, WriteCap } from "../bytes/opaque.js";
 import { checkOptions } from "../bytes/options.js";
-import { type Bytes, checkBytes, copyBytes, describeType, toHex } from "../bytes/bytes.js";
-import type { WriteCap, WriteCapHash } from "../bytes/opaque.js";
-import { REPLICA_ERROR_TOMBSTONE } from "../errors/codes.js";
-import { ProtocolError, type ThinClientError, hasCode } from "../errors/errors.js";
-import { copyReplyToException } from "../errors/from-reply.js";
-import { hash256 } from "../pki/hash.js";
-import type { Destination } from "../pki/services.js";
-import { checkBoxIndex, checkFlag, checkInteger, checkWriteCap } from "./argument-checks.js";
-import { ask, required } from "./ask.js";
-import { type CallOptions, checkCallOptions } from "./call-options.js";
-import type { Cancellation } from "./calls.js";
-import { cancelOperation } from "./pigeonhole.js";
-import type {
-  CopyCommandOptions,
-  DestinationPayload,
-  MultiDestEnvelopes,
-  MultiPayloadEnvelopesRequest,
-  PayloadEnvelopesRequest,
-  SingleDestEnvelopes,
-  TombstoneEnvelopesRequest,
-} from "./pigeonhole-types.js";
-import type { Session } from "./session.js";
+import { checkBoxIndex, checkCallback, checkWriteCap } from "./argument-checks.js";
+import { type BoxContext, isThere, writeBox } from "./boxes.js";
+import {
+  type CallOptions,
+  checkCallOptions,
+  runWithin,
+  scopeWithin,
+  type SignalScope,
+} from "./call-options.js";
+import { elementsFromMultiPayload, resendCopyCommand } from "./copy-calls.js";
+import { type KeypairResult, makeStream } from "./envelopes.js";
+import { onAbort } from "../clock/on-abort.js";
+import {
+  BoxIDNotFoundError,
+  CopyCommandFailedError,
+  hasCode,
+  InvalidStateError,
+  isThinClientError,
+} from "../errors/errors.js";
+import { CopyFailedError, type CopyFailurePlace } from "../errors/partial-results.js";
+import type { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
 
-/** Longest payload of one destination in one builder call, in bytes: 10 MiB. */
-export const MAX_COPY_PAYLOAD_LENGTH = 10 * 1024 * 1024;
-/**
- * Longest payload of all destinations of one builder call together, in bytes: 30 MiB. The reply is
- * a third longer and must fit into a frame of 40 MiB (spec/thin-protocol §10, defect 21).
- */
-export const MAX_COPY_CALL_LENGTH = 30 * 1024 * 1024;
-
-const MAX_UINT32 = 0xffff_ffff;
-
-/**
- * The name of the copy command of a temporary stream: BLAKE2b-256 of its WriteCap, 32 bytes.
- * @throws TypeError, RangeError when `writeCap` is no WriteCap.
- */
-export function writeCapHash(writeCap: WriteCap): WriteCapHash {
-  checkWriteCap("writeCap", writeCap);
-  return hash256(writeCap) as Bytes as WriteCapHash;
+/** Where `copy` writes to: the first box of the payload. */
+export interface CopyDestination {
+  /** The right to write the destination's stream: 168 bytes. */
+  readonly writeCap: WriteCap;
+  /**
+   * The first box to write: 104 bytes. Each box takes 4 bytes less than a direct write may hold.
+   */
+  readonly startIndex: MessageBoxIndex;
 }
 
-/** Has a courier copy what a temporary stream holds; resolves when it is done. */
-export async function startResendingCopyCommand(
-  session: Session,
-  writeCap: WriteCap,
-  options?: CopyCommandOptions,
-  operation = "startResendingCopyCommand",
-): Promise<void> {
-  checkCallOptions(options, "courier");
-  checkWriteCap("writeCap", writeCap);
-  const courier = options?.courier;
-  if (courier !== undefined) checkCourier(courier);
-  const fields = {
-    writeCap: copyBytes(writeCap),
-    courierIdentityHash: courier ? copyBytes(courier[0]) : null,
-    courierQueueId: courier ? copyBytes(courier[1]) : null,
-  };
-  let saidAgain = false;
-  const reply = await session.request("startResendingCopyCommand", fields, {
-    operation,
-    options,
-    defaultTimeoutMs: Infinity,
-    cancellation: copyCancellation(writeCapHash(writeCap)),
-    onLoss: () => (saidAgain = true),
-  });
-  const error = copyReplyToException(reply, { operation });
-  if (error && !(saidAgain && isOfDeletedStream(error))) throw error;
+/** How far a copy is. */
+export interface CopyProgress {
+  /** `write`: boxes of the temporary stream; `copy`: boxes at the destinations. */
+  readonly phase: "write" | "copy";
+  /** Boxes written so far; in phase `copy` 0 or all, for a courier does not say on the way. */
+  readonly boxesDone: number;
+  /** Null while the end of the source is not known. */
+  readonly boxesTotal: number | null;
+}
+
+/** Options of `copy`. */
+export interface CopyOptions extends CallOptions {
+  /** Called after each box, and before and after the copying; what it throws ends the copy. */
+  readonly onProgress?: ((progress: CopyProgress) => void) | undefined;
+}
+
+/** What was copied. */
+export interface CopyResult {
+  /** Each destination's box after the last one written, in the order of the destinations. */
+  readonly nextDestIndices: readonly MessageBoxIndex[];
 }
 
 /**
- * Whether a courier says that the temporary stream was deleted. Only a courier that is done deletes
- * it: after a lost connection the command is said again, the daemon may choose another courier
- * then, and that one comes too late. So the copy is done. (A destination's tombstone is told as
- * code 10, box already exists.)
+ * Most boxes that a copy may take, at the destinations together and in the temporary stream:
+ * couriers give up beyond it (spec/pigeonhole §9.1).
  */
-function isOfDeletedStream(error: ThinClientError): boolean {
-  return (
-    hasCode(error, "THIN_CLIENT_ERROR_COPY_COMMAND_FAILED") &&
-    error.replicaErrorCode === REPLICA_ERROR_TOMBSTONE
-  );
-}
+export const MAX_COPY_BOXES = 65_536;
 
-function checkCourier(courier: Destination): void {
-  if (!Array.isArray(courier) || courier.length !== 2) {
-    throw new TypeError(
-      "`options.courier` must be a pair of node and queue, as toDestination() gives it, got " +
-        describeType(courier),
-    );
-  }
-  checkBytes("options.courier[0]", courier[0], 32);
-  checkBytes("options.courier[1]", courier[1]);
-  const { length } = courier[1];
-  if (length < 1 || length > 32) {
-    throw new RangeError(`\`options.courier[1]\` must be 1 to 32 bytes, got ${length}`);
-  }
-}
+/**
+ * Most envelopes that the daemon makes at once. A real daemon works on each for seconds, and
+ * answers nothing else meanwhile.
+ */
+const ENVELOPES_PER_CALL = 32;
+/** Most bytes that the daemon is given at once, all destinations together. */
+const BYTES_PER_CALL = 256 * 1024;
 
-function copyCancellation(hash: WriteCapHash): Cancellation {
-  return {
-    key: `copy:${toHex(hash)}`,
-    onlyForReply: false,
-    request: (queryId) => ({ kind: "cancelResendingCopyCommand", queryId, writeCapHash: hash }),
-  };
-}
-
-/** Ends a copy command; whoever waits for it gets `StartResendingCancelledError`. */
-export async function cancelResendingCopyCommand(
-  session: Session,
-  writeCapHash: WriteCapHash,
-  options?: CallOptions,
-): Promise<void> {
-  const operation = "cancelResendingCopyCommand";
-  checkCallOptions(options);
-  checkBytes("writeCapHash", writeCapHash, 32);
-  const hash = copyBytes(writeCapHash) as WriteCapHash;
-  await cancelOperation(session, copyCancellation(hash), operation, () =>
-    ask(session, operation, { writeCapHash: hash }, { operation, options, failOnLoss: true }),
-  );
-}
-
-/** Elements that write one payload to one destination; nothing is held back for a next call. */
-export async function createCourierEnvelopesFromPayload(
-  session: Session,
-  request: PayloadEnvelopesRequest,
-  options?: CallOptions,
-): Promise<SingleDestEnvelopes> {
-  const operation = "createCourierEnvelopesFromPayload";
-  checkCallOptions(options);
-  const known = ["payload", "destWriteCap", "destStartIndex", "isStart", "isLast"];
-  checkOptions("request", request, known);
-  checkPayload("request.payload", request.payload);
-  checkWriteCap("request.destWriteCap", request.destWriteCap);
-  checkBoxIndex("request.destStartIndex", request.destStartIndex);
-  checkEnds(request);
-  checkLast(request.isLast && request.payload.length === 0, "`request.payload` is");
-  const fields = {
-    payload: request.payload as Bytes,
-    destWriteCap: copyBytes(request.destWriteCap),
-    destStartIndex: copyBytes(request.destStartIndex),
-    isStart: request.isStart,
-    isLast: request.isLast,
-  };
-  const settings = { operation, options, defaultTimeoutMs: Infinity };
-  const reply = await ask(session, operation, fields, settings);
-  return {
-    envelopes: reply.envelopes ?? [],
-    buffer: new Uint8Array(0),
-    nextDestIndex: required(reply.nextDestIndex, "next_dest_index", operation),
-    nextDestIndices: null,
-  };
-}
-
-/** Elements that write one payload to each of several destinations. */
-export async function createCourierEnvelopesFromMultiPayload(
-  session: Session,
-  request: MultiPayloadEnvelopesRequest,
-  options?: CallOptions,
-  operation = "createCourierEnvelopesFromMultiPayload",
-): Promise<MultiDestEnvelopes> {
-  checkCallOptions(options);
-  checkOptions("request", request, ["destinations", "isStart", "isLast", "buffer"]);
-  const { destinations, isStart, isLast } = request;
-  checkPayloads(destinations);
-  checkEnds(request);
-  const buffer = checkedBuffer(request.buffer);
-  const nothing = !buffer?.length && destinations.every(({ payload }) => payload.length === 0);
-  checkLast(isLast && nothing, "every `payload` of `request.destinations`, and the buffer, is");
-  const fields = {
-    destinations: destinations.map(({ payload, writeCap, startIndex }) => ({
-      payload: payload as Bytes,
-      writeCap: copyBytes(writeCap),
-      startIndex: copyBytes(startIndex),
-    })),
-    isStart,
-    isLast,
-    buffer,
-  };
-  const kind = "createCourierEnvelopesFromMultiPayload";
-  const settings = { operation, options, defaultTimeoutMs: Infinity };
-  const reply = await ask(session, kind, fields, settings);
-  const nextDestIndices = required(reply.nextDestIndices, "next_dest_indices", operation);
-  if (nextDestIndices.length !== destinations.length) {
-    throw new ProtocolError(
-      `${operation}: the daemon sent ${nextDestIndices.length} next_dest_indices for ` +
-        `${destinations.length} destinations`,
-      { operation },
-    );
-  }
-  return {
-    envelopes: reply.envelopes ?? [],
-    buffer: reply.buffer ?? new Uint8Array(0),
-    nextDestIndex: null,
-    nextDestIndices,
-  };
-}
-
-/** Elements that delete boxes which follow each other. */
-export async function createCourierEnvelopesFromTombstoneRange(
-  session: Session,
-  request: TombstoneEnvelopesRequest,
-  options?: CallOptions,
-): Promise<SingleDestEnvelopes> {
-  const operation = "createCourierEnvelopesFromTombstoneRange";
-  checkCallOptions(options);
-  const known = ["destWriteCap", "destStartIndex", "maxCount", "isStart", "isLast", "buffer"];
-  checkOptions("request", request, known);
-  checkWriteCap("request.destWriteCap", request.destWriteCap);
-  checkBoxIndex("request.destStartIndex", request.destStartIndex);
-  checkInteger("request.maxCount", request.maxCount, MAX_UINT32);
-  checkEnds(request);
-  const before = checkedBuffer(request.buffer);
-  const nothing = !before?.length && request.maxCount === 0;
-  checkLast(request.isLast && nothing, "`request.maxCount` is 0 and the buffer");
-  const fields = {
-    destWriteCap: copyBytes(request.destWriteCap),
-    destStartIndex: copyBytes(request.destStartIndex),
-    maxCount: request.maxCount,
-    isStart: request.isStart,
-    isLast: request.isLast,
-    buffer: before,
-  };
-  const settings = { operation, options, defaultTimeoutMs: Infinity };
-  const reply = await ask(session, operation, fields, settings);
-  const envelopes = reply.envelopes ?? [];
-  let { buffer } = reply;
-  if (before && before.length > 0 && envelopes.length === 0 && !buffer) {
-    // A real daemon drops the buffer where no tombstones are asked for (spec/thin-protocol §10,
-    // defect 20).
-    if (request.isLast) {
-      throw new ProtocolError(
-        `${operation}: the daemon made no last element, so the stream has no end; ` +
-          "end it with a call that has a tombstone or a payload",
-        { operation },
-      );
+/** Copies `source` to every destination. */
+export async function copy(
+  context: BoxContext,
+  source: CopySource,
+  destinations: readonly CopyDestination[],
+  options?: CopyOptions,
+): Promise<CopyResult> {
+  const operation = "copy";
+  checkCallOptions(options, "onProgress");
+  checkSource(source);
+  checkDestinations(destinations);
+  checkCallback("options.onProgress", options?.onProgress);
+  const notUsable = context.calls.notUsable(operation);
+  if (notUsable) throw notUsable;
+  const plan = new CopyPlan(context.pigeonholeGeometry, destinations.length);
+  if (isBytes(source)) plan.expect(source.length);
+  // The caller may change its bytes meanwhile; what is copied is what was there.
+  const kept = isBytes(source) ? copyBytes(source) : source;
+  return runWithin(context.options, operation, options, async (whole) => {
+    const scope = scopeWithin(whole);
+    const run = new CopyRun(context, plan, destinations, scope, options?.onProgress);
+    try {
+      return await run.run(kept);
+    } catch (error) {
+      // Cancels what is in flight.
+      scope.abort(error);
+      const common = whole.aborted || hasCode(error, "ERR_CLOSED");
+      if (common || !isThinClientError(error)) throw error;
+      throw new CopyFailedError(error, run.place(error), { operation });
+    } finally {
+      scope.leave();
     }
-    buffer = before;
-  }
-  return {
-    envelopes,
-    buffer: buffer ?? new Uint8Array(0),
-    nextDestIndex: required(reply.nextDestIndex, "next_dest_index", operation),
-    nextDestIndices: null,
-  };
+  });
 }
 
-function checkPayload(name: string, payload: unknown): number {
-  checkBytes(name, payload);
-  if (payload.length > MAX_COPY_PAYLOAD_LENGTH) {
-    throw new RangeError(
-      `\`${name}\` must be at most ${MAX_COPY_PAYLOAD_LENGTH} bytes a call, got ` +
-        `${payload.length}; copy() takes any length`,
-    );
-  }
-  return payload.length;
-}
-
-function checkPayloads(destinations: readonly DestinationPayload[]): void {
+function checkDestinations(destinations: readonly CopyDestination[]): void {
   if (!Array.isArray(destinations) || destinations.length === 0) {
     throw new TypeError(
-      "`request.destinations` must be an array of at least one destination, got " +
+      "`destinations` must be an array of at least one destination, got " +
         describeType(destinations),
     );
   }
-  let total = 0;
   for (const [i, destination] of destinations.entries()) {
-    const name = `request.destinations[${i}]`;
-    checkOptions(name, destination, ["payload", "writeCap", "startIndex"]);
-    total += checkPayload(`${name}.payload`, destination.payload);
-    checkWriteCap(`${name}.writeCap`, destination.writeCap);
-    checkBoxIndex(`${name}.startIndex`, destination.startIndex);
+    checkOptions(`destinations[${i}]`, destination, ["writeCap", "startIndex"]);
+    checkWriteCap(`destinations[${i}].writeCap`, destination.writeCap);
+    checkBoxIndex(`destinations[${i}].startIndex`, destination.startIndex);
   }
-  if (total > MAX_COPY_CALL_LENGTH) {
+}
+
+/** How a payload becomes boxes. spec/thin-protocol §7.4. */
+class CopyPlan {
+  /** Bytes of payload in one box at a destination. */
+  readonly chunkLength: number;
+  /** Bytes of payload that the daemon is given at once, for each destination. */
+  readonly pieceLength: number;
+  readonly #destinations: number;
+  readonly #elementLength: number;
+  readonly #envelopeLength: number;
+  /** Boxes of the temporary stream where that is known. */
+  boxesTotal: number | null = null;
+
+  constructor(geometry: PigeonholeGeometry | null, destinations: number) {
+    if (!geometry) {
+      throw new InvalidStateError(
+        "copy is possible only after start(): the daemon tells the sizes",
+      );
+    }
+    const { maxPlaintextPayloadLength, courierQueryWriteLength } = geometry;
+    if (maxPlaintextPayloadLength <= 5) {
+      throw new InvalidStateError("boxes of this network are too small for a copy stream");
+    }
+    this.chunkLength = maxPlaintextPayloadLength - 4;
+    this.#elementLength = maxPlaintextPayloadLength - 5;
+    // Four bytes of length, then the query without its type byte.
+    this.#envelopeLength = 4 + courierQueryWriteLength - 1;
+    this.#destinations = destinations;
+    const chunks = Math.floor(
+      Math.min(ENVELOPES_PER_CALL, BYTES_PER_CALL / this.chunkLength) / destinations,
+    );
+    this.pieceLength = Math.max(1, chunks) * this.chunkLength;
+  }
+
+  /** Boxes of one destination that `length` bytes take. */
+  boxesFor(length: number): number {
+    return Math.ceil(length / this.chunkLength);
+  }
+
+  /**
+   * Notes how long the payload is. @throws RangeError when it takes more boxes than are allowed.
+   */
+  expect(payloadLength: number): void {
+    const envelopes = this.boxesFor(payloadLength) * this.#destinations;
+    this.boxesTotal = Math.ceil((envelopes * this.#envelopeLength) / this.#elementLength);
+    this.checkBoxes(envelopes, this.boxesTotal);
+  }
+
+  checkBoxes(copied: number, temporary: number): void {
+    const boxes = Math.max(copied, temporary);
+    if (boxes <= MAX_COPY_BOXES) return;
     throw new RangeError(
-      "the payloads of `request.destinations` must be at most " +
-        `${MAX_COPY_CALL_LENGTH} bytes together, got ${total}; copy() takes any length`,
+      `\`source\` must take at most ${MAX_COPY_BOXES} boxes, it takes at least ${boxes}; ` +
+        "copy it in several parts",
     );
   }
 }
 
-function checkEnds(request: { readonly isStart: unknown; readonly isLast: unknown }): void {
-  checkFlag("request.isStart", request.isStart);
-  checkFlag("request.isLast", request.isLast);
+/** One copy under way. */
+class CopyRun {
+  readonly #context: BoxContext;
+  readonly #plan: CopyPlan;
+  readonly #writeCaps: readonly WriteCap[];
+  readonly #scope: SignalScope;
+  readonly #onProgress: CopyOptions["onProgress"];
+  /** Each destination's next box. */
+  readonly #next: MessageBoxIndex[];
+  /** Boxes that each builder call made for every destination, in the order of the calls. */
+  readonly #boxesByCall: number[] = [];
+  #copied = 0;
+  #stream: TemporaryStream | null = null;
+  /**
+   * Whether the daemon is another process since boxes were written: its network may have forgotten.
+   */
+  #isDoubtful = false;
+  #phase: "write" | "copy" = "write";
+
+  constructor(
+    context: BoxContext,
+    plan: CopyPlan,
+    destinations: readonly CopyDestination[],
+    scope: SignalScope,
+    onProgress: CopyOptions["onProgress"],
+  ) {
+    this.#context = context;
+    this.#plan = plan;
+    this.#writeCaps = destinations.map(({ writeCap }) => WriteCap.from(writeCap));
+    this.#next = destinations.map(({ startIndex }) => MessageBoxIndex.from(startIndex));
+    this.#scope = scope;
+    this.#onProgress = onProgress;
+  }
+
+  async run(source: CopySource): Promise<CopyResult> {
+    const { signal } = this.#scope;
+    const unwatch = this.#context.hub.on("reconnected", ({ newInstance }) => {
+      if (newInstance && this.#stream?.hasBegun) this.#isDoubtful = true;
+    });
+    try {
+      let buffer: Uint8Array = new Uint8Array(0);
+      for await (const { bytes, isLast } of piecesOf(source, this.#plan.pieceLength, signal)) {
+        this.#stream ??= await this.#openStream();
+        buffer = await this.#build(this.#stream, bytes, buffer, isLast);
+      }
+      // Nothing came: a copy stream cannot be empty, and nothing has to be written.
+      if (this.#stream) await this.#finish(this.#stream);
+      return { nextDestIndices: this.#next };
+    } finally {
+      unwatch();
+    }
+  }
+
+  /**
+   * After a restart of the daemon, looks whether the boxes of before are still there. On a real
+   * network they are; an embedded one without a data directory has forgotten them.
+   * @throws BoxIDNotFoundError when they are gone.
+   */
+  async #checkStream(stream: TemporaryStream): Promise<void> {
+    if (!this.#isDoubtful) return;
+    this.#isDoubtful = false;
+    if (await stream.isKept()) return;
+    const text =
+      "the daemon was started anew, and the boxes that were written before are gone (an embedded " +
+      "network without a data directory forgets them): begin the copy again";
+    throw new BoxIDNotFoundError(text, { operation: "copy" });
+  }
+
+  async #openStream(): Promise<TemporaryStream> {
+    return TemporaryStream.open(this.#context, this.#scope, randomBytes(32), (boxesDone) =>
+      this.#onProgress?.({ phase: "write", boxesDone, boxesTotal: this.#plan.boxesTotal }),
+    );
+  }
+
+  /** Has elements made for one piece and gives them to the stream. */
+  async #build(
+    stream: TemporaryStream,
+    payload: Uint8Array,
+    buffer: Uint8Array,
+    isLast: boolean,
+  ): Promise<Uint8Array> {
+    const { signal } = this.#scope;
+    const request = {
+      destinations: this.#writeCaps.map((writeCap, i) => {
+        return { payload, writeCap, startIndex: this.#next[i]! };
+      }),
+      isStart: this.#boxesByCall.length === 0,
+      isLast,
+      buffer,
+    };
+    const asking = { operation: "copy", options: { signal } };
+    const made = await elementsFromMultiPayload(this.#context.calls, request, asking);
+    for (const [i, index] of made.nextDestIndices.entries()) this.#next[i] = index;
+    const boxes = this.#plan.boxesFor(payload.length);
+    this.#boxesByCall.push(boxes);
+    this.#copied += boxes * this.#writeCaps.length;
+    const temporary = stream.boxesStarted + made.envelopes.length;
+    this.#plan.checkBoxes(this.#copied, temporary);
+    if (isLast) this.#plan.boxesTotal = temporary;
+    for (const element of made.envelopes) {
+      await this.#checkStream(stream);
+      await stream.write(element);
+    }
+    return made.buffer;
+  }
+
+  async #finish(stream: TemporaryStream): Promise<void> {
+    const { signal } = this.#scope;
+    await stream.settled();
+    signal.throwIfAborted();
+    await this.#checkStream(stream);
+    this.#phase = "copy";
+    const boxesTotal = this.#copied;
+    this.#onProgress?.({ phase: "copy", boxesDone: 0, boxesTotal });
+    const asking = { operation: "copy", options: { signal } };
+    await resendCopyCommand(this.#context.calls, stream.writeCap, asking);
+    this.#onProgress?.({ phase: "copy", boxesDone: boxesTotal, boxesTotal });
+  }
+
+  /** What `error` says about the boxes at the destinations. */
+  place(error: unknown): CopyFailurePlace {
+    const phase = this.#phase;
+    const boxesCopied = this.#writeCaps.map(() => 0);
+    if (phase === "write") return { phase, destination: null, boxesCopied };
+    const failed = error instanceof CopyCommandFailedError ? error.failedEnvelopeIndex : 0n;
+    if (failed === 0n || failed > BigInt(this.#copied)) {
+      return { phase, destination: null, boxesCopied: null };
+    }
+    let before = Number(failed) - 1;
+    // The stream holds, call by call, the boxes of each destination one after the other.
+    for (const boxes of this.#boxesByCall) {
+      for (let destination = 0; destination < boxesCopied.length; destination++) {
+        boxesCopied[destination]! += Math.min(before, boxes);
+        if (before < boxes) return { phase, destination, boxesCopied };
+        before -= boxes;
+      }
+    }
+    return { phase, destination: null, boxesCopied: null };
+  }
 }
 
+// A stream with capabilities of its own that holds the elements of one copy.
+
 /**
- * @throws RangeError for a last call with nothing in it: no element is made that could be the last.
+ * Most boxes that are under way at once: as many as a real daemon takes before it stops reading
+ * this client's requests (spec/thin-protocol §1.3). Each is an operation of its own, with a courier
+ * that the daemon chooses for it alone.
  */
-function checkLast(isEmpty: boolean, what: string): void {
-  if (!isEmpty) return;
-  throw new RangeError(
-    `the last call of a copy stream must have something in it, and ${what} empty: no last element ` +
-      "would be made, and the stream would have no end; set `isLast` in the call before",
+const MAX_IN_FLIGHT = 16;
+
+/** Writes boxes that follow each other, several at once. */
+class TemporaryStream {
+  readonly writeCap: WriteCap;
+  readonly #context: BoxContext;
+  readonly #scope: SignalScope;
+  readonly #onWritten: (boxesDone: number) => void;
+  readonly #inFlight = new Set<Promise<void>>();
+  readonly #readCap: ReadCap;
+  /** The first box that a courier acknowledged; null before. */
+  #acknowledged: MessageBoxIndex | null = null;
+  #next: MessageBoxIndex;
+  #started = 0;
+  #done = 0;
+
+  private constructor(
+    context: BoxContext,
+    scope: SignalScope,
+    onWritten: (boxesDone: number) => void,
+    stream: KeypairResult,
+  ) {
+    this.#context = context;
+    this.#scope = scope;
+    this.#onWritten = onWritten;
+    this.writeCap = stream.writeCap;
+    // Couriers read from the capability's own box on.
+    this.#readCap = stream.readCap;
+    this.#next = stream.firstMessageIndex;
+  }
+
+  /** A new stream. @param seed 32 random bytes. */
+  static async open(
+    context: BoxContext,
+    scope: SignalScope,
+    seed: Bytes,
+    onWritten: (boxesDone: number) => void,
+  ): Promise<TemporaryStream> {
+    const options = { signal: scope.signal, timeoutMs: Infinity };
+    const keypair = await makeStream(context.calls, seed, { operation: "copy", options });
+    return new TemporaryStream(context, scope, onWritten, keypair);
+  }
+
+  /** How many boxes were given to {@link write}. */
+  get boxesStarted(): number {
+    return this.#started;
+  }
+
+  /**
+   * Resolves when the box is sealed and on its way, which may be long before it is written. A
+   * failure later on aborts the scope.
+   */
+  async write(plaintext: PlainBytes): Promise<void> {
+    const { signal } = this.#scope;
+    while (this.#inFlight.size >= MAX_IN_FLIGHT) await Promise.race(this.#inFlight);
+    signal.throwIfAborted();
+    this.#started++;
+    const box = { writeCap: this.writeCap, index: this.#next, plaintext, exclusive: false };
+    let failed: (reason: unknown) => void;
+    const sealed = new Promise<MessageBoxIndex>((resolve, reject) => {
+      failed = reject;
+      // One box at a time is sealed, so that other calls get their turn at the daemon.
+      const written = writeBox(this.#context, "copy", box, signal, resolve)
+        .then(() => {
+          this.#acknowledged ??= box.index;
+          this.#onWritten(++this.#done);
+        })
+        .catch((error: unknown) => {
+          this.#scope.abort(error);
+          failed(error);
+        })
+        .finally(() => this.#inFlight.delete(written));
+      this.#inFlight.add(written);
+    });
+    this.#next = await sealed;
+  }
+
+  /** Whether a box was acknowledged. */
+  get hasBegun(): boolean {
+    return this.#acknowledged !== null;
+  }
+
+  /** Whether the network still has what was acknowledged first. */
+  async isKept(): Promise<boolean> {
+    const box = this.#acknowledged;
+    return box === null || isThere(this.#context, this.#readCap, box, this.#scope.signal);
+  }
+
+  /** Resolves when nothing is on its way any more. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#inFlight);
+  }
+}
+
+// What `copy` reads its payload from, cut into pieces of one length.
+
+/** Where a payload comes from: all at once, or bit by bit in any portions. */
+export type CopySource = PlainBytes | AsyncIterable<Uint8Array>;
+
+/** A part of a payload. */
+export interface Piece {
+  readonly bytes: Uint8Array;
+  /** Whether nothing follows it. */
+  readonly isLast: boolean;
+}
+
+/** @throws TypeError when `source` is neither bytes nor an async iterable. */
+function checkSource(source: unknown): asserts source is CopySource {
+  if (isBytes(source)) return;
+  const iterable = source as AsyncIterable<Uint8Array> | null | undefined;
+  if (typeof iterable === "object" && typeof iterable?.[Symbol.asyncIterator] === "function") {
+    return;
+  }
+  throw new TypeError(
+    "`source` must be a Uint8Array or an async iterable of them, got " + describeType(source),
   );
 }
 
-function checkedBuffer(buffer: Uint8Array | null | undefined): Bytes | null {
-  if (buffer === null || buffer === undefined) return null;
-  checkBytes("request.buffer", buffer);
-  return copyBytes(buffer);
+/**
+ * Cuts a payload into pieces of `length` bytes; the last may be shorter. None for an empty payload.
+ * Reads ahead no more than it takes to know whether a piece is the last one.
+ * @param signal ends the waiting for a source that does not go on.
+ * @throws TypeError when the source gives something else than bytes; what the source throws.
+ */
+async function* piecesOf(
+  source: CopySource,
+  length: number,
+  signal: AbortSignal,
+): AsyncGenerator<Piece> {
+  let held = new Uint8Array(length);
+  let filled = 0;
+  for await (const chunk of isBytes(source) ? [source] : chunksOf(source, signal)) {
+    for (let at = 0; at < chunk.length;) {
+      if (filled === length) {
+        yield { bytes: held, isLast: false };
+        held = new Uint8Array(length);
+        filled = 0;
+      }
+      const part = chunk.subarray(at, at + length - filled);
+      held.set(part, filled);
+      filled += part.length;
+      at += part.length;
+    }
+  }
+  if (filled > 0) yield { bytes: held.subarray(0, filled), isLast: true };
+}
+
+async function* chunksOf(
+  source: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const iterator = source[Symbol.asyncIterator]();
+  let waiting = false;
+  let done = false;
+  try {
+    for (;;) {
+      waiting = true;
+      const result = await unlessAborted(iterator.next(), signal);
+      waiting = false;
+      if (result.done) {
+        done = true;
+        return;
+      }
+      if (!isBytes(result.value)) {
+        throw new TypeError(`\`source\` must give Uint8Arrays, gave ${describeType(result.value)}`);
+      }
+      yield result.value;
+    }
+  } finally {
+    if (!done) {
+      const ended = Promise.resolve(iterator.return?.()).catch(() => {});
+      // A source that hangs in next() would hang here too.
+      if (!waiting) await ended;
+    }
+  }
+}
+
+/** What `promise` gives, unless `signal` is aborted first. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    const leave = onAbort(signal, () => reject(signal.reason));
+    promise.then(resolve, reject).finally(leave);
+  });
 }

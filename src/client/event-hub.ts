@@ -5,7 +5,7 @@ import type { ClientEvent, EventOf, EventType } from "../config/events.js";
 import { SlowConsumerError } from "../errors/errors.js";
 import { onAbort } from "../clock/on-abort.js";
 import { checkCallOptions } from "./call-options.js";
-import type { Logger } from "./logger.js";
+import type { Logger } from "./options.js";
 
 /** A function that hears events of one type; the next event does not wait for its promise. */
 export type EventHandler<T extends EventType> = (event: EventOf<T>) => void | Promise<void>;

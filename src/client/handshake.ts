@@ -1,8 +1,13 @@
-/** The handshake. spec/thin-protocol §3.1: status, document, token, and the token's answer. */
+/** From an address to a finished handshake. spec/thin-protocol §3.1: status, document, token, and the token's answer. */
 import { describeType } from "../bytes/bytes.js";
-import { ProtocolError } from "../errors/errors.js";
+import { scopeWithin, watchDeadline } from "./call-options.js";
+import { Connection } from "./connection.js";
+import type { ResolvedOptions } from "./options.js";
+import type { Clock } from "../clock/clock.js";
+import { ProtocolError, RequestTimeoutError } from "../errors/errors.js";
 import { Geometry } from "../pki/geometry.js";
 import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
+import type { Transport } from "../transport/transport.js";
 import type { DaemonRequest } from "../wire/requests.js";
 import type { DaemonResponse, MalformedReply } from "../wire/responses.js";
 
@@ -41,7 +46,7 @@ const MAX_EARLY_MESSAGES = 10_000;
 const MAX_EARLY_BYTES = 64 * 1024 * 1024;
 
 /** The client's side of the handshake as a state machine: responses in, at most one request out. */
-export class Handshake {
+class Handshake {
   readonly #token: Uint8Array<ArrayBuffer>;
   readonly #send: (request: DaemonRequest) => void;
   #status: DaemonResponse<"connectionStatusEvent"> | null = null;
@@ -128,7 +133,7 @@ export class Handshake {
 }
 
 /** Both geometries of a status event. @throws ProtocolError when one is missing or wrong. */
-export function readGeometries(status: DaemonResponse<"connectionStatusEvent">): {
+function readGeometries(status: DaemonResponse<"connectionStatusEvent">): {
   geometry: Geometry;
   pigeonholeGeometry: PigeonholeGeometry;
 } {
@@ -146,4 +151,149 @@ export function readGeometries(status: DaemonResponse<"connectionStatusEvent">):
     geometry: Geometry.fromWire(status.sphinxGeometry),
     pigeonholeGeometry: PigeonholeGeometry.fromWire(status.pigeonholeGeometry),
   };
+}
+
+// From a transport to a connection whose handshake is finished.
+
+/** What becomes of a connection. */
+export interface ShakeHandsHandlers {
+  /** The connection was made; nothing came yet. */
+  onConnection(connection: Connection): void;
+  /** The handshake is finished; called before any later message. */
+  onReady(connection: Connection, result: HandshakeResult): void;
+  /** Bytes came. */
+  onBytes(): void;
+  /** A message after the handshake. */
+  onResponse(response: DaemonResponse | MalformedReply): void;
+  /** The connection ended after the handshake. */
+  onClose(connection: Connection, error: Error | null): void;
+}
+
+/**
+ * Goes through the handshake; resolves when `onReady` has returned.
+ * @param timeoutMs how long it may take.
+ * @throws ProtocolError, RequestTimeoutError, the signal's reason; the connection is closed then.
+ */
+export function shakeHands(
+  transport: Transport,
+  options: ResolvedOptions,
+  timeoutMs: number,
+  signal: AbortSignal,
+  handlers: ShakeHandsHandlers,
+): Promise<void> {
+  const { clock, maxMessageSize, sessionToken } = options;
+  return new Promise((resolve, reject) => {
+    let done = false;
+    const fail = (reason: unknown): void => {
+      if (done) return;
+      done = true;
+      deadline.dispose();
+      connection.silence();
+      connection.destroy();
+      void connection.closed.then(() => reject(reason));
+    };
+    const deadline = watchDeadline(clock, "handshake", { signal }, timeoutMs, (reason) =>
+      fail(reason instanceof RequestTimeoutError ? tooLate(reason, transport) : reason),
+    );
+    const handshake = new Handshake(sessionToken, (request) => connection.send(request));
+    const take = (response: DaemonResponse | MalformedReply, size: number): void => {
+      let result: HandshakeResult | null;
+      try {
+        result = handshake.take(response, size);
+      } catch (error) {
+        fail(error);
+        return;
+      }
+      if (!result) return;
+      done = true;
+      deadline.dispose();
+      try {
+        handlers.onReady(connection, result);
+        resolve();
+      } catch (error) {
+        reject(error);
+      }
+    };
+    const connection: Connection = new Connection(transport, maxMessageSize, {
+      onBytes: () => handlers.onBytes(),
+      onResponse: (response, size) => {
+        if (done) handlers.onResponse(response);
+        else take(response, size);
+      },
+      onClose: (error) => {
+        if (done) handlers.onClose(connection, error);
+        else fail(error ? noDaemon(error, connection.address) : hungUp(connection.address));
+      },
+    });
+    handlers.onConnection(connection);
+    connection.open();
+  });
+}
+
+function tooLate(reason: RequestTimeoutError, transport: Transport): RequestTimeoutError {
+  return new RequestTimeoutError(
+    `${transport.address} accepted the connection but did not finish the handshake in time: ` +
+      "is it a kpclientd, and has it a PKI document?",
+    { operation: "start", cause: reason },
+  );
+}
+
+/** What cannot be read before the handshake is finished is hardly a daemon's. */
+function noDaemon(error: Error, address: string): Error {
+  if (!(error instanceof ProtocolError)) return error;
+  return new ProtocolError(
+    `${address} does not speak the thin-client protocol: ${error.message}; ` +
+      "is it really a kpclientd?",
+    { operation: "start", cause: error },
+  );
+}
+
+function hungUp(address: string): ProtocolError {
+  return new ProtocolError(
+    `${address} closed the connection during the handshake: is it really a kpclientd?`,
+  );
+}
+
+// Dials that end, whoever wrote them.
+
+/**
+ * Runs `dial` with a signal that is aborted with `signal`, or after `timeoutMs`. A dial that does
+ * not look at it is left behind, and hung up on if it connects after all.
+ * @throws RequestTimeoutError; the signal's reason; what `dial` throws.
+ */
+export async function dialInTime(
+  dial: (signal: AbortSignal) => Promise<Transport>,
+  clock: Clock,
+  signal: AbortSignal,
+  timeoutMs: number,
+): Promise<Transport> {
+  signal.throwIfAborted();
+  const scope = scopeWithin(signal);
+  let over = false;
+  try {
+    return await new Promise<Transport>((resolve, reject) => {
+      const end = (reason: unknown): void => {
+        over = true;
+        scope.abort(reason);
+        reject(reason);
+      };
+      const deadline = watchDeadline(clock, "start", { signal }, timeoutMs, (reason) =>
+        end(reason instanceof RequestTimeoutError ? notDialled(reason, timeoutMs) : reason),
+      );
+      // One that throws at once is no other than one that rejects.
+      void new Promise<Transport>((made) => made(dial(scope.signal)))
+        .then((transport) => {
+          if (over) transport.destroy();
+          else resolve(transport);
+        }, reject)
+        .finally(() => deadline.dispose());
+    });
+  } finally {
+    scope.leave();
+  }
+}
+
+function notDialled(reason: RequestTimeoutError, timeoutMs: number): RequestTimeoutError {
+  const text = `no connection to the daemon within ${timeoutMs} ms`;
+  return new RequestTimeoutError(text, { operation: "start", cause: reason });
 }

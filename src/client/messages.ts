@@ -1,15 +1,19 @@
 /** Plain messages to services of the mixnet. spec/thin-protocol §4.2. */
 import {
   type Bytes,
-  type PlainBytes,
   checkBytes,
   copyBytes,
   describeType,
+  isBytes,
+  type PlainBytes,
   toHex,
   utf8,
-  isBytes,
 } from "../bytes/bytes.js";
-import { SURB_ID_SIZE, type IdentityHash, SurbId } from "../bytes/opaque.js";
+import { type IdentityHash, SURB_ID_SIZE, SurbId } from "../bytes/opaque.js";
+import { type CallOptions, watchDeadline } from "./call-options.js";
+import { measureCall } from "./metrics.js";
+import type { ResolvedOptions } from "./options.js";
+import type { Session } from "./session.js";
 import type { MessageReplyEvent, MessageSentEvent } from "../config/events.js";
 import {
   ClientClosedError,
@@ -19,11 +23,6 @@ import {
 } from "../errors/errors.js";
 import type { Geometry } from "../pki/geometry.js";
 import type { DaemonRequest } from "../wire/requests.js";
-import type { UnsentMessages } from "./unsent-messages.js";
-import { type CallOptions, watchDeadline } from "./call-options.js";
-import { measureCall } from "./metrics.js";
-import type { ResolvedOptions } from "./options.js";
-import type { Session } from "./session.js";
 
 /** What sending a message needs of the client around it. */
 export interface MessageContext {
@@ -327,5 +326,77 @@ export class AwaitedReplies {
       const reason = reasonFor("blockingSendMessage", waiting);
       if (reason) waiting.reject(reason);
     }
+  }
+}
+
+// Messages that the daemon was given and has not said to have left. It forgets those when the
+// connection ends, within a session that is resumed as well (spec/thin-protocol §10, fact 29).
+
+/**
+ * A daemon tells of each message with a reply block when it leaves. One that never does must not
+ * make us keep more names than this; the oldest are forgotten.
+ */
+const MOST_KEPT = 10_000;
+
+interface Unsent {
+  readonly surbId: SurbId;
+  /** Whether its sender was told that the daemon has it, and waits for nothing any more. */
+  handedOver: boolean;
+}
+
+/** The messages with a reply block that wait at the daemon. */
+export class UnsentMessages {
+  readonly #bySurbId = new Map<string, Unsent>();
+  #handedOver = 0;
+  #waiting: (() => void)[] = [];
+
+  /** A message is being written. */
+  add(surbId: SurbId): void {
+    if (this.#bySurbId.size >= MOST_KEPT) {
+      const [oldest] = this.#bySurbId.values();
+      this.settled(oldest!.surbId);
+    }
+    this.#bySurbId.set(toHex(surbId), { surbId, handedOver: false });
+  }
+
+  /** It was written, and its sender told so. */
+  handedOver(surbId: SurbId): void {
+    const unsent = this.#bySurbId.get(toHex(surbId));
+    if (!unsent || unsent.handedOver) return;
+    unsent.handedOver = true;
+    this.#handedOver++;
+  }
+
+  /** It left or could not, its reply came, or its sender was told that it may be lost. */
+  settled(surbId: SurbId): void {
+    const key = toHex(surbId);
+    const unsent = this.#bySurbId.get(key);
+    if (!unsent) return;
+    this.#bySurbId.delete(key);
+    if (unsent.handedOver && --this.#handedOver === 0) this.#tell();
+  }
+
+  /** Whether the daemon has not said yet that this message left. */
+  has(surbId: SurbId): boolean {
+    return this.#bySurbId.has(toHex(surbId));
+  }
+
+  /** Resolves when all that were handed over have left; null when none waits. */
+  whenSent(): Promise<void> | null {
+    if (this.#handedOver === 0) return null;
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Forgets all of them: they are lost. Gives those whose senders do not know. */
+  lose(): SurbId[] {
+    const lost = [...this.#bySurbId.values()].filter(({ handedOver }) => handedOver);
+    this.#bySurbId.clear();
+    this.#handedOver = 0;
+    this.#tell();
+    return lost.map(({ surbId }) => surbId);
+  }
+
+  #tell(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }

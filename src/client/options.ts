@@ -1,13 +1,12 @@
-/** Options of a client, checked once. */
-import { checkBytes, copyBytes, describeType, randomBytes, isBytes } from "../bytes/bytes.js";
+/** Options of a client and of its end, checked once; where it logs. */
+import { checkBytes, copyBytes, describeType, isBytes, randomBytes } from "../bytes/bytes.js";
 import { checkOptions } from "../bytes/options.js";
+import { checkDuration } from "./call-options.js";
+import type { MetricsHook } from "./metrics.js";
 import type { Clock } from "../clock/clock.js";
 import { realClock } from "../clock/real.js";
 import type { Transport } from "../transport/transport.js";
 import { MAX_MESSAGE_SIZE } from "../wire/framing.js";
-import { checkDuration } from "./call-options.js";
-import { type Logger, silentLogger } from "./logger.js";
-import type { MetricsHook } from "./metrics.js";
 
 /** How a client comes back after the connection to the daemon was lost. */
 export interface ReconnectOptions {
@@ -223,3 +222,56 @@ function resolveReconnect(reconnect: ReconnectOptions | false = {}): ResolvedOpt
   }
   return { initialDelayMs, maxDelayMs };
 }
+
+// How a client ends.
+
+/** How long `stop` and `disconnect` wait for messages where nobody says, in ms. */
+const DRAIN_MS = 5000;
+
+/** Options of `stop` and `disconnect`. */
+export interface ClosingOptions {
+  /**
+   * How long to wait, in milliseconds, for messages that were handed to the daemon and have not
+   * left; default 5,000, `false` or 0: not at all. A daemon lets a client's packets out one by one,
+   * about one a second on a real network, and forgets those that wait when the connection ends. It
+   * tells when a message with a reply block has left (`messageSent`), which ends the wait; those
+   * that have not left in the end are told as `messageSent` with an `err`. Of a message without
+   * reply block nothing is known: if it must leave, give it time, or a reply block. Calls that wait
+   * for their own answer (`blockingSendMessage`, `read`, `write`, `copy`) are not waited for: they
+   * reject.
+   */
+  readonly drain?: number | false | undefined;
+}
+
+/** How long to wait, in milliseconds; 0: not at all. @throws TypeError, RangeError. */
+export function drainOf(options: ClosingOptions = {}): number {
+  checkOptions("options", options, ["drain"]);
+  const { drain = DRAIN_MS } = options;
+  if (drain === false || drain === 0) return 0;
+  checkDuration("options.drain", drain);
+  return drain;
+}
+
+// Where the client says what it does. Capabilities, seeds, plaintexts and keys never get here.
+
+/** A place for log lines; `console` fits. */
+export interface Logger {
+  /** What needs nobody's attention, e.g. a late answer to a call that was given up. */
+  debug(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** A connection that was made. */
+  info(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** A lost connection, a failed try to reconnect, an event that cannot be read. */
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** A handler of the application that threw. */
+  error(message: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+const nothing = (): void => {};
+
+/** Says nothing; the default. */
+export const silentLogger: Logger = {
+  debug: nothing,
+  info: nothing,
+  warn: nothing,
+  error: nothing,
+};

@@ -10,23 +10,13 @@ import type { Transport } from "../transport/transport.js";
 import type { DaemonRequest } from "../wire/requests.js";
 import type { DaemonResponse, MalformedReply } from "../wire/responses.js";
 import { type CallOptions, watchDeadline } from "./call-options.js";
-import {
-  type CallLoad,
-  Calls,
-  type Cancellation,
-  type QueryFields,
-  type QueryKind,
-  type ReplyTo,
-} from "./calls.js";
+import { Calls } from "./calls.js";
 import type { Connection } from "./connection.js";
 import { Backoff } from "./backoff.js";
-import { dialInTime } from "./dial-in-time.js";
-import { FrameWaiters } from "./frame-waiters.js";
-import type { HandshakeResult } from "./handshake.js";
+import { dialInTime, type HandshakeResult, shakeHands } from "./handshake.js";
 import { Liveness } from "./liveness.js";
-import { type RequestOutcome, outcomeOf, outcomeOfReply, requestName } from "./metrics.js";
 import type { ResolvedOptions } from "./options.js";
-import { shakeHands } from "./shake-hands.js";
+import type { Clock } from "../clock/clock.js";
 
 /** Where a client is in its life; see `ThinClient.state`. */
 export type ClientState = "idle" | "connecting" | "ready" | "reconnecting" | "closed";
@@ -58,20 +48,6 @@ export interface SessionHandlers {
   onClosed(reason: CloseReason): void;
 }
 
-/** How a request is made. */
-export interface RequestSettings {
-  /** Name of the public call, for errors. */
-  readonly operation: string;
-  readonly options?: CallOptions | undefined;
-  /** Deadline where the options name none, in milliseconds; the client's default if left out. */
-  readonly defaultTimeoutMs?: number;
-  /** Set for operations that the daemon carries on by itself. */
-  readonly cancellation?: Cancellation;
-  readonly failOnLoss?: boolean;
-  /** See {@link Call.onLoss}. */
-  readonly onLoss?: () => void;
-}
-
 /** How long to wait for the daemon to hang up after we said good-bye, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 2000;
 
@@ -80,7 +56,8 @@ export class Session {
   readonly #dial: (signal: AbortSignal) => Promise<Transport>;
   readonly #options: ResolvedOptions;
   readonly #handlers: SessionHandlers;
-  readonly #calls: Calls;
+  /** What is asked of the daemon. */
+  readonly calls: Calls;
   readonly #frameWaiters: FrameWaiters;
   readonly #liveness: Liveness | null;
   #state: ClientState = "idle";
@@ -109,7 +86,11 @@ export class Session {
     this.#dial = dial;
     this.#options = options;
     this.#handlers = handlers;
-    this.#calls = new Calls(options.maxInFlight, options.clock, () => handlers.isOnline());
+    this.calls = new Calls(options, {
+      isOnline: () => handlers.isOnline(),
+      isReady: () => this.#state === "ready",
+      notUsable: (operation) => this.notUsable(operation),
+    });
     this.#frameWaiters = new FrameWaiters(options.clock);
     this.#backoff = options.reconnect === false ? null : new Backoff(options.reconnect);
     this.#liveness = options.liveness === false ? null : this.#watch(options.liveness);
@@ -122,16 +103,6 @@ export class Session {
 
   get closed(): Promise<CloseReason> {
     return this.#closed;
-  }
-
-  /** How many calls wait for a reply. */
-  get pendingCalls(): number {
-    return this.#calls.size;
-  }
-
-  /** How many calls the daemon has, and how many wait for a place or a connection. */
-  get load(): CallLoad {
-    return this.#calls.load;
   }
 
   /** Connects; resolves after the whole handshake. */
@@ -160,93 +131,9 @@ export class Session {
   /** Ends what waited for the connection: nobody makes it now, and few of these have a deadline. */
   #startFailed(error: unknown): void {
     this.#state = "idle";
-    this.#calls.rejectAll(() => error);
+    this.calls.rejectAll(() => error);
     this.#frameWaiters.rejectAll(error);
     this.#handlers.onStartFailed(error);
-  }
-
-  /**
-   * Sends a request and waits for its reply. While the connection is being made the request waits,
-   * and ends with {@link start} if that fails; it is repeated after a loss.
-   */
-  request<K extends QueryKind>(
-    kind: K,
-    fields: QueryFields<K>,
-    settings: RequestSettings,
-  ): Promise<ReplyTo<K>> {
-    const { operation, options, cancellation = null } = settings;
-    const notUsable = this.notUsable(operation);
-    if (notUsable) return Promise.reject(notUsable);
-    if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
-    return new Promise((resolve, reject) => {
-      const measured = this.#measure(requestName(kind, operation));
-      const call = {
-        operation,
-        replyKind: `${kind}Reply` as DaemonResponse["kind"],
-        request: (queryId: QueryId) => ({ kind, queryId, ...fields }) as unknown as DaemonRequest,
-        cancellation,
-        failOnLoss: settings.failOnLoss ?? false,
-        onLoss: settings.onLoss,
-        resolve: (reply: DaemonResponse) => {
-          deadline.dispose();
-          resolve(reply as ReplyTo<K>);
-          measured?.(outcomeOfReply(reply));
-        },
-        reject: (reason: unknown) => {
-          deadline.dispose();
-          reject(reason);
-          measured?.(outcomeOf(reason, options?.signal));
-        },
-      };
-      const { clock, defaultTimeoutMs } = this.#options;
-      const fallback = settings.defaultTimeoutMs ?? defaultTimeoutMs;
-      const giveUpFor = (reason: unknown): void => {
-        giveUp();
-        call.reject(reason);
-      };
-      const isQuick = cancellation === null;
-      const deadline = watchDeadline(clock, operation, options, fallback, giveUpFor, isQuick);
-      const giveUp = this.#calls.add(call);
-      measured?.(null);
-    });
-  }
-
-  /** Tells the metrics hook that a call was made (null), then how it ended; null without a hook. */
-  #measure(operation: string): ((outcome: RequestOutcome | null) => void) | null {
-    const { metrics, clock } = this.#options;
-    if (!metrics) return null;
-    const start = clock.monotonic();
-    return (outcome) => {
-      if (outcome !== null) {
-        const durationMs = clock.monotonic() - start;
-        metrics({ name: "request", operation, outcome, durationMs });
-      }
-      metrics({ name: "calls", ...this.#calls.load });
-    };
-  }
-
-  /** Has the daemon end an operation, after the next handshake when not connected now. */
-  cancel(cancellation: Cancellation): void {
-    if (this.#state !== "closed") this.#calls.notices.add(cancellation, null);
-  }
-
-  /**
-   * Notes which operations of that name wait now. The functions given end those of them that still
-   * do, here, without asking the daemon: which were not sent on this connection, and which were;
-   * the daemon confirmed a cancel of these just now, and may start them yet. Ones that were started
-   * later go on.
-   */
-  waitingOperations(cancellationKey: string): {
-    readonly endUnsent: (reasonFor: (operation: string) => Error) => void;
-    readonly endSent: (reasonFor: (operation: string) => Error) => void;
-  } {
-    const { sent, unsent } = this.#calls.named(cancellationKey);
-    return {
-      endUnsent: (reasonFor) =>
-        this.#calls.rejectAll((call) => (unsent.has(call) ? reasonFor(call.operation) : null)),
-      endSent: (reasonFor) =>
-        this.#calls.rejectCancelled((call) => (sent.has(call) ? reasonFor(call.operation) : null)),
-    };
   }
 
   /**
@@ -262,7 +149,7 @@ export class Session {
       throw new ConnectionLostError(`${operation}: not connected to the daemon`, { operation });
     }
     connection.send(request);
-    this.#calls.unread.sent(request.kind === "sendMessage" ? request.surbId : null);
+    this.calls.unread.sent(request.kind === "sendMessage" ? request.surbId : null);
     const { clock, defaultTimeoutMs } = this.#options;
     await new Promise<void>((resolve, reject) => {
       const deadline = watchDeadline(clock, operation, options, defaultTimeoutMs, reject);
@@ -321,7 +208,7 @@ export class Session {
     const drains = !goodbye && connection !== null && wasReady;
     // The daemon would carry these on for the session, and nobody can get what they find.
     const useless = drains
-      ? [...this.#calls.onlyForReplies(), ...this.#calls.notices.cancellations]
+      ? [...this.calls.onlyForReplies(), ...this.calls.notices.cancellations]
       : [];
     for (const { request } of useless) connection?.send(request(QueryId.random()));
     this.#endCalls();
@@ -383,7 +270,7 @@ export class Session {
     return new Liveness({
       ...settings,
       clock: this.#options.clock,
-      load: this.#calls,
+      load: this.calls,
       isOnline: () => this.#handlers.isOnline(),
       send: (request) => this.#connection?.send(request),
       onDead: (silentMs) => {
@@ -412,7 +299,7 @@ export class Session {
     this.#handlers.onHandshake(result);
     if (!this.isState("ready")) return;
     const send = (request: DaemonRequest): void => connection.send(request);
-    this.#calls.connected(send, resumed);
+    this.calls.connected(send, resumed);
     this.#liveness?.start();
     if (again) {
       const downMs = this.#options.clock.monotonic() - this.#lostAt;
@@ -438,11 +325,11 @@ export class Session {
   #receive(response: DaemonResponse | MalformedReply): void {
     if (this.#liveness?.heard(response)) return;
     if (response.kind !== "malformedReply") this.#frameWaiters.give(response);
-    if (this.#calls.take(response)) return;
+    if (this.calls.take(response)) return;
     if (response.kind === "malformedReply") return;
     if (response.kind === "shutdownEvent") this.#shutdownSeen = true;
     this.#handlers.onMessage(response);
-    if (response.kind === "connectionStatusEvent") this.#calls.refill();
+    if (response.kind === "connectionStatusEvent") this.calls.refill();
   }
 
   #lost(connection: Connection, error: Error | null): void {
@@ -462,7 +349,7 @@ export class Session {
       });
     }
     this.#state = "reconnecting";
-    this.#calls.connectionLost(
+    this.calls.connectionLost(
       (call) =>
         new ConnectionLostError(`${call.operation}: the connection to the daemon was lost`, {
           operation: call.operation,
@@ -510,7 +397,7 @@ export class Session {
     this.#state = "closed";
     this.#connection = null;
     this.#abortDial?.abort(this.#closedError("start"));
-    this.#calls.end((call) => this.#closedError(call.operation));
+    this.calls.end((call) => this.#closedError(call.operation));
     this.#liveness?.stop();
     this.#frameWaiters.rejectAll(this.#closedError("recv"));
   }
@@ -528,4 +415,56 @@ function hungUp(saidGoodbye: boolean): ConnectionLostError {
 
 function sameToken(before: Uint8Array | null, now: Uint8Array | null): boolean {
   return before !== null && now !== null && equalBytes(before, now);
+}
+
+interface Waiter {
+  readonly resolve: (response: DaemonResponse) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/** Those who wait for the daemon's next frame: `recv`, kept for parity. */
+class FrameWaiters {
+  readonly #clock: Clock;
+  #waiters: Waiter[] = [];
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** The next frame. */
+  next(options: CallOptions | undefined): Promise<DaemonResponse> {
+    if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter = {
+        resolve: (response) => {
+          deadline.dispose();
+          resolve(response);
+        },
+        reject: (reason) => {
+          deadline.dispose();
+          reject(reason);
+        },
+      };
+      const deadline = watchDeadline(this.#clock, "recv", options, Infinity, (reason) => {
+        this.#waiters = this.#waiters.filter((other) => other !== waiter);
+        reject(reason);
+      });
+      this.#waiters.push(waiter);
+    });
+  }
+
+  /** A frame came. */
+  give(response: DaemonResponse): void {
+    if (this.#waiters.length === 0) return;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter.resolve(response);
+  }
+
+  /** No frame will come any more. */
+  rejectAll(reason: unknown): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter.reject(reason);
+  }
 }

@@ -8,9 +8,8 @@ import {
 } from "../bytes/bytes.js";
 import type { ReadCap, WriteCap } from "../bytes/opaque.js";
 import { checkSomeBytes, checkWriteCap } from "./argument-checks.js";
-import { ask, required } from "./ask.js";
 import { type CallOptions, checkCallOptions } from "./call-options.js";
-import type { Session } from "./session.js";
+import { required, type Calls } from "./calls.js";
 
 const VOUCHER_LENGTH = 32;
 const VOUCHER_SECRET_KEY_LENGTH = 162;
@@ -59,7 +58,7 @@ export interface VoucherOpenResult {
 
 /** Makes a voucher for the stream that `messageWriteCap` writes. */
 export async function voucherMint(
-  session: Session,
+  calls: Calls,
   messageWriteCap: WriteCap,
   displayName: string,
   options?: CallOptions,
@@ -72,7 +71,7 @@ export async function voucherMint(
   }
   const fields = { messageWriteCap: copyBytes(messageWriteCap), displayName };
   const settings = { operation, options, defaultTimeoutMs: Infinity };
-  const reply = await ask(session, operation, fields, settings);
+  const reply = await calls.ask(operation, fields, settings);
   return {
     voucher: required(reply.voucher, "voucher", operation),
     voucherPayload: required(reply.voucherPayload, "voucher_payload", operation),
@@ -84,7 +83,7 @@ export async function voucherMint(
 
 /** Takes the newcomer in who published `voucherPayload`. */
 export async function voucherInduct(
-  session: Session,
+  calls: Calls,
   voucher: PlainBytes,
   voucherPayload: PlainBytes,
   whoReply: PlainBytes,
@@ -101,7 +100,7 @@ export async function voucherInduct(
     whoReply: copyBytes(whoReply),
   };
   const settings = { operation, options, defaultTimeoutMs: Infinity };
-  const reply = await ask(session, operation, fields, settings);
+  const reply = await calls.ask(operation, fields, settings);
   const readCap = reply.mutatedMessageReadCap;
   return {
     displayName: required(reply.displayName, "display_name", operation),
@@ -114,7 +113,7 @@ export async function voucherInduct(
 
 /** Opens a member's answer. */
 export async function voucherOpen(
-  session: Session,
+  calls: Calls,
   voucherSecretKey: PlainBytes,
   sealedReply: PlainBytes,
   messageWriteCap: WriteCap,
@@ -131,7 +130,7 @@ export async function voucherOpen(
     messageWriteCap: copyBytes(messageWriteCap),
   };
   const settings = { operation, options, defaultTimeoutMs: Infinity };
-  const reply = await ask(session, operation, fields, settings);
+  const reply = await calls.ask(operation, fields, settings);
   const writeCap = reply.mutatedMessageWriteCap;
   return {
     whoReply: required(reply.whoReply, "who_reply", operation),
@@ -142,7 +141,7 @@ export async function voucherOpen(
 
 /** The stream that belongs to a voucher. */
 export async function voucherDeriveStream(
-  session: Session,
+  calls: Calls,
   voucher: PlainBytes,
   options?: CallOptions,
 ): Promise<VoucherDeriveStreamResult> {
@@ -150,7 +149,7 @@ export async function voucherDeriveStream(
   checkCallOptions(options);
   checkBytes("voucher", voucher, VOUCHER_LENGTH);
   const settings = { operation, options, defaultTimeoutMs: Infinity };
-  const reply = await ask(session, operation, { voucher: copyBytes(voucher) }, settings);
+  const reply = await calls.ask(operation, { voucher: copyBytes(voucher) }, settings);
   return stream(reply, operation);
 }
 

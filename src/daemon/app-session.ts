@@ -6,7 +6,7 @@ import type { ClientConnection } from "./client-connection.js";
 import type { SendQueue } from "./send-schedule.js";
 
 /** Most replies that are kept for an application that is away. */
-export const MAX_QUEUED_REPLIES = 1000;
+const MAX_QUEUED_REPLIES = 1000;
 
 /** One application's session; outlives its connections when it has a token. */
 export class AppSession {
@@ -16,6 +16,8 @@ export class AppSession {
   /** Hex of the session token; null for a client that sent none. */
   token: string | null = null;
   connection: ClientConnection | null;
+  /** What it has sealed aside from its other requests. */
+  readonly sealings = new Set<Promise<void>>();
   /** Runs while the application is away. */
   graceTimer: Timer | null = null;
   readonly #keepsAll: boolean;

@@ -3,7 +3,7 @@ import { dialTcp, dialUnix } from "#platform";
 import { randomBytes, toHex, utf8 } from "../bytes/bytes.js";
 import { ConfigError } from "../errors/errors.js";
 import { LinkError } from "../mixnet/link.js";
-import { hash256 } from "../pki/hash.js";
+import { hash256 } from "../bytes/hash.js";
 import { type HostPort, formatHostPort, parseHostPort } from "../transport/address.js";
 import type { Transport } from "../transport/transport.js";
 import { type ProxyCredentials, connectThroughProxy } from "./socks5.js";
@@ -38,8 +38,8 @@ function targetOf(url: string, isProxied: boolean): HostPort {
   if (scheme === "onion" && !isProxied) {
     throw new LinkError(`${url} is an onion service: it needs a proxy of type tor+socks5`);
   }
-  if (scheme !== "tcp" && scheme !== "onion") {
-    throw new LinkError(`${url} cannot be dialled here: only tcp and onion can`);
+  if (!/^(tcp[46]?|onion)$/.test(scheme)) {
+    throw new LinkError(`${url} cannot be dialled here: only tcp, tcp4, tcp6 and onion can`);
   }
   try {
     return parseHostPort(match[2]!);

@@ -6,10 +6,12 @@ import { InvalidStateError, ProtocolError } from "../errors/errors.js";
 import { Composer } from "../mixnet/composer.js";
 import {
   LinkError,
+  type LinkPace,
   type MixnetLink,
   type MixnetLinkHandlers,
   type OutgoingPacket,
   type SentPacket,
+  documentInForce,
 } from "../mixnet/link.js";
 import { newQueueId } from "../mixnet/queue-id.js";
 import { SURB_EPOCHS, SurbTable } from "../mixnet/surb-table.js";
@@ -19,10 +21,10 @@ import { findServices } from "../pki/services.js";
 import type { PublishedDocument } from "./directory.js";
 import type { NetworkFaults } from "./faults.js";
 import type { PacketQueue } from "./mix/packet-queue.js";
-import { type Route, chooseRoute, hopDelay } from "./mix/path.js";
+import { type Route, chooseRoute, hopDelay } from "../mixnet/path.js";
 import type { NetworkTime } from "./network-time.js";
 import type { NetworkGateway } from "./network-gateway.js";
-import { pick } from "./random.js";
+import { pick } from "../mixnet/sampling.js";
 import type { StoredReply } from "./spool.js";
 
 /** How often each thing happened, since the network began. */
@@ -115,7 +117,15 @@ export class EmbeddedLink implements MixnetLink {
     });
   }
 
-  async send(packet: OutgoingPacket): Promise<SentPacket> {
+  get pace(): LinkPace {
+    return this.#around.mixing === "instant" ? "instant" : "poisson";
+  }
+
+  async send(
+    packet: OutgoingPacket,
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): Promise<SentPacket> {
+    signal?.throwIfAborted();
     const { userForwardPayloadLength } = this.#around.geometry;
     if (!this.#connected) throw new LinkError(offlineText, { isOffline: true });
     if (packet.recipient.length < 1 || packet.recipient.length > 32) {
@@ -219,7 +229,7 @@ export class EmbeddedLink implements MixnetLink {
     const { current } = this.#around.time.epoch();
     const of = (epoch: number): PublishedDocument | undefined =>
       this.#known.find((document) => document.epoch === epoch);
-    return of(current) ?? of(current - 1);
+    return documentInForce(of, current);
   }
 
   /**

@@ -32,6 +32,7 @@ import { checkDevDaemonOptions } from "./dev-daemon-options.js";
 import { warnOfFaults } from "./fault-warnings.js";
 import { GatewayPort } from "./gateway-port.js";
 import { NikeSchemes } from "./nike-schemes.js";
+import { documentInForce } from "../mixnet/link.js";
 
 /** What an embedded daemon is started with. */
 export interface DevDaemonOptions extends Partial<Rates>, Kindness {
@@ -203,7 +204,7 @@ export class DevDaemon implements AsyncDisposable {
         const { currentEpoch } = this.network;
         const documents = this.network.documents();
         const of = (epoch: number) => documents.find((document) => document.epoch === epoch);
-        return (of(currentEpoch) ?? of(currentEpoch - 1))?.decoded ?? null;
+        return documentInForce(of, currentEpoch)?.decoded ?? null;
       },
     });
     for (const [place, courier] of this.storage.couriers.entries()) {
@@ -419,7 +420,7 @@ export class DevDaemon implements AsyncDisposable {
   }
 
   async #startDaemon(addresses: readonly string[]): Promise<void> {
-    const { mixing = "instant", nike = "x25519", onFault } = this.#options;
+    const { nike = "x25519", onFault } = this.#options;
     const listeners: Listener[] = [];
     try {
       for (const address of addresses) listeners.push(await this.#listen(address));
@@ -431,7 +432,6 @@ export class DevDaemon implements AsyncDisposable {
       link: this.network.link(),
       clock: this.clock,
       timing: this.#timing,
-      mixing: mixing === "instant" ? "instant" : "realistic",
       geometry: this.network.geometry,
       pigeonholeGeometry: this.#pigeonholeGeometry,
       sizes: this.#sizes,

@@ -15,6 +15,14 @@ import {
   parseWriteCap,
   readCapOf,
 } from "../../src/bacap/index.js";
+import type { Keypair } from "../../src/bacap/capabilities.js";
+import { x25519Nike } from "../../src/crypto/nike/x25519.js";
+import {
+  inductVoucher,
+  mintVoucher,
+  openVoucherReply,
+  voucherStream,
+} from "../../src/crypto/voucher/voucher.js";
 import {
   BoxAlreadyExistsError,
   BoxIDNotFoundError,
@@ -22,6 +30,11 @@ import {
   RequestTimeoutError,
   TombstoneError,
 } from "../../src/errors/errors.js";
+
+const streamOf = ({ writeCap, readCap }: Keypair) => ({
+  voucherWriteCap: writeCap,
+  voucherReadCap: readCap,
+});
 
 /** What happens to one call. */
 export interface Fate {
@@ -141,6 +154,32 @@ export class BoxesDouble {
         })),
       startResendingCopyCommand: (writeCap, options) =>
         call(options?.signal, () => this.#copy(writeCap)),
+      // Vouchers as the daemon computes them, with X25519 alone: CTIDH takes seconds.
+      voucherMint: async (messageWriteCap, displayName, options) => {
+        await call(options?.signal, () => {});
+        const minted = await mintVoucher({ scheme: x25519Nike, messageWriteCap, displayName });
+        return { ...minted, ...streamOf(minted.stream) };
+      },
+      voucherDeriveStream: async (voucher, options) => {
+        await call(options?.signal, () => {});
+        return streamOf(voucherStream(voucher));
+      },
+      voucherInduct: async (voucher, voucherPayload, whoReply, options) => {
+        await call(options?.signal, () => {});
+        const request = { scheme: x25519Nike, voucher, voucherPayload, whoReply };
+        const inducted = await inductVoucher(request);
+        return {
+          ...inducted,
+          ...streamOf(inducted.stream),
+          mutatedMessageReadCap: inducted.messageReadCap,
+        };
+      },
+      voucherOpen: async (voucherSecretKey, sealedReply, messageWriteCap, options) => {
+        await call(options?.signal, () => {});
+        const request = { scheme: x25519Nike, voucherSecretKey, sealedReply, messageWriteCap };
+        const opened = await openVoucherReply(request);
+        return { ...opened, mutatedMessageWriteCap: opened.messageWriteCap };
+      },
       pkiDocument: () => ({ lambdaP: 0.1 }) as never,
       isState: () => false,
       closed: new Promise(() => {}),

@@ -4,9 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { MemoryLevel } from "memory-level";
-import { utf8ToText } from "../../src/bytes/bytes.js";
-import type { ChannelDatabase } from "../../src/channels/index.js";
-import { openChannels } from "../../src/channels/index.js";
+import { randomBytes, utf8ToText } from "../../src/bytes/bytes.js";
+import {
+  type ChannelDatabase,
+  type Channels,
+  type KatzenqtMessage,
+  decodeKatzenqtMessage,
+  encodeKatzenqtMessage,
+  openChannels,
+} from "../../src/channels/index.js";
 import { startTestNetwork } from "../../src/testing/index.js";
 
 const memory = (): ChannelDatabase => new MemoryLevel<string, Uint8Array>() as never;
@@ -62,5 +68,30 @@ describe("channels", () => {
       }
     }
     assert.deepEqual(texts, [["before", "A".repeat(4000), "after"], ["b"]]);
+  });
+
+  it("carries katzenqt's texts and files, both ways", { timeout: 120_000 }, async () => {
+    await using network = await startTestNetwork();
+    await using ours = await openChannels(await network.client(), memory());
+    await using theirs = await openChannels(await network.client(), memory());
+    const payload = randomBytes(20_000);
+    const file = { payload, filetype: "application/octet-stream", basename: "noise.bin" };
+    const exchange = async (from: Channels, to: Channels): Promise<KatzenqtMessage[]> => {
+      const writer = await from.create("out", { format: "katzenqt" });
+      const reader = await to.import("in", await writer.invitation());
+      await writer.send(encodeKatzenqtMessage({ type: "text", text: "here it comes" }));
+      await writer.send(encodeKatzenqtMessage({ type: "file", file }));
+      const seen: KatzenqtMessage[] = [];
+      for await (const { bytes } of reader) {
+        if (seen.push(decodeKatzenqtMessage(bytes)) === 2) break;
+      }
+      return seen;
+    };
+    const wanted = [
+      { type: "text", text: "here it comes" },
+      { type: "file", file },
+    ];
+    const seen = await Promise.all([exchange(ours, theirs), exchange(theirs, ours)]);
+    assert.deepEqual(seen, [wanted, wanted]);
   });
 });

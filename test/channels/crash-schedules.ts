@@ -5,7 +5,12 @@
  */
 import * as fc from "fast-check";
 import { utf8ToText } from "../../src/bytes/bytes.js";
-import { type Channels, type Invitation, openChannels } from "../../src/channels/index.js";
+import {
+  type ChannelFormat,
+  type Channels,
+  type Invitation,
+  openChannels,
+} from "../../src/channels/index.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
 import { BoxesDouble } from "./boxes-double.js";
 import { CrashDatabase, Disk } from "./crash-database.js";
@@ -33,6 +38,8 @@ export interface Schedule {
   readonly pauseMs: number;
   /** Whether the reader acknowledges by hand. */
   readonly manual: boolean;
+  /** How messages are written; in katzenqt's form those of several boxes go into side streams. */
+  readonly format: ChannelFormat;
 }
 
 const kill: fc.Arbitrary<Kill> = fc.record({
@@ -51,6 +58,7 @@ export const anySchedule: fc.Arbitrary<Schedule> = fc.record({
   delays: fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1, maxLength: 6 }),
   pauseMs: fc.constantFrom(0, 0, 50, 3000),
   manual: fc.boolean(),
+  format: fc.constantFrom("native", "native", "katzenqt"),
 });
 
 /** What came of a schedule. */
@@ -64,14 +72,14 @@ export interface Outcome {
 }
 
 /** What a process of the schedule lives with. */
-interface Life {
+export interface Life {
   readonly database: CrashDatabase;
   readonly channels: Promise<Channels>;
   readonly killed: Promise<void>;
 }
 
 /** A process that is killed as the schedule says, and what it leaves behind. */
-class Process {
+export class Process {
   readonly disk = new Disk();
   kills = 0;
   readonly #boxes: BoxesDouble;
@@ -141,6 +149,7 @@ class Process {
 
 /** Runs a schedule on a virtual clock until everything that was sent has been seen. */
 export async function runSchedule(schedule: Schedule): Promise<Outcome> {
+  const { format } = schedule;
   const clock = new VirtualClock();
   const boxes = new BoxesDouble(clock);
   let call = 0;
@@ -163,7 +172,7 @@ export async function runSchedule(schedule: Schedule): Promise<Outcome> {
   const write = writing.run(
     async (channels) => {
       const info = (await channels.list())[0];
-      const writer = info ? await channels.writer("out") : await channels.create("out");
+      const writer = info ? await channels.writer("out") : await channels.create("out", { format });
       invitation ??= await writer.invitation();
       onInvitation();
       // A message whose `send` did not return may be out or not; the application does not repeat

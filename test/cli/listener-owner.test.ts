@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { DialConfig } from "katzenpost-thinclient";
-import { usualAddresses } from "../../src/cli/commands/daemon.js";
+import { usualAddresses } from "../../src/cli/commands/daemon/daemon.js";
 import { connect, firstThatAnswers } from "../../src/cli/connect.js";
 import {
   type DaemonPlace,

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { mapSvg } from "../../src/cli/map-svg.js";
+import { mapSvg } from "../../src/cli/commands/map/map-svg.js";
 import type { NetworkView } from "../../src/cli/network-view.js";
 
 const node = (name: string) => ({ name, identityHash: new Uint8Array(32), addresses: [] });

@@ -19,7 +19,7 @@ import {
   encodeHead,
   headLength,
 } from "../../src/cli/transfer/manifest.js";
-import { progressText } from "../../src/cli/commands/copy.js";
+import { progressText } from "../../src/cli/commands/copy/copy.js";
 import { Progress } from "../../src/cli/transfer/progress.js";
 import { clock } from "../../src/cli/text.js";
 import { TICKET_LENGTH, decodeTicket, encodeTicket } from "../../src/cli/transfer/ticket.js";

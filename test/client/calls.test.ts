@@ -264,19 +264,19 @@ test("a request that is longer than a frame may be fails alone, connected or not
   const { core: client, daemon } = await core(1024);
   const started = client.session.start();
   const fields = { voucher: other, voucherPayload: new Uint8Array(2000), whoReply: other };
-  const early = reasonOf(client.session.request("voucherInduct", fields, { operation: "early" }));
-  const fine = client.session.request("getDirectoryAuthorities", {}, { operation: "fine" });
+  const early = reasonOf(client.calls.request("voucherInduct", fields, { operation: "early" }));
+  const fine = client.calls.request("getDirectoryAuthorities", {}, { operation: "fine" });
   const connection = await daemon.shakeHands();
   await started;
   assert.ok((await early) instanceof RangeError);
-  const late = client.session.request("voucherInduct", fields, { operation: "late" });
+  const late = client.calls.request("voucherInduct", fields, { operation: "late" });
   const error = await reasonOf(late);
   assert.ok(error instanceof RangeError);
   assert.match(error.message, /message must be at most 1024 bytes/);
   const { queryId } = await connection.expect("getDirectoryAuthorities");
   connection.send({ kind: "getDirectoryAuthoritiesReply", queryId, authorities: [], errorCode: 0 });
   await fine;
-  assert.equal(client.session.pendingCalls, 0);
+  assert.equal(client.calls.size, 0);
   await client.session.close(true);
 });
 
@@ -284,15 +284,12 @@ test("a request that asks for it fails when the connection is lost, others are s
   const { core: client, daemon } = await core(4096);
   const [connection] = await Promise.all([daemon.shakeHands(), client.session.start()]);
   const settings = { operation: "impatient", failOnLoss: true };
-  const failing = reasonOf(client.session.request("getDirectoryAuthorities", {}, settings));
+  const failing = reasonOf(client.calls.request("getDirectoryAuthorities", {}, settings));
   await connection.expect("getDirectoryAuthorities");
   connection.transport.end();
   const error = await failing;
   assert.ok(error instanceof ConnectionLostError);
-  assert.deepEqual(
-    [error.operation, error.retryable, client.session.pendingCalls],
-    ["impatient", true, 0],
-  );
+  assert.deepEqual([error.operation, error.retryable, client.calls.size], ["impatient", true, 0]);
   await client.session.close(true);
 });
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { test } from "node:test";
 import { EventHub } from "../../src/client/event-hub.js";
-import { silentLogger } from "../../src/client/logger.js";
+import { silentLogger } from "../../src/client/options.js";
 import type { ClientEvent } from "../../src/config/events.js";
 import { SlowConsumerError } from "../../src/errors/errors.js";
 import type { DaemonResponse } from "../../src/wire/responses.js";

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type EventHandler, EventHub, type Registration } from "../../src/client/event-hub.js";
-import { withFreshEnvelope } from "../../src/client/fresh-envelope.js";
-import { silentLogger } from "../../src/client/logger.js";
-import { PkiCache } from "../../src/client/pki-cache.js";
-import { runWithin, scopeWithin } from "../../src/client/run-within.js";
+import { withFreshEnvelope } from "../../src/client/boxes.js";
+import { silentLogger } from "../../src/client/options.js";
+import { PkiCache } from "../../src/client/documents.js";
+import { runWithin, scopeWithin } from "../../src/client/call-options.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
 import type { EventType } from "../../src/config/events.js";
 import { InvalidEpochError, RequestTimeoutError } from "../../src/errors/errors.js";

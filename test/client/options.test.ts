@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { toBase64, toHex, utf8 } from "../../src/bytes/bytes.js";
 import { ClientCore } from "../../src/client/client-core.js";
-import { type ThinClientOptions, resolveOptions } from "../../src/client/options.js";
+import { resolveOptions, type ThinClientOptions } from "../../src/client/options.js";
 import { ThinClient } from "../../src/client/thin-client.js";
 import { realClock } from "../../src/clock/real.js";
 import { Config } from "../../src/config/config.js";
@@ -185,7 +185,7 @@ test("errors of wrong arguments do not repeat what was given", async () => {
   const core = new ClientCore(new Config(unused), resolveOptions({ dial: daemon.dial }));
   const [connection] = await Promise.all([daemon.shakeHands(), core.session.start()]);
   const seed = utf8("secret-seed-secret-seed");
-  const call = core.session.request("newKeypair", { seed }, { operation: "newKeypair" });
+  const call = core.calls.request("newKeypair", { seed }, { operation: "newKeypair" });
   const { queryId } = await connection.expect("newKeypair");
   await core.session.close(true);
   const error = await reasonOf(call);

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type Bytes, concatBytes, randomBytes, toHex } from "../../src/bytes/bytes.js";
 import { MessageBoxIndex, WriteCap } from "../../src/bytes/opaque.js";
-import { writeCapHash } from "../../src/client/copy.js";
-import type { CopyDestination, CopyProgress } from "../../src/client/copy-to.js";
+import { writeCapHash } from "../../src/client/copy-calls.js";
+import type { CopyDestination, CopyProgress } from "../../src/client/copy.js";
 import {
   ClientClosedError,
   CopyCommandFailedError,

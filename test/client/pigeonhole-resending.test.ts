@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { equalBytes } from "../../src/bytes/bytes.js";
-import { writeCapHash } from "../../src/client/copy.js";
+import { writeCapHash } from "../../src/client/copy-calls.js";
 import {
   BoxAlreadyExistsError,
   BoxIDNotFoundError,

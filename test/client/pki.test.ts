@@ -7,8 +7,7 @@ import { VirtualClock } from "../../src/clock/virtual.js";
 import type { ClientEvent } from "../../src/config/events.js";
 import { encodeCertificate } from "../../src/pki/certificate.js";
 import { epochStart } from "../../src/pki/epoch.js";
-import { randomBelow } from "../../src/client/pki-queries.js";
-import { PkiCache } from "../../src/client/pki-cache.js";
+import { PkiCache, randomBelow } from "../../src/client/documents.js";
 import {
   DaemonRequestError,
   NotEnoughCouriersError,

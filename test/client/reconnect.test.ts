@@ -2,9 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { toHex } from "../../src/bytes/bytes.js";
 import { ClientCore } from "../../src/client/client-core.js";
-import { resolveOptions } from "../../src/client/options.js";
-import type { ThinClientOptions } from "../../src/client/options.js";
-import type { RequestSettings } from "../../src/client/session.js";
+import { resolveOptions, type ThinClientOptions } from "../../src/client/options.js";
+import type { RequestSettings } from "../../src/client/calls.js";
 import { ThinClient } from "../../src/client/thin-client.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
 import { Config } from "../../src/config/config.js";
@@ -311,7 +310,7 @@ function operations(options: ThinClientOptions = {}) {
     resolveOptions({ dial: daemon.dial, clock, liveness: false, ...options }),
   );
   const start = (hash: Uint8Array<ArrayBuffer>, settings: Partial<RequestSettings> = {}) =>
-    core.session.request(
+    core.calls.request(
       "startResendingEncryptedMessage",
       {
         readCap: null,
@@ -356,7 +355,7 @@ test("operations in flight are cancelled first, all of them, and then started ag
   const { daemon, clock, core, start } = operations();
   const [connection] = await Promise.all([daemon.shakeHands(), core.session.start()]);
   const calls = [start(envelope(1)), start(envelope(2)), start(envelope(1))];
-  const local = core.session.request("getDirectoryAuthorities", {}, { operation: "local" });
+  const local = core.calls.request("getDirectoryAuthorities", {}, { operation: "local" });
   const before = await drain(connection);
   assert.equal(before.length, 4);
   connection.transport.end();
@@ -387,7 +386,7 @@ test("operations in flight are cancelled first, all of them, and then started ag
     errorCode: 0,
   });
   await turn();
-  assert.equal(core.session.pendingCalls, 4);
+  assert.equal(core.calls.size, 4);
   for (const request of requests.slice(3, 6)) {
     again.send(done("queryId" in request ? request.queryId : null));
   }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { utf8 } from "../../src/bytes/bytes.js";
-import type { EncryptReadResult } from "../../src/client/pigeonhole-types.js";
+import type { EncryptReadResult } from "../../src/client/envelopes.js";
 import { ThinClient } from "../../src/client/thin-client.js";
 import {
   ClientClosedError,

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { type Bytes, concatBytes, utf8 } from "../../src/bytes/bytes.js";
 import type { MessageBoxIndex } from "../../src/bytes/opaque.js";
-import { writeCapHash } from "../../src/client/copy.js";
-import type { KeypairResult } from "../../src/client/pigeonhole-types.js";
+import { writeCapHash } from "../../src/client/copy-calls.js";
+import type { KeypairResult } from "../../src/client/envelopes.js";
 import type { ThinClient } from "../../src/client/thin-client.js";
 import {
   BoxAlreadyExistsError,

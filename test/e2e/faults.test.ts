@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
 import { utf8 } from "../../src/bytes/bytes.js";
-import type { EncryptReadResult, EncryptWriteResult } from "../../src/client/pigeonhole-types.js";
+import type { EncryptReadResult, EncryptWriteResult } from "../../src/client/envelopes.js";
 import type { ThinClient } from "../../src/client/thin-client.js";
 import {
   decodeCourierQuery,

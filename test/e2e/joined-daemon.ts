@@ -68,7 +68,6 @@ export class JoinedDaemon implements AsyncDisposable {
       link: this.link,
       clock: realClock,
       timing: { ...upstreamTiming, ...timing },
-      mixing: "realistic",
       geometry,
       pigeonholeGeometry,
       sizes: pigeonholeSizesOf(pigeonholeGeometry),

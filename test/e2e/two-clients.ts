@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Bytes } from "../../src/bytes/bytes.js";
 import type { MessageBoxIndex, WriteCap } from "../../src/bytes/opaque.js";
 import type { ThinClientOptions } from "../../src/client/options.js";
-import type { KeypairResult } from "../../src/client/pigeonhole-types.js";
+import type { KeypairResult } from "../../src/client/envelopes.js";
 import { ThinClient } from "../../src/client/thin-client.js";
 import type { Clock } from "../../src/clock/clock.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
@@ -25,7 +25,7 @@ export function newStream(client: ThinClient): Promise<KeypairResult> {
 }
 
 /** Waits on the virtual clock when there is one; else just waits. */
-export function settleOn<T>(clock: Clock, promise: Promise<T>, limitMs?: number): Promise<T> {
+function settleOn<T>(clock: Clock, promise: Promise<T>, limitMs?: number): Promise<T> {
   return clock instanceof VirtualClock ? clock.runUntil(promise, limitMs) : promise;
 }
 

@@ -2,7 +2,7 @@
 import { equalBytes, utf8, utf8ToText } from "../../../src/bytes/bytes.js";
 import type { MessageBoxIndex, WriteCap } from "../../../src/bytes/opaque.js";
 import type { CallOptions } from "../../../src/client/call-options.js";
-import { writeCapHash } from "../../../src/client/copy.js";
+import { writeCapHash } from "../../../src/client/copy-calls.js";
 import type { ThinClient } from "../../../src/client/thin-client.js";
 import { nextMessageBoxIndex } from "../../../src/bacap/message-box-index.js";
 import * as errors from "../../../src/errors/errors.js";

@@ -4,7 +4,7 @@
  */
 import { type Bytes, concatBytes, toHex, utf8 } from "../../../src/bytes/bytes.js";
 import type { WriteCap } from "../../../src/bytes/opaque.js";
-import type { ReadRequest, WriteRequest } from "../../../src/client/pigeonhole-types.js";
+import type { ReadRequest, WriteRequest } from "../../../src/client/envelopes.js";
 import { ThinClient } from "../../../src/client/thin-client.js";
 import type { VirtualClock } from "../../../src/clock/virtual.js";
 import {

@@ -1,0 +1,412 @@
+/**
+ * Contacts: two channels, one each way, that a voucher leads to. The newcomer makes the voucher, 32
+ * bytes, and hands it over in private; the member answers it. After that both have a writer and a
+ * reader, and who saw the voucher on its way can read neither.
+ */
+import { type Bytes, type PlainBytes, checkBytes, copyBytes, equalBytes } from "../bytes/bytes.js";
+import { checkOptions } from "../bytes/options.js";
+import { generateKeypair, parseReadCap, readCapOf } from "../bacap/capabilities.js";
+import { ChannelNotFoundError } from "../errors/channel-errors.js";
+import { InvalidStateError, ProtocolError } from "../errors/errors.js";
+import type { ChannelClient } from "./channel-client.js";
+import type { NewChannel } from "./channels.js";
+import type { ChannelFormat } from "./framing.js";
+import {
+  type KatzenqtMember,
+  checkDisplayName,
+  decodeKatzenqtMembers,
+  encodeKatzenqtMembers,
+} from "./katzenqt.js";
+import type { Reader } from "./reader.js";
+import type { Scheduler } from "./scheduler.js";
+import { type ChannelStore, type Draft, keyNumber, numberOfKey } from "./store.js";
+import {
+  type ExchangeHooks,
+  type ExchangeRecord,
+  VoucherExchange,
+  type VoucherRole,
+  type VoucherState,
+  blankRecord,
+  decodeRecord,
+  encodeRecord,
+  exchangeKey,
+} from "./voucher-exchange.js";
+import type { Writer } from "./writer.js";
+
+const VOUCHER_LENGTH = 32;
+/** The longest name of a contact: its channels are called by it, with a few letters before it. */
+const MAX_NAME_LENGTH = 190;
+const NEXT_KEY = "meta!nextContact";
+
+/** Options of {@link Contacts.invite} and {@link Contacts.accept}. */
+export interface ContactOptions {
+  /** How this side wants to be called: 1 to 30 characters, seen by the other. `anonymous` by default. */
+  readonly displayName?: string | undefined;
+  /** How this side's messages are written: see `WriterOptions`. */
+  readonly format?: ChannelFormat | undefined;
+}
+
+/** A contact, made or in the making. */
+export interface ContactInfo {
+  /** What it is called in this store. */
+  readonly name: string;
+  /** `newcomer` made the voucher, `member` answers it. */
+  readonly role: VoucherRole;
+  /** How far it is. `opened` (newcomer) and `answered` (member) are the ends: both channels are there. */
+  readonly state: VoucherState;
+  /** How the other side wants to be called; null until it is known. Chosen there: show it with care. */
+  readonly displayName: string | null;
+  /** Why it failed and what to do; null when it did not. */
+  readonly failure: string | null;
+}
+
+/** What contacts need of the channels that they are part of. */
+export interface ContactsContext {
+  readonly client: ChannelClient;
+  readonly store: ChannelStore;
+  readonly scheduler: Scheduler;
+  /** Keeps names for channels that are made later. @throws ChannelExistsError when one is taken. */
+  reserve(names: readonly string[]): void;
+  release(names: readonly string[]): void;
+  /** Makes channels as part of a transaction. @throws ChannelExistsError. */
+  compose(draft: Draft, channels: readonly NewChannel[]): void;
+  /** Brings channels of a transaction that is durable into use. */
+  appear(names: readonly string[]): Promise<void>;
+  writer(name: string): Promise<Writer>;
+  reader(name: string): Promise<Reader>;
+  /** As `writer` and `reader`, within a transaction. */
+  writerNow(name: string): Writer;
+  readerNow(name: string): Reader;
+  readonly writers: ReadonlyMap<string, Writer>;
+  checkOpen(): void;
+}
+
+/** A contact: its exchange of a voucher, and what comes of it. */
+export class Contact {
+  readonly #context: ContactsContext;
+  readonly #exchange: VoucherExchange;
+
+  /** @internal */
+  constructor(context: ContactsContext, exchange: VoucherExchange) {
+    this.#context = context;
+    this.#exchange = exchange;
+  }
+
+  /** What it is called in this store. */
+  get name(): string {
+    return this.#exchange.record.name;
+  }
+
+  /** What is known of it now. */
+  get info(): ContactInfo {
+    return infoOf(this.#exchange.record);
+  }
+
+  /**
+   * The 32 bytes to hand to the other side, in private: whoever has them can answer in its place.
+   * Null when the voucher is not ours, and when it was answered.
+   */
+  get voucher(): Bytes | null {
+    const { voucher, role } = this.#exchange.record;
+    return voucher && role === "newcomer" ? copyBytes(voucher) : null;
+  }
+
+  /**
+   * Waits until both channels are there.
+   * @param options `signal`: aborting ends the waiting, not the exchange.
+   * @throws InvalidStateError when the exchange failed, was cancelled, or the channels were closed.
+   */
+  async ready(options?: { readonly signal?: AbortSignal | undefined }): Promise<{
+    /** To send to the contact. */
+    readonly writer: Writer;
+    /** To read what the contact sends. */
+    readonly reader: Reader;
+  }> {
+    this.#context.checkOpen();
+    await this.#exchange.over(options?.signal);
+    const { state, failure } = this.info;
+    if (state !== "opened" && state !== "answered") {
+      throw new InvalidStateError(
+        `contact ${JSON.stringify(this.name)} has no channels: ` +
+          (failure ?? (state === "cancelled" ? "it was cancelled" : "the channels were closed")),
+      );
+    }
+    const [to, from] = channelNames(this.name);
+    return { writer: await this.#context.writer(to), reader: await this.#context.reader(from) };
+  }
+}
+
+/** The contacts of a store. */
+export class Contacts {
+  readonly #context: ContactsContext;
+  readonly #exchanges = new Map<string, VoucherExchange>();
+  #nextKey = 0;
+  /** Numbers the exchanges of groups. */
+  #serial = 0;
+  readonly #hooks: ExchangeHooks = {
+    answer: async (record) =>
+      encodeKatzenqtMembers([
+        { displayName: record.ownName, readCap: readCapOf(record.messageWriteCap!) },
+      ]),
+    finish: (draft, record, answer) => this.#finish(draft, record, answer),
+    finished: async ({ name }) => {
+      this.#context.release(channelNames(name));
+      await this.#context.appear(channelNames(name));
+    },
+  };
+
+  /** @internal */
+  constructor(context: ContactsContext) {
+    this.#context = context;
+  }
+
+  /** What the exchanges do that are for groups. @internal */
+  groupHooks: ExchangeHooks | null = null;
+
+  /** Goes on with the exchanges in the store. @internal */
+  async load(): Promise<void> {
+    const { store } = this.#context;
+    this.#nextKey = Number((await store.get(NEXT_KEY)) ?? 0);
+    for await (const [key, stored] of store.records("contact!")) {
+      const record = decodeRecord(stored);
+      const exchange = this.#exchange(keyNumber(numberOfKey(key)), record);
+      if (record.state === "cancelled") {
+        this.#start(exchange);
+        continue;
+      }
+      if (record.group !== null && record.state === "answered") {
+        // The newcomer is in the group; nobody asks for more.
+        store.commitLazily((draft) => draft.delete(key));
+        continue;
+      }
+      this.#exchanges.set(placeOf(record), exchange);
+      if (exchange.isOver) continue;
+      if (record.group === null) this.#context.reserve(channelNames(record.name));
+      this.#start(exchange);
+    }
+  }
+
+  #exchange(key: string, record: ExchangeRecord): VoucherExchange {
+    const { client, store, scheduler } = this.#context;
+    const hooks = record.group === null ? this.#hooks : this.groupHooks!;
+    return new VoucherExchange({ client, store, scheduler, hooks }, key, record);
+  }
+
+  #start(exchange: VoucherExchange): void {
+    this.#context.scheduler.addWriter(exchange);
+    this.#context.scheduler.addReader(exchange);
+  }
+
+  /**
+   * Makes a voucher for somebody to answer with {@link accept}. The voucher is durable here when this
+   * resolves; its payload is published, and the answer waited for, from then on: also after the
+   * channels were closed and opened again. Making it takes the daemon seconds.
+   * @param name what the contact is called in this store, 1 to 190 characters; its channels are called
+   * `to NAME` and `from NAME`.
+   * @throws TypeError, RangeError for wrong arguments; ChannelExistsError when a name is taken; what
+   * `voucherMint` throws.
+   */
+  async invite(name: string, options: ContactOptions = {}): Promise<Contact> {
+    const { ownName, format } = this.#check(name, options);
+    const { client } = this.#context;
+    return this.#add(name, async () => {
+      const { writeCap } = generateKeypair();
+      const minted = await client.voucherMint(writeCap, ownName);
+      return {
+        ...blankRecord(name, "newcomer", ownName, format),
+        state: "minted",
+        voucher: minted.voucher,
+        streamWriteCap: minted.voucherWriteCap,
+        payload: minted.voucherPayload,
+        secretKey: minted.voucherSecretKey,
+        messageWriteCap: writeCap,
+      };
+    });
+  }
+
+  /**
+   * Answers a voucher. It is durable here when this resolves; the answer goes out as soon as what the
+   * newcomer published can be read.
+   * @param voucher 32 bytes, from who made it. @param name as for {@link invite}.
+   * @throws TypeError, RangeError for wrong arguments; ChannelExistsError when a name is taken;
+   * InvalidStateError when the voucher was made here, or is being answered already.
+   */
+  async accept(voucher: PlainBytes, name: string, options: ContactOptions = {}): Promise<Contact> {
+    checkBytes("voucher", voucher, VOUCHER_LENGTH);
+    const { ownName, format } = this.#check(name, options);
+    this.checkUnknown(voucher);
+    const { writeCap } = generateKeypair();
+    return this.#add(name, async () => ({
+      ...blankRecord(name, "member", ownName, format),
+      state: "received",
+      voucher: copyBytes(voucher),
+      messageWriteCap: writeCap,
+    }));
+  }
+
+  #check(name: string, options: ContactOptions): { ownName: string; format: ChannelFormat } {
+    this.#context.checkOpen();
+    if (typeof name !== "string") throw new TypeError("`name` must be a string");
+    if (name.length < 1 || name.length > MAX_NAME_LENGTH) {
+      throw new RangeError(
+        `\`name\` must be 1 to ${MAX_NAME_LENGTH} characters, got ${name.length}`,
+      );
+    }
+    checkOptions("options", options, ["displayName", "format"]);
+    const { displayName = "anonymous", format = "native" } = options;
+    checkDisplayName("options.displayName", displayName);
+    if (format !== "native" && format !== "katzenqt") {
+      throw new TypeError(
+        `\`options.format\` must be "native" or "katzenqt", got ${String(format)}`,
+      );
+    }
+    return { ownName: displayName, format };
+  }
+
+  async #add(name: string, make: () => Promise<ExchangeRecord>): Promise<Contact> {
+    return new Contact(this.#context, await this.begin(channelNames(name), make));
+  }
+
+  /** @throws InvalidStateError when an exchange of that voucher is under way here. @internal */
+  checkUnknown(voucher: Uint8Array): void {
+    for (const { record } of this.#exchanges.values()) {
+      if (!record.voucher || !equalBytes(record.voucher, voucher)) continue;
+      const what = record.group === null ? "contact" : "group";
+      throw new InvalidStateError(
+        `the voucher is ${what} ${JSON.stringify(record.group ?? record.name)}'s in this store already`,
+      );
+    }
+  }
+
+  /** Begins an exchange, which will make channels of the names given. @internal */
+  async begin(
+    names: readonly string[],
+    make: () => Promise<ExchangeRecord>,
+  ): Promise<VoucherExchange> {
+    this.#context.reserve(names);
+    try {
+      const record = await make();
+      this.#context.checkOpen();
+      let key = "";
+      await this.#context.store.commit((draft) => {
+        key = keyNumber(this.#nextKey++);
+        draft.put(NEXT_KEY, this.#nextKey);
+        draft.put(exchangeKey(key), encodeRecord(record));
+      });
+      const exchange = this.#exchange(key, record);
+      this.#exchanges.set(placeOf(record), exchange);
+      this.#start(exchange);
+      return exchange;
+    } catch (error) {
+      this.#context.release(names);
+      throw error;
+    }
+  }
+
+  /** The exchange of a group that has this name. @internal */
+  exchange(name: string): VoucherExchange | null {
+    return this.#exchanges.get(`group ${name}`) ?? null;
+  }
+
+  /** A name for an exchange of a group. @internal */
+  freeName(start: string): string {
+    for (;;) {
+      const name = `${start} ${++this.#serial}`;
+      if (!this.#exchanges.has(`group ${name}`)) return name;
+    }
+  }
+
+  /** The names of the exchanges of a group. @internal */
+  exchangesOf(group: string): string[] {
+    const all = [...this.#exchanges.values()].map(({ record }) => record);
+    return all.filter((record) => record.group === group).map(({ name }) => name);
+  }
+
+  /** Ends an exchange of a group. @internal */
+  async drop(name: string): Promise<void> {
+    await this.exchange(name)?.cancel();
+    this.#exchanges.delete(`group ${name}`);
+  }
+
+  /** A contact. @throws ChannelNotFoundError. */
+  async get(name: string): Promise<Contact> {
+    this.#context.checkOpen();
+    const exchange = this.#exchanges.get(`contact ${name}`);
+    if (exchange) return new Contact(this.#context, exchange);
+    throw new ChannelNotFoundError(
+      `no contact ${JSON.stringify(name)} is in the store; contacts.list() names those that are`,
+    );
+  }
+
+  /** All contacts, by name; those in the making, and those that failed, too. */
+  async list(): Promise<readonly ContactInfo[]> {
+    this.#context.checkOpen();
+    const records = [...this.#exchanges.values()].map(({ record }) => record);
+    const infos = records.filter(({ group }) => group === null).map(infoOf);
+    return infos.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /**
+   * Ends an exchange, and forgets the contact. A voucher that we made is deleted at the replicas, so
+   * that nobody answers it any more. Channels that are there already stay: `Channels.delete`.
+   * @throws ChannelNotFoundError.
+   */
+  async cancel(name: string): Promise<void> {
+    const { scheduler } = this.#context;
+    await this.get(name);
+    const exchange = this.#exchanges.get(`contact ${name}`)!;
+    const isOver = exchange.isOver;
+    await exchange.cancel();
+    this.#exchanges.delete(`contact ${name}`);
+    if (!isOver || exchange.record.failure !== null) {
+      this.#context.release(channelNames(name));
+    }
+    scheduler.kick();
+  }
+
+  #finish(draft: Draft, record: ExchangeRecord, answer: Bytes | null): Partial<ExchangeRecord> {
+    const [to, from] = channelNames(record.name);
+    const member = answer && inductorOf(answer);
+    this.#context.compose(draft, [
+      {
+        kind: "writer",
+        name: to,
+        writeCap: record.messageWriteCap!,
+        format: record.format as ChannelFormat,
+      },
+      { kind: "reader", name: from, readCap: member ? member.readCap : record.theirReadCap! },
+    ]);
+    return member ? { theirName: member.displayName } : {};
+  }
+
+  /** Ends all waiting. @internal */
+  close(): void {
+    for (const exchange of this.#exchanges.values()) exchange.close();
+  }
+}
+
+/** Who answered. @throws ProtocolError when nobody did, or with a capability that opens nothing. */
+function inductorOf(answer: Bytes): KatzenqtMember {
+  const [inductor] = decodeKatzenqtMembers(answer);
+  if (!inductor) throw new ProtocolError("the answer to the voucher names no member");
+  try {
+    parseReadCap(inductor.readCap);
+  } catch (cause) {
+    throw new ProtocolError("the answer to the voucher has a malformed ReadCap", { cause });
+  }
+  return inductor;
+}
+
+/** The channels of a contact: to it, and from it. */
+function channelNames(name: string): readonly [string, string] {
+  return [`to ${name}`, `from ${name}`];
+}
+
+/** Contacts and groups have names of their own. */
+function placeOf({ group, name }: ExchangeRecord): string {
+  return `${group === null ? "contact" : "group"} ${name}`;
+}
+
+function infoOf({ name, role, state, theirName, failure }: ExchangeRecord): ContactInfo {
+  return { name, role, state, displayName: theirName, failure };
+}

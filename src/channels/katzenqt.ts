@@ -1,0 +1,328 @@
+/**
+ * What katzenqt says in its channels, byte for byte: the messages of a conversation, the list of
+ * members that a voucher is answered with, and the boxes of a channel. A conversation with both its
+ * users and ours is written with these and `format: "katzenqt"`.
+ *
+ * A message is one CBOR map: definite lengths, text keys in a fixed order, fields that are absent left
+ * out. Any order is read, and keys that are not known are ignored.
+ */
+import {
+  type Bytes,
+  type PlainBytes,
+  checkBytes,
+  concatBytes,
+  copyBytes,
+  describeType,
+  isBytes,
+} from "../bytes/bytes.js";
+import { ReadCap } from "../bytes/opaque.js";
+import { type CborMap, type CborValue, decodeCbor, encodeCbor } from "../cbor/cbor.js";
+import { ProtocolError } from "../errors/errors.js";
+import { KATZENQT_BOX_LENGTH, framingLength } from "./framing.js";
+
+/** What a message of a conversation is, by the number that stands for it. */
+export const katzenqtTypes = {
+  text: 0,
+  introduction: 1,
+  file: 2,
+  who: 3,
+  replyWho: 4,
+  tallyCreate: 5,
+  tallyVote: 6,
+  tallyClose: 7,
+  syncRequest: 8,
+  syncResponse: 9,
+} as const;
+
+/** Name of a message's type. */
+export type KatzenqtType = keyof typeof katzenqtTypes;
+
+/** Most bytes of a message that katzenqt puts into one box, 1,529; it reads longer ones. */
+export const KATZENQT_BOX_CONTENT: number = KATZENQT_BOX_LENGTH - framingLength("katzenqt");
+/** The longest file that katzenqt takes, in bytes: 200 MiB. */
+export const KATZENQT_MAX_FILE = 200 * 1024 * 1024;
+/** The longest name of a member, in characters. */
+export const KATZENQT_MAX_DISPLAY_NAME = 30;
+/** Longest name of a file that is handed on, in characters. */
+const MAX_FILE_NAME = 200;
+
+/** The constant that stands where a digest of the members will be: `t`, 32 times. Nobody checks it. */
+const membershipHash = new Uint8Array(32).fill(0x74);
+
+/** A member: how it is called, and what its channel is read with. */
+export interface KatzenqtMember {
+  /** 1 to 30 characters. Chosen by the member: show it with care. */
+  readonly displayName: string;
+  /** 136 bytes. */
+  readonly readCap: ReadCap;
+}
+
+/** A file in a message. */
+export interface KatzenqtFile {
+  readonly payload: Bytes;
+  /** What kind of file it is, in the sender's words. */
+  readonly filetype: string;
+  /** Its name: no slashes, no dots in front, at most 200 characters. */
+  readonly basename: string;
+}
+
+/** A poll, as katzenqt's tallies say it. */
+export interface KatzenqtTally {
+  readonly surveyId: Bytes;
+  readonly version: number;
+  /** Answers by slot. */
+  readonly choice?: ReadonlyMap<string, CborValue> | undefined;
+  /** A Yjs update; in a `syncRequest` a state vector. */
+  readonly crdt?: Bytes | undefined;
+}
+
+/** A message that came before: the display name of its sender's channel, and its id there. */
+export interface KatzenqtCause {
+  readonly name: string;
+  readonly id: bigint;
+}
+
+/** A message of a conversation. */
+export type KatzenqtMessage = {
+  /** The messages that its sender had seen last, one for each channel; katzenqt ignores them. */
+  readonly after?: readonly KatzenqtCause[] | undefined;
+} & (
+  | { readonly type: "text"; readonly text: string }
+  | { readonly type: "introduction"; readonly member: KatzenqtMember }
+  | { readonly type: "file"; readonly file: KatzenqtFile }
+  | { readonly type: "who" | "replyWho"; readonly text: string }
+  | {
+      readonly type: "tallyCreate" | "tallyVote" | "tallyClose" | "syncRequest" | "syncResponse";
+      readonly tally: KatzenqtTally;
+    }
+);
+
+/**
+ * The bytes of a message.
+ * @throws TypeError, RangeError for fields of a wrong type or length.
+ */
+export function encodeKatzenqtMessage(message: KatzenqtMessage): Bytes {
+  if (
+    typeof message !== "object" ||
+    message === null ||
+    !Object.hasOwn(katzenqtTypes, message.type)
+  ) {
+    throw new TypeError("`message` must be a message with a known `type`");
+  }
+  const fields: [string, Bytes][] = [
+    ["version", encodeCbor(0)],
+    ["membership_hash", encodeCbor(membershipHash)],
+    ["msg_type", encodeCbor(katzenqtTypes[message.type])],
+  ];
+  switch (message.type) {
+    case "text":
+      fields.push(["text", encodeText("message.text", message.text)]);
+      break;
+    case "introduction":
+      fields.push(["introduction", encodeMember("message.member", message.member)]);
+      break;
+    case "file":
+      fields.push(["file_upload", encodeFile(message.file)]);
+      break;
+    case "who":
+      fields.push(["who", encodeText("message.text", message.text)]);
+      break;
+    case "replyWho":
+      fields.push(["reply_who", encodeText("message.text", message.text)]);
+      break;
+    default:
+      fields.push(["tally", encodeTally(message.tally)]);
+  }
+  if (message.after && message.after.length > 0) {
+    fields.push(["after", encodeCbor(message.after.map(({ name, id }) => [name, id]))]);
+  }
+  return orderedMap(fields);
+}
+
+function orderedMap(fields: readonly (readonly [string, Bytes])[]): Bytes {
+  // At most 23 fields: one byte says how many.
+  const head = Uint8Array.of(0xa0 + fields.length);
+  return concatBytes(head, ...fields.flatMap(([key, value]) => [encodeCbor(key), value]));
+}
+
+function encodeText(name: string, text: unknown): Bytes {
+  if (typeof text === "string") return encodeCbor(text);
+  throw new TypeError(`\`${name}\` must be a string, got ${describeType(text)}`);
+}
+
+function encodeMember(name: string, member: KatzenqtMember): Bytes {
+  checkDisplayName(`${name}.displayName`, member?.displayName);
+  return orderedMap([
+    ["display_name", encodeCbor(member.displayName)],
+    ["read_cap", encodeCbor(ReadCap.from(member.readCap))],
+  ]);
+}
+
+/** @throws TypeError, RangeError unless `value` is a text of 1 to 30 characters. */
+export function checkDisplayName(name: string, value: unknown): asserts value is string {
+  if (typeof value !== "string") {
+    throw new TypeError(`\`${name}\` must be a string, got ${describeType(value)}`);
+  }
+  const length = Array.from(value).length;
+  if (length >= 1 && length <= KATZENQT_MAX_DISPLAY_NAME) return;
+  throw new RangeError(
+    `\`${name}\` must be 1 to ${KATZENQT_MAX_DISPLAY_NAME} characters, got ${length}`,
+  );
+}
+
+function encodeFile(file: KatzenqtFile): Bytes {
+  checkBytes("message.file.payload", file?.payload);
+  if (file.payload.length > KATZENQT_MAX_FILE) {
+    throw new RangeError(
+      `\`message.file.payload\` must be at most ${KATZENQT_MAX_FILE} bytes, got ${file.payload.length}`,
+    );
+  }
+  return orderedMap([
+    ["payload", encodeCbor(file.payload)],
+    ["filetype", encodeText("message.file.filetype", file.filetype)],
+    ["basename", encodeText("message.file.basename", file.basename)],
+  ]);
+}
+
+function encodeTally(tally: KatzenqtTally): Bytes {
+  checkBytes("message.tally.surveyId", tally?.surveyId);
+  const fields: [string, Bytes][] = [
+    ["survey_id", encodeCbor(tally.surveyId)],
+    ["version", encodeCbor(tally.version)],
+  ];
+  if (tally.choice) fields.push(["choice", encodeCbor(tally.choice)]);
+  if (tally.crdt) fields.push(["crdt", encodeCbor(tally.crdt)]);
+  return orderedMap(fields);
+}
+
+/**
+ * Reads a message.
+ * @throws ProtocolError when it is not one. Its fields are a stranger's.
+ */
+export function decodeKatzenqtMessage(bytes: PlainBytes): KatzenqtMessage {
+  const map = mapOf("message", decode(bytes));
+  const number = map.get("msg_type") ?? katzenqtTypes.text;
+  const type = (Object.keys(katzenqtTypes) as KatzenqtType[]).find(
+    (name) => katzenqtTypes[name] === number,
+  );
+  if (!type) throw wrong("message.msg_type", "0 to 9");
+  const after = causesOf(map.get("after"));
+  const base = after.length > 0 ? { after } : {};
+  switch (type) {
+    case "text":
+      return { ...base, type, text: textOf("message.text", map.get("text")) };
+    case "introduction":
+      return { ...base, type, member: memberOf("message.introduction", map.get("introduction")) };
+    case "file":
+      return { ...base, type, file: fileOf(map.get("file_upload")) };
+    case "who":
+      return { ...base, type, text: textOf("message.who", map.get("who")) };
+    case "replyWho":
+      return { ...base, type, text: textOf("message.reply_who", map.get("reply_who")) };
+    default:
+      return { ...base, type, tally: tallyOf(map.get("tally")) };
+  }
+}
+
+function decode(bytes: PlainBytes): CborValue {
+  checkBytes("bytes", bytes);
+  return decodeCbor(bytes);
+}
+
+function wrong(name: string, wanted: string): ProtocolError {
+  return new ProtocolError(`katzenqt ${name}: must be ${wanted}`);
+}
+
+function mapOf(name: string, value: CborValue): CborMap {
+  if (value instanceof Map) return value;
+  throw wrong(name, "a map");
+}
+
+function textOf(name: string, value: CborValue): string {
+  if (typeof value === "string") return value;
+  throw wrong(name, "a text");
+}
+
+function bytesOf(name: string, value: CborValue, length?: number): Bytes {
+  if (isBytes(value) && (length === undefined || value.length === length)) return copyBytes(value);
+  throw wrong(name, length === undefined ? "bytes" : `${length} bytes`);
+}
+
+function memberOf(name: string, value: CborValue): KatzenqtMember {
+  const map = mapOf(name, value);
+  const displayName = textOf(`${name}.display_name`, map.get("display_name"));
+  const length = Array.from(displayName).length;
+  if (length < 1 || length > KATZENQT_MAX_DISPLAY_NAME) {
+    throw wrong(`${name}.display_name`, `1 to ${KATZENQT_MAX_DISPLAY_NAME} characters`);
+  }
+  const readCap = bytesOf(`${name}.read_cap`, map.get("read_cap"), ReadCap.length!);
+  return { displayName, readCap: readCap as ReadCap };
+}
+
+function fileOf(value: CborValue): KatzenqtFile {
+  const map = mapOf("message.file_upload", value);
+  return {
+    payload: bytesOf("message.file_upload.payload", map.get("payload")),
+    filetype: textOf("message.file_upload.filetype", map.get("filetype")),
+    basename: safeBasename(textOf("message.file_upload.basename", map.get("basename"))),
+  };
+}
+
+/** A stranger's name for a file, fit to be the name of a file in one folder. */
+function safeBasename(name: string): string {
+  // Control characters would speak to a terminal; slashes and dots lead out of the folder.
+  const plain = name.replaceAll(/[/\\\p{Cc}]/gu, "").replace(/^\.+/, "");
+  return Array.from(plain).slice(0, MAX_FILE_NAME).join("") || "file";
+}
+
+function tallyOf(value: CborValue): KatzenqtTally {
+  const map = mapOf("message.tally", value);
+  const version = map.get("version") ?? 0;
+  if (typeof version !== "number") throw wrong("message.tally.version", "an integer");
+  const choice = map.get("choice") ?? null;
+  const crdt = map.get("crdt") ?? null;
+  return {
+    surveyId: bytesOf("message.tally.survey_id", map.get("survey_id")),
+    version,
+    ...(choice === null
+      ? {}
+      : { choice: mapOf("message.tally.choice", choice) as Map<string, CborValue> }),
+    ...(crdt === null ? {} : { crdt: bytesOf("message.tally.crdt", crdt) }),
+  };
+}
+
+/** The causes that are well-formed; others are left out, for nothing depends on them. */
+function causesOf(value: CborValue): KatzenqtCause[] {
+  if (!Array.isArray(value)) return [];
+  const causes: KatzenqtCause[] = [];
+  for (const pair of value) {
+    if (!Array.isArray(pair)) continue;
+    const [name, id] = pair;
+    if (typeof name !== "string") continue;
+    if (typeof id !== "number" && typeof id !== "bigint") continue;
+    if (Number.isInteger(id) || typeof id === "bigint") causes.push({ name, id: BigInt(id) });
+  }
+  return causes;
+}
+
+/**
+ * What a voucher is answered with: the members whom the newcomer reads, the one who answers first.
+ * @throws TypeError, RangeError for malformed members.
+ */
+export function encodeKatzenqtMembers(members: readonly KatzenqtMember[]): Bytes {
+  // Fewer than 24 stand in the head of a list; longer lists have a head of their own.
+  const listHead = encodeCbor(members.map(() => 0)).subarray(0, headLength(members.length));
+  const list = members.map((member, i) => encodeMember(`members[${i}]`, member));
+  return orderedMap([["please_adds", concatBytes(listHead, ...list)]]);
+}
+
+function headLength(count: number): number {
+  return count < 24 ? 1 : count < 256 ? 2 : 3;
+}
+
+/** Reads what a voucher was answered with. @throws ProtocolError when it is not a list of members. */
+export function decodeKatzenqtMembers(bytes: PlainBytes): KatzenqtMember[] {
+  const list = mapOf("answer", decode(bytes)).get("please_adds");
+  if (!Array.isArray(list)) throw wrong("answer.please_adds", "a list");
+  return list.map((member, i) => memberOf(`answer.please_adds[${i}]`, member));
+}

@@ -1,0 +1,500 @@
+/**
+ * The exchange of a voucher: two state machines, one for each side, whose every step is stored before
+ * the next one is taken. So either side can be killed at any point and goes on where it was.
+ *
+ * The newcomer: `minted` (voucher and keys are stored), `published` (the payload is in box 0 of the
+ * voucher's stream; box 1 is asked for), `replied` (the sealed reply is stored), `opened`. The member:
+ * `received` (the voucher is stored; box 0 is asked for), `read` (the payload is stored), `sealed`
+ * (the reply is stored), `answered` (it is in box 1). Both boxes are written exclusively: other bytes
+ * in one of them mean that somebody else has the voucher, and that ends the exchange.
+ */
+import { type Bytes, copyBytes } from "../bytes/bytes.js";
+import type { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
+import type { CborValue, Encodable } from "../cbor/cbor.js";
+import { firstIndexOf, readCapOf } from "../bacap/capabilities.js";
+import { nextMessageBoxIndex } from "../bacap/message-box-index.js";
+import { InvalidStateError, hasCode } from "../errors/errors.js";
+import type { ChannelClient } from "./channel-client.js";
+import type { ReadSource, ReadTask, Scheduler, Task, WriteSource } from "./scheduler.js";
+import { type ChannelStore, type Draft, field } from "./store.js";
+
+/** Which side of a voucher this is: who made it, or who answers it. */
+export type VoucherRole = "newcomer" | "member";
+
+/**
+ * Where an exchange is. `failed`: it cannot go on, and `failure` says why; `cancelled`: the voucher
+ * is being deleted at the replicas.
+ */
+export type VoucherState =
+  | "minted"
+  | "published"
+  | "replied"
+  | "opened"
+  | "received"
+  | "read"
+  | "sealed"
+  | "answered"
+  | "failed"
+  | "cancelled";
+
+/** Boxes live for one week at least; a payload that nobody answered is written again before that. */
+const REPUBLISH_MS = 6 * 24 * 3600 * 1000;
+/** Pause after a failed step, in round trips: the first, and the longest. */
+const RETRY_ROUND_TRIPS = { first: 1, longest: 64 };
+
+/** What is stored of an exchange. */
+export interface ExchangeRecord {
+  readonly role: VoucherRole;
+  readonly name: string;
+  readonly state: VoucherState;
+  /** How this side wants to be called. */
+  readonly ownName: string;
+  /** How the other side wants to be called; null until it is known. */
+  readonly theirName: string | null;
+  /** The group that the exchange is for; null for a contact. */
+  readonly group: string | null;
+  /** Member of a group: whether the newcomer can read what was said before. */
+  readonly isHistoryOpen: boolean;
+  readonly format: string;
+  readonly voucher: Bytes | null;
+  /** Keys of the voucher's stream. */
+  readonly streamWriteCap: WriteCap | null;
+  readonly payload: Bytes | null;
+  /** Newcomer: opens the reply; deleted when it has. */
+  readonly secretKey: Bytes | null;
+  /** What this side will write its messages with: the newcomer's is changed by the reply's salt. */
+  readonly messageWriteCap: WriteCap | null;
+  readonly reply: Bytes | null;
+  /** Member: reads the newcomer's messages. */
+  readonly theirReadCap: ReadCap | null;
+  readonly publishedAt: number;
+  readonly failure: string | null;
+}
+
+/** What the sides of an exchange do beside it. */
+export interface ExchangeHooks {
+  /** Member: what the reply tells the newcomer, once it is known who that is. */
+  answer(record: ExchangeRecord): Promise<Bytes>;
+  /**
+   * Ends the exchange: adds to the transaction that stores `opened` or `answered`. What the newcomer
+   * was told is `answer`.
+   * @returns what is to be stored of the exchange beyond its end.
+   * @throws ProtocolError when the answer cannot be used; nothing is changed then.
+   */
+  finish(draft: Draft, record: ExchangeRecord, answer: Bytes | null): Partial<ExchangeRecord>;
+  /** Called when that transaction is durable. */
+  finished(record: ExchangeRecord): Promise<void>;
+}
+
+/** What an exchange is made with. */
+export interface ExchangeContext {
+  readonly client: ChannelClient;
+  readonly store: ChannelStore;
+  readonly scheduler: Scheduler;
+  readonly hooks: ExchangeHooks;
+}
+
+/** One exchange. */
+export class VoucherExchange implements WriteSource, ReadSource {
+  readonly key: string;
+  readonly #context: ExchangeContext;
+  #record: ExchangeRecord;
+  #isRunning = false;
+  #pausedUntil = 0;
+  #failures = 0;
+  #dueAt = 0;
+  #pauseFactor = 1;
+  #closed = false;
+  #isCancelled = false;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(context: ExchangeContext, key: string, record: ExchangeRecord) {
+    this.#context = context;
+    this.key = key;
+    this.#record = record;
+  }
+
+  get record(): ExchangeRecord {
+    return this.#record;
+  }
+
+  /** Whether nothing more happens. */
+  get isOver(): boolean {
+    const { state } = this.#record;
+    return state === "opened" || state === "answered" || state === "failed";
+  }
+
+  /** Resolves when the exchange is over, cancelled, or the channels are closed. */
+  async over(signal?: AbortSignal): Promise<void> {
+    while (!this.isOver && !this.#closed && this.#record.state !== "cancelled") {
+      await new Promise<void>((resolve, reject) => {
+        signal?.throwIfAborted();
+        const wake = (): void => {
+          this.#waiting.delete(wake);
+          signal?.removeEventListener("abort", onAbort);
+          resolve();
+        };
+        const onAbort = (): void => {
+          this.#waiting.delete(wake);
+          reject(signal!.reason);
+        };
+        this.#waiting.add(wake);
+        signal?.addEventListener("abort", onAbort, { once: true });
+      });
+    }
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting) wake();
+  }
+
+  // Steps that write, or have the daemon compute
+
+  get isBusy(): boolean {
+    return !this.#closed && this.#writeStep() !== null;
+  }
+
+  get pausedUntil(): number {
+    return this.#pausedUntil;
+  }
+
+  takeTask(now: number): Task | null {
+    if (this.#closed || this.#isRunning || now < this.#pausedUntil) return null;
+    const step = this.#writeStep();
+    return step && this.#task(step);
+  }
+
+  // Steps that wait for the other side
+
+  get isWanted(): boolean {
+    if (this.#closed || this.#isRunning) return false;
+    return this.#record.state === "published" || this.#record.state === "received";
+  }
+
+  get dueAt(): number {
+    return Math.max(this.#dueAt, this.#pausedUntil);
+  }
+
+  hurry(): void {
+    this.#pauseFactor = 1;
+    const { scheduler } = this.#context;
+    this.#dueAt = Math.min(this.#dueAt, scheduler.now() + scheduler.basePauseMs);
+  }
+
+  takeQuestion(): ReadTask {
+    const isNewcomer = this.#record.state === "published";
+    const step = (signal: AbortSignal): Promise<void> =>
+      isNewcomer ? this.#askReply(signal) : this.#askPayload(signal);
+    return { boxes: 1, isLikely: false, ...this.#task(step) };
+  }
+
+  #writeStep(): ((signal: AbortSignal) => Promise<void>) | null {
+    switch (this.#record.state) {
+      case "minted":
+        return (signal) => this.#publish(signal);
+      case "published": {
+        const isOld = this.#context.scheduler.now() - this.#record.publishedAt >= REPUBLISH_MS;
+        return isOld ? (signal) => this.#publish(signal) : null;
+      }
+      case "replied":
+        return (signal) => this.#open(signal);
+      case "read":
+        return (signal) => this.#seal(signal);
+      case "sealed":
+        return (signal) => this.#answer(signal);
+      case "cancelled":
+        return (signal) => this.#retract(signal);
+      default:
+        return null;
+    }
+  }
+
+  #task(step: (signal: AbortSignal) => Promise<void>): Task {
+    this.#isRunning = true;
+    return {
+      run: async (signal) => {
+        try {
+          await step(signal);
+          this.#failures = 0;
+        } catch (error) {
+          if (signal.aborted || this.#closed) return;
+          await this.#failed(error);
+        } finally {
+          this.#isRunning = false;
+          this.#wake();
+        }
+      },
+    };
+  }
+
+  async #failed(error: unknown): Promise<void> {
+    const reason = finalReason(error);
+    if (reason !== null && this.#record.state !== "cancelled") {
+      await this.#move({ state: "failed", failure: reason, secretKey: null, voucher: null }).catch(
+        () => {},
+      );
+      return;
+    }
+    const { scheduler } = this.#context;
+    const roundTrips = RETRY_ROUND_TRIPS.first * 2 ** this.#failures;
+    this.#failures = Math.min(this.#failures + 1, 6);
+    this.#pausedUntil =
+      scheduler.now() + Math.min(roundTrips, RETRY_ROUND_TRIPS.longest) * scheduler.basePauseMs;
+  }
+
+  /** Stores the next state, and what `more` adds to the transaction. */
+  async #move(
+    change: Partial<ExchangeRecord>,
+    more?: (draft: Draft) => Partial<ExchangeRecord>,
+  ): Promise<void> {
+    let next = { ...this.#record, ...change };
+    await this.#context.store.commit((draft) => {
+      // A cancellation that came meanwhile stands.
+      if (this.#isCancelled) throw new InvalidStateError("the exchange was cancelled");
+      next = { ...next, ...more?.(draft) };
+      draft.put(exchangeKey(this.key), encodeRecord(next));
+    });
+    this.#record = next;
+  }
+
+  #box(n: 0 | 1): MessageBoxIndex {
+    const first = firstIndexOf(this.#record.streamWriteCap!);
+    return n === 0 ? first : nextMessageBoxIndex(first);
+  }
+
+  async #publish(signal: AbortSignal): Promise<void> {
+    const { client, scheduler } = this.#context;
+    const { streamWriteCap, payload } = this.#record;
+    await client.write(streamWriteCap!, this.#box(0), payload!, { signal, ifExists: "error" });
+    await this.#move({ state: "published", publishedAt: Math.floor(scheduler.now()) });
+  }
+
+  async #askReply(signal: AbortSignal): Promise<void> {
+    const reply = await this.#ask(this.#box(1), signal);
+    if (reply) await this.#move({ state: "replied", reply });
+  }
+
+  async #open(signal: AbortSignal): Promise<void> {
+    const { client } = this.#context;
+    const { secretKey, reply, messageWriteCap } = this.#record;
+    const opened = await client.voucherOpen(secretKey!, reply!, messageWriteCap!, { signal });
+    const change = {
+      state: "opened",
+      messageWriteCap: opened.mutatedMessageWriteCap,
+      voucher: null,
+      streamWriteCap: null,
+      payload: null,
+      secretKey: null,
+      reply: null,
+    } as const;
+    await this.#finish(change, opened.whoReply);
+  }
+
+  async #askPayload(signal: AbortSignal): Promise<void> {
+    const { client } = this.#context;
+    if (!this.#record.streamWriteCap) {
+      const derived = await client.voucherDeriveStream(this.#record.voucher!, { signal });
+      this.#record = { ...this.#record, streamWriteCap: derived.voucherWriteCap };
+    }
+    const payload = await this.#ask(this.#box(0), signal);
+    if (payload) await this.#move({ state: "read", payload });
+  }
+
+  async #seal(signal: AbortSignal): Promise<void> {
+    const { client, hooks } = this.#context;
+    const { voucher, payload } = this.#record;
+    const answer = await hooks.answer(this.#record);
+    const inducted = await client.voucherInduct(voucher!, payload!, answer, { signal });
+    await this.#move({
+      state: "sealed",
+      theirName: inducted.displayName,
+      theirReadCap: inducted.mutatedMessageReadCap,
+      reply: inducted.sealedReply,
+    });
+  }
+
+  async #answer(signal: AbortSignal): Promise<void> {
+    const { client } = this.#context;
+    const { streamWriteCap, reply } = this.#record;
+    await client.write(streamWriteCap!, this.#box(1), reply!, { signal, ifExists: "error" });
+    const change = {
+      state: "answered",
+      voucher: null,
+      streamWriteCap: null,
+      payload: null,
+      reply: null,
+    } as const;
+    await this.#finish(change, null);
+  }
+
+  async #finish(change: Partial<ExchangeRecord>, answer: Bytes | null): Promise<void> {
+    const { hooks } = this.#context;
+    const next = { ...this.#record, ...change };
+    // What the channels are made with is stored with them, and nowhere else.
+    const stored = { ...change, messageWriteCap: null, theirReadCap: null };
+    await this.#move(stored, (draft) => hooks.finish(draft, next, answer));
+    await hooks.finished(next);
+  }
+
+  async #retract(signal: AbortSignal): Promise<void> {
+    const { client, store } = this.#context;
+    await client.tombstone(this.#record.streamWriteCap!, this.#box(0), { signal });
+    await store.commit((draft) => draft.delete(exchangeKey(this.key)));
+    this.#closed = true;
+  }
+
+  /** What the box holds; null when it is not there. */
+  async #ask(index: MessageBoxIndex, signal: AbortSignal): Promise<Bytes | null> {
+    const { client, scheduler } = this.#context;
+    const startedAt = scheduler.now();
+    try {
+      const readCap = readCapOf(this.#record.streamWriteCap!);
+      const { plaintext } = await client.read(readCap, index, { wait: false, signal });
+      return copyBytes(plaintext);
+    } catch (error) {
+      if (!hasCode(error, "REPLICA_ERROR_BOX_ID_NOT_FOUND")) throw error;
+      this.#dueAt = scheduler.now() + this.#pauseFactor * scheduler.basePauseMs;
+      this.#pauseFactor = Math.min(this.#pauseFactor * 2, scheduler.longestPauseFactor);
+      return null;
+    } finally {
+      scheduler.measured(scheduler.now() - startedAt);
+    }
+  }
+
+  /**
+   * Ends the exchange from this side. The newcomer's voucher is deleted at the replicas, so that
+   * nobody answers it any more.
+   */
+  async cancel(): Promise<void> {
+    const { store, scheduler } = this.#context;
+    const { role, streamWriteCap } = this.#record;
+    const isOut = role === "newcomer" && streamWriteCap !== null && !this.isOver;
+    const next: ExchangeRecord = {
+      ...this.#record,
+      state: "cancelled",
+      secretKey: null,
+      messageWriteCap: null,
+      voucher: null,
+      payload: null,
+      reply: null,
+    };
+    this.#isCancelled = true;
+    const committed = store.commit((draft) => {
+      if (isOut) draft.put(exchangeKey(this.key), encodeRecord(next));
+      else draft.delete(exchangeKey(this.key));
+    });
+    try {
+      await committed;
+    } catch (error) {
+      this.#isCancelled = false;
+      throw error;
+    }
+    this.#record = next;
+    if (!isOut) this.#closed = true;
+    this.#wake();
+    scheduler.kick();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#wake();
+  }
+}
+
+/** Why an exchange cannot go on after `error`; null when it is worth another try. */
+function finalReason(error: unknown): string | null {
+  if (hasCode(error, "REPLICA_ERROR_BOX_ALREADY_EXISTS")) {
+    return "somebody else wrote a box of this voucher: it was seen on its way; make a new one";
+  }
+  if (hasCode(error, "REPLICA_ERROR_TOMBSTONE")) {
+    return "the voucher was taken back by who made it; ask for a new one";
+  }
+  if (hasCode(error, "THIN_CLIENT_ERROR_VOUCHER_HASH_MISMATCH")) {
+    return "what is published is not this voucher's: somebody else wrote there; ask for a new one";
+  }
+  if (hasCode(error, "THIN_CLIENT_ERROR_VOUCHER_SIGNATURE_INVALID")) {
+    return "the newcomer's signature is wrong; ask for a new voucher";
+  }
+  if (hasCode(error, "THIN_CLIENT_ERROR_VOUCHER_SEAL_OPEN_FAILED")) {
+    return "the reply is not for this voucher: somebody else answered it; make a new one";
+  }
+  if (hasCode(error, "ERR_PROTOCOL")) {
+    return "what the other side wrote cannot be read; make a new voucher with another version";
+  }
+  // A daemon that finds an argument malformed: the payload is the other side's.
+  if (hasCode(error, "THIN_CLIENT_ERROR_INVALID_REQUEST")) {
+    return "the daemon refuses what the other side wrote; make a new voucher";
+  }
+  return null;
+}
+
+/** Where an exchange is stored. */
+export function exchangeKey(key: string): string {
+  return `contact!${key}`;
+}
+
+/** A record of which nothing is known but this. */
+export function blankRecord(
+  name: string,
+  role: VoucherRole,
+  ownName: string,
+  format: string,
+): Omit<ExchangeRecord, "state"> {
+  return {
+    role,
+    name,
+    ownName,
+    theirName: null,
+    group: null,
+    isHistoryOpen: true,
+    format,
+    voucher: null,
+    streamWriteCap: null,
+    payload: null,
+    secretKey: null,
+    messageWriteCap: null,
+    reply: null,
+    theirReadCap: null,
+    publishedAt: 0,
+    failure: null,
+  };
+}
+
+/** An exchange as it is stored. */
+export function encodeRecord(record: ExchangeRecord): Encodable {
+  return { ...record };
+}
+
+/** An exchange from what is stored. @throws ChannelStoreError when it is damaged. */
+export function decodeRecord(stored: CborValue): ExchangeRecord {
+  const map = stored as Map<string, CborValue>;
+  const bytes = (name: string): Bytes | null => {
+    const value = map.get(name);
+    return value instanceof Uint8Array ? copyBytes(value) : null;
+  };
+  const text = (name: string): string | null => {
+    const value = map.get(name);
+    return typeof value === "string" ? value : null;
+  };
+  return {
+    role: field(stored, "role", isText) as VoucherRole,
+    name: field(stored, "name", isText),
+    state: field(stored, "state", isText) as VoucherState,
+    ownName: field(stored, "ownName", isText),
+    theirName: text("theirName"),
+    group: text("group"),
+    isHistoryOpen: map.get("isHistoryOpen") === true,
+    format: field(stored, "format", isText),
+    voucher: bytes("voucher"),
+    streamWriteCap: bytes("streamWriteCap") as WriteCap | null,
+    payload: bytes("payload"),
+    secretKey: bytes("secretKey"),
+    messageWriteCap: bytes("messageWriteCap") as WriteCap | null,
+    reply: bytes("reply"),
+    theirReadCap: bytes("theirReadCap") as ReadCap | null,
+    publishedAt: Number(map.get("publishedAt") ?? 0),
+    failure: text("failure"),
+  };
+}
+
+const isText = (value: CborValue): value is string => typeof value === "string";

@@ -1,0 +1,58 @@
+/** How `katz conform` is called. */
+import { buildCommand } from "@stricli/core";
+import { clientFlags, described, parseText, proposeAddresses } from "../../flags.js";
+
+/** `katz conform`. */
+export const conform = buildCommand({
+  loader: async () => (await import("./conform.js")).conform,
+  parameters: {
+    flags: {
+      area: {
+        kind: "enum",
+        values: [
+          "handshake",
+          "frames",
+          "sessions",
+          "keys",
+          "envelopes",
+          "operations",
+          "storage",
+          "copying",
+          "messages",
+          "documents",
+          "vouchers",
+        ],
+        variadic: true,
+        optional: true,
+        placeholder: "AREA",
+        brief: "Only this area; may be given several times",
+      },
+      ...clientFlags,
+    },
+    positional: {
+      kind: "tuple",
+      parameters: [
+        {
+          placeholder: "ADDRESS",
+          parse: parseText,
+          proposeCompletions: proposeAddresses,
+          optional: true,
+          brief: "Of the daemon, as for --address",
+        },
+      ],
+    },
+  },
+  docs: {
+    brief: "Hold a daemon to the thin-client protocol",
+    fullDescription: described(
+      "Drives a daemon over raw frames with good and bad requests and says where it breaks\n" +
+        "the protocol, or differs in ways that clients live with. Areas: handshake, frames,\n" +
+        "sessions, keys, envelopes, operations, storage, copying, messages, documents,\n" +
+        "vouchers. Boxes that it writes are its own. Fails when one case fails.",
+      [
+        "katz conform tcp:127.0.0.1:64331",
+        "katz conform unix:/tmp/katz.sock --area handshake --area keys",
+      ],
+    ),
+  },
+});

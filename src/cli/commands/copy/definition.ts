@@ -1,0 +1,31 @@
+/** How `katz copy` is called. */
+import { buildCommand } from "@stricli/core";
+import { keep } from "../../box-flags.js";
+import { clientFlags, described, parseText } from "../../flags.js";
+
+/** `katz copy`. */
+export const copy = buildCommand({
+  loader: async () => (await import("./copy.js")).copy,
+  parameters: {
+    flags: { keep, ...clientFlags },
+    positional: {
+      kind: "array",
+      minimum: 2,
+      parameter: {
+        placeholder: "FILE CAP",
+        parse: parseText,
+        brief: "The payload, then capability files to write with; one may be -",
+      },
+    },
+  },
+  docs: {
+    brief: "Copy a payload into boxes of one or several streams",
+    fullDescription: described(
+      "Writes a payload of up to 83 MB (78 MB with CTIDH1024-X25519) into the next boxes of\n" +
+        "every stream, by one copy command: a courier writes them after it has all parts, so\n" +
+        "that watching you does not show which streams they are. Each box holds 4 bytes less\n" +
+        "than one of katz write. To hand somebody a file, katz send is simpler and quicker.",
+      ["katz copy news.html alice.write bob.write", "tar c docs | katz copy - backup.write"],
+    ),
+  },
+});

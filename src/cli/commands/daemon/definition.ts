@@ -1,0 +1,149 @@
+/** How `katz daemon` is called. */
+import { buildCommand } from "@stricli/core";
+import {
+  described,
+  outputFlags,
+  parseCount,
+  parseEpoch,
+  parseText,
+  proposeAddresses,
+} from "../../flags.js";
+
+/** `katz daemon`. */
+export const daemon = buildCommand({
+  loader: async () => (await import("./daemon.js")).daemon,
+  parameters: {
+    flags: {
+      listen: {
+        kind: "parsed",
+        parse: parseText,
+        proposeCompletions: proposeAddresses,
+        variadic: true,
+        optional: true,
+        placeholder: "ADDR",
+        brief: "unix:PATH, unix:@NAME, tcp:HOST:PORT, ws://…",
+      },
+      allowRemote: {
+        kind: "boolean",
+        default: false,
+        withNegated: false,
+        brief: "Let other machines connect: no login, no encryption",
+      },
+      allowOrigin: {
+        kind: "parsed",
+        parse: parseText,
+        variadic: true,
+        optional: true,
+        placeholder: "ORIGIN",
+        brief: "Let pages from there connect by ws://, with a token",
+      },
+      tokenFile: {
+        kind: "parsed",
+        parse: parseText,
+        optional: true,
+        placeholder: "FILE",
+        brief: "The token for ws://; made when it is not there",
+      },
+      data: {
+        kind: "parsed",
+        parse: parseText,
+        optional: true,
+        placeholder: "DIR",
+        brief: "Keep boxes and keys there, over restarts and kills",
+      },
+      writeConfig: {
+        kind: "parsed",
+        parse: parseText,
+        optional: true,
+        placeholder: "FILE",
+        brief: "Write a thinclient.toml (DIR/thinclient.toml)",
+      },
+      gateway: {
+        kind: "parsed",
+        parse: parseText,
+        optional: true,
+        placeholder: "ADDR",
+        brief: "tcp:HOST:PORT where other daemons join the network",
+      },
+      writeClientConfig: {
+        kind: "parsed",
+        parse: parseText,
+        optional: true,
+        placeholder: "FILE",
+        brief: "Write a client.toml for a daemon that joins it",
+      },
+      writeAuthority: {
+        kind: "parsed",
+        parse: parseText,
+        optional: true,
+        placeholder: "FILE",
+        brief: "Write an authority.toml, and give authorities ports",
+      },
+      epoch: {
+        kind: "parsed",
+        parse: parseEpoch,
+        optional: true,
+        placeholder: "TIME",
+        brief: "Length of an epoch, at least 1s (20m)",
+      },
+      realistic: {
+        kind: "boolean",
+        default: false,
+        withNegated: false,
+        brief: "Delays and rates of a development network",
+      },
+      couriers: {
+        kind: "parsed",
+        parse: parseCount(1, 100),
+        optional: true,
+        placeholder: "N",
+        brief: "Service nodes, each with a courier (3)",
+      },
+      replicas: {
+        kind: "parsed",
+        parse: parseCount(1, 256),
+        optional: true,
+        placeholder: "N",
+        brief: "Storage replicas (5)",
+      },
+      seed: {
+        kind: "parsed",
+        parse: parseText,
+        optional: true,
+        placeholder: "TEXT",
+        brief: "Same seed, same keys and topology",
+      },
+      nike: {
+        kind: "enum",
+        values: ["x25519", "CTIDH1024-X25519"],
+        optional: true,
+        placeholder: "NAME",
+        brief: "x25519, or CTIDH1024-X25519, as with --gateway",
+      },
+      ...outputFlags,
+    },
+  },
+  docs: {
+    brief: "Run an embedded network with a daemon in the foreground",
+    fullDescription: described(
+      "Runs daemon, mixes, couriers, storage replicas and directory authorities in one\n" +
+        "process, behind the real thin-client protocol. It gives no anonymity: it is for\n" +
+        "development. Prints one line when it listens; Ctrl-C ends it. Without --listen\n" +
+        "it listens where clients look for it: on a Unix socket in your runtime folder, and on\n" +
+        "tcp:127.0.0.1:64331.\n\n" +
+        "With --data, boxes, keys and acknowledged envelopes survive the end of the process,\n" +
+        "kill -9 included; a new DIR takes --seed, an old one keeps its own.\n\n" +
+        "With --gateway, daemons of other processes join the network as they join a real one:\n" +
+        "upstream's kpclientd, with the client.toml that --write-client-config writes.",
+      [
+        "katz daemon",
+        "katz daemon --listen unix:/tmp/katz.sock --write-config thinclient.toml",
+        "katz daemon --data ~/.local/share/katz",
+        "katz daemon --listen tcp:127.0.0.1:0 --listen unix:@katz --epoch 2m",
+        "katz daemon --listen ws://127.0.0.1:64332 --allow-origin http://localhost:5173",
+        "katz daemon --realistic --seed demo --json",
+        "katz daemon --gateway tcp:127.0.0.1:30004 --write-client-config client.toml",
+      ],
+    ),
+  },
+});

@@ -1,0 +1,266 @@
+/** What `katz doctor` looks at, in the order in which things must work. */
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  type CallOptions,
+  DEFAULT_EPOCH_MS,
+  type ThinClient,
+  type Transport,
+  epochAt,
+  equalBytes,
+  randomBytes,
+  verifyPkiDocument,
+} from "katzenpost-thinclient";
+import { type ClientFlags, connect, firstThatAnswers } from "../../connect.js";
+import { epochLengthOf } from "../../epoch-length.js";
+import { type DaemonPlace, daemonPlaces } from "../../find-daemon.js";
+import { currentDocument } from "../../network-view.js";
+import { duration } from "../../terminal.js";
+import { counted } from "../../text.js";
+
+/** Flags of the command. */
+export interface DoctorFlags extends ClientFlags {
+  /** Length of an epoch in milliseconds; found out unless given. */
+  readonly epoch?: number;
+  /** The data directory of an embedded network, whose damage is to be told. */
+  readonly data?: string;
+}
+
+/**
+ * How long a handshake may take unless `--timeout` says, in milliseconds. A daemon without a
+ * document holds each connection for up to 30 s, one after the other (spec/thin-protocol §3.1):
+ * this is the turns of two others, and ours.
+ */
+const HANDSHAKE_TIMEOUT_MS = 100_000;
+
+/** What the checks find out and hand on. */
+export interface Findings {
+  readonly flags: DoctorFlags;
+  readonly call: CallOptions & { readonly signal: AbortSignal };
+  places: readonly DaemonPlace[];
+  /** The connection that showed that somebody listens, until the client has it. */
+  transport: Transport | null;
+  client: ThinClient | null;
+}
+
+/** What a check found; `warning` when it works but looks wrong. */
+export interface Finding {
+  readonly detail: string;
+  readonly warning?: string;
+}
+
+/** One thing that must work; those after it need it. */
+export interface Check {
+  readonly name: string;
+  /** @throws what is wrong. */
+  run(findings: Findings): Promise<Finding>;
+  /** What to do when it failed. */
+  readonly advice: string;
+  /** Said while it runs: why it may take long. */
+  readonly patience?: string;
+}
+
+const clientOf = ({ client }: Findings): ThinClient => client!;
+
+const configuration: Check = {
+  name: "configuration",
+  async run(findings) {
+    findings.places = await daemonPlaces(findings.flags, findings.call.signal);
+    const [first] = findings.places;
+    if (first!.isTold) return { detail: `${first!.address}, from ${first!.source}` };
+    const tried = findings.places.map((place) => place.address).join(", ");
+    return { detail: `none is given or found; trying the usual places: ${tried}` };
+  },
+  advice: "correct the file or the flag, or leave it out to try the usual places",
+};
+
+const socket: Check = {
+  name: "socket",
+  async run(findings) {
+    const found = await firstThatAnswers(findings.places, findings.call);
+    const { place, ms, owner } = found;
+    findings.places = [place];
+    findings.transport = found.transport;
+    const detail = `${place.address} answers in ${duration(ms)}`;
+    if (owner?.kind !== "unknown") return { detail };
+    return {
+      detail,
+      warning:
+        `whose it is cannot be said: ${owner.why}. Commands that hand over capabilities or ` +
+        `contents want --address ${place.address}`,
+    };
+  },
+  advice:
+    "start the daemon: your kpclientd, or `katz daemon` for an embedded network; " +
+    "then compare its address with the one above",
+};
+
+const handshake: Check = {
+  name: "handshake",
+  async run(findings) {
+    const { flags, transport, places } = findings;
+    const handshakeTimeoutMs = flags.timeout ?? HANDSHAKE_TIMEOUT_MS;
+    const call = { signal: findings.call.signal, timeoutMs: handshakeTimeoutMs };
+    const options = { revealsNothing: true, transport: transport ?? undefined, handshakeTimeoutMs };
+    findings.transport = null;
+    const { client } = await connect(places, call, options);
+    findings.client = client;
+    const { geometry, pigeonholeGeometry } = client;
+    const detail =
+      `packets of ${geometry.packetLength} bytes (${geometry.nikeName}), ` +
+      `boxes of ${pigeonholeGeometry.maxPlaintextPayloadLength} (${pigeonholeGeometry.nikeName})`;
+    if (client.pkiDocument() !== null) return { detail };
+    return {
+      detail,
+      warning:
+        "the daemon has no PKI document: it may just have started, or it cannot reach the " +
+        "authorities; its log says which",
+    };
+  },
+  patience: " (a daemon without a PKI document serves its clients one after the other, 30 s each)",
+  advice:
+    "either something listens there that is not a daemon of this protocol (0.0.99 or newer), or " +
+    "the daemon has no PKI document and other clients wait before this one: look at its log",
+};
+
+const mixnet: Check = {
+  name: "mixnet",
+  async run(findings) {
+    await clientOf(findings).waitUntilOnline(findings.call);
+    return { detail: "the daemon is connected to a gateway" };
+  },
+  advice:
+    "the daemon cannot reach the mixnet: look at its log, at this machine's connection and clock",
+};
+
+const document: Check = {
+  name: "document",
+  async run(findings) {
+    const { epoch } = currentDocument(clientOf(findings));
+    const lengthMs = findings.flags.epoch ?? epochLengthOf(epoch, Date.now()) ?? DEFAULT_EPOCH_MS;
+    const now = epochAt(Date.now(), lengthMs);
+    const behind = now.epoch - epoch;
+    const length = lengthMs === DEFAULT_EPOCH_MS ? "" : ` of ${duration(lengthMs)}`;
+    if (behind === 0) {
+      return {
+        detail: `epoch ${epoch}${length}, begun ${duration(now.elapsedMs)} ago, is the current one`,
+      };
+    }
+    if (Math.abs(behind) === 1) {
+      return { detail: `epoch ${epoch}${length}, next to the current one (${now.epoch})` };
+    }
+    return {
+      detail: `epoch ${epoch}`,
+      warning:
+        `by epochs of ${duration(lengthMs)} it is ${now.epoch}: either the daemon's document is ` +
+        "old, or this machine's clock is wrong, or this network's epochs have another length " +
+        "(--epoch TIME)",
+    };
+  },
+  advice: "wait for the next epoch; if none comes, the daemon cannot reach the authorities",
+};
+
+const signatures: Check = {
+  name: "signatures",
+  async run(findings) {
+    const { call } = findings;
+    const client = clientOf(findings);
+    const authorities = await client.getDirectoryAuthorities(call);
+    if (authorities.length === 0) {
+      return { detail: "not verified", warning: "the daemon names no directory authorities" };
+    }
+    const raw = await client.getPkiDocumentRaw(0, call);
+    const { geometry } = client;
+    const { signers, threshold, rejected } = verifyPkiDocument(raw.payload, authorities, {
+      epoch: raw.epoch,
+      geometry,
+    });
+    const detail = `${signers.length} of ${authorities.length} authorities signed, ${threshold} must`;
+    if (rejected.length === 0) return { detail };
+    const who = rejected.map(({ authority, reason }) => `${authority.identifier}: ${reason}`);
+    return { detail, warning: who.join("; ") };
+  },
+  advice:
+    "do not trust this network: the daemon's document is not what its authorities signed. " +
+    "Compare the daemon's list of authorities with the network's own",
+};
+
+const echo: Check = {
+  name: "echo",
+  async run(findings) {
+    const client = clientOf(findings);
+    const payload = randomBytes(32);
+    const service = client.getService("echo");
+    const start = performance.now();
+    const reply = await client.blockingSendMessage(
+      payload,
+      ...service.toDestination(),
+      findings.call,
+    );
+    const taken = duration(performance.now() - start);
+    if (!equalBytes(reply.subarray(0, payload.length), payload)) {
+      throw new Error(`${service.mixDescriptor.name} answered with something else than an echo`);
+    }
+    return { detail: `${service.mixDescriptor.name} answered in ${taken}` };
+  },
+  advice: "messages get lost on the way: try again, then `katz ping`, which shows how many",
+};
+
+const box: Check = {
+  name: "box",
+  async run(findings) {
+    const { call } = findings;
+    const client = clientOf(findings);
+    const plaintext = randomBytes(32);
+    const { writeCap, readCap, firstMessageIndex } = await client.newKeypair(randomBytes(32), call);
+    const start = performance.now();
+    await client.write(writeCap, firstMessageIndex, plaintext, call);
+    const written = performance.now();
+    const read = await client.read(readCap, firstMessageIndex, call);
+    const taken = performance.now();
+    if (!equalBytes(read.plaintext, plaintext)) throw new Error("the box holds something else");
+    const couriers = counted(client.getAllCouriers().length, "courier");
+    return {
+      detail: `written in ${duration(written - start)}, read in ${duration(taken - written)}, ${couriers}`,
+    };
+  },
+  advice:
+    "couriers or storage replicas do not answer: `katz couriers` lists them; " +
+    "with CTIDH a box takes seconds, so try a longer --timeout too",
+};
+
+/** Damage of a data directory that was found when it was opened, or since. */
+const data: Check = {
+  name: "data",
+  run: async ({ flags }) => {
+    const folder = flags.data!;
+    await stat(join(folder, "seed"));
+    const text = await readFile(join(folder, "damage.txt"), "utf8").catch(() => "");
+    const lines = text.split("\n").filter((line) => line !== "");
+    if (lines.length === 0) return { detail: "nothing in it was found damaged" };
+    return {
+      detail: lines.slice(-5).join("; "),
+      warning:
+        "Bytes on this disk changed. Look at the disk; what was saved is in use. Remove the file " +
+        "damage.txt and the folders damaged-… there when you need them no more.",
+    };
+  },
+  advice: "Give the directory that katz daemon was started with (--data DIR).",
+};
+
+/** All checks of a daemon. */
+const checks: readonly Check[] = [
+  configuration,
+  socket,
+  handshake,
+  mixnet,
+  document,
+  signatures,
+  echo,
+  box,
+];
+
+/** The checks in their order; that of a data directory where one is given. */
+export function checksFor({ data: folder }: DoctorFlags): readonly Check[] {
+  return folder === undefined ? checks : [data, ...checks];
+}

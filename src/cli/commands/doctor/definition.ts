@@ -1,0 +1,37 @@
+/** How `katz doctor` is called. */
+import { buildCommand } from "@stricli/core";
+import { clientFlags, described, parseEpoch, parseText } from "../../flags.js";
+
+/** `katz doctor`. */
+export const doctor = buildCommand({
+  loader: async () => (await import("./doctor.js")).doctor,
+  parameters: {
+    flags: {
+      epoch: {
+        kind: "parsed",
+        parse: parseEpoch,
+        optional: true,
+        placeholder: "TIME",
+        brief: "Length of an epoch (found out from the document)",
+      },
+      data: {
+        kind: "parsed",
+        parse: parseText,
+        optional: true,
+        placeholder: "DIR",
+        brief: "Data directory of katz daemon: tells its damage, too",
+      },
+      ...clientFlags,
+    },
+  },
+  docs: {
+    brief: "Find out what works and what does not",
+    fullDescription: described(
+      "Finds the configuration and says which it took, then checks socket, handshake, mixnet,\n" +
+        "document, signatures, echo and a box, and says what to do about a failure. Looks in\n" +
+        "this order: --address or --config, the variable KATZENPOST_THINCLIENT (a file or an\n" +
+        "address), ~/.config/katzenpost/thinclient.toml, the usual sockets, port 64331.",
+      ["katz doctor", "katz doctor --config thinclient.toml --timeout 2m"],
+    ),
+  },
+});

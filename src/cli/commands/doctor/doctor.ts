@@ -1,0 +1,111 @@
+/** `katz doctor`: what works, what does not, and what to do about it. */
+import { type Check, type DoctorFlags, type Findings, checksFor } from "./checks.js";
+import { AlreadyReported, codeOf, exitCodeOf, messageOf } from "../../failure.js";
+import type { Output } from "../../output.js";
+import { round } from "../../ping-statistics.js";
+import { type Run, runCommand } from "../../run.js";
+import type { Style } from "../../terminal.js";
+import { withoutSecrets } from "../../repeated.js";
+import { counted, wrap } from "../../text.js";
+
+/** How long each check may take unless `--timeout` says. */
+const CHECK_TIMEOUT_MS = 60_000;
+const NAME_WIDTH = 13;
+const TEXT_WIDTH = 54;
+
+type Status = "ok" | "warning" | "failed" | "skipped";
+const styles: Readonly<Record<Status, Style>> = {
+  ok: "green",
+  warning: "yellow",
+  failed: "red",
+  skipped: "dim",
+};
+
+/** Runs all checks; those after a failure are skipped. The exit code is the failure's. */
+export function doctor(flags: DoctorFlags): Promise<void> {
+  return runCommand(flags, async (run) => {
+    const call = { signal: run.signal, timeoutMs: flags.timeout ?? CHECK_TIMEOUT_MS };
+    const findings: Findings = { flags, call, places: [], transport: null, client: null };
+    try {
+      await runChecks(run, findings);
+    } finally {
+      findings.transport?.destroy();
+      await findings.client?.stop();
+    }
+  });
+}
+
+async function runChecks({ output, signal }: Run, findings: Findings): Promise<void> {
+  const counts: Record<Status, number> = { ok: 0, warning: 0, failed: 0, skipped: 0 };
+  let exitCode = 0;
+  for (const check of checksFor(findings.flags)) {
+    if (exitCode !== 0) {
+      counts.skipped++;
+      show(output, check, "skipped", { ms: null, detail: "" });
+      continue;
+    }
+    output.status(`checking ${check.name} …${check.patience ?? ""}`);
+    const start = performance.now();
+    const ms = (): number => round(performance.now() - start);
+    try {
+      const { detail, warning } = await check.run(findings);
+      const status = warning === undefined ? "ok" : "warning";
+      counts[status]++;
+      show(output, check, status, { ms: ms(), detail, advice: warning });
+    } catch (error) {
+      signal.throwIfAborted();
+      exitCode = exitCodeOf(error) || 1;
+      counts.failed++;
+      const { advice } = check;
+      show(output, check, "failed", {
+        ms: ms(),
+        detail: withoutSecrets(messageOf(error)),
+        advice,
+        error,
+      });
+    }
+  }
+  summarize(output, counts, exitCode);
+}
+
+interface Shown {
+  readonly ms: number | null;
+  readonly detail: string;
+  readonly advice?: string | undefined;
+  readonly error?: unknown;
+}
+
+function show(output: Output, { name }: Check, status: Status, shown: Shown): void {
+  const { ms, advice, error } = shown;
+  // A ticket that was given as an address is one here, too.
+  const detail = withoutSecrets(shown.detail);
+  output.clearStatus();
+  output.record({
+    type: "check",
+    name,
+    status,
+    ms,
+    detail,
+    advice: advice ?? null,
+    code: error === undefined ? null : codeOf(error),
+  });
+  if (output.quiet && (status === "ok" || status === "skipped")) return;
+  const label = output.style(styles[status], status.padEnd(7));
+  const indent = " ".repeat(9 + NAME_WIDTH + 2);
+  for (const [i, text] of wrap(detail, TEXT_WIDTH).entries()) {
+    output.line((i === 0 ? `${label}  ${name.padEnd(NAME_WIDTH)}  ` : indent) + text);
+  }
+  for (const [i, text] of wrap(advice ?? "", TEXT_WIDTH).entries()) {
+    if (text !== "") output.line(`${indent}${i === 0 ? "→ " : "  "}${text}`);
+  }
+}
+
+function summarize(output: Output, counts: Record<Status, number>, exitCode: number): void {
+  output.record({ type: "summary", ...counts });
+  const { ok, warning, failed } = counts;
+  output.heading();
+  if (failed > 0) output.heading(`${ok} fine, then a failure: do what the arrow says.`);
+  else if (warning > 0) output.heading(`All works; ${counted(warning, "thing")} to look at.`);
+  else output.heading("All works.");
+  if (exitCode !== 0) throw new AlreadyReported(exitCode);
+}

@@ -1,0 +1,32 @@
+/** How `katz help` is called. */
+import { buildCommand } from "@stricli/core";
+import { described, parseText } from "../../flags.js";
+
+/** `katz help`. */
+export const help = buildCommand({
+  loader: async () => (await import("./help.js")).help,
+  parameters: {
+    positional: {
+      kind: "tuple",
+      parameters: [
+        {
+          placeholder: "COMMAND",
+          parse: parseText,
+          proposeCompletions: async () => {
+            const { commandNames } = await import("../../app.js");
+            return commandNames;
+          },
+          optional: true,
+          brief: "Which one; all are listed without",
+        },
+      ],
+    },
+  },
+  docs: {
+    brief: "Show what a command takes, as its --help does",
+    fullDescription: described("Shows the help of a command, or lists all commands.", [
+      "katz help",
+      "katz help ping",
+    ]),
+  },
+});

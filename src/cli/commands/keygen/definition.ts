@@ -1,0 +1,29 @@
+/** How `katz keygen` is called. */
+import { buildCommand } from "@stricli/core";
+import { described, outputFlags, parseText } from "../../flags.js";
+
+/** `katz keygen`. */
+export const keygen = buildCommand({
+  loader: async () => (await import("./keygen.js")).keygen,
+  parameters: {
+    flags: {
+      output: {
+        kind: "parsed",
+        parse: parseText,
+        placeholder: "NAME",
+        brief: "Write NAME.write and NAME.read",
+      },
+      ...outputFlags,
+    },
+    aliases: { o: "output" },
+  },
+  docs: {
+    brief: "Make a new stream of boxes: a file to write it, a file to read it",
+    fullDescription: described(
+      "Makes the two capabilities of a new stream and writes each to a file that only you\n" +
+        "can read. Whoever has NAME.write can write, delete and read the stream; whoever has\n" +
+        "NAME.read can read it. Needs no daemon, and never replaces a file.",
+      ["katz keygen -o diary", "katz keygen -o ~/.config/katzenpost/alice"],
+    ),
+  },
+});

@@ -1,0 +1,45 @@
+/** How `katz read` is called. */
+import { buildCommand } from "@stricli/core";
+import { box, capability, keep } from "../../box-flags.js";
+import { clientFlags, described, parseCount } from "../../flags.js";
+
+/** `katz read`. */
+export const read = buildCommand({
+  loader: async () => (await import("./read.js")).read,
+  parameters: {
+    flags: {
+      count: {
+        kind: "parsed",
+        parse: parseCount(1, Number.MAX_SAFE_INTEGER),
+        default: "1",
+        placeholder: "N",
+        brief: "How many boxes",
+      },
+      box: { ...box, brief: "Begin at box N, from 0, not at the next one" },
+      now: {
+        kind: "boolean",
+        default: false,
+        withNegated: false,
+        brief: "Fail when a box is empty instead of waiting",
+      },
+      keep,
+      ...clientFlags,
+    },
+    aliases: { n: "count" },
+    positional: { kind: "tuple", parameters: [capability] },
+  },
+  docs: {
+    brief: "Read boxes of a stream to standard output",
+    fullDescription: described(
+      "Reads the next box of a stream, and notes in the capability file that it was read.\n" +
+        "Waits until something is in the box, unless --now is given. To a pipe go the very\n" +
+        "bytes; to a terminal, a line with what could steer it made visible.",
+      [
+        "katz read diary.read",
+        "katz read diary.read -n 3 --json",
+        "katz read diary.read --box 0 --now",
+        "pass show diary | katz read -",
+      ],
+    ),
+  },
+});

@@ -1,0 +1,50 @@
+/** How `katz send` is called. */
+import { buildCommand } from "@stricli/core";
+import { clientFlags, described, parseText } from "../../flags.js";
+
+/** `katz send`. */
+export const send = buildCommand({
+  loader: async () => (await import("./send.js")).send,
+  parameters: {
+    flags: {
+      name: {
+        kind: "parsed",
+        parse: parseText,
+        optional: true,
+        placeholder: "NAME",
+        brief: "Send the file, or folder, under this name",
+      },
+      text: {
+        kind: "boolean",
+        default: false,
+        withNegated: false,
+        brief: "Send a message that is typed, or comes by a pipe",
+      },
+      ...clientFlags,
+    },
+    positional: {
+      kind: "array",
+      parameter: {
+        placeholder: "FILE",
+        parse: parseText,
+        brief: "Files and folders; - is standard input, with --name",
+      },
+    },
+  },
+  docs: {
+    brief: "Send files, for whoever gets the ticket",
+    fullDescription: described(
+      "Writes files into boxes and prints a ticket, the only line on standard output: whoever\n" +
+        "has it can fetch them with katz receive, for about a week. Hand it over in private.\n" +
+        "The receiver may begin at once. After Ctrl-C, or worse, the same command goes on\n" +
+        "where it stopped, as long as the files are the same.",
+      [
+        "katz send photos.zip",
+        "(umask 077; katz send report.pdf notes.txt > ticket)",
+        "katz send holidays/ | ssh bob katz receive -",
+        "tar c docs | katz send - --name docs.tar",
+        "katz send --text",
+      ],
+    ),
+  },
+});

@@ -1,0 +1,31 @@
+/** How `katz services` is called. */
+import { buildCommand } from "@stricli/core";
+import { clientFlags, described } from "../../flags.js";
+
+/** `katz services`. */
+export const services = buildCommand({
+  loader: async () => (await import("./services.js")).services,
+  parameters: { flags: clientFlags },
+  docs: {
+    brief: "List the services of the network",
+    fullDescription: described(
+      "Lists each service that the current PKI document offers, with the node that it is on,\n" +
+        "its endpoint there, and the node's identity hash, which messages are sent to.",
+      ["katz services", "katz services --json"],
+    ),
+  },
+});
+
+/** `katz couriers`. */
+export const couriers = buildCommand({
+  loader: async () => (await import("./services.js")).couriers,
+  parameters: { flags: clientFlags },
+  docs: {
+    brief: "List the couriers, which take boxes to the replicas",
+    fullDescription: described(
+      "Lists the couriers of the current PKI document. Calls that write and read boxes\n" +
+        "choose one anew each time; choosing yourself ties boxes together.",
+      ["katz couriers", "katz couriers --json"],
+    ),
+  },
+});

@@ -1,0 +1,29 @@
+/** How `katz watch` is called. */
+import { buildCommand } from "@stricli/core";
+import { clientFlags, described, parseCount } from "../../flags.js";
+
+/** `katz watch`. */
+export const watch = buildCommand({
+  loader: async () => (await import("./watch.js")).watch,
+  parameters: {
+    flags: {
+      count: {
+        kind: "parsed",
+        parse: parseCount(1, 1_000_000_000),
+        optional: true,
+        placeholder: "N",
+        brief: "End after so many events; without it, at Ctrl-C",
+      },
+      ...clientFlags,
+    },
+    aliases: { n: "count" },
+  },
+  docs: {
+    brief: "Print the daemon's events as they come",
+    fullDescription: described(
+      "Prints connection status, new PKI documents, losses of the daemon and reconnects as\n" +
+        "they come. Keeps waiting for a daemon that went away.",
+      ["katz watch", "katz watch --json | jq .event"],
+    ),
+  },
+});

@@ -1,0 +1,42 @@
+/** How `katz write` is called. */
+import { buildCommand } from "@stricli/core";
+import { box, capability, keep } from "../../box-flags.js";
+import { clientFlags, described, parseText } from "../../flags.js";
+
+/** `katz write`. */
+export const write = buildCommand({
+  loader: async () => (await import("./write.js")).write,
+  parameters: {
+    flags: {
+      box: { ...box, brief: "Write box N, from 0, not the next one" },
+      keep,
+      ...clientFlags,
+    },
+    positional: {
+      kind: "tuple",
+      parameters: [
+        capability,
+        {
+          placeholder: "FILE",
+          parse: parseText,
+          optional: true,
+          brief: "The message (standard input)",
+        },
+      ],
+    },
+  },
+  docs: {
+    brief: "Write a message into the next box of a stream",
+    fullDescription: described(
+      "Writes one box, waits until it is stored, and notes in the capability file that the\n" +
+        "next one follows. The message comes from a file or from standard input, and must\n" +
+        "fit into a box. Writing the same again does no harm; something else into a box\n" +
+        "that is taken fails.",
+      [
+        "echo hello | katz write diary.write",
+        "katz write diary.write note.txt",
+        "pass show diary | katz write - note.txt",
+      ],
+    ),
+  },
+});

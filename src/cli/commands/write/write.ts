@@ -1,0 +1,79 @@
+/** `katz write`: a message into the next box of a stream. */
+import { hasCode } from "katzenpost-thinclient";
+import { TakenBoxError } from "../../box-outcome.js";
+import { OpenCapability } from "../../capability-file.js";
+import { type ClientFlags, type ClientRun, withClient } from "../../connect.js";
+import { UsageError } from "../../failure.js";
+import { readPayload } from "../../payload.js";
+import { prepare } from "../../prepare.js";
+
+/** Flags of the command. */
+export interface WriteFlags extends ClientFlags {
+  /** Number of the box; the next one unless given. */
+  readonly box?: number;
+  /** Whether to leave the capability file as it is. */
+  readonly keep: boolean;
+}
+
+/** More than any network's boxes hold. */
+const MAX_MESSAGE_BYTES = 1 << 20;
+
+/** Writes one box, and waits until it is stored. */
+export async function write(flags: WriteFlags, source: string, file = "-"): Promise<void> {
+  const prepared = await prepare(flags, async ({ signal, output }) => {
+    if (source === "-" && file === "-") {
+      throw new UsageError("capability and message cannot both come from standard input");
+    }
+    const capability = await OpenCapability.open(source, signal);
+    capability.forWriting();
+    if (file === "-" && process.stdin.isTTY) output.remark("message, then Ctrl-D:");
+    const message = await readPayload(file, MAX_MESSAGE_BYTES, signal);
+    if (message.length === 0) {
+      throw new UsageError("there is no message: katz tombstone deletes boxes");
+    }
+    return { capability, message };
+  });
+  if (!prepared) return;
+  const { capability, message } = prepared;
+  await withClient(flags, (run) => writeBox(run, flags, capability, message));
+}
+
+async function writeBox(
+  { client, call, output }: ClientRun,
+  flags: WriteFlags,
+  capability: OpenCapability,
+  message: Uint8Array,
+): Promise<void> {
+  const most = client.pigeonholeGeometry.maxPlaintextPayloadLength;
+  if (message.length > most) {
+    throw new UsageError(
+      `the message has ${message.length} bytes, and a box holds ${most}: use katz copy for a ` +
+        "payload of several boxes, or katz send for a file",
+    );
+  }
+  const number = flags.box ?? capability.number;
+  const index = flags.box === undefined ? capability.index : capability.boxAt(flags.box);
+  output.status(`writing box ${number} …`);
+  // The verdict of the replicas is waited for: written means stored, and not that it was taken.
+  const options = { ...call, ifExists: "error" } as const;
+  try {
+    const written = await client.write(capability.forWriting(), index, message, options);
+    if (!flags.keep) await capability.advance(written.nextMessageBoxIndex);
+  } catch (error) {
+    if (!hasCode(error, "REPLICA_ERROR_BOX_ALREADY_EXISTS")) throw error;
+    const box = `box ${number} of ${capability.name}`;
+    throw new TakenBoxError(box, wayPast(capability, number), error);
+  }
+  output.clearStatus();
+  output.record({ type: "written", number, bytes: message.length });
+  output.remark(`wrote box ${number}, ${message.length} bytes`);
+}
+
+/** How to go past a box that is taken. */
+function wayPast(capability: OpenCapability, number: number): string {
+  const next = capability.number;
+  // What the file says is next, where that lies further on: boxes up to there may be taken too.
+  return next > number
+    ? `box ${next}, the next one of ${capability.name}: leave out --box`
+    : `--box ${number + 1}`;
+}

@@ -1,0 +1,417 @@
+/** Copy commands, and the elements of the streams that they copy. spec/thin-protocol §4.6, §4.7 and §7.4. */
+import {
+  type Bytes,
+  checkBytes,
+  copyBytes,
+  describeType,
+  type PlainBytes,
+  toHex,
+} from "../bytes/bytes.js";
+import { MessageBoxIndex, WriteCap, type WriteCapHash } from "../bytes/opaque.js";
+import { checkOptions } from "../bytes/options.js";
+import { checkBoxIndex, checkFlag, checkInteger, checkWriteCap } from "./argument-checks.js";
+import { type CallOptions, checkCallOptions } from "./call-options.js";
+import { REPLICA_ERROR_TOMBSTONE } from "../errors/codes.js";
+import { hasCode, ProtocolError, type ThinClientError } from "../errors/errors.js";
+import { copyReplyToException } from "../errors/from-reply.js";
+import { hash256 } from "../bytes/hash.js";
+import type { Asking } from "./envelopes.js";
+import type { Destination } from "../pki/services.js";
+import { required, type Cancellation, type Calls } from "./calls.js";
+
+/** Options of `startResendingCopyCommand`. */
+export interface CopyCommandOptions extends CallOptions {
+  /**
+   * The courier to use; one at random by default, which is what keeps the copy and the writes
+   * before it from being tied together by whoever runs couriers.
+   */
+  readonly courier?: Destination | undefined;
+}
+
+/** What `createCourierEnvelopesFromPayload` takes. */
+export interface PayloadEnvelopesRequest {
+  /** At most 10 MiB. Must not be changed before the call settles. */
+  readonly payload: PlainBytes;
+  /** The right to write the destination's stream: 168 bytes. */
+  readonly destWriteCap: WriteCap;
+  /**
+   * The first box to write: 104 bytes; for a later call of the stream, the `nextDestIndex` before.
+   */
+  readonly destStartIndex: MessageBoxIndex;
+  /** Whether this call begins the stream. */
+  readonly isStart: boolean;
+  /** Whether it ends it. An empty payload makes no element, so it cannot end a stream. */
+  readonly isLast: boolean;
+}
+
+/** One destination of `createCourierEnvelopesFromMultiPayload`. */
+export interface DestinationPayload {
+  /** At most 10 MiB, and 30 MiB in all of a call. Must not be changed before the call settles. */
+  readonly payload: PlainBytes;
+  /** The right to write the destination's stream: 168 bytes. */
+  readonly writeCap: WriteCap;
+  /**
+   * The first box to write: 104 bytes; for a later call, its place in the `nextDestIndices` before.
+   */
+  readonly startIndex: MessageBoxIndex;
+}
+
+/** What `createCourierEnvelopesFromMultiPayload` takes. */
+export interface MultiPayloadEnvelopesRequest {
+  /** At least one. */
+  readonly destinations: readonly DestinationPayload[];
+  /** Whether this call begins the stream: its first element is marked so. */
+  readonly isStart: boolean;
+  /**
+   * Whether it ends the stream: the rest goes into a last element, marked so, and `buffer` is
+   * empty. Without payload and buffer there is no element that could be.
+   */
+  readonly isLast: boolean;
+  /** The `buffer` of the call before for the same stream; none for the first call. */
+  readonly buffer?: PlainBytes | null | undefined;
+}
+
+/** What `createCourierEnvelopesFromTombstoneRange` takes. */
+export interface TombstoneEnvelopesRequest {
+  /** The right to write, and so to delete from, the destination's stream: 168 bytes. */
+  readonly destWriteCap: WriteCap;
+  /** The first box to delete: 104 bytes; for a later call, the `nextDestIndex` before. */
+  readonly destStartIndex: MessageBoxIndex;
+  /** How many boxes to delete: 0 to 2^32 - 1. */
+  readonly maxCount: number;
+  /** Whether this call begins the stream: its first element is marked so. */
+  readonly isStart: boolean;
+  /**
+   * Whether it ends the stream. With `maxCount` 0 daemons of v0.0.99 lose the `buffer`, so no
+   * element can be the last: ProtocolError (spec/thin-protocol §10, defect 20).
+   */
+  readonly isLast: boolean;
+  /** The `buffer` of the call before for the same stream; none for the first call. */
+  readonly buffer?: PlainBytes | null | undefined;
+}
+
+interface StreamElements {
+  /** Elements of a copy stream, each the plaintext of one box of the temporary stream. */
+  readonly envelopes: Bytes[];
+  /** What the next call for the same stream needs; no bytes after the last. */
+  readonly buffer: Bytes;
+}
+
+/** Elements made for one destination. */
+export interface SingleDestEnvelopes extends StreamElements {
+  /** The destination's box after the last one written. */
+  readonly nextDestIndex: MessageBoxIndex;
+  /** Null: there is one destination, see `nextDestIndex`. */
+  readonly nextDestIndices: null;
+}
+
+/** Elements made for several destinations. */
+export interface MultiDestEnvelopes extends StreamElements {
+  /** Null: there may be several destinations, see `nextDestIndices`. */
+  readonly nextDestIndex: null;
+  /** Each destination's box after the last one written, in the order of the request. */
+  readonly nextDestIndices: MessageBoxIndex[];
+}
+
+/** What the three builders give. */
+export type CreateEnvelopesResult = SingleDestEnvelopes | MultiDestEnvelopes;
+
+/** Longest payload of one destination in one builder call, in bytes: 10 MiB. */
+export const MAX_COPY_PAYLOAD_LENGTH = 10 * 1024 * 1024;
+/**
+ * Longest payload of all destinations of one builder call together, in bytes: 30 MiB. The reply is
+ * a third longer and must fit into a frame of 40 MiB (spec/thin-protocol §10, defect 21).
+ */
+export const MAX_COPY_CALL_LENGTH = 30 * 1024 * 1024;
+
+const MAX_UINT32 = 0xffff_ffff;
+
+/**
+ * The name of the copy command of a temporary stream: BLAKE2b-256 of its WriteCap, 32 bytes.
+ * @throws TypeError, RangeError when `writeCap` is no WriteCap.
+ */
+export function writeCapHash(writeCap: WriteCap): WriteCapHash {
+  checkWriteCap("writeCap", writeCap);
+  return hash256(writeCap) as Bytes as WriteCapHash;
+}
+
+/** Has a courier copy what a temporary stream holds; resolves when it is done. */
+export async function startResendingCopyCommand(
+  calls: Calls,
+  writeCap: WriteCap,
+  options?: CopyCommandOptions,
+): Promise<void> {
+  checkCallOptions(options, "courier");
+  checkWriteCap("writeCap", writeCap);
+  const courier = options?.courier;
+  if (courier !== undefined) checkCourier(courier);
+  const kept = courier && ([copyBytes(courier[0]), copyBytes(courier[1])] as const);
+  const asking = { operation: "startResendingCopyCommand", options };
+  await resendCopyCommand(calls, WriteCap.from(writeCap), asking, kept);
+}
+
+/** {@link startResendingCopyCommand}, unchecked. */
+export async function resendCopyCommand(
+  calls: Calls,
+  writeCap: WriteCap,
+  asking: Asking,
+  courier?: readonly [Bytes, Bytes],
+): Promise<void> {
+  const fields = {
+    writeCap,
+    courierIdentityHash: courier?.[0] ?? null,
+    courierQueueId: courier?.[1] ?? null,
+  };
+  let saidAgain = false;
+  const reply = await calls.request("startResendingCopyCommand", fields, {
+    ...asking,
+    defaultTimeoutMs: Infinity,
+    cancellation: copyCancellation(hash256(writeCap) as Bytes as WriteCapHash),
+    onLoss: () => (saidAgain = true),
+  });
+  const error = copyReplyToException(reply, { operation: asking.operation });
+  if (error && !(saidAgain && isOfDeletedStream(error))) throw error;
+}
+
+/**
+ * Whether a courier says that the temporary stream was deleted. Only a courier that is done deletes
+ * it: after a lost connection the command is said again, the daemon may choose another courier
+ * then, and that one comes too late. So the copy is done. (A destination's tombstone is told as
+ * code 10, box already exists.)
+ */
+function isOfDeletedStream(error: ThinClientError): boolean {
+  return (
+    hasCode(error, "THIN_CLIENT_ERROR_COPY_COMMAND_FAILED") &&
+    error.replicaErrorCode === REPLICA_ERROR_TOMBSTONE
+  );
+}
+
+function checkCourier(courier: Destination): void {
+  if (!Array.isArray(courier) || courier.length !== 2) {
+    throw new TypeError(
+      "`options.courier` must be a pair of node and queue, as toDestination() gives it, got " +
+        describeType(courier),
+    );
+  }
+  checkBytes("options.courier[0]", courier[0], 32);
+  checkBytes("options.courier[1]", courier[1]);
+  const { length } = courier[1];
+  if (length < 1 || length > 32) {
+    throw new RangeError(`\`options.courier[1]\` must be 1 to 32 bytes, got ${length}`);
+  }
+}
+
+function copyCancellation(hash: WriteCapHash): Cancellation {
+  return {
+    key: `copy:${toHex(hash)}`,
+    onlyForReply: false,
+    request: (queryId) => ({ kind: "cancelResendingCopyCommand", queryId, writeCapHash: hash }),
+  };
+}
+
+/** Ends a copy command; whoever waits for it gets `StartResendingCancelledError`. */
+export async function cancelResendingCopyCommand(
+  calls: Calls,
+  writeCapHash: WriteCapHash,
+  options?: CallOptions,
+): Promise<void> {
+  const operation = "cancelResendingCopyCommand";
+  checkCallOptions(options);
+  checkBytes("writeCapHash", writeCapHash, 32);
+  const hash = copyBytes(writeCapHash) as WriteCapHash;
+  await calls.cancel(copyCancellation(hash), operation, () =>
+    calls.ask(operation, { writeCapHash: hash }, { operation, options, failOnLoss: true }),
+  );
+}
+
+/** Elements that write one payload to one destination; nothing is held back for a next call. */
+export async function createCourierEnvelopesFromPayload(
+  calls: Calls,
+  request: PayloadEnvelopesRequest,
+  options?: CallOptions,
+): Promise<SingleDestEnvelopes> {
+  const operation = "createCourierEnvelopesFromPayload";
+  checkCallOptions(options);
+  const known = ["payload", "destWriteCap", "destStartIndex", "isStart", "isLast"];
+  checkOptions("request", request, known);
+  checkPayload("request.payload", request.payload);
+  checkWriteCap("request.destWriteCap", request.destWriteCap);
+  checkBoxIndex("request.destStartIndex", request.destStartIndex);
+  checkEnds(request);
+  checkLast(request.isLast && request.payload.length === 0, "`request.payload` is");
+  const fields = {
+    payload: request.payload as Bytes,
+    destWriteCap: copyBytes(request.destWriteCap),
+    destStartIndex: copyBytes(request.destStartIndex),
+    isStart: request.isStart,
+    isLast: request.isLast,
+  };
+  const settings = { operation, options, defaultTimeoutMs: Infinity };
+  const reply = await calls.ask(operation, fields, settings);
+  return {
+    envelopes: reply.envelopes ?? [],
+    buffer: new Uint8Array(0),
+    nextDestIndex: required(reply.nextDestIndex, "next_dest_index", operation),
+    nextDestIndices: null,
+  };
+}
+
+/** Elements that write one payload to each of several destinations. */
+export async function createCourierEnvelopesFromMultiPayload(
+  calls: Calls,
+  request: MultiPayloadEnvelopesRequest,
+  options?: CallOptions,
+): Promise<MultiDestEnvelopes> {
+  const operation = "createCourierEnvelopesFromMultiPayload";
+  checkCallOptions(options);
+  checkOptions("request", request, ["destinations", "isStart", "isLast", "buffer"]);
+  const { destinations, isStart, isLast } = request;
+  checkPayloads(destinations);
+  checkEnds(request);
+  const buffer = checkedBuffer(request.buffer);
+  const nothing = !buffer?.length && destinations.every(({ payload }) => payload.length === 0);
+  checkLast(isLast && nothing, "every `payload` of `request.destinations`, and the buffer, is");
+  const kept = destinations.map(({ payload, writeCap, startIndex }) => ({
+    payload,
+    writeCap: WriteCap.from(writeCap),
+    startIndex: MessageBoxIndex.from(startIndex),
+  }));
+  const fields = { destinations: kept, isStart, isLast, buffer };
+  return elementsFromMultiPayload(calls, fields, { operation, options });
+}
+
+/** {@link createCourierEnvelopesFromMultiPayload}, unchecked. */
+export async function elementsFromMultiPayload(
+  calls: Calls,
+  { destinations, isStart, isLast, buffer }: MultiPayloadEnvelopesRequest,
+  asking: Asking,
+): Promise<MultiDestEnvelopes> {
+  const { operation } = asking;
+  const fields = {
+    destinations: destinations.map((one) => ({ ...one, payload: one.payload as Bytes })),
+    isStart,
+    isLast,
+    buffer: (buffer ?? null) as Bytes | null,
+  };
+  const kind = "createCourierEnvelopesFromMultiPayload";
+  const reply = await calls.ask(kind, fields, { ...asking, defaultTimeoutMs: Infinity });
+  const nextDestIndices = required(reply.nextDestIndices, "next_dest_indices", operation);
+  if (nextDestIndices.length !== destinations.length) {
+    throw new ProtocolError(
+      `${operation}: the daemon sent ${nextDestIndices.length} next_dest_indices for ` +
+        `${destinations.length} destinations`,
+      { operation },
+    );
+  }
+  return {
+    envelopes: reply.envelopes ?? [],
+    buffer: reply.buffer ?? new Uint8Array(0),
+    nextDestIndex: null,
+    nextDestIndices,
+  };
+}
+
+/** Elements that delete boxes which follow each other. */
+export async function createCourierEnvelopesFromTombstoneRange(
+  calls: Calls,
+  request: TombstoneEnvelopesRequest,
+  options?: CallOptions,
+): Promise<SingleDestEnvelopes> {
+  const operation = "createCourierEnvelopesFromTombstoneRange";
+  checkCallOptions(options);
+  const known = ["destWriteCap", "destStartIndex", "maxCount", "isStart", "isLast", "buffer"];
+  checkOptions("request", request, known);
+  checkWriteCap("request.destWriteCap", request.destWriteCap);
+  checkBoxIndex("request.destStartIndex", request.destStartIndex);
+  checkInteger("request.maxCount", request.maxCount, MAX_UINT32);
+  checkEnds(request);
+  const before = checkedBuffer(request.buffer);
+  const nothing = !before?.length && request.maxCount === 0;
+  checkLast(request.isLast && nothing, "`request.maxCount` is 0 and the buffer");
+  const fields = {
+    destWriteCap: copyBytes(request.destWriteCap),
+    destStartIndex: copyBytes(request.destStartIndex),
+    maxCount: request.maxCount,
+    isStart: request.isStart,
+    isLast: request.isLast,
+    buffer: before,
+  };
+  const settings = { operation, options, defaultTimeoutMs: Infinity };
+  const reply = await calls.ask(operation, fields, settings);
+  const envelopes = reply.envelopes ?? [];
+  let { buffer } = reply;
+  if (before && before.length > 0 && envelopes.length === 0 && !buffer) {
+    // A real daemon drops the buffer where no tombstones are asked for (spec/thin-protocol §10,
+    // defect 20).
+    if (request.isLast) {
+      throw new ProtocolError(
+        `${operation}: the daemon made no last element, so the stream has no end; ` +
+          "end it with a call that has a tombstone or a payload",
+        { operation },
+      );
+    }
+    buffer = before;
+  }
+  return {
+    envelopes,
+    buffer: buffer ?? new Uint8Array(0),
+    nextDestIndex: required(reply.nextDestIndex, "next_dest_index", operation),
+    nextDestIndices: null,
+  };
+}
+
+function checkPayload(name: string, payload: unknown): number {
+  checkBytes(name, payload);
+  if (payload.length > MAX_COPY_PAYLOAD_LENGTH) {
+    throw new RangeError(
+      `\`${name}\` must be at most ${MAX_COPY_PAYLOAD_LENGTH} bytes a call, got ` +
+        `${payload.length}; copy() takes any length`,
+    );
+  }
+  return payload.length;
+}
+
+function checkPayloads(destinations: readonly DestinationPayload[]): void {
+  if (!Array.isArray(destinations) || destinations.length === 0) {
+    throw new TypeError(
+      "`request.destinations` must be an array of at least one destination, got " +
+        describeType(destinations),
+    );
+  }
+  let total = 0;
+  for (const [i, destination] of destinations.entries()) {
+    const name = `request.destinations[${i}]`;
+    checkOptions(name, destination, ["payload", "writeCap", "startIndex"]);
+    total += checkPayload(`${name}.payload`, destination.payload);
+    checkWriteCap(`${name}.writeCap`, destination.writeCap);
+    checkBoxIndex(`${name}.startIndex`, destination.startIndex);
+  }
+  if (total > MAX_COPY_CALL_LENGTH) {
+    throw new RangeError(
+      "the payloads of `request.destinations` must be at most " +
+        `${MAX_COPY_CALL_LENGTH} bytes together, got ${total}; copy() takes any length`,
+    );
+  }
+}
+
+function checkEnds(request: { readonly isStart: unknown; readonly isLast: unknown }): void {
+  checkFlag("request.isStart", request.isStart);
+  checkFlag("request.isLast", request.isLast);
+}
+
+/**
+ * @throws RangeError for a last call with nothing in it: no element is made that could be the last.
+ */
+function checkLast(isEmpty: boolean, what: string): void {
+  if (!isEmpty) return;
+  throw new RangeError(
+    `the last call of a copy stream must have something in it, and ${what} empty: no last element ` +
+      "would be made, and the stream would have no end; set `isLast` in the call before",
+  );
+}
+
+function checkedBuffer(buffer: Uint8Array | null | undefined): Bytes | null {
+  if (buffer === null || buffer === undefined) return null;
+  checkBytes("request.buffer", buffer);
+  return copyBytes(buffer);
+}

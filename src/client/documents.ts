@@ -1,0 +1,265 @@
+/** The PKI documents that a client knows: keeping them, keeping them current, and asking them. */
+import { type Bytes, copyBytes, randomBytes } from "../bytes/bytes.js";
+import { IdentityHash } from "../bytes/opaque.js";
+import type { CallOptions } from "./call-options.js";
+import type { Clock, Timer } from "../clock/clock.js";
+import {
+  NotEnoughCouriersError,
+  PkiDocumentUnavailableError,
+  ServiceNotFoundError,
+} from "../errors/errors.js";
+import { daemonErrorFromCode } from "../errors/from-reply.js";
+import { isSameDocument, type PkiDocument } from "../pki/document.js";
+import { epochLengthOf, epochStart } from "../pki/epoch.js";
+import { type Destination, findServices, type ServiceDescriptor } from "../pki/services.js";
+import type { Calls } from "./calls.js";
+
+/** How far back documents are kept, in epochs. */
+const KEPT_EPOCHS = 5;
+
+/** Documents by epoch: the newest and up to five epochs before it. */
+export class PkiCache {
+  readonly #byEpoch = new Map<number, PkiDocument>();
+  #current: PkiDocument | null = null;
+
+  /** The document that came last; null before the first. */
+  get current(): PkiDocument | null {
+    return this.#current;
+  }
+
+  /** Takes a document in and forgets those that are too old. */
+  add(document: PkiDocument): void {
+    this.#current = document;
+    this.#byEpoch.set(document.epoch, document);
+    const newest = Math.max(...this.#byEpoch.keys());
+    for (const epoch of this.#byEpoch.keys()) {
+      if (epoch < newest - KEPT_EPOCHS) this.#byEpoch.delete(epoch);
+    }
+  }
+
+  /** Whether it is kept already: then it is no news, even if another one came after it. */
+  holds(document: PkiDocument): boolean {
+    const kept = this.#byEpoch.get(document.epoch);
+    return kept !== undefined && isSameDocument(kept, document);
+  }
+
+  /** How many documents are kept. */
+  get size(): number {
+    return this.#byEpoch.size;
+  }
+
+  /**
+   * The document of `epoch`, else the current one.
+   * @throws PkiDocumentUnavailableError when there is neither.
+   */
+  forEpoch(epoch: number): PkiDocument {
+    const document = this.#byEpoch.get(epoch) ?? this.#current;
+    if (document) return document;
+    throw new PkiDocumentUnavailableError(
+      "no PKI document available for the requested epoch: the daemon has not sent one yet; " +
+        "wait with waitUntilOnline()",
+    );
+  }
+}
+
+// Keeps the client's PKI document the current one. A daemon tells of a new document when it has
+// fetched it, which with a real one is late: about 0.7 of an epoch (spec/thin-protocol §10, fact
+// 31). Asked for it, it has it from the epoch's beginning.
+
+/** The clock of the machine may be set, or may have slept: it is looked at this often, in ms. */
+const LOOK_AGAIN_MS = 60_000;
+/** Part of an epoch after which a document that was not there is asked for again. */
+const RETRY = 1 / 8;
+/** Part of an epoch over which clients spread their questions. */
+const SPREAD = 1 / 100;
+
+/** What following needs. */
+export interface DocumentFollowerOptions {
+  readonly clock: Clock;
+  /** Whether there is a connection to ask by. */
+  readonly canAsk: () => boolean;
+  /** Asks for the current document, and takes it in if it is newer. May reject. */
+  readonly fetch: () => Promise<void>;
+}
+
+/** Asks for the current document when the epoch of the last one is over. */
+export class DocumentFollower {
+  readonly #options: DocumentFollowerOptions;
+  #timer: Timer | null = null;
+  /** When to ask, in milliseconds since 1970; null when nobody knows. */
+  #dueAt: number | null = null;
+  #retryMs = 0;
+  #asking = false;
+  #ended = false;
+
+  constructor(options: DocumentFollowerOptions) {
+    this.#options = options;
+  }
+
+  /** `document` is the client's current one. */
+  follow(document: PkiDocument): void {
+    if (this.#ended) return;
+    const now = this.#options.clock.now();
+    const lengthMs = epochLengthOf(document.epoch, now);
+    if (lengthMs === null) {
+      // Nothing on the wire tells how long its epochs are: the daemon's own news must do.
+      this.#dueAt = null;
+      this.#timer?.cancel();
+      return;
+    }
+    this.#retryMs = lengthMs * RETRY;
+    const overAt = epochStart(document.epoch + 1, lengthMs);
+    this.#dueAt = overAt > now ? overAt + lengthMs * SPREAD * Math.random() : now;
+    this.#look();
+  }
+
+  /** Asks no more. */
+  end(): void {
+    this.#ended = true;
+    this.#timer?.cancel();
+  }
+
+  #look(): void {
+    this.#timer?.cancel();
+    if (this.#dueAt === null || this.#ended) return;
+    const { clock, canAsk } = this.#options;
+    const leftMs = this.#dueAt - clock.now();
+    if (leftMs <= 0 && canAsk()) void this.#ask();
+    const waitMs = leftMs <= 0 ? this.#retryMs : leftMs;
+    this.#timer = clock.after(Math.min(waitMs, LOOK_AGAIN_MS), () => this.#look(), {
+      background: true,
+    });
+  }
+
+  async #ask(): Promise<void> {
+    if (this.#asking) return;
+    this.#asking = true;
+    this.#dueAt = this.#options.clock.now() + this.#retryMs;
+    try {
+      await this.#options.fetch();
+    } catch {
+      // Not there yet, or the connection was lost: asked again later, unless the daemon tells
+      // first.
+    } finally {
+      this.#asking = false;
+    }
+  }
+}
+
+// What a client can ask about the network. spec/thin-protocol §4.8.
+
+/** A directory authority that the daemon trusts. */
+export interface DirectoryAuthority {
+  /** What the daemon's configuration calls it; signatures go by `identityKeyHash`. */
+  readonly identifier: string;
+  /** Signature scheme of its identity key, e.g. `Ed25519`. */
+  readonly pkiSignatureScheme: string;
+  /** KEM of its link key, e.g. `xwing`. */
+  readonly wireKemScheme: string;
+  /** URLs; empty when the daemon lists none. */
+  readonly addresses: readonly string[];
+  /** PEM; "" when unset. */
+  readonly identityPublicKeyPem: string;
+  /** PEM; "" when unset. */
+  readonly linkPublicKeyPem: string;
+  /** BLAKE2b-256 of the raw identity public key: the name its signatures have in a document. */
+  readonly identityKeyHash: IdentityHash;
+}
+
+/** A signed document as the authorities issued it. */
+export interface RawPkiDocument {
+  /** The certificate: CBOR with the document and its signatures. */
+  readonly payload: Bytes;
+  /** The epoch that the document is for; where 0 was asked, the current one or the one before. */
+  readonly epoch: number;
+}
+
+/** The signed document of `epoch`; 0 is the current one. */
+export async function getPkiDocumentRaw(
+  calls: Calls,
+  epoch: number,
+  options: CallOptions | undefined,
+): Promise<RawPkiDocument> {
+  const operation = "getPkiDocumentRaw";
+  if (!Number.isSafeInteger(epoch) || epoch < 0) {
+    throw new RangeError(`\`epoch\` must be an integer of at least 0, got ${epoch}`);
+  }
+  const fields = { epoch: BigInt(epoch) };
+  const reply = await calls.request("getPkiDocument", fields, { operation, options });
+  if (reply.errorCode !== 0 || !reply.payload) {
+    const which = epoch === 0 ? "the current epoch" : `epoch ${epoch}`;
+    throw new PkiDocumentUnavailableError(
+      `the daemon has no PKI document for ${which}: it keeps the previous, the current and the ` +
+        "next one",
+      { operation, cause: daemonErrorFromCode(reply.errorCode, { operation }) ?? undefined },
+    );
+  }
+  return { payload: copyBytes(reply.payload), epoch: Number(reply.epoch) };
+}
+
+/** The authorities that the daemon is configured with; an empty list when it has none. */
+export async function getDirectoryAuthorities(
+  calls: Calls,
+  options: CallOptions | undefined,
+): Promise<DirectoryAuthority[]> {
+  const operation = "getDirectoryAuthorities";
+  const reply = await calls.request("getDirectoryAuthorities", {}, { operation, options });
+  // Code 10 means "none configured" here.
+  if (reply.errorCode === 10) return [];
+  const error = daemonErrorFromCode(reply.errorCode, { operation });
+  if (error) throw error;
+  return (reply.authorities ?? []).map((authority) => ({
+    ...authority,
+    addresses: authority.addresses ?? [],
+    identityKeyHash: IdentityHash.from(authority.identityKeyHash),
+  }));
+}
+
+/** Every service of that name; never an empty list. */
+export function getServices(capability: string, document: PkiDocument | null): ServiceDescriptor[] {
+  if (typeof capability !== "string" || capability === "") {
+    throw new TypeError("`capability` must be the name of a service, e.g. `echo`");
+  }
+  if (!document) {
+    throw new PkiDocumentUnavailableError(
+      "the daemon has not sent a PKI document yet; wait with waitUntilOnline()",
+    );
+  }
+  const services = findServices(capability, document);
+  if (services.length > 0) return services;
+  const offered = new Set(
+    document.serviceNodes.flatMap((node) => [...(node.kaetzchen?.keys() ?? [])]),
+  );
+  throw new ServiceNotFoundError(
+    `the network offers no service "${capability}" in epoch ${document.epoch}; ` +
+      `it offers: ${[...offered].sort().join(", ") || "none"}`,
+  );
+}
+
+/** A number from 0 to `bound` - 1, each as likely as the others. */
+export function randomBelow(bound: number): number {
+  // Rejection sampling: the last, incomplete range of values would favour small results.
+  const limit = 2 ** 32 - (2 ** 32 % bound);
+  for (;;) {
+    const value = new DataView(randomBytes(4).buffer).getUint32(0);
+    if (value < limit) return value % bound;
+  }
+}
+
+/** `count` different couriers, chosen at random. */
+export function getDistinctCouriers(count: number, document: PkiDocument | null): Destination[] {
+  if (!Number.isInteger(count) || count < 0) {
+    throw new RangeError(`\`n\` must be an integer of at least 0, got ${count}`);
+  }
+  const couriers = getServices("courier", document).map((service) => service.toDestination());
+  if (couriers.length < count) {
+    throw new NotEnoughCouriersError(
+      `not enough couriers available: ${count} wanted, ${couriers.length} in the PKI document`,
+    );
+  }
+  for (let i = 0; i < count; i++) {
+    const j = i + randomBelow(couriers.length - i);
+    [couriers[i], couriers[j]] = [couriers[j]!, couriers[i]!];
+  }
+  return couriers.slice(0, count);
+}

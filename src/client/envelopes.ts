@@ -1,0 +1,458 @@
+/**
+ * Streams of boxes and the envelopes that read and write them: making them, and having them sent.
+ * spec/thin-protocol §4.3 to §4.5. What is exported under the name of a public call checks and
+ * copies its arguments; `makeStream`, `sealRead`, `sealWrite` and `resend` do not, and are what the
+ * client's own calls are made of.
+ */
+import { type Bytes, checkBytes, copyBytes, type PlainBytes, toHex } from "../bytes/bytes.js";
+import {
+  type EnvelopeDescriptor,
+  EnvelopeHash,
+  type IdentityHash,
+  MessageBoxIndex,
+  ReadCap,
+  WriteCap,
+} from "../bytes/opaque.js";
+import { checkOptions } from "../bytes/options.js";
+import {
+  checkBoxIndex,
+  checkFlag,
+  checkInteger,
+  checkReadCap,
+  checkSomeBytes,
+  checkWriteCap,
+} from "./argument-checks.js";
+import { type CallOptions, checkCallOptions } from "./call-options.js";
+import { arqErrorFromReply } from "../errors/from-reply.js";
+import type { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
+import {
+  required,
+  requiredBytes,
+  type Cancellation,
+  type QueryFields,
+  type RequestSettings,
+  type ReplyTo,
+  type Calls,
+} from "./calls.js";
+
+export type { TombstoneEnvelope, TombstoneRangeResult } from "../errors/partial-results.js";
+
+/** A new stream of boxes. */
+export interface KeypairResult {
+  /** The right to write it: 168 bytes. Whoever has it can also read. */
+  readonly writeCap: WriteCap;
+  /** The right to read it: 136 bytes. To be given to readers. */
+  readonly readCap: ReadCap;
+  /** Its first box: 104 bytes. */
+  readonly firstMessageIndex: MessageBoxIndex;
+}
+
+/** An envelope as the daemon made it: what goes to a courier, and what opens the answer. */
+export interface SealedEnvelope {
+  /** What is sent, as it is. */
+  readonly messageCiphertext: Bytes;
+  /** What the daemon opens the answer with. Holds a private key: keep it as a secret. */
+  readonly envelopeDescriptor: EnvelopeDescriptor;
+  /** Names the envelope: 32 bytes. */
+  readonly envelopeHash: EnvelopeHash;
+  /** The box after this one. */
+  readonly nextMessageBoxIndex: MessageBoxIndex;
+}
+
+/** An envelope that reads a box; goes to `startResendingEncryptedMessage` as it is. */
+export interface EncryptReadResult extends SealedEnvelope {
+  /** Tells it from an {@link EncryptWriteResult}. */
+  readonly kind: "read";
+  /** A copy of the capability it was made with: 136 bytes. */
+  readonly readCap: ReadCap;
+  /** The box that it reads: 104 bytes. */
+  readonly messageBoxIndex: MessageBoxIndex;
+}
+
+/** An envelope that writes a box; goes to `startResendingEncryptedMessage` as it is. */
+export interface EncryptWriteResult extends SealedEnvelope {
+  /** Tells it from an {@link EncryptReadResult}. */
+  readonly kind: "write";
+  /** A copy of the capability it was made with: 168 bytes. */
+  readonly writeCap: WriteCap;
+  /** The box that it writes: 104 bytes. */
+  readonly messageBoxIndex: MessageBoxIndex;
+}
+
+interface ResendRequest {
+  /** At least 1 byte; as the encrypt call gave it, for nothing else opens the answer. */
+  readonly envelopeDescriptor: EnvelopeDescriptor;
+  /** At least 1 byte. */
+  readonly messageCiphertext: PlainBytes;
+  /**
+   * 32 bytes: the operation's name for cancels; daemons do not compare it with the ciphertext
+   * (spec/thin-protocol §4.4).
+   */
+  readonly envelopeHash: EnvelopeHash;
+  /** 0 to 255; daemons accept it and take no notice. */
+  readonly replyIndex?: number | null | undefined;
+  /** May be there because an encrypt result has it; not looked at. */
+  readonly nextMessageBoxIndex?: MessageBoxIndex | undefined;
+  /** May be there because a tombstone of a range has it; not looked at. */
+  readonly boxIndex?: MessageBoxIndex | undefined;
+}
+
+/** An envelope to send until the box was read. */
+export interface ReadRequest extends ResendRequest {
+  /** May be left out: `readCap` tells. A `kind` that does not fit is a TypeError. */
+  readonly kind?: "read" | undefined;
+  /** 136 bytes; makes the request a read, and the daemon opens the box with it. */
+  readonly readCap: ReadCap;
+  /** 104 bytes: the index that was encrypted. Another one ends in BACAPDecryptionFailedError. */
+  readonly messageBoxIndex: MessageBoxIndex;
+  /** Whether an empty box is an error (`BoxIDNotFoundError`) instead of being asked for again. */
+  readonly noRetryOnBoxIdNotFound?: boolean | undefined;
+  /** Not in a read: with both capabilities the request is a TypeError. */
+  readonly writeCap?: never;
+  /** For writes; `true` in a read is a TypeError. */
+  readonly noIdempotentBoxAlreadyExists?: never;
+}
+
+/** An envelope to send until the box was written. */
+export interface WriteRequest extends ResendRequest {
+  /** May be left out: `writeCap` tells. A `kind` that does not fit is a TypeError. */
+  readonly kind?: "write" | undefined;
+  /**
+   * 168 bytes; only makes the request a write, for the envelope is signed already (
+   * spec/thin-protocol §4.4).
+   */
+  readonly writeCap: WriteCap;
+  /** 104 bytes; daemons take no notice of it in a write. */
+  readonly messageBoxIndex?: MessageBoxIndex | undefined;
+  /**
+   * Whether to wait for the replicas' verdict, and a box that holds something else is an error
+   * (`BoxAlreadyExistsError`). Without it a courier's receipt is success.
+   */
+  readonly noIdempotentBoxAlreadyExists?: boolean | undefined;
+  /** Not in a write: with both capabilities the request is a TypeError. */
+  readonly readCap?: never;
+  /** For reads; `true` in a write is a TypeError. */
+  readonly noRetryOnBoxIdNotFound?: never;
+}
+
+/** What came of sending an envelope. */
+export interface StartResendingResult {
+  /** What the box holds; no bytes for a write. */
+  readonly plaintext: Bytes;
+  /** The node whose courier brought the answer: 32 bytes; null when the daemon does not say. */
+  readonly courierIdentityHash: IdentityHash | null;
+  /** The courier's endpoint on that node; null when the daemon does not say. */
+  readonly courierQueueId: Bytes | null;
+}
+
+/** The calls of a session, and the sizes that the daemon told; null before the first handshake. */
+export interface SizedCalls {
+  readonly calls: Calls;
+  readonly pigeonholeGeometry: PigeonholeGeometry | null;
+}
+
+/** Which call asks, and under which options. */
+export type Asking = Pick<RequestSettings, "operation" | "options">;
+
+/** A new stream from 32 random bytes; the same seed gives the same stream. */
+export async function newKeypair(
+  calls: Calls,
+  seed: Uint8Array,
+  options?: CallOptions,
+): Promise<KeypairResult> {
+  checkCallOptions(options);
+  checkBytes("seed", seed, 32);
+  return makeStream(calls, copyBytes(seed), { operation: "newKeypair", options });
+}
+
+/** {@link newKeypair}, unchecked. */
+export async function makeStream(
+  calls: Calls,
+  seed: Bytes,
+  asking: Asking,
+): Promise<KeypairResult> {
+  const { operation } = asking;
+  const reply = await calls.ask("newKeypair", { seed }, asking);
+  return {
+    writeCap: required(reply.writeCap, "write_cap", operation),
+    readCap: required(reply.readCap, "read_cap", operation),
+    firstMessageIndex: required(reply.firstMessageIndex, "first_message_index", operation),
+  };
+}
+
+/** Seals an envelope that reads a box. */
+export async function encryptRead(
+  calls: Calls,
+  readCap: ReadCap,
+  messageBoxIndex: MessageBoxIndex,
+  options?: CallOptions,
+): Promise<EncryptReadResult> {
+  checkCallOptions(options);
+  checkReadCap("readCap", readCap);
+  checkBoxIndex("messageBoxIndex", messageBoxIndex);
+  const box = {
+    readCap: ReadCap.from(readCap),
+    messageBoxIndex: MessageBoxIndex.from(messageBoxIndex),
+  };
+  return sealRead(calls, box, { operation: "encryptRead", options });
+}
+
+/** {@link encryptRead}, unchecked. */
+export async function sealRead(
+  calls: Calls,
+  box: { readonly readCap: ReadCap; readonly messageBoxIndex: MessageBoxIndex },
+  asking: Asking,
+): Promise<EncryptReadResult> {
+  const reply = await calls.ask("encryptRead", box, { ...asking, defaultTimeoutMs: Infinity });
+  return { kind: "read", ...box, ...sealed(reply, asking.operation) };
+}
+
+/** Seals an envelope that writes a box; without plaintext, a tombstone. */
+export async function encryptWrite(
+  { calls, pigeonholeGeometry }: SizedCalls,
+  plaintext: PlainBytes,
+  writeCap: WriteCap,
+  messageBoxIndex: MessageBoxIndex,
+  options?: CallOptions,
+): Promise<EncryptWriteResult> {
+  checkCallOptions(options);
+  checkPlaintext(plaintext, pigeonholeGeometry);
+  checkWriteCap("writeCap", writeCap);
+  checkBoxIndex("messageBoxIndex", messageBoxIndex);
+  const box = {
+    writeCap: WriteCap.from(writeCap),
+    messageBoxIndex: MessageBoxIndex.from(messageBoxIndex),
+  };
+  return sealWrite(calls, box, copyBytes(plaintext), { operation: "encryptWrite", options });
+}
+
+/** {@link encryptWrite}, unchecked. */
+export async function sealWrite(
+  calls: Calls,
+  box: { readonly writeCap: WriteCap; readonly messageBoxIndex: MessageBoxIndex },
+  plaintext: PlainBytes,
+  asking: Asking,
+): Promise<EncryptWriteResult> {
+  const fields = { ...box, plaintext: plaintext as Bytes };
+  const settings = { ...asking, defaultTimeoutMs: Infinity };
+  const reply = await calls.ask("encryptWrite", fields, settings);
+  return { kind: "write", ...box, ...sealed(reply, asking.operation) };
+}
+
+/** @throws TypeError; RangeError when a plaintext is longer than what one box holds. */
+export function checkPlaintext(plaintext: unknown, geometry: PigeonholeGeometry | null): void {
+  checkBytes("plaintext", plaintext);
+  const maximum = geometry?.maxPlaintextPayloadLength;
+  if (maximum === undefined || plaintext.length <= maximum) return;
+  throw new RangeError(
+    `\`plaintext\` must be at most ${maximum} bytes, what one box holds, got ` +
+      `${plaintext.length}; copy() writes more than one box`,
+  );
+}
+
+function sealed(
+  reply: ReplyTo<"encryptRead"> | ReplyTo<"encryptWrite">,
+  operation: string,
+): SealedEnvelope {
+  return {
+    messageCiphertext: requiredBytes(reply.messageCiphertext, "message_ciphertext", operation),
+    envelopeDescriptor: requiredBytes(reply.envelopeDescriptor, "envelope_descriptor", operation),
+    envelopeHash: required(reply.envelopeHash, "envelope_hash", operation),
+    nextMessageBoxIndex: required(reply.nextMessageBoxIndex, "next_message_box_index", operation),
+  };
+}
+
+const requestFields = [
+  "kind",
+  "readCap",
+  "writeCap",
+  "messageBoxIndex",
+  "envelopeDescriptor",
+  "messageCiphertext",
+  "envelopeHash",
+  "replyIndex",
+  "noRetryOnBoxIdNotFound",
+  "noIdempotentBoxAlreadyExists",
+  "nextMessageBoxIndex",
+  "boxIndex",
+];
+
+/** Has an envelope sent, again and again, until its answer is there. */
+export async function startResendingEncryptedMessage(
+  calls: Calls,
+  request: ReadRequest | WriteRequest,
+  options?: CallOptions,
+  operation = "startResendingEncryptedMessage",
+): Promise<StartResendingResult> {
+  checkCallOptions(options);
+  checkRequest(request);
+  // A copy: it may be sent again hours later, after a reconnect.
+  return resend(calls, copyOf(resendFields(request)), { operation, options });
+}
+
+/** {@link startResendingEncryptedMessage}, unchecked. */
+export async function resend(
+  calls: Calls,
+  fields: ResendFields,
+  asking: Asking,
+): Promise<StartResendingResult> {
+  const { operation } = asking;
+  const isRead = fields.readCap !== null;
+  const reply = await calls.request("startResendingEncryptedMessage", fields, {
+    ...asking,
+    defaultTimeoutMs: Infinity,
+    cancellation: envelopeCancellation(fields.envelopeHash, isRead),
+  });
+  const error = arqErrorFromReply(reply, { operation });
+  if (error) throw error;
+  return {
+    plaintext: isRead
+      ? required(reply.plaintext, "plaintext", operation)
+      : (reply.plaintext ?? new Uint8Array(0)),
+    courierIdentityHash: reply.courierIdentityHash,
+    courierQueueId: reply.courierQueueId,
+  };
+}
+
+/** The same for a write, waiting for the replicas' verdict. */
+export async function startResendingEncryptedMessageReturnBoxExists(
+  calls: Calls,
+  request: WriteRequest,
+  options?: CallOptions,
+): Promise<StartResendingResult> {
+  const operation = "startResendingEncryptedMessageReturnBoxExists";
+  const flagged = { ...request, noIdempotentBoxAlreadyExists: true };
+  return startResendingEncryptedMessage(calls, flagged, options, operation);
+}
+
+/** The same for a read, failing at once when the box holds nothing. */
+export async function startResendingEncryptedMessageNoRetry(
+  calls: Calls,
+  request: ReadRequest,
+  options?: CallOptions,
+): Promise<StartResendingResult> {
+  const operation = "startResendingEncryptedMessageNoRetry";
+  const flagged = { ...request, noRetryOnBoxIdNotFound: true };
+  return startResendingEncryptedMessage(calls, flagged, options, operation);
+}
+
+function checkRequest(request: ReadRequest | WriteRequest): void {
+  checkOptions("request", request, requestFields);
+  const { readCap, writeCap, messageBoxIndex, kind } = request;
+  if ((readCap === undefined) === (writeCap === undefined)) {
+    throw new TypeError("`request` must have either `readCap` or `writeCap`, and not both");
+  }
+  const actual = readCap === undefined ? "write" : "read";
+  if (kind !== undefined && kind !== actual) {
+    throw new TypeError(`\`request.kind\` must be "${actual}" where \`${actual}Cap\` is given`);
+  }
+  if (readCap === undefined) checkWriteCap("request.writeCap", writeCap);
+  else checkReadCap("request.readCap", readCap);
+  if (readCap !== undefined || messageBoxIndex !== undefined) {
+    checkBoxIndex("request.messageBoxIndex", messageBoxIndex);
+  }
+  checkSomeBytes("request.envelopeDescriptor", request.envelopeDescriptor);
+  checkSomeBytes("request.messageCiphertext", request.messageCiphertext);
+  checkBytes("request.envelopeHash", request.envelopeHash, 32);
+  const { replyIndex, noRetryOnBoxIdNotFound, noIdempotentBoxAlreadyExists } = request;
+  if (replyIndex !== undefined && replyIndex !== null) {
+    checkInteger("request.replyIndex", replyIndex, 255);
+  }
+  checkOwnFlag("noRetryOnBoxIdNotFound", noRetryOnBoxIdNotFound, actual, "read");
+  checkOwnFlag("noIdempotentBoxAlreadyExists", noIdempotentBoxAlreadyExists, actual, "write");
+}
+
+type ResendFields = QueryFields<"startResendingEncryptedMessage"> & {
+  readonly envelopeHash: EnvelopeHash;
+};
+
+/** What is sent of a request. */
+export function resendFields(request: ReadRequest | WriteRequest): ResendFields {
+  return {
+    readCap: request.readCap ?? null,
+    writeCap: request.writeCap ?? null,
+    messageBoxIndex: request.messageBoxIndex ?? null,
+    replyIndex: request.replyIndex ?? null,
+    envelopeDescriptor: request.envelopeDescriptor,
+    messageCiphertext: request.messageCiphertext as Bytes,
+    envelopeHash: request.envelopeHash,
+    noRetryOnBoxIdNotFound: request.noRetryOnBoxIdNotFound ?? false,
+    noIdempotentBoxAlreadyExists: request.noIdempotentBoxAlreadyExists ?? false,
+  };
+}
+
+function copyOf(fields: ResendFields): ResendFields {
+  const copy = <T extends Uint8Array>(bytes: T | null): T | null =>
+    bytes && (copyBytes(bytes) as Uint8Array as T);
+  return {
+    ...fields,
+    readCap: copy(fields.readCap),
+    writeCap: copy(fields.writeCap),
+    messageBoxIndex: copy(fields.messageBoxIndex),
+    envelopeDescriptor: copy(fields.envelopeDescriptor),
+    messageCiphertext: copy(fields.messageCiphertext),
+    envelopeHash: EnvelopeHash.from(fields.envelopeHash),
+  };
+}
+
+function checkOwnFlag(name: string, value: unknown, actual: string, wanted: string): void {
+  checkFlag(`request.${name}`, value, true);
+  if (value !== true || actual === wanted) return;
+  throw new TypeError(`\`request.${name}\` is for a ${wanted}, and this is a ${actual}`);
+}
+
+function envelopeCancellation(envelopeHash: EnvelopeHash, onlyForReply: boolean): Cancellation {
+  return {
+    key: `envelope:${toHex(envelopeHash)}`,
+    onlyForReply,
+    request: (queryId) => ({
+      kind: "cancelResendingEncryptedMessage",
+      queryId,
+      envelopeHash,
+    }),
+  };
+}
+
+/** Ends the sending of an envelope; whoever waits for it gets `StartResendingCancelledError`. */
+export async function cancelResendingEncryptedMessage(
+  calls: Calls,
+  envelopeHash: EnvelopeHash,
+  options?: CallOptions,
+): Promise<void> {
+  const operation = "cancelResendingEncryptedMessage";
+  checkCallOptions(options);
+  checkBytes("envelopeHash", envelopeHash, 32);
+  const fields = { envelopeHash: EnvelopeHash.from(envelopeHash) };
+  const cancellation = envelopeCancellation(fields.envelopeHash, false);
+  await calls.cancel(cancellation, operation, () =>
+    calls.ask(operation, fields, { operation, options, failOnLoss: true }),
+  );
+}
+
+/** The box after `messageBoxIndex`. */
+export async function nextMessageBoxIndex(
+  calls: Calls,
+  messageBoxIndex: MessageBoxIndex,
+  options?: CallOptions,
+): Promise<MessageBoxIndex> {
+  const operation = "nextMessageBoxIndex";
+  checkCallOptions(options);
+  checkBoxIndex("messageBoxIndex", messageBoxIndex);
+  const fields = { messageBoxIndex: copyBytes(messageBoxIndex) as Bytes };
+  const reply = await calls.ask(operation, fields, { operation, options });
+  return required(reply.nextMessageBoxIndex, "next_message_box_index", operation);
+}
+
+/** The number of a box in its stream. */
+export async function getMessageBoxIndexCounter(
+  calls: Calls,
+  messageBoxIndex: MessageBoxIndex,
+  options?: CallOptions,
+): Promise<bigint> {
+  const operation = "getMessageBoxIndexCounter";
+  checkCallOptions(options);
+  checkBoxIndex("messageBoxIndex", messageBoxIndex);
+  const fields = { messageBoxIndex: copyBytes(messageBoxIndex) as Bytes };
+  const reply = await calls.ask(operation, fields, { operation, options });
+  return reply.counter;
+}

@@ -1,0 +1,259 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { MemoryLevel } from "memory-level";
+import { toHex, utf8ToText } from "../../src/bytes/bytes.js";
+import {
+  type ChannelDatabase,
+  ChannelExistsError,
+  type Channels,
+  type Contact,
+  type Reader,
+  openChannels,
+} from "../../src/channels/index.js";
+import { VirtualClock } from "../../src/clock/virtual.js";
+import { firstIndexOf, nextMessageBoxIndex } from "../../src/bacap/index.js";
+import { voucherStream } from "../../src/crypto/voucher/voucher.js";
+import { InvalidStateError } from "../../src/errors/errors.js";
+import { startTestNetwork } from "../../src/testing/index.js";
+import { BoxesDouble } from "./boxes-double.js";
+import { CrashDatabase, Disk } from "./crash-database.js";
+import { type Kill, Process } from "./crash-schedules.js";
+
+const DAY = 24 * 3600 * 1000;
+
+/** The next message's text. */
+async function next(reader: Reader, from?: bigint): Promise<string> {
+  for await (const message of reader.messages({ from })) {
+    await message.ack();
+    return utf8ToText(message.bytes);
+  }
+  throw new Error("no message");
+}
+
+function world(): {
+  clock: VirtualClock;
+  boxes: BoxesDouble;
+  open: (disk?: Disk) => Promise<Channels>;
+} {
+  const clock = new VirtualClock();
+  const boxes = new BoxesDouble(clock);
+  const open = (disk = new Disk()): Promise<Channels> =>
+    openChannels(boxes.client(), new CrashDatabase(disk), { clock });
+  return { clock, boxes, open };
+}
+
+/** One message each way. */
+async function greet(clock: VirtualClock, one: Contact, other: Contact): Promise<void> {
+  const [a, b] = await clock.runUntil(Promise.all([one.ready(), other.ready()]), DAY);
+  await clock.runUntil(a.writer.send("from one"));
+  await clock.runUntil(b.writer.send("from other"));
+  assert.equal(await clock.runUntil(next(b.reader), DAY), "from one");
+  assert.equal(await clock.runUntil(next(a.reader), DAY), "from other");
+}
+
+describe("contacts", () => {
+  it("a voucher gives both sides a channel each way", async () => {
+    const { clock, open } = world();
+    const disk = new Disk();
+    const [alice, bob] = [await open(disk), await open()];
+    const invited = await clock.runUntil(alice.contacts.invite("Bob", { displayName: "Alice" }));
+    const voucher = invited.voucher!;
+    assert.equal(voucher.length, 32);
+    const accepted = await clock.runUntil(
+      bob.contacts.accept(voucher, "Alice", { displayName: "Bob" }),
+    );
+    await greet(clock, invited, accepted);
+    assert.deepEqual(await alice.contacts.list(), [
+      { name: "Bob", role: "newcomer", state: "opened", displayName: "Bob", failure: null },
+    ]);
+    assert.deepEqual(await bob.contacts.list(), [
+      { name: "Alice", role: "member", state: "answered", displayName: "Alice", failure: null },
+    ]);
+    assert.deepEqual(
+      (await alice.list()).map(({ name, kind }) => [name, kind]),
+      [
+        ["from Bob", "reader"],
+        ["to Bob", "writer"],
+      ],
+    );
+    assert.equal(invited.voucher, null);
+    await clock.runUntil(Promise.all([alice.close(), bob.close()]));
+    // Neither the voucher nor what opens its reply is left behind.
+    const stored = [...disk.durable].map(([, value]) => toHex(value)).join(" ");
+    assert.ok(!stored.includes(toHex(voucher)));
+    assert.doesNotMatch([...disk.durable.keys()].join(" "), /Bob/);
+  });
+
+  it("goes on where it was after a kill at any commit or call of either side", async () => {
+    let kills = 0;
+    for (const at of ["beforeCommit", "afterCommit", "afterCall"] as const) {
+      for (let count = 1; count <= 9; count++) {
+        for (const side of [0, 1]) {
+          const kill: Kill = { at, count, kept: 0, downMs: 3000 };
+          const plan = [[], []] as Kill[][];
+          plan[side]!.push(kill);
+          kills += await runExchange(plan);
+        }
+      }
+    }
+    assert.ok(kills >= 30, `${kills} kills`);
+  });
+
+  it("a voucher outlives the boxes of the first weeks", async () => {
+    const { clock, boxes, open } = world();
+    boxes.lifetimeMs = 7 * DAY;
+    boxes.fate = () => ({ delayMs: 2000, lost: null });
+    const [alice, bob] = [await open(), await open()];
+    const invited = await clock.runUntil(alice.contacts.invite("Bob"));
+    await clock.advance(30 * DAY);
+    const accepted = await clock.runUntil(bob.contacts.accept(invited.voucher!, "Alice"));
+    await greet(clock, invited, accepted);
+    await clock.runUntil(Promise.all([alice.close(), bob.close()]));
+  });
+
+  it("a cancelled voucher is taken back, and its name is free again", async () => {
+    const { clock, open } = world();
+    const [alice, bob] = [await open(), await open()];
+    const invited = await clock.runUntil(alice.contacts.invite("Bob"));
+    const voucher = invited.voucher!;
+    await clock.advance(10_000);
+    await assert.rejects(alice.create("to Bob"), ChannelExistsError);
+    await assert.rejects(clock.runUntil(alice.contacts.invite("Bob")), ChannelExistsError);
+    await clock.runUntil(alice.contacts.cancel("Bob"));
+    assert.deepEqual(await alice.contacts.list(), []);
+    await assert.rejects(invited.ready(), /it was cancelled/);
+    await alice.create("to Bob");
+    await clock.advance(10_000);
+    const accepted = await clock.runUntil(bob.contacts.accept(voucher, "Alice"));
+    await assert.rejects(clock.runUntil(accepted.ready(), DAY), (error) => {
+      assert.ok(error instanceof InvalidStateError);
+      assert.match(error.message, /taken back/);
+      return true;
+    });
+    assert.equal(accepted.info.state, "failed");
+    await clock.runUntil(bob.contacts.cancel("Alice"));
+    await bob.create("from Alice");
+    await clock.runUntil(Promise.all([alice.close(), bob.close()]));
+  });
+
+  it("a cancellation is finished after a kill", async () => {
+    const { clock, boxes, open } = world();
+    const disk = new Disk();
+    const first = await open(disk);
+    const voucher = (await clock.runUntil(first.contacts.invite("Bob"))).voucher!;
+    await clock.advance(10_000);
+    boxes.fate = () => ({ delayMs: 20, lost: "request" });
+    await clock.runUntil(first.contacts.cancel("Bob"));
+    await clock.runUntil(first.close());
+    boxes.fate = () => ({ delayMs: 20, lost: null });
+    const second = await open(disk);
+    assert.deepEqual(await second.contacts.list(), []);
+    await clock.advance(10_000);
+    const { readCap } = voucherStream(voucher);
+    assert.equal(boxes.get(readCap, firstIndexOf(readCap))?.length, 0);
+    assert.ok(![...disk.durable.keys()].some((key) => key.startsWith("contact!")));
+    await clock.runUntil(second.close());
+  });
+
+  for (const [box, reason] of [
+    [0, /somebody else wrote a box of this voucher/],
+    [1, /somebody else answered it/],
+  ] as const) {
+    it(`who else writes box ${box} of a voucher ends the exchange`, async () => {
+      const { clock, boxes, open } = world();
+      const alice = await open();
+      boxes.fate = () => ({ delayMs: 5000, lost: null });
+      const invited = await clock.runUntil(alice.contacts.invite("Bob"));
+      const { writeCap } = voucherStream(invited.voucher!);
+      const first = firstIndexOf(writeCap);
+      boxes.put(writeCap, box === 0 ? first : nextMessageBoxIndex(first), new Uint8Array(40));
+      await assert.rejects(clock.runUntil(invited.ready(), DAY), reason);
+      assert.match((await alice.contacts.list())[0]!.failure!, reason);
+      await clock.runUntil(alice.close());
+    });
+  }
+
+  it("two who answer one voucher: one is told", async () => {
+    const { clock, open } = world();
+    const [alice, bob, carol] = [await open(), await open(), await open()];
+    const invited = await clock.runUntil(alice.contacts.invite("friend"));
+    const voucher = invited.voucher!;
+    const answers = [
+      await clock.runUntil(bob.contacts.accept(voucher, "Alice")),
+      await clock.runUntil(carol.contacts.accept(voucher, "Alice")),
+    ];
+    const outcomes = await clock.runUntil(
+      Promise.allSettled(answers.map((answer) => answer.ready())),
+      DAY,
+    );
+    assert.deepEqual(outcomes.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
+    const winner = answers[outcomes.findIndex(({ status }) => status === "fulfilled")]!;
+    await greet(clock, invited, winner);
+    await assert.rejects(bob.contacts.accept(new Uint8Array(31), "x"), RangeError);
+    await assert.rejects(bob.contacts.invite("x", { displayName: "" }), RangeError);
+    await clock.runUntil(Promise.all([alice.close(), bob.close(), carol.close()]));
+  });
+
+  it("works on a network", { timeout: 120_000 }, async () => {
+    await using network = await startTestNetwork();
+    const memory = (): ChannelDatabase => new MemoryLevel<string, Uint8Array>() as never;
+    await using alice = await openChannels(await network.client(), memory());
+    await using bob = await openChannels(await network.client(), memory());
+    const invited = await alice.contacts.invite("Bob", { displayName: "Alice" });
+    const accepted = await bob.contacts.accept(invited.voucher!, "Alice", { displayName: "Bob" });
+    const [a, b] = await Promise.all([invited.ready(), accepted.ready()]);
+    await a.writer.send("hello Bob");
+    await b.writer.send("hello Alice");
+    assert.equal(await next(b.reader), "hello Bob");
+    assert.equal(await next(a.reader), "hello Alice");
+    assert.equal(invited.info.displayName, "Bob");
+  });
+});
+
+/** An exchange in which processes are killed as planned, and a message each way; gives the kills. */
+async function runExchange(plan: readonly (readonly Kill[])[]): Promise<number> {
+  const clock = new VirtualClock();
+  const boxes = new BoxesDouble(clock);
+  const sides = plan.map((kills) => new Process(boxes, kills));
+  const down = () => clock.sleep(3000);
+  let onVoucher!: (voucher: Uint8Array) => void;
+  const handedOver = new Promise<Uint8Array>((resolve) => (onVoucher = resolve));
+  const texts: string[] = [];
+  const isDone = [false, false];
+  const talk = async (contact: Contact, words: string, n: number): Promise<void> => {
+    const { writer, reader } = await contact.ready();
+    // A kill may come before this is noted, and it is sent twice then: that is the application's.
+    if (!texts.includes(words)) {
+      await writer.send(words);
+      texts.push(words);
+    }
+    const heard = await next(reader, 0n);
+    if (heard !== (n === 0 ? "from member" : "from newcomer")) texts.push(`heard ${heard}`);
+    isDone[n] = true;
+    while (writer.queued > 0) await clock.sleep(100);
+    while (!isDone[1 - n]) await clock.sleep(1000);
+  };
+  const newcomer = sides[0]!.run(async (channels) => {
+    const known = (await channels.contacts.list())[0];
+    const contact = known
+      ? await channels.contacts.get("Bob")
+      : await channels.contacts.invite("Bob");
+    if (contact.voucher) onVoucher(contact.voucher);
+    await talk(contact, "from newcomer", 0);
+  }, down);
+  const member = sides[1]!.run(async (channels) => {
+    const voucher = await handedOver;
+    const known = (await channels.contacts.list())[0];
+    const contact = known
+      ? await channels.contacts.get("Alice")
+      : await channels.contacts.accept(voucher, "Alice");
+    await talk(contact, "from member", 1);
+  }, down);
+  try {
+    await clock.runUntil(Promise.all([newcomer, member]), DAY);
+  } catch (error) {
+    throw new Error(JSON.stringify(plan), { cause: error });
+  }
+  assert.deepEqual(texts.toSorted(), ["from member", "from newcomer"], JSON.stringify(plan));
+  return sides.reduce((sum, { kills }) => sum + kills, 0);
+}

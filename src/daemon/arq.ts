@@ -63,6 +63,8 @@ export interface ArqOptions {
   readonly timing: Timing;
   /** See {@link Kindness.kindSessions}. */
   readonly kindSessions: boolean;
+  /** The daemon stops. */
+  readonly signal: AbortSignal;
   readonly onFault: (error: Error) => void;
 }
 
@@ -157,14 +159,14 @@ export class Arq {
       return;
     }
     const { operation } = entry;
-    const { link, timing } = this.#options;
+    const { link, timing, signal } = this.#options;
     const surbId = SurbId.random();
     this.#listen(entry, toHex(surbId));
     const [destination, recipient] = operation.courier;
     let wait: number;
     try {
       const { payload } = operation;
-      const sent = await link.send({ destination, recipient, payload, surbId });
+      const sent = await link.send({ destination, recipient, payload, surbId }, { signal });
       wait = sent.replyEtaMs + timing.resendMs;
     } catch (error) {
       if (!(error instanceof LinkError)) this.#options.onFault(asError(error));

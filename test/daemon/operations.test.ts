@@ -309,7 +309,7 @@ test("an answer to an earlier packet than the last is lost", async () => {
 });
 
 test("an answer that comes while the next packet waits for its tick makes that packet needless", async () => {
-  const { client, link, clock, daemon, start } = await boxes({ mixing: "realistic" });
+  const { client, link, clock, daemon, start } = await boxes({ pace: "poisson" });
   const began = start("write");
   while (link.packets.length === 0) await clock.advance(10);
   await began;

@@ -1,6 +1,6 @@
 /** One hub, three ways to hear events, and none of them loses one silently. Design, "Events". */
 import { describeType } from "../bytes/bytes.js";
-import { decodedSize } from "../cbor/decoded-size.js";
+import { decodedSize } from "../bytes/decoded-size.js";
 import { checkOptions } from "../bytes/options.js";
 import type { ClientEvent, EventOf, EventType } from "../config/events.js";
 import { SlowConsumerError } from "../errors/errors.js";

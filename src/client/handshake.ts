@@ -4,7 +4,7 @@ import { scopeWithin, watchDeadline } from "./call-options.js";
 import { Connection } from "./connection.js";
 import type { ResolvedOptions } from "./options.js";
 import type { Clock } from "../clock/clock.js";
-import { decodedSize } from "../cbor/decoded-size.js";
+import { decodedSize } from "../bytes/decoded-size.js";
 import { ProtocolError, RequestTimeoutError } from "../errors/errors.js";
 import { Geometry } from "../pki/geometry.js";
 import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";

@@ -11,7 +11,7 @@ import { authorityAddress } from "../topology.js";
 /** Scheme of the authorities' signatures. */
 export const PKI_SIGNATURE_SCHEME = "Ed25519";
 /** Scheme of the network's links. */
-export const WIRE_KEM_SCHEME = "x25519";
+const WIRE_KEM_SCHEME = "x25519";
 
 /** What clients are told of an authority. spec/thin-protocol §4.8. */
 export interface AuthorityIdentity {
@@ -35,11 +35,17 @@ export interface AuthorityIdentity {
 
 /** A directory authority with its keys. */
 export class Authority {
+  /** What others know of it. */
   readonly identity: AuthorityIdentity;
   /** Raw identity public key, 32 bytes. */
   readonly identityKey: Bytes;
   /** The pair of its link key, X25519. The private one is secret. */
-  readonly linkKeys: { readonly publicKey: Bytes; readonly privateKey: Bytes };
+  readonly linkKeys: {
+    /** 32 bytes. */
+    readonly publicKey: Bytes;
+    /** 32 bytes. Secret. */
+    readonly privateKey: Bytes;
+  };
   readonly #secret: Bytes;
 
   /** The authority with number `index` (from 0) of the network that `seed` determines. */

@@ -15,7 +15,7 @@ function twinOf({ twin, kind, renamed }: SeedSymbol): string {
 function row(symbol: SeedSymbol): string {
   const { seed, kind, version, difference, test } = symbol;
   const notes = [version, difference].filter((note) => note !== undefined).join("; ");
-  const link = test === null ? "" : `[${test.title}](../test/parity/${test.file})`;
+  const link = test === null ? "" : `[${test.title}](../test/reference/parity/${test.file})`;
   return `| \`${seed}\` | ${kind} | ${twinOf(symbol)} | ${cell(notes)} | ${cell(link)} |`;
 }
 
@@ -37,7 +37,7 @@ export function renderFromPython(): string {
   return `# From Python
 
 Every public symbol of the Python binding, ${count} in all: those of \`katzenpost_thinclient\` 0.0.15 and
-what newer releases up to 0.0.25 added. Made from \`test/parity/seed-symbols.ts\` by
+what newer releases up to 0.0.25 added. Made from \`test/reference/parity/seed-symbols.ts\` by
 \`node scripts/generate-docs.mjs\`; a test fails when a symbol is missing here or its test is gone.
 
 ## The rule for names

@@ -4,6 +4,7 @@ import { scopeWithin, watchDeadline } from "./call-options.js";
 import { Connection } from "./connection.js";
 import type { ResolvedOptions } from "./options.js";
 import type { Clock } from "../clock/clock.js";
+import { decodedSize } from "../bytes/decoded-size.js";
 import { ProtocolError, RequestTimeoutError } from "../errors/errors.js";
 import { Geometry } from "../pki/geometry.js";
 import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
@@ -46,7 +47,7 @@ const MAX_EARLY_MESSAGES = 10_000;
 const MAX_EARLY_BYTES = 64 * 1024 * 1024;
 
 /** The client's side of the handshake as a state machine: responses in, at most one request out. */
-export class Handshake {
+class Handshake {
   readonly #token: Uint8Array<ArrayBuffer>;
   readonly #send: (request: DaemonRequest) => void;
   #status: DaemonResponse<"connectionStatusEvent"> | null = null;
@@ -105,7 +106,8 @@ export class Handshake {
    * Keeps a message that is told after the handshake. @throws ProtocolError when they are too many.
    */
   #keep(response: DaemonResponse | MalformedReply, size: number): void {
-    this.#earlyBytes += size;
+    // What is kept is decoded, and may be a hundred times as large as on the wire.
+    this.#earlyBytes += Math.max(size, decodedSize(response, MAX_EARLY_BYTES));
     if (this.#early.push(response) > MAX_EARLY_MESSAGES || this.#earlyBytes > MAX_EARLY_BYTES) {
       throw new ProtocolError("the daemon sent too much before its session_token_reply");
     }
@@ -133,7 +135,7 @@ export class Handshake {
 }
 
 /** Both geometries of a status event. @throws ProtocolError when one is missing or wrong. */
-export function readGeometries(status: DaemonResponse<"connectionStatusEvent">): {
+function readGeometries(status: DaemonResponse<"connectionStatusEvent">): {
   geometry: Geometry;
   pigeonholeGeometry: PigeonholeGeometry;
 } {

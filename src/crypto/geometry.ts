@@ -38,7 +38,7 @@ const overheadWithoutKey =
 const queryToWireCommand = 72;
 
 /** The one signature scheme of boxes. */
-export const PIGEONHOLE_SIGNATURE_SCHEME = "Ed25519";
+const PIGEONHOLE_SIGNATURE_SCHEME = "Ed25519";
 
 /** The geometry as daemons publish it. Lengths in bytes. */
 export interface PigeonholeGeometryRecord {

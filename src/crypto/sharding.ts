@@ -14,7 +14,7 @@ import { hash256 } from "../bytes/hash.js";
 import { RecentlyUsed } from "../bytes/recently-used.js";
 
 /** How many replicas hold a box. */
-export const SHARD_COUNT = 2;
+const SHARD_COUNT = 2;
 
 /** What sharding looks at in a replica's descriptor. */
 export interface ShardReplica {

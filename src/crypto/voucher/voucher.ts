@@ -54,7 +54,7 @@ import {
 } from "./voucher-messages.js";
 
 /** Length of a voucher in bytes. */
-export const VOUCHER_LENGTH = 32;
+const VOUCHER_LENGTH = 32;
 
 /** What minting gives. */
 export interface MintedVoucher {

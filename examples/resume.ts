@@ -50,7 +50,9 @@ async function write(address: string, path: string): Promise<void> {
   while (state.line < LINES.length) {
     const index = MessageBoxIndex.fromHex(state.index);
     // This line may be written already, when the crash came after it: the same again does no harm.
-    const { nextMessageBoxIndex } = await client.write(writeCap, index, LINES[state.line]!);
+    const { nextMessageBoxIndex } = await client.write(writeCap, index, LINES[state.line]!, {
+      ifExists: "error", // other bytes there would be somebody else's
+    });
     state = { ...state, index: toHex(nextMessageBoxIndex), line: state.line + 1 };
     await save(path, state);
     process.stdout.write(`${state.line} written\n`);

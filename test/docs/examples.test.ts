@@ -13,6 +13,7 @@ const examples = readdirSync(folder).filter((name) => /^[^.]+\.js$/.test(name));
 const lastLines: Record<string, RegExp> = {
   "boxes.js": /^nothing there yet$/,
   "capabilities.js": /^true$/,
+  "channels.js": /^everybody heard everybody$/,
   "chat-bot.js": /^the bot answered 2 lines$/,
   "conformance.js": /^\d+ pass, 0 fail, /,
   "connect.js": /^a box holds \d+ bytes$/,
@@ -21,6 +22,8 @@ const lastLines: Record<string, RegExp> = {
   "errors.js": /^every error was told from the others/,
   "exchange.js": /^Bob heard: hello Bob; nobody sees that we talk; bye$/,
   "file-drop.js": /^50,000 bytes were dropped and picked up/,
+  // Which network there is to join no test can know: tests of `JoinedDaemon` do that.
+  "join.js": /^usage: node join\.mjs CLIENT\.TOML$/,
   "messages.js": /^(one|two|three) -> \1$/,
   "observing.js": /^measured: blockingSendMessage: ok, .*; \d+ log lines$/,
   "production.js": /^closed: /,

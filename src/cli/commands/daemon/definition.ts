@@ -14,6 +14,13 @@ export const daemon = buildCommand({
   loader: async () => (await import("./daemon.js")).daemon,
   parameters: {
     flags: {
+      join: {
+        kind: "parsed",
+        parse: parseText,
+        optional: true,
+        placeholder: "FILE",
+        brief: "Join the real network of this client.toml",
+      },
       listen: {
         kind: "parsed",
         parse: parseText,
@@ -134,7 +141,10 @@ export const daemon = buildCommand({
         "With --data, boxes, keys and acknowledged envelopes survive the end of the process,\n" +
         "kill -9 included; a new DIR takes --seed, an old one keeps its own.\n\n" +
         "With --gateway, daemons of other processes join the network as they join a real one:\n" +
-        "upstream's kpclientd, with the client.toml that --write-client-config writes.",
+        "upstream's kpclientd, with the client.toml that --write-client-config writes.\n\n" +
+        "With --join it embeds nothing: it connects to a gateway of the network that the\n" +
+        "client.toml of its operator describes, as kpclientd does, and listens where that file\n" +
+        "says unless --listen is given. `katz doctor` then tells how its link is.",
       [
         "katz daemon",
         "katz daemon --listen unix:/tmp/katz.sock --write-config thinclient.toml",
@@ -143,6 +153,7 @@ export const daemon = buildCommand({
         "katz daemon --listen ws://127.0.0.1:64332 --allow-origin http://localhost:5173",
         "katz daemon --realistic --seed demo --json",
         "katz daemon --gateway tcp:127.0.0.1:30004 --write-client-config client.toml",
+        "katz daemon --join client.toml",
       ],
     ),
   },

@@ -37,6 +37,11 @@ export const DEVIATIONS: readonly {
     why: "Nobody has to write `!` for the rest of the program.",
   },
   {
+    there: "`a == b` compares bytes",
+    here: "`equalBytes(a, b)`",
+    why: "`===` compares two Uint8Arrays by identity: it is false for equal bytes.",
+  },
+  {
     there: "a write that fails in `send_message` is logged",
     here: "the call rejects",
     why: "A message that was not sent must not look sent.",

@@ -344,7 +344,7 @@ export function field<T extends CborValue>(
 
 /** What the store says of an error of the database when it is opened. */
 export function openingFailure(error: unknown): Error {
-  if (isThinClientError(error)) return error;
+  if (isThinClientError(error)) return new ChannelStoreError(error.message, { cause: error });
   return new ChannelStoreError(
     "the store cannot be opened: " + (error instanceof Error ? error.message : String(error)),
     { cause: error },

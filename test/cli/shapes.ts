@@ -163,6 +163,8 @@ export const shapes: Readonly<Record<string, Readonly<Record<string, Check>>>> =
   ticket: { ticket: text, bytes: count, names: listOf(text) },
   sent: { bytes: count, boxes: count, ms: count },
   received: { name: text, path: text, bytes: count, sha256: hash },
+  voucher: { voucher: base64 },
+  message: { id: text, text, gap: count },
   keypair: { write: text, read: text },
   written: { number: count, bytes: count },
   box: { number: count, bytes: count, plaintextBase64: base64 },

@@ -31,7 +31,7 @@ function withLength(data: Uint8Array): Bytes {
 }
 
 for (const place of DAEMON_PLACES) {
-  describe(`copies, daemon ${place}`, { timeout: 120_000 }, () => {
+  describe(`copies, daemon ${place}`, { timeout: 600_000 }, () => {
     let both: TwoClients;
     let alice: ThinClient;
     let bob: ThinClient;

@@ -5,10 +5,11 @@ import { onAbort } from "../clock/on-abort.js";
 import { ProtocolError } from "../errors/errors.js";
 import type { KemScheme } from "../kem/scheme.js";
 import { LinkError } from "../mixnet/link.js";
+import { newQueueId } from "../mixnet/queue-id.js";
 import type { Transport } from "../transport/transport.js";
 import { CommandCodec, type CommandShape, type WireCommand } from "./commands.js";
 import { type ConsensusAnswer, ConsensusAssembler, unpackConsensus } from "./consensus-chunks.js";
-import { type ServerIdentity, newQueueId, shakeHandsAsClient } from "./shake-hands.js";
+import { type ServerIdentity, shakeHandsAsClient } from "./shake-hands.js";
 import { WireLink } from "./wire-link.js";
 
 /** The waits of a session in ms. spec/mixnet §2.4. */

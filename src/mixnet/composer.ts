@@ -1,8 +1,8 @@
 /** Makes packets for services, from documents. spec/mixnet §6. */
 import { type Bytes, type RandomSource, randomBytes } from "../bytes/bytes.js";
 import type { IdentityHash } from "../bytes/opaque.js";
-import { LinkError, type OutgoingPacket } from "../mixnet/link.js";
-import { type PathHop, type Route, chooseRoute, hopDelay } from "../mixnet/path.js";
+import { LinkError, type OutgoingPacket } from "./link.js";
+import { type PathHop, type Route, chooseRoute, hopDelay } from "./path.js";
 import type { PkiDocument } from "../pki/document.js";
 import type { GeometryFields } from "../pki/geometry.js";
 import { identityHash } from "../pki/services.js";

@@ -22,6 +22,7 @@ const entries = {
   errors: "dist/src/errors/index.d.ts",
   daemon: "dist/src/daemon/index.d.ts",
   network: "dist/src/network/index.d.ts",
+  join: "dist/src/join/index.d.ts",
   testing: "dist/src/testing/index.d.ts",
 };
 

@@ -244,6 +244,12 @@ export {
   isThinClientError,
 } from "./errors/errors.js";
 export {
+  ChannelExistsError,
+  ChannelForkedError,
+  ChannelNotFoundError,
+  ChannelStoreError,
+} from "./errors/channel-errors.js";
+export {
   CopyFailedError,
   type CopyFailurePlace,
   TombstoneRangeError,

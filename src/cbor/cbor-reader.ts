@@ -24,8 +24,10 @@ const shortText = 32;
 // A byte-order mark is part of the text here.
 const strictText = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Short map keys that were met, each in the slot that its bytes give; a newer one replaces it. */
-const knownKeys: (string | undefined)[] = Array.from({ length: 256 }, () => undefined);
+/** Longest map key that is remembered: the longest name of a message has 51 bytes. */
+const longestKnownKey = 63;
+/** Map keys that were met, each in the slot that its bytes give; a newer one replaces it. */
+const knownKeys: (string | undefined)[] = Array.from({ length: 1024 }, () => undefined);
 
 function malformed(what: string): ProtocolError {
   return new ProtocolError(`not well-formed CBOR: ${what}`);
@@ -250,18 +252,21 @@ export class CborReader {
    */
   #knownKey(): string | undefined {
     const data = this.#data;
-    const start = this.#at + 1;
-    const length = (data[this.#at] ?? 0) - 0x60;
-    if (length < 1 || length > 23 || start + length > data.length) return undefined;
+    let start = this.#at + 1;
+    let length = (data[this.#at] ?? 0) - 0x60;
+    if (length === 24) length = data[start++] ?? 0;
+    if (length < 1 || length > longestKnownKey || start + length > data.length) return undefined;
     const middle = data[start + (length >> 1)]!;
-    const slot = (length * 31 + data[start]! * 17 + middle * 7 + data[start + length - 1]!) & 255;
+    const third = data[start + ((length * 3) >> 2)]!;
+    const ends = data[start]! * 17 + data[start + length - 1]!;
+    const slot = (length * 31 + ends + middle * 7 + third * 113) & 1023;
     const known = knownKeys[slot];
     if (known?.length === length) {
       let i = 0;
       while (i < length && known.charCodeAt(i) === data[start + i]) i++;
       if (i === length) {
         this.#first();
-        this.#at += length;
+        this.#at = start + length;
         return known;
       }
     }

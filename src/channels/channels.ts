@@ -15,6 +15,7 @@ import {
 } from "../errors/channel-errors.js";
 import { Contacts } from "./contacts.js";
 import { type ChannelFormat, cutMessage } from "./framing.js";
+import { Groups, type GroupsContext } from "./groups.js";
 import { openDatabase } from "./open-database.js";
 import { Reader, composeReader, loadReader, startOf } from "./reader.js";
 import { Scheduler } from "./scheduler.js";
@@ -201,6 +202,8 @@ interface BatchEntry {
 export class Channels implements AsyncDisposable {
   /** Contacts by voucher: a channel each way. */
   readonly contacts: Contacts;
+  /** Groups: a channel for each member. */
+  readonly groups: Groups;
   readonly #client: ChannelClient;
   readonly #store: ChannelStore;
   readonly #scheduler: Scheduler;
@@ -228,7 +231,7 @@ export class Channels implements AsyncDisposable {
     this.#options = options;
     this.#scheduler = new Scheduler(client, options.clock, options.budget);
     store.onReload = () => this.#reload();
-    this.contacts = new Contacts({
+    const context: GroupsContext = {
       client,
       store,
       scheduler: this.#scheduler,
@@ -247,8 +250,18 @@ export class Channels implements AsyncDisposable {
       },
       writer: (name) => this.writer(name),
       reader: (name) => this.reader(name),
+      writerNow: (name) => this.#writers.get(name)!,
+      readerNow: (name) => this.#readers.get(name)!,
+      writers: this.#writers,
+      has: (name) => this.#keys.has(name),
+      deleteChannel: (name) => this.delete(name),
+      clock: options.clock,
+      boxLength: () => this.#boxLength,
       checkOpen: () => this.#checkOpen(),
-    });
+    };
+    this.contacts = new Contacts(context);
+    this.groups = new Groups(context, this.contacts);
+    this.contacts.groupHooks = this.groups.hooks;
   }
 
   /** @internal */
@@ -272,6 +285,7 @@ export class Channels implements AsyncDisposable {
       channels.#noteBatch(Number(numberOfKey(key)), writers as Writer[]);
     }
     channels.#nextKey = Number((await store.get(NEXT_KEY)) ?? 0);
+    await channels.groups.load();
     await channels.contacts.load();
     for (const writer of channels.#writers.values()) channels.#scheduler.addWriter(writer);
     return channels;
@@ -656,6 +670,7 @@ export class Channels implements AsyncDisposable {
     }
     for (const name of this.#keys.keys()) if (!names.has(name)) this.#keys.delete(name);
     this.#nextKey = Number((await this.#store.get(NEXT_KEY)) ?? 0);
+    await this.groups.reload();
     const batches = new Set<number>();
     for await (const key of this.#store.keys("batch!")) batches.add(Number(numberOfKey(key)));
     for (const id of this.#batches.keys()) if (!batches.has(id)) this.#batches.delete(id);

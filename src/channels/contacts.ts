@@ -26,6 +26,7 @@ import {
   VoucherExchange,
   type VoucherRole,
   type VoucherState,
+  blankRecord,
   decodeRecord,
   encodeRecord,
   exchangeKey,
@@ -73,6 +74,10 @@ export interface ContactsContext {
   appear(names: readonly string[]): Promise<void>;
   writer(name: string): Promise<Writer>;
   reader(name: string): Promise<Reader>;
+  /** As `writer` and `reader`, within a transaction. */
+  writerNow(name: string): Writer;
+  readerNow(name: string): Reader;
+  readonly writers: ReadonlyMap<string, Writer>;
   checkOpen(): void;
 }
 
@@ -136,6 +141,8 @@ export class Contacts {
   readonly #context: ContactsContext;
   readonly #exchanges = new Map<string, VoucherExchange>();
   #nextKey = 0;
+  /** Numbers the exchanges of groups. */
+  #serial = 0;
   readonly #hooks: ExchangeHooks = {
     answer: async (record) =>
       encodeKatzenqtMembers([
@@ -153,6 +160,9 @@ export class Contacts {
     this.#context = context;
   }
 
+  /** What the exchanges do that are for groups. @internal */
+  groupHooks: ExchangeHooks | null = null;
+
   /** Goes on with the exchanges in the store. @internal */
   async load(): Promise<void> {
     const { store } = this.#context;
@@ -164,16 +174,22 @@ export class Contacts {
         this.#start(exchange);
         continue;
       }
-      this.#exchanges.set(record.name, exchange);
+      if (record.group !== null && record.state === "answered") {
+        // The newcomer is in the group; nobody asks for more.
+        store.commitLazily((draft) => draft.delete(key));
+        continue;
+      }
+      this.#exchanges.set(placeOf(record), exchange);
       if (exchange.isOver) continue;
-      this.#context.reserve(channelNames(record.name));
+      if (record.group === null) this.#context.reserve(channelNames(record.name));
       this.#start(exchange);
     }
   }
 
   #exchange(key: string, record: ExchangeRecord): VoucherExchange {
     const { client, store, scheduler } = this.#context;
-    return new VoucherExchange({ client, store, scheduler, hooks: this.#hooks }, key, record);
+    const hooks = record.group === null ? this.#hooks : this.groupHooks!;
+    return new VoucherExchange({ client, store, scheduler, hooks }, key, record);
   }
 
   #start(exchange: VoucherExchange): void {
@@ -197,7 +213,7 @@ export class Contacts {
       const { writeCap } = generateKeypair();
       const minted = await client.voucherMint(writeCap, ownName);
       return {
-        ...blank(name, "newcomer", ownName, format),
+        ...blankRecord(name, "newcomer", ownName, format),
         state: "minted",
         voucher: minted.voucher,
         streamWriteCap: minted.voucherWriteCap,
@@ -218,15 +234,10 @@ export class Contacts {
   async accept(voucher: PlainBytes, name: string, options: ContactOptions = {}): Promise<Contact> {
     checkBytes("voucher", voucher, VOUCHER_LENGTH);
     const { ownName, format } = this.#check(name, options);
-    for (const { record } of this.#exchanges.values()) {
-      if (!record.voucher || !equalBytes(record.voucher, voucher)) continue;
-      throw new InvalidStateError(
-        `the voucher is contact ${JSON.stringify(record.name)}'s in this store already`,
-      );
-    }
+    this.checkUnknown(voucher);
     const { writeCap } = generateKeypair();
     return this.#add(name, async () => ({
-      ...blank(name, "member", ownName, format),
+      ...blankRecord(name, "member", ownName, format),
       state: "received",
       voucher: copyBytes(voucher),
       messageWriteCap: writeCap,
@@ -253,7 +264,25 @@ export class Contacts {
   }
 
   async #add(name: string, make: () => Promise<ExchangeRecord>): Promise<Contact> {
-    const names = channelNames(name);
+    return new Contact(this.#context, await this.begin(channelNames(name), make));
+  }
+
+  /** @throws InvalidStateError when an exchange of that voucher is under way here. @internal */
+  checkUnknown(voucher: Uint8Array): void {
+    for (const { record } of this.#exchanges.values()) {
+      if (!record.voucher || !equalBytes(record.voucher, voucher)) continue;
+      const what = record.group === null ? "contact" : "group";
+      throw new InvalidStateError(
+        `the voucher is ${what} ${JSON.stringify(record.group ?? record.name)}'s in this store already`,
+      );
+    }
+  }
+
+  /** Begins an exchange, which will make channels of the names given. @internal */
+  async begin(
+    names: readonly string[],
+    make: () => Promise<ExchangeRecord>,
+  ): Promise<VoucherExchange> {
     this.#context.reserve(names);
     try {
       const record = await make();
@@ -265,19 +294,44 @@ export class Contacts {
         draft.put(exchangeKey(key), encodeRecord(record));
       });
       const exchange = this.#exchange(key, record);
-      this.#exchanges.set(name, exchange);
+      this.#exchanges.set(placeOf(record), exchange);
       this.#start(exchange);
-      return new Contact(this.#context, exchange);
+      return exchange;
     } catch (error) {
       this.#context.release(names);
       throw error;
     }
   }
 
+  /** The exchange of a group that has this name. @internal */
+  exchange(name: string): VoucherExchange | null {
+    return this.#exchanges.get(`group ${name}`) ?? null;
+  }
+
+  /** A name for an exchange of a group. @internal */
+  freeName(start: string): string {
+    for (;;) {
+      const name = `${start} ${++this.#serial}`;
+      if (!this.#exchanges.has(`group ${name}`)) return name;
+    }
+  }
+
+  /** The names of the exchanges of a group. @internal */
+  exchangesOf(group: string): string[] {
+    const all = [...this.#exchanges.values()].map(({ record }) => record);
+    return all.filter((record) => record.group === group).map(({ name }) => name);
+  }
+
+  /** Ends an exchange of a group. @internal */
+  async drop(name: string): Promise<void> {
+    await this.exchange(name)?.cancel();
+    this.#exchanges.delete(`group ${name}`);
+  }
+
   /** A contact. @throws ChannelNotFoundError. */
   async get(name: string): Promise<Contact> {
     this.#context.checkOpen();
-    const exchange = this.#exchanges.get(name);
+    const exchange = this.#exchanges.get(`contact ${name}`);
     if (exchange) return new Contact(this.#context, exchange);
     throw new ChannelNotFoundError(
       `no contact ${JSON.stringify(name)} is in the store; contacts.list() names those that are`,
@@ -287,7 +341,8 @@ export class Contacts {
   /** All contacts, by name; those in the making, and those that failed, too. */
   async list(): Promise<readonly ContactInfo[]> {
     this.#context.checkOpen();
-    const infos = [...this.#exchanges.values()].map(({ record }) => infoOf(record));
+    const records = [...this.#exchanges.values()].map(({ record }) => record);
+    const infos = records.filter(({ group }) => group === null).map(infoOf);
     return infos.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
@@ -299,11 +354,13 @@ export class Contacts {
   async cancel(name: string): Promise<void> {
     const { scheduler } = this.#context;
     await this.get(name);
-    const exchange = this.#exchanges.get(name)!;
+    const exchange = this.#exchanges.get(`contact ${name}`)!;
     const isOver = exchange.isOver;
     await exchange.cancel();
-    this.#exchanges.delete(name);
-    if (!isOver || exchange.record.failure !== null) this.#context.release(channelNames(name));
+    this.#exchanges.delete(`contact ${name}`);
+    if (!isOver || exchange.record.failure !== null) {
+      this.#context.release(channelNames(name));
+    }
     scheduler.kick();
   }
 
@@ -345,31 +402,11 @@ function channelNames(name: string): readonly [string, string] {
   return [`to ${name}`, `from ${name}`];
 }
 
-function infoOf({ name, role, state, theirName, failure }: ExchangeRecord): ContactInfo {
-  return { name, role, state, displayName: theirName, failure };
+/** Contacts and groups have names of their own. */
+function placeOf({ group, name }: ExchangeRecord): string {
+  return `${group === null ? "contact" : "group"} ${name}`;
 }
 
-function blank(
-  name: string,
-  role: VoucherRole,
-  ownName: string,
-  format: ChannelFormat,
-): Omit<ExchangeRecord, "state"> {
-  return {
-    role,
-    name,
-    ownName,
-    theirName: null,
-    group: null,
-    format,
-    voucher: null,
-    streamWriteCap: null,
-    payload: null,
-    secretKey: null,
-    messageWriteCap: null,
-    reply: null,
-    theirReadCap: null,
-    publishedAt: 0,
-    failure: null,
-  };
+function infoOf({ name, role, state, theirName, failure }: ExchangeRecord): ContactInfo {
+  return { name, role, state, displayName: theirName, failure };
 }

@@ -24,6 +24,14 @@ export type { ChannelClient, ChannelDiagnostic, DiagnosticsHook } from "./channe
 export type { Delivery, DeliveryState, Invitation, Writer } from "./writer.js";
 export type { Message, MessageKind, MessagesOptions, Reader } from "./reader.js";
 export type { Contact, ContactInfo, ContactOptions, Contacts } from "./contacts.js";
+export type {
+  Group,
+  GroupInfo,
+  GroupMember,
+  GroupMessage,
+  GroupOptions,
+  Groups,
+} from "./groups.js";
 export type { VoucherRole, VoucherState } from "./voucher-exchange.js";
 export {
   KATZENQT_BOX_CONTENT,

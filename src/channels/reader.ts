@@ -8,7 +8,7 @@
 import { type Bytes, concatBytes, copyBytes } from "../bytes/bytes.js";
 import { MessageBoxIndex, ReadCap } from "../bytes/opaque.js";
 import type { CborValue, Encodable } from "../cbor/cbor.js";
-import { firstIndexOf, parseReadCap } from "../bacap/capabilities.js";
+import { firstIndexOf, parseReadCap, withIndex } from "../bacap/capabilities.js";
 import { messageBoxCounter, nextMessageBoxIndex } from "../bacap/message-box-index.js";
 import { InvalidStateError, hasCode } from "../errors/errors.js";
 import type { ChannelClient, DiagnosticsHook } from "./channel-client.js";
@@ -340,6 +340,11 @@ export class Reader implements AsyncIterable<Message> {
   /** The right to read the channel from its beginning: 136 bytes. Secret. */
   readCap(): ReadCap {
     return ReadCap.from(this.#readCap);
+  }
+
+  /** The right to read what was not read here yet, and nothing before it. @internal */
+  capFromHere(): ReadCap {
+    return withIndex(this.#readCap, this.#next);
   }
 
   #inPrefix(): string {

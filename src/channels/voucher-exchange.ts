@@ -53,6 +53,8 @@ export interface ExchangeRecord {
   readonly theirName: string | null;
   /** The group that the exchange is for; null for a contact. */
   readonly group: string | null;
+  /** Member of a group: whether the newcomer can read what was said before. */
+  readonly isHistoryOpen: boolean;
   readonly format: string;
   readonly voucher: Bytes | null;
   /** Keys of the voucher's stream. */
@@ -431,6 +433,33 @@ export function exchangeKey(key: string): string {
   return `contact!${key}`;
 }
 
+/** A record of which nothing is known but this. */
+export function blankRecord(
+  name: string,
+  role: VoucherRole,
+  ownName: string,
+  format: string,
+): Omit<ExchangeRecord, "state"> {
+  return {
+    role,
+    name,
+    ownName,
+    theirName: null,
+    group: null,
+    isHistoryOpen: true,
+    format,
+    voucher: null,
+    streamWriteCap: null,
+    payload: null,
+    secretKey: null,
+    messageWriteCap: null,
+    reply: null,
+    theirReadCap: null,
+    publishedAt: 0,
+    failure: null,
+  };
+}
+
 /** An exchange as it is stored. */
 export function encodeRecord(record: ExchangeRecord): Encodable {
   return { ...record };
@@ -454,6 +483,7 @@ export function decodeRecord(stored: CborValue): ExchangeRecord {
     ownName: field(stored, "ownName", isText),
     theirName: text("theirName"),
     group: text("group"),
+    isHistoryOpen: map.get("isHistoryOpen") === true,
     format: field(stored, "format", isText),
     voucher: bytes("voucher"),
     streamWriteCap: bytes("streamWriteCap") as WriteCap | null,

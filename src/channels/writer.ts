@@ -264,6 +264,21 @@ export class Writer {
     return delivery;
   }
 
+  /** Puts bytes into the outbox as part of a transaction; `committedMessage` is to follow. @internal */
+  composeMessage(draft: Draft, message: Uint8Array): Delivery {
+    return this.compose(draft, this.#wayOf(message, this.#context.boxLength));
+  }
+
+  /** Lets a message of {@link composeMessage} go out. @internal */
+  committedMessage(delivery: Delivery): void {
+    this.committed(delivery as Tracked);
+  }
+
+  /** The right to read the channel from its beginning: 136 bytes. Secret. */
+  readCap(): ReadCap {
+    return readCapOf(this.#writeCap);
+  }
+
   /** How many boxes before a new message are not known to be stored. */
   #behind(id: bigint, seq: number): number {
     if (seq === this.#head) return 0;

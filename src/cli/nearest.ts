@@ -15,15 +15,23 @@ export function nearest(word: string, names: readonly string[]): string[] {
   return near.filter(({ wrong }) => wrong === least).map(({ name }) => name);
 }
 
-/** How many characters have to be put in, left out or changed (Levenshtein). */
+/**
+ * How many characters have to be put in, left out, changed, or exchanged with their neighbour (optimal
+ * string alignment).
+ */
 function distance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, j) => j);
+  let twoAbove: number[] = [];
+  let above: number[] = [];
   for (let i = 1; i <= from.length; i++) {
-    const above = row;
-    row = [i];
+    [twoAbove, above, row] = [above, row, [i]];
     for (let j = 1; j <= to.length; j++) {
       const changed = above[j - 1]! + (from[i - 1] === to[j - 1] ? 0 : 1);
-      row.push(Math.min(changed, above[j]! + 1, row[j - 1]! + 1));
+      const exchanged =
+        i > 1 && j > 1 && from[i - 1] === to[j - 2] && from[i - 2] === to[j - 1]
+          ? twoAbove[j - 2]! + 1
+          : Infinity;
+      row.push(Math.min(changed, exchanged, above[j]! + 1, row[j - 1]! + 1));
     }
   }
   return row[to.length]!;

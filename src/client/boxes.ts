@@ -1,4 +1,4 @@
-/** Reading and writing one box, envelopes and their ageing taken care of. */
+/** Reading and writing boxes, envelopes and their ageing taken care of. */
 import {
   type Bytes,
   checkBytes,
@@ -20,10 +20,11 @@ import { type CallOptions, checkCallOptions, runWithin, scopeWithin } from "./ca
 import type { PkiCache } from "./documents.js";
 import {
   checkPlaintext,
-  encryptRead,
-  encryptWrite,
+  sealRead,
+  sealWrite,
   type SizedCalls,
-  startResendingEncryptedMessage,
+  resend,
+  resendFields,
   type TombstoneEnvelope,
   type TombstoneRangeResult,
 } from "./envelopes.js";
@@ -91,11 +92,10 @@ export async function read(
   checkBoxIndex("index", index);
   const { wait = true } = options ?? {};
   checkFlag("options.wait", wait);
-  const place = { cap: ReadCap.from(readCap), box: MessageBoxIndex.from(index) };
-  return runWithin(context.options, "read", options, (whole) => {
-    const question = (): Promise<ReadResult> => ask(context, place, whole);
-    return wait ? context.waitingReads.untilThere(whole, question) : question();
-  });
+  const box = { readCap: ReadCap.from(readCap), messageBoxIndex: MessageBoxIndex.from(index) };
+  return runWithin(context.options, "read", options, (whole) =>
+    wait ? askUntilThere(context, box, whole, "read") : ask(context, box, whole, "read"),
+  );
 }
 
 /**
@@ -104,13 +104,13 @@ export async function read(
  */
 export async function isThere(
   context: BoxContext,
-  cap: ReadCap,
-  box: MessageBoxIndex,
+  readCap: ReadCap,
+  messageBoxIndex: MessageBoxIndex,
   signal: AbortSignal,
 ): Promise<boolean> {
+  const box = { readCap, messageBoxIndex };
   try {
-    const question = (): Promise<ReadResult> => ask(context, { cap, box }, signal, "copy");
-    await context.waitingReads.untilThere(signal, question, QUESTIONS_BEFORE_GONE);
+    await askUntilThere(context, box, signal, "copy", QUESTIONS_BEFORE_GONE);
     return true;
   } catch (error) {
     if (hasCode(error, "REPLICA_ERROR_BOX_ID_NOT_FOUND")) return false;
@@ -118,27 +118,59 @@ export async function isThere(
   }
 }
 
+/** A box to read. */
+interface WantedBox {
+  readonly readCap: ReadCap;
+  readonly messageBoxIndex: MessageBoxIndex;
+}
+
+/**
+ * Asks until the box is there, at most `most` times; what the last question rejects with is thrown.
+ * What the daemon cannot do for the moment ends only the first one.
+ */
+async function askUntilThere(
+  context: BoxContext,
+  box: WantedBox,
+  whole: AbortSignal,
+  operation: ComposedCall,
+  most = Infinity,
+): Promise<ReadResult> {
+  const waiting = context.waitingReads.begin();
+  for (let number = 1; ; number++) {
+    waiting.asks();
+    try {
+      return await ask(context, box, whole, operation);
+    } catch (error) {
+      if (!waiting.mayAskAgain(error) || number >= most) throw error;
+    }
+    await waiting.turn(whole);
+  }
+}
+
 /** Asks once what a box holds. @throws BoxIDNotFoundError when there is no such box. */
 function ask(
   context: BoxContext,
-  { cap, box }: { readonly cap: ReadCap; readonly box: MessageBoxIndex },
+  box: WantedBox,
   whole: AbortSignal,
-  operation: ComposedCall = "read",
+  operation: ComposedCall,
 ): Promise<ReadResult> {
   const { calls, waitingReads } = context;
   return withFreshEnvelope(
     context,
     whole,
-    (signal) =>
-      waitingReads.seal(signal, () => encryptRead(calls, cap, box, { signal }, operation)),
+    async (signal) => {
+      const turn = await waitingReads.sealingTurn(signal);
+      try {
+        const envelope = await sealRead(calls, box, { operation, options: { signal } });
+        turn.sealed();
+        return envelope;
+      } finally {
+        turn.end();
+      }
+    },
     async (envelope, signal) => {
-      const request = { ...envelope, noRetryOnBoxIdNotFound: true };
-      const { plaintext } = await startResendingEncryptedMessage(
-        calls,
-        request,
-        { signal },
-        operation,
-      );
+      const fields = resendFields({ ...envelope, noRetryOnBoxIdNotFound: true });
+      const { plaintext } = await resend(calls, fields, { operation, options: { signal } });
       return { plaintext, nextMessageBoxIndex: envelope.nextMessageBoxIndex };
     },
   );
@@ -230,13 +262,14 @@ export async function writeBox(
     context,
     whole,
     async (signal) => {
-      const options = { signal };
-      const made = await encryptWrite(context, plaintext, writeCap, index, options, operation);
+      const asking = { operation, options: { signal } };
+      const box = { writeCap, messageBoxIndex: index };
+      const made = await sealWrite(context.calls, box, plaintext, asking);
       onSealed(made.nextMessageBoxIndex);
       return { ...made, noIdempotentBoxAlreadyExists: exclusive };
     },
     (envelope, signal) =>
-      startResendingEncryptedMessage(context.calls, envelope, { signal }, operation),
+      resend(context.calls, resendFields(envelope), { operation, options: { signal } }),
   );
 }
 
@@ -382,8 +415,9 @@ export async function tombstoneRange(
   return runWithin(context.options, operation, options, async (signal) => {
     try {
       while (envelopes.length < maxCount) {
-        const empty = new Uint8Array(0);
-        const made = await encryptWrite(context, empty, cap, next, { signal }, operation);
+        const box = { writeCap: cap, messageBoxIndex: next };
+        const asking = { operation, options: { signal } };
+        const made = await sealWrite(context.calls, box, new Uint8Array(0), asking);
         const { messageCiphertext, envelopeDescriptor, envelopeHash } = made;
         const boxIndex = next;
         const envelope = { messageCiphertext, envelopeDescriptor, envelopeHash, boxIndex };

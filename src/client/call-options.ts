@@ -1,7 +1,7 @@
 /** What every call that can wait takes last, and how waiting ends early. */
 import { describeType } from "../bytes/bytes.js";
 import { checkOptions } from "../bytes/options.js";
-import { type ComposedCall, measureCall, type MeasureOptions } from "./metrics.js";
+import { type ComposedCall, beginMeasure, outcomeOf, type MeasureOptions } from "./metrics.js";
 import type { Clock } from "../clock/clock.js";
 import { onAbort } from "../clock/on-abort.js";
 import { callSite, placeAt } from "../errors/call-site.js";
@@ -133,8 +133,14 @@ export async function runWithin<T>(
   const deadline = watchDeadline(client.clock, operation, options, Infinity, (reason) =>
     controller.abort(reason),
   );
+  const ended = beginMeasure(client, operation);
   try {
-    return await measureCall(client, operation, options?.signal, () => work(controller.signal));
+    const result = await work(controller.signal);
+    ended?.("ok");
+    return result;
+  } catch (error) {
+    ended?.(outcomeOf(error, options?.signal));
+    throw error;
   } finally {
     deadline.dispose();
   }

@@ -1,10 +1,11 @@
-/** Calls that wait for a reply: matched by query ID, taken up again after a reconnect. */
+/** Requests and their replies: matched by query ID, taken up again after a reconnect. */
 import { type Bytes, equalBytes } from "../bytes/bytes.js";
 import { QueryId } from "../bytes/opaque.js";
 import { type CallOptions, watchDeadline } from "./call-options.js";
 import {
   type MeasureOptions,
   type RequestOutcome,
+  beginMeasure,
   outcomeOf,
   outcomeOfReply,
   requestName,
@@ -280,15 +281,11 @@ export class Calls {
 
   /** Tells the metrics hook that a call was made (null), then how it ended; null without a hook. */
   #measure(operation: string): ((outcome: RequestOutcome | null) => void) | null {
-    const { metrics, clock } = this.#options;
-    if (!metrics) return null;
-    const start = clock.monotonic();
+    const ended = beginMeasure(this.#options, operation);
+    if (!ended) return null;
     return (outcome) => {
-      if (outcome !== null) {
-        const durationMs = clock.monotonic() - start;
-        metrics({ name: "request", operation, outcome, durationMs });
-      }
-      metrics({ name: "calls", ...this.load });
+      if (outcome !== null) ended(outcome);
+      this.#options.metrics?.({ name: "calls", ...this.load });
     };
   }
 

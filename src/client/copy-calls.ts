@@ -1,4 +1,4 @@
-/** What copy streams take. */
+/** Copy commands, and the elements of the streams that they copy. spec/thin-protocol §4.6, §4.7 and §7.4. */
 import {
   type Bytes,
   checkBytes,
@@ -7,7 +7,7 @@ import {
   type PlainBytes,
   toHex,
 } from "../bytes/bytes.js";
-import type { MessageBoxIndex, WriteCap, WriteCapHash } from "../bytes/opaque.js";
+import { MessageBoxIndex, WriteCap, type WriteCapHash } from "../bytes/opaque.js";
 import { checkOptions } from "../bytes/options.js";
 import { checkBoxIndex, checkFlag, checkInteger, checkWriteCap } from "./argument-checks.js";
 import { type CallOptions, checkCallOptions } from "./call-options.js";
@@ -15,6 +15,7 @@ import { REPLICA_ERROR_TOMBSTONE } from "../errors/codes.js";
 import { hasCode, ProtocolError, type ThinClientError } from "../errors/errors.js";
 import { copyReplyToException } from "../errors/from-reply.js";
 import { hash256 } from "../pki/hash.js";
+import type { Asking } from "./envelopes.js";
 import type { Destination } from "../pki/services.js";
 import { required, type Cancellation, type Calls } from "./calls.js";
 
@@ -115,8 +116,6 @@ export interface MultiDestEnvelopes extends StreamElements {
 /** What the three builders give. */
 export type CreateEnvelopesResult = SingleDestEnvelopes | MultiDestEnvelopes;
 
-// Copy commands and the streams they copy. spec/thin-protocol §4.6, §4.7 and §7.4.
-
 /** Longest payload of one destination in one builder call, in bytes: 10 MiB. */
 export const MAX_COPY_PAYLOAD_LENGTH = 10 * 1024 * 1024;
 /**
@@ -141,26 +140,36 @@ export async function startResendingCopyCommand(
   calls: Calls,
   writeCap: WriteCap,
   options?: CopyCommandOptions,
-  operation = "startResendingCopyCommand",
 ): Promise<void> {
   checkCallOptions(options, "courier");
   checkWriteCap("writeCap", writeCap);
   const courier = options?.courier;
   if (courier !== undefined) checkCourier(courier);
+  const kept = courier && ([copyBytes(courier[0]), copyBytes(courier[1])] as const);
+  const asking = { operation: "startResendingCopyCommand", options };
+  await resendCopyCommand(calls, WriteCap.from(writeCap), asking, kept);
+}
+
+/** {@link startResendingCopyCommand}, unchecked. */
+export async function resendCopyCommand(
+  calls: Calls,
+  writeCap: WriteCap,
+  asking: Asking,
+  courier?: readonly [Bytes, Bytes],
+): Promise<void> {
   const fields = {
-    writeCap: copyBytes(writeCap),
-    courierIdentityHash: courier ? copyBytes(courier[0]) : null,
-    courierQueueId: courier ? copyBytes(courier[1]) : null,
+    writeCap,
+    courierIdentityHash: courier?.[0] ?? null,
+    courierQueueId: courier?.[1] ?? null,
   };
   let saidAgain = false;
   const reply = await calls.request("startResendingCopyCommand", fields, {
-    operation,
-    options,
+    ...asking,
     defaultTimeoutMs: Infinity,
-    cancellation: copyCancellation(writeCapHash(writeCap)),
+    cancellation: copyCancellation(hash256(writeCap) as Bytes as WriteCapHash),
     onLoss: () => (saidAgain = true),
   });
-  const error = copyReplyToException(reply, { operation });
+  const error = copyReplyToException(reply, { operation: asking.operation });
   if (error && !(saidAgain && isOfDeletedStream(error))) throw error;
 }
 
@@ -252,8 +261,8 @@ export async function createCourierEnvelopesFromMultiPayload(
   calls: Calls,
   request: MultiPayloadEnvelopesRequest,
   options?: CallOptions,
-  operation = "createCourierEnvelopesFromMultiPayload",
 ): Promise<MultiDestEnvelopes> {
+  const operation = "createCourierEnvelopesFromMultiPayload";
   checkCallOptions(options);
   checkOptions("request", request, ["destinations", "isStart", "isLast", "buffer"]);
   const { destinations, isStart, isLast } = request;
@@ -262,19 +271,30 @@ export async function createCourierEnvelopesFromMultiPayload(
   const buffer = checkedBuffer(request.buffer);
   const nothing = !buffer?.length && destinations.every(({ payload }) => payload.length === 0);
   checkLast(isLast && nothing, "every `payload` of `request.destinations`, and the buffer, is");
+  const kept = destinations.map(({ payload, writeCap, startIndex }) => ({
+    payload,
+    writeCap: WriteCap.from(writeCap),
+    startIndex: MessageBoxIndex.from(startIndex),
+  }));
+  const fields = { destinations: kept, isStart, isLast, buffer };
+  return elementsFromMultiPayload(calls, fields, { operation, options });
+}
+
+/** {@link createCourierEnvelopesFromMultiPayload}, unchecked. */
+export async function elementsFromMultiPayload(
+  calls: Calls,
+  { destinations, isStart, isLast, buffer }: MultiPayloadEnvelopesRequest,
+  asking: Asking,
+): Promise<MultiDestEnvelopes> {
+  const { operation } = asking;
   const fields = {
-    destinations: destinations.map(({ payload, writeCap, startIndex }) => ({
-      payload: payload as Bytes,
-      writeCap: copyBytes(writeCap),
-      startIndex: copyBytes(startIndex),
-    })),
+    destinations: destinations.map((one) => ({ ...one, payload: one.payload as Bytes })),
     isStart,
     isLast,
-    buffer,
+    buffer: (buffer ?? null) as Bytes | null,
   };
   const kind = "createCourierEnvelopesFromMultiPayload";
-  const settings = { operation, options, defaultTimeoutMs: Infinity };
-  const reply = await calls.ask(kind, fields, settings);
+  const reply = await calls.ask(kind, fields, { ...asking, defaultTimeoutMs: Infinity });
   const nextDestIndices = required(reply.nextDestIndices, "next_dest_indices", operation);
   if (nextDestIndices.length !== destinations.length) {
     throw new ProtocolError(

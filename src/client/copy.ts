@@ -3,7 +3,14 @@
  * written as a temporary stream, and a courier then writes the destinations from that, with our
  * part over. Whoever watches sees the writes of unrelated boxes, and one copy command.
  */
-import { copyBytes, describeType, isBytes, type PlainBytes, randomBytes } from "../bytes/bytes.js";
+import {
+  type Bytes,
+  copyBytes,
+  describeType,
+  isBytes,
+  type PlainBytes,
+  randomBytes,
+} from "../bytes/bytes.js";
 import { MessageBoxIndex, type ReadCap, WriteCap } from "../bytes/opaque.js";
 import { checkOptions } from "../bytes/options.js";
 import { checkBoxIndex, checkCallback, checkWriteCap } from "./argument-checks.js";
@@ -15,8 +22,8 @@ import {
   scopeWithin,
   type SignalScope,
 } from "./call-options.js";
-import { createCourierEnvelopesFromMultiPayload, startResendingCopyCommand } from "./copy-calls.js";
-import { type KeypairResult, newKeypair } from "./envelopes.js";
+import { elementsFromMultiPayload, resendCopyCommand } from "./copy-calls.js";
+import { type KeypairResult, makeStream } from "./envelopes.js";
 import { onAbort } from "../clock/on-abort.js";
 import {
   BoxIDNotFoundError,
@@ -262,19 +269,16 @@ class CopyRun {
     isLast: boolean,
   ): Promise<Uint8Array> {
     const { signal } = this.#scope;
-    const made = await createCourierEnvelopesFromMultiPayload(
-      this.#context.calls,
-      {
-        destinations: this.#writeCaps.map((writeCap, i) => {
-          return { payload, writeCap, startIndex: this.#next[i]! };
-        }),
-        isStart: this.#boxesByCall.length === 0,
-        isLast,
-        buffer,
-      },
-      { signal },
-      "copy",
-    );
+    const request = {
+      destinations: this.#writeCaps.map((writeCap, i) => {
+        return { payload, writeCap, startIndex: this.#next[i]! };
+      }),
+      isStart: this.#boxesByCall.length === 0,
+      isLast,
+      buffer,
+    };
+    const asking = { operation: "copy", options: { signal } };
+    const made = await elementsFromMultiPayload(this.#context.calls, request, asking);
     for (const [i, index] of made.nextDestIndices.entries()) this.#next[i] = index;
     const boxes = this.#plan.boxesFor(payload.length);
     this.#boxesByCall.push(boxes);
@@ -297,8 +301,8 @@ class CopyRun {
     this.#phase = "copy";
     const boxesTotal = this.#copied;
     this.#onProgress?.({ phase: "copy", boxesDone: 0, boxesTotal });
-    const { calls } = this.#context;
-    await startResendingCopyCommand(calls, stream.writeCap, { signal }, "copy");
+    const asking = { operation: "copy", options: { signal } };
+    await resendCopyCommand(this.#context.calls, stream.writeCap, asking);
     this.#onProgress?.({ phase: "copy", boxesDone: boxesTotal, boxesTotal });
   }
 
@@ -366,11 +370,11 @@ export class TemporaryStream {
   static async open(
     context: BoxContext,
     scope: SignalScope,
-    seed: Uint8Array,
+    seed: Bytes,
     onWritten: (boxesDone: number) => void,
   ): Promise<TemporaryStream> {
     const options = { signal: scope.signal, timeoutMs: Infinity };
-    const keypair = await newKeypair(context.calls, seed, options, "copy");
+    const keypair = await makeStream(context.calls, seed, { operation: "copy", options });
     return new TemporaryStream(context, scope, onWritten, keypair);
   }
 

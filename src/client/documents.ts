@@ -1,4 +1,4 @@
-/** The PKI documents a client was told of. */
+/** The PKI documents that a client knows: keeping them, keeping them current, and asking them. */
 import { type Bytes, copyBytes, randomBytes } from "../bytes/bytes.js";
 import { IdentityHash } from "../bytes/opaque.js";
 import type { CallOptions } from "./call-options.js";

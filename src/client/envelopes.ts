@@ -1,4 +1,9 @@
-/** What Pigeonhole calls take and give. spec/thin-protocol §4.3 to §4.9. */
+/**
+ * Streams of boxes and the envelopes that read and write them: making them, and having them sent.
+ * spec/thin-protocol §4.3 to §4.5. What is exported under the name of a public call checks and
+ * copies its arguments; `makeStream`, `sealRead`, `sealWrite` and `resend` do not, and are what the
+ * client's own calls are made of.
+ */
 import { type Bytes, checkBytes, copyBytes, type PlainBytes, toHex } from "../bytes/bytes.js";
 import {
   type EnvelopeDescriptor,
@@ -25,6 +30,7 @@ import {
   requiredBytes,
   type Cancellation,
   type QueryFields,
+  type RequestSettings,
   type ReplyTo,
   type Calls,
 } from "./calls.js";
@@ -139,24 +145,34 @@ export interface StartResendingResult {
   readonly courierQueueId: Bytes | null;
 }
 
-// Boxes: making streams, sealing envelopes, and having them sent. spec/thin-protocol §4.3 to §4.5.
-
-/** A calls, and the sizes that the daemon told; null before the first handshake. */
+/** The calls of a session, and the sizes that the daemon told; null before the first handshake. */
 export interface SizedCalls {
   readonly calls: Calls;
   readonly pigeonholeGeometry: PigeonholeGeometry | null;
 }
+
+/** Which call asks, and under which options. */
+export type Asking = Pick<RequestSettings, "operation" | "options">;
 
 /** A new stream from 32 random bytes; the same seed gives the same stream. */
 export async function newKeypair(
   calls: Calls,
   seed: Uint8Array,
   options?: CallOptions,
-  operation = "newKeypair",
 ): Promise<KeypairResult> {
   checkCallOptions(options);
   checkBytes("seed", seed, 32);
-  const reply = await calls.ask("newKeypair", { seed: copyBytes(seed) }, { operation, options });
+  return makeStream(calls, copyBytes(seed), { operation: "newKeypair", options });
+}
+
+/** {@link newKeypair}, unchecked. */
+export async function makeStream(
+  calls: Calls,
+  seed: Bytes,
+  asking: Asking,
+): Promise<KeypairResult> {
+  const { operation } = asking;
+  const reply = await calls.ask("newKeypair", { seed }, asking);
   return {
     writeCap: required(reply.writeCap, "write_cap", operation),
     readCap: required(reply.readCap, "read_cap", operation),
@@ -170,7 +186,6 @@ export async function encryptRead(
   readCap: ReadCap,
   messageBoxIndex: MessageBoxIndex,
   options?: CallOptions,
-  operation = "encryptRead",
 ): Promise<EncryptReadResult> {
   checkCallOptions(options);
   checkReadCap("readCap", readCap);
@@ -179,9 +194,17 @@ export async function encryptRead(
     readCap: ReadCap.from(readCap),
     messageBoxIndex: MessageBoxIndex.from(messageBoxIndex),
   };
-  const settings = { operation, options, defaultTimeoutMs: Infinity };
-  const reply = await calls.ask("encryptRead", box, settings);
-  return { kind: "read", ...box, ...sealed(reply, operation) };
+  return sealRead(calls, box, { operation: "encryptRead", options });
+}
+
+/** {@link encryptRead}, unchecked. */
+export async function sealRead(
+  calls: Calls,
+  box: { readonly readCap: ReadCap; readonly messageBoxIndex: MessageBoxIndex },
+  asking: Asking,
+): Promise<EncryptReadResult> {
+  const reply = await calls.ask("encryptRead", box, { ...asking, defaultTimeoutMs: Infinity });
+  return { kind: "read", ...box, ...sealed(reply, asking.operation) };
 }
 
 /** Seals an envelope that writes a box; without plaintext, a tombstone. */
@@ -191,7 +214,6 @@ export async function encryptWrite(
   writeCap: WriteCap,
   messageBoxIndex: MessageBoxIndex,
   options?: CallOptions,
-  operation = "encryptWrite",
 ): Promise<EncryptWriteResult> {
   checkCallOptions(options);
   checkPlaintext(plaintext, pigeonholeGeometry);
@@ -201,10 +223,20 @@ export async function encryptWrite(
     writeCap: WriteCap.from(writeCap),
     messageBoxIndex: MessageBoxIndex.from(messageBoxIndex),
   };
-  const fields = { ...box, plaintext: copyBytes(plaintext) };
-  const settings = { operation, options, defaultTimeoutMs: Infinity };
+  return sealWrite(calls, box, copyBytes(plaintext), { operation: "encryptWrite", options });
+}
+
+/** {@link encryptWrite}, unchecked. */
+export async function sealWrite(
+  calls: Calls,
+  box: { readonly writeCap: WriteCap; readonly messageBoxIndex: MessageBoxIndex },
+  plaintext: PlainBytes,
+  asking: Asking,
+): Promise<EncryptWriteResult> {
+  const fields = { ...box, plaintext: plaintext as Bytes };
+  const settings = { ...asking, defaultTimeoutMs: Infinity };
   const reply = await calls.ask("encryptWrite", fields, settings);
-  return { kind: "write", ...box, ...sealed(reply, operation) };
+  return { kind: "write", ...box, ...sealed(reply, asking.operation) };
 }
 
 /** @throws TypeError; RangeError when a plaintext is longer than what one box holds. */
@@ -253,17 +285,28 @@ export async function startResendingEncryptedMessage(
   operation = "startResendingEncryptedMessage",
 ): Promise<StartResendingResult> {
   checkCallOptions(options);
-  const fields = resendFields(request);
+  checkRequest(request);
+  // A copy: it may be sent again hours later, after a reconnect.
+  return resend(calls, copyOf(resendFields(request)), { operation, options });
+}
+
+/** {@link startResendingEncryptedMessage}, unchecked. */
+export async function resend(
+  calls: Calls,
+  fields: ResendFields,
+  asking: Asking,
+): Promise<StartResendingResult> {
+  const { operation } = asking;
+  const isRead = fields.readCap !== null;
   const reply = await calls.request("startResendingEncryptedMessage", fields, {
-    operation,
-    options,
+    ...asking,
     defaultTimeoutMs: Infinity,
-    cancellation: envelopeCancellation(request.envelopeHash, fields.readCap !== null),
+    cancellation: envelopeCancellation(fields.envelopeHash, isRead),
   });
   const error = arqErrorFromReply(reply, { operation });
   if (error) throw error;
   return {
-    plaintext: fields.readCap
+    plaintext: isRead
       ? required(reply.plaintext, "plaintext", operation)
       : (reply.plaintext ?? new Uint8Array(0)),
     courierIdentityHash: reply.courierIdentityHash,
@@ -293,9 +336,7 @@ export async function startResendingEncryptedMessageNoRetry(
   return startResendingEncryptedMessage(calls, flagged, options, operation);
 }
 
-function resendFields(
-  request: ReadRequest | WriteRequest,
-): QueryFields<"startResendingEncryptedMessage"> {
+function checkRequest(request: ReadRequest | WriteRequest): void {
   checkOptions("request", request, requestFields);
   const { readCap, writeCap, messageBoxIndex, kind } = request;
   if ((readCap === undefined) === (writeCap === undefined)) {
@@ -319,17 +360,38 @@ function resendFields(
   }
   checkOwnFlag("noRetryOnBoxIdNotFound", noRetryOnBoxIdNotFound, actual, "read");
   checkOwnFlag("noIdempotentBoxAlreadyExists", noIdempotentBoxAlreadyExists, actual, "write");
+}
+
+type ResendFields = QueryFields<"startResendingEncryptedMessage"> & {
+  readonly envelopeHash: EnvelopeHash;
+};
+
+/** What is sent of a request. */
+export function resendFields(request: ReadRequest | WriteRequest): ResendFields {
   return {
-    // Copies: the request may be sent again hours later, after a reconnect.
-    readCap: readCap ? copyBytes(readCap) : null,
-    writeCap: writeCap ? copyBytes(writeCap) : null,
-    messageBoxIndex: messageBoxIndex ? copyBytes(messageBoxIndex) : null,
-    replyIndex: replyIndex ?? null,
-    envelopeDescriptor: copyBytes(request.envelopeDescriptor) as EnvelopeDescriptor,
-    messageCiphertext: copyBytes(request.messageCiphertext),
-    envelopeHash: copyBytes(request.envelopeHash),
-    noRetryOnBoxIdNotFound: noRetryOnBoxIdNotFound ?? false,
-    noIdempotentBoxAlreadyExists: noIdempotentBoxAlreadyExists ?? false,
+    readCap: request.readCap ?? null,
+    writeCap: request.writeCap ?? null,
+    messageBoxIndex: request.messageBoxIndex ?? null,
+    replyIndex: request.replyIndex ?? null,
+    envelopeDescriptor: request.envelopeDescriptor,
+    messageCiphertext: request.messageCiphertext as Bytes,
+    envelopeHash: request.envelopeHash,
+    noRetryOnBoxIdNotFound: request.noRetryOnBoxIdNotFound ?? false,
+    noIdempotentBoxAlreadyExists: request.noIdempotentBoxAlreadyExists ?? false,
+  };
+}
+
+function copyOf(fields: ResendFields): ResendFields {
+  const copy = <T extends Uint8Array>(bytes: T | null): T | null =>
+    bytes && (copyBytes(bytes) as Uint8Array as T);
+  return {
+    ...fields,
+    readCap: copy(fields.readCap),
+    writeCap: copy(fields.writeCap),
+    messageBoxIndex: copy(fields.messageBoxIndex),
+    envelopeDescriptor: copy(fields.envelopeDescriptor),
+    messageCiphertext: copy(fields.messageCiphertext),
+    envelopeHash: EnvelopeHash.from(fields.envelopeHash),
   };
 }
 
@@ -340,14 +402,13 @@ function checkOwnFlag(name: string, value: unknown, actual: string, wanted: stri
 }
 
 function envelopeCancellation(envelopeHash: EnvelopeHash, onlyForReply: boolean): Cancellation {
-  const kept = copyBytes(envelopeHash);
   return {
-    key: `envelope:${toHex(kept)}`,
+    key: `envelope:${toHex(envelopeHash)}`,
     onlyForReply,
     request: (queryId) => ({
       kind: "cancelResendingEncryptedMessage",
       queryId,
-      envelopeHash: kept,
+      envelopeHash,
     }),
   };
 }
@@ -361,8 +422,8 @@ export async function cancelResendingEncryptedMessage(
   const operation = "cancelResendingEncryptedMessage";
   checkCallOptions(options);
   checkBytes("envelopeHash", envelopeHash, 32);
-  const cancellation = envelopeCancellation(envelopeHash, false);
-  const fields = { envelopeHash: copyBytes(envelopeHash) };
+  const fields = { envelopeHash: EnvelopeHash.from(envelopeHash) };
+  const cancellation = envelopeCancellation(fields.envelopeHash, false);
   await calls.cancel(cancellation, operation, () =>
     calls.ask(operation, fields, { operation, options, failOnLoss: true }),
   );

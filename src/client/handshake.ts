@@ -1,4 +1,4 @@
-/** The handshake. spec/thin-protocol §3.1: status, document, token, and the token's answer. */
+/** From an address to a finished handshake. spec/thin-protocol §3.1: status, document, token, and the token's answer. */
 import { describeType } from "../bytes/bytes.js";
 import { scopeWithin, watchDeadline } from "./call-options.js";
 import { Connection } from "./connection.js";

@@ -76,17 +76,26 @@ export interface MeasureOptions {
   readonly metrics: MetricsHook | null;
 }
 
+/** Begins to measure a call: the function given tells how it ended; null when nobody wants to know. */
+export function beginMeasure(
+  { clock, metrics }: MeasureOptions,
+  operation: string,
+): ((outcome: RequestOutcome) => void) | null {
+  if (!metrics) return null;
+  const start = clock.monotonic();
+  return (outcome) =>
+    metrics({ name: "request", operation, outcome, durationMs: clock.monotonic() - start });
+}
+
 /** Runs `work` and tells how it ended. */
 export async function measureCall<T>(
-  { clock, metrics }: MeasureOptions,
+  options: MeasureOptions,
   operation: string,
   signal: AbortSignal | undefined,
   work: () => Promise<T>,
 ): Promise<T> {
-  if (!metrics) return work();
-  const start = clock.monotonic();
-  const ended = (outcome: RequestOutcome): void =>
-    metrics({ name: "request", operation, outcome, durationMs: clock.monotonic() - start });
+  const ended = beginMeasure(options, operation);
+  if (!ended) return work();
   try {
     const result = await work();
     ended("ok");

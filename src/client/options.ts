@@ -1,4 +1,4 @@
-/** Options of a client, checked once. */
+/** Options of a client and of its end, checked once; where it logs. */
 import { checkBytes, copyBytes, describeType, isBytes, randomBytes } from "../bytes/bytes.js";
 import { checkOptions } from "../bytes/options.js";
 import { checkDuration } from "./call-options.js";

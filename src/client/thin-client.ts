@@ -37,6 +37,38 @@ import type { EventHandler, EventsOptions, Registration } from "./event-hub.js";
 import { sendMessage } from "./messages.js";
 import * as queries from "./documents.js";
 import { ClientCore, type ClientLoad } from "./client-core.js";
+import type { DirectoryAuthority, RawPkiDocument } from "./documents.js";
+import type {
+  ReadOptions,
+  ReadResult,
+  TombstoneRangeOptions,
+  WriteOptions,
+  WriteResult,
+} from "./boxes.js";
+import type { CopyDestination, CopyOptions, CopyResult, CopySource } from "./copy.js";
+import type {
+  EncryptReadResult,
+  EncryptWriteResult,
+  KeypairResult,
+  ReadRequest,
+  StartResendingResult,
+  TombstoneRangeResult,
+  WriteRequest,
+} from "./envelopes.js";
+import type {
+  CopyCommandOptions,
+  MultiDestEnvelopes,
+  MultiPayloadEnvelopesRequest,
+  PayloadEnvelopesRequest,
+  SingleDestEnvelopes,
+  TombstoneEnvelopesRequest,
+} from "./copy-calls.js";
+import type {
+  VoucherDeriveStreamResult,
+  VoucherInductResult,
+  VoucherMintResult,
+  VoucherOpenResult,
+} from "./voucher.js";
 import type { ClientState, CloseReason } from "./session.js";
 
 /** Deadline of {@link ThinClient.blockingSendMessage} where none is given, in milliseconds. */
@@ -343,7 +375,7 @@ export class ThinClient implements AsyncDisposable {
    * @throws PkiDocumentUnavailableError when the daemon does not have it; RangeError when `epoch`
    * is no integer from 0 up.
    */
-  async getPkiDocumentRaw(epoch = 0, options?: CallOptions): Promise<queries.RawPkiDocument> {
+  async getPkiDocumentRaw(epoch = 0, options?: CallOptions): Promise<RawPkiDocument> {
     checkCallOptions(options);
     return queries.getPkiDocumentRaw(this.#core.calls, epoch, options);
   }
@@ -353,7 +385,7 @@ export class ThinClient implements AsyncDisposable {
    * none.
    * @throws DaemonRequestError for any other failure of the daemon.
    */
-  async getDirectoryAuthorities(options?: CallOptions): Promise<queries.DirectoryAuthority[]> {
+  async getDirectoryAuthorities(options?: CallOptions): Promise<DirectoryAuthority[]> {
     checkCallOptions(options);
     return queries.getDirectoryAuthorities(this.#core.calls, options);
   }
@@ -407,11 +439,7 @@ export class ThinClient implements AsyncDisposable {
    * MKEMDecryptionFailedError, BACAPDecryptionFailedError, InvalidTombstoneSignatureError;
    * StartResendingCancelledError when it was cancelled elsewhere.
    */
-  async read(
-    readCap: ReadCap,
-    index: MessageBoxIndex,
-    options?: boxes.ReadOptions,
-  ): Promise<boxes.ReadResult> {
+  async read(readCap: ReadCap, index: MessageBoxIndex, options?: ReadOptions): Promise<ReadResult> {
     return boxes.read(this.#core, readCap, index, options);
   }
 
@@ -429,8 +457,8 @@ export class ThinClient implements AsyncDisposable {
     writeCap: WriteCap,
     index: MessageBoxIndex,
     plaintext: PlainBytes | string,
-    options?: boxes.WriteOptions,
-  ): Promise<boxes.WriteResult> {
+    options?: WriteOptions,
+  ): Promise<WriteResult> {
     return boxes.write(this.#core, writeCap, index, plaintext, options);
   }
 
@@ -442,7 +470,7 @@ export class ThinClient implements AsyncDisposable {
     writeCap: WriteCap,
     index: MessageBoxIndex,
     options?: CallOptions,
-  ): Promise<boxes.WriteResult> {
+  ): Promise<WriteResult> {
     return boxes.tombstone(this.#core, writeCap, index, options);
   }
 
@@ -458,10 +486,10 @@ export class ThinClient implements AsyncDisposable {
    * source or `onProgress` throws.
    */
   async copy(
-    source: copying.CopySource,
-    destinations: readonly copying.CopyDestination[],
-    options?: copying.CopyOptions,
-  ): Promise<copying.CopyResult> {
+    source: CopySource,
+    destinations: readonly CopyDestination[],
+    options?: CopyOptions,
+  ): Promise<CopyResult> {
     return copying.copy(this.#core, source, destinations, options);
   }
 
@@ -476,8 +504,8 @@ export class ThinClient implements AsyncDisposable {
     writeCap: WriteCap,
     start: MessageBoxIndex,
     maxCount: number,
-    options?: boxes.TombstoneRangeOptions,
-  ): Promise<envelopes.TombstoneRangeResult> {
+    options?: TombstoneRangeOptions,
+  ): Promise<TombstoneRangeResult> {
     return boxes.tombstoneRange(this.#core, writeCap, start, maxCount, options);
   }
 
@@ -488,7 +516,7 @@ export class ThinClient implements AsyncDisposable {
    * @param seed 32 random bytes; the same seed gives the same stream.
    * @throws TypeError, RangeError unless `seed` is 32 bytes.
    */
-  async newKeypair(seed: Uint8Array, options?: CallOptions): Promise<envelopes.KeypairResult> {
+  async newKeypair(seed: Uint8Array, options?: CallOptions): Promise<KeypairResult> {
     return envelopes.newKeypair(this.#core.calls, seed, options);
   }
 
@@ -500,7 +528,7 @@ export class ThinClient implements AsyncDisposable {
     readCap: ReadCap,
     messageBoxIndex: MessageBoxIndex,
     options?: CallOptions,
-  ): Promise<envelopes.EncryptReadResult> {
+  ): Promise<EncryptReadResult> {
     return envelopes.encryptRead(this.#core.calls, readCap, messageBoxIndex, options);
   }
 
@@ -514,7 +542,7 @@ export class ThinClient implements AsyncDisposable {
     writeCap: WriteCap,
     messageBoxIndex: MessageBoxIndex,
     options?: CallOptions,
-  ): Promise<envelopes.EncryptWriteResult> {
+  ): Promise<EncryptWriteResult> {
     return envelopes.encryptWrite(this.#core, plaintext, writeCap, messageBoxIndex, options);
   }
 
@@ -534,9 +562,9 @@ export class ThinClient implements AsyncDisposable {
    * does not fit, or a field that is not known.
    */
   async startResendingEncryptedMessage(
-    request: envelopes.ReadRequest | envelopes.WriteRequest,
+    request: ReadRequest | WriteRequest,
     options?: CallOptions,
-  ): Promise<envelopes.StartResendingResult> {
+  ): Promise<StartResendingResult> {
     return envelopes.startResendingEncryptedMessage(this.#core.calls, request, options);
   }
 
@@ -546,9 +574,9 @@ export class ThinClient implements AsyncDisposable {
    * {@link startResendingEncryptedMessage}.
    */
   async startResendingEncryptedMessageReturnBoxExists(
-    request: envelopes.WriteRequest,
+    request: WriteRequest,
     options?: CallOptions,
-  ): Promise<envelopes.StartResendingResult> {
+  ): Promise<StartResendingResult> {
     const { calls } = this.#core;
     return envelopes.startResendingEncryptedMessageReturnBoxExists(calls, request, options);
   }
@@ -560,9 +588,9 @@ export class ThinClient implements AsyncDisposable {
    * {@link startResendingEncryptedMessage}.
    */
   async startResendingEncryptedMessageNoRetry(
-    request: envelopes.ReadRequest,
+    request: ReadRequest,
     options?: CallOptions,
-  ): Promise<envelopes.StartResendingResult> {
+  ): Promise<StartResendingResult> {
     return envelopes.startResendingEncryptedMessageNoRetry(this.#core.calls, request, options);
   }
 
@@ -606,10 +634,7 @@ export class ThinClient implements AsyncDisposable {
    * written. StartResendingCancelledError when it was cancelled elsewhere; DaemonRequestError when
    * the daemon could not begin.
    */
-  async startResendingCopyCommand(
-    writeCap: WriteCap,
-    options?: copyCalls.CopyCommandOptions,
-  ): Promise<void> {
+  async startResendingCopyCommand(writeCap: WriteCap, options?: CopyCommandOptions): Promise<void> {
     return copyCalls.startResendingCopyCommand(this.#core.calls, writeCap, options);
   }
 
@@ -633,9 +658,9 @@ export class ThinClient implements AsyncDisposable {
    * make them.
    */
   async createCourierEnvelopesFromPayload(
-    request: copyCalls.PayloadEnvelopesRequest,
+    request: PayloadEnvelopesRequest,
     options?: CallOptions,
-  ): Promise<copyCalls.SingleDestEnvelopes> {
+  ): Promise<SingleDestEnvelopes> {
     return copyCalls.createCourierEnvelopesFromPayload(this.#core.calls, request, options);
   }
 
@@ -645,9 +670,9 @@ export class ThinClient implements AsyncDisposable {
    * TypeError without destinations. With `isLast` either a payload or the `buffer` must have bytes.
    */
   async createCourierEnvelopesFromMultiPayload(
-    request: copyCalls.MultiPayloadEnvelopesRequest,
+    request: MultiPayloadEnvelopesRequest,
     options?: CallOptions,
-  ): Promise<copyCalls.MultiDestEnvelopes> {
+  ): Promise<MultiDestEnvelopes> {
     return copyCalls.createCourierEnvelopesFromMultiPayload(this.#core.calls, request, options);
   }
 
@@ -658,9 +683,9 @@ export class ThinClient implements AsyncDisposable {
    * though it was to end the stream (spec/thin-protocol §10, defect 20).
    */
   async createCourierEnvelopesFromTombstoneRange(
-    request: copyCalls.TombstoneEnvelopesRequest,
+    request: TombstoneEnvelopesRequest,
     options?: CallOptions,
-  ): Promise<copyCalls.SingleDestEnvelopes> {
+  ): Promise<SingleDestEnvelopes> {
     return copyCalls.createCourierEnvelopesFromTombstoneRange(this.#core.calls, request, options);
   }
 
@@ -676,7 +701,7 @@ export class ThinClient implements AsyncDisposable {
     messageWriteCap: WriteCap,
     displayName: string,
     options?: CallOptions,
-  ): Promise<vouchers.VoucherMintResult> {
+  ): Promise<VoucherMintResult> {
     return vouchers.voucherMint(this.#core.calls, messageWriteCap, displayName, options);
   }
 
@@ -693,7 +718,7 @@ export class ThinClient implements AsyncDisposable {
     voucherPayload: PlainBytes,
     whoReply: PlainBytes,
     options?: CallOptions,
-  ): Promise<vouchers.VoucherInductResult> {
+  ): Promise<VoucherInductResult> {
     const { calls } = this.#core;
     return vouchers.voucherInduct(calls, voucher, voucherPayload, whoReply, options);
   }
@@ -710,7 +735,7 @@ export class ThinClient implements AsyncDisposable {
     sealedReply: PlainBytes,
     messageWriteCap: WriteCap,
     options?: CallOptions,
-  ): Promise<vouchers.VoucherOpenResult> {
+  ): Promise<VoucherOpenResult> {
     const { calls } = this.#core;
     return vouchers.voucherOpen(calls, voucherSecretKey, sealedReply, messageWriteCap, options);
   }
@@ -722,7 +747,7 @@ export class ThinClient implements AsyncDisposable {
   async voucherDeriveStream(
     voucher: PlainBytes,
     options?: CallOptions,
-  ): Promise<vouchers.VoucherDeriveStreamResult> {
+  ): Promise<VoucherDeriveStreamResult> {
     return vouchers.voucherDeriveStream(this.#core.calls, voucher, options);
   }
 

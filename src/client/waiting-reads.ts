@@ -41,6 +41,24 @@ export interface WaitingReadsOptions {
   readonly lambdaP: () => number | null;
 }
 
+/** One read that may have to wait: says when it asks, and is told when it may ask again. */
+export interface WaitingRead {
+  /** A question is asked now. */
+  asks(): void;
+  /** Whether the question failed in a way that passes. */
+  mayAskAgain(error: unknown): boolean;
+  /** Pauses and waits for its turn. @throws the signal's reason. */
+  turn(signal: AbortSignal): Promise<void>;
+}
+
+/** The right to have one envelope sealed. */
+export interface SealingTurn {
+  /** It was. */
+  sealed(): void;
+  /** Gives the right back, whether it was or not. */
+  end(): void;
+}
+
 /**
  * Whether a question failed in a way that passes. Once one was asked, a daemon that cannot make
  * another has no document just now, or too few replicas are there: a read that waits waits for
@@ -126,34 +144,26 @@ export class WaitingReads {
     for (const end of this.#pausing) end(reason);
   }
 
-  /**
-   * Asks until the box is there.
-   * @param question asks once, with an envelope of its own; rejects with BoxIDNotFoundError when
-   * there is no such box. What the daemon cannot do for the moment ends only the first one.
-   * @param most how many questions; what the last one rejects with is thrown.
-   * @throws what `question` rejects with; the signal's reason.
-   */
-  async untilThere<T>(
-    signal: AbortSignal,
-    question: () => Promise<T>,
-    most = Infinity,
-  ): Promise<T> {
+  /** A read begins that may have to wait. */
+  begin(): WaitingRead {
     const began = this.#clock.monotonic();
-    for (let number = 1; ; number++) {
-      const first = number === 1;
-      const asked = this.#clock.monotonic();
-      try {
-        return await question();
-      } catch (error) {
-        if (!isForNow(error, first) || number >= most) throw error;
-      }
-      const now = this.#clock.monotonic();
-      // A question that outlived a lost connection says nothing of the network.
-      this.#measured(Math.min(now - asked, LONGEST_PAUSE_MS));
-      // Whether a read has to wait shows only now; those that need not are nobody's burden.
-      if (first) this.#spend(now);
-      await this.#pause(this.#pauseMs(now - began), signal);
-    }
+    let asked = began;
+    let questions = 0;
+    return {
+      asks: () => {
+        questions++;
+        asked = this.#clock.monotonic();
+      },
+      mayAskAgain: (error) => isForNow(error, questions === 1),
+      turn: async (signal) => {
+        const now = this.#clock.monotonic();
+        // A question that outlived a lost connection says nothing of the network.
+        this.#measured(Math.min(now - asked, LONGEST_PAUSE_MS));
+        // Whether a read has to wait shows only now; those that need not are nobody's burden.
+        if (questions === 1) this.#spend(now);
+        await this.#pause(this.#pauseMs(now - began), signal);
+      },
+    };
   }
 
   async #pause(ms: number, outer: AbortSignal): Promise<void> {
@@ -169,25 +179,28 @@ export class WaitingReads {
   }
 
   /**
-   * Seals an envelope: a few at a time, as few as keep the daemon free for other calls, and
-   * measures what that takes.
+   * Waits until an envelope may be sealed: a few at a time, as few as keep the daemon free for other
+   * calls, and what that takes is measured.
    */
-  async seal<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  async sealingTurn(signal: AbortSignal): Promise<SealingTurn> {
     if (this.#sealings >= this.#sealingsAtOnce) await this.#toSeal.join(signal);
     this.#sealings++;
     const began = this.#clock.monotonic();
-    try {
-      const sealed = await work();
-      const now = this.#clock.monotonic();
-      // The daemon makes one after the other: the time before that belonged to the one before.
-      this.#sealingsMs.push(now - Math.max(began, this.#lastSealedAt));
-      if (this.#sealingsMs.length > SEALINGS_KEPT) this.#sealingsMs.shift();
-      this.#lastSealedAt = now;
-      return sealed;
-    } finally {
-      this.#sealings--;
-      for (let free = this.#sealingsAtOnce - this.#sealings; free > 0; free--) this.#toSeal.call();
-    }
+    return {
+      sealed: () => {
+        const now = this.#clock.monotonic();
+        // The daemon makes one after the other: the time before that belonged to the one before.
+        this.#sealingsMs.push(now - Math.max(began, this.#lastSealedAt));
+        if (this.#sealingsMs.length > SEALINGS_KEPT) this.#sealingsMs.shift();
+        this.#lastSealedAt = now;
+      },
+      end: () => {
+        this.#sealings--;
+        for (let free = this.#sealingsAtOnce - this.#sealings; free > 0; free--) {
+          this.#toSeal.call();
+        }
+      },
+    };
   }
 
   /**

@@ -16,6 +16,8 @@ export class AppSession {
   /** Hex of the session token; null for a client that sent none. */
   token: string | null = null;
   connection: ClientConnection | null;
+  /** What it has sealed aside from its other requests. */
+  readonly sealings = new Set<Promise<void>>();
   /** Runs while the application is away. */
   graceTimer: Timer | null = null;
   readonly #keepsAll: boolean;

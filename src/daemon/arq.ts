@@ -63,6 +63,8 @@ export interface ArqOptions {
   readonly timing: Timing;
   /** See {@link Kindness.kindSessions}. */
   readonly kindSessions: boolean;
+  /** The daemon stops. */
+  readonly signal: AbortSignal;
   readonly onFault: (error: Error) => void;
 }
 
@@ -152,15 +154,19 @@ export class Arq {
   async #transmit(entry: Entry): Promise<void> {
     entry.queued = false;
     if (entry.ended) return;
+    if (entry.begun && this.#isAbsent(entry)) {
+      this.#sendAgainIn(entry, absentRetryMs);
+      return;
+    }
     const { operation } = entry;
-    const { link, timing } = this.#options;
+    const { link, timing, signal } = this.#options;
     const surbId = SurbId.random();
     this.#listen(entry, toHex(surbId));
     const [destination, recipient] = operation.courier;
     let wait: number;
     try {
       const { payload } = operation;
-      const sent = await link.send({ destination, recipient, payload, surbId });
+      const sent = await link.send({ destination, recipient, payload, surbId }, { signal });
       wait = sent.replyEtaMs + timing.resendMs;
     } catch (error) {
       if (!(error instanceof LinkError)) this.#options.onFault(asError(error));
@@ -193,9 +199,8 @@ export class Arq {
     if (entry.ended || entry.judging) return;
     entry.timer?.cancel();
     entry.timer = null;
-    const { kindSessions } = this.#options;
     // Listed still, and dead: nothing is sent for it any more (spec/thin-protocol §10, defect 16).
-    if (entry.operation.session.connection === null && !kindSessions) return;
+    if (this.#isAbsent(entry)) return;
     entry.judging = true;
     let verdict: Verdict;
     try {
@@ -220,6 +225,11 @@ export class Arq {
     this.#sendAgainIn(entry, poll ? this.#options.timing.copyPollMs : this.#pace(entry));
   }
 
+  /** Whether nothing is done for the operation, because its application is away. */
+  #isAbsent({ operation }: Entry): boolean {
+    return operation.session.connection === null && !this.#options.kindSessions;
+  }
+
   #pace(entry: Entry): number {
     return pauseBefore(this.#options.timing.followUpMs, entry.asked++);
   }
@@ -230,7 +240,7 @@ export class Arq {
     const enqueue = (): void => {
       entry.timer = null;
       if (entry.ended) return;
-      if (entry.operation.session.connection === null && !this.#options.kindSessions) {
+      if (this.#isAbsent(entry)) {
         this.#sendAgainIn(entry, absentRetryMs);
         return;
       }

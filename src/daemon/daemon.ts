@@ -7,7 +7,7 @@ import type { Clock } from "../clock/clock.js";
 import type { PigeonholeSizes } from "../crypto/geometry.js";
 import type { NikeScheme } from "../crypto/nike/scheme.js";
 import type { Kindness } from "../mixnet/kindness.js";
-import type { MixnetLink } from "../mixnet/link.js";
+import { LinkError, type MixnetLink } from "../mixnet/link.js";
 import type { Timing } from "../mixnet/timing.js";
 import type { Geometry } from "../pki/geometry.js";
 import type { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
@@ -35,8 +35,17 @@ export interface DaemonOptions extends Omit<Kindness, "kindCouriers"> {
   readonly clock: Clock;
   /** How long the daemon waits for what; the couriers' and replicas' part is not looked at. */
   readonly timing: Timing;
-  /** `instant`: packets leave at once, without cover traffic. */
-  readonly mixing: "instant" | "realistic";
+  /**
+   * Whether ticks without work, and those of LambdaL, carry a decoy; true unless given. Without
+   * decoys an observer sees when clients have something to send; the rate stays what it is.
+   */
+  readonly decoys?: boolean | undefined;
+  /**
+   * Sealings of envelopes and vouchers that one client may have under way; meanwhile its further
+   * requests are served. 1 unless given: as at a real daemon, the next one waits. More is for a key
+   * exchange that runs in workers.
+   */
+  readonly sealingsAtOnce?: number | undefined;
   /** Told to clients in every status; its `userForwardPayloadLength` bounds plain messages. */
   readonly geometry: Geometry;
   /** Told to clients in every status; must name the lengths of `sizes`. */
@@ -72,12 +81,13 @@ export class Daemon {
   readonly #documentSchedule: DocumentSchedule;
   readonly #reception: Reception;
   readonly #instanceToken: Bytes;
+  readonly #closing = new AbortController();
   #connected = false;
   #status = "";
   #closed = false;
 
   constructor(options: DaemonOptions) {
-    const { clock, link, timing, mixing, geometry, random = randomBytes } = options;
+    const { clock, link, timing, geometry, decoys = true, random = randomBytes } = options;
     const onFault = options.onFault ?? ((): void => {});
     this.#options = { ...options, onFault };
     this.#random = random;
@@ -92,7 +102,8 @@ export class Daemon {
       kind: options.kindDocuments ?? false,
       onFirst: () => this.#reception.documentCame(),
       onCurrent: (document) => {
-        this.#schedule.setRate(document.decoded.lambdaP);
+        const { lambdaP, lambdaL } = document.decoded;
+        this.#schedule.setRates({ lambdaP, lambdaL });
         this.#broadcast("document");
       },
     });
@@ -107,20 +118,23 @@ export class Daemon {
     this.#schedule = new SendSchedule({
       clock,
       random,
-      mixing,
-      sendDecoy: () => void link.sendDecoy(),
+      pace: link.pace,
+      sendDecoy: () => void (decoys && link.sendDecoy()),
     });
     const maxPayload = geometry.userForwardPayloadLength;
     const layers = (): number | null => this.#documents.current()?.decoded.topology.length ?? null;
-    this.#plain = new PlainMessages({ clock, link, timing, layers, maxPayload, onFault });
+    const { signal } = this.#closing;
+    this.#plain = new PlainMessages({ clock, link, timing, layers, maxPayload, signal, onFault });
     const { kindCancels = false, kindSessions = false, kindReading = false } = options;
-    this.#arq = new Arq({ clock, link, timing, kindSessions, onFault });
+    this.#arq = new Arq({ clock, link, timing, kindSessions, signal, onFault });
     this.#dispatcher = new Dispatcher({
       arq: this.#arq,
       plain: this.#plain,
       documents: this.#documentSchedule,
       kindCancels,
       kindReading,
+      meanMs: () => this.#schedule.meanMs,
+      sealingsAtOnce: options.sealingsAtOnce ?? 1,
       context: {
         clock,
         random,
@@ -152,12 +166,21 @@ export class Daemon {
     readonly operations: number;
     /** Plain messages whose reply may still come. */
     readonly awaitedReplies: number;
+    /** Packets that wait for their turn to leave, of all clients. */
+    readonly waitingPackets: number;
+    /**
+     * How long the last of them waits at the document's rate, in ms; 0 where no rate is kept. It
+     * stands still while there is no connection.
+     */
+    readonly waitingMs: number;
   } {
     return {
       connections: this.#connections.size,
       sessions: this.#sessions.all.size,
       operations: this.#arq.size,
       awaitedReplies: this.#plain.size,
+      waitingPackets: this.#schedule.waiting,
+      waitingMs: this.#schedule.waiting * this.#schedule.meanMs,
     };
   }
 
@@ -209,6 +232,7 @@ export class Daemon {
   async #shutDown(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#closing.abort(new LinkError("the daemon was closed"));
     for (const session of Array.from(this.#sessions.all)) this.#endSession(session);
     this.#schedule.close();
     this.#documentSchedule.close();
@@ -353,7 +377,7 @@ export class Daemon {
     const { session } = connection;
     if (!session || session.connection !== connection) return;
     session.connection = null;
-    if (!(this.#options.kindSessions ?? false)) session.queue.clear();
+    if (!(this.#options.kindSessions ?? false)) session.queue.clearFresh();
     if (session.token === null) {
       this.#endSession(session);
       return;

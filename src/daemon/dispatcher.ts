@@ -21,10 +21,25 @@ const INTERNAL_ERROR = 4;
 /**
  * Requests that wait for the send schedule before those of that client are left unread, cancels and
  * good-byes too; and how many when reading is kind: of 2 kB each (what is longer is refused before
- * it waits) they fill 64 MiB.
+ * it waits) they fill 64 MiB. At a rate of packets they are no more than leave within an hour.
  */
 const MAX_WAITING_SENDS = 16;
 const MAX_WAITING_SENDS_IF_KIND = 32_768;
+
+/** How long whoever sends may have to wait for the last of what it sent, in ms: an hour. */
+const LONGEST_QUEUE_MS = 3_600_000;
+
+/** Local requests that seal: with CTIDH each takes seconds, most of them in workers. */
+const sealing: ReadonlySet<DaemonRequest["kind"]> = new Set<DaemonRequest["kind"]>([
+  "encryptRead",
+  "encryptWrite",
+  "createCourierEnvelopesFromPayload",
+  "createCourierEnvelopesFromMultiPayload",
+  "createCourierEnvelopesFromTombstoneRange",
+  "voucherMint",
+  "voucherInduct",
+  "voucherOpen",
+]);
 
 /** Local requests that wait a while for a document when there is none (spec/thin-protocol §4). */
 const needDocument: ReadonlySet<DaemonRequest["kind"]> = new Set<DaemonRequest["kind"]>([
@@ -45,6 +60,10 @@ export interface DispatcherOptions {
   readonly kindCancels: boolean;
   /** See {@link Kindness.kindReading}. */
   readonly kindReading: boolean;
+  /** Mean time between two packets in ms; 0 where they leave at once. */
+  readonly meanMs: () => number;
+  /** See {@link DaemonOptions.sealingsAtOnce}. */
+  readonly sealingsAtOnce: number;
 }
 
 type Start = DaemonRequest<"startResendingEncryptedMessage" | "startResendingCopyCommand">;
@@ -94,7 +113,21 @@ export class Dispatcher {
       session.deliver(reply);
       return undefined;
     }
-    return reply.then((response) => session.deliver(response));
+    const done = reply.then((response) => session.deliver(response));
+    return sealing.has(request.kind) ? this.#aside(session, done) : done;
+  }
+
+  /** Lets a client's further requests be served meanwhile, unless it has too many of these. */
+  #aside(session: AppSession, done: Promise<void>): void | Promise<void> {
+    const { sealingsAtOnce } = this.#options;
+    const under = session.sealings;
+    const entry = done.finally(() => under.delete(entry));
+    under.add(entry);
+    if (under.size < sealingsAtOnce) {
+      entry.catch((error: unknown) => this.#options.context.onFault(asError(error)));
+      return undefined;
+    }
+    return sealingsAtOnce <= 1 ? entry : Promise.race(under);
   }
 
   #cancel(
@@ -208,7 +241,9 @@ export class Dispatcher {
 
   /** Leaves a client's further requests unread while too many of its packets wait. */
   #slowDown(session: AppSession): void | Promise<void> {
-    const most = this.#options.kindReading ? MAX_WAITING_SENDS_IF_KIND : MAX_WAITING_SENDS;
+    const { kindReading, meanMs } = this.#options;
+    const inAnHour = Math.ceil(LONGEST_QUEUE_MS / Math.max(meanMs(), 1));
+    const most = kindReading ? Math.min(MAX_WAITING_SENDS_IF_KIND, inAnHour) : MAX_WAITING_SENDS;
     if (session.queue.fresh <= most) return undefined;
     return session.queue.below(most);
   }

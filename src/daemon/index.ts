@@ -8,6 +8,7 @@ export { Daemon, type DaemonOptions } from "./daemon.js";
 export { LinkError } from "../mixnet/link.js";
 export type {
   ConsensusDocument,
+  LinkPace,
   MixnetLink,
   MixnetLinkHandlers,
   OutgoingPacket,
@@ -18,6 +19,6 @@ export { type GrowingPause, type Timing, instantTiming, upstreamTiming } from ".
 export type { Kindness } from "../mixnet/kindness.js";
 
 // What those have as members
-export type { NikeScheme } from "../crypto/nike/scheme.js";
+export type { MaybePromise, NikeKeyPair, NikeScheme } from "../crypto/nike/scheme.js";
 export type { PigeonholeSizes } from "../crypto/geometry.js";
-export type { RecordOf, Schema } from "../wire/schema.js";
+export type { AnyFields, RecordOf, Schema } from "../wire/schema.js";

@@ -37,6 +37,8 @@ export interface PlainMessagesOptions {
   readonly layers: () => number | null;
   /** U: most payload bytes of one packet. */
   readonly maxPayload: number;
+  /** The daemon stops. */
+  readonly signal: AbortSignal;
   /** Hears of what nobody foresaw. */
   readonly onFault: (error: Error) => void;
 }
@@ -90,7 +92,7 @@ export class PlainMessages {
     try {
       if (packet instanceof Error) throw packet;
       awaited = packet.surbId ? this.#await(session, packet.surbId, messageId) : null;
-      sent = await this.#options.link.send(packet);
+      sent = await this.#options.link.send(packet, { signal: this.#options.signal });
     } catch (error) {
       if (error === packet || error instanceof LinkError) {
         err = asError(error).message;

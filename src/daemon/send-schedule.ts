@@ -1,10 +1,12 @@
 /**
  * When packets leave, and whose. spec/mixnet §8.1: one packet a tick of a Poisson process
  * with the document's LambdaP, round-robin over the clients, retransmissions first; nothing to send
- * is cover traffic. Without mixing every packet leaves two turns later, in the same order.
+ * is cover traffic. A second process, with LambdaL, sends cover traffic alone. Without mixing every
+ * packet leaves two turns later, in the same order.
  */
 import type { RandomSource } from "../bytes/bytes.js";
 import type { Clock, Timer } from "../clock/clock.js";
+import type { LinkPace } from "../mixnet/link.js";
 import { meanIntervalMs, samplingCap } from "../pki/epoch.js";
 
 /** Sends one packet; rejections are its own business. */
@@ -66,11 +68,16 @@ export class SendQueue {
     if (this.#shorter.length > 0) this.#tell();
   }
 
+  /** Forgets the new requests that wait; what is sent again belongs to an operation that goes on. */
+  clearFresh(): void {
+    this.#fresh.length = 0;
+    this.#tell();
+  }
+
   /** Forgets what waits. */
   clear(): void {
-    this.#fresh.length = 0;
     this.#again.length = 0;
-    this.#tell();
+    this.clearFresh();
   }
 
   #tell(): void {
@@ -84,10 +91,60 @@ export class SendQueue {
 export interface SendScheduleOptions {
   readonly clock: Clock;
   readonly random: RandomSource;
-  /** `instant`: no waiting and no cover traffic. */
-  readonly mixing: "instant" | "realistic";
-  /** Called on a tick that has nothing to send. */
+  /** As the link has it. */
+  readonly pace: LinkPace;
+  /** Called on a tick that has nothing to send, and on each of LambdaL. */
   readonly sendDecoy: () => void;
+}
+
+/** A Poisson process that can be stopped and whose rate can change. */
+class Ticker {
+  readonly #options: SendScheduleOptions;
+  readonly #onTick: () => void;
+  #timer: Timer | null = null;
+  #meanMs = 0;
+  #running = false;
+
+  constructor(options: SendScheduleOptions, onTick: () => void) {
+    this.#options = options;
+    this.#onTick = onTick;
+  }
+
+  /** Mean of the intervals in milliseconds; 0: it never ticks. */
+  get meanMs(): number {
+    return this.#meanMs;
+  }
+
+  setMean(meanMs: number): void {
+    if (meanMs === this.#meanMs) return;
+    this.#meanMs = meanMs;
+    this.#redraw();
+  }
+
+  run(wanted: boolean): void {
+    this.#running = wanted;
+    this.#redraw();
+  }
+
+  #redraw(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    if (this.#running && this.#meanMs > 0) this.#tickLater();
+  }
+
+  #tickLater(): void {
+    const { clock, random } = this.#options;
+    const draw = new DataView(random(8).buffer);
+    // 53 random bits as a number in (0, 1].
+    const unit = (draw.getUint32(0) * 2 ** 21 + (draw.getUint32(4) >>> 11) + 1) / 2 ** 53;
+    const interval = Math.trunc(-Math.log(unit) * this.#meanMs);
+    const wait = Math.min(interval, samplingCap(1 / this.#meanMs));
+    const tick = (): void => {
+      this.#tickLater();
+      this.#onTick();
+    };
+    this.#timer = clock.after(wait, tick, { background: true });
+  }
 }
 
 /** How many packets leave in one turn without mixing, so that other work gets its share. */
@@ -99,13 +156,24 @@ export class SendSchedule {
   readonly #queues: SendQueue[] = [];
   #next = 0;
   #running = false;
-  #timer: Timer | null = null;
-  /** Mean of the intervals in milliseconds; 0: nothing is sent. */
-  #meanMs = 0;
+  readonly #packets: Ticker;
+  readonly #loops: Ticker;
   #connected = false;
 
   constructor(options: SendScheduleOptions) {
     this.#options = options;
+    this.#packets = new Ticker(options, () => this.#tick());
+    this.#loops = new Ticker(options, () => options.sendDecoy());
+  }
+
+  /** How many packets wait, of all clients. */
+  get waiting(): number {
+    return this.#queues.reduce((sum, queue) => sum + queue.length, 0);
+  }
+
+  /** Mean time between two packets in milliseconds; 0 while there is no rate, or none is kept. */
+  get meanMs(): number {
+    return this.#options.pace === "instant" ? 0 : this.#packets.meanMs;
   }
 
   /** A queue for one more client. */
@@ -128,46 +196,33 @@ export class SendSchedule {
   setConnected(connected: boolean): void {
     if (connected === this.#connected) return;
     this.#connected = connected;
-    this.#redraw();
+    if (this.#options.pace === "instant") {
+      if (connected) this.#wake();
+      return;
+    }
+    this.#packets.run(connected);
+    this.#loops.run(connected);
   }
 
-  /** LambdaP of the document, per millisecond. */
-  setRate(lambdaP: number): void {
-    if (!(lambdaP > 0)) return;
-    const meanMs = meanIntervalMs(lambdaP);
-    if (meanMs === this.#meanMs) return;
-    this.#meanMs = meanMs;
-    this.#redraw();
+  /**
+   * The document's rates per millisecond: of packets, and of decoys besides. A LambdaP that is not
+   * above 0 changes nothing; a LambdaL that is not above 0 means none.
+   */
+  setRates({ lambdaP, lambdaL }: { readonly lambdaP: number; readonly lambdaL: number }): void {
+    if (this.#options.pace === "instant") return;
+    if (lambdaP > 0) this.#packets.setMean(meanIntervalMs(lambdaP));
+    this.#loops.setMean(meanIntervalMs(lambdaL));
   }
 
   /** Stops for good. */
   close(): void {
     this.#connected = false;
-    this.#timer?.cancel();
-    this.#timer = null;
+    this.#packets.run(false);
+    this.#loops.run(false);
     for (const queue of this.#queues) queue.clear();
   }
 
-  #redraw(): void {
-    this.#timer?.cancel();
-    this.#timer = null;
-    if (!this.#connected) return;
-    if (this.#options.mixing === "instant") this.#wake();
-    else if (this.#meanMs > 0) this.#tickLater();
-  }
-
-  #tickLater(): void {
-    const { clock, random } = this.#options;
-    const draw = new DataView(random(8).buffer);
-    // 53 random bits as a number in (0, 1].
-    const unit = (draw.getUint32(0) * 2 ** 21 + (draw.getUint32(4) >>> 11) + 1) / 2 ** 53;
-    const interval = Math.trunc(-Math.log(unit) * this.#meanMs);
-    const wait = Math.min(interval, samplingCap(1 / this.#meanMs));
-    this.#timer = clock.after(wait, () => this.#tick(), { background: true });
-  }
-
   #tick(): void {
-    this.#tickLater();
     const job = this.#take();
     if (job) job();
     else this.#options.sendDecoy();
@@ -188,7 +243,7 @@ export class SendSchedule {
    * that its client did in one go, cancels and hanging up included, as it would within a real tick.
    */
   #wake(): void {
-    if (this.#options.mixing !== "instant" || this.#running || !this.#connected) return;
+    if (this.#options.pace !== "instant" || this.#running || !this.#connected) return;
     this.#running = true;
     const { clock } = this.#options;
     clock.soon(() => clock.soon(() => this.#drain()));

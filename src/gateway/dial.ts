@@ -38,8 +38,8 @@ function targetOf(url: string, isProxied: boolean): HostPort {
   if (scheme === "onion" && !isProxied) {
     throw new LinkError(`${url} is an onion service: it needs a proxy of type tor+socks5`);
   }
-  if (scheme !== "tcp" && scheme !== "onion") {
-    throw new LinkError(`${url} cannot be dialled here: only tcp and onion can`);
+  if (!/^(tcp[46]?|onion)$/.test(scheme)) {
+    throw new LinkError(`${url} cannot be dialled here: only tcp, tcp4, tcp6 and onion can`);
   }
   try {
     return parseHostPort(match[2]!);

@@ -82,6 +82,8 @@ const surbEpochs = 3;
 
 /** One client's access to a real network. */
 export class GatewayLink implements MixnetLink {
+  /** A real network is sent into on ticks only: no option says otherwise. */
+  readonly pace = "poisson";
   readonly #options: GatewayLinkOptions;
   readonly #clock: Clock;
   readonly #random: RandomSource;
@@ -128,8 +130,11 @@ export class GatewayLink implements MixnetLink {
     });
   }
 
-  async send(packet: OutgoingPacket): Promise<SentPacket> {
-    const replyEtaMs = await this.#dispatch(packet, false);
+  async send(
+    packet: OutgoingPacket,
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): Promise<SentPacket> {
+    const replyEtaMs = await this.#dispatch(packet, false, signal);
     return { sentAt: this.#clock.now(), replyEtaMs };
   }
 
@@ -194,9 +199,10 @@ export class GatewayLink implements MixnetLink {
   }
 
   /** Composes and sends; gives how long the round trip is planned to take. */
-  async #dispatch(packet: OutgoingPacket, isDecoy: boolean): Promise<number> {
+  async #dispatch(packet: OutgoingPacket, isDecoy: boolean, signal?: AbortSignal): Promise<number> {
+    signal?.throwIfAborted();
     const session = this.#session;
-    if (session === null) throw new LinkError(offlineText);
+    if (session === null) throw new LinkError(offlineText, { isOffline: true });
     const document = this.#documents.current();
     if (document === null) throw new LinkError(noDocumentText);
     const { periodMs } = this.#options;
@@ -213,10 +219,12 @@ export class GatewayLink implements MixnetLink {
       this.#surbs.add(surbId, { keys: composed.surbKeys!, isDecoy }, keptMs);
     }
     try {
-      await session.sendPacket(composed.packet);
+      await unless(signal, session.sendPacket(composed.packet));
     } catch (error) {
       if (surbId !== null) this.#surbs.forget(surbId);
-      throw new LinkError(error instanceof Error ? error.message : String(error));
+      signal?.throwIfAborted();
+      const message = error instanceof Error ? error.message : String(error);
+      throw new LinkError(message, { isOffline: true });
     }
     this.#counts.sent++;
     return composed.replyEtaMs;
@@ -383,4 +391,13 @@ export class GatewayLink implements MixnetLink {
     this.#told = status;
     this.#handlers!.onStatus(status);
   }
+}
+
+/** What a promise gives, unless the signal is aborted before: then its reason. */
+function unless(signal: AbortSignal | undefined, work: Promise<void>): Promise<void> {
+  if (signal === undefined) return work;
+  return new Promise((resolve, reject) => {
+    const leave = onAbort(signal, () => reject(signal.reason as Error));
+    work.then(resolve, reject).finally(leave);
+  });
 }

@@ -61,6 +61,7 @@ export interface MixnetLinkHandlers {
 
 /** Why a packet could not be sent, in the words that a daemon passes on to its client. */
 export class LinkError extends Error {
+  /** Always `LinkError`. */
   override readonly name = "LinkError";
   /** Whether there is no connection; else no packet could be made. */
   readonly isOffline: boolean;
@@ -76,16 +77,27 @@ export class LinkError extends Error {
   }
 }
 
+/**
+ * When packets leave. `poisson`: on the ticks of Poisson processes, with cover traffic where there
+ * is nothing to send. `instant`: at once, without any; only a network that gives no anonymity
+ * anyway may say so.
+ */
+export type LinkPace = "poisson" | "instant";
+
 /** A daemon's access to a mixnet. */
 export interface MixnetLink {
+  /** When packets leave into this mixnet: the link says it, and nobody can say otherwise. */
+  readonly pace: LinkPace;
   /** Begins telling; called exactly once. Status and known documents follow soon. */
   open(handlers: MixnetLinkHandlers): void;
   /**
    * Sends a packet now: when it is time to send is the daemon's business (its send schedule), path,
    * delays and reply block are the link's.
+   * @param options.signal nobody waits for it any more: it rejects with the signal's reason, and a
+   * packet that has not left by then does not leave.
    * @throws LinkError when not connected, or when no path to the destination exists.
    */
-  send(packet: OutgoingPacket): Promise<SentPacket>;
+  send(packet: OutgoingPacket, options?: { readonly signal?: AbortSignal }): Promise<SentPacket>;
   /** Sends cover traffic: an echo to ourselves whose reply nobody waits for. Never throws. */
   sendDecoy(): Promise<void>;
   /**

@@ -5,6 +5,7 @@ import type { Clock } from "../clock/clock.js";
 import { InvalidStateError } from "../errors/errors.js";
 import {
   LinkError,
+  type LinkPace,
   type MixnetLink,
   type MixnetLinkHandlers,
   type OutgoingPacket,
@@ -92,7 +93,15 @@ export class EmbeddedLink implements MixnetLink {
     });
   }
 
-  async send(packet: OutgoingPacket): Promise<SentPacket> {
+  get pace(): LinkPace {
+    return this.#around.mixing === "instant" ? "instant" : "poisson";
+  }
+
+  async send(
+    packet: OutgoingPacket,
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): Promise<SentPacket> {
+    signal?.throwIfAborted();
     const { userForwardPayloadLength } = this.#around.geometry;
     if (!this.#connected) throw new LinkError(offlineText, { isOffline: true });
     if (packet.recipient.length < 1 || packet.recipient.length > 32) {

@@ -15,6 +15,10 @@ export { type GrowingPause, type Timing, instantTiming, upstreamTiming } from ".
 export type { Kindness } from "../mixnet/kindness.js";
 
 // What those have as members
+export type { BoxStore, KeptBox } from "./replica/box-store.js";
+export type { CourierRecord, CourierRecordKind, EnvelopeLog } from "./courier/envelope-log.js";
+export type { SignedBox } from "../crypto/envelope/replica-messages.js";
+export type { Seed } from "./random.js";
 export type {
   ConsensusDocument,
   MixnetLink,

@@ -353,7 +353,7 @@ export class DevDaemon implements AsyncDisposable {
   }
 
   async #startDaemon(addresses: readonly string[]): Promise<void> {
-    const { mixing = "instant", nike = "x25519", onFault } = this.#options;
+    const { nike = "x25519", onFault } = this.#options;
     const listeners: Listener[] = [];
     try {
       for (const address of addresses) listeners.push(await this.#listen(address));
@@ -365,7 +365,6 @@ export class DevDaemon implements AsyncDisposable {
       link: this.network.link(),
       clock: this.clock,
       timing: this.#timing,
-      mixing,
       geometry: this.network.geometry,
       pigeonholeGeometry: this.#pigeonholeGeometry,
       sizes: this.#sizes,

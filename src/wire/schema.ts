@@ -138,7 +138,7 @@ export function arrayOf<T>(inner: Schema<T>): Schema<T[]> {
 }
 
 // oxlint-disable-next-line typescript/no-explicit-any -- a schema is invariant in its type
-type AnyFields = { readonly [name: string]: readonly [key: string, schema: Schema<any>] };
+export type AnyFields = { readonly [name: string]: readonly [key: string, schema: Schema<any>] };
 
 /**
  * What a map with these fields holds, by our names. Named, or the published declarations would lose

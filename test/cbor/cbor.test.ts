@@ -193,7 +193,7 @@ test("the limit of one container holds without an announced length too", () => {
 });
 
 test("map keys that share a place in the reader's memory of keys are told apart", () => {
-  const key = fc.string({ minLength: 1, maxLength: 24 });
+  const key = fc.string({ minLength: 1, maxLength: 70 });
   fc.assert(
     fc.property(fc.uniqueArray(key, { maxLength: 40 }), (keys) => {
       const wanted = new Map(keys.map((text, i) => [text, i]));
@@ -203,6 +203,21 @@ test("map keys that share a place in the reader's memory of keys are told apart"
     }),
     { numRuns: 300 },
   );
+});
+
+test("keys of any length, however it is written, are the same whether they were met before or not", () => {
+  for (const length of [1, 23, 24, 51, 63, 64, 200, 300]) {
+    const key = "k".repeat(length - 1) + String.fromCharCode(0x61 + (length % 26));
+    const text = toHex(encodeCbor(key).subarray(-length));
+    const width = length < 256 ? ["78" + toHex(bytes(length))] : [];
+    for (const head of [...width, "79" + toHex(bytes(length >> 8, length & 255))]) {
+      for (const met of ["not yet", "before"]) {
+        assert.deepEqual(decodeHex(`a1 ${head} ${text} 05`), map([key, 5]), `${length} ${met}`);
+      }
+      assert.throws(() => decodeHex(`a2 ${head} ${text} 05 ${head} ${text} 06`), /repeated/);
+      assert.throws(() => decodeHex(`a1 ${head} ${text.slice(2)}`), ProtocolError);
+    }
+  }
 });
 
 test("what is decoded from a Buffer is plain, and shares no memory with it", () => {

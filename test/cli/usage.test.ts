@@ -66,7 +66,7 @@ test("usage shows what must be given, and what may be", async () => {
   for (const [command, usage] of [
     ["keygen", "katz keygen --output NAME [FLAGS]"],
     ["receive", "katz receive [TICKET-FILE] [FLAGS]"],
-    ["send", "katz send FILE… [FLAGS]"],
+    ["send", "katz send [FILE…] [FLAGS]"],
     ["write", "katz write CAP [FILE] [FLAGS]"],
   ]) {
     assert.equal(linesOf((await katz([command!, "--help"])).stdout)[1], `  ${usage}`);

@@ -131,10 +131,11 @@ test("when the payload has come, further answers change nothing", async () => {
     await clock.advance(link.etaMs + upstreamTiming.resendMs);
     const [first, second] = link.packets;
     const reply: ReplicaReplyMessage = row.isRead ? nothing(2) : { kind: "write", errorCode: 2 };
-    link.reply(first!, await replicaAnswer(first!, () => reply));
+    // Only the last packet's reply block is listened to.
+    link.reply(second!, await replicaAnswer(second!, () => reply));
     await client.expect("startResendingEncryptedMessageReply");
     assert.equal(daemon.load.operations, 0);
-    link.reply(second!, courierAnswer(second!, courierCodeOf(row.errorCode)));
+    link.reply(first!, courierAnswer(first!, courierCodeOf(row.errorCode)));
     await turn();
     assert.deepEqual([client.responses, link.packets.length], [[], 2], JSON.stringify(row));
     rows++;

@@ -19,6 +19,7 @@ import { x25519Nike } from "../../src/crypto/nike/x25519.js";
 import { Daemon, type DaemonOptions } from "../../src/daemon/daemon.js";
 import {
   LinkError,
+  type LinkPace,
   type MixnetLink,
   type MixnetLinkHandlers,
   type OutgoingPacket,
@@ -130,10 +131,12 @@ export class FakeMixnetLink implements MixnetLink {
   onSend: ((packet: OutgoingPacket) => void) | null = null;
   current = FIRST_EPOCH;
   closed = false;
+  readonly pace: LinkPace;
   readonly #clock: VirtualClock;
   #handlers: MixnetLinkHandlers | null = null;
 
-  constructor(clock: VirtualClock) {
+  constructor(clock: VirtualClock, pace: LinkPace = "instant") {
+    this.pace = pace;
     this.#clock = clock;
   }
 
@@ -257,18 +260,21 @@ export interface World {
 
 /** A daemon that is connected and has a document, unless told otherwise. */
 export function world(
-  options: Partial<DaemonOptions> & { readonly bare?: boolean; readonly eta?: number } = {},
+  options: Partial<DaemonOptions> & {
+    readonly bare?: boolean;
+    readonly eta?: number;
+    readonly pace?: LinkPace;
+  } = {},
 ): World {
-  const { bare = false, ...rest } = options;
+  const { bare = false, pace, ...rest } = options;
   const clock = new VirtualClock();
   latestClock = clock;
-  const link = new FakeMixnetLink(clock);
+  const link = new FakeMixnetLink(clock, pace);
   const faults: Error[] = [];
   const daemon = new Daemon({
     link,
     clock,
     timing: upstreamTiming,
-    mixing: "instant",
     geometry,
     pigeonholeGeometry: PigeonholeGeometry.fromSphinx(geometry, "x25519", 32),
     sizes,

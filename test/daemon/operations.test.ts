@@ -309,7 +309,7 @@ test("an answer to an earlier packet than the last is lost", async () => {
 });
 
 test("an answer that comes while the next packet waits for its tick makes that packet needless", async () => {
-  const { client, link, clock, daemon, start } = await boxes({ mixing: "realistic" });
+  const { client, link, clock, daemon, start } = await boxes({ pace: "poisson" });
   const began = start("write");
   while (link.packets.length === 0) await clock.advance(10);
   await began;
@@ -430,6 +430,28 @@ test("an operation waits while its application is away, and ends with its sessio
   assert.deepEqual([daemon.load.operations, daemon.load.sessions], [0, 0]);
   await clock.advance(100_000);
   assert.equal(link.packets.length, 2);
+});
+
+test("an operation goes on whose application left while its next packet waited for the mixnet", async () => {
+  for (const isBackFirst of [false, true]) {
+    const { client, connect, link, start, daemon, clock, token } = await boxes();
+    await start("write");
+    link.status(false);
+    await clock.advance(link.etaMs + 20_000);
+    client.transport.destroy();
+    await turn();
+    if (!isBackFirst) link.status(true);
+    await clock.advance(1000);
+    assert.equal(link.packets.length, 1, "nothing is sent for an application that is away");
+    const again = connect();
+    assert.equal((await again.hello(token)).resumed, true);
+    if (isBackFirst) link.status(true);
+    await clock.advance(1000);
+    assert.equal(link.packets.length, 2);
+    link.reply(link.last, courierAnswer(link.last));
+    await until(() => again.responses.some(({ kind }) => kind === reply));
+    assert.equal(daemon.load.operations, 0);
+  }
 });
 
 test("what waits for its tick when the connection ends is lost, also for a session that is resumed", async () => {

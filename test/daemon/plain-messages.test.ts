@@ -42,6 +42,7 @@ test("a message that is too long is refused in its turn, and its payload is not 
     link,
     timing: upstreamTiming,
     layers: () => null,
+    signal: new AbortController().signal,
     onFault: assert.ifError,
     maxPayload: U,
   });
@@ -206,7 +207,7 @@ test("without a document a reply is waited for as with three layers", async () =
 });
 
 test("with mixing a message waits for its tick, and decoys leave when there is none", async () => {
-  const { client, link, clock } = await connected({ mixing: "realistic", random: seededRandom(3) });
+  const { client, link, clock } = await connected({ pace: "poisson", random: seededRandom(3) });
   client.send(message());
   await turn();
   assert.equal(link.packets.length, 0);
@@ -216,7 +217,7 @@ test("with mixing a message waits for its tick, and decoys leave when there is n
 });
 
 test("messages that wait when their client says good-bye are not sent", async () => {
-  const { client, link, clock } = await connected({ mixing: "realistic" });
+  const { client, link, clock } = await connected({ pace: "poisson" });
   client.send(message(), { kind: "thinClose" });
   await turn();
   await clock.advance(10_000);

@@ -5,7 +5,7 @@ import { SendSchedule } from "../../src/daemon/send-schedule.js";
 import { seededRandom } from "./fixture.js";
 
 /** A schedule that notes when what left. */
-function schedule(mixing: "instant" | "realistic", seed = 7) {
+function schedule(pace: "poisson" | "instant", seed = 7) {
   const clock = new VirtualClock();
   const sent: string[] = [];
   const times: number[] = [];
@@ -16,33 +16,33 @@ function schedule(mixing: "instant" | "realistic", seed = 7) {
   const made = new SendSchedule({
     clock,
     random: seededRandom(seed),
-    mixing,
+    pace,
     sendDecoy: () => note("decoy"),
   });
   return { clock, sent, times, schedule: made, job: (name: string) => () => note(name) };
 }
 
 test("clients take turns, and each one's resends go before its fresh requests", async () => {
-  for (const mixing of ["instant", "realistic"] as const) {
-    const { clock, sent, schedule: made, job } = schedule(mixing);
+  for (const pace of ["instant", "poisson"] as const) {
+    const { clock, sent, schedule: made, job } = schedule(pace);
     const [a, b, c] = [made.createQueue(), made.createQueue(), made.createQueue()];
     for (const name of ["a1", "a2", "a3"]) a.add(job(name));
     b.add(job("b1"));
     a.addAgain(job("a-again"));
     c.add(job("c1"));
     c.addAgain(job("c-again"));
-    made.setRate(0.1);
+    made.setRates({ lambdaP: 0.1, lambdaL: 0 });
     made.setConnected(true);
     await clock.advance(1000);
     made.close();
     const packets = sent.filter((name) => name !== "decoy");
-    assert.deepEqual(packets, ["a-again", "b1", "c-again", "a1", "c1", "a2", "a3"], mixing);
+    assert.deepEqual(packets, ["a-again", "b1", "c-again", "a1", "c1", "a2", "a3"], pace);
   }
 });
 
 test("a client with much to send does not hold another one up by more than a turn", async () => {
-  const { clock, sent, schedule: made, job } = schedule("realistic");
-  made.setRate(0.1);
+  const { clock, sent, schedule: made, job } = schedule("poisson");
+  made.setRates({ lambdaP: 0.1, lambdaL: 0 });
   made.setConnected(true);
   const [busy, quiet] = [made.createQueue(), made.createQueue()];
   for (let i = 0; i < 500; i++) busy.add(job("busy"));
@@ -55,8 +55,8 @@ test("a client with much to send does not hold another one up by more than a tur
 });
 
 test("packets leave one a tick of a Poisson process with the document's rate", async () => {
-  const { clock, sent, times, schedule: made, job } = schedule("realistic");
-  made.setRate(0.01);
+  const { clock, sent, times, schedule: made, job } = schedule("poisson");
+  made.setRates({ lambdaP: 0.01, lambdaL: 0 });
   const queue = made.createQueue();
   const count = 4000;
   for (let i = 0; i < count; i++) queue.add(job("packet"));
@@ -78,8 +78,8 @@ test("packets leave one a tick of a Poisson process with the document's rate", a
 });
 
 test("a tick with nothing to send sends a decoy, so that the rate says nothing", async () => {
-  const { clock, sent, schedule: made, job } = schedule("realistic");
-  made.setRate(0.01);
+  const { clock, sent, schedule: made, job } = schedule("poisson");
+  made.setRates({ lambdaP: 0.01, lambdaL: 0 });
   made.setConnected(true);
   const queue = made.createQueue();
   await clock.advance(20_000);
@@ -109,14 +109,14 @@ test("without mixing all leave in the next turn, in their order, and there are n
 });
 
 test("nothing leaves before there are connection and rate, nor while the connection is gone", async () => {
-  const { clock, sent, schedule: made, job } = schedule("realistic");
+  const { clock, sent, schedule: made, job } = schedule("poisson");
   const queue = made.createQueue();
   queue.add(job("packet"));
   await clock.advance(10_000);
   made.setConnected(true);
   await clock.advance(10_000);
   assert.deepEqual(sent, []);
-  made.setRate(0.01);
+  made.setRates({ lambdaP: 0.01, lambdaL: 0 });
   await clock.advance(5000);
   assert.equal(sent[0], "packet");
   const before = sent.length;
@@ -131,19 +131,19 @@ test("nothing leaves before there are connection and rate, nor while the connect
 });
 
 test("a new rate counts at once, a rate of nothing or above one a millisecond does not", async () => {
-  const { clock, sent, schedule: made } = schedule("realistic");
-  made.setRate(0.0001);
+  const { clock, sent, schedule: made } = schedule("poisson");
+  made.setRates({ lambdaP: 0.0001, lambdaL: 0 });
   made.setConnected(true);
   await clock.advance(100);
-  made.setRate(0.1);
+  made.setRates({ lambdaP: 0.1, lambdaL: 0 });
   sent.length = 0;
   await clock.advance(10_000);
   assert.ok(sent.length > 800 && sent.length < 1200, String(sent.length));
-  for (const rate of [0, -1, Number.NaN]) made.setRate(rate);
+  for (const rate of [0, -1, Number.NaN]) made.setRates({ lambdaP: rate, lambdaL: 0 });
   sent.length = 0;
   await clock.advance(10_000);
   assert.ok(sent.length > 800, String(sent.length));
-  made.setRate(5);
+  made.setRates({ lambdaP: 5, lambdaL: 0 });
   sent.length = 0;
   await clock.advance(10_000);
   assert.equal(sent.length, 0);
@@ -152,11 +152,11 @@ test("a new rate counts at once, a rate of nothing or above one a millisecond do
 });
 
 test("setting the same rate again does not draw anew: the process goes on", async () => {
-  const { clock, sent, schedule: made } = schedule("realistic");
-  made.setRate(0.01);
+  const { clock, sent, schedule: made } = schedule("poisson");
+  made.setRates({ lambdaP: 0.01, lambdaL: 0 });
   made.setConnected(true);
   for (let i = 0; i < 2000; i++) {
-    made.setRate(0.01);
+    made.setRates({ lambdaP: 0.01, lambdaL: 0 });
     made.setConnected(true);
     await clock.advance(10);
   }
@@ -191,8 +191,8 @@ test("the send queue drops nothing, and after close nothing leaves any more", as
 });
 
 test("whoever waits for a shorter queue is told when it is, and when it is emptied", async () => {
-  const { clock, schedule: made, job } = schedule("realistic");
-  made.setRate(0.01);
+  const { clock, schedule: made, job } = schedule("poisson");
+  made.setRates({ lambdaP: 0.01, lambdaL: 0 });
   const queue = made.createQueue();
   for (let i = 0; i < 5; i++) queue.add(job("x"));
   await queue.below(5);
@@ -217,12 +217,50 @@ test("no interval is longer than the cap, however rare the draw", async () => {
     clock,
     // The rarest of all draws: 36.7 means if it were not cut.
     random: (length) => new Uint8Array(length),
-    mixing: "realistic",
+    pace: "poisson",
     sendDecoy: () => void times.push(clock.monotonic()),
   });
-  made.setRate(0.01);
+  made.setRates({ lambdaP: 0.01, lambdaL: 0 });
   made.setConnected(true);
   await clock.advance(10_000);
   made.close();
   assert.deepEqual(times, [2764, 5528, 8292], "27.63 means of 100 ms");
+});
+
+test("a second process sends decoys alone, and clients' packets do not wait for it", async () => {
+  const { clock, sent, schedule: made, job } = schedule("poisson");
+  made.setRates({ lambdaP: 0.001, lambdaL: 0.01 });
+  made.setConnected(true);
+  const queue = made.createQueue();
+  for (let i = 0; i < 1000; i++) queue.add(job("packet"));
+  await clock.advance(100_000);
+  const decoys = sent.filter((name) => name === "decoy").length;
+  const packets = sent.length - decoys;
+  assert.ok(decoys > 850 && decoys < 1150, `${decoys} decoys`);
+  assert.ok(packets > 60 && packets < 140, `${packets} packets`);
+  // A document without them ends them, the other process goes on; the link's end ends both.
+  made.setRates({ lambdaP: 0.001, lambdaL: 0 });
+  sent.length = 0;
+  await clock.advance(100_000);
+  assert.deepEqual([...new Set(sent)], ["packet"]);
+  made.setRates({ lambdaP: 0.001, lambdaL: 0.01 });
+  made.setConnected(false);
+  sent.length = 0;
+  await clock.advance(100_000);
+  assert.deepEqual(sent, []);
+  made.close();
+  assert.equal(clock.pending, 0);
+});
+
+test("the schedule tells how many packets wait, and the mean time between two", async () => {
+  const { schedule: made, job } = schedule("poisson");
+  made.setRates({ lambdaP: 0.001, lambdaL: 0 });
+  const [a, b] = [made.createQueue(), made.createQueue()];
+  a.add(job("a"));
+  b.add(job("b"));
+  b.addAgain(job("again"));
+  assert.deepEqual([made.waiting, made.meanMs], [3, 1000]);
+  const { schedule: instant } = schedule("instant");
+  instant.setRates({ lambdaP: 0.001, lambdaL: 0.001 });
+  assert.equal(instant.meanMs, 0);
 });

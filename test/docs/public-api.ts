@@ -14,6 +14,7 @@ export const ENTRIES = {
   "./errors": "dist/src/errors/index.d.ts",
   "./bacap": "dist/src/bacap/index.d.ts",
   "./daemon": "dist/src/daemon/index.d.ts",
+  "./join": "dist/src/join/index.d.ts",
   "./testing": "dist/src/testing/index.d.ts",
 } as const;
 

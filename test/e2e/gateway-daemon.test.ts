@@ -41,7 +41,6 @@ test("a thin client talks to the echo through our daemon, a gateway and real Sph
     link,
     clock: realClock,
     timing: upstreamTiming,
-    mixing: "realistic",
     geometry,
     pigeonholeGeometry,
     sizes: pigeonholeSizesOf(pigeonholeGeometry),

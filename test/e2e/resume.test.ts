@@ -205,17 +205,22 @@ describe("resume", { timeout: 120_000 }, () => {
       await operations(0);
     }
     const carol = await Client.connect(both.daemon.config(), { sessionToken });
-    both.daemon.network.faults.setOnline(false);
     const sealed = await carol.encryptWrite(utf8("goes on"), writeCap, firstMessageIndex);
+    // Begun, and every packet of it is lost: a start whose packet has not left ends with its client.
+    both.daemon.network.faults.setLoss(1);
     const writing = assert.rejects(carol.startResendingEncryptedMessage(sealed), ClientClosedError);
     await operations(1);
+    both.daemon.network.faults.setOnline(false);
     await carol.disconnect();
     await writing;
     await operations(1);
+    both.daemon.network.faults.setLoss(0);
     both.daemon.network.faults.setOnline(true);
+    // Nothing is sent again for an application that is away.
+    const again = await Client.connect(both.daemon.config(), { sessionToken });
     await operations(0);
     assert.deepEqual((await bob.read(readCap, firstMessageIndex)).plaintext, utf8("goes on"));
     // The session would wait ten minutes for its application.
-    await (await Client.connect(both.daemon.config(), { sessionToken })).stop();
+    await again.stop();
   });
 });

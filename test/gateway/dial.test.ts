@@ -185,7 +185,7 @@ test("URLs that cannot be dialled are refused with what can", async () => {
   const wrong: [string, RegExp][] = [
     [
       "quic://127.0.0.1:1",
-      /^quic:\/\/127\.0\.0\.1:1 cannot be dialled here: only tcp and onion can$/,
+      /^quic:\/\/127\.0\.0\.1:1 cannot be dialled here: only tcp, tcp4, tcp6 and onion can$/,
     ],
     ["onion://abc.onion:1", /it needs a proxy of type tor\+socks5$/],
     ["tcp://nowhere", /has no port/],

@@ -13,16 +13,22 @@ test("both platforms export the same names, and Node gets Node's", () => {
   const names = Object.keys(node).toSorted();
   assert.deepEqual(Object.keys(browser).toSorted(), names);
   assert.deepEqual(names, [
+    "aes256Ctr",
     "chacha20Poly1305Open",
     "chacha20Poly1305Seal",
+    "crc32",
     "dialTcp",
     "dialUnix",
     "dialWs",
     "ed25519Verify",
+    "gunzip",
+    "gzip",
     "hkdfBlake2b512",
+    "hmacSha256",
     "onProcessEnd",
     "readText",
     "sha512",
+    "shake256",
     "x25519PublicKey",
     "x25519SharedSecret",
   ]);

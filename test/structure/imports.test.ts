@@ -102,12 +102,31 @@ const rules: Record<string, readonly string[]> = {
     "wire",
     "node:",
   ],
+  // A daemon on a real network: link and daemon together, with listeners, files and workers.
+  join: [
+    "bytes",
+    "clock",
+    "config",
+    "crypto",
+    "daemon",
+    "errors",
+    "gateway",
+    "kem",
+    "mixnet",
+    "pki",
+    "platform",
+    "transport",
+    "wire",
+    "node:",
+  ],
   // As a user would: by the package's name.
   cli: ["katzenpost-thinclient", "node:", "@stricli/core", "smol-toml"],
 };
 
 /** What single files may use beyond their folder's rule. */
 const additions: Record<string, readonly string[]> = {
+  // Which schemes of links there are is said in its refusals.
+  "src/config/daemon-config.ts": ["kem"],
   "src/cli/main.ts": ["src/platform/node-version"],
   "src/platform/node-worker.ts": ["src/crypto/ctidh/worker-protocol"],
   "src/platform/node-ctidh-worker.ts": ["src/crypto/ctidh/worker-protocol"],

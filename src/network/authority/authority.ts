@@ -35,11 +35,17 @@ export interface AuthorityIdentity {
 
 /** A directory authority with its keys. */
 export class Authority {
+  /** What others know of it. */
   readonly identity: AuthorityIdentity;
   /** Raw identity public key, 32 bytes. */
   readonly identityKey: Bytes;
   /** The pair of its link key, X25519. The private one is secret. */
-  readonly linkKeys: { readonly publicKey: Bytes; readonly privateKey: Bytes };
+  readonly linkKeys: {
+    /** 32 bytes. */
+    readonly publicKey: Bytes;
+    /** 32 bytes. Secret. */
+    readonly privateKey: Bytes;
+  };
   readonly #secret: Bytes;
 
   /** The authority with number `index` (from 0) of the network that `seed` determines. */

@@ -27,7 +27,7 @@ export interface BoxStore {
   boxes(): Iterable<KeptBox> | AsyncIterable<KeptBox>;
   /** How many boxes there are. */
   readonly size: number;
-  /** How much they take: the sum of {@link storedBoxLength}, in bytes. */
+  /** How much they take: box IDs, ciphertexts and signatures together, in bytes. */
   readonly sizeBytes: number;
   /** Ends its work; what was asked before is finished first. Idempotent. */
   close(): MaybePromise<void>;

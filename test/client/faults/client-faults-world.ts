@@ -93,7 +93,6 @@ export class FaultWorld {
       link: this.network.link(),
       clock: this.machine,
       timing,
-      mixing: "instant",
       geometry,
       pigeonholeGeometry: PigeonholeGeometry.fromSphinx(geometry, "x25519", 32),
       sizes,

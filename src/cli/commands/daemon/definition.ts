@@ -21,7 +21,7 @@ export const daemon = buildCommand({
         variadic: true,
         optional: true,
         placeholder: "ADDR",
-        brief: "unix:PATH, unix:@NAME, tcp:HOST:PORT, ws://HOST:PORT",
+        brief: "unix:PATH, unix:@NAME, tcp:HOST:PORT, ws://…",
       },
       allowRemote: {
         kind: "boolean",

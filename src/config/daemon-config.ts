@@ -1,0 +1,642 @@
+/**
+ * The TOML file of a daemon on a real network: `client.toml`, as the network's operator hands it out
+ * for `kpclientd`. spec/mixnet §9.
+ */
+import { readText } from "#platform";
+import { TomlError, parse } from "smol-toml";
+import { type Bytes, describeType, utf8 } from "../bytes/bytes.js";
+import { isTable } from "../errors/config-checks.js";
+import { ConfigError, ProtocolError } from "../errors/errors.js";
+import { kemSchemeByName, kemSchemes } from "../kem/registry.js";
+import { Geometry, type GeometryFields } from "../pki/geometry.js";
+import { decodePem, publicKeyPemType } from "../pki/pem.js";
+import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
+import { isKemScheme } from "../pki/scheme-names.js";
+import { findSignatureScheme, signatureSchemes } from "../pki/signature-schemes.js";
+import { parseHostPort } from "../transport/address.js";
+import { TomlLines, type TomlPath } from "./toml-lines.js";
+
+/** A gateway that the file names. */
+export interface PinnedGateway {
+  /** Its name in the consensus. */
+  readonly name: string;
+  /** Raw; 32 bytes with Ed25519. */
+  readonly identityKey: Bytes;
+  /** Raw; of the KEM scheme of the file. */
+  readonly linkKey: Bytes;
+  /** Name of the signature scheme of the identity key. */
+  readonly pkiSignatureScheme: string;
+  /** URLs in the file's order, e.g. `tcp://192.0.2.1:30004`. */
+  readonly urls: readonly string[];
+}
+
+/** A directory authority that the file trusts. */
+export interface PinnedAuthority {
+  readonly identifier: string;
+  readonly pkiSignatureScheme: string;
+  /** Raw; 32 bytes with Ed25519. */
+  readonly identityKey: Bytes;
+  readonly wireKemScheme: string;
+  /** Raw; null when the file has none. */
+  readonly linkKey: Bytes | null;
+  readonly urls: readonly string[];
+}
+
+/** How gateways are reached. */
+export type ProxySettings =
+  | { readonly type: "none" }
+  | {
+      readonly type: "socks5" | "tor+socks5";
+      readonly network: "tcp" | "unix";
+      /** `IP:PORT`, or a path with `unix`. */
+      readonly address: string;
+      /** Secret. */
+      readonly credentials?: { readonly user: string; readonly password: string } | undefined;
+    };
+
+/** What a file of a daemon says. Lengths in bytes, times in milliseconds. */
+export interface DaemonSettings {
+  /** Where thin clients connect: `unix:PATH`, `tcp:HOST:PORT` or `ws://HOST:PORT`. */
+  readonly listen: string;
+  /** Name of the KEM scheme of links to gateways. */
+  readonly wireKemScheme: string;
+  /** Lengths of packets; its hash must be in the consensus. */
+  readonly geometry: Geometry;
+  readonly gateways: readonly PinnedGateway[];
+  readonly authorities: readonly PinnedAuthority[];
+  readonly proxy: ProxySettings;
+  /** Order in which transports are dialled; null: the usual one. */
+  readonly preferredTransports: readonly string[] | null;
+  /** How long a session is kept for an application that is away. */
+  readonly sessionGraceMs: number;
+  /** Whether ticks without work carry cover traffic. */
+  readonly decoys: boolean;
+  /** Whether the gateway's clock is gone by. */
+  readonly timeSync: boolean;
+  /** `ERROR`, `WARNING`, `NOTICE`, `INFO` or `DEBUG`. */
+  readonly logLevel: string;
+  /** Whether host names may stand in addresses. */
+  readonly allowHostnameAddresses: boolean;
+}
+
+/** What upstream keeps a session for when nobody says. */
+const USUAL_GRACE_MS = 600_000;
+/** Envelopes of every network that has storage. spec/pigeonhole §3. */
+const ENVELOPE_NIKE = "CTIDH1024-X25519";
+const gatewayTransports = ["tcp", "tcp4", "tcp6", "quic", "onion"];
+const logLevels = ["ERROR", "WARNING", "NOTICE", "INFO", "DEBUG"];
+const operator = "ask the network's operator for the client.toml that fits";
+
+const geometryKeys: readonly (readonly [string, keyof GeometryFields])[] = [
+  ["PacketLength", "packetLength"],
+  ["NrHops", "nrHops"],
+  ["HeaderLength", "headerLength"],
+  ["RoutingInfoLength", "routingInfoLength"],
+  ["PerHopRoutingInfoLength", "perHopRoutingInfoLength"],
+  ["SURBLength", "surbLength"],
+  ["SphinxPlaintextHeaderLength", "sphinxPlaintextHeaderLength"],
+  ["PayloadTagLength", "payloadTagLength"],
+  ["ForwardPayloadLength", "forwardPayloadLength"],
+  ["UserForwardPayloadLength", "userForwardPayloadLength"],
+  ["NextNodeHopLength", "nextNodeHopLength"],
+  ["SPRPKeyMaterialLength", "sprpKeyMaterialLength"],
+];
+
+/** Every key that means something; others are ignored, and named. */
+const knownKeys: Readonly<Record<string, readonly string[]>> = {
+  "": [
+    "WireKEMScheme",
+    "PKISignatureScheme",
+    "MetricsAddress",
+    "AllowHostnameAddresses",
+    "SessionGracePeriod",
+    "PreferedTransports",
+    "CachedDocument",
+    "Listen",
+    "Logging",
+    "UpstreamProxy",
+    "Debug",
+    "SphinxGeometry",
+    "PinnedGateways",
+    "VotingAuthority",
+  ],
+  Listen: ["Tcp", "Unix", "Ws"],
+  Logging: ["Disable", "File", "Level"],
+  UpstreamProxy: ["Type", "Network", "Address", "User", "Password"],
+  Debug: [
+    "DisableDecoyTraffic",
+    "EnableTimeSync",
+    "SessionDialTimeout",
+    "InitialMaxPKIRetrievalDelay",
+    "PollingInterval",
+  ],
+  SphinxGeometry: [...geometryKeys.map(([key]) => key), "NIKEName", "KEMName"],
+  PinnedGateways: ["Gateways"],
+  VotingAuthority: ["Peers"],
+};
+
+/** The configuration of a daemon on a real network. */
+export class DaemonConfig {
+  readonly settings: DaemonSettings;
+  /** What the file has that means nothing here, with its line; upstream ignores it as well. */
+  readonly ignored: readonly string[];
+
+  private constructor(settings: DaemonSettings, ignored: readonly string[]) {
+    this.settings = settings;
+    this.ignored = ignored;
+  }
+
+  /**
+   * Reads a file.
+   * @throws ConfigError that begins with `config: <path>: ` when the file is missing, unreadable,
+   * or not what {@link parse} takes.
+   */
+  static async load(path: string): Promise<DaemonConfig> {
+    if (typeof path !== "string") {
+      throw new ConfigError(`config: path must be a string, got ${describeType(path)}`);
+    }
+    let toml: string;
+    try {
+      toml = await readText(path);
+    } catch (cause) {
+      const { code } = cause as { readonly code?: unknown };
+      const what =
+        code === "ENOENT"
+          ? `file not found; ${operator}`
+          : `the file cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`;
+      throw new ConfigError(`config: ${path}: ${what}`, { cause });
+    }
+    return DaemonConfig.parse(toml, path);
+  }
+
+  /**
+   * Reads the text of a file; `source` is what messages call it. Accepts and refuses what upstream's
+   * loader does; keys match in any case.
+   * @throws ConfigError that begins with `config: <source>: ` and names the line, what is wrong and
+   * what to do.
+   */
+  static parse(toml: string, source = "(text)"): DaemonConfig {
+    if (typeof toml !== "string") {
+      throw new ConfigError(`config: ${source}: must be text, got ${describeType(toml)}`);
+    }
+    const text = toml.replace(/^\uFEFF/, "");
+    const reader = new Reader(source, new TomlLines(text), parseToml(text, source));
+    const settings = readSettings(reader);
+    return new DaemonConfig(settings, reader.ignored());
+  }
+}
+
+function parseToml(text: string, source: string): Record<string, unknown> {
+  try {
+    const data = parse(text, { integersAsBigInt: "asNeeded" });
+    return isTable(data) ? data : {};
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    // The first line only, and no `cause`: the rest quotes the file, where a password may stand.
+    const what = error.message.split("\n", 1)[0]!.replace(/^Invalid TOML document: /, "");
+    throw new ConfigError(
+      `config: ${source}: line ${error.line}, column ${error.column}: this is not TOML: ${what}`,
+    );
+  }
+}
+
+/** Reads values out of a table, and says where what is wrong stands. */
+class Reader {
+  readonly #source: string;
+  readonly #lines: TomlLines;
+  readonly #table: Record<string, unknown>;
+  readonly #path: TomlPath;
+
+  constructor(
+    source: string,
+    lines: TomlLines,
+    table: Record<string, unknown>,
+    path: TomlPath = [],
+  ) {
+    this.#source = source;
+    this.#lines = lines;
+    this.#table = table;
+    this.#path = path;
+  }
+
+  /** A refusal that names the key's line, else that of its table. */
+  error(key: string | null, what: string): ConfigError {
+    const path = key === null ? this.#path : [...this.#path, key];
+    const line = this.#lines.lineOf(path);
+    const place = line === null ? "" : `line ${line}: `;
+    return new ConfigError(`config: ${this.#source}: ${place}${what}`);
+  }
+
+  /** The key as messages call it. */
+  name(key: string): string {
+    return [...this.#path.filter((part) => typeof part === "string"), key].join(".");
+  }
+
+  /** The value of a key in whatever case; undefined when it is not there. */
+  value(key: string): unknown {
+    const wanted = key.toLowerCase();
+    const names = Object.keys(this.#table).filter((name) => name.toLowerCase() === wanted);
+    if (names.length > 1) {
+      throw this.error(names[1]!, `${this.name(key)} is there twice; leave one`);
+    }
+    return names.length === 0 ? undefined : this.#table[names[0]!];
+  }
+
+  has(key: string): boolean {
+    return this.value(key) !== undefined;
+  }
+
+  text(key: string): string | undefined {
+    return this.#typed(key, "a string", (value) => typeof value === "string") as string | undefined;
+  }
+
+  /** @throws ConfigError when it is not there, or empty. */
+  requiredText(key: string): string {
+    const value = this.text(key);
+    if (value) return value;
+    throw this.error(value === undefined ? null : key, `${this.name(key)} is missing; ${operator}`);
+  }
+
+  flag(key: string): boolean {
+    const value = this.#typed(key, "true or false", (one) => typeof one === "boolean");
+    return (value as boolean | undefined) ?? false;
+  }
+
+  /** An integer; undefined when it is not there. */
+  integer(key: string): number | undefined {
+    const value = this.#typed(key, "an integer", (one) => Number.isSafeInteger(one));
+    return value as number | undefined;
+  }
+
+  texts(key: string): readonly string[] | undefined {
+    const isTexts = (value: unknown): boolean =>
+      Array.isArray(value) && value.every((one) => typeof one === "string");
+    return this.#typed(key, "an array of strings", isTexts) as readonly string[] | undefined;
+  }
+
+  /** A table; null when it is not there. */
+  table(key: string): Reader | null {
+    const value = this.#typed(key, "a table", isTable);
+    return value === undefined ? null : this.#inside([key], value);
+  }
+
+  /** An array of tables; empty when it is not there. */
+  tables(key: string): Reader[] {
+    const isTables = (value: unknown): boolean => Array.isArray(value) && value.every(isTable);
+    const value = this.#typed(key, "an array of tables ([[…]])", isTables) as unknown[] | undefined;
+    return (value ?? []).map((one, i) => this.#inside([key, i], one));
+  }
+
+  /** What is there and means nothing, in this table and those in it. */
+  ignored(): string[] {
+    const known = knownKeys[this.#path.join(".")];
+    if (known === undefined) return [];
+    return Object.entries(this.#table).flatMap(([key, value]) => {
+      const meant = known.find((one) => one.toLowerCase() === key.toLowerCase());
+      if (meant === undefined) {
+        const line = this.#lines.lineOf([...this.#path, key]);
+        return [`${this.name(key)}${line === null ? "" : ` (line ${line})`}`];
+      }
+      return isTable(value) ? this.#inside([meant], value).ignored() : [];
+    });
+  }
+
+  #inside(path: TomlPath, table: unknown): Reader {
+    const whole = [...this.#path, ...path];
+    return new Reader(this.#source, this.#lines, table as Record<string, unknown>, whole);
+  }
+
+  #typed(key: string, wanted: string, is: (value: unknown) => boolean): unknown {
+    const value = this.value(key);
+    if (value === undefined || is(value)) return value;
+    // Of what type, not which: it may be a password.
+    throw this.error(key, `${this.name(key)} must be ${wanted}, got ${describeType(value)}`);
+  }
+}
+
+function readSettings(top: Reader): DaemonSettings {
+  if (top.has("PigeonholeGeometry")) {
+    throw top.error(
+      "PigeonholeGeometry",
+      "[PigeonholeGeometry] must not be set: it follows from [SphinxGeometry]; remove the table",
+    );
+  }
+  const allowHostnameAddresses = top.flag("AllowHostnameAddresses");
+  const logLevel = readLogging(top);
+  const wireKemScheme = readWireKem(top);
+  const metrics = top.text("MetricsAddress");
+  if (metrics) {
+    checkLiteral(top, "MetricsAddress", metrics, allowHostnameAddresses);
+  }
+  const debug = top.table("Debug");
+  return {
+    listen: readListen(top, allowHostnameAddresses),
+    wireKemScheme,
+    geometry: readGeometry(top),
+    gateways: readGateways(top, wireKemScheme, allowHostnameAddresses),
+    authorities: readAuthorities(top, allowHostnameAddresses),
+    proxy: readProxy(top),
+    preferredTransports: top.texts("PreferedTransports") ?? null,
+    sessionGraceMs: readGrace(top),
+    decoys: !(debug?.flag("DisableDecoyTraffic") ?? false),
+    timeSync: debug?.flag("EnableTimeSync") ?? false,
+    logLevel,
+    allowHostnameAddresses,
+  };
+}
+
+function readLogging(top: Reader): string {
+  const logging = top.table("Logging");
+  const level = logging?.text("Level") || "NOTICE";
+  if (!logLevels.includes(level.toUpperCase())) {
+    const known = logLevels.join(", ");
+    throw logging!.error(
+      "Level",
+      `Logging.Level ${JSON.stringify(level)} is not one of ${known}; take one of them`,
+    );
+  }
+  const file = logging?.text("File");
+  if (file && !file.startsWith("/") && !/^[A-Za-z]:[\\/]/.test(file)) {
+    throw logging!.error("File", "Logging.File must be an absolute path; write it from / on");
+  }
+  return level.toUpperCase();
+}
+
+/** What a scheme that is not here is answered with. */
+function lacking(reader: Reader, key: string, name: string, known: readonly string[]): ConfigError {
+  return reader.error(
+    key,
+    `${reader.name(key)} ${JSON.stringify(name)} is not a scheme that this daemon has ` +
+      `(it has ${known.join(", ")}); if the network uses it, join with kpclientd instead`,
+  );
+}
+
+function readWireKem(top: Reader): string {
+  const name = top.requiredText("WireKEMScheme");
+  try {
+    return kemSchemeByName(name).name;
+  } catch {
+    throw lacking(
+      top,
+      "WireKEMScheme",
+      name,
+      kemSchemes.map((scheme) => scheme.name),
+    );
+  }
+}
+
+function readListen(top: Reader, mayBeName: boolean): string {
+  const listen = top.table("Listen");
+  const kinds = (["Tcp", "Unix", "Ws"] as const).filter((kind) => listen?.has(kind));
+  const example = '[Listen.Tcp] with Address = "127.0.0.1:64331"';
+  if (listen === null || kinds.length === 0) {
+    const where = listen === null ? top : listen;
+    throw where.error(null, `[Listen] names no transport for thin clients; add ${example}`);
+  }
+  if (kinds.length > 1) {
+    throw listen.error(
+      kinds[1]!,
+      `[Listen] names ${kinds.length} transports, exactly one can be; leave one of ${kinds.join(", ")}`,
+    );
+  }
+  const [kind] = kinds;
+  const table = listen.table(kind!)!;
+  const address = table.requiredText("Address");
+  if (kind === "Unix") return `unix:${address}`;
+  if (kind === "Ws") return /^wss?:/.test(address) ? address : `ws://${address}`;
+  checkLiteral(table, "Address", address, mayBeName);
+  const network = table.text("Network") || "tcp";
+  if (!/^tcp[46]?$/.test(network)) {
+    throw table.error("Network", "Listen.Tcp.Network must be tcp, tcp4 or tcp6; correct it");
+  }
+  return `${network}:${address}`;
+}
+
+/** @throws ConfigError unless it is `IP:PORT`, or a name where those may be. */
+function checkLiteral(reader: Reader, key: string, text: string, mayBeName: boolean): void {
+  let host: string;
+  try {
+    ({ host } = parseHostPort(text));
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    throw reader.error(key, `${reader.name(key)}: ${error.message}`);
+  }
+  if (mayBeName || isIpLiteral(host)) return;
+  throw reader.error(key, `${reader.name(key)}: ${hostNameText(text, host)}`);
+}
+
+function hostNameText(address: string, host: string): string {
+  return (
+    `address ${JSON.stringify(address)} has the host name ${JSON.stringify(host)}, whose look-up ` +
+    "tells others where this daemon goes; write its IP address, or set " +
+    "AllowHostnameAddresses = true where that does not matter"
+  );
+}
+
+function isIpLiteral(host: string): boolean {
+  if (host.includes(":")) return true;
+  const parts = host.split(".");
+  return parts.length === 4 && parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) <= 255);
+}
+
+function readGeometry(top: Reader): Geometry {
+  const table = top.table("SphinxGeometry");
+  if (table === null) throw top.error(null, `[SphinxGeometry] is missing; ${operator}`);
+  const fields: Record<string, number | string> = {};
+  for (const [key, name] of geometryKeys) {
+    const value = table.integer(key) ?? 0;
+    if (value < 0) throw table.error(key, `SphinxGeometry.${key} must not be below 0; ${operator}`);
+    fields[name] = value;
+  }
+  fields["nikeName"] = table.text("NIKEName") ?? "";
+  fields["kemName"] = table.text("KEMName") ?? "";
+  const geometry = new Geometry(fields as unknown as GeometryFields);
+  try {
+    geometry.validate();
+    // Whether boxes fit is upstream's question too.
+    PigeonholeGeometry.fromSphinx(geometry, ENVELOPE_NIKE);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw table.error(null, `[SphinxGeometry] cannot be used: ${error.message}; ${operator}`);
+  }
+  return geometry;
+}
+
+function readUrls(reader: Reader, who: string, mayBeName: boolean): readonly string[] {
+  const urls = reader.texts("Addresses") ?? [];
+  if (urls.length === 0) {
+    throw reader.error("Addresses", `${who} has no address to dial in Addresses; ${operator}`);
+  }
+  for (const url of urls) {
+    const [, scheme, rest] = /^([a-z0-9]+):\/\/(.+)$/i.exec(url) ?? [];
+    if (scheme === undefined || !gatewayTransports.includes(scheme.toLowerCase())) {
+      throw reader.error(
+        "Addresses",
+        `${who}: address ${JSON.stringify(url)} is none of ` +
+          `${gatewayTransports.map((one) => `${one}://`).join(", ")}; correct it`,
+      );
+    }
+    if (scheme.toLowerCase() === "onion") continue;
+    let host: string;
+    try {
+      ({ host } = parseHostPort(rest!.replace(/\/$/, "")));
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      throw reader.error("Addresses", `${who}: ${error.message}`);
+    }
+    if (!mayBeName && !isIpLiteral(host)) {
+      throw reader.error("Addresses", `${who}: ${hostNameText(url, host)}`);
+    }
+  }
+  return urls;
+}
+
+function readPem(reader: Reader, key: string, scheme: string, length: number | null): Bytes {
+  const pem = reader.requiredText(key);
+  let bytes: Bytes;
+  try {
+    ({ bytes } = decodePem(pem, publicKeyPemType(scheme)));
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    throw reader.error(key, `${reader.name(key)}: ${error.message}; ${operator}`);
+  }
+  if (length === null || bytes.length === length) return bytes;
+  throw reader.error(
+    key,
+    `${reader.name(key)} must hold ${length} bytes of ${scheme}, got ${bytes.length}; ${operator}`,
+  );
+}
+
+function readIdentityKey(reader: Reader, key: string): { scheme: string; identityKey: Bytes } {
+  const scheme = reader.requiredText("PKISignatureScheme");
+  const known = findSignatureScheme(scheme);
+  if (known === undefined) {
+    const have = signatureSchemes.map(({ name }) => name);
+    throw lacking(reader, "PKISignatureScheme", scheme, have);
+  }
+  return { scheme: known.name, identityKey: readPem(reader, key, scheme, known.publicKeyLength) };
+}
+
+function readGateways(top: Reader, wireKem: string, mayBeName: boolean): PinnedGateway[] {
+  const table = top.table("PinnedGateways");
+  if (table === null) throw top.error(null, `[PinnedGateways] is missing; ${operator}`);
+  return table.tables("Gateways").map((gateway) => {
+    const name = gateway.requiredText("Name");
+    const who = `gateway ${JSON.stringify(name)}`;
+    const kem = gateway.requiredText("WireKEMScheme");
+    if (kem.toLowerCase() !== wireKem.toLowerCase()) {
+      throw gateway.error(
+        "WireKEMScheme",
+        `${who} has the WireKEMScheme ${JSON.stringify(kem)}, the file ${JSON.stringify(wireKem)}; ` +
+          "links have the file's, so both must be the same",
+      );
+    }
+    const { publicKeyLength } = kemSchemeByName(wireKem);
+    const { scheme, identityKey } = readIdentityKey(gateway, "IdentityKey");
+    return {
+      name,
+      pkiSignatureScheme: scheme,
+      identityKey,
+      linkKey: readPem(gateway, "LinkKey", kem, publicKeyLength),
+      urls: readUrls(gateway, who, mayBeName),
+    };
+  });
+}
+
+function readAuthorities(top: Reader, mayBeName: boolean): PinnedAuthority[] {
+  const peers = top.table("VotingAuthority")?.tables("Peers") ?? [];
+  return peers.map((peer) => {
+    const identifier = peer.requiredText("Identifier");
+    const kem = peer.requiredText("WireKEMScheme");
+    if (!isKemScheme(kem)) {
+      throw lacking(
+        peer,
+        "WireKEMScheme",
+        kem,
+        kemSchemes.map((scheme) => scheme.name),
+      );
+    }
+    const { scheme, identityKey } = readIdentityKey(peer, "IdentityPublicKey");
+    return {
+      identifier,
+      pkiSignatureScheme: scheme,
+      identityKey,
+      wireKemScheme: kem,
+      // The daemon never dials an authority: the length is not its business.
+      linkKey: peer.has("LinkPublicKey") ? readPem(peer, "LinkPublicKey", kem, null) : null,
+      urls: readUrls(peer, `authority ${JSON.stringify(identifier)}`, mayBeName),
+    };
+  });
+}
+
+function readProxy(top: Reader): ProxySettings {
+  const table = top.table("UpstreamProxy");
+  if (table === null) {
+    throw top.error(
+      null,
+      '[UpstreamProxy] is missing, without which kpclientd crashes; add it with Type = "none"',
+    );
+  }
+  const type = (table.text("Type") || "none").toLowerCase();
+  if (type === "none") return { type };
+  if (type !== "socks5" && type !== "tor+socks5") {
+    throw table.error(
+      "Type",
+      `UpstreamProxy.Type ${JSON.stringify(type)} must be none, socks5 or tor+socks5; correct it`,
+    );
+  }
+  const network = table.requiredText("Network").toLowerCase();
+  if (network !== "tcp" && network !== "unix") {
+    throw table.error("Network", "UpstreamProxy.Network must be tcp or unix; correct it");
+  }
+  const address = table.requiredText("Address");
+  if (network === "tcp") checkLiteral(table, "Address", address, false);
+  const credentials = readCredentials(table, type);
+  return { type, network, address, ...(credentials === null ? {} : { credentials }) };
+}
+
+function readCredentials(table: Reader, type: string): { user: string; password: string } | null {
+  const user = table.text("User") ?? "";
+  const password = table.text("Password") ?? "";
+  if (user === "" && password === "") return null;
+  if (type === "tor+socks5") {
+    throw table.error(
+      user === "" ? "Password" : "User",
+      "UpstreamProxy.User and Password must not be set with tor+socks5, which makes its own for " +
+        "each connection; remove them",
+    );
+  }
+  const isLong = [user, password].some((text) => utf8(text).length > 255);
+  if (user !== "" && password !== "" && !isLong) return { user, password };
+  throw table.error(
+    user === "" ? "Password" : "User",
+    "UpstreamProxy.User and Password must both be set, or neither, with at most 255 bytes each",
+  );
+}
+
+const unitsMs: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  μs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+};
+
+/** A duration as Go writes it, e.g. `1m30s`. */
+function readGrace(top: Reader): number {
+  const text = top.text("SessionGracePeriod");
+  if (text === undefined) return USUAL_GRACE_MS;
+  const parts = [...text.matchAll(/(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g)];
+  const isWhole = text === "0" || (text !== "" && parts.map(([part]) => part).join("") === text);
+  if (!isWhole) {
+    throw top.error(
+      "SessionGracePeriod",
+      `SessionGracePeriod ${JSON.stringify(text)} is not a duration; write e.g. "30s" or "10m"`,
+    );
+  }
+  const ms = parts.reduce((sum, [, number, unit]) => sum + Number(number) * unitsMs[unit!]!, 0);
+  return ms === 0 ? USUAL_GRACE_MS : Math.round(ms);
+}

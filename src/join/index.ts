@@ -1,0 +1,24 @@
+/**
+ * `katzenpost-thinclient/join`: a daemon on a real network, as upstream's `kpclientd` is one. It
+ * reads the network's `client.toml`, connects to a gateway, verifies the consensus, sends real
+ * Sphinx packets on the network's schedule with cover traffic, and serves every thin client. For
+ * Node.
+ */
+export {
+  type JoinOptions,
+  JoinedDaemon,
+  type JoinedDaemonState,
+  type WaitingPackets,
+} from "./joined-daemon.js";
+export {
+  DaemonConfig,
+  type DaemonSettings,
+  type PinnedAuthority,
+  type PinnedGateway,
+  type ProxySettings,
+} from "../config/daemon-config.js";
+export type { GatewayLinkState } from "../gateway/gateway-link.js";
+export type { WsRefusal } from "../platform/node-listen.js";
+
+// What a JoinedDaemon has as members
+export type { Daemon, DaemonOptions } from "../daemon/index.js";

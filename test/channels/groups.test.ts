@@ -1,0 +1,216 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { MemoryLevel } from "memory-level";
+import {
+  type ChannelDatabase,
+  type Channels,
+  type Group,
+  type GroupMessage,
+  openChannels,
+} from "../../src/channels/index.js";
+import { VirtualClock } from "../../src/clock/virtual.js";
+import { InvalidStateError } from "../../src/errors/errors.js";
+import { startTestNetwork } from "../../src/testing/index.js";
+import { BoxesDouble } from "./boxes-double.js";
+import { CrashDatabase, Disk } from "./crash-database.js";
+
+const DAY = 24 * 3600 * 1000;
+
+function world(): {
+  clock: VirtualClock;
+  open: (disk?: Disk) => Promise<Channels>;
+} {
+  const clock = new VirtualClock();
+  const boxes = new BoxesDouble(clock);
+  const open = (disk = new Disk()): Promise<Channels> =>
+    openChannels(boxes.client(), new CrashDatabase(disk), { clock });
+  return { clock, open };
+}
+
+const said = ({ sender, message }: GroupMessage): string => {
+  if (message?.type === "text") return `${sender.displayName}: ${message.text}`;
+  if (message?.type === "introduction")
+    return `${sender.displayName} + ${message.member.displayName}`;
+  return `${sender.displayName} ?`;
+};
+
+/** What is said in a group until `isDone`. */
+async function hear(group: Group, isDone: (all: string[]) => boolean): Promise<string[]> {
+  const all: string[] = [];
+  for await (const message of group.messages()) {
+    all.push(said(message));
+    await message.box.ack();
+    if (isDone(all)) break;
+  }
+  return all;
+}
+
+const texts = (all: string[]): string[] => all.filter((line) => line.includes(": "));
+
+/** Takes the owner of `channels` into `group`. */
+async function take(group: Group, channels: Channels, name: string): Promise<Group> {
+  const joining = await channels.groups.join("friends", { displayName: name });
+  const induction = await group.induct(joining.voucher!);
+  const [taken] = await Promise.all([induction.taken(), joining.joined()]);
+  assert.equal(taken, name);
+  return joining;
+}
+
+/** Three members, the third taken in by the second, and a message of each. */
+async function three(
+  open: () => Promise<Channels>,
+): Promise<{ groups: Group[]; heard: string[][] }> {
+  const [alice, bob, carol] = [await open(), await open(), await open()];
+  const a = await alice.groups.create("friends", { displayName: "Alice" });
+  await a.send("before anybody came");
+  const b = await take(a, bob, "Bob");
+  const c = await take(b, carol, "Carol");
+  await a.send("from Alice");
+  await b.send("from Bob");
+  await c.send("from Carol");
+  const groups = [a, b, c];
+  const heard = await Promise.all(
+    groups.map((group, i) => hear(group, (all) => texts(all).length === (i === 0 ? 2 : 3))),
+  );
+  return { groups, heard };
+}
+
+describe("groups", () => {
+  it("everybody reads everybody, whoever took them in", async () => {
+    const { clock, open } = world();
+    const { groups, heard } = await clock.runUntil(three(open), DAY);
+    assert.deepEqual(texts(heard[0]!).toSorted(), ["Bob: from Bob", "Carol: from Carol"]);
+    assert.deepEqual(texts(heard[1]!).toSorted(), [
+      "Alice: before anybody came",
+      "Alice: from Alice",
+      "Carol: from Carol",
+    ]);
+    assert.deepEqual(texts(heard[2]!).toSorted(), [
+      "Alice: before anybody came",
+      "Alice: from Alice",
+      "Bob: from Bob",
+    ]);
+    assert.deepEqual(
+      groups.map((group) =>
+        group
+          .members()
+          .map(({ displayName }) => displayName)
+          .toSorted(),
+      ),
+      [
+        ["Bob", "Carol"],
+        ["Alice", "Carol"],
+        ["Alice", "Bob"],
+      ],
+    );
+    // Alice heard of Carol by Bob's announcement.
+    assert.ok(heard[0]!.includes("Bob + Carol"), heard[0]!.join());
+  });
+
+  it("works on a network", { timeout: 180_000 }, async () => {
+    await using network = await startTestNetwork();
+    const opened: Channels[] = [];
+    const open = async (): Promise<Channels> => {
+      const database = new MemoryLevel<string, Uint8Array>() as never as ChannelDatabase;
+      const channels = await openChannels(await network.client(), database);
+      opened.push(channels);
+      return channels;
+    };
+    const { heard } = await three(open);
+    assert.deepEqual(texts(heard[0]!).toSorted(), ["Bob: from Bob", "Carol: from Carol"]);
+    for (const channels of opened) await channels.close();
+  });
+
+  it("a newcomer who gets no history reads from now on", async () => {
+    const { clock, open } = world();
+    const [alice, bob] = [await open(), await open()];
+    const a = await alice.groups.create("friends", { displayName: "Alice" });
+    await clock.runUntil(a.send("old secret"));
+    const b = await clock.runUntil(bob.groups.join("friends", { displayName: "Bob" }));
+    const induction = await clock.runUntil(a.induct(b.voucher!, { history: false }));
+    await clock.runUntil(Promise.all([induction.taken(), b.joined()]), DAY);
+    await clock.runUntil(a.send("news"));
+    const heard = await clock.runUntil(
+      hear(b, (all) => texts(all).length === 1),
+      DAY,
+    );
+    assert.deepEqual(texts(heard), ["Alice: news"]);
+    await clock.runUntil(Promise.all([alice.close(), bob.close()]));
+  });
+
+  it("an answer is not shown before what it answers", async () => {
+    const { clock, open } = world();
+    const [alice, bob, carol] = [await open(), await open(), await open()];
+    const heard = await clock.runUntil(
+      (async () => {
+        const a = await alice.groups.create("friends", { displayName: "Alice" });
+        const b = await take(a, bob, "Bob");
+        const c = await take(a, carol, "Carol");
+        for (let i = 0; i < 10; i++) await a.send(`question ${i}`);
+        await hear(b, (all) => all.includes("Alice: question 9"));
+        // Bob's only message is the first of his channel, Alice's the twelfth of hers.
+        await b.send("answer");
+        return hear(c, (all) => texts(all).length === 11);
+      })(),
+      DAY,
+    );
+    assert.deepEqual(texts(heard), [
+      ...Array.from({ length: 10 }, (_, i) => `Alice: question ${i}`),
+      "Bob: answer",
+    ]);
+    await clock.runUntil(Promise.all([alice.close(), bob.close(), carol.close()]));
+  });
+
+  it("an answer to what is lost is shown after a while", async () => {
+    const { clock, open } = world();
+    const [alice, bob] = [await open(), await open()];
+    const heard = await clock.runUntil(
+      (async () => {
+        const a = await alice.groups.create("friends", { displayName: "Alice" });
+        const b = await take(a, bob, "Bob");
+        const c = await (await open()).groups.join("friends", { displayName: "Carol" });
+        await Promise.all([(await a.induct(c.voucher!)).taken(), c.joined()]);
+        await b.send({ type: "text", text: "yes", after: [{ name: "Alice", id: 2n ** 63n }] });
+        return hear(c, (all) => all.includes("Bob: yes"));
+      })(),
+      DAY,
+    );
+    assert.equal(heard.at(-1), "Bob: yes");
+    await clock.runUntil(Promise.all([alice.close(), bob.close()]));
+  });
+
+  it("is there after a restart, and left for good", async () => {
+    const { clock, open } = world();
+    const disk = new Disk();
+    const first = await open(disk);
+    const bob = await open();
+    const a = await first.groups.create("friends", { displayName: "Alice" });
+    await clock.runUntil(take(a, bob, "Bob"), DAY);
+    await clock.runUntil(first.close());
+    const second = await open(disk);
+    assert.deepEqual(await second.groups.list(), [
+      { name: "friends", isJoined: true, failure: null },
+    ]);
+    const again = await second.groups.get("friends");
+    assert.deepEqual(
+      again.members().map(({ displayName }) => displayName),
+      ["Bob"],
+    );
+    await second.groups.leave("friends");
+    assert.deepEqual(await second.list(), []);
+    assert.deepEqual(await second.groups.list(), []);
+    await clock.runUntil(Promise.all([second.close(), bob.close()]));
+    const left = [...disk.durable.keys()].filter((key) => !key.startsWith("meta!"));
+    assert.deepEqual(left, []);
+  });
+
+  it("who has not joined cannot send or take others in", async () => {
+    const { clock, open } = world();
+    const channels = await open();
+    const group = await clock.runUntil(channels.groups.join("x", { displayName: "X" }));
+    await assert.rejects(group.send("hello"), InvalidStateError);
+    await assert.rejects(group.induct(new Uint8Array(32)), InvalidStateError);
+    await assert.rejects(channels.groups.create("y", { displayName: "" }), RangeError);
+    await clock.runUntil(channels.close());
+  });
+});

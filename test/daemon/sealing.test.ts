@@ -1,0 +1,97 @@
+/** Sealing that takes long: what else the daemon does meanwhile. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { utf8 } from "../../src/bytes/bytes.js";
+import { x25519Nike } from "../../src/crypto/nike/x25519.js";
+import type { NikeScheme } from "../../src/crypto/nike/scheme.js";
+import type { DaemonResponse } from "../../src/wire/responses.js";
+import { boxes } from "./boxes-fixture.js";
+import { freshId, turn, until } from "./fixture.js";
+
+/** A scheme that answers when it is let. */
+function slowNike() {
+  let held: (() => void)[] = [];
+  let isOpen = true;
+  const gate = async <T>(work: () => T | Promise<T>): Promise<T> => {
+    if (!isOpen) await new Promise<void>((resolve) => held.push(resolve));
+    return work();
+  };
+  const scheme: NikeScheme = {
+    ...x25519Nike,
+    generate: (random) => gate(() => x25519Nike.generate(random)),
+    sharedSecret: (privateKey, publicKey) =>
+      gate(() => x25519Nike.sharedSecret(privateKey, publicKey)),
+  };
+  const hold = (): void => void (isOpen = false);
+  const release = (): void => {
+    isOpen = true;
+    for (const go of held) go();
+    held = [];
+  };
+  return { scheme, hold, release, held: () => held.length };
+}
+
+async function scene(sealingsAtOnce?: number) {
+  const nike = slowNike();
+  const made = await boxes({ scheme: nike.scheme, sealingsAtOnce });
+  nike.hold();
+  const seal = (): void =>
+    made.client.send({
+      kind: "encryptWrite",
+      queryId: freshId(),
+      writeCap: made.keys.writeCap,
+      messageBoxIndex: made.keys.firstMessageIndex,
+      plaintext: utf8("hello"),
+    });
+  const newKeypair = (): void =>
+    made.client.send({ kind: "newKeypair", queryId: freshId(), seed: new Uint8Array(32) });
+  const kinds = (): DaemonResponse["kind"][] => made.client.responses.map(({ kind }) => kind);
+  return { ...made, nike, seal, newKeypair, kinds };
+}
+
+test("a daemon that may seal several at once answers other requests meanwhile", async () => {
+  const { nike, seal, newKeypair, kinds } = await scene(4);
+  seal();
+  seal();
+  newKeypair();
+  await until(() => kinds().includes("newKeypairReply") && nike.held() === 2);
+  assert.deepEqual(kinds(), ["newKeypairReply"]);
+  nike.release();
+  await until(() => kinds().length === 3);
+  assert.deepEqual(kinds().slice(1), ["encryptWriteReply", "encryptWriteReply"]);
+});
+
+test("beyond that many a client's further requests wait for one to be done", async () => {
+  const { nike, seal, newKeypair, kinds } = await scene(2);
+  for (let i = 0; i < 3; i++) seal();
+  newKeypair();
+  await until(() => nike.held() === 2);
+  for (let i = 0; i < 20; i++) await turn();
+  assert.deepEqual([nike.held(), kinds()], [2, []]);
+  nike.release();
+  await until(() => kinds().length === 4);
+  assert.equal(kinds().filter((kind) => kind === "encryptWriteReply").length, 3);
+});
+
+test("by default requests are served one after the other, as at a real daemon", async () => {
+  const { nike, seal, newKeypair, kinds } = await scene();
+  seal();
+  newKeypair();
+  await until(() => nike.held() === 1);
+  for (let i = 0; i < 20; i++) await turn();
+  assert.deepEqual(kinds(), []);
+  nike.release();
+  await until(() => kinds().length === 2);
+  assert.deepEqual(kinds(), ["encryptWriteReply", "newKeypairReply"]);
+});
+
+test("a client that leaves while its envelopes are sealed is no fault", async () => {
+  const { nike, seal, client, faults, daemon } = await scene(4);
+  seal();
+  await until(() => nike.held() === 1);
+  client.send({ kind: "thinClose" });
+  await until(() => daemon.load.sessions === 0);
+  nike.release();
+  for (let i = 0; i < 20; i++) await turn();
+  assert.deepEqual(faults, []);
+});

@@ -59,19 +59,10 @@ export function table(lines: readonly BenchLine[]): string {
     .join("\n");
 }
 
-/** Runs `step` for about `ms` milliseconds and gives how often a second it ran. */
-export async function ratePerSecond(step: () => unknown, ms = 1000): Promise<number> {
-  for (let warm = 0; warm < 50; warm++) await step();
-  const start = performance.now();
-  let count = 0;
-  while (performance.now() - start < ms) {
-    await step();
-    count++;
-  }
-  return (count / (performance.now() - start)) * 1000;
-}
-
-/** The same for work that is synchronous: nothing is awaited, which would cost as much. */
+/**
+ * Runs `step`, which is synchronous, for about `ms` milliseconds and gives how often a second it
+ * ran.
+ */
 export function syncRatePerSecond(step: () => unknown, ms = 1000): number {
   const warmUntil = performance.now() + ms / 4;
   while (performance.now() < warmUntil) step();

@@ -1,17 +1,49 @@
-// Lint and format: what can be checked without running anything. Types were checked by the build.
-import { spawnSync } from "node:child_process";
+// What can be checked without running anything: lint, format, code that nobody uses, and the package
+// as a registry and its users would find it. Types were checked by the build.
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 
-function check(what, name, args) {
-  const bin = join("node_modules", ".bin", name);
-  const result = spawnSync(bin, args, { encoding: "utf8", shell: process.platform === "win32" });
-  if (result.status === 0) {
-    console.log(`${what}: ok`);
-    return;
+/** What the packed package may weigh, in bytes. */
+const MOST_PACKED_BYTES = 700_000;
+
+const run = promisify(execFile);
+const shell = process.platform === "win32";
+const tool = (name, args) => run(join("node_modules", ".bin", name), args, { shell });
+
+/** Runs one check and says how it ended. */
+async function check(what, work) {
+  try {
+    const remark = await work();
+    console.log(`${what}: ok${typeof remark === "string" ? `, ${remark}` : ""}`);
+  } catch (error) {
+    console.error(`${what}: failed\n${error.stdout ?? error.message}${error.stderr ?? ""}`);
+    process.exitCode = 1;
   }
-  console.error(`${what}: failed\n${result.stdout ?? ""}${result.stderr ?? ""}`);
-  process.exitCode = 1;
 }
 
-check("lint", "oxlint", []);
-check("format", "oxfmt", ["--check", "src", "test", "bench", "examples", "scripts"]);
+await check("lint", () => tool("oxlint", []));
+await check("format", () =>
+  tool("oxfmt", ["--check", "src", "test", "bench", "examples", "scripts"]),
+);
+await check("unused code (knip)", () => tool("knip", ["--no-progress"]));
+
+const folder = mkdtempSync(join(tmpdir(), "katz-check-"));
+try {
+  let tarball = "";
+  await check("packed size", async () => {
+    const args = ["pack", "--json", "--ignore-scripts", "--pack-destination", folder];
+    const [{ filename, size }] = JSON.parse((await run("npm", args, { shell })).stdout);
+    tarball = join(folder, filename);
+    const text = `${Math.round(size / 1000)} kB of at most ${MOST_PACKED_BYTES / 1000} kB`;
+    if (size > MOST_PACKED_BYTES) throw new Error(text);
+    return text;
+  });
+  await check("package (publint)", () => tool("publint", ["--strict", tarball]));
+  // The package is ESM only, and is for resolvers that know "exports".
+  await check("types (attw)", () => tool("attw", ["--profile", "esm-only", tarball]));
+} finally {
+  rmSync(folder, { recursive: true });
+}

@@ -1,30 +1,52 @@
 // What continuous integration runs: checks, the smoke set on every runtime, consumers' tools with
 // the packed tarball, and the whole suite on the oldest supported Node and on the newest. What
-// cannot be had here is "not run"; that is a failure for the oldest and the newest Node.
+// cannot be had here is "not run"; that is a failure for the oldest and the newest Node. The last
+// line adds up all tests and checks: `N passed, N failed`.
 import { spawnSync } from "node:child_process";
-import { delimiter, dirname } from "node:path";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
 import { installRuntimes, runtimes, versionOf } from "./runtimes/runtimes.mjs";
 
+const begun = Date.now();
+const folder = mkdtempSync(join(tmpdir(), "katz-ci-"));
 const results = [];
+const all = { passed: 0, failed: 0, skipped: 0 };
 
 /** Runs one part, says how it ended, and goes on. */
 function part(what, args, { node = process.execPath, env = {} } = {}) {
   console.log(`\n=== ${what}`);
-  const begun = Date.now();
+  const start = Date.now();
+  const file = join(folder, `${results.length}.json`);
   const { status } = spawnSync(node, args, {
     stdio: "inherit",
-    // Whatever a test starts by name (npm, npx) runs on the same Node.
-    env: { ...process.env, ...env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}` },
+    env: {
+      ...process.env,
+      ...env,
+      KATZ_COUNTS: file,
+      // Whatever a test starts by name (npm, npx) runs on the same Node.
+      PATH: `${dirname(node)}${delimiter}${process.env.PATH}`,
+    },
   });
-  const seconds = Math.round((Date.now() - begun) / 1000);
-  results.push(`${status === 0 ? "passed" : "FAILED"}   ${what} (${seconds} s)`);
-  if (status !== 0) process.exitCode = 1;
-  return status === 0;
+  const seconds = Math.round((Date.now() - start) / 1000);
+  const passed = status === 0;
+  // A part without tests counts as one.
+  const counts = existsSync(file)
+    ? JSON.parse(readFileSync(file, "utf8"))
+    : { passed: passed ? 1 : 0, failed: passed ? 0 : 1, skipped: 0 };
+  all.passed += counts.passed;
+  all.failed += passed ? counts.failed : Math.max(1, counts.failed);
+  all.skipped += counts.skipped;
+  results.push(
+    `${passed ? "passed" : "FAILED"}   ${what}: ` +
+      `${counts.passed} passed, ${counts.failed} failed (${seconds} s)`,
+  );
+  return passed;
 }
 
-const built = part("install and build", ["scripts/ensure-built.mjs", "--all"]);
+const built = part("install and build", ["scripts/ensure-built.mjs", "--all", "--packed"]);
 if (built) {
-  part("lint and format", ["scripts/check.mjs"]);
+  part("lint, format, unused code, the package", ["scripts/check.mjs"]);
   const notInstalled = installRuntimes();
   if (notInstalled !== null) console.error(notInstalled);
   const suites = [];
@@ -34,10 +56,10 @@ if (built) {
       results.push(
         `not run  ${name} ${version}: it cannot be had here${needed ? " (FAILED)" : ""}`,
       );
-      if (needed) process.exitCode = 1;
+      if (needed) all.failed++;
       continue;
     }
-    if (use === "suite") suites.unshift({ what: `whole suite, ${name} ${version}`, path });
+    if (use === "suite") suites.unshift({ name, version, path });
     if (use === "refused") continue;
     const env = { KATZ_RUNTIME: name };
     part(`smoke set, ${name} ${version}`, ["scripts/run-tests.mjs", "--smoke", "runtimes"], {
@@ -45,10 +67,17 @@ if (built) {
     });
   }
   part("what installs and uses the tarball", ["scripts/run-tests.mjs", "--smoke", "consumers"]);
-  // Last, so that its counts close the output.
-  for (const { what, path } of suites) {
-    part(what, ["scripts/run-tests.mjs"], { node: path });
+  // Last, so that its report stands just above the sums.
+  for (const { name, version, path } of suites) {
+    part(`whole suite, ${name} ${version}`, ["scripts/run-tests.mjs"], { node: path });
   }
 }
-const whole = results.join("\n");
-console.log(`\n=== in all\n${whole}`);
+rmSync(folder, { recursive: true });
+process.exitCode = all.failed > 0 ? 1 : 0;
+
+console.log(`\n=== in all\n${results.join("\n")}\n`);
+// The form of Node's own runner, and then the same in plain words.
+console.log(`ℹ tests ${all.passed + all.failed + all.skipped}`);
+console.log(`ℹ pass ${all.passed}\nℹ fail ${all.failed}\nℹ skipped ${all.skipped}`);
+console.log(`ℹ duration_ms ${Date.now() - begun}`);
+console.log(`${all.passed} passed, ${all.failed} failed`);

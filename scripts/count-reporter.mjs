@@ -1,14 +1,42 @@
-// A reporter for run-tests.mjs: how many tests ran, and which files had any.
+// A reporter for run-tests.mjs: how many tests passed and failed, which files had any, and, when it
+// was measured, how much of src/ the tests run.
 export default async function* countReporter(source) {
-  let tests = 0;
+  const counts = { passed: 0, failed: 0, skipped: 0, filesWithTests: [], coverage: null };
   const files = new Set();
   for await (const { type, data } of source) {
+    if (type === "test:coverage") counts.coverage = coverageOf(data.summary);
     if (type !== "test:pass" && type !== "test:fail") continue;
     // A file that ends without a test is reported as a test named like the file.
     const isFile = data.file && data.name && data.file.endsWith(data.name);
+    if (type === "test:fail" && isFile) counts.failed++;
     if (isFile || data.details?.type === "suite") continue;
-    tests++;
+    if (type === "test:fail" && !data.todo) counts.failed++;
+    else if (data.skip !== undefined) counts.skipped++;
+    else counts.passed++;
     if (data.file) files.add(data.file);
   }
-  yield JSON.stringify({ tests, filesWithTests: [...files] });
+  counts.filesWithTests = [...files];
+  yield JSON.stringify(counts);
+}
+
+/** Percentages over the files of src/, to a tenth; tests and tools do not count. */
+function coverageOf({ workingDirectory, files }) {
+  const root = `${workingDirectory}/`.replaceAll("\\", "/");
+  const measured = files
+    .map((file) => ({ ...file, path: file.path.replaceAll("\\", "/").replace(root, "") }))
+    .filter(({ path }) => /^(dist\/)?src\//.test(path));
+  const share = (covered, total) => {
+    const sum = (name) => measured.reduce((all, file) => all + file[name], 0);
+    return Math.floor((1000 * sum(covered)) / Math.max(1, sum(total))) / 10;
+  };
+  return {
+    files: measured.length,
+    lines: share("coveredLineCount", "totalLineCount"),
+    branches: share("coveredBranchCount", "totalBranchCount"),
+    functions: share("coveredFunctionCount", "totalFunctionCount"),
+    least: measured
+      .map(({ path, coveredLinePercent }) => ({ path, lines: coveredLinePercent }))
+      .sort((a, b) => a.lines - b.lines)
+      .slice(0, 10),
+  };
 }

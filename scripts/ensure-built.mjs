@@ -1,17 +1,20 @@
 // Installs what is missing and builds what is stale, so that every npm script works from a fresh
-// clone. Imports nothing from node_modules, which may not be there yet.
+// clone. `--all` builds the tests, benches and examples too, `--packed` takes the comments out of the
+// code of the package. The compiler is incremental: dist/ stays,
+// and only what a change reaches is compiled. Imports nothing from node_modules, which may not be
+// there yet.
 import { spawnSync } from "node:child_process";
 import {
   existsSync,
-  mkdirSync,
   readFileSync,
   readdirSync,
-  rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { dropComments, finishBuild, sourceFolders } from "./finish-build.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const all = process.argv.includes("--all");
@@ -41,7 +44,7 @@ function modified(path) {
   return existsSync(path) ? statSync(path).mtimeMs : 0;
 }
 
-// A folder's own time tells of files that are gone, whose output would go on being found.
+// A folder's own time tells of files that are gone, whose outputs must go too.
 function newest(folder, accept) {
   let latest = modified(folder);
   for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
@@ -49,20 +52,6 @@ function newest(folder, accept) {
     latest = Math.max(latest, modified(join(entry.parentPath ?? entry.path, entry.name)));
   }
   return latest;
-}
-
-// Before TypeScript 5.7 `Uint8Array` was not generic: `Uint8Array<ArrayBuffer>` is an error there,
-// and with `skipLibCheck` silently `any`. package.json hands those compilers this copy.
-function writeOlderDeclarations() {
-  const from = join(root, "dist/src");
-  for (const entry of readdirSync(from, { withFileTypes: true, recursive: true })) {
-    if (!entry.name.endsWith(".d.ts")) continue;
-    const path = join(entry.parentPath ?? entry.path, entry.name);
-    const older = join(root, "dist/before-typescript-5.7", relative(from, path));
-    mkdirSync(dirname(older), { recursive: true });
-    const text = readFileSync(path, "utf8").replace(/\n\/\/# sourceMappingURL=.*/, "");
-    writeFileSync(older, text.replace(/\bUint8Array<[^<>]*>/g, "Uint8Array"));
-  }
 }
 
 const installed = modified(join(root, "node_modules/.package-lock.json"));
@@ -75,30 +64,30 @@ if (installed < modified(join(root, "package-lock.json"))) {
   run("npm ci", "npm", ["ci", ...options, "--no-audit", "--no-fund", "--loglevel=error"]);
 }
 
-const folders = all ? ["src", "test", "bench", "examples"] : ["src"];
-const sources = Math.max(
+const folders = all ? sourceFolders : ["src"];
+const inputs = [
   ...folders.map((name) => newest(join(root, name), (file) => file.endsWith(".ts"))),
-  ...[
-    "tsconfig.base.json",
-    "tsconfig.neutral.json",
-    "tsconfig.node.json",
-    "tsconfig.test.json",
-    "tsconfig.browser.json",
-  ].map((name) => modified(join(root, name))),
-);
+  ...["base", "neutral", "node", "test", "browser"].map((name) =>
+    modified(join(root, `tsconfig.${name}.json`)),
+  ),
+  modified(join(root, "package-lock.json")),
+];
 // Written when the build is done: the compiler's own files are also written when it finds errors.
 const stamp = join(root, "dist", all ? ".built-all" : ".built-src");
-if (modified(stamp) < sources) {
+if (modified(stamp) < Math.max(...inputs)) {
+  // Before the compiler reads what has changed: what changes meanwhile is built next time.
+  const begun = new Date();
   console.error("Building ...");
-  rmSync(join(root, "dist"), { recursive: true, force: true });
   const projects = all ? ["tsconfig.test.json", "tsconfig.browser.json"] : ["tsconfig.node.json"];
   run("the build", process.execPath, [
     join("node_modules/typescript-native/bin/tsc"),
     "-b",
     ...projects,
   ]);
-  writeOlderDeclarations();
+  finishBuild();
   for (const built of all ? [".built-all", ".built-src"] : [".built-src"]) {
     writeFileSync(join(root, "dist", built), "");
+    utimesSync(join(root, "dist", built), begun, begun);
   }
 }
+if (process.argv.includes("--packed")) await dropComments();

@@ -49,7 +49,7 @@ export function capabilityText(capability: Capability): string {
  * @param name for error messages, which never repeat what the text holds.
  * @throws UsageError when it is none.
  */
-export function parseCapability(text: string, name: string): Capability {
+function parseCapability(text: string, name: string): Capability {
   const fail = (why: string): never => {
     throw new UsageError(`${name} is no capability: ${why}`);
   };

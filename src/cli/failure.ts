@@ -90,7 +90,7 @@ export function messageOf(error: unknown): string {
 }
 
 /** What to do about it, a line each. */
-export function adviceOf(error: unknown): readonly string[] {
+function adviceOf(error: unknown): readonly string[] {
   return (error as Partial<Advising> | null)?.advice ?? [];
 }
 

@@ -33,7 +33,7 @@ export interface DaemonPlace {
 }
 
 /** The environment variable that names a configuration file, or an address. */
-export const ENVIRONMENT_VARIABLE = "KATZENPOST_THINCLIENT";
+const ENVIRONMENT_VARIABLE = "KATZENPOST_THINCLIENT";
 
 /** The port where `katz daemon` listens, and clients look, when nobody says anything else. */
 export const USUAL_TCP_ADDRESS = "tcp:127.0.0.1:64331";
@@ -42,7 +42,7 @@ export const USUAL_TCP_ADDRESS = "tcp:127.0.0.1:64331";
 const MAX_CONFIG_BYTES = 65_536;
 
 /** Where `katz` looks for a configuration file, under the user's folder for configuration. */
-export function userConfigPath(env: Environment): string {
+function userConfigPath(env: Environment): string {
   return join(configFolder(env), "katzenpost", "thinclient.toml");
 }
 

@@ -637,7 +637,7 @@ const longest: { readonly [K in RequestKind]?: number } = {
  * The longest that a daemon which is well may take over a local request, in milliseconds: it
  * answers those of a client one after the other. Infinity where its size decides.
  */
-export function longestWorkMs(kind: RequestKind): number {
+function longestWorkMs(kind: RequestKind): number {
   return longest[kind] ?? AT_ONCE_MS;
 }
 

@@ -14,7 +14,7 @@ import { type CallOptions, checkCallOptions } from "./call-options.js";
 import { REPLICA_ERROR_TOMBSTONE } from "../errors/codes.js";
 import { hasCode, ProtocolError, type ThinClientError } from "../errors/errors.js";
 import { copyReplyToException } from "../errors/from-reply.js";
-import { hash256 } from "../pki/hash.js";
+import { hash256 } from "../bytes/hash.js";
 import type { Asking } from "./envelopes.js";
 import type { Destination } from "../pki/services.js";
 import { required, type Cancellation, type Calls } from "./calls.js";

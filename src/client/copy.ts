@@ -338,7 +338,7 @@ class CopyRun {
 const MAX_IN_FLIGHT = 16;
 
 /** Writes boxes that follow each other, several at once. */
-export class TemporaryStream {
+class TemporaryStream {
   readonly writeCap: WriteCap;
   readonly #context: BoxContext;
   readonly #scope: SignalScope;
@@ -442,7 +442,7 @@ export interface Piece {
 }
 
 /** @throws TypeError when `source` is neither bytes nor an async iterable. */
-export function checkSource(source: unknown): asserts source is CopySource {
+function checkSource(source: unknown): asserts source is CopySource {
   if (isBytes(source)) return;
   const iterable = source as AsyncIterable<Uint8Array> | null | undefined;
   if (typeof iterable === "object" && typeof iterable?.[Symbol.asyncIterator] === "function") {
@@ -459,7 +459,7 @@ export function checkSource(source: unknown): asserts source is CopySource {
  * @param signal ends the waiting for a source that does not go on.
  * @throws TypeError when the source gives something else than bytes; what the source throws.
  */
-export async function* piecesOf(
+async function* piecesOf(
   source: CopySource,
   length: number,
   signal: AbortSignal,

@@ -46,7 +46,7 @@ const MAX_EARLY_MESSAGES = 10_000;
 const MAX_EARLY_BYTES = 64 * 1024 * 1024;
 
 /** The client's side of the handshake as a state machine: responses in, at most one request out. */
-export class Handshake {
+class Handshake {
   readonly #token: Uint8Array<ArrayBuffer>;
   readonly #send: (request: DaemonRequest) => void;
   #status: DaemonResponse<"connectionStatusEvent"> | null = null;
@@ -133,7 +133,7 @@ export class Handshake {
 }
 
 /** Both geometries of a status event. @throws ProtocolError when one is missing or wrong. */
-export function readGeometries(status: DaemonResponse<"connectionStatusEvent">): {
+function readGeometries(status: DaemonResponse<"connectionStatusEvent">): {
   geometry: Geometry;
   pigeonholeGeometry: PigeonholeGeometry;
 } {

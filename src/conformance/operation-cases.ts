@@ -2,7 +2,7 @@
  * Starts and cancels: what a daemon does by itself with operations, once it is connected.
  * spec/thin-protocol §4.4 to §4.6.
  */
-import { blake2b } from "@noble/hashes/blake2.js";
+import { hash256 } from "../bytes/hash.js";
 import { type Bytes, randomBytes } from "../bytes/bytes.js";
 import { casesOf } from "./case.js";
 import { Silence } from "./peer.js";
@@ -13,7 +13,7 @@ const SRE = "startResendingEncryptedMessage";
 const SRC = "startResendingCopyCommand";
 const UNKNOWN = new Uint8Array(32).fill(9) as Bytes;
 
-const hashOf = (writeCap: Uint8Array): Bytes => blake2b(writeCap, { dkLen: 32 }) as Bytes;
+const hashOf = (writeCap: Uint8Array): Bytes => hash256(writeCap) as Bytes;
 
 /** Starts and cancels. */
 export const operationCases = casesOf("operations", {

@@ -5,7 +5,8 @@
  * a network does it), or from the longest application message. Client, courier and replicas derive
  * the same numbers on their own; nobody reads them from a file.
  */
-import { type NikeSizes, nikeSizesByName } from "./nike/registry.js";
+import type { NikeSizes } from "../pki/scheme-names.js";
+import { nikeSizesByName } from "./nike/registry.js";
 
 /** Length of the prefix that padding adds, in bytes. */
 const lengthPrefix = 4;
@@ -37,7 +38,7 @@ const overheadWithoutKey =
 const queryToWireCommand = 72;
 
 /** The one signature scheme of boxes. */
-export const PIGEONHOLE_SIGNATURE_SCHEME = "Ed25519";
+const PIGEONHOLE_SIGNATURE_SCHEME = "Ed25519";
 
 /** The geometry as daemons publish it. Lengths in bytes. */
 export interface PigeonholeGeometryRecord {

@@ -2,13 +2,19 @@
  * Which replicas hold a box, and which two a client sends an envelope to.
  * spec/pigeonhole §6.
  */
-import { type RandomSource, compareBytes, randomBytes, toHex } from "../bytes/bytes.js";
+import {
+  type RandomSource,
+  compareBytes,
+  randomBytes,
+  toHex,
+  concatBytes,
+} from "../bytes/bytes.js";
 import { ServiceNotFoundError } from "../errors/errors.js";
-import { blake2b256 } from "./hash.js";
+import { hash256 } from "../bytes/hash.js";
 import { RecentlyUsed } from "../bytes/recently-used.js";
 
 /** How many replicas hold a box. */
-export const SHARD_COUNT = 2;
+const SHARD_COUNT = 2;
 
 /** What sharding looks at in a replica's descriptor. */
 export interface ShardReplica {
@@ -50,7 +56,7 @@ export function shardKeys(
   let shards = kept.get(name);
   if (shards === undefined) {
     shards = identityKeys
-      .map((key) => ({ key, rank: blake2b256(key, boxId) }))
+      .map((key) => ({ key, rank: hash256(concatBytes(key, boxId)) }))
       .sort((a, b) => compareBytes(a.rank, b.rank))
       .slice(0, SHARD_COUNT)
       .map(({ key }) => key);

@@ -6,7 +6,7 @@ import type { ClientConnection } from "./client-connection.js";
 import type { SendQueue } from "./send-schedule.js";
 
 /** Most replies that are kept for an application that is away. */
-export const MAX_QUEUED_REPLIES = 1000;
+const MAX_QUEUED_REPLIES = 1000;
 
 /** One application's session; outlives its connections when it has a token. */
 export class AppSession {

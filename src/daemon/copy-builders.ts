@@ -10,9 +10,10 @@ import { MAX_MESSAGE_SIZE } from "../wire/framing.js";
 import type { DaemonRequest } from "../wire/requests.js";
 import { requireIndex, requireWriteCap, sealEnvelope, writeMessageFor } from "./envelopes.js";
 import { type PigeonholeContext, RequestFailure, requireDocument } from "./pigeonhole-context.js";
-
-const INVALID_REQUEST = 3;
-const INTERNAL_ERROR = 4;
+import {
+  THIN_CLIENT_ERROR_INVALID_REQUEST as INVALID_REQUEST,
+  THIN_CLIENT_ERROR_INTERNAL_ERROR as INTERNAL_ERROR,
+} from "../errors/codes.js";
 
 /** How long building goes on before others get a turn, in milliseconds. */
 const TURN_MS = 10;

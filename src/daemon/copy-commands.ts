@@ -5,9 +5,11 @@ import { encodeCourierQuery } from "../crypto/envelope/courier-messages.js";
 import type { DaemonRequest } from "../wire/requests.js";
 import type { DaemonResponse } from "../wire/responses.js";
 import type { Operation, Verdict } from "./arq.js";
+import {
+  THIN_CLIENT_ERROR_INTERNAL_ERROR as INTERNAL_ERROR,
+  THIN_CLIENT_ERROR_START_RESENDING_CANCELLED as CANCELLED,
+} from "../errors/codes.js";
 
-const INTERNAL_ERROR = 4;
-const CANCELLED = 24;
 const COPY_COMMAND_FAILED = 26;
 
 /** One start of a copy command, as its answers see it. */

@@ -1,5 +1,5 @@
 /** From a request to whoever serves it: spec/thin-protocol §4, "Dispatch classes". */
-import { blake2b } from "@noble/hashes/blake2.js";
+import { hash256 } from "../bytes/hash.js";
 import { type Bytes, toHex } from "../bytes/bytes.js";
 import type { IdentityHash } from "../bytes/opaque.js";
 import { uniformBelow } from "../crypto/sharding.js";
@@ -14,9 +14,10 @@ import { EnvelopeExchange, requireWriteCap } from "./envelopes.js";
 import { type LocalContext, type LocalKind, answerLocally } from "./local-requests.js";
 import { RequestFailure, asError, requireDocument } from "./pigeonhole-context.js";
 import type { PlainMessages } from "./plain-messages.js";
-
-const INVALID_REQUEST = 3;
-const INTERNAL_ERROR = 4;
+import {
+  THIN_CLIENT_ERROR_INVALID_REQUEST as INVALID_REQUEST,
+  THIN_CLIENT_ERROR_INTERNAL_ERROR as INTERNAL_ERROR,
+} from "../errors/codes.js";
 
 /**
  * Requests that wait for the send schedule before those of that client are left unread, cancels and
@@ -206,7 +207,7 @@ export class Dispatcher {
     if (request.kind === "startResendingCopyCommand") {
       if (!request.queryId) throw new RequestFailure(INVALID_REQUEST, "query ID is missing");
       const writeCap = requireWriteCap(request.writeCap);
-      const key = copyKey(blake2b(writeCap, { dkLen: 32 }));
+      const key = copyKey(hash256(writeCap));
       const named = this.#namedCourier(request);
       return () =>
         new CopyExchange(request, { session, key, courier: named ?? this.#anyCourier() });

@@ -1,5 +1,5 @@
 /** The consensus documents a daemon has: previous, current and next epoch. spec/mixnet §3.6. */
-import type { ConsensusDocument } from "../mixnet/link.js";
+import { type ConsensusDocument, documentInForce } from "../mixnet/link.js";
 import { PkiDocument } from "../pki/document.js";
 
 /** A document and what was read of it. */
@@ -45,8 +45,7 @@ export class Documents {
 
   /** The current epoch's document, else that of the epoch before, else null. */
   current(): KnownDocument | null {
-    const epoch = this.#currentEpoch();
-    return this.#byEpoch.get(epoch) ?? this.#byEpoch.get(epoch - 1) ?? null;
+    return documentInForce((epoch) => this.#byEpoch.get(epoch), this.#currentEpoch()) ?? null;
   }
 
   /** Every document that is kept, the current one first. */

@@ -33,12 +33,14 @@ import {
   isForeseen,
   requireDocument,
 } from "./pigeonhole-context.js";
+import {
+  THIN_CLIENT_ERROR_INVALID_REQUEST as INVALID_REQUEST,
+  THIN_CLIENT_ERROR_INTERNAL_ERROR as INTERNAL_ERROR,
+  THIN_CLIENT_ERROR_START_RESENDING_CANCELLED as CANCELLED,
+} from "../errors/codes.js";
 
-const INVALID_REQUEST = 3;
-const INTERNAL_ERROR = 4;
 const MKEM_DECRYPTION_FAILED = 22;
 const BACAP_DECRYPTION_FAILED = 23;
-const CANCELLED = 24;
 const COURIER_INVALID_ENVELOPE = 31;
 
 /** Courier error codes to those of the thin client. spec/thin-protocol §5.3. */

@@ -19,9 +19,11 @@ import {
   requireDocument,
 } from "./pigeonhole-context.js";
 import * as vouchers from "./vouchers.js";
+import {
+  THIN_CLIENT_ERROR_INVALID_REQUEST as INVALID_REQUEST,
+  THIN_CLIENT_ERROR_INTERNAL_ERROR as INTERNAL_ERROR,
+} from "../errors/codes.js";
 
-const INVALID_REQUEST = 3;
-const INTERNAL_ERROR = 4;
 /** Code of "not there" in document and authority replies (spec/thin-protocol §4.8). */
 const UNAVAILABLE = 10;
 

@@ -10,8 +10,7 @@ import { ThinClientError } from "../errors/errors.js";
 import type { DaemonRequest } from "../wire/requests.js";
 import type { ResponseFields, ResponseKind } from "../wire/responses.js";
 import { type PigeonholeContext, RequestFailure, isForeseen } from "./pigeonhole-context.js";
-
-const INVALID_REQUEST = 3;
+import { THIN_CLIENT_ERROR_INVALID_REQUEST as INVALID_REQUEST } from "../errors/codes.js";
 
 type VoucherReplyKind = Extract<ResponseKind, `voucher${string}Reply`>;
 type Fields<K extends VoucherReplyKind> = Omit<ResponseFields<K>, "queryId" | "errorCode">;

@@ -6,7 +6,7 @@ import type { MixDescriptor } from "../pki/mix-descriptor.js";
 import type { ServerIdentity } from "./shake-hands.js";
 
 /** The transports in upstream's order; also the keys of a descriptor's addresses. */
-export const DEFAULT_TRANSPORTS: readonly string[] = ["tcp", "tcp4", "tcp6", "quic", "ws", "onion"];
+const DEFAULT_TRANSPORTS: readonly string[] = ["tcp", "tcp4", "tcp6", "quic", "ws", "onion"];
 
 /** A gateway that may be dialled. */
 export interface GatewayCandidate extends ServerIdentity {
@@ -15,7 +15,7 @@ export interface GatewayCandidate extends ServerIdentity {
 }
 
 /** A gateway of a document as a candidate. */
-export function candidateOf(descriptor: MixDescriptor): GatewayCandidate {
+function candidateOf(descriptor: MixDescriptor): GatewayCandidate {
   const { name, identityKey, linkKey, addresses } = descriptor;
   return { name, identityKey, linkKey, addresses };
 }

@@ -8,7 +8,7 @@ import { ProtocolError } from "../errors/errors.js";
 import { ConsensusError, type Consensus2 } from "./commands.js";
 
 /** Most pieces that are taken. */
-export const MAX_CONSENSUS_CHUNKS = 2048;
+const MAX_CONSENSUS_CHUNKS = 2048;
 /** Most bytes that all pieces together may have: 4 MiB. */
 export const MAX_COMPRESSED_CONSENSUS_BYTES = 4 * 2 ** 20;
 /** Most bytes that they may unpack to: 32 MiB. */

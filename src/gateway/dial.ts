@@ -3,7 +3,7 @@ import { dialTcp, dialUnix } from "#platform";
 import { randomBytes, toHex, utf8 } from "../bytes/bytes.js";
 import { ConfigError } from "../errors/errors.js";
 import { LinkError } from "../mixnet/link.js";
-import { hash256 } from "../pki/hash.js";
+import { hash256 } from "../bytes/hash.js";
 import { type HostPort, formatHostPort, parseHostPort } from "../transport/address.js";
 import type { Transport } from "../transport/transport.js";
 import { type ProxyCredentials, connectThroughProxy } from "./socks5.js";

@@ -21,7 +21,7 @@ import { InvalidStateError, ProtocolError } from "../errors/errors.js";
 import type { KemKeyPair, KemScheme } from "../kem/scheme.js";
 
 /** What every connection begins with, in clear: the version of the wire protocol. */
-export const PROLOGUE = 3;
+const PROLOGUE = 3;
 /** What an encryption adds, in bytes. */
 export const TAG_LENGTH = 16;
 const hashLength = 64;

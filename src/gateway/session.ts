@@ -26,7 +26,7 @@ export interface SessionTiming {
 }
 
 /** Upstream's waits; upstream has no keep-alive, and is hung up on. */
-export const sessionTiming: SessionTiming = {
+const sessionTiming: SessionTiming = {
   handshakeMs: 60_000,
   readMs: 15_000,
   writeMs: 60_000,

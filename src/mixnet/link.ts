@@ -44,6 +44,18 @@ export interface ConsensusDocument {
   readonly document: Uint8Array;
 }
 
+/**
+ * The document to go by: that of the epoch that there is, else that of the one before, for a new one
+ * may come late. spec/mixnet §3.6.
+ * @param ofEpoch finds the document of an epoch among those that are known.
+ */
+export function documentInForce<T>(
+  ofEpoch: (epoch: number) => T | undefined,
+  currentEpoch: number,
+): T | undefined {
+  return ofEpoch(currentEpoch) ?? ofEpoch(currentEpoch - 1);
+}
+
 /** What a link tells its daemon. */
 export interface MixnetLinkHandlers {
   /** A reply came, in any order; one whose SURB ID is not known any more is to be ignored. */

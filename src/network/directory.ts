@@ -1,6 +1,6 @@
 /** Publishes the consensus of each epoch in time. spec/mixnet §3.1 and §3.6. */
 import type { Clock, Timer } from "../clock/clock.js";
-import type { ConsensusDocument } from "../mixnet/link.js";
+import { type ConsensusDocument, documentInForce } from "../mixnet/link.js";
 import { PkiDocument } from "../pki/document.js";
 import type { NetworkTime } from "./network-time.js";
 
@@ -51,7 +51,7 @@ export class Directory {
   /** The current epoch's document, else that of the epoch before, else undefined. */
   current(): PublishedDocument | undefined {
     const { current } = this.#options.time.epoch();
-    return this.#documents.get(current) ?? this.#documents.get(current - 1);
+    return documentInForce((epoch) => this.#documents.get(epoch), current);
   }
 
   /**

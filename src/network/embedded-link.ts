@@ -10,15 +10,16 @@ import {
   type MixnetLinkHandlers,
   type OutgoingPacket,
   type SentPacket,
+  documentInForce,
 } from "../mixnet/link.js";
 import type { Geometry } from "../pki/geometry.js";
 import { findServices } from "../pki/services.js";
 import type { PublishedDocument } from "./directory.js";
 import type { NetworkFaults } from "./faults.js";
 import type { PacketQueue } from "./mix/packet-queue.js";
-import { type Route, chooseRoute, hopDelay } from "./mix/path.js";
+import { type Route, chooseRoute, hopDelay } from "../mixnet/path.js";
 import type { NetworkTime } from "./network-time.js";
-import { pick } from "./random.js";
+import { pick } from "../mixnet/sampling.js";
 import type { NetworkNode } from "./topology.js";
 
 /** How often each thing happened, since the network began. */
@@ -207,7 +208,7 @@ export class EmbeddedLink implements MixnetLink {
     const { current } = this.#around.time.epoch();
     const of = (epoch: number): PublishedDocument | undefined =>
       this.#known.find((document) => document.epoch === epoch);
-    return of(current) ?? of(current - 1);
+    return documentInForce(of, current);
   }
 
   #route(packet: OutgoingPacket): Route {

@@ -1,6 +1,6 @@
 /** What can be made to go wrong in the embedded network. */
 import type { RandomSource } from "../bytes/bytes.js";
-import { uniform } from "./random.js";
+import { uniform } from "../mixnet/sampling.js";
 
 /** Which way a packet goes: from a client to a service, or back. */
 export type PacketDirection = "forward" | "reply";

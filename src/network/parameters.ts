@@ -18,7 +18,7 @@ export interface Rates {
 }
 
 /** The rates of the usual development network. */
-export const defaultRates: Rates = {
+const defaultRates: Rates = {
   mu: 0.005,
   lambdaP: 0.001,
   lambdaL: 0.0005,
@@ -31,7 +31,7 @@ export const defaultRates: Rates = {
  * The default rates with some replaced. @throws RangeError naming one that is no finite number from
  * 0 up.
  */
-export function ratesFrom(given: { readonly [N in keyof Rates]?: number | undefined }): Rates {
+function ratesFrom(given: { readonly [N in keyof Rates]?: number | undefined }): Rates {
   const rates: { -readonly [N in keyof Rates]: number } = { ...defaultRates };
   for (const name of Object.keys(rates) as (keyof Rates)[]) {
     const rate = given[name] ?? rates[name];
@@ -45,7 +45,7 @@ export function ratesFrom(given: { readonly [N in keyof Rates]?: number | undefi
 }
 
 /** `value`, or `fallback` when it is left out. @throws RangeError outside the bounds. */
-export function countFrom(
+function countFrom(
   name: string,
   value: number | undefined,
   fallback: number,

@@ -11,7 +11,7 @@ import {
   isBytes,
 } from "../bytes/bytes.js";
 import { chacha20Random } from "../bacap/seeded-random.js";
-import { hash256 } from "../pki/hash.js";
+import { hash256 } from "../bytes/hash.js";
 
 /** What a network may be seeded with; the same seed gives the same network. */
 export type Seed = Uint8Array | string | number;
@@ -31,5 +31,3 @@ export function derive(seed: Uint8Array, label: string): Bytes {
 export function derivedRandom(seed: Uint8Array, label: string): RandomSource {
   return chacha20Random(derive(seed, label));
 }
-
-export { exponential, pick, uniform } from "../mixnet/sampling.js";

@@ -5,7 +5,7 @@ import type { PigeonholeSizes } from "../crypto/geometry.js";
 import type { NikeScheme } from "../crypto/nike/scheme.js";
 import { REPLICA_EPOCH_MS, epochAt } from "../pki/epoch.js";
 import type { Timing } from "../mixnet/timing.js";
-import { Breather } from "./breather.js";
+import { Breather } from "../clock/breather.js";
 import { Courier } from "./courier/courier.js";
 import type { EnvelopeLog } from "./courier/envelope-log.js";
 import type { EnvelopeKeySource } from "./network.js";

@@ -1,7 +1,7 @@
 /** When commands between couriers and replicas leave. spec/pigeonhole §5.1. */
 import type { RandomSource } from "../bytes/bytes.js";
 import type { Timing } from "../mixnet/timing.js";
-import { exponential, uniform } from "./random.js";
+import { exponential, uniform } from "../mixnet/sampling.js";
 
 /** The delays on storage links; null is "at once", without a timer. */
 export interface StoragePace {

@@ -1,7 +1,7 @@
 /** The lengths that a network's Sphinx packets have. spec/mixnet §4.1. */
 import { type Bytes, describeType } from "../bytes/bytes.js";
 import { type CborMap, type CborValue, encodeCbor } from "../cbor/cbor.js";
-import { hash256 } from "./hash.js";
+import { hash256 } from "../bytes/hash.js";
 import {
   isKemScheme,
   isNikeScheme,

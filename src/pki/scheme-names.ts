@@ -3,21 +3,41 @@
  * with. spec/mixnet §1 and §4.1; look-ups ignore case, as the network's own do.
  */
 
-/** NIKE schemes and the length of their public keys in bytes. */
-const nikePublicKeyLengths: ReadonlyMap<string, number> = lowerCased([
-  ["x25519", 32],
-  ["x448", 56],
-  ["ctidh511", 64],
-  ["ctidh512", 64],
-  ["ctidh1024", 128],
-  ["ctidh2048", 256],
-  ["CTIDH512-X25519", 96],
-  ["CTIDH512-X448", 120],
-  ["CTIDH1024-X25519", 160],
-  ["X25519-CTIDH1024", 160],
-  ["CTIDH1024-X448", 184],
-  ["CTIDH2048-X448", 312],
-]);
+/** Name and key sizes of a scheme. */
+export interface NikeSizes {
+  /** Canonical name. */
+  readonly name: string;
+  /** Length of a public key in bytes. */
+  readonly publicKeyLength: number;
+  /** Length of a private key in bytes. */
+  readonly privateKeyLength: number;
+}
+
+function sizes(name: string, publicKeyLength: number, privateKeyLength: number): NikeSizes {
+  return { name, publicKeyLength, privateKeyLength };
+}
+
+/**
+ * Every scheme that networks know. Sizes are all that geometries need, so those are here for all.
+ */
+export const nikeSizes: readonly NikeSizes[] = [
+  sizes("x25519", 32, 32),
+  sizes("x448", 56, 56),
+  sizes("ctidh511", 64, 74),
+  sizes("ctidh512", 64, 74),
+  sizes("ctidh1024", 128, 130),
+  sizes("ctidh2048", 256, 231),
+  sizes("CTIDH512-X25519", 96, 106),
+  sizes("CTIDH512-X448", 120, 130),
+  sizes("CTIDH1024-X25519", 160, 162),
+  sizes("X25519-CTIDH1024", 160, 162),
+  sizes("CTIDH1024-X448", 184, 186),
+  sizes("CTIDH2048-X448", 312, 287),
+];
+
+const nikePublicKeyLengths: ReadonlyMap<string, number> = lowerCased(
+  nikeSizes.map(({ name, publicKeyLength }) => [name, publicKeyLength]),
+);
 
 /** The KEM schemes whose ciphertext length in bytes is known here. */
 const kemCiphertextLengths: ReadonlyMap<string, number> = lowerCased([

@@ -3,7 +3,7 @@ import { type Bytes, utf8 } from "../bytes/bytes.js";
 import type { IdentityHash } from "../bytes/opaque.js";
 import { ProtocolError } from "../errors/errors.js";
 import type { PkiDocument } from "./document.js";
-import { hash256 } from "./hash.js";
+import { hash256 } from "../bytes/hash.js";
 import type { MixDescriptor } from "./mix-descriptor.js";
 
 /** Where a message goes: the node (32 bytes), and the endpoint on it (1 to 32 bytes). */

@@ -6,7 +6,7 @@ import { type SignatureScheme, hybridSignatures } from "./signature-scheme.js";
 import { sphincsSignatures } from "./sphincs.js";
 
 /** `Ed25519`: keys of 32 bytes, signatures of 64. */
-export const ed25519Signatures: SignatureScheme = {
+const ed25519Signatures: SignatureScheme = {
   name: "Ed25519",
   publicKeyLength: 32,
   signatureLength: 64,

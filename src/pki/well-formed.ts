@@ -3,7 +3,7 @@ import { equalBytes, toHex, utf8 } from "../bytes/bytes.js";
 import { isThinClientError } from "../errors/errors.js";
 import { decodeCertificate } from "./certificate.js";
 import type { PkiDocument, SharedRandomByAuthority } from "./document.js";
-import { hash256 } from "./hash.js";
+import { hash256 } from "../bytes/hash.js";
 import type { AddressesByTransport, MixDescriptor } from "./mix-descriptor.js";
 
 /** The list of a document that a descriptor stands in. */

@@ -3,7 +3,7 @@
  */
 
 /** Major and minor, as `engines` in package.json has them. */
-export const OLDEST_NODE = "20.19";
+const OLDEST_NODE = "20.19";
 
 /** What to tell whoever runs `version`; null when it is new enough. */
 export function nodeTooOld(version: string): string | null {

@@ -10,7 +10,7 @@ import { type Bytes, checkBytes, copyBytes } from "../bytes/bytes.js";
 /** Length of a key in bytes. */
 export const AEZ_KEY_LENGTH = 48;
 /** Length of a nonce in bytes. */
-export const AEZ_NONCE_LENGTH = 16;
+const AEZ_NONCE_LENGTH = 16;
 /** The shortest message; AEZ has another construction below, which Sphinx never needs. */
 const shortestMessage = 32;
 

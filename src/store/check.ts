@@ -26,7 +26,7 @@ export function groupEnd(group: string): Bytes {
 }
 
 /** The group that a key belongs to. */
-export function groupOf(key: Bytes): string {
+function groupOf(key: Bytes): string {
   return utf8ToText(key.subarray(0, key.indexOf(0)));
 }
 

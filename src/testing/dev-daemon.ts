@@ -28,6 +28,7 @@ import { DataDirectory, usualPayloadLength } from "./data-directory.js";
 import { checkDevDaemonOptions } from "./dev-daemon-options.js";
 import { warnOfFaults } from "./fault-warnings.js";
 import { NikeSchemes } from "./nike-schemes.js";
+import { documentInForce } from "../mixnet/link.js";
 
 /** What an embedded daemon is started with. */
 export interface DevDaemonOptions extends Partial<Rates>, Kindness {
@@ -170,7 +171,7 @@ export class DevDaemon implements AsyncDisposable {
         const { currentEpoch } = this.network;
         const documents = this.network.documents();
         const of = (epoch: number) => documents.find((document) => document.epoch === epoch);
-        return (of(currentEpoch) ?? of(currentEpoch - 1))?.decoded ?? null;
+        return documentInForce(of, currentEpoch)?.decoded ?? null;
       },
     });
     for (const [place, courier] of this.storage.couriers.entries()) {

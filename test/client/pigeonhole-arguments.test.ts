@@ -3,7 +3,7 @@ import { after, before, describe, test } from "node:test";
 import { IdentityHash } from "../../src/bytes/opaque.js";
 import { writeCapHash } from "../../src/client/copy-calls.js";
 import type { ThinClient } from "../../src/client/thin-client.js";
-import { hash256 } from "../../src/pki/hash.js";
+import { hash256 } from "../../src/bytes/hash.js";
 import { type ConnectedPair, connectedPair, reasonOf, turn } from "./fixture.js";
 import {
   ciphertext,

@@ -5,7 +5,7 @@ import { type Bytes, toHex, utf8 } from "../../src/bytes/bytes.js";
 import { ReadCap, WriteCap } from "../../src/bytes/opaque.js";
 import { hasCode } from "../../src/errors/errors.js";
 import { generateKeypair, mutateCap, readCapOf } from "../../src/bacap/capabilities.js";
-import { blake2b256 } from "../../src/crypto/hash.js";
+import { hash256 } from "../../src/bytes/hash.js";
 import { mkemEncapsulate } from "../../src/crypto/mkem/mkem.js";
 import { encodeMkemCiphertext } from "../../src/crypto/mkem/cbor.js";
 import { x25519Nike } from "../../src/crypto/nike/x25519.js";
@@ -70,7 +70,7 @@ function forged(displayName: string, readCap: ReadCap, signature: Bytes, key?: B
     voucherPublicKey: key ?? minted.voucherPublicKey,
     signedPleaseAdd: encodeSignedPleaseAdd({ pleaseAdd, signature }),
   });
-  return { voucher: blake2b256(payload), voucherPayload: payload };
+  return { voucher: hash256(payload), voucherPayload: payload };
 }
 
 test("a please-add that somebody else signed is refused", async () => {
@@ -87,7 +87,7 @@ test("a payload that hashes right and is malformed inside is a protocol error", 
   const lowOrder = forged("x", messageReadCap, signature, new Uint8Array(32));
   const shortKey = forged("x", messageReadCap, signature, new Uint8Array(31));
   const nonsense = utf8("nonsense");
-  const cases = [lowOrder, shortKey, { voucher: blake2b256(nonsense), voucherPayload: nonsense }];
+  const cases = [lowOrder, shortKey, { voucher: hash256(nonsense), voucherPayload: nonsense }];
   for (const one of cases) {
     await assert.rejects(inductVoucher({ scheme, ...one, whoReply: utf8("") }), (e) =>
       hasCode(e, "ERR_PROTOCOL"),

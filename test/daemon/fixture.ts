@@ -1,6 +1,6 @@
 /** What the daemon's tests share: a fake mixnet link, a network's document, raw clients. */
 import assert from "node:assert/strict";
-import { type Bytes, type RandomSource, randomBytes, toHex } from "../../src/bytes/bytes.js";
+import { type Bytes, type RandomSource, toHex } from "../../src/bytes/bytes.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
 import {
   decodeCourierQuery,
@@ -410,4 +410,3 @@ export function padded(payload: Uint8Array): Bytes {
 
 /** Bytes as text, for comparing. */
 export const hex = toHex;
-export { randomBytes };

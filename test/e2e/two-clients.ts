@@ -23,7 +23,7 @@ export function newStream(client: ThinClient): Promise<KeypairResult> {
 }
 
 /** Waits on the virtual clock when there is one; else just waits. */
-export function settleOn<T>(clock: Clock, promise: Promise<T>, limitMs?: number): Promise<T> {
+function settleOn<T>(clock: Clock, promise: Promise<T>, limitMs?: number): Promise<T> {
   return clock instanceof VirtualClock ? clock.runUntil(promise, limitMs) : promise;
 }
 

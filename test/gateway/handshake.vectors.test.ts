@@ -13,7 +13,7 @@ import {
 } from "../../src/gateway/noise.js";
 import { xwingKem } from "../../src/kem/xwing.js";
 import { Geometry } from "../../src/pki/geometry.js";
-import { hash256 } from "../../src/pki/hash.js";
+import { hash256 } from "../../src/bytes/hash.js";
 import { hex, loadVectors } from "../reference/load-vectors.js";
 import { commandFrom } from "./wire-cases.js";
 import { geometryOf, scripted } from "../sphinx/sphinx-cases.js";

@@ -20,7 +20,7 @@ import {
 } from "../../src/pki/certificate.js";
 import { PkiDocument } from "../../src/pki/document.js";
 import { Geometry } from "../../src/pki/geometry.js";
-import { hash256 } from "../../src/pki/hash.js";
+import { hash256 } from "../../src/bytes/hash.js";
 import { sortHopCommands } from "../../src/sphinx/commands.js";
 import { decodeForwardPayload } from "../../src/sphinx/payload.js";
 import { Sphinx } from "../../src/sphinx/sphinx.js";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Bytes, toHex } from "../../src/bytes/bytes.js";
 import type { IdentityHash } from "../../src/bytes/opaque.js";
-import { chooseRoute, hopDelay, type PathHop, type Route } from "../../src/network/mix/path.js";
+import { chooseRoute, hopDelay, type PathHop, type Route } from "../../src/mixnet/path.js";
 import { derivedRandom } from "../../src/network/random.js";
 import { PkiDocument } from "../../src/pki/document.js";
 import { identityHash } from "../../src/pki/services.js";

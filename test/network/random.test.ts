@@ -1,14 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { toHex } from "../../src/bytes/bytes.js";
-import {
-  derive,
-  derivedRandom,
-  exponential,
-  pick,
-  seedBytes,
-  uniform,
-} from "../../src/network/random.js";
+import { derive, derivedRandom, seedBytes } from "../../src/network/random.js";
+import { exponential, pick, uniform } from "../../src/mixnet/sampling.js";
 
 test("a seed of any kind gives the same 32 bytes each time, and none gives new ones", () => {
   for (const seed of ["text", 7, Uint8Array.of(1, 2)]) {

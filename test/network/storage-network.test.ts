@@ -10,7 +10,7 @@ import { StorageNetwork } from "../../src/network/storage-network.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
 import { chacha20Random } from "../../src/bacap/seeded-random.js";
 import { ConcurrencyGate } from "../../src/network/concurrency-gate.js";
-import { Breather } from "../../src/network/breather.js";
+import { Breather } from "../../src/clock/breather.js";
 import { StorageFixture, seed, sizes, stream } from "./storage-fixture.js";
 
 const { writeCap, readCap, firstMessageIndex } = stream(1);

@@ -9,8 +9,8 @@ import { hmac } from "@noble/hashes/hmac.js";
 import { sha512, sha512_256 } from "@noble/hashes/sha2.js";
 import { concatBytes } from "../../src/bytes/bytes.js";
 
-export const p = 2n ** 255n - 19n;
-export const groupOrder = 2n ** 252n + 27742317777372353535851937790883648493n;
+const p = 2n ** 255n - 19n;
+const groupOrder = 2n ** 252n + 27742317777372353535851937790883648493n;
 
 export interface AffinePoint {
   readonly x: bigint;
@@ -19,7 +19,7 @@ export interface AffinePoint {
 
 const modulo = (value: bigint, by: bigint) => ((value % by) + by) % by;
 
-export function power(base: bigint, exponent: bigint): bigint {
+function power(base: bigint, exponent: bigint): bigint {
   let result = 1n;
   let square = modulo(base, p);
   for (let left = exponent; left > 0n; left >>= 1n) {
@@ -32,7 +32,7 @@ export function power(base: bigint, exponent: bigint): bigint {
 const inverse = (value: bigint) => power(value, p - 2n);
 const d = modulo(-121665n * inverse(121666n), p);
 
-export function add(a: AffinePoint, b: AffinePoint): AffinePoint {
+function add(a: AffinePoint, b: AffinePoint): AffinePoint {
   const product = modulo(d * a.x * b.x * a.y * b.y, p);
   return {
     x: modulo((a.x * b.y + b.x * a.y) * inverse(1n + product), p),
@@ -50,11 +50,11 @@ export function multiply(scalar: bigint, point: AffinePoint): AffinePoint {
   return result;
 }
 
-export function littleEndian(bytes: Uint8Array): bigint {
+function littleEndian(bytes: Uint8Array): bigint {
   return bytes.reduceRight((value, byte) => value * 256n + BigInt(byte), 0n);
 }
 
-export function toLittleEndian(value: bigint, length: number): Uint8Array {
+function toLittleEndian(value: bigint, length: number): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => Number((value >> BigInt(8 * i)) & 255n));
 }
 
@@ -76,19 +76,14 @@ export function decode(bytes: Uint8Array): AffinePoint | null {
 }
 
 /** The base point: y = 4/5, x even. */
-export const base: AffinePoint = decode(toLittleEndian(modulo(4n * inverse(5n), p), 32))!;
+const base: AffinePoint = decode(toLittleEndian(modulo(4n * inverse(5n), p), 32))!;
 
 function clamp(bytes: Uint8Array): bigint {
   const integer = littleEndian(bytes.slice(0, 32)) & (2n ** 255n - 1n);
   return (integer - (integer & 7n)) | (2n ** 254n);
 }
 
-export function hkdfTwin(
-  ikm: Uint8Array,
-  salt: Uint8Array,
-  info: Uint8Array,
-  length: number,
-): Uint8Array {
+function hkdfTwin(ikm: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Uint8Array {
   const key = hmac(blake2b, salt.length === 0 ? new Uint8Array(64) : salt, ikm);
   let block = new Uint8Array(0);
   let okm = new Uint8Array(0);
@@ -141,7 +136,7 @@ export function encryptBoxTwin(
   return { boxId, ciphertext, signature: signTwin(scalar, boxId, ciphertext) };
 }
 
-export function signTwin(scalar: bigint, publicKey: Uint8Array, message: Uint8Array): Uint8Array {
+function signTwin(scalar: bigint, publicKey: Uint8Array, message: Uint8Array): Uint8Array {
   const digest = sha512(toLittleEndian(scalar, 32));
   const nonceInput = concatBytes(digest.slice(32, 64), message, digest.slice(33, 64));
   const r = littleEndian(sha512(nonceInput)) % groupOrder;

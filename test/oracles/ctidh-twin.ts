@@ -44,7 +44,7 @@ export function inverse(a: bigint): bigint {
 }
 
 /** x³ + Ax² + x. */
-export function rightSide(A: bigint, x: bigint): bigint {
+function rightSide(A: bigint, x: bigint): bigint {
   return mod(mod(mod(x + A) * x + 1n) * x);
 }
 

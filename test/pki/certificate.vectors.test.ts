@@ -7,7 +7,7 @@ import {
   decodeCertificate,
   encodeCertificate,
 } from "../../src/pki/certificate.js";
-import { hash256 } from "../../src/pki/hash.js";
+import { hash256 } from "../../src/bytes/hash.js";
 import { decodePublicKeyPem } from "../../src/pki/pem.js";
 import { verifyCertificate } from "../../src/pki/verify.js";
 import { hex, loadVectors } from "../reference/load-vectors.js";

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { fromHex } from "../../src/bytes/bytes.js";
 import { decodeCertificate, encodeCertificate } from "../../src/pki/certificate.js";
 import { PkiDocument } from "../../src/pki/document.js";
-import { hash256 } from "../../src/pki/hash.js";
+import { hash256 } from "../../src/bytes/hash.js";
 import { wellFormednessProblems } from "../../src/pki/well-formed.js";
 import { type CborMap, type Encodable, decodeCbor, encodeCbor } from "../../src/cbor/cbor.js";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { x25519PublicKey, x25519SharedSecret } from "#platform";
 import { toHex } from "../../src/bytes/bytes.js";
-import { hash256 } from "../../src/pki/hash.js";
+import { hash256 } from "../../src/bytes/hash.js";
 import {
   blindingScalar,
   deterministicBytes,

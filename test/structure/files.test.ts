@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import typescript from "typescript";
 import { filesIn, root, sources, textOf } from "./source-tree.js";
 
 test("every source begins with a comment that says what it is for", () => {
@@ -76,9 +77,45 @@ test("everything that package.json exports exists after the build, and is a file
   for (const target of targets) {
     const path = target.replace(/^\.\//, "");
     assert.ok(existsSync(join(root, path)), `${path} does not exist`);
-    const packed = path === "package.json" || files.some((folder) => path.startsWith(folder));
+    const packed =
+      path === "package.json" || files.some((pattern) => path.startsWith(pattern.split("*")[0]!));
     assert.ok(packed, `${path} is not packed`);
     if (!path.endsWith(".js")) continue;
     assert.ok(existsSync(join(root, path.replace(/\.js$/, ".d.ts"))), `${path} has no types`);
   }
+});
+
+test("every subpath of the package is a folder of the same name, and no other has an index", () => {
+  const { exports } = JSON.parse(textOf("package.json")) as {
+    exports: Record<string, string | { readonly default: string }>;
+  };
+  const entries: string[] = [];
+  for (const [subpath, target] of Object.entries(exports)) {
+    if (typeof target === "string") continue;
+    const entry = `src/${subpath === "." ? "" : `${subpath.slice(2)}/`}index`;
+    assert.equal(target.default, `./dist/${entry}.js`);
+    entries.push(`${entry}.ts`);
+  }
+  const indices = sources.filter((path) => path.endsWith("/index.ts"));
+  assert.deepEqual(indices.sort(), entries.sort());
+});
+
+/** Whether all that a file does is to export what is declared in others. */
+function onlyReexports(path: string, text: string): boolean {
+  const { statements } = typescript.createSourceFile(path, text, typescript.ScriptTarget.ES2022);
+  const others = statements.filter((statement) => !typescript.isImportDeclaration(statement));
+  return (
+    others.length > 0 && others.every((statement) => typescript.isExportDeclaration(statement))
+  );
+}
+
+test("no file only re-exports, but the subpaths", () => {
+  const found = sources.filter(
+    (path) => !path.endsWith("/index.ts") && onlyReexports(path, textOf(path)),
+  );
+  assert.deepEqual(found, []);
+  assert.ok(
+    onlyReexports("a.ts", 'import { a } from "./b.js";\nexport { a };\nexport * from "./c.js";'),
+  );
+  assert.ok(!onlyReexports("a.ts", "export const a = 1;"));
 });

@@ -39,7 +39,7 @@ const plain = { noNullPrototype: true };
 const destination = fc.record({ payload: bytes, writeCap: bytes, startIndex: bytes }, plain);
 
 /** Arbitrary fields of each request. */
-export const requestFields: { readonly [K in RequestKind]: Arbitraries<RequestFields<K>> } = {
+const requestFields: { readonly [K in RequestKind]: Arbitraries<RequestFields<K>> } = {
   thinClose: {},
   sessionToken: { clientInstanceToken: bytes },
   newKeypair: { queryId, seed: bytes },
@@ -136,7 +136,7 @@ const authority = fc.record(
 );
 
 /** Arbitrary fields of each response. */
-export const responseFields: { readonly [K in ResponseKind]: Arbitraries<ResponseFields<K>> } = {
+const responseFields: { readonly [K in ResponseKind]: Arbitraries<ResponseFields<K>> } = {
   sessionTokenReply: { appId: orNull(exactly<B>(16)), resumed: flag },
   shutdownEvent: {},
   connectionStatusEvent: {

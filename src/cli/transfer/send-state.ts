@@ -27,7 +27,7 @@ export interface SendState {
 const MAX_AGE_MS = 6 * 24 * 3600 * 1000;
 
 /** The folder for states, under the XDG folder for state. */
-export function sendFolder(env: Environment = process.env): string {
+function sendFolder(env: Environment = process.env): string {
   return join(stateFolder(env), "katzenpost", "send");
 }
 

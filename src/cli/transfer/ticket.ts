@@ -5,7 +5,7 @@ import { parseReadCap } from "katzenpost-thinclient/bacap";
 import { UsageError } from "../failure.js";
 
 /** What tickets begin with; the digit is the version of the format. */
-export const TICKET_PREFIX = "katz1";
+const TICKET_PREFIX = "katz1";
 
 /** Bytes of the checksum: with the capability's 136 they make base64 without a remainder. */
 const CHECKSUM_LENGTH = 5;

@@ -1,8 +1,8 @@
 /** Messages between client and courier. spec/pigeonhole §5. */
-import { type Bytes, copyBytes } from "../../bytes/bytes.js";
+import { type Bytes, copyBytes, concatBytes } from "../../bytes/bytes.js";
 import type { EnvelopeHash } from "../../bytes/opaque.js";
 import { ProtocolError } from "../../errors/errors.js";
-import { blake2b256 } from "../hash.js";
+import { hash256 } from "../../bytes/hash.js";
 import { MKEM_DEK_LENGTH } from "../mkem/mkem.js";
 import { FieldReader, FieldWriter, UNKNOWN_TYPE_TEXT } from "./fixed-layout.js";
 
@@ -263,5 +263,5 @@ export function envelopeHashOf(envelope: {
   readonly senderPublicKey: Uint8Array;
   readonly ciphertext: Uint8Array;
 }): EnvelopeHash {
-  return blake2b256(envelope.senderPublicKey, envelope.ciphertext) as EnvelopeHash;
+  return hash256(concatBytes(envelope.senderPublicKey, envelope.ciphertext)) as EnvelopeHash;
 }

@@ -8,7 +8,7 @@ import { type Bytes, checkBytes } from "../../bytes/bytes.js";
 import { ProtocolError } from "../../errors/errors.js";
 
 /** Longest input a reader takes: 16 MiB. */
-export const MAX_PARSE_SIZE = 16 * 1024 * 1024;
+const MAX_PARSE_SIZE = 16 * 1024 * 1024;
 
 /** Text of the error for a type byte that no message has. */
 export const UNKNOWN_TYPE_TEXT = "integer constraint violated";

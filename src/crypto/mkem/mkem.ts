@@ -15,7 +15,7 @@ import {
   randomBytes,
 } from "../../bytes/bytes.js";
 import { MKEMDecryptionFailedError } from "../../errors/errors.js";
-import { blake2b256 } from "../hash.js";
+import { hash256 } from "../../bytes/hash.js";
 import type { NikeScheme } from "../nike/scheme.js";
 
 const nonceLength = 12;
@@ -71,7 +71,7 @@ export async function mkemReplyKey(
   privateKey: Uint8Array,
   publicKey: Uint8Array,
 ): Promise<Bytes> {
-  return blake2b256(await scheme.sharedSecret(privateKey, publicKey));
+  return hash256(await scheme.sharedSecret(privateKey, publicKey));
 }
 
 /**

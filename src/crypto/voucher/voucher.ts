@@ -34,7 +34,7 @@ import {
   rootPrivateKeyOf,
   rootPublicKeyOf,
 } from "../../bacap/capabilities.js";
-import { blake2b256 } from "../hash.js";
+import { hash256 } from "../../bytes/hash.js";
 import { decodeMkemCiphertext, encodeMkemCiphertext } from "../mkem/cbor.js";
 import { mkemDecapsulate, mkemEncapsulate } from "../mkem/mkem.js";
 import type { NikeScheme } from "../nike/scheme.js";
@@ -54,7 +54,7 @@ import {
 } from "./voucher-messages.js";
 
 /** Length of a voucher in bytes. */
-export const VOUCHER_LENGTH = 32;
+const VOUCHER_LENGTH = 32;
 
 /** What minting gives. */
 export interface MintedVoucher {
@@ -126,7 +126,7 @@ export async function mintVoucher(request: {
     voucherPublicKey: publicKey,
     signedPleaseAdd: encodeSignedPleaseAdd({ pleaseAdd, signature }),
   });
-  const voucher = blake2b256(voucherPayload);
+  const voucher = hash256(voucherPayload);
   return {
     voucher,
     voucherPayload,
@@ -142,7 +142,7 @@ function checkPayload(
   voucher: Uint8Array,
   voucherPayload: Uint8Array,
 ): { voucherPublicKey: Bytes; pleaseAdd: PleaseAdd } {
-  if (!equalBytes(blake2b256(voucherPayload), voucher)) throw new VoucherHashMismatchError();
+  if (!equalBytes(hash256(voucherPayload), voucher)) throw new VoucherHashMismatchError();
   const payload = decodeVoucherPayload(voucherPayload, scheme.publicKeyLength);
   const signed = decodeSignedPleaseAdd(payload.signedPleaseAdd);
   const signer = rootPublicKeyOf(pleaseAddReadCap(signed.pleaseAdd));

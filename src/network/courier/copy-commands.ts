@@ -16,9 +16,9 @@ import {
   encodeCopyCommandReply,
 } from "../../crypto/envelope/courier-messages.js";
 import type { PigeonholeSizes } from "../../crypto/geometry.js";
-import { blake2b256 } from "../../crypto/hash.js";
+import { hash256 } from "../../bytes/hash.js";
 import type { Timing } from "../../mixnet/timing.js";
-import type { Breather } from "../breather.js";
+import type { Breather } from "../../clock/breather.js";
 import { ConcurrencyGate } from "../concurrency-gate.js";
 import type { CopyReplicas } from "./copy-replicas.js";
 import { type CopyOutcome, runCopy } from "./copy-run.js";
@@ -104,7 +104,7 @@ export class CopyCommands {
    * @returns null when it cannot be taken now.
    */
   async answer(writeCap: Uint8Array): Promise<CopyCommandReply | null> {
-    const key = blake2b256(writeCap);
+    const key = hash256(writeCap);
     const hex = toHex(key);
     const finished = this.#finished.get(hex);
     if (finished?.job.result) return finished.job.result;

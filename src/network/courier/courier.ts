@@ -15,7 +15,7 @@ import {
 import type { PigeonholeSizes } from "../../crypto/geometry.js";
 import { ProtocolError } from "../../errors/errors.js";
 import type { Timing } from "../../mixnet/timing.js";
-import type { Breather } from "../breather.js";
+import type { Breather } from "../../clock/breather.js";
 import type { Kaetzchen, ServiceRequest } from "../kaetzchen/kaetzchen.js";
 import type { StorageLink } from "../storage-link.js";
 import { CachedEnvelope, isWellSized } from "./cached-envelope.js";

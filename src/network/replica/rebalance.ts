@@ -1,7 +1,7 @@
 /** Supplying replicas that came online with the boxes they are to hold. spec/pigeonhole §9.2. */
 import { toHex } from "../../bytes/bytes.js";
 import type { SignedBox } from "../../crypto/envelope/replica-messages.js";
-import type { Breather } from "../breather.js";
+import type { Breather } from "../../clock/breather.js";
 import type { ReplicaBoxes } from "./replica-boxes.js";
 import { type StorageDocument, placeOf } from "./shards.js";
 

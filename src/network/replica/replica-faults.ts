@@ -3,7 +3,7 @@ import { type RandomSource, toHex } from "../../bytes/bytes.js";
 import type { MessageBoxIndex, WriteCap } from "../../bytes/opaque.js";
 import { signTombstone } from "../../bacap/box.js";
 import { REPLICA_ERROR_BOX_ID_NOT_FOUND, REPLICA_ERROR_TOMBSTONE } from "../../errors/codes.js";
-import { uniform } from "../random.js";
+import { uniform } from "../../mixnet/sampling.js";
 
 function checkCode(code: number): void {
   const lowest = REPLICA_ERROR_BOX_ID_NOT_FOUND;

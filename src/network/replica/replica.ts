@@ -30,7 +30,7 @@ import {
 } from "../../errors/codes.js";
 import { InvalidEpochError, ProtocolError, ReplicaError } from "../../errors/errors.js";
 import type { Timing } from "../../mixnet/timing.js";
-import type { Breather } from "../breather.js";
+import type { Breather } from "../../clock/breather.js";
 import { refusalOf } from "../ask-replica.js";
 import type { StorageLink, StorageLinkTarget, StoragePeer } from "../storage-link.js";
 import type { BoxStore } from "./box-store.js";

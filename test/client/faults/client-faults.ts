@@ -43,7 +43,7 @@ export async function runSchedule(schedule: Schedule): Promise<RunResult> {
 }
 
 /** Leaves out as many steps as it can so that the schedule still fails. */
-export async function shrink(schedule: Schedule, tries = 200): Promise<Schedule> {
+async function shrink(schedule: Schedule, tries = 200): Promise<Schedule> {
   let { steps } = schedule;
   // In an object, since it is counted where the loops do not see it.
   const budget = { left: tries };

@@ -189,7 +189,7 @@ export function changedMessage(body: Uint8Array, random: SeededNumbers): Bytes {
 }
 
 /** Bytes that are no message at all, or a message whose bytes were damaged. */
-export function damagedBytes(body: Uint8Array, random: SeededNumbers): Uint8Array {
+function damagedBytes(body: Uint8Array, random: SeededNumbers): Uint8Array {
   switch (random.below(6)) {
     case 0:
       return encodeFrame(random.bytes(1 + random.below(60)));

@@ -61,7 +61,7 @@ function describe(error: unknown): string {
 }
 
 /** Leaves out as many steps as it can so that the schedule still fails. */
-export async function shrink(schedule: Schedule, tries = 150): Promise<Schedule> {
+async function shrink(schedule: Schedule, tries = 150): Promise<Schedule> {
   let steps = schedule.steps;
   let tried = 0;
   let size = Math.ceil(steps.length / 2);

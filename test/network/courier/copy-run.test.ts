@@ -8,7 +8,7 @@ import {
   MAX_COPY_STREAM_ENVELOPES,
 } from "../../../src/crypto/copy-stream/limits.js";
 import { encodeCourierEnvelope } from "../../../src/crypto/envelope/courier-messages.js";
-import { Breather } from "../../../src/network/breather.js";
+import { Breather } from "../../../src/clock/breather.js";
 import { CopyFailure, runCopy } from "../../../src/network/courier/copy-run.js";
 import { ReadAhead } from "../../../src/network/courier/read-ahead.js";
 import { places } from "../copy-stream-fixture.js";

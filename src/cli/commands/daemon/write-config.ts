@@ -9,7 +9,7 @@ import { fileProblem, replaceFile } from "../../private-file.js";
 const MARK = "# Written by katz daemon: leads to an embedded network, which gives no anonymity.";
 
 /** The text of a `thinclient.toml` for `dial`. A token of a WebSocket is in it. */
-export function configText(dial: DialConfig): string {
+function configText(dial: DialConfig): string {
   const place = dial.resolve();
   const { address: Address } = place;
   if (place.network === "unix") {
@@ -39,7 +39,7 @@ interface AuthorityEntry {
 /**
  * The text of an `authority.toml`: whom to ask for documents, and by which keys they are signed.
  */
-export function authorityText(authorities: readonly AuthorityEntry[]): string {
+function authorityText(authorities: readonly AuthorityEntry[]): string {
   const Authorities = authorities.map((authority) => ({
     Identifier: authority.identifier,
     PKISignatureScheme: authority.pkiSignatureScheme,

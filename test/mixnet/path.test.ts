@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "../../src/clock/virtual.js";
 import { samplingCap } from "../../src/pki/epoch.js";
-import { chooseRoute, hopDelay } from "../../src/network/mix/path.js";
+import { chooseRoute, hopDelay } from "../../src/mixnet/path.js";
 import { EmbeddedNetwork } from "../../src/network/network.js";
 import { derivedRandom } from "../../src/network/random.js";
 

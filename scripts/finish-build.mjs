@@ -1,0 +1,142 @@
+// What follows the compiler: outputs whose sources are gone are removed, and declarations for older
+// compilers are written; for the package, comments leave the code. Imports nothing from node_modules
+// before it needs it: it may not be there yet.
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const dist = join(root, "dist");
+const olderFolder = "before-typescript-5.7";
+const output = /(\.js|\.d\.ts)(\.map)?$/;
+
+/** Folders that are compiled into dist/. */
+export const sourceFolders = ["src", "test", "bench", "examples"];
+
+function filesBelow(folder) {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { withFileTypes: true, recursive: true })
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name));
+}
+
+/**
+ * Removes the outputs of sources that were moved or deleted: tests would run them, and the package
+ * would carry them.
+ */
+function removeOrphans() {
+  const removeUnless = (path, source) => {
+    if (!existsSync(source)) rmSync(path);
+  };
+  for (const folder of sourceFolders) {
+    for (const path of filesBelow(join(dist, folder))) {
+      const source = join(root, relative(dist, path)).replace(output, ".ts");
+      if (output.test(path)) removeUnless(path, source);
+    }
+  }
+  for (const path of filesBelow(join(dist, olderFolder))) {
+    removeUnless(path, join(dist, "src", relative(join(dist, olderFolder), path)));
+  }
+}
+
+/**
+ * Before TypeScript 5.7 `Uint8Array` was not generic: `Uint8Array<ArrayBuffer>` is an error there,
+ * and with `skipLibCheck` silently `any`. package.json hands those compilers this copy.
+ */
+function writeOlderDeclarations() {
+  for (const path of filesBelow(join(dist, "src"))) {
+    if (!path.endsWith(".d.ts")) continue;
+    const older = join(dist, olderFolder, relative(join(dist, "src"), path));
+    if (existsSync(older) && statSync(older).mtimeMs >= statSync(path).mtimeMs) continue;
+    const text = readFileSync(path, "utf8")
+      .replace(/\n\/\/# sourceMappingURL=.*/, "")
+      .replace(/\bUint8Array<[^<>]*>/g, "Uint8Array");
+    mkdirSync(dirname(older), { recursive: true });
+    writeFileSync(older, text);
+  }
+}
+
+const mapLine = /\n\/\/# sourceMappingURL=[^\n]*\n?$/;
+
+/** Whoever loads the file at this moment gets the whole of one text or the other. */
+function replaceFile(path, text) {
+  writeFileSync(`${path}.new`, text);
+  renameSync(`${path}.new`, path);
+}
+
+/**
+ * Names the source maps at the ends of the package's files, or takes the names away: the package
+ * carries no maps, and tools complain about one that is named and not there.
+ */
+export function nameSourceMaps(named) {
+  for (const path of filesBelow(join(dist, "src"))) {
+    if (!/(\.js|\.d\.ts)$/.test(path) || !existsSync(`${path}.map`)) continue;
+    const text = readFileSync(path, "utf8");
+    if (mapLine.test(text) === named) continue;
+    const line = `\n//# sourceMappingURL=${basename(path)}.map`;
+    replaceFile(path, named ? text.trimEnd() + line : text.replace(mapLine, "\n"));
+  }
+}
+
+/**
+ * Takes the comments out of the package's code: they are a third of it, and what users need of them
+ * is in the declarations. Lines stay where they are, so that source maps stay true. What compilers
+ * and bundlers read (`@__PURE__`, `@vite-ignore`) stays.
+ */
+export async function dropComments() {
+  const stamp = join(dist, ".without-comments");
+  const last = existsSync(stamp) ? statSync(stamp).mtimeMs : 0;
+  const fresh = filesBelow(join(dist, "src")).filter(
+    (path) => path.endsWith(".js") && statSync(path).mtimeMs > last,
+  );
+  if (fresh.length > 0) {
+    const { default: typescript } = await import("typescript");
+    for (const path of fresh) replaceFile(path, withoutComments(typescript, path));
+  }
+  writeFileSync(stamp, "");
+}
+
+function withoutComments(typescript, path) {
+  const text = readFileSync(path, "utf8");
+  const source = typescript.createSourceFile(path, text, typescript.ScriptTarget.ES2022);
+  let kept = "";
+  let at = 0;
+  // Between the tokens of a program stand only blanks and comments.
+  const visit = (node) => {
+    const children = node.getChildren(source).filter((child) => !typescript.isJSDoc(child));
+    if (children.length > 0) {
+      for (const child of children) visit(child);
+      return;
+    }
+    const start = node.getStart(source, false);
+    const between = text
+      .slice(at, start)
+      .replace(/\/\*[^]*?\*\/|\/\/[^\n]*/g, (comment) =>
+        /[@#]__PURE__|@vite-ignore|# sourceMappingURL/.test(comment)
+          ? comment
+          : comment.replace(/[^\n]/g, ""),
+      );
+    kept += between.replace(/[ \t]+$/gm, (blanks, offset) =>
+      offset + blanks.length === between.length ? blanks : "",
+    );
+    kept += text.slice(start, node.end);
+    at = node.end;
+  };
+  visit(source);
+  return kept;
+}
+
+/** All of it. */
+export function finishBuild() {
+  removeOrphans();
+  writeOlderDeclarations();
+}

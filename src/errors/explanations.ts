@@ -125,7 +125,7 @@ const explanations: Readonly<Record<ErrorCode, ErrorExplanation>> = {
   REPLICA_ERROR_BOX_ID_NOT_FOUND: {
     meaning: "The box is empty, or still empty. An expected outcome.",
     action:
-      "Read again later, or let `read` wait for it (the default; `wait: false` turns it " + "off).",
+      "Read again later, or let `read` wait for it (the default; `wait: false` turns it off).",
   },
   REPLICA_ERROR_INVALID_BOX_ID: {
     meaning: "The replica does not accept that box ID.",
@@ -216,7 +216,7 @@ const explanations: Readonly<Record<ErrorCode, ErrorExplanation>> = {
   THIN_CLIENT_IMPOSSIBLE_HASH_ERROR: reserved("The daemon's hash function failed."),
   THIN_CLIENT_IMPOSSIBLE_NEW_WRITE_CAP_ERROR: reserved("The daemon could not create a capability."),
   THIN_CLIENT_IMPOSSIBLE_NEW_STATEFUL_WRITER_ERROR: reserved(
-    "The daemon could not create a " + "writer.",
+    "The daemon could not create a writer.",
   ),
   THIN_CLIENT_CAPABILITY_ALREADY_IN_USE: reserved("Another channel uses the capability."),
   THIN_CLIENT_ERROR_MKEM_DECRYPTION_FAILED: {
@@ -237,7 +237,7 @@ const explanations: Readonly<Record<ErrorCode, ErrorExplanation>> = {
   },
   THIN_CLIENT_ERROR_INVALID_TOMBSTONE_SIG: {
     meaning:
-      "A replica says that the box was deleted, but the signature that proves it is " + "invalid.",
+      "A replica says that the box was deleted, but the signature that proves it is invalid.",
     action: "Read again, and do not treat the box as deleted: the replica may be lying.",
   },
   THIN_CLIENT_ERROR_COPY_COMMAND_FAILED: {

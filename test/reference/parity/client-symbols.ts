@@ -187,7 +187,7 @@ export const CLIENT_SYMBOLS: readonly SymbolGroup[] = [
       }),
       ...ruled("method", "ThinClient", ["tombstone_range"], range, {
         difference:
-          "after a failure, `TombstoneRangeError.partial` has the envelopes made " + "before it",
+          "after a failure, `TombstoneRangeError.partial` has the envelopes made before it",
       }),
       one("record", "KeypairResult", "KeypairResult", steps),
       ...ruled("field", "KeypairResult", ["write_cap", "read_cap", "first_message_index"], steps),

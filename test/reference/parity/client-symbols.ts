@@ -23,7 +23,7 @@ export const CLIENT_SYMBOLS: readonly SymbolGroup[] = [
     symbols: [
       one("class", "ThinClient", "ThinClient", life, {
         difference:
-          "`ThinClient.connect(config)` creates and starts a client; `await using` " + "stops it",
+          "`ThinClient.connect(config)` creates and starts a client; `await using` stops it",
       }),
       renamed(
         "method",

@@ -28,7 +28,10 @@ class Writer {
   }
 
   async write(text: string): Promise<void> {
-    const written = await this.#client.write(this.#writeCap, this.#index, text);
+    // A box that holds something else is an error: by default it would count as written.
+    const written = await this.#client.write(this.#writeCap, this.#index, text, {
+      ifExists: "error",
+    });
     this.#index = written.nextMessageBoxIndex; // only when the box is written
   }
 }

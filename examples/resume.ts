@@ -50,7 +50,9 @@ async function write(address: string, path: string): Promise<void> {
   while (state.line < LINES.length) {
     const index = MessageBoxIndex.fromHex(state.index);
     // If the crash came after this write, the line is already there; writing it again is safe.
-    const { nextMessageBoxIndex } = await client.write(writeCap, index, LINES[state.line]!);
+    const { nextMessageBoxIndex } = await client.write(writeCap, index, LINES[state.line]!, {
+      ifExists: "error", // other bytes would be from another writer
+    });
     state = { ...state, index: toHex(nextMessageBoxIndex), line: state.line + 1 };
     await save(path, state);
     process.stdout.write(`${state.line} written\n`);

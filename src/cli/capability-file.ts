@@ -29,8 +29,8 @@ export type Capability = {
 const MAX_BYTES = 8192;
 
 const advice = {
-  write: "# A secret: whoever has this can write, delete and read the boxes of its stream.",
-  read: "# A secret: whoever has this can read the boxes of its stream.",
+  write: "# A secret: anyone who has this can write, delete and read the boxes of its stream.",
+  read: "# A secret: anyone who has this can read the boxes of its stream.",
 } as const;
 
 /** The text of a capability file. */
@@ -51,7 +51,7 @@ export function capabilityText(capability: Capability): string {
  */
 function parseCapability(text: string, name: string): Capability {
   const fail = (why: string): never => {
-    throw new UsageError(`${name} is no capability: ${why}`);
+    throw new UsageError(`${name} is not a capability: ${why}`);
   };
   const table = ((): Record<string, unknown> => {
     try {

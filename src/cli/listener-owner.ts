@@ -59,7 +59,7 @@ function ownerOfPath(path: string): Owner {
       if (folder === dirname(folder)) return trusted;
     }
   } catch {
-    return { kind: "unknown", why: "it cannot be looked at" };
+    return { kind: "unknown", why: "it cannot be inspected" };
   }
 }
 

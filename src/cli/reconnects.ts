@@ -14,8 +14,6 @@ export function tellReconnects({ client, output, signal }: ClientRun): void {
     if (!signal.aborted) output.remark("the daemon is away; connecting again …");
   });
   client.on("reconnected", ({ newInstance }) => {
-    output.remark(
-      newInstance ? "connected again, to a daemon that was started anew" : "connected again",
-    );
+    output.remark(newInstance ? "reconnected, to a daemon that was restarted" : "reconnected");
   });
 }

@@ -69,7 +69,9 @@ export function firstLine(text: string, atEnd = true): string | null {
 export function askHidden(question: string, signal: AbortSignal): Promise<string> {
   const { stdin, stderr } = process;
   if (!stdin.isTTY) {
-    throw new UsageError("there is no terminal to ask at: give a file, or - for standard input");
+    throw new UsageError(
+      "cannot ask for input without a terminal: give a file, or - for standard input",
+    );
   }
   return new Promise((resolve, reject) => {
     let text = "";

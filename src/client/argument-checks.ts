@@ -11,7 +11,7 @@ export function checkWriteCap(name: string, value: unknown): asserts value is Wr
   if (isBytes(value) && value.length === READ_CAP_LENGTH) {
     throw new RangeError(
       `\`${name}\` must be a WriteCap of ${WRITE_CAP_LENGTH} bytes, got ${READ_CAP_LENGTH}, ` +
-        "the length of a ReadCap: it gives no right to write",
+        "the length of a ReadCap, which does not give the right to write",
     );
   }
   checkBytes(name, value, WRITE_CAP_LENGTH);
@@ -22,7 +22,7 @@ export function checkReadCap(name: string, value: unknown): asserts value is Rea
   if (isBytes(value) && value.length === WRITE_CAP_LENGTH) {
     throw new RangeError(
       `\`${name}\` must be a ReadCap of ${READ_CAP_LENGTH} bytes, got ${WRITE_CAP_LENGTH}, ` +
-        "the length of a WriteCap: whoever gets it can write",
+        "the length of a WriteCap, which gives the right to write",
     );
   }
   checkBytes(name, value, READ_CAP_LENGTH);

@@ -345,7 +345,7 @@ export async function createCourierEnvelopesFromTombstoneRange(
     // defect 20).
     if (request.isLast) {
       throw new ProtocolError(
-        `${operation}: the daemon made no last element, so the stream has no end; ` +
+        `${operation}: the daemon did not create a last element, so the stream does not end; ` +
           "end it with a call that has a tombstone or a payload",
         { operation },
       );

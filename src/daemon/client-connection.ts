@@ -188,7 +188,7 @@ export class ClientConnection {
       });
     } catch (error) {
       // What follows a wrong frame cannot be trusted; the session is kept for a resume.
-      const text = "a client sent a frame that cannot be read";
+      const text = "a client sent an invalid frame";
       this.#handlers.onFault(
         error instanceof ProtocolError ? error : new ProtocolError(text, { cause: error }),
       );

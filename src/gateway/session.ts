@@ -237,7 +237,7 @@ export class GatewaySession {
         return;
       }
       case "Consensus2": {
-        if (this.#fetch === null) throw new ProtocolError("Consensus2 that nobody asked for");
+        if (this.#fetch === null) throw new ProtocolError("unsolicited Consensus2");
         const answer = this.#fetch.assembler.add(command);
         if (answer === null) return;
         this.#fetch.resolve(answer);

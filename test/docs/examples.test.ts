@@ -13,6 +13,7 @@ const examples = readdirSync(folder).filter((name) => /^[^.]+\.js$/.test(name));
 const lastLines: Record<string, RegExp> = {
   "boxes.js": /^nothing there yet$/,
   "capabilities.js": /^true$/,
+  "channels.js": /^everybody heard everybody$/,
   "chat-bot.js": /^the bot answered 2 lines$/,
   "conformance.js": /^\d+ pass, 0 fail, /,
   "connect.js": /^a box holds \d+ bytes$/,

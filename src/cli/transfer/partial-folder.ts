@@ -46,7 +46,7 @@ export class PartialFolder {
     const path = join(into, `.katz-${name}.partial`);
     const there = await lstatOrNull(path);
     if (there && !isOurs(there)) {
-      throw new UsageError(`${path} is in the way: it is no folder that only you can use`);
+      throw new UsageError(`${path} exists but is not a folder that only you can use`);
     }
     return new PartialFolder(path);
   }

@@ -1,0 +1,96 @@
+/**
+ * Messages that survive crashes: channels by voucher, and a group of three.
+ */
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ThinClient, utf8ToText } from "katzenpost-thinclient";
+import { type Group, openChannels } from "katzenpost-thinclient/channels";
+import { DevDaemon } from "katzenpost-thinclient/testing";
+
+await using daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });
+const folder = await mkdtemp(join(tmpdir(), "channels-"));
+await using alice = await ThinClient.connect(daemon.config());
+await using bob = await ThinClient.connect(daemon.config());
+await using carol = await ThinClient.connect(daemon.config());
+
+// #region open
+// In Node a store is a folder, in a page a name. One process at a time uses it.
+await using ours = await openChannels(alice, join(folder, "alice"));
+await using theirs = await openChannels(bob, join(folder, "bob"));
+// #endregion
+
+// #region send
+const writer = await ours.create("news");
+// Resolves when the message is on the disk here. From then on it arrives, whatever crashes.
+const delivery = await writer.send("hello");
+await delivery.stored; // who wants to know waits until the replicas have it
+// What a reader needs. It is secret: hand it over in private.
+const invitation = await writer.invitation();
+// #endregion
+
+// #region read
+const reader = await theirs.import("Alice's news", invitation, { from: "start" });
+for await (const message of reader) {
+  console.log(message.id, utf8ToText(message.bytes));
+  break; // not acknowledged: it comes again; asking for the next one acknowledges it
+}
+// #endregion
+
+// #region contact
+// Alice makes a voucher and hands its 32 bytes to Bob, in private.
+const toBob = await ours.contacts.invite("Bob", { displayName: "Alice" });
+const voucher = toBob.voucher!;
+// Bob answers it. Both sides go on after a restart: `contacts.get` finds what is under way.
+const toAlice = await theirs.contacts.accept(voucher, "Alice", { displayName: "Bob" });
+
+const atAlice = await toBob.ready(); // a writer, and a reader
+const atBob = await toAlice.ready();
+await atAlice.writer.send("only Bob can read this");
+for await (const message of atBob.reader) {
+  assert.equal(utf8ToText(message.bytes), "only Bob can read this");
+  break;
+}
+// #endregion
+
+await using hers = await openChannels(carol, join(folder, "carol"));
+// #region group
+const friends = await ours.groups.create("friends", { displayName: "Alice" });
+// A newcomer makes a voucher; any member takes it in, and everybody hears of it.
+const bobs = await theirs.groups.join("friends", { displayName: "Bob" });
+await friends.induct(bobs.voucher!);
+await bobs.joined();
+const carols = await hers.groups.join("friends", { displayName: "Carol" });
+await bobs.induct(carols.voucher!);
+await carols.joined();
+
+await friends.send("hello, both");
+await carols.send("hello from Carol");
+// #endregion
+
+// #region hear
+/** What the others say, up to `count` texts. */
+async function hear(group: Group, count: number): Promise<string[]> {
+  const heard: string[] = [];
+  for await (const { sender, message } of group.messages()) {
+    if (message?.type !== "text") continue; // "introduction": somebody came
+    heard.push(`${sender.displayName}: ${message.text}`);
+    if (heard.length === count) break;
+  }
+  return heard;
+}
+// #endregion
+assert.deepEqual(await hear(friends, 1), ["Carol: hello from Carol"]);
+assert.deepEqual((await hear(bobs, 2)).sort(), ["Alice: hello, both", "Carol: hello from Carol"]);
+assert.deepEqual(await hear(carols, 1), ["Alice: hello, both"]);
+
+// #region delete
+// What was read can be deleted here, what was sent at the replicas.
+await reader.deleteRead();
+await writer.delete(delivery.id);
+// #endregion
+
+await Promise.all([ours, theirs, hers].map((channels) => channels.close()));
+await rm(folder, { recursive: true });
+console.log("everybody heard everybody");

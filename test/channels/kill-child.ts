@@ -1,0 +1,76 @@
+/**
+ * A process to be killed: a writer or a reader of a channel on LevelDB. Started by kill.test.ts as
+ * `node … writer|reader ADDRESS FOLDER COUNT`. It goes on where it was: what the writer has sent and
+ * the reader has seen is in files, which are written before and after the calls that tell.
+ */
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { utf8 } from "../../src/bytes/bytes.js";
+import { type Channels, type Invitation, openChannels } from "../../src/channels/index.js";
+import { ThinClient } from "../../src/client/thin-client.js";
+import { MessageBoxIndex, ReadCap } from "../../src/bytes/opaque.js";
+
+/** The message with that number: some take several boxes. */
+export function messageOf(n: number): Uint8Array<ArrayBuffer> {
+  return utf8(`${n}:`.padEnd(n % 5 === 4 ? 4000 : 40, String(n % 10)));
+}
+
+function invitationIn(folder: string): Invitation | null {
+  const path = join(folder, "invitation");
+  if (!existsSync(path)) return null;
+  const { readCap, index } = JSON.parse(readFileSync(path, "utf8")) as Record<string, string>;
+  return {
+    readCap: ReadCap.fromBase64(readCap!),
+    nextMessageBoxIndex: MessageBoxIndex.fromBase64(index!),
+  };
+}
+
+async function write(channels: Channels, folder: string, count: number): Promise<void> {
+  const known = (await channels.list()).length > 0;
+  const writer = known ? await channels.writer("out") : await channels.create("out");
+  if (!invitationIn(folder)) {
+    const { readCap, nextMessageBoxIndex } = await writer.invitation();
+    writeFileSync(
+      join(folder, "invitation"),
+      JSON.stringify({
+        readCap: ReadCap.toBase64(readCap),
+        index: MessageBoxIndex.toBase64(nextMessageBoxIndex),
+      }),
+    );
+  }
+  // A message whose `send` did not return may be in the outbox; the application does not repeat it.
+  const path = join(folder, "sent");
+  const begun = existsSync(path) ? readFileSync(path, "utf8").split("\n") : [];
+  let next = begun.filter((line) => line.startsWith("begin")).length;
+  for (; next < count; next++) {
+    appendFileSync(path, `begin ${next}\n`);
+    const delivery = await writer.send(messageOf(next));
+    appendFileSync(path, `done ${next} ${delivery.id}\n`);
+    process.stdout.write(`${next}\n`);
+    if (next % 3 === 0) await delivery.stored;
+  }
+  for (const delivery of await writer.outbox()) await delivery.stored;
+  process.stdout.write("all\n");
+}
+
+async function read(channels: Channels, folder: string): Promise<void> {
+  const known = (await channels.list()).length > 0;
+  const reader = known
+    ? await channels.reader("in")
+    : await channels.import("in", invitationIn(folder)!, { from: "start" });
+  for await (const message of reader) {
+    const text = Buffer.from(message.bytes).toString("latin1");
+    appendFileSync(join(folder, "seen"), `${message.id} ${message.gap} ${text}\n`);
+    process.stdout.write(`${message.id}\n`);
+  }
+}
+
+const [what, address, folder, count] = process.argv.slice(2);
+if (what !== undefined) {
+  const client = await ThinClient.connect({ dial: { tcp: { address: address! } } });
+  const channels = await openChannels(client, join(folder!, what));
+  if (what === "writer") await write(channels, folder!, Number(count));
+  else await read(channels, folder!);
+  await channels.close();
+  await client.stop();
+}

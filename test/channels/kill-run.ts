@@ -1,0 +1,100 @@
+/** Rounds of real kill -9 of a writer's and a reader's process, and what must be true after them. */
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { startTestNetwork } from "../../src/testing/index.js";
+import { messageOf } from "./kill-child.js";
+
+/** A process of the channel; it says a line for each message. */
+export class Child {
+  readonly process: ChildProcess;
+  output = "";
+
+  constructor(what: string, address: string, folder: string, count: number) {
+    const script = fileURLToPath(new URL("./kill-child.js", import.meta.url));
+    this.process = spawn(process.execPath, [script, what, address, folder, String(count)], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    this.process.stdout!.on("data", (chunk: Buffer) => (this.output += chunk.toString()));
+  }
+
+  /** Waits for its first line. */
+  async begun(): Promise<void> {
+    while (this.output === "" && this.process.exitCode === null) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  /** Kills it some time after it said its first line, or when it is over. */
+  async killAfter(ms: number): Promise<void> {
+    const closed = once(this.process, "close");
+    await this.begun();
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    this.process.kill("SIGKILL");
+    await closed;
+  }
+}
+
+/** Kills both processes so many times; then lets them end, and compares every byte. */
+export async function runKills(rounds: number, random: () => number): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), "katz-kill-"));
+  try {
+    await using network = await startTestNetwork({ listen: "tcp:127.0.0.1:0" });
+    const address = network.daemon.addresses[0]!.replace(/^tcp:/, "");
+    const count = 10 + rounds * 6;
+    const linesOf = (name: string): string[] =>
+      existsSync(join(folder, name))
+        ? readFileSync(join(folder, name), "utf8").split("\n").slice(0, -1)
+        : [];
+    for (let round = 0; round < rounds; round++) {
+      const writer = new Child("writer", address, folder, count);
+      const kills = [writer.killAfter(random() * 150)];
+      if (existsSync(join(folder, "invitation"))) {
+        kills.push(new Child("reader", address, folder, 0).killAfter(random() * 150));
+      }
+      await Promise.all(kills);
+    }
+    const writer = new Child("writer", address, folder, count);
+    const [code] = (await once(writer.process, "close")) as [number | null];
+    assert.equal(code, 0);
+    const done = linesOf("sent")
+      .filter((line) => line.startsWith("done"))
+      .map((line) => line.split(" ")[2]!);
+    const reader = new Child("reader", address, folder, 0);
+    const last = done.at(-1)!;
+    while (!linesOf("seen").some((line) => line.startsWith(`${last} `))) {
+      assert.equal(reader.process.exitCode, null);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    reader.process.kill("SIGKILL");
+    await once(reader.process, "close");
+    const seen = new Map<string, string>();
+    let before = -1n;
+    for (const line of linesOf("seen")) {
+      const [id, gap, ...rest] = line.split(" ");
+      assert.equal(gap, "0");
+      const text = rest.join(" ");
+      // What was not acknowledged comes again, with the same id and the same bytes.
+      if (seen.has(id!)) {
+        assert.equal(seen.get(id!), text);
+        continue;
+      }
+      assert.ok(BigInt(id!) > before, "in order");
+      before = BigInt(id!);
+      seen.set(id!, text);
+    }
+    for (const id of done) assert.ok(seen.has(id), `message ${id} was lost`);
+    const numbers = [...seen.values()].map((text) => Number.parseInt(text, 10));
+    for (const [i, n] of numbers.entries()) {
+      assert.equal([...seen.values()][i], Buffer.from(messageOf(n)).toString("latin1"));
+      assert.ok(i === 0 || n > numbers[i - 1]!, "in the order of the sends");
+    }
+    return numbers.length;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

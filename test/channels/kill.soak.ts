@@ -1,0 +1,7 @@
+import { test } from "node:test";
+import { runKills } from "./kill-run.js";
+
+test("writer and reader outlive a hundred times kill -9", { timeout: 3_600_000 }, async (t) => {
+  const messages = await runKills(100, Math.random);
+  t.diagnostic(`100 rounds, ${messages} messages compared`);
+});

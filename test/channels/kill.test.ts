@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { ChannelStoreError, openChannels } from "../../src/channels/index.js";
+import { startTestNetwork } from "../../src/testing/index.js";
+import { Child, runKills } from "./kill-run.js";
+
+test("writer and reader outlive kill -9", { timeout: 240_000 }, async (t) => {
+  const messages = await runKills(3, Math.random);
+  t.diagnostic(`${messages} messages compared`);
+});
+
+test(
+  "a second process on one store is refused; the dead leave no lock",
+  { timeout: 120_000 },
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), "katz-lock-"));
+    try {
+      await using network = await startTestNetwork({ listen: "tcp:127.0.0.1:0" });
+      const address = network.daemon.addresses[0]!.replace(/^tcp:/, "");
+      const child = new Child("writer", address, folder, 1e9);
+      await child.begun();
+      const client = await network.client();
+      const store = join(folder, "writer");
+      await assert.rejects(openChannels(client, store), (error) => {
+        assert.ok(error instanceof ChannelStoreError);
+        assert.match(error.message, /another process|in use/);
+        return true;
+      });
+      await child.killAfter(0);
+      const channels = await openChannels(client, store);
+      assert.equal((await channels.list())[0]!.name, "out");
+      await channels.close();
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+);

@@ -175,7 +175,7 @@ export class OpenCapability {
 }
 
 function refuseFolder(path: string, stats: Stats): void {
-  if (stats.isDirectory()) throw new UsageError(`${path} is a folder, and no capability`);
+  if (stats.isDirectory()) throw new UsageError(`${path} is a folder, not a capability`);
 }
 
 /** @throws UsageError when others have rights on it. Windows has no such modes. */

@@ -27,7 +27,7 @@ export const daemon = buildCommand({
         kind: "boolean",
         default: false,
         withNegated: false,
-        brief: "Let other machines connect, without login or encryption",
+        brief: "Let other machines connect (no login or encryption)",
       },
       allowOrigin: {
         kind: "parsed",

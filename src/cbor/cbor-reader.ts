@@ -14,6 +14,15 @@ export const MAX_CBOR_CONTAINER = 131_072;
 /** Most items of one message that are read: a million empty maps in 1 MB would take 220 MB. */
 export const MAX_CBOR_ITEMS = 400_000;
 
+/**
+ * How many items may still be read. What is nested in byte strings and read by itself shares the
+ * budget of its message: 39 MB of descriptors with a budget each would take 4 GB.
+ */
+export class CborBudget {
+  /** Items that may still be read. */
+  left: number = MAX_CBOR_ITEMS;
+}
+
 /** The byte that ends what has no length. RFC 8949, section 3.2.1. */
 const breakByte = 0xff;
 /** The low five bits of a first byte that say "no length". */
@@ -37,12 +46,16 @@ function malformed(what: string): ProtocolError {
 export class CborReader {
   readonly #data: Bytes;
   readonly #view: DataView;
+  readonly #budget: CborBudget;
   #at = 0;
-  #items = 0;
   #depth = 0;
 
-  /** @param bytes what to read; a Buffer is fine, what comes out is none. */
-  constructor(bytes: Uint8Array) {
+  /**
+   * @param bytes what to read; a Buffer is fine, what comes out is none.
+   * @param budget of the message that they are part of.
+   */
+  constructor(bytes: Uint8Array, budget: CborBudget = new CborBudget()) {
+    this.#budget = budget;
     // A Buffer's slices would be views into its pool; a plain Uint8Array's are copies.
     const { buffer, byteOffset, byteLength } = bytes;
     this.#data = new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
@@ -91,7 +104,7 @@ export class CborReader {
 
   /** The first byte of the next item. */
   #first(): number {
-    if (++this.#items > MAX_CBOR_ITEMS) {
+    if (--this.#budget.left < 0) {
       throw new ProtocolError(`CBOR holds more than ${MAX_CBOR_ITEMS} items`);
     }
     if (this.#at === this.#data.length) {

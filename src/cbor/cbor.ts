@@ -4,10 +4,10 @@
  * takes, within limits that are checked before memory is taken.
  */
 import type { Bytes } from "../bytes/bytes.js";
-import { CborReader } from "./cbor-reader.js";
+import { type CborBudget, CborReader } from "./cbor-reader.js";
 import { borrowWriter, returnWriter } from "./cbor-writer.js";
 
-export { MAX_CBOR_CONTAINER, MAX_CBOR_DEPTH, MAX_CBOR_ITEMS } from "./cbor-reader.js";
+export { CborBudget, MAX_CBOR_CONTAINER, MAX_CBOR_DEPTH, MAX_CBOR_ITEMS } from "./cbor-reader.js";
 
 /** Keys of a decoded map. */
 export type CborKey = string | number | bigint | Uint8Array | boolean | null;
@@ -41,11 +41,12 @@ export type Encodable =
 
 /**
  * Reads exactly one CBOR item.
+ * @param budget shared by all that is read of one message; its own unless given.
  * @throws ProtocolError when the bytes are not well-formed CBOR of the profile, when bytes follow
  * the item, or when a limit is passed.
  */
-export function decodeCbor(bytes: Uint8Array): CborValue {
-  return new CborReader(bytes).readAll();
+export function decodeCbor(bytes: Uint8Array, budget?: CborBudget): CborValue {
+  return new CborReader(bytes, budget).readAll();
 }
 
 /**

@@ -4,7 +4,7 @@ import { checkOptions } from "../bytes/options.js";
 import { type ComposedCall, beginMeasure, outcomeOf, type MeasureOptions } from "./metrics.js";
 import type { Clock } from "../clock/clock.js";
 import { onAbort } from "../clock/on-abort.js";
-import { callSite, placeAt } from "../errors/call-site.js";
+import { placeTimeout } from "../errors/call-site.js";
 import { RequestTimeoutError } from "../errors/errors.js";
 
 /** Options of every call that can wait. */
@@ -55,8 +55,6 @@ export interface Deadline {
 /**
  * Calls `end` with the reason when `options.signal` is aborted or the time is over.
  * @param defaultTimeoutMs used where the options name no time; Infinity is no deadline.
- * @param isQuick whether the call takes so little time that noting who made it would be a good part of
- * it: then only calls that name a time of their own are noted, and others tell who waits for them.
  */
 export function watchDeadline(
   clock: Clock,
@@ -64,19 +62,14 @@ export function watchDeadline(
   options: CallOptions | undefined,
   defaultTimeoutMs: number,
   end: (reason: unknown) => void,
-  isQuick = false,
 ): Deadline {
   const signal = options?.signal;
   const timeoutMs = options?.timeoutMs ?? defaultTimeoutMs;
-  const isNoted = !isQuick || options?.timeoutMs !== undefined;
-  const site = isNoted && Number.isFinite(timeoutMs) ? callSite(watchDeadline) : null;
   const timer = Number.isFinite(timeoutMs)
     ? clock.after(timeoutMs, () => {
         deadline.dispose();
         const text = `${operation} was not answered within ${timeoutMs} ms`;
-        const error = new RequestTimeoutError(text, { operation });
-        if (site) placeAt(error, site);
-        end(error);
+        end(new RequestTimeoutError(text, { operation }));
       })
     : null;
   const leave = signal
@@ -140,6 +133,7 @@ export async function runWithin<T>(
     return result;
   } catch (error) {
     ended?.(outcomeOf(error, options?.signal));
+    placeTimeout(error, runWithin);
     throw error;
   } finally {
     deadline.dispose();

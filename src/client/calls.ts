@@ -16,11 +16,10 @@ import {
   THIN_CLIENT_ERROR_INTERNAL_ERROR,
   THIN_CLIENT_ERROR_INVALID_REQUEST,
 } from "../errors/codes.js";
-import { callSite, placeAt } from "../errors/call-site.js";
+import { placeTimeout } from "../errors/call-site.js";
 import {
   ConnectionLostError,
   ProtocolError,
-  RequestTimeoutError,
   StartResendingCancelledError,
 } from "../errors/errors.js";
 import { daemonErrorFromCode } from "../errors/from-reply.js";
@@ -237,7 +236,20 @@ export class Calls {
    * Sends a request and waits for its reply. While the connection is being made the request waits,
    * and ends with `start` if that fails; it is repeated after a loss.
    */
-  request<K extends QueryKind>(
+  async request<K extends QueryKind>(
+    kind: K,
+    fields: QueryFields<K>,
+    settings: RequestSettings,
+  ): Promise<ReplyTo<K>> {
+    try {
+      return await this.#request(kind, fields, settings);
+    } catch (error) {
+      placeTimeout(error, this.request);
+      throw error;
+    }
+  }
+
+  #request<K extends QueryKind>(
     kind: K,
     fields: QueryFields<K>,
     settings: RequestSettings,
@@ -272,8 +284,7 @@ export class Calls {
         giveUp();
         call.reject(reason);
       };
-      const isQuick = cancellation === null;
-      const deadline = watchDeadline(clock, operation, options, fallback, giveUpFor, isQuick);
+      const deadline = watchDeadline(clock, operation, options, fallback, giveUpFor);
       const giveUp = this.#add(call);
       measured?.(null);
     });
@@ -300,10 +311,9 @@ export class Calls {
   ): Promise<ReplyTo<K>> {
     let reply: ReplyTo<K>;
     try {
-      reply = await this.request(kind, fields, settings);
+      reply = await this.#request(kind, fields, settings);
     } catch (error) {
-      // The stack of a timer says nothing: here, after the await, the engine knows who waits for this.
-      if (error instanceof RequestTimeoutError) placeAt(error, callSite(this.ask));
+      placeTimeout(error, this.ask);
       throw error;
     }
     const { errorCode } = reply as { readonly errorCode: number };

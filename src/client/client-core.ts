@@ -2,6 +2,7 @@
 import { onProcessEnd } from "#platform";
 import type { Config } from "../config/config.js";
 import type { ClientEvent, ConnectionStatusEvent, EventType } from "../config/events.js";
+import { placeTimeout } from "../errors/call-site.js";
 import { ClientClosedError, ThinClientError } from "../errors/errors.js";
 import type { Bytes } from "../bytes/bytes.js";
 import { decodeCertificate } from "../pki/certificate.js";
@@ -144,6 +145,9 @@ export class ClientCore {
           ),
         );
       });
+    } catch (error) {
+      placeTimeout(error, this.#wait);
+      throw error;
     } finally {
       for (const unregister of registrations) unregister();
     }

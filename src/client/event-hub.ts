@@ -1,5 +1,6 @@
 /** One hub, three ways to hear events, and none of them loses one silently. Design, "Events". */
 import { describeType } from "../bytes/bytes.js";
+import { decodedSize } from "../bytes/decoded-size.js";
 import { checkOptions } from "../bytes/options.js";
 import type { ClientEvent, EventOf, EventType } from "../config/events.js";
 import { SlowConsumerError } from "../errors/errors.js";
@@ -23,6 +24,22 @@ export interface EventsOptions<T extends EventType = EventType> {
   readonly signal?: AbortSignal | undefined;
   /** How many unread events may wait before `SlowConsumerError` is thrown; default 10,000. */
   readonly maxQueue?: number | undefined;
+  /**
+   * How much memory unread events may take before `SlowConsumerError` is thrown, in bytes; default
+   * 64 MiB. The first one may take more.
+   */
+  readonly maxQueueBytes?: number | undefined;
+}
+
+const MAX_QUEUE_BYTES = 64 * 1024 * 1024;
+/** What an event takes in memory that holds nothing large. */
+const SMALL_EVENT = 500;
+
+/** About how much memory an event takes, in bytes; above `most` it may be less than that. */
+function sizeOf(event: ClientEvent, most: number): number {
+  if (event.type === "messageReply") return SMALL_EVENT + event.payload.length;
+  if (event.type === "newPkiDocument") return SMALL_EVENT + decodedSize(event.document, most);
+  return SMALL_EVENT;
 }
 
 /** The event types there are. */
@@ -110,14 +127,20 @@ export class EventHub {
   events<T extends EventType>(
     options: EventsOptions<T> = {},
   ): AsyncIterableIterator<EventOf<T>> & AsyncDisposable {
-    checkEventOptions(options, "types", "maxQueue");
-    const { types, signal, maxQueue = 10_000 } = options;
+    checkEventOptions(options, "types", "maxQueue", "maxQueueBytes");
+    const { types, signal, maxQueue = 10_000, maxQueueBytes = MAX_QUEUE_BYTES } = options;
     types?.forEach((type, i) => checkType(`options.types[${i}]`, type));
     if (!Number.isInteger(maxQueue) || maxQueue < 1) {
       throw new RangeError(`\`options.maxQueue\` must be a positive integer, got ${maxQueue}`);
     }
+    if (!Number.isInteger(maxQueueBytes) || maxQueueBytes < 1) {
+      throw new RangeError(
+        `\`options.maxQueueBytes\` must be a positive integer, got ${maxQueueBytes}`,
+      );
+    }
     const wanted = types ? new Set<EventType>(types) : null;
-    const reader = new EventReader(wanted, maxQueue, signal, () => this.#readers.delete(reader));
+    const limits = { maxQueue, maxQueueBytes };
+    const reader = new EventReader(wanted, limits, signal, () => this.#readers.delete(reader));
     if (this.#ended || signal?.aborted) reader.end();
     else this.#readers.add(reader);
     return reader as unknown as AsyncIterableIterator<EventOf<T>> & AsyncDisposable;
@@ -182,10 +205,12 @@ export class EventHub {
 
 class EventReader implements AsyncIterableIterator<ClientEvent>, AsyncDisposable {
   readonly #wanted: ReadonlySet<EventType> | null;
-  readonly #maxQueue: number;
+  readonly #limits: { readonly maxQueue: number; readonly maxQueueBytes: number };
   readonly #onEnd: () => void;
   readonly #leave: (() => void) | undefined;
-  #queue: ClientEvent[] = [];
+  #queue: { readonly event: ClientEvent; readonly size: number }[] = [];
+  /** Memory that the queue takes, in bytes. */
+  #held = 0;
   #waiting: {
     resolve(result: IteratorResult<ClientEvent>): void;
     reject(error: Error): void;
@@ -195,12 +220,12 @@ class EventReader implements AsyncIterableIterator<ClientEvent>, AsyncDisposable
 
   constructor(
     wanted: ReadonlySet<EventType> | null,
-    maxQueue: number,
+    limits: { readonly maxQueue: number; readonly maxQueueBytes: number },
     signal: AbortSignal | undefined,
     onEnd: () => void,
   ) {
     this.#wanted = wanted;
-    this.#maxQueue = maxQueue;
+    this.#limits = limits;
     this.#onEnd = onEnd;
     this.#leave = signal && onAbort(signal, this.#abort);
   }
@@ -215,15 +240,28 @@ class EventReader implements AsyncIterableIterator<ClientEvent>, AsyncDisposable
     const next = this.#waiting.shift();
     if (next) {
       next.resolve({ done: false, value: event });
-    } else if (this.#queue.length >= this.#maxQueue) {
-      this.#error = new SlowConsumerError(
-        `an event reader fell behind: more than ${this.#maxQueue} events were waiting. ` +
-          "Read faster, ask for fewer types, or raise maxQueue",
-      );
-      this.end();
-    } else {
-      this.#queue.push(event);
+      return;
     }
+    const { maxQueue, maxQueueBytes } = this.#limits;
+    if (this.#queue.length >= maxQueue) {
+      this.#fellBehind(`more than ${maxQueue} events`, "maxQueue");
+      return;
+    }
+    const size = sizeOf(event, maxQueueBytes);
+    if (this.#queue.length > 0 && this.#held + size > maxQueueBytes) {
+      this.#fellBehind(`events of more than ${maxQueueBytes} bytes`, "maxQueueBytes");
+      return;
+    }
+    this.#held += size;
+    this.#queue.push({ event, size });
+  }
+
+  #fellBehind(what: string, option: string): void {
+    this.#error = new SlowConsumerError(
+      `an event reader fell behind: ${what} were waiting. ` +
+        `Read faster, ask for fewer types, or raise ${option}`,
+    );
+    this.end();
   }
 
   end(): void {
@@ -236,8 +274,11 @@ class EventReader implements AsyncIterableIterator<ClientEvent>, AsyncDisposable
   }
 
   next(): Promise<IteratorResult<ClientEvent>> {
-    const event = this.#queue.shift();
-    if (event) return Promise.resolve({ done: false, value: event });
+    const next = this.#queue.shift();
+    if (next) {
+      this.#held -= next.size;
+      return Promise.resolve({ done: false, value: next.event });
+    }
     if (this.#error) {
       const error = this.#error;
       this.#error = null;

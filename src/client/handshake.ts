@@ -4,6 +4,7 @@ import { scopeWithin, watchDeadline } from "./call-options.js";
 import { Connection } from "./connection.js";
 import type { ResolvedOptions } from "./options.js";
 import type { Clock } from "../clock/clock.js";
+import { decodedSize } from "../bytes/decoded-size.js";
 import { ProtocolError, RequestTimeoutError } from "../errors/errors.js";
 import { Geometry } from "../pki/geometry.js";
 import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
@@ -105,7 +106,8 @@ class Handshake {
    * Keeps a message that is told after the handshake. @throws ProtocolError when they are too many.
    */
   #keep(response: DaemonResponse | MalformedReply, size: number): void {
-    this.#earlyBytes += size;
+    // What is kept is decoded, and may be a hundred times as large as on the wire.
+    this.#earlyBytes += Math.max(size, decodedSize(response, MAX_EARLY_BYTES));
     if (this.#early.push(response) > MAX_EARLY_MESSAGES || this.#earlyBytes > MAX_EARLY_BYTES) {
       throw new ProtocolError("the daemon sent too much before its session_token_reply");
     }

@@ -15,6 +15,7 @@ import { measureCall } from "./metrics.js";
 import type { ResolvedOptions } from "./options.js";
 import type { Session } from "./session.js";
 import type { MessageReplyEvent, MessageSentEvent } from "../config/events.js";
+import { placeTimeout } from "../errors/call-site.js";
 import {
   ClientClosedError,
   ConnectionLostError,
@@ -140,6 +141,9 @@ async function handOverWhenConnected(
     // Only the daemon tells how long a payload may be.
     payloadBytes(kept.payload as PlainBytes, context.geometry());
     await handOver(context, { ...message, options: limits }, kept);
+  } catch (error) {
+    placeTimeout(error, handOverWhenConnected);
+    throw error;
   } finally {
     deadline.dispose();
   }
@@ -240,6 +244,7 @@ export class AwaitedReplies {
     } catch (error) {
       // What waits for the connection must not be sent later, for nobody.
       unwanted.abort(error);
+      placeTimeout(error, this.#exchange);
       throw error;
     } finally {
       this.#waiting.delete(key);

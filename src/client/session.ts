@@ -5,6 +5,7 @@
 import { equalBytes } from "../bytes/bytes.js";
 import { QueryId } from "../bytes/opaque.js";
 import type { ClientEvent, EventOf } from "../config/events.js";
+import { placeTimeout } from "../errors/call-site.js";
 import { ClientClosedError, ConnectionLostError, InvalidStateError } from "../errors/errors.js";
 import type { Transport } from "../transport/transport.js";
 import type { DaemonRequest } from "../wire/requests.js";
@@ -122,6 +123,7 @@ export class Session {
       await this.#connect(abort.signal);
     } catch (error) {
       if (this.#state === "connecting") this.#startFailed(error);
+      placeTimeout(error, this.start);
       throw error;
     } finally {
       deadline.dispose();
@@ -151,13 +153,18 @@ export class Session {
     connection.send(request);
     this.calls.unread.sent(request.kind === "sendMessage" ? request.surbId : null);
     const { clock, defaultTimeoutMs } = this.#options;
-    await new Promise<void>((resolve, reject) => {
-      const deadline = watchDeadline(clock, operation, options, defaultTimeoutMs, reject);
-      void connection.drained().then(() => {
-        deadline.dispose();
-        resolve();
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const deadline = watchDeadline(clock, operation, options, defaultTimeoutMs, reject);
+        void connection.drained().then(() => {
+          deadline.dispose();
+          resolve();
+        });
       });
-    });
+    } catch (error) {
+      placeTimeout(error, this.write);
+      throw error;
+    }
     if (connection !== this.#connection) {
       const closed = this.notUsable(operation);
       if (closed) throw closed;
@@ -176,9 +183,15 @@ export class Session {
   }
 
   /** The next frame that is received; it is dispatched as well. */
-  nextFrame(options?: CallOptions): Promise<DaemonResponse> {
+  async nextFrame(options?: CallOptions): Promise<DaemonResponse> {
     const notUsable = this.notUsable("recv");
-    return notUsable ? Promise.reject(notUsable) : this.#frameWaiters.next(options);
+    if (notUsable) throw notUsable;
+    try {
+      return await this.#frameWaiters.next(options);
+    } catch (error) {
+      placeTimeout(error, this.nextFrame);
+      throw error;
+    }
   }
 
   /**

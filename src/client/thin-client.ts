@@ -20,7 +20,7 @@ import type {
 } from "../config/events.js";
 import { InvalidStateError } from "../errors/errors.js";
 import { looksLikeAddress } from "../transport/address.js";
-import type { PkiDocument } from "../pki/document.js";
+import { PkiDocument } from "../pki/document.js";
 import type { Geometry } from "../pki/geometry.js";
 import type { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
 import { prettyPrintPkiDoc } from "../pki/pretty-print.js";
@@ -773,12 +773,15 @@ export class ThinClient implements AsyncDisposable {
     await this.closed;
   }
 
-  /** Handles a message as if the daemon had sent it. For parity. @throws TypeError. */
+  /**
+   * Handles a message as if the daemon had sent it: a reply ends the call that waits for it. For
+   * parity. @throws TypeError.
+   */
   async handleResponse(response: DaemonResponse): Promise<void> {
     if (typeof response?.kind !== "string") {
       throw new TypeError(`\`response\` must be a decoded response, got ${describeType(response)}`);
     }
-    this.#core.onMessage(response);
+    if (!this.#core.calls.take(response)) this.#core.onMessage(response);
   }
 
   /** Takes a status in as if the daemon had sent it. For parity. */
@@ -786,9 +789,13 @@ export class ThinClient implements AsyncDisposable {
     this.#core.takeStatus(event);
   }
 
-  /** Takes a PKI document in as if the daemon had sent it. For parity. */
-  parsePkiDoc(event: NewPkiDocumentEvent): void {
-    if (event.document) this.#core.documents.add(event.document);
+  /**
+   * Takes a PKI document in as if the daemon had sent it, decoded or as bytes. For parity.
+   * @throws ProtocolError when its bytes are no document.
+   */
+  parsePkiDoc(event: Pick<NewPkiDocumentEvent, "payload"> & Partial<NewPkiDocumentEvent>): void {
+    const document = event.document ?? (event.payload && PkiDocument.decode(event.payload));
+    if (document) this.#core.documents.add(document);
   }
 }
 

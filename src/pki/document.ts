@@ -3,6 +3,7 @@ import { isMarked, markOf } from "../errors/marks.js";
 import { type Bytes, copyBytes, describeType, equalBytes, isBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 import {
+  CborBudget,
   type CborMap,
   type CborValue,
   type Encodable,
@@ -90,7 +91,7 @@ export class PkiDocument {
   /** The scheme of the authorities' signatures. */
   readonly pkiSignatureScheme: string;
 
-  private constructor(raw: Bytes, map: CborMap) {
+  private constructor(raw: Bytes, map: CborMap, budget: CborBudget) {
     this.raw = raw;
     this.fields = map;
     const epoch = map.get("Epoch");
@@ -103,9 +104,9 @@ export class PkiDocument {
     this.lambdaM = numberField(map, "LambdaM", where);
     this.lambdaG = numberField(map, "LambdaG", where);
     this.lambdaR = numberField(map, "LambdaR", where);
-    this.topology = layers(map);
-    this.gatewayNodes = descriptors(map, "GatewayNodes");
-    this.serviceNodes = descriptors(map, "ServiceNodes");
+    this.topology = layers(map, budget);
+    this.gatewayNodes = descriptors(map, "GatewayNodes", budget);
+    this.serviceNodes = descriptors(map, "ServiceNodes", budget);
     this.storageReplicas = arrayField(map, "StorageReplicas", where).map((value) =>
       decodeReplicaDescriptor(value, "StorageReplicas"),
     );
@@ -138,7 +139,8 @@ export class PkiDocument {
       throw new TypeError(`\`bytes\` must be a Uint8Array, got ${describeType(bytes)}`);
     }
     const raw = copyBytes(bytes);
-    return new PkiDocument(raw, asMap(decodeCbor(raw), where));
+    const budget = new CborBudget();
+    return new PkiDocument(raw, asMap(decodeCbor(raw, budget), where), budget);
   }
 }
 
@@ -176,15 +178,15 @@ function canonical({ fields }: PkiDocument): Bytes {
   return encodeCbor(fields as CborMap as Encodable);
 }
 
-function descriptors(map: CborMap, key: string): MixDescriptor[] {
-  return arrayField(map, key, where).map((value) => decodeMixDescriptor(value, key));
+function descriptors(map: CborMap, key: string, budget: CborBudget): MixDescriptor[] {
+  return arrayField(map, key, where).map((value) => decodeMixDescriptor(value, key, budget));
 }
 
-function layers(map: CborMap): MixDescriptor[][] {
+function layers(map: CborMap, budget: CborBudget): MixDescriptor[][] {
   return arrayField(map, "Topology", where).map((layer) => {
     if (layer === null) return [];
     if (!Array.isArray(layer)) throw wrongField(where, "Topology", "an array of arrays", layer);
-    return layer.map((value) => decodeMixDescriptor(value, "Topology"));
+    return layer.map((value) => decodeMixDescriptor(value, "Topology", budget));
   });
 }
 

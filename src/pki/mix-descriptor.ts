@@ -1,7 +1,7 @@
 /** What a consensus says about one node. spec/mixnet §3.4. */
 import { type Bytes, describeType, isBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
-import { type CborMap, type CborValue, decodeCbor } from "../cbor/cbor.js";
+import { type CborBudget, type CborMap, type CborValue, decodeCbor } from "../cbor/cbor.js";
 import {
   asMap,
   boolField,
@@ -125,14 +125,19 @@ function requiredKey(map: CborMap, key: string, where: string): Bytes {
 
 /**
  * Reads a mix descriptor: a byte string that holds a CBOR map.
+ * @param budget of the document that it is in.
  * @throws ProtocolError when it is not one, has no identity key, or a known member has another
  * type.
  */
-export function decodeMixDescriptor(value: CborValue, where: string): MixDescriptor {
+export function decodeMixDescriptor(
+  value: CborValue,
+  where: string,
+  budget?: CborBudget,
+): MixDescriptor {
   if (!isBytes(value)) {
     throw new ProtocolError(`\`${where}\` must be a byte string, got ${describeType(value)}`);
   }
-  const map = asMap(decodeCbor(value), where);
+  const map = asMap(decodeCbor(value, budget), where);
   return {
     name: textField(map, "Name", where),
     epoch: uintField(map, "Epoch", where),

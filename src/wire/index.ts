@@ -4,6 +4,7 @@ export {
   type CborMap,
   type CborValue,
   type Encodable,
+  CborBudget,
   MAX_CBOR_CONTAINER,
   MAX_CBOR_DEPTH,
   MAX_CBOR_ITEMS,

@@ -396,6 +396,31 @@ test("a reader that lags gets all that was queued, then SlowConsumerError, then 
   for (let i = 0; i < 5; i++) assert.equal((await fast.next()).done, false);
 });
 
+test("unread events are bounded by their bytes as well: 64 MiB by default, one always", async () => {
+  const reply = (length: number): ClientEvent => ({
+    type: "messageReply",
+    messageId: null,
+    surbId: null,
+    payload: new Uint8Array(length),
+    replyIndex: null,
+    errorCode: 0,
+  });
+  const hub = hubWith();
+  const one = hub.events({ maxQueueBytes: 1000 });
+  hub.emit(reply(100_000));
+  assert.equal((await one.next()).done, false);
+  for (let i = 0; i < 3; i++) hub.emit(reply(100));
+  assert.equal((await one.next()).done, false);
+  const error = await reasonOf(one.next());
+  assert.ok(error instanceof SlowConsumerError);
+  assert.match(error.message, /events of more than 1000 bytes were waiting.*raise maxQueueBytes/);
+  const many = hub.events();
+  let given = 0;
+  for (let i = 0; i < 100; i++) hub.emit(reply(1024 * 1024));
+  while (!(await many.next().catch(() => ({ done: true }))).done) given++;
+  assert.equal(given, 63);
+});
+
 test("10,000 events may wait by default, and a slow reader within that loses nothing", async () => {
   const hub = hubWith();
   const reader = hub.events();
@@ -456,6 +481,7 @@ test("unknown types and wrong options are refused by name", () => {
   assert.throws(() => hub.events({ types: ["x"] as never }), /`options.types\[0\]`/);
   for (const maxQueue of [0, -1, 1.5, "5", Number.NaN] as never[]) {
     assert.throws(() => hub.events({ maxQueue }), RangeError);
+    assert.throws(() => hub.events({ maxQueueBytes: maxQueue }), /`options.maxQueueBytes`/);
   }
   assert.throws(() => hub.events({ signal: {} as never }), TypeError);
 });

@@ -274,6 +274,17 @@ test("too much before the token's answer ends the handshake, in number and in by
     connection.sendRaw(one);
   });
   assert.match(large.error.message, /too much before its session_token_reply/);
+  // 100 kB on the wire each, 22 MB decoded.
+  const dense = await failing(async (connection, daemon) => {
+    connection.send(daemon.status());
+    connection.send(daemon.documentEvent());
+    await connection.expect("sessionToken");
+    const err = Array.from({ length: 100_000 }, () => new Map());
+    const one = frame({ ...daemon.status(), err } as DaemonResponse);
+    for (let i = 0; i < 4; i++) connection.sendRaw(one);
+    connection.send({ kind: "sessionTokenReply", appId, resumed: false });
+  });
+  assert.match(dense.error.message, /too much before its session_token_reply/);
 });
 
 test("a daemon that says nothing fails start at the deadline, 40 s by default", async () => {

@@ -194,3 +194,21 @@ test("a printed document shows its descriptors decoded and leaves the document a
   assert.equal(prettyPrintPkiDoc(doc), text);
   assert.throws(() => prettyPrintPkiDoc({} as PkiDocument), TypeError);
 });
+
+test("a document and the descriptors in it share one budget of items", () => {
+  // Each descriptor alone is within the limit; all of them took a gigabyte and more.
+  const [node] = (decodeCbor(raw) as CborMap).get("ServiceNodes") as Uint8Array[];
+  const fields = Object.fromEntries(decodeCbor(node!) as CborMap);
+  const emptyMaps = Array.from({ length: 100_000 }, () => ({}));
+  const large = encodeCbor({ ...fields, more: emptyMaps } as Encodable);
+  for (const [place, wrap] of [
+    ["ServiceNodes", (nodes: unknown[]) => nodes],
+    ["GatewayNodes", (nodes: unknown[]) => nodes],
+    ["Topology", (nodes: unknown[]) => nodes.map((one) => [one])],
+  ] as const) {
+    const three = changed({ [place]: wrap([large, large, large]) as Encodable });
+    assert.doesNotThrow(() => PkiDocument.decode(three));
+    const four = changed({ [place]: wrap([large, large, large, large]) as Encodable });
+    assert.throws(() => PkiDocument.decode(four), /CBOR holds more than 400000 items/);
+  }
+});

@@ -15,8 +15,8 @@ test("keys are read from PEM and written as the reference writes them", () => {
     assert.deepEqual(decodePem(key.pem, type), { type, bytes: hex(key.raw) });
     assert.equal(encodePem(type, hex(key.raw)), key.pem);
     if (half === "PUBLIC KEY") assert.equal(encodePublicKeyPem(key.scheme, hex(key.raw)), key.pem);
-    if (key.hash256OfRaw === undefined) continue;
-    assert.equal(toHex(hash256(hex(key.raw))), key.hash256OfRaw);
+    if (key.blake2b256OfRaw === undefined) continue;
+    assert.equal(toHex(hash256(hex(key.raw))), key.blake2b256OfRaw);
     named++;
   }
   assert.equal(vectors.keys.length, 9);

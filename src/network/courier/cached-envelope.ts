@@ -5,14 +5,10 @@ import type { CourierEnvelope } from "../../crypto/envelope/courier-messages.js"
 import type { PigeonholeSizes } from "../../crypto/geometry.js";
 import {
   REPLICA_ERROR_BOX_ID_NOT_FOUND,
-  REPLICA_ERROR_DATABASE_FAILURE,
-  REPLICA_ERROR_INTERNAL_ERROR,
-  REPLICA_ERROR_INVALID_EPOCH,
-  REPLICA_ERROR_REPLICATION_FAILED,
-  REPLICA_ERROR_STORAGE_FULL,
   REPLICA_ERROR_TOMBSTONE,
   REPLICA_SUCCESS,
 } from "../../errors/codes.js";
+import { temporaryForEnvelopes } from "../temporary-codes.js";
 
 /** What a replica answered. */
 export interface SlotReply {
@@ -21,15 +17,6 @@ export interface SlotReply {
   /** The sealed reply; empty when the replica failed before it could make one. */
   readonly payload: Uint8Array;
 }
-
-/** Codes that say nothing of the box, only that it did not work just now. */
-const temporary: ReadonlySet<number> = new Set([
-  REPLICA_ERROR_DATABASE_FAILURE,
-  REPLICA_ERROR_STORAGE_FULL,
-  REPLICA_ERROR_INTERNAL_ERROR,
-  REPLICA_ERROR_INVALID_EPOCH,
-  REPLICA_ERROR_REPLICATION_FAILED,
-]);
 
 /** Whether an envelope's key and contents have this network's lengths; replicas take no others. */
 export function isWellSized(sizes: PigeonholeSizes, envelope: CourierEnvelope): boolean {
@@ -89,7 +76,9 @@ export class CachedEnvelope {
 
   /** Whether one of the replicas said something that will not pass by itself. */
   get hasVerdict(): boolean {
-    return this.#replies.some((reply) => reply !== null && !temporary.has(reply.errorCode));
+    return this.#replies.some(
+      (reply) => reply !== null && !temporaryForEnvelopes.has(reply.errorCode),
+    );
   }
 
   /** Whether the replicas that answered all say that there is no such box. */

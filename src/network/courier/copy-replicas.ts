@@ -13,15 +13,7 @@ import type {
 } from "../../crypto/envelope/replica-messages.js";
 import type { PigeonholeSizes } from "../../crypto/geometry.js";
 import type { NikeScheme } from "../../crypto/nike/scheme.js";
-import {
-  REPLICA_ERROR_BOX_ALREADY_EXISTS,
-  REPLICA_ERROR_BOX_ID_NOT_FOUND,
-  REPLICA_ERROR_DATABASE_FAILURE,
-  REPLICA_ERROR_INTERNAL_ERROR,
-  REPLICA_ERROR_REPLICATION_FAILED,
-  REPLICA_ERROR_STORAGE_FULL,
-  REPLICA_SUCCESS,
-} from "../../errors/codes.js";
+import { REPLICA_ERROR_BOX_ALREADY_EXISTS, REPLICA_SUCCESS } from "../../errors/codes.js";
 import { type Timing, pauseBefore } from "../../mixnet/timing.js";
 import type { ReplicaDescriptor } from "../../pki/mix-descriptor.js";
 import { askReplica } from "../ask-replica.js";
@@ -29,15 +21,7 @@ import { type StorageDocument, onlineHolders } from "../replica/shards.js";
 import type { StorageLink } from "../storage-link.js";
 import { isWellSized } from "./cached-envelope.js";
 import { CopyFailure } from "./copy-run.js";
-
-/** Codes after which the same shard is asked again. */
-const temporary: ReadonlySet<number> = new Set([
-  REPLICA_ERROR_BOX_ID_NOT_FOUND,
-  REPLICA_ERROR_DATABASE_FAILURE,
-  REPLICA_ERROR_STORAGE_FULL,
-  REPLICA_ERROR_INTERNAL_ERROR,
-  REPLICA_ERROR_REPLICATION_FAILED,
-]);
+import { temporaryForCopies } from "../temporary-codes.js";
 
 /** What copies work with. */
 export interface CopyReplicasOptions {
@@ -58,7 +42,7 @@ export interface CopyReplicasOptions {
 }
 
 /** The shards' answer to a question, or why there is none. */
-type Verdict =
+type ShardAnswer =
   | { readonly reply: ReplicaReplyMessage }
   | { readonly reply: null; readonly errorCode: number };
 
@@ -107,7 +91,7 @@ export class CopyReplicas {
    * Asks the online shards in turn, and all of them again after a pause, until one succeeds. Those
    * that answer with a code that will not pass are asked no more.
    */
-  async #askShards(message: ReplicaInnerMessage, signal: AbortSignal): Promise<Verdict> {
+  async #askShards(message: ReplicaInnerMessage, signal: AbortSignal): Promise<ShardAnswer> {
     const { timing } = this.#options;
     const refused = new Set<number>();
     let errorCode = 0;
@@ -122,7 +106,7 @@ export class CopyReplicas {
         if (reply === null) continue;
         if (reply.errorCode === REPLICA_SUCCESS) return { reply };
         errorCode = reply.errorCode;
-        if (!temporary.has(errorCode)) refused.add(shard.replicaId);
+        if (!temporaryForCopies.has(errorCode)) refused.add(shard.replicaId);
       }
       if (shards.length > 0 && shards.every(({ replicaId }) => refused.has(replicaId))) break;
     }

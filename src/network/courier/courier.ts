@@ -21,7 +21,7 @@ import type { StorageLink } from "../storage-link.js";
 import { CachedEnvelope, isWellSized } from "./cached-envelope.js";
 import { CopyCommands } from "./copy-commands.js";
 import { CopyReplicas, type CopyReplicasOptions } from "./copy-replicas.js";
-import { Dispatcher } from "./envelope-dispatcher.js";
+import { EnvelopeDispatcher } from "./envelope-dispatcher.js";
 import { EnvelopeCache } from "./envelope-cache.js";
 import type { CourierRecord, EnvelopeLog } from "./envelope-log.js";
 
@@ -73,7 +73,7 @@ export class Courier implements Kaetzchen {
   readonly endpoint = "courier";
   readonly #options: CourierOptions;
   readonly #cache: EnvelopeCache;
-  readonly #dispatcher: Dispatcher;
+  readonly #dispatcher: EnvelopeDispatcher;
   readonly #copies: CopyCommands;
   /** While it reads its log: only then does it know what it has taken. */
   #resuming: Promise<void> | null = null;
@@ -93,7 +93,7 @@ export class Courier implements Kaetzchen {
         if (!entry.hasVerdict) log?.remove(entry.hash);
       },
     });
-    this.#dispatcher = new Dispatcher({
+    this.#dispatcher = new EnvelopeDispatcher({
       clock,
       timing,
       linkTo,

@@ -53,7 +53,7 @@ export interface DispatcherOptions {
  * client asks, with a pause between: what a client asks for, say a box not written yet, may be
  * there by then.
  */
-export class Dispatcher {
+export class EnvelopeDispatcher {
   readonly #options: DispatcherOptions;
   readonly #gate = new ConcurrencyGate(mostAtOnce);
   readonly #silences = new Set<Timer>();

@@ -10,11 +10,7 @@ import type { NikeScheme } from "../../crypto/nike/scheme.js";
 import { uniformBelow } from "../../crypto/sharding.js";
 import {
   REPLICA_ERROR_BOX_ID_NOT_FOUND,
-  REPLICA_ERROR_DATABASE_FAILURE,
-  REPLICA_ERROR_INTERNAL_ERROR,
-  REPLICA_ERROR_INVALID_EPOCH,
   REPLICA_ERROR_REPLICATION_FAILED,
-  REPLICA_ERROR_STORAGE_FULL,
   REPLICA_ERROR_TOMBSTONE,
   REPLICA_SUCCESS,
 } from "../../errors/codes.js";
@@ -23,20 +19,12 @@ import type { ReplicaDescriptor } from "../../pki/mix-descriptor.js";
 import { askReplica, refusalOf } from "../ask-replica.js";
 import { ConcurrencyGate } from "../concurrency-gate.js";
 import type { StorageLink } from "../storage-link.js";
+import { temporaryForEnvelopes } from "../temporary-codes.js";
 
 /** How many messages a replica passes on at a time. */
 const mostAtOnce = 32;
 /** How many more may wait; others are refused at once. */
 const mostWaiting = 256;
-
-/** Codes after which the other shard may know better. */
-const inconclusive: ReadonlySet<number> = new Set([
-  REPLICA_ERROR_DATABASE_FAILURE,
-  REPLICA_ERROR_STORAGE_FULL,
-  REPLICA_ERROR_INTERNAL_ERROR,
-  REPLICA_ERROR_INVALID_EPOCH,
-  REPLICA_ERROR_REPLICATION_FAILED,
-]);
 
 /** What a proxy works with. */
 export interface ProxyOptions {
@@ -88,7 +76,7 @@ export class Proxy {
       const reply = await this.#ask(shard, message);
       if (reply === null) continue;
       const missed = message.kind === "read" && reply.errorCode === REPLICA_ERROR_BOX_ID_NOT_FOUND;
-      if (!missed && !inconclusive.has(reply.errorCode)) {
+      if (!missed && !temporaryForEnvelopes.has(reply.errorCode)) {
         this.#repair(reply, missedAt);
         return reply;
       }

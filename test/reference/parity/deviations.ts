@@ -39,6 +39,11 @@ export const DEVIATIONS: readonly {
     why: "Programs do not need `!` after every access.",
   },
   {
+    there: "`a == b` compares bytes",
+    here: "`equalBytes(a, b)`",
+    why: "`===` compares two Uint8Arrays by identity: it is false for equal bytes.",
+  },
+  {
     there: "a write that fails in `send_message` is logged",
     here: "the call rejects",
     why: "The caller must learn that the message was not sent.",

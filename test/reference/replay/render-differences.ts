@@ -53,6 +53,11 @@ function kindnesses(): string {
     "An embedded network with a data directory keeps its state across restarts in any case: a real network",
     "never goes down as a whole.",
     "",
+    "Two of upstream's clients need care. A Go client that goroutines share deadlocks in its own code, nearly",
+    "always on a network without mixing: give each goroutine its own client, or start the daemon with",
+    "`--realistic`. The Rust client over TCP makes 23 calls a second, because it leaves Nagle's algorithm on:",
+    "use a Unix socket.",
+    "",
   ].join("\n");
 }
 

@@ -11,6 +11,7 @@ import { fileProblem, makeFolder } from "../../private-file.js";
 import { runCommand } from "../../run.js";
 import { duration } from "../../terminal.js";
 import { counted } from "../../text.js";
+import { joinNetwork } from "./join.js";
 import { type PageAccess, pageAccess, refusalsTold } from "./page-access.js";
 import type { Environment } from "../../user-folders.js";
 import { writeAuthorityFile, writeConfigFile } from "./write-config.js";
@@ -36,6 +37,8 @@ export interface DaemonFlags extends OutputFlags {
   readonly replicas?: number;
   readonly seed?: string;
   readonly nike: "x25519" | "CTIDH1024-X25519";
+  /** The client.toml of a real network, which is joined instead of embedding one. */
+  readonly join?: string;
 }
 
 /** How often the status line and the epoch are looked at, in milliseconds. */
@@ -45,6 +48,10 @@ const WATCH_MS = 500;
 export function daemon(flags: DaemonFlags): Promise<void> {
   return runCommand(flags, async ({ output, signal }) => {
     const stopped = aborted(signal);
+    if (flags.join !== undefined) {
+      await joinNetwork({ ...flags, join: flags.join }, output, stopped);
+      return;
+    }
     const { listen = [], epoch: epochMs, couriers, replicas, seed, nike } = flags;
     const pages = await pageAccess(flags, listen);
     await using running = await DevDaemon.start({

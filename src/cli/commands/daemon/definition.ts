@@ -14,6 +14,13 @@ export const daemon = buildCommand({
   loader: async () => (await import("./daemon.js")).daemon,
   parameters: {
     flags: {
+      join: {
+        kind: "parsed",
+        parse: parseText,
+        optional: true,
+        placeholder: "FILE",
+        brief: "Join the real network of this client.toml",
+      },
       listen: {
         kind: "parsed",
         parse: parseText,
@@ -118,7 +125,10 @@ export const daemon = buildCommand({
         "it listens where clients look for it: on a Unix socket in your runtime folder, and on\n" +
         "tcp:127.0.0.1:64331.\n\n" +
         "With --data, boxes, keys and acknowledged envelopes survive the end of the process,\n" +
-        "kill -9 included; a new DIR takes --seed, an old one keeps its own.",
+        "kill -9 included; a new DIR takes --seed, an old one keeps its own.\n\n" +
+        "With --join it embeds nothing: it connects to a gateway of the network that the\n" +
+        "client.toml of its operator describes, as kpclientd does, and listens where that file\n" +
+        "says unless --listen is given. `katz doctor` then tells how its link is.",
       [
         "katz daemon",
         "katz daemon --listen unix:/tmp/katz.sock --write-config thinclient.toml",
@@ -126,6 +136,7 @@ export const daemon = buildCommand({
         "katz daemon --listen tcp:127.0.0.1:0 --listen unix:@katz --epoch 2m",
         "katz daemon --listen ws://127.0.0.1:64332 --allow-origin http://localhost:5173",
         "katz daemon --realistic --seed demo --json",
+        "katz daemon --join client.toml",
       ],
     ),
   },

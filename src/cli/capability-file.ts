@@ -117,7 +117,7 @@ export class OpenCapability {
 
   /**
    * Opens a capability file; `-` is standard input.
-   * @throws UsageError when it cannot be read, is no capability, or others may read it.
+   * @throws UsageError when it cannot be read, is not a capability, or others may read it.
    */
   static async open(argument: string, signal: AbortSignal): Promise<OpenCapability> {
     refuseSecret(argument, "a capability");
@@ -127,7 +127,7 @@ export class OpenCapability {
     }
     const check = (stats: Stats): void => refuseFolder(argument, stats);
     const { bytes, stats } = await readWhole(argument, MAX_BYTES, signal, check);
-    // Before its rights: of a file that is no capability they are nobody's business.
+    // Before its rights: of a file that is not a capability they are nobody's business.
     const capability = parseCapability(Buffer.from(bytes).toString("utf8"), argument);
     checkPrivate(argument, stats);
     // A symbolic link stays one when the file is replaced.

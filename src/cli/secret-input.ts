@@ -98,7 +98,7 @@ export function askHidden(question: string, signal: AbortSignal): Promise<string
     };
     if (signal.aborted) return onAbort();
     signal.addEventListener("abort", onAbort, { once: true });
-    // Only then the question: whoever answers at once must not see the answer either.
+    // Only then the question: anyone who answers at once must not see the answer either.
     stdin.setRawMode(true).resume().on("data", onData);
     stderr.write(question);
   });

@@ -1,4 +1,4 @@
-/** Checks on arguments of Pigeonhole calls. A real daemon hangs up on a capability or index of the
+/** Checks on arguments of Pigeonhole calls. A real daemon disconnects a capability or index of the
  * wrong length (spec/thin-protocol §10, defect 13), so they must be found here. */
 import { checkBytes, describeType, isBytes } from "../bytes/bytes.js";
 import type { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
@@ -33,19 +33,19 @@ export function checkBoxIndex(name: string, value: unknown): asserts value is Me
   checkBytes(name, value, 104);
 }
 
-/** @throws TypeError, RangeError when `value` is no byte array of at least one byte. */
+/** @throws TypeError, RangeError when `value` is not a byte array of at least one byte. */
 export function checkSomeBytes(name: string, value: unknown): asserts value is Uint8Array {
   checkBytes(name, value);
   if (value.length === 0) throw new RangeError(`\`${name}\` must be at least 1 byte, got 0`);
 }
 
-/** @throws TypeError when `value` is no boolean; an optional one may be undefined. */
+/** @throws TypeError when `value` is not a boolean; an optional one may be undefined. */
 export function checkFlag(name: string, value: unknown, optional = false): void {
   if (typeof value === "boolean" || (optional && value === undefined)) return;
   throw new TypeError(`\`${name}\` must be a boolean, got ${describeType(value)}`);
 }
 
-/** @throws RangeError when `value` is no integer from 0 to `maximum`. */
+/** @throws RangeError when `value` is not an integer from 0 to `maximum`. */
 export function checkInteger(
   name: string,
   value: unknown,

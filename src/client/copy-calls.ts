@@ -23,7 +23,7 @@ import { required, type Cancellation, type Calls } from "./calls.js";
 export interface CopyCommandOptions extends CallOptions {
   /**
    * The courier to use; one at random by default, which is what keeps the copy and the writes
-   * before it from being tied together by whoever runs couriers.
+   * before it from being tied together by anyone who runs couriers.
    */
   readonly courier?: Destination | undefined;
 }
@@ -209,7 +209,7 @@ function copyCancellation(hash: WriteCapHash): Cancellation {
   };
 }
 
-/** Ends a copy command; whoever waits for it gets `StartResendingCancelledError`. */
+/** Ends a copy command; anyone who waits for it gets `StartResendingCancelledError`. */
 export async function cancelResendingCopyCommand(
   calls: Calls,
   writeCapHash: WriteCapHash,

@@ -110,7 +110,7 @@ const HOST_AND_PORT = /^(?:\[[\da-fA-F:.]+\]|[\w.-]+):\d{1,5}$/;
 /**
  * Takes an address apart: `unix:PATH`, `unix:@NAME` (Linux abstract), `tcp:HOST:PORT`,
  * `tcp:[V6]:PORT` (also `tcp4:` and `tcp6:`), `ws://HOST:PORT[/path]` or `wss://…`.
- * @throws TypeError when it is no string; ConfigError that says what is wrong with it.
+ * @throws TypeError when it is not a string; ConfigError that says what is wrong with it.
  */
 export function parseAddress(text: string): Address {
   if (typeof text !== "string") {

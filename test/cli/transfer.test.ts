@@ -208,7 +208,7 @@ test("wrong digests, boxes cut wrongly and streams of something else leave nothi
     [await network.publish(head(1000), bytesOf("123456")), /does not hold as much as it should/],
     [await network.publish(head(1000), bytesOf("1234")), /does not hold as much as it should/],
     [await network.publish(head(3), bytesOf("12345")), /boxes are not cut|as much as it should/],
-    [await network.publish(bytesOf("just a message")), /no files of katz send/],
+    [await network.publish(bytesOf("just a message")), /not written by katz send/],
     [await network.publish(bytesOf("KATZ\x01\0\0\0\x05hello")), /malformed|refused/],
     [await network.publish(bytesOf("KATZ\x01\x7f\xff\xff\xff.")), /too long/],
   ];

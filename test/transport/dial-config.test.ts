@@ -94,7 +94,7 @@ test("wrong fields are named", () => {
   for (const [init, message] of cases) {
     assert.throws(() => new DialConfig(init as DialInit), { code: "ERR_CONFIG", message });
   }
-  assert.equal(cases.length, 18);
+  assert.equal(cases.length, 19);
 });
 
 test("TOML tables give the same, with their own spelling", () => {
@@ -164,7 +164,7 @@ test("what is wrong in a TOML table is said in the words of the other clients", 
       message,
     });
   }
-  assert.equal(cases.length, 18);
+  assert.equal(cases.length, 19);
 });
 
 test("nothing that prints or copies a configuration meets the token", () => {

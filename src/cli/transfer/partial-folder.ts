@@ -33,7 +33,7 @@ export class PartialFolder {
 
   /**
    * The folder for a ticket, made by {@link create}; `into` is made when it is not there.
-   * @throws UsageError when `into` cannot be made or is no folder, or somebody else has put
+   * @throws UsageError when `into` cannot be made or is not a folder, or somebody else has put
    * something there.
    */
   static async at(into: string, ticket: string): Promise<PartialFolder> {

@@ -65,6 +65,20 @@ export const daemon = buildCommand({
         placeholder: "FILE",
         brief: "Write a thinclient.toml (DIR/thinclient.toml)",
       },
+      gateway: {
+        kind: "parsed",
+        parse: parseText,
+        optional: true,
+        placeholder: "ADDR",
+        brief: "tcp:HOST:PORT where other daemons join the network",
+      },
+      writeClientConfig: {
+        kind: "parsed",
+        parse: parseText,
+        optional: true,
+        placeholder: "FILE",
+        brief: "Write a client.toml for a daemon that joins it",
+      },
       writeAuthority: {
         kind: "parsed",
         parse: parseText,
@@ -109,9 +123,9 @@ export const daemon = buildCommand({
       nike: {
         kind: "enum",
         values: ["x25519", "CTIDH1024-X25519"],
-        default: "x25519",
+        optional: true,
         placeholder: "NAME",
-        brief: "x25519 or CTIDH1024-X25519",
+        brief: "x25519, or CTIDH1024-X25519, as with --gateway",
       },
       ...outputFlags,
     },
@@ -126,6 +140,8 @@ export const daemon = buildCommand({
         "tcp:127.0.0.1:64331.\n\n" +
         "With --data, boxes, keys and acknowledged envelopes survive the end of the process,\n" +
         "kill -9 included; a new DIR takes --seed, an old one keeps its own.\n\n" +
+        "With --gateway, daemons of other processes join the network as they join a real one:\n" +
+        "upstream's kpclientd, with the client.toml that --write-client-config writes.\n\n" +
         "With --join it embeds nothing: it connects to a gateway of the network that the\n" +
         "client.toml of its operator describes, as kpclientd does, and listens where that file\n" +
         "says unless --listen is given. `katz doctor` then tells how its link is.",
@@ -136,6 +152,7 @@ export const daemon = buildCommand({
         "katz daemon --listen tcp:127.0.0.1:0 --listen unix:@katz --epoch 2m",
         "katz daemon --listen ws://127.0.0.1:64332 --allow-origin http://localhost:5173",
         "katz daemon --realistic --seed demo --json",
+        "katz daemon --gateway tcp:127.0.0.1:30004 --write-client-config client.toml",
         "katz daemon --join client.toml",
       ],
     ),

@@ -13,7 +13,16 @@ const WATCH_MS = 500;
 const STATE_MS = 5000;
 
 /** What only an embedded network has. */
-const embeddedOnly = ["data", "writeAuthority", "couriers", "replicas", "seed"] as const;
+const embeddedOnly = [
+  "data",
+  "gateway",
+  "writeClientConfig",
+  "writeAuthority",
+  "couriers",
+  "replicas",
+  "seed",
+  "nike",
+] as const;
 
 /** Runs until `stopped`. */
 export async function joinNetwork(
@@ -77,10 +86,7 @@ export async function joinNetwork(
 
 function checkFlags(flags: DaemonFlags): void {
   const given = embeddedOnly.find((name) => flags[name] !== undefined);
-  const wrong =
-    given ??
-    (flags.realistic ? "realistic" : undefined) ??
-    (flags.nike === "x25519" ? undefined : "nike");
+  const wrong = given ?? (flags.realistic ? "realistic" : undefined);
   if (wrong === undefined) return;
   const flag = `--${wrong.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
   throw new UsageError(

@@ -113,7 +113,7 @@ async function sendFiles(
     await stateFile.save(state);
   }
   output.clearStatus();
-  // It holds from here on: whoever has it waits for the boxes.
+  // It holds from here on: anyone who has it waits for the boxes.
   const ticket = encodeTicket(readCapOf(state.writeCap));
   output.result(ticket, { type: "ticket", ticket, bytes: total, names: files.map((f) => f.name) });
   const start = performance.now();

@@ -34,7 +34,7 @@ export const daemon = buildCommand({
         kind: "boolean",
         default: false,
         withNegated: false,
-        brief: "Let other machines connect: no login, no encryption",
+        brief: "Let other machines connect (no login or encryption)",
       },
       allowOrigin: {
         kind: "parsed",
@@ -49,14 +49,14 @@ export const daemon = buildCommand({
         parse: parseText,
         optional: true,
         placeholder: "FILE",
-        brief: "The token for ws://; made when it is not there",
+        brief: "File with the token for ws://; created if missing",
       },
       data: {
         kind: "parsed",
         parse: parseText,
         optional: true,
         placeholder: "DIR",
-        brief: "Keep boxes and keys there, over restarts and kills",
+        brief: "Keep boxes and keys there across restarts and kills",
       },
       writeConfig: {
         kind: "parsed",

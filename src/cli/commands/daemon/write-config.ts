@@ -159,7 +159,7 @@ async function isOurs(path: string): Promise<boolean> {
   try {
     // Reading a named pipe would wait for a writer, where no signal is heard.
     if (!(await stat(path)).isFile()) {
-      throw new UsageError(`${path} is no regular file and is left alone`);
+      throw new UsageError(`${path} is not a regular file, so it was not changed`);
     }
     const there = await readFile(path, "utf8");
     if (there === "" || there.startsWith(MARK)) return true;

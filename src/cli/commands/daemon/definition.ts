@@ -34,7 +34,7 @@ export const daemon = buildCommand({
         kind: "boolean",
         default: false,
         withNegated: false,
-        brief: "Let other machines connect (no login or encryption)",
+        brief: "Allow other machines (no login or encryption)",
       },
       allowOrigin: {
         kind: "parsed",

@@ -3,7 +3,7 @@
  *
  * What was read and the cursor's new place are stored in one transaction, and only then a message
  * is handed out. Boxes live for one to two weeks; one that is gone for good would hold the reader
- * up for ever, so a reader that finds nothing also looks further on (see {@link Reader.messages}).
+ * up forever, so a reader that finds nothing also looks further on (see {@link Reader.messages}).
  */
 import { type Bytes, concatBytes, copyBytes } from "../bytes/bytes.js";
 import { MessageBoxIndex, ReadCap } from "../bytes/opaque.js";
@@ -19,7 +19,7 @@ import { type ChannelStore, type Draft, field, keyNumber, numberOfKey } from "./
 
 /** Most boxes of one channel that are asked for at once, while one after the other is there. */
 const MAX_BURST = 8;
-/** Messages that are read ahead of whoever listens. */
+/** Messages that are read ahead of anyone who listens. */
 const READ_AHEAD = 32;
 /** Every so many questions in vain the reader looks further on. */
 const LOOK_AHEAD_EVERY = 10;
@@ -736,7 +736,7 @@ export class Reader implements AsyncIterable<Message> {
     }
   }
 
-  /** Reads everything anew after a failed commit. @internal */
+  /** Reads everything again after a failed commit. @internal */
   async reload(): Promise<void> {
     const saved = await loadReader(this.#context.store, this.#key);
     this.#next = saved.next;

@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import { buildApplication, buildRouteMap } from "@stricli/core";
 import { authorities } from "./commands/authorities/definition.js";
+import { chat } from "./commands/chat/definition.js";
 import { complete, completion } from "./commands/completion/definition.js";
 import { conform } from "./commands/conform/definition.js";
 import { copy } from "./commands/copy/definition.js";
@@ -32,6 +33,7 @@ const groups: CommandGroups = {
   "START HERE": ["tour", "daemon", "doctor"],
   "THE NETWORK": ["ping", "services", "couriers", "authorities", "pki", "map", "watch"],
   FILES: ["send", "receive"],
+  MESSAGES: ["chat"],
   BOXES: ["keygen", "write", "read", "tombstone", "copy"],
   TOOLS: ["conform", "completion", "help"],
 };
@@ -53,6 +55,7 @@ const routes = buildRouteMap({
     watch,
     send,
     receive,
+    chat,
     keygen,
     write,
     read,

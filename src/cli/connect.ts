@@ -72,7 +72,9 @@ export function withClient(
           `found a daemon at ${place.address}; whose it is cannot be said: ${owner.why}`,
         );
       }
-      if ((options.online ?? true) && !client.isConnected()) {
+      // A daemon that has just reached its gateway says so before it has a document.
+      const isReady = client.isConnected() && client.pkiDocument() !== null;
+      if ((options.online ?? true) && !isReady) {
         output.status("waiting for the daemon to reach the mixnet …");
         await client.waitUntilOnline({ signal, timeoutMs: flags.timeout ?? ONLINE_TIMEOUT_MS });
         output.clearStatus();
@@ -133,7 +135,7 @@ export async function connect(
   const failures: PlaceFailure[] = [];
   for (const place of places) {
     let owner: Owner | null = null;
-    // Looked at each time: whoever comes back after a loss may be another.
+    // Looked at each time: anyone who comes back after a loss may be another.
     const dial = async (how: CallOptions): Promise<Transport> => {
       if (made !== null) {
         const transport = made;

@@ -98,11 +98,18 @@ export interface CopyCommandReply {
 /**
  * The error of a copy reply by its own table (spec/thin-protocol §5.2): 26 carries the details,
  * every other number is the daemon's. Null for success.
+ * @throws TypeError for fields in the wire's spelling: they would pass for success.
  */
 export function copyReplyToException(
   reply: CopyCommandReply,
   details?: ErrorDetails,
 ): ThinClientError | null {
+  const wireName = Object.keys(reply).find((name) => name.includes("_"));
+  if (wireName !== undefined) {
+    throw new TypeError(
+      `\`reply\` must have errorCode, replicaErrorCode and failedEnvelopeIndex, got ${wireName}`,
+    );
+  }
   const errorCode = reply.errorCode ?? 0;
   if (errorCode !== THIN_CLIENT_ERROR_COPY_COMMAND_FAILED) {
     return daemonErrorFromCode(errorCode, details);

@@ -7,6 +7,7 @@ import type { Clock, Timer } from "../clock/clock.js";
 import { onAbort } from "../clock/on-abort.js";
 import { InvalidStateError, ProtocolError } from "../errors/errors.js";
 import type { KemScheme } from "../kem/scheme.js";
+import { Composer } from "../mixnet/composer.js";
 import {
   LinkError,
   type MixnetLink,
@@ -15,9 +16,9 @@ import {
   type SentPacket,
 } from "../mixnet/link.js";
 import { pick } from "../mixnet/sampling.js";
+import { SURB_EPOCHS, SurbTable } from "../mixnet/surb-table.js";
 import { findServices, identityHash } from "../pki/services.js";
 import type { Transport } from "../transport/transport.js";
-import { Composer } from "./composer.js";
 import {
   DialPauses,
   type GatewayCandidate,
@@ -27,7 +28,6 @@ import {
 } from "./connector.js";
 import { type DocumentRules, LinkDocuments } from "./documents.js";
 import { GatewaySession, type SessionTiming } from "./session.js";
-import { SurbTable } from "./surb-table.js";
 
 /** What a link to a real network is made with. */
 export interface GatewayLinkOptions extends DocumentRules {
@@ -77,8 +77,6 @@ export interface GatewayLinkState {
 /** As upstream says it, and passes it on to clients. */
 const offlineText = "client/conn: not connected to the Gateway";
 const noDocumentText = "client/conn: PKI error: client: no document of this epoch";
-/** Mixes keep the keys of three epochs: reply blocks made for older ones are dead. */
-const surbEpochs = 3;
 
 /** One client's access to a real network. */
 export class GatewayLink implements MixnetLink {
@@ -215,7 +213,7 @@ export class GatewayLink implements MixnetLink {
     });
     const { surbId } = packet;
     if (surbId !== null) {
-      const keptMs = composed.replyEtaMs + surbEpochs * periodMs;
+      const keptMs = composed.replyEtaMs + SURB_EPOCHS * periodMs;
       this.#surbs.add(surbId, { keys: composed.surbKeys!, isDecoy }, keptMs);
     }
     try {

@@ -1,12 +1,5 @@
 /** The handshake over a connection, from both ends. spec/mixnet §2.1 and §7.5. */
-import {
-  type Bytes,
-  type RandomSource,
-  equalBytes,
-  randomBytes,
-  toHex,
-  utf8,
-} from "../bytes/bytes.js";
+import { type Bytes, type RandomSource, equalBytes } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
 import type { KemKeyPair, KemScheme } from "../kem/scheme.js";
 import { LinkError } from "../mixnet/link.js";
@@ -30,11 +23,6 @@ export interface ServerIdentity {
   readonly identityKey: Uint8Array;
   /** Its static key of the handshake. */
   readonly linkKey: Uint8Array;
-}
-
-/** A fresh queue ID: 32 ASCII bytes, the hex digits of 16 random ones. */
-export function newQueueId(random: RandomSource = randomBytes): Bytes {
-  return utf8(toHex(random(16)));
 }
 
 /** What a client has after the handshake. */

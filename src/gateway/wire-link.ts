@@ -26,8 +26,12 @@ export interface CommandStream {
   readonly readTimeoutMs: number;
   /** The link ends when the other end takes nothing for so long, in ms. */
   readonly writeTimeoutMs: number;
-  /** A command came. What this throws ends the link. */
-  onCommand(command: WireCommand): void;
+  /**
+   * A command came. What this throws, or rejects with, ends the link; while a promise that it gave
+   * is pending no further command is read, so that anyone who floods a link with what must be answered
+   * fills neither end's memory.
+   */
+  onCommand(command: WireCommand): void | Promise<void>;
 }
 
 interface PendingRead {
@@ -45,6 +49,8 @@ export class WireLink {
   readonly #chunks: Uint8Array[] = [];
   #held = 0;
   #isPaused = false;
+  /** Whether a command is being answered. */
+  #isAnswering = false;
   #read: PendingRead | null = null;
   #stream: CommandStream | null = null;
   #sealer: FrameSealer | null = null;
@@ -120,7 +126,7 @@ export class WireLink {
   }
 
   /**
-   * Sends a command in answer to one, and reads no further until it is taken: whoever floods a link
+   * Sends a command in answer to one, and reads no further until it is taken: anyone who floods a link
    * with what must be answered fills neither end's memory. Never throws.
    */
   acknowledge(command: WireCommand): void {
@@ -162,7 +168,7 @@ export class WireLink {
   }
 
   #resume(): void {
-    if (!this.#isPaused) return;
+    if (!this.#isPaused || this.#isAnswering || this.#end !== null) return;
     this.#isPaused = false;
     this.#transport.resume();
   }
@@ -184,15 +190,36 @@ export class WireLink {
 
   #openFrames(): void {
     try {
-      for (;;) {
+      while (!this.#isAnswering) {
         const body = this.#opener?.next() ?? null;
         if (body === null) return;
         this.#restartReadTimer();
-        this.#stream!.onCommand(this.#stream!.codec.decode(body));
+        const answering = this.#stream!.onCommand(this.#stream!.codec.decode(body));
+        if (answering instanceof Promise) this.#readOnAfter(answering);
       }
     } catch (cause) {
-      this.close(cause instanceof Error ? cause : new ProtocolError(String(cause)));
+      this.#fail(cause);
     }
+  }
+
+  #readOnAfter(answering: Promise<void>): void {
+    this.#isAnswering = true;
+    if (!this.#isPaused && this.#end === null) {
+      this.#isPaused = true;
+      this.#transport.pause();
+    }
+    answering.then(
+      () => {
+        this.#isAnswering = false;
+        this.#resume();
+        this.#openFrames();
+      },
+      (cause: unknown) => this.#fail(cause),
+    );
+  }
+
+  #fail(cause: unknown): void {
+    this.close(cause instanceof Error ? cause : new ProtocolError(String(cause)));
   }
 
   #restartReadTimer(): void {

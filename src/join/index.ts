@@ -17,6 +17,7 @@ export {
   type PinnedGateway,
   type ProxySettings,
 } from "../config/daemon-config.js";
+export { verifyPkiDocumentWith } from "../pki/verify-with.js";
 export type { GatewayLinkState } from "../gateway/gateway-link.js";
 export type { WsRefusal } from "../platform/node-listen.js";
 

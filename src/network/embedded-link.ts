@@ -1,8 +1,9 @@
 /** A daemon's access to the embedded network. */
 import type { RandomSource } from "../bytes/bytes.js";
-import type { SurbId } from "../bytes/opaque.js";
+import { SurbId } from "../bytes/opaque.js";
 import type { Clock } from "../clock/clock.js";
-import { InvalidStateError } from "../errors/errors.js";
+import { InvalidStateError, ProtocolError } from "../errors/errors.js";
+import { Composer } from "../mixnet/composer.js";
 import {
   LinkError,
   type LinkPace,
@@ -12,6 +13,9 @@ import {
   type SentPacket,
   documentInForce,
 } from "../mixnet/link.js";
+import { newQueueId } from "../mixnet/queue-id.js";
+import { SURB_EPOCHS, SurbTable } from "../mixnet/surb-table.js";
+import type { PkiDocument } from "../pki/document.js";
 import type { Geometry } from "../pki/geometry.js";
 import { findServices } from "../pki/services.js";
 import type { PublishedDocument } from "./directory.js";
@@ -19,8 +23,9 @@ import type { NetworkFaults } from "./faults.js";
 import type { PacketQueue } from "./mix/packet-queue.js";
 import { type Route, chooseRoute, hopDelay } from "../mixnet/path.js";
 import type { NetworkTime } from "./network-time.js";
+import type { NetworkGateway } from "./network-gateway.js";
 import { pick } from "../mixnet/sampling.js";
-import type { NetworkNode } from "./topology.js";
+import type { StoredReply } from "./spool.js";
 
 /** How often each thing happened, since the network began. */
 export interface TrafficCounts {
@@ -36,15 +41,26 @@ export interface TrafficCounts {
   replies: number;
   /** Packets lost, each way. */
   lost: number;
+  /**
+   * Real packets that a hop dropped, as it must: for another key, seen before, told to go where no
+   * packet goes; and replies whose client was gone. Always 0 without Sphinx.
+   */
+  dropped: number;
 }
+
+/**
+ * `instant`: packets take no time. `realistic`: each hop has its delay. `sphinx`: and packets are
+ * real ones, sealed in layers that hop after hop takes off.
+ */
+export type Mixing = "instant" | "realistic" | "sphinx";
 
 /** What a link shares with its network. */
 export interface LinkSurroundings {
   readonly clock: Clock;
   readonly time: NetworkTime;
   readonly geometry: Geometry;
-  readonly gateways: readonly NetworkNode[];
-  readonly mixing: "instant" | "realistic";
+  readonly gateways: readonly NetworkGateway[];
+  readonly mixing: Mixing;
   readonly faults: NetworkFaults;
   readonly packets: PacketQueue;
   readonly traffic: TrafficCounts;
@@ -68,7 +84,12 @@ export class EmbeddedLink implements MixnetLink {
   readonly #around: LinkSurroundings;
   readonly #random: RandomSource;
   #handlers: MixnetLinkHandlers | null = null;
-  #gateway: NetworkNode;
+  #gateway: NetworkGateway;
+  /** With real packets: makes them, opens their replies, and the queue where those wait. */
+  readonly #composer: Composer;
+  readonly #surbs: SurbTable;
+  #queueId = newQueueId();
+  #leaveQueue: (() => void) | null = null;
   #connected = false;
   /** Counts connections: each has a name of its own, by which replies come back. */
   #connection = 0;
@@ -81,6 +102,8 @@ export class EmbeddedLink implements MixnetLink {
     this.#around = around;
     this.#random = random;
     this.#gateway = pick(random, around.gateways);
+    this.#composer = new Composer(around.geometry, random);
+    this.#surbs = new SurbTable(around.clock);
   }
 
   /** @throws InvalidStateError when it was opened before. */
@@ -115,17 +138,7 @@ export class EmbeddedLink implements MixnetLink {
         `message too large: ${packet.payload.length} > ${userForwardPayloadLength}`,
       );
     }
-    const route = this.#route(packet);
-    const { surbId } = packet;
-    this.#dispatch(
-      packet,
-      route,
-      surbId === null ? null : (payload) => this.#take(surbId, payload),
-    );
-    return {
-      sentAt: this.#around.clock.now(),
-      replyEtaMs: surbId === null ? 0 : route.forwardMs + route.serviceMs + route.replyMs,
-    };
+    return { sentAt: this.#around.clock.now(), replyEtaMs: this.#dispatch(packet, false) };
   }
 
   async sendDecoy(): Promise<void> {
@@ -135,10 +148,9 @@ export class EmbeddedLink implements MixnetLink {
     if (echoes.length === 0) return;
     const [destination, recipient] = pick(this.#random, echoes).toDestination();
     // A decoy has a reply block like any other packet; its name is known to nobody.
-    const surbId = this.#random(16) as SurbId;
-    const packet = { destination, recipient, payload: new Uint8Array(0), surbId };
+    const surbId = SurbId.from(this.#random(16));
     try {
-      this.#dispatch(packet, this.#route(packet), () => {});
+      this.#dispatch({ destination, recipient, payload: new Uint8Array(0), surbId }, true);
       this.#around.traffic.decoys++;
     } catch (error) {
       if (!(error instanceof LinkError)) throw error;
@@ -156,8 +168,7 @@ export class EmbeddedLink implements MixnetLink {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#connected = false;
-    this.#connection++;
+    this.#disconnect();
     this.#around.onClose(this);
   }
 
@@ -173,8 +184,7 @@ export class EmbeddedLink implements MixnetLink {
   reachabilityChanged(online: boolean): void {
     if (this.#closed || this.#handlers === null) return;
     if (!online && this.#connected) {
-      this.#connected = false;
-      this.#connection++;
+      this.#disconnect();
       this.#handlers.onStatus({ connected: false, error: offlineText });
     } else if (online && !this.#connected) {
       this.#around.clock.soon(() => this.#connect());
@@ -183,7 +193,7 @@ export class EmbeddedLink implements MixnetLink {
 
   /** Which gateway the link leads to. */
   get gateway(): string {
-    return this.#gateway.name;
+    return this.#gateway.node.name;
   }
 
   /** Whether the link is up. */
@@ -195,12 +205,23 @@ export class EmbeddedLink implements MixnetLink {
     if (this.#closed || this.#connected || !this.#around.faults.online) return;
     if (this.#connection > 0) this.#gateway = pick(this.#random, this.#around.gateways);
     this.#connected = true;
+    if (this.#around.mixing === "sphinx") {
+      this.#queueId = newQueueId(this.#random);
+      this.#leaveQueue = this.#gateway.spool.attach(this.#queueId, () => this.#takeStored());
+    }
     this.#handlers?.onStatus({ connected: true, error: "" });
     const documents = this.#around.documents();
     this.#told = new Set([...this.#told].filter((document) => documents.includes(document)));
     for (const document of documents) {
       if (this.#connected && !this.#told.has(document)) this.documentPublished(document);
     }
+  }
+
+  #disconnect(): void {
+    this.#connected = false;
+    this.#connection++;
+    this.#leaveQueue?.();
+    this.#leaveQueue = null;
   }
 
   /** The document to go by: that of the current epoch, else that of the one before. */
@@ -211,25 +232,84 @@ export class EmbeddedLink implements MixnetLink {
     return documentInForce(of, current);
   }
 
-  #route(packet: OutgoingPacket): Route {
+  /**
+   * Sends a packet on a way of its own; gives how long the round trip is planned to take, in ms, 0
+   * without a reply block.
+   * @throws LinkError when no way can be found.
+   */
+  #dispatch(packet: OutgoingPacket, isDecoy: boolean): number {
     const document = this.#document()?.decoded;
     if (document === undefined) {
       throw new LinkError("client/conn: PKI error: no document for the current epoch");
     }
+    if (this.#around.mixing === "sphinx") return this.#sendSealed(packet, document, isDecoy);
     const { mixing, time } = this.#around;
-    return chooseRoute({
+    const { surbId } = packet;
+    const route = chooseRoute({
       document,
-      gateway: this.#gateway.identityHash,
+      gateway: this.#gateway.node.identityHash,
       destination: packet.destination,
-      wantsReply: packet.surbId !== null,
+      wantsReply: surbId !== null,
       random: this.#random,
       delay: mixing === "instant" ? () => 0 : () => hopDelay(this.#random, document.mu),
       epochIn: (ms) => time.epochIn(ms),
       periodMs: time.periodMs,
     });
+    if (surbId === null) this.#sendOpen(packet, route, null);
+    else {
+      this.#sendOpen(packet, route, (payload) => {
+        if (!isDecoy) this.#handlers?.onReply({ surbId, payload });
+      });
+    }
+    return surbId === null ? 0 : route.forwardMs + route.serviceMs + route.replyMs;
   }
 
-  #dispatch(
+  /** A real packet, whose hops find their way in it. */
+  #sendSealed(packet: OutgoingPacket, document: PkiDocument, isDecoy: boolean): number {
+    const { time } = this.#around;
+    const {
+      packet: sealed,
+      surbKeys,
+      replyEtaMs,
+    } = this.#composer.compose(packet, {
+      document,
+      gateway: this.#gateway.node.identityHash,
+      queueId: this.#queueId,
+      epochIn: (ms) => time.epochIn(ms),
+      periodMs: time.periodMs,
+    });
+    if (packet.surbId !== null) {
+      const keptMs = replyEtaMs + SURB_EPOCHS * time.periodMs;
+      this.#surbs.add(packet.surbId, { keys: surbKeys!, isDecoy }, keptMs);
+    }
+    this.#gateway.enter(sealed);
+    return replyEtaMs;
+  }
+
+  #takeStored(): void {
+    const { spool } = this.#gateway;
+    for (;;) {
+      const reply = spool.first(this.#queueId);
+      if (reply === null) return;
+      spool.remove(this.#queueId, reply);
+      this.#openReply(reply);
+    }
+  }
+
+  #openReply({ surbId, ciphertext }: StoredReply): void {
+    const surb = this.#surbs.take(surbId);
+    if (surb === null) return;
+    try {
+      const payload = this.#composer.open(ciphertext, surb.keys);
+      if (!surb.isDecoy) this.#handlers?.onReply({ surbId: SurbId.from(surbId), payload });
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#around.traffic.dropped++;
+    }
+  }
+
+  /** A packet of which only time and payload are real. */
+  #sendOpen(
     packet: OutgoingPacket,
     route: Route,
     onReply: ((payload: Uint8Array) => void) | null,
@@ -264,9 +344,5 @@ export class EmbeddedLink implements MixnetLink {
       };
       this.#around.deliver(onItsWay, onReply === null ? null : goBack);
     });
-  }
-
-  #take(surbId: SurbId, payload: Uint8Array): void {
-    this.#handlers?.onReply({ surbId, payload });
   }
 }

@@ -30,7 +30,7 @@ export type {
 export type { AuthorityIdentity } from "./authority/authority.js";
 export type { Courier } from "./courier/courier.js";
 export type { PublishedDocument } from "./directory.js";
-export type { TrafficCounts } from "./embedded-link.js";
+export type { Mixing, TrafficCounts } from "./embedded-link.js";
 export type { FaultListener, NetworkFaults, PacketDirection } from "./faults.js";
 export type { Kaetzchen, ServiceRequest } from "./kaetzchen/kaetzchen.js";
 export type { NetworkEpoch } from "./network-time.js";

@@ -1,7 +1,7 @@
 /**
  * A whole mixnet inside one process: documents as the real authorities make them, ways and delays
- * as real packets have them, services that answer. Packets are not encrypted and nobody mixes: it
- * gives no anonymity, and is for development and tests only.
+ * as real packets have them, services that answer. Packets are encrypted only with `sphinx` mixing,
+ * and nobody mixes but this process: it gives no anonymity, and is for development and tests only.
  */
 import { type Bytes, toHex } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
@@ -12,17 +12,25 @@ import { Geometry } from "../pki/geometry.js";
 import { Authority, type AuthorityIdentity } from "./authority/authority.js";
 import { encodeDocument, signDocument } from "./authority/consensus.js";
 import { Directory, type PublishedDocument } from "./directory.js";
-import { EmbeddedLink, type LinkSurroundings, type TrafficCounts } from "./embedded-link.js";
+import {
+  EmbeddedLink,
+  type LinkSurroundings,
+  type Mixing,
+  type TrafficCounts,
+} from "./embedded-link.js";
 import { NetworkFaults } from "./faults.js";
 import { EchoService } from "./kaetzchen/echo.js";
 import { type Kaetzchen, ServiceRegistry } from "./kaetzchen/kaetzchen.js";
 import { PacketQueue } from "./mix/packet-queue.js";
+import { SphinxMixes } from "./mix/sphinx-mixes.js";
+import { NetworkGateway } from "./network-gateway.js";
 import { type NetworkEpoch, NetworkTime } from "./network-time.js";
 import { type Rates, networkNumbers } from "./parameters.js";
 import { type Seed, derivedRandom, seedBytes } from "./random.js";
+import { Spool } from "./spool.js";
 import { type NetworkNode, type NetworkReplica, type Topology, makeTopology } from "./topology.js";
 
-/** Where the documents' envelope keys come from: whoever runs the replicas. */
+/** Where the documents' envelope keys come from: anyone who runs the replicas. */
 export interface EnvelopeKeySource {
   /**
    * Envelope public keys of a replica by replica epoch; without any it is down, and left out of the
@@ -47,8 +55,11 @@ export interface EmbeddedNetworkOptions extends Partial<Rates> {
    * that is started again is to name the same: then its documents are the same, too.
    */
   readonly genesisEpoch?: number | undefined;
-  /** `instant` unless given: packets take no time but a turn each way, and keep their order. */
-  readonly mixing?: "instant" | "realistic" | undefined;
+  /**
+   * `instant` unless given: packets take no time but a turn each way, and keep their order.
+   * `realistic`: each hop has its delay. `sphinx`: and packets are real ones, sealed in layers.
+   */
+  readonly mixing?: Mixing | undefined;
   /** Bytes that a sender may fill; 1872 unless given. */
   readonly userForwardPayloadLength?: number | undefined;
   /** Hops of a path, at least 3: gateway, mix layers, service node. 5 unless given. */
@@ -73,8 +84,8 @@ export interface EmbeddedNetworkOptions extends Partial<Rates> {
 export interface NetworkPicture {
   /** The epoch it is, with those that were skipped. */
   readonly epoch: NetworkEpoch;
-  /** `instant`: packets take no time. `realistic`: each hop has its delay. */
-  readonly mixing: "instant" | "realistic";
+  /** What packets are, and how long they take. */
+  readonly mixing: Mixing;
   /** Whether gateways can be reached; see {@link NetworkFaults.setOnline}. */
   readonly online: boolean;
   /** Names of those who sign the documents. */
@@ -104,7 +115,7 @@ export interface NetworkPicture {
     /** Whether packets can go; false between a cut and the next connection. */
     readonly connected: boolean;
   }[];
-  /** Packets under way, both ways. */
+  /** Packets in progress, both ways. */
   readonly packetsUnderWay: number;
   /** Counted since the network began. */
   readonly traffic: Readonly<TrafficCounts>;
@@ -124,14 +135,14 @@ const authorityCount = 3;
 export class EmbeddedNetwork {
   /** What goes wrong. */
   readonly faults: NetworkFaults;
-  /** Told to clients; here hops and payloads keep to it, and packets are not encrypted. */
+  /** Told to clients; hops and payloads keep to it, and with `sphinx` mixing packets. */
   readonly geometry: Geometry;
   /** Rates per millisecond, as each document publishes them. */
   readonly rates: Rates;
   /** The nodes with their public keys, which follow from the seed. */
   readonly topology: Topology;
   readonly #options: EmbeddedNetworkOptions;
-  readonly #mixing: "instant" | "realistic";
+  readonly #mixing: Mixing;
   readonly #seed: Bytes;
   readonly #time: NetworkTime;
   readonly #authorities: readonly Authority[];
@@ -142,6 +153,7 @@ export class EmbeddedNetwork {
   readonly #links = new Set<EmbeddedLink>();
   readonly #traffic: TrafficCounts;
   readonly #genesisEpoch: number;
+  readonly #gateways: readonly NetworkGateway[];
   #linkCount = 0;
   #closed = false;
 
@@ -183,7 +195,15 @@ export class EmbeddedNetwork {
     this.#time = new NetworkTime(clock, epochMs);
     this.#genesisEpoch = options.genesisEpoch ?? this.#time.epoch().current;
     this.#packets = new PacketQueue(clock);
-    this.#traffic = { sent: 0, decoys: 0, delivered: 0, undeliverable: 0, replies: 0, lost: 0 };
+    this.#traffic = {
+      sent: 0,
+      decoys: 0,
+      delivered: 0,
+      undeliverable: 0,
+      replies: 0,
+      lost: 0,
+      dropped: 0,
+    };
     this.#directory = new Directory({
       clock,
       time: this.#time,
@@ -198,9 +218,41 @@ export class EmbeddedNetwork {
     this.faults = new NetworkFaults(derivedRandom(this.#seed, "faults"), {
       onOnline: (online) => {
         for (const link of this.#links) link.reachabilityChanged(online);
+        for (const { server } of this.#gateways) server?.reachabilityChanged(online);
       },
       onDocumentsWithheld: (withheld) => this.#directory.setWithheld(withheld),
     });
+    this.#gateways = this.#makeGateways();
+  }
+
+  #makeGateways(): NetworkGateway[] {
+    const traffic = this.#traffic;
+    const { clock } = this.#options;
+    const spools = new Map(
+      this.topology.gateways.map((node) => {
+        const onTaken = (): void => void traffic.replies++;
+        const onDropped = (): void => void traffic.dropped++;
+        return [node, new Spool({ clock, time: this.#time, onTaken, onDropped })] as const;
+      }),
+    );
+    const mixes = new SphinxMixes({
+      clock,
+      time: this.#time,
+      geometry: this.geometry,
+      topology: this.topology,
+      mu: this.rates.mu,
+      faults: this.faults,
+      packets: this.#packets,
+      traffic,
+      spools,
+      deliver: (packet, reply) => this.#deliver(packet, reply),
+    });
+    return [...spools].map(([node, spool]) => new NetworkGateway(node, spool, mixes));
+  }
+
+  /** @internal The gateways as their ports see them. */
+  get gateways(): readonly NetworkGateway[] {
+    return this.#gateways;
   }
 
   /** Who signs the documents, as daemons list them. */
@@ -257,12 +309,13 @@ export class EmbeddedNetwork {
     return this.#directory.step();
   }
 
-  /** Ends all links, loses what is under way, and leaves no timer behind. Idempotent. */
+  /** Ends all links, loses what is in progress, and leaves no timer behind. Idempotent. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     this.#directory.close();
     this.#packets.close();
+    for (const { spool } of this.#gateways) spool.close();
     await Promise.all([...this.#links].map((link) => link.close()));
   }
 
@@ -273,6 +326,7 @@ export class EmbeddedNetwork {
    */
   async advanceEpoch(): Promise<number> {
     this.#time.skipEpoch();
+    for (const { spool } of this.#gateways) spool.sweep();
     await this.#directory.step();
     return this.currentEpoch;
   }
@@ -293,7 +347,7 @@ export class EmbeddedNetwork {
       clock: this.#options.clock,
       time: this.#time,
       geometry: this.geometry,
-      gateways: this.topology.gateways,
+      gateways: this.#gateways,
       mixing: this.#mixing,
       faults: this.faults,
       packets: this.#packets,
@@ -328,7 +382,15 @@ export class EmbeddedNetwork {
       })),
       replicas: this.replicas.map(({ name, replicaId }) => ({ name, replicaId })),
       documents: this.documents().map((document) => document.epoch),
-      links: [...this.#links].map(({ gateway, connected }) => ({ gateway, connected })),
+      links: [
+        ...[...this.#links].map(({ gateway, connected }) => ({ gateway, connected })),
+        ...this.#gateways.flatMap(({ node, server }) =>
+          Array.from({ length: server?.clients ?? 0 }, () => ({
+            gateway: node.name,
+            connected: true,
+          })),
+        ),
+      ],
       packetsUnderWay: this.#packets.size,
       traffic: { ...this.#traffic },
     };

@@ -33,8 +33,11 @@ export class NetworkNode {
   readonly identityHash: IdentityHash;
   /** X25519 public key, 32 bytes. */
   readonly linkKey: Bytes;
-  /** URL under which it is listed. Nobody listens there: the network is inside this process. */
-  readonly address: string;
+  /**
+   * URL under which it is listed. Nobody listens there, for the network is inside this process,
+   * except at a gateway that was given a port.
+   */
+  address: string;
   readonly #seed: Bytes;
   readonly #mixKeys = new Map<number, Bytes>();
 
@@ -52,11 +55,21 @@ export class NetworkNode {
   mixKey(epoch: number): Bytes {
     let key = this.#mixKeys.get(epoch);
     if (key === undefined) {
-      key = x25519PublicKey(derive(this.#seed, `mix key ${epoch}`));
+      key = x25519PublicKey(this.mixPrivateKey(epoch));
       this.#mixKeys.set(epoch, key);
       for (const old of this.#mixKeys.keys()) if (old < epoch - 6) this.#mixKeys.delete(old);
     }
     return key;
+  }
+
+  /** @internal The private key to {@link mixKey}; secret. */
+  mixPrivateKey(epoch: number): Bytes {
+    return derive(this.#seed, `mix key ${epoch}`);
+  }
+
+  /** @internal The pair of its link key, X25519. The private one is secret. */
+  get linkKeys(): { readonly publicKey: Bytes; readonly privateKey: Bytes } {
+    return { publicKey: this.linkKey, privateKey: derive(this.#seed, "link") };
   }
 
   /** The link key as PEM; what couriers publish of themselves. */

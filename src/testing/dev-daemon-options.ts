@@ -126,7 +126,7 @@ const checks: Readonly<Record<string, Check>> = {
   ),
   seed: ofKind("a string or bytes", (value) => isText(value) || isBytes(value)),
   clock: ofKind("a Clock", (value) => isFunction((value as { after?: unknown } | null)?.after)),
-  mixing: oneOf("instant", "realistic"),
+  mixing: oneOf("instant", "realistic", "sphinx"),
   timing,
   epochMs: byNetwork,
   couriers: byNetwork,
@@ -137,6 +137,7 @@ const checks: Readonly<Record<string, Check>> = {
   allowRemote: yesOrNo,
   allowedOrigins: ofKind("an array of strings", isTexts),
   token: ofKind("a string", isText),
+  gateway: ofKind("an address", isText),
   authorityPort: port,
   dataDirectory: ofKind("a path", (value) => isText(value) && value !== ""),
   onFault: ofKind("a function", isFunction),
@@ -151,7 +152,7 @@ const checks: Readonly<Record<string, Check>> = {
 };
 
 /**
- * Refuses options that are not known, and values that cannot be; undefined is as left out. Most
+ * Refuses options that are not known, and invalid values; undefined is as left out. Most
  * numbers are checked by the network.
  * @throws TypeError, RangeError naming the option, what was wanted and what came.
  */
@@ -160,5 +161,12 @@ export function checkDevDaemonOptions(options: object): void {
   for (const [name, value] of Object.entries(options) as [string, unknown][]) {
     const wrong = value === undefined ? null : checks[name]!(`options.${name}`, value);
     if (wrong !== null) throw wrong;
+  }
+  const { gateway, mixing } = options as { gateway?: string; mixing?: string };
+  if (gateway !== undefined && mixing === "instant") {
+    throw new RangeError(
+      "`options.mixing` must be realistic or sphinx with a gateway, got instant: its documents " +
+        "tell clients to send a thousand packets a second",
+    );
   }
 }

@@ -8,18 +8,21 @@ import type { Clock, Timer } from "../clock/clock.js";
 import { realClock } from "../clock/real.js";
 import { type PigeonholeSizes, pigeonholeSizesOf } from "../crypto/geometry.js";
 import { Daemon } from "../daemon/daemon.js";
-import { InvalidStateError } from "../errors/errors.js";
+import { ConfigError, InvalidStateError } from "../errors/errors.js";
 import { type Kindness, kindnesses } from "../mixnet/kindness.js";
 import { type Timing, instantTiming, slowInstantTiming, upstreamTiming } from "../mixnet/timing.js";
+import { PKI_SIGNATURE_SCHEME, WIRE_KEM_SCHEME } from "../network/authority/authority.js";
+import type { Mixing } from "../network/embedded-link.js";
 import { EmbeddedNetwork, type EmbeddedNetworkOptions } from "../network/network.js";
 import { type Rates, networkNumbers } from "../network/parameters.js";
 import { derive, derivedRandom, seedBytes } from "../network/random.js";
 import { StorageNetwork } from "../network/storage-network.js";
 import { Geometry } from "../pki/geometry.js";
+import { encodePublicKeyPem } from "../pki/pem.js";
 import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
 import { type WsRefusal, listen } from "../platform/node-listen.js";
 import { epochAt, replicaEpoch } from "../pki/epoch.js";
-import { parseAddress } from "../transport/address.js";
+import { type Address, parseAddress } from "../transport/address.js";
 import { DialConfig } from "../transport/dial-config.js";
 import { memoryPair } from "../transport/memory.js";
 import type { Listener, Transport } from "../transport/transport.js";
@@ -27,6 +30,7 @@ import { AuthorityPort } from "./authority-port.js";
 import { DataDirectory, usualPayloadLength } from "./data-directory.js";
 import { checkDevDaemonOptions } from "./dev-daemon-options.js";
 import { warnOfFaults } from "./fault-warnings.js";
+import { GatewayPort } from "./gateway-port.js";
 import { NikeSchemes } from "./nike-schemes.js";
 import { documentInForce } from "../mixnet/link.js";
 
@@ -43,9 +47,10 @@ export interface DevDaemonOptions extends Partial<Rates>, Kindness {
   readonly clock?: Clock | undefined;
   /**
    * `instant` (default): packets take no time, retries keep a pace. `realistic`: delays, rates and
-   * waits of a development network.
+   * waits of a development network. `sphinx` (default with `gateway`): the same, and packets are
+   * real ones, sealed in layers that hop after hop takes off.
    */
-  readonly mixing?: "instant" | "realistic" | undefined;
+  readonly mixing?: Mixing | undefined;
   /** Waits to change; the rest is as `mixing` says. */
   readonly timing?: Partial<Timing> | undefined;
   /** Length of an epoch in milliseconds; 20 minutes by default. */
@@ -81,6 +86,13 @@ export interface DevDaemonOptions extends Partial<Rates>, Kindness {
    */
   readonly dataDirectory?: string | undefined;
   /**
+   * Where the network's gateway serves clients from outside, e.g. `tcp:127.0.0.1:0` (port 0: a free
+   * one): daemons of ours or upstream's join the network there, see {@link DevDaemon.gateway}. The
+   * address stands in the documents, so it must be one that can be dialled. Not with `instant`
+   * mixing. Without it the gateway has no port.
+   */
+  readonly gateway?: string | undefined;
+  /**
    * Port of the first authority on 127.0.0.1, the others follow it; 0: free ones. They answer
    * there, as real ones do, who asks for the signed document of an epoch. Without it they have no
    * port.
@@ -91,6 +103,22 @@ export interface DevDaemonOptions extends Partial<Rates>, Kindness {
    * foresaw is a warning of the process (`DevDaemonFault`), once for each text.
    */
   readonly onFault?: ((error: Error) => void) | undefined;
+}
+
+/** What clients of a network must know of a gateway before they dial it. */
+export interface GatewayIdentity {
+  /** The name that it has in documents. */
+  readonly name: string;
+  /** URLs, e.g. `tcp://127.0.0.1:30004`. */
+  readonly addresses: readonly string[];
+  /** Scheme of the identity key: `Ed25519`. */
+  readonly pkiSignatureScheme: string;
+  /** Scheme of the link key: `x25519`. */
+  readonly wireKemScheme: string;
+  /** PEM of the 32 raw bytes: `ED25519 PUBLIC KEY` (spec/mixnet §3.2). */
+  readonly identityPublicKeyPem: string;
+  /** PEM of the 32 raw bytes: `X25519 PUBLIC KEY`. */
+  readonly linkPublicKeyPem: string;
 }
 
 /** A running embedded network with its daemon. */
@@ -113,6 +141,8 @@ export class DevDaemon implements AsyncDisposable {
   #instanceToken: Bytes | null = null;
   readonly #authorityListeners: Listener[] = [];
   readonly #authorityPorts: AuthorityPort[] = [];
+  #gatewayPort: GatewayPort | null = null;
+  #gatewayListener: Listener | null = null;
   #closed = false;
   /** What starts and ends the daemon goes on one after the other. */
   #work: Promise<void> = Promise.resolve();
@@ -144,7 +174,10 @@ export class DevDaemon implements AsyncDisposable {
       envelopeKeys: {
         publicKeys: (replicaId, epochs) => this.storage.publicKeys(replicaId, epochs),
       },
-      onDocument: () => this.storage.documentChanged(),
+      onDocument: (document) => {
+        this.storage.documentChanged();
+        this.#gatewayPort?.documentPublished(document);
+      },
     });
     this.#pigeonholeGeometry = PigeonholeGeometry.fromSphinx(this.network.geometry, nike);
     this.#sizes = pigeonholeSizesOf(this.#pigeonholeGeometry);
@@ -157,7 +190,7 @@ export class DevDaemon implements AsyncDisposable {
       replicas: this.network.replicas,
       courierCount: this.network.serviceNodes.length,
       keySeed: derive(seed, "envelope keys"),
-      paced: options.mixing === "realistic",
+      paced: (options.mixing ?? "instant") !== "instant",
       kindCouriers: options.kindCouriers,
       onFault: options.onFault,
       ...(data
@@ -181,12 +214,13 @@ export class DevDaemon implements AsyncDisposable {
 
   /**
    * Starts network and daemon; resolves when it listens everywhere.
-   * @throws ConfigError, RangeError, TypeError for options that cannot be; nothing runs then, and
+   * @throws ConfigError, RangeError, TypeError for invalid options; nothing runs then, and
    * nothing was opened.
    */
   static async start(options: DevDaemonOptions = {}): Promise<DevDaemon> {
     checkDevDaemonOptions(options);
     const { nike = "x25519", userForwardPayloadLength = usualPayloadLength(nike) } = options;
+    const mixing = options.mixing ?? (options.gateway === undefined ? "instant" : "sphinx");
     const numbers = { ...networkOptions(options), userForwardPayloadLength, envelopeKeys: true };
     const { nrHops } = networkNumbers(numbers);
     const geometry = Geometry.forNike({ nike: "x25519", nrHops, userForwardPayloadLength });
@@ -196,14 +230,16 @@ export class DevDaemon implements AsyncDisposable {
     const data = await DataDirectory.from({ ...options, onFault });
     let running: DevDaemon;
     try {
-      running = new DevDaemon({ ...options, ...data?.shape, onFault }, data);
+      running = new DevDaemon({ ...options, ...data?.shape, mixing, onFault }, data);
     } catch (error) {
       await data?.close();
       throw error;
     }
     try {
       await running.storage.start();
+      if (options.gateway !== undefined) await running.#bindGateway(options.gateway);
       await running.network.start();
+      if (running.#gatewayListener) running.#gatewayPort!.open(running.#gatewayListener);
       if (options.authorityPort !== undefined)
         await running.#openAuthorities(options.authorityPort);
       await running.#startDaemon(listenAddresses(options));
@@ -221,7 +257,24 @@ export class DevDaemon implements AsyncDisposable {
   }
 
   /**
-   * What clients talk to: tells its load, hangs up on them, forgets sessions.
+   * What a client of the network, a daemon, must know of its gateway: what stands in its
+   * `client.toml`. Null without a port.
+   */
+  get gateway(): GatewayIdentity | null {
+    if (this.#gatewayPort === null) return null;
+    const { name, identityKey, linkKey, address } = this.network.gateways[0]!.node;
+    return {
+      name,
+      addresses: [address],
+      pkiSignatureScheme: PKI_SIGNATURE_SCHEME,
+      wireKemScheme: WIRE_KEM_SCHEME,
+      identityPublicKeyPem: encodePublicKeyPem(PKI_SIGNATURE_SCHEME, identityKey),
+      linkPublicKeyPem: encodePublicKeyPem(WIRE_KEM_SCHEME, linkKey),
+    };
+  }
+
+  /**
+   * What clients talk to: tells its load, disconnects them, forgets sessions.
    * @throws InvalidStateError between {@link crash} and {@link restart}.
    */
   get daemon(): Daemon {
@@ -314,6 +367,8 @@ export class DevDaemon implements AsyncDisposable {
       await daemon?.close();
       await Promise.all(this.#authorityListeners.map((listener) => listener.close()));
       for (const port of this.#authorityPorts) port.close();
+      await this.#gatewayListener?.close();
+      this.#gatewayPort?.close();
       await this.network.close();
       await this.storage.close();
     } finally {
@@ -351,6 +406,17 @@ export class DevDaemon implements AsyncDisposable {
       serving.open(listener);
       authority.identity.addresses.splice(0, 1, listener.address.replace(/^tcp:/, "tcp://"));
     }
+  }
+
+  /** Takes the gateway's address; it serves clients when there are documents that say so. */
+  async #bindGateway(text: string): Promise<void> {
+    const { allowRemote } = this.#options;
+    const address = gatewayAddress(text);
+    this.#gatewayListener = await listen(address, allowRemote === undefined ? {} : { allowRemote });
+    const gateway = this.network.gateways[0]!;
+    this.#gatewayPort = new GatewayPort({ clock: this.clock, network: this.network, gateway });
+    const url = this.#gatewayListener.address.replace(/^tcp[46]?:/, "tcp://");
+    gateway.serveAt(url, this.#gatewayPort);
   }
 
   async #startDaemon(addresses: readonly string[]): Promise<void> {
@@ -400,9 +466,23 @@ export class DevDaemon implements AsyncDisposable {
   }
 }
 
-function timingFor(mixing: "instant" | "realistic", nike: string): Timing {
-  if (mixing === "realistic") return upstreamTiming;
+function timingFor(mixing: Mixing, nike: string): Timing {
+  if (mixing !== "instant") return upstreamTiming;
   return nike === "x25519" ? instantTiming : slowInstantTiming;
+}
+
+/** @throws ConfigError when the address is not one that a gateway can be listed with. */
+function gatewayAddress(text: string): Address & { readonly kind: "tcp" } {
+  const address = parseAddress(text);
+  if (address.kind !== "tcp") {
+    throw new ConfigError(`a gateway listens on tcp:HOST:PORT, got ${text}`);
+  }
+  if (["0.0.0.0", "::"].includes(address.host)) {
+    throw new ConfigError(
+      `a gateway needs an address that clients can dial, got ${text}: name one of this machine's`,
+    );
+  }
+  return address;
 }
 
 function listenAddresses(options: DevDaemonOptions): readonly string[] {

@@ -113,7 +113,7 @@ export class TestNetwork<C extends Clock = Clock> implements AsyncDisposable {
  * const client = await network.client();
  * ```
  *
- * @throws TypeError, RangeError, ConfigError for options that cannot be.
+ * @throws TypeError, RangeError, ConfigError for invalid options.
  */
 export function startTestNetwork(
   options: TestNetworkOptions & {
@@ -130,7 +130,8 @@ export async function startTestNetwork(options: TestNetworkOptions = {}): Promis
     );
   }
   const clock = kind === "virtual" ? new VirtualClock() : realClock;
-  const quick = kind === "real" && rest.mixing !== "realistic";
+  const quick =
+    kind === "real" && (rest.mixing ?? "instant") === "instant" && rest.gateway === undefined;
   const timing = quick ? { ...testTiming, ...rest.timing } : rest.timing;
   const starting = DevDaemon.start({ seed: "test network", ...rest, timing, clock });
   const daemon = await (clock instanceof VirtualClock ? clock.runUntil(starting) : starting);

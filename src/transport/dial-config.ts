@@ -75,8 +75,12 @@ export class TcpDialConfig {
   /** Which of the host's addresses are tried: with `tcp` both families, IPv4 first. */
   readonly network: TcpNetwork;
 
-  /** @throws ConfigError when the address or the network is wrong, or on an unknown field. */
-  constructor(init: TcpDialInit) {
+  /**
+   * @param given its fields, or just the address.
+   * @throws ConfigError when the address or the network is wrong, or on an unknown field.
+   */
+  constructor(given: TcpDialInit | string) {
+    const init = typeof given === "string" ? { address: given, network: undefined } : given;
     checkFields("TcpDialConfig", init, ["address", "network"]);
     this.address = checkText("TcpDialConfig: address", init.address);
     if (parseHostPort(this.address).port === 0) {
@@ -118,7 +122,8 @@ export class UnixDialConfig {
   readonly address: string;
 
   /** @throws ConfigError when the address is wrong, or on an unknown field. */
-  constructor(init: UnixDialInit) {
+  constructor(given: UnixDialInit | string) {
+    const init = typeof given === "string" ? { address: given } : given;
     checkFields("UnixDialConfig", init, ["address"]);
     this.address = checkText("UnixDialConfig: address", init.address);
     checkUnixPath(this.address);
@@ -161,7 +166,8 @@ export class WsDialConfig {
   readonly #token: string | undefined;
 
   /** @throws ConfigError when the address or the token is wrong, or on an unknown field. */
-  constructor(init: WsDialInit) {
+  constructor(given: WsDialInit | string) {
+    const init: WsDialInit = typeof given === "string" ? { address: given } : given;
     checkFields("WsDialConfig", init, ["address", "token"]);
     this.address = checkText("WsDialConfig: address", init.address);
     parseWsUrl(this.address);

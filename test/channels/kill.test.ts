@@ -17,10 +17,11 @@ test(
   { timeout: 120_000 },
   async () => {
     const folder = mkdtempSync(join(tmpdir(), "katz-lock-"));
+    let child: Child | null = null;
     try {
       await using network = await startTestNetwork({ listen: "tcp:127.0.0.1:0" });
       const address = network.daemon.addresses[0]!.replace(/^tcp:/, "");
-      const child = new Child("writer", address, folder, 1e9);
+      child = new Child("writer", address, folder, 1e9);
       await child.begun();
       const client = await network.client();
       const store = join(folder, "writer");
@@ -34,6 +35,7 @@ test(
       assert.equal((await channels.list())[0]!.name, "out");
       await channels.close();
     } finally {
+      child?.process.kill("SIGKILL");
       rmSync(folder, { recursive: true, force: true });
     }
   },

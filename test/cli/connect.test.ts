@@ -7,7 +7,9 @@ import { test } from "node:test";
 import { ConfigError, ConnectError, DialConfig } from "katzenpost-thinclient";
 import { connect, firstThatAnswers } from "../../src/cli/connect.js";
 import { type DaemonPlace, NoDaemonError } from "../../src/cli/find-daemon.js";
-import { temporaryFolder } from "./katz.js";
+import { socketTransport } from "../../src/platform/node-socket.js";
+import { ScriptedConnection, ScriptedDaemon } from "../../src/testing/scripted-daemon.js";
+import { katz, temporaryFolder } from "./katz.js";
 
 const folder = temporaryFolder();
 const call = { signal: new AbortController().signal };
@@ -74,6 +76,29 @@ test("the first place that answers is taken, whatever failed before", async () =
   try {
     const places = [unusable, missing, `unix:${path}`].map(usual);
     assert.equal((await firstThatAnswers(places, call)).place, places[2]);
+  } finally {
+    server.close();
+  }
+});
+
+test("a daemon that reached the mixnet and has no document yet is waited for", async () => {
+  const path = join(folder, "young.sock");
+  const daemon = new ScriptedDaemon();
+  const server = createServer((socket) => {
+    const connection = new ScriptedConnection(socketTransport(socket, path));
+    connection.send(daemon.status());
+    connection.send(daemon.documentEvent());
+    void connection
+      .expect("sessionToken")
+      .then(() =>
+        connection.send({ kind: "sessionTokenReply", appId: new Uint8Array(16), resumed: false }),
+      );
+  });
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  try {
+    const { code, stderr } = await katz(["ping", "--address", `unix:${path}`, "--timeout", "1s"]);
+    assert.match(stderr, /waitUntilOnline was not answered within 1000 ms/);
+    assert.equal(code, 5);
   } finally {
     server.close();
   }

@@ -156,6 +156,48 @@ test(
   },
 );
 
+test("--gateway opens the network, and --write-client-config tells a daemon how to join", async () => {
+  const file = path("client.toml");
+  const args = ["--listen", `unix:${path("g.sock")}`, "--write-client-config", file];
+  const { code, stderr } = await withDaemon([...args, "--epoch", "2m"], async () => {
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    const text = readFileSync(file, "utf8");
+    assert.match(text, /KATZENPOST_EPOCH_DURATION=120000ms/);
+    const config = parse(text) as unknown as ClientToml;
+    assert.equal(config.WireKEMScheme, "x25519");
+    assert.equal(config.Listen.Tcp.Address, "127.0.0.1:64331");
+    assert.equal(config.UpstreamProxy.Type, "none");
+    assert.equal(config.SphinxGeometry.NrHops, 5);
+    assert.equal(config.VotingAuthority.Peers.length, 3);
+    const [gateway] = config.PinnedGateways.Gateways;
+    // Whoever does not speak the protocol is hung up on, by a gateway that is there.
+    const socket = connect(Number(/^tcp:\/\/127\.0\.0\.1:(\d+)$/.exec(gateway!.Addresses[0]!)![1]));
+    socket.on("error", () => {});
+    socket.write("\x04".repeat(33));
+    await once(socket.resume(), "close");
+  });
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /kpclientd -c .*client\.toml joins the network/);
+});
+
+test("a gateway's address that no daemon could dial is refused", async () => {
+  const { code, stderr } = await katz(["daemon", "--gateway", "unix:/tmp/gateway.sock"]);
+  assert.equal(code, 2);
+  assert.match(stderr, /a gateway listens on tcp:HOST:PORT/);
+});
+
+/** What the test reads of a client.toml. */
+interface ClientToml {
+  readonly WireKEMScheme: string;
+  readonly Listen: { readonly Tcp: { readonly Address: string } };
+  readonly UpstreamProxy: { readonly Type: string };
+  readonly SphinxGeometry: { readonly NrHops: number };
+  readonly VotingAuthority: { readonly Peers: readonly unknown[] };
+  readonly PinnedGateways: {
+    readonly Gateways: readonly { readonly Addresses: readonly string[] }[];
+  };
+}
+
 test("--write-authority gives authorities ports and writes whom to ask", async () => {
   const file = path("authority.toml");
   const args = ["--listen", `unix:${path("authority.sock")}`, "--write-authority", file];

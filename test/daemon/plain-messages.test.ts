@@ -223,3 +223,17 @@ test("messages that wait when their client says good-bye are not sent", async ()
   await clock.advance(10_000);
   assert.equal(link.packets.length, 0);
 });
+
+test("what a kind daemon takes of one client waits for an hour at most", async () => {
+  const { link, daemon, connect } = world({ bare: true, pace: "poisson", kindReading: true });
+  // One packet a minute: sixty an hour.
+  link.status(true);
+  link.document(undefined, 1 / 60_000);
+  const client = connect();
+  await client.hello(freshId());
+  for (let i = 0; i < 100; i++) client.send(message());
+  await turn();
+  const { waitingPackets, waitingMs } = daemon.load;
+  assert.equal(waitingPackets, 61, "those of an hour, and the one that was one too many");
+  assert.equal(waitingMs, waitingPackets * 60_000);
+});

@@ -22,6 +22,8 @@ const lastLines: Record<string, RegExp> = {
   "errors.js": /^every error was told from the others/,
   "exchange.js": /^Bob heard: hello Bob; nobody sees that we talk; bye$/,
   "file-drop.js": /^50,000 bytes were dropped and picked up/,
+  // Which network there is to join no test can know: tests of `JoinedDaemon` do that.
+  "join.js": /^usage: node join\.mjs CLIENT\.TOML$/,
   "messages.js": /^(one|two|three) -> \1$/,
   "observing.js": /^measured: blockingSendMessage: ok, .*; \d+ log lines$/,
   "production.js": /^closed: /,

@@ -10,7 +10,9 @@ import type { KeypairResult } from "../../src/client/envelopes.js";
 import { ThinClient } from "../../src/client/thin-client.js";
 import type { Clock } from "../../src/clock/clock.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
+import { instantTiming } from "../../src/mixnet/timing.js";
 import { DevDaemon, type DevDaemonOptions } from "../../src/testing/dev-daemon.js";
+import { JoinedDaemon, quickRates, quickTiming } from "./joined-daemon.js";
 
 /** Bytes of that length which differ from call to call. */
 export function somePayload(length: number): Bytes {
@@ -27,15 +29,28 @@ function settleOn<T>(clock: Clock, promise: Promise<T>, limitMs?: number): Promi
   return clock instanceof VirtualClock ? clock.runUntil(promise, limitMs) : promise;
 }
 
+/** Where a daemon is: in the network's process, or outside, with real packets through a gateway. */
+export type DaemonPlace = "inside" | "behind the gateway";
+
+/** Both places. */
+export const DAEMON_PLACES: readonly DaemonPlace[] = ["inside", "behind the gateway"];
+
 /** A network, its daemon, and two applications. */
 export class TwoClients implements AsyncDisposable {
   readonly daemon: DevDaemon;
   readonly alice: ThinClient;
   readonly bob: ThinClient;
   readonly #folder: string;
+  readonly #joined: JoinedDaemon | null;
 
-  private constructor(daemon: DevDaemon, clients: readonly ThinClient[], folder: string) {
+  private constructor(
+    daemon: DevDaemon,
+    joined: JoinedDaemon | null,
+    clients: readonly ThinClient[],
+    folder: string,
+  ) {
     this.daemon = daemon;
+    this.#joined = joined;
     [this.alice, this.bob] = clients as [ThinClient, ThinClient];
     this.#folder = folder;
   }
@@ -65,7 +80,33 @@ export class TwoClients implements AsyncDisposable {
       return client;
     };
     const clients = await settleOn(clock, Promise.all([connect(), connect()]));
-    return new TwoClients(daemon, clients, folder);
+    return new TwoClients(daemon, null, clients, folder);
+  }
+
+  /**
+   * As {@link start}, in either place. Behind the gateway everything between the clients' daemon and
+   * the services is real: the gateway's port over TCP, and Sphinx packets through every hop.
+   */
+  static async startAt(place: DaemonPlace): Promise<TwoClients> {
+    if (place === "inside") return TwoClients.start();
+    const timing = { ...instantTiming, ...quickTiming };
+    const daemon = await DevDaemon.start({
+      gateway: "tcp:127.0.0.1:0",
+      mixing: "realistic",
+      ...quickRates,
+      timing,
+    });
+    const joined = new JoinedDaemon(daemon, timing);
+    const connect = async (): Promise<ThinClient> => {
+      const client = await ThinClient.connect(
+        { dial: { unix: { address: "@joined" } } },
+        { dial: joined.dial },
+      );
+      await client.waitUntilOnline();
+      return client;
+    };
+    const clients = await Promise.all([connect(), connect()]);
+    return new TwoClients(daemon, joined, clients, "");
   }
 
   /** Makes every replica answer with a code; null ends that. */
@@ -77,8 +118,9 @@ export class TwoClients implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     const { clock } = this.daemon;
     await settleOn(clock, Promise.all([this.alice.stop(), this.bob.stop()]));
+    await this.#joined?.[Symbol.asyncDispose]();
     await settleOn(clock, this.daemon.close());
-    await rm(this.#folder, { recursive: true });
+    if (this.#folder !== "") await rm(this.#folder, { recursive: true });
   }
 }
 

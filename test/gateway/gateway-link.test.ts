@@ -417,3 +417,27 @@ test("closing ends everything: the link, a dial under way, and what waits", asyn
   assert.throws(() => waiting.link.open(null as never), { name: "InvalidStateError" });
   assert.throws(() => scene({ pinned: [] }), { name: "RangeError" });
 });
+
+test("whoever stops waiting for a packet hears so at once, and its reply block is forgotten", async () => {
+  const all = await online();
+  const { link, network } = all;
+  const { surbs } = link.describe();
+  const gone = AbortSignal.abort(new Error("nobody waits"));
+  const sent = network.ways.length;
+  await assert.rejects(link.send(echoPacket(utf8("late")), { signal: gone }), /nobody waits/);
+  assert.deepEqual([link.describe().surbs, network.ways.length], [surbs, sent]);
+  // One that left already is not taken back; its sender may go on at once all the same.
+  const controller = new AbortController();
+  const sending = link.send(echoPacket(utf8("on its way")), { signal: controller.signal });
+  controller.abort(new Error("the daemon was closed"));
+  await assert.rejects(sending, /the daemon was closed/);
+  assert.equal(link.describe().surbs, surbs);
+  await closed(all);
+});
+
+test("a link that is down says that it is offline, so that operations wait for the next one", async () => {
+  const all = await online();
+  const { link } = all;
+  await closed(all);
+  await assert.rejects(link.send(echoPacket(utf8("x"))), { name: "LinkError", isOffline: true });
+});

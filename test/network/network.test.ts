@@ -98,6 +98,7 @@ test("an echo comes back padded with zeros to the forward payload length", async
     undeliverable: 0,
     replies: 1,
     lost: 0,
+    dropped: 0,
   });
   assert.equal(packetsUnderWay, 0);
   await network.close();

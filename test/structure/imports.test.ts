@@ -49,7 +49,8 @@ const rules: Record<string, readonly string[]> = {
   ],
   kem: ["bytes", "#platform", "@noble/hashes", "@noble/post-quantum", "@stablelib/blake2b"],
   sphinx: ["bytes", "errors", "kem", "pki", "#platform", "@noble/ciphers", "@noble/hashes"],
-  mixnet: ["bytes", "errors", "pki"],
+  // What every link needs, the gateway's and the embedded network's: ways, packets, reply blocks.
+  mixnet: ["bytes", "clock", "errors", "pki", "sphinx"],
   // Never network, nor client: with the client it shares only the codec, which recordings pin.
   daemon: [
     "bytes",
@@ -76,7 +77,8 @@ const rules: Record<string, readonly string[]> = {
     "#platform",
     "@noble/hashes",
   ],
-  // Never daemon, nor wire: what clients say is not a network's business.
+  // Never daemon, nor wire: what clients say is not a network's business. Never gateway: a port
+  // speaks the wire protocol and hands the network packets, which is all that it knows of clients.
   network: [
     "bytes",
     "cbor",
@@ -86,6 +88,7 @@ const rules: Record<string, readonly string[]> = {
     "bacap",
     "crypto",
     "mixnet",
+    "sphinx",
     "store",
     "#platform",
     "@noble/curves",

@@ -69,7 +69,8 @@ test("wrong fields are named", () => {
     [{ Tcp: { address: "a:1" } }, /\['Tcp'\]/],
     [null, /^DialConfig: must be an object, got null$/],
     [[], /^DialConfig: must be an object/],
-    [{ tcp: "a:1" }, /^TcpDialConfig: must be an object, got a string/],
+    [{ tcp: "a" }, /^address "a" has no port/],
+    [{ tcp: 7 }, /^TcpDialConfig: must be an object, got number/],
     [{ tcp: null }, /^TcpDialConfig: must be an object, got null$/],
     [{ tcp: { address: "a:1", port: 2 } }, /^TcpDialConfig: unknown option\(s\) \['port'\]/],
     [{ tcp: {} }, /^TcpDialConfig: address must be a string, got undefined$/],
@@ -93,7 +94,7 @@ test("wrong fields are named", () => {
   for (const [init, message] of cases) {
     assert.throws(() => new DialConfig(init as DialInit), { code: "ERR_CONFIG", message });
   }
-  assert.equal(cases.length, 18);
+  assert.equal(cases.length, 19);
 });
 
 test("TOML tables give the same, with their own spelling", () => {

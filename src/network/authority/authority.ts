@@ -11,7 +11,7 @@ import { authorityAddress } from "../topology.js";
 /** Scheme of the authorities' signatures. */
 export const PKI_SIGNATURE_SCHEME = "Ed25519";
 /** Scheme of the network's links. */
-const WIRE_KEM_SCHEME = "x25519";
+export const WIRE_KEM_SCHEME = "x25519";
 
 /** What clients are told of an authority. spec/thin-protocol §4.8. */
 export interface AuthorityIdentity {

@@ -79,7 +79,7 @@ function descriptor(node: NetworkNode, input: ConsensusInput): Encodable {
     IdentityKey: node.identityKey,
     MixKeys: new Map(mixKeys.map((keyEpoch) => [keyEpoch, node.mixKey(keyEpoch)])),
     Version: "v0",
-    Addresses: { tcp4: [node.address] },
+    Addresses: { [node.address.includes("[") ? "tcp6" : "tcp4"]: [node.address] },
     Kaetzchen: isServiceNode
       ? Object.fromEntries(endpoints.map(([capability, endpoint]) => [capability, { endpoint }]))
       : null,

@@ -160,6 +160,10 @@ test("what the Python client does inside can be called here too", async () => {
   assert.equal(client.isConnected(), false);
   client.parsePkiDoc(events.document!);
   assert.equal(client.pkiDocument(), events.document!.document);
+  const { payload } = events.document!;
+  client.parsePkiDoc({ payload });
+  assert.deepEqual(client.pkiDocument()!.raw, payload);
+  assert.throws(() => client.parsePkiDoc({ payload: new Uint8Array(3) }), { code: "ERR_PROTOCOL" });
   const frame = client.recv();
   void client.newKeypair(new Uint8Array(32));
   assert.equal((await frame).kind, "newKeypairReply");

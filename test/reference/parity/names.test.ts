@@ -104,6 +104,7 @@ test("a copy reply becomes an error that says where it failed", () => {
   assert.equal(failed.replicaErrorCode, 10);
   assert.equal(failed.failedEnvelopeIndex, 3n);
   assert.equal(api.copyReplyToException({}), null);
+  assert.throws(() => api.copyReplyToException({ error_code: 26 } as never), TypeError);
 });
 
 test("three outcomes are to be expected, the rest are failures", () => {
@@ -171,6 +172,8 @@ test("the configuration file has the binding's keys, and one that is wrong is a 
   await writeFile(path, '[Dial.Tcp]\nAddress = "localhost:64331"\nNetwork = "tcp4"\n');
   const { dial } = await api.ConfigFile.load(path);
   const tcp = dial.resolve();
+  const short = new api.TcpDialConfig("localhost:64331");
+  assert.deepEqual([short.address, short.network], ["localhost:64331", "tcp"]);
   assert.ok(dial.tcp instanceof api.TcpDialConfig && tcp === dial.tcp);
   assert.equal(tcp.address, "localhost:64331");
   assert.equal(tcp.network, "tcp4");

@@ -11,9 +11,16 @@ import { fileProblem, makeFolder } from "../../private-file.js";
 import { runCommand } from "../../run.js";
 import { duration } from "../../terminal.js";
 import { counted } from "../../text.js";
+import { joinNetwork } from "./join.js";
 import { type PageAccess, pageAccess, refusalsTold } from "./page-access.js";
 import type { Environment } from "../../user-folders.js";
-import { writeAuthorityFile, writeConfigFile } from "./write-config.js";
+import {
+  type ClientConfig,
+  epochVariable,
+  writeAuthorityFile,
+  writeClientConfigFile,
+  writeConfigFile,
+} from "./write-config.js";
 
 /** Flags of the command. */
 export interface DaemonFlags extends OutputFlags {
@@ -21,6 +28,10 @@ export interface DaemonFlags extends OutputFlags {
   /** Where boxes and keys survive the end of the process. */
   readonly data?: string;
   readonly writeConfig?: string;
+  /** Where daemons join the network. */
+  readonly gateway?: string;
+  /** A file for a daemon that joins it. */
+  readonly writeClientConfig?: string;
   /** A file with the authorities, which then answer at ports of their own. */
   readonly writeAuthority?: string;
   /** Whether others than this machine may connect. */
@@ -35,8 +46,20 @@ export interface DaemonFlags extends OutputFlags {
   readonly couriers?: number;
   readonly replicas?: number;
   readonly seed?: string;
-  readonly nike: "x25519" | "CTIDH1024-X25519";
+  readonly nike?: "x25519" | "CTIDH1024-X25519";
+  /** The client.toml of a real network, which is joined instead of embedding one. */
+  readonly join?: string;
 }
+
+/**
+ * Rates per millisecond of a network with a gateway, unless it is to be as slow as a development
+ * network: delays of 50 ms a hop, ten packets a second from each client, LambdaR as quick.
+ */
+const QUICK_RATES = { mu: 0.02, lambdaP: 0.01, lambdaR: 0.05 };
+
+/** Where a daemon that joins serves its clients: at the usual place, if that is free, or here. */
+const FREE_PORT = "tcp:127.0.0.1:0";
+const SECOND_TCP_ADDRESS = "127.0.0.1:64341";
 
 /** How often the status line and the epoch are looked at, in milliseconds. */
 const WATCH_MS = 500;
@@ -45,12 +68,21 @@ const WATCH_MS = 500;
 export function daemon(flags: DaemonFlags): Promise<void> {
   return runCommand(flags, async ({ output, signal }) => {
     const stopped = aborted(signal);
-    const { listen = [], epoch: epochMs, couriers, replicas, seed, nike } = flags;
+    if (flags.join !== undefined) {
+      await joinNetwork({ ...flags, join: flags.join }, output, stopped);
+      return;
+    }
+    const { listen = [], epoch: epochMs, couriers, replicas, seed } = flags;
     const pages = await pageAccess(flags, listen);
+    const { writeClientConfig } = flags;
+    const gateway = flags.gateway ?? (writeClientConfig === undefined ? undefined : FREE_PORT);
+    const mixing = gateway === undefined ? "instant" : "sphinx";
     await using running = await DevDaemon.start({
       listen: listen.length > 0 ? listen : await usualAddresses((text) => output.remark(text)),
-      mixing: flags.realistic ? "realistic" : "instant",
-      nike,
+      mixing: flags.realistic && gateway === undefined ? "realistic" : mixing,
+      ...(gateway === undefined ? {} : { gateway, ...(flags.realistic ? {} : QUICK_RATES) }),
+      // Daemons of real networks seal with this and no other, and no file can tell them otherwise.
+      nike: flags.nike ?? (gateway === undefined ? undefined : "CTIDH1024-X25519"),
       epochMs,
       couriers,
       replicas,
@@ -70,7 +102,10 @@ export function daemon(flags: DaemonFlags): Promise<void> {
     if (flags.writeAuthority !== undefined) {
       await writeAuthorityFile(flags.writeAuthority, running.network.authorities);
     }
-    announce(output, running, { data, config });
+    const joining = writeClientConfig === undefined ? null : clientConfigOf(running);
+    if (joining !== null) await writeClientConfigFile(writeClientConfig!, joining);
+    announce(output, running, { data, config, clientConfig: writeClientConfig ?? null });
+    if (joining !== null) tellJoining(output, writeClientConfig!, joining);
     if (pages !== null) tellPages(output, running.addresses, pages);
     const watch = watchNetwork(output, running);
     try {
@@ -120,7 +155,11 @@ function inFlags(error: unknown): unknown {
 function announce(
   output: Output,
   running: DevDaemon,
-  files: { readonly data: string | null; readonly config: string | null },
+  files: {
+    readonly data: string | null;
+    readonly config: string | null;
+    readonly clientConfig: string | null;
+  },
 ): void {
   const { addresses, network } = running;
   const { periodMs } = network.epoch();
@@ -133,9 +172,12 @@ function announce(
     epochMs: periodMs,
     couriers: running.storage.couriers.length,
     replicas: running.storage.replicas.length,
+    gateway: running.gateway?.addresses[0] ?? null,
     ...files,
     pid: process.pid,
   });
+  const { gateway } = running;
+  if (gateway !== null) output.remark(`${gateway.name} serves daemons at ${gateway.addresses[0]}`);
   if (files.config !== null) output.remark(`wrote ${files.config}`);
   const abstract = addresses.find((address) => address.startsWith("unix:@"));
   if (padsAbstractNames && abstract !== undefined) {
@@ -144,6 +186,28 @@ function announce(
         `like it reach ${abstract}. For others listen on a path or on TCP, or take Node 22 or newer`,
     );
   }
+}
+
+/** What a daemon must know that joins the network. */
+function clientConfigOf(running: DevDaemon): ClientConfig {
+  const { network, addresses } = running;
+  return {
+    geometry: network.geometry.toWire(),
+    gateway: running.gateway!,
+    authorities: network.authorities,
+    listen: addresses.includes(USUAL_TCP_ADDRESS)
+      ? SECOND_TCP_ADDRESS
+      : USUAL_TCP_ADDRESS.replace("tcp:", ""),
+    epochMs: network.epoch().periodMs,
+  };
+}
+
+/** How upstream's daemon is started with the file. */
+function tellJoining(output: Output, file: string, { listen, epochMs }: ClientConfig): void {
+  output.remark(`wrote ${file}`);
+  const variable = epochVariable(epochMs);
+  const command = [...(variable === null ? [] : [variable]), "kpclientd", "-c", file].join(" ");
+  output.remark(`${command} joins the network, and serves clients at tcp:${listen}`);
 }
 
 /**

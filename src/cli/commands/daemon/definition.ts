@@ -14,6 +14,13 @@ export const daemon = buildCommand({
   loader: async () => (await import("./daemon.js")).daemon,
   parameters: {
     flags: {
+      join: {
+        kind: "parsed",
+        parse: parseText,
+        optional: true,
+        placeholder: "FILE",
+        brief: "Join the real network of this client.toml",
+      },
       listen: {
         kind: "parsed",
         parse: parseText,
@@ -27,7 +34,7 @@ export const daemon = buildCommand({
         kind: "boolean",
         default: false,
         withNegated: false,
-        brief: "Let other machines connect: no login, no encryption",
+        brief: "Allow other machines (no login or encryption)",
       },
       allowOrigin: {
         kind: "parsed",
@@ -42,14 +49,14 @@ export const daemon = buildCommand({
         parse: parseText,
         optional: true,
         placeholder: "FILE",
-        brief: "The token for ws://; made when it is not there",
+        brief: "File with the token for ws://; created if missing",
       },
       data: {
         kind: "parsed",
         parse: parseText,
         optional: true,
         placeholder: "DIR",
-        brief: "Keep boxes and keys there, over restarts and kills",
+        brief: "Keep boxes and keys there across restarts and kills",
       },
       writeConfig: {
         kind: "parsed",
@@ -57,6 +64,20 @@ export const daemon = buildCommand({
         optional: true,
         placeholder: "FILE",
         brief: "Write a thinclient.toml (DIR/thinclient.toml)",
+      },
+      gateway: {
+        kind: "parsed",
+        parse: parseText,
+        optional: true,
+        placeholder: "ADDR",
+        brief: "tcp:HOST:PORT where other daemons join the network",
+      },
+      writeClientConfig: {
+        kind: "parsed",
+        parse: parseText,
+        optional: true,
+        placeholder: "FILE",
+        brief: "Write a client.toml for a daemon that joins it",
       },
       writeAuthority: {
         kind: "parsed",
@@ -102,9 +123,9 @@ export const daemon = buildCommand({
       nike: {
         kind: "enum",
         values: ["x25519", "CTIDH1024-X25519"],
-        default: "x25519",
+        optional: true,
         placeholder: "NAME",
-        brief: "x25519 or CTIDH1024-X25519",
+        brief: "x25519, or CTIDH1024-X25519, as with --gateway",
       },
       ...outputFlags,
     },
@@ -118,7 +139,12 @@ export const daemon = buildCommand({
         "it listens where clients look for it: on a Unix socket in your runtime folder, and on\n" +
         "tcp:127.0.0.1:64331.\n\n" +
         "With --data, boxes, keys and acknowledged envelopes survive the end of the process,\n" +
-        "kill -9 included; a new DIR takes --seed, an old one keeps its own.",
+        "kill -9 included; a new DIR takes --seed, an old one keeps its own.\n\n" +
+        "With --gateway, daemons of other processes join the network as they join a real one:\n" +
+        "upstream's kpclientd, with the client.toml that --write-client-config writes.\n\n" +
+        "With --join it embeds nothing: it connects to a gateway of the network that the\n" +
+        "client.toml of its operator describes, as kpclientd does, and listens where that file\n" +
+        "says unless --listen is given. `katz doctor` then tells how its link is.",
       [
         "katz daemon",
         "katz daemon --listen unix:/tmp/katz.sock --write-config thinclient.toml",
@@ -126,6 +152,8 @@ export const daemon = buildCommand({
         "katz daemon --listen tcp:127.0.0.1:0 --listen unix:@katz --epoch 2m",
         "katz daemon --listen ws://127.0.0.1:64332 --allow-origin http://localhost:5173",
         "katz daemon --realistic --seed demo --json",
+        "katz daemon --gateway tcp:127.0.0.1:30004 --write-client-config client.toml",
+        "katz daemon --join client.toml",
       ],
     ),
   },

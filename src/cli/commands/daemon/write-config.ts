@@ -40,15 +40,18 @@ interface AuthorityEntry {
  * The text of an `authority.toml`: whom to ask for documents, and by which keys they are signed.
  */
 function authorityText(authorities: readonly AuthorityEntry[]): string {
-  const Authorities = authorities.map((authority) => ({
+  return `${MARK}\n${stringify({ Authorities: authorities.map(authorityTable) })}\n`;
+}
+
+function authorityTable(authority: AuthorityEntry) {
+  return {
     Identifier: authority.identifier,
     PKISignatureScheme: authority.pkiSignatureScheme,
     IdentityPublicKey: authority.identityPublicKeyPem,
     WireKEMScheme: authority.wireKemScheme,
     LinkPublicKey: authority.linkPublicKeyPem,
     Addresses: [...authority.addresses],
-  }));
-  return `${MARK}\n${stringify({ Authorities })}\n`;
+  };
 }
 
 /** Writes an `authority.toml`. @throws UsageError as {@link writeConfigFile}. */
@@ -57,6 +60,77 @@ export function writeAuthorityFile(
   authorities: readonly AuthorityEntry[],
 ): Promise<void> {
   return writeOurs(path, authorityText(authorities));
+}
+
+/** What the configuration of a daemon that joins the network says. */
+export interface ClientConfig {
+  /** Lengths of the network's packets, under the names that the file has for them. */
+  readonly geometry: Readonly<Record<string, number | string>>;
+  readonly gateway: {
+    readonly name: string;
+    readonly addresses: readonly string[];
+    readonly identityPublicKeyPem: string;
+    readonly linkPublicKeyPem: string;
+    readonly pkiSignatureScheme: string;
+    readonly wireKemScheme: string;
+  };
+  readonly authorities: readonly AuthorityEntry[];
+  /** `HOST:PORT` at which the daemon is to serve thin clients. */
+  readonly listen: string;
+  /** Length of an epoch in milliseconds. */
+  readonly epochMs: number;
+}
+
+/** What a daemon takes for the length of an epoch that nobody tells it, in milliseconds. */
+const usualEpochMs = 20 * 60_000;
+
+/**
+ * The variable that a daemon must be started with, for nothing in the file and nothing on the wire
+ * tells how long an epoch is; null when it is as long as daemons take it to be.
+ */
+export function epochVariable(epochMs: number): string | null {
+  return epochMs === usualEpochMs ? null : `KATZENPOST_EPOCH_DURATION=${epochMs}ms`;
+}
+
+/**
+ * The text of a `client.toml`: what a daemon, upstream's or ours, needs to join the network through
+ * its gateway. spec/mixnet §9.
+ */
+export function clientConfigText(config: ClientConfig): string {
+  const { geometry, gateway, authorities, listen, epochMs } = config;
+  const variable = epochVariable(epochMs);
+  const epochs = variable === null ? "" : `# Start the daemon with ${variable}.\n`;
+  const { wireKemScheme: WireKEMScheme, pkiSignatureScheme: PKISignatureScheme } = gateway;
+  const text = stringify({
+    WireKEMScheme,
+    PKISignatureScheme,
+    AllowHostnameAddresses: true,
+    Listen: { Tcp: { Address: listen } },
+    Logging: { Disable: false, File: "", Level: "NOTICE" },
+    UpstreamProxy: { Type: "none", Network: "", Address: "", User: "", Password: "" },
+    // Cover traffic hides nothing from the one process that is the whole network.
+    Debug: { DisableDecoyTraffic: true, EnableTimeSync: false },
+    SphinxGeometry: { ...geometry },
+    PinnedGateways: {
+      Gateways: [
+        {
+          Name: gateway.name,
+          WireKEMScheme,
+          PKISignatureScheme,
+          IdentityKey: gateway.identityPublicKeyPem,
+          LinkKey: gateway.linkPublicKeyPem,
+          Addresses: [...gateway.addresses],
+        },
+      ],
+    },
+    VotingAuthority: { Peers: authorities.map(authorityTable) },
+  });
+  return `${MARK}\n${epochs}${text}\n`;
+}
+
+/** Writes a `client.toml`. @throws UsageError as {@link writeConfigFile}. */
+export function writeClientConfigFile(path: string, config: ClientConfig): Promise<void> {
+  return writeOurs(path, clientConfigText(config));
 }
 
 /**
@@ -85,7 +159,7 @@ async function isOurs(path: string): Promise<boolean> {
   try {
     // Reading a named pipe would wait for a writer, where no signal is heard.
     if (!(await stat(path)).isFile()) {
-      throw new UsageError(`${path} is no regular file and is left alone`);
+      throw new UsageError(`${path} is not a regular file, so it was not changed`);
     }
     const there = await readFile(path, "utf8");
     if (there === "" || there.startsWith(MARK)) return true;

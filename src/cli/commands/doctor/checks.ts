@@ -9,11 +9,13 @@ import {
   epochAt,
   equalBytes,
   randomBytes,
-  verifyPkiDocument,
 } from "katzenpost-thinclient";
+import { verifyPkiDocumentWith } from "katzenpost-thinclient/join";
+import { setImmediate } from "node:timers/promises";
 import { type ClientFlags, connect, firstThatAnswers } from "../../connect.js";
 import { epochLengthOf } from "../../epoch-length.js";
 import { type DaemonPlace, daemonPlaces } from "../../find-daemon.js";
+import { SKEW_WARNING_MS, linkText, readLinkState } from "../../link-state.js";
 import { currentDocument } from "../../network-view.js";
 import { duration } from "../../terminal.js";
 import { counted } from "../../text.js";
@@ -41,6 +43,8 @@ export interface Findings {
   /** The connection that showed that somebody listens, until the client has it. */
   transport: Transport | null;
   client: ThinClient | null;
+  /** Names the daemon's process. */
+  instanceToken: Uint8Array | null;
 }
 
 /** What a check found; `warning` when it works but looks wrong. */
@@ -103,7 +107,12 @@ const handshake: Check = {
     const call = { signal: findings.call.signal, timeoutMs: handshakeTimeoutMs };
     const options = { revealsNothing: true, transport: transport ?? undefined, handshakeTimeoutMs };
     findings.transport = null;
-    const { client } = await connect(places, call, options);
+    const prepare = (one: ThinClient): void => {
+      one.on("connectionStatus", ({ instanceToken }) => {
+        findings.instanceToken = instanceToken;
+      });
+    };
+    const { client } = await connect(places, call, { ...options, prepare });
     findings.client = client;
     const { geometry, pigeonholeGeometry } = client;
     const detail =
@@ -131,6 +140,26 @@ const mixnet: Check = {
   },
   advice:
     "the daemon cannot reach the mixnet: look at its log, at this machine's connection and clock",
+};
+
+/** What a `katz daemon --join` says of its link; another daemon keeps it to itself. */
+const link: Check = {
+  name: "link",
+  async run({ instanceToken }) {
+    const state = instanceToken === null ? null : await readLinkState(instanceToken);
+    if (state === null) return { detail: "this daemon does not say how its link is" };
+    const detail = linkText(state).join("; ");
+    const { clockSkewMs } = state.link;
+    if (clockSkewMs === null || Math.abs(clockSkewMs) < SKEW_WARNING_MS) return { detail };
+    return {
+      detail,
+      warning:
+        `this machine's clock is ${duration(Math.abs(clockSkewMs))} ` +
+        `${clockSkewMs > 0 ? "ahead of" : "behind"} the gateway's: set it, or no packet arrives ` +
+        "in the epoch that its keys are for",
+    };
+  },
+  advice: "look at the daemon's own output",
 };
 
 const document: Check = {
@@ -171,10 +200,12 @@ const signatures: Check = {
     }
     const raw = await client.getPkiDocumentRaw(0, call);
     const { geometry } = client;
-    const { signers, threshold, rejected } = verifyPkiDocument(raw.payload, authorities, {
-      epoch: raw.epoch,
-      geometry,
-    });
+    const { signers, threshold, rejected } = await verifyPkiDocumentWith(
+      raw.payload,
+      authorities,
+      { epoch: raw.epoch, geometry },
+      setImmediate,
+    );
     const detail = `${signers.length} of ${authorities.length} authorities signed, ${threshold} must`;
     if (rejected.length === 0) return { detail };
     const who = rejected.map(({ authority, reason }) => `${authority.identifier}: ${reason}`);
@@ -253,6 +284,7 @@ const checks: readonly Check[] = [
   configuration,
   socket,
   handshake,
+  link,
   mixnet,
   document,
   signatures,

@@ -25,7 +25,14 @@ const styles: Readonly<Record<Status, Style>> = {
 export function doctor(flags: DoctorFlags): Promise<void> {
   return runCommand(flags, async (run) => {
     const call = { signal: run.signal, timeoutMs: flags.timeout ?? CHECK_TIMEOUT_MS };
-    const findings: Findings = { flags, call, places: [], transport: null, client: null };
+    const findings: Findings = {
+      flags,
+      call,
+      places: [],
+      transport: null,
+      client: null,
+      instanceToken: null,
+    };
     try {
       await runChecks(run, findings);
     } finally {

@@ -5,8 +5,9 @@ import {
   type RawPkiDocument,
   type VerifiedDocument,
   decodeCertificate,
-  verifyPkiDocument,
 } from "katzenpost-thinclient";
+import { verifyPkiDocumentWith } from "katzenpost-thinclient/join";
+import { setImmediate } from "node:timers/promises";
 import { type ClientFlags, type ClientRun, withClient } from "../../connect.js";
 import { UsageError } from "../../failure.js";
 import { type NetworkView, viewOf } from "../../network-view.js";
@@ -52,7 +53,8 @@ async function verify({ client, call }: ClientRun, raw: RawPkiDocument): Promise
     throw new UsageError("--verify: the daemon names no directory authorities to verify with");
   }
   const { geometry } = client;
-  return verifyPkiDocument(raw.payload, authorities, { epoch: raw.epoch, geometry });
+  const checks = { epoch: raw.epoch, geometry };
+  return verifyPkiDocumentWith(raw.payload, authorities, checks, setImmediate);
 }
 
 function show(

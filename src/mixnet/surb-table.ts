@@ -5,6 +5,9 @@ import type { Clock } from "../clock/clock.js";
 /** Most reply blocks that are remembered; of more the oldest are forgotten. */
 export const MAX_REMEMBERED_SURBS = 8192;
 
+/** Mixes keep the keys of three epochs: reply blocks made for older ones are dead. */
+export const SURB_EPOCHS = 3;
+
 /** What is remembered of a reply block. */
 export interface RememberedSurb {
   /** What opens the reply. Secret. */

@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { randomBytes } from "../../src/bytes/bytes.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
-import { DialPauses } from "../../src/gateway/connector.js";
-import { MAX_REMEMBERED_SURBS, SurbTable } from "../../src/gateway/surb-table.js";
+import { MAX_REMEMBERED_SURBS, SurbTable } from "../../src/mixnet/surb-table.js";
 
 const surb = { keys: randomBytes(64), isDecoy: false };
 
@@ -37,15 +36,4 @@ test("of too many the oldest are forgotten, of those whose time is over all in f
   assert.equal(table.size, 1);
   table.clear();
   assert.equal(table.size, 0);
-});
-
-test("pauses before dials grow to two minutes, and are short after a word from a gateway", () => {
-  const pauses = new DialPauses();
-  const row = Array.from({ length: 11 }, () => pauses.next());
-  assert.deepEqual(
-    row,
-    [0, 15, 30, 45, 60, 75, 90, 105, 120, 120, 120].map((s) => s * 1000),
-  );
-  pauses.reset();
-  assert.deepEqual([pauses.next(), pauses.next()], [2000, 17_000]);
 });

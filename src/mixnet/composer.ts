@@ -1,8 +1,8 @@
 /** Makes packets for services, from documents. spec/mixnet §6. */
 import { type Bytes, type RandomSource, randomBytes } from "../bytes/bytes.js";
 import type { IdentityHash } from "../bytes/opaque.js";
-import { LinkError, type OutgoingPacket } from "../mixnet/link.js";
-import { type PathHop, type Route, chooseRoute, hopDelay } from "../mixnet/path.js";
+import { LinkError, type OutgoingPacket } from "./link.js";
+import { type PathHop, type Route, chooseRoute, hopDelay } from "./path.js";
 import type { PkiDocument } from "../pki/document.js";
 import type { GeometryFields } from "../pki/geometry.js";
 import { identityHash } from "../pki/services.js";
@@ -80,7 +80,7 @@ export class Composer {
     try {
       return this.#make(packet, route, around);
     } catch (cause) {
-      // A key of the document that is no key: only a majority of authorities could put it there.
+      // A key of the document that is not a key: only a majority of authorities could put it there.
       if (!(cause instanceof RangeError)) throw cause;
       throw new LinkError(`client/conn: failed to compose a packet: ${cause.message}`);
     }

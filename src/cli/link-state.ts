@@ -1,0 +1,98 @@
+/**
+ * What a joined daemon says of its link, for `katz doctor`: a file in the user's runtime folder,
+ * named after the daemon's process. Names, numbers and times only, never contents or keys.
+ */
+import { readFile, readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { toHex } from "katzenpost-thinclient";
+import type { JoinedDaemonState } from "katzenpost-thinclient/join";
+import { makeFolder, replaceFile } from "./private-file.js";
+import { duration } from "./terminal.js";
+import { counted } from "./text.js";
+import { type Environment, runtimeFolder } from "./user-folders.js";
+
+/** A state that is older than this, in milliseconds, is that of a daemon that was killed. */
+const STALE_MS = 30_000;
+/** From here on the clock may cost packets: a tenth of the shortest epochs in use. */
+export const SKEW_WARNING_MS = 12_000;
+
+/** What is read is as long as this at most. */
+const MAX_BYTES = 65_536;
+
+function folderOf(env: Environment): string {
+  return join(runtimeFolder(env), "katzenpost");
+}
+
+function pathOf(instanceToken: Uint8Array, env: Environment): string {
+  return join(folderOf(env), `link-${toHex(instanceToken)}.json`);
+}
+
+/** Writes the state. @throws what the system or `replaceFile` say. */
+export async function writeLinkState(
+  instanceToken: Uint8Array,
+  state: JoinedDaemonState,
+  env: Environment = process.env,
+): Promise<void> {
+  await makeFolder(folderOf(env), 0o700);
+  await replaceFile(pathOf(instanceToken, env), JSON.stringify(state));
+}
+
+/** The state of that daemon; null when it says none, or is gone. */
+export async function readLinkState(
+  instanceToken: Uint8Array,
+  env: Environment = process.env,
+): Promise<JoinedDaemonState | null> {
+  const path = pathOf(instanceToken, env);
+  try {
+    const { mtimeMs, size, uid } = await stat(path);
+    const isOurs = process.getuid === undefined || uid === process.getuid();
+    if (!isOurs || size > MAX_BYTES || Date.now() - mtimeMs > STALE_MS) return null;
+    return JSON.parse(await readFile(path, "utf8")) as JoinedDaemonState;
+  } catch {
+    return null;
+  }
+}
+
+/** Removes the state of a daemon that stops, and of those that were killed. */
+export async function removeLinkStates(
+  instanceToken: Uint8Array,
+  env: Environment = process.env,
+): Promise<void> {
+  await rm(pathOf(instanceToken, env), { force: true });
+  for (const name of await readdir(folderOf(env)).catch(() => [])) {
+    if (!/^link-[0-9a-f]{32}\.json$/.test(name)) continue;
+    const path = join(folderOf(env), name);
+    const age = await stat(path).then(
+      ({ mtimeMs }) => Date.now() - mtimeMs,
+      () => 0,
+    );
+    if (age > STALE_MS) await rm(path, { force: true });
+  }
+}
+
+/** The state in words, one thing each. */
+export function linkText({ link, waiting, operations }: JoinedDaemonState): string[] {
+  const { phase, gateway, address, lastError, clockSkewMs, epoch, documents } = link;
+  const where = `${gateway ?? "no gateway"}${address === null ? "" : ` at ${address}`}`;
+  const texts = [phase === "connected" ? `connected to ${where}` : `${phase}: ${where}`];
+  if (phase !== "connected" && lastError !== null) texts.push(`last failure: ${lastError}`);
+  if (clockSkewMs !== null) {
+    const sign = clockSkewMs < 0 ? "-" : "+";
+    texts.push(`clock ${sign}${duration(Math.abs(clockSkewMs))} of the gateway's`);
+  }
+  const current = documents.find((document) => document.epoch === epoch);
+  texts.push(
+    current === undefined
+      ? `no document of epoch ${epoch}`
+      : `document of epoch ${epoch} signed by ${current.signers.join(" ")}`,
+  );
+  texts.push(
+    `${counted(link.sent, "packet")} sent, ${counted(link.decoys, "decoy")} among them, ` +
+      `${link.replies} replies`,
+  );
+  const { packets, ms } = waiting;
+  if (packets > 0)
+    texts.push(`${counted(packets, "packet")} waiting, the last for ${duration(ms)}`);
+  if (operations > 0) texts.push(counted(operations, "operation"));
+  return texts;
+}

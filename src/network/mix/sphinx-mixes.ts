@@ -1,0 +1,165 @@
+/**
+ * The way of real packets through the network, from a client's gateway to a service and back: every
+ * hop takes its layer off, lets the packet rest, and passes it to the next. spec/mixnet §4.6, §7.5.
+ */
+import { toHex } from "../../bytes/bytes.js";
+import type { Clock } from "../../clock/clock.js";
+import { ProtocolError } from "../../errors/errors.js";
+import type { OutgoingPacket } from "../../mixnet/link.js";
+import { samplingCap } from "../../pki/epoch.js";
+import type { Geometry } from "../../pki/geometry.js";
+import { decodeForwardPayload } from "../../sphinx/payload.js";
+import { Sphinx } from "../../sphinx/sphinx.js";
+import type { TrafficCounts } from "../embedded-link.js";
+import type { NetworkFaults } from "../faults.js";
+import type { NetworkTime } from "../network-time.js";
+import type { Spool } from "../spool.js";
+import type { NetworkNode, Topology } from "../topology.js";
+import type { PacketQueue } from "./packet-queue.js";
+import { type OpenedPacket, SphinxNode } from "./sphinx-node.js";
+
+/** Longest rest at a hop, in epochs. */
+const longestRestEpochs = 3;
+
+/** What the mixes work with. */
+export interface SphinxMixesOptions {
+  readonly clock: Clock;
+  readonly time: NetworkTime;
+  readonly geometry: Geometry;
+  readonly topology: Topology;
+  /** Rate of the delays, per ms: none may be longer than its cap. */
+  readonly mu: number;
+  readonly faults: NetworkFaults;
+  readonly packets: PacketQueue;
+  readonly traffic: TrafficCounts;
+  /** What waits at each gateway. */
+  readonly spools: ReadonlyMap<NetworkNode, Spool>;
+  /** Gives a packet to the service it is for; see `LinkSurroundings`. */
+  readonly deliver: (packet: OutgoingPacket, reply: ((payload: Uint8Array) => void) | null) => void;
+}
+
+/** Nodes by their identity hash in hex. */
+type Layer = ReadonlyMap<string, SphinxNode>;
+
+/** All nodes of a network, as packets see them. */
+export class SphinxMixes {
+  readonly #options: SphinxMixesOptions;
+  readonly #sphinx: Sphinx;
+  readonly #gateways: Layer;
+  readonly #layers: readonly Layer[];
+  readonly #serviceNodes: Layer;
+  readonly #longestRestMs: number;
+
+  constructor(options: SphinxMixesOptions) {
+    const { geometry, topology, time, mu } = options;
+    this.#options = options;
+    this.#sphinx = new Sphinx(geometry);
+    const layerOf = (nodes: readonly NetworkNode[]): Layer =>
+      new Map(
+        nodes.map((node) => [
+          toHex(node.identityHash),
+          new SphinxNode(node, this.#sphinx, () => time.epoch().current),
+        ]),
+      );
+    this.#gateways = layerOf(topology.gateways);
+    this.#layers = topology.layers.map(layerOf);
+    this.#serviceNodes = layerOf(topology.serviceNodes);
+    this.#longestRestMs = Math.min(longestRestEpochs * time.periodMs, samplingCap(mu));
+  }
+
+  /** A client's packet has come to a gateway. Whatever is wrong with it, it just disappears. */
+  enter(gateway: NetworkNode, packet: Uint8Array): void {
+    const { faults, traffic } = this.#options;
+    traffic.sent++;
+    if (faults.takeLoss("forward")) {
+      traffic.lost++;
+      return;
+    }
+    this.#orDrop(() => {
+      const opened = this.#gateways.get(toHex(gateway.identityHash))!.open(packet);
+      this.#forward(opened, 0, faults.extraDelayMs);
+    });
+  }
+
+  /** Does what a packet asks for; one that asks for what it must not is dropped. */
+  #orDrop(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#options.traffic.dropped++;
+    }
+  }
+
+  /** Lets a packet rest, then passes it to a node of that layer; behind the last are both ends. */
+  #forward({ told, packet }: OpenedPacket, layer: number, extraDelayMs = 0): void {
+    const { nextNodeHop, nodeDelay, recipient, surbReply } = told;
+    if (nextNodeHop === null || nodeDelay === null || recipient !== null || surbReply !== null) {
+      throw new ProtocolError("a packet that is not to be passed on");
+    }
+    const { delayMs } = nodeDelay;
+    if (delayMs > this.#longestRestMs) {
+      throw new ProtocolError(`a packet that is to rest for ${delayMs} ms`);
+    }
+    // Looked up before it rests: nobody is to fill the queue with packets for nobody.
+    const arrive = this.#arrival(toHex(nextNodeHop.id), layer);
+    this.#options.packets.add(Math.max(1, delayMs) + extraDelayMs, () =>
+      this.#orDrop(() => arrive(packet!)),
+    );
+  }
+
+  /** What happens when a packet gets to a node. @throws ProtocolError when it may not go there. */
+  #arrival(id: string, layer: number): (packet: Uint8Array) => void {
+    const mixes = this.#layers[layer];
+    if (mixes !== undefined) {
+      const mix = mixes.get(id);
+      if (mix !== undefined) return (packet) => this.#forward(mix.open(packet), layer + 1);
+    } else {
+      const serviceNode = this.#serviceNodes.get(id);
+      if (serviceNode !== undefined) return (packet) => this.#serve(serviceNode, packet);
+      const gateway = this.#gateways.get(id);
+      if (gateway !== undefined) return (packet) => this.#fileReply(gateway, packet);
+    }
+    throw new ProtocolError("a packet whose next hop is not in the next layer");
+  }
+
+  #serve(serviceNode: SphinxNode, packet: Uint8Array): void {
+    const { clock, geometry, deliver } = this.#options;
+    const { told, payload: block } = serviceNode.open(packet);
+    const { nextNodeHop, recipient, surbReply, nodeDelay } = told;
+    if (nextNodeHop !== null || recipient === null || surbReply !== null) {
+      throw new ProtocolError("a packet that is not for a service");
+    }
+    const { surb, payload } = decodeForwardPayload(geometry, block!);
+    const holdUntil = clock.monotonic() + Math.min(nodeDelay?.delayMs ?? 0, this.#longestRestMs);
+    const { identityHash: destination } = serviceNode.node;
+    const reply =
+      surb === null
+        ? null
+        : (answer: Uint8Array) => this.#orDrop(() => this.#reply(surb, answer, holdUntil));
+    deliver({ destination, recipient: recipient.id, payload, surbId: null }, reply);
+  }
+
+  #reply(surb: Uint8Array, answer: Uint8Array, holdUntil: number): void {
+    const { clock, faults, packets, traffic } = this.#options;
+    const { packet, firstHop } = this.#sphinx.newPacketFromSurb(surb, answer);
+    const arrive = this.#arrival(toHex(firstHop), 0);
+    if (faults.takeLoss("reply")) {
+      traffic.lost++;
+      return;
+    }
+    const heldBackMs = Math.max(0, holdUntil - clock.monotonic());
+    packets.add(heldBackMs + faults.extraDelayMs, () => this.#orDrop(() => arrive(packet)));
+  }
+
+  #fileReply(gateway: SphinxNode, packet: Uint8Array): void {
+    const { told, payload } = gateway.open(packet);
+    const { nextNodeHop, recipient, surbReply, nodeDelay } = told;
+    if (nextNodeHop !== null || recipient === null || surbReply === null || nodeDelay !== null) {
+      // Upstream ends its process over some of these, and blocks a user's queue over others.
+      throw new ProtocolError("a packet at its gateway that is not a reply");
+    }
+    const spool = this.#options.spools.get(gateway.node)!;
+    spool.store(recipient.id, { surbId: surbReply.id, ciphertext: payload! });
+  }
+}

@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { readdirSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { JoinedDaemonState } from "katzenpost-thinclient/join";
+import {
+  linkText,
+  readLinkState,
+  removeLinkStates,
+  writeLinkState,
+} from "../../src/cli/link-state.js";
+import { emptyEnvironment, temporaryFolder } from "./katz.js";
+
+const state: JoinedDaemonState = {
+  link: {
+    phase: "connected",
+    gateway: "gateway1",
+    address: "tcp://192.0.2.1:30004",
+    lastError: "read ECONNRESET",
+    clockSkewMs: -1500,
+    epoch: 7,
+    documents: [{ epoch: 7, signers: ["auth1", "auth3"] }],
+    sent: 12,
+    decoys: 9,
+    replies: 10,
+    surbs: 2,
+  },
+  connections: 1,
+  operations: 1,
+  waiting: { packets: 3, ms: 3000 },
+};
+
+test("the state says gateway, skew, signers, packets, and what waits for how long", () => {
+  assert.deepEqual(linkText(state), [
+    "connected to gateway1 at tcp://192.0.2.1:30004",
+    "clock -1.5 s of the gateway's",
+    "document of epoch 7 signed by auth1 auth3",
+    "12 packets sent, 9 decoys among them, 10 replies",
+    "3 packets waiting, the last for 3.0 s",
+    "1 operation",
+  ]);
+  const link = { ...state.link, phase: "waiting" as const, epoch: 8, clockSkewMs: null };
+  assert.deepEqual(linkText({ ...state, link }).slice(0, 3), [
+    "waiting: gateway1 at tcp://192.0.2.1:30004",
+    "last failure: read ECONNRESET",
+    "no document of epoch 8",
+  ]);
+});
+
+test("a state is read back; that of a daemon that was killed is not, and is removed", async () => {
+  const folder = temporaryFolder();
+  const env = emptyEnvironment(folder);
+  const [ours, dead] = [new Uint8Array(16).fill(1), new Uint8Array(16).fill(2)];
+  assert.equal(await readLinkState(ours, env), null);
+  await writeLinkState(ours, state, env);
+  await writeLinkState(dead, state, env);
+  const runtime = join(folder, "run", "katzenpost");
+  utimesSync(join(runtime, `link-${"02".repeat(16)}.json`), 0, 0);
+  assert.deepEqual(await readLinkState(ours, env), state);
+  assert.equal(await readLinkState(dead, env), null);
+  writeFileSync(join(runtime, "other.json"), "kept");
+  await removeLinkStates(ours, env);
+  assert.deepEqual(readdirSync(runtime), ["other.json"]);
+});

@@ -109,7 +109,13 @@ export interface MixnetLink {
    * packet that has not left by then does not leave.
    * @throws LinkError when not connected, or when no path to the destination exists.
    */
-  send(packet: OutgoingPacket, options?: { readonly signal?: AbortSignal }): Promise<SentPacket>;
+  send(
+    packet: OutgoingPacket,
+    options?: {
+      /** Takes the packet back if it has not left. */
+      readonly signal?: AbortSignal;
+    },
+  ): Promise<SentPacket>;
   /** Sends cover traffic: an echo to ourselves whose reply nobody waits for. Never throws. */
   sendDecoy(): Promise<void>;
   /**

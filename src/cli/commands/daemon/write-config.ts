@@ -96,7 +96,7 @@ export function epochVariable(epochMs: number): string | null {
  * The text of a `client.toml`: what a daemon, upstream's or ours, needs to join the network through
  * its gateway. spec/mixnet §9.
  */
-export function clientConfigText(config: ClientConfig): string {
+function clientConfigText(config: ClientConfig): string {
   const { geometry, gateway, authorities, listen, epochMs } = config;
   const variable = epochVariable(epochMs);
   const epochs = variable === null ? "" : `# Start the daemon with ${variable}.\n`;

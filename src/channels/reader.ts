@@ -143,6 +143,8 @@ export class Reader implements AsyncIterable<Message> {
   #misses = 0;
   /** How far boxes were asked for in a row, from the cursor on. */
   #scanned: Place | null = null;
+  /** Boxes 1, 2, 4, … behind the cursor, as far as they were needed: the way there is long. */
+  #marks: Place[] = [];
   #pauseFactor = 1;
   #dueAt = 0;
   #isReading = false;
@@ -504,8 +506,8 @@ export class Reader implements AsyncIterable<Message> {
     const start: Place = { index: this.#next, distance: 0 };
     let absent = start;
     let first: Place | null = null;
-    for (let at = start; at.distance < LOOK_AHEAD;) {
-      at = await this.#stepTo(at, Math.max(1, at.distance * 2), signal);
+    for (let at = start, n = 0; at.distance < LOOK_AHEAD; n++) {
+      at = this.#marks[n] ??= await this.#stepTo(at, Math.max(1, at.distance * 2), signal);
       if (await isThere(at)) {
         first = at;
         break;
@@ -570,6 +572,7 @@ export class Reader implements AsyncIterable<Message> {
     this.#lookedAt = 0;
     this.#wasAway = false;
     this.#scanned = null;
+    this.#marks = [];
     this.#pauseFactor = 1;
   }
 

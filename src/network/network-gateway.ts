@@ -13,6 +13,7 @@ export interface GatewayServer {
 
 /** A gateway: where clients' packets come in, and where their replies wait for them. */
 export class NetworkGateway {
+  /** The node that it is. */
   readonly node: NetworkNode;
   /** Replies that wait for their clients. */
   readonly spool: Spool;

@@ -7,7 +7,7 @@ await using alice = await ThinClient.connect(daemon.config());
 await using bob = await ThinClient.connect(daemon.config());
 
 // #region boxes
-// Alice makes a stream of boxes; whoever has the ReadCap and the index can read it.
+// Alice creates a stream of boxes; anyone with the ReadCap and the index can read it.
 const { writeCap, readCap, firstMessageIndex } = await alice.newKeypair(randomBytes(32));
 const { nextMessageBoxIndex } = await alice.write(writeCap, firstMessageIndex, "hello Bob");
 
@@ -15,7 +15,7 @@ const { nextMessageBoxIndex } = await alice.write(writeCap, firstMessageIndex, "
 const message = await bob.read(readCap, firstMessageIndex);
 console.log(utf8ToText(message.plaintext));
 
-// Or asks once: an empty box is an outcome to expect, not a failure.
+// Or he tries once: an empty box is an expected outcome, not a failure.
 try {
   await bob.read(readCap, nextMessageBoxIndex, { wait: false });
 } catch (error) {

@@ -34,7 +34,7 @@ export async function runBot(
       from = box.nextMessageBoxIndex;
       line = utf8ToText(box.plaintext);
     } catch (error) {
-      // A line that was deleted is nothing to answer; anything else is not ours to hide.
+      // Skip a deleted line; rethrow every other error.
       if (!isExpectedOutcome(error)) throw error;
       from = await client.nextMessageBoxIndex(from);
       continue;

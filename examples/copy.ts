@@ -31,7 +31,7 @@ const { nextDestIndices } = await client.copy(payload, destinations, {
 // #endregion
 
 // #region read
-// The boxes hold the payload in pieces; how many there are the reader must be told.
+// The boxes hold the payload in pieces; the reader must know how many.
 async function readPayload({ readCap, firstMessageIndex }: typeof ada): Promise<Uint8Array> {
   const whole = new Uint8Array(payload.length);
   let index = firstMessageIndex;
@@ -53,11 +53,11 @@ async function copyOrSay(): Promise<CopyResult | null> {
     return await client.copy(payload, destinations);
   } catch (error) {
     if (!(error instanceof CopyFailedError)) throw error;
-    // A copy is not atomic: the boxes counted here are written and stay so.
+    // A copy is not atomic: the boxes counted here stay written.
     console.log(error.phase, error.destination, error.boxesCopied, error.cause.code);
     return null;
   }
 }
 // #endregion
-// The boxes hold this payload already, and writing the same again does no harm.
+// The boxes already hold this payload; writing it again is safe.
 assert.deepEqual(await copyOrSay(), { nextDestIndices });

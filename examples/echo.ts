@@ -3,7 +3,7 @@
 import { ThinClient, utf8ToText } from "katzenpost-thinclient";
 import { DevDaemon } from "katzenpost-thinclient/testing";
 
-// With a real kpclientd there is no DevDaemon: ThinClient.connect("thinclient.toml").
+// With a real kpclientd, use ThinClient.connect("thinclient.toml") and no DevDaemon.
 const daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });
 const client = await ThinClient.connect(daemon.config());
 try {

@@ -54,14 +54,14 @@ async function* messages(
 // #endregion
 
 // #region invitation
-// Alice makes a stream for what she will say. To read it takes its ReadCap and an index.
+// Alice creates a stream for her messages. Reading it requires its ReadCap and an index.
 const toBob = await alice.newKeypair(randomBytes(32));
 const invitation = JSON.stringify({
   readCap: ReadCap.toBase64(toBob.readCap),
   index: MessageBoxIndex.toBase64(toBob.firstMessageIndex),
 });
 
-// The invitation reaches Bob by some other way: on paper, by QR code, through another channel.
+// The invitation reaches Bob in another way: on paper, as a QR code, through another channel.
 const invited = JSON.parse(invitation) as { readCap: string; index: string };
 const fromAlice = messages(
   bob,
@@ -84,7 +84,8 @@ for await (const text of fromAlice) {
 assert.deepEqual(heard, said);
 
 // #region ahead
-// Boxes are independent of each other: with their indices known they can be read all at once.
+// Boxes are independent of each other: if you know their indices, you can read them all at
+// once.
 const ahead = [toBob.firstMessageIndex];
 for (let i = 1; i < 3; i++) ahead.push(await bob.nextMessageBoxIndex(ahead[i - 1]!));
 const boxes = await Promise.all(ahead.map((index) => bob.read(toBob.readCap, index)));

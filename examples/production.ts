@@ -20,8 +20,8 @@ client.closed.then(
 // #endregion
 
 // #region verify
-// The daemon verifies documents for you. Who does not want to rely on it can look for themselves;
-// then the authorities' keys must come from somewhere else than the daemon.
+// The daemon verifies documents for you. You can also verify them yourself; in that case, get
+// the authorities' keys from another source than the daemon.
 const authorities = await client.getDirectoryAuthorities();
 const { payload, epoch } = await client.getPkiDocumentRaw();
 const { document, signers } = verifyPkiDocument(payload, authorities, { epoch });

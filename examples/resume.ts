@@ -49,9 +49,9 @@ async function write(address: string, path: string): Promise<void> {
   const writeCap = WriteCap.fromHex(state.writeCap);
   while (state.line < LINES.length) {
     const index = MessageBoxIndex.fromHex(state.index);
-    // This line may be written already, when the crash came after it: the same again does no harm.
+    // If the crash came after this write, the line is already there; writing it again is safe.
     const { nextMessageBoxIndex } = await client.write(writeCap, index, LINES[state.line]!, {
-      ifExists: "error", // other bytes there would be somebody else's
+      ifExists: "error", // other bytes would be from another writer
     });
     state = { ...state, index: toHex(nextMessageBoxIndex), line: state.line + 1 };
     await save(path, state);

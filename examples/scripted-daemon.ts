@@ -15,7 +15,7 @@ const keypair = client.newKeypair(new Uint8Array(32)); // the call under test
 const request = await connection.expect("newKeypair"); // what the client asked
 connection.sendRaw(new Uint8Array([0, 0, 0, 0])); // and an answer that no daemon gives
 
-// The client hangs up on such a daemon, dials again and asks again: until it is closed.
+// The client closes the connection to such a daemon, reconnects and repeats the request until it is stopped.
 const ended = assert.rejects(keypair, { code: "ERR_CLOSED" });
 assert.equal(request.seed?.length, 32);
 await client.stop();

@@ -16,7 +16,8 @@ await client.tombstone(writeCap, firstMessageIndex); // done when a courier has 
 // #endregion
 
 // #region many
-// tombstoneRange makes the envelopes and sends none: they may be kept, and sent again.
+// tombstoneRange creates the envelopes but does not send them: you can keep them and send them
+// again.
 const second = await client.nextMessageBoxIndex(firstMessageIndex);
 const { envelopes, next } = await client.tombstoneRange(writeCap, second, 2);
 await Promise.all(
@@ -38,7 +39,7 @@ async function isDeleted(at: typeof firstMessageIndex): Promise<boolean> {
 }
 // #endregion
 
-// A courier's receipt comes before the replicas have the tombstone.
+// The courier acknowledges before the replicas have the tombstone.
 for (let at = firstMessageIndex, box = 0; box < 3; box++) {
   const deadline = Date.now() + 10_000;
   while (!(await isDeleted(at))) {

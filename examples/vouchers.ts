@@ -15,14 +15,14 @@ await using member = await ThinClient.connect(daemon.config());
 // The newcomer makes a stream to speak on, and a voucher for it.
 const messages = await newcomer.newKeypair(randomBytes(32));
 const minted = await newcomer.voucherMint(messages.writeCap, "Ada");
-// Box 0 of the voucher's own stream tells a member who asks; box 1 is for the answer.
+// Box 0 of the voucher's own stream tells a member who is asking; box 1 is for the answer.
 const box0 = firstIndexOf(minted.voucherReadCap);
 const { nextMessageBoxIndex: box1 } = await newcomer.write(
   minted.voucherWriteCap,
   box0,
   minted.voucherPayload,
 );
-// These 32 bytes go to a member, in private: whoever has them can answer.
+// Hand these 32 bytes to a member in private: anyone who has them can answer.
 const { voucher } = minted;
 // #endregion
 

@@ -62,14 +62,23 @@ if (built) {
     if (use === "suite") suites.unshift({ name, version, path });
     if (use === "refused") continue;
     const env = { KATZ_RUNTIME: name };
-    part(`smoke set, ${name} ${version}`, ["scripts/run-tests.mjs", "--smoke", "runtimes"], {
-      env,
-    });
+    part(
+      `smoke set, ${name} ${version}`,
+      ["scripts/run-tests.mjs", "--again", "--smoke", "runtimes"],
+      {
+        env,
+      },
+    );
   }
-  part("what installs and uses the tarball", ["scripts/run-tests.mjs", "--smoke", "consumers"]);
+  part("what installs and uses the tarball", [
+    "scripts/run-tests.mjs",
+    "--again",
+    "--smoke",
+    "consumers",
+  ]);
   // Last, so that its report stands just above the sums.
   for (const { name, version, path } of suites) {
-    part(`whole suite, ${name} ${version}`, ["scripts/run-tests.mjs"], { node: path });
+    part(`whole suite, ${name} ${version}`, ["scripts/run-tests.mjs", "--again"], { node: path });
   }
 }
 rmSync(folder, { recursive: true });

@@ -1,13 +1,22 @@
-// A reporter for run-tests.mjs: how many tests passed and failed, which files had any, and, when it
+// A reporter for run-tests.mjs: how many tests passed and failed, which files had any and which failed, and, when it
 // was measured, how much of src/ the tests run.
 export default async function* countReporter(source) {
-  const counts = { passed: 0, failed: 0, skipped: 0, filesWithTests: [], coverage: null };
+  const counts = {
+    passed: 0,
+    failed: 0,
+    skipped: 0,
+    filesWithTests: [],
+    failedFiles: [],
+    coverage: null,
+  };
   const files = new Set();
+  const failed = new Set();
   for await (const { type, data } of source) {
     if (type === "test:coverage") counts.coverage = coverageOf(data.summary);
     if (type !== "test:pass" && type !== "test:fail") continue;
     // A file that ends without a test is reported as a test named like the file.
     const isFile = data.file && data.name && data.file.endsWith(data.name);
+    if (type === "test:fail" && !data.todo && data.file) failed.add(data.file);
     if (type === "test:fail" && isFile) counts.failed++;
     if (isFile || data.details?.type === "suite") continue;
     if (type === "test:fail" && !data.todo) counts.failed++;
@@ -16,6 +25,7 @@ export default async function* countReporter(source) {
     if (data.file) files.add(data.file);
   }
   counts.filesWithTests = [...files];
+  counts.failedFiles = [...failed];
   yield JSON.stringify(counts);
 }
 

@@ -1,7 +1,7 @@
 /**
  * Scalars and points of blinded Ed25519. spec/pigeonhole §1.4 and §1.5.
  *
- * All of it is one idea: root public key P = a·B, box ID = f·P = (a·f)·B. Whoever has `a` takes the
+ * All of it is one idea: root public key P = a·B, box ID = f·P = (a·f)·B. Anyone who has `a` takes the
  * right-hand side, since multiplying the base point is three times as fast as any other point.
  */
 import { ed25519 } from "@noble/curves/ed25519.js";

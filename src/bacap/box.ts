@@ -81,7 +81,7 @@ function boxKey(
 
 /**
  * ID (32 bytes) of the box at `index`. With a WriteCap it takes a third of the time.
- * @throws TypeError, RangeError on wrong lengths, a root key that is no point of the curve, or a
+ * @throws TypeError, RangeError on wrong lengths, a root key that is not a point of the curve, or a
  * WriteCap whose halves do not belong together.
  */
 export function boxIdFor(
@@ -98,7 +98,7 @@ export function boxIdFor(
 /**
  * Encrypts `plaintext` for the box at `index` and signs it. Deterministic. An empty plaintext makes
  * an ordinary box of 16 bytes, not a tombstone.
- * @throws as {@link boxIdFor}; TypeError when `plaintext` is no byte array.
+ * @throws as {@link boxIdFor}; TypeError when `plaintext` is not a byte array.
  */
 export function encryptBox(
   writeCap: WriteCap,
@@ -114,7 +114,7 @@ export function encryptBox(
 
 /**
  * Signs `payload` as what the box at `index` holds, as it is: no encryption.
- * @throws as {@link boxIdFor}; TypeError when `payload` is no byte array.
+ * @throws as {@link boxIdFor}; TypeError when `payload` is not a byte array.
  */
 export function signBox(
   writeCap: WriteCap,

@@ -69,7 +69,7 @@ export function parseWriteCap(bytes: Uint8Array): WriteCap {
 
 /**
  * `bytes` as a ReadCap: a copy, checked.
- * @throws TypeError, RangeError when it is not 136 bytes, or its root key is no point of the curve.
+ * @throws TypeError, RangeError when it is not 136 bytes, or its root key is not a point of the curve.
  */
 export function parseReadCap(bytes: Uint8Array): ReadCap {
   const readCap = ReadCap.from(bytes);
@@ -124,7 +124,7 @@ export function withIndex<C extends WriteCap | ReadCap>(cap: C, index: MessageBo
  * The capability of the stream that `salt` leads to (spec/pigeonhole §1.3). Mutating a
  * WriteCap and taking its ReadCap equals mutating the ReadCap.
  * @throws TypeError, RangeError when `cap` has neither capability's length; TypeError when `salt`
- * is no byte array. Any length of it will do; vouchers' are 32 bytes.
+ * is not a byte array. Any length of it will do; vouchers' are 32 bytes.
  */
 export function mutateCap<C extends WriteCap | ReadCap>(cap: C, salt: Uint8Array): C {
   return withIndex(cap, mutateMessageBoxIndex(firstIndexOf(cap), salt));

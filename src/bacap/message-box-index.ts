@@ -98,7 +98,7 @@ export function advanceMessageBoxIndex(index: MessageBoxIndex, counter: bigint):
 /**
  * The place of the same counter on the stream that `salt` leads to (contact vouchers). Mutating a
  * write cap's index and a read cap's index by the same salt gives the same stream.
- * @throws TypeError, RangeError when `index` is not 104 bytes; TypeError when `salt` is no byte
+ * @throws TypeError, RangeError when `index` is not 104 bytes; TypeError when `salt` is not a byte
  * array.
  */
 export function mutateMessageBoxIndex(index: MessageBoxIndex, salt: Uint8Array): MessageBoxIndex {

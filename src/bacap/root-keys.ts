@@ -114,7 +114,7 @@ export function checkRootPrivateKey(rootPrivateKey: Uint8Array): void {
   secretOf(rootPrivateKey);
 }
 
-/** Checks a root public key (32 bytes). @throws RangeError when it is no point of the curve. */
+/** Checks a root public key (32 bytes). @throws RangeError when it is not a point of the curve. */
 export function checkRootPublicKey(rootPublicKey: Uint8Array): void {
   const key = toHex(rootPublicKey);
   const known = roots.get(key);
@@ -139,7 +139,7 @@ export function blindRootPrivateKey(
 
 /**
  * Encoding (32 bytes) of f·P, P being the root public key.
- * @throws RangeError when P is no point of the curve.
+ * @throws RangeError when P is not a point of the curve.
  */
 export function blindRootPublicKey(rootPublicKey: Uint8Array, f: bigint): Bytes {
   checkRootPublicKey(rootPublicKey);

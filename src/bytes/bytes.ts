@@ -57,7 +57,7 @@ function hexValue(code: number): number {
 
 /**
  * Bytes of a hex string, either case.
- * @throws TypeError when `text` is no string; RangeError on an odd length or another character (the
+ * @throws TypeError when `text` is not a string; RangeError on an odd length or another character (the
  * text itself, which may be a secret, is not repeated).
  */
 export function fromHex(text: string): Bytes {
@@ -96,7 +96,7 @@ export function toBase64(bytes: Uint8Array): string {
 
 /**
  * Bytes of a base64 string (RFC 4648 section 4, or section 5 for URLs; padding optional).
- * @throws TypeError when `text` is no string; RangeError when it is not base64.
+ * @throws TypeError when `text` is not a string; RangeError when it is not base64.
  */
 export function fromBase64(text: string): Bytes {
   if (typeof text !== "string") {

@@ -61,7 +61,7 @@ export class CborWriter {
     if (length === 0 && this.#data.length > SCRATCH_LENGTH) this.#renew();
   }
 
-  /** What was written; the next value starts anew. */
+  /** What was written; the next value starts again. */
   take(): Bytes {
     const length = this.#at;
     this.#at = 0;

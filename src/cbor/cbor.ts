@@ -26,7 +26,7 @@ export type CborValue =
   | Bytes
   | CborValue[]
   | CborMap;
-/** A map of CBOR; keys are told apart by type and value. */
+/** A map of CBOR; keys are distinguished by type and value. */
 export type CborMap = Map<CborKey, CborValue>;
 
 /**

@@ -15,7 +15,7 @@ import type { BatchPart } from "./writer.js";
 export const COPY_OVERHEAD = 4;
 /** Most boxes that the daemon seals at once: each costs a real daemon seconds. */
 const BOXES_PER_CALL = 32;
-/** Most boxes of the temporary stream that are under way at once. */
+/** Most boxes of the temporary stream that are in progress at once. */
 const WINDOW = 8;
 /**
  * Most boxes of a batch: couriers give up beyond 65,536, those of the temporary stream included.

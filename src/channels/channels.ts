@@ -102,7 +102,7 @@ export interface Batch {
 }
 
 /**
- * Opens the channels of a store and goes on with what is in their outboxes.
+ * Opens the channels of a store and continues with what is in their outboxes.
  *
  * ```ts
  * await using channels = await openChannels(client, "chat-data");
@@ -378,7 +378,7 @@ export class Channels implements AsyncDisposable {
   }
 
   /**
-   * Makes a channel that goes on with a stream which this store is the only writer of, from the
+   * Makes a channel that continues with a stream which this store is the only writer of, from the
    * capability's own index on: a contact's stream after its voucher was opened.
    * @throws as {@link create}; RangeError when `writeCap` is not 168 bytes.
    */
@@ -682,7 +682,7 @@ export class Channels implements AsyncDisposable {
 
   /**
    * Stops reading and sending, and closes the store. What is in the outboxes goes out when the
-   * store is opened again. Idempotent. The client stays as it is.
+   * store is opened again. Idempotent. The client does not change.
    */
   close(): Promise<void> {
     return (this.#closing ??= this.#close());

@@ -103,7 +103,7 @@ export class Contact {
   }
 
   /**
-   * The 32 bytes to hand to the other side, in private: whoever has them can answer in its place.
+   * The 32 bytes to hand to the other side, in private: anyone who has them can answer in its place.
    * Null when the voucher is not ours, and when it was answered.
    */
   get voucher(): Bytes | null {
@@ -267,7 +267,7 @@ export class Contacts {
     return new Contact(this.#context, await this.begin(channelNames(name), make));
   }
 
-  /** @throws InvalidStateError when an exchange of that voucher is under way here. @internal */
+  /** @throws InvalidStateError when an exchange of that voucher is in progress here. @internal */
   checkUnknown(voucher: Uint8Array): void {
     for (const { record } of this.#exchanges.values()) {
       if (!record.voucher || !equalBytes(record.voucher, voucher)) continue;

@@ -1,5 +1,5 @@
 /**
- * Groups: a channel for each member, which all others read. Whoever takes a newcomer in tells all
+ * Groups: a channel for each member, which all others read. Anyone who takes a newcomer in tells all
  * members on its own channel, so that everybody reads the newcomer. Messages are katzenqt's, so that
  * its users and ours can share a group.
  */
@@ -135,7 +135,7 @@ export class Groups {
     }
   }
 
-  /** Reads everything anew after a failed commit. @internal */
+  /** Reads everything again after a failed commit. @internal */
   async reload(): Promise<void> {
     for (const group of this.#groups.values()) await group.reload();
     this.#nextKey = Number((await this.#context.store.get(NEXT_KEY)) ?? 0);
@@ -155,7 +155,7 @@ export class Groups {
   }
 
   /**
-   * Begins a group; its only member is whoever calls. Needs no network.
+   * Begins a group; its only member is anyone who calls. Needs no network.
    * @param name what it is called in this store, 1 to 150 characters.
    * @throws TypeError, RangeError for wrong arguments; ChannelExistsError when the name is taken.
    */
@@ -272,7 +272,7 @@ export class Group {
   readonly #contacts: Contacts;
   readonly #key: string;
   readonly #members = new Map<string, SavedMember>();
-  /** Channels of members whose transaction is under way. */
+  /** Channels of members whose transaction is in progress. */
   readonly #coming = new Map<string, SavedMember>();
   /** The last message of each channel that was handed out. */
   readonly #seen = new Map<string, bigint>();
@@ -569,7 +569,7 @@ export class Group {
         }
         const { sender, box, message } = end.head!;
         if (message?.type === "introduction") await this.#introduced(message.member);
-        // Before it is handed out: whoever answers at once has seen it.
+        // Before it is handed out: anyone who answers at once has seen it.
         this.#seen.set(sender.channel, box.id);
         yield { sender, id: box.id, message, box };
         await box.ack();

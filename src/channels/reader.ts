@@ -3,7 +3,7 @@
  *
  * What was read and the cursor's new place are stored in one transaction, and only then a message
  * is handed out. Boxes live for one to two weeks; one that is gone for good would hold the reader
- * up for ever, so a reader that finds nothing also looks further on (see {@link Reader.messages}).
+ * up forever, so a reader that finds nothing also looks further on (see {@link Reader.messages}).
  */
 import { type Bytes, concatBytes, copyBytes } from "../bytes/bytes.js";
 import { MessageBoxIndex, ReadCap } from "../bytes/opaque.js";
@@ -19,7 +19,7 @@ import { type ChannelStore, type Draft, field, keyNumber, numberOfKey } from "./
 
 /** Most boxes of one channel that are asked for at once, while one after the other is there. */
 const MAX_BURST = 8;
-/** Messages that are read ahead of whoever listens. */
+/** Messages that are read ahead of anyone who listens. */
 const READ_AHEAD = 32;
 /** Every so many questions in vain the reader looks further on. */
 const LOOK_AHEAD_EVERY = 10;
@@ -143,6 +143,8 @@ export class Reader implements AsyncIterable<Message> {
   #misses = 0;
   /** How far boxes were asked for in a row, from the cursor on. */
   #scanned: Place | null = null;
+  /** Boxes 1, 2, 4, … behind the cursor, as far as they were needed: the way there is long. */
+  #marks: Place[] = [];
   #pauseFactor = 1;
   #dueAt = 0;
   #isReading = false;
@@ -504,8 +506,8 @@ export class Reader implements AsyncIterable<Message> {
     const start: Place = { index: this.#next, distance: 0 };
     let absent = start;
     let first: Place | null = null;
-    for (let at = start; at.distance < LOOK_AHEAD;) {
-      at = await this.#stepTo(at, Math.max(1, at.distance * 2), signal);
+    for (let at = start, n = 0; at.distance < LOOK_AHEAD; n++) {
+      at = this.#marks[n] ??= await this.#stepTo(at, Math.max(1, at.distance * 2), signal);
       if (await isThere(at)) {
         first = at;
         break;
@@ -570,6 +572,7 @@ export class Reader implements AsyncIterable<Message> {
     this.#lookedAt = 0;
     this.#wasAway = false;
     this.#scanned = null;
+    this.#marks = [];
     this.#pauseFactor = 1;
   }
 
@@ -736,7 +739,7 @@ export class Reader implements AsyncIterable<Message> {
     }
   }
 
-  /** Reads everything anew after a failed commit. @internal */
+  /** Reads everything again after a failed commit. @internal */
   async reload(): Promise<void> {
     const saved = await loadReader(this.#context.store, this.#key);
     this.#next = saved.next;

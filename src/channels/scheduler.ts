@@ -239,7 +239,7 @@ export class Scheduler {
     this.#timer = this.#clock.after(wait, () => this.kick());
   }
 
-  /** Starts nothing more, and takes back what is under way. */
+  /** Starts nothing more, and takes back what is in progress. */
   async stop(): Promise<void> {
     this.#abort.abort();
     this.#timer?.cancel();

@@ -27,7 +27,7 @@ export type StoreSecret =
       readonly key: Uint8Array;
     }
   | {
-      /** Any text; a long one, for whoever has the files can try. */
+      /** Any text; a long one, for anyone who has the files can try. */
       readonly passphrase: string;
     };
 

@@ -3,7 +3,7 @@
  *
  * All transactions go through one queue. Those that wait are committed together, in one batch that
  * is durable when it is done: many sends cost one write to the disk. A transaction's changes to
- * memory are made when it is composed, so a commit that fails makes the store read everything anew:
+ * memory are made when it is composed, so a commit that fails makes the store read everything again:
  * what the disk says is what was sent, and nothing else.
  */
 import type {
@@ -185,7 +185,7 @@ export class ChannelStore {
 
   /**
    * Changes records, durably when it resolves. `compose` runs when its turn comes and may change
-   * memory at will: if the commit fails, `onReload` reads it anew.
+   * memory at will: if the commit fails, `onReload` reads it again.
    * @throws what `compose` throws, which must not have changed anything then; ChannelStoreError
    * when the database does not take it, and nothing is stored then.
    */

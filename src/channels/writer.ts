@@ -1,5 +1,5 @@
 /**
- * The sending end of a channel: an outbox in the store, and the boxes under way.
+ * The sending end of a channel: an outbox in the store, and the boxes in progress.
  *
  * A message gets its box indices when it is stored, in the transaction that stores it. From then on
  * each index belongs to its bytes: after a crash the same bytes are written to the same box again,
@@ -58,7 +58,7 @@ export interface Delivery {
   readonly stored: Promise<void>;
 }
 
-/** What lets another party read a channel. Secret: whoever has it can read. */
+/** What lets another party read a channel. Secret: anyone who has it can read. */
 export interface Invitation {
   /** 136 bytes. Reads every box from its own index on. */
   readonly readCap: ReadCap;
@@ -587,7 +587,7 @@ export class Writer {
     this.#pause(error, this.#loaded[0]!);
   }
 
-  /** Reads everything anew after a failed commit. @internal */
+  /** Reads everything again after a failed commit. @internal */
   async reload(): Promise<void> {
     const saved = await loadWriter(this.#context.store, this.#key);
     this.#next = saved.next;

@@ -29,8 +29,8 @@ export type Capability = {
 const MAX_BYTES = 8192;
 
 const advice = {
-  write: "# A secret: whoever has this can write, delete and read the boxes of its stream.",
-  read: "# A secret: whoever has this can read the boxes of its stream.",
+  write: "# A secret: anyone who has this can write, delete and read the boxes of its stream.",
+  read: "# A secret: anyone who has this can read the boxes of its stream.",
 } as const;
 
 /** The text of a capability file. */
@@ -51,7 +51,7 @@ export function capabilityText(capability: Capability): string {
  */
 function parseCapability(text: string, name: string): Capability {
   const fail = (why: string): never => {
-    throw new UsageError(`${name} is no capability: ${why}`);
+    throw new UsageError(`${name} is not a capability: ${why}`);
   };
   const table = ((): Record<string, unknown> => {
     try {
@@ -117,7 +117,7 @@ export class OpenCapability {
 
   /**
    * Opens a capability file; `-` is standard input.
-   * @throws UsageError when it cannot be read, is no capability, or others may read it.
+   * @throws UsageError when it cannot be read, is not a capability, or others may read it.
    */
   static async open(argument: string, signal: AbortSignal): Promise<OpenCapability> {
     refuseSecret(argument, "a capability");
@@ -127,7 +127,7 @@ export class OpenCapability {
     }
     const check = (stats: Stats): void => refuseFolder(argument, stats);
     const { bytes, stats } = await readWhole(argument, MAX_BYTES, signal, check);
-    // Before its rights: of a file that is no capability they are nobody's business.
+    // Before its rights: of a file that is not a capability they are nobody's business.
     const capability = parseCapability(Buffer.from(bytes).toString("utf8"), argument);
     checkPrivate(argument, stats);
     // A symbolic link stays one when the file is replaced.
@@ -175,7 +175,7 @@ export class OpenCapability {
 }
 
 function refuseFolder(path: string, stats: Stats): void {
-  if (stats.isDirectory()) throw new UsageError(`${path} is a folder, and no capability`);
+  if (stats.isDirectory()) throw new UsageError(`${path} is a folder, not a capability`);
 }
 
 /** @throws UsageError when others have rights on it. Windows has no such modes. */

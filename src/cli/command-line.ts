@@ -7,7 +7,7 @@ import { katz } from "./app.js";
  */
 const USAGE = 2;
 
-// A reader that went away, as in `katz … | head`, is no error of ours; nobody is left to tell.
+// A reader that went away, as in `katz … | head`, is not an error of ours; nobody is left to tell.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(0);
   process.stderr.write(`katz: standard output cannot be written: ${error.message}\n`);

@@ -135,7 +135,7 @@ export async function connect(
   const failures: PlaceFailure[] = [];
   for (const place of places) {
     let owner: Owner | null = null;
-    // Looked at each time: whoever comes back after a loss may be another.
+    // Looked at each time: anyone who comes back after a loss may be another.
     const dial = async (how: CallOptions): Promise<Transport> => {
       if (made !== null) {
         const transport = made;

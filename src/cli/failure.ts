@@ -105,7 +105,7 @@ export function report(
 ): number {
   const exitCode = exitCodeOf(error);
   if (error instanceof AlreadyReported || error instanceof Interrupted) return exitCode;
-  // A ticket that was given as a name of anything is repeated by whoever looked for it.
+  // A ticket that was given as a name of anything is repeated by anyone who looked for it.
   const said = (text: string): string =>
     // The library does not know how its user calls this program.
     withoutSecrets(text).replaceAll(BY_PACKAGE, commandName());

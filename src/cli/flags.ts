@@ -59,7 +59,7 @@ export const outputFlags = {
     kind: "boolean",
     default: false,
     withNegated: false,
-    brief: "Results only, no remarks and no progress",
+    brief: "Results only, without remarks and progress",
   },
 } as const;
 

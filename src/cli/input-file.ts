@@ -142,7 +142,7 @@ function refuseUnusual(stats: Stats, path: string, isNamedPipe: boolean): void {
         ? "socket"
         : null;
   if (what !== null) {
-    throw new UsageError(`cannot read ${path}: it is a ${what}, and no regular file`);
+    throw new UsageError(`cannot read ${path}: it is a ${what}, not a regular file`);
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * Whose program listens at an address of this machine. Any user can take a TCP port or an abstract
- * name that is free, and would be given capabilities and plaintexts by whoever connects without
+ * name that is free, and would be given capabilities and plaintexts by anyone who connects without
  * asking.
  */
 import { readFileSync, readdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
@@ -38,12 +38,12 @@ function byUser(uid: number): Owner {
 }
 
 /**
- * Of a socket in the file system, whoever could put it there: its owner, and those who may rename
+ * Of a socket in the file system, anyone who could put it there: its owner, and those who may rename
  * what is on the way to it.
  */
 function ownerOfPath(path: string): Owner {
   try {
-    // Whoever owns a symbolic link on the way could turn it after it was looked at.
+    // Anyone who owns a symbolic link on the way could turn it after it was looked at.
     if (realpathSync(path) !== path) return { kind: "other", who: "is a symbolic link" };
     const owner = byUser(statSync(path).uid);
     if (owner.kind !== "trusted") return owner;
@@ -59,7 +59,7 @@ function ownerOfPath(path: string): Owner {
       if (folder === dirname(folder)) return trusted;
     }
   } catch {
-    return { kind: "unknown", why: "it cannot be looked at" };
+    return { kind: "unknown", why: "it cannot be inspected" };
   }
 }
 

@@ -36,7 +36,7 @@ export class Output {
   }
 
   /**
-   * A line of the result for people; nothing with `--json`. Characters in `keep` stay as they are.
+   * A line of the result for people; nothing with `--json`. Characters in `keep` do not change.
    */
   line(text = "", keep = ""): void {
     if (this.json) return;

@@ -8,7 +8,7 @@ import { clock } from "./text.js";
 /** How long nothing may come before that is said in a line, in milliseconds. */
 const LONG_MS = 20_000;
 
-/** How often the live line is drawn anew while nothing comes, in milliseconds. */
+/** How often the live line is drawn again while nothing comes, in milliseconds. */
 const REDRAW_MS = 1000;
 
 /** Watches over what may have to be waited for, until it is disposed of. */

@@ -3,7 +3,7 @@ import type { ClientRun } from "./connect.js";
 
 /**
  * How commands that live through the loss of the daemon come back to it, in milliseconds. Somebody
- * looks on and starts it anew: the library's own pauses, up to a minute, would be too long.
+ * looks on and starts it again: the library's own pauses, up to a minute, would be too long.
  */
 export const RECONNECT = { initialDelayMs: 250, maxDelayMs: 5000 } as const;
 
@@ -14,8 +14,6 @@ export function tellReconnects({ client, output, signal }: ClientRun): void {
     if (!signal.aborted) output.remark("the daemon is away; connecting again …");
   });
   client.on("reconnected", ({ newInstance }) => {
-    output.remark(
-      newInstance ? "connected again, to a daemon that was started anew" : "connected again",
-    );
+    output.remark(newInstance ? "reconnected, to a daemon that was restarted" : "reconnected");
   });
 }

@@ -69,7 +69,9 @@ export function firstLine(text: string, atEnd = true): string | null {
 export function askHidden(question: string, signal: AbortSignal): Promise<string> {
   const { stdin, stderr } = process;
   if (!stdin.isTTY) {
-    throw new UsageError("there is no terminal to ask at: give a file, or - for standard input");
+    throw new UsageError(
+      "cannot ask for input without a terminal: give a file, or - for standard input",
+    );
   }
   return new Promise((resolve, reject) => {
     let text = "";
@@ -96,7 +98,7 @@ export function askHidden(question: string, signal: AbortSignal): Promise<string
     };
     if (signal.aborted) return onAbort();
     signal.addEventListener("abort", onAbort, { once: true });
-    // Only then the question: whoever answers at once must not see the answer either.
+    // Only then the question: anyone who answers at once must not see the answer either.
     stdin.setRawMode(true).resume().on("data", onData);
     stderr.write(question);
   });

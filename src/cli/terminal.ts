@@ -31,7 +31,7 @@ const MARK = randomBytes(16).toString("hex");
 
 /**
  * Writes lines, styled when the output is a terminal and NO_COLOR (no-color.org) is not set.
- * Nothing in them steers a terminal but our own styles, whoever the text is from.
+ * Nothing in them steers a terminal but our own styles, anyone who the text is from.
  */
 export class Terminal {
   readonly #output: Output;

@@ -22,7 +22,7 @@ export function stateFolder(env: Environment): string {
 /**
  * Where the user's programs put sockets: `$XDG_RUNTIME_DIR`, else the folder that systemd makes,
  * else one of this user in the folder for temporary files. Nobody else may use the last one either:
- * whoever makes it makes it so, and whoever finds it looks at its owner.
+ * anyone who makes it makes it so, and anyone who finds it looks at its owner.
  */
 export function runtimeFolder(env: Environment): string {
   const told = absolute(env["XDG_RUNTIME_DIR"]);

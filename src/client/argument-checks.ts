@@ -1,4 +1,4 @@
-/** Checks on arguments of Pigeonhole calls. A real daemon hangs up on a capability or index of the
+/** Checks on arguments of Pigeonhole calls. A real daemon disconnects a capability or index of the
  * wrong length (spec/thin-protocol §10, defect 13), so they must be found here. */
 import { checkBytes, describeType, isBytes } from "../bytes/bytes.js";
 import type { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
@@ -11,7 +11,7 @@ export function checkWriteCap(name: string, value: unknown): asserts value is Wr
   if (isBytes(value) && value.length === READ_CAP_LENGTH) {
     throw new RangeError(
       `\`${name}\` must be a WriteCap of ${WRITE_CAP_LENGTH} bytes, got ${READ_CAP_LENGTH}, ` +
-        "the length of a ReadCap: it gives no right to write",
+        "the length of a ReadCap, which does not give the right to write",
     );
   }
   checkBytes(name, value, WRITE_CAP_LENGTH);
@@ -22,7 +22,7 @@ export function checkReadCap(name: string, value: unknown): asserts value is Rea
   if (isBytes(value) && value.length === WRITE_CAP_LENGTH) {
     throw new RangeError(
       `\`${name}\` must be a ReadCap of ${READ_CAP_LENGTH} bytes, got ${WRITE_CAP_LENGTH}, ` +
-        "the length of a WriteCap: whoever gets it can write",
+        "the length of a WriteCap, which gives the right to write",
     );
   }
   checkBytes(name, value, READ_CAP_LENGTH);
@@ -33,19 +33,19 @@ export function checkBoxIndex(name: string, value: unknown): asserts value is Me
   checkBytes(name, value, 104);
 }
 
-/** @throws TypeError, RangeError when `value` is no byte array of at least one byte. */
+/** @throws TypeError, RangeError when `value` is not a byte array of at least one byte. */
 export function checkSomeBytes(name: string, value: unknown): asserts value is Uint8Array {
   checkBytes(name, value);
   if (value.length === 0) throw new RangeError(`\`${name}\` must be at least 1 byte, got 0`);
 }
 
-/** @throws TypeError when `value` is no boolean; an optional one may be undefined. */
+/** @throws TypeError when `value` is not a boolean; an optional one may be undefined. */
 export function checkFlag(name: string, value: unknown, optional = false): void {
   if (typeof value === "boolean" || (optional && value === undefined)) return;
   throw new TypeError(`\`${name}\` must be a boolean, got ${describeType(value)}`);
 }
 
-/** @throws RangeError when `value` is no integer from 0 to `maximum`. */
+/** @throws RangeError when `value` is not an integer from 0 to `maximum`. */
 export function checkInteger(
   name: string,
   value: unknown,

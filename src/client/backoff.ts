@@ -10,10 +10,10 @@ export interface BackoffLimits {
 const shortOnesAllowed = 3;
 
 /**
- * Pauses that double with each failure and begin anew with each success. But when one connection
+ * Pauses that double with each failure and begin again with each success. But when one connection
  * after the other does not last twice as long as the pause before it, the pauses go on growing: a
  * daemon that ends each time we connect, or another client that takes our session over whenever we
- * take it back, must not be met every second for ever.
+ * take it back, must not be met every second forever.
  */
 export class Backoff {
   readonly #limits: BackoffLimits;
@@ -41,7 +41,7 @@ export class Backoff {
     this.#connectedAt = nowMs;
   }
 
-  /** It is lost. Gives whether the pauses begin anew. */
+  /** It is lost. Gives whether the pauses begin again. */
   lost(nowMs: number): boolean {
     const lasted = nowMs - this.#connectedAt >= 2 * this.#before;
     this.#shortOnes = lasted ? 0 : this.#shortOnes + 1;

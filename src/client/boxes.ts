@@ -275,7 +275,7 @@ export async function writeBox(
 
 // Operations that outlive their envelope. An envelope is sealed to the keys that two replicas had
 // when it was made (spec/pigeonhole §6). Replicas drop those keys after a week or two; then
-// nobody can open it any more, and whoever waits for its answer would wait for ever.
+// nobody can open it any more, and anyone who waits for its answer would wait forever.
 
 /**
  * How many envelopes in a row may be refused before the error goes to the caller: the first and
@@ -344,12 +344,12 @@ function watchKeys({ hub, documents }: EnvelopeContext, onGone: () => void): () 
 }
 
 /**
- * Whether an envelope made by one document should be made anew by another: a replica that is still
+ * Whether an envelope made by one document should be made again by another: a replica that is still
  * there no longer has a key that all had, so its epoch is over, for the others too. Keys that were
  * added (those of the next week) harm nobody.
  *
  * A replica that left is no reason. Which two an envelope is for only the daemon knows; either
- * opens it, and making it anew takes a real daemon seconds, for every read that waits. Where both
+ * opens it, and making it again takes a real daemon seconds, for every read that waits. Where both
  * have left it waits until one is back, or the epoch ends: with so many away a new one often cannot
  * be made, and a call that could have waited would fail.
  */

@@ -536,7 +536,7 @@ export class Calls {
 
   /**
    * Whether a call waits for the operation that the daemon may have. One that was not sent yet does
-   * not count: it will be started anew, behind the cancel.
+   * not count: it will be started again, behind the cancel.
    */
   #isWanted(key: string): boolean {
     for (const entry of this.#operations.entries) {

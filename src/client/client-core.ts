@@ -200,7 +200,7 @@ export class ClientCore {
         break;
       default:
         // A late reply to a call that was given up or sent again: nobody waits for it.
-        this.options.logger.debug("ignored a reply that no call waits for", {
+        this.options.logger.debug("ignored a reply without a waiting call", {
           kind: message.kind,
         });
     }
@@ -312,7 +312,7 @@ export class ClientCore {
 
   #skipped(what: string, error: unknown): void {
     if (!(error instanceof ThinClientError)) throw error;
-    this.options.logger.warn("skipped an event that cannot be read", {
+    this.options.logger.warn("skipped an invalid event", {
       event: what,
       error: error.message,
     });

@@ -23,7 +23,7 @@ import { required, type Cancellation, type Calls } from "./calls.js";
 export interface CopyCommandOptions extends CallOptions {
   /**
    * The courier to use; one at random by default, which is what keeps the copy and the writes
-   * before it from being tied together by whoever runs couriers.
+   * before it from being tied together by anyone who runs couriers.
    */
   readonly courier?: Destination | undefined;
 }
@@ -209,7 +209,7 @@ function copyCancellation(hash: WriteCapHash): Cancellation {
   };
 }
 
-/** Ends a copy command; whoever waits for it gets `StartResendingCancelledError`. */
+/** Ends a copy command; anyone who waits for it gets `StartResendingCancelledError`. */
 export async function cancelResendingCopyCommand(
   calls: Calls,
   writeCapHash: WriteCapHash,
@@ -345,7 +345,7 @@ export async function createCourierEnvelopesFromTombstoneRange(
     // defect 20).
     if (request.isLast) {
       throw new ProtocolError(
-        `${operation}: the daemon made no last element, so the stream has no end; ` +
+        `${operation}: the daemon did not create a last element, so the stream does not end; ` +
           "end it with a call that has a tombstone or a payload",
         { operation },
       );

@@ -1,7 +1,7 @@
 /**
  * Copying a payload of any length to one or many streams. spec/pigeonhole §8 and §9.1: it is
  * written as a temporary stream, and a courier then writes the destinations from that, with our
- * part over. Whoever watches sees the writes of unrelated boxes, and one copy command.
+ * part over. Anyone who watches sees the writes of unrelated boxes, and one copy command.
  */
 import {
   type Bytes,
@@ -187,7 +187,7 @@ class CopyPlan {
   }
 }
 
-/** One copy under way. */
+/** One copy in progress. */
 class CopyRun {
   readonly #context: BoxContext;
   readonly #plan: CopyPlan;
@@ -331,7 +331,7 @@ class CopyRun {
 // A stream with capabilities of its own that holds the elements of one copy.
 
 /**
- * Most boxes that are under way at once: as many as a real daemon takes before it stops reading
+ * Most boxes that are in progress at once: as many as a real daemon takes before it stops reading
  * this client's requests (spec/thin-protocol §1.3). Each is an operation of its own, with a courier
  * that the daemon chooses for it alone.
  */

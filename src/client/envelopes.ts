@@ -39,7 +39,7 @@ export type { TombstoneEnvelope, TombstoneRangeResult } from "../errors/partial-
 
 /** A new stream of boxes. */
 export interface KeypairResult {
-  /** The right to write it: 168 bytes. Whoever has it can also read. */
+  /** The right to write it: 168 bytes. Anyone who has it can also read. */
   readonly writeCap: WriteCap;
   /** The right to read it: 136 bytes. To be given to readers. */
   readonly readCap: ReadCap;
@@ -413,7 +413,7 @@ function envelopeCancellation(envelopeHash: EnvelopeHash, onlyForReply: boolean)
   };
 }
 
-/** Ends the sending of an envelope; whoever waits for it gets `StartResendingCancelledError`. */
+/** Ends the sending of an envelope; anyone who waits for it gets `StartResendingCancelledError`. */
 export async function cancelResendingEncryptedMessage(
   calls: Calls,
   envelopeHash: EnvelopeHash,

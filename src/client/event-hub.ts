@@ -95,7 +95,7 @@ export class EventHub {
   }
 
   /**
-   * Registers a handler. @throws TypeError for an unknown type or a handler that is no function.
+   * Registers a handler. @throws TypeError for an unknown type or a handler that is not a function.
    */
   on<T extends EventType>(
     type: T,
@@ -176,7 +176,7 @@ export class EventHub {
     const configured = this.#configured(event.type);
     if (configured) this.#call(configured, event);
     const handlers = this.#handlers.get(event.type);
-    // A copy: a handler that registers another one for the same type must not go on for ever.
+    // A copy: a handler that registers another one for the same type must not go on forever.
     for (const handler of Array.from(handlers ?? [])) {
       if (handlers?.has(handler)) this.#call(handler, event);
     }

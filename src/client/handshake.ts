@@ -256,7 +256,7 @@ function hungUp(address: string): ProtocolError {
   );
 }
 
-// Dials that end, whoever wrote them.
+// Dials that end, anyone who wrote them.
 
 /**
  * Runs `dial` with a signal that is aborted with `signal`, or after `timeoutMs`. A dial that does

@@ -1,7 +1,7 @@
 /**
  * Finds a daemon that is gone without a word: a machine that was unplugged, a process that hangs.
  * When nothing was heard for a while a cheap local request is sent; if nothing comes back either,
- * the connection is given up and made anew.
+ * the connection is given up and made again.
  */
 import { equalBytes } from "../bytes/bytes.js";
 import { QueryId } from "../bytes/opaque.js";

@@ -275,7 +275,7 @@ export class AwaitedReplies {
     if (event.surbId) this.#waiting.get(toHex(event.surbId))?.resolve(event.payload);
   }
 
-  /** The daemon lost the mixnet: what is under way may never come back. */
+  /** The daemon lost the mixnet: what is in progress may never come back. */
   onOffline(): void {
     this.#rejectAll((operation, { given }) =>
       given

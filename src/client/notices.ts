@@ -1,7 +1,7 @@
 /**
  * Cancels that nobody waits for. A real daemon serves a cancel as it reads it, and a start only
  * when its packet may leave, a second and more later: a cancel that comes first finds nothing, and
- * the start then runs for ever (spec/thin-protocol §10, fact 27). So an operation that was given up
+ * the start then runs forever (spec/thin-protocol §10, fact 27). So an operation that was given up
  * is cancelled again and again until its start was answered, with code 24 or another. And one
  * cancel that was on its way when the connection broke may not have arrived: it is said again on
  * the next one.
@@ -41,7 +41,7 @@ interface Notice {
   /** Whether it is to be cancelled until the start is answered; else one confirmation is enough. */
   again: boolean;
   /**
-   * How many starts of it are to be sent anew, for the operation itself goes on: each was begun
+   * How many starts of it are to be sent again, for the operation itself goes on: each was begun
    * before, and a daemon ends only the newest with each cancel. 0: nobody wants it any more.
    */
   restarts: number;

@@ -87,7 +87,7 @@ const BLOCKING_SEND_TIMEOUT_MS = 30_000;
  * it rejects with the signal's reason when that is aborted, `RequestTimeoutError` at its deadline,
  * `InvalidStateError` before {@link start}, `ClientClosedError` once the client is stopped,
  * `ProtocolError` when the daemon's reply cannot be used, and `TypeError` or `RangeError` for
- * options that cannot be.
+ * invalid options.
  *
  * Of the calls about boxes, those that go through the network, or that cost a real daemon seconds
  * of key exchange, have no deadline by default; the others have the client's. Arguments of a wrong
@@ -131,7 +131,7 @@ export class ThinClient implements AsyncDisposable {
    * Connects to the daemon; resolves after the whole handshake, when geometries, session and (if
    * the daemon has one) PKI document are there.
    * @throws ConnectError when no daemon answers, UnsupportedTransportError where the platform
-   * cannot dial that address, ProtocolError when it is no daemon, RequestTimeoutError when the
+   * cannot dial that address, ProtocolError when it is not a daemon, RequestTimeoutError when the
    * handshake takes longer than `handshakeTimeoutMs`; calls made meanwhile reject with the same
    * error, and the client may be started again. InvalidStateError when it was started already.
    */
@@ -144,7 +144,7 @@ export class ThinClient implements AsyncDisposable {
    * Ends the session: the daemon forgets it and all that waits for it. Messages that the daemon has
    * and that have not left would be lost with it, so this waits for them first: see {@link
    * ClosingOptions}. Idempotent; rejects for wrong options only.
-   * @throws TypeError, RangeError for options that cannot be.
+   * @throws TypeError, RangeError for invalid options.
    */
   async stop(options?: ClosingOptions): Promise<void> {
     await this.#core.session.close(true, drainOf(options));
@@ -154,10 +154,10 @@ export class ThinClient implements AsyncDisposable {
    * Closes the connection but keeps the session: the daemon holds replies to messages for it (10
    * minutes by default), and a client with the same `sessionToken` takes it up again. Calls that
    * wait reject; reads among them are cancelled at the daemon, since nobody can get what they find,
-   * while boxes that are being written and copies that are under way go on, if they had left: as
+   * while boxes that are being written and copies that are in progress go on, if they had left: as
    * with messages, what waits for its turn when the connection ends is lost, and their calls
    * reject. Idempotent; rejects for wrong options only.
-   * @throws TypeError, RangeError for options that cannot be.
+   * @throws TypeError, RangeError for invalid options.
    */
   async disconnect(options?: ClosingOptions): Promise<void> {
     await this.#core.session.close(false, drainOf(options));
@@ -243,7 +243,7 @@ export class ThinClient implements AsyncDisposable {
   /**
    * Calls `handler` for each event of that type until the returned registration is called or
    * disposed of. What it throws goes to `handlerError`.
-   * @throws TypeError for an unknown type or option, or a handler that is no function.
+   * @throws TypeError for an unknown type or option, or a handler that is not a function.
    */
   on<T extends EventType>(
     type: T,
@@ -373,7 +373,7 @@ export class ThinClient implements AsyncDisposable {
   /**
    * The document of `epoch` with its signatures, for `verifyPkiDocument`; 0 is the current epoch.
    * @throws PkiDocumentUnavailableError when the daemon does not have it; RangeError when `epoch`
-   * is no integer from 0 up.
+   * is not an integer from 0 up.
    */
   async getPkiDocumentRaw(epoch = 0, options?: CallOptions): Promise<RawPkiDocument> {
     checkCallOptions(options);
@@ -413,15 +413,15 @@ export class ThinClient implements AsyncDisposable {
 
   /**
    * `n` different couriers at random. Using chosen couriers for several boxes ties those together
-   * in the eyes of whoever runs them; the other calls let the daemon choose anew each time.
-   * @throws NotEnoughCouriersError; RangeError when `n` is no integer from 0 up; and as
+   * in the eyes of anyone who runs them; the other calls let the daemon choose again each time.
+   * @throws NotEnoughCouriersError; RangeError when `n` is not an integer from 0 up; and as
    * {@link getServices}, for 0 too.
    */
   getDistinctCouriers(n: number): Destination[] {
     return queries.getDistinctCouriers(n, this.pkiDocument());
   }
 
-  /** The document as text, descriptors decoded; the argument stays as it is. @throws TypeError. */
+  /** The document as text, descriptors decoded; the argument does not change. @throws TypeError. */
   prettyPrintPkiDoc(document: PkiDocument): string {
     return prettyPrintPkiDoc(document);
   }
@@ -582,7 +582,7 @@ export class ThinClient implements AsyncDisposable {
   }
 
   /**
-   * The same for a read with `noRetryOnBoxIdNotFound`: asks once. To ask again, seal anew: see
+   * The same for a read with `noRetryOnBoxIdNotFound`: asks once. To ask again, seal again: see
    * {@link startResendingEncryptedMessage}.
    * @throws BoxIDNotFoundError when the box holds nothing; and as
    * {@link startResendingEncryptedMessage}.
@@ -629,7 +629,7 @@ export class ThinClient implements AsyncDisposable {
    * Has a courier carry out what the temporary stream of `writeCap` holds, from its first box on;
    * resolves when that is done. Survives the loss of the connection: where the command was said
    * again after one, and the stream is found deleted, the copy counts as done, for a courier that
-   * is done deletes it. So do not delete the stream yourself while a copy is under way.
+   * is done deletes it. So do not delete the stream yourself while a copy is in progress.
    * @throws CopyCommandFailedError, which names the envelope that failed: those before it stay
    * written. StartResendingCancelledError when it was cancelled elsewhere; DaemonRequestError when
    * the daemon could not begin.
@@ -791,7 +791,7 @@ export class ThinClient implements AsyncDisposable {
 
   /**
    * Takes a PKI document in as if the daemon had sent it, decoded or as bytes. For parity.
-   * @throws ProtocolError when its bytes are no document.
+   * @throws ProtocolError when its bytes are not a document.
    */
   parsePkiDoc(event: Pick<NewPkiDocumentEvent, "payload"> & Partial<NewPkiDocumentEvent>): void {
     const document = event.document ?? (event.payload && PkiDocument.decode(event.payload));

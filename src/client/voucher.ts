@@ -16,9 +16,9 @@ const VOUCHER_SECRET_KEY_LENGTH = 162;
 
 /** The stream through which a voucher's two sides talk: payload in box 0, sealed reply in box 1. */
 export interface VoucherDeriveStreamResult {
-  /** 168 bytes. Follows from the voucher: whoever has that can write here. */
+  /** 168 bytes. Follows from the voucher: anyone who has that can write here. */
   readonly voucherWriteCap: WriteCap;
-  /** 136 bytes. Follows from the voucher: whoever has that can read here. */
+  /** 136 bytes. Follows from the voucher: anyone who has that can read here. */
   readonly voucherReadCap: ReadCap;
 }
 

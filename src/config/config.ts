@@ -43,7 +43,7 @@ export class Config implements EventHandlers {
   onDaemonDisconnected: ConfigHandler<"daemonDisconnected"> | undefined;
 
   /**
-   * @throws ConfigError on an option that is not known, a handler that is no function, or a `dial`
+   * @throws ConfigError on an option that is not known, a handler that is not a function, or a `dial`
    * that does not name exactly one transport.
    */
   constructor(init: ConfigInit) {

@@ -32,26 +32,42 @@ export interface PinnedGateway {
 
 /** A directory authority that the file trusts. */
 export interface PinnedAuthority {
+  /** Its name in the file. */
   readonly identifier: string;
+  /** Name of the signature scheme of the identity key. */
   readonly pkiSignatureScheme: string;
   /** Raw; 32 bytes with Ed25519. */
   readonly identityKey: Bytes;
+  /** Name of the KEM scheme of the link key. */
   readonly wireKemScheme: string;
   /** Raw; null when the file has none. */
   readonly linkKey: Bytes | null;
+  /** URLs in the file's order. */
   readonly urls: readonly string[];
 }
 
 /** How gateways are reached. */
 export type ProxySettings =
-  | { readonly type: "none" }
   | {
+      /** Gateways are dialled directly. */
+      readonly type: "none";
+    }
+  | {
+      /** The kind of proxy. */
       readonly type: "socks5" | "tor+socks5";
+      /** How the proxy is dialled. */
       readonly network: "tcp" | "unix";
       /** `IP:PORT`, or a path with `unix`. */
       readonly address: string;
       /** Secret. */
-      readonly credentials?: { readonly user: string; readonly password: string } | undefined;
+      readonly credentials?:
+        | {
+            /** The user's name at the proxy. */
+            readonly user: string;
+            /** Secret. */
+            readonly password: string;
+          }
+        | undefined;
     };
 
 /** What a file of a daemon says. Lengths in bytes, times in milliseconds. */
@@ -62,8 +78,11 @@ export interface DaemonSettings {
   readonly wireKemScheme: string;
   /** Lengths of packets; its hash must be in the consensus. */
   readonly geometry: Geometry;
+  /** Gateways to begin with, in the file's order. */
   readonly gateways: readonly PinnedGateway[];
+  /** Who must sign the consensus: more than half of them. */
   readonly authorities: readonly PinnedAuthority[];
+  /** How gateways are reached. */
   readonly proxy: ProxySettings;
   /** Order in which transports are dialled; null: the usual one. */
   readonly preferredTransports: readonly string[] | null;
@@ -137,6 +156,7 @@ const knownKeys: Readonly<Record<string, readonly string[]>> = {
 
 /** The configuration of a daemon on a real network. */
 export class DaemonConfig {
+  /** What the file says. */
   readonly settings: DaemonSettings;
   /** What the file has that means nothing here, with its line; upstream ignores it as well. */
   readonly ignored: readonly string[];

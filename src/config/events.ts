@@ -1,4 +1,4 @@
-/** The events of a client, as records told apart by `type`. */
+/** The events of a client, as records distinguished by `type`. */
 import type { Bytes } from "../bytes/bytes.js";
 import type { MessageId, SurbId } from "../bytes/opaque.js";
 import type { PkiDocument } from "../pki/document.js";

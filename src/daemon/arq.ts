@@ -78,7 +78,7 @@ export class Arq {
     this.#options = options;
   }
 
-  /** How many operations are under way. */
+  /** How many operations are in progress. */
   get size(): number {
     return this.#entries.size;
   }
@@ -206,7 +206,7 @@ export class Arq {
     try {
       verdict = await entry.operation.judge(payload);
     } catch (error) {
-      // Its caller waits for ever, as at a real daemon (spec/thin-protocol §10, defect 16).
+      // Its caller waits forever, as at a real daemon (spec/thin-protocol §10, defect 16).
       this.#options.onFault(asError(error));
       entry.judging = false;
       this.#end(entry);

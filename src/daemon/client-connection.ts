@@ -18,7 +18,7 @@ const RESUME_BELOW = 64;
 const PAUSE_ABOVE_BYTES = 64 * 1024 * 1024;
 /** Bytes that may wait to be sent before requests of that client are left unread. */
 const MAX_UNSENT_BYTES = 4 * 1024 * 1024;
-/** Bytes that may wait to be sent, whoever asked for them, before the client is hung up on. */
+/** Bytes that may wait to be sent, anyone who asked for them, before the client is disconnected. */
 const MAX_HELD_BYTES = 64 * 1024 * 1024;
 /** How often within its deadline a response is looked after. */
 const LOOKS_PER_DEADLINE = 6;
@@ -150,7 +150,7 @@ export class ClientConnection {
   }
 
   /**
-   * A client that has not read a response within the deadline is hung up on; its session is kept.
+   * A client that has not read a response within the deadline is disconnected; its session is kept.
    */
   #lookAfter(): void {
     const { clock, timing } = this.#handlers;
@@ -188,7 +188,7 @@ export class ClientConnection {
       });
     } catch (error) {
       // What follows a wrong frame cannot be trusted; the session is kept for a resume.
-      const text = "a client sent a frame that cannot be read";
+      const text = "a client sent an invalid frame";
       this.#handlers.onFault(
         error instanceof ProtocolError ? error : new ProtocolError(text, { cause: error }),
       );

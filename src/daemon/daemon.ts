@@ -41,7 +41,7 @@ export interface DaemonOptions extends Omit<Kindness, "kindCouriers"> {
    */
   readonly decoys?: boolean | undefined;
   /**
-   * Sealings of envelopes and vouchers that one client may have under way; meanwhile its further
+   * Sealings of envelopes and vouchers that one client may have in progress; meanwhile its further
    * requests are served. 1 unless given: as at a real daemon, the next one waits. More is for a key
    * exchange that runs in workers.
    */
@@ -156,7 +156,7 @@ export class Daemon {
     });
   }
 
-  /** What is under way, for tests and for `katz`: nothing of it says whose or what. */
+  /** What is in progress, for tests and for `katz`: nothing of it says whose or what. */
   get load(): {
     /** Connections that are open. */
     readonly connections: number;
@@ -189,7 +189,7 @@ export class Daemon {
     return this.#instanceToken.slice();
   }
 
-  /** Serves whoever connects to `listener`; the daemon closes it. */
+  /** Serves anyone who connects to `listener`; the daemon closes it. */
   listen(listener: Listener): void {
     this.#listeners.add(listener);
     listener.open((transport) => this.serve(transport));
@@ -291,7 +291,7 @@ export class Daemon {
     this.#connected = connected;
     this.#status = error;
     this.#schedule.setConnected(connected);
-    // A gateway's handshake wakes whoever fetches documents (spec/mixnet §3.6).
+    // A gateway's handshake wakes anyone who fetches documents (spec/mixnet §3.6).
     if (connected) this.#documentSchedule.wake();
     if (changed) this.#broadcast("status");
   }
@@ -390,7 +390,7 @@ export class Daemon {
     });
   }
 
-  /** Whoever keeps coming with new tokens must not fill the memory: the longest absent go first. */
+  /** Anyone who keeps coming with new tokens must not fill the memory: the longest absent go first. */
   #boundAbsent(): void {
     for (const session of this.#sessions.absent) {
       if (this.#sessions.absent.size <= MAX_ABSENT_SESSIONS) return;

@@ -1,4 +1,4 @@
-/** From a request to whoever serves it: spec/thin-protocol §4, "Dispatch classes". */
+/** From a request to the code that serves it: spec/thin-protocol §4, "Dispatch classes". */
 import { hash256 } from "../bytes/hash.js";
 import { type Bytes, toHex } from "../bytes/bytes.js";
 import type { IdentityHash } from "../bytes/opaque.js";
@@ -27,7 +27,7 @@ import {
 const MAX_WAITING_SENDS = 16;
 const MAX_WAITING_SENDS_IF_KIND = 32_768;
 
-/** How long whoever sends may have to wait for the last of what it sent, in ms: an hour. */
+/** How long anyone who sends may have to wait for the last of what it sent, in ms: an hour. */
 const LONGEST_QUEUE_MS = 3_600_000;
 
 /** Local requests that seal: with CTIDH each takes seconds, most of them in workers. */

@@ -36,7 +36,7 @@ export interface DocumentScheduleOptions {
 /**
  * Takes documents from the link when a real daemon would fetch them: the next epoch's after 11/16
  * of the current one. So it wakes then, and only then tells its clients of the epoch that is. A
- * daemon without any document takes what it is offered at once, for whoever needs one fetches it.
+ * daemon without any document takes what it is offered at once, for anyone who needs one fetches it.
  */
 export class DocumentSchedule {
   readonly #options: DocumentScheduleOptions;

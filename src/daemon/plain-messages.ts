@@ -52,7 +52,7 @@ export interface PlainMessage {
   readonly packet: OutgoingPacket | Error;
 }
 
-/** Plain messages under way. */
+/** Plain messages in progress. */
 export class PlainMessages {
   readonly #options: PlainMessagesOptions;
   readonly #awaited = new Map<string, Awaited>();

@@ -19,7 +19,7 @@ export interface ReceptionOptions {
 
 /**
  * Greets a connection when there is a document, or after a while without. The next one is not even
- * accepted before that: it waits in line, and whoever was hung up keeps its place.
+ * accepted before that: it waits in line, and anyone who was hung up keeps its place.
  */
 export class Reception {
   readonly #options: ReceptionOptions;
@@ -42,7 +42,7 @@ export class Reception {
     for (const connection of Array.from(this.#waiting.keys())) this.#greet(connection);
   }
 
-  /** Hangs up on whoever waits in line, and leaves no timer. Idempotent. */
+  /** Closes the connections that wait in line, and leaves no timer. Idempotent. */
   close(): void {
     this.#closed = true;
     for (const transport of this.#line.splice(0)) transport.destroy();

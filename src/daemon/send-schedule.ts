@@ -59,7 +59,7 @@ export class SendQueue {
     return job;
   }
 
-  /** Takes a job out that waits; whoever waits for a shorter queue hears of it. */
+  /** Takes a job out that waits; anyone who waits for a shorter queue hears of it. */
   remove(job: SendJob): void {
     for (const jobs of [this.#fresh, this.#again]) {
       const at = jobs.indexOf(job);

@@ -1,7 +1,7 @@
 /**
  * Where a call was made, for errors that are made in a timer long after it. Nothing is noted when a
  * call is made: that takes 8 to 20 µs, a third of a local request. Behind an await the engine knows
- * who waits for the promise; whoever takes the promise and does not await it gets no line.
+ * who waits for the promise; anyone who takes the promise and does not await it gets no line.
  */
 import { RequestTimeoutError } from "./errors.js";
 

@@ -92,7 +92,7 @@ export const ReplicaErrorCode = {
   REPLICA_ERROR_DATABASE_FAILURE: 4,
   /** A ciphertext of another length than the geometry's M + 20, or an unreadable message. */
   REPLICA_ERROR_INVALID_PAYLOAD: 5,
-  /** No room for a new box; tombstones are taken all the same. */
+  /** No room for a new box; tombstones are taken anyway. */
   REPLICA_ERROR_STORAGE_FULL: 6,
   /** The sender's public key cannot be used, or something failed inside. */
   REPLICA_ERROR_INTERNAL_ERROR: 7,

@@ -1,10 +1,10 @@
 /**
- * What every error code means and what to do about it, in one table. Kept apart from the classes,
- * so that a bundle which never explains anything does not carry it.
+ * What every error code means and what to do about it, in one table. It is separate from the classes, so a
+ * bundle that does not use it does not contain it.
  */
 import type { ErrorCode } from "./errors.js";
 
-/** Words about an error, for people. */
+/** A human-readable explanation of an error. */
 export interface ErrorExplanation {
   /** What happened: one sentence. */
   readonly meaning: string;
@@ -12,10 +12,10 @@ export interface ErrorExplanation {
   readonly action: string;
 }
 
-/** Codes that the protocol reserves and that daemons of today do not send. */
+/** Codes that the protocol reserves and that current daemons do not send. */
 const reserved = (meaning: string): ErrorExplanation => ({
-  meaning: `${meaning} Reserved: daemons of today do not send it.`,
-  action: "Look which daemon answers, and which version of it; then at its log.",
+  meaning: `${meaning} Reserved: current daemons do not send it.`,
+  action: "Check which daemon answers and its version, then read its log.",
 });
 
 const explanations: Readonly<Record<ErrorCode, ErrorExplanation>> = {
@@ -26,86 +26,88 @@ const explanations: Readonly<Record<ErrorCode, ErrorExplanation>> = {
       "[Dial.Tcp] or [Dial.Ws], with an Address.",
   },
   ERR_CONNECT: {
-    meaning: "No connection to the daemon could be made.",
+    meaning: "The client could not connect to the daemon.",
     action:
-      "See that kpclientd runs and listens at that address (or start `katz daemon`). A client that " +
-      "was connected once dials again by itself.",
+      "Check that kpclientd runs and listens at that address (or start `katz daemon`). A client " +
+      "that was connected before dials again automatically.",
   },
   ERR_UNSUPPORTED_TRANSPORT: {
     meaning:
-      "This platform cannot dial that kind of address: browsers have no TCP and no Unix sockets.",
+      "This platform cannot dial that kind of address: browsers do not have TCP or Unix sockets.",
     action: "In a browser use a WebSocket address, [Dial.Ws]; the daemon must listen on one.",
   },
   THIN_CLIENT_ERROR_CONNECTION_LOST: {
-    meaning: "The connection to the daemon went away while a call was waiting.",
+    meaning: "The connection to the daemon was lost while a call was waiting.",
     action:
-      "Call again: the client is dialling already, and the call waits for the new connection.",
+      "Call again: the client is already reconnecting, and the call waits for the new connection.",
   },
   ERR_CLOSED: {
     meaning: "The client was stopped or disconnected, or lost its daemon with `reconnect: false`.",
-    action: "Make a new client. With the old one's `sessionToken` it takes the session up again.",
+    action: "Create a new client. Pass the old client's `sessionToken` to resume its session.",
   },
   ERR_INVALID_STATE: {
-    meaning: "The call does not fit the state the client is in.",
-    action: "Await `start()` before the first call, and call it once only.",
+    meaning: "The client is in a state that does not allow this call.",
+    action: "Await `start()` before the first call, and call it only once.",
   },
   ERR_PROTOCOL: {
     meaning: "The peer sent something that the protocol does not allow.",
     action:
-      "See that the address is a daemon's and its version is one that this library knows. " +
-      "`katz conform` tells what is wrong with a daemon.",
+      "Check that a daemon listens at the address and that this library supports its version. " +
+      "`katz conform` finds errors of a daemon.",
   },
   ERR_OFFLINE: {
-    meaning: "The daemon is there but has no connection to the mixnet.",
+    meaning: "The daemon answers but is not connected to the mixnet.",
     action: "Await `waitUntilOnline()` and call again.",
   },
   ERR_TIMEOUT: {
-    meaning: "The call was not answered within its deadline.",
+    meaning: "The call's deadline passed before an answer arrived.",
     action:
-      "Call again, with a longer `timeoutMs` if the network is slow. What was sent may have arrived " +
-      "all the same.",
+      "Call again, with a longer `timeoutMs` if the network is slow. The request may still have " +
+      "taken effect.",
   },
   ERR_NO_PKI_DOCUMENT: {
-    meaning: "No PKI document is there, for the epoch asked or at all.",
+    meaning: "The PKI document is not available, for the requested epoch or at all.",
     action:
-      "Await `waitUntilOnline()`. Daemons keep the documents of the previous, the current and the " +
-      "next epoch only.",
+      "Await `waitUntilOnline()`. Daemons keep only the documents of the previous, the current " +
+      "and the next epoch.",
   },
   ERR_PKI_VERIFICATION: {
-    meaning: "A PKI document is not what its authorities signed, or not one that can be used.",
-    action:
-      "Do not use it. `reasons` lists all that is wrong; compare the authorities' keys first.",
+    meaning: "The authorities did not sign this PKI document, or it is not usable.",
+    action: "Do not use it. `reasons` lists every problem; compare the authorities' keys first.",
   },
   ERR_SERVICE_NOT_FOUND: {
-    meaning: "The network offers no service of that name.",
-    action: "Print `prettyPrintPkiDoc(client.pkiDocument())` and look which services there are.",
+    meaning: "The network does not offer a service with that name.",
+    action: "Print `prettyPrintPkiDoc(client.pkiDocument())` to see which services exist.",
   },
   ERR_NOT_ENOUGH_COURIERS: {
-    meaning: "Fewer couriers are there than were asked for.",
+    meaning: "The network has fewer couriers than requested.",
     action: "Ask for fewer, or wait for the next PKI document.",
   },
   ERR_SLOW_CONSUMER: {
-    meaning: "An event reader fell behind by more than its queue holds; later events are missing.",
-    action: "Do less work within the loop, ask for fewer `types`, or raise `maxQueue`.",
+    meaning: "An event reader fell behind and its queue is full; later events are missing.",
+    action: "Do less work in the loop, select fewer `types`, or raise `maxQueue`.",
   },
   ERR_SEND_FAILED: {
-    meaning: "The daemon could not send the message; its own words are the `cause`.",
+    meaning: "The daemon could not send the message; `cause` has the daemon's text.",
     action:
-      "Read the cause. If it is the connection to the gateway, wait until online and call again.",
+      "Read the cause. If the connection to the gateway failed, wait until online and call again.",
   },
   ERR_TOMBSTONE_RANGE: {
-    meaning: "Making tombstones failed after some of them were made.",
-    action: "Send those in `partial.envelopes`, then go on from `partial.next`.",
+    meaning: "Creating tombstones failed after some were created.",
+    action: "Send those in `partial.envelopes`, then continue from `partial.next`.",
   },
   ERR_COPY_FAILED: {
-    meaning: "A copy failed; copies are not atomic, so what `boxesCopied` counts stays written.",
+    meaning:
+      "A copy failed. Copies are not atomic: the boxes that `boxesCopied` counts stay " +
+      "written.",
     action:
-      "Look at `cause`, then copy the rest of each destination, from its first box not copied.",
+      "Check `cause`, then copy the rest of each destination, from its first box that was not " +
+      "copied.",
   },
   ERR_CHANNEL_FORKED: {
-    meaning: "Somebody else wrote a box of the channel; it sends nothing more.",
+    meaning: "Another writer wrote a box of the channel, so the channel stopped sending.",
     action:
-      "Look whether a backup was restored, or a second copy of the store is in use. Create a new " +
+      "Check whether a backup was restored or a second copy of the store is in use. Create a new " +
       "channel and hand out its invitation.",
   },
   ERR_CHANNEL_STORE: {
@@ -113,20 +115,21 @@ const explanations: Readonly<Record<ErrorCode, ErrorExplanation>> = {
     action: "The message says why: it is in use, damaged, full, or encrypted with another key.",
   },
   ERR_CHANNEL_NOT_FOUND: {
-    meaning: "No channel of that name and kind is in the store.",
-    action: "`channels.list()` names those that are.",
+    meaning: "The store does not contain a channel of that name and kind.",
+    action: "`channels.list()` lists the existing channels.",
   },
   ERR_CHANNEL_EXISTS: {
-    meaning: "A channel of that name is in the store already.",
+    meaning: "The store already contains a channel of that name.",
     action: "Open it with `writer()` or `reader()`, or choose another name.",
   },
   REPLICA_ERROR_BOX_ID_NOT_FOUND: {
-    meaning: "The box holds nothing, or nothing yet. An outcome to expect.",
-    action: "Ask again later, or let `read` wait for it (it does unless told `wait: false`).",
+    meaning: "The box is empty, or still empty. An expected outcome.",
+    action:
+      "Read again later, or let `read` wait for it (the default; `wait: false` turns it off).",
   },
   REPLICA_ERROR_INVALID_BOX_ID: {
-    meaning: "The replica does not take that box ID.",
-    action: "The capability is damaged: get it anew from whoever gave it.",
+    meaning: "The replica does not accept that box ID.",
+    action: "The capability is damaged: request it again from its source.",
   },
   REPLICA_ERROR_INVALID_SIGNATURE: {
     meaning: "The signature of the box does not verify.",
@@ -141,9 +144,10 @@ const explanations: Readonly<Record<ErrorCode, ErrorExplanation>> = {
     action: "Daemon and network use different geometries: compare their configurations.",
   },
   REPLICA_ERROR_STORAGE_FULL: {
-    meaning: "The replica has no room.",
+    meaning: "The replica's storage is full.",
     action:
-      "Call again later: boxes expire after one to two weeks. Tombstones are taken all the same.",
+      "Call again later: boxes expire after one to two weeks. The replica still accepts " +
+      "tombstones.",
   },
   REPLICA_ERROR_INTERNAL_ERROR: {
     meaning: "Something went wrong inside the replica.",
@@ -151,126 +155,135 @@ const explanations: Readonly<Record<ErrorCode, ErrorExplanation>> = {
   },
   REPLICA_ERROR_INVALID_EPOCH: {
     meaning: "The envelope was made for an epoch whose key the replica does not have.",
-    action: "Encrypt again and send the new envelope; `read` and `write` do so by themselves.",
+    action: "Encrypt again and send the new envelope; `read` and `write` do so automatically.",
   },
   REPLICA_ERROR_REPLICATION_FAILED: {
-    meaning: "The replica could not reach the ones that are responsible for the box.",
+    meaning: "The replica could not reach the replicas that are responsible for the box.",
     action: "Call again later.",
   },
   REPLICA_ERROR_BOX_ALREADY_EXISTS: {
-    meaning: "The box holds something else already. An outcome to expect.",
+    meaning: "The box already holds a different message. An expected outcome.",
     action:
-      "Boxes are written once: go on to the next index, or find out who else writes the stream.",
+      "A box can be written only once: continue at the next index, or find out who else writes " +
+      "the stream.",
   },
   REPLICA_ERROR_TOMBSTONE: {
-    meaning: "The box was deleted by its writer. An outcome to expect.",
-    action: "Go on to the next index.",
+    meaning: "The box's writer deleted it. An expected outcome.",
+    action: "Continue at the next index.",
   },
   THIN_CLIENT_ERROR_TIMEOUT: reserved("The daemon gave up waiting."),
   THIN_CLIENT_ERROR_INVALID_REQUEST: {
-    meaning: "The daemon refuses the request: a field is missing, or has a wrong length or value.",
+    meaning: "The daemon refused the request: a field is missing, or has a wrong length or value.",
     action:
-      "This library checks before it sends, so look at capabilities and indices that came from " +
-      "elsewhere, and at payloads longer than the geometry allows.",
+      "This library checks requests before it sends them, so check capabilities and indices from " +
+      "other sources, and payloads longer than the geometry allows.",
   },
   THIN_CLIENT_ERROR_INTERNAL_ERROR: {
     meaning:
-      "The daemon could not do it: mostly it has no PKI document or knows no courier, the " +
-      "capability is no valid key, or the envelope was sealed on another network.",
+      "The daemon could not process the request. Usual causes: it does not have a PKI document, " +
+      "it does not know a courier, the capability is not a valid key, or the envelope was sealed " +
+      "on another network.",
     action:
-      "Await `waitUntilOnline()` and call again; seal envelopes on the network that they are sent " +
-      "on. If it stays, read the daemon's log.",
+      "Await `waitUntilOnline()` and call again; seal envelopes on the network on which you send " +
+      "them. If the error persists, read the daemon's log.",
   },
-  THIN_CLIENT_ERROR_MAX_RETRIES: reserved("The daemon tried as often as it may."),
-  THIN_CLIENT_ERROR_INVALID_CHANNEL: reserved("The daemon does not take that channel."),
+  THIN_CLIENT_ERROR_MAX_RETRIES: reserved("The daemon reached its retry limit."),
+  THIN_CLIENT_ERROR_INVALID_CHANNEL: reserved("The daemon does not accept that channel."),
   THIN_CLIENT_ERROR_CHANNEL_NOT_FOUND: reserved("The daemon does not know that channel."),
   THIN_CLIENT_ERROR_PERMISSION_DENIED: reserved("The daemon does not allow it."),
-  THIN_CLIENT_ERROR_INVALID_PAYLOAD: reserved("The daemon does not take that payload."),
+  THIN_CLIENT_ERROR_INVALID_PAYLOAD: reserved("The daemon does not accept that payload."),
   THIN_CLIENT_ERROR_SERVICE_UNAVAILABLE: {
-    meaning: "The daemon does not have what was asked for: no such document, no authorities.",
+    meaning: "The daemon does not have the requested data: the document or the authorities.",
     action: "Ask for the current epoch (0), or wait until the daemon has a document.",
   },
-  THIN_CLIENT_ERROR_DUPLICATE_CAPABILITY: reserved("The capability is in use already."),
+  THIN_CLIENT_ERROR_DUPLICATE_CAPABILITY: reserved("The capability is already in use."),
   THIN_CLIENT_ERROR_COURIER_CACHE_CORRUPTION: {
     meaning: "The courier's cache entry for the envelope is damaged.",
-    action: "Call again: another courier, or a fresh envelope, may do.",
+    action: "Call again: another courier or a new envelope may succeed.",
   },
   THIN_CLIENT_PROPAGATION_ERROR: {
-    meaning: "The courier could not pass the envelope on to the replicas.",
-    action: "Call again later: the courier may not reach its replicas just now.",
+    meaning: "The courier could not forward the envelope to the replicas.",
+    action: "Call again later: the courier may be unable to reach its replicas at the moment.",
   },
-  THIN_CLIENT_ERROR_INVALID_WRITE_CAPABILITY: reserved("The write capability is not one."),
-  THIN_CLIENT_ERROR_INVALID_READ_CAPABILITY: reserved("The read capability is not one."),
+  THIN_CLIENT_ERROR_INVALID_WRITE_CAPABILITY: reserved("The write capability is invalid."),
+  THIN_CLIENT_ERROR_INVALID_READ_CAPABILITY: reserved("The read capability is invalid."),
   THIN_CLIENT_ERROR_INVALID_RESUME_WRITE_CHANNEL_REQUEST: reserved(
-    "The request to take a write channel up again is wrong.",
+    "The request to resume a write channel is invalid.",
   ),
   THIN_CLIENT_ERROR_INVALID_RESUME_READ_CHANNEL_REQUEST: reserved(
-    "The request to take a read channel up again is wrong.",
+    "The request to resume a read channel is invalid.",
   ),
   THIN_CLIENT_IMPOSSIBLE_HASH_ERROR: reserved("The daemon's hash function failed."),
-  THIN_CLIENT_IMPOSSIBLE_NEW_WRITE_CAP_ERROR: reserved("The daemon could not make a capability."),
-  THIN_CLIENT_IMPOSSIBLE_NEW_STATEFUL_WRITER_ERROR: reserved("The daemon could not make a writer."),
-  THIN_CLIENT_CAPABILITY_ALREADY_IN_USE: reserved("The capability is used by another channel."),
+  THIN_CLIENT_IMPOSSIBLE_NEW_WRITE_CAP_ERROR: reserved("The daemon could not create a capability."),
+  THIN_CLIENT_IMPOSSIBLE_NEW_STATEFUL_WRITER_ERROR: reserved(
+    "The daemon could not create a writer.",
+  ),
+  THIN_CLIENT_CAPABILITY_ALREADY_IN_USE: reserved("Another channel uses the capability."),
   THIN_CLIENT_ERROR_MKEM_DECRYPTION_FAILED: {
-    meaning: "The reply could not be opened with the envelope's keys.",
+    meaning: "The daemon could not decrypt the reply with the envelope's keys.",
     action:
-      "The envelope descriptor does not belong to the envelope that was sent: pass an encrypt " +
-      "result on as it is.",
+      "The envelope descriptor does not belong to the envelope that was sent: pass the result of " +
+      "an encrypt call on unchanged.",
   },
   THIN_CLIENT_ERROR_BACAP_DECRYPTION_FAILED: {
-    meaning: "The box could not be opened with the capability and index given.",
-    action: "Capability and index are of different streams, or the index is not the one encrypted.",
+    meaning: "The daemon could not decrypt the box with the given capability and index.",
+    action:
+      "Capability and index belong to different streams, or the index is not the one that " +
+      "was encrypted.",
   },
   THIN_CLIENT_ERROR_START_RESENDING_CANCELLED: {
-    meaning: "The operation was cancelled from elsewhere.",
-    action: "Nothing, if that was meant; else start it again.",
+    meaning: "Another call or another application cancelled the operation.",
+    action: "If that was not intended, start it again.",
   },
   THIN_CLIENT_ERROR_INVALID_TOMBSTONE_SIG: {
-    meaning: "A replica says that the box was deleted, but cannot prove it.",
-    action: "Read again, and do not take the box as deleted: a replica may be lying.",
+    meaning:
+      "A replica says that the box was deleted, but the signature that proves it is invalid.",
+    action: "Read again, and do not treat the box as deleted: the replica may be lying.",
   },
   THIN_CLIENT_ERROR_COPY_COMMAND_FAILED: {
-    meaning: "A copy command stopped; envelopes before the failing one stay written.",
+    meaning: "A copy command failed partway; envelopes before the failing one stay written.",
     action:
-      "`replicaErrorCode` and `failedEnvelopeIndex` say why and where; with 10 a destination box is " +
-      "taken. Copy the rest with a new temporary stream.",
+      "`replicaErrorCode` and `failedEnvelopeIndex` say why and where; code 10 means that a " +
+      "destination box is taken. Copy the rest with a new temporary stream.",
   },
   THIN_CLIENT_ERROR_PAYLOAD_TOO_LARGE: {
-    meaning: "The daemon finds the payload too large.",
-    action: "Cut it up: `geometry` and `pigeonholeGeometry` name the sizes.",
+    meaning: "The daemon refused the payload because it is too large.",
+    action: "Split it: `geometry` and `pigeonholeGeometry` give the sizes.",
   },
   THIN_CLIENT_ERROR_VOUCHER_HASH_MISMATCH: {
     meaning: "The voucher's payload does not hash to the voucher.",
     action:
-      "Read box 0 of the voucher's stream again; if it stays, the voucher was mistyped or forged.",
+      "Read box 0 of the voucher's stream again; if the error persists, the voucher was mistyped " +
+      "or forged.",
   },
   THIN_CLIENT_ERROR_VOUCHER_SIGNATURE_INVALID: {
-    meaning: "The request inside the voucher is not signed by the key it names.",
-    action: "Do not take the newcomer in: ask for a new voucher.",
+    meaning: "The request in the voucher is not signed by the key it names.",
+    action: "Do not admit the newcomer: ask for a new voucher.",
   },
   THIN_CLIENT_ERROR_VOUCHER_SEAL_OPEN_FAILED: {
-    meaning: "The sealed reply to the voucher could not be opened.",
+    meaning: "The sealed reply to the voucher could not be decrypted.",
     action:
-      "Use the secret key that came with this very voucher; else ask the member to answer again.",
+      "Use the secret key that belongs to this voucher; otherwise ask the member to answer again.",
   },
   THIN_CLIENT_ERROR_COURIER_INVALID_ENVELOPE: {
     meaning: "The courier could not read the envelope.",
     action:
-      "Pass encrypt results on unchanged; if it stays, daemon and network differ in geometry.",
+      "Pass the results of encrypt calls on unchanged; if the error persists, daemon and network " +
+      "differ in geometry.",
   },
   THIN_CLIENT_ERROR_COURIER_INVALID_EPOCH: {
-    meaning: "The envelope was made for a replica epoch that the courier no longer takes.",
-    action: "Encrypt again and send the new envelope; `read` and `write` do so by themselves.",
+    meaning: "The envelope was made for a replica epoch that the courier no longer accepts.",
+    action: "Encrypt again and send the new envelope; `read` and `write` do so automatically.",
   },
   THIN_CLIENT_ERROR_UNKNOWN: {
-    meaning: "The daemon answered with a number that this library does not know.",
+    meaning: "The daemon answered with a code that this library does not know.",
     action:
-      "The daemon is newer: look `errorCode` up in its documentation, and update this library.",
+      "The daemon may be newer: look up `errorCode` in its documentation, and update this library.",
   },
 };
 
 /**
- * What a `code` means and what to do about it, for people: in a terminal, a log, a dialog.
+ * Explains a `code`: what it means and what to do about it, for a terminal, a log or a dialog.
  * @throws RangeError when there is no such code.
  */
 export function explainError(code: ErrorCode): ErrorExplanation {

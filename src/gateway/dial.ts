@@ -1,7 +1,7 @@
 /** Dialling gateways by their URLs, directly or through a proxy. spec/mixnet §2.4 and §9. */
 import { dialTcp, dialUnix } from "#platform";
 import { randomBytes, toHex, utf8 } from "../bytes/bytes.js";
-import { ConfigError } from "../errors/errors.js";
+import { ConfigError, ConnectError } from "../errors/errors.js";
 import { LinkError } from "../mixnet/link.js";
 import { hash256 } from "../bytes/hash.js";
 import { type HostPort, formatHostPort, parseHostPort } from "../transport/address.js";
@@ -55,7 +55,13 @@ export function gatewayDialer(
 ): (url: string, signal: AbortSignal) => Promise<Transport> {
   return async (url, signal) => {
     const target = targetOf(url, proxy.type !== "none");
-    if (proxy.type === "none") return dialTcp(formatHostPort(target), "tcp", { signal });
+    if (proxy.type === "none") {
+      return dialTcp(formatHostPort(target), "tcp", { signal }).catch((error: unknown) => {
+        if (!(error instanceof ConnectError)) throw error;
+        // What follows there asks after a daemon, which this is.
+        throw new LinkError(error.message.replace(/\. Is the daemon running[^]*$/, ""));
+      });
+    }
     const { network, address, type } = proxy;
     const outer =
       network === "unix"

@@ -42,7 +42,7 @@ export function nextPkiWakeup(state: {
   return leftMs + publishMs + cacheMs;
 }
 
-/** Whoever answers for documents: a session with a gateway. */
+/** Anyone who answers for documents: a session with a gateway. */
 export interface DocumentSource {
   /** What the gateway is remembered by. */
   readonly gateway: { readonly name: string };

@@ -63,7 +63,12 @@ export interface GatewayLinkState {
   /** Epoch by the clock that the link goes by. */
   readonly epoch: number;
   /** The documents that are there, with who signed each. */
-  readonly documents: readonly { readonly epoch: number; readonly signers: readonly string[] }[];
+  readonly documents: readonly {
+    /** The epoch that it is for. */
+    readonly epoch: number;
+    /** Names of the authorities whose signatures verified. */
+    readonly signers: readonly string[];
+  }[];
   /** Packets that left, decoys included. */
   readonly sent: number;
   /** Loop decoys among them. */

@@ -26,7 +26,7 @@ export interface SessionTiming {
   readonly keepAliveMs: number;
 }
 
-/** Upstream's waits; upstream has no keep-alive, and is hung up on. */
+/** Upstream's waits; upstream has no keep-alive, and is disconnected. */
 const sessionTiming: SessionTiming = {
   handshakeMs: 60_000,
   readMs: 15_000,
@@ -57,7 +57,7 @@ export interface SessionOptions {
 /** What a gateway answered to the question for a consensus. */
 export type FetchedConsensus =
   | { readonly errorCode: 0; readonly signed: Bytes }
-  /** Not there: 2 for ever, anything else for now. */
+  /** Not there: 2 forever, anything else for now. */
   | { readonly errorCode: number; readonly signed: null };
 
 interface PendingFetch {
@@ -177,7 +177,7 @@ export class GatewaySession {
 
   /**
    * Asks for the consensus of an epoch; one question at a time. A gateway that answers out of
-   * order, beyond the bounds or not in time is hung up on.
+   * order, beyond the bounds or not in time is disconnected.
    * @throws Why the link ended, as a rejection.
    */
   async fetchConsensus(epoch: number): Promise<FetchedConsensus> {
@@ -238,7 +238,7 @@ export class GatewaySession {
         return;
       }
       case "Consensus2": {
-        if (this.#fetch === null) throw new ProtocolError("Consensus2 that nobody asked for");
+        if (this.#fetch === null) throw new ProtocolError("unsolicited Consensus2");
         const answer = this.#fetch.assembler.add(command);
         if (answer === null) return;
         this.#fetch.resolve(answer);

@@ -28,7 +28,7 @@ export interface CommandStream {
   readonly writeTimeoutMs: number;
   /**
    * A command came. What this throws, or rejects with, ends the link; while a promise that it gave
-   * is pending no further command is read, so that whoever floods a link with what must be answered
+   * is pending no further command is read, so that anyone who floods a link with what must be answered
    * fills neither end's memory.
    */
   onCommand(command: WireCommand): void | Promise<void>;
@@ -126,7 +126,7 @@ export class WireLink {
   }
 
   /**
-   * Sends a command in answer to one, and reads no further until it is taken: whoever floods a link
+   * Sends a command in answer to one, and reads no further until it is taken: anyone who floods a link
    * with what must be answered fills neither end's memory. Never throws.
    */
   acknowledge(command: WireCommand): void {

@@ -18,6 +18,7 @@ export {
   type ProxySettings,
 } from "../config/daemon-config.js";
 export { verifyPkiDocumentWith } from "../pki/verify-with.js";
+export type { Pause } from "../pki/signature-scheme.js";
 export type { GatewayLinkState } from "../gateway/gateway-link.js";
 export type { WsRefusal } from "../platform/node-listen.js";
 

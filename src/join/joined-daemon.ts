@@ -30,7 +30,7 @@ import type { AuthorityRecord } from "../wire/responses.js";
 /** Envelopes and vouchers of real networks. spec/pigeonhole §3. */
 const ENVELOPE_NIKE = "CTIDH1024-X25519";
 
-/** Sealings of one client that are under way at once; what more it asks waits. */
+/** Sealings of one client that are in progress at once; what more it asks waits. */
 const SEALINGS_AT_ONCE = 16;
 
 /** What a daemon joins a network with. */
@@ -73,7 +73,7 @@ export interface JoinedDaemonState {
   readonly link: GatewayLinkState;
   /** Connections of applications. */
   readonly connections: number;
-  /** Envelopes and copy commands that are under way. */
+  /** Envelopes and copy commands that are in progress. */
   readonly operations: number;
   /** What waits for its turn. */
   readonly waiting: WaitingPackets;
@@ -108,7 +108,7 @@ export class JoinedDaemon implements AsyncDisposable {
    * Reads the file and begins to listen and to connect; resolves when it listens. It goes on
    * connecting by itself: {@link describe} says how far it is.
    * @throws ConfigError for a file or an address that cannot be used; TypeError or RangeError for
-   * options that cannot be. Nothing runs then.
+   * invalid options. Nothing runs then.
    */
   static async start(options: JoinOptions): Promise<JoinedDaemon> {
     checkOptions("options", options, optionNames);

@@ -80,7 +80,7 @@ export class Composer {
     try {
       return this.#make(packet, route, around);
     } catch (cause) {
-      // A key of the document that is no key: only a majority of authorities could put it there.
+      // A key of the document that is not a key: only a majority of authorities could put it there.
       if (!(cause instanceof RangeError)) throw cause;
       throw new LinkError(`client/conn: failed to compose a packet: ${cause.message}`);
     }

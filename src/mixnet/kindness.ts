@@ -15,11 +15,11 @@ export interface Kindness {
   /**
    * A cancel finds every start of that name that was read before it. Off: only those that have left
    * the queue of packets that wait for their tick; one that is still in there begins afterwards and
-   * runs for ever.
+   * runs forever.
    */
   readonly kindCancels?: boolean | undefined;
   /**
-   * What waits for its tick when a connection ends is sent all the same, and results that come
+   * What waits for its tick when a connection ends is sent anyway, and results that come
    * while the application is away are kept for it. Off: both are lost; only replies to plain
    * messages are kept.
    */

@@ -105,11 +105,18 @@ export interface MixnetLink {
   /**
    * Sends a packet now: when it is time to send is the daemon's business (its send schedule), path,
    * delays and reply block are the link's.
-   * @param options.signal nobody waits for it any more: it rejects with the signal's reason, and a
-   * packet that has not left by then does not leave.
    * @throws LinkError when not connected, or when no path to the destination exists.
    */
-  send(packet: OutgoingPacket, options?: { readonly signal?: AbortSignal }): Promise<SentPacket>;
+  send(
+    packet: OutgoingPacket,
+    options?: {
+      /**
+       * Nobody waits for it any more: it rejects with the signal's reason, and a packet that has not
+       * left by then does not leave.
+       */
+      readonly signal?: AbortSignal;
+    },
+  ): Promise<SentPacket>;
   /** Sends cover traffic: an echo to ourselves whose reply nobody waits for. Never throws. */
   sendDecoy(): Promise<void>;
   /**

@@ -8,9 +8,9 @@ import type { MixDescriptor } from "../pki/mix-descriptor.js";
 import { identityHash } from "../pki/services.js";
 import { exponential, pick } from "./sampling.js";
 
-/** How often a way whose delays are too long is chosen anew. */
+/** How often a way whose delays are too long is chosen again. */
 const longestRerolls = 32;
-/** How often a way on which a key is missing is chosen anew. */
+/** How often a way on which a key is missing is chosen again. */
 const missingKeyRerolls = 3;
 
 /** One node on the way. */

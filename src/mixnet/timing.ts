@@ -32,7 +32,7 @@ export interface Timing {
    * Daemon: how long a new connection waits for a document before it is told that there is none.
    */
   readonly documentWaitMs: number;
-  /** Daemon: how long a client may take to read one response before it is hung up on. */
+  /** Daemon: how long a client may take to read one response before it is disconnected. */
   readonly writeDeadlineMs: number;
   /** Daemon: how long what belongs to a session is kept after its connection was lost. */
   readonly sessionGraceMs: number;

@@ -24,7 +24,7 @@ export class ConcurrencyGate {
       return await task();
     } finally {
       const next = this.#waiting.shift();
-      // Whoever comes next takes over the place, so the count stays.
+      // Anyone who comes next takes over the place, so the count stays.
       if (next === undefined) this.#running--;
       else next();
     }

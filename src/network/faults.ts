@@ -90,7 +90,7 @@ export class NetworkFaults {
   /**
    * Loses the next `count` packets that go one way, and no more: what was asked before is
    * forgotten.
-   * @throws RangeError when `count` is no integer from 0 up.
+   * @throws RangeError when `count` is not an integer from 0 up.
    */
   dropNext(count: number, direction: PacketDirection = "forward"): void {
     if (!Number.isSafeInteger(count) || count < 0) {

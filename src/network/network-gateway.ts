@@ -5,7 +5,7 @@ import type { NetworkNode } from "./topology.js";
 
 /** What serves clients at a gateway's port. */
 export interface GatewayServer {
-  /** The gateway became reachable or unreachable; then it hangs up on everybody. */
+  /** The gateway became reachable or unreachable; then it disconnects everybody. */
   reachabilityChanged(online: boolean): void;
   /** How many clients are connected. */
   readonly clients: number;
@@ -13,6 +13,7 @@ export interface GatewayServer {
 
 /** A gateway: where clients' packets come in, and where their replies wait for them. */
 export class NetworkGateway {
+  /** The node that it is. */
   readonly node: NetworkNode;
   /** Replies that wait for their clients. */
   readonly spool: Spool;

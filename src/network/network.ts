@@ -30,7 +30,7 @@ import { type Seed, derivedRandom, seedBytes } from "./random.js";
 import { Spool } from "./spool.js";
 import { type NetworkNode, type NetworkReplica, type Topology, makeTopology } from "./topology.js";
 
-/** Where the documents' envelope keys come from: whoever runs the replicas. */
+/** Where the documents' envelope keys come from: anyone who runs the replicas. */
 export interface EnvelopeKeySource {
   /**
    * Envelope public keys of a replica by replica epoch; without any it is down, and left out of the
@@ -115,7 +115,7 @@ export interface NetworkPicture {
     /** Whether packets can go; false between a cut and the next connection. */
     readonly connected: boolean;
   }[];
-  /** Packets under way, both ways. */
+  /** Packets in progress, both ways. */
   readonly packetsUnderWay: number;
   /** Counted since the network began. */
   readonly traffic: Readonly<TrafficCounts>;
@@ -309,7 +309,7 @@ export class EmbeddedNetwork {
     return this.#directory.step();
   }
 
-  /** Ends all links, loses what is under way, and leaves no timer behind. Idempotent. */
+  /** Ends all links, loses what is in progress, and leaves no timer behind. Idempotent. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;

@@ -35,6 +35,7 @@ export interface SpoolOptions {
  * dropped at the end of the epoch.
  */
 export class Spool {
+  /** Most replies that wait here, all clients' together. */
   readonly mostReplies = MAX_STORED_REPLIES;
   readonly #options: SpoolOptions;
   // In the order in which queues came to be.

@@ -147,7 +147,7 @@ export class StorageLink {
       if (answer === null || this.#closed || faults.offline) return;
       onReply(decodeReplicaCommand(answer, sizes.nikePublicKeyLength));
     } catch (error) {
-      // A malformed answer is as good as none; whoever sent the command has a deadline.
+      // A malformed answer is as good as none; anyone who sent the command has a deadline.
       if (!(error instanceof ProtocolError)) this.#options.onFault?.(error as Error);
     } finally {
       this.#unanswered--;

@@ -68,7 +68,12 @@ export class NetworkNode {
   }
 
   /** @internal The pair of its link key, X25519. The private one is secret. */
-  get linkKeys(): { readonly publicKey: Bytes; readonly privateKey: Bytes } {
+  get linkKeys(): {
+    /** 32 bytes. */
+    readonly publicKey: Bytes;
+    /** 32 bytes. Secret. */
+    readonly privateKey: Bytes;
+  } {
     return { publicKey: this.linkKey, privateKey: derive(this.#seed, "link") };
   }
 

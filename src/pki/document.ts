@@ -132,7 +132,7 @@ export class PkiDocument {
    * are decoded too; unknown members are kept in `fields`. Nothing is verified: for that see
    * `verifyPkiDocument`.
    * @throws ProtocolError when it is not CBOR, has no epoch, or a known member has another type;
-   * TypeError when `bytes` is no byte array.
+   * TypeError when `bytes` is not a byte array.
    */
   static decode(bytes: Uint8Array): PkiDocument {
     if (!isBytes(bytes)) {

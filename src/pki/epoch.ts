@@ -30,7 +30,7 @@ function checkPeriod(periodMs: number): void {
  * The epoch of a moment.
  * @param nowMs milliseconds since 1970.
  * @param periodMs length of an epoch in milliseconds.
- * @throws RangeError when the moment lies before epoch 0, or the period is no whole number above 0.
+ * @throws RangeError when the moment lies before epoch 0, or the period is not a whole number above 0.
  */
 export function epochAt(nowMs: number, periodMs: number = DEFAULT_EPOCH_MS): EpochTime {
   checkPeriod(periodMs);

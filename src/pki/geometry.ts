@@ -143,7 +143,7 @@ export class Geometry implements GeometryFields {
   readonly kemName: string;
 
   /**
-   * @throws TypeError or RangeError when a length is no integer from 0 up or a name is no string;
+   * @throws TypeError or RangeError when a length is not an integer from 0 up or a name is not a string;
    * whether the numbers make sense is {@link validate}'s business.
    */
   constructor(fields: GeometryFields) {
@@ -189,7 +189,7 @@ export class Geometry implements GeometryFields {
 
   /**
    * The geometry of packets whose header uses the NIKE scheme `nike`, e.g. `x25519`.
-   * @throws RangeError when the scheme is unknown or a parameter is no integer from 0 up.
+   * @throws RangeError when the scheme is unknown or a parameter is not an integer from 0 up.
    */
   static forNike(
     parameters: GeometryParameters & {
@@ -203,7 +203,7 @@ export class Geometry implements GeometryFields {
 
   /**
    * The geometry of packets whose header uses the KEM scheme `kem`, e.g. `XWING`.
-   * @throws RangeError when the scheme or its sizes are unknown, or a parameter is no integer from
+   * @throws RangeError when the scheme or its sizes are unknown, or a parameter is not an integer from
    * 0 up.
    */
   static forKem(

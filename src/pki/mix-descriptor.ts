@@ -158,7 +158,7 @@ export function decodeMixDescriptor(
 
 /**
  * Reads a replica descriptor: a plain map inside the document.
- * @throws ProtocolError when it is no map, has no identity key, or a known member has another type.
+ * @throws ProtocolError when it is not a map, has no identity key, or a known member has another type.
  */
 export function decodeReplicaDescriptor(value: CborValue, where: string): ReplicaDescriptor {
   const map = asMap(value, where);

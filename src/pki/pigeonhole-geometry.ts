@@ -67,7 +67,7 @@ export class PigeonholeGeometry {
 
   /**
    * Members left out are 0, an empty name, and `Ed25519`.
-   * @throws TypeError or RangeError when a length is no integer from 0 up or a name is no string;
+   * @throws TypeError or RangeError when a length is not an integer from 0 up or a name is not a string;
    * whether the values make sense is {@link validate}'s business.
    */
   constructor(fields: PigeonholeGeometryFields = {}) {

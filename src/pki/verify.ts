@@ -181,7 +181,7 @@ export function checkCertificateChecks(checks: CertificateChecks): void {
   checkEpoch("checks.currentEpoch", checks.currentEpoch);
 }
 
-/** @throws TypeError, RangeError when `value` is no epoch: a check against it would never fail. */
+/** @throws TypeError, RangeError when `value` is not an epoch: a check against it would never fail. */
 function checkEpoch(name: string, value: unknown): void {
   if (typeof value !== "number") {
     throw new TypeError(`\`${name}\` must be an epoch's number, got ${describeType(value)}`);
@@ -237,7 +237,7 @@ export function verifyPkiDocument(
 /**
  * What a certificate is checked against when its document is.
  * @internal For `verifyPkiDocumentWith`.
- * @throws TypeError, RangeError for options that cannot be.
+ * @throws TypeError, RangeError for invalid options.
  */
 export function certificateChecks(checks: DocumentChecks): KnownChecks {
   checkDocumentChecks(checks);

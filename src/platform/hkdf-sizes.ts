@@ -8,7 +8,7 @@ const LONGEST_OUTPUT = 255 * 64;
 
 /**
  * Checks the sizes of an HKDF-BLAKE2b-512 call.
- * @throws TypeError when `info` is no byte array; RangeError when it is longer than 1024 bytes, or
+ * @throws TypeError when `info` is not a byte array; RangeError when it is longer than 1024 bytes, or
  * `length` is not a whole number from 1 to 16320.
  */
 export function checkHkdfSizes(info: Uint8Array, length: number): void {

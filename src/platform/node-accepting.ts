@@ -2,7 +2,7 @@
 import type { Server } from "node:net";
 import type { Listener, Transport } from "../transport/transport.js";
 
-/** Connections that may wait for `open`; more are hung up on. */
+/** Connections that may wait for `open`; more are disconnected. */
 const MOST_EARLY = 128;
 
 /** A {@link Listener} over a server that listens already. */

@@ -109,11 +109,11 @@ interface ImportedKey {
   readonly object: KeyObject;
 }
 
-/** More than are in use at a time: a few of each replica, and those of the envelopes under way. */
+/** More than are in use at a time: a few of each replica, and those of the envelopes in progress. */
 const keptPrivateKeys = 64;
 // A private key is used two or three times (its public half, a secret a recipient), a replica's for
 // every envelope. So the newest imports are kept, by the array that the caller holds; one whose
-// contents changed is imported anew. Not in a WeakMap: what it holds outlives the collections of
+// contents changed is imported again. Not in a WeakMap: what it holds outlives the collections of
 // young objects, and tens of thousands of OpenSSL's keys then go at once, a tenth of a second long.
 const privateKeyObjects = new Map<Uint8Array, ImportedKey>();
 
@@ -162,7 +162,7 @@ function verifyNatively(
   try {
     return verify(null, message, publicKeyObject("Ed25519", publicKey), signature);
   } catch {
-    // Some versions refuse a public key that is no point when it is imported, others at the check.
+    // Some versions refuse a public key that is not a point when it is imported, others at the check.
     return false;
   }
 }

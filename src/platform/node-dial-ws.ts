@@ -94,7 +94,7 @@ async function refusal(response: IncomingMessage): Promise<string> {
   } catch {
     // The status says enough.
   }
-  // One line, printable: the text comes from whoever listens there.
+  // One line, printable: the text comes from whatever program listens there.
   const line = text
     .slice(0, LONGEST_REFUSAL)
     .replace(/[\p{C}\s]+/gu, " ")

@@ -34,7 +34,7 @@ const markLength = 12;
 
 /**
  * The place of a database in a folder, which is made for its owner only. One database a folder; its
- * lock is the system's, and ends with whoever has it.
+ * lock is the system's, and ends with anyone who has it.
  * @param name for people, as in "data directory /srv/katz".
  * @throws ConfigError when the folder cannot be made, is somebody else's, or is open to others.
  */
@@ -86,7 +86,7 @@ class FolderPlace implements LevelPlace {
         if (!(error instanceof DamagedLevelError)) await this.#forgetFiles([this.#before]);
         throw error;
       }
-      // Whoever mended it meanwhile has put another one in its place.
+      // Anyone who mended it meanwhile has put another one in its place.
       if ((await this.#readGeneration()) === generation) return level;
       await level.close();
     }
@@ -288,7 +288,7 @@ function withoutHeaders(log: Bytes): Bytes {
   return log.subarray(0, length);
 }
 
-/** Loaded when it is needed: whoever keeps nothing on the disk need not have it. */
+/** Loaded when it is needed: anyone who keeps nothing on the disk need not have it. */
 async function loadClassicLevel(name: string): Promise<typeof import("classic-level")> {
   try {
     return await import("classic-level");

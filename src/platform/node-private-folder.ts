@@ -37,7 +37,7 @@ export async function openPrivateFolder(path: string, name: string): Promise<str
 
 /**
  * Makes a folder and those above it. Not by `recursive` alone: where the system says ENOENT
- * although the parent is there, as below /proc, Node tries for ever.
+ * although the parent is there, as below /proc, Node tries forever.
  */
 async function makeFolder(path: string): Promise<void> {
   try {

@@ -5,7 +5,7 @@
 /** Major and minor, as `engines` in package.json has them. */
 const OLDEST_NODE = "20.19";
 
-/** What to tell whoever runs `version`; null when it is new enough. */
+/** What to tell anyone who runs `version`; null when it is new enough. */
 export function nodeTooOld(version: string): string | null {
   const [wantedMajor = 0, wantedMinor = 0] = OLDEST_NODE.split(".").map(Number);
   const [major = 0, minor = 0] = version.split(".").map(Number);

@@ -22,7 +22,7 @@ const associatedDataLength = 2;
 
 /** A reply block and what its creator keeps to read the reply. */
 export interface CreatedSurb {
-  /** `surbLength` bytes, for whoever is to reply. */
+  /** `surbLength` bytes, for the party that replies. */
   readonly surb: Bytes;
   /** 64 bytes a hop, and 64 more: for {@link Sphinx.decryptSurbPayload}, once. Secret. */
   readonly keys: Bytes;
@@ -216,7 +216,7 @@ export class Sphinx {
     return { replayTag, commands, packet: null, payload: isReply ? body : this.#checkTag(body) };
   }
 
-  /** The replay tag of a packet, whoever it is for. @throws ProtocolError when it has no header. */
+  /** The replay tag of a packet, anyone who it is for. @throws ProtocolError when it has no header. */
   replayTag(packet: Uint8Array): Bytes {
     return replayTagOf(elementOf(this.#hops, this.geometry, packet));
   }

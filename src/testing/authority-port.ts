@@ -1,5 +1,5 @@
 /**
- * The port of an embedded authority: hands out signed documents to whoever asks. spec/mixnet §2.3,
+ * The port of an embedded authority: hands out signed documents to anyone who asks. spec/mixnet §2.3,
  * §2.4.
  */
 import type { Clock } from "../clock/clock.js";
@@ -40,12 +40,12 @@ export class AuthorityPort {
     this.#options = options;
   }
 
-  /** Serves whoever connects to `listener`, which the caller closes. */
+  /** Serves anyone who connects to `listener`, which the caller closes. */
   open(listener: Listener): void {
     listener.open((transport) => void this.serve(transport));
   }
 
-  /** Serves one client. Never rejects: one that does not speak the protocol is hung up on. */
+  /** Serves one client. Never rejects: one that does not speak the protocol is disconnected. */
   async serve(transport: Transport): Promise<void> {
     const { clock, linkKeys, identityKey } = this.#options;
     const link = new WireLink(transport, clock);

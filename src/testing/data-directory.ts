@@ -133,7 +133,7 @@ export class DataDirectory {
   }
 }
 
-/** Notes damage in a file, a line each, so that it can be seen when whoever was told is gone. */
+/** Notes damage in a file, a line each, so that it can be seen after the program that was told has ended. */
 function noteDamage(path: string, message: string): void {
   const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT;
   try {
@@ -144,7 +144,7 @@ function noteDamage(path: string, message: string): void {
       closeSync(fd);
     }
   } catch {
-    // It is told all the same.
+    // It is told anyway.
   }
 }
 

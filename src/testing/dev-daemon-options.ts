@@ -152,7 +152,7 @@ const checks: Readonly<Record<string, Check>> = {
 };
 
 /**
- * Refuses options that are not known, and values that cannot be; undefined is as left out. Most
+ * Refuses options that are not known, and invalid values; undefined is as left out. Most
  * numbers are checked by the network.
  * @throws TypeError, RangeError naming the option, what was wanted and what came.
  */

@@ -214,7 +214,7 @@ export class DevDaemon implements AsyncDisposable {
 
   /**
    * Starts network and daemon; resolves when it listens everywhere.
-   * @throws ConfigError, RangeError, TypeError for options that cannot be; nothing runs then, and
+   * @throws ConfigError, RangeError, TypeError for invalid options; nothing runs then, and
    * nothing was opened.
    */
   static async start(options: DevDaemonOptions = {}): Promise<DevDaemon> {
@@ -274,7 +274,7 @@ export class DevDaemon implements AsyncDisposable {
   }
 
   /**
-   * What clients talk to: tells its load, hangs up on them, forgets sessions.
+   * What clients talk to: tells its load, disconnects them, forgets sessions.
    * @throws InvalidStateError between {@link crash} and {@link restart}.
    */
   get daemon(): Daemon {

@@ -1,5 +1,5 @@
 /**
- * The port of an embedded gateway: whoever speaks the wire protocol joins the network there, our
+ * The port of an embedded gateway: anyone who speaks the wire protocol joins the network there, our
  * own daemon, or upstream's. spec/mixnet §7.5.
  */
 import { toHex } from "../bytes/bytes.js";
@@ -55,7 +55,7 @@ export class GatewayPort implements GatewayServer {
     return this.#clients.size;
   }
 
-  /** Serves whoever connects to `listener`, which the caller closes. */
+  /** Serves anyone who connects to `listener`, which the caller closes. */
   open(listener: Listener): void {
     listener.open((transport) => void this.serve(transport));
   }
@@ -80,7 +80,7 @@ export class GatewayPort implements GatewayServer {
     this.#hangUp("the network is closed");
   }
 
-  /** Serves one client. Never rejects: one that does not speak the protocol is hung up on. */
+  /** Serves one client. Never rejects: one that does not speak the protocol is disconnected. */
   async serve(transport: Transport): Promise<void> {
     const { clock, network, gateway } = this.#options;
     const link = new WireLink(transport, clock);

@@ -1,6 +1,6 @@
 /**
  * For development and tests: a network in one line, a daemon that says what a test tells it to, a
- * clock that moves when told to, and the kit that holds any daemon to the protocol.
+ * clock that moves when told to, and the kit that checks any daemon against the protocol.
  */
 export { DevDaemon, type DevDaemonOptions, type GatewayIdentity } from "./dev-daemon.js";
 export type { WsRefusal } from "../platform/node-listen.js";

@@ -81,7 +81,7 @@ export class OldFiles {
       if (records.skipped > 0) {
         onFault(
           new Error(
-            `${this.#name} is damaged: ${records.skipped} bytes of ${file} are no whole records ` +
+            `${this.#name} is damaged: ${records.skipped} bytes of ${file} are not complete records ` +
               `and were passed over; the file is kept in ${moved} until the next start`,
           ),
         );

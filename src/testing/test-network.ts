@@ -113,7 +113,7 @@ export class TestNetwork<C extends Clock = Clock> implements AsyncDisposable {
  * const client = await network.client();
  * ```
  *
- * @throws TypeError, RangeError, ConfigError for options that cannot be.
+ * @throws TypeError, RangeError, ConfigError for invalid options.
  */
 export function startTestNetwork(
   options: TestNetworkOptions & {

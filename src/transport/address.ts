@@ -55,7 +55,7 @@ export function parseHostPort(text: string): HostPort {
     throw complain("has brackets that do not enclose an IPv6 address");
   }
   if (host === "") throw complain("has no host");
-  if (/[\s/@?#\\]/.test(host)) throw complain("has a host with a character that no host has");
+  if (/[\s/@?#\\]/.test(host)) throw complain("has a host with an invalid character");
   const port = match[3];
   if (port === undefined || port === "") throw complain("has no port");
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65535) {
@@ -80,7 +80,7 @@ export function parseWsUrl(url: string): Extract<Address, { kind: "ws" }> {
   if (match === null) throw complain("is no WebSocket URL; expected ws://HOST:PORT");
   const [, scheme, authority, rest, fragment] = match;
   if (authority!.includes("@")) {
-    throw complain("has a user name, which does not belong there; a token is an option of its own");
+    throw complain("has a user name, which is not allowed; pass a token as a separate option");
   }
   if (fragment !== undefined) throw complain("has a fragment (#…), which a WebSocket URL has not");
   if (/\s/.test(url)) throw complain("has white space in it");
@@ -110,7 +110,7 @@ const HOST_AND_PORT = /^(?:\[[\da-fA-F:.]+\]|[\w.-]+):\d{1,5}$/;
 /**
  * Takes an address apart: `unix:PATH`, `unix:@NAME` (Linux abstract), `tcp:HOST:PORT`,
  * `tcp:[V6]:PORT` (also `tcp4:` and `tcp6:`), `ws://HOST:PORT[/path]` or `wss://…`.
- * @throws TypeError when it is no string; ConfigError that says what is wrong with it.
+ * @throws TypeError when it is not a string; ConfigError that says what is wrong with it.
  */
 export function parseAddress(text: string): Address {
   if (typeof text !== "string") {

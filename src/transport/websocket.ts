@@ -117,7 +117,7 @@ export class WebSocketTransport implements Transport {
   /** The WebSocket is closed, with that code. `cause` is what the platform complained of before. */
   onClosed(code: number, cause?: Error): void {
     const orderly = code === NORMAL || code === GOING_AWAY;
-    // What we asked for ourselves is no error, however the other side takes it, unless data is
+    // What we asked for ourselves is not an error, however the other side takes it, unless data is
     // lost.
     const asked = this.#ended && (code === NO_STATUS || this.#port.queuedBytes === 0);
     if (orderly || asked) {

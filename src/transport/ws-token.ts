@@ -11,7 +11,7 @@ export const WS_TOKEN_PREFIX = "katzenpost.token.";
 /**
  * The sub-protocol that carries `token`. Every name of this form is an HTTP token (RFC 9110
  * section 5.6.2), as RFC 6455 section 4.1 wants.
- * @throws TypeError when `token` is no string; RangeError when it is empty.
+ * @throws TypeError when `token` is not a string; RangeError when it is empty.
  */
 export function wsTokenProtocol(token: string): string {
   if (typeof token !== "string") {

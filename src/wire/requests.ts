@@ -5,7 +5,7 @@ import { type CborMap, type Encodable, decodeCbor, encodeCbor } from "../cbor/cb
 import * as s from "./schema.js";
 
 // A request's byte strings may have any length here: the daemon answers a wrong one with its code,
-// where upstream's hangs up on capabilities and indices (spec/thin-protocol §10, defect 13).
+// where upstream's disconnects capabilities and indices (spec/thin-protocol §10, defect 13).
 const bytes = s.nullable(s.bytes);
 
 /** What every request that has a reply of its own begins with. */

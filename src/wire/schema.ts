@@ -137,6 +137,7 @@ export function arrayOf<T>(inner: Schema<T>): Schema<T[]> {
   };
 }
 
+/** Members of any record: by our name, the key on the wire and the schema of the value. */
 // oxlint-disable-next-line typescript/no-explicit-any -- a schema is invariant in its type
 export type AnyFields = { readonly [name: string]: readonly [key: string, schema: Schema<any>] };
 

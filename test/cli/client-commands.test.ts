@@ -131,8 +131,7 @@ test("ping goes on when the daemon was away, and says so", async () => {
     assert.equal(code, 0, stderr);
     assert.equal(
       stderr,
-      "the daemon is away; connecting again …\n" +
-        "connected again, to a daemon that was started anew\n",
+      "the daemon is away; connecting again …\nreconnected, to a daemon that was restarted\n",
     );
     assert.match(stdout, /reply from servicenode\d: seq=60 /);
   } finally {

@@ -186,18 +186,8 @@ test("a daemon of ours joins by that file, and echoes come back through the gate
   const { code } = await withDaemon([...args, "--write-client-config", file], async () => {
     const joining = ["--join", file, "--listen", `unix:${path("j.sock")}`, "--epoch", "2m"];
     const joined = await withDaemon(joining, async () => {
-      const { code, stdout } = await katz([
-        ...[
-          "ping",
-          "--address",
-          `unix:${path("j.sock")}`,
-          "-n",
-          "2",
-          "--timeout",
-          "50s",
-          "--quiet",
-        ],
-      ]);
+      const address = ["--address", `unix:${path("j.sock")}`, "--timeout", "50s"];
+      const { code, stdout } = await katz(["ping", ...address, "-n", "2", "--quiet"]);
       assert.equal(code, 0, stdout);
       assert.match(stdout, /2 sent, 2 received, 0% loss/);
     });

@@ -43,7 +43,7 @@ test("pipes on disk and devices are refused, and nothing waits for them", async 
     [["copy", "/dev/zero", "s.write"], /cannot read \/dev\/zero: it is a device/],
     [["services", "--config", "/dev/zero"], /--config: cannot read \/dev\/zero: it is a device/],
     [["map", "-o", "pipe"], /pipe is a named pipe: write there with -o - > pipe/],
-    [["daemon", "--listen", "tcp:127.0.0.1:0", "--write-config", "pipe"], /no regular file/],
+    [["daemon", "--listen", "tcp:127.0.0.1:0", "--write-config", "pipe"], /not a regular file/],
   ];
   for (let i = 0; i < refused.length; i += 4) {
     const some = refused.slice(i, i + 4);

@@ -70,7 +70,7 @@ test("standard input is sent under a name, and a message under one of its own", 
   }
   assert.deepEqual(readdirSync(join(network.env.XDG_STATE_HOME, "katzenpost", "send-input")), []);
   for (const [args, input, message] of [
-    [["-"], "x", /standard input has no name: give it one with --name NAME/],
+    [["-"], "x", /standard input needs a name: give it one with --name NAME/],
     [["-", "--name", "x"], "", /nothing came on standard input/],
     [["-", network.newFile(1), "--name", "x"], "x", /standard input goes alone/],
     [["-", "--name", "a/b"], "x", /--name cannot be used: it has a slash/],

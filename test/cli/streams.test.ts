@@ -302,10 +302,7 @@ test("capability files that others can read are refused, as ssh does with keys",
   chmodSync(join(folder, "s.read"), 0o400);
   assert.equal((await run(["read", "s.read", "--now"])).code, 6);
   const shared = await run(["read", "/tmp"]);
-  assert.deepEqual(
-    [shared.code, shared.stderr],
-    [2, "katz: /tmp is a folder, and no capability\n"],
-  );
+  assert.deepEqual([shared.code, shared.stderr], [2, "katz: /tmp is a folder, not a capability\n"]);
 });
 
 test("files that are no capabilities are refused without showing what is in them", async () => {
@@ -335,7 +332,7 @@ test("files that are no capabilities are refused without showing what is in them
   // Advice to take rights from others is not for files that are no capabilities.
   writeFileSync(join(folder, "package.json"), '{ "name": "x" }\n', { mode: 0o644 });
   const other = await run(["read", "package.json", "--now"]);
-  assert.equal(other.stderr, "katz: package.json is no capability: no TOML at line 1\n");
+  assert.equal(other.stderr, "katz: package.json is not a capability: no TOML at line 1\n");
   const argv = await run(["read", capability!, "--now"]);
   assert.equal(argv.code, 2);
   assert.match(argv.stderr, /other users of this machine can read command lines/);

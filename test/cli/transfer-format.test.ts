@@ -59,15 +59,15 @@ test("a ticket with any one character changed, lost or added is refused and not 
 });
 
 test("tickets that are none, or of another version, are told apart", () => {
-  assert.throws(() => decodeTicket("hello"), /no ticket: tickets begin with katz1/);
-  assert.throws(() => decodeTicket(""), /no ticket/);
+  assert.throws(() => decodeTicket("hello"), /not a ticket: tickets begin with katz1/);
+  assert.throws(() => decodeTicket(""), /not a ticket/);
   assert.throws(() => decodeTicket(`katz2${"A".repeat(188)}`), /version 2, which needs a newer/);
-  assert.throws(() => decodeTicket(`katz1${"!".repeat(188)}`), /a character that none has/);
+  assert.throws(() => decodeTicket(`katz1${"!".repeat(188)}`), /invalid character/);
   // No point of the curve has this y.
   const point = new Uint8Array(136).fill(2, 0, 1);
   const sum = createHash("sha256").update("katz1").update(point).digest().subarray(0, 5);
   const text = `katz1${Buffer.concat([point, sum]).toString("base64url")}`;
-  assert.throws(() => decodeTicket(text), /its key is none/);
+  assert.throws(() => decodeTicket(text), /bad key/);
 });
 
 test("a head comes back as it was made, whatever harmless files it names", () => {
@@ -259,7 +259,7 @@ test("manifests that are none are refused", () => {
   const long = right.slice();
   new DataView(long.buffer).setUint32(5, 0xffff_ffff);
   assert.throws(() => headLength(long), /too long/);
-  assert.throws(() => headLength(new Uint8Array(2)), /no files of katz send/);
+  assert.throws(() => headLength(new Uint8Array(2)), /not written by katz send/);
 });
 
 test("bytes that were changed at random never give anything but a TransferError", () => {

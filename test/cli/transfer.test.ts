@@ -208,7 +208,7 @@ test("wrong digests, boxes cut wrongly and streams of something else leave nothi
     [await network.publish(head(1000), bytesOf("123456")), /does not hold as much as it should/],
     [await network.publish(head(1000), bytesOf("1234")), /does not hold as much as it should/],
     [await network.publish(head(3), bytesOf("12345")), /boxes are not cut|as much as it should/],
-    [await network.publish(bytesOf("just a message")), /no files of katz send/],
+    [await network.publish(bytesOf("just a message")), /not written by katz send/],
     [await network.publish(bytesOf("KATZ\x01\0\0\0\x05hello")), /malformed|refused/],
     [await network.publish(bytesOf("KATZ\x01\x7f\xff\xff\xff.")), /too long/],
   ];
@@ -252,12 +252,12 @@ test("tickets on the command line, damaged or missing ones are refused, and not 
     [["-", ticket], "", /other users of this machine can read command lines/],
     [["-"], ticket.slice(0, -1), /cut or changed on its way/],
     [["-"], ticket.replace(/.$/, (last) => (last === "A" ? "B" : "A")), /its checksum is wrong/],
-    [["-"], "hello", /no ticket/],
-    [["-"], "", /nothing came/],
-    [[join(folder, "empty")], undefined, /nothing came/],
+    [["-"], "hello", /not a ticket/],
+    [["-"], "", /the input was empty/],
+    [[join(folder, "empty")], undefined, /the input was empty/],
     [[join(folder, "none")], undefined, /cannot read .*none: there is no such file/],
     [[folder], undefined, /cannot read .*: it is a folder/],
-    [[], undefined, /no terminal to ask at: give a file, or - /],
+    [[], undefined, /without a terminal: give a file, or - /],
     [
       ["-", "--into", join(folder, "empty", "in a file")],
       ticket,
@@ -285,7 +285,7 @@ test("a ticket that others may read is used, with a remark that says what to do"
   const { stderr } = await network.katz(["receive", file]);
   assert.match(
     stderr,
-    /^others may read .*; make it yours alone: chmod 600 \S+ticket\nkatz: there is no ticket/,
+    /^others may read .*; make it private: chmod 600 \S+ticket\nkatz: the ticket is missing/,
   );
 });
 
@@ -297,7 +297,7 @@ test("files that cannot be sent are told before a daemon is looked for", async (
     [[], /FILE/],
     [[join(folder, "none")], /cannot read .*none: there is no such file/],
     [[network.newFolder()], /has no files in it/],
-    [["/dev/null"], /no regular file/],
+    [["/dev/null"], /not a regular file/],
     [[join(folder, ".hidden")], /begins with a dot.*--name/],
     [[join(folder, "a"), join(folder, "A")], /have one name/],
     [["--name", "x", join(folder, "a"), join(folder, "A")], /--name is for one file/],
@@ -369,7 +369,7 @@ test("a partial folder that others could have made is not trusted", async () => 
   chmodSync(path, 0o777);
   const open = await network.katz(["receive", "-", "--into", into], { input: ticket });
   assert.equal(open.code, 2);
-  assert.match(open.stderr, /is in the way/);
+  assert.match(open.stderr, /exists but is not a folder that only you can use/);
 });
 
 test("at a terminal the ticket is asked for and not shown, and progress is", async (t) => {

@@ -221,7 +221,7 @@ test("a document that cannot be read is passed over: the client works without on
   await Promise.all([daemon.shakeHands(), client.start()]);
   assert.equal(client.pkiDocument(), null);
   assert.deepEqual(of("newPkiDocument"), []);
-  assert.deepEqual(warnings, ["skipped an event that cannot be read"]);
+  assert.deepEqual(warnings, ["skipped an invalid event"]);
 });
 
 test("what comes before the token's answer is kept and told after the handshake (upstream: panic)", async () => {

@@ -15,6 +15,7 @@ export const ENTRIES = {
   "./bacap": "dist/src/bacap/index.d.ts",
   "./daemon": "dist/src/daemon/index.d.ts",
   "./join": "dist/src/join/index.d.ts",
+  "./network": "dist/src/network/index.d.ts",
   "./testing": "dist/src/testing/index.d.ts",
 } as const;
 

@@ -26,20 +26,21 @@ function row(code: (typeof ERROR_CODES)[number]): string {
 export function renderErrors(): string {
   return `# Errors
 
-Wrong arguments are \`TypeError\` and \`RangeError\`, and name the argument, what was wanted and what
-came; methods that return promises reject with them. Everything else is a \`ThinClientError\` with a
-\`code\` to branch on:
+A wrong argument causes a \`TypeError\` or \`RangeError\` that names the argument, the expected value and
+the actual one; methods that return promises reject with it. Every other failure is a \`ThinClientError\`
+with a \`code\` to branch on:
 
 <!-- code: examples/errors.ts#branch -->
 \`\`\`ts
 \`\`\`
 
-\`errorCode\` is the number on the wire, null where the error did not come from a reply; replicas and
-daemon number from 1 each, which \`code\` tells apart. \`retryable\` says whether the same call, unchanged,
-may succeed later. \`operation\` names the call, \`cause\` what lies below. \`isExpectedOutcome(error)\` is
-true for the three outcomes that a correct program meets in normal work: a box that holds nothing, that
-is taken, or that was deleted. \`explainError(code)\` of \`katzenpost-thinclient/errors\` gives the words
-of this page, which is made from \`src/errors/explanations.ts\` by \`node scripts/generate-docs.mjs\`.
+\`errorCode\` is the number on the wire, or null if the error did not come from a reply. Replicas and
+daemon both number from 1; \`code\` distinguishes them. \`retryable\` says whether the same call,
+unchanged, may succeed later. \`operation\` names the call, \`cause\` the underlying error.
+\`isExpectedOutcome(error)\` is true for the three outcomes that a correct program meets in normal work:
+a box that is empty, taken or deleted. \`explainError(code)\` of \`katzenpost-thinclient/errors\` returns
+the texts of this page; \`node scripts/generate-docs.mjs\` generates the page from
+\`src/errors/explanations.ts\`.
 
 | code | class | number | retryable | what it means | what to do |
 | --- | --- | --- | --- | --- | --- |

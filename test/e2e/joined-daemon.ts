@@ -29,7 +29,7 @@ export const quickTiming: Partial<Timing> = {
 };
 
 /** A link to the gateway of an embedded network. */
-export function linkTo(network: DevDaemon, options: Partial<GatewayLinkOptions> = {}): GatewayLink {
+function linkTo(network: DevDaemon, options: Partial<GatewayLinkOptions> = {}): GatewayLink {
   const gateway = network.gateway!;
   const keyOf = (pem: string) => decodePublicKeyPem(pem).publicKey;
   return new GatewayLink({

@@ -218,7 +218,7 @@ test("commands that no gateway sends end the link", async () => {
     [{ type: "Disconnect" }, /^gateway1 disconnected$/],
     [{ type: "Consensus", errorCode: 0, payload: new Uint8Array(1) }, /^Consensus from a gateway$/],
     [{ type: "SendPacket", sphinxPacket: new Uint8Array(9) }, /^SendPacket from a gateway$/],
-    [noConsensusCommand(1), /^Consensus2 that nobody asked for$/],
+    [noConsensusCommand(1), /^unsolicited Consensus2$/],
   ];
   for (const [command, message] of commands) {
     const { session, server } = await connected();

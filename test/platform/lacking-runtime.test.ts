@@ -21,6 +21,7 @@ for (const lacking of lackable) {
     const failed = stdout.match(/^not ok .*$/gm) ?? [];
     assert.deepEqual(failed, []);
     assert.equal(status, 0, stdout);
-    assert.match(stdout, /^# pass 14$/m);
+    const passed = Number(/^# pass (\d+)$/m.exec(stdout)?.[1]);
+    assert.ok(passed >= 14, `${passed} tests passed`);
   });
 }

@@ -9,7 +9,7 @@ test("a fault that nobody listens to is a warning, once; what a peer did wrong i
   const collect = (warning: Error): void => void warnings.push(warning);
   process.on("warning", collect);
   const warn = warnOfFaults();
-  warn(new ProtocolError("a client sent a frame that cannot be read"));
+  warn(new ProtocolError("a client sent an invalid frame"));
   const first = once(process, "warning");
   warn(new TypeError("Unsupported digest: blake2b512"));
   warn(new TypeError("Unsupported digest: blake2b512"));

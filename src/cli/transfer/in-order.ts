@@ -1,8 +1,8 @@
-/** Many boxes under way at once, their results taken in order. */
+/** Many boxes in progress at once, their results taken in order. */
 import { setMaxListeners } from "node:events";
 
 /**
- * Most boxes that are under way at once: as many requests as a daemon takes before it stops reading
+ * Most boxes that are in progress at once: as many requests as a daemon takes before it stops reading
  * (spec/thin-protocol §1.3). Each is an operation of its own, with a courier that the daemon
  * chooses for it alone; when it leaves is the daemon's business.
  */
@@ -24,12 +24,12 @@ export interface BoxWork<T> {
   readonly take: (box: number, result: T) => Promise<void>;
 }
 
-/** Works through the boxes. The first failure ends those under way and is thrown. */
+/** Works through the boxes. The first failure ends those in progress and is thrown. */
 export async function inOrder<T>(work: BoxWork<T>): Promise<void> {
   const { from, to, start, take } = work;
   const ending = new AbortController();
   const signal = AbortSignal.any([work.signal, ending.signal]);
-  // Each box under way listens to it, which is no leak.
+  // Each box in progress listens to it, which is no leak.
   setMaxListeners(0, signal);
   const underWay = new Set<Promise<void>>();
   const results = new Map<number, T>();

@@ -14,7 +14,7 @@ const READ_BYTES = 1 << 18;
 export class IncomingFiles {
   readonly #folder: PartialFolder;
   readonly #files: readonly FileEntry[];
-  /** The file under way: its number, and how much of it is there. */
+  /** The file in progress: its number, and how much of it is there. */
   #file = 0;
   #length = 0;
   #handle: FileHandle | null = null;
@@ -50,17 +50,17 @@ export class IncomingFiles {
     return incoming;
   }
 
-  /** Name of the file under way. */
+  /** Name of the file in progress. */
   get name(): string {
     return this.#files[Math.min(this.#file, this.#files.length - 1)]!.name;
   }
 
-  /** Where the bytes of the file under way are kept. */
+  /** Where the bytes of the file in progress are kept. */
   get #path(): string {
     return this.#folder.pathOf(this.#file);
   }
 
-  /** Cuts off what is there of the file under way beyond `length`; false when less is there. */
+  /** Cuts off what is there of the file in progress beyond `length`; false when less is there. */
   async #goOn(length: number): Promise<boolean> {
     const handle = (this.#handle = await this.#folder.openFile(this.#file));
     if ((await handle.stat()).size < length) {
@@ -140,7 +140,7 @@ export class IncomingFiles {
     await writing(this.#path, async () => this.#handle?.datasync());
   }
 
-  /** Lets go of the file under way. Idempotent. */
+  /** Lets go of the file in progress. Idempotent. */
   async close(): Promise<void> {
     await this.#handle?.close();
     this.#handle = null;

@@ -70,7 +70,7 @@ export function encodeHead(manifest: Manifest): Uint8Array {
 export function headLength(firstBox: Uint8Array): number {
   const box = Buffer.from(firstBox.buffer, firstBox.byteOffset, firstBox.length);
   if (box.length <= HEADER_LENGTH || box.toString("latin1", 0, 4) !== magic) {
-    throw new TransferError("what the ticket leads to are no files of katz send");
+    throw new TransferError("the ticket's boxes were not written by katz send");
   }
   if (box[4] !== VERSION && box[4] !== VERSION_WITH_FOLDERS) {
     throw new TransferError(`these files came in version ${box[4]}, which needs a newer katz`);

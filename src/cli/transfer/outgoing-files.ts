@@ -94,7 +94,7 @@ async function addFolder(
       if (entry.name.startsWith(".")) onLeftOut(inside);
       else if (entry.isDirectory()) await add(inside, called);
       else if (entry.isFile()) wanted.push({ path: inside, name: called });
-      else throw new UsageError(`${inside} is neither a file nor a folder, and cannot be sent`);
+      else throw new UsageError(`${inside} cannot be sent: it is neither a file nor a folder`);
       if (wanted.length > MAX_FILES) return;
     }
   };
@@ -148,7 +148,7 @@ async function identify(
 ): Promise<Pick<FoundFile, "size" | "modified" | "identity">> {
   const stats = await handle.stat({ bigint: true });
   if (stats.isDirectory()) throw new UsageError(`${path} is a folder in place of a file`);
-  if (!stats.isFile()) throw new UsageError(`${path} is no regular file`);
+  if (!stats.isFile()) throw new UsageError(`${path} is not a regular file`);
   return {
     size: Number(stats.size),
     modified: String(stats.mtimeNs),

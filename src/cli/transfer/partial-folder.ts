@@ -33,7 +33,7 @@ export class PartialFolder {
 
   /**
    * The folder for a ticket, made by {@link create}; `into` is made when it is not there.
-   * @throws UsageError when `into` cannot be made or is no folder, or somebody else has put
+   * @throws UsageError when `into` cannot be made or is not a folder, or somebody else has put
    * something there.
    */
   static async at(into: string, ticket: string): Promise<PartialFolder> {
@@ -46,7 +46,7 @@ export class PartialFolder {
     const path = join(into, `.katz-${name}.partial`);
     const there = await lstatOrNull(path);
     if (there && !isOurs(there)) {
-      throw new UsageError(`${path} is in the way: it is no folder that only you can use`);
+      throw new UsageError(`${path} exists but is not a folder that only you can use`);
     }
     return new PartialFolder(path);
   }

@@ -50,7 +50,7 @@ export class Progress implements Disposable {
     this.#timer = setInterval(() => this.#draw(), IDLE_MS).unref();
   }
 
-  /** Tells that `done` bytes in all are done; `name` is the file under way. */
+  /** Tells that `done` bytes in all are done; `name` is the file in progress. */
   update(done: number, name: string): void {
     const at = this.#now();
     this.#last = { done, name };

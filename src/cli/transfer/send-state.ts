@@ -23,7 +23,7 @@ export interface SendState {
   readonly startedAt: Date;
 }
 
-/** Boxes may be gone after a week: a transfer that is older begins anew. In milliseconds. */
+/** Boxes may be gone after a week: a transfer that is older begins again. In milliseconds. */
 const MAX_AGE_MS = 6 * 24 * 3600 * 1000;
 
 /** The folder for states, under the XDG folder for state. */

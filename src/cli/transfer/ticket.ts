@@ -26,12 +26,12 @@ export function encodeTicket(readCap: ReadCap): string {
  */
 export function decodeTicket(text: string): ReadCap {
   const version = /^katz(\d)/.exec(text)?.[1];
-  if (version === undefined) throw new UsageError("this is no ticket: tickets begin with katz1");
+  if (version === undefined) throw new UsageError("not a ticket: tickets begin with katz1");
   if (!text.startsWith(TICKET_PREFIX)) {
     throw new UsageError(`this ticket is of version ${version}, which needs a newer katz`);
   }
   const encoded = text.slice(TICKET_PREFIX.length);
-  if (!/^[A-Za-z0-9_-]*$/.test(encoded)) throw damaged("it has a character that none has");
+  if (!/^[A-Za-z0-9_-]*$/.test(encoded)) throw damaged("invalid character");
   if (text.length !== TICKET_LENGTH) {
     throw damaged(`it must have ${TICKET_LENGTH} characters, it has ${text.length}`);
   }
@@ -43,7 +43,7 @@ export function decodeTicket(text: string): ReadCap {
   try {
     return parseReadCap(bytes);
   } catch (error) {
-    throw new UsageError("this ticket is no good: its key is none", { cause: error });
+    throw new UsageError("invalid ticket: bad key", { cause: error });
   }
 }
 

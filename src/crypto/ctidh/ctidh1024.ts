@@ -4,7 +4,7 @@
  * spec/pigeonhole §3.2.
  *
  * Each group action takes hundreds of milliseconds in one piece. Programs that have other things to
- * do use `CtidhPool`. The time depends on the private key: whoever
+ * do use `CtidhPool`. The time depends on the private key: anyone who
  * can time single operations learns something about it.
  */
 import { type Bytes, type RandomSource, checkBytes, randomBytes } from "../../bytes/bytes.js";

@@ -154,7 +154,7 @@ export function courierEnvelopeLength(
   return 137 + envelope.senderPublicKey.length + envelope.ciphertext.length;
 }
 
-/** Bytes of a copy command alone. @throws TypeError when `writeCap` is no Uint8Array. */
+/** Bytes of a copy command alone. @throws TypeError when `writeCap` is not a Uint8Array. */
 export function encodeCopyCommand(writeCap: Uint8Array): Bytes {
   return new FieldWriter().prefixed("writeCap", writeCap).finish();
 }

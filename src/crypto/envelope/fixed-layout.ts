@@ -20,7 +20,7 @@ export class FieldReader {
   #at = 0;
 
   /**
-   * @throws TypeError when `bytes` is no Uint8Array; ProtocolError `input exceeds MaxParseSize`.
+   * @throws TypeError when `bytes` is not a Uint8Array; ProtocolError `input exceeds MaxParseSize`.
    */
   constructor(bytes: Uint8Array) {
     checkBytes("bytes", bytes);

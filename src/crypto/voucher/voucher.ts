@@ -58,7 +58,7 @@ const VOUCHER_LENGTH = 32;
 
 /** What minting gives. */
 export interface MintedVoucher {
-  /** To hand to a member: 32 bytes. Whoever has it can read and write the voucher's stream. */
+  /** To hand to a member: 32 bytes. Anyone who has it can read and write the voucher's stream. */
   readonly voucher: Bytes;
   /** To publish in the first box of the voucher's stream. */
   readonly voucherPayload: Bytes;

@@ -35,7 +35,7 @@ export class CachedEnvelope {
   logged: Promise<void> = Promise.resolve();
   /** Settles when the first dispatch has ended. */
   dispatched: Promise<void> = Promise.resolve();
-  /** Whether a dispatch is under way. */
+  /** Whether a dispatch is in progress. */
   dispatching = false;
   /** When the last dispatch began, by the monotonic clock. */
   dispatchedMs = Number.NEGATIVE_INFINITY;

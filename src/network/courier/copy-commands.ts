@@ -91,7 +91,7 @@ export class CopyCommands {
   readonly #unfinished = new Map<string, CopyJob>();
   /** In the order in which they finished. */
   readonly #finished = new Map<string, { readonly job: CopyJob; readonly timer: Timer }>();
-  /** Stops what is under way: a copy or a clean-up each. */
+  /** Stops what is in progress: a copy or a clean-up each. */
   readonly #underWay = new Set<AbortController>();
   #closed = false;
 

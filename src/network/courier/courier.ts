@@ -214,7 +214,7 @@ export class Courier implements Kaetzchen {
 
   /**
    * What could not be logged, as on a full disk, must not be acknowledged. But a replica's answer
-   * may be passed on: boxes that are stored can be read all the same.
+   * may be passed on: boxes that are stored can be read anyway.
    */
   async #answerUnlogged(
     entry: CachedEnvelope,
@@ -249,7 +249,7 @@ export class Courier implements Kaetzchen {
     const entry = new CachedEnvelope(hash, envelope, clock.monotonic(), kind);
     if (log !== null) {
       entry.logged = this.#record(log, hash, envelope);
-      // Whoever is to be answered waits for it; that nobody does is no fault.
+      // Anyone who is to be answered waits for it; that nobody does is no fault.
       entry.logged.catch(() => {});
     }
     this.#cache.add(entry);

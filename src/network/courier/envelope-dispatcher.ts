@@ -90,7 +90,7 @@ export class EnvelopeDispatcher {
   }
 
   /**
-   * Dispatches an envelope, unless that is under way. Resolves when both replicas have answered or
+   * Dispatches an envelope, unless that is in progress. Resolves when both replicas have answered or
    * cannot; one that is not kind resolves when it is sent. Never rejects.
    */
   async start(entry: CachedEnvelope): Promise<void> {

@@ -10,7 +10,7 @@ export class LevelEnvelopeLog implements EnvelopeLog {
   readonly #store: RecordStore;
   readonly #group: string;
 
-  /** The store is shared, and closed by whoever opened it. */
+  /** The store is shared, and closed by anyone who opened it. */
   constructor(store: RecordStore, courier: number) {
     this.#store = store;
     this.#group = `courier ${courier}`;

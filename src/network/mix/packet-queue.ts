@@ -1,5 +1,5 @@
 /**
- * Packets under way: each arrives after its delay, those without one in the next turn, in order.
+ * Packets in progress: each arrives after its delay, those without one in the next turn, in order.
  */
 import type { Clock, Timer } from "../../clock/clock.js";
 
@@ -7,7 +7,7 @@ import type { Clock, Timer } from "../../clock/clock.js";
 type Arrival = () => void;
 
 /**
- * The packets under way in the network. Packets without delay share one queue and arrive together
+ * The packets in progress in the network. Packets without delay share one queue and arrive together
  * in the next turn of the event loop: in the order in which they were sent, and one turn at a time,
  * so that packets that cause packets do not starve everything else.
  */
@@ -22,7 +22,7 @@ export class PacketQueue {
     this.#clock = clock;
   }
 
-  /** How many packets are under way. */
+  /** How many packets are in progress. */
   get size(): number {
     return this.#timers.size + this.#next.length;
   }
@@ -69,7 +69,7 @@ export class PacketQueue {
     }
   }
 
-  /** Loses all packets that are under way, and every later one. */
+  /** Loses all packets that are in progress, and every later one. */
   close(): void {
     this.#closed = true;
     for (const timer of this.#timers) timer.cancel();

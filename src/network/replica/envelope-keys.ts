@@ -6,7 +6,7 @@ import { derivedRandom } from "../random.js";
 /**
  * Makes, keeps and erases the pairs. All come from one seed, so that a replica that starts again
  * with its boxes opens what was sealed to it before. (A replica that must not be able to do that
- * would draw every pair anew and keep it in a file until it is erased.)
+ * would draw every pair again and keep it in a file until it is erased.)
  */
 export class EnvelopeKeys {
   readonly #scheme: NikeScheme;
@@ -31,7 +31,7 @@ export class EnvelopeKeys {
       this.#pairs.delete(old);
       pair.then(
         ({ privateKey }) => privateKey.fill(0),
-        // What could not be made needs no erasing; whoever waits for it hears why.
+        // What could not be made needs no erasing; anyone who waits for it hears why.
         () => {},
       );
     }

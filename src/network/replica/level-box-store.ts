@@ -12,7 +12,7 @@ export class LevelBoxStore implements BoxStore {
   readonly #store: RecordStore;
   readonly #prefix: string;
 
-  /** The store is shared, and closed by whoever opened it. */
+  /** The store is shared, and closed by anyone who opened it. */
   constructor(store: RecordStore, replicaId: number) {
     this.#store = store;
     this.#prefix = `replica ${replicaId} week `;

@@ -109,7 +109,7 @@ export class ReplicaFaults {
     this.#loss = share;
   }
 
-  /** Loses the next commands. @throws RangeError when `count` is no integer from 0 up. */
+  /** Loses the next commands. @throws RangeError when `count` is not an integer from 0 up. */
   loseNext(count = 1): void {
     checkCount("count", count);
     this.#loseNext += count;

@@ -289,7 +289,7 @@ export class Replica implements StorageLinkTarget {
     if (from === "courier" && !place.isOnlineOwn) return this.#proxy.pass(message, place.others);
     if (message.kind === "read") return this.#boxes.read(message);
     // What a replica sent here is not sent on to a third one: two replicas that see different
-    // documents could pass a write to and fro for ever.
+    // documents could pass a write to and fro forever.
     if (!place.isOwn) return refusalOf(message, REPLICA_ERROR_REPLICATION_FAILED);
     const errorCode = await this.#boxes.write(message);
     if (errorCode === REPLICA_SUCCESS) {

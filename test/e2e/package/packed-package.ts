@@ -8,13 +8,17 @@ import { fileURLToPath } from "node:url";
 /** The repository. */
 export const ROOT = fileURLToPath(new URL("../../../..", import.meta.url));
 
+/** What a subpath stands for: a file, or files by condition. */
+export type Target = string | Readonly<Record<string, string>>;
+
 interface Manifest {
   readonly name: string;
   readonly version: string;
   readonly engines: { readonly node: string };
   readonly dependencies: Readonly<Record<string, string>>;
   readonly optionalDependencies: Readonly<Record<string, string>>;
-  readonly exports: Readonly<Record<string, string | { readonly default: string }>>;
+  readonly exports: Readonly<Record<string, Target>>;
+  readonly imports: Readonly<Record<string, Target>>;
 }
 
 /** The repository's package.json. */

@@ -1,8 +1,9 @@
 /** What a user gets: the packed package in an empty project. */
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
+import { join, posix } from "node:path";
 import { after, before, test } from "node:test";
-import { PackedProject, ROOT, manifest, moduleNames } from "./packed-package.js";
+import { PackedProject, ROOT, type Target, manifest, moduleNames } from "./packed-package.js";
 
 let project: PackedProject;
 before(() => {
@@ -18,6 +19,25 @@ test("the package holds its code, types and licence, and nothing of the tests", 
     /(^|\/)(test|bench|\.build)\/|tsbuildinfo/.test(file),
   );
   assert.deepEqual(strays, []);
+});
+
+test("the package holds every declaration that its subpaths lead to", () => {
+  const { exports, imports } = manifest();
+  const typesOf = (target: Target, key: string): string[] =>
+    typeof target === "string" ? [] : [target[key]!.replace("./", "")];
+  for (const key of ["types", "types@<5.7"]) {
+    const reached = new Set(Object.values(exports).flatMap((target) => typesOf(target, key)));
+    for (const path of reached) {
+      assert.ok(project.files.includes(path), path);
+      for (const [, name] of readFileSync(join(ROOT, path), "utf8").matchAll(
+        /(?:from |import\()"([.#][^"]+)"/g,
+      )) {
+        if (name!.startsWith("#")) reached.add(typesOf(imports[name!]!, key)[0]!);
+        else reached.add(posix.join(posix.dirname(path), name!).replace(/\.js$/, ".d.ts"));
+      }
+    }
+    assert.ok(reached.size > 50, `${reached.size} declarations`);
+  }
 });
 
 test("every subpath can be imported", () => {

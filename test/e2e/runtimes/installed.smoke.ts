@@ -120,5 +120,6 @@ for (const turn of [0, 1]) {
 
 test(`the primitives are the reference's ${on}`, async () => {
   const file = join(ROOT, "dist/test/platform/primitives.test.js");
-  assert.match(await runTests(file, ROOT), /\b14 pass|pass 14\b/);
+  const [, before, after] = /\b(\d+) pass|pass (\d+)\b/.exec(await runTests(file, ROOT)) ?? [];
+  assert.ok(Number(before ?? after) >= 14, `${before ?? after} tests passed`);
 });

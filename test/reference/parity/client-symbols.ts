@@ -22,7 +22,8 @@ export const CLIENT_SYMBOLS: readonly SymbolGroup[] = [
     title: "The client",
     symbols: [
       one("class", "ThinClient", "ThinClient", life, {
-        difference: "`ThinClient.connect(config)` makes and starts one; `await using` stops it",
+        difference:
+          "`ThinClient.connect(config)` creates and starts a client; `await using` stops it",
       }),
       renamed(
         "method",
@@ -73,7 +74,7 @@ export const CLIENT_SYMBOLS: readonly SymbolGroup[] = [
         "ThinClient.logger",
         "a logger is an option, `{ logger }`, silent by default",
       ),
-      none("attribute", "ThinClient.socket", "the connection is the client's own business"),
+      none("attribute", "ThinClient.socket", "the connection is internal to the client"),
       none("attribute", "ThinClient.server_addr", "use `config.address`"),
       none(
         "attribute",
@@ -126,17 +127,17 @@ export const CLIENT_SYMBOLS: readonly SymbolGroup[] = [
     title: "PKI documents and services",
     symbols: [
       ...ruled("method", "ThinClient", ["pki_document"], documents, {
-        difference: "a `PkiDocument` with typed fields; `fields` has every key as it came",
+        difference: "a `PkiDocument` with typed fields; `fields` has every key as received",
       }),
       ...ruled("method", "ThinClient", ["pki_document_for_epoch"], documents),
       ...ruled("method", "ThinClient", ["get_pki_document_raw"], documents, {
-        difference: "gives `{ payload, epoch }` instead of a pair",
+        difference: "returns `{ payload, epoch }` instead of a pair",
       }),
       ...ruled("method", "ThinClient", ["get_directory_authorities"], documents, {
         version: NEWER,
       }),
       ...ruled("method", "ThinClient", ["pretty_print_pki_doc"], documents, {
-        difference: "returns the text, prints nothing, and leaves its argument as it is",
+        difference: "returns the text, prints nothing, and does not change its argument",
       }),
       ...ruled("method", "ThinClient", ["get_services", "get_service"], services),
       ...ruled("method", "ThinClient", ["get_all_couriers", "get_distinct_couriers"], services, {
@@ -178,14 +179,15 @@ export const CLIENT_SYMBOLS: readonly SymbolGroup[] = [
         { version: "gone in 0.0.23" },
       ),
       ...ruled("method", "ThinClient", ["cancel_resending_encrypted_message"], cancels, {
-        difference: "works while the mixnet or the daemon cannot be reached, too",
+        difference: "also works while the mixnet or the daemon is unreachable",
       }),
       ...ruled("method", "ThinClient", ["next_message_box_index"], steps),
       ...ruled("method", "ThinClient", ["get_message_box_index_counter"], steps, {
         difference: "a `bigint`",
       }),
       ...ruled("method", "ThinClient", ["tombstone_range"], range, {
-        difference: "what was made before a failure is in `TombstoneRangeError.partial`",
+        difference:
+          "after a failure, `TombstoneRangeError.partial` has the envelopes made before it",
       }),
       one("record", "KeypairResult", "KeypairResult", steps),
       ...ruled("field", "KeypairResult", ["write_cap", "read_cap", "first_message_index"], steps),
@@ -202,7 +204,7 @@ export const CLIENT_SYMBOLS: readonly SymbolGroup[] = [
       ]),
       one("record", "StartResendingResult", "StartResendingResult", steps),
       ...ruled("field", "StartResendingResult", ["plaintext"], steps, {
-        difference: "no bytes instead of None for a write",
+        difference: "empty bytes instead of None for a write",
       }),
       ...ruled(
         "field",
@@ -225,7 +227,9 @@ export const CLIENT_SYMBOLS: readonly SymbolGroup[] = [
     title: "Copying",
     symbols: [
       ...ruled("method", "ThinClient", ["start_resending_copy_command"], copied, {
-        difference: "the courier is one option, `{ courier }`, instead of two that need each other",
+        difference:
+          "the courier is one option, `{ courier }`, instead of two arguments that " +
+          "must be given together",
       }),
       ...ruled("method", "ThinClient", ["cancel_resending_copy_command"], cancels, {
         difference: "`writeCapHash(writeCap)` makes its argument",
@@ -248,7 +252,7 @@ export const CLIENT_SYMBOLS: readonly SymbolGroup[] = [
       }),
       ...ruled("field", "CreateEnvelopesResult", ["envelopes"], builders),
       ...ruled("field", "CreateEnvelopesResult", ["buffer"], builders, {
-        difference: "no bytes instead of None after the last call",
+        difference: "empty bytes instead of None after the last call",
       }),
       ...ruled("field", "CreateEnvelopesResult", ["next_dest_index"], copied),
       ...ruled("field", "CreateEnvelopesResult", ["next_dest_indices"], builders),

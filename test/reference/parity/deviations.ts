@@ -14,16 +14,18 @@ export const DEVIATIONS: readonly {
   {
     there: "`stop()` and `disconnect()` return at once",
     here: "they return promises",
-    why: "Whoever awaits them knows that thin_close has left and the socket is closed.",
+    why: "When the promise resolves, thin_close has left and the socket is closed.",
   },
   {
     there: "`Config(path)` reads a file in its constructor",
     here: "`await Config.load(path)`",
-    why: "Reading is asynchronous, and a browser has no files: `new Config({ dial })` needs none.",
+    why:
+      "Reading is asynchronous, and a browser does not have files: use `new Config({ dial })` " +
+      "there.",
   },
   {
-    there: "events are maps with keys of the wire",
-    here: "typed records, told apart by `type`; also by `client.on` and `client.events`",
+    there: "events are maps with the wire's keys",
+    here: "typed records, distinguished by `type`; also through `client.on` and `client.events`",
     why: "The compiler knows their fields; several parts of a program can listen.",
   },
   {
@@ -34,7 +36,7 @@ export const DEVIATIONS: readonly {
   {
     there: "`geometry` is None before the handshake",
     here: "`client.geometry` throws `InvalidStateError` then",
-    why: "Nobody has to write `!` for the rest of the program.",
+    why: "Programs do not need `!` after every access.",
   },
   {
     there: "`a == b` compares bytes",
@@ -44,66 +46,66 @@ export const DEVIATIONS: readonly {
   {
     there: "a write that fails in `send_message` is logged",
     here: "the call rejects",
-    why: "A message that was not sent must not look sent.",
+    why: "The caller must learn that the message was not sent.",
   },
   {
-    there: "calls wait for ever",
+    there: "calls wait forever",
     here:
       "60 s for calls without network and key exchange, 30 s for `blockingSendMessage`, none for " +
       "network calls; `{ signal, timeoutMs }` everywhere",
-    why: "A program that hangs is worse than one that fails.",
+    why: "A failure is easier to handle than a hang.",
   },
   {
-    there: "operations are taken up again only when the daemon is another one",
+    there: "operations restart only if the daemon is a new instance",
     here: "after every reconnect: cancelled, then started with new query IDs",
     why:
-      "A daemon discards answers that come while nobody is connected, and may have forgotten the " +
-      "session; couriers recognise what they had already.",
+      "A daemon discards answers that arrive without a connected client, and may have forgotten " +
+      "the session; couriers recognise envelopes they already have.",
   },
   {
-    there: "a cancel is not sent while the mixnet is not reached",
-    here: "the daemon is told at once, or with the next connection",
-    why: "It would go on sending, and who waits would wait for ever.",
+    there: "a cancel is not sent while the mixnet is unreachable",
+    here: "the client tells the daemon at once, or after the next reconnect",
+    why: "Otherwise the daemon would keep sending, and the caller would wait forever.",
   },
   {
     there: "a broken handshake ends in an assertion, or kills the client",
     here: "`ProtocolError` from `start()`; on a reconnect the client tries again",
-    why: "A daemon that restarts may say anything once.",
+    why: "A daemon may send an invalid frame while it restarts.",
   },
   {
     there: "`recv` competes with the worker for frames",
-    here: "it gives the next frame, which is dispatched as well",
-    why: "No frame may be lost to a caller that looks.",
+    here: "it returns the next frame, which the client also dispatches",
+    why: "Calling `recv` must not take frames from the client.",
   },
   {
     there: "codes 3 and 4 of `start_resending_encrypted_message` are always a replica's",
-    here: "the daemon's own, where the reply names no courier",
-    why: "`InvalidSignatureError` for a request that never left the daemon would mislead.",
+    here: "they are the daemon's own codes if the reply does not name a courier",
+    why: "`InvalidSignatureError` would be misleading for a request that never left the daemon.",
   },
   {
-    there: "copy replies are read with the table of reads and writes",
-    here: "with their own",
-    why: "3 is a wrong request there, not a wrong signature.",
+    there: "copy replies use the code table of reads and writes",
+    here: "they use their own table",
+    why: "In a copy reply, 3 means an invalid request, not an invalid signature.",
   },
   {
-    there: "`tombstone_range` loses what was made when it fails",
-    here: "`TombstoneRangeError.partial` has it",
+    there: "if `tombstone_range` fails, it loses the envelopes made so far",
+    here: "`TombstoneRangeError.partial` contains them",
     why: "On a real daemon each tombstone costs seconds.",
   },
   {
-    there: "a builder's last call with nothing in it makes no element, and says nothing",
+    there: "a builder's last call without content creates no element and does not report it",
     here: "`RangeError` before anything is sent",
-    why: "No element would be the last, and a courier reads on where the stream has no end.",
+    why: "The stream would have no last element, and a courier would keep reading past its end.",
   },
   {
     there: "lengths of capabilities and IDs are not checked",
     here: "`RangeError` before anything is sent",
-    why: "A daemon hangs up on a wrong length, and takes all other calls with it.",
+    why: "A daemon closes the connection on a wrong length, which interrupts all other calls.",
   },
   {
     there: "`pretty_print_pki_doc` changes its argument and prints nothing",
     here: "it returns the text and changes nothing",
-    why: "What its name says.",
+    why: "The name suggests that it returns text.",
   },
   {
     there: "built-in exceptions: `asyncio.TimeoutError`, `BrokenPipeError`, `ValueError`",

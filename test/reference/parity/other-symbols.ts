@@ -41,7 +41,7 @@ export const OTHER_SYMBOLS: readonly SymbolGroup[] = [
         "Config.__init__",
         "Config.load",
         file,
-        "asynchronous, because it reads a file; `new Config({ dial })` needs none",
+        "asynchronous, because it reads a file; `new Config({ dial })` does not need one",
       ),
       ...ruled("attribute", "Config", ["dial"], file),
       ...ruled("attribute", "Config", ["network", "address"], file, {
@@ -78,7 +78,7 @@ export const OTHER_SYMBOLS: readonly SymbolGroup[] = [
         difference: "asynchronous; `ConfigFile.parse(text)` reads no file",
       }),
       one("class", "DialConfig", "DialConfig", file, {
-        difference: "a plain `{ tcp: { address } }` is taken wherever one is",
+        difference: "a plain `{ tcp: { address } }` is accepted in its place",
       }),
       ...ruled("attribute", "DialConfig", ["unix", "tcp"], file),
       ...ruled("method", "DialConfig", ["resolve", "from_toml_dict"], file),
@@ -107,7 +107,7 @@ export const OTHER_SYMBOLS: readonly SymbolGroup[] = [
       one("config key", "Dial.Unix.Address", "UnixDialConfig.address", file, { renamed: true }),
       one("config key", "Dial.Ws.Address", "WsDialConfig.address", file, {
         renamed: true,
-        difference: "Go's only: daemons from v0.0.92 on listen on WebSockets",
+        difference: "in Go only: daemons from v0.0.92 on listen on WebSockets",
       }),
     ].map((symbol) =>
       symbol.kind === "config key"
@@ -230,7 +230,7 @@ export const OTHER_SYMBOLS: readonly SymbolGroup[] = [
         difference: "null instead of None for 0",
       }),
       ...ruled("function", "", ["copy_reply_to_exception"], copyReply, {
-        difference: "26 and the daemon's own codes are told apart by the copy reply's own table",
+        difference: "the copy reply's own table distinguishes 26 from the daemon's own codes",
       }),
       ...ruled("function", "", ["is_expected_outcome"], expected, {
         difference: "narrows the type",
@@ -242,7 +242,7 @@ export const OTHER_SYMBOLS: readonly SymbolGroup[] = [
     title: "Kept for parity, needed by nobody",
     symbols: [
       ...ruled("method", "ThinClient", ["recv"], inside, {
-        difference: "the next message that the reading receives, which is dispatched as well",
+        difference: "returns the next message received, which is also dispatched",
       }),
       ...ruled("method", "ThinClient", ["worker_loop"], life, {
         difference: "`start()` runs it; resolves when the client is closed",

@@ -36,24 +36,26 @@ export function renderFromPython(): string {
   );
   return `# From Python
 
-Every public symbol of the Python binding, ${count} in all: those of \`katzenpost_thinclient\` 0.0.15 and
-what newer releases up to 0.0.25 added. Made from \`test/reference/parity/seed-symbols.ts\` by
-\`node scripts/generate-docs.mjs\`; a test fails when a symbol is missing here or its test is gone.
+This page lists every public symbol of the Python binding, ${count} in all: those of
+\`katzenpost_thinclient\` 0.0.15, and those that releases up to 0.0.25 added. \`node
+scripts/generate-docs.mjs\` generates it from \`test/reference/parity/seed-symbols.ts\`; a test fails if
+a symbol or its test is missing.
 
-## The rule for names
+## Names
 
-Classes, errors and constants keep their spelling. Methods, fields and options are in camelCase, with
-acronyms as words: \`new_surb_id\` is \`newSurbId\`, \`pki_document\` is \`pkiDocument\`. What is called
-otherwise says so below.
+Classes, errors and constants keep their spelling. Methods, fields and options use camelCase, with
+acronyms as words: \`new_surb_id\` is \`newSurbId\`, \`pki_document\` is \`pkiDocument\`. The tables list
+the exceptions.
 
-Arguments come in the binding's order up to four; where there are more, or flags, they are one object.
-Last comes \`{ signal, timeoutMs }\`, for every call that can wait. Bytes are \`Uint8Array\`;
-capabilities, indices and IDs have types of their own, made with \`WriteCap.from(bytes)\`,
-\`ReadCap.fromHex(text)\` and so on. Calls that talk to the daemon return promises.
+Calls with up to four arguments keep the binding's order. Calls with more arguments, or with flags, take
+one object. Every call that can wait takes \`{ signal, timeoutMs }\` as its last argument. Bytes are
+\`Uint8Array\`; capabilities, indices and IDs have their own types, created with
+\`WriteCap.from(bytes)\`, \`ReadCap.fromHex(text)\` and so on. Calls that talk to the daemon return
+promises.
 
 ${chapters.join("\n\n")}
 
-\`katzenpost_reticulum\`, which the 0.0.15 wheel carried along, is another program and has no twin.
+\`katzenpost_reticulum\`, which the 0.0.15 wheel also contains, is a different program and has no counterpart.
 
 ## Deliberate differences
 

@@ -62,7 +62,7 @@ export const DIFFERENCES: readonly Difference[] = [
     frame: 124,
     reference: "a start with a garbage envelope descriptor is never answered",
     ours: "`start_resending_encrypted_message_reply` with code 22",
-    why: "a caller must not wait for ever for what cannot come",
+    why: "a caller must not wait forever for an answer that never comes",
     reply: { kind: "start_resending_encrypted_message_reply", errorCode: 22 },
   },
   { file: "bad_args", frame: 179, ...EMPTY_PAYLOAD },
@@ -84,30 +84,37 @@ export const UNRECORDED: readonly UnrecordedDifference[] = [
   {
     defect: 14,
     reference:
-      "of two connections with one token the newer takes the session over, and is never answered " +
-      "again when the older one ends",
-    ours: "the older one is hung up, and the newer one served",
-    why: "clients dial again only when the old connection is gone; a test that does not must end",
+      "of two connections with one token, the newer one takes the session over; once the older " +
+      "one ends, the newer one gets no more answers",
+    ours: "the daemon closes the older one and serves the newer one",
+    why:
+      "clients dial again only after the old connection is gone; a test that dials earlier " +
+      "must still end",
   },
   {
     defect: 18,
-    reference: "anybody can cancel anything; of two starts of one envelope the older is lost",
-    ours: "an application cancels what it started, all of that name; each start is answered",
-    why: "applications that share a daemon do not know of each other",
+    reference:
+      "any application can cancel any operation; of two starts of one envelope, the " +
+      "older one is lost",
+    ours:
+      "a cancel ends all starts of that envelope by the same application; each start is " +
+      "answered",
+    why: "applications that share a daemon do not know about each other",
   },
   {
     defect: 19,
     reference: "`reply_index` of a start is ignored; so is half a courier's name in a copy command",
     ours: "the courier is asked for the reply of that index; half a name is refused with code 3",
-    why: "what an application asks for is done, or it hears why not",
+    why: "the daemon does what the application asks, or reports why not",
   },
   {
     defect: 20,
     reference: "a tombstone range of `max_count` 0 drops the buffer",
     ours:
-      "the buffer is given back, and the last call ends the stream with it. A last call with nothing " +
-      "in it, buffer included, makes no element at either: the client refuses it",
-    why: "what a call before left over belongs to the stream",
+      "the daemon returns the buffer, and the last call ends the stream with it. With both " +
+      "daemons, a last call with no content and an empty buffer creates no element; the client " +
+      "refuses it",
+    why: "the rest from an earlier call belongs to the stream",
   },
 ];
 
@@ -124,46 +131,48 @@ export const KINDNESSES: readonly KindnessRow[] = [
   {
     option: "kindCouriers",
     real:
-      "a courier asks the replicas for a missed box five times more, then gives the miss that it has " +
-      "until another new envelope comes after its time (300 s; 15 s without mixing); a miss of the " +
-      "replica asked for is given though the other one found the box; what replicas refused or missed " +
-      "is not sent again by itself; temporary streams of copies stay",
+      "a courier asks the replicas five more times for a missing box, then repeats the cached " +
+      "miss until it has expired (300 s; 15 s without mixing) and a new envelope arrives; it " +
+      "reports the miss of the replica asked for even if the other one found the box; it does " +
+      "not resend what replicas refused or missed; it keeps the temporary streams of copies",
     kind:
-      "it asks as long as a client does, prefers what was found, sends again until a replica did " +
-      "what was asked; temporary streams are deleted",
+      "it asks as long as a client does, prefers a found box, and resends until a replica did " +
+      "what was asked; it deletes temporary streams",
   },
   {
     option: "kindCancels",
     real:
-      "a cancel is served when it is read, a start when its tick comes: one that overtakes its start " +
-      "finds nothing, is answered 0, and the start runs for ever",
-    kind: "a cancel finds every start of its name that was read before it",
+      "the daemon serves a cancel when it reads it, but a start only at its tick: a cancel that " +
+      "overtakes its start finds nothing and is answered with 0, and the start runs forever",
+    kind: "a cancel finds every start of its envelope that was read before it",
   },
   {
     option: "kindSessions",
     real:
-      "what waits for its tick when the connection ends is lost; so are results that come while the " +
-      "application is away, and the operation is dead then; replies that were kept come before the " +
-      "token's answer",
-    kind: "all of it is sent and kept, and the token is answered first",
+      "requests that wait for their tick when the connection ends are lost; results that arrive " +
+      "while the application is away are lost, and their operation is dead; kept replies come " +
+      "before the answer to the token",
+    kind: "the daemon sends those requests, keeps those results, and answers the token first",
   },
   {
     option: "kindConnections",
     real:
-      "while there is no document, connections are accepted one after the other, for up to 30 s each " +
-      "(3 s without mixing), those that were hung up too",
-    kind: "they wait side by side",
+      "without a document, the daemon accepts connections one after the other, for up to 30 s " +
+      "each (3 s without mixing), including connections that have already ended",
+    kind: "connections wait in parallel",
   },
   {
     option: "kindDocuments",
-    real: "a new document is told of after 11/16 of its epoch; `get_pki_document` has it from the start",
-    kind: "it is told of when its epoch begins",
+    real:
+      "the daemon announces a new document after 11/16 of its epoch; `get_pki_document` " +
+      "returns it from the start",
+    kind: "the daemon announces it when its epoch begins",
   },
   {
     option: "kindReading",
     real:
-      "while more than 16 of a client's packets wait for their tick nothing of it is read, cancels " +
-      "and good-byes included",
+      "while more than 16 of a client's packets wait for their tick, the daemon reads nothing " +
+      "from that client, including cancels and `thin_close`",
     kind: "up to 32,768 may wait",
   },
 ];

@@ -3,10 +3,10 @@ import { DIFFERENCES, type Difference, KINDNESSES, UNRECORDED } from "./differen
 
 const HEAD = `# Where the embedded daemon differs from the reference
 
-Made from \`test/reference/replay/differences.ts\`; do not edit. Everything else in the recordings under
-\`test/reference/transcripts\` the embedded daemon does as kpclientd v0.0.99 did: kinds, codes, order, which
-fields are null, and lengths as the geometry has them. Texts for people (\`err\`) are our own, but for
-those with numbers in them.
+This page is generated from \`test/reference/replay/differences.ts\`; do not edit it. In everything else
+that the recordings under \`test/reference/transcripts\` show, the embedded daemon behaves like kpclientd
+v0.0.99: kinds, codes, order, null fields, and lengths by geometry. Human-readable texts (\`err\`) are
+our own, except those that contain numbers.
 `;
 
 function section([file, differences]: readonly [string, readonly Difference[]]): string {
@@ -39,23 +39,24 @@ function unrecorded(): string {
 
 function kindnesses(): string {
   return [
-    "## What it does better when asked to",
+    "## Options that make it kinder",
     "",
-    "What a real daemon, courier or replica loses, delays or lets race, the embedded one loses, delays",
-    "or lets race too, without mixing as well: there the times are shorter, and nothing else. Options of",
-    "`DevDaemon.start` and `startTestNetwork` make it kinder. All are off unless given, since a program",
-    "that works here must not fail there.",
+    "The embedded network loses, delays and races whatever a real daemon, courier or replica does, also",
+    "without mixing; only the times are shorter there. Options of `DevDaemon.start` and `startTestNetwork`",
+    "make it kinder. All are off by default, because a program that works here must not fail on a real",
+    "network.",
     "",
     "| option | without it, as on a real network | with it |",
     "|---|---|---|",
     ...KINDNESSES.map(({ option, real, kind }) => `| \`${option}\` | ${real} | ${kind} |`),
     "",
-    "Of upstream's clients: one Go client that goroutines share deadlocks in its own code, nearly always",
-    "on a network without mixing, so give each a client or start the daemon with `--realistic`. The Rust",
-    "client over TCP makes 23 calls a second, for it leaves Nagle's algorithm on: use a Unix socket.",
+    "An embedded network with a data directory keeps its state across restarts in any case: a real network",
+    "never goes down as a whole.",
     "",
-    "What an embedded network keeps in a data directory survives its process in any case: a real network",
-    "is never killed as a whole.",
+    "Two of upstream's clients need care. A Go client that goroutines share deadlocks in its own code, nearly",
+    "always on a network without mixing: give each goroutine its own client, or start the daemon with",
+    "`--realistic`. The Rust client over TCP makes 23 calls a second, because it leaves Nagle's algorithm on:",
+    "use a Unix socket.",
     "",
   ].join("\n");
 }

@@ -37,18 +37,18 @@ export const conform = buildCommand({
           parse: parseText,
           proposeCompletions: proposeAddresses,
           optional: true,
-          brief: "Of the daemon, as for --address",
+          brief: "Address of the daemon, as for --address",
         },
       ],
     },
   },
   docs: {
-    brief: "Hold a daemon to the thin-client protocol",
+    brief: "Check a daemon against the thin-client protocol",
     fullDescription: described(
-      "Drives a daemon over raw frames with good and bad requests and says where it breaks\n" +
-        "the protocol, or differs in ways that clients live with. Areas: handshake, frames,\n" +
+      "Sends valid and invalid requests to a daemon as raw frames and reports where it breaks\n" +
+        "the protocol, or differs in ways that clients tolerate. Areas: handshake, frames,\n" +
         "sessions, keys, envelopes, operations, storage, copying, messages, documents,\n" +
-        "vouchers. Boxes that it writes are its own. Fails when one case fails.",
+        "vouchers. It writes only its own boxes. Fails if any case fails.",
       [
         "katz conform tcp:127.0.0.1:64331",
         "katz conform unix:/tmp/katz.sock --area handshake --area keys",

@@ -23,7 +23,7 @@ export interface CopyFlags extends ClientFlags {
   readonly keep: boolean;
 }
 
-/** How often the time that a courier takes is drawn anew, in milliseconds. */
+/** How often the time that a courier takes is drawn again, in milliseconds. */
 const REDRAW_MS = 1000;
 
 /** Copies a file to every stream. */

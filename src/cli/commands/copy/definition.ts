@@ -22,9 +22,9 @@ export const copy = buildCommand({
     brief: "Copy a payload into boxes of one or several streams",
     fullDescription: described(
       "Writes a payload of up to 83 MB (78 MB with CTIDH1024-X25519) into the next boxes of\n" +
-        "every stream, by one copy command: a courier writes them after it has all parts, so\n" +
-        "that watching you does not show which streams they are. Each box holds 4 bytes less\n" +
-        "than one of katz write. To hand somebody a file, katz send is simpler and quicker.",
+        "every stream, with one copy command: a courier writes them after it has all parts, so\n" +
+        "an observer of your traffic cannot tell which streams they are. Each box holds 4 bytes less\n" +
+        "than one of katz write. To give somebody a file, katz send is simpler and faster.",
       ["katz copy news.html alice.write bob.write", "tar c docs | katz copy - backup.write"],
     ),
   },

@@ -34,7 +34,7 @@ export const daemon = buildCommand({
         kind: "boolean",
         default: false,
         withNegated: false,
-        brief: "Let other machines connect: no login, no encryption",
+        brief: "Allow other machines (no login or encryption)",
       },
       allowOrigin: {
         kind: "parsed",
@@ -42,21 +42,21 @@ export const daemon = buildCommand({
         variadic: true,
         optional: true,
         placeholder: "ORIGIN",
-        brief: "Let pages from there connect by ws://, with a token",
+        brief: "Let pages from there use ws://, with a token",
       },
       tokenFile: {
         kind: "parsed",
         parse: parseText,
         optional: true,
         placeholder: "FILE",
-        brief: "The token for ws://; made when it is not there",
+        brief: "File with the ws:// token; created if missing",
       },
       data: {
         kind: "parsed",
         parse: parseText,
         optional: true,
         placeholder: "DIR",
-        brief: "Keep boxes and keys there, over restarts and kills",
+        brief: "Keep boxes and keys there across restarts",
       },
       writeConfig: {
         kind: "parsed",
@@ -70,7 +70,7 @@ export const daemon = buildCommand({
         parse: parseText,
         optional: true,
         placeholder: "ADDR",
-        brief: "tcp:HOST:PORT where other daemons join the network",
+        brief: "tcp:HOST:PORT where other daemons can join",
       },
       writeClientConfig: {
         kind: "parsed",
@@ -84,7 +84,7 @@ export const daemon = buildCommand({
         parse: parseText,
         optional: true,
         placeholder: "FILE",
-        brief: "Write an authority.toml, and give authorities ports",
+        brief: "Write authority.toml and open authority ports",
       },
       epoch: {
         kind: "parsed",

@@ -96,7 +96,7 @@ export function epochVariable(epochMs: number): string | null {
  * The text of a `client.toml`: what a daemon, upstream's or ours, needs to join the network through
  * its gateway. spec/mixnet §9.
  */
-export function clientConfigText(config: ClientConfig): string {
+function clientConfigText(config: ClientConfig): string {
   const { geometry, gateway, authorities, listen, epochMs } = config;
   const variable = epochVariable(epochMs);
   const epochs = variable === null ? "" : `# Start the daemon with ${variable}.\n`;
@@ -159,7 +159,7 @@ async function isOurs(path: string): Promise<boolean> {
   try {
     // Reading a named pipe would wait for a writer, where no signal is heard.
     if (!(await stat(path)).isFile()) {
-      throw new UsageError(`${path} is no regular file and is left alone`);
+      throw new UsageError(`${path} is not a regular file, so it was not changed`);
     }
     const there = await readFile(path, "utf8");
     if (there === "" || there.startsWith(MARK)) return true;

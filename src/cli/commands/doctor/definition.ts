@@ -12,22 +12,22 @@ export const doctor = buildCommand({
         parse: parseEpoch,
         optional: true,
         placeholder: "TIME",
-        brief: "Length of an epoch (found out from the document)",
+        brief: "Length of an epoch (default: from the document)",
       },
       data: {
         kind: "parsed",
         parse: parseText,
         optional: true,
         placeholder: "DIR",
-        brief: "Data directory of katz daemon: tells its damage, too",
+        brief: "Data directory of katz daemon, to report damage",
       },
       ...clientFlags,
     },
   },
   docs: {
-    brief: "Find out what works and what does not",
+    brief: "Check the connection to daemon and mixnet",
     fullDescription: described(
-      "Finds the configuration and says which it took, then checks socket, handshake, mixnet,\n" +
+      "Finds the configuration and shows which one it uses, then checks socket, handshake, mixnet,\n" +
         "document, signatures, echo and a box, and says what to do about a failure. Looks in\n" +
         "this order: --address or --config, the variable KATZENPOST_THINCLIENT (a file or an\n" +
         "address), ~/.config/katzenpost/thinclient.toml, the usual sockets, port 64331.",

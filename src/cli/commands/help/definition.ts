@@ -17,13 +17,13 @@ export const help = buildCommand({
             return commandNames;
           },
           optional: true,
-          brief: "Which one; all are listed without",
+          brief: "Command (default: list all commands)",
         },
       ],
     },
   },
   docs: {
-    brief: "Show what a command takes, as its --help does",
+    brief: "Show the help of a command, like its --help",
     fullDescription: described("Shows the help of a command, or lists all commands.", [
       "katz help",
       "katz help ping",

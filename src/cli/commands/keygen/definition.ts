@@ -18,11 +18,11 @@ export const keygen = buildCommand({
     aliases: { o: "output" },
   },
   docs: {
-    brief: "Make a new stream of boxes: a file to write it, a file to read it",
+    brief: "Create a stream of boxes: a file to write it, a file to read it",
     fullDescription: described(
-      "Makes the two capabilities of a new stream and writes each to a file that only you\n" +
-        "can read. Whoever has NAME.write can write, delete and read the stream; whoever has\n" +
-        "NAME.read can read it. Needs no daemon, and never replaces a file.",
+      "Creates the two capabilities of a new stream and writes each to a file that only you\n" +
+        "can read. NAME.write gives the right to write, delete and read the stream, NAME.read\n" +
+        "to read it. Does not need a daemon and never replaces a file.",
       ["katz keygen -o diary", "katz keygen -o ~/.config/katzenpost/alice"],
     ),
   },

@@ -12,21 +12,21 @@ export const ping = buildCommand({
         parse: parseCount(1, 1_000_000),
         optional: true,
         placeholder: "N",
-        brief: "How many messages; without it, until Ctrl-C",
+        brief: "Number of messages (default: until Ctrl-C)",
       },
       interval: {
         kind: "parsed",
         parse: parseTime,
         default: "1s",
         placeholder: "TIME",
-        brief: "Least time between two messages",
+        brief: "Minimum time between two messages",
       },
       window: {
         kind: "parsed",
         parse: parseCount(1, 1000),
         default: "1",
         placeholder: "N",
-        brief: "Most messages on their way at once",
+        brief: "Maximum number of messages in flight",
       },
       ...clientFlags,
     },
@@ -39,18 +39,18 @@ export const ping = buildCommand({
           parse: parseText,
           proposeCompletions: () => ["echo"],
           default: "echo",
-          brief: "A service that sends back what it gets",
+          brief: "A service that echoes messages",
         },
       ],
     },
   },
   docs: {
-    brief: "Measure the way to a service and back",
+    brief: "Measure round trips to a service",
     fullDescription: described(
       "Sends messages to a service through the mixnet and measures how long their replies\n" +
-        "take. At the end: loss, min/avg/max/mdev and a histogram. Fails when no reply came.\n" +
-        "The next message waits for the reply to the one before, unless --window allows more\n" +
-        "at once: then what is measured has the queue of the daemon in it.",
+        "take. At the end: loss, min/avg/max/mdev and a histogram. Fails if no reply arrives.\n" +
+        "Each message waits for the reply to the one before, unless --window allows more in\n" +
+        "flight: then the times include the queue of the daemon.",
       ["katz ping -n 5", "katz ping -n 100 -i 50ms --json", "katz ping testdest --timeout 10s"],
     ),
   },

@@ -12,13 +12,13 @@ export const pki = buildCommand({
         parse: parseCount(0, Number.MAX_SAFE_INTEGER),
         optional: true,
         placeholder: "N",
-        brief: "Document of that epoch; 0 or none: the current",
+        brief: "Epoch of the document (default: 0, the current one)",
       },
       verify: {
         kind: "boolean",
         default: false,
         withNegated: false,
-        brief: "Check the authorities' signatures and the rules",
+        brief: "Check the authorities' signatures and the document",
       },
       raw: {
         kind: "boolean",

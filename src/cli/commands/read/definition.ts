@@ -15,7 +15,7 @@ export const read = buildCommand({
         placeholder: "N",
         brief: "How many boxes",
       },
-      box: { ...box, brief: "Begin at box N, from 0, not at the next one" },
+      box: { ...box, brief: "Begin at box N (from 0) instead of the next one" },
       now: {
         kind: "boolean",
         default: false,
@@ -31,9 +31,9 @@ export const read = buildCommand({
   docs: {
     brief: "Read boxes of a stream to standard output",
     fullDescription: described(
-      "Reads the next box of a stream, and notes in the capability file that it was read.\n" +
-        "Waits until something is in the box, unless --now is given. To a pipe go the very\n" +
-        "bytes; to a terminal, a line with what could steer it made visible.",
+      "Reads the next box of a stream, and saves the position in the capability file.\n" +
+        "Waits until the box is written, unless --now is given. A pipe gets the unchanged bytes;\n" +
+        "on a terminal, control characters are escaped.",
       [
         "katz read diary.read",
         "katz read diary.read -n 3 --json",

@@ -50,7 +50,7 @@ async function readBoxes(
       const place = index;
       const next = (index = nextMessageBoxIndex(place));
       const options = { ...call, wait: !flags.now, signal: ending };
-      // What fails is told when its turn comes: those before it are read all the same.
+      // What fails is told when its turn comes: those before it are read anyway.
       return client.read(readCap, place, options).then(
         ({ plaintext }) => ({ next, plaintext }),
         (error: unknown) => ({ next, error }),

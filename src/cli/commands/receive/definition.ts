@@ -19,13 +19,13 @@ export const receive = buildCommand({
         parse: parseText,
         optional: true,
         placeholder: "NAME",
-        brief: "Call the file so, whatever its sender calls it",
+        brief: "Save the file under this name",
       },
       force: {
         kind: "boolean",
         default: false,
         withNegated: false,
-        brief: "Replace files that are there",
+        brief: "Replace existing files",
       },
       ...clientFlags,
     },
@@ -34,7 +34,7 @@ export const receive = buildCommand({
       parameter: {
         placeholder: "[TICKET-FILE]",
         parse: parseText,
-        brief: "A file with the ticket, - for standard input; asks without",
+        brief: "A file with the ticket, or - for standard input (default: ask)",
       },
     },
   },
@@ -42,9 +42,9 @@ export const receive = buildCommand({
     brief: "Receive the files of a ticket",
     fullDescription: described(
       "Fetches the files of a ticket and checks their SHA-256 digests. The ticket comes from\n" +
-        "a file, from standard input, or is asked for; never from the command line, which\n" +
-        "others can read. Nothing is replaced unless --force is given. After Ctrl-C, or worse,\n" +
-        "the same command goes on where it stopped.",
+        "a file, from standard input or from a prompt, never from the command line, which\n" +
+        "others can read. Replaces files only with --force. After an interruption, the same\n" +
+        "command continues where it stopped.",
       [
         "katz receive",
         "katz receive ticket --into downloads",

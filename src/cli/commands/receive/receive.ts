@@ -74,7 +74,7 @@ async function readTicket({ signal, output }: Run, source: string | undefined): 
         ? await readStdin(MAX_TICKET_BYTES, signal, true)
         : await readTicketFile(source, { signal, output });
   const line = firstLine(Buffer.from(text).toString("utf8"));
-  if (line === null) throw new UsageError("there is no ticket: nothing came");
+  if (line === null) throw new UsageError("the ticket is missing: the input was empty");
   return line;
 }
 
@@ -82,7 +82,7 @@ async function readTicketFile(path: string, { signal, output }: Run): Promise<Ui
   const { bytes } = await readWhole(path, MAX_TICKET_BYTES, signal, ({ mode }) => {
     if (process.platform !== "win32" && (mode & 0o077) !== 0) {
       output.remark(
-        `others may read ${path}: whoever has a ticket can fetch its files; make it yours alone: ` +
+        `others may read ${path}: anyone who has a ticket can fetch its files; make it private: ` +
           `chmod 600 ${path}`,
       );
     }

@@ -18,7 +18,7 @@ export const send = buildCommand({
         kind: "boolean",
         default: false,
         withNegated: false,
-        brief: "Send a message that is typed, or comes by a pipe",
+        brief: "Send a typed or piped message",
       },
       ...clientFlags,
     },
@@ -32,12 +32,12 @@ export const send = buildCommand({
     },
   },
   docs: {
-    brief: "Send files, for whoever gets the ticket",
+    brief: "Send files to anyone who gets the ticket",
     fullDescription: described(
-      "Writes files into boxes and prints a ticket, the only line on standard output: whoever\n" +
-        "has it can fetch them with katz receive, for about a week. Hand it over in private.\n" +
-        "The receiver may begin at once. After Ctrl-C, or worse, the same command goes on\n" +
-        "where it stopped, as long as the files are the same.",
+      "Writes files into boxes and prints a ticket, the only line on standard output: anyone\n" +
+        "who has it can fetch them with katz receive, for about a week. Hand it over in private.\n" +
+        "The receiver may begin at once. After an interruption, the same command continues\n" +
+        "where it stopped, if the files have not changed.",
       [
         "katz send photos.zip",
         "(umask 077; katz send report.pdf notes.txt > ticket)",

@@ -79,7 +79,7 @@ async function findInput({ output, signal }: Run, flags: SendFlags, paths: strin
     throw new UsageError("standard input goes alone: other files are a command of their own");
   }
   if (name === undefined) {
-    throw new UsageError("standard input has no name: give it one with --name NAME");
+    throw new UsageError("standard input needs a name: give it one with --name NAME");
   }
   const problem = problemOfName(name);
   if (problem !== null) throw new UsageError(`--name cannot be used: ${problem}`);
@@ -113,7 +113,7 @@ async function sendFiles(
     await stateFile.save(state);
   }
   output.clearStatus();
-  // It holds from here on: whoever has it waits for the boxes.
+  // It holds from here on: anyone who has it waits for the boxes.
   const ticket = encodeTicket(readCapOf(state.writeCap));
   output.result(ticket, { type: "ticket", ticket, bytes: total, names: files.map((f) => f.name) });
   const start = performance.now();
@@ -125,7 +125,7 @@ async function sendFiles(
     output.record({ type: "sent", bytes: total, boxes, ms });
     const what = files.length === 1 ? files[0]!.name : counted(files.length, "file");
     output.remark(`sent ${what}, ${size(total)}, in ${duration(ms)}; it keeps for a week`);
-    output.remark("whoever has the ticket fetches it with katz receive, which asks for the ticket");
+    output.remark("the recipient runs katz receive, which asks for the ticket");
   } catch (error) {
     // What came on standard input comes only once.
     if (error instanceof FileChanged || isInput) await stateFile.remove();

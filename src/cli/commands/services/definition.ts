@@ -21,10 +21,10 @@ export const couriers = buildCommand({
   loader: async () => (await import("./services.js")).couriers,
   parameters: { flags: clientFlags },
   docs: {
-    brief: "List the couriers, which take boxes to the replicas",
+    brief: "List the couriers, which carry boxes to the replicas",
     fullDescription: described(
       "Lists the couriers of the current PKI document. Calls that write and read boxes\n" +
-        "choose one anew each time; choosing yourself ties boxes together.",
+        "choose a new one each time; choosing one yourself links boxes.",
       ["katz couriers", "katz couriers --json"],
     ),
   },

@@ -25,8 +25,8 @@ export const tombstone = buildCommand({
   docs: {
     brief: "Delete boxes of a stream",
     fullDescription: described(
-      "Puts tombstones into boxes: what they hold is deleted, and readers are told so. Boxes\n" +
-        "are counted from 0 at the capability's first. Copies that readers made stay theirs.",
+      "Puts tombstones into boxes: this deletes their contents, and readers learn it. Boxes\n" +
+        "count from 0 at the capability's first. Readers keep copies they have made.",
       [
         "katz tombstone diary.write --box 3",
         "katz tombstone diary.write --box 0 -n 10",

@@ -7,10 +7,10 @@ export const tour = buildCommand({
   loader: async () => (await import("./tour.js")).tour,
   parameters: { flags: outputFlags },
   docs: {
-    brief: "See in a few seconds what a thin client can do",
+    brief: "Show in a few seconds what a thin client can do",
     fullDescription: described(
       "Starts an embedded network and shows what a thin client can do with it: services,\n" +
-        "messages, boxes, a copied file, a tombstone. Needs nothing and leaves nothing.",
+        "messages, boxes, a copied file, a tombstone. Needs no setup and leaves no files.",
       ["katz tour", "katz tour --json"],
     ),
   },

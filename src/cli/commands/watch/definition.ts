@@ -12,17 +12,17 @@ export const watch = buildCommand({
         parse: parseCount(1, 1_000_000_000),
         optional: true,
         placeholder: "N",
-        brief: "End after so many events; without it, at Ctrl-C",
+        brief: "Number of events (default: until Ctrl-C)",
       },
       ...clientFlags,
     },
     aliases: { n: "count" },
   },
   docs: {
-    brief: "Print the daemon's events as they come",
+    brief: "Print the daemon's events as they arrive",
     fullDescription: described(
       "Prints connection status, new PKI documents, losses of the daemon and reconnects as\n" +
-        "they come. Keeps waiting for a daemon that went away.",
+        "they arrive. If the daemon goes away, waits for its return.",
       ["katz watch", "katz watch --json | jq .event"],
     ),
   },

@@ -182,7 +182,8 @@ test("only names that are near are suggested", () => {
   const names = ["map", "pki", "ping", "copy", "send", "services", "--allow-origin"];
   for (const word of ["rm", "ls", "foo", "get", "cat", "top"])
     assert.deepEqual(nearest(word, names), []);
-  assert.deepEqual(nearest("sned", ["send"]), [], "two of four");
+  assert.deepEqual(nearest("sned", ["send"]), ["send"], "two neighbours exchanged");
+  assert.deepEqual(nearest("sxxd", ["send"]), [], "two of four");
   assert.deepEqual(nearest("snd", names), ["send"]);
   assert.deepEqual(nearest("servces", names), ["services"]);
 });

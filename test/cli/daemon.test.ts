@@ -180,6 +180,22 @@ test("--gateway opens the network, and --write-client-config tells a daemon how 
   assert.match(stderr, /kpclientd -c .*client\.toml joins the network/);
 });
 
+test("a daemon of ours joins by that file, and echoes come back through the gateway", async () => {
+  const file = path("join.toml");
+  const args = ["--listen", `unix:${path("e.sock")}`, "--nike", "x25519", "--epoch", "2m"];
+  const { code } = await withDaemon([...args, "--write-client-config", file], async () => {
+    const joining = ["--join", file, "--listen", `unix:${path("j.sock")}`, "--epoch", "2m"];
+    const joined = await withDaemon(joining, async () => {
+      const address = ["--address", `unix:${path("j.sock")}`, "--timeout", "50s"];
+      const { code, stdout } = await katz(["ping", ...address, "-n", "2", "--quiet"]);
+      assert.equal(code, 0, stdout);
+      assert.match(stdout, /2 sent, 2 received, 0% loss/);
+    });
+    assert.equal(joined.code, 0, joined.stderr);
+  });
+  assert.equal(code, 0);
+});
+
 test("a gateway's address that no daemon could dial is refused", async () => {
   const { code, stderr } = await katz(["daemon", "--gateway", "unix:/tmp/gateway.sock"]);
   assert.equal(code, 2);

@@ -18,7 +18,7 @@ import {
 } from "./two-clients.js";
 
 for (const place of DAEMON_PLACES) {
-  describe(`boxes, daemon ${place}`, { timeout: 60_000 }, () => {
+  describe(`boxes, daemon ${place}`, { timeout: 300_000 }, () => {
     let both: TwoClients;
     let alice: ThinClient;
     let bob: ThinClient;

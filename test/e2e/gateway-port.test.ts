@@ -50,7 +50,8 @@ test("an echo through the port, and a box from inside the network to outside", a
 });
 
 test("a network with sphinx mixing serves its own daemon and another's alike", async () => {
-  await using network = await started({ mixing: undefined });
+  // Its own daemon sends decoys, and each takes a while to make and to unwrap.
+  await using network = await started({ mixing: undefined, lambdaP: 0.02 });
   await using joined = new JoinedDaemon(network);
   assert.equal(network.network.describe().mixing, "sphinx");
   const outside = await clientOf(joined);

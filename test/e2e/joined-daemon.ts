@@ -14,8 +14,8 @@ import { NikeSchemes } from "../../src/testing/nike-schemes.js";
 import { memoryPair } from "../../src/transport/memory.js";
 import type { Transport } from "../../src/transport/transport.js";
 
-/** Rates at which a test does not wait long for a tick, nor computes all the time. */
-export const quickRates = { mu: 0.5, lambdaP: 0.02, lambdaL: 0, lambdaR: 1 };
+/** Rates at which a test does not wait long for a tick. With decoys it would compute all the time. */
+export const quickRates = { mu: 0.5, lambdaP: 0.1, lambdaL: 0, lambdaR: 1 };
 
 /**
  * Waits of a test: it reads what it wrote a moment ago. Nothing gets lost, and a machine that is
@@ -66,6 +66,7 @@ export class JoinedDaemon implements AsyncDisposable {
     const pigeonholeGeometry = PigeonholeGeometry.fromSphinx(geometry, "x25519");
     this.daemon = new Daemon({
       link: this.link,
+      decoys: false,
       clock: realClock,
       timing: { ...upstreamTiming, ...timing },
       geometry,

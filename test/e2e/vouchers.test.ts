@@ -7,7 +7,7 @@ import { VoucherHashMismatchError, VoucherSealOpenFailedError } from "../../src/
 import { DAEMON_PLACES, TwoClients, newStream } from "./two-clients.js";
 
 for (const place of DAEMON_PLACES) {
-  describe(`vouchers, daemon ${place}`, { timeout: 120_000 }, () => {
+  describe(`vouchers, daemon ${place}`, { timeout: 300_000 }, () => {
     test("a newcomer is taken in, and both then use the changed stream", async () => {
       await using both = await TwoClients.startAt(place);
       const { alice: newcomer, bob: member } = both;

@@ -316,9 +316,17 @@ test("doctor finds nothing wrong with a network that works", async () => {
   for (const record of checks) assertShape(record, "check");
   assert.deepEqual(
     checks.map(({ name, status }) => `${String(name)} ${String(status)}`),
-    ["configuration", "socket", "handshake", "mixnet", "document", "signatures", "echo", "box"].map(
-      (name) => `${name} ok`,
-    ),
+    [
+      "configuration",
+      "socket",
+      "handshake",
+      "link",
+      "mixnet",
+      "document",
+      "signatures",
+      "echo",
+      "box",
+    ].map((name) => `${name} ok`),
   );
   assertShape(records.at(-1)!, "summary of doctor");
 });
@@ -328,7 +336,7 @@ test("doctor says what to do when nobody listens, and skips the rest", async () 
   assert.equal(code, 3);
   assert.match(stdout, /failed +socket +cannot connect/);
   assert.match(stdout, /→ start the daemon/);
-  assert.equal(stdout.match(/^skipped /gm)?.length, 6);
+  assert.equal(stdout.match(/^skipped /gm)?.length, 7);
 });
 
 test("doctor tells what of a data directory was found damaged", async () => {

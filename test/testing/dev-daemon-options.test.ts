@@ -18,7 +18,11 @@ const refused: readonly (readonly [object | null, typeof Error, RegExp])[] = [
   [{ seed: 5 }, TypeError, /`options.seed` must be a string or bytes, got 5/],
   [{ clock: {} }, TypeError, /`options.clock` must be a Clock, got Object/],
   [{ clock: null }, TypeError, /`options.clock` must be a Clock, got null/],
-  [{ mixing: "slow" }, RangeError, /`options.mixing` must be instant or realistic or sphinx, got "slow"/],
+  [
+    { mixing: "slow" },
+    RangeError,
+    /`options.mixing` must be instant or realistic or sphinx, got "slow"/,
+  ],
   [{ nike: "x448" }, RangeError, /`options.nike` must be x25519 or CTIDH1024-X25519, got "x448"/],
   [{ timing: 5 }, TypeError, /`options.timing` must be an object, got 5/],
   [{ timing: null }, TypeError, /`options.timing` must be an object, got null/],

@@ -166,7 +166,7 @@ test("the logger hears of states and failures, and never of tokens, payloads, ke
     "info connected to the daemon",
     "error an event handler failed",
     "debug ignored a reply",
-    "warn skipped an event",
+    "warn skipped an invalid event",
     "warn connection to the daemon lost",
     "warn reconnecting failed",
   ]) {

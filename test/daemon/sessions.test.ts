@@ -18,6 +18,16 @@ import {
 
 const kinds = (client: RawClient): string[] => client.responses.map(({ kind }) => kind);
 
+/** A daemon that has nothing to do and nobody to serve. */
+const nothing = {
+  connections: 0,
+  sessions: 0,
+  operations: 0,
+  awaitedReplies: 0,
+  waitingPackets: 0,
+  waitingMs: 0,
+};
+
 test("a client is greeted with status and document, before it says a word", async () => {
   const { connect, daemon } = world();
   const client = connect();
@@ -150,7 +160,7 @@ test("thin_close hangs up at once and forgets the session and all that waits for
   assert.equal(daemon.load.awaitedReplies, 1);
   client.send({ kind: "thinClose" });
   await until(() => client.closed);
-  assert.deepEqual(daemon.load, { connections: 0, sessions: 0, operations: 0, awaitedReplies: 0 });
+  assert.deepEqual(daemon.load, nothing);
   link.reply(link.last, Uint8Array.of(1));
   const again = connect();
   assert.equal((await again.hello(token)).resumed, false);
@@ -171,7 +181,7 @@ test("a thin_close behind work that takes its time counts, though its client has
   );
   client.transport.end();
   await until(() => client.closed);
-  assert.deepEqual(daemon.load, { connections: 0, sessions: 0, operations: 0, awaitedReplies: 0 });
+  assert.deepEqual(daemon.load, nothing);
 });
 
 test("a plain drop keeps a session for 10 minutes by default, to the millisecond", async () => {
@@ -247,7 +257,7 @@ test("a client without a token is served, and forgotten when it is gone", async 
   assert.deepEqual([daemon.load.sessions, daemon.load.awaitedReplies], [1, 1]);
   client.transport.end();
   await turn();
-  assert.deepEqual(daemon.load, { connections: 0, sessions: 0, operations: 0, awaitedReplies: 0 });
+  assert.deepEqual(daemon.load, nothing);
 });
 
 test("a session that a client began without a token gets its name later", async () => {
@@ -361,7 +371,7 @@ test("a client that goes away before its greeting leaves nothing", async () => {
   const client = connect();
   client.transport.end();
   await clock.advance(30_000);
-  assert.deepEqual(daemon.load, { connections: 0, sessions: 0, operations: 0, awaitedReplies: 0 });
+  assert.deepEqual(daemon.load, nothing);
 });
 
 test("broadcasts wait for the token's answer (upstream: may precede it), and are told once", async () => {

@@ -10,7 +10,7 @@ interface Measured {
   readonly before: number;
   readonly after: number;
   readonly pendingCalls: number;
-  readonly load: unknown;
+  readonly load: Readonly<Record<string, number>>;
 }
 
 const inMegabytes = (bytes: number): string => (bytes / 1024 / 1024).toFixed(2);
@@ -32,7 +32,7 @@ describe("the heap is where it was", () => {
       const { before, after, pendingCalls, load } = JSON.parse(stdout) as Measured;
       t.diagnostic(`${inMegabytes(before)} MB before, ${inMegabytes(after)} MB after`);
       assert.equal(pendingCalls, 0);
-      assert.deepEqual(load, { connections: 0, sessions: 0, operations: 0, awaitedReplies: 0 });
+      for (const [what, number] of Object.entries(load)) assert.equal(number, 0, what);
       assert.ok(after - before < GROWTH_LIMIT, `grew by ${inMegabytes(after - before)} MB`);
     });
   }

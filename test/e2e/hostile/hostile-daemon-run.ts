@@ -229,6 +229,8 @@ export async function attackDaemon(count: number, seed: number) {
     sessions: 0,
     operations: 0,
     awaitedReplies: 0,
+    waitingPackets: 0,
+    waitingMs: 0,
   });
   await made.daemon.close();
   return { ...tally, failures: run.failures, responses: run.responses, hangUps: run.hangUps };

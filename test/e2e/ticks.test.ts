@@ -62,7 +62,13 @@ describe("ticks that carry work", { timeout: 300_000 }, () => {
     readonly bob: ThinClient;
   }> {
     const clock = new VirtualClock();
-    const both = await TwoClients.start({ clock, seed, mixing: "realistic" });
+    const both = await TwoClients.start({
+      clock,
+      seed,
+      mixing: "realistic",
+      // Its ticks carry decoys only, whatever there is to do.
+      lambdaL: 0,
+    });
     return { clock, both, alice: both.alice, bob: both.bob };
   }
 

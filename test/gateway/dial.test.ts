@@ -5,6 +5,9 @@ import { toHex, utf8, utf8ToText } from "../../src/bytes/bytes.js";
 import { gatewayDialer, type UpstreamProxy } from "../../src/gateway/dial.js";
 import type { Transport } from "../../src/transport/transport.js";
 
+/** No test waits longer than this. */
+const patience = { timeout: 30_000 };
+
 const never = new AbortController().signal;
 
 const servers: Server[] = [];
@@ -89,62 +92,70 @@ function exchange(transport: Transport, text: string): Promise<string> {
   });
 }
 
-test("gateways are dialled directly, or through a proxy with and without a password", async () => {
-  const target = await echo();
-  const asked: Asked[] = [];
-  const proxy = await socks(target.port, asked);
-  const address = `127.0.0.1:${proxy.port}`;
-  const url = `tcp://127.0.0.1:${target.port}`;
-  const proxies: UpstreamProxy[] = [
-    { type: "none" },
-    { type: "socks5", network: "tcp", address },
-    { type: "socks5", network: "tcp", address, credentials: { user: "me", password: "secret" } },
-  ];
-  for (const one of proxies) {
-    const transport = await gatewayDialer(one)(url, never);
-    assert.equal(await exchange(transport, "hello"), "HELLO");
-    transport.destroy();
-  }
-  const port = target.port.toString(16).padStart(4, "0");
-  const wanted = `050100017f000001${port}`;
-  assert.deepEqual(asked, [
-    { credentials: null, target: wanted },
-    { credentials: "me|secret", target: wanted },
-  ]);
-});
+test(
+  "gateways are dialled directly, or through a proxy with and without a password",
+  patience,
+  async () => {
+    const target = await echo();
+    const asked: Asked[] = [];
+    const proxy = await socks(target.port, asked);
+    const address = `127.0.0.1:${proxy.port}`;
+    const url = `tcp://127.0.0.1:${target.port}`;
+    const proxies: UpstreamProxy[] = [
+      { type: "none" },
+      { type: "socks5", network: "tcp", address },
+      { type: "socks5", network: "tcp", address, credentials: { user: "me", password: "secret" } },
+    ];
+    for (const one of proxies) {
+      const transport = await gatewayDialer(one)(url, never);
+      assert.equal(await exchange(transport, "hello"), "HELLO");
+      transport.destroy();
+    }
+    const port = target.port.toString(16).padStart(4, "0");
+    const wanted = `050100017f000001${port}`;
+    assert.deepEqual(asked, [
+      { credentials: null, target: wanted },
+      { credentials: "me|secret", target: wanted },
+    ]);
+  },
+);
 
-test("with Tor each gateway has a way of its own, and names go to the proxy", async () => {
-  const target = await echo();
-  const asked: Asked[] = [];
-  const proxy = await socks(target.port, asked);
-  const dial = gatewayDialer({
-    type: "tor+socks5",
-    network: "tcp",
-    address: `127.0.0.1:${proxy.port}`,
-  });
-  const urls = [
-    "onion://abcdef.onion:30004",
-    "tcp://[2001:db8::5]:80",
-    "onion://abcdef.onion:30004",
-  ];
-  for (const url of urls) {
-    const transport = await dial(url, never);
-    assert.equal(transport.address, url);
-    assert.equal(await exchange(transport, "x"), "X");
-    transport.destroy();
-  }
-  const names = asked.map(({ credentials }) => credentials!);
-  for (const name of names) {
-    assert.match(name, /^katzenpost\/client:[0-9a-f]{16}:[0-9a-f]{32}\|\0$/);
-  }
-  assert.equal(names[0], names[2]);
-  assert.notEqual(names[0], names[1]);
-  const host = toHex(utf8("abcdef.onion"));
-  assert.equal(asked[0]!.target, `050100030c${host}7534`);
-  assert.equal(asked[1]!.target, "0501000420010db80000000000000000000000050050");
-});
+test(
+  "with Tor each gateway has a way of its own, and names go to the proxy",
+  patience,
+  async () => {
+    const target = await echo();
+    const asked: Asked[] = [];
+    const proxy = await socks(target.port, asked);
+    const dial = gatewayDialer({
+      type: "tor+socks5",
+      network: "tcp",
+      address: `127.0.0.1:${proxy.port}`,
+    });
+    const urls = [
+      "onion://abcdef.onion:30004",
+      "tcp://[2001:db8::5]:80",
+      "onion://abcdef.onion:30004",
+    ];
+    for (const url of urls) {
+      const transport = await dial(url, never);
+      assert.equal(transport.address, url);
+      assert.equal(await exchange(transport, "x"), "X");
+      transport.destroy();
+    }
+    const names = asked.map(({ credentials }) => credentials!);
+    for (const name of names) {
+      assert.match(name, /^katzenpost\/client:[0-9a-f]{16}:[0-9a-f]{32}\|\0$/);
+    }
+    assert.equal(names[0], names[2]);
+    assert.notEqual(names[0], names[1]);
+    const host = toHex(utf8("abcdef.onion"));
+    assert.equal(asked[0]!.target, `050100030c${host}7534`);
+    assert.equal(asked[1]!.target, "0501000420010db80000000000000000000000050050");
+  },
+);
 
-test("what a proxy refuses is said", async () => {
+test("what a proxy refuses is said", patience, async () => {
   const asked: Asked[] = [];
   const refusing = await socks((await echo()).port, asked, 5);
   const garbage = await listen((socket) => socket.on("data", () => socket.write("HTTP/1.1 400")));
@@ -164,18 +175,21 @@ test("what a proxy refuses is said", async () => {
   }
 });
 
-test("a proxy that is silent is left when the dial is given up", async () => {
+test("a proxy that is silent is left when the dial is given up", patience, async () => {
   let closed = (): void => {};
   const gone = new Promise<void>((resolve) => (closed = resolve));
-  const silent = await listen((socket) => socket.on("close", () => closed()).resume());
   const controller = new AbortController();
+  // Given up when the proxy has the connection: one that it never took does not close there.
+  const silent = await listen((socket) => {
+    socket.on("close", () => closed()).resume();
+    setTimeout(() => controller.abort(new Error("too slow")), 10);
+  });
   const dial = gatewayDialer({
     type: "socks5",
     network: "tcp",
     address: `127.0.0.1:${silent.port}`,
   });
   const dialling = dial("tcp://192.0.2.1:1", controller.signal);
-  setTimeout(() => controller.abort(new Error("too slow")), 50);
   await assert.rejects(dialling, { message: "too slow" });
   await gone;
 });

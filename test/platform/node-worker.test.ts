@@ -72,7 +72,7 @@ test("closing the pool ends a worker in the middle of its work", async () => {
 });
 
 test("a process with nothing but idle workers ends by itself", async () => {
-  const url = (path: string): string => new URL(`../../../src/${path}`, import.meta.url).href;
+  const url = (path: string): string => new URL(`../../src/${path}`, import.meta.url).href;
   const program = `
     import { CtidhPool } from ${JSON.stringify(url("crypto/ctidh/pool.js"))};
     import { realClock } from ${JSON.stringify(url("clock/real.js"))};

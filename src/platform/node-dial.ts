@@ -7,7 +7,7 @@ import { checkUnixPath, formatHostPort, parseHostPort } from "../transport/addre
 import type { Transport } from "../transport/transport.js";
 import type { DialOptions, TcpNetwork } from "./contract.js";
 import { describeFailure, failureCode } from "./node-failure.js";
-import { ReadMemory, socketTransport } from "./node-socket.js";
+import { socketTransport } from "./node-socket.js";
 import { checkUnixLength, padsAbstractNames, systemUnixPath } from "./node-unix-path.js";
 export { dialWs } from "./node-dial-ws.js";
 
@@ -82,10 +82,7 @@ function connected(
 ): Promise<Transport> {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
-    const memory = new ReadMemory();
-    const socket = connect({ ...options, onread: memory.onread });
-    // Nothing is read before somebody listens: it would be lost.
-    socket.pause();
+    const socket = connect(options);
     const leave =
       signal &&
       onAbort(signal, () => {
@@ -95,7 +92,7 @@ function connected(
     socket.once("connect", () => {
       leave?.();
       // Here and not after an await: an error could come in between and find no listener.
-      resolve(socketTransport(socket, where, memory));
+      resolve(socketTransport(socket, where));
     });
     socket.on("error", (cause) => {
       leave?.();

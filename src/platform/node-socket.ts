@@ -7,31 +7,9 @@ import { LINGER_MS, WRITE_QUEUE_BYTES } from "../transport/limits.js";
 import type { Transport, TransportHandlers } from "../transport/transport.js";
 import { describeFailure } from "./node-failure.js";
 
-/** Bytes that a dialled socket reads at once. */
-const READ_BYTES = 16 * 1024;
-
-/**
- * Memory that a dialled socket reads into, again and again. Without it Node takes 64 KiB for each read,
- * however short: a fifth of a small request's time, most of it spent collecting garbage.
- */
-export class ReadMemory {
-  /** What came; in runtimes that do not know the option the stream's "data" tells it instead. */
-  onData: ((chunk: Uint8Array) => void) | null = null;
-  /** The option of `net.connect`. */
-  readonly onread = {
-    buffer: new Uint8Array(READ_BYTES),
-    callback: (length: number, memory: Uint8Array): boolean => {
-      // A copy: the memory is read into again before a handler may be done with it.
-      this.onData?.(new Uint8Array(memory.buffer as ArrayBuffer, 0, length).slice());
-      return true;
-    },
-  };
-}
-
 class SocketTransport implements Transport {
   readonly address: string;
   readonly #socket: Socket;
-  readonly #memory: ReadMemory | null;
   readonly #waiting: (() => void)[] = [];
   #handlers: TransportHandlers | null = null;
   #paused = false;
@@ -42,9 +20,8 @@ class SocketTransport implements Transport {
   #error: Error | null = null;
   #linger: Timer | null = null;
 
-  constructor(socket: Socket, address: string, memory: ReadMemory | null) {
+  constructor(socket: Socket, address: string) {
     this.#socket = socket;
-    this.#memory = memory;
     this.address = address;
     socket.setNoDelay(true);
     // The answer to the other side's end is ours to give, since while paused we did not see it yet.
@@ -76,7 +53,6 @@ class SocketTransport implements Transport {
       queueMicrotask(() => handlers.onClose(this.#reason()));
       return;
     }
-    if (this.#memory) this.#memory.onData = (chunk) => handlers.onData(chunk);
     this.#socket.on("data", (chunk: Buffer) => {
       handlers.onData(
         new Uint8Array(chunk.buffer as ArrayBuffer, chunk.byteOffset, chunk.byteLength),
@@ -141,14 +117,7 @@ class SocketTransport implements Transport {
   }
 }
 
-/**
- * The connected socket as a Transport. Small writes leave at once (TCP_NODELAY).
- * @param memory what the socket was dialled with; it is paused then.
- */
-export function socketTransport(
-  socket: Socket,
-  address: string,
-  memory: ReadMemory | null = null,
-): Transport {
-  return new SocketTransport(socket, address, memory);
+/** The connected socket as a Transport. Small writes leave at once (TCP_NODELAY). */
+export function socketTransport(socket: Socket, address: string): Transport {
+  return new SocketTransport(socket, address);
 }

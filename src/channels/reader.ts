@@ -16,6 +16,7 @@ import { ChannelStoreError } from "../errors/channel-errors.js";
 import { NATIVE_WINDOW, parseBox } from "./framing.js";
 import type { ReadTask, Scheduler } from "./scheduler.js";
 import { type ChannelStore, type Draft, field, keyNumber, numberOfKey } from "./store.js";
+import { Waiters } from "./waiters.js";
 
 /** Most boxes of one channel that are asked for at once, while one after the other is there. */
 const MAX_BURST = 8;
@@ -136,7 +137,7 @@ export class Reader implements AsyncIterable<Message> {
   #side: SideStream | null;
 
   #listeners = 0;
-  readonly #waiting = new Set<() => void>();
+  readonly #waiters = new Waiters();
   /** Messages stored since a listener last found none. */
   #ahead = 0;
   #burst = 1;
@@ -223,7 +224,7 @@ export class Reader implements AsyncIterable<Message> {
         if (!message) {
           this.#ahead = 0;
           this.#context.scheduler.kick();
-          await this.#more(signal);
+          await this.#waiters.wait(signal);
           continue;
         }
         yield message;
@@ -267,28 +268,6 @@ export class Reader implements AsyncIterable<Message> {
       if (this.#acked === null || id > this.#acked) this.#acked = id;
       this.#putCursor(draft);
     });
-  }
-
-  /** Waits for a message. */
-  async #more(signal: AbortSignal | undefined): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      signal?.throwIfAborted();
-      const wake = (): void => {
-        this.#waiting.delete(wake);
-        signal?.removeEventListener("abort", onAbort);
-        resolve();
-      };
-      const onAbort = (): void => {
-        this.#waiting.delete(wake);
-        reject(signal!.reason);
-      };
-      this.#waiting.add(wake);
-      signal?.addEventListener("abort", onAbort, { once: true });
-    });
-  }
-
-  #wake(): void {
-    for (const wake of this.#waiting) wake();
   }
 
   #checkOpen(): void {
@@ -590,7 +569,7 @@ export class Reader implements AsyncIterable<Message> {
     });
     this.#found();
     this.#ahead += messages;
-    if (messages > 0) this.#wake();
+    if (messages > 0) this.#waiters.wake();
   }
 
   /** Takes one box into the transaction; gives the number of messages that it ends. */
@@ -755,7 +734,7 @@ export class Reader implements AsyncIterable<Message> {
   /** Ends every loop over the messages. @internal */
   close(): void {
     this.#closed = true;
-    this.#wake();
+    this.#waiters.wake();
   }
 }
 

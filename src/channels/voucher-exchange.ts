@@ -17,6 +17,7 @@ import { InvalidStateError, hasCode } from "../errors/errors.js";
 import type { ChannelClient } from "./channel-client.js";
 import type { ReadSource, ReadTask, Scheduler, Task, WriteSource } from "./scheduler.js";
 import { type ChannelStore, type Draft, field } from "./store.js";
+import { Waiters } from "./waiters.js";
 
 /** Which side of a voucher this is: who made it, or who answers it. */
 export type VoucherRole = "newcomer" | "member";
@@ -106,7 +107,7 @@ export class VoucherExchange implements WriteSource, ReadSource {
   #pauseFactor = 1;
   #closed = false;
   #isCancelled = false;
-  readonly #waiting = new Set<() => void>();
+  readonly #waiters = new Waiters();
 
   constructor(context: ExchangeContext, key: string, record: ExchangeRecord) {
     this.#context = context;
@@ -127,25 +128,8 @@ export class VoucherExchange implements WriteSource, ReadSource {
   /** Resolves when the exchange is over, cancelled, or the channels are closed. */
   async over(signal?: AbortSignal): Promise<void> {
     while (!this.isOver && !this.#closed && this.#record.state !== "cancelled") {
-      await new Promise<void>((resolve, reject) => {
-        signal?.throwIfAborted();
-        const wake = (): void => {
-          this.#waiting.delete(wake);
-          signal?.removeEventListener("abort", onAbort);
-          resolve();
-        };
-        const onAbort = (): void => {
-          this.#waiting.delete(wake);
-          reject(signal!.reason);
-        };
-        this.#waiting.add(wake);
-        signal?.addEventListener("abort", onAbort, { once: true });
-      });
+      await this.#waiters.wait(signal);
     }
-  }
-
-  #wake(): void {
-    for (const wake of this.#waiting) wake();
   }
 
   // Steps that write, or have the daemon compute
@@ -221,7 +205,7 @@ export class VoucherExchange implements WriteSource, ReadSource {
           await this.#failed(error);
         } finally {
           this.#isRunning = false;
-          this.#wake();
+          this.#waiters.wake();
         }
       },
     };
@@ -391,13 +375,13 @@ export class VoucherExchange implements WriteSource, ReadSource {
     }
     this.#record = next;
     if (!isOut) this.#closed = true;
-    this.#wake();
+    this.#waiters.wake();
     scheduler.kick();
   }
 
   close(): void {
     this.#closed = true;
-    this.#wake();
+    this.#waiters.wake();
   }
 }
 

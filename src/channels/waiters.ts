@@ -1,0 +1,31 @@
+/** Whoever waits for something to change, until it does. */
+import { onAbort } from "../clock/on-abort.js";
+
+/** Those who wait for one change. */
+export class Waiters {
+  readonly #waiting = new Set<() => void>();
+
+  /** Resolves at the next {@link wake}; rejects with the signal's reason when that is aborted first. */
+  wait(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
+      const wake = (): void => {
+        this.#waiting.delete(wake);
+        leave?.();
+        resolve();
+      };
+      const leave =
+        signal &&
+        onAbort(signal, () => {
+          this.#waiting.delete(wake);
+          reject(signal.reason);
+        });
+      this.#waiting.add(wake);
+    });
+  }
+
+  /** Lets all go on who wait now. */
+  wake(): void {
+    for (const wake of this.#waiting) wake();
+  }
+}

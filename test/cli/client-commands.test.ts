@@ -219,7 +219,9 @@ test("authorities lists whom the daemon trusts", async () => {
 
 test("pki shows the document, and with --verify who signed it", async () => {
   const text = await katz(["pki", ...at]);
-  assert.match(text.stdout, new RegExp(`^epoch +${daemon.network.currentEpoch},`));
+  const epoch = Number(/^epoch +(\d+),/.exec(text.stdout)?.[1]);
+  // The epoch may have turned between the command's answer and this line.
+  assert.ok([0, 1].includes(daemon.network.currentEpoch - epoch), text.stdout);
   assert.match(text.stdout, /signatures +3, not verified/);
   const { stdout } = await katz(["pki", ...at, "--verify", "--json"]);
   const [record] = recordsOf(stdout);

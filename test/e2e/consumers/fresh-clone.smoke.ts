@@ -1,7 +1,7 @@
 /** What npm makes of a clone that nobody built: a tarball, a git dependency. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, posix } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -10,6 +10,8 @@ import { ROOT, manifest } from "../package/packed-package.js";
 
 const { name } = manifest();
 let folder: string;
+/** A repository with the files of this tree; where this tree is one, itself. */
+let origin: string;
 let clone: string;
 
 function run(command: string, args: readonly string[], cwd: string): string {
@@ -30,9 +32,21 @@ function environment(): NodeJS.ProcessEnv {
 before(() => {
   folder = mkdtempSync(join(tmpdir(), "katz-clone-"));
   clone = join(folder, "clone");
-  run("git", ["clone", "--quiet", ROOT, clone], folder);
+  origin = existsSync(join(ROOT, ".git")) ? ROOT : repositoryOfTree(join(folder, "origin"));
+  run("git", ["clone", "--quiet", origin, clone], folder);
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Commits the files of a tree that came without its history, by the tree's own ignore rules. */
+function repositoryOfTree(at: string): string {
+  run("git", ["init", "--quiet", at], folder);
+  const git = (...args: readonly string[]): string =>
+    run("git", [`--git-dir=${join(at, ".git")}`, `--work-tree=${ROOT}`, ...args], ROOT);
+  git("add", "--all");
+  const author = ["-c", "user.name=test", "-c", "user.email=test@example.invalid"];
+  git(...author, "commit", "--quiet", "--message", "The tree under test");
+  return at;
+}
 
 /** A project in which a program imports the package. */
 function consumer(label: string): string {
@@ -63,7 +77,7 @@ test("npm pack of a fresh clone makes a package with its code, whose README has 
 
 test("a git dependency is built while it is installed", () => {
   const project = consumer("git");
-  const url = `git+${pathToFileURL(ROOT).href.replace(/\/$/, "")}`;
+  const url = `git+${pathToFileURL(origin).href.replace(/\/$/, "")}`;
   run("npm", ["install", "--no-audit", "--no-fund", "--silent", url], project);
   assert.equal(run(process.execPath, ["program.mjs"], project), "function\n");
 });

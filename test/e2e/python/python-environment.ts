@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("../../../..", import.meta.url));
 
 /** Folder of the Python part of these tests. */
-export const INTEROP = join(root, "test", "interop");
+export const INTEROP = join(root, "test", "e2e", "python");
 
 /** An interpreter, or why there is none. */
 export type Python = { readonly interpreter: string } | { readonly missing: string };

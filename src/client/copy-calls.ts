@@ -22,10 +22,10 @@ import { required, type Cancellation, type Calls } from "./calls.js";
 /** Options of `startResendingCopyCommand`. */
 export interface CopyCommandOptions extends CallOptions {
   /**
-   * The courier to use; one at random by default, which is what keeps the copy and the writes
+   * The courier to use; by default, and for null, one at random, which is what keeps the copy and the writes
    * before it from being tied together by anyone who runs couriers.
    */
-  readonly courier?: Destination | undefined;
+  readonly courier?: Destination | null | undefined;
 }
 
 /** What `createCourierEnvelopesFromPayload` takes. */
@@ -143,8 +143,8 @@ export async function startResendingCopyCommand(
 ): Promise<void> {
   checkCallOptions(options, "courier");
   checkWriteCap("writeCap", writeCap);
-  const courier = options?.courier;
-  if (courier !== undefined) checkCourier(courier);
+  const courier = options?.courier ?? null;
+  if (courier !== null) checkCourier(courier);
   const kept = courier && ([copyBytes(courier[0]), copyBytes(courier[1])] as const);
   const asking = { operation: "startResendingCopyCommand", options };
   await resendCopyCommand(calls, WriteCap.from(writeCap), asking, kept);
@@ -155,7 +155,7 @@ export async function resendCopyCommand(
   calls: Calls,
   writeCap: WriteCap,
   asking: Asking,
-  courier?: readonly [Bytes, Bytes],
+  courier: readonly [Bytes, Bytes] | null = null,
 ): Promise<void> {
   const fields = {
     writeCap,

@@ -6,7 +6,7 @@ import { checkOptions } from "../bytes/options.js";
 import { type Bytes, type RandomSource, randomBytes } from "../bytes/bytes.js";
 import type { Clock, Timer } from "../clock/clock.js";
 import { realClock } from "../clock/real.js";
-import { type PigeonholeSizes, pigeonholeSizesOf } from "../crypto/geometry.js";
+import { type PigeonholeSizes, pigeonholeSizesOf } from "../pki/pigeonhole-sizes.js";
 import { Daemon } from "../daemon/daemon.js";
 import { ConfigError, InvalidStateError } from "../errors/errors.js";
 import { type Kindness, kindnesses } from "../mixnet/kindness.js";

@@ -4,7 +4,7 @@
  */
 import { type Bytes, type RandomSource, randomBytes } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
-import type { PigeonholeSizes } from "../crypto/geometry.js";
+import type { PigeonholeSizes } from "../pki/pigeonhole-sizes.js";
 import type { NikeScheme } from "../crypto/nike/scheme.js";
 import type { Kindness } from "../mixnet/kindness.js";
 import { LinkError, type MixnetLink } from "../mixnet/link.js";
@@ -173,6 +173,15 @@ export class Daemon {
      * stands still while there is no connection.
      */
     readonly waitingMs: number;
+    /**
+     * Of each client whose packets wait, in the order in which they connected, how many and the
+     * turns that the first and the last of them have, from 1 on. Clients take turns.
+     */
+    readonly waitingTurns: readonly {
+      readonly packets: number;
+      readonly first: number;
+      readonly last: number;
+    }[];
   } {
     return {
       connections: this.#connections.size,
@@ -181,6 +190,7 @@ export class Daemon {
       awaitedReplies: this.#plain.size,
       waitingPackets: this.#schedule.waiting,
       waitingMs: this.#schedule.waiting * this.#schedule.meanMs,
+      waitingTurns: this.#schedule.turns,
     };
   }
 

@@ -20,5 +20,5 @@ export type { Kindness } from "../mixnet/kindness.js";
 
 // What those have as members
 export type { MaybePromise, NikeKeyPair, NikeScheme } from "../crypto/nike/scheme.js";
-export type { PigeonholeSizes } from "../crypto/geometry.js";
+export type { PigeonholeSizes } from "../pki/pigeonhole-sizes.js";
 export type { AnyFields, RecordOf, Schema } from "../wire/schema.js";

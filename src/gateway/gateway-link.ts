@@ -56,7 +56,7 @@ export interface GatewayLinkState {
   readonly gateway: string | null;
   /** The URL that is or was dialled. */
   readonly address: string | null;
-  /** Why the last link or dial ended; null before that. */
+  /** Why the last link or dial ended; null before that, and while the link is up. */
   readonly lastError: string | null;
   /** Our clock less the gateway's, in ms; null before the first handshake. */
   readonly clockSkewMs: number | null;
@@ -69,6 +69,11 @@ export interface GatewayLinkState {
     /** Names of the authorities whose signatures verified. */
     readonly signers: readonly string[];
   }[];
+  /**
+   * Why there is no document of this epoch, as far as gateways said: none of them has it, or theirs
+   * does not verify. Null when there is one, and before the first answer.
+   */
+  readonly documentProblem: string | null;
   /** Packets that left, decoys included. */
   readonly sent: number;
   /** Loop decoys among them. */
@@ -82,6 +87,9 @@ export interface GatewayLinkState {
 /** As upstream says it, and passes it on to clients. */
 const offlineText = "client/conn: not connected to the Gateway";
 const noDocumentText = "client/conn: PKI error: client: no document of this epoch";
+
+/** From this part of an epoch on a clock's skew is named where a document is missing. */
+const skewShare = 1 / 100;
 
 /** One client's access to a real network. */
 export class GatewayLink implements MixnetLink {
@@ -191,6 +199,7 @@ export class GatewayLink implements MixnetLink {
         epoch: document.epoch,
         signers: signers.map(({ identifier }) => identifier),
       })),
+      documentProblem: this.#documents.problem(),
       ...this.#counts,
       surbs: this.#surbs.size,
     };
@@ -207,7 +216,7 @@ export class GatewayLink implements MixnetLink {
     const session = this.#session;
     if (session === null) throw new LinkError(offlineText, { isOffline: true });
     const document = this.#documents.current();
-    if (document === null) throw new LinkError(noDocumentText);
+    if (document === null) throw new LinkError(this.#noDocument());
     const { periodMs } = this.#options;
     const composed = this.#composer.compose(packet, {
       document,
@@ -231,6 +240,19 @@ export class GatewayLink implements MixnetLink {
     }
     this.#counts.sent++;
     return composed.replyEtaMs;
+  }
+
+  /** Why nothing can be sent without a document; a wrong clock asks for that of another epoch. */
+  #noDocument(): string {
+    const skewMs = this.#options.timeSync === true ? 0 : (this.#clockSkewMs ?? 0);
+    const problem = this.#documents.problem();
+    const reasons = problem === null ? [] : [problem];
+    if (Math.abs(skewMs) >= this.#options.periodMs * skewShare) {
+      const seconds = Math.round(Math.abs(skewMs) / 1000);
+      const where = skewMs > 0 ? "ahead of" : "behind";
+      reasons.push(`this machine's clock is ${seconds} s ${where} the gateway's: set it`);
+    }
+    return [noDocumentText, ...reasons].join("; ");
   }
 
   #takeReply(surbId: Bytes, ciphertext: Bytes): void {
@@ -309,6 +331,7 @@ export class GatewayLink implements MixnetLink {
     this.#session = session;
     this.#phase = "connected";
     this.#clockSkewMs = session.clockSkewMs;
+    this.#lastError = null;
     this.#tell({ connected: true, error: "" });
     // Closed in the very moment in which the handshake was done.
     if (this.#closing.signal.aborted) session.close(this.#closing.signal.reason as Error);

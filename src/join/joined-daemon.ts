@@ -7,7 +7,7 @@ import { realClock } from "../clock/real.js";
 import { DaemonConfig, type DaemonSettings } from "../config/daemon-config.js";
 import { CtidhPool } from "../crypto/ctidh/pool.js";
 import { ctidh1024Nike } from "../crypto/ctidh/provider.js";
-import { pigeonholeSizesOf } from "../crypto/geometry.js";
+import { pigeonholeSizesOf } from "../pki/pigeonhole-sizes.js";
 import { ctidh1024X25519Nike } from "../crypto/nike/hybrid.js";
 import { Daemon } from "../daemon/daemon.js";
 import { ConfigError } from "../errors/errors.js";
@@ -63,6 +63,20 @@ export interface JoinOptions {
 export interface WaitingPackets {
   /** How many packets. */
   readonly packets: number;
+  /** How long the last of them waits at the network's rate, in ms. */
+  readonly ms: number;
+  /** Each application that has packets waiting, in the order in which they connected. */
+  readonly clients: readonly WaitingClient[];
+}
+
+/** What one application has waiting. Applications take turns, one packet each. */
+export interface WaitingClient {
+  /** How many packets. */
+  readonly packets: number;
+  /** Place of the first of them in the queue of all, from 1 on. */
+  readonly first: number;
+  /** Place of the last of them. */
+  readonly last: number;
   /** How long the last of them waits at the network's rate, in ms. */
   readonly ms: number;
 }
@@ -168,12 +182,14 @@ export class JoinedDaemon implements AsyncDisposable {
 
   /** What it is doing, for people. */
   describe(): JoinedDaemonState {
-    const { connections, operations, waitingPackets, waitingMs } = this.daemon.load;
+    const { connections, operations, waitingPackets, waitingMs, waitingTurns } = this.daemon.load;
+    const turnMs = waitingPackets === 0 ? 0 : waitingMs / waitingPackets;
+    const clients = waitingTurns.map((turns) => ({ ...turns, ms: turns.last * turnMs }));
     return {
       link: this.#link.describe(),
       connections,
       operations,
-      waiting: { packets: waitingPackets, ms: waitingMs },
+      waiting: { packets: waitingPackets, ms: waitingMs, clients },
     };
   }
 

@@ -3,12 +3,17 @@
  * like real packets', and services that answer. Packets are encrypted only with `sphinx` mixing,
  * and only this process mixes them. It gives no anonymity: use it for development and tests only.
  */
-import { type Bytes, toHex } from "../bytes/bytes.js";
+import { type Bytes, isBytes, randomBytes, toHex } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
+import { type PigeonholeSizes, pigeonholeSizesOf } from "../pki/pigeonhole-sizes.js";
+import type { NikeScheme } from "../crypto/nike/scheme.js";
+import { x25519Nike } from "../crypto/nike/x25519.js";
 import type { MixnetLink, OutgoingPacket } from "../mixnet/link.js";
+import { type Timing, timingOf } from "../mixnet/timing.js";
 import type { PkiDocument } from "../pki/document.js";
 import { replicaEpoch } from "../pki/epoch.js";
 import { Geometry } from "../pki/geometry.js";
+import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
 import { Authority, type AuthorityIdentity } from "./authority/authority.js";
 import { encodeDocument, signDocument } from "./authority/consensus.js";
 import { Directory, type PublishedDocument } from "./directory.js";
@@ -25,22 +30,14 @@ import { PacketQueue } from "./mix/packet-queue.js";
 import { SphinxMixes } from "./mix/sphinx-mixes.js";
 import { NetworkGateway } from "./network-gateway.js";
 import { type NetworkEpoch, NetworkTime } from "./network-time.js";
-import { type Rates, networkNumbers } from "./parameters.js";
-import { type Seed, derivedRandom, seedBytes } from "./random.js";
+import type { EnvelopeLog } from "./courier/envelope-log.js";
+import { type Rates, networkNumbers, usualPayloadLength } from "./parameters.js";
+import { type Seed, derive, derivedRandom, seedBytes } from "./random.js";
+import type { BoxStore } from "./replica/box-store.js";
+import type { ReplicaIdentity } from "./replica/replica.js";
 import { Spool } from "./spool.js";
+import { StorageNetwork } from "./storage-network.js";
 import { type NetworkNode, type NetworkReplica, type Topology, makeTopology } from "./topology.js";
-
-/** The source of the documents' envelope keys: the part that runs the replicas. */
-export interface EnvelopeKeySource {
-  /**
-   * Envelope public keys of a replica, by replica epoch. A replica without keys is down, and new
-   * documents leave it out.
-   */
-  publicKeys(
-    replicaId: number,
-    replicaEpochs: readonly number[],
-  ): Promise<ReadonlyMap<number, Uint8Array>> | ReadonlyMap<number, Uint8Array>;
-}
 
 /** Options of a network. A missing rate is that of the usual development network. */
 export interface EmbeddedNetworkOptions extends Partial<Rates> {
@@ -61,7 +58,7 @@ export interface EmbeddedNetworkOptions extends Partial<Rates> {
    * layers of encryption.
    */
   readonly mixing?: Mixing | undefined;
-  /** Bytes that a sender may fill; default 1872. */
+  /** Bytes that a sender may fill; default 1872, or 2000 with a scheme other than x25519. */
   readonly userForwardPayloadLength?: number | undefined;
   /** Hops of a path, at least 3: gateway, mix layers, service node. Default 5. */
   readonly nrHops?: number | undefined;
@@ -69,12 +66,20 @@ export interface EmbeddedNetworkOptions extends Partial<Rates> {
   readonly mixesPerLayer?: number | undefined;
   /** Default 1. */
   readonly gateways?: number | undefined;
-  /** Service nodes, each of which may hold a courier; default 3. */
+  /** Service nodes, each of which holds a courier if there are replicas; default 3. */
   readonly couriers?: number | undefined;
-  /** Storage replicas, with IDs from 0 up; default 5 with `envelopeKeys`, otherwise 0. */
+  /** Storage replicas, with IDs from 0 up: 2 to 256, or 0 for no storage. Default 5. */
   readonly replicas?: number | undefined;
-  /** The part that runs the replicas; without it the network has none. */
-  readonly envelopeKeys?: EnvelopeKeySource | undefined;
+  /** Key exchange of the storage; default x25519. */
+  readonly scheme?: NikeScheme | undefined;
+  /** The waits of couriers and replicas; by default chosen by `mixing` and `scheme`. */
+  readonly timing?: Timing | undefined;
+  /** See {@link Kindness.kindCouriers}; false by default. */
+  readonly kindCouriers?: boolean | undefined;
+  /** Where a replica stores its boxes; in memory by default. Use the same `seed` each time. */
+  readonly storeFor?: ((replica: ReplicaIdentity) => BoxStore) | undefined;
+  /** The log of a courier (by its index, from 0), which survives restarts; none by default. */
+  readonly logFor?: ((courier: number) => EnvelopeLog) | undefined;
   /** Called for each document that is published, and again when its epoch begins. */
   readonly onDocument?: ((document: PublishedDocument) => void) | undefined;
   /** Called when a service throws or a document could not be made. */
@@ -143,8 +148,16 @@ export class EmbeddedNetwork {
   readonly geometry: Geometry;
   /** Rates per millisecond, as each document publishes them. */
   readonly rates: Rates;
+  /** The storage geometry that clients receive; its NIKE is that of the storage. */
+  readonly pigeonholeGeometry: PigeonholeGeometry;
+  /** Couriers and storage replicas, with their fault controls. */
+  readonly storage: StorageNetwork;
+  /** The waits of couriers and replicas. */
+  readonly timing: Timing;
   /** The nodes with their public keys, derived from the seed. */
   readonly topology: Topology;
+  /** @internal The lengths that follow from the geometry. */
+  readonly sizes: PigeonholeSizes;
   readonly #options: EmbeddedNetworkOptions;
   readonly #mixing: Mixing;
   readonly #seed: Bytes;
@@ -163,13 +176,18 @@ export class EmbeddedNetwork {
 
   /** Nothing runs before {@link start}. @throws RangeError naming an invalid option. */
   constructor(options: EmbeddedNetworkOptions) {
-    const { clock } = options;
+    const { clock, scheme = x25519Nike } = options;
     this.#options = options;
     this.#mixing = options.mixing ?? "instant";
+    this.timing = options.timing ?? timingOf(this.#mixing, scheme.name);
     this.#seed = seedBytes(options.seed);
     // Packets leave at once, so the document gives the highest possible rate: clients rely on it.
     const lambdaP = options.lambdaP ?? (this.#mixing === "instant" ? 1 : undefined);
-    const numbers = networkNumbers({ ...options, lambdaP });
+    const numbers = networkNumbers({
+      ...options,
+      lambdaP,
+      userForwardPayloadLength: options.userForwardPayloadLength ?? usualPayloadLength(scheme.name),
+    });
     const { epochMs, nrHops } = numbers;
     this.rates = numbers.rates;
     this.geometry = Geometry.forNike({
@@ -177,6 +195,8 @@ export class EmbeddedNetwork {
       nrHops,
       userForwardPayloadLength: numbers.userForwardPayloadLength,
     });
+    this.pigeonholeGeometry = PigeonholeGeometry.fromSphinx(this.geometry, scheme.name);
+    this.sizes = pigeonholeSizesOf(this.pigeonholeGeometry);
     this.topology = makeTopology(this.#seed, {
       authorities: authorityCount,
       gateways: numbers.gateways,
@@ -214,6 +234,7 @@ export class EmbeddedNetwork {
       make: (epoch) => this.#makeDocument(epoch),
       onDocument: (document) => {
         // The servers first: clients may use a document as soon as they have it.
+        this.storage.documentChanged();
         options.onDocument?.(document);
         for (const link of this.#links) link.documentPublished(document);
       },
@@ -227,6 +248,32 @@ export class EmbeddedNetwork {
       onDocumentsWithheld: (withheld) => this.#directory.setWithheld(withheld),
     });
     this.#gateways = this.#makeGateways();
+    this.storage = this.#makeStorage(scheme);
+    for (const [place, courier] of this.storage.couriers.entries()) this.attach(place, courier);
+  }
+
+  #makeStorage(scheme: NikeScheme): StorageNetwork {
+    const { clock, seed, kindCouriers, storeFor, logFor, onFault } = this.#options;
+    // Boxes that are kept were sealed with keys that follow from the seed as it was given.
+    const secret = isBytes(seed) ? seed : this.#seed;
+    return new StorageNetwork({
+      clock,
+      // What is kept was sealed with nonces drawn before: they must not be drawn again.
+      random: storeFor || logFor ? randomBytes : derivedRandom(secret, "storage"),
+      timing: this.timing,
+      scheme,
+      sizes: this.sizes,
+      replicas: this.replicas,
+      courierCount: this.replicas.length === 0 ? 0 : this.serviceNodes.length,
+      keySeed: derive(secret, "envelope keys"),
+      paced: this.#mixing !== "instant",
+      kindCouriers,
+      storeFor,
+      logFor,
+      onFault,
+      replicaEpoch: () => replicaEpoch(this.currentEpoch, this.#time.periodMs),
+      document: () => this.currentDocument(),
+    });
   }
 
   #makeGateways(): NetworkGateway[] {
@@ -307,14 +354,19 @@ export class EmbeddedNetwork {
   }
 
   /**
-   * Publishes the documents that are due, and from then on each one in time.
-   * @throws (rejects) with what the envelope keys' source threw.
+   * Makes the replicas' keys, publishes the documents that are due, and from then on each one in
+   * time.
+   * @throws (rejects) with what the scheme threw.
    */
-  start(): Promise<void> {
-    return this.#directory.step();
+  async start(): Promise<void> {
+    await this.storage.start();
+    await this.#directory.step();
   }
 
-  /** Ends all links, drops packets in progress, and cancels all timers. Idempotent. */
+  /**
+   * Ends all links and the storage, closes its stores and logs, drops packets in progress, and
+   * cancels all timers. Idempotent.
+   */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -322,6 +374,7 @@ export class EmbeddedNetwork {
     this.#packets.close();
     for (const { spool } of this.#gateways) spool.close();
     await Promise.all([...this.#links].map((link) => link.close()));
+    await this.storage.close();
   }
 
   /**
@@ -405,8 +458,7 @@ export class EmbeddedNetwork {
     const first = replicaEpoch(epoch, this.#time.periodMs);
     const keys = await Promise.all(
       this.replicas.map(async ({ replicaId }) => {
-        const source = this.#options.envelopeKeys!;
-        return [replicaId, await source.publicKeys(replicaId, [first, first + 1])] as const;
+        return [replicaId, await this.storage.publicKeys(replicaId, [first, first + 1])] as const;
       }),
     );
     const document = encodeDocument({

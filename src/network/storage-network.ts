@@ -1,14 +1,13 @@
 /** All couriers and replicas of a network, and the connections between them. */
 import { type RandomSource, checkBytes, toHex } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
-import type { PigeonholeSizes } from "../crypto/geometry.js";
+import type { PigeonholeSizes } from "../pki/pigeonhole-sizes.js";
 import type { NikeScheme } from "../crypto/nike/scheme.js";
 import { REPLICA_EPOCH_MS, epochAt } from "../pki/epoch.js";
 import type { Timing } from "../mixnet/timing.js";
 import { Breather } from "../clock/breather.js";
 import { Courier } from "./courier/courier.js";
 import type { EnvelopeLog } from "./courier/envelope-log.js";
-import type { EnvelopeKeySource } from "./network.js";
 import { derive } from "./random.js";
 import { type BoxStore, MemoryBoxStore } from "./replica/box-store.js";
 import { Replica, type ReplicaIdentity } from "./replica/replica.js";
@@ -56,7 +55,7 @@ export interface StorageNetworkOptions {
  * Couriers and replicas in one process. Call {@link start} first, then {@link publicKeys} for the
  * first document, then {@link documentChanged} for it and for each later document.
  */
-export class StorageNetwork implements EnvelopeKeySource {
+export class StorageNetwork {
   /** Attach each to a service node of its own. */
   readonly couriers: readonly Courier[];
   /** In the given order; each has its own faults. */

@@ -7,6 +7,15 @@ export type RequestOutcome = "ok" | "refused" | "error" | "timeout" | "aborted";
 
 /** One measurement. Names and labels are stable; none of them says whose or what. */
 export type Metric =
+  /** A call began. */
+  | {
+      /** Once for each `request` that will follow, when it is made. */
+      readonly name: "begin";
+      /** Which call it is, the same number as in its `request`; counted in each process. */
+      readonly call: number;
+      /** Name of the call, as in its `request`. */
+      readonly operation: string;
+    }
   /** A call ended. */
   | {
       /**
@@ -15,6 +24,8 @@ export type Metric =
        * when they end; their requests count beside them under their own names.
        */
       readonly name: "request";
+      /** Which call it is, the same number as in its `begin`; counted in each process. */
+      readonly call: number;
       /**
        * Name of the call, e.g. `read`; of a request inside one, e.g. `encryptRead`, which is also
        * what that counts as when the application calls it.
@@ -76,6 +87,8 @@ export interface MeasureOptions {
   readonly metrics: MetricsHook | null;
 }
 
+let calls = 0;
+
 /** Begins to measure a call: the function given tells how it ended; null when nobody wants to know. */
 export function beginMeasure(
   { clock, metrics }: MeasureOptions,
@@ -83,8 +96,16 @@ export function beginMeasure(
 ): ((outcome: RequestOutcome) => void) | null {
   if (!metrics) return null;
   const start = clock.monotonic();
+  const call = ++calls;
+  metrics({ name: "begin", call, operation });
   return (outcome) =>
-    metrics({ name: "request", operation, outcome, durationMs: clock.monotonic() - start });
+    metrics({
+      name: "request",
+      call,
+      operation,
+      outcome,
+      durationMs: clock.monotonic() - start,
+    });
 }
 
 /** Runs `work` and tells how it ended. */

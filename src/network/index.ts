@@ -13,6 +13,7 @@ export {
 export { StorageNetwork, type StorageNetworkOptions } from "./storage-network.js";
 export { type GrowingPause, type Timing, instantTiming, upstreamTiming } from "../mixnet/timing.js";
 export type { Kindness } from "../mixnet/kindness.js";
+export type { LinkTrace, TraceHook, TraceHop } from "../mixnet/trace.js";
 
 // What those have as members
 export type { BoxStore, KeptBox } from "./replica/box-store.js";

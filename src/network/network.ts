@@ -6,6 +6,7 @@
 import { type Bytes, toHex } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
 import type { MixnetLink, OutgoingPacket } from "../mixnet/link.js";
+import { type LinkTrace, type TraceHook, quietHook } from "../mixnet/trace.js";
 import type { PkiDocument } from "../pki/document.js";
 import { replicaEpoch } from "../pki/epoch.js";
 import { Geometry } from "../pki/geometry.js";
@@ -342,7 +343,12 @@ export class EmbeddedNetwork {
   }
 
   /** A new client's access to the network. */
-  link(): MixnetLink {
+  link(
+    options: {
+      /** Hears what the link does: names, shortened ids and times, never contents. */
+      readonly onTrace?: TraceHook<LinkTrace> | undefined;
+    } = {},
+  ): MixnetLink {
     const around: LinkSurroundings = {
       clock: this.#options.clock,
       time: this.#time,
@@ -358,7 +364,7 @@ export class EmbeddedNetwork {
       onClose: (closed) => this.#links.delete(closed),
     };
     const random = derivedRandom(this.#seed, `link ${this.#linkCount++}`);
-    const link = new EmbeddedLink(around, random);
+    const link = new EmbeddedLink(around, random, quietHook(options.onTrace));
     this.#links.add(link);
     return link;
   }

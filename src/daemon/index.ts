@@ -17,7 +17,7 @@ export type {
 } from "../mixnet/link.js";
 export { type GrowingPause, type Timing, instantTiming, upstreamTiming } from "../mixnet/timing.js";
 export type { Kindness } from "../mixnet/kindness.js";
-export type { DaemonTrace, TraceOperation } from "./trace.js";
+export type { DaemonTrace, TraceOperation, TracedRequest } from "./trace.js";
 export { type LinkTrace, type TraceHook, type TraceHop, TraceRing } from "../mixnet/trace.js";
 
 // What those have as members

@@ -6,16 +6,8 @@
 /** What a packet of an application is for. */
 export type TraceOperation = "message" | "read" | "write" | "copy";
 
-/** What every event of a daemon has. */
-interface AtDaemon {
-  /** Who tells: a daemon. */
-  readonly source: "daemon";
-  /** When it happened, in ms since 1970, by the clock of the daemon. */
-  readonly at: number;
-}
-
 /** What every event about an application's request has. */
-interface OfRequest {
+export interface TracedRequest {
   /** The application's session. */
   readonly session: string;
   /** The request: its query ID, or its message ID; null when it has none. */
@@ -27,72 +19,76 @@ interface OfRequest {
  * through `request`, `queued`, `sent` (once for each attempt), `acknowledged` or `again`, and
  * `answered`; one that the daemon answers itself has only `request` and `answered`.
  */
-export type DaemonTrace = AtDaemon &
-  (
-    | {
-        /** An application's session began, came back, was left or ended. */
-        readonly event: "session";
-        readonly session: string;
-        readonly state: "attached" | "resumed" | "gone" | "ended";
-      }
-    | (OfRequest & {
-        /** A request was read. */
-        readonly event: "request";
-        /** The name of the request, e.g. `encryptRead`. */
-        readonly kind: string;
-        /** The envelope that it is about; null where it is about none. */
-        readonly envelope: string | null;
-      })
-    | (OfRequest & {
-        /** Its packet waits for a tick of the send schedule. */
-        readonly event: "queued";
-        readonly operation: TraceOperation;
-        readonly envelope: string | null;
-        /** How many packets of this application wait, this one included. */
-        readonly waiting: number;
-        /** How long a packet waits for the next tick on average, in ms; 0 without a rate. */
-        readonly meanMs: number;
-      })
-    | {
-        /** A tick of the send schedule. */
-        readonly event: "tick";
-        /** Whether a packet of an application left on it; otherwise cover traffic did. */
-        readonly used: boolean;
-        /** How many packets still wait, of all applications. */
-        readonly waiting: number;
-      }
-    | (OfRequest & {
-        /** A packet left for the request. */
-        readonly event: "sent";
-        /** Its reply block, as the link names it; null when it has none. */
-        readonly packet: string | null;
-        /** Which packet of the request it is, counted from 1. */
-        readonly attempt: number;
-      })
-    | (OfRequest & {
-        /** A courier has the request and has no answer for it yet. */
-        readonly event: "acknowledged";
-      })
-    | (OfRequest & {
-        /** The daemon will ask again. */
-        readonly event: "again";
-        /** Which packet of the request the next one is. */
-        readonly attempt: number;
-        /** After how many ms. */
-        readonly inMs: number;
-        /** `answer`: the answer was not final; `silence`: none has come in that time. */
-        readonly why: "answer" | "silence";
-      })
-    | (OfRequest & {
-        /** The application was given its answer. */
-        readonly event: "answered";
-        /** Thin-client error code; 0: it went well. */
-        readonly code: number;
-        /** The envelope that was sealed; null when none was. */
-        readonly envelope: string | null;
-      })
-    | (OfRequest & {
-        /** The application gave the request up. */
-        readonly event: "cancelled";
-      })
-  );
+export type DaemonTrace = {
+  /** Who tells: a daemon. */
+  readonly source: "daemon";
+  /** When it happened, in ms since 1970, by the clock of the daemon. */
+  readonly at: number;
+} & (
+  | {
+      /** An application's session began, came back, was left or ended. */
+      readonly event: "session";
+      readonly session: string;
+      readonly state: "attached" | "resumed" | "gone" | "ended";
+    }
+  | (TracedRequest & {
+      /** A request was read. */
+      readonly event: "request";
+      /** The name of the request, e.g. `encryptRead`. */
+      readonly kind: string;
+      /** The envelope that it is about; null where it is about none. */
+      readonly envelope: string | null;
+    })
+  | (TracedRequest & {
+      /** Its packet waits for a tick of the send schedule. */
+      readonly event: "queued";
+      readonly operation: TraceOperation;
+      readonly envelope: string | null;
+      /** How many packets of this application wait, this one included. */
+      readonly waiting: number;
+      /** How long a packet waits for the next tick on average, in ms; 0 without a rate. */
+      readonly meanMs: number;
+    })
+  | {
+      /** A tick of the send schedule. */
+      readonly event: "tick";
+      /** Whether a packet of an application left on it; otherwise cover traffic did. */
+      readonly used: boolean;
+      /** How many packets still wait, of all applications. */
+      readonly waiting: number;
+    }
+  | (TracedRequest & {
+      /** A packet left for the request. */
+      readonly event: "sent";
+      /** Its reply block, as the link names it; null when it has none. */
+      readonly packet: string | null;
+      /** Which packet of the request it is, counted from 1. */
+      readonly attempt: number;
+    })
+  | (TracedRequest & {
+      /** A courier has the request and has no answer for it yet. */
+      readonly event: "acknowledged";
+    })
+  | (TracedRequest & {
+      /** The daemon will ask again. */
+      readonly event: "again";
+      /** Which packet of the request the next one is. */
+      readonly attempt: number;
+      /** After how many ms. */
+      readonly inMs: number;
+      /** `answer`: the answer was not final; `silence`: none has come in that time. */
+      readonly why: "answer" | "silence";
+    })
+  | (TracedRequest & {
+      /** The application was given its answer. */
+      readonly event: "answered";
+      /** Thin-client error code; 0: it went well. */
+      readonly code: number;
+      /** The envelope that was sealed; null when none was. */
+      readonly envelope: string | null;
+    })
+  | (TracedRequest & {
+      /** The application gave the request up. */
+      readonly event: "cancelled";
+    })
+);

@@ -31,4 +31,5 @@ export type {
   TraceHook,
   TraceHop,
   TraceOperation,
+  TracedRequest,
 } from "../daemon/index.js";

@@ -13,79 +13,75 @@ export interface TraceHop {
   readonly delayMs: number;
 }
 
-/** What every event of a link has. */
-interface AtLink {
+/** One thing that a link did or saw. Ids are the first 4 bytes in hex. */
+export type LinkTrace = {
   /** Who tells: a link to a mixnet. */
   readonly source: "link";
   /** When it happened, in ms since 1970, by the clock of the link. */
   readonly at: number;
-}
-
-/** One thing that a link did or saw. Ids are the first 4 bytes in hex. */
-export type LinkTrace = AtLink &
-  (
-    | {
-        /** A connection to a gateway is being made. */
-        readonly event: "connecting";
-        /** Its name in documents. */
-        readonly gateway: string;
-        /** The URL that is dialled; null inside one process. */
-        readonly address: string | null;
-      }
-    | {
-        /** The handshake is done: packets can leave. */
-        readonly event: "connected";
-        readonly gateway: string;
-        /** From the dial to the end of the handshake. */
-        readonly durationMs: number;
-      }
-    | {
-        /** The connection ended, or could not be made. */
-        readonly event: "disconnected";
-        readonly gateway: string | null;
-        /** Why. */
-        readonly reason: string;
-      }
-    | {
-        /** A document became known. */
-        readonly event: "document";
-        /** The epoch that it is for. */
-        readonly epoch: number;
-        /** Its length in bytes. */
-        readonly length: number;
-      }
-    | {
-        /** A packet left. All packets have the same length on the wire. */
-        readonly event: "sent";
-        /** Its reply block; null when it has none. */
-        readonly packet: string | null;
-        /** Whether it is cover traffic, which nobody else can tell. */
-        readonly decoy: boolean;
-        /** Gateway, one mix a layer, service node: with the delays that the link chose. */
-        readonly forward: readonly TraceHop[];
-        /** The way of the reply: one mix a layer, gateway; empty without a reply block. */
-        readonly reply: readonly TraceHop[];
-        /** How long the whole way takes as planned, in ms; 0 without a reply block. */
-        readonly replyEtaMs: number;
-      }
-    | {
-        /** A reply was opened. */
-        readonly event: "reply";
-        /** The packet that it answers. */
-        readonly packet: string;
-        /** Whether that was cover traffic. */
-        readonly decoy: boolean;
-      }
-    | {
-        /** A packet or its reply is gone. Only the embedded network knows this. */
-        readonly event: "lost";
-        /** Null when it had no reply block. */
-        readonly packet: string | null;
-        readonly decoy: boolean;
-        /** Which of the two was lost. */
-        readonly way: "forward" | "reply";
-      }
-  );
+} & (
+  | {
+      /** A connection to a gateway is being made. */
+      readonly event: "connecting";
+      /** Its name in documents. */
+      readonly gateway: string;
+      /** The URL that is dialled; null inside one process. */
+      readonly address: string | null;
+    }
+  | {
+      /** The handshake is done: packets can leave. */
+      readonly event: "connected";
+      readonly gateway: string;
+      /** From the dial to the end of the handshake. */
+      readonly durationMs: number;
+    }
+  | {
+      /** The connection ended, or could not be made. */
+      readonly event: "disconnected";
+      readonly gateway: string | null;
+      /** Why. */
+      readonly reason: string;
+    }
+  | {
+      /** A document became known. */
+      readonly event: "document";
+      /** The epoch that it is for. */
+      readonly epoch: number;
+      /** Its length in bytes. */
+      readonly length: number;
+    }
+  | {
+      /** A packet left. All packets have the same length on the wire. */
+      readonly event: "sent";
+      /** Its reply block; null when it has none. */
+      readonly packet: string | null;
+      /** Whether it is cover traffic, which nobody else can tell. */
+      readonly decoy: boolean;
+      /** Gateway, one mix a layer, service node: with the delays that the link chose. */
+      readonly forward: readonly TraceHop[];
+      /** The way of the reply: one mix a layer, gateway; empty without a reply block. */
+      readonly reply: readonly TraceHop[];
+      /** How long the whole way takes as planned, in ms; 0 without a reply block. */
+      readonly replyEtaMs: number;
+    }
+  | {
+      /** A reply was opened. */
+      readonly event: "reply";
+      /** The packet that it answers. */
+      readonly packet: string;
+      /** Whether that was cover traffic. */
+      readonly decoy: boolean;
+    }
+  | {
+      /** A packet or its reply is gone. Only the embedded network knows this. */
+      readonly event: "lost";
+      /** Null when it had no reply block. */
+      readonly packet: string | null;
+      readonly decoy: boolean;
+      /** Which of the two was lost. */
+      readonly way: "forward" | "reply";
+    }
+);
 
 /** Hears of events; must not take long. What it throws is ignored. */
 export type TraceHook<T> = (trace: T) => void;

@@ -33,5 +33,11 @@ export type { Verdict } from "../conformance/verdict.js";
 
 // What a DevDaemon has as members
 export { TraceRing } from "../mixnet/trace.js";
-export type { Daemon, DaemonOptions, DaemonTrace, TraceOperation } from "../daemon/index.js";
+export type {
+  Daemon,
+  DaemonOptions,
+  DaemonTrace,
+  TraceOperation,
+  TracedRequest,
+} from "../daemon/index.js";
 export * from "../network/index.js";

@@ -183,6 +183,15 @@ export class Daemon {
      * stands still while there is no connection.
      */
     readonly waitingMs: number;
+    /**
+     * Of each client whose packets wait, in the order in which they connected, how many and the
+     * turns that the first and the last of them have, from 1 on. Clients take turns.
+     */
+    readonly waitingTurns: readonly {
+      readonly packets: number;
+      readonly first: number;
+      readonly last: number;
+    }[];
   } {
     return {
       connections: this.#connections.size,
@@ -191,6 +200,7 @@ export class Daemon {
       awaitedReplies: this.#plain.size,
       waitingPackets: this.#schedule.waiting,
       waitingMs: this.#schedule.waiting * this.#schedule.meanMs,
+      waitingTurns: this.#schedule.turns,
     };
   }
 

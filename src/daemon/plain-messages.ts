@@ -1,5 +1,5 @@
 /** send_message: plain packets to services, and their replies. spec/thin-protocol §4.2. */
-import { toHex } from "../bytes/bytes.js";
+import { type Bytes, toHex } from "../bytes/bytes.js";
 import { IdentityHash, MessageId, SURB_ID_SIZE, SurbId } from "../bytes/opaque.js";
 import type { Clock, Timer } from "../clock/clock.js";
 import {
@@ -145,7 +145,7 @@ export class PlainMessages {
       kind: "messageReplyEvent",
       messageId: awaited.messageId,
       surbId: awaited.surbId,
-      payload: reply.payload as Uint8Array<ArrayBuffer>,
+      payload: reply.payload as Bytes,
       replyIndex: null,
       errorCode: 0,
     });
@@ -174,7 +174,7 @@ export class PlainMessages {
     }
     if (request.withSurb && !surbId) throw new Error("client: SURB ID is nil");
     return {
-      destination: fitLength(destinationIdHash, 32) as Uint8Array<ArrayBuffer> as IdentityHash,
+      destination: fitLength(destinationIdHash, 32) as Bytes as IdentityHash,
       recipient: recipientQueueId,
       payload: payload ?? new Uint8Array(0),
       surbId,

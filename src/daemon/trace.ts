@@ -28,7 +28,9 @@ export type DaemonTrace = {
   | {
       /** An application's session began, came back, was left or ended. */
       readonly event: "session";
+      /** The application's session. */
       readonly session: string;
+      /** What became of it. */
       readonly state: "attached" | "resumed" | "gone" | "ended";
     }
   | (TracedRequest & {
@@ -42,7 +44,9 @@ export type DaemonTrace = {
   | (TracedRequest & {
       /** Its packet waits for a tick of the send schedule. */
       readonly event: "queued";
+      /** What the packet is for. */
       readonly operation: TraceOperation;
+      /** The envelope in it; null where there is none. */
       readonly envelope: string | null;
       /** How many packets of this application wait, this one included. */
       readonly waiting: number;

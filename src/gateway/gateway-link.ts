@@ -59,7 +59,7 @@ export interface GatewayLinkState {
   readonly gateway: string | null;
   /** The URL that is or was dialled. */
   readonly address: string | null;
-  /** Why the last link or dial ended; null before that. */
+  /** Why the last link or dial ended; null before that, and while the link is up. */
   readonly lastError: string | null;
   /** Our clock less the gateway's, in ms; null before the first handshake. */
   readonly clockSkewMs: number | null;
@@ -72,6 +72,11 @@ export interface GatewayLinkState {
     /** Names of the authorities whose signatures verified. */
     readonly signers: readonly string[];
   }[];
+  /**
+   * Why there is no document of this epoch, as far as gateways said: none of them has it, or theirs
+   * does not verify. Null when there is one, and before the first answer.
+   */
+  readonly documentProblem: string | null;
   /** Packets that left, decoys included. */
   readonly sent: number;
   /** Loop decoys among them. */
@@ -85,6 +90,9 @@ export interface GatewayLinkState {
 /** As upstream says it, and passes it on to clients. */
 const offlineText = "client/conn: not connected to the Gateway";
 const noDocumentText = "client/conn: PKI error: client: no document of this epoch";
+
+/** From this part of an epoch on a clock's skew is named where a document is missing. */
+const skewShare = 1 / 100;
 
 /** One client's access to a real network. */
 export class GatewayLink implements MixnetLink {
@@ -205,6 +213,7 @@ export class GatewayLink implements MixnetLink {
         epoch: document.epoch,
         signers: signers.map(({ identifier }) => identifier),
       })),
+      documentProblem: this.#documents.problem(),
       ...this.#counts,
       surbs: this.#surbs.size,
     };
@@ -221,7 +230,7 @@ export class GatewayLink implements MixnetLink {
     const session = this.#session;
     if (session === null) throw new LinkError(offlineText, { isOffline: true });
     const document = this.#documents.current();
-    if (document === null) throw new LinkError(noDocumentText);
+    if (document === null) throw new LinkError(this.#noDocument());
     const { periodMs } = this.#options;
     const composed = this.#composer.compose(packet, {
       document,
@@ -254,6 +263,19 @@ export class GatewayLink implements MixnetLink {
       replyEtaMs: composed.replyEtaMs,
     });
     return composed.replyEtaMs;
+  }
+
+  /** Why nothing can be sent without a document; a wrong clock asks for that of another epoch. */
+  #noDocument(): string {
+    const skewMs = this.#options.timeSync === true ? 0 : (this.#clockSkewMs ?? 0);
+    const problem = this.#documents.problem();
+    const reasons = problem === null ? [] : [problem];
+    if (Math.abs(skewMs) >= this.#options.periodMs * skewShare) {
+      const seconds = Math.round(Math.abs(skewMs) / 1000);
+      const where = skewMs > 0 ? "ahead of" : "behind";
+      reasons.push(`this machine's clock is ${seconds} s ${where} the gateway's: set it`);
+    }
+    return [noDocumentText, ...reasons].join("; ");
   }
 
   #takeReply(surbId: Bytes, ciphertext: Bytes): void {
@@ -348,6 +370,7 @@ export class GatewayLink implements MixnetLink {
     this.#session = session;
     this.#phase = "connected";
     this.#clockSkewMs = session.clockSkewMs;
+    this.#lastError = null;
     this.#onTrace?.({
       source: "link",
       event: "connected",

@@ -8,6 +8,7 @@ export {
   type JoinOptions,
   JoinedDaemon,
   type JoinedDaemonState,
+  type WaitingClient,
   type WaitingPackets,
 } from "./joined-daemon.js";
 export {

@@ -71,6 +71,20 @@ export interface WaitingPackets {
   readonly packets: number;
   /** How long the last of them waits at the network's rate, in ms. */
   readonly ms: number;
+  /** Each application that has packets waiting, in the order in which they connected. */
+  readonly clients: readonly WaitingClient[];
+}
+
+/** What one application has waiting. Applications take turns, one packet each. */
+export interface WaitingClient {
+  /** How many packets. */
+  readonly packets: number;
+  /** Place of the first of them in the queue of all, from 1 on. */
+  readonly first: number;
+  /** Place of the last of them. */
+  readonly last: number;
+  /** How long the last of them waits at the network's rate, in ms. */
+  readonly ms: number;
 }
 
 /** What a joined daemon is doing. Names and numbers only, never contents or keys. */
@@ -175,12 +189,14 @@ export class JoinedDaemon implements AsyncDisposable {
 
   /** What it is doing, for people. */
   describe(): JoinedDaemonState {
-    const { connections, operations, waitingPackets, waitingMs } = this.daemon.load;
+    const { connections, operations, waitingPackets, waitingMs, waitingTurns } = this.daemon.load;
+    const turnMs = waitingPackets === 0 ? 0 : waitingMs / waitingPackets;
+    const clients = waitingTurns.map((turns) => ({ ...turns, ms: turns.last * turnMs }));
     return {
       link: this.#link.describe(),
       connections,
       operations,
-      waiting: { packets: waitingPackets, ms: waitingMs },
+      waiting: { packets: waitingPackets, ms: waitingMs, clients },
     };
   }
 

@@ -31,6 +31,7 @@ export type LinkTrace = {
   | {
       /** The handshake is done: packets can leave. */
       readonly event: "connected";
+      /** Its name in documents. */
       readonly gateway: string;
       /** From the dial to the end of the handshake. */
       readonly durationMs: number;
@@ -38,6 +39,7 @@ export type LinkTrace = {
   | {
       /** The connection ended, or could not be made. */
       readonly event: "disconnected";
+      /** Its name in documents; null when none was chosen yet. */
       readonly gateway: string | null;
       /** Why. */
       readonly reason: string;
@@ -77,6 +79,7 @@ export type LinkTrace = {
       readonly event: "lost";
       /** Null when it had no reply block. */
       readonly packet: string | null;
+      /** Whether it was cover traffic. */
       readonly decoy: boolean;
       /** Which of the two was lost. */
       readonly way: "forward" | "reply";

@@ -88,6 +88,21 @@ const kemNames: ReadonlySet<string> = new Set(
   ].map((name) => name.toLowerCase()),
 );
 
+/**
+ * The signature schemes of which verification is here, as they are registered. Their code is in
+ * `signature-schemes.ts`; this list lets the synchronous functions name them without it.
+ */
+export const signatureSchemeNames: readonly string[] = [
+  "Ed25519",
+  "Ed25519 Sphincs+",
+  "Ed25519-Sphincs+",
+  "Sphincs+",
+  "Falcon-padded-512-Ed25519",
+  "Falcon-padded-1024-Ed25519",
+  "Falcon-padded-512",
+  "Falcon-padded-1024",
+];
+
 function lowerCased(rows: readonly (readonly [string, number])[]): ReadonlyMap<string, number> {
   return new Map(rows.map(([name, length]) => [name.toLowerCase(), length]));
 }

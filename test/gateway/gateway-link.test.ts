@@ -250,7 +250,10 @@ test("a lost link is made again, soon after a good one, under another queue ID",
   const all = await online();
   const { network, dialled, told } = all;
   const lost = all.clock.now();
+  assert.equal(all.link.describe().lastError, null);
   network.links[0]!.link.close(new Error("crash"));
+  await until(all, () => all.link.describe().phase === "waiting");
+  assert.equal(all.link.describe().lastError, "the other end closed the connection");
   await until(all, () => network.links.length === 2);
   assert.deepEqual(dialled.length, 2);
   assert.ok(all.clock.now() - lost <= 2100, "two seconds after a link that worked");
@@ -260,6 +263,7 @@ test("a lost link is made again, soon after a good one, under another queue ID",
     "connected",
   ]);
   assert.notDeepEqual(network.links[0]!.queueId, network.links[1]!.queueId);
+  assert.equal(all.link.describe().lastError, null, "a link that is up again has no failure");
   await all.link.send(echoPacket(utf8("again")));
   await until(all, () => told.replies.length === 1);
   await closed(all);

@@ -7,7 +7,7 @@ import { importsOf, sources } from "./source-tree.js";
  * A folder may always import itself. `node:` stands for every module of Node.
  */
 const rules: Record<string, readonly string[]> = {
-  bytes: ["@noble/hashes"],
+  bytes: ["@noble/hashes", "#bytes"],
   clock: [],
   errors: ["bytes"],
   cbor: ["bytes", "errors", "cborg"],

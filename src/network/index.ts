@@ -4,9 +4,13 @@
  * and in browsers. It gives no anonymity: it is for development and tests.
  */
 export {
+  EmbeddedDaemon,
+  type EmbeddedDaemonOptions,
+  type EmbeddedDaemonSurroundings,
+} from "./embedded-daemon.js";
+export {
   EmbeddedNetwork,
   type EmbeddedNetworkOptions,
-  type EnvelopeKeySource,
   type NetworkPicture,
   type NodePicture,
 } from "./network.js";

@@ -8,7 +8,6 @@ import type { Timing } from "../mixnet/timing.js";
 import { Breather } from "../clock/breather.js";
 import { Courier } from "./courier/courier.js";
 import type { EnvelopeLog } from "./courier/envelope-log.js";
-import type { EnvelopeKeySource } from "./network.js";
 import { derive } from "./random.js";
 import { type BoxStore, MemoryBoxStore } from "./replica/box-store.js";
 import { Replica, type ReplicaIdentity } from "./replica/replica.js";
@@ -54,7 +53,7 @@ export interface StorageNetworkOptions {
  * Couriers and replicas in one process. Order of events: {@link start}; then {@link publicKeys} for
  * the first document; then {@link documentChanged} for it and for each later one.
  */
-export class StorageNetwork implements EnvelopeKeySource {
+export class StorageNetwork {
   /** To be attached to service nodes, one each. */
   readonly couriers: readonly Courier[];
   /** In the order given; each with its faults. */

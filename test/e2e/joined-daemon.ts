@@ -10,7 +10,7 @@ import { type Timing, upstreamTiming } from "../../src/mixnet/timing.js";
 import { PigeonholeGeometry } from "../../src/pki/pigeonhole-geometry.js";
 import { decodePublicKeyPem } from "../../src/pki/pem.js";
 import type { DevDaemon } from "../../src/testing/dev-daemon.js";
-import { NikeSchemes } from "../../src/testing/nike-schemes.js";
+import { NikeSchemes } from "../../src/network/nike-schemes.js";
 import { memoryPair } from "../../src/transport/memory.js";
 import type { Transport } from "../../src/transport/transport.js";
 

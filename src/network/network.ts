@@ -37,6 +37,7 @@ import { type Seed, derive, derivedRandom, seedBytes } from "./random.js";
 import type { BoxStore } from "./replica/box-store.js";
 import type { ReplicaIdentity } from "./replica/replica.js";
 import { Spool } from "./spool.js";
+import type { StorageTrace } from "./storage-link.js";
 import { StorageNetwork } from "./storage-network.js";
 import { type NetworkNode, type NetworkReplica, type Topology, makeTopology } from "./topology.js";
 
@@ -84,6 +85,8 @@ export interface EmbeddedNetworkOptions extends Partial<Rates> {
   readonly onDocument?: ((document: PublishedDocument) => void) | undefined;
   /** Hears of services that throw and of documents that could not be made. */
   readonly onFault?: ((error: Error) => void) | undefined;
+  /** Receives the commands between couriers and replicas: names and times, never contents. */
+  readonly onTrace?: TraceHook<StorageTrace> | undefined;
 }
 
 /** A picture of the network. */
@@ -250,7 +253,7 @@ export class EmbeddedNetwork {
   }
 
   #makeStorage(scheme: NikeScheme): StorageNetwork {
-    const { clock, seed, kindCouriers, storeFor, logFor, onFault } = this.#options;
+    const { clock, seed, kindCouriers, storeFor, logFor, onFault, onTrace } = this.#options;
     // Boxes that are kept were sealed with keys that follow from the seed as it was given.
     const secret = isBytes(seed) ? seed : this.#seed;
     return new StorageNetwork({
@@ -268,6 +271,8 @@ export class EmbeddedNetwork {
       storeFor,
       logFor,
       onFault,
+      onTrace: quietHook(onTrace),
+      courierName: (place) => this.serviceNodes[place]!.name,
       replicaEpoch: () => replicaEpoch(this.currentEpoch, this.#time.periodMs),
       document: () => this.currentDocument(),
     });

@@ -4,7 +4,7 @@
  */
 import { type Bytes, type RandomSource, randomBytes } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
-import type { PigeonholeSizes } from "../crypto/geometry.js";
+import type { PigeonholeSizes } from "../pki/pigeonhole-sizes.js";
 import type { NikeScheme } from "../crypto/nike/scheme.js";
 import type { Kindness } from "../mixnet/kindness.js";
 import { LinkError, type MixnetLink } from "../mixnet/link.js";

@@ -22,5 +22,5 @@ export { type LinkTrace, type TraceHook, type TraceHop, TraceRing } from "../mix
 
 // What those have as members
 export type { MaybePromise, NikeKeyPair, NikeScheme } from "../crypto/nike/scheme.js";
-export type { PigeonholeSizes } from "../crypto/geometry.js";
+export type { PigeonholeSizes } from "../pki/pigeonhole-sizes.js";
 export type { AnyFields, RecordOf, Schema } from "../wire/schema.js";

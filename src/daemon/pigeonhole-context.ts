@@ -1,7 +1,7 @@
 /** What every Pigeonhole request of a daemon works with. */
 import type { RandomSource } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
-import type { PigeonholeSizes } from "../crypto/geometry.js";
+import type { PigeonholeSizes } from "../pki/pigeonhole-sizes.js";
 import type { NikeScheme } from "../crypto/nike/scheme.js";
 import { ThinClientError } from "../errors/errors.js";
 import type { Documents, KnownDocument } from "./documents.js";

@@ -7,7 +7,7 @@ import { realClock } from "../clock/real.js";
 import { DaemonConfig, type DaemonSettings } from "../config/daemon-config.js";
 import { CtidhPool } from "../crypto/ctidh/pool.js";
 import { ctidh1024Nike } from "../crypto/ctidh/provider.js";
-import { pigeonholeSizesOf } from "../crypto/geometry.js";
+import { pigeonholeSizesOf } from "../pki/pigeonhole-sizes.js";
 import { ctidh1024X25519Nike } from "../crypto/nike/hybrid.js";
 import { Daemon } from "../daemon/daemon.js";
 import type { DaemonTrace } from "../daemon/trace.js";

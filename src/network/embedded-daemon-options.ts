@@ -1,7 +1,7 @@
 /** The options of an embedded daemon, checked before anything of it is made. */
 import { describeType, isBytes } from "../bytes/bytes.js";
 import { checkOptions } from "../bytes/options.js";
-import { pigeonholeSizesOf } from "../crypto/geometry.js";
+import { pigeonholeSizesOf } from "../pki/pigeonhole-sizes.js";
 import { kindnesses } from "../mixnet/kindness.js";
 import { type GrowingPause, type Timing, upstreamTiming } from "../mixnet/timing.js";
 import { Geometry } from "../pki/geometry.js";

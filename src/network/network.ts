@@ -5,7 +5,7 @@
  */
 import { type Bytes, isBytes, randomBytes, toHex } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
-import { type PigeonholeSizes, pigeonholeSizesOf } from "../crypto/geometry.js";
+import { type PigeonholeSizes, pigeonholeSizesOf } from "../pki/pigeonhole-sizes.js";
 import type { NikeScheme } from "../crypto/nike/scheme.js";
 import { x25519Nike } from "../crypto/nike/x25519.js";
 import type { MixnetLink, OutgoingPacket } from "../mixnet/link.js";

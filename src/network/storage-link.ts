@@ -6,7 +6,7 @@ import {
   decodeReplicaCommand,
   encodeReplicaCommand,
 } from "../crypto/envelope/wire-commands.js";
-import type { PigeonholeSizes } from "../crypto/geometry.js";
+import type { PigeonholeSizes } from "../pki/pigeonhole-sizes.js";
 import { ProtocolError } from "../errors/errors.js";
 import type { TraceHook } from "../mixnet/trace.js";
 import type { StoragePace } from "./storage-pace.js";

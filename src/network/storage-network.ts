@@ -1,7 +1,7 @@
 /** All couriers and replicas of a network, and the connections between them. */
 import { type RandomSource, checkBytes, toHex } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
-import type { PigeonholeSizes } from "../crypto/geometry.js";
+import type { PigeonholeSizes } from "../pki/pigeonhole-sizes.js";
 import type { NikeScheme } from "../crypto/nike/scheme.js";
 import { REPLICA_EPOCH_MS, epochAt } from "../pki/epoch.js";
 import type { Timing } from "../mixnet/timing.js";

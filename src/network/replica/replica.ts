@@ -19,7 +19,7 @@ import {
   decodeReplicaCommand,
   encodeReplicaCommand,
 } from "../../crypto/envelope/wire-commands.js";
-import type { PigeonholeSizes } from "../../crypto/geometry.js";
+import type { PigeonholeSizes } from "../../pki/pigeonhole-sizes.js";
 import type { NikeScheme } from "../../crypto/nike/scheme.js";
 import {
   REPLICA_ERROR_INTERNAL_ERROR,

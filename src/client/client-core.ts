@@ -335,6 +335,6 @@ function configuredHandler(
     messageReply: config.onMessageReply,
     daemonDisconnected: config.onDaemonDisconnected,
   };
-  const handler = handlers[type as keyof typeof handlers];
+  const handler = handlers[type as keyof typeof handlers] ?? undefined;
   return handler as ((event: ClientEvent) => void | Promise<void>) | undefined;
 }

@@ -23,10 +23,10 @@ import { required, type Cancellation, type Calls } from "./calls.js";
 /** Options of `startResendingCopyCommand`. */
 export interface CopyCommandOptions extends CallOptions {
   /**
-   * The courier to use. By default the daemon picks one at random, so that nobody who runs couriers
-   * can link the copy to the writes before it.
+   * The courier to use. By default, and with null, the daemon picks one at random, so that nobody
+   * who runs couriers can link the copy to the writes before it.
    */
-  readonly courier?: Destination | undefined;
+  readonly courier?: Destination | null | undefined;
 }
 
 /** What `createCourierEnvelopesFromPayload` takes. */
@@ -151,8 +151,8 @@ export async function startResendingCopyCommand(
 ): Promise<void> {
   checkCallOptions(options, "courier");
   checkWriteCap("writeCap", writeCap);
-  const courier = options?.courier;
-  if (courier !== undefined) checkCourier(courier);
+  const courier = options?.courier ?? null;
+  if (courier !== null) checkCourier(courier);
   const kept = courier && ([copyBytes(courier[0]), copyBytes(courier[1])] as const);
   const asking = { operation: "startResendingCopyCommand", options };
   await resendCopyCommand(calls, WriteCap.from(writeCap), asking, kept);
@@ -163,7 +163,7 @@ export async function resendCopyCommand(
   calls: Calls,
   writeCap: WriteCap,
   asking: Asking,
-  courier?: readonly [Bytes, Bytes],
+  courier: readonly [Bytes, Bytes] | null = null,
 ): Promise<void> {
   const fields = {
     writeCap,

@@ -17,6 +17,8 @@ export {
 export { StorageNetwork, type StorageNetworkOptions } from "./storage-network.js";
 export { type GrowingPause, type Timing, instantTiming, upstreamTiming } from "../mixnet/timing.js";
 export type { Kindness } from "../mixnet/kindness.js";
+export type { DaemonTrace, TraceOperation, TracedRequest } from "../daemon/trace.js";
+export type { LinkTrace, TraceHook, TraceHop } from "../mixnet/trace.js";
 
 // What those have as members
 export type { BoxStore, KeptBox } from "./replica/box-store.js";
@@ -42,5 +44,10 @@ export type { Rates } from "./parameters.js";
 export type { ReplicaFaults } from "./replica/replica-faults.js";
 export type { Replica, ReplicaIdentity } from "./replica/replica.js";
 export type { StorageDocument } from "./replica/shards.js";
-export type { LinkConditions, StorageLinkTarget, StoragePeer } from "./storage-link.js";
+export type {
+  LinkConditions,
+  StorageLinkTarget,
+  StoragePeer,
+  StorageTrace,
+} from "./storage-link.js";
 export type { NetworkNode, NetworkReplica, NodeRole, Topology } from "./topology.js";

@@ -10,6 +10,7 @@ import type { NikeScheme } from "../crypto/nike/scheme.js";
 import { x25519Nike } from "../crypto/nike/x25519.js";
 import type { MixnetLink, OutgoingPacket } from "../mixnet/link.js";
 import { type Timing, timingOf } from "../mixnet/timing.js";
+import { type LinkTrace, type TraceHook, quietHook } from "../mixnet/trace.js";
 import type { PkiDocument } from "../pki/document.js";
 import { replicaEpoch } from "../pki/epoch.js";
 import { Geometry } from "../pki/geometry.js";
@@ -36,6 +37,7 @@ import { type Seed, derive, derivedRandom, seedBytes } from "./random.js";
 import type { BoxStore } from "./replica/box-store.js";
 import type { ReplicaIdentity } from "./replica/replica.js";
 import { Spool } from "./spool.js";
+import type { StorageTrace } from "./storage-link.js";
 import { StorageNetwork } from "./storage-network.js";
 import { type NetworkNode, type NetworkReplica, type Topology, makeTopology } from "./topology.js";
 
@@ -83,6 +85,8 @@ export interface EmbeddedNetworkOptions extends Partial<Rates> {
   readonly onDocument?: ((document: PublishedDocument) => void) | undefined;
   /** Hears of services that throw and of documents that could not be made. */
   readonly onFault?: ((error: Error) => void) | undefined;
+  /** Receives the commands between couriers and replicas: names and times, never contents. */
+  readonly onTrace?: TraceHook<StorageTrace> | undefined;
 }
 
 /** A picture of the network. */
@@ -249,7 +253,7 @@ export class EmbeddedNetwork {
   }
 
   #makeStorage(scheme: NikeScheme): StorageNetwork {
-    const { clock, seed, kindCouriers, storeFor, logFor, onFault } = this.#options;
+    const { clock, seed, kindCouriers, storeFor, logFor, onFault, onTrace } = this.#options;
     // Boxes that are kept were sealed with keys that follow from the seed as it was given.
     const secret = isBytes(seed) ? seed : this.#seed;
     return new StorageNetwork({
@@ -267,6 +271,8 @@ export class EmbeddedNetwork {
       storeFor,
       logFor,
       onFault,
+      onTrace: quietHook(onTrace),
+      courierName: (place) => this.serviceNodes[place]!.name,
       replicaEpoch: () => replicaEpoch(this.currentEpoch, this.#time.periodMs),
       document: () => this.currentDocument(),
     });
@@ -395,7 +401,12 @@ export class EmbeddedNetwork {
   }
 
   /** A new client's access to the network. */
-  link(): MixnetLink {
+  link(
+    options: {
+      /** Hears what the link does: names, shortened ids and times, never contents. */
+      readonly onTrace?: TraceHook<LinkTrace> | undefined;
+    } = {},
+  ): MixnetLink {
     const around: LinkSurroundings = {
       clock: this.#options.clock,
       time: this.#time,
@@ -411,7 +422,7 @@ export class EmbeddedNetwork {
       onClose: (closed) => this.#links.delete(closed),
     };
     const random = derivedRandom(this.#seed, `link ${this.#linkCount++}`);
-    const link = new EmbeddedLink(around, random);
+    const link = new EmbeddedLink(around, random, quietHook(options.onTrace));
     this.#links.add(link);
     return link;
   }

@@ -144,6 +144,8 @@ const additions: Record<string, readonly string[]> = {
   // Which schemes of links there are is said in its refusals.
   "src/config/daemon-config.ts": ["kem"],
   "src/cli/main.ts": ["src/platform/node-version"],
+  // Names the events of the daemon in front of it.
+  "src/network/index.ts": ["src/daemon/trace"],
   // The network with a daemon in front, where no platform is needed.
   "src/network/embedded-daemon.ts": ["daemon", "transport"],
   "src/platform/contract.ts": ["src/crypto/ctidh/worker-protocol"],

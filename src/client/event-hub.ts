@@ -32,14 +32,12 @@ export interface EventsOptions<T extends EventType = EventType> {
 }
 
 const MAX_QUEUE_BYTES = 64 * 1024 * 1024;
-/** What an event takes in memory that holds nothing large. */
-const SMALL_EVENT = 500;
+/** What waiting takes besides, in bytes. */
+const PLACE_IN_QUEUE = 100;
 
 /** About how much memory an event takes, in bytes; above `most` it may be less than that. */
 function sizeOf(event: ClientEvent, most: number): number {
-  if (event.type === "messageReply") return SMALL_EVENT + event.payload.length;
-  if (event.type === "newPkiDocument") return SMALL_EVENT + decodedSize(event.document, most);
-  return SMALL_EVENT;
+  return PLACE_IN_QUEUE + decodedSize(event, most);
 }
 
 /** The event types there are. */

@@ -72,27 +72,47 @@ export async function removeLinkStates(
 
 /** The state in words, one thing each. */
 export function linkText({ link, waiting, operations }: JoinedDaemonState): string[] {
-  const { phase, gateway, address, lastError, clockSkewMs, epoch, documents } = link;
+  const { phase, gateway, address, lastError, clockSkewMs, epoch, documents, documentProblem } =
+    link;
   const where = `${gateway ?? "no gateway"}${address === null ? "" : ` at ${address}`}`;
   const texts = [phase === "connected" ? `connected to ${where}` : `${phase}: ${where}`];
   if (phase !== "connected" && lastError !== null) texts.push(`last failure: ${lastError}`);
   if (clockSkewMs !== null) {
     const sign = clockSkewMs < 0 ? "-" : "+";
-    texts.push(`clock ${sign}${duration(Math.abs(clockSkewMs))} of the gateway's`);
+    const off = `clock ${sign}${duration(Math.abs(clockSkewMs))} of the gateway's`;
+    texts.push(
+      Math.abs(clockSkewMs) < SKEW_WARNING_MS
+        ? off
+        : `${off}: set it, or EnableTimeSync = true under [Debug] of the file`,
+    );
   }
   const current = documents.find((document) => document.epoch === epoch);
   texts.push(
     current === undefined
-      ? `no document of epoch ${epoch}`
+      ? `no document of epoch ${epoch}${documentProblem === null ? "" : ` (${documentProblem})`}`
       : `document of epoch ${epoch} signed by ${current.signers.join(" ")}`,
   );
   texts.push(
     `${counted(link.sent, "packet")} sent, ${counted(link.decoys, "decoy")} among them, ` +
       `${link.replies} replies`,
   );
-  const { packets, ms } = waiting;
-  if (packets > 0)
-    texts.push(`${counted(packets, "packet")} waiting, the last for ${duration(ms)}`);
+  if (waiting.packets > 0) texts.push(waitingText(waiting));
   if (operations > 0) texts.push(counted(operations, "operation"));
   return texts;
+}
+
+/** More applications than this are not listed. */
+const MAX_LISTED_CLIENTS = 8;
+
+/** How much waits and how long; with several applications, where each one's packets stand. */
+function waitingText({ packets, ms, clients }: JoinedDaemonState["waiting"]): string {
+  const all = `${counted(packets, "packet")} waiting, the last for ${duration(ms)}`;
+  if (clients.length < 2) return all;
+  const listed = clients.slice(0, MAX_LISTED_CLIENTS).map((client) => {
+    const { first, last } = client;
+    const places = first === last ? `place ${first}` : `places ${first} to ${last}`;
+    return `${places} (${duration(client.ms)})`;
+  });
+  const more = clients.length - listed.length;
+  return `${all}; by application: ${listed.join(", ")}${more > 0 ? `, ${more} more` : ""}`;
 }

@@ -1,12 +1,15 @@
-/** Checks on arguments of Pigeonhole calls. A real daemon disconnects a capability or index of the
- * wrong length (spec/thin-protocol §10, defect 13), so they must be found here. */
+/**
+ * Checks on arguments of Pigeonhole calls. A real daemon disconnects a client that sends a
+ * capability or index of the wrong length (spec/thin-protocol §10, defect 13), so the client checks
+ * them before it sends.
+ */
 import { checkBytes, describeType, isBytes } from "../bytes/bytes.js";
 import type { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
 
 const WRITE_CAP_LENGTH = 168;
 const READ_CAP_LENGTH = 136;
 
-/** @throws TypeError, RangeError when `value` is no WriteCap: 168 bytes. */
+/** @throws TypeError, RangeError when `value` is not a WriteCap of 168 bytes. */
 export function checkWriteCap(name: string, value: unknown): asserts value is WriteCap {
   if (isBytes(value) && value.length === READ_CAP_LENGTH) {
     throw new RangeError(
@@ -17,7 +20,7 @@ export function checkWriteCap(name: string, value: unknown): asserts value is Wr
   checkBytes(name, value, WRITE_CAP_LENGTH);
 }
 
-/** @throws TypeError, RangeError when `value` is no ReadCap: 136 bytes. */
+/** @throws TypeError, RangeError when `value` is not a ReadCap of 136 bytes. */
 export function checkReadCap(name: string, value: unknown): asserts value is ReadCap {
   if (isBytes(value) && value.length === WRITE_CAP_LENGTH) {
     throw new RangeError(
@@ -28,7 +31,7 @@ export function checkReadCap(name: string, value: unknown): asserts value is Rea
   checkBytes(name, value, READ_CAP_LENGTH);
 }
 
-/** @throws TypeError, RangeError when `value` is no MessageBoxIndex: 104 bytes. */
+/** @throws TypeError, RangeError when `value` is not a MessageBoxIndex of 104 bytes. */
 export function checkBoxIndex(name: string, value: unknown): asserts value is MessageBoxIndex {
   checkBytes(name, value, 104);
 }
@@ -39,7 +42,7 @@ export function checkSomeBytes(name: string, value: unknown): asserts value is U
   if (value.length === 0) throw new RangeError(`\`${name}\` must be at least 1 byte, got 0`);
 }
 
-/** @throws TypeError when `value` is not a boolean; an optional one may be undefined. */
+/** @throws TypeError when `value` is not a boolean; with `optional`, undefined is allowed. */
 export function checkFlag(name: string, value: unknown, optional = false): void {
   if (typeof value === "boolean" || (optional && value === undefined)) return;
   throw new TypeError(`\`${name}\` must be a boolean, got ${describeType(value)}`);

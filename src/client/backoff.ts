@@ -1,24 +1,24 @@
-/** How long to wait before the daemon is dialled again. */
+/** How long the client waits before it dials the daemon again. */
 
-/** Between which two pauses, in ms, the waiting moves. */
+/** The shortest and the longest pause, in ms. */
 export interface BackoffLimits {
   readonly initialDelayMs: number;
   readonly maxDelayMs: number;
 }
 
-/** How many connections in a row may be short before the pauses grow. */
+/** How many short-lived connections in a row are allowed before the pauses grow. */
 const shortOnesAllowed = 3;
 
 /**
- * Pauses that double with each failure and begin again with each success. But when one connection
- * after the other does not last twice as long as the pause before it, the pauses go on growing: a
- * daemon that ends each time we connect, or another client that takes our session over whenever we
- * take it back, must not be met every second forever.
+ * Pauses that double with each failure and start again from the shortest after a success. If
+ * several connections in a row last less than twice the pause before them, the pauses keep growing.
+ * Otherwise the client would reconnect every second forever to a daemon that exits after each
+ * connection, or fight with another client that takes over the same session.
  */
 export class Backoff {
   readonly #limits: BackoffLimits;
   #next: number;
-  /** The pause before the connection that there is, or was last. */
+  /** The pause before the current or last connection. */
   #before = 0;
   #connectedAt = -Infinity;
   #shortOnes = 0;
@@ -36,12 +36,14 @@ export class Backoff {
     return pause / 2 + (pause / 2) * Math.random();
   }
 
-  /** A connection is there. */
+  /** Records that a connection was made. */
   connected(nowMs: number): void {
     this.#connectedAt = nowMs;
   }
 
-  /** It is lost. Gives whether the pauses begin again. */
+  /**
+   * Records that the connection was lost. Returns true if the pauses start again from the shortest.
+   */
   lost(nowMs: number): boolean {
     const lasted = nowMs - this.#connectedAt >= 2 * this.#before;
     this.#shortOnes = lasted ? 0 : this.#shortOnes + 1;

@@ -1,4 +1,4 @@
-/** Reading and writing boxes, envelopes and their ageing taken care of. */
+/** Reads and writes boxes, and replaces envelopes that grow old. */
 import {
   type Bytes,
   checkBytes,
@@ -35,10 +35,10 @@ import { type ErrorCode, hasCode, isThinClientError } from "../errors/errors.js"
 import { TombstoneRangeError } from "../errors/partial-results.js";
 import type { PkiDocument } from "../pki/document.js";
 
-/** How often a box must be missed before it counts as gone. */
+/** How many reads must miss a box before it counts as gone. */
 const QUESTIONS_BEFORE_GONE = 5;
 
-/** What boxes need of the client. */
+/** What reading and writing boxes needs from the client. */
 export interface BoxContext extends SizedCalls, EnvelopeContext {
   readonly options: MeasureOptions;
   readonly waitingReads: WaitingReads;
@@ -47,36 +47,36 @@ export interface BoxContext extends SizedCalls, EnvelopeContext {
 /** Options of `read`. */
 export interface ReadOptions extends CallOptions {
   /**
-   * Whether to wait until something is in the box (the default); `false`: `BoxIDNotFoundError` when
-   * nothing is.
+   * `true` (the default) waits until the box holds something; `false` rejects with
+   * `BoxIDNotFoundError` if it is empty.
    */
   readonly wait?: boolean | undefined;
 }
 
-/** What a box holds. */
+/** The content of a box. */
 export interface ReadResult {
   /**
-   * What its writer put in: up to `pigeonholeGeometry.maxPlaintextPayloadLength` bytes, 4 fewer
-   * where `copy` wrote it.
+   * The plaintext that the writer put in: up to `pigeonholeGeometry.maxPlaintextPayloadLength`
+   * bytes, or 4 bytes fewer if `copy` wrote the box.
    */
   readonly plaintext: Bytes;
-  /** The box after it. */
+  /** The index of the next box. */
   readonly nextMessageBoxIndex: MessageBoxIndex;
 }
 
 /** Options of `write`. */
 export interface WriteOptions extends CallOptions {
   /**
-   * What a box that is taken means. `same` (the default): nothing, the write is done when a courier
-   * has it, and what the box held before stays. `error`: waits for the replicas' verdict, and
-   * `BoxAlreadyExistsError` when the box holds something else.
+   * What to do if the box already holds something. `same` (the default): nothing. The write is done
+   * when a courier has it, and the box keeps its earlier content. `error`: wait for the replicas'
+   * answer, and reject with `BoxAlreadyExistsError` if the box holds something else.
    */
   readonly ifExists?: "same" | "error" | undefined;
 }
 
 /** A box that was written. */
 export interface WriteResult {
-  /** The box after it. */
+  /** The index of the next box. */
   readonly nextMessageBoxIndex: MessageBoxIndex;
 }
 
@@ -99,8 +99,8 @@ export async function read(
 }
 
 /**
- * Whether a box that was acknowledged a while ago is there: it may have been on its way to the
- * replicas still, so it is asked for a few times.
+ * Whether a box that a courier acknowledged a while ago is stored. It may still have been on its
+ * way to the replicas, so this reads it several times before it gives up.
  */
 export async function isThere(
   context: BoxContext,
@@ -125,8 +125,8 @@ interface WantedBox {
 }
 
 /**
- * Asks until the box is there, at most `most` times; what the last question rejects with is thrown.
- * What the daemon cannot do for the moment ends only the first one.
+ * Reads until the box is there, at most `most` times, and throws the last read's error. An error
+ * that means "the daemon cannot do this at the moment" ends only the first read.
  */
 async function askUntilThere(
   context: BoxContext,
@@ -147,7 +147,7 @@ async function askUntilThere(
   }
 }
 
-/** Asks once what a box holds. @throws BoxIDNotFoundError when there is no such box. */
+/** Reads a box once. @throws BoxIDNotFoundError when there is no such box. */
 function ask(
   context: BoxContext,
   box: WantedBox,
@@ -201,7 +201,7 @@ export async function write(
   return writeChecked(context, "write", box, options);
 }
 
-/** Deletes a box, whether it holds something or not. */
+/** Deletes a box, whether or not it holds something. */
 export async function tombstone(
   context: BoxContext,
   writeCap: WriteCap,
@@ -217,9 +217,9 @@ export async function tombstone(
 export interface OutgoingBox {
   readonly writeCap: WriteCap;
   readonly index: MessageBoxIndex;
-  /** No bytes: a tombstone. */
+  /** Empty for a tombstone. */
   readonly plaintext: PlainBytes;
-  /** Whether a box that holds something else is an error. */
+  /** Whether it is an error if the box already holds something else. */
   readonly exclusive: boolean;
 }
 
@@ -246,9 +246,9 @@ async function writeChecked(
 }
 
 /**
- * Writes a box whose arguments were checked and are not changed by anybody.
- * @param onSealed called with the box after it as soon as that is known; again for each fresh
- * envelope.
+ * Writes a box. The caller has checked the arguments, and nobody changes them afterwards.
+ * @param onSealed called with the index of the next box as soon as it is known, and again for each
+ * fresh envelope.
  */
 export async function writeBox(
   context: BoxContext,
@@ -274,22 +274,22 @@ export async function writeBox(
 }
 
 // Operations that outlive their envelope. An envelope is sealed to the keys that two replicas had
-// when it was made (spec/pigeonhole §6). Replicas drop those keys after a week or two; then
-// nobody can open it any more, and anyone who waits for its answer would wait forever.
+// when it was made (spec/pigeonhole §6). Replicas drop those keys after a week or two. Then nobody
+// can open the envelope, and a caller who waits for its answer would wait forever.
 
 /**
- * How many envelopes in a row may be refused before the error goes to the caller: the first and
- * three fresh ones. A new PKI document begins the count again.
+ * How many envelopes in a row may be refused before the caller gets the error: the first one and
+ * three fresh ones. A new PKI document restarts the count.
  */
 export const MAX_REFUSED_ENVELOPES = 4;
 
-/** What says when an envelope is out of date. */
+/** What the client needs to know when an envelope is out of date. */
 export interface EnvelopeContext {
   readonly hub: EventHub;
   readonly documents: PkiCache;
 }
 
-/** Verdicts on the envelope, not on the box: another envelope for the same box may do. */
+/** Errors about the envelope, not about the box: another envelope for the same box may work. */
 const refusals: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "REPLICA_ERROR_INVALID_EPOCH",
   "THIN_CLIENT_ERROR_COURIER_INVALID_EPOCH",
@@ -299,12 +299,14 @@ const refusals: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "THIN_CLIENT_ERROR_MKEM_DECRYPTION_FAILED",
 ]);
 
-/** Why an envelope's scope is aborted when its keys are gone; never seen outside. */
+/**
+ * The reason for aborting an envelope's scope when its keys are gone. It stays inside this file.
+ */
 const outOfDate = Symbol("envelope out of date");
 
 /**
- * Seals an envelope and sends it; with a fresh one when the network refuses it, or when a PKI
- * document says that its keys are gone. The one before is cancelled first.
+ * Seals an envelope and sends it. Seals a fresh one if the network refuses it, or if a PKI document
+ * shows that its keys are gone. The previous envelope is cancelled first.
  * @param seal makes an envelope; may be called again.
  * @param send sends it and waits for the answer; its signal cancels it.
  */
@@ -333,7 +335,7 @@ function isRefusal(error: unknown): boolean {
   return isThinClientError(error) && refusals.has(error.code);
 }
 
-/** Calls `onGone` when a document says that the keys of an envelope sealed now are gone. */
+/** Calls `onGone` when a document shows that the keys of an envelope sealed now are gone. */
 function watchKeys({ hub, documents }: EnvelopeContext, onGone: () => void): () => void {
   let sealedBy = documents.current;
   return hub.on("newPkiDocument", ({ document }) => {
@@ -344,25 +346,26 @@ function watchKeys({ hub, documents }: EnvelopeContext, onGone: () => void): () 
 }
 
 /**
- * Whether an envelope made by one document should be made again by another: a replica that is still
- * there no longer has a key that all had, so its epoch is over, for the others too. Keys that were
- * added (those of the next week) harm nobody.
+ * Whether an envelope sealed under one document must be sealed again under another. It must if a
+ * replica that is still listed has dropped a key for an epoch in which all replicas had one: that
+ * epoch is over for the other replicas too. Added keys (those of the next week) do not matter.
  *
- * A replica that left is no reason. Which two an envelope is for only the daemon knows; either
- * opens it, and making it again takes a real daemon seconds, for every read that waits. Where both
- * have left it waits until one is back, or the epoch ends: with so many away a new one often cannot
- * be made, and a call that could have waited would fail.
+ * A replica that left the document is not a reason. Only the daemon knows for which two replicas an
+ * envelope is sealed, and either one can open it. Sealing again takes a real daemon seconds for
+ * every waiting read. If both replicas left, the envelope waits until one returns or the epoch
+ * ends. With so many replicas away a new envelope often cannot be made, so sealing again could fail
+ * a call that could have waited.
  */
 function isOutOfDate(sealedBy: PkiDocument, now: PkiDocument): boolean {
   const before = sealedBy.storageReplicas;
   const listed = new Map(now.storageReplicas.map((one) => [one.replicaId, one.envelopeKeys]));
-  // Nobody can make an envelope by that: the old one is better than none.
+  // With fewer than two replicas nobody can seal a new envelope, so keep the old one.
   if (listed.size < 2) return false;
   return before.some(({ replicaId, envelopeKeys }) => {
     const keys = listed.get(replicaId);
     if (!keys) return false;
     return [...envelopeKeys].some(([epoch, key]) => {
-      // One replica alone may have kept an older key longer than the others.
+      // A single replica may have kept an older key longer than the others.
       if (!before.every((one) => one.envelopeKeys.has(epoch))) return false;
       const present = keys.get(epoch);
       return !present || !equalBytes(present, key);
@@ -372,13 +375,13 @@ function isOutOfDate(sealedBy: PkiDocument, now: PkiDocument): boolean {
 
 // Tombstones for many boxes. spec/thin-protocol §6.2.
 
-/** How far a tombstone range is. */
+/** The progress of a tombstone range. */
 export interface TombstoneProgress {
   /** Tombstones made so far, this one included. */
   readonly boxesDone: number;
   /** The call's `maxCount`. */
   readonly boxesTotal: number;
-  /** The tombstone just made; one that aborts can keep those it was given. */
+  /** The tombstone just made. A caller that aborts keeps the tombstones it was given. */
   readonly envelope: TombstoneEnvelope;
 }
 
@@ -388,12 +391,12 @@ export interface TombstoneRangeOptions extends CallOptions {
   readonly onProgress?: ((progress: TombstoneProgress) => void) | undefined;
 }
 
-/** What {@link tombstoneRange} needs of the client. */
+/** What {@link tombstoneRange} needs from the client. */
 export interface TombstoneContext extends SizedCalls {
   readonly options: MeasureOptions;
 }
 
-/** Makes tombstones for `maxCount` boxes from `start` on; sends none of them. */
+/** Makes tombstones for `maxCount` boxes, beginning with `start`. It does not send them. */
 export async function tombstoneRange(
   context: TombstoneContext,
   writeCap: WriteCap,
@@ -427,7 +430,8 @@ export async function tombstoneRange(
         options?.onProgress?.({ boxesDone, boxesTotal: maxCount, envelope });
       }
     } catch (error) {
-      // What ends every call alike reads alike: an abort, the deadline, a closed client.
+      // Errors that can end any call (an abort, the deadline, a closed client) are passed on
+      // unwrapped.
       const common = signal.aborted || hasCode(error, "ERR_CLOSED");
       if (common || !isThinClientError(error)) throw error;
       throw new TombstoneRangeError(error, { envelopes, next }, { operation });

@@ -1,4 +1,4 @@
-/** What every call that can wait takes last, and how waiting ends early. */
+/** The options that every waiting call takes as its last argument, and how a wait ends early. */
 import { describeType } from "../bytes/bytes.js";
 import { checkOptions } from "../bytes/options.js";
 import { type ComposedCall, beginMeasure, outcomeOf, type MeasureOptions } from "./metrics.js";
@@ -9,18 +9,19 @@ import { RequestTimeoutError } from "../errors/errors.js";
 
 /** Options of every call that can wait. */
 export interface CallOptions {
-  /** Aborting ends the wait: the call rejects with the signal's reason. */
+  /** Aborting this signal ends the wait: the call rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Longest wait in milliseconds; the call then rejects with `RequestTimeoutError`. Infinity: none.
+   * Longest wait in milliseconds; then the call rejects with `RequestTimeoutError`. Infinity means
+   * no limit.
    */
   readonly timeoutMs?: number | undefined;
 }
 
 /**
  * Checks a call's options.
- * @throws TypeError for an option that is not known, or of the wrong type; RangeError for a
- * `timeoutMs` that is not a positive number.
+ * @throws TypeError for an unknown option or one of the wrong type; RangeError for a `timeoutMs`
+ * that is not a positive number.
  */
 export function checkCallOptions(
   options: CallOptions | undefined,
@@ -46,15 +47,15 @@ export function checkDuration(name: string, value: number | undefined): void {
   }
 }
 
-/** Ends a wait at its deadline or when its signal is aborted, whichever is first. */
+/** Ends a wait at its deadline or when its signal is aborted, whichever comes first. */
 export interface Deadline {
-  /** Removes timer and listener. Idempotent. */
+  /** Removes the timer and the listener. Idempotent. */
   dispose(): void;
 }
 
 /**
  * Calls `end` with the reason when `options.signal` is aborted or the time is over.
- * @param defaultTimeoutMs used where the options name no time; Infinity is no deadline.
+ * @param defaultTimeoutMs used if the options do not set a time; Infinity means no deadline.
  */
 export function watchDeadline(
   clock: Clock,
@@ -87,17 +88,17 @@ export function watchDeadline(
   return deadline;
 }
 
-// Work of several requests under one signal and one deadline.
+// Work that makes several requests under one signal and one deadline.
 
-/** A signal that is aborted with another one, or by itself. */
+/** A signal that aborts together with an outer signal, or on its own. */
 export interface SignalScope {
   readonly signal: AbortSignal;
   abort(reason: unknown): void;
-  /** Lets go of the outer signal. */
+  /** Stops listening to the outer signal. */
   leave(): void;
 }
 
-/** A scope inside `outer`. */
+/** Makes a scope inside `outer`. */
 export function scopeWithin(outer: AbortSignal): SignalScope {
   const controller = new AbortController();
   const follow = (): void => controller.abort(outer.reason);
@@ -111,9 +112,9 @@ export function scopeWithin(outer: AbortSignal): SignalScope {
 }
 
 /**
- * Runs `work` with a signal that is aborted by the options' signal, or by their deadline with a
- * RequestTimeoutError; there is no deadline where they name none. `work` rejects with the signal's
- * reason then, as every request does. The metrics hook is told how it ended.
+ * Runs `work` with a signal that aborts with the options' signal, or at their deadline with a
+ * RequestTimeoutError. There is no default deadline. Like every request, `work` then rejects with
+ * the signal's reason. The metrics hook is told how the work ended.
  */
 export async function runWithin<T>(
   client: MeasureOptions,

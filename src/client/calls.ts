@@ -1,4 +1,4 @@
-/** Requests and their replies: matched by query ID, taken up again after a reconnect. */
+/** Requests and their replies: matches them by query ID and repeats them after a reconnect. */
 import { type Bytes, equalBytes } from "../bytes/bytes.js";
 import { QueryId } from "../bytes/opaque.js";
 import { type CallOptions, watchDeadline } from "./call-options.js";
@@ -26,7 +26,7 @@ import { daemonErrorFromCode } from "../errors/from-reply.js";
 import type { DaemonRequest, RequestFields, RequestKind } from "../wire/requests.js";
 import type { DaemonResponse, MalformedReply, ResponseKind } from "../wire/responses.js";
 
-/** Requests that are answered by a reply of their own with the same query ID. */
+/** Requests that get their own reply, with the same query ID. */
 export type QueryKind = {
   [K in RequestKind]: `${K}Reply` extends ResponseKind
     ? "queryId" extends keyof RequestFields<K>
@@ -38,44 +38,47 @@ export type QueryKind = {
 /** The reply to a request of kind `K`. */
 export type ReplyTo<K extends QueryKind> = DaemonResponse<Extract<`${K}Reply`, ResponseKind>>;
 
-/** The fields of a request but for its query ID. */
+/** The fields of a request without its query ID. */
 export type QueryFields<K extends QueryKind> = Omit<RequestFields<K>, "queryId">;
 
-/** How to take an operation back that the daemon carries on by itself. */
+/** How to cancel an operation that the daemon continues on its own. */
 export interface Cancellation {
-  /** Equal for operations that one cancel ends: kind and hash. */
+  /** Operations with the same key (kind and hash) end with one cancel. */
   readonly key: string;
   /**
-   * Whether nobody gains from the operation but who waits for its reply, as for a read. Writes and
-   * copies change boxes, and go on when their client disconnects.
+   * Whether the operation is useless once nobody waits for its reply, as a read is. Writes and
+   * copies change boxes, so they continue when their client disconnects.
    */
   readonly onlyForReply: boolean;
   readonly request: (queryId: QueryId) => DaemonRequest;
 }
 
-/** A call that waits. */
+/** A waiting call. */
 export interface Call {
   readonly operation: string;
   readonly replyKind: ResponseKind;
   readonly request: (queryId: QueryId) => DaemonRequest;
-  /** Set for operations; local requests have none. */
+  /** Set for operations; null for local requests. */
   readonly cancellation: Cancellation | null;
-  /** Whether a lost connection fails the call instead of repeating it. */
+  /** Whether the call fails when the connection is lost. Otherwise it is repeated. */
   readonly failOnLoss: boolean;
-  /** Called when the connection is lost on which the call was sent: it may be done already. */
+  /**
+   * Called when the connection that carried the call is lost; the daemon may have done the work
+   * already.
+   */
   readonly onLoss: (() => void) | undefined;
   readonly resolve: (reply: DaemonResponse) => void;
   readonly reject: (reason: unknown) => void;
 }
 
-/** How a request is made. */
+/** Settings of a request. */
 export interface RequestSettings {
   /** Name of the public call, for errors. */
   readonly operation: string;
   readonly options?: CallOptions | undefined;
-  /** Deadline where the options name none, in milliseconds; the client's default if left out. */
+  /** Deadline in milliseconds if the options do not set one; the client's default if left out. */
   readonly defaultTimeoutMs?: number;
-  /** Set for operations that the daemon carries on by itself. */
+  /** Set for operations that the daemon continues on its own. */
   readonly cancellation?: Cancellation;
   readonly failOnLoss?: boolean;
   /** See {@link Call.onLoss}. */
@@ -84,19 +87,19 @@ export interface RequestSettings {
 
 interface Entry {
   readonly call: Call;
-  /** Null until the call was sent on the present connection. */
+  /** Null until the call is sent on the current connection. */
   queryId: QueryId | null;
-  /** Whether the daemon may know of it from an earlier connection. */
+  /** Whether the daemon may know the call from an earlier connection. */
   sentBefore: boolean;
   /**
-   * Of a local request: see {@link Unread.mark}; of a start: its number, see {@link Unread.sent}.
+   * For a local request, see {@link Unread.mark}; for a start, its number, see {@link Unread.sent}.
    */
   mark: number;
 }
 
 /**
- * Whether the answer to a start shows that its packet, and those of all before it, have left: a
- * request that the daemon refuses may never have waited for that.
+ * Whether this answer to a start shows that its packet, and all packets before it, have left. If
+ * the daemon refuses a request, the request may never have waited for a packet.
  */
 function showsThatItLeft(response: DaemonResponse | MalformedReply): boolean {
   const { errorCode } = response as { readonly errorCode?: number };
@@ -106,39 +109,44 @@ function showsThatItLeft(response: DaemonResponse | MalformedReply): boolean {
   );
 }
 
-/** Whether the daemon may have the call. */
+/** Whether the daemon may have received the call. */
 function isStarted({ queryId, sentBefore }: Entry): boolean {
   return queryId !== null || sentBefore;
 }
 
-/** How many calls of a kind wait for the daemon, and how many for a place or a connection. */
+/**
+ * Numbers of calls of one kind: those that wait for the daemon, and those that wait for a place or
+ * a connection.
+ */
 export interface CallLoad {
-  /** Sent and not answered yet: up to `maxInFlight` local requests and as many operations. */
+  /** Sent and not yet answered: up to `maxInFlight` local requests and as many operations. */
   readonly inFlight: number;
-  /** Not sent on the present connection: for want of a place, or of the connection. */
+  /** Not sent on the current connection, because there is no free place or no connection. */
   readonly queued: number;
   /**
-   * Operations that were given up here and are still being ended at the daemon. Those that it has
-   * not answered take places among `maxInFlight`, and each is cancelled until it is.
+   * Operations that were given up here but are still being ended at the daemon. Those that the
+   * daemon has not answered count towards `maxInFlight`, and each is cancelled until it is
+   * answered.
    */
   readonly cancelling: number;
 }
 
 /**
- * A query ID as a map key: 30 of its bits, for small integers are found fastest. Who finds an entry
- * by it compares the whole ID, and no two calls in flight have the same key.
+ * A query ID as a map key: 30 of its bits, because maps find small integers fastest. A lookup
+ * compares the whole ID, and no two calls in flight have the same key.
  */
 function keyOf(queryId: Bytes): number {
   return (queryId[0]! << 22) | (queryId[1]! << 14) | (queryId[2]! << 6) | (queryId[3]! >> 2);
 }
 
 /**
- * Calls of one kind, at most so many in flight. Local requests and operations have places of their
- * own: a thousand reads that wait for a writer must not keep the next index from being asked for.
+ * Calls of one kind, with a limit on how many are in flight. Local requests and operations have
+ * separate limits: a thousand reads that wait for a writer must not block a request for the next
+ * index.
  */
 class Lane {
   readonly entries = new Set<Entry>();
-  /** Those of {@link entries} that were not sent on the present connection, oldest first. */
+  /** Those of {@link entries} that were not sent on the current connection, oldest first. */
   readonly queued = new Set<Entry>();
 
   get inFlight(): number {
@@ -146,26 +154,26 @@ class Lane {
   }
 }
 
-/** What calls need of the client's options. */
+/** The client options that calls need. */
 export interface CallsOptions extends MeasureOptions {
-  /** Most local requests, and most operations, that the daemon has at a time. */
+  /** The most local requests, and the most operations, that the daemon has at a time. */
   readonly maxInFlight: number;
   readonly defaultTimeoutMs: number;
 }
 
-/** What calls need to know of the connection. */
+/** What calls need to know about the connection. */
 export interface ConnectionState {
-  /** Whether the daemon said that it reaches the mixnet. */
+  /** Whether the daemon reported that it is connected to the mixnet. */
   readonly isOnline: () => boolean;
-  /** Whether the handshake is finished, and the connection not lost since. */
+  /** Whether the handshake has finished and the connection has not been lost since. */
   readonly isReady: () => boolean;
-  /** Why a call cannot be made now at all; null when it can, or will be after a reconnect. */
+  /** Why a call cannot be made at all; null if it can be made now or after a reconnect. */
   readonly notUsable: (operation: string) => Error | null;
 }
 
 /** The calls of one session. */
 export class Calls {
-  /** What the daemon may have left unread on the present connection. */
+  /** What the daemon may have left unread on the current connection. */
   readonly unread = new Unread();
   readonly #options: CallsOptions;
   readonly #connection: ConnectionState;
@@ -173,9 +181,9 @@ export class Calls {
   readonly #operations = new Lane();
   readonly #byQueryId = new Map<number, Entry>();
   #localWorkMs = 0;
-  /** What was given up and is not over at the daemon. */
+  /** Operations that were given up here and have not ended at the daemon. */
   readonly notices: Notices;
-  /** Sends on the present connection; null while there is none. */
+  /** Sends on the current connection; null without one. */
   #send: ((request: DaemonRequest) => void) | null = null;
   /**
    * A request whose answer shows what the daemon has read, and {@link Unread.mark} when it was
@@ -195,7 +203,7 @@ export class Calls {
     });
   }
 
-  /** Why a call cannot be made now at all; null when it can, or will be after a reconnect. */
+  /** Why a call cannot be made at all; null if it can be made now or after a reconnect. */
   notUsable(operation: string): Error | null {
     return this.#connection.notUsable(operation);
   }
@@ -211,19 +219,19 @@ export class Calls {
   }
 
   /**
-   * The longest that the daemon may be silent over the local requests that it was given, in
-   * milliseconds. It may be at work on one that was given up here, too.
+   * The longest time in milliseconds that the daemon may stay silent while it works on the local
+   * requests it has, including ones that were given up here.
    */
   get localWorkMs(): number {
     return this.#localWorkMs;
   }
 
-  /** How many operations the daemon was given and has not ended. */
+  /** How many operations the daemon has and has not ended. */
   get operationsInFlight(): number {
     return this.#operations.inFlight;
   }
 
-  /** What waits where. */
+  /** How many calls wait, and for what. */
   get load(): CallLoad {
     return {
       inFlight: this.#local.inFlight + this.#operations.inFlight,
@@ -233,8 +241,8 @@ export class Calls {
   }
 
   /**
-   * Sends a request and waits for its reply. While the connection is being made the request waits,
-   * and ends with `start` if that fails; it is repeated after a loss.
+   * Sends a request and waits for its reply. The request waits while the connection is being made,
+   * and fails with `start` if `start` fails. It is repeated after a lost connection.
    */
   async request<K extends QueryKind>(
     kind: K,
@@ -290,7 +298,10 @@ export class Calls {
     });
   }
 
-  /** Tells the metrics hook that a call was made (null), then how it ended; null without a hook. */
+  /**
+   * Returns a function that reports to the metrics hook: call it with null when the call is made,
+   * then with how the call ended. Null without a hook.
+   */
   #measure(operation: string): ((outcome: RequestOutcome | null) => void) | null {
     const ended = beginMeasure(this.#options, operation);
     if (!ended) return null;
@@ -301,8 +312,8 @@ export class Calls {
   }
 
   /**
-   * Sends a request and gives its reply, or the error of the reply's code.
-   * @throws what {@link request} rejects with, and the error of the reply's code.
+   * Sends a request and returns its reply.
+   * @throws what {@link request} rejects with, or the error for the reply's code.
    */
   async ask<K extends QueryKind>(
     kind: K,
@@ -323,9 +334,9 @@ export class Calls {
   }
 
   /**
-   * Ends an operation. While there is no connection those who wait are told at once, and the daemon
-   * as soon as there is one again; whether the daemon has a mixnet does not matter (
-   * spec/thin-protocol §10, defect 7).
+   * Ends an operation. Without a connection, callers who wait for the operation are rejected at
+   * once and the daemon is told after the next reconnect. It does not matter whether the daemon has
+   * a mixnet connection (spec/thin-protocol §10, defect 7).
    * @param askDaemon sends the cancel and waits for its reply.
    */
   async cancel(
@@ -338,7 +349,8 @@ export class Calls {
     const { sent, unsent } = this.#named(cancellation.key);
     const cancelled = (started: string): Error =>
       new StartResendingCancelledError(undefined, { operation: started });
-    // The cancel frees places: none of these may take one, for the daemon would start it after that.
+    // Cancelling frees places. Unsent starts of this operation must not take one, because the
+    // daemon would run them after the cancel.
     this.rejectAll((call) => (unsent.has(call) ? cancelled(call.operation) : null));
     let asked = this.#connection.isReady();
     if (asked) {
@@ -349,18 +361,18 @@ export class Calls {
         asked = false;
       }
     }
-    // The daemon answered the start with code 24 before it answered the cancel. It does not know a
-    // start that still waited in its send schedule, and of two starts of one envelope it knows the
-    // second only (spec/thin-protocol §10, defect 18): those end here. Ones that were started later
-    // go on.
+    // The daemon answers the start with code 24 before it answers the cancel. But it does not know
+    // a start that still waits in its send schedule, and of two starts of one envelope it knows
+    // only the second (spec/thin-protocol §10, defect 18). Those starts end here. Starts that were
+    // sent later continue.
     this.#rejectCancelled((call) => (sent.has(call) ? cancelled(call.operation) : null));
-    // What the session lost meanwhile is told on the next connection, if there will be one.
+    // A cancel that was not sent goes out on the next connection, if there will be one.
     if (!asked && this.notUsable(operation) === null) {
       this.notices.add(cancellation, null);
     }
   }
 
-  /** The operations with that cancellation key that wait: those that were sent, and the others. */
+  /** The waiting operations with that cancellation key: those that were sent, and the others. */
   #named(cancellationKey: string): {
     readonly sent: ReadonlySet<Call>;
     readonly unsent: ReadonlySet<Call>;
@@ -375,8 +387,8 @@ export class Calls {
   }
 
   /**
-   * Adds a call; sends it as soon as there is a connection and a place. The function given gives it
-   * up: what the daemon does for it alone is cancelled.
+   * Adds a call and sends it as soon as there are a connection and a place. The returned function
+   * gives the call up and cancels what the daemon does for it alone.
    */
   #add(call: Call): () => void {
     const entry: Entry = { call, queryId: null, sentBefore: false, mark: 0 };
@@ -387,7 +399,7 @@ export class Calls {
     return () => this.#giveUp(entry);
   }
 
-  /** Settles the call that `response` answers. False when no call has that query ID. */
+  /** Settles the call that `response` answers. Returns false if no call has that query ID. */
   take(response: DaemonResponse | MalformedReply): boolean {
     return this.#takeReply(response) || this.notices.take(response);
   }
@@ -427,7 +439,7 @@ export class Calls {
     return true;
   }
 
-  /** The connection is gone: query IDs in flight mean nothing any more. */
+  /** The connection was lost: the query IDs in flight are invalid. */
   connectionLost(reasonFor: (call: Call) => Error): void {
     this.#send = null;
     this.#probe = null;
@@ -436,7 +448,7 @@ export class Calls {
     this.notices.connectionLost();
     this.#byQueryId.clear();
     for (const lane of [this.#local, this.#operations]) {
-      // All queue again, in the order in which they were made.
+      // All calls queue again, in the order in which they were made.
       lane.queued.clear();
       for (const entry of lane.entries) {
         if (entry.queryId !== null) {
@@ -454,7 +466,7 @@ export class Calls {
     }
   }
 
-  /** Names the operations in flight that are of no use without their replies, each once. */
+  /** The operations in flight that are useless without their replies, each once. */
   onlyForReplies(): readonly Cancellation[] {
     const found = new Map<string, Cancellation>();
     for (const { call, queryId } of this.#operations.entries) {
@@ -465,9 +477,9 @@ export class Calls {
   }
 
   /**
-   * A new connection: cancels what the daemon may still have from earlier ones, and then sends
-   * every call, with new query IDs, as far as there are places. All cancels before any start, so
-   * that none hits a new start of the same envelope.
+   * Starts to use a new connection. It cancels what the daemon may still have from earlier
+   * connections, then sends every call that has a place, with new query IDs. All cancels go before
+   * any start, so that none of them hits a new start of the same envelope.
    * @param resumed whether the daemon still has what belongs to the session.
    */
   connected(send: (request: DaemonRequest) => void, resumed: boolean): void {
@@ -482,19 +494,19 @@ export class Calls {
     this.#fill(this.#local);
   }
 
-  /** Sends what is queued, now that there may be room. */
+  /** Sends queued calls after places may have become free. */
   refill(): void {
     this.#fill(this.#operations);
   }
 
-  /** The session is over: rejects all calls, and sends nothing in the places that become free. */
+  /** Ends the session: rejects all calls and sends nothing in the places that become free. */
   end(reasonFor: (call: Call) => unknown): void {
     this.#send = null;
     this.notices.clear();
     this.rejectAll(reasonFor);
   }
 
-  /** Rejects all calls for which `reasonFor` gives a reason. */
+  /** Rejects all calls for which `reasonFor` returns a reason. */
   rejectAll(reasonFor: (call: Call) => unknown): void {
     for (const { entries } of [this.#local, this.#operations]) {
       for (const entry of entries) {
@@ -508,8 +520,8 @@ export class Calls {
   }
 
   /**
-   * Rejects operations that were cancelled at the daemon just now. A start that it did not know
-   * then may come behind: it is cancelled until it is answered.
+   * Rejects operations that were just cancelled at the daemon. The daemon may not have known a
+   * start that was still on its way, so the start is cancelled until it is answered.
    */
   #rejectCancelled(reasonFor: (call: Call) => unknown): void {
     for (const entry of this.#operations.entries) {
@@ -530,13 +542,14 @@ export class Calls {
       this.notices.add(cancellation, onThisConnection ? { queryId, number } : null, confirmed);
       this.#unwanted(cancellation);
     }
-    // Not before: what was given up keeps its place until the daemon has answered it.
+    // Fill only after this: an operation that was given up keeps its place until the daemon has
+    // answered it.
     this.#fill(this.#laneOf(entry));
   }
 
   /**
-   * Whether a call waits for the operation that the daemon may have. One that was not sent yet does
-   * not count: it will be started again, behind the cancel.
+   * Whether a call waits for an operation that the daemon may have. A call that was not sent yet
+   * does not count, because its start follows the cancel.
    */
   #isWanted(key: string): boolean {
     for (const entry of this.#operations.entries) {
@@ -553,7 +566,7 @@ export class Calls {
     return entry.call.cancellation ? this.#operations : this.#local;
   }
 
-  /** Sends what is queued while there are places. */
+  /** Sends queued calls while there are places. */
   #fill(lane: Lane): void {
     if (lane.queued.size === 0) return;
     const isStarts = lane === this.#operations;
@@ -566,7 +579,7 @@ export class Calls {
       }
       const key = entry.call.cancellation?.key;
       if (key !== undefined) {
-        // What is said until an older start is answered would hit this one.
+        // The cancels that repeat until an older start is answered would hit this start.
         if (this.notices.isEnding(key) && !this.#isWanted(key)) continue;
         this.notices.startsAnew(key);
       }
@@ -575,12 +588,12 @@ export class Calls {
     }
   }
 
-  /** Sends what a daemon answers at once when it has read all before it. */
+  /** Sends a request that the daemon answers at once when it has read everything before it. */
   #askWhatWasRead(send: (request: DaemonRequest) => void): void {
     if (this.#probe || !this.#connection.isOnline() || this.unread.count === 0) return;
     const queryId = QueryId.random();
     this.#probe = { queryId, mark: this.unread.mark };
-    // Without an index it costs nothing and is answered with a code, which is an answer.
+    // Without an index this request costs nothing; the daemon answers it with an error code.
     send({ kind: "nextMessageBoxIndex", queryId, messageBoxIndex: null });
   }
 
@@ -599,7 +612,7 @@ export class Calls {
         this.#localWorkMs = Math.max(this.#localWorkMs, longestWorkMs(request.kind));
       }
     } catch (error) {
-      // Longer than a frame may be: only this call fails.
+      // The request is longer than a frame may be: only this call fails.
       this.#remove(entry);
       entry.call.reject(error);
     }
@@ -609,7 +622,7 @@ export class Calls {
     if (this.#forget(entry)) this.#fill(this.#laneOf(entry));
   }
 
-  /** False when it was forgotten before. */
+  /** Returns false if the entry was forgotten before. */
   #forget(entry: Entry): boolean {
     const lane = this.#laneOf(entry);
     if (!lane.entries.delete(entry)) return false;
@@ -619,13 +632,15 @@ export class Calls {
   }
 }
 
-// How long a daemon may work on a local request before it answers. spec/thin-protocol §4.
+// How long a daemon may work on a local request before it answers (spec/thin-protocol §4).
 
-/** What needs neither keys nor documents is answered at once; but the machine may be busy. */
+/**
+ * Requests that need neither keys nor documents are answered at once, but the machine may be busy.
+ */
 const AT_ONCE_MS = 60_000;
 /**
- * A daemon without a PKI document tries five times, up to 30 s each, to get one, and the key
- * exchange of one envelope takes a slow machine ten seconds and more.
+ * A daemon without a PKI document tries five times, up to 30 s each, to get one. The key exchange
+ * of one envelope takes a slow machine ten seconds or more.
  */
 const ONE_ENVELOPE_MS = 5 * 60_000;
 
@@ -637,21 +652,24 @@ const longest: { readonly [K in RequestKind]?: number } = {
   voucherInduct: ONE_ENVELOPE_MS,
   voucherOpen: ONE_ENVELOPE_MS,
   voucherDeriveStream: ONE_ENVELOPE_MS,
-  // Hundreds of envelopes, seconds for each.
+  // Makes hundreds of envelopes, with seconds for each.
   createCourierEnvelopesFromPayload: Infinity,
   createCourierEnvelopesFromMultiPayload: Infinity,
   createCourierEnvelopesFromTombstoneRange: Infinity,
 };
 
 /**
- * The longest that a daemon which is well may take over a local request, in milliseconds: it
- * answers those of a client one after the other. Infinity where its size decides.
+ * The longest time in milliseconds that a healthy daemon may take over a local request. It answers
+ * the requests of a client one after the other. Infinity if the request's size decides.
  */
 function longestWorkMs(kind: RequestKind): number {
   return longest[kind] ?? AT_ONCE_MS;
 }
 
-/** {@link required}, for bytes that must not be empty. @throws ProtocolError when they are null or empty. */
+/**
+ * Like {@link required}, for bytes that must not be empty. @throws ProtocolError when they are null
+ * or empty.
+ */
 export function requiredBytes<T extends Uint8Array>(
   value: T | null,
   name: string,
@@ -663,7 +681,10 @@ export function requiredBytes<T extends Uint8Array>(
   });
 }
 
-/** `value`, which a reply that reports success must have. @throws ProtocolError when it is null. */
+/**
+ * Returns `value`, a field that a successful reply must have. @throws ProtocolError when it is
+ * null.
+ */
 export function required<T>(value: T | null, name: string, operation: string): T {
   if (value !== null) return value;
   throw new ProtocolError(`${operation}: the daemon reports success but sent no ${name}`, {

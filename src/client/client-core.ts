@@ -1,4 +1,7 @@
-/** What the parts of a client share: session, events, and what the daemon told us last. */
+/**
+ * The state that the parts of a client share: session, events, and the daemon's last status and
+ * document.
+ */
 import { onProcessEnd } from "#platform";
 import type { Config } from "../config/config.js";
 import type { ClientEvent, ConnectionStatusEvent, EventType } from "../config/events.js";
@@ -23,9 +26,9 @@ import { WaitingReads } from "./waiting-reads.js";
 
 const NS_PER_MS = 1_000_000;
 
-/** What waits where, see `ThinClient.load`. */
+/** How many calls wait, and for what; see `ThinClient.load`. */
 export interface ClientLoad extends CallLoad {
-  /** Reads of boxes that are not there yet, between two questions. */
+  /** Reads of empty boxes that pause between two attempts. */
   readonly pausing: number;
 }
 
@@ -44,16 +47,16 @@ export class ClientCore {
   pigeonholeGeometry: PigeonholeGeometry | null = null;
   readonly #follower: DocumentFollower;
   #online = false;
-  /** Each ends a wait for the mixnet. */
+  /** Each entry ends one wait for the mixnet. */
   readonly #onlineWaiters = new Set<(reason: unknown) => void>();
-  /** Takes the process's end back out of our hands. */
+  /** Removes the hook on the end of the process. */
   #keepGoing: (() => void) | null = null;
 
   constructor(config: Config, options: ResolvedOptions) {
     this.config = config;
     this.options = options;
     this.hub = new EventHub((type) => configuredHandler(config, type), options.logger);
-    // The session has a deadline for every way to dial.
+    // The session applies its own deadline to every way to dial.
     const dial =
       options.dial ??
       (({ signal }): Promise<Transport> => config.dial.dial({ signal, timeoutMs: Infinity }));
@@ -115,7 +118,7 @@ export class ClientCore {
     return this.#wait("waitUntilOnline", options, isOnline);
   }
 
-  /** Waits until `isThere` after one of the events that can make it so. */
+  /** Waits until `isThere` returns true after one of the events that can change it. */
   async #wait(
     operation: string,
     options: CallOptions | undefined,
@@ -153,7 +156,7 @@ export class ClientCore {
     }
   }
 
-  /** Dispatches a message that answers no call. */
+  /** Dispatches a message that does not answer a call. */
   onMessage(message: DaemonResponse): void {
     switch (message.kind) {
       case "connectionStatusEvent":
@@ -199,14 +202,14 @@ export class ClientCore {
         this.hub.emit({ type: "shutdown" });
         break;
       default:
-        // A late reply to a call that was given up or sent again: nobody waits for it.
+        // A late reply to a call that was given up or sent again.
         this.options.logger.debug("ignored a reply without a waiting call", {
           kind: message.kind,
         });
     }
   }
 
-  /** Takes in what a status event says. */
+  /** Stores what a status event says. */
   takeStatus(event: ConnectionStatusEvent): void {
     this.#online = event.isConnected;
     if (event.sphinxGeometry) {
@@ -228,7 +231,7 @@ export class ClientCore {
       this.#tellLost("the connection to the daemon was lost");
   }
 
-  /** Tells of messages whose senders believe that they are on their way. */
+  /** Emits an event for each message whose sender believes that it is on its way. */
   #tellLost(what: string): void {
     const lost = this.#unsent.lose();
     if (lost.length === 0) return;
@@ -283,7 +286,7 @@ export class ClientCore {
     const { payload } = message;
     let document: PkiDocument | null = null;
     try {
-      // An old daemon may send zero bytes where it has no document.
+      // An old daemon may send zero bytes if it has no document.
       if (payload && payload.length > 0) document = PkiDocument.decode(payload, budgetOf(message));
     } catch (error) {
       this.#skipped("new_pki_document_event", error);
@@ -292,7 +295,9 @@ export class ClientCore {
     this.#takeDocument(document, document ? payload : null);
   }
 
-  /** Takes a document in, and tells of it unless it is known: no document is announced twice. */
+  /**
+   * Stores a document and announces it, unless it is already known: no document is announced twice.
+   */
   #takeDocument(document: PkiDocument | null, payload: Bytes | null): void {
     const isKnown = document !== null && this.documents.holds(document);
     if (document && !isKnown) this.documents.add(document);
@@ -301,7 +306,7 @@ export class ClientCore {
     if (!isKnown) this.hub.emit({ type: "newPkiDocument", payload, document });
   }
 
-  /** Asks for the document of the current epoch, which a daemon has before it tells of it. */
+  /** Asks for the document of the current epoch. A daemon has it before it announces it. */
   async #fetchDocument(): Promise<void> {
     const { reply, payload } = await requestPkiDocument(this.calls, 0, undefined);
     const budget = budgetOf(reply);
@@ -331,6 +336,6 @@ function configuredHandler(
     messageReply: config.onMessageReply,
     daemonDisconnected: config.onDaemonDisconnected,
   };
-  const handler = handlers[type as keyof typeof handlers];
+  const handler = handlers[type as keyof typeof handlers] ?? undefined;
   return handler as ((event: ClientEvent) => void | Promise<void>) | undefined;
 }

@@ -1,22 +1,23 @@
-/** One connection to a daemon: frames in, frames out, and why it ended. */
+/** One connection to a daemon: it reads and writes frames and reports why it ended. */
 import { ProtocolError } from "../errors/errors.js";
 import type { Transport } from "../transport/transport.js";
 import { FrameDecoder, FrameEncoder } from "../wire/framing.js";
 import { type DaemonRequest, requestBody } from "../wire/requests.js";
 import { type DaemonResponse, type MalformedReply, decodeResponse } from "../wire/responses.js";
 
-/** What a connection tells its session. */
+/** What a connection reports to its session. */
 export interface ConnectionHandlers {
-  /** Bytes came, before what they say. */
+  /** Bytes arrived; called before they are decoded. */
   onBytes?(): void;
   /** @param size length of the frame's body in bytes. */
   onResponse(response: DaemonResponse | MalformedReply, size: number): void;
-  /** The connection is over; called exactly once, last. */
+  /** The connection is over. Called exactly once, after all other calls. */
   onClose(error: Error | null): void;
 }
 
 /**
- * Frames over a transport. A frame that is malformed ends the connection: nothing after it counts.
+ * Frames over a transport. A malformed frame ends the connection, because nothing after it can be
+ * trusted.
  */
 export class Connection {
   readonly #transport: Transport;
@@ -25,7 +26,7 @@ export class Connection {
   #handlers: ConnectionHandlers | null;
   #closed = false;
   #failure: Error | null = null;
-  /** Resolves when the transport is closed for good. */
+  /** Resolves when the transport has closed. */
   readonly closed: Promise<void>;
   #resolveClosed!: () => void;
 
@@ -37,7 +38,7 @@ export class Connection {
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve));
   }
 
-  /** Begins; called exactly once, when the handlers may be called. */
+  /** Starts reading. Call it exactly once, when the handlers are ready. */
   open(): void {
     this.#transport.open({
       onData: (chunk) => this.#onData(chunk),
@@ -48,14 +49,14 @@ export class Connection {
     });
   }
 
-  /** Where the daemon is. */
+  /** The daemon's address. */
   get address(): string {
     return this.#transport.address;
   }
 
   /**
-   * Queues a request. Those of one turn leave together.
-   * @throws RangeError when it is longer than a frame may be.
+   * Queues a request. Requests of one event-loop turn leave in one write.
+   * @throws RangeError when the request is longer than a frame may be.
    */
   send(request: DaemonRequest): void {
     const isFirst = this.#encoder.length === 0;
@@ -63,7 +64,9 @@ export class Connection {
     if (isFirst) queueMicrotask(() => this.#flush());
   }
 
-  /** Resolves when what was queued has been handed to the system, or the connection is over. */
+  /**
+   * Resolves when everything queued has been handed to the system, or when the connection is over.
+   */
   async drained(): Promise<void> {
     this.#flush();
     await this.#transport.drained();
@@ -82,7 +85,7 @@ export class Connection {
     this.#transport.destroy();
   }
 
-  /** Says nothing more to the handlers. */
+  /** Stops all calls to the handlers. */
   silence(): void {
     this.#handlers = null;
   }

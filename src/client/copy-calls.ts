@@ -1,4 +1,4 @@
-/** Copy commands, and the elements of the streams that they copy. spec/thin-protocol §4.6, §4.7 and §7.4. */
+/** Copy commands and the elements of copy streams (spec/thin-protocol §4.6, §4.7 and §7.4). */
 import {
   type Bytes,
   checkBytes,
@@ -22,36 +22,44 @@ import { required, type Cancellation, type Calls } from "./calls.js";
 /** Options of `startResendingCopyCommand`. */
 export interface CopyCommandOptions extends CallOptions {
   /**
-   * The courier to use; one at random by default, which is what keeps the copy and the writes
-   * before it from being tied together by anyone who runs couriers.
+   * The courier to use. By default, and with null, the daemon picks one at random, so that nobody
+   * who runs couriers can link the copy to the writes before it.
    */
-  readonly courier?: Destination | undefined;
+  readonly courier?: Destination | null | undefined;
 }
 
 /** What `createCourierEnvelopesFromPayload` takes. */
 export interface PayloadEnvelopesRequest {
-  /** At most 10 MiB. Must not be changed before the call settles. */
+  /** At most 10 MiB. Do not change it before the call settles. */
   readonly payload: PlainBytes;
   /** The right to write the destination's stream: 168 bytes. */
   readonly destWriteCap: WriteCap;
   /**
-   * The first box to write: 104 bytes; for a later call of the stream, the `nextDestIndex` before.
+   * The first box to write: 104 bytes. For a later call of the stream, the `nextDestIndex` of the
+   * call before.
    */
   readonly destStartIndex: MessageBoxIndex;
   /** Whether this call begins the stream. */
   readonly isStart: boolean;
-  /** Whether it ends it. An empty payload makes no element, so it cannot end a stream. */
+  /**
+   * Whether this call ends the stream. An empty payload makes no element, so it cannot end a
+   * stream.
+   */
   readonly isLast: boolean;
 }
 
 /** One destination of `createCourierEnvelopesFromMultiPayload`. */
 export interface DestinationPayload {
-  /** At most 10 MiB, and 30 MiB in all of a call. Must not be changed before the call settles. */
+  /**
+   * At most 10 MiB, and 30 MiB for all destinations of a call. Do not change it before the call
+   * settles.
+   */
   readonly payload: PlainBytes;
   /** The right to write the destination's stream: 168 bytes. */
   readonly writeCap: WriteCap;
   /**
-   * The first box to write: 104 bytes; for a later call, its place in the `nextDestIndices` before.
+   * The first box to write: 104 bytes. For a later call, this destination's entry in the
+   * `nextDestIndices` of the call before.
    */
   readonly startIndex: MessageBoxIndex;
 }
@@ -60,40 +68,47 @@ export interface DestinationPayload {
 export interface MultiPayloadEnvelopesRequest {
   /** At least one. */
   readonly destinations: readonly DestinationPayload[];
-  /** Whether this call begins the stream: its first element is marked so. */
+  /** Whether this call begins the stream: its first element is marked as the first. */
   readonly isStart: boolean;
   /**
-   * Whether it ends the stream: the rest goes into a last element, marked so, and `buffer` is
-   * empty. Without payload and buffer there is no element that could be.
+   * Whether this call ends the stream: the rest goes into an element that is marked as the last,
+   * and `buffer` is empty. Without payload and buffer there is no element to mark.
    */
   readonly isLast: boolean;
-  /** The `buffer` of the call before for the same stream; none for the first call. */
+  /**
+   * The `buffer` that the previous call for this stream returned; leave it out in the first call.
+   */
   readonly buffer?: PlainBytes | null | undefined;
 }
 
 /** What `createCourierEnvelopesFromTombstoneRange` takes. */
 export interface TombstoneEnvelopesRequest {
-  /** The right to write, and so to delete from, the destination's stream: 168 bytes. */
+  /** The right to write to, and so to delete from, the destination's stream: 168 bytes. */
   readonly destWriteCap: WriteCap;
-  /** The first box to delete: 104 bytes; for a later call, the `nextDestIndex` before. */
+  /**
+   * The first box to delete: 104 bytes. For a later call, the `nextDestIndex` of the call before.
+   */
   readonly destStartIndex: MessageBoxIndex;
   /** How many boxes to delete: 0 to 2^32 - 1. */
   readonly maxCount: number;
-  /** Whether this call begins the stream: its first element is marked so. */
+  /** Whether this call begins the stream: its first element is marked as the first. */
   readonly isStart: boolean;
   /**
-   * Whether it ends the stream. With `maxCount` 0 daemons of v0.0.99 lose the `buffer`, so no
-   * element can be the last: ProtocolError (spec/thin-protocol §10, defect 20).
+   * Whether this call ends the stream. With `maxCount` 0, daemons of v0.0.99 lose the `buffer`, so
+   * no element can be the last: the call rejects with ProtocolError (spec/thin-protocol §10, defect
+   * 20).
    */
   readonly isLast: boolean;
-  /** The `buffer` of the call before for the same stream; none for the first call. */
+  /**
+   * The `buffer` that the previous call for this stream returned; leave it out in the first call.
+   */
   readonly buffer?: PlainBytes | null | undefined;
 }
 
 interface StreamElements {
-  /** Elements of a copy stream, each the plaintext of one box of the temporary stream. */
+  /** Elements of a copy stream; each is the plaintext of one box of the temporary stream. */
   readonly envelopes: Bytes[];
-  /** What the next call for the same stream needs; no bytes after the last. */
+  /** Pass this to the next call for the same stream. Empty after the last call. */
   readonly buffer: Bytes;
 }
 
@@ -101,19 +116,19 @@ interface StreamElements {
 export interface SingleDestEnvelopes extends StreamElements {
   /** The destination's box after the last one written. */
   readonly nextDestIndex: MessageBoxIndex;
-  /** Null: there is one destination, see `nextDestIndex`. */
+  /** Null, because there is only one destination: see `nextDestIndex`. */
   readonly nextDestIndices: null;
 }
 
 /** Elements made for several destinations. */
 export interface MultiDestEnvelopes extends StreamElements {
-  /** Null: there may be several destinations, see `nextDestIndices`. */
+  /** Null, because there may be several destinations: see `nextDestIndices`. */
   readonly nextDestIndex: null;
   /** Each destination's box after the last one written, in the order of the request. */
   readonly nextDestIndices: MessageBoxIndex[];
 }
 
-/** What the three builders give. */
+/** What the three builders return. */
 export type CreateEnvelopesResult = SingleDestEnvelopes | MultiDestEnvelopes;
 
 /** Longest payload of one destination in one builder call, in bytes: 10 MiB. */
@@ -127,15 +142,15 @@ export const MAX_COPY_CALL_LENGTH = 30 * 1024 * 1024;
 const MAX_UINT32 = 0xffff_ffff;
 
 /**
- * The name of the copy command of a temporary stream: BLAKE2b-256 of its WriteCap, 32 bytes.
- * @throws TypeError, RangeError when `writeCap` is no WriteCap.
+ * The name of a temporary stream's copy command: BLAKE2b-256 of its WriteCap, 32 bytes.
+ * @throws TypeError, RangeError when `writeCap` is not a WriteCap.
  */
 export function writeCapHash(writeCap: WriteCap): WriteCapHash {
   checkWriteCap("writeCap", writeCap);
   return hash256(writeCap) as Bytes as WriteCapHash;
 }
 
-/** Has a courier copy what a temporary stream holds; resolves when it is done. */
+/** Has a courier carry out the copy that a temporary stream describes; resolves when it is done. */
 export async function startResendingCopyCommand(
   calls: Calls,
   writeCap: WriteCap,
@@ -143,19 +158,19 @@ export async function startResendingCopyCommand(
 ): Promise<void> {
   checkCallOptions(options, "courier");
   checkWriteCap("writeCap", writeCap);
-  const courier = options?.courier;
-  if (courier !== undefined) checkCourier(courier);
+  const courier = options?.courier ?? null;
+  if (courier !== null) checkCourier(courier);
   const kept = courier && ([copyBytes(courier[0]), copyBytes(courier[1])] as const);
   const asking = { operation: "startResendingCopyCommand", options };
   await resendCopyCommand(calls, WriteCap.from(writeCap), asking, kept);
 }
 
-/** {@link startResendingCopyCommand}, unchecked. */
+/** {@link startResendingCopyCommand} without checks. */
 export async function resendCopyCommand(
   calls: Calls,
   writeCap: WriteCap,
   asking: Asking,
-  courier?: readonly [Bytes, Bytes],
+  courier: readonly [Bytes, Bytes] | null = null,
 ): Promise<void> {
   const fields = {
     writeCap,
@@ -174,10 +189,10 @@ export async function resendCopyCommand(
 }
 
 /**
- * Whether a courier says that the temporary stream was deleted. Only a courier that is done deletes
- * it: after a lost connection the command is said again, the daemon may choose another courier
- * then, and that one comes too late. So the copy is done. (A destination's tombstone is told as
- * code 10, box already exists.)
+ * Whether a courier reports that the temporary stream was deleted. Only a courier that has finished
+ * deletes it. After a lost connection the command is sent again, and the daemon may choose another
+ * courier, which then comes too late. So the copy is done. (A destination's tombstone gives code
+ * 10, box already exists.)
  */
 function isOfDeletedStream(error: ThinClientError): boolean {
   return (
@@ -209,7 +224,7 @@ function copyCancellation(hash: WriteCapHash): Cancellation {
   };
 }
 
-/** Ends a copy command; anyone who waits for it gets `StartResendingCancelledError`. */
+/** Ends a copy command; callers who wait for it get `StartResendingCancelledError`. */
 export async function cancelResendingCopyCommand(
   calls: Calls,
   writeCapHash: WriteCapHash,
@@ -224,7 +239,9 @@ export async function cancelResendingCopyCommand(
   );
 }
 
-/** Elements that write one payload to one destination; nothing is held back for a next call. */
+/**
+ * Makes the elements that write one payload to one destination. Nothing is kept for a next call.
+ */
 export async function createCourierEnvelopesFromPayload(
   calls: Calls,
   request: PayloadEnvelopesRequest,
@@ -256,7 +273,7 @@ export async function createCourierEnvelopesFromPayload(
   };
 }
 
-/** Elements that write one payload to each of several destinations. */
+/** Makes the elements that write one payload to each of several destinations. */
 export async function createCourierEnvelopesFromMultiPayload(
   calls: Calls,
   request: MultiPayloadEnvelopesRequest,
@@ -280,7 +297,7 @@ export async function createCourierEnvelopesFromMultiPayload(
   return elementsFromMultiPayload(calls, fields, { operation, options });
 }
 
-/** {@link createCourierEnvelopesFromMultiPayload}, unchecked. */
+/** {@link createCourierEnvelopesFromMultiPayload} without checks. */
 export async function elementsFromMultiPayload(
   calls: Calls,
   { destinations, isStart, isLast, buffer }: MultiPayloadEnvelopesRequest,
@@ -311,7 +328,7 @@ export async function elementsFromMultiPayload(
   };
 }
 
-/** Elements that delete boxes which follow each other. */
+/** Makes the elements that delete consecutive boxes. */
 export async function createCourierEnvelopesFromTombstoneRange(
   calls: Calls,
   request: TombstoneEnvelopesRequest,
@@ -341,8 +358,8 @@ export async function createCourierEnvelopesFromTombstoneRange(
   const envelopes = reply.envelopes ?? [];
   let { buffer } = reply;
   if (before && before.length > 0 && envelopes.length === 0 && !buffer) {
-    // A real daemon drops the buffer where no tombstones are asked for (spec/thin-protocol §10,
-    // defect 20).
+    // A real daemon drops the buffer if no tombstones are requested (spec/thin-protocol §10, defect
+    // 20).
     if (request.isLast) {
       throw new ProtocolError(
         `${operation}: the daemon did not create a last element, so the stream does not end; ` +
@@ -399,9 +416,7 @@ function checkEnds(request: { readonly isStart: unknown; readonly isLast: unknow
   checkFlag("request.isLast", request.isLast);
 }
 
-/**
- * @throws RangeError for a last call with nothing in it: no element is made that could be the last.
- */
+/** @throws RangeError for an empty last call: it would make no element that could be the last. */
 function checkLast(isEmpty: boolean, what: string): void {
   if (!isEmpty) return;
   throw new RangeError(

@@ -1,7 +1,7 @@
 /**
- * Copying a payload of any length to one or many streams. spec/pigeonhole §8 and §9.1: it is
- * written as a temporary stream, and a courier then writes the destinations from that, with our
- * part over. Anyone who watches sees the writes of unrelated boxes, and one copy command.
+ * Copies a payload of any length to one or many streams (spec/pigeonhole §8 and §9.1). The payload
+ * is written as a temporary stream, and then a courier writes the destinations from it without our
+ * help. An observer sees writes of unrelated boxes and one copy command.
  */
 import {
   type Bytes,
@@ -35,29 +35,34 @@ import {
 import { CopyFailedError, type CopyFailurePlace } from "../errors/partial-results.js";
 import type { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
 
-/** Where `copy` writes to: the first box of the payload. */
+/** A destination of `copy`: where the payload's first box goes. */
 export interface CopyDestination {
   /** The right to write the destination's stream: 168 bytes. */
   readonly writeCap: WriteCap;
   /**
-   * The first box to write: 104 bytes. Each box takes 4 bytes less than a direct write may hold.
+   * The first box to write: 104 bytes. Each box holds 4 bytes less than a direct write may hold.
    */
   readonly startIndex: MessageBoxIndex;
 }
 
-/** How far a copy is. */
+/** The progress of a copy. */
 export interface CopyProgress {
   /** `write`: boxes of the temporary stream; `copy`: boxes at the destinations. */
   readonly phase: "write" | "copy";
-  /** Boxes written so far; in phase `copy` 0 or all, for a courier does not say on the way. */
+  /**
+   * Boxes written so far. In phase `copy` it is 0 or all, because a courier does not report
+   * progress.
+   */
   readonly boxesDone: number;
-  /** Null while the end of the source is not known. */
+  /** Null until the end of the source is known. */
   readonly boxesTotal: number | null;
 }
 
 /** Options of `copy`. */
 export interface CopyOptions extends CallOptions {
-  /** Called after each box, and before and after the copying; what it throws ends the copy. */
+  /**
+   * Called after each box, and before and after the courier's work; if it throws, the copy ends.
+   */
   readonly onProgress?: ((progress: CopyProgress) => void) | undefined;
 }
 
@@ -68,17 +73,17 @@ export interface CopyResult {
 }
 
 /**
- * Most boxes that a copy may take, at the destinations together and in the temporary stream:
- * couriers give up beyond it (spec/pigeonhole §9.1).
+ * The most boxes that a copy may take, at all destinations together and in the temporary stream.
+ * Couriers give up beyond this number (spec/pigeonhole §9.1).
  */
 export const MAX_COPY_BOXES = 65_536;
 
 /**
- * Most envelopes that the daemon makes at once. A real daemon works on each for seconds, and
- * answers nothing else meanwhile.
+ * The most envelopes that the daemon makes in one request. A real daemon works on each for seconds
+ * and answers nothing else meanwhile.
  */
 const ENVELOPES_PER_CALL = 32;
-/** Most bytes that the daemon is given at once, all destinations together. */
+/** The most bytes that the daemon gets in one request, all destinations together. */
 const BYTES_PER_CALL = 256 * 1024;
 
 /** Copies `source` to every destination. */
@@ -97,7 +102,7 @@ export async function copy(
   if (notUsable) throw notUsable;
   const plan = new CopyPlan(context.pigeonholeGeometry, destinations.length);
   if (isBytes(source)) plan.expect(source.length);
-  // The caller may change its bytes meanwhile; what is copied is what was there.
+  // The caller may change its bytes during the copy, so copy them now.
   const kept = isBytes(source) ? copyBytes(source) : source;
   return runWithin(context.options, operation, options, async (whole) => {
     const scope = scopeWithin(whole);
@@ -105,7 +110,7 @@ export async function copy(
     try {
       return await run.run(kept);
     } catch (error) {
-      // Cancels what is in flight.
+      // Cancels everything in flight.
       scope.abort(error);
       const common = whole.aborted || hasCode(error, "ERR_CLOSED");
       if (common || !isThinClientError(error)) throw error;
@@ -130,16 +135,16 @@ function checkDestinations(destinations: readonly CopyDestination[]): void {
   }
 }
 
-/** How a payload becomes boxes. spec/thin-protocol §7.4. */
+/** How a payload becomes boxes (spec/thin-protocol §7.4). */
 class CopyPlan {
   /** Bytes of payload in one box at a destination. */
   readonly chunkLength: number;
-  /** Bytes of payload that the daemon is given at once, for each destination. */
+  /** Bytes of payload that the daemon gets in one request, for each destination. */
   readonly pieceLength: number;
   readonly #destinations: number;
   readonly #elementLength: number;
   readonly #envelopeLength: number;
-  /** Boxes of the temporary stream where that is known. */
+  /** Boxes of the temporary stream; null until known. */
   boxesTotal: number | null = null;
 
   constructor(geometry: PigeonholeGeometry | null, destinations: number) {
@@ -163,14 +168,12 @@ class CopyPlan {
     this.pieceLength = Math.max(1, chunks) * this.chunkLength;
   }
 
-  /** Boxes of one destination that `length` bytes take. */
+  /** How many boxes of one destination `length` bytes take. */
   boxesFor(length: number): number {
     return Math.ceil(length / this.chunkLength);
   }
 
-  /**
-   * Notes how long the payload is. @throws RangeError when it takes more boxes than are allowed.
-   */
+  /** Records the payload's length. @throws RangeError when it takes more boxes than allowed. */
   expect(payloadLength: number): void {
     const envelopes = this.boxesFor(payloadLength) * this.#destinations;
     this.boxesTotal = Math.ceil((envelopes * this.#envelopeLength) / this.#elementLength);
@@ -187,22 +190,20 @@ class CopyPlan {
   }
 }
 
-/** One copy in progress. */
+/** A copy in progress. */
 class CopyRun {
   readonly #context: BoxContext;
   readonly #plan: CopyPlan;
   readonly #writeCaps: readonly WriteCap[];
   readonly #scope: SignalScope;
   readonly #onProgress: CopyOptions["onProgress"];
-  /** Each destination's next box. */
+  /** The next box of each destination. */
   readonly #next: MessageBoxIndex[];
-  /** Boxes that each builder call made for every destination, in the order of the calls. */
+  /** How many boxes each builder call made for every destination, in the order of the calls. */
   readonly #boxesByCall: number[] = [];
   #copied = 0;
   #stream: TemporaryStream | null = null;
-  /**
-   * Whether the daemon is another process since boxes were written: its network may have forgotten.
-   */
+  /** Whether the daemon was restarted since boxes were written: its network may have lost them. */
   #isDoubtful = false;
   #phase: "write" | "copy" = "write";
 
@@ -232,7 +233,7 @@ class CopyRun {
         this.#stream ??= await this.#openStream();
         buffer = await this.#build(this.#stream, bytes, buffer, isLast);
       }
-      // Nothing came: a copy stream cannot be empty, and nothing has to be written.
+      // An empty source: a copy stream cannot be empty, and nothing has to be written.
       if (this.#stream) await this.#finish(this.#stream);
       return { nextDestIndices: this.#next };
     } finally {
@@ -241,8 +242,8 @@ class CopyRun {
   }
 
   /**
-   * After a restart of the daemon, looks whether the boxes of before are still there. On a real
-   * network they are; an embedded one without a data directory has forgotten them.
+   * After a restart of the daemon, checks whether the boxes written before are still there. A real
+   * network keeps them; an embedded network without a data directory loses them.
    * @throws BoxIDNotFoundError when they are gone.
    */
   async #checkStream(stream: TemporaryStream): Promise<void> {
@@ -261,7 +262,7 @@ class CopyRun {
     );
   }
 
-  /** Has elements made for one piece and gives them to the stream. */
+  /** Has the daemon make the elements for one piece and writes them to the stream. */
   async #build(
     stream: TemporaryStream,
     payload: Uint8Array,
@@ -306,7 +307,7 @@ class CopyRun {
     this.#onProgress?.({ phase: "copy", boxesDone: boxesTotal, boxesTotal });
   }
 
-  /** What `error` says about the boxes at the destinations. */
+  /** What `error` tells about the boxes at the destinations. */
   place(error: unknown): CopyFailurePlace {
     const phase = this.#phase;
     const boxesCopied = this.#writeCaps.map(() => 0);
@@ -316,7 +317,7 @@ class CopyRun {
       return { phase, destination: null, boxesCopied: null };
     }
     let before = Number(failed) - 1;
-    // The stream holds, call by call, the boxes of each destination one after the other.
+    // For each call, the stream holds the boxes of one destination after the other.
     for (const boxes of this.#boxesByCall) {
       for (let destination = 0; destination < boxesCopied.length; destination++) {
         boxesCopied[destination]! += Math.min(before, boxes);
@@ -328,16 +329,16 @@ class CopyRun {
   }
 }
 
-// A stream with capabilities of its own that holds the elements of one copy.
+// A stream with its own capabilities that holds the elements of one copy.
 
 /**
- * Most boxes that are in progress at once: as many as a real daemon takes before it stops reading
- * this client's requests (spec/thin-protocol §1.3). Each is an operation of its own, with a courier
- * that the daemon chooses for it alone.
+ * The most boxes in progress at once: as many as a real daemon takes before it stops reading this
+ * client's requests (spec/thin-protocol §1.3). Each is a separate operation, for which the daemon
+ * chooses a courier.
  */
 const MAX_IN_FLIGHT = 16;
 
-/** Writes boxes that follow each other, several at once. */
+/** Writes consecutive boxes, several at once. */
 class TemporaryStream {
   readonly writeCap: WriteCap;
   readonly #context: BoxContext;
@@ -345,7 +346,7 @@ class TemporaryStream {
   readonly #onWritten: (boxesDone: number) => void;
   readonly #inFlight = new Set<Promise<void>>();
   readonly #readCap: ReadCap;
-  /** The first box that a courier acknowledged; null before. */
+  /** The first box that a courier acknowledged; null before that. */
   #acknowledged: MessageBoxIndex | null = null;
   #next: MessageBoxIndex;
   #started = 0;
@@ -361,12 +362,12 @@ class TemporaryStream {
     this.#scope = scope;
     this.#onWritten = onWritten;
     this.writeCap = stream.writeCap;
-    // Couriers read from the capability's own box on.
+    // Couriers read from the capability's own first box.
     this.#readCap = stream.readCap;
     this.#next = stream.firstMessageIndex;
   }
 
-  /** A new stream. @param seed 32 random bytes. */
+  /** Opens a new stream. @param seed 32 random bytes. */
   static async open(
     context: BoxContext,
     scope: SignalScope,
@@ -378,14 +379,14 @@ class TemporaryStream {
     return new TemporaryStream(context, scope, onWritten, keypair);
   }
 
-  /** How many boxes were given to {@link write}. */
+  /** How many boxes were passed to {@link write}. */
   get boxesStarted(): number {
     return this.#started;
   }
 
   /**
-   * Resolves when the box is sealed and on its way, which may be long before it is written. A
-   * failure later on aborts the scope.
+   * Resolves when the box is sealed and on its way, which may be long before it is written. A later
+   * failure aborts the scope.
    */
   async write(plaintext: PlainBytes): Promise<void> {
     const { signal } = this.#scope;
@@ -396,7 +397,7 @@ class TemporaryStream {
     let failed: (reason: unknown) => void;
     const sealed = new Promise<MessageBoxIndex>((resolve, reject) => {
       failed = reject;
-      // One box at a time is sealed, so that other calls get their turn at the daemon.
+      // Seal one box at a time, so that other calls get their turn at the daemon.
       const written = writeBox(this.#context, "copy", box, signal, resolve)
         .then(() => {
           this.#acknowledged ??= box.index;
@@ -417,27 +418,27 @@ class TemporaryStream {
     return this.#acknowledged !== null;
   }
 
-  /** Whether the network still has what was acknowledged first. */
+  /** Whether the network still has the box that was acknowledged first. */
   async isKept(): Promise<boolean> {
     const box = this.#acknowledged;
     return box === null || isThere(this.#context, this.#readCap, box, this.#scope.signal);
   }
 
-  /** Resolves when nothing is on its way any more. */
+  /** Resolves when no box is on its way. */
   async settled(): Promise<void> {
     await Promise.all(this.#inFlight);
   }
 }
 
-// What `copy` reads its payload from, cut into pieces of one length.
+// The source that `copy` reads its payload from, cut into pieces of one length.
 
-/** Where a payload comes from: all at once, or bit by bit in any portions. */
+/** Where a payload comes from: all bytes at once, or portions of any size. */
 export type CopySource = PlainBytes | AsyncIterable<Uint8Array>;
 
-/** A part of a payload. */
+/** A piece of a payload. */
 export interface Piece {
   readonly bytes: Uint8Array;
-  /** Whether nothing follows it. */
+  /** Whether this is the last piece. */
   readonly isLast: boolean;
 }
 
@@ -454,10 +455,10 @@ function checkSource(source: unknown): asserts source is CopySource {
 }
 
 /**
- * Cuts a payload into pieces of `length` bytes; the last may be shorter. None for an empty payload.
- * Reads ahead no more than it takes to know whether a piece is the last one.
- * @param signal ends the waiting for a source that does not go on.
- * @throws TypeError when the source gives something else than bytes; what the source throws.
+ * Cuts a payload into pieces of `length` bytes; the last may be shorter. An empty payload gives no
+ * piece. Reads ahead only as far as needed to know whether a piece is the last one.
+ * @param signal ends the wait for a source that stalls.
+ * @throws TypeError when the source yields anything but bytes; what the source throws.
  */
 async function* piecesOf(
   source: CopySource,
@@ -506,13 +507,13 @@ async function* chunksOf(
   } finally {
     if (!done) {
       const ended = Promise.resolve(iterator.return?.()).catch(() => {});
-      // A source that hangs in next() would hang here too.
+      // If the source hangs in next(), its return() would hang here too.
       if (!waiting) await ended;
     }
   }
 }
 
-/** What `promise` gives, unless `signal` is aborted first. */
+/** Settles as `promise` does, unless `signal` is aborted first. */
 function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) reject(signal.reason);

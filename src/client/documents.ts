@@ -1,4 +1,7 @@
-/** The PKI documents that a client knows: keeping them, keeping them current, and asking them. */
+/**
+ * The PKI documents that a client knows: it stores them, keeps them current and answers questions
+ * about them.
+ */
 import { type Bytes, copyBytes, randomBytes } from "../bytes/bytes.js";
 import { decodedSize } from "../bytes/decoded-size.js";
 import { IdentityHash } from "../bytes/opaque.js";
@@ -15,7 +18,7 @@ import { epochLengthOf, epochStart } from "../pki/epoch.js";
 import { type Destination, findServices, type ServiceDescriptor } from "../pki/services.js";
 import type { Calls, ReplyTo } from "./calls.js";
 
-/** How far back documents are kept, in epochs. */
+/** How many epochs before the newest one are kept. */
 const KEPT_EPOCHS = 5;
 /** Most memory that they take; of a network of a hundred nodes each takes less than 2 MiB. */
 const KEPT_BYTES = 64 * 1024 * 1024;
@@ -28,12 +31,12 @@ export class PkiCache {
   readonly #sizes = new WeakMap<PkiDocument, number>();
   #current: PkiDocument | null = null;
 
-  /** The document that came last; null before the first. */
+  /** The document that arrived last; null before the first. */
   get current(): PkiDocument | null {
     return this.#current;
   }
 
-  /** Takes a document in and forgets those that are too old. */
+  /** Adds a document and drops those that are too old. */
   add(document: PkiDocument): void {
     this.#current = document;
     this.#byEpoch.set(document.epoch, document);
@@ -56,19 +59,22 @@ export class PkiCache {
     }
   }
 
-  /** Whether it is kept already: then it is no news, even if another one came after it. */
+  /**
+   * Whether this document is already stored. Then it is not announced, even if another one arrived
+   * after it.
+   */
   holds(document: PkiDocument): boolean {
     const kept = this.#byEpoch.get(document.epoch);
     return kept !== undefined && isSameDocument(kept, document);
   }
 
-  /** How many documents are kept. */
+  /** How many documents are stored. */
   get size(): number {
     return this.#byEpoch.size;
   }
 
   /**
-   * The document of `epoch`, else the current one.
+   * The document of `epoch`, or else the current one.
    * @throws PkiDocumentUnavailableError when there is neither.
    */
   forEpoch(epoch: number): PkiDocument {
@@ -81,23 +87,23 @@ export class PkiCache {
   }
 }
 
-// Keeps the client's PKI document the current one. A daemon tells of a new document when it has
-// fetched it, which with a real one is late: about 0.7 of an epoch (spec/thin-protocol §10, fact
-// 31). Asked for it, it has it from the epoch's beginning.
+// Keeps the client's PKI document current. A daemon announces a new document when it has fetched
+// it, which a real daemon does late: after about 0.7 of an epoch (spec/thin-protocol §10, fact 31).
+// If asked, it already has the document at the beginning of the epoch.
 
-/** The clock of the machine may be set, or may have slept: it is looked at this often, in ms. */
+/** How often to check the clock, in ms: it may be set, and the machine may sleep. */
 const LOOK_AGAIN_MS = 60_000;
-/** Part of an epoch after which a document that was not there is asked for again. */
+/** If a document was not available, ask again after this part of an epoch. */
 const RETRY = 1 / 8;
-/** Part of an epoch over which clients spread their questions. */
+/** Clients spread their requests over this part of an epoch. */
 const SPREAD = 1 / 100;
 
-/** What following needs. */
+/** What the follower needs. */
 export interface DocumentFollowerOptions {
   readonly clock: Clock;
-  /** Whether there is a connection to ask by. */
+  /** Whether there is a connection to ask on. */
   readonly canAsk: () => boolean;
-  /** Asks for the current document, and takes it in if it is newer. May reject. */
+  /** Asks for the current document and stores it if it is newer. May reject. */
   readonly fetch: () => Promise<void>;
 }
 
@@ -105,7 +111,7 @@ export interface DocumentFollowerOptions {
 export class DocumentFollower {
   readonly #options: DocumentFollowerOptions;
   #timer: Timer | null = null;
-  /** When to ask, in milliseconds since 1970; null when nobody knows. */
+  /** When to ask, in milliseconds since 1970; null if unknown. */
   #dueAt: number | null = null;
   #retryMs = 0;
   #asking = false;
@@ -115,13 +121,13 @@ export class DocumentFollower {
     this.#options = options;
   }
 
-  /** `document` is the client's current one. */
+  /** Starts to follow `document`, the client's current one. */
   follow(document: PkiDocument): void {
     if (this.#ended) return;
     const now = this.#options.clock.now();
     const lengthMs = epochLengthOf(document.epoch, now);
     if (lengthMs === null) {
-      // Nothing on the wire tells how long its epochs are: the daemon's own news must do.
+      // The document does not say how long its epochs are, so rely on the daemon's announcements.
       this.#dueAt = null;
       this.#timer?.cancel();
       return;
@@ -132,7 +138,7 @@ export class DocumentFollower {
     this.#look();
   }
 
-  /** Asks no more. */
+  /** Stops asking. */
   end(): void {
     this.#ended = true;
     this.#timer?.cancel();
@@ -157,19 +163,19 @@ export class DocumentFollower {
     try {
       await this.#options.fetch();
     } catch {
-      // Not there yet, or the connection was lost: asked again later, unless the daemon tells
-      // first.
+      // The document was not available, or the connection was lost: ask again later, unless the
+      // daemon announces it first.
     } finally {
       this.#asking = false;
     }
   }
 }
 
-// What a client can ask about the network. spec/thin-protocol §4.8.
+// What a client can learn about the network (spec/thin-protocol §4.8).
 
 /** A directory authority that the daemon trusts. */
 export interface DirectoryAuthority {
-  /** What the daemon's configuration calls it; signatures go by `identityKeyHash`. */
+  /** Its name in the daemon's configuration; signatures refer to `identityKeyHash`. */
   readonly identifier: string;
   /** Signature scheme of its identity key, e.g. `Ed25519`. */
   readonly pkiSignatureScheme: string;
@@ -181,7 +187,7 @@ export interface DirectoryAuthority {
   readonly identityPublicKeyPem: string;
   /** PEM; "" when unset. */
   readonly linkPublicKeyPem: string;
-  /** BLAKE2b-256 of the raw identity public key: the name its signatures have in a document. */
+  /** BLAKE2b-256 of the raw identity public key; signatures in a document refer to it. */
   readonly identityKeyHash: IdentityHash;
 }
 
@@ -189,11 +195,14 @@ export interface DirectoryAuthority {
 export interface RawPkiDocument {
   /** The certificate: CBOR with the document and its signatures. */
   readonly payload: Bytes;
-  /** The epoch that the document is for; where 0 was asked, the current one or the one before. */
+  /**
+   * The epoch that the document is for; if epoch 0 was requested, the current one or the one
+   * before.
+   */
   readonly epoch: number;
 }
 
-/** The signed document of `epoch`; 0 is the current one. */
+/** Fetches the signed document of `epoch`; 0 means the current one. */
 export async function getPkiDocumentRaw(
   calls: Calls,
   epoch: number,
@@ -227,7 +236,7 @@ export async function requestPkiDocument(
   return { reply, payload };
 }
 
-/** The authorities that the daemon is configured with; an empty list when it has none. */
+/** The authorities in the daemon's configuration; an empty list if there are none. */
 export async function getDirectoryAuthorities(
   calls: Calls,
   options: CallOptions | undefined,
@@ -245,7 +254,7 @@ export async function getDirectoryAuthorities(
   }));
 }
 
-/** Every service of that name; never an empty list. */
+/** Every service with that name; never an empty list. */
 export function getServices(capability: string, document: PkiDocument | null): ServiceDescriptor[] {
   if (typeof capability !== "string" || capability === "") {
     throw new TypeError("`capability` must be the name of a service, e.g. `echo`");
@@ -266,7 +275,7 @@ export function getServices(capability: string, document: PkiDocument | null): S
   );
 }
 
-/** A number from 0 to `bound` - 1, each as likely as the others. */
+/** A uniformly random number from 0 to `bound` - 1. */
 export function randomBelow(bound: number): number {
   // Rejection sampling: the last, incomplete range of values would favour small results.
   const limit = 2 ** 32 - (2 ** 32 % bound);

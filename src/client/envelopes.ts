@@ -1,8 +1,8 @@
 /**
- * Streams of boxes and the envelopes that read and write them: making them, and having them sent.
- * spec/thin-protocol §4.3 to §4.5. What is exported under the name of a public call checks and
- * copies its arguments; `makeStream`, `sealRead`, `sealWrite` and `resend` do not, and are what the
- * client's own calls are made of.
+ * Streams of boxes, and the envelopes that read and write them: how they are made and sent
+ * (spec/thin-protocol §4.3 to §4.5). Functions with the name of a public call check and copy their
+ * arguments. `makeStream`, `sealRead`, `sealWrite` and `resend` do not; the client's own calls use
+ * them.
  */
 import { type Bytes, checkBytes, copyBytes, type PlainBytes, toHex } from "../bytes/bytes.js";
 import {
@@ -39,29 +39,31 @@ export type { TombstoneEnvelope, TombstoneRangeResult } from "../errors/partial-
 
 /** A new stream of boxes. */
 export interface KeypairResult {
-  /** The right to write it: 168 bytes. Anyone who has it can also read. */
+  /** The right to write the stream: 168 bytes. Anyone who has it can also read. */
   readonly writeCap: WriteCap;
-  /** The right to read it: 136 bytes. To be given to readers. */
+  /** The right to read the stream: 136 bytes. Give it to readers. */
   readonly readCap: ReadCap;
-  /** Its first box: 104 bytes. */
+  /** The stream's first box: 104 bytes. */
   readonly firstMessageIndex: MessageBoxIndex;
 }
 
-/** An envelope as the daemon made it: what goes to a courier, and what opens the answer. */
+/**
+ * An envelope as the daemon made it: the part for a courier, and the part that opens the answer.
+ */
 export interface SealedEnvelope {
-  /** What is sent, as it is. */
+  /** The bytes to send. */
   readonly messageCiphertext: Bytes;
-  /** What the daemon opens the answer with. Holds a private key: keep it as a secret. */
+  /** The daemon opens the answer with it. It holds a private key: keep it secret. */
   readonly envelopeDescriptor: EnvelopeDescriptor;
-  /** Names the envelope: 32 bytes. */
+  /** Identifies the envelope: 32 bytes. */
   readonly envelopeHash: EnvelopeHash;
-  /** The box after this one. */
+  /** The index of the next box. */
   readonly nextMessageBoxIndex: MessageBoxIndex;
 }
 
-/** An envelope that reads a box; goes to `startResendingEncryptedMessage` as it is. */
+/** An envelope that reads a box. Pass it to `startResendingEncryptedMessage` unchanged. */
 export interface EncryptReadResult extends SealedEnvelope {
-  /** Tells it from an {@link EncryptWriteResult}. */
+  /** Distinguishes it from an {@link EncryptWriteResult}. */
   readonly kind: "read";
   /** A copy of the capability it was made with: 136 bytes. */
   readonly readCap: ReadCap;
@@ -69,9 +71,9 @@ export interface EncryptReadResult extends SealedEnvelope {
   readonly messageBoxIndex: MessageBoxIndex;
 }
 
-/** An envelope that writes a box; goes to `startResendingEncryptedMessage` as it is. */
+/** An envelope that writes a box. Pass it to `startResendingEncryptedMessage` unchanged. */
 export interface EncryptWriteResult extends SealedEnvelope {
-  /** Tells it from an {@link EncryptReadResult}. */
+  /** Distinguishes it from an {@link EncryptReadResult}. */
   readonly kind: "write";
   /** A copy of the capability it was made with: 168 bytes. */
   readonly writeCap: WriteCap;
@@ -80,81 +82,84 @@ export interface EncryptWriteResult extends SealedEnvelope {
 }
 
 interface ResendRequest {
-  /** At least 1 byte; as the encrypt call gave it, for nothing else opens the answer. */
+  /** At least 1 byte, exactly as the encrypt call returned it: nothing else opens the answer. */
   readonly envelopeDescriptor: EnvelopeDescriptor;
   /** At least 1 byte. */
   readonly messageCiphertext: PlainBytes;
   /**
-   * 32 bytes: the operation's name for cancels; daemons do not compare it with the ciphertext
+   * 32 bytes: the operation's name for cancels. Daemons do not compare it with the ciphertext
    * (spec/thin-protocol §4.4).
    */
   readonly envelopeHash: EnvelopeHash;
-  /** 0 to 255; daemons accept it and take no notice. */
+  /** 0 to 255; daemons accept and ignore it. */
   readonly replyIndex?: number | null | undefined;
-  /** May be there because an encrypt result has it; not looked at. */
+  /** Allowed because an encrypt result has it; ignored. */
   readonly nextMessageBoxIndex?: MessageBoxIndex | undefined;
-  /** May be there because a tombstone of a range has it; not looked at. */
+  /** Allowed because a tombstone of a range has it; ignored. */
   readonly boxIndex?: MessageBoxIndex | undefined;
 }
 
-/** An envelope to send until the box was read. */
+/** An envelope to send until the box is read. */
 export interface ReadRequest extends ResendRequest {
-  /** May be left out: `readCap` tells. A `kind` that does not fit is a TypeError. */
+  /** Optional, because `readCap` already tells. A `kind` that contradicts it is a TypeError. */
   readonly kind?: "read" | undefined;
-  /** 136 bytes; makes the request a read, and the daemon opens the box with it. */
+  /** 136 bytes. It makes the request a read, and the daemon opens the box with it. */
   readonly readCap: ReadCap;
-  /** 104 bytes: the index that was encrypted. Another one ends in BACAPDecryptionFailedError. */
+  /**
+   * 104 bytes: the index that the envelope was made for. Any other ends in
+   * BACAPDecryptionFailedError.
+   */
   readonly messageBoxIndex: MessageBoxIndex;
-  /** Whether an empty box is an error (`BoxIDNotFoundError`) instead of being asked for again. */
+  /** Whether an empty box is an error (`BoxIDNotFoundError`). By default the daemon asks again. */
   readonly noRetryOnBoxIdNotFound?: boolean | undefined;
-  /** Not in a read: with both capabilities the request is a TypeError. */
-  readonly writeCap?: never;
-  /** For writes; `true` in a read is a TypeError. */
-  readonly noIdempotentBoxAlreadyExists?: never;
+  /** Absent or null in a read: a request with both capabilities is a TypeError. */
+  readonly writeCap?: null | undefined;
+  /** Only for writes; `true` in a read is a TypeError. */
+  readonly noIdempotentBoxAlreadyExists?: false | undefined;
 }
 
-/** An envelope to send until the box was written. */
+/** An envelope to send until the box is written. */
 export interface WriteRequest extends ResendRequest {
-  /** May be left out: `writeCap` tells. A `kind` that does not fit is a TypeError. */
+  /** Optional, because `writeCap` already tells. A `kind` that contradicts it is a TypeError. */
   readonly kind?: "write" | undefined;
   /**
-   * 168 bytes; only makes the request a write, for the envelope is signed already (
-   * spec/thin-protocol §4.4).
+   * 168 bytes. It only makes the request a write; the envelope is already signed
+   * (spec/thin-protocol §4.4).
    */
   readonly writeCap: WriteCap;
-  /** 104 bytes; daemons take no notice of it in a write. */
-  readonly messageBoxIndex?: MessageBoxIndex | undefined;
+  /** 104 bytes, absent or null; daemons ignore it in a write. */
+  readonly messageBoxIndex?: MessageBoxIndex | null | undefined;
   /**
-   * Whether to wait for the replicas' verdict, and a box that holds something else is an error
-   * (`BoxAlreadyExistsError`). Without it a courier's receipt is success.
+   * Whether to wait for the replicas' answer, so that a box that holds something else is an error
+   * (`BoxAlreadyExistsError`). Without it a courier's receipt counts as success.
    */
   readonly noIdempotentBoxAlreadyExists?: boolean | undefined;
-  /** Not in a write: with both capabilities the request is a TypeError. */
-  readonly readCap?: never;
-  /** For reads; `true` in a write is a TypeError. */
-  readonly noRetryOnBoxIdNotFound?: never;
+  /** Absent or null in a write: a request with both capabilities is a TypeError. */
+  readonly readCap?: null | undefined;
+  /** Only for reads; `true` in a write is a TypeError. */
+  readonly noRetryOnBoxIdNotFound?: false | undefined;
 }
 
-/** What came of sending an envelope. */
+/** The result of sending an envelope. */
 export interface StartResendingResult {
-  /** What the box holds; no bytes for a write. */
+  /** The content of the box; empty for a write. */
   readonly plaintext: Bytes;
-  /** The node whose courier brought the answer: 32 bytes; null when the daemon does not say. */
+  /** The node of the courier that answered: 32 bytes; null if the daemon does not say. */
   readonly courierIdentityHash: IdentityHash | null;
-  /** The courier's endpoint on that node; null when the daemon does not say. */
+  /** The courier's endpoint on that node; null if the daemon does not say. */
   readonly courierQueueId: Bytes | null;
 }
 
-/** The calls of a session, and the sizes that the daemon told; null before the first handshake. */
+/** The calls of a session, and the sizes that the daemon sent; null before the first handshake. */
 export interface SizedCalls {
   readonly calls: Calls;
   readonly pigeonholeGeometry: PigeonholeGeometry | null;
 }
 
-/** Which call asks, and under which options. */
+/** Which call makes the request, and its options. */
 export type Asking = Pick<RequestSettings, "operation" | "options">;
 
-/** A new stream from 32 random bytes; the same seed gives the same stream. */
+/** Makes a new stream from 32 random bytes; the same seed gives the same stream. */
 export async function newKeypair(
   calls: Calls,
   seed: Uint8Array,
@@ -165,7 +170,7 @@ export async function newKeypair(
   return makeStream(calls, copyBytes(seed), { operation: "newKeypair", options });
 }
 
-/** {@link newKeypair}, unchecked. */
+/** {@link newKeypair} without checks. */
 export async function makeStream(
   calls: Calls,
   seed: Bytes,
@@ -197,7 +202,7 @@ export async function encryptRead(
   return sealRead(calls, box, { operation: "encryptRead", options });
 }
 
-/** {@link encryptRead}, unchecked. */
+/** {@link encryptRead} without checks. */
 export async function sealRead(
   calls: Calls,
   box: { readonly readCap: ReadCap; readonly messageBoxIndex: MessageBoxIndex },
@@ -207,7 +212,7 @@ export async function sealRead(
   return { kind: "read", ...box, ...sealed(reply, asking.operation) };
 }
 
-/** Seals an envelope that writes a box; without plaintext, a tombstone. */
+/** Seals an envelope that writes a box; with an empty plaintext, a tombstone. */
 export async function encryptWrite(
   { calls, pigeonholeGeometry }: SizedCalls,
   plaintext: PlainBytes,
@@ -226,7 +231,7 @@ export async function encryptWrite(
   return sealWrite(calls, box, copyBytes(plaintext), { operation: "encryptWrite", options });
 }
 
-/** {@link encryptWrite}, unchecked. */
+/** {@link encryptWrite} without checks. */
 export async function sealWrite(
   calls: Calls,
   box: { readonly writeCap: WriteCap; readonly messageBoxIndex: MessageBoxIndex },
@@ -239,7 +244,7 @@ export async function sealWrite(
   return { kind: "write", ...box, ...sealed(reply, asking.operation) };
 }
 
-/** @throws TypeError; RangeError when a plaintext is longer than what one box holds. */
+/** @throws TypeError; RangeError when the plaintext does not fit into one box. */
 export function checkPlaintext(plaintext: unknown, geometry: PigeonholeGeometry | null): void {
   checkBytes("plaintext", plaintext);
   const maximum = geometry?.maxPlaintextPayloadLength;
@@ -277,7 +282,7 @@ const requestFields = [
   "boxIndex",
 ];
 
-/** Has an envelope sent, again and again, until its answer is there. */
+/** Has the daemon send an envelope again and again until the answer arrives. */
 export async function startResendingEncryptedMessage(
   calls: Calls,
   request: ReadRequest | WriteRequest,
@@ -286,11 +291,11 @@ export async function startResendingEncryptedMessage(
 ): Promise<StartResendingResult> {
   checkCallOptions(options);
   checkRequest(request);
-  // A copy: it may be sent again hours later, after a reconnect.
+  // Copied, because it may be sent again hours later, after a reconnect.
   return resend(calls, copyOf(resendFields(request)), { operation, options });
 }
 
-/** {@link startResendingEncryptedMessage}, unchecked. */
+/** {@link startResendingEncryptedMessage} without checks. */
 export async function resend(
   calls: Calls,
   fields: ResendFields,
@@ -314,7 +319,7 @@ export async function resend(
   };
 }
 
-/** The same for a write, waiting for the replicas' verdict. */
+/** The same for a write that waits for the replicas' answer. */
 export async function startResendingEncryptedMessageReturnBoxExists(
   calls: Calls,
   request: WriteRequest,
@@ -325,7 +330,7 @@ export async function startResendingEncryptedMessageReturnBoxExists(
   return startResendingEncryptedMessage(calls, flagged, options, operation);
 }
 
-/** The same for a read, failing at once when the box holds nothing. */
+/** The same for a read that fails at once if the box is empty. */
 export async function startResendingEncryptedMessageNoRetry(
   calls: Calls,
   request: ReadRequest,
@@ -338,17 +343,19 @@ export async function startResendingEncryptedMessageNoRetry(
 
 function checkRequest(request: ReadRequest | WriteRequest): void {
   checkOptions("request", request, requestFields);
-  const { readCap, writeCap, messageBoxIndex, kind } = request;
-  if ((readCap === undefined) === (writeCap === undefined)) {
+  const { kind, messageBoxIndex } = request;
+  const readCap = request.readCap ?? null;
+  const writeCap = request.writeCap ?? null;
+  if ((readCap === null) === (writeCap === null)) {
     throw new TypeError("`request` must have either `readCap` or `writeCap`, and not both");
   }
-  const actual = readCap === undefined ? "write" : "read";
+  const actual = readCap === null ? "write" : "read";
   if (kind !== undefined && kind !== actual) {
     throw new TypeError(`\`request.kind\` must be "${actual}" where \`${actual}Cap\` is given`);
   }
-  if (readCap === undefined) checkWriteCap("request.writeCap", writeCap);
+  if (readCap === null) checkWriteCap("request.writeCap", writeCap);
   else checkReadCap("request.readCap", readCap);
-  if (readCap !== undefined || messageBoxIndex !== undefined) {
+  if (readCap !== null || (messageBoxIndex !== undefined && messageBoxIndex !== null)) {
     checkBoxIndex("request.messageBoxIndex", messageBoxIndex);
   }
   checkSomeBytes("request.envelopeDescriptor", request.envelopeDescriptor);
@@ -366,7 +373,7 @@ type ResendFields = QueryFields<"startResendingEncryptedMessage"> & {
   readonly envelopeHash: EnvelopeHash;
 };
 
-/** What is sent of a request. */
+/** The fields of a request that are sent. */
 export function resendFields(request: ReadRequest | WriteRequest): ResendFields {
   return {
     readCap: request.readCap ?? null,
@@ -413,7 +420,7 @@ function envelopeCancellation(envelopeHash: EnvelopeHash, onlyForReply: boolean)
   };
 }
 
-/** Ends the sending of an envelope; anyone who waits for it gets `StartResendingCancelledError`. */
+/** Ends the sending of an envelope; callers who wait for it get `StartResendingCancelledError`. */
 export async function cancelResendingEncryptedMessage(
   calls: Calls,
   envelopeHash: EnvelopeHash,

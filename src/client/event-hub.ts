@@ -1,4 +1,4 @@
-/** One hub, three ways to hear events, and none of them loses one silently. Design, "Events". */
+/** One hub with three ways to receive events. None of them loses an event silently. */
 import { describeType } from "../bytes/bytes.js";
 import { decodedSize } from "../bytes/decoded-size.js";
 import { checkOptions } from "../bytes/options.js";
@@ -8,39 +8,42 @@ import { onAbort } from "../clock/on-abort.js";
 import { checkCallOptions } from "./call-options.js";
 import type { Logger } from "./options.js";
 
-/** A function that hears events of one type; the next event does not wait for its promise. */
+/** A function that receives events of one type; the next event does not wait for its promise. */
 export type EventHandler<T extends EventType> = (event: EventOf<T>) => void | Promise<void>;
 
-/** Ends a registration when called or disposed of. Idempotent. */
+/** Ends a registration when it is called or disposed of. Idempotent. */
 export interface Registration extends Disposable {
   (): void;
 }
 
 /** Options of `client.events()`. */
 export interface EventsOptions<T extends EventType = EventType> {
-  /** Which events; all by default. */
+  /** Which event types; all by default. */
   readonly types?: readonly T[] | undefined;
   /** Ends the iteration. */
   readonly signal?: AbortSignal | undefined;
   /** How many unread events may wait before `SlowConsumerError` is thrown; default 10,000. */
   readonly maxQueue?: number | undefined;
   /**
-   * How much memory unread events may take before `SlowConsumerError` is thrown, in bytes; default
-   * 64 MiB. The first one may take more.
+   * How many bytes of memory unread events may take before `SlowConsumerError` is thrown; default
+   * 64 MiB. The first event may take more.
    */
   readonly maxQueueBytes?: number | undefined;
 }
 
 const MAX_QUEUE_BYTES = 64 * 1024 * 1024;
-/** What waiting takes besides, in bytes. */
+/** Memory that a place in the queue takes, in bytes. */
 const PLACE_IN_QUEUE = 100;
 
-/** About how much memory an event takes, in bytes; above `most` it may be less than that. */
+/**
+ * Estimates the memory that an event takes, in bytes. The estimate may be low once it exceeds
+ * `most`.
+ */
 function sizeOf(event: ClientEvent, most: number): number {
   return PLACE_IN_QUEUE + decodedSize(event, most);
 }
 
-/** The event types there are. */
+/** All event types. */
 const eventTypes: ReadonlySet<string> = new Set<EventType>([
   "connectionStatus",
   "newPkiDocument",
@@ -61,7 +64,8 @@ function checkType(name: string, type: unknown): void {
 }
 
 /**
- * @throws TypeError for an option that is neither `signal` nor one of `more`, or a wrong signal.
+ * @throws TypeError for an option that is neither `signal` nor one of `more`, or for an invalid
+ * signal.
  */
 function checkEventOptions(
   options: { readonly signal?: AbortSignal | undefined },
@@ -74,7 +78,8 @@ function checkEventOptions(
 type AnyHandler = (event: ClientEvent) => void | Promise<void>;
 
 /**
- * Hands each event to the configuration's handlers, to `on` handlers and to iterators, in order.
+ * Delivers each event, in order, to the handlers of the configuration, to `on` handlers and to
+ * iterators.
  */
 export class EventHub {
   readonly #handlers = new Map<EventType, Set<AnyHandler>>();
@@ -83,10 +88,10 @@ export class EventHub {
   readonly #logger: Logger;
   #ended = false;
   #emitting = false;
-  /** Events that were caused while another one was being handed out. */
+  /** Events that handlers caused while another event was being delivered. */
   readonly #caused: ClientEvent[] = [];
 
-  /** @param configured looks a handler up in the configuration, at the moment of each event. */
+  /** @param configured looks up a handler in the configuration at the time of each event. */
   constructor(configured: (type: EventType) => AnyHandler | undefined, logger: Logger) {
     this.#configured = configured;
     this.#logger = logger;
@@ -121,7 +126,7 @@ export class EventHub {
     return Object.assign(off, { [Symbol.dispose]: off });
   }
 
-  /** An iterator over events from now on. */
+  /** An iterator over events from this moment on. */
   events<T extends EventType>(
     options: EventsOptions<T> = {},
   ): AsyncIterableIterator<EventOf<T>> & AsyncDisposable {
@@ -145,11 +150,12 @@ export class EventHub {
   }
 
   /**
-   * Hands `event` to all who want it. A handler that throws is reported, never felt by others. What
-   * a handler causes (it stops the client, say) comes after, so that all hear events in one order.
+   * Delivers `event` to everyone who wants it. If a handler throws, it is reported and the others
+   * do not notice. Events that a handler causes (for example by stopping the client) are delivered
+   * afterwards, so that everyone sees the events in the same order.
    */
   emit(event: ClientEvent): void {
-    // "closed" is the last event; only a handler that failed late is still reported.
+    // "closed" is the last event. Only the report of a failed handler may follow it.
     if (this.#ended && event.type !== "handlerError") return;
     this.#caused.push(event);
     if (this.#emitting) return;
@@ -159,7 +165,7 @@ export class EventHub {
     if (this.#ended) this.#endReaders();
   }
 
-  /** Ends all iterators; what they have not read yet they still give. */
+  /** Ends all iterators; they still yield their unread events. */
   end(): void {
     this.#ended = true;
     if (!this.#emitting) this.#endReaders();
@@ -174,7 +180,8 @@ export class EventHub {
     const configured = this.#configured(event.type);
     if (configured) this.#call(configured, event);
     const handlers = this.#handlers.get(event.type);
-    // A copy: a handler that registers another one for the same type must not go on forever.
+    // Iterate over a copy: a handler that registers another handler for the same type must not loop
+    // forever.
     for (const handler of Array.from(handlers ?? [])) {
       if (handlers?.has(handler)) this.#call(handler, event);
     }
@@ -194,7 +201,7 @@ export class EventHub {
 
   #report(error: unknown, event: ClientEvent): void {
     this.#logger.error("an event handler failed", { event: event.type });
-    // A failing handler of handlerError must not feed itself.
+    // A failing handlerError handler must not trigger itself.
     if (event.type !== "handlerError") {
       this.emit({ type: "handlerError", error, event });
     }
@@ -207,7 +214,7 @@ class EventReader implements AsyncIterableIterator<ClientEvent>, AsyncDisposable
   readonly #onEnd: () => void;
   readonly #leave: (() => void) | undefined;
   #queue: { readonly event: ClientEvent; readonly size: number }[] = [];
-  /** Memory that the queue takes, in bytes. */
+  /** Memory that the queued events take, in bytes. */
   #held = 0;
   #waiting: {
     resolve(result: IteratorResult<ClientEvent>): void;

@@ -1,5 +1,8 @@
-/** From an address to a finished handshake. spec/thin-protocol §3.1: status, document, token, and the token's answer. */
-import { describeType } from "../bytes/bytes.js";
+/**
+ * From an address to a finished handshake (spec/thin-protocol §3.1): status, document, token, and
+ * the answer to the token.
+ */
+import { type Bytes, describeType } from "../bytes/bytes.js";
 import { scopeWithin, watchDeadline } from "./call-options.js";
 import { Connection } from "./connection.js";
 import type { ResolvedOptions } from "./options.js";
@@ -12,7 +15,7 @@ import type { Transport } from "../transport/transport.js";
 import type { DaemonRequest } from "../wire/requests.js";
 import type { DaemonResponse, MalformedReply } from "../wire/responses.js";
 
-/** What a finished handshake tells. */
+/** The result of a finished handshake. */
 export interface HandshakeResult {
   readonly status: DaemonResponse<"connectionStatusEvent">;
   readonly document: DaemonResponse<"newPkiDocumentEvent">;
@@ -21,9 +24,12 @@ export interface HandshakeResult {
   readonly pigeonholeGeometry: PigeonholeGeometry;
   /** Whether the daemon knew the token. */
   readonly resumed: boolean;
-  /** Names the session at the daemon, 16 bytes; null when the daemon does not say. */
+  /** The daemon's name for the session, 16 bytes; null if the daemon does not say. */
   readonly appId: Uint8Array | null;
-  /** What arrived before the token's answer, in order; to be dispatched as if it came after. */
+  /**
+   * Messages that arrived before the answer to the token, in order; dispatch them as if they came
+   * after it.
+   */
   readonly early: readonly (DaemonResponse | MalformedReply)[];
 }
 
@@ -34,45 +40,49 @@ const names: Readonly<Record<string, string>> = {
 };
 
 /**
- * How many messages that are not expected the first two legs pass over, each. The reference's
- * clients do the same in all three; what they throw away is kept here and told after the handshake.
+ * How many unexpected messages each of the first two legs passes over. The reference's clients do
+ * so in all three legs and throw the messages away; this client keeps them and dispatches them
+ * after the handshake.
  */
 const MAX_UNEXPECTED_MESSAGES = 16;
 
 /**
- * What may come before the token's answer: more than a real daemon keeps for a client (1,000
- * replies of one packet each), and never without end.
+ * The limit on messages before the answer to the token. It is more than a real daemon keeps for a
+ * client (1,000 replies of one packet each).
  */
 const MAX_EARLY_MESSAGES = 10_000;
 const MAX_EARLY_BYTES = 64 * 1024 * 1024;
 
-/** The client's side of the handshake as a state machine: responses in, at most one request out. */
+/**
+ * The client's side of the handshake as a state machine: it takes responses and sends at most one
+ * request.
+ */
 class Handshake {
-  readonly #token: Uint8Array<ArrayBuffer>;
+  readonly #token: Bytes;
   readonly #send: (request: DaemonRequest) => void;
   #status: DaemonResponse<"connectionStatusEvent"> | null = null;
   #document: DaemonResponse<"newPkiDocumentEvent"> | null = null;
   readonly #early: (DaemonResponse | MalformedReply)[] = [];
   #earlyBytes = 0;
-  /** Messages passed over in this leg. */
+  /** Messages passed over in the current leg. */
   #unexpected = 0;
 
-  constructor(token: Uint8Array<ArrayBuffer>, send: (request: DaemonRequest) => void) {
+  constructor(token: Bytes, send: (request: DaemonRequest) => void) {
     this.#token = token;
     this.#send = send;
   }
 
   /**
-   * Takes the next response. Null while more must come.
+   * Takes the next response. Returns null while more must come.
    * @param size length of its frame's body in bytes.
-   * @throws ProtocolError when what a leg waits for does not come, a geometry is left out, or too
-   * much comes before the token's answer.
+   * @throws ProtocolError when a leg's expected message does not come, a geometry is missing, or
+   * too much comes before the answer to the token.
    */
   take(response: DaemonResponse | MalformedReply, size: number): HandshakeResult | null {
     if (!this.#status) {
       if (response.kind !== "connectionStatusEvent")
         return this.#passOver(response, size, "status");
-      // Read now, so that a wrong geometry is found before anything is sent.
+      // Checked here, so that a wrong geometry is found before anything is sent.
       readGeometries(response);
       this.#status = response;
       this.#unexpected = 0;
@@ -103,10 +113,10 @@ class Handshake {
   }
 
   /**
-   * Keeps a message that is told after the handshake. @throws ProtocolError when they are too many.
+   * Keeps a message to dispatch after the handshake. @throws ProtocolError when there are too many.
    */
   #keep(response: DaemonResponse | MalformedReply, size: number): void {
-    // What is kept is decoded, and may be a hundred times as large as on the wire.
+    // Decoded messages may take a hundred times as much memory as on the wire.
     this.#earlyBytes += Math.max(size, decodedSize(response, MAX_EARLY_BYTES));
     if (this.#early.push(response) > MAX_EARLY_MESSAGES || this.#earlyBytes > MAX_EARLY_BYTES) {
       throw new ProtocolError("the daemon sent too much before its session_token_reply");
@@ -134,7 +144,9 @@ class Handshake {
   }
 }
 
-/** Both geometries of a status event. @throws ProtocolError when one is missing or wrong. */
+/**
+ * Returns both geometries of a status event. @throws ProtocolError when one is missing or invalid.
+ */
 function readGeometries(status: DaemonResponse<"connectionStatusEvent">): {
   geometry: Geometry;
   pigeonholeGeometry: PigeonholeGeometry;
@@ -155,15 +167,15 @@ function readGeometries(status: DaemonResponse<"connectionStatusEvent">): {
   };
 }
 
-// From a transport to a connection whose handshake is finished.
+// From a transport to a connection whose handshake has finished.
 
-/** What becomes of a connection. */
+/** Callbacks for the stages of a connection. */
 export interface ShakeHandsHandlers {
-  /** The connection was made; nothing came yet. */
+  /** The connection was made; nothing was received yet. */
   onConnection(connection: Connection): void;
-  /** The handshake is finished; called before any later message. */
+  /** The handshake has finished; called before any later message. */
   onReady(connection: Connection, result: HandshakeResult): void;
-  /** Bytes came. */
+  /** Bytes arrived. */
   onBytes(): void;
   /** A message after the handshake. */
   onResponse(response: DaemonResponse | MalformedReply): void;
@@ -172,9 +184,9 @@ export interface ShakeHandsHandlers {
 }
 
 /**
- * Goes through the handshake; resolves when `onReady` has returned.
- * @param timeoutMs how long it may take.
- * @throws ProtocolError, RequestTimeoutError, the signal's reason; the connection is closed then.
+ * Runs the handshake; resolves when `onReady` has returned.
+ * @param timeoutMs the time limit in milliseconds.
+ * @throws ProtocolError, RequestTimeoutError, the signal's reason; the connection is then closed.
  */
 export function shakeHands(
   transport: Transport,
@@ -240,7 +252,7 @@ function tooLate(reason: RequestTimeoutError, transport: Transport): RequestTime
   );
 }
 
-/** What cannot be read before the handshake is finished is hardly a daemon's. */
+/** If the first messages cannot be read, the peer is probably not a daemon. */
 function noDaemon(error: Error, address: string): Error {
   if (!(error instanceof ProtocolError)) return error;
   return new ProtocolError(
@@ -256,11 +268,11 @@ function hungUp(address: string): ProtocolError {
   );
 }
 
-// Dials that end, anyone who wrote them.
+// A time limit for any dial function, ours or the application's.
 
 /**
- * Runs `dial` with a signal that is aborted with `signal`, or after `timeoutMs`. A dial that does
- * not look at it is left behind, and hung up on if it connects after all.
+ * Runs `dial` with a signal that aborts with `signal` or after `timeoutMs`. A dial that ignores its
+ * signal is abandoned; if it connects later, its transport is closed.
  * @throws RequestTimeoutError; the signal's reason; what `dial` throws.
  */
 export async function dialInTime(
@@ -282,7 +294,7 @@ export async function dialInTime(
       const deadline = watchDeadline(clock, "start", { signal }, timeoutMs, (reason) =>
         end(reason instanceof RequestTimeoutError ? notDialled(reason, timeoutMs) : reason),
       );
-      // One that throws at once is no other than one that rejects.
+      // A dial that throws synchronously is treated like one that rejects.
       void new Promise<Transport>((made) => made(dial(scope.signal)))
         .then((transport) => {
           if (over) transport.destroy();

@@ -1,7 +1,7 @@
 /**
- * Finds a daemon that is gone without a word: a machine that was unplugged, a process that hangs.
- * When nothing was heard for a while a cheap local request is sent; if nothing comes back either,
- * the connection is given up and made again.
+ * Detects a daemon that disappeared without closing the connection, for example because its machine
+ * was unplugged or its process hangs. After a period of silence the client sends a cheap local
+ * request. If no answer comes either, it gives up the connection and reconnects.
  */
 import { equalBytes } from "../bytes/bytes.js";
 import { QueryId } from "../bytes/opaque.js";
@@ -10,40 +10,43 @@ import type { DaemonRequest } from "../wire/requests.js";
 import type { DaemonResponse, MalformedReply } from "../wire/responses.js";
 import type { Unread } from "./unread.js";
 
-/** How many starts and messages a daemon takes in at least before it reads no further. */
+/** How many starts and messages a daemon reads at least before it stops reading. */
 const READ_AHEAD = 16;
-/** How long a packet of ours may wait for its turn once it is the next one, in milliseconds. */
+/** How long one of our packets may wait once it is the next to leave, in milliseconds. */
 const LONGEST_TICK_MS = 5000;
-/** A daemon that is alive tells of a new document in this time (20 minutes, and some), in ms. */
+/**
+ * A live daemon announces a new document within this time (an epoch of 20 minutes and a margin), in
+ * ms.
+ */
 const LONGEST_PATIENCE_MS = 25 * 60_000;
-/** How much longer a daemon may be silent that has no mixnet to send to, in milliseconds. */
+/** How much longer a daemon without a mixnet connection may be silent, in milliseconds. */
 const OFFLINE_PATIENCE_MS = 5 * 60_000;
 
-/** What the daemon has of ours. */
+/** What the daemon has from this client. */
 export interface DaemonLoad {
   /** Local requests that it has not answered. */
   readonly localInFlight: number;
   /**
-   * The longest that it may be silent over the local requests that it was given, in milliseconds.
+   * The longest time in milliseconds that it may be silent while it works on its local requests.
    */
   readonly localWorkMs: number;
-  /** Operations that it was given and has not ended. */
+  /** Operations that it has and has not ended. */
   readonly operationsInFlight: number;
   readonly unread: Unread;
 }
 
-/** What watching needs. */
+/** What the watch needs. */
 export interface LivenessOptions {
   readonly clock: Clock;
-  /** How long nothing may be heard before a probe is sent, in milliseconds. */
+  /** How long the connection may be silent before a probe is sent, in milliseconds. */
   readonly intervalMs: number;
-  /** How long its answer may take, in milliseconds. */
+  /** How long the answer to a probe may take, in milliseconds. */
   readonly timeoutMs: number;
   readonly load: DaemonLoad;
-  /** Whether the daemon said that it reaches the mixnet. */
+  /** Whether the daemon reported that it is connected to the mixnet. */
   readonly isOnline: () => boolean;
   readonly send: (request: DaemonRequest) => void;
-  /** It was silent for so long, in milliseconds, and did not answer. */
+  /** The daemon was silent for this many milliseconds and did not answer the probe. */
   readonly onDead: (silentMs: number) => void;
 }
 
@@ -51,18 +54,18 @@ export interface LivenessOptions {
 export class Liveness {
   readonly #options: LivenessOptions;
   #timer: Timer | null = null;
-  /** Which watch this is, for what cannot be taken back. */
+  /** Number of the current watch: callbacks that cannot be cancelled compare it. */
   #watch = 0;
   #heard = false;
   #silentSince = 0;
-  /** The probe without an answer, and {@link Unread.mark} when it was sent. */
+  /** The unanswered probe, and {@link Unread.mark} when it was sent. */
   #probe: { readonly queryId: QueryId; readonly mark: number } | null = null;
 
   constructor(options: LivenessOptions) {
     this.#options = options;
   }
 
-  /** Begins to watch. */
+  /** Starts watching. */
   start(): void {
     this.#watch++;
     this.#heard = false;
@@ -70,12 +73,12 @@ export class Liveness {
     this.#wait(this.#options.intervalMs);
   }
 
-  /** Bytes came. A frame of many megabytes may take longer than a daemon may be silent. */
+  /** Bytes arrived. A frame of many megabytes may take longer than the daemon may be silent. */
   heardBytes(): void {
     this.#heard = true;
   }
 
-  /** A message came. Gives whether it was the answer to a probe, which means nothing to others. */
+  /** A message arrived. Returns true if it was the answer to a probe, which nobody else needs. */
   heard(response: DaemonResponse | MalformedReply): boolean {
     this.#heard = true;
     const probe = this.#probe;
@@ -86,7 +89,7 @@ export class Liveness {
     return true;
   }
 
-  /** Ends watching. Idempotent. */
+  /** Stops watching. Idempotent. */
   stop(): void {
     this.#watch++;
     this.#timer?.cancel();
@@ -106,44 +109,43 @@ export class Liveness {
     else this.#wait(timeoutMs);
   }
 
-  /** Sends a probe; false when something lies at the daemon already that it will answer. */
+  /** Sends a probe. Returns false if the daemon already has a request that it will answer. */
   #ask(): boolean {
     const { load, send } = this.#options;
-    // One that lies unread will be answered once it is read: another one would only lie behind it.
-    // And a local request is as good as a probe.
+    // The daemon will answer an unread probe when it reads it, and a second one would only queue
+    // behind it. A local request is as good as a probe.
     if (this.#probe || load.localInFlight > 0) return false;
     const queryId = QueryId.random();
     this.#probe = { queryId, mark: load.unread.mark };
-    // Without an index it costs nothing and is answered with a code, which is an answer.
+    // Without an index this request costs nothing; the daemon answers it with an error code.
     send({ kind: "nextMessageBoxIndex", queryId, messageBoxIndex: null });
     return true;
   }
 
   /**
-   * How much longer than usual the daemon may be silent: while packets wait to leave it may not
-   * read on, and then it does not see the probe either.
+   * How much longer than usual the daemon may be silent. While packets wait to leave, it may stop
+   * reading, and then it does not see the probe.
    */
   #packetPatienceMs(): number {
     const { load, isOnline } = this.#options;
     const unread = load.unread.count;
-    // Those that it has read and not ended may fill what it takes in.
+    // Operations that it has read and not ended may fill its read-ahead limit.
     const waiting = Math.max(unread, load.operationsInFlight);
     if (unread === 0 || waiting < READ_AHEAD) return 0;
-    // Without the mixnet no packet leaves at all; but then there is little to lose with the
-    // connection.
+    // Without the mixnet no packet leaves, but then closing the connection loses little.
     if (!isOnline()) return OFFLINE_PATIENCE_MS;
     return Math.min(waiting * LONGEST_TICK_MS, LONGEST_PATIENCE_MS);
   }
 
-  /** The same for the work that local requests make. */
+  /** The same for the work on local requests. */
   #workPatienceMs(): number {
     return Math.min(this.#options.load.localWorkMs, LONGEST_PATIENCE_MS);
   }
 
   /**
-   * Looks again in `ms` milliseconds. Where our own loop was busy that timer fires late, and before
-   * what the daemon said meanwhile was read from the socket: so the sockets get their turn first,
-   * and a second one where the platform hands messages on by way of a task.
+   * Looks again in `ms` milliseconds. If our own event loop was busy, the timer fires late and
+   * before the sockets are read. So the sockets get a turn first, and a second turn for platforms
+   * that pass messages on in a task.
    */
   #wait(ms: number): void {
     this.#timer?.cancel();

@@ -1,4 +1,4 @@
-/** Plain messages to services of the mixnet. spec/thin-protocol §4.2. */
+/** Plain messages to services of the mixnet (spec/thin-protocol §4.2). */
 import {
   type Bytes,
   checkBytes,
@@ -25,14 +25,14 @@ import {
 import type { Geometry } from "../pki/geometry.js";
 import type { DaemonRequest } from "../wire/requests.js";
 
-/** What sending a message needs of the client around it. */
+/** What sending a message needs from the client. */
 export interface MessageContext {
   readonly session: Session;
   readonly options: ResolvedOptions;
   readonly unsent: UnsentMessages;
-  /** Whether the daemon has its connection to the mixnet. */
+  /** Whether the daemon is connected to the mixnet. */
   isConnected(): boolean;
-  /** Resolves when it has, and we ours to it. */
+  /** Resolves when the daemon is connected to the mixnet and we are connected to the daemon. */
   whenConnected(operation: string, options: CallOptions | undefined): Promise<void>;
   /** Null before the first handshake. */
   geometry(): Geometry | null;
@@ -41,21 +41,21 @@ export interface MessageContext {
 /** A message to a service. */
 export interface OutgoingMessage {
   readonly operation: string;
-  /** Null when no reply is wanted. */
+  /** Null if no reply is wanted. */
   readonly surbId: SurbId | null;
   readonly payload: PlainBytes | string;
   readonly destNode: IdentityHash;
   readonly destQueue: Uint8Array;
   readonly options?: CallOptions | undefined;
-  /** Called when the daemon is given the message. */
+  /** Called when the message is handed to the daemon. */
   readonly onGiven?: (() => void) | undefined;
 }
 
 /**
- * Hands a message to the daemon; resolves when it is written. While there is no connection the
- * message waits for one, as every request does, and for the daemon's connection to the mixnet then.
- * @throws TypeError, RangeError for wrong arguments; ThinClientOfflineError while the daemon has no
- * connection to the mixnet; ConnectionLostError when writing failed; RequestTimeoutError.
+ * Hands a message to the daemon; resolves when it is written. Without a connection the message
+ * waits for one, as every request does, and then for the daemon's connection to the mixnet.
+ * @throws TypeError, RangeError for wrong arguments; ThinClientOfflineError while the daemon is not
+ * connected to the mixnet; ConnectionLostError when writing failed; RequestTimeoutError.
  */
 export async function sendMessage(
   context: MessageContext,
@@ -71,7 +71,7 @@ export async function sendMessage(
   if (surbId) context.unsent.handedOver(surbId);
 }
 
-/** @throws for what is wrong before the daemon comes in. */
+/** @throws for arguments that are wrong whatever the daemon says. */
 function messageRequest(
   context: MessageContext,
   message: OutgoingMessage,
@@ -114,14 +114,14 @@ async function handOver(
   }
 }
 
-/** Hands a message over as soon as it can be, all under one deadline. */
+/** Hands a message over as soon as possible, with one deadline for everything. */
 async function handOverWhenConnected(
   context: MessageContext,
   message: OutgoingMessage,
   request: DaemonRequest<"sendMessage">,
 ): Promise<void> {
   const { operation, options } = message;
-  // The caller may change what it gave while this waits.
+  // The caller may change its arguments while this waits.
   const kept = {
     ...request,
     destinationIdHash: copyBytes(message.destNode) as IdentityHash,
@@ -138,7 +138,7 @@ async function handOverWhenConnected(
     do {
       await context.whenConnected(operation, limits);
     } while (!context.isConnected());
-    // Only the daemon tells how long a payload may be.
+    // Only the daemon knows how long a payload may be.
     payloadBytes(kept.payload as PlainBytes, context.geometry());
     await handOver(context, { ...message, options: limits }, kept);
   } catch (error) {
@@ -175,7 +175,7 @@ function checkOnline(context: MessageContext, operation: string): void {
   );
 }
 
-/** What can be done about it, where the daemon's words do not say. */
+/** Advice for errors whose text from the daemon does not say what to do. */
 function hint(err: string): string {
   if (err.includes("service not found")) {
     return ". The destination is not in the current PKI document: look it up with getService()";
@@ -187,15 +187,18 @@ function hint(err: string): string {
 interface Waiting {
   readonly surbId: SurbId;
   /**
-   * Whether the daemon may have the message; what waits here for the connection is not lost with
-   * it.
+   * Whether the daemon may have the message. A message that still waits here for the connection is
+   * not lost with it.
    */
   given: boolean;
   resolve(payload: Bytes): void;
   reject(reason: unknown): void;
 }
 
-/** Messages whose reply somebody waits for, each by its own SURB ID: any number at once. */
+/**
+ * Messages with a caller who waits for the reply. Each has its own SURB ID, so any number may wait
+ * at once.
+ */
 export class AwaitedReplies {
   readonly #context: MessageContext;
   readonly #waiting = new Map<string, Waiting>();
@@ -230,19 +233,19 @@ export class AwaitedReplies {
       const { clock } = context.options;
       deadline = watchDeadline(clock, operation, options, defaultTimeoutMs, reject);
     });
-    // The write below may fail first; then nobody looks at this promise any more.
+    // If the write below fails first, nobody handles this promise.
     reply.catch(() => {});
     const limits = { signal: unwanted.signal, timeoutMs: Infinity };
     const limited = { ...message, options: limits, onGiven: () => this.#given(key) };
     try {
-      // The reply's deadline counts from now on, even while the daemon does not read.
+      // The reply's deadline starts here, even while the daemon does not read.
       const handedOver = context.session.isState("ready")
         ? handOver(context, limited, request)
         : handOverWhenConnected(context, limited, request);
       await Promise.race([handedOver, reply]);
       return await reply;
     } catch (error) {
-      // What waits for the connection must not be sent later, for nobody.
+      // A message that still waits for the connection must not be sent after its caller has gone.
       unwanted.abort(error);
       placeTimeout(error, this.#exchange);
       throw error;
@@ -258,7 +261,10 @@ export class AwaitedReplies {
     if (waiting) waiting.given = true;
   }
 
-  /** A message could not be sent: its call need not wait for the deadline. */
+  /**
+   * Handles a sent event. If a message could not be sent, its call fails without waiting for the
+   * deadline.
+   */
   onSent(event: MessageSentEvent): void {
     if (event.err === "" || !event.surbId) return;
     const operation = "blockingSendMessage";
@@ -270,12 +276,12 @@ export class AwaitedReplies {
     );
   }
 
-  /** A reply came. */
+  /** Handles a reply. */
   onReply(event: MessageReplyEvent): void {
     if (event.surbId) this.#waiting.get(toHex(event.surbId))?.resolve(event.payload);
   }
 
-  /** The daemon lost the mixnet: what is in progress may never come back. */
+  /** The daemon lost the mixnet: replies that are awaited may never come. */
   onOffline(): void {
     this.#rejectAll((operation, { given }) =>
       given
@@ -288,8 +294,8 @@ export class AwaitedReplies {
   }
 
   /**
-   * The connection is gone, and with it the messages that had not left: no reply will come to
-   * those. To be called before {@link UnsentMessages.lose}.
+   * The connection was lost, and with it the messages that had not left: they get no reply. Call
+   * this before {@link UnsentMessages.lose}.
    */
   onConnectionLost(): void {
     this.#rejectAll((operation, { surbId }) =>
@@ -303,7 +309,7 @@ export class AwaitedReplies {
     );
   }
 
-  /** The daemon does not know our session any more, and with it the replies we wait for. */
+  /** The daemon has forgotten our session and the replies that we wait for. */
   onForgotten(): void {
     this.#rejectAll((operation, { given }) =>
       given
@@ -334,18 +340,19 @@ export class AwaitedReplies {
   }
 }
 
-// Messages that the daemon was given and has not said to have left. It forgets those when the
-// connection ends, within a session that is resumed as well (spec/thin-protocol §10, fact 29).
+// Messages that were handed to the daemon and have not left yet as far as it said. The daemon
+// forgets them when the connection ends, even if the session is resumed (spec/thin-protocol §10,
+// fact 29).
 
 /**
- * A daemon tells of each message with a reply block when it leaves. One that never does must not
- * make us keep more names than this; the oldest are forgotten.
+ * A daemon reports when a message with a reply block leaves. A daemon that never reports must not
+ * fill our memory: beyond this number the oldest entries are dropped.
  */
 const MOST_KEPT = 10_000;
 
 interface Unsent {
   readonly surbId: SurbId;
-  /** Whether its sender was told that the daemon has it, and waits for nothing any more. */
+  /** Whether the call that sent the message has already resolved. */
   handedOver: boolean;
 }
 
@@ -355,7 +362,7 @@ export class UnsentMessages {
   #handedOver = 0;
   #waiting: (() => void)[] = [];
 
-  /** A message is being written. */
+  /** Records that a message is being written. */
   add(surbId: SurbId): void {
     if (this.#bySurbId.size >= MOST_KEPT) {
       const [oldest] = this.#bySurbId.values();
@@ -364,7 +371,7 @@ export class UnsentMessages {
     this.#bySurbId.set(toHex(surbId), { surbId, handedOver: false });
   }
 
-  /** It was written, and its sender told so. */
+  /** Records that the message was written and its call resolved. */
   handedOver(surbId: SurbId): void {
     const unsent = this.#bySurbId.get(toHex(surbId));
     if (!unsent || unsent.handedOver) return;
@@ -372,7 +379,10 @@ export class UnsentMessages {
     this.#handedOver++;
   }
 
-  /** It left or could not, its reply came, or its sender was told that it may be lost. */
+  /**
+   * Removes a message: it left or could not be sent, its reply arrived, or its sender was told that
+   * it may be lost.
+   */
   settled(surbId: SurbId): void {
     const key = toHex(surbId);
     const unsent = this.#bySurbId.get(key);
@@ -381,18 +391,18 @@ export class UnsentMessages {
     if (unsent.handedOver && --this.#handedOver === 0) this.#tell();
   }
 
-  /** Whether the daemon has not said yet that this message left. */
+  /** Whether this message still waits at the daemon, as far as the daemon said. */
   has(surbId: SurbId): boolean {
     return this.#bySurbId.has(toHex(surbId));
   }
 
-  /** Resolves when all that were handed over have left; null when none waits. */
+  /** Resolves when all messages handed over so far have left; null if none waits. */
   whenSent(): Promise<void> | null {
     if (this.#handedOver === 0) return null;
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Forgets all of them: they are lost. Gives those whose senders do not know. */
+  /** Forgets all messages, because they are lost. Returns those whose senders do not know. */
   lose(): SurbId[] {
     const lost = [...this.#bySurbId.values()].filter(({ handedOver }) => handedOver);
     this.#bySurbId.clear();

@@ -1,55 +1,67 @@
-/** What the client measures of itself, handed to one hook. */
+/** What the client measures about itself and passes to one hook. */
 import type { Clock } from "../clock/clock.js";
 import { RequestTimeoutError, hasCode, isThinClientError } from "../errors/errors.js";
 
 /** How a call ended, see {@link Metric}. */
 export type RequestOutcome = "ok" | "refused" | "error" | "timeout" | "aborted";
 
-/** One measurement. Names and labels are stable; none of them says whose or what. */
+/** One measurement. Names and labels are stable; none of them identifies a user or any content. */
 export type Metric =
+  /** A call began. */
+  | {
+      /** Once for each `request` that will follow, when it is made. */
+      readonly name: "begin";
+      /** Which call it is, the same number as in its `request`; counted in each process. */
+      readonly call: number;
+      /** Name of the call, as in its `request`. */
+      readonly operation: string;
+    }
   /** A call ended. */
   | {
       /**
-       * Once for each call that asks the daemon for something, or sends a message. Calls that make
-       * several requests (`read`, `write`, `tombstone`, `tombstoneRange`, `copy`) count once, too,
-       * when they end; their requests count beside them under their own names.
+       * Reported once for each call that asks the daemon for something or sends a message. Calls
+       * that make several requests (`read`, `write`, `tombstone`, `tombstoneRange`, `copy`) are
+       * also reported once, when they end; each of their requests is reported under its own name.
        */
       readonly name: "request";
+      /** Which call it is, the same number as in its `begin`; counted in each process. */
+      readonly call: number;
       /**
-       * Name of the call, e.g. `read`; of a request inside one, e.g. `encryptRead`, which is also
-       * what that counts as when the application calls it.
+       * Name of the call, e.g. `read`. A request inside a call is reported under the name of the
+       * public call that makes the same request, e.g. `encryptRead`.
        */
       readonly operation: string;
       /**
-       * `ok`: it succeeded; `refused`: an error code came back, an empty box that was asked for
-       * among them; `timeout`: the deadline passed; `aborted`: the signal was, or the call around
-       * it had its own reason; `error`: anything else, such as a client that was closed.
+       * `ok`: it succeeded; `refused`: an error code came back, which includes an empty box that
+       * was asked for; `timeout`: the deadline passed; `aborted`: the signal was aborted, or the
+       * surrounding call ended for its own reason; `error`: anything else, such as a closed client.
        */
       readonly outcome: RequestOutcome;
-      /** From the call to its end, reconnects included. */
+      /** From the call to its end, in milliseconds, including reconnects. */
       readonly durationMs: number;
     }
-  /** What waits, each time a call is made or ends. */
+  /** The numbers of waiting requests, each time a call is made or ends. */
   | {
-      /** Twice for each request: after it was made, and after it ended. */
+      /** Reported twice for each request: after it was made and after it ended. */
       readonly name: "calls";
       /** Requests that the daemon has, as in `client.load`. */
       readonly inFlight: number;
       /** Requests that wait for a place or the connection, as in `client.load`. */
       readonly queued: number;
     }
-  /** The connection to the daemon is there again. */
+  /** The connection to the daemon was made again. */
   | {
-      /** Once for each loss that was made good, when the new handshake is finished. */
+      /** Reported once for each loss that was recovered, when the new handshake has finished. */
       readonly name: "reconnect";
-      /** Whether the daemon still had the session, and the replies it kept for it. */
+      /** Whether the daemon still had the session and the replies it kept for it. */
       readonly resumed: boolean;
-      /** From the loss to the new handshake's end, in milliseconds. */
+      /** From the loss to the end of the new handshake, in milliseconds. */
       readonly downMs: number;
     };
 
 /**
- * Calls that make several requests. Their errors name the call; each request is measured by itself.
+ * Calls that make several requests. Their errors name the call; each request is measured
+ * separately.
  */
 export type ComposedCall = "read" | "write" | "tombstone" | "tombstoneRange" | "copy";
 
@@ -62,32 +74,45 @@ const composedCalls: ReadonlySet<string> = new Set<ComposedCall>([
 ]);
 
 /**
- * The name that a request is measured by: that of the public call, or the request's own where the
- * call makes several. Else a read that waits would count as one that ended when it is sealed.
+ * The name under which a request is measured: that of the public call, or the request's own name if
+ * the call makes several. Otherwise a waiting read would be counted as ended as soon as it is
+ * sealed.
  */
 export function requestName(kind: string, operation: string): string {
   return composedCalls.has(operation) ? kind : operation;
 }
 
-/** What measuring needs of the client's options. */
+/** The client options that measuring needs. */
 export interface MeasureOptions {
   readonly clock: Clock;
-  /** Null: nobody wants to know. */
+  /** Null if the application set no hook. */
   readonly metrics: MetricsHook | null;
 }
 
-/** Begins to measure a call: the function given tells how it ended; null when nobody wants to know. */
+let calls = 0;
+
+/**
+ * Starts to measure a call. The returned function reports how it ended; it is null without a hook.
+ */
 export function beginMeasure(
   { clock, metrics }: MeasureOptions,
   operation: string,
 ): ((outcome: RequestOutcome) => void) | null {
   if (!metrics) return null;
   const start = clock.monotonic();
+  const call = ++calls;
+  metrics({ name: "begin", call, operation });
   return (outcome) =>
-    metrics({ name: "request", operation, outcome, durationMs: clock.monotonic() - start });
+    metrics({
+      name: "request",
+      call,
+      operation,
+      outcome,
+      durationMs: clock.monotonic() - start,
+    });
 }
 
-/** Runs `work` and tells how it ended. */
+/** Runs `work` and reports how it ended. */
 export async function measureCall<T>(
   options: MeasureOptions,
   operation: string,
@@ -106,17 +131,17 @@ export async function measureCall<T>(
   }
 }
 
-/** Takes measurements; must not throw and should not take long. */
+/** Receives measurements. It must not throw and should return quickly. */
 export type MetricsHook = (metric: Metric) => void;
 
-/** How a request ended that was replied to. */
+/** The outcome of a request that got this reply. */
 export function outcomeOfReply(reply: object): RequestOutcome {
   return "errorCode" in reply && reply.errorCode !== 0 ? "refused" : "ok";
 }
 
-/** How a request ended, from what it rejected with. */
+/** The outcome of a request that rejected with `reason`. */
 export function outcomeOf(reason: unknown, signal: AbortSignal | undefined): RequestOutcome {
-  // First, since the deadline of a call aborts what it asks for with this error.
+  // Checked first, because the deadline of a call aborts its requests with this error.
   if (reason instanceof RequestTimeoutError) return "timeout";
   if (signal?.aborted && reason === signal.reason) return "aborted";
   if (!isThinClientError(reason) || hasCode(reason, "THIN_CLIENT_ERROR_CONNECTION_LOST")) {

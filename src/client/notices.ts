@@ -1,10 +1,10 @@
 /**
- * Cancels that nobody waits for. A real daemon serves a cancel as it reads it, and a start only
- * when its packet may leave, a second and more later: a cancel that comes first finds nothing, and
- * the start then runs forever (spec/thin-protocol §10, fact 27). So an operation that was given up
- * is cancelled again and again until its start was answered, with code 24 or another. And one
- * cancel that was on its way when the connection broke may not have arrived: it is said again on
- * the next one.
+ * Cancels that nobody waits for. A real daemon serves a cancel when it reads it, but a start only
+ * when its packet may leave, a second or more later. A cancel that comes first finds nothing, and
+ * then the start runs forever (spec/thin-protocol §10, fact 27). So an operation that was given up
+ * is cancelled again and again until its start is answered, with code 24 or another. A cancel that
+ * was on its way when the connection broke may not have arrived, so it is sent again on the next
+ * connection.
  */
 import { toHex } from "../bytes/bytes.js";
 import { QueryId } from "../bytes/opaque.js";
@@ -15,13 +15,13 @@ import type { Cancellation } from "./calls.js";
 
 /** Shortest pause between two cancels of one operation, in milliseconds. */
 const SHORTEST_PAUSE_MS = 500;
-/** Part of the time since the first one that the pause takes, up to the longest. */
+/** The pause as a part of the time since the first cancel, up to the longest pause. */
 const PAUSE_SHARE = 1 / 8;
 const LONGEST_PAUSE_MS = 10_000;
 /**
- * How long after a reconnect an operation is cancelled again whose start was not answered, in
- * milliseconds. The daemon dropped it with the connection if it had not begun (
- * spec/thin-protocol §10, fact 29), and then no answer comes.
+ * How long after a reconnect an operation is cancelled again if its start was not answered, in
+ * milliseconds. If it had not begun, the daemon dropped it with the connection (spec/thin-protocol
+ * §10, fact 29), and no answer will come.
  */
 const AFTER_RECONNECT_MS = 10_000;
 
@@ -34,56 +34,57 @@ export interface GivenUpStart {
 
 interface Notice {
   readonly cancellation: Cancellation;
-  /** Unanswered starts of this connection, by query ID in hex, with their numbers. */
+  /** Unanswered starts of this connection: query IDs in hex with their numbers. */
   readonly starts: Map<string, number>;
   /** Unanswered starts of earlier connections. */
   readonly former: Set<string>;
-  /** Whether it is to be cancelled until the start is answered; else one confirmation is enough. */
+  /** Whether to cancel until the start is answered. Otherwise one confirmation is enough. */
   again: boolean;
   /**
-   * How many starts of it are to be sent again, for the operation itself goes on: each was begun
-   * before, and a daemon ends only the newest with each cancel. 0: nobody wants it any more.
+   * How many of its starts will be sent again because the operation continues. Each had begun
+   * before, and a daemon ends only the newest start with each cancel. 0 if nobody wants the
+   * operation.
    */
   restarts: number;
-  /** When the first cancel was said on this connection; null while it is not. */
+  /** When the first cancel was sent on this connection; null before that. */
   since: number | null;
   /** How many cancels are on their way. */
   said: number;
-  /** Whether one was confirmed, on whatever connection. */
+  /** Whether a cancel was confirmed, on any connection. */
   confirmed: boolean;
   timer: Timer | null;
 }
 
-/** What notices go by. */
+/** What notices need. */
 export interface NoticesOptions {
   readonly clock: Clock;
   /**
-   * Whether a call waits for the operation that the daemon may have: it must not be cancelled then.
+   * Whether a call waits for an operation that the daemon may have: then it must not be cancelled.
    */
   readonly isWanted: (key: string) => boolean;
-  /** An operation is over, or its starts take no place any more. */
+  /** Called when an operation is over, or when its starts stop taking places. */
   readonly onEnded: () => void;
-  /** The packet of the start of that number has left. */
+  /** Called when the packet of the start with that number has left. */
   readonly onLeft: (number: number) => void;
-  /** Whether the packet of the start of that number has left. */
+  /** Whether the packet of the start with that number has left. */
   readonly hasLeft: (number: number) => boolean;
 }
 
 /** The cancels of one session that are not done. */
 export class Notices {
   readonly #options: NoticesOptions;
-  /** By what they cancel. */
+  /** Notices by the key of the operation that they cancel. */
   readonly #byKey = new Map<string, Notice>();
-  /** By query ID, in hex: what was said on this connection. */
+  /** Cancels sent on this connection, by query ID in hex. */
   readonly #said = new Map<string, { readonly notice: Notice; readonly allHadLeft: boolean }>();
-  /** Sends on the present connection; null while there is none. */
+  /** Sends on the current connection; null without one. */
   #send: ((request: DaemonRequest) => void) | null = null;
 
   constructor(options: NoticesOptions) {
     this.#options = options;
   }
 
-  /** How many operations are being ended that nobody waits for any more. */
+  /** How many operations that nobody waits for are still being ended. */
   get size(): number {
     let size = 0;
     for (const { restarts } of this.#byKey.values()) if (restarts === 0) size++;
@@ -97,14 +98,14 @@ export class Notices {
     return starts;
   }
 
-  /** Whether a new start of that operation would be hit by what is said for an older one. */
+  /** Whether the cancels for an older start would hit a new start of that operation. */
   isEnding(key: string): boolean {
     return (this.#byKey.get(key)?.starts.size ?? 0) > 0;
   }
 
   /**
-   * Ends an operation; on the next connection when there is none now.
-   * @param start what was given up on this connection; null when that is over.
+   * Ends an operation; without a connection, on the next one.
+   * @param start the start that was given up on this connection; null if the connection is gone.
    * @param confirmed whether the daemon has just confirmed a cancel of it.
    */
   add(cancellation: Cancellation, start: GivenUpStart | null, confirmed = false): void {
@@ -118,9 +119,7 @@ export class Notices {
     else this.#sayLater(notice);
   }
 
-  /**
-   * Ends what earlier connections may have begun of an operation that is about to be started again.
-   */
+  /** Ends starts on earlier connections of an operation that is about to be started again. */
   addForRestart(cancellation: Cancellation): void {
     const notice = this.#noticeOf(cancellation);
     notice.again = false;
@@ -128,13 +127,18 @@ export class Notices {
     notice.confirmed = false;
   }
 
-  /** What waits for an operation has ended: if it was given up as well, it is cancelled now. */
+  /**
+   * The last call for an operation has ended: if the operation was given up as well, it is
+   * cancelled.
+   */
   unwanted(key: string): void {
     const notice = this.#byKey.get(key);
     if (notice && notice.since === null) this.#say(notice);
   }
 
-  /** A new start of the operation is sent: no cancel may follow that is meant for an older one. */
+  /**
+   * A new start of the operation is sent: no cancel that is meant for an older start may follow.
+   */
   startsAnew(key: string): void {
     const notice = this.#byKey.get(key);
     if (!notice || notice.starts.size > 0) return;
@@ -144,7 +148,7 @@ export class Notices {
   }
 
   /**
-   * A new connection: says what is not done.
+   * Starts to use a new connection: sends the cancels that are not done.
    * @param resumed whether the daemon still has what belongs to the session.
    */
   connected(send: (request: DaemonRequest) => void, resumed: boolean): void {
@@ -157,7 +161,7 @@ export class Notices {
     }
   }
 
-  /** The connection is gone. */
+  /** Handles the loss of the connection. */
   connectionLost(): void {
     this.#send = null;
     this.#said.clear();
@@ -171,7 +175,10 @@ export class Notices {
     }
   }
 
-  /** Takes a confirmation, or the answer of a start that was given up; false when it is neither. */
+  /**
+   * Takes a confirmation, or the answer to a start that was given up; returns false if it is
+   * neither.
+   */
   take(response: DaemonResponse | MalformedReply): boolean {
     if (this.#byKey.size === 0 && this.#said.size === 0) return false;
     if (!("queryId" in response) || !response.queryId) return false;
@@ -195,7 +202,7 @@ export class Notices {
     return false;
   }
 
-  /** The cancels of what may still run, to be said once more. */
+  /** The cancels to send once more for operations that may still run. */
   get cancellations(): readonly Cancellation[] {
     return [...this.#byKey.values()].map(({ cancellation }) => cancellation);
   }
@@ -227,7 +234,7 @@ export class Notices {
   }
 
   /**
-   * Says a cancel, unless one is on its way: a daemon that reads nothing would only collect them.
+   * Sends a cancel, unless one is on its way: a daemon that does not read would only collect them.
    */
   #say(notice: Notice): void {
     const { key } = notice.cancellation;
@@ -250,7 +257,7 @@ export class Notices {
     if (notice.said > 0) return;
     notice.confirmed = true;
     if (this.#byKey.get(notice.cancellation.key) !== notice) return;
-    // What has begun and is not found any more will not be answered.
+    // A start whose packet had left, and which the daemon does not find, will not be answered.
     const isOver = notice.starts.size > 0 && allHadLeft;
     const waitedMs = this.#options.clock.monotonic() - (notice.since ?? 0);
     const dropped = notice.starts.size === 0 && waitedMs >= AFTER_RECONNECT_MS;

@@ -1,5 +1,12 @@
-/** Options of a client and of its end, checked once; where it logs. */
-import { checkBytes, copyBytes, describeType, isBytes, randomBytes } from "../bytes/bytes.js";
+/** Options of a client and of how it ends, checked once, and its logger. */
+import {
+  type Bytes,
+  checkBytes,
+  copyBytes,
+  describeType,
+  isBytes,
+  randomBytes,
+} from "../bytes/bytes.js";
 import { checkOptions } from "../bytes/options.js";
 import { checkDuration } from "./call-options.js";
 import type { MetricsHook } from "./metrics.js";
@@ -8,22 +15,25 @@ import { realClock } from "../clock/real.js";
 import type { Transport } from "../transport/transport.js";
 import { MAX_MESSAGE_SIZE } from "../wire/framing.js";
 
-/** How a client comes back after the connection to the daemon was lost. */
+/** How a client reconnects after the connection to the daemon was lost. */
 export interface ReconnectOptions {
   /**
-   * First delay in milliseconds; default 1,000. It doubles up to `maxDelayMs` with each failure,
-   * and from the fourth connection on that lasts less than twice the delay before it.
+   * First delay in milliseconds; default 1,000. It doubles, up to `maxDelayMs`, with each failure.
+   * It also doubles from the fourth connection in a row that lasts less than twice the delay before
+   * it.
    */
   readonly initialDelayMs?: number | undefined;
   /** Longest delay in milliseconds; default 60,000. */
   readonly maxDelayMs?: number | undefined;
 }
 
-/** How a daemon that is gone without a word is found. */
+/** How a daemon that disappeared without closing the connection is detected. */
 export interface LivenessSettings {
-  /** How long nothing may be heard before a probe is sent, in milliseconds; default 30,000. */
+  /**
+   * How long the connection may be silent before a probe is sent, in milliseconds; default 30,000.
+   */
   readonly intervalMs?: number | undefined;
-  /** How long its answer may take, in milliseconds; default 15,000. */
+  /** How long the answer to the probe may take, in milliseconds; default 15,000. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -31,59 +41,61 @@ export interface LivenessSettings {
 export interface ThinClientOptions {
   /**
    * 16 bytes that name this client's session at the daemon; random by default. The token of an
-   * earlier client (see `client.sessionToken`) takes its session up again.
+   * earlier client (see `client.sessionToken`) resumes that client's session.
    */
   readonly sessionToken?: Uint8Array | undefined;
-  /** How to come back after a loss; `false`: not at all, the client is closed then. */
+  /** How to reconnect after a loss. `false`: do not reconnect; the client is then closed. */
   readonly reconnect?: ReconnectOptions | false | undefined;
-  /** How to find a daemon that is gone without a word; `false`: not at all. */
+  /** How to detect a daemon that disappeared; `false`: do not. */
   readonly liveness?: LivenessSettings | false | undefined;
   /**
-   * Most local requests, and most operations, that the daemon is given at a time; default 1,000.
-   * More wait their turn here: see `client.load`. A real daemon stops reading when 16 operations
-   * wait for their packet, local requests included (spec/thin-protocol §1.3): so whatever this
-   * says, from the 16th on one more is sent only when the daemon has read the one before.
+   * The most local requests, and the most operations, that the daemon is given at a time; default
+   * 1,000. Further calls wait: see `client.load`. A real daemon stops reading when 16 operations
+   * wait for their packets, local requests included (spec/thin-protocol §1.3). So from the 16th on,
+   * whatever this option says, the client sends an operation only when the daemon has read the one
+   * before.
    */
   readonly maxInFlight?: number | undefined;
-  /** Hears how calls end, what waits, and of reconnects; nothing by default. */
+  /** Receives measurements of how calls end, what waits, and reconnects; none by default. */
   readonly metrics?: MetricsHook | undefined;
   /**
-   * Whether the end of the process ends the session at the daemon: its exit, and SIGINT, SIGTERM
-   * and SIGHUP where the application does not handle them itself.
-   * Default: yes, unless `sessionToken` was given, whose session is meant to outlive the process.
+   * Whether the session at the daemon ends with the process: when it exits, and on SIGINT, SIGTERM
+   * and SIGHUP if the application does not handle them itself. Default: true, unless `sessionToken`
+   * was given, because that session is meant to outlive the process.
    */
   readonly stopOnExit?: boolean | undefined;
-  /** Longest frame body in bytes that is read or written; default 40 MiB, the protocol's limit. */
+  /** Longest frame body in bytes, for reading and writing; default 40 MiB, the protocol's limit. */
   readonly maxMessageSize?: number | undefined;
-  /** Deadline in milliseconds of calls that need no network and no key exchange; default 60,000. */
+  /**
+   * Deadline in milliseconds of calls that need neither the network nor a key exchange; default
+   * 60,000.
+   */
   readonly defaultTimeoutMs?: number | undefined;
   /**
    * Deadline in milliseconds of a connection, from dialling to the end of the handshake; default
-   * 40,000. A real daemon may wait 30 s for a
-   * PKI document before it says its first word (spec/thin-protocol §3.1).
+   * 40,000. A real daemon may wait 30 s for a PKI document before it sends its first message
+   * (spec/thin-protocol §3.1).
    */
   readonly handshakeTimeoutMs?: number | undefined;
   /** Where to log; silent by default. */
   readonly logger?: Logger | undefined;
   /**
-   * Connects to the daemon instead of what the configuration says: an in-memory pair in tests, a
-   * tunnel of your own.
+   * Connects to the daemon in place of the address in the configuration: an in-memory pair in
+   * tests, or your own tunnel.
    */
   readonly dial?:
     | ((options: {
-        /**
-         * Aborted when the connection is not wanted any more: by `stop`, or by `start`'s options.
-         */
+        /** Aborted when the connection is not wanted: by `stop`, or through `start`'s options. */
         readonly signal: AbortSignal;
       }) => Promise<Transport>)
     | undefined;
-  /** The clock to wait by; the platform's by default, a virtual one in tests. */
+  /** The clock for all waits; the platform's by default, a virtual one in tests. */
   readonly clock?: Clock | undefined;
 }
 
 /** The options with all defaults filled in. */
 export interface ResolvedOptions {
-  readonly sessionToken: Uint8Array<ArrayBuffer>;
+  readonly sessionToken: Bytes;
   readonly reconnect: { readonly initialDelayMs: number; readonly maxDelayMs: number } | false;
   readonly liveness: { readonly intervalMs: number; readonly timeoutMs: number } | false;
   readonly maxInFlight: number;
@@ -114,7 +126,7 @@ const known = [
 
 /**
  * Checks the options and fills in the defaults.
- * @throws TypeError or RangeError naming the option, what was wanted and what came.
+ * @throws TypeError or RangeError that names the option, what was wanted and what it got.
  */
 export function resolveOptions(options: ThinClientOptions = {}): ResolvedOptions {
   checkOptions("options", options, known);
@@ -174,7 +186,7 @@ function resolveMetrics(metrics: MetricsHook | undefined): MetricsHook | null {
     try {
       metrics(metric);
     } catch {
-      // A measurement that cannot be taken must not fail what was measured.
+      // A metrics hook that throws must not fail the call that it measures.
     }
   };
 }
@@ -191,14 +203,14 @@ function resolveLogger(logger: Logger | undefined): Logger {
       try {
         logger[level](message, fields && redacted(fields));
       } catch {
-        // Where a line cannot be logged there is nobody to tell; the client goes on.
+        // If logging fails, nobody can be told; the client continues.
       }
     };
   };
   return { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
 }
 
-/** Bytes may be secrets whatever their field is called: only their length is logged. */
+/** Bytes may be secret whatever the field is called, so only their length is logged. */
 function redacted(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(fields).map(([name, value]) => [
@@ -225,25 +237,25 @@ function resolveReconnect(reconnect: ReconnectOptions | false = {}): ResolvedOpt
 
 // How a client ends.
 
-/** How long `stop` and `disconnect` wait for messages where nobody says, in ms. */
+/** How long `stop` and `disconnect` wait for messages by default, in ms. */
 const DRAIN_MS = 5000;
 
 /** Options of `stop` and `disconnect`. */
 export interface ClosingOptions {
   /**
    * How long to wait, in milliseconds, for messages that were handed to the daemon and have not
-   * left; default 5,000, `false` or 0: not at all. A daemon lets a client's packets out one by one,
-   * about one a second on a real network, and forgets those that wait when the connection ends. It
-   * tells when a message with a reply block has left (`messageSent`), which ends the wait; those
-   * that have not left in the end are told as `messageSent` with an `err`. Of a message without
-   * reply block nothing is known: if it must leave, give it time, or a reply block. Calls that wait
-   * for their own answer (`blockingSendMessage`, `read`, `write`, `copy`) are not waited for: they
-   * reject.
+   * left; default 5,000. `false` or 0: do not wait. A daemon sends a client's packets one by one,
+   * about one a second on a real network, and forgets the waiting ones when the connection ends. It
+   * reports when a message with a reply block has left (`messageSent`), which ends the wait.
+   * Messages that have not left by the end are reported as `messageSent` with an `err`. The daemon
+   * reports nothing about a message without a reply block: if it must leave, give it time, or use a
+   * reply block. Calls that wait for their own answer (`blockingSendMessage`, `read`, `write`,
+   * `copy`) are not waited for: they reject.
    */
   readonly drain?: number | false | undefined;
 }
 
-/** How long to wait, in milliseconds; 0: not at all. @throws TypeError, RangeError. */
+/** How long to wait, in milliseconds; 0: do not wait. @throws TypeError, RangeError. */
 export function drainOf(options: ClosingOptions = {}): number {
   checkOptions("options", options, ["drain"]);
   const { drain = DRAIN_MS } = options;
@@ -252,23 +264,23 @@ export function drainOf(options: ClosingOptions = {}): number {
   return drain;
 }
 
-// Where the client says what it does. Capabilities, seeds, plaintexts and keys never get here.
+// The client's log. Capabilities, seeds, plaintexts and keys never reach it.
 
-/** A place for log lines; `console` fits. */
+/** Receives log lines; `console` works. */
 export interface Logger {
-  /** What needs nobody's attention, e.g. a late answer to a call that was given up. */
+  /** Messages that need no attention, e.g. a late answer to a call that was given up. */
   debug(message: string, fields?: Readonly<Record<string, unknown>>): void;
-  /** A connection that was made. */
+  /** A connection was made. */
   info(message: string, fields?: Readonly<Record<string, unknown>>): void;
-  /** A lost connection, a failed try to reconnect, an event that cannot be read. */
+  /** A lost connection, a failed attempt to reconnect, or an event that cannot be read. */
   warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
-  /** A handler of the application that threw. */
+  /** A handler of the application threw. */
   error(message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 
 const nothing = (): void => {};
 
-/** Says nothing; the default. */
+/** Logs nothing; the default. */
 export const silentLogger: Logger = {
   debug: nothing,
   info: nothing,

@@ -1,6 +1,6 @@
 /**
- * The life of a client: dial, handshake, ready, and back again after a loss. Everything above it
- * sees requests with replies, and events.
+ * The life of a client: dial, handshake, ready, and reconnect after a loss. The layers above see
+ * only requests with replies, and events.
  */
 import { equalBytes } from "../bytes/bytes.js";
 import { QueryId } from "../bytes/opaque.js";
@@ -19,37 +19,35 @@ import { Liveness } from "./liveness.js";
 import type { ResolvedOptions } from "./options.js";
 import type { Clock } from "../clock/clock.js";
 
-/** Where a client is in its life; see `ThinClient.state`. */
+/** The state of a client; see `ThinClient.state`. */
 export type ClientState = "idle" | "connecting" | "ready" | "reconnecting" | "closed";
 
 /** Why a client is closed. */
 export interface CloseReason {
-  /** By `stop()`, by `disconnect()`, or by the loss of the connection with `reconnect: false`. */
+  /** `stop()`, `disconnect()`, or a lost connection with `reconnect: false`. */
   readonly reason: "stopped" | "disconnected" | "failed";
   /** The error when `reason` is `failed`, else null. */
   readonly error: Error | null;
 }
 
-/** What a session tells the client above it. */
+/** What a session reports to the client. */
 export interface SessionHandlers {
-  /** A handshake is finished; called before anything else of that connection. */
+  /** A handshake has finished; called before anything else from that connection. */
   onHandshake(result: HandshakeResult): void;
-  /** A message that answers no call. */
+  /** A message that does not answer a call. */
   onMessage(message: DaemonResponse): void;
   emit(event: ClientEvent): void;
-  /** Whether the daemon said that it reaches the mixnet. */
+  /** Whether the daemon reported that it is connected to the mixnet. */
   isOnline(): boolean;
-  /**
-   * Resolves when the daemon has sent the messages that it was given; null when none waits there.
-   */
+  /** Resolves when the daemon has sent the messages that it was given; null if none waits. */
   whenSent(): Promise<void> | null;
-  /** No first connection could be made; another start may follow. */
+  /** The first connection could not be made; `start` may be called again. */
   onStartFailed(error: unknown): void;
-  /** The session ended for good. */
+  /** The session has ended for good. */
   onClosed(reason: CloseReason): void;
 }
 
-/** How long to wait for the daemon to hang up after we said good-bye, in milliseconds. */
+/** How long to wait for the daemon to close the connection after our goodbye, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 2000;
 
 /** One client's session with its daemon. */
@@ -57,22 +55,22 @@ export class Session {
   readonly #dial: (signal: AbortSignal) => Promise<Transport>;
   readonly #options: ResolvedOptions;
   readonly #handlers: SessionHandlers;
-  /** What is asked of the daemon. */
+  /** The requests to the daemon. */
   readonly calls: Calls;
   readonly #frameWaiters: FrameWaiters;
   readonly #liveness: Liveness | null;
   #state: ClientState = "idle";
   #connection: Connection | null = null;
   #instanceToken: Uint8Array | null = null;
-  /** Names our session at the daemon; null before the first one. */
+  /** The daemon's name for our session; null before the first handshake. */
   #appId: Uint8Array | null = null;
   #shutdownSeen = false;
   #abortDial: AbortController | null = null;
   #closing: Promise<void> | null = null;
   #endDrain: (() => void) | null = null;
-  /** What ended the client; null while it lives, and when it was ended on purpose. */
+  /** The error that ended the client; null while it runs, or if it was ended on purpose. */
   #failure: Error | null = null;
-  /** Null when a lost connection ends the client. */
+  /** Null if a lost connection ends the client. */
   readonly #backoff: Backoff | null;
   /** When the connection was lost, by the monotonic clock. */
   #lostAt = 0;
@@ -130,7 +128,10 @@ export class Session {
     }
   }
 
-  /** Ends what waited for the connection: nobody makes it now, and few of these have a deadline. */
+  /**
+   * Ends calls that waited for the connection: nobody makes it now, and few of them have a
+   * deadline.
+   */
   #startFailed(error: unknown): void {
     this.#state = "idle";
     this.calls.rejectAll(() => error);
@@ -139,7 +140,7 @@ export class Session {
   }
 
   /**
-   * Writes a request that has no reply of its own.
+   * Writes a request that has no reply.
    * @throws ConnectionLostError when there is no connection; RequestTimeoutError when the daemon
    * does not read in time.
    */
@@ -173,7 +174,7 @@ export class Session {
     }
   }
 
-  /** Why a call cannot be made now at all; null when it can (or will be, after a reconnect). */
+  /** Why a call cannot be made at all; null if it can be made now or after a reconnect. */
   notUsable(operation: string): Error | null {
     if (this.#state === "closed") return this.#closedError(operation);
     if (this.#state !== "idle") return null;
@@ -182,7 +183,7 @@ export class Session {
     });
   }
 
-  /** The next frame that is received; it is dispatched as well. */
+  /** The next frame that arrives. It is also dispatched as usual. */
   async nextFrame(options?: CallOptions): Promise<DaemonResponse> {
     const notUsable = this.notUsable("recv");
     if (notUsable) throw notUsable;
@@ -195,9 +196,9 @@ export class Session {
   }
 
   /**
-   * Ends the session; `goodbye` tells the daemon to forget it. Concurrent calls join.
-   * @param drainMs how long to wait for messages to leave that the daemon was given. A later call
-   * with 0 ends the wait.
+   * Ends the session; `goodbye` tells the daemon to forget it. Concurrent calls share one closing.
+   * @param drainMs how long to wait for messages that were handed to the daemon to leave. A later
+   * call with 0 ends the wait.
    */
   close(goodbye: boolean, drainMs = 0): Promise<void> {
     this.#closing ??= this.#close(goodbye, drainMs);
@@ -205,7 +206,7 @@ export class Session {
     return this.#closing;
   }
 
-  /** Says good-bye as far as can be done at once: the process is about to end. */
+  /** Says goodbye without waiting, because the process is about to end. */
   closeAtOnce(): void {
     if (this.#state !== "ready") return;
     this.#connection?.send({ kind: "thinClose" });
@@ -216,10 +217,11 @@ export class Session {
     if (this.#state === "closed") return;
     const connection = this.#connection;
     const reason: CloseReason = { reason: goodbye ? "stopped" : "disconnected", error: null };
-    // What the daemon writes before it sees the end is ours: it does not keep it for the next time.
+    // The daemon does not keep what it writes before it sees the end, so read it.
     const wasReady = this.#state === "ready";
     const drains = !goodbye && connection !== null && wasReady;
-    // The daemon would carry these on for the session, and nobody can get what they find.
+    // The daemon would continue these operations for the session, but nobody could get their
+    // results.
     const useless = drains
       ? [...this.calls.onlyForReplies(), ...this.calls.notices.cancellations]
       : [];
@@ -230,7 +232,7 @@ export class Session {
     if (!drains) this.#tellClosed(reason);
     if (!connection) return;
     if (!drains) connection.silence();
-    // In the middle of a handshake too: the daemon may know our token already.
+    // Also in the middle of a handshake: the daemon may know our token already.
     if (goodbye) connection.send({ kind: "thinClose" });
     connection.end();
     const timer = this.#options.clock.after(CLOSE_TIMEOUT_MS, () => connection.destroy());
@@ -240,7 +242,8 @@ export class Session {
   }
 
   /**
-   * Waits for messages to leave; for as long, for the connection to be lost, or to be told to end.
+   * Waits until the messages have left, the connection is lost, the time is over, or `#endDrain` is
+   * called.
    */
   async #drain(sent: Promise<void>, connection: Connection, drainMs: number): Promise<void> {
     const ended = new Promise<void>((resolve) => (this.#endDrain = resolve));
@@ -325,9 +328,9 @@ export class Session {
   }
 
   /**
-   * Whether the daemon still has what belonged to us. It may know the token, and yet have
-   * forgotten: when our token began a new session there whose answer was lost on its way, or
-   * another client's did.
+   * Whether the daemon still has what belonged to our session. It may know the token and still have
+   * forgotten it: if our token began a new session whose answer was lost, or if another client used
+   * the token.
    */
   #isResumed({ resumed, appId }: HandshakeResult): boolean {
     const before = this.#appId;
@@ -377,7 +380,7 @@ export class Session {
     }
   }
 
-  /** As `state ===`, for places where the compiler would remember an older state. */
+  /** Like `state ===`, for places where the compiler would remember an older state. */
   isState(state: ClientState): boolean {
     return this.#state === state;
   }
@@ -405,7 +408,7 @@ export class Session {
     this.#tellClosed(reason);
   }
 
-  /** Nothing can be asked any more. */
+  /** Ends all calls when nothing can be asked. */
   #endCalls(): void {
     this.#state = "closed";
     this.#connection = null;
@@ -435,7 +438,7 @@ interface Waiter {
   readonly reject: (reason: unknown) => void;
 }
 
-/** Those who wait for the daemon's next frame: `recv`, kept for parity. */
+/** Callers who wait for the daemon's next frame (`recv`, kept for parity). */
 class FrameWaiters {
   readonly #clock: Clock;
   #waiters: Waiter[] = [];
@@ -444,7 +447,7 @@ class FrameWaiters {
     this.#clock = clock;
   }
 
-  /** The next frame. */
+  /** Resolves with the next frame. */
   next(options: CallOptions | undefined): Promise<DaemonResponse> {
     if (options?.signal?.aborted) return Promise.reject(options.signal.reason);
     return new Promise((resolve, reject) => {
@@ -466,7 +469,7 @@ class FrameWaiters {
     });
   }
 
-  /** A frame came. */
+  /** Gives a frame to everyone who waits. */
   give(response: DaemonResponse): void {
     if (this.#waiters.length === 0) return;
     const waiters = this.#waiters;
@@ -474,7 +477,7 @@ class FrameWaiters {
     for (const waiter of waiters) waiter.resolve(response);
   }
 
-  /** No frame will come any more. */
+  /** Rejects everyone who waits: no frame will come. */
   rejectAll(reason: unknown): void {
     const waiters = this.#waiters;
     this.#waiters = [];

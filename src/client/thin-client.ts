@@ -1,5 +1,5 @@
 /** The thin client: one object with a method for everything a daemon offers. */
-import { type Bytes, type PlainBytes, describeType } from "../bytes/bytes.js";
+import { type Bytes, type PlainBytes, checkBytes, describeType } from "../bytes/bytes.js";
 import {
   type EnvelopeHash,
   type IdentityHash,
@@ -71,7 +71,7 @@ import type {
 } from "./voucher.js";
 import type { ClientState, CloseReason } from "./session.js";
 
-/** Deadline of {@link ThinClient.blockingSendMessage} where none is given, in milliseconds. */
+/** Default deadline of {@link ThinClient.blockingSendMessage}, in milliseconds. */
 const BLOCKING_SEND_TIMEOUT_MS = 30_000;
 
 /**
@@ -83,26 +83,27 @@ const BLOCKING_SEND_TIMEOUT_MS = 30_000;
  * const reply = await client.blockingSendMessage("hello", ...echo.toDestination());
  * ```
  *
- * Every method that can wait takes `{ signal, timeoutMs }` last. Besides what each of them names,
- * it rejects with the signal's reason when that is aborted, `RequestTimeoutError` at its deadline,
- * `InvalidStateError` before {@link start}, `ClientClosedError` once the client is stopped,
- * `ProtocolError` when the daemon's reply cannot be used, and `TypeError` or `RangeError` for
- * invalid options.
+ * Every method that can wait takes `{ signal, timeoutMs }` as its last argument. Besides the errors
+ * that each method lists, it rejects with the signal's reason when the signal is aborted,
+ * `RequestTimeoutError` at its deadline, `InvalidStateError` before {@link start},
+ * `ClientClosedError` once the client is stopped, `ProtocolError` when the daemon's reply cannot be
+ * used, and `TypeError` or `RangeError` for invalid options.
  *
- * Of the calls about boxes, those that go through the network, or that cost a real daemon seconds
- * of key exchange, have no deadline by default; the others have the client's. Arguments of a wrong
- * type or length reject with TypeError or RangeError before anything is sent. All of them but the
- * cancels reject with DaemonRequestError (`copy` and `tombstoneRange` with one as the `cause`) when
- * the daemon refuses: code 3 for an argument that is damaged, 4 while it has no PKI document.
+ * Calls about boxes have no default deadline if they go through the network or cost a real daemon
+ * seconds of key exchange; the others have the client's default. Arguments of a wrong type or
+ * length reject with TypeError or RangeError before anything is sent. When the daemon refuses, all
+ * of these calls but the cancels reject with DaemonRequestError (`copy` and `tombstoneRange` with
+ * one as the `cause`): code 3 for a damaged argument, 4 while the daemon has no PKI document.
  */
 export class ThinClient implements AsyncDisposable {
   readonly #core: ClientCore;
 
   /**
    * Checks its arguments and does no I/O; {@link start} connects.
-   * @param config a {@link Config}, `{ dial: { unix: { address } } }` and the like, or an address:
-   * `unix:PATH`, `unix:@NAME`, `tcp:HOST:PORT` or `ws://HOST:PORT`, as `katz --address` takes it.
-   * @throws ConfigError, TypeError, RangeError for what is wrong with the arguments.
+   * @param config a {@link Config}, an object such as `{ dial: { unix: { address } } }`, or an
+   * address: `unix:PATH`, `unix:@NAME`, `tcp:HOST:PORT` or `ws://HOST:PORT`, as `katz --address`
+   * takes it.
+   * @throws ConfigError, TypeError, RangeError for invalid arguments.
    */
   constructor(config: Config | ConfigInit | string, options?: ThinClientOptions) {
     const checked = Config.from(config);
@@ -111,8 +112,8 @@ export class ThinClient implements AsyncDisposable {
 
   /**
    * Makes a client and starts it.
-   * @param config as for the constructor, or the path of a TOML file: a text that begins as an
-   * address does (`unix:`, `tcp:`, `ws:` …) is one.
+   * @param config as for the constructor, or the path of a TOML file. Text that begins like an
+   * address (`unix:`, `tcp:`, `ws:` …) is an address.
    * @throws as the constructor and {@link start}.
    */
   static async connect(
@@ -128,12 +129,12 @@ export class ThinClient implements AsyncDisposable {
   }
 
   /**
-   * Connects to the daemon; resolves after the whole handshake, when geometries, session and (if
-   * the daemon has one) PKI document are there.
-   * @throws ConnectError when no daemon answers, UnsupportedTransportError where the platform
-   * cannot dial that address, ProtocolError when it is not a daemon, RequestTimeoutError when the
-   * handshake takes longer than `handshakeTimeoutMs`; calls made meanwhile reject with the same
-   * error, and the client may be started again. InvalidStateError when it was started already.
+   * Connects to the daemon; resolves after the whole handshake, when the geometries, the session
+   * and (if the daemon has one) the PKI document are known.
+   * @throws ConnectError when no daemon answers; UnsupportedTransportError when the platform cannot
+   * dial that address; ProtocolError when the peer is not a daemon; RequestTimeoutError when the
+   * handshake takes longer than `handshakeTimeoutMs`. Calls made meanwhile reject with the same
+   * error, and the client may be started again. InvalidStateError when it was already started.
    */
   async start(options?: CallOptions): Promise<void> {
     checkCallOptions(options);
@@ -141,9 +142,9 @@ export class ThinClient implements AsyncDisposable {
   }
 
   /**
-   * Ends the session: the daemon forgets it and all that waits for it. Messages that the daemon has
-   * and that have not left would be lost with it, so this waits for them first: see {@link
-   * ClosingOptions}. Idempotent; rejects for wrong options only.
+   * Ends the session: the daemon forgets it and everything that waits for it. Messages that have
+   * not left the daemon would be lost, so this waits for them first: see {@link ClosingOptions}.
+   * Idempotent; rejects only for wrong options.
    * @throws TypeError, RangeError for invalid options.
    */
   async stop(options?: ClosingOptions): Promise<void> {
@@ -152,11 +153,11 @@ export class ThinClient implements AsyncDisposable {
 
   /**
    * Closes the connection but keeps the session: the daemon holds replies to messages for it (10
-   * minutes by default), and a client with the same `sessionToken` takes it up again. Calls that
-   * wait reject; reads among them are cancelled at the daemon, since nobody can get what they find,
-   * while boxes that are being written and copies that are in progress go on, if they had left: as
-   * with messages, what waits for its turn when the connection ends is lost, and their calls
-   * reject. Idempotent; rejects for wrong options only.
+   * minutes by default), and a client with the same `sessionToken` resumes it. Waiting calls
+   * reject. Waiting reads are cancelled at the daemon, because nobody could get their results.
+   * Writes and copies that had left continue. As with messages, requests that wait for their turn
+   * when the connection ends are lost, and their calls reject. Idempotent; rejects only for wrong
+   * options.
    * @throws TypeError, RangeError for invalid options.
    */
   async disconnect(options?: ClosingOptions): Promise<void> {
@@ -169,43 +170,46 @@ export class ThinClient implements AsyncDisposable {
   }
 
   /**
-   * Where the client is in its life:
-   * - `idle`: made, not started (or a start failed); only `start`, `on` and `events` work.
+   * The state of the client:
+   * - `idle`: not started, or a start failed; only `start`, `on` and `events` work.
    * - `connecting`: the first connection is being made; requests wait for it, and fail with it.
-   * - `ready`: the handshake is finished.
+   * - `ready`: the handshake has finished.
    * - `reconnecting`: the connection was lost and is being made again; requests wait.
-   * - `closed`: stopped, disconnected, or lost with `reconnect: false`; for good.
+   * - `closed`: stopped, disconnected, or lost with `reconnect: false`. This state is final.
    */
   get state(): ClientState {
     return this.#core.session.state;
   }
 
-  /** Whether the client is in that state; unlike `state ===`, the compiler does not remember it. */
+  /**
+   * Whether the client is in that state. Unlike with `state ===`, the compiler does not remember
+   * it.
+   */
   isState(state: ClientState): boolean {
     return this.#core.session.isState(state);
   }
 
-  /** Resolves (never rejects) when the client is closed, and says why. */
+  /** Resolves (never rejects) with the reason when the client is closed. */
   get closed(): Promise<CloseReason> {
     return this.#core.session.closed;
   }
 
-  /**
-   * How many calls wait: for the daemon, or, reads of boxes that are not there yet, to ask again.
-   */
+  /** How many calls wait for the daemon, or (reads of empty boxes) for their next attempt. */
   get pendingCalls(): number {
     return this.#core.calls.size + this.#core.waitingReads.pausing;
   }
 
   /**
-   * How many calls the daemon has, how many wait here (for a place, for the connection, to ask
-   * again), and how many that nobody waits for any more are still being ended at the daemon.
+   * How many calls the daemon has; how many wait here for a place, for the connection or for their
+   * next attempt; and how many that nobody waits for are still being ended at the daemon.
    */
   get load(): ClientLoad {
     return { ...this.#core.calls.load, pausing: this.#core.waitingReads.pausing };
   }
 
-  /** The 16 bytes that name this session at the daemon: as `sessionToken` they resume it. */
+  /**
+   * The 16 bytes that name this session at the daemon. Passed as `sessionToken`, they resume it.
+   */
   get sessionToken(): Bytes {
     return this.#core.options.sessionToken.slice();
   }
@@ -220,20 +224,20 @@ export class ThinClient implements AsyncDisposable {
     return this.#core.pigeonholeGeometry ?? notYet("pigeonholeGeometry");
   }
 
-  /** The configuration this client was made with. */
+  /** The configuration that this client was made with. */
   getConfig(): Config {
     return this.#core.config;
   }
 
-  /** Whether the daemon is connected to the mixnet (and we to the daemon). */
+  /** Whether the daemon is connected to the mixnet and we are connected to the daemon. */
   isConnected(): boolean {
     return this.#core.isConnected();
   }
 
   /**
-   * Resolves when the daemon is connected to the mixnet and a PKI document is there; at once when
-   * both are true already. No deadline by default.
-   * @throws as every method that can wait, and nothing else.
+   * Resolves when the daemon is connected to the mixnet and a PKI document is known; at once if
+   * both are already true. No deadline by default.
+   * @throws only what every waiting method throws.
    */
   async waitUntilOnline(options?: CallOptions): Promise<void> {
     checkCallOptions(options);
@@ -242,7 +246,7 @@ export class ThinClient implements AsyncDisposable {
 
   /**
    * Calls `handler` for each event of that type until the returned registration is called or
-   * disposed of. What it throws goes to `handlerError`.
+   * disposed of. If the handler throws, a `handlerError` event reports it.
    * @throws TypeError for an unknown type or option, or a handler that is not a function.
    */
   on<T extends EventType>(
@@ -251,7 +255,7 @@ export class ThinClient implements AsyncDisposable {
     options?: {
       /** Aborting it ends the registration. */
       signal?: AbortSignal | undefined;
-      /** Whether the first event ends it; false by default. */
+      /** Whether the registration ends after the first event; false by default. */
       once?: boolean | undefined;
     },
   ): Registration {
@@ -259,8 +263,9 @@ export class ThinClient implements AsyncDisposable {
   }
 
   /**
-   * Events from now on as an async iterator; leaving the loop, aborting or closing the client ends
-   * it. A reader that falls more than `maxQueue` events behind gets `SlowConsumerError`.
+   * An async iterator over events from this moment on. It ends when the loop is left, the signal is
+   * aborted or the client is closed. A reader that falls more than `maxQueue` events behind gets
+   * `SlowConsumerError`.
    * @throws TypeError for an unknown type or option, RangeError for a `maxQueue` below 1.
    */
   events<T extends EventType = EventType>(
@@ -279,12 +284,12 @@ export class ThinClient implements AsyncDisposable {
    * @param destNode identity hash of the service node, 32 bytes.
    * @param destQueue endpoint on that node, 1 to 32 bytes.
    *
-   * Resolves when the daemon has it, which is before it leaves: that is told by a `messageSent`
-   * event (with an `err` when it could not, or was lost with the connection). While there is no
-   * connection to the daemon the message waits for it, as every call does, and for the daemon's to
-   * the mixnet then.
-   * @throws TypeError, RangeError for wrong arguments; ThinClientOfflineError while the daemon has
-   * no connection to the mixnet; ConnectionLostError when ours broke while writing.
+   * Resolves when the daemon has the message, which is before it leaves. A `messageSent` event
+   * reports that it left (or has an `err` if it could not be sent, or was lost with the
+   * connection). Without a connection to the daemon the message waits for it, as every call does,
+   * and then for the daemon's connection to the mixnet.
+   * @throws TypeError, RangeError for wrong arguments; ThinClientOfflineError while the daemon is
+   * not connected to the mixnet; ConnectionLostError when our connection broke while writing.
    */
   async sendMessage(
     surbId: SurbId,
@@ -300,8 +305,8 @@ export class ThinClient implements AsyncDisposable {
   }
 
   /**
-   * As {@link sendMessage}, but no reply is wanted: nothing tells whether it arrived, nor whether
-   * it left.
+   * Like {@link sendMessage}, but without a reply. Nothing reports whether the message left or
+   * arrived.
    * @throws as {@link sendMessage}.
    */
   async sendMessageWithoutReply(
@@ -317,13 +322,14 @@ export class ThinClient implements AsyncDisposable {
   }
 
   /**
-   * Sends a message and waits for its reply; any number may run at once. The reply is padded with
-   * zeros to `geometry.forwardPayloadLength`, whatever its own length. Default deadline: 30 s.
+   * Sends a message and waits for its reply; any number of calls may run at once. The reply is
+   * padded with zeros to `geometry.forwardPayloadLength`, whatever its own length. Default
+   * deadline: 30 s.
    * @throws as {@link sendMessage}; SendFailedError when the daemon could not send it;
    * ThinClientOfflineError when the daemon lost the mixnet meanwhile; ConnectionLostError when the
-   * connection was lost before the message had left, or the daemon forgot the session meanwhile,
-   * and with it the reply; RequestTimeoutError when no reply
-   * came: the mixnet may have lost either direction.
+   * connection was lost before the message had left, or when the daemon forgot the session and with
+   * it the reply; RequestTimeoutError when no reply came: the mixnet may have lost either
+   * direction.
    */
   async blockingSendMessage(
     payload: PlainBytes | string,
@@ -337,17 +343,17 @@ export class ThinClient implements AsyncDisposable {
     return this.#core.awaitedReplies.send(message, BLOCKING_SEND_TIMEOUT_MS);
   }
 
-  /** 16 fresh random bytes to name a message by. */
+  /** 16 random bytes that name a message. */
   static newMessageId(): MessageId {
     return MessageId.random();
   }
 
-  /** 16 fresh random bytes to name a reply block by. */
+  /** 16 random bytes that name a reply block. */
   newSurbId(): SurbId {
     return SurbId.random();
   }
 
-  /** 16 fresh random bytes to name a request by. */
+  /** 16 random bytes that name a request. */
   newQueryId(): QueryId {
     return QueryId.random();
   }
@@ -355,15 +361,15 @@ export class ThinClient implements AsyncDisposable {
   // The network
 
   /**
-   * The PKI document that came last, which is the current epoch's but for a moment at its beginning
-   * (see the event `newPkiDocument`); null before the first.
+   * The PKI document that arrived last; null before the first. It is the current epoch's document,
+   * except for a moment at the beginning of an epoch (see the event `newPkiDocument`).
    */
   pkiDocument(): PkiDocument | null {
     return this.#core.documents.current;
   }
 
   /**
-   * The PKI document of `epoch` if it is still kept (six epochs are), else the current one.
+   * The PKI document of `epoch` if it is still kept (six epochs are), or else the current one.
    * @throws PkiDocumentUnavailableError when there is none at all.
    */
   pkiDocumentForEpoch(epoch: number): PkiDocument {
@@ -371,7 +377,8 @@ export class ThinClient implements AsyncDisposable {
   }
 
   /**
-   * The document of `epoch` with its signatures, for `verifyPkiDocument`; 0 is the current epoch.
+   * Fetches the document of `epoch` with its signatures, for `verifyPkiDocument`; 0 is the current
+   * epoch.
    * @throws PkiDocumentUnavailableError when the daemon does not have it; RangeError when `epoch`
    * is not an integer from 0 up.
    */
@@ -381,8 +388,7 @@ export class ThinClient implements AsyncDisposable {
   }
 
   /**
-   * The directory authorities that the daemon trusts; an empty list when it is configured with
-   * none.
+   * The directory authorities that the daemon trusts; an empty list if none is configured.
    * @throws DaemonRequestError for any other failure of the daemon.
    */
   async getDirectoryAuthorities(options?: CallOptions): Promise<DirectoryAuthority[]> {
@@ -391,16 +397,16 @@ export class ThinClient implements AsyncDisposable {
   }
 
   /**
-   * Every service of that name; never an empty list.
+   * Every service with that name; never an empty list.
    * @throws ServiceNotFoundError when there is none; PkiDocumentUnavailableError before the first
-   * document; TypeError for an empty name; ProtocolError when the document lists it without
+   * document; TypeError for an empty name; ProtocolError when the document lists it without an
    * endpoint.
    */
   getServices(capability: string): ServiceDescriptor[] {
     return queries.getServices(capability, this.pkiDocument());
   }
 
-  /** One of the services of that name, each as likely. @throws as {@link getServices}. */
+  /** A random service with that name. @throws as {@link getServices}. */
   getService(serviceName: string): ServiceDescriptor {
     const services = this.getServices(serviceName);
     return services[queries.randomBelow(services.length)]!;
@@ -412,16 +418,19 @@ export class ThinClient implements AsyncDisposable {
   }
 
   /**
-   * `n` different couriers at random. Using chosen couriers for several boxes ties those together
-   * in the eyes of anyone who runs them; the other calls let the daemon choose again each time.
-   * @throws NotEnoughCouriersError; RangeError when `n` is not an integer from 0 up; and as
-   * {@link getServices}, for 0 too.
+   * `n` different couriers, chosen at random. If you use the same courier for several boxes, anyone
+   * who runs it can link those boxes; the other calls let the daemon choose again each time.
+   * @throws NotEnoughCouriersError; RangeError when `n` is not an integer from 0 up; and as {@link
+   * getServices}, also for 0.
    */
   getDistinctCouriers(n: number): Destination[] {
     return queries.getDistinctCouriers(n, this.pkiDocument());
   }
 
-  /** The document as text, descriptors decoded; the argument does not change. @throws TypeError. */
+  /**
+   * The document as text, with decoded descriptors; the argument does not change. @throws
+   * TypeError.
+   */
   prettyPrintPkiDoc(document: PkiDocument): string {
     return prettyPrintPkiDoc(document);
   }
@@ -429,12 +438,12 @@ export class ThinClient implements AsyncDisposable {
   // One box
 
   /**
-   * Reads a box, and waits until something is in it: it asks again and again, each time with a
-   * fresh envelope, after pauses of about a quarter of the time waited so far: at least a round
-   * trip, at most 30 s. All reads of one client that wait share half of its packets, in turns, so
-   * that the pauses are longer where many wait. A fresh envelope is also made when one grows old or
-   * is refused (four in a row are refused before the error surfaces).
-   * @param options `wait: false` rejects with BoxIDNotFoundError when the box holds nothing.
+   * Reads a box and waits until it holds something. It asks again and again, each time with a fresh
+   * envelope, and pauses for about a quarter of the time waited so far: at least a round trip, at
+   * most 30 s. All waiting reads of one client together use half of its packets and take turns, so
+   * the pauses are longer if many wait. A fresh envelope is also made when one grows old or is
+   * refused (the fourth refusal in a row rejects the call).
+   * @param options `wait: false` rejects with BoxIDNotFoundError when the box is empty.
    * @throws TombstoneError when the box was deleted; other ReplicaErrors, CourierErrors,
    * MKEMDecryptionFailedError, BACAPDecryptionFailedError, InvalidTombstoneSignatureError;
    * StartResendingCancelledError when it was cancelled elsewhere.
@@ -444,12 +453,13 @@ export class ThinClient implements AsyncDisposable {
   }
 
   /**
-   * Writes a box; text is written as UTF-8. By default it is done when a courier has taken it, and
-   * a box that held something else keeps that; writing the same again does no harm.
+   * Writes a box; text is written as UTF-8. By default the write is done when a courier has taken
+   * it. A box that already held something else keeps it; writing the same content again does no
+   * harm.
    * @param plaintext 1 byte up to `pigeonholeGeometry.maxPlaintextPayloadLength`.
    * @param options `ifExists: "error"` waits for the replicas, and rejects with
    * BoxAlreadyExistsError when the box holds something else.
-   * @throws RangeError for a plaintext of no bytes, or more than a box holds; CourierErrors,
+   * @throws RangeError for an empty plaintext, or one that does not fit into a box; CourierErrors,
    * MKEMDecryptionFailedError; StartResendingCancelledError when it was cancelled elsewhere; with
    * `ifExists: "error"` also BoxAlreadyExistsError and other ReplicaErrors.
    */
@@ -463,7 +473,8 @@ export class ThinClient implements AsyncDisposable {
   }
 
   /**
-   * Deletes a box for good, whether it holds something or not; done when a courier has taken it.
+   * Deletes a box for good, whether or not it holds something; done when a courier has taken the
+   * request.
    * @throws as {@link write} without options.
    */
   async tombstone(
@@ -477,13 +488,13 @@ export class ThinClient implements AsyncDisposable {
   // Many boxes
 
   /**
-   * Writes a payload of any length to one or many streams: first to a temporary stream of its own,
-   * from which a courier then writes the destinations. Memory stays flat however long the source
-   * is. An empty source copies nothing and sends nothing. Not atomic: see CopyFailedError.
-   * @param source all bytes, or an async iterable that gives them.
+   * Writes a payload of any length to one or many streams. It first writes a temporary stream, from
+   * which a courier then writes the destinations. Memory use does not grow with the source. An
+   * empty source copies nothing and sends nothing. The copy is not atomic: see CopyFailedError.
+   * @param source all bytes, or an async iterable of byte arrays.
    * @throws CopyFailedError, which says what was copied before the failure; RangeError when more
-   * than 65,536 boxes would be needed; TypeError when the source gives anything but bytes; what the
-   * source or `onProgress` throws.
+   * than 65,536 boxes would be needed; TypeError when the source yields anything but bytes; what
+   * the source or `onProgress` throws.
    */
   async copy(
     source: CopySource,
@@ -494,10 +505,10 @@ export class ThinClient implements AsyncDisposable {
   }
 
   /**
-   * Makes tombstones for boxes that follow each other, and sends none: that is what
-   * `startResendingEncryptedMessage({ ...envelope, writeCap })` is for.
+   * Makes tombstones for consecutive boxes but does not send them. Send each with
+   * `startResendingEncryptedMessage({ ...envelope, writeCap })`.
    * @param maxCount how many, 0 to 2^32 - 1.
-   * @throws TombstoneRangeError, which has those that were made before the failure; what
+   * @throws TombstoneRangeError, which has the tombstones made before the failure; what
    * `onProgress` throws.
    */
   async tombstoneRange(
@@ -509,10 +520,10 @@ export class ThinClient implements AsyncDisposable {
     return boxes.tombstoneRange(this.#core, writeCap, start, maxCount, options);
   }
 
-  // The steps that the calls above are made of
+  // The steps of the calls above
 
   /**
-   * A new stream.
+   * Makes a new stream.
    * @param seed 32 random bytes; the same seed gives the same stream.
    * @throws TypeError, RangeError unless `seed` is 32 bytes.
    */
@@ -521,7 +532,7 @@ export class ThinClient implements AsyncDisposable {
   }
 
   /**
-   * Seals an envelope that reads a box. Sends nothing.
+   * Seals an envelope that reads a box. It does not send it.
    * @throws DaemonRequestError when the daemon cannot seal it.
    */
   async encryptRead(
@@ -533,8 +544,9 @@ export class ThinClient implements AsyncDisposable {
   }
 
   /**
-   * Seals an envelope that writes a box. Sends nothing.
-   * @param plaintext up to `pigeonholeGeometry.maxPlaintextPayloadLength` bytes; none: a tombstone.
+   * Seals an envelope that writes a box. It does not send it.
+   * @param plaintext up to `pigeonholeGeometry.maxPlaintextPayloadLength` bytes; an empty one makes
+   * a tombstone.
    * @throws DaemonRequestError when the daemon cannot seal it; RangeError for a longer plaintext.
    */
   async encryptWrite(
@@ -547,19 +559,20 @@ export class ThinClient implements AsyncDisposable {
   }
 
   /**
-   * Has the daemon send an envelope until its answer is there: a read until something is in the
-   * box, a write until a courier has it. Survives the loss of the connection. Aborting it, or its
-   * deadline, tells the daemon to stop, again and again until it has (`load.cancelling`).
+   * Has the daemon send an envelope until its answer arrives: a read until the box holds something,
+   * a write until a courier has it. It survives the loss of the connection. An abort, or the
+   * deadline, tells the daemon to stop; the client repeats this until the daemon has stopped
+   * (`load.cancelling`).
    *
-   * **Not for waiting:** a courier that has answered "no such box" a few times gives that same
-   * answer to the same envelope for five minutes, whatever was written meanwhile, so that a read
-   * which waits on one envelope may come 5 to 14 minutes late (spec/pigeonhole §9.1). {@link read}
-   * asks with a fresh one each time.
-   * @param request what {@link encryptRead} or {@link encryptWrite} gave, with flags if wanted.
+   * **Do not wait for a box with it.** A courier that has answered "no such box" a few times gives
+   * the same answer to the same envelope for five minutes, even if the box is written meanwhile. So
+   * a read that waits on one envelope may come 5 to 14 minutes late (spec/pigeonhole §9.1). {@link
+   * read} uses a fresh envelope each time.
+   * @param request the result of {@link encryptRead} or {@link encryptWrite}, with flags if wanted.
    * @throws ReplicaErrors, CourierErrors, MKEMDecryptionFailedError, BACAPDecryptionFailedError,
    * InvalidTombstoneSignatureError; StartResendingCancelledError when it was cancelled elsewhere;
-   * DaemonRequestError when the daemon could not begin; TypeError for a flag or a capability that
-   * does not fit, or a field that is not known.
+   * DaemonRequestError when the daemon could not begin; TypeError for a flag or capability that
+   * does not fit, or an unknown field.
    */
   async startResendingEncryptedMessage(
     request: ReadRequest | WriteRequest,
@@ -570,8 +583,8 @@ export class ThinClient implements AsyncDisposable {
 
   /**
    * The same for a write with `noIdempotentBoxAlreadyExists`.
-   * @throws BoxAlreadyExistsError when the box holds something else; and as
-   * {@link startResendingEncryptedMessage}.
+   * @throws BoxAlreadyExistsError when the box holds something else; and as {@link
+   * startResendingEncryptedMessage}.
    */
   async startResendingEncryptedMessageReturnBoxExists(
     request: WriteRequest,
@@ -582,10 +595,10 @@ export class ThinClient implements AsyncDisposable {
   }
 
   /**
-   * The same for a read with `noRetryOnBoxIdNotFound`: asks once. To ask again, seal again: see
-   * {@link startResendingEncryptedMessage}.
-   * @throws BoxIDNotFoundError when the box holds nothing; and as
-   * {@link startResendingEncryptedMessage}.
+   * The same for a read with `noRetryOnBoxIdNotFound`: it asks once. To ask again, seal a new
+   * envelope: see {@link startResendingEncryptedMessage}.
+   * @throws BoxIDNotFoundError when the box is empty; and as {@link
+   * startResendingEncryptedMessage}.
    */
   async startResendingEncryptedMessageNoRetry(
     request: ReadRequest,
@@ -595,12 +608,12 @@ export class ThinClient implements AsyncDisposable {
   }
 
   /**
-   * Ends the sending of an envelope: who waits for it gets StartResendingCancelledError. Works
-   * without a connection too; the daemon is told when there is one again. A start whose packet has
-   * not left yet the daemon cannot find: it is cancelled again until it was answered, which this
-   * call does not wait for (`load.cancelling`).
-   * @throws TypeError, RangeError unless the hash is 32 bytes; never because nothing was to be
-   * ended.
+   * Ends the sending of an envelope: callers who wait for it get StartResendingCancelledError. It
+   * works without a connection too; the daemon is told after the next reconnect. The daemon cannot
+   * find a start whose packet has not left yet. The client cancels such a start again until it is
+   * answered, but this call does not wait for that (`load.cancelling`).
+   * @throws TypeError, RangeError unless the hash is 32 bytes. If there is nothing to end, it does
+   * not throw.
    */
   async cancelResendingEncryptedMessage(
     envelopeHash: EnvelopeHash,
@@ -609,7 +622,10 @@ export class ThinClient implements AsyncDisposable {
     return envelopes.cancelResendingEncryptedMessage(this.#core.calls, envelopeHash, options);
   }
 
-  /** The box after `messageBoxIndex`. @throws DaemonRequestError after the last one, 2^64 - 1. */
+  /**
+   * The index of the box after `messageBoxIndex`. @throws DaemonRequestError after the last one,
+   * 2^64 - 1.
+   */
   async nextMessageBoxIndex(
     messageBoxIndex: MessageBoxIndex,
     options?: CallOptions,
@@ -617,7 +633,7 @@ export class ThinClient implements AsyncDisposable {
     return envelopes.nextMessageBoxIndex(this.#core.calls, messageBoxIndex, options);
   }
 
-  /** The number of a box in its stream: 64 bits, rarely small. @throws TypeError, RangeError. */
+  /** The number of a box in its stream: 64 bits, usually large. @throws TypeError, RangeError. */
   async getMessageBoxIndexCounter(
     messageBoxIndex: MessageBoxIndex,
     options?: CallOptions,
@@ -626,10 +642,11 @@ export class ThinClient implements AsyncDisposable {
   }
 
   /**
-   * Has a courier carry out what the temporary stream of `writeCap` holds, from its first box on;
-   * resolves when that is done. Survives the loss of the connection: where the command was said
-   * again after one, and the stream is found deleted, the copy counts as done, for a courier that
-   * is done deletes it. So do not delete the stream yourself while a copy is in progress.
+   * Has a courier carry out the copy that the temporary stream of `writeCap` describes, from its
+   * first box; resolves when that is done. It survives the loss of the connection: the command is
+   * sent again. If the stream is then found deleted, the copy counts as done, because a courier
+   * deletes the stream when it has finished. So do not delete the stream yourself while a copy is
+   * in progress.
    * @throws CopyCommandFailedError, which names the envelope that failed: those before it stay
    * written. StartResendingCancelledError when it was cancelled elsewhere; DaemonRequestError when
    * the daemon could not begin.
@@ -639,9 +656,9 @@ export class ThinClient implements AsyncDisposable {
   }
 
   /**
-   * Ends the waiting for a copy command, named by `writeCapHash(writeCap)`; what a courier has
-   * begun it may still finish. Otherwise as {@link cancelResendingEncryptedMessage}.
-   * @throws as that.
+   * Ends the wait for a copy command, named by `writeCapHash(writeCap)`. A courier that has begun
+   * may still finish. Otherwise like {@link cancelResendingEncryptedMessage}.
+   * @throws as {@link cancelResendingEncryptedMessage}.
    */
   async cancelResendingCopyCommand(
     writeCapHash: WriteCapHash,
@@ -651,11 +668,12 @@ export class ThinClient implements AsyncDisposable {
   }
 
   /**
-   * Elements of a copy stream that write one payload of at most 10 MiB. Each goes to the next box
-   * of a temporary stream; the boxes written hold 4 bytes less than `maxPlaintextPayloadLength`.
-   * @throws RangeError for a longer payload, and for an empty one with `isLast`: no element is made
-   * that could end the stream (spec/thin-protocol §7.4); DaemonRequestError when the daemon cannot
-   * make them.
+   * Makes the elements of a copy stream that write one payload of at most 10 MiB. Write each
+   * element to the next box of a temporary stream. The destination boxes hold 4 bytes less than
+   * `maxPlaintextPayloadLength`.
+   * @throws RangeError for a longer payload, and for an empty one with `isLast`: no element would
+   * be made that could end the stream (spec/thin-protocol §7.4); DaemonRequestError when the daemon
+   * cannot make them.
    */
   async createCourierEnvelopesFromPayload(
     request: PayloadEnvelopesRequest,
@@ -665,9 +683,10 @@ export class ThinClient implements AsyncDisposable {
   }
 
   /**
-   * The same for several destinations; `buffer` carries over what did not fill an element.
-   * @throws as {@link createCourierEnvelopesFromPayload}, for more than 30 MiB together, too;
-   * TypeError without destinations. With `isLast` either a payload or the `buffer` must have bytes.
+   * The same for several destinations; `buffer` carries over bytes that did not fill an element.
+   * @throws as {@link createCourierEnvelopesFromPayload}; RangeError also for more than 30 MiB
+   * together; TypeError without destinations. With `isLast` either a payload or the `buffer` must
+   * have bytes.
    */
   async createCourierEnvelopesFromMultiPayload(
     request: MultiPayloadEnvelopesRequest,
@@ -677,10 +696,10 @@ export class ThinClient implements AsyncDisposable {
   }
 
   /**
-   * Elements that delete boxes; `buffer` carries over what did not fill an element.
-   * @throws RangeError with `isLast` where neither tombstones nor `buffer` make an element;
-   * DaemonRequestError when the daemon cannot make them; ProtocolError when it made no last element
-   * though it was to end the stream (spec/thin-protocol §10, defect 20).
+   * Makes the elements that delete boxes; `buffer` carries over bytes that did not fill an element.
+   * @throws RangeError with `isLast` if neither tombstones nor `buffer` make an element;
+   * DaemonRequestError when the daemon cannot make them; ProtocolError when the daemon made no last
+   * element (spec/thin-protocol §10, defect 20).
    */
   async createCourierEnvelopesFromTombstoneRange(
     request: TombstoneEnvelopesRequest,
@@ -692,9 +711,9 @@ export class ThinClient implements AsyncDisposable {
   // Contact vouchers
 
   /**
-   * Makes a voucher, with which a newcomer asks a member to be taken in. The payload is to be
-   * written to box 0 of the voucher's stream.
-   * @param messageWriteCap writes the newcomer's own messages.
+   * Makes a voucher, with which a newcomer asks a member for admission. Write the payload to box 0
+   * of the voucher's stream.
+   * @param messageWriteCap the capability that writes the newcomer's own messages.
    * @throws DaemonRequestError with code 3 when the capability is damaged.
    */
   async voucherMint(
@@ -706,10 +725,10 @@ export class ThinClient implements AsyncDisposable {
   }
 
   /**
-   * Takes a newcomer in. The sealed reply is to be written to box 1 of the voucher's stream.
-   * @param voucher 32 bytes, from the newcomer. @param voucherPayload what box 0 holds.
-   * @param whoReply what the newcomer is told.
-   * @throws VoucherHashMismatchError when the payload is not this voucher's;
+   * Admits a newcomer. Write the sealed reply to box 1 of the voucher's stream.
+   * @param voucher 32 bytes, from the newcomer. @param voucherPayload the content of box 0.
+   * @param whoReply what to tell the newcomer.
+   * @throws VoucherHashMismatchError when the payload does not belong to this voucher;
    * VoucherSignatureInvalidError when it is not signed by the key it names; DaemonRequestError with
    * code 3 when it cannot be read.
    */
@@ -726,7 +745,8 @@ export class ThinClient implements AsyncDisposable {
   /**
    * Opens a member's answer.
    * @param voucherSecretKey 162 bytes, from {@link voucherMint}.
-   * @param sealedReply what box 1 holds. @param messageWriteCap the one that the voucher is for.
+   * @param sealedReply the content of box 1. @param messageWriteCap the capability that the voucher
+   * was made for.
    * @throws VoucherSealOpenFailedError when the key does not open the reply; DaemonRequestError
    * with code 3 when an argument is damaged.
    */
@@ -751,12 +771,12 @@ export class ThinClient implements AsyncDisposable {
     return vouchers.voucherDeriveStream(this.#core.calls, voucher, options);
   }
 
-  // Kept for parity with the Python binding; nothing needs them.
+  // Kept for parity with the Python binding; nothing else needs these.
 
   /**
-   * The next message the daemon sends; it is dispatched as well. No deadline by default. For
-   * parity.
-   * @throws as every method that can wait, and nothing else.
+   * The next message that the daemon sends. It is also dispatched as usual. No deadline by default.
+   * For parity.
+   * @throws only what every waiting method throws.
    */
   async recv(options?: CallOptions): Promise<DaemonResponse> {
     checkCallOptions(options);
@@ -764,8 +784,8 @@ export class ThinClient implements AsyncDisposable {
   }
 
   /**
-   * Resolves when the client is closed: {@link start} runs the reading. For parity.
-   * @throws InvalidStateError before {@link start}; ClientClosedError when it is closed already.
+   * Resolves when the client is closed; {@link start} runs the reading. For parity.
+   * @throws InvalidStateError before {@link start}; ClientClosedError when it is already closed.
    */
   async workerLoop(): Promise<void> {
     const notUsable = this.#core.session.notUsable("workerLoop");
@@ -784,16 +804,28 @@ export class ThinClient implements AsyncDisposable {
     if (!this.#core.calls.take(response)) this.#core.onMessage(response);
   }
 
-  /** Takes a status in as if the daemon had sent it. For parity. */
+  /** Handles a status as if the daemon had sent it. For parity. @throws TypeError. */
   parseStatus(event: ConnectionStatusEvent): void {
+    // The fields of the wire (`is_connected`) would otherwise pass for "not connected".
+    if (typeof event?.isConnected !== "boolean") {
+      throw new TypeError(
+        `\`event\` must be a ConnectionStatusEvent, with \`isConnected\`, got ${describeType(event)}`,
+      );
+    }
     this.#core.takeStatus(event);
   }
 
   /**
-   * Takes a PKI document in as if the daemon had sent it, decoded or as bytes. For parity.
-   * @throws ProtocolError when its bytes are not a document.
+   * Handles a PKI document, decoded or as bytes, as if the daemon had sent it. For parity.
+   * @throws TypeError for anything else; ProtocolError when the bytes are not a document.
    */
   parsePkiDoc(event: Pick<NewPkiDocumentEvent, "payload"> & Partial<NewPkiDocumentEvent>): void {
+    if (event?.payload === undefined) {
+      throw new TypeError(
+        `\`event\` must be a NewPkiDocumentEvent, with \`payload\`, got ${describeType(event)}`,
+      );
+    }
+    if (event.payload !== null) checkBytes("event.payload", event.payload);
     const document = event.document ?? (event.payload && PkiDocument.decode(event.payload));
     if (document) this.#core.documents.add(document);
   }

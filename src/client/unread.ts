@@ -1,29 +1,29 @@
-/** What a daemon may have left unread. spec/thin-protocol §1.3. */
+/** Tracks what a daemon may have left unread (spec/thin-protocol §1.3). */
 import { type Bytes, toHex } from "../bytes/bytes.js";
 
 /**
- * How many starts and messages of one client wait for their packet to leave before a real daemon
- * reads nothing more of it, local requests and cancels included. One fewer, to be on the safe side.
+ * A real daemon stops reading from a client, local requests and cancels included, when 16 of its
+ * starts and messages wait for their packets to leave. This is one fewer, to be safe.
  */
 const READ_AHEAD = 15;
-/** Most messages whose leaving is waited for; beyond that the oldest are not noted any more. */
+/** The most messages that are tracked until they leave; beyond that the oldest are dropped. */
 const MOST_NOTED = 1000;
 
 /**
- * Counts starts and messages that were sent on a connection, those that the daemon has read for
- * certain, and those whose packet has left for certain. The daemon reads one client's requests in
- * order, and stops when too many of them wait for their packet to leave; so an answer to a local
- * request shows that all sent before it was read. Packets leave in order, too: an answer to a start
- * shows that all before it have left.
+ * Counts the starts and messages sent on a connection, how many of them the daemon has certainly
+ * read, and how many packets have certainly left. The daemon reads one client's requests in order
+ * and stops when too many of them wait for their packets to leave. So an answer to a local request
+ * shows that everything sent before it was read. Packets also leave in order: an answer to a start
+ * shows that all packets before it have left.
  */
 export class Unread {
   #sent = 0;
   #read = 0;
   #left = 0;
-  /** Numbers of messages by their reply block, until the daemon says that they have left. */
+  /** Numbers of messages by SURB ID, until the daemon reports that they have left. */
   readonly #messages = new Map<string, number>();
 
-  /** How many there were so far; to be kept with a local request that is sent now. */
+  /** How many were sent so far. Keep it with a local request that is sent at this moment. */
   get mark(): number {
     return this.#sent;
   }
@@ -39,16 +39,18 @@ export class Unread {
   }
 
   /**
-   * Whether another start may be sent, so that local requests and cancels behind it are read: while
-   * so few wait that the daemon has room, or else one at a time, each after the one before was
-   * read. Then a local request waits at most for one packet to leave. Without the mixnet none
-   * leaves, and only what has room may be sent.
+   * Whether another start may be sent, so that the daemon still reads local requests and cancels
+   * behind it. It may while so few wait that the daemon has room, or else one at a time, after the
+   * daemon has read the one before. Then a local request waits for at most one packet to leave.
+   * Without the mixnet no packet leaves, so starts are sent only while there is room.
    */
   mayStart(isOnline: boolean): boolean {
     return this.#sent - this.#left < READ_AHEAD || (isOnline && this.count === 0);
   }
 
-  /** A start was sent, or a message, with its reply block if it has one. Gives its number. */
+  /**
+   * Records that a start or a message was sent, with its SURB ID if it has one. Returns its number.
+   */
   sent(surbId: Bytes | null = null): number {
     const number = ++this.#sent;
     if (surbId) {
@@ -63,18 +65,18 @@ export class Unread {
     return number;
   }
 
-  /** A local request was answered that was sent at that mark. */
+  /** Records the answer to a local request that was sent at `mark`. */
   answered(mark: number): void {
     this.#read = Math.max(this.#read, mark);
   }
 
-  /** The packet of the start of that number has left. */
+  /** Records that the packet of the start with that number has left. */
   hasLeft(number: number): void {
     this.#left = Math.max(this.#left, number);
     this.answered(number);
   }
 
-  /** The packet of a message has left, or cannot. */
+  /** Records that the packet of a message has left or cannot leave. */
   messageLeft(surbId: Bytes): void {
     const key = toHex(surbId);
     const number = this.#messages.get(key);
@@ -83,7 +85,7 @@ export class Unread {
     this.hasLeft(number);
   }
 
-  /** The connection is another one. */
+  /** Starts again for a new connection. */
   reset(): void {
     this.#sent = 0;
     this.#read = 0;

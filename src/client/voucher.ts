@@ -16,43 +16,43 @@ const VOUCHER_SECRET_KEY_LENGTH = 162;
 
 /** The stream through which a voucher's two sides talk: payload in box 0, sealed reply in box 1. */
 export interface VoucherDeriveStreamResult {
-  /** 168 bytes. Follows from the voucher: anyone who has that can write here. */
+  /** 168 bytes, derived from the voucher: anyone who has the voucher can write here. */
   readonly voucherWriteCap: WriteCap;
-  /** 136 bytes. Follows from the voucher: anyone who has that can read here. */
+  /** 136 bytes, derived from the voucher: anyone who has the voucher can read here. */
   readonly voucherReadCap: ReadCap;
 }
 
 /** A new voucher. */
 export interface VoucherMintResult extends VoucherDeriveStreamResult {
-  /** What is handed to a member by some other way: 32 bytes. */
+  /** 32 bytes, to hand to a member by some other way. */
   readonly voucher: Bytes;
-  /** What is written to box 0 of the voucher's stream. */
+  /** The content for box 0 of the voucher's stream. */
   readonly voucherPayload: Bytes;
   /** Opens the sealed reply: 162 bytes. Secret. */
   readonly voucherSecretKey: Bytes;
-  /** 160 bytes; part of the payload. */
+  /** 160 bytes, part of the payload. */
   readonly voucherPublicKey: Bytes;
 }
 
-/** A newcomer, taken in. */
+/** An admitted newcomer. */
 export interface VoucherInductResult extends VoucherDeriveStreamResult {
-  /** The name that the newcomer goes by. Chosen by the newcomer: show it with care. */
+  /** The newcomer's name, chosen by the newcomer: show it with care. */
   readonly displayName: string;
-  /** Reads the newcomer's messages. */
+  /** The capability that reads the newcomer's messages. */
   readonly mutatedMessageReadCap: ReadCap;
-  /** What is written to box 1 of the voucher's stream. */
+  /** The content for box 1 of the voucher's stream. */
   readonly sealedReply: Bytes;
   /** 32 bytes that changed the newcomer's stream. */
   readonly salt: Bytes;
 }
 
-/** What a member answered. */
+/** A member's answer. */
 export interface VoucherOpenResult {
-  /** The member's words, as given to `voucherInduct`. */
+  /** The member's message, as passed to `voucherInduct`. */
   readonly whoReply: Bytes;
   /** 32 bytes that changed the stream. */
   readonly salt: Bytes;
-  /** Writes the messages that the member reads from now on. */
+  /** The capability that writes the messages which the member reads from this point on. */
   readonly mutatedMessageWriteCap: WriteCap;
 }
 
@@ -81,7 +81,7 @@ export async function voucherMint(
   };
 }
 
-/** Takes the newcomer in who published `voucherPayload`. */
+/** Admits the newcomer who published `voucherPayload`. */
 export async function voucherInduct(
   calls: Calls,
   voucher: PlainBytes,

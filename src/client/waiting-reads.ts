@@ -1,51 +1,53 @@
 /**
- * Reads that wait for their box. A courier keeps the answer "no such box" to an envelope for five
- * minutes and gives it again (spec/pigeonhole §9.1), so nobody may sit on one envelope: each
- * question has an envelope of its own, and between two of them there is a pause. One scheduler for
- * each client decides the pauses and whose turn it is.
+ * Reads that wait for their box. A courier keeps the answer "no such box" for an envelope for five
+ * minutes and repeats it (spec/pigeonhole §9.1). So each attempt uses its own envelope, with a
+ * pause between two attempts. One scheduler per client decides the pauses and the order.
  */
 import type { Clock, Timer } from "../clock/clock.js";
 import { hasCode } from "../errors/errors.js";
 import { onAbort } from "../clock/on-abort.js";
 import { scopeWithin } from "./call-options.js";
 
-/** Longest pause of one read, in milliseconds, unless so many wait that its turn comes later. */
+/** Longest pause of one read, in milliseconds. If many reads wait, the turn may come later. */
 const LONGEST_PAUSE_MS = 30_000;
-/** Part of the time waited so far that the next pause takes. */
+/** The next pause as a part of the time waited so far. */
 const PAUSE_SHARE = 1 / 4;
-/** What one question costs: a packet that brings the envelope, and one that fetches the answer. */
+/** Packets per attempt: one that brings the envelope, and one that fetches the answer. */
 const PACKETS_PER_QUESTION = 2;
-/** Part of the client's packets, and of the daemon's time for it, that waiting reads may take. */
+/**
+ * The part of the client's packets, and of the daemon's time for the client, that waiting reads may
+ * take.
+ */
 const SHARE = 1 / 2;
 /**
- * Packets of ours a millisecond where the document does not say: one a second, as on networks of
- * the usual configuration.
+ * Our packets per millisecond if the document does not say: one a second, as in the usual
+ * configuration.
  */
 const DEFAULT_RATE = 0.001;
-/** The most that a document can say (spec/mixnet §8.1). */
+/** The highest rate that a document can specify (spec/mixnet §8.1). */
 const HIGHEST_RATE = 1;
-/** How much a new measurement of a round trip counts against those before. */
+/** The weight of a new round-trip measurement against the earlier ones. */
 const NEWEST = 1 / 4;
-/** How many sealings are looked at: the quickest of them shows what one takes. */
+/** How many past sealings are remembered; the quickest of them shows how long one takes. */
 const SEALINGS_KEPT = 8;
-/** Requests to seal that the daemon is given at once may take so long together, in milliseconds. */
+/** The total sealing time of the requests that the daemon is given at once, in milliseconds. */
 const SEALING_MS = 100;
 const MOST_SEALINGS = 16;
-/** The same while nothing is known. */
+/** How many to give at once before anything was measured. */
 const FIRST_SEALINGS = 4;
 
-/** What the scheduler goes by. */
+/** What the scheduler needs. */
 export interface WaitingReadsOptions {
   readonly clock: Clock;
-  /** LambdaP of the current document, in packets a millisecond; null where there is none. */
+  /** LambdaP of the current document, in packets per millisecond; null without a document. */
   readonly lambdaP: () => number | null;
 }
 
-/** One read that may have to wait: says when it asks, and is told when it may ask again. */
+/** One read that may have to wait. It reports when it asks, and learns when it may ask again. */
 export interface WaitingRead {
-  /** A question is asked now. */
+  /** Reports that an attempt is made. */
   asks(): void;
-  /** Whether the question failed in a way that passes. */
+  /** Whether the attempt failed for a temporary reason. */
   mayAskAgain(error: unknown): boolean;
   /** Pauses and waits for its turn. @throws the signal's reason. */
   turn(signal: AbortSignal): Promise<void>;
@@ -53,26 +55,26 @@ export interface WaitingRead {
 
 /** The right to have one envelope sealed. */
 export interface SealingTurn {
-  /** It was. */
+  /** Reports that the envelope is sealed. */
   sealed(): void;
-  /** Gives the right back, whether it was or not. */
+  /** Gives the right back, whether or not it was used. */
   end(): void;
 }
 
 /**
- * Whether a question failed in a way that passes. Once one was asked, a daemon that cannot make
- * another has no document just now, or too few replicas are there: a read that waits waits for
- * them, too.
+ * Whether an attempt failed for a temporary reason. If the daemon could seal the first envelope but
+ * not a later one, it has no document at the moment, or too few replicas are listed; a waiting read
+ * waits for them too.
  */
 function isForNow(error: unknown, first: boolean): boolean {
   if (hasCode(error, "REPLICA_ERROR_BOX_ID_NOT_FOUND")) return true;
   return !first && hasCode(error, "THIN_CLIENT_ERROR_INTERNAL_ERROR");
 }
 
-/** Somebody in a queue; calling it lets them go on. */
+/** A place in a queue; calling it lets the owner continue. */
 type Ticket = () => void;
 
-/** First come, first served; who gives up is not waited for. */
+/** First come, first served. A caller who gives up leaves the queue. */
 class Line {
   readonly #waiting = new Set<Ticket>();
 
@@ -96,7 +98,7 @@ class Line {
     });
   }
 
-  /** Lets the first one go on. */
+  /** Lets the first one continue. */
   call(): void {
     const [first] = this.#waiting;
     if (!first) return;
@@ -108,25 +110,25 @@ class Line {
 /**
  * The waiting reads of one client. Together they use at most half of the packets that the
  * document's LambdaP allows, and at most half of the daemon's time for this client: a real daemon
- * computes for seconds on each envelope, and serves nothing else of this client meanwhile.
+ * computes for seconds on each envelope and does not serve the client meanwhile.
  */
 export class WaitingReads {
   readonly #clock: Clock;
   readonly #lambdaP: () => number | null;
-  /** How long a question takes, smoothed, in milliseconds; null before one was answered. */
+  /** How long an attempt takes, smoothed, in milliseconds; null before the first answer. */
   #roundTripMs: number | null = null;
   /** How long the last sealings took, in milliseconds. */
   readonly #sealingsMs: number[] = [];
   /** Reads whose pause is over. */
   readonly #due = new Line();
-  /** Reads that are to be sealed. */
+  /** Reads that wait for sealing. */
   readonly #toSeal = new Line();
   #sealings = 0;
   #lastSealedAt = -Infinity;
-  /** When the next question may be asked, by the monotonic clock. */
+  /** When the next attempt may be made, by the monotonic clock. */
   #free = -Infinity;
   #timer: Timer | null = null;
-  /** Each ends the pause of one read. */
+  /** Each entry ends the pause of one read. */
   readonly #pausing = new Set<(reason: unknown) => void>();
 
   constructor({ clock, lambdaP }: WaitingReadsOptions) {
@@ -134,17 +136,17 @@ export class WaitingReads {
     this.#lambdaP = lambdaP;
   }
 
-  /** How many reads wait between two questions. */
+  /** How many reads pause between two attempts. */
   get pausing(): number {
     return this.#pausing.size;
   }
 
-  /** Ends all pauses: nothing can be asked any more. */
+  /** Ends all pauses, because nothing can be asked. */
   close(reason: unknown): void {
     for (const end of this.#pausing) end(reason);
   }
 
-  /** A read begins that may have to wait. */
+  /** Registers a read that may have to wait. */
   begin(): WaitingRead {
     const began = this.#clock.monotonic();
     let asked = began;
@@ -157,9 +159,9 @@ export class WaitingReads {
       mayAskAgain: (error) => isForNow(error, questions === 1),
       turn: async (signal) => {
         const now = this.#clock.monotonic();
-        // A question that outlived a lost connection says nothing of the network.
+        // An attempt that outlived a lost connection says nothing about the network.
         this.#measured(Math.min(now - asked, LONGEST_PAUSE_MS));
-        // Whether a read has to wait shows only now; those that need not are nobody's burden.
+        // Only now is it known that the read has to wait; reads that succeed at once do not count.
         if (questions === 1) this.#spend(now);
         await this.#pause(this.#pauseMs(now - began), signal);
       },
@@ -179,8 +181,8 @@ export class WaitingReads {
   }
 
   /**
-   * Waits until an envelope may be sealed: a few at a time, as few as keep the daemon free for other
-   * calls, and what that takes is measured.
+   * Waits until an envelope may be sealed. Only a few are sealed at a time, so that the daemon
+   * stays free for other calls; the time that sealing takes is measured.
    */
   async sealingTurn(signal: AbortSignal): Promise<SealingTurn> {
     if (this.#sealings >= this.#sealingsAtOnce) await this.#toSeal.join(signal);
@@ -189,7 +191,7 @@ export class WaitingReads {
     return {
       sealed: () => {
         const now = this.#clock.monotonic();
-        // The daemon makes one after the other: the time before that belonged to the one before.
+        // The daemon seals one after the other: the time before this belonged to the previous one.
         this.#sealingsMs.push(now - Math.max(began, this.#lastSealedAt));
         if (this.#sealingsMs.length > SEALINGS_KEPT) this.#sealingsMs.shift();
         this.#lastSealedAt = now;
@@ -204,8 +206,8 @@ export class WaitingReads {
   }
 
   /**
-   * What sealing one envelope costs the daemon, in milliseconds: the least of late, for it may have
-   * had other requests to serve before, or a start to wait for.
+   * The daemon's time to seal one envelope, in milliseconds: the least of the recent measurements,
+   * because the others may include other requests or a start that had to wait.
    */
   get #sealingMs(): number {
     return this.#sealingsMs.length === 0 ? 0 : Math.min(...this.#sealingsMs);
@@ -226,7 +228,7 @@ export class WaitingReads {
     return Math.min(wanted, LONGEST_PAUSE_MS);
   }
 
-  /** Time between two questions that leaves the others their share of packets and of the daemon. */
+  /** Time between two attempts that leaves other calls their share of packets and of the daemon. */
   get #intervalMs(): number {
     const told = this.#lambdaP() ?? 0;
     const rate = told > 0 ? Math.min(told, HIGHEST_RATE) : DEFAULT_RATE;
@@ -237,7 +239,7 @@ export class WaitingReads {
     this.#free = Math.max(this.#free, now) + this.#intervalMs;
   }
 
-  /** Waits, behind those who came before, until a question may be asked. */
+  /** Waits in the queue until an attempt may be made. */
   async #turn(signal: AbortSignal): Promise<void> {
     const now = this.#clock.monotonic();
     if (this.#due.length === 0 && this.#free <= now) {
@@ -258,12 +260,12 @@ export class WaitingReads {
 
   #callNext(): void {
     if (this.#timer || this.#due.length === 0) return;
-    // Whole milliseconds: a sum of small parts may be a hair short of what was waited for.
+    // Whole milliseconds: rounding in a sum could make the wait slightly too short.
     const wait = Math.max(0, Math.ceil(this.#free - this.#clock.monotonic()));
     this.#timer = this.#clock.after(wait, () => {
       this.#timer = null;
       const now = this.#clock.monotonic();
-      // Later than planned when others have asked for the first time meanwhile.
+      // The time may have moved because other reads made their first attempt meanwhile.
       if (this.#free <= now) {
         this.#spend(now);
         this.#due.call();

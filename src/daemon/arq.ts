@@ -7,9 +7,11 @@ import { type IdentityHash, SurbId } from "../bytes/opaque.js";
 import type { Clock, Timer } from "../clock/clock.js";
 import { LinkError, type MixnetLink, type ReplyPacket } from "../mixnet/link.js";
 import { type Timing, pauseBefore } from "../mixnet/timing.js";
+import { type TraceHook, shortId } from "../mixnet/trace.js";
 import type { DaemonResponse } from "../wire/responses.js";
 import type { AppSession } from "./app-session.js";
 import { asError } from "./pigeonhole-context.js";
+import type { DaemonTrace } from "./trace.js";
 
 /** Until a packet whose application is away is tried again, in ms (spec/mixnet §8.5). */
 const absentRetryMs = 100;
@@ -34,6 +36,8 @@ export interface Operation {
   readonly session: AppSession;
   /** What cancels name it by. Several operations may have the same. */
   readonly key: string;
+  /** Names its start in traces. */
+  readonly queryId: Uint8Array | null;
   readonly courier: readonly [node: IdentityHash, queue: Uint8Array];
   /** What is sent, the same each time. */
   readonly payload: Bytes;
@@ -47,6 +51,17 @@ export interface Operation {
   failed(): DaemonResponse;
 }
 
+/** What the table itself tells of an operation. */
+type OperationTrace =
+  | { readonly event: "cancelled" | "acknowledged" }
+  | { readonly event: "sent"; readonly packet: string; readonly attempt: number }
+  | {
+      readonly event: "again";
+      readonly attempt: number;
+      readonly inMs: number;
+      readonly why: "answer" | "silence";
+    };
+
 interface Entry {
   readonly operation: Operation;
   /** Sends its packet when its time has come in the send schedule. */
@@ -56,6 +71,8 @@ interface Entry {
   timer: Timer | null;
   /** Whether a packet of it has left. */
   begun: boolean;
+  /** How many packets have left. */
+  sent: number;
   /** Asked again so many times in a row: the measure of the pace. */
   asked: number;
   /** An answer is being judged. */
@@ -75,6 +92,8 @@ export interface ArqOptions {
   /** The daemon stops. */
   readonly signal: AbortSignal;
   readonly onFault: (error: Error) => void;
+  /** Hears what becomes of the operations; null: nobody does. */
+  readonly onTrace: TraceHook<DaemonTrace> | null;
 }
 
 /** The operations of one session. */
@@ -178,6 +197,7 @@ export class Arq {
       surb: null,
       timer: null,
       begun: false,
+      sent: 0,
       asked: 0,
       judging: false,
       queued: false,
@@ -208,6 +228,7 @@ export class Arq {
   cancel(session: AppSession, key: string): void {
     for (const entry of this.#bySession.get(session)?.named(key) ?? []) {
       this.#end(entry);
+      if (this.#options.onTrace !== null) this.#trace(entry, { event: "cancelled" });
       session.deliver(entry.operation.cancelled());
     }
   }
@@ -234,6 +255,10 @@ export class Arq {
       const { payload } = operation;
       const sent = await link.send({ destination, recipient, payload, surbId }, { signal });
       wait = sent.replyEtaMs + timing.resendMs;
+      entry.sent++;
+      if (this.#options.onTrace !== null) {
+        this.#trace(entry, { event: "sent", packet: shortId(surbId), attempt: entry.sent });
+      }
     } catch (error) {
       if (!(error instanceof LinkError)) this.#options.onFault(asError(error));
       const isOffline = error instanceof LinkError && error.isOffline;
@@ -246,7 +271,7 @@ export class Arq {
     }
     entry.begun = true;
     // A reply may have come while the send was being confirmed.
-    if (!entry.judging && !entry.queued && !entry.timer) this.#sendAgainIn(entry, wait);
+    if (!entry.judging && !entry.queued && !entry.timer) this.#sendAgainIn(entry, wait, "silence");
   }
 
   #fail(entry: Entry): void {
@@ -288,7 +313,12 @@ export class Arq {
     // A packet that waits for its turn already is the next try.
     if (entry.queued) return;
     const poll = verdict.wait === "copyPoll";
-    this.#sendAgainIn(entry, poll ? this.#options.timing.copyPollMs : this.#pace(entry));
+    const wait = poll ? this.#options.timing.copyPollMs : this.#pace(entry);
+    if (this.#options.onTrace !== null) {
+      this.#trace(entry, { event: "acknowledged" });
+      this.#trace(entry, { event: "again", attempt: entry.sent + 1, inMs: wait, why: "answer" });
+    }
+    this.#sendAgainIn(entry, wait);
   }
 
   /** Whether nothing is done for the operation, because its application is away. */
@@ -300,15 +330,30 @@ export class Arq {
     return pauseBefore(this.#options.timing.followUpMs, entry.asked++);
   }
 
-  #sendAgainIn(entry: Entry, wait: number): void {
+  /** Tells something of an operation; only where somebody hears it. */
+  #trace({ operation }: Entry, told: OperationTrace): void {
+    const { clock, onTrace } = this.#options;
+    onTrace!({
+      source: "daemon",
+      at: clock.now(),
+      session: shortId(operation.session.appId),
+      request: operation.queryId === null ? null : shortId(operation.queryId),
+      ...told,
+    });
+  }
+
+  #sendAgainIn(entry: Entry, wait: number, why: "answer" | "silence" = "answer"): void {
     if (entry.ended) return;
     entry.timer?.cancel();
     const enqueue = (): void => {
       entry.timer = null;
       if (entry.ended) return;
       if (this.#isAbsent(entry)) {
-        this.#sendAgainIn(entry, absentRetryMs);
+        this.#sendAgainIn(entry, absentRetryMs, why);
         return;
+      }
+      if (why === "silence" && this.#options.onTrace !== null) {
+        this.#trace(entry, { event: "again", attempt: entry.sent + 1, inMs: 0, why });
       }
       entry.queued = true;
       entry.operation.session.queue.addAgain(entry.transmit);

@@ -95,6 +95,8 @@ export interface SendScheduleOptions {
   readonly pace: LinkPace;
   /** Called on a tick that has nothing to send, and on each of LambdaL. */
   readonly sendDecoy: () => void;
+  /** Hears of each tick, before what it does: whether a packet of a client leaves on it. */
+  readonly onTick?: ((used: boolean) => void) | null;
 }
 
 /** A Poisson process that can be stopped and whose rate can change. */
@@ -147,6 +149,16 @@ class Ticker {
   }
 }
 
+/** What one client has waiting. */
+export interface QueuedTurns {
+  /** How many of its packets wait. */
+  readonly packets: number;
+  /** The turn in which the first of them leaves, from 1 on, if nothing else is added. */
+  readonly first: number;
+  /** The turn of the last of them. */
+  readonly last: number;
+}
+
 /** How many packets leave in one turn without mixing, so that other work gets its share. */
 const INSTANT_BATCH = 64;
 
@@ -169,6 +181,26 @@ export class SendSchedule {
   /** How many packets wait, of all clients. */
   get waiting(): number {
     return this.#queues.reduce((sum, queue) => sum + queue.length, 0);
+  }
+
+  /** Of each client whose packets wait, how many and which turns they have. */
+  get turns(): QueuedTurns[] {
+    const count = this.#queues.length;
+    // In the order of the next round.
+    const lengths = this.#queues.map((_, i) => this.#queues[(this.#next + i) % count]!.length);
+    const turnOf = (client: number, packet: number): number =>
+      lengths.reduce(
+        (turn, length, i) =>
+          // Who comes before in the round has had one packet more by then.
+          i === client ? turn : turn + Math.min(length, packet - (i < client ? 0 : 1)),
+        packet,
+      );
+    return this.#queues.flatMap((queue, at) => {
+      const client = (at - this.#next + count) % count;
+      const packets = queue.length;
+      if (packets === 0) return [];
+      return [{ packets, first: turnOf(client, 1), last: turnOf(client, packets) }];
+    });
   }
 
   /** Mean time between two packets in milliseconds; 0 while there is no rate, or none is kept. */
@@ -224,6 +256,7 @@ export class SendSchedule {
 
   #tick(): void {
     const job = this.#take();
+    this.#options.onTick?.(job !== undefined);
     if (job) job();
     else this.#options.sendDecoy();
   }

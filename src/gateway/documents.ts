@@ -86,6 +86,8 @@ export class LinkDocuments {
   readonly #known = new Map<number, KnownDocument>();
   /** By epoch, the gateways that had a wrong document or never will have one. */
   readonly #failed = new Map<number, Set<string>>();
+  /** Why the last question for a document of the current epoch brought none. */
+  #problem: string | null = null;
 
   /**
    * @param now milliseconds since 1970, by the clock that epochs go by.
@@ -152,6 +154,11 @@ export class LinkDocuments {
     return { sleepMs, refusal: null };
   }
 
+  /** Why there is no document of this epoch, as far as gateways said; null when there is one. */
+  problem(): string | null {
+    return this.#known.has(this.epoch().epoch) ? null : this.#problem;
+  }
+
   /** Null, or why this gateway is to be left. */
   async #fetch(source: DocumentSource, epoch: number, now: number): Promise<Error | null> {
     const { name } = source.gateway;
@@ -159,7 +166,10 @@ export class LinkDocuments {
     const { errorCode, signed } = await source.fetchConsensus(epoch);
     if (signed === null) {
       // What is gone may be there elsewhere. The last epoch's is asked for at every waking.
-      if (errorCode === ConsensusError.GONE && epoch >= now) this.#remember(epoch, name);
+      const isGone = errorCode === ConsensusError.GONE;
+      if (isGone && epoch >= now) this.#remember(epoch, name);
+      if (epoch === now)
+        this.#problem = `${name} ${isGone ? "will never have it" : "does not have it yet"}`;
       return null;
     }
     const { authorities, threshold, geometry } = this.#rules;
@@ -171,6 +181,7 @@ export class LinkDocuments {
       // Not our mistake but the gateway's; upstream gives the epoch up with whichever gateway.
       if (!(error instanceof ThinClientError)) throw error;
       this.#remember(epoch, name);
+      if (epoch === now) this.#problem = `${name}: ${error.message}`;
       return error;
     }
     this.#known.set(epoch, { ...verified, signed });

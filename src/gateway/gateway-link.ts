@@ -17,6 +17,7 @@ import {
 } from "../mixnet/link.js";
 import { pick } from "../mixnet/sampling.js";
 import { SURB_EPOCHS, SurbTable } from "../mixnet/surb-table.js";
+import { type LinkTrace, type TraceHook, quietHook, shortId, traceRoute } from "../mixnet/trace.js";
 import { findServices, identityHash } from "../pki/services.js";
 import type { Transport } from "../transport/transport.js";
 import {
@@ -46,6 +47,8 @@ export interface GatewayLinkOptions extends DocumentRules {
   readonly timeSync?: boolean | undefined;
   readonly timing?: SessionTiming | undefined;
   readonly random?: RandomSource | undefined;
+  /** Hears what the link does: names, shortened ids and times, never contents. */
+  readonly onTrace?: TraceHook<LinkTrace> | undefined;
 }
 
 /** What a link says of itself. Names and times only, never contents or keys. */
@@ -56,7 +59,7 @@ export interface GatewayLinkState {
   readonly gateway: string | null;
   /** The URL that is or was dialled. */
   readonly address: string | null;
-  /** Why the last link or dial ended; null before that. */
+  /** Why the last link or dial ended; null before that, and while the link is up. */
   readonly lastError: string | null;
   /** Our clock less the gateway's, in ms; null before the first handshake. */
   readonly clockSkewMs: number | null;
@@ -69,6 +72,11 @@ export interface GatewayLinkState {
     /** Names of the authorities whose signatures verified. */
     readonly signers: readonly string[];
   }[];
+  /**
+   * Why there is no document of this epoch, as far as gateways said: none of them has it, or theirs
+   * does not verify. Null when there is one, and before the first answer.
+   */
+  readonly documentProblem: string | null;
   /** Packets that left, decoys included. */
   readonly sent: number;
   /** Loop decoys among them. */
@@ -83,6 +91,9 @@ export interface GatewayLinkState {
 const offlineText = "client/conn: not connected to the Gateway";
 const noDocumentText = "client/conn: PKI error: client: no document of this epoch";
 
+/** From this part of an epoch on a clock's skew is named where a document is missing. */
+const skewShare = 1 / 100;
+
 /** One client's access to a real network. */
 export class GatewayLink implements MixnetLink {
   /** A real network is sent into on ticks only: no option says otherwise. */
@@ -90,6 +101,7 @@ export class GatewayLink implements MixnetLink {
   readonly #options: GatewayLinkOptions;
   readonly #clock: Clock;
   readonly #random: RandomSource;
+  readonly #onTrace: TraceHook<LinkTrace> | null;
   readonly #composer: Composer;
   readonly #documents: LinkDocuments;
   readonly #surbs: SurbTable;
@@ -113,6 +125,7 @@ export class GatewayLink implements MixnetLink {
     this.#options = options;
     this.#clock = options.clock;
     this.#random = options.random ?? randomBytes;
+    this.#onTrace = quietHook(options.onTrace);
     this.#composer = new Composer(options.geometry, this.#random);
     this.#surbs = new SurbTable(options.clock);
     const breather = new Breather(options.clock);
@@ -120,7 +133,16 @@ export class GatewayLink implements MixnetLink {
       options,
       () => this.#now(),
       () => breather.pause(),
-      (document) => this.#handlers?.onDocument(document),
+      (document) => {
+        this.#onTrace?.({
+          source: "link",
+          event: "document",
+          at: this.#clock.now(),
+          epoch: document.epoch,
+          length: document.document.length,
+        });
+        this.#handlers?.onDocument(document);
+      },
     );
   }
 
@@ -191,6 +213,7 @@ export class GatewayLink implements MixnetLink {
         epoch: document.epoch,
         signers: signers.map(({ identifier }) => identifier),
       })),
+      documentProblem: this.#documents.problem(),
       ...this.#counts,
       surbs: this.#surbs.size,
     };
@@ -207,7 +230,7 @@ export class GatewayLink implements MixnetLink {
     const session = this.#session;
     if (session === null) throw new LinkError(offlineText, { isOffline: true });
     const document = this.#documents.current();
-    if (document === null) throw new LinkError(noDocumentText);
+    if (document === null) throw new LinkError(this.#noDocument());
     const { periodMs } = this.#options;
     const composed = this.#composer.compose(packet, {
       document,
@@ -230,7 +253,29 @@ export class GatewayLink implements MixnetLink {
       throw new LinkError(message, { isOffline: true });
     }
     this.#counts.sent++;
+    this.#onTrace?.({
+      source: "link",
+      event: "sent",
+      at: this.#clock.now(),
+      packet: surbId === null ? null : shortId(surbId),
+      decoy: isDecoy,
+      ...traceRoute(composed.route),
+      replyEtaMs: composed.replyEtaMs,
+    });
     return composed.replyEtaMs;
+  }
+
+  /** Why nothing can be sent without a document; a wrong clock asks for that of another epoch. */
+  #noDocument(): string {
+    const skewMs = this.#options.timeSync === true ? 0 : (this.#clockSkewMs ?? 0);
+    const problem = this.#documents.problem();
+    const reasons = problem === null ? [] : [problem];
+    if (Math.abs(skewMs) >= this.#options.periodMs * skewShare) {
+      const seconds = Math.round(Math.abs(skewMs) / 1000);
+      const where = skewMs > 0 ? "ahead of" : "behind";
+      reasons.push(`this machine's clock is ${seconds} s ${where} the gateway's: set it`);
+    }
+    return [noDocumentText, ...reasons].join("; ");
   }
 
   #takeReply(surbId: Bytes, ciphertext: Bytes): void {
@@ -244,6 +289,13 @@ export class GatewayLink implements MixnetLink {
       throw error;
     }
     this.#counts.replies++;
+    this.#onTrace?.({
+      source: "link",
+      event: "reply",
+      at: this.#clock.now(),
+      packet: shortId(surbId),
+      decoy: surb.isDecoy,
+    });
     if (!surb.isDecoy) this.#handlers!.onReply({ surbId: SurbId.from(surbId), payload });
   }
 
@@ -283,6 +335,15 @@ export class GatewayLink implements MixnetLink {
   async #serve(gateway: GatewayCandidate, url: string): Promise<boolean> {
     const { kem, geometry, timing, random } = this.#options;
     this.#address = url;
+    const begun = this.#clock.monotonic();
+    const { name } = gateway;
+    this.#onTrace?.({
+      source: "link",
+      event: "connecting",
+      at: this.#clock.now(),
+      gateway: name,
+      address: url,
+    });
     let session: GatewaySession;
     try {
       this.#phase = "dialling";
@@ -309,6 +370,14 @@ export class GatewayLink implements MixnetLink {
     this.#session = session;
     this.#phase = "connected";
     this.#clockSkewMs = session.clockSkewMs;
+    this.#lastError = null;
+    this.#onTrace?.({
+      source: "link",
+      event: "connected",
+      at: this.#clock.now(),
+      gateway: name,
+      durationMs: this.#clock.monotonic() - begun,
+    });
     this.#tell({ connected: true, error: "" });
     // Closed in the very moment in which the handshake was done.
     if (this.#closing.signal.aborted) session.close(this.#closing.signal.reason as Error);
@@ -384,6 +453,13 @@ export class GatewayLink implements MixnetLink {
     const message = error instanceof Error ? error.message : String(error);
     this.#lastError = message;
     this.#phase = "waiting";
+    this.#onTrace?.({
+      source: "link",
+      event: "disconnected",
+      at: this.#clock.now(),
+      gateway: this.#gateway,
+      reason: message,
+    });
     this.#tell({ connected: false, error: message });
   }
 

@@ -7,15 +7,17 @@ import { realClock } from "../clock/real.js";
 import { DaemonConfig, type DaemonSettings } from "../config/daemon-config.js";
 import { CtidhPool } from "../crypto/ctidh/pool.js";
 import { ctidh1024Nike } from "../crypto/ctidh/provider.js";
-import { pigeonholeSizesOf } from "../crypto/geometry.js";
+import { pigeonholeSizesOf } from "../pki/pigeonhole-sizes.js";
 import { ctidh1024X25519Nike } from "../crypto/nike/hybrid.js";
 import { Daemon } from "../daemon/daemon.js";
+import type { DaemonTrace } from "../daemon/trace.js";
 import { ConfigError } from "../errors/errors.js";
 import type { GatewayCandidate } from "../gateway/connector.js";
 import { gatewayDialer } from "../gateway/dial.js";
 import { GatewayLink, type GatewayLinkState } from "../gateway/gateway-link.js";
 import { kemSchemeByName } from "../kem/registry.js";
 import { upstreamTiming } from "../mixnet/timing.js";
+import type { LinkTrace, TraceHook } from "../mixnet/trace.js";
 import { DEFAULT_EPOCH_MS } from "../pki/epoch.js";
 import { encodePublicKeyPem } from "../pki/pem.js";
 import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
@@ -57,12 +59,30 @@ export interface JoinOptions {
   readonly onRefusal?: ((refusal: WsRefusal) => void) | undefined;
   /** Hears of clients' wrong frames and of failures inside; never of contents. */
   readonly onFault?: ((error: Error) => void) | undefined;
+  /**
+   * Hears what daemon and link do, event by event: names, shortened ids and times, never contents.
+   */
+  readonly onTrace?: TraceHook<LinkTrace | DaemonTrace> | undefined;
 }
 
 /** What waits in a daemon for its turn to leave. */
 export interface WaitingPackets {
   /** How many packets. */
   readonly packets: number;
+  /** How long the last of them waits at the network's rate, in ms. */
+  readonly ms: number;
+  /** Each application that has packets waiting, in the order in which they connected. */
+  readonly clients: readonly WaitingClient[];
+}
+
+/** What one application has waiting. Applications take turns, one packet each. */
+export interface WaitingClient {
+  /** How many packets. */
+  readonly packets: number;
+  /** Place of the first of them in the queue of all, from 1 on. */
+  readonly first: number;
+  /** Place of the last of them. */
+  readonly last: number;
   /** How long the last of them waits at the network's rate, in ms. */
   readonly ms: number;
 }
@@ -119,7 +139,7 @@ export class JoinedDaemon implements AsyncDisposable {
     const epochMs = checkEpoch(options.epochMs ?? DEFAULT_EPOCH_MS);
     const addresses = addressesOf(options, settings);
     const clock = realClock;
-    const link = linkOf(settings, epochMs, clock);
+    const link = linkOf(settings, epochMs, clock, options.onTrace);
     const listeners = await listenEverywhere(addresses, options);
     const pool = new CtidhPool(spawnCtidhWorker, {
       clock,
@@ -140,6 +160,7 @@ export class JoinedDaemon implements AsyncDisposable {
       voucherScheme: scheme,
       authorities: settings.authorities.map(recordOf),
       onFault: options.onFault,
+      onTrace: options.onTrace,
     });
     for (const listener of listeners) daemon.listen(listener);
     const bound = listeners.map(({ address }) => address);
@@ -168,12 +189,14 @@ export class JoinedDaemon implements AsyncDisposable {
 
   /** What it is doing, for people. */
   describe(): JoinedDaemonState {
-    const { connections, operations, waitingPackets, waitingMs } = this.daemon.load;
+    const { connections, operations, waitingPackets, waitingMs, waitingTurns } = this.daemon.load;
+    const turnMs = waitingPackets === 0 ? 0 : waitingMs / waitingPackets;
+    const clients = waitingTurns.map((turns) => ({ ...turns, ms: turns.last * turnMs }));
     return {
       link: this.#link.describe(),
       connections,
       operations,
-      waiting: { packets: waitingPackets, ms: waitingMs },
+      waiting: { packets: waitingPackets, ms: waitingMs, clients },
     };
   }
 
@@ -198,6 +221,7 @@ const optionNames: readonly (keyof JoinOptions)[] = [
   "token",
   "onRefusal",
   "onFault",
+  "onTrace",
 ];
 
 function checkEpoch(epochMs: number): number {
@@ -218,7 +242,12 @@ function addressesOf({ listen: given }: JoinOptions, settings: DaemonSettings): 
 }
 
 /** @throws ConfigError when no network can be joined with what the file says. */
-function linkOf(settings: DaemonSettings, periodMs: number, clock: Clock): GatewayLink {
+function linkOf(
+  settings: DaemonSettings,
+  periodMs: number,
+  clock: Clock,
+  onTrace: JoinOptions["onTrace"],
+): GatewayLink {
   const { gateways, authorities, geometry, proxy, preferredTransports } = settings;
   if (gateways.length === 0) {
     throw new ConfigError(
@@ -245,6 +274,7 @@ function linkOf(settings: DaemonSettings, periodMs: number, clock: Clock): Gatew
       periodMs,
       dial: gatewayDialer(proxy),
       timeSync: settings.timeSync,
+      onTrace,
       ...(preferredTransports === null ? {} : { transports: preferredTransports }),
     });
   } catch (error) {

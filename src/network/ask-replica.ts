@@ -11,7 +11,7 @@ import type {
   ReplicaReadReply,
   ReplicaReplyMessage,
 } from "../crypto/envelope/replica-messages.js";
-import type { PigeonholeSizes } from "../crypto/geometry.js";
+import type { PigeonholeSizes } from "../pki/pigeonhole-sizes.js";
 import type { NikeScheme } from "../crypto/nike/scheme.js";
 import {
   REPLICA_ERROR_INTERNAL_ERROR,

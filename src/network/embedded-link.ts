@@ -15,6 +15,7 @@ import {
 } from "../mixnet/link.js";
 import { newQueueId } from "../mixnet/queue-id.js";
 import { SURB_EPOCHS, SurbTable } from "../mixnet/surb-table.js";
+import { type LinkTrace, type TraceHook, shortId, traceRoute } from "../mixnet/trace.js";
 import type { PkiDocument } from "../pki/document.js";
 import type { Geometry } from "../pki/geometry.js";
 import { findServices } from "../pki/services.js";
@@ -83,6 +84,7 @@ const offlineText = "client/conn: not connected to the Gateway";
 export class EmbeddedLink implements MixnetLink {
   readonly #around: LinkSurroundings;
   readonly #random: RandomSource;
+  readonly #onTrace: TraceHook<LinkTrace> | null;
   #handlers: MixnetLinkHandlers | null = null;
   #gateway: NetworkGateway;
   /** With real packets: makes them, opens their replies, and the queue where those wait. */
@@ -97,8 +99,16 @@ export class EmbeddedLink implements MixnetLink {
   #known: readonly PublishedDocument[] = [];
   #closed = false;
 
-  /** @param random draws gateways, ways and delays. */
-  constructor(around: LinkSurroundings, random: RandomSource) {
+  /**
+   * @param random draws gateways, ways and delays.
+   * @param onTrace hears what the link does; null: nobody does.
+   */
+  constructor(
+    around: LinkSurroundings,
+    random: RandomSource,
+    onTrace: TraceHook<LinkTrace> | null = null,
+  ) {
+    this.#onTrace = onTrace;
     this.#around = around;
     this.#random = random;
     this.#gateway = pick(random, around.gateways);
@@ -177,6 +187,13 @@ export class EmbeddedLink implements MixnetLink {
     if (!this.#connected) return;
     this.#told.add(document);
     this.#known = this.#around.documents();
+    this.#onTrace?.({
+      source: "link",
+      event: "document",
+      at: this.#around.clock.now(),
+      epoch: document.epoch,
+      length: document.document.length,
+    });
     this.#handlers?.onDocument(document);
   }
 
@@ -185,6 +202,13 @@ export class EmbeddedLink implements MixnetLink {
     if (this.#closed || this.#handlers === null) return;
     if (!online && this.#connected) {
       this.#disconnect();
+      this.#onTrace?.({
+        source: "link",
+        event: "disconnected",
+        at: this.#around.clock.now(),
+        gateway: this.gateway,
+        reason: offlineText,
+      });
       this.#handlers.onStatus({ connected: false, error: offlineText });
     } else if (online && !this.#connected) {
       this.#around.clock.soon(() => this.#connect());
@@ -209,12 +233,53 @@ export class EmbeddedLink implements MixnetLink {
       this.#queueId = newQueueId(this.#random);
       this.#leaveQueue = this.#gateway.spool.attach(this.#queueId, () => this.#takeStored());
     }
+    if (this.#onTrace !== null) this.#traceConnected(this.#onTrace);
     this.#handlers?.onStatus({ connected: true, error: "" });
     const documents = this.#around.documents();
     this.#told = new Set([...this.#told].filter((document) => documents.includes(document)));
     for (const document of documents) {
       if (this.#connected && !this.#told.has(document)) this.documentPublished(document);
     }
+  }
+
+  #traceConnected(onTrace: TraceHook<LinkTrace>): void {
+    const { gateway } = this;
+    const told = { source: "link", at: this.#around.clock.now(), gateway } as const;
+    onTrace({ ...told, event: "connecting", address: null });
+    onTrace({ ...told, event: "connected", durationMs: 0 });
+  }
+
+  #traceSent({ surbId }: OutgoingPacket, route: Route, decoy: boolean, replyEtaMs: number): void {
+    this.#onTrace?.({
+      source: "link",
+      event: "sent",
+      at: this.#around.clock.now(),
+      packet: surbId === null ? null : shortId(surbId),
+      decoy,
+      ...traceRoute(route),
+      replyEtaMs,
+    });
+  }
+
+  #traceReply(surbId: Uint8Array, decoy: boolean): void {
+    this.#onTrace?.({
+      source: "link",
+      event: "reply",
+      at: this.#around.clock.now(),
+      packet: shortId(surbId),
+      decoy,
+    });
+  }
+
+  #traceLost(surbId: Uint8Array | null, decoy: boolean, way: "forward" | "reply"): void {
+    this.#onTrace?.({
+      source: "link",
+      event: "lost",
+      at: this.#around.clock.now(),
+      packet: surbId === null ? null : shortId(surbId),
+      decoy,
+      way,
+    });
   }
 
   #disconnect(): void {
@@ -255,13 +320,16 @@ export class EmbeddedLink implements MixnetLink {
       epochIn: (ms) => time.epochIn(ms),
       periodMs: time.periodMs,
     });
-    if (surbId === null) this.#sendOpen(packet, route, null);
+    const replyEtaMs = surbId === null ? 0 : route.forwardMs + route.serviceMs + route.replyMs;
+    this.#traceSent(packet, route, isDecoy, replyEtaMs);
+    if (surbId === null) this.#sendOpen(packet, route, isDecoy, null);
     else {
-      this.#sendOpen(packet, route, (payload) => {
+      this.#sendOpen(packet, route, isDecoy, (payload) => {
+        this.#traceReply(surbId, isDecoy);
         if (!isDecoy) this.#handlers?.onReply({ surbId, payload });
       });
     }
-    return surbId === null ? 0 : route.forwardMs + route.serviceMs + route.replyMs;
+    return replyEtaMs;
   }
 
   /** A real packet, whose hops find their way in it. */
@@ -271,6 +339,7 @@ export class EmbeddedLink implements MixnetLink {
       packet: sealed,
       surbKeys,
       replyEtaMs,
+      route,
     } = this.#composer.compose(packet, {
       document,
       gateway: this.#gateway.node.identityHash,
@@ -282,6 +351,7 @@ export class EmbeddedLink implements MixnetLink {
       const keptMs = replyEtaMs + SURB_EPOCHS * time.periodMs;
       this.#surbs.add(packet.surbId, { keys: surbKeys!, isDecoy }, keptMs);
     }
+    this.#traceSent(packet, route, isDecoy, replyEtaMs);
     this.#gateway.enter(sealed);
     return replyEtaMs;
   }
@@ -301,6 +371,7 @@ export class EmbeddedLink implements MixnetLink {
     if (surb === null) return;
     try {
       const payload = this.#composer.open(ciphertext, surb.keys);
+      this.#traceReply(surbId, surb.isDecoy);
       if (!surb.isDecoy) this.#handlers?.onReply({ surbId: SurbId.from(surbId), payload });
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
@@ -312,6 +383,7 @@ export class EmbeddedLink implements MixnetLink {
   #sendOpen(
     packet: OutgoingPacket,
     route: Route,
+    isDecoy: boolean,
     onReply: ((payload: Uint8Array) => void) | null,
   ): void {
     const { clock, faults, packets, traffic } = this.#around;
@@ -321,21 +393,25 @@ export class EmbeddedLink implements MixnetLink {
     payload.set(packet.payload);
     const onItsWay = { ...packet, payload, recipient: packet.recipient.slice() };
     traffic.sent++;
-    if (faults.takeLoss("forward")) {
+    const lost = (way: "forward" | "reply"): void => {
       traffic.lost++;
+      this.#traceLost(packet.surbId, isDecoy, way);
+    };
+    if (faults.takeLoss("forward")) {
+      lost("forward");
       return;
     }
     packets.add(route.forwardMs + faults.extraDelayMs, () => {
       const holdUntil = clock.monotonic() + route.serviceMs;
       const goBack = (answer: Uint8Array): void => {
         if (faults.takeLoss("reply")) {
-          traffic.lost++;
+          lost("reply");
           return;
         }
         const heldBackMs = Math.max(0, holdUntil - clock.monotonic());
         packets.add(heldBackMs + route.replyMs + faults.extraDelayMs, () => {
           if (connection !== this.#connection) {
-            traffic.lost++;
+            lost("reply");
             return;
           }
           traffic.replies++;

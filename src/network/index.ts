@@ -4,15 +4,21 @@
  * and in browsers. It gives no anonymity: it is for development and tests.
  */
 export {
+  EmbeddedDaemon,
+  type EmbeddedDaemonOptions,
+  type EmbeddedDaemonSurroundings,
+} from "./embedded-daemon.js";
+export {
   EmbeddedNetwork,
   type EmbeddedNetworkOptions,
-  type EnvelopeKeySource,
   type NetworkPicture,
   type NodePicture,
 } from "./network.js";
 export { StorageNetwork, type StorageNetworkOptions } from "./storage-network.js";
 export { type GrowingPause, type Timing, instantTiming, upstreamTiming } from "../mixnet/timing.js";
 export type { Kindness } from "../mixnet/kindness.js";
+export type { DaemonTrace, TraceOperation, TracedRequest } from "../daemon/trace.js";
+export type { LinkTrace, TraceHook, TraceHop } from "../mixnet/trace.js";
 
 // What those have as members
 export type { BoxStore, KeptBox } from "./replica/box-store.js";
@@ -38,5 +44,10 @@ export type { Rates } from "./parameters.js";
 export type { ReplicaFaults } from "./replica/replica-faults.js";
 export type { Replica, ReplicaIdentity } from "./replica/replica.js";
 export type { StorageDocument } from "./replica/shards.js";
-export type { LinkConditions, StorageLinkTarget, StoragePeer } from "./storage-link.js";
+export type {
+  LinkConditions,
+  StorageLinkTarget,
+  StoragePeer,
+  StorageTrace,
+} from "./storage-link.js";
 export type { NetworkNode, NetworkReplica, NodeRole, Topology } from "./topology.js";

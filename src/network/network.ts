@@ -3,12 +3,18 @@
  * as real packets have them, services that answer. Packets are encrypted only with `sphinx` mixing,
  * and nobody mixes but this process: it gives no anonymity, and is for development and tests only.
  */
-import { type Bytes, toHex } from "../bytes/bytes.js";
+import { type Bytes, isBytes, randomBytes, toHex } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
+import { type PigeonholeSizes, pigeonholeSizesOf } from "../pki/pigeonhole-sizes.js";
+import type { NikeScheme } from "../crypto/nike/scheme.js";
+import { x25519Nike } from "../crypto/nike/x25519.js";
 import type { MixnetLink, OutgoingPacket } from "../mixnet/link.js";
+import { type Timing, timingOf } from "../mixnet/timing.js";
+import { type LinkTrace, type TraceHook, quietHook } from "../mixnet/trace.js";
 import type { PkiDocument } from "../pki/document.js";
 import { replicaEpoch } from "../pki/epoch.js";
 import { Geometry } from "../pki/geometry.js";
+import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
 import { Authority, type AuthorityIdentity } from "./authority/authority.js";
 import { encodeDocument, signDocument } from "./authority/consensus.js";
 import { Directory, type PublishedDocument } from "./directory.js";
@@ -25,22 +31,15 @@ import { PacketQueue } from "./mix/packet-queue.js";
 import { SphinxMixes } from "./mix/sphinx-mixes.js";
 import { NetworkGateway } from "./network-gateway.js";
 import { type NetworkEpoch, NetworkTime } from "./network-time.js";
-import { type Rates, networkNumbers } from "./parameters.js";
-import { type Seed, derivedRandom, seedBytes } from "./random.js";
+import type { EnvelopeLog } from "./courier/envelope-log.js";
+import { type Rates, networkNumbers, usualPayloadLength } from "./parameters.js";
+import { type Seed, derive, derivedRandom, seedBytes } from "./random.js";
+import type { BoxStore } from "./replica/box-store.js";
+import type { ReplicaIdentity } from "./replica/replica.js";
 import { Spool } from "./spool.js";
+import type { StorageTrace } from "./storage-link.js";
+import { StorageNetwork } from "./storage-network.js";
 import { type NetworkNode, type NetworkReplica, type Topology, makeTopology } from "./topology.js";
-
-/** Where the documents' envelope keys come from: anyone who runs the replicas. */
-export interface EnvelopeKeySource {
-  /**
-   * Envelope public keys of a replica by replica epoch; without any it is down, and left out of the
-   * documents that are made then.
-   */
-  publicKeys(
-    replicaId: number,
-    replicaEpochs: readonly number[],
-  ): Promise<ReadonlyMap<number, Uint8Array>> | ReadonlyMap<number, Uint8Array>;
-}
 
 /** What a network is made of; a rate that is left out is that of the usual development network. */
 export interface EmbeddedNetworkOptions extends Partial<Rates> {
@@ -60,7 +59,7 @@ export interface EmbeddedNetworkOptions extends Partial<Rates> {
    * `realistic`: each hop has its delay. `sphinx`: and packets are real ones, sealed in layers.
    */
   readonly mixing?: Mixing | undefined;
-  /** Bytes that a sender may fill; 1872 unless given. */
+  /** Bytes that a sender may fill; 1872 unless given, 2000 with a scheme other than x25519. */
   readonly userForwardPayloadLength?: number | undefined;
   /** Hops of a path, at least 3: gateway, mix layers, service node. 5 unless given. */
   readonly nrHops?: number | undefined;
@@ -68,16 +67,26 @@ export interface EmbeddedNetworkOptions extends Partial<Rates> {
   readonly mixesPerLayer?: number | undefined;
   /** 1 unless given. */
   readonly gateways?: number | undefined;
-  /** Service nodes, each of which may hold a courier; 3 unless given. */
+  /** Service nodes, each of which holds a courier if there are replicas; 3 unless given. */
   readonly couriers?: number | undefined;
-  /** Storage replicas, IDs 0 and up; 5 with `envelopeKeys`, else none. */
+  /** Storage replicas, IDs 0 and up: 2 to 256, or 0 for a network without storage. 5 unless given. */
   readonly replicas?: number | undefined;
-  /** Who runs the replicas; left out, the network has none. */
-  readonly envelopeKeys?: EnvelopeKeySource | undefined;
+  /** Key exchange of the storage; x25519 unless given. */
+  readonly scheme?: NikeScheme | undefined;
+  /** What couriers and replicas wait by; as `mixing` and `scheme` say unless given. */
+  readonly timing?: Timing | undefined;
+  /** See {@link Kindness.kindCouriers}; false unless given. */
+  readonly kindCouriers?: boolean | undefined;
+  /** Where a replica keeps its boxes; in memory unless given. Use the same `seed` each time. */
+  readonly storeFor?: ((replica: ReplicaIdentity) => BoxStore) | undefined;
+  /** What a courier (by its place, from 0) remembers after a restart; nothing unless given. */
+  readonly logFor?: ((courier: number) => EnvelopeLog) | undefined;
   /** Hears of each document that is published, and again when its epoch begins. */
   readonly onDocument?: ((document: PublishedDocument) => void) | undefined;
   /** Hears of services that throw and of documents that could not be made. */
   readonly onFault?: ((error: Error) => void) | undefined;
+  /** Receives the commands between couriers and replicas: names and times, never contents. */
+  readonly onTrace?: TraceHook<StorageTrace> | undefined;
 }
 
 /** A picture of the network. */
@@ -139,8 +148,16 @@ export class EmbeddedNetwork {
   readonly geometry: Geometry;
   /** Rates per millisecond, as each document publishes them. */
   readonly rates: Rates;
+  /** Told to clients; its NIKE is that of the storage. */
+  readonly pigeonholeGeometry: PigeonholeGeometry;
+  /** Couriers and storage replicas, with their fault controls. */
+  readonly storage: StorageNetwork;
+  /** What couriers and replicas wait by. */
+  readonly timing: Timing;
   /** The nodes with their public keys, which follow from the seed. */
   readonly topology: Topology;
+  /** @internal The lengths that follow from the geometry. */
+  readonly sizes: PigeonholeSizes;
   readonly #options: EmbeddedNetworkOptions;
   readonly #mixing: Mixing;
   readonly #seed: Bytes;
@@ -159,13 +176,18 @@ export class EmbeddedNetwork {
 
   /** @throws RangeError naming an option that cannot be. Nothing runs before {@link start}. */
   constructor(options: EmbeddedNetworkOptions) {
-    const { clock } = options;
+    const { clock, scheme = x25519Nike } = options;
     this.#options = options;
     this.#mixing = options.mixing ?? "instant";
+    this.timing = options.timing ?? timingOf(this.#mixing, scheme.name);
     this.#seed = seedBytes(options.seed);
     // Packets leave at once: the document says the highest rate that it can, for clients go by it.
     const lambdaP = options.lambdaP ?? (this.#mixing === "instant" ? 1 : undefined);
-    const numbers = networkNumbers({ ...options, lambdaP });
+    const numbers = networkNumbers({
+      ...options,
+      lambdaP,
+      userForwardPayloadLength: options.userForwardPayloadLength ?? usualPayloadLength(scheme.name),
+    });
     const { epochMs, nrHops } = numbers;
     this.rates = numbers.rates;
     this.geometry = Geometry.forNike({
@@ -173,6 +195,8 @@ export class EmbeddedNetwork {
       nrHops,
       userForwardPayloadLength: numbers.userForwardPayloadLength,
     });
+    this.pigeonholeGeometry = PigeonholeGeometry.fromSphinx(this.geometry, scheme.name);
+    this.sizes = pigeonholeSizesOf(this.pigeonholeGeometry);
     this.topology = makeTopology(this.#seed, {
       authorities: authorityCount,
       gateways: numbers.gateways,
@@ -210,6 +234,7 @@ export class EmbeddedNetwork {
       make: (epoch) => this.#makeDocument(epoch),
       onDocument: (document) => {
         // The servers first: clients may use what a document says as soon as they have it.
+        this.storage.documentChanged();
         options.onDocument?.(document);
         for (const link of this.#links) link.documentPublished(document);
       },
@@ -223,6 +248,34 @@ export class EmbeddedNetwork {
       onDocumentsWithheld: (withheld) => this.#directory.setWithheld(withheld),
     });
     this.#gateways = this.#makeGateways();
+    this.storage = this.#makeStorage(scheme);
+    for (const [place, courier] of this.storage.couriers.entries()) this.attach(place, courier);
+  }
+
+  #makeStorage(scheme: NikeScheme): StorageNetwork {
+    const { clock, seed, kindCouriers, storeFor, logFor, onFault, onTrace } = this.#options;
+    // Boxes that are kept were sealed with keys that follow from the seed as it was given.
+    const secret = isBytes(seed) ? seed : this.#seed;
+    return new StorageNetwork({
+      clock,
+      // What is kept was sealed with nonces drawn before: they must not be drawn again.
+      random: storeFor || logFor ? randomBytes : derivedRandom(secret, "storage"),
+      timing: this.timing,
+      scheme,
+      sizes: this.sizes,
+      replicas: this.replicas,
+      courierCount: this.replicas.length === 0 ? 0 : this.serviceNodes.length,
+      keySeed: derive(secret, "envelope keys"),
+      paced: this.#mixing !== "instant",
+      kindCouriers,
+      storeFor,
+      logFor,
+      onFault,
+      onTrace: quietHook(onTrace),
+      courierName: (place) => this.serviceNodes[place]!.name,
+      replicaEpoch: () => replicaEpoch(this.currentEpoch, this.#time.periodMs),
+      document: () => this.currentDocument(),
+    });
   }
 
   #makeGateways(): NetworkGateway[] {
@@ -302,14 +355,19 @@ export class EmbeddedNetwork {
   }
 
   /**
-   * Publishes the documents that are due and from then on each in its time.
-   * @throws (rejects) with what the envelope keys' source threw.
+   * Makes the replicas' keys, publishes the documents that are due, and from then on each in its
+   * time.
+   * @throws (rejects) with what the scheme threw.
    */
-  start(): Promise<void> {
-    return this.#directory.step();
+  async start(): Promise<void> {
+    await this.storage.start();
+    await this.#directory.step();
   }
 
-  /** Ends all links, loses what is in progress, and leaves no timer behind. Idempotent. */
+  /**
+   * Ends all links and the storage, closes its stores and logs, loses what is in progress, and
+   * leaves no timer behind. Idempotent.
+   */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -317,6 +375,7 @@ export class EmbeddedNetwork {
     this.#packets.close();
     for (const { spool } of this.#gateways) spool.close();
     await Promise.all([...this.#links].map((link) => link.close()));
+    await this.storage.close();
   }
 
   /**
@@ -342,7 +401,12 @@ export class EmbeddedNetwork {
   }
 
   /** A new client's access to the network. */
-  link(): MixnetLink {
+  link(
+    options: {
+      /** Hears what the link does: names, shortened ids and times, never contents. */
+      readonly onTrace?: TraceHook<LinkTrace> | undefined;
+    } = {},
+  ): MixnetLink {
     const around: LinkSurroundings = {
       clock: this.#options.clock,
       time: this.#time,
@@ -358,7 +422,7 @@ export class EmbeddedNetwork {
       onClose: (closed) => this.#links.delete(closed),
     };
     const random = derivedRandom(this.#seed, `link ${this.#linkCount++}`);
-    const link = new EmbeddedLink(around, random);
+    const link = new EmbeddedLink(around, random, quietHook(options.onTrace));
     this.#links.add(link);
     return link;
   }
@@ -400,8 +464,7 @@ export class EmbeddedNetwork {
     const first = replicaEpoch(epoch, this.#time.periodMs);
     const keys = await Promise.all(
       this.replicas.map(async ({ replicaId }) => {
-        const source = this.#options.envelopeKeys!;
-        return [replicaId, await source.publicKeys(replicaId, [first, first + 1])] as const;
+        return [replicaId, await this.storage.publicKeys(replicaId, [first, first + 1])] as const;
       }),
     );
     const document = encodeDocument({

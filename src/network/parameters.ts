@@ -71,17 +71,27 @@ interface NetworkNumbers {
   readonly replicas: number;
 }
 
-/** Numbers that were asked for; `envelopeKeys` stands for a network with replicas. */
+/** Numbers that were asked for. */
 type GivenNumbers = {
   readonly [N in Exclude<keyof NetworkNumbers, "rates">]?: number | undefined;
-} & { readonly [N in keyof Rates]?: number | undefined } & { readonly envelopeKeys?: unknown };
+} & { readonly [N in keyof Rates]?: number | undefined };
+
+/** The payload of a packet with which a box holds 1,549 bytes, by the storage's NIKE. */
+export function usualPayloadLength(nikeName: string): number {
+  return nikeName === "x25519" ? 1872 : 2000;
+}
+
+/** Replicas: none, or at least the two that each envelope names. spec/pigeonhole §5. */
+function replicaCount(value: number | undefined): number {
+  const count = countFrom("replicas", value, 5, 0, 256);
+  if (count !== 1) return count;
+  throw new RangeError("`replicas` must be 0, or from 2 to 256: each envelope goes to two, got 1");
+}
 
 /** Checks the numbers of a network. @throws RangeError naming the one that cannot be. */
 export function networkNumbers(options: GivenNumbers): NetworkNumbers {
   const day = 24 * 3_600_000;
   const payload = options.userForwardPayloadLength;
-  const { envelopeKeys } = options;
-  const mostReplicas = envelopeKeys ? 256 : 0;
   return {
     rates: ratesFrom(options),
     epochMs: countFrom("epochMs", options.epochMs, DEFAULT_EPOCH_MS, 1000, 7 * day),
@@ -90,6 +100,6 @@ export function networkNumbers(options: GivenNumbers): NetworkNumbers {
     gateways: countFrom("gateways", options.gateways, 1, 1, 100),
     mixesPerLayer: countFrom("mixesPerLayer", options.mixesPerLayer, 2, 1, 100),
     couriers: countFrom("couriers", options.couriers, 3, 1, 100),
-    replicas: countFrom("replicas", options.replicas, envelopeKeys ? 5 : 0, 0, mostReplicas),
+    replicas: replicaCount(options.replicas),
   };
 }

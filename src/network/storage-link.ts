@@ -6,8 +6,9 @@ import {
   decodeReplicaCommand,
   encodeReplicaCommand,
 } from "../crypto/envelope/wire-commands.js";
-import type { PigeonholeSizes } from "../crypto/geometry.js";
+import type { PigeonholeSizes } from "../pki/pigeonhole-sizes.js";
 import { ProtocolError } from "../errors/errors.js";
+import type { TraceHook } from "../mixnet/trace.js";
 import type { StoragePace } from "./storage-pace.js";
 
 /** How many commands may wait for their time to leave; more are refused. */
@@ -17,6 +18,22 @@ const mostUnanswered = 1024;
 
 /** Who is at the connecting end: replicas treat the two differently. */
 export type StoragePeer = "courier" | "replica";
+
+/** A command between a courier and a replica, or between two replicas. Never what is in it. */
+export interface StorageTrace {
+  /** Who reports it: the embedded network's storage. */
+  readonly source: "storage";
+  /** `asked`: a command left; `answered`: its answer arrived. */
+  readonly event: "asked" | "answered";
+  /** When it happened, in ms since 1970, by the clock of the network. */
+  readonly at: number;
+  /** The courier's node, or the replica, that asked. */
+  readonly from: string;
+  /** The replica that was asked. */
+  readonly to: string;
+  /** What kind of node asked: a replica asks for others, or passes a box on to its own shard. */
+  readonly peer: StoragePeer;
+}
 
 /** Why a command got no answer: not connected, queue full, closed, or too late. */
 export class StorageLinkError extends Error {
@@ -50,6 +67,12 @@ export interface StorageLinkOptions {
   readonly target: StorageLinkTarget;
   /** Hears of a target that threw, which none should. */
   readonly onFault?: ((error: Error) => void) | undefined;
+  /** Receives each command and each answer, with the names of both ends; null: nobody does. */
+  readonly trace?: {
+    readonly hook: TraceHook<StorageTrace>;
+    readonly from: string;
+    readonly to: string;
+  } | null;
 }
 
 interface Outgoing {
@@ -137,6 +160,7 @@ export class StorageLink {
   async #deliver({ bytes, onReply }: Outgoing): Promise<void> {
     const { target, sizes, from, pace } = this.#options;
     const { faults } = target;
+    this.#trace("asked");
     if (faults.takeLoss()) return;
     this.#unanswered++;
     try {
@@ -145,6 +169,7 @@ export class StorageLink {
       const delay = (pace.answerDelayMs() ?? 0) + faults.slowMs;
       if (delay > 0) await new Promise<void>((resolve) => this.#after(delay, resolve));
       if (answer === null || this.#closed || faults.offline) return;
+      this.#trace("answered");
       onReply(decodeReplicaCommand(answer, sizes.nikePublicKeyLength));
     } catch (error) {
       // A malformed answer is as good as none; anyone who sent the command has a deadline.
@@ -152,6 +177,13 @@ export class StorageLink {
     } finally {
       this.#unanswered--;
     }
+  }
+
+  #trace(event: "asked" | "answered"): void {
+    const { trace, clock, from: peer } = this.#options;
+    if (!trace) return;
+    const { hook, from, to } = trace;
+    hook({ source: "storage", event, at: clock.now(), from, to, peer });
   }
 
   /** Ends the connection: requests on their way reject, and no timer is left. Idempotent. */

@@ -1,19 +1,19 @@
 /** All couriers and replicas of a network, and the connections between them. */
 import { type RandomSource, checkBytes, toHex } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
-import type { PigeonholeSizes } from "../crypto/geometry.js";
+import type { PigeonholeSizes } from "../pki/pigeonhole-sizes.js";
 import type { NikeScheme } from "../crypto/nike/scheme.js";
 import { REPLICA_EPOCH_MS, epochAt } from "../pki/epoch.js";
 import type { Timing } from "../mixnet/timing.js";
+import type { TraceHook } from "../mixnet/trace.js";
 import { Breather } from "../clock/breather.js";
 import { Courier } from "./courier/courier.js";
 import type { EnvelopeLog } from "./courier/envelope-log.js";
-import type { EnvelopeKeySource } from "./network.js";
 import { derive } from "./random.js";
 import { type BoxStore, MemoryBoxStore } from "./replica/box-store.js";
 import { Replica, type ReplicaIdentity } from "./replica/replica.js";
 import type { StorageDocument } from "./replica/shards.js";
-import { StorageLink, type StoragePeer } from "./storage-link.js";
+import { StorageLink, type StoragePeer, type StorageTrace } from "./storage-link.js";
 import { instantPace, poissonPace } from "./storage-pace.js";
 
 /** What a storage network is made of. */
@@ -48,13 +48,17 @@ export interface StorageNetworkOptions {
   readonly logFor?: ((courier: number) => EnvelopeLog) | undefined;
   /** Hears of stores and logs that cannot be read. */
   readonly onFault?: ((error: Error) => void) | undefined;
+  /** Receives the commands between couriers and replicas; nobody does when left out. */
+  readonly onTrace?: TraceHook<StorageTrace> | null | undefined;
+  /** How traces name a courier (by its place, from 0); `courier` and its place when left out. */
+  readonly courierName?: ((courier: number) => string) | undefined;
 }
 
 /**
  * Couriers and replicas in one process. Order of events: {@link start}; then {@link publicKeys} for
  * the first document; then {@link documentChanged} for it and for each later one.
  */
-export class StorageNetwork implements EnvelopeKeySource {
+export class StorageNetwork {
   /** To be attached to service nodes, one each. */
   readonly couriers: readonly Courier[];
   /** In the order given; each with its faults. */
@@ -89,7 +93,7 @@ export class StorageNetwork implements EnvelopeKeySource {
         identity,
         store: options.storeFor?.(identity) ?? new MemoryBoxStore(),
         keySeed: derive(options.keySeed, name),
-        linkTo: linkMaker("replica"),
+        linkTo: linkMaker("replica", identity.name),
         onStored: () => this.#stored++,
         onFault: options.onFault,
       });
@@ -98,7 +102,8 @@ export class StorageNetwork implements EnvelopeKeySource {
       const log = options.logFor?.(place) ?? null;
       const { kindCouriers, paced } = options;
       const storedSoFar = paced === true ? null : () => this.#stored;
-      const linkTo = linkMaker("courier");
+      const courierName = options.courierName?.(place) ?? `courier${place}`;
+      const linkTo = linkMaker("courier", courierName);
       return new Courier({ ...shared, log, storedSoFar, kindCouriers, linkTo });
     });
   }
@@ -108,7 +113,8 @@ export class StorageNetwork implements EnvelopeKeySource {
     const { clock, random, timing, sizes, document } = options;
     const lambdaR = (): number | null => document()?.lambdaR ?? null;
     const pace = options.paced === true ? poissonPace(lambdaR, random, timing) : instantPace;
-    return (from: StoragePeer) => {
+    const hook = options.onTrace ?? null;
+    return (from: StoragePeer, name: string) => {
       const links = new Map<number, StorageLink>();
       return (replicaId: number): StorageLink | undefined => {
         const known = links.get(replicaId);
@@ -122,6 +128,7 @@ export class StorageNetwork implements EnvelopeKeySource {
           from,
           target,
           onFault: options.onFault,
+          trace: hook && { hook, from: name, to: target.identity.name },
         });
         links.set(replicaId, link);
         this.#links.push(link);

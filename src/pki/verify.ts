@@ -12,13 +12,17 @@ import {
 import { type Certificate, certificateMessage, decodeCertificate } from "./certificate.js";
 import { PkiDocument } from "./document.js";
 import type { Geometry } from "./geometry.js";
+import { signatureSchemeNames } from "./scheme-names.js";
 import { wellFormednessProblems } from "./well-formed.js";
 
 /** An authority whose signature does not count, and why. */
 export interface RejectedSigner {
   /** One of those that were to be trusted. */
   readonly authority: AuthorityKey;
-  /** `no signature`, `bad signature` or `unsupported scheme NAME`. */
+  /**
+   * `no signature`, `bad signature` or `unsupported scheme NAME`, with the function that verifies
+   * the scheme if there is one.
+   */
   readonly reason: string;
 }
 
@@ -70,7 +74,7 @@ export interface VerifiedDocument extends CertificateSigners {
 
 /**
  * Verifies a certificate. Extra and bad signatures do no harm as long as enough good ones are
- * there.
+ * there. Ed25519 only: `katzenpost-thinclient/join` has verification under every scheme.
  * @throws PkiVerificationError listing every reason when it is not genuine; TypeError or RangeError
  * on wrong arguments, a threshold above the number of authorities among them.
  */
@@ -100,12 +104,20 @@ function verifySigners(
   const { claims, message, threshold } = readClaims(certificate, authorities, checks);
   const reasons = claims.map(({ authority, signature }) => {
     if (signature === null) return "no signature";
-    if (!isEd25519(authority.scheme)) {
-      return `unsupported scheme ${authority.scheme}`;
-    }
+    if (!isEd25519(authority.scheme)) return unsupported(authority.scheme);
     return ed25519Verify(signature, message, authority.publicKey) ? null : "bad signature";
   });
   return countSigners(claims, reasons, threshold);
+}
+
+/** Why a scheme is not verified here, and where it is, if anywhere. */
+function unsupported(scheme: string): string {
+  const reason = `unsupported scheme ${scheme}`;
+  const isElsewhere = signatureSchemeNames.some(
+    (name) => name.toLowerCase() === scheme.toLowerCase(),
+  );
+  if (!isElsewhere) return reason;
+  return `${reason}: verify with verifyPkiDocumentWith of katzenpost-thinclient/join`;
 }
 
 /** What an authority is said to have signed. */
@@ -218,7 +230,8 @@ function certificateProblems(certificate: Certificate, currentEpoch: number | nu
 
 /**
  * Verifies a signed consensus, as `getPkiDocumentRaw` returns it, and decodes the document in it.
- * The bytes that were signed are taken as they are, never encoded again.
+ * The bytes that were signed are taken as they are, never encoded again. Ed25519 only:
+ * `verifyPkiDocumentWith` of `katzenpost-thinclient/join` verifies under every scheme.
  * @throws PkiVerificationError when it is not genuine, not for the epoch asked, expired, of another
  * geometry, or not well-formed; ProtocolError when it cannot be decoded; TypeError or RangeError on
  * wrong arguments.

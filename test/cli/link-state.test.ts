@@ -20,6 +20,7 @@ const state: JoinedDaemonState = {
     clockSkewMs: -1500,
     epoch: 7,
     documents: [{ epoch: 7, signers: ["auth1", "auth3"] }],
+    documentProblem: null,
     sent: 12,
     decoys: 9,
     replies: 10,
@@ -27,7 +28,7 @@ const state: JoinedDaemonState = {
   },
   connections: 1,
   operations: 1,
-  waiting: { packets: 3, ms: 3000 },
+  waiting: { packets: 3, ms: 3000, clients: [{ packets: 3, first: 1, last: 3, ms: 3000 }] },
 };
 
 test("the state says gateway, skew, signers, packets, and what waits for how long", () => {
@@ -45,6 +46,32 @@ test("the state says gateway, skew, signers, packets, and what waits for how lon
     "last failure: read ECONNRESET",
     "no document of epoch 8",
   ]);
+  const wrong = { ...state.link, epoch: 8, clockSkewMs: -3_600_000, documentProblem: "gone" };
+  assert.deepEqual(linkText({ ...state, link: wrong }).slice(1, 3), [
+    "clock -60 min of the gateway's: set it, or EnableTimeSync = true under [Debug] of the file",
+    "no document of epoch 8 (gone)",
+  ]);
+});
+
+test("with several applications it says where each one's packets stand", () => {
+  const clients = [
+    { packets: 2, first: 1, last: 3, ms: 3000 },
+    { packets: 1, first: 2, last: 2, ms: 2000 },
+  ];
+  assert.equal(
+    linkText({ ...state, waiting: { packets: 3, ms: 3000, clients } })[4],
+    "3 packets waiting, the last for 3.0 s; by application: places 1 to 3 (3.0 s), place 2 (2.0 s)",
+  );
+  const many = Array.from({ length: 11 }, (_, i) => ({
+    packets: 1,
+    first: i + 1,
+    last: i + 1,
+    ms: 1,
+  }));
+  assert.match(
+    linkText({ ...state, waiting: { packets: 11, ms: 11, clients: many } })[4]!,
+    /place 8 \(1\.0 ms\), 3 more$/,
+  );
 });
 
 test("a state is read back; that of a daemon that was killed is not, and is removed", async () => {

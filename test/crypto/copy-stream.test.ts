@@ -12,7 +12,7 @@ import {
   planCopyStream,
 } from "../../src/crypto/copy-stream/plan.js";
 import { encodeCourierEnvelope } from "../../src/crypto/envelope/courier-messages.js";
-import { pigeonholeSizes } from "../../src/crypto/geometry.js";
+import { pigeonholeSizes } from "../../src/pki/pigeonhole-sizes.js";
 
 const sizes = pigeonholeSizes(100, "x25519");
 const protocolError = (text: RegExp) => (e: unknown) =>

@@ -6,7 +6,7 @@ import { isFinalElement, isStartElement } from "../../src/crypto/copy-stream/ele
 import { CopyStreamEncoder } from "../../src/crypto/copy-stream/encoder.js";
 import { chunkCopyPayload, planCopyPayload } from "../../src/crypto/copy-stream/plan.js";
 import { encodeCourierEnvelope } from "../../src/crypto/envelope/courier-messages.js";
-import { pigeonholeSizes, pigeonholeSizesFromSphinx } from "../../src/crypto/geometry.js";
+import { pigeonholeSizes, pigeonholeSizesFromSphinx } from "../../src/pki/pigeonhole-sizes.js";
 import { hasCode } from "../../src/errors/errors.js";
 import { hex, loadVectors } from "../reference/load-vectors.js";
 

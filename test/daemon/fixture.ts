@@ -13,7 +13,7 @@ import {
 } from "../../src/crypto/envelope/replica-envelope.js";
 import type { ReplicaReplyMessage } from "../../src/crypto/envelope/replica-messages.js";
 import type { ReplicaInnerMessage } from "../../src/crypto/envelope/replica-messages.js";
-import { pigeonholeSizesFromSphinx } from "../../src/crypto/geometry.js";
+import { pigeonholeSizesFromSphinx } from "../../src/pki/pigeonhole-sizes.js";
 import { type NikeScheme, checkPublicKeyLength } from "../../src/crypto/nike/scheme.js";
 import { x25519Nike } from "../../src/crypto/nike/x25519.js";
 import { Daemon, type DaemonOptions } from "../../src/daemon/daemon.js";

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import * as fc from "fast-check";
 import { VirtualClock } from "../../src/clock/virtual.js";
 import { SendSchedule } from "../../src/daemon/send-schedule.js";
 import { seededRandom } from "./fixture.js";
@@ -38,6 +39,46 @@ test("clients take turns, and each one's resends go before its fresh requests", 
     const packets = sent.filter((name) => name !== "decoy");
     assert.deepEqual(packets, ["a-again", "b1", "c-again", "a1", "c1", "a2", "a3"], pace);
   }
+});
+
+test("the turns that are told are those in which packets leave", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.nat(6), { minLength: 1, maxLength: 6 }),
+      fc.nat(5),
+      async (counts, gone) => {
+        const { schedule: made, sent, clock, job } = schedule("poisson");
+        const queues = counts.map(() => made.createQueue());
+        made.setRates({ lambdaP: 0.1, lambdaL: 0 });
+        made.setConnected(true);
+        // Somebody had the last turns: whose is next does not depend on who came first.
+        const before = queues[gone % counts.length]!;
+        before.add(job("before"));
+        await clock.advance(300);
+        sent.length = 0;
+        for (const [i, count] of counts.entries()) {
+          for (let packet = 0; packet < count; packet++) queues[i]!.add(job(String(i)));
+        }
+        const told = made.turns;
+        const total = made.waiting;
+        await clock.advance(2000);
+        made.close();
+        const order = sent.filter((name) => name !== "decoy").slice(-total);
+        const seen = counts.flatMap((packets, i) => {
+          if (packets === 0) return [];
+          return [
+            {
+              packets,
+              first: order.indexOf(String(i)) + 1,
+              last: order.lastIndexOf(String(i)) + 1,
+            },
+          ];
+        });
+        assert.deepEqual(told, seen);
+      },
+    ),
+    { numRuns: 40 },
+  );
 });
 
 test("a client with much to send does not hold another one up by more than a turn", async () => {

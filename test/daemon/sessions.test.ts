@@ -27,6 +27,7 @@ const nothing = {
   awaitedReplies: 0,
   waitingPackets: 0,
   waitingMs: 0,
+  waitingTurns: [],
 };
 
 test("a client is greeted with status and document, before it says a word", async () => {

@@ -10,6 +10,7 @@ import { type CborMap, decodeCbor, encodeCbor } from "../../src/cbor/cbor.js";
 import { decodeCertificate } from "../../src/pki/certificate.js";
 import { PkiDocument } from "../../src/pki/document.js";
 import { epochAt, epochStart } from "../../src/pki/epoch.js";
+import { type LinkTrace, shortId } from "../../src/mixnet/trace.js";
 import { findServices } from "../../src/pki/services.js";
 import { memoryPair } from "../../src/transport/memory.js";
 import {
@@ -124,6 +125,30 @@ test("a packet goes to the echo and back, through a real layer of Sphinx at ever
   assert.equal(link.describe().phase, "closed");
 });
 
+test("a link tells its dial, its document, the way of each packet, and its end", async () => {
+  const events: LinkTrace[] = [];
+  const all = await online({ onTrace: (event) => void events.push(event) });
+  const { link, network, told } = all;
+  const packet = echoPacket(utf8("SENTINEL of the link"));
+  await link.send(packet);
+  await until(all, () => told.replies.length > 0);
+  // Without a network in between the reply is there before the sending is confirmed.
+  assert.deepEqual(
+    events.map(({ event }) => event),
+    ["connecting", "connected", "document", "reply", "sent"],
+  );
+  const [connecting, , , , sent] = events;
+  assert.ok(connecting?.event === "connecting" && sent?.event === "sent");
+  assert.equal(connecting.gateway, "gateway1");
+  assert.match(connecting.address!, /^tcp:/);
+  assert.equal(sent.packet, shortId(packet.surbId!));
+  const way = [...sent.forward, ...sent.reply].map(({ node }) => node);
+  assert.deepEqual(way, network.ways[0]);
+  await closed(all);
+  assert.equal(events.at(-1)!.event, "disconnected");
+  assert.ok(!JSON.stringify(events).includes("SENTINEL"));
+});
+
 test("a packet without a reply block arrives whole", async () => {
   const all = await online();
   const sent = await all.link.send(echoPacket(utf8("one way"), null));
@@ -225,7 +250,10 @@ test("a lost link is made again, soon after a good one, under another queue ID",
   const all = await online();
   const { network, dialled, told } = all;
   const lost = all.clock.now();
+  assert.equal(all.link.describe().lastError, null);
   network.links[0]!.link.close(new Error("crash"));
+  await until(all, () => all.link.describe().phase === "waiting");
+  assert.equal(all.link.describe().lastError, "the other end closed the connection");
   await until(all, () => network.links.length === 2);
   assert.deepEqual(dialled.length, 2);
   assert.ok(all.clock.now() - lost <= 2100, "two seconds after a link that worked");
@@ -235,6 +263,7 @@ test("a lost link is made again, soon after a good one, under another queue ID",
     "connected",
   ]);
   assert.notDeepEqual(network.links[0]!.queueId, network.links[1]!.queueId);
+  assert.equal(all.link.describe().lastError, null, "a link that is up again has no failure");
   await all.link.send(echoPacket(utf8("again")));
   await until(all, () => told.replies.length === 1);
   await closed(all);

@@ -63,11 +63,16 @@ rememberKeys();
 /** How a test changes the document of an epoch before it is signed. */
 export interface DocumentChange {
   readonly signers?: number;
+  /** The first epoch in which the certificate is no longer valid; five later unless given. */
+  readonly expiration?: number;
   readonly edit?: (document: Map<unknown, unknown>) => void;
 }
 
 /** The signed document of any epoch. */
-export function signedDocument(epoch: number, { signers = 3, edit }: DocumentChange = {}): Bytes {
+export function signedDocument(
+  epoch: number,
+  { signers = 3, expiration = epoch + 5, edit }: DocumentChange = {},
+): Bytes {
   const document = decodeCbor(fromHex(vectors.certifiedDocumentCBOR)) as Map<string, unknown>;
   const moved = (bytes: Uint8Array): Bytes => {
     const map = decodeCbor(bytes) as Map<string, unknown>;
@@ -89,7 +94,7 @@ export function signedDocument(epoch: number, { signers = 3, edit }: DocumentCha
   edit?.(document);
   const { keyType, version } = decodeCertificate(fromHex(vectors.signedConsensus));
   const certified = encodeCbor(document as unknown as CborMap);
-  const unsigned = { version, keyType, certified, expiration: epoch + 5 };
+  const unsigned = { version, keyType, certified, expiration };
   const message = certificateMessage(unsigned);
   const signatures = authorityKeys.slice(0, signers).map(({ seed, publicKey }) => ({
     publicKeySum256: hash256(publicKey),

@@ -101,7 +101,7 @@ test("each refusal says why", () => {
   for (const [name, pattern] of wanted) assert.match(reasonsOf(name).at(-1) ?? "", pattern, name);
 });
 
-test("a hybrid signature is an unsupported scheme, not a bad signature", () => {
+test("a hybrid signature is an unsupported scheme, not a bad signature, and its verifier is named", () => {
   const hybrid = loadVectors("mixnet-cert-ed25519-sphincs");
   const certificate = decodeCertificate(hex(hybrid.certificate));
   assert.equal(certificate.keyType, hybrid.scheme);
@@ -110,6 +110,11 @@ test("a hybrid signature is an unsupported scheme, not a bad signature", () => {
     () => verifyCertificate(certificate, [{ publicKey: hybrid.publicKeyPEM }], { currentEpoch }),
     (error) =>
       hasCode(error, "ERR_PKI_VERIFICATION") &&
-      error.reasons.at(-1)?.endsWith("unsupported scheme ED25519 SPHINCS+") === true,
+      error.reasons
+        .at(-1)
+        ?.endsWith(
+          "unsupported scheme ED25519 SPHINCS+: verify with verifyPkiDocumentWith of " +
+            "katzenpost-thinclient/join",
+        ) === true,
   );
 });

@@ -4,6 +4,7 @@ import { toHex } from "../../src/bytes/bytes.js";
 import { hasCode } from "../../src/errors/errors.js";
 import { decodeCertificate, certificateMessage } from "../../src/pki/certificate.js";
 import { decodePublicKeyPem } from "../../src/pki/pem.js";
+import { signatureSchemeNames } from "../../src/pki/scheme-names.js";
 import { signatureSchemeByName, signatureSchemes } from "../../src/pki/signature-schemes.js";
 import { verifyCertificateWith } from "../../src/pki/verify-with.js";
 import { hex, loadVectors } from "../reference/load-vectors.js";
@@ -33,6 +34,13 @@ test("schemes have the reference's sizes and names", () => {
       'no signature scheme of the name "Ed448" here (known: ' +
       `${signatureSchemes.map(({ name }) => name).join(", ")})`,
   });
+});
+
+test("the synchronous functions know the name of every scheme that is verified here", () => {
+  assert.deepEqual(
+    signatureSchemeNames,
+    signatureSchemes.map(({ name }) => name),
+  );
 });
 
 test("Falcon and its hybrids verify what the reference signed, and nothing else", async () => {

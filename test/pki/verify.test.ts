@@ -94,7 +94,8 @@ test("an authority with a scheme that cannot be checked does not count, and that
   const named = { ...raw[1], scheme: "Falcon-padded-512" };
   assert.deepEqual(reasons([raw[0], named]), [
     "1 of 2 authorities signed, 2 must",
-    "5af7b9daf980b04f: unsupported scheme Falcon-padded-512",
+    "5af7b9daf980b04f: unsupported scheme Falcon-padded-512: verify with verifyPkiDocumentWith " +
+      "of katzenpost-thinclient/join",
   ]);
 });
 

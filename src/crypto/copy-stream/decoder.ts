@@ -8,7 +8,7 @@
 import { type Bytes, checkBytes, concatBytes } from "../../bytes/bytes.js";
 import { ProtocolError } from "../../errors/errors.js";
 import { courierEnvelopeLength, decodeCourierEnvelope } from "../envelope/courier-messages.js";
-import type { PigeonholeSizes } from "../geometry.js";
+import type { PigeonholeSizes } from "../../pki/pigeonhole-sizes.js";
 import { isFinalElement } from "./element.js";
 import {
   ELEMENT_HEADER_LENGTH,

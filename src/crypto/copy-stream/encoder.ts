@@ -6,7 +6,7 @@
  * is the bytes not yet emitted.
  */
 import { type Bytes, checkBytes, concatBytes, copyBytes } from "../../bytes/bytes.js";
-import type { PigeonholeSizes } from "../geometry.js";
+import type { PigeonholeSizes } from "../../pki/pigeonhole-sizes.js";
 import { encodeCopyStreamElement } from "./element.js";
 import {
   COPY_STREAM_FINAL,

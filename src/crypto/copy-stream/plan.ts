@@ -3,7 +3,7 @@
  * and §8.
  */
 import { type Bytes, checkBytes } from "../../bytes/bytes.js";
-import type { PigeonholeSizes } from "../geometry.js";
+import type { PigeonholeSizes } from "../../pki/pigeonhole-sizes.js";
 import { ELEMENT_HEADER_LENGTH, ENVELOPE_PREFIX_LENGTH } from "./limits.js";
 
 /** What a copy stream will take. Lengths in bytes. */

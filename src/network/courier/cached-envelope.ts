@@ -2,7 +2,7 @@
 import type { EnvelopeHash } from "../../bytes/opaque.js";
 import type { Timer } from "../../clock/clock.js";
 import type { CourierEnvelope } from "../../crypto/envelope/courier-messages.js";
-import type { PigeonholeSizes } from "../../crypto/geometry.js";
+import type { PigeonholeSizes } from "../../pki/pigeonhole-sizes.js";
 import {
   REPLICA_ERROR_BOX_ID_NOT_FOUND,
   REPLICA_ERROR_TOMBSTONE,

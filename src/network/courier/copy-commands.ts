@@ -15,7 +15,7 @@ import {
   decodeCopyCommandReply,
   encodeCopyCommandReply,
 } from "../../crypto/envelope/courier-messages.js";
-import type { PigeonholeSizes } from "../../crypto/geometry.js";
+import type { PigeonholeSizes } from "../../pki/pigeonhole-sizes.js";
 import { hash256 } from "../../bytes/hash.js";
 import type { Timing } from "../../mixnet/timing.js";
 import type { Breather } from "../../clock/breather.js";

@@ -11,7 +11,7 @@ import type {
   ReplicaReadReply,
   ReplicaReplyMessage,
 } from "../../crypto/envelope/replica-messages.js";
-import type { PigeonholeSizes } from "../../crypto/geometry.js";
+import type { PigeonholeSizes } from "../../pki/pigeonhole-sizes.js";
 import type { NikeScheme } from "../../crypto/nike/scheme.js";
 import { REPLICA_ERROR_BOX_ALREADY_EXISTS, REPLICA_SUCCESS } from "../../errors/codes.js";
 import { type Timing, pauseBefore } from "../../mixnet/timing.js";

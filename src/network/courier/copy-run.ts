@@ -1,6 +1,6 @@
 /** One copy command, from its first box to its last envelope. spec/pigeonhole §9.1. */
 import { CopyStreamDecoder, type DecodedEnvelope } from "../../crypto/copy-stream/decoder.js";
-import type { PigeonholeSizes } from "../../crypto/geometry.js";
+import type { PigeonholeSizes } from "../../pki/pigeonhole-sizes.js";
 import type { Breather } from "../../clock/breather.js";
 import type { BoxSource } from "./read-ahead.js";
 

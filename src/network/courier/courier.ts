@@ -12,7 +12,7 @@ import {
   encodeCourierQueryReply,
   envelopeHashOf,
 } from "../../crypto/envelope/courier-messages.js";
-import type { PigeonholeSizes } from "../../crypto/geometry.js";
+import type { PigeonholeSizes } from "../../pki/pigeonhole-sizes.js";
 import { ProtocolError } from "../../errors/errors.js";
 import type { Timing } from "../../mixnet/timing.js";
 import type { Breather } from "../../clock/breather.js";

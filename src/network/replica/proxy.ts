@@ -5,7 +5,7 @@ import type {
   ReplicaReplyMessage,
   SignedBox,
 } from "../../crypto/envelope/replica-messages.js";
-import type { PigeonholeSizes } from "../../crypto/geometry.js";
+import type { PigeonholeSizes } from "../../pki/pigeonhole-sizes.js";
 import type { NikeScheme } from "../../crypto/nike/scheme.js";
 import { uniformBelow } from "../../crypto/sharding.js";
 import {

@@ -6,7 +6,7 @@ import type {
   ReplicaReadReply,
   SignedBox,
 } from "../../crypto/envelope/replica-messages.js";
-import type { PigeonholeSizes } from "../../crypto/geometry.js";
+import type { PigeonholeSizes } from "../../pki/pigeonhole-sizes.js";
 import {
   REPLICA_ERROR_BOX_ALREADY_EXISTS,
   REPLICA_ERROR_BOX_ID_NOT_FOUND,

@@ -19,7 +19,7 @@ import {
   decodeReplicaCommand,
   encodeReplicaCommand,
 } from "../../crypto/envelope/wire-commands.js";
-import type { PigeonholeSizes } from "../../crypto/geometry.js";
+import type { PigeonholeSizes } from "../../pki/pigeonhole-sizes.js";
 import type { NikeScheme } from "../../crypto/nike/scheme.js";
 import {
   REPLICA_ERROR_INTERNAL_ERROR,
@@ -172,6 +172,20 @@ export class Replica implements StorageLinkTarget {
   } {
     const { size, sizeBytes } = this.#options.store;
     return { boxes: size, bytes: sizeBytes };
+  }
+
+  /** The boxes that are kept, in no order: what the replica's operator can see of each. */
+  async *keptBoxes(): AsyncIterable<{
+    /** The box's ID, 32 bytes. Nothing in it says whose it is, or which boxes belong together. */
+    readonly boxId: Uint8Array;
+    /** The replica epoch (a week) in which it was stored here. */
+    readonly epoch: number;
+    /** Length of the ciphertext in bytes; 0 for a tombstone. */
+    readonly length: number;
+  }> {
+    for await (const { epoch, box } of this.#options.store.boxes()) {
+      yield { boxId: box.boxId, epoch, length: box.payload.length };
+    }
   }
 
   /** How many boxes could not be handed to their other shard yet. */

@@ -231,6 +231,7 @@ export async function attackDaemon(count: number, seed: number) {
     awaitedReplies: 0,
     waitingPackets: 0,
     waitingMs: 0,
+    waitingTurns: [],
   });
   await made.daemon.close();
   return { ...tally, failures: run.failures, responses: run.responses, hangUps: run.hangUps };

@@ -99,13 +99,19 @@ function watchLink(output: Output, running: JoinedDaemon): NodeJS.Timeout {
   let told = "";
   return setInterval(() => {
     const state = running.describe();
-    const { phase, gateway, address, lastError, clockSkewMs, epoch, documents } = state.link;
+    const { phase, gateway, address, lastError, clockSkewMs, epoch, documents, documentProblem } =
+      state.link;
     const known = documents.find((document) => document.epoch === epoch);
-    const news = [phase === "connected", lastError, epoch, known !== undefined].join(" ");
-    if (news !== told && (phase === "connected" || lastError !== null)) {
+    const isUp = phase === "connected";
+    const news = [isUp, lastError, epoch, known !== undefined, documentProblem].join(" ");
+    if (news !== told && (isUp || lastError !== null)) {
       told = news;
       const signers = known?.signers ?? [];
-      output.remark(linkText(state).slice(0, 3).join("; "));
+      output.remark(
+        linkText(state)
+          .slice(0, isUp ? 3 : 4)
+          .join("; "),
+      );
       output.record({
         type: "link",
         time: new Date(),
@@ -116,6 +122,7 @@ function watchLink(output: Output, running: JoinedDaemon): NodeJS.Timeout {
         clockSkewMs,
         epoch,
         signers,
+        documentProblem,
       });
     }
     output.status(linkText(state).join(" · "));

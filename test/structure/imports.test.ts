@@ -43,6 +43,7 @@ const rules: Record<string, readonly string[]> = {
     "clock",
     "errors",
     "src/pki/scheme-names",
+    "src/pki/copy-stream-plan",
     "src/pki/pigeonhole-sizes",
     "#platform",
     "@noble/*",

@@ -3,6 +3,7 @@
  * import map then picks `node.ts` or `browser.ts`, which have exactly these exports.
  */
 import type { Bytes } from "../bytes/bytes.js";
+import type { WorkerLike } from "../crypto/ctidh/worker-protocol.js";
 import type { Transport } from "../transport/transport.js";
 
 /** Options of every dial: aborting rejects with the signal's reason and leaves no socket behind. */
@@ -119,3 +120,6 @@ export declare function gunzip(data: Uint8Array, longest: number): Promise<Bytes
 
 /** CRC-32 (as in zlib) of `bytes`, going on from `start`: against accidents, not tampering. */
 export declare function crc32(bytes: Uint8Array, start?: number): number;
+
+/** Starts a worker that computes CTIDH1024, for a `CtidhPool`. */
+export declare function spawnCtidhWorker(): WorkerLike;

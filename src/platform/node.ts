@@ -20,6 +20,7 @@ export {
   x25519SharedSecret,
 } from "./node-crypto.js";
 export { gunzip, gzip } from "./node-gzip.js";
+export { spawnCtidhWorker } from "./node-worker.js";
 
 const tooOld = nodeTooOld(process.versions.node);
 if (tooOld !== null) throw new Error(tooOld);

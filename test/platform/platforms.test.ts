@@ -29,6 +29,7 @@ test("both platforms export the same names, and Node gets Node's", () => {
     "readText",
     "sha512",
     "shake256",
+    "spawnCtidhWorker",
     "x25519PublicKey",
     "x25519SharedSecret",
   ]);

@@ -1,11 +1,11 @@
 /** The key exchanges that an embedded network offers; the slow one works in workers. */
+import { spawnCtidhWorker } from "#platform";
 import type { Clock } from "../clock/clock.js";
 import { CtidhPool } from "../crypto/ctidh/pool.js";
 import { ctidh1024Nike } from "../crypto/ctidh/provider.js";
 import { ctidh1024X25519Nike } from "../crypto/nike/hybrid.js";
 import type { NikeScheme } from "../crypto/nike/scheme.js";
 import { x25519Nike } from "../crypto/nike/x25519.js";
-import { spawnCtidhWorker } from "../platform/node-worker.js";
 
 /** Schemes by name; workers start with the first use of the slow one. */
 export class NikeSchemes {

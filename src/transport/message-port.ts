@@ -11,14 +11,17 @@ import { Inbox } from "./inbox.js";
 import { WRITE_QUEUE_BYTES } from "./limits.js";
 import type { Listener, Transport, TransportHandlers } from "./transport.js";
 
+// oxlint-disable-next-line typescript/no-explicit-any -- each platform has its own type of events
+type PortListener = (event: any) => void;
+
 /** What browsers and Node have in common of a `MessagePort`, a `Worker` and a worker's own scope. */
 export interface MessageEndpoint {
   /** Posts a message; what `transfer` names moves over. */
-  postMessage(message: unknown, transfer: ArrayBuffer[]): void;
+  postMessage(message: unknown, transfer: never[]): void;
   /** Hears of messages, and where the platform tells of it that the other end is gone. */
-  addEventListener(type: string, listener: (event: never) => void): void;
+  addEventListener(type: string, listener: PortListener): void;
   /** Takes a listener back. */
-  removeEventListener(type: string, listener: (event: never) => void): void;
+  removeEventListener(type: string, listener: PortListener): void;
 }
 
 /** A `MessagePort`, of a browser or of Node. */
@@ -221,7 +224,7 @@ class MessagePortTransport implements Transport {
   }
 
   #post(message: Uint8Array | number | string, transfer: ArrayBuffer[] = []): void {
-    if (!this.#closed) this.#port.postMessage(message, transfer);
+    if (!this.#closed) this.#port.postMessage(message, transfer as never[]);
   }
 
   #release(): void {
@@ -246,21 +249,18 @@ function isPiece(message: unknown): message is Uint8Array<ArrayBuffer> {
  * @param port of a `MessageChannel`.
  * @param address what messages to people call the other end; `message port` unless given.
  */
-export function messagePortTransport(
-  port: MessagePortLike,
-  address = "message port",
-): Transport {
+export function messagePortTransport(port: MessagePortLike, address = "message port"): Transport {
   return new MessagePortTransport(port, address);
 }
 
-/** What a dialler posts together with a port. */
+/** What a dialler's message is called, which has a port. */
 const CONNECT = "katzenpost-thinclient connect";
 /** What a listener posts into a port that it takes. */
 const ACCEPTED = "accepted";
 
 declare const MessageChannel: new () => {
   readonly port1: MessagePortLike;
-  readonly port2: MessagePortLike & ArrayBuffer;
+  readonly port2: MessagePortLike;
 };
 
 /**
@@ -295,7 +295,9 @@ export function dialPort(
     };
     const onMessage = ({ data }: PortEvent): void => {
       if (data !== ACCEPTED) {
-        fail(new ConnectError(`cannot connect to ${address}: it did not answer as a listener does`));
+        fail(
+          new ConnectError(`cannot connect to ${address}: it did not answer as a listener does`),
+        );
         return;
       }
       settle();
@@ -313,7 +315,7 @@ export function dialPort(
     port1.addEventListener("close", onClose);
     target.addEventListener("error", onError);
     port1.start();
-    target.postMessage(CONNECT, [port2]);
+    target.postMessage({ type: CONNECT, port: port2 }, [port2 as never]);
   });
 }
 
@@ -326,12 +328,10 @@ export function dialPort(
 export function listenForPorts(source: MessageEndpoint, address = "page"): Listener {
   const early: Transport[] = [];
   let accept: ((transport: Transport) => void) | null = null;
-  const onMessage = (event: {
-    readonly data: unknown;
-    readonly ports?: readonly MessagePortLike[];
-  }): void => {
-    const port = event.ports?.[0];
-    if (event.data !== CONNECT || port === undefined) return;
+  const onMessage = ({ data }: PortEvent): void => {
+    // A copy of what somebody posted, so only a real port has methods.
+    const { type, port } = (data ?? {}) as { type?: unknown; port?: MessagePortLike };
+    if (type !== CONNECT || typeof port?.postMessage !== "function") return;
     port.postMessage(ACCEPTED, []);
     const transport = messagePortTransport(port, address);
     if (accept === null) early.push(transport);

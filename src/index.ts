@@ -113,13 +113,6 @@ export type { TcpNetwork } from "./platform/contract.js";
 export { type Address, type HostPort, looksLikeAddress } from "./transport/address.js";
 export type { DialCallOptions } from "./transport/dial-within.js";
 export type { Listener, Transport, TransportHandlers } from "./transport/transport.js";
-export {
-  type MessageEndpoint,
-  type MessagePortLike,
-  dialPort,
-  listenForPorts,
-  messagePortTransport,
-} from "./transport/message-port.js";
 
 // The network
 export {

@@ -11,7 +11,7 @@ import { dialTcp, dialUnix, dialWs } from "../../src/platform/node.js";
 import { ConnectError } from "../../src/errors/errors.js";
 import { parseAddress } from "../../src/transport/address.js";
 import { type MemoryListener, memoryListener } from "../../src/transport/memory.js";
-import { dialPort, listenForPorts } from "../../src/transport/message-port.js";
+import { dialPort, listenForPorts } from "../../src/workers/message-port.js";
 import { oddPieces } from "./transport-recorder.js";
 import { type TransportKind, transportSuite } from "./transport-suite.js";
 

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { ConnectError, ConnectionLostError, ProtocolError } from "../../src/errors/errors.js";
-import { dialPort, messagePortTransport } from "../../src/transport/message-port.js";
-import { Recorder, pattern } from "./transport-recorder.js";
+import { dialPort, messagePortTransport } from "../../src/workers/message-port.js";
+import { Recorder, pattern } from "../transport/transport-recorder.js";
 
 function pair(): { readonly recorder: Recorder; readonly hostile: MessagePort } {
   const { port1, port2 } = new MessageChannel();

@@ -7,9 +7,9 @@
  */
 import { ConnectError, ConnectionLostError, ProtocolError } from "../errors/errors.js";
 import { onAbort } from "../clock/on-abort.js";
-import { Inbox } from "./inbox.js";
-import { WRITE_QUEUE_BYTES } from "./limits.js";
-import type { Listener, Transport, TransportHandlers } from "./transport.js";
+import { Inbox } from "../transport/inbox.js";
+import { WRITE_QUEUE_BYTES } from "../transport/limits.js";
+import type { Listener, Transport, TransportHandlers } from "../transport/transport.js";
 
 // oxlint-disable-next-line typescript/no-explicit-any -- each platform has its own type of events
 type PortListener = (event: any) => void;

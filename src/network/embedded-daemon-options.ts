@@ -1,7 +1,7 @@
 /** The options of an embedded daemon, checked before anything of it is made. */
 import { describeType, isBytes } from "../bytes/bytes.js";
 import { checkOptions } from "../bytes/options.js";
-import { pigeonholeSizesOf } from "../crypto/geometry.js";
+import { pigeonholeSizesOf } from "../pki/pigeonhole-sizes.js";
 import { kindnesses } from "../mixnet/kindness.js";
 import { type GrowingPause, type Timing, upstreamTiming } from "../mixnet/timing.js";
 import { Geometry } from "../pki/geometry.js";
@@ -130,6 +130,7 @@ const checks: Readonly<Record<string, OptionCheck>> = {
   nike: oneOf("x25519", "CTIDH1024-X25519"),
   userForwardPayloadLength: byNetwork,
   onFault: ofKind("a function", isFunction),
+  onTrace: ofKind("a function", isFunction),
   mu: byNetwork,
   lambdaP: byNetwork,
   lambdaL: byNetwork,

@@ -5,6 +5,7 @@
 export {
   type MessageEndpoint,
   type MessagePortLike,
+  type PortListener,
   dialPort,
   listenForPorts,
   messagePortTransport,

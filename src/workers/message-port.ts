@@ -11,8 +11,9 @@ import { Inbox } from "../transport/inbox.js";
 import { WRITE_QUEUE_BYTES } from "../transport/limits.js";
 import type { Listener, Transport, TransportHandlers } from "../transport/transport.js";
 
+/** Takes an event of a port, each of which has `data`. */
 // oxlint-disable-next-line typescript/no-explicit-any -- each platform has its own type of events
-type PortListener = (event: any) => void;
+export type PortListener = (event: any) => void;
 
 /** What browsers and Node have in common of a `MessagePort`, a `Worker` and a worker's own scope. */
 export interface MessageEndpoint {

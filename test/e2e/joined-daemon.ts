@@ -1,6 +1,6 @@
 /** A daemon of its own that joins an embedded network through its gateway's port, over TCP. */
 import { realClock } from "../../src/clock/real.js";
-import { pigeonholeSizesOf } from "../../src/crypto/geometry.js";
+import { pigeonholeSizesOf } from "../../src/pki/pigeonhole-sizes.js";
 import { x25519Nike } from "../../src/crypto/nike/x25519.js";
 import { Daemon } from "../../src/daemon/daemon.js";
 import { gatewayDialer } from "../../src/gateway/dial.js";

@@ -2,7 +2,7 @@
  * X25519 by WebCrypto, several times faster than in JavaScript and not on this thread. Browsers that
  * lack it, and pages that came by plain `http:` from elsewhere, compute in JavaScript instead.
  */
-import { type Bytes, checkBytes, copyBytes, equalBytes } from "../bytes/bytes.js";
+import { type Bytes, checkBytes, copyBytes, equalBytes, fromHex } from "../bytes/bytes.js";
 import { x25519PublicKey, x25519SharedSecret } from "./browser-crypto.js";
 import type { OffThreadX25519 } from "./contract.js";
 
@@ -23,11 +23,7 @@ interface Subtle {
 }
 
 /** What a private key follows in PKCS #8. RFC 8410 section 7. */
-const PKCS8_PREFIX = Uint8Array.of(
-  ...[
-    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x6e, 0x04, 0x22, 0x04, 0x20,
-  ],
-);
+const PKCS8_PREFIX = fromHex("302e020100300506032b656e04220420");
 /** The u-coordinate of the base point. RFC 7748 section 4.1. */
 const BASE_POINT = new Uint8Array(32).fill(9, 0, 1);
 

@@ -17,6 +17,8 @@ export type {
 } from "../mixnet/link.js";
 export { type GrowingPause, type Timing, instantTiming, upstreamTiming } from "../mixnet/timing.js";
 export type { Kindness } from "../mixnet/kindness.js";
+export type { DaemonTrace, TraceOperation, TracedRequest } from "./trace.js";
+export { type LinkTrace, type TraceHook, type TraceHop, TraceRing } from "../mixnet/trace.js";
 
 // What those have as members
 export type { MaybePromise, NikeKeyPair, NikeScheme } from "../crypto/nike/scheme.js";

@@ -130,6 +130,7 @@ const checks: Readonly<Record<string, OptionCheck>> = {
   nike: oneOf("x25519", "CTIDH1024-X25519"),
   userForwardPayloadLength: byNetwork,
   onFault: ofKind("a function", isFunction),
+  onTrace: ofKind("a function", isFunction),
   mu: byNetwork,
   lambdaP: byNetwork,
   lambdaL: byNetwork,

@@ -7,9 +7,11 @@ import { checkOptions } from "../bytes/options.js";
 import type { Clock, Timer } from "../clock/clock.js";
 import { realClock } from "../clock/real.js";
 import { Daemon } from "../daemon/daemon.js";
+import type { DaemonTrace } from "../daemon/trace.js";
 import { InvalidStateError } from "../errors/errors.js";
 import { type Kindness, kindnesses } from "../mixnet/kindness.js";
 import { type Timing, timingOf } from "../mixnet/timing.js";
+import type { LinkTrace, TraceHook } from "../mixnet/trace.js";
 import { memoryPair } from "../transport/memory.js";
 import type { Listener, Transport } from "../transport/transport.js";
 import type { EnvelopeLog } from "./courier/envelope-log.js";
@@ -21,6 +23,7 @@ import { NikeSchemes } from "./nike-schemes.js";
 import type { Rates } from "./parameters.js";
 import { derivedRandom, seedBytes } from "./random.js";
 import type { BoxStore } from "./replica/box-store.js";
+import type { StorageTrace } from "./storage-link.js";
 import type { StorageNetwork } from "./storage-network.js";
 
 /** What an {@link EmbeddedDaemon} is started with. */
@@ -56,6 +59,11 @@ export interface EmbeddedDaemonOptions extends Partial<Rates>, Kindness {
   readonly userForwardPayloadLength?: number | undefined;
   /** Hears of failures inside, never of contents. */
   readonly onFault?: ((error: Error) => void) | undefined;
+  /**
+   * Receives what the daemon, its link and the storage do, event by event: names, shortened ids and
+   * times, never contents.
+   */
+  readonly onTrace?: TraceHook<DaemonTrace | LinkTrace | StorageTrace> | undefined;
 }
 
 /** What a platform adds to an {@link EmbeddedDaemon}. */
@@ -245,10 +253,10 @@ export class EmbeddedDaemon implements AsyncDisposable {
   }
 
   async #startDaemon(): Promise<void> {
-    const { nike = "x25519", onFault } = this.#options;
+    const { nike = "x25519", onFault, onTrace } = this.#options;
     const listeners = (await this.#surroundings.listen?.()) ?? [];
     const daemon = new Daemon({
-      link: this.network.link(),
+      link: this.network.link({ onTrace }),
       clock: this.clock,
       timing: this.network.timing,
       geometry: this.network.geometry,
@@ -263,6 +271,7 @@ export class EmbeddedDaemon implements AsyncDisposable {
       // seeded.
       instanceToken: this.#instanceToken ?? randomBytes(16),
       onFault,
+      onTrace,
     });
     this.#instanceToken = daemon.instanceToken;
     this.#daemon = daemon;
@@ -278,9 +287,10 @@ function kindnessOf(options: EmbeddedDaemonOptions): Kindness {
 /** What of a daemon's options is the network's. */
 function networkOptions(options: EmbeddedDaemonOptions): Partial<EmbeddedNetworkOptions> {
   const { epochMs, couriers, replicas, mixesPerLayer, userForwardPayloadLength } = options;
-  const { mu, lambdaP, lambdaL, lambdaM, lambdaG, lambdaR, kindCouriers, onFault } = options;
+  const { mu, lambdaP, lambdaL, lambdaM, lambdaG, lambdaR, kindCouriers, onFault, onTrace } =
+    options;
   const rates = { mu, lambdaP, lambdaL, lambdaM, lambdaG, lambdaR };
   const counts = { epochMs, couriers, replicas, mixesPerLayer, userForwardPayloadLength };
-  const given = { ...counts, ...rates, kindCouriers, onFault };
+  const given = { ...counts, ...rates, kindCouriers, onFault, onTrace };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }

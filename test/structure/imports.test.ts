@@ -20,6 +20,8 @@ const rules: Record<string, readonly string[]> = {
   config: ["bytes", "errors", "pki", "transport", "#platform", "smol-toml"],
   // Never crypto, daemon, network: a client knows of capabilities only that they are bytes.
   client: ["bytes", "clock", "config", "errors", "pki", "transport", "wire", "#platform"],
+  // Between pages and workers: streams, and what is said to a shared one.
+  workers: ["bytes", "clock", "errors", "transport", "wire"],
   // Above the client, whose calls it makes. Of crypto only BACAP: indices are computed here.
   channels: [
     "bytes",
@@ -43,6 +45,7 @@ const rules: Record<string, readonly string[]> = {
     "clock",
     "errors",
     "src/pki/scheme-names",
+    "src/pki/copy-stream-plan",
     "src/pki/pigeonhole-sizes",
     "#platform",
     "@noble/*",
@@ -143,6 +146,8 @@ const additions: Record<string, readonly string[]> = {
   // Which schemes of links there are is said in its refusals.
   "src/config/daemon-config.ts": ["kem"],
   "src/cli/main.ts": ["src/platform/node-version"],
+  // Names the events of the daemon in front of it.
+  "src/network/index.ts": ["src/daemon/trace"],
   // The network with a daemon in front, where no platform is needed.
   "src/network/embedded-daemon.ts": ["daemon", "transport"],
   "src/platform/contract.ts": ["src/crypto/ctidh/worker-protocol"],
@@ -250,6 +255,7 @@ test("nothing that runs in a browser reaches a module of Node", () => {
     "src/platform/browser-ctidh-worker.ts",
     "src/gateway/gateway-link.ts",
     "src/network/index.ts",
+    "src/workers/index.ts",
   ];
   for (const path of [...Object.keys(surfaces), ...roots]) visit(path);
   assert.ok(reached.size > 60, String(reached.size));

@@ -9,6 +9,7 @@ import { type BenchLine, isMet, measure, table } from "./report.js";
 import { benchRoundTrips } from "./round-trip.js";
 import { benchSphinx } from "./sphinx.js";
 import { benchStartup } from "./startup.js";
+import { benchTrace } from "./trace.js";
 
 const benches: Readonly<Record<string, () => Promise<BenchLine[]> | BenchLine[]>> = {
   startup: benchStartup,
@@ -19,6 +20,7 @@ const benches: Readonly<Record<string, () => Promise<BenchLine[]> | BenchLine[]>
   idle: benchIdle,
   ctidh: benchCtidh,
   sphinx: benchSphinx,
+  trace: benchTrace,
 };
 
 const wanted = process.argv.slice(2);

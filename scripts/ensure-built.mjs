@@ -1,8 +1,7 @@
 // Installs what is missing and builds what is stale, so that every npm script works from a fresh
-// clone. `--all` builds the tests, benches and examples too, `--packed` takes the comments out of the
-// code of the package. The compiler is incremental: dist/ stays,
-// and only what a change reaches is compiled. Imports nothing from node_modules, which may not be
-// there yet.
+// clone. `--all` builds the tests, benches and examples too, `--packed` gives the package the form that npm
+// packs. The compiler is incremental: dist/ stays, and only what a change reaches is compiled. Imports
+// nothing from node_modules, which may not be there yet.
 import { spawnSync } from "node:child_process";
 import {
   existsSync,
@@ -14,7 +13,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { dropComments, finishBuild, sourceFolders } from "./finish-build.mjs";
+import { preparePackage, removeOrphans, sourceFolders } from "./finish-build.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const all = process.argv.includes("--all");
@@ -84,10 +83,10 @@ if (modified(stamp) < Math.max(...inputs)) {
     "-b",
     ...projects,
   ]);
-  finishBuild();
+  removeOrphans();
   for (const built of all ? [".built-all", ".built-src"] : [".built-src"]) {
     writeFileSync(join(root, "dist", built), "");
     utimesSync(join(root, "dist", built), begun, begun);
   }
 }
-if (process.argv.includes("--packed")) await dropComments();
+if (process.argv.includes("--packed")) await preparePackage();

@@ -1,9 +1,7 @@
-// What follows the compiler: outputs whose sources are gone are removed, and declarations for older
-// compilers are written; for the package, comments leave the code. Imports nothing from node_modules
-// before it needs it: it may not be there yet.
+// What follows the compiler: outputs whose sources are gone are removed; for the package, comments
+// leave the code. Imports nothing from node_modules before it needs it: it may not be there yet.
 import {
   existsSync,
-  mkdirSync,
   readFileSync,
   readdirSync,
   renameSync,
@@ -11,12 +9,11 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { basename, dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, "dist");
-const olderFolder = "before-typescript-5.7";
 const output = /(\.js|\.d\.ts)(\.map)?$/;
 
 /** Folders that are compiled into dist/. */
@@ -33,35 +30,12 @@ function filesBelow(folder) {
  * Removes the outputs of sources that were moved or deleted: tests would run them, and the package
  * would carry them.
  */
-function removeOrphans() {
-  const removeUnless = (path, source) => {
-    if (!existsSync(source)) rmSync(path);
-  };
+export function removeOrphans() {
   for (const folder of sourceFolders) {
     for (const path of filesBelow(join(dist, folder))) {
       const source = join(root, relative(dist, path)).replace(output, ".ts");
-      if (output.test(path)) removeUnless(path, source);
+      if (output.test(path) && !existsSync(source)) rmSync(path);
     }
-  }
-  for (const path of filesBelow(join(dist, olderFolder))) {
-    removeUnless(path, join(dist, "src", relative(join(dist, olderFolder), path)));
-  }
-}
-
-/**
- * Before TypeScript 5.7 `Uint8Array` was not generic: `Uint8Array<ArrayBuffer>` is an error there,
- * and with `skipLibCheck` silently `any`. package.json hands those compilers this copy.
- */
-function writeOlderDeclarations() {
-  for (const path of filesBelow(join(dist, "src"))) {
-    if (!path.endsWith(".d.ts")) continue;
-    const older = join(dist, olderFolder, relative(join(dist, "src"), path));
-    if (existsSync(older) && statSync(older).mtimeMs >= statSync(path).mtimeMs) continue;
-    const text = readFileSync(path, "utf8")
-      .replace(/\n\/\/# sourceMappingURL=.*/, "")
-      .replace(/\bUint8Array<[^<>]*>/g, "Uint8Array");
-    mkdirSync(dirname(older), { recursive: true });
-    writeFileSync(older, text);
   }
 }
 
@@ -88,11 +62,40 @@ export function nameSourceMaps(named) {
 }
 
 /**
+ * Makes npm leave the declarations out of the package that no subpath leads to: they are a fifth of
+ * all.
+ */
+function leaveOutUnreachedDeclarations() {
+  const { exports, imports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const reached = new Set();
+  const visit = (path) => {
+    if (reached.has(path)) return;
+    reached.add(path);
+    for (const [, name] of readFileSync(path, "utf8").matchAll(
+      /(?:\bfrom |\bimport[ (])"(\.[^"]+)"/g,
+    )) {
+      visit(join(dirname(path), name).replace(/\.js$/, ".d.ts"));
+    }
+  };
+  for (const target of [...Object.values(exports), ...Object.values(imports)]) {
+    if (typeof target === "string") continue;
+    for (const [condition, path] of Object.entries(target)) {
+      if (condition.startsWith("types")) visit(join(root, path));
+    }
+  }
+  const source = join(dist, "src");
+  const unreached = filesBelow(source)
+    .filter((path) => path.endsWith(".d.ts") && !reached.has(path))
+    .map((path) => `/${relative(source, path).replaceAll(sep, "/")}\n`);
+  writeFileSync(join(source, ".npmignore"), unreached.sort().join(""));
+}
+
+/**
  * Takes the comments out of the package's code: they are a third of it, and what users need of them
  * is in the declarations. Lines stay where they are, so that source maps stay true. What compilers
  * and bundlers read (`@__PURE__`, `@vite-ignore`) stays.
  */
-export async function dropComments() {
+async function dropComments() {
   const stamp = join(dist, ".without-comments");
   const last = existsSync(stamp) ? statSync(stamp).mtimeMs : 0;
   const fresh = filesBelow(join(dist, "src")).filter(
@@ -135,8 +138,8 @@ function withoutComments(typescript, path) {
   return kept;
 }
 
-/** All of it. */
-export function finishBuild() {
-  removeOrphans();
-  writeOlderDeclarations();
+/** The form that npm packs. */
+export async function preparePackage() {
+  leaveOutUnreachedDeclarations();
+  await dropComments();
 }

@@ -1,7 +1,7 @@
-// Run by npm around a pack: `--begin` takes comments and the names of source maps out of the code that
-// the package carries, `--end` puts the names of source maps back.
-import { dropComments, nameSourceMaps } from "./finish-build.mjs";
+// Run by npm around a pack: `--begin` gives the package the form that is packed and takes the names of
+// source maps out of it, `--end` puts these names back.
+import { nameSourceMaps, preparePackage } from "./finish-build.mjs";
 
 const begins = process.argv.includes("--begin");
-if (begins) await dropComments();
+if (begins) await preparePackage();
 nameSourceMaps(!begins);

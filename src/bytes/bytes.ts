@@ -5,8 +5,9 @@
  * never a view into somebody else's memory.
  */
 
-/** A byte array that owns its memory. */
-export type Bytes = Uint8Array<ArrayBuffer>;
+import type { Bytes } from "#bytes";
+
+export type { Bytes };
 
 declare const brand: unique symbol;
 

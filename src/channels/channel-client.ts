@@ -1,7 +1,7 @@
-/** What channels need of a thin client, and what they are told of how it goes. */
+/** What channels need from a thin client, and what they report about their work. */
 import type { ThinClient } from "../client/thin-client.js";
 
-/** The calls of a thin client that channels are made of. None of them names a courier. */
+/** The calls of a thin client that channels use. None of them names a courier. */
 export type ChannelClient = Pick<
   ThinClient,
   | "read"
@@ -20,13 +20,13 @@ export type ChannelClient = Pick<
   | "isState"
 >;
 
-/** What happens inside; names and numbers only, never contents or capabilities. */
+/** Internal events: names and numbers only, never contents or capabilities. */
 export type ChannelDiagnostic =
   | {
       readonly type: "boxWritten";
       readonly channel: string;
       readonly id: bigint;
-      /** From the start of the call to the replicas' verdict, in ms. */
+      /** From the start of the call to the replicas' answer, in ms. */
       readonly durationMs: number;
     }
   | {
@@ -40,16 +40,16 @@ export type ChannelDiagnostic =
   | {
       readonly type: "polled";
       readonly channel: string;
-      /** Boxes that were there, of those asked for. */
+      /** How many of the requested boxes were there. */
       readonly found: number;
       readonly asked: number;
       readonly durationMs: number;
-      /** Until the next question, in ms; 0 when something was there. */
+      /** Time until the next attempt, in ms; 0 if any box was there. */
       readonly pauseMs: number;
     }
   | { readonly type: "readFailed"; readonly channel: string; readonly error: unknown }
   | { readonly type: "gap"; readonly channel: string; readonly boxes: number }
   | { readonly type: "forked"; readonly channel: string; readonly id: bigint };
 
-/** Hears of what happens inside; what it throws is ignored. */
+/** Receives internal events; if it throws, the error is ignored. */
 export type DiagnosticsHook = (event: ChannelDiagnostic) => void;

@@ -6,7 +6,7 @@
  * await using channels = await openChannels(client, "chat-data");
  * const writer = await channels.create("to Bob");
  * await writer.send("hello Bob");
- * // At Bob's, with what writer.invitation() gave:
+ * // On Bob's side, with the result of writer.invitation():
  * const reader = await channels.import("from Alice", invitation);
  * for await (const message of reader) console.log(utf8ToText(message.bytes));
  * @module

@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import { buildApplication, buildRouteMap } from "@stricli/core";
 import { authorities } from "./commands/authorities/definition.js";
+import { channel } from "./commands/channel/definition.js";
 import { chat } from "./commands/chat/definition.js";
 import { complete, completion } from "./commands/completion/definition.js";
 import { conform } from "./commands/conform/definition.js";
@@ -33,7 +34,7 @@ const groups: CommandGroups = {
   "START HERE": ["tour", "daemon", "doctor"],
   "THE NETWORK": ["ping", "services", "couriers", "authorities", "pki", "map", "watch"],
   FILES: ["send", "receive"],
-  MESSAGES: ["chat"],
+  MESSAGES: ["chat", "channel"],
   BOXES: ["keygen", "write", "read", "tombstone", "copy"],
   TOOLS: ["conform", "completion", "help"],
 };
@@ -56,6 +57,7 @@ const routes = buildRouteMap({
     send,
     receive,
     chat,
+    channel,
     keygen,
     write,
     read,

@@ -61,6 +61,8 @@ export function exitCodeOf(error: unknown): number {
   switch (error.code) {
     case "ERR_CONFIG":
     case "ERR_UNSUPPORTED_TRANSPORT":
+    case "ERR_CHANNEL_EXISTS":
+    case "ERR_CHANNEL_NOT_FOUND":
       return ExitCode.USAGE;
     case "ERR_CONNECT":
     case "ERR_CLOSED":
@@ -71,6 +73,8 @@ export function exitCodeOf(error: unknown): number {
     case "THIN_CLIENT_ERROR_TIMEOUT":
       return ExitCode.TIMEOUT;
     case "ERR_INVALID_STATE":
+    case "ERR_CHANNEL_FORKED":
+    case "ERR_CHANNEL_STORE":
       return ExitCode.FAILURE;
     default:
       return ExitCode.NETWORK;

@@ -11,7 +11,7 @@ export type CommandGroups = Readonly<Record<string, readonly string[]>>;
 type Target = Command<CommandContext> | RouteMap<CommandContext>;
 type FlagRow = readonly [alias: string, flag: string, brief: string];
 
-/** `--help`: the commands in groups, or one command with its flags and examples. */
+/** `--help`: the commands in groups, the subcommands of one, or one command with its flags and examples. */
 export function helpIntegration(groups: CommandGroups): StricliIntegration<CommandContext> {
   return {
     flag: {
@@ -26,7 +26,9 @@ export function helpIntegration(groups: CommandGroups): StricliIntegration<Comma
         const target = result.target as Target;
         const lines =
           "getAllEntries" in target
-            ? rootHelp(target, groups, bold)
+            ? result.prefix.length > 1
+              ? mapHelp(target, result.prefix, bold)
+              : rootHelp(target, groups, bold)
             : commandHelp(target, result.prefix, bold);
         this.process.stdout.write(`${lines.join("\n")}\n`);
       },
@@ -59,25 +61,56 @@ function rootHelp(
   groups: CommandGroups,
   bold: (text: string) => string,
 ): string[] {
-  const briefs = new Map(
-    root
-      .getAllEntries()
-      .filter((entry) => !entry.hidden)
-      .map((entry) => [entry.name.original, entry.target.brief] as const),
-  );
-  const widest = Math.max(...[...briefs.keys()].map((name) => name.length));
+  const briefs = briefsOf(root);
   const lines = [root.brief, "", bold("USAGE"), "  katz COMMAND [FLAGS]"];
   for (const [heading, names] of Object.entries(groups)) {
-    lines.push("", bold(heading));
-    for (const name of names) {
-      const brief = wrap(briefs.get(name) ?? "", WIDTH - widest - 4);
-      for (const [i, part] of brief.entries()) {
-        lines.push(`  ${(i === 0 ? name : "").padEnd(widest)}  ${part}`);
-      }
-    }
+    lines.push("", bold(heading), ...briefLines(briefs, names));
   }
   lines.push("", "`katz COMMAND --help` says more. Networks started here give no anonymity.");
   return lines;
+}
+
+/** A command that has subcommands. */
+function mapHelp(
+  map: RouteMap<CommandContext>,
+  prefix: readonly string[],
+  bold: (text: string) => string,
+): string[] {
+  const [description = map.brief, examples = ""] = (map.fullDescription ?? map.brief).split(
+    EXAMPLES,
+  );
+  const briefs = briefsOf(map);
+  return [
+    bold("USAGE"),
+    `  ${prefix.join(" ")} COMMAND [FLAGS]`,
+    "",
+    ...paragraphs(description),
+    "",
+    bold("COMMANDS"),
+    ...briefLines(briefs, [...briefs.keys()]),
+    "",
+    bold("FLAGS"),
+    ...table(helpRows.map(([alias, flag, text]) => [`  ${alias} ${flag}`, text])),
+    "",
+    bold("EXAMPLES"),
+    ...examples.split("\n").map((line) => `  ${line}`),
+    "",
+    `\`${prefix.join(" ")} COMMAND --help\` says more.`,
+  ];
+}
+
+function briefsOf(map: RouteMap<CommandContext>): ReadonlyMap<string, string> {
+  const shown = map.getAllEntries().filter((entry) => !entry.hidden);
+  return new Map(shown.map((entry) => [entry.name.original, entry.target.brief] as const));
+}
+
+function briefLines(briefs: ReadonlyMap<string, string>, names: readonly string[]): string[] {
+  const widest = Math.max(...[...briefs.keys()].map((name) => name.length));
+  return names.flatMap((name) =>
+    wrap(briefs.get(name) ?? "", WIDTH - widest - 4).map(
+      (part, i) => `  ${(i === 0 ? name : "").padEnd(widest)}  ${part}`,
+    ),
+  );
 }
 
 function commandHelp(

@@ -65,7 +65,13 @@ export const wording: ApplicationText = {
       corrections.map((name) => name.replaceAll("`", "")),
     );
     const shown = /^\w{1,40}$/.test(input) ? input : printable(quoted(input));
-    return `katz: there is no command ${shown}${either(names) || "."} All commands: katz --help`;
+    // Where it is not the first word, it was looked for among the commands of the word before it.
+    const [first] = words[0] === "help" ? words.slice(1) : words;
+    const above = first === undefined || first === input ? "" : `${printable(first)} `;
+    return (
+      `katz: there is no command ${above}${shown}${either(names) || "."} ` +
+      `All commands: katz ${above}--help`
+    );
   },
   exceptionWhileParsingArguments(error) {
     const what = error instanceof ArgumentScannerError ? scannerMessage(error) : messageOf(error);

@@ -16,16 +16,17 @@ import { hasCode, ProtocolError, type ThinClientError } from "../errors/errors.j
 import { copyReplyToException } from "../errors/from-reply.js";
 import { hash256 } from "../bytes/hash.js";
 import type { Asking } from "./envelopes.js";
+import { MAX_COPY_CALL_LENGTH, MAX_COPY_PAYLOAD_LENGTH } from "../pki/copy-stream-plan.js";
 import type { Destination } from "../pki/services.js";
 import { required, type Cancellation, type Calls } from "./calls.js";
 
 /** Options of `startResendingCopyCommand`. */
 export interface CopyCommandOptions extends CallOptions {
   /**
-   * The courier to use. By default the daemon picks one at random, so that nobody who runs couriers
-   * can link the copy to the writes before it.
+   * The courier to use. By default, and with null, the daemon picks one at random, so that nobody
+   * who runs couriers can link the copy to the writes before it.
    */
-  readonly courier?: Destination | undefined;
+  readonly courier?: Destination | null | undefined;
 }
 
 /** What `createCourierEnvelopesFromPayload` takes. */
@@ -131,14 +132,6 @@ export interface MultiDestEnvelopes extends StreamElements {
 /** What the three builders return. */
 export type CreateEnvelopesResult = SingleDestEnvelopes | MultiDestEnvelopes;
 
-/** Longest payload of one destination in one builder call, in bytes: 10 MiB. */
-export const MAX_COPY_PAYLOAD_LENGTH = 10 * 1024 * 1024;
-/**
- * Longest payload of all destinations of one builder call together, in bytes: 30 MiB. The reply is
- * a third longer and must fit into a frame of 40 MiB (spec/thin-protocol §10, defect 21).
- */
-export const MAX_COPY_CALL_LENGTH = 30 * 1024 * 1024;
-
 const MAX_UINT32 = 0xffff_ffff;
 
 /**
@@ -158,8 +151,8 @@ export async function startResendingCopyCommand(
 ): Promise<void> {
   checkCallOptions(options, "courier");
   checkWriteCap("writeCap", writeCap);
-  const courier = options?.courier;
-  if (courier !== undefined) checkCourier(courier);
+  const courier = options?.courier ?? null;
+  if (courier !== null) checkCourier(courier);
   const kept = courier && ([copyBytes(courier[0]), copyBytes(courier[1])] as const);
   const asking = { operation: "startResendingCopyCommand", options };
   await resendCopyCommand(calls, WriteCap.from(writeCap), asking, kept);
@@ -170,7 +163,7 @@ export async function resendCopyCommand(
   calls: Calls,
   writeCap: WriteCap,
   asking: Asking,
-  courier?: readonly [Bytes, Bytes],
+  courier: readonly [Bytes, Bytes] | null = null,
 ): Promise<void> {
   const fields = {
     writeCap,

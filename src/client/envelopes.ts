@@ -112,10 +112,10 @@ export interface ReadRequest extends ResendRequest {
   readonly messageBoxIndex: MessageBoxIndex;
   /** Whether an empty box is an error (`BoxIDNotFoundError`). By default the daemon asks again. */
   readonly noRetryOnBoxIdNotFound?: boolean | undefined;
-  /** Not allowed in a read: a request with both capabilities is a TypeError. */
-  readonly writeCap?: never;
+  /** Absent or null in a read: a request with both capabilities is a TypeError. */
+  readonly writeCap?: null | undefined;
   /** Only for writes; `true` in a read is a TypeError. */
-  readonly noIdempotentBoxAlreadyExists?: never;
+  readonly noIdempotentBoxAlreadyExists?: false | undefined;
 }
 
 /** An envelope to send until the box is written. */
@@ -127,17 +127,17 @@ export interface WriteRequest extends ResendRequest {
    * (spec/thin-protocol §4.4).
    */
   readonly writeCap: WriteCap;
-  /** 104 bytes; daemons ignore it in a write. */
-  readonly messageBoxIndex?: MessageBoxIndex | undefined;
+  /** 104 bytes, absent or null; daemons ignore it in a write. */
+  readonly messageBoxIndex?: MessageBoxIndex | null | undefined;
   /**
    * Whether to wait for the replicas' answer, so that a box that holds something else is an error
    * (`BoxAlreadyExistsError`). Without it a courier's receipt counts as success.
    */
   readonly noIdempotentBoxAlreadyExists?: boolean | undefined;
-  /** Not allowed in a write: a request with both capabilities is a TypeError. */
-  readonly readCap?: never;
+  /** Absent or null in a write: a request with both capabilities is a TypeError. */
+  readonly readCap?: null | undefined;
   /** Only for reads; `true` in a write is a TypeError. */
-  readonly noRetryOnBoxIdNotFound?: never;
+  readonly noRetryOnBoxIdNotFound?: false | undefined;
 }
 
 /** The result of sending an envelope. */
@@ -343,17 +343,19 @@ export async function startResendingEncryptedMessageNoRetry(
 
 function checkRequest(request: ReadRequest | WriteRequest): void {
   checkOptions("request", request, requestFields);
-  const { readCap, writeCap, messageBoxIndex, kind } = request;
-  if ((readCap === undefined) === (writeCap === undefined)) {
+  const { kind, messageBoxIndex } = request;
+  const readCap = request.readCap ?? null;
+  const writeCap = request.writeCap ?? null;
+  if ((readCap === null) === (writeCap === null)) {
     throw new TypeError("`request` must have either `readCap` or `writeCap`, and not both");
   }
-  const actual = readCap === undefined ? "write" : "read";
+  const actual = readCap === null ? "write" : "read";
   if (kind !== undefined && kind !== actual) {
     throw new TypeError(`\`request.kind\` must be "${actual}" where \`${actual}Cap\` is given`);
   }
-  if (readCap === undefined) checkWriteCap("request.writeCap", writeCap);
+  if (readCap === null) checkWriteCap("request.writeCap", writeCap);
   else checkReadCap("request.readCap", readCap);
-  if (readCap !== undefined || messageBoxIndex !== undefined) {
+  if (readCap !== null || (messageBoxIndex !== undefined && messageBoxIndex !== null)) {
     checkBoxIndex("request.messageBoxIndex", messageBoxIndex);
   }
   checkSomeBytes("request.envelopeDescriptor", request.envelopeDescriptor);

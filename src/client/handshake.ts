@@ -2,7 +2,7 @@
  * From an address to a finished handshake (spec/thin-protocol §3.1): status, document, token, and
  * the answer to the token.
  */
-import { describeType } from "../bytes/bytes.js";
+import { type Bytes, describeType } from "../bytes/bytes.js";
 import { scopeWithin, watchDeadline } from "./call-options.js";
 import { Connection } from "./connection.js";
 import type { ResolvedOptions } from "./options.js";
@@ -58,7 +58,7 @@ const MAX_EARLY_BYTES = 64 * 1024 * 1024;
  * request.
  */
 class Handshake {
-  readonly #token: Uint8Array<ArrayBuffer>;
+  readonly #token: Bytes;
   readonly #send: (request: DaemonRequest) => void;
   #status: DaemonResponse<"connectionStatusEvent"> | null = null;
   #document: DaemonResponse<"newPkiDocumentEvent"> | null = null;
@@ -67,7 +67,7 @@ class Handshake {
   /** Messages passed over in the current leg. */
   #unexpected = 0;
 
-  constructor(token: Uint8Array<ArrayBuffer>, send: (request: DaemonRequest) => void) {
+  constructor(token: Bytes, send: (request: DaemonRequest) => void) {
     this.#token = token;
     this.#send = send;
   }

@@ -7,6 +7,15 @@ export type RequestOutcome = "ok" | "refused" | "error" | "timeout" | "aborted";
 
 /** One measurement. Names and labels are stable; none of them identifies a user or any content. */
 export type Metric =
+  /** A call began. */
+  | {
+      /** Once for each `request` that will follow, when it is made. */
+      readonly name: "begin";
+      /** Which call it is, the same number as in its `request`; counted in each process. */
+      readonly call: number;
+      /** Name of the call, as in its `request`. */
+      readonly operation: string;
+    }
   /** A call ended. */
   | {
       /**
@@ -15,6 +24,8 @@ export type Metric =
        * also reported once, when they end; each of their requests is reported under its own name.
        */
       readonly name: "request";
+      /** Which call it is, the same number as in its `begin`; counted in each process. */
+      readonly call: number;
       /**
        * Name of the call, e.g. `read`. A request inside a call is reported under the name of the
        * public call that makes the same request, e.g. `encryptRead`.
@@ -78,6 +89,8 @@ export interface MeasureOptions {
   readonly metrics: MetricsHook | null;
 }
 
+let calls = 0;
+
 /**
  * Starts to measure a call. The returned function reports how it ended; it is null without a hook.
  */
@@ -87,8 +100,16 @@ export function beginMeasure(
 ): ((outcome: RequestOutcome) => void) | null {
   if (!metrics) return null;
   const start = clock.monotonic();
+  const call = ++calls;
+  metrics({ name: "begin", call, operation });
   return (outcome) =>
-    metrics({ name: "request", operation, outcome, durationMs: clock.monotonic() - start });
+    metrics({
+      name: "request",
+      call,
+      operation,
+      outcome,
+      durationMs: clock.monotonic() - start,
+    });
 }
 
 /** Runs `work` and reports how it ended. */

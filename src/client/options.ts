@@ -1,5 +1,12 @@
 /** Options of a client and of how it ends, checked once, and its logger. */
-import { checkBytes, copyBytes, describeType, isBytes, randomBytes } from "../bytes/bytes.js";
+import {
+  type Bytes,
+  checkBytes,
+  copyBytes,
+  describeType,
+  isBytes,
+  randomBytes,
+} from "../bytes/bytes.js";
 import { checkOptions } from "../bytes/options.js";
 import { checkDuration } from "./call-options.js";
 import type { MetricsHook } from "./metrics.js";
@@ -88,7 +95,7 @@ export interface ThinClientOptions {
 
 /** The options with all defaults filled in. */
 export interface ResolvedOptions {
-  readonly sessionToken: Uint8Array<ArrayBuffer>;
+  readonly sessionToken: Bytes;
   readonly reconnect: { readonly initialDelayMs: number; readonly maxDelayMs: number } | false;
   readonly liveness: { readonly intervalMs: number; readonly timeoutMs: number } | false;
   readonly maxInFlight: number;

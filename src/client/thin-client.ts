@@ -1,5 +1,5 @@
 /** The thin client: one object with a method for everything a daemon offers. */
-import { type Bytes, type PlainBytes, describeType } from "../bytes/bytes.js";
+import { type Bytes, type PlainBytes, checkBytes, describeType } from "../bytes/bytes.js";
 import {
   type EnvelopeHash,
   type IdentityHash,
@@ -804,16 +804,28 @@ export class ThinClient implements AsyncDisposable {
     if (!this.#core.calls.take(response)) this.#core.onMessage(response);
   }
 
-  /** Handles a status as if the daemon had sent it. For parity. */
+  /** Handles a status as if the daemon had sent it. For parity. @throws TypeError. */
   parseStatus(event: ConnectionStatusEvent): void {
+    // The fields of the wire (`is_connected`) would otherwise pass for "not connected".
+    if (typeof event?.isConnected !== "boolean") {
+      throw new TypeError(
+        `\`event\` must be a ConnectionStatusEvent, with \`isConnected\`, got ${describeType(event)}`,
+      );
+    }
     this.#core.takeStatus(event);
   }
 
   /**
    * Handles a PKI document, decoded or as bytes, as if the daemon had sent it. For parity.
-   * @throws ProtocolError when the bytes are not a document.
+   * @throws TypeError for anything else; ProtocolError when the bytes are not a document.
    */
   parsePkiDoc(event: Pick<NewPkiDocumentEvent, "payload"> & Partial<NewPkiDocumentEvent>): void {
+    if (event?.payload === undefined) {
+      throw new TypeError(
+        `\`event\` must be a NewPkiDocumentEvent, with \`payload\`, got ${describeType(event)}`,
+      );
+    }
+    if (event.payload !== null) checkBytes("event.payload", event.payload);
     const document = event.document ?? (event.payload && PkiDocument.decode(event.payload));
     if (document) this.#core.documents.add(document);
   }

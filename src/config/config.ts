@@ -36,11 +36,11 @@ export class Config implements EventHandlers {
   readonly dial: DialConfig;
   /** Sizes of mixnet packets: the daemon tells them, so null until the first handshake. */
   geometry: Geometry | null = null;
-  onConnectionStatus: ConfigHandler<"connectionStatus"> | undefined;
-  onNewPkiDocument: ConfigHandler<"newPkiDocument"> | undefined;
-  onMessageSent: ConfigHandler<"messageSent"> | undefined;
-  onMessageReply: ConfigHandler<"messageReply"> | undefined;
-  onDaemonDisconnected: ConfigHandler<"daemonDisconnected"> | undefined;
+  onConnectionStatus: ConfigHandler<"connectionStatus"> | null | undefined;
+  onNewPkiDocument: ConfigHandler<"newPkiDocument"> | null | undefined;
+  onMessageSent: ConfigHandler<"messageSent"> | null | undefined;
+  onMessageReply: ConfigHandler<"messageReply"> | null | undefined;
+  onDaemonDisconnected: ConfigHandler<"daemonDisconnected"> | null | undefined;
 
   /**
    * @throws ConfigError on an option that is not known, a handler that is not a function, or a `dial`
@@ -97,7 +97,7 @@ export class Config implements EventHandlers {
 function checkHandlers(init: EventHandlers): void {
   for (const name of handlerNames) {
     const handler: unknown = init[name];
-    if (handler !== undefined && typeof handler !== "function") {
+    if (handler !== undefined && handler !== null && typeof handler !== "function") {
       throw new ConfigError(`Config: ${name} must be a function, got ${describeType(handler)}`);
     }
   }

@@ -1,4 +1,5 @@
 /** How a case says what it found. */
+import type { Bytes } from "../bytes/bytes.js";
 
 /** What one case found. */
 export type Verdict = "pass" | "fail" | "differs (allowed)";
@@ -30,7 +31,7 @@ export function mustHave(
   name: string,
   bytes: Uint8Array | null,
   length: number,
-): asserts bytes is Uint8Array<ArrayBuffer> {
+): asserts bytes is Bytes {
   must(
     bytes?.length === length,
     `${name} must have ${length} bytes, ${bytes === null ? "none came" : `${bytes.length} came`}`,

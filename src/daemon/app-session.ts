@@ -1,12 +1,40 @@
 /** What a daemon keeps for one application: spec/thin-protocol §3.3. */
 import { type Bytes, toHex } from "../bytes/bytes.js";
 import type { Timer } from "../clock/clock.js";
+import { type TraceHook, shortId } from "../mixnet/trace.js";
 import type { DaemonResponse } from "../wire/responses.js";
 import type { ClientConnection } from "./client-connection.js";
 import type { SendQueue } from "./send-schedule.js";
+import type { DaemonTrace } from "./trace.js";
 
 /** Most replies that are kept for an application that is away. */
 const MAX_QUEUED_REPLIES = 1000;
+
+/** Where a session tells of its answers. */
+export interface SessionTrace {
+  readonly now: () => number;
+  readonly hook: TraceHook<DaemonTrace>;
+}
+
+function traceAnswer(
+  { now, hook }: SessionTrace,
+  { appId }: AppSession,
+  response: DaemonResponse,
+): void {
+  // That a message has left is told when it leaves.
+  if (!("errorCode" in response)) return;
+  const id = "queryId" in response ? response.queryId : response.messageId;
+  const envelope = "envelopeHash" in response ? response.envelopeHash : null;
+  hook({
+    source: "daemon",
+    event: "answered",
+    at: now(),
+    session: shortId(appId),
+    request: id === null ? null : shortId(id),
+    code: response.errorCode,
+    envelope: envelope === null ? null : shortId(envelope),
+  });
+}
 
 /** One application's session; outlives its connections when it has a token. */
 export class AppSession {
@@ -21,11 +49,22 @@ export class AppSession {
   /** Runs while the application is away. */
   graceTimer: Timer | null = null;
   readonly #keepsAll: boolean;
+  readonly #trace: SessionTrace | null;
   #kept: DaemonResponse[] = [];
   #ended = false;
 
-  /** @param keepsAll whether more than plain replies is kept; see {@link Kindness.kindSessions}. */
-  constructor(appId: Bytes, queue: SendQueue, connection: ClientConnection, keepsAll: boolean) {
+  /**
+   * @param keepsAll whether more than plain replies is kept; see {@link Kindness.kindSessions}.
+   * @param trace hears of the answers; null: nobody does.
+   */
+  constructor(
+    appId: Bytes,
+    queue: SendQueue,
+    connection: ClientConnection,
+    keepsAll: boolean,
+    trace: SessionTrace | null = null,
+  ) {
+    this.#trace = trace;
     this.appId = appId;
     this.queue = queue;
     this.connection = connection;
@@ -44,6 +83,7 @@ export class AppSession {
    */
   deliver(response: DaemonResponse): void {
     if (this.#ended) return;
+    if (this.#trace !== null) traceAnswer(this.#trace, this, response);
     if (this.connection) {
       this.connection.send(response);
       return;

@@ -7,12 +7,23 @@ import { type IdentityHash, SurbId } from "../bytes/opaque.js";
 import type { Clock, Timer } from "../clock/clock.js";
 import { LinkError, type MixnetLink, type ReplyPacket } from "../mixnet/link.js";
 import { type Timing, pauseBefore } from "../mixnet/timing.js";
+import { type TraceHook, shortId } from "../mixnet/trace.js";
 import type { DaemonResponse } from "../wire/responses.js";
 import type { AppSession } from "./app-session.js";
 import { asError } from "./pigeonhole-context.js";
+import type { DaemonTrace } from "./trace.js";
 
 /** Until a packet whose application is away is tried again, in ms (spec/mixnet §8.5). */
 const absentRetryMs = 100;
+
+/**
+ * Most operations of one client; each takes about 10 kB. Further starts are refused: to leave the
+ * client unread, as when too many starts wait for their tick, would leave its cancels unread too,
+ * and operations that are never answered would never become fewer.
+ */
+export const MAX_OPERATIONS = 4096;
+/** Most operations of all clients that are away. */
+export const MAX_ABSENT_OPERATIONS = 4 * MAX_OPERATIONS;
 
 /** What an answer means for its operation. */
 export type Verdict =
@@ -25,6 +36,8 @@ export interface Operation {
   readonly session: AppSession;
   /** What cancels name it by. Several operations may have the same. */
   readonly key: string;
+  /** Names its start in traces. */
+  readonly queryId: Uint8Array | null;
   readonly courier: readonly [node: IdentityHash, queue: Uint8Array];
   /** What is sent, the same each time. */
   readonly payload: Bytes;
@@ -38,6 +51,17 @@ export interface Operation {
   failed(): DaemonResponse;
 }
 
+/** What the table itself tells of an operation. */
+type OperationTrace =
+  | { readonly event: "cancelled" | "acknowledged" }
+  | { readonly event: "sent"; readonly packet: string; readonly attempt: number }
+  | {
+      readonly event: "again";
+      readonly attempt: number;
+      readonly inMs: number;
+      readonly why: "answer" | "silence";
+    };
+
 interface Entry {
   readonly operation: Operation;
   /** Sends its packet when its time has come in the send schedule. */
@@ -47,6 +71,8 @@ interface Entry {
   timer: Timer | null;
   /** Whether a packet of it has left. */
   begun: boolean;
+  /** How many packets have left. */
+  sent: number;
   /** Asked again so many times in a row: the measure of the pace. */
   asked: number;
   /** An answer is being judged. */
@@ -66,12 +92,49 @@ export interface ArqOptions {
   /** The daemon stops. */
   readonly signal: AbortSignal;
   readonly onFault: (error: Error) => void;
+  /** Hears what becomes of the operations; null: nobody does. */
+  readonly onTrace: TraceHook<DaemonTrace> | null;
+}
+
+/** The operations of one session. */
+class SessionEntries {
+  readonly #byKey = new Map<string, Set<Entry>>();
+  /** How many there are. */
+  size = 0;
+  /** Whether it was told that there are as many as there may be. */
+  reported = false;
+
+  add(entry: Entry): void {
+    const { key } = entry.operation;
+    const same = this.#byKey.get(key);
+    if (same) same.add(entry);
+    else this.#byKey.set(key, new Set([entry]));
+    this.size++;
+  }
+
+  delete(entry: Entry): void {
+    const { key } = entry.operation;
+    const same = this.#byKey.get(key);
+    if (!same?.delete(entry)) return;
+    if (same.size === 0) this.#byKey.delete(key);
+    this.size--;
+  }
+
+  /** Those of that name. */
+  named(key: string): Entry[] {
+    return [...(this.#byKey.get(key) ?? [])];
+  }
+
+  all(): Entry[] {
+    return [...this.#byKey.values()].flatMap((same) => [...same]);
+  }
 }
 
 /** All operations of a daemon. */
 export class Arq {
   readonly #options: ArqOptions;
-  readonly #entries = new Set<Entry>();
+  readonly #bySession = new Map<AppSession, SessionEntries>();
+  #size = 0;
   readonly #bySurb = new Map<string, Entry>();
 
   constructor(options: ArqOptions) {
@@ -80,7 +143,29 @@ export class Arq {
 
   /** How many operations are in progress. */
   get size(): number {
-    return this.#entries.size;
+    return this.#size;
+  }
+
+  /** How many of them are of that session. */
+  countOf(session: AppSession): number {
+    return this.#bySession.get(session)?.size ?? 0;
+  }
+
+  /**
+   * Whether the session may start one more operation. The first time that it may not is told to
+   * `onFault`, since the code of a refusal says little.
+   */
+  hasRoom(session: AppSession): boolean {
+    const entries = this.#bySession.get(session);
+    if (!entries || entries.size < MAX_OPERATIONS) return true;
+    if (!entries.reported) {
+      entries.reported = true;
+      const text =
+        `a client has ${MAX_OPERATIONS} operations that are not answered; ` +
+        "its further starts are refused with code 4 until it cancels some";
+      this.#options.onFault(new Error(text));
+    }
+    return false;
   }
 
   /**
@@ -112,12 +197,17 @@ export class Arq {
       surb: null,
       timer: null,
       begun: false,
+      sent: 0,
       asked: 0,
       judging: false,
       queued: false,
       ended: false,
     };
-    this.#entries.add(entry);
+    const { session } = operation;
+    let entries = this.#bySession.get(session);
+    if (!entries) this.#bySession.set(session, (entries = new SessionEntries()));
+    entries.add(entry);
+    this.#size++;
     return entry;
   }
 
@@ -136,19 +226,16 @@ export class Arq {
    * application cannot cancel what another started (spec/thin-protocol §10, defect 18).
    */
   cancel(session: AppSession, key: string): void {
-    for (const entry of this.#entries) {
-      const { operation } = entry;
-      if (operation.session !== session || operation.key !== key) continue;
+    for (const entry of this.#bySession.get(session)?.named(key) ?? []) {
       this.#end(entry);
-      session.deliver(operation.cancelled());
+      if (this.#options.onTrace !== null) this.#trace(entry, { event: "cancelled" });
+      session.deliver(entry.operation.cancelled());
     }
   }
 
   /** Forgets a session's operations without a word. */
   drop(session: AppSession): void {
-    for (const entry of this.#entries) {
-      if (entry.operation.session === session) this.#end(entry);
-    }
+    for (const entry of this.#bySession.get(session)?.all() ?? []) this.#end(entry);
   }
 
   async #transmit(entry: Entry): Promise<void> {
@@ -168,6 +255,10 @@ export class Arq {
       const { payload } = operation;
       const sent = await link.send({ destination, recipient, payload, surbId }, { signal });
       wait = sent.replyEtaMs + timing.resendMs;
+      entry.sent++;
+      if (this.#options.onTrace !== null) {
+        this.#trace(entry, { event: "sent", packet: shortId(surbId), attempt: entry.sent });
+      }
     } catch (error) {
       if (!(error instanceof LinkError)) this.#options.onFault(asError(error));
       const isOffline = error instanceof LinkError && error.isOffline;
@@ -180,7 +271,7 @@ export class Arq {
     }
     entry.begun = true;
     // A reply may have come while the send was being confirmed.
-    if (!entry.judging && !entry.queued && !entry.timer) this.#sendAgainIn(entry, wait);
+    if (!entry.judging && !entry.queued && !entry.timer) this.#sendAgainIn(entry, wait, "silence");
   }
 
   #fail(entry: Entry): void {
@@ -222,7 +313,12 @@ export class Arq {
     // A packet that waits for its turn already is the next try.
     if (entry.queued) return;
     const poll = verdict.wait === "copyPoll";
-    this.#sendAgainIn(entry, poll ? this.#options.timing.copyPollMs : this.#pace(entry));
+    const wait = poll ? this.#options.timing.copyPollMs : this.#pace(entry);
+    if (this.#options.onTrace !== null) {
+      this.#trace(entry, { event: "acknowledged" });
+      this.#trace(entry, { event: "again", attempt: entry.sent + 1, inMs: wait, why: "answer" });
+    }
+    this.#sendAgainIn(entry, wait);
   }
 
   /** Whether nothing is done for the operation, because its application is away. */
@@ -234,15 +330,30 @@ export class Arq {
     return pauseBefore(this.#options.timing.followUpMs, entry.asked++);
   }
 
-  #sendAgainIn(entry: Entry, wait: number): void {
+  /** Tells something of an operation; only where somebody hears it. */
+  #trace({ operation }: Entry, told: OperationTrace): void {
+    const { clock, onTrace } = this.#options;
+    onTrace!({
+      source: "daemon",
+      at: clock.now(),
+      session: shortId(operation.session.appId),
+      request: operation.queryId === null ? null : shortId(operation.queryId),
+      ...told,
+    });
+  }
+
+  #sendAgainIn(entry: Entry, wait: number, why: "answer" | "silence" = "answer"): void {
     if (entry.ended) return;
     entry.timer?.cancel();
     const enqueue = (): void => {
       entry.timer = null;
       if (entry.ended) return;
       if (this.#isAbsent(entry)) {
-        this.#sendAgainIn(entry, absentRetryMs);
+        this.#sendAgainIn(entry, absentRetryMs, why);
         return;
+      }
+      if (why === "silence" && this.#options.onTrace !== null) {
+        this.#trace(entry, { event: "again", attempt: entry.sent + 1, inMs: 0, why });
       }
       entry.queued = true;
       entry.operation.session.queue.addAgain(entry.transmit);
@@ -252,12 +363,17 @@ export class Arq {
   }
 
   #end(entry: Entry): void {
+    if (entry.ended) return;
     entry.ended = true;
     entry.timer?.cancel();
     entry.timer = null;
     // Off the net it would wait there for long, and count against what the client may ask.
-    if (entry.queued) entry.operation.session.queue.remove(entry.transmit);
-    this.#entries.delete(entry);
+    const { session } = entry.operation;
+    if (entry.queued) session.queue.remove(entry.transmit);
+    const entries = this.#bySession.get(session);
+    entries?.delete(entry);
+    if (entries?.size === 0) this.#bySession.delete(session);
+    this.#size--;
     if (entry.surb !== null) this.#bySurb.delete(entry.surb);
   }
 }

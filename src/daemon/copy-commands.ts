@@ -18,7 +18,7 @@ export class CopyExchange implements Operation {
   readonly key: string;
   readonly courier: Operation["courier"];
   readonly payload: Bytes;
-  readonly #queryId: Bytes | null;
+  readonly queryId: Bytes | null;
 
   /** @param request one whose capability was checked. */
   constructor(
@@ -29,7 +29,7 @@ export class CopyExchange implements Operation {
     this.key = place.key;
     this.courier = place.courier;
     this.payload = encodeCourierQuery({ kind: "copy", writeCap: request.writeCap! });
-    this.#queryId = request.queryId;
+    this.queryId = request.queryId;
   }
 
   judge(payload: Uint8Array): Verdict {
@@ -64,7 +64,7 @@ export class CopyExchange implements Operation {
   ): DaemonResponse<"startResendingCopyCommandReply"> {
     return {
       kind: "startResendingCopyCommandReply",
-      queryId: this.#queryId,
+      queryId: this.queryId,
       errorCode,
       // Go leaves both out when they say nothing.
       replicaErrorCode: replicaErrorCode === 0 ? null : replicaErrorCode,

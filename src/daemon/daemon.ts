@@ -3,26 +3,30 @@
  * listeners, link and clock are handed in. spec/thin-protocol §3 and §4.
  */
 import { type Bytes, type RandomSource, randomBytes } from "../bytes/bytes.js";
+import { Breather } from "../clock/breather.js";
 import type { Clock } from "../clock/clock.js";
-import type { PigeonholeSizes } from "../crypto/geometry.js";
+import type { PigeonholeSizes } from "../pki/pigeonhole-sizes.js";
 import type { NikeScheme } from "../crypto/nike/scheme.js";
 import type { Kindness } from "../mixnet/kindness.js";
 import { LinkError, type MixnetLink } from "../mixnet/link.js";
 import type { Timing } from "../mixnet/timing.js";
+import { type TraceHook, quietHook, shortId } from "../mixnet/trace.js";
 import type { Geometry } from "../pki/geometry.js";
 import type { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
 import type { Listener, Transport } from "../transport/transport.js";
 import type { DaemonRequest } from "../wire/requests.js";
 import type { AuthorityRecord, DaemonResponse } from "../wire/responses.js";
 import { AppSession, SessionTable } from "./app-session.js";
-import { Arq } from "./arq.js";
+import { Arq, MAX_ABSENT_OPERATIONS } from "./arq.js";
 import { ClientConnection } from "./client-connection.js";
 import { Dispatcher } from "./dispatcher.js";
 import { DocumentSchedule } from "./document-schedule.js";
 import { Documents } from "./documents.js";
+import { fitLength } from "./fit-length.js";
 import { PlainMessages } from "./plain-messages.js";
 import { Reception } from "./reception.js";
 import { SendSchedule } from "./send-schedule.js";
+import type { DaemonTrace } from "./trace.js";
 
 /** Most sessions that are kept for applications that are away. */
 const MAX_ABSENT_SESSIONS = 1000;
@@ -64,6 +68,15 @@ export interface DaemonOptions extends Omit<Kindness, "kindCouriers"> {
   readonly instanceToken?: Bytes | undefined;
   /** Hears of clients' wrong frames and of failures inside; never of contents. */
   readonly onFault?: ((error: Error) => void) | undefined;
+  /** Hears what becomes of requests: names, shortened ids and times, never contents. */
+  readonly onTrace?: TraceHook<DaemonTrace> | undefined;
+}
+
+/** Operations keep their query ID, so it must not be as long as a frame. */
+function withFittingQueryId<R extends DaemonRequest>(request: R): R {
+  if (!("queryId" in request) || request.queryId === null) return request;
+  if (request.queryId.length === 16) return request;
+  return { ...request, queryId: fitLength(request.queryId, 16) };
 }
 
 /** A daemon. */
@@ -81,6 +94,7 @@ export class Daemon {
   readonly #documentSchedule: DocumentSchedule;
   readonly #reception: Reception;
   readonly #instanceToken: Bytes;
+  readonly #onTrace: TraceHook<DaemonTrace> | null;
   readonly #closing = new AbortController();
   #connected = false;
   #status = "";
@@ -91,6 +105,8 @@ export class Daemon {
     const onFault = options.onFault ?? ((): void => {});
     this.#options = { ...options, onFault };
     this.#random = random;
+    const onTrace = quietHook(options.onTrace);
+    this.#onTrace = onTrace;
     this.#instanceToken = options.instanceToken ?? random(16);
     this.#documents = new Documents(() => link.epoch().current);
     this.#documentSchedule = new DocumentSchedule({
@@ -120,13 +136,15 @@ export class Daemon {
       random,
       pace: link.pace,
       sendDecoy: () => void (decoys && link.sendDecoy()),
+      onTick: onTrace === null ? null : (used) => this.#traceTick(onTrace, used),
     });
     const maxPayload = geometry.userForwardPayloadLength;
     const layers = (): number | null => this.#documents.current()?.decoded.topology.length ?? null;
     const { signal } = this.#closing;
-    this.#plain = new PlainMessages({ clock, link, timing, layers, maxPayload, signal, onFault });
+    const telling = { signal, onFault, onTrace };
+    this.#plain = new PlainMessages({ clock, link, timing, layers, maxPayload, ...telling });
     const { kindCancels = false, kindSessions = false, kindReading = false } = options;
-    this.#arq = new Arq({ clock, link, timing, kindSessions, signal, onFault });
+    this.#arq = new Arq({ clock, link, timing, kindSessions, ...telling });
     this.#dispatcher = new Dispatcher({
       arq: this.#arq,
       plain: this.#plain,
@@ -135,8 +153,10 @@ export class Daemon {
       kindReading,
       meanMs: () => this.#schedule.meanMs,
       sealingsAtOnce: options.sealingsAtOnce ?? 1,
+      onTrace,
       context: {
         clock,
+        breather: new Breather(clock),
         random,
         documents: this.#documents,
         sizes: options.sizes,
@@ -326,7 +346,8 @@ export class Daemon {
 
   #onRequest(connection: ClientConnection, request: DaemonRequest): void | Promise<void> {
     if (request.kind === "sessionToken") {
-      this.#onSessionToken(connection, request.clientInstanceToken);
+      const token = request.clientInstanceToken;
+      this.#onSessionToken(connection, token && fitLength(token, 16));
       return;
     }
     const session = connection.session ?? this.#newSession(connection);
@@ -336,15 +357,18 @@ export class Daemon {
       connection.end();
       return;
     }
-    return this.#dispatcher.dispatch(session, request);
+    return this.#dispatcher.dispatch(session, withFittingQueryId(request));
   }
 
   #newSession(connection: ClientConnection): AppSession {
     const { kindSessions = false } = this.#options;
     const queue = this.#schedule.createQueue();
-    const session = new AppSession(this.#random(16), queue, connection, kindSessions);
+    const hook = this.#onTrace;
+    const trace = hook && { now: () => this.#options.clock.now(), hook };
+    const session = new AppSession(this.#random(16), queue, connection, kindSessions, trace);
     this.#sessions.add(session);
     connection.session = session;
+    this.#traceSession(session, "attached");
     return session;
   }
 
@@ -365,6 +389,7 @@ export class Daemon {
         older.end();
       }
       session = resumed;
+      this.#traceSession(session, "resumed");
     } else {
       session = connection.session ?? this.#newSession(connection);
       if (token && session.token === null) this.#sessions.name(session, token);
@@ -387,6 +412,7 @@ export class Daemon {
     const { session } = connection;
     if (!session || session.connection !== connection) return;
     session.connection = null;
+    this.#traceSession(session, "gone");
     if (!(this.#options.kindSessions ?? false)) session.queue.clearFresh();
     if (session.token === null) {
       this.#endSession(session);
@@ -402,13 +428,39 @@ export class Daemon {
 
   /** Anyone who keeps coming with new tokens must not fill the memory: the longest absent go first. */
   #boundAbsent(): void {
-    for (const session of this.#sessions.absent) {
-      if (this.#sessions.absent.size <= MAX_ABSENT_SESSIONS) return;
+    const { absent } = this.#sessions;
+    let operations = 0;
+    for (const session of absent) operations += this.#arq.countOf(session);
+    for (const session of absent) {
+      if (absent.size <= MAX_ABSENT_SESSIONS && operations <= MAX_ABSENT_OPERATIONS) return;
+      operations -= this.#arq.countOf(session);
       this.#endSession(session);
     }
   }
 
+  #traceSession(session: AppSession, state: "attached" | "resumed" | "gone" | "ended"): void {
+    this.#onTrace?.({
+      source: "daemon",
+      event: "session",
+      at: this.#options.clock.now(),
+      session: shortId(session.appId),
+      state,
+    });
+  }
+
+  #traceTick(onTrace: TraceHook<DaemonTrace>, used: boolean): void {
+    const { waiting } = this.#schedule;
+    onTrace({
+      source: "daemon",
+      event: "tick",
+      at: this.#options.clock.now(),
+      used,
+      waiting,
+    });
+  }
+
   #endSession(session: AppSession): void {
+    this.#traceSession(session, "ended");
     session.end();
     this.#sessions.remove(session);
     this.#plain.drop(session);

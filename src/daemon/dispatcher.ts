@@ -3,6 +3,7 @@ import { hash256 } from "../bytes/hash.js";
 import { type Bytes, toHex } from "../bytes/bytes.js";
 import type { IdentityHash } from "../bytes/opaque.js";
 import { uniformBelow } from "../crypto/sharding.js";
+import { type TraceHook, shortId } from "../mixnet/trace.js";
 import { findServices } from "../pki/services.js";
 import type { DaemonRequest } from "../wire/requests.js";
 import type { DaemonResponse } from "../wire/responses.js";
@@ -14,6 +15,7 @@ import { EnvelopeExchange, requireWriteCap } from "./envelopes.js";
 import { type LocalContext, type LocalKind, answerLocally } from "./local-requests.js";
 import { RequestFailure, asError, requireDocument } from "./pigeonhole-context.js";
 import type { PlainMessages } from "./plain-messages.js";
+import type { DaemonTrace, TraceOperation } from "./trace.js";
 import {
   THIN_CLIENT_ERROR_INVALID_REQUEST as INVALID_REQUEST,
   THIN_CLIENT_ERROR_INTERNAL_ERROR as INTERNAL_ERROR,
@@ -65,6 +67,8 @@ export interface DispatcherOptions {
   readonly meanMs: () => number;
   /** See {@link DaemonOptions.sealingsAtOnce}. */
   readonly sealingsAtOnce: number;
+  /** Hears of requests and of what waits; null: nobody does. */
+  readonly onTrace: TraceHook<DaemonTrace> | null;
 }
 
 type Start = DaemonRequest<"startResendingEncryptedMessage" | "startResendingCopyCommand">;
@@ -82,11 +86,13 @@ export class Dispatcher {
     session: AppSession,
     request: Exclude<DaemonRequest, { kind: "thinClose" | "sessionToken" }>,
   ): void | Promise<void> {
-    const { arq, plain, context } = this.#options;
+    const { arq, plain, context, onTrace } = this.#options;
+    if (onTrace !== null) this.#traceRequest(onTrace, session, request);
     switch (request.kind) {
       case "sendMessage": {
         const message = plain.prepare(request);
         session.queue.add(() => void plain.send(session, message));
+        if (onTrace !== null) this.#traceQueued(onTrace, session, request);
         return this.#slowDown(session);
       }
       case "startResendingEncryptedMessage":
@@ -106,6 +112,37 @@ export class Dispatcher {
         }
         return this.#options.documents.whenKnown().then(() => this.#answer(session, request));
     }
+  }
+
+  #traceRequest(
+    onTrace: TraceHook<DaemonTrace>,
+    session: AppSession,
+    request: Parameters<Dispatcher["dispatch"]>[1],
+  ): void {
+    const { kind } = request;
+    onTrace({
+      source: "daemon",
+      event: "request",
+      at: this.#options.context.clock.now(),
+      kind,
+      ...named(session, request),
+    });
+  }
+
+  #traceQueued(
+    onTrace: TraceHook<DaemonTrace>,
+    session: AppSession,
+    request: Start | DaemonRequest<"sendMessage">,
+  ): void {
+    onTrace({
+      source: "daemon",
+      event: "queued",
+      at: this.#options.context.clock.now(),
+      operation: operationOf(request),
+      waiting: session.queue.length,
+      meanMs: this.#options.meanMs(),
+      ...named(session, request),
+    });
   }
 
   #answer(session: AppSession, request: DaemonRequest<LocalKind>): void | Promise<void> {
@@ -170,6 +207,8 @@ export class Dispatcher {
         else void this.#options.documents.whenKnown().then(begin);
       });
     }
+    const { onTrace } = this.#options;
+    if (onTrace !== null) this.#traceQueued(onTrace, session, request);
     return this.#slowDown(session);
   }
 
@@ -178,6 +217,7 @@ export class Dispatcher {
    * not kept until then: it may be as long as a frame.
    */
   #prepare(session: AppSession, request: Start): () => Operation | DaemonResponse {
+    const { arq } = this.#options;
     const refusal = (error: unknown): DaemonResponse => {
       if (!(error instanceof RequestFailure)) this.#options.context.onFault(asError(error));
       return failedStart(
@@ -194,6 +234,9 @@ export class Dispatcher {
     }
     return () => {
       try {
+        if (!arq.hasRoom(session)) {
+          throw new RequestFailure(INTERNAL_ERROR, "too many operations are not answered");
+        }
         return make();
       } catch (error) {
         return refusal(error);
@@ -248,6 +291,26 @@ export class Dispatcher {
     if (session.queue.fresh <= most) return undefined;
     return session.queue.below(most);
   }
+}
+
+/** How traces name a request. */
+function named(
+  session: AppSession,
+  request: Parameters<Dispatcher["dispatch"]>[1],
+): { readonly session: string; readonly request: string | null; readonly envelope: string | null } {
+  const id = "queryId" in request ? request.queryId : request.id;
+  const envelope = "envelopeHash" in request ? request.envelopeHash : null;
+  return {
+    session: shortId(session.appId),
+    request: id ? shortId(id) : null,
+    envelope: envelope ? shortId(envelope) : null,
+  };
+}
+
+function operationOf(request: Start | DaemonRequest<"sendMessage">): TraceOperation {
+  if (request.kind === "sendMessage") return "message";
+  if (request.kind === "startResendingCopyCommand") return "copy";
+  return request.readCap ? "read" : "write";
 }
 
 /** Name of an envelope's operations; apart from those of copy commands. */

@@ -127,6 +127,7 @@ type StartReply = DaemonResponse<"startResendingEncryptedMessageReply">;
 export class EnvelopeExchange implements Operation {
   readonly session: Operation["session"];
   readonly key: string;
+  readonly queryId: Uint8Array | null;
   readonly courier: Operation["courier"];
   readonly payload: Bytes;
   readonly #request: StartRequest;
@@ -144,6 +145,7 @@ export class EnvelopeExchange implements Operation {
     this.#request = request;
     this.session = place.session;
     this.key = place.key;
+    this.queryId = request.queryId;
     this.courier = place.courier;
     const { messageCiphertext, replyIndex } = request;
     // The application chooses which replica's reply it wants (upstream: is not heard,

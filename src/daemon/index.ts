@@ -17,8 +17,10 @@ export type {
 } from "../mixnet/link.js";
 export { type GrowingPause, type Timing, instantTiming, upstreamTiming } from "../mixnet/timing.js";
 export type { Kindness } from "../mixnet/kindness.js";
+export type { DaemonTrace, TraceOperation, TracedRequest } from "./trace.js";
+export { type LinkTrace, type TraceHook, type TraceHop, TraceRing } from "../mixnet/trace.js";
 
 // What those have as members
 export type { MaybePromise, NikeKeyPair, NikeScheme } from "../crypto/nike/scheme.js";
-export type { PigeonholeSizes } from "../crypto/geometry.js";
+export type { PigeonholeSizes } from "../pki/pigeonhole-sizes.js";
 export type { AnyFields, RecordOf, Schema } from "../wire/schema.js";

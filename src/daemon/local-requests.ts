@@ -1,6 +1,7 @@
 /** Requests that the daemon answers by itself. spec/thin-protocol §4.3, §4.7, §4.8. */
 import { messageBoxCounter, nextMessageBoxIndex } from "../bacap/message-box-index.js";
 import { keypairFromSeed } from "../bacap/capabilities.js";
+import type { Bytes } from "../bytes/bytes.js";
 import type { DaemonRequest, RequestKind } from "../wire/requests.js";
 import type { AuthorityRecord, DaemonResponse } from "../wire/responses.js";
 import * as copy from "./copy-builders.js";
@@ -114,7 +115,7 @@ const getPkiDocument: Answer<"getPkiDocument"> = {
     const known = epoch === 0n ? documents.current() : documents.ofEpoch(Number(epoch));
     if (!known) throw new RequestFailure(UNAVAILABLE, "no document of that epoch");
     return {
-      payload: known.certificate as Uint8Array<ArrayBuffer>,
+      payload: known.certificate as Bytes,
       epoch: BigInt(known.epoch),
     };
   },

@@ -1,7 +1,8 @@
 /** What every Pigeonhole request of a daemon works with. */
 import type { RandomSource } from "../bytes/bytes.js";
+import type { Breather } from "../clock/breather.js";
 import type { Clock } from "../clock/clock.js";
-import type { PigeonholeSizes } from "../crypto/geometry.js";
+import type { PigeonholeSizes } from "../pki/pigeonhole-sizes.js";
 import type { NikeScheme } from "../crypto/nike/scheme.js";
 import { ThinClientError } from "../errors/errors.js";
 import type { Documents, KnownDocument } from "./documents.js";
@@ -9,6 +10,8 @@ import type { Documents, KnownDocument } from "./documents.js";
 /** Shared by the Pigeonhole parts of a daemon. */
 export interface PigeonholeContext {
   readonly clock: Clock;
+  /** Pauses long work of the whole daemon. */
+  readonly breather: Breather;
   readonly random: RandomSource;
   readonly documents: Documents;
   readonly sizes: PigeonholeSizes;

@@ -1,5 +1,5 @@
 /** send_message: plain packets to services, and their replies. spec/thin-protocol §4.2. */
-import { toHex } from "../bytes/bytes.js";
+import { type Bytes, toHex } from "../bytes/bytes.js";
 import { IdentityHash, MessageId, SURB_ID_SIZE, SurbId } from "../bytes/opaque.js";
 import type { Clock, Timer } from "../clock/clock.js";
 import {
@@ -9,10 +9,12 @@ import {
   type ReplyPacket,
 } from "../mixnet/link.js";
 import type { Timing } from "../mixnet/timing.js";
+import { type TraceHook, shortId } from "../mixnet/trace.js";
 import type { DaemonRequest } from "../wire/requests.js";
 import type { AppSession } from "./app-session.js";
 import { fitLength } from "./fit-length.js";
 import { asError } from "./pigeonhole-context.js";
+import type { DaemonTrace } from "./trace.js";
 
 const NS_PER_MS = 1_000_000;
 /** What is taken for a network of which no document is known. */
@@ -41,6 +43,8 @@ export interface PlainMessagesOptions {
   readonly signal: AbortSignal;
   /** Hears of what nobody foresaw. */
   readonly onFault: (error: Error) => void;
+  /** Hears which messages have left; null or left out: nobody does. */
+  readonly onTrace?: TraceHook<DaemonTrace> | null;
 }
 
 /** A message that waits for its time. */
@@ -93,6 +97,15 @@ export class PlainMessages {
       if (packet instanceof Error) throw packet;
       awaited = packet.surbId ? this.#await(session, packet.surbId, messageId) : null;
       sent = await this.#options.link.send(packet, { signal: this.#options.signal });
+      this.#options.onTrace?.({
+        source: "daemon",
+        event: "sent",
+        at: sent.sentAt,
+        session: shortId(session.appId),
+        request: messageId === null ? null : shortId(messageId),
+        packet: packet.surbId === null ? null : shortId(packet.surbId),
+        attempt: 1,
+      });
     } catch (error) {
       if (error === packet || error instanceof LinkError) {
         err = asError(error).message;
@@ -132,7 +145,7 @@ export class PlainMessages {
       kind: "messageReplyEvent",
       messageId: awaited.messageId,
       surbId: awaited.surbId,
-      payload: reply.payload as Uint8Array<ArrayBuffer>,
+      payload: reply.payload as Bytes,
       replyIndex: null,
       errorCode: 0,
     });
@@ -161,7 +174,7 @@ export class PlainMessages {
     }
     if (request.withSurb && !surbId) throw new Error("client: SURB ID is nil");
     return {
-      destination: fitLength(destinationIdHash, 32) as Uint8Array<ArrayBuffer> as IdentityHash,
+      destination: fitLength(destinationIdHash, 32) as Bytes as IdentityHash,
       recipient: recipientQueueId,
       payload: payload ?? new Uint8Array(0),
       surbId,

@@ -95,6 +95,8 @@ export interface SendScheduleOptions {
   readonly pace: LinkPace;
   /** Called on a tick that has nothing to send, and on each of LambdaL. */
   readonly sendDecoy: () => void;
+  /** Hears of each tick, before what it does: whether a packet of a client leaves on it. */
+  readonly onTick?: ((used: boolean) => void) | null;
 }
 
 /** A Poisson process that can be stopped and whose rate can change. */
@@ -254,6 +256,7 @@ export class SendSchedule {
 
   #tick(): void {
     const job = this.#take();
+    this.#options.onTick?.(job !== undefined);
     if (job) job();
     else this.#options.sendDecoy();
   }

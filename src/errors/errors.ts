@@ -359,7 +359,7 @@ export class CopyCommandFailedError extends ThinClientError {
   readonly replicaErrorCode: number;
   /** 1-based place of the failing envelope in the stream; 0n when that does not apply. */
   readonly failedEnvelopeIndex: bigint;
-  constructor(replicaErrorCode: number, failedEnvelopeIndex: bigint, details?: ErrorDetails) {
+  constructor(replicaErrorCode = 0, failedEnvelopeIndex = 0n, details?: ErrorDetails) {
     super(
       `copy command failed: replica_error_code=${replicaErrorCode}, ` +
         `failed_envelope_index=${failedEnvelopeIndex}`,

@@ -17,6 +17,7 @@ import {
 } from "../mixnet/link.js";
 import { pick } from "../mixnet/sampling.js";
 import { SURB_EPOCHS, SurbTable } from "../mixnet/surb-table.js";
+import { type LinkTrace, type TraceHook, quietHook, shortId, traceRoute } from "../mixnet/trace.js";
 import { findServices, identityHash } from "../pki/services.js";
 import type { Transport } from "../transport/transport.js";
 import {
@@ -46,6 +47,8 @@ export interface GatewayLinkOptions extends DocumentRules {
   readonly timeSync?: boolean | undefined;
   readonly timing?: SessionTiming | undefined;
   readonly random?: RandomSource | undefined;
+  /** Hears what the link does: names, shortened ids and times, never contents. */
+  readonly onTrace?: TraceHook<LinkTrace> | undefined;
 }
 
 /** What a link says of itself. Names and times only, never contents or keys. */
@@ -98,6 +101,7 @@ export class GatewayLink implements MixnetLink {
   readonly #options: GatewayLinkOptions;
   readonly #clock: Clock;
   readonly #random: RandomSource;
+  readonly #onTrace: TraceHook<LinkTrace> | null;
   readonly #composer: Composer;
   readonly #documents: LinkDocuments;
   readonly #surbs: SurbTable;
@@ -121,6 +125,7 @@ export class GatewayLink implements MixnetLink {
     this.#options = options;
     this.#clock = options.clock;
     this.#random = options.random ?? randomBytes;
+    this.#onTrace = quietHook(options.onTrace);
     this.#composer = new Composer(options.geometry, this.#random);
     this.#surbs = new SurbTable(options.clock);
     const breather = new Breather(options.clock);
@@ -128,7 +133,16 @@ export class GatewayLink implements MixnetLink {
       options,
       () => this.#now(),
       () => breather.pause(),
-      (document) => this.#handlers?.onDocument(document),
+      (document) => {
+        this.#onTrace?.({
+          source: "link",
+          event: "document",
+          at: this.#clock.now(),
+          epoch: document.epoch,
+          length: document.document.length,
+        });
+        this.#handlers?.onDocument(document);
+      },
     );
   }
 
@@ -239,6 +253,15 @@ export class GatewayLink implements MixnetLink {
       throw new LinkError(message, { isOffline: true });
     }
     this.#counts.sent++;
+    this.#onTrace?.({
+      source: "link",
+      event: "sent",
+      at: this.#clock.now(),
+      packet: surbId === null ? null : shortId(surbId),
+      decoy: isDecoy,
+      ...traceRoute(composed.route),
+      replyEtaMs: composed.replyEtaMs,
+    });
     return composed.replyEtaMs;
   }
 
@@ -266,6 +289,13 @@ export class GatewayLink implements MixnetLink {
       throw error;
     }
     this.#counts.replies++;
+    this.#onTrace?.({
+      source: "link",
+      event: "reply",
+      at: this.#clock.now(),
+      packet: shortId(surbId),
+      decoy: surb.isDecoy,
+    });
     if (!surb.isDecoy) this.#handlers!.onReply({ surbId: SurbId.from(surbId), payload });
   }
 
@@ -305,6 +335,15 @@ export class GatewayLink implements MixnetLink {
   async #serve(gateway: GatewayCandidate, url: string): Promise<boolean> {
     const { kem, geometry, timing, random } = this.#options;
     this.#address = url;
+    const begun = this.#clock.monotonic();
+    const { name } = gateway;
+    this.#onTrace?.({
+      source: "link",
+      event: "connecting",
+      at: this.#clock.now(),
+      gateway: name,
+      address: url,
+    });
     let session: GatewaySession;
     try {
       this.#phase = "dialling";
@@ -332,6 +371,13 @@ export class GatewayLink implements MixnetLink {
     this.#phase = "connected";
     this.#clockSkewMs = session.clockSkewMs;
     this.#lastError = null;
+    this.#onTrace?.({
+      source: "link",
+      event: "connected",
+      at: this.#clock.now(),
+      gateway: name,
+      durationMs: this.#clock.monotonic() - begun,
+    });
     this.#tell({ connected: true, error: "" });
     // Closed in the very moment in which the handshake was done.
     if (this.#closing.signal.aborted) session.close(this.#closing.signal.reason as Error);
@@ -407,6 +453,13 @@ export class GatewayLink implements MixnetLink {
     const message = error instanceof Error ? error.message : String(error);
     this.#lastError = message;
     this.#phase = "waiting";
+    this.#onTrace?.({
+      source: "link",
+      event: "disconnected",
+      at: this.#clock.now(),
+      gateway: this.#gateway,
+      reason: message,
+    });
     this.#tell({ connected: false, error: message });
   }
 

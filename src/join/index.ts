@@ -23,5 +23,14 @@ export type { Pause } from "../pki/signature-scheme.js";
 export type { GatewayLinkState } from "../gateway/gateway-link.js";
 export type { WsRefusal } from "../platform/node-listen.js";
 
-// What a JoinedDaemon has as members
-export type { Daemon, DaemonOptions } from "../daemon/index.js";
+// What a JoinedDaemon has as members, and what its onTrace hears
+export type {
+  Daemon,
+  DaemonOptions,
+  DaemonTrace,
+  LinkTrace,
+  TraceHook,
+  TraceHop,
+  TraceOperation,
+  TracedRequest,
+} from "../daemon/index.js";

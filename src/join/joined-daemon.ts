@@ -7,15 +7,17 @@ import { realClock } from "../clock/real.js";
 import { DaemonConfig, type DaemonSettings } from "../config/daemon-config.js";
 import { CtidhPool } from "../crypto/ctidh/pool.js";
 import { ctidh1024Nike } from "../crypto/ctidh/provider.js";
-import { pigeonholeSizesOf } from "../crypto/geometry.js";
+import { pigeonholeSizesOf } from "../pki/pigeonhole-sizes.js";
 import { ctidh1024X25519Nike } from "../crypto/nike/hybrid.js";
 import { Daemon } from "../daemon/daemon.js";
+import type { DaemonTrace } from "../daemon/trace.js";
 import { ConfigError } from "../errors/errors.js";
 import type { GatewayCandidate } from "../gateway/connector.js";
 import { gatewayDialer } from "../gateway/dial.js";
 import { GatewayLink, type GatewayLinkState } from "../gateway/gateway-link.js";
 import { kemSchemeByName } from "../kem/registry.js";
 import { upstreamTiming } from "../mixnet/timing.js";
+import type { LinkTrace, TraceHook } from "../mixnet/trace.js";
 import { DEFAULT_EPOCH_MS } from "../pki/epoch.js";
 import { encodePublicKeyPem } from "../pki/pem.js";
 import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
@@ -57,6 +59,10 @@ export interface JoinOptions {
   readonly onRefusal?: ((refusal: WsRefusal) => void) | undefined;
   /** Hears of clients' wrong frames and of failures inside; never of contents. */
   readonly onFault?: ((error: Error) => void) | undefined;
+  /**
+   * Hears what daemon and link do, event by event: names, shortened ids and times, never contents.
+   */
+  readonly onTrace?: TraceHook<LinkTrace | DaemonTrace> | undefined;
 }
 
 /** What waits in a daemon for its turn to leave. */
@@ -133,7 +139,7 @@ export class JoinedDaemon implements AsyncDisposable {
     const epochMs = checkEpoch(options.epochMs ?? DEFAULT_EPOCH_MS);
     const addresses = addressesOf(options, settings);
     const clock = realClock;
-    const link = linkOf(settings, epochMs, clock);
+    const link = linkOf(settings, epochMs, clock, options.onTrace);
     const listeners = await listenEverywhere(addresses, options);
     const pool = new CtidhPool(spawnCtidhWorker, {
       clock,
@@ -154,6 +160,7 @@ export class JoinedDaemon implements AsyncDisposable {
       voucherScheme: scheme,
       authorities: settings.authorities.map(recordOf),
       onFault: options.onFault,
+      onTrace: options.onTrace,
     });
     for (const listener of listeners) daemon.listen(listener);
     const bound = listeners.map(({ address }) => address);
@@ -214,6 +221,7 @@ const optionNames: readonly (keyof JoinOptions)[] = [
   "token",
   "onRefusal",
   "onFault",
+  "onTrace",
 ];
 
 function checkEpoch(epochMs: number): number {
@@ -234,7 +242,12 @@ function addressesOf({ listen: given }: JoinOptions, settings: DaemonSettings): 
 }
 
 /** @throws ConfigError when no network can be joined with what the file says. */
-function linkOf(settings: DaemonSettings, periodMs: number, clock: Clock): GatewayLink {
+function linkOf(
+  settings: DaemonSettings,
+  periodMs: number,
+  clock: Clock,
+  onTrace: JoinOptions["onTrace"],
+): GatewayLink {
   const { gateways, authorities, geometry, proxy, preferredTransports } = settings;
   if (gateways.length === 0) {
     throw new ConfigError(
@@ -261,6 +274,7 @@ function linkOf(settings: DaemonSettings, periodMs: number, clock: Clock): Gatew
       periodMs,
       dial: gatewayDialer(proxy),
       timeSync: settings.timeSync,
+      onTrace,
       ...(preferredTransports === null ? {} : { transports: preferredTransports }),
     });
   } catch (error) {

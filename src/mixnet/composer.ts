@@ -31,6 +31,8 @@ export interface ComposedPacket {
   readonly surbKeys: Bytes | null;
   /** How long the round trip is planned to take, in ms; 0 without a reply block. */
   readonly replyEtaMs: number;
+  /** The way that it takes, and its reply. Known to nobody else. */
+  readonly route: Route;
 }
 
 /** Chooses ways and makes packets and reply blocks. */
@@ -103,7 +105,7 @@ export class Composer {
     }
     const block = encodeForwardPayload(this.geometry, surb, payload);
     const replyEtaMs = surbId === null ? 0 : route.forwardMs + route.serviceMs + route.replyMs;
-    return { packet: this.#sphinx.newPacket(there, block), surbKeys, replyEtaMs };
+    return { packet: this.#sphinx.newPacket(there, block), surbKeys, replyEtaMs, route };
   }
 
   /** Opens a reply. @throws ProtocolError when it is not the reply to that block. */

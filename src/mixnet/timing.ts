@@ -144,3 +144,9 @@ export const slowInstantTiming: Timing = {
   copyStepMs: upstreamTiming.copyStepMs,
   proxyMs: upstreamTiming.proxyMs,
 };
+
+/** The usual values for a network with that mixing and that key exchange of the storage. */
+export function timingOf(mixing: string, nikeName: string): Timing {
+  if (mixing !== "instant") return upstreamTiming;
+  return nikeName === "x25519" ? instantTiming : slowInstantTiming;
+}

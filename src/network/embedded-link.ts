@@ -15,6 +15,7 @@ import {
 } from "../mixnet/link.js";
 import { newQueueId } from "../mixnet/queue-id.js";
 import { SURB_EPOCHS, SurbTable } from "../mixnet/surb-table.js";
+import { type LinkTrace, type TraceHook, shortId, traceRoute } from "../mixnet/trace.js";
 import type { PkiDocument } from "../pki/document.js";
 import type { Geometry } from "../pki/geometry.js";
 import { findServices } from "../pki/services.js";
@@ -27,9 +28,9 @@ import type { NetworkGateway } from "./network-gateway.js";
 import { pick } from "../mixnet/sampling.js";
 import type { StoredReply } from "./spool.js";
 
-/** How often each thing happened, since the network began. */
+/** Counters since the network began. */
 export interface TrafficCounts {
-  /** Packets that left a client, decoys included. */
+  /** Packets that left a client, including decoys. */
   sent: number;
   /** Loop decoys among them. */
   decoys: number;
@@ -39,18 +40,18 @@ export interface TrafficCounts {
   undeliverable: number;
   /** Replies that reached a client. */
   replies: number;
-  /** Packets lost, each way. */
+  /** Packets lost, in both directions. */
   lost: number;
   /**
-   * Real packets that a hop dropped, as it must: for another key, seen before, told to go where no
-   * packet goes; and replies whose client was gone. Always 0 without Sphinx.
+   * Real packets that a hop dropped, as it must: packets for another key, replayed packets, packets
+   * with an invalid route, and replies whose client was gone. Always 0 without Sphinx.
    */
   dropped: number;
 }
 
 /**
- * `instant`: packets take no time. `realistic`: each hop has its delay. `sphinx`: and packets are
- * real ones, sealed in layers that hop after hop takes off.
+ * `instant`: packets take no time. `realistic`: each hop delays the packet. `sphinx`: in addition,
+ * packets are real ones, with layers of encryption that the hops remove.
  */
 export type Mixing = "instant" | "realistic" | "sphinx";
 
@@ -64,16 +65,16 @@ export interface LinkSurroundings {
   readonly faults: NetworkFaults;
   readonly packets: PacketQueue;
   readonly traffic: TrafficCounts;
-  /** The documents that gateways hand out. */
+  /** The documents that gateways serve. */
   readonly documents: () => readonly PublishedDocument[];
-  /** A client asks for a document that it misses. */
+  /** Called when a client asks for a missing document. */
   readonly onMissed: () => void;
   /**
-   * Gives a packet, its payload padded, to the service it is for; what comes back goes to `reply`,
-   * now or later. `reply` is null when none is wanted.
+   * Gives a packet with padded payload to its service; the answer goes to `reply`, now or later.
+   * `reply` is null if no reply is wanted.
    */
   readonly deliver: (packet: OutgoingPacket, reply: ((payload: Uint8Array) => void) | null) => void;
-  /** The link was closed. */
+  /** Called when the link was closed. */
   readonly onClose: (link: EmbeddedLink) => void;
 }
 
@@ -83,22 +84,34 @@ const offlineText = "client/conn: not connected to the Gateway";
 export class EmbeddedLink implements MixnetLink {
   readonly #around: LinkSurroundings;
   readonly #random: RandomSource;
+  readonly #onTrace: TraceHook<LinkTrace> | null;
   #handlers: MixnetLinkHandlers | null = null;
   #gateway: NetworkGateway;
-  /** With real packets: makes them, opens their replies, and the queue where those wait. */
+  /**
+   * With real packets: makes them and opens their replies, and holds the queue ID where replies
+   * wait.
+   */
   readonly #composer: Composer;
   readonly #surbs: SurbTable;
   #queueId = newQueueId();
   #leaveQueue: (() => void) | null = null;
   #connected = false;
-  /** Counts connections: each has a name of its own, by which replies come back. */
+  /** Counts connections. Each has its own name, to which replies come back. */
   #connection = 0;
   #told = new Set<PublishedDocument>();
   #known: readonly PublishedDocument[] = [];
   #closed = false;
 
-  /** @param random draws gateways, ways and delays. */
-  constructor(around: LinkSurroundings, random: RandomSource) {
+  /**
+   * @param random chooses gateways, routes and delays.
+   * @param onTrace is told what the link does; null for no trace.
+   */
+  constructor(
+    around: LinkSurroundings,
+    random: RandomSource,
+    onTrace: TraceHook<LinkTrace> | null = null,
+  ) {
+    this.#onTrace = onTrace;
     this.#around = around;
     this.#random = random;
     this.#gateway = pick(random, around.gateways);
@@ -106,9 +119,9 @@ export class EmbeddedLink implements MixnetLink {
     this.#surbs = new SurbTable(around.clock);
   }
 
-  /** @throws InvalidStateError when it was opened before. */
+  /** @throws InvalidStateError when it is already open. */
   open(handlers: MixnetLinkHandlers): void {
-    if (this.#handlers !== null) throw new InvalidStateError("the link is open already");
+    if (this.#handlers !== null) throw new InvalidStateError("the link is already open");
     this.#handlers = handlers;
     this.#around.clock.soon(() => {
       if (this.#closed) return;
@@ -147,7 +160,7 @@ export class EmbeddedLink implements MixnetLink {
     const echoes = findServices("echo", document.decoded);
     if (echoes.length === 0) return;
     const [destination, recipient] = pick(this.#random, echoes).toDestination();
-    // A decoy has a reply block like any other packet; its name is known to nobody.
+    // A decoy has a reply block like any other packet; nobody knows its ID.
     const surbId = SurbId.from(this.#random(16));
     try {
       this.#dispatch({ destination, recipient, payload: new Uint8Array(0), surbId }, true);
@@ -172,26 +185,40 @@ export class EmbeddedLink implements MixnetLink {
     this.#around.onClose(this);
   }
 
-  /** The network tells of a document, or that the epoch of one has begun. */
+  /** Called when the network publishes a document, and when the epoch of one begins. */
   documentPublished(document: PublishedDocument): void {
     if (!this.#connected) return;
     this.#told.add(document);
     this.#known = this.#around.documents();
+    this.#onTrace?.({
+      source: "link",
+      event: "document",
+      at: this.#around.clock.now(),
+      epoch: document.epoch,
+      length: document.document.length,
+    });
     this.#handlers?.onDocument(document);
   }
 
-  /** The network's gateways became reachable or unreachable. */
+  /** Called when the network's gateways become reachable or unreachable. */
   reachabilityChanged(online: boolean): void {
     if (this.#closed || this.#handlers === null) return;
     if (!online && this.#connected) {
       this.#disconnect();
+      this.#onTrace?.({
+        source: "link",
+        event: "disconnected",
+        at: this.#around.clock.now(),
+        gateway: this.gateway,
+        reason: offlineText,
+      });
       this.#handlers.onStatus({ connected: false, error: offlineText });
     } else if (online && !this.#connected) {
       this.#around.clock.soon(() => this.#connect());
     }
   }
 
-  /** Which gateway the link leads to. */
+  /** The gateway that the link leads to. */
   get gateway(): string {
     return this.#gateway.node.name;
   }
@@ -209,12 +236,53 @@ export class EmbeddedLink implements MixnetLink {
       this.#queueId = newQueueId(this.#random);
       this.#leaveQueue = this.#gateway.spool.attach(this.#queueId, () => this.#takeStored());
     }
+    if (this.#onTrace !== null) this.#traceConnected(this.#onTrace);
     this.#handlers?.onStatus({ connected: true, error: "" });
     const documents = this.#around.documents();
     this.#told = new Set([...this.#told].filter((document) => documents.includes(document)));
     for (const document of documents) {
       if (this.#connected && !this.#told.has(document)) this.documentPublished(document);
     }
+  }
+
+  #traceConnected(onTrace: TraceHook<LinkTrace>): void {
+    const { gateway } = this;
+    const told = { source: "link", at: this.#around.clock.now(), gateway } as const;
+    onTrace({ ...told, event: "connecting", address: null });
+    onTrace({ ...told, event: "connected", durationMs: 0 });
+  }
+
+  #traceSent({ surbId }: OutgoingPacket, route: Route, decoy: boolean, replyEtaMs: number): void {
+    this.#onTrace?.({
+      source: "link",
+      event: "sent",
+      at: this.#around.clock.now(),
+      packet: surbId === null ? null : shortId(surbId),
+      decoy,
+      ...traceRoute(route),
+      replyEtaMs,
+    });
+  }
+
+  #traceReply(surbId: Uint8Array, decoy: boolean): void {
+    this.#onTrace?.({
+      source: "link",
+      event: "reply",
+      at: this.#around.clock.now(),
+      packet: shortId(surbId),
+      decoy,
+    });
+  }
+
+  #traceLost(surbId: Uint8Array | null, decoy: boolean, way: "forward" | "reply"): void {
+    this.#onTrace?.({
+      source: "link",
+      event: "lost",
+      at: this.#around.clock.now(),
+      packet: surbId === null ? null : shortId(surbId),
+      decoy,
+      way,
+    });
   }
 
   #disconnect(): void {
@@ -224,7 +292,7 @@ export class EmbeddedLink implements MixnetLink {
     this.#leaveQueue = null;
   }
 
-  /** The document to go by: that of the current epoch, else that of the one before. */
+  /** The document to use: that of the current epoch, or else that of the epoch before. */
   #document(): PublishedDocument | undefined {
     const { current } = this.#around.time.epoch();
     const of = (epoch: number): PublishedDocument | undefined =>
@@ -233,9 +301,9 @@ export class EmbeddedLink implements MixnetLink {
   }
 
   /**
-   * Sends a packet on a way of its own; gives how long the round trip is planned to take, in ms, 0
-   * without a reply block.
-   * @throws LinkError when no way can be found.
+   * Sends a packet on its own route. Returns the planned round-trip time in ms; 0 without a reply
+   * block.
+   * @throws LinkError when no route can be found.
    */
   #dispatch(packet: OutgoingPacket, isDecoy: boolean): number {
     const document = this.#document()?.decoded;
@@ -255,22 +323,26 @@ export class EmbeddedLink implements MixnetLink {
       epochIn: (ms) => time.epochIn(ms),
       periodMs: time.periodMs,
     });
-    if (surbId === null) this.#sendOpen(packet, route, null);
+    const replyEtaMs = surbId === null ? 0 : route.forwardMs + route.serviceMs + route.replyMs;
+    this.#traceSent(packet, route, isDecoy, replyEtaMs);
+    if (surbId === null) this.#sendOpen(packet, route, isDecoy, null);
     else {
-      this.#sendOpen(packet, route, (payload) => {
+      this.#sendOpen(packet, route, isDecoy, (payload) => {
+        this.#traceReply(surbId, isDecoy);
         if (!isDecoy) this.#handlers?.onReply({ surbId, payload });
       });
     }
-    return surbId === null ? 0 : route.forwardMs + route.serviceMs + route.replyMs;
+    return replyEtaMs;
   }
 
-  /** A real packet, whose hops find their way in it. */
+  /** Sends a real packet, which contains its route. */
   #sendSealed(packet: OutgoingPacket, document: PkiDocument, isDecoy: boolean): number {
     const { time } = this.#around;
     const {
       packet: sealed,
       surbKeys,
       replyEtaMs,
+      route,
     } = this.#composer.compose(packet, {
       document,
       gateway: this.#gateway.node.identityHash,
@@ -282,6 +354,7 @@ export class EmbeddedLink implements MixnetLink {
       const keptMs = replyEtaMs + SURB_EPOCHS * time.periodMs;
       this.#surbs.add(packet.surbId, { keys: surbKeys!, isDecoy }, keptMs);
     }
+    this.#traceSent(packet, route, isDecoy, replyEtaMs);
     this.#gateway.enter(sealed);
     return replyEtaMs;
   }
@@ -301,6 +374,7 @@ export class EmbeddedLink implements MixnetLink {
     if (surb === null) return;
     try {
       const payload = this.#composer.open(ciphertext, surb.keys);
+      this.#traceReply(surbId, surb.isDecoy);
       if (!surb.isDecoy) this.#handlers?.onReply({ surbId: SurbId.from(surbId), payload });
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
@@ -308,34 +382,39 @@ export class EmbeddedLink implements MixnetLink {
     }
   }
 
-  /** A packet of which only time and payload are real. */
+  /** Sends a packet of which only the timing and the payload are real. */
   #sendOpen(
     packet: OutgoingPacket,
     route: Route,
+    isDecoy: boolean,
     onReply: ((payload: Uint8Array) => void) | null,
   ): void {
     const { clock, faults, packets, traffic } = this.#around;
     const connection = this.#connection;
-    // The sender may use its buffers again as soon as this returns.
+    // The sender may reuse its buffers as soon as this returns.
     const payload = new Uint8Array(this.#around.geometry.userForwardPayloadLength);
     payload.set(packet.payload);
     const onItsWay = { ...packet, payload, recipient: packet.recipient.slice() };
     traffic.sent++;
-    if (faults.takeLoss("forward")) {
+    const lost = (way: "forward" | "reply"): void => {
       traffic.lost++;
+      this.#traceLost(packet.surbId, isDecoy, way);
+    };
+    if (faults.takeLoss("forward")) {
+      lost("forward");
       return;
     }
     packets.add(route.forwardMs + faults.extraDelayMs, () => {
       const holdUntil = clock.monotonic() + route.serviceMs;
       const goBack = (answer: Uint8Array): void => {
         if (faults.takeLoss("reply")) {
-          traffic.lost++;
+          lost("reply");
           return;
         }
         const heldBackMs = Math.max(0, holdUntil - clock.monotonic());
         packets.add(heldBackMs + route.replyMs + faults.extraDelayMs, () => {
           if (connection !== this.#connection) {
-            traffic.lost++;
+            lost("reply");
             return;
           }
           traffic.replies++;

@@ -1,20 +1,26 @@
 /**
- * `katzenpost-thinclient/network`: the embedded network, which is authorities with signed
- * documents, simulated mixes, services, couriers and storage replicas in one process. Runs in Node
- * and in browsers. It gives no anonymity: it is for development and tests.
+ * `katzenpost-thinclient/network`: the embedded network, with authorities that sign documents,
+ * simulated mixes, services, couriers and storage replicas in one process. It runs in Node and in
+ * browsers. It gives no anonymity: use it for development and tests.
  */
+export {
+  EmbeddedDaemon,
+  type EmbeddedDaemonOptions,
+  type EmbeddedDaemonSurroundings,
+} from "./embedded-daemon.js";
 export {
   EmbeddedNetwork,
   type EmbeddedNetworkOptions,
-  type EnvelopeKeySource,
   type NetworkPicture,
   type NodePicture,
 } from "./network.js";
 export { StorageNetwork, type StorageNetworkOptions } from "./storage-network.js";
 export { type GrowingPause, type Timing, instantTiming, upstreamTiming } from "../mixnet/timing.js";
 export type { Kindness } from "../mixnet/kindness.js";
+export type { DaemonTrace, TraceOperation, TracedRequest } from "../daemon/trace.js";
+export type { LinkTrace, TraceHook, TraceHop } from "../mixnet/trace.js";
 
-// What those have as members
+// Types of their members
 export type { BoxStore, KeptBox } from "./replica/box-store.js";
 export type { CourierRecord, CourierRecordKind, EnvelopeLog } from "./courier/envelope-log.js";
 export type { SignedBox } from "../crypto/envelope/replica-messages.js";
@@ -38,5 +44,10 @@ export type { Rates } from "./parameters.js";
 export type { ReplicaFaults } from "./replica/replica-faults.js";
 export type { Replica, ReplicaIdentity } from "./replica/replica.js";
 export type { StorageDocument } from "./replica/shards.js";
-export type { LinkConditions, StorageLinkTarget, StoragePeer } from "./storage-link.js";
+export type {
+  LinkConditions,
+  StorageLinkTarget,
+  StoragePeer,
+  StorageTrace,
+} from "./storage-link.js";
 export type { NetworkNode, NetworkReplica, NodeRole, Topology } from "./topology.js";

@@ -1,63 +1,69 @@
 /** All couriers and replicas of a network, and the connections between them. */
 import { type RandomSource, checkBytes, toHex } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
-import type { PigeonholeSizes } from "../crypto/geometry.js";
+import type { PigeonholeSizes } from "../pki/pigeonhole-sizes.js";
 import type { NikeScheme } from "../crypto/nike/scheme.js";
 import { REPLICA_EPOCH_MS, epochAt } from "../pki/epoch.js";
 import type { Timing } from "../mixnet/timing.js";
+import type { TraceHook } from "../mixnet/trace.js";
 import { Breather } from "../clock/breather.js";
 import { Courier } from "./courier/courier.js";
 import type { EnvelopeLog } from "./courier/envelope-log.js";
-import type { EnvelopeKeySource } from "./network.js";
 import { derive } from "./random.js";
 import { type BoxStore, MemoryBoxStore } from "./replica/box-store.js";
 import { Replica, type ReplicaIdentity } from "./replica/replica.js";
 import type { StorageDocument } from "./replica/shards.js";
-import { StorageLink, type StoragePeer } from "./storage-link.js";
+import { StorageLink, type StoragePeer, type StorageTrace } from "./storage-link.js";
 import { instantPace, poissonPace } from "./storage-pace.js";
 
-/** What a storage network is made of. */
+/** What a storage network needs. */
 export interface StorageNetworkOptions {
-  /** What everything here waits by. */
+  /** The clock for all waits. */
   readonly clock: Clock;
   /** Source of nonces, ephemeral keys and delays. */
   readonly random: RandomSource;
-  /** How long couriers and replicas wait for what. */
+  /** The waits of couriers and replicas. */
   readonly timing: Timing;
-  /** NIKE of the envelopes; the one that `sizes` names. */
+  /** NIKE of the envelopes; it must be the one that `sizes` names. */
   readonly scheme: NikeScheme;
   /** Lengths of the network's messages. */
   readonly sizes: PigeonholeSizes;
-  /** Who the replicas are; their order is that of {@link StorageNetwork.replicas}. */
+  /** The replicas' identities, in the order of {@link StorageNetwork.replicas}. */
   readonly replicas: readonly ReplicaIdentity[];
   /** How many couriers there are. */
   readonly courierCount: number;
-  /** 32 bytes from which the replicas' envelope keys come; secret. Keep it with the stores. */
+  /**
+   * 32 bytes from which the replicas' envelope keys are derived; secret. Keep it with the stores.
+   */
   readonly keySeed: Uint8Array;
-  /** The current document; null while there is none. */
+  /** The current document; null if there is none. */
   readonly document: () => StorageDocument | null;
-  /** Whether links have the delays of real ones (LambdaR); without delays when left out. */
+  /** Whether links have the delays of real ones (LambdaR); by default there are no delays. */
   readonly paced?: boolean | undefined;
-  /** See {@link Kindness.kindCouriers}; false when left out. */
+  /** See {@link Kindness.kindCouriers}; false by default. */
   readonly kindCouriers?: boolean | undefined;
-  /** The current replica epoch; by the clock when left out. spec/pigeonhole §6. */
+  /** The current replica epoch; by default from the clock (spec/pigeonhole §6). */
   readonly replicaEpoch?: (() => number) | undefined;
-  /** Where a replica keeps its boxes; in memory when left out. */
+  /** Where a replica stores its boxes; in memory by default. */
   readonly storeFor?: ((replica: ReplicaIdentity) => BoxStore) | undefined;
-  /** What a courier (by its place, from 0) remembers over its end; nothing when left out. */
+  /** The log of a courier (by its index, from 0), which survives restarts; none by default. */
   readonly logFor?: ((courier: number) => EnvelopeLog) | undefined;
-  /** Hears of stores and logs that cannot be read. */
+  /** Called when a store or log cannot be read. */
   readonly onFault?: ((error: Error) => void) | undefined;
+  /** Receives the commands between couriers and replicas; nobody does when left out. */
+  readonly onTrace?: TraceHook<StorageTrace> | null | undefined;
+  /** How traces name a courier (by its place, from 0); `courier` and its place when left out. */
+  readonly courierName?: ((courier: number) => string) | undefined;
 }
 
 /**
- * Couriers and replicas in one process. Order of events: {@link start}; then {@link publicKeys} for
- * the first document; then {@link documentChanged} for it and for each later one.
+ * Couriers and replicas in one process. Call {@link start} first, then {@link publicKeys} for the
+ * first document, then {@link documentChanged} for it and for each later document.
  */
-export class StorageNetwork implements EnvelopeKeySource {
-  /** To be attached to service nodes, one each. */
+export class StorageNetwork {
+  /** Attach each to a service node of its own. */
   readonly couriers: readonly Courier[];
-  /** In the order given; each with its faults. */
+  /** In the given order; each has its own faults. */
   readonly replicas: readonly Replica[];
   readonly #document: () => StorageDocument | null;
   readonly #onFault: (error: Error) => void;
@@ -89,7 +95,7 @@ export class StorageNetwork implements EnvelopeKeySource {
         identity,
         store: options.storeFor?.(identity) ?? new MemoryBoxStore(),
         keySeed: derive(options.keySeed, name),
-        linkTo: linkMaker("replica"),
+        linkTo: linkMaker("replica", identity.name),
         onStored: () => this.#stored++,
         onFault: options.onFault,
       });
@@ -98,17 +104,19 @@ export class StorageNetwork implements EnvelopeKeySource {
       const log = options.logFor?.(place) ?? null;
       const { kindCouriers, paced } = options;
       const storedSoFar = paced === true ? null : () => this.#stored;
-      const linkTo = linkMaker("courier");
+      const courierName = options.courierName?.(place) ?? `courier${place}`;
+      const linkTo = linkMaker("courier", courierName);
       return new Courier({ ...shared, log, storedSoFar, kindCouriers, linkTo });
     });
   }
 
-  /** For each caller its own connections, made when they are first needed. */
+  /** Each caller gets its own connections, made when they are first needed. */
   #linkMaker(options: StorageNetworkOptions) {
     const { clock, random, timing, sizes, document } = options;
     const lambdaR = (): number | null => document()?.lambdaR ?? null;
     const pace = options.paced === true ? poissonPace(lambdaR, random, timing) : instantPace;
-    return (from: StoragePeer) => {
+    const hook = options.onTrace ?? null;
+    return (from: StoragePeer, name: string) => {
       const links = new Map<number, StorageLink>();
       return (replicaId: number): StorageLink | undefined => {
         const known = links.get(replicaId);
@@ -122,6 +130,7 @@ export class StorageNetwork implements EnvelopeKeySource {
           from,
           target,
           onFault: options.onFault,
+          trace: hook && { hook, from: name, to: target.identity.name },
         });
         links.set(replicaId, link);
         this.#links.push(link);
@@ -130,14 +139,14 @@ export class StorageNetwork implements EnvelopeKeySource {
     };
   }
 
-  /** Readies the replicas' keys. @throws (rejects) with what the NIKE throws. */
+  /** Makes the replicas' keys. @throws (rejects) with what the NIKE throws. */
   async start(): Promise<void> {
     await Promise.all(this.replicas.map((replica) => replica.start()));
   }
 
   /**
-   * Envelope public keys of a replica by replica epoch, for a document that is made now. A replica
-   * that is offline has none. @throws (rejects) RangeError when there is no such replica.
+   * Envelope public keys of a replica by replica epoch, for a document that is being made. An
+   * offline replica has none. @throws (rejects) RangeError when there is no such replica.
    */
   async publicKeys(
     replicaId: number,
@@ -149,8 +158,8 @@ export class StorageNetwork implements EnvelopeKeySource {
   }
 
   /**
-   * To be told of every new document, when `document` gives it already. With the first one couriers
-   * take up what they had logged before an earlier end.
+   * Call this for every new document, when `document` already returns it. With the first one,
+   * couriers continue what they had logged before an earlier end.
    */
   documentChanged(): void {
     const document = this.#document();
@@ -163,7 +172,7 @@ export class StorageNetwork implements EnvelopeKeySource {
     }
   }
 
-  /** Ends everything, closes stores and logs, and leaves no timer. Idempotent. */
+  /** Ends everything, closes stores and logs, and cancels all timers. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true;
     const couriers = this.couriers.map((courier) => courier.close());

@@ -1,9 +1,14 @@
 /** The lengths that a network's storage messages have. spec/thin-protocol §6.3. */
 import { describeType } from "../bytes/bytes.js";
 import type { CborValue } from "../cbor/cbor.js";
-import { Geometry, checkCount, requiredLength, requiredName } from "./geometry.js";
+import { Geometry, checkCount } from "./geometry.js";
+import {
+  PIGEONHOLE_SIGNATURE_SCHEME,
+  payloadThatFits,
+  pigeonholeSizesFrom,
+} from "./pigeonhole-sizes.js";
 import { nikePublicKeyLength } from "./scheme-names.js";
-import { asMap } from "./wire-fields.js";
+import { asMap, requiredText, requiredUint } from "../cbor/fields.js";
 
 /** What a {@link PigeonholeGeometry} holds; lengths in bytes. */
 export interface PigeonholeGeometryFields {
@@ -36,12 +41,6 @@ const lengthKeys = [
   ["courierQueryReplyReadLength", "CourierQueryReplyReadLength"],
   ["courierQueryReplyWriteLength", "CourierQueryReplyWriteLength"],
 ] as const;
-
-/** A query is this much longer than the plaintext it carries, and a public key. */
-const queryOverhead = 291;
-/** The reply-length fields are this much longer than the plaintext. */
-const replyOverhead = 169;
-const signatureScheme = "Ed25519";
 
 /** The lengths that a network's storage messages have. */
 export class PigeonholeGeometry {
@@ -86,7 +85,7 @@ export class PigeonholeGeometry {
     this.courierQueryReplyReadLength = fields.courierQueryReplyReadLength ?? 0;
     this.courierQueryReplyWriteLength = fields.courierQueryReplyWriteLength ?? 0;
     this.nikeName = fields.nikeName ?? "";
-    this.signatureSchemeName = fields.signatureSchemeName ?? signatureScheme;
+    this.signatureSchemeName = fields.signatureSchemeName ?? PIGEONHOLE_SIGNATURE_SCHEME;
     // The client hands out the very one that it works with.
     Object.freeze(this);
   }
@@ -99,9 +98,9 @@ export class PigeonholeGeometry {
     const where = "pigeonhole_geometry";
     const map = asMap(value, where);
     const fields: Record<string, number | string> = {};
-    for (const [name, key] of lengthKeys) fields[name] = requiredLength(map, key, where);
-    fields["nikeName"] = requiredName(map, "NIKEName", where);
-    fields["signatureSchemeName"] = requiredName(map, "SignatureSchemeName", where);
+    for (const [name, key] of lengthKeys) fields[name] = requiredUint(map, key, where);
+    fields["nikeName"] = requiredText(map, "NIKEName", where);
+    fields["signatureSchemeName"] = requiredText(map, "SignatureSchemeName", where);
     return new PigeonholeGeometry(fields);
   }
 
@@ -116,16 +115,8 @@ export class PigeonholeGeometry {
     nikePublicKeyBytes: number = nikePublicKeyLength(nikeName),
   ): PigeonholeGeometry {
     checkCount("maxPlaintextPayloadLength", maxPlaintextPayloadLength);
-    const queryLength = maxPlaintextPayloadLength + queryOverhead + nikePublicKeyBytes;
-    const replyLength = maxPlaintextPayloadLength + replyOverhead;
-    const geometry = new PigeonholeGeometry({
-      maxPlaintextPayloadLength,
-      courierQueryReadLength: queryLength,
-      courierQueryWriteLength: queryLength,
-      courierQueryReplyReadLength: replyLength,
-      courierQueryReplyWriteLength: replyLength,
-      nikeName,
-    });
+    const nike = { name: nikeName, publicKeyLength: nikePublicKeyBytes };
+    const geometry = new PigeonholeGeometry(pigeonholeSizesFrom(maxPlaintextPayloadLength, nike));
     geometry.validate();
     return geometry;
   }
@@ -141,15 +132,7 @@ export class PigeonholeGeometry {
     nikeName: string,
     nikePublicKeyBytes: number = nikePublicKeyLength(nikeName),
   ): PigeonholeGeometry {
-    const overhead = queryOverhead + nikePublicKeyBytes;
-    const room = geometry.userForwardPayloadLength - overhead;
-    if (room <= 0) {
-      throw new RangeError(
-        "sphinx geometry too small: " +
-          `UserForwardPayloadLength=${geometry.userForwardPayloadLength}, ` +
-          `total overhead=${overhead}`,
-      );
-    }
+    const room = payloadThatFits(geometry.userForwardPayloadLength, nikePublicKeyBytes);
     return PigeonholeGeometry.fromMaxPlaintext(room, nikeName, nikePublicKeyBytes);
   }
 
@@ -186,8 +169,8 @@ export class PigeonholeGeometry {
       throw new RangeError("max_plaintext_payload_length must be positive");
     }
     if (this.nikeName === "") throw new RangeError("nike_name must be set");
-    if (this.signatureSchemeName !== signatureScheme) {
-      throw new RangeError(`signature_scheme_name must be '${signatureScheme}'`);
+    if (this.signatureSchemeName !== PIGEONHOLE_SIGNATURE_SCHEME) {
+      throw new RangeError(`signature_scheme_name must be '${PIGEONHOLE_SIGNATURE_SCHEME}'`);
     }
   }
 

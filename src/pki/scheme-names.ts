@@ -107,6 +107,34 @@ function lowerCased(rows: readonly (readonly [string, number])[]): ReadonlyMap<s
   return new Map(rows.map(([name, length]) => [name.toLowerCase(), length]));
 }
 
+/**
+ * The NIKE scheme of that name among those given.
+ * @param name in any case.
+ * @throws RangeError when there is none of that name.
+ */
+export function nikeByName<T extends { readonly name: string }>(
+  name: string,
+  all: readonly T[],
+): T {
+  if (typeof name !== "string") throw new TypeError("`nikeName` must be a string");
+  const wanted = name.toLowerCase();
+  const found = all.find((scheme) => scheme.name.toLowerCase() === wanted);
+  if (found === undefined) {
+    const known = all.map((scheme) => scheme.name).join(", ");
+    throw new RangeError(`unknown NIKE scheme: ${name} (known: ${known})`);
+  }
+  return found;
+}
+
+/**
+ * Canonical name and sizes of a scheme, whether or not it can be computed here.
+ * @param name in any case.
+ * @throws RangeError when there is none of that name.
+ */
+export function nikeSizesByName(name: string): NikeSizes {
+  return nikeByName(name, nikeSizes);
+}
+
 /** Whether `name` is a NIKE scheme that a network may name. */
 export function isNikeScheme(name: string): boolean {
   return nikePublicKeyLengths.has(name.toLowerCase());

@@ -3,6 +3,7 @@
  * import map then picks `node.ts` or `browser.ts`, which have exactly these exports.
  */
 import type { Bytes } from "../bytes/bytes.js";
+import type { WorkerLike } from "../crypto/ctidh/worker-protocol.js";
 import type { Transport } from "../transport/transport.js";
 
 /** Options of every dial: aborting rejects with the signal's reason and leaves no socket behind. */
@@ -57,6 +58,17 @@ export declare function x25519PublicKey(privateKey: Uint8Array): Bytes;
  * @throws RangeError when the peer's key is of low order (the result would be all zero).
  */
 export declare function x25519SharedSecret(privateKey: Uint8Array, publicKey: Uint8Array): Bytes;
+
+/** X25519 that is computed elsewhere than on the thread that asks. */
+export interface OffThreadX25519 {
+  /** As {@link x25519PublicKey}, later. */
+  publicKey(privateKey: Uint8Array): Promise<Bytes>;
+  /** As {@link x25519SharedSecret}, later; rejects as that throws. */
+  sharedSecret(privateKey: Uint8Array, publicKey: Uint8Array): Promise<Bytes>;
+}
+
+/** The faster X25519 of a platform that has one which answers later; null elsewhere. */
+export declare const offThreadX25519: OffThreadX25519 | null;
 
 /**
  * Cofactorless Ed25519 verification with the verdicts of spec/pigeonhole §1.7. Never
@@ -119,3 +131,6 @@ export declare function gunzip(data: Uint8Array, longest: number): Promise<Bytes
 
 /** CRC-32 (as in zlib) of `bytes`, going on from `start`: against accidents, not tampering. */
 export declare function crc32(bytes: Uint8Array, start?: number): number;
+
+/** Starts a worker that computes CTIDH1024, for a `CtidhPool`. */
+export declare function spawnCtidhWorker(): WorkerLike;

@@ -51,25 +51,13 @@ export interface WsRefusal {
  * @throws ConfigError when the port is in use, or an option is wrong or unknown.
  */
 export async function listenWs(options: WsListenOptions): Promise<Listener> {
-  const names = ["host", "port", "allowedOrigins", "token", "allowRemote", "onRefusal"];
-  checkFields("listenWs", options, names);
-  const { host, port, token } = options;
-  const address = await addressToListenOn(host, "tcp", options.allowRemote === true);
-  const rules: HandshakeRules = {
-    host,
-    loopback: isLoopbackAddress(address),
-    everywhere: address === "0.0.0.0" || address === "::",
-    allowedOrigins: (options.allowedOrigins ?? []).map(checkOrigin),
-    token,
-  };
-  checkToken(rules);
-
+  const { address, rules } = await handshakeRules(options);
   const server = createServer((_request, response) => {
     response.writeHead(426, { connection: "close", upgrade: "websocket" });
     response.end("This is a WebSocket listener of a Katzenpost daemon, not a web site.\n");
   });
   server.headersTimeout = HEADERS_TIMEOUT_MS;
-  const bound = await bindTcp(server, "ws://", address, port, false);
+  const bound = await bindTcp(server, "ws://", address, options.port, false);
   const listener = new ServerListener(
     server,
     `ws://${formatHostPort({ host: address, port: bound })}`,
@@ -79,6 +67,28 @@ export async function listenWs(options: WsListenOptions): Promise<Listener> {
   };
   acceptUpgrades(server, rules, { onSocket, onRefusal: options.onRefusal });
   return listener;
+}
+
+/**
+ * The IP address to listen on, and who is let in there.
+ * @throws ConfigError when an option is wrong or unknown.
+ */
+export async function handshakeRules(
+  options: WsListenOptions,
+): Promise<{ readonly address: string; readonly rules: HandshakeRules }> {
+  const names = ["host", "port", "allowedOrigins", "token", "allowRemote", "onRefusal"];
+  checkFields("listenWs", options, names);
+  const { host, token } = options;
+  const address = await addressToListenOn(host, "tcp", options.allowRemote === true);
+  const rules: HandshakeRules = {
+    host,
+    loopback: isLoopbackAddress(address),
+    everywhere: address === "0.0.0.0" || address === "::",
+    allowedOrigins: (options.allowedOrigins ?? []).map(checkOrigin),
+    token,
+  };
+  checkToken(rules);
+  return { address, rules };
 }
 
 function acceptUpgrades(

@@ -6,7 +6,7 @@ import { type Address, checkUnixPath, formatHostPort } from "../transport/addres
 import type { Listener } from "../transport/transport.js";
 import type { TcpNetwork } from "./contract.js";
 import { ServerListener } from "./node-accepting.js";
-import { type WsListenOptions, listenWs } from "./node-listen-ws.js";
+import { type WsListenOptions, handshakeRules, listenWs } from "./node-listen-ws.js";
 import { addressToListenOn } from "./node-loopback.js";
 import { bindTcp } from "./node-tcp-bind.js";
 import { socketTransport } from "./node-socket.js";
@@ -68,11 +68,7 @@ export type AnyListenOptions = Omit<WsListenOptions, "host" | "port">;
  */
 export async function listen(address: Address, options: AnyListenOptions = {}): Promise<Listener> {
   if (address.kind === "ws") {
-    if (address.secure) {
-      throw new ConfigError(
-        "cannot listen on wss: put a server with a certificate before a ws: one",
-      );
-    }
+    refuseSecure(address);
     return listenWs({ ...options, host: address.host, port: address.port });
   }
   if (address.kind === "unix") {
@@ -85,6 +81,30 @@ export async function listen(address: Address, options: AnyListenOptions = {}): 
 // Until a transport is made of it, a connection must not begin to read.
 function newServer(): Server {
   return createServer({ pauseOnConnect: true, noDelay: true });
+}
+
+/**
+ * Whether {@link listen} could take that address with those options, without opening anything: who
+ * has the port or the name is not looked at.
+ * @throws ConfigError as {@link listen}.
+ */
+export async function checkListen(address: Address, options: AnyListenOptions = {}): Promise<void> {
+  if (address.kind === "ws") {
+    refuseSecure(address);
+    await handshakeRules({ ...options, host: address.host, port: address.port });
+  } else if (address.kind === "unix") {
+    checkFields("listen on a Unix socket", options, []);
+    checkUnixPath(address.path);
+    checkUnixLength(address.path);
+  } else {
+    checkFields("listenTcp", options, ["allowRemote"]);
+    await addressToListenOn(address.host, address.network, options.allowRemote === true);
+  }
+}
+
+function refuseSecure({ secure }: Address & { readonly kind: "ws" }): void {
+  if (!secure) return;
+  throw new ConfigError("cannot listen on wss: put a server with a certificate before a ws: one");
 }
 
 function accepting(

@@ -11,6 +11,7 @@ import { realClock } from "../clock/real.js";
 import { ConfigError } from "../errors/errors.js";
 import type { EnvelopeLog } from "../network/courier/envelope-log.js";
 import type { BoxStore } from "../network/replica/box-store.js";
+import { usualPayloadLength } from "../network/parameters.js";
 import { type Seed, seedBytes } from "../network/random.js";
 import { DEFAULT_EPOCH_MS } from "../pki/epoch.js";
 import { levelPlaceIn } from "../platform/node-level.js";
@@ -31,11 +32,6 @@ export interface NetworkShape {
   readonly nike: "x25519" | "CTIDH1024-X25519";
   readonly userForwardPayloadLength: number;
   readonly epochMs: number;
-}
-
-/** The payload of a packet with which a box holds 1,549 bytes. */
-export function usualPayloadLength(nike: NetworkShape["nike"]): number {
-  return nike === "x25519" ? 1872 : 2000;
 }
 
 function usualShape(nike: NetworkShape["nike"]): NetworkShape {

@@ -32,5 +32,12 @@ export type { Dial } from "../conformance/scene.js";
 export type { Verdict } from "../conformance/verdict.js";
 
 // What a DevDaemon has as members
-export type { Daemon, DaemonOptions } from "../daemon/index.js";
+export { TraceRing } from "../mixnet/trace.js";
+export type {
+  Daemon,
+  DaemonOptions,
+  DaemonTrace,
+  TraceOperation,
+  TracedRequest,
+} from "../daemon/index.js";
 export * from "../network/index.js";

@@ -52,14 +52,14 @@ export interface WsDialInit {
   readonly token?: string | undefined;
 }
 
-/** What a {@link DialConfig} is made from: exactly one of the three. */
+/** What a {@link DialConfig} is made from: exactly one of the three, the others absent or null. */
 export interface DialInit {
   /** A daemon on a TCP port; out of a browser's reach. */
-  readonly tcp?: TcpDialInit | undefined;
+  readonly tcp?: TcpDialInit | null | undefined;
   /** A daemon on a Unix socket; out of a browser's reach. */
-  readonly unix?: UnixDialInit | undefined;
+  readonly unix?: UnixDialInit | null | undefined;
   /** A daemon on a WebSocket: what browsers can dial. */
-  readonly ws?: WsDialInit | undefined;
+  readonly ws?: WsDialInit | null | undefined;
 }
 
 const tcpDialConfigMark: unique symbol = markOf("TcpDialConfig") as typeof tcpDialConfigMark;
@@ -234,14 +234,14 @@ export class DialConfig {
   constructor(init: DialInit = {}) {
     checkFields("DialConfig", init, ["tcp", "unix", "ws"]);
     const { tcp, unix, ws } = init;
-    if (tcp !== undefined)
+    if (tcp !== undefined && tcp !== null)
       this.tcp = isMarked(tcp, tcpDialConfigMark) ? (tcp as TcpDialConfig) : new TcpDialConfig(tcp);
-    if (unix !== undefined) {
+    if (unix !== undefined && unix !== null) {
       this.unix = isMarked(unix, unixDialConfigMark)
         ? (unix as UnixDialConfig)
         : new UnixDialConfig(unix);
     }
-    if (ws !== undefined)
+    if (ws !== undefined && ws !== null)
       this.ws = isMarked(ws, wsDialConfigMark) ? (ws as WsDialConfig) : new WsDialConfig(ws);
   }
 

@@ -1,4 +1,5 @@
 /** Every request a client can send. spec/thin-protocol §4. */
+import type { Bytes } from "../bytes/bytes.js";
 import type { SurbId } from "../bytes/opaque.js";
 import { ProtocolError } from "../errors/errors.js";
 import { type CborMap, type Encodable, decodeCbor, encodeCbor } from "../cbor/cbor.js";
@@ -292,7 +293,7 @@ export function requestBody(request: DaemonRequest): Encodable {
 }
 
 /** The body of a frame that carries `request`. */
-export function encodeRequest(request: DaemonRequest): Uint8Array<ArrayBuffer> {
+export function encodeRequest(request: DaemonRequest): Bytes {
   return encodeCbor(requestBody(request));
 }
 

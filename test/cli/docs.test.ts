@@ -16,7 +16,7 @@ test("every command has a section, and every flag of it is named there or above"
   const common = page.slice(0, page.indexOf("\n## Commands"));
   for (let i = 0; i < listed.length; i += 4) {
     const some = listed.slice(i, i + 4);
-    const helps = await Promise.all(some.map((name) => katz([name, "--help"])));
+    const helps = await Promise.all(some.map(helpOf));
     for (const [j, { stdout }] of helps.entries()) {
       const name = some[j]!;
       const section = page.split(`\n### \`katz ${name}\`\n`)[1]?.split("\n### ")[0];
@@ -28,6 +28,15 @@ test("every command has a section, and every flag of it is named there or above"
     }
   }
 });
+
+/** The help of a command, and that of its subcommands. */
+async function helpOf(name: string): Promise<{ stdout: string }> {
+  const { stdout } = await katz([name, "--help"]);
+  const commands = /\nCOMMANDS\n((?: {2}.*\n)*)/.exec(stdout)?.[1] ?? "";
+  const names = [...commands.matchAll(/^ {2}([a-z]+) /gm)].map(([, subcommand]) => subcommand!);
+  const helps = await Promise.all(names.map((subcommand) => katz([name, subcommand, "--help"])));
+  return { stdout: [stdout, ...helps.map((help) => help.stdout)].join("") };
+}
 
 test("every exit code is in the table", () => {
   for (const code of Object.values(ExitCode))

@@ -48,9 +48,14 @@ test("help of every command has flags and examples, and fits 80 columns", async 
   let seen = 0;
   for (let i = 0; i < listed.length; i += 4) {
     const some = listed.slice(i, i + 4);
-    const helps = await Promise.all(some.map((name) => katz([name, "--help"])));
+    const helps = await Promise.all(some.map((name) => katz([...name.split(" "), "--help"])));
     for (const [j, { code, stdout, stderr }] of helps.entries()) {
       const name = some[j]!;
+      // Subcommands are listed under their command.
+      const list = /\nCOMMANDS\n((?: {2}.*\n)*)/.exec(stdout)?.[1] ?? "";
+      if (list !== "") {
+        listed.push(...[...list.matchAll(/^ {2}([a-z]+) /gm)].map(([, sub]) => `${name} ${sub!}`));
+      }
       assert.deepEqual([code, stderr], [0, ""], name);
       assert.match(stdout, new RegExp(`^USAGE\n {2}katz ${name} .*\\[FLAGS\\]\n`), name);
       assert.match(stdout, /\n\nFLAGS\n/, name);

@@ -6,7 +6,7 @@ import { hasCode } from "../../src/errors/errors.js";
 import { CopyStreamDecoder } from "../../src/crypto/copy-stream/decoder.js";
 import { CopyStreamEncoder } from "../../src/crypto/copy-stream/encoder.js";
 import { encodeCourierEnvelope } from "../../src/crypto/envelope/courier-messages.js";
-import { pigeonholeSizes } from "../../src/crypto/geometry.js";
+import { pigeonholeSizes } from "../../src/pki/pigeonhole-sizes.js";
 import { elementsTwin } from "../oracles/copy-stream.js";
 
 const boxLength = fc.integer({ min: 30, max: 400 });

@@ -10,9 +10,9 @@ import {
   copyChunkLength,
   planCopyPayload,
   planCopyStream,
-} from "../../src/crypto/copy-stream/plan.js";
+} from "../../src/pki/copy-stream-plan.js";
 import { encodeCourierEnvelope } from "../../src/crypto/envelope/courier-messages.js";
-import { pigeonholeSizes } from "../../src/crypto/geometry.js";
+import { pigeonholeSizes } from "../../src/pki/pigeonhole-sizes.js";
 
 const sizes = pigeonholeSizes(100, "x25519");
 const protocolError = (text: RegExp) => (e: unknown) =>

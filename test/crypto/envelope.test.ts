@@ -33,7 +33,7 @@ import type {
   ReplicaWriteMessage,
 } from "../../src/crypto/envelope/replica-messages.js";
 import { encodeReplicaCommand } from "../../src/crypto/envelope/wire-commands.js";
-import { pigeonholeSizesFromSphinx } from "../../src/crypto/geometry.js";
+import { pigeonholeSizesFromSphinx } from "../../src/pki/pigeonhole-sizes.js";
 import { mkemEncapsulate, mkemSealReply } from "../../src/crypto/mkem/mkem.js";
 import { x25519Nike } from "../../src/crypto/nike/x25519.js";
 

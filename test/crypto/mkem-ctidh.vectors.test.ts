@@ -12,7 +12,8 @@ import {
   mkemReplyKey,
 } from "../../src/crypto/mkem/mkem.js";
 import { ctidh1024X25519Nike, x25519Ctidh1024Nike } from "../../src/crypto/nike/hybrid.js";
-import { nikeSchemeByName, nikeSizesByName } from "../../src/crypto/nike/registry.js";
+import { nikeSchemeByName } from "../../src/crypto/nike/registry.js";
+import { nikeSizesByName } from "../../src/pki/scheme-names.js";
 import { x25519Nike } from "../../src/crypto/nike/x25519.js";
 import { shake256Random } from "../../src/bacap/seeded-random.js";
 import { hex, loadVectors } from "../reference/load-vectors.js";

@@ -11,7 +11,8 @@ import {
   mkemReplyKey,
   mkemSealReply,
 } from "../../src/crypto/mkem/mkem.js";
-import { nikeSchemeByName, nikeSizesByName } from "../../src/crypto/nike/registry.js";
+import { nikeSchemeByName } from "../../src/crypto/nike/registry.js";
+import { nikeSizesByName } from "../../src/pki/scheme-names.js";
 import { nikeSizes } from "../../src/pki/scheme-names.js";
 import { x25519Nike } from "../../src/crypto/nike/x25519.js";
 import { shake256Random } from "../../src/bacap/seeded-random.js";

@@ -6,7 +6,7 @@ import { PIGEONHOLE_CONTEXT, boxIdFor, encryptBox, verifyBox } from "../../src/b
 import { keypairFromSeed } from "../../src/bacap/capabilities.js";
 import { nextMessageBoxIndex } from "../../src/bacap/message-box-index.js";
 import { CopyStreamEncoder } from "../../src/crypto/copy-stream/encoder.js";
-import { pigeonholeSizes } from "../../src/crypto/geometry.js";
+import { pigeonholeSizes } from "../../src/pki/pigeonhole-sizes.js";
 import { chacha20Random } from "../../src/bacap/seeded-random.js";
 import {
   boxIdTwin,

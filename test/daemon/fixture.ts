@@ -13,7 +13,7 @@ import {
 } from "../../src/crypto/envelope/replica-envelope.js";
 import type { ReplicaReplyMessage } from "../../src/crypto/envelope/replica-messages.js";
 import type { ReplicaInnerMessage } from "../../src/crypto/envelope/replica-messages.js";
-import { pigeonholeSizesFromSphinx } from "../../src/crypto/geometry.js";
+import { pigeonholeSizesFromSphinx } from "../../src/pki/pigeonhole-sizes.js";
 import { type NikeScheme, checkPublicKeyLength } from "../../src/crypto/nike/scheme.js";
 import { x25519Nike } from "../../src/crypto/nike/x25519.js";
 import { Daemon, type DaemonOptions } from "../../src/daemon/daemon.js";
@@ -260,14 +260,14 @@ export interface World {
 
 /** A daemon that is connected and has a document, unless told otherwise. */
 export function world(
-  options: Partial<DaemonOptions> & {
+  options: Partial<Omit<DaemonOptions, "clock">> & {
+    readonly clock?: VirtualClock;
     readonly bare?: boolean;
     readonly eta?: number;
     readonly pace?: LinkPace;
   } = {},
 ): World {
-  const { bare = false, pace, ...rest } = options;
-  const clock = new VirtualClock();
+  const { bare = false, pace, clock = new VirtualClock(), ...rest } = options;
   latestClock = clock;
   const link = new FakeMixnetLink(clock, pace);
   const faults: Error[] = [];

@@ -2,8 +2,13 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { writeClientConfigFile } from "../../src/cli/commands/daemon/write-config.js";
+import { DevDaemon } from "../../src/testing/index.js";
 import { HeadlessBrowser, findChromium } from "../e2e/browser/chromium.js";
 import { servePage } from "../../examples/browser/serve.js";
 
@@ -12,11 +17,14 @@ const examples = readdirSync(folder).filter((name) => /^[^.]+\.js$/.test(name));
 /** What each says when it is done: who runs one sees what it has shown. */
 const lastLines: Record<string, RegExp> = {
   "boxes.js": /^nothing there yet$/,
+  "cancel.js": /^nothing is left at the daemon$/,
   "capabilities.js": /^true$/,
   "channels.js": /^everybody heard everybody$/,
   "chat-bot.js": /^the bot answered 2 lines$/,
   "conformance.js": /^\d+ pass, 0 fail, /,
   "connect.js": /^a box holds \d+ bytes$/,
+  "copy-builders.js": /^3 calls made one copy stream$/,
+  "copy-tombstones.js": /^two drafts are deleted, the final text is there$/,
   "copy.js": /^\w+: \d+ of \d+ boxes$/,
   "echo.js": /^hello mixnet$/,
   "errors.js": /^every error was told from the others/,
@@ -29,16 +37,19 @@ const lastLines: Record<string, RegExp> = {
   "production.js": /^closed: /,
   "reconnecting.js": /^for later$/,
   "resume.js": /^40 lines came once each/,
+  "save-cursors.js": /^three crashes: no box was lost or overwritten, one message was read twice$/,
   "scripted-daemon.js": /^the client asked, did not believe the answer, and stopped$/,
+  "send-later.js": /^3 texts were sealed offline and sent later$/,
   "tombstones.js": /^three boxes are deleted, the one after them is not$/,
+  "verify.js": /^epoch \d+: 3 of 3 authorities signed$/,
   "vouchers.js": /^welcome; we are Ben, Cleo and Dan$/,
   "waiting.js": /^the user has left$/,
 };
 /** An example that hangs is killed, and says so. */
 const LONGEST_MS = 90_000;
 
-function run(name: string): Promise<{ ended: number | string; output: string }> {
-  const child = spawn(process.execPath, ["--enable-source-maps", folder + name], {
+function run(name: string, ...args: string[]): Promise<{ ended: number | string; output: string }> {
+  const child = spawn(process.execPath, ["--enable-source-maps", folder + name, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
     timeout: LONGEST_MS,
     killSignal: "SIGKILL",
@@ -65,6 +76,25 @@ describe("the examples", { concurrency: 3, timeout: 300_000 }, () => {
       assert.doesNotMatch(output, /^ +at /m, "a stack trace is no success");
     });
   }
+
+  test("verify.js takes its keys from a client.toml", async (t) => {
+    const home = await mkdtemp(join(tmpdir(), "katz-verify-"));
+    t.after(() => rm(home, { recursive: true }));
+    await using daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });
+    const path = join(home, "client.toml");
+    const { authorities, geometry } = daemon.network;
+    await writeClientConfigFile(path, {
+      geometry: geometry.toWire(),
+      // Nobody dials it here; it has keys of the right kind.
+      gateway: { ...authorities[0]!, name: "gateway", addresses: ["tcp://127.0.0.1:1"] },
+      authorities,
+      listen: "127.0.0.1:64331",
+      epochMs: 1_200_000,
+    });
+    const { ended, output } = await run("verify.js", path, String(daemon.config().dial));
+    assert.equal(ended, 0, output);
+    assert.match(output.trim(), lastLines["verify.js"]!);
+  });
 
   test("the page in a browser echoes what its form says", async (t) => {
     const executable = findChromium();

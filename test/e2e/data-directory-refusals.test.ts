@@ -116,6 +116,14 @@ describe("a data directory", () => {
       { userForwardPayloadLength: 0 },
       { userForwardPayloadLength: 100 },
       { listen: ["tcp:127.0.0.1:0", "nonsense://"] },
+      { listen: "tcp:0.0.0.0:0" },
+      { listen: "wss://127.0.0.1:0" },
+      { listen: "ws://127.0.0.1:0", allowedOrigins: ["http://localhost:1"] },
+      { listen: "ws://127.0.0.1:0", allowedOrigins: ["localhost"], token: "t" },
+      { listen: `unix:/${"x".repeat(300)}` },
+      { gateway: "unix:/x" },
+      { gateway: "tcp:0.0.0.0:0", allowRemote: true },
+      { gateway: "tcp:192.0.2.1:0" },
     ] satisfies DevDaemonOptions[]) {
       await assert.rejects(start(wrong));
       assert.equal(existsSync(path), false, JSON.stringify(wrong));

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { ThinClient } from "katzenpost-thinclient";
 import { utf8ToText } from "../../src/bytes/bytes.js";
 import { realClock } from "../../src/clock/real.js";
-import { pigeonholeSizesOf } from "../../src/crypto/geometry.js";
+import { pigeonholeSizesOf } from "../../src/pki/pigeonhole-sizes.js";
 import { x25519Nike } from "../../src/crypto/nike/x25519.js";
 import { Daemon } from "../../src/daemon/daemon.js";
 import { GatewayLink } from "../../src/gateway/gateway-link.js";

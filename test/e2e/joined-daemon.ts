@@ -1,6 +1,6 @@
 /** A daemon of its own that joins an embedded network through its gateway's port, over TCP. */
 import { realClock } from "../../src/clock/real.js";
-import { pigeonholeSizesOf } from "../../src/crypto/geometry.js";
+import { pigeonholeSizesOf } from "../../src/pki/pigeonhole-sizes.js";
 import { x25519Nike } from "../../src/crypto/nike/x25519.js";
 import { Daemon } from "../../src/daemon/daemon.js";
 import { gatewayDialer } from "../../src/gateway/dial.js";
@@ -10,7 +10,7 @@ import { type Timing, upstreamTiming } from "../../src/mixnet/timing.js";
 import { PigeonholeGeometry } from "../../src/pki/pigeonhole-geometry.js";
 import { decodePublicKeyPem } from "../../src/pki/pem.js";
 import type { DevDaemon } from "../../src/testing/dev-daemon.js";
-import { NikeSchemes } from "../../src/testing/nike-schemes.js";
+import { NikeSchemes } from "../../src/network/nike-schemes.js";
 import { memoryPair } from "../../src/transport/memory.js";
 import type { Transport } from "../../src/transport/transport.js";
 

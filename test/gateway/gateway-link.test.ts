@@ -10,6 +10,7 @@ import { type CborMap, decodeCbor, encodeCbor } from "../../src/cbor/cbor.js";
 import { decodeCertificate } from "../../src/pki/certificate.js";
 import { PkiDocument } from "../../src/pki/document.js";
 import { epochAt, epochStart } from "../../src/pki/epoch.js";
+import { type LinkTrace, shortId } from "../../src/mixnet/trace.js";
 import { findServices } from "../../src/pki/services.js";
 import { memoryPair } from "../../src/transport/memory.js";
 import {
@@ -122,6 +123,30 @@ test("a packet goes to the echo and back, through a real layer of Sphinx at ever
   assert.equal(documents[0]!.signers.length, 3);
   await closed(all);
   assert.equal(link.describe().phase, "closed");
+});
+
+test("a link tells its dial, its document, the way of each packet, and its end", async () => {
+  const events: LinkTrace[] = [];
+  const all = await online({ onTrace: (event) => void events.push(event) });
+  const { link, network, told } = all;
+  const packet = echoPacket(utf8("SENTINEL of the link"));
+  await link.send(packet);
+  await until(all, () => told.replies.length > 0);
+  // Without a network in between the reply is there before the sending is confirmed.
+  assert.deepEqual(
+    events.map(({ event }) => event),
+    ["connecting", "connected", "document", "reply", "sent"],
+  );
+  const [connecting, , , , sent] = events;
+  assert.ok(connecting?.event === "connecting" && sent?.event === "sent");
+  assert.equal(connecting.gateway, "gateway1");
+  assert.match(connecting.address!, /^tcp:/);
+  assert.equal(sent.packet, shortId(packet.surbId!));
+  const way = [...sent.forward, ...sent.reply].map(({ node }) => node);
+  assert.deepEqual(way, network.ways[0]);
+  await closed(all);
+  assert.equal(events.at(-1)!.event, "disconnected");
+  assert.ok(!JSON.stringify(events).includes("SENTINEL"));
 });
 
 test("a packet without a reply block arrives whole", async () => {

@@ -4,28 +4,11 @@ import { toHex, utf8, utf8ToText } from "../../src/bytes/bytes.js";
 import { type IdentityHash, SurbId } from "../../src/bytes/opaque.js";
 import { realClock } from "../../src/clock/real.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
-import { x25519Nike } from "../../src/crypto/nike/x25519.js";
 import type { MixnetLink } from "../../src/mixnet/link.js";
 import { PkiDocument } from "../../src/pki/document.js";
 import { findServices } from "../../src/pki/services.js";
 import { verifyPkiDocument } from "../../src/pki/verify.js";
-import {
-  EmbeddedNetwork,
-  type EmbeddedNetworkOptions,
-  type EnvelopeKeySource,
-} from "../../src/network/network.js";
-import { derivedRandom } from "../../src/network/random.js";
-
-const envelopeKeys: EnvelopeKeySource = {
-  publicKeys: (replicaId, epochs) => {
-    const keys = new Map<number, Uint8Array>();
-    for (const epoch of epochs) {
-      const random = derivedRandom(new Uint8Array(32), `${replicaId} ${epoch}`);
-      keys.set(epoch, x25519Nike.generate(random).publicKey);
-    }
-    return keys;
-  },
-};
+import { EmbeddedNetwork, type EmbeddedNetworkOptions } from "../../src/network/network.js";
 
 interface Setup {
   readonly clock: VirtualClock;
@@ -124,7 +107,7 @@ test("testdest answers as echo does, and neither without a reply block", async (
 });
 
 test("without mixing, replies come in the order in which packets left, a turn each way", async () => {
-  const { clock, network } = await started();
+  const { clock, network } = await started({ replicas: 0 });
   const [a, b] = [network.link(), network.link()];
   const heard = [listen(a, clock), listen(b, clock)];
   await clock.advance(0);
@@ -219,7 +202,7 @@ test("a service holds its answer back, but not longer because it was slow", asyn
 
 test("the same seed gives the same network, ways and delays; another does not", async () => {
   const run = async (seed: string): Promise<unknown> => {
-    const { clock, network } = await started({ seed, mixing: "realistic", envelopeKeys });
+    const { clock, network } = await started({ seed, mixing: "realistic" });
     const link = network.link();
     listen(link, clock);
     await clock.advance(0);
@@ -235,7 +218,7 @@ test("the same seed gives the same network, ways and delays; another does not", 
 });
 
 test("every epoch has a document that the authorities signed, with the replicas' keys", async () => {
-  const { clock, network } = await started({ envelopeKeys });
+  const { clock, network } = await started();
   const seen = new Set<number>();
   for (let i = 0; i < 5; i++) {
     for (const { epoch, certificate, document } of network.documents()) {
@@ -274,7 +257,7 @@ test("every epoch has a document that the authorities signed, with the replicas'
     for (const key of replica.envelopeKeys.values()) assert.equal(key.length, 32);
   }
   for (const node of doc.serviceNodes) {
-    assert.deepEqual([...node.kaetzchen!.keys()], ["echo", "testdest"]);
+    assert.deepEqual([...node.kaetzchen!.keys()], ["echo", "courier", "testdest"]);
     assert.deepEqual([...node.mixKeys.keys()], [doc.epoch, doc.epoch + 1, doc.epoch + 2]);
   }
   await network.close();
@@ -408,7 +391,7 @@ test("services are attached by node, listed, and their failures told", async () 
   const clock = new VirtualClock();
   const faults: string[] = [];
   const onFault = (error: Error): number => faults.push(error.message);
-  const network = new EmbeddedNetwork({ clock, seed: 1, couriers: 2, onFault });
+  const network = new EmbeddedNetwork({ clock, seed: 1, couriers: 2, replicas: 0, onFault });
   const handle = ({ payload }: { payload: Uint8Array }): Uint8Array => {
     assert.equal(payload.length, 1872);
     if (payload[0] === 1) throw new Error("broken");
@@ -459,7 +442,7 @@ test("services are attached by node, listed, and their failures told", async () 
 });
 
 test("a network describes itself", async () => {
-  const { clock, network } = await started({ envelopeKeys, replicas: 2, gateways: 2, nrHops: 4 });
+  const { clock, network } = await started({ replicas: 2, gateways: 2, nrHops: 4 });
   const link = network.link();
   listen(link, clock);
   await clock.advance(0);
@@ -476,7 +459,7 @@ test("a network describes itself", async () => {
       ["mix3", "mix4"],
     ],
   );
-  assert.deepEqual(picture.serviceNodes[0]?.services, ["echo", "testdest"]);
+  assert.deepEqual(picture.serviceNodes[0]?.services, ["echo", "testdest", "courier"]);
   assert.deepEqual(picture.replicas, [
     { name: "replica1", replicaId: 0 },
     { name: "replica2", replicaId: 1 },
@@ -504,7 +487,7 @@ test("options that cannot be are refused by name", () => {
     ["gateways", { gateways: 0 }],
     ["couriers", { couriers: 0 }],
     ["replicas", { replicas: 1 }],
-    ["replicas", { replicas: 257, envelopeKeys }],
+    ["replicas", { replicas: 257 }],
     ["mu", { mu: 0 }],
     ["lambdaP", { lambdaP: -1 }],
     ["lambdaL", { lambdaL: NaN }],
@@ -526,12 +509,10 @@ test("rates are published as given", async () => {
   await network.close();
 });
 
-test("a replica without envelope keys is configured, but not among those that are up", async () => {
-  const { network } = await started({
-    envelopeKeys: {
-      publicKeys: (id, epochs) => (id === 1 ? new Map() : envelopeKeys.publicKeys(id, epochs)),
-    },
-  });
+test("a replica that is offline is configured, but not among those that are up", async () => {
+  const network = new EmbeddedNetwork({ clock: new VirtualClock(), seed: "a test" });
+  network.storage.replicas[1]!.faults.offline = true;
+  await network.start();
   const doc = network.currentDocument()!;
   assert.deepEqual(
     doc.storageReplicas.map((r) => r.replicaId),
@@ -541,7 +522,20 @@ test("a replica without envelope keys is configured, but not among those that ar
   await network.close();
 });
 
-test("a document that cannot be made fails the start, and later is told and tried again", async () => {
+test("a network owns its couriers and replicas, and can do without", async () => {
+  const { network } = await started({ couriers: 2, replicas: 4 });
+  assert.deepEqual([network.storage.couriers.length, network.storage.replicas.length], [2, 4]);
+  assert.equal(network.pigeonholeGeometry.nikeName, "x25519");
+  assert.equal(findServices("courier", network.currentDocument()!).length, 2);
+  await network.close();
+  const bare = (await started({ couriers: 2, replicas: 0 })).network;
+  assert.deepEqual([bare.storage.couriers.length, bare.storage.replicas.length], [0, 0]);
+  assert.equal(bare.currentDocument()!.storageReplicas.length, 0);
+  assert.equal(findServices("courier", bare.currentDocument()!).length, 0);
+  await bare.close();
+});
+
+test("a document that cannot be made fails the start, and later is told and tried again", async (t) => {
   const clock = new VirtualClock();
   let broken = true;
   const faults: string[] = [];
@@ -550,13 +544,12 @@ test("a document that cannot be made fails the start, and later is told and trie
     seed: 1,
     epochMs: 8000,
     onFault: (error) => faults.push(error.message),
-    envelopeKeys: {
-      publicKeys: (id, epochs) => {
-        if (broken) throw new Error("no keys");
-        return envelopeKeys.publicKeys(id, epochs);
-      },
-    },
   });
+  const { storage } = network;
+  const keys = storage.publicKeys.bind(storage);
+  t.mock.method(storage, "publicKeys", (id: number, epochs: readonly number[]) =>
+    broken ? Promise.reject(new Error("no keys")) : keys(id, epochs),
+  );
   await assert.rejects(network.start(), /no keys/);
   assert.equal(network.currentDocument(), null);
   await clock.advance(8000);

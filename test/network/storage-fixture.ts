@@ -27,7 +27,7 @@ import {
   decodeReplicaCommand,
   encodeReplicaCommand,
 } from "../../src/crypto/envelope/wire-commands.js";
-import { pigeonholeSizes } from "../../src/crypto/geometry.js";
+import { pigeonholeSizes } from "../../src/pki/pigeonhole-sizes.js";
 import { x25519Nike } from "../../src/crypto/nike/x25519.js";
 import { REPLICA_EPOCH_MS, epochAt } from "../../src/pki/epoch.js";
 import { chacha20Random } from "../../src/bacap/seeded-random.js";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { makeReadMessage, makeWriteMessage } from "../../src/crypto/envelope/box-messages.js";
-import { pigeonholeSizes } from "../../src/crypto/geometry.js";
+import { pigeonholeSizes } from "../../src/pki/pigeonhole-sizes.js";
 import { x25519Nike } from "../../src/crypto/nike/x25519.js";
 import { instantTiming, upstreamTiming } from "../../src/mixnet/timing.js";
 import { StorageLink, StorageLinkError } from "../../src/network/storage-link.js";

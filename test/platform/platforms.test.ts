@@ -25,10 +25,12 @@ test("both platforms export the same names, and Node gets Node's", () => {
     "gzip",
     "hkdfBlake2b512",
     "hmacSha256",
+    "offThreadX25519",
     "onProcessEnd",
     "readText",
     "sha512",
     "shake256",
+    "spawnCtidhWorker",
     "x25519PublicKey",
     "x25519SharedSecret",
   ]);

@@ -7,7 +7,7 @@ import { instantTiming, upstreamTiming } from "../../src/mixnet/timing.js";
 
 const refused: readonly (readonly [object | null, typeof Error, RegExp])[] = [
   [null, TypeError, /`options` must be an object, got null/],
-  [{ liste: "x" }, TypeError, /`options.liste` is not an option; known: listen, seed/],
+  [{ liste: "x" }, TypeError, /`options.liste` is not an option; known: listen, allowRemote/],
   [{ constructor: 1 }, TypeError, /`options.constructor` is not an option/],
   [
     { listen: 5 },

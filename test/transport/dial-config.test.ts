@@ -71,7 +71,7 @@ test("wrong fields are named", () => {
     [[], /^DialConfig: must be an object/],
     [{ tcp: "a" }, /^address "a" has no port/],
     [{ tcp: 7 }, /^TcpDialConfig: must be an object, got number/],
-    [{ tcp: null }, /^TcpDialConfig: must be an object, got null$/],
+    [{ unix: false }, /^UnixDialConfig: must be an object, got boolean$/],
     [{ tcp: { address: "a:1", port: 2 } }, /^TcpDialConfig: unknown option\(s\) \['port'\]/],
     [{ tcp: {} }, /^TcpDialConfig: address must be a string, got undefined$/],
     [{ tcp: { address: "a" } }, /^address "a" has no port/],

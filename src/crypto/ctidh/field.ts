@@ -7,6 +7,7 @@
  * value up to 4p and gives a product between −p and 2p; sums and differences of two products are
  * therefore fit to be factors again. {@link canonical} gives the one representative in [0, p).
  */
+import type { Bytes } from "../../bytes/bytes.js";
 
 /** A loose field element. */
 export type FieldElement = bigint;
@@ -115,7 +116,7 @@ export function fromLittleEndian(bytes: Uint8Array): bigint {
 }
 
 /** The canonical representative of `a` in 128 little-endian bytes. */
-export function toLittleEndian(a: FieldElement): Uint8Array<ArrayBuffer> {
+export function toLittleEndian(a: FieldElement): Bytes {
   const bytes = new Uint8Array(128);
   const digits = canonical(a).toString(16).padStart(256, "0");
   for (let i = 0; i < 128; i++) bytes[127 - i] = Number(`0x${digits.slice(2 * i, 2 * i + 2)}`);

@@ -5,7 +5,7 @@ import { REPLICA_ERROR_TOMBSTONE, REPLICA_SUCCESS } from "../../errors/codes.js"
 import { InvalidTombstoneSignatureError, TombstoneError } from "../../errors/errors.js";
 import { replicaErrorFromCode } from "../../errors/from-reply.js";
 import { type OpenedBox, boxIdFor, encryptBox, openBox, signTombstone } from "../../bacap/box.js";
-import type { PigeonholeSizes } from "../geometry.js";
+import type { PigeonholeSizes } from "../../pki/pigeonhole-sizes.js";
 import { padBoxPayload, unpadMessage } from "./padding.js";
 import type {
   ReplicaReadMessage,

@@ -4,7 +4,7 @@
 import { type Bytes, type RandomSource, randomBytes } from "../../bytes/bytes.js";
 import type { EnvelopeDescriptor, EnvelopeHash } from "../../bytes/opaque.js";
 import { MKEMDecryptionFailedError } from "../../errors/errors.js";
-import type { PigeonholeSizes } from "../geometry.js";
+import type { PigeonholeSizes } from "../../pki/pigeonhole-sizes.js";
 import {
   type MkemEncapsulation,
   mkemEncapsulate,

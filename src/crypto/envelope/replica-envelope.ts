@@ -7,7 +7,7 @@ import {
   ProtocolError,
   ReplicaInternalError,
 } from "../../errors/errors.js";
-import type { PigeonholeSizes } from "../geometry.js";
+import type { PigeonholeSizes } from "../../pki/pigeonhole-sizes.js";
 import { mkemDecapsulate, mkemSealReply } from "../mkem/mkem.js";
 import type { NikeScheme } from "../nike/scheme.js";
 import { padReplyMessage, unpadMessage } from "./padding.js";

@@ -13,7 +13,7 @@ import {
 import { FieldWriter } from "../../../src/crypto/envelope/fixed-layout.js";
 import * as padding from "../../../src/crypto/envelope/padding.js";
 import * as replica from "../../../src/crypto/envelope/replica-messages.js";
-import { pigeonholeSizes } from "../../../src/crypto/geometry.js";
+import { pigeonholeSizes } from "../../../src/pki/pigeonhole-sizes.js";
 import { hasCode } from "../../../src/errors/errors.js";
 import { hex, loadVectors } from "../../reference/load-vectors.js";
 

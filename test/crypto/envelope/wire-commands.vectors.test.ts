@@ -7,9 +7,9 @@ import {
   decodeReplicaCommand,
   encodeReplicaCommand,
 } from "../../../src/crypto/envelope/wire-commands.js";
-import { pigeonholeSizesFromSphinx } from "../../../src/crypto/geometry.js";
+import { pigeonholeSizesFromSphinx } from "../../../src/pki/pigeonhole-sizes.js";
 import { hasCode } from "../../../src/errors/errors.js";
-import { asReference } from "../geometry-fields.js";
+import { asReference } from "../../pki/pigeonhole-fields.js";
 import { hex, loadVectors } from "../../reference/load-vectors.js";
 
 const vectors = loadVectors("wire_replica_commands");

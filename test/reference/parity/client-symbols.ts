@@ -33,13 +33,16 @@ export const CLIENT_SYMBOLS: readonly SymbolGroup[] = [
         "`new ThinClient(config, options?)`; no I/O, no socket",
       ),
       one("method", "ThinClient.start", "ThinClient.start", life, {
-        difference: "no loop argument; resolves after the whole handshake",
+        difference:
+          "no loop argument; resolves after the whole handshake; a second start is `InvalidStateError`",
       }),
       one("method", "ThinClient.stop", "ThinClient.stop", life, {
-        difference: "returns a promise, to be awaited; idempotent",
+        difference:
+          "returns a promise, to be awaited; idempotent; waits up to 5 s for messages to leave " +
+          "(`{ drain }`); calls that wait reject with `ClientClosedError`",
       }),
       one("method", "ThinClient.disconnect", "ThinClient.disconnect", session, {
-        difference: "returns a promise, to be awaited; idempotent",
+        difference: "as `stop`; also ends waiting reads at the daemon",
       }),
       one("method", "ThinClient.get_config", "ThinClient.getConfig", life, {
         version: "gone in 0.0.19",
@@ -74,12 +77,13 @@ export const CLIENT_SYMBOLS: readonly SymbolGroup[] = [
         "ThinClient.logger",
         "a logger is an option, `{ logger }`, silent by default",
       ),
+      none("attribute", "ThinClient.task", "use `client.closed`"),
       none("attribute", "ThinClient.socket", "the connection is internal to the client"),
       none("attribute", "ThinClient.server_addr", "use `config.address`"),
       none(
         "attribute",
         "ThinClient.reply_received_event",
-        "never reset there, so of no use; use `messageReply` events",
+        "it is never reset there, so it tells only that one reply came; use `messageReply` events",
       ),
       none(
         "attribute",
@@ -97,14 +101,16 @@ export const CLIENT_SYMBOLS: readonly SymbolGroup[] = [
     title: "Messages",
     symbols: [
       one("method", "ThinClient.send_message", "ThinClient.sendMessage", messages, {
-        difference: "a message that cannot be written rejects instead of being logged",
+        difference:
+          "rejects if the message cannot be written, instead of logging it; waits while the daemon " +
+          "is being reconnected, where the binding raises `ThinClientOfflineError`",
       }),
       one(
         "method",
         "ThinClient.send_message_without_reply",
         "ThinClient.sendMessageWithoutReply",
         messages,
-        { difference: "rejects likewise" },
+        { difference: "as `sendMessage`" },
       ),
       one(
         "method",
@@ -113,8 +119,8 @@ export const CLIENT_SYMBOLS: readonly SymbolGroup[] = [
         messages,
         {
           difference:
-            "`timeout_seconds=30` is `{ timeoutMs: 30_000 }`; any number may run at once; fails at " +
-            "once when the daemon could not send",
+            "`timeout_seconds=30` is `{ timeoutMs: 30_000 }`, `None` is `Infinity`; any number may " +
+            "run at once; fails at once if the daemon could not send; otherwise as `sendMessage`",
         },
       ),
       one("method", "ThinClient.new_message_id", "ThinClient.newMessageId", random, {
@@ -129,9 +135,13 @@ export const CLIENT_SYMBOLS: readonly SymbolGroup[] = [
       ...ruled("method", "ThinClient", ["pki_document"], documents, {
         difference: "a `PkiDocument` with typed fields; `fields` has every key as received",
       }),
-      ...ruled("method", "ThinClient", ["pki_document_for_epoch"], documents),
+      ...ruled("method", "ThinClient", ["pki_document_for_epoch"], documents, {
+        difference: "`PkiDocumentUnavailableError` if there is none at all",
+      }),
       ...ruled("method", "ThinClient", ["get_pki_document_raw"], documents, {
-        difference: "returns `{ payload, epoch }` instead of a pair",
+        difference:
+          "returns `{ payload, epoch }` instead of a pair; `PkiDocumentUnavailableError` if the " +
+          "daemon has no such document",
       }),
       ...ruled("method", "ThinClient", ["get_directory_authorities"], documents, {
         version: NEWER,
@@ -139,20 +149,21 @@ export const CLIENT_SYMBOLS: readonly SymbolGroup[] = [
       ...ruled("method", "ThinClient", ["pretty_print_pki_doc"], documents, {
         difference: "returns the text, prints nothing, and does not change its argument",
       }),
-      ...ruled("method", "ThinClient", ["get_services", "get_service"], services),
+      ...ruled("method", "ThinClient", ["get_services", "get_service"], services, {
+        difference: "`ServiceNotFoundError`, `PkiDocumentUnavailableError`",
+      }),
       ...ruled("method", "ThinClient", ["get_all_couriers", "get_distinct_couriers"], services, {
         version: "gone in 0.0.22",
+        difference: "`ServiceNotFoundError`, `NotEnoughCouriersError`",
       }),
       ...ruled("function", "", ["find_services"], services, {
         difference: "`ProtocolError` instead of KeyError for a document without ServiceNodes",
       }),
       one("class", "ServiceDescriptor", "ServiceDescriptor", services),
-      ...ruled(
-        "attribute",
-        "ServiceDescriptor",
-        ["recipient_queue_id", "mix_descriptor"],
-        services,
-      ),
+      ...ruled("attribute", "ServiceDescriptor", ["recipient_queue_id"], services),
+      ...ruled("attribute", "ServiceDescriptor", ["mix_descriptor"], services, {
+        difference: "a `MixDescriptor` with typed fields; `fields` has every key as received",
+      }),
       ...ruled("method", "ServiceDescriptor", ["to_destination"], services, {
         difference: "spread it: `client.sendMessage(surbId, payload, ...echo.toDestination())`",
       }),
@@ -166,20 +177,25 @@ export const CLIENT_SYMBOLS: readonly SymbolGroup[] = [
         difference: "the result goes to `startResendingEncryptedMessage` as it is",
       }),
       ...ruled("method", "ThinClient", ["start_resending_encrypted_message"], steps, {
-        difference: "one request object instead of seven arguments and two flags",
+        difference:
+          "one request object instead of seven arguments and two flags; `None` is `null`, or is " +
+          "left out; a flag or capability that does not fit is a `TypeError`",
       }),
       ...ruled(
         "method",
         "ThinClient",
-        [
-          "start_resending_encrypted_message_return_box_exists",
-          "start_resending_encrypted_message_no_retry",
-        ],
+        ["start_resending_encrypted_message_return_box_exists"],
         variants,
-        { version: "gone in 0.0.23" },
+        { version: "gone in 0.0.23", difference: "only for writes" },
       ),
+      ...ruled("method", "ThinClient", ["start_resending_encrypted_message_no_retry"], variants, {
+        version: "gone in 0.0.23",
+        difference: "only for reads",
+      }),
       ...ruled("method", "ThinClient", ["cancel_resending_encrypted_message"], cancels, {
-        difference: "also works while the mixnet or the daemon is unreachable",
+        difference:
+          "also works while the mixnet or the daemon is unreachable; repeated until the daemon has " +
+          "answered the start",
       }),
       ...ruled("method", "ThinClient", ["next_message_box_index"], steps),
       ...ruled("method", "ThinClient", ["get_message_box_index_counter"], steps, {
@@ -187,7 +203,8 @@ export const CLIENT_SYMBOLS: readonly SymbolGroup[] = [
       }),
       ...ruled("method", "ThinClient", ["tombstone_range"], range, {
         difference:
-          "after a failure, `TombstoneRangeError.partial` has the envelopes made before it",
+          "after a failure, `TombstoneRangeError.partial` has the envelopes made before it; a " +
+          "negative count is a `RangeError`",
       }),
       one("record", "KeypairResult", "KeypairResult", steps),
       ...ruled("field", "KeypairResult", ["write_cap", "read_cap", "first_message_index"], steps),
@@ -228,24 +245,28 @@ export const CLIENT_SYMBOLS: readonly SymbolGroup[] = [
     symbols: [
       ...ruled("method", "ThinClient", ["start_resending_copy_command"], copied, {
         difference:
-          "the courier is one option, `{ courier }`, instead of two arguments that " +
-          "must be given together",
+          "the courier is one option, `{ courier }`, instead of two arguments that must be given " +
+          "together; a stream found deleted after a lost connection counts as copied",
       }),
       ...ruled("method", "ThinClient", ["cancel_resending_copy_command"], cancels, {
         difference: "`writeCapHash(writeCap)` makes its argument",
       }),
       ...ruled("method", "ThinClient", ["create_courier_envelopes_from_payload"], copied, {
-        difference: "one request object",
+        difference: "one request object; more than 10 MiB is a `RangeError`",
+      }),
+      ...ruled("method", "ThinClient", ["create_courier_envelopes_from_multi_payload"], builders, {
+        difference:
+          "one request object; destinations are `{ payload, writeCap, startIndex }`, at least one",
       }),
       ...ruled(
         "method",
         "ThinClient",
-        [
-          "create_courier_envelopes_from_multi_payload",
-          "create_courier_envelopes_from_tombstone_range",
-        ],
+        ["create_courier_envelopes_from_tombstone_range"],
         builders,
-        { difference: "one request object" },
+        {
+          difference:
+            "one request object; with `maxCount` 0 the `buffer` is returned, where the daemon drops it",
+        },
       ),
       one("record", "CreateEnvelopesResult", "CreateEnvelopesResult", copied, {
         difference: "the union of `SingleDestEnvelopes` and `MultiDestEnvelopes`",

@@ -98,9 +98,39 @@ export const DEVIATIONS: readonly {
     why: "The stream would have no last element, and a courier would keep reading past its end.",
   },
   {
-    there: "lengths of capabilities and IDs are not checked",
+    there: "lengths of capabilities, IDs, payloads and plaintexts are not checked",
     here: "`RangeError` before anything is sent",
-    why: "A daemon closes the connection on a wrong length, which interrupts all other calls.",
+    why: "A daemon closes the connection on some wrong lengths, which interrupts all other calls.",
+  },
+  {
+    there: "unknown keyword arguments are errors; unknown keys of a destination are not",
+    here: "an unknown option or field is always a `TypeError`",
+    why: "A misspelt option would have no effect, and nobody would notice.",
+  },
+  {
+    there: "`None` stands for an argument that is not needed",
+    here: "`null` or `undefined`",
+    why: "Both mean the same, so code can be ported argument by argument.",
+  },
+  {
+    there: "a second start of an envelope that is still being sent begins at once",
+    here: "it begins when the first one has been answered",
+    why: "A cancel of the first would otherwise end the second, because both have the same hash.",
+  },
+  {
+    there: "calls that wait hang when the client stops",
+    here: "they reject with `ClientClosedError`",
+    why: "A program must be able to end.",
+  },
+  {
+    there: "requests made while the connection to the daemon is down fail or hang",
+    here: "they wait for it, until their deadline; with `reconnect: false` they reject",
+    why: "A daemon that restarts is back within seconds.",
+  },
+  {
+    there: "the client learns of a new document when the daemon announces it",
+    here: "it also asks for the document when an epoch ends",
+    why: "A real daemon announces it after about 0.7 of the epoch.",
   },
   {
     there: "`pretty_print_pki_doc` changes its argument and prints nothing",
@@ -108,10 +138,11 @@ export const DEVIATIONS: readonly {
     why: "The name suggests that it returns text.",
   },
   {
-    there: "built-in exceptions: `asyncio.TimeoutError`, `BrokenPipeError`, `ValueError`",
+    there:
+      "built-in exceptions: `asyncio.TimeoutError`, `BrokenPipeError`, `ValueError`, `Exception`",
     here:
       "`RequestTimeoutError`, `ConnectionLostError`; `TypeError` and `RangeError` for arguments, " +
-      "`ProtocolError` for frames",
+      "`ProtocolError` for frames, `DaemonRequestError` for what a daemon refuses",
     why: "One `code` to branch on, and wrong arguments are bugs, not outcomes.",
   },
 ];

@@ -41,14 +41,15 @@ export const OTHER_SYMBOLS: readonly SymbolGroup[] = [
         "Config.__init__",
         "Config.load",
         file,
-        "asynchronous, because it reads a file; `new Config({ dial })` does not need one",
+        "asynchronous, because it reads a file; handlers are one object; `new Config({ dial })` needs " +
+          "no file",
       ),
       ...ruled("attribute", "Config", ["dial"], file),
       ...ruled("attribute", "Config", ["network", "address"], file, {
-        difference: "promised there, but not there",
+        difference: "documented there, but missing",
       }),
       ...ruled("attribute", "Config", ["geometry"], life, {
-        difference: "promised there, but not there; null until the first handshake",
+        difference: "documented there, but missing; null until the first handshake",
       }),
       ...ruled(
         "attribute",
@@ -61,7 +62,11 @@ export const OTHER_SYMBOLS: readonly SymbolGroup[] = [
           "on_daemon_disconnected",
         ],
         handlers,
-        { difference: "may be plain functions; get a typed record instead of a map" },
+        {
+          difference:
+            "may be plain functions; get a typed record instead of a map; an exception becomes a " +
+            "`handlerError` event",
+        },
       ),
       ...[
         "handle_connection_status_event",
@@ -81,17 +86,27 @@ export const OTHER_SYMBOLS: readonly SymbolGroup[] = [
         difference: "a plain `{ tcp: { address } }` is accepted in its place",
       }),
       ...ruled("attribute", "DialConfig", ["unix", "tcp"], file),
-      ...ruled("method", "DialConfig", ["resolve", "from_toml_dict"], file),
+      ...ruled("method", "DialConfig", ["resolve"], file),
+      ...ruled("method", "DialConfig", ["from_toml_dict"], file, {
+        difference: "`ConfigError` instead of ValueError; also takes `Ws`",
+      }),
       renamed(
         "method",
         "DialConfig.validate",
         "DialConfig.resolve",
         file,
-        "the one check there is to make: exactly one kind",
+        "checks that there is exactly one kind; `ConfigError` instead of ValueError",
       ),
-      one("class", "TcpDialConfig", "TcpDialConfig", file),
-      ...ruled("attribute", "TcpDialConfig", ["address", "network"], file),
-      one("class", "UnixDialConfig", "UnixDialConfig", file),
+      one("class", "TcpDialConfig", "TcpDialConfig", file, {
+        difference: "takes the address, or `{ address, network }`; checks them at once",
+      }),
+      ...ruled("attribute", "TcpDialConfig", ["address"], file),
+      ...ruled("attribute", "TcpDialConfig", ["network"], file, {
+        difference: "`tcp` tries IPv4, then IPv6; there it is IPv4 only",
+      }),
+      one("class", "UnixDialConfig", "UnixDialConfig", file, {
+        difference: "takes the address, or `{ address }`; checks it at once",
+      }),
       ...ruled("attribute", "UnixDialConfig", ["address"], file),
       ...["TcpDialConfig", "UnixDialConfig"].map((owner) =>
         renamed(
@@ -99,7 +114,7 @@ export const OTHER_SYMBOLS: readonly SymbolGroup[] = [
           `${owner}.setup_socket`,
           `${owner}.dial`,
           dialled,
-          "gives a connected `Transport` instead of a socket to connect",
+          "gives a connected `Transport` instead of a socket to connect; binds no name of its own",
         ),
       ),
       one("config key", "Dial.Tcp.Address", "TcpDialConfig.address", file, { renamed: true }),
@@ -131,7 +146,9 @@ export const OTHER_SYMBOLS: readonly SymbolGroup[] = [
           ),
       ),
       one("event", "new_pki_document_event.payload", "NewPkiDocumentEvent.payload", inside, {
-        difference: "and `document`, parsed",
+        difference:
+          "and `document`, parsed; both null in a handshake without a document, where the binding " +
+          "does not call its handler; no document is announced twice",
       }),
       one("event", "message_sent_event.message_id", "MessageSentEvent.messageId", handlers),
       renamed(
@@ -162,7 +179,9 @@ export const OTHER_SYMBOLS: readonly SymbolGroup[] = [
         messages,
         "spelled as two words",
       ),
-      one("event", "message_reply_event.payload", "MessageReplyEvent.payload", handlers),
+      one("event", "message_reply_event.payload", "MessageReplyEvent.payload", handlers, {
+        difference: "empty bytes instead of None",
+      }),
       one("event", "message_reply_event.reply_index", "MessageReplyEvent.replyIndex", handlers),
       one("event", "message_reply_event.error_code", "MessageReplyEvent.errorCode", handlers),
       one(
@@ -171,14 +190,16 @@ export const OTHER_SYMBOLS: readonly SymbolGroup[] = [
         "DaemonDisconnectedEvent.isGraceful",
         handlers,
       ),
-      one("event", "daemon_disconnected_event.error", "DaemonDisconnectedEvent.error", handlers),
+      one("event", "daemon_disconnected_event.error", "DaemonDisconnectedEvent.error", handlers, {
+        difference: "an `Error` instead of a text",
+      }),
     ],
   },
   {
     title: "Geometries",
     symbols: [
       one("class", "Geometry", "Geometry", sphinx, {
-        difference: "also exported as `SphinxGeometry`",
+        difference: "also exported as `SphinxGeometry`; frozen",
       }),
       ...(
         [
@@ -200,7 +221,9 @@ export const OTHER_SYMBOLS: readonly SymbolGroup[] = [
       ).map(([seed, twin]) =>
         renamed("attribute", `Geometry.${seed}`, `Geometry.${twin}`, sphinx, "in camelCase here"),
       ),
-      one("class", "PigeonholeGeometry", "PigeonholeGeometry", pigeonhole),
+      one("class", "PigeonholeGeometry", "PigeonholeGeometry", pigeonhole, {
+        difference: "frozen; `maxPlaintextPayloadLength` may be left out, and is then 0",
+      }),
       ...ruled(
         "attribute",
         "PigeonholeGeometry",
@@ -217,7 +240,7 @@ export const OTHER_SYMBOLS: readonly SymbolGroup[] = [
         pigeonhole,
       ),
       ...ruled("method", "PigeonholeGeometry", ["validate"], pigeonhole, {
-        difference: "throws `RangeError`",
+        difference: "`RangeError` instead of ValueError",
       }),
       ...ruled("method", "PigeonholeGeometry", ["padded_payload_length"], pigeonhole),
     ],
@@ -227,32 +250,41 @@ export const OTHER_SYMBOLS: readonly SymbolGroup[] = [
     symbols: [
       ...ruled("function", "", ["thin_client_error_to_string"], codes),
       ...ruled("function", "", ["error_code_to_exception"], codes, {
-        difference: "null instead of None for 0",
+        difference:
+          "null instead of None for 0; `DaemonRequestError` for codes without a class of their own",
       }),
       ...ruled("function", "", ["copy_reply_to_exception"], copyReply, {
-        difference: "the copy reply's own table distinguishes 26 from the daemon's own codes",
+        difference:
+          "takes `{ errorCode, replicaErrorCode, failedEnvelopeIndex }`; a map with the wire's keys " +
+          "is a `TypeError`; codes other than 26 are the daemon's own",
       }),
       ...ruled("function", "", ["is_expected_outcome"], expected, {
         difference: "narrows the type",
       }),
-      ...ruled("function", "", ["pretty_print_obj", "blake2_256_sum"], dump),
+      ...ruled("function", "", ["pretty_print_obj"], dump, { difference: "its own layout" }),
+      ...ruled("function", "", ["blake2_256_sum"], dump),
     ],
   },
   {
     title: "Kept for parity, needed by nobody",
     symbols: [
       ...ruled("method", "ThinClient", ["recv"], inside, {
-        difference: "returns the next message received, which is also dispatched",
+        difference: "returns the next message received, decoded, which is also dispatched",
       }),
       ...ruled("method", "ThinClient", ["worker_loop"], life, {
         difference: "`start()` runs it; resolves when the client is closed",
       }),
-      ...ruled(
-        "method",
-        "ThinClient",
-        ["parse_status", "parse_pki_doc", "handle_response"],
-        inside,
-      ),
+      ...ruled("method", "ThinClient", ["parse_status"], inside, {
+        difference: "takes a `ConnectionStatusEvent`; a map with the wire's keys is a `TypeError`",
+      }),
+      ...ruled("method", "ThinClient", ["parse_pki_doc"], inside, {
+        difference: "parses `payload` unless `document` is given",
+      }),
+      ...ruled("method", "ThinClient", ["handle_response"], inside, {
+        difference:
+          "dispatches a decoded message (`{ kind, … }`): a reply ends its call, an event reaches " +
+          "the handlers; a map with the wire's keys is a `TypeError`",
+      }),
     ],
   },
   {

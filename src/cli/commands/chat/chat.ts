@@ -1,42 +1,25 @@
 /** `katz chat`: two people at two terminals, over channels that survive everything. */
-import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
-import { fromBase64, hasCode, toBase64, utf8ToText } from "katzenpost-thinclient";
-import {
-  type Channels,
-  type Contact,
-  type Writer,
-  openChannels,
-} from "katzenpost-thinclient/channels";
-import { type ClientFlags, type ClientRun, withClient } from "../../connect.js";
+import { toBase64, utf8ToText } from "katzenpost-thinclient";
+import type { Channels, Contact, Writer } from "katzenpost-thinclient/channels";
+import { type StoreFlags, contactNamed, withChannels } from "../../channel-store.js";
+import type { ClientFlags, ClientRun } from "../../connect.js";
 import { UsageError } from "../../failure.js";
-import { readWhole } from "../../input-file.js";
 import { prepare } from "../../prepare.js";
-import { makeFolder } from "../../private-file.js";
-import { RECONNECT, tellReconnects } from "../../reconnects.js";
-import type { Run } from "../../run.js";
-import { firstLine, readStdin, refuseSecret } from "../../secret-input.js";
 import { counted } from "../../text.js";
-import { stateFolder } from "../../user-folders.js";
+import { readVoucher } from "../../voucher-file.js";
 
 /** Flags of the command. */
-export interface ChatFlags extends ClientFlags {
+export interface ChatFlags extends ClientFlags, StoreFlags {
   /** Whether to make a voucher. */
   readonly invite: boolean;
   /** A file with a voucher to answer. */
   readonly accept?: string;
   /** What the other side calls us. */
   readonly as?: string;
-  /** The folder of the channels. */
-  readonly store?: string;
   /** Ends after so many messages. */
   readonly count?: number;
 }
-
-/** Vouchers are shorter; what is longer is something else. */
-const MAX_VOUCHER_BYTES = 4096;
-const VOUCHER_LENGTH = 32;
 
 /** Talks until the input ends, the count is reached, or Ctrl-C. */
 export async function chat(flags: ChatFlags, name: string): Promise<void> {
@@ -44,43 +27,13 @@ export async function chat(flags: ChatFlags, name: string): Promise<void> {
     if (flags.invite && flags.accept !== undefined) {
       throw new UsageError("give --invite or --accept, not both");
     }
-    const voucher = flags.accept === undefined ? null : await readVoucher(run, flags.accept);
-    const folder = flags.store ?? join(stateFolder(process.env), "katzenpost", "channels");
-    await makeFolder(dirname(folder), 0o700);
-    return { voucher, folder };
+    return { voucher: flags.accept === undefined ? null : await readVoucher(run, flags.accept) };
   });
   if (!job) return;
-  const { voucher, folder } = job;
-  await withClient(
-    flags,
-    async (run) => {
-      tellReconnects(run);
-      await using channels = await openChannels(run.client, folder);
-      const contact = await contactOf(channels, flags, name, voucher);
-      await talk(run, flags, contact);
-    },
-    { online: false, reconnect: RECONNECT },
-  );
-}
-
-async function readVoucher({ signal }: Run, source: string): Promise<Uint8Array<ArrayBuffer>> {
-  refuseSecret(source, "a voucher");
-  if (/^[A-Za-z0-9+/]{43}=$/.test(source) && !existsSync(source)) {
-    // Shorter than the secrets that are known by their length alone.
-    throw new UsageError("that looks like a voucher itself: put it into a file, or pipe it in");
-  }
-  const bytes =
-    source === "-"
-      ? await readStdin(MAX_VOUCHER_BYTES, signal, true)
-      : (await readWhole(source, MAX_VOUCHER_BYTES, signal, () => {})).bytes;
-  const line = firstLine(Buffer.from(bytes).toString("utf8"));
-  try {
-    const voucher = fromBase64(line ?? "");
-    if (voucher.length === VOUCHER_LENGTH) return voucher;
-  } catch {
-    // Told below, without the text.
-  }
-  throw new UsageError("there is no voucher in it: a voucher is a line of 44 characters of base64");
+  await withChannels(flags, async (run, channels) => {
+    const contact = await contactOf(channels, flags, name, job.voucher);
+    await talk(run, flags, contact);
+  });
 }
 
 async function contactOf(
@@ -90,11 +43,8 @@ async function contactOf(
   voucher: Uint8Array<ArrayBuffer> | null,
 ): Promise<Contact> {
   const options = { displayName: flags.as };
-  try {
-    return await channels.contacts.get(name);
-  } catch (error) {
-    if (!hasCode(error, "ERR_CHANNEL_NOT_FOUND")) throw error;
-  }
+  const known = await contactNamed(channels, name);
+  if (known) return known;
   if (voucher) return channels.contacts.accept(voucher, name, options);
   if (flags.invite) return channels.contacts.invite(name, options);
   throw new UsageError(`nobody is called ${JSON.stringify(name)} here yet`, {

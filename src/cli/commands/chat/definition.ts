@@ -1,5 +1,6 @@
 /** How `katz chat` is called. */
 import { buildCommand } from "@stricli/core";
+import { as, store } from "../../channel-flags.js";
 import { clientFlags, described, parseCount, parseText } from "../../flags.js";
 
 /** `katz chat`. */
@@ -20,20 +21,8 @@ export const chat = buildCommand({
         placeholder: "FILE",
         brief: "Answer the voucher in a file, - for standard input",
       },
-      as: {
-        kind: "parsed",
-        parse: parseText,
-        optional: true,
-        placeholder: "NAME",
-        brief: "What the other side calls you (anonymous)",
-      },
-      store: {
-        kind: "parsed",
-        parse: parseText,
-        optional: true,
-        placeholder: "DIR",
-        brief: "Keep channels here, not in your state folder",
-      },
+      as,
+      store,
       count: {
         kind: "parsed",
         parse: parseCount(1, Number.MAX_SAFE_INTEGER),

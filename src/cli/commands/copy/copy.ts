@@ -4,9 +4,9 @@ import {
   CopyCommandFailedError,
   CopyFailedError,
   type CopyProgress,
-  type PigeonholeGeometry,
   REPLICA_ERROR_BOX_ALREADY_EXISTS,
   equalBytes,
+  planCopyPayload,
 } from "katzenpost-thinclient";
 import { TakenBoxError } from "../../box-outcome.js";
 import { OpenCapability } from "../../capability-file.js";
@@ -66,7 +66,9 @@ async function copyTo(
   });
   const length = await lengthOf(file);
   const boxes =
-    length === null ? null : temporaryBoxes(length, destinations.length, client.pigeonholeGeometry);
+    length === null
+      ? null
+      : planCopyPayload(client.pigeonholeGeometry, length, destinations.length).elements;
   let last: CopyProgress | null = null;
   const show = (): void => {
     if (last === null) return;
@@ -120,17 +122,6 @@ async function lengthOf(file: string): Promise<number | null> {
   const stats = await stat(file).catch(() => null);
   // The system's own files say that they are empty, and are not.
   return stats?.isFile() && stats.size > 0 ? stats.size : null;
-}
-
-/**
- * Boxes of the temporary stream that a payload takes: an envelope for each box of each destination,
- * one after another, each with 4 bytes of length in place of the query's type byte, cut into
- * elements of which a box holds one with 5 bytes about it (spec/pigeonhole §8).
- */
-function temporaryBoxes(length: number, streams: number, geometry: PigeonholeGeometry): number {
-  const { maxPlaintextPayloadLength: most, courierQueryWriteLength: query } = geometry;
-  const envelopes = Math.ceil(length / (most - 4)) * streams;
-  return Math.ceil((envelopes * (4 + query - 1)) / (most - 5));
 }
 
 /** Least time before it is said how long the rest takes, in milliseconds: boxes come in bunches. */

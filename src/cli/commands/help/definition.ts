@@ -19,6 +19,12 @@ export const help = buildCommand({
           optional: true,
           brief: "Command (default: list all commands)",
         },
+        {
+          placeholder: "SUBCOMMAND",
+          parse: parseText,
+          optional: true,
+          brief: "One of its commands, where it has several",
+        },
       ],
     },
   },
@@ -27,6 +33,7 @@ export const help = buildCommand({
     fullDescription: described("Shows the help of a command, or lists all commands.", [
       "katz help",
       "katz help ping",
+      "katz help channel send",
     ]),
   },
 });

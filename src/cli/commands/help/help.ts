@@ -1,10 +1,26 @@
 /** `katz help`: what `--help` shows. */
-import { type StricliProcess, run } from "@stricli/core";
+import { type CommandContext, type RouteMap, type StricliProcess, run } from "@stricli/core";
+import { ExitCode } from "../../failure.js";
+import { printable } from "../../printable.js";
+import { quoted } from "../../repeated.js";
 
 /** Shows the help of a command, or the list of all. */
-export async function help(_flags: object, command?: string): Promise<void> {
+export async function help(_flags: object, command?: string, subcommand?: string): Promise<void> {
   // Loaded here: the application knows this command.
   const { katz } = await import("../../app.js");
-  const words = command === undefined ? [] : [command];
-  await run(katz, [...words, "--help"], { process: process as StricliProcess });
+  const names = [command, subcommand].filter((name) => name !== undefined);
+  if (subcommand !== undefined && !hasSubcommands(katz.root, command!)) {
+    process.stderr.write(
+      `katz: ${printable(quoted(subcommand))} is one argument too many. See katz help --help\n`,
+    );
+    process.exitCode = ExitCode.USAGE;
+    return;
+  }
+  await run(katz, [...names, "--help"], { process: process as StricliProcess });
+}
+
+function hasSubcommands(root: object, command: string): boolean {
+  if (!("getAllEntries" in root)) return false;
+  const entries = (root as RouteMap<CommandContext>).getAllEntries();
+  return entries.some(({ name, target }) => name.original === command && "getAllEntries" in target);
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { pigeonholeSizes, pigeonholeSizesFromSphinx } from "../../src/crypto/geometry.js";
+import { pigeonholeSizes, pigeonholeSizesFromSphinx } from "../../src/pki/pigeonhole-sizes.js";
 
 test("wrong lengths and names are refused", () => {
   assert.throws(() => pigeonholeSizes("5" as never, "x25519"), TypeError);

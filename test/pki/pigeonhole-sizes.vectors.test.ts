@@ -4,8 +4,8 @@ import {
   pigeonholeSizes,
   pigeonholeSizesFromSphinx,
   pigeonholeSizesOf,
-} from "../../src/crypto/geometry.js";
-import { asReference } from "./geometry-fields.js";
+} from "../../src/pki/pigeonhole-sizes.js";
+import { asReference } from "./pigeonhole-fields.js";
 import { loadVectors } from "../reference/load-vectors.js";
 
 const vectors = loadVectors("geometry");

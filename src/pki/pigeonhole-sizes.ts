@@ -4,9 +4,12 @@
  * Everything follows from one length and the NIKE: either from what a Sphinx packet can carry (how
  * a network does it), or from the longest application message. Client, courier and replicas derive
  * the same numbers on their own; nobody reads them from a file.
+ *
+ * The reference checks a geometry in two places with different texts: the daemon's names fields as in
+ * its files ({@link pigeonholeSizesOf}), a client's as in Python (`PigeonholeGeometry.validate`).
  */
-import type { NikeSizes } from "../pki/scheme-names.js";
-import { nikeSizesByName } from "./nike/registry.js";
+import { checkCount } from "./geometry.js";
+import { type NikeSizes, nikeSizesByName } from "./scheme-names.js";
 
 /** Length of the prefix that padding adds, in bytes. */
 const lengthPrefix = 4;
@@ -38,7 +41,7 @@ const overheadWithoutKey =
 const queryToWireCommand = 72;
 
 /** The one signature scheme of boxes. */
-const PIGEONHOLE_SIGNATURE_SCHEME = "Ed25519";
+export const PIGEONHOLE_SIGNATURE_SCHEME = "Ed25519";
 
 /** The geometry as daemons publish it. Lengths in bytes. */
 export interface PigeonholeGeometryRecord {
@@ -88,14 +91,11 @@ export interface PigeonholeSizes extends PigeonholeGeometryRecord {
   readonly wireCommandLength: number;
 }
 
-function checkLength(name: string, value: number): void {
-  if (typeof value !== "number") throw new TypeError(`\`${name}\` must be a number`);
-  if (!Number.isSafeInteger(value)) {
-    throw new RangeError(`\`${name}\` must be a whole number, got ${value}`);
-  }
-}
-
-function sizesFrom(payloadLength: number, nike: NikeSizes): PigeonholeSizes {
+/** All sizes for boxes of up to `payloadLength` bytes; the scheme need not be a listed one. */
+export function pigeonholeSizesFrom(
+  payloadLength: number,
+  nike: Pick<NikeSizes, "name" | "publicKeyLength">,
+): PigeonholeSizes {
   const paddedPayload = payloadLength + lengthPrefix;
   const boxCiphertext = paddedPayload + bacapOverhead;
   const innerWrite = typeLength + replicaWriteFixed + boxCiphertext;
@@ -133,6 +133,22 @@ function sizesFrom(payloadLength: number, nike: NikeSizes): PigeonholeSizes {
 }
 
 /**
+ * The longest application message whose query fits into a Sphinx payload.
+ * @throws RangeError when there is no room for one byte.
+ */
+export function payloadThatFits(
+  userForwardPayloadLength: number,
+  nikePublicKeyLength: number,
+): number {
+  const overhead = overheadWithoutKey + nikePublicKeyLength;
+  if (userForwardPayloadLength > overhead) return userForwardPayloadLength - overhead;
+  throw new RangeError(
+    `sphinx geometry too small: UserForwardPayloadLength=${userForwardPayloadLength}, ` +
+      `total overhead=${overhead}`,
+  );
+}
+
+/**
  * Sizes for boxes that hold application messages of up to `maxPlaintextPayloadLength` bytes.
  * @throws TypeError; RangeError when the length is not positive or the scheme is unknown.
  */
@@ -140,11 +156,11 @@ export function pigeonholeSizes(
   maxPlaintextPayloadLength: number,
   nikeName: string,
 ): PigeonholeSizes {
-  checkLength("maxPlaintextPayloadLength", maxPlaintextPayloadLength);
+  checkCount("maxPlaintextPayloadLength", maxPlaintextPayloadLength);
   if (maxPlaintextPayloadLength <= 0) {
     throw new RangeError("MaxPlaintextPayloadLength must be positive");
   }
-  return sizesFrom(maxPlaintextPayloadLength, nikeSizesByName(nikeName));
+  return pigeonholeSizesFrom(maxPlaintextPayloadLength, nikeSizesByName(nikeName));
 }
 
 /**
@@ -156,16 +172,9 @@ export function pigeonholeSizesFromSphinx(
   userForwardPayloadLength: number,
   nikeName: string,
 ): PigeonholeSizes {
-  checkLength("userForwardPayloadLength", userForwardPayloadLength);
+  checkCount("userForwardPayloadLength", userForwardPayloadLength);
   const nike = nikeSizesByName(nikeName);
-  const overhead = overheadWithoutKey + nike.publicKeyLength;
-  if (userForwardPayloadLength <= overhead) {
-    throw new RangeError(
-      `sphinx geometry too small: UserForwardPayloadLength=${userForwardPayloadLength}, ` +
-        `total overhead=${overhead}`,
-    );
-  }
-  return sizesFrom(userForwardPayloadLength - overhead, nike);
+  return pigeonholeSizesFrom(payloadThatFits(userForwardPayloadLength, nike.publicKeyLength), nike);
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { PigeonholeSizes } from "../../src/crypto/geometry.js";
+import type { PigeonholeSizes } from "../../src/pki/pigeonhole-sizes.js";
 
 /** Our names for the reference's fields. */
 export function asReference(sizes: PigeonholeSizes) {

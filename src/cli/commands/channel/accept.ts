@@ -1,0 +1,24 @@
+/** `katz channel accept`: the answer to a voucher. */
+import { type StoreFlags, contactNamed, withChannels } from "../../channel-store.js";
+import type { ClientFlags } from "../../connect.js";
+import { prepare } from "../../prepare.js";
+import { readVoucher } from "../../voucher-file.js";
+import { contactMade } from "./contact-made.js";
+
+/** Flags of the command. */
+export interface AcceptFlags extends ClientFlags, StoreFlags {
+  /** What the other side calls us. */
+  readonly as?: string;
+}
+
+/** Answers a voucher, and waits until the answer is stored. */
+export async function accept(flags: AcceptFlags, name: string, source: string): Promise<void> {
+  const job = await prepare(flags, async (run) => ({ voucher: await readVoucher(run, source) }));
+  if (!job) return;
+  await withChannels(flags, async (run, channels) => {
+    const contact =
+      (await contactNamed(channels, name)) ??
+      (await channels.contacts.accept(job.voucher, name, { displayName: flags.as }));
+    await contactMade(run, flags, contact);
+  });
+}

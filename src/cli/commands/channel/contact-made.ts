@@ -1,0 +1,26 @@
+/** The end of `katz channel invite` and `accept`. */
+import type { Contact } from "katzenpost-thinclient/channels";
+import type { ClientFlags, ClientRun } from "../../connect.js";
+import { LastingWait } from "../../lasting-wait.js";
+import { Patience } from "../../patience.js";
+
+/** Waits until both channels of a contact are there, and says so. */
+export async function contactMade(
+  { output, signal }: ClientRun,
+  flags: ClientFlags,
+  contact: Contact,
+): Promise<void> {
+  const { name } = contact;
+  using wait = new LastingWait(signal, flags.timeout);
+  using _patience = new Patience(output, () => `the other side, ${JSON.stringify(name)}`);
+  wait.begin(`${JSON.stringify(name)} did not answer in time; the same command goes on`);
+  await contact.ready({ signal: wait.signal });
+  output.clearStatus();
+  output.record({ type: "contact", ...contact.info });
+  const called = contact.info.displayName;
+  output.remark(
+    `${JSON.stringify(name)} is a contact` +
+      (called === null ? "" : ` (calls itself ${JSON.stringify(called)})`) +
+      `: katz channel send ${JSON.stringify(name)}`,
+  );
+}

@@ -1,0 +1,190 @@
+/** How `katz channel` and its subcommands are called. */
+import { buildCommand, buildRouteMap } from "@stricli/core";
+import { as, store } from "../../channel-flags.js";
+import { clientFlags, described, outputFlags, parseCount, parseText } from "../../flags.js";
+
+const nameOf = (brief: string) => ({ placeholder: "NAME", parse: parseText, brief }) as const;
+
+const create = buildCommand({
+  loader: async () => (await import("./create.js")).create,
+  parameters: {
+    flags: {
+      output: {
+        kind: "parsed",
+        parse: parseText,
+        optional: true,
+        placeholder: "FILE",
+        brief: "Write what readers need to FILE: a capability, a secret",
+      },
+      store,
+      ...clientFlags,
+    },
+    aliases: { o: "output" },
+    positional: { kind: "tuple", parameters: [nameOf("What you call the channel")] },
+  },
+  docs: {
+    brief: "Create a channel to send on",
+    fullDescription: described(
+      "Creates a channel that you send on and others read. With -o it writes the right to\n" +
+        "read it to a file that only you can read: hand it over in private. To talk both\n" +
+        "ways, use invite and accept.",
+      ["katz channel create news -o news.read", "katz channel create diary"],
+    ),
+  },
+});
+
+const send = buildCommand({
+  loader: async () => (await import("./send.js")).send,
+  parameters: {
+    flags: {
+      queue: {
+        kind: "boolean",
+        default: false,
+        withNegated: false,
+        brief: "End when the message is on the disk, not when it is stored",
+      },
+      store,
+      ...clientFlags,
+    },
+    positional: {
+      kind: "tuple",
+      parameters: [
+        nameOf("A channel to send on, or a contact"),
+        {
+          placeholder: "FILE",
+          parse: parseText,
+          optional: true,
+          brief: "The message (standard input)",
+        },
+      ],
+    },
+  },
+  docs: {
+    brief: "Send a message on a channel, or to a contact",
+    fullDescription: described(
+      "Sends a file or standard input as one message, and waits until the network's replicas\n" +
+        "have stored it. The message is on the disk before it leaves: after Ctrl-C, or worse,\n" +
+        "the next command on the same store sends what is left. Do not send it again.",
+      ["echo hello | katz channel send news", "katz channel send bob picture.jpg --queue"],
+    ),
+  },
+});
+
+const read = buildCommand({
+  loader: async () => (await import("./read.js")).read,
+  parameters: {
+    flags: {
+      count: {
+        kind: "parsed",
+        parse: parseCount(1, Number.MAX_SAFE_INTEGER),
+        default: "1",
+        placeholder: "N",
+        brief: "How many messages",
+      },
+      import: {
+        kind: "parsed",
+        parse: parseText,
+        optional: true,
+        placeholder: "CAP",
+        brief: "Read the channel of a capability file, - for standard input",
+      },
+      keep: {
+        kind: "boolean",
+        default: false,
+        withNegated: false,
+        brief: "Do not mark as read: the same messages come again",
+      },
+      store,
+      ...clientFlags,
+    },
+    aliases: { n: "count" },
+    positional: { kind: "tuple", parameters: [nameOf("A channel to read, or a contact")] },
+  },
+  docs: {
+    brief: "Read messages of a channel, or of a contact",
+    fullDescription: described(
+      "Writes the next messages to standard output, and waits for those that are not there\n" +
+        "yet, each for --timeout at most. What was printed is marked as read. The first time,\n" +
+        "--import gives the right to read. A pipe gets the unchanged bytes; on a terminal,\n" +
+        "control characters are escaped.",
+      [
+        "katz channel read news --import news.read",
+        "katz channel read bob -n 3 --json",
+        "katz channel read bob --timeout 1m",
+      ],
+    ),
+  },
+});
+
+const list = buildCommand({
+  loader: async () => (await import("./list.js")).list,
+  parameters: { flags: { store, ...outputFlags } },
+  docs: {
+    brief: "List contacts, groups and channels",
+    fullDescription: described("Lists what is in the store. Does not need a daemon.", [
+      "katz channel list",
+      "katz channel list --json",
+    ]),
+  },
+});
+
+const invite = buildCommand({
+  loader: async () => (await import("./invite.js")).invite,
+  parameters: {
+    flags: { as, store, ...clientFlags },
+    positional: { kind: "tuple", parameters: [nameOf("What you call the other side")] },
+  },
+  docs: {
+    brief: "Make a voucher for a new contact, and wait for the answer",
+    fullDescription: described(
+      "Prints a voucher, a secret to hand over in private, and waits until the other side has\n" +
+        "answered it with accept. After Ctrl-C the same command prints it again and goes on.",
+      ["katz channel invite bob --as alice", "katz channel invite bob --json"],
+    ),
+  },
+});
+
+const accept = buildCommand({
+  loader: async () => (await import("./accept.js")).accept,
+  parameters: {
+    flags: { as, store, ...clientFlags },
+    positional: {
+      kind: "tuple",
+      parameters: [
+        nameOf("What you call the other side"),
+        {
+          placeholder: "FILE",
+          parse: parseText,
+          brief: "A file with the voucher, or - for standard input",
+        },
+      ],
+    },
+  },
+  docs: {
+    brief: "Answer a voucher: its maker becomes a contact",
+    fullDescription: described(
+      "Answers a voucher that somebody made with invite. After Ctrl-C the same command goes on.",
+      [
+        "katz channel accept alice voucher --as bob",
+        "pass show alice | katz channel accept alice -",
+      ],
+    ),
+  },
+});
+
+/** `katz channel`. */
+export const channel = buildRouteMap({
+  routes: { create, send, read, list, invite, accept },
+  docs: {
+    brief: "Send and read messages that survive crashes",
+    fullDescription: described(
+      "Channels keep messages on the disk until they are stored at the network's replicas, in\n" +
+        "order, each once. One command at a time uses a store.",
+      [
+        "katz channel create news -o news.read",
+        "echo hello | katz channel send news",
+        "katz channel read news --import news.read",
+      ],
+    ),
+  },
+});

@@ -1,0 +1,62 @@
+/** `katz channel list`: what is in the store. */
+import { existsSync } from "node:fs";
+import { ThinClient } from "katzenpost-thinclient";
+import { openChannels } from "katzenpost-thinclient/channels";
+import { type StoreFlags, storeFolder } from "../../channel-store.js";
+import type { Output, OutputFlags } from "../../output.js";
+import { runCommand } from "../../run.js";
+import { counted, table } from "../../text.js";
+
+/** Flags of the command. */
+export interface ListFlags extends OutputFlags, StoreFlags {}
+
+/** Lists contacts, groups and channels; needs no daemon. */
+export function list(flags: ListFlags): Promise<void> {
+  return runCommand(flags, async ({ output }) => {
+    const folder = storeFolder(flags);
+    if (!existsSync(folder)) {
+      output.remark("nothing is in the store: it was not begun yet");
+      return;
+    }
+    // Never started: what is in the store needs no network.
+    const client = new ThinClient({ dial: { tcp: { address: "127.0.0.1:1" } } });
+    try {
+      await using channels = await openChannels(client, folder);
+      show(output, [
+        ...(await channels.contacts.list()).map((contact) => ({
+          record: { type: "contact", ...contact },
+          cells: [contact.name, "contact", contact.failure ?? contact.state],
+        })),
+        ...(await channels.groups.list()).map((group) => ({
+          record: { type: "group", ...group },
+          cells: [group.name, "group", group.failure ?? (group.isJoined ? "joined" : "joining")],
+        })),
+        ...(await channels.list()).map((channel) => ({
+          record: { type: "channel", ...channel },
+          cells: [
+            channel.name,
+            channel.kind,
+            channel.kind === "reader"
+              ? `at box ${channel.position}`
+              : channel.isForked
+                ? "forked: nothing more is sent"
+                : `${counted(channel.queued, "message")} in the outbox`,
+          ],
+        })),
+      ]);
+    } finally {
+      await client.stop();
+    }
+  });
+}
+
+interface Row {
+  readonly record: { readonly type: string };
+  readonly cells: readonly string[];
+}
+
+function show(output: Output, rows: readonly Row[]): void {
+  if (rows.length === 0) output.remark("nothing is in the store");
+  for (const { record } of rows) output.record({ ...record });
+  for (const line of table(rows.map(({ cells }) => cells))) output.line(line);
+}

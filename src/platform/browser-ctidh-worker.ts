@@ -1,0 +1,19 @@
+/** What runs in a CTIDH worker of a page. Started by `spawnCtidhWorker`, never imported. */
+import { type CtidhRequest, answerCtidhRequest } from "../crypto/ctidh/worker-protocol.js";
+
+/** The part of a worker's global scope that is used here. */
+interface WorkerScope {
+  onmessage: ((event: { readonly data: unknown }) => void) | null;
+  postMessage(message: unknown, transfer: ArrayBuffer[]): void;
+}
+const scope = globalThis as unknown as WorkerScope;
+
+scope.onmessage = ({ data }) => {
+  const response = answerCtidhRequest(data as CtidhRequest);
+  const { outcome } = response;
+  // The secret moves over, so that no copy of it stays here.
+  const curve = outcome.kind === "done" ? outcome.curve : null;
+  scope.postMessage(response, curve === null ? [] : [curve.buffer]);
+};
+
+scope.postMessage("ready", []);

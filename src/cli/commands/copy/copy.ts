@@ -46,7 +46,8 @@ export async function copy(flags: CopyFlags, file: string, ...sources: string[])
   if (capabilities) await withClient(flags, (run) => copyTo(run, flags, file, capabilities));
 }
 
-async function copyTo(
+/** Copies the payload with a connected client. */
+export async function copyTo(
   { client, call, output, signal }: ClientRun,
   flags: CopyFlags,
   file: string,

@@ -32,17 +32,15 @@ export interface EventsOptions<T extends EventType = EventType> {
 }
 
 const MAX_QUEUE_BYTES = 64 * 1024 * 1024;
-/** Memory that a small event takes, in bytes. */
-const SMALL_EVENT = 500;
+/** Memory that a place in the queue takes, in bytes. */
+const PLACE_IN_QUEUE = 100;
 
 /**
  * Estimates the memory that an event takes, in bytes. The estimate may be low once it exceeds
  * `most`.
  */
 function sizeOf(event: ClientEvent, most: number): number {
-  if (event.type === "messageReply") return SMALL_EVENT + event.payload.length;
-  if (event.type === "newPkiDocument") return SMALL_EVENT + decodedSize(event.document, most);
-  return SMALL_EVENT;
+  return PLACE_IN_QUEUE + decodedSize(event, most);
 }
 
 /** All event types. */

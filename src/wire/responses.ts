@@ -11,7 +11,7 @@ import type {
   WriteCap,
 } from "../bytes/opaque.js";
 import { ProtocolError } from "../errors/errors.js";
-import { type Encodable, decodeCbor, encodeCbor } from "../cbor/cbor.js";
+import { type Encodable, CborBudget, decodeCbor, encodeCbor } from "../cbor/cbor.js";
 import { firstKnown } from "./requests.js";
 import * as s from "./schema.js";
 
@@ -378,19 +378,37 @@ export function encodeResponse(response: DaemonResponse): Bytes {
   return encodeCbor(responseBody(response));
 }
 
+/** Responses whose bytes are CBOR again: a document, and a document in a certificate. */
+const carriesCbor: ReadonlySet<ResponseKind> = new Set<ResponseKind>([
+  "newPkiDocumentEvent",
+  "getPkiDocumentReply",
+]);
+const budgets = new WeakMap<DaemonResponse, CborBudget>();
+
+/**
+ * What reading the frame of `response` left of its budget of items, for what is nested in it; a
+ * whole budget for a response that came in no frame.
+ */
+export function budgetOf(response: DaemonResponse): CborBudget {
+  return budgets.get(response) ?? new CborBudget();
+}
+
 /**
  * Reads the body of a daemon's frame. Null when it holds nothing that is known. A reply that is
  * wrong but names its request is given as {@link MalformedReply}, so that just that call fails.
  * @throws ProtocolError when it is not CBOR, no map, or an event has a field of the wrong type.
  */
 export function decodeResponse(body: Uint8Array): DaemonResponse | MalformedReply | null {
-  const value = decodeCbor(body);
+  const budget = new CborBudget();
+  const value = decodeCbor(body, budget);
   if (!(value instanceof Map)) throw new ProtocolError("a response must be a CBOR map");
   const found = firstKnown(value, byWireName);
   if (!found) return null;
   try {
     const fields = found.entry.schema.decode(found.value, found.entry.wireName);
-    return { kind: found.entry.kind, ...fields } as DaemonResponse;
+    const response = { kind: found.entry.kind, ...fields } as DaemonResponse;
+    if (carriesCbor.has(response.kind)) budgets.set(response, budget);
+    return response;
   } catch (error) {
     const id = found.value instanceof Map ? found.value.get("query_id") : null;
     if (!(error instanceof ProtocolError) || !isBytes(id)) throw error;

@@ -16,6 +16,7 @@ export const ENTRIES = {
   "./daemon": "dist/src/daemon/index.d.ts",
   "./join": "dist/src/join/index.d.ts",
   "./network": "dist/src/network/index.d.ts",
+  "./workers": "dist/src/workers/index.d.ts",
   "./testing": "dist/src/testing/index.d.ts",
 } as const;
 

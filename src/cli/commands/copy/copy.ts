@@ -6,9 +6,9 @@ import {
   CopyCommandFailedError,
   CopyFailedError,
   type CopyProgress,
-  type PigeonholeGeometry,
   REPLICA_ERROR_BOX_ALREADY_EXISTS,
   equalBytes,
+  planCopyPayload,
 } from "katzenpost-thinclient";
 import { TakenBoxError } from "../../box-outcome.js";
 import { OpenCapability } from "../../capability-file.js";
@@ -50,7 +50,8 @@ export async function copy(flags: CopyFlags, file: string, ...sources: string[])
   if (capabilities) await withClient(flags, (run) => copyTo(run, flags, file, capabilities));
 }
 
-async function copyTo(
+/** Copies the payload with a connected client. */
+export async function copyTo(
   { client, call, output, signal }: ClientRun,
   flags: CopyFlags,
   file: string,
@@ -70,7 +71,9 @@ async function copyTo(
   });
   const length = await lengthOf(file);
   const boxes =
-    length === null ? null : temporaryBoxes(length, destinations.length, client.pigeonholeGeometry);
+    length === null
+      ? null
+      : planCopyPayload(client.pigeonholeGeometry, length, destinations.length).elements;
   let last: CopyProgress | null = null;
   const show = (): void => {
     if (last === null) return;
@@ -125,17 +128,6 @@ async function lengthOf(file: string): Promise<number | null> {
   const stats = await stat(file).catch(() => null);
   // System files such as those in /proc report length 0 although they have content.
   return stats?.isFile() && stats.size > 0 ? stats.size : null;
-}
-
-/**
- * How many boxes of the temporary stream a payload takes. Each box of each destination takes one
- * envelope, with a 4-byte length in place of the query's type byte. The envelopes are joined and
- * cut into elements; each box holds one element and 5 more bytes (spec/pigeonhole §8).
- */
-function temporaryBoxes(length: number, streams: number, geometry: PigeonholeGeometry): number {
-  const { maxPlaintextPayloadLength: most, courierQueryWriteLength: query } = geometry;
-  const envelopes = Math.ceil(length / (most - 4)) * streams;
-  return Math.ceil((envelopes * (4 + query - 1)) / (most - 5));
 }
 
 /**

@@ -101,7 +101,9 @@ export function daemon(flags: DaemonFlags): Promise<void> {
     const config = flags.writeConfig ?? (data === null ? null : join(data, "thinclient.toml"));
     if (config !== null) await writeConfigFile(config, running.config().dial);
     if (flags.writeAuthority !== undefined) {
-      await writeAuthorityFile(flags.writeAuthority, running.network.authorities);
+      const { authorities, topology, rates, geometry } = running.network;
+      const network = { authorities, topology, rates, geometry: geometry.toWire() };
+      await writeAuthorityFile(flags.writeAuthority, network);
     }
     const joining = writeClientConfig === undefined ? null : clientConfigOf(running);
     if (joining !== null) await writeClientConfigFile(writeClientConfig!, joining);

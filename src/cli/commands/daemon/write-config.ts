@@ -36,9 +36,60 @@ interface AuthorityEntry {
   readonly wireKemScheme: string;
 }
 
-/** The text of an `authority.toml`: the authorities' addresses and keys. */
-function authorityText(authorities: readonly AuthorityEntry[]): string {
-  return `${MARK}\n${stringify({ Authorities: authorities.map(authorityTable) })}\n`;
+/** The configuration of a network's authorities. */
+export interface AuthorityConfig {
+  readonly authorities: readonly AuthorityEntry[];
+  /** Names of the nodes in documents. */
+  readonly topology: {
+    readonly gateways: readonly NamedNode[];
+    readonly serviceNodes: readonly NamedNode[];
+    readonly layers: readonly (readonly NamedNode[])[];
+    readonly replicas: readonly (NamedNode & { readonly replicaId: number })[];
+  };
+  /** Per millisecond. */
+  readonly rates: Readonly<Record<"mu" | "lambdaP" | "lambdaL" | "lambdaM" | "lambdaR", number>>;
+  /** Lengths of the network's packets, under the names that the file uses. */
+  readonly geometry: Readonly<Record<string, number | string>>;
+}
+
+interface NamedNode {
+  readonly name: string;
+}
+
+/**
+ * The text of an `authority.toml`: the configuration of a real network's first authority, without
+ * the settings for its own process. Tools read from it which authorities to ask for documents, which
+ * keys sign them, and which nodes to expect.
+ */
+function authorityText({ authorities, topology, rates, geometry }: AuthorityConfig): string {
+  const [first] = authorities;
+  const named = ({ name }: NamedNode) => ({ Identifier: name });
+  const text = stringify({
+    Server: {
+      Identifier: first!.identifier,
+      WireKEMScheme: first!.wireKemScheme,
+      PKISignatureScheme: first!.pkiSignatureScheme,
+      Addresses: [...first!.addresses],
+    },
+    Authorities: authorities.map(authorityTable),
+    Parameters: {
+      Mu: rates.mu,
+      LambdaP: rates.lambdaP,
+      LambdaL: rates.lambdaL,
+      LambdaM: rates.lambdaM,
+      LambdaR: rates.lambdaR,
+    },
+    Mixes: topology.layers.flat().map(named),
+    GatewayNodes: topology.gateways.map(named),
+    ServiceNodes: topology.serviceNodes.map(named),
+    StorageReplicas: topology.replicas.map(({ name, replicaId }) => ({
+      Identifier: name,
+      ReplicaID: replicaId,
+    })),
+    Topology: { Layers: topology.layers.map((layer) => ({ Nodes: layer.map(named) })) },
+    SphinxGeometry: { ...geometry },
+  });
+  return `${MARK}\n${text}\n`;
 }
 
 function authorityTable(authority: AuthorityEntry) {
@@ -53,11 +104,8 @@ function authorityTable(authority: AuthorityEntry) {
 }
 
 /** Writes an `authority.toml`. @throws UsageError as {@link writeConfigFile}. */
-export function writeAuthorityFile(
-  path: string,
-  authorities: readonly AuthorityEntry[],
-): Promise<void> {
-  return writeOurs(path, authorityText(authorities));
+export function writeAuthorityFile(path: string, config: AuthorityConfig): Promise<void> {
+  return writeOurs(path, authorityText(config));
 }
 
 /** The configuration of a daemon that joins the network. */

@@ -90,7 +90,8 @@ async function readTicketFile(path: string, { signal, output }: Run): Promise<Ui
   return bytes;
 }
 
-async function receiveFiles(
+/** Receives with a connected client. */
+export async function receiveFiles(
   run: ClientRun,
   flags: ReceiveFlags,
   readCap: ReadCap,
@@ -136,8 +137,12 @@ async function receiveFiles(
   output.remark(`received ${what} in ${duration(performance.now() - start)}; digests are correct`);
 }
 
-/** Reads the first boxes, which describe the files. */
-async function readHead({ client, output, call }: ClientRun, readCap: ReadCap): Promise<Head> {
+/**
+ * Reads the first boxes, which describe the files. The first one says how many there are; the
+ * others are read several at once, like boxes of data.
+ */
+async function readHead(run: ClientRun, readCap: ReadCap): Promise<Head> {
+  const { client, output, signal, call } = run;
   output.status("waiting for the first box …");
   let at = 0;
   using patience = new Patience(
@@ -145,18 +150,31 @@ async function readHead({ client, output, call }: ClientRun, readCap: ReadCap): 
     () => `box ${at}, the beginning of the transfer, which its sender has not written yet`,
   );
   let index = firstIndexOf(readCap);
-  const next = async (box: number): Promise<Uint8Array> => {
-    const { plaintext } = await client.read(readCap, index, call).catch(named(box));
-    index = nextMessageBoxIndex(index);
-    at = box + 1;
-    patience.came();
-    return plaintext;
-  };
-  const first = await next(0);
-  const length = headLength(first);
-  const boxes = Math.max(1, boxesFor(length, first.length));
-  const parts = [first];
-  while (parts.length < boxes) parts.push(await next(parts.length));
+  const parts: Uint8Array[] = [];
+  const readUntil = (to: number): Promise<void> =>
+    inOrder<Uint8Array>({
+      from: at,
+      to,
+      signal,
+      async start(box, ending) {
+        const place = index;
+        index = nextMessageBoxIndex(place);
+        const options = { ...call, signal: ending };
+        return (await client.read(readCap, place, options).catch(named(box))).plaintext;
+      },
+      async take(box, plaintext) {
+        if (plaintext.length > (parts[0] ?? plaintext).length) {
+          throw new TransferError("its boxes are not cut as they should be");
+        }
+        parts.push(plaintext);
+        at = box + 1;
+        patience.came();
+      },
+    });
+  await readUntil(1);
+  const [first] = parts as [Uint8Array];
+  const boxes = Math.max(1, boxesFor(headLength(first), first.length));
+  await readUntil(boxes);
   output.clearStatus();
   return { bytes: new Uint8Array(Buffer.concat(parts)), position: { boxesDone: boxes, index } };
 }

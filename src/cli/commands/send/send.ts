@@ -90,7 +90,8 @@ async function findInput({ output, signal }: Run, flags: SendFlags, paths: strin
   return { files: await findFiles([spool.path], name), spool };
 }
 
-async function sendFiles(
+/** Sends the files with a connected client. @param isInput whether they came on standard input. */
+export async function sendFiles(
   run: ClientRun,
   files: readonly FoundFile[],
   isInput: boolean,

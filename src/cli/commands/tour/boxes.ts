@@ -5,6 +5,7 @@ import {
   ThinClient,
   TombstoneError,
   type WriteCap,
+  planCopyPayload,
   utf8ToText,
 } from "katzenpost-thinclient";
 import { nextMessageBoxIndex } from "katzenpost-thinclient/bacap";
@@ -111,8 +112,7 @@ async function copyFile(
   const copyMs = round(performance.now() - start);
   output.line(`  copied       ${duration(copyMs)}`);
   const digest = createHash("sha256");
-  const chunk = alice.pigeonholeGeometry.maxPlaintextPayloadLength - 4;
-  const boxes = Math.ceil(FILE_BYTES / chunk);
+  const boxes = planCopyPayload(alice.pigeonholeGeometry, FILE_BYTES).envelopes;
   const readStart = performance.now();
   let index = firstMessageIndex;
   let done = 0;

@@ -1,14 +1,14 @@
 /**
- * Level databases, which differ between Node and browsers. Neutral code imports it as `#level`;
- * apart from `#platform`, so that a page without channels does not carry them.
+ * Level databases, which differ between Node and browsers. Neutral code imports it as `#level`. It
+ * is separate from `#platform`, so that a page without channels does not include them.
  */
 
-/** What is used of a level database; keys are text, values bytes. */
+/** The part of a level database that is used; keys are text, values bytes. */
 export interface LevelDatabase {
   open(): Promise<void>;
   close(): Promise<void>;
   get(key: string, options: LevelEncodings): Promise<Uint8Array | undefined>;
-  /** `sync`: resolve when the changes are on the disk; for databases that know it. */
+  /** `sync`: resolve when the changes are on disk, if the database supports it. */
   batch(
     operations: LevelOperation[],
     options: LevelEncodings & { readonly sync: boolean },
@@ -25,21 +25,22 @@ export type LevelOperation =
   | { readonly type: "put"; readonly key: string; readonly value: Uint8Array }
   | { readonly type: "del"; readonly key: string };
 
-/** How keys and values are passed. */
+/** The encodings of keys and values. */
 export interface LevelEncodings {
   readonly keyEncoding: "utf8";
   readonly valueEncoding: "view";
 }
 
-/** The keys that are wanted, both ends left out. */
+/** The range of keys, both ends excluded. */
 export interface LevelRange {
   readonly gt: string;
   readonly lt: string;
 }
 
 /**
- * Opens a level database, and makes it when there is none: in Node the directory `location`
- * (LevelDB), in a browser the IndexedDB database of that name. Nobody else can open it then.
- * @throws ConfigError when somebody has it, or its package is not installed; the system's error.
+ * Opens a level database, or creates it: in Node the LevelDB directory `location`, in a browser the
+ * IndexedDB database with that name. Nobody else can open it at the same time.
+ * @throws ConfigError when it is already in use, or its package is not installed; the system's
+ * error.
  */
 export declare function openLevel(location: string): Promise<LevelDatabase>;

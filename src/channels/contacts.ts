@@ -287,6 +287,7 @@ export class Contacts {
   async begin(
     names: readonly string[],
     make: () => Promise<ExchangeRecord>,
+    more: (draft: Draft) => void = () => {},
   ): Promise<VoucherExchange> {
     this.#context.reserve(names);
     try {
@@ -294,6 +295,7 @@ export class Contacts {
       this.#context.checkOpen();
       let key = "";
       await this.#context.store.commit((draft) => {
+        more(draft);
         key = keyNumber(this.#nextKey++);
         draft.put(NEXT_KEY, this.#nextKey);
         draft.put(exchangeKey(key), encodeRecord(record));

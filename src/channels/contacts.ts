@@ -121,7 +121,10 @@ export class Contact {
    * @param options `signal`: aborting ends the wait, not the exchange.
    * @throws InvalidStateError when the exchange failed, was cancelled, or the channels were closed.
    */
-  async ready(options?: { readonly signal?: AbortSignal | undefined }): Promise<{
+  async ready(options?: {
+    /** Aborting ends the waiting with the signal's reason; the exchange goes on. */
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<{
     /** Sends to the contact. */
     readonly writer: Writer;
     /** Reads what the contact sends. */

@@ -80,6 +80,7 @@ export interface GroupMember {
 
 /** A group in the store. */
 export interface GroupInfo {
+  /** Its name in this store; the other members do not see it. */
   readonly name: string;
   /** Whether we can send: we created the group, or our voucher was answered. */
   readonly isJoined: boolean;
@@ -89,6 +90,7 @@ export interface GroupInfo {
 
 /** A message of a group. */
 export interface GroupMessage {
+  /** The member on whose channel it came. */
   readonly sender: GroupMember;
   /** Increases within the sender's channel. */
   readonly id: bigint;
@@ -363,7 +365,10 @@ export class Group {
   /**
    * Resolves when a member has answered our voucher. @throws InvalidStateError when joining failed.
    */
-  async joined(options?: { readonly signal?: AbortSignal | undefined }): Promise<void> {
+  async joined(options?: {
+    /** Aborting ends the waiting with the signal's reason; joining goes on. */
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<void> {
     await this.#joining?.over(options?.signal);
     this.#context.checkOpen();
     if (this.isJoined) return;
@@ -404,8 +409,14 @@ export class Group {
    */
   async induct(
     voucher: PlainBytes,
-    options: { readonly history?: boolean | undefined } = {},
-  ): Promise<{ readonly taken: (signal?: AbortSignal) => Promise<string> }> {
+    options: {
+      /** Whether the newcomer can read earlier messages; `true` by default. */
+      readonly history?: boolean | undefined;
+    } = {},
+  ): Promise<{
+    /** Resolves with the newcomer's display name when the answer is stored. */
+    readonly taken: (signal?: AbortSignal) => Promise<string>;
+  }> {
     this.#context.checkOpen();
     checkBytes("voucher", voucher, VOUCHER_LENGTH);
     checkOptions("options", options, ["history"]);

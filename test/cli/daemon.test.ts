@@ -97,7 +97,7 @@ test("it leaves a configuration alone that somebody else wrote", async () => {
   const args = ["--listen", `unix:${path("m.sock")}`, "--write-config", path("mine.toml")];
   const { code, stdout, stderr } = await katz(["daemon", ...args]);
   assert.deepEqual([code, stdout], [2, ""]);
-  assert.match(stderr, /mine\.toml was not written by katz daemon and is left alone/);
+  assert.match(stderr, /mine\.toml was not written by katz daemon and is left unchanged/);
   assert.match(readFileSync(path("mine.toml"), "utf8"), /localhost:1/);
   assert.equal(existsSync(path("m.sock")), false);
 });
@@ -341,7 +341,7 @@ test(
       assert.equal(code, 0);
     });
     assert.equal(code, 0);
-    const told = /only programs on a Node like it reach unix:@katz-cli-\d+\./.test(stderr);
+    const told = /so only programs on a similar Node reach unix:@katz-cli-\d+\./.test(stderr);
     assert.equal(told, shown !== `@${name}`, `${shown}: ${stderr}`);
   },
 );

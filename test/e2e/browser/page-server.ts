@@ -8,11 +8,11 @@ const root = fileURLToPath(new URL("../../../..", import.meta.url));
 const PAGE = `<!doctype html><meta charset="utf-8"><title>katz</title>
 <script type="module" src="/client.js"></script>`;
 
-/** The client as a page's script: everything it exports is `window.katz`. */
-async function script(): Promise<string> {
+/** A module as a page's script: everything it exports is `window.katz`. */
+async function script(module: string): Promise<string> {
   const result = await build({
     stdin: {
-      contents: `import * as katz from "katzenpost-thinclient"; globalThis.katz = katz;`,
+      contents: `import * as katz from ${JSON.stringify(module)}; globalThis.katz = katz;`,
       resolveDir: root,
     },
     bundle: true,
@@ -35,8 +35,9 @@ export class PageServer implements AsyncDisposable {
     this.origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
-  static async start(): Promise<PageServer> {
-    const code = await script();
+  /** @param module what the page has: the client, unless another is named. */
+  static async start(module = "katzenpost-thinclient"): Promise<PageServer> {
+    const code = await script(module);
     const server = createServer((request, response) => {
       const isScript = request.url === "/client.js";
       response.setHeader("content-type", isScript ? "text/javascript" : "text/html");

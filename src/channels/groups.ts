@@ -3,17 +3,26 @@
  * all others on its own channel, so that everybody reads the newcomer. Messages are in katzenqt's
  * form, so its users and ours can share a group.
  */
-import { type Bytes, type PlainBytes, checkBytes, copyBytes, toHex } from "../bytes/bytes.js";
+import {
+  type Bytes,
+  type PlainBytes,
+  checkBytes,
+  copyBytes,
+  equalBytes,
+  toHex,
+} from "../bytes/bytes.js";
 import type { ReadCap } from "../bytes/opaque.js";
 import { checkOptions } from "../bytes/options.js";
 import type { CborValue } from "../cbor/cbor.js";
 import type { Clock } from "../clock/clock.js";
 import {
+  firstIndexOf,
   generateKeypair,
   parseReadCap,
   readCapOf,
   rootPublicKeyOf,
 } from "../bacap/capabilities.js";
+import { advanceMessageBoxIndex, messageBoxCounter } from "../bacap/message-box-index.js";
 import { ChannelExistsError, ChannelNotFoundError } from "../errors/channel-errors.js";
 import { InvalidStateError, ProtocolError, hasCode } from "../errors/errors.js";
 import type { Contacts, ContactsContext } from "./contacts.js";
@@ -48,6 +57,8 @@ const SEAL_OVERHEAD = 359;
 const MAX_CAUSES = 16;
 /** Longest wait for a message that another one names, because it may be lost, in ms. */
 const HOLD_MS = 60_000;
+/** Largest distance at which two indices are compared, in boxes: a second of computation. */
+const MAX_DISTANCE = 50_000n;
 
 /** Options of {@link Groups.create} and {@link Groups.join}. */
 export interface GroupOptions {
@@ -272,9 +283,10 @@ export class Group {
   readonly #context: GroupsContext;
   readonly #contacts: Contacts;
   readonly #key: string;
+  /** By channel. */
   readonly #members = new Map<string, SavedMember>();
-  /** Channels of members whose transaction is in progress. */
-  readonly #coming = new Map<string, SavedMember>();
+  /** Members whose transaction is in progress. */
+  #coming: (SavedMember & { readonly readCap: ReadCap })[] = [];
   /** The last message of each channel that was passed to the application. */
   readonly #seen = new Map<string, bigint>();
   /** The last message of each channel that one of our messages named. */
@@ -296,13 +308,13 @@ export class Group {
   async load(): Promise<void> {
     for await (const [, stored] of this.#context.store.records(`member!${this.#key}!`)) {
       const member = savedMember(stored);
-      this.#members.set(member.root, member);
+      this.#members.set(member.channel, member);
     }
   }
 
   /** @internal */
   async reload(): Promise<void> {
-    this.#coming.clear();
+    this.#coming = [];
     this.#induction = [];
     await this.load();
   }
@@ -348,10 +360,23 @@ export class Group {
 
   /** The other members, in the order in which we learned of them. */
   members(): readonly GroupMember[] {
-    return [...this.#members.values()].map(({ displayName, channel }) => ({
-      displayName,
-      channel,
-    }));
+    return this.#speaking().map(({ displayName, channel }) => ({ displayName, channel }));
+  }
+
+  /**
+   * The members, each with one channel. katzenqt passes on the ReadCap that a member had before its
+   * voucher was opened. Nothing is ever written there, and we learn of the right one later. Which of
+   * the two is right shows only when a message arrives.
+   */
+  #speaking(): SavedMember[] {
+    const all = [...this.#members.values()];
+    const hasSpoken = ({ channel }: SavedMember): boolean =>
+      this.#context.has(channel) && this.#context.readerNow(channel).acknowledged !== null;
+    return all.filter((member, i) => {
+      const same = all.filter(({ root }) => root === member.root);
+      if (same.length === 1) return true;
+      return same.some(hasSpoken) ? hasSpoken(member) : same.at(-1) === all[i];
+    });
   }
 
   /**
@@ -400,7 +425,7 @@ export class Group {
     const writer = await this.#context.writer(this.ownChannel);
     const own = await writer.invitation({ history: isHistoryOpen });
     const list: KatzenqtMember[] = [{ displayName: this.displayName, readCap: own.readCap }];
-    for (const { displayName, channel } of this.#members.values()) {
+    for (const { displayName, channel } of this.#speaking()) {
       const reader = await this.#context.reader(channel);
       list.push({ displayName, readCap: isHistoryOpen ? reader.readCap() : reader.capFromHere() });
     }
@@ -464,7 +489,7 @@ export class Group {
         readCap: this.#context.writerNow(this.ownChannel).readCap(),
       },
     ];
-    for (const { displayName, channel } of this.#members.values()) {
+    for (const { displayName, channel } of this.#speaking()) {
       const reader = this.#context.readerNow(channel);
       const readCap = record.isHistoryOpen ? reader.readCap() : reader.capFromHere();
       all.push({ displayName, readCap });
@@ -483,21 +508,35 @@ export class Group {
 
   /** Adds a member to a transaction, unless it is already known. */
   #compose(draft: Draft, { displayName, readCap }: KatzenqtMember): void {
+    if (this.#isKnown(readCap)) return;
     const root = rootOf(readCap);
-    if (this.#members.has(root) || this.#coming.has(root)) return;
-    let n = this.#members.size + this.#coming.size + 1;
+    let n = this.#members.size + this.#coming.length + 1;
     while (this.#context.has(`${this.ownChannel}: ${n}`)) n++;
     const channel = `${this.ownChannel}: ${n}`;
     this.#context.compose(draft, [{ kind: "reader", name: channel, readCap }]);
     draft.put(`member!${this.#key}!${keyNumber(n)}`, { displayName, channel, root });
-    this.#coming.set(root, { displayName, channel, root });
+    this.#coming.push({ displayName, channel, root, readCap });
+  }
+
+  /** Whether a member's stream is already read, starting at any of its boxes. */
+  #isKnown(readCap: ReadCap): boolean {
+    const root = rootOf(readCap);
+    const caps = this.#coming
+      .filter((member) => member.root === root)
+      .map((member) => member.readCap);
+    for (const { root: other, channel } of this.#members.values()) {
+      if (other === root) caps.push(this.#context.readerNow(channel).readCap());
+    }
+    return caps.some((cap) => isSameStream(cap, readCap));
   }
 
   async #appear(): Promise<void> {
-    const members = [...this.#coming.values()];
-    this.#coming.clear();
-    for (const member of members) this.#members.set(member.root, member);
+    const members = this.#coming;
+    this.#coming = [];
     await this.#context.appear(members.map(({ channel }) => channel));
+    for (const { displayName, channel, root } of members) {
+      this.#members.set(channel, { displayName, channel, root });
+    }
     for (const listener of this.#listeners) listener();
   }
 
@@ -528,7 +567,7 @@ export class Group {
    */
   #causes(): KatzenqtCause[] {
     const causes: KatzenqtCause[] = [];
-    for (const { channel, displayName } of this.#members.values()) {
+    for (const { channel, displayName } of this.#speaking()) {
       const id = this.#seen.get(channel);
       if (id === undefined || this.#named.get(channel) === id) continue;
       if (this.#memberNamed(displayName)) causes.push({ name: displayName, id });
@@ -538,7 +577,7 @@ export class Group {
 
   /** The only member with that name; null if there is none, or several. */
   #memberNamed(name: string): SavedMember | null {
-    const named = [...this.#members.values()].filter((member) => member.displayName === name);
+    const named = this.#speaking().filter((member) => member.displayName === name);
     return named.length === 1 && name !== this.displayName ? named[0]! : null;
   }
 
@@ -647,15 +686,15 @@ export class Group {
   }
 
   async #introduced(member: KatzenqtMember): Promise<void> {
-    const root = rootOf(member.readCap);
     const writer = await this.#context.writer(this.ownChannel);
-    if (this.#members.has(root) || root === rootOf(writer.readCap())) return;
     try {
       checkCap(member.readCap);
     } catch (error) {
       if (hasCode(error, "ERR_PROTOCOL")) return;
       throw error;
     }
+    if (rootOf(member.readCap) === rootOf(writer.readCap()) || this.#isKnown(member.readCap))
+      return;
     await this.#context.store.commit((draft) => this.#compose(draft, member));
     await this.#appear();
   }
@@ -663,7 +702,7 @@ export class Group {
   /** @internal */
   async leave(): Promise<void> {
     for (const name of this.#contacts.exchangesOf(this.name)) await this.#contacts.drop(name);
-    const channels = [this.ownChannel, ...this.members().map(({ channel }) => channel)];
+    const channels = [this.ownChannel, ...this.#members.keys()];
     for (const channel of channels) {
       if (this.#context.has(channel)) await this.#context.deleteChannel(channel);
     }
@@ -695,6 +734,16 @@ function messageOf(box: Message): KatzenqtMessage | null {
     if (hasCode(error, "ERR_PROTOCOL")) return null;
     throw error;
   }
+}
+
+/** Whether two ReadCaps with the same root key read the same boxes, starting at any of them. */
+function isSameStream(one: ReadCap, other: ReadCap): boolean {
+  const [first, second] = [firstIndexOf(one), firstIndexOf(other)];
+  const distance = messageBoxCounter(second) - messageBoxCounter(first);
+  const [from, to] = distance >= 0n ? [first, second] : [second, first];
+  // A stranger chooses the counter, so the distance must be limited.
+  if (distance > MAX_DISTANCE || distance < -MAX_DISTANCE) return true;
+  return equalBytes(advanceMessageBoxIndex(from, messageBoxCounter(to)), to);
 }
 
 /** Identifies a member: different lists may start its stream at different places. */

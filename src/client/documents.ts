@@ -7,6 +7,7 @@ import { decodedSize } from "../bytes/decoded-size.js";
 import { IdentityHash } from "../bytes/opaque.js";
 import type { CallOptions } from "./call-options.js";
 import type { Clock, Timer } from "../clock/clock.js";
+import { THIN_CLIENT_ERROR_SERVICE_UNAVAILABLE } from "../errors/codes.js";
 import {
   NotEnoughCouriersError,
   PkiDocumentUnavailableError,
@@ -243,8 +244,8 @@ export async function getDirectoryAuthorities(
 ): Promise<DirectoryAuthority[]> {
   const operation = "getDirectoryAuthorities";
   const reply = await calls.request("getDirectoryAuthorities", {}, { operation, options });
-  // Code 10 means "none configured" here.
-  if (reply.errorCode === 10) return [];
+  // Here it means "none configured".
+  if (reply.errorCode === THIN_CLIENT_ERROR_SERVICE_UNAVAILABLE) return [];
   const error = daemonErrorFromCode(reply.errorCode, { operation });
   if (error) throw error;
   return (reply.authorities ?? []).map((authority) => ({

@@ -26,7 +26,7 @@ export const MAX_OPERATIONS = 4096;
 export const MAX_ABSENT_OPERATIONS = 4 * MAX_OPERATIONS;
 
 /** What an answer means for its operation. */
-export type Verdict =
+export type Judgement =
   | { readonly kind: "done"; readonly response: DaemonResponse }
   /** Ask again; `paced` waits longer each time in a row. */
   | { readonly kind: "again"; readonly wait: "followUp" | "copyPoll" };
@@ -42,7 +42,7 @@ export interface Operation {
   /** What is sent, the same each time. */
   readonly payload: Bytes;
   /** Judges an answer; the reply block's padding is still there. */
-  judge(payload: Uint8Array): Verdict | Promise<Verdict>;
+  judge(payload: Uint8Array): Judgement | Promise<Judgement>;
   /** The response to the start when the operation is cancelled. */
   cancelled(): DaemonResponse;
   /**
@@ -293,9 +293,9 @@ export class Arq {
     // Listed still, and dead: nothing is sent for it any more (spec/thin-protocol §10, defect 16).
     if (this.#isAbsent(entry)) return;
     entry.judging = true;
-    let verdict: Verdict;
+    let judgement: Judgement;
     try {
-      verdict = await entry.operation.judge(payload);
+      judgement = await entry.operation.judge(payload);
     } catch (error) {
       // Its caller waits forever, as at a real daemon (spec/thin-protocol §10, defect 16).
       this.#options.onFault(asError(error));
@@ -305,14 +305,14 @@ export class Arq {
     }
     entry.judging = false;
     if (entry.ended) return;
-    if (verdict.kind === "done") {
+    if (judgement.kind === "done") {
       this.#end(entry);
-      entry.operation.session.deliver(verdict.response);
+      entry.operation.session.deliver(judgement.response);
       return;
     }
     // A packet that waits for its turn already is the next try.
     if (entry.queued) return;
-    const poll = verdict.wait === "copyPoll";
+    const poll = judgement.wait === "copyPoll";
     const wait = poll ? this.#options.timing.copyPollMs : this.#pace(entry);
     if (this.#options.onTrace !== null) {
       this.#trace(entry, { event: "acknowledged" });

@@ -4,6 +4,7 @@ import type { Breather } from "../clock/breather.js";
 import type { Clock } from "../clock/clock.js";
 import type { PigeonholeSizes } from "../pki/pigeonhole-sizes.js";
 import type { NikeScheme } from "../crypto/nike/scheme.js";
+import { THIN_CLIENT_ERROR_INTERNAL_ERROR } from "../errors/codes.js";
 import { ThinClientError } from "../errors/errors.js";
 import type { Documents, KnownDocument } from "./documents.js";
 
@@ -56,5 +57,5 @@ export function asError(thrown: unknown): Error {
 export function requireDocument(context: PigeonholeContext): KnownDocument {
   const document = context.documents.current();
   if (document) return document;
-  throw new RequestFailure(4, "no PKI document");
+  throw new RequestFailure(THIN_CLIENT_ERROR_INTERNAL_ERROR, "no PKI document");
 }

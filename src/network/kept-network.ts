@@ -62,7 +62,7 @@ export async function openKeptNetwork(
   const level = (await openLevel(location)) as unknown as Level;
   const store = await RecordStore.open(placeOf(level, name), { onFault });
   try {
-    const shape = shapeOf(name, await readShape(store), options);
+    const shape = shapeOf(name, "name", await readShape(store), options);
     const seed = await keptOnce(store, "seed", () =>
       toHex(options.seed === undefined ? randomBytes(32) : seedBytes(options.seed)),
     );

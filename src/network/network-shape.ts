@@ -1,4 +1,4 @@
-/** What a network's boxes depend on: with other values they would not be found. */
+/** The parameters that a network's boxes depend on: with other values they would not be found. */
 import { ConfigError } from "../errors/errors.js";
 import { DEFAULT_EPOCH_MS } from "../pki/epoch.js";
 import type { RecordStore } from "../store/record-store.js";
@@ -51,16 +51,22 @@ export async function writeShape(store: RecordStore, shape: NetworkShape): Promi
 /**
  * The shape that a network has: as it is known, else as asked for, else the usual one.
  * @param name of what it is kept in, for people.
+ * @param place what that is, e.g. "directory".
  * @throws ConfigError when something else is asked for than what is known.
  */
-export function shapeOf(name: string, known: KnownShape, options: WishedShape): NetworkShape {
+export function shapeOf(
+  name: string,
+  place: string,
+  known: KnownShape,
+  options: WishedShape,
+): NetworkShape {
   for (const part of shapeNames) {
     const has = known[part];
     const wanted = options[part];
     if (has === undefined || wanted === undefined || has === wanted) continue;
     throw new ConfigError(
-      `${name} was made with ${part} ${has}, and ${wanted} is asked for, with which what is in it ` +
-        `would not be found: leave it out, give ${has}, or use another directory`,
+      `${name} was made with ${part} ${has}, but ${wanted} is asked for; with that its boxes would not ` +
+        `be found. Leave the option out, give ${has}, or use another ${place}`,
     );
   }
   const usual = usualShape(known.nike ?? options.nike ?? "x25519");

@@ -2,7 +2,7 @@
 import { type Bytes, concatBytes, toHex, utf8 } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 import { type CborBudget, type CborMap, decodeCbor, encodeCbor } from "../cbor/cbor.js";
-import { asMap, bytesField, mapField, textField, uintField } from "./wire-fields.js";
+import { asMap, bytesField, mapField, textField, uintField } from "../cbor/fields.js";
 
 const where = "certificate";
 

@@ -26,7 +26,7 @@ import {
   textField,
   uintField,
   wrongField,
-} from "./wire-fields.js";
+} from "../cbor/fields.js";
 
 const where = "document";
 

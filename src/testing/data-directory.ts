@@ -1,6 +1,6 @@
 /**
- * Where an embedded network keeps what must survive its process: the seed of all its keys, the
- * replicas' boxes, and what couriers have acknowledged but not finished.
+ * The directory in which an embedded network keeps what must survive its process: the seed of all
+ * its keys, the replicas' boxes, and what couriers have acknowledged but not finished.
  */
 import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -29,32 +29,32 @@ import { LevelEnvelopeLog } from "../network/courier/level-envelope-log.js";
 import { OldFiles } from "./old-files.js";
 
 const seedLength = 32;
-/** What was found damaged, for `katz doctor`. */
+/** Lists damage, for `katz doctor`. */
 const damageFile = "damage.txt";
 
-/** What is asked for; of the network's shape, what is left out is as the directory has it. */
+/** The requested options. Missing parameters of the network are taken from the directory. */
 export interface DataDirectoryOptions extends WishedShape {
-  /** Where it is; undefined: nowhere. */
+  /** Its path; undefined for no directory. */
   readonly dataDirectory?: string | undefined;
-  /** Used for a new directory; an old one keeps its own. */
+  /** Used for a new directory; an existing one keeps its own. */
   readonly seed?: Seed | undefined;
-  /** Says when a new directory is made. */
+  /** Gives the time when a new directory is made. */
   readonly clock?: Clock | undefined;
-  /** Hears of damage, with its place, and of a disk that takes no more. */
+  /** Called for damage, with its place, and when the disk accepts no more writes. */
   readonly onFault?: ((error: Error) => void) | undefined;
 }
 
-/** An open data directory; only one process has it at a time. */
+/** An open data directory; only one process can have it open. */
 export class DataDirectory implements KeptNetwork {
-  /** 32 bytes that all keys follow from. */
+  /** 32 bytes from which all keys are derived. */
   readonly seed: Bytes;
-  /** The network's first epoch, that in which the directory was made. */
+  /** The network's first epoch: the one in which the directory was made. */
   readonly genesisEpoch: number;
-  /** What the network must be like. */
+  /** The parameters that the network must have. */
   readonly shape: NetworkShape;
-  /** By replica ID. */
+  /** Box stores by replica ID. */
   readonly stores: readonly BoxStore[];
-  /** By courier, from 0. */
+  /** Envelope logs by courier, from 0. */
   readonly logs: readonly EnvelopeLog[];
   readonly #store: RecordStore;
 
@@ -68,16 +68,16 @@ export class DataDirectory implements KeptNetwork {
     this.#store = store;
   }
 
-  /** As {@link open}; null when no directory is asked for. */
+  /** Like {@link open}; null if no directory is requested. */
   static async from(options: DataDirectoryOptions): Promise<DataDirectory | null> {
     const { dataDirectory } = options;
     return dataDirectory === undefined ? null : DataDirectory.open(dataDirectory, options);
   }
 
   /**
-   * Opens a directory; makes it (for its owner only) when it is not there.
-   * @throws ConfigError when somebody else has it, when others could get at what is in it, when it
-   * was made for another network than the one asked for, or when it cannot be used.
+   * Opens a directory; creates it (for its owner only) if it does not exist.
+   * @throws ConfigError when another process has it open, when other users could access its files,
+   * when it was made for a network with other parameters, or when it cannot be used.
    */
   static async open(path: string, options: DataDirectoryOptions): Promise<DataDirectory> {
     const name = `data directory ${path}`;
@@ -90,7 +90,7 @@ export class DataDirectory implements KeptNetwork {
       const inFiles = oldFiles.replicas > 0;
       const { replicas, couriers } = oldFiles;
       const known = { ...(inFiles ? { replicas, couriers } : {}), ...(await readShape(store)) };
-      const shape = shapeOf(name, known, options);
+      const shape = shapeOf(name, "directory", known, options);
       const isNew = known.replicas === undefined;
       const seed = await openSeed(join(path, "seed"), options.seed, isNew);
       const bornMs = await openBirth(join(path, "born"), (options.clock ?? realClock).now());
@@ -106,18 +106,21 @@ export class DataDirectory implements KeptNetwork {
     }
   }
 
-  /** What was found damaged or missing, for people. */
+  /** Descriptions of what was found damaged or missing. */
   get damage(): readonly string[] {
     return this.#store.damage;
   }
 
-  /** Writes what is left and lets another process have it. Idempotent. */
+  /** Writes what is left and releases the directory for other processes. Idempotent. */
   close(): Promise<void> {
     return this.#store.close();
   }
 }
 
-/** Notes damage in a file, a line each, so that it can be seen after the program that was told has ended. */
+/**
+ * Appends damage to a file, one line each, so that it is still known after the program that
+ * reported it has ended.
+ */
 function noteDamage(path: string, message: string): void {
   const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT;
   try {
@@ -128,7 +131,7 @@ function noteDamage(path: string, message: string): void {
       closeSync(fd);
     }
   } catch {
-    // It is told anyway.
+    // It is reported in any case.
   }
 }
 
@@ -142,7 +145,7 @@ async function openSeed(file: string, given: Seed | undefined, isNew: boolean): 
   }
   if (!isNew) {
     throw new ConfigError(
-      `${file} is gone, and without it nothing in its directory can be read: put it back, or use ` +
+      `${file} is missing, and without it nothing in its directory can be read: restore it, or use ` +
         `another directory`,
     );
   }
@@ -151,7 +154,9 @@ async function openSeed(file: string, given: Seed | undefined, isNew: boolean): 
   return seed;
 }
 
-/** The network's age: its documents name their first epoch, and are the same after a restart. */
+/**
+ * The network's age. Its documents name their first epoch, so they are the same after a restart.
+ */
 async function openBirth(file: string, nowMs: number): Promise<number> {
   try {
     const bornMs = Number(await readFile(file, "utf8"));

@@ -104,7 +104,7 @@ describe("a data directory", () => {
   it("without its seed is refused: nothing in it could be read", async () => {
     await (await start()).close();
     rmSync(join(path, "seed"));
-    await refuses({}, /seed is gone, and without it nothing in its directory can be read/);
+    await refuses({}, /seed is missing, and without it nothing in its directory can be read/);
   });
 
   it("is not opened for options that cannot be", async () => {

@@ -100,7 +100,7 @@ test("a clock that is an hour behind is said with what was measured", async () =
   assert.deepEqual([phase, lastError], ["connected", null]);
   assert.ok(
     linkText(state).includes(
-      "clock -60 min of the gateway's: set it, or EnableTimeSync = true under [Debug] of the file",
+      "clock -60 min of the gateway's: set it, or set EnableTimeSync = true under [Debug] in the file",
     ),
     linkText(state).join("\n"),
   );

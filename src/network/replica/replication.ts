@@ -2,12 +2,9 @@
 import { toHex } from "../../bytes/bytes.js";
 import type { Clock, Timer } from "../../clock/clock.js";
 import type { SignedBox } from "../../crypto/envelope/replica-messages.js";
-import {
-  REPLICA_ERROR_DATABASE_FAILURE,
-  REPLICA_ERROR_INTERNAL_ERROR,
-} from "../../errors/codes.js";
 import { type Timing, pauseBefore } from "../../mixnet/timing.js";
 import type { StorageLink } from "../storage-link.js";
+import { temporaryForReplication } from "../temporary-codes.js";
 import type { StorageDocument } from "./shards.js";
 
 /** How many boxes wait for one peer that cannot take them; the oldest are dropped. */
@@ -66,10 +63,7 @@ export class Replication {
       const command = { kind: "replicaWrite", boxId, signature, payload } as const;
       const reply = await link.request(command, timing.proxyMs);
       if (reply.kind !== "replicaWriteReply") return false;
-      return (
-        reply.errorCode !== REPLICA_ERROR_DATABASE_FAILURE &&
-        reply.errorCode !== REPLICA_ERROR_INTERNAL_ERROR
-      );
+      return !temporaryForReplication.has(reply.errorCode);
     } catch {
       return false;
     }

@@ -32,7 +32,7 @@ import type { DaemonTrace } from "./trace.js";
 const MAX_ABSENT_SESSIONS = 1000;
 
 /** What a daemon is made of. */
-export interface DaemonOptions extends Omit<Kindness, "kindCouriers"> {
+export interface DaemonOptions extends Omit<Kindness, "kindCouriers" | "kindMixes"> {
   /** The way to the mixnet; opened by the daemon, and closed with it. */
   readonly link: MixnetLink;
   /** What everything here waits by. */

@@ -298,10 +298,10 @@ function kindnessOf(options: EmbeddedDaemonOptions): Kindness {
 /** What of a daemon's options is the network's. */
 function networkOptions(options: EmbeddedDaemonOptions): Partial<EmbeddedNetworkOptions> {
   const { epochMs, couriers, replicas, mixesPerLayer, userForwardPayloadLength } = options;
-  const { mu, lambdaP, lambdaL, lambdaM, lambdaG, lambdaR, kindCouriers, onFault, onTrace } =
-    options;
+  const { mu, lambdaP, lambdaL, lambdaM, lambdaG, lambdaR } = options;
+  const { kindCouriers, kindMixes, onFault, onTrace } = options;
   const rates = { mu, lambdaP, lambdaL, lambdaM, lambdaG, lambdaR };
   const counts = { epochMs, couriers, replicas, mixesPerLayer, userForwardPayloadLength };
-  const given = { ...counts, ...rates, kindCouriers, onFault, onTrace };
+  const given = { ...counts, ...rates, kindCouriers, kindMixes, onFault, onTrace };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }

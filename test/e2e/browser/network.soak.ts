@@ -14,7 +14,7 @@ test(
       t.skip("not run: no Chromium on this machine (KATZ_CHROMIUM names one)");
       return;
     }
-    await using server = await PageServer.start(SCRIPTS);
+    await using server = await PageServer.start("katzenpost-thinclient", SCRIPTS);
     await using browser = await HeadlessBrowser.start(executable);
     const page = await open(browser, server);
     await connect(page, "own");

@@ -11,7 +11,7 @@ test("a network in a page", { timeout: 300_000 }, async (t) => {
     t.skip("not run: no Chromium on this machine (KATZ_CHROMIUM names one)");
     return;
   }
-  await using server = await PageServer.start(SCRIPTS);
+  await using server = await PageServer.start("katzenpost-thinclient", SCRIPTS);
   await using browser = await HeadlessBrowser.start(executable);
 
   await t.test("echoes, writes and reads from a worker", async () => {

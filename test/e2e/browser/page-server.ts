@@ -8,8 +8,10 @@ const root = fileURLToPath(new URL("../../../..", import.meta.url));
 const PAGE = `<!doctype html><meta charset="utf-8"><title>katz</title>
 <script type="module" src="/client.js"></script>`;
 
-/** The client as a page's script: everything it exports is `window.katz`. */
-const CLIENT = `import * as katz from "katzenpost-thinclient"; globalThis.katz = katz;`;
+/** A module as a page's script: everything it exports is `window.katz`. */
+function pageScript(module: string): string {
+  return `import * as katz from ${JSON.stringify(module)}; globalThis.katz = katz;`;
+}
 
 /** A script with all that it imports, as a page gets it. */
 export async function scriptOf(contents: string): Promise<string> {
@@ -36,12 +38,16 @@ export class PageServer implements AsyncDisposable {
   }
 
   /**
-   * Serves the page at every path but those of scripts.
-   * @param more programs by path, bundled; `/client.js` is the page's own unless given.
+   * Serves the page at every path except those of scripts.
+   * @param module what the page has: the client, unless another is named.
+   * @param more programs by path, which are bundled; `/client.js` replaces the page's own.
    */
-  static async start(more: Readonly<Record<string, string>> = {}): Promise<PageServer> {
+  static async start(
+    module = "katzenpost-thinclient",
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<PageServer> {
     const scripts = new Map<string, string>();
-    for (const [path, contents] of Object.entries({ "/client.js": CLIENT, ...more })) {
+    for (const [path, contents] of Object.entries({ "/client.js": pageScript(module), ...more })) {
       scripts.set(path, await scriptOf(contents));
     }
     const server = createServer((request, response) => {

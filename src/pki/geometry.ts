@@ -59,7 +59,7 @@ export interface GeometryParameters {
 }
 
 /** The lengths, our name and the wire's, in the order in which the text form lists them. */
-const lengthKeys = [
+export const geometryLengths = [
   ["packetLength", "PacketLength"],
   ["nrHops", "NrHops"],
   ["headerLength", "HeaderLength"],
@@ -133,7 +133,7 @@ export class Geometry implements GeometryFields {
    * whether the numbers make sense is {@link validate}'s business.
    */
   constructor(fields: GeometryFields) {
-    for (const [name] of lengthKeys) checkCount(name, fields[name]);
+    for (const [name] of geometryLengths) checkCount(name, fields[name]);
     for (const name of ["nikeName", "kemName"] as const) {
       const value = fields[name];
       if (value !== undefined && typeof value !== "string") {
@@ -167,7 +167,7 @@ export class Geometry implements GeometryFields {
     const where = "sphinx_geometry";
     const map = asMap(value, where);
     const fields: Record<string, number | string> = {};
-    for (const [name, key] of lengthKeys) fields[name] = requiredUint(map, key, where);
+    for (const [name, key] of geometryLengths) fields[name] = requiredUint(map, key, where);
     fields["nikeName"] = requiredText(map, "NIKEName", where);
     fields["kemName"] = requiredText(map, "KEMName", where);
     return new Geometry(fields as unknown as GeometryFields);
@@ -205,7 +205,7 @@ export class Geometry implements GeometryFields {
   /** The map that {@link fromWire} reads. */
   toWire(): Record<string, number | string> {
     const map: Record<string, number | string> = {};
-    for (const [name, key] of lengthKeys) map[key] = this[name];
+    for (const [name, key] of geometryLengths) map[key] = this[name];
     map["NIKEName"] = this.nikeName;
     map["KEMName"] = this.kemName;
     return map;

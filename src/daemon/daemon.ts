@@ -33,7 +33,7 @@ import type { DaemonTrace } from "./trace.js";
 const MAX_ABSENT_SESSIONS = 1000;
 
 /** What a daemon needs. */
-export interface DaemonOptions extends Omit<Kindness, "kindCouriers"> {
+export interface DaemonOptions extends Omit<Kindness, "kindCouriers" | "kindMixes"> {
   /** The link to the mixnet; the daemon opens it and closes it. */
   readonly link: MixnetLink;
   /** The clock for all waits. */

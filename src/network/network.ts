@@ -78,6 +78,8 @@ export interface EmbeddedNetworkOptions extends Partial<Rates> {
   readonly timing?: Timing | undefined;
   /** See {@link Kindness.kindCouriers}; false by default. */
   readonly kindCouriers?: boolean | undefined;
+  /** See {@link Kindness.kindMixes}; false by default. */
+  readonly kindMixes?: boolean | undefined;
   /** Where a replica stores its boxes; in memory by default. Use the same `seed` each time. */
   readonly storeFor?: ((replica: ReplicaIdentity) => BoxStore) | undefined;
   /** The log of a courier (by its index, from 0), which survives restarts; none by default. */
@@ -284,7 +286,7 @@ export class EmbeddedNetwork {
 
   #makeGateways(): NetworkGateway[] {
     const traffic = this.#traffic;
-    const { clock } = this.#options;
+    const { clock, kindMixes } = this.#options;
     const spools = new Map(
       this.topology.gateways.map((node) => {
         const onTaken = (): void => void traffic.replies++;
@@ -302,6 +304,7 @@ export class EmbeddedNetwork {
       packets: this.#packets,
       traffic,
       spools,
+      kindMixes,
       deliver: (packet, reply) => this.#deliver(packet, reply),
     });
     return [...spools].map(([node, spool]) => new NetworkGateway(node, spool, mixes));

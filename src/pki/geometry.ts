@@ -61,7 +61,7 @@ export interface GeometryParameters {
 }
 
 /** The lengths, with our name and the wire's, in the order of the text form. */
-const lengthKeys = [
+export const geometryLengths = [
   ["packetLength", "PacketLength"],
   ["nrHops", "NrHops"],
   ["headerLength", "HeaderLength"],
@@ -136,7 +136,7 @@ export class Geometry implements GeometryFields {
    * string.
    */
   constructor(fields: GeometryFields) {
-    for (const [name] of lengthKeys) checkCount(name, fields[name]);
+    for (const [name] of geometryLengths) checkCount(name, fields[name]);
     for (const name of ["nikeName", "kemName"] as const) {
       const value = fields[name];
       if (value !== undefined && typeof value !== "string") {
@@ -170,7 +170,7 @@ export class Geometry implements GeometryFields {
     const where = "sphinx_geometry";
     const map = asMap(value, where);
     const fields: Record<string, number | string> = {};
-    for (const [name, key] of lengthKeys) fields[name] = requiredUint(map, key, where);
+    for (const [name, key] of geometryLengths) fields[name] = requiredUint(map, key, where);
     fields["nikeName"] = requiredText(map, "NIKEName", where);
     fields["kemName"] = requiredText(map, "KEMName", where);
     return new Geometry(fields as unknown as GeometryFields);
@@ -208,7 +208,7 @@ export class Geometry implements GeometryFields {
   /** The map that {@link fromWire} reads. */
   toWire(): Record<string, number | string> {
     const map: Record<string, number | string> = {};
-    for (const [name, key] of lengthKeys) map[key] = this[name];
+    for (const [name, key] of geometryLengths) map[key] = this[name];
     map["NIKEName"] = this.nikeName;
     map["KEMName"] = this.kemName;
     return map;

@@ -22,6 +22,9 @@ import { type OpenedPacket, SphinxNode } from "./sphinx-node.js";
 /** Longest delay at a hop, in epochs. */
 const longestRestEpochs = 3;
 
+/** How late a packet may leave a hop, in ms. */
+const latestMs = 450;
+
 /** What the mixes need. */
 export interface SphinxMixesOptions {
   readonly clock: Clock;
@@ -35,6 +38,8 @@ export interface SphinxMixesOptions {
   readonly traffic: TrafficCounts;
   /** The spool of each gateway. */
   readonly spools: ReadonlyMap<NetworkNode, Spool>;
+  /** See {@link Kindness.kindMixes}; false by default. */
+  readonly kindMixes?: boolean | undefined;
   /** Gives a packet to its service; see `LinkSurroundings`. */
   readonly deliver: (packet: OutgoingPacket, reply: ((payload: Uint8Array) => void) | null) => void;
 }
@@ -107,9 +112,17 @@ export class SphinxMixes {
     }
     // Looked up before the delay, so that packets with unknown destinations cannot fill the queue.
     const arrive = this.#arrival(toHex(nextNodeHop.id), layer);
-    this.#options.packets.add(Math.max(1, delayMs) + extraDelayMs, () =>
-      this.#orDrop(() => arrive(packet!)),
-    );
+    const { clock, packets, kindMixes } = this.#options;
+    const restMs = Math.max(1, delayMs) + extraDelayMs;
+    const due = clock.monotonic() + restMs;
+    const leave = (): void => {
+      const lateMs = clock.monotonic() - due;
+      if (lateMs > latestMs && kindMixes !== true) {
+        throw new ProtocolError(`the packet would leave ${Math.round(lateMs)} ms late`);
+      }
+      arrive(packet!);
+    };
+    packets.add(restMs, () => this.#orDrop(leave));
   }
 
   /** What happens when a packet reaches a node. @throws ProtocolError when it must not go there. */

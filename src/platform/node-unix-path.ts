@@ -4,9 +4,11 @@ import { ConfigError } from "../errors/errors.js";
 /** Bytes that `sun_path` holds, less the final NUL (unix(7); 104 in all on the BSDs and macOS). */
 const LONGEST_PATH = process.platform === "linux" ? 107 : 103;
 
-/** The path as the system wants it: for `@name` the `@` becomes a NUL. */
+/** The path as Node and the system want it: for `@name` the `@` becomes a NUL. */
 export function systemUnixPath(address: string): string {
-  return isAbstract(address) ? `\0${address.slice(1)}` : address;
+  if (isAbstract(address)) return `\0${address.slice(1)}`;
+  // Node's `listen` takes a path that reads as a number, such as `7` or `.28e44`, for a port.
+  return Number(address) >= 0 ? `./${address}` : address;
 }
 
 /**

@@ -22,34 +22,77 @@ export type ChannelClient = Pick<
 
 /** Internal events: names and numbers only, never contents or capabilities. */
 export type ChannelDiagnostic =
-  | {
-      readonly type: "boxWritten";
-      readonly channel: string;
-      readonly id: bigint;
-      /** From the start of the call to the replicas' answer, in ms. */
-      readonly durationMs: number;
-    }
-  | {
-      /** The write is tried again after `pauseMs`. */
-      readonly type: "writeFailed";
-      readonly channel: string;
-      readonly id: bigint;
-      readonly error: unknown;
-      readonly pauseMs: number;
-    }
-  | {
-      readonly type: "polled";
-      readonly channel: string;
-      /** How many of the requested boxes were there. */
-      readonly found: number;
-      readonly asked: number;
-      readonly durationMs: number;
-      /** Time until the next attempt, in ms; 0 if any box was there. */
-      readonly pauseMs: number;
-    }
-  | { readonly type: "readFailed"; readonly channel: string; readonly error: unknown }
-  | { readonly type: "gap"; readonly channel: string; readonly boxes: number }
-  | { readonly type: "forked"; readonly channel: string; readonly id: bigint };
+  | BoxWrittenDiagnostic
+  | WriteFailedDiagnostic
+  | PolledDiagnostic
+  | ReadFailedDiagnostic
+  | GapDiagnostic
+  | ForkedDiagnostic;
+
+interface DiagnosticBase {
+  /** Name of the channel in this store. */
+  readonly channel: string;
+}
+
+/** The replicas have a box. */
+export interface BoxWrittenDiagnostic extends DiagnosticBase {
+  /** Tells this event from the others. */
+  readonly type: "boxWritten";
+  /** The message that the box belongs to: `Delivery.id`. */
+  readonly id: bigint;
+  /** From the start of the call to the replicas' answer, in ms. */
+  readonly durationMs: number;
+}
+
+/** A box was not written. The write is tried again. */
+export interface WriteFailedDiagnostic extends DiagnosticBase {
+  /** Tells this event from the others. */
+  readonly type: "writeFailed";
+  /** The message that the box belongs to: `Delivery.id`. */
+  readonly id: bigint;
+  /** What the call failed with. */
+  readonly error: unknown;
+  /** Time until the next attempt, in ms. */
+  readonly pauseMs: number;
+}
+
+/** Boxes were requested. */
+export interface PolledDiagnostic extends DiagnosticBase {
+  /** Tells this event from the others. */
+  readonly type: "polled";
+  /** How many of the requested boxes were there. */
+  readonly found: number;
+  /** How many boxes were requested at once. */
+  readonly asked: number;
+  /** From the first request to the last answer, in ms. */
+  readonly durationMs: number;
+  /** Time until the next attempt, in ms; 0 if any box was there. */
+  readonly pauseMs: number;
+}
+
+/** A request failed for another reason than an empty box. It is tried again. */
+export interface ReadFailedDiagnostic extends DiagnosticBase {
+  /** Tells this event from the others. */
+  readonly type: "readFailed";
+  /** What the call failed with. */
+  readonly error: unknown;
+}
+
+/** Boxes are lost, and the reader continued behind them. */
+export interface GapDiagnostic extends DiagnosticBase {
+  /** Tells this event from the others. */
+  readonly type: "gap";
+  /** How many boxes are lost. */
+  readonly boxes: number;
+}
+
+/** A box holds other bytes than ours, and the channel stopped. */
+export interface ForkedDiagnostic extends DiagnosticBase {
+  /** Tells this event from the others. */
+  readonly type: "forked";
+  /** The message whose box it is: `Delivery.id`. */
+  readonly id: bigint;
+}
 
 /** Receives internal events; if it throws, the error is ignored. */
 export type DiagnosticsHook = (event: ChannelDiagnostic) => void;

@@ -67,7 +67,9 @@ export interface WriterOptions {
 
 /** A channel in the store. */
 export interface ChannelInfo {
+  /** Its name in this store; nobody else sees it. */
   readonly name: string;
+  /** Whether this store sends on it or reads from it. */
   readonly kind: "writer" | "reader";
   /** Messages that are not yet stored at the replicas; 0 for a reader. */
   readonly queued: number;
@@ -85,8 +87,9 @@ export interface ChannelStatistics {
   readonly boxesWritten: number;
   /** Writes that failed and are tried again. */
   readonly writesFailed: number;
-  /** Boxes that were requested, and those that were there. */
+  /** Boxes that were requested, each attempt counted. */
   readonly boxesAsked: number;
+  /** Requested boxes that were there. */
   readonly boxesFound: number;
   /** Boxes that were lost. */
   readonly boxesLost: number;
@@ -418,7 +421,10 @@ export class Channels implements AsyncDisposable {
   async import(
     name: string,
     invitation: Invitation | ReadCap,
-    options?: { readonly from?: "next" | "start" | undefined },
+    options?: {
+      /** Where to begin; `next` by default. */
+      readonly from?: "next" | "start" | undefined;
+    },
   ): Promise<Reader> {
     const from = options?.from ?? "next";
     if (from !== "next" && from !== "start") {

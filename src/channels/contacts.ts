@@ -121,7 +121,10 @@ export class Contact {
    * @param options `signal`: aborting ends the wait, not the exchange.
    * @throws InvalidStateError when the exchange failed, was cancelled, or the channels were closed.
    */
-  async ready(options?: { readonly signal?: AbortSignal | undefined }): Promise<{
+  async ready(options?: {
+    /** Aborting ends the waiting with the signal's reason; the exchange goes on. */
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<{
     /** Sends to the contact. */
     readonly writer: Writer;
     /** Reads what the contact sends. */
@@ -287,6 +290,7 @@ export class Contacts {
   async begin(
     names: readonly string[],
     make: () => Promise<ExchangeRecord>,
+    more: (draft: Draft) => void = () => {},
   ): Promise<VoucherExchange> {
     this.#context.reserve(names);
     try {
@@ -294,6 +298,7 @@ export class Contacts {
       this.#context.checkOpen();
       let key = "";
       await this.#context.store.commit((draft) => {
+        more(draft);
         key = keyNumber(this.#nextKey++);
         draft.put(NEXT_KEY, this.#nextKey);
         draft.put(exchangeKey(key), encodeRecord(record));

@@ -49,6 +49,8 @@ import {
 import type { Delivery } from "./writer.js";
 
 const VOUCHER_LENGTH = 32;
+/** The form of a group's messages unless another is given: the one that katzenqt reads. */
+const DEFAULT_FORMAT: ChannelFormat = "katzenqt";
 const MAX_NAME_LENGTH = 150;
 const NEXT_KEY = "meta!nextGroup";
 /** How many bytes sealing adds to a list of members. */
@@ -78,6 +80,7 @@ export interface GroupMember {
 
 /** A group in the store. */
 export interface GroupInfo {
+  /** Its name in this store; the other members do not see it. */
   readonly name: string;
   /** Whether we can send: we created the group, or our voucher was answered. */
   readonly isJoined: boolean;
@@ -87,6 +90,7 @@ export interface GroupInfo {
 
 /** A message of a group. */
 export interface GroupMessage {
+  /** The member on whose channel it came. */
   readonly sender: GroupMember;
   /** Increases within the sender's channel. */
   readonly id: bigint;
@@ -195,19 +199,26 @@ export class Groups {
     checkGroup(name, options);
     this.#checkFree(name);
     const { writeCap } = generateKeypair();
+    const { format = DEFAULT_FORMAT } = options;
     const minted = await this.#context.client.voucherMint(writeCap, options.displayName);
-    const group = await this.#add(name, options);
-    await this.#contacts.begin([], async () => ({
-      ...blankRecord(`join ${name}`, "newcomer", options.displayName, group.format),
-      state: "minted",
-      group: name,
-      voucher: minted.voucher,
-      streamWriteCap: minted.voucherWriteCap,
-      payload: minted.voucherPayload,
-      secretKey: minted.voucherSecretKey,
-      messageWriteCap: writeCap,
-    }));
-    return group;
+    let group: Group | null = null;
+    await this.#contacts.begin(
+      [],
+      async () => ({
+        ...blankRecord(`join ${name}`, "newcomer", options.displayName, format),
+        state: "minted",
+        group: name,
+        voucher: minted.voucher,
+        streamWriteCap: minted.voucherWriteCap,
+        payload: minted.voucherPayload,
+        secretKey: minted.voucherSecretKey,
+        messageWriteCap: writeCap,
+      }),
+      // In the same transaction: a group without its voucher could never be joined.
+      (draft) => (group = this.#compose(draft, name, options)),
+    );
+    this.#groups.set(name, group!);
+    return group!;
   }
 
   #checkFree(name: string): void {
@@ -221,22 +232,27 @@ export class Groups {
   async #add(
     name: string,
     options: GroupOptions,
-    more?: (draft: Draft, group: Group) => void,
+    more: (draft: Draft, group: Group) => void,
   ): Promise<Group> {
     this.#context.checkOpen();
     checkGroup(name, options);
-    const { displayName, format = "katzenqt" } = options;
     let group: Group | null = null;
     await this.#context.store.commit((draft) => {
-      this.#checkFree(name);
-      const key = keyNumber(this.#nextKey++);
-      draft.put(NEXT_KEY, this.#nextKey);
-      draft.put(`group!${key}`, { name, displayName, format });
-      group = new Group(this.#context, this.#contacts, { key, name, displayName, format });
-      more?.(draft, group);
+      group = this.#compose(draft, name, options);
+      more(draft, group);
     });
     this.#groups.set(name, group!);
     return group!;
+  }
+
+  /** Adds the record of a group to a transaction. @throws ChannelExistsError. */
+  #compose(draft: Draft, name: string, options: GroupOptions): Group {
+    this.#checkFree(name);
+    const { displayName, format = DEFAULT_FORMAT } = options;
+    const key = keyNumber(this.#nextKey++);
+    draft.put(NEXT_KEY, this.#nextKey);
+    draft.put(`group!${key}`, { name, displayName, format });
+    return new Group(this.#context, this.#contacts, { key, name, displayName, format });
   }
 
   /** A group. @throws ChannelNotFoundError. */
@@ -349,7 +365,10 @@ export class Group {
   /**
    * Resolves when a member has answered our voucher. @throws InvalidStateError when joining failed.
    */
-  async joined(options?: { readonly signal?: AbortSignal | undefined }): Promise<void> {
+  async joined(options?: {
+    /** Aborting ends the waiting with the signal's reason; joining goes on. */
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<void> {
     await this.#joining?.over(options?.signal);
     this.#context.checkOpen();
     if (this.isJoined) return;
@@ -390,8 +409,14 @@ export class Group {
    */
   async induct(
     voucher: PlainBytes,
-    options: { readonly history?: boolean | undefined } = {},
-  ): Promise<{ readonly taken: (signal?: AbortSignal) => Promise<string> }> {
+    options: {
+      /** Whether the newcomer can read earlier messages; `true` by default. */
+      readonly history?: boolean | undefined;
+    } = {},
+  ): Promise<{
+    /** Resolves with the newcomer's display name when the answer is stored. */
+    readonly taken: (signal?: AbortSignal) => Promise<string>;
+  }> {
     this.#context.checkOpen();
     checkBytes("voucher", voucher, VOUCHER_LENGTH);
     checkOptions("options", options, ["history"]);

@@ -20,7 +20,17 @@ export {
   type WriterOptions,
   openChannels,
 } from "./channels.js";
-export type { ChannelClient, ChannelDiagnostic, DiagnosticsHook } from "./channel-client.js";
+export type {
+  BoxWrittenDiagnostic,
+  ChannelClient,
+  ChannelDiagnostic,
+  DiagnosticsHook,
+  ForkedDiagnostic,
+  GapDiagnostic,
+  PolledDiagnostic,
+  ReadFailedDiagnostic,
+  WriteFailedDiagnostic,
+} from "./channel-client.js";
 export type { Delivery, DeliveryState, Invitation, Writer } from "./writer.js";
 export type { Message, MessageKind, MessagesOptions, Reader } from "./reader.js";
 export type { Contact, ContactInfo, ContactOptions, Contacts } from "./contacts.js";
@@ -39,9 +49,13 @@ export {
   KATZENQT_MAX_FILE,
   type KatzenqtCause,
   type KatzenqtFile,
+  type KatzenqtFileMessage,
+  type KatzenqtIntroductionMessage,
   type KatzenqtMember,
   type KatzenqtMessage,
   type KatzenqtTally,
+  type KatzenqtTallyMessage,
+  type KatzenqtTextMessage,
   type KatzenqtType,
   decodeKatzenqtMembers,
   decodeKatzenqtMessage,
@@ -61,7 +75,10 @@ export {
 // What a database of your own has to offer.
 export type {
   LevelDatabase,
+  LevelDelete,
   LevelEncodings,
+  LevelKeyEncoding,
   LevelOperation,
+  LevelPut,
   LevelRange,
 } from "../platform/level-contract.js";

@@ -22,15 +22,25 @@ import { KATZENQT_BOX_LENGTH, framingLength } from "./framing.js";
 
 /** The types of a conversation's messages, with their numbers. */
 export const katzenqtTypes = {
+  /** What people write. */
   text: 0,
+  /** A new member: its name and ReadCap. */
   introduction: 1,
+  /** A file, whole. */
   file: 2,
+  /** A question for the members. */
   who: 3,
+  /** The answer to it. */
   replyWho: 4,
+  /** A new poll, with its state. */
   tallyCreate: 5,
+  /** Answers to a poll. */
   tallyVote: 6,
+  /** The end of a poll. */
   tallyClose: 7,
+  /** A request for what changed in a poll. */
   syncRequest: 8,
+  /** The answer to it. */
   syncResponse: 9,
 } as const;
 
@@ -61,6 +71,7 @@ export interface KatzenqtMember {
 
 /** A file in a message. */
 export interface KatzenqtFile {
+  /** The file's content, at most 200 MiB. */
   readonly payload: Bytes;
   /** The kind of file, in the sender's words. */
   readonly filetype: string;
@@ -70,7 +81,9 @@ export interface KatzenqtFile {
 
 /** A poll, as in katzenqt's tallies. */
 export interface KatzenqtTally {
+  /** Names the poll; 16 bytes, chosen by its maker. */
   readonly surveyId: Bytes;
+  /** Counts up with each vote of one member; the highest one counts. */
   readonly version: number;
   /** Answers by slot. */
   readonly choice?: ReadonlyMap<string, CborValue> | undefined;
@@ -80,24 +93,56 @@ export interface KatzenqtTally {
 
 /** An earlier message: the display name of its sender's channel, and its id there. */
 export interface KatzenqtCause {
+  /** The display name of the member who sent it. */
   readonly name: string;
+  /** Its number in that member's channel: `Message.id`. */
   readonly id: bigint;
 }
 
-/** A message of a conversation. */
-export type KatzenqtMessage = {
+/** What every message of a conversation may have. */
+interface KatzenqtMessageBase {
   /** The last message of each channel that the sender had seen; katzenqt ignores them. */
   readonly after?: readonly KatzenqtCause[] | undefined;
-} & (
-  | { readonly type: "text"; readonly text: string }
-  | { readonly type: "introduction"; readonly member: KatzenqtMember }
-  | { readonly type: "file"; readonly file: KatzenqtFile }
-  | { readonly type: "who" | "replyWho"; readonly text: string }
-  | {
-      readonly type: "tallyCreate" | "tallyVote" | "tallyClose" | "syncRequest" | "syncResponse";
-      readonly tally: KatzenqtTally;
-    }
-);
+}
+
+/** A text: of a person, or a question for the members and its answer. */
+export interface KatzenqtTextMessage extends KatzenqtMessageBase {
+  /** `text` is what people write. */
+  readonly type: "text" | "who" | "replyWho";
+  /** UTF-8 on the wire, of any length. */
+  readonly text: string;
+}
+
+/** Announces a member. */
+export interface KatzenqtIntroductionMessage extends KatzenqtMessageBase {
+  /** Tells this kind of message from the others. */
+  readonly type: "introduction";
+  /** Who it is, and how to read it. */
+  readonly member: KatzenqtMember;
+}
+
+/** Carries a file. */
+export interface KatzenqtFileMessage extends KatzenqtMessageBase {
+  /** Tells this kind of message from the others. */
+  readonly type: "file";
+  /** Its bytes, kind and name. */
+  readonly file: KatzenqtFile;
+}
+
+/** A step of a poll. */
+export interface KatzenqtTallyMessage extends KatzenqtMessageBase {
+  /** The step. */
+  readonly type: "tallyCreate" | "tallyVote" | "tallyClose" | "syncRequest" | "syncResponse";
+  /** Which poll, and what changes in it. */
+  readonly tally: KatzenqtTally;
+}
+
+/** A message of a conversation. */
+export type KatzenqtMessage =
+  | KatzenqtTextMessage
+  | KatzenqtIntroductionMessage
+  | KatzenqtFileMessage
+  | KatzenqtTallyMessage;
 
 /**
  * Encodes a message.

@@ -312,7 +312,10 @@ export class Writer {
    * @param options `history`: whether it can read the messages sent so far; `true` by default.
    * Boxes live for one to two weeks, so older messages are gone in any case.
    */
-  async invitation(options?: { readonly history?: boolean | undefined }): Promise<Invitation> {
+  async invitation(options?: {
+    /** Whether the messages sent so far can be read with it; `true` by default. */
+    readonly history?: boolean | undefined;
+  }): Promise<Invitation> {
     const whole = readCapOf(this.#writeCap);
     const readCap = options?.history === false ? withIndex(whole, this.#next) : whole;
     return { readCap, nextMessageBoxIndex: MessageBoxIndex.from(this.#next) };

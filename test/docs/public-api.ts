@@ -13,6 +13,7 @@ export const ENTRIES = {
   "./wire": "dist/src/wire/index.d.ts",
   "./errors": "dist/src/errors/index.d.ts",
   "./bacap": "dist/src/bacap/index.d.ts",
+  "./channels": "dist/src/channels/index.d.ts",
   "./daemon": "dist/src/daemon/index.d.ts",
   "./join": "dist/src/join/index.d.ts",
   "./network": "dist/src/network/index.d.ts",

@@ -149,6 +149,7 @@ const additions: Record<string, readonly string[]> = {
   // Names the events of the daemon in front of it.
   "src/network/index.ts": ["src/daemon/trace"],
   // The network with a daemon in front, where no platform is needed.
+  "src/network/kept-network.ts": ["#level"],
   "src/network/embedded-daemon.ts": ["daemon", "transport"],
   "src/platform/contract.ts": ["src/crypto/ctidh/worker-protocol"],
   "src/platform/browser-worker.ts": ["src/crypto/ctidh/worker-protocol"],

@@ -24,6 +24,11 @@ export async function create(flags: CreateFlags, name: string): Promise<void> {
   });
   if (!job) return;
   await withChannels(flags, async ({ output }, channels) => {
+    if ((await channels.list()).some((channel) => channel.name === name)) {
+      throw new UsageError(
+        `there is already a channel ${JSON.stringify(name)}: choose another name`,
+      );
+    }
     const writer = await channels.create(name);
     if (path !== undefined) {
       const { readCap, nextMessageBoxIndex: index } = await writer.invitation();

@@ -23,7 +23,7 @@ function traceAnswer(
 ): void {
   // That a message has left is told when it leaves.
   if (!("errorCode" in response)) return;
-  const id = "queryId" in response ? response.queryId : response.messageId;
+  const id = "queryId" in response ? response.queryId : (response.messageId ?? response.surbId);
   const envelope = "envelopeHash" in response ? response.envelopeHash : null;
   hook({
     source: "daemon",

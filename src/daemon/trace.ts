@@ -10,7 +10,7 @@ export type TraceOperation = "message" | "read" | "write" | "copy";
 export interface TracedRequest {
   /** The application's session. */
   readonly session: string;
-  /** The request: its query ID, or its message ID; null when it has none. */
+  /** The request: its query ID; of a message its ID, or else its reply block. Null when it has none. */
   readonly request: string | null;
 }
 

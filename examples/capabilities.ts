@@ -13,9 +13,9 @@ import {
 
 const { writeCap, readCap, firstMessageIndex } = generateKeypair();
 const box = encryptBox(writeCap, firstMessageIndex, utf8("hello"));
-console.log(verifyBox(box)); // anybody can tell that it is genuine, nobody whose it is
+console.log(verifyBox(box)); // anybody can verify a box, but nobody learns whose it is
 const opened = openBox(readCap, firstMessageIndex, box);
-const next = nextMessageBoxIndex(firstMessageIndex); // each leads to the next, none back
+const next = nextMessageBoxIndex(firstMessageIndex); // each index gives the next one, not the one before
 // #endregion
 assert.ok(opened.kind === "message" && utf8ToText(opened.plaintext) === "hello");
 assert.equal(next.length, 104);

@@ -18,7 +18,7 @@ export interface Conversation {
   readonly outbox: { readonly writeCap: WriteCap; readonly index: MessageBoxIndex };
 }
 
-/** Answers lines until one says "bye" or `signal` is aborted; gives how many it answered. */
+/** Answers lines until one says "bye" or `signal` is aborted; returns how many it answered. */
 export async function runBot(
   client: ThinClient,
   { inbox, outbox }: Conversation,

@@ -1,4 +1,4 @@
-/** Holding a daemon to the protocol, over raw frames. */
+/** Checks a daemon against the protocol, over raw frames. */
 import { DevDaemon } from "katzenpost-thinclient/testing";
 
 await using daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });
@@ -8,7 +8,7 @@ const config = daemon.config();
 import { checkConformance, formatConformance } from "katzenpost-thinclient/testing";
 
 const report = await checkConformance((options) => config.dial.dial(options), {
-  areas: ["handshake", "frames", "sessions", "keys", "envelopes"], // all, unless some are named
+  areas: ["handshake", "frames", "sessions", "keys", "envelopes"], // without this option: all areas
 });
 console.log(formatConformance(report));
 // #endregion

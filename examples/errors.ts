@@ -1,4 +1,4 @@
-/** What can go wrong, and how to tell it apart. */
+/** What can go wrong, and how to tell failures apart. */
 import assert from "node:assert/strict";
 import {
   ThinClient,

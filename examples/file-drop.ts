@@ -29,7 +29,7 @@ async function drop(client: ThinClient, path: string): Promise<Ticket> {
       yield piece;
     }
   }
-  // Read as it is sent: memory stays flat, however long the file is.
+  // The file is read while it is sent, so memory use does not grow with its length.
   await client.copy(pieces(), [{ writeCap, startIndex: firstMessageIndex }]);
   return {
     readCap: ReadCap.toHex(readCap),
@@ -45,7 +45,7 @@ async function pickUp(client: ThinClient, ticket: Ticket, path: string): Promise
   const readCap = ReadCap.fromHex(ticket.readCap);
   let index = MessageBoxIndex.fromHex(ticket.index);
   const digest = createHash("sha256");
-  const file = await open(path, "wx"); // never over a file that is there
+  const file = await open(path, "wx"); // fails if the file exists
   try {
     for (let at = 0; at < ticket.length;) {
       const { plaintext, nextMessageBoxIndex } = await client.read(readCap, index);

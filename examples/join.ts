@@ -1,4 +1,4 @@
-/** A daemon on a real network, in this process. It wants the network's own file, client.toml. */
+/** A daemon on a real network, in this process. It needs the network's client.toml. */
 import { ThinClient } from "katzenpost-thinclient";
 import { JoinedDaemon } from "katzenpost-thinclient/join";
 

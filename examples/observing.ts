@@ -1,4 +1,4 @@
-/** What the client tells about itself: log lines, measurements for prom-client, its load. */
+/** What the client reports about itself: log lines, measurements for prom-client, its load. */
 import assert from "node:assert/strict";
 import { type Logger, type MetricsHook, ThinClient } from "katzenpost-thinclient";
 import { DevDaemon } from "katzenpost-thinclient/testing";

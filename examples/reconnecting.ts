@@ -33,7 +33,7 @@ await daemon.crash(); // as kill -9 would
 await daemon.restart();
 
 await client.write(writeCap, firstMessageIndex, "still here"); // waits for the connection
-const { plaintext } = await reading; // never noticed
+const { plaintext } = await reading; // the read did not notice the crash
 // #endregion
 assert.equal(utf8ToText(plaintext), "still here");
 assert.deepEqual(log, ["the daemon is gone", "back: new session, new daemon"]);

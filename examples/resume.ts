@@ -1,6 +1,6 @@
 /**
- * A writer that is killed in the middle of its work and started again: nothing is lost, nothing is
- * doubled. The program starts itself as the writer, kills it, and reads what was written.
+ * A writer that is killed in the middle of its work and started again: nothing is lost or
+ * duplicated. The program starts itself as the writer, kills it, and reads what was written.
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
@@ -27,7 +27,7 @@ const LINES = Array.from({ length: 40 }, (_, i) => `line ${i}`);
 interface State {
   readonly sessionToken: string;
   readonly writeCap: string;
-  /** Where the next line goes, and which it is: both are settled before the box is written. */
+  /** Where the next line goes, and which it is: both are decided before the box is written. */
   readonly index: string;
   readonly line: number;
 }
@@ -44,7 +44,7 @@ async function write(address: string, path: string): Promise<void> {
   let state = JSON.parse(await readFile(path, "utf8")) as State;
   await using client = await ThinClient.connect(
     { dial: { tcp: { address } } },
-    { sessionToken: fromHex(state.sessionToken) }, // takes up the session of the one killed
+    { sessionToken: fromHex(state.sessionToken) }, // resumes the session of the killed process
   );
   const writeCap = WriteCap.fromHex(state.writeCap);
   while (state.line < LINES.length) {

@@ -1,4 +1,4 @@
-/** Boxes that are deleted: one, or many; and what their readers find. */
+/** Deleting boxes, one or many, and what their readers find. */
 import assert from "node:assert/strict";
 import { ThinClient, hasCode, randomBytes } from "katzenpost-thinclient";
 import { DevDaemon } from "katzenpost-thinclient/testing";

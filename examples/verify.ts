@@ -14,7 +14,7 @@ async function keysFrom(clientToml: string): Promise<AuthorityInput[]> {
   return settings.authorities.map(({ identifier, identityKey, pkiSignatureScheme }) => ({
     identifier,
     publicKey: identityKey,
-    scheme: pkiSignatureScheme, // e.g. "Ed25519 Sphincs+"
+    scheme: pkiSignatureScheme, // "Ed25519 Sphincs+", "Falcon-padded-512-Ed25519" …
   }));
 }
 // #endregion

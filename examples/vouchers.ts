@@ -12,7 +12,7 @@ await using newcomer = await ThinClient.connect(daemon.config());
 await using member = await ThinClient.connect(daemon.config());
 
 // #region mint
-// The newcomer makes a stream to speak on, and a voucher for it.
+// The newcomer creates a stream for their messages, and a voucher for it.
 const messages = await newcomer.newKeypair(randomBytes(32));
 const minted = await newcomer.voucherMint(messages.writeCap, "Ada");
 // Box 0 of the voucher's own stream tells a member who is asking; box 1 is for the answer.

@@ -23,6 +23,7 @@ const entries = {
   daemon: "dist/src/daemon/index.d.ts",
   network: "dist/src/network/index.d.ts",
   join: "dist/src/join/index.d.ts",
+  workers: "dist/src/workers/index.d.ts",
   testing: "dist/src/testing/index.d.ts",
 };
 

@@ -62,14 +62,11 @@ export {
   type CopyProgress,
   type CopyResult,
   type CopySource,
-  MAX_COPY_BOXES,
 } from "./client/copy.js";
 export {
   type CopyCommandOptions,
   type CreateEnvelopesResult,
   type DestinationPayload,
-  MAX_COPY_CALL_LENGTH,
-  MAX_COPY_PAYLOAD_LENGTH,
   type MultiDestEnvelopes,
   type MultiPayloadEnvelopesRequest,
   type PayloadEnvelopesRequest,
@@ -130,6 +127,15 @@ export {
   type GeometryParameters,
   SphinxGeometry,
 } from "./pki/geometry.js";
+export {
+  type CopySizes,
+  type CopyStreamPlan,
+  MAX_COPY_BOXES,
+  MAX_COPY_CALL_LENGTH,
+  MAX_COPY_PAYLOAD_LENGTH,
+  copyChunkLength,
+  planCopyPayload,
+} from "./pki/copy-stream-plan.js";
 export { PigeonholeGeometry, type PigeonholeGeometryFields } from "./pki/pigeonhole-geometry.js";
 export { prettyPrintObj, prettyPrintPkiDoc } from "./pki/pretty-print.js";
 export {

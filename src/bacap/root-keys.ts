@@ -45,14 +45,14 @@ interface Root {
   uses: number;
   /** Its private half; null until a writer shows it. */
   secret: { readonly seed: Bytes; readonly scalar: bigint } | null;
-  /** Box IDs by blinding scalar, newest last. */
-  readonly boxIds: Map<bigint, Bytes>;
+  /** Box IDs by blinding scalar. */
+  readonly boxIds: RecentlyUsed<bigint, Bytes>;
 }
 
 /** By public half, in hex. */
-const roots = new RecentlyUsed<Root>(keptKeys);
+const roots = new RecentlyUsed<string, Root>(keptKeys);
 /** Those with a table; one that falls out gets a new point, for the old one keeps its table. */
-const withTable = new RecentlyUsed<Root>(keptTables, (root) => {
+const withTable = new RecentlyUsed<string, Root>(keptTables, (root) => {
   root.point = null;
   root.uses = 0;
 });
@@ -60,7 +60,7 @@ const withTable = new RecentlyUsed<Root>(keptTables, (root) => {
 function rootOf(key: string): Root {
   let root = roots.get(key);
   if (root === undefined) {
-    root = { point: null, uses: 0, secret: null, boxIds: new Map() };
+    root = { point: null, uses: 0, secret: null, boxIds: new RecentlyUsed(keptBoxIds) };
     roots.set(key, root);
   }
   return root;
@@ -100,7 +100,6 @@ function boxIdOf(root: Root, f: bigint, compute: () => Bytes): Bytes {
   if (boxId === undefined) {
     boxId = compute();
     root.boxIds.set(f, boxId);
-    if (root.boxIds.size > keptBoxIds) root.boxIds.delete(root.boxIds.keys().next().value!);
   }
   return copyBytes(boxId);
 }
@@ -120,7 +119,12 @@ export function checkRootPublicKey(rootPublicKey: Uint8Array): void {
   const known = roots.get(key);
   if (known?.secret || known?.point) return;
   // Kept only when it is good: what is refused must not push out what is in use.
-  const point = pointOf(rootPublicKey, { point: null, uses: 0, secret: null, boxIds: new Map() });
+  const point = pointOf(rootPublicKey, {
+    point: null,
+    uses: 0,
+    secret: null,
+    boxIds: new RecentlyUsed(keptBoxIds),
+  });
   rootOf(key).point = point;
 }
 

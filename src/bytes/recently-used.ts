@@ -1,8 +1,8 @@
 /** Results that are kept while they are in use. */
 
 /** The newest `limit` entries by use; `onDrop` is told of each that gives way. */
-export class RecentlyUsed<V> {
-  readonly #entries = new Map<string, V>();
+export class RecentlyUsed<K, V> {
+  readonly #entries = new Map<K, V>();
   readonly #limit: number;
   readonly #onDrop: ((value: V) => void) | undefined;
 
@@ -11,7 +11,7 @@ export class RecentlyUsed<V> {
     this.#onDrop = onDrop;
   }
 
-  get(key: string): V | undefined {
+  get(key: K): V | undefined {
     const value = this.#entries.get(key);
     if (value !== undefined) {
       this.#entries.delete(key);
@@ -20,7 +20,7 @@ export class RecentlyUsed<V> {
     return value;
   }
 
-  set(key: string, value: V): void {
+  set(key: K, value: V): void {
     this.#entries.delete(key);
     this.#entries.set(key, value);
     if (this.#entries.size <= this.#limit) return;

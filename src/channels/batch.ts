@@ -1,24 +1,25 @@
 /**
  * Messages of several channels that become readable together: they are written as a temporary
- * stream, and a courier copies them to their boxes. Until the copy command is given nobody can read
- * any of them; after it the courier finishes without us.
+ * stream, and a courier copies them to their boxes. Before the copy command nobody can read any of
+ * them; after it the courier finishes without us.
  *
  * A batch can be run again from the start at any point. Its boxes and their bytes are fixed, and
- * replicas take an identical rewrite for success.
+ * replicas report success for an identical rewrite.
  */
 import { concatBytes, randomBytes } from "../bytes/bytes.js";
 import { nextMessageBoxIndex } from "../bacap/message-box-index.js";
 import type { ChannelClient } from "./channel-client.js";
 import type { BatchPart } from "./writer.js";
 
-/** Bytes by which a box of a copy is shorter than one that is written directly. */
+/** How many bytes fewer a box of a copy holds than a box that is written directly. */
 export const COPY_OVERHEAD = 4;
-/** Most boxes that the daemon seals at once: each costs a real daemon seconds. */
+/** The most boxes that the daemon seals in one request: each costs a real daemon seconds. */
 const BOXES_PER_CALL = 32;
-/** Most boxes of the temporary stream that are in progress at once. */
+/** The most boxes of the temporary stream that are in progress at once. */
 const WINDOW = 8;
 /**
- * Most boxes of a batch: couriers give up beyond 65,536, those of the temporary stream included.
+ * The most boxes of a batch. Couriers give up beyond 65,536, which includes those of the temporary
+ * stream.
  */
 export const MAX_BATCH_BOXES = 32_768;
 
@@ -60,7 +61,7 @@ export async function runBatch(
 }
 
 /**
- * The destinations of each call: parts with at most so many boxes that the daemon can seal at once.
+ * The destinations of each call: parts with at most as many boxes as the daemon can seal at once.
  */
 function* piecesOf(
   parts: readonly BatchPart[],

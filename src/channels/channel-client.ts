@@ -1,7 +1,7 @@
-/** What channels need of a thin client, and what they are told of how it goes. */
+/** What channels need from a thin client, and what they report about their work. */
 import type { ThinClient } from "../client/thin-client.js";
 
-/** The calls of a thin client that channels are made of. None of them names a courier. */
+/** The calls of a thin client that channels use. None of them names a courier. */
 export type ChannelClient = Pick<
   ThinClient,
   | "read"
@@ -20,36 +20,79 @@ export type ChannelClient = Pick<
   | "isState"
 >;
 
-/** What happens inside; names and numbers only, never contents or capabilities. */
+/** Internal events: names and numbers only, never contents or capabilities. */
 export type ChannelDiagnostic =
-  | {
-      readonly type: "boxWritten";
-      readonly channel: string;
-      readonly id: bigint;
-      /** From the start of the call to the replicas' verdict, in ms. */
-      readonly durationMs: number;
-    }
-  | {
-      /** The write is tried again after `pauseMs`. */
-      readonly type: "writeFailed";
-      readonly channel: string;
-      readonly id: bigint;
-      readonly error: unknown;
-      readonly pauseMs: number;
-    }
-  | {
-      readonly type: "polled";
-      readonly channel: string;
-      /** Boxes that were there, of those asked for. */
-      readonly found: number;
-      readonly asked: number;
-      readonly durationMs: number;
-      /** Until the next question, in ms; 0 when something was there. */
-      readonly pauseMs: number;
-    }
-  | { readonly type: "readFailed"; readonly channel: string; readonly error: unknown }
-  | { readonly type: "gap"; readonly channel: string; readonly boxes: number }
-  | { readonly type: "forked"; readonly channel: string; readonly id: bigint };
+  | BoxWrittenDiagnostic
+  | WriteFailedDiagnostic
+  | PolledDiagnostic
+  | ReadFailedDiagnostic
+  | GapDiagnostic
+  | ForkedDiagnostic;
 
-/** Hears of what happens inside; what it throws is ignored. */
+interface DiagnosticBase {
+  /** Name of the channel in this store. */
+  readonly channel: string;
+}
+
+/** The replicas have a box. */
+export interface BoxWrittenDiagnostic extends DiagnosticBase {
+  /** Tells this event from the others. */
+  readonly type: "boxWritten";
+  /** The message that the box belongs to: `Delivery.id`. */
+  readonly id: bigint;
+  /** From the start of the call to the replicas' answer, in ms. */
+  readonly durationMs: number;
+}
+
+/** A box was not written. The write is tried again. */
+export interface WriteFailedDiagnostic extends DiagnosticBase {
+  /** Tells this event from the others. */
+  readonly type: "writeFailed";
+  /** The message that the box belongs to: `Delivery.id`. */
+  readonly id: bigint;
+  /** What the call failed with. */
+  readonly error: unknown;
+  /** Time until the next attempt, in ms. */
+  readonly pauseMs: number;
+}
+
+/** Boxes were requested. */
+export interface PolledDiagnostic extends DiagnosticBase {
+  /** Tells this event from the others. */
+  readonly type: "polled";
+  /** How many of the requested boxes were there. */
+  readonly found: number;
+  /** How many boxes were requested at once. */
+  readonly asked: number;
+  /** From the first request to the last answer, in ms. */
+  readonly durationMs: number;
+  /** Time until the next attempt, in ms; 0 if any box was there. */
+  readonly pauseMs: number;
+}
+
+/** A request failed for another reason than an empty box. It is tried again. */
+export interface ReadFailedDiagnostic extends DiagnosticBase {
+  /** Tells this event from the others. */
+  readonly type: "readFailed";
+  /** What the call failed with. */
+  readonly error: unknown;
+}
+
+/** Boxes are lost, and the reader continued behind them. */
+export interface GapDiagnostic extends DiagnosticBase {
+  /** Tells this event from the others. */
+  readonly type: "gap";
+  /** How many boxes are lost. */
+  readonly boxes: number;
+}
+
+/** A box holds other bytes than ours, and the channel stopped. */
+export interface ForkedDiagnostic extends DiagnosticBase {
+  /** Tells this event from the others. */
+  readonly type: "forked";
+  /** The message whose box it is: `Delivery.id`. */
+  readonly id: bigint;
+}
+
+/** Receives internal events; if it throws, the error is ignored. */
 export type DiagnosticsHook = (event: ChannelDiagnostic) => void;

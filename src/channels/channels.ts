@@ -1,4 +1,4 @@
-/** Durable channels: `openChannels` and what it gives. */
+/** Durable channels: `openChannels` and the object it returns. */
 import { type PlainBytes, checkBytes, describeType, utf8 } from "../bytes/bytes.js";
 import { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
 import type { Clock } from "../clock/clock.js";
@@ -32,20 +32,22 @@ import {
 
 /** Options of {@link openChannels}. */
 export interface ChannelOptions {
-  /** Encrypts the store: 32 random bytes, the same at each opening. */
+  /** Encrypts the store: 32 random bytes, the same each time it is opened. */
   readonly key?: Uint8Array | undefined;
-  /** Encrypts the store with a key made from this text (scrypt; opening takes about a second). */
+  /**
+   * Encrypts the store with a key derived from this text (scrypt; opening takes about a second).
+   */
   readonly passphrase?: string | undefined;
   /**
-   * Share of the network's packets that is for reading while something waits to be written, and for
-   * questions that may be in vain: above 0, at most 1; 0.5 by default.
+   * The part of the network's packets for reading while something waits to be written, and for
+   * reads of boxes that may be empty: above 0, at most 1; 0.5 by default.
    */
   readonly budget?: number | undefined;
-  /** Longest message that is sent or taken, in bytes; 16 MiB by default. */
+  /** Longest message that is sent or received, in bytes; 16 MiB by default. */
   readonly maxMessageLength?: number | undefined;
-  /** Hears of what happens inside. */
+  /** Receives internal events. */
   readonly diagnostics?: DiagnosticsHook | undefined;
-  /** The clock to wait by; the platform's by default, a virtual one in tests. */
+  /** The clock for all waits; the platform's by default, a virtual one in tests. */
   readonly clock?: Clock | undefined;
 }
 
@@ -57,52 +59,55 @@ const NEXT_KEY = "meta!nextKey";
 /** Options of {@link Channels.create} and {@link Channels.adopt}. */
 export interface WriterOptions {
   /**
-   * How messages are written. `native` (default): several boxes at once. `katzenqt`: as katzenqt
-   * reads them, one box after the other.
+   * How messages are written. `native` (default): several boxes at once. `katzenqt`: in katzenqt's
+   * format, one box after the other.
    */
   readonly format?: ChannelFormat | undefined;
 }
 
 /** A channel in the store. */
 export interface ChannelInfo {
+  /** Its name in this store; nobody else sees it. */
   readonly name: string;
+  /** Whether this store sends on it or reads from it. */
   readonly kind: "writer" | "reader";
-  /** Messages that are not stored at the replicas yet; 0 for a reader. */
+  /** Messages that are not yet stored at the replicas; 0 for a reader. */
   readonly queued: number;
-  /** Whether a writer is forked and sends nothing more. */
+  /** Whether a writer is forked and has stopped sending. */
   readonly isForked: boolean;
-  /** The next box to be read; null for a writer. */
+  /** The next box to read; null for a writer. */
   readonly position: bigint | null;
-  /** The last acknowledged message; null for a writer, and where none is. */
+  /** The last acknowledged message; null for a writer, or if there is none. */
   readonly acknowledged: bigint | null;
 }
 
 /** Counts since the channels were opened. */
 export interface ChannelStatistics {
-  /** Boxes written, with the replicas' verdict. */
+  /** Boxes that the replicas confirmed. */
   readonly boxesWritten: number;
   /** Writes that failed and are tried again. */
   readonly writesFailed: number;
-  /** Boxes asked for, and those that were there. */
+  /** Boxes that were requested, each attempt counted. */
   readonly boxesAsked: number;
+  /** Requested boxes that were there. */
   readonly boxesFound: number;
   /** Boxes that were lost. */
   readonly boxesLost: number;
-  /** Messages that wait in all outboxes now. */
+  /** Messages that wait in all outboxes. */
   readonly queued: number;
 }
 
 /** Collects the messages of {@link Channels.atomically}. */
 export interface Batch {
   /**
-   * Adds a message to a channel; one for each channel at most.
+   * Adds a message to a channel; at most one per channel.
    * @throws as `Writer.send`; RangeError for a second message to the same channel.
    */
   send(writer: Writer, message: PlainBytes | string): void;
 }
 
 /**
- * Opens the channels of a store and continues with what is in their outboxes.
+ * Opens the channels of a store and continues to send what is in their outboxes.
  *
  * ```ts
  * await using channels = await openChannels(client, "chat-data");
@@ -110,9 +115,9 @@ export interface Batch {
  * await writer.send("hello");
  * ```
  *
- * @param client a started client; it stays yours to stop.
+ * @param client a started client; the caller stops it.
  * @param store where channels are kept: in Node the path of a directory, in a browser the name of
- * an IndexedDB database, or an `abstract-level` database of your own. One process at a time uses
+ * an IndexedDB database, or your own `abstract-level` database. Only one process at a time can use
  * it.
  * @throws TypeError, RangeError for wrong arguments; InvalidStateError when the client was never
  * connected and the store is new; ChannelStoreError when the store is in use, damaged, or encrypted
@@ -176,7 +181,7 @@ function checkOptions(options: ChannelOptions): CheckedOptions {
   return { secret, budget, maxMessageLength, diagnostics: diagnostics ?? (() => {}), clock };
 }
 
-/** A channel that is to be made. */
+/** A channel to make. */
 export type NewChannel =
   | {
       readonly kind: "writer";
@@ -188,7 +193,7 @@ export type NewChannel =
       readonly kind: "reader";
       readonly name: string;
       readonly readCap: ReadCap;
-      /** The first box to read; the capability's by default. */
+      /** The first box to read; by default the one that the capability names. */
       readonly next?: MessageBoxIndex | undefined;
     };
 
@@ -200,9 +205,9 @@ interface BatchEntry {
 
 /** The channels of one store. */
 export class Channels implements AsyncDisposable {
-  /** Contacts by voucher: a channel each way. */
+  /** Contacts by voucher: one channel in each direction. */
   readonly contacts: Contacts;
-  /** Groups: a channel for each member. */
+  /** Groups: one channel for each member. */
   readonly groups: Groups;
   readonly #client: ChannelClient;
   readonly #store: ChannelStore;
@@ -211,7 +216,7 @@ export class Channels implements AsyncDisposable {
   readonly #writers = new Map<string, Writer>();
   readonly #readers = new Map<string, Reader>();
   readonly #keys = new Map<string, string>();
-  /** Names of channels that contacts will make. */
+  /** Names of channels that contacts will make later. */
   readonly #reserved = new Set<string>();
   readonly #batches = new Map<number, BatchEntry>();
   readonly #counts = {
@@ -279,7 +284,7 @@ export class Channels implements AsyncDisposable {
       const writers = (record as string[]).map((name) => channels.#writers.get(name));
       if (writers.some((writer) => !writer)) {
         throw new ChannelStoreError(
-          "the store misses a channel of a batch; it is damaged: restore it from a backup",
+          "a channel of a batch is missing from the store; the store is damaged: restore it from a backup",
         );
       }
       channels.#noteBatch(Number(numberOfKey(key)), writers as Writer[]);
@@ -291,14 +296,18 @@ export class Channels implements AsyncDisposable {
     return channels;
   }
 
-  /** Messages are cut to the network's boxes when they are stored, so that length cannot change. */
+  /**
+   * Messages are cut to the network's box length when they are stored, so that length cannot
+   * change.
+   */
   async #checkBoxLength(): Promise<void> {
     const stored = await this.#store.get(BOX_LENGTH_KEY);
     let network: number | null = null;
     try {
       network = this.#client.pigeonholeGeometry.maxPlaintextPayloadLength;
     } catch (error) {
-      // Before the first handshake the client does not know; the store does, from the time before.
+      // Before the first handshake the client does not know the box length; the store knows it from
+      // before.
       if (typeof stored !== "number") throw error;
     }
     if (typeof stored === "number") {
@@ -364,22 +373,22 @@ export class Channels implements AsyncDisposable {
     try {
       this.#options.diagnostics(event);
     } catch {
-      // A hook must not be able to stop a channel.
+      // A hook that throws must not stop a channel.
     }
   };
 
   /**
-   * Makes a channel to send on, with a stream of its own. Needs no network.
-   * @param name what it is called in this store, 1 to 200 characters; nobody else sees it.
-   * @throws ChannelExistsError when the name is taken; TypeError, RangeError for another name.
+   * Makes a channel to send on, with its own stream. It needs no network.
+   * @param name the channel's name in this store, 1 to 200 characters; nobody else sees it.
+   * @throws ChannelExistsError when the name is taken; TypeError, RangeError for an invalid name.
    */
   async create(name: string, options?: WriterOptions): Promise<Writer> {
     return this.#addWriter(name, generateKeypair().writeCap, options);
   }
 
   /**
-   * Makes a channel that continues with a stream which this store is the only writer of, from the
-   * capability's own index on: a contact's stream after its voucher was opened.
+   * Makes a channel from an existing stream, beginning at the index in the capability. This store
+   * must be the stream's only writer. Example: a contact's stream after its voucher was opened.
    * @throws as {@link create}; RangeError when `writeCap` is not 168 bytes.
    */
   async adopt(name: string, writeCap: WriteCap, options?: WriterOptions): Promise<Writer> {
@@ -404,15 +413,18 @@ export class Channels implements AsyncDisposable {
 
   /**
    * Makes a channel to read from.
-   * @param invitation what the writer's `invitation()` gave, or a bare ReadCap (136 bytes).
-   * @param options `from`: `next` (default) begins with what is sent after the invitation was made,
-   * `start` with the first message that the ReadCap opens.
+   * @param invitation the result of the writer's `invitation()`, or a bare ReadCap (136 bytes).
+   * @param options `from`: `next` (default) begins with messages sent after the invitation was
+   * made, `start` with the first message that the ReadCap opens.
    * @throws as {@link create}.
    */
   async import(
     name: string,
     invitation: Invitation | ReadCap,
-    options?: { readonly from?: "next" | "start" | undefined },
+    options?: {
+      /** Where to begin; `next` by default. */
+      readonly from?: "next" | "start" | undefined;
+    },
   ): Promise<Reader> {
     const from = options?.from ?? "next";
     if (from !== "next" && from !== "start") {
@@ -446,9 +458,9 @@ export class Channels implements AsyncDisposable {
     if (!this.#keys.has(name) && !this.#reserved.has(name)) return;
     throw new ChannelExistsError(
       this.#keys.has(name)
-        ? `a channel ${JSON.stringify(name)} is there already; open it with writer() or reader(), ` +
+        ? `there is already a channel ${JSON.stringify(name)}; open it with writer() or reader(), ` +
             "or choose another name"
-        : `a contact is about to have a channel ${JSON.stringify(name)}; choose another name, or ` +
+        : `a contact will make a channel ${JSON.stringify(name)}; choose another name, or ` +
             "cancel the contact",
     );
   }
@@ -483,7 +495,7 @@ export class Channels implements AsyncDisposable {
     return writer;
   }
 
-  /** A channel to read from. @throws ChannelNotFoundError. */
+  /** Loads a channel whose records are durable. */
   async reader(name: string): Promise<Reader> {
     this.#checkOpen();
     const reader = this.#readers.get(name);
@@ -493,7 +505,7 @@ export class Channels implements AsyncDisposable {
 
   #notFound(name: string, purpose: string): Error {
     return new ChannelNotFoundError(
-      `no channel ${JSON.stringify(name)} to ${purpose} is in the store; list() names those that are`,
+      `the store has no channel ${JSON.stringify(name)} to ${purpose}; list() shows its channels`,
     );
   }
 
@@ -512,9 +524,9 @@ export class Channels implements AsyncDisposable {
   }
 
   /**
-   * Deletes a channel from this store, with its outbox and what was read. What the replicas have
-   * stays there until it expires: see `Writer.delete`.
-   * @throws ChannelNotFoundError; InvalidStateError when a batch of it is still in the outbox.
+   * Deletes a channel from this store, with its outbox and its read messages. Boxes at the replicas
+   * stay there until they expire: see `Writer.delete`.
+   * @throws ChannelNotFoundError; InvalidStateError when one of its batches is still in the outbox.
    */
   async delete(name: string): Promise<void> {
     this.#checkOpen();
@@ -544,11 +556,11 @@ export class Channels implements AsyncDisposable {
   }
 
   /**
-   * Sends messages of one or several channels so that all of them become readable together: by one
-   * copy command. They take their places in the outboxes in one transaction, wait there for what is
-   * before them, and hold up what comes after them.
-   * @param build adds the messages; at least one, at most 32,768 boxes in all.
-   * @returns the delivery of the whole; its `id` is that of the first message.
+   * Sends messages of one or several channels so that all of them become readable together, by one
+   * copy command. They take their places in the outboxes in one transaction. They wait there for
+   * earlier messages, and later messages wait for them.
+   * @param build adds the messages: at least one, at most 32,768 boxes in all.
+   * @returns the delivery of the whole batch; its `id` is that of the first message.
    * @throws as `Writer.send`; RangeError when no message was added, or too many.
    */
   async atomically(build: (batch: Batch) => void): Promise<Delivery> {
@@ -562,7 +574,7 @@ export class Channels implements AsyncDisposable {
         writer.checkUsable();
         if (messages.has(writer)) {
           throw new RangeError(
-            `\`writer\` must be another one for each message: ${JSON.stringify(writer.name)} has one`,
+            `\`writer\` must be a different one for each message: ${JSON.stringify(writer.name)} already has one`,
           );
         }
         const bytes = typeof message === "string" ? utf8(message) : message;
@@ -610,7 +622,7 @@ export class Channels implements AsyncDisposable {
     this.#batches.set(id, { id, writers, isRunning: false });
   }
 
-  /** Runs a batch if it is at the head of all of its outboxes. */
+  /** Runs a batch once it is at the head of all of its outboxes. */
   #startBatch(id: number): void {
     const entry = this.#batches.get(id);
     if (!entry || entry.isRunning) return;
@@ -642,7 +654,8 @@ export class Channels implements AsyncDisposable {
       for (const writer of entry.writers) writer.batchFailed(error);
       return;
     }
-    // The boxes are copied in the order of the parts; the envelope that failed tells whose it was.
+    // The boxes are copied in the order of the parts, so the index of the failed envelope tells to
+    // which part it belongs.
     let before = Number(error.failedEnvelopeIndex) - 1;
     for (const writer of entry.writers) {
       const part = writer.batchPart(entry.id);
@@ -654,7 +667,7 @@ export class Channels implements AsyncDisposable {
     }
   }
 
-  /** What was done since the channels were opened, and what waits. */
+  /** Counts since the channels were opened, and how many messages wait. */
   statistics(): ChannelStatistics {
     let queued = 0;
     for (const writer of this.#writers.values()) queued += writer.queued;
@@ -681,8 +694,8 @@ export class Channels implements AsyncDisposable {
   }
 
   /**
-   * Stops reading and sending, and closes the store. What is in the outboxes goes out when the
-   * store is opened again. Idempotent. The client does not change.
+   * Stops reading and sending, and closes the store. Messages in the outboxes go out when the store
+   * is opened again. Idempotent. It does not stop the client.
    */
   close(): Promise<void> {
     return (this.#closing ??= this.#close());

@@ -1,7 +1,7 @@
 /**
- * Contacts: two channels, one each way, that a voucher leads to. The newcomer makes the voucher, 32
- * bytes, and hands it over in private; the member answers it. After that both have a writer and a
- * reader, and who saw the voucher on its way can read neither.
+ * Contacts: two channels, one in each direction, made by exchanging a voucher. The newcomer makes
+ * the voucher, 32 bytes, and hands it over in private; the member answers it. After that both sides
+ * have a writer and a reader. Somebody who saw the voucher on its way can read neither channel.
  */
 import { type Bytes, type PlainBytes, checkBytes, copyBytes, equalBytes } from "../bytes/bytes.js";
 import { checkOptions } from "../bytes/options.js";
@@ -34,54 +34,59 @@ import {
 import type { Writer } from "./writer.js";
 
 const VOUCHER_LENGTH = 32;
-/** The longest name of a contact: its channels are called by it, with a few letters before it. */
+/** The longest name of a contact. The names of its channels are this name with a short prefix. */
 const MAX_NAME_LENGTH = 190;
 const NEXT_KEY = "meta!nextContact";
 
 /** Options of {@link Contacts.invite} and {@link Contacts.accept}. */
 export interface ContactOptions {
-  /** How this side wants to be called: 1 to 30 characters, seen by the other. `anonymous` by default. */
+  /** This side's name as the other side sees it: 1 to 30 characters. `anonymous` by default. */
   readonly displayName?: string | undefined;
-  /** How this side's messages are written: see `WriterOptions`. */
+  /** How this side writes its messages: see `WriterOptions`. */
   readonly format?: ChannelFormat | undefined;
 }
 
-/** A contact, made or in the making. */
+/** A contact, complete or in progress. */
 export interface ContactInfo {
-  /** What it is called in this store. */
+  /** Its name in this store. */
   readonly name: string;
-  /** `newcomer` made the voucher, `member` answers it. */
+  /** `newcomer` made the voucher; `member` answers it. */
   readonly role: VoucherRole;
-  /** How far it is. `opened` (newcomer) and `answered` (member) are the ends: both channels are there. */
+  /**
+   * The progress of the exchange. It ends at `opened` (newcomer) or `answered` (member): then both
+   * channels exist.
+   */
   readonly state: VoucherState;
-  /** How the other side wants to be called; null until it is known. Chosen there: show it with care. */
+  /** The other side's name, chosen by them: show it with care. Null until it is known. */
   readonly displayName: string | null;
-  /** Why it failed and what to do; null when it did not. */
+  /** Why the exchange failed and what to do; null if it did not. */
   readonly failure: string | null;
 }
 
-/** What contacts need of the channels that they are part of. */
+/** What contacts need from the channels around them. */
 export interface ContactsContext {
   readonly client: ChannelClient;
   readonly store: ChannelStore;
   readonly scheduler: Scheduler;
-  /** Keeps names for channels that are made later. @throws ChannelExistsError when one is taken. */
+  /**
+   * Reserves names for channels that are made later. @throws ChannelExistsError when one is taken.
+   */
   reserve(names: readonly string[]): void;
   release(names: readonly string[]): void;
   /** Makes channels as part of a transaction. @throws ChannelExistsError. */
   compose(draft: Draft, channels: readonly NewChannel[]): void;
-  /** Brings channels of a transaction that is durable into use. */
+  /** Loads channels whose transaction is durable. */
   appear(names: readonly string[]): Promise<void>;
   writer(name: string): Promise<Writer>;
   reader(name: string): Promise<Reader>;
-  /** As `writer` and `reader`, within a transaction. */
+  /** Like `writer` and `reader`, within a transaction. */
   writerNow(name: string): Writer;
   readerNow(name: string): Reader;
   readonly writers: ReadonlyMap<string, Writer>;
   checkOpen(): void;
 }
 
-/** A contact: its exchange of a voucher, and what comes of it. */
+/** A contact: the exchange of a voucher and the channels that it makes. */
 export class Contact {
   readonly #context: ContactsContext;
   readonly #exchange: VoucherExchange;
@@ -92,19 +97,19 @@ export class Contact {
     this.#exchange = exchange;
   }
 
-  /** What it is called in this store. */
+  /** Its name in this store. */
   get name(): string {
     return this.#exchange.record.name;
   }
 
-  /** What is known of it now. */
+  /** Its current state. */
   get info(): ContactInfo {
     return infoOf(this.#exchange.record);
   }
 
   /**
-   * The 32 bytes to hand to the other side, in private: anyone who has them can answer in its place.
-   * Null when the voucher is not ours, and when it was answered.
+   * The 32 bytes to hand to the other side, in private: anyone who has them can answer in its
+   * place. Null if the other side made the voucher, or if it was answered.
    */
   get voucher(): Bytes | null {
     const { voucher, role } = this.#exchange.record;
@@ -112,14 +117,17 @@ export class Contact {
   }
 
   /**
-   * Waits until both channels are there.
-   * @param options `signal`: aborting ends the waiting, not the exchange.
+   * Waits until both channels exist.
+   * @param options `signal`: aborting ends the wait, not the exchange.
    * @throws InvalidStateError when the exchange failed, was cancelled, or the channels were closed.
    */
-  async ready(options?: { readonly signal?: AbortSignal | undefined }): Promise<{
-    /** To send to the contact. */
+  async ready(options?: {
+    /** Aborting ends the waiting with the signal's reason; the exchange goes on. */
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<{
+    /** Sends to the contact. */
     readonly writer: Writer;
-    /** To read what the contact sends. */
+    /** Reads what the contact sends. */
     readonly reader: Reader;
   }> {
     this.#context.checkOpen();
@@ -141,7 +149,7 @@ export class Contacts {
   readonly #context: ContactsContext;
   readonly #exchanges = new Map<string, VoucherExchange>();
   #nextKey = 0;
-  /** Numbers the exchanges of groups. */
+  /** The number of the next exchange of a group. */
   #serial = 0;
   readonly #hooks: ExchangeHooks = {
     answer: async (record) =>
@@ -160,10 +168,10 @@ export class Contacts {
     this.#context = context;
   }
 
-  /** What the exchanges do that are for groups. @internal */
+  /** The hooks for exchanges of groups. @internal */
   groupHooks: ExchangeHooks | null = null;
 
-  /** Goes on with the exchanges in the store. @internal */
+  /** Continues the exchanges in the store. @internal */
   async load(): Promise<void> {
     const { store } = this.#context;
     this.#nextKey = Number((await store.get(NEXT_KEY)) ?? 0);
@@ -175,7 +183,7 @@ export class Contacts {
         continue;
       }
       if (record.group !== null && record.state === "answered") {
-        // The newcomer is in the group; nobody asks for more.
+        // The newcomer is in the group, so the exchange is not needed.
         store.commitLazily((draft) => draft.delete(key));
         continue;
       }
@@ -198,13 +206,13 @@ export class Contacts {
   }
 
   /**
-   * Makes a voucher for somebody to answer with {@link accept}. The voucher is durable here when this
-   * resolves; its payload is published, and the answer waited for, from then on: also after the
+   * Makes a voucher that somebody answers with {@link accept}. The voucher is durable here when
+   * this resolves. From then on its payload is published and the answer awaited, also after the
    * channels were closed and opened again. Making it takes the daemon seconds.
-   * @param name what the contact is called in this store, 1 to 190 characters; its channels are called
-   * `to NAME` and `from NAME`.
-   * @throws TypeError, RangeError for wrong arguments; ChannelExistsError when a name is taken; what
-   * `voucherMint` throws.
+   * @param name the contact's name in this store, 1 to 190 characters; its channels are named `to
+   * NAME` and `from NAME`.
+   * @throws TypeError, RangeError for wrong arguments; ChannelExistsError when a name is taken;
+   * what `voucherMint` throws.
    */
   async invite(name: string, options: ContactOptions = {}): Promise<Contact> {
     const { ownName, format } = this.#check(name, options);
@@ -225,11 +233,11 @@ export class Contacts {
   }
 
   /**
-   * Answers a voucher. It is durable here when this resolves; the answer goes out as soon as what the
-   * newcomer published can be read.
-   * @param voucher 32 bytes, from who made it. @param name as for {@link invite}.
+   * Answers a voucher. It is durable here when this resolves. The answer goes out as soon as the
+   * newcomer's payload can be read.
+   * @param voucher 32 bytes, from the newcomer. @param name as for {@link invite}.
    * @throws TypeError, RangeError for wrong arguments; ChannelExistsError when a name is taken;
-   * InvalidStateError when the voucher was made here, or is being answered already.
+   * InvalidStateError when the voucher was made here, or is already being answered.
    */
   async accept(voucher: PlainBytes, name: string, options: ContactOptions = {}): Promise<Contact> {
     checkBytes("voucher", voucher, VOUCHER_LENGTH);
@@ -273,15 +281,16 @@ export class Contacts {
       if (!record.voucher || !equalBytes(record.voucher, voucher)) continue;
       const what = record.group === null ? "contact" : "group";
       throw new InvalidStateError(
-        `the voucher is ${what} ${JSON.stringify(record.group ?? record.name)}'s in this store already`,
+        `this store already has the voucher, for ${what} ${JSON.stringify(record.group ?? record.name)}`,
       );
     }
   }
 
-  /** Begins an exchange, which will make channels of the names given. @internal */
+  /** Begins an exchange that will make channels with the given names. @internal */
   async begin(
     names: readonly string[],
     make: () => Promise<ExchangeRecord>,
+    more: (draft: Draft) => void = () => {},
   ): Promise<VoucherExchange> {
     this.#context.reserve(names);
     try {
@@ -289,6 +298,7 @@ export class Contacts {
       this.#context.checkOpen();
       let key = "";
       await this.#context.store.commit((draft) => {
+        more(draft);
         key = keyNumber(this.#nextKey++);
         draft.put(NEXT_KEY, this.#nextKey);
         draft.put(exchangeKey(key), encodeRecord(record));
@@ -303,12 +313,12 @@ export class Contacts {
     }
   }
 
-  /** The exchange of a group that has this name. @internal */
+  /** The exchange of a group with this name. @internal */
   exchange(name: string): VoucherExchange | null {
     return this.#exchanges.get(`group ${name}`) ?? null;
   }
 
-  /** A name for an exchange of a group. @internal */
+  /** A free name for an exchange of a group. @internal */
   freeName(start: string): string {
     for (;;) {
       const name = `${start} ${++this.#serial}`;
@@ -334,11 +344,11 @@ export class Contacts {
     const exchange = this.#exchanges.get(`contact ${name}`);
     if (exchange) return new Contact(this.#context, exchange);
     throw new ChannelNotFoundError(
-      `no contact ${JSON.stringify(name)} is in the store; contacts.list() names those that are`,
+      `the store has no contact ${JSON.stringify(name)}; contacts.list() shows its contacts`,
     );
   }
 
-  /** All contacts, by name; those in the making, and those that failed, too. */
+  /** All contacts, by name, including those in progress and those that failed. */
   async list(): Promise<readonly ContactInfo[]> {
     this.#context.checkOpen();
     const records = [...this.#exchanges.values()].map(({ record }) => record);
@@ -347,8 +357,8 @@ export class Contacts {
   }
 
   /**
-   * Ends an exchange, and forgets the contact. A voucher that we made is deleted at the replicas, so
-   * that nobody answers it any more. Channels that are there already stay: `Channels.delete`.
+   * Ends an exchange and removes the contact. A voucher made here is deleted at the replicas, so
+   * that nobody can answer it. Existing channels stay: delete them with `Channels.delete`.
    * @throws ChannelNotFoundError.
    */
   async cancel(name: string): Promise<void> {
@@ -385,7 +395,10 @@ export class Contacts {
   }
 }
 
-/** Who answered. @throws ProtocolError when nobody did, or with a capability that opens nothing. */
+/**
+ * The member who answered. @throws ProtocolError when the answer names nobody, or has a malformed
+ * capability.
+ */
 function inductorOf(answer: Bytes): KatzenqtMember {
   const [inductor] = decodeKatzenqtMembers(answer);
   if (!inductor) throw new ProtocolError("the answer to the voucher names no member");
@@ -397,12 +410,12 @@ function inductorOf(answer: Bytes): KatzenqtMember {
   return inductor;
 }
 
-/** The channels of a contact: to it, and from it. */
+/** The names of a contact's channels: to it, and from it. */
 function channelNames(name: string): readonly [string, string] {
   return [`to ${name}`, `from ${name}`];
 }
 
-/** Contacts and groups have names of their own. */
+/** The map key of an exchange. Contacts and groups have separate names. */
 function placeOf({ group, name }: ExchangeRecord): string {
   return `${group === null ? "contact" : "group"} ${name}`;
 }

@@ -1,21 +1,22 @@
 /**
- * How a message becomes boxes, and boxes a message.
+ * How messages are cut into boxes, and joined again.
  *
  * A box begins with a prefix byte. `F`, `C` and `I` are katzenqt's, whose boxes are written one
- * after the other. `M`, `m`, `n` and `o` are ours, whose boxes are written several at once, and
+ * after the other. `M`, `m`, `n` and `o` are ours, whose boxes are written several at once. Ours
  * carry a second byte: how many boxes before this one were not known to be stored when the message
- * was put into the outbox (255: that many, or more). By it a reader tells a box that is gone for
- * good from one that is still on its way. And ours say that a box continues a message, so that a
- * reader who lost boxes never takes the rest of a message for a whole one.
+ * was put into the outbox (255: that many or more). With it a reader can tell whether a missing box
+ * is gone for good or still on its way. Our boxes also mark continuations, so that a reader who
+ * lost boxes never takes the rest of a message for a whole one.
  */
 import { concatBytes } from "../bytes/bytes.js";
 
-/** The form in which a channel's messages are written; readers know both. */
+/** The format of a channel's messages; readers know both. */
 export type ChannelFormat = "native" | "katzenqt";
 
 /**
- * Most boxes of one channel that are on their way at once in our own form, counted from the oldest
- * that is not stored. So a box tells that those this far before it were stored once.
+ * The most boxes of one channel that are on their way at once in our own format, counted from the
+ * oldest that is not stored. So if a box is there, all boxes at least this far before it were
+ * stored at some time.
  */
 export const NATIVE_WINDOW = 8;
 
@@ -24,7 +25,7 @@ const katzenqt = { last: 0x46, first: 0x43, side: 0x49 } as const;
 
 /** Length of an `I` box: the prefix and a ReadCap. */
 const SIDE_BOX_LENGTH = 137;
-/** The most that the second byte can say. */
+/** The highest value of the second byte. */
 const MOST_BEHIND = 255;
 
 /** Bytes of a box that are not content. */
@@ -35,19 +36,23 @@ export function framingLength(format: ChannelFormat): number {
 /** A box of a channel. */
 export interface ChannelBox {
   /**
-   * `whole`, `first`, `middle`, `last` of a message; `chain`: katzenqt's, which the next box
-   * continues; `end`: katzenqt's last or only one; `side`: a ReadCap; `other`: none of these.
+   * `whole`, `first`, `middle`, `last`: a part of a message in our format; `chain`: a katzenqt box
+   * that the next box continues; `end`: katzenqt's last or only box; `side`: a ReadCap; `other`:
+   * none of these.
    */
   readonly kind: "whole" | "first" | "middle" | "last" | "chain" | "end" | "side" | "other";
-  /** Everything behind prefix and second byte; of an `other` box everything. A view. */
+  /** Everything after the prefix and the second byte; the whole box if it is `other`. A view. */
   readonly content: Uint8Array;
-  /** Of all boxes further before it than this it is known that they were stored once. */
+  /**
+   * How many boxes directly before it may not have been stored; all earlier ones were stored at
+   * some time.
+   */
   readonly behind: number;
 }
 
 /**
  * Cuts a message into the plaintexts of its boxes, at least one.
- * @param boxLength bytes that a box holds, those of the form included.
+ * @param boxLength bytes that a box holds, including the bytes of the format.
  */
 export function cutMessage(
   message: Uint8Array,
@@ -67,11 +72,11 @@ export function cutMessage(
   return boxes;
 }
 
-/** Bytes that katzenqt puts into one box, the prefix included; it reads longer ones. */
+/** Bytes that katzenqt puts into one box, including the prefix; it also reads longer ones. */
 export const KATZENQT_BOX_LENGTH = 1530;
 
 /**
- * Cuts a message as katzenqt does: what fits one box goes into the channel, and what does not into a
+ * Cuts a message as katzenqt does: into the channel if it fits into one box, otherwise into a
  * stream of its own.
  * @param boxLength bytes that a box holds.
  */
@@ -83,7 +88,7 @@ export function cutKatzenqtMessage(
   return { boxes, isSideStream: boxes.length > 1 };
 }
 
-/** The box that tells of a side stream, stored whole before. */
+/** The box that refers to a side stream, which must be stored completely before. */
 export function sideStreamBox(readCap: Uint8Array): Uint8Array {
   return concatBytes(Uint8Array.of(katzenqt.side), readCap);
 }
@@ -94,8 +99,8 @@ function nativePrefix(isFirst: boolean, isLast: boolean): number {
 }
 
 /**
- * Notes in the boxes of a message how many boxes before the first one were not known to be stored.
- * Those of katzenqt's form have no place for it, and need none.
+ * Writes into the boxes of a message how many boxes before the first one were not known to be
+ * stored. Boxes in katzenqt's format have no place for this number and do not need it.
  */
 export function noteBehind(boxes: readonly Uint8Array[], behind: number): void {
   for (const [i, box] of boxes.entries()) {
@@ -109,13 +114,13 @@ function isNative(box: Uint8Array): boolean {
   return isOurs && box.length >= 2;
 }
 
-/** Reads a box's plaintext. Whatever is in it, this does not throw. */
+/** Reads a box's plaintext. It never throws, whatever the box contains. */
 export function parseBox(plaintext: Uint8Array): ChannelBox {
   if (isNative(plaintext)) {
     const kind = (Object.keys(native) as (keyof typeof native)[]).find(
       (name) => native[name] === plaintext[0],
     )!;
-    // Boxes of ours are written at most so many at once, whatever the second byte says.
+    // At most this many of our boxes are written at once, whatever the second byte says.
     const behind = Math.min(plaintext[1]!, NATIVE_WINDOW - 1);
     return { kind, content: plaintext.subarray(2), behind };
   }

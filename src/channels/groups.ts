@@ -1,19 +1,28 @@
 /**
- * Groups: a channel for each member, which all others read. Anyone who takes a newcomer in tells all
- * members on its own channel, so that everybody reads the newcomer. Messages are katzenqt's, so that
- * its users and ours can share a group.
+ * Groups: one channel for each member, which all others read. A member who admits a newcomer tells
+ * all others on its own channel, so that everybody reads the newcomer. Messages are in katzenqt's
+ * form, so its users and ours can share a group.
  */
-import { type Bytes, type PlainBytes, checkBytes, copyBytes, toHex } from "../bytes/bytes.js";
+import {
+  type Bytes,
+  type PlainBytes,
+  checkBytes,
+  copyBytes,
+  equalBytes,
+  toHex,
+} from "../bytes/bytes.js";
 import type { ReadCap } from "../bytes/opaque.js";
 import { checkOptions } from "../bytes/options.js";
 import type { CborValue } from "../cbor/cbor.js";
 import type { Clock } from "../clock/clock.js";
 import {
+  firstIndexOf,
   generateKeypair,
   parseReadCap,
   readCapOf,
   rootPublicKeyOf,
 } from "../bacap/capabilities.js";
+import { advanceMessageBoxIndex, messageBoxCounter } from "../bacap/message-box-index.js";
 import { ChannelExistsError, ChannelNotFoundError } from "../errors/channel-errors.js";
 import { InvalidStateError, ProtocolError, hasCode } from "../errors/errors.js";
 import type { Contacts, ContactsContext } from "./contacts.js";
@@ -40,18 +49,22 @@ import {
 import type { Delivery } from "./writer.js";
 
 const VOUCHER_LENGTH = 32;
+/** The form of a group's messages unless another is given: the one that katzenqt reads. */
+const DEFAULT_FORMAT: ChannelFormat = "katzenqt";
 const MAX_NAME_LENGTH = 150;
 const NEXT_KEY = "meta!nextGroup";
-/** Bytes by which sealing makes a list of members longer. */
+/** How many bytes sealing adds to a list of members. */
 const SEAL_OVERHEAD = 359;
-/** Most earlier messages that one message names. */
+/** The most earlier messages that one message names. */
 const MAX_CAUSES = 16;
-/** Longest wait for a message that another one names: it may be lost. */
+/** Longest wait for a message that another one names, because it may be lost, in ms. */
 const HOLD_MS = 60_000;
+/** Largest distance at which two indices are compared, in boxes: a second of computation. */
+const MAX_DISTANCE = 50_000n;
 
 /** Options of {@link Groups.create} and {@link Groups.join}. */
 export interface GroupOptions {
-  /** How the others see us: 1 to 30 characters. */
+  /** Our name as the others see it: 1 to 30 characters. */
   readonly displayName: string;
   /** How our messages are written; `katzenqt` by default, so that its users can read them. */
   readonly format?: ChannelFormat | undefined;
@@ -59,29 +72,31 @@ export interface GroupOptions {
 
 /** A member of a group, as this store knows it. */
 export interface GroupMember {
-  /** Chosen by the member: show it with care. Several members may have the same. */
+  /** Chosen by the member: show it with care. Several members may have the same name. */
   readonly displayName: string;
-  /** The channel that its messages are read from: `Channels.reader`. */
+  /** The channel for reading the member's messages: `Channels.reader`. */
   readonly channel: string;
 }
 
 /** A group in the store. */
 export interface GroupInfo {
+  /** Its name in this store; the other members do not see it. */
   readonly name: string;
-  /** Whether our voucher was answered, so that we can send. */
+  /** Whether we can send: we created the group, or our voucher was answered. */
   readonly isJoined: boolean;
-  /** Why joining failed and what to do; null when it did not. */
+  /** Why joining failed and what to do; null if it did not. */
   readonly failure: string | null;
 }
 
 /** A message of a group. */
 export interface GroupMessage {
+  /** The member on whose channel it came. */
   readonly sender: GroupMember;
-  /** Counts up within the sender's channel. */
+  /** Increases within the sender's channel. */
   readonly id: bigint;
-  /** What was said; null when it is not a message of a conversation: look at `box` then. */
+  /** The message; null if the box does not hold a message of a conversation: see `box`. */
   readonly message: KatzenqtMessage | null;
-  /** What was read, as `Reader.messages` gives it. */
+  /** The box, as `Reader.messages` returns it. */
   readonly box: Message;
 }
 
@@ -93,15 +108,15 @@ interface SavedGroup {
 }
 
 interface SavedMember extends GroupMember {
-  /** The public root key of its stream, as text: what it is known by. */
+  /** The public root key of its stream, as text. It identifies the member. */
   readonly root: string;
 }
 
-/** What groups need of the channels that they are part of. */
+/** What groups need from the channels around them. */
 export interface GroupsContext extends ContactsContext {
   readonly clock: Clock;
   readonly boxLength: () => number;
-  /** Whether a channel of that name is there. */
+  /** Whether a channel with that name exists. */
   has(name: string): boolean;
   deleteChannel(name: string): Promise<void>;
 }
@@ -141,7 +156,7 @@ export class Groups {
     this.#nextKey = Number((await this.#context.store.get(NEXT_KEY)) ?? 0);
   }
 
-  /** What the exchanges of vouchers do that are for groups. @internal */
+  /** The hooks of vouchers that belong to groups. @internal */
   readonly hooks: ExchangeHooks = {
     answer: async (record) => this.#of(record).answer(record),
     finish: (draft, record, answer) => this.#of(record).finish(draft, record, answer),
@@ -155,8 +170,8 @@ export class Groups {
   }
 
   /**
-   * Begins a group; its only member is anyone who calls. Needs no network.
-   * @param name what it is called in this store, 1 to 150 characters.
+   * Creates a group whose only member is the caller. It needs no network.
+   * @param name the group's name in this store, 1 to 150 characters.
    * @throws TypeError, RangeError for wrong arguments; ChannelExistsError when the name is taken.
    */
   async create(name: string, options: GroupOptions): Promise<Group> {
@@ -175,34 +190,41 @@ export class Groups {
   }
 
   /**
-   * Makes a voucher to join a group with; a member takes us in with `Group.induct`. Both sides go on
-   * after a restart. Making it takes the daemon seconds.
-   * @returns the group; its `voucher` is what to hand to a member, in private.
+   * Makes a voucher for joining a group; a member admits us with `Group.induct`. Both sides
+   * continue after a restart. Making it takes the daemon seconds.
+   * @returns the group; hand its `voucher` to a member, in private.
    * @throws as {@link create}; what `voucherMint` throws.
    */
   async join(name: string, options: GroupOptions): Promise<Group> {
     checkGroup(name, options);
     this.#checkFree(name);
     const { writeCap } = generateKeypair();
+    const { format = DEFAULT_FORMAT } = options;
     const minted = await this.#context.client.voucherMint(writeCap, options.displayName);
-    const group = await this.#add(name, options);
-    await this.#contacts.begin([], async () => ({
-      ...blankRecord(`join ${name}`, "newcomer", options.displayName, group.format),
-      state: "minted",
-      group: name,
-      voucher: minted.voucher,
-      streamWriteCap: minted.voucherWriteCap,
-      payload: minted.voucherPayload,
-      secretKey: minted.voucherSecretKey,
-      messageWriteCap: writeCap,
-    }));
-    return group;
+    let group: Group | null = null;
+    await this.#contacts.begin(
+      [],
+      async () => ({
+        ...blankRecord(`join ${name}`, "newcomer", options.displayName, format),
+        state: "minted",
+        group: name,
+        voucher: minted.voucher,
+        streamWriteCap: minted.voucherWriteCap,
+        payload: minted.voucherPayload,
+        secretKey: minted.voucherSecretKey,
+        messageWriteCap: writeCap,
+      }),
+      // In the same transaction: a group without its voucher could never be joined.
+      (draft) => (group = this.#compose(draft, name, options)),
+    );
+    this.#groups.set(name, group!);
+    return group!;
   }
 
   #checkFree(name: string): void {
     if (!this.#groups.has(name)) return;
     throw new ChannelExistsError(
-      `a group ${JSON.stringify(name)} is there already; open it with groups.get(), or choose ` +
+      `there is already a group ${JSON.stringify(name)}; open it with groups.get(), or choose ` +
         "another name",
     );
   }
@@ -210,22 +232,27 @@ export class Groups {
   async #add(
     name: string,
     options: GroupOptions,
-    more?: (draft: Draft, group: Group) => void,
+    more: (draft: Draft, group: Group) => void,
   ): Promise<Group> {
     this.#context.checkOpen();
     checkGroup(name, options);
-    const { displayName, format = "katzenqt" } = options;
     let group: Group | null = null;
     await this.#context.store.commit((draft) => {
-      this.#checkFree(name);
-      const key = keyNumber(this.#nextKey++);
-      draft.put(NEXT_KEY, this.#nextKey);
-      draft.put(`group!${key}`, { name, displayName, format });
-      group = new Group(this.#context, this.#contacts, { key, name, displayName, format });
-      more?.(draft, group);
+      group = this.#compose(draft, name, options);
+      more(draft, group);
     });
     this.#groups.set(name, group!);
     return group!;
+  }
+
+  /** Adds the record of a group to a transaction. @throws ChannelExistsError. */
+  #compose(draft: Draft, name: string, options: GroupOptions): Group {
+    this.#checkFree(name);
+    const { displayName, format = DEFAULT_FORMAT } = options;
+    const key = keyNumber(this.#nextKey++);
+    draft.put(NEXT_KEY, this.#nextKey);
+    draft.put(`group!${key}`, { name, displayName, format });
+    return new Group(this.#context, this.#contacts, { key, name, displayName, format });
   }
 
   /** A group. @throws ChannelNotFoundError. */
@@ -234,7 +261,7 @@ export class Groups {
     const group = this.#groups.get(name);
     if (group) return group;
     throw new ChannelNotFoundError(
-      `no group ${JSON.stringify(name)} is in the store; groups.list() names those that are`,
+      `the store has no group ${JSON.stringify(name)}; groups.list() shows its groups`,
     );
   }
 
@@ -250,7 +277,8 @@ export class Groups {
   }
 
   /**
-   * Deletes a group from this store, with its channels and what was read. The others are not told.
+   * Deletes a group from this store, with its channels and read messages. It does not tell the
+   * others.
    * @throws ChannelNotFoundError.
    */
   async leave(name: string): Promise<void> {
@@ -262,21 +290,22 @@ export class Groups {
 
 /** A group: our channel, and those of the other members. */
 export class Group {
-  /** What it is called in this store. */
+  /** Its name in this store. */
   readonly name: string;
-  /** How the others see us. */
+  /** Our name as the others see it. */
   readonly displayName: string;
-  /** How our messages are written. */
+  /** The format of our messages. */
   readonly format: ChannelFormat;
   readonly #context: GroupsContext;
   readonly #contacts: Contacts;
   readonly #key: string;
+  /** By channel. */
   readonly #members = new Map<string, SavedMember>();
-  /** Channels of members whose transaction is in progress. */
-  readonly #coming = new Map<string, SavedMember>();
-  /** The last message of each channel that was handed out. */
+  /** Members whose transaction is in progress. */
+  #coming: (SavedMember & { readonly readCap: ReadCap })[] = [];
+  /** The last message of each channel that was passed to the application. */
   readonly #seen = new Map<string, bigint>();
-  /** Those of them that our messages named. */
+  /** The last message of each channel that one of our messages named. */
   readonly #named = new Map<string, bigint>();
   readonly #listeners = new Set<() => void>();
   #induction: Delivery[] = [];
@@ -295,13 +324,13 @@ export class Group {
   async load(): Promise<void> {
     for await (const [, stored] of this.#context.store.records(`member!${this.#key}!`)) {
       const member = savedMember(stored);
-      this.#members.set(member.root, member);
+      this.#members.set(member.channel, member);
     }
   }
 
   /** @internal */
   async reload(): Promise<void> {
-    this.#coming.clear();
+    this.#coming = [];
     this.#induction = [];
     await this.load();
   }
@@ -315,24 +344,31 @@ export class Group {
     return this.#contacts.exchange(`join ${this.name}`);
   }
 
-  /** Whether we can send: we began the group, or a member answered our voucher. */
+  /** Whether we can send: we created the group, or a member answered our voucher. */
   get isJoined(): boolean {
     return this.#context.has(this.ownChannel);
   }
 
-  /** Why joining failed and what to do; null when it did not. */
+  /** Why joining failed and what to do; null if it did not. */
   get failure(): string | null {
     return this.#joining?.record.failure ?? null;
   }
 
-  /** The 32 bytes to hand to a member, in private; null when it was answered, or none is needed. */
+  /**
+   * The 32 bytes to hand to a member, in private; null if none is needed, or if it was answered.
+   */
   get voucher(): Bytes | null {
     const voucher = this.#joining?.record.voucher;
     return voucher ? copyBytes(voucher) : null;
   }
 
-  /** Resolves when a member has answered our voucher. @throws InvalidStateError when that failed. */
-  async joined(options?: { readonly signal?: AbortSignal | undefined }): Promise<void> {
+  /**
+   * Resolves when a member has answered our voucher. @throws InvalidStateError when joining failed.
+   */
+  async joined(options?: {
+    /** Aborting ends the waiting with the signal's reason; joining goes on. */
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<void> {
     await this.#joining?.over(options?.signal);
     this.#context.checkOpen();
     if (this.isJoined) return;
@@ -341,34 +377,54 @@ export class Group {
     );
   }
 
-  /** The other members, in the order in which we heard of them. */
+  /** The other members, in the order in which we learned of them. */
   members(): readonly GroupMember[] {
-    return [...this.#members.values()].map(({ displayName, channel }) => ({
-      displayName,
-      channel,
-    }));
+    return this.#speaking().map(({ displayName, channel }) => ({ displayName, channel }));
   }
 
   /**
-   * Takes a newcomer in: answers the voucher with the list of members, and tells the others. It is
-   * durable here when this resolves, and goes on after a restart.
-   * @param voucher 32 bytes, from who made it.
-   * @param options `history`: whether the newcomer can read what was said before; `true` by default.
-   * @returns a promise of the newcomer's name in `taken`: resolves when the answer is stored.
-   * @throws TypeError, RangeError; InvalidStateError when we are not a member yet, or know the voucher.
+   * The members, each with one channel. katzenqt passes on the ReadCap that a member had before its
+   * voucher was opened. Nothing is ever written there, and we learn of the right one later. Which of
+   * the two is right shows only when a message arrives.
+   */
+  #speaking(): SavedMember[] {
+    const all = [...this.#members.values()];
+    const hasSpoken = ({ channel }: SavedMember): boolean =>
+      this.#context.has(channel) && this.#context.readerNow(channel).acknowledged !== null;
+    return all.filter((member, i) => {
+      const same = all.filter(({ root }) => root === member.root);
+      if (same.length === 1) return true;
+      return same.some(hasSpoken) ? hasSpoken(member) : same.at(-1) === all[i];
+    });
+  }
+
+  /**
+   * Admits a newcomer: answers the voucher with the list of members, and tells the others. It is
+   * durable here when this resolves, and continues after a restart.
+   * @param voucher 32 bytes, from the newcomer.
+   * @param options `history`: whether the newcomer can read earlier messages; `true` by default.
+   * @returns `taken`, a promise of the newcomer's name that resolves when the answer is stored.
+   * @throws TypeError, RangeError; InvalidStateError when we are not a member yet, or know the
+   * voucher.
    */
   async induct(
     voucher: PlainBytes,
-    options: { readonly history?: boolean | undefined } = {},
-  ): Promise<{ readonly taken: (signal?: AbortSignal) => Promise<string> }> {
+    options: {
+      /** Whether the newcomer can read earlier messages; `true` by default. */
+      readonly history?: boolean | undefined;
+    } = {},
+  ): Promise<{
+    /** Resolves with the newcomer's display name when the answer is stored. */
+    readonly taken: (signal?: AbortSignal) => Promise<string>;
+  }> {
     this.#context.checkOpen();
     checkBytes("voucher", voucher, VOUCHER_LENGTH);
     checkOptions("options", options, ["history"]);
     if (!this.isJoined) {
-      throw new InvalidStateError(`group ${JSON.stringify(this.name)} is not joined yet`);
+      throw new InvalidStateError(`group ${JSON.stringify(this.name)} was not joined yet`);
     }
     this.#contacts.checkUnknown(voucher);
-    // The voucher is secret; a part of its hash would tell as much as a number does.
+    // Named by a number: the voucher is secret, and a part of its hash would not be clearer.
     const name = this.#contacts.freeName(`induct ${this.name}`);
     const exchange = await this.#contacts.begin([], async () => ({
       ...blankRecord(name, "member", this.displayName, this.format),
@@ -383,25 +439,25 @@ export class Group {
         const { state, failure, theirName } = exchange.record;
         if (state === "answered") return theirName!;
         throw new InvalidStateError(
-          `the newcomer was not taken in: ${failure ?? "the channels were closed"}`,
+          `the newcomer was not admitted: ${failure ?? "the channels were closed"}`,
         );
       },
     };
   }
 
-  /** Us and the others, with what their channels are read with. */
+  /** We and the other members, with the ReadCaps of all channels. */
   async #allMembers(isHistoryOpen: boolean): Promise<KatzenqtMember[]> {
     const writer = await this.#context.writer(this.ownChannel);
     const own = await writer.invitation({ history: isHistoryOpen });
     const list: KatzenqtMember[] = [{ displayName: this.displayName, readCap: own.readCap }];
-    for (const { displayName, channel } of this.#members.values()) {
+    for (const { displayName, channel } of this.#speaking()) {
       const reader = await this.#context.reader(channel);
       list.push({ displayName, readCap: isHistoryOpen ? reader.readCap() : reader.capFromHere() });
     }
     return list;
   }
 
-  /** The list for a newcomer, as far as it fits into one box; we are the first. @internal */
+  /** The list for a newcomer, as far as it fits into one box; we come first. @internal */
   async answer(record: ExchangeRecord): Promise<Bytes> {
     const all = await this.#allMembers(record.isHistoryOpen);
     return encodeKatzenqtMembers(all.slice(0, this.#fitting(all)));
@@ -440,7 +496,8 @@ export class Group {
     const newcomer = { displayName, readCap: record.theirReadCap! };
     this.#compose(draft, newcomer);
     const writer = this.#context.writerNow(this.ownChannel);
-    // To everybody; and for the newcomer those who had no room in the answer.
+    // The newcomer is introduced to everybody; the newcomer also needs the members that did not fit
+    // into the answer.
     const rest = this.#introductions(record);
     for (const member of [newcomer, ...rest]) {
       const bytes = encodeKatzenqtMessage({ type: "introduction", member });
@@ -449,7 +506,7 @@ export class Group {
     return {};
   }
 
-  /** Members whom the newcomer was not told of in the answer. */
+  /** The members that the answer to the newcomer left out. */
   #introductions(record: ExchangeRecord): KatzenqtMember[] {
     const all: KatzenqtMember[] = [
       {
@@ -457,7 +514,7 @@ export class Group {
         readCap: this.#context.writerNow(this.ownChannel).readCap(),
       },
     ];
-    for (const { displayName, channel } of this.#members.values()) {
+    for (const { displayName, channel } of this.#speaking()) {
       const reader = this.#context.readerNow(channel);
       const readCap = record.isHistoryOpen ? reader.readCap() : reader.capFromHere();
       all.push({ displayName, readCap });
@@ -474,36 +531,50 @@ export class Group {
     this.#context.scheduler.sent();
   }
 
-  /** Adds a member to a transaction, unless it is known. */
+  /** Adds a member to a transaction, unless it is already known. */
   #compose(draft: Draft, { displayName, readCap }: KatzenqtMember): void {
+    if (this.#isKnown(readCap)) return;
     const root = rootOf(readCap);
-    if (this.#members.has(root) || this.#coming.has(root)) return;
-    let n = this.#members.size + this.#coming.size + 1;
+    let n = this.#members.size + this.#coming.length + 1;
     while (this.#context.has(`${this.ownChannel}: ${n}`)) n++;
     const channel = `${this.ownChannel}: ${n}`;
     this.#context.compose(draft, [{ kind: "reader", name: channel, readCap }]);
     draft.put(`member!${this.#key}!${keyNumber(n)}`, { displayName, channel, root });
-    this.#coming.set(root, { displayName, channel, root });
+    this.#coming.push({ displayName, channel, root, readCap });
+  }
+
+  /** Whether a member's stream is already read, starting at any of its boxes. */
+  #isKnown(readCap: ReadCap): boolean {
+    const root = rootOf(readCap);
+    const caps = this.#coming
+      .filter((member) => member.root === root)
+      .map((member) => member.readCap);
+    for (const { root: other, channel } of this.#members.values()) {
+      if (other === root) caps.push(this.#context.readerNow(channel).readCap());
+    }
+    return caps.some((cap) => isSameStream(cap, readCap));
   }
 
   async #appear(): Promise<void> {
-    const members = [...this.#coming.values()];
-    this.#coming.clear();
-    for (const member of members) this.#members.set(member.root, member);
+    const members = this.#coming;
+    this.#coming = [];
     await this.#context.appear(members.map(({ channel }) => channel));
+    for (const { displayName, channel, root } of members) {
+      this.#members.set(channel, { displayName, channel, root });
+    }
     for (const listener of this.#listeners) listener();
   }
 
   /**
    * Sends to all members; durable here when it resolves.
-   * @param message a text, or another message of a conversation. Which messages were seen before it is
-   * added (`after`), so that others can show them in their order.
-   * @throws as `Writer.send`; InvalidStateError when the group is not joined yet.
+   * @param message a text, or another message of a conversation. `send` adds the names of the
+   * messages that were seen before it (`after`), so that others can show messages in their order.
+   * @throws as `Writer.send`; InvalidStateError when the group was not joined yet.
    */
   async send(message: string | KatzenqtMessage): Promise<Delivery> {
     this.#context.checkOpen();
     if (!this.isJoined) {
-      throw new InvalidStateError(`group ${JSON.stringify(this.name)} is not joined yet`);
+      throw new InvalidStateError(`group ${JSON.stringify(this.name)} was not joined yet`);
     }
     const writer = await this.#context.writer(this.ownChannel);
     const words: KatzenqtMessage =
@@ -515,10 +586,13 @@ export class Group {
     return delivery;
   }
 
-  /** What was seen since our last message; of members who share a name nothing, for it tells nothing. */
+  /**
+   * The messages seen since our last message. Members who share a name are left out, because the
+   * name would be ambiguous.
+   */
   #causes(): KatzenqtCause[] {
     const causes: KatzenqtCause[] = [];
-    for (const { channel, displayName } of this.#members.values()) {
+    for (const { channel, displayName } of this.#speaking()) {
       const id = this.#seen.get(channel);
       if (id === undefined || this.#named.get(channel) === id) continue;
       if (this.#memberNamed(displayName)) causes.push({ name: displayName, id });
@@ -526,17 +600,17 @@ export class Group {
     return causes.slice(-MAX_CAUSES);
   }
 
-  /** The one member of that name; null when there is none, or several. */
+  /** The only member with that name; null if there is none, or several. */
   #memberNamed(name: string): SavedMember | null {
-    const named = [...this.#members.values()].filter((member) => member.displayName === name);
+    const named = this.#speaking().filter((member) => member.displayName === name);
     return named.length === 1 && name !== this.displayName ? named[0]! : null;
   }
 
   /**
-   * The messages of all other members as they come. A message waits until those that its sender had
-   * seen were handed out, for a minute at most: they may be lost. Members who are introduced are read
-   * from then on. As with `Reader.messages` asking for the next message acknowledges the one before,
-   * and what was not acknowledged comes again after a crash.
+   * The messages of all other members as they come. A message waits until the messages that its
+   * sender had seen were yielded, for a minute at most, because they may be lost. Members who are
+   * introduced are read from then on. As with `Reader.messages`, asking for the next message
+   * acknowledges the one before, and a message that was not acknowledged comes again after a crash.
    */
   async *messages(options?: {
     /** Aborting ends the loop with the signal's reason. */
@@ -569,7 +643,7 @@ export class Group {
         }
         const { sender, box, message } = end.head!;
         if (message?.type === "introduction") await this.#introduced(message.member);
-        // Before it is handed out: anyone who answers at once has seen it.
+        // Set before the message is yielded: an application that answers at once has seen it.
         this.#seen.set(sender.channel, box.id);
         yield { sender, id: box.id, message, box };
         await box.ack();
@@ -583,7 +657,7 @@ export class Group {
     }
   }
 
-  /** Has every member's channel asked for its next message. */
+  /** Starts to read the next message of every member's channel. */
   async #follow(ends: Map<string, End>, signal: AbortSignal): Promise<void> {
     for (const member of this.#members.values()) {
       if (ends.has(member.channel)) continue;
@@ -605,14 +679,14 @@ export class Group {
         const sender = { displayName, channel };
         end.head = { sender, box, message: messageOf(box), heldAt };
       });
-      // Who waits for it hears of a failure; nobody does once the loop has ended.
+      // A caller who waits for this promise gets its error; after the loop has ended nobody does.
       end.pending.catch(() => {});
     }
-    // What the store has already comes in this turn or soon after it.
+    // Messages that are already in the store arrive in this turn or soon after it.
     await this.#context.clock.sleep(0);
   }
 
-  /** The channel whose message is to be handed out now. */
+  /** The channel whose message is yielded next. */
   #next(ends: Map<string, End>): End | null {
     const now = this.#context.clock.monotonic();
     let oldest: End | null = null;
@@ -637,15 +711,15 @@ export class Group {
   }
 
   async #introduced(member: KatzenqtMember): Promise<void> {
-    const root = rootOf(member.readCap);
     const writer = await this.#context.writer(this.ownChannel);
-    if (this.#members.has(root) || root === rootOf(writer.readCap())) return;
     try {
       checkCap(member.readCap);
     } catch (error) {
       if (hasCode(error, "ERR_PROTOCOL")) return;
       throw error;
     }
+    if (rootOf(member.readCap) === rootOf(writer.readCap()) || this.#isKnown(member.readCap))
+      return;
     await this.#context.store.commit((draft) => this.#compose(draft, member));
     await this.#appear();
   }
@@ -653,7 +727,7 @@ export class Group {
   /** @internal */
   async leave(): Promise<void> {
     for (const name of this.#contacts.exchangesOf(this.name)) await this.#contacts.drop(name);
-    const channels = [this.ownChannel, ...this.members().map(({ channel }) => channel)];
+    const channels = [this.ownChannel, ...this.#members.keys()];
     for (const channel of channels) {
       if (this.#context.has(channel)) await this.#context.deleteChannel(channel);
     }
@@ -687,7 +761,17 @@ function messageOf(box: Message): KatzenqtMessage | null {
   }
 }
 
-/** What a member is known by: the list may begin its stream at one place or another. */
+/** Whether two ReadCaps with the same root key read the same boxes, starting at any of them. */
+function isSameStream(one: ReadCap, other: ReadCap): boolean {
+  const [first, second] = [firstIndexOf(one), firstIndexOf(other)];
+  const distance = messageBoxCounter(second) - messageBoxCounter(first);
+  const [from, to] = distance >= 0n ? [first, second] : [second, first];
+  // A stranger chooses the counter, so the distance must be limited.
+  if (distance > MAX_DISTANCE || distance < -MAX_DISTANCE) return true;
+  return equalBytes(advanceMessageBoxIndex(from, messageBoxCounter(to)), to);
+}
+
+/** Identifies a member: different lists may start its stream at different places. */
 function rootOf(readCap: ReadCap): string {
   return toHex(rootPublicKeyOf(readCap));
 }
@@ -700,7 +784,7 @@ function checkCap(readCap: ReadCap): void {
   }
 }
 
-/** A newcomer's name as others can take it. */
+/** Changes a newcomer's name to one that others accept. */
 function fitName(name: string | null): string {
   return (
     Array.from(name ?? "")

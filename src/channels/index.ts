@@ -6,7 +6,7 @@
  * await using channels = await openChannels(client, "chat-data");
  * const writer = await channels.create("to Bob");
  * await writer.send("hello Bob");
- * // At Bob's, with what writer.invitation() gave:
+ * // On Bob's side, with the result of writer.invitation():
  * const reader = await channels.import("from Alice", invitation);
  * for await (const message of reader) console.log(utf8ToText(message.bytes));
  * @module
@@ -20,7 +20,17 @@ export {
   type WriterOptions,
   openChannels,
 } from "./channels.js";
-export type { ChannelClient, ChannelDiagnostic, DiagnosticsHook } from "./channel-client.js";
+export type {
+  BoxWrittenDiagnostic,
+  ChannelClient,
+  ChannelDiagnostic,
+  DiagnosticsHook,
+  ForkedDiagnostic,
+  GapDiagnostic,
+  PolledDiagnostic,
+  ReadFailedDiagnostic,
+  WriteFailedDiagnostic,
+} from "./channel-client.js";
 export type { Delivery, DeliveryState, Invitation, Writer } from "./writer.js";
 export type { Message, MessageKind, MessagesOptions, Reader } from "./reader.js";
 export type { Contact, ContactInfo, ContactOptions, Contacts } from "./contacts.js";
@@ -39,9 +49,13 @@ export {
   KATZENQT_MAX_FILE,
   type KatzenqtCause,
   type KatzenqtFile,
+  type KatzenqtFileMessage,
+  type KatzenqtIntroductionMessage,
   type KatzenqtMember,
   type KatzenqtMessage,
   type KatzenqtTally,
+  type KatzenqtTallyMessage,
+  type KatzenqtTextMessage,
   type KatzenqtType,
   decodeKatzenqtMembers,
   decodeKatzenqtMessage,
@@ -61,7 +75,10 @@ export {
 // What a database of your own has to offer.
 export type {
   LevelDatabase,
+  LevelDelete,
   LevelEncodings,
+  LevelKeyEncoding,
   LevelOperation,
+  LevelPut,
   LevelRange,
 } from "../platform/level-contract.js";

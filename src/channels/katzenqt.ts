@@ -1,10 +1,10 @@
 /**
- * What katzenqt says in its channels, byte for byte: the messages of a conversation, the list of
- * members that a voucher is answered with, and the boxes of a channel. A conversation with both its
- * users and ours is written with these and `format: "katzenqt"`.
+ * The contents of katzenqt's channels, byte for byte: the messages of a conversation, the list of
+ * members that answers a voucher, and the boxes of a channel. With these and `format: "katzenqt"`,
+ * its users and ours can share a conversation.
  *
- * A message is one CBOR map: definite lengths, text keys in a fixed order, fields that are absent left
- * out. Any order is read, and keys that are not known are ignored.
+ * A message is one CBOR map: definite lengths, text keys in a fixed order, absent fields left out.
+ * The decoder accepts any order and ignores unknown keys.
  */
 import {
   type Bytes,
@@ -20,36 +20,48 @@ import { type CborMap, type CborValue, decodeCbor, encodeCbor } from "../cbor/cb
 import { ProtocolError } from "../errors/errors.js";
 import { KATZENQT_BOX_LENGTH, framingLength } from "./framing.js";
 
-/** What a message of a conversation is, by the number that stands for it. */
+/** The types of a conversation's messages, with their numbers. */
 export const katzenqtTypes = {
+  /** What people write. */
   text: 0,
+  /** A new member: its name and ReadCap. */
   introduction: 1,
+  /** A file, whole. */
   file: 2,
+  /** A question for the members. */
   who: 3,
+  /** The answer to it. */
   replyWho: 4,
+  /** A new poll, with its state. */
   tallyCreate: 5,
+  /** Answers to a poll. */
   tallyVote: 6,
+  /** The end of a poll. */
   tallyClose: 7,
+  /** A request for what changed in a poll. */
   syncRequest: 8,
+  /** The answer to it. */
   syncResponse: 9,
 } as const;
 
 /** Name of a message's type. */
 export type KatzenqtType = keyof typeof katzenqtTypes;
 
-/** Most bytes of a message that katzenqt puts into one box, 1,529; it reads longer ones. */
+/**
+ * The most bytes of a message that katzenqt puts into one box, 1,529; it also reads longer ones.
+ */
 export const KATZENQT_BOX_CONTENT: number = KATZENQT_BOX_LENGTH - framingLength("katzenqt");
-/** The longest file that katzenqt takes, in bytes: 200 MiB. */
+/** The longest file that katzenqt accepts, in bytes: 200 MiB. */
 export const KATZENQT_MAX_FILE = 200 * 1024 * 1024;
 /** The longest name of a member, in characters. */
 export const KATZENQT_MAX_DISPLAY_NAME = 30;
-/** Longest name of a file that is handed on, in characters. */
+/** Longest name of a received file that is passed to the application, in characters. */
 const MAX_FILE_NAME = 200;
 
-/** The constant that stands where a digest of the members will be: `t`, 32 times. Nobody checks it. */
+/** A constant, `t` 32 times, in the place of a future digest of the members. Nobody checks it. */
 const membershipHash = new Uint8Array(32).fill(0x74);
 
-/** A member: how it is called, and what its channel is read with. */
+/** A member: its name and the capability that reads its channel. */
 export interface KatzenqtMember {
   /** 1 to 30 characters. Chosen by the member: show it with care. */
   readonly displayName: string;
@@ -59,46 +71,81 @@ export interface KatzenqtMember {
 
 /** A file in a message. */
 export interface KatzenqtFile {
+  /** The file's content, at most 200 MiB. */
   readonly payload: Bytes;
-  /** What kind of file it is, in the sender's words. */
+  /** The kind of file, in the sender's words. */
   readonly filetype: string;
-  /** Its name: no slashes, no dots in front, at most 200 characters. */
+  /** Its name: no slashes, no leading dots, at most 200 characters. */
   readonly basename: string;
 }
 
-/** A poll, as katzenqt's tallies say it. */
+/** A poll, as in katzenqt's tallies. */
 export interface KatzenqtTally {
+  /** Names the poll; 16 bytes, chosen by its maker. */
   readonly surveyId: Bytes;
+  /** Counts up with each vote of one member; the highest one counts. */
   readonly version: number;
   /** Answers by slot. */
   readonly choice?: ReadonlyMap<string, CborValue> | undefined;
-  /** A Yjs update; in a `syncRequest` a state vector. */
+  /** A Yjs update; in a `syncRequest`, a state vector. */
   readonly crdt?: Bytes | undefined;
 }
 
-/** A message that came before: the display name of its sender's channel, and its id there. */
+/** An earlier message: the display name of its sender's channel, and its id there. */
 export interface KatzenqtCause {
+  /** The display name of the member who sent it. */
   readonly name: string;
+  /** Its number in that member's channel: `Message.id`. */
   readonly id: bigint;
 }
 
-/** A message of a conversation. */
-export type KatzenqtMessage = {
-  /** The messages that its sender had seen last, one for each channel; katzenqt ignores them. */
+/** What every message of a conversation may have. */
+interface KatzenqtMessageBase {
+  /** The last message of each channel that the sender had seen; katzenqt ignores them. */
   readonly after?: readonly KatzenqtCause[] | undefined;
-} & (
-  | { readonly type: "text"; readonly text: string }
-  | { readonly type: "introduction"; readonly member: KatzenqtMember }
-  | { readonly type: "file"; readonly file: KatzenqtFile }
-  | { readonly type: "who" | "replyWho"; readonly text: string }
-  | {
-      readonly type: "tallyCreate" | "tallyVote" | "tallyClose" | "syncRequest" | "syncResponse";
-      readonly tally: KatzenqtTally;
-    }
-);
+}
+
+/** A text: of a person, or a question for the members and its answer. */
+export interface KatzenqtTextMessage extends KatzenqtMessageBase {
+  /** `text` is what people write. */
+  readonly type: "text" | "who" | "replyWho";
+  /** UTF-8 on the wire, of any length. */
+  readonly text: string;
+}
+
+/** Announces a member. */
+export interface KatzenqtIntroductionMessage extends KatzenqtMessageBase {
+  /** Tells this kind of message from the others. */
+  readonly type: "introduction";
+  /** Who it is, and how to read it. */
+  readonly member: KatzenqtMember;
+}
+
+/** Carries a file. */
+export interface KatzenqtFileMessage extends KatzenqtMessageBase {
+  /** Tells this kind of message from the others. */
+  readonly type: "file";
+  /** Its bytes, kind and name. */
+  readonly file: KatzenqtFile;
+}
+
+/** A step of a poll. */
+export interface KatzenqtTallyMessage extends KatzenqtMessageBase {
+  /** The step. */
+  readonly type: "tallyCreate" | "tallyVote" | "tallyClose" | "syncRequest" | "syncResponse";
+  /** Which poll, and what changes in it. */
+  readonly tally: KatzenqtTally;
+}
+
+/** A message of a conversation. */
+export type KatzenqtMessage =
+  | KatzenqtTextMessage
+  | KatzenqtIntroductionMessage
+  | KatzenqtFileMessage
+  | KatzenqtTallyMessage;
 
 /**
- * The bytes of a message.
+ * Encodes a message.
  * @throws TypeError, RangeError for fields of a wrong type or length.
  */
 export function encodeKatzenqtMessage(message: KatzenqtMessage): Bytes {
@@ -140,7 +187,7 @@ export function encodeKatzenqtMessage(message: KatzenqtMessage): Bytes {
 }
 
 function orderedMap(fields: readonly (readonly [string, Bytes])[]): Bytes {
-  // At most 23 fields: one byte says how many.
+  // At most 23 fields, so one byte holds the count.
   const head = Uint8Array.of(0xa0 + fields.length);
   return concatBytes(head, ...fields.flatMap(([key, value]) => [encodeCbor(key), value]));
 }
@@ -197,7 +244,7 @@ function encodeTally(tally: KatzenqtTally): Bytes {
 
 /**
  * Reads a message.
- * @throws ProtocolError when it is not one. Its fields are a stranger's.
+ * @throws ProtocolError when it is not one. Its fields come from a stranger.
  */
 export function decodeKatzenqtMessage(bytes: PlainBytes): KatzenqtMessage {
   const map = mapOf("message", decode(bytes));
@@ -268,9 +315,9 @@ function fileOf(value: CborValue): KatzenqtFile {
   };
 }
 
-/** A stranger's name for a file, fit to be the name of a file in one folder. */
+/** Makes a stranger's file name safe to use within one folder. */
 function safeBasename(name: string): string {
-  // Control characters would speak to a terminal; slashes and dots lead out of the folder.
+  // Control characters could send commands to a terminal; slashes and dots lead out of the folder.
   const plain = name.replaceAll(/[/\\\p{Cc}]/gu, "").replace(/^\.+/, "");
   return Array.from(plain).slice(0, MAX_FILE_NAME).join("") || "file";
 }
@@ -291,7 +338,7 @@ function tallyOf(value: CborValue): KatzenqtTally {
   };
 }
 
-/** The causes that are well-formed; others are left out, for nothing depends on them. */
+/** The well-formed causes. Others are left out, because nothing depends on them. */
 function causesOf(value: CborValue): KatzenqtCause[] {
   if (!Array.isArray(value)) return [];
   const causes: KatzenqtCause[] = [];
@@ -306,11 +353,11 @@ function causesOf(value: CborValue): KatzenqtCause[] {
 }
 
 /**
- * What a voucher is answered with: the members whom the newcomer reads, the one who answers first.
+ * Encodes the answer to a voucher: the members whom the newcomer reads, first the one who answers.
  * @throws TypeError, RangeError for malformed members.
  */
 export function encodeKatzenqtMembers(members: readonly KatzenqtMember[]): Bytes {
-  // Fewer than 24 stand in the head of a list; longer lists have a head of their own.
+  // A list of fewer than 24 has its length in the head byte; longer lists have a longer head.
   const listHead = encodeCbor(members.map(() => 0)).subarray(0, headLength(members.length));
   const list = members.map((member, i) => encodeMember(`members[${i}]`, member));
   return orderedMap([["please_adds", concatBytes(listHead, ...list)]]);
@@ -320,7 +367,7 @@ function headLength(count: number): number {
   return count < 24 ? 1 : count < 256 ? 2 : 3;
 }
 
-/** Reads what a voucher was answered with. @throws ProtocolError when it is not a list of members. */
+/** Reads the answer to a voucher. @throws ProtocolError when it is not a list of members. */
 export function decodeKatzenqtMembers(bytes: PlainBytes): KatzenqtMember[] {
   const list = mapOf("answer", decode(bytes)).get("please_adds");
   if (!Array.isArray(list)) throw wrong("answer.please_adds", "a list");

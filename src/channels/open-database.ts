@@ -1,4 +1,4 @@
-/** From what `openChannels` is given to an open database. */
+/** Turns the `store` argument of `openChannels` into an open database. */
 import { openLevel } from "#level";
 import { describeType } from "../bytes/bytes.js";
 import { type ChannelDatabase, openingFailure } from "./store.js";

@@ -1,9 +1,10 @@
 /**
  * The receiving end of a channel: a cursor and an inbox in the store.
  *
- * What was read and the cursor's new place are stored in one transaction, and only then a message
- * is handed out. Boxes live for one to two weeks; one that is gone for good would hold the reader
- * up forever, so a reader that finds nothing also looks further on (see {@link Reader.messages}).
+ * Received boxes and the new place of the cursor are stored in one transaction, and only then is a
+ * message passed to the application. Boxes live for one to two weeks. A box that is gone for good
+ * would block the reader forever, so a reader that misses a box also looks ahead (see {@link
+ * Reader.messages}).
  */
 import { type Bytes, concatBytes, copyBytes } from "../bytes/bytes.js";
 import { MessageBoxIndex, ReadCap } from "../bytes/opaque.js";
@@ -18,64 +19,73 @@ import type { ReadTask, Scheduler } from "./scheduler.js";
 import { type ChannelStore, type Draft, field, keyNumber, numberOfKey } from "./store.js";
 import { Waiters } from "./waiters.js";
 
-/** Most boxes of one channel that are asked for at once, while one after the other is there. */
+/** The most boxes of one channel that are requested at once, while each box is found. */
 const MAX_BURST = 8;
-/** Messages that are read ahead of anyone who listens. */
+/** How many messages are read before the application asks for them. */
 const READ_AHEAD = 32;
-/** Every so many questions in vain the reader looks further on. */
+/** After this many misses the reader looks ahead. */
 const LOOK_AHEAD_EVERY = 10;
-/** How far a look ahead reaches: boxes at 1, 2, 4, … up to this distance, and some in a row. */
+/** How far it looks ahead: boxes at distance 1, 2, 4, … up to this one, and some in a row. */
 const LOOK_AHEAD = 1024;
-/** Boxes in a row that each look ahead asks for, behind those of the look before. */
+/** How many boxes in a row each look ahead requests, after those of the previous look. */
 const SCAN = 16;
-/** Steps from index to index that are made in one turn of the event loop. */
+/** How many steps from index to index are made in one turn of the event loop. */
 const STEPS_A_TURN = 256;
 /**
- * Questions in vain after which a side stream is given up: it was stored whole before the channel told
- * of it, so that a box of it which is missing for so long is gone.
+ * After this many misses a side stream is given up. It was stored completely before the channel
+ * referred to it, so a box that is missing for so long is gone.
  */
 const SIDE_TRIES = 12;
-/** A reader that was away for so long looks ahead at once: boxes live for one week at least. */
+/** A reader that was away for this long looks ahead at once: boxes live for at least one week. */
 const AWAY_MS = 7 * 24 * 3600 * 1000;
-/** How often the time of the last question is noted. */
+/** How often the time of the last attempt is stored. */
 const NOTE_MS = 3600 * 1000;
 
 /**
- * What a message is:
+ * The kind of a message:
  * - `message`: bytes as they were sent.
  * - `deleted`: its writer deleted it before we read it; no bytes.
- * - `sideStream`: the message is in another stream (katzenqt's long ones are), whose boxes are gone or
- *   are not a message; the bytes are its ReadCap (136 bytes).
+ * - `sideStream`: the message is in another stream (as katzenqt's long ones are) whose boxes are
+ *   gone or are not a message; the bytes are its ReadCap (136 bytes).
  * - `tooLong`: longer than `maxMessageLength`; no bytes.
- * - `other`: a box without the form of a channel; its plaintext as it is.
+ * - `other`: a box that is not in a channel's format; its plaintext, unchanged.
  */
 export type MessageKind = "message" | "deleted" | "sideStream" | "tooLong" | "other";
 
 /** A message that is durable here. */
 export interface Message {
-  /** Counts up within the channel, not always by one; the writer's `Delivery.id`. */
+  /** Increases within the channel, not always by one; equal to the writer's `Delivery.id`. */
   readonly id: bigint;
+  /** What the box or boxes held. */
   readonly kind: MessageKind;
+  /** The content, whole; empty for kinds that have none. */
   readonly bytes: Bytes;
-  /** Boxes that were lost before it: they expired, or nobody wrote them. 0 nearly always. */
+  /**
+   * How many boxes before it were lost, because they expired or nobody wrote them. Nearly always 0.
+   */
   readonly gap: number;
   /**
-   * Whether its beginning may be among the lost boxes. Only after a gap, and only for messages
-   * whose writer does not mark continuations (katzenqt).
+   * Whether its beginning may be among the lost boxes. Only after a gap, and only if the writer
+   * does not mark continuations (katzenqt).
    */
   readonly mayBeCut: boolean;
-  /** Marks it and all before it as processed, durably: after a crash reading goes on behind it. */
+  /**
+   * Marks this message and all before it as processed, durably: after a crash, reading continues
+   * after it.
+   */
   ack(): Promise<void>;
 }
 
 /** Options of {@link Reader.messages}. */
 export interface MessagesOptions {
   /**
-   * First message to hand out, read before or not; the first that is not acknowledged by default.
+   * The first message to yield, even if it was read before; by default the first that is not
+   * acknowledged.
    */
   readonly from?: bigint | undefined;
   /**
-   * `auto` (default): asking for the next message acknowledges the one before. `manual`: `ack()`.
+   * `auto` (default): asking for the next message acknowledges the one before. `manual`: call
+   * `ack()`.
    */
   readonly ack?: "auto" | "manual" | undefined;
   /** Aborting ends the loop with the signal's reason. */
@@ -91,30 +101,30 @@ export interface ReaderContext {
   readonly maxMessageLength: number;
 }
 
-/** A message of which boxes are missing still. */
+/** A message with missing boxes. */
 interface Partial {
   readonly id: bigint;
   readonly count: number;
   readonly length: number;
-  /** Whether it is in katzenqt's form, whose boxes do not say that they continue a message. */
+  /** Whether it is in katzenqt's format, whose boxes do not mark continuations. */
   readonly isChain: boolean;
 }
 
-/** A stream of its own that a long message of katzenqt's is in, and how far it was read. */
+/** The separate stream of a long katzenqt message, and how far it was read. */
 interface SideStream {
-  /** The box of the channel that told of it. */
+  /** The box in the channel that referred to it. */
   readonly id: bigint;
   readonly readCap: ReadCap;
   readonly next: MessageBoxIndex;
 }
 
-/** A box ahead of the cursor. */
+/** A box after the cursor. */
 interface Place {
   readonly index: MessageBoxIndex;
   readonly distance: number;
 }
 
-/** What one box gave. */
+/** The result of reading one box. */
 type BoxResult =
   | { readonly kind: "found"; readonly plaintext: Uint8Array }
   | { readonly kind: "deleted" }
@@ -130,7 +140,7 @@ export class Reader implements AsyncIterable<Message> {
   #next: MessageBoxIndex;
   #acked: bigint | null;
   #partial: Partial | null;
-  /** Whether the rest of a message is skipped: its beginning was lost, or it is too long. */
+  /** Whether to skip the rest of a message: its beginning was lost, or it is too long. */
   #skipping: boolean;
   #gap: number;
   #askedAt: number;
@@ -138,20 +148,23 @@ export class Reader implements AsyncIterable<Message> {
 
   #listeners = 0;
   readonly #waiters = new Waiters();
-  /** Messages stored since a listener last found none. */
+  /** How many messages were stored since a listener last found none. */
   #ahead = 0;
   #burst = 1;
   #misses = 0;
-  /** How far boxes were asked for in a row, from the cursor on. */
+  /** How far boxes in a row were requested, from the cursor on. */
   #scanned: Place | null = null;
-  /** Boxes 1, 2, 4, … behind the cursor, as far as they were needed: the way there is long. */
+  /**
+   * The boxes at distance 1, 2, 4, … from the cursor, as far as needed. They are kept because
+   * computing them takes long.
+   */
   #marks: Place[] = [];
   #pauseFactor = 1;
   #dueAt = 0;
   #isReading = false;
-  /** Whether the last question was so long ago that boxes may have expired meanwhile. */
+  /** Whether the last attempt was so long ago that boxes may have expired since. */
   #wasAway = false;
-  /** The number of misses that the last look ahead left. */
+  /** The number of misses after the last look ahead. */
   #lookedAt = 0;
   #closed = false;
 
@@ -170,27 +183,27 @@ export class Reader implements AsyncIterable<Message> {
     this.#side = saved.side;
   }
 
-  /** The next box that is asked for: messages with lower ids are in the store, or were lost. */
+  /** The next box to request. Messages with lower ids are in the store, or were lost. */
   get position(): bigint {
     return messageBoxCounter(this.#next);
   }
 
-  /** The last acknowledged message; null when none is. */
+  /** The last acknowledged message; null if there is none. */
   get acknowledged(): bigint | null {
     return this.#acked;
   }
 
   /**
-   * Messages in their order, those in the store first; then it waits. The network is asked only
-   * while somebody listens. A message that was handed out and not acknowledged comes again after a
-   * crash, with the same id.
+   * Yields messages in order: first those in the store, then new ones as they come. The network is
+   * asked only while somebody listens. A message that was yielded but not acknowledged comes again
+   * after a crash, with the same id.
    *
-   * A box that is missing holds up all after it. Every tenth question in vain, and at once after a
-   * week away, the reader looks for boxes further on, up to 1,024. When one of them is there that
-   * was written after the missing one had been stored, and the missing one still is not there, it
-   * is gone for good: the reader goes on at the first box that is there, and the next message says
-   * in `gap` how many were lost.
-   * @throws RangeError for a `from` that is not an id; what the store fails with.
+   * A missing box holds up all boxes after it. After every tenth miss, and at once after a week
+   * away, the reader looks for later boxes, up to 1,024 ahead. A later box can prove that the
+   * missing one had been stored. If the missing box still is not there, it is gone for good: the
+   * reader continues at the first box that is there, and the next message's `gap` says how many
+   * boxes were lost.
+   * @throws RangeError for a `from` that is not an id; errors of the store.
    */
   messages(options?: MessagesOptions): AsyncIterableIterator<Message> {
     const { from, ack = "auto", signal } = options ?? {};
@@ -203,7 +216,7 @@ export class Reader implements AsyncIterable<Message> {
     return this.#messages(from, ack === "auto", signal);
   }
 
-  /** As {@link messages} without options. */
+  /** Like {@link messages} without options. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Message> {
     return this.messages();
   }
@@ -237,7 +250,7 @@ export class Reader implements AsyncIterable<Message> {
     }
   }
 
-  /** The oldest stored message behind `last`. */
+  /** The oldest stored message after `last`. */
   async #stored(last: bigint | null): Promise<Message | null> {
     this.#checkOpen();
     const prefix = this.#inPrefix();
@@ -275,7 +288,7 @@ export class Reader implements AsyncIterable<Message> {
     throw new InvalidStateError(`the channels are closed: channel ${JSON.stringify(this.name)}`);
   }
 
-  /** The messages as a stream, one a chunk; taking a chunk acknowledges the one before. */
+  /** The messages as a stream, one per chunk; taking a chunk acknowledges the one before. */
   readable(): ReadableStream<Uint8Array> {
     let iterator: AsyncIterator<Message> | null = null;
     const abort = new AbortController();
@@ -292,14 +305,15 @@ export class Reader implements AsyncIterable<Message> {
           await iterator?.return?.();
         },
       },
-      // A message that waits in the stream would be acknowledged before anybody has it.
+      // No buffering: a message that waits in the stream would be acknowledged before anybody has
+      // it.
       { highWaterMark: 0 },
     );
   }
 
   /**
-   * Deletes acknowledged messages from this store; they cannot be replayed any more.
-   * @param before only those with a lower id; all by default.
+   * Deletes acknowledged messages from this store; they cannot be replayed.
+   * @param before deletes only messages with a lower id; all by default.
    * @returns how many were deleted.
    */
   async deleteRead(before?: bigint): Promise<number> {
@@ -323,7 +337,7 @@ export class Reader implements AsyncIterable<Message> {
     return ReadCap.from(this.#readCap);
   }
 
-  /** The right to read what was not read here yet, and nothing before it. @internal */
+  /** The right to read the boxes that were not read here yet, and nothing before them. @internal */
   capFromHere(): ReadCap {
     return withIndex(this.#readCap, this.#next);
   }
@@ -340,9 +354,9 @@ export class Reader implements AsyncIterable<Message> {
     return `part!${this.#key}!${keyNumber(n)}`;
   }
 
-  // The scheduler's side
+  // For the scheduler
 
-  /** Whether somebody listens and has not enough messages yet. @internal */
+  /** Whether somebody listens and does not have enough messages yet. @internal */
   get isWanted(): boolean {
     return !this.#closed && this.#listeners > 0 && this.#ahead < READ_AHEAD && !this.#isReading;
   }
@@ -352,14 +366,14 @@ export class Reader implements AsyncIterable<Message> {
     return this.#dueAt;
   }
 
-  /** Asks soon again: the conversation goes on. @internal */
+  /** Brings the next attempt forward, because an answer is likely. @internal */
   hurry(): void {
     this.#pauseFactor = 1;
     const soonest = this.#context.scheduler.now() + this.#context.scheduler.basePauseMs;
     if (this.#dueAt > soonest) this.#dueAt = soonest;
   }
 
-  /** What to ask now. @internal */
+  /** The next attempt. @internal */
   takeQuestion(): ReadTask {
     this.#isReading = true;
     const now = this.#context.scheduler.now();
@@ -441,7 +455,7 @@ export class Reader implements AsyncIterable<Message> {
     this.#pauseFactor = Math.min(this.#pauseFactor * 2, scheduler.longestPauseFactor);
   }
 
-  /** Notes now and then that the box was asked for, so that a long absence shows. */
+  /** Stores the time of an attempt now and then, so that a long absence is noticed. */
   #noteQuestion(): void {
     const now = this.#context.scheduler.now();
     if (Math.abs(now - this.#askedAt) < NOTE_MS) return;
@@ -468,11 +482,12 @@ export class Reader implements AsyncIterable<Message> {
   }
 
   /**
-   * Looks for boxes further on, and goes on there when what is missing was stored once, so that it
-   * is gone for good. A box that is there tells up to where that is: see framing.ts.
+   * Looks for later boxes. If they prove that the missing boxes had been stored, those are gone for
+   * good, and reading continues after them. A box that is there tells how far the proof reaches:
+   * see framing.ts.
    */
   async #lookAhead(signal: AbortSignal): Promise<void> {
-    /** Every box before this distance was stored once. */
+    /** Every box before this distance was stored at some time. */
     let proven = 0;
     const isThere = async ({ index, distance }: Place): Promise<boolean> => {
       const result = await this.#readBox(index, signal);
@@ -494,7 +509,7 @@ export class Reader implements AsyncIterable<Message> {
       absent = at;
     }
     if (!first) {
-      // Where only a few boxes are there, none of them need lie at such a distance.
+      // If only a few boxes exist, none of them may lie at one of those distances.
       let at = this.#scanned ?? start;
       for (let n = 0; n < SCAN; n++) {
         const before = at;
@@ -508,13 +523,15 @@ export class Reader implements AsyncIterable<Message> {
     if (!this.#scanned) this.#wasAway = false;
     this.#missed();
     if (!first || proven <= 0) return;
-    // It was stored, but the answer that it is missing may be older than that.
+    // The missing box was stored, but the answer that it is missing may be older than that, so ask
+    // again.
     for (let tries = 0; tries < 2; tries++) {
       if (!(await isThere(start))) continue;
       this.#dueAt = 0;
       return;
     }
-    // Boxes expire in the order in which they were stored, so what lies between can be halved.
+    // Boxes expire in the order in which they were stored, so a binary search finds the first one
+    // left.
     while (first.distance - absent.distance > 1) {
       const halfway = Math.floor((absent.distance + first.distance) / 2);
       const middle = await this.#stepTo(absent, halfway, signal);
@@ -535,12 +552,12 @@ export class Reader implements AsyncIterable<Message> {
     this.#dueAt = 0;
   }
 
-  /** The place `distance` boxes behind the cursor; `from` is one before it. */
+  /** The place `distance` boxes after the cursor; `from` is a known place before it. */
   async #stepTo(from: Place, distance: number, signal: AbortSignal): Promise<Place> {
     let { index } = from;
     for (let at = from.distance; at < distance; at++) {
       index = nextMessageBoxIndex(index);
-      // Thousands of steps would hold up everybody else.
+      // Thousands of steps in one turn would block everything else.
       if (at % STEPS_A_TURN === 0) await this.#context.scheduler.sleep(0, signal);
     }
     return { index, distance };
@@ -555,14 +572,14 @@ export class Reader implements AsyncIterable<Message> {
     this.#pauseFactor = 1;
   }
 
-  /** Stores what was read, with the cursor behind it. */
+  /** Stores received boxes together with the cursor after them. */
   async #take(results: readonly BoxResult[]): Promise<void> {
     let messages = 0;
     await this.#context.store.commit((draft) => {
       const side = this.#side;
       for (const result of results) {
         messages += this.#side ? this.#takeSideBox(draft, result) : this.#takeBox(draft, result);
-        // What follows was read from the stream before.
+        // The side stream began or ended: the other results were read from the wrong stream.
         if ((this.#side === null) !== (side === null)) break;
       }
       this.#putCursor(draft);
@@ -572,7 +589,7 @@ export class Reader implements AsyncIterable<Message> {
     if (messages > 0) this.#waiters.wake();
   }
 
-  /** Takes one box into the transaction; gives the number of messages that it ends. */
+  /** Adds one box to the transaction; returns the number of messages that it completes. */
   #takeBox(draft: Draft, result: BoxResult): number {
     const id = messageBoxCounter(this.#next);
     this.#next = nextMessageBoxIndex(this.#next);
@@ -604,7 +621,7 @@ export class Reader implements AsyncIterable<Message> {
       case "middle":
       case "last":
         if (!this.#partial) {
-          // Its beginning was lost, or nobody wrote one.
+          // The beginning of this message was lost, or nobody wrote one.
           this.#gap++;
           return 0;
         }
@@ -615,7 +632,10 @@ export class Reader implements AsyncIterable<Message> {
     }
   }
 
-  /** Takes one box of a side stream into the transaction; gives the number of messages that it ends. */
+  /**
+   * Adds one box of a side stream to the transaction; returns the number of messages that it
+   * completes.
+   */
   #takeSideBox(draft: Draft, result: BoxResult): number {
     const { id, readCap, next } = this.#side!;
     const box = result.kind === "found" ? parseBox(result.plaintext) : null;
@@ -624,7 +644,7 @@ export class Reader implements AsyncIterable<Message> {
       this.#side = isLast ? null : { id, readCap, next: nextMessageBoxIndex(next) };
       const messages = this.#putPart(draft, id, box.content, isLast, true);
       if (isLast || !this.#skipping) return messages;
-      // Too long; nothing of it has to be read.
+      // The message is too long; the rest of it does not have to be read.
       this.#side = null;
       this.#dropPartial(draft);
       return this.#putMessage(draft, id, "tooLong", new Uint8Array(0));
@@ -661,7 +681,7 @@ export class Reader implements AsyncIterable<Message> {
     return this.#putMessage(draft, before.id, kind, bytes, before.isChain);
   }
 
-  /** Boxes of the message that is being joined; also in the store. */
+  /** Boxes of the incomplete message; they are also in the store. */
   readonly #parts = new Map<number, Uint8Array>();
 
   #dropPartial(draft: Draft): void {
@@ -701,7 +721,7 @@ export class Reader implements AsyncIterable<Message> {
     });
   }
 
-  /** Reads the boxes of a message that is being joined. @internal */
+  /** Loads the boxes of the incomplete message. @internal */
   async loadParts(): Promise<void> {
     this.#parts.clear();
     if (this.#skipping || !this.#partial) return;
@@ -709,8 +729,8 @@ export class Reader implements AsyncIterable<Message> {
       const content = await this.#context.store.get(this.#partKey(n));
       if (!(content instanceof Uint8Array)) {
         throw new ChannelStoreError(
-          `channel ${JSON.stringify(this.name)} misses box ${n} of message ${this.#partial.id}, ` +
-            "which is half read. The store is damaged: restore it from a backup, or import the " +
+          `channel ${JSON.stringify(this.name)}: box ${n} of message ${this.#partial.id}, which is half ` +
+            "read, is missing. The store is damaged: restore it from a backup, or import the " +
             "channel's invitation again",
         );
       }
@@ -718,7 +738,7 @@ export class Reader implements AsyncIterable<Message> {
     }
   }
 
-  /** Reads everything again after a failed commit. @internal */
+  /** Loads everything again after a failed commit. @internal */
   async reload(): Promise<void> {
     const saved = await loadReader(this.#context.store, this.#key);
     this.#next = saved.next;
@@ -738,7 +758,7 @@ export class Reader implements AsyncIterable<Message> {
   }
 }
 
-/** What the store holds of a reader. */
+/** The stored state of a reader. */
 export interface SavedReader {
   readonly key: string;
   readonly name: string;
@@ -774,7 +794,7 @@ export function composeReader(
   });
 }
 
-/** Reads a reader from the store. @throws ChannelStoreError when something is missing. */
+/** Loads a reader from the store. @throws ChannelStoreError when a record is missing. */
 export async function loadReader(store: ChannelStore, key: string): Promise<SavedReader> {
   const record = (await store.get(`chan!${key}`)) ?? null;
   const cursor = (await store.get(`cursor!${key}`)) ?? null;
@@ -812,7 +832,7 @@ function sideOf(stored: CborValue): SideStream | null {
   };
 }
 
-/** The ReadCap in a box that tells of a side stream; null when it is not one. */
+/** The ReadCap in a box that refers to a side stream; null if it does not hold one. */
 function sideCapOf(content: Uint8Array): ReadCap | null {
   try {
     return parseReadCap(content);
@@ -821,7 +841,7 @@ function sideCapOf(content: Uint8Array): ReadCap | null {
   }
 }
 
-/** The box that a ReadCap starts at. */
+/** The first box that a ReadCap opens. */
 export function startOf(readCap: ReadCap): MessageBoxIndex {
   return firstIndexOf(readCap);
 }

@@ -1,61 +1,65 @@
 /**
- * Whose turn it is. One scheduler for all channels of a store: boxes to write go first, readers
- * take turns and slow down while nothing comes, and reading has a share of the packets that the
- * network's schedule lets out. Packets themselves leave on the daemon's ticks; here it is only
- * decided what to ask the daemon for.
+ * Decides which channel asks the daemon next. One scheduler serves all channels of a store. Boxes
+ * to write go first. Readers take turns and slow down while nothing comes, and reading has a share
+ * of the packets that the network's schedule allows. The packets themselves leave on the daemon's
+ * ticks; this file only decides what to ask the daemon for.
  */
 import type { Clock, Timer } from "../clock/clock.js";
 import type { ChannelClient } from "./channel-client.js";
 
 /**
- * Most boxes that are being written at once; with the reads fewer than a real daemon takes in: 16.
+ * The most boxes that are being written at once. Together with the reads they are fewer than the 16
+ * that a real daemon takes in.
  */
 const MAX_WRITES = 12;
-/** Most boxes that are asked for at once, while something is being written, and otherwise. */
+/** The most boxes that are requested at once: `beside` writes, or `alone`. */
 const MAX_READS = { beside: 2, alone: 8 };
-/** Packets that a question takes: the request, and one that fetches the answer. */
+/** Packets per read: the request, and one that fetches the answer. */
 const PACKETS_PER_READ = 2;
-/** Longest pause that readers begin with, in ms; on quick networks a few round trips. */
+/** The longest first pause of readers, in ms; on quick networks it is a few round trips. */
 const BASE_PAUSE_MS = 2000;
 const BASE_PAUSE_ROUND_TRIPS = 4;
-/** Pauses grow up to this many times the first one: five minutes on a network of seconds. */
+/**
+ * Pauses grow up to this multiple of the first one: five minutes on a network with round trips of
+ * seconds.
+ */
 const LONGEST_PAUSE_FACTOR = 150;
-/** Packets a millisecond where no document says: one a second, as on development networks. */
+/** Packets per millisecond if no document says: one a second, as on development networks. */
 const USUAL_RATE = 0.001;
-/** Longest wait for a timer, so that a clock that was set is noticed. */
+/** Longest timer, so that a change of the clock is noticed. */
 const LONGEST_WAIT_MS = 60_000;
 
-/** What is to be done. */
+/** A piece of work. */
 export interface Task {
   run(signal: AbortSignal): Promise<void>;
 }
 
-/** A question to ask, and the packets that it takes. */
+/** A read to make, and the packets that it takes. */
 export interface ReadTask extends Task {
   readonly boxes: number;
   /** Whether boxes are likely to be there. */
   readonly isLikely: boolean;
 }
 
-/** What has boxes to write: a writer, or the exchange of a voucher. */
+/** A source of boxes to write: a writer, or the exchange of a voucher. */
 export interface WriteSource {
   /** Whether anything waits to be written, or is being written. */
   readonly isBusy: boolean;
-  /** When the next box may be tried, after a failure. */
+  /** When the next box may be tried after a failure. */
   readonly pausedUntil: number;
-  /** The next box to write; null when none may start now. */
+  /** The next box to write; null if none may start. */
   takeTask(now: number): Task | null;
 }
 
-/** What asks for boxes: a reader, or the exchange of a voucher. */
+/** A source of reads: a reader, or the exchange of a voucher. */
 export interface ReadSource {
-  /** Whether there is a question, and none of it is being asked. */
+  /** Whether it has something to read and no read in progress. */
   readonly isWanted: boolean;
   /** When to ask next, by the clock. */
   readonly dueAt: number;
-  /** Asks soon again: the conversation goes on. */
+  /** Brings the next attempt forward, because an answer is likely. */
   hurry(): void;
-  /** What to ask now. */
+  /** The next attempt. */
   takeQuestion(): ReadTask;
 }
 
@@ -74,11 +78,11 @@ export class Scheduler {
   #isKicked = false;
   #timer: Timer | null = null;
   #roundTripMs: number | null = null;
-  /** Packets that reading may take now. */
+  /** Packets that reading may use at the moment. */
   #packets = PACKETS_PER_READ;
   #packetsAt: number;
 
-  /** @param budget the share of the packets that is for reading, above 0 and at most 1. */
+  /** @param budget the share of the packets for reading, above 0 and at most 1. */
   constructor(client: ChannelClient, clock: Clock, budget: number) {
     this.#client = client;
     this.#clock = clock;
@@ -97,7 +101,7 @@ export class Scheduler {
     return this.#clock.sleep(ms, signal);
   }
 
-  /** The pause that readers begin with, in ms. */
+  /** The first pause of readers, in ms. */
   get basePauseMs(): number {
     if (this.#roundTripMs === null) return BASE_PAUSE_MS;
     return Math.min(BASE_PAUSE_MS, Math.max(1, BASE_PAUSE_ROUND_TRIPS * this.#roundTripMs));
@@ -108,13 +112,13 @@ export class Scheduler {
     return LONGEST_PAUSE_FACTOR;
   }
 
-  /** Takes in how long a read or a write took, in ms. */
+  /** Records how long a read or a write took, in ms. */
   measured(durationMs: number): void {
     const before = this.#roundTripMs ?? durationMs;
     this.#roundTripMs = before + (durationMs - before) / 8;
   }
 
-  /** Packets a millisecond that the network takes from this client. */
+  /** How many packets per millisecond the network takes from this client. */
   get #rate(): number {
     return this.#client.pkiDocument()?.lambdaP || USUAL_RATE;
   }
@@ -134,7 +138,7 @@ export class Scheduler {
     this.#readers.delete(end as ReadSource);
   }
 
-  /** Something of ours was put into an outbox: answers may come soon. */
+  /** A message was put into an outbox: answers may come soon. */
   sent(): void {
     for (const reader of this.#readers) reader.hurry();
     this.kick();
@@ -146,7 +150,7 @@ export class Scheduler {
     this.kick();
   }
 
-  /** Looks what is to be done, in a later turn. */
+  /** Looks for work, in a later turn. */
   kick(): void {
     if (this.#isKicked || this.#abort.signal.aborted) return;
     this.#isKicked = true;
@@ -178,7 +182,7 @@ export class Scheduler {
     for (const writer of this.#writers) {
       const task = writer.takeTask(now);
       if (!task) continue;
-      // To the end of the line.
+      // Move the writer to the end of the queue.
       this.#writers.delete(writer);
       this.#writers.add(writer);
       return task;
@@ -186,7 +190,7 @@ export class Scheduler {
     return null;
   }
 
-  /** Starts what reading may; gives the time at which there is more to start. */
+  /** Starts the reads that are allowed; returns the time when more can start. */
   #startReads(now: number): number {
     const isWriting = this.#writes > 0 || [...this.#writers].some((writer) => writer.isBusy);
     const most = isWriting ? MAX_READS.beside : MAX_READS.alone;
@@ -201,10 +205,10 @@ export class Scheduler {
         return now + missing / (this.#budget * this.#rate);
       }
       const task = reader.takeQuestion();
-      // Boxes that are there are what the packets are for, as long as nothing else wants to go out.
+      // Reads that are likely to find a box are free while nothing else wants to go out.
       if (isWriting || !task.isLikely) this.#packets -= PACKETS_PER_READ * task.boxes;
       this.#reads += task.boxes;
-      // The next turn is another reader's.
+      // Let another reader have the next turn.
       this.#readers.delete(reader);
       this.#readers.add(reader);
       this.#start(task, () => (this.#reads -= task.boxes));
@@ -239,7 +243,7 @@ export class Scheduler {
     this.#timer = this.#clock.after(wait, () => this.kick());
   }
 
-  /** Starts nothing more, and takes back what is in progress. */
+  /** Starts nothing more and aborts what is in progress. */
   async stop(): Promise<void> {
     this.#abort.abort();
     this.#timer?.cancel();

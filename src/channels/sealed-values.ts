@@ -1,6 +1,6 @@
 /**
- * Encryption at rest: every value of a store is sealed on its own, and bound to its key, so that
- * values cannot be exchanged for each other.
+ * Encryption at rest. Every value of a store is sealed separately and bound to its key, so that
+ * values cannot be swapped.
  */
 import { gcmsiv } from "@noble/ciphers/aes.js";
 import { hkdf } from "@noble/hashes/hkdf.js";
@@ -15,37 +15,40 @@ const TAG_LENGTH = 16;
 const info = utf8("katzenpost-thinclient channels v1");
 
 /**
- * Cost of a passphrase: 2^17 rounds of scrypt, 128 MiB of memory for less than a second. OWASP
- * names these numbers for interactive use.
+ * The cost of a passphrase: 2^17 rounds of scrypt, with 128 MiB of memory for less than a second.
+ * OWASP recommends these numbers for interactive use.
  */
 const passphraseCost = { N: 2 ** 17, r: 8, p: 1, dkLen: 32 };
 
-/** What opens a store's values. */
+/** The secret that opens a store's values. */
 export type StoreSecret =
   | {
       /** 32 random bytes. */
       readonly key: Uint8Array;
     }
   | {
-      /** Any text; a long one, for anyone who has the files can try. */
+      /** Any text. Choose a long one, because anyone who has the files can try passphrases. */
       readonly passphrase: string;
     };
 
-/** How a store's values are written and read. */
+/** How a store's values are sealed and opened. */
 export interface ValueSeal {
-  /** What is stored for `value` under `name`. */
+  /** The bytes to store for `value` under `name`. */
   seal(name: string, value: Uint8Array): Uint8Array;
-  /** The value; null when it is damaged, was sealed with another key, or for another name. */
+  /** The value; null if it is damaged, or was sealed with another key or for another name. */
   open(name: string, stored: Uint8Array): Uint8Array | null;
 }
 
-/** Values as they are. */
+/** Leaves values unencrypted. */
 export const plainValues: ValueSeal = {
   seal: (_name, value) => value,
   open: (_name, stored) => stored,
 };
 
-/** Seals values by AES-256-GCM-SIV (RFC 8452), key by HKDF-SHA-256 from the secret and the salt. */
+/**
+ * Seals values with AES-256-GCM-SIV (RFC 8452). The key comes from the secret and the salt by
+ * HKDF-SHA-256.
+ */
 export async function sealedValues(secret: StoreSecret, salt: Uint8Array): Promise<ValueSeal> {
   const master =
     "key" in secret

@@ -1,10 +1,10 @@
 /**
- * What channels keep: typed records in an `abstract-level` database, changed by transactions.
+ * What channels store: typed records in an `abstract-level` database, changed by transactions.
  *
- * All transactions go through one queue. Those that wait are committed together, in one batch that
- * is durable when it is done: many sends cost one write to the disk. A transaction's changes to
- * memory are made when it is composed, so a commit that fails makes the store read everything again:
- * what the disk says is what was sent, and nothing else.
+ * All transactions go through one queue. Waiting transactions are committed together in one batch,
+ * which is durable when it is done, so many sends cost one write to the disk. A transaction changes
+ * memory when it is composed. If a commit fails, the store therefore loads everything again, so
+ * that memory matches the disk.
  */
 import type {
   LevelDatabase,
@@ -25,23 +25,23 @@ import {
 } from "./sealed-values.js";
 
 /**
- * What channels use of a database of the level family (`abstract-level` 2 or 3): every such
+ * What channels need from a database of the level family (`abstract-level` 2 or 3); every such
  * database fits. Keys are text, values bytes.
  */
 export type ChannelDatabase = LevelDatabase;
 
-/** The schema that this code writes. */
+/** The schema version that this code writes. */
 const VERSION = 1;
 const VERSION_KEY = "meta!version";
 const SALT_KEY = "meta!salt";
 const CHECK_KEY = "meta!check";
 const COMMIT_KEY = "meta!commit";
 
-/** Most transactions that one batch takes. */
+/** The most transactions in one batch. */
 const MAX_BATCH = 512;
-/** Most bytes that one batch takes, one transaction beyond it included. */
+/** The most bytes in one batch; the last transaction may exceed it. */
 const MAX_BATCH_BYTES = 4 * 1024 * 1024;
-/** How long changes that need not be durable at once wait for a transaction to go with, in ms. */
+/** How long changes that need not be durable at once wait for another transaction, in ms. */
 const LAZY_MS = 200;
 
 const encodings = { keyEncoding: "utf8", valueEncoding: "view" } as const;
@@ -67,10 +67,12 @@ export class ChannelStore {
   readonly #lazy: ((draft: Draft) => void)[] = [];
   #lazyTimer: Timer | null = null;
   #running: Promise<void> | null = null;
-  /** Number of the last commit; tells after a failed one whether it is on the disk. */
+  /**
+   * Number of the last commit. After a failed commit it tells whether that commit is on the disk.
+   */
   #commits: number;
   #closed = false;
-  /** Called after a commit failed, when the database is open again. */
+  /** Called after a failed commit, when the database is open again. */
   onReload: () => Promise<void> = async () => {};
 
   private constructor(database: ChannelDatabase, clock: Clock, seal: ValueSeal, commits: number) {
@@ -81,8 +83,8 @@ export class ChannelStore {
   }
 
   /**
-   * Opens what is in `database`, or begins it.
-   * @throws ChannelStoreError for a schema of a newer version, or a secret that does not fit.
+   * Opens the store in `database`, or begins a new one.
+   * @throws ChannelStoreError for a newer schema version, or a secret that does not fit.
    */
   static async open(
     database: ChannelDatabase,
@@ -103,12 +105,12 @@ export class ChannelStore {
     }
     if (salt && !secret) {
       throw new ChannelStoreError(
-        "the store is encrypted; give `key` or `passphrase` in the options",
+        "the store is encrypted; pass `key` or `passphrase` in the options",
       );
     }
     if (!salt && secret) {
       throw new ChannelStoreError(
-        "the store is not encrypted, and a key or passphrase was given; open it without, or " +
+        "the store is not encrypted, but a key or passphrase was given; open it without, or " +
           "begin another store with it",
       );
     }
@@ -116,7 +118,7 @@ export class ChannelStore {
     const check = await read(CHECK_KEY);
     if (!check || !seal.open(CHECK_KEY, check)) {
       throw new ChannelStoreError(
-        "the key or passphrase does not open the store; give the right one",
+        "the key or passphrase does not open the store; pass the right one",
       );
     }
     const commits = await read(COMMIT_KEY);
@@ -140,7 +142,8 @@ export class ChannelStore {
   }
 
   /**
-   * The record under `key`; undefined when nothing is there. @throws ChannelStoreError if damaged.
+   * The record under `key`; undefined if there is none. @throws ChannelStoreError when it is
+   * damaged.
    */
   async get(key: string): Promise<CborValue | undefined> {
     const stored = await this.#database.get(key, encodings);
@@ -175,7 +178,7 @@ export class ChannelStore {
     try {
       if (value) return decodeCbor(value);
     } catch {
-      // Told below.
+      // The error is thrown below.
     }
     throw new ChannelStoreError(
       `the record ${key} of the store is damaged; restore the store from a backup, or begin a new ` +
@@ -184,10 +187,10 @@ export class ChannelStore {
   }
 
   /**
-   * Changes records, durably when it resolves. `compose` runs when its turn comes and may change
-   * memory at will: if the commit fails, `onReload` reads it again.
-   * @throws what `compose` throws, which must not have changed anything then; ChannelStoreError
-   * when the database does not take it, and nothing is stored then.
+   * Changes records; they are durable when it resolves. `compose` runs when its turn comes and may
+   * change memory: if the commit fails, `onReload` loads it again.
+   * @throws what `compose` throws (then it must not have changed anything); ChannelStoreError when
+   * the database does not accept the change. Then nothing is stored.
    */
   commit(compose: (draft: Draft) => void): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -200,7 +203,7 @@ export class ChannelStore {
     });
   }
 
-  /** Changes records with the next transaction, or soon. A crash before that undoes it. */
+  /** Changes records with the next transaction, or soon. A crash before that loses the change. */
   commitLazily(compose: (draft: Draft) => void): void {
     if (this.#closed) return;
     this.#lazy.push(compose);
@@ -219,7 +222,7 @@ export class ChannelStore {
   }
 
   async #drain(): Promise<void> {
-    // One turn later: sends of one turn go together.
+    // Wait one turn, so that the sends of one turn go together.
     await Promise.resolve();
     while (this.#queue.length > 0 || (this.#lazy.length > 0 && this.#lazyTimer === null)) {
       await this.#commitBatch();
@@ -269,11 +272,11 @@ export class ChannelStore {
     for (const { resolve } of composed) resolve();
   }
 
-  /** Finds out what the disk holds after a failed commit, and has memory follow it. */
+  /** After a failed commit, reads what the disk holds and loads memory from it. */
   async #recover(commits: number, composed: Transaction[], cause: unknown): Promise<void> {
     let isStored: boolean;
     try {
-      // Closing makes the database forget what it holds back; opening reads what is there.
+      // Closing makes the database drop its buffered writes; opening reads what is on the disk.
       await this.#database.close();
       await this.#database.open();
       const found = await this.#database.get(COMMIT_KEY, encodings);
@@ -283,16 +286,16 @@ export class ChannelStore {
     } catch (error) {
       this.#closed = true;
       const failure = new ChannelStoreError(
-        "the store failed and cannot be opened again; whether the last change is stored shows when " +
-          "it can: look at `outbox()` then before anything is sent again",
+        "the store failed and cannot be opened again. Once it can, look at `outbox()` before you send " +
+          "again: it shows whether the last change is stored",
         { cause: error },
       );
       for (const { reject } of [...composed, ...this.#queue.splice(0)]) reject(failure);
       return;
     }
     const failure = new ChannelStoreError(
-      "the store did not take the change, and nothing of it is stored; see that the disk has room " +
-        "and that the files may be written, then try again",
+      "the store did not accept the change, and none of it is stored; check that the disk has room " +
+        "and that the files can be written, then try again",
       { cause },
     );
     for (const { resolve, reject } of composed) {
@@ -337,12 +340,12 @@ export function field<T extends CborValue>(
   const value = record instanceof Map ? record.get(name) : undefined;
   if (is(value)) return value;
   throw new ChannelStoreError(
-    `a record of the store has no usable field ${name} (${describeType(value)}); it was written by ` +
-      "another program, or is damaged",
+    `a record of the store has no usable field ${name} (${describeType(value)}); another program ` +
+      "wrote it, or it is damaged",
   );
 }
 
-/** What the store says of an error of the database when it is opened. */
+/** The error for a database that cannot be opened. */
 export function openingFailure(error: unknown): Error {
   if (isThinClientError(error)) return new ChannelStoreError(error.message, { cause: error });
   return new ChannelStoreError(

@@ -1,12 +1,12 @@
 /**
- * The exchange of a voucher: two state machines, one for each side, whose every step is stored before
- * the next one is taken. So either side can be killed at any point and goes on where it was.
+ * The exchange of a voucher: two state machines, one for each side. Each step is stored before the
+ * next one begins, so either side can be killed at any point and continues where it was.
  *
  * The newcomer: `minted` (voucher and keys are stored), `published` (the payload is in box 0 of the
- * voucher's stream; box 1 is asked for), `replied` (the sealed reply is stored), `opened`. The member:
- * `received` (the voucher is stored; box 0 is asked for), `read` (the payload is stored), `sealed`
- * (the reply is stored), `answered` (it is in box 1). Both boxes are written exclusively: other bytes
- * in one of them mean that somebody else has the voucher, and that ends the exchange.
+ * voucher's stream; box 1 is being read), `replied` (the sealed reply is stored), `opened`. The
+ * member: `received` (the voucher is stored; box 0 is being read), `read` (the payload is stored),
+ * `sealed` (the reply is stored), `answered` (it is in box 1). Both boxes are written exclusively:
+ * if one of them holds other bytes, somebody else has the voucher, and the exchange ends.
  */
 import { type Bytes, copyBytes } from "../bytes/bytes.js";
 import type { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
@@ -19,12 +19,12 @@ import type { ReadSource, ReadTask, Scheduler, Task, WriteSource } from "./sched
 import { type ChannelStore, type Draft, field } from "./store.js";
 import { Waiters } from "./waiters.js";
 
-/** Which side of a voucher this is: who made it, or who answers it. */
+/** The side of a voucher: the newcomer made it, the member answers it. */
 export type VoucherRole = "newcomer" | "member";
 
 /**
- * Where an exchange is. `failed`: it cannot go on, and `failure` says why; `cancelled`: the voucher
- * is being deleted at the replicas.
+ * The state of an exchange. `failed`: it cannot continue, and `failure` says why; `cancelled`: the
+ * voucher is being deleted at the replicas.
  */
 export type VoucherState =
   | "minted"
@@ -38,32 +38,32 @@ export type VoucherState =
   | "failed"
   | "cancelled";
 
-/** Boxes live for one week at least; a payload that nobody answered is written again before that. */
+/** Boxes live for at least one week; an unanswered payload is written again before that. */
 const REPUBLISH_MS = 6 * 24 * 3600 * 1000;
 /** Pause after a failed step, in round trips: the first, and the longest. */
 const RETRY_ROUND_TRIPS = { first: 1, longest: 64 };
 
-/** What is stored of an exchange. */
+/** The stored record of an exchange. */
 export interface ExchangeRecord {
   readonly role: VoucherRole;
   readonly name: string;
   readonly state: VoucherState;
-  /** How this side wants to be called. */
+  /** This side's name as the other side sees it. */
   readonly ownName: string;
-  /** How the other side wants to be called; null until it is known. */
+  /** The other side's name; null until it is known. */
   readonly theirName: string | null;
-  /** The group that the exchange is for; null for a contact. */
+  /** The group that the exchange belongs to; null for a contact. */
   readonly group: string | null;
-  /** Member of a group: whether the newcomer can read what was said before. */
+  /** For a member of a group: whether the newcomer can read earlier messages. */
   readonly isHistoryOpen: boolean;
   readonly format: string;
   readonly voucher: Bytes | null;
   /** Keys of the voucher's stream. */
   readonly streamWriteCap: WriteCap | null;
   readonly payload: Bytes | null;
-  /** Newcomer: opens the reply; deleted when it has. */
+  /** Newcomer: opens the reply; deleted after that. */
   readonly secretKey: Bytes | null;
-  /** What this side will write its messages with: the newcomer's is changed by the reply's salt. */
+  /** The capability for this side's messages; the reply's salt changes the newcomer's. */
   readonly messageWriteCap: WriteCap | null;
   readonly reply: Bytes | null;
   /** Member: reads the newcomer's messages. */
@@ -72,15 +72,15 @@ export interface ExchangeRecord {
   readonly failure: string | null;
 }
 
-/** What the sides of an exchange do beside it. */
+/** What an exchange does for contacts or groups. */
 export interface ExchangeHooks {
-  /** Member: what the reply tells the newcomer, once it is known who that is. */
+  /** Member: the content of the reply, once the newcomer is known. */
   answer(record: ExchangeRecord): Promise<Bytes>;
   /**
-   * Ends the exchange: adds to the transaction that stores `opened` or `answered`. What the newcomer
-   * was told is `answer`.
-   * @returns what is to be stored of the exchange beyond its end.
-   * @throws ProtocolError when the answer cannot be used; nothing is changed then.
+   * Ends the exchange: adds to the transaction that stores `opened` or `answered`. `answer` is what
+   * the newcomer was told.
+   * @returns the fields of the exchange to store after its end.
+   * @throws ProtocolError when the answer cannot be used; then nothing is changed.
    */
   finish(draft: Draft, record: ExchangeRecord, answer: Bytes | null): Partial<ExchangeRecord>;
   /** Called when that transaction is durable. */
@@ -119,20 +119,20 @@ export class VoucherExchange implements WriteSource, ReadSource {
     return this.#record;
   }
 
-  /** Whether nothing more happens. */
+  /** Whether the exchange has ended. */
   get isOver(): boolean {
     const { state } = this.#record;
     return state === "opened" || state === "answered" || state === "failed";
   }
 
-  /** Resolves when the exchange is over, cancelled, or the channels are closed. */
+  /** Resolves when the exchange has ended or was cancelled, or the channels are closed. */
   async over(signal?: AbortSignal): Promise<void> {
     while (!this.isOver && !this.#closed && this.#record.state !== "cancelled") {
       await this.#waiters.wait(signal);
     }
   }
 
-  // Steps that write, or have the daemon compute
+  // Steps that write, or that make the daemon compute
 
   get isBusy(): boolean {
     return !this.#closed && this.#writeStep() !== null;
@@ -226,14 +226,14 @@ export class VoucherExchange implements WriteSource, ReadSource {
       scheduler.now() + Math.min(roundTrips, RETRY_ROUND_TRIPS.longest) * scheduler.basePauseMs;
   }
 
-  /** Stores the next state, and what `more` adds to the transaction. */
+  /** Stores the next state and what `more` adds to the transaction. */
   async #move(
     change: Partial<ExchangeRecord>,
     more?: (draft: Draft) => Partial<ExchangeRecord>,
   ): Promise<void> {
     let next = { ...this.#record, ...change };
     await this.#context.store.commit((draft) => {
-      // A cancellation that came meanwhile stands.
+      // A cancellation that came meanwhile wins.
       if (this.#isCancelled) throw new InvalidStateError("the exchange was cancelled");
       next = { ...next, ...more?.(draft) };
       draft.put(exchangeKey(this.key), encodeRecord(next));
@@ -314,7 +314,7 @@ export class VoucherExchange implements WriteSource, ReadSource {
   async #finish(change: Partial<ExchangeRecord>, answer: Bytes | null): Promise<void> {
     const { hooks } = this.#context;
     const next = { ...this.#record, ...change };
-    // What the channels are made with is stored with them, and nowhere else.
+    // The channels' records hold these capabilities, and no other record does.
     const stored = { ...change, messageWriteCap: null, theirReadCap: null };
     await this.#move(stored, (draft) => hooks.finish(draft, next, answer));
     await hooks.finished(next);
@@ -327,7 +327,7 @@ export class VoucherExchange implements WriteSource, ReadSource {
     this.#closed = true;
   }
 
-  /** What the box holds; null when it is not there. */
+  /** The content of the box; null if it is not there. */
   async #ask(index: MessageBoxIndex, signal: AbortSignal): Promise<Bytes | null> {
     const { client, scheduler } = this.#context;
     const startedAt = scheduler.now();
@@ -346,8 +346,8 @@ export class VoucherExchange implements WriteSource, ReadSource {
   }
 
   /**
-   * Ends the exchange from this side. The newcomer's voucher is deleted at the replicas, so that
-   * nobody answers it any more.
+   * Ends the exchange on this side. The newcomer's voucher is deleted at the replicas, so that
+   * nobody can answer it.
    */
   async cancel(): Promise<void> {
     const { store, scheduler } = this.#context;
@@ -385,39 +385,39 @@ export class VoucherExchange implements WriteSource, ReadSource {
   }
 }
 
-/** Why an exchange cannot go on after `error`; null when it is worth another try. */
+/** Why an exchange cannot continue after `error`; null if another try makes sense. */
 function finalReason(error: unknown): string | null {
   if (hasCode(error, "REPLICA_ERROR_BOX_ALREADY_EXISTS")) {
-    return "somebody else wrote a box of this voucher: it was seen on its way; make a new one";
+    return "somebody else saw this voucher and wrote one of its boxes; make a new one";
   }
   if (hasCode(error, "REPLICA_ERROR_TOMBSTONE")) {
-    return "the voucher was taken back by who made it; ask for a new one";
+    return "the newcomer deleted the voucher; ask for a new one";
   }
   if (hasCode(error, "THIN_CLIENT_ERROR_VOUCHER_HASH_MISMATCH")) {
-    return "what is published is not this voucher's: somebody else wrote there; ask for a new one";
+    return "somebody else wrote the payload of this voucher; ask for a new one";
   }
   if (hasCode(error, "THIN_CLIENT_ERROR_VOUCHER_SIGNATURE_INVALID")) {
     return "the newcomer's signature is wrong; ask for a new voucher";
   }
   if (hasCode(error, "THIN_CLIENT_ERROR_VOUCHER_SEAL_OPEN_FAILED")) {
-    return "the reply is not for this voucher: somebody else answered it; make a new one";
+    return "somebody else answered this voucher: the reply does not belong to it; make a new one";
   }
   if (hasCode(error, "ERR_PROTOCOL")) {
     return "what the other side wrote cannot be read; make a new voucher with another version";
   }
-  // A daemon that finds an argument malformed: the payload is the other side's.
+  // The daemon finds an argument malformed: the payload, which the other side wrote.
   if (hasCode(error, "THIN_CLIENT_ERROR_INVALID_REQUEST")) {
     return "the daemon refuses what the other side wrote; make a new voucher";
   }
   return null;
 }
 
-/** Where an exchange is stored. */
+/** The key under which an exchange is stored. */
 export function exchangeKey(key: string): string {
   return `contact!${key}`;
 }
 
-/** A record of which nothing is known but this. */
+/** A record with only these fields set. */
 export function blankRecord(
   name: string,
   role: VoucherRole,
@@ -444,12 +444,12 @@ export function blankRecord(
   };
 }
 
-/** An exchange as it is stored. */
+/** Encodes an exchange for the store. */
 export function encodeRecord(record: ExchangeRecord): Encodable {
   return { ...record };
 }
 
-/** An exchange from what is stored. @throws ChannelStoreError when it is damaged. */
+/** Decodes a stored exchange. @throws ChannelStoreError when it is damaged. */
 export function decodeRecord(stored: CborValue): ExchangeRecord {
   const map = stored as Map<string, CborValue>;
   const bytes = (name: string): Bytes | null => {

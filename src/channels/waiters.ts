@@ -1,7 +1,7 @@
-/** Whoever waits for something to change, until it does. */
+/** Promises that wait for something to change. */
 import { onAbort } from "../clock/on-abort.js";
 
-/** Those who wait for one change. */
+/** The callers that wait for one change. */
 export class Waiters {
   readonly #waiting = new Set<() => void>();
 
@@ -24,7 +24,7 @@ export class Waiters {
     });
   }
 
-  /** Lets all go on who wait now. */
+  /** Lets all waiting callers continue. */
   wake(): void {
     for (const wake of this.#waiting) wake();
   }

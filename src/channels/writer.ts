@@ -1,9 +1,9 @@
 /**
  * The sending end of a channel: an outbox in the store, and the boxes in progress.
  *
- * A message gets its box indices when it is stored, in the transaction that stores it. From then on
- * each index belongs to its bytes: after a crash the same bytes are written to the same box again,
- * which the replicas take for success, and other bytes in a box mean that the channel is forked.
+ * A message gets its box indices in the transaction that stores it. From then on each index belongs
+ * to its bytes: after a crash the same bytes are written to the same box again, which the replicas
+ * report as success. Other bytes in a box mean that the channel is forked.
  */
 import { type Bytes, type PlainBytes, checkBytes, copyBytes, utf8 } from "../bytes/bytes.js";
 import { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
@@ -29,40 +29,40 @@ import {
 import type { Scheduler, Task } from "./scheduler.js";
 import { type ChannelStore, type Draft, field, keyNumber, numberOfKey } from "./store.js";
 
-/** Most messages of one channel that are in memory at once. */
+/** The most messages of one channel that are in memory at once. */
 const MAX_LOADED = 32;
 /** Pause after a failed write, in round trips: the first, and the longest. */
 const RETRY_ROUND_TRIPS = { first: 1, longest: 64 };
 
-/** Where a message is on its way. */
+/** The progress of a message. */
 export type DeliveryState = "queued" | "sent" | "stored" | "failed";
 
-/** A message that is durable here, and on its way. */
+/** A message that is durable here and on its way. */
 export interface Delivery {
-  /** Counts up within the channel, not always by one; readers see the same number. */
+  /** Increases within the channel, not always by one; readers see the same number. */
   readonly id: bigint;
   /**
-   * - `queued`: stored here, nothing of it has left.
+   * - `queued`: stored here; none of its boxes has left.
    * - `sent`: some of its boxes are on their way.
    * - `stored`: the replicas have all of its boxes.
    * - `failed`: the channel is forked; see {@link stored}.
    */
   readonly state: DeliveryState;
-  /** What the last try failed with; null when none has. It is tried again. */
+  /** The error of the last attempt, which will be repeated; null if it did not fail. */
   readonly lastError: unknown;
   /**
    * Resolves when the replicas have all of its boxes. Rejects with `ChannelForkedError`, or with
-   * `ChannelStoreError` when the channels are closed first: the message stays in the outbox then.
-   * Nobody has to listen.
+   * `ChannelStoreError` when the channels are closed first; then the message stays in the outbox.
+   * You may ignore this promise.
    */
   readonly stored: Promise<void>;
 }
 
-/** What lets another party read a channel. Secret: anyone who has it can read. */
+/** Lets another party read a channel. Secret: anyone who has it can read. */
 export interface Invitation {
   /** 136 bytes. Reads every box from its own index on. */
   readonly readCap: ReadCap;
-  /** The box that the next message begins in: 104 bytes. */
+  /** The first box of the next message: 104 bytes. */
   readonly nextMessageBoxIndex: MessageBoxIndex;
 }
 
@@ -71,7 +71,10 @@ type Way =
   | { readonly kind: "write"; readonly boxes: readonly Uint8Array[] }
   | { readonly kind: "tombstone"; readonly count: number }
   | { readonly kind: "batch"; readonly boxes: readonly Uint8Array[]; readonly batch: number }
-  /** Boxes of a stream of its own, and one of the channel that tells of it, written after them. */
+  /**
+   * Boxes of a separate stream, and one box in the channel that refers to it and is written after
+   * them.
+   */
   | {
       readonly kind: "side";
       readonly boxes: readonly Uint8Array[];
@@ -84,13 +87,13 @@ interface Outgoing {
   readonly way: Way;
   /** The box in the channel. */
   readonly index: MessageBoxIndex;
-  /** Index of each box, as far as it was needed; of a side stream those in it. */
+  /** Index of each box, as far as needed; for a side stream, the indices in that stream. */
   readonly indices: MessageBoxIndex[];
   readonly count: number;
-  /** Boxes that were started; those to start again are in `again`. */
+  /** How many boxes were started; boxes to start again are in `again`. */
   started: number;
   readonly again: number[];
-  /** Boxes that are stored, by their number. */
+  /** Numbers of the stored boxes. */
   readonly done: Set<number>;
   /** The first box that is not stored. */
   firstUndone: number;
@@ -98,7 +101,7 @@ interface Outgoing {
 
 class Tracked implements Delivery {
   readonly id: bigint;
-  /** Number in the outbox. */
+  /** Its number in the outbox. */
   readonly seq: number;
   state: DeliveryState = "queued";
   lastError: unknown = null;
@@ -129,7 +132,7 @@ export interface WriterContext {
   readonly store: ChannelStore;
   readonly scheduler: Scheduler;
   readonly diagnostics: DiagnosticsHook;
-  /** Bytes of a box that a direct write fills. */
+  /** How many bytes a directly written box holds. */
   readonly boxLength: number;
   readonly maxMessageLength: number;
   /** Called when a batch is at the head of this channel's outbox. */
@@ -155,7 +158,7 @@ export class Writer {
   #next: MessageBoxIndex;
   /** Number of the next message in the outbox. */
   #seq: number;
-  /** Number behind the last message that is durable: what is not must not be sent. */
+  /** Number after the last durable message: a message that is not durable must not be sent. */
   #durable: number;
   /** Number of the oldest message in the outbox. */
   #head: number;
@@ -182,8 +185,8 @@ export class Writer {
   }
 
   /**
-   * Stores a message to be sent; resolves when it is durable here, whether there is a network or
-   * not. Messages go out in the order of the calls.
+   * Stores a message for sending; resolves when it is durable here, with or without a network.
+   * Messages go out in the order of the calls.
    * @param message at most the store's `maxMessageLength` bytes; text is sent as UTF-8. Empty is
    * allowed.
    * @throws TypeError, RangeError for wrong arguments; ChannelForkedError; ChannelStoreError when
@@ -213,9 +216,9 @@ export class Writer {
   }
 
   /**
-   * Deletes a message at the replicas: its boxes become tombstones, for readers who have not read
-   * it too. Goes through the outbox like a message. A message of several boxes must have been sent
-   * from this store.
+   * Deletes a message at the replicas: its boxes become tombstones, also for readers who have not
+   * read it. The deletion goes through the outbox like a message. A message of several boxes must
+   * have been sent from this store.
    * @throws RangeError when `id` is not a message of this channel.
    */
   async delete(id: bigint, options?: CallOptions): Promise<Delivery> {
@@ -264,12 +267,15 @@ export class Writer {
     return delivery;
   }
 
-  /** Puts bytes into the outbox as part of a transaction; `committedMessage` is to follow. @internal */
+  /**
+   * Puts bytes into the outbox as part of a transaction; call `committedMessage` after it.
+   * @internal
+   */
   composeMessage(draft: Draft, message: Uint8Array): Delivery {
     return this.compose(draft, this.#wayOf(message, this.#context.boxLength));
   }
 
-  /** Lets a message of {@link composeMessage} go out. @internal */
+  /** Allows a message of {@link composeMessage} to go out. @internal */
   committedMessage(delivery: Delivery): void {
     this.committed(delivery as Tracked);
   }
@@ -286,7 +292,7 @@ export class Writer {
     return oldest ? Number(id - oldest.id) : Infinity;
   }
 
-  /** Lets a message go out whose transaction is durable. @internal */
+  /** Allows a message whose transaction is durable to go out. @internal */
   committed({ seq }: Tracked): void {
     this.#durable = Math.max(this.#durable, seq + 1);
   }
@@ -303,16 +309,19 @@ export class Writer {
 
   /**
    * What another party needs to read this channel; secret.
-   * @param options `history`: whether the messages sent so far can be read with it; `true` by
-   * default. Boxes live for one to two weeks, so what is older is gone in any case.
+   * @param options `history`: whether it can read the messages sent so far; `true` by default.
+   * Boxes live for one to two weeks, so older messages are gone in any case.
    */
-  async invitation(options?: { readonly history?: boolean | undefined }): Promise<Invitation> {
+  async invitation(options?: {
+    /** Whether the messages sent so far can be read with it; `true` by default. */
+    readonly history?: boolean | undefined;
+  }): Promise<Invitation> {
     const whole = readCapOf(this.#writeCap);
     const readCap = options?.history === false ? withIndex(whole, this.#next) : whole;
     return { readCap, nextMessageBoxIndex: MessageBoxIndex.from(this.#next) };
   }
 
-  /** The messages that are not stored at the replicas yet, oldest first. */
+  /** The messages that are not yet stored at the replicas, oldest first. */
   async outbox(): Promise<readonly Delivery[]> {
     const waiting: Delivery[] = [];
     const { store } = this.#context;
@@ -324,33 +333,36 @@ export class Writer {
     return waiting;
   }
 
-  /** The form that its messages are written in. */
+  /** The format of its messages. */
   get format(): ChannelFormat {
     return this.#format;
   }
 
-  /** How many messages are not stored at the replicas yet. */
+  /** How many messages are not yet stored at the replicas. */
   get queued(): number {
     return this.#seq - this.#head;
   }
 
-  /** Whether somebody else wrote a box of this channel, so that nothing more is sent. */
+  /** Whether somebody else wrote a box of this channel; then nothing more is sent. */
   get isForked(): boolean {
     return this.#forkedAt !== null;
   }
 
-  /** The right to write the channel's stream: 168 bytes. Secret: who has it can write and read. */
+  /**
+   * The right to write the channel's stream: 168 bytes. Secret: anyone who has it can write and
+   * read.
+   */
   writeCap(): WriteCap {
     return WriteCap.from(this.#writeCap);
   }
 
   /**
-   * A stream to write messages to, one a chunk. Chunks are taken while fewer than `maxQueued`
-   * messages (64 by default) wait in the outbox; closing it waits until all are stored at the
+   * A stream to write messages to, one per chunk. It accepts chunks while fewer than `maxQueued`
+   * messages (64 by default) wait in the outbox. Closing it waits until all are stored at the
    * replicas.
    */
   writable(options?: {
-    /** Messages in the outbox from which on the stream waits. */
+    /** The number of messages in the outbox at which the stream starts to wait. */
     readonly maxQueued?: number | undefined;
   }): WritableStream<PlainBytes | string> {
     const maxQueued = options?.maxQueued ?? 64;
@@ -385,22 +397,22 @@ export class Writer {
     return `boxes!${this.#key}!${keyNumber(id)}`;
   }
 
-  // The scheduler's side
+  // For the scheduler
 
   /** Whether anything waits to be written, or is being written. @internal */
   get isBusy(): boolean {
     return !this.#closed && this.#forkedAt === null && this.#durable > this.#head;
   }
 
-  /** When the next box may be tried, after a failure. @internal */
+  /** When the next box may be tried after a failure. @internal */
   get pausedUntil(): number {
     return this.#pausedUntil;
   }
 
-  /** The next box to write; null when none may start now. @internal */
+  /** The next box to write; null if none may start. @internal */
   takeTask(now: number): Task | null {
     if (!this.isBusy || now < this.#pausedUntil) return null;
-    // Readers rely on it: no box is started this far ahead of one that is not stored.
+    // Readers rely on this limit: no box is started this far after one that is not stored.
     let room = this.#format === "native" ? NATIVE_WINDOW : 1;
     for (const [place, message] of this.#loaded.entries()) {
       if (message.way.kind !== "write" && place > 0) return null;
@@ -411,18 +423,18 @@ export class Writer {
       }
       const again = message.again.shift();
       if (again !== undefined) return this.#task(message, again);
-      // Only the oldest message can have boxes that are not stored before all others.
+      // Only the oldest message can have stored boxes that free room.
       room -= place === 0 ? message.started - message.firstUndone : message.started;
       if (room <= 0) return null;
       if (message.started < message.count) return this.#task(message, message.started++);
-      // A tombstone may concern what comes before or after it.
+      // A tombstone may affect messages before or after it.
       if (message.way.kind === "tombstone") return null;
     }
     if (!this.#isLoading && this.#loaded.length < MAX_LOADED) void this.#load();
     return null;
   }
 
-  /** The next box of a side stream; when all are stored, the one that tells of it. */
+  /** The next box of a side stream; when all are stored, the one that refers to it. */
   #takeSideTask(message: Outgoing): Task | null {
     const again = message.again.shift();
     if (again !== undefined) return this.#task(message, again);
@@ -434,7 +446,7 @@ export class Writer {
     return this.#task(message, message.started++);
   }
 
-  /** Brings the next messages of the outbox into memory. */
+  /** Loads the next messages of the outbox into memory. */
   async #load(): Promise<void> {
     const from = this.#loaded.at(-1)?.seq ?? this.#head - 1;
     if (from + 1 >= this.#durable) return;
@@ -497,7 +509,7 @@ export class Writer {
     };
   }
 
-  /** Where a box of a message goes, and what is in it; null for a tombstone. */
+  /** The index and the content of a message's box; the content is null for a tombstone. */
   #boxOf(
     { way, index, indices }: Outgoing,
     piece: number,
@@ -514,7 +526,7 @@ export class Writer {
     };
   }
 
-  /** Takes finished messages out of the outbox, oldest first, so that it never has a hole. */
+  /** Removes finished messages from the outbox, oldest first, so that it never has a gap. */
   #settleHead(): void {
     while (this.#loaded[0] && this.#loaded[0].firstUndone === this.#loaded[0].count) {
       const { seq } = this.#loaded.shift()!;
@@ -548,12 +560,12 @@ export class Writer {
     this.#context.diagnostics({ type: "forked", channel: this.name, id });
     const error = new ChannelForkedError(this.name, id, { cause });
     for (const delivery of this.#deliveries.values()) delivery.fail(error, "failed");
-    // The mark may get lost in a crash: the same write then finds the fork again.
+    // The mark may be lost in a crash; then the same write finds the fork again.
     await this.#context.store.commit((draft) => draft.put(`fork!${this.#key}`, id)).catch(() => {});
   }
 
   /**
-   * The part of a batch that is at the head of the outbox; null while something is before it.
+   * The part of a batch at the head of the outbox; null while another message is before it.
    * @internal
    */
   batchPart(batch: number): BatchPart | null {
@@ -575,19 +587,19 @@ export class Writer {
     if (delivery) delivery.state = "sent";
   }
 
-  /** Takes the batch at the head out of the outbox. @internal */
+  /** Removes the batch at the head from the outbox. @internal */
   batchDone(): void {
     const head = this.#loaded[0]!;
     head.firstUndone = head.count;
     this.#settleHead();
   }
 
-  /** Notes why the batch at the head failed. @internal */
+  /** Records why the batch at the head failed. @internal */
   batchFailed(error: unknown): void {
     this.#pause(error, this.#loaded[0]!);
   }
 
-  /** Reads everything again after a failed commit. @internal */
+  /** Loads everything again after a failed commit. @internal */
   async reload(): Promise<void> {
     const saved = await loadWriter(this.#context.store, this.#key);
     this.#next = saved.next;
@@ -599,18 +611,18 @@ export class Writer {
     this.#loaded = this.#loaded.filter(({ seq }) => seq < this.#seq);
   }
 
-  /** Ends the writer; what is in the outbox stays there. @internal */
+  /** Ends the writer; messages in the outbox stay there. @internal */
   close(): void {
     this.#closed = true;
     const error = new ChannelStoreError(
       "the channels were closed before the message was stored at the replicas; it stays in the " +
-        "outbox and goes out when they are opened again",
+        "outbox and goes out when the channels are opened again",
     );
     for (const delivery of this.#deliveries.values()) delivery.fail(error);
   }
 }
 
-/** What the store holds of a writer. */
+/** The stored state of a writer. */
 export interface SavedWriter {
   readonly key: string;
   readonly name: string;
@@ -635,9 +647,9 @@ export function composeWriter(
 }
 
 /**
- * Reads a writer from the store.
- * @throws ChannelStoreError when something is missing: the outbox must have no hole, for a box that
- * is never written holds up every reader.
+ * Loads a writer from the store.
+ * @throws ChannelStoreError when a record is missing: the outbox must not have a gap, because a box
+ * that is never written blocks every reader.
  */
 export async function loadWriter(store: ChannelStore, key: string): Promise<SavedWriter> {
   const record = (await store.get(`chan!${key}`)) ?? null;
@@ -669,7 +681,7 @@ export async function loadWriter(store: ChannelStore, key: string): Promise<Save
 
 function holeIn(name: string, from: number, to: number): Error {
   return new ChannelStoreError(
-    `the outbox of channel ${JSON.stringify(name)} has a hole: messages ${from} to ${to - 1} are ` +
+    `the outbox of channel ${JSON.stringify(name)} has a gap: messages ${from} to ${to - 1} are ` +
       "missing. The store is damaged: restore it from a backup, or begin a new one",
   );
 }

@@ -1,4 +1,7 @@
-/** The commands of `katz`. Each is loaded when it is wanted; here is only what it takes. */
+/**
+ * The commands of `katz`. Only their definitions are here; the code of a command is loaded when it
+ * runs.
+ */
 import { createRequire } from "node:module";
 import { buildApplication, buildRouteMap } from "@stricli/core";
 import { authorities } from "./commands/authorities/definition.js";
@@ -40,7 +43,7 @@ const groups: CommandGroups = {
   TOOLS: ["conform", "completion", "help"],
 };
 
-/** Their names. */
+/** The names of all commands. */
 export const commandNames: readonly string[] = Object.values(groups).flat();
 
 const routes = buildRouteMap({

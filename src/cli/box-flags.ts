@@ -1,15 +1,20 @@
-/** Flags and arguments that several commands for boxes have. Loaded at every start: small. */
+/**
+ * Flags and arguments that several commands for boxes share. Loaded at every start, so keep it
+ * small.
+ */
 import { parseCount, parseText } from "./flags.js";
 
-/** Boxes that a flag can name: as many steps from the first box are taken in about ten seconds. */
+/**
+ * The highest box number of a flag. Computing the index from the first box takes about ten seconds.
+ */
 export const MAX_BOX = 500_000;
 
-/** Whether to leave the capability file as it is. */
+/** Whether to leave the capability file unchanged. */
 export const keep = {
   kind: "boolean",
   default: false,
   withNegated: false,
-  brief: "Leave the capability file as it is",
+  brief: "Do not update the capability file",
 } as const;
 
 /** The argument that names a capability. */

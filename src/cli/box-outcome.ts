@@ -1,4 +1,4 @@
-/** Outcomes that are told of a box: which box it was, and what to do. */
+/** Errors about a box that say which box it was and what to do. */
 import {
   BoxAlreadyExistsError,
   BoxIDNotFoundError,
@@ -7,19 +7,19 @@ import {
   hasCode,
 } from "katzenpost-thinclient";
 
-/** A box holds something else than what was to be written. */
+/** The box already holds something else. */
 export class TakenBoxError extends BoxAlreadyExistsError {
-  /** What to do about it, a line each. */
+  /** What to do about it, one line each. */
   readonly advice: readonly string[];
 
-  /** @param box which one. @param way how to go past it. */
+  /** @param box names the box. @param way how to skip it. */
   constructor(box: string, way: string, cause: unknown) {
     super(`${box} holds something else`, { cause });
-    this.advice = [`If it was you, go past it with ${way}`];
+    this.advice = [`If you wrote it, skip it with ${way}`];
   }
 }
 
-/** What became of reading a box, named by its box where that is an outcome that readers expect. */
+/** Turns an error of reading a box into one that names the box, if it is an expected outcome. */
 export function readOutcome(error: unknown, box: string): unknown {
   const details = { cause: error };
   if (hasCode(error, "REPLICA_ERROR_BOX_ID_NOT_FOUND")) {

@@ -1,4 +1,7 @@
-/** Capabilities in files, and how far their streams were written or read. docs/transfer.md. */
+/**
+ * Capabilities in files, with the position up to which their streams were written or read
+ * (docs/transfer.md).
+ */
 import type { Stats } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { MessageBoxIndex, ReadCap, WriteCap, fromBase64, toBase64 } from "katzenpost-thinclient";
@@ -16,7 +19,7 @@ import { readWhole } from "./input-file.js";
 import { removeLeftovers, replaceFile } from "./private-file.js";
 import { readStdin, refuseSecret } from "./secret-input.js";
 
-/** What a capability file says. */
+/** The content of a capability file. */
 export type Capability = {
   /** The next box. */
   readonly index: MessageBoxIndex;
@@ -25,12 +28,12 @@ export type Capability = {
   | { readonly kind: "read"; readonly readCap: ReadCap }
 );
 
-/** No capability file is nearly as long. */
+/** Capability files are much shorter. */
 const MAX_BYTES = 8192;
 
 const advice = {
-  write: "# A secret: anyone who has this can write, delete and read the boxes of its stream.",
-  read: "# A secret: anyone who has this can read the boxes of its stream.",
+  write: "# A secret: anyone who has it can write, delete and read the boxes of its stream.",
+  read: "# A secret: anyone who has it can read the boxes of its stream.",
 } as const;
 
 /** The text of a capability file. */
@@ -46,8 +49,8 @@ export function capabilityText(capability: Capability): string {
 
 /**
  * Reads the text of a capability file.
- * @param name for error messages, which never repeat what the text holds.
- * @throws UsageError when it is none.
+ * @param name for error messages, which never contain the text.
+ * @throws UsageError when it is not a capability.
  */
 function parseCapability(text: string, name: string): Capability {
   const fail = (why: string): never => {
@@ -58,11 +61,11 @@ function parseCapability(text: string, name: string): Capability {
       return parse(text);
     } catch (error) {
       // The parser's own message quotes the line.
-      return fail(error instanceof TomlError ? `no TOML at line ${error.line}` : "no TOML");
+      return fail(error instanceof TomlError ? `invalid TOML at line ${error.line}` : "no TOML");
     }
   })();
   for (const key of Object.keys(table)) {
-    if (!["kind", "capability", "index"].includes(key)) fail(`it has a key that none has`);
+    if (!["kind", "capability", "index"].includes(key)) fail(`it has an unknown key`);
   }
   const { kind } = table;
   const bytesOf = (key: string): Uint8Array => {
@@ -89,22 +92,22 @@ function parseCapability(text: string, name: string): Capability {
       ? { kind, index, writeCap: checked("capability", parseWriteCap) }
       : { kind: "read", index, readCap: checked("capability", parseReadCap) };
   if (messageBoxCounter(index) < messageBoxCounter(startOf(capability))) {
-    fail("index lies before the capability's first box");
+    fail("its index lies before the capability's first box");
   }
   return capability;
 }
 
-/** The first box that a capability reaches. */
+/** The first box that a capability can use. */
 function startOf(capability: Capability): MessageBoxIndex {
   return firstIndexOf(capability.kind === "write" ? capability.writeCap : capability.readCap);
 }
 
-/** A capability, and where to keep how far its stream is. */
+/** A capability, and the file that stores the position in its stream. */
 export class OpenCapability {
-  /** What it was read from, for messages. */
+  /** Where it was read from, for messages. */
   readonly name: string;
   readonly capability: Capability;
-  /** Null: it came by a pipe, and there is nothing to keep it in. */
+  /** Null if it came through a pipe, so that its position cannot be stored. */
   readonly #path: string | null;
   #index: MessageBoxIndex;
 
@@ -117,7 +120,7 @@ export class OpenCapability {
 
   /**
    * Opens a capability file; `-` is standard input.
-   * @throws UsageError when it cannot be read, is not a capability, or others may read it.
+   * @throws UsageError when it cannot be read, is not a capability, or other users may read it.
    */
   static async open(argument: string, signal: AbortSignal): Promise<OpenCapability> {
     refuseSecret(argument, "a capability");
@@ -127,21 +130,21 @@ export class OpenCapability {
     }
     const check = (stats: Stats): void => refuseFolder(argument, stats);
     const { bytes, stats } = await readWhole(argument, MAX_BYTES, signal, check);
-    // Before its rights: of a file that is not a capability they are nobody's business.
+    // Parsed before its permissions are checked: they only matter if the file is a capability.
     const capability = parseCapability(Buffer.from(bytes).toString("utf8"), argument);
     checkPrivate(argument, stats);
-    // A symbolic link stays one when the file is replaced.
+    // A symbolic link stays a link when the file is replaced.
     const path = stats.isFile() ? await realpath(argument) : null;
     return new OpenCapability(argument, capability, path);
   }
 
-  /** @throws UsageError unless it is one to write with. */
+  /** @throws UsageError unless it can write. */
   forWriting(): WriteCap {
     if (this.capability.kind === "write") return this.capability.writeCap;
-    throw new UsageError(`${this.name} is a capability to read with; this needs one to write with`);
+    throw new UsageError(`${this.name} can only read; this needs a capability that can write`);
   }
 
-  /** What reads the stream; a capability to write with can do that too. */
+  /** Reads the stream; a capability that can write can also read. */
   get readCap(): ReadCap {
     const { capability } = this;
     return capability.kind === "read" ? capability.readCap : readCapOf(capability.writeCap);
@@ -152,18 +155,18 @@ export class OpenCapability {
     return this.#index;
   }
 
-  /** Number of the next box, counted from 0 at the capability's first. */
+  /** Number of the next box, counted from 0 at the capability's first box. */
   get number(): number {
     return Number(messageBoxCounter(this.#index) - messageBoxCounter(startOf(this.capability)));
   }
 
-  /** The box of that number, counted from 0 at the capability's first. */
+  /** The box with that number, counted from 0 at the capability's first box. */
   boxAt(number: number): MessageBoxIndex {
     const start = startOf(this.capability);
     return advanceMessageBoxIndex(start, messageBoxCounter(start) + BigInt(number));
   }
 
-  /** Remembers that `index` is the next box, unless the file is further already. */
+  /** Stores that `index` is the next box, unless the file is already further. */
   async advance(index: MessageBoxIndex): Promise<void> {
     if (messageBoxCounter(index) <= messageBoxCounter(this.#index)) return;
     this.#index = index;
@@ -178,12 +181,12 @@ function refuseFolder(path: string, stats: Stats): void {
   if (stats.isDirectory()) throw new UsageError(`${path} is a folder, not a capability`);
 }
 
-/** @throws UsageError when others have rights on it. Windows has no such modes. */
+/** @throws UsageError when other users have permissions on it. Windows does not have such modes. */
 function checkPrivate(path: string, { mode }: Stats): void {
   if (process.platform === "win32" || (mode & 0o077) === 0) return;
   const octal = (mode & 0o777).toString(8).padStart(4, "0");
   throw new UsageError(
-    `the permissions ${octal} of ${path} are too open: capabilities are secrets`,
-    { advice: [`Make it yours alone: chmod 600 ${path}`] },
+    `the permissions ${octal} of ${path} are too open: a capability is a secret`,
+    { advice: [`Make it private: chmod 600 ${path}`] },
   );
 }

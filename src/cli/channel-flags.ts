@@ -1,20 +1,20 @@
-/** Flags that several commands for channels have. Loaded at every start: small. */
+/** Flags that several commands for channels share. Loaded at every start, so keep it small. */
 import { parseText } from "./flags.js";
 
-/** Where the channels are. */
+/** The folder of the channels. */
 export const store = {
   kind: "parsed",
   parse: parseText,
   optional: true,
   placeholder: "DIR",
-  brief: "Keep channels here, not in your state folder",
+  brief: "Folder for channels (default: your state folder)",
 } as const;
 
-/** What the other side of a voucher calls us. */
+/** Our name for the other side of a voucher. */
 export const as = {
   kind: "parsed",
   parse: parseText,
   optional: true,
   placeholder: "NAME",
-  brief: "What the other side calls you (anonymous)",
+  brief: "Your name as the other side sees it (anonymous)",
 } as const;

@@ -1,4 +1,4 @@
-/** Where commands keep channels, and who is meant by a name. */
+/** Where commands keep channels, and how they find a channel by name. */
 import { dirname, join } from "node:path";
 import { hasCode } from "katzenpost-thinclient";
 import {
@@ -16,7 +16,7 @@ import { stateFolder } from "./user-folders.js";
 
 /** The flag of every command that uses channels. */
 export interface StoreFlags {
-  /** The folder of the channels; the user's own unless given. */
+  /** The folder of the channels; by default in the user's state folder. */
   readonly store?: string;
 }
 
@@ -25,7 +25,7 @@ export function storeFolder({ store }: StoreFlags): string {
   return store ?? join(stateFolder(process.env), "katzenpost", "channels");
 }
 
-/** Runs a command's work with the channels open; they are closed when it is over. */
+/** Runs a command's work with open channels, and closes them afterwards. */
 export function withChannels(
   flags: ClientFlags & StoreFlags,
   work: (run: ClientRun, channels: Channels) => Promise<void>,
@@ -40,13 +40,13 @@ export function withChannels(
   return withClient(flags, once, { online: false, reconnect: RECONNECT });
 }
 
-/** A contact of that name; null when there is none. */
+/** The contact with that name; null if there is none. */
 export async function contactNamed(channels: Channels, name: string): Promise<Contact | null> {
   return orNull(channels.contacts.get(name));
 }
 
 /**
- * The channel of that name to send on, or that of the contact of that name, when it is there.
+ * The channel for sending with that name, or that of the contact with that name once it exists.
  * @throws UsageError when there is neither; what `Contact.ready` throws.
  */
 export async function writerNamed(
@@ -65,7 +65,7 @@ export async function writerNamed(
 }
 
 /**
- * The channel of that name to read from, or that of the contact of that name, when it is there.
+ * The channel for reading with that name, or that of the contact with that name once it exists.
  * @throws as {@link writerNamed}.
  */
 export async function readerNamed(
@@ -84,7 +84,7 @@ export async function readerNamed(
 }
 
 function unknown(name: string, advice: string): UsageError {
-  const what = `no channel or contact ${JSON.stringify(name)} is in the store for this`;
+  const what = `the store has no channel or contact ${JSON.stringify(name)} for this`;
   return new UsageError(what, { advice: [advice] });
 }
 

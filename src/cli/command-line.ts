@@ -1,13 +1,13 @@
-/** `katz`: the command line, run by importing it; `main.ts` does when Node is new enough. */
+/** Importing this file runs `katz`. `main.ts` imports it if the Node version is new enough. */
 import { type StricliProcess, run } from "@stricli/core";
 import { katz } from "./app.js";
 
 /**
- * Wrong command lines end with this code, as everywhere in `katz`; the parser's own are negative.
+ * Exit code for a wrong command line, as everywhere in `katz`; the parser's own codes are negative.
  */
 const USAGE = 2;
 
-// A reader that went away, as in `katz … | head`, is not an error of ours; nobody is left to tell.
+// A reader that exited, as in `katz … | head`, is not an error, and nobody would see a message.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(0);
   process.stderr.write(`katz: standard output cannot be written: ${error.message}\n`);

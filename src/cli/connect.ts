@@ -1,4 +1,4 @@
-/** A client for a command: found, connected, and stopped when the command is over. */
+/** Finds and connects a client for a command, and stops it when the command is over. */
 import {
   type CallOptions,
   type ReconnectOptions,
@@ -24,35 +24,36 @@ export interface ClientFlags extends DaemonPlaceFlags, OutputFlags {
   readonly timeout?: number | undefined;
 }
 
-/** What such a command works with. */
+/** What such a command gets. */
 export interface ClientRun extends Run {
   readonly client: ThinClient;
   /** Where the daemon was found. */
   readonly place: DaemonPlace;
-  /** For every call that waits: ends with the command, and after `--timeout`. */
+  /** Options for every waiting call: it ends with the command, and after `--timeout`. */
   readonly call: CallOptions;
 }
 
-/** How a command wants its client. */
+/** How a command connects its client. */
 export interface ConnectOptions {
-  /** Whether the daemon must be connected to the mixnet; true unless given. */
+  /** Whether the daemon must be connected to the mixnet; true by default. */
   readonly online?: boolean | undefined;
   /**
-   * Whether what it asks and says is of no use to a stranger: no capabilities, no plaintexts; false
-   * unless given. In a usual place only such a command takes a daemon whose owner cannot be known.
+   * Whether the command's requests reveal nothing to a stranger: no capabilities, no plaintexts;
+   * false by default. In a usual place, only such a command uses a daemon whose owner cannot be
+   * determined.
    */
   readonly revealsNothing?: boolean | undefined;
-  /** How to come back after a loss; not at all unless given: a command then fails. */
+  /** How to reconnect after a loss; by default the command fails. */
   readonly reconnect?: ReconnectOptions | undefined;
-  /** A connection that was made already, to the first of the places. */
+  /** An existing connection to the first of the places. */
   readonly transport?: Transport | undefined;
-  /** Longest handshake in milliseconds, when it may be longer than the library's. */
+  /** Longest handshake in milliseconds, if it may be longer than the library's limit. */
   readonly handshakeTimeoutMs?: number | undefined;
-  /** Sees the client before it connects, so that it hears the handshake's events. */
+  /** Called with the client before it connects, so that listeners hear the handshake's events. */
   readonly prepare?: ((client: ThinClient, signal: AbortSignal | undefined) => void) | undefined;
 }
 
-/** How long to wait for the daemon to reach the mixnet when nobody says. */
+/** The default time to wait until the daemon reaches the mixnet. */
 const ONLINE_TIMEOUT_MS = 30_000;
 
 /** Runs a command's work with a connected client. */
@@ -68,11 +69,9 @@ export function withClient(
     const { client, place, owner } = found;
     try {
       if (owner?.kind === "unknown") {
-        output.remark(
-          `found a daemon at ${place.address}; whose it is cannot be said: ${owner.why}`,
-        );
+        output.remark(`found a daemon at ${place.address}, but its owner is unknown: ${owner.why}`);
       }
-      // A daemon that has just reached its gateway says so before it has a document.
+      // A daemon that has just reached its gateway reports that before it has a document.
       const isReady = client.isConnected() && client.pkiDocument() !== null;
       if ((options.online ?? true) && !isReady) {
         output.status("waiting for the daemon to reach the mixnet …");
@@ -89,17 +88,17 @@ export function withClient(
 /** A place where something listens. */
 export interface FoundPlace {
   readonly place: DaemonPlace;
-  /** Whose it is; null when somebody said where the daemon is. */
+  /** Its owner; null if the user named the daemon's place. */
   readonly owner: Owner | null;
 }
 
 /**
- * The first place where something listens, how long its answer took in milliseconds, and the
- * connection that was made, which is the caller's: a daemon without a document serves one
- * connection after the other, each up to 30 s, so that one made only to look would cost the next
- * one its turn. Says nothing to it.
- * @throws what dialling throws where somebody said which place, or when it is more than that no
- * connection was made; NoDaemonError, which says why each place failed; the reason of `signal`.
+ * The first place where something listens, how long the answer took in milliseconds, and the
+ * connection, which the caller must use. A daemon without a document serves one connection after
+ * the other, each for up to 30 s, so a connection made only to look would cost the next one its
+ * turn. Nothing is sent on it.
+ * @throws what dialling throws if the user named the place, or if the problem is more than a
+ * refused connection; NoDaemonError, which says why each place failed; the reason of `signal`.
  */
 export async function firstThatAnswers(
   places: readonly DaemonPlace[],
@@ -122,8 +121,8 @@ export async function firstThatAnswers(
 
 /**
  * Connects to the first place where a daemon answers.
- * @throws NoDaemonError when there is none, which says why each place failed; what connecting to a
- * place that was told throws, or when it is more than that no connection was made.
+ * @throws NoDaemonError when there is none, which says why each place failed; what connecting
+ * throws if the user named the place, or if the problem is more than a refused connection.
  */
 export async function connect(
   places: readonly DaemonPlace[],
@@ -135,7 +134,7 @@ export async function connect(
   const failures: PlaceFailure[] = [];
   for (const place of places) {
     let owner: Owner | null = null;
-    // Looked at each time: anyone who comes back after a loss may be another.
+    // Checked each time: after a loss, somebody else may listen there.
     const dial = async (how: CallOptions): Promise<Transport> => {
       if (made !== null) {
         const transport = made;
@@ -160,13 +159,13 @@ export async function connect(
   throw new NoDaemonError(failures);
 }
 
-/** Connects, before and after which it looks at who listens there. @throws StrangerError */
+/** Connects, and checks the listener's owner before and after. @throws StrangerError */
 async function dialPlace(
   place: DaemonPlace,
   revealsNothing: boolean,
   how: CallOptions,
 ): Promise<{ readonly transport: Transport; readonly owner: Owner | null }> {
-  // Where nobody listens, that is what is to be told, and not that nobody's owner is unknown.
+  // If nobody listens, report that, not that the owner is unknown.
   checkOwner(place, true);
   const transport = await place.dial.resolve().dial(how);
   try {

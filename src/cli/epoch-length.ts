@@ -1,16 +1,16 @@
-/** How long a network's epochs are, from the number of one. */
+/** Derives the length of a network's epochs from the number of one. */
 import { DEFAULT_EPOCH_MS, epochAt } from "katzenpost-thinclient";
 
-/** Lengths are whole numbers of these, in milliseconds: from the most usual on. */
+/** Lengths are multiples of these, in milliseconds, most usual first. */
 const STEPS_MS = [60_000, 10_000, 1000, 500] as const;
 
-/** Longest length that is looked for, in milliseconds: beyond it the number says too little. */
+/** Longest length that is tried, in milliseconds: beyond it the number does not say enough. */
 const LONGEST_MS = 24 * 3_600_000;
 
 /**
- * The length of an epoch, in milliseconds, with which `epoch` is the present one or next to it;
- * null when no usual length fits. All networks count from the same moment, so that the number of
- * the present epoch tells the length: to some milliseconds, where it is minutes.
+ * The length of an epoch, in milliseconds, with which `epoch` is the current one or next to it;
+ * null if no usual length fits. All networks count from the same moment, so the number of the
+ * current epoch determines the length: within milliseconds, if it is minutes.
  */
 export function epochLengthOf(epoch: number, nowMs: number): number | null {
   const fits = (lengthMs: number): boolean => Math.abs(epochAt(nowMs, lengthMs).epoch - epoch) <= 1;

@@ -1,4 +1,4 @@
-/** Errors for people: what happened and what to do, never a stack for a user's mistake. */
+/** Errors for people: what happened and what to do, and no stack for a user's mistake. */
 import { isExpectedOutcome, isThinClientError } from "katzenpost-thinclient";
 import { BY_PACKAGE, commandName } from "./command-name.js";
 import { Interrupted } from "./interrupt.js";
@@ -9,28 +9,28 @@ import type { Terminal } from "./terminal.js";
 /** Exit codes by class of error; docs/cli.md lists them. */
 export const ExitCode = {
   OK: 0,
-  /** Something failed that is none of the below. */
+  /** A failure of none of the kinds below. */
   FAILURE: 1,
   /** Wrong command line, configuration or arguments. */
   USAGE: 2,
-  /** No daemon, or the connection to it failed. */
+  /** No daemon was found, or the connection to it failed. */
   CONNECTION: 3,
   /** The daemon or the network answered with an error. */
   NETWORK: 4,
   /** A deadline passed. */
   TIMEOUT: 5,
-  /** A box holds nothing, is taken, or was deleted: outcomes that scripts ask about. */
+  /** A box is empty, taken or deleted: outcomes that scripts test for. */
   OUTCOME: 6,
-  /** Interrupted by SIGINT; 128 + the signal's number for others. */
+  /** Interrupted by SIGINT; other signals give 128 + their number. */
   INTERRUPTED: 130,
 } as const;
 
-/** An error that says besides what happened, in one line, what to do about it, in others. */
+/** An error that says what happened in one line, and what to do about it in further lines. */
 interface Advising {
   readonly advice: readonly string[];
 }
 
-/** A mistake in how `katz` was called, or a file that it cannot use. */
+/** A mistake in how `katz` was called, or a file that cannot be used. */
 export class UsageError extends Error implements Advising {
   override readonly name = "UsageError";
   readonly advice: readonly string[];
@@ -41,7 +41,7 @@ export class UsageError extends Error implements Advising {
   }
 }
 
-/** A result that is itself a failure, already shown: only the exit code is left to tell. */
+/** A result that is itself a failure and is already shown: only the exit code is left. */
 export class AlreadyReported extends Error {
   override readonly name = "AlreadyReported";
   readonly exitCode: number;
@@ -81,26 +81,26 @@ export function exitCodeOf(error: unknown): number {
   }
 }
 
-/** A stable name of an error: its code, the system's code, or the class. */
+/** A stable name of an error: its code, the system's code, or its class. */
 export function codeOf(error: unknown): string {
   if (error instanceof UsageError || isWrongArgument(error)) return "ERR_USAGE";
   const code = (error as { readonly code?: unknown } | null)?.code;
   return typeof code === "string" ? code : "ERR_FAILURE";
 }
 
-/** What went wrong, in one line, as long as no stranger's text is in it. */
+/** What went wrong, in one line, as long as it contains no text from strangers. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** What to do about it, a line each. */
+/** What to do about it, one line each. */
 function adviceOf(error: unknown): readonly string[] {
   return (error as Partial<Advising> | null)?.advice ?? [];
 }
 
 /**
- * Says what went wrong, in words or (`json`) as an object on a line; `quiet` leaves out what to do
- * about it. Gives the exit code. `DEBUG=katz` adds the stack.
+ * Reports what went wrong, as text or (`json`) as an object on one line; `quiet` leaves out what to
+ * do about it. Returns the exit code. `DEBUG=katz` adds the stack.
  */
 export function report(
   terminal: Terminal,
@@ -109,9 +109,9 @@ export function report(
 ): number {
   const exitCode = exitCodeOf(error);
   if (error instanceof AlreadyReported || error instanceof Interrupted) return exitCode;
-  // A ticket that was given as a name of anything is repeated by anyone who looked for it.
+  // If a ticket was given as some name, the error about that name repeats it.
   const said = (text: string): string =>
-    // The library does not know how its user calls this program.
+    // The library does not know how the user calls this program.
     withoutSecrets(text).replaceAll(BY_PACKAGE, commandName());
   const what = said(messageOf(error));
   const advice = adviceOf(error).map(said);
@@ -128,7 +128,7 @@ export function report(
   return exitCode;
 }
 
-// Checks of arguments name the argument in backticks; other TypeErrors are mistakes of ours.
+// Errors about arguments name the argument in backticks; other TypeErrors are our own mistakes.
 function isWrongArgument(error: unknown): boolean {
   return (
     (error instanceof TypeError || error instanceof RangeError) && error.message.startsWith("`")

@@ -1,4 +1,7 @@
-/** Where the daemon is: told on the command line, in the environment, in a file, or found. */
+/**
+ * Finds the daemon: named on the command line, in the environment or in a file, or found in a usual
+ * place.
+ */
 import { existsSync, realpathSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -15,7 +18,7 @@ import { readWhole } from "./input-file.js";
 import { type Owner, ownerOf } from "./listener-owner.js";
 import { type Environment, configFolder, runtimeFolder } from "./user-folders.js";
 
-/** The flags that say where the daemon is. */
+/** The flags that name the daemon's place. */
 export interface DaemonPlaceFlags {
   readonly config?: string | undefined;
   readonly address?: string | undefined;
@@ -23,37 +26,37 @@ export interface DaemonPlaceFlags {
 
 /** A place where a daemon may be. */
 export interface DaemonPlace {
-  /** Who says so, e.g. `--address` or `the usual place`. */
+  /** What named it, e.g. `--address` or `the usual place`. */
   readonly source: string;
   readonly dial: DialConfig;
   /** The address, as `--address` takes it. */
   readonly address: string;
-  /** Whether somebody said so: then no other place is tried. */
+  /** Whether the user named it; then no other place is tried. */
   readonly isTold: boolean;
 }
 
 /** The environment variable that names a configuration file, or an address. */
 const ENVIRONMENT_VARIABLE = "KATZENPOST_THINCLIENT";
 
-/** The port where `katz daemon` listens, and clients look, when nobody says anything else. */
+/** The default port of `katz daemon`, where clients look. */
 export const USUAL_TCP_ADDRESS = "tcp:127.0.0.1:64331";
 
-/** No configuration is nearly as long. */
+/** Configuration files are much shorter. */
 const MAX_CONFIG_BYTES = 65_536;
 
-/** Where `katz` looks for a configuration file, under the user's folder for configuration. */
+/** Where `katz` looks for a configuration file in the user's configuration folder. */
 function userConfigPath(env: Environment): string {
   return join(configFolder(env), "katzenpost", "thinclient.toml");
 }
 
-/** The socket where `katz daemon` listens when nobody says anything else. */
+/** The default socket of `katz daemon`. */
 export function usualSocket(env: Environment): string {
   return join(runtimeFolder(env), "katzenpost", "katz.sock");
 }
 
 /**
- * The places to try, in order: one when somebody said where the daemon is, else the usual ones.
- * @throws UsageError, ConfigError when what was said cannot be used.
+ * The places to try, in order: the one that the user named, or else the usual ones.
+ * @throws UsageError, ConfigError when the user's setting cannot be used.
  */
 export async function daemonPlaces(
   flags: DaemonPlaceFlags,
@@ -61,7 +64,7 @@ export async function daemonPlaces(
   env: Environment = process.env,
 ): Promise<readonly DaemonPlace[]> {
   if (flags.address !== undefined && flags.config !== undefined) {
-    throw new UsageError("--address and --config both say where the daemon is; give one of them");
+    throw new UsageError("--address and --config both name the daemon; give only one of them");
   }
   if (flags.address !== undefined) return [told("--address", DialConfig.parse(flags.address))];
   if (flags.config !== undefined) return [await fromFile("--config", flags.config, signal)];
@@ -82,26 +85,26 @@ export async function daemonPlaces(
   }));
 }
 
-/** A place where none answered, or none that may be used unasked, and why. */
+/** A place where no daemon answered, or that must not be used without being named, and why. */
 export interface PlaceFailure {
   readonly place: DaemonPlace;
   readonly error: ConnectError;
 }
 
-/** Somebody listens in a usual place who may be anybody. */
+/** An unknown user's program listens in a usual place. */
 export class StrangerError extends ConnectError {
-  /** @param what about whom, as a phrase. */
+  /** @param what describes the listener, as a phrase. */
   constructor({ address }: DaemonPlace, what: string) {
-    super(`${address} ${what}, and is not used unasked`);
+    super(`${address} ${what}, and is not used unless you name it`);
   }
 }
 
 /**
- * Looks at who listens in a usual place, which is this user's or root's program, or may be
- * anybody's. A place that somebody told is not looked at.
- * @param revealsNothing whether the work tells a stranger nothing that matters: then one whose
- * owner cannot be found out will do.
- * @returns the owner; null for a place that somebody told.
+ * Checks that the listener in a usual place is this user's or root's program. A place that the user
+ * named is not checked.
+ * @param revealsNothing whether the work reveals nothing to a stranger: then an unknown owner is
+ * allowed.
+ * @returns the owner; null for a place that the user named.
  * @throws StrangerError.
  */
 export function checkOwner(place: DaemonPlace, revealsNothing: boolean): Owner | null {
@@ -109,17 +112,17 @@ export function checkOwner(place: DaemonPlace, revealsNothing: boolean): Owner |
   const owner = ownerOf(place.dial);
   if (owner.kind === "other") throw new StrangerError(place, owner.who);
   if (owner.kind === "unknown" && !revealsNothing) {
-    throw new StrangerError(place, `may be anybody's, for ${owner.why}`);
+    throw new StrangerError(place, `may belong to anybody: ${owner.why}`);
   }
   return owner;
 }
 
-/** Nobody said where the daemon is, and none was found. */
+/** The user did not name a daemon, and none was found. */
 export class NoDaemonError extends ConnectError {
-  /** What to do about it, a line each. */
+  /** What to do about it, one line each. */
   readonly advice: readonly string[];
 
-  /** @param failures what came of each place; the last one's error is the cause. */
+  /** @param failures the error of each place; the last one's error is the cause. */
   constructor(failures: readonly PlaceFailure[]) {
     const silent = failures.filter(({ error }) => isNobodyThere(error));
     const others = failures.filter(({ error }) => !isNobodyThere(error));
@@ -135,14 +138,14 @@ export class NoDaemonError extends ConnectError {
     this.advice = [
       ...(stranger === undefined
         ? []
-        : [`If you know that it is your daemon, say so: --address ${stranger.address}`]),
+        : [`If it is your daemon, name it: --address ${stranger.address}`]),
       `Start a network for development with: ${commandName()} daemon`,
-      `or say where your daemon is: --address ADDR, --config FILE, or ${ENVIRONMENT_VARIABLE}=FILE`,
+      `or name your daemon: --address ADDR, --config FILE, or ${ENVIRONMENT_VARIABLE}=FILE`,
     ];
   }
 }
 
-/** Whether an address is fine and no daemon is there; anything else is worth a word. */
+/** Whether the address is valid and no daemon listens there; any other error is worth reporting. */
 function isNobodyThere({ cause }: ConnectError): boolean {
   const code = (cause as { readonly code?: unknown } | null | undefined)?.code;
   return code === "ENOENT" || code === "ECONNREFUSED";
@@ -165,7 +168,7 @@ async function fromFile(source: string, path: string, signal: AbortSignal): Prom
   }
 }
 
-/** What a file says; the library tells best what is wrong with one that is missing or a folder. */
+/** Reads a file; if it is missing or a folder, the library has the best error. */
 async function readConfig(path: string, signal: AbortSignal): Promise<ConfigFile> {
   const stats = await stat(path).catch(() => null);
   if (stats === null || stats.isFile() || stats.isDirectory()) return ConfigFile.load(path);
@@ -177,10 +180,7 @@ function addressOf(dial: DialConfig): string {
   return dial.resolve().toString();
 }
 
-/**
- * Sockets that exist, in the user's runtime folder first, and the port that daemons listen on
- * unless told otherwise.
- */
+/** Existing sockets, first in the user's runtime folder, and the default port of daemons. */
 function usualAddresses(env: Environment): string[] {
   const sockets = [runtimeFolder(env), "/run", "/var/run"]
     .flatMap((folder) =>
@@ -189,7 +189,7 @@ function usualAddresses(env: Environment): string[] {
       ),
     )
     .filter((path) => existsSync(path))
-    // What is looked at is what is connected to: no symbolic link may be turned in between.
+    // Resolve symbolic links first, so that the checked path is the one that is dialled.
     .map((path) => `unix:${realpathSync(path)}`);
   const abstract = process.platform === "linux" ? ["unix:@katzenpost"] : [];
   return [...new Set(sockets), ...abstract, USUAL_TCP_ADDRESS];

@@ -1,15 +1,13 @@
-/** Flags that several commands have, and what their values may be. Loaded at every start: small. */
+/** Flags that several commands share, and their values. Loaded at every start, so keep it small. */
 
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
-/**
- * Longest time a timer of the system waits for, in milliseconds: a longer one would end at once.
- */
+/** The system's longest timer, in milliseconds: a longer one would fire at once. */
 const LONGEST_MS = 2 ** 31 - 1;
 
 /**
  * A time in milliseconds: a number with `ms`, `s`, `m` or `h`; without a unit, seconds.
- * @throws Error for anything else, for 0, and for more than a timer can wait, 24.8 days.
+ * @throws Error for anything else, for 0, and for more than the longest timer, 24.8 days.
  */
 export function parseTime(text: string): number {
   const match = /^(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h)?$/.exec(text);
@@ -27,7 +25,7 @@ export function parseEpoch(text: string): number {
   return Math.round(ms);
 }
 
-/** Any text but an empty one, which an unset variable of a shell leaves. */
+/** Any text but an empty one, which an unset shell variable leaves. */
 export function parseText(text: string): string {
   if (text === "") throw new Error("must not be empty");
   return text;
@@ -52,9 +50,9 @@ export function proposeAddresses(partial: string): string[] {
   );
 }
 
-/** Flags about how to print, for every command. */
+/** Output flags of every command. */
 export const outputFlags = {
-  json: { kind: "boolean", default: false, withNegated: false, brief: "One JSON object a line" },
+  json: { kind: "boolean", default: false, withNegated: false, brief: "One JSON object per line" },
   quiet: {
     kind: "boolean",
     default: false,
@@ -70,7 +68,7 @@ export const clientFlags = {
     parse: parseText,
     optional: true,
     placeholder: "FILE",
-    brief: "Configuration, a thinclient.toml",
+    brief: "Configuration file, a thinclient.toml",
   },
   address: {
     kind: "parsed",
@@ -90,10 +88,10 @@ export const clientFlags = {
   ...outputFlags,
 } as const;
 
-/** Text, and examples under it, for a command's `fullDescription`. */
+/** A command's `fullDescription`: a text with examples below it. */
 export function described(text: string, examples: readonly string[]): string {
   return `${text}${EXAMPLES}${examples.join("\n")}`;
 }
 
-/** What stands between a description and its examples. */
+/** The heading between a description and its examples. */
 export const EXAMPLES = "\n\nEXAMPLES\n";

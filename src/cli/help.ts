@@ -11,7 +11,10 @@ export type CommandGroups = Readonly<Record<string, readonly string[]>>;
 type Target = Command<CommandContext> | RouteMap<CommandContext>;
 type FlagRow = readonly [alias: string, flag: string, brief: string];
 
-/** `--help`: the commands in groups, the subcommands of one, or one command with its flags and examples. */
+/**
+ * `--help`: lists the commands in groups or the subcommands of a command, or shows one command with
+ * its flags and examples.
+ */
 export function helpIntegration(groups: CommandGroups): StricliIntegration<CommandContext> {
   return {
     flag: {
@@ -70,7 +73,7 @@ function rootHelp(
   return lines;
 }
 
-/** A command that has subcommands. */
+/** The help of a command that has subcommands. */
 function mapHelp(
   map: RouteMap<CommandContext>,
   prefix: readonly string[],
@@ -152,7 +155,7 @@ function positionals(
   if (positional === undefined) return [];
   if (positional.kind === "array") {
     const { placeholder = "ARG", brief } = positional.parameter;
-    // One that may be left out, and is a list only to look at what should not have been there.
+    // An optional argument. It may be declared as a list only to detect surplus arguments.
     const one = /^\[(.*)\]$/.exec(placeholder)?.[1];
     if (one !== undefined) return [{ name: one, brief, usage: placeholder }];
     const least = positional.minimum ?? 0;
@@ -167,7 +170,7 @@ function positionals(
   }));
 }
 
-/** The flags that must be given, as usage shows them. */
+/** The required flags, as usage shows them. */
 function requiredFlags({ flags = {} }: Command<CommandContext>["parameters"]): string[] {
   return Object.entries(flags).flatMap(([name, flag]) => {
     const isRequired = flag.kind === "parsed" && !flag.optional && flag.default === undefined;

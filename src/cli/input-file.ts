@@ -1,16 +1,16 @@
-/** Reading files that a user names, so that nothing waits where no signal is heard. */
+/** Reads files that a user names, so that no read blocks without handling signals. */
 import { type Stats, closeSync, constants, openSync } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
 import { Socket } from "node:net";
 import { UsageError } from "./failure.js";
 import { fileProblem } from "./private-file.js";
 
-/** Pipes that this process was handed, by a shell's `<(…)` for one: they have a writer. */
+/** Pipes that this process inherited, for example from a shell's `<(…)`: they have a writer. */
 const HANDED = /^\/(?:dev\/(?:fd\/\d+|stdin)|proc\/(?:self|\d+)\/fd\/\d+)$/;
 
 const READ_BYTES = 1 << 18;
 
-/** What there is to read. */
+/** An opened input. */
 interface Input {
   readonly stats: Stats;
   readonly chunks: (signal: AbortSignal) => AsyncIterable<Uint8Array>;
@@ -18,7 +18,7 @@ interface Input {
 }
 
 /**
- * Opens a regular file, or a folder for those who look at what it is.
+ * Opens a regular file, or a folder for callers who check its type.
  * @throws UsageError when it cannot be opened, or is a pipe, a device or a socket.
  */
 export async function openRegular(path: string): Promise<FileHandle> {
@@ -30,8 +30,8 @@ export async function openRegular(path: string): Promise<FileHandle> {
 }
 
 /**
- * A file whole.
- * @param check looks at what it is before it is read; what it throws is thrown on.
+ * Reads a whole file.
+ * @param check checks the file's type before it is read; its error is passed on.
  * @throws UsageError as {@link chunksOf}, and when it has more than `limit` bytes; the reason of
  * `signal`.
  */
@@ -59,7 +59,7 @@ export async function readWhole(
 }
 
 /**
- * A file bit by bit.
+ * Reads a file in chunks.
  * @throws UsageError when it cannot be read, or is a named pipe, a device or a socket; the reason
  * of `signal`, at once.
  */
@@ -72,15 +72,15 @@ export async function* chunksOf(path: string, signal: AbortSignal): AsyncGenerat
   }
 }
 
-/** Whether a path leads to a pipe of which nobody knows whether it has another end. */
+/** Whether a path leads to a named pipe, which may have no other end. */
 export async function isNamedPipe(path: string): Promise<boolean> {
   const stats = await stat(path).catch(() => null);
   return stats !== null && stats.isFIFO() && !HANDED.test(path);
 }
 
 /**
- * Opening a named pipe would wait for a writer, and reading a terminal for a person, and neither
- * could be interrupted: they are refused.
+ * Opening a named pipe would wait for a writer, and reading a terminal for a person. Neither could
+ * be interrupted, so they are refused.
  */
 async function openInput(path: string): Promise<Input> {
   return reading(path, async () => {
@@ -91,7 +91,7 @@ async function openInput(path: string): Promise<Input> {
   });
 }
 
-/** A pipe as a stream, which is waited for by the event loop and not by a thread. */
+/** A pipe as a stream: the event loop waits for it, not a thread. */
 function handedPipe(path: string, stats: Stats): Input {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   const socket = ((): Socket => {

@@ -1,19 +1,20 @@
-/** Ctrl-C and the like: the first asks a command to end cleanly, the second ends it at once. */
+/**
+ * Ctrl-C and similar signals: the first asks a command to end cleanly, the second ends it at once.
+ */
 
 const signals = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const;
 type SignalName = keyof typeof signals;
 
 /**
- * Signals that come closer together than this, in milliseconds, are one: `timeout` sends its signal
- * to the process and to the group that it is in, and so does a shell beside `npx`, which passes it
- * on.
+ * Signals closer together than this, in milliseconds, count as one. `timeout` sends its signal to
+ * the process and to the process group, and so does a shell beside `npx`, which passes it on.
  */
 const SAME_MS = 250;
 
-/** A signal came; the reason of {@link Interrupts.signal}. */
+/** The reason of {@link Interrupts.signal}: a signal arrived. */
 export class Interrupted extends Error {
   override readonly name = "Interrupted";
-  /** 128 and the signal's number, as shells count. */
+  /** 128 plus the signal's number, as in shells. */
   readonly exitCode: number;
 
   constructor(signal: SignalName) {
@@ -22,7 +23,7 @@ export class Interrupted extends Error {
   }
 }
 
-/** Listens for signals of the system until it is disposed of. */
+/** Listens for system signals until it is disposed of. */
 export class Interrupts implements Disposable {
   readonly #controller = new AbortController();
   #firstAt = -Infinity;
@@ -40,7 +41,7 @@ export class Interrupts implements Disposable {
     for (const name of Object.keys(signals)) process.on(name, this.#handler);
   }
 
-  /** Aborted, with an {@link Interrupted}, by the first signal. */
+  /** Aborted with an {@link Interrupted} by the first signal. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }

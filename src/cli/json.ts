@@ -1,18 +1,18 @@
-/** Objects as lines of JSON, which a terminal shows as harmlessly as a program reads them. */
+/** Objects as lines of JSON that are safe to show on a terminal. */
 import { toBase64, toHex } from "katzenpost-thinclient";
 import { replaceSteering } from "./printable.js";
 
 /**
- * An object as one line of JSON: bytes in hex (under a name that ends in `Base64`, in base 64), big
- * integers as text, dates in ISO 8601, maps as objects (keys that are bytes in hex), what is
- * undefined left out. Characters that steer a terminal are escaped.
+ * An object as one line of JSON: bytes in hex (in base 64 under a name that ends in `Base64`), big
+ * integers as text, dates in ISO 8601, maps as objects (byte keys in hex), undefined left out.
+ * Characters that control a terminal are escaped.
  */
 export function toJson(record: object): string {
   const json = JSON.stringify(plain(record, ""));
   return replaceSteering(json, escaped);
 }
 
-/** JSON has escapes of four digits only: what is above U+FFFF is a pair of surrogates. */
+/** JSON escapes have only four digits, so a character above U+FFFF is a pair of surrogates. */
 function escaped(code: number): string {
   const units = String.fromCodePoint(code).split("");
   return units.map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`).join("");

@@ -1,7 +1,7 @@
-/** Waiting for what may take as long as it likes: until `--timeout`, or Ctrl-C. */
+/** Waits without a limit of its own: until `--timeout` or Ctrl-C. */
 import { RequestTimeoutError } from "katzenpost-thinclient";
 
-/** A signal that a deadline aborts too; the deadline begins anew with every {@link begin}. */
+/** A signal that a deadline also aborts; the deadline restarts with every {@link begin}. */
 export class LastingWait implements Disposable {
   readonly #timeoutMs: number | undefined;
   readonly #stop = new AbortController();
@@ -15,7 +15,7 @@ export class LastingWait implements Disposable {
     this.signal = AbortSignal.any([outer, this.#stop.signal]);
   }
 
-  /** Begins a wait. @param otherwise what is said at the deadline. */
+  /** Begins a wait. @param otherwise the error's text at the deadline. */
   begin(otherwise: string): void {
     clearTimeout(this.#timer);
     if (this.#timeoutMs === undefined) return;
@@ -25,7 +25,7 @@ export class LastingWait implements Disposable {
     );
   }
 
-  /** What `promise` gives. @throws the signal's reason, as soon as it is aborted. */
+  /** Settles as `promise` does. @throws the signal's reason, as soon as it is aborted. */
   of<T>(promise: Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const onAbort = (): void => reject(this.signal.reason as Error);

@@ -1,6 +1,6 @@
 /**
- * What a joined daemon says of its link, for `katz doctor`: a file in the user's runtime folder,
- * named after the daemon's process. Names, numbers and times only, never contents or keys.
+ * The link state of a joined daemon, for `katz doctor`: a file in the user's runtime folder, named
+ * after the daemon's process. It holds only names, numbers and times, never contents or keys.
  */
 import { readFile, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -11,12 +11,15 @@ import { duration } from "./terminal.js";
 import { counted } from "./text.js";
 import { type Environment, runtimeFolder } from "./user-folders.js";
 
-/** A state that is older than this, in milliseconds, is that of a daemon that was killed. */
+/** A state older than this, in milliseconds, belongs to a daemon that was killed. */
 const STALE_MS = 30_000;
-/** From here on the clock may cost packets: a tenth of the shortest epochs in use. */
+/**
+ * A clock that is off by this much may cost packets: a tenth of the shortest usual epoch, in
+ * milliseconds.
+ */
 export const SKEW_WARNING_MS = 12_000;
 
-/** What is read is as long as this at most. */
+/** The most bytes that are read. */
 const MAX_BYTES = 65_536;
 
 function folderOf(env: Environment): string {
@@ -27,7 +30,7 @@ function pathOf(instanceToken: Uint8Array, env: Environment): string {
   return join(folderOf(env), `link-${toHex(instanceToken)}.json`);
 }
 
-/** Writes the state. @throws what the system or `replaceFile` say. */
+/** Writes the state. @throws errors of the system or of `replaceFile`. */
 export async function writeLinkState(
   instanceToken: Uint8Array,
   state: JoinedDaemonState,
@@ -37,7 +40,7 @@ export async function writeLinkState(
   await replaceFile(pathOf(instanceToken, env), JSON.stringify(state));
 }
 
-/** The state of that daemon; null when it says none, or is gone. */
+/** The state of that daemon; null if it publishes none, or is gone. */
 export async function readLinkState(
   instanceToken: Uint8Array,
   env: Environment = process.env,
@@ -53,7 +56,7 @@ export async function readLinkState(
   }
 }
 
-/** Removes the state of a daemon that stops, and of those that were killed. */
+/** Removes the state of a daemon that stops, and of daemons that were killed. */
 export async function removeLinkStates(
   instanceToken: Uint8Array,
   env: Environment = process.env,
@@ -70,7 +73,7 @@ export async function removeLinkStates(
   }
 }
 
-/** The state in words, one thing each. */
+/** The state as text, one fact per entry. */
 export function linkText({ link, waiting, operations }: JoinedDaemonState): string[] {
   const { phase, gateway, address, lastError, clockSkewMs, epoch, documents, documentProblem } =
     link;
@@ -83,7 +86,7 @@ export function linkText({ link, waiting, operations }: JoinedDaemonState): stri
     texts.push(
       Math.abs(clockSkewMs) < SKEW_WARNING_MS
         ? off
-        : `${off}: set it, or EnableTimeSync = true under [Debug] of the file`,
+        : `${off}: set it, or set EnableTimeSync = true under [Debug] in the file`,
     );
   }
   const current = documents.find((document) => document.epoch === epoch);
@@ -93,7 +96,7 @@ export function linkText({ link, waiting, operations }: JoinedDaemonState): stri
       : `document of epoch ${epoch} signed by ${current.signers.join(" ")}`,
   );
   texts.push(
-    `${counted(link.sent, "packet")} sent, ${counted(link.decoys, "decoy")} among them, ` +
+    `${counted(link.sent, "packet")} sent, including ${counted(link.decoys, "decoy")}; ` +
       `${link.replies} replies`,
   );
   if (waiting.packets > 0) texts.push(waitingText(waiting));
@@ -101,10 +104,13 @@ export function linkText({ link, waiting, operations }: JoinedDaemonState): stri
   return texts;
 }
 
-/** More applications than this are not listed. */
+/** The most applications that are listed. */
 const MAX_LISTED_CLIENTS = 8;
 
-/** How much waits and how long; with several applications, where each one's packets stand. */
+/**
+ * How many packets wait and for how long; with several applications, also the position of each
+ * one's packets.
+ */
 function waitingText({ packets, ms, clients }: JoinedDaemonState["waiting"]): string {
   const all = `${counted(packets, "packet")} waiting, the last for ${duration(ms)}`;
   if (clients.length < 2) return all;

@@ -1,28 +1,28 @@
 /**
- * Whose program listens at an address of this machine. Any user can take a TCP port or an abstract
- * name that is free, and would be given capabilities and plaintexts by anyone who connects without
- * asking.
+ * Finds out whose program listens at an address of this machine. Any user can take a free TCP port
+ * or abstract name, and would then receive capabilities and plaintexts from clients that do not
+ * check.
  */
 import { readFileSync, readdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { DialConfig } from "katzenpost-thinclient";
 
-/** Who listens. */
+/** The owner of a listener. */
 export type Owner =
   /** This user, or root, who can read everything anyway. */
   | { readonly kind: "trusted" }
-  /** Somebody else; `who` is a phrase. */
+  /** Another user; `who` is a phrase. */
   | { readonly kind: "other"; readonly who: string }
-  /** It cannot be found out; `why` is a phrase. */
+  /** It cannot be determined; `why` is a phrase. */
   | { readonly kind: "unknown"; readonly why: string };
 
 const trusted: Owner = { kind: "trusted" };
 
-const untold: Owner = { kind: "unknown", why: "this system does not tell who listens there" };
+const untold: Owner = { kind: "unknown", why: "this system does not say who listens there" };
 
-/** Who listens now at the place that `dial` leads to; where nobody does, that is `unknown`, too. */
+/** The owner of the listener at the place that `dial` leads to; if nobody listens, `unknown`. */
 export function ownerOf(dial: DialConfig): Owner {
-  // Windows: neither sockets in the file system with an owner nor a list of who listens where.
+  // Windows: sockets in the file system have no owner, and there is no list of listeners.
   if (process.getuid === undefined) return untold;
   const { network, address } = dial.resolve();
   if (network !== "unix") return ownerOfPort(address);
@@ -38,12 +38,12 @@ function byUser(uid: number): Owner {
 }
 
 /**
- * Of a socket in the file system, anyone who could put it there: its owner, and those who may rename
- * what is on the way to it.
+ * For a socket in the file system: everyone who could have put it there, which is its owner and
+ * anyone who may rename a part of its path.
  */
 function ownerOfPath(path: string): Owner {
   try {
-    // Anyone who owns a symbolic link on the way could turn it after it was looked at.
+    // The owner of a symbolic link on the path could redirect it after the check.
     if (realpathSync(path) !== path) return { kind: "other", who: "is a symbolic link" };
     const owner = byUser(statSync(path).uid);
     if (owner.kind !== "trusted") return owner;
@@ -52,9 +52,9 @@ function ownerOfPath(path: string): Owner {
       if (!isTrusted(uid)) {
         return { kind: "other", who: `is in ${folder}, which belongs to user ${uid}` };
       }
-      // In a folder with the sticky bit others can only remove what is theirs.
+      // In a folder with the sticky bit, users can remove only their own files.
       if ((mode & 0o022) !== 0 && (mode & 0o1000) === 0) {
-        return { kind: "other", who: `is in ${folder}, which others may write to` };
+        return { kind: "other", who: `is in ${folder}, where other users may write` };
       }
       if (folder === dirname(folder)) return trusted;
     }
@@ -63,16 +63,16 @@ function ownerOfPath(path: string): Owner {
   }
 }
 
-/** State of a socket that listens, in the tables of the system. */
+/** The state of a listening socket in the system's tables. */
 const LISTENING = "0A";
 
-/** Of a port, who has the socket there. Linux only: other systems keep it to themselves. */
+/** For a port: the owner of its socket. Linux only, because other systems do not show it. */
 function ownerOfPort(address: string): Owner {
   const digits = /^127\.0\.0\.1:(\d+)$/.exec(address)?.[1];
   if (digits === undefined || process.platform !== "linux") return untold;
   const port = Number(digits);
   const listeners = ["/proc/net/tcp", "/proc/net/tcp6"].flatMap((file) => listenersIn(file, port));
-  // The most specific one gets the connections; one for all addresses gets what is left.
+  // The most specific listener gets the connections; one for all addresses gets the rest.
   const exact = listeners.filter(({ local }) => local.endsWith("0100007F"));
   const takers = exact.length > 0 ? exact : listeners.filter(({ local }) => /^0+$/.test(local));
   const other = takers.find(({ uid }) => !isTrusted(uid));
@@ -89,19 +89,19 @@ function listenersIn(file: string, port: number): { local: string; uid: number }
   });
 }
 
-/** The flag of a Unix socket that listens, in the table of the system. */
+/** The flag of a listening Unix socket in the system's table. */
 const ACCEPTS = "00010000";
 
 /**
- * Of an abstract name, whose processes have its socket. The table of names tells no owner;
- * processes of others cannot be looked into, but by root, so that only what is this user's own is
- * known.
+ * For an abstract name: the processes that have its socket. The table of names does not show an
+ * owner, and only root can inspect other users' processes, so only the user's own sockets are
+ * recognized.
  */
 function ownerOfName(name: string): Owner {
-  const unknown: Owner = { kind: "unknown", why: "abstract sockets have no owner to look at" };
+  const unknown: Owner = { kind: "unknown", why: "abstract sockets have no owner to check" };
   const line = linesOf("/proc/net/unix").find((text) => {
     const [, , , flags, , , , shown] = text.trim().split(/\s+/);
-    // Older versions of Node pad the name: the table shows an @ for each byte of it.
+    // Older versions of Node pad the name: the table shows an @ for each zero byte.
     return flags === ACCEPTS && shown?.replace(/@+$/, "") === name;
   });
   const inode = line?.trim().split(/\s+/)[6];
@@ -112,7 +112,7 @@ function ownerOfName(name: string): Owner {
   return holders.length > 0 ? trusted : unknown;
 }
 
-/** The users of the processes that have a socket open, as far as they can be looked into. */
+/** The users of the processes that have a socket open, as far as they can be inspected. */
 function holdersOf(socket: string): number[] {
   return namesIn("/proc").flatMap((process) => {
     if (!/^\d+$/.test(process)) return [];

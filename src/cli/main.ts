@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /**
- * `katz`: runs the command line, or says that Node is too old. Older Nodes must be able to read it.
+ * Runs the command line of `katz`, or reports that Node is too old. Older Nodes must be able to
+ * read this file.
  */
 import { nodeTooOld } from "../platform/node-version.js";
 

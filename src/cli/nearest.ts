@@ -1,12 +1,15 @@
-/** What somebody may have meant. */
+/** Suggestions for a misspelled name. */
 
-/** Most characters that may be wrong, as with names of commands. */
+/** The most wrong characters, as with names of commands. */
 const MOST_WRONG = 2;
 
-/** Characters of a name for each that may be wrong: in a short one two others make another word. */
+/**
+ * One wrong character is allowed for this many characters of a name, because two changes to a short
+ * word make another word.
+ */
 const FOR_EACH = 3;
 
-/** The names that are nearest to a word, if any are near: for `did you mean …?`. */
+/** The names closest to a word, if any are close: for `did you mean …?`. */
 export function nearest(word: string, names: readonly string[]): string[] {
   const near = names
     .map((name) => ({ name, wrong: distance(word, name) }))
@@ -16,7 +19,7 @@ export function nearest(word: string, names: readonly string[]): string[] {
 }
 
 /**
- * How many characters have to be put in, left out, changed, or exchanged with their neighbour (optimal
+ * How many characters must be inserted, deleted, changed, or swapped with their neighbour (optimal
  * string alignment).
  */
 function distance(from: string, to: string): number {

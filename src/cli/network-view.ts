@@ -1,4 +1,4 @@
-/** A document as the commands that show the network see it. */
+/** A document in the form that commands about the network need. */
 import {
   type MixDescriptor,
   type PkiDocument,
@@ -10,9 +10,9 @@ import {
 /** A node of the mixnet. */
 export interface NodeView {
   readonly name: string;
-  /** BLAKE2b-256 of its identity key: the name that messages are sent to. */
+  /** BLAKE2b-256 of its identity key; messages are addressed to it. */
   readonly identityHash: Uint8Array;
-  /** URLs, of all transports. */
+  /** URLs of all transports. */
   readonly addresses: readonly string[];
 }
 
@@ -27,7 +27,7 @@ export interface ReplicaView extends NodeView {
   readonly replicaId: number;
 }
 
-/** Who is in the network. */
+/** The nodes of the network. */
 export interface NetworkView {
   readonly epoch: number;
   readonly gateways: readonly NodeView[];
@@ -45,7 +45,7 @@ export function currentDocument(client: ThinClient): PkiDocument {
   );
 }
 
-/** Who is in the network, by its document. */
+/** The nodes of the network, from its document. */
 export function viewOf(document: PkiDocument): NetworkView {
   return {
     epoch: document.epoch,
@@ -73,7 +73,7 @@ function nodeView({ name, identityKey, addresses }: MixDescriptor): NodeView {
   };
 }
 
-// mix2 before mix10.
+// Sorts mix2 before mix10.
 function byName(a: NodeView, b: NodeView): number {
   return a.name.localeCompare(b.name, "en", { numeric: true });
 }

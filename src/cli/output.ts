@@ -1,25 +1,25 @@
-/** What a command prints: text for people, or with `--json` one object a line for programs. */
+/** The output of a command: text for people, or with `--json` one object per line for programs. */
 import { report } from "./failure.js";
 import { toJson } from "./json.js";
 import { standardOutput } from "./standard-output.js";
 import { Terminal } from "./terminal.js";
 
-/** The flags that say how to print. */
+/** The output flags. */
 export interface OutputFlags {
-  /** One JSON object a line on standard output instead of text. */
+  /** One JSON object per line on standard output, in place of text. */
   readonly json: boolean;
   /** Results only: no headings, remarks or progress. */
   readonly quiet: boolean;
 }
 
-/** An object for `--json`; see {@link toJson} for what is written how. */
+/** An object for `--json`; {@link toJson} says how values are written. */
 export type JsonRecord = Readonly<Record<string, unknown>> & { readonly type: string };
 
 /** Writes results to standard output and remarks to standard error. */
 export class Output {
   readonly json: boolean;
   readonly quiet: boolean;
-  /** Standard output, for what it is. */
+  /** Standard output as a terminal. */
   readonly terminal = new Terminal(standardOutput);
   readonly #errors = new Terminal(process.stderr);
   #hasStatus = false;
@@ -29,14 +29,14 @@ export class Output {
     this.quiet = flags.quiet;
   }
 
-  /** A result: `text`, which becomes one line, for people, `record` for programs. */
+  /** A result: `text` (one line) for people, `record` for programs. */
   result(text: string, record: JsonRecord): void {
     this.line(text);
     this.record(record);
   }
 
   /**
-   * A line of the result for people; nothing with `--json`. Characters in `keep` do not change.
+   * A line of the result for people; nothing with `--json`. Characters in `keep` are not escaped.
    */
   line(text = "", keep = ""): void {
     if (this.json) return;
@@ -44,14 +44,14 @@ export class Output {
     this.terminal.line(text, keep);
   }
 
-  /** A path as a line of the result: in a pipe it is what it is. Nothing with `--json`. */
+  /** A path as a line of the result; unchanged in a pipe. Nothing with `--json`. */
   path(path: string): void {
     if (this.json) return;
     this.clearStatus();
     this.terminal.exactLine(path);
   }
 
-  /** A line that only decorates: nothing with `--json` or `--quiet`. */
+  /** A decorative line: nothing with `--json` or `--quiet`. */
   heading(text = ""): void {
     if (!this.quiet) this.line(text);
   }
@@ -68,25 +68,25 @@ export class Output {
     this.#errors.sentence(text);
   }
 
-  /** Something that went wrong and ends nothing, on standard error; nothing with `--json`. */
+  /** A problem that does not end the command, on standard error; nothing with `--json`. */
   warning(text: string): void {
     if (this.json) return;
     this.clearStatus();
     this.#errors.sentence(text, "yellow", "katz: ");
   }
 
-  /** Says on standard error what went wrong; gives the exit code. */
+  /** Reports on standard error what went wrong; returns the exit code. */
   error(error: unknown): number {
     this.clearStatus();
     return report(this.#errors, error, this);
   }
 
-  /** Characters of the live line. */
+  /** Width of the live line in characters. */
   get statusWidth(): number {
     return this.#errors.statusWidth;
   }
 
-  /** Replaces the live line on standard error, where there is a terminal and somebody looks. */
+  /** Replaces the live line on standard error, if it is a terminal and `--quiet` is not given. */
   status(text: string): void {
     if (this.json || this.quiet) return;
     this.#hasStatus = true;

@@ -1,25 +1,22 @@
-/** Rounds that begin at a pace, as long as not too many are unfinished. */
+/** Rounds that start at a fixed pace, as long as not too many are unfinished. */
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** How rounds follow each other. */
+/** The pace of the rounds. */
 export interface Pace {
-  /** Number of rounds; Infinity without an end. */
+  /** Number of rounds; Infinity for no end. */
   readonly count: number;
-  /** Least time from the beginning of one to that of the next, in milliseconds. */
+  /** Minimum time from the start of one round to the start of the next, in milliseconds. */
   readonly intervalMs: number;
-  /**
-   * Most rounds that may be unfinished: where they take longer than the interval, they set the
-   * pace.
-   */
+  /** The most unfinished rounds: if rounds take longer than the interval, this limits the pace. */
   readonly window: number;
-  /** Ends the pauses, and begins no further round. */
+  /** Ends the pause; no further round starts. */
   readonly signal: AbortSignal;
 }
 
-/** Shortest pause, in milliseconds: rounds may end at once where nothing can be sent. */
+/** Shortest pause, in milliseconds, because a round may end at once if nothing can be sent. */
 const SHORTEST_MS = 1;
 
-/** Runs rounds, numbered from 1; resolves when all that were begun have ended. */
+/** Runs rounds, numbered from 1; resolves when all started rounds have ended. */
 export async function paced(
   { count, intervalMs, window, signal }: Pace,
   round: (number: number) => Promise<void>,
@@ -29,7 +26,7 @@ export async function paced(
     const one = round(number).finally(() => unfinished.delete(one));
     unfinished.add(one);
     if (number === count) break;
-    // Aborting ends the pause; what it throws says nothing that the loop does not look at.
+    // An abort ends the pause; the loop checks the signal itself.
     await sleep(Math.max(SHORTEST_MS, intervalMs), undefined, { signal }).catch(() => {});
     while (unfinished.size >= window && !signal.aborted) await Promise.race(unfinished);
   }

@@ -1,17 +1,17 @@
 /**
- * Saying what is waited for: at once where a person looks on, in a line of its own when it takes
- * long.
+ * Shows what the command waits for: at once on a live terminal, and as a separate line after a long
+ * time.
  */
 import type { Output } from "./output.js";
 import { clock } from "./text.js";
 
-/** How long nothing may come before that is said in a line, in milliseconds. */
+/** After how long without news a line is printed, in milliseconds. */
 const LONG_MS = 20_000;
 
-/** How often the live line is drawn again while nothing comes, in milliseconds. */
+/** How often the live line is redrawn without news, in milliseconds. */
 const REDRAW_MS = 1000;
 
-/** Watches over what may have to be waited for, until it is disposed of. */
+/** Watches a wait that may be long, until it is disposed of. */
 export class Patience implements Disposable {
   readonly #output: Output;
   readonly #what: () => string;
@@ -20,7 +20,10 @@ export class Patience implements Disposable {
   #since = performance.now();
   #isSaid = false;
 
-  /** @param what is waited for, e.g. `box 3, which is empty so far`; asked each time it is said. */
+  /**
+   * @param what describes what is awaited, e.g. `box 3, which is empty so far`; called each time it
+   * is shown.
+   */
   constructor(output: Output, what: () => string, longMs = LONG_MS) {
     this.#output = output;
     this.#what = what;
@@ -28,7 +31,7 @@ export class Patience implements Disposable {
     this.#timer = setInterval(() => this.#look(), Math.min(REDRAW_MS, longMs));
   }
 
-  /** Tells that something came. */
+  /** Reports progress. */
   came(): void {
     this.#since = performance.now();
     this.#isSaid = false;

@@ -1,9 +1,9 @@
-/** What a command is to write: a file, or standard input. */
+/** The bytes that a command writes: from a file, or from standard input. */
 import { chunksOf, readWhole } from "./input-file.js";
 import { readStdin, stdinChunks } from "./secret-input.js";
 
 /**
- * A file whole, `-` being standard input.
+ * Reads a whole file; `-` is standard input.
  * @throws UsageError when it cannot be read or has more than `limit` bytes.
  */
 export async function readPayload(
@@ -16,7 +16,7 @@ export async function readPayload(
 }
 
 /**
- * A file bit by bit, `-` being standard input.
+ * Reads a file in chunks; `-` is standard input.
  * @throws UsageError when it cannot be read; the reason of `signal`, at once.
  */
 export function payloadOf(path: string, signal: AbortSignal): AsyncIterable<Uint8Array> {

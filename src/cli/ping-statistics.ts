@@ -1,21 +1,21 @@
-/** Times of pings, summed up as `ping` does. */
+/** Sums up ping times, as `ping` does. */
 
-/** A range of times and how many fell into it; the last range includes its end. */
+/** A range of times, with the number of times in it; the last range includes its end. */
 export interface Bucket {
   readonly fromMs: number;
   readonly toMs: number;
   readonly count: number;
 }
 
-/** What `katz ping` says at the end; the times are null when nothing came back. */
+/** The final summary of `katz ping`; the times are null if no reply arrived. */
 export interface PingSummary {
   readonly sent: number;
   readonly received: number;
-  /** Replies that were still waited for at the end: neither received nor lost. */
+  /** Replies that were still awaited at the end: neither received nor lost. */
   readonly waiting: number;
   /** Rounds in which nothing could be sent: neither sent nor lost. */
   readonly unsent: number;
-  /** Of those that are not waited for any more. */
+  /** The percentage of lost replies among those that are not awaited any more. */
   readonly lossPercent: number;
   readonly minMs: number | null;
   readonly avgMs: number | null;
@@ -25,33 +25,33 @@ export interface PingSummary {
   readonly histogram: readonly Bucket[];
 }
 
-/** Most ranges of a histogram. */
+/** The most ranges of a histogram. */
 const BUCKETS = 8;
 
-/** Most points that are kept: half of them are fine beside the eight ranges that are shown. */
+/** The most points that are kept; even half of them are much finer than the eight ranges shown. */
 const MOST_POINTS = 4096;
 
-/** Some replies that took equally long, or nearly so. */
+/** Replies that took the same time, or nearly the same. */
 interface Point {
   readonly ms: number;
   readonly count: number;
 }
 
 /**
- * The times of any number of replies in bounded memory. Sums are of all of them, exactly. So is the
- * histogram up to 4096 replies; of more it knows each time to about a 2000th of the whole range, so
- * that those at the end of a range may be counted in the next one.
+ * The times of any number of replies in bounded memory. Sums are exact. The histogram is exact up
+ * to 4096 replies. Beyond that, each time is known to about 1/2000 of the whole range, so a time
+ * near the end of a range may be counted in the next one.
  */
 export class PingTimes {
   #count = 0;
   #min = Infinity;
   #max = 0;
   #mean = 0;
-  /** Sum of the squares of what each is off the mean. */
+  /** Sum of the squared differences from the mean. */
   #squares = 0;
   #points: Point[] = [];
 
-  /** How many were added. */
+  /** How many times were added. */
   get count(): number {
     return this.#count;
   }
@@ -66,7 +66,7 @@ export class PingTimes {
     this.#count++;
     this.#min = Math.min(this.#min, ms);
     this.#max = Math.max(this.#max, ms);
-    // Summed up around the mean (Welford): squares of the times themselves would lose all places.
+    // Summed around the mean (Welford), because sums of the squared times would lose precision.
     const off = ms - this.#mean;
     this.#mean += off / this.#count;
     this.#squares += off * (ms - this.#mean);
@@ -74,7 +74,7 @@ export class PingTimes {
     if (this.#points.length > MOST_POINTS) this.#merge();
   }
 
-  /** The sums and the histogram; the times are null when none was added. */
+  /** The sums and the histogram; the times are null if none was added. */
   summary(): Pick<PingSummary, "minMs" | "avgMs" | "maxMs" | "mdevMs" | "histogram"> {
     if (this.#count === 0) {
       return { minMs: null, avgMs: null, maxMs: null, mdevMs: null, histogram: [] };
@@ -88,7 +88,7 @@ export class PingTimes {
     };
   }
 
-  /** One point for all in the same narrow part of the range, at their mean. */
+  /** Replaces all points in the same narrow part of the range with one point at their mean. */
   #merge(): void {
     const parts = this.#parts(MOST_POINTS / 2);
     this.#points = parts
@@ -110,7 +110,7 @@ export class PingTimes {
     }));
   }
 
-  /** The points by which of so many equal parts of the range they are in. */
+  /** Groups the points by equal parts of the range. */
   #parts(count: number): Point[][] {
     const width = (this.#max - this.#min) / count;
     const parts = Array.from({ length: count }, (): Point[] => []);
@@ -123,9 +123,9 @@ export class PingTimes {
 }
 
 /**
- * Sums up.
- * @param times of the replies.
- * @param waiting how many of those that were sent are still waited for.
+ * Makes the summary.
+ * @param times the times of the replies.
+ * @param waiting how many sent messages are still awaited.
  * @param unsent how many could not be sent.
  */
 export function summarize(sent: number, times: PingTimes, waiting = 0, unsent = 0): PingSummary {
@@ -135,12 +135,12 @@ export function summarize(sent: number, times: PingTimes, waiting = 0, unsent = 
   return { sent, received, waiting, unsent, lossPercent, ...times.summary() };
 }
 
-/** Milliseconds to three places. */
+/** Rounds milliseconds to three decimal places. */
 export function round(ms: number): number {
   return Math.round(ms * 1000) / 1000;
 }
 
-/** Milliseconds as they are printed: always with three places, so that they stand in line. */
+/** Milliseconds as printed: always with three decimal places, so that they align. */
 export function shown(ms: number | null): string {
   return (ms ?? 0).toFixed(3);
 }

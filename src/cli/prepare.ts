@@ -1,8 +1,11 @@
-/** What is prepared before a daemon is looked for, so that mistakes are told first. */
+/** Work before a daemon is looked for, so that mistakes are reported first. */
 import type { OutputFlags } from "./output.js";
 import { type Run, runCommand } from "./run.js";
 
-/** What `work` gives; null when it failed, which was then told and set the exit code. */
+/**
+ * The result of `work`. If it fails, the error is reported, the exit code is set, and the result is
+ * null.
+ */
 export async function prepare<T>(
   flags: OutputFlags,
   work: (run: Run) => Promise<T>,

@@ -1,16 +1,17 @@
-/** Text from strangers, made harmless for terminals. */
+/** Makes text from strangers safe for terminals. */
 
 /**
- * Characters that steer a terminal, or that hide or turn around what is shown. Those that show
- * nothing are among them, fillers and tags too: two names that look alike must not pass for one.
- * What emoji are joined from stays: the zero-width joiner and the selectors of text and picture.
+ * Characters that control a terminal, or that hide or reverse the text. They include invisible
+ * ones, such as fillers and tags, so that two names that look alike cannot be mistaken for one
+ * another. Characters that join emoji are allowed: the zero-width joiner and the text and picture
+ * selectors.
  */
 export const STEERING =
   /(?!\u200d|\ufe0e|\ufe0f)[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u;
 
 const everySteering = new RegExp(STEERING.source, "gu");
 
-/** `text` with characters that steer a terminal replaced; those in `keep` stay. */
+/** Returns `text` with characters that control a terminal replaced; those in `keep` stay. */
 export function replaceSteering(
   text: string,
   replacement: (code: number) => string,
@@ -21,7 +22,9 @@ export function replaceSteering(
   );
 }
 
-/** `text` with characters that steer a terminal written as `\u{…}`; those in `keep` stay. */
+/**
+ * Returns `text` with characters that control a terminal written as `\u{…}`; those in `keep` stay.
+ */
 export function printable(text: string, keep = ""): string {
   return replaceSteering(text, (code) => `\\u{${code.toString(16)}}`, keep);
 }

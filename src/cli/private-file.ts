@@ -1,12 +1,12 @@
-/** Files that hold secrets: for their owner only, and replaced whole or not at all. */
+/** Files that hold secrets: only for their owner, and replaced atomically. */
 import { randomBytes } from "node:crypto";
 import { link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { UsageError } from "./failure.js";
 
 /**
- * Writes a file with mode 0600 in place of the one that may be there. After a crash of the process
- * or of the machine there is the old text or the new one, never a part.
+ * Writes a file with mode 0600, replacing an existing one. After a crash of the process or the
+ * machine, the file holds the old text or the new one, never a part.
  * @throws UsageError when it cannot be written.
  */
 export async function replaceFile(path: string, text: string | Uint8Array): Promise<void> {
@@ -14,8 +14,8 @@ export async function replaceFile(path: string, text: string | Uint8Array): Prom
 }
 
 /**
- * The same for a file that must not be there yet.
- * @throws UsageError when something of that name is there.
+ * The same for a file that must not exist yet.
+ * @throws UsageError when a file with that name exists.
  */
 export async function createFile(path: string, text: string): Promise<void> {
   await viaTemporary(path, text, async (temporary) => {
@@ -23,7 +23,7 @@ export async function createFile(path: string, text: string): Promise<void> {
       await link(temporary, path);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      throw new UsageError(`${path} is there already and is left alone`, { cause: error });
+      throw new UsageError(`${path} already exists and is left unchanged`, { cause: error });
     }
     await rm(temporary);
   });
@@ -58,8 +58,8 @@ function temporaryPrefix(path: string): string {
 }
 
 /**
- * Deletes what processes that were killed while they wrote `path` left beside it.
- * @param olderThanMs spares what a living process may be writing.
+ * Deletes temporary files left by processes that were killed while they wrote `path`.
+ * @param olderThanMs spares files that a running process may be writing.
  */
 export async function removeLeftovers(path: string, olderThanMs: number): Promise<void> {
   const folder = dirname(path);
@@ -77,9 +77,9 @@ export async function removeLeftovers(path: string, olderThanMs: number): Promis
 }
 
 /**
- * Makes a folder, and those above it that are not there. Not by Node's `recursive`, which never
- * ends where a file system answers that a folder is not there whose parent is, as `/proc` does.
- * @throws what the system says.
+ * Creates a folder and its missing parents. Node's `recursive` is not used: it loops forever if a
+ * file system reports a folder as missing although its parent exists, as `/proc` does.
+ * @throws errors of the system.
  */
 export async function makeFolder(path: string, mode: number): Promise<void> {
   const missing: string[] = [];
@@ -93,7 +93,7 @@ export async function makeFolder(path: string, mode: number): Promise<void> {
   }
 }
 
-/** @throws what the system says, but for that nothing is there. */
+/** @throws errors of the system, except that nothing is there. */
 async function isThere(path: string): Promise<boolean> {
   try {
     await stat(path);
@@ -104,7 +104,7 @@ async function isThere(path: string): Promise<boolean> {
   }
 }
 
-/** Makes names in a folder last over a crash of the machine, where the system can do that. */
+/** Makes the names in a folder survive a crash of the machine, if the system can do that. */
 export async function syncFolder(folder: string): Promise<void> {
   if (process.platform === "win32") return;
   const handle = await open(folder, "r");
@@ -116,8 +116,8 @@ export async function syncFolder(folder: string): Promise<void> {
 }
 
 /**
- * Does `work`, which writes to a file.
- * @throws UsageError that names the file, for what the system says; else what `work` throws.
+ * Runs `work`, which writes to a file.
+ * @throws UsageError that names the file, for errors of the system; otherwise what `work` throws.
  */
 export async function writing<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
@@ -128,7 +128,7 @@ export async function writing<T>(path: string, work: () => Promise<T>): Promise<
   }
 }
 
-/** Words for what the system said about a file. */
+/** A phrase for an error of the system about a file. */
 export function fileProblem(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   const words: Readonly<Record<string, string>> = {
@@ -137,8 +137,8 @@ export function fileProblem(error: unknown): string {
     EISDIR: "it is a folder",
     ENOTDIR: "a part of its path is not a folder",
     ENOSPC: "the disk is full",
-    EDQUOT: "your share of the disk is used up",
-    EFBIG: "it would be larger than a file may be here",
+    EDQUOT: "your disk quota is used up",
+    EFBIG: "it would be larger than files may be here",
     EROFS: "the disk is read-only",
     ELOOP: "it is a symbolic link",
   };

@@ -1,16 +1,16 @@
-/** Coming back to a daemon that went away, and saying so. */
+/** Reconnects to a daemon that went away, and reports it. */
 import type { ClientRun } from "./connect.js";
 
 /**
- * How commands that live through the loss of the daemon come back to it, in milliseconds. Somebody
- * looks on and starts it again: the library's own pauses, up to a minute, would be too long.
+ * The pauses, in milliseconds, for commands that survive the loss of the daemon. The user is
+ * watching and restarts the daemon; the library's own pauses, up to a minute, would be too long.
  */
 export const RECONNECT = { initialDelayMs: 250, maxDelayMs: 5000 } as const;
 
-/** For commands that live through the loss of the daemon: remarks about it. */
+/** Prints remarks about lost connections and reconnects, for commands that survive them. */
 export function tellReconnects({ client, output, signal }: ClientRun): void {
   client.on("daemonDisconnected", () => {
-    // At Ctrl-C it is we who leave.
+    // After Ctrl-C it is the command that disconnects.
     if (!signal.aborted) output.remark("the daemon is away; connecting again …");
   });
   client.on("reconnected", ({ newInstance }) => {

@@ -1,28 +1,28 @@
-/** What a person gave, repeated in a message: never a secret, and never much. */
+/** Repeats the user's input in a message: never a secret, and never much of it. */
 
-/** Tickets and capabilities: no other word of theirs is as long. */
+/** Tickets and capabilities: no other word is as long. */
 const SECRET = /[A-Za-z0-9+/_=-]{120,}/;
 
-/** Most characters of anything that is shown. */
+/** The most characters that are shown. */
 const SHOWN = 40;
 
-/** Whether a text holds what may be a ticket or a capability, perhaps broken into pieces. */
+/** Whether a text contains what may be a ticket or a capability, perhaps in pieces. */
 export function holdsSecret(text: string): boolean {
   return SECRET.test(text.replace(/\s+/g, ""));
 }
 
-/** `text` in quotes, at most 40 characters of it; what may be a secret is only described. */
+/** Returns `text` in quotes, at most 40 characters; a possible secret is only described. */
 export function quoted(text: string): string {
   return holdsSecret(text) ? described(text) : JSON.stringify(shortened(text));
 }
 
-/** `text` as it is, at most 40 characters of it; what may be a secret is only described. */
+/** Returns at most 40 characters of `text`; a possible secret is only described. */
 export function repeated(text: string): string {
   return holdsSecret(text) ? described(text) : shortened(text);
 }
 
 function described(text: string): string {
-  return `[${text.length} characters that may be a ticket or a capability and are not repeated]`;
+  return `[${text.length} characters that may be a ticket or a capability and are not shown]`;
 }
 
 function shortened(text: string): string {
@@ -30,10 +30,10 @@ function shortened(text: string): string {
   return characters.length > SHOWN ? `${characters.slice(0, SHOWN).join("")}…` : text;
 }
 
-/** What is a secret for certain, inside a text: a path is not, long as it may be. */
+/** Certain secrets inside a text; a path is not one, however long it is. */
 const CERTAIN = /katz1[\w-]{20,}|(?<![\w/])(?:[0-9A-Fa-f]{200,}|[\w+=-]{160,})/g;
 
-/** `text` without what is a ticket or a capability in it: the last look at every error. */
+/** Removes tickets and capabilities from `text`: the last check of every error. */
 export function withoutSecrets(text: string): string {
   return text.replace(CERTAIN, (secret) => described(secret));
 }

@@ -1,8 +1,8 @@
-/** The frame around a command: output, signals, errors and exit codes. */
+/** The frame of a command: output, signals, errors and exit codes. */
 import { Interrupts } from "./interrupt.js";
 import { Output, type OutputFlags } from "./output.js";
 
-/** What a command works with. */
+/** What a command gets. */
 export interface Run {
   readonly output: Output;
   /** Aborted by Ctrl-C, SIGTERM or SIGHUP; a second one ends the process at once. */
@@ -10,8 +10,8 @@ export interface Run {
 }
 
 /**
- * Runs a command's work; what it throws is told on standard error and becomes the exit code. Work
- * that ends after a signal by throwing ends with the signal's code, silently.
+ * Runs a command's work. An error is reported on standard error and becomes the exit code. If the
+ * work throws after a signal, it ends silently with the signal's code.
  */
 export async function runCommand(
   flags: OutputFlags,

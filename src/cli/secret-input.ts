@@ -1,12 +1,12 @@
-/** Secrets come from files, from standard input, or from a person: never from the command line. */
+/** Secrets come from files, from standard input, or from a person, never from the command line. */
 import { existsSync } from "node:fs";
 import { UsageError } from "./failure.js";
 import { Interrupted } from "./interrupt.js";
 import { holdsSecret } from "./repeated.js";
 
 /**
- * Refuses a secret where a file name belongs, without repeating it.
- * @param what what was expected, e.g. `a ticket`.
+ * Refuses a secret in place of a file name, without repeating it.
+ * @param what the expected kind of secret, e.g. `a ticket`.
  * @throws UsageError.
  */
 export function refuseSecret(argument: string, what: string): void {
@@ -15,13 +15,13 @@ export function refuseSecret(argument: string, what: string): void {
     `that looks like ${what} itself, and other users of this machine can read command lines`,
     {
       advice: [
-        "Put it into a file that only you can read and give its name, or give - and pipe it in",
+        "Put it into a file that only you can read and give the file's name, or give - and pipe it in",
       ],
     },
   );
 }
 
-/** Standard input bit by bit. @throws the reason of `signal`, also while nothing comes. */
+/** Standard input in chunks. @throws the reason of `signal`, even while no input comes. */
 export async function* stdinChunks(signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const { stdin } = process;
   const stop = (): void => void stdin.destroy(signal.reason as Error);
@@ -35,8 +35,7 @@ export async function* stdinChunks(signal: AbortSignal): AsyncGenerator<Uint8Arr
 }
 
 /**
- * Standard input up to its end, or with `oneLine` up to the end of its first line that is not
- * empty.
+ * Standard input up to its end, or with `oneLine` up to the end of its first non-empty line.
  * @throws UsageError when more than `limit` bytes come; the reason of `signal`.
  */
 export async function readStdin(
@@ -55,7 +54,7 @@ export async function readStdin(
   return new Uint8Array(Buffer.concat(chunks));
 }
 
-/** The first line that is not blank; with `atEnd` the text's end ends a line too. */
+/** The first line that is not blank; with `atEnd` the end of the text also ends a line. */
 export function firstLine(text: string, atEnd = true): string | null {
   const lines = text.split(/\r?\n/);
   if (!atEnd) lines.pop();
@@ -63,7 +62,7 @@ export function firstLine(text: string, atEnd = true): string | null {
 }
 
 /**
- * Asks at the terminal without showing what is typed.
+ * Asks at the terminal without showing the input.
  * @throws UsageError when there is no terminal; Interrupted by Ctrl-C; the reason of `signal`.
  */
 export function askHidden(question: string, signal: AbortSignal): Promise<string> {
@@ -98,7 +97,7 @@ export function askHidden(question: string, signal: AbortSignal): Promise<string
     };
     if (signal.aborted) return onAbort();
     signal.addEventListener("abort", onAbort, { once: true });
-    // Only then the question: anyone who answers at once must not see the answer either.
+    // Ask only now: an answer that is typed at once must not be visible either.
     stdin.setRawMode(true).resume().on("data", onData);
     stderr.write(question);
   });

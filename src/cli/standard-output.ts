@@ -1,6 +1,6 @@
 /**
- * Standard output, written whole or not at all. Node's own stream does not look at how much of a
- * chunk a file took, so that on a disk that fills up the rest is lost in silence.
+ * Standard output, written completely or with an error. Node's own stream does not check how much
+ * of a chunk a file took, so if the disk fills up, the rest is lost silently.
  */
 import { fstatSync, fsyncSync, writeSync } from "node:fs";
 import { UsageError } from "./failure.js";
@@ -10,7 +10,7 @@ const FD = 1;
 
 let isFileKnown: boolean | null = null;
 
-/** Whether it is a file: then it is written at once, and nothing else writes to it. */
+/** Whether it is a file: then it is written synchronously, and nothing else writes to it. */
 function isFile(): boolean {
   return (isFileKnown ??= fstatSync(FD).isFile());
 }
@@ -25,7 +25,7 @@ export const standardOutput = {
     return process.stdout.columns;
   },
 
-  /** Writes all of it. @throws UsageError when a file does not take it. */
+  /** Writes all of it. @throws UsageError when a file does not accept it. */
   write(data: string | Uint8Array): void {
     if (!isFile()) {
       process.stdout.write(data);
@@ -38,7 +38,7 @@ export const standardOutput = {
   },
 
   /**
-   * Resolves when what was written has left this process, and is on the disk where that is a file.
+   * Resolves when everything written has left this process, and is on disk if it is a file.
    * @throws UsageError when it could not be written.
    */
   async settled(): Promise<void> {

@@ -1,16 +1,16 @@
-/** What the terminal can show: colours only where there is one, and only where they are wanted. */
+/** What the terminal can show: colours only on a terminal, and only if they are wanted. */
 import { randomBytes } from "node:crypto";
 import { printable } from "./printable.js";
 import { wrap } from "./text.js";
 
-/** Where output goes; `process.stdout` fits. */
+/** An output stream; `process.stdout` fits. */
 export interface Output {
   write(text: string): unknown;
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
 }
 
-/** What begins and ends each style: numbers of the escape sequence that sets it (ECMA-48). */
+/** The start and end of each style: numbers of the escape sequence (ECMA-48). */
 const styles = {
   bold: [1, 22],
   dim: [2, 22],
@@ -23,15 +23,18 @@ const styles = {
 /** A colour or weight. */
 export type Style = keyof typeof styles;
 
-/** Least room for a sentence, in characters, however narrow the terminal says it is. */
+/** Minimum width of a sentence, in characters, however narrow the terminal is. */
 const MIN_SENTENCE = 20;
 
-/** Stands for a style in a text until that is written. Random: no text from elsewhere has it. */
+/**
+ * Marks a style in a text until the text is written. Random, so that no outside text can contain
+ * it.
+ */
 const MARK = randomBytes(16).toString("hex");
 
 /**
- * Writes lines, styled when the output is a terminal and NO_COLOR (no-color.org) is not set.
- * Nothing in them steers a terminal but our own styles, anyone who the text is from.
+ * Writes lines, styled if the output is a terminal and NO_COLOR (no-color.org) is not set. Only our
+ * own styles control the terminal, whoever wrote the text.
  */
 export class Terminal {
   readonly #output: Output;
@@ -50,27 +53,29 @@ export class Terminal {
     return this.#output.isTTY === true;
   }
 
-  /** Characters that fit on a line. A terminal may say that it has 0 columns: it does not know. */
+  /**
+   * How many characters fit on a line. A terminal that reports 0 columns does not know its width.
+   */
   get width(): number {
     return this.#output.columns || 80;
   }
 
-  /**
-   * Characters of {@link status}: a line that is too long for the terminal would become two, of
-   * which one stays.
-   */
+  /** Width of {@link status}: a line that is too long would wrap, and one half would stay. */
   get statusWidth(): number {
     return this.width - 1;
   }
 
-  /** `text` in a style, for {@link line}; or as it is. */
+  /** Returns `text` in a style, for {@link line}; or unchanged. */
   style(style: Style, text: string): string {
     if (!this.#styled) return text;
     const [begin, end] = styles[style];
     return `${MARK}${begin}m${text}${MARK}${end}m`;
   }
 
-  /** Writes one line: line breaks and what else is not text, but for `keep`, as `\u{…}`. */
+  /**
+   * Writes one line. Line breaks and other control characters, except those in `keep`, become
+   * `\u{…}`.
+   */
   line(text = "", keep = ""): void {
     const [first, ...styled] = text.split(MARK);
     let shown = printable(first!, keep);
@@ -82,12 +87,12 @@ export class Terminal {
   }
 
   /**
-   * Writes a sentence after a label in a style: on a terminal in as many lines as it takes, broken
-   * where it has spaces, elsewhere in one.
+   * Writes a sentence after a styled label. On a terminal it is wrapped at spaces; elsewhere it is
+   * one line.
    */
   sentence(text: string, style?: Style, label = ""): void {
     const begin = style === undefined ? label : `${this.style(style, label.trimEnd())} `;
-    // Characters that are shown as others take their room too.
+    // Escaped characters take more room.
     const shown = printable(text);
     const [indent] = /^ */.exec(shown)!;
     const room = this.width - label.length;
@@ -95,7 +100,7 @@ export class Terminal {
       this.line(begin + text);
       return;
     }
-    // Further in: nothing in the middle of a text may look like the beginning of a message.
+    // Indented further, so that nothing inside a text looks like the beginning of a message.
     const margin = `${indent}  `;
     const width = Math.max(
       MIN_SENTENCE,
@@ -106,26 +111,26 @@ export class Terminal {
     }
   }
 
-  /** Writes one line for programs as it is; for a person as {@link line} does. */
+  /** Writes one line unchanged for programs; for people as {@link line} does. */
   exactLine(text: string): void {
     if (this.isTerminal) this.line(text);
     else this.#output.write(`${text}\n`);
   }
 
-  /** Shows `text` in the last line, in place of what was shown there; nothing when not live. */
+  /** Shows `text` in the last line, replacing what was there; nothing if not live. */
   status(text: string): void {
     if (!this.isLive) return;
     const shown = Array.from(printable(text)).slice(0, this.statusWidth).join("");
     this.#output.write(`\r\x1b[K${shown}`);
   }
 
-  /** Ends {@link status}: the line is empty again. */
+  /** Ends {@link status}: the line becomes empty. */
   clearStatus(): void {
     if (this.isLive) this.#output.write("\r\x1b[K");
   }
 }
 
-/** A bar of `width` cells for a share from 0 to 1. */
+/** A bar of `width` cells for a fraction from 0 to 1. */
 export function bar(share: number, width: number): string {
   const full = Math.round(Math.max(0, Math.min(1, share)) * width);
   return "█".repeat(full) + "░".repeat(width - full);

@@ -1,7 +1,7 @@
-/** Text in columns and lines. Loaded at every start: nothing of the library here. */
+/** Text in columns and lines. Loaded at every start: it does not import the library. */
 import { printable } from "./printable.js";
 
-/** Rows as text, columns in line, two spaces between; nothing after the last cell. */
+/** Rows as text, with aligned columns and two spaces between them; nothing after the last cell. */
 export function table(cells: readonly (readonly string[])[]): string[] {
   const rows = cells.map((row) => row.map((cell) => printable(cell)));
   const widths: number[] = [];
@@ -16,7 +16,7 @@ export function table(cells: readonly (readonly string[])[]): string[] {
   );
 }
 
-/** Breaks a text into lines of at most `width` characters, where it has spaces. */
+/** Breaks a text at spaces into lines of at most `width` characters. */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = "";
@@ -35,7 +35,7 @@ export function counted(number: number, one: string, many = `${one}s`): string {
   return `${number} ${number === 1 ? one : many}`;
 }
 
-/** Seconds as `0:07`, `12:30`, `3:05:00`; days where it is so long. */
+/** Seconds as `0:07`, `12:30`, `3:05:00`; with days if long enough. */
 export function clock(seconds: number): string {
   const whole = Math.ceil(seconds);
   if (whole >= 360_000) return `${Math.round(whole / 86_400)} days`;

@@ -1,6 +1,6 @@
 /**
- * The user's own folders, as the XDG Base Directory Specification places them. A variable with a
- * relative path is ignored, as it asks.
+ * The user's folders, as in the XDG Base Directory Specification. As it demands, variables with a
+ * relative path are ignored.
  */
 import { statSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
@@ -9,20 +9,20 @@ import { isAbsolute, join } from "node:path";
 /** Environment variables. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Where configuration files of the user are. */
+/** The folder for the user's configuration files. */
 export function configFolder(env: Environment): string {
   return absolute(env["XDG_CONFIG_HOME"]) ?? join(home(env), ".config");
 }
 
-/** Where programs keep what should outlive them. */
+/** The folder for program state that should survive. */
 export function stateFolder(env: Environment): string {
   return absolute(env["XDG_STATE_HOME"]) ?? join(home(env), ".local", "state");
 }
 
 /**
- * Where the user's programs put sockets: `$XDG_RUNTIME_DIR`, else the folder that systemd makes,
- * else one of this user in the folder for temporary files. Nobody else may use the last one either:
- * anyone who makes it makes it so, and anyone who finds it looks at its owner.
+ * The folder for the user's sockets: `$XDG_RUNTIME_DIR`, or else the folder that systemd makes, or
+ * else a folder of this user among the temporary files. Other users must not use the last one
+ * either: its maker makes it private, and its users check its owner.
  */
 export function runtimeFolder(env: Environment): string {
   const told = absolute(env["XDG_RUNTIME_DIR"]);

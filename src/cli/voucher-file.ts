@@ -1,4 +1,4 @@
-/** Vouchers in files: a line of base64. */
+/** Vouchers in files: one line of base64. */
 import { existsSync } from "node:fs";
 import { fromBase64 } from "katzenpost-thinclient";
 import { UsageError } from "./failure.js";
@@ -6,7 +6,7 @@ import { readWhole } from "./input-file.js";
 import type { Run } from "./run.js";
 import { firstLine, readStdin, refuseSecret } from "./secret-input.js";
 
-/** Vouchers are shorter; what is longer is something else. */
+/** Vouchers are much shorter. */
 const MAX_VOUCHER_BYTES = 4096;
 const VOUCHER_LENGTH = 32;
 
@@ -20,7 +20,7 @@ export async function readVoucher(
 ): Promise<Uint8Array<ArrayBuffer>> {
   refuseSecret(source, "a voucher");
   if (/^[A-Za-z0-9+/]{43}=$/.test(source) && !existsSync(source)) {
-    // Shorter than the secrets that are known by their length alone.
+    // A voucher is too short for the check that recognizes secrets by their length.
     throw new UsageError("that looks like a voucher itself: put it into a file, or pipe it in");
   }
   const bytes =
@@ -32,7 +32,9 @@ export async function readVoucher(
     const voucher = fromBase64(line ?? "");
     if (voucher.length === VOUCHER_LENGTH) return voucher;
   } catch {
-    // Told below, without the text.
+    // Reported below, without the text.
   }
-  throw new UsageError("there is no voucher in it: a voucher is a line of 44 characters of base64");
+  throw new UsageError(
+    "the file does not hold a voucher: a voucher is a line of 44 characters of base64",
+  );
 }

@@ -1,4 +1,4 @@
-/** What the parser says about wrong command lines, in the words of the rest of `katz`. */
+/** The parser's errors about wrong command lines, in the style of `katz`. */
 import {
   type ApplicationText,
   ArgumentScannerError,
@@ -32,7 +32,7 @@ function scannerMessage(error: ArgumentScannerError): string {
     ArgumentParseError: ({ externalFlagNameOrPlaceholder: name, input, exception }) => {
       // Placeholders of arguments are in capitals, names of flags are not.
       const where = name === name.toUpperCase() ? name : `--${name}`;
-      // The parser's own message about a switch repeats what it got.
+      // The parser's own message about a boolean flag repeats its value.
       const isSwitch = exception instanceof SyntaxError;
       const rule = isSwitch ? "must be true or false" : messageOf(exception);
       return `${where} ${rule}, got ${quoted(input)}`;
@@ -44,11 +44,11 @@ function scannerMessage(error: ArgumentScannerError): string {
     UnsatisfiedFlagError: ({ externalFlagName: name }) =>
       words.some((word) => word === `--${name}` || /^-\w+$/.test(word))
         ? `--${name} needs a value`
-        : `--${name} must be given`,
-    // Of several in one list, like FILE CAP…, the first that is not there.
+        : `--${name} is required`,
+    // Of several in one list, like FILE CAP…, the first missing one.
     UnsatisfiedPositionalError: ({ placeholder, limit: [, count] = [0, 0] }) =>
       `${placeholder.split(" ")[count] ?? placeholder} is missing`,
-    UnexpectedPositionalError: ({ input }) => `${quoted(input)} is one argument too many`,
+    UnexpectedPositionalError: ({ input }) => `unexpected argument ${quoted(input)}`,
     UnexpectedFlagError: ({ externalFlagName }) => `--${externalFlagName} is given twice`,
   });
 }
@@ -58,14 +58,14 @@ export const wording: ApplicationText = {
   ...text_en,
   noCommandRegisteredForInput({ input, corrections }) {
     if (input.startsWith("-")) {
-      return "katz: flags stand after the command: katz COMMAND [FLAGS]. All commands: katz --help";
+      return "katz: flags come after the command: katz COMMAND [FLAGS]. All commands: katz --help";
     }
     const names = nearest(
       input,
       corrections.map((name) => name.replaceAll("`", "")),
     );
     const shown = /^\w{1,40}$/.test(input) ? input : printable(quoted(input));
-    // Where it is not the first word, it was looked for among the commands of the word before it.
+    // If it is not the first word, it was looked up among the subcommands of the word before it.
     const [first] = words[0] === "help" ? words.slice(1) : words;
     const above = first === undefined || first === input ? "" : `${printable(first)} `;
     return (

@@ -13,9 +13,9 @@ import { PkiDocument } from "../pki/document.js";
 import { Geometry } from "../pki/geometry.js";
 import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
 import type { Transport } from "../transport/transport.js";
-import type { DaemonResponse } from "../wire/responses.js";
+import { type DaemonResponse, budgetOf } from "../wire/responses.js";
 import { type CallOptions, watchDeadline } from "./call-options.js";
-import { DocumentFollower, getPkiDocumentRaw, PkiCache } from "./documents.js";
+import { DocumentFollower, PkiCache, requestPkiDocument } from "./documents.js";
 import type { CallLoad, Calls } from "./calls.js";
 import { EventHub } from "./event-hub.js";
 import type { HandshakeResult } from "./handshake.js";
@@ -287,7 +287,7 @@ export class ClientCore {
     let document: PkiDocument | null = null;
     try {
       // An old daemon may send zero bytes if it has no document.
-      if (payload && payload.length > 0) document = PkiDocument.decode(payload);
+      if (payload && payload.length > 0) document = PkiDocument.decode(payload, budgetOf(message));
     } catch (error) {
       this.#skipped("new_pki_document_event", error);
       return;
@@ -308,9 +308,10 @@ export class ClientCore {
 
   /** Asks for the document of the current epoch. A daemon has it before it announces it. */
   async #fetchDocument(): Promise<void> {
-    const { payload } = await getPkiDocumentRaw(this.calls, 0, undefined);
-    const { certified } = decodeCertificate(payload);
-    const document = PkiDocument.decode(certified);
+    const { reply, payload } = await requestPkiDocument(this.calls, 0, undefined);
+    const budget = budgetOf(reply);
+    const { certified } = decodeCertificate(payload, budget);
+    const document = PkiDocument.decode(certified, budget);
     const { current } = this.documents;
     if (current === null || document.epoch > current.epoch) this.#takeDocument(document, certified);
   }

@@ -16,6 +16,7 @@ import { hasCode, ProtocolError, type ThinClientError } from "../errors/errors.j
 import { copyReplyToException } from "../errors/from-reply.js";
 import { hash256 } from "../bytes/hash.js";
 import type { Asking } from "./envelopes.js";
+import { MAX_COPY_CALL_LENGTH, MAX_COPY_PAYLOAD_LENGTH } from "../pki/copy-stream-plan.js";
 import type { Destination } from "../pki/services.js";
 import { required, type Cancellation, type Calls } from "./calls.js";
 
@@ -130,14 +131,6 @@ export interface MultiDestEnvelopes extends StreamElements {
 
 /** What the three builders return. */
 export type CreateEnvelopesResult = SingleDestEnvelopes | MultiDestEnvelopes;
-
-/** Longest payload of one destination in one builder call, in bytes: 10 MiB. */
-export const MAX_COPY_PAYLOAD_LENGTH = 10 * 1024 * 1024;
-/**
- * Longest payload of all destinations of one builder call together, in bytes: 30 MiB. The reply is
- * a third longer and must fit into a frame of 40 MiB (spec/thin-protocol §10, defect 21).
- */
-export const MAX_COPY_CALL_LENGTH = 30 * 1024 * 1024;
 
 const MAX_UINT32 = 0xffff_ffff;
 

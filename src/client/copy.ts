@@ -33,6 +33,12 @@ import {
   isThinClientError,
 } from "../errors/errors.js";
 import { CopyFailedError, type CopyFailurePlace } from "../errors/partial-results.js";
+import {
+  MAX_COPY_BOXES,
+  copyChunkLength,
+  holdsCopyStream,
+  planCopyPayload,
+} from "../pki/copy-stream-plan.js";
 import type { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
 
 /** A destination of `copy`: where the payload's first box goes. */
@@ -71,12 +77,6 @@ export interface CopyResult {
   /** Each destination's box after the last one written, in the order of the destinations. */
   readonly nextDestIndices: readonly MessageBoxIndex[];
 }
-
-/**
- * The most boxes that a copy may take, at all destinations together and in the temporary stream.
- * Couriers give up beyond this number (spec/pigeonhole §9.1).
- */
-export const MAX_COPY_BOXES = 65_536;
 
 /**
  * The most envelopes that the daemon makes in one request. A real daemon works on each for seconds
@@ -135,15 +135,12 @@ function checkDestinations(destinations: readonly CopyDestination[]): void {
   }
 }
 
-/** How a payload becomes boxes (spec/thin-protocol §7.4). */
+/** How a payload becomes requests to the daemon (spec/thin-protocol §7.4), and boxes. */
 class CopyPlan {
-  /** Bytes of payload in one box at a destination. */
-  readonly chunkLength: number;
   /** Bytes of payload that the daemon gets in one request, for each destination. */
   readonly pieceLength: number;
+  readonly #sizes: PigeonholeGeometry;
   readonly #destinations: number;
-  readonly #elementLength: number;
-  readonly #envelopeLength: number;
   /** Boxes of the temporary stream; null until known. */
   boxesTotal: number | null = null;
 
@@ -153,31 +150,28 @@ class CopyPlan {
         "copy is possible only after start(): the daemon tells the sizes",
       );
     }
-    const { maxPlaintextPayloadLength, courierQueryWriteLength } = geometry;
-    if (maxPlaintextPayloadLength <= 5) {
+    if (!holdsCopyStream(geometry)) {
       throw new InvalidStateError("boxes of this network are too small for a copy stream");
     }
-    this.chunkLength = maxPlaintextPayloadLength - 4;
-    this.#elementLength = maxPlaintextPayloadLength - 5;
-    // Four bytes of length, then the query without its type byte.
-    this.#envelopeLength = 4 + courierQueryWriteLength - 1;
+    this.#sizes = geometry;
     this.#destinations = destinations;
+    const chunkLength = copyChunkLength(geometry);
     const chunks = Math.floor(
-      Math.min(ENVELOPES_PER_CALL, BYTES_PER_CALL / this.chunkLength) / destinations,
+      Math.min(ENVELOPES_PER_CALL, BYTES_PER_CALL / chunkLength) / destinations,
     );
-    this.pieceLength = Math.max(1, chunks) * this.chunkLength;
+    this.pieceLength = Math.max(1, chunks) * chunkLength;
   }
 
   /** How many boxes of one destination `length` bytes take. */
   boxesFor(length: number): number {
-    return Math.ceil(length / this.chunkLength);
+    return planCopyPayload(this.#sizes, length).envelopes;
   }
 
   /** Records the payload's length. @throws RangeError when it takes more boxes than allowed. */
   expect(payloadLength: number): void {
-    const envelopes = this.boxesFor(payloadLength) * this.#destinations;
-    this.boxesTotal = Math.ceil((envelopes * this.#envelopeLength) / this.#elementLength);
-    this.checkBoxes(envelopes, this.boxesTotal);
+    const plan = planCopyPayload(this.#sizes, payloadLength, this.#destinations);
+    this.boxesTotal = plan.elements;
+    this.checkBoxes(plan.envelopes, plan.elements);
   }
 
   checkBoxes(copied: number, temporary: number): void {

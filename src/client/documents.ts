@@ -3,9 +3,11 @@
  * about them.
  */
 import { type Bytes, copyBytes, randomBytes } from "../bytes/bytes.js";
+import { decodedSize } from "../bytes/decoded-size.js";
 import { IdentityHash } from "../bytes/opaque.js";
 import type { CallOptions } from "./call-options.js";
 import type { Clock, Timer } from "../clock/clock.js";
+import { THIN_CLIENT_ERROR_SERVICE_UNAVAILABLE } from "../errors/codes.js";
 import {
   NotEnoughCouriersError,
   PkiDocumentUnavailableError,
@@ -16,13 +18,19 @@ import { isSameDocument, type PkiDocument } from "../pki/document.js";
 import { epochLengthOf, epochStart } from "../pki/epoch.js";
 import { type Destination, findServices, type ServiceDescriptor } from "../pki/services.js";
 import type { Calls } from "./calls.js";
+import type { ReplyTo } from "../wire/responses.js";
 
 /** How many epochs before the newest one are kept. */
 const KEPT_EPOCHS = 5;
+/** Most memory that they take; of a network of a hundred nodes each takes less than 2 MiB. */
+const KEPT_BYTES = 64 * 1024 * 1024;
 
-/** Documents by epoch: the newest and up to five epochs before it. */
+/**
+ * Documents by epoch: the newest and up to five epochs before it, fewer when they are very large.
+ */
 export class PkiCache {
   readonly #byEpoch = new Map<number, PkiDocument>();
+  readonly #sizes = new WeakMap<PkiDocument, number>();
   #current: PkiDocument | null = null;
 
   /** The document that arrived last; null before the first. */
@@ -37,6 +45,19 @@ export class PkiCache {
     const newest = Math.max(...this.#byEpoch.keys());
     for (const epoch of this.#byEpoch.keys()) {
       if (epoch < newest - KEPT_EPOCHS) this.#byEpoch.delete(epoch);
+    }
+    this.#sizes.set(document, decodedSize(document, KEPT_BYTES));
+    this.#boundMemory();
+  }
+
+  #boundMemory(): void {
+    const oldestFirst = [...this.#byEpoch].sort(([one], [other]) => one - other);
+    let held = oldestFirst.reduce((sum, [, document]) => sum + this.#sizes.get(document)!, 0);
+    for (const [epoch, document] of oldestFirst) {
+      if (held <= KEPT_BYTES) return;
+      if (document === this.#current) continue;
+      held -= this.#sizes.get(document)!;
+      this.#byEpoch.delete(epoch);
     }
   }
 
@@ -189,13 +210,24 @@ export async function getPkiDocumentRaw(
   epoch: number,
   options: CallOptions | undefined,
 ): Promise<RawPkiDocument> {
+  const { reply, payload } = await requestPkiDocument(calls, epoch, options);
+  return { payload: copyBytes(payload), epoch: Number(reply.epoch) };
+}
+
+/** The signed document of `epoch`, and the daemon's reply that it came in. */
+export async function requestPkiDocument(
+  calls: Calls,
+  epoch: number,
+  options: CallOptions | undefined,
+): Promise<{ readonly reply: ReplyTo<"getPkiDocument">; readonly payload: Bytes }> {
   const operation = "getPkiDocumentRaw";
   if (!Number.isSafeInteger(epoch) || epoch < 0) {
     throw new RangeError(`\`epoch\` must be an integer of at least 0, got ${epoch}`);
   }
   const fields = { epoch: BigInt(epoch) };
   const reply = await calls.request("getPkiDocument", fields, { operation, options });
-  if (reply.errorCode !== 0 || !reply.payload) {
+  const { payload } = reply;
+  if (reply.errorCode !== 0 || !payload) {
     const which = epoch === 0 ? "the current epoch" : `epoch ${epoch}`;
     throw new PkiDocumentUnavailableError(
       `the daemon has no PKI document for ${which}: it keeps the previous, the current and the ` +
@@ -203,7 +235,7 @@ export async function getPkiDocumentRaw(
       { operation, cause: daemonErrorFromCode(reply.errorCode, { operation }) ?? undefined },
     );
   }
-  return { payload: copyBytes(reply.payload), epoch: Number(reply.epoch) };
+  return { reply, payload };
 }
 
 /** The authorities in the daemon's configuration; an empty list if there are none. */
@@ -213,8 +245,8 @@ export async function getDirectoryAuthorities(
 ): Promise<DirectoryAuthority[]> {
   const operation = "getDirectoryAuthorities";
   const reply = await calls.request("getDirectoryAuthorities", {}, { operation, options });
-  // Code 10 means "none configured" here.
-  if (reply.errorCode === 10) return [];
+  // Here it means "none configured".
+  if (reply.errorCode === THIN_CLIENT_ERROR_SERVICE_UNAVAILABLE) return [];
   const error = daemonErrorFromCode(reply.errorCode, { operation });
   if (error) throw error;
   return (reply.authorities ?? []).map((authority) => ({

@@ -2,7 +2,7 @@
 import { describeType } from "../bytes/bytes.js";
 import { decodedSize } from "../bytes/decoded-size.js";
 import { checkOptions } from "../bytes/options.js";
-import type { ClientEvent, EventOf, EventType } from "../config/events.js";
+import { type ClientEvent, type EventOf, type EventType, eventTypes } from "../config/events.js";
 import { SlowConsumerError } from "../errors/errors.js";
 import { onAbort } from "../clock/on-abort.js";
 import { checkCallOptions } from "./call-options.js";
@@ -32,37 +32,24 @@ export interface EventsOptions<T extends EventType = EventType> {
 }
 
 const MAX_QUEUE_BYTES = 64 * 1024 * 1024;
-/** Memory that a small event takes, in bytes. */
-const SMALL_EVENT = 500;
+/** Memory that a place in the queue takes, in bytes. */
+const PLACE_IN_QUEUE = 100;
 
 /**
  * Estimates the memory that an event takes, in bytes. The estimate may be low once it exceeds
  * `most`.
  */
 function sizeOf(event: ClientEvent, most: number): number {
-  if (event.type === "messageReply") return SMALL_EVENT + event.payload.length;
-  if (event.type === "newPkiDocument") return SMALL_EVENT + decodedSize(event.document, most);
-  return SMALL_EVENT;
+  return PLACE_IN_QUEUE + decodedSize(event, most);
 }
 
-/** All event types. */
-const eventTypes: ReadonlySet<string> = new Set<EventType>([
-  "connectionStatus",
-  "newPkiDocument",
-  "messageSent",
-  "messageReply",
-  "messageIdGarbageCollected",
-  "daemonDisconnected",
-  "reconnected",
-  "shutdown",
-  "handlerError",
-  "closed",
-]);
+/** The names of all events, for a quick look-up. */
+const knownTypes: ReadonlySet<string> = new Set(eventTypes);
 
 function checkType(name: string, type: unknown): void {
-  if (typeof type === "string" && eventTypes.has(type)) return;
+  if (typeof type === "string" && knownTypes.has(type)) return;
   const got = typeof type === "string" ? `"${type}"` : describeType(type);
-  throw new TypeError(`\`${name}\` must be one of ${[...eventTypes].join(", ")}, got ${got}`);
+  throw new TypeError(`\`${name}\` must be one of ${eventTypes.join(", ")}, got ${got}`);
 }
 
 /**

@@ -25,9 +25,12 @@ export class Breather {
   pause(): Promise<void> {
     if (this.#pausing !== null) return this.#pausing;
     if (this.#clock.monotonic() - this.#since < longestStretchMs) return Promise.resolve();
-    this.#pausing = this.#clock.sleep(0).then(() => {
-      this.#since = this.#clock.monotonic();
-      this.#pausing = null;
+    this.#pausing = new Promise((resolve) => {
+      this.#clock.soon(() => {
+        this.#since = this.#clock.monotonic();
+        this.#pausing = null;
+        resolve();
+      });
     });
     return this.#pausing;
   }

@@ -2,15 +2,9 @@
  * The CBOR of crypto messages: maps with a few known text keys. When read, keys may come in any
  * order, and everything else must be exact. Canonical is RFC 7049, section 3.9.
  */
-import {
-  type Bytes,
-  checkBytes,
-  concatBytes,
-  copyBytes,
-  describeType,
-  isBytes,
-} from "../bytes/bytes.js";
-import { decodeCbor, encodeCbor } from "../cbor/cbor.js";
+import { type Bytes, checkBytes, concatBytes } from "../bytes/bytes.js";
+import { type CborMap, type CborValue, decodeCbor, encodeCbor } from "../cbor/cbor.js";
+import { asMap } from "../cbor/fields.js";
 import { ProtocolError } from "../errors/errors.js";
 
 /**
@@ -35,73 +29,21 @@ export function encodeOrderedCborMap(fields: Readonly<Record<string, CborField>>
   return concatBytes(head, ...entries.flat().map((item) => encodeCbor(item)));
 }
 
-/** A decoded map: each getter checks the type of one field and throws ProtocolError otherwise. */
-export class CborMap {
-  readonly #what: string;
-  readonly #fields: ReadonlyMap<unknown, unknown>;
-
-  /**
-   * Decodes `bytes`, all of them.
-   * @param what names the message in error texts.
-   * @throws ProtocolError when they are no CBOR map, too long, or followed by other bytes.
-   */
-  constructor(what: string, bytes: Uint8Array) {
-    checkBytes(what, bytes);
-    this.#what = what;
-    if (bytes.length > maxInputLength) {
-      throw new ProtocolError(`${what}: ${bytes.length} bytes exceed ${maxInputLength}`);
-    }
-    let value: unknown;
-    try {
-      value = decodeCbor(bytes);
-    } catch (cause) {
-      throw new ProtocolError(`${what}: not the CBOR expected`, { cause });
-    }
-    if (!(value instanceof Map)) {
-      throw new ProtocolError(`${what}: must be a map, got ${describeType(value)}`);
-    }
-    this.#fields = value;
+/**
+ * Decodes `bytes`, all of them, as a map; `required…` of `cbor/fields.ts` read its members.
+ * @param what names the message in error texts.
+ * @throws ProtocolError when they are no CBOR map, too long, or followed by other bytes.
+ */
+export function decodeCborMap(what: string, bytes: Uint8Array): CborMap {
+  checkBytes(what, bytes);
+  if (bytes.length > maxInputLength) {
+    throw new ProtocolError(`${what}: ${bytes.length} bytes exceed ${maxInputLength}`);
   }
-
-  #wrong(key: string, wanted: string): ProtocolError {
-    const got = describeType(this.#fields.get(key));
-    return new ProtocolError(`${this.#what}: \`${key}\` must be ${wanted}, got ${got}`);
+  let value: CborValue;
+  try {
+    value = decodeCbor(bytes);
+  } catch (cause) {
+    throw new ProtocolError(`${what}: not the CBOR expected`, { cause });
   }
-
-  /** A byte string, of `length` bytes when given. */
-  bytes(key: string, length?: number): Bytes {
-    const value = this.#fields.get(key);
-    if (!isBytes(value) || (length !== undefined && value.length !== length)) {
-      throw this.#wrong(key, length === undefined ? "bytes" : `${length} bytes`);
-    }
-    return copyBytes(value);
-  }
-
-  /** An array of byte strings. */
-  byteArrays(key: string): Bytes[] {
-    const value = this.#fields.get(key);
-    if (!Array.isArray(value)) throw this.#wrong(key, "an array of byte strings");
-    return value.map((item) => {
-      if (!isBytes(item)) throw this.#wrong(key, "an array of byte strings");
-      return copyBytes(item);
-    });
-  }
-
-  /** A text string. */
-  text(key: string): string {
-    const value = this.#fields.get(key);
-    if (typeof value !== "string") throw this.#wrong(key, "text");
-    return value;
-  }
-
-  /** An unsigned integer of at most 64 bits. */
-  unsigned(key: string): bigint {
-    const value = this.#fields.get(key);
-    if ((typeof value !== "number" || !Number.isSafeInteger(value)) && typeof value !== "bigint") {
-      throw this.#wrong(key, "an unsigned integer");
-    }
-    const integer = BigInt(value);
-    if (integer < 0n) throw this.#wrong(key, "an unsigned integer");
-    return integer;
-  }
+  return asMap(value, what);
 }

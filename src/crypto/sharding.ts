@@ -36,7 +36,7 @@ const keptBoxes = 256;
  * Shards by box ID, for each document's list of keys: daemon, intermediates, shards and couriers of
  * an embedded network ask for the same box one after the other.
  */
-const known = new WeakMap<readonly Uint8Array[], RecentlyUsed<readonly Uint8Array[]>>();
+const known = new WeakMap<readonly Uint8Array[], RecentlyUsed<string, readonly Uint8Array[]>>();
 
 /**
  * The identity keys of the (at most) two shards of a box, first shard first: those whose

@@ -16,8 +16,17 @@ import type { DaemonTrace } from "./trace.js";
 /** Until a packet whose application is away is tried again, in ms (spec/mixnet §8.5). */
 const absentRetryMs = 100;
 
+/**
+ * Most operations of one client; each takes about 10 kB. Further starts are refused: to leave the
+ * client unread, as when too many starts wait for their tick, would leave its cancels unread too,
+ * and operations that are never answered would never become fewer.
+ */
+export const MAX_OPERATIONS = 4096;
+/** Most operations of all clients that are away. */
+export const MAX_ABSENT_OPERATIONS = 4 * MAX_OPERATIONS;
+
 /** What an answer means for its operation. */
-export type Verdict =
+export type Judgement =
   | { readonly kind: "done"; readonly response: DaemonResponse }
   /** Ask again; `paced` waits longer each time in a row. */
   | { readonly kind: "again"; readonly wait: "followUp" | "copyPoll" };
@@ -33,7 +42,7 @@ export interface Operation {
   /** What is sent, the same each time. */
   readonly payload: Bytes;
   /** Judges an answer; the reply block's padding is still there. */
-  judge(payload: Uint8Array): Verdict | Promise<Verdict>;
+  judge(payload: Uint8Array): Judgement | Promise<Judgement>;
   /** The response to the start when the operation is cancelled. */
   cancelled(): DaemonResponse;
   /**
@@ -87,10 +96,45 @@ export interface ArqOptions {
   readonly onTrace: TraceHook<DaemonTrace> | null;
 }
 
+/** The operations of one session. */
+class SessionEntries {
+  readonly #byKey = new Map<string, Set<Entry>>();
+  /** How many there are. */
+  size = 0;
+  /** Whether it was told that there are as many as there may be. */
+  reported = false;
+
+  add(entry: Entry): void {
+    const { key } = entry.operation;
+    const same = this.#byKey.get(key);
+    if (same) same.add(entry);
+    else this.#byKey.set(key, new Set([entry]));
+    this.size++;
+  }
+
+  delete(entry: Entry): void {
+    const { key } = entry.operation;
+    const same = this.#byKey.get(key);
+    if (!same?.delete(entry)) return;
+    if (same.size === 0) this.#byKey.delete(key);
+    this.size--;
+  }
+
+  /** Those of that name. */
+  named(key: string): Entry[] {
+    return [...(this.#byKey.get(key) ?? [])];
+  }
+
+  all(): Entry[] {
+    return [...this.#byKey.values()].flatMap((same) => [...same]);
+  }
+}
+
 /** All operations of a daemon. */
 export class Arq {
   readonly #options: ArqOptions;
-  readonly #entries = new Set<Entry>();
+  readonly #bySession = new Map<AppSession, SessionEntries>();
+  #size = 0;
   readonly #bySurb = new Map<string, Entry>();
 
   constructor(options: ArqOptions) {
@@ -99,7 +143,29 @@ export class Arq {
 
   /** How many operations are in progress. */
   get size(): number {
-    return this.#entries.size;
+    return this.#size;
+  }
+
+  /** How many of them are of that session. */
+  countOf(session: AppSession): number {
+    return this.#bySession.get(session)?.size ?? 0;
+  }
+
+  /**
+   * Whether the session may start one more operation. The first time that it may not is told to
+   * `onFault`, since the code of a refusal says little.
+   */
+  hasRoom(session: AppSession): boolean {
+    const entries = this.#bySession.get(session);
+    if (!entries || entries.size < MAX_OPERATIONS) return true;
+    if (!entries.reported) {
+      entries.reported = true;
+      const text =
+        `a client has ${MAX_OPERATIONS} operations that are not answered; ` +
+        "its further starts are refused with code 4 until it cancels some";
+      this.#options.onFault(new Error(text));
+    }
+    return false;
   }
 
   /**
@@ -137,7 +203,11 @@ export class Arq {
       queued: false,
       ended: false,
     };
-    this.#entries.add(entry);
+    const { session } = operation;
+    let entries = this.#bySession.get(session);
+    if (!entries) this.#bySession.set(session, (entries = new SessionEntries()));
+    entries.add(entry);
+    this.#size++;
     return entry;
   }
 
@@ -156,20 +226,16 @@ export class Arq {
    * application cannot cancel what another started (spec/thin-protocol §10, defect 18).
    */
   cancel(session: AppSession, key: string): void {
-    for (const entry of this.#entries) {
-      const { operation } = entry;
-      if (operation.session !== session || operation.key !== key) continue;
+    for (const entry of this.#bySession.get(session)?.named(key) ?? []) {
       this.#end(entry);
       if (this.#options.onTrace !== null) this.#trace(entry, { event: "cancelled" });
-      session.deliver(operation.cancelled());
+      session.deliver(entry.operation.cancelled());
     }
   }
 
   /** Forgets a session's operations without a word. */
   drop(session: AppSession): void {
-    for (const entry of this.#entries) {
-      if (entry.operation.session === session) this.#end(entry);
-    }
+    for (const entry of this.#bySession.get(session)?.all() ?? []) this.#end(entry);
   }
 
   async #transmit(entry: Entry): Promise<void> {
@@ -227,9 +293,9 @@ export class Arq {
     // Listed still, and dead: nothing is sent for it any more (spec/thin-protocol §10, defect 16).
     if (this.#isAbsent(entry)) return;
     entry.judging = true;
-    let verdict: Verdict;
+    let judgement: Judgement;
     try {
-      verdict = await entry.operation.judge(payload);
+      judgement = await entry.operation.judge(payload);
     } catch (error) {
       // Its caller waits forever, as at a real daemon (spec/thin-protocol §10, defect 16).
       this.#options.onFault(asError(error));
@@ -239,14 +305,14 @@ export class Arq {
     }
     entry.judging = false;
     if (entry.ended) return;
-    if (verdict.kind === "done") {
+    if (judgement.kind === "done") {
       this.#end(entry);
-      entry.operation.session.deliver(verdict.response);
+      entry.operation.session.deliver(judgement.response);
       return;
     }
     // A packet that waits for its turn already is the next try.
     if (entry.queued) return;
-    const poll = verdict.wait === "copyPoll";
+    const poll = judgement.wait === "copyPoll";
     const wait = poll ? this.#options.timing.copyPollMs : this.#pace(entry);
     if (this.#options.onTrace !== null) {
       this.#trace(entry, { event: "acknowledged" });
@@ -297,12 +363,17 @@ export class Arq {
   }
 
   #end(entry: Entry): void {
+    if (entry.ended) return;
     entry.ended = true;
     entry.timer?.cancel();
     entry.timer = null;
     // Off the net it would wait there for long, and count against what the client may ask.
-    if (entry.queued) entry.operation.session.queue.remove(entry.transmit);
-    this.#entries.delete(entry);
+    const { session } = entry.operation;
+    if (entry.queued) session.queue.remove(entry.transmit);
+    const entries = this.#bySession.get(session);
+    entries?.delete(entry);
+    if (entries?.size === 0) this.#bySession.delete(session);
+    this.#size--;
     if (entry.surb !== null) this.#bySurb.delete(entry.surb);
   }
 }

@@ -1,6 +1,7 @@
 /**
  * A client's connection as the daemon sees it: frames, the order of its requests, back-pressure.
  */
+import { decodedSize } from "../bytes/decoded-size.js";
 import type { Clock, Timer } from "../clock/clock.js";
 import { ProtocolError } from "../errors/errors.js";
 import type { Timing } from "../mixnet/timing.js";
@@ -22,6 +23,15 @@ const MAX_UNSENT_BYTES = 4 * 1024 * 1024;
 const MAX_HELD_BYTES = 64 * 1024 * 1024;
 /** How often within its deadline a response is looked after. */
 const LOOKS_PER_DEADLINE = 6;
+
+/** Up to this length of its frame a request takes little, whatever is in it. */
+const SMALL_FRAME_BYTES = 1024;
+
+/** About how many bytes a waiting request takes: decoded it may be a hundred times its frame. */
+function sizeOf(request: DaemonRequest, frameLength: number): number {
+  if (frameLength <= SMALL_FRAME_BYTES) return frameLength;
+  return Math.max(frameLength, decodedSize(request, PAUSE_ABOVE_BYTES));
+}
 
 /** What a connection needs of its daemon. */
 export interface ClientConnectionHandlers {
@@ -183,8 +193,9 @@ export class ClientConnection {
       this.#decoder.push(chunk, (body) => {
         const request = decodeRequest(body);
         if (!request) return;
-        this.#requests.push({ request, size: body.length });
-        this.#waitingBytes += body.length;
+        const size = sizeOf(request, body.length);
+        this.#requests.push({ request, size });
+        this.#waitingBytes += size;
       });
     } catch (error) {
       // What follows a wrong frame cannot be trusted; the session is kept for a resume.

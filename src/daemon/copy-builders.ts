@@ -3,8 +3,12 @@ import type { Bytes } from "../bytes/bytes.js";
 import type { MessageBoxIndex, WriteCap } from "../bytes/opaque.js";
 import { nextMessageBoxIndex } from "../bacap/message-box-index.js";
 import { CopyStreamEncoder } from "../crypto/copy-stream/encoder.js";
-import { MAX_COPY_PAYLOAD } from "../crypto/copy-stream/limits.js";
-import { chunkCopyPayload } from "../crypto/copy-stream/plan.js";
+import {
+  MAX_COPY_PAYLOAD_LENGTH,
+  chunkCopyPayload,
+  holdsCopyStream,
+  planCopyStream,
+} from "../pki/copy-stream-plan.js";
 import { encodeCourierEnvelope } from "../crypto/envelope/courier-messages.js";
 import { MAX_MESSAGE_SIZE } from "../wire/framing.js";
 import type { DaemonRequest } from "../wire/requests.js";
@@ -14,9 +18,6 @@ import {
   THIN_CLIENT_ERROR_INVALID_REQUEST as INVALID_REQUEST,
   THIN_CLIENT_ERROR_INTERNAL_ERROR as INTERNAL_ERROR,
 } from "../errors/codes.js";
-
-/** How long building goes on before others get a turn, in milliseconds. */
-const TURN_MS = 10;
 
 /** Bytes of a reply beside its elements, and of each place in a destination that it names. */
 const REPLY_OVERHEAD = 1024;
@@ -39,29 +40,26 @@ async function build(
 ): Promise<Built> {
   const elements: Bytes[] = [];
   let index = start;
-  let turn = context.clock.monotonic();
   for (const plaintext of plaintexts) {
     const message = writeMessageFor(context, writeCap, index, plaintext);
     const { envelope } = await sealEnvelope(context, message);
     elements.push(...encoder.add(encodeCourierEnvelope(envelope)));
     index = nextMessageBoxIndex(index);
-    if (context.clock.monotonic() - turn < TURN_MS) continue;
-    await new Promise<void>((resolve) => context.clock.soon(resolve));
-    turn = context.clock.monotonic();
+    await context.breather.pause();
   }
   return { elements, next: index };
 }
 
 function requirePayload(payload: Bytes | null): Bytes {
   const length = payload?.length ?? 0;
-  if (length > MAX_COPY_PAYLOAD) {
+  if (length > MAX_COPY_PAYLOAD_LENGTH) {
     throw new RequestFailure(INVALID_REQUEST, `payload of ${length} bytes is too long`);
   }
   return payload ?? new Uint8Array(0);
 }
 
 function requireRoom(context: PigeonholeContext, errorCode: number): void {
-  if (context.sizes.maxPlaintextPayloadLength > 5) return;
+  if (holdsCopyStream(context.sizes)) return;
   throw new RequestFailure(errorCode, "boxes are too small for a copy stream");
 }
 
@@ -73,10 +71,9 @@ function requireReplyFits(
   { sizes }: PigeonholeContext,
   asked: { readonly envelopes: number; readonly destinations: number; readonly buffered: number },
 ): void {
-  const room = sizes.maxPlaintextPayloadLength;
-  const stream = asked.buffered + asked.envelopes * (4 + sizes.courierEnvelopeLength);
-  const elements = Math.ceil(stream / (room - 5)) * (room + ELEMENT_OVERHEAD);
-  if (elements + asked.destinations * INDEX_OVERHEAD + REPLY_OVERHEAD <= MAX_MESSAGE_SIZE) return;
+  const { elements } = planCopyStream(sizes, asked.envelopes, asked.buffered);
+  const length = elements * (sizes.maxPlaintextPayloadLength + ELEMENT_OVERHEAD);
+  if (length + asked.destinations * INDEX_OVERHEAD + REPLY_OVERHEAD <= MAX_MESSAGE_SIZE) return;
   throw new RequestFailure(
     INVALID_REQUEST,
     `${asked.envelopes} envelopes do not fit into one reply; ask in several requests`,
@@ -116,11 +113,16 @@ export async function envelopesFromMultiPayload(
   if (!destinations?.length) throw new RequestFailure(INVALID_REQUEST, "no destinations");
   requireRoom(context, INTERNAL_ERROR);
   requireDocument(context);
-  const checked = destinations.map((destination) => ({
-    writeCap: requireWriteCap(destination.writeCap),
-    start: requireIndex(destination.startIndex),
-    chunks: chunkCopyPayload(context.sizes, requirePayload(destination.payload)),
-  }));
+  const checked = [];
+  // A frame has room for 100,000 destinations, and to check a capability takes a curve operation.
+  for (const destination of destinations) {
+    checked.push({
+      writeCap: requireWriteCap(destination.writeCap),
+      start: requireIndex(destination.startIndex),
+      chunks: chunkCopyPayload(context.sizes, requirePayload(destination.payload)),
+    });
+    await context.breather.pause();
+  }
   const encoder = encoderFor(context, request);
   requireReplyFits(context, {
     envelopes: checked.reduce((sum, { chunks }) => sum + chunks.length, 0),
@@ -169,7 +171,7 @@ function encoderFor(
   request: { readonly buffer: Bytes | null; readonly isStart: boolean },
 ): CopyStreamEncoder {
   const buffer = request.buffer ?? new Uint8Array(0);
-  if (buffer.length > MAX_COPY_PAYLOAD) {
+  if (buffer.length > MAX_COPY_PAYLOAD_LENGTH) {
     throw new RequestFailure(INVALID_REQUEST, `buffer of ${buffer.length} bytes is too long`);
   }
   return new CopyStreamEncoder(context.sizes, { buffer, isStart: request.isStart });

@@ -4,7 +4,7 @@ import { CopyStatus, decodeCourierQueryReply } from "../crypto/envelope/courier-
 import { encodeCourierQuery } from "../crypto/envelope/courier-messages.js";
 import type { DaemonRequest } from "../wire/requests.js";
 import type { DaemonResponse } from "../wire/responses.js";
-import type { Operation, Verdict } from "./arq.js";
+import type { Operation, Judgement } from "./arq.js";
 import {
   THIN_CLIENT_ERROR_INTERNAL_ERROR as INTERNAL_ERROR,
   THIN_CLIENT_ERROR_START_RESENDING_CANCELLED as CANCELLED,
@@ -32,7 +32,7 @@ export class CopyExchange implements Operation {
     this.queryId = request.queryId;
   }
 
-  judge(payload: Uint8Array): Verdict {
+  judge(payload: Uint8Array): Judgement {
     const reply = decodeCourierQueryReply(payload);
     if (reply.kind !== "copy") return this.#done(INTERNAL_ERROR);
     const { status, errorCode, failedEnvelopeIndex } = reply.reply;
@@ -50,7 +50,7 @@ export class CopyExchange implements Operation {
     return this.#reply(INTERNAL_ERROR, 0, 0n);
   }
 
-  #done(errorCode: number, replicaErrorCode = 0, failedEnvelopeIndex = 0n): Verdict {
+  #done(errorCode: number, replicaErrorCode = 0, failedEnvelopeIndex = 0n): Judgement {
     return {
       kind: "done",
       response: this.#reply(errorCode, replicaErrorCode, failedEnvelopeIndex),

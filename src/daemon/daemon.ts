@@ -3,6 +3,7 @@
  * listeners, link and clock are handed in. spec/thin-protocol §3 and §4.
  */
 import { type Bytes, type RandomSource, randomBytes } from "../bytes/bytes.js";
+import { Breather } from "../clock/breather.js";
 import type { Clock } from "../clock/clock.js";
 import type { PigeonholeSizes } from "../pki/pigeonhole-sizes.js";
 import type { NikeScheme } from "../crypto/nike/scheme.js";
@@ -16,11 +17,12 @@ import type { Listener, Transport } from "../transport/transport.js";
 import type { DaemonRequest } from "../wire/requests.js";
 import type { AuthorityRecord, DaemonResponse } from "../wire/responses.js";
 import { AppSession, SessionTable } from "./app-session.js";
-import { Arq } from "./arq.js";
+import { Arq, MAX_ABSENT_OPERATIONS } from "./arq.js";
 import { ClientConnection } from "./client-connection.js";
 import { Dispatcher } from "./dispatcher.js";
 import { DocumentSchedule } from "./document-schedule.js";
 import { Documents } from "./documents.js";
+import { fitLength } from "./fit-length.js";
 import { PlainMessages } from "./plain-messages.js";
 import { Reception } from "./reception.js";
 import { SendSchedule } from "./send-schedule.js";
@@ -30,7 +32,7 @@ import type { DaemonTrace } from "./trace.js";
 const MAX_ABSENT_SESSIONS = 1000;
 
 /** What a daemon is made of. */
-export interface DaemonOptions extends Omit<Kindness, "kindCouriers"> {
+export interface DaemonOptions extends Omit<Kindness, "kindCouriers" | "kindMixes"> {
   /** The way to the mixnet; opened by the daemon, and closed with it. */
   readonly link: MixnetLink;
   /** What everything here waits by. */
@@ -68,6 +70,13 @@ export interface DaemonOptions extends Omit<Kindness, "kindCouriers"> {
   readonly onFault?: ((error: Error) => void) | undefined;
   /** Hears what becomes of requests: names, shortened ids and times, never contents. */
   readonly onTrace?: TraceHook<DaemonTrace> | undefined;
+}
+
+/** Operations keep their query ID, so it must not be as long as a frame. */
+function withFittingQueryId<R extends DaemonRequest>(request: R): R {
+  if (!("queryId" in request) || request.queryId === null) return request;
+  if (request.queryId.length === 16) return request;
+  return { ...request, queryId: fitLength(request.queryId, 16) };
 }
 
 /** A daemon. */
@@ -147,6 +156,7 @@ export class Daemon {
       onTrace,
       context: {
         clock,
+        breather: new Breather(clock),
         random,
         documents: this.#documents,
         sizes: options.sizes,
@@ -336,7 +346,8 @@ export class Daemon {
 
   #onRequest(connection: ClientConnection, request: DaemonRequest): void | Promise<void> {
     if (request.kind === "sessionToken") {
-      this.#onSessionToken(connection, request.clientInstanceToken);
+      const token = request.clientInstanceToken;
+      this.#onSessionToken(connection, token && fitLength(token, 16));
       return;
     }
     const session = connection.session ?? this.#newSession(connection);
@@ -346,7 +357,7 @@ export class Daemon {
       connection.end();
       return;
     }
-    return this.#dispatcher.dispatch(session, request);
+    return this.#dispatcher.dispatch(session, withFittingQueryId(request));
   }
 
   #newSession(connection: ClientConnection): AppSession {
@@ -417,8 +428,12 @@ export class Daemon {
 
   /** Anyone who keeps coming with new tokens must not fill the memory: the longest absent go first. */
   #boundAbsent(): void {
-    for (const session of this.#sessions.absent) {
-      if (this.#sessions.absent.size <= MAX_ABSENT_SESSIONS) return;
+    const { absent } = this.#sessions;
+    let operations = 0;
+    for (const session of absent) operations += this.#arq.countOf(session);
+    for (const session of absent) {
+      if (absent.size <= MAX_ABSENT_SESSIONS && operations <= MAX_ABSENT_OPERATIONS) return;
+      operations -= this.#arq.countOf(session);
       this.#endSession(session);
     }
   }

@@ -217,6 +217,7 @@ export class Dispatcher {
    * not kept until then: it may be as long as a frame.
    */
   #prepare(session: AppSession, request: Start): () => Operation | DaemonResponse {
+    const { arq } = this.#options;
     const refusal = (error: unknown): DaemonResponse => {
       if (!(error instanceof RequestFailure)) this.#options.context.onFault(asError(error));
       return failedStart(
@@ -233,6 +234,9 @@ export class Dispatcher {
     }
     return () => {
       try {
+        if (!arq.hasRoom(session)) {
+          throw new RequestFailure(INTERNAL_ERROR, "too many operations are not answered");
+        }
         return make();
       } catch (error) {
         return refusal(error);

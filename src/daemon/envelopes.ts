@@ -18,14 +18,18 @@ import {
   createCourierEnvelope,
   openEnvelopeReply,
 } from "../crypto/envelope/client-envelope.js";
-import { askingForReply, decodeCourierQueryReply } from "../crypto/envelope/courier-messages.js";
+import {
+  CourierErrorCode,
+  askingForReply,
+  decodeCourierQueryReply,
+} from "../crypto/envelope/courier-messages.js";
 import type { ReplicaInnerMessage } from "../crypto/envelope/replica-messages.js";
 import { chooseIntermediates } from "../crypto/sharding.js";
 import { ThinClientError } from "../errors/errors.js";
 import { replicaEpoch } from "../pki/epoch.js";
 import type { DaemonRequest } from "../wire/requests.js";
 import type { DaemonResponse } from "../wire/responses.js";
-import type { Operation, Verdict } from "./arq.js";
+import type { Operation, Judgement } from "./arq.js";
 import {
   type PigeonholeContext,
   RequestFailure,
@@ -34,17 +38,26 @@ import {
   requireDocument,
 } from "./pigeonhole-context.js";
 import {
-  THIN_CLIENT_ERROR_INVALID_REQUEST as INVALID_REQUEST,
+  REPLICA_ERROR_BOX_ALREADY_EXISTS,
+  REPLICA_ERROR_BOX_ID_NOT_FOUND,
+  THIN_CLIENT_ERROR_BACAP_DECRYPTION_FAILED as BACAP_DECRYPTION_FAILED,
+  THIN_CLIENT_ERROR_COURIER_CACHE_CORRUPTION,
+  THIN_CLIENT_ERROR_COURIER_INVALID_ENVELOPE,
+  THIN_CLIENT_ERROR_COURIER_INVALID_EPOCH,
   THIN_CLIENT_ERROR_INTERNAL_ERROR as INTERNAL_ERROR,
+  THIN_CLIENT_ERROR_INVALID_REQUEST as INVALID_REQUEST,
+  THIN_CLIENT_ERROR_MKEM_DECRYPTION_FAILED as MKEM_DECRYPTION_FAILED,
   THIN_CLIENT_ERROR_START_RESENDING_CANCELLED as CANCELLED,
+  THIN_CLIENT_PROPAGATION_ERROR,
 } from "../errors/codes.js";
 
-const MKEM_DECRYPTION_FAILED = 22;
-const BACAP_DECRYPTION_FAILED = 23;
-const COURIER_INVALID_ENVELOPE = 31;
-
 /** Courier error codes to those of the thin client. spec/thin-protocol §5.3. */
-const courierCodes: Readonly<Record<number, number>> = { 1: 31, 2: 12, 3: 13, 4: 32 };
+const courierCodes: Readonly<Record<number, number>> = {
+  [CourierErrorCode.INVALID_ENVELOPE]: THIN_CLIENT_ERROR_COURIER_INVALID_ENVELOPE,
+  [CourierErrorCode.CACHE_CORRUPTION]: THIN_CLIENT_ERROR_COURIER_CACHE_CORRUPTION,
+  [CourierErrorCode.PROPAGATION_ERROR]: THIN_CLIENT_PROPAGATION_ERROR,
+  [CourierErrorCode.INVALID_EPOCH]: THIN_CLIENT_ERROR_COURIER_INVALID_EPOCH,
+};
 
 /** Longest envelope descriptor in bytes; they have 201 with the largest keys in use. */
 const longestDescriptor = 1024;
@@ -179,11 +192,13 @@ export class EnvelopeExchange implements Operation {
     if (request.writeCap && request.writeCap.length !== 168) wrong("write cap must be 168 bytes");
   }
 
-  async judge(payload: Uint8Array): Promise<Verdict> {
+  async judge(payload: Uint8Array): Promise<Judgement> {
     const reply = decodeCourierQueryReply(payload);
     if (reply.kind !== "envelope") return this.#done(INTERNAL_ERROR);
     const { errorCode, replyType, payload: sealed } = reply.reply;
-    if (errorCode !== 0) return this.#done(courierCodes[errorCode] ?? COURIER_INVALID_ENVELOPE);
+    if (errorCode !== CourierErrorCode.SUCCESS) {
+      return this.#done(courierCodes[errorCode] ?? THIN_CLIENT_ERROR_COURIER_INVALID_ENVELOPE);
+    }
     if (replyType === "payload") return this.#judgePayload(sealed);
     if (!this.#acknowledged) {
       // An idempotent write is done when a courier has taken it over: one round trip.
@@ -208,7 +223,7 @@ export class EnvelopeExchange implements Operation {
     };
   }
 
-  async #judgePayload(sealedReply: Uint8Array): Promise<Verdict> {
+  async #judgePayload(sealedReply: Uint8Array): Promise<Judgement> {
     const { scheme } = this.#context;
     // Couriers give the reply they have until there is another. Opening it again would cost a key
     // exchange each time, for as long as a reader waits.
@@ -229,11 +244,16 @@ export class EnvelopeExchange implements Operation {
     if (inner.kind === "write") {
       // A reply to a write says nothing about a read; upstream takes it for a tombstone.
       if (readCap) return this.#done(INTERNAL_ERROR);
-      const taken = inner.errorCode === 10 && !this.#request.noIdempotentBoxAlreadyExists;
+      const taken =
+        inner.errorCode === REPLICA_ERROR_BOX_ALREADY_EXISTS &&
+        !this.#request.noIdempotentBoxAlreadyExists;
       return this.#done(taken ? 0 : inner.errorCode);
     }
     if (!readCap) return this.#done(INTERNAL_ERROR);
-    if (inner.errorCode === 1 && !this.#request.noRetryOnBoxIdNotFound) {
+    if (
+      inner.errorCode === REPLICA_ERROR_BOX_ID_NOT_FOUND &&
+      !this.#request.noRetryOnBoxIdNotFound
+    ) {
       this.#acknowledged = false;
       this.#miss = copyBytes(sealedReply);
       return { kind: "again", wait: "followUp" };
@@ -258,7 +278,7 @@ export class EnvelopeExchange implements Operation {
   }
 
   /** Done, with the code of the error or the one given; what nobody foresaw is a fault. */
-  #failed(error: unknown, foreseen: number): Verdict {
+  #failed(error: unknown, foreseen: number): Judgement {
     if (!isForeseen(error)) {
       this.#context.onFault(asError(error));
       return this.#done(INTERNAL_ERROR);
@@ -267,7 +287,7 @@ export class EnvelopeExchange implements Operation {
     return this.#done(code ?? foreseen);
   }
 
-  #done(errorCode: number, plaintext: Uint8Array | null = null): Verdict {
+  #done(errorCode: number, plaintext: Uint8Array | null = null): Judgement {
     return { kind: "done", response: this.#reply(errorCode, plaintext) };
   }
 

@@ -1,14 +1,18 @@
 /** What every Pigeonhole request of a daemon works with. */
 import type { RandomSource } from "../bytes/bytes.js";
+import type { Breather } from "../clock/breather.js";
 import type { Clock } from "../clock/clock.js";
 import type { PigeonholeSizes } from "../pki/pigeonhole-sizes.js";
 import type { NikeScheme } from "../crypto/nike/scheme.js";
+import { THIN_CLIENT_ERROR_INTERNAL_ERROR } from "../errors/codes.js";
 import { ThinClientError } from "../errors/errors.js";
 import type { Documents, KnownDocument } from "./documents.js";
 
 /** Shared by the Pigeonhole parts of a daemon. */
 export interface PigeonholeContext {
   readonly clock: Clock;
+  /** Pauses long work of the whole daemon. */
+  readonly breather: Breather;
   readonly random: RandomSource;
   readonly documents: Documents;
   readonly sizes: PigeonholeSizes;
@@ -53,5 +57,5 @@ export function asError(thrown: unknown): Error {
 export function requireDocument(context: PigeonholeContext): KnownDocument {
   const document = context.documents.current();
   if (document) return document;
-  throw new RequestFailure(4, "no PKI document");
+  throw new RequestFailure(THIN_CLIENT_ERROR_INTERNAL_ERROR, "no PKI document");
 }

@@ -1,38 +1,67 @@
 /** From the numbers in replies to errors. spec/thin-protocol §5.1 and §5.2. */
-import { REPLICA_SUCCESS, THIN_CLIENT_ERROR_COPY_COMMAND_FAILED } from "./codes.js";
+import * as codes from "./codes.js";
 import * as errors from "./errors.js";
 import type { ErrorDetails, ThinClientError } from "./errors.js";
 
 type Make = (details?: ErrorDetails) => ThinClientError;
 
-const replicaErrors: readonly (Make | null)[] = [
-  null,
-  (d) => new errors.BoxIDNotFoundError(undefined, d),
-  (d) => new errors.InvalidBoxIDError(undefined, d),
-  (d) => new errors.InvalidSignatureError(undefined, d),
-  (d) => new errors.DatabaseFailureError(undefined, d),
-  (d) => new errors.InvalidPayloadError(undefined, d),
-  (d) => new errors.StorageFullError(undefined, d),
-  (d) => new errors.ReplicaInternalError(undefined, d),
-  (d) => new errors.InvalidEpochError(undefined, d),
-  (d) => new errors.ReplicationFailedError(undefined, d),
-  (d) => new errors.BoxAlreadyExistsError(undefined, d),
-  (d) => new errors.TombstoneError(undefined, d),
-];
+const replicaErrors: ReadonlyMap<number, Make> = new Map<number, Make>([
+  [codes.REPLICA_ERROR_BOX_ID_NOT_FOUND, (d) => new errors.BoxIDNotFoundError(undefined, d)],
+  [codes.REPLICA_ERROR_INVALID_BOX_ID, (d) => new errors.InvalidBoxIDError(undefined, d)],
+  [codes.REPLICA_ERROR_INVALID_SIGNATURE, (d) => new errors.InvalidSignatureError(undefined, d)],
+  [codes.REPLICA_ERROR_DATABASE_FAILURE, (d) => new errors.DatabaseFailureError(undefined, d)],
+  [codes.REPLICA_ERROR_INVALID_PAYLOAD, (d) => new errors.InvalidPayloadError(undefined, d)],
+  [codes.REPLICA_ERROR_STORAGE_FULL, (d) => new errors.StorageFullError(undefined, d)],
+  [codes.REPLICA_ERROR_INTERNAL_ERROR, (d) => new errors.ReplicaInternalError(undefined, d)],
+  [codes.REPLICA_ERROR_INVALID_EPOCH, (d) => new errors.InvalidEpochError(undefined, d)],
+  [codes.REPLICA_ERROR_REPLICATION_FAILED, (d) => new errors.ReplicationFailedError(undefined, d)],
+  [codes.REPLICA_ERROR_BOX_ALREADY_EXISTS, (d) => new errors.BoxAlreadyExistsError(undefined, d)],
+  [codes.REPLICA_ERROR_TOMBSTONE, (d) => new errors.TombstoneError(undefined, d)],
+]);
 
 const thinClientErrors: ReadonlyMap<number, Make> = new Map<number, Make>([
-  [12, (d) => new errors.CourierCacheCorruptionError(undefined, d)],
-  [13, (d) => new errors.CourierPropagationError(undefined, d)],
-  [22, (d) => new errors.MKEMDecryptionFailedError(undefined, d)],
-  [23, (d) => new errors.BACAPDecryptionFailedError(undefined, d)],
-  [24, (d) => new errors.StartResendingCancelledError(undefined, d)],
-  [25, (d) => new errors.InvalidTombstoneSignatureError(undefined, d)],
-  [27, (d) => new errors.PayloadTooLargeError(undefined, d)],
-  [28, (d) => new errors.VoucherHashMismatchError(undefined, d)],
-  [29, (d) => new errors.VoucherSignatureInvalidError(undefined, d)],
-  [30, (d) => new errors.VoucherSealOpenFailedError(undefined, d)],
-  [31, (d) => new errors.CourierInvalidEnvelopeError(undefined, d)],
-  [32, (d) => new errors.CourierInvalidEpochError(undefined, d)],
+  [
+    codes.THIN_CLIENT_ERROR_COURIER_CACHE_CORRUPTION,
+    (d) => new errors.CourierCacheCorruptionError(undefined, d),
+  ],
+  [codes.THIN_CLIENT_PROPAGATION_ERROR, (d) => new errors.CourierPropagationError(undefined, d)],
+  [
+    codes.THIN_CLIENT_ERROR_MKEM_DECRYPTION_FAILED,
+    (d) => new errors.MKEMDecryptionFailedError(undefined, d),
+  ],
+  [
+    codes.THIN_CLIENT_ERROR_BACAP_DECRYPTION_FAILED,
+    (d) => new errors.BACAPDecryptionFailedError(undefined, d),
+  ],
+  [
+    codes.THIN_CLIENT_ERROR_START_RESENDING_CANCELLED,
+    (d) => new errors.StartResendingCancelledError(undefined, d),
+  ],
+  [
+    codes.THIN_CLIENT_ERROR_INVALID_TOMBSTONE_SIG,
+    (d) => new errors.InvalidTombstoneSignatureError(undefined, d),
+  ],
+  [codes.THIN_CLIENT_ERROR_PAYLOAD_TOO_LARGE, (d) => new errors.PayloadTooLargeError(undefined, d)],
+  [
+    codes.THIN_CLIENT_ERROR_VOUCHER_HASH_MISMATCH,
+    (d) => new errors.VoucherHashMismatchError(undefined, d),
+  ],
+  [
+    codes.THIN_CLIENT_ERROR_VOUCHER_SIGNATURE_INVALID,
+    (d) => new errors.VoucherSignatureInvalidError(undefined, d),
+  ],
+  [
+    codes.THIN_CLIENT_ERROR_VOUCHER_SEAL_OPEN_FAILED,
+    (d) => new errors.VoucherSealOpenFailedError(undefined, d),
+  ],
+  [
+    codes.THIN_CLIENT_ERROR_COURIER_INVALID_ENVELOPE,
+    (d) => new errors.CourierInvalidEnvelopeError(undefined, d),
+  ],
+  [
+    codes.THIN_CLIENT_ERROR_COURIER_INVALID_EPOCH,
+    (d) => new errors.CourierInvalidEpochError(undefined, d),
+  ],
 ]);
 
 /** The error of a replica's code; null for success. */
@@ -40,8 +69,8 @@ export function replicaErrorFromCode(
   errorCode: number,
   details?: ErrorDetails,
 ): ThinClientError | null {
-  if (errorCode === REPLICA_SUCCESS) return null;
-  return replicaErrors[errorCode]?.(details) ?? daemonErrorFromCode(errorCode, details);
+  if (errorCode === codes.REPLICA_SUCCESS) return null;
+  return replicaErrors.get(errorCode)?.(details) ?? daemonErrorFromCode(errorCode, details);
 }
 
 /**
@@ -52,7 +81,7 @@ export function daemonErrorFromCode(
   errorCode: number,
   details?: ErrorDetails,
 ): ThinClientError | null {
-  if (errorCode === 0) return null;
+  if (errorCode === codes.THIN_CLIENT_SUCCESS) return null;
   return (
     thinClientErrors.get(errorCode)?.(details) ?? new errors.DaemonRequestError(errorCode, details)
   );
@@ -79,7 +108,9 @@ export function arqErrorFromReply(
   details?: ErrorDetails,
 ): ThinClientError | null {
   const ofDaemon =
-    (reply.errorCode === 3 || reply.errorCode === 4) && reply.courierIdentityHash === null;
+    (reply.errorCode === codes.THIN_CLIENT_ERROR_INVALID_REQUEST ||
+      reply.errorCode === codes.THIN_CLIENT_ERROR_INTERNAL_ERROR) &&
+    reply.courierIdentityHash === null;
   return ofDaemon
     ? daemonErrorFromCode(reply.errorCode, details)
     : replicaErrorFromCode(reply.errorCode, details);
@@ -111,7 +142,7 @@ export function copyReplyToException(
     );
   }
   const errorCode = reply.errorCode ?? 0;
-  if (errorCode !== THIN_CLIENT_ERROR_COPY_COMMAND_FAILED) {
+  if (errorCode !== codes.THIN_CLIENT_ERROR_COPY_COMMAND_FAILED) {
     return daemonErrorFromCode(errorCode, details);
   }
   const replicaCode = reply.replicaErrorCode ?? 0;

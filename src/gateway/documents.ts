@@ -5,7 +5,7 @@
 import type { Bytes } from "../bytes/bytes.js";
 import { copyBytes } from "../bytes/bytes.js";
 import { ThinClientError } from "../errors/errors.js";
-import type { ConsensusDocument } from "../mixnet/link.js";
+import { type ConsensusDocument, documentInForce } from "../mixnet/link.js";
 import type { AuthorityInput } from "../pki/authority-keys.js";
 import type { PkiDocument } from "../pki/document.js";
 import { type EpochTime, epochAt } from "../pki/epoch.js";
@@ -114,7 +114,7 @@ export class LinkDocuments {
   /** The document to go by: this epoch's, else the last one's; null when neither is there. */
   current(): PkiDocument | null {
     const { epoch } = this.epoch();
-    return (this.#known.get(epoch) ?? this.#known.get(epoch - 1))?.document ?? null;
+    return documentInForce((one) => this.#known.get(one), epoch)?.document ?? null;
   }
 
   /** Every document that is there, by epoch. */

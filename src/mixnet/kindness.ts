@@ -35,6 +35,11 @@ export interface Kindness {
    */
   readonly kindDocuments?: boolean | undefined;
   /**
+   * Mixes of real packets pass on packets however late they are. Off: a packet that leaves more than
+   * 450 ms after its delay is dropped, as on a machine that is too busy for its traffic.
+   */
+  readonly kindMixes?: boolean | undefined;
+  /**
    * A daemon reads on, cancels and good-byes included, while thousands of a client's packets wait
    * for their tick. Off: it reads no further than 16.
    */
@@ -48,5 +53,6 @@ export const kindnesses = [
   "kindSessions",
   "kindConnections",
   "kindDocuments",
+  "kindMixes",
   "kindReading",
 ] as const satisfies readonly (keyof Kindness)[];

@@ -1,6 +1,6 @@
 /**
- * One question to one replica in an envelope of its own: how replicas pass messages on and how
- * couriers read and delete the boxes of a copy. spec/pigeonhole §9.
+ * Sends one message to one replica in its own envelope. Replicas pass messages on this way, and
+ * couriers read and delete the boxes of a copy (spec/pigeonhole §9).
  */
 import { type RandomSource, equalBytes } from "../bytes/bytes.js";
 import { BOX_ID_LENGTH, BOX_SIGNATURE_LENGTH } from "../bacap/box.js";
@@ -21,7 +21,7 @@ import {
 import { ProtocolError } from "../errors/errors.js";
 import type { StorageLink } from "./storage-link.js";
 
-/** A question to a replica. */
+/** A message to a replica. */
 export interface ReplicaQuestion {
   readonly scheme: NikeScheme;
   readonly sizes: PigeonholeSizes;
@@ -34,7 +34,7 @@ export interface ReplicaQuestion {
   readonly timeoutMs: number;
 }
 
-/** The answer that says only that it did not work, in the form that fits the message. */
+/** The answer that only reports an error, in the form that fits the message. */
 export function refusalOf(message: ReplicaInnerMessage, errorCode: number): ReplicaReplyMessage {
   if (message.kind === "write") return { kind: "write", errorCode };
   return {
@@ -60,10 +60,10 @@ function checkBox(sizes: PigeonholeSizes, boxId: Uint8Array, reply: ReplicaReadR
 }
 
 /**
- * Asks a replica and opens its answer. A replica that failed before it could seal an answer is
- * taken at its word: its code comes back in an answer that carries nothing else.
+ * Asks a replica and opens its answer. If the replica failed before it could seal an answer, its
+ * error code comes back in an otherwise empty answer.
  * @throws (rejects) StorageLinkError when there is no answer; MKEMDecryptionFailedError,
- * ProtocolError when the answer cannot be opened, or answers something else.
+ * ProtocolError when the answer cannot be opened or answers something else.
  */
 export async function askReplica(question: ReplicaQuestion): Promise<ReplicaReplyMessage> {
   const { scheme, sizes, random, link, publicKey, message, timeoutMs } = question;
@@ -71,7 +71,7 @@ export async function askReplica(question: ReplicaQuestion): Promise<ReplicaRepl
   const answer = await link.request(sealed.command, timeoutMs);
   if (answer.kind !== "replicaMessageReply") throw new ProtocolError("answer of another kind");
   if (answer.envelopeReply.length === 0) {
-    // One that is sealed shows by its key what it answers; this one only says so.
+    // The key of a sealed answer shows which message it answers; an unsealed one only names it.
     if (!equalBytes(answer.envelopeHash, envelopeHashOf(sealed.command))) {
       throw new ProtocolError("answer to another message");
     }

@@ -1,6 +1,6 @@
-/** A bound on how much is done at once. */
+/** A limit on how many tasks run at once. */
 
-/** Runs tasks, at most so many at a time; the others wait in the order in which they came. */
+/** Runs at most a fixed number of tasks at a time; the others wait in order. */
 export class ConcurrencyGate {
   readonly #limit: number;
   readonly #waiting: (() => void)[] = [];
@@ -16,7 +16,7 @@ export class ConcurrencyGate {
     return this.#waiting.length;
   }
 
-  /** Runs `task` when its turn has come; settles as it does. */
+  /** Runs `task` when its turn comes, and settles as it does. */
   async run<T>(task: () => Promise<T>): Promise<T> {
     if (this.#running < this.#limit) this.#running++;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -24,7 +24,7 @@ export class ConcurrencyGate {
       return await task();
     } finally {
       const next = this.#waiting.shift();
-      // Anyone who comes next takes over the place, so the count stays.
+      // The next waiting task takes over the place, so the count stays.
       if (next === undefined) this.#running--;
       else next();
     }

@@ -1,4 +1,4 @@
-/** Publishes the consensus of each epoch in time. spec/mixnet §3.1 and §3.6. */
+/** Publishes the consensus of each epoch in time (spec/mixnet §3.1 and §3.6). */
 import type { Clock, Timer } from "../clock/clock.js";
 import { type ConsensusDocument, documentInForce } from "../mixnet/link.js";
 import { PkiDocument } from "../pki/document.js";
@@ -6,26 +6,26 @@ import type { NetworkTime } from "./network-time.js";
 
 /** A published document, decoded once for all links. */
 export interface PublishedDocument extends ConsensusDocument {
-  /** What `document` holds; shared by all who are told, so read only. */
+  /** The decoded `document`. All listeners share it, so treat it as read-only. */
   readonly decoded: PkiDocument;
 }
 
-/** What a directory works with. */
+/** What a directory needs. */
 export interface DirectoryOptions {
   readonly clock: Clock;
   readonly time: NetworkTime;
   /** Makes the document of an epoch. */
   readonly make: (epoch: number) => Promise<{ certificate: Uint8Array; document: Uint8Array }>;
-  /** A document can be had, or its epoch begins. */
+  /** Called when a document becomes available, and when its epoch begins. */
   readonly onDocument: (document: PublishedDocument) => void;
-  /** Making a document failed; it is tried again in the next step. */
+  /** Called when making a document failed; the next step tries again. */
   readonly onFault: (error: Error) => void;
 }
 
-/** From this part of an epoch on the next one's document can be had. */
+/** The next epoch's document is available from this part of an epoch on. */
 const nextDocumentAt = 5 / 8;
 /**
- * The clock of the wall may be set, or the machine have slept: how long that can go unseen, in ms.
+ * The longest time in ms before a change of the wall clock, or a sleep of the machine, is noticed.
  */
 const longestSleepMs = 10_000;
 
@@ -43,19 +43,19 @@ export class Directory {
     this.#options = options;
   }
 
-  /** What can be had, by epoch. */
+  /** The available documents, in the order of their epochs. */
   documents(): PublishedDocument[] {
     return [...this.#documents.values()].sort((a, b) => a.epoch - b.epoch);
   }
 
-  /** The current epoch's document, else that of the epoch before, else undefined. */
+  /** The current epoch's document, or else that of the epoch before, or else undefined. */
   current(): PublishedDocument | undefined {
     const { current } = this.#options.time.epoch();
     return documentInForce((epoch) => this.#documents.get(epoch), current);
   }
 
   /**
-   * Does what the time asks for, now and from now on each time when something becomes due.
+   * Does what is due now, and schedules itself for later.
    * @throws (rejects) with what making a document threw.
    */
   async step(): Promise<void> {
@@ -72,12 +72,12 @@ export class Directory {
     if (leftMs <= periodMs * (1 - nextDocumentAt)) await this.#publish(current + 1);
   }
 
-  /** Somebody misses a document that may be due. Never rejects. */
+  /** Called by somebody who misses a document that may be due. Never rejects. */
   look(): void {
     if (!this.#closed) this.#stepLater();
   }
 
-  /** Keeps new documents back, or lets them out. */
+  /** Withholds new documents, or releases them. */
   setWithheld(withheld: boolean): void {
     this.#withheld = withheld;
     if (!withheld) this.#stepLater();
@@ -99,8 +99,8 @@ export class Directory {
     this.#timer?.cancel();
     const { periodMs, leftMs } = this.#options.time.epoch();
     const untilNext = leftMs - periodMs * (1 - nextDocumentAt);
-    // Timers may fire a little early by the wall clock; then this is armed again for the rest. What
-    // is due goes by the clock at hand, and timers do not move when that is set.
+    // Timers may fire a little early by the wall clock; then this arms one again for the rest. What
+    // is due depends on the wall clock, and timers do not follow it when it is set.
     const untilDue = Math.ceil(Math.max(untilNext > 0 ? untilNext : leftMs, 1));
     const wait = Math.min(untilDue, longestSleepMs);
     this.#timer = this.#options.clock.after(wait, () => this.#stepLater(), { background: true });
@@ -128,7 +128,7 @@ export class Directory {
     this.#options.onDocument(published);
   }
 
-  /** A document that was handed out ahead of its epoch is told of again when that begins. */
+  /** A document that was published ahead of its epoch is announced again when the epoch begins. */
   #announce(document: PublishedDocument): void {
     if (this.#announced === document.epoch) return;
     this.#announced = document.epoch;

@@ -28,9 +28,9 @@ import type { NetworkGateway } from "./network-gateway.js";
 import { pick } from "../mixnet/sampling.js";
 import type { StoredReply } from "./spool.js";
 
-/** How often each thing happened, since the network began. */
+/** Counters since the network began. */
 export interface TrafficCounts {
-  /** Packets that left a client, decoys included. */
+  /** Packets that left a client, including decoys. */
   sent: number;
   /** Loop decoys among them. */
   decoys: number;
@@ -40,18 +40,18 @@ export interface TrafficCounts {
   undeliverable: number;
   /** Replies that reached a client. */
   replies: number;
-  /** Packets lost, each way. */
+  /** Packets lost, in both directions. */
   lost: number;
   /**
-   * Real packets that a hop dropped, as it must: for another key, seen before, told to go where no
-   * packet goes; and replies whose client was gone. Always 0 without Sphinx.
+   * Real packets that a hop dropped, as it must: packets for another key, replayed packets, packets
+   * with an invalid route, and replies whose client was gone. Always 0 without Sphinx.
    */
   dropped: number;
 }
 
 /**
- * `instant`: packets take no time. `realistic`: each hop has its delay. `sphinx`: and packets are
- * real ones, sealed in layers that hop after hop takes off.
+ * `instant`: packets take no time. `realistic`: each hop delays the packet. `sphinx`: in addition,
+ * packets are real ones, with layers of encryption that the hops remove.
  */
 export type Mixing = "instant" | "realistic" | "sphinx";
 
@@ -65,16 +65,16 @@ export interface LinkSurroundings {
   readonly faults: NetworkFaults;
   readonly packets: PacketQueue;
   readonly traffic: TrafficCounts;
-  /** The documents that gateways hand out. */
+  /** The documents that gateways serve. */
   readonly documents: () => readonly PublishedDocument[];
-  /** A client asks for a document that it misses. */
+  /** Called when a client asks for a missing document. */
   readonly onMissed: () => void;
   /**
-   * Gives a packet, its payload padded, to the service it is for; what comes back goes to `reply`,
-   * now or later. `reply` is null when none is wanted.
+   * Gives a packet with padded payload to its service; the answer goes to `reply`, now or later.
+   * `reply` is null if no reply is wanted.
    */
   readonly deliver: (packet: OutgoingPacket, reply: ((payload: Uint8Array) => void) | null) => void;
-  /** The link was closed. */
+  /** Called when the link was closed. */
   readonly onClose: (link: EmbeddedLink) => void;
 }
 
@@ -87,21 +87,24 @@ export class EmbeddedLink implements MixnetLink {
   readonly #onTrace: TraceHook<LinkTrace> | null;
   #handlers: MixnetLinkHandlers | null = null;
   #gateway: NetworkGateway;
-  /** With real packets: makes them, opens their replies, and the queue where those wait. */
+  /**
+   * With real packets: makes them and opens their replies, and holds the queue ID where replies
+   * wait.
+   */
   readonly #composer: Composer;
   readonly #surbs: SurbTable;
   #queueId = newQueueId();
   #leaveQueue: (() => void) | null = null;
   #connected = false;
-  /** Counts connections: each has a name of its own, by which replies come back. */
+  /** Counts connections. Each has its own name, to which replies come back. */
   #connection = 0;
   #told = new Set<PublishedDocument>();
   #known: readonly PublishedDocument[] = [];
   #closed = false;
 
   /**
-   * @param random draws gateways, ways and delays.
-   * @param onTrace hears what the link does; null: nobody does.
+   * @param random chooses gateways, routes and delays.
+   * @param onTrace is told what the link does; null for no trace.
    */
   constructor(
     around: LinkSurroundings,
@@ -116,9 +119,9 @@ export class EmbeddedLink implements MixnetLink {
     this.#surbs = new SurbTable(around.clock);
   }
 
-  /** @throws InvalidStateError when it was opened before. */
+  /** @throws InvalidStateError when it is already open. */
   open(handlers: MixnetLinkHandlers): void {
-    if (this.#handlers !== null) throw new InvalidStateError("the link is open already");
+    if (this.#handlers !== null) throw new InvalidStateError("the link is already open");
     this.#handlers = handlers;
     this.#around.clock.soon(() => {
       if (this.#closed) return;
@@ -157,7 +160,7 @@ export class EmbeddedLink implements MixnetLink {
     const echoes = findServices("echo", document.decoded);
     if (echoes.length === 0) return;
     const [destination, recipient] = pick(this.#random, echoes).toDestination();
-    // A decoy has a reply block like any other packet; its name is known to nobody.
+    // A decoy has a reply block like any other packet; nobody knows its ID.
     const surbId = SurbId.from(this.#random(16));
     try {
       this.#dispatch({ destination, recipient, payload: new Uint8Array(0), surbId }, true);
@@ -182,7 +185,7 @@ export class EmbeddedLink implements MixnetLink {
     this.#around.onClose(this);
   }
 
-  /** The network tells of a document, or that the epoch of one has begun. */
+  /** Called when the network publishes a document, and when the epoch of one begins. */
   documentPublished(document: PublishedDocument): void {
     if (!this.#connected) return;
     this.#told.add(document);
@@ -197,7 +200,7 @@ export class EmbeddedLink implements MixnetLink {
     this.#handlers?.onDocument(document);
   }
 
-  /** The network's gateways became reachable or unreachable. */
+  /** Called when the network's gateways become reachable or unreachable. */
   reachabilityChanged(online: boolean): void {
     if (this.#closed || this.#handlers === null) return;
     if (!online && this.#connected) {
@@ -215,7 +218,7 @@ export class EmbeddedLink implements MixnetLink {
     }
   }
 
-  /** Which gateway the link leads to. */
+  /** The gateway that the link leads to. */
   get gateway(): string {
     return this.#gateway.node.name;
   }
@@ -289,7 +292,7 @@ export class EmbeddedLink implements MixnetLink {
     this.#leaveQueue = null;
   }
 
-  /** The document to go by: that of the current epoch, else that of the one before. */
+  /** The document to use: that of the current epoch, or else that of the epoch before. */
   #document(): PublishedDocument | undefined {
     const { current } = this.#around.time.epoch();
     const of = (epoch: number): PublishedDocument | undefined =>
@@ -298,9 +301,9 @@ export class EmbeddedLink implements MixnetLink {
   }
 
   /**
-   * Sends a packet on a way of its own; gives how long the round trip is planned to take, in ms, 0
-   * without a reply block.
-   * @throws LinkError when no way can be found.
+   * Sends a packet on its own route. Returns the planned round-trip time in ms; 0 without a reply
+   * block.
+   * @throws LinkError when no route can be found.
    */
   #dispatch(packet: OutgoingPacket, isDecoy: boolean): number {
     const document = this.#document()?.decoded;
@@ -332,7 +335,7 @@ export class EmbeddedLink implements MixnetLink {
     return replyEtaMs;
   }
 
-  /** A real packet, whose hops find their way in it. */
+  /** Sends a real packet, which contains its route. */
   #sendSealed(packet: OutgoingPacket, document: PkiDocument, isDecoy: boolean): number {
     const { time } = this.#around;
     const {
@@ -379,7 +382,7 @@ export class EmbeddedLink implements MixnetLink {
     }
   }
 
-  /** A packet of which only time and payload are real. */
+  /** Sends a packet of which only the timing and the payload are real. */
   #sendOpen(
     packet: OutgoingPacket,
     route: Route,
@@ -388,7 +391,7 @@ export class EmbeddedLink implements MixnetLink {
   ): void {
     const { clock, faults, packets, traffic } = this.#around;
     const connection = this.#connection;
-    // The sender may use its buffers again as soon as this returns.
+    // The sender may reuse its buffers as soon as this returns.
     const payload = new Uint8Array(this.#around.geometry.userForwardPayloadLength);
     payload.set(packet.payload);
     const onItsWay = { ...packet, payload, recipient: packet.recipient.slice() };

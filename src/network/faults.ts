@@ -1,20 +1,20 @@
-/** What can be made to go wrong in the embedded network. */
+/** The faults that can be injected into the embedded network. */
 import type { RandomSource } from "../bytes/bytes.js";
 import { uniform } from "../mixnet/sampling.js";
 
-/** Which way a packet goes: from a client to a service, or back. */
+/** The direction of a packet: from a client to a service, or back. */
 export type PacketDirection = "forward" | "reply";
 
-/** Hears of the changes that take effect at once. */
+/** Receives the changes that take effect at once. */
 export interface FaultListener {
-  /** Links are cut off from now on, or may connect again. */
+  /** Called when links are cut off, or may connect again. */
   onOnline(online: boolean): void;
-  /** Documents that become due reach nobody from now on, or come out again. */
+  /** Called when documents are withheld, or released. */
   onDocumentsWithheld(withheld: boolean): void;
 }
 
 /**
- * Controls of a network's faults; at first there are none. With a seeded network the same calls
+ * Controls the faults of a network; initially there are none. With a seeded network the same calls
  * lose the same packets.
  */
 export class NetworkFaults {
@@ -37,8 +37,8 @@ export class NetworkFaults {
   }
 
   /**
-   * Cuts all links off, or lets them connect again. Replies to what was sent before the cut never
-   * arrive, as on a real network: a new link has a new name. spec/mixnet §0.
+   * Cuts all links off, or lets them connect again. Replies to packets from before the cut never
+   * arrive, as on a real network: a new link has a new queue ID (spec/mixnet §0).
    */
   setOnline(online: boolean): void {
     if (online === this.#online) return;
@@ -46,7 +46,7 @@ export class NetworkFaults {
     this.#listener.onOnline(online);
   }
 
-  /** How likely a packet is lost, each way. */
+  /** The probability that a packet is lost, in each direction. */
   get loss(): number {
     return this.#loss;
   }
@@ -59,7 +59,7 @@ export class NetworkFaults {
     this.#loss = probability;
   }
 
-  /** How much longer than planned each way takes, in ms. */
+  /** How much longer than planned each direction takes, in ms. */
   get extraDelayMs(): number {
     return this.#extraDelayMs;
   }
@@ -72,14 +72,14 @@ export class NetworkFaults {
     this.#extraDelayMs = ms;
   }
 
-  /** Whether the authorities' new documents reach nobody. */
+  /** Whether new documents of the authorities are withheld. */
   get documentsWithheld(): boolean {
     return this.#documentsWithheld;
   }
 
   /**
-   * Keeps documents that become due from reaching anybody, or hands those out that are due.
-   * Withheld before the network starts, there is "no document yet".
+   * Withholds documents that become due, or releases those that are due. If they are withheld
+   * before the network starts, there is "no document yet".
    */
   withholdDocuments(withheld: boolean): void {
     if (withheld === this.#documentsWithheld) return;
@@ -88,8 +88,7 @@ export class NetworkFaults {
   }
 
   /**
-   * Loses the next `count` packets that go one way, and no more: what was asked before is
-   * forgotten.
+   * Loses exactly the next `count` packets in one direction; replaces an earlier call.
    * @throws RangeError when `count` is not an integer from 0 up.
    */
   dropNext(count: number, direction: PacketDirection = "forward"): void {
@@ -99,7 +98,7 @@ export class NetworkFaults {
     this.#dropNext[direction] = count;
   }
 
-  /** Whether the packet that is about to go gets lost; asked once a packet and way. */
+  /** Whether the packet that is about to leave gets lost; called once per packet and direction. */
   takeLoss(direction: PacketDirection): boolean {
     if (this.#dropNext[direction] > 0) {
       this.#dropNext[direction]--;

@@ -1,7 +1,7 @@
 /**
- * `katzenpost-thinclient/network`: the embedded network, which is authorities with signed
- * documents, simulated mixes, services, couriers and storage replicas in one process. Runs in Node
- * and in browsers. It gives no anonymity: it is for development and tests.
+ * `katzenpost-thinclient/network`: the embedded network, with authorities that sign documents,
+ * simulated mixes, services, couriers and storage replicas in one process. It runs in Node and in
+ * browsers. It gives no anonymity: use it for development and tests.
  */
 export {
   EmbeddedDaemon,
@@ -20,7 +20,7 @@ export type { Kindness } from "../mixnet/kindness.js";
 export type { DaemonTrace, TraceOperation, TracedRequest } from "../daemon/trace.js";
 export type { LinkTrace, TraceHook, TraceHop } from "../mixnet/trace.js";
 
-// What those have as members
+// Types of their members
 export type { BoxStore, KeptBox } from "./replica/box-store.js";
 export type { CourierRecord, CourierRecordKind, EnvelopeLog } from "./courier/envelope-log.js";
 export type { SignedBox } from "../crypto/envelope/replica-messages.js";

@@ -1,19 +1,19 @@
-/** A gateway of the embedded network as its port sees it. */
+/** A gateway of the embedded network, as its port sees it. */
 import type { SphinxMixes } from "./mix/sphinx-mixes.js";
 import type { Spool } from "./spool.js";
 import type { NetworkNode } from "./topology.js";
 
-/** What serves clients at a gateway's port. */
+/** Serves clients at a gateway's port. */
 export interface GatewayServer {
-  /** The gateway became reachable or unreachable; then it disconnects everybody. */
+  /** Called when the gateway becomes reachable or unreachable; then it disconnects everybody. */
   reachabilityChanged(online: boolean): void;
   /** How many clients are connected. */
   readonly clients: number;
 }
 
-/** A gateway: where clients' packets come in, and where their replies wait for them. */
+/** A gateway: where clients' packets enter, and where replies wait for the clients. */
 export class NetworkGateway {
-  /** The node that it is. */
+  /** Its node. */
   readonly node: NetworkNode;
   /** Replies that wait for their clients. */
   readonly spool: Spool;
@@ -26,19 +26,19 @@ export class NetworkGateway {
     this.#mixes = mixes;
   }
 
-  /** Who serves clients from outside the process; null when nobody does. */
+  /** The server for clients outside the process; null if there is none. */
   get server(): GatewayServer | null {
     return this.#server;
   }
 
-  /** Takes a client's packet, of the geometry's length. It may just disappear, like any packet. */
+  /** Takes a client's packet, which has the geometry's length. Like any packet it may disappear. */
   enter(packet: Uint8Array): void {
     this.#mixes.enter(this.node, packet);
   }
 
   /**
-   * The gateway is to be listed with an address, a URL, under which `server` serves clients. Before
-   * the network starts: documents that were made do not change.
+   * Lists the gateway with an address, a URL, under which `server` serves clients. Call it before
+   * the network starts: finished documents do not change.
    */
   serveAt(address: string, server: GatewayServer): void {
     this.node.address = address;

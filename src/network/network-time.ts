@@ -1,18 +1,18 @@
-/** The network's idea of time: which epoch it is, and when the next begins. */
+/** The network's time: the current epoch, and when the next begins. */
 import type { Clock } from "../clock/clock.js";
 import { epochAt } from "../pki/epoch.js";
 
 /** An epoch as the network counts it. */
 export interface NetworkEpoch {
-  /** Number of the epoch: the clock's, and one more for each that was skipped. */
+  /** Number of the epoch: the clock's, plus one for each skipped epoch. */
   readonly current: number;
   /** Length of an epoch, in ms. */
   readonly periodMs: number;
-  /** Until the next begins, in ms. */
+  /** Time until the next one begins, in ms. */
   readonly leftMs: number;
 }
 
-/** Epochs by a clock, with as many skipped as one likes. spec/mixnet §3.1. */
+/** Epochs by a clock, with any number of skipped epochs (spec/mixnet §3.1). */
 export class NetworkTime {
   readonly periodMs: number;
   readonly #clock: Clock;
@@ -24,12 +24,12 @@ export class NetworkTime {
     this.periodMs = periodMs;
   }
 
-  /** The epoch in so many ms from now. */
+  /** The epoch `ms` milliseconds from now. */
   epochIn(ms: number): number {
     return epochAt(this.#clock.now() + ms, this.periodMs).epoch + this.#skipped;
   }
 
-  /** The epoch it is. */
+  /** The current epoch. */
   epoch(): NetworkEpoch {
     const { epoch, leftMs } = epochAt(this.#clock.now(), this.periodMs);
     return { current: epoch + this.#skipped, periodMs: this.periodMs, leftMs };

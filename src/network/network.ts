@@ -1,7 +1,7 @@
 /**
- * A whole mixnet inside one process: documents as the real authorities make them, ways and delays
- * as real packets have them, services that answer. Packets are encrypted only with `sphinx` mixing,
- * and nobody mixes but this process: it gives no anonymity, and is for development and tests only.
+ * A whole mixnet inside one process: it has documents like the real authorities', routes and delays
+ * like real packets', and services that answer. Packets are encrypted only with `sphinx` mixing,
+ * and only this process mixes them. It gives no anonymity: use it for development and tests only.
  */
 import { type Bytes, isBytes, randomBytes, toHex } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
@@ -41,98 +41,101 @@ import type { StorageTrace } from "./storage-link.js";
 import { StorageNetwork } from "./storage-network.js";
 import { type NetworkNode, type NetworkReplica, type Topology, makeTopology } from "./topology.js";
 
-/** What a network is made of; a rate that is left out is that of the usual development network. */
+/** Options of a network. A missing rate is that of the usual development network. */
 export interface EmbeddedNetworkOptions extends Partial<Rates> {
-  /** What everything waits by, and what epochs are counted from. */
+  /** The clock for all waits and epochs. */
   readonly clock: Clock;
-  /** Determines keys, ways, delays and losses; without one they are different each time. */
+  /** Determines keys, routes, delays and losses; without a seed they differ each time. */
   readonly seed?: Seed | undefined;
-  /** Length of an epoch, in ms; at least 1000. 20 minutes unless given. */
+  /** Length of an epoch, in ms; at least 1000. Default: 20 minutes. */
   readonly epochMs?: number | undefined;
   /**
-   * The network's first epoch, which every document names; the current one unless given. A network
-   * that is started again is to name the same: then its documents are the same, too.
+   * The network's first epoch, which every document names; the current one by default. A restarted
+   * network must use the same value to make the same documents.
    */
   readonly genesisEpoch?: number | undefined;
   /**
-   * `instant` unless given: packets take no time but a turn each way, and keep their order.
-   * `realistic`: each hop has its delay. `sphinx`: and packets are real ones, sealed in layers.
+   * `instant` (the default): packets take only one turn in each direction and keep their order.
+   * `realistic`: each hop delays the packet. `sphinx`: in addition, packets are real ones, with
+   * layers of encryption.
    */
   readonly mixing?: Mixing | undefined;
-  /** Bytes that a sender may fill; 1872 unless given, 2000 with a scheme other than x25519. */
+  /** Bytes that a sender may fill; default 1872, or 2000 with a scheme other than x25519. */
   readonly userForwardPayloadLength?: number | undefined;
-  /** Hops of a path, at least 3: gateway, mix layers, service node. 5 unless given. */
+  /** Hops of a path, at least 3: gateway, mix layers, service node. Default 5. */
   readonly nrHops?: number | undefined;
-  /** 2 unless given. */
+  /** Default 2. */
   readonly mixesPerLayer?: number | undefined;
-  /** 1 unless given. */
+  /** Default 1. */
   readonly gateways?: number | undefined;
-  /** Service nodes, each of which holds a courier if there are replicas; 3 unless given. */
+  /** Service nodes, each of which holds a courier if there are replicas; default 3. */
   readonly couriers?: number | undefined;
-  /** Storage replicas, IDs 0 and up: 2 to 256, or 0 for a network without storage. 5 unless given. */
+  /** Storage replicas, with IDs from 0 up: 2 to 256, or 0 for no storage. Default 5. */
   readonly replicas?: number | undefined;
-  /** Key exchange of the storage; x25519 unless given. */
+  /** Key exchange of the storage; default x25519. */
   readonly scheme?: NikeScheme | undefined;
-  /** What couriers and replicas wait by; as `mixing` and `scheme` say unless given. */
+  /** The waits of couriers and replicas; by default chosen by `mixing` and `scheme`. */
   readonly timing?: Timing | undefined;
-  /** See {@link Kindness.kindCouriers}; false unless given. */
+  /** See {@link Kindness.kindCouriers}; false by default. */
   readonly kindCouriers?: boolean | undefined;
-  /** Where a replica keeps its boxes; in memory unless given. Use the same `seed` each time. */
+  /** See {@link Kindness.kindMixes}; false by default. */
+  readonly kindMixes?: boolean | undefined;
+  /** Where a replica stores its boxes; in memory by default. Use the same `seed` each time. */
   readonly storeFor?: ((replica: ReplicaIdentity) => BoxStore) | undefined;
-  /** What a courier (by its place, from 0) remembers after a restart; nothing unless given. */
+  /** The log of a courier (by its index, from 0), which survives restarts; none by default. */
   readonly logFor?: ((courier: number) => EnvelopeLog) | undefined;
-  /** Hears of each document that is published, and again when its epoch begins. */
+  /** Called for each document that is published, and again when its epoch begins. */
   readonly onDocument?: ((document: PublishedDocument) => void) | undefined;
-  /** Hears of services that throw and of documents that could not be made. */
+  /** Called when a service throws or a document could not be made. */
   readonly onFault?: ((error: Error) => void) | undefined;
   /** Receives the commands between couriers and replicas: names and times, never contents. */
   readonly onTrace?: TraceHook<StorageTrace> | undefined;
 }
 
-/** A picture of the network. */
+/** A snapshot of the network. */
 export interface NetworkPicture {
-  /** The epoch it is, with those that were skipped. */
+  /** The current epoch, including skipped ones. */
   readonly epoch: NetworkEpoch;
-  /** What packets are, and how long they take. */
+  /** The mixing mode. */
   readonly mixing: Mixing;
   /** Whether gateways can be reached; see {@link NetworkFaults.setOnline}. */
   readonly online: boolean;
-  /** Names of those who sign the documents. */
+  /** Names of the authorities. */
   readonly authorities: readonly string[];
-  /** Where clients' links lead. */
+  /** The nodes that clients' links lead to. */
   readonly gateways: readonly NodePicture[];
   /** The mixes, first layer to last. */
   readonly layers: readonly (readonly NodePicture[])[];
-  /** Where the services are. */
+  /** The nodes that run services. */
   readonly serviceNodes: readonly (NodePicture & {
     /** Capabilities that it offers, e.g. `echo` and `courier`. */
     readonly services: readonly string[];
   })[];
-  /** All that are configured, whether up or not. */
+  /** All configured replicas, up or down. */
   readonly replicas: readonly {
-    /** The name that it has in documents, e.g. `replica1`. */
+    /** Its name in documents, e.g. `replica1`. */
     readonly name: string;
     /** Static ID, 0 to 255. */
     readonly replicaId: number;
   }[];
-  /** Epochs whose documents can be had. */
+  /** Epochs whose documents are available. */
   readonly documents: readonly number[];
-  /** Clients' links, by the gateway they lead to. */
+  /** Clients' links and their gateways. */
   readonly links: readonly {
     /** Name of the gateway. */
     readonly gateway: string;
-    /** Whether packets can go; false between a cut and the next connection. */
+    /** Whether packets can be sent; false between a cut and the next connection. */
     readonly connected: boolean;
   }[];
-  /** Packets in progress, both ways. */
+  /** Packets in progress, in both directions. */
   readonly packetsUnderWay: number;
-  /** Counted since the network began. */
+  /** Counters since the network began. */
   readonly traffic: Readonly<TrafficCounts>;
 }
 
 /** A node in a {@link NetworkPicture}. */
 export interface NodePicture {
-  /** The name that it has in documents, e.g. `mix3`. */
+  /** Its name in documents, e.g. `mix3`. */
   readonly name: string;
   /** BLAKE2b-256 of its identity key, in hex. */
   readonly identityHash: string;
@@ -142,19 +145,22 @@ const authorityCount = 3;
 
 /** A mixnet inside one process. */
 export class EmbeddedNetwork {
-  /** What goes wrong. */
+  /** Injects faults. */
   readonly faults: NetworkFaults;
-  /** Told to clients; hops and payloads keep to it, and with `sphinx` mixing packets. */
+  /**
+   * The geometry that clients receive. Hops and payloads follow it; with `sphinx` mixing, packets
+   * too.
+   */
   readonly geometry: Geometry;
   /** Rates per millisecond, as each document publishes them. */
   readonly rates: Rates;
-  /** Told to clients; its NIKE is that of the storage. */
+  /** The storage geometry that clients receive; its NIKE is that of the storage. */
   readonly pigeonholeGeometry: PigeonholeGeometry;
   /** Couriers and storage replicas, with their fault controls. */
   readonly storage: StorageNetwork;
-  /** What couriers and replicas wait by. */
+  /** The waits of couriers and replicas. */
   readonly timing: Timing;
-  /** The nodes with their public keys, which follow from the seed. */
+  /** The nodes with their public keys, derived from the seed. */
   readonly topology: Topology;
   /** @internal The lengths that follow from the geometry. */
   readonly sizes: PigeonholeSizes;
@@ -174,14 +180,14 @@ export class EmbeddedNetwork {
   #linkCount = 0;
   #closed = false;
 
-  /** @throws RangeError naming an option that cannot be. Nothing runs before {@link start}. */
+  /** Nothing runs before {@link start}. @throws RangeError naming an invalid option. */
   constructor(options: EmbeddedNetworkOptions) {
     const { clock, scheme = x25519Nike } = options;
     this.#options = options;
     this.#mixing = options.mixing ?? "instant";
     this.timing = options.timing ?? timingOf(this.#mixing, scheme.name);
     this.#seed = seedBytes(options.seed);
-    // Packets leave at once: the document says the highest rate that it can, for clients go by it.
+    // Packets leave at once, so the document gives the highest possible rate: clients rely on it.
     const lambdaP = options.lambdaP ?? (this.#mixing === "instant" ? 1 : undefined);
     const numbers = networkNumbers({
       ...options,
@@ -233,7 +239,7 @@ export class EmbeddedNetwork {
       time: this.#time,
       make: (epoch) => this.#makeDocument(epoch),
       onDocument: (document) => {
-        // The servers first: clients may use what a document says as soon as they have it.
+        // The servers first: clients may use a document as soon as they have it.
         this.storage.documentChanged();
         options.onDocument?.(document);
         for (const link of this.#links) link.documentPublished(document);
@@ -280,7 +286,7 @@ export class EmbeddedNetwork {
 
   #makeGateways(): NetworkGateway[] {
     const traffic = this.#traffic;
-    const { clock } = this.#options;
+    const { clock, kindMixes } = this.#options;
     const spools = new Map(
       this.topology.gateways.map((node) => {
         const onTaken = (): void => void traffic.replies++;
@@ -298,32 +304,33 @@ export class EmbeddedNetwork {
       packets: this.#packets,
       traffic,
       spools,
+      kindMixes,
       deliver: (packet, reply) => this.#deliver(packet, reply),
     });
     return [...spools].map(([node, spool]) => new NetworkGateway(node, spool, mixes));
   }
 
-  /** @internal The gateways as their ports see them. */
+  /** @internal The gateways, as their ports see them. */
   get gateways(): readonly NetworkGateway[] {
     return this.#gateways;
   }
 
-  /** Who signs the documents, as daemons list them. */
+  /** The authorities, as daemons list them. */
   get authorities(): readonly AuthorityIdentity[] {
     return this.#authorities.map((authority) => authority.identity);
   }
 
-  /** @internal Who answers at the authorities' ports; their link keys are secret. */
+  /** @internal The authorities with their keys; the link keys are secret. */
   get authorityKeys(): readonly Authority[] {
     return this.#authorities;
   }
 
-  /** Number of the epoch it is, with those that were skipped. */
+  /** Number of the current epoch, including skipped ones. */
   get currentEpoch(): number {
     return this.#time.epoch().current;
   }
 
-  /** The epoch it is, its length and what is left of it, in ms. */
+  /** The current epoch, its length and the time left, in ms. */
   epoch(): NetworkEpoch {
     return this.#time.epoch();
   }
@@ -333,15 +340,16 @@ export class EmbeddedNetwork {
     return this.topology.replicas;
   }
 
-  /** The service nodes, in the order in which {@link attach} counts them. */
+  /** The service nodes, in the order that {@link attach} uses. */
   get serviceNodes(): readonly NetworkNode[] {
     return this.topology.serviceNodes;
   }
 
   /**
-   * Puts a service on a service node. Packets reach it at once; documents list it from the next one
-   * on that is made, so attach before {@link start}.
-   * @throws RangeError when there is no such node, or the service's names are unusable or taken.
+   * Puts a service on a service node. Packets reach it at once. Documents list it from the next one
+   * that is made, so attach it before {@link start}.
+   * @throws RangeError when there is no such node, or the service's names are invalid or already
+   * used.
    */
   attach(serviceNodeIndex: number, kaetzchen: Kaetzchen): void {
     const node = this.topology.serviceNodes[serviceNodeIndex];
@@ -355,7 +363,7 @@ export class EmbeddedNetwork {
   }
 
   /**
-   * Makes the replicas' keys, publishes the documents that are due, and from then on each in its
+   * Makes the replicas' keys, publishes the documents that are due, and from then on each one in
    * time.
    * @throws (rejects) with what the scheme threw.
    */
@@ -365,8 +373,8 @@ export class EmbeddedNetwork {
   }
 
   /**
-   * Ends all links and the storage, closes its stores and logs, loses what is in progress, and
-   * leaves no timer behind. Idempotent.
+   * Ends all links and the storage, closes its stores and logs, drops packets in progress, and
+   * cancels all timers. Idempotent.
    */
   async close(): Promise<void> {
     if (this.#closed) return;
@@ -381,7 +389,7 @@ export class EmbeddedNetwork {
   /**
    * Makes the next epoch the current one without moving the clock; resolves when its document is
    * published.
-   * @returns the epoch that it is now.
+   * @returns the new epoch.
    */
   async advanceEpoch(): Promise<number> {
     this.#time.skipEpoch();
@@ -390,12 +398,12 @@ export class EmbeddedNetwork {
     return this.currentEpoch;
   }
 
-  /** The documents that can be had: of the previous, the current and the next epoch. */
+  /** The available documents: of the previous, the current and the next epoch. */
   documents(): readonly PublishedDocument[] {
     return this.#directory.documents();
   }
 
-  /** The current epoch's document, else that of the epoch before, else null. */
+  /** The current epoch's document, or else that of the epoch before, or else null. */
   currentDocument(): PkiDocument | null {
     return this.#directory.current()?.decoded ?? null;
   }
@@ -427,7 +435,7 @@ export class EmbeddedNetwork {
     return link;
   }
 
-  /** What the network looks like now. */
+  /** A snapshot of the network. */
   describe(): NetworkPicture {
     const picture = (node: NetworkNode): NodePicture => ({
       name: node.name,
@@ -480,7 +488,7 @@ export class EmbeddedNetwork {
     return { document, certificate: signDocument(document, epoch, this.#authorities) };
   }
 
-  /** A packet has reached its service node. */
+  /** Delivers a packet that has reached its service node. */
   #deliver(packet: OutgoingPacket, reply: ((payload: Uint8Array) => void) | null): void {
     const node = this.#serviceNodes.get(toHex(packet.destination));
     const service = node && this.#services.find(node, packet.recipient);
@@ -503,7 +511,7 @@ export class EmbeddedNetwork {
     };
     try {
       const answer = service.handle({ payload, wantsReply: reply !== null });
-      // An answer that is there already goes back in this turn.
+      // An answer that is already there goes back in this turn.
       if (answer instanceof Promise) answer.then(goBack).catch(onFault);
       else goBack(answer);
     } catch (error) {

@@ -1,19 +1,25 @@
-/** What a network is configured with, checked. spec/mixnet §0, names the usual values. */
+/** The checked configuration of a network; spec/mixnet §0 lists the usual values. */
 import { DEFAULT_EPOCH_MS } from "../pki/epoch.js";
 
 /** Rates per millisecond, as the documents publish them. */
 export interface Rates {
-  /** Delay at each hop: the mean is 1/mu. */
+  /** Rate of the delay at each hop: the mean delay is 1/mu. */
   readonly mu: number;
-  /** A client's sends. */
+  /** Rate of a client's sends. */
   readonly lambdaP: number;
-  /** A client's loop decoys; published, not done: those on ticks of lambdaP are the only ones. */
+  /**
+   * Rate of a client's loop decoys. It is published but not used: decoys leave only on ticks of
+   * lambdaP.
+   */
   readonly lambdaL: number;
-  /** A mix's loop decoys; published, not done: nobody watches links inside a process. */
+  /**
+   * Rate of a mix's loop decoys. It is published but not used: nobody watches links inside a
+   * process.
+   */
   readonly lambdaM: number;
-  /** A gateway's decoys; published, not done. */
+  /** Rate of a gateway's decoys. It is published but not used. */
   readonly lambdaG: number;
-  /** Sends between couriers and replicas. */
+  /** Rate of sends between couriers and replicas. */
   readonly lambdaR: number;
 }
 
@@ -28,8 +34,8 @@ const defaultRates: Rates = {
 };
 
 /**
- * The default rates with some replaced. @throws RangeError naming one that is no finite number from
- * 0 up.
+ * The default rates with some replaced. @throws RangeError naming a rate that is not a finite
+ * number from 0 up.
  */
 function ratesFrom(given: { readonly [N in keyof Rates]?: number | undefined }): Rates {
   const rates: { -readonly [N in keyof Rates]: number } = { ...defaultRates };
@@ -44,7 +50,7 @@ function ratesFrom(given: { readonly [N in keyof Rates]?: number | undefined }):
   return rates;
 }
 
-/** `value`, or `fallback` when it is left out. @throws RangeError outside the bounds. */
+/** Returns `value`, or `fallback` if it is undefined. @throws RangeError outside the bounds. */
 function countFrom(
   name: string,
   value: number | undefined,
@@ -59,7 +65,7 @@ function countFrom(
   return count;
 }
 
-/** The numbers of a network, with the usual ones for those that were not given. */
+/** The numbers of a network, with the usual values for those that were not given. */
 interface NetworkNumbers {
   readonly rates: Rates;
   readonly epochMs: number;
@@ -71,7 +77,7 @@ interface NetworkNumbers {
   readonly replicas: number;
 }
 
-/** Numbers that were asked for. */
+/** The given numbers. */
 type GivenNumbers = {
   readonly [N in Exclude<keyof NetworkNumbers, "rates">]?: number | undefined;
 } & { readonly [N in keyof Rates]?: number | undefined };
@@ -88,7 +94,7 @@ function replicaCount(value: number | undefined): number {
   throw new RangeError("`replicas` must be 0, or from 2 to 256: each envelope goes to two, got 1");
 }
 
-/** Checks the numbers of a network. @throws RangeError naming the one that cannot be. */
+/** Checks the numbers of a network. @throws RangeError naming an invalid number. */
 export function networkNumbers(options: GivenNumbers): NetworkNumbers {
   const day = 24 * 3_600_000;
   const payload = options.userForwardPayloadLength;

@@ -1,9 +1,9 @@
-/** Replies that wait at a gateway for their clients. spec/mixnet §7.1 and §7.5. */
+/** Replies that wait at a gateway for their clients (spec/mixnet §7.1 and §7.5). */
 import { toHex } from "../bytes/bytes.js";
 import type { Clock, Timer } from "../clock/clock.js";
 import type { NetworkTime } from "./network-time.js";
 
-/** Most replies that wait at a gateway, all clients' together; upstream has no limit. */
+/** The most replies that wait at a gateway, of all clients together; upstream has no limit. */
 const MAX_STORED_REPLIES = 16_384;
 
 /** A reply as it arrived at the gateway. */
@@ -16,29 +16,29 @@ export interface StoredReply {
 
 interface Queue {
   readonly replies: StoredReply[];
-  /** Those who are told when a reply is stored: the links of this queue ID. */
+  /** Callbacks for a stored reply: the links with this queue ID. */
   readonly links: Set<() => void>;
 }
 
-/** What a spool works with. */
+/** What a spool needs. */
 export interface SpoolOptions {
   readonly clock: Clock;
   readonly time: NetworkTime;
-  /** A reply was taken over by its client. */
+  /** Called when a client has taken a reply. */
   readonly onTaken: () => void;
-  /** A reply was dropped: its client did not come, or there were too many. */
+  /** Called when a reply is dropped: its client did not come, or there were too many. */
   readonly onDropped: () => void;
 }
 
 /**
- * First in, first out for each queue ID, connected or not; what waits for clients that are away is
- * dropped at the end of the epoch.
+ * A first-in, first-out queue for each queue ID, connected or not. Replies for clients that are
+ * away are dropped at the end of the epoch.
  */
 export class Spool {
-  /** Most replies that wait here, all clients' together. */
+  /** The most replies that wait here, of all clients together. */
   readonly mostReplies = MAX_STORED_REPLIES;
   readonly #options: SpoolOptions;
-  // In the order in which queues came to be.
+  // Queues in the order in which they were created.
   readonly #queues = new Map<string, Queue>();
   #size = 0;
   #timer: Timer | null = null;
@@ -52,7 +52,7 @@ export class Spool {
     return this.#size;
   }
 
-  /** A link for a queue ID is there; `onStored` is called with each reply that is stored for it. */
+  /** Registers a link for a queue ID; `onStored` is called for each reply that is stored for it. */
   attach(queueId: Uint8Array, onStored: () => void): () => void {
     const name = toHex(queueId);
     const queue = this.#queue(name);
@@ -63,7 +63,7 @@ export class Spool {
     };
   }
 
-  /** Files a reply, and tells the links of its queue ID. */
+  /** Stores a reply, and notifies the links of its queue ID. */
   store(queueId: Uint8Array, reply: StoredReply): void {
     if (this.#size >= MAX_STORED_REPLIES && !this.#makeRoom()) {
       this.#options.onDropped();
@@ -76,12 +76,12 @@ export class Spool {
     for (const onStored of queue.links) onStored();
   }
 
-  /** The oldest reply of a queue ID; null when none waits. */
+  /** The oldest reply of a queue ID; null if none waits. */
   first(queueId: Uint8Array): StoredReply | null {
     return this.#queues.get(toHex(queueId))?.replies[0] ?? null;
   }
 
-  /** A client has taken a reply over. Harmless when it is gone. */
+  /** Removes a reply that a client has taken. Harmless if it is already gone. */
   remove(queueId: Uint8Array, reply: StoredReply): void {
     const replies = this.#queues.get(toHex(queueId))?.replies ?? [];
     const at = replies.indexOf(reply);
@@ -98,7 +98,7 @@ export class Spool {
     this.#options.onDropped();
   }
 
-  /** Drops what waits for clients that are away. */
+  /** Drops the replies of clients that are away. */
   sweep(): void {
     for (const [name, queue] of this.#queues) if (queue.links.size === 0) this.#drop(name, queue);
   }
@@ -125,7 +125,10 @@ export class Spool {
     for (let i = 0; i < replies.length; i++) this.#options.onDropped();
   }
 
-  /** Whether there is room again: the queue of the client that has been away longest goes. */
+  /**
+   * Makes room by dropping the queue of the client that has been away longest. Returns whether
+   * there is room.
+   */
   #makeRoom(): boolean {
     for (const [name, queue] of this.#queues) {
       if (queue.links.size > 0) continue;

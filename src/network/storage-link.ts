@@ -1,4 +1,4 @@
-/** The wire between couriers and replicas, and between replicas. spec/pigeonhole §5.1. */
+/** The wire between couriers and replicas, and between replicas (spec/pigeonhole §5.1). */
 import type { Bytes } from "../bytes/bytes.js";
 import type { Clock, Timer } from "../clock/clock.js";
 import {
@@ -11,12 +11,12 @@ import { ProtocolError } from "../errors/errors.js";
 import type { TraceHook } from "../mixnet/trace.js";
 import type { StoragePace } from "./storage-pace.js";
 
-/** How many commands may wait for their time to leave; more are refused. */
+/** How many commands may wait to leave; more are refused. */
 const longestQueue = 64;
-/** How many commands may be without an answer; more are refused. */
+/** How many commands may be unanswered; more are refused. */
 const mostUnanswered = 1024;
 
-/** Who is at the connecting end: replicas treat the two differently. */
+/** The kind of the connecting peer: replicas treat the two differently. */
 export type StoragePeer = "courier" | "replica";
 
 /** A command between a courier and a replica, or between two replicas. Never what is in it. */
@@ -40,32 +40,32 @@ export class StorageLinkError extends Error {
   override readonly name = "StorageLinkError";
 }
 
-/** What may go wrong on the way to a replica. */
+/** The faults of the connection to a replica. */
 export interface LinkConditions {
-  /** Nobody can reach it. */
+  /** Whether it is unreachable. */
   readonly offline: boolean;
   /** How much longer each of its answers takes, in ms. */
   readonly slowMs: number;
-  /** Whether the next command gets lost; asked once a command. */
+  /** Whether the next command gets lost; called once per command. */
   takeLoss(): boolean;
 }
 
 /** The accepting end. */
 export interface StorageLinkTarget {
-  /** What goes wrong on the way; looked at for each command and each answer. */
+  /** The faults of the connection; read for each command and each answer. */
   readonly faults: LinkConditions;
-  /** Takes a command in wire form; gives the answer in wire form, null when there is none. */
+  /** Takes an encoded command; returns the encoded answer, or null if there is none. */
   receive(bytes: Bytes, from: StoragePeer): Promise<Bytes | null>;
 }
 
-/** What a link is made of. */
+/** What a link needs. */
 export interface StorageLinkOptions {
   readonly clock: Clock;
   readonly pace: StoragePace;
   readonly sizes: PigeonholeSizes;
   readonly from: StoragePeer;
   readonly target: StorageLinkTarget;
-  /** Hears of a target that threw, which none should. */
+  /** Called when a target throws, which none should. */
   readonly onFault?: ((error: Error) => void) | undefined;
   /** Receives each command and each answer, with the names of both ends; null: nobody does. */
   readonly trace?: {
@@ -94,14 +94,14 @@ export class StorageLink {
     this.#options = options;
   }
 
-  /** Whether commands can be sent now. */
+  /** Whether commands can be sent. */
   get connected(): boolean {
     return !this.#closed && !this.#options.target.faults.offline;
   }
 
   /**
-   * Sends a command. `onReply` is called with the answer, never before this returns; not at all
-   * when the command or its answer is lost.
+   * Sends a command. `onReply` is called with the answer, never before this returns. It is not
+   * called if the command or its answer is lost.
    * @throws StorageLinkError when not connected, or when too many commands are on their way;
    * TypeError, RangeError when the command does not fit the geometry.
    */
@@ -172,7 +172,7 @@ export class StorageLink {
       this.#trace("answered");
       onReply(decodeReplicaCommand(answer, sizes.nikePublicKeyLength));
     } catch (error) {
-      // A malformed answer is as good as none; anyone who sent the command has a deadline.
+      // A malformed answer counts as none; the sender of the command has a deadline.
       if (!(error instanceof ProtocolError)) this.#options.onFault?.(error as Error);
     } finally {
       this.#unanswered--;
@@ -186,7 +186,9 @@ export class StorageLink {
     hook({ source: "storage", event, at: clock.now(), from, to, peer });
   }
 
-  /** Ends the connection: requests on their way reject, and no timer is left. Idempotent. */
+  /**
+   * Ends the connection: requests on their way reject, and all timers are cancelled. Idempotent.
+   */
   close(): void {
     this.#closed = true;
     this.#queue.length = 0;

@@ -16,37 +16,39 @@ import type { StorageDocument } from "./replica/shards.js";
 import { StorageLink, type StoragePeer, type StorageTrace } from "./storage-link.js";
 import { instantPace, poissonPace } from "./storage-pace.js";
 
-/** What a storage network is made of. */
+/** What a storage network needs. */
 export interface StorageNetworkOptions {
-  /** What everything here waits by. */
+  /** The clock for all waits. */
   readonly clock: Clock;
   /** Source of nonces, ephemeral keys and delays. */
   readonly random: RandomSource;
-  /** How long couriers and replicas wait for what. */
+  /** The waits of couriers and replicas. */
   readonly timing: Timing;
-  /** NIKE of the envelopes; the one that `sizes` names. */
+  /** NIKE of the envelopes; it must be the one that `sizes` names. */
   readonly scheme: NikeScheme;
   /** Lengths of the network's messages. */
   readonly sizes: PigeonholeSizes;
-  /** Who the replicas are; their order is that of {@link StorageNetwork.replicas}. */
+  /** The replicas' identities, in the order of {@link StorageNetwork.replicas}. */
   readonly replicas: readonly ReplicaIdentity[];
   /** How many couriers there are. */
   readonly courierCount: number;
-  /** 32 bytes from which the replicas' envelope keys come; secret. Keep it with the stores. */
+  /**
+   * 32 bytes from which the replicas' envelope keys are derived; secret. Keep it with the stores.
+   */
   readonly keySeed: Uint8Array;
-  /** The current document; null while there is none. */
+  /** The current document; null if there is none. */
   readonly document: () => StorageDocument | null;
-  /** Whether links have the delays of real ones (LambdaR); without delays when left out. */
+  /** Whether links have the delays of real ones (LambdaR); by default there are no delays. */
   readonly paced?: boolean | undefined;
-  /** See {@link Kindness.kindCouriers}; false when left out. */
+  /** See {@link Kindness.kindCouriers}; false by default. */
   readonly kindCouriers?: boolean | undefined;
-  /** The current replica epoch; by the clock when left out. spec/pigeonhole §6. */
+  /** The current replica epoch; by default from the clock (spec/pigeonhole §6). */
   readonly replicaEpoch?: (() => number) | undefined;
-  /** Where a replica keeps its boxes; in memory when left out. */
+  /** Where a replica stores its boxes; in memory by default. */
   readonly storeFor?: ((replica: ReplicaIdentity) => BoxStore) | undefined;
-  /** What a courier (by its place, from 0) remembers over its end; nothing when left out. */
+  /** The log of a courier (by its index, from 0), which survives restarts; none by default. */
   readonly logFor?: ((courier: number) => EnvelopeLog) | undefined;
-  /** Hears of stores and logs that cannot be read. */
+  /** Called when a store or log cannot be read. */
   readonly onFault?: ((error: Error) => void) | undefined;
   /** Receives the commands between couriers and replicas; nobody does when left out. */
   readonly onTrace?: TraceHook<StorageTrace> | null | undefined;
@@ -55,13 +57,13 @@ export interface StorageNetworkOptions {
 }
 
 /**
- * Couriers and replicas in one process. Order of events: {@link start}; then {@link publicKeys} for
- * the first document; then {@link documentChanged} for it and for each later one.
+ * Couriers and replicas in one process. Call {@link start} first, then {@link publicKeys} for the
+ * first document, then {@link documentChanged} for it and for each later document.
  */
 export class StorageNetwork {
-  /** To be attached to service nodes, one each. */
+  /** Attach each to a service node of its own. */
   readonly couriers: readonly Courier[];
-  /** In the order given; each with its faults. */
+  /** In the given order; each has its own faults. */
   readonly replicas: readonly Replica[];
   readonly #document: () => StorageDocument | null;
   readonly #onFault: (error: Error) => void;
@@ -108,7 +110,7 @@ export class StorageNetwork {
     });
   }
 
-  /** For each caller its own connections, made when they are first needed. */
+  /** Each caller gets its own connections, made when they are first needed. */
   #linkMaker(options: StorageNetworkOptions) {
     const { clock, random, timing, sizes, document } = options;
     const lambdaR = (): number | null => document()?.lambdaR ?? null;
@@ -137,14 +139,14 @@ export class StorageNetwork {
     };
   }
 
-  /** Readies the replicas' keys. @throws (rejects) with what the NIKE throws. */
+  /** Makes the replicas' keys. @throws (rejects) with what the NIKE throws. */
   async start(): Promise<void> {
     await Promise.all(this.replicas.map((replica) => replica.start()));
   }
 
   /**
-   * Envelope public keys of a replica by replica epoch, for a document that is made now. A replica
-   * that is offline has none. @throws (rejects) RangeError when there is no such replica.
+   * Envelope public keys of a replica by replica epoch, for a document that is being made. An
+   * offline replica has none. @throws (rejects) RangeError when there is no such replica.
    */
   async publicKeys(
     replicaId: number,
@@ -156,8 +158,8 @@ export class StorageNetwork {
   }
 
   /**
-   * To be told of every new document, when `document` gives it already. With the first one couriers
-   * take up what they had logged before an earlier end.
+   * Call this for every new document, when `document` already returns it. With the first one,
+   * couriers continue what they had logged before an earlier end.
    */
   documentChanged(): void {
     const document = this.#document();
@@ -170,7 +172,7 @@ export class StorageNetwork {
     }
   }
 
-  /** Ends everything, closes stores and logs, and leaves no timer. Idempotent. */
+  /** Ends everything, closes stores and logs, and cancels all timers. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true;
     const couriers = this.couriers.map((courier) => courier.close());

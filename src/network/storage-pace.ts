@@ -1,9 +1,9 @@
-/** When commands between couriers and replicas leave. spec/pigeonhole §5.1. */
+/** When commands between couriers and replicas leave (spec/pigeonhole §5.1). */
 import type { RandomSource } from "../bytes/bytes.js";
 import type { Timing } from "../mixnet/timing.js";
 import { exponential, uniform } from "../mixnet/sampling.js";
 
-/** The delays on storage links; null is "at once", without a timer. */
+/** The delays on storage links; null means "at once", without a timer. */
 export interface StoragePace {
   /** How long the connecting side waits before its next command, in ms. */
   sendDelayMs(): number | null;
@@ -18,12 +18,12 @@ export const instantPace: StoragePace = {
 };
 
 /**
- * The delays of deployed networks: sends are a Poisson process of mean ⌈1/LambdaR⌉ ms, answers
- * take up to as long, all times equally likely. No decoys are sent between them: nobody can watch
- * a link inside a process, and an idle network should cost nothing. Since the waits of a Poisson
- * process have no memory, drawing one only when there is something to send changes no delay.
- * @param lambdaR gives LambdaR (per ms) of the current document; null when there is none.
- * @param timing its `linkMeanMs` is the mean while no document tells it.
+ * The delays of deployed networks. Sends are a Poisson process with a mean of ⌈1/LambdaR⌉ ms; the
+ * delay of an answer is uniform up to that mean. No decoys are sent: nobody can watch a link inside
+ * a process, and an idle network should cost nothing. Because a Poisson process has no memory,
+ * drawing a wait only when there is something to send does not change the delays.
+ * @param lambdaR returns LambdaR (per ms) of the current document; null if there is none.
+ * @param timing its `linkMeanMs` is the mean until a document is known.
  */
 export function poissonPace(
   lambdaR: () => number | null,

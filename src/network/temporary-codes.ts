@@ -1,12 +1,13 @@
 /**
- * Replica codes after which it is worth asking again, for each who asks. spec/pigeonhole §9.1 and
- * §9.2.
+ * Replica codes after which it makes sense to ask again, for envelopes, copies and replication
+ * (spec/pigeonhole §9.1 and §9.2).
  *
- * | code | envelopes | copies | why they differ |
- * | --- | --- | --- | --- |
- * | 4, 6, 7, 9: database, storage, internal, replication | yes | yes | |
- * | 1: box ID not found | no | yes | to a reader it is the answer; a box of a copy stream was written before the command, and may still be on its way to this shard |
- * | 8: invalid epoch | yes | no | an envelope keeps its epoch, which another replica may take; a copy asks with the epoch of the moment, so this shard will not take it, and the next one is asked |
+ * | code | envelopes | copies | replication | why they differ |
+ * | --- | --- | --- | --- | --- |
+ * | 4, 7: database, internal | yes | yes | yes | |
+ * | 6, 9: storage full, replication failed | yes | yes | no | a peer that is full stays full for this box, as upstream has it; code 9 answers no replication |
+ * | 1: box ID not found | no | yes | no | for a reader it is the answer; a box of a copy stream was written before the command and may still be on its way to this shard |
+ * | 8: invalid epoch | yes | no | no | an envelope keeps its epoch, which another replica may accept; a copy asks with the current epoch, so this shard will not accept it, and the next one is asked; replication has no epoch |
  */
 import {
   REPLICA_ERROR_BOX_ID_NOT_FOUND,
@@ -17,23 +18,28 @@ import {
   REPLICA_ERROR_STORAGE_FULL,
 } from "../errors/codes.js";
 
-const failedJustNow = [
+/** For a box that a replica sends to another one: the box waits, and is sent again. */
+export const temporaryForReplication: ReadonlySet<number> = new Set([
   REPLICA_ERROR_DATABASE_FAILURE,
-  REPLICA_ERROR_STORAGE_FULL,
   REPLICA_ERROR_INTERNAL_ERROR,
+]);
+
+const failedJustNow = [
+  ...temporaryForReplication,
+  REPLICA_ERROR_STORAGE_FULL,
   REPLICA_ERROR_REPLICATION_FAILED,
 ];
 
 /**
- * Of an envelope that a courier or a replica passes on: the code is not a verdict on the box, and
- * the other shard, or the same one later, may know better.
+ * For an envelope that a courier or a replica passes on: the code says nothing final about the box.
+ * The other shard, or the same one later, may give another answer.
  */
 export const temporaryForEnvelopes: ReadonlySet<number> = new Set([
   ...failedJustNow,
   REPLICA_ERROR_INVALID_EPOCH,
 ]);
 
-/** Of a box that a copy reads or deletes: the same shard is asked again. */
+/** For a box that a copy reads or deletes: the same shard is asked again. */
 export const temporaryForCopies: ReadonlySet<number> = new Set([
   ...failedJustNow,
   REPLICA_ERROR_BOX_ID_NOT_FOUND,

@@ -1,4 +1,4 @@
-/** The nodes of the embedded network and their keys. All keys follow from one seed. */
+/** The nodes of the embedded network and their keys, all derived from one seed. */
 import { x25519PublicKey } from "#platform";
 import { ed25519 } from "@noble/curves/ed25519.js";
 import type { Bytes } from "../bytes/bytes.js";
@@ -7,14 +7,14 @@ import { encodePublicKeyPem } from "../pki/pem.js";
 import { identityHash } from "../pki/services.js";
 import { derive } from "./random.js";
 
-/** What a node does. */
+/** The role of a node. */
 export type NodeRole = "gateway" | "mix" | "service";
 
-/** How many nodes there are of each kind. */
+/** The number of nodes of each kind. */
 export interface TopologySize {
   readonly authorities: number;
   readonly gateways: number;
-  /** Mix layers; a path has two hops more. */
+  /** Mix layers; a path has two more hops. */
   readonly layers: number;
   readonly mixesPerLayer: number;
   readonly serviceNodes: number;
@@ -23,9 +23,9 @@ export interface TopologySize {
 
 /** A gateway, a mix or a service node. */
 export class NetworkNode {
-  /** The name that it has in documents, e.g. `mix3`; its keys follow from the seed and this. */
+  /** Its name in documents, e.g. `mix3`. Its keys are derived from the seed and this name. */
   readonly name: string;
-  /** Which of a document's lists it stands in. */
+  /** The list of a document that contains it. */
   readonly role: NodeRole;
   /** Ed25519 public key, 32 bytes. */
   readonly identityKey: Bytes;
@@ -34,8 +34,8 @@ export class NetworkNode {
   /** X25519 public key, 32 bytes. */
   readonly linkKey: Bytes;
   /**
-   * URL under which it is listed. Nobody listens there, for the network is inside this process,
-   * except at a gateway that was given a port.
+   * The URL under which it is listed. Nobody listens there, because the network is inside this
+   * process, except at a gateway that was given a port.
    */
   address: string;
   readonly #seed: Bytes;
@@ -62,12 +62,12 @@ export class NetworkNode {
     return key;
   }
 
-  /** @internal The private key to {@link mixKey}; secret. */
+  /** @internal The private key for {@link mixKey}; secret. */
   mixPrivateKey(epoch: number): Bytes {
     return derive(this.#seed, `mix key ${epoch}`);
   }
 
-  /** @internal The pair of its link key, X25519. The private one is secret. */
+  /** @internal Its X25519 link key pair. The private key is secret. */
   get linkKeys(): {
     /** 32 bytes. */
     readonly publicKey: Bytes;
@@ -77,35 +77,35 @@ export class NetworkNode {
     return { publicKey: this.linkKey, privateKey: derive(this.#seed, "link") };
   }
 
-  /** The link key as PEM; what couriers publish of themselves. */
+  /** The link key as PEM, which couriers publish about themselves. */
   get linkKeyPem(): string {
     return encodePublicKeyPem("x25519", this.linkKey);
   }
 }
 
-/** What the documents say about a storage replica, but for its envelope keys. */
+/** What documents say about a storage replica, without its envelope keys. */
 export interface NetworkReplica {
-  /** The name that it has in documents, e.g. `replica1`. */
+  /** Its name in documents, e.g. `replica1`. */
   readonly name: string;
-  /** Static ID, 0 to 255: how envelopes name it. */
+  /** Static ID, 0 to 255: envelopes name it by this. */
   readonly replicaId: number;
   /** Ed25519 public key, 32 bytes. */
   readonly identityKey: Bytes;
   /** X25519 public key, 32 bytes. */
   readonly linkKey: Bytes;
-  /** URL under which it is listed. Nobody listens there. */
+  /** The URL under which it is listed. Nobody listens there. */
   readonly address: string;
 }
 
 /** All nodes. */
 export interface Topology {
-  /** Where clients' links lead. */
+  /** The nodes that clients' links lead to. */
   readonly gateways: readonly NetworkNode[];
   /** The mixes, first layer to last. */
   readonly layers: readonly (readonly NetworkNode[])[];
-  /** Where the services are, each with an echo; a courier may be attached. */
+  /** The nodes that run services, each with an echo; a courier may be attached. */
   readonly serviceNodes: readonly NetworkNode[];
-  /** Who stores the boxes; their order is that of their IDs. */
+  /** The storage replicas, in the order of their IDs. */
   readonly replicas: readonly NetworkReplica[];
 }
 
@@ -119,7 +119,10 @@ function times<T>(count: number, make: (i: number) => T): T[] {
   return Array.from({ length: count }, (_, i) => make(i));
 }
 
-/** The nodes that a seed (32 bytes) determines. Authorities come first in the ports they list. */
+/**
+ * The nodes that a seed (32 bytes) determines. The listed ports begin with those of the
+ * authorities.
+ */
 export function makeTopology(seed: Uint8Array, size: TopologySize): Topology {
   let port = firstPort + size.authorities;
   let mixes = 0;

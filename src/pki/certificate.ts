@@ -1,8 +1,8 @@
 /** The signed envelope around a consensus. spec/mixnet §3.3. */
 import { type Bytes, concatBytes, toHex, utf8 } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
-import { type CborMap, decodeCbor, encodeCbor } from "../cbor/cbor.js";
-import { asMap, bytesField, mapField, textField, uintField } from "./wire-fields.js";
+import { type CborBudget, type CborMap, decodeCbor, encodeCbor } from "../cbor/cbor.js";
+import { asMap, bytesField, mapField, textField, uintField } from "../cbor/fields.js";
 
 const where = "certificate";
 
@@ -30,10 +30,11 @@ export interface Certificate {
 
 /**
  * Reads a certificate. Nothing is verified.
+ * @param budget of the message that `raw` came in; its own unless given.
  * @throws ProtocolError when it is not CBOR, or a member is missing or of the wrong type.
  */
-export function decodeCertificate(raw: Uint8Array): Certificate {
-  const map = asMap(decodeCbor(raw), where);
+export function decodeCertificate(raw: Uint8Array, budget?: CborBudget): Certificate {
+  const map = asMap(decodeCbor(raw, budget), where);
   for (const key of ["Version", "Expiration", "KeyType", "Certified"]) {
     if (!map.has(key)) throw new ProtocolError(`\`${where}\` has no ${key}`);
   }

@@ -26,7 +26,7 @@ import {
   textField,
   uintField,
   wrongField,
-} from "./wire-fields.js";
+} from "../cbor/fields.js";
 
 const where = "document";
 
@@ -131,15 +131,15 @@ export class PkiDocument {
    * Reads a document as daemons send it: without signatures, in any key order. Embedded descriptors
    * are decoded too; unknown members are kept in `fields`. Nothing is verified: for that see
    * `verifyPkiDocument`.
+   * @param budget of the message that `bytes` came in; their own unless given.
    * @throws ProtocolError when it is not CBOR, has no epoch, or a known member has another type;
    * TypeError when `bytes` is not a byte array.
    */
-  static decode(bytes: Uint8Array): PkiDocument {
+  static decode(bytes: Uint8Array, budget: CborBudget = new CborBudget()): PkiDocument {
     if (!isBytes(bytes)) {
       throw new TypeError(`\`bytes\` must be a Uint8Array, got ${describeType(bytes)}`);
     }
     const raw = copyBytes(bytes);
-    const budget = new CborBudget();
     return new PkiDocument(raw, asMap(decodeCbor(raw, budget), where), budget);
   }
 }

@@ -1,6 +1,6 @@
 /** The lengths that a network's Sphinx packets have. spec/mixnet §4.1. */
 import { type Bytes, describeType } from "../bytes/bytes.js";
-import { type CborMap, type CborValue, encodeCbor } from "../cbor/cbor.js";
+import { type CborValue, encodeCbor } from "../cbor/cbor.js";
 import { hash256 } from "../bytes/hash.js";
 import {
   isKemScheme,
@@ -8,7 +8,7 @@ import {
   kemCiphertextLength,
   nikePublicKeyLength,
 } from "./scheme-names.js";
-import { asMap, wrongField } from "./wire-fields.js";
+import { asMap, requiredText, requiredUint } from "../cbor/fields.js";
 
 /** What a {@link Geometry} holds; lengths in bytes. Exactly one of the two names is not empty. */
 export interface GeometryFields {
@@ -59,7 +59,7 @@ export interface GeometryParameters {
 }
 
 /** The lengths, our name and the wire's, in the order in which the text form lists them. */
-const lengthKeys = [
+export const geometryLengths = [
   ["packetLength", "PacketLength"],
   ["nrHops", "NrHops"],
   ["headerLength", "HeaderLength"],
@@ -102,20 +102,6 @@ export function checkCount(name: string, value: unknown): asserts value is numbe
   }
 }
 
-/** Reads a required length of a geometry. @throws ProtocolError. */
-export function requiredLength(map: CborMap, key: string, where: string): number {
-  const value = map.get(key);
-  if (typeof value === "number" && value >= 0 && Number.isSafeInteger(value)) return value;
-  throw wrongField(where, key, "an integer from 0 to 2^53 - 1", value);
-}
-
-/** Reads a required name of a geometry. @throws ProtocolError. */
-export function requiredName(map: CborMap, key: string, where: string): string {
-  const value = map.get(key);
-  if (typeof value === "string") return value;
-  throw wrongField(where, key, "a text string", value);
-}
-
 /** The lengths that a network's Sphinx packets have: 12 lengths in bytes and a scheme's name. */
 export class Geometry implements GeometryFields {
   /** A whole packet on the wire. */
@@ -147,7 +133,7 @@ export class Geometry implements GeometryFields {
    * whether the numbers make sense is {@link validate}'s business.
    */
   constructor(fields: GeometryFields) {
-    for (const [name] of lengthKeys) checkCount(name, fields[name]);
+    for (const [name] of geometryLengths) checkCount(name, fields[name]);
     for (const name of ["nikeName", "kemName"] as const) {
       const value = fields[name];
       if (value !== undefined && typeof value !== "string") {
@@ -181,9 +167,9 @@ export class Geometry implements GeometryFields {
     const where = "sphinx_geometry";
     const map = asMap(value, where);
     const fields: Record<string, number | string> = {};
-    for (const [name, key] of lengthKeys) fields[name] = requiredLength(map, key, where);
-    fields["nikeName"] = requiredName(map, "NIKEName", where);
-    fields["kemName"] = requiredName(map, "KEMName", where);
+    for (const [name, key] of geometryLengths) fields[name] = requiredUint(map, key, where);
+    fields["nikeName"] = requiredText(map, "NIKEName", where);
+    fields["kemName"] = requiredText(map, "KEMName", where);
     return new Geometry(fields as unknown as GeometryFields);
   }
 
@@ -219,7 +205,7 @@ export class Geometry implements GeometryFields {
   /** The map that {@link fromWire} reads. */
   toWire(): Record<string, number | string> {
     const map: Record<string, number | string> = {};
-    for (const [name, key] of lengthKeys) map[key] = this[name];
+    for (const [name, key] of geometryLengths) map[key] = this[name];
     map["NIKEName"] = this.nikeName;
     map["KEMName"] = this.kemName;
     return map;

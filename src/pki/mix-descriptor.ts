@@ -10,7 +10,7 @@ import {
   textField,
   uintField,
   wrongField,
-} from "./wire-fields.js";
+} from "../cbor/fields.js";
 
 /** Keys by the epoch they are for. */
 export type KeysByEpoch = ReadonlyMap<number, Bytes>;

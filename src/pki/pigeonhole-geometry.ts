@@ -1,14 +1,14 @@
 /** The lengths that a network's storage messages have. spec/thin-protocol §6.3. */
 import { describeType } from "../bytes/bytes.js";
 import type { CborValue } from "../cbor/cbor.js";
-import { Geometry, checkCount, requiredLength, requiredName } from "./geometry.js";
+import { Geometry, checkCount } from "./geometry.js";
 import {
   PIGEONHOLE_SIGNATURE_SCHEME,
   payloadThatFits,
   pigeonholeSizesFrom,
 } from "./pigeonhole-sizes.js";
 import { nikePublicKeyLength } from "./scheme-names.js";
-import { asMap } from "./wire-fields.js";
+import { asMap, requiredText, requiredUint } from "../cbor/fields.js";
 
 /** What a {@link PigeonholeGeometry} holds; lengths in bytes. */
 export interface PigeonholeGeometryFields {
@@ -98,9 +98,9 @@ export class PigeonholeGeometry {
     const where = "pigeonhole_geometry";
     const map = asMap(value, where);
     const fields: Record<string, number | string> = {};
-    for (const [name, key] of lengthKeys) fields[name] = requiredLength(map, key, where);
-    fields["nikeName"] = requiredName(map, "NIKEName", where);
-    fields["signatureSchemeName"] = requiredName(map, "SignatureSchemeName", where);
+    for (const [name, key] of lengthKeys) fields[name] = requiredUint(map, key, where);
+    fields["nikeName"] = requiredText(map, "NIKEName", where);
+    fields["signatureSchemeName"] = requiredText(map, "SignatureSchemeName", where);
     return new PigeonholeGeometry(fields);
   }
 

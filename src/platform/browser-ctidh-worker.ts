@@ -15,3 +15,5 @@ scope.onmessage = ({ data }) => {
   const curve = outcome.kind === "done" ? outcome.curve : null;
   scope.postMessage(response, curve === null ? [] : [curve.buffer]);
 };
+
+scope.postMessage("ready", []);

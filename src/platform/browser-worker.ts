@@ -1,5 +1,11 @@
 /** Web workers, in the form that neutral code asks for. */
-import type { CtidhRequest, CtidhResponse, WorkerLike } from "../crypto/ctidh/worker-protocol.js";
+import { realClock } from "../clock/real.js";
+import {
+  type CtidhRequest,
+  type CtidhResponse,
+  type WorkerLike,
+  answerCtidhRequest,
+} from "../crypto/ctidh/worker-protocol.js";
 
 /** The part of a page's workers that is used here. */
 interface PageWorker {
@@ -14,27 +20,87 @@ declare const Worker: new (
   options: { readonly type: "module"; readonly name: string },
 ) => PageWorker;
 
-/** Starts a worker that computes CTIDH1024, for a `CtidhPool`. */
+/** What a worker posts when its file has been loaded. */
+const READY = "ready";
+
+/** A worker that is not there yet, or never will be. */
+class CtidhWorker implements WorkerLike {
+  readonly #worker: PageWorker | null;
+  #state: "loading" | "ready" | "missing" | "ended" = "loading";
+  #waiting: { readonly request: CtidhRequest; readonly transfer: ArrayBuffer[] }[] = [];
+  #onMessage: (response: CtidhResponse) => void = () => {};
+  #onError: (error: Error) => void = () => {};
+
+  constructor() {
+    this.#worker = this.#load();
+    if (this.#worker === null) this.#state = "missing";
+  }
+
+  #load(): PageWorker | null {
+    let worker: PageWorker;
+    try {
+      // Bundlers know this form, and put the worker's file where it is found.
+      worker = new Worker(new URL("./browser-ctidh-worker.js", import.meta.url), {
+        type: "module",
+        name: "ctidh1024",
+      });
+    } catch {
+      // No workers inside workers, or a policy that forbids them.
+      return null;
+    }
+    worker.onmessage = ({ data }) => {
+      if (data !== READY) this.#onMessage(data as CtidhResponse);
+      else this.#settle("ready");
+    };
+    worker.onerror = (event) => {
+      event.preventDefault();
+      if (this.#state === "loading") this.#settle("missing");
+      else this.#onError(new Error(event.message ?? "the worker failed"));
+    };
+    worker.onmessageerror = () =>
+      this.#onError(new Error("an answer of the worker cannot be read"));
+    return worker;
+  }
+
+  #settle(state: "ready" | "missing"): void {
+    if (this.#state !== "loading") return;
+    this.#state = state;
+    for (const { request, transfer } of this.#waiting.splice(0)) {
+      this.postMessage(request, transfer);
+    }
+  }
+
+  postMessage(request: CtidhRequest, transfer: readonly ArrayBuffer[]): void {
+    // Keys move only to a worker that takes them, or they would be lost.
+    if (this.#state === "loading") this.#waiting.push({ request, transfer: [...transfer] });
+    else if (this.#state === "ready") this.#worker?.postMessage(request, [...transfer]);
+    else realClock.after(0, () => this.#answerHere(request));
+  }
+
+  /** Where the worker's file is missing, as in some bundles, this thread has to do. */
+  #answerHere(request: CtidhRequest): void {
+    if (this.#state !== "ended") this.#onMessage(answerCtidhRequest(request));
+  }
+
+  onMessage(handler: (response: CtidhResponse) => void): void {
+    this.#onMessage = handler;
+  }
+
+  onError(handler: (error: Error) => void): void {
+    this.#onError = handler;
+  }
+
+  terminate(): void {
+    this.#state = "ended";
+    this.#waiting = [];
+    this.#worker?.terminate();
+  }
+
+  // A page does not end while a worker works.
+  keepAlive(): void {}
+}
+
+/** See the contract. */
 export function spawnCtidhWorker(): WorkerLike {
-  // Bundlers know this form, and put the worker's file where it is found.
-  const worker = new Worker(new URL("./browser-ctidh-worker.js", import.meta.url), {
-    type: "module",
-    name: "ctidh1024",
-  });
-  return {
-    postMessage: (message: CtidhRequest, transfer) => worker.postMessage(message, [...transfer]),
-    onMessage: (handler) => {
-      worker.onmessage = ({ data }) => handler(data as CtidhResponse);
-    },
-    onError: (handler) => {
-      worker.onerror = (event) => {
-        event.preventDefault();
-        handler(new Error(event.message ?? "the worker's file could not be loaded"));
-      };
-      worker.onmessageerror = () => handler(new Error("an answer of the worker cannot be read"));
-    },
-    terminate: () => worker.terminate(),
-    // A page does not end while a worker works.
-    keepAlive: () => {},
-  };
+  return new CtidhWorker();
 }

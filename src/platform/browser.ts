@@ -19,6 +19,7 @@ export {
 } from "./browser-crypto.js";
 export { gunzip, gzip } from "./browser-gzip.js";
 export { dialWs } from "./browser-websocket.js";
+export { offThreadX25519 } from "./browser-x25519.js";
 export { spawnCtidhWorker } from "./browser-worker.js";
 
 /** A page that goes away closes its WebSocket; the daemon's grace period does the rest. */

@@ -59,6 +59,17 @@ export declare function x25519PublicKey(privateKey: Uint8Array): Bytes;
  */
 export declare function x25519SharedSecret(privateKey: Uint8Array, publicKey: Uint8Array): Bytes;
 
+/** X25519 that is computed elsewhere than on the thread that asks. */
+export interface OffThreadX25519 {
+  /** As {@link x25519PublicKey}, later. */
+  publicKey(privateKey: Uint8Array): Promise<Bytes>;
+  /** As {@link x25519SharedSecret}, later; rejects as that throws. */
+  sharedSecret(privateKey: Uint8Array, publicKey: Uint8Array): Promise<Bytes>;
+}
+
+/** The faster X25519 of a platform that has one which answers later; null elsewhere. */
+export declare const offThreadX25519: OffThreadX25519 | null;
+
 /**
  * Cofactorless Ed25519 verification with the verdicts of spec/pigeonhole §1.7. Never
  * throws: a wrong length is `false`.

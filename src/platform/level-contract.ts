@@ -3,37 +3,71 @@
  * apart from `#platform`, so that a page without channels does not carry them.
  */
 
-/** What is used of a level database; keys are text, values bytes. */
+/** The part of a level database that is used; keys are text, values bytes. */
 export interface LevelDatabase {
+  /** Opens the database; resolves at once if it is open. */
   open(): Promise<void>;
+  /** Closes it, when all that was begun is done; it may be opened again. */
   close(): Promise<void>;
+  /** Reads one value; undefined if there is none. */
   get(key: string, options: LevelEncodings): Promise<Uint8Array | undefined>;
-  /** `sync`: resolve when the changes are on the disk; for databases that know it. */
+  /** Makes all changes or none of them. */
   batch(
     operations: LevelOperation[],
-    options: LevelEncodings & { readonly sync: boolean },
+    options: LevelEncodings & {
+      /** Resolve only when the changes are on the disk; databases without a disk ignore it. */
+      readonly sync: boolean;
+    },
   ): Promise<void>;
+  /** Keys and values in the order of the keys. */
   iterator(options: LevelEncodings & LevelRange): AsyncIterable<[string, Uint8Array]>;
-  keys(options: { readonly keyEncoding: "utf8" } & LevelRange): {
+  /** Keys in their order. */
+  keys(options: LevelKeyEncoding & LevelRange): {
+    /** The next keys, at most `size`; none at the end. */
     nextv(size: number): Promise<string[]>;
+    /** Frees what the iterator holds. */
     close(): Promise<void>;
   };
 }
 
 /** A change of a level database. */
-export type LevelOperation =
-  | { readonly type: "put"; readonly key: string; readonly value: Uint8Array }
-  | { readonly type: "del"; readonly key: string };
+export type LevelOperation = LevelPut | LevelDelete;
+
+/** Stores a value. */
+export interface LevelPut {
+  /** Tells it from a deletion. */
+  readonly type: "put";
+  /** Where the value is stored; one that is there is replaced. */
+  readonly key: string;
+  /** The bytes to store. */
+  readonly value: Uint8Array;
+}
+
+/** Removes a value. */
+export interface LevelDelete {
+  /** Tells it from a put. */
+  readonly type: "del";
+  /** What is removed; nothing happens if it is not there. */
+  readonly key: string;
+}
+
+/** How keys are passed. */
+export interface LevelKeyEncoding {
+  /** Keys are strings, stored as UTF-8. */
+  readonly keyEncoding: "utf8";
+}
 
 /** How keys and values are passed. */
-export interface LevelEncodings {
-  readonly keyEncoding: "utf8";
+export interface LevelEncodings extends LevelKeyEncoding {
+  /** Values are `Uint8Array`. */
   readonly valueEncoding: "view";
 }
 
-/** The keys that are wanted, both ends left out. */
+/** The range of keys that is wanted, without both ends. */
 export interface LevelRange {
+  /** Keys after this one. */
   readonly gt: string;
+  /** Keys before this one. */
   readonly lt: string;
 }
 

@@ -18,6 +18,7 @@ import {
 } from "node:crypto";
 import { createRequire } from "node:module";
 import { type Bytes, checkBytes, copyBytes, toHex } from "../bytes/bytes.js";
+import { RecentlyUsed } from "../bytes/recently-used.js";
 import { checkHkdfSizes } from "./hkdf-sizes.js";
 
 const TAG_LENGTH = 16;
@@ -92,16 +93,10 @@ const importX25519 = once(() => {
 
 function privateKeyObject(privateKey: Uint8Array, take: typeof privateJwk): KeyObject {
   const kept = privateKeyObjects.get(privateKey);
-  privateKeyObjects.delete(privateKey);
-  const key =
-    kept && timingSafeEqual(kept.bytes, privateKey)
-      ? kept
-      : { bytes: copyBytes(privateKey), object: take(privateKey) };
-  privateKeyObjects.set(privateKey, key);
-  if (privateKeyObjects.size > keptPrivateKeys) {
-    privateKeyObjects.delete(privateKeyObjects.keys().next().value!);
-  }
-  return key.object;
+  if (kept && timingSafeEqual(kept.bytes, privateKey)) return kept.object;
+  const object = take(privateKey);
+  privateKeyObjects.set(privateKey, { bytes: copyBytes(privateKey), object });
+  return object;
 }
 
 interface ImportedKey {
@@ -115,7 +110,7 @@ const keptPrivateKeys = 64;
 // every envelope. So the newest imports are kept, by the array that the caller holds; one whose
 // contents changed is imported again. Not in a WeakMap: what it holds outlives the collections of
 // young objects, and tens of thousands of OpenSSL's keys then go at once, a tenth of a second long.
-const privateKeyObjects = new Map<Uint8Array, ImportedKey>();
+const privateKeyObjects = new RecentlyUsed<Uint8Array, ImportedKey>(keptPrivateKeys);
 
 function publicKeyObject(curve: "X25519" | "Ed25519", publicKey: Uint8Array): KeyObject {
   const key = { kty: "OKP", crv: curve, x: base64Url(publicKey) };

@@ -22,6 +22,9 @@ export {
 export { gunzip, gzip } from "./node-gzip.js";
 export { spawnCtidhWorker } from "./node-worker.js";
 
+/** None: what `node:crypto` answers at once is faster than any message to another thread. */
+export const offThreadX25519: contract.OffThreadX25519 | null = null;
+
 const tooOld = nodeTooOld(process.versions.node);
 if (tooOld !== null) throw new Error(tooOld);
 

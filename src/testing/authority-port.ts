@@ -1,6 +1,6 @@
 /**
- * The port of an embedded authority: hands out signed documents to anyone who asks. spec/mixnet §2.3,
- * §2.4.
+ * The port of an embedded authority: gives signed documents to anyone who asks (spec/mixnet §2.3,
+ * §2.4).
  */
 import type { Clock } from "../clock/clock.js";
 import { CommandCodec, ConsensusError, type WireCommand } from "../gateway/commands.js";
@@ -14,24 +14,24 @@ import type { Listener, Transport } from "../transport/transport.js";
 /** How long a client has for its part of the handshake, and then for its request, in ms. */
 const handshakeMs = 3000;
 const requestMs = 30_000;
-/** Longest request: one for a document has 14 bytes. */
+/** Longest request; a request for a document has 14 bytes. */
 const longestRequest = 1024;
 
-/** What a port works with. */
+/** What a port needs. */
 export interface AuthorityPortOptions {
   readonly clock: Clock;
-  /** The authority's static key of the handshake. */
+  /** The authority's static key for the handshake. */
   readonly linkKeys: KemKeyPair;
   /** Its raw identity public key. */
   readonly identityKey: Uint8Array;
-  /** The signed documents that can be had. */
+  /** The available signed documents. */
   readonly documents: () => readonly {
     readonly epoch: number;
     readonly certificate: Uint8Array;
   }[];
 }
 
-/** Answers one request a connection, as real authorities do. */
+/** Answers one request per connection, as real authorities do. */
 export class AuthorityPort {
   readonly #options: AuthorityPortOptions;
   readonly #links = new Set<WireLink>();
@@ -40,12 +40,14 @@ export class AuthorityPort {
     this.#options = options;
   }
 
-  /** Serves anyone who connects to `listener`, which the caller closes. */
+  /** Serves everyone who connects to `listener`, which the caller closes. */
   open(listener: Listener): void {
     listener.open((transport) => void this.serve(transport));
   }
 
-  /** Serves one client. Never rejects: one that does not speak the protocol is disconnected. */
+  /**
+   * Serves one client. Never rejects: a client that does not speak the protocol is disconnected.
+   */
   async serve(transport: Transport): Promise<void> {
     const { clock, linkKeys, identityKey } = this.#options;
     const link = new WireLink(transport, clock);
@@ -64,7 +66,7 @@ export class AuthorityPort {
         clock,
       });
       late.cancel();
-      // Nodes of the network would upload descriptors; there are none outside this process.
+      // Nodes of a network would upload descriptors; this one has no nodes outside this process.
       if (additionalData.length > 0) throw new LinkError("only clients are served");
       link.beginCommands({
         codec: new CommandCodec(null),
@@ -75,8 +77,8 @@ export class AuthorityPort {
         writeTimeoutMs: requestMs,
         onCommand: (command) => {
           const answer = this.#answer(command);
-          if (answer === null) throw new LinkError("only documents are handed out");
-          // One request a connection: what is queued is sent, then it ends.
+          if (answer === null) throw new LinkError("only documents are served");
+          // One request per connection: send what is queued, then end.
           link.send(answer).then(
             () => transport.end(),
             () => {},
@@ -90,7 +92,7 @@ export class AuthorityPort {
     }
   }
 
-  /** Hangs up on everybody. Idempotent. */
+  /** Disconnects everybody. Idempotent. */
   close(): void {
     for (const link of this.#links) link.close(new LinkError("the network is closed"));
   }

@@ -1,6 +1,6 @@
 /**
- * Where an embedded network keeps what must survive its process: the seed of all its keys, the
- * replicas' boxes, and what couriers have acknowledged but not finished.
+ * The directory in which an embedded network keeps what must survive its process: the seed of all
+ * its keys, the replicas' boxes, and what couriers have acknowledged but not finished.
  */
 import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -11,9 +11,16 @@ import { realClock } from "../clock/real.js";
 import { ConfigError } from "../errors/errors.js";
 import type { EnvelopeLog } from "../network/courier/envelope-log.js";
 import type { BoxStore } from "../network/replica/box-store.js";
-import { usualPayloadLength } from "../network/parameters.js";
+import type { KeptNetwork } from "../network/kept-network.js";
+import {
+  type NetworkShape,
+  type WishedShape,
+  readShape,
+  shapeOf,
+  writeShape,
+} from "../network/network-shape.js";
 import { type Seed, seedBytes } from "../network/random.js";
-import { DEFAULT_EPOCH_MS } from "../pki/epoch.js";
+import { epochAt } from "../pki/epoch.js";
 import { levelPlaceIn } from "../platform/node-level.js";
 import { writeWhole } from "../platform/node-small-file.js";
 import { RecordStore } from "../store/record-store.js";
@@ -22,76 +29,55 @@ import { LevelEnvelopeLog } from "../network/courier/level-envelope-log.js";
 import { OldFiles } from "./old-files.js";
 
 const seedLength = 32;
-/** What was found damaged, for `katz doctor`. */
+/** Lists damage, for `katz doctor`. */
 const damageFile = "damage.txt";
 
-/** What a network's boxes depend on: with other values they would not be found. */
-export interface NetworkShape {
-  readonly replicas: number;
-  readonly couriers: number;
-  readonly nike: "x25519" | "CTIDH1024-X25519";
-  readonly userForwardPayloadLength: number;
-  readonly epochMs: number;
-}
-
-function usualShape(nike: NetworkShape["nike"]): NetworkShape {
-  return {
-    replicas: 5,
-    couriers: 3,
-    nike,
-    userForwardPayloadLength: usualPayloadLength(nike),
-    epochMs: DEFAULT_EPOCH_MS,
-  };
-}
-
-/** What is asked for; of the network's shape, what is left out is as the directory has it. */
+/** The requested options. Missing parameters of the network are taken from the directory. */
 export interface DataDirectoryOptions extends WishedShape {
-  /** Where it is; undefined: nowhere. */
+  /** Its path; undefined for no directory. */
   readonly dataDirectory?: string | undefined;
-  /** Used for a new directory; an old one keeps its own. */
+  /** Used for a new directory; an existing one keeps its own. */
   readonly seed?: Seed | undefined;
-  /** Says when a new directory is made. */
+  /** Gives the time when a new directory is made. */
   readonly clock?: Clock | undefined;
-  /** Hears of damage, with its place, and of a disk that takes no more. */
+  /** Called for damage, with its place, and when the disk accepts no more writes. */
   readonly onFault?: ((error: Error) => void) | undefined;
 }
 
-type WishedShape = { readonly [N in keyof NetworkShape]?: NetworkShape[N] | undefined };
-
-/** An open data directory; only one process has it at a time. */
-export class DataDirectory {
-  /** 32 bytes that all keys follow from. */
+/** An open data directory; only one process can have it open. */
+export class DataDirectory implements KeptNetwork {
+  /** 32 bytes from which all keys are derived. */
   readonly seed: Bytes;
-  /** When the directory was made, in milliseconds since 1970. */
-  readonly bornMs: number;
-  /** What the network must be like. */
+  /** The network's first epoch: the one in which the directory was made. */
+  readonly genesisEpoch: number;
+  /** The parameters that the network must have. */
   readonly shape: NetworkShape;
-  /** By replica ID. */
+  /** Box stores by replica ID. */
   readonly stores: readonly BoxStore[];
-  /** By courier, from 0. */
+  /** Envelope logs by courier, from 0. */
   readonly logs: readonly EnvelopeLog[];
   readonly #store: RecordStore;
 
   private constructor(seed: Bytes, bornMs: number, shape: NetworkShape, store: RecordStore) {
     const { replicas, couriers } = shape;
     this.seed = seed;
-    this.bornMs = bornMs;
+    this.genesisEpoch = epochAt(bornMs, shape.epochMs).epoch;
     this.shape = shape;
     this.stores = Array.from({ length: replicas }, (_, id) => new LevelBoxStore(store, id));
     this.logs = Array.from({ length: couriers }, (_, place) => new LevelEnvelopeLog(store, place));
     this.#store = store;
   }
 
-  /** As {@link open}; null when no directory is asked for. */
+  /** Like {@link open}; null if no directory is requested. */
   static async from(options: DataDirectoryOptions): Promise<DataDirectory | null> {
     const { dataDirectory } = options;
     return dataDirectory === undefined ? null : DataDirectory.open(dataDirectory, options);
   }
 
   /**
-   * Opens a directory; makes it (for its owner only) when it is not there.
-   * @throws ConfigError when somebody else has it, when others could get at what is in it, when it
-   * was made for another network than the one asked for, or when it cannot be used.
+   * Opens a directory; creates it (for its owner only) if it does not exist.
+   * @throws ConfigError when another process has it open, when other users could access its files,
+   * when it was made for a network with other parameters, or when it cannot be used.
    */
   static async open(path: string, options: DataDirectoryOptions): Promise<DataDirectory> {
     const name = `data directory ${path}`;
@@ -101,8 +87,10 @@ export class DataDirectory {
     const store = await RecordStore.open(place, { onFault, onDamage });
     try {
       const oldFiles = await OldFiles.in(path, name);
-      const known = await readShape(store, oldFiles);
-      const shape = shapeOf(name, known, options);
+      const inFiles = oldFiles.replicas > 0;
+      const { replicas, couriers } = oldFiles;
+      const known = { ...(inFiles ? { replicas, couriers } : {}), ...(await readShape(store)) };
+      const shape = shapeOf(name, "directory", known, options);
       const isNew = known.replicas === undefined;
       const seed = await openSeed(join(path, "seed"), options.seed, isNew);
       const bornMs = await openBirth(join(path, "born"), (options.clock ?? realClock).now());
@@ -118,18 +106,21 @@ export class DataDirectory {
     }
   }
 
-  /** What was found damaged or missing, for people. */
+  /** Descriptions of what was found damaged or missing. */
   get damage(): readonly string[] {
     return this.#store.damage;
   }
 
-  /** Writes what is left and lets another process have it. Idempotent. */
+  /** Writes what is left and releases the directory for other processes. Idempotent. */
   close(): Promise<void> {
     return this.#store.close();
   }
 }
 
-/** Notes damage in a file, a line each, so that it can be seen after the program that was told has ended. */
+/**
+ * Appends damage to a file, one line each, so that it is still known after the program that
+ * reported it has ended.
+ */
 function noteDamage(path: string, message: string): void {
   const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT;
   try {
@@ -140,50 +131,8 @@ function noteDamage(path: string, message: string): void {
       closeSync(fd);
     }
   } catch {
-    // It is told anyway.
+    // It is reported in any case.
   }
-}
-
-type KnownShape = { -readonly [N in keyof NetworkShape]?: NetworkShape[N] };
-
-const shapeNames = ["nike", "replicas", "couriers", "userForwardPayloadLength", "epochMs"] as const;
-
-async function readShape(store: RecordStore, oldFiles: OldFiles): Promise<KnownShape> {
-  const { replicas, couriers } = oldFiles;
-  const known: KnownShape = replicas > 0 ? { replicas, couriers } : {};
-  for (const name of shapeNames) {
-    const value = await store.setting(name);
-    if (value === null) continue;
-    Object.assign(known, { [name]: name === "nike" ? value : Number(value) });
-  }
-  return known;
-}
-
-function shapeOf(name: string, known: KnownShape, options: WishedShape): NetworkShape {
-  for (const part of shapeNames) {
-    const has = known[part];
-    const wanted = options[part];
-    if (has === undefined || wanted === undefined || has === wanted) continue;
-    throw new ConfigError(
-      `${name} was made with ${part} ${has}, and ${wanted} is asked for, with which what is in it ` +
-        `would not be found: leave it out, give ${has}, or use another directory`,
-    );
-  }
-  const usual = usualShape(known.nike ?? options.nike ?? "x25519");
-  const one = <N extends keyof NetworkShape>(part: N): NetworkShape[N] =>
-    known[part] ?? options[part] ?? usual[part];
-  return {
-    replicas: one("replicas"),
-    couriers: one("couriers"),
-    nike: one("nike"),
-    userForwardPayloadLength: one("userForwardPayloadLength"),
-    epochMs: one("epochMs"),
-  };
-}
-
-async function writeShape(store: RecordStore, shape: NetworkShape): Promise<void> {
-  if ((await store.setting("epochMs")) !== null) return;
-  await Promise.all(shapeNames.map((name) => store.set(name, String(shape[name]))));
 }
 
 async function openSeed(file: string, given: Seed | undefined, isNew: boolean): Promise<Bytes> {
@@ -196,7 +145,7 @@ async function openSeed(file: string, given: Seed | undefined, isNew: boolean): 
   }
   if (!isNew) {
     throw new ConfigError(
-      `${file} is gone, and without it nothing in its directory can be read: put it back, or use ` +
+      `${file} is missing, and without it nothing in its directory can be read: restore it, or use ` +
         `another directory`,
     );
   }
@@ -205,7 +154,9 @@ async function openSeed(file: string, given: Seed | undefined, isNew: boolean): 
   return seed;
 }
 
-/** The network's age: its documents name their first epoch, and are the same after a restart. */
+/**
+ * The network's age. Its documents name their first epoch, so they are the same after a restart.
+ */
 async function openBirth(file: string, nowMs: number): Promise<number> {
   try {
     const bornMs = Number(await readFile(file, "utf8"));

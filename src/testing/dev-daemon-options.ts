@@ -19,11 +19,11 @@ const port: OptionCheck = (name, value) =>
   Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65_533
     ? null
     : new RangeError(
-        `\`${name}\` must be an integer from 0 to 65533, for three ports follow from it, got ` +
+        `\`${name}\` must be an integer from 0 to 65533, because three ports follow from it, got ` +
           describe(value),
       );
 
-/** By name; the order is that of the list in messages. */
+/** Checks by option name, in the order of the list in messages. */
 const checks: Readonly<Record<string, OptionCheck>> = {
   listen: ofKind(
     "an address, or an array of addresses",
@@ -39,8 +39,8 @@ const checks: Readonly<Record<string, OptionCheck>> = {
 };
 
 /**
- * Refuses options that are not known, and invalid values; undefined is as left out.
- * @throws TypeError, RangeError naming the option, what was wanted and what came.
+ * Refuses unknown options and invalid values; undefined counts as left out.
+ * @throws TypeError, RangeError naming the option, what was wanted and what it got.
  */
 export function checkDevDaemonOptions(options: object): void {
   checkEmbeddedDaemonOptions(options, checks);
@@ -48,7 +48,7 @@ export function checkDevDaemonOptions(options: object): void {
   if (gateway !== undefined && mixing === "instant") {
     throw new RangeError(
       "`options.mixing` must be realistic or sphinx with a gateway, got instant: its documents " +
-        "tell clients to send a thousand packets a second",
+        "tell clients to send a thousand packets per second",
     );
   }
 }
@@ -68,13 +68,13 @@ export async function checkAddresses(options: DevDaemonOptions): Promise<void> {
   }
 }
 
-/** Where the daemon is to listen. */
+/** The addresses that the daemon should listen on. */
 export function listenAddresses(options: DevDaemonOptions): readonly string[] {
   const { listen: addresses = [] } = options;
   return typeof addresses === "string" ? [addresses] : addresses;
 }
 
-/** What of the options is for a listener of that kind. */
+/** The options for a listener of that kind. */
 export function listenOptions(options: DevDaemonOptions, { kind }: Address): AnyListenOptions {
   const { allowedOrigins, token, onRefusal } = options;
   if (kind === "unix") return {};
@@ -88,12 +88,12 @@ export function listenOptions(options: DevDaemonOptions, { kind }: Address): Any
   };
 }
 
-/** What of the options is for the gateway's listener. */
+/** The options for the gateway's listener. */
 export function gatewayListenOptions({ allowRemote }: DevDaemonOptions): AnyListenOptions {
   return allowRemote === undefined ? {} : { allowRemote };
 }
 
-/** @throws ConfigError when the address is not one that a gateway can be listed with. */
+/** @throws ConfigError when a gateway cannot be listed with this address. */
 export function gatewayAddress(text: string): Address & { readonly kind: "tcp" } {
   const address = parseAddress(text);
   if (address.kind !== "tcp") {
@@ -101,7 +101,7 @@ export function gatewayAddress(text: string): Address & { readonly kind: "tcp" }
   }
   if (["0.0.0.0", "::"].includes(address.host)) {
     throw new ConfigError(
-      `a gateway needs an address that clients can dial, got ${text}: name one of this machine's`,
+      `a gateway needs an address that clients can dial, got ${text}: name an address of this machine`,
     );
   }
   return address;

@@ -1,11 +1,10 @@
 /**
- * The embedded development daemon: a whole network and a daemon in one process, behind the real
+ * The embedded development daemon: a whole network and a daemon in one process, with the real
  * protocol on real sockets. It gives no anonymity.
  */
 import { realClock } from "../clock/real.js";
 import { PKI_SIGNATURE_SCHEME, WIRE_KEM_SCHEME } from "../network/authority/authority.js";
 import { EmbeddedDaemon, type EmbeddedDaemonOptions } from "../network/embedded-daemon.js";
-import { epochAt } from "../pki/epoch.js";
 import { encodePublicKeyPem } from "../pki/pem.js";
 import type { WsRefusal } from "../platform/node-listen.js";
 import { parseAddress } from "../transport/address.js";
@@ -15,53 +14,57 @@ import { checkAddresses, checkDevDaemonOptions } from "./dev-daemon-options.js";
 import { warnOfFaults } from "./fault-warnings.js";
 import { Ports } from "./ports.js";
 
-/** What an embedded daemon is started with. */
-export interface DevDaemonOptions extends EmbeddedDaemonOptions {
+/** Options of an embedded daemon. */
+export interface DevDaemonOptions extends Omit<EmbeddedDaemonOptions, "store"> {
   /**
    * Where to listen: `unix:PATH`, `unix:@NAME`, `tcp:HOST:PORT` (port 0: a free one) or
-   * `ws://HOST:PORT`; one or several. None: only in-memory connections, see {@link DevDaemon.dial}.
+   * `ws://HOST:PORT`; one address or several. Without any, only in-memory connections are possible:
+   * see {@link DevDaemon.dial}.
    */
   readonly listen?: string | readonly string[] | undefined;
-  /** As in `EmbeddedDaemonOptions`; with `gateway` the default is `sphinx`. */
+  /** See `EmbeddedDaemonOptions`; with `gateway` the default is `sphinx`. */
   readonly mixing?: EmbeddedDaemonOptions["mixing"];
-  /** Whether others than this machine may connect; default false. */
+  /** Whether other machines may connect; default false. */
   readonly allowRemote?: boolean | undefined;
-  /** Origins of web pages that may connect by WebSocket; each needs the token too. */
+  /** Origins of web pages that may connect by WebSocket; each page also needs the token. */
   readonly allowedOrigins?: readonly string[] | undefined;
-  /** What web pages must offer as sub-protocol. */
+  /** The sub-protocol that web pages must offer. */
   readonly token?: string | undefined;
-  /** Hears of WebSocket handshakes that are refused, and why: browsers keep that from pages. */
+  /**
+   * Called for each refused WebSocket handshake, with the reason, which browsers hide from pages.
+   */
   readonly onRefusal?: ((refusal: WsRefusal) => void) | undefined;
   /**
-   * Where boxes, keys and acknowledged envelopes are kept over the end of the process, `kill -9`
-   * included; in memory only without it. A new directory takes `seed`, an old one keeps its own; so
-   * it does with `replicas`, `couriers`, `nike`, `userForwardPayloadLength` and `epochMs`, of which
-   * other values are refused. Takes the package `classic-level`.
+   * Where boxes, keys and acknowledged envelopes are kept so that they survive the process, even
+   * after `kill -9`; by default they are only in memory. A new directory takes `seed`; an existing
+   * one keeps its own. An existing directory also keeps `replicas`, `couriers`, `nike`,
+   * `userForwardPayloadLength` and `epochMs`, and other values are refused. It needs the package
+   * `classic-level`.
    */
   readonly dataDirectory?: string | undefined;
   /**
    * Where the network's gateway serves clients from outside, e.g. `tcp:127.0.0.1:0` (port 0: a free
-   * one): daemons of ours or upstream's join the network there, see {@link DevDaemon.gateway}. The
-   * address stands in the documents, so it must be one that can be dialled. Not with `instant`
+   * one). Our daemons or upstream's join the network there: see {@link DevDaemon.gateway}. The
+   * documents contain the address, so clients must be able to dial it. Not possible with `instant`
    * mixing. Without it the gateway has no port.
    */
   readonly gateway?: string | undefined;
   /**
-   * Port of the first authority on 127.0.0.1, the others follow it; 0: free ones. They answer
-   * there, as real ones do, who asks for the signed document of an epoch. Without it they have no
-   * port.
+   * Port of the first authority on 127.0.0.1; the other authorities use the ports after it; 0: free
+   * ones. Like real authorities they answer requests for the signed document of an epoch. Without
+   * it they have no ports.
    */
   readonly authorityPort?: number | undefined;
   /**
-   * Hears of failures inside and of damage on the disk, never of contents. Without it what nobody
-   * foresaw is a warning of the process (`DevDaemonFault`), once for each text.
+   * Called for internal failures and for damage on disk, never with contents. Without it an
+   * unexpected fault becomes a process warning (`DevDaemonFault`), once for each text.
    */
   readonly onFault?: ((error: Error) => void) | undefined;
 }
 
-/** What clients of a network must know of a gateway before they dial it. */
+/** What clients of a network must know about a gateway before they dial it. */
 export interface GatewayIdentity {
-  /** The name that it has in documents. */
+  /** Its name in documents. */
   readonly name: string;
   /** URLs, e.g. `tcp://127.0.0.1:30004`. */
   readonly addresses: readonly string[];
@@ -75,35 +78,26 @@ export interface GatewayIdentity {
   readonly linkPublicKeyPem: string;
 }
 
-/** A running embedded network with its daemon, which listens and keeps files. */
+/** A running embedded network with its daemon, its listeners and its files. */
 export class DevDaemon extends EmbeddedDaemon {
   readonly #token: string | undefined;
-  readonly #data: DataDirectory | null;
   readonly #ports: Ports;
 
   private constructor(options: DevDaemonOptions, data: DataDirectory | null) {
     const ports = new Ports(options, options.clock ?? realClock);
     super(options, {
-      kept: data
-        ? {
-            seed: data.seed,
-            genesisEpoch: epochAt(data.bornMs, options.epochMs).epoch,
-            stores: data.stores,
-            logs: data.logs,
-          }
-        : undefined,
+      kept: data ?? undefined,
       listen: () => ports.listen(),
       onDocument: (document) => ports.documentPublished(document),
     });
     this.#token = options.token;
-    this.#data = data;
     this.#ports = ports;
   }
 
   /**
-   * Starts network and daemon; resolves when it listens everywhere.
-   * @throws ConfigError, RangeError, TypeError for invalid options; nothing runs then, and
-   * nothing was opened.
+   * Starts the network and the daemon; resolves when it listens on all addresses.
+   * @throws ConfigError, RangeError, TypeError for invalid options; then nothing was opened and
+   * nothing runs.
    */
   static override async start(options: DevDaemonOptions = {}): Promise<DevDaemon> {
     checkDevDaemonOptions(options);
@@ -133,13 +127,13 @@ export class DevDaemon extends EmbeddedDaemon {
     return running;
   }
 
-  /** Where it listens, with the real ports. */
+  /** The addresses where it listens, with the real ports. */
   get addresses(): readonly string[] {
     return this.#ports.addresses;
   }
 
   /**
-   * What a client of the network, a daemon, must know of its gateway: what stands in its
+   * What a client of the network (a daemon) must know about its gateway: the content of its
    * `client.toml`. Null without a port.
    */
   get gateway(): GatewayIdentity | null {
@@ -155,9 +149,9 @@ export class DevDaemon extends EmbeddedDaemon {
     };
   }
 
-  /** A client's configuration for the address of that number. */
+  /** A client's configuration for the address with that index. */
   config(index = 0): {
-    /** The way to that address, with the token where one is asked for. */
+    /** How to dial that address, with the token if one is required. */
     readonly dial: DialConfig;
   } {
     const address = this.addresses[index];
@@ -171,13 +165,12 @@ export class DevDaemon extends EmbeddedDaemon {
     return { dial: DialConfig.fromAddress(parsed, token) };
   }
 
-  /** @internal Also closes the ports and the directory, which the next one is to have. */
+  /** @internal Also closes the ports. */
   protected override async end(): Promise<void> {
     try {
       await super.end();
     } finally {
       await this.#ports.close();
-      await this.#data?.close();
     }
   }
 }

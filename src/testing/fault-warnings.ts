@@ -1,10 +1,9 @@
-/** What is said of faults when nobody listens to them. */
+/** Warnings about faults that nobody listens to. */
 import { isThinClientError } from "../errors/errors.js";
 
 /**
- * An `onFault` that warns of what nobody foresaw, once for each text. What a peer did wrong, or a
- * network that is made to fail, is an error of ours and expected in tests: it says nothing of
- * those.
+ * Returns an `onFault` that warns about unexpected faults, once for each text. It ignores our own
+ * errors, which report a peer's mistake or a fault injected on purpose and are expected in tests.
  */
 export function warnOfFaults(): (error: Error) => void {
   const said = new Set<string>();
@@ -12,7 +11,7 @@ export function warnOfFaults(): (error: Error) => void {
     if (isThinClientError(error) || said.has(error.message)) return;
     said.add(error.message);
     const detail = error.stack === undefined ? {} : { detail: error.stack };
-    process.emitWarning(`the embedded network failed inside: ${error.message}`, {
+    process.emitWarning(`internal failure of the embedded network: ${error.message}`, {
       type: "DevDaemonFault",
       ...detail,
     });

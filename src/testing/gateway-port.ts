@@ -1,6 +1,6 @@
 /**
- * The port of an embedded gateway: anyone who speaks the wire protocol joins the network there, our
- * own daemon, or upstream's. spec/mixnet §7.5.
+ * The port of an embedded gateway. Anyone who speaks the wire protocol joins the network there: our
+ * own daemon, or upstream's (spec/mixnet §7.5).
  */
 import { toHex } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
@@ -21,14 +21,14 @@ import type { GatewayServer, NetworkGateway } from "../network/network-gateway.j
 import type { Listener, Transport } from "../transport/transport.js";
 import { ServedClient } from "./served-client.js";
 
-/** For the four messages of the handshake together, in ms. */
+/** Time for the four messages of the handshake together, in ms. */
 const handshakeMs = 3000;
-/** Most links at once; upstream has no limit. */
+/** The most links at once; upstream has no limit. */
 const MAX_LINKS = 1024;
-/** From this part of an epoch on the next one's document is enough to be served. */
+/** From this part of an epoch on, the next epoch's document alone is enough to serve clients. */
 const nextDocumentSuffices = 7 / 8;
 
-/** What a port works with. */
+/** What a port needs. */
 export interface GatewayPortOptions {
   readonly clock: Clock;
   readonly network: EmbeddedNetwork;
@@ -40,9 +40,9 @@ export class GatewayPort implements GatewayServer {
   readonly #options: GatewayPortOptions;
   readonly #codec: CommandCodec;
   readonly #links = new Set<WireLink>();
-  /** By what a client says of itself and its key: of two links the newer is kept. */
+  /** Clients by the identity and key that they send: of two links the newer is kept. */
   readonly #clients = new Map<string, ServedClient>();
-  /** The signed documents that clients are handed, by epoch. */
+  /** The signed documents for clients, by epoch. */
   readonly #documents = new Map<number, Uint8Array>();
   readonly #chunks = new Map<number, Promise<Consensus2[]>>();
 
@@ -55,12 +55,12 @@ export class GatewayPort implements GatewayServer {
     return this.#clients.size;
   }
 
-  /** Serves anyone who connects to `listener`, which the caller closes. */
+  /** Serves everyone who connects to `listener`, which the caller closes. */
   open(listener: Listener): void {
     listener.open((transport) => void this.serve(transport));
   }
 
-  /** A document was published: it can be had from now on. */
+  /** Makes a published document available to clients. */
   documentPublished({ epoch, certificate }: PublishedDocument): void {
     this.#documents.set(epoch, certificate);
     const { currentEpoch } = this.#options.network;
@@ -75,12 +75,14 @@ export class GatewayPort implements GatewayServer {
     if (!online) this.#hangUp("the gateway cannot be reached");
   }
 
-  /** Hangs up on everybody. Idempotent. */
+  /** Disconnects everybody. Idempotent. */
   close(): void {
     this.#hangUp("the network is closed");
   }
 
-  /** Serves one client. Never rejects: one that does not speak the protocol is disconnected. */
+  /**
+   * Serves one client. Never rejects: a client that does not speak the protocol is disconnected.
+   */
   async serve(transport: Transport): Promise<void> {
     const { clock, network, gateway } = this.#options;
     const link = new WireLink(transport, clock);
@@ -131,7 +133,7 @@ export class GatewayPort implements GatewayServer {
     for (const link of this.#links) link.close(new LinkError(why));
   }
 
-  /** Whether there is a document by which clients can be served at all. */
+  /** Whether there is a document with which clients can be served. */
   #hasDocument(): boolean {
     const { current, periodMs, leftMs } = this.#options.network.epoch();
     const next = leftMs <= periodMs * (1 - nextDocumentSuffices) ? 1 : 0;
@@ -156,7 +158,7 @@ export class GatewayPort implements GatewayServer {
     if (type === "GetConsensus") {
       return [{ type: "Consensus", errorCode: ConsensusError.OK, payload: signed }];
     }
-    // Packed once: those who ask often are to cost little.
+    // Encoded only once, so that frequent requests are cheap.
     let chunks = this.#chunks.get(epoch);
     if (chunks === undefined) {
       chunks = consensusCommands(signed, this.#codec.chunkLength);

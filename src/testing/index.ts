@@ -1,6 +1,6 @@
 /**
- * For development and tests: a network in one line, a daemon that says what a test tells it to, a
- * clock that moves when told to, and the kit that checks any daemon against the protocol.
+ * For development and tests: a network in one line, a scripted daemon, a clock that tests control,
+ * and the kit that checks any daemon against the protocol.
  */
 export { DevDaemon, type DevDaemonOptions, type GatewayIdentity } from "./dev-daemon.js";
 export type { WsRefusal } from "../platform/node-listen.js";
@@ -31,7 +31,7 @@ export type { ConformanceArea } from "../conformance/case.js";
 export type { Dial } from "../conformance/scene.js";
 export type { Verdict } from "../conformance/verdict.js";
 
-// What a DevDaemon has as members
+// Types of a DevDaemon's members
 export { TraceRing } from "../mixnet/trace.js";
 export type {
   Daemon,

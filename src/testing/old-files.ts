@@ -1,6 +1,4 @@
-/**
- * Data directories as they were before version 0.2: a file of records for each replica and courier.
- */
+/** Data directories from before version 0.2: a file of records for each replica and courier. */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -11,21 +9,24 @@ import { ConfigError } from "../errors/errors.js";
 import { syncFolder } from "../platform/node-small-file.js";
 import type { RecordStore } from "../store/record-store.js";
 
-/** In front of each record: its length (4, big-endian), CRC-32 of length and record (4). */
+/**
+ * Before each record: its length (4 bytes, big-endian), then the CRC-32 of length and record (4
+ * bytes).
+ */
 const headerLength = 8;
-/** Longer records were never written: a longer length is damage. */
+/** Longer records were never written, so a longer length is damage. */
 const longestRecord = 64 * 1024;
 const windowLength = 1024 * 1024;
-/** In front of each box: the replica epoch in which it was stored (8, big-endian). */
+/** Before each box: the replica epoch in which it was stored (8 bytes, big-endian). */
 const epochLength = 8;
-/** The type byte of a courier's record that says: forget this key. */
+/** The type byte of a courier's record that removes its key. */
 const forgetType = 255;
 const keyLength = 32;
 const atOnce = 500;
-/** Where the files go when all that is in them is in the store. */
+/** The folder for the files once the store has all their content. */
 const movedFolder = "moved";
 
-/** The files of an old data directory; none in a new one. */
+/** The files of an old data directory; a new directory has none. */
 export class OldFiles {
   readonly #path: string;
   readonly #name: string;
@@ -39,7 +40,7 @@ export class OldFiles {
 
   /**
    * Looks for such files.
-   * @throws ConfigError when a process of that version may still be at work on them.
+   * @throws ConfigError when a process of that version may still be using them.
    */
   static async in(path: string, name: string): Promise<OldFiles> {
     const files = (await readdir(path)).filter((file) =>
@@ -60,8 +61,8 @@ export class OldFiles {
   }
 
   /**
-   * Copies everything into a store and puts the files aside. They are removed at the next opening.
-   * When it is interrupted, the next opening does it again.
+   * Copies everything into a store and moves the files away. They are removed at the next opening.
+   * If it is interrupted, the next opening does it again.
    */
   async moveTo(store: RecordStore, onFault: (error: Error) => void = () => {}): Promise<void> {
     const moved = join(this.#path, movedFolder);
@@ -82,7 +83,7 @@ export class OldFiles {
         onFault(
           new Error(
             `${this.#name} is damaged: ${records.skipped} bytes of ${file} are not complete records ` +
-              `and were passed over; the file is kept in ${moved} until the next start`,
+              `and were skipped; the file is kept in ${moved} until the next start`,
           ),
         );
       }
@@ -145,13 +146,16 @@ async function moveEnvelopes(
   );
 }
 
-/** The whole records of a file. Damage in one, its length included, costs no other. */
+/**
+ * The complete records of a file. A damaged record, even with a damaged length, does not affect the
+ * others.
+ */
 class OldRecords implements Iterable<Bytes> {
   readonly #fd: number;
   readonly #length: number;
   #window: Bytes = new Uint8Array(0);
   #start = 0;
-  /** Bytes that belong to no whole record. */
+  /** Bytes that do not belong to a complete record. */
   skipped = 0;
 
   constructor(path: string) {

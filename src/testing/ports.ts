@@ -1,4 +1,4 @@
-/** All that an embedded network and its daemon listen on. */
+/** All listeners of an embedded network and its daemon. */
 import type { Clock } from "../clock/clock.js";
 import type { PublishedDocument } from "../network/directory.js";
 import type { EmbeddedNetwork } from "../network/network.js";
@@ -31,7 +31,7 @@ export class Ports {
     this.#addresses = listenAddresses(options);
   }
 
-  /** Where the daemon listens; with the real ports once it was started. */
+  /** The addresses where the daemon listens; with the real ports once it has started. */
   get addresses(): readonly string[] {
     return this.#addresses;
   }
@@ -41,7 +41,7 @@ export class Ports {
     return this.#gatewayPort !== null;
   }
 
-  /** Listens for the daemon: at first where the options say, later at the same addresses. */
+  /** Listens for the daemon: first on the addresses in the options, later on the same addresses. */
   async listen(): Promise<readonly Listener[]> {
     const listeners: Listener[] = [];
     try {
@@ -57,7 +57,7 @@ export class Ports {
     return listeners;
   }
 
-  /** Takes the gateway's address; it serves clients when there are documents that say so. */
+  /** Binds the gateway's address. It serves clients once there are documents that list it. */
   async bindGateway(network: EmbeddedNetwork, text: string): Promise<void> {
     const address = gatewayAddress(text);
     this.#gatewayListener = await listen(address, gatewayListenOptions(this.#options));
@@ -67,17 +67,17 @@ export class Ports {
     gateway.serveAt(url, this.#gatewayPort);
   }
 
-  /** Lets clients in at the gateway. */
+  /** Starts to serve clients at the gateway. */
   openGateway(): void {
     if (this.#gatewayListener) this.#gatewayPort!.open(this.#gatewayListener);
   }
 
-  /** To be told of each document that is published. */
+  /** Call this for each document that is published. */
   documentPublished(document: PublishedDocument): void {
     this.#gatewayPort?.documentPublished(document);
   }
 
-  /** Lets each authority answer at a port. */
+  /** Opens a port for each authority. */
   async openAuthorities(network: EmbeddedNetwork, firstPort: number): Promise<void> {
     for (const [i, authority] of network.authorityKeys.entries()) {
       const port = firstPort === 0 ? 0 : firstPort + i;
@@ -95,7 +95,7 @@ export class Ports {
     }
   }
 
-  /** Closes the network's ports; the daemon's listeners close with the daemon. */
+  /** Closes the network's ports; the daemon closes its own listeners. */
   async close(): Promise<void> {
     await Promise.all(this.#authorityListeners.map((listener) => listener.close()));
     for (const port of this.#authorityPorts) port.close();

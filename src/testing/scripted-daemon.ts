@@ -1,5 +1,5 @@
 /**
- * A daemon that does just what a test tells it to, for the cases that a correct one never shows.
+ * A daemon that does exactly what a test tells it to, for cases that a correct daemon never shows.
  */
 import { checkOptions } from "../bytes/options.js";
 import { type Bytes, randomBytes } from "../bytes/bytes.js";
@@ -13,7 +13,7 @@ import { type DaemonResponse, encodeResponse } from "../wire/responses.js";
 
 /** One client's connection, from the daemon's side. */
 export class ScriptedConnection {
-  /** The daemon's end: `destroy()` it to hang up. */
+  /** The daemon's end; `destroy()` disconnects the client. */
   readonly transport: Transport;
   /** Requests that no `expect` has taken yet. */
   readonly requests: DaemonRequest[] = [];
@@ -40,23 +40,26 @@ export class ScriptedConnection {
     });
   }
 
-  /** Whether the client is gone. */
+  /** Whether the client has disconnected. */
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** The client's next request; null when it hung up instead. */
+  /** The client's next request; null if it disconnected. */
   next(): Promise<DaemonRequest | null> {
     const request = this.requests.shift();
     if (request || this.#closed) return Promise.resolve(request ?? null);
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** The client's next request, which must be of that kind. @throws Error when it is another. */
+  /**
+   * The client's next request, which must be of that kind. @throws Error when it is of another
+   * kind.
+   */
   async expect<K extends RequestKind>(kind: K): Promise<DaemonRequest<K>> {
     const request = await this.next();
     if (request?.kind === kind) return request as DaemonRequest<K>;
-    throw new Error(`the client was to send ${kind}, it sent ${request?.kind ?? "nothing"}`);
+    throw new Error(`expected the client to send ${kind}, it sent ${request?.kind ?? "nothing"}`);
   }
 
   /** Sends a response. */
@@ -64,40 +67,43 @@ export class ScriptedConnection {
     this.transport.write(encodeFrame(encodeResponse(response)));
   }
 
-  /** Sends bytes as they are, frame or not. */
+  /** Sends bytes unchanged, whether or not they are a frame. */
   sendRaw(bytes: Uint8Array): void {
     this.transport.write(bytes);
   }
 }
 
-/** What a scripted daemon says of itself. */
+/** What a scripted daemon reports about itself. */
 export interface ScriptedDaemonOptions {
-  /** Whether statuses say that it is connected to the mixnet; true by default. */
+  /** Whether statuses report a connection to the mixnet; true by default. */
   readonly isConnected?: boolean;
-  /** CBOR of the document that clients are greeted with; none by default. */
+  /** CBOR of the document that clients get in the handshake; none by default. */
   readonly document?: Uint8Array | null;
-  /** What statuses tell; x25519, 5 hops and 1,872 bytes by default. */
+  /** The geometry in statuses; x25519, 5 hops and 1,872 bytes by default. */
   readonly geometry?: Geometry;
-  /** What statuses tell; by default what follows from `geometry` with x25519: 1,549 bytes a box. */
+  /**
+   * The Pigeonhole geometry in statuses; by default it follows from `geometry` with x25519: 1,549
+   * bytes per box.
+   */
   readonly pigeonholeGeometry?: PigeonholeGeometry;
 }
 
-/** A daemon without any behaviour of its own but the handshake, and that only when asked. */
+/** A daemon that does nothing on its own; it even runs the handshake only when asked. */
 export class ScriptedDaemon {
-  /** What statuses tell: the option, or its default. */
+  /** The geometry in statuses: the option, or its default. */
   readonly geometry: Geometry;
-  /** What statuses tell: the option, or its default. */
+  /** The Pigeonhole geometry in statuses: the option, or its default. */
   readonly pigeonholeGeometry: PigeonholeGeometry;
   readonly #options: ScriptedDaemonOptions;
-  /** Sent in every status; replace it to play another process. */
+  /** Sent in every status; replace it to simulate a restarted daemon. */
   instanceToken: Bytes = randomBytes(16);
   /** Every connection so far. */
   readonly connections: ScriptedConnection[] = [];
-  /** Names the client's session: the same as long as it is resumed. */
+  /** Names the client's session; the same as long as the session is resumed. */
   #appId: Bytes = randomBytes(16);
   #waiting: ((connection: ScriptedConnection) => void)[] = [];
   #unclaimed: ScriptedConnection[] = [];
-  /** Set to refuse dials. */
+  /** Set to an error to refuse dials. */
   refuse: Error | null = null;
 
   constructor(options: ScriptedDaemonOptions = {}) {
@@ -111,7 +117,7 @@ export class ScriptedDaemon {
       options.pigeonholeGeometry ?? PigeonholeGeometry.fromSphinx(this.geometry, "x25519", 32);
   }
 
-  /** For a client's `dial` option. */
+  /** Pass this as a client's `dial` option. */
   readonly dial = async (): Promise<Transport> => {
     if (this.refuse) throw this.refuse;
     const [ours, theirs] = memoryPair();
@@ -123,14 +129,14 @@ export class ScriptedDaemon {
     return theirs;
   };
 
-  /** The next connection, which nothing was said on yet. */
+  /** The next connection, before any message. */
   accept(): Promise<ScriptedConnection> {
     const connection = this.#unclaimed.shift();
     if (connection) return Promise.resolve(connection);
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** A status event of this daemon. */
+  /** Makes a status event of this daemon. */
   status(isConnected = this.#options.isConnected ?? true): DaemonResponse<"connectionStatusEvent"> {
     return {
       kind: "connectionStatusEvent",
@@ -142,13 +148,13 @@ export class ScriptedDaemon {
     };
   }
 
-  /** A document event of this daemon. */
+  /** Makes a document event of this daemon. */
   documentEvent(): DaemonResponse<"newPkiDocumentEvent"> {
     const { document = null } = this.#options;
     return { kind: "newPkiDocumentEvent", payload: document as Bytes | null };
   }
 
-  /** Accepts the next connection and goes through the handshake. */
+  /** Accepts the next connection and runs the handshake. */
   async shakeHands(resumed = false): Promise<ScriptedConnection> {
     const connection = await this.accept();
     connection.send(this.status());

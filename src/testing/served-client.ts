@@ -1,4 +1,4 @@
-/** One client at a gateway's port, from its handshake to its end. spec/mixnet §7.1, §7.2, §7.5. */
+/** One client at a gateway's port, from its handshake to its end (spec/mixnet §7.1, §7.2, §7.5). */
 import type { Bytes } from "../bytes/bytes.js";
 import type { Clock, Timer } from "../clock/clock.js";
 import { ProtocolError } from "../errors/errors.js";
@@ -9,23 +9,23 @@ import { LinkError } from "../mixnet/link.js";
 import type { NetworkGateway } from "../network/network-gateway.js";
 import type { StoredReply } from "../network/spool.js";
 
-/** How long a client may say nothing, in ms; heartbeats of ours do not count. */
+/** How long a client may be silent, in ms; our heartbeats do not count. */
 const readTimeoutMs = 120_000;
-/** How long a client may take nothing, in ms. */
+/** How long a client may read nothing, in ms. */
 const writeTimeoutMs = 60_000;
-/** After so long without a reply or a NoOp, in ms, a client gets a NoOp. */
+/** After this time without a reply or a NoOp, in ms, a client gets a NoOp. */
 const heartbeatMs = 10_000;
 /** How long a reply waits for its acknowledgement, in ms. */
 const acknowledgementMs = 60_000;
-/** Replies are filed under queue IDs of this length only. */
+/** Replies are stored only under queue IDs of this length, in bytes. */
 const queueIdLength = 32;
 
-/** How many packets a client may send: its rate and a tenth more, with some put by. */
+/** How many packets a client may send: a tenth above its rate, with a reserve for bursts. */
 const overRate = 1.1;
 const mostTokens = 256;
 const firstTokens = 1;
 
-/** What a client is served with. */
+/** What serving a client needs. */
 export interface ServedClientOptions {
   readonly clock: Clock;
   readonly link: WireLink;
@@ -33,15 +33,18 @@ export interface ServedClientOptions {
   readonly hands: ServerHandshake;
   readonly gateway: NetworkGateway;
   readonly packetLength: number;
-  /** Packets that a client sends by the network's rates, per ms. */
+  /** The rate of a client's packets in this network, per ms. */
   readonly clientRate: number;
-  /** The answers to a question for a consensus. */
+  /** The answers to a request for a consensus. */
   readonly consensus: (
     command: WireCommand & { readonly type: "GetConsensus" | "GetConsensus2" },
   ) => Promise<readonly WireCommand[]>;
 }
 
-/** Takes a client's packets, and pushes its replies: one at a time, each acknowledged. */
+/**
+ * Takes a client's packets, and pushes its replies one at a time, each after the last was
+ * acknowledged.
+ */
 export class ServedClient {
   readonly #options: ServedClientOptions;
   readonly #queueId: Bytes | null;
@@ -50,9 +53,12 @@ export class ServedClient {
   #sequence = 0;
   /** The reply that is not acknowledged yet. */
   #awaited: { readonly sequence: number; readonly reply: StoredReply } | null = null;
-  /** The next NoOp, or the end of an acknowledgement's wait. */
+  /** The timer for the next NoOp, or for a missing acknowledgement. */
   #timer: Timer | null = null;
-  /** A client that did not acknowledge gets nothing more on this link, replies or NoOps. */
+  /**
+   * Set if the client did not acknowledge a reply: then it gets no more replies or NoOps on this
+   * link.
+   */
   #isMute = false;
 
   constructor(options: ServedClientOptions) {
@@ -62,7 +68,7 @@ export class ServedClient {
     this.#countedAt = options.clock.monotonic();
   }
 
-  /** Begins: from the NoOp on the client counts as connected. */
+  /** Begins to serve: after its first NoOp the client counts as connected. */
   open(): void {
     const { link, codec, hands, gateway } = this.#options;
     const leaveQueue =
@@ -85,12 +91,12 @@ export class ServedClient {
     this.#push();
   }
 
-  /** Hangs up. Idempotent. */
+  /** Disconnects. Idempotent. */
   close(reason: Error): void {
     this.#options.link.close(reason);
   }
 
-  /** Sends a command; what comes of it the link says by its end. */
+  /** Sends a command; if that fails, the link ends and reports why. */
   #say(command: WireCommand): void {
     void this.#options.link.send(command).catch(() => {});
   }
@@ -126,7 +132,7 @@ export class ServedClient {
     }
   }
 
-  /** As real gateways do: the packet is dropped, and so is the reply that waits longest. */
+  /** Drops the packet and the oldest waiting reply, as real gateways do. */
   #retrieve(): Promise<void> {
     if (this.#queueId !== null) this.#options.gateway.spool.dropFirst(this.#queueId);
     return this.#options.link.send({
@@ -136,7 +142,7 @@ export class ServedClient {
     });
   }
 
-  /** Whether a packet may go; one too many is dropped without a word. */
+  /** Whether a packet may pass; a packet above the rate is dropped silently. */
   #takeToken(): boolean {
     const now = this.#options.clock.monotonic();
     const refill = (now - this.#countedAt) * overRate * this.#options.clientRate;
@@ -147,7 +153,7 @@ export class ServedClient {
     return true;
   }
 
-  /** Sends the reply that waits longest, unless one is on its way already. */
+  /** Sends the oldest waiting reply, unless one is already on its way. */
   #push(): void {
     const { link, gateway, clock } = this.#options;
     if (this.#awaited !== null || this.#isMute || this.#queueId === null) return;

@@ -1,4 +1,4 @@
-/** An embedded network for a test, in one line, with clients that belong to it. */
+/** An embedded network for a test, in one line, with its clients. */
 import type { Clock } from "../clock/clock.js";
 import { realClock } from "../clock/real.js";
 import { VirtualClock } from "../clock/virtual.js";
@@ -12,8 +12,9 @@ import type { NetworkFaults } from "../network/faults.js";
 import type { Transport } from "../transport/transport.js";
 
 /**
- * Waits of a test network in real time: tests are few clients for a moment, so a reader may ask
- * often and sees what was written at once. Virtual time costs nothing but the asking.
+ * The waits of a test network in real time. A test has few clients for a short time, so a reader
+ * may ask often and sees what was written at once. With virtual time only the requests cost
+ * anything.
  */
 const testTiming: Partial<Timing> = {
   followUpMs: { first: 5, longest: 50 },
@@ -21,31 +22,30 @@ const testTiming: Partial<Timing> = {
   courierCacheMs: 1000,
 };
 
-/**
- * What {@link startTestNetwork} takes: all that a `DevDaemon` takes, and which clock to wait by.
- */
+/** Options of {@link startTestNetwork}: all options of a `DevDaemon`, and the choice of clock. */
 export interface TestNetworkOptions extends Omit<DevDaemonOptions, "clock"> {
   /**
-   * `real` (default): calls take the milliseconds that they take, and tests just await them.
-   * `virtual`: nothing that waits goes on before the test moves the clock, and hours pass in
-   * milliseconds; see {@link TestNetwork.run}.
+   * `real` (default): calls take milliseconds, and tests just await them. `virtual`: nothing that
+   * waits continues before the test moves the clock, and hours pass in milliseconds; see {@link
+   * TestNetwork.run}.
    */
   readonly clock?: "real" | "virtual" | undefined;
 }
 
-/** What {@link TestNetwork.client} takes; `dial` and `clock` are the network's own. */
+/** Options of {@link TestNetwork.client}; `dial` and `clock` come from the network. */
 export interface TestClientOptions extends Omit<ThinClientOptions, "dial" | "clock"> {
-  /** Handlers of the client's configuration; more may be added with `client.on`. */
+  /** Handlers of the client's configuration; `client.on` adds more. */
   readonly handlers?: EventHandlers | undefined;
 }
 
-/** A running network, its daemon, and the clients that were made with it. */
+/** A running network, its daemon, and the clients made with it. */
 export class TestNetwork<C extends Clock = Clock> implements AsyncDisposable {
   /**
-   * The daemon: `crash()`, `restart()`, `config()` when it listens, `storage.replicas[i].faults`.
+   * The daemon, with `crash()`, `restart()`, `config()` (if it listens) and
+   * `storage.replicas[i].faults`.
    */
   readonly daemon: DevDaemon;
-  /** What network and clients wait by. */
+  /** The clock of the network and its clients. */
   readonly clock: C;
   readonly #clients: ThinClient[] = [];
 
@@ -55,25 +55,25 @@ export class TestNetwork<C extends Clock = Clock> implements AsyncDisposable {
     this.clock = clock;
   }
 
-  /** What goes wrong in the mixnet: cut links, lost and late packets, documents withheld. */
+  /** Injects faults into the mixnet: cut links, lost and late packets, withheld documents. */
   get faults(): NetworkFaults {
     return this.daemon.network.faults;
   }
 
-  /** Connects to the daemon inside this process: for the `dial` of a client of your own. */
+  /** Connects to the daemon inside this process; pass it as `dial` to your own client. */
   readonly dial = async (): Promise<Transport> => {
     if (!this.daemon.isRunning) throw new ConnectError("the test network's daemon is not running");
     return this.daemon.dial();
   };
 
   /**
-   * A started client with an in-memory connection; stopped with the network at the latest.
+   * A started client with an in-memory connection; it is stopped with the network at the latest.
    * @throws as `ThinClient.connect`.
    */
   async client(options: TestClientOptions = {}): Promise<ThinClient> {
     const { handlers, ...rest } = options;
     const client = new ThinClient(
-      // The address is for messages only: `dial` is what connects.
+      // The address is only for messages: `dial` makes the connection.
       { ...handlers, dial: { unix: { address: "@test-network" } } },
       { ...rest, dial: this.dial, clock: this.clock },
     );
@@ -83,8 +83,8 @@ export class TestNetwork<C extends Clock = Clock> implements AsyncDisposable {
   }
 
   /**
-   * Gives what `promise` gives. With a virtual clock this is what moves time on, just as far as is
-   * needed; with the real one it is the same as awaiting.
+   * Settles as `promise` does. With a virtual clock it moves the time forward as far as needed;
+   * with the real clock it is the same as awaiting.
    * @throws RangeError when it is still pending after an hour of virtual time.
    */
   async run<T>(promise: Promise<T>): Promise<T> {
@@ -105,8 +105,8 @@ export class TestNetwork<C extends Clock = Clock> implements AsyncDisposable {
 }
 
 /**
- * Starts an embedded network for a test. Its seed is fixed unless one is given, so that keys, ways
- * and losses are the same in every run.
+ * Starts an embedded network for a test. The seed is fixed by default, so that keys, routes and
+ * losses are the same in every run.
  *
  * ```ts
  * await using network = await startTestNetwork();
@@ -117,7 +117,7 @@ export class TestNetwork<C extends Clock = Clock> implements AsyncDisposable {
  */
 export function startTestNetwork(
   options: TestNetworkOptions & {
-    /** Gives a network whose `clock` the test may move by itself, too. */
+    /** Makes a network whose `clock` the test may also move directly. */
     readonly clock: "virtual";
   },
 ): Promise<TestNetwork<VirtualClock>>;

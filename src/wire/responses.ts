@@ -11,8 +11,8 @@ import type {
   WriteCap,
 } from "../bytes/opaque.js";
 import { ProtocolError } from "../errors/errors.js";
-import { type Encodable, decodeCbor, encodeCbor } from "../cbor/cbor.js";
-import { firstKnown } from "./requests.js";
+import { type Encodable, CborBudget, decodeCbor, encodeCbor } from "../cbor/cbor.js";
+import { type RequestFields, type RequestKind, firstKnown } from "./requests.js";
 import * as s from "./schema.js";
 
 const bytes = s.nullable(s.bytes);
@@ -378,22 +378,55 @@ export function encodeResponse(response: DaemonResponse): Bytes {
   return encodeCbor(responseBody(response));
 }
 
+/** Responses whose bytes are CBOR again: a document, and a document in a certificate. */
+const carriesCbor: ReadonlySet<ResponseKind> = new Set<ResponseKind>([
+  "newPkiDocumentEvent",
+  "getPkiDocumentReply",
+]);
+const budgets = new WeakMap<DaemonResponse, CborBudget>();
+
+/**
+ * What reading the frame of `response` left of its budget of items, for what is nested in it; a
+ * whole budget for a response that came in no frame.
+ */
+export function budgetOf(response: DaemonResponse): CborBudget {
+  return budgets.get(response) ?? new CborBudget();
+}
+
 /**
  * Reads the body of a daemon's frame. Null when it holds nothing that is known. A reply that is
  * wrong but names its request is given as {@link MalformedReply}, so that just that call fails.
  * @throws ProtocolError when it is not CBOR, no map, or an event has a field of the wrong type.
  */
 export function decodeResponse(body: Uint8Array): DaemonResponse | MalformedReply | null {
-  const value = decodeCbor(body);
+  const budget = new CborBudget();
+  const value = decodeCbor(body, budget);
   if (!(value instanceof Map)) throw new ProtocolError("a response must be a CBOR map");
   const found = firstKnown(value, byWireName);
   if (!found) return null;
   try {
     const fields = found.entry.schema.decode(found.value, found.entry.wireName);
-    return { kind: found.entry.kind, ...fields } as DaemonResponse;
+    const response = { kind: found.entry.kind, ...fields } as DaemonResponse;
+    if (carriesCbor.has(response.kind)) budgets.set(response, budget);
+    return response;
   } catch (error) {
     const id = found.value instanceof Map ? found.value.get("query_id") : null;
     if (!(error instanceof ProtocolError) || !isBytes(id)) throw error;
     return { kind: "malformedReply", queryId: id, error };
   }
 }
+
+/** Requests that get their own reply, with the same query ID. */
+export type QueryKind = {
+  [K in RequestKind]: `${K}Reply` extends ResponseKind
+    ? "queryId" extends keyof RequestFields<K>
+      ? K
+      : never
+    : never;
+}[RequestKind];
+
+/** The reply to a request of kind `K`. */
+export type ReplyTo<K extends QueryKind> = DaemonResponse<Extract<`${K}Reply`, ResponseKind>>;
+
+/** The fields of a request without its query ID. */
+export type QueryFields<K extends QueryKind> = Omit<RequestFields<K>, "queryId">;

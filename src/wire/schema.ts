@@ -1,7 +1,7 @@
 /** Small typed schemas, from which both directions of the codec and the static types come. */
-import { type Bytes, describeType, isBytes } from "../bytes/bytes.js";
-import { ProtocolError } from "../errors/errors.js";
+import { type Bytes, isBytes } from "../bytes/bytes.js";
 import type { CborValue, Encodable } from "../cbor/cbor.js";
+import { wrongValue } from "../cbor/fields.js";
 
 /** How one value of type `T` stands on the wire. */
 export interface Schema<T> {
@@ -17,15 +17,11 @@ export interface Schema<T> {
 /** The type a schema reads and writes. */
 export type TypeOf<S> = S extends Schema<infer T> ? T : never;
 
-function wrong(path: string, wanted: string, value: unknown): ProtocolError {
-  return new ProtocolError(`\`${path}\` must be ${wanted}, got ${describeType(value)}`);
-}
-
 function byteSchema(minimum: number, maximum: number, wanted: string): Schema<Bytes> {
   return {
     decode(value, path) {
-      if (!isBytes(value)) throw wrong(path, wanted, value);
-      if (value.length < minimum || value.length > maximum) throw wrong(path, wanted, value);
+      if (!isBytes(value)) throw wrongValue(path, wanted, value);
+      if (value.length < minimum || value.length > maximum) throw wrongValue(path, wanted, value);
       return value;
     },
     encode: (value) => value,
@@ -55,7 +51,7 @@ export function bytesAs<T extends Bytes>(): Schema<T> {
 /** A text string. */
 export const text: Schema<string> = {
   decode(value, path) {
-    if (typeof value !== "string") throw wrong(path, "a text string", value);
+    if (typeof value !== "string") throw wrongValue(path, "a text string", value);
     return value;
   },
   encode: (value) => value,
@@ -65,7 +61,7 @@ export const text: Schema<string> = {
 export const bool: Schema<boolean> = {
   decode(value, path) {
     if (value === undefined || value === null) return false;
-    if (typeof value !== "boolean") throw wrong(path, "a boolean", value);
+    if (typeof value !== "boolean") throw wrongValue(path, "a boolean", value);
     return value;
   },
   encode: (value) => value,
@@ -77,7 +73,7 @@ export function uint(maximum: number = Number.MAX_SAFE_INTEGER): Schema<number> 
     decode(value, path) {
       if (value === undefined || value === null) return 0;
       if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > maximum) {
-        throw wrong(path, `an integer from 0 to ${maximum}`, value);
+        throw wrongValue(path, `an integer from 0 to ${maximum}`, value);
       }
       return value;
     },
@@ -91,7 +87,7 @@ export const uint64: Schema<bigint> = {
     if (value === undefined || value === null) return 0n;
     if (typeof value === "number" && Number.isInteger(value) && value >= 0) return BigInt(value);
     if (typeof value === "bigint" && value >= 0n && value < 1n << 64n) return value;
-    throw wrong(path, "an integer from 0 to 2^64 - 1", value);
+    throw wrongValue(path, "an integer from 0 to 2^64 - 1", value);
   },
   encode: (value) => (value <= Number.MAX_SAFE_INTEGER ? Number(value) : value),
 };
@@ -130,7 +126,7 @@ export const omittedFlag: Schema<boolean> = {
 export function arrayOf<T>(inner: Schema<T>): Schema<T[]> {
   return {
     decode(value, path) {
-      if (!Array.isArray(value)) throw wrong(path, "an array", value);
+      if (!Array.isArray(value)) throw wrongValue(path, "an array", value);
       return value.map((element, i) => inner.decode(element, `${path}[${i}]`));
     },
     encode: (value) => value.map((element) => inner.encode(element)),
@@ -155,7 +151,7 @@ export function record<F extends AnyFields>(fields: F): Schema<RecordOf<F>> {
   const rows = Object.entries(fields).map(([name, [key, schema]]) => ({ name, key, schema }));
   return {
     decode(value, path) {
-      if (!(value instanceof Map)) throw wrong(path, "a map", value);
+      if (!(value instanceof Map)) throw wrongValue(path, "a map", value);
       const result: Record<string, unknown> = {};
       for (const row of rows) {
         result[row.name] = row.schema.decode(value.get(row.key), `${path}.${row.key}`);

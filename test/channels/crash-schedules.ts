@@ -42,7 +42,8 @@ export interface Schedule {
   readonly format: ChannelFormat;
 }
 
-const kill: fc.Arbitrary<Kill> = fc.record({
+/** Any kill. */
+export const anyKill: fc.Arbitrary<Kill> = fc.record({
   at: fc.constantFrom("beforeCommit", "afterCommit", "afterCall"),
   count: fc.integer({ min: 1, max: 12 }),
   kept: fc.integer({ min: 0, max: 3 }),
@@ -52,8 +53,8 @@ const kill: fc.Arbitrary<Kill> = fc.record({
 /** Any schedule; smaller ones first when one fails. */
 export const anySchedule: fc.Arbitrary<Schedule> = fc.record({
   lengths: fc.array(fc.constantFrom(0, 5, 59, 60, 200), { minLength: 1, maxLength: 8 }),
-  writerKills: fc.array(kill, { maxLength: 4 }),
-  readerKills: fc.array(kill, { maxLength: 4 }),
+  writerKills: fc.array(anyKill, { maxLength: 4 }),
+  readerKills: fc.array(anyKill, { maxLength: 4 }),
   losses: fc.array(fc.constantFrom(0, 0, 0, 1, 2), { maxLength: 20 }),
   delays: fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1, maxLength: 6 }),
   pauseMs: fc.constantFrom(0, 0, 50, 3000),

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MemoryLevel } from "memory-level";
+import { firstIndexOf, mutateCap, nextMessageBoxIndex, readCapOf } from "../../src/bacap/index.js";
 import {
+  type ChannelClient,
   type ChannelDatabase,
   type Channels,
   type Group,
   type GroupMessage,
+  encodeKatzenqtMembers,
   openChannels,
 } from "../../src/channels/index.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
@@ -18,13 +21,33 @@ const DAY = 24 * 3600 * 1000;
 
 function world(): {
   clock: VirtualClock;
+  boxes: BoxesDouble;
   open: (disk?: Disk) => Promise<Channels>;
 } {
   const clock = new VirtualClock();
   const boxes = new BoxesDouble(clock);
   const open = (disk = new Disk()): Promise<Channels> =>
     openChannels(boxes.client(), new CrashDatabase(disk), { clock });
-  return { clock, open };
+  return { clock, boxes, open };
+}
+
+/** Answers a voucher as a member does, by hand. */
+async function answer(
+  client: ChannelClient,
+  voucher: Uint8Array<ArrayBuffer>,
+  whoReply: Uint8Array<ArrayBuffer>,
+): Promise<void> {
+  const { voucherWriteCap } = await client.voucherDeriveStream(voucher);
+  const box = firstIndexOf(voucherWriteCap);
+  let payload: Uint8Array<ArrayBuffer> | null = null;
+  while (!payload) {
+    payload = await client
+      .read(readCapOf(voucherWriteCap), box, { wait: false })
+      .then(({ plaintext }) => plaintext)
+      .catch(() => null);
+  }
+  const { sealedReply } = await client.voucherInduct(voucher, payload, whoReply);
+  await client.write(voucherWriteCap, nextMessageBoxIndex(box), sealedReply);
 }
 
 const said = ({ sender, message }: GroupMessage): string => {
@@ -202,6 +225,44 @@ describe("groups", () => {
     await clock.runUntil(Promise.all([second.close(), bob.close()]));
     const left = [...disk.durable.keys()].filter((key) => !key.startsWith("meta!"));
     assert.deepEqual(left, []);
+  });
+
+  it("a member whose ReadCap was handed out from before its voucher is read all the same", async () => {
+    const { clock, boxes, open } = world();
+    const [alice, bob, ed] = [await open(), await open(), await open()];
+    const a = await alice.groups.create("friends", { displayName: "Alice" });
+    const b = await clock.runUntil(take(a, bob, "Bob"), DAY);
+    await clock.runUntil(b.send("from Bob"));
+    // Bob's katzenqt takes Ed in. It hands out Bob's ReadCap as it was before his voucher was opened:
+    // the same root key, and boxes that nobody ever writes.
+    const [bobs] = a.members();
+    const live = (await alice.reader(bobs!.channel)).readCap();
+    const alices = (await alice.writer("group friends")).readCap();
+    const dead = mutateCap(live, new Uint8Array(32).fill(1));
+    const whoReply = encodeKatzenqtMembers([
+      { displayName: "Bob", readCap: dead },
+      { displayName: "Alice", readCap: alices },
+    ]);
+    const e = await clock.runUntil(ed.groups.join("friends", { displayName: "Ed" }));
+    await clock.runUntil(answer(boxes.client(), e.voucher!, whoReply), DAY);
+    await clock.runUntil(e.joined(), DAY);
+    const heard = await clock.runUntil(
+      hear(e, (all) => all.includes("Bob: from Bob")),
+      DAY,
+    );
+    assert.ok(heard.includes("Alice + Bob"), heard.join());
+    assert.deepEqual(
+      e
+        .members()
+        .map(({ displayName }) => displayName)
+        .toSorted(),
+      ["Alice", "Bob"],
+    );
+    // It lasts, and nothing of it is left when the group is.
+    assert.equal((await ed.list()).length, 4);
+    await clock.runUntil(ed.groups.leave("friends"));
+    assert.deepEqual(await ed.list(), []);
+    await clock.runUntil(Promise.all([alice.close(), bob.close(), ed.close()]));
   });
 
   it("who has not joined cannot send or take others in", async () => {

@@ -204,7 +204,7 @@ describe("the rules of channels", () => {
     database.failing = true;
     await assert.rejects(clock.runUntil(writer.send("two")), (error) => {
       assert.ok(error instanceof ChannelStoreError);
-      assert.match(error.message, /nothing of it is stored/);
+      assert.match(error.message, /none of it is stored/);
       return true;
     });
     assert.equal(writer.queued, 1);
@@ -232,7 +232,7 @@ describe("the rules of channels", () => {
     await channels.close();
     const keys = [...disk.durable.keys()].filter((key) => key.startsWith("out!"));
     disk.durable.delete(keys[2]!);
-    await assert.rejects(open(disk), /outbox of channel "out" has a hole: messages 2 to 2/);
+    await assert.rejects(open(disk), /outbox of channel "out" has a gap: messages 2 to 2/);
   });
 
   it("values of an encrypted store tell nothing, and need their key", async () => {

@@ -127,7 +127,7 @@ test("mistakes are told with their code, and secrets are not repeated", TIMEOUT,
   const cap = join(folder, "again.read");
   const twice = await run("s", ["create", "news", "-o", cap]);
   assert.equal(twice.code, 2);
-  assert.match(twice.stderr, /a channel "news" is there already/);
+  assert.match(twice.stderr, /there is already a channel "news": choose/);
   assert.equal(existsSync(cap), false);
   writeFileSync(cap, "precious");
   const taken = await run("s", ["create", "other", "-o", cap]);

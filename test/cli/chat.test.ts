@@ -46,7 +46,7 @@ test("a stranger's name, and a voucher on the command line, are refused", async 
   const folder = network.newFolder();
   const nobody = await network.katz(["chat", "zoe", "--store", join(folder, "s")]);
   assert.equal(nobody.code, 2);
-  assert.match(nobody.stderr, /nobody is called "zoe" here yet/);
+  assert.match(nobody.stderr, /there is no contact "zoe" yet/);
   const secret = Buffer.alloc(32, 7).toString("base64");
   const told = await network.katz(["chat", "zoe", "--accept", secret]);
   assert.equal(told.code, 2);

@@ -92,7 +92,7 @@ test("ping says in its own words that a service does not answer", async () => {
   const args = ["ping", ...at, "courier", "-n", "1", "--timeout", "300ms"];
   const { code, stdout, stderr } = await katz(args);
   assert.equal(code, 5);
-  assert.match(stdout, /^no reply: seq=1: nothing came back in \d+ ms$/m);
+  assert.match(stdout, /^no reply: seq=1: no answer within \d+ ms$/m);
   assert.match(stderr, /^not every service answers .* katz ping echo /);
 });
 
@@ -108,7 +108,7 @@ test("ping does not call lost at Ctrl-C what is on its way, and then it was inte
         told = true;
       },
     });
-    const [, sent, waiting] = /^(\d+) sent, 0 received, 0% loss, (\d+) still waited for$/m.exec(
+    const [, sent, waiting] = /^(\d+) sent, 0 received, 0% loss, (\d+) still awaited$/m.exec(
       stdout,
     )!;
     assert.deepEqual([code, waiting], [130, sent]);
@@ -171,7 +171,7 @@ test("ping says once that the mixnet is out of reach, and that is no loss", asyn
     };
     const { stdout } = await katz(args, { onStdout: offline });
     assert.equal(
-      stdout.match(/not sent from seq=\d+ on: the mixnet is out of reach$/gm)?.length,
+      stdout.match(/nothing is sent from seq=\d+ on: the mixnet is out of reach$/gm)?.length,
       1,
     );
     assert.match(stdout, /, \d+ not sent$/m);

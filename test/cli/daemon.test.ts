@@ -97,7 +97,7 @@ test("it leaves a configuration alone that somebody else wrote", async () => {
   const args = ["--listen", `unix:${path("m.sock")}`, "--write-config", path("mine.toml")];
   const { code, stdout, stderr } = await katz(["daemon", ...args]);
   assert.deepEqual([code, stdout], [2, ""]);
-  assert.match(stderr, /mine\.toml was not written by katz daemon and is left alone/);
+  assert.match(stderr, /mine\.toml was not written by katz daemon and is left unchanged/);
   assert.match(readFileSync(path("mine.toml"), "utf8"), /localhost:1/);
   assert.equal(existsSync(path("m.sock")), false);
 });
@@ -214,6 +214,27 @@ interface ClientToml {
   };
 }
 
+interface Named {
+  readonly Identifier: string;
+}
+
+/** What the test reads of an authority.toml. */
+interface AuthorityToml {
+  readonly Server: Named & {
+    readonly Addresses: readonly string[];
+    readonly PKISignatureScheme: string;
+    readonly WireKEMScheme: string;
+  };
+  readonly Authorities: readonly (Named & { readonly Addresses: readonly string[] })[];
+  readonly GatewayNodes: readonly Named[];
+  readonly ServiceNodes: readonly Named[];
+  readonly Mixes: readonly Named[];
+  readonly StorageReplicas: readonly (Named & { readonly ReplicaID: number })[];
+  readonly Topology: { readonly Layers: readonly { readonly Nodes: readonly Named[] }[] };
+  readonly Parameters: { readonly Mu: number; readonly LambdaP: number };
+  readonly SphinxGeometry: { readonly NrHops: number };
+}
+
 test("--write-authority gives authorities ports and writes whom to ask", async () => {
   const file = path("authority.toml");
   const args = ["--listen", `unix:${path("authority.sock")}`, "--write-authority", file];
@@ -233,6 +254,49 @@ test("--write-authority gives authorities ports and writes whom to ask", async (
       await once(socket, "connect");
       socket.destroy();
     }
+  });
+});
+
+test("--write-authority writes what the authorities' own configuration says of the network", async () => {
+  const file = path("network.toml");
+  const socket = `unix:${path("network.sock")}`;
+  const args = [
+    "--listen",
+    socket,
+    "--write-authority",
+    file,
+    "--couriers",
+    "2",
+    "--replicas",
+    "4",
+  ];
+  await withDaemon(args, async () => {
+    const { Server, Parameters, SphinxGeometry, Topology, ...lists } = parse(
+      readFileSync(file, "utf8"),
+    ) as unknown as AuthorityToml;
+    const names = (nodes: readonly { readonly Identifier: string }[]): string[] =>
+      nodes.map(({ Identifier }) => Identifier);
+    assert.equal(Server.Identifier, "auth1");
+    assert.deepEqual(Server.Addresses, lists.Authorities[0]!.Addresses);
+    assert.deepEqual([Server.PKISignatureScheme, Server.WireKEMScheme], ["Ed25519", "x25519"]);
+    assert.equal(SphinxGeometry.NrHops, 5);
+    assert.ok(Parameters.Mu > 0 && Parameters.LambdaP > 0);
+    // What the document lists, by the same names.
+    await using client = await ThinClient.connect(socket);
+    const document = client.pkiDocument()!;
+    const described = (nodes: readonly { readonly name: string }[]): string[] =>
+      nodes.map(({ name }) => name).sort();
+    assert.deepEqual(names(lists.GatewayNodes).sort(), described(document.gatewayNodes));
+    assert.deepEqual(names(lists.ServiceNodes).sort(), described(document.serviceNodes));
+    assert.deepEqual(names(lists.Mixes).sort(), described(document.topology.flat()));
+    assert.deepEqual(
+      Topology.Layers.map(({ Nodes }) => names(Nodes).sort()),
+      document.topology.map(described),
+    );
+    assert.deepEqual(
+      lists.StorageReplicas.map(({ Identifier, ReplicaID }) => [Identifier, ReplicaID]),
+      document.storageReplicas.map(({ name, replicaId }) => [name, replicaId]),
+    );
   });
 });
 
@@ -277,7 +341,7 @@ test(
       assert.equal(code, 0);
     });
     assert.equal(code, 0);
-    const told = /only programs on a Node like it reach unix:@katz-cli-\d+\./.test(stderr);
+    const told = /so only programs on a similar Node reach unix:@katz-cli-\d+\./.test(stderr);
     assert.equal(told, shown !== `@${name}`, `${shown}: ${stderr}`);
   },
 );

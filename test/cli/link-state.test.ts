@@ -48,7 +48,7 @@ test("the state says gateway, skew, signers, packets, and what waits for how lon
   ]);
   const wrong = { ...state.link, epoch: 8, clockSkewMs: -3_600_000, documentProblem: "gone" };
   assert.deepEqual(linkText({ ...state, link: wrong }).slice(1, 3), [
-    "clock -60 min of the gateway's: set it, or EnableTimeSync = true under [Debug] of the file",
+    "clock -60 min of the gateway's: set it, or set EnableTimeSync = true under [Debug] in the file",
     "no document of epoch 8 (gone)",
   ]);
 });

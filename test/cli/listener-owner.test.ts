@@ -94,7 +94,7 @@ test("a port of another user's program is not", rootOnly, async () => {
       );
       assert.ok(error instanceof NoDaemonError);
       assert.ok(error.cause instanceof StrangerError);
-      assert.match(error.message, /belongs to user 65534, and is not used unasked/);
+      assert.match(error.message, /belongs to user 65534, and is not used unless you name it/);
       assert.ok(error.advice[0]!.includes(`--address ${place.address}`));
     }
     await assert.rejects(firstThatAnswers([place], call), NoDaemonError);
@@ -136,7 +136,7 @@ test("where the owner cannot be known, only what reveals nothing goes on", async
   const place = usual(`tcp:localhost:${port}`);
   await assert.rejects(connect([place], call), (error: Error) => {
     assert.ok(error instanceof NoDaemonError);
-    assert.match(error.message, /may be anybody's, for this system does not tell who listens/);
+    assert.match(error.message, /may belong to anybody: this system does not say who listens/);
     return true;
   });
   const { client, owner } = await connect([place], call, { revealsNothing: true });
@@ -198,7 +198,7 @@ test("a stranger's socket in the usual folder is not taken", rootOnly, async () 
   for (const revealsNothing of [false, true]) {
     await assert.rejects(connect([first!], call, { revealsNothing }), {
       name: "NoDaemonError",
-      message: /kpclientd\.sock .*belongs to user 65534, and is not used unasked/,
+      message: /kpclientd\.sock .*belongs to user 65534, and is not used unless you name it/,
     });
   }
 });

@@ -88,7 +88,7 @@ test("flags about pages need a WebSocket, and a token must be one", async () => 
   const listen = ["daemon", "--listen", "ws://127.0.0.1:0"];
   const bad = await katz([...listen, "--token-file", file]);
   assert.equal(bad.code, 2);
-  assert.match(bad.stderr, /holds no token: it must be one word/);
+  assert.match(bad.stderr, /does not hold a token: it must be one word/);
   const origin = await katz([...listen, "--allow-origin", "localhost:5173"]);
   assert.equal(origin.code, 2);
   assert.match(origin.stderr, /is no origin/);

@@ -40,7 +40,7 @@ test("what another process did to a file is found when it is whole", async () =>
   await files.append(first.subarray(0, 500));
   // As another receiver does that begins at the beginning.
   writeFileSync(folder.pathOf(0), "");
-  await assert.rejects(files.append(first.subarray(500)), /its SHA-256 digest is another/);
+  await assert.rejects(files.append(first.subarray(500)), /its SHA-256 digest is different/);
   await files.close();
 });
 
@@ -49,7 +49,7 @@ test("a file that was kept and has the right size is looked into", async () => {
   writeFileSync(folder.pathOf(0), new Uint8Array(1000).fill(9));
   await assert.rejects(
     IncomingFiles.open(folder, manifest, [false, false], 1000),
-    /what was kept in .* is damaged: begin again/,
+    /the partial download in .* is damaged: start again/,
   );
   writeFileSync(folder.pathOf(0), first);
   writeFileSync(folder.pathOf(1), second.subarray(0, 700));

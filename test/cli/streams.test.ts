@@ -71,7 +71,7 @@ test(
     const args = ["read", "s.read", "-n", "2"];
     const full = await shell(script, args, folder);
     assert.equal(full.code, 2);
-    assert.match(full.stderr, /^katz: standard output cannot be written: .*larger than a file may/);
+    assert.match(full.stderr, /^katz: standard output cannot be written: .*larger than files may/);
     assert.equal(ok(await run(args)), "a".repeat(1500) + "b".repeat(1500));
     const json = await shell(script, [...args, "--box", "0", "--json"], folder);
     assert.equal(json.code, 2);
@@ -113,7 +113,7 @@ test("keygen makes two private files without a daemon, and replaces none", async
   const before = readFileSync(join(folder, "k.write"));
   const again = await katz(["keygen", "-o", "k"], { cwd: folder });
   assert.deepEqual([again.code, again.stdout], [2, ""]);
-  assert.match(again.stderr, /k\.write is there already and is left alone/);
+  assert.match(again.stderr, /k\.write already exists and is left unchanged/);
   assert.deepEqual(readFileSync(join(folder, "k.write")), before);
   renameSync(join(folder, "k.write"), join(folder, "other"));
   assert.equal((await katz(["keygen", "-o", "k"], { cwd: folder })).code, 2);
@@ -157,14 +157,14 @@ test("a box that holds something else is not written over; the same is no failur
   assert.equal(other.code, 6);
   assert.equal(
     other.stderr,
-    "katz: box 0 of s.write holds something else\nIf it was you, go past it with --box 1\n",
+    "katz: box 0 of s.write holds something else\nIf you wrote it, skip it with --box 1\n",
   );
   ok(await run(["write", "s.write", "--box", "1"], "second"));
   ok(await run(["write", "s.write"], "third"));
   const behind = await run(["write", "s.write", "--box", "0"], "fourth");
   assert.match(
     behind.stderr,
-    /\nIf it was you, go past it with box 3, the next one of s\.write: leave out --box\n$/,
+    /\nIf you wrote it, skip it with box 3, the next one of s\.write: leave out --box\n$/,
   );
   assert.equal(ok(await run(["read", "s.read", "-n", "3"])), "firstsecondthird");
 });
@@ -259,7 +259,7 @@ test("a copy goes over no box that is taken, and into no stream twice", async ()
     const { code, stderr } = await run(["copy", "payload", "s.write", other]);
     assert.deepEqual(
       [code, stderr],
-      [2, `katz: s.write and ${other} are one stream: give it once\n`],
+      [2, `katz: s.write and ${other} are the same stream: give it once\n`],
     );
   }
   ok(await run(["write", "s.write", "--box", "1", "--keep"], "taken"));
@@ -268,7 +268,7 @@ test("a copy goes over no box that is taken, and into no stream twice", async ()
   assert.equal(
     taken.stderr,
     "katz: box 1 of s.write holds something else\n" +
-      "If it was you, go past it with katz read s.write\n",
+      "If you wrote it, skip it with katz read s.write\n",
   );
   assert.match(ok(await run(["read", "s.write", "-n", "2"])), /^x+taken$/);
   ok(await run(["copy", "payload", "s.write"]));
@@ -312,14 +312,14 @@ test("files that are no capabilities are refused without showing what is in them
   const damaged = capability!.replace(/^./, (first) => (first === "A" ? "B" : "A"));
   const texts: readonly (readonly [string, RegExp])[] = [
     ["", /kind must be/],
-    ["not toml at all", /no TOML at line 1/],
-    [`capability = "${capability}`, /no TOML at line/],
+    ["not toml at all", /invalid TOML at line 1/],
+    [`capability = "${capability}`, /invalid TOML at line/],
     [good.replace('"write"', '"read"'), /capability is damaged/],
     [good.replace(capability!, damaged), /capability is damaged/],
     [good.replace(capability!, `${capability!.slice(0, 40)}!`), /capability must be base64/],
     [good.replace(/index = .*/, 'index = "AAAA"'), /index is damaged/],
     [good.replace(/index = .*/, `index = "${"A".repeat(139)}="`), /index lies before/],
-    [`${good}secret = "${capability}"\n`, /a key that none has/],
+    [`${good}secret = "${capability}"\n`, /an unknown key/],
     ["x".repeat(10_000), /too long/],
   ];
   for (const [text, message] of texts) {
@@ -332,22 +332,22 @@ test("files that are no capabilities are refused without showing what is in them
   // Advice to take rights from others is not for files that are no capabilities.
   writeFileSync(join(folder, "package.json"), '{ "name": "x" }\n', { mode: 0o644 });
   const other = await run(["read", "package.json", "--now"]);
-  assert.equal(other.stderr, "katz: package.json is not a capability: no TOML at line 1\n");
+  assert.equal(other.stderr, "katz: package.json is not a capability: invalid TOML at line 1\n");
   const argv = await run(["read", capability!, "--now"]);
   assert.equal(argv.code, 2);
   assert.match(argv.stderr, /other users of this machine can read command lines/);
   assert.ok(!argv.stderr.includes(capability!.slice(5, 35)));
   const reader = await run(["write", "s.read"], "x");
-  assert.match(reader.stderr, /s\.read is a capability to read with; this needs one to write with/);
+  assert.match(reader.stderr, /s\.read can only read; this needs a capability that can write/);
 });
 
 test("messages that fit no box, or are none, say what to use instead", async () => {
   const { run } = await newStream();
   const long = await run(["write", "s.write"], "x".repeat(1600));
   assert.equal(long.code, 2);
-  assert.match(long.stderr, /1600 bytes, and a box holds 1549: use katz copy/);
+  assert.match(long.stderr, /1600 bytes, but a box holds 1549: use katz copy/);
   const none = await run(["write", "s.write"], "");
-  assert.match(none.stderr, /there is no message: katz tombstone deletes boxes/);
+  assert.match(none.stderr, /the message is empty: use katz tombstone to delete boxes/);
   assert.equal(ok(await run(["write", "s.write"], "x".repeat(1549))), "");
 });
 

@@ -64,7 +64,7 @@ test("send begins again when the daemon was started anew, and for the same ticke
   await daemon.ended;
   daemon = await startDaemon();
   assert.deepEqual((await sender.ended).code, 0, sender.stderr);
-  assert.match(sender.stderr, /what was sent is no longer there: sending it again/);
+  assert.match(sender.stderr, /the boxes sent before are gone: sending them again/);
   await receives(ticket, file);
 
   // The same between two runs of the command.

@@ -259,7 +259,7 @@ test("manifests that are none are refused", () => {
   const long = right.slice();
   new DataView(long.buffer).setUint32(5, 0xffff_ffff);
   assert.throws(() => headLength(long), /too long/);
-  assert.throws(() => headLength(new Uint8Array(2)), /not written by katz send/);
+  assert.throws(() => headLength(new Uint8Array(2)), /did not write the ticket's boxes/);
 });
 
 test("bytes that were changed at random never give anything but a TransferError", () => {

@@ -49,12 +49,15 @@ test(
     assert.match(sent.stdout, /^katz1[A-Za-z0-9_-]{188}\n$/);
     assert.match(
       sent.stderr,
-      /^sent file\.bin, 2\.0 MB, in [\d.]+ s; it keeps for a week\n.* katz receive, .*\n$/,
+      /^sent file\.bin, 2\.0 MB, in [\d.]+ s; it is kept for a week\n.* katz receive, .*\n$/,
     );
     const into = network.newFolder();
     const received = await network.katz(["receive", "-", "--into", into], { input: sent.stdout });
     assert.deepEqual([received.code, received.stdout], [0, `${join(into, "file.bin")}\n`]);
-    assert.match(received.stderr, /^received 1 file, 2\.0 MB, in [\d.]+ m?s; digests are right\n$/);
+    assert.match(
+      received.stderr,
+      /^received 1 file, 2\.0 MB in [\d.]+ m?s; digests are correct\n$/,
+    );
     assert.equal(digestOf(join(into, "file.bin")), digestOf(file));
     assert.deepEqual(contentsOf(into), ["file.bin"]);
     assert.deepEqual(contentsOf(network.states), []);
@@ -79,7 +82,7 @@ test("several files, empty ones too, go with one ticket, into the current folder
   const named = await network.katz(["receive", "--name", "x", ticketFile], { cwd: into });
   assert.deepEqual(
     [named.code, named.stderr],
-    [2, "katz: --name is for one file, and these are 4\n"],
+    [2, "katz: --name is for one file, but there are 4\n"],
   );
   const received = await network.katz(["receive", "--json", ticketFile], { cwd: into });
   assert.deepEqual([received.code, received.stderr], [0, ""]);
@@ -120,7 +123,7 @@ test("a disk that takes no more is named with the path, and nothing is lost", as
   child.stderr.on("data", (text: Buffer) => (errors += text.toString()));
   const [code] = (await once(child, "close")) as [number | null];
   assert.equal(code, 2);
-  assert.match(errors, /cannot write .*\.partial\/file-0: it would be larger than a file may be/);
+  assert.match(errors, /cannot write .*\.partial\/file-0: it would be larger than files may be/);
   assert.doesNotMatch(errors, stackTrace);
   const again = await network.katz(["receive", "-", "--into", into], { input: sent.stdout });
   assert.equal(again.code, 0, again.stderr);
@@ -136,7 +139,7 @@ test("what is there is not replaced, unless it is the same or --force is given",
   writeFileSync(path, "mine");
   const refused = await receive();
   assert.deepEqual([refused.code, refused.stdout], [2, ""]);
-  assert.match(refused.stderr, /note\.txt is there already: .*--force.*--name NAME/);
+  assert.match(refused.stderr, /note\.txt already exists: .*--force.*--name NAME/);
   assert.equal(readFileSync(path, "utf8"), "mine");
   assert.deepEqual(contentsOf(into), ["note.txt"]);
 
@@ -170,7 +173,7 @@ test("a folder in the way is not replaced, even with --force", async () => {
   const args = ["receive", "-", "--into", into, "--force"];
   const { code, stderr } = await network.katz(args, { input: ticket });
   assert.equal(code, 2);
-  assert.match(stderr, /dir is there already, and it is a folder/);
+  assert.match(stderr, /dir already exists, and it is a folder/);
   assert.deepEqual(contentsOf(into), ["dir"]);
 });
 
@@ -204,11 +207,11 @@ test("wrong digests, boxes cut wrongly and streams of something else leave nothi
   const file = { name: "f", size: 5, sha256: sha256("12345") };
   const head = (chunk: number): Uint8Array => encodeHead({ chunk, files: [file] });
   const tickets: readonly (readonly [string, RegExp])[] = [
-    [await publishFile("f", "hello", sha256("other")), /its SHA-256 digest is another/],
-    [await network.publish(head(1000), bytesOf("123456")), /does not hold as much as it should/],
-    [await network.publish(head(1000), bytesOf("1234")), /does not hold as much as it should/],
+    [await publishFile("f", "hello", sha256("other")), /its SHA-256 digest is different/],
+    [await network.publish(head(1000), bytesOf("123456")), /holds less than it should/],
+    [await network.publish(head(1000), bytesOf("1234")), /holds less than it should/],
     [await network.publish(head(3), bytesOf("12345")), /boxes are not cut|as much as it should/],
-    [await network.publish(bytesOf("just a message")), /not written by katz send/],
+    [await network.publish(bytesOf("just a message")), /did not write the ticket's boxes/],
     [await network.publish(bytesOf("KATZ\x01\0\0\0\x05hello")), /malformed|refused/],
     [await network.publish(bytesOf("KATZ\x01\x7f\xff\xff\xff.")), /too long/],
   ];
@@ -263,7 +266,7 @@ test("tickets on the command line, damaged or missing ones are refused, and not 
       ticket,
       /cannot make \S+empty\/in a file: a part of its path is not a folder\n$/,
     ],
-    [["-", "--into", join(folder, "empty")], ticket, /empty is no folder/],
+    [["-", "--into", join(folder, "empty")], ticket, /empty is not a folder/],
   ];
   for (const [args, input, message] of runs) {
     const { code, stdout, stderr } = await network.katz(
@@ -285,7 +288,7 @@ test("a ticket that others may read is used, with a remark that says what to do"
   const { stderr } = await network.katz(["receive", file]);
   assert.match(
     stderr,
-    /^others may read .*; make it private: chmod 600 \S+ticket\nkatz: the ticket is missing/,
+    /^other users may read .*; make it private: chmod 600 \S+ticket\nkatz: the ticket is missing/,
   );
 });
 
@@ -299,7 +302,7 @@ test("files that cannot be sent are told before a daemon is looked for", async (
     [[network.newFolder()], /has no files in it/],
     [["/dev/null"], /not a regular file/],
     [[join(folder, ".hidden")], /begins with a dot.*--name/],
-    [[join(folder, "a"), join(folder, "A")], /have one name/],
+    [[join(folder, "a"), join(folder, "A")], /have the same name/],
     [["--name", "x", join(folder, "a"), join(folder, "A")], /--name is for one file/],
     [["--name", "../x", join(folder, "a")], /cannot be sent under the name/],
   ];
@@ -319,7 +322,7 @@ test("Ctrl-C keeps what is needed to go on, for nobody else to read, and the tic
     onStdout: (_, child) => setTimeout(() => child.kill("SIGINT"), 400),
   });
   assert.equal(stopped.code, 130);
-  assert.match(stopped.stderr, /^stopped: the same command goes on from here\n$/);
+  assert.match(stopped.stderr, /^stopped: run the same command to continue\n$/);
   const [state] = readdirSync(network.states);
   assert.equal(statSync(join(network.states, state!)).mode & 0o777, 0o600);
   assert.equal(statSync(network.states).mode & 0o777, 0o700);
@@ -337,7 +340,7 @@ test("Ctrl-C keeps what is needed to go on, for nobody else to read, and the tic
   }
   const again = await network.katz(["send", file]);
   assert.deepEqual([again.code, again.stdout], [0, stopped.stdout]);
-  assert.match(again.stderr, /^going on after \d+ box/);
+  assert.match(again.stderr, /^continuing after \d+ box/);
   const received = await network.katz(["receive", "-", "--into", into], { input: again.stdout });
   assert.equal(received.code, 0, received.stderr);
   assert.equal(digestOf(join(into, "file.bin")), digestOf(file));

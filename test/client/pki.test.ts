@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as cborg from "cborg";
 import { type Bytes, toHex, utf8, utf8ToText } from "../../src/bytes/bytes.js";
-import { type CborMap, decodeCbor } from "../../src/cbor/cbor.js";
+import { type CborMap, decodeCbor, encodeCbor } from "../../src/cbor/cbor.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
 import type { ClientEvent } from "../../src/config/events.js";
 import { encodeCertificate } from "../../src/pki/certificate.js";
@@ -16,6 +16,7 @@ import {
 } from "../../src/errors/errors.js";
 import { PkiDocument } from "../../src/pki/document.js";
 import { identityHash } from "../../src/pki/services.js";
+import { encodeFrame } from "../../src/wire/framing.js";
 import type { AuthorityRecord } from "../../src/wire/responses.js";
 import { connectedPair, pair, pkiDocument, reasonOf, serviceNode, turn } from "./fixture.js";
 
@@ -65,6 +66,23 @@ test("an epoch's newer document replaces the older, and the last to come is the 
   cache.add(old);
   assert.equal(cache.current, old);
   assert.equal(cache.forEpoch(4), second);
+});
+
+test("kept documents are bounded by what they take decoded: the oldest go first, the current one stays", () => {
+  const cache = new PkiCache();
+  // 22 MB each, where 64 MiB are kept.
+  const junk = Array.from({ length: 100_000 }, () => new Map());
+  const large = (Epoch: number): PkiDocument => PkiDocument.decode(pkiDocument({ Epoch, junk }));
+  cache.add(ofEpoch(5));
+  for (const epoch of [6, 7]) cache.add(large(epoch));
+  assert.equal(cache.size, 3);
+  for (const epoch of [8, 9]) cache.add(large(epoch));
+  assert.equal(cache.size, 2);
+  assert.equal(cache.forEpoch(8).epoch, 8);
+  // One alone may take more.
+  const two = { junk, more: junk, most: junk.concat(junk.slice(0, 30_000)) };
+  cache.add(PkiDocument.decode(pkiDocument({ Epoch: 10, ...two })));
+  assert.deepEqual([cache.size, cache.current?.epoch], [1, 10]);
 });
 
 test("documents of low epochs and after a jump do not confuse the cache", () => {
@@ -370,5 +388,39 @@ test("geometries and documents cannot be changed by whom they are handed to", as
   ]) {
     assert.throws(change, TypeError);
   }
+  await client.stop();
+});
+
+test("a frame, a certificate in it and the document in that share one budget of items", async () => {
+  const { client, connection, clock, heard } = await inEpoch();
+  const junk = (count: number): CborMap[] => Array.from({ length: count }, () => new Map());
+  const Epoch = 2_270_001;
+  const large = pkiDocument({ Epoch, junk: junk(130_000), more: junk(90_000) });
+  // Alone within the limit of 400,000, with what is beside it above.
+  for (const [beside, taken] of [
+    [131_000, [2_270_000]],
+    [100_000, [2_270_000, 2_270_001]],
+  ] as const) {
+    const event = { payload: large, junk: junk(beside), more: junk(60_000) };
+    connection.sendRaw(encodeFrame(encodeCbor({ new_pki_document_event: event })));
+    await turn();
+    assert.deepEqual(announced(heard), taken);
+  }
+  // Asked for: the reply, the certificate and the document.
+  await clock.advance(232_000);
+  const { queryId } = await connection.expect("getPkiDocument");
+  const certified = pkiDocument({ Epoch: 2_270_002, junk: junk(130_000), more: junk(20_000) });
+  const certificate = { Version: 0, Expiration: 2_270_009, KeyType: "Ed25519", Signatures: {} };
+  const payload = encodeCbor({ ...certificate, Certified: certified, junk: junk(130_000) });
+  const reply = {
+    query_id: queryId,
+    payload,
+    epoch: 2_270_002,
+    error_code: 0,
+    junk: junk(130_000),
+  };
+  connection.sendRaw(encodeFrame(encodeCbor({ get_pki_document_reply: reply })));
+  await turn();
+  assert.equal(client.pkiDocument()?.epoch, 2_270_001);
   await client.stop();
 });

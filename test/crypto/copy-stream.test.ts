@@ -10,7 +10,7 @@ import {
   copyChunkLength,
   planCopyPayload,
   planCopyStream,
-} from "../../src/crypto/copy-stream/plan.js";
+} from "../../src/pki/copy-stream-plan.js";
 import { encodeCourierEnvelope } from "../../src/crypto/envelope/courier-messages.js";
 import { pigeonholeSizes } from "../../src/pki/pigeonhole-sizes.js";
 

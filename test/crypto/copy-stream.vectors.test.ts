@@ -4,7 +4,7 @@ import { toHex } from "../../src/bytes/bytes.js";
 import { CopyStreamDecoder } from "../../src/crypto/copy-stream/decoder.js";
 import { isFinalElement, isStartElement } from "../../src/crypto/copy-stream/element.js";
 import { CopyStreamEncoder } from "../../src/crypto/copy-stream/encoder.js";
-import { chunkCopyPayload, planCopyPayload } from "../../src/crypto/copy-stream/plan.js";
+import { chunkCopyPayload, planCopyPayload } from "../../src/pki/copy-stream-plan.js";
 import { encodeCourierEnvelope } from "../../src/crypto/envelope/courier-messages.js";
 import { pigeonholeSizes, pigeonholeSizesFromSphinx } from "../../src/pki/pigeonhole-sizes.js";
 import { hasCode } from "../../src/errors/errors.js";

@@ -4,7 +4,8 @@ import type { MessageBoxIndex, WriteCap } from "../../src/bytes/opaque.js";
 import { isFinalElement, isStartElement } from "../../src/crypto/copy-stream/element.js";
 import { MAX_MESSAGE_SIZE } from "../../src/wire/framing.js";
 import type { DaemonRequest } from "../../src/wire/requests.js";
-import { freshId, sizes, world } from "./fixture.js";
+import { VirtualClock } from "../../src/clock/virtual.js";
+import { freshId, sizes, until, world } from "./fixture.js";
 
 type Range = DaemonRequest<"createCourierEnvelopesFromTombstoneRange">;
 type Payload = DaemonRequest<"createCourierEnvelopesFromPayload">;
@@ -109,4 +110,40 @@ test("what the buffer holds counts in what fits into one reply", async () => {
   const maxCount = Math.floor((elements * (room - 5)) / (4 + sizes.courierEnvelopeLength));
   const { errorCode } = await range({ maxCount, buffer: new Uint8Array(1024 * 1024) });
   assert.equal(errorCode, 3);
+});
+
+test("a request with thousands of destinations does not keep other clients waiting", async () => {
+  // A clock that moves with the work: each look at it takes a millisecond, each pause a turn.
+  class WorkingClock extends VirtualClock {
+    #looks = 0;
+    override monotonic(): number {
+      return super.monotonic() + ++this.#looks;
+    }
+    override soon(callback: () => void): void {
+      setImmediate(callback);
+    }
+  }
+  const { connect, daemon } = world({ clock: new WorkingClock() });
+  const [busy, other] = [connect(), connect()];
+  const queryId = freshId();
+  await Promise.all([busy.hello(freshId()), other.hello(freshId())]);
+  busy.send({ kind: "newKeypair", queryId, seed: new Uint8Array(32).fill(5) });
+  const { writeCap, firstMessageIndex } = await busy.expect("newKeypairReply");
+  const startIndex = firstMessageIndex as MessageBoxIndex;
+  const empty = { payload: noBytes, writeCap: writeCap as WriteCap, startIndex };
+  const ends = { isStart: true, isLast: false, buffer: null };
+  for (const destinations of [
+    Array.from({ length: 200 }, () => empty),
+    // The last one is refused, after all the others were looked at.
+    [...Array.from({ length: 200 }, () => empty), { ...empty, writeCap: null }],
+  ]) {
+    const kind = "createCourierEnvelopesFromMultiPayload";
+    busy.send({ kind, queryId, destinations, ...ends });
+    other.send({ kind: "nextMessageBoxIndex", queryId, messageBoxIndex: startIndex });
+    await other.expect("nextMessageBoxIndexReply");
+    assert.deepEqual(busy.responses, []);
+    await until(() => busy.responses.length > 0);
+    busy.responses.length = 0;
+  }
+  await daemon.close();
 });

@@ -260,14 +260,14 @@ export interface World {
 
 /** A daemon that is connected and has a document, unless told otherwise. */
 export function world(
-  options: Partial<DaemonOptions> & {
+  options: Partial<Omit<DaemonOptions, "clock">> & {
+    readonly clock?: VirtualClock;
     readonly bare?: boolean;
     readonly eta?: number;
     readonly pace?: LinkPace;
   } = {},
 ): World {
-  const { bare = false, pace, ...rest } = options;
-  const clock = new VirtualClock();
+  const { bare = false, pace, clock = new VirtualClock(), ...rest } = options;
   latestClock = clock;
   const link = new FakeMixnetLink(clock, pace);
   const faults: Error[] = [];

@@ -7,6 +7,8 @@ import {
   encodeCourierQueryReply,
 } from "../../src/crypto/envelope/courier-messages.js";
 import type { ReplicaReadReply } from "../../src/crypto/envelope/replica-messages.js";
+import { generateKeypair } from "../../src/bacap/capabilities.js";
+import { MAX_ABSENT_OPERATIONS, MAX_OPERATIONS } from "../../src/daemon/arq.js";
 import { upstreamTiming } from "../../src/mixnet/timing.js";
 import { replicaEpoch } from "../../src/pki/epoch.js";
 import type { DaemonRequest } from "../../src/wire/requests.js";
@@ -898,4 +900,67 @@ test("what would not fit into one reply is refused before the work (upstream: br
     payload: new Uint8Array(10 * 1024 * 1024 + 1),
   });
   assert.equal((await client.expect("createCourierEnvelopesFromPayloadReply")).errorCode, 3);
+});
+
+test("operations of one client are bounded: further starts are refused, cancels and others served", async () => {
+  const { client, connect, daemon, faults, link, ready } = await boxes();
+  const request = await ready("read");
+  const begin = (count: number): void => {
+    for (let i = 0; i < count; i++) client.send({ ...request, queryId: freshId() });
+  };
+  begin(MAX_OPERATIONS);
+  await until(() => daemon.load.operations === MAX_OPERATIONS);
+  assert.deepEqual([client.responses, faults], [[], []]);
+  const sent = link.packets.length;
+  begin(3);
+  for (let i = 0; i < 3; i++) {
+    const refused = await client.expect(reply);
+    // No courier is named: the code is the daemon's, not a replica's.
+    assert.deepEqual([refused.errorCode, refused.courierIdentityHash], [4, null]);
+  }
+  const copy = { kind: "startResendingCopyCommand" } as const;
+  const writeCap = generateKeypair().writeCap;
+  const nobody = { courierIdentityHash: null, courierQueueId: null };
+  client.send({ ...copy, queryId: freshId(), writeCap, ...nobody });
+  assert.equal((await client.expect("startResendingCopyCommandReply")).errorCode, 4);
+  assert.equal(link.packets.length, sent, "nothing is sent for what was refused");
+  assert.equal(daemon.load.operations, MAX_OPERATIONS);
+  // Told once, not for each.
+  assert.match(
+    faults.map(({ message }) => message).join("; "),
+    /^a client has 4096 operations .*$/,
+  );
+  const other = connect();
+  await other.hello(freshId());
+  other.send({ ...request, queryId: freshId() });
+  await until(() => daemon.load.operations === MAX_OPERATIONS + 1);
+  // A client at the bound gets out of it by cancelling.
+  const { envelopeHash } = request;
+  client.send({ kind: "cancelResendingEncryptedMessage", queryId: freshId(), envelopeHash });
+  await until(() => client.responses.length === MAX_OPERATIONS + 1);
+  assert.equal(client.responses.splice(0).at(-1)!.kind, "cancelResendingEncryptedMessageReply");
+  assert.equal(daemon.load.operations, 1);
+  begin(1);
+  await until(() => daemon.load.operations === 2);
+  await daemon.close();
+});
+
+test("absent applications keep no more operations together than a few clients may have", async () => {
+  const { client, connect, daemon, ready } = await boxes();
+  const request = await ready("read");
+  const each = MAX_OPERATIONS / 2;
+  for (let gone = 0; gone < 9; gone++) {
+    const one = connect();
+    await one.hello(freshId());
+    const before = daemon.load.operations;
+    for (let i = 0; i < each; i++) one.send({ ...request, queryId: freshId() });
+    await until(() => daemon.load.operations === before + each);
+    one.transport.end();
+    await until(() => daemon.load.connections === 1);
+    // Those who left first are forgotten, with all they asked for.
+    assert.ok(daemon.load.operations <= MAX_ABSENT_OPERATIONS);
+  }
+  assert.equal(daemon.load.operations, MAX_ABSENT_OPERATIONS);
+  assert.deepEqual(client.responses, []);
+  await daemon.close();
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decodeCbor, encodeCbor } from "../../src/cbor/cbor.js";
 import { encodeFrame } from "../../src/wire/framing.js";
+import type { MessageBoxIndex } from "../../src/bytes/opaque.js";
 import { upstreamTiming } from "../../src/mixnet/timing.js";
 import type { DaemonResponse } from "../../src/wire/responses.js";
 import {
@@ -622,4 +623,42 @@ test("what waits for a client that does not read is bounded in bytes, whoever as
   }
   assert.equal(daemon.load.connections, 0);
   assert.ok(process.memoryUsage().arrayBuffers - before < 200 * 1024 * 1024);
+});
+
+test("requests that wait are bounded by what they take decoded, not by the bytes of their frames", async () => {
+  const { connect, daemon, clock } = world({ bare: true });
+  const client = connect();
+  await clock.advance(upstreamTiming.documentWaitMs);
+  await client.greeting();
+  // Waits for a document, and all that follows with it.
+  const index = new Uint8Array(104) as MessageBoxIndex;
+  client.send({ kind: "encryptRead", queryId: freshId(), readCap: null, messageBoxIndex: index });
+  await new Promise((resolve) => setImmediate(resolve));
+  // 20 kB on the wire each, and 4 MB decoded.
+  const destinations = Array.from({ length: 20_000 }, () => ({}));
+  const name = "create_courier_envelopes_from_multi_payload";
+  const frame = encodeFrame(encodeCbor({ [name]: { query_id: freshId(), destinations } }));
+  let taken = 0;
+  for (; client.transport.queuedBytes === 0 && taken < 100; taken++) {
+    client.transport.write(frame);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.ok(taken > 4 && taken < 40, `${taken} frames were taken`);
+  await daemon.close();
+});
+
+test("query IDs and session tokens of a wrong length are cut or filled up with zeros, as upstream does", async () => {
+  const { connect, daemon } = world();
+  const client = connect();
+  const token = new Uint8Array(40).fill(7);
+  assert.equal((await client.hello(token)).resumed, false);
+  for (const length of [1, 16, 1000]) {
+    const queryId = new Uint8Array(length).fill(3);
+    client.send({ kind: "getPkiDocument", queryId, epoch: 0n });
+    const reply = await client.expect("getPkiDocumentReply");
+    assert.deepEqual(reply.queryId, new Uint8Array(16).fill(3, 0, length));
+  }
+  const again = connect();
+  assert.equal((await again.hello(token.slice(0, 16))).resumed, true);
+  await daemon.close();
 });

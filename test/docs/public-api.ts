@@ -13,9 +13,11 @@ export const ENTRIES = {
   "./wire": "dist/src/wire/index.d.ts",
   "./errors": "dist/src/errors/index.d.ts",
   "./bacap": "dist/src/bacap/index.d.ts",
+  "./channels": "dist/src/channels/index.d.ts",
   "./daemon": "dist/src/daemon/index.d.ts",
   "./join": "dist/src/join/index.d.ts",
   "./network": "dist/src/network/index.d.ts",
+  "./workers": "dist/src/workers/index.d.ts",
   "./testing": "dist/src/testing/index.d.ts",
 } as const;
 

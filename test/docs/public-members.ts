@@ -49,7 +49,7 @@ class Walk {
     for (const member of checker.getPropertiesOfType(type)) this.#visitMember(member);
     for (const { type: value } of checker.getIndexInfosOfType(type)) this.#visit(value);
     for (const signature of [...type.getCallSignatures(), ...type.getConstructSignatures()]) {
-      if (!isOurs(signature.getDeclaration())) continue;
+      if (!isOurs(signature.getDeclaration()) || isInternal(signature.getJsDocTags())) continue;
       this.#visit(signature.getReturnType());
       for (const parameter of signature.getParameters()) {
         this.#visit(checker.getTypeOfSymbol(parameter));
@@ -61,6 +61,8 @@ class Walk {
     const declaration = member.declarations?.[0];
     if (!isOurs(declaration) || !this.#api.isPublic(member)) return;
     const { checker } = this.#api;
+    // Users are told not to use it, so what it takes and gives is not theirs either.
+    if (isInternal(member.getJsDocTags(checker))) return;
     this.found.set(declaration, {
       place: placeOf(declaration),
       name: member.name,
@@ -70,6 +72,10 @@ class Walk {
     });
     this.#visit(checker.getTypeOfSymbol(member));
   }
+}
+
+function isInternal(tags: readonly ts.JSDocTagInfo[]): boolean {
+  return tags.some(({ name }) => name === "internal");
 }
 
 function isOurs(declaration: ts.Declaration | undefined): declaration is ts.Declaration {

@@ -60,7 +60,10 @@ describe("a data directory", () => {
 
   it("keeps its network: what is left out is as it was, other values are refused", async () => {
     await (await start({ replicas: 3, couriers: 2, epochMs: 60_000 })).close();
-    await refuses({ replicas: 5 }, /was made with replicas 3, and 5 is asked for.*leave it out/);
+    await refuses(
+      { replicas: 5 },
+      /was made with replicas 3, but 5 is asked for.*Leave the option out/,
+    );
     await refuses({ couriers: 1 }, /was made with couriers 2/);
     await refuses({ epochMs: 1_200_000 }, /was made with epochMs 60000/);
     await refuses({ nike: "CTIDH1024-X25519" }, /was made with nike x25519/);
@@ -104,7 +107,7 @@ describe("a data directory", () => {
   it("without its seed is refused: nothing in it could be read", async () => {
     await (await start()).close();
     rmSync(join(path, "seed"));
-    await refuses({}, /seed is gone, and without it nothing in its directory can be read/);
+    await refuses({}, /seed is missing, and without it nothing in its directory can be read/);
   });
 
   it("is not opened for options that cannot be", async () => {

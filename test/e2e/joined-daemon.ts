@@ -74,7 +74,7 @@ export class JoinedDaemon implements AsyncDisposable {
       sizes: pigeonholeSizesOf(pigeonholeGeometry),
       scheme: x25519Nike,
       voucherScheme: this.#schemes.named("CTIDH1024-X25519"),
-      authorities: [],
+      authorities: network.network.authorities,
       onFault: (error) => void this.faults.push(error),
     });
   }

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { concatBytes } from "../../src/bytes/bytes.js";
 import { openReadReply } from "../../src/crypto/envelope/box-messages.js";
 import type { ReplicaReadReply } from "../../src/crypto/envelope/replica-messages.js";
-import { copyChunkLength } from "../../src/crypto/copy-stream/plan.js";
+import { copyChunkLength } from "../../src/pki/copy-stream-plan.js";
 import { places } from "../network/copy-stream-fixture.js";
 import { type StorageFixture, sizes } from "../network/storage-fixture.js";
 import { contentsOf, copied, openNetwork, temporary, written } from "./storage-process.js";

@@ -7,41 +7,11 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ThinClient } from "../../src/client/thin-client.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
-import type { DevDaemon } from "../../src/testing/dev-daemon.js";
+import { shareOfTicks } from "./share-of-ticks.js";
 import { TwoClients, newStream, somePayload } from "./two-clients.js";
 
 /** How many are under way at once: as many as a daemon reads, and what `katz send` takes. */
 const UNDER_WAY = 16;
-
-/**
- * Runs `work` and gives which part of the ticks between its first and its last packet carried it.
- */
-async function shareOfTicks(
-  daemon: DevDaemon,
-  clock: VirtualClock,
-  work: () => Promise<unknown>,
-): Promise<{ readonly share: number; readonly packets: number; readonly seconds: number }> {
-  const began = clock.monotonic();
-  const seen: { readonly work: number; readonly decoys: number }[] = [];
-  const look = (): void => {
-    const { sent, decoys } = daemon.network.describe().traffic;
-    seen.push({ work: sent - decoys, decoys });
-  };
-  look();
-  const state = { ended: false };
-  const working = work().finally(() => (state.ended = true));
-  while (!state.ended) {
-    await clock.advance(50);
-    look();
-  }
-  await working;
-  const first = seen.findLast(({ work: sent }) => sent === seen[0]!.work)!;
-  const last = seen.find(({ work: sent }) => sent === seen.at(-1)!.work)!;
-  const packets = last.work - first.work;
-  const idle = last.decoys - first.decoys;
-  const seconds = (clock.monotonic() - began) / 1000;
-  return { share: packets / (packets + idle), packets, seconds };
-}
 
 /** Does `each` for all numbers below `count`, so many at once. */
 async function severalAtOnce(count: number, each: (i: number) => Promise<unknown>): Promise<void> {

@@ -100,7 +100,7 @@ test("a clock that is an hour behind is said with what was measured", async () =
   assert.deepEqual([phase, lastError], ["connected", null]);
   assert.ok(
     linkText(state).includes(
-      "clock -60 min of the gateway's: set it, or EnableTimeSync = true under [Debug] of the file",
+      "clock -60 min of the gateway's: set it, or set EnableTimeSync = true under [Debug] in the file",
     ),
     linkText(state).join("\n"),
   );
@@ -132,7 +132,10 @@ test("a gateway whose link key does not match is told, and nothing is sent to it
   });
   const joined = await JoinedDaemon.start({ config: DaemonConfig.parse(toml), listen: [] });
   const { link } = await stateWhen(joined, ({ link: { lastError } }) => lastError !== null);
-  assert.equal(link.lastError, "gateway1: its link key is not the one that is known of it");
+  assert.equal(
+    link.lastError,
+    "gateway1: its link key is not the one in the file or the consensus",
+  );
   assert.deepEqual([link.phase, link.sent, network.links.length], ["waiting", 0, 0]);
   await joined.close();
   await close();

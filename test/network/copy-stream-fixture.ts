@@ -3,7 +3,7 @@ import type { MessageBoxIndex } from "../../src/bytes/opaque.js";
 import type { Keypair } from "../../src/bacap/capabilities.js";
 import { nextMessageBoxIndex } from "../../src/bacap/message-box-index.js";
 import { CopyStreamEncoder } from "../../src/crypto/copy-stream/encoder.js";
-import { chunkCopyPayload } from "../../src/crypto/copy-stream/plan.js";
+import { chunkCopyPayload } from "../../src/pki/copy-stream-plan.js";
 import { makeWriteMessage } from "../../src/crypto/envelope/box-messages.js";
 import {
   type CourierEnvelope,

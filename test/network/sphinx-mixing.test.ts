@@ -46,6 +46,39 @@ function toEcho(network: EmbeddedNetwork, text: string) {
   return { destination, recipient: utf8("+echo"), payload: utf8(text), surbId: SurbId.random() };
 }
 
+/** A clock whose timers fire late from a moment on. */
+function lateClock() {
+  const virtual = new VirtualClock();
+  let lateMs = 0;
+  const clock = new Proxy(virtual, {
+    get: (target, name) => {
+      const value = Reflect.get(target, name, target) as unknown;
+      if (name === "monotonic") return () => target.monotonic() + lateMs;
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  return { clock, becomeLater: (ms: number) => void (lateMs += ms) };
+}
+
+test("a packet that a busy hop passes on more than 450 ms late is dropped, unless mixes are kind", async () => {
+  for (const [ms, kindMixes, arrives] of [
+    [450, false, true],
+    [451, false, false],
+    [451, true, true],
+  ] as const) {
+    const { clock, becomeLater } = lateClock();
+    const network = new EmbeddedNetwork({ clock, seed: "late", mixing: "sphinx", kindMixes });
+    await network.start();
+    const { link, replies } = await linked({ clock, network, gateway: network.gateways[0]! });
+    await link.send(toEcho(network, "late?"));
+    becomeLater(ms);
+    await clock.advance(60_000);
+    assert.deepEqual(replies, arrives ? ["late?"] : [], `${ms} ms`);
+    assert.equal(network.describe().traffic.dropped, arrives ? 0 : 1);
+    await network.close();
+  }
+});
+
 test("an echo comes back through five hops and four, when it was planned", async () => {
   const setup = await started();
   const { clock, network } = setup;

@@ -25,6 +25,7 @@ test("both platforms export the same names, and Node gets Node's", () => {
     "gzip",
     "hkdfBlake2b512",
     "hmacSha256",
+    "offThreadX25519",
     "onProcessEnd",
     "readText",
     "sha512",

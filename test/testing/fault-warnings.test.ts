@@ -18,6 +18,11 @@ test("a fault that nobody listens to is a warning, once; what a peer did wrong i
   process.off("warning", collect);
   assert.deepEqual(
     warnings.map(({ name, message }) => [name, message]),
-    [["DevDaemonFault", "the embedded network failed inside: Unsupported digest: blake2b512"]],
+    [
+      [
+        "DevDaemonFault",
+        "internal failure of the embedded network: Unsupported digest: blake2b512",
+      ],
+    ],
   );
 });

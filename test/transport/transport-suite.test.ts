@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { WebSocket } from "ws";
 import { dialWs as dialWsFromBrowser } from "../../src/platform/browser-websocket.js";
 import { listen, listenTcp, listenUnix, listenWs } from "../../src/platform/node-listen.js";
@@ -10,6 +11,7 @@ import { dialTcp, dialUnix, dialWs } from "../../src/platform/node.js";
 import { ConnectError } from "../../src/errors/errors.js";
 import { parseAddress } from "../../src/transport/address.js";
 import { type MemoryListener, memoryListener } from "../../src/transport/memory.js";
+import { dialPort, listenForPorts } from "../../src/workers/message-port.js";
 import { oddPieces } from "./transport-recorder.js";
 import { type TransportKind, transportSuite } from "./transport-suite.js";
 
@@ -37,6 +39,35 @@ function memoryKind(cut?: (chunk: Uint8Array) => Iterable<Uint8Array>): Transpor
     dial(address, options) {
       const listener = listeners.get(address);
       return listener?.dial(options) ?? Promise.reject(new ConnectError(address));
+    },
+  };
+}
+
+/** A worker's scope and what is outside of it are two ends of a channel. */
+function messagePortKind(): TransportKind {
+  const scopes = new Map<string, { readonly outside: MessagePort; closed: boolean }>();
+  return {
+    async listen(address = `port:${places++}`) {
+      const { port1: outside, port2: inside } = new MessageChannel();
+      const scope = { outside, closed: false };
+      scopes.set(address, scope);
+      const listener = listenForPorts(inside, address);
+      inside.start();
+      inside.unref();
+      return {
+        address,
+        open: (onTransport) => listener.open(onTransport),
+        async close() {
+          scope.closed = true;
+          await listener.close();
+          inside.close();
+        },
+      };
+    },
+    async dial(address, options) {
+      const scope = scopes.get(address);
+      if (scope === undefined || scope.closed) throw new ConnectError(address);
+      return dialPort(scope.outside, { ...options, address });
     },
   };
 }
@@ -77,6 +108,7 @@ const noAbstract = process.platform === "linux" ? undefined : "only Linux has ab
 const counts = [
   transportSuite("memory", memoryKind()),
   transportSuite("memory in odd cuts", memoryKind(oddPieces)),
+  transportSuite("message port", messagePortKind()),
   transportSuite("tcp", tcpKind("127.0.0.1", "tcp")),
   transportSuite("tcp4", tcpKind("localhost", "tcp4")),
   transportSuite("tcp6", tcpKind("::1", "tcp6"), noIpv6),

@@ -1,9 +1,9 @@
-/** When to write down how far a transfer is. */
+/** When to save the progress of a transfer. */
 
-/** Least time between two notes, in milliseconds: each waits for the disk. */
+/** Minimum time between two saves, in milliseconds, because each waits for the disk. */
 const INTERVAL_MS = 250;
 
-/** Writes notes down, not too often, and the last one in any case. */
+/** Saves notes, not too often, and always the last one. */
 export class Checkpoints<T> {
   readonly #save: (note: T) => Promise<void>;
   #savedAt = -Infinity;
@@ -13,7 +13,7 @@ export class Checkpoints<T> {
     this.#save = save;
   }
 
-  /** A new note; saved when the one before is old enough. */
+  /** Takes a new note; saves it if the last save is old enough. */
   async note(note: T): Promise<void> {
     this.#unsaved = { note };
     if (performance.now() - this.#savedAt >= INTERVAL_MS) await this.flush();

@@ -1,6 +1,6 @@
 /**
- * One process at a time for a transfer: two receivers would cut each other's files, and two senders
- * would lose each other's notes.
+ * Allows one process per transfer: two receivers would cut each other's files, and two senders
+ * would overwrite each other's notes.
  */
 import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
@@ -10,11 +10,11 @@ import { join } from "node:path";
 import { UsageError } from "../failure.js";
 
 /**
- * Claims `what`, a text that other users do not know, until it is disposed of. A name of the system
- * is taken, which goes with the process, whatever ends it. Processes that do not see each other's
- * names (in other containers) are not kept apart: the digests of what is on the disk show what they
- * do.
- * @param taken what to say when another process has it, and what to do then.
+ * Claims `what`, a text that other users do not know, until it is disposed of. It takes a name of
+ * the system that the system frees when the process ends, however it ends. Processes that do not
+ * see each other's names (in different containers) are not kept apart; the digests of the files on
+ * disk detect the damage.
+ * @param taken what to report if another process has it, and what to do then.
  * @throws UsageError when another process has it.
  */
 export async function claim(
@@ -28,7 +28,7 @@ export async function claim(
       : process.platform === "win32"
         ? `\\\\.\\pipe\\${name}`
         : join(tmpdir(), name);
-  // Here the name is a file, which may be left from a process that was killed.
+  // Here the name is a file, which may be left over from a killed process.
   const isFile = process.platform !== "linux" && process.platform !== "win32";
   const server = await listening(path).catch(async (error: unknown) => {
     if (!isTaken(error)) throw error;

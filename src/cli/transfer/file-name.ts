@@ -1,33 +1,35 @@
-/** Which names a file may arrive under. */
+/** The names under which a file may arrive. */
 import { STEERING } from "../printable.js";
 
-/** Most bytes of a name in UTF-8: what file systems take. */
+/** The most bytes of a name in UTF-8 that file systems accept. */
 const MAX_NAME_BYTES = 255;
 
-/** The same in units of UTF-16, letters taken apart: what HFS+ takes. */
+/** The same in UTF-16 units after decomposition: the limit of HFS+. */
 const MAX_NAME_UNITS = 255;
 
-/** Most folders of a path, its file included, and most bytes of it: less than any system takes. */
+/**
+ * The most levels of a path, including the file, and its most bytes: less than any system's limit.
+ */
 const MAX_DEPTH = 32;
 const MAX_PATH_BYTES = 1000;
 
 /**
- * Names of devices on Windows, with any extension, as its documentation of file names lists them,
- * and those of its console. Spaces before the dot do not count there.
+ * Names of devices on Windows, with any extension, from its documentation of file names, and those
+ * of its console. Windows ignores spaces before the dot.
  */
 const DEVICE = /^(con|prn|aux|nul|clock\$|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\.|$)/i;
 
 /**
- * Why a name that a sender chose is refused, as a phrase; null when it is harmless on every system.
- * The same on all of them, so that what one sends another can receive.
+ * Why a name that a sender chose is refused, as a phrase; null if it is harmless on every system.
+ * The rule is the same on all systems, so that each can receive what another sends.
  */
 export function problemOfName(name: string): string | null {
   const own = problemOfOwnName(name);
   if (own !== null) return own;
   if (name.includes("\\")) return "it has a backslash";
-  if (STEERING.test(name)) return "it has characters that do not show";
+  if (STEERING.test(name)) return "it has invisible characters";
   if (name.startsWith(".")) return "it begins with a dot, and would be hidden";
-  if (name.startsWith("-")) return "it begins with -, and would be taken for a flag";
+  if (name.startsWith("-")) return "it begins with -, and would be mistaken for a flag";
   if (/[<>:"|?*]/.test(name)) return 'it has one of < > : " | ? *';
   if (/[. ]$/.test(name) || name.startsWith(" ")) return "it begins or ends with a space or dot";
   if (DEVICE.test(name)) {
@@ -36,23 +38,23 @@ export function problemOfName(name: string): string | null {
   return null;
 }
 
-/** Why a name that the user chose cannot be that of a file in a folder; null when it can. */
+/** Why a name that the user chose cannot be used for a file in a folder; null if it can. */
 export function problemOfOwnName(name: string): string | null {
   if (name === "") return "it is empty";
   if (name === "." || name === "..") return "it is a folder";
   if (name.includes("/")) return "it has a slash";
   if (name.includes("\0")) return "it has a NUL";
   if (Buffer.byteLength(name) > MAX_NAME_BYTES) return "it is too long";
-  // macOS takes letters apart, and then counts.
+  // macOS decomposes letters before it counts.
   if (name.normalize("NFD").length > MAX_NAME_UNITS) return "it is too long";
   return null;
 }
 
-/** What is between the folders of a path and its file. */
+/** The separator between the parts of a path. */
 export const SEPARATOR = "/";
 
 /**
- * Why a path that a sender chose is refused, as {@link problemOfName}: each of its parts must be
+ * Why a path that a sender chose is refused, like {@link problemOfName}: each of its parts must be
  * harmless.
  */
 export function problemOfPath(path: string): string | null {
@@ -61,23 +63,22 @@ export function problemOfPath(path: string): string | null {
   if (Buffer.byteLength(path) > MAX_PATH_BYTES) return "it is too long";
   for (const part of parts) {
     const problem = problemOfName(part);
-    if (problem !== null) return parts.length === 1 ? problem : `a part of it: ${problem}`;
+    if (problem !== null) return parts.length === 1 ? problem : `of one part: ${problem}`;
   }
   return null;
 }
 
 /**
- * Names, or paths, with equal keys are one file on some system: they are compared by full case
- * folding (Unicode, section 5.18) of letters that were taken apart, as macOS does it; Windows folds
- * less.
+ * Names, or paths, with equal keys are the same file on some system. They are compared by full case
+ * folding (Unicode, section 5.18) of decomposed letters, as on macOS; Windows folds less.
  */
 export function nameKey(name: string): string {
   return Array.from(name.normalize("NFD"), folded).join("").normalize("NFD");
 }
 
 /**
- * Two of some paths that cannot be together in one folder: they are one file on some system, or one
- * is a folder of the other; as their places in the list. Null when there are none.
+ * Two paths that cannot be together in one folder, as indices into the list: they are the same file
+ * on some system, or one is a folder in the other. Null if there are none.
  */
 export function sameName(paths: readonly string[]): readonly [number, number] | null {
   const files = new Map<string, number>();
@@ -99,8 +100,8 @@ export function sameName(paths: readonly string[]): readonly [number, number] | 
 }
 
 /**
- * A character's folding. Each is the small letter of its capital; twice, for what has several, as ẞ
- * does. The dotless i alone has the capital of another letter.
+ * The case folding of a character: the small letter of its capital, applied twice for characters
+ * with several, such as ẞ. Only the dotless i has the capital of another letter.
  */
 function folded(character: string): string {
   if (character === "ı") return character;

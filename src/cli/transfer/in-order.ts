@@ -1,35 +1,35 @@
-/** Many boxes in progress at once, their results taken in order. */
+/** Works on many boxes at once and takes their results in order. */
 import { setMaxListeners } from "node:events";
 
 /**
- * Most boxes that are in progress at once: as many requests as a daemon takes before it stops reading
- * (spec/thin-protocol §1.3). Each is an operation of its own, with a courier that the daemon
- * chooses for it alone; when it leaves is the daemon's business.
+ * The most boxes in progress at once: as many requests as a daemon takes before it stops reading
+ * (spec/thin-protocol §1.3). Each is a separate operation, for which the daemon chooses a courier;
+ * the daemon also decides when it leaves.
  */
 const MAX_UNDER_WAY = 16;
 
-/** How far ahead of the first box that is not done others are begun: bounds what is held. */
+/** How far ahead of the first unfinished box others are started: this bounds the memory. */
 const MAX_AHEAD = 256;
 
-/** What is to be done for each box. */
+/** The work for each box. */
 export interface BoxWork<T> {
   /** Number of the first box. */
   readonly from: number;
-  /** Number of the first box that is not wanted any more. */
+  /** Number after the last box. */
   readonly to: number;
   readonly signal: AbortSignal;
-  /** Begins a box; called in order, without waiting for the one before. */
+  /** Starts a box; called in order, without waiting for the one before. */
   readonly start: (box: number, signal: AbortSignal) => Promise<T>;
-  /** Takes what came of a box; called in order, each after the one before has resolved. */
+  /** Takes the result of a box; called in order, each after the one before has resolved. */
   readonly take: (box: number, result: T) => Promise<void>;
 }
 
-/** Works through the boxes. The first failure ends those in progress and is thrown. */
+/** Processes the boxes. The first failure ends those in progress and is thrown. */
 export async function inOrder<T>(work: BoxWork<T>): Promise<void> {
   const { from, to, start, take } = work;
   const ending = new AbortController();
   const signal = AbortSignal.any([work.signal, ending.signal]);
-  // Each box in progress listens to it, which is no leak.
+  // Each box in progress adds a listener; this is not a leak.
   setMaxListeners(0, signal);
   const underWay = new Set<Promise<void>>();
   const results = new Map<number, T>();

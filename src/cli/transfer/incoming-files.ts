@@ -1,4 +1,4 @@
-/** Files that arrive: bytes in order, digests, and at the end their place. */
+/** Files that are being received: their bytes in order, their digests, and finally their place. */
 import { createHash } from "node:crypto";
 import { type FileHandle, chmod, link, mkdir, open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,11 +10,11 @@ import { type PartialFolder, lstatOrNull } from "./partial-folder.js";
 
 const READ_BYTES = 1 << 18;
 
-/** Takes the bytes of all files, in order, and checks each file when it is whole. */
+/** Takes the bytes of all files, in order, and checks each file when it is complete. */
 export class IncomingFiles {
   readonly #folder: PartialFolder;
   readonly #files: readonly FileEntry[];
-  /** The file in progress: its number, and how much of it is there. */
+  /** The file in progress: its number, and how many bytes of it are there. */
   #file = 0;
   #length = 0;
   #handle: FileHandle | null = null;
@@ -25,10 +25,10 @@ export class IncomingFiles {
   }
 
   /**
-   * Goes on after the first `done` bytes of all files.
-   * @param placed which files are in their place already.
-   * @throws TransferError when the files before are neither in the folder, with the right digest,
-   * nor in their place.
+   * Continues after the first `done` bytes of all files.
+   * @param placed which files are already in place.
+   * @throws TransferError when an earlier file is neither in the folder with the right digest nor
+   * in its place.
    */
   static async open(
     folder: PartialFolder,
@@ -36,7 +36,9 @@ export class IncomingFiles {
     placed: readonly boolean[],
     done: number,
   ): Promise<IncomingFiles> {
-    const lost = new TransferError(`what was kept in ${folder.path} is damaged: begin again`);
+    const lost = new TransferError(
+      `the partial download in ${folder.path} is damaged: start again`,
+    );
     const incoming = new IncomingFiles(folder, manifest);
     let left = done;
     for (const [i, { size, sha256 }] of manifest.files.entries()) {
@@ -60,7 +62,7 @@ export class IncomingFiles {
     return this.#folder.pathOf(this.#file);
   }
 
-  /** Cuts off what is there of the file in progress beyond `length`; false when less is there. */
+  /** Truncates the file in progress to `length`; returns false if it is shorter. */
   async #goOn(length: number): Promise<boolean> {
     const handle = (this.#handle = await this.#folder.openFile(this.#file));
     if ((await handle.stat()).size < length) {
@@ -74,8 +76,8 @@ export class IncomingFiles {
 
   /**
    * Takes the next bytes.
-   * @throws TransferError when a file is whole and its digest wrong.
-   * @throws UsageError when the disk does not take them.
+   * @throws TransferError when a complete file has the wrong digest.
+   * @throws UsageError when the disk does not accept them.
    */
   async append(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length;) {
@@ -89,7 +91,7 @@ export class IncomingFiles {
     }
   }
 
-  /** A disk that fills up takes a part, and says what is wrong only when asked to take the rest. */
+  /** A disk that fills up accepts a part, and reports the error only for the rest. */
   async #write(part: Uint8Array): Promise<void> {
     const handle = (this.#handle ??= await this.#open());
     await writing(this.#path, async () => {
@@ -100,7 +102,7 @@ export class IncomingFiles {
     });
   }
 
-  /** Ends after the last byte: files without bytes may be left. */
+  /** Call after the last byte: files without bytes may be left. */
   async finish(): Promise<void> {
     await this.#finishEmpty();
   }
@@ -122,12 +124,14 @@ export class IncomingFiles {
     this.#handle ??= await this.#open();
     await this.sync();
     await this.close();
-    // What is on the disk, and not what came: another process may have written there.
+    // Check the bytes on disk, not those received: another process may have written there.
     if (!(await isWhole(this.#path, sha256))) {
       throw new TransferError(
-        `what came as ${name} is not what its sender announced: its SHA-256 digest is another`,
+        `${name} is not what its sender announced: its SHA-256 digest is different`,
         {
-          advice: ["Nothing of it was kept: try again, and if it is so again, have it sent again"],
+          advice: [
+            "Nothing of it was kept. Try again; if it happens again, have the file sent again",
+          ],
         },
       );
     }
@@ -135,39 +139,39 @@ export class IncomingFiles {
     this.#length = 0;
   }
 
-  /** Has the disk take what came. */
+  /** Writes the received bytes to disk. */
   async sync(): Promise<void> {
     await writing(this.#path, async () => this.#handle?.datasync());
   }
 
-  /** Lets go of the file in progress. Idempotent. */
+  /** Closes the file in progress. Idempotent. */
   async close(): Promise<void> {
     await this.#handle?.close();
     this.#handle = null;
   }
 }
 
-/** Where files are put. */
+/** The folder where files are put. */
 export class Target {
   readonly #into: string;
   readonly #force: boolean;
-  /** Folders that were made. */
+  /** Folders that were created. */
   readonly #folders = new Set<string>();
 
-  /** @param force whether files that are there may be replaced. */
+  /** @param force whether existing files may be replaced. */
   constructor(into: string, force: boolean) {
     this.#into = into;
     this.#force = force;
   }
 
-  /** Path of a file. The parts of its name were checked: none is a way out of the folder. */
+  /** Path of a file. The parts of its name were checked: none leads out of the folder. */
   pathOf({ name }: FileEntry): string {
     return join(this.#into, ...name.split(SEPARATOR));
   }
 
   /**
-   * Whether the very file is there already.
-   * @throws UsageError when something else is that may not be replaced.
+   * Whether exactly this file is already there.
+   * @throws UsageError when something else is there that may not be replaced.
    */
   async holds(file: FileEntry): Promise<boolean> {
     const path = this.pathOf(file);
@@ -176,14 +180,14 @@ export class Target {
     if (there.isFile() && there.size === file.size && (await digestOf(path)).equals(file.sha256)) {
       return true;
     }
-    if (there.isDirectory()) throw new UsageError(`${path} is there already, and it is a folder`);
+    if (there.isDirectory()) throw new UsageError(`${path} already exists, and it is a folder`);
     if (this.#force) return false;
     throw new UsageError(
-      `${path} is there already: replace it with --force, or choose a name with --name NAME`,
+      `${path} already exists: replace it with --force, or choose a name with --name NAME`,
     );
   }
 
-  /** Puts a file into its place, in one step. @throws UsageError as {@link holds}. */
+  /** Moves a file into its place atomically. @throws UsageError as {@link holds}. */
   async place(from: string, file: FileEntry): Promise<void> {
     const path = this.pathOf(file);
     await this.#makeFolders(file);
@@ -202,8 +206,8 @@ export class Target {
   }
 
   /**
-   * Makes the folders that a file is in. Those that are there must be folders, and no symbolic
-   * links out of this one.
+   * Creates the folders of a file. Existing ones must be folders, not symbolic links that lead out
+   * of this one.
    */
   async #makeFolders({ name }: FileEntry): Promise<void> {
     let folder = this.#into;
@@ -211,26 +215,26 @@ export class Target {
       folder = join(folder, part);
       const there = await lstatOrNull(folder);
       if (there?.isDirectory()) continue;
-      if (there !== null) throw new UsageError(`${folder} is there already, and is not a folder`);
+      if (there !== null) throw new UsageError(`${folder} already exists, and is not a folder`);
       await writing(folder, () => mkdir(folder));
       this.#folders.add(folder);
     }
   }
 
-  /** Makes the names last. */
+  /** Makes the names durable. */
   async sync(): Promise<void> {
     for (const folder of [...this.#folders, this.#into]) await syncFolder(folder);
   }
 }
 
-/** `rename` replaces what is there; a link does not. */
+/** `rename` replaces an existing file; a hard link does not. */
 async function moveWithoutReplacing(from: string, to: string): Promise<void> {
   try {
     await link(from, to);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"].includes(code ?? "")) throw error;
-    // No hard links here: it was looked at a moment ago that nothing is in the way.
+    // The file system has no hard links. The place was free a moment ago.
     await rename(from, to);
     return;
   }

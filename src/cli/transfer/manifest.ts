@@ -1,10 +1,10 @@
-/** What a stream of files begins with: what is in it. docs/transfer.md. */
+/** The beginning of a stream of files: the list of its files (docs/transfer.md). */
 import { type CborValue, decodeCbor, encodeCbor } from "katzenpost-thinclient/wire";
 import { UsageError } from "../failure.js";
 import { printable } from "../printable.js";
 import { SEPARATOR, problemOfName, problemOfPath, sameName } from "./file-name.js";
 
-/** A file as the manifest has it. */
+/** A file in the manifest. */
 export interface FileEntry {
   readonly name: string;
   /** In bytes. */
@@ -13,18 +13,18 @@ export interface FileEntry {
   readonly sha256: Uint8Array;
 }
 
-/** What is in a stream, and how it is cut into boxes. */
+/** The files of a stream, and how they are cut into boxes. */
 export interface Manifest {
-  /** Bytes of every box of data but the last, which holds the rest. */
+  /** Bytes in every data box but the last, which holds the rest. */
   readonly chunk: number;
   readonly files: readonly FileEntry[];
 }
 
-/** What came is no transfer, or one that cannot be accepted. */
+/** The boxes do not hold a transfer, or one that cannot be accepted. */
 export class TransferError extends Error {
   override readonly name = "TransferError";
   readonly code = "ERR_TRANSFER";
-  /** What to do about it, a line each. */
+  /** What to do about it, one line each. */
   readonly advice: readonly string[];
 
   constructor(message: string, options: ErrorOptions & { advice?: readonly string[] } = {}) {
@@ -34,18 +34,18 @@ export class TransferError extends Error {
 }
 
 const magic = "KATZ";
-/** Of files alone; and where folders are among them. */
+/** The version for files only, and the version with folders. */
 const [VERSION, VERSION_WITH_FOLDERS] = [1, 2];
-/** Magic (4), version (1), length of the manifest (4, big-endian). */
+/** Magic (4 bytes), version (1), length of the manifest (4, big-endian). */
 export const HEADER_LENGTH = 9;
-/** Most bytes of a manifest. */
+/** The most bytes of a manifest. */
 const MAX_MANIFEST_LENGTH = 1 << 20;
-/** Most files of a transfer. */
+/** The most files of a transfer. */
 export const MAX_FILES = 4096;
-/** Larger boxes than any network has. */
+/** Larger than the boxes of any network. */
 const MAX_CHUNK = 1 << 24;
 
-/** Header and manifest: what the first boxes hold. */
+/** Encodes header and manifest, the content of the first boxes. */
 export function encodeHead(manifest: Manifest): Uint8Array {
   const files = manifest.files.map(({ name, size, sha256 }) => ({ name, size, sha256 }));
   const body = encodeCbor({ chunk: manifest.chunk, files });
@@ -64,16 +64,16 @@ export function encodeHead(manifest: Manifest): Uint8Array {
 }
 
 /**
- * How many bytes header and manifest take, from what the first box holds.
+ * The length of header and manifest in bytes, from the content of the first box.
  * @throws TransferError when the box does not begin a transfer.
  */
 export function headLength(firstBox: Uint8Array): number {
   const box = Buffer.from(firstBox.buffer, firstBox.byteOffset, firstBox.length);
   if (box.length <= HEADER_LENGTH || box.toString("latin1", 0, 4) !== magic) {
-    throw new TransferError("the ticket's boxes were not written by katz send");
+    throw new TransferError("katz send did not write the ticket's boxes");
   }
   if (box[4] !== VERSION && box[4] !== VERSION_WITH_FOLDERS) {
-    throw new TransferError(`these files came in version ${box[4]}, which needs a newer katz`);
+    throw new TransferError(`these files use version ${box[4]}, which needs a newer katz`);
   }
   const length = box.readUInt32BE(5);
   if (length > MAX_MANIFEST_LENGTH) throw refused("its list of files is too long");
@@ -82,8 +82,8 @@ export function headLength(firstBox: Uint8Array): number {
 
 /**
  * Reads header and manifest.
- * @param rename what the one file is to be called here, in place of the sender's name.
- * @throws TransferError when it is malformed, or names what no sender may name.
+ * @param rename the name for the only file, in place of the sender's.
+ * @throws TransferError when it is malformed, or contains a name that senders may not use.
  * @throws UsageError when `rename` is given for several files.
  */
 export function decodeHead(head: Uint8Array, rename?: string): Manifest {
@@ -95,23 +95,23 @@ export function decodeHead(head: Uint8Array, rename?: string): Manifest {
     throw refused(`it must have 1 to ${MAX_FILES} files`);
   }
   if (rename !== undefined && list.length > 1) {
-    throw new UsageError(`--name is for one file, and these are ${list.length}`);
+    throw new UsageError(`--name is for one file, but there are ${list.length}`);
   }
   const problemOf = head[4] === VERSION ? problemOfName : problemOfPath;
   const files = list.map((item) => fileOf(item, rename, problemOf));
   const twice = sameName(files.map(({ name }) => name));
-  if (twice !== null) throw refused("two of its files have one name");
+  if (twice !== null) throw refused("two of its files have the same name");
   const manifest = { chunk, files };
   if (!Number.isSafeInteger(dataLength(manifest))) throw refused("its files are too large");
   return manifest;
 }
 
-/** Bytes of all files. */
+/** Bytes of all files together. */
 export function dataLength({ files }: Manifest): number {
   return files.reduce((sum, { size }) => sum + size, 0);
 }
 
-/** How many boxes of `chunk` bytes hold so many. */
+/** How many boxes of `chunk` bytes hold `length` bytes. */
 export function boxesFor(length: number, chunk: number): number {
   return Math.ceil(length / chunk);
 }
@@ -141,8 +141,8 @@ function fileOf(
   const problem = problemOf(sent);
   if (problem !== null) {
     const shown = printable(sent.slice(0, 80));
-    throw new TransferError(`the sender calls a file "${shown}": refused, ${problem}`, {
-      advice: ["If you want it, and it is the only one, choose its name with --name NAME"],
+    throw new TransferError(`the sender named a file "${shown}": refused, because ${problem}`, {
+      advice: ["If you want it, and it is the only file, choose its name with --name NAME"],
     });
   }
   return { name: sent, size, sha256 };

@@ -1,4 +1,4 @@
-/** Files to send: what they are, and their bytes cut into boxes. */
+/** Files to send: their properties, and their bytes cut into boxes. */
 import { createHash } from "node:crypto";
 import { type FileHandle, readdir, realpath, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -8,11 +8,11 @@ import { fileProblem } from "../private-file.js";
 import { SEPARATOR, problemOfPath, sameName } from "./file-name.js";
 import { type FileEntry, MAX_FILES } from "./manifest.js";
 
-/** A file as it was found; one that differs in any of this is another. */
+/** The properties of a file when it was found; if any of them differs, the file changed. */
 export interface FoundFile {
   /** Absolute, without symbolic links. */
   readonly path: string;
-  /** What receivers will see. */
+  /** The name that receivers see. */
   readonly name: string;
   readonly size: number;
   /** Nanoseconds, as text; device and inode in one text. */
@@ -20,7 +20,7 @@ export interface FoundFile {
   readonly identity: string;
 }
 
-/** A file changed while it was being sent: what was sent of it is worth nothing. */
+/** A file changed while it was being sent, so the part that was sent is useless. */
 export class FileChanged extends UsageError {
   constructor(path: string) {
     super(`${path} was changed while it was being sent: send it again, for a new ticket`);
@@ -30,9 +30,9 @@ export class FileChanged extends UsageError {
 const READ_BYTES = 1 << 18;
 
 /**
- * Looks at the files to send.
- * @param rename the name to send the one file, or folder, under.
- * @param onLeftOut hears of what is hidden in a folder, and not sent.
+ * Finds the files to send.
+ * @param rename the name for the only file or folder.
+ * @param onLeftOut called for each hidden entry of a folder, which is not sent.
  * @throws UsageError when one cannot be sent.
  */
 export async function findFiles(
@@ -40,15 +40,17 @@ export async function findFiles(
   rename?: string,
   onLeftOut: (path: string) => void = () => {},
 ): Promise<FoundFile[]> {
-  if (paths.length > MAX_FILES) throw new UsageError(`at most ${MAX_FILES} files go at once`);
+  if (paths.length > MAX_FILES)
+    throw new UsageError(`at most ${MAX_FILES} files can be sent at once`);
   if (rename !== undefined && paths.length > 1) {
-    throw new UsageError("--name is for one file or folder, and these are several");
+    throw new UsageError("--name is for one file or folder, but there are several");
   }
   const wanted: { readonly path: string; readonly name: string }[] = [];
   for (const path of paths) {
     if (await isFolder(path)) await addFolder(wanted, path, { rename, onLeftOut });
     else wanted.push({ path, name: rename ?? basename(path) });
-    if (wanted.length > MAX_FILES) throw new UsageError(`at most ${MAX_FILES} files go at once`);
+    if (wanted.length > MAX_FILES)
+      throw new UsageError(`at most ${MAX_FILES} files can be sent at once`);
   }
   const found: FoundFile[] = [];
   for (const { path, name } of wanted) {
@@ -57,7 +59,7 @@ export async function findFiles(
   const same = sameName(found.map(({ name }) => name));
   if (same !== null) {
     const [one, other] = same.map((i) => wanted[i]!.path);
-    throw new UsageError(`${one} and ${other} have one name, and cannot go together`);
+    throw new UsageError(`${one} and ${other} have the same name, and cannot be sent together`);
   }
   return found;
 }
@@ -70,9 +72,8 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 /**
- * Adds the files in a folder and in those below it, in the order of their names, under the
- * folder's.
- * @throws UsageError when there is something else in it, a symbolic link for one, or nothing.
+ * Adds the files in a folder and its subfolders, sorted by name, under the folder's name.
+ * @throws UsageError when it contains anything else, such as a symbolic link, or nothing.
  */
 async function addFolder(
   wanted: { readonly path: string; readonly name: string }[],
@@ -90,7 +91,7 @@ async function addFolder(
     });
     for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
       const [inside, called] = [join(path, entry.name), `${under}${SEPARATOR}${entry.name}`];
-      // No receiver would take it: it would not see what came.
+      // Receivers refuse hidden files, because they would not see what arrived.
       if (entry.name.startsWith(".")) onLeftOut(inside);
       else if (entry.isDirectory()) await add(inside, called);
       else if (entry.isFile()) wanted.push({ path: inside, name: called });
@@ -103,10 +104,10 @@ async function addFolder(
 }
 
 async function findFile(path: string, name: string, isRenamed: boolean): Promise<FoundFile> {
-  // What it is first: a folder is none under any name.
+  // Check its type first: a folder cannot be sent as a file under any name.
   const [real, identity] = await withFile(path, async (handle) => {
     const found = await identify(handle, path);
-    // The system's own files say that they are empty, and are not.
+    // System files such as those in /proc report length 0 although they have content.
     const { bytesRead } = await handle.read(Buffer.alloc(1), 0, 1, found.size);
     if (bytesRead > 0) {
       if ((await identify(handle, path)).size === found.size) throw lyingSize(path);
@@ -120,10 +121,10 @@ async function findFile(path: string, name: string, isRenamed: boolean): Promise
   throw new UsageError(`${path} cannot be sent under the name "${name}": ${problem}${advice}`);
 }
 
-/** For files whose length is known only when they were read. */
+/** The error for files whose length is known only after reading them. */
 function lyingSize(path: string): UsageError {
-  return new UsageError(`${path} does not have the length that it says`, {
-    advice: [`Send what is in it: katz send - --name NAME < ${path}`],
+  return new UsageError(`${path} does not have its reported length`, {
+    advice: [`Send its content: katz send - --name NAME < ${path}`],
   });
 }
 
@@ -134,7 +135,7 @@ async function withFile<T>(path: string, use: (handle: FileHandle) => Promise<T>
     return await use(handle);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    // Only the system's errors have one here; everything else speaks for itself.
+    // Only errors of the system have a `syscall`; other errors have their own message.
     if (code === undefined || (error as NodeJS.ErrnoException).syscall === undefined) throw error;
     throw new UsageError(`cannot read ${path}: ${fileProblem(error)}`, { cause: error });
   } finally {
@@ -147,7 +148,7 @@ async function identify(
   path: string,
 ): Promise<Pick<FoundFile, "size" | "modified" | "identity">> {
   const stats = await handle.stat({ bigint: true });
-  if (stats.isDirectory()) throw new UsageError(`${path} is a folder in place of a file`);
+  if (stats.isDirectory()) throw new UsageError(`${path} is a folder, not a file`);
   if (!stats.isFile()) throw new UsageError(`${path} is not a regular file`);
   return {
     size: Number(stats.size),
@@ -164,8 +165,8 @@ async function checkUnchanged(handle: FileHandle, file: FoundFile): Promise<void
 }
 
 /**
- * Digests the files.
- * @param onBytes hears how many bytes were read in all.
+ * Computes the digests of the files.
+ * @param onBytes called with the total number of bytes read so far.
  */
 export async function digestFiles(
   files: readonly FoundFile[],
@@ -200,9 +201,9 @@ export async function digestFiles(
 
 /**
  * The bytes of all files, one after the other, in pieces of `chunk` bytes; the last may be shorter.
- * Each is memory of its own.
+ * Each piece has its own memory.
  * @param skip how many pieces to leave out.
- * @throws FileChanged when a file is not what it was.
+ * @throws FileChanged when a file has changed.
  */
 export async function* piecesOf(
   files: readonly FoundFile[],

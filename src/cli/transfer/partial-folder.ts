@@ -1,4 +1,4 @@
-/** Where a receiver keeps what has come so far: a hidden folder beside where the files will be. */
+/** Where a receiver keeps the received part: a hidden folder beside the files' final place. */
 import { createHash } from "node:crypto";
 import { type Stats, constants } from "node:fs";
 import {
@@ -16,14 +16,17 @@ import { MessageBoxIndex, fromBase64, toBase64 } from "katzenpost-thinclient";
 import { UsageError } from "../failure.js";
 import { fileProblem, makeFolder, replaceFile } from "../private-file.js";
 
-/** How far a receiver is. */
+/** The progress of a receiver. */
 export interface ReceivePosition {
-  /** Boxes that are read without a gap, those of the head too, and the one after them. */
+  /**
+   * How many boxes were read without a gap, including those of the head, and the index of the next
+   * box.
+   */
   readonly boxesDone: number;
   readonly index: MessageBoxIndex;
 }
 
-/** The folder of one ticket; nobody else may look into it. */
+/** The folder of one ticket; other users cannot look into it. */
 export class PartialFolder {
   readonly path: string;
 
@@ -32,8 +35,8 @@ export class PartialFolder {
   }
 
   /**
-   * The folder for a ticket, made by {@link create}; `into` is made when it is not there.
-   * @throws UsageError when `into` cannot be made or is not a folder, or somebody else has put
+   * The folder for a ticket, made by {@link create}; `into` is created if it does not exist.
+   * @throws UsageError when `into` cannot be created or is not a folder, or somebody else has put
    * something there.
    */
   static async at(into: string, ticket: string): Promise<PartialFolder> {
@@ -42,7 +45,7 @@ export class PartialFolder {
       throw new UsageError(`cannot make ${into}: ${fileProblem(error)}`, { cause: error });
     });
     const found = await lstatOrNull(into, true);
-    if (!found?.isDirectory()) throw new UsageError(`${into} is no folder`);
+    if (!found?.isDirectory()) throw new UsageError(`${into} is not a folder`);
     const path = join(into, `.katz-${name}.partial`);
     const there = await lstatOrNull(path);
     if (there && !isOurs(there)) {
@@ -51,12 +54,12 @@ export class PartialFolder {
     return new PartialFolder(path);
   }
 
-  /** Names the place for other processes of this machine, whatever path they came by. */
+  /** Identifies the place for other processes on this machine, whatever path they use. */
   async identity(): Promise<string> {
     return join(await realpath(dirname(this.path)), basename(this.path));
   }
 
-  /** Makes it, with what the head of the stream says. */
+  /** Creates it, with the head of the stream. */
   async create(head: Uint8Array, position: ReceivePosition): Promise<void> {
     try {
       await mkdir(this.path, { mode: 0o700 });
@@ -69,7 +72,7 @@ export class PartialFolder {
     await this.save(position);
   }
 
-  /** What was kept; null when nothing usable was. */
+  /** The saved part; null if nothing usable was saved. */
   async load(): Promise<{ head: Uint8Array; position: ReceivePosition } | null> {
     try {
       const head = new Uint8Array(await readFile(join(this.path, "head")));
@@ -86,30 +89,33 @@ export class PartialFolder {
     }
   }
 
-  /** Keeps how far the receiver is. */
+  /** Saves the progress of the receiver. */
   async save({ boxesDone, index }: ReceivePosition): Promise<void> {
     const text = JSON.stringify({ boxesDone, index: toBase64(index) });
     await replaceFile(join(this.path, "position"), text);
   }
 
-  /** Path of the bytes of a file, by its number in the list. */
+  /** Path of a file's bytes, by its number in the list. */
   pathOf(file: number): string {
     return join(this.path, `file-${file}`);
   }
 
-  /** Opens such a file, made where there is none. */
+  /** Opens such a file, and creates it if needed. */
   openFile(file: number): Promise<FileHandle> {
     const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants;
     return open(this.pathOf(file), O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
   }
 
-  /** Removes it and all that is in it. */
+  /** Removes it with all its content. */
   async remove(): Promise<void> {
     await rm(this.path, { recursive: true, force: true });
   }
 }
 
-/** What is at a path, symbolic links not followed unless `follow`; null when nothing is. */
+/**
+ * The status of a path, without following symbolic links unless `follow`; null if it does not
+ * exist.
+ */
 export async function lstatOrNull(path: string, follow = false): Promise<Stats | null> {
   try {
     return await (follow ? stat(path) : lstat(path));

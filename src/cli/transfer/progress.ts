@@ -1,40 +1,41 @@
-/** The live line of a transfer: how much, how fast, how long still. */
+/** The live line of a transfer: how much, how fast, and how much time is left. */
 import type { Output } from "../output.js";
 import { bar, size } from "../terminal.js";
 import { clock } from "../text.js";
 
-/** Least time between two drawings, in milliseconds. */
+/** Minimum time between two drawings, in milliseconds. */
 const REDRAW_MS = 100;
 /**
- * How often it is drawn when nothing is told: the rate falls, and the time left grows, meanwhile.
+ * How often it is redrawn without progress, in milliseconds: the rate falls, and the time left
+ * grows.
  */
 const IDLE_MS = 1000;
 /**
- * The rate is that of so long, in milliseconds: on a network of one packet a second boxes come in
- * bunches, seconds apart.
+ * The period of the rate, in milliseconds: on a network of one packet a second boxes come in
+ * bursts, seconds apart.
  */
 const RATE_MS = 60_000;
-/** Least time before a rate is said, in milliseconds: the first bunch tells nothing. */
+/** Minimum time before a rate is shown, in milliseconds: the first burst says nothing. */
 const FIRST_RATE_MS = 2000;
 const MAX_BAR = 20;
 const MIN_BAR = 6;
-/** Room for a name, and the least of it that is of use. */
+/** Width for a name: the most, and the least that is useful. */
 const MAX_NAME = 16;
 const MIN_NAME = 8;
 
-/** Shows how far a transfer is, until it is disposed of. */
+/** Shows the progress of a transfer, until it is disposed of. */
 export class Progress implements Disposable {
   readonly #output: Output;
   readonly #label: string;
   readonly #total: number;
   readonly #now: () => number;
-  /** Times and bytes of the last {@link RATE_MS}. */
+  /** Times and bytes of the last {@link RATE_MS} milliseconds. */
   readonly #samples: { readonly at: number; readonly done: number }[] = [];
   readonly #timer: NodeJS.Timeout;
   #last: { readonly done: number; readonly name: string } | null = null;
   #drawnAt = -Infinity;
 
-  /** @param done bytes that were there before. @param total bytes in all. */
+  /** @param done bytes that were already there. @param total bytes in all. */
   constructor(
     output: Output,
     label: string,
@@ -50,7 +51,7 @@ export class Progress implements Disposable {
     this.#timer = setInterval(() => this.#draw(), IDLE_MS).unref();
   }
 
-  /** Tells that `done` bytes in all are done; `name` is the file in progress. */
+  /** Reports that `done` bytes in all are done; `name` is the file in progress. */
   update(done: number, name: string): void {
     const at = this.#now();
     this.#last = { done, name };
@@ -66,7 +67,7 @@ export class Progress implements Disposable {
     this.#output.status(this.text(this.#last.done, this.#last.name));
   }
 
-  /** The line: as much of it as `width` characters hold, what matters most first. */
+  /** The line: as much of it as fits into `width` characters, most important first. */
   text(done: number, name: string, width = this.#output.statusWidth): string {
     const share = this.#total === 0 ? 1 : done / this.#total;
     const first = this.#samples[0]!;
@@ -76,7 +77,7 @@ export class Progress implements Disposable {
     const left = perSecond > 0 ? `  ${clock((this.#total - done) / perSecond)} left` : "";
     const rate = perSecond > 0 ? `  ${size(Math.round(perSecond))}/s` : "";
     const begin = this.#label;
-    // What is left of the line when the more important parts are in it.
+    // The room left after the more important parts.
     let room = width - begin.length - percent.length - 1;
     const parts = { left: "", rate: "", bar: "", name: "" };
     const take = (part: keyof typeof parts, text: string): void => {

@@ -1,4 +1,4 @@
-/** What a sender keeps until everything is sent, so that the same command can go on. */
+/** What a sender keeps until everything is sent, so that the same command can continue. */
 import { createHash } from "node:crypto";
 import { readFile, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,28 +10,28 @@ import { type Environment, stateFolder } from "../user-folders.js";
 import type { FileEntry } from "./manifest.js";
 import type { FoundFile } from "./outgoing-files.js";
 
-/** A transfer that was begun. */
+/** A transfer in progress. */
 export interface SendState {
   readonly files: readonly FoundFile[];
   /** SHA-256 of each file, 32 bytes. */
   readonly digests: readonly Uint8Array[];
   readonly chunk: number;
   readonly writeCap: WriteCap;
-  /** Boxes that are written without a gap, and the one after them. */
+  /** How many boxes were written without a gap, and the index of the next box. */
   readonly boxesDone: number;
   readonly index: MessageBoxIndex;
   readonly startedAt: Date;
 }
 
-/** Boxes may be gone after a week: a transfer that is older begins again. In milliseconds. */
+/** Boxes may expire after a week, so an older transfer starts again. In milliseconds. */
 const MAX_AGE_MS = 6 * 24 * 3600 * 1000;
 
-/** The folder for states, under the XDG folder for state. */
+/** The folder for states, in the XDG state folder. */
 function sendFolder(env: Environment = process.env): string {
   return join(stateFolder(env), "katzenpost", "send");
 }
 
-/** A transfer from its beginning, on a stream of its own. */
+/** A new transfer, on its own stream. */
 export function newState(
   files: readonly FoundFile[],
   entries: readonly FileEntry[],
@@ -45,7 +45,7 @@ export function newState(
 
 /** The state of one set of files, in a file that only its owner can read. */
 export class StateFile {
-  /** Where it is; the name is a digest of paths and names. */
+  /** Its path; the name is a digest of paths and names. */
   readonly path: string;
   readonly #files: readonly FoundFile[];
 
@@ -55,8 +55,8 @@ export class StateFile {
   }
 
   /**
-   * Finds the place for the state of sending these files. States that are too old to be of use are
-   * deleted: there are capabilities in them.
+   * Finds the place for the state of sending these files. Expired states are deleted, because they
+   * contain capabilities.
    */
   static async open(files: readonly FoundFile[], folder = sendFolder()): Promise<StateFile> {
     const what = JSON.stringify(files.map(({ path, name }) => [path, name]));
@@ -70,13 +70,13 @@ export class StateFile {
     return new StateFile(join(folder, `${name}.json`), files);
   }
 
-  /** What was begun with these very files and boxes of that size; null when nothing was. */
+  /** The state of a transfer with exactly these files and this box size; null if there is none. */
   async load(chunk: number): Promise<SendState | null> {
     let state: SendState;
     try {
       state = parseState(await readFile(this.path, "utf8"));
     } catch {
-      // None is there, or what is there is of no use.
+      // There is no state, or it is unusable.
       return null;
     }
     const same = JSON.stringify(state.files) === JSON.stringify(this.#files);
@@ -84,12 +84,12 @@ export class StateFile {
     return same && state.chunk === chunk && age >= 0 && age < MAX_AGE_MS ? state : null;
   }
 
-  /** Keeps a state. */
+  /** Saves a state. */
   async save(state: SendState): Promise<void> {
     await replaceFile(this.path, stateText(state));
   }
 
-  /** Forgets it. */
+  /** Deletes it. */
   async remove(): Promise<void> {
     await rm(this.path, { force: true });
     await removeLeftovers(this.path, 0);
@@ -117,7 +117,7 @@ function stateText(state: SendState): string {
   });
 }
 
-/** @throws anything when the text is none. */
+/** @throws anything when the text is not a state. */
 function parseState(text: string): SendState {
   const value = JSON.parse(text) as Record<string, unknown>;
   const { version, files, digests, chunk, boxesDone } = value;
@@ -128,7 +128,7 @@ function parseState(text: string): SendState {
     digests.length === files.length &&
     typeof chunk === "number" &&
     Number.isSafeInteger(boxesDone);
-  if (!isRight) throw new TypeError("no state of a transfer");
+  if (!isRight) throw new TypeError("not the state of a transfer");
   const state = {
     files: files as FoundFile[],
     digests: digests.map((digest) => fromBase64(digest as string)),

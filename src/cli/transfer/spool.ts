@@ -1,5 +1,5 @@
 /**
- * What comes on standard input, kept in a file until it is sent: its length and digest go first.
+ * Keeps standard input in a file until it is sent, because its length and digest are sent first.
  */
 import { randomBytes } from "node:crypto";
 import { mkdtemp, open, rm } from "node:fs/promises";
@@ -9,14 +9,14 @@ import { fileProblem, makeFolder, writing } from "../private-file.js";
 import { stdinChunks } from "../secret-input.js";
 import { stateFolder } from "../user-folders.js";
 
-/** A file that only its owner can read, and that goes when it is disposed of. */
+/** A file that only its owner can read, deleted when it is disposed of. */
 export interface Spool extends AsyncDisposable {
   readonly path: string;
 }
 
 /**
- * Takes standard input to its end.
- * @throws UsageError when nothing comes, or the disk does not take it; the reason of `signal`.
+ * Reads standard input to its end.
+ * @throws UsageError when it is empty, or the disk does not accept it; the reason of `signal`.
  */
 export async function spoolStdin(signal: AbortSignal): Promise<Spool> {
   const base = join(stateFolder(process.env), "katzenpost", "send-input");
@@ -42,7 +42,7 @@ export async function spoolStdin(signal: AbortSignal): Promise<Spool> {
         await handle.close();
       }
     });
-    if (length === 0) throw new UsageError("nothing came on standard input");
+    if (length === 0) throw new UsageError("standard input was empty");
   } catch (error) {
     await remove();
     throw error;

@@ -1,20 +1,20 @@
-/** Tickets: what a receiver needs to fetch files, in one word of text. docs/transfer.md. */
+/** Tickets: what a receiver needs to fetch files, as one word (docs/transfer.md). */
 import { createHash } from "node:crypto";
 import { ReadCap } from "katzenpost-thinclient";
 import { parseReadCap } from "katzenpost-thinclient/bacap";
 import { UsageError } from "../failure.js";
 
-/** What tickets begin with; the digit is the version of the format. */
+/** The beginning of every ticket; the digit is the version of the format. */
 const TICKET_PREFIX = "katz1";
 
-/** Bytes of the checksum: with the capability's 136 they make base64 without a remainder. */
+/** Length of the checksum in bytes: with the capability's 136 bytes, base64 has no remainder. */
 const CHECKSUM_LENGTH = 5;
 const PAYLOAD_LENGTH = ReadCap.length! + CHECKSUM_LENGTH;
 
-/** Characters of a ticket. */
+/** Length of a ticket in characters. */
 export const TICKET_LENGTH = TICKET_PREFIX.length + (PAYLOAD_LENGTH / 3) * 4;
 
-/** The ticket for a stream, whose first box is the one that `readCap` begins at. */
+/** The ticket for a stream whose first box is the one that `readCap` begins at. */
 export function encodeTicket(readCap: ReadCap): string {
   const payload = Buffer.concat([readCap, checksum(readCap)]);
   return TICKET_PREFIX + payload.toString("base64url");
@@ -22,7 +22,7 @@ export function encodeTicket(readCap: ReadCap): string {
 
 /**
  * Reads a ticket.
- * @throws UsageError, without repeating it, when it is none or was changed on its way.
+ * @throws UsageError, without repeating it, when it is not a ticket or was changed on its way.
  */
 export function decodeTicket(text: string): ReadCap {
   const version = /^katz(\d)/.exec(text)?.[1];
@@ -33,7 +33,7 @@ export function decodeTicket(text: string): ReadCap {
   const encoded = text.slice(TICKET_PREFIX.length);
   if (!/^[A-Za-z0-9_-]*$/.test(encoded)) throw damaged("invalid character");
   if (text.length !== TICKET_LENGTH) {
-    throw damaged(`it must have ${TICKET_LENGTH} characters, it has ${text.length}`);
+    throw damaged(`it must have ${TICKET_LENGTH} characters, but has ${text.length}`);
   }
   const payload = new Uint8Array(Buffer.from(encoded, "base64url"));
   const bytes = payload.subarray(0, ReadCap.length!);

@@ -8,14 +8,13 @@
 import { type Bytes, checkBytes, concatBytes } from "../../bytes/bytes.js";
 import { ProtocolError } from "../../errors/errors.js";
 import { courierEnvelopeLength, decodeCourierEnvelope } from "../envelope/courier-messages.js";
-import type { PigeonholeSizes } from "../../pki/pigeonhole-sizes.js";
 import { isFinalElement } from "./element.js";
 import {
+  type CopySizes,
   ELEMENT_HEADER_LENGTH,
   ENVELOPE_PREFIX_LENGTH,
-  MAX_COPY_STREAM_BOXES,
-  MAX_COPY_STREAM_ENVELOPES,
-} from "./limits.js";
+  MAX_COPY_BOXES,
+} from "../../pki/copy-stream-plan.js";
 
 const noBytes = new Uint8Array(0);
 
@@ -39,9 +38,7 @@ export class CopyStreamDecoder {
   #boxes = 0;
   #envelopes = 0;
 
-  constructor(
-    sizes: Pick<PigeonholeSizes, "maxPlaintextPayloadLength" | "courierQueryWriteLength">,
-  ) {
+  constructor(sizes: CopySizes) {
     this.#maxElement = sizes.maxPlaintextPayloadLength;
     this.#maxEnvelope = sizes.courierQueryWriteLength;
   }
@@ -77,8 +74,8 @@ export class CopyStreamDecoder {
     if (plaintext.length > this.#maxElement) {
       throw new ProtocolError(`box of ${plaintext.length} bytes exceeds ${this.#maxElement}`);
     }
-    if (this.#boxes >= MAX_COPY_STREAM_BOXES) {
-      throw new ProtocolError(`copy stream exceeds ${MAX_COPY_STREAM_BOXES} boxes`);
+    if (this.#boxes >= MAX_COPY_BOXES) {
+      throw new ProtocolError(`copy stream exceeds ${MAX_COPY_BOXES} boxes`);
     }
     this.#boxes++;
     this.#elements = concatBytes(this.#elements, plaintext);
@@ -113,8 +110,8 @@ export class CopyStreamDecoder {
     }
     const end = ENVELOPE_PREFIX_LENGTH + length;
     if (this.#stream.length < end) return null;
-    if (this.#envelopes >= MAX_COPY_STREAM_ENVELOPES) {
-      throw new ProtocolError(`copy stream exceeds ${MAX_COPY_STREAM_ENVELOPES} envelopes`);
+    if (this.#envelopes >= MAX_COPY_BOXES) {
+      throw new ProtocolError(`copy stream exceeds ${MAX_COPY_BOXES} envelopes`);
     }
     const envelope = this.#parse(this.#stream.subarray(ENVELOPE_PREFIX_LENGTH, end));
     this.#stream = this.#stream.slice(end);

@@ -1,7 +1,10 @@
 /** Elements: the pieces of a copy stream, one in each box. spec/pigeonhole §5 and §8. */
 import type { Bytes } from "../../bytes/bytes.js";
 import { FieldReader, FieldWriter } from "../envelope/fixed-layout.js";
-import { COPY_STREAM_FINAL, COPY_STREAM_START } from "./limits.js";
+
+/** Flag bits of an element. */
+export const COPY_STREAM_START = 1;
+export const COPY_STREAM_FINAL = 2;
 
 /** A piece of a copy stream. */
 export interface CopyStreamElement {

@@ -6,14 +6,14 @@
  * is the bytes not yet emitted.
  */
 import { type Bytes, checkBytes, concatBytes, copyBytes } from "../../bytes/bytes.js";
-import type { PigeonholeSizes } from "../../pki/pigeonhole-sizes.js";
-import { encodeCopyStreamElement } from "./element.js";
 import {
-  COPY_STREAM_FINAL,
-  COPY_STREAM_START,
+  type CopySizes,
   ELEMENT_HEADER_LENGTH,
   ENVELOPE_PREFIX_LENGTH,
-} from "./limits.js";
+  elementDataLength,
+  holdsCopyStream,
+} from "../../pki/copy-stream-plan.js";
+import { COPY_STREAM_FINAL, COPY_STREAM_START, encodeCopyStreamElement } from "./element.js";
 
 /** How a call continues an earlier one. */
 export interface CopyStreamEncoderOptions {
@@ -31,11 +31,11 @@ export class CopyStreamEncoder {
 
   /** @throws TypeError; RangeError when a box is too small for even one byte of the stream. */
   constructor(
-    sizes: Pick<PigeonholeSizes, "maxPlaintextPayloadLength">,
+    sizes: Pick<CopySizes, "maxPlaintextPayloadLength">,
     options: CopyStreamEncoderOptions = {},
   ) {
-    this.#dataLength = sizes.maxPlaintextPayloadLength - ELEMENT_HEADER_LENGTH;
-    if (this.#dataLength < 1) {
+    this.#dataLength = elementDataLength(sizes);
+    if (!holdsCopyStream(sizes)) {
       throw new RangeError(
         `\`maxPlaintextPayloadLength\` must be more than ${ELEMENT_HEADER_LENGTH}, ` +
           `got ${sizes.maxPlaintextPayloadLength}`,

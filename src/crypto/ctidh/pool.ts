@@ -5,7 +5,9 @@ import {
   checkBytes,
   copyBytes,
   randomBytes,
+  toHex,
 } from "../../bytes/bytes.js";
+import { RecentlyUsed } from "../../bytes/recently-used.js";
 import type { Clock, Timer } from "../../clock/clock.js";
 import { onAbort } from "../../clock/on-abort.js";
 import { InvalidStateError } from "../../errors/errors.js";
@@ -17,7 +19,7 @@ import {
   invalidPublicKeyText,
 } from "./ctidh1024.js";
 import type { CtidhCallOptions, CtidhProvider } from "./provider.js";
-import { PublicKeyVerdicts } from "./public-key-verdicts.js";
+import { keptVerdicts } from "./validate.js";
 import type { CtidhOutcome, CtidhResponse, CtidhTask, WorkerLike } from "./worker-protocol.js";
 
 /** How a {@link CtidhPool} works. */
@@ -71,7 +73,8 @@ export class CtidhPool implements CtidhProvider {
   readonly #clock: Clock;
   readonly #maxWorkers: number;
   readonly #idleMs: number;
-  readonly #verdicts = new PublicKeyVerdicts();
+  /** Which public keys are valid, by their hex. */
+  readonly #verdicts = new RecentlyUsed<string, boolean>(keptVerdicts);
   readonly #members = new Set<Member>();
   readonly #queue: Job[] = [];
   #lastRequestId = 0;
@@ -118,7 +121,7 @@ export class CtidhPool implements CtidhProvider {
   ): Promise<Bytes> {
     checkBytes("privateKey", privateKey, CTIDH1024_PRIVATE_KEY_LENGTH);
     checkBytes("publicKey", publicKey, CTIDH1024_PUBLIC_KEY_LENGTH);
-    const verdict = this.#verdicts.get(publicKey);
+    const verdict = this.#verdicts.get(toHex(publicKey));
     if (verdict === false) throw new RangeError(invalidPublicKeyText);
     const task: CtidhTask = {
       operation: verdict === true ? "groupAction" : "sharedSecret",
@@ -130,7 +133,7 @@ export class CtidhPool implements CtidhProvider {
 
   async validate(publicKey: Uint8Array, options?: CtidhCallOptions): Promise<boolean> {
     checkBytes("publicKey", publicKey, CTIDH1024_PUBLIC_KEY_LENGTH);
-    const known = this.#verdicts.get(publicKey);
+    const known = this.#verdicts.get(toHex(publicKey));
     if (known !== undefined) return known;
     const task: CtidhTask = { operation: "validate", publicKey: copyBytes(publicKey) };
     return (await this.#perform(task, options)).kind === "done";
@@ -163,7 +166,7 @@ export class CtidhPool implements CtidhProvider {
       signal?.throwIfAborted();
       const outcome = await this.#enqueue(task, signal);
       if (outcome.kind === "failed") throw new Error(`the CTIDH worker failed: ${outcome.message}`);
-      this.#verdicts.set(task.publicKey, outcome.kind === "done");
+      this.#verdicts.set(toHex(task.publicKey), outcome.kind === "done");
       return outcome;
     } finally {
       wipe(task);

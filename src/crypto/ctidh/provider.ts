@@ -1,5 +1,12 @@
 /** Who computes CTIDH1024 for others: a pool of workers, or the caller's own thread. */
-import { type Bytes, type RandomSource, checkBytes, randomBytes } from "../../bytes/bytes.js";
+import {
+  type Bytes,
+  type RandomSource,
+  checkBytes,
+  randomBytes,
+  toHex,
+} from "../../bytes/bytes.js";
+import { RecentlyUsed } from "../../bytes/recently-used.js";
 import type { NikeKeyPair, NikeScheme } from "../nike/scheme.js";
 import {
   CTIDH1024_PRIVATE_KEY_LENGTH,
@@ -10,7 +17,7 @@ import {
   publicKeyOf,
   validatePublicKey,
 } from "./ctidh1024.js";
-import { PublicKeyVerdicts } from "./public-key-verdicts.js";
+import { keptVerdicts } from "./validate.js";
 
 /** Options of every operation that can take long. */
 export interface CtidhCallOptions {
@@ -39,12 +46,13 @@ export interface CtidhProvider {
  * for hundreds of milliseconds a call.
  */
 export function inlineCtidh(): CtidhProvider {
-  const verdicts = new PublicKeyVerdicts();
+  const verdicts = new RecentlyUsed<string, boolean>(keptVerdicts);
   const isValid = (publicKey: Uint8Array): boolean => {
-    let verdict = verdicts.get(publicKey);
+    const key = toHex(publicKey);
+    let verdict = verdicts.get(key);
     if (verdict === undefined) {
       verdict = validatePublicKey(publicKey);
-      verdicts.set(publicKey, verdict);
+      verdicts.set(key, verdict);
     }
     return verdict;
   };

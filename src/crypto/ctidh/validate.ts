@@ -6,6 +6,8 @@ import { type FieldElement, ONE, P, fromLittleEndian, isZero, primes } from "./f
 
 /** Length of a public key in bytes. */
 export const CTIDH1024_PUBLIC_KEY_LENGTH = 128;
+/** How many keys' verdicts are worth keeping, since finding out takes long: half a kilobyte each. */
+export const keptVerdicts = 1024;
 
 /**
  * The coefficient A that a public key holds; null when it is not canonical (p or more) or belongs

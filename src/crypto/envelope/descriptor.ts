@@ -4,7 +4,8 @@
  */
 import type { Bytes } from "../../bytes/bytes.js";
 import type { EnvelopeDescriptor } from "../../bytes/opaque.js";
-import { CborMap, encodeOrderedCborMap } from "../cbor.js";
+import { requiredBytes, requiredUint64 } from "../../cbor/fields.js";
+import { decodeCborMap, encodeOrderedCborMap } from "../cbor.js";
 
 /** Contents of an envelope descriptor. */
 export interface EnvelopeDescriptorFields {
@@ -30,11 +31,12 @@ export function encodeEnvelopeDescriptor(fields: EnvelopeDescriptorFields): Enve
 
 /** Reads a descriptor. @throws TypeError; ProtocolError when it is something else. */
 export function decodeEnvelopeDescriptor(bytes: Uint8Array): EnvelopeDescriptorFields {
-  const map = new CborMap("envelope descriptor", bytes);
-  const replicaIds = map.bytes("ReplicaNums", 2);
+  const what = "envelope descriptor";
+  const map = decodeCborMap(what, bytes);
+  const replicaIds = requiredBytes(map, "ReplicaNums", what, 2);
   return {
-    epoch: map.unsigned("Epoch"),
+    epoch: requiredUint64(map, "Epoch", what),
     replicaIds: [replicaIds[0]!, replicaIds[1]!],
-    envelopeKey: map.bytes("EnvelopeKey"),
+    envelopeKey: requiredBytes(map, "EnvelopeKey", what),
   };
 }

@@ -1,7 +1,8 @@
 /** MKEM ciphertexts as CBOR; only contact vouchers use this form. spec/pigeonhole §2. */
 import { type Bytes, checkBytes } from "../../bytes/bytes.js";
 import { ProtocolError } from "../../errors/errors.js";
-import { CborMap, encodeCborMap } from "../cbor.js";
+import { requiredBytes, requiredBytesArray } from "../../cbor/fields.js";
+import { decodeCborMap, encodeCborMap } from "../cbor.js";
 import type { NikeScheme } from "../nike/scheme.js";
 import { MKEM_DEK_LENGTH, MKEM_OVERHEAD, type MkemCiphertext } from "./mkem.js";
 
@@ -24,10 +25,11 @@ export function decodeMkemCiphertext(
   bytes: Uint8Array,
 ): { readonly ephemeralPublicKey: Bytes; readonly deks: Bytes[]; readonly envelope: Bytes } {
   checkBytes("ciphertext", bytes);
-  const map = new CborMap("MKEM ciphertext", bytes);
-  const envelope = map.bytes("Envelope");
-  const deks = map.byteArrays("DEKCiphertexts");
-  const ephemeralPublicKey = map.bytes("EphemeralPublicKey", scheme.publicKeyLength);
+  const what = "MKEM ciphertext";
+  const map = decodeCborMap(what, bytes);
+  const envelope = requiredBytes(map, "Envelope", what);
+  const deks = requiredBytesArray(map, "DEKCiphertexts", what);
+  const ephemeralPublicKey = requiredBytes(map, "EphemeralPublicKey", what, scheme.publicKeyLength);
   if (envelope.length < MKEM_OVERHEAD || deks.some((dek) => dek.length !== MKEM_DEK_LENGTH)) {
     throw new ProtocolError("MKEM ciphertext: a sealed part has the wrong length");
   }

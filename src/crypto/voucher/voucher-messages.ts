@@ -1,7 +1,8 @@
 /** CBOR messages of contact vouchers. spec/pigeonhole §10. */
 import type { Bytes } from "../../bytes/bytes.js";
 import type { ReadCap } from "../../bytes/opaque.js";
-import { CborMap, encodeCborMap } from "../cbor.js";
+import { requiredBytes, requiredText } from "../../cbor/fields.js";
+import { decodeCborMap, encodeCborMap } from "../cbor.js";
 
 /** Length of a salt in bytes. */
 export const VOUCHER_SALT_LENGTH = 32;
@@ -28,15 +29,17 @@ export function encodePleaseAdd(pleaseAdd: PleaseAdd): Bytes {
  * @throws ProtocolError.
  */
 export function pleaseAddReadCap(bytes: Uint8Array): ReadCap {
-  return new CborMap("PleaseAdd", bytes).bytes("MessageReadCap", 136) as ReadCap;
+  const what = "PleaseAdd";
+  return requiredBytes(decodeCborMap(what, bytes), "MessageReadCap", what, 136) as ReadCap;
 }
 
 /** Reads a PleaseAdd. @throws ProtocolError. */
 export function decodePleaseAdd(bytes: Uint8Array): PleaseAdd {
-  const map = new CborMap("PleaseAdd", bytes);
+  const what = "PleaseAdd";
+  const map = decodeCborMap(what, bytes);
   return {
-    displayName: map.text("DisplayName"),
-    messageReadCap: map.bytes("MessageReadCap", 136) as ReadCap,
+    displayName: requiredText(map, "DisplayName", what),
+    messageReadCap: requiredBytes(map, "MessageReadCap", what, 136) as ReadCap,
   };
 }
 
@@ -55,8 +58,12 @@ export function encodeSignedPleaseAdd(signed: SignedPleaseAdd): Bytes {
 
 /** Reads a SignedPleaseAdd; the signature is not checked. @throws ProtocolError. */
 export function decodeSignedPleaseAdd(bytes: Uint8Array): SignedPleaseAdd {
-  const map = new CborMap("SignedPleaseAdd", bytes);
-  return { pleaseAdd: map.bytes("PleaseAdd"), signature: map.bytes("Signature", 64) };
+  const what = "SignedPleaseAdd";
+  const map = decodeCborMap(what, bytes);
+  return {
+    pleaseAdd: requiredBytes(map, "PleaseAdd", what),
+    signature: requiredBytes(map, "Signature", what, 64),
+  };
 }
 
 /** What a voucher stands for; published in the first box of the voucher's stream. */
@@ -77,10 +84,11 @@ export function encodeVoucherPayload(payload: VoucherPayload): Bytes {
 
 /** Reads a VoucherPayload. @param publicKeyLength in bytes. @throws ProtocolError. */
 export function decodeVoucherPayload(bytes: Uint8Array, publicKeyLength: number): VoucherPayload {
-  const map = new CborMap("VoucherPayload", bytes);
+  const what = "VoucherPayload";
+  const map = decodeCborMap(what, bytes);
   return {
-    voucherPublicKey: map.bytes("VoucherPubKey", publicKeyLength),
-    signedPleaseAdd: map.bytes("SignedPleaseAdd"),
+    voucherPublicKey: requiredBytes(map, "VoucherPubKey", what, publicKeyLength),
+    signedPleaseAdd: requiredBytes(map, "SignedPleaseAdd", what),
   };
 }
 
@@ -99,9 +107,10 @@ export function encodeVoucherReply(reply: VoucherReply): Bytes {
 
 /** Reads a VoucherReply. @throws ProtocolError. */
 export function decodeVoucherReply(bytes: Uint8Array): VoucherReply {
-  const map = new CborMap("VoucherReply", bytes);
+  const what = "VoucherReply";
+  const map = decodeCborMap(what, bytes);
   return {
-    whoReply: map.bytes("WhoReply"),
-    voucherSalt: map.bytes("VoucherSalt", VOUCHER_SALT_LENGTH),
+    whoReply: requiredBytes(map, "WhoReply", what),
+    voucherSalt: requiredBytes(map, "VoucherSalt", what, VOUCHER_SALT_LENGTH),
   };
 }

@@ -8,22 +8,20 @@ import { identityHash } from "../../pki/services.js";
 import { derive } from "../random.js";
 import { authorityAddress } from "../topology.js";
 
-/** Scheme of the authorities' signatures. */
+/** Signature scheme of the authorities. */
 export const PKI_SIGNATURE_SCHEME = "Ed25519";
 /** Scheme of the network's links. */
 export const WIRE_KEM_SCHEME = "x25519";
 
-/** What clients are told of an authority. spec/thin-protocol §4.8. */
+/** What clients learn about an authority (spec/thin-protocol §4.8). */
 export interface AuthorityIdentity {
-  /** `auth1` and so on; signatures go by `identityKeyHash`. */
+  /** `auth1` and so on; signatures refer to `identityKeyHash`. */
   readonly identifier: string;
   /** Scheme of the identity key: `Ed25519`. */
   readonly pkiSignatureScheme: string;
   /** Scheme of the link key: `x25519`. */
   readonly wireKemScheme: string;
-  /**
-   * One URL, under which it is listed; it answers there when the network was given ports for that.
-   */
+  /** The URL under which it is listed. It answers there if the network was given ports for that. */
   readonly addresses: string[];
   /** PEM of the 32 raw bytes: `ED25519 PUBLIC KEY` (spec/mixnet §3.2). */
   readonly identityPublicKeyPem: string;
@@ -35,11 +33,11 @@ export interface AuthorityIdentity {
 
 /** A directory authority with its keys. */
 export class Authority {
-  /** What others know of it. */
+  /** Its public identity. */
   readonly identity: AuthorityIdentity;
   /** Raw identity public key, 32 bytes. */
   readonly identityKey: Bytes;
-  /** The pair of its link key, X25519. The private one is secret. */
+  /** Its X25519 link key pair. The private key is secret. */
   readonly linkKeys: {
     /** 32 bytes. */
     readonly publicKey: Bytes;

@@ -1,4 +1,4 @@
-/** Makes the consensus of an epoch, as the authorities would agree on it. spec/mixnet §3.4. */
+/** Makes the consensus of an epoch that the authorities would agree on (spec/mixnet §3.4). */
 import { type Bytes, compareBytes } from "../../bytes/bytes.js";
 import { certificateMessage, encodeCertificate } from "../../pki/certificate.js";
 import type { Geometry } from "../../pki/geometry.js";
@@ -8,29 +8,29 @@ import { derive } from "../random.js";
 import type { NetworkNode, NetworkReplica, Topology } from "../topology.js";
 import { type Authority, PKI_SIGNATURE_SCHEME } from "./authority.js";
 
-/** For how many epochs, its own included, a document is valid. */
+/** For how many epochs, including its own, a document is valid. */
 const validEpochs = 5;
-/** For how many epochs, the document's included, nodes publish their Sphinx keys. */
+/** For how many epochs, including the document's, nodes publish their Sphinx keys. */
 const mixKeyEpochs = 3;
 
-/** Services of a node: capability to endpoint. */
+/** Services of a node: from capability to endpoint. */
 export type Endpoints = ReadonlyMap<string, string>;
 
-/** What a document is made of. */
+/** The input for a document. */
 export interface ConsensusInput {
   readonly epoch: number;
   readonly genesisEpoch: number;
   readonly topology: Topology;
   readonly rates: Rates;
   readonly geometry: Geometry;
-  /** Envelope public keys by replica ID, then by replica epoch. A replica without any is down. */
+  /** Envelope public keys by replica ID, then by replica epoch. A replica without keys is down. */
   readonly envelopeKeys: ReadonlyMap<number, ReadonlyMap<number, Uint8Array>>;
   readonly endpointsOf: (node: NetworkNode) => Endpoints;
   /** Determines the shared random values. */
   readonly seed: Uint8Array;
 }
 
-/** The document: canonical CBOR, without signatures. */
+/** Encodes the document as canonical CBOR, without signatures. */
 export function encodeDocument(input: ConsensusInput): Bytes {
   const { epoch, genesisEpoch, topology, rates, geometry, seed } = input;
   const describe = (node: NetworkNode): Bytes => encodeCbor(descriptor(node, input));
@@ -108,7 +108,10 @@ function replicaDescriptors(input: ConsensusInput): Encodable {
   }));
 }
 
-/** A document signed by all authorities: the certificate, canonical CBOR. spec/mixnet §3.3. */
+/**
+ * Signs a document with all authorities: returns the certificate, canonical CBOR (spec/mixnet
+ * §3.3).
+ */
 export function signDocument(
   document: Bytes,
   epoch: number,

@@ -1,4 +1,4 @@
-/** What a courier knows of one envelope. spec/pigeonhole §9.1. */
+/** What a courier knows about one envelope (spec/pigeonhole §9.1). */
 import type { EnvelopeHash } from "../../bytes/opaque.js";
 import type { Timer } from "../../clock/clock.js";
 import type { CourierEnvelope } from "../../crypto/envelope/courier-messages.js";
@@ -10,15 +10,17 @@ import {
 } from "../../errors/codes.js";
 import { temporaryForEnvelopes } from "../temporary-codes.js";
 
-/** What a replica answered. */
+/** A replica's answer. */
 export interface SlotReply {
-  /** The replica's code, as it says in clear. */
+  /** The replica's error code, sent in clear. */
   readonly errorCode: number;
-  /** The sealed reply; empty when the replica failed before it could make one. */
+  /** The sealed reply; empty if the replica failed before it could make one. */
   readonly payload: Uint8Array;
 }
 
-/** Whether an envelope's key and contents have this network's lengths; replicas take no others. */
+/**
+ * Whether an envelope's key and contents have this network's lengths; replicas accept no others.
+ */
 export function isWellSized(sizes: PigeonholeSizes, envelope: CourierEnvelope): boolean {
   return (
     envelope.senderPublicKey.length === sizes.nikePublicKeyLength &&
@@ -26,12 +28,12 @@ export function isWellSized(sizes: PigeonholeSizes, envelope: CourierEnvelope): 
   );
 }
 
-/** An envelope, how often it was dispatched, and what came back. */
+/** An envelope, how often it was dispatched, and the replies. */
 export class CachedEnvelope {
   readonly hash: EnvelopeHash;
-  /** When it came, by the monotonic clock. */
+  /** When it arrived, by the monotonic clock. */
   readonly createdMs: number;
-  /** Settles when it is logged; until then it must not be acknowledged. */
+  /** Settles when it is logged; it must not be acknowledged before that. */
   logged: Promise<void> = Promise.resolve();
   /** Settles when the first dispatch has ended. */
   dispatched: Promise<void> = Promise.resolve();
@@ -39,19 +41,21 @@ export class CachedEnvelope {
   dispatching = false;
   /** When the last dispatch began, by the monotonic clock. */
   dispatchedMs = Number.NEGATIVE_INFINITY;
-  /** How many boxes the network had stored then, where that is known. */
+  /** How many boxes the network had stored at that time, if known. */
   storedAtDispatch = 0;
-  /** How many dispatches ended without a verdict. */
+  /** How many dispatches ended without a final answer. */
   fruitless = 0;
-  /** How often a client's question caused another dispatch. */
+  /** How often a client's query caused another dispatch. */
   redispatches = 0;
-  /** Dispatches again what got no verdict. */
+  /** The timer for dispatching again after no final answer. */
   retry: Timer | null = null;
   #envelope: CourierEnvelope | null;
   readonly #kind: boolean;
   readonly #replies: [SlotReply | null, SlotReply | null] = [null, null];
 
-  /** @param kind whether a good reply is preferred; see {@link Kindness.kindCouriers}. */
+  /**
+   * @param kind whether to prefer a good reply over an error; see {@link Kindness.kindCouriers}.
+   */
   constructor(hash: EnvelopeHash, envelope: CourierEnvelope, createdMs: number, kind: boolean) {
     this.hash = hash;
     this.createdMs = createdMs;
@@ -59,29 +63,29 @@ export class CachedEnvelope {
     this.#kind = kind;
   }
 
-  /** What to dispatch; null when that has succeeded, after which it is not needed any more. */
+  /** The envelope to dispatch; null after success, because it is not needed then. */
   get envelope(): CourierEnvelope | null {
     return this.#envelope;
   }
 
-  /** Whether one of the replicas did what was asked. */
+  /** Whether one of the replicas did what the envelope asks for. */
   get succeeded(): boolean {
     return this.#envelope === null;
   }
 
-  /** Whether one of the replicas answered, whatever it said. */
+  /** Whether one of the replicas answered at all. */
   get isAnswered(): boolean {
     return this.#replies.some((reply) => reply !== null);
   }
 
-  /** Whether one of the replicas said something that will not pass by itself. */
+  /** Whether one of the replicas gave an answer that is not temporary. */
   get hasVerdict(): boolean {
     return this.#replies.some(
       (reply) => reply !== null && !temporaryForEnvelopes.has(reply.errorCode),
     );
   }
 
-  /** Whether the replicas that answered all say that there is no such box. */
+  /** Whether all replicas that answered say that there is no such box. */
   get isMissed(): boolean {
     const replies = this.#replies.filter((reply) => reply !== null);
     return (
@@ -90,12 +94,12 @@ export class CachedEnvelope {
     );
   }
 
-  /** Takes a reply: the first of its slot, or one that replaces an error. */
+  /** Takes a reply: the first for its slot, or one that replaces an error. */
   accept(slot: 0 | 1, reply: SlotReply): void {
     const before = this.#replies[slot];
     if (before !== null) {
       if (before.errorCode === REPLICA_SUCCESS) return;
-      // Without a payload a reply tells the client nothing; the error before at least did.
+      // A reply without payload tells the client nothing; the earlier error did.
       if (this.#kind && reply.payload.length === 0 && before.payload.length > 0) return;
     }
     this.#replies[slot] = reply;
@@ -103,8 +107,8 @@ export class CachedEnvelope {
   }
 
   /**
-   * The reply to give to a client that asks for that of `slot`: of this slot if there is one, else
-   * of the other; null when there is none at all. A kind courier's miss gives way to what the other
+   * The reply for a client that asks for `slot`: from this slot if it has one, otherwise from the
+   * other; null if there is none. For a kind courier, a miss gives way to the box that the other
    * replica found.
    */
   replyFor(slot: 0 | 1): { readonly slot: 0 | 1; readonly payload: Uint8Array } | null {

@@ -1,4 +1,4 @@
-/** The copy commands of a courier. spec/pigeonhole §9.1. */
+/** The copy commands of a courier (spec/pigeonhole §9.1). */
 import { concatBytes, toHex } from "../../bytes/bytes.js";
 import {
   type MessageBoxIndex,
@@ -27,9 +27,9 @@ import { ReadAhead } from "./read-ahead.js";
 
 /** How many copies run at a time; others wait. */
 const mostAtOnce = 16;
-/** How many commands may be unfinished; more get no answer. */
+/** How many commands may be unfinished; further ones get no answer. */
 const mostUnfinished = 1024;
-/** How many results are kept; the oldest give way. */
+/** How many results are kept; the oldest are dropped. */
 const mostResults = 4096;
 /** How many boxes of a finished copy are deleted at a time. */
 const deletionsAtOnce = 4;
@@ -42,24 +42,24 @@ const inProgress: CopyCommandReply = {
 const succeeded: CopyCommandReply = { ...inProgress, status: CopyStatus.SUCCEEDED };
 const unusable: CopyCommandReply = { ...inProgress, status: CopyStatus.FAILED };
 
-/** What copy commands work with. */
+/** What copy commands need. */
 export interface CopyCommandsOptions {
   readonly clock: Clock;
   readonly timing: Pick<Timing, "copyResultMs">;
   readonly sizes: PigeonholeSizes;
   readonly replicas: CopyReplicas;
-  /** Where commands are remembered; null when they need not be. */
+  /** Where commands are stored; null to not store them. */
   readonly log: EnvelopeLog | null;
   readonly breather: Breather;
-  /** Whether streams that were copied are deleted; see {@link Kindness.kindCouriers}. */
+  /** Whether copied streams are deleted; see {@link Kindness.kindCouriers}. */
   readonly kind: boolean;
 }
 
 interface CopyJob {
   readonly key: Uint8Array;
-  /** Settles when the command is logged; until then it must not be acknowledged. */
+  /** Settles when the command is logged; it must not be acknowledged before that. */
   logged: Promise<void>;
-  /** The final answer; null while there is none. */
+  /** The final answer; null until there is one. */
   result: CopyCommandReply | null;
 }
 
@@ -79,19 +79,19 @@ function u32(value: number): Uint8Array {
 }
 
 /**
- * Runs copy commands in the background, once each, and tells how far they are. The boxes of a
- * stream that was copied stay, since upstream's couriers try to delete them and cannot
- * (spec/pigeonhole §9.1); kind ones do delete them. Those of one that failed are not: the command
- * may be tried again (at another courier at once), and what it wrote before is then written the
- * same again, which is a success.
+ * Runs copy commands in the background, once each, and reports their progress. The boxes of a
+ * copied stream stay, because upstream's couriers try to delete them and fail (spec/pigeonhole
+ * §9.1); kind couriers delete them. The boxes of a failed copy always stay, because the command may
+ * be tried again, also at another courier. That attempt writes the same boxes again, which is a
+ * success.
  */
 export class CopyCommands {
   readonly #options: CopyCommandsOptions;
   readonly #gate = new ConcurrencyGate(mostAtOnce);
   readonly #unfinished = new Map<string, CopyJob>();
-  /** In the order in which they finished. */
+  /** Finished commands, in the order in which they finished. */
   readonly #finished = new Map<string, { readonly job: CopyJob; readonly timer: Timer }>();
-  /** Stops what is in progress: a copy or a clean-up each. */
+  /** Stops the copies and clean-ups in progress. */
   readonly #underWay = new Set<AbortController>();
   #closed = false;
 
@@ -100,8 +100,8 @@ export class CopyCommands {
   }
 
   /**
-   * How far the command is that this capability names; starts it when it is new.
-   * @returns null when it cannot be taken now.
+   * The progress of the command with this capability; starts the command if it is new.
+   * @returns null if the courier cannot take it at the moment.
    */
   async answer(writeCap: Uint8Array): Promise<CopyCommandReply | null> {
     const key = hash256(writeCap);
@@ -148,7 +148,7 @@ export class CopyCommands {
     const outcome = await this.#gate.run(() => this.#stoppable((stop) => this.#copy(cap, stop)));
     if (this.#closed) return;
     this.#finish(job, replyOf(outcome));
-    // A result that could not be logged costs a repetition at the next start, nothing more.
+    // A result that could not be logged only costs a repetition after the next start.
     if (outcome.succeeded && this.#options.kind) {
       await this.#record(job, "clear", concatBytes(cap, u32(outcome.boxes))).catch(() => {});
       await this.#clear(job, cap, outcome.boxes);
@@ -157,7 +157,9 @@ export class CopyCommands {
     }
   }
 
-  /** Runs a task that {@link close} stops, and that stops what it left behind when it ends. */
+  /**
+   * Runs a task that {@link close} can stop. When it ends, work that it left running is stopped.
+   */
   async #stoppable<T>(task: (stop: AbortSignal) => Promise<T>): Promise<T> {
     const controller = new AbortController();
     this.#underWay.add(controller);
@@ -165,7 +167,7 @@ export class CopyCommands {
     try {
       return await task(controller.signal);
     } finally {
-      // Boxes that were read ahead of a stream's end are not waited for.
+      // Do not wait for boxes that were read ahead of a stream's end.
       controller.abort();
       this.#underWay.delete(controller);
     }
@@ -202,7 +204,7 @@ export class CopyCommands {
     this.#options.log?.remove(finished.job.key);
   }
 
-  /** Deletes the boxes of a copied stream, and notes when that is done. Never rejects. */
+  /** Deletes the boxes of a copied stream, and logs when that is done. Never rejects. */
   async #clear(job: CopyJob, cap: WriteCapBytes, boxes: number): Promise<void> {
     try {
       await this.#stoppable((stop) => this.#deleteBoxes(cap, boxes, stop));
@@ -216,7 +218,10 @@ export class CopyCommands {
     }
   }
 
-  /** A few at a time. A box that no shard will delete is left. @throws (rejects) when stopped. */
+  /**
+   * Deletes boxes, a few at a time. A box that no shard deletes is left. @throws (rejects) when
+   * stopped.
+   */
   async #deleteBoxes(cap: WriteCapBytes, boxes: number, stop: AbortSignal): Promise<void> {
     const { replicas, breather } = this.#options;
     let index = firstIndexOf(cap);
@@ -233,10 +238,10 @@ export class CopyCommands {
     await Promise.all(Array.from({ length: deletionsAtOnce }, work));
   }
 
-  /** Takes up a command that an earlier courier logged. */
+  /** Continues a command that an earlier courier logged. */
   resume(record: CourierRecord): void {
     const hex = toHex(record.key);
-    // A client may have given it again meanwhile.
+    // A client may have sent it again meanwhile.
     if (this.#unfinished.has(hex) || this.#finished.has(hex)) return;
     const job: CopyJob = { key: record.key, logged: Promise.resolve(), result: null };
     if (record.kind === "result") {
@@ -255,7 +260,7 @@ export class CopyCommands {
     void this.#clear(job, cap, view.getUint32(length));
   }
 
-  /** Stops, and leaves no timer. Idempotent. */
+  /** Stops everything and cancels all timers. Idempotent. */
   close(): void {
     this.#closed = true;
     for (const controller of this.#underWay) controller.abort();

@@ -1,4 +1,4 @@
-/** What a copy asks of replicas, with patience. spec/pigeonhole §9.1. */
+/** The replica requests of a copy, with retries (spec/pigeonhole §9.1). */
 import type { Bytes, RandomSource } from "../../bytes/bytes.js";
 import type { MessageBoxIndex, WriteCap } from "../../bytes/opaque.js";
 import type { Clock } from "../../clock/clock.js";
@@ -23,30 +23,30 @@ import { isWellSized } from "./cached-envelope.js";
 import { CopyFailure } from "./copy-run.js";
 import { temporaryForCopies } from "../temporary-codes.js";
 
-/** What copies work with. */
+/** What copies need. */
 export interface CopyReplicasOptions {
-  /** What pauses between tries go by. */
+  /** The clock for pauses between attempts. */
   readonly clock: Clock;
   /** Source of ephemeral keys and nonces. */
   readonly random: RandomSource;
   readonly timing: Pick<Timing, "copyStepMs" | "copyBackoffMs" | "copyTries">;
-  /** Key exchange of the envelopes, as the replicas have it. */
+  /** The NIKE scheme of the replicas' envelopes. */
   readonly scheme: NikeScheme;
   /** Lengths of the network's messages. */
   readonly sizes: PigeonholeSizes;
   /** The current replica epoch. */
   readonly replicaEpoch: () => number;
-  /** The current document; null while there is none. */
+  /** The current document; null if there is none. */
   readonly document: () => StorageDocument | null;
   readonly linkTo: (replicaId: number) => StorageLink | undefined;
 }
 
-/** The shards' answer to a question, or why there is none. */
+/** The shards' answer, or the reason why there is none. */
 type ShardAnswer =
   | { readonly reply: ReplicaReplyMessage }
   | { readonly reply: null; readonly errorCode: number };
 
-/** Reads and deletes boxes at their shards, and sends envelopes to their intermediates. */
+/** Reads and deletes boxes at their shards, and sends envelopes to their intermediate replicas. */
 export class CopyReplicas {
   readonly #options: CopyReplicasOptions;
 
@@ -55,9 +55,9 @@ export class CopyReplicas {
   }
 
   /**
-   * What the box at a place holds, for the application.
-   * @throws (rejects) CopyFailure when no shard has it after all tries, or it holds something else;
-   * the signal's reason.
+   * The application's content of the box at `index`.
+   * @throws (rejects) CopyFailure when no shard has the box after all attempts, or when it holds
+   * something else; the signal's reason.
    */
   async readBox(cap: WriteCap, index: MessageBoxIndex, signal: AbortSignal): Promise<Bytes> {
     const boxId = boxIdFor(cap, index);
@@ -70,7 +70,7 @@ export class CopyReplicas {
 
   #open(index: MessageBoxIndex, boxId: Uint8Array, reply: ReplicaReadReply): Bytes {
     const { payload, signature } = reply;
-    // By the ID that was asked for: whatever ID is in the answer proves nothing.
+    // Verified with the requested ID, because the ID in the answer proves nothing.
     if (!verifyBox({ boxId, ciphertext: payload, signature })) {
       throw new CopyFailure("the box is not signed by its writer");
     }
@@ -78,8 +78,8 @@ export class CopyReplicas {
   }
 
   /**
-   * Deletes the box at a place for good: an empty payload, signed as such, which replaces whatever
-   * is there. Resolves to whether a shard did it. @throws (rejects) the signal's reason.
+   * Deletes the box at `index` for good: it writes a signed empty payload, which replaces any
+   * content. Resolves to whether a shard did it. @throws (rejects) the signal's reason.
    */
   async deleteBox(cap: WriteCap, index: MessageBoxIndex, signal: AbortSignal): Promise<boolean> {
     const { boxId, signature, ciphertext } = signTombstone(cap, index);
@@ -88,8 +88,8 @@ export class CopyReplicas {
   }
 
   /**
-   * Asks the online shards in turn, and all of them again after a pause, until one succeeds. Those
-   * that answer with a code that will not pass are asked no more.
+   * Asks the online shards in turn, and after a pause all of them again, until one succeeds. A
+   * shard that answers with a permanent error is not asked again.
    */
   async #askShards(message: ReplicaInnerMessage, signal: AbortSignal): Promise<ShardAnswer> {
     const { timing } = this.#options;
@@ -129,7 +129,7 @@ export class CopyReplicas {
     }
   }
 
-  /** The pause before a round: none before the first. */
+  /** The pause before a round; none before the first. */
   async #pause(round: number, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     if (round === 0) return;
@@ -138,14 +138,15 @@ export class CopyReplicas {
   }
 
   /**
-   * Writes an envelope: done when one of its two intermediates says so. When both are silent it is
-   * sent again.
-   * @throws (rejects) CopyFailure with a replica's code (10 rather than another), or with 0 when no
-   * replica answered in all tries; the signal's reason.
+   * Writes an envelope; done when one of its two intermediate replicas confirms it. If both are
+   * silent, it is sent again.
+   * @throws (rejects) CopyFailure with a replica's code (preferably 10), or with 0 when no replica
+   * answered in all attempts; the signal's reason.
    */
   async writeEnvelope(envelope: CourierEnvelope, signal: AbortSignal): Promise<void> {
     const { sizes, timing } = this.#options;
-    if (!isWellSized(sizes, envelope)) throw new CopyFailure("the envelope has other lengths");
+    if (!isWellSized(sizes, envelope))
+      throw new CopyFailure("the envelope's parts do not have this network's lengths");
     for (let round = 0; round < timing.copyTries; round++) {
       await this.#pause(round, signal);
       const errorCode = await this.#sendToBoth(envelope);
@@ -155,7 +156,10 @@ export class CopyReplicas {
     throw new CopyFailure("no replica answers");
   }
 
-  /** Resolves to 0 at the first success, else to a code when both are through, null without any. */
+  /**
+   * Resolves to 0 at the first success. Otherwise it resolves when both replicas are done: to an
+   * error code, or to null without any.
+   */
   #sendToBoth(envelope: CourierEnvelope): Promise<number | null> {
     return new Promise((resolve) => {
       const codes: number[] = [];

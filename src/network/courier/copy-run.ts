@@ -1,4 +1,4 @@
-/** One copy command, from its first box to its last envelope. spec/pigeonhole §9.1. */
+/** One copy command, from its first box to its last envelope (spec/pigeonhole §9.1). */
 import { CopyStreamDecoder, type DecodedEnvelope } from "../../crypto/copy-stream/decoder.js";
 import type { PigeonholeSizes } from "../../pki/pigeonhole-sizes.js";
 import type { Breather } from "../../clock/breather.js";
@@ -7,7 +7,7 @@ import type { BoxSource } from "./read-ahead.js";
 /** Why a copy ended early. */
 export class CopyFailure extends Error {
   override readonly name = "CopyFailure";
-  /** The replica's code; 0 when no replica is to blame. */
+  /** The replica's code; 0 if the failure does not come from a replica. */
   readonly errorCode: number;
 
   constructor(message: string, errorCode = 0) {
@@ -16,7 +16,7 @@ export class CopyFailure extends Error {
   }
 }
 
-/** How a copy ended. */
+/** The result of a copy. */
 export type CopyOutcome =
   | {
       readonly succeeded: true;
@@ -25,26 +25,26 @@ export type CopyOutcome =
     }
   | {
       readonly succeeded: false;
-      /** The replica's code; 0 when no replica is to blame. */
+      /** The replica's code; 0 if the failure does not come from a replica. */
       readonly errorCode: number;
-      /** Which envelope could not be had or written, counted from 1. */
+      /** Which envelope could not be read or written, counted from 1. */
       readonly failedEnvelope: number;
     };
 
-/** What a copy works with. */
+/** What a copy needs. */
 export interface CopyRunOptions {
   readonly sizes: PigeonholeSizes;
   readonly source: BoxSource;
-  /** Writes an envelope. Rejects with {@link CopyFailure} when that is given up. */
+  /** Writes an envelope. Rejects with {@link CopyFailure} when it gives up. */
   readonly write: (envelope: DecodedEnvelope) => Promise<void>;
   readonly breather: Breather;
 }
 
 /**
- * Writes the envelopes of a stream one after the other, each before the next, until the box with
- * the final element. What was written before a failure stays. Memory is bounded by the boxes read
- * ahead, time by the decoder's ceilings. A stream that ends within an envelope has failed: the rest
- * of it is nowhere. Never rejects.
+ * Writes the envelopes of a stream, one after the other, until the box with the final element.
+ * Envelopes written before a failure stay written. The boxes read ahead bound the memory, and the
+ * decoder's limits bound the time. A stream that ends within an envelope is a failure, because the
+ * rest of the envelope does not exist. Never rejects.
  */
 export async function runCopy(options: CopyRunOptions): Promise<CopyOutcome> {
   const { sizes, source, write, breather } = options;

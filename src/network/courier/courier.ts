@@ -1,4 +1,4 @@
-/** A courier: the service through which clients reach replicas. spec/pigeonhole §9.1. */
+/** A courier: the service through which clients reach replicas (spec/pigeonhole §9.1). */
 import type { Clock } from "../../clock/clock.js";
 import type { EnvelopeHash } from "../../bytes/opaque.js";
 import {
@@ -29,26 +29,25 @@ import type { CourierRecord, EnvelopeLog } from "./envelope-log.js";
 const epochTolerance = 1n;
 const noBytes = new Uint8Array(0);
 
-/** What a courier is made of. */
+/** What a courier needs. */
 export interface CourierOptions extends CopyReplicasOptions {
-  /** What pauses, retries and the age of entries go by. */
+  /** The clock for pauses, retries and the age of entries. */
   readonly clock: Clock;
-  /** How long the courier waits for what; the daemon's and replicas' part is not looked at. */
+  /** The courier's waits; the daemon's and the replicas' waits in it are ignored. */
   readonly timing: Timing;
-  /** Lengths of the network's messages; an envelope of another length is refused. */
+  /** Lengths of the network's messages; envelopes of other lengths are refused. */
   readonly sizes: PigeonholeSizes;
-  /** The connection to a replica; undefined when there is none of that id. */
+  /** The connection to a replica; undefined if there is no replica with that ID. */
   readonly linkTo: (replicaId: number) => StorageLink | undefined;
   /**
-   * How many boxes the whole network has stored; null (as when left out) on a network where
-   * couriers cannot know that.
+   * How many boxes the whole network has stored; null (the default) if couriers cannot know that.
    */
   readonly storedSoFar?: (() => number) | null | undefined;
-  /** See {@link Kindness.kindCouriers}; false when left out. */
+  /** See {@link Kindness.kindCouriers}; false by default. */
   readonly kindCouriers?: boolean | undefined;
-  /** What survives the courier's own end; null when nothing needs to. */
+  /** The records that survive a restart of the courier; null for none. */
   readonly log: EnvelopeLog | null;
-  /** Lets others have their turn while a copy is made. */
+  /** Lets other work run while a copy is made. */
   readonly breather: Breather;
 }
 
@@ -63,10 +62,10 @@ function envelopeReply(
 }
 
 /**
- * Takes envelopes, hands them to their two replicas, and keeps what these answer until the client
- * comes for it. Acknowledged means: logged, where there is a log, and dispatched; after a restart
- * what got no answer is dispatched again, unless the envelope's epoch is too far off for any
- * replica. A kind courier dispatches by itself until a replica has answered.
+ * Takes envelopes, passes them to their two replicas, and keeps the answers until the client
+ * fetches them. An acknowledgement means that the envelope is logged (if there is a log) and
+ * dispatched. After a restart, unanswered envelopes are dispatched again, unless their epoch is too
+ * far off for any replica. A kind courier dispatches on its own until a replica has answered.
  */
 export class Courier implements Kaetzchen {
   readonly capability = "courier";
@@ -75,7 +74,7 @@ export class Courier implements Kaetzchen {
   readonly #cache: EnvelopeCache;
   readonly #dispatcher: EnvelopeDispatcher;
   readonly #copies: CopyCommands;
-  /** While it reads its log: only then does it know what it has taken. */
+  /** Set while it reads its log: only after that does it know which envelopes it has. */
   #resuming: Promise<void> | null = null;
   #closed = false;
 
@@ -102,7 +101,7 @@ export class Courier implements Kaetzchen {
       isKept: (entry) => this.#cache.has(entry),
       onVerdict: (entry) => {
         if (log === null) return;
-        // One that stayed for its verdict alone goes now.
+        // An entry that was kept only for this answer is dropped now.
         this.#cache.dropIfOver(entry);
         const forget = (): void => log.remove(entry.hash);
         entry.logged.then(forget, () => {});
@@ -125,8 +124,8 @@ export class Courier implements Kaetzchen {
   }
 
   /**
-   * Takes up what an earlier courier with the same log had taken and not finished. Queries wait for
-   * it. Rejects when the log cannot be read.
+   * Continues what an earlier courier with the same log had not finished. Queries wait for it.
+   * Rejects when the log cannot be read.
    */
   resume(): Promise<void> {
     const { log } = this.#options;
@@ -151,13 +150,13 @@ export class Courier implements Kaetzchen {
           this.#take(key, decodeCourierEnvelope(record.body), null);
         }
       } catch {
-        // What cannot be read now never will be.
+        // A record that cannot be read now never will be.
         log.remove(record.key);
       }
     }
   }
 
-  /** See {@link Kaetzchen.handle}. A query that does not parse gets no reply. Never rejects. */
+  /** See {@link Kaetzchen.handle}. A query that cannot be parsed gets no reply. Never rejects. */
   async handle({ payload, wantsReply }: ServiceRequest): Promise<Uint8Array | null> {
     if (this.#resuming !== null) await this.#resuming;
     if (this.#closed) return null;
@@ -178,13 +177,13 @@ export class Courier implements Kaetzchen {
     return reply === null ? null : { kind: "copy", reply };
   }
 
-  /** Whether the epoch is too far from the current one, in replica epochs. */
+  /** Whether the epoch is too far from the current replica epoch. */
   #isUntimely(epoch: bigint): boolean {
     const distance = epoch - BigInt(this.#options.replicaEpoch());
     return distance > epochTolerance || distance < -epochTolerance;
   }
 
-  /** Whether no replica would take the envelope any more. */
+  /** Whether no replica would accept the envelope. */
   #isOutOfTime({ envelope }: CachedEnvelope): boolean {
     return envelope === null || this.#isUntimely(envelope.epoch);
   }
@@ -199,8 +198,8 @@ export class Courier implements Kaetzchen {
       return envelopeReply(hash, 0, CourierErrorCode.INVALID_ENVELOPE);
     }
     const known = this.#cache.get(hash);
-    // Without an answer the client asks again. An acknowledgement would be a promise that only
-    // breaking another one makes room for.
+    // Without an answer the client asks again. To acknowledge this envelope, the courier would have
+    // to drop another one that it has acknowledged.
     if (known === undefined && !this.#cache.hasRoom) return null;
     const entry = known ?? this.#take(hash, envelope, this.#options.log);
     try {
@@ -213,8 +212,8 @@ export class Courier implements Kaetzchen {
   }
 
   /**
-   * What could not be logged, as on a full disk, must not be acknowledged. But a replica's answer
-   * may be passed on: boxes that are stored can be read anyway.
+   * An envelope that could not be logged, as on a full disk, must not be acknowledged. But a
+   * replica's answer may be passed on, so that stored boxes can be read anyway.
    */
   async #answerUnlogged(
     entry: CachedEnvelope,
@@ -232,8 +231,8 @@ export class Courier implements Kaetzchen {
   async #answerFrom(entry: CachedEnvelope, replyIndex: number): Promise<CourierQueryReply> {
     if (this.#dispatcher.isDue(entry)) {
       const round = this.#dispatcher.startAgain(entry);
-      // Replicas in the same process answer at once. Not waiting for them makes the client, which
-      // asks with growing pauses, find an answer out that is older than its question.
+      // Replicas in the same process answer at once. If the courier did not wait for them, the
+      // client would get an answer that is older than its query, and it asks with growing pauses.
       if (this.#options.kindCouriers && this.#options.storedSoFar) await round;
     }
     if (replyIndex !== 0 && replyIndex !== 1) {
@@ -249,7 +248,7 @@ export class Courier implements Kaetzchen {
     const entry = new CachedEnvelope(hash, envelope, clock.monotonic(), kind);
     if (log !== null) {
       entry.logged = this.#record(log, hash, envelope);
-      // Anyone who is to be answered waits for it; that nobody does is no fault.
+      // Callers who need the result wait for it; it is fine if nobody does.
       entry.logged.catch(() => {});
     }
     this.#cache.add(entry);
@@ -261,7 +260,7 @@ export class Courier implements Kaetzchen {
     await log.append({ kind: "envelope", key, body: encodeCourierEnvelope(envelope) });
   }
 
-  /** Stops and closes its log; leaves no timer. Idempotent. */
+  /** Stops, closes its log and cancels all timers. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#dispatcher.close();

@@ -1,34 +1,37 @@
-/** The envelopes that a courier has taken lately. spec/pigeonhole §9.1. */
+/** The envelopes that a courier has received recently (spec/pigeonhole §9.1). */
 import { toHex } from "../../bytes/bytes.js";
 import type { EnvelopeHash } from "../../bytes/opaque.js";
 import type { Clock, Timer } from "../../clock/clock.js";
 import type { Timing } from "../../mixnet/timing.js";
 import type { CachedEnvelope } from "./cached-envelope.js";
 
-/** How many envelopes are kept; each takes up to 6 kB. The oldest that may go give way. */
+/** How many envelopes are kept; each takes up to 6 kB. The oldest that may be dropped make room. */
 const mostKept = 8192;
 
-/** What a cache works with. */
+/** What the cache needs. */
 export interface EnvelopeCacheOptions {
   readonly clock: Clock;
   readonly timing: Pick<Timing, "courierCacheMs" | "courierClearUpMs">;
-  /** Whether entries go when their time is over; see {@link Kindness.kindCouriers}. */
+  /**
+   * Whether entries are dropped by a timer when their time is over; see {@link
+   * Kindness.kindCouriers}.
+   */
   readonly kind: boolean;
-  /** Whether an entry must stay though its time is over or others want its place. */
+  /** Whether an entry must stay even if its time is over or its place is needed. */
   readonly mustStay: (entry: CachedEnvelope) => boolean;
-  /** Told of each entry that is dropped, for whatever reason. */
+  /** Called for each entry that is dropped, for any reason. */
   readonly onDrop: (entry: CachedEnvelope) => void;
 }
 
 /**
- * Entries by envelope hash, each for a fixed time, or longer while it must stay. Those whose time
- * is over are looked for when another one comes, and only then: until that what they hold is given
- * out. A kind cache has a timer, only while there are entries whose time is not over; those that
- * stayed longer go when they are looked at.
+ * Entries by envelope hash, each kept for a fixed time, or longer while it must stay. Expired
+ * entries are only removed when another entry is added; until then their replies are still given
+ * out. A kind cache uses a timer while it has entries that have not expired; entries that stayed
+ * longer are dropped when they are next looked at.
  */
 export class EnvelopeCache {
   readonly #options: EnvelopeCacheOptions;
-  /** In the order in which they were added, so the oldest come first. */
+  /** In the order in which they were added, oldest first. */
   readonly #entries = new Map<string, CachedEnvelope>();
   #timer: Timer | null = null;
 
@@ -46,7 +49,7 @@ export class EnvelopeCache {
     return clock.monotonic() - entry.createdMs >= timing.courierCacheMs;
   }
 
-  /** The entry of that name, if its time is not over. */
+  /** The entry with that hash, if its time is not over. */
   get(hash: EnvelopeHash): CachedEnvelope | undefined {
     const entry = this.#entries.get(toHex(hash));
     return entry !== undefined && this.has(entry) ? entry : undefined;
@@ -62,7 +65,7 @@ export class EnvelopeCache {
     return undefined;
   }
 
-  /** Adds an entry; there must be none of its name. Without {@link hasRoom} all stay. */
+  /** Adds an entry; its hash must be new. If {@link hasRoom} is false, all entries stay. */
   add(entry: CachedEnvelope): void {
     if (!this.#options.kind) this.#dropOld();
     const oldest = this.#entries.size < mostKept ? undefined : this.#oldestToGo();
@@ -71,13 +74,13 @@ export class EnvelopeCache {
     this.#arm();
   }
 
-  /** Whether that very entry is kept. One whose time is over is not any more, in a kind cache. */
+  /** Whether exactly this entry is kept. A kind cache does not keep expired entries. */
   has(entry: CachedEnvelope): boolean {
     if (this.#entries.get(toHex(entry.hash)) !== entry) return false;
     return !this.#options.kind || !this.dropIfOver(entry);
   }
 
-  /** Drops an entry if its time is over, and tells whether it is. */
+  /** Drops an entry if its time is over, and returns whether it is. */
   dropIfOver(entry: CachedEnvelope): boolean {
     if (!this.#isOld(entry) || this.#options.mustStay(entry)) return false;
     this.drop(entry);
@@ -97,7 +100,7 @@ export class EnvelopeCache {
     const { clock, timing } = this.#options;
     for (const oldest of this.#entries.values()) {
       if (this.#isOld(oldest)) continue;
-      // Rounded up: a timer that fires a fraction too early would find nothing to do.
+      // Rounded up, because a timer that fires slightly early would find nothing to do.
       const leftMs = Math.ceil(oldest.createdMs + timing.courierCacheMs - clock.monotonic());
       const prune = (): void => {
         this.#timer = null;
@@ -121,7 +124,7 @@ export class EnvelopeCache {
     }
   }
 
-  /** Drops everything without telling, and leaves no timer. */
+  /** Drops everything without callbacks, and cancels the timer. */
   close(): void {
     this.#timer?.cancel();
     for (const entry of this.#entries.values()) entry.retry?.cancel();

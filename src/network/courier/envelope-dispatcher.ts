@@ -1,4 +1,4 @@
-/** Sending envelopes to their two replicas, and again. spec/pigeonhole §9.1. */
+/** Sends envelopes to their two replicas, and sends them again (spec/pigeonhole §9.1). */
 import { equalBytes } from "../../bytes/bytes.js";
 import type { Clock, Timer } from "../../clock/clock.js";
 import { replicaMessageOf } from "../../crypto/envelope/client-envelope.js";
@@ -9,55 +9,55 @@ import { ConcurrencyGate } from "../concurrency-gate.js";
 import type { StorageLink } from "../storage-link.js";
 import type { CachedEnvelope } from "./cached-envelope.js";
 
-/** How many envelopes are on their way to replicas at a time; others wait. */
+/** How many envelopes may be on their way to replicas at a time; others wait. */
 const mostAtOnce = 256;
-/** How many messages wait for a replica that is listed and away; more are lost. */
+/** How many messages wait for a replica that is listed but away; further ones are lost. */
 const mostHeld = 64;
-/** How often a client's questions about one envelope bring it to the replicas again. */
+/** How often a client's queries about one envelope cause another dispatch. */
 const mostRedispatches = 5;
-/** A replica id that stands for "whichever replica answers". */
+/** A replica ID that means "any replica that answers". */
 const anyReplica = 255;
 const slots = [0, 1] as const;
 
-/** What a dispatcher works with. */
+/** What a dispatcher needs. */
 export interface DispatcherOptions {
   readonly clock: Clock;
   readonly timing: Pick<
     Timing,
     "courierRedispatchMs" | "courierSilenceMs" | "courierRetryMs" | "courierMissMs"
   >;
-  /** The connection to a replica; undefined when there is none of that id. */
+  /** The connection to a replica; undefined if there is no replica with that ID. */
   readonly linkTo: (replicaId: number) => StorageLink | undefined;
   /**
-   * How many boxes the whole network has stored. While that does not change, a box that was missed
-   * is missed again, and couriers in the same process need not ask: a hundred waiting readers then
-   * cost next to nothing. Null: couriers have only the replicas to ask, as on a real network.
+   * How many boxes the whole network has stored. Until this number changes, a missing box is still
+   * missing, so couriers in the same process need not ask again, and a hundred waiting readers cost
+   * next to nothing. Null: couriers can only ask the replicas, as on a real network.
    */
   readonly storedSoFar: (() => number) | null;
   /** See {@link Kindness.kindCouriers}. */
   readonly kind: boolean;
   /** Whether an entry is still wanted. */
   readonly isKept: (entry: CachedEnvelope) => boolean;
-  /** A replica's verdict on an envelope came in, for the first time. */
+  /** Called when a replica's final answer to an envelope arrives for the first time. */
   readonly onVerdict: (entry: CachedEnvelope) => void;
 }
 
 /**
- * Dispatches envelopes. One that got errors only, a miss included, or silence for long, is
- * dispatched again when a client asks for it, five times in all. Nothing is dispatched again by
- * itself; what is for a replica that is away waits for it.
+ * Dispatches envelopes. An envelope that got only errors (a miss counts as one), or no answer for a
+ * long time, is dispatched again when a client asks for it, five times in all. Nothing is
+ * dispatched again without a client's query. A message for a replica that is away waits for it.
  *
- * A kind dispatcher has no such end. One that got no verdict (silence, no connection, or only
- * trouble that may pass) is dispatched again by itself for as long as it is kept: its writer may
- * have left, content with the courier's word. One that got errors only is dispatched again when a
- * client asks, with a pause between: what a client asks for, say a box not written yet, may be
- * there by then.
+ * A kind dispatcher has no such limit. If an envelope got no final answer (silence, no connection,
+ * or a temporary error), the dispatcher sends it again on its own for as long as it is kept,
+ * because its writer may have left after the courier's acknowledgement. An envelope that got only
+ * errors is dispatched again when a client asks, with a pause between, because a box that was
+ * missing may have been written by then.
  */
 export class EnvelopeDispatcher {
   readonly #options: DispatcherOptions;
   readonly #gate = new ConcurrencyGate(mostAtOnce);
   readonly #silences = new Set<Timer>();
-  /** What waits for a replica to be back, by its ID. */
+  /** Messages that wait for a replica to return, by its ID. */
   readonly #held = new Map<number, (() => boolean)[]>();
   #heldTimer: Timer | null = null;
   #closed = false;
@@ -66,7 +66,7 @@ export class EnvelopeDispatcher {
     this.#options = options;
   }
 
-  /** Whether a client that asks about the envelope causes another dispatch. */
+  /** Whether a client's query about the envelope causes another dispatch. */
   isDue(entry: CachedEnvelope): boolean {
     const { clock, timing } = this.#options;
     if (!this.#options.kind) {
@@ -82,7 +82,8 @@ export class EnvelopeDispatcher {
   }
 
   /**
-   * Dispatches an envelope because a client asked and it {@link isDue}; resolves as {@link start}.
+   * Dispatches an envelope because a client asked and it {@link isDue}; resolves like {@link
+   * start}.
    */
   startAgain(entry: CachedEnvelope): Promise<void> {
     entry.redispatches++;
@@ -90,8 +91,8 @@ export class EnvelopeDispatcher {
   }
 
   /**
-   * Dispatches an envelope, unless that is in progress. Resolves when both replicas have answered or
-   * cannot; one that is not kind resolves when it is sent. Never rejects.
+   * Dispatches an envelope, unless a dispatch is in progress. Resolves when both replicas have
+   * answered or cannot; if not kind, when it is sent. Never rejects.
    */
   async start(entry: CachedEnvelope): Promise<void> {
     if (entry.dispatching || this.#closed) return;
@@ -116,7 +117,10 @@ export class EnvelopeDispatcher {
     if (!entry.hasVerdict && isKept(entry)) this.#tryLater(entry);
   }
 
-  /** To the second replica only when the first is one, and could take it or may later. */
+  /**
+   * Sends to the second replica only if the first one exists and could take the envelope, or may
+   * later.
+   */
   #sendInTurn(entry: CachedEnvelope, envelope: CourierEnvelope): void {
     for (const slot of slots) {
       const replicaId = envelope.intermediateReplicas[slot];
@@ -126,7 +130,7 @@ export class EnvelopeDispatcher {
     }
   }
 
-  /** False when too much is held for that replica. */
+  /** Returns false if too many messages wait for that replica. */
   #hold(replicaId: number, send: () => boolean): boolean {
     const held = this.#held.get(replicaId) ?? [];
     if (held.length >= mostHeld) return false;
@@ -150,7 +154,7 @@ export class EnvelopeDispatcher {
     this.#heldTimer = clock.after(timing.courierRedispatchMs, look, { background: true });
   }
 
-  /** Resolves when both have answered or cannot, at the latest after the silence allowed. */
+  /** Resolves when both replicas have answered or cannot, or when the allowed silence is over. */
   #sendToBoth(entry: CachedEnvelope, envelope: CourierEnvelope): Promise<void> {
     const { clock, timing } = this.#options;
     return new Promise((resolve) => {
@@ -171,7 +175,7 @@ export class EnvelopeDispatcher {
     });
   }
 
-  /** False when it cannot be sent. */
+  /** Returns false if it cannot be sent. */
   #send(
     entry: CachedEnvelope,
     envelope: CourierEnvelope,
@@ -181,7 +185,7 @@ export class EnvelopeDispatcher {
     const link = this.#options.linkTo(envelope.intermediateReplicas[slot]);
     if (link === undefined) return false;
     try {
-      // An answer counts whenever it comes, also after the silence allowed.
+      // An answer counts whenever it comes, even after the allowed silence.
       link.send(replicaMessageOf(envelope, slot), (reply) => {
         this.#take(entry, envelope, slot, reply);
         settled();
@@ -218,7 +222,7 @@ export class EnvelopeDispatcher {
     entry.retry = clock.after(pause, again, { background: true });
   }
 
-  /** Stops, and leaves no timer. Idempotent. */
+  /** Stops everything and cancels all timers. Idempotent. */
   close(): void {
     this.#closed = true;
     this.#heldTimer?.cancel();

@@ -1,37 +1,37 @@
-/** What a courier remembers over its own end. */
+/** What a courier remembers across restarts. */
 import type { MaybePromise } from "../../crypto/nike/scheme.js";
 
 /**
- * What a record is about, and what its body holds:
- * - `envelope`: taken, no replica's answer yet; the serialized CourierEnvelope.
- * - `copy`: a copy command not finished; the write capability.
- * - `clear`: a copy command that succeeded and whose temporary boxes are not all deleted; the write
+ * The subject of a record, and the content of its body:
+ * - `envelope`: an envelope without a replica's answer; the serialized CourierEnvelope.
+ * - `copy`: an unfinished copy command; the write capability.
+ * - `clear`: a copy command that succeeded but whose temporary boxes are not all deleted; the write
  *   capability, then the number of boxes (4 bytes, big-endian).
- * - `result`: a copy command's final answer; the serialized CopyCommandReply.
+ * - `result`: the final answer to a copy command; the serialized CopyCommandReply.
  */
 export type CourierRecordKind = "envelope" | "copy" | "clear" | "result";
 
-/** A record of a courier. Bodies of copy commands are secret. */
+/** A record of a courier. The bodies of copy commands are secret. */
 export interface CourierRecord {
   /** What it is about, and what `body` holds. */
   readonly kind: CourierRecordKind;
-  /** Name of the envelope or copy command, 32 bytes. */
+  /** Hash of the envelope or copy command, 32 bytes. */
   readonly key: Uint8Array;
-  /** Envelope, capability or answer, as {@link CourierRecordKind} says. */
+  /** Envelope, capability or answer: see {@link CourierRecordKind}. */
   readonly body: Uint8Array;
 }
 
-/** Keeps a courier's records. */
+/** Stores a courier's records. */
 export interface EnvelopeLog {
-  /** Keeps a record, in place of another of the same key. Done means: it stays. */
+  /** Stores a record, replacing one with the same key. When it is done, the record is durable. */
   append(record: CourierRecord): MaybePromise<void>;
   /**
-   * Forgets the record of a key. May take effect late: what is still there at the next start is
-   * only done once more, which does no harm.
+   * Removes the record with that key. This may take effect late: a record that is still there at
+   * the next start only causes harmless repeated work.
    */
   remove(key: Uint8Array): void;
-  /** Everything that is kept, oldest first. */
+  /** All records, oldest first. */
   entries(): Iterable<CourierRecord> | AsyncIterable<CourierRecord>;
-  /** Ends its work; what was asked before is finished first. Idempotent. */
+  /** Finishes pending work and closes. Idempotent. */
   close(): MaybePromise<void>;
 }

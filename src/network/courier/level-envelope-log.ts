@@ -1,16 +1,16 @@
-/** What a courier remembers, in a record store. */
+/** A courier's log in a record store. */
 import { concatBytes } from "../../bytes/bytes.js";
 import type { CourierRecord, CourierRecordKind, EnvelopeLog } from "./envelope-log.js";
 import type { GroupRecord, RecordStore } from "../../store/record-store.js";
 
 const kinds: readonly CourierRecordKind[] = ["envelope", "copy", "clear", "result"];
 
-/** A courier's records on the disk. What is forgotten may be there once more at the next start. */
+/** A courier's records on disk. A removed record may reappear once at the next start. */
 export class LevelEnvelopeLog implements EnvelopeLog {
   readonly #store: RecordStore;
   readonly #group: string;
 
-  /** The store is shared, and closed by anyone who opened it. */
+  /** The store is shared; its opener closes it. */
   constructor(store: RecordStore, courier: number) {
     this.#store = store;
     this.#group = `courier ${courier}`;

@@ -1,14 +1,14 @@
-/** Reading a stream of boxes faster than one after the other. */
+/** Reads a stream of boxes several at a time. */
 import type { Bytes } from "../../bytes/bytes.js";
 import type { MessageBoxIndex } from "../../bytes/opaque.js";
 import { nextMessageBoxIndex } from "../../bacap/message-box-index.js";
 
-/** How many boxes are read at a time, at most. */
+/** The most boxes that are read at a time. */
 const mostAhead = 8;
 
 /** A stream of boxes, as a copy takes them. */
 export interface BoxSource {
-  /** What the next box holds. Rejects when it cannot be had. */
+  /** The content of the next box. Rejects when it cannot be read. */
   next(): Promise<Bytes>;
 }
 
@@ -21,8 +21,8 @@ function placeAfter(index: MessageBoxIndex): MessageBoxIndex | null {
 }
 
 /**
- * Reads boxes ahead of who takes them, and gives them in order. How many grows with those taken,
- * for every stream ends in boxes that were read in vain.
+ * Reads boxes ahead of their consumer and returns them in order. The number of boxes in progress
+ * grows with the boxes taken, because the boxes read beyond the end of a stream are wasted.
  */
 export class ReadAhead implements BoxSource {
   readonly #read: (index: MessageBoxIndex) => Promise<Bytes>;
@@ -30,7 +30,7 @@ export class ReadAhead implements BoxSource {
   #index: MessageBoxIndex | null;
   #ahead = 1;
 
-  /** @param read what the box at a place holds; called for a place once, in order. */
+  /** @param read returns the content of the box at an index; called once per index, in order. */
   constructor(start: MessageBoxIndex, read: (index: MessageBoxIndex) => Promise<Bytes>) {
     this.#index = start;
     this.#read = read;

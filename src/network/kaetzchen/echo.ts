@@ -1,9 +1,9 @@
-/** The service that gives back what it gets. */
+/** The service that returns its payload. */
 import type { Kaetzchen, ServiceRequest } from "./kaetzchen.js";
 
 /**
- * Answers with the payload it received, when a reply is wanted. Real networks run it as `echo`, and
- * as `testdest` for tests. spec/thin-protocol §7.5.
+ * Answers with the payload it received, if a reply is wanted. Real networks run it as `echo`, and
+ * as `testdest` for tests (spec/thin-protocol §7.5).
  */
 export class EchoService implements Kaetzchen {
   readonly capability: string;

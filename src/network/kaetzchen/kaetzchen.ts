@@ -1,35 +1,35 @@
-/** Services on service nodes, and which of them is where. */
+/** Services on service nodes, and where each one is. */
 import { toHex, utf8 } from "../../bytes/bytes.js";
 import type { NetworkNode } from "../topology.js";
 
 /** A packet as a service receives it. */
 export interface ServiceRequest {
-  /** Always the geometry's UserForwardPayloadLength: what was sent first, then zeros. */
+  /** Always UserForwardPayloadLength bytes: the sent payload, then zeros. */
   readonly payload: Uint8Array;
-  /** Whether a reply block came with it; without one a reply goes nowhere. */
+  /** Whether the packet has a reply block; without one a reply is discarded. */
   readonly wantsReply: boolean;
 }
 
 /** A service on a node. */
 export interface Kaetzchen {
-  /** Name under which clients look for it, e.g. `echo`. */
+  /** The name by which clients look it up, e.g. `echo`. */
   readonly capability: string;
-  /** Name under which packets reach it on its node, 1 to 32 bytes, e.g. `+echo`. */
+  /** The name by which packets reach it on its node, 1 to 32 bytes, e.g. `+echo`. */
   readonly endpoint: string;
   /**
-   * Handles a packet. What it gives, at most ForwardPayloadLength bytes, goes back by the reply
-   * block; null is no reply.
+   * Handles a packet. The result, at most ForwardPayloadLength bytes, goes back through the reply
+   * block; null means no reply.
    */
   handle(request: ServiceRequest): Promise<Uint8Array | null> | Uint8Array | null;
 }
 
-/** Which services are on which nodes. */
+/** The services of each node. */
 export class ServiceRegistry {
   readonly #byNode = new Map<NetworkNode, Map<string, Kaetzchen>>();
 
   /**
    * Puts a service on a node.
-   * @throws RangeError when its names are empty or too long, or taken on that node.
+   * @throws RangeError when its names are empty, too long, or already used on that node.
    */
   attach(node: NetworkNode, service: Kaetzchen): void {
     const length = utf8(service.endpoint).length;
@@ -51,19 +51,19 @@ export class ServiceRegistry {
     this.#byNode.set(node, services);
   }
 
-  /** The service of a node that a packet is addressed to; undefined when there is none. */
+  /** The service of a node that a packet is addressed to; undefined if there is none. */
   find(node: NetworkNode, recipient: Uint8Array): Kaetzchen | undefined {
     return this.#byNode.get(node)?.get(endpointKey(recipient));
   }
 
-  /** Capability to endpoint of a node's services, in the order in which they were attached. */
+  /** A node's services, from capability to endpoint, in the order in which they were attached. */
   endpoints(node: NetworkNode): ReadonlyMap<string, string> {
     const services = [...(this.#byNode.get(node)?.values() ?? [])];
     return new Map(services.map((service) => [service.capability, service.endpoint]));
   }
 }
 
-/** Recipients travel padded with zeros to 32 bytes. spec/mixnet §4.4. */
+/** Recipients are padded with zeros to 32 bytes in packets (spec/mixnet §4.4). */
 function endpointKey(recipient: Uint8Array): string {
   return toHex(recipient).replace(/(?:00)+$/, "");
 }

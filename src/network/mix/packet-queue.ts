@@ -1,15 +1,16 @@
 /**
- * Packets in progress: each arrives after its delay, those without one in the next turn, in order.
+ * Packets in progress. Each arrives after its delay; those without delay arrive in the next turn,
+ * in order.
  */
 import type { Clock, Timer } from "../../clock/clock.js";
 
-/** What happens when a packet arrives. */
+/** Called when a packet arrives. */
 type Arrival = () => void;
 
 /**
  * The packets in progress in the network. Packets without delay share one queue and arrive together
- * in the next turn of the event loop: in the order in which they were sent, and one turn at a time,
- * so that packets that cause packets do not starve everything else.
+ * in the next turn of the event loop, in the order in which they were sent. Only one turn's packets
+ * are delivered at a time, so that packets which cause other packets do not starve everything else.
  */
 export class PacketQueue {
   readonly #clock: Clock;
@@ -27,7 +28,7 @@ export class PacketQueue {
     return this.#timers.size + this.#next.length;
   }
 
-  /** Runs `arrival` after `delayMs`, which is 0 for the next turn. */
+  /** Runs `arrival` after `delayMs`; 0 means the next turn. */
   add(delayMs: number, arrival: Arrival): void {
     if (this.#closed) return;
     if (delayMs <= 0) {
@@ -63,13 +64,13 @@ export class PacketQueue {
         if (!this.#closed) arrival();
       }
     } finally {
-      // One that throws must not take those behind it along.
+      // If one arrival throws, those behind it must still run.
       if (done < arrivals.length) this.#next.unshift(...arrivals.slice(done));
       if (this.#next.length > 0) this.#arm();
     }
   }
 
-  /** Loses all packets that are in progress, and every later one. */
+  /** Drops all packets in progress, and every later one. */
   close(): void {
     this.#closed = true;
     for (const timer of this.#timers) timer.cancel();

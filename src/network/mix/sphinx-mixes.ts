@@ -1,6 +1,7 @@
 /**
- * The way of real packets through the network, from a client's gateway to a service and back: every
- * hop takes its layer off, lets the packet rest, and passes it to the next. spec/mixnet §4.6, §7.5.
+ * The route of real packets through the network, from a client's gateway to a service and back.
+ * Every hop removes its layer, delays the packet, and passes it to the next (spec/mixnet §4.6,
+ * §7.5).
  */
 import { toHex } from "../../bytes/bytes.js";
 import type { Clock } from "../../clock/clock.js";
@@ -18,27 +19,32 @@ import type { NetworkNode, Topology } from "../topology.js";
 import type { PacketQueue } from "./packet-queue.js";
 import { type OpenedPacket, SphinxNode } from "./sphinx-node.js";
 
-/** Longest rest at a hop, in epochs. */
+/** Longest delay at a hop, in epochs. */
 const longestRestEpochs = 3;
 
-/** What the mixes work with. */
+/** How late a packet may leave a hop, in ms. */
+const latestMs = 450;
+
+/** What the mixes need. */
 export interface SphinxMixesOptions {
   readonly clock: Clock;
   readonly time: NetworkTime;
   readonly geometry: Geometry;
   readonly topology: Topology;
-  /** Rate of the delays, per ms: none may be longer than its cap. */
+  /** Rate of the delays, per ms. A delay longer than its cap is refused. */
   readonly mu: number;
   readonly faults: NetworkFaults;
   readonly packets: PacketQueue;
   readonly traffic: TrafficCounts;
-  /** What waits at each gateway. */
+  /** The spool of each gateway. */
   readonly spools: ReadonlyMap<NetworkNode, Spool>;
-  /** Gives a packet to the service it is for; see `LinkSurroundings`. */
+  /** See {@link Kindness.kindMixes}; false by default. */
+  readonly kindMixes?: boolean | undefined;
+  /** Gives a packet to its service; see `LinkSurroundings`. */
   readonly deliver: (packet: OutgoingPacket, reply: ((payload: Uint8Array) => void) | null) => void;
 }
 
-/** Nodes by their identity hash in hex. */
+/** Nodes by identity hash in hex. */
 type Layer = ReadonlyMap<string, SphinxNode>;
 
 /** All nodes of a network, as packets see them. */
@@ -67,7 +73,7 @@ export class SphinxMixes {
     this.#longestRestMs = Math.min(longestRestEpochs * time.periodMs, samplingCap(mu));
   }
 
-  /** A client's packet has come to a gateway. Whatever is wrong with it, it just disappears. */
+  /** Handles a client's packet that reached a gateway. An invalid packet is dropped silently. */
   enter(gateway: NetworkNode, packet: Uint8Array): void {
     const { faults, traffic } = this.#options;
     traffic.sent++;
@@ -81,7 +87,7 @@ export class SphinxMixes {
     });
   }
 
-  /** Does what a packet asks for; one that asks for what it must not is dropped. */
+  /** Does what a packet asks for; drops a packet that asks for something forbidden. */
   #orDrop(work: () => void): void {
     try {
       work();
@@ -91,24 +97,35 @@ export class SphinxMixes {
     }
   }
 
-  /** Lets a packet rest, then passes it to a node of that layer; behind the last are both ends. */
+  /**
+   * Delays a packet, then passes it to a node of the next layer. After the last layer come the
+   * service nodes and the gateways.
+   */
   #forward({ told, packet }: OpenedPacket, layer: number, extraDelayMs = 0): void {
     const { nextNodeHop, nodeDelay, recipient, surbReply } = told;
     if (nextNodeHop === null || nodeDelay === null || recipient !== null || surbReply !== null) {
-      throw new ProtocolError("a packet that is not to be passed on");
+      throw new ProtocolError("the packet must not be passed on");
     }
     const { delayMs } = nodeDelay;
     if (delayMs > this.#longestRestMs) {
-      throw new ProtocolError(`a packet that is to rest for ${delayMs} ms`);
+      throw new ProtocolError(`the packet asks for a delay of ${delayMs} ms`);
     }
-    // Looked up before it rests: nobody is to fill the queue with packets for nobody.
+    // Looked up before the delay, so that packets with unknown destinations cannot fill the queue.
     const arrive = this.#arrival(toHex(nextNodeHop.id), layer);
-    this.#options.packets.add(Math.max(1, delayMs) + extraDelayMs, () =>
-      this.#orDrop(() => arrive(packet!)),
-    );
+    const { clock, packets, kindMixes } = this.#options;
+    const restMs = Math.max(1, delayMs) + extraDelayMs;
+    const due = clock.monotonic() + restMs;
+    const leave = (): void => {
+      const lateMs = clock.monotonic() - due;
+      if (lateMs > latestMs && kindMixes !== true) {
+        throw new ProtocolError(`the packet would leave ${Math.round(lateMs)} ms late`);
+      }
+      arrive(packet!);
+    };
+    packets.add(restMs, () => this.#orDrop(leave));
   }
 
-  /** What happens when a packet gets to a node. @throws ProtocolError when it may not go there. */
+  /** What happens when a packet reaches a node. @throws ProtocolError when it must not go there. */
   #arrival(id: string, layer: number): (packet: Uint8Array) => void {
     const mixes = this.#layers[layer];
     if (mixes !== undefined) {
@@ -120,7 +137,7 @@ export class SphinxMixes {
       const gateway = this.#gateways.get(id);
       if (gateway !== undefined) return (packet) => this.#fileReply(gateway, packet);
     }
-    throw new ProtocolError("a packet whose next hop is not in the next layer");
+    throw new ProtocolError("the packet's next hop is not in the next layer");
   }
 
   #serve(serviceNode: SphinxNode, packet: Uint8Array): void {
@@ -128,7 +145,7 @@ export class SphinxMixes {
     const { told, payload: block } = serviceNode.open(packet);
     const { nextNodeHop, recipient, surbReply, nodeDelay } = told;
     if (nextNodeHop !== null || recipient === null || surbReply !== null) {
-      throw new ProtocolError("a packet that is not for a service");
+      throw new ProtocolError("the packet is not for a service");
     }
     const { surb, payload } = decodeForwardPayload(geometry, block!);
     const holdUntil = clock.monotonic() + Math.min(nodeDelay?.delayMs ?? 0, this.#longestRestMs);
@@ -156,8 +173,9 @@ export class SphinxMixes {
     const { told, payload } = gateway.open(packet);
     const { nextNodeHop, recipient, surbReply, nodeDelay } = told;
     if (nextNodeHop !== null || recipient === null || surbReply === null || nodeDelay !== null) {
-      // Upstream ends its process over some of these, and blocks a user's queue over others.
-      throw new ProtocolError("a packet at its gateway that is not a reply");
+      // Upstream's process exits for some of these packets, and its user's queue is blocked by
+      // others.
+      throw new ProtocolError("the packet at its gateway is not a reply");
     }
     const spool = this.#options.spools.get(gateway.node)!;
     spool.store(recipient.id, { surbId: surbReply.id, ciphertext: payload! });

@@ -1,4 +1,4 @@
-/** What a node does with the layer of a packet that is its own. spec/mixnet §4.6 and §7.5. */
+/** What a node does with its layer of a packet (spec/mixnet §4.6 and §7.5). */
 import { toHex } from "../../bytes/bytes.js";
 import { ProtocolError } from "../../errors/errors.js";
 import type { HopCommands } from "../../sphinx/commands.js";
@@ -9,12 +9,12 @@ import type { NetworkNode } from "../topology.js";
 /** How much of a replay tag is remembered, in bytes: enough that no two packets share it. */
 const rememberedTagLength = 16;
 
-/** A packet without a node's layer, and what the node is told. */
+/** A packet without a node's layer, and the commands for the node. */
 export interface OpenedPacket extends UnwrappedPacket {
   readonly told: HopCommands;
 }
 
-/** A node's keys of three epochs, and the packets that it has seen under each. */
+/** A node's keys of three epochs, and the packets that it has seen under each key. */
 export class SphinxNode {
   readonly node: NetworkNode;
   readonly #sphinx: Sphinx;
@@ -27,7 +27,7 @@ export class SphinxNode {
     this.#epochNow = epochNow;
   }
 
-  /** @throws ProtocolError when the packet is to be dropped: not for this node, or seen before. */
+  /** @throws ProtocolError when the packet must be dropped: not for this node, or seen before. */
   open(packet: Uint8Array): OpenedPacket {
     const now = this.#epochNow();
     for (const epoch of this.#seen.keys()) {
@@ -53,7 +53,8 @@ export class SphinxNode {
     const tag = toHex(replayTag.subarray(0, rememberedTagLength));
     const seen = this.#seen.get(epoch) ?? new Set();
     this.#seen.set(epoch, seen);
-    if (seen.has(tag)) throw new ProtocolError(`sphinx: a packet that ${this.node.name} has seen`);
+    if (seen.has(tag))
+      throw new ProtocolError(`sphinx: ${this.node.name} has already seen this packet`);
     seen.add(tag);
   }
 }

@@ -5,40 +5,44 @@ import type { MaybePromise } from "../../crypto/nike/scheme.js";
 
 /** A box and the replica epoch in which it was stored. */
 export interface KeptBox {
-  /** The replica epoch (a week) in which it was stored here; it is deleted by that. */
+  /**
+   * The replica epoch (a week) in which this replica stored it; it decides when the box is deleted.
+   */
   readonly epoch: number;
-  /** As it was signed; an empty payload is a tombstone. */
+  /** The signed box; an empty payload is a tombstone. */
   readonly box: SignedBox;
 }
 
 /**
- * Keeps boxes by the replica epoch in which they were stored and their ID. It knows no rules: what
- * may replace what is decided above it. Operations may take their time; one that fails is reported
- * to clients as trouble with the database (code 4).
+ * Stores boxes by the replica epoch in which they were stored, and by their ID. It has no rules:
+ * the layer above decides what may replace what. Operations may be asynchronous; a failure is
+ * reported to clients as a database error (code 4).
  */
 export interface BoxStore {
-  /** The box stored in that epoch; null when there is none. */
+  /** The box stored in that epoch; null if there is none. */
   get(epoch: number, boxId: Uint8Array): MaybePromise<SignedBox | null>;
-  /** Stores a box, in place of another of the same epoch and ID. Done means: it stays. */
+  /**
+   * Stores a box, replacing one with the same epoch and ID. When it is done, the box is durable.
+   */
   put(epoch: number, box: SignedBox): MaybePromise<void>;
-  /** Deletes all that was stored before that epoch; gives how many boxes that were. */
+  /** Deletes all boxes stored before that epoch; returns how many. */
   deleteBefore(epoch: number): MaybePromise<number>;
-  /** Everything that is kept, in no order. What comes or goes meanwhile may or may not appear. */
+  /** All boxes, in no order. Boxes added or deleted meanwhile may or may not appear. */
   boxes(): Iterable<KeptBox> | AsyncIterable<KeptBox>;
   /** How many boxes there are. */
   readonly size: number;
-  /** How much they take: box IDs, ciphertexts and signatures together, in bytes. */
+  /** The size of all boxes: IDs, ciphertexts and signatures together, in bytes. */
   readonly sizeBytes: number;
-  /** Ends its work; what was asked before is finished first. Idempotent. */
+  /** Finishes pending work and closes. Idempotent. */
   close(): MaybePromise<void>;
 }
 
-/** What a box takes when stored, in bytes: ID (32), payload length (4), payload, signature (64). */
+/** The stored size of a box in bytes: ID (32), payload length (4), payload, signature (64). */
 export function storedBoxLength(box: SignedBox): number {
   return 100 + box.payload.length;
 }
 
-/** Boxes in memory: gone when the process ends. */
+/** Boxes in memory: they are gone when the process ends. */
 export class MemoryBoxStore implements BoxStore {
   readonly #epochs = new Map<number, Map<string, SignedBox>>();
   #size = 0;

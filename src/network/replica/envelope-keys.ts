@@ -1,12 +1,12 @@
-/** A replica's envelope keys: one pair a replica epoch. spec/pigeonhole §9.2. */
+/** A replica's envelope keys: one pair per replica epoch (spec/pigeonhole §9.2). */
 import type { RandomSource } from "../../bytes/bytes.js";
 import type { NikeKeyPair, NikeScheme } from "../../crypto/nike/scheme.js";
 import { derivedRandom } from "../random.js";
 
 /**
- * Makes, keeps and erases the pairs. All come from one seed, so that a replica that starts again
- * with its boxes opens what was sealed to it before. (A replica that must not be able to do that
- * would draw every pair again and keep it in a file until it is erased.)
+ * Makes, keeps and erases the key pairs. All come from one seed, so a replica that restarts with
+ * its boxes can open envelopes from before. (A replica that must not be able to do that would draw
+ * every pair at random and keep it in a file until it is erased.)
  */
 export class EnvelopeKeys {
   readonly #scheme: NikeScheme;
@@ -21,8 +21,8 @@ export class EnvelopeKeys {
   }
 
   /**
-   * Readies the keys for a replica epoch: makes those of this one and the next, erases those older
-   * than the one before.
+   * Prepares the keys for a replica epoch: makes those of this epoch and the next, and erases those
+   * older than the epoch before.
    */
   async prepare(epoch: number): Promise<void> {
     this.#oldest = epoch - 1;
@@ -31,7 +31,7 @@ export class EnvelopeKeys {
       this.#pairs.delete(old);
       pair.then(
         ({ privateKey }) => privateKey.fill(0),
-        // What could not be made needs no erasing; anyone who waits for it hears why.
+        // A pair that could not be made needs no erasing; callers who wait for it get the error.
         () => {},
       );
     }
@@ -40,8 +40,8 @@ export class EnvelopeKeys {
   }
 
   /**
-   * Public keys by replica epoch, for a document: those of `epochs`, made when they are not there,
-   * and the one before them while it is kept.
+   * Public keys by replica epoch, for a document: those of `epochs`, made if needed, and those of
+   * the epoch before while they are kept.
    */
   async published(epochs: readonly number[]): Promise<Map<number, Uint8Array>> {
     const before = Math.min(...epochs) - 1;
@@ -51,8 +51,8 @@ export class EnvelopeKeys {
   }
 
   /**
-   * The private key (a view: not to be kept) of a replica epoch; made when it is not there, which
-   * takes a scheme's time. Null for epochs whose keys are erased.
+   * The private key of a replica epoch (a view: do not keep it). It is made if needed, which takes
+   * as long as the scheme needs. Null for epochs whose keys are erased.
    */
   async privateKey(epoch: number): Promise<Uint8Array | null> {
     if (epoch < this.#oldest) return null;

@@ -7,12 +7,12 @@ import {
 import type { BoxStore, KeptBox } from "./box-store.js";
 import type { RecordStore } from "../../store/record-store.js";
 
-/** Boxes on the disk, a group a week; of them nothing stays in memory but how many there are. */
+/** Boxes on disk, one group per week. Only their number stays in memory. */
 export class LevelBoxStore implements BoxStore {
   readonly #store: RecordStore;
   readonly #prefix: string;
 
-  /** The store is shared, and closed by anyone who opened it. */
+  /** The store is shared; its opener closes it. */
   constructor(store: RecordStore, replicaId: number) {
     this.#store = store;
     this.#prefix = `replica ${replicaId} week `;

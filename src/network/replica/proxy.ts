@@ -1,4 +1,4 @@
-/** Passing on to a box's shards what a client asked of another replica. spec/pigeonhole §9.2. */
+/** Passes a client's message on to the shards of its box (spec/pigeonhole §9.2). */
 import type { RandomSource } from "../../bytes/bytes.js";
 import type {
   ReplicaInnerMessage,
@@ -26,7 +26,7 @@ const mostAtOnce = 32;
 /** How many more may wait; others are refused at once. */
 const mostWaiting = 256;
 
-/** What a proxy works with. */
+/** What a proxy needs. */
 export interface ProxyOptions {
   /** The current replica epoch. */
   readonly replicaEpoch: () => number;
@@ -34,9 +34,9 @@ export interface ProxyOptions {
   readonly timing: Pick<Timing, "proxyMs">;
   readonly scheme: NikeScheme;
   readonly sizes: PigeonholeSizes;
-  /** The connection to another replica; undefined when there is none. */
+  /** The connection to another replica; undefined if there is none. */
   readonly linkTo: (replicaId: number) => StorageLink | undefined;
-  /** Told of a box that was found at one shard and missed at another. */
+  /** Called with a box that was found at one shard and missed at another. */
   readonly onMissedAt: (box: SignedBox, shard: ReplicaDescriptor) => void;
 }
 
@@ -50,11 +50,11 @@ export class Proxy {
   }
 
   /**
-   * Asks the shards of a box one after the other, in random order, until one answers for good. A
-   * read that one shard misses is asked of the other, and what that one has is repaired at the
-   * first. Never rejects.
-   * @returns the answer; of several unsuccessful ones a miss, else the last; code 9 when there was
-   * none at all.
+   * Asks the shards of a box one after the other, in random order, until one gives a final answer.
+   * If one shard misses a read, the other is asked, and a box found there is repaired at the first.
+   * Never rejects.
+   * @returns the answer. Of several unsuccessful answers a miss is preferred, otherwise the last
+   * one is used; code 9 if there was none.
    */
   async pass(
     message: ReplicaInnerMessage,

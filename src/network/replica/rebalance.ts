@@ -1,4 +1,4 @@
-/** Supplying replicas that came online with the boxes they are to hold. spec/pigeonhole §9.2. */
+/** Sends replicas that came online the boxes that they must hold (spec/pigeonhole §9.2). */
 import { toHex } from "../../bytes/bytes.js";
 import type { SignedBox } from "../../crypto/envelope/replica-messages.js";
 import type { Breather } from "../../clock/breather.js";
@@ -8,23 +8,23 @@ import { type StorageDocument, placeOf } from "./shards.js";
 /** How many boxes are on their way at a time. */
 const batchLength = 8;
 
-/** What rebalancing works with. */
+/** What rebalancing needs. */
 export interface RebalanceOptions {
   readonly breather: Breather;
-  /** The replica's own identity key. */
+  /** The identity key of the replica itself. */
   readonly identityKey: Uint8Array;
   readonly boxes: ReplicaBoxes;
   readonly document: () => StorageDocument | null;
-  /** Hands a box on. Never rejects. */
+  /** Sends a box to a replica. Never rejects. */
   readonly send: (replicaId: number, box: SignedBox) => Promise<void>;
-  /** Hears that the boxes could not be read. */
+  /** Called when the boxes could not be read. */
   readonly onFault: (error: Error) => void;
 }
 
 /**
- * Watches which replicas are online. A change moves no box between shards, since those are chosen
- * among all that are configured; so only those that came online need to be sent anything. At the
- * start these are all: a replica that ended suddenly may not have handed on its last boxes.
+ * Watches which replicas are online. A change does not move boxes between shards, because shards
+ * are chosen among all configured replicas. So only replicas that came online need boxes. At the
+ * start these are all replicas: one that ended suddenly may not have passed on its last boxes.
  */
 export class Rebalance {
   readonly #options: RebalanceOptions;
@@ -37,12 +37,12 @@ export class Rebalance {
     this.#options = options;
   }
 
-  /** Whether boxes are being handed on now. */
+  /** Whether boxes are being sent. */
   get running(): boolean {
     return this.#running;
   }
 
-  /** Looks at a new document, and starts what is to be done. */
+  /** Looks at a new document, and starts the work that follows from it. */
   update(document: StorageDocument): void {
     const online = new Set(document.storageReplicas.map(({ identityKey }) => toHex(identityKey)));
     for (const key of online) if (!this.#online.has(key)) this.#unsupplied.add(key);
@@ -61,7 +61,7 @@ export class Rebalance {
         await this.#supply(targets);
       }
     } catch (error) {
-      // Boxes are read while they are handed on, and the store may be closed, or damaged.
+      // Boxes are read while they are sent, and the store may be closed or damaged.
       if (!this.#closed) this.#options.onFault(error as Error);
     } finally {
       this.#unsupplied.clear();

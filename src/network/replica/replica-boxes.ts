@@ -1,4 +1,4 @@
-/** What may be written into a box, and what reading it gives. spec/pigeonhole §9.2. */
+/** What may be written into a box, and what reading it returns (spec/pigeonhole §9.2). */
 import { equalBytes, toHex } from "../../bytes/bytes.js";
 import { verifyBox } from "../../bacap/box.js";
 import type {
@@ -20,7 +20,7 @@ import {
 import { refusalOf } from "../ask-replica.js";
 import { type BoxStore, type KeptBox, storedBoxLength } from "./box-store.js";
 
-/** What the rules are applied with. */
+/** What the rules need. */
 export interface ReplicaBoxesOptions {
   readonly sizes: PigeonholeSizes;
   readonly store: BoxStore;
@@ -28,7 +28,7 @@ export interface ReplicaBoxesOptions {
   readonly replicaEpoch: () => number;
   /** How much may be stored, in bytes. */
   readonly limitBytes: () => number;
-  /** Told of each box that was put into the store. */
+  /** Called for each box that was put into the store. */
   readonly onStored?: (() => void) | undefined;
 }
 
@@ -42,9 +42,9 @@ function isSameBox(a: SignedBox, b: SignedBox): boolean {
 }
 
 /**
- * The boxes of one replica. A box, once written, keeps its contents: the same again is a success,
- * anything else is refused, except that a tombstone replaces whatever is there. Boxes live through
- * the replica epoch in which they were stored and the next one.
+ * The boxes of one replica. Once written, a box keeps its content. Writing the same content again
+ * is a success, and any other content is refused, except that a tombstone replaces any content.
+ * Boxes live through the replica epoch in which they were stored and the next one.
  */
 export class ReplicaBoxes {
   readonly #options: ReplicaBoxesOptions;
@@ -61,8 +61,8 @@ export class ReplicaBoxes {
   }
 
   /**
-   * What the box holds: code 0 with it, 11 with a tombstone's signature, 1 when there is nothing, 4
-   * when the store failed. Never rejects.
+   * Reads a box: code 0 with its content, 11 with a tombstone's signature, 1 if there is nothing, 4
+   * if the store failed. Never rejects.
    */
   async read(message: ReplicaReadMessage): Promise<ReplicaReadReply> {
     try {
@@ -78,14 +78,14 @@ export class ReplicaBoxes {
   }
 
   /**
-   * Stores a box, or says why not: 3 wrong signature, 4 the store failed, 5 neither empty nor of a
-   * box's length, 6 no room, 10 something else is there. Never rejects.
-   * @returns the code, 0 when the box is there now.
+   * Stores a box, or returns why not: 3 wrong signature, 4 the store failed, 5 neither empty nor of
+   * a box's length, 6 no room, 10 the box holds something else. Never rejects.
+   * @returns the code; 0 if the box is there.
    */
   async write({ boxId, signature, payload }: SignedBox): Promise<number> {
     const box = { boxId, signature, payload };
     try {
-      // Most boxes come twice, and one that is there already was verified when it came first.
+      // Most boxes arrive twice, and a box that is already there was verified the first time.
       const before = await this.#find(boxId);
       if (before !== null && isSameBox(before, box)) return REPLICA_SUCCESS;
       const { sizes, store, limitBytes } = this.#options;
@@ -115,7 +115,7 @@ export class ReplicaBoxes {
     return REPLICA_SUCCESS;
   }
 
-  /** Runs `task` when no other one is at work on the box. */
+  /** Runs `task` when no other task works on the box. */
   async #alone(boxId: Uint8Array, task: () => Promise<number>): Promise<number> {
     const key = toHex(boxId);
     const before = this.#locks.get(key);
@@ -132,18 +132,18 @@ export class ReplicaBoxes {
     }
   }
 
-  /** Deletes the boxes whose time is over; gives how many. Rejects when the store fails. */
+  /** Deletes expired boxes; returns how many. Rejects when the store fails. */
   async collectGarbage(): Promise<number> {
     return this.#options.store.deleteBefore(this.#options.replicaEpoch() - 1);
   }
 
-  /** The boxes whose time is not over. */
+  /** The boxes that have not expired. */
   async *kept(): AsyncIterable<KeptBox> {
     const oldest = this.#options.replicaEpoch() - 1;
     for await (const kept of this.#options.store.boxes()) if (kept.epoch >= oldest) yield kept;
   }
 
-  /** Whether there is nothing at all. */
+  /** Whether the store is empty. */
   get isEmpty(): boolean {
     return this.#options.store.size === 0;
   }

@@ -1,4 +1,4 @@
-/** What a test may make a replica do. */
+/** The faults that a test can inject into a replica. */
 import { type RandomSource, toHex } from "../../bytes/bytes.js";
 import type { MessageBoxIndex, WriteCap } from "../../bytes/opaque.js";
 import { signTombstone } from "../../bacap/box.js";
@@ -25,10 +25,10 @@ function checkCount(name: string, count: number): void {
 }
 
 /**
- * Faults of one replica, all off at first. A code given here is answered instead of doing what was
- * asked, sealed as any answer of the replica, so it reaches the client as the replica's own. One
- * exception: 11 to a read is believed only with the signature of the box's writer, and is 25 at the
- * client without it; {@link serveTombstone} has the signature.
+ * Faults of one replica, all off initially. The replica answers with the given code and does not do
+ * what was asked. The answer is sealed like any other, so it reaches the client as the replica's
+ * own. One exception: clients believe code 11 to a read only with the signature of the box's
+ * writer, and report 25 without it; {@link serveTombstone} supplies the signature.
  */
 export class ReplicaFaults {
   readonly #random: RandomSource;
@@ -47,9 +47,9 @@ export class ReplicaFaults {
   }
 
   /**
-   * Answers the next message, read or write, with a code; several calls queue up. Boxes that other
-   * replicas hand on do not count.
-   * @throws RangeError when `code` is not one of the replicas' codes 1 to 11, or `times` is no
+   * Answers the next message, a read or a write, with a code; several calls queue up. Boxes from
+   * other replicas do not count.
+   * @throws RangeError when `code` is not one of the replicas' codes 1 to 11, or `times` is not an
    * integer from 0 up.
    */
   failNext(code: number, times = 1): void {
@@ -59,7 +59,7 @@ export class ReplicaFaults {
   }
 
   /**
-   * Answers everything with a code, also boxes that other replicas hand on; null ends that.
+   * Answers everything with a code, also boxes from other replicas; null ends that.
    * @throws RangeError when `code` is not one of the replicas' codes 1 to 11.
    */
   fail(code: number | null): void {
@@ -68,17 +68,17 @@ export class ReplicaFaults {
   }
 
   /**
-   * Answers reads of a box with 11 and a tombstone that is signed as its writer does, whatever is
-   * stored; the stored box stays, and writes are served as ever.
-   * @param writeCap of the box's stream: only its holder can sign.
-   * @throws TypeError, RangeError when the capability or the index is none.
+   * Answers reads of a box with 11 and a tombstone signed by its writer, whatever is stored. The
+   * stored box stays, and writes work as before.
+   * @param writeCap the capability of the box's stream: only its holder can sign.
+   * @throws TypeError, RangeError when the capability or the index is invalid.
    */
   serveTombstone(writeCap: WriteCap, index: MessageBoxIndex): void {
     const { boxId, signature } = signTombstone(writeCap, index);
     this.#tombstones.set(toHex(boxId), signature);
   }
 
-  /** Whether nobody can reach the replica. What it stored stays. */
+  /** Whether the replica is unreachable. Its stored boxes stay. */
   get offline(): boolean {
     return this.#offline;
   }
@@ -97,7 +97,7 @@ export class ReplicaFaults {
     this.#slowMs = ms;
   }
 
-  /** Share of commands that get lost on their way, 0 to 1. */
+  /** The share of commands that are lost, 0 to 1. */
   get loss(): number {
     return this.#loss;
   }
@@ -115,7 +115,7 @@ export class ReplicaFaults {
     this.#loseNext += count;
   }
 
-  /** How much the replica may store, in bytes; data over it is refused with code 6. */
+  /** How much the replica may store, in bytes; more is refused with code 6. */
   get storageLimitBytes(): number {
     return this.#storageLimitBytes;
   }
@@ -137,25 +137,25 @@ export class ReplicaFaults {
     this.#storageLimitBytes = Number.POSITIVE_INFINITY;
   }
 
-  /** The code to answer a message with; null when it is to be served. For the replica. */
+  /** The code to answer a message with; null to serve it. For the replica. */
   takeCode(): number | null {
     return this.#next.shift() ?? this.#code;
   }
 
   /**
-   * Signature (64 bytes) of the tombstone to answer a read of a box with; undefined when the read
-   * is to be served. For the replica.
+   * Signature (64 bytes) of the tombstone that answers a read of the box; undefined to serve the
+   * read. For the replica.
    */
   tombstoneSignature(boxId: Uint8Array): Uint8Array | undefined {
     return this.#tombstones.get(toHex(boxId));
   }
 
-  /** The code to answer a box of another replica with; null when it is to be served. */
+  /** The code to answer another replica's box with; null to serve it. */
   get standingCode(): number | null {
     return this.#code;
   }
 
-  /** Whether the command at hand gets lost. For the link. */
+  /** Whether this command gets lost. For the link. */
   takeLoss(): boolean {
     if (this.#loseNext > 0) {
       this.#loseNext--;

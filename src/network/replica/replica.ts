@@ -42,65 +42,64 @@ import { ReplicaFaults } from "./replica-faults.js";
 import { Replication } from "./replication.js";
 import { type StorageDocument, placeOf } from "./shards.js";
 
-/** Who a replica is, as documents say it. */
+/** A replica's identity, as in documents. */
 export interface ReplicaIdentity {
-  /** For people; boxes go by `identityKey`, commands by `replicaId`. */
+  /** For people. Box placement uses `identityKey`, commands use `replicaId`. */
   readonly name: string;
-  /** Static id, 0 to 255. */
+  /** Static ID, 0 to 255. */
   readonly replicaId: number;
   /** Identity public key as published. */
   readonly identityKey: Uint8Array;
 }
 
-/** What a replica is made of. */
+/** What a replica needs. */
 export interface ReplicaOptions {
-  /** Who it is; `identityKey` decides which boxes are its own. */
+  /** Its identity; `identityKey` decides which boxes it holds. */
   readonly identity: ReplicaIdentity;
-  /** What it waits by. */
+  /** The clock for all waits. */
   readonly clock: Clock;
-  /** Source of nonces and ephemeral keys, and of what faults lose. */
+  /** Source of nonces and ephemeral keys, and of random faults. */
   readonly random: RandomSource;
-  /** How long it waits for what; the daemon's and couriers' part is not looked at. */
+  /** The replica's waits; the daemon's and the couriers' waits in it are ignored. */
   readonly timing: Timing;
-  /** Key exchange of the envelopes. */
+  /** The NIKE scheme of the envelopes. */
   readonly scheme: NikeScheme;
-  /** Lengths of the network's messages; must be of `scheme`. */
+  /** Lengths of the network's messages; they must belong to `scheme`. */
   readonly sizes: PigeonholeSizes;
-  /** Where its boxes are; closed with it. */
+  /** Where its boxes are stored; closed together with the replica. */
   readonly store: BoxStore;
-  /** 32 bytes from which its envelope keys come; secret. Keep it together with the store. */
+  /** 32 bytes from which its envelope keys are derived; secret. Keep it together with the store. */
   readonly keySeed: Uint8Array;
   /** The current replica epoch. */
   readonly replicaEpoch: () => number;
-  /** The current document; null while there is none. */
+  /** The current document; null if there is none. */
   readonly document: () => StorageDocument | null;
-  /** The connection to another replica, by its id. */
+  /** The connection to another replica, by its ID. */
   readonly linkTo: (replicaId: number) => StorageLink | undefined;
-  /** Lets others have their turn while many boxes are handed on. */
+  /** Lets other work run while many boxes are sent. */
   readonly breather: Breather;
-  /** Told of each box that was stored. */
+  /** Called for each box that was stored. */
   readonly onStored?: (() => void) | undefined;
-  /** Hears of a store that cannot be read or cleared up. */
+  /** Called when the store cannot be read or cleaned up. */
   readonly onFault?: ((error: Error) => void) | undefined;
 }
 
 const noBytes = new Uint8Array(0);
 
-/** The code that an error in opening an envelope is answered with. */
+/** The code that answers an error in opening an envelope. */
 function codeOf(error: unknown): number {
   const code = error instanceof ReplicaError ? error.errorCode : null;
   return code ?? REPLICA_ERROR_INTERNAL_ERROR;
 }
 
 /**
- * Stores boxes, passes on what belongs to others, and hands what it stored to the box's other
- * shard. Nothing that it is sent makes it throw: malformed commands have no answer, malformed
- * envelopes a code.
+ * Stores boxes, passes on messages for other shards, and sends what it stored to the box's other
+ * shard. No input makes it throw: malformed commands get no answer, malformed envelopes get a code.
  */
 export class Replica implements StorageLinkTarget {
-  /** Who it is, as its options said. */
+  /** Its identity, from the options. */
   readonly identity: ReplicaIdentity;
-  /** What it is made to do wrong; nothing at first. */
+  /** Injects faults; none initially. */
   readonly faults: ReplicaFaults;
   readonly #options: ReplicaOptions;
   readonly #keys: EnvelopeKeys;
@@ -144,28 +143,28 @@ export class Replica implements StorageLinkTarget {
     });
   }
 
-  /** Makes the current keys and begins to delete old boxes now and then. */
+  /** Makes the current keys and starts to delete old boxes periodically. */
   async start(): Promise<void> {
     await this.#keys.prepare(this.#options.replicaEpoch());
     this.#armGarbageCollection();
   }
 
   /**
-   * Its envelope public keys by replica epoch, for a document: those of `replicaEpochs`, and the
-   * one before while it is kept. None while it is offline.
+   * Its envelope public keys by replica epoch, for a document: those of `replicaEpochs`, and those
+   * of the epoch before while they are kept. None while it is offline.
    */
   async envelopeKeys(replicaEpochs: readonly number[]): Promise<Map<number, Uint8Array>> {
     return this.faults.offline ? new Map() : this.#keys.published(replicaEpochs);
   }
 
-  /** To be told of every new document: supplies replicas that came online. */
+  /** Call this for every new document: it sends boxes to replicas that came online. */
   documentChanged(document: StorageDocument): void {
     if (!this.#closed) this.#rebalance.update(document);
   }
 
-  /** How many boxes are kept, and how many bytes they take. */
+  /** How many boxes are stored, and how many bytes they take. */
   get stored(): {
-    /** Boxes of all epochs that are kept, tombstones included. */
+    /** Boxes of all stored epochs, including tombstones. */
     readonly boxes: number;
     /** For each box its payload, and 100 bytes for ID, length and signature. */
     readonly bytes: number;
@@ -174,9 +173,9 @@ export class Replica implements StorageLinkTarget {
     return { boxes: size, bytes: sizeBytes };
   }
 
-  /** The boxes that are kept, in no order: what the replica's operator can see of each. */
+  /** The stored boxes, in no order, with what the replica's operator can see of each. */
   async *keptBoxes(): AsyncIterable<{
-    /** The box's ID, 32 bytes. Nothing in it says whose it is, or which boxes belong together. */
+    /** The box's ID, 32 bytes. It does not tell whose it is, or which boxes belong together. */
     readonly boxId: Uint8Array;
     /** The replica epoch (a week) in which it was stored here. */
     readonly epoch: number;
@@ -188,7 +187,7 @@ export class Replica implements StorageLinkTarget {
     }
   }
 
-  /** How many boxes could not be handed to their other shard yet. */
+  /** How many boxes could not yet be sent to their other shard. */
   get unreplicated(): number {
     return this.#replication.waiting;
   }
@@ -205,8 +204,8 @@ export class Replica implements StorageLinkTarget {
   }
 
   /**
-   * Deletes boxes and erases keys whose time is over. Happens by itself every
-   * `garbageCollectionMs`. What fails is tried again then. Never rejects.
+   * Deletes expired boxes and erases expired keys. This also happens every `garbageCollectionMs`,
+   * and a failure is tried again then. Never rejects.
    */
   async collectGarbage(): Promise<void> {
     await this.#boxes.collectGarbage().catch(() => 0);
@@ -262,7 +261,7 @@ export class Replica implements StorageLinkTarget {
     try {
       const { message, replyKey } = await this.#open(command);
       const answer = await this.#serve(message, current, from);
-      // Sealed with the key that opened the message, whichever epoch's that was.
+      // Sealed with the key that opened the message, of whatever epoch.
       return replyWith(answer.errorCode, sealReplicaReply(sizes, replyKey, answer, random));
     } catch (error) {
       return replyWith(codeOf(error), noBytes);
@@ -282,7 +281,7 @@ export class Replica implements StorageLinkTarget {
       return await openWith(epoch, epoch + 1);
     } catch (error) {
       if (!(error instanceof InvalidEpochError)) throw error;
-      // Tried last because it may have to be made first, which can take a second.
+      // Tried last, because this key may have to be made first, which can take a second.
       return openWith(epoch - 1);
     }
   }
@@ -302,8 +301,8 @@ export class Replica implements StorageLinkTarget {
     const place = placeOf(document, message.boxId, this.identity.identityKey);
     if (from === "courier" && !place.isOnlineOwn) return this.#proxy.pass(message, place.others);
     if (message.kind === "read") return this.#boxes.read(message);
-    // What a replica sent here is not sent on to a third one: two replicas that see different
-    // documents could pass a write to and fro forever.
+    // A message from another replica is not passed on to a third one: two replicas with different
+    // documents could pass a write back and forth forever.
     if (!place.isOwn) return refusalOf(message, REPLICA_ERROR_REPLICATION_FAILED);
     const errorCode = await this.#boxes.write(message);
     if (errorCode === REPLICA_SUCCESS) {
@@ -312,7 +311,7 @@ export class Replica implements StorageLinkTarget {
     return { kind: "write", errorCode };
   }
 
-  /** Ends its work and closes its store. Idempotent. */
+  /** Finishes pending work and closes its store. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#garbageTimer?.cancel();

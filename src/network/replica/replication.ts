@@ -1,21 +1,18 @@
-/** Handing boxes on to the other replicas that are to hold them. spec/pigeonhole §9.2. */
+/** Sends boxes to the other replicas that must hold them (spec/pigeonhole §9.2). */
 import { toHex } from "../../bytes/bytes.js";
 import type { Clock, Timer } from "../../clock/clock.js";
 import type { SignedBox } from "../../crypto/envelope/replica-messages.js";
-import {
-  REPLICA_ERROR_DATABASE_FAILURE,
-  REPLICA_ERROR_INTERNAL_ERROR,
-} from "../../errors/codes.js";
 import { type Timing, pauseBefore } from "../../mixnet/timing.js";
 import type { StorageLink } from "../storage-link.js";
+import { temporaryForReplication } from "../temporary-codes.js";
 import type { StorageDocument } from "./shards.js";
 
-/** How many boxes are kept for one peer that cannot take them now; the oldest give way. */
+/** How many boxes wait for one peer that cannot take them; the oldest are dropped. */
 const longestQueue = 2000;
-/** For how many PKI epochs they are kept. */
+/** For how many PKI epochs they wait. */
 const keptEpochs = 3;
 
-/** What replication works with. */
+/** What replication needs. */
 export interface ReplicationOptions {
   readonly clock: Clock;
   readonly timing: Pick<Timing, "proxyMs" | "replicationRetryMs">;
@@ -28,7 +25,7 @@ interface Waiting {
   readonly sinceEpoch: number;
 }
 
-/** Sends boxes to peers, and keeps for a while those that a peer could not take. */
+/** Sends boxes to peers. Boxes that a peer could not take wait for a limited time. */
 export class Replication {
   readonly #options: ReplicationOptions;
   /** By peer, then by box ID. */
@@ -41,7 +38,7 @@ export class Replication {
     this.#options = options;
   }
 
-  /** How many boxes wait for a peer to be able to take them. */
+  /** How many boxes wait for a peer. */
   get waiting(): number {
     let count = 0;
     for (const boxes of this.#waiting.values()) count += boxes.size;
@@ -49,15 +46,15 @@ export class Replication {
   }
 
   /**
-   * Sends a box to a peer; when that fails for now it is tried again later. Resolves when the peer
-   * has it, has refused it, or it was put aside. Never rejects.
+   * Sends a box to a peer; after a temporary failure it is tried again later. Resolves when the
+   * peer has it, has refused it, or it was put aside. Never rejects.
    */
   async send(replicaId: number, box: SignedBox): Promise<void> {
     const taken = await this.#try(replicaId, box);
     if (!taken && !this.#closed) this.#putAside(replicaId, box);
   }
 
-  /** Whether the matter is closed: the peer has the box, or does not want it. */
+  /** Whether nothing more has to be done: the peer has the box, or has refused it. */
   async #try(replicaId: number, { boxId, signature, payload }: SignedBox): Promise<boolean> {
     const { linkTo, timing } = this.#options;
     try {
@@ -66,10 +63,7 @@ export class Replication {
       const command = { kind: "replicaWrite", boxId, signature, payload } as const;
       const reply = await link.request(command, timing.proxyMs);
       if (reply.kind !== "replicaWriteReply") return false;
-      return (
-        reply.errorCode !== REPLICA_ERROR_DATABASE_FAILURE &&
-        reply.errorCode !== REPLICA_ERROR_INTERNAL_ERROR
-      );
+      return !temporaryForReplication.has(reply.errorCode);
     } catch {
       return false;
     }
@@ -110,14 +104,17 @@ export class Replication {
     this.#arm();
   }
 
-  /** One box after the other, until one fails: then the peer is not there. Whether any went. */
+  /**
+   * Sends one box after the other until one fails, because then the peer is away. Returns whether
+   * any was sent.
+   */
   async #retryAt(replicaId: number, boxes: Map<string, Waiting>): Promise<boolean> {
     let fruitful = false;
     for (const [key, waiting] of boxes) {
       const epoch = this.#options.document()?.epoch ?? 0;
       const isOver = epoch - waiting.sinceEpoch > keptEpochs;
       if (!isOver && !(await this.#try(replicaId, waiting.box))) break;
-      // Meanwhile a tombstone may have taken its place.
+      // A tombstone may have replaced it meanwhile.
       if (boxes.get(key) === waiting) boxes.delete(key);
       fruitful = true;
     }
@@ -125,7 +122,7 @@ export class Replication {
     return fruitful;
   }
 
-  /** Forgets what waits and leaves no timer. Idempotent. */
+  /** Drops waiting boxes and cancels all timers. Idempotent. */
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();

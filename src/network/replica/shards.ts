@@ -1,10 +1,10 @@
-/** Who is to hold a box, seen from one of the replicas. spec/pigeonhole §6 and §9.2. */
+/** Which replicas must hold a box, seen from one replica (spec/pigeonhole §6 and §9.2). */
 import { equalBytes } from "../../bytes/bytes.js";
 import { shardKeys } from "../../crypto/sharding.js";
 import type { PkiDocument } from "../../pki/document.js";
 import type { ReplicaDescriptor } from "../../pki/mix-descriptor.js";
 
-/** What network parts here need of a document. */
+/** What the parts of the network here need from a document. */
 export type StorageDocument = Pick<
   PkiDocument,
   "epoch" | "lambdaR" | "storageReplicas" | "configuredReplicaIdentityKeys"
@@ -12,15 +12,15 @@ export type StorageDocument = Pick<
 
 /** A box's place among the replicas. */
 export interface BoxPlace {
-  /** Whether the replica asking is one of the box's shards, online or not. */
+  /** Whether the asking replica is one of the box's shards, online or not. */
   readonly isOwn: boolean;
-  /** Whether it is, and the document says that it is online. */
+  /** Whether it is a shard and the document lists it as online. */
   readonly isOnlineOwn: boolean;
-  /** The other shards that are online, first shard first. */
+  /** The other online shards, first shard first. */
   readonly others: readonly ReplicaDescriptor[];
 }
 
-/** The replicas of a document that hold a box and are online, first shard first; may be none. */
+/** The online replicas of a document that hold a box, first shard first; may be empty. */
 export function onlineHolders(document: StorageDocument, boxId: Uint8Array): ReplicaDescriptor[] {
   const holders: ReplicaDescriptor[] = [];
   for (const key of shardKeys(document.configuredReplicaIdentityKeys, boxId)) {

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { P } from "../../../src/crypto/ctidh/field.js";
 import { publicKeyOf } from "../../../src/crypto/ctidh/ctidh1024.js";
-import { PublicKeyVerdicts } from "../../../src/crypto/ctidh/public-key-verdicts.js";
 import { decodePublicKey, validatePublicKey } from "../../../src/crypto/ctidh/validate.js";
 import { multiplyX, twinAction, twinEncode } from "../../oracles/ctidh-twin.js";
 
@@ -40,22 +39,4 @@ test("keys of another length or type are refused by name", () => {
     assert.throws(() => validatePublicKey(new Uint8Array(length)), /`publicKey` must be 128 bytes/);
   }
   assert.throws(() => validatePublicKey([] as unknown as Uint8Array), TypeError);
-});
-
-test("verdicts are remembered until others that were asked for later crowd them out", () => {
-  const verdicts = new PublicKeyVerdicts(2);
-  const [a, b, c] = [Uint8Array.of(1), Uint8Array.of(2), Uint8Array.of(3)];
-  assert.equal(verdicts.get(a!), undefined);
-  verdicts.set(a!, true);
-  verdicts.set(b!, false);
-  assert.equal(verdicts.get(a!), true);
-  verdicts.set(c!, true);
-  assert.equal(verdicts.get(b!), undefined);
-  assert.equal(verdicts.get(a!), true);
-  assert.equal(verdicts.get(c!), true);
-  verdicts.set(a!, false);
-  assert.equal(verdicts.get(a!), false);
-  for (const capacity of [0, -1, 1.5, NaN]) {
-    assert.throws(() => new PublicKeyVerdicts(capacity), RangeError);
-  }
 });

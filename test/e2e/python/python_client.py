@@ -148,7 +148,8 @@ async def resume(world):
     first = await world.connect()
     keys = await first.new_keypair(os.urandom(32))
     _, reading = await world.start_read(first, keys.read_cap, keys.first_message_index)
-    await asyncio.sleep(0.1)
+    # What waits for its tick when the connection ends is lost.
+    await asyncio.sleep(0.5)
     [query_id] = first.response_queues
     first.disconnect()
     await world.write(b"while you were away", keys.write_cap, keys.first_message_index)

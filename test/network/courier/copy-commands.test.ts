@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { concatBytes } from "../../../src/bytes/bytes.js";
 import { encodeCopyStreamElement } from "../../../src/crypto/copy-stream/element.js";
-import { copyChunkLength } from "../../../src/crypto/copy-stream/plan.js";
+import { copyChunkLength } from "../../../src/pki/copy-stream-plan.js";
 import {
   makeReadMessage,
   makeWriteMessage,

@@ -3,10 +3,7 @@ import { describe, test } from "node:test";
 import type { Bytes } from "../../../src/bytes/bytes.js";
 import { VirtualClock } from "../../../src/clock/virtual.js";
 import { encodeCopyStreamElement } from "../../../src/crypto/copy-stream/element.js";
-import {
-  MAX_COPY_STREAM_BOXES,
-  MAX_COPY_STREAM_ENVELOPES,
-} from "../../../src/crypto/copy-stream/limits.js";
+import { MAX_COPY_BOXES } from "../../../src/pki/copy-stream-plan.js";
 import { encodeCourierEnvelope } from "../../../src/crypto/envelope/courier-messages.js";
 import { Breather } from "../../../src/clock/breather.js";
 import { CopyFailure, runCopy } from "../../../src/network/courier/copy-run.js";
@@ -46,7 +43,7 @@ void describe("running a copy", () => {
     const write = () => Promise.resolve();
     const outcome = await runCopy({ sizes, source, write, breather });
     assert.deepEqual(outcome, { succeeded: false, errorCode: 0, failedEnvelope: 1 });
-    assert.equal(reads, MAX_COPY_STREAM_BOXES + 1);
+    assert.equal(reads, MAX_COPY_BOXES + 1);
   });
 
   void test("a stream of endless envelopes ends at a ceiling too", async () => {
@@ -64,7 +61,7 @@ void describe("running a copy", () => {
       },
       breather,
     });
-    assert.equal(written, MAX_COPY_STREAM_ENVELOPES);
+    assert.equal(written, MAX_COPY_BOXES);
     assert.deepEqual(outcome, { succeeded: false, errorCode: 0, failedEnvelope: written + 1 });
   });
 

@@ -83,6 +83,12 @@ export const DEVIATIONS: readonly {
     why: "`InvalidSignatureError` would be misleading for a request that never left the daemon.",
   },
   {
+    there:
+      "a read may be started without its `message_box_index`, and fails at the end with code 4",
+    here: "`TypeError` before anything is sent",
+    why: "The daemon cannot decrypt the box without the index.",
+  },
+  {
     there: "copy replies use the code table of reads and writes",
     here: "they use their own table",
     why: "In a copy reply, 3 means an invalid request, not an invalid signature.",

@@ -82,6 +82,7 @@ export const OTHER_SYMBOLS: readonly SymbolGroup[] = [
       ...ruled("method", "ConfigFile", ["load"], file, {
         difference: "asynchronous; `ConfigFile.parse(text)` reads no file",
       }),
+      none("method", "ConfigFile.__str__", "use `String(file.dial)`"),
       one("class", "DialConfig", "DialConfig", file, {
         difference: "a plain `{ tcp: { address } }` is accepted in its place",
       }),
@@ -243,6 +244,14 @@ export const OTHER_SYMBOLS: readonly SymbolGroup[] = [
         difference: "`RangeError` instead of ValueError",
       }),
       ...ruled("method", "PigeonholeGeometry", ["padded_payload_length"], pigeonhole),
+      renamed("method", "Geometry.__str__", "Geometry.toString", sphinx, "the same lines"),
+      renamed(
+        "method",
+        "PigeonholeGeometry.__str__",
+        "PigeonholeGeometry.toString",
+        pigeonhole,
+        "names the fields as the wire does, and has no heading",
+      ),
     ],
   },
   {

@@ -169,6 +169,13 @@ export const KINDNESSES: readonly KindnessRow[] = [
     kind: "the daemon announces it when its epoch begins",
   },
   {
+    option: "kindMixes",
+    real:
+      "with real packets (`sphinx` mixing, or a gateway's port), a hop that is too busy drops a " +
+      "packet that would leave more than 450 ms after its delay",
+    kind: "it passes the packet on, however late",
+  },
+  {
     option: "kindReading",
     real:
       "while more than 16 of a client's packets wait for their tick, the daemon reads nothing " +

@@ -1,14 +1,14 @@
-/** `katz authorities`: whom the daemon trusts to say what the network is. */
+/** `katz authorities`: the directory authorities that the daemon trusts. */
 import { toHex } from "katzenpost-thinclient";
 import { type ClientFlags, withClient } from "../../connect.js";
 
-/** Lists the directory authorities that the daemon is configured with. */
+/** Lists the directory authorities in the daemon's configuration. */
 export function authorities(flags: ClientFlags): Promise<void> {
   return withClient(
     flags,
     async ({ client, call, output }) => {
       const all = await client.getDirectoryAuthorities(call);
-      if (all.length === 0) output.remark("the daemon names no directory authorities");
+      if (all.length === 0) output.remark("the daemon lists no directory authorities");
       for (const authority of all) {
         const { identifier, pkiSignatureScheme, wireKemScheme, addresses } = authority;
         const { identityKeyHash, identityPublicKeyPem, linkPublicKeyPem } = authority;

@@ -1,4 +1,4 @@
-/** How `katz authorities` is called. */
+/** The definition of `katz authorities`. */
 import { buildCommand } from "@stricli/core";
 import { clientFlags, described } from "../../flags.js";
 
@@ -9,8 +9,8 @@ export const authorities = buildCommand({
   docs: {
     brief: "List the directory authorities that the daemon trusts",
     fullDescription: described(
-      "Lists the directory authorities that the daemon is configured with: whose signatures\n" +
-        "`katz pki --verify` asks for.",
+      "Lists the directory authorities in the daemon's configuration. `katz pki --verify`\n" +
+        "checks their signatures.",
       ["katz authorities", "katz authorities --json"],
     ),
   },

@@ -1,4 +1,4 @@
-/** `katz channel accept`: the answer to a voucher. */
+/** `katz channel accept`: answers a voucher. */
 import { type StoreFlags, contactNamed, withChannels } from "../../channel-store.js";
 import type { ClientFlags } from "../../connect.js";
 import { prepare } from "../../prepare.js";
@@ -7,7 +7,7 @@ import { contactMade } from "./contact-made.js";
 
 /** Flags of the command. */
 export interface AcceptFlags extends ClientFlags, StoreFlags {
-  /** What the other side calls us. */
+  /** Our name as the other side sees it. */
   readonly as?: string;
 }
 

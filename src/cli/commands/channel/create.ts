@@ -1,4 +1,4 @@
-/** `katz channel create`: a channel to send on. */
+/** `katz channel create`: makes a channel for sending. */
 import { existsSync } from "node:fs";
 import { capabilityText } from "../../capability-file.js";
 import { type StoreFlags, withChannels } from "../../channel-store.js";
@@ -9,21 +9,26 @@ import { createFile, writing } from "../../private-file.js";
 
 /** Flags of the command. */
 export interface CreateFlags extends ClientFlags, StoreFlags {
-  /** Where to write what readers need. */
+  /** Where to write the capability file for readers. */
   readonly output?: string;
 }
 
-/** Creates a channel, and the capability file of its readers. */
+/** Creates a channel and the capability file for its readers. */
 export async function create(flags: CreateFlags, name: string): Promise<void> {
   const path = flags.output;
   const job = await prepare(flags, async () => {
     if (path !== undefined && existsSync(path)) {
-      throw new UsageError(`${path} is there already and is left alone`);
+      throw new UsageError(`${path} already exists and is left unchanged`);
     }
     return {};
   });
   if (!job) return;
   await withChannels(flags, async ({ output }, channels) => {
+    if ((await channels.list()).some((channel) => channel.name === name)) {
+      throw new UsageError(
+        `there is already a channel ${JSON.stringify(name)}: choose another name`,
+      );
+    }
     const writer = await channels.create(name);
     if (path !== undefined) {
       const { readCap, nextMessageBoxIndex: index } = await writer.invitation();
@@ -32,7 +37,7 @@ export async function create(flags: CreateFlags, name: string): Promise<void> {
           createFile(path, capabilityText({ kind: "read", readCap, index })),
         );
       } catch (error) {
-        // A channel that nobody can read would be in the way of the next try.
+        // Without its file nobody can read the channel, and it would block the next attempt.
         await channels.delete(name);
         throw error;
       }
@@ -43,7 +48,7 @@ export async function create(flags: CreateFlags, name: string): Promise<void> {
     output.remark(
       path === undefined
         ? `created channel ${JSON.stringify(name)}`
-        : "give this file to readers, over a private way: anyone who has it can read the channel",
+        : "hand this file to readers in private: anyone who has it can read the channel",
     );
   });
 }

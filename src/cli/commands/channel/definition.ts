@@ -1,4 +1,4 @@
-/** How `katz channel` and its subcommands are called. */
+/** The definitions of `katz channel` and its subcommands. */
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import { as, store } from "../../channel-flags.js";
 import { clientFlags, described, outputFlags, parseCount, parseText } from "../../flags.js";
@@ -14,20 +14,20 @@ const create = buildCommand({
         parse: parseText,
         optional: true,
         placeholder: "FILE",
-        brief: "Write what readers need to FILE: a capability, a secret",
+        brief: "Write the capability for readers, a secret, to FILE",
       },
       store,
       ...clientFlags,
     },
     aliases: { o: "output" },
-    positional: { kind: "tuple", parameters: [nameOf("What you call the channel")] },
+    positional: { kind: "tuple", parameters: [nameOf("Your name for the channel")] },
   },
   docs: {
     brief: "Create a channel to send on",
     fullDescription: described(
-      "Creates a channel that you send on and others read. With -o it writes the right to\n" +
-        "read it to a file that only you can read: hand it over in private. To talk both\n" +
-        "ways, use invite and accept.",
+      "Creates a channel that you send on and others read. With -o it writes the capability to\n" +
+        "read it to a file that only you can read: hand it over in private. To talk in both\n" +
+        "directions, use invite and accept.",
       ["katz channel create news -o news.read", "katz channel create diary"],
     ),
   },
@@ -41,7 +41,7 @@ const send = buildCommand({
         kind: "boolean",
         default: false,
         withNegated: false,
-        brief: "End when the message is on the disk, not when it is stored",
+        brief: "Exit when the message is on disk, before it is stored",
       },
       store,
       ...clientFlags,
@@ -63,8 +63,8 @@ const send = buildCommand({
     brief: "Send a message on a channel, or to a contact",
     fullDescription: described(
       "Sends a file or standard input as one message, and waits until the network's replicas\n" +
-        "have stored it. The message is on the disk before it leaves: after Ctrl-C, or worse,\n" +
-        "the next command on the same store sends what is left. Do not send it again.",
+        "have stored it. The message is on disk before it leaves. If you interrupt the command,\n" +
+        "the next command on the same store sends the rest. Do not send the message again.",
       ["echo hello | katz channel send news", "katz channel send bob picture.jpg --queue"],
     ),
   },
@@ -79,14 +79,14 @@ const read = buildCommand({
         parse: parseCount(1, Number.MAX_SAFE_INTEGER),
         default: "1",
         placeholder: "N",
-        brief: "How many messages",
+        brief: "Number of messages",
       },
       import: {
         kind: "parsed",
         parse: parseText,
         optional: true,
         placeholder: "CAP",
-        brief: "Read the channel of a capability file, - for standard input",
+        brief: "Read the channel of this capability file (-: stdin)",
       },
       keep: {
         kind: "boolean",
@@ -98,14 +98,14 @@ const read = buildCommand({
       ...clientFlags,
     },
     aliases: { n: "count" },
-    positional: { kind: "tuple", parameters: [nameOf("A channel to read, or a contact")] },
+    positional: { kind: "tuple", parameters: [nameOf("A channel for reading, or a contact")] },
   },
   docs: {
     brief: "Read messages of a channel, or of a contact",
     fullDescription: described(
-      "Writes the next messages to standard output, and waits for those that are not there\n" +
-        "yet, each for --timeout at most. What was printed is marked as read. The first time,\n" +
-        "--import gives the right to read. A pipe gets the unchanged bytes; on a terminal,\n" +
+      "Writes the next messages to standard output and waits for messages that do not exist\n" +
+        "yet, each for at most --timeout. Printed messages are marked as read. The first time,\n" +
+        "pass the capability with --import. A pipe gets the unchanged bytes; on a terminal,\n" +
         "control characters are escaped.",
       [
         "katz channel read news --import news.read",
@@ -121,7 +121,7 @@ const list = buildCommand({
   parameters: { flags: { store, ...outputFlags } },
   docs: {
     brief: "List contacts, groups and channels",
-    fullDescription: described("Lists what is in the store. Does not need a daemon.", [
+    fullDescription: described("Lists the content of the store. Does not need a daemon.", [
       "katz channel list",
       "katz channel list --json",
     ]),
@@ -132,13 +132,13 @@ const invite = buildCommand({
   loader: async () => (await import("./invite.js")).invite,
   parameters: {
     flags: { as, store, ...clientFlags },
-    positional: { kind: "tuple", parameters: [nameOf("What you call the other side")] },
+    positional: { kind: "tuple", parameters: [nameOf("Your name for the other side")] },
   },
   docs: {
     brief: "Make a voucher for a new contact, and wait for the answer",
     fullDescription: described(
       "Prints a voucher, a secret to hand over in private, and waits until the other side has\n" +
-        "answered it with accept. After Ctrl-C the same command prints it again and goes on.",
+        "answered it with accept. After Ctrl-C the same command prints it again and continues.",
       ["katz channel invite bob --as alice", "katz channel invite bob --json"],
     ),
   },
@@ -151,7 +151,7 @@ const accept = buildCommand({
     positional: {
       kind: "tuple",
       parameters: [
-        nameOf("What you call the other side"),
+        nameOf("Your name for the other side"),
         {
           placeholder: "FILE",
           parse: parseText,
@@ -161,9 +161,9 @@ const accept = buildCommand({
     },
   },
   docs: {
-    brief: "Answer a voucher: its maker becomes a contact",
+    brief: "Answer a voucher, so that its maker becomes a contact",
     fullDescription: described(
-      "Answers a voucher that somebody made with invite. After Ctrl-C the same command goes on.",
+      "Answers a voucher that somebody made with invite. After Ctrl-C the same command\ncontinues.",
       [
         "katz channel accept alice voucher --as bob",
         "pass show alice | katz channel accept alice -",
@@ -178,8 +178,8 @@ export const channel = buildRouteMap({
   docs: {
     brief: "Send and read messages that survive crashes",
     fullDescription: described(
-      "Channels keep messages on the disk until they are stored at the network's replicas, in\n" +
-        "order, each once. One command at a time uses a store.",
+      "Channels keep messages on disk until the network's replicas have stored them, in order,\n" +
+        "each exactly once. Only one command at a time can use a store.",
       [
         "katz channel create news -o news.read",
         "echo hello | katz channel send news",

@@ -1,4 +1,4 @@
-/** `katz channel invite`: a voucher for a new contact. */
+/** `katz channel invite`: makes a voucher for a new contact. */
 import { toBase64 } from "katzenpost-thinclient";
 import { type StoreFlags, contactNamed, withChannels } from "../../channel-store.js";
 import type { ClientFlags } from "../../connect.js";
@@ -6,7 +6,7 @@ import { contactMade } from "./contact-made.js";
 
 /** Flags of the command. */
 export interface InviteFlags extends ClientFlags, StoreFlags {
-  /** What the other side calls us. */
+  /** Our name as the other side sees it. */
   readonly as?: string;
 }
 

@@ -1,4 +1,4 @@
-/** `katz channel list`: what is in the store. */
+/** `katz channel list`: shows the content of the store. */
 import { existsSync } from "node:fs";
 import { ThinClient } from "katzenpost-thinclient";
 import { openChannels } from "katzenpost-thinclient/channels";
@@ -10,15 +10,15 @@ import { counted, table } from "../../text.js";
 /** Flags of the command. */
 export interface ListFlags extends OutputFlags, StoreFlags {}
 
-/** Lists contacts, groups and channels; needs no daemon. */
+/** Lists contacts, groups and channels; it does not need a daemon. */
 export function list(flags: ListFlags): Promise<void> {
   return runCommand(flags, async ({ output }) => {
     const folder = storeFolder(flags);
     if (!existsSync(folder)) {
-      output.remark("nothing is in the store: it was not begun yet");
+      output.remark("the store is empty: it was not created yet");
       return;
     }
-    // Never started: what is in the store needs no network.
+    // Never started: listing the store does not need the network.
     const client = new ThinClient({ dial: { tcp: { address: "127.0.0.1:1" } } });
     try {
       await using channels = await openChannels(client, folder);
@@ -39,7 +39,7 @@ export function list(flags: ListFlags): Promise<void> {
             channel.kind === "reader"
               ? `at box ${channel.position}`
               : channel.isForked
-                ? "forked: nothing more is sent"
+                ? "forked: it sends nothing more"
                 : `${counted(channel.queued, "message")} in the outbox`,
           ],
         })),
@@ -56,7 +56,7 @@ interface Row {
 }
 
 function show(output: Output, rows: readonly Row[]): void {
-  if (rows.length === 0) output.remark("nothing is in the store");
+  if (rows.length === 0) output.remark("the store is empty");
   for (const { record } of rows) output.record({ ...record });
   for (const line of table(rows.map(({ cells }) => cells))) output.line(line);
 }

@@ -1,4 +1,4 @@
-/** `katz channel read`: messages to standard output. */
+/** `katz channel read`: writes messages to standard output. */
 import { toHex, utf8ToText } from "katzenpost-thinclient";
 import type { Channels, Message, Reader } from "katzenpost-thinclient/channels";
 import { OpenCapability } from "../../capability-file.js";
@@ -16,13 +16,13 @@ import { counted } from "../../text.js";
 export interface ReadFlags extends ClientFlags, StoreFlags {
   /** How many messages. */
   readonly count: number;
-  /** A capability file, to begin with. */
+  /** A capability file for the first use of the channel. */
   readonly import?: string;
-  /** Whether the same messages are to come again. */
+  /** Whether the same messages should come again. */
   readonly keep: boolean;
 }
 
-/** Reads messages, and marks them as read when they are out. */
+/** Reads messages, and marks them as read when they are written. */
 export async function read(flags: ReadFlags, name: string): Promise<void> {
   const source = flags.import;
   const job = await prepare(flags, async ({ signal }) => ({
@@ -31,7 +31,7 @@ export async function read(flags: ReadFlags, name: string): Promise<void> {
   if (!job) return;
   await withChannels(flags, async ({ output, signal }, channels) => {
     using wait = new LastingWait(signal, flags.timeout);
-    const late = `no message came on ${JSON.stringify(name)} in time`;
+    const late = `no message arrived on ${JSON.stringify(name)} in time`;
     wait.begin(late);
     if (job.capability) await importFrom(channels, name, job.capability);
     const reader = await readerNamed(channels, name, wait.signal);
@@ -48,7 +48,10 @@ export async function read(flags: ReadFlags, name: string): Promise<void> {
   });
 }
 
-/** The channel of a capability, in the store from then on; the same one again is no mistake. */
+/**
+ * The channel of a capability, which the store keeps from then on. Importing the same one again is
+ * allowed.
+ */
 async function importFrom(
   channels: Channels,
   name: string,
@@ -63,13 +66,13 @@ async function importFrom(
   const reader: Reader | null = known.kind === "reader" ? await channels.reader(name) : null;
   if (reader && toHex(reader.readCap()) === toHex(capability.readCap)) return;
   throw new UsageError(
-    `another channel is called ${JSON.stringify(name)} already: import this one by another name`,
+    `another channel is already named ${JSON.stringify(name)}: import this one under another name`,
   );
 }
 
-/** To a pipe the very bytes; to a terminal lines that cannot steer it. */
+/** A pipe gets the exact bytes; a terminal gets lines without control characters. */
 async function show(output: Output, { id, kind, bytes, gap }: Message): Promise<void> {
-  if (gap > 0) output.warning(`${counted(gap, "box", "boxes")} before this were lost`);
+  if (gap > 0) output.warning(`${counted(gap, "box", "boxes")} before this message were lost`);
   output.record({
     type: "message",
     id,
@@ -81,7 +84,7 @@ async function show(output: Output, { id, kind, bytes, gap }: Message): Promise<
   if (!output.json) {
     if (kind === "deleted") output.warning(`message ${id} was deleted by its writer`);
     else if (kind === "tooLong") output.warning(`message ${id} is too long, and was skipped`);
-    else if (kind === "sideStream") output.warning(`message ${id} is lost: its boxes are gone`);
+    else if (kind === "sideStream") output.warning(`message ${id} was lost: its boxes are gone`);
     else if (output.terminal.isTerminal) {
       const text = utf8ToText(bytes).replace(/\n$/, "");
       for (const line of text.split("\n")) output.line(line, "\t");

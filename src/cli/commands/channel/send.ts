@@ -1,4 +1,4 @@
-/** `katz channel send`: one message. */
+/** `katz channel send`: sends one message. */
 import { type StoreFlags, withChannels, writerNamed } from "../../channel-store.js";
 import type { ClientFlags } from "../../connect.js";
 import { LastingWait } from "../../lasting-wait.js";
@@ -8,11 +8,11 @@ import { counted } from "../../text.js";
 
 /** Flags of the command. */
 export interface SendFlags extends ClientFlags, StoreFlags {
-  /** Whether the disk is enough. */
+  /** Whether to exit when the message is on disk. */
   readonly queue: boolean;
 }
 
-/** The longest message that channels take, unless they are opened otherwise: 16 MiB. */
+/** The default limit of a channel's messages: 16 MiB. */
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 
 /** Sends a message, and waits until the replicas have it. */
@@ -25,13 +25,17 @@ export async function send(flags: SendFlags, name: string, file = "-"): Promise<
   const { message } = job;
   await withChannels(flags, async ({ output, signal }, channels) => {
     using wait = new LastingWait(signal, flags.timeout);
-    wait.begin(`no contact ${JSON.stringify(name)} yet: the voucher was not answered in time`);
+    wait.begin(
+      `the contact ${JSON.stringify(name)} is not ready: the voucher was not answered in time`,
+    );
     const writer = await writerNamed(channels, name, wait.signal);
     const delivery = await writer.send(new Uint8Array(message));
     const { id } = delivery;
     if (!flags.queue) {
       output.status("waiting until the message is stored …");
-      wait.begin("the message was not stored in time; it stays in the outbox and is sent later");
+      wait.begin(
+        "the message was not stored in time; it stays in the outbox and will be sent later",
+      );
       try {
         await wait.of(delivery.stored);
       } finally {

@@ -1,4 +1,4 @@
-/** `katz chat`: two people at two terminals, over channels that survive everything. */
+/** `katz chat`: two people talk at two terminals over durable channels. */
 import { createInterface } from "node:readline";
 import { toBase64, utf8ToText } from "katzenpost-thinclient";
 import type { Channels, Contact, Writer } from "katzenpost-thinclient/channels";
@@ -15,17 +15,17 @@ export interface ChatFlags extends ClientFlags, StoreFlags {
   readonly invite: boolean;
   /** A file with a voucher to answer. */
   readonly accept?: string;
-  /** What the other side calls us. */
+  /** Our name as the other side sees it. */
   readonly as?: string;
-  /** Ends after so many messages. */
+  /** Ends after this many messages. */
   readonly count?: number;
 }
 
-/** Talks until the input ends, the count is reached, or Ctrl-C. */
+/** Runs the chat until the input ends, the count is reached, or Ctrl-C. */
 export async function chat(flags: ChatFlags, name: string): Promise<void> {
   const job = await prepare(flags, async (run) => {
     if (flags.invite && flags.accept !== undefined) {
-      throw new UsageError("give --invite or --accept, not both");
+      throw new UsageError("give either --invite or --accept, not both");
     }
     return { voucher: flags.accept === undefined ? null : await readVoucher(run, flags.accept) };
   });
@@ -47,7 +47,7 @@ async function contactOf(
   if (known) return known;
   if (voucher) return channels.contacts.accept(voucher, name, options);
   if (flags.invite) return channels.contacts.invite(name, options);
-  throw new UsageError(`nobody is called ${JSON.stringify(name)} here yet`, {
+  throw new UsageError(`there is no contact ${JSON.stringify(name)} yet`, {
     advice: ["Make a voucher with --invite, or answer one with --accept FILE"],
   });
 }
@@ -58,7 +58,7 @@ async function talk(run: ClientRun, flags: ChatFlags, contact: Contact): Promise
   if (voucher) {
     const text = toBase64(voucher);
     output.result(text, { type: "voucher", voucher: text });
-    output.remark("hand this voucher over in private: whoever has it can answer it");
+    output.remark("hand this voucher over in private: anyone who has it can answer it");
   }
   output.status("waiting for the other side …");
   const { writer, reader } = await contact.ready({ signal });
@@ -70,18 +70,18 @@ async function talk(run: ClientRun, flags: ChatFlags, contact: Contact): Promise
     let seen = 0;
     for await (const { id, bytes, gap } of reader.messages({ signal: both })) {
       const text = utf8ToText(bytes);
-      if (gap > 0) output.warning(`${counted(gap, "box", "boxes")} before this were lost`);
+      if (gap > 0) output.warning(`${counted(gap, "box", "boxes")} before this message were lost`);
       output.result(`${contact.name}: ${text}`, { type: "message", id: String(id), text, gap });
       if (++seen === flags.count) break;
     }
   };
   const heard = hear();
-  // Whichever ends the talk, what was typed is on its way before the command is over.
+  // Either side may end the chat; typed lines are on their way before the command ends.
   heard.catch(() => {});
   lines.catch(() => {});
   if (flags.count === undefined) await Promise.race([lines, heard]);
   else await Promise.all([lines, heard]);
-  output.status("waiting until what was sent is stored …");
+  output.status("waiting until your messages are stored …");
   for (const delivery of await writer.outbox()) await delivery.stored;
   stop.abort();
   await heard.catch((error: unknown) => {

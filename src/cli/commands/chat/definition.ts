@@ -1,4 +1,4 @@
-/** How `katz chat` is called. */
+/** The definition of `katz chat`. */
 import { buildCommand } from "@stricli/core";
 import { as, store } from "../../channel-flags.js";
 import { clientFlags, described, parseCount, parseText } from "../../flags.js";
@@ -28,7 +28,7 @@ export const chat = buildCommand({
         parse: parseCount(1, Number.MAX_SAFE_INTEGER),
         optional: true,
         placeholder: "N",
-        brief: "End when N messages have come",
+        brief: "Exit after N messages have arrived",
       },
       ...clientFlags,
     },
@@ -36,17 +36,17 @@ export const chat = buildCommand({
     positional: {
       kind: "tuple",
       parameters: [
-        { placeholder: "NAME", parse: parseText, brief: "What you call the other side" },
+        { placeholder: "NAME", parse: parseText, brief: "Your name for the other side" },
       ],
     },
   },
   docs: {
     brief: "Talk with somebody, line by line",
     fullDescription: described(
-      "Sends each line of standard input, and prints what the other side sends. What was\n" +
-        "typed is on the disk before it leaves: after Ctrl-C, or worse, `katz chat NAME` goes\n" +
-        "on, and nothing is lost or comes twice. The first time one side makes a voucher, a\n" +
-        "secret to hand over in private, and the other answers it.",
+      "Sends each line of standard input, and prints what the other side sends. Lines are on\n" +
+        "disk before they leave. If you interrupt the chat, `katz chat NAME` continues it, and\n" +
+        "no message is lost or comes twice. The first time, one side makes a voucher, a secret\n" +
+        "to hand over in private, and the other side answers it.",
       [
         "katz chat bob --invite --as alice",
         "katz chat alice --accept voucher --as bob",

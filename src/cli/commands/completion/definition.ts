@@ -1,4 +1,4 @@
-/** How `katz completion` is called. */
+/** The definition of `katz completion`. */
 import { buildCommand } from "@stricli/core";
 import { described, outputFlags } from "../../flags.js";
 
@@ -38,7 +38,7 @@ export const completion = buildCommand({
   },
 });
 
-/** `katz complete -- WORD…`, hidden: what the scripts ask. */
+/** `katz complete -- WORD…`, hidden: the scripts call it. */
 export const complete = buildCommand({
   loader: async () => (await import("./completion.js")).complete,
   parameters: {
@@ -47,5 +47,5 @@ export const complete = buildCommand({
       parameter: { placeholder: "WORD", parse: String, brief: "The words so far" },
     },
   },
-  docs: { brief: "Propose what could stand in place of the last word" },
+  docs: { brief: "Propose candidates for the last word" },
 });

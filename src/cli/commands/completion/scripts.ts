@@ -1,4 +1,4 @@
-/** The scripts that teach a shell to complete `katz`; they ask `katz complete`. */
+/** The scripts that teach a shell to complete `katz`; they call `katz complete`. */
 
 const bash = `# bash completion for katz. To try it: source <(katz completion bash)
 # To keep it: katz completion bash > ~/.local/share/bash-completion/completions/katz

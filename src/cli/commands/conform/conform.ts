@@ -1,4 +1,4 @@
-/** `katz conform`: holds a daemon to the protocol. */
+/** `katz conform`: checks a daemon against the protocol. */
 import {
   type ConformanceArea,
   type ConformanceReport,
@@ -16,7 +16,7 @@ import { wrap } from "../../text.js";
 
 /** Flags of the command. */
 export interface ConformFlags extends ClientFlags {
-  /** Which areas; all unless given. */
+  /** Which areas; all by default. */
   readonly area?: readonly ConformanceArea[];
 }
 
@@ -26,11 +26,11 @@ const styles: Readonly<Record<ConformanceResult["verdict"], Style>> = {
   "differs (allowed)": "yellow",
 };
 
-/** Runs the conformance kit against the daemon at `address`; fails when one case fails. */
+/** Runs the conformance kit against the daemon at `address`; fails if a case fails. */
 export function conform(flags: ConformFlags, address?: string): Promise<void> {
   return runCommand(flags, async (run) => {
     if (address !== undefined && flags.address !== undefined) {
-      throw new UsageError("ADDRESS and --address both say where the daemon is; give one of them");
+      throw new UsageError("ADDRESS and --address both name the daemon; give only one of them");
     }
     const where = address === undefined ? flags : { ...flags, address };
     const { signal } = run;
@@ -67,11 +67,11 @@ async function check(
     ...(area === undefined || area.length === 0 ? {} : { areas: area }),
     ...(timeout === undefined ? {} : { timeoutMs: timeout, networkTimeoutMs: timeout }),
     onResult: (result) => {
-      // What fails because it was interrupted says nothing of the daemon.
+      // A case that was interrupted says nothing about the daemon.
       if (!signal.aborted) show(output, result);
     },
   });
-  // A case may wait for minutes; Ctrl-C does not.
+  // A case may take minutes; Ctrl-C must not wait for it.
   const interrupted = aborted(signal).then((): never => {
     throw signal.reason;
   });
@@ -88,6 +88,6 @@ function show(output: Output, { area, name, verdict, reason }: ConformanceResult
 
 function summarize(output: Output, { passed, failed, differed }: ConformanceReport): void {
   output.record({ type: "summary", passed, failed, differed });
-  output.line(`${passed} pass, ${failed} fail, ${differed} differ in ways that are allowed`);
+  output.line(`${passed} pass, ${failed} fail, ${differed} differ in allowed ways`);
   if (failed > 0) throw new AlreadyReported(ExitCode.NETWORK);
 }

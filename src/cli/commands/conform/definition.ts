@@ -1,4 +1,4 @@
-/** How `katz conform` is called. */
+/** The definition of `katz conform`. */
 import { buildCommand } from "@stricli/core";
 import { clientFlags, described, parseText, proposeAddresses } from "../../flags.js";
 

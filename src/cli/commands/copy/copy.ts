@@ -1,12 +1,14 @@
-/** `katz copy`: a payload of any length into one or several streams, by one copy command. */
+/**
+ * `katz copy`: writes a payload of any length into one or several streams with one copy command.
+ */
 import { stat } from "node:fs/promises";
 import {
   CopyCommandFailedError,
   CopyFailedError,
   type CopyProgress,
-  type PigeonholeGeometry,
   REPLICA_ERROR_BOX_ALREADY_EXISTS,
   equalBytes,
+  planCopyPayload,
 } from "katzenpost-thinclient";
 import { TakenBoxError } from "../../box-outcome.js";
 import { OpenCapability } from "../../capability-file.js";
@@ -19,18 +21,18 @@ import { clock, counted } from "../../text.js";
 
 /** Flags of the command. */
 export interface CopyFlags extends ClientFlags {
-  /** Whether to leave the capability files as they are. */
+  /** Whether to leave the capability files unchanged. */
   readonly keep: boolean;
 }
 
-/** How often the time that a courier takes is drawn again, in milliseconds. */
+/** How often the elapsed time is redrawn while a courier works, in milliseconds. */
 const REDRAW_MS = 1000;
 
 /** Copies a file to every stream. */
 export async function copy(flags: CopyFlags, file: string, ...sources: string[]): Promise<void> {
   const capabilities = await prepare(flags, async ({ signal }) => {
     if ([file, ...sources].filter((name) => name === "-").length > 1) {
-      throw new UsageError("only one of the arguments can be standard input");
+      throw new UsageError("only one argument can be standard input");
     }
     const opened: OpenCapability[] = [];
     for (const source of sources) opened.push(await OpenCapability.open(source, signal));
@@ -38,7 +40,9 @@ export async function copy(flags: CopyFlags, file: string, ...sources: string[])
       const writeCap = capability.forWriting();
       const other = opened.slice(0, i).find((one) => equalBytes(one.forWriting(), writeCap));
       if (other) {
-        throw new UsageError(`${other.name} and ${capability.name} are one stream: give it once`);
+        throw new UsageError(
+          `${other.name} and ${capability.name} are the same stream: give it once`,
+        );
       }
     }
     return opened;
@@ -46,7 +50,8 @@ export async function copy(flags: CopyFlags, file: string, ...sources: string[])
   if (capabilities) await withClient(flags, (run) => copyTo(run, flags, file, capabilities));
 }
 
-async function copyTo(
+/** Copies the payload with a connected client. */
+export async function copyTo(
   { client, call, output, signal }: ClientRun,
   flags: CopyFlags,
   file: string,
@@ -66,7 +71,9 @@ async function copyTo(
   });
   const length = await lengthOf(file);
   const boxes =
-    length === null ? null : temporaryBoxes(length, destinations.length, client.pigeonholeGeometry);
+    length === null
+      ? null
+      : planCopyPayload(client.pigeonholeGeometry, length, destinations.length).elements;
   let last: CopyProgress | null = null;
   const show = (): void => {
     if (last === null) return;
@@ -76,7 +83,7 @@ async function copyTo(
     last = progress;
     show();
   };
-  // A courier says nothing on the way.
+  // A courier does not report progress.
   const redraw = setInterval(show, REDRAW_MS);
   const { nextDestIndices } = await client
     .copy(counting(), destinations, { ...call, onProgress })
@@ -96,7 +103,8 @@ async function copyTo(
 }
 
 /**
- * The error for a box that holds something else, as `katz write` has it; null for other failures.
+ * The error for a box that already holds something else, as in `katz write`; null for other
+ * failures.
  */
 function takenBox(error: unknown, capabilities: readonly OpenCapability[]): TakenBoxError | null {
   if (!(error instanceof CopyFailedError)) return null;
@@ -114,34 +122,26 @@ function takenBox(error: unknown, capabilities: readonly OpenCapability[]): Take
   return new TakenBoxError(where, `katz read ${capability?.name ?? "CAP"}`, error);
 }
 
-/** Bytes of a regular file; null for what has no length before its end. */
+/** Bytes of a regular file; null if the length is unknown before the end. */
 async function lengthOf(file: string): Promise<number | null> {
   if (file === "-") return null;
   const stats = await stat(file).catch(() => null);
-  // The system's own files say that they are empty, and are not.
+  // System files such as those in /proc report length 0 although they have content.
   return stats?.isFile() && stats.size > 0 ? stats.size : null;
 }
 
 /**
- * Boxes of the temporary stream that a payload takes: an envelope for each box of each destination,
- * one after another, each with 4 bytes of length in place of the query's type byte, cut into
- * elements of which a box holds one with 5 bytes about it (spec/pigeonhole §8).
+ * How long to wait before showing the remaining time, in milliseconds, because boxes come in
+ * bursts.
  */
-function temporaryBoxes(length: number, streams: number, geometry: PigeonholeGeometry): number {
-  const { maxPlaintextPayloadLength: most, courierQueryWriteLength: query } = geometry;
-  const envelopes = Math.ceil(length / (most - 4)) * streams;
-  return Math.ceil((envelopes * (4 + query - 1)) / (most - 5));
-}
-
-/** Least time before it is said how long the rest takes, in milliseconds: boxes come in bunches. */
 const FIRST_RATE_MS = 2000;
 
-/** Widest bar. */
+/** Maximum width of the bar. */
 const MAX_BAR = 32;
 
 /**
- * @param expected boxes of the temporary stream where the library does not know them yet.
- * @param width most characters.
+ * @param expected boxes of the temporary stream, until the library knows their number.
+ * @param width maximum number of characters.
  */
 export function progressText(
   progress: CopyProgress,

@@ -1,4 +1,4 @@
-/** How `katz copy` is called. */
+/** The definition of `katz copy`. */
 import { buildCommand } from "@stricli/core";
 import { keep } from "../../box-flags.js";
 import { clientFlags, described, parseText } from "../../flags.js";
@@ -14,7 +14,7 @@ export const copy = buildCommand({
       parameter: {
         placeholder: "FILE CAP",
         parse: parseText,
-        brief: "The payload, then capability files to write with; one may be -",
+        brief: "The payload, then capability files that can write; one may be -",
       },
     },
   },

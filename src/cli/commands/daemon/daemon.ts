@@ -1,4 +1,4 @@
-/** `katz daemon`: the embedded network in the foreground. */
+/** `katz daemon`: runs the embedded network in the foreground. */
 import { statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { hasCode } from "katzenpost-thinclient";
@@ -25,20 +25,20 @@ import {
 /** Flags of the command. */
 export interface DaemonFlags extends OutputFlags {
   readonly listen?: readonly string[];
-  /** Where boxes and keys survive the end of the process. */
+  /** Where boxes and keys are kept so that they survive the process. */
   readonly data?: string;
   readonly writeConfig?: string;
-  /** Where daemons join the network. */
+  /** The address where other daemons join the network. */
   readonly gateway?: string;
-  /** A file for a daemon that joins it. */
+  /** A client.toml to write for a daemon that joins. */
   readonly writeClientConfig?: string;
-  /** A file with the authorities, which then answer at ports of their own. */
+  /** An authority.toml to write; the authorities then open their own ports. */
   readonly writeAuthority?: string;
-  /** Whether others than this machine may connect. */
+  /** Whether other machines may connect. */
   readonly allowRemote: boolean;
   /** Origins of web pages that may connect. */
   readonly allowOrigin?: readonly string[];
-  /** A file with the token that they must show. */
+  /** A file with the token that pages must send. */
   readonly tokenFile?: string;
   /** Length of an epoch in milliseconds. */
   readonly epoch?: number;
@@ -47,21 +47,21 @@ export interface DaemonFlags extends OutputFlags {
   readonly replicas?: number;
   readonly seed?: string;
   readonly nike?: "x25519" | "CTIDH1024-X25519";
-  /** The client.toml of a real network, which is joined instead of embedding one. */
+  /** The client.toml of a real network to join in place of an embedded one. */
   readonly join?: string;
 }
 
 /**
- * Rates per millisecond of a network with a gateway, unless it is to be as slow as a development
- * network: delays of 50 ms a hop, ten packets a second from each client, LambdaR as quick.
+ * Rates per millisecond of a network with a gateway, unless `--realistic` is given: delays of 50 ms
+ * per hop, ten packets a second from each client, and LambdaR to match.
  */
 const QUICK_RATES = { mu: 0.02, lambdaP: 0.01, lambdaR: 0.05 };
 
-/** Where a daemon that joins serves its clients: at the usual place, if that is free, or here. */
+/** Where a daemon that joins serves its clients if the usual address is taken. */
 const FREE_PORT = "tcp:127.0.0.1:0";
 const SECOND_TCP_ADDRESS = "127.0.0.1:64341";
 
-/** How often the status line and the epoch are looked at, in milliseconds. */
+/** How often the status line and the epoch are checked, in milliseconds. */
 const WATCH_MS = 500;
 
 /** Runs until SIGINT or SIGTERM. */
@@ -81,7 +81,8 @@ export function daemon(flags: DaemonFlags): Promise<void> {
       listen: listen.length > 0 ? listen : await usualAddresses((text) => output.remark(text)),
       mixing: flags.realistic && gateway === undefined ? "realistic" : mixing,
       ...(gateway === undefined ? {} : { gateway, ...(flags.realistic ? {} : QUICK_RATES) }),
-      // Daemons of real networks seal with this and no other, and no file can tell them otherwise.
+      // Daemons of real networks use only this scheme to seal envelopes, and no configuration can
+      // change it.
       nike: flags.nike ?? (gateway === undefined ? undefined : "CTIDH1024-X25519"),
       epochMs,
       couriers,
@@ -100,7 +101,9 @@ export function daemon(flags: DaemonFlags): Promise<void> {
     const config = flags.writeConfig ?? (data === null ? null : join(data, "thinclient.toml"));
     if (config !== null) await writeConfigFile(config, running.config().dial);
     if (flags.writeAuthority !== undefined) {
-      await writeAuthorityFile(flags.writeAuthority, running.network.authorities);
+      const { authorities, topology, rates, geometry } = running.network;
+      const network = { authorities, topology, rates, geometry: geometry.toWire() };
+      await writeAuthorityFile(flags.writeAuthority, network);
     }
     const joining = writeClientConfig === undefined ? null : clientConfigOf(running);
     if (joining !== null) await writeClientConfigFile(writeClientConfig!, joining);
@@ -119,8 +122,8 @@ export function daemon(flags: DaemonFlags): Promise<void> {
 }
 
 /**
- * Where to listen when nobody says: on a socket of this user's, where clients look first, and on
- * the port for those that know only TCP.
+ * The default addresses: a socket of this user where clients look first, and the TCP port for
+ * clients that know only TCP.
  */
 export async function usualAddresses(
   remark: (text: string) => void,
@@ -130,28 +133,28 @@ export async function usualAddresses(
   const socket = usualSocket(env);
   const folder = dirname(socket);
   try {
-    // The session makes the runtime folder itself; one that is not there belongs to no session.
+    // The login session creates the runtime folder; if it is missing, there is no session.
     if (env["XDG_RUNTIME_DIR"]) statSync(dirname(folder));
     await makeFolder(folder, 0o700);
     const { uid, mode } = statSync(folder);
     if (uid === process.getuid() && (mode & 0o022) === 0) {
       return [`unix:${socket}`, USUAL_TCP_ADDRESS];
     }
-    remark(`not listening in ${folder}: others can write to it`);
+    remark(`not listening in ${folder}: other users can write to it`);
   } catch (error) {
     remark(`not listening in ${folder}: ${fileProblem(error)}`);
   }
   return [USUAL_TCP_ADDRESS];
 }
 
-/** The refusal to serve others in the words of the command line; other errors as they are. */
+/** Adds the flag's name to the error about remote addresses; returns other errors unchanged. */
 function inFlags(error: unknown): unknown {
   const api = "allowRemote (katz daemon: --allow-remote)";
   if (!hasCode(error, "ERR_CONFIG") || !error.message.includes(api)) return error;
   return new UsageError(error.message.replace(api, "--allow-remote"), { cause: error });
 }
 
-/** The line that says that clients may come; programs read it. */
+/** Prints the line that says that clients may connect; programs read it. */
 function announce(
   output: Output,
   running: DevDaemon,
@@ -177,18 +180,19 @@ function announce(
     pid: process.pid,
   });
   const { gateway } = running;
-  if (gateway !== null) output.remark(`${gateway.name} serves daemons at ${gateway.addresses[0]}`);
+  if (gateway !== null)
+    output.remark(`${gateway.name} serves other daemons at ${gateway.addresses[0]}`);
   if (files.config !== null) output.remark(`wrote ${files.config}`);
   const abstract = addresses.find((address) => address.startsWith("unix:@"));
   if (padsAbstractNames && abstract !== undefined) {
     output.remark(
-      `this Node (${process.version}) pads the names of abstract sockets: only programs on a Node ` +
-        `like it reach ${abstract}. For others listen on a path or on TCP, or take Node 22 or newer`,
+      `this Node (${process.version}) pads the names of abstract sockets, so only programs on a ` +
+        `similar Node reach ${abstract}. For others listen on a path or on TCP, or use Node 22 or newer`,
     );
   }
 }
 
-/** What a daemon must know that joins the network. */
+/** What a daemon needs to join the network. */
 function clientConfigOf(running: DevDaemon): ClientConfig {
   const { network, addresses } = running;
   return {
@@ -202,7 +206,7 @@ function clientConfigOf(running: DevDaemon): ClientConfig {
   };
 }
 
-/** How upstream's daemon is started with the file. */
+/** Prints how to start upstream's daemon with the file. */
 function tellJoining(output: Output, file: string, { listen, epochMs }: ClientConfig): void {
   output.remark(`wrote ${file}`);
   const variable = epochVariable(epochMs);
@@ -211,7 +215,8 @@ function tellJoining(output: Output, file: string, { listen, epochMs }: ClientCo
 }
 
 /**
- * The line that a page needs. A token that this command made is told, since nobody else knows it.
+ * Prints the line of code that a page needs. A token made by this command is shown, because nobody
+ * else knows it.
  */
 function tellPages(
   output: Output,
@@ -235,7 +240,7 @@ function tellPages(
   }
 }
 
-/** Logs each epoch, and on a terminal keeps a line up to date. */
+/** Logs each epoch, and on a terminal keeps the status line up to date. */
 function watchNetwork(output: Output, running: DevDaemon): NodeJS.Timeout {
   let known = -1;
   return setInterval(() => {

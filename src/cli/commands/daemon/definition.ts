@@ -1,4 +1,4 @@
-/** How `katz daemon` is called. */
+/** The definition of `katz daemon`. */
 import { buildCommand } from "@stricli/core";
 import {
   described,
@@ -42,7 +42,7 @@ export const daemon = buildCommand({
         variadic: true,
         optional: true,
         placeholder: "ORIGIN",
-        brief: "Let pages from there use ws://, with a token",
+        brief: "Let pages of this origin use ws://, with a token",
       },
       tokenFile: {
         kind: "parsed",
@@ -56,7 +56,7 @@ export const daemon = buildCommand({
         parse: parseText,
         optional: true,
         placeholder: "DIR",
-        brief: "Keep boxes and keys there across restarts",
+        brief: "Keep boxes and keys here across restarts",
       },
       writeConfig: {
         kind: "parsed",
@@ -134,17 +134,17 @@ export const daemon = buildCommand({
     brief: "Run an embedded network with a daemon in the foreground",
     fullDescription: described(
       "Runs daemon, mixes, couriers, storage replicas and directory authorities in one\n" +
-        "process, behind the real thin-client protocol. It gives no anonymity: it is for\n" +
+        "process, with the real thin-client protocol. It gives no anonymity: use it for\n" +
         "development. Prints one line when it listens; Ctrl-C ends it. Without --listen\n" +
         "it listens where clients look for it: on a Unix socket in your runtime folder, and on\n" +
         "tcp:127.0.0.1:64331.\n\n" +
         "With --data, boxes, keys and acknowledged envelopes survive the end of the process,\n" +
-        "kill -9 included; a new DIR takes --seed, an old one keeps its own.\n\n" +
-        "With --gateway, daemons of other processes join the network as they join a real one:\n" +
-        "upstream's kpclientd, with the client.toml that --write-client-config writes.\n\n" +
-        "With --join it embeds nothing: it connects to a gateway of the network that the\n" +
-        "client.toml of its operator describes, as kpclientd does, and listens where that file\n" +
-        "says unless --listen is given. `katz doctor` then tells how its link is.",
+        "even after kill -9. A new DIR takes --seed; an existing one keeps its own.\n\n" +
+        "With --gateway, daemons in other processes join the network as they join a real one:\n" +
+        "upstream's kpclientd can join it with the file that --write-client-config writes.\n\n" +
+        "With --join it does not start a network. It connects to a gateway of the network in\n" +
+        "the operator's client.toml, as kpclientd does, and listens where that file says unless\n" +
+        "you give --listen. `katz doctor` then shows the state of its link.",
       [
         "katz daemon",
         "katz daemon --listen unix:/tmp/katz.sock --write-config thinclient.toml",

@@ -1,4 +1,4 @@
-/** `katz daemon --join`: a daemon on a real network in the foreground. */
+/** `katz daemon --join`: runs a daemon on a real network in the foreground. */
 import { hasCode } from "katzenpost-thinclient";
 import { DaemonConfig, JoinedDaemon } from "katzenpost-thinclient/join";
 import { UsageError } from "../../failure.js";
@@ -8,11 +8,11 @@ import type { DaemonFlags } from "./daemon.js";
 import { pageAccess, refusalsTold } from "./page-access.js";
 import { writeConfigFile } from "./write-config.js";
 
-/** How often the link is looked at, and its state written for `katz doctor`, in milliseconds. */
+/** How often the link's state is checked and written for `katz doctor`, in milliseconds. */
 const WATCH_MS = 500;
 const STATE_MS = 5000;
 
-/** What only an embedded network has. */
+/** Flags that only apply to an embedded network. */
 const embeddedOnly = [
   "data",
   "gateway",
@@ -32,7 +32,7 @@ export async function joinNetwork(
 ): Promise<void> {
   checkFlags(flags);
   const config = await DaemonConfig.load(flags.join);
-  for (const what of config.ignored) output.remark(`${flags.join}: ${what} means nothing here`);
+  for (const what of config.ignored) output.remark(`${flags.join}: ${what} has no effect here`);
   const listen = flags.listen ?? [config.settings.listen];
   const pages = await pageAccess(flags, listen);
   await using running = await JoinedDaemon.start({
@@ -70,7 +70,7 @@ export async function joinNetwork(
   const note = setInterval(() => void tellState(), STATE_MS);
   const tellState = (): Promise<void> =>
     writeLinkState(token, running.describe()).catch(() => {
-      // Only doctor misses it.
+      // Only `katz doctor` misses the file.
     });
   try {
     await tellState();
@@ -90,11 +90,13 @@ function checkFlags(flags: DaemonFlags): void {
   if (wrong === undefined) return;
   const flag = `--${wrong.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
   throw new UsageError(
-    `${flag} is for an embedded network; with --join the network is what its client.toml says`,
+    `${flag} is for an embedded network; with --join, client.toml describes the network`,
   );
 }
 
-/** Tells each change of the link and each epoch, and on a terminal keeps a line up to date. */
+/**
+ * Logs each change of the link and each epoch, and on a terminal keeps the status line up to date.
+ */
 function watchLink(output: Output, running: JoinedDaemon): NodeJS.Timeout {
   let told = "";
   return setInterval(() => {

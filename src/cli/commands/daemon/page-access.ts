@@ -1,6 +1,4 @@
-/**
- * Who may reach `katz daemon` over WebSockets: pages of the origins that it was told, with a token.
- */
+/** Who may use the WebSockets of `katz daemon`: pages of the given origins, with a token. */
 import { readFile } from "node:fs/promises";
 import { randomBytes, toHex } from "katzenpost-thinclient";
 import type { DevDaemonOptions, WsRefusal } from "katzenpost-thinclient/testing";
@@ -13,20 +11,20 @@ export interface PageAccess {
   readonly origins: readonly string[];
   /** A secret. */
   readonly token: string;
-  /** Where it is kept; null when it was made for this run alone. */
+  /** The file that holds it; null if it was made for this run only. */
   readonly file: string | null;
 }
 
-/** Bytes of a token that is made here. */
+/** Length of a token made here, in bytes. */
 const TOKEN_BYTES = 16;
 
-/** Longer than any token that somebody would type. */
+/** Tokens are much shorter. */
 const MAX_TOKEN_LENGTH = 1024;
 
-/** Most refusals that are told: their origins are whatever strangers say. */
+/** The most refusals that are reported, because strangers choose the origins. */
 const MOST_TOLD = 100;
 
-/** Characters of a refusal that are told. */
+/** The most characters of a refusal that are shown. */
 const MOST_SHOWN = 400;
 
 /** The flags about pages. */
@@ -37,9 +35,10 @@ interface PageFlags {
 }
 
 /**
- * What pages, and other machines, need at a WebSocket; null when only programs of this machine
- * come.
- * @throws UsageError when there is nothing to let them in to, or the token cannot be had.
+ * The access rules of WebSockets for pages and other machines; null if only programs on this
+ * machine connect.
+ * @throws UsageError when there is no WebSocket to apply them to, or the token cannot be read or
+ * made.
  */
 export async function pageAccess(
   { allowOrigin: origins = [], tokenFile, allowRemote }: PageFlags,
@@ -58,7 +57,10 @@ export async function pageAccess(
   return { origins, token: await tokenIn(tokenFile), file: tokenFile };
 }
 
-/** The token that a file holds, made where there is none: pages can keep it over restarts. */
+/**
+ * The token in a file. If there is no file it is created, so that pages can keep the token over
+ * restarts.
+ */
 async function tokenIn(path: string): Promise<string> {
   let text: string;
   try {
@@ -73,15 +75,13 @@ async function tokenIn(path: string): Promise<string> {
   }
   if (text === "" || text.length > MAX_TOKEN_LENGTH || /\s/.test(text)) {
     throw new UsageError(
-      `${path} holds no token: it must be one word of at most ${MAX_TOKEN_LENGTH} characters`,
+      `${path} does not hold a token: it must be one word of at most ${MAX_TOKEN_LENGTH} characters`,
     );
   }
   return text;
 }
 
-/**
- * Tells of each refusal once: browsers keep the reason from pages, and these try again and again.
- */
+/** Reports each refusal once: browsers hide the reason from pages, and pages keep trying. */
 export function refusalsTold(output: Output): NonNullable<DevDaemonOptions["onRefusal"]> {
   const told = new Set<string>();
   return ({ origin, reason }: WsRefusal) => {
@@ -89,7 +89,7 @@ export function refusalsTold(output: Output): NonNullable<DevDaemonOptions["onRe
     if (told.size >= MOST_TOLD || told.has(what)) return;
     told.add(what);
     const shown = reason.slice(0, MOST_SHOWN);
-    const last = told.size === MOST_TOLD ? " Further ones are not told." : "";
+    const last = told.size === MOST_TOLD ? " Further refusals are not shown." : "";
     const from = origin === null ? "a program" : `a page from ${origin.slice(0, MOST_SHOWN)}`;
     output.warning(`refused ${from}: ${shown}${last}`);
     const record = { type: "refused", time: new Date(), origin: origin?.slice(0, MOST_SHOWN) };

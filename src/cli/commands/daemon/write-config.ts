@@ -1,4 +1,4 @@
-/** Writing a configuration file that leads to a daemon, without harm to one that is there. */
+/** Writes a configuration file that leads to a daemon, without overwriting the user's own. */
 import { readFile, realpath, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { DialConfig } from "katzenpost-thinclient";
@@ -8,7 +8,7 @@ import { fileProblem, replaceFile } from "../../private-file.js";
 
 const MARK = "# Written by katz daemon: leads to an embedded network, which gives no anonymity.";
 
-/** The text of a `thinclient.toml` for `dial`. A token of a WebSocket is in it. */
+/** The text of a `thinclient.toml` for `dial`. It contains the token of a WebSocket. */
 function configText(dial: DialConfig): string {
   const place = dial.resolve();
   const { address: Address } = place;
@@ -26,7 +26,7 @@ function configText(dial: DialConfig): string {
   return `${MARK}\n${stringify({ Dial: { Tcp } })}\n`;
 }
 
-/** What a configuration of authorities says of one. */
+/** An authority in a configuration. */
 interface AuthorityEntry {
   readonly identifier: string;
   readonly addresses: readonly string[];
@@ -36,11 +36,60 @@ interface AuthorityEntry {
   readonly wireKemScheme: string;
 }
 
+/** The configuration of a network's authorities. */
+export interface AuthorityConfig {
+  readonly authorities: readonly AuthorityEntry[];
+  /** Names of the nodes in documents. */
+  readonly topology: {
+    readonly gateways: readonly NamedNode[];
+    readonly serviceNodes: readonly NamedNode[];
+    readonly layers: readonly (readonly NamedNode[])[];
+    readonly replicas: readonly (NamedNode & { readonly replicaId: number })[];
+  };
+  /** Per millisecond. */
+  readonly rates: Readonly<Record<"mu" | "lambdaP" | "lambdaL" | "lambdaM" | "lambdaR", number>>;
+  /** Lengths of the network's packets, under the names that the file uses. */
+  readonly geometry: Readonly<Record<string, number | string>>;
+}
+
+interface NamedNode {
+  readonly name: string;
+}
+
 /**
- * The text of an `authority.toml`: whom to ask for documents, and by which keys they are signed.
+ * The text of an `authority.toml`: the configuration of a real network's first authority, without
+ * the settings for its own process. Tools read from it which authorities to ask for documents, which
+ * keys sign them, and which nodes to expect.
  */
-function authorityText(authorities: readonly AuthorityEntry[]): string {
-  return `${MARK}\n${stringify({ Authorities: authorities.map(authorityTable) })}\n`;
+function authorityText({ authorities, topology, rates, geometry }: AuthorityConfig): string {
+  const [first] = authorities;
+  const named = ({ name }: NamedNode) => ({ Identifier: name });
+  const text = stringify({
+    Server: {
+      Identifier: first!.identifier,
+      WireKEMScheme: first!.wireKemScheme,
+      PKISignatureScheme: first!.pkiSignatureScheme,
+      Addresses: [...first!.addresses],
+    },
+    Authorities: authorities.map(authorityTable),
+    Parameters: {
+      Mu: rates.mu,
+      LambdaP: rates.lambdaP,
+      LambdaL: rates.lambdaL,
+      LambdaM: rates.lambdaM,
+      LambdaR: rates.lambdaR,
+    },
+    Mixes: topology.layers.flat().map(named),
+    GatewayNodes: topology.gateways.map(named),
+    ServiceNodes: topology.serviceNodes.map(named),
+    StorageReplicas: topology.replicas.map(({ name, replicaId }) => ({
+      Identifier: name,
+      ReplicaID: replicaId,
+    })),
+    Topology: { Layers: topology.layers.map((layer) => ({ Nodes: layer.map(named) })) },
+    SphinxGeometry: { ...geometry },
+  });
+  return `${MARK}\n${text}\n`;
 }
 
 function authorityTable(authority: AuthorityEntry) {
@@ -55,16 +104,13 @@ function authorityTable(authority: AuthorityEntry) {
 }
 
 /** Writes an `authority.toml`. @throws UsageError as {@link writeConfigFile}. */
-export function writeAuthorityFile(
-  path: string,
-  authorities: readonly AuthorityEntry[],
-): Promise<void> {
-  return writeOurs(path, authorityText(authorities));
+export function writeAuthorityFile(path: string, config: AuthorityConfig): Promise<void> {
+  return writeOurs(path, authorityText(config));
 }
 
-/** What the configuration of a daemon that joins the network says. */
+/** The configuration of a daemon that joins the network. */
 export interface ClientConfig {
-  /** Lengths of the network's packets, under the names that the file has for them. */
+  /** Lengths of the network's packets, under the names that the file uses. */
   readonly geometry: Readonly<Record<string, number | string>>;
   readonly gateway: {
     readonly name: string;
@@ -75,18 +121,18 @@ export interface ClientConfig {
     readonly wireKemScheme: string;
   };
   readonly authorities: readonly AuthorityEntry[];
-  /** `HOST:PORT` at which the daemon is to serve thin clients. */
+  /** `HOST:PORT` where the daemon should serve thin clients. */
   readonly listen: string;
   /** Length of an epoch in milliseconds. */
   readonly epochMs: number;
 }
 
-/** What a daemon takes for the length of an epoch that nobody tells it, in milliseconds. */
+/** The epoch length that a daemon assumes, in milliseconds. */
 const usualEpochMs = 20 * 60_000;
 
 /**
- * The variable that a daemon must be started with, for nothing in the file and nothing on the wire
- * tells how long an epoch is; null when it is as long as daemons take it to be.
+ * The environment variable with which a daemon must be started, because neither the file nor the
+ * wire says how long an epoch is; null for the length that daemons assume.
  */
 export function epochVariable(epochMs: number): string | null {
   return epochMs === usualEpochMs ? null : `KATZENPOST_EPOCH_DURATION=${epochMs}ms`;
@@ -94,7 +140,7 @@ export function epochVariable(epochMs: number): string | null {
 
 /**
  * The text of a `client.toml`: what a daemon, upstream's or ours, needs to join the network through
- * its gateway. spec/mixnet §9.
+ * its gateway (spec/mixnet §9).
  */
 function clientConfigText(config: ClientConfig): string {
   const { geometry, gateway, authorities, listen, epochMs } = config;
@@ -108,7 +154,7 @@ function clientConfigText(config: ClientConfig): string {
     Listen: { Tcp: { Address: listen } },
     Logging: { Disable: false, File: "", Level: "NOTICE" },
     UpstreamProxy: { Type: "none", Network: "", Address: "", User: "", Password: "" },
-    // Cover traffic hides nothing from the one process that is the whole network.
+    // Cover traffic hides nothing when one process is the whole network.
     Debug: { DisableDecoyTraffic: true, EnableTimeSync: false },
     SphinxGeometry: { ...geometry },
     PinnedGateways: {
@@ -134,8 +180,8 @@ export function writeClientConfigFile(path: string, config: ClientConfig): Promi
 }
 
 /**
- * Writes the file, readable by its owner only.
- * @throws UsageError when there is a file that `katz daemon` did not write, or it cannot be
+ * Writes the file, readable only by its owner.
+ * @throws UsageError when there is a file that `katz daemon` did not write, or when it cannot be
  * written.
  */
 export function writeConfigFile(path: string, dial: DialConfig): Promise<void> {
@@ -144,7 +190,7 @@ export function writeConfigFile(path: string, dial: DialConfig): Promise<void> {
 
 async function writeOurs(path: string, text: string): Promise<void> {
   try {
-    // A symbolic link stays one.
+    // A symbolic link stays a link.
     await replaceFile((await isOurs(path)) ? await realpath(path) : path, text);
   } catch (error) {
     if (error instanceof UsageError) throw error;
@@ -153,11 +199,12 @@ async function writeOurs(path: string, text: string): Promise<void> {
 }
 
 /**
- * Whether there is a file that may be replaced; false when none is. @throws UsageError for others.
+ * Whether there is a file that may be replaced; false if there is none. @throws UsageError for a
+ * file of the user.
  */
 async function isOurs(path: string): Promise<boolean> {
   try {
-    // Reading a named pipe would wait for a writer, where no signal is heard.
+    // Reading a named pipe would block until a writer comes, and signals would not be handled.
     if (!(await stat(path)).isFile()) {
       throw new UsageError(`${path} is not a regular file, so it was not changed`);
     }
@@ -167,5 +214,5 @@ async function isOurs(path: string): Promise<boolean> {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
     throw error;
   }
-  throw new UsageError(`${path} was not written by katz daemon and is left alone`);
+  throw new UsageError(`${path} was not written by katz daemon and is left unchanged`);
 }

@@ -1,4 +1,4 @@
-/** What `katz doctor` looks at, in the order in which things must work. */
+/** The checks of `katz doctor`, in the order in which things must work. */
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import {
@@ -22,45 +22,45 @@ import { counted } from "../../text.js";
 
 /** Flags of the command. */
 export interface DoctorFlags extends ClientFlags {
-  /** Length of an epoch in milliseconds; found out unless given. */
+  /** Length of an epoch in milliseconds; detected by default. */
   readonly epoch?: number;
-  /** The data directory of an embedded network, whose damage is to be told. */
+  /** The data directory of an embedded network, to report its damage. */
   readonly data?: string;
 }
 
 /**
- * How long a handshake may take unless `--timeout` says, in milliseconds. A daemon without a
- * document holds each connection for up to 30 s, one after the other (spec/thin-protocol §3.1):
- * this is the turns of two others, and ours.
+ * The default time limit of a handshake, in milliseconds. A daemon without a document holds each
+ * connection for up to 30 s, one after the other (spec/thin-protocol §3.1). This allows for two
+ * other clients and us.
  */
 const HANDSHAKE_TIMEOUT_MS = 100_000;
 
-/** What the checks find out and hand on. */
+/** What the checks find out and pass on. */
 export interface Findings {
   readonly flags: DoctorFlags;
   readonly call: CallOptions & { readonly signal: AbortSignal };
   places: readonly DaemonPlace[];
-  /** The connection that showed that somebody listens, until the client has it. */
+  /** The connection that showed that somebody listens, until the client takes it. */
   transport: Transport | null;
   client: ThinClient | null;
-  /** Names the daemon's process. */
+  /** Identifies the daemon's process. */
   instanceToken: Uint8Array | null;
 }
 
-/** What a check found; `warning` when it works but looks wrong. */
+/** The result of a check; `warning` if it works but looks wrong. */
 export interface Finding {
   readonly detail: string;
   readonly warning?: string;
 }
 
-/** One thing that must work; those after it need it. */
+/** One thing that must work; later checks depend on it. */
 export interface Check {
   readonly name: string;
-  /** @throws what is wrong. */
+  /** @throws the problem. */
   run(findings: Findings): Promise<Finding>;
-  /** What to do when it failed. */
+  /** What to do if it failed. */
   readonly advice: string;
-  /** Said while it runs: why it may take long. */
+  /** Shown while it runs: why it may take long. */
   readonly patience?: string;
 }
 
@@ -73,7 +73,7 @@ const configuration: Check = {
     const [first] = findings.places;
     if (first!.isTold) return { detail: `${first!.address}, from ${first!.source}` };
     const tried = findings.places.map((place) => place.address).join(", ");
-    return { detail: `none is given or found; trying the usual places: ${tried}` };
+    return { detail: `no address was given or configured; trying the usual places: ${tried}` };
   },
   advice: "correct the file or the flag, or leave it out to try the usual places",
 };
@@ -90,8 +90,8 @@ const socket: Check = {
     return {
       detail,
       warning:
-        `whose it is cannot be said: ${owner.why}. Commands that hand over capabilities or ` +
-        `contents want --address ${place.address}`,
+        `its owner is unknown: ${owner.why}. Commands that send capabilities or ` +
+        `contents need --address ${place.address}`,
     };
   },
   advice:
@@ -122,14 +122,14 @@ const handshake: Check = {
     return {
       detail,
       warning:
-        "the daemon has no PKI document: it may just have started, or it cannot reach the " +
-        "authorities; its log says which",
+        "the daemon has no PKI document: it may have just started, or it cannot reach the " +
+        "authorities; see its log",
     };
   },
   patience: " (a daemon without a PKI document serves its clients one after the other, 30 s each)",
   advice:
-    "either something listens there that is not a daemon of this protocol (0.0.99 or newer), or " +
-    "the daemon has no PKI document and other clients wait before this one: look at its log",
+    "either something listens there that is not a daemon with this protocol (0.0.99 or newer), or " +
+    "the daemon has no PKI document and other clients wait before this one: see its log",
 };
 
 const mixnet: Check = {
@@ -139,15 +139,15 @@ const mixnet: Check = {
     return { detail: "the daemon is connected to a gateway" };
   },
   advice:
-    "the daemon cannot reach the mixnet: look at its log, at this machine's connection and clock",
+    "the daemon cannot reach the mixnet: check its log, and this machine's connection and clock",
 };
 
-/** What a `katz daemon --join` says of its link; another daemon keeps it to itself. */
+/** The link state that a `katz daemon --join` publishes; other daemons do not. */
 const link: Check = {
   name: "link",
   async run({ instanceToken }) {
     const state = instanceToken === null ? null : await readLinkState(instanceToken);
-    if (state === null) return { detail: "this daemon does not say how its link is" };
+    if (state === null) return { detail: "this daemon does not report the state of its link" };
     const detail = linkText(state).join("; ");
     const { clockSkewMs } = state.link;
     if (clockSkewMs === null || Math.abs(clockSkewMs) < SKEW_WARNING_MS) return { detail };
@@ -155,11 +155,11 @@ const link: Check = {
       detail,
       warning:
         `this machine's clock is ${duration(Math.abs(clockSkewMs))} ` +
-        `${clockSkewMs > 0 ? "ahead of" : "behind"} the gateway's: set it, or no packet arrives ` +
-        "in the epoch that its keys are for",
+        `${clockSkewMs > 0 ? "ahead of" : "behind"} the gateway's: set it, otherwise packets do not ` +
+        "arrive in the epoch of their keys",
     };
   },
-  advice: "look at the daemon's own output",
+  advice: "check the daemon's own output",
 };
 
 const document: Check = {
@@ -172,7 +172,7 @@ const document: Check = {
     const length = lengthMs === DEFAULT_EPOCH_MS ? "" : ` of ${duration(lengthMs)}`;
     if (behind === 0) {
       return {
-        detail: `epoch ${epoch}${length}, begun ${duration(now.elapsedMs)} ago, is the current one`,
+        detail: `epoch ${epoch}${length}, which began ${duration(now.elapsedMs)} ago, is the current one`,
       };
     }
     if (Math.abs(behind) === 1) {
@@ -181,9 +181,9 @@ const document: Check = {
     return {
       detail: `epoch ${epoch}`,
       warning:
-        `by epochs of ${duration(lengthMs)} it is ${now.epoch}: either the daemon's document is ` +
-        "old, or this machine's clock is wrong, or this network's epochs have another length " +
-        "(--epoch TIME)",
+        `with epochs of ${duration(lengthMs)} the epoch should be ${now.epoch}: either the daemon's ` +
+        "document is old, or this machine's clock is wrong, or this network's epochs have another " +
+        "length (--epoch TIME)",
     };
   },
   advice: "wait for the next epoch; if none comes, the daemon cannot reach the authorities",
@@ -196,7 +196,7 @@ const signatures: Check = {
     const client = clientOf(findings);
     const authorities = await client.getDirectoryAuthorities(call);
     if (authorities.length === 0) {
-      return { detail: "not verified", warning: "the daemon names no directory authorities" };
+      return { detail: "not verified", warning: "the daemon lists no directory authorities" };
     }
     const raw = await client.getPkiDocumentRaw(0, call);
     const { geometry } = client;
@@ -206,13 +206,13 @@ const signatures: Check = {
       { epoch: raw.epoch, geometry },
       setImmediate,
     );
-    const detail = `${signers.length} of ${authorities.length} authorities signed, ${threshold} must`;
+    const detail = `${signers.length} of ${authorities.length} authorities signed, ${threshold} are needed`;
     if (rejected.length === 0) return { detail };
     const who = rejected.map(({ authority, reason }) => `${authority.identifier}: ${reason}`);
     return { detail, warning: who.join("; ") };
   },
   advice:
-    "do not trust this network: the daemon's document is not what its authorities signed. " +
+    "do not trust this network: its authorities did not sign the daemon's document. " +
     "Compare the daemon's list of authorities with the network's own",
 };
 
@@ -230,11 +230,11 @@ const echo: Check = {
     );
     const taken = duration(performance.now() - start);
     if (!equalBytes(reply.subarray(0, payload.length), payload)) {
-      throw new Error(`${service.mixDescriptor.name} answered with something else than an echo`);
+      throw new Error(`${service.mixDescriptor.name} did not answer with an echo`);
     }
     return { detail: `${service.mixDescriptor.name} answered in ${taken}` };
   },
-  advice: "messages get lost on the way: try again, then `katz ping`, which shows how many",
+  advice: "messages get lost on the way: try again, then run `katz ping`, which shows how many",
 };
 
 const box: Check = {
@@ -260,7 +260,7 @@ const box: Check = {
     "with CTIDH a box takes seconds, so try a longer --timeout too",
 };
 
-/** Damage of a data directory that was found when it was opened, or since. */
+/** Damage of a data directory, found when it was opened or later. */
 const data: Check = {
   name: "data",
   run: async ({ flags }) => {
@@ -268,15 +268,15 @@ const data: Check = {
     await stat(join(folder, "seed"));
     const text = await readFile(join(folder, "damage.txt"), "utf8").catch(() => "");
     const lines = text.split("\n").filter((line) => line !== "");
-    if (lines.length === 0) return { detail: "nothing in it was found damaged" };
+    if (lines.length === 0) return { detail: "no damage was found" };
     return {
       detail: lines.slice(-5).join("; "),
       warning:
-        "Bytes on this disk changed. Look at the disk; what was saved is in use. Remove the file " +
-        "damage.txt and the folders damaged-… there when you need them no more.",
+        "Bytes on this disk changed. Check the disk. The recovered data is in use. When you do not " +
+        "need them any more, delete the file damage.txt and the folders damaged-…",
     };
   },
-  advice: "Give the directory that katz daemon was started with (--data DIR).",
+  advice: "Pass the directory that katz daemon was started with (--data DIR).",
 };
 
 /** All checks of a daemon. */
@@ -292,7 +292,7 @@ const checks: readonly Check[] = [
   box,
 ];
 
-/** The checks in their order; that of a data directory where one is given. */
+/** The checks in order, including the data directory if one is given. */
 export function checksFor({ data: folder }: DoctorFlags): readonly Check[] {
   return folder === undefined ? checks : [data, ...checks];
 }

@@ -1,4 +1,4 @@
-/** How `katz doctor` is called. */
+/** The definition of `katz doctor`. */
 import { buildCommand } from "@stricli/core";
 import { clientFlags, described, parseEpoch, parseText } from "../../flags.js";
 

@@ -1,4 +1,4 @@
-/** `katz doctor`: what works, what does not, and what to do about it. */
+/** `katz doctor`: checks what works, and says what to do about what does not. */
 import { type Check, type DoctorFlags, type Findings, checksFor } from "./checks.js";
 import { AlreadyReported, codeOf, exitCodeOf, messageOf } from "../../failure.js";
 import type { Output } from "../../output.js";
@@ -8,7 +8,7 @@ import type { Style } from "../../terminal.js";
 import { withoutSecrets } from "../../repeated.js";
 import { counted, wrap } from "../../text.js";
 
-/** How long each check may take unless `--timeout` says. */
+/** The default time limit of each check. */
 const CHECK_TIMEOUT_MS = 60_000;
 const NAME_WIDTH = 13;
 const TEXT_WIDTH = 54;
@@ -21,7 +21,7 @@ const styles: Readonly<Record<Status, Style>> = {
   skipped: "dim",
 };
 
-/** Runs all checks; those after a failure are skipped. The exit code is the failure's. */
+/** Runs all checks; those after a failure are skipped. The exit code is that of the failure. */
 export function doctor(flags: DoctorFlags): Promise<void> {
   return runCommand(flags, async (run) => {
     const call = { signal: run.signal, timeoutMs: flags.timeout ?? CHECK_TIMEOUT_MS };
@@ -84,7 +84,7 @@ interface Shown {
 
 function show(output: Output, { name }: Check, status: Status, shown: Shown): void {
   const { ms, advice, error } = shown;
-  // A ticket that was given as an address is one here, too.
+  // A ticket that was given as an address would appear here.
   const detail = withoutSecrets(shown.detail);
   output.clearStatus();
   output.record({
@@ -112,7 +112,8 @@ function summarize(output: Output, counts: Record<Status, number>, exitCode: num
   const { ok, warning, failed } = counts;
   output.heading();
   if (failed > 0) output.heading(`${ok} fine, then a failure: do what the arrow says.`);
-  else if (warning > 0) output.heading(`All works; ${counted(warning, "thing")} to look at.`);
+  else if (warning > 0)
+    output.heading(`Everything works; ${counted(warning, "thing")} to look at.`);
   else output.heading("All works.");
   if (exitCode !== 0) throw new AlreadyReported(exitCode);
 }

@@ -1,4 +1,4 @@
-/** How `katz help` is called. */
+/** The definition of `katz help`. */
 import { buildCommand } from "@stricli/core";
 import { described, parseText } from "../../flags.js";
 
@@ -23,7 +23,7 @@ export const help = buildCommand({
           placeholder: "SUBCOMMAND",
           parse: parseText,
           optional: true,
-          brief: "One of its commands, where it has several",
+          brief: "A subcommand, if the command has any",
         },
       ],
     },

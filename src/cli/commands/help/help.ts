@@ -1,4 +1,4 @@
-/** `katz help`: what `--help` shows. */
+/** `katz help`: shows the same as `--help`. */
 import { type CommandContext, type RouteMap, type StricliProcess, run } from "@stricli/core";
 import { ExitCode } from "../../failure.js";
 import { printable } from "../../printable.js";
@@ -6,12 +6,12 @@ import { quoted } from "../../repeated.js";
 
 /** Shows the help of a command, or the list of all. */
 export async function help(_flags: object, command?: string, subcommand?: string): Promise<void> {
-  // Loaded here: the application knows this command.
+  // Loaded here, because the application imports this command.
   const { katz } = await import("../../app.js");
   const names = [command, subcommand].filter((name) => name !== undefined);
   if (subcommand !== undefined && !hasSubcommands(katz.root, command!)) {
     process.stderr.write(
-      `katz: ${printable(quoted(subcommand))} is one argument too many. See katz help --help\n`,
+      `katz: unexpected argument ${printable(quoted(subcommand))}. See katz help --help\n`,
     );
     process.exitCode = ExitCode.USAGE;
     return;

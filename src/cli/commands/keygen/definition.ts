@@ -1,4 +1,4 @@
-/** How `katz keygen` is called. */
+/** The definition of `katz keygen`. */
 import { buildCommand } from "@stricli/core";
 import { described, outputFlags, parseText } from "../../flags.js";
 
@@ -18,7 +18,7 @@ export const keygen = buildCommand({
     aliases: { o: "output" },
   },
   docs: {
-    brief: "Create a stream of boxes: a file to write it, a file to read it",
+    brief: "Create a stream of boxes: one file to write it, one to read it",
     fullDescription: described(
       "Creates the two capabilities of a new stream and writes each to a file that only you\n" +
         "can read. NAME.write gives the right to write, delete and read the stream, NAME.read\n" +

@@ -1,4 +1,4 @@
-/** `katz keygen`: a new stream of boxes, as two capability files. */
+/** `katz keygen`: makes a new stream of boxes, as two capability files. */
 import { rm } from "node:fs/promises";
 import { generateKeypair } from "katzenpost-thinclient/bacap";
 import { capabilityText } from "../../capability-file.js";
@@ -9,11 +9,11 @@ import { runCommand } from "../../run.js";
 
 /** Flags of the command. */
 export interface KeygenFlags extends OutputFlags {
-  /** What the names of the files begin with. */
+  /** The beginning of the files' names. */
   readonly output: string;
 }
 
-/** Makes NAME.write and NAME.read; needs no daemon. */
+/** Makes NAME.write and NAME.read; it does not need a daemon. */
 export function keygen(flags: KeygenFlags): Promise<void> {
   return runCommand(flags, async ({ output }) => {
     const { writeCap, readCap, firstMessageIndex: index } = generateKeypair();
@@ -23,13 +23,13 @@ export function keygen(flags: KeygenFlags): Promise<void> {
     try {
       await create(read, capabilityText({ kind: "read", readCap, index }));
     } catch (error) {
-      // One without the other would be in the way of the next try.
+      // One file without the other would block the next attempt.
       await rm(write);
       throw error;
     }
     output.record({ type: "keypair", write, read });
     for (const path of [write, read]) output.path(path);
-    output.remark("give the second to readers, over a private way; keep the first");
+    output.remark("hand the second file to readers in private; keep the first");
   });
 }
 

@@ -1,4 +1,4 @@
-/** How `katz map` is called. */
+/** The definition of `katz map`. */
 import { buildCommand } from "@stricli/core";
 import { clientFlags, described, parseText } from "../../flags.js";
 
@@ -12,7 +12,7 @@ export const map = buildCommand({
         parse: parseText,
         optional: true,
         placeholder: "FILE",
-        brief: "Write a picture (SVG); - is standard output",
+        brief: "Write an SVG picture (-: standard output)",
       },
       ...clientFlags,
     },

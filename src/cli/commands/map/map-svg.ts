@@ -19,7 +19,7 @@ const BOX = { width: 148, height: 40 };
 const GAP = { x: 48, y: 16 };
 const TOP = 64;
 const MARGIN = 24;
-/** More lines than this between two columns would be a grey area; a band says the same. */
+/** More lines than this between two columns would only be a grey area; one band shows the same. */
 const MAX_LINES = 400;
 
 const style = `
@@ -42,8 +42,8 @@ const style = `
 `;
 
 /**
- * An SVG of the topology, the same for the same nodes whatever the epoch. Any packet may take any
- * line from column to column; one way is drawn out.
+ * An SVG of the topology. It is the same in every epoch if the nodes are the same. Any packet may
+ * take any line from column to column; one route is highlighted.
  */
 export function mapSvg(view: NetworkView): string {
   const columns = columnsOf(view);
@@ -65,7 +65,7 @@ export function mapSvg(view: NetworkView): string {
       "note",
       MARGIN,
       height - 12,
-      "the way of one message to a box; any other is as likely",
+      "the route of one message to a box; any other is equally likely",
       "start",
     ),
     `</svg>`,
@@ -130,7 +130,7 @@ function links(from: readonly Box[], to: readonly Box[]): string[] {
   return from.flatMap((a) => to.map((b) => curve("line", a, b)));
 }
 
-/** The way drawn out goes up and down, so that it is seen to be one of many. */
+/** The highlighted route goes up and down, so that it looks like one of many. */
 function wayBetween(from: readonly Box[], index: number, to: readonly Box[]): string {
   return curve("way", from[index % from.length]!, to[(index + 1) % to.length]!);
 }
@@ -163,12 +163,14 @@ function text(name: string, x: number, y: number, content: string, anchor = "mid
   return `<text class="${name}" x="${x}" y="${y}" text-anchor="${anchor}">${escape(content)}</text>`;
 }
 
-/** What fits into a box; the whole name is in its title. */
+/** The part that fits into a box; the title has the whole name. */
 function fitted(content: string): string {
   return content.length > 24 ? `${content.slice(0, 23)}…` : content;
 }
 
-/** Names come from others: they must not become markup, nor characters that XML forbids. */
+/**
+ * Others choose the names, so they must not become markup or contain characters that XML forbids.
+ */
 function escape(content: string): string {
   const escaped = content
     .replace(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, "\uFFFD")
@@ -176,6 +178,6 @@ function escape(content: string): string {
     .replaceAll("<", "&lt;")
     .replaceAll(">", "&gt;")
     .replaceAll('"', "&quot;");
-  // A picture may be looked at as text, in a terminal.
+  // Somebody may view the picture as text in a terminal.
   return replaceSteering(escaped, (code) => `&#x${code.toString(16)};`);
 }

@@ -1,4 +1,4 @@
-/** `katz map`: the topology as text or as a picture. */
+/** `katz map`: shows the topology as text or as a picture. */
 import { writeFile } from "node:fs/promises";
 import { type ClientFlags, withClient } from "../../connect.js";
 import { UsageError } from "../../failure.js";
@@ -11,7 +11,7 @@ import { table } from "../../text.js";
 
 /** Flags of the command. */
 export interface MapFlags extends ClientFlags {
-  /** Where the picture goes; `-` is standard output. */
+  /** Where to write the picture; `-` is standard output. */
   readonly output?: string;
 }
 
@@ -27,7 +27,8 @@ export function map(flags: MapFlags): Promise<void> {
         return;
       }
       if (target !== undefined) {
-        // It would wait for a reader where no signal is heard.
+        // Writing to a named pipe would block until a reader comes, and signals would not be
+        // handled.
         if (await isNamedPipe(target)) {
           throw new UsageError(`${target} is a named pipe: write there with -o - > ${target}`);
         }

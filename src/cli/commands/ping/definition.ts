@@ -1,4 +1,4 @@
-/** How `katz ping` is called. */
+/** The definition of `katz ping`. */
 import { buildCommand } from "@stricli/core";
 import { clientFlags, described, parseCount, parseText, parseTime } from "../../flags.js";
 

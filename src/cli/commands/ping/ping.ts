@@ -1,4 +1,4 @@
-/** `katz ping`: messages to a service and back, measured. */
+/** `katz ping`: measures round trips of messages to a service. */
 import {
   ServiceNotFoundError,
   type ThinClient,
@@ -17,18 +17,18 @@ import { RECONNECT, tellReconnects } from "../../reconnects.js";
 
 /** Flags of the command. */
 export interface PingFlags extends ClientFlags {
-  /** How many; until interrupted unless given. */
+  /** How many; by default until interrupted. */
   readonly count?: number;
-  /** Between two, in milliseconds. */
+  /** Minimum time between two, in milliseconds. */
   readonly interval: number;
-  /** Most that are on their way at once. */
+  /** The most that are on their way at once. */
   readonly window: number;
 }
 
-/** Enough that a reply cannot be another message's. */
+/** Long enough that a reply cannot be mistaken for another message's. */
 const PAYLOAD_LENGTH = 32;
 
-/** Pings until the count is reached or Ctrl-C; fails when nothing came back at all. */
+/** Pings until the count is reached or Ctrl-C; fails if no reply arrived. */
 export function ping(flags: PingFlags, service: string): Promise<void> {
   const work = async (run: ClientRun): Promise<void> => {
     tellReconnects(run);
@@ -46,21 +46,21 @@ export function ping(flags: PingFlags, service: string): Promise<void> {
   return withClient(flags, work, { reconnect: RECONNECT, revealsNothing: true });
 }
 
-/** How often the daemon may send a packet, by the current document: milliseconds on average. */
+/** The average time between two packets of the daemon, in milliseconds, by the current document. */
 function tickOf(client: ThinClient): number | null {
   const lambdaP = client.pkiDocument()?.lambdaP ?? 0;
   return lambdaP > 0 ? 1 / lambdaP : null;
 }
 
 function tickText(tickMs: number, intervalMs: number): string {
-  const allowed = `about one packet in ${duration(tickMs)}, for all clients of the daemon together`;
+  const allowed = `about one packet every ${duration(tickMs)}, for all clients of the daemon together`;
   return intervalMs < tickMs ? `${allowed}: it sets the pace` : allowed;
 }
 
-/** What keeps messages from being sent. */
+/** Why messages cannot be sent. */
 type Hindrance = "the daemon is away" | "the mixnet is out of reach";
 
-/** @throws ServiceNotFoundError when nobody offers the service: with those that may be meant. */
+/** @throws ServiceNotFoundError when nobody offers the service; it suggests similar names. */
 function look(client: ThinClient, service: string): void {
   try {
     client.getService(service);
@@ -84,7 +84,7 @@ class Series {
   #sent = 0;
   #waiting = 0;
   #unsent = 0;
-  /** Why the last message was not sent; null when it was. */
+  /** Why the last message was not sent; null if it was. */
   #hindrance: Hindrance | null = null;
   #failure: unknown = null;
 
@@ -93,7 +93,7 @@ class Series {
     this.#service = service;
   }
 
-  /** Sends one message and says what came of it; never rejects. */
+  /** Sends one message and reports its outcome; never rejects. */
   async one(seq: number): Promise<void> {
     const { client, call, signal, output } = this.#run;
     const service = this.#service;
@@ -113,15 +113,15 @@ class Series {
       if (output.json || !output.quiet) output.result(text, record);
     } catch (error) {
       if (signal.aborted) {
-        // Nobody waited long enough to call it lost.
+        // We did not wait long enough to call it lost.
         this.#waiting++;
         return;
       }
       this.#failure = error;
       const message = messageOf(error);
-      // The library's message about a deadline names a method: it is for those who write programs.
+      // The library's message about a deadline names a method, which is meant for programmers.
       const why = hasCode(error, "ERR_TIMEOUT")
-        ? `nothing came back in ${duration(performance.now() - start)}`
+        ? `no answer within ${duration(performance.now() - start)}`
         : message;
       const text = output.style("yellow", `no reply: seq=${seq}: ${why}`);
       const record = { type: "loss", seq, service, code: codeOf(error), message } as const;
@@ -129,7 +129,7 @@ class Series {
     }
   }
 
-  /** Whether a message cannot be sent now; counts it then, and says once why. */
+  /** Whether a message cannot be sent now. Counts it then, and reports the reason once. */
   #isHindered(seq: number): boolean {
     const { client, output } = this.#run;
     const before = this.#hindrance;
@@ -142,14 +142,17 @@ class Series {
     if (now === null) return false;
     this.#unsent++;
     output.record({ type: "unsent", seq, service: this.#service, reason: now });
-    // Of the daemon the remark about it tells; a line for each message would bury it.
+    // Another remark already reports that the daemon is away; one line per message would hide it.
     if (now !== before && now !== "the daemon is away" && !output.quiet) {
-      output.line(output.style("yellow", `not sent from seq=${seq} on: ${now}`));
+      output.line(output.style("yellow", `nothing is sent from seq=${seq} on: ${now}`));
     }
     return true;
   }
 
-  /** @throws AlreadyReported when nothing came back; the signal's reason when nothing could yet. */
+  /**
+   * @throws AlreadyReported when no reply arrived; the signal's reason when none could have arrived
+   * yet.
+   */
   finish(): void {
     const { output, signal } = this.#run;
     const summary = summarize(this.#sent, this.#times, this.#waiting, this.#unsent);
@@ -159,7 +162,7 @@ class Series {
     if (!output.quiet) for (const line of histogramLines(summary)) output.line(line);
     if (summary.received > 0) return;
     if (hasCode(this.#failure, "ERR_TIMEOUT") && this.#service !== "echo") {
-      output.remark("not every service answers to any message: katz ping echo has one that does");
+      output.remark("not every service answers every message: katz ping echo uses one that does");
     }
     if (this.#waiting === this.#sent) signal.throwIfAborted();
     const hindered =
@@ -170,7 +173,7 @@ class Series {
 
 function summaryLines(service: string, summary: PingSummary): string[] {
   const { sent, received, waiting, unsent, lossPercent, minMs, avgMs, maxMs, mdevMs } = summary;
-  const still = waiting > 0 ? `, ${waiting} still waited for` : "";
+  const still = waiting > 0 ? `, ${waiting} still awaited` : "";
   const kept = unsent > 0 ? `, ${unsent} not sent` : "";
   const lines = [
     "",

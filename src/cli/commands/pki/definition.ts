@@ -1,4 +1,4 @@
-/** How `katz pki` is called. */
+/** The definition of `katz pki`. */
 import { buildCommand } from "@stricli/core";
 import { clientFlags, described, parseCount } from "../../flags.js";
 

@@ -1,4 +1,4 @@
-/** `katz pki`: the network's document, and whether its authorities signed it. */
+/** `katz pki`: shows the network's document and checks the authorities' signatures. */
 import {
   type Certificate,
   PkiDocument,
@@ -16,20 +16,25 @@ import { counted, table } from "../../text.js";
 
 /** Flags of the command. */
 export interface PkiFlags extends ClientFlags {
-  /** Which document; the current one unless given. */
+  /** Which document; the current one by default. */
   readonly epoch?: number;
   readonly verify: boolean;
   readonly raw: boolean;
 }
 
-/** Shows a document; with `--raw` its signed bytes, with `--verify` only one that is genuine. */
+/**
+ * Shows a document. With `--raw` it writes the signed bytes; with `--verify` it fails unless the
+ * document is genuine.
+ */
 export function pki(flags: PkiFlags): Promise<void> {
   return withClient(
     flags,
     async (run) => {
       const { client, call, output } = run;
       if (flags.raw && !flags.json && output.terminal.isTerminal) {
-        throw new UsageError("--raw writes bytes, no text: send them to a file, or add --json");
+        throw new UsageError(
+          "--raw writes bytes, not text: redirect them to a file, or add --json",
+        );
       }
       const raw = await client.getPkiDocumentRaw(flags.epoch ?? 0, call);
       const verified = flags.verify ? await verify(run, raw) : null;
@@ -50,7 +55,7 @@ export function pki(flags: PkiFlags): Promise<void> {
 async function verify({ client, call }: ClientRun, raw: RawPkiDocument): Promise<VerifiedDocument> {
   const authorities = await client.getDirectoryAuthorities(call);
   if (authorities.length === 0) {
-    throw new UsageError("--verify: the daemon names no directory authorities to verify with");
+    throw new UsageError("--verify: the daemon lists no directory authorities to verify with");
   }
   const { geometry } = client;
   const checks = { epoch: raw.epoch, geometry };
@@ -95,7 +100,7 @@ function show(
     ([name, rate]) => `${name} ${Number((rate * 1000).toPrecision(6))}`,
   );
   const rows = [
-    ["epoch", `${epoch}, the network's first was ${genesisEpoch}`],
+    ["epoch", `${epoch}, the network's first epoch was ${genesisEpoch}`],
     ["signatures", signatureText(certificate, verified)],
     ...(verified?.rejected ?? []).map(({ authority, reason }, i) => [
       i === 0 ? "rejected" : "",

@@ -1,4 +1,4 @@
-/** How `katz read` is called. */
+/** The definition of `katz read`. */
 import { buildCommand } from "@stricli/core";
 import { box, capability, keep } from "../../box-flags.js";
 import { clientFlags, described, parseCount } from "../../flags.js";
@@ -13,14 +13,14 @@ export const read = buildCommand({
         parse: parseCount(1, Number.MAX_SAFE_INTEGER),
         default: "1",
         placeholder: "N",
-        brief: "How many boxes",
+        brief: "Number of boxes",
       },
       box: { ...box, brief: "Begin at box N (from 0) instead of the next one" },
       now: {
         kind: "boolean",
         default: false,
         withNegated: false,
-        brief: "Fail when a box is empty instead of waiting",
+        brief: "Fail if a box is empty, do not wait",
       },
       keep,
       ...clientFlags,

@@ -1,4 +1,4 @@
-/** `katz read`: boxes of a stream to standard output. */
+/** `katz read`: writes the boxes of a stream to standard output. */
 import { type MessageBoxIndex, hasCode, utf8ToText } from "katzenpost-thinclient";
 import { nextMessageBoxIndex } from "katzenpost-thinclient/bacap";
 import { readOutcome } from "../../box-outcome.js";
@@ -12,13 +12,13 @@ import { inOrder } from "../../transfer/in-order.js";
 
 /** Flags of the command. */
 export interface ReadFlags extends ClientFlags {
-  /** How many boxes. */
+  /** Number of boxes. */
   readonly count: number;
-  /** Number of the first box; the next one unless given. */
+  /** Number of the first box; the next one by default. */
   readonly box?: number;
-  /** Whether an empty box is an error instead of being waited for. */
+  /** Whether an empty box is an error. By default the command waits. */
   readonly now: boolean;
-  /** Whether to leave the capability file as it is. */
+  /** Whether to leave the capability file unchanged. */
   readonly keep: boolean;
 }
 
@@ -50,7 +50,7 @@ async function readBoxes(
       const place = index;
       const next = (index = nextMessageBoxIndex(place));
       const options = { ...call, wait: !flags.now, signal: ending };
-      // What fails is told when its turn comes: those before it are read anyway.
+      // A failure is reported when its turn comes, so that the boxes before it are read anyway.
       return client.read(readCap, place, options).then(
         ({ plaintext }) => ({ next, plaintext }),
         (error: unknown) => ({ next, error }),
@@ -59,7 +59,7 @@ async function readBoxes(
     async take(number, { next, ...outcome }) {
       if ("error" in outcome) {
         const { error } = outcome;
-        // A deleted box is never anything else again: the next call goes past it.
+        // A deleted box stays deleted, so the next call skips it.
         if (hasCode(error, "REPLICA_ERROR_TOMBSTONE") && !flags.keep)
           await capability.advance(next);
         throw readOutcome(error, `box ${number} of ${capability.name}`);
@@ -73,10 +73,10 @@ async function readBoxes(
   output.clearStatus();
 }
 
-/** What came of reading a box. */
+/** The result of reading a box. */
 type Outcome = { readonly plaintext: Uint8Array } | { readonly error: unknown };
 
-/** To a pipe the very bytes; to a terminal lines that cannot steer it. */
+/** A pipe gets the exact bytes; a terminal gets lines without control characters. */
 async function show(output: Output, number: number, plaintext: Uint8Array): Promise<void> {
   if (output.json) {
     output.record({ type: "box", number, bytes: plaintext.length, plaintextBase64: plaintext });

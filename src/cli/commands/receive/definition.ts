@@ -1,4 +1,4 @@
-/** How `katz receive` is called. */
+/** The definition of `katz receive`. */
 import { buildCommand } from "@stricli/core";
 import { clientFlags, described, parseText } from "../../flags.js";
 
@@ -12,7 +12,7 @@ export const receive = buildCommand({
         parse: parseText,
         optional: true,
         placeholder: "DIR",
-        brief: "Put the files here (the current folder)",
+        brief: "Put the files in this folder (default: current folder)",
       },
       name: {
         kind: "parsed",

@@ -1,4 +1,4 @@
-/** `katz receive`: the files of a ticket. */
+/** `katz receive`: fetches the files of a ticket. */
 import { type MessageBoxIndex, type ReadCap, hasCode, toHex } from "katzenpost-thinclient";
 import { firstIndexOf, nextMessageBoxIndex } from "katzenpost-thinclient/bacap";
 import { readOutcome } from "../../box-outcome.js";
@@ -31,24 +31,24 @@ import { decodeTicket } from "../../transfer/ticket.js";
 
 /** Flags of the command. */
 export interface ReceiveFlags extends ClientFlags {
-  /** The folder to receive into; the current one unless given. */
+  /** The folder to receive into; the current one by default. */
   readonly into?: string;
-  /** What to call the one file. */
+  /** The name for the only file. */
   readonly name?: string;
-  /** Whether to replace files that are there. */
+  /** Whether to replace existing files. */
   readonly force: boolean;
 }
 
-/** Tickets are shorter; what is longer is something else. */
+/** Tickets are much shorter. */
 const MAX_TICKET_BYTES = 65_536;
 
-/** A head that was read, and where the files' bytes begin. */
+/** A head that was read, and the box where the files' bytes begin. */
 interface Head {
   readonly bytes: Uint8Array;
   readonly position: ReceivePosition;
 }
 
-/** Receives what a ticket leads to. */
+/** Receives the files of a ticket. */
 export async function receive(flags: ReceiveFlags, ...sources: string[]): Promise<void> {
   const job = await prepare(flags, async (run) => {
     const problem = flags.name === undefined ? null : problemOfOwnName(flags.name);
@@ -82,7 +82,7 @@ async function readTicketFile(path: string, { signal, output }: Run): Promise<Ui
   const { bytes } = await readWhole(path, MAX_TICKET_BYTES, signal, ({ mode }) => {
     if (process.platform !== "win32" && (mode & 0o077) !== 0) {
       output.remark(
-        `others may read ${path}: anyone who has a ticket can fetch its files; make it private: ` +
+        `other users may read ${path}: anyone who has a ticket can fetch its files; make it private: ` +
           `chmod 600 ${path}`,
       );
     }
@@ -90,7 +90,8 @@ async function readTicketFile(path: string, { signal, output }: Run): Promise<Ui
   return bytes;
 }
 
-async function receiveFiles(
+/** Receives with a connected client. */
+export async function receiveFiles(
   run: ClientRun,
   flags: ReceiveFlags,
   readCap: ReadCap,
@@ -105,7 +106,7 @@ async function receiveFiles(
   const target = new Target(flags.into ?? ".", flags.force);
   const start = performance.now();
   const kept = await folder.load();
-  if (kept) output.remark(`going on after ${counted(kept.position.boxesDone, "box", "boxes")}`);
+  if (kept) output.remark(`continuing after ${counted(kept.position.boxesDone, "box", "boxes")}`);
   const head = kept ? { bytes: kept.head, position: kept.position } : await readHead(run, readCap);
   const manifest = decodeHead(head.bytes, flags.name);
   const there: boolean[] = [];
@@ -115,10 +116,10 @@ async function receiveFiles(
     try {
       await readData(run, { readCap, head, manifest, folder, there });
     } catch (error) {
-      // Wrong bytes and deleted boxes do not get better by going on.
+      // Repeating does not help against wrong bytes or deleted boxes.
       const isFinal = error instanceof TransferError || hasCode(error, "REPLICA_ERROR_TOMBSTONE");
       if (isFinal) await folder.remove();
-      else output.remark("stopped: the same command goes on from here");
+      else output.remark("stopped: run the same command to continue");
       throw error;
     }
     for (const [i, file] of manifest.files.entries()) await target.place(folder.pathOf(i), file);
@@ -133,52 +134,69 @@ async function receiveFiles(
     output.path(path);
   }
   const what = `${counted(manifest.files.length, "file")}, ${size(dataLength(manifest))}`;
-  output.remark(`received ${what}, in ${duration(performance.now() - start)}; digests are right`);
+  output.remark(`received ${what} in ${duration(performance.now() - start)}; digests are correct`);
 }
 
-/** Reads the first boxes, which say what follows. */
-async function readHead({ client, output, call }: ClientRun, readCap: ReadCap): Promise<Head> {
+/**
+ * Reads the first boxes, which describe the files. The first one says how many there are; the
+ * others are read several at once, like boxes of data.
+ */
+async function readHead(run: ClientRun, readCap: ReadCap): Promise<Head> {
+  const { client, output, signal, call } = run;
   output.status("waiting for the first box …");
   let at = 0;
   using patience = new Patience(
     output,
-    () => `box ${at}, the beginning of the transfer: its sender has not written it yet`,
+    () => `box ${at}, the beginning of the transfer, which its sender has not written yet`,
   );
   let index = firstIndexOf(readCap);
-  const next = async (box: number): Promise<Uint8Array> => {
-    const { plaintext } = await client.read(readCap, index, call).catch(named(box));
-    index = nextMessageBoxIndex(index);
-    at = box + 1;
-    patience.came();
-    return plaintext;
-  };
-  const first = await next(0);
-  const length = headLength(first);
-  const boxes = Math.max(1, boxesFor(length, first.length));
-  const parts = [first];
-  while (parts.length < boxes) parts.push(await next(parts.length));
+  const parts: Uint8Array[] = [];
+  const readUntil = (to: number): Promise<void> =>
+    inOrder<Uint8Array>({
+      from: at,
+      to,
+      signal,
+      async start(box, ending) {
+        const place = index;
+        index = nextMessageBoxIndex(place);
+        const options = { ...call, signal: ending };
+        return (await client.read(readCap, place, options).catch(named(box))).plaintext;
+      },
+      async take(box, plaintext) {
+        if (plaintext.length > (parts[0] ?? plaintext).length) {
+          throw new TransferError("its boxes are not cut as they should be");
+        }
+        parts.push(plaintext);
+        at = box + 1;
+        patience.came();
+      },
+    });
+  await readUntil(1);
+  const [first] = parts as [Uint8Array];
+  const boxes = Math.max(1, boxesFor(headLength(first), first.length));
+  await readUntil(boxes);
   output.clearStatus();
   return { bytes: new Uint8Array(Buffer.concat(parts)), position: { boxesDone: boxes, index } };
 }
 
-/** Names the box in what became of reading it. */
+/** Names the box in an error of reading it. */
 function named(box: number): (error: unknown) => never {
   return (error) => {
     throw readOutcome(error, `box ${box} of this transfer`);
   };
 }
 
-/** What is to be fetched. */
+/** What to fetch. */
 interface Fetch {
   readonly readCap: ReadCap;
   readonly head: Head;
   readonly manifest: Manifest;
   readonly folder: PartialFolder;
-  /** Which files are in their place already. */
+  /** Which files are already in place. */
   readonly there: readonly boolean[];
 }
 
-/** Reads all boxes of data that are not there yet. */
+/** Reads all data boxes that are missing. */
 async function readData(run: ClientRun, fetch: Fetch): Promise<void> {
   const { client, output, signal, call } = run;
   const { readCap, head, manifest, folder } = fetch;
@@ -187,7 +205,8 @@ async function readData(run: ClientRun, fetch: Fetch): Promise<void> {
   const boxes = boxesFor(total, chunk);
   const headBoxes = boxesFor(head.bytes.length, chunk);
   const from = head.position.boxesDone - headBoxes;
-  if (from < 0 || from > boxes) throw new TransferError("its boxes are not cut as they should be");
+  if (from < 0 || from > boxes)
+    throw new TransferError("its boxes do not have the announced lengths");
   const doneBytes = (dataBoxes: number): number => Math.min(total, dataBoxes * chunk);
   const files = await IncomingFiles.open(folder, manifest, fetch.there, doneBytes(from));
   let { index } = head.position;
@@ -217,7 +236,7 @@ async function readData(run: ClientRun, fetch: Fetch): Promise<void> {
       async take(box, { plaintext, after }) {
         const wanted = box === boxes - 1 ? total - box * chunk : chunk;
         if (plaintext.length !== wanted) {
-          throw new TransferError("a box does not hold as much as it should: nothing was kept");
+          throw new TransferError("a box holds less than it should: nothing was kept");
         }
         await files.append(plaintext);
         taken = box + 1;

@@ -1,4 +1,4 @@
-/** How `katz send` is called. */
+/** The definition of `katz send`. */
 import { buildCommand } from "@stricli/core";
 import { clientFlags, described, parseText } from "../../flags.js";
 
@@ -34,10 +34,10 @@ export const send = buildCommand({
   docs: {
     brief: "Send files to anyone who gets the ticket",
     fullDescription: described(
-      "Writes files into boxes and prints a ticket, the only line on standard output: anyone\n" +
-        "who has it can fetch them with katz receive, for about a week. Hand it over in private.\n" +
-        "The receiver may begin at once. After an interruption, the same command continues\n" +
-        "where it stopped, if the files have not changed.",
+      "Writes files into boxes and prints a ticket, the only line on standard output. Anyone\n" +
+        "who has it can fetch the files with katz receive, for about a week. Hand it over in\n" +
+        "private. The receiver may begin at once. After an interruption, the same command\n" +
+        "continues where it stopped, if the files have not changed.",
       [
         "katz send photos.zip",
         "(umask 077; katz send report.pdf notes.txt > ticket)",

@@ -1,4 +1,4 @@
-/** `katz send`: files into boxes, and a ticket for them. */
+/** `katz send`: writes files into boxes and prints a ticket for them. */
 import { type MessageBoxIndex, hasCode } from "katzenpost-thinclient";
 import {
   advanceMessageBoxIndex,
@@ -39,10 +39,10 @@ export interface SendFlags extends ClientFlags {
   readonly text: boolean;
 }
 
-/** What a message is called when nobody says. */
+/** The default name of a message. */
 const TEXT_NAME = "message.txt";
 
-/** Sends files; says the ticket as soon as it will hold. */
+/** Sends files; prints the ticket as soon as it is valid. */
 export async function send(flags: SendFlags, ...paths: string[]): Promise<void> {
   const isInput = flags.text || paths.includes("-");
   const job = await prepare(flags, (run) =>
@@ -56,14 +56,14 @@ export async function send(flags: SendFlags, ...paths: string[]): Promise<void> 
   }
 }
 
-/** What is to be sent. */
+/** What to send. */
 interface Job {
   readonly files: readonly FoundFile[];
   readonly spool: Spool | null;
 }
 
 async function findOnDisk({ output }: Run, { name }: SendFlags, paths: string[]): Promise<Job> {
-  if (paths.length === 0) throw new UsageError("FILE is missing; - is standard input");
+  if (paths.length === 0) throw new UsageError("FILE is missing; use - for standard input");
   let leftOut = 0;
   const files = await findFiles(paths, name, () => leftOut++);
   if (leftOut > 0)
@@ -76,7 +76,9 @@ async function findOnDisk({ output }: Run, { name }: SendFlags, paths: string[])
 async function findInput({ output, signal }: Run, flags: SendFlags, paths: string[]): Promise<Job> {
   const { text, name = text ? TEXT_NAME : undefined } = flags;
   if (paths.some((path) => path !== "-") || paths.length > 1) {
-    throw new UsageError("standard input goes alone: other files are a command of their own");
+    throw new UsageError(
+      "standard input must be sent alone: send other files with a separate command",
+    );
   }
   if (name === undefined) {
     throw new UsageError("standard input needs a name: give it one with --name NAME");
@@ -88,7 +90,8 @@ async function findInput({ output, signal }: Run, flags: SendFlags, paths: strin
   return { files: await findFiles([spool.path], name), spool };
 }
 
-async function sendFiles(
+/** Sends the files with a connected client. @param isInput whether they came on standard input. */
+export async function sendFiles(
   run: ClientRun,
   files: readonly FoundFile[],
   isInput: boolean,
@@ -100,12 +103,12 @@ async function sendFiles(
   const stateFile = await StateFile.open(files);
   await using _claimed = await claim(stateFile.path, {
     message: "another katz send is sending the same files",
-    advice: "Wait for it: its ticket holds for them",
+    advice: "Wait for it: its ticket is valid for them",
   });
   let state = await stateFile.load(chunk);
   const isResumed = state !== null;
   if (state) {
-    output.remark(`going on after ${counted(state.boxesDone, "box", "boxes")}`);
+    output.remark(`continuing after ${counted(state.boxesDone, "box", "boxes")}`);
   } else {
     using reading = new Progress(output, "reading", 0, total);
     const entries = await digestFiles(files, signal, (done, name) => reading.update(done, name));
@@ -113,7 +116,7 @@ async function sendFiles(
     await stateFile.save(state);
   }
   output.clearStatus();
-  // It holds from here on: anyone who has it waits for the boxes.
+  // The ticket is valid from here on: anyone who has it waits for the boxes.
   const ticket = encodeTicket(readCapOf(state.writeCap));
   output.result(ticket, { type: "ticket", ticket, bytes: total, names: files.map((f) => f.name) });
   const start = performance.now();
@@ -124,20 +127,20 @@ async function sendFiles(
     output.clearStatus();
     output.record({ type: "sent", bytes: total, boxes, ms });
     const what = files.length === 1 ? files[0]!.name : counted(files.length, "file");
-    output.remark(`sent ${what}, ${size(total)}, in ${duration(ms)}; it keeps for a week`);
+    output.remark(`sent ${what}, ${size(total)}, in ${duration(ms)}; it is kept for a week`);
     output.remark("the recipient runs katz receive, which asks for the ticket");
   } catch (error) {
-    // What came on standard input comes only once.
+    // Standard input can be read only once.
     if (error instanceof FileChanged || isInput) await stateFile.remove();
-    else output.remark("stopped: the same command goes on from here");
+    else output.remark("stopped: run the same command to continue");
     throw error;
   }
 }
 
 /**
- * Writes all boxes that are not written yet; gives how many there are. Another daemon process may
- * have another network behind it, which has nothing of what was written before: then all is written
- * again, into the same boxes.
+ * Writes all boxes that are not written yet; returns how many there are. Another daemon process may
+ * have another network, without the boxes written before. Then all are written again, into the same
+ * boxes.
  */
 async function writeAll(
   run: ClientRun,
@@ -154,7 +157,7 @@ async function writeAll(
     const looks = isDoubtful;
     isDoubtful = false;
     if (looks && !(await isThere(run, state))) {
-      run.output.remark("what was sent is no longer there: sending it again, for the same ticket");
+      run.output.remark("the boxes sent before are gone: sending them again, for the same ticket");
       state = { ...state, boxesDone: 0, index: firstIndexOf(state.writeCap) };
       await stateFile.save(state);
     }
@@ -164,11 +167,11 @@ async function writeAll(
   }
 }
 
-/** Whether the first and the last of the boxes that were written still hold something. */
+/** Whether the first and the last written box still hold something. */
 async function isThere({ client, call, output }: ClientRun, state: SendState): Promise<boolean> {
   const { writeCap, boxesDone } = state;
   if (boxesDone === 0) return true;
-  output.status("looking whether what was sent is still there …");
+  output.status("checking whether the boxes sent before are still there …");
   const first = firstIndexOf(writeCap);
   const last = advanceMessageBoxIndex(first, messageBoxCounter(first) + BigInt(boxesDone - 1));
   try {
@@ -184,7 +187,7 @@ async function isThere({ client, call, output }: ClientRun, state: SendState): P
   }
 }
 
-/** Writes all boxes that are not written yet; gives the state after the last one. */
+/** Writes all boxes that are not written yet; returns the state after the last one. */
 async function writeBoxes(
   run: ClientRun,
   state: SendState,
@@ -225,7 +228,7 @@ async function writeBoxes(
         await checkpoints.note({ ...state, boxesDone: box + 1, index: after });
       },
     });
-    // The end of the last file is looked at: it may have changed.
+    // Check the end of the last file too: it may have changed.
     await pieces.next();
   } finally {
     await pieces.return(undefined);
@@ -234,7 +237,7 @@ async function writeBoxes(
   return { ...state, boxesDone: boxes, index };
 }
 
-/** Name of the file that holds a byte. */
+/** Name of the file that holds the byte at this position. */
 function nameAt(files: readonly FoundFile[], at: number): string {
   let end = 0;
   return files.find((file) => (end += file.size) > at)?.name ?? files.at(-1)!.name;

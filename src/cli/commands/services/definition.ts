@@ -1,4 +1,4 @@
-/** How `katz services` is called. */
+/** The definition of `katz services`. */
 import { buildCommand } from "@stricli/core";
 import { clientFlags, described } from "../../flags.js";
 
@@ -9,8 +9,8 @@ export const services = buildCommand({
   docs: {
     brief: "List the services of the network",
     fullDescription: described(
-      "Lists each service that the current PKI document offers, with the node that it is on,\n" +
-        "its endpoint there, and the node's identity hash, which messages are sent to.",
+      "Lists each service that the current PKI document offers, with its node, its endpoint on\n" +
+        "that node, and the node's identity hash, which messages are addressed to.",
       ["katz services", "katz services --json"],
     ),
   },

@@ -1,11 +1,11 @@
-/** `katz services` and `katz couriers`: who can be talked to. */
+/** `katz services` and `katz couriers`: list what the network offers. */
 import { type PkiDocument, findServices, toHex, utf8ToText } from "katzenpost-thinclient";
 import { type ClientFlags, type ClientRun, withClient } from "../../connect.js";
 import { currentDocument } from "../../network-view.js";
 import type { Output } from "../../output.js";
 import { table } from "../../text.js";
 
-/** Digits of a hash on a terminal: as many as tell nodes apart. */
+/** Digits of a hash on a terminal: enough to tell nodes apart. */
 const SHOWN_DIGITS = 16;
 
 /** Lists the services that the current document offers. */
@@ -41,7 +41,9 @@ function list({ client, output }: ClientRun, only: string | null): void {
   }
 }
 
-/** A hash as a cell: whole for programs; on a terminal it would make two lines of each row. */
+/**
+ * A hash as a table cell: complete for programs, short on a terminal, where it would break the row.
+ */
 function shownHash(hash: Uint8Array, output: Output): string {
   const digits = toHex(hash);
   return output.terminal.isTerminal ? `${digits.slice(0, SHOWN_DIGITS)}…` : digits;

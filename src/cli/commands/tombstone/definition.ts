@@ -1,4 +1,4 @@
-/** How `katz tombstone` is called. */
+/** The definition of `katz tombstone`. */
 import { buildCommand } from "@stricli/core";
 import { MAX_BOX, box, capability, keep } from "../../box-flags.js";
 import { clientFlags, described, parseCount } from "../../flags.js";
@@ -9,7 +9,7 @@ export const tombstone = buildCommand({
   parameters: {
     flags: {
       box: { ...box, brief: "The first box to delete, from 0" },
-      count: { ...box, parse: parseCount(1, MAX_BOX), brief: "How many boxes (1)" },
+      count: { ...box, parse: parseCount(1, MAX_BOX), brief: "Number of boxes (1)" },
       all: {
         kind: "boolean",
         default: false,
@@ -25,8 +25,8 @@ export const tombstone = buildCommand({
   docs: {
     brief: "Delete boxes of a stream",
     fullDescription: described(
-      "Puts tombstones into boxes: this deletes their contents, and readers learn it. Boxes\n" +
-        "count from 0 at the capability's first. Readers keep copies they have made.",
+      "Puts tombstones into boxes: their contents are deleted, and readers see that. Boxes are\n" +
+        "counted from 0 at the capability's first box. Readers keep copies they have made.",
       [
         "katz tombstone diary.write --box 3",
         "katz tombstone diary.write --box 0 -n 10",

@@ -13,21 +13,19 @@ import { inOrder } from "../../transfer/in-order.js";
 export interface TombstoneFlags extends ClientFlags {
   /** Number of the first box. */
   readonly box?: number;
-  /** How many boxes; 1 unless given. */
+  /** How many boxes; 1 by default. */
   readonly count?: number;
-  /** All that were written. */
+  /** Delete all boxes that were written. */
   readonly all: boolean;
-  /** Whether to leave the capability file as it is. */
+  /** Whether to leave the capability file unchanged. */
   readonly keep: boolean;
 }
 
-/** Deletes boxes, and whatever they hold. */
+/** Deletes boxes, whatever they hold. */
 export async function tombstone(flags: TombstoneFlags, source: string): Promise<void> {
   const capability = await prepare(flags, async ({ signal }) => {
     if (flags.all === (flags.box !== undefined) || (flags.all && flags.count !== undefined)) {
-      throw new UsageError(
-        "say which boxes: --box N, --box N --count M, or --all that are written",
-      );
+      throw new UsageError("say which boxes to delete: --box N, --box N --count M, or --all");
     }
     const opened = await OpenCapability.open(source, signal);
     opened.forWriting();
@@ -60,7 +58,7 @@ async function deleteBoxes(
       return Promise.resolve();
     },
   });
-  // A message written to a deleted box would never be seen.
+  // A message in a deleted box would never be seen, so the next write must skip it.
   if (!flags.keep && count > 0) await capability.advance(index);
   output.clearStatus();
   output.record({ type: "deleted", number: from, boxes: count });

@@ -5,6 +5,7 @@ import {
   ThinClient,
   TombstoneError,
   type WriteCap,
+  planCopyPayload,
   utf8ToText,
 } from "katzenpost-thinclient";
 import { nextMessageBoxIndex } from "katzenpost-thinclient/bacap";
@@ -15,10 +16,10 @@ import { bar, duration, size } from "../../terminal.js";
 import type { Interruptible } from "./tour.js";
 
 const FILE_BYTES = 200_000;
-/** Boxes of the file that are read at once. */
+/** How many boxes of the file are read at once. */
 const READS_AT_ONCE = 8;
 
-/** Two parties exchange messages, a file goes through a copy command, a box is deleted. */
+/** Two parties exchange messages, a file is copied with a copy command, and a box is deleted. */
 export async function showBoxes(
   output: Output,
   alice: ThinClient,
@@ -41,7 +42,11 @@ async function exchange(
   const { writeCap, readCap, firstMessageIndex } = await alice.newKeypair(randomBytes(32), call);
   let writeAt = firstMessageIndex;
   let readAt = firstMessageIndex;
-  for (const text of ["Hello Bob.", "Nobody sees that we talk.", "Not even who stores this."]) {
+  for (const text of [
+    "Hello Bob.",
+    "Nobody sees that we talk.",
+    "Not even those who store this.",
+  ]) {
     const start = performance.now();
     const written = await alice.write(writeCap, writeAt, text, call);
     const { plaintext, nextMessageBoxIndex: next } = await bob.read(readCap, readAt, call);
@@ -77,7 +82,7 @@ async function showTombstone(
   } catch (error) {
     if (!(error instanceof TombstoneError)) throw error;
     output.record({ type: "step", step: "tombstone", code: error.code });
-    output.line("  Alice deleted the first one: Bob now finds a tombstone in its place");
+    output.line("  Alice deleted the first box: Bob now finds a tombstone there");
     return;
   }
   throw new Error("the deleted box could still be read");
@@ -91,7 +96,7 @@ async function copyFile(
 ): Promise<void> {
   output.heading();
   output.heading(
-    output.style("bold", `A file of ${size(FILE_BYTES)}, copied by a courier in one go`),
+    output.style("bold", `A file of ${size(FILE_BYTES)}, copied by a courier with one command`),
   );
   const file = randomBytes(FILE_BYTES);
   const { writeCap, readCap, firstMessageIndex } = await alice.newKeypair(randomBytes(32), call);
@@ -107,8 +112,7 @@ async function copyFile(
   const copyMs = round(performance.now() - start);
   output.line(`  copied       ${duration(copyMs)}`);
   const digest = createHash("sha256");
-  const chunk = alice.pigeonholeGeometry.maxPlaintextPayloadLength - 4;
-  const boxes = Math.ceil(FILE_BYTES / chunk);
+  const boxes = planCopyPayload(alice.pigeonholeGeometry, FILE_BYTES).envelopes;
   const readStart = performance.now();
   let index = firstMessageIndex;
   let done = 0;
@@ -126,7 +130,7 @@ async function copyFile(
   output.line(`  read back    ${duration(readMs)}`);
   const sha256 = createHash("sha256").update(file).digest("hex");
   const same = digest.digest("hex") === sha256;
-  if (!same) throw new Error("the file that came back differs from the one that was sent");
+  if (!same) throw new Error("the received file differs from the one that was sent");
   output.record({ type: "step", step: "file", bytes: FILE_BYTES, copyMs, readMs, sha256 });
   output.line(`  SHA-256      ${sha256.slice(0, 32)}…  ${output.style("green", "equal")}`);
 }

@@ -1,4 +1,4 @@
-/** How `katz tour` is called. */
+/** The definition of `katz tour`. */
 import { buildCommand } from "@stricli/core";
 import { described, outputFlags } from "../../flags.js";
 
@@ -7,7 +7,7 @@ export const tour = buildCommand({
   loader: async () => (await import("./tour.js")).tour,
   parameters: { flags: outputFlags },
   docs: {
-    brief: "Show in a few seconds what a thin client can do",
+    brief: "Show what a thin client can do, in a few seconds",
     fullDescription: described(
       "Starts an embedded network and shows what a thin client can do with it: services,\n" +
         "messages, boxes, a copied file, a tombstone. Needs no setup and leaves no files.",

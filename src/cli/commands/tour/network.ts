@@ -4,7 +4,7 @@ import type { Output } from "../../output.js";
 import { duration } from "../../terminal.js";
 import type { Interruptible } from "./tour.js";
 
-/** Shows who is in the network, and that its document carries the authorities' signatures. */
+/** Shows the nodes of the network, and that the authorities signed its document. */
 export async function showNetwork(
   output: Output,
   client: ThinClient,

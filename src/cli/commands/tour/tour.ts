@@ -1,4 +1,7 @@
-/** `katz tour`: an embedded network, and what a thin client can do with it, in a few seconds. */
+/**
+ * `katz tour`: starts an embedded network and shows what a thin client can do with it, in a few
+ * seconds.
+ */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,12 +18,12 @@ import { showNetwork } from "./network.js";
 
 const PINGS = 5;
 
-/** For every call, so that Ctrl-C ends it. */
+/** Options for every call, so that Ctrl-C ends it. */
 export interface Interruptible {
   readonly signal: AbortSignal;
 }
 
-/** Runs the tour; the exit code is 0 when all of it worked. */
+/** Runs the tour; the exit code is 0 if everything worked. */
 export function tour(flags: OutputFlags): Promise<void> {
   return runCommand(flags, async ({ output, signal }) => {
     const folder = await mkdtemp(join(tmpdir(), "katz-tour-"));
@@ -38,7 +41,7 @@ async function run(output: Output, socket: string, call: Interruptible): Promise
   output.heading();
   output.heading("This starts a whole Katzenpost network inside one process and talks to it over");
   output.heading("a real Unix socket. Such an embedded network gives NO ANONYMITY: nobody mixes,");
-  output.heading("everything happens on this machine. It is for development and tests.");
+  output.heading("everything happens on this machine. Use it for development and tests.");
   await using daemon = await DevDaemon.start({ listen: `unix:${socket}` });
   await using client = await ThinClient.connect(daemon.config());
   await showNetwork(output, client, daemon.network.epoch().leftMs, call);
@@ -80,7 +83,9 @@ async function ping(output: Output, client: ThinClient, call: Interruptible): Pr
 
 async function showFailure(output: Output, client: ThinClient, call: Interruptible): Promise<void> {
   output.heading();
-  output.heading(output.style("bold", "A message that cannot be sent, and what you are told"));
+  output.heading(
+    output.style("bold", "A message that cannot be sent, and how the client reports it"),
+  );
   const [, queue] = client.getService("echo").toDestination();
   const nobody = client
     .getService("echo")

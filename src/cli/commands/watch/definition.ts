@@ -1,4 +1,4 @@
-/** How `katz watch` is called. */
+/** The definition of `katz watch`. */
 import { buildCommand } from "@stricli/core";
 import { clientFlags, described, parseCount } from "../../flags.js";
 
@@ -21,8 +21,8 @@ export const watch = buildCommand({
   docs: {
     brief: "Print the daemon's events as they arrive",
     fullDescription: described(
-      "Prints connection status, new PKI documents, losses of the daemon and reconnects as\n" +
-        "they arrive. If the daemon goes away, waits for its return.",
+      "Prints connection status, new PKI documents, lost connections and reconnects as they\n" +
+        "happen. If the daemon goes away, waits for its return.",
       ["katz watch", "katz watch --json | jq .event"],
     ),
   },

@@ -1,4 +1,4 @@
-/** `katz watch`: what the daemon tells, as it comes. */
+/** `katz watch`: prints the daemon's events as they arrive. */
 import type { ClientEvent, ThinClient } from "katzenpost-thinclient";
 import { type ClientFlags, withClient } from "../../connect.js";
 import { messageOf } from "../../failure.js";
@@ -7,11 +7,11 @@ import { RECONNECT } from "../../reconnects.js";
 
 /** Flags of the command. */
 export interface WatchFlags extends ClientFlags {
-  /** Ends after so many events. */
+  /** Ends after this many events. */
   readonly count?: number;
 }
 
-/** Prints events until the count is reached or Ctrl-C; comes back to a daemon that went away. */
+/** Prints events until the count is reached or Ctrl-C; reconnects if the daemon goes away. */
 export function watch(flags: WatchFlags): Promise<void> {
   let events: ReturnType<ThinClient["events"]> | null = null;
   return withClient(
@@ -48,7 +48,7 @@ export function watch(flags: WatchFlags): Promise<void> {
 
 type Fields = Omit<JsonRecord, "type">;
 
-/** An event in words, and as fields; of messages the length, never the contents. */
+/** An event as text and as fields: the length of a message, never its contents. */
 function describe(event: ClientEvent): { text: string; fields: Fields } {
   switch (event.type) {
     case "connectionStatus": {
@@ -71,11 +71,11 @@ function describe(event: ClientEvent): { text: string; fields: Fields } {
       return { text: `${payload.length} bytes, code ${errorCode}`, fields };
     }
     case "messageIdGarbageCollected":
-      return { text: "a reply is no longer waited for", fields: { messageId: event.messageId } };
+      return { text: "a reply was given up", fields: { messageId: event.messageId } };
     case "daemonDisconnected": {
       const { isGraceful } = event;
       const error = event.error && messageOf(event.error);
-      const text = isGraceful ? "the daemon said good-bye" : (error ?? "connection lost");
+      const text = isGraceful ? "the daemon said goodbye" : (error ?? "connection lost");
       return { text, fields: { isGraceful, error } };
     }
     case "reconnected": {

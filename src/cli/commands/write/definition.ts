@@ -1,4 +1,4 @@
-/** How `katz write` is called. */
+/** The definition of `katz write`. */
 import { buildCommand } from "@stricli/core";
 import { box, capability, keep } from "../../box-flags.js";
 import { clientFlags, described, parseText } from "../../flags.js";
@@ -28,10 +28,10 @@ export const write = buildCommand({
   docs: {
     brief: "Write a message into the next box of a stream",
     fullDescription: described(
-      "Writes one box, waits until it is stored, and notes in the capability file that the\n" +
-        "next one follows. The message comes from a file or from standard input, and must\n" +
-        "fit into a box. Writing the same again does no harm; something else into a box\n" +
-        "that is taken fails.",
+      "Writes one box, waits until it is stored, and advances the position in the capability\n" +
+        "file. The message comes from a file or from standard input, and must fit into one box.\n" +
+        "Writing the same message again does no harm. Writing something else into a box that\n" +
+        "already holds a message fails.",
       [
         "echo hello | katz write diary.write",
         "katz write diary.write note.txt",

@@ -1,4 +1,4 @@
-/** `katz write`: a message into the next box of a stream. */
+/** `katz write`: writes a message into the next box of a stream. */
 import { hasCode } from "katzenpost-thinclient";
 import { TakenBoxError } from "../../box-outcome.js";
 import { OpenCapability } from "../../capability-file.js";
@@ -9,27 +9,27 @@ import { prepare } from "../../prepare.js";
 
 /** Flags of the command. */
 export interface WriteFlags extends ClientFlags {
-  /** Number of the box; the next one unless given. */
+  /** Number of the box; the next one by default. */
   readonly box?: number;
-  /** Whether to leave the capability file as it is. */
+  /** Whether to leave the capability file unchanged. */
   readonly keep: boolean;
 }
 
-/** More than any network's boxes hold. */
+/** More than the boxes of any network hold. */
 const MAX_MESSAGE_BYTES = 1 << 20;
 
 /** Writes one box, and waits until it is stored. */
 export async function write(flags: WriteFlags, source: string, file = "-"): Promise<void> {
   const prepared = await prepare(flags, async ({ signal, output }) => {
     if (source === "-" && file === "-") {
-      throw new UsageError("capability and message cannot both come from standard input");
+      throw new UsageError("the capability and the message cannot both come from standard input");
     }
     const capability = await OpenCapability.open(source, signal);
     capability.forWriting();
     if (file === "-" && process.stdin.isTTY) output.remark("message, then Ctrl-D:");
     const message = await readPayload(file, MAX_MESSAGE_BYTES, signal);
     if (message.length === 0) {
-      throw new UsageError("there is no message: katz tombstone deletes boxes");
+      throw new UsageError("the message is empty: use katz tombstone to delete boxes");
     }
     return { capability, message };
   });
@@ -47,14 +47,14 @@ async function writeBox(
   const most = client.pigeonholeGeometry.maxPlaintextPayloadLength;
   if (message.length > most) {
     throw new UsageError(
-      `the message has ${message.length} bytes, and a box holds ${most}: use katz copy for a ` +
+      `the message has ${message.length} bytes, but a box holds ${most}: use katz copy for a ` +
         "payload of several boxes, or katz send for a file",
     );
   }
   const number = flags.box ?? capability.number;
   const index = flags.box === undefined ? capability.index : capability.boxAt(flags.box);
   output.status(`writing box ${number} …`);
-  // The verdict of the replicas is waited for: written means stored, and not that it was taken.
+  // Waits for the replicas' answer: "written" means that the box holds this message.
   const options = { ...call, ifExists: "error" } as const;
   try {
     const written = await client.write(capability.forWriting(), index, message, options);
@@ -69,10 +69,10 @@ async function writeBox(
   output.remark(`wrote box ${number}, ${message.length} bytes`);
 }
 
-/** How to go past a box that is taken. */
+/** How to skip a box that already holds something. */
 function wayPast(capability: OpenCapability, number: number): string {
   const next = capability.number;
-  // What the file says is next, where that lies further on: boxes up to there may be taken too.
+  // If the position in the file is further on, the boxes up to it may also be taken.
   return next > number
     ? `box ${next}, the next one of ${capability.name}: leave out --box`
     : `--box ${number + 1}`;

@@ -1,20 +1,37 @@
 /**
- * Reads the members of decoded maps: strict about the type of what is there, easy about what is
- * not. An absent member and null mean the same (spec/thin-protocol §2).
+ * Reads the members of decoded maps. What an absent member means differs on purpose:
+ *
+ * | maps | absent or null | why |
+ * | --- | --- | --- |
+ * | documents, certificates, descriptors (pki) | the zero value: the functions here | they are signed as they are, and their writers leave zeros out |
+ * | geometries (pki), messages and descriptors of boxes (crypto) | an error: `required…` | a length or a key that is missing has no harmless value |
+ * | frames of a client's socket (wire) | by schema | one table gives reader, writer and type (`wire/schema.ts`) |
+ *
+ * The type of what is there is always checked.
  */
 import { type Bytes, describeType, isBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
-import type { CborMap, CborValue } from "../cbor/cbor.js";
+import type { CborMap, CborValue } from "./cbor.js";
+
+/** The error for a value of the wrong type, in any decoded map. */
+export function wrongValue(path: string, wanted: string, value: unknown): ProtocolError {
+  return new ProtocolError(`\`${path}\` must be ${wanted}, got ${describeType(value)}`);
+}
 
 /** The error for a member of the wrong type. */
-export function wrongField(where: string, key: string, wanted: string, value: unknown): Error {
-  return new ProtocolError(`\`${where}.${key}\` must be ${wanted}, got ${describeType(value)}`);
+export function wrongField(
+  where: string,
+  key: string,
+  wanted: string,
+  value: unknown,
+): ProtocolError {
+  return wrongValue(`${where}.${key}`, wanted, value);
 }
 
 /** `value` as a map. @throws ProtocolError naming `where`. */
 export function asMap(value: CborValue, where: string): CborMap {
   if (value instanceof Map) return value;
-  throw new ProtocolError(`\`${where}\` must be a map, got ${describeType(value)}`);
+  throw wrongValue(where, "a map", value);
 }
 
 /** An integer from 0 to 2^53 - 1; 0 when absent. */
@@ -82,4 +99,43 @@ export function bytesArrayField(map: CborMap, key: string, where: string): Bytes
     }
   }
   return value as Bytes[];
+}
+
+/** An integer from 0 to 2^53 - 1. @throws ProtocolError when it is absent. */
+export function requiredUint(map: CborMap, key: string, where: string): number {
+  checkPresent(map, key, where, "an integer from 0 to 2^53 - 1");
+  return uintField(map, key, where);
+}
+
+/** A text string. @throws ProtocolError when it is absent. */
+export function requiredText(map: CborMap, key: string, where: string): string {
+  checkPresent(map, key, where, "a text string");
+  return textField(map, key, where);
+}
+
+/** A byte string, of `length` bytes when given. @throws ProtocolError when it is absent. */
+export function requiredBytes(map: CborMap, key: string, where: string, length?: number): Bytes {
+  checkPresent(map, key, where, "a byte string");
+  const value = bytesField(map, key, where);
+  if (length === undefined || value.length === length) return value;
+  throw wrongField(where, key, `${length} bytes`, value);
+}
+
+/** An array of byte strings. @throws ProtocolError when it is absent. */
+export function requiredBytesArray(map: CborMap, key: string, where: string): Bytes[] {
+  checkPresent(map, key, where, "an array of byte strings");
+  return bytesArrayField(map, key, where);
+}
+
+/** An unsigned integer of at most 64 bits. @throws ProtocolError when it is absent. */
+export function requiredUint64(map: CborMap, key: string, where: string): bigint {
+  const value = map.get(key);
+  if (typeof value === "bigint" && value >= 0n) return value;
+  if (typeof value === "number" && value >= 0 && Number.isSafeInteger(value)) return BigInt(value);
+  throw wrongField(where, key, "an integer from 0 to 2^64 - 1", value);
+}
+
+function checkPresent(map: CborMap, key: string, where: string, wanted: string): void {
+  const value = map.get(key);
+  if (value === undefined || value === null) throw wrongField(where, key, wanted, value);
 }

@@ -1,0 +1,124 @@
+/**
+ * What a payload takes on its way through a copy stream, and the bounds of such streams.
+ * spec/pigeonhole §7 to §9.1. The whole arithmetic is here: clients, daemons and couriers use it.
+ *
+ * The stream is `length (4) ‖ envelope` over all envelopes, one envelope for each box at a
+ * destination. It is cut into elements, one for each box of the temporary stream.
+ */
+import { type Bytes, checkBytes } from "../bytes/bytes.js";
+import type { PigeonholeGeometry } from "./pigeonhole-geometry.js";
+
+/**
+ * The most boxes that a copy may take, at all destinations together and in the temporary stream.
+ * Couriers give up beyond this number (spec/pigeonhole §9.1).
+ */
+export const MAX_COPY_BOXES = 65_536;
+/** Longest payload of one destination in one builder call, in bytes: 10 MiB. */
+export const MAX_COPY_PAYLOAD_LENGTH = 10 * 1024 * 1024;
+/**
+ * Longest payload of all destinations of one builder call together, in bytes: 30 MiB. The reply is
+ * a third longer and must fit into a frame of 40 MiB (spec/thin-protocol §10, defect 21).
+ */
+export const MAX_COPY_CALL_LENGTH = 30 * 1024 * 1024;
+
+/** Length in front of each envelope in the stream. */
+export const ENVELOPE_PREFIX_LENGTH = 4;
+/** Element header: flags (1), data length (4). */
+export const ELEMENT_HEADER_LENGTH = 5;
+/** How much less a box at a destination holds than one that is written directly. */
+const CHUNK_OVERHEAD = 4;
+/** What precedes an envelope in a query: the query's type. */
+const QUERY_TYPE_LENGTH = 1;
+
+/** The lengths of a network that the plan of a copy depends on; a `PigeonholeGeometry` has them. */
+export type CopySizes = Pick<
+  PigeonholeGeometry,
+  "maxPlaintextPayloadLength" | "courierQueryWriteLength"
+>;
+
+/** What a copy stream will take. Lengths in bytes. */
+export interface CopyStreamPlan {
+  /** Envelopes in the stream: boxes at all destinations together. */
+  readonly envelopes: number;
+  /** Length of each envelope, serialized; 0 when the stream is empty. */
+  readonly envelopeLength: number;
+  /** Elements: boxes of the temporary stream. */
+  readonly elements: number;
+  /** Length of the last element with its header; 0 when there are none. */
+  readonly lastElementLength: number;
+}
+
+/** Whether boxes are large enough to hold a copy stream: an element has at least one byte of it. */
+export function holdsCopyStream(sizes: Pick<CopySizes, "maxPlaintextPayloadLength">): boolean {
+  return elementDataLength(sizes) >= 1;
+}
+
+/** Bytes of the stream in one element. */
+export function elementDataLength(sizes: Pick<CopySizes, "maxPlaintextPayloadLength">): number {
+  return sizes.maxPlaintextPayloadLength - ELEMENT_HEADER_LENGTH;
+}
+
+/**
+ * How much of a payload goes into one box at the destination when it is copied: 4 bytes less than a
+ * box can hold.
+ */
+export function copyChunkLength(sizes: Pick<CopySizes, "maxPlaintextPayloadLength">): number {
+  return sizes.maxPlaintextPayloadLength - CHUNK_OVERHEAD;
+}
+
+/**
+ * What a stream of `envelopes` envelopes (of tombstones, say) will take, after `buffered` bytes that
+ * an earlier call left over.
+ */
+export function planCopyStream(sizes: CopySizes, envelopes: number, buffered = 0): CopyStreamPlan {
+  const envelopeLength = sizes.courierQueryWriteLength - QUERY_TYPE_LENGTH;
+  const streamLength = buffered + envelopes * (ENVELOPE_PREFIX_LENGTH + envelopeLength);
+  if (streamLength === 0) {
+    return { envelopes: 0, envelopeLength: 0, elements: 0, lastElementLength: 0 };
+  }
+  const dataLength = elementDataLength(sizes);
+  const elements = Math.ceil(streamLength / dataLength);
+  return {
+    envelopes,
+    envelopeLength,
+    elements,
+    lastElementLength: ELEMENT_HEADER_LENGTH + streamLength - (elements - 1) * dataLength,
+  };
+}
+
+/**
+ * What copying a payload of `payloadLength` bytes will take. The lengths of boxes follow from a
+ * network's geometry alone, so this can be asked before anything is written.
+ * @param sizes the network's geometry: `client.pigeonholeGeometry`.
+ * @param destinations how many streams it is copied to; 1 unless given.
+ */
+export function planCopyPayload(
+  sizes: CopySizes,
+  payloadLength: number,
+  destinations = 1,
+): CopyStreamPlan {
+  return planCopyStream(sizes, Math.ceil(payloadLength / copyChunkLength(sizes)) * destinations);
+}
+
+/**
+ * The pieces that a payload is copied in, one a destination box: all of {@link copyChunkLength}
+ * bytes but the last. None for an empty payload. Copies.
+ */
+export function chunkCopyPayload(
+  sizes: Pick<CopySizes, "maxPlaintextPayloadLength">,
+  payload: Uint8Array,
+): Bytes[] {
+  checkBytes("payload", payload);
+  const length = copyChunkLength(sizes);
+  if (length < 1) {
+    throw new RangeError(
+      `\`maxPlaintextPayloadLength\` must be more than ${CHUNK_OVERHEAD}, ` +
+        `got ${sizes.maxPlaintextPayloadLength}`,
+    );
+  }
+  const chunks: Bytes[] = [];
+  for (let at = 0; at < payload.length; at += length) {
+    chunks.push(new Uint8Array(payload.subarray(at, at + length)));
+  }
+  return chunks;
+}

@@ -1,0 +1,34 @@
+/**
+ * A client in a process with little memory. It connects to the daemon whose address is given, lets
+ * events come until the daemon hangs up, and prints as JSON what became of it.
+ */
+import { ThinClient } from "katzenpost-thinclient";
+
+const [what, address] = process.argv.slice(2);
+
+function tell(outcome: object): void {
+  process.stdout.write(JSON.stringify(outcome));
+}
+
+try {
+  const client = await ThinClient.connect(address!, { reconnect: false, liveness: false });
+  const events = client.events();
+  let read = 0;
+  let error: string | null = null;
+  const readAll = async (pauseMs: number): Promise<void> => {
+    try {
+      for await (const _event of events) {
+        read++;
+        if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      }
+    } catch (failure) {
+      error = (failure as Error).name;
+    }
+  };
+  const slow = what === "reads slowly" ? readAll(50) : null;
+  const { reason } = await client.closed;
+  await (slow ?? readAll(0));
+  tell({ reason, read, error, epoch: client.pkiDocument()?.epoch ?? null });
+} catch (failure) {
+  tell({ failed: (failure as Error).name, message: (failure as Error).message });
+}

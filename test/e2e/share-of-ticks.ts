@@ -1,0 +1,37 @@
+/** Which part of a daemon's ticks carries work, measured on a virtual clock. */
+import type { VirtualClock } from "../../src/clock/virtual.js";
+import type { DevDaemon } from "../../src/testing/dev-daemon.js";
+
+/**
+ * Runs `work` and gives which part of the ticks between its first and its last packet carried it.
+ * @param options `waitsForDisk`: the work reads or writes files.
+ */
+export async function shareOfTicks(
+  daemon: DevDaemon,
+  clock: VirtualClock,
+  work: () => Promise<unknown>,
+  { waitsForDisk = false }: { readonly waitsForDisk?: boolean } = {},
+): Promise<{ readonly share: number; readonly packets: number; readonly seconds: number }> {
+  const began = clock.monotonic();
+  const seen: { readonly work: number; readonly decoys: number }[] = [];
+  const look = (): void => {
+    const { sent, decoys } = daemon.network.describe().traffic;
+    seen.push({ work: sent - decoys, decoys });
+  };
+  look();
+  const state = { ended: false };
+  const working = work().finally(() => (state.ended = true));
+  while (!state.ended) {
+    await clock.advance(50);
+    // What waits for the disk waits no longer than it would on a real clock.
+    if (waitsForDisk) await new Promise((resolve) => setTimeout(resolve, 1));
+    look();
+  }
+  await working;
+  const first = seen.findLast(({ work: sent }) => sent === seen[0]!.work)!;
+  const last = seen.find(({ work: sent }) => sent === seen.at(-1)!.work)!;
+  const packets = last.work - first.work;
+  const idle = last.decoys - first.decoys;
+  const seconds = (clock.monotonic() - began) / 1000;
+  return { share: packets / (packets + idle), packets, seconds };
+}

@@ -1,0 +1,90 @@
+/** What a message port takes from an end that does not keep to the stream, or is gone. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import { ConnectError, ConnectionLostError, ProtocolError } from "../../src/errors/errors.js";
+import { dialPort, messagePortTransport } from "../../src/workers/message-port.js";
+import { Recorder, pattern } from "../transport/transport-recorder.js";
+
+function pair(): { readonly recorder: Recorder; readonly hostile: MessagePort } {
+  const { port1, port2 } = new MessageChannel();
+  const recorder = Recorder.open(messagePortTransport(port1, "a worker"));
+  return { recorder, hostile: port2 };
+}
+
+const shared = new Uint8Array(new SharedArrayBuffer(8));
+const hostile: readonly (readonly [string, unknown])[] = [
+  ["text", "hello"],
+  ["nothing", undefined],
+  ["an object", { type: "end" }],
+  ["an array", [1, 2, 3]],
+  ["an empty piece", new Uint8Array(0)],
+  ["a piece that is too long", new Uint8Array(256 * 1024 + 1)],
+  ["a piece of a larger buffer", new Uint8Array(1000).subarray(10)],
+  ["memory that stays shared", shared],
+  ["words instead of bytes", new Uint16Array(4)],
+  ["a count of what was never sent", 1],
+  ["a negative count", -1],
+  ["a count that is not a number", NaN],
+];
+
+for (const [what, message] of hostile) {
+  test(`${what} ends the connection with a ProtocolError`, async () => {
+    const { recorder, hostile: port } = pair();
+    port.postMessage(message);
+    const error = await recorder.closed;
+    assert.ok(error instanceof ProtocolError, String(error));
+    assert.match(error.message, /^a worker sent /);
+    assert.equal(recorder.bytes, 0);
+    port.close();
+  });
+}
+
+test("an end that sends more than it was allowed is refused, and no more is held", async () => {
+  const { port1, port2 } = new MessageChannel();
+  const transport = messagePortTransport(port1);
+  for (let i = 0; i < 6; i++) port2.postMessage(new Uint8Array(256 * 1024));
+  const recorder = new Recorder();
+  transport.pause();
+  transport.open(recorder.handlers());
+  assert.ok((await recorder.closed) instanceof ProtocolError);
+  assert.equal(recorder.bytes, 0);
+});
+
+test("bytes after an end are refused", async () => {
+  const { recorder, hostile: port } = pair();
+  port.postMessage(new Uint8Array(3));
+  port.postMessage("end");
+  port.postMessage(new Uint8Array(3));
+  await recorder.closed;
+  assert.equal(recorder.bytes, 3);
+  port.close();
+});
+
+test("an end whose thread is killed is noticed", async () => {
+  const { port1, port2 } = new MessageChannel();
+  const worker = new Worker("require('node:worker_threads').workerData.on('message', () => {});", {
+    eval: true,
+    workerData: port2,
+    transferList: [port2],
+  });
+  await new Promise((resolve) => worker.once("online", resolve));
+  const transport = messagePortTransport(port1);
+  const recorder = Recorder.open(transport);
+  transport.write(pattern(10));
+  await worker.terminate();
+  assert.ok((await recorder.closed) instanceof ConnectionLostError);
+});
+
+test("dialling an end that answers otherwise, or is gone, is a ConnectError", async () => {
+  const answering = new MessageChannel();
+  answering.port2.on("message", ({ port }: { port: MessagePort }) => port.postMessage("no"));
+  await assert.rejects(dialPort(answering.port1), ConnectError);
+  const closing = new MessageChannel();
+  closing.port2.on("message", ({ port }: { port: MessagePort }) => port.close());
+  await assert.rejects(dialPort(closing.port1, { address: "a worker" }), {
+    name: "ConnectError",
+    message: "cannot connect to a worker: nothing listens there",
+  });
+  for (const { port1 } of [answering, closing]) port1.close();
+});

@@ -319,7 +319,7 @@ test("a gateway without an address that can be dialled is no busy loop", async (
 
 test("a document that does not verify is never handed on; the link ends, and packets are refused", async () => {
   const wrong: [string, Parameters<typeof signedDocument>[1] & object, RegExp][] = [
-    ["too few signers", { signers: 1 }, /1 of 3 authorities signed, 2 must/],
+    ["too few signers", { signers: 1 }, /1 of 3 authorities signed, 2 are needed/],
     [
       "another geometry",
       { edit: (d) => d.set("SphinxGeometryHash", new Uint8Array(32)) },

@@ -31,7 +31,7 @@ const wrongDocuments: readonly [string, (epoch: number) => DocumentChange, RegEx
   [
     "that has expired",
     (epoch) => ({ expiration: epoch }),
-    /^gateway1: .*expired in epoch (\d+), it is \1$/,
+    /^gateway1: .*expired in epoch (\d+), the current epoch is \1$/,
   ],
   [
     "of the future",
@@ -46,7 +46,7 @@ const wrongDocuments: readonly [string, (epoch: number) => DocumentChange, RegEx
   [
     "that too few authorities signed",
     () => ({ signers: 1 }),
-    /^gateway1: .*1 of 3 authorities signed, 2 must/,
+    /^gateway1: .*1 of 3 authorities signed, 2 are needed/,
   ],
   [
     "without a layer of mixes",

@@ -23,7 +23,7 @@ function traceAnswer(
 ): void {
   // `sent` events are traced separately, when the message leaves.
   if (!("errorCode" in response)) return;
-  const id = "queryId" in response ? response.queryId : response.messageId;
+  const id = "queryId" in response ? response.queryId : (response.messageId ?? response.surbId);
   const envelope = "envelopeHash" in response ? response.envelopeHash : null;
   hook({
     source: "daemon",

@@ -302,7 +302,7 @@ function named(
   session: AppSession,
   request: Parameters<Dispatcher["dispatch"]>[1],
 ): { readonly session: string; readonly request: string | null; readonly envelope: string | null } {
-  const id = "queryId" in request ? request.queryId : request.id;
+  const id = "queryId" in request ? request.queryId : (request.id ?? request.surbId);
   const envelope = "envelopeHash" in request ? request.envelopeHash : null;
   return {
     session: shortId(session.appId),

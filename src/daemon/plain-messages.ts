@@ -97,12 +97,13 @@ export class PlainMessages {
       if (packet instanceof Error) throw packet;
       awaited = packet.surbId ? this.#await(session, packet.surbId, messageId) : null;
       sent = await this.#options.link.send(packet, { signal: this.#options.signal });
+      const name = messageId ?? surbId;
       this.#options.onTrace?.({
         source: "daemon",
         event: "sent",
         at: sent.sentAt,
         session: shortId(session.appId),
-        request: messageId === null ? null : shortId(messageId),
+        request: name === null ? null : shortId(name),
         packet: packet.surbId === null ? null : shortId(packet.surbId),
         attempt: 1,
       });

@@ -10,7 +10,7 @@ export type TraceOperation = "message" | "read" | "write" | "copy";
 export interface TracedRequest {
   /** The application's session. */
   readonly session: string;
-  /** The request: its query ID or message ID; null if it has none. */
+  /** The request: its query ID, its message ID, or the ID of its reply block; null if it has none. */
   readonly request: string | null;
 }
 

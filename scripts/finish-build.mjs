@@ -1,5 +1,6 @@
-// What follows the compiler: outputs whose sources are gone are removed; for the package, comments
-// leave the code. Imports nothing from node_modules before it needs it: it may not be there yet.
+// The steps after the compiler: it removes outputs without sources and, for the package, comments
+// from the code. It imports nothing from node_modules before it needs it, because node_modules may
+// not exist yet.
 import {
   existsSync,
   readFileSync,
@@ -27,8 +28,8 @@ function filesBelow(folder) {
 }
 
 /**
- * Removes the outputs of sources that were moved or deleted: tests would run them, and the package
- * would carry them.
+ * Removes the outputs of sources that were moved or deleted: otherwise tests would run them, and
+ * the package would contain them.
  */
 export function removeOrphans() {
   for (const folder of sourceFolders) {
@@ -41,15 +42,15 @@ export function removeOrphans() {
 
 const mapLine = /\n\/\/# sourceMappingURL=[^\n]*\n?$/;
 
-/** Whoever loads the file at this moment gets the whole of one text or the other. */
+/** A process that loads the file at this moment gets all of the old text or all of the new. */
 function replaceFile(path, text) {
   writeFileSync(`${path}.new`, text);
   renameSync(`${path}.new`, path);
 }
 
 /**
- * Names the source maps at the ends of the package's files, or takes the names away: the package
- * carries no maps, and tools complain about one that is named and not there.
+ * Adds or removes the names of source maps at the ends of the package's files. The package contains
+ * no maps, and tools complain if a named map is missing.
  */
 export function nameSourceMaps(named) {
   for (const path of filesBelow(join(dist, "src"))) {
@@ -61,10 +62,7 @@ export function nameSourceMaps(named) {
   }
 }
 
-/**
- * Makes npm leave the declarations out of the package that no subpath leads to: they are a fifth of
- * all.
- */
+/** Makes npm leave out declarations that no subpath reaches: they are a fifth of all. */
 function leaveOutUnreachedDeclarations() {
   const { exports, imports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   const reached = new Set();
@@ -91,9 +89,9 @@ function leaveOutUnreachedDeclarations() {
 }
 
 /**
- * Takes the comments out of the package's code: they are a third of it, and what users need of them
- * is in the declarations. Lines stay where they are, so that source maps stay true. What compilers
- * and bundlers read (`@__PURE__`, `@vite-ignore`) stays.
+ * Removes comments from the package's code: they are a third of it, and users find what they need
+ * in the declarations. Line numbers stay the same, so source maps stay correct. Comments for
+ * compilers and bundlers (`@__PURE__`, `@vite-ignore`) are kept.
  */
 async function dropComments() {
   const stamp = join(dist, ".without-comments");
@@ -113,7 +111,7 @@ function withoutComments(typescript, path) {
   const source = typescript.createSourceFile(path, text, typescript.ScriptTarget.ES2022);
   let kept = "";
   let at = 0;
-  // Between the tokens of a program stand only blanks and comments.
+  // Between the tokens of a program there are only blanks and comments.
   const visit = (node) => {
     const children = node.getChildren(source).filter((child) => !typescript.isJSDoc(child));
     if (children.length > 0) {
@@ -138,7 +136,7 @@ function withoutComments(typescript, path) {
   return kept;
 }
 
-/** The form that npm packs. */
+/** Gives the package the form that npm packs. */
 export async function preparePackage() {
   leaveOutUnreachedDeclarations();
   await dropComments();

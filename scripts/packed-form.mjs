@@ -1,5 +1,5 @@
-// Run by npm around a pack: `--begin` gives the package the form that is packed and takes the names of
-// source maps out of it, `--end` puts these names back.
+// npm runs it around a pack: `--begin` gives the package the form that is packed and removes the
+// names of source maps from it, `--end` restores these names.
 import { nameSourceMaps, preparePackage } from "./finish-build.mjs";
 
 const begins = process.argv.includes("--begin");

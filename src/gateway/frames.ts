@@ -5,7 +5,7 @@ import { ProtocolError } from "../errors/errors.js";
 import { TAG_LENGTH, cipherNonce } from "./noise.js";
 
 const headerLength = 4 + TAG_LENGTH;
-/** How many bytes a frame is longer than its body. */
+/** Overhead of a frame over its body, in bytes. */
 export const FRAME_OVERHEAD = headerLength + TAG_LENGTH;
 /** The nonce for new keys: all ones in the counter. */
 const rekeyNonce = new Uint8Array(12).fill(255, 4);

@@ -146,7 +146,7 @@ test("a scheme that is not here is named with those that are, and with its line"
   const cases: readonly [(toml: string) => string, RegExp][] = [
     [
       (toml) => toml.replace('WireKEMScheme = "xwing"', 'WireKEMScheme = "sntrup4591761"'),
-      /client\.toml: line 1: WireKEMScheme "sntrup4591761" is not a scheme .*\(it has XWING,/i,
+      /client\.toml: line 1: WireKEMScheme "sntrup4591761" is not a scheme .*\(it supports XWING,/i,
     ],
     [
       (toml) => toml.replaceAll('PKISignatureScheme = "Ed25519"', 'PKISignatureScheme = "Ed448"'),

@@ -24,6 +24,8 @@ const QUEUED = 10_000;
 const LONG_RUN = 100_000;
 const SMALL = 1000;
 const WINDOW = 8;
+/** Messages that are sent, and then read, at once. */
+const BATCH = 500;
 const BOX_LENGTH = 1553;
 
 /** A client of a network on which nothing ever arrives; what is not given is not called. */
@@ -152,10 +154,10 @@ async function child(): Promise<void> {
     const reader = await channels.import("in", await writer.invitation());
     const messages = reader.messages();
     const some = async (count: number): Promise<void> => {
-      for (let done = 0; done < count; done += 64) {
-        await Promise.all(Array.from({ length: 64 }, () => writer.send(plaintext)));
-        for (let i = 0; i < 64; i++) await messages.next();
-        if (done % 6400 === 0) await reader.deleteRead();
+      for (let done = 0; done < count; done += BATCH) {
+        await Promise.all(Array.from({ length: BATCH }, () => writer.send(plaintext)));
+        for (let i = 0; i < BATCH; i++) await messages.next();
+        await reader.deleteRead();
       }
     };
     await some(LONG_RUN / 5);

@@ -9,6 +9,7 @@ import { channel } from "./commands/channel/definition.js";
 import { chat } from "./commands/chat/definition.js";
 import { complete, completion } from "./commands/completion/definition.js";
 import { conform } from "./commands/conform/definition.js";
+import { console } from "./commands/console/definition.js";
 import { copy } from "./commands/copy/definition.js";
 import { daemon } from "./commands/daemon/definition.js";
 import { doctor } from "./commands/doctor/definition.js";
@@ -34,7 +35,7 @@ const { version } = createRequire(import.meta.url)("katzenpost-thinclient/packag
 
 /** How `katz --help` groups the commands. */
 const groups: CommandGroups = {
-  "START HERE": ["tour", "daemon", "doctor"],
+  "START HERE": ["tour", "console", "daemon", "doctor"],
   "THE NETWORK": ["ping", "services", "couriers", "authorities", "pki", "map", "watch"],
   FILES: ["send", "receive"],
   MESSAGES: ["chat", "channel"],
@@ -48,6 +49,7 @@ export const commandNames: readonly string[] = Object.values(groups).flat();
 const routes = buildRouteMap({
   routes: {
     tour,
+    console,
     daemon,
     doctor,
     ping,

@@ -351,7 +351,7 @@ test("a place where another daemon listens is not taken", async () => {
   await withDaemon(args, async () => {
     const { code, stderr } = await katz(["daemon", ...args]);
     assert.equal(code, 2);
-    assert.match(stderr, /another process listens there already/);
+    assert.match(stderr, /another process already listens there/);
   });
 });
 

@@ -100,7 +100,7 @@ test("a socket on which somebody answers is left alone", options, async (t) => {
   await assert.rejects(listenUnix(path), {
     code: "ERR_CONFIG",
     message:
-      `cannot listen on unix:${path}: another process listens there already. ` +
+      `cannot listen on unix:${path}: another process already listens there. ` +
       `Stop it, or choose another name`,
   });
   await canConnect(path);
@@ -125,7 +125,7 @@ test("a missing folder is named", options, async (t) => {
   const path = join(newFolder(t), "missing", "x.sock");
   await assert.rejects(listenUnix(path), {
     code: "ERR_CONFIG",
-    message: /there is no folder .*missing; make it first$/,
+    message: /there is no folder .*missing; create it first$/,
   });
 });
 
@@ -146,7 +146,7 @@ test("an abstract name is taken once, and free after the close", options, async 
   }
   const name = `@katz-listen-${process.pid}`;
   const listener = await listenUnix(name);
-  await assert.rejects(listenUnix(name), { code: "ERR_CONFIG", message: /listens there already/ });
+  await assert.rejects(listenUnix(name), { code: "ERR_CONFIG", message: /already listens there/ });
   await canConnect(name);
   await listener.close();
   const rule = padsAbstractNames ? /Node 22$/ : /--listen unix:@katz-listen-\d+$/;
@@ -175,7 +175,7 @@ test("a port in use is reported with its address and what to do", options, async
     code: "ERR_CONFIG",
     message:
       `cannot listen on tcp:127.0.0.1:${port}: the address is in use (EADDRINUSE). ` +
-      `Stop what listens there, or choose another port (0 takes a free one)`,
+      `Stop the program that listens there, or choose another port (0 takes a free one)`,
   });
 });
 
@@ -197,8 +197,8 @@ test("only loopback addresses are listened on unless told otherwise", options, a
   await assert.rejects(listenTcp("0.0.0.0", 0, "tcp", { allowRemote: false }), {
     code: "ERR_CONFIG",
     message:
-      "not listening on 0.0.0.0: others could reach it. Listen on 127.0.0.1, or say allowRemote " +
-      "(katz daemon: --allow-remote) if that is what you want",
+      "not listening on 0.0.0.0: others could reach it. Listen on 127.0.0.1, or set allowRemote " +
+      "(katz daemon: --allow-remote) if you want that",
   });
   const truthy = { allowRemote: 1 as unknown as boolean };
   await assert.rejects(listenTcp("0.0.0.0", 0, "tcp", truthy), { code: "ERR_CONFIG" });

@@ -1,19 +1,19 @@
 /**
- * Reading and writing packed big-endian messages. spec/pigeonhole §5.
+ * Reads and writes packed big-endian messages (spec/pigeonhole §5).
  *
- * Messages are read from the front; bytes after the last field are ignored, which is how the
- * padding of Sphinx payloads goes away.
+ * Messages are read from the front; bytes after the last field are ignored, which removes the
+ * padding of Sphinx payloads.
  */
 import { type Bytes, checkBytes } from "../../bytes/bytes.js";
 import { ProtocolError } from "../../errors/errors.js";
 
-/** Longest input a reader takes: 16 MiB. */
+/** Longest input of a reader: 16 MiB. */
 const MAX_PARSE_SIZE = 16 * 1024 * 1024;
 
-/** Text of the error for a type byte that no message has. */
+/** Error text for an unknown type byte. */
 export const UNKNOWN_TYPE_TEXT = "integer constraint violated";
 
-/** Takes one field after the other; what it gives are copies. */
+/** Reads one field after the other; the results are copies. */
 export class FieldReader {
   readonly #bytes: Bytes;
   readonly #view: DataView;
@@ -25,7 +25,7 @@ export class FieldReader {
   constructor(bytes: Uint8Array) {
     checkBytes("bytes", bytes);
     if (bytes.length > MAX_PARSE_SIZE) throw new ProtocolError("input exceeds MaxParseSize");
-    // A plain view, since `slice` of a subclass may not copy.
+    // A plain view, because `slice` of a subclass may not copy.
     this.#bytes = new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length);
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
@@ -42,7 +42,7 @@ export class FieldReader {
     return start;
   }
 
-  /** An unsigned 8-bit integer. Throws ProtocolError `data too short`, as do all below. */
+  /** An unsigned 8-bit integer. Throws ProtocolError `data too short`, as do all methods below. */
   u8(): number {
     return this.#view.getUint8(this.#advance(1));
   }
@@ -68,7 +68,7 @@ export class FieldReader {
     return this.#bytes.slice(start, start + length);
   }
 
-  /** All that is left. */
+  /** All remaining bytes. */
   rest(): Bytes {
     return this.take(this.remaining);
   }
@@ -79,7 +79,7 @@ function integer(name: string, value: number, bits: number): number {
   throw new RangeError(`\`${name}\` must be an unsigned ${bits}-bit integer, got ${value}`);
 }
 
-/** Writes one field after the other; checks each. */
+/** Writes one field after the other and checks each. */
 export class FieldWriter {
   readonly #parts: Uint8Array[] = [];
   #length = 0;
@@ -90,7 +90,7 @@ export class FieldWriter {
     return this;
   }
 
-  /** An unsigned 8-bit integer. Throws RangeError when it is none, as do all below. */
+  /** An unsigned 8-bit integer. Throws RangeError for any other value, as do all methods below. */
   u8(name: string, value: number): this {
     return this.#push(Uint8Array.of(integer(name, value, 8)));
   }
@@ -119,7 +119,9 @@ export class FieldWriter {
     return this.#push(part);
   }
 
-  /** Bytes as they are, of `length` when given. Throws TypeError, RangeError otherwise. */
+  /**
+   * The bytes themselves, which must have `length` if it is given. Throws TypeError, RangeError.
+   */
   bytes(name: string, value: Uint8Array, length?: number): this {
     checkBytes(name, value, length);
     return this.#push(value);
@@ -131,7 +133,7 @@ export class FieldWriter {
     return this.u32(name, value.length).bytes(name, value);
   }
 
-  /** All fields, followed by zeros up to `length` bytes. The fields must fit. */
+  /** All fields, followed by zeros up to `length` bytes. Throws RangeError when they do not fit. */
   finish(length: number = this.#length): Bytes {
     if (this.#length > length) {
       throw new RangeError(`data exceeds target size: ${this.#length} > ${length}`);

@@ -26,10 +26,12 @@ describe("characters that take two cells", () => {
       let shown = "";
       const output = { write: (more: string) => (shown += more), isTTY: true, columns: 6 };
       new Terminal(output, { TERM: "xterm" }).status(text);
-      const [, line] = /^\r\x1b\[K(.*)$/su.exec(shown)!;
-      assert.ok(text.startsWith(line!));
-      assert.ok(Array.from(line!).length <= 3, line);
-      assert.ok(line!.length > 0);
+      const erase = "\r\x1b[K";
+      assert.ok(shown.startsWith(erase));
+      const line = shown.slice(erase.length);
+      assert.ok(text.startsWith(line));
+      assert.ok(Array.from(line).length <= 3, line);
+      assert.ok(line.length > 0);
     }
   });
 });

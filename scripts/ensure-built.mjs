@@ -63,10 +63,10 @@ if (installed < modified(join(root, "package-lock.json"))) {
   run("npm ci", "npm", ["ci", ...options, "--no-audit", "--no-fund", "--loglevel=error"]);
 }
 
-const folders = all ? sourceFolders : ["src"];
+const folders = all ? [...sourceFolders, "playground"] : ["src"];
 const inputs = [
   ...folders.map((name) => newest(join(root, name), (file) => file.endsWith(".ts"))),
-  ...["base", "neutral", "node", "test", "browser"].map((name) =>
+  ...["base", "neutral", "node", "test", "browser", "playground"].map((name) =>
     modified(join(root, `tsconfig.${name}.json`)),
   ),
   modified(join(root, "package-lock.json")),
@@ -77,7 +77,9 @@ if (modified(stamp) < Math.max(...inputs)) {
   // Before the compiler reads what has changed: what changes meanwhile is built next time.
   const begun = new Date();
   console.error("Building ...");
-  const projects = all ? ["tsconfig.test.json", "tsconfig.browser.json"] : ["tsconfig.node.json"];
+  const projects = all
+    ? ["tsconfig.test.json", "tsconfig.browser.json", "tsconfig.playground.json"]
+    : ["tsconfig.node.json"];
   run("the build", process.execPath, [
     join("node_modules/typescript-native/bin/tsc"),
     "-b",

@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildConsole } from "./build-console.mjs";
 import { preparePackage, removeOrphans, sourceFolders } from "./finish-build.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -66,7 +67,9 @@ if (installed < modified(join(root, "package-lock.json"))) {
 const folders = all ? [...sourceFolders, "playground"] : ["src"];
 const inputs = [
   ...folders.map((name) => newest(join(root, name), (file) => file.endsWith(".ts"))),
-  ...["base", "neutral", "node", "test", "browser", "playground"].map((name) =>
+  newest(join(root, "console"), () => true),
+  modified(join(root, "scripts", "build-console.mjs")),
+  ...["base", "neutral", "node", "test", "browser", "console", "playground"].map((name) =>
     modified(join(root, `tsconfig.${name}.json`)),
   ),
   modified(join(root, "package-lock.json")),
@@ -78,7 +81,12 @@ if (modified(stamp) < Math.max(...inputs)) {
   const begun = new Date();
   console.error("Building ...");
   const projects = all
-    ? ["tsconfig.test.json", "tsconfig.browser.json", "tsconfig.playground.json"]
+    ? [
+        "tsconfig.test.json",
+        "tsconfig.browser.json",
+        "tsconfig.console.json",
+        "tsconfig.playground.json",
+      ]
     : ["tsconfig.node.json"];
   run("the build", process.execPath, [
     join("node_modules/typescript-native/bin/tsc"),
@@ -86,6 +94,7 @@ if (modified(stamp) < Math.max(...inputs)) {
     ...projects,
   ]);
   removeOrphans();
+  await buildConsole();
   for (const built of all ? [".built-all", ".built-src"] : [".built-src"]) {
     writeFileSync(join(root, "dist", built), "");
     utimesSync(join(root, "dist", built), begun, begun);

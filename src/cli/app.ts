@@ -9,6 +9,7 @@ import { channel } from "./commands/channel/definition.js";
 import { chat } from "./commands/chat/definition.js";
 import { complete, completion } from "./commands/completion/definition.js";
 import { conform } from "./commands/conform/definition.js";
+import { console } from "./commands/console/definition.js";
 import { copy } from "./commands/copy/definition.js";
 import { daemon } from "./commands/daemon/definition.js";
 import { doctor } from "./commands/doctor/definition.js";
@@ -35,7 +36,7 @@ const { version } = createRequire(import.meta.url)("katzenpost-thinclient/packag
 
 /** How `katz --help` groups the commands. */
 const groups: CommandGroups = {
-  "START HERE": ["tour", "playground", "daemon", "doctor"],
+  "START HERE": ["tour", "playground", "console", "daemon", "doctor"],
   "THE NETWORK": ["ping", "services", "couriers", "authorities", "pki", "map", "watch"],
   FILES: ["send", "receive"],
   MESSAGES: ["chat", "channel"],
@@ -50,6 +51,7 @@ const routes = buildRouteMap({
   routes: {
     tour,
     playground,
+    console,
     daemon,
     doctor,
     ping,

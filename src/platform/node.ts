@@ -1,4 +1,4 @@
-/** The platform as Node has it. */
+/** The platform of Node. */
 import { readFile } from "node:fs/promises";
 import type * as contract from "./contract.js";
 import type * as here from "./node.js";
@@ -22,16 +22,16 @@ export {
 export { gunzip, gzip } from "./node-gzip.js";
 export { spawnCtidhWorker } from "./node-worker.js";
 
-/** None: what `node:crypto` answers at once is faster than any message to another thread. */
+/** None: `node:crypto`, which answers at once, is faster than a message to another thread. */
 export const offThreadX25519: contract.OffThreadX25519 | null = null;
 
 const tooOld = nodeTooOld(process.versions.node);
 if (tooOld !== null) throw new Error(tooOld);
 
-/** The text of a file (UTF-8). @throws The system's error, e.g. with the code `ENOENT`. */
+/** Reads a text file (UTF-8). @throws The system's error, e.g. with the code `ENOENT`. */
 export function readText(path: string): Promise<string> {
   return readFile(path, "utf8");
 }
 
-/** Compiles only while this file honours the contract. */
+/** Compiles only if this file satisfies the contract. */
 export type Honours<T extends typeof contract = typeof here> = T;

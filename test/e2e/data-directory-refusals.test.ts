@@ -81,7 +81,7 @@ describe("a data directory", () => {
     for (const mode of [0o777, 0o755, 0o710]) {
       mkdirSync(path, { recursive: true });
       chmodSync(path, mode);
-      await refuses({}, /others can get at the keys in it: make it yours alone \(chmod 700\)/);
+      await refuses({}, /others can read the keys in it: make it private \(chmod 700\)/);
       assert.deepEqual(readdirSync(path), [], "nothing was put there");
     }
     chmodSync(path, 0o700);

@@ -137,6 +137,19 @@ const rules: Record<string, readonly string[]> = {
     "wire",
     "node:",
   ],
+  // What a console shows of client, daemon and network together; its server is the command's.
+  console: [
+    "bacap",
+    "bytes",
+    "cbor",
+    "client",
+    "clock",
+    "daemon",
+    "errors",
+    "mixnet",
+    "network",
+    "pki",
+  ],
   // As a user would: by the package's name.
   cli: ["katzenpost-thinclient", "node:", "@stricli/core", "smol-toml"],
 };
@@ -146,6 +159,9 @@ const additions: Record<string, readonly string[]> = {
   // Which schemes of links there are is said in its refusals.
   "src/config/daemon-config.ts": ["kem"],
   "src/cli/main.ts": ["src/platform/node-version"],
+  // What the page is told is nobody's subpath.
+  "src/cli/commands/console/console.ts": ["src/console", "src/clock/real"],
+  "src/cli/commands/console/server.ts": ["src/console", "src/platform/node-ws-handshake", "ws"],
   // Names the events of the daemon in front of it.
   "src/network/index.ts": ["src/daemon/trace"],
   // The network with a daemon in front, where no platform is needed.

@@ -89,7 +89,7 @@ test("it writes a configuration that clients can use, from any folder", async ()
   });
   assert.equal(code, 0);
   const again = await withDaemon(args, async () => {});
-  assert.equal(again.code, 0, "its own file is written anew");
+  assert.equal(again.code, 0, `its own file is written anew: ${again.stderr}`);
 });
 
 test("it leaves a configuration alone that somebody else wrote", async () => {

@@ -52,6 +52,21 @@ test("a socket file is its owner's alone, and gone after the close", options, as
   assert.equal(existsSync(path), false);
 });
 
+test("a socket file may have a name that reads as a number", options, async (t) => {
+  const before = process.cwd();
+  process.chdir(newFolder(t));
+  t.after(() => process.chdir(before));
+  // Node takes such a name for a port. Names that stand in for ours are random, and may read so too.
+  for (const name of ["7", ".28e44", "0x10", "1e3"]) {
+    const listener = await listenUnix(name);
+    assert.equal(listener.address, `unix:${name}`);
+    await canConnect(name);
+    await listener.close();
+    assert.equal(existsSync(name), false);
+  }
+  for (let i = 0; i < 40; i++) await (await listenUnix("c.sock")).close();
+});
+
 test(
   "a close removes its own socket file only, wherever the process is then",
   options,

@@ -19,6 +19,7 @@ const watches = [
     "--preserveWatchOutput",
     "tsconfig.test.json",
     "tsconfig.browser.json",
+    "tsconfig.console.json",
   ],
 ];
 if (only.length > 0) {

@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildConsole } from "./build-console.mjs";
 import { preparePackage, removeOrphans, sourceFolders } from "./finish-build.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -63,10 +64,12 @@ if (installed < modified(join(root, "package-lock.json"))) {
   run("npm ci", "npm", ["ci", ...options, "--no-audit", "--no-fund", "--loglevel=error"]);
 }
 
-const folders = all ? sourceFolders : ["src"];
+const folders = all ? [...sourceFolders, "playground"] : ["src"];
 const inputs = [
   ...folders.map((name) => newest(join(root, name), (file) => file.endsWith(".ts"))),
-  ...["base", "neutral", "node", "test", "browser"].map((name) =>
+  newest(join(root, "console"), () => true),
+  modified(join(root, "scripts", "build-console.mjs")),
+  ...["base", "neutral", "node", "test", "browser", "console", "playground"].map((name) =>
     modified(join(root, `tsconfig.${name}.json`)),
   ),
   modified(join(root, "package-lock.json")),
@@ -77,13 +80,21 @@ if (modified(stamp) < Math.max(...inputs)) {
   // Before the compiler reads what has changed: what changes meanwhile is built next time.
   const begun = new Date();
   console.error("Building ...");
-  const projects = all ? ["tsconfig.test.json", "tsconfig.browser.json"] : ["tsconfig.node.json"];
+  const projects = all
+    ? [
+        "tsconfig.test.json",
+        "tsconfig.browser.json",
+        "tsconfig.console.json",
+        "tsconfig.playground.json",
+      ]
+    : ["tsconfig.node.json"];
   run("the build", process.execPath, [
     join("node_modules/typescript-native/bin/tsc"),
     "-b",
     ...projects,
   ]);
   removeOrphans();
+  await buildConsole();
   for (const built of all ? [".built-all", ".built-src"] : [".built-src"]) {
     writeFileSync(join(root, "dist", built), "");
     utimesSync(join(root, "dist", built), begun, begun);

@@ -1,8 +1,9 @@
 /**
- * Scalars and points of blinded Ed25519. spec/pigeonhole §1.4 and §1.5.
+ * Scalars and points of blinded Ed25519 (spec/pigeonhole §1.4 and §1.5).
  *
- * All of it is one idea: root public key P = a·B, box ID = f·P = (a·f)·B. Anyone who has `a` takes the
- * right-hand side, since multiplying the base point is three times as fast as any other point.
+ * All of it follows from one identity: root public key P = a·B, box ID = f·P = (a·f)·B. Code that
+ * has `a` uses the right-hand side, because multiplying the base point is three times as fast as
+ * multiplying any other point.
  */
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { bytesToNumberLE, numberToBytesLE } from "@noble/curves/utils.js";
@@ -14,10 +15,10 @@ const { Point } = ed25519;
 const { Fn } = Point;
 
 /**
- * The base point with a table of its own. Multiplying stays the library's, a fixed number of steps
- * for every scalar; but for its own copy of the point the library adds a random multiple of the
- * group order to each scalar, against those who can measure one process's power many times, and
- * that takes twice as long. Seven bits a step: 0.14 instead of 0.3 ms, for a table made in 15 ms.
+ * The base point with its own table. The library still multiplies, with a fixed number of steps for
+ * every scalar. But for its own copy of the base point the library adds a random multiple of the
+ * group order to each scalar, against attackers who can measure one process's power many times, and
+ * that takes twice as long. Seven bits per step: 0.14 ms, not 0.3 ms, with a table made in 15 ms.
  */
 const base = Point.fromBytes(Point.BASE.toBytes()).precompute(7);
 
@@ -38,12 +39,15 @@ export function rootScalar(seed: Uint8Array): bigint {
   return clampedScalar(sha512(seed));
 }
 
-/** Scalar f of a blinding key k (32 bytes). SHA-512/256 is FIPS 180-4's, not a cut SHA-512. */
+/**
+ * Scalar f of a blinding key k (32 bytes). SHA-512/256 is that of FIPS 180-4, not a truncated
+ * SHA-512.
+ */
 export function blindingScalar(blindingKey: Uint8Array): bigint {
   return clampedScalar(sha512_256(blindingKey));
 }
 
-/** Product of two scalars modulo the group order: blinding `a` by `f`. */
+/** Product of two scalars modulo the group order: it blinds `a` with `f`. */
 export function multiplyScalars(a: bigint, f: bigint): bigint {
   return Fn.mul(a, f);
 }
@@ -59,9 +63,9 @@ export function encodeMultiple(point: CurvePoint, scalar: bigint): Bytes {
 }
 
 /**
- * The point that 32 bytes encode, read as leniently as verification reads a box ID: a coordinate
- * of p or more and a "negative zero" are taken.
- * @throws Error when no such point exists.
+ * The point that 32 bytes encode, decoded as leniently as when verification reads a box ID: a
+ * coordinate of p or more and a "negative zero" are accepted.
+ * @throws Error when there is no such point.
  */
 export function decodePoint(bytes: Uint8Array): CurvePoint {
   return Point.fromBytes(bytes, true);
@@ -72,12 +76,12 @@ function hashToScalar(...parts: readonly Uint8Array[]): bigint {
 }
 
 /**
- * Signature (64 bytes, R ‖ S) of `message` by a blinded scalar whose public key is `publicKey`.
+ * Signature (64 bytes, R ‖ S) of `message` by a blinded scalar with the public key `publicKey`.
  * Deterministic.
  */
 export function signWithScalar(scalar: bigint, publicKey: Uint8Array, message: Uint8Array): Bytes {
   const digest = sha512(numberToBytesLE(scalar, 32));
-  // The second tail starts one byte later than the first: so it was defined, so it stays.
+  // The second tail starts one byte later than the first, for compatibility with the reference.
   const r = hashToScalar(digest.subarray(32), message, digest.subarray(33));
   const signature = new Uint8Array(64);
   signature.set(encodeBaseMultiple(r), 0);

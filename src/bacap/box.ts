@@ -1,8 +1,8 @@
 /**
- * Boxes: naming, encrypting, signing, opening. spec/pigeonhole §1.4 to §1.7.
+ * Boxes: their IDs, encryption, signatures and opening (spec/pigeonhole §1.4 to §1.7).
  *
- * The context is a byte string that keeps uses of one capability apart. Pigeonhole has only one,
- * and everybody uses it: {@link PIGEONHOLE_CONTEXT}.
+ * The context is a byte string that separates different uses of one capability. Pigeonhole has only
+ * one, used by everybody: {@link PIGEONHOLE_CONTEXT}.
  */
 import { gcmsiv } from "@noble/ciphers/aes.js";
 import { ed25519Verify, hkdfBlake2b512 } from "#platform";
@@ -14,14 +14,14 @@ import { checkCap, isWriteCap, rootPrivateKeyOf, rootPublicKeyOf } from "./capab
 import { blindingFactorOf, encryptionKeyOf } from "./message-box-index.js";
 import { blindRootPrivateKey, blindRootPublicKey } from "./root-keys.js";
 
-/** The context of all Pigeonhole boxes (18 bytes). Read only: it is shared. */
+/** The context of all Pigeonhole boxes (18 bytes). It is shared: do not change it. */
 export const PIGEONHOLE_CONTEXT: Uint8Array = utf8("pigeonhole context");
 
 /** Length of a box ID in bytes: a blinded Ed25519 public key. */
 export const BOX_ID_LENGTH = 32;
 /** Length of a box's signature in bytes. */
 export const BOX_SIGNATURE_LENGTH = 64;
-/** How much longer a box's ciphertext is than its plaintext, in bytes: the AEAD's tag. */
+/** How many bytes a box's ciphertext is longer than its plaintext: the AEAD's tag. */
 export const BOX_OVERHEAD = 16;
 
 const emptyBytes = new Uint8Array(0);
@@ -29,29 +29,27 @@ const gcmSivNonceLength = 12;
 
 /** A box as replicas store it. */
 export interface Box {
-  /** Name of the box, 32 bytes. */
+  /** ID of the box, 32 bytes. */
   readonly boxId: Bytes;
-  /**
-   * What it holds: ciphertext ‖ tag (16 bytes more than the plaintext), or nothing: a tombstone.
-   */
+  /** The content: ciphertext ‖ tag (16 bytes more than the plaintext), or empty for a tombstone. */
   readonly ciphertext: Bytes;
   /** Signature over `ciphertext` under `boxId`, 64 bytes. */
   readonly signature: Bytes;
 }
 
-/** What a box was found to hold. */
+/** The opened content of a box. */
 export type OpenedBox =
   | {
       /** A message, encrypted and signed by the stream's writer. */
       readonly kind: "message";
       /**
-       * What {@link encryptBox} was given. Daemons give it a length (4 bytes, big-endian), the
-       * message, and zeros up to the one length of a network's boxes (spec/pigeonhole §5).
+       * The plaintext passed to {@link encryptBox}. Daemons pass a length (4 bytes, big-endian),
+       * the message, and zeros up to the common length of a network's boxes (spec/pigeonhole §5).
        */
       readonly plaintext: Bytes;
     }
   | {
-      /** Nothing any more: the stream's writer signed that it is empty. */
+      /** The stream's writer signed that the box is empty. */
       readonly kind: "tombstone";
     };
 
@@ -69,7 +67,7 @@ function boxCipher(index: MessageBoxIndex, boxId: Uint8Array, context: Uint8Arra
   return gcmsiv(key, boxId.subarray(0, gcmSivNonceLength), boxId);
 }
 
-/** Private scalar and ID of the box at `index`: all that needs the curve, done once a call. */
+/** Private scalar and ID of the box at `index`: the curve operations, done once per call. */
 function boxKey(
   writeCap: WriteCap,
   index: MessageBoxIndex,
@@ -81,8 +79,8 @@ function boxKey(
 
 /**
  * ID (32 bytes) of the box at `index`. With a WriteCap it takes a third of the time.
- * @throws TypeError, RangeError on wrong lengths, a root key that is not a point of the curve, or a
- * WriteCap whose halves do not belong together.
+ * @throws TypeError, RangeError for wrong lengths, a root key that is not a point of the curve, or
+ * a WriteCap whose halves do not belong together.
  */
 export function boxIdFor(
   cap: ReadCap | WriteCap,
@@ -113,7 +111,7 @@ export function encryptBox(
 }
 
 /**
- * Signs `payload` as what the box at `index` holds, as it is: no encryption.
+ * Signs `payload` unencrypted as the content of the box at `index`.
  * @throws as {@link boxIdFor}; TypeError when `payload` is not a byte array.
  */
 export function signBox(
@@ -122,7 +120,7 @@ export function signBox(
   payload: Uint8Array,
   context: Uint8Array = PIGEONHOLE_CONTEXT,
 ): {
-  /** Name of the box, 32 bytes. */
+  /** ID of the box, 32 bytes. */
   readonly boxId: Bytes;
   /** Over `payload` under `boxId`, 64 bytes. */
   readonly signature: Bytes;
@@ -145,26 +143,26 @@ export function signTombstone(
 }
 
 /**
- * Whether a box is signed under its own ID, which is all that a replica can check. Says nothing
- * about the box being the one that was asked for: a valid tombstone of any other box passes too.
- * Never throws on wrong lengths.
+ * Whether a box is signed under its own ID, which is all that a replica can check. It does not show
+ * that this is the requested box: a valid tombstone of any other box passes too. Never throws for
+ * wrong lengths.
  */
 export function verifyBox(box: {
-  /** 32 bytes, or nothing verifies. */
+  /** 32 bytes; any other length gives false. */
   readonly boxId: Uint8Array;
-  /** What was signed; empty is a tombstone. */
+  /** The signed content; empty for a tombstone. */
   readonly ciphertext: Uint8Array;
-  /** 64 bytes, or nothing verifies. */
+  /** 64 bytes; any other length gives false. */
   readonly signature: Uint8Array;
 }): boolean {
   return ed25519Verify(box.signature, box.ciphertext, box.boxId);
 }
 
 /**
- * Decrypts what the box at `index` holds, without looking at its signature: for callers that have
- * verified it. Everybody else wants {@link openBox}.
+ * Decrypts the content of the box at `index` without checking its signature, for callers that have
+ * verified it. All others should use {@link openBox}.
  * @throws BACAPDecryptionFailedError when it was not encrypted for this index, ID and context;
- * TypeError, RangeError on a wrong length of index or ID.
+ * TypeError, RangeError for a wrong length of index or ID.
  */
 export function decryptBox(
   index: MessageBoxIndex,
@@ -182,8 +180,8 @@ export function decryptBox(
 }
 
 /**
- * Opens the box at `index`: compares its ID with the one expected (without that, a tombstone of any
- * box would pass for this one's), verifies the signature, decrypts.
+ * Opens the box at `index`: compares its ID with the expected one (otherwise a tombstone of any box
+ * would pass for this one's), verifies the signature, and decrypts.
  * @throws BACAPDecryptionFailedError with the text `empty box, no message received`, `reply does
  * not match expected box ID`, `signature verification failed` or `gcmsiv: decryption failure`;
  * TypeError and RangeError as {@link boxIdFor}.
@@ -192,9 +190,9 @@ export function openBox(
   readCap: ReadCap,
   index: MessageBoxIndex,
   box: {
-    /** 32 bytes; only zeros: a box that never was. */
+    /** 32 bytes; all zeros for a box that never existed. */
     readonly boxId: Uint8Array;
-    /** Empty is a tombstone; else 16 bytes more than the plaintext. */
+    /** Empty for a tombstone; otherwise 16 bytes more than the plaintext. */
     readonly ciphertext: Uint8Array;
     /** 64 bytes, over `ciphertext`. */
     readonly signature: Uint8Array;

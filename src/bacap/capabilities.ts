@@ -1,4 +1,4 @@
-/** Capabilities: making, checking, taking apart. spec/pigeonhole §1.1 and §1.2. */
+/** Makes, checks and takes apart capabilities (spec/pigeonhole §1.1 and §1.2). */
 import {
   type Bytes,
   type RandomSource,
@@ -12,18 +12,18 @@ import { encodeBaseMultiple, rootScalar } from "./blinding.js";
 import { mutateMessageBoxIndex, stepFrom } from "./message-box-index.js";
 import { checkRootPrivateKey, checkRootPublicKey } from "./root-keys.js";
 
-/** Length of a root private key (seed ‖ public key) at the head of a WriteCap, in bytes. */
+/** Length of a root private key (seed ‖ public key) at the beginning of a WriteCap, in bytes. */
 const rootPrivateKeyLength = 64;
-/** Length of a root public key at the head of a ReadCap, in bytes. */
+/** Length of a root public key at the beginning of a ReadCap, in bytes. */
 const rootPublicKeyLength = 32;
 
-/** A new stream: the two capabilities and the first place that may be written. */
+/** A new stream: its two capabilities and its first index. */
 export interface Keypair {
-  /** The right to write, and to read: 168 bytes. Secret. */
+  /** The right to write and read: 168 bytes. Secret. */
   readonly writeCap: WriteCap;
-  /** The right to read, for readers: 136 bytes, which are the WriteCap's from 32 on. */
+  /** The right to read, for readers: 136 bytes, the WriteCap's bytes from 32 on. */
   readonly readCap: ReadCap;
-  /** The first box: 104 bytes, with which both capabilities end. */
+  /** The index of the first box: 104 bytes, with which both capabilities end. */
   readonly firstMessageIndex: MessageBoxIndex;
 }
 
@@ -33,7 +33,7 @@ function startTerm(bytes: Bytes): bigint {
 }
 
 /**
- * A stream's keys from a source of random bytes. Draws 80 bytes: root seed (32), ratchet state
+ * A stream's keys from a source of random bytes. It draws 80 bytes: root seed (32), ratchet state
  * (32), and two terms (8 each, top two bits cleared) whose sum is the counter before the first box.
  * Throws only what `random` throws.
  */
@@ -48,7 +48,7 @@ export function generateKeypair(random: RandomSource = randomBytes): Keypair {
 }
 
 /**
- * The keys that a 32-byte seed stands for: {@link generateKeypair} on the ChaCha20 stream of it.
+ * The keys that a 32-byte seed determines: {@link generateKeypair} on its ChaCha20 stream.
  * @throws TypeError, RangeError when `seed` is not 32 bytes.
  */
 export function keypairFromSeed(seed: Uint8Array): Keypair {
@@ -57,9 +57,9 @@ export function keypairFromSeed(seed: Uint8Array): Keypair {
 }
 
 /**
- * `bytes` as a WriteCap: a copy, checked.
+ * Checks `bytes` and returns them as a WriteCap, as a copy.
  * @throws TypeError, RangeError when it is not 168 bytes, or its public half does not belong to its
- * seed (the reference takes such a cap and makes boxes with it that nobody can open).
+ * seed (the reference accepts such a cap and makes boxes with it that nobody can open).
  */
 export function parseWriteCap(bytes: Uint8Array): WriteCap {
   const writeCap = WriteCap.from(bytes);
@@ -68,8 +68,9 @@ export function parseWriteCap(bytes: Uint8Array): WriteCap {
 }
 
 /**
- * `bytes` as a ReadCap: a copy, checked.
- * @throws TypeError, RangeError when it is not 136 bytes, or its root key is not a point of the curve.
+ * Checks `bytes` and returns them as a ReadCap, as a copy.
+ * @throws TypeError, RangeError when it is not 136 bytes, or its root key is not a point of the
+ * curve.
  */
 export function parseReadCap(bytes: Uint8Array): ReadCap {
   const readCap = ReadCap.from(bytes);
@@ -77,7 +78,7 @@ export function parseReadCap(bytes: Uint8Array): ReadCap {
   return readCap;
 }
 
-/** Whether a capability is one to write with; told by its length. */
+/** Whether a capability is a WriteCap, by its length. */
 export function isWriteCap(cap: WriteCap | ReadCap): cap is WriteCap {
   return cap.length === WriteCap.length;
 }
@@ -100,31 +101,31 @@ export function rootPublicKeyOf(cap: WriteCap | ReadCap): Uint8Array {
   return isWriteCap(cap) ? cap.subarray(32, 64) : cap.subarray(0, rootPublicKeyLength);
 }
 
-/**
- * The ReadCap that goes with a WriteCap: its bytes from 32 on. Throws RangeError on a bad length.
- */
+/** The ReadCap of a WriteCap: its bytes from 32 on. Throws RangeError for a wrong length. */
 export function readCapOf(writeCap: WriteCap): ReadCap {
   checkBytes("writeCap", writeCap, WriteCap.length!);
   return concatBytes(writeCap.subarray(32)) as ReadCap;
 }
 
-/** The place that a capability starts at: its last 104 bytes. Throws RangeError on a bad length. */
+/**
+ * The index that a capability starts at: its last 104 bytes. Throws RangeError for a wrong length.
+ */
 export function firstIndexOf(cap: WriteCap | ReadCap): MessageBoxIndex {
   checkCap(cap);
   return concatBytes(cap.subarray(isWriteCap(cap) ? 64 : 32)) as MessageBoxIndex;
 }
 
-/** The capability with another index: its head, then `index`. */
+/** The capability with another index: its beginning, then `index`. */
 export function withIndex<C extends WriteCap | ReadCap>(cap: C, index: MessageBoxIndex): C {
   const headLength = isWriteCap(cap) ? rootPrivateKeyLength : rootPublicKeyLength;
   return concatBytes(cap.subarray(0, headLength), index) as C;
 }
 
 /**
- * The capability of the stream that `salt` leads to (spec/pigeonhole §1.3). Mutating a
- * WriteCap and taking its ReadCap equals mutating the ReadCap.
- * @throws TypeError, RangeError when `cap` has neither capability's length; TypeError when `salt`
- * is not a byte array. Any length of it will do; vouchers' are 32 bytes.
+ * The capability of the stream that `salt` leads to (spec/pigeonhole §1.3). Mutating a WriteCap and
+ * taking its ReadCap equals mutating the ReadCap.
+ * @throws TypeError, RangeError when `cap` has the length of neither capability; TypeError when
+ * `salt` is not a byte array. Any length of `salt` is allowed; vouchers use 32 bytes.
  */
 export function mutateCap<C extends WriteCap | ReadCap>(cap: C, salt: Uint8Array): C {
   return withIndex(cap, mutateMessageBoxIndex(firstIndexOf(cap), salt));

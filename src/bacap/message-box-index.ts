@@ -1,9 +1,9 @@
 /**
- * Places in a stream and the ratchet that leads from each to the next.
- * spec/pigeonhole §1.1 and §1.3.
+ * Indices of a stream's boxes, and the ratchet from each to the next (spec/pigeonhole §1.1 and
+ * §1.3).
  *
  * A MessageBoxIndex is counter (8, little-endian) ‖ blinding factor K (32) ‖ encryption key E (32)
- * ‖ ratchet state H (32): K and E belong to the box at this place, H makes the next place.
+ * ‖ ratchet state H (32). K and E belong to the box at this index; H makes the next index.
  */
 import { hkdfBlake2b512 } from "#platform";
 import { checkBytes, utf8 } from "../bytes/bytes.js";
@@ -18,23 +18,21 @@ const rewindText = "cannot rewind index: target index is less than current index
 const noSalt = new Uint8Array(0);
 const mutationInfo = utf8("bacap-mutate-kdf-state-v1");
 
-/** The highest counter there is; nothing follows it. */
+/** The highest counter; no index follows it. */
 const lastCounter = 0xffff_ffff_ffff_ffffn;
 
 function checkIndex(index: Uint8Array): void {
   checkBytes("messageBoxIndex", index, 104);
 }
 
-/**
- * Fills an index's keys and state from 96 bytes of key material, which come in the order H, E, K.
- */
+/** Sets an index's keys and state from 96 bytes of key material, in the order H, E, K. */
 function setKeys(index: Uint8Array, material: Uint8Array): void {
   index.set(material.subarray(64, 96), blindingFactorOffset);
   index.set(material.subarray(32, 64), encryptionKeyOffset);
   index.set(material.subarray(0, 32), stateOffset);
 }
 
-/** The step from (counter, state) to the place after it. Counter must not be the last one. */
+/** The index after (counter, state). The counter must not be the last one. */
 export function stepFrom(counter: bigint, state: Uint8Array): MessageBoxIndex {
   const index = new Uint8Array(stateOffset + keyLength);
   const view = new DataView(index.buffer);
@@ -45,32 +43,32 @@ export function stepFrom(counter: bigint, state: Uint8Array): MessageBoxIndex {
 }
 
 /**
- * `bytes` as an index: a copy.
+ * Checks the length of `bytes` and returns them as an index, as a copy.
  * @throws TypeError, RangeError when it is not 104 bytes.
  */
 export function parseMessageBoxIndex(bytes: Uint8Array): MessageBoxIndex {
   return MessageBoxIndex.from(bytes);
 }
 
-/** The counter of a place: an unsigned 64-bit integer. Throws RangeError on a wrong length. */
+/** The counter of an index: an unsigned 64-bit integer. Throws RangeError for a wrong length. */
 export function messageBoxCounter(index: MessageBoxIndex): bigint {
   checkIndex(index);
   return new DataView(index.buffer, index.byteOffset, index.length).getBigUint64(0, true);
 }
 
-/** Blinding factor K of the box at this place (32 bytes; a view). */
+/** Blinding factor K of the box at this index (32 bytes; a view). */
 export function blindingFactorOf(index: MessageBoxIndex): Uint8Array {
   return index.subarray(blindingFactorOffset, blindingFactorOffset + keyLength);
 }
 
-/** Encryption key E of the box at this place (32 bytes; a view). */
+/** Encryption key E of the box at this index (32 bytes; a view). */
 export function encryptionKeyOf(index: MessageBoxIndex): Uint8Array {
   return index.subarray(encryptionKeyOffset, encryptionKeyOffset + keyLength);
 }
 
 /**
- * The place after `index`.
- * @throws RangeError at counter 2^64 − 1, after which nothing comes, or on a wrong length.
+ * The index after `index`.
+ * @throws RangeError at counter 2^64 − 1, the last one, or for a wrong length.
  */
 export function nextMessageBoxIndex(index: MessageBoxIndex): MessageBoxIndex {
   const counter = messageBoxCounter(index);
@@ -79,10 +77,10 @@ export function nextMessageBoxIndex(index: MessageBoxIndex): MessageBoxIndex {
 }
 
 /**
- * The place at `counter`, reached step by step: the time it takes grows with the distance (about
- * 20 µs a step in Node), so check a counter that a stranger chose before passing it on.
- * @throws RangeError when `counter` lies before the index or is no unsigned 64-bit integer, or on a
- * wrong length.
+ * The index at `counter`, computed step by step. The time grows with the distance (about 20 µs per
+ * step in Node), so check a counter that a stranger chose before you pass it.
+ * @throws RangeError when `counter` is before the index or is not an unsigned 64-bit integer, or
+ * for a wrong length.
  */
 export function advanceMessageBoxIndex(index: MessageBoxIndex, counter: bigint): MessageBoxIndex {
   const current = messageBoxCounter(index);
@@ -96,7 +94,7 @@ export function advanceMessageBoxIndex(index: MessageBoxIndex, counter: bigint):
 }
 
 /**
- * The place of the same counter on the stream that `salt` leads to (contact vouchers). Mutating a
+ * The index with the same counter on the stream that `salt` leads to (contact vouchers). Mutating a
  * write cap's index and a read cap's index by the same salt gives the same stream.
  * @throws TypeError, RangeError when `index` is not 104 bytes; TypeError when `salt` is not a byte
  * array.

@@ -1,11 +1,13 @@
 /**
- * Root keys of capabilities, checked once and kept.
+ * Root keys of capabilities, checked once and cached.
  *
- * A stream is written and read box by box with one root key, so what costs time (decoding a point,
- * checking that a public half belongs to its seed, tables for multiplying) is done once per key and
- * kept for the keys used last. What is kept is bounded; tables are the largest part of it.
+ * A stream is written and read box by box with one root key. The slow work (decoding a point,
+ * checking that a public half belongs to its seed, making tables for multiplication) is done once
+ * per key, and the results are kept for recently used keys. The memory is bounded; tables take most
+ * of it.
  *
- * Seeds of the streams written last thus stay in memory, as they do in the capabilities themselves.
+ * So the seeds of recently written streams stay in memory, as they do in the capabilities
+ * themselves.
  */
 import { type Bytes, copyBytes, equalBytes, toHex } from "../bytes/bytes.js";
 import {
@@ -18,40 +20,41 @@ import {
 } from "./blinding.js";
 import { RecentlyUsed } from "../bytes/recently-used.js";
 
-/** How many root keys are kept: more than a program has streams in use at a time. */
+/** How many root keys are kept: more streams than a program uses at a time. */
 const keptKeys = 1024;
 
 /** How many of them have a table, which takes about an eighth of a megabyte. */
 const keptTables = 64;
-/**
- * Bits of a scalar that one step with a table takes: more of them cost more to make than they save.
- */
+/** Bits of a scalar per step with a table: a larger table would cost more than it saves. */
 const tableWindow = 4;
 
-/** How many box IDs of a stream are kept: a box is looked for and opened under the same one. */
+/** How many box IDs of a stream are kept: a box is requested and opened with the same ID. */
 const keptBoxIds = 16;
 
 /**
- * From which use on a point gets a table. Making one costs as much as 5 multiplications save, so a
- * point that is used a few times must not pay for it.
+ * The number of uses after which a point gets a table. Making one costs as much as 5
+ * multiplications save, so a point with few uses should not pay for it.
  */
 const usesBeforeTable = 5;
 
-/** A stream's root key, as far as it is known here. */
+/** A stream's root key, as far as it is known. */
 interface Root {
   /** Its public half as a point; null until a reader needs it. */
   point: CurvePoint | null;
   /** How often the point was multiplied. */
   uses: number;
-  /** Its private half; null until a writer shows it. */
+  /** Its private half; null until a writer supplies it. */
   secret: { readonly seed: Bytes; readonly scalar: bigint } | null;
   /** Box IDs by blinding scalar. */
   readonly boxIds: RecentlyUsed<bigint, Bytes>;
 }
 
-/** By public half, in hex. */
+/** Root keys by public half, in hex. */
 const roots = new RecentlyUsed<string, Root>(keptKeys);
-/** Those with a table; one that falls out gets a new point, for the old one keeps its table. */
+/**
+ * Root keys with a table. One that is dropped gets a new point, because the old one keeps its
+ * table.
+ */
 const withTable = new RecentlyUsed<string, Root>(keptTables, (root) => {
   root.point = null;
   root.uses = 0;
@@ -92,8 +95,8 @@ function pointOf(rootPublicKey: Uint8Array, root: Root): CurvePoint {
 }
 
 /**
- * The box ID that belongs to a root key and f. Who wrote a box and who reads it are often one
- * process, above all in tests: the ID is the same, and is computed once.
+ * The box ID for a root key and f. The writer and the reader of a box are often in one process,
+ * especially in tests; the ID is the same for both and is computed once.
  */
 function boxIdOf(root: Root, f: bigint, compute: () => Bytes): Bytes {
   let boxId = root.boxIds.get(f);
@@ -106,8 +109,8 @@ function boxIdOf(root: Root, f: bigint, compute: () => Bytes): Bytes {
 
 /**
  * Checks a root private key: seed (32) ‖ public key (32).
- * @throws RangeError when the public half does not belong to the seed; box IDs would follow the one
- * and signatures the other, and nobody could ever open such a box.
+ * @throws RangeError when the public half does not belong to the seed: box IDs would use one and
+ * signatures the other, and nobody could ever open such a box.
  */
 export function checkRootPrivateKey(rootPrivateKey: Uint8Array): void {
   secretOf(rootPrivateKey);
@@ -118,7 +121,7 @@ export function checkRootPublicKey(rootPublicKey: Uint8Array): void {
   const key = toHex(rootPublicKey);
   const known = roots.get(key);
   if (known?.secret || known?.point) return;
-  // Kept only when it is good: what is refused must not push out what is in use.
+  // Only valid keys are kept: an invalid one must not push out a key in use.
   const point = pointOf(rootPublicKey, {
     point: null,
     uses: 0,
@@ -129,7 +132,7 @@ export function checkRootPublicKey(rootPublicKey: Uint8Array): void {
 }
 
 /**
- * Private scalar a·f and encoding (32 bytes) of a·f·B, a being the root private key's.
+ * Private scalar a·f and encoding (32 bytes) of a·f·B, where a belongs to the root private key.
  * @throws as {@link checkRootPrivateKey}.
  */
 export function blindRootPrivateKey(
@@ -142,7 +145,7 @@ export function blindRootPrivateKey(
 }
 
 /**
- * Encoding (32 bytes) of f·P, P being the root public key.
+ * Encoding (32 bytes) of f·P, where P is the root public key.
  * @throws RangeError when P is not a point of the curve.
  */
 export function blindRootPublicKey(rootPublicKey: Uint8Array, f: bigint): Bytes {

@@ -1,6 +1,6 @@
 /**
- * Random sources that a seed determines: for key pairs from seeds, vouchers, and tests. Each is one
- * continuous stream: what one call takes, the next continues after.
+ * Random sources determined by a seed, for key pairs from seeds, vouchers, and tests. Each is one
+ * continuous stream: each call continues after the one before.
  */
 import { chacha20 } from "@noble/ciphers/chacha.js";
 import { shake256 } from "@noble/hashes/sha3.js";
@@ -27,7 +27,7 @@ export function chacha20Random(seed: Uint8Array): RandomSource {
   };
 }
 
-/** The SHAKE256 output (FIPS 202) of a seed of any length. spec/pigeonhole §10. */
+/** The SHAKE256 output (FIPS 202) for a seed of any length (spec/pigeonhole §10). */
 export function shake256Random(seed: Uint8Array): RandomSource {
   checkBytes("seed", seed);
   const stream = shake256.create({}).update(seed);

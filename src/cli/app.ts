@@ -9,6 +9,7 @@ import { channel } from "./commands/channel/definition.js";
 import { chat } from "./commands/chat/definition.js";
 import { complete, completion } from "./commands/completion/definition.js";
 import { conform } from "./commands/conform/definition.js";
+import { console } from "./commands/console/definition.js";
 import { copy } from "./commands/copy/definition.js";
 import { daemon } from "./commands/daemon/definition.js";
 import { doctor } from "./commands/doctor/definition.js";
@@ -17,6 +18,7 @@ import { keygen } from "./commands/keygen/definition.js";
 import { map } from "./commands/map/definition.js";
 import { ping } from "./commands/ping/definition.js";
 import { pki } from "./commands/pki/definition.js";
+import { playground } from "./commands/playground/definition.js";
 import { read } from "./commands/read/definition.js";
 import { receive } from "./commands/receive/definition.js";
 import { send } from "./commands/send/definition.js";
@@ -34,7 +36,7 @@ const { version } = createRequire(import.meta.url)("katzenpost-thinclient/packag
 
 /** How `katz --help` groups the commands. */
 const groups: CommandGroups = {
-  "START HERE": ["tour", "daemon", "doctor"],
+  "START HERE": ["tour", "playground", "console", "daemon", "doctor"],
   "THE NETWORK": ["ping", "services", "couriers", "authorities", "pki", "map", "watch"],
   FILES: ["send", "receive"],
   MESSAGES: ["chat", "channel"],
@@ -48,6 +50,8 @@ export const commandNames: readonly string[] = Object.values(groups).flat();
 const routes = buildRouteMap({
   routes: {
     tour,
+    playground,
+    console,
     daemon,
     doctor,
     ping,

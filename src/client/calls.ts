@@ -23,23 +23,15 @@ import {
   StartResendingCancelledError,
 } from "../errors/errors.js";
 import { daemonErrorFromCode } from "../errors/from-reply.js";
-import type { DaemonRequest, RequestFields, RequestKind } from "../wire/requests.js";
-import type { DaemonResponse, MalformedReply, ResponseKind } from "../wire/responses.js";
-
-/** Requests that get their own reply, with the same query ID. */
-export type QueryKind = {
-  [K in RequestKind]: `${K}Reply` extends ResponseKind
-    ? "queryId" extends keyof RequestFields<K>
-      ? K
-      : never
-    : never;
-}[RequestKind];
-
-/** The reply to a request of kind `K`. */
-export type ReplyTo<K extends QueryKind> = DaemonResponse<Extract<`${K}Reply`, ResponseKind>>;
-
-/** The fields of a request without its query ID. */
-export type QueryFields<K extends QueryKind> = Omit<RequestFields<K>, "queryId">;
+import type { DaemonRequest, RequestKind } from "../wire/requests.js";
+import type {
+  DaemonResponse,
+  MalformedReply,
+  QueryFields,
+  QueryKind,
+  ReplyTo,
+  ResponseKind,
+} from "../wire/responses.js";
 
 /** How to cancel an operation that the daemon continues on its own. */
 export interface Cancellation {

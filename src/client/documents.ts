@@ -17,7 +17,8 @@ import { daemonErrorFromCode } from "../errors/from-reply.js";
 import { isSameDocument, type PkiDocument } from "../pki/document.js";
 import { epochLengthOf, epochStart } from "../pki/epoch.js";
 import { type Destination, findServices, type ServiceDescriptor } from "../pki/services.js";
-import type { Calls, ReplyTo } from "./calls.js";
+import type { Calls } from "./calls.js";
+import type { ReplyTo } from "../wire/responses.js";
 
 /** How many epochs before the newest one are kept. */
 const KEPT_EPOCHS = 5;

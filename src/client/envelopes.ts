@@ -24,14 +24,13 @@ import {
 } from "./argument-checks.js";
 import { type CallOptions, checkCallOptions } from "./call-options.js";
 import { arqErrorFromReply } from "../errors/from-reply.js";
+import type { QueryFields, ReplyTo } from "../wire/responses.js";
 import type { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
 import {
   required,
   requiredBytes,
   type Cancellation,
-  type QueryFields,
   type RequestSettings,
-  type ReplyTo,
   type Calls,
 } from "./calls.js";
 
@@ -57,7 +56,7 @@ export interface SealedEnvelope {
   readonly envelopeDescriptor: EnvelopeDescriptor;
   /** Identifies the envelope: 32 bytes. */
   readonly envelopeHash: EnvelopeHash;
-  /** The index of the next box. */
+  /** The index of the box after this one: 104 bytes. */
   readonly nextMessageBoxIndex: MessageBoxIndex;
 }
 

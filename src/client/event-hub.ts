@@ -2,7 +2,7 @@
 import { describeType } from "../bytes/bytes.js";
 import { decodedSize } from "../bytes/decoded-size.js";
 import { checkOptions } from "../bytes/options.js";
-import type { ClientEvent, EventOf, EventType } from "../config/events.js";
+import { type ClientEvent, type EventOf, type EventType, eventTypes } from "../config/events.js";
 import { SlowConsumerError } from "../errors/errors.js";
 import { onAbort } from "../clock/on-abort.js";
 import { checkCallOptions } from "./call-options.js";
@@ -43,24 +43,13 @@ function sizeOf(event: ClientEvent, most: number): number {
   return PLACE_IN_QUEUE + decodedSize(event, most);
 }
 
-/** All event types. */
-const eventTypes: ReadonlySet<string> = new Set<EventType>([
-  "connectionStatus",
-  "newPkiDocument",
-  "messageSent",
-  "messageReply",
-  "messageIdGarbageCollected",
-  "daemonDisconnected",
-  "reconnected",
-  "shutdown",
-  "handlerError",
-  "closed",
-]);
+/** The names of all events, for a quick look-up. */
+const knownTypes: ReadonlySet<string> = new Set(eventTypes);
 
 function checkType(name: string, type: unknown): void {
-  if (typeof type === "string" && eventTypes.has(type)) return;
+  if (typeof type === "string" && knownTypes.has(type)) return;
   const got = typeof type === "string" ? `"${type}"` : describeType(type);
-  throw new TypeError(`\`${name}\` must be one of ${[...eventTypes].join(", ")}, got ${got}`);
+  throw new TypeError(`\`${name}\` must be one of ${eventTypes.join(", ")}, got ${got}`);
 }
 
 /**

@@ -8,7 +8,7 @@ import { type Bytes, describeType, utf8 } from "../bytes/bytes.js";
 import { isTable } from "../errors/config-checks.js";
 import { ConfigError, ProtocolError } from "../errors/errors.js";
 import { kemSchemeByName, kemSchemes } from "../kem/registry.js";
-import { Geometry, type GeometryFields } from "../pki/geometry.js";
+import { Geometry, type GeometryFields, geometryLengths } from "../pki/geometry.js";
 import { decodePem, publicKeyPemType } from "../pki/pem.js";
 import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
 import { isKemScheme } from "../pki/scheme-names.js";
@@ -106,21 +106,6 @@ const gatewayTransports = ["tcp", "tcp4", "tcp6", "quic", "onion"];
 const logLevels = ["ERROR", "WARNING", "NOTICE", "INFO", "DEBUG"];
 const operator = "ask the network's operator for the client.toml that fits";
 
-const geometryKeys: readonly (readonly [string, keyof GeometryFields])[] = [
-  ["PacketLength", "packetLength"],
-  ["NrHops", "nrHops"],
-  ["HeaderLength", "headerLength"],
-  ["RoutingInfoLength", "routingInfoLength"],
-  ["PerHopRoutingInfoLength", "perHopRoutingInfoLength"],
-  ["SURBLength", "surbLength"],
-  ["SphinxPlaintextHeaderLength", "sphinxPlaintextHeaderLength"],
-  ["PayloadTagLength", "payloadTagLength"],
-  ["ForwardPayloadLength", "forwardPayloadLength"],
-  ["UserForwardPayloadLength", "userForwardPayloadLength"],
-  ["NextNodeHopLength", "nextNodeHopLength"],
-  ["SPRPKeyMaterialLength", "sprpKeyMaterialLength"],
-];
-
 /** Every key that means something; others are ignored, and named. */
 const knownKeys: Readonly<Record<string, readonly string[]>> = {
   "": [
@@ -149,7 +134,7 @@ const knownKeys: Readonly<Record<string, readonly string[]>> = {
     "InitialMaxPKIRetrievalDelay",
     "PollingInterval",
   ],
-  SphinxGeometry: [...geometryKeys.map(([key]) => key), "NIKEName", "KEMName"],
+  SphinxGeometry: [...geometryLengths.map(([, key]) => key), "NIKEName", "KEMName"],
   PinnedGateways: ["Gateways"],
   VotingAuthority: ["Peers"],
 };
@@ -463,7 +448,7 @@ function readGeometry(top: Reader): Geometry {
   const table = top.table("SphinxGeometry");
   if (table === null) throw top.error(null, `[SphinxGeometry] is missing; ${operator}`);
   const fields: Record<string, number | string> = {};
-  for (const [key, name] of geometryKeys) {
+  for (const [name, key] of geometryLengths) {
     const value = table.integer(key) ?? 0;
     if (value < 0) throw table.error(key, `SphinxGeometry.${key} must not be below 0; ${operator}`);
     fields[name] = value;

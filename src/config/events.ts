@@ -147,5 +147,19 @@ export type ClientEvent =
 /** The name of an event. */
 export type EventType = ClientEvent["type"];
 
+/** The names of all events. */
+export const eventTypes = [
+  "connectionStatus",
+  "newPkiDocument",
+  "messageSent",
+  "messageReply",
+  "messageIdGarbageCollected",
+  "daemonDisconnected",
+  "reconnected",
+  "shutdown",
+  "handlerError",
+  "closed",
+] as const satisfies readonly EventType[];
+
 /** The event of that name. */
 export type EventOf<T extends EventType> = Extract<ClientEvent, { readonly type: T }>;

@@ -6,16 +6,17 @@ import { type Bytes, equalBytes, randomBytes, utf8 } from "../bytes/bytes.js";
 import { PkiVerificationError } from "../errors/errors.js";
 import { verifyPkiDocument } from "../pki/verify.js";
 import { casesOf } from "./case.js";
-import type { AskFields, AskKind, Answer, Peer } from "./peer.js";
+import type { QueryFields, QueryKind, ReplyTo } from "../wire/responses.js";
+import type { Peer } from "./peer.js";
 import { AllowedDifference, must, mustAnswer, mustHave } from "./verdict.js";
 
 const bytes = (length: number): Bytes => randomBytes(length);
 
 /** What is refused: with a code, or, where a length is wrong, by hanging up. */
-async function mustRefuse<K extends AskKind>(
+async function mustRefuse<K extends QueryKind>(
   peer: Peer,
   kind: K,
-  fields: AskFields<K>,
+  fields: QueryFields<K>,
 ): Promise<AllowedDifference | undefined> {
   const reply = await peer.answerOrEnd(kind, peer.begin(kind, fields));
   if (reply === null) {
@@ -23,7 +24,7 @@ async function mustRefuse<K extends AskKind>(
       "the daemon hung up, so clients have to check lengths before they send",
     );
   }
-  mustAnswer(3, reply as { readonly errorCode: number } & Answer<K>);
+  mustAnswer(3, reply as { readonly errorCode: number } & ReplyTo<K>);
   await peer.mustBeAlive();
   return undefined;
 }

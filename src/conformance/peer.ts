@@ -3,34 +3,17 @@ import { type Bytes, equalBytes, randomBytes, toHex } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
 import type { Transport } from "../transport/transport.js";
 import { FrameDecoder, LENGTH_PREFIX_SIZE } from "../wire/framing.js";
-import {
-  type DaemonRequest,
-  type RequestFields,
-  type RequestKind,
-  encodeRequest,
-} from "../wire/requests.js";
+import { type DaemonRequest, encodeRequest } from "../wire/requests.js";
 import {
   type DaemonResponse,
   type MalformedReply,
+  type QueryFields,
+  type QueryKind,
+  type ReplyTo,
   type ResponseKind,
   decodeResponse,
 } from "../wire/responses.js";
 import { Violation, must } from "./verdict.js";
-
-/** Requests that a daemon answers with a reply of the same name and query ID. */
-export type AskKind = {
-  [K in RequestKind]: `${K}Reply` extends ResponseKind
-    ? "queryId" extends keyof RequestFields<K>
-      ? K
-      : never
-    : never;
-}[RequestKind];
-
-/** The fields of a request but for its query ID. */
-export type AskFields<K extends AskKind> = Omit<RequestFields<K>, "queryId">;
-
-/** The reply to a request. */
-export type Answer<K extends AskKind> = DaemonResponse<`${K}Reply` & ResponseKind>;
 
 const broadcasts: readonly string[] = ["connectionStatusEvent", "newPkiDocumentEvent"];
 
@@ -92,18 +75,18 @@ export class Peer {
   }
 
   /** Sends a request with a query ID of its own; gives that. */
-  begin<K extends AskKind>(kind: K, fields: AskFields<K>): Bytes {
+  begin<K extends QueryKind>(kind: K, fields: QueryFields<K>): Bytes {
     const queryId = randomBytes(16);
     this.send({ kind, ...fields, queryId } as unknown as DaemonRequest);
     return queryId;
   }
 
   /** The answer to a request that was begun; null when the daemon hung up instead. */
-  async answerOrEnd<K extends AskKind>(
+  async answerOrEnd<K extends QueryKind>(
     kind: K,
     queryId: Uint8Array,
     waitMs = this.#timeoutMs,
-  ): Promise<Answer<K> | null> {
+  ): Promise<ReplyTo<K> | null> {
     const message = await this.#take((candidate) => {
       const id = "queryId" in candidate ? candidate.queryId : null;
       return id !== null && equalBytes(id, queryId);
@@ -129,18 +112,18 @@ export class Peer {
   }
 
   /** The answer to a request that was begun. @throws Violation when none comes. */
-  async answer<K extends AskKind>(
+  async answer<K extends QueryKind>(
     kind: K,
     queryId: Uint8Array,
     waitMs?: number,
-  ): Promise<Answer<K>> {
+  ): Promise<ReplyTo<K>> {
     const reply = await this.answerOrEnd(kind, queryId, waitMs);
     must(reply !== null, `the daemon hung up on ${kind}`);
-    return reply as Answer<K>;
+    return reply as ReplyTo<K>;
   }
 
   /** Asks and waits for the answer. */
-  ask<K extends AskKind>(kind: K, fields: AskFields<K>, waitMs?: number): Promise<Answer<K>> {
+  ask<K extends QueryKind>(kind: K, fields: QueryFields<K>, waitMs?: number): Promise<ReplyTo<K>> {
     return this.answer(kind, this.begin(kind, fields), waitMs);
   }
 

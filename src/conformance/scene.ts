@@ -7,8 +7,8 @@ import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
 import { PkiDocument } from "../pki/document.js";
 import type { Transport } from "../transport/transport.js";
 import type { CborValue } from "../cbor/cbor.js";
-import type { DaemonResponse } from "../wire/responses.js";
-import { type Answer, Peer, Silence } from "./peer.js";
+import type { DaemonResponse, ReplyTo } from "../wire/responses.js";
+import { Peer, Silence } from "./peer.js";
 import { must, mustAnswer } from "./verdict.js";
 
 /** Connects to the daemon under test, as a client's `dial` option does. */
@@ -167,7 +167,7 @@ export class Scene {
     stream: Stream,
     index: MessageBoxIndex,
     noRetry = false,
-  ): Promise<Answer<"startResendingEncryptedMessage">> {
+  ): Promise<ReplyTo<"startResendingEncryptedMessage">> {
     const { queryId } = await this.beginRead(peer, stream, index, noRetry);
     return peer.answer("startResendingEncryptedMessage", queryId, this.networkMs);
   }
@@ -179,7 +179,7 @@ export class Scene {
     index: MessageBoxIndex,
     plaintext: Uint8Array,
     noIdempotent = false,
-  ): Promise<Answer<"startResendingEncryptedMessage">> {
+  ): Promise<ReplyTo<"startResendingEncryptedMessage">> {
     const sealed = await peer.ask("encryptWrite", {
       plaintext: plaintext as Bytes,
       writeCap,
@@ -218,7 +218,7 @@ export class Scene {
     kind: K,
     queryId: Bytes,
     hash: Bytes,
-  ): Promise<Answer<K>> {
+  ): Promise<ReplyTo<K>> {
     const endMs = this.clock.monotonic() + this.networkMs;
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
       const cancel =
@@ -250,7 +250,7 @@ export class Scene {
     kind: K,
     queryId: Bytes,
     waitMs: number,
-  ): Promise<Answer<K> | null> {
+  ): Promise<ReplyTo<K> | null> {
     try {
       return (await peer.answer(kind, queryId, waitMs)) as never;
     } catch (error) {
@@ -270,7 +270,7 @@ export class Scene {
 
 /** The fields of a start that an envelope fills. */
 export function start(
-  sealed: Answer<"encryptRead" | "encryptWrite">,
+  sealed: ReplyTo<"encryptRead" | "encryptWrite">,
 ): Parameters<typeof Peer.prototype.ask<"startResendingEncryptedMessage">>[1] {
   return {
     readCap: null,

@@ -16,15 +16,15 @@ import { RecentlyUsed } from "../bytes/recently-used.js";
 /** How many replicas hold a box. */
 const SHARD_COUNT = 2;
 
-/** What sharding looks at in a replica's descriptor. */
+/** The part of a replica's descriptor that sharding needs. */
 export interface ShardReplica {
   /** Identity public key as published, of any length. */
   readonly identityKey: Uint8Array;
 }
 
-/** What sharding looks at in a PKI document. */
+/** The part of a PKI document that sharding needs. */
 export interface ShardDocument<R extends ShardReplica> {
-  /** Identity keys of all replicas that belong to the network, online or not: a stable set. */
+  /** Identity keys of all replicas of the network, online or not: a stable set. */
   readonly configuredReplicaIdentityKeys: readonly Uint8Array[];
   /** The replicas that are online, in document order. */
   readonly storageReplicas: readonly R[];
@@ -33,15 +33,16 @@ export interface ShardDocument<R extends ShardReplica> {
 /** For how many boxes the shards are remembered. */
 const keptBoxes = 256;
 /**
- * Shards by box ID, for each document's list of keys: daemon, intermediates, shards and couriers of
- * an embedded network ask for the same box one after the other.
+ * Shards by box ID, for each document's list of keys, because daemon, intermediate replicas, shards
+ * and couriers of an embedded network ask for the same box one after the other.
  */
 const known = new WeakMap<readonly Uint8Array[], RecentlyUsed<string, readonly Uint8Array[]>>();
 
 /**
- * The identity keys of the (at most) two shards of a box, first shard first: those whose
- * BLAKE2b-256(identity key ‖ box ID) are the smallest.
- * @param identityKeys all configured replicas' keys, online or not; not to be changed afterwards.
+ * The identity keys of the (at most) two shards of a box, first shard first: those with the
+ * smallest BLAKE2b-256(identity key ‖ box ID).
+ * @param identityKeys all configured replicas' keys, online or not; do not change the array
+ * afterwards.
  */
 export function shardKeys(
   identityKeys: readonly Uint8Array[],
@@ -66,7 +67,7 @@ export function shardKeys(
 }
 
 /**
- * The shards of a box that are online, first shard first.
+ * The online shards of a box, first shard first.
  * @throws ServiceNotFoundError when fewer than two replicas are configured, or no shard is online.
  */
 export function onlineShards<R extends ShardReplica>(
@@ -89,8 +90,8 @@ export function onlineShards<R extends ShardReplica>(
 }
 
 /**
- * A number from 0 to `bound` − 1, all equally likely: takes 64-bit big-endian values until one
- * falls below the largest multiple of `bound`.
+ * A uniformly random number from 0 to `bound` − 1: takes 64-bit big-endian values until one is
+ * below the largest multiple of `bound`.
  */
 export function uniformBelow(bound: number, random: RandomSource = randomBytes): number {
   if (!Number.isSafeInteger(bound) || bound < 1) {
@@ -109,8 +110,8 @@ function takeOne<R>(pool: R[], random: RandomSource): R {
 }
 
 /**
- * The two replicas that an envelope about a box goes to, in order. From four replicas on they are
- * none of the box's shards, so that who stores a box does not learn which courier asked.
+ * The two replicas that get an envelope about a box, in order. With four or more replicas they are
+ * not shards of the box, so that a replica that stores a box does not learn which courier asked.
  * @throws ServiceNotFoundError as {@link onlineShards}, and when fewer than two replicas are
  * online.
  */

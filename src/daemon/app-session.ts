@@ -1,4 +1,4 @@
-/** What a daemon keeps for one application: spec/thin-protocol §3.3. */
+/** The state that a daemon keeps for one application (spec/thin-protocol §3.3). */
 import { type Bytes, toHex } from "../bytes/bytes.js";
 import type { Timer } from "../clock/clock.js";
 import { type TraceHook, shortId } from "../mixnet/trace.js";
@@ -7,10 +7,10 @@ import type { ClientConnection } from "./client-connection.js";
 import type { SendQueue } from "./send-schedule.js";
 import type { DaemonTrace } from "./trace.js";
 
-/** Most replies that are kept for an application that is away. */
+/** The most replies that are kept for an application that is away. */
 const MAX_QUEUED_REPLIES = 1000;
 
-/** Where a session tells of its answers. */
+/** Receives a trace of the session's answers. */
 export interface SessionTrace {
   readonly now: () => number;
   readonly hook: TraceHook<DaemonTrace>;
@@ -21,9 +21,9 @@ function traceAnswer(
   { appId }: AppSession,
   response: DaemonResponse,
 ): void {
-  // That a message has left is told when it leaves.
+  // `sent` events are traced separately, when the message leaves.
   if (!("errorCode" in response)) return;
-  const id = "queryId" in response ? response.queryId : response.messageId;
+  const id = "queryId" in response ? response.queryId : (response.messageId ?? response.surbId);
   const envelope = "envelopeHash" in response ? response.envelopeHash : null;
   hook({
     source: "daemon",
@@ -36,15 +36,15 @@ function traceAnswer(
   });
 }
 
-/** One application's session; outlives its connections when it has a token. */
+/** One application's session; it outlives its connections if it has a token. */
 export class AppSession {
-  /** Names the session in the token's reply. */
+  /** The session's name in the reply to the token. */
   readonly appId: Bytes;
   readonly queue: SendQueue;
-  /** Hex of the session token; null for a client that sent none. */
+  /** The session token in hex; null for a client that did not send one. */
   token: string | null = null;
   connection: ClientConnection | null;
-  /** What it has sealed aside from its other requests. */
+  /** Sealings in progress while its other requests are served. */
   readonly sealings = new Set<Promise<void>>();
   /** Runs while the application is away. */
   graceTimer: Timer | null = null;
@@ -54,8 +54,8 @@ export class AppSession {
   #ended = false;
 
   /**
-   * @param keepsAll whether more than plain replies is kept; see {@link Kindness.kindSessions}.
-   * @param trace hears of the answers; null: nobody does.
+   * @param keepsAll whether to keep more than plain replies; see {@link Kindness.kindSessions}.
+   * @param trace receives the answers; null for no trace.
    */
   constructor(
     appId: Bytes,
@@ -71,15 +71,15 @@ export class AppSession {
     this.#keepsAll = keepsAll;
   }
 
-  /** Whether the session is over: nothing may be started for it any more. */
+  /** Whether the session is over: then nothing may be started for it. */
   get ended(): boolean {
     return this.#ended;
   }
 
   /**
-   * Sends a reply. While the application is away the first {@link MAX_QUEUED_REPLIES} replies to
-   * plain messages are kept for it, and nothing else (spec/thin-protocol §3.3); a kind session
-   * keeps the results of operations too, all of them.
+   * Sends a reply. While the application is away, only the first {@link MAX_QUEUED_REPLIES} replies
+   * to plain messages are kept for it (spec/thin-protocol §3.3); a kind session also keeps all
+   * results of operations.
    */
   deliver(response: DaemonResponse): void {
     if (this.#ended) return;
@@ -93,14 +93,14 @@ export class AppSession {
       this.#kept.push(response);
   }
 
-  /** Takes over the replies that were kept. */
+  /** Returns the kept replies and removes them. */
   takeKept(): DaemonResponse[] {
     const kept = this.#kept;
     this.#kept = [];
     return kept;
   }
 
-  /** Ends the session; what was kept for it is gone. */
+  /** Ends the session; its kept replies are dropped. */
   end(): void {
     this.#ended = true;
     this.#kept = [];
@@ -110,19 +110,19 @@ export class AppSession {
   }
 }
 
-/** The sessions of a daemon by their token. */
+/** A daemon's sessions by token. */
 export class SessionTable {
   readonly #all = new Set<AppSession>();
   readonly #byToken = new Map<string, AppSession>();
-  /** In the order in which their applications left, so the longest absent come first. */
+  /** In the order in which their applications left, longest absent first. */
   readonly #absent = new Set<AppSession>();
 
-  /** Every session, those of absent applications too. */
+  /** All sessions, including those of absent applications. */
   get all(): ReadonlySet<AppSession> {
     return this.#all;
   }
 
-  /** Those of absent applications, the longest absent first. */
+  /** Sessions of absent applications, longest absent first. */
   get absent(): ReadonlySet<AppSession> {
     return this.#absent;
   }
@@ -131,22 +131,22 @@ export class SessionTable {
     this.#all.add(session);
   }
 
-  /** Notes that the session's application has left. */
+  /** Records that the session's application has left. */
   left(session: AppSession): void {
     this.#absent.add(session);
   }
 
-  /** Notes that the session's application is back. */
+  /** Records that the session's application is back. */
   returned(session: AppSession): void {
     this.#absent.delete(session);
   }
 
-  /** The session that the token names. */
+  /** The session with that token. */
   find(token: Uint8Array): AppSession | undefined {
     return this.#byToken.get(toHex(token));
   }
 
-  /** Gives a session its name. */
+  /** Sets the token of a session. */
   name(session: AppSession, token: Uint8Array): void {
     session.token = toHex(token);
     this.#byToken.set(session.token, session);

@@ -1,6 +1,6 @@
 /**
- * Operations that the daemon carries on until they are done: sent again with a fresh reply block
- * until an answer comes, asked again until the answer is final. spec/mixnet §8.5.
+ * Operations that the daemon continues until they are done. Each is sent again, with a fresh reply
+ * block, until an answer comes, and asked again until the answer is final (spec/mixnet §8.5).
  */
 import { type Bytes, toHex } from "../bytes/bytes.js";
 import { type IdentityHash, SurbId } from "../bytes/opaque.js";
@@ -13,45 +13,46 @@ import type { AppSession } from "./app-session.js";
 import { asError } from "./pigeonhole-context.js";
 import type { DaemonTrace } from "./trace.js";
 
-/** Until a packet whose application is away is tried again, in ms (spec/mixnet §8.5). */
+/** When a packet whose application is away is tried again, in ms (spec/mixnet §8.5). */
 const absentRetryMs = 100;
 
 /**
- * Most operations of one client; each takes about 10 kB. Further starts are refused: to leave the
- * client unread, as when too many starts wait for their tick, would leave its cancels unread too,
- * and operations that are never answered would never become fewer.
+ * The most operations of one client; each takes about 10 kB. Further starts are refused. If the
+ * daemon stopped reading the client, as it does when too many starts wait for their tick, it would
+ * not read cancels either, and unanswered operations could never become fewer.
  */
 export const MAX_OPERATIONS = 4096;
-/** Most operations of all clients that are away. */
+/** The most operations of all absent clients together. */
 export const MAX_ABSENT_OPERATIONS = 4 * MAX_OPERATIONS;
 
-/** What an answer means for its operation. */
+/** The meaning of an answer for its operation. */
 export type Judgement =
   | { readonly kind: "done"; readonly response: DaemonResponse }
-  /** Ask again; `paced` waits longer each time in a row. */
+  /** Ask again; a `paced` wait grows each time in a row. */
   | { readonly kind: "again"; readonly wait: "followUp" | "copyPoll" };
 
-/** An operation, as the table needs it. */
+/** What the table needs from an operation. */
 export interface Operation {
   readonly session: AppSession;
-  /** What cancels name it by. Several operations may have the same. */
+  /** Cancels refer to this key. Several operations may have the same key. */
   readonly key: string;
-  /** Names its start in traces. */
+  /** Identifies its start in traces. */
   readonly queryId: Uint8Array | null;
   readonly courier: readonly [node: IdentityHash, queue: Uint8Array];
-  /** What is sent, the same each time. */
+  /** The bytes that are sent, the same each time. */
   readonly payload: Bytes;
-  /** Judges an answer; the reply block's padding is still there. */
+  /** Judges an answer, which still has the reply block's padding. */
   judge(payload: Uint8Array): Judgement | Promise<Judgement>;
-  /** The response to the start when the operation is cancelled. */
+  /** The response to the start if the operation is cancelled. */
   cancelled(): DaemonResponse;
   /**
-   * The response to the start when its first packet cannot be made: no way leads to the courier.
+   * The response to the start if its first packet cannot be made, because no route leads to the
+   * courier.
    */
   failed(): DaemonResponse;
 }
 
-/** What the table itself tells of an operation. */
+/** The trace events that the table itself emits. */
 type OperationTrace =
   | { readonly event: "cancelled" | "acknowledged" }
   | { readonly event: "sent"; readonly packet: string; readonly attempt: number }
@@ -64,20 +65,23 @@ type OperationTrace =
 
 interface Entry {
   readonly operation: Operation;
-  /** Sends its packet when its time has come in the send schedule. */
+  /** Sends its packet when its turn comes in the send schedule. */
   readonly transmit: () => void;
-  /** The reply block that is listened to: that of the last packet. */
+  /** The SURB ID that is awaited: that of the last packet. */
   surb: string | null;
   timer: Timer | null;
   /** Whether a packet of it has left. */
   begun: boolean;
   /** How many packets have left. */
   sent: number;
-  /** Asked again so many times in a row: the measure of the pace. */
+  /** How many times in a row it asked again; determines the pace. */
   asked: number;
-  /** An answer is being judged. */
+  /** Whether an answer is being judged. */
   judging: boolean;
-  /** A packet waits in the send schedule; an answer that comes first may make it needless. */
+  /**
+   * Whether a packet waits in the send schedule; an answer that comes first may make it
+   * unnecessary.
+   */
   queued: boolean;
   ended: boolean;
 }
@@ -89,10 +93,10 @@ export interface ArqOptions {
   readonly timing: Timing;
   /** See {@link Kindness.kindSessions}. */
   readonly kindSessions: boolean;
-  /** The daemon stops. */
+  /** Aborted when the daemon stops. */
   readonly signal: AbortSignal;
   readonly onFault: (error: Error) => void;
-  /** Hears what becomes of the operations; null: nobody does. */
+  /** Receives a trace of the operations; null for no trace. */
   readonly onTrace: TraceHook<DaemonTrace> | null;
 }
 
@@ -101,7 +105,7 @@ class SessionEntries {
   readonly #byKey = new Map<string, Set<Entry>>();
   /** How many there are. */
   size = 0;
-  /** Whether it was told that there are as many as there may be. */
+  /** Whether the limit was already reported. */
   reported = false;
 
   add(entry: Entry): void {
@@ -120,7 +124,7 @@ class SessionEntries {
     this.size--;
   }
 
-  /** Those of that name. */
+  /** The operations with that key. */
   named(key: string): Entry[] {
     return [...(this.#byKey.get(key) ?? [])];
   }
@@ -146,14 +150,14 @@ export class Arq {
     return this.#size;
   }
 
-  /** How many of them are of that session. */
+  /** How many of them belong to that session. */
   countOf(session: AppSession): number {
     return this.#bySession.get(session)?.size ?? 0;
   }
 
   /**
-   * Whether the session may start one more operation. The first time that it may not is told to
-   * `onFault`, since the code of a refusal says little.
+   * Whether the session may start another operation. The first refusal is reported to `onFault`,
+   * because the error code says little.
    */
   hasRoom(session: AppSession): boolean {
     const entries = this.#bySession.get(session);
@@ -161,7 +165,7 @@ export class Arq {
     if (!entries.reported) {
       entries.reported = true;
       const text =
-        `a client has ${MAX_OPERATIONS} operations that are not answered; ` +
+        `a client has ${MAX_OPERATIONS} unanswered operations; ` +
         "its further starts are refused with code 4 until it cancels some";
       this.#options.onFault(new Error(text));
     }
@@ -169,8 +173,8 @@ export class Arq {
   }
 
   /**
-   * Starts an operation whose tick has come: its first packet leaves now. When that cannot be made
-   * the start is answered with its `failed()`.
+   * Starts an operation whose tick has come: its first packet leaves now. If the packet cannot be
+   * made, the start is answered with `failed()`.
    */
   start(operation: Operation): void {
     if (operation.session.ended) return;
@@ -179,8 +183,8 @@ export class Arq {
   }
 
   /**
-   * Starts an operation whose first packet leaves when its time has come in the send schedule,
-   * which may be long; a cancel finds it before that too.
+   * Starts an operation whose first packet waits, perhaps for long, for its turn in the send
+   * schedule. A cancel finds the operation before that too.
    */
   startLater(operation: Operation): void {
     const { session } = operation;
@@ -211,7 +215,7 @@ export class Arq {
     return entry;
   }
 
-  /** Hands a reply to its operation. False when it belongs to none. */
+  /** Passes a reply to its operation. Returns false if no operation awaits it. */
   take(reply: ReplyPacket): boolean {
     const key = toHex(reply.surbId);
     const entry = this.#bySurb.get(key);
@@ -222,8 +226,8 @@ export class Arq {
   }
 
   /**
-   * Ends the session's operations of that name; each start is answered with its `cancelled()`. An
-   * application cannot cancel what another started (spec/thin-protocol §10, defect 18).
+   * Ends the session's operations with that key; each start is answered with `cancelled()`. An
+   * application cannot cancel another one's operations (spec/thin-protocol §10, defect 18).
    */
   cancel(session: AppSession, key: string): void {
     for (const entry of this.#bySession.get(session)?.named(key) ?? []) {
@@ -233,7 +237,7 @@ export class Arq {
     }
   }
 
-  /** Forgets a session's operations without a word. */
+  /** Drops a session's operations without answers. */
   drop(session: AppSession): void {
     for (const entry of this.#bySession.get(session)?.all() ?? []) this.#end(entry);
   }
@@ -266,7 +270,7 @@ export class Arq {
         this.#fail(entry);
         return;
       }
-      // No gateway or no path right now; the operation goes on when there is one again.
+      // There is no gateway or no route now; the operation continues when there is one.
       wait = isOffline ? timing.resendMs : timing.composeRetryMs;
     }
     entry.begun = true;
@@ -290,14 +294,14 @@ export class Arq {
     if (entry.ended || entry.judging) return;
     entry.timer?.cancel();
     entry.timer = null;
-    // Listed still, and dead: nothing is sent for it any more (spec/thin-protocol §10, defect 16).
+    // It is still listed, but nothing is sent for it (spec/thin-protocol §10, defect 16).
     if (this.#isAbsent(entry)) return;
     entry.judging = true;
     let judgement: Judgement;
     try {
       judgement = await entry.operation.judge(payload);
     } catch (error) {
-      // Its caller waits forever, as at a real daemon (spec/thin-protocol §10, defect 16).
+      // Its caller waits forever, as with a real daemon (spec/thin-protocol §10, defect 16).
       this.#options.onFault(asError(error));
       entry.judging = false;
       this.#end(entry);
@@ -310,7 +314,7 @@ export class Arq {
       entry.operation.session.deliver(judgement.response);
       return;
     }
-    // A packet that waits for its turn already is the next try.
+    // A packet that already waits for its turn is the next attempt.
     if (entry.queued) return;
     const poll = judgement.wait === "copyPoll";
     const wait = poll ? this.#options.timing.copyPollMs : this.#pace(entry);
@@ -321,7 +325,7 @@ export class Arq {
     this.#sendAgainIn(entry, wait);
   }
 
-  /** Whether nothing is done for the operation, because its application is away. */
+  /** Whether the operation rests because its application is away. */
   #isAbsent({ operation }: Entry): boolean {
     return operation.session.connection === null && !this.#options.kindSessions;
   }
@@ -330,7 +334,7 @@ export class Arq {
     return pauseBefore(this.#options.timing.followUpMs, entry.asked++);
   }
 
-  /** Tells something of an operation; only where somebody hears it. */
+  /** Emits a trace event of an operation if anybody listens. */
   #trace({ operation }: Entry, told: OperationTrace): void {
     const { clock, onTrace } = this.#options;
     onTrace!({
@@ -367,7 +371,7 @@ export class Arq {
     entry.ended = true;
     entry.timer?.cancel();
     entry.timer = null;
-    // Off the net it would wait there for long, and count against what the client may ask.
+    // While offline it would wait there for long, and count against the client's limit.
     const { session } = entry.operation;
     if (entry.queued) session.queue.remove(entry.transmit);
     const entries = this.#bySession.get(session);

@@ -1,5 +1,5 @@
 /**
- * A client's connection as the daemon sees it: frames, the order of its requests, back-pressure.
+ * A client's connection, as the daemon sees it: frames, the order of its requests, back-pressure.
  */
 import { decodedSize } from "../bytes/decoded-size.js";
 import type { Clock, Timer } from "../clock/clock.js";
@@ -12,41 +12,43 @@ import { type DaemonResponse, responseBody } from "../wire/responses.js";
 import type { AppSession } from "./app-session.js";
 import { asError } from "./pigeonhole-context.js";
 
-/** Requests that may wait here before the client is slowed down, and when it may go on. */
+/** How many waiting requests pause the client, and below how many it continues. */
 const PAUSE_ABOVE = 256;
 const RESUME_BELOW = 64;
 /** The same for their bytes. */
 const PAUSE_ABOVE_BYTES = 64 * 1024 * 1024;
-/** Bytes that may wait to be sent before requests of that client are left unread. */
+/** How many unsent bytes stop the daemon from reading more requests of that client. */
 const MAX_UNSENT_BYTES = 4 * 1024 * 1024;
-/** Bytes that may wait to be sent, anyone who asked for them, before the client is disconnected. */
+/** How many unsent bytes disconnect the client, whoever caused them. */
 const MAX_HELD_BYTES = 64 * 1024 * 1024;
-/** How often within its deadline a response is looked after. */
+/** How often within its deadline a response is checked. */
 const LOOKS_PER_DEADLINE = 6;
 
-/** Up to this length of its frame a request takes little, whatever is in it. */
+/** A request with a frame up to this length takes little memory, whatever it contains. */
 const SMALL_FRAME_BYTES = 1024;
 
-/** About how many bytes a waiting request takes: decoded it may be a hundred times its frame. */
+/**
+ * Estimates the bytes that a waiting request takes: decoded, it may be a hundred times its frame.
+ */
 function sizeOf(request: DaemonRequest, frameLength: number): number {
   if (frameLength <= SMALL_FRAME_BYTES) return frameLength;
   return Math.max(frameLength, decodedSize(request, PAUSE_ABOVE_BYTES));
 }
 
-/** What a connection needs of its daemon. */
+/** What a connection needs from its daemon. */
 export interface ClientConnectionHandlers {
   readonly clock: Clock;
   /** Its `writeDeadlineMs`: how long a client may take to read one response. */
   readonly timing: Pick<Timing, "writeDeadlineMs">;
-  /** Serves a request; the next one of this client waits for the promise, if one is given. */
+  /** Serves a request. If it returns a promise, the next request of this client waits for it. */
   onRequest(connection: ClientConnection, request: DaemonRequest): void | Promise<void>;
-  /** The connection is closed, and all that came before its end was served. */
+  /** The connection is closed, and everything that arrived before its end was served. */
   onClose(connection: ClientConnection): void;
-  /** A frame was wrong or a handler failed; for the log. */
+  /** A frame was invalid or a handler failed; for the log. */
   onFault(error: Error): void;
 }
 
-/** One client's connection. Requests are served strictly in the order they came. */
+/** One client's connection. Requests are served strictly in the order in which they arrived. */
 export class ClientConnection {
   readonly #transport: Transport;
   readonly #handlers: ClientConnectionHandlers;
@@ -59,21 +61,21 @@ export class ClientConnection {
   #closed = false;
   readonly #unsent = new FrameEncoder();
   #waitingForRoom = false;
-  /** Bytes given to the transport so far, and where each response ends that it still holds. */
+  /** Bytes given to the transport so far, and the end of each response that it still holds. */
   #written = 0;
   #ends: number[] = [];
   #slowSinceMs = 0;
   #slow: Timer | null = null;
-  /** We hung up: nothing is served any more. */
+  /** We closed the connection: nothing more is served. */
   #ended = false;
-  /** The transport is closed; what came before that is served still. */
+  /** The transport is closed; requests that arrived before are still served. */
   #gone = false;
   #finished = false;
-  /** The session this connection speaks for; set by the daemon. */
+  /** The session of this connection; set by the daemon. */
   session: AppSession | null = null;
   /** Whether status and document events may be sent: after the client's first request. */
   wantsBroadcasts = false;
-  /** Whether status and document changed while it did not. */
+  /** Whether status or document changed before that. */
   missedBroadcast = { status: false, document: false };
 
   constructor(transport: Transport, handlers: ClientConnectionHandlers) {
@@ -81,7 +83,7 @@ export class ClientConnection {
     this.#handlers = handlers;
   }
 
-  /** Where the client is. */
+  /** The client's address. */
   get address(): string {
     return this.#transport.address;
   }
@@ -90,7 +92,7 @@ export class ClientConnection {
     return this.#closed;
   }
 
-  /** Begins to read; requests are kept until {@link release}. */
+  /** Starts reading; requests are kept until {@link release}. */
   open(): void {
     this.#transport.open({
       onData: (chunk) => this.#onData(chunk),
@@ -98,7 +100,7 @@ export class ClientConnection {
         this.#closed = true;
         this.#gone = true;
         this.#slow?.cancel();
-        // What was sent before an orderly end was sent; a reset takes it along.
+        // After an orderly end, requests that arrived are still served; after a reset they are not.
         if (error !== null) this.#ended = true;
         this.#serve();
       },
@@ -110,13 +112,13 @@ export class ClientConnection {
     return !this.#held;
   }
 
-  /** Begins to serve requests; status and document were sent. */
+  /** Starts to serve requests, after status and document were sent. */
   release(): void {
     this.#held = false;
     this.#serve();
   }
 
-  /** Queues a response. Those of one turn leave together. */
+  /** Queues a response. Responses of one event-loop turn leave in one write. */
   send(response: DaemonResponse): void {
     if (this.#closed) return;
     const isFirst = this.#unsent.length === 0;
@@ -126,7 +128,7 @@ export class ClientConnection {
     if (this.#unsent.length + this.#transport.queuedBytes > MAX_HELD_BYTES) this.#hangUp();
   }
 
-  /** Sends what is queued, then hangs up. */
+  /** Sends what is queued, then closes. */
   end(): void {
     this.#flush();
     this.#closed = true;
@@ -139,7 +141,7 @@ export class ClientConnection {
     this.#slow = clock.after(timing.writeDeadlineMs, giveUp, { background: true });
   }
 
-  /** Hangs up at once. */
+  /** Closes at once. */
   destroy(): void {
     this.#closed = true;
     this.#ended = true;
@@ -159,9 +161,7 @@ export class ClientConnection {
     this.#lookAfter();
   }
 
-  /**
-   * A client that has not read a response within the deadline is disconnected; its session is kept.
-   */
+  /** Disconnects a client that has not read a response within the deadline; its session is kept. */
   #lookAfter(): void {
     const { clock, timing } = this.#handlers;
     const look = (): void => {
@@ -183,7 +183,7 @@ export class ClientConnection {
 
   #hangUp(): void {
     if (this.#closed) return;
-    this.#handlers.onFault(new ProtocolError("a client does not read what it is sent"));
+    this.#handlers.onFault(new ProtocolError("a client does not read its responses"));
     this.destroy();
   }
 
@@ -198,7 +198,8 @@ export class ClientConnection {
         this.#waitingBytes += size;
       });
     } catch (error) {
-      // What follows a wrong frame cannot be trusted; the session is kept for a resume.
+      // What follows an invalid frame cannot be trusted; the session is kept so that it can be
+      // resumed.
       const text = "a client sent an invalid frame";
       this.#handlers.onFault(
         error instanceof ProtocolError ? error : new ProtocolError(text, { cause: error }),
@@ -249,7 +250,7 @@ export class ClientConnection {
     this.#handlers.onFault(asError(error));
   }
 
-  /** Whether the client does not read what it asked for. */
+  /** Whether the client does not read the responses that it asked for. */
   #isStuck(): boolean {
     return this.#unsent.length + this.#transport.queuedBytes > MAX_UNSENT_BYTES;
   }

@@ -1,4 +1,4 @@
-/** Copy streams, built for an application. spec/thin-protocol §4.7 and §7.4. */
+/** Builds copy streams for an application (spec/thin-protocol §4.7 and §7.4). */
 import type { Bytes } from "../bytes/bytes.js";
 import type { MessageBoxIndex, WriteCap } from "../bytes/opaque.js";
 import { nextMessageBoxIndex } from "../bacap/message-box-index.js";
@@ -19,10 +19,10 @@ import {
   THIN_CLIENT_ERROR_INTERNAL_ERROR as INTERNAL_ERROR,
 } from "../errors/codes.js";
 
-/** Bytes of a reply beside its elements, and of each place in a destination that it names. */
+/** Bytes of a reply besides its elements, and bytes of each destination index in it. */
 const REPLY_OVERHEAD = 1024;
 const INDEX_OVERHEAD = 112;
-/** Most bytes that CBOR puts before an element. */
+/** The most bytes that CBOR puts before an element. */
 const ELEMENT_OVERHEAD = 5;
 
 interface Built {
@@ -64,8 +64,8 @@ function requireRoom(context: PigeonholeContext, errorCode: number): void {
 }
 
 /**
- * A reply must fit into a frame. What would not is refused before the work is done; upstream does
- * it all and breaks its client (spec/thin-protocol §10, defects 20 and 21).
+ * A reply must fit into a frame. A larger one is refused before the work is done; upstream does all
+ * the work and then breaks its client (spec/thin-protocol §10, defects 20 and 21).
  */
 function requireReplyFits(
   { sizes }: PigeonholeContext,
@@ -76,7 +76,7 @@ function requireReplyFits(
   if (length + asked.destinations * INDEX_OVERHEAD + REPLY_OVERHEAD <= MAX_MESSAGE_SIZE) return;
   throw new RequestFailure(
     INVALID_REQUEST,
-    `${asked.envelopes} envelopes do not fit into one reply; ask in several requests`,
+    `${asked.envelopes} envelopes do not fit into one reply; split the request`,
   );
 }
 
@@ -114,7 +114,7 @@ export async function envelopesFromMultiPayload(
   requireRoom(context, INTERNAL_ERROR);
   requireDocument(context);
   const checked = [];
-  // A frame has room for 100,000 destinations, and to check a capability takes a curve operation.
+  // A frame has room for 100,000 destinations, and checking one capability takes a curve operation.
   for (const destination of destinations) {
     checked.push({
       writeCap: requireWriteCap(destination.writeCap),
@@ -154,8 +154,8 @@ export async function envelopesFromTombstoneRange(
   const encoder = encoderFor(context, request);
   const buffered = encoder.buffer.length;
   requireReplyFits(context, { envelopes: maxCount, destinations: 1, buffered });
-  // No tombstones need no document; but what the call before left over is not lost, and a stream
-  // can be ended this way (spec/thin-protocol §10, defect 20).
+  // Without tombstones no document is needed. But the bytes left over from the call before are not
+  // lost, and this call can end a stream (spec/thin-protocol §10, defect 20).
   if (maxCount === 0 && !request.buffer?.length) {
     return { envelopes: null, buffer: null, nextDestIndex: start };
   }

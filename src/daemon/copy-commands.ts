@@ -1,4 +1,4 @@
-/** Copy commands: started, polled, judged. spec/thin-protocol §4.6 and §7.3. */
+/** Copy commands: start, poll and judge them (spec/thin-protocol §4.6 and §7.3). */
 import type { Bytes } from "../bytes/bytes.js";
 import { CopyStatus, decodeCourierQueryReply } from "../crypto/envelope/courier-messages.js";
 import { encodeCourierQuery } from "../crypto/envelope/courier-messages.js";
@@ -12,7 +12,7 @@ import {
 
 const COPY_COMMAND_FAILED = 26;
 
-/** One start of a copy command, as its answers see it. */
+/** One start of a copy command, which judges its answers. */
 export class CopyExchange implements Operation {
   readonly session: Operation["session"];
   readonly key: string;
@@ -20,7 +20,7 @@ export class CopyExchange implements Operation {
   readonly payload: Bytes;
   readonly queryId: Bytes | null;
 
-  /** @param request one whose capability was checked. */
+  /** @param request a request whose capability was checked. */
   constructor(
     request: DaemonRequest<"startResendingCopyCommand">,
     place: Pick<Operation, "session" | "key" | "courier">,
@@ -66,7 +66,7 @@ export class CopyExchange implements Operation {
       kind: "startResendingCopyCommandReply",
       queryId: this.queryId,
       errorCode,
-      // Go leaves both out when they say nothing.
+      // Go leaves both out if they are zero.
       replicaErrorCode: replicaErrorCode === 0 ? null : replicaErrorCode,
       failedEnvelopeIndex: failedEnvelopeIndex === 0n ? null : failedEnvelopeIndex,
     };

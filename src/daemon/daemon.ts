@@ -1,6 +1,7 @@
 /**
- * What kpclientd is: many applications' sessions on one side, a mixnet link on the other. Neutral:
- * listeners, link and clock are handed in. spec/thin-protocol §3 and §4.
+ * The daemon, which is what kpclientd is: sessions of many applications on one side, a mixnet link
+ * on the other. It is platform-neutral: listeners, link and clock are passed in (spec/thin-protocol
+ * §3 and §4).
  */
 import { type Bytes, type RandomSource, randomBytes } from "../bytes/bytes.js";
 import { Breather } from "../clock/breather.js";
@@ -28,47 +29,47 @@ import { Reception } from "./reception.js";
 import { SendSchedule } from "./send-schedule.js";
 import type { DaemonTrace } from "./trace.js";
 
-/** Most sessions that are kept for applications that are away. */
+/** The most sessions that are kept for absent applications. */
 const MAX_ABSENT_SESSIONS = 1000;
 
-/** What a daemon is made of. */
+/** What a daemon needs. */
 export interface DaemonOptions extends Omit<Kindness, "kindCouriers" | "kindMixes"> {
-  /** The way to the mixnet; opened by the daemon, and closed with it. */
+  /** The link to the mixnet; the daemon opens it and closes it. */
   readonly link: MixnetLink;
-  /** What everything here waits by. */
+  /** The clock for all waits. */
   readonly clock: Clock;
-  /** How long the daemon waits for what; the couriers' and replicas' part is not looked at. */
+  /** The daemon's waits; the couriers' and replicas' waits in it are ignored. */
   readonly timing: Timing;
   /**
-   * Whether ticks without work, and those of LambdaL, carry a decoy; true unless given. Without
-   * decoys an observer sees when clients have something to send; the rate stays what it is.
+   * Whether ticks without work, and those of LambdaL, carry a decoy; true by default. Without
+   * decoys an observer sees when clients have something to send; the rate stays the same.
    */
   readonly decoys?: boolean | undefined;
   /**
-   * Sealings of envelopes and vouchers that one client may have in progress; meanwhile its further
-   * requests are served. 1 unless given: as at a real daemon, the next one waits. More is for a key
-   * exchange that runs in workers.
+   * How many sealings of envelopes and vouchers one client may have in progress while its further
+   * requests are served. Default 1: the next sealing waits, as at a real daemon. More is useful if
+   * the key exchange runs in workers.
    */
   readonly sealingsAtOnce?: number | undefined;
-  /** Told to clients in every status; its `userForwardPayloadLength` bounds plain messages. */
+  /** Sent to clients in every status; its `userForwardPayloadLength` limits plain messages. */
   readonly geometry: Geometry;
-  /** Told to clients in every status; must name the lengths of `sizes`. */
+  /** Sent to clients in every status; it must have the lengths of `sizes`. */
   readonly pigeonholeGeometry: PigeonholeGeometry;
-  /** Lengths that envelopes and copy streams are cut by. */
+  /** Lengths of envelopes and copy streams. */
   readonly sizes: PigeonholeSizes;
-  /** Key exchange of the envelopes, as the replicas have it. */
+  /** NIKE scheme of the envelopes, as the replicas use it. */
   readonly scheme: NikeScheme;
-  /** Key exchange of vouchers: CTIDH1024-X25519 on every network (spec/pigeonhole §3.1). */
+  /** NIKE scheme of vouchers: CTIDH1024-X25519 on every network (spec/pigeonhole §3.1). */
   readonly voucherScheme: NikeScheme;
-  /** What `get_directory_authorities` answers; without any it answers with code 10. */
+  /** The answer to `get_directory_authorities`; if empty, it answers with code 10. */
   readonly authorities: readonly AuthorityRecord[];
   /** Source of keys, IDs and choices; the platform's generator by default. */
   readonly random?: RandomSource | undefined;
-  /** Names the process (16 bytes); random by default. */
+  /** Identifies the process (16 bytes); random by default. */
   readonly instanceToken?: Bytes | undefined;
-  /** Hears of clients' wrong frames and of failures inside; never of contents. */
+  /** Called for clients' invalid frames and for internal failures; never with contents. */
   readonly onFault?: ((error: Error) => void) | undefined;
-  /** Hears what becomes of requests: names, shortened ids and times, never contents. */
+  /** Receives a trace of requests: names, shortened IDs and times, never contents. */
   readonly onTrace?: TraceHook<DaemonTrace> | undefined;
 }
 
@@ -176,30 +177,33 @@ export class Daemon {
     });
   }
 
-  /** What is in progress, for tests and for `katz`: nothing of it says whose or what. */
+  /** Work in progress, for tests and for `katz`. It identifies no user and no content. */
   get load(): {
-    /** Connections that are open. */
+    /** Open connections. */
     readonly connections: number;
-    /** Sessions, those that are kept for applications that are away included. */
+    /** Sessions, including those kept for absent applications. */
     readonly sessions: number;
     /** Envelopes and copy commands that are sent until they are answered. */
     readonly operations: number;
     /** Plain messages whose reply may still come. */
     readonly awaitedReplies: number;
-    /** Packets that wait for their turn to leave, of all clients. */
+    /** Packets of all clients that wait for their turn to leave. */
     readonly waitingPackets: number;
     /**
-     * How long the last of them waits at the document's rate, in ms; 0 where no rate is kept. It
-     * stands still while there is no connection.
+     * How long the last of them waits at the document's rate, in ms; 0 without a rate. It does not
+     * decrease while there is no connection.
      */
     readonly waitingMs: number;
     /**
-     * Of each client whose packets wait, in the order in which they connected, how many and the
-     * turns that the first and the last of them have, from 1 on. Clients take turns.
+     * For each client with waiting packets, in the order in which they connected: how many wait,
+     * and the turns of the first and the last packet, from 1 on. Clients take turns.
      */
     readonly waitingTurns: readonly {
+      /** How many packets of the client wait. */
       readonly packets: number;
+      /** In which turn the first of them leaves: 1 is the next. */
       readonly first: number;
+      /** In which turn the last of them leaves. */
       readonly last: number;
     }[];
   } {
@@ -214,12 +218,12 @@ export class Daemon {
     };
   }
 
-  /** Names this daemon's process: 16 bytes. */
+  /** Identifies this daemon's process: 16 bytes. */
   get instanceToken(): Bytes {
     return this.#instanceToken.slice();
   }
 
-  /** Serves anyone who connects to `listener`; the daemon closes it. */
+  /** Serves everyone who connects to `listener`; the daemon closes it. */
   listen(listener: Listener): void {
     this.#listeners.add(listener);
     listener.open((transport) => this.serve(transport));
@@ -234,7 +238,7 @@ export class Daemon {
     this.#reception.receive(transport);
   }
 
-  /** Says good-bye to all clients and stops. */
+  /** Says goodbye to all clients and stops. */
   async close(): Promise<void> {
     for (const connection of this.#connections) {
       connection.send({ kind: "shutdownEvent" });
@@ -243,18 +247,18 @@ export class Daemon {
     await this.#shutDown();
   }
 
-  /** Stops as a killed process would: no word, connections reset, everything forgotten. */
+  /** Stops like a killed process: no goodbye, connections are reset, everything is forgotten. */
   async crash(): Promise<void> {
     for (const connection of this.#connections) connection.destroy();
     await this.#shutDown();
   }
 
-  /** Hangs up on every client without a word; sessions are kept as after any lost connection. */
+  /** Disconnects every client without a goodbye; sessions are kept as after any lost connection. */
   dropConnections(): void {
     for (const connection of this.#connections) connection.destroy();
   }
 
-  /** Forgets every session whose client is away, as if its grace period were over. */
+  /** Drops every session whose client is away, as if its grace period were over. */
   forgetSessions(): void {
     for (const session of this.#sessions.absent) this.#endSession(session);
   }
@@ -289,7 +293,8 @@ export class Daemon {
     connection.send(this.#statusEvent());
     connection.send(this.#documentEvent());
     connection.release();
-    // A client that never speaks is told the news too, after a while (spec/thin-protocol §3.1).
+    // After a while, a client that never sends anything also gets broadcasts (spec/thin-protocol
+    // §3.1).
     const { clock, timing } = this.#options;
     clock.after(timing.broadcastHoldMs, () => this.#allowBroadcasts(connection), {
       background: true,
@@ -321,7 +326,7 @@ export class Daemon {
     this.#connected = connected;
     this.#status = error;
     this.#schedule.setConnected(connected);
-    // A gateway's handshake wakes anyone who fetches documents (spec/mixnet §3.6).
+    // A gateway's handshake triggers a fetch of documents (spec/mixnet §3.6).
     if (connected) this.#documentSchedule.wake();
     if (changed) this.#broadcast("status");
   }
@@ -426,7 +431,10 @@ export class Daemon {
     });
   }
 
-  /** Anyone who keeps coming with new tokens must not fill the memory: the longest absent go first. */
+  /**
+   * A client that keeps coming with new tokens must not fill the memory: the longest absent
+   * sessions are dropped first.
+   */
   #boundAbsent(): void {
     const { absent } = this.#sessions;
     let operations = 0;

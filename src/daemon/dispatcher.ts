@@ -1,4 +1,4 @@
-/** From a request to the code that serves it: spec/thin-protocol §4, "Dispatch classes". */
+/** Passes each request to the code that serves it (spec/thin-protocol §4, "Dispatch classes"). */
 import { hash256 } from "../bytes/hash.js";
 import { type Bytes, toHex } from "../bytes/bytes.js";
 import type { IdentityHash } from "../bytes/opaque.js";
@@ -22,17 +22,18 @@ import {
 } from "../errors/codes.js";
 
 /**
- * Requests that wait for the send schedule before those of that client are left unread, cancels and
- * good-byes too; and how many when reading is kind: of 2 kB each (what is longer is refused before
- * it waits) they fill 64 MiB. At a rate of packets they are no more than leave within an hour.
+ * How many requests of a client may wait for the send schedule before the daemon stops reading from
+ * that client, including cancels and goodbyes. With kind reading the number is higher: at 2 kB each
+ * (a longer one is refused before it waits) they fill 64 MiB. With a packet rate, the number is
+ * limited to what leaves within an hour.
  */
 const MAX_WAITING_SENDS = 16;
 const MAX_WAITING_SENDS_IF_KIND = 32_768;
 
-/** How long anyone who sends may have to wait for the last of what it sent, in ms: an hour. */
+/** The longest time that a client's last packet may wait, in ms: an hour. */
 const LONGEST_QUEUE_MS = 3_600_000;
 
-/** Local requests that seal: with CTIDH each takes seconds, most of them in workers. */
+/** Local requests that seal: with CTIDH each takes seconds, mostly in workers. */
 const sealing: ReadonlySet<DaemonRequest["kind"]> = new Set<DaemonRequest["kind"]>([
   "encryptRead",
   "encryptWrite",
@@ -44,7 +45,7 @@ const sealing: ReadonlySet<DaemonRequest["kind"]> = new Set<DaemonRequest["kind"
   "voucherOpen",
 ]);
 
-/** Local requests that wait a while for a document when there is none (spec/thin-protocol §4). */
+/** Local requests that wait a while for a document if there is none (spec/thin-protocol §4). */
 const needDocument: ReadonlySet<DaemonRequest["kind"]> = new Set<DaemonRequest["kind"]>([
   "encryptRead",
   "encryptWrite",
@@ -53,7 +54,7 @@ const needDocument: ReadonlySet<DaemonRequest["kind"]> = new Set<DaemonRequest["
   "createCourierEnvelopesFromTombstoneRange",
 ]);
 
-/** What a dispatcher hands requests to. */
+/** What a dispatcher needs. */
 export interface DispatcherOptions {
   readonly arq: Arq;
   readonly plain: PlainMessages;
@@ -63,11 +64,11 @@ export interface DispatcherOptions {
   readonly kindCancels: boolean;
   /** See {@link Kindness.kindReading}. */
   readonly kindReading: boolean;
-  /** Mean time between two packets in ms; 0 where they leave at once. */
+  /** Mean time between two packets in ms; 0 if they leave at once. */
   readonly meanMs: () => number;
   /** See {@link DaemonOptions.sealingsAtOnce}. */
   readonly sealingsAtOnce: number;
-  /** Hears of requests and of what waits; null: nobody does. */
+  /** Receives a trace of requests and waits; null for no trace. */
   readonly onTrace: TraceHook<DaemonTrace> | null;
 }
 
@@ -81,7 +82,7 @@ export class Dispatcher {
     this.#options = options;
   }
 
-  /** Serves a request; the client's next one waits for the promise, if one is given. */
+  /** Serves a request. If it returns a promise, the client's next request waits for it. */
   dispatch(
     session: AppSession,
     request: Exclude<DaemonRequest, { kind: "thinClose" | "sessionToken" }>,
@@ -175,7 +176,7 @@ export class Dispatcher {
     cancel: (hash: Bytes) => void,
   ): void {
     const valid = request.queryId !== null && hash?.length === 32;
-    // First the start's answer, then the cancel's (spec/thin-protocol §4.5).
+    // The start's answer first, then the cancel's (spec/thin-protocol §4.5).
     if (valid) cancel(hash);
     session.deliver({
       kind: `${request.kind}Reply`,
@@ -185,8 +186,8 @@ export class Dispatcher {
   }
 
   /**
-   * A start is looked at, and refused or begun, when its tick comes (spec/thin-protocol §4,
-   * "Dispatch classes"). A cancel that is read before that finds nothing, unless cancels are kind.
+   * A start is checked, and refused or begun, when its tick comes (spec/thin-protocol §4, "Dispatch
+   * classes"). A cancel that is read before that finds nothing, unless cancels are kind.
    */
   #start(session: AppSession, request: Start): void | Promise<void> {
     const { arq, kindCancels } = this.#options;
@@ -213,8 +214,8 @@ export class Dispatcher {
   }
 
   /**
-   * Gives what will make the operation, or the refusal. What is refused for good is known now, and
-   * not kept until then: it may be as long as a frame.
+   * Returns a function that makes the operation or the refusal. A request that is refused for good
+   * is recognized now and not kept until then, because it may be as long as a frame.
    */
   #prepare(session: AppSession, request: Start): () => Operation | DaemonResponse {
     const { arq } = this.#options;
@@ -235,7 +236,7 @@ export class Dispatcher {
     return () => {
       try {
         if (!arq.hasRoom(session)) {
-          throw new RequestFailure(INTERNAL_ERROR, "too many operations are not answered");
+          throw new RequestFailure(INTERNAL_ERROR, "too many unanswered operations");
         }
         return make();
       } catch (error) {
@@ -244,7 +245,10 @@ export class Dispatcher {
     };
   }
 
-  /** Checks a start; gives what makes its operation, courier and all, when its time has come. */
+  /**
+   * Checks a start; returns a function that makes its operation, with its courier, when its turn
+   * comes.
+   */
   #operation(session: AppSession, request: Start): () => Operation {
     const { context } = this.#options;
     if (request.kind === "startResendingCopyCommand") {
@@ -265,17 +269,17 @@ export class Dispatcher {
     return () => new EnvelopeExchange(context, kept, { session, key, courier: this.#anyCourier() });
   }
 
-  /** The courier that a copy command names; half a name is an error, not silently ignored. */
+  /** The courier that a copy command names. Half a name is an error, not silently ignored. */
   #namedCourier(request: DaemonRequest<"startResendingCopyCommand">): Operation["courier"] | null {
     const { courierIdentityHash: node, courierQueueId: queue } = request;
     if (!node && !queue) return null;
     if (node?.length !== 32 || !queue || queue.length < 1 || queue.length > 32) {
-      throw new RequestFailure(INVALID_REQUEST, "courier wants both identity hash and queue ID");
+      throw new RequestFailure(INVALID_REQUEST, "courier needs both identity hash and queue ID");
     }
     return [node as IdentityHash, queue];
   }
 
-  /** A courier, each as likely; kept for all packets of one operation, never for the next. */
+  /** A random courier. All packets of one operation use it; the next operation gets another. */
   #anyCourier(): Operation["courier"] {
     const { context } = this.#options;
     const couriers = findServices("courier", requireDocument(context).decoded);
@@ -283,7 +287,7 @@ export class Dispatcher {
     return couriers[uniformBelow(couriers.length, context.random)]!.toDestination();
   }
 
-  /** Leaves a client's further requests unread while too many of its packets wait. */
+  /** Stops reading a client's further requests while too many of its packets wait. */
   #slowDown(session: AppSession): void | Promise<void> {
     const { kindReading, meanMs } = this.#options;
     const inAnHour = Math.ceil(LONGEST_QUEUE_MS / Math.max(meanMs(), 1));
@@ -293,12 +297,12 @@ export class Dispatcher {
   }
 }
 
-/** How traces name a request. */
+/** A request's name in traces. */
 function named(
   session: AppSession,
   request: Parameters<Dispatcher["dispatch"]>[1],
 ): { readonly session: string; readonly request: string | null; readonly envelope: string | null } {
-  const id = "queryId" in request ? request.queryId : request.id;
+  const id = "queryId" in request ? request.queryId : (request.id ?? request.surbId);
   const envelope = "envelopeHash" in request ? request.envelopeHash : null;
   return {
     session: shortId(session.appId),
@@ -313,7 +317,7 @@ function operationOf(request: Start | DaemonRequest<"sendMessage">): TraceOperat
   return request.readCap ? "read" : "write";
 }
 
-/** Name of an envelope's operations; apart from those of copy commands. */
+/** The key of an envelope's operations; copy commands have other keys. */
 function envelopeKey(hash: Uint8Array): string {
   return `envelope:${toHex(hash)}`;
 }

@@ -1,42 +1,44 @@
-/** When a daemon fetches documents, and when it tells of them. spec/mixnet §3.6. */
+/** When a daemon fetches documents and when it announces them (spec/mixnet §3.6). */
 import type { Clock, Timer } from "../clock/clock.js";
 import type { ConsensusDocument, MixnetLink } from "../mixnet/link.js";
 import type { Documents, KnownDocument } from "./documents.js";
 
-/** From this part of an epoch on the next one's document is fetched. */
+/** The next epoch's document is fetched from this part of an epoch on. */
 const nextDocumentFrom = 11 / 16;
-/** How long a daemon sleeps that misses a document, as a part of an epoch. */
+/** How long a daemon with a missing document sleeps, as a part of an epoch. */
 const recheckAfter = 1 / 16;
-/** How often one is asked for on behalf of a request that needs it. */
+/** How often a document is asked for on behalf of a request that needs it. */
 const fetchTries = 5;
 /**
- * The clock of the wall may be set; how long that can go unseen, and what is taken for it, in ms.
+ * The longest time in ms before a change of the wall clock is noticed, and the smallest difference
+ * that counts as one.
  */
 const longestSleepMs = 10_000;
 const jumpMs = 2000;
 
-/** What a schedule works with. */
+/** What a schedule needs. */
 export interface DocumentScheduleOptions {
   readonly clock: Clock;
   readonly epoch: MixnetLink["epoch"];
-  /** Asks the link for a document that may be had. */
+  /** Asks the link for available documents. */
   readonly want: () => void;
-  /** Until a document that could not be had is asked for again, in ms. */
+  /** After how long an unavailable document is asked for again, in ms. */
   readonly retryMs: number;
-  /** Where fetched documents go. */
+  /** Stores fetched documents. */
   readonly documents: Documents;
-  /** Tell of a document when its epoch begins; see {@link Kindness.kindDocuments}. */
+  /** Whether to announce a document when its epoch begins; see {@link Kindness.kindDocuments}. */
   readonly kind: boolean;
-  /** There is a document to go by, where there was none. */
+  /** Called when there is a usable document and there was none before. */
   readonly onFirst: () => void;
-  /** The current epoch's document is to be told of: once an epoch. */
+  /** Called once per epoch, to announce the current epoch's document. */
   readonly onCurrent: (document: KnownDocument) => void;
 }
 
 /**
  * Takes documents from the link when a real daemon would fetch them: the next epoch's after 11/16
- * of the current one. So it wakes then, and only then tells its clients of the epoch that is. A
- * daemon without any document takes what it is offered at once, for anyone who needs one fetches it.
+ * of the current one. So it wakes at that time, and only then announces the current epoch to its
+ * clients. A daemon without any document takes an offered one at once, because any request that
+ * needs one fetches it.
  */
 export class DocumentSchedule {
   readonly #options: DocumentScheduleOptions;
@@ -45,7 +47,7 @@ export class DocumentSchedule {
   #told = -1;
   #timer: Timer | null = null;
   #wakeAtMs = 0;
-  /** Where the clock of the wall was, and the monotonic one, when they were last compared. */
+  /** The wall clock and the monotonic clock when they were last compared. */
   #seen: { readonly wallMs: number; readonly monotonicMs: number } | null = null;
   #closed = false;
 
@@ -53,7 +55,7 @@ export class DocumentSchedule {
     this.#options = options;
   }
 
-  /** The link has a document. */
+  /** Called when the link has a document. */
   offer(document: ConsensusDocument): void {
     if (this.#closed) return;
     const { documents, kind } = this.#options;
@@ -61,7 +63,7 @@ export class DocumentSchedule {
     if (kind || documents.current() === null || this.#hasJumped()) this.wake();
   }
 
-  /** Fetches and tells what is due; then sleeps. */
+  /** Fetches and announces what is due, then sleeps. */
   wake(): void {
     if (this.#closed) return;
     const { documents, kind } = this.#options;
@@ -81,7 +83,7 @@ export class DocumentSchedule {
       this.#told = current;
       this.#options.onCurrent(known);
     }
-    // Last: those who waited for it need not be told again.
+    // Last, because those who waited for it need no announcement.
     if (hadNone && documents.current() !== null) {
       for (const go of Array.from(this.#waiting)) go();
       this.#options.onFirst();
@@ -91,8 +93,8 @@ export class DocumentSchedule {
   }
 
   /**
-   * For a request that needs a document: resolves when there is one, or when it was asked for five
-   * times in vain.
+   * For a request that needs a document: resolves when there is one, or after five failed attempts
+   * to get one.
    */
   async whenKnown(): Promise<void> {
     const { clock, documents, retryMs } = this.#options;
@@ -157,7 +159,8 @@ export class DocumentSchedule {
   }
 
   /**
-   * Whether the network's time went another way than the monotonic clock: what is due is due now.
+   * Whether the network's time jumped relative to the monotonic clock: what is due is then due at
+   * once.
    */
   #hasJumped(): boolean {
     if (this.#seen === null) return false;

@@ -1,23 +1,23 @@
-/** The consensus documents a daemon has: previous, current and next epoch. spec/mixnet §3.6. */
+/** The consensus documents of a daemon: previous, current and next epoch (spec/mixnet §3.6). */
 import { type ConsensusDocument, documentInForce } from "../mixnet/link.js";
 import { PkiDocument } from "../pki/document.js";
 
-/** A document and what was read of it. */
+/** A document, encoded and decoded. */
 export interface KnownDocument extends ConsensusDocument {
   readonly decoded: PkiDocument;
 }
 
-/** Documents by epoch; knows which is the current one. */
+/** Documents by epoch; it knows which one is current. */
 export class Documents {
   readonly #byEpoch = new Map<number, KnownDocument>();
   readonly #currentEpoch: () => number;
 
-  /** @param currentEpoch the epoch by the network's clock. */
+  /** @param currentEpoch returns the epoch by the network's clock. */
   constructor(currentEpoch: () => number) {
     this.#currentEpoch = currentEpoch;
   }
 
-  /** Takes a document in and forgets those of other epochs than previous, current and next. */
+  /** Adds a document and drops those of epochs other than previous, current and next. */
   add(document: ConsensusDocument): KnownDocument {
     const known = { ...document, decoded: PkiDocument.decode(document.document) };
     this.#byEpoch.set(document.epoch, known);
@@ -25,7 +25,7 @@ export class Documents {
     return known;
   }
 
-  /** Forgets the documents of other epochs than previous, current and next. */
+  /** Drops the documents of epochs other than previous, current and next. */
   prune(): void {
     const current = this.#currentEpoch();
     for (const epoch of this.#byEpoch.keys()) {
@@ -33,22 +33,22 @@ export class Documents {
     }
   }
 
-  /** Forgets everything: what a network that lost its authorities looks like. */
+  /** Drops all documents, as if the network had lost its authorities. */
   clear(): void {
     this.#byEpoch.clear();
   }
 
-  /** The document of exactly that epoch; null when it is not kept. */
+  /** The document of exactly that epoch; null if it is not stored. */
   ofEpoch(epoch: number): KnownDocument | null {
     return this.#byEpoch.get(epoch) ?? null;
   }
 
-  /** The current epoch's document, else that of the epoch before, else null. */
+  /** The current epoch's document, or else that of the epoch before, or else null. */
   current(): KnownDocument | null {
     return documentInForce((epoch) => this.#byEpoch.get(epoch), this.#currentEpoch()) ?? null;
   }
 
-  /** Every document that is kept, the current one first. */
+  /** All stored documents, the current one first. */
   all(): KnownDocument[] {
     const current = this.current();
     return [...this.#byEpoch.values()].sort(

@@ -1,4 +1,4 @@
-/** Making envelopes for couriers, and judging what comes back. spec/pigeonhole §7. */
+/** Makes envelopes for couriers and judges the answers (spec/pigeonhole §7). */
 import { type Bytes, copyBytes, equalBytes } from "../bytes/bytes.js";
 import {
   type EnvelopeDescriptor,
@@ -51,7 +51,7 @@ import {
   THIN_CLIENT_PROPAGATION_ERROR,
 } from "../errors/codes.js";
 
-/** Courier error codes to those of the thin client. spec/thin-protocol §5.3. */
+/** From courier error codes to those of the thin client (spec/thin-protocol §5.3). */
 const courierCodes: Readonly<Record<number, number>> = {
   [CourierErrorCode.INVALID_ENVELOPE]: THIN_CLIENT_ERROR_COURIER_INVALID_ENVELOPE,
   [CourierErrorCode.CACHE_CORRUPTION]: THIN_CLIENT_ERROR_COURIER_CACHE_CORRUPTION,
@@ -59,7 +59,7 @@ const courierCodes: Readonly<Record<number, number>> = {
   [CourierErrorCode.INVALID_EPOCH]: THIN_CLIENT_ERROR_COURIER_INVALID_EPOCH,
 };
 
-/** Longest envelope descriptor in bytes; they have 201 with the largest keys in use. */
+/** Longest envelope descriptor in bytes; with the largest keys in use they have 201. */
 const longestDescriptor = 1024;
 const noBytes = new Uint8Array(0);
 
@@ -72,25 +72,28 @@ function parse<T>(read: () => T): T {
   }
 }
 
-/** A WriteCap from outside. @throws RequestFailure with code 3. */
+/** Checks a WriteCap from outside. @throws RequestFailure with code 3. */
 export function requireWriteCap(bytes: Uint8Array | null): WriteCap {
   if (!bytes) throw new RequestFailure(INVALID_REQUEST, "write cap is missing");
   return parse(() => parseWriteCap(bytes));
 }
 
-/** A ReadCap from outside. @throws RequestFailure with code 3. */
+/** Checks a ReadCap from outside. @throws RequestFailure with code 3. */
 export function requireReadCap(bytes: Uint8Array | null): ReadCap {
   if (!bytes) throw new RequestFailure(INVALID_REQUEST, "read cap is missing");
   return parse(() => parseReadCap(bytes));
 }
 
-/** A MessageBoxIndex from outside. @throws RequestFailure with code 3. */
+/** Checks a MessageBoxIndex from outside. @throws RequestFailure with code 3. */
 export function requireIndex(bytes: Uint8Array | null): MessageBoxIndex {
   if (!bytes) throw new RequestFailure(INVALID_REQUEST, "message box index is missing");
   return parse(() => parseMessageBoxIndex(bytes));
 }
 
-/** An envelope around `message` for the box it is about. @throws RequestFailure with code 4. */
+/**
+ * Seals an envelope around `message` for the box that it concerns. @throws RequestFailure with code
+ * 4.
+ */
 export async function sealEnvelope(
   context: PigeonholeContext,
   message: ReplicaInnerMessage,
@@ -136,7 +139,7 @@ export function readMessageFor(readCap: ReadCap, index: MessageBoxIndex): Replic
 type StartRequest = DaemonRequest<"startResendingEncryptedMessage">;
 type StartReply = DaemonResponse<"startResendingEncryptedMessageReply">;
 
-/** One start of resending an envelope, as its answers see it. spec/thin-protocol §7.2. */
+/** One start of resending an envelope, which judges its answers (spec/thin-protocol §7.2). */
 export class EnvelopeExchange implements Operation {
   readonly session: Operation["session"];
   readonly key: string;
@@ -146,7 +149,7 @@ export class EnvelopeExchange implements Operation {
   readonly #request: StartRequest;
   readonly #context: PigeonholeContext;
   #acknowledged = false;
-  /** The sealed reply that last said that the box holds nothing. */
+  /** The last sealed reply that said that the box is empty. */
   #miss: Uint8Array | null = null;
 
   constructor(
@@ -161,16 +164,16 @@ export class EnvelopeExchange implements Operation {
     this.queryId = request.queryId;
     this.courier = place.courier;
     const { messageCiphertext, replyIndex } = request;
-    // The application chooses which replica's reply it wants (upstream: is not heard,
+    // The application chooses which replica's reply it wants (upstream ignores it,
     // spec/thin-protocol §10, defect 19).
     this.payload =
       replyIndex === null ? messageCiphertext! : askingForReply(messageCiphertext!, replyIndex);
   }
 
-  /** A request that was checked, without what may be as long as a frame and is not needed. */
+  /** A checked request without parts that are not needed and may be as long as a frame. */
   static bounded(request: StartRequest): StartRequest {
     const { messageBoxIndex } = request;
-    // One of another length only has to be told from none at the end.
+    // An index of another length only has to be told apart from none at the end.
     const isIndex = messageBoxIndex === null || messageBoxIndex.length === MessageBoxIndex.length;
     return isIndex ? request : { ...request, messageBoxIndex: noBytes };
   }
@@ -188,7 +191,7 @@ export class EnvelopeExchange implements Operation {
       wrong("envelope descriptor is too long");
     if (!request.readCap === !request.writeCap) wrong("exactly one capability is wanted");
     if (request.readCap) requireReadCap(request.readCap);
-    // The write cap only marks the request as a write; its length is still the protocol's.
+    // The write cap only marks the request as a write, but the protocol still fixes its length.
     if (request.writeCap && request.writeCap.length !== 168) wrong("write cap must be 168 bytes");
   }
 
@@ -201,7 +204,7 @@ export class EnvelopeExchange implements Operation {
     }
     if (replyType === "payload") return this.#judgePayload(sealed);
     if (!this.#acknowledged) {
-      // An idempotent write is done when a courier has taken it over: one round trip.
+      // An idempotent write is done when a courier has taken it: one round trip.
       if (this.#request.writeCap && !this.#request.noIdempotentBoxAlreadyExists) {
         return this.#done(0);
       }
@@ -225,7 +228,7 @@ export class EnvelopeExchange implements Operation {
 
   async #judgePayload(sealedReply: Uint8Array): Promise<Judgement> {
     const { scheme } = this.#context;
-    // Couriers give the reply they have until there is another. Opening it again would cost a key
+    // Couriers repeat their reply until they have another one. Opening it again would cost a key
     // exchange each time, for as long as a reader waits.
     if (this.#miss && equalBytes(this.#miss, sealedReply))
       return { kind: "again", wait: "followUp" };
@@ -277,7 +280,7 @@ export class EnvelopeExchange implements Operation {
     return undefined;
   }
 
-  /** Done, with the code of the error or the one given; what nobody foresaw is a fault. */
+  /** Ends with the error's code or the given one; an unexpected error is also a fault. */
   #failed(error: unknown, foreseen: number): Judgement {
     if (!isForeseen(error)) {
       this.#context.onFault(asError(error));

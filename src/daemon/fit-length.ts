@@ -1,9 +1,9 @@
-/** Identifiers of a wrong length. */
+/** Identifiers with a wrong length. */
 import { type Bytes, copyBytes } from "../bytes/bytes.js";
 
 /**
- * `bytes` cut or padded with zeros to `length`, as Go's decoder does with identifiers of a wrong
- * length (spec/thin-protocol §2): clients that send such ones expect them back in that form.
+ * Cuts `bytes`, or pads it with zeros, to `length`, as Go's decoder does with identifiers of a
+ * wrong length (spec/thin-protocol §2). Clients that send them expect them back in that form.
  */
 export function fitLength(bytes: Uint8Array, length: number): Bytes {
   if (bytes.length === length) return copyBytes(bytes);

@@ -1,4 +1,4 @@
-/** Requests that the daemon answers by itself. spec/thin-protocol §4.3, §4.7, §4.8. */
+/** Requests that the daemon answers itself (spec/thin-protocol §4.3, §4.7, §4.8). */
 import { messageBoxCounter, nextMessageBoxIndex } from "../bacap/message-box-index.js";
 import { keypairFromSeed } from "../bacap/capabilities.js";
 import type { Bytes } from "../bytes/bytes.js";
@@ -25,10 +25,10 @@ import {
   THIN_CLIENT_ERROR_INTERNAL_ERROR as INTERNAL_ERROR,
 } from "../errors/codes.js";
 
-/** Code of "not there" in document and authority replies (spec/thin-protocol §4.8). */
+/** The code for "not available" in document and authority replies (spec/thin-protocol §4.8). */
 const UNAVAILABLE = 10;
 
-/** What local requests work with. */
+/** What local requests need. */
 export interface LocalContext extends PigeonholeContext {
   readonly authorities: readonly AuthorityRecord[];
 }
@@ -51,7 +51,7 @@ type Reply<K extends LocalKind> = DaemonResponse<Extract<`${K}Reply`, DaemonResp
 type Result<K extends LocalKind> = Omit<Reply<K>, "kind" | "queryId" | "errorCode">;
 
 interface Answer<K extends LocalKind> {
-  /** May throw {@link RequestFailure}; anything else becomes code 4 and is a fault. */
+  /** May throw {@link RequestFailure}; any other error becomes code 4 and is a fault. */
   answer(context: LocalContext, request: DaemonRequest<K>): Result<K> | Promise<Result<K>>;
   /** The fields of an error reply. */
   readonly nothing: Result<K>;
@@ -119,7 +119,8 @@ const getPkiDocument: Answer<"getPkiDocument"> = {
       epoch: BigInt(known.epoch),
     };
   },
-  // Rust's client cannot read null here; zero bytes say the same to all (spec/thin-protocol §2).
+  // Rust's client cannot read null here; zero bytes mean the same to all clients
+  // (spec/thin-protocol §2).
   nothing: { payload: new Uint8Array(0), epoch: 0n },
 };
 
@@ -165,7 +166,7 @@ const answers: { readonly [K in LocalKind]: Answer<K> } = {
   voucherDeriveStream: { answer: vouchers.deriveStream, nothing: vouchers.noStream },
 };
 
-/** Answers a local request; a failure is a reply with its code. */
+/** Answers a local request; a failure becomes a reply with its code. */
 export function answerLocally<K extends LocalKind>(
   context: LocalContext,
   request: DaemonRequest<K>,
@@ -193,7 +194,7 @@ export function answerLocally<K extends LocalKind>(
   }
 }
 
-/** An error reply names the epoch that was asked for; of "current" the one that is. */
+/** An error reply names the requested epoch; for "current", the current one. */
 function failureFields<K extends LocalKind>(
   context: LocalContext,
   request: DaemonRequest<K>,

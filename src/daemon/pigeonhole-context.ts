@@ -1,4 +1,4 @@
-/** What every Pigeonhole request of a daemon works with. */
+/** What every Pigeonhole request of a daemon needs. */
 import type { RandomSource } from "../bytes/bytes.js";
 import type { Breather } from "../clock/breather.js";
 import type { Clock } from "../clock/clock.js";
@@ -17,15 +17,15 @@ export interface PigeonholeContext {
   readonly documents: Documents;
   readonly sizes: PigeonholeSizes;
   readonly scheme: NikeScheme;
-  /** CTIDH1024-X25519, which all vouchers use whatever the network's scheme is. */
+  /** CTIDH1024-X25519, which all vouchers use, whatever the network's scheme is. */
   readonly voucherScheme: NikeScheme;
   /** Length of an epoch in milliseconds, for the replica epoch of a document. */
   readonly epochPeriodMs: number;
-  /** Hears of what nobody foresaw: its request is answered with code 4, which says too little. */
+  /** Called for unexpected errors: the request is answered with code 4, which says too little. */
   readonly onFault: (error: Error) => void;
 }
 
-/** A request that must be answered with a code instead of a result. */
+/** A request that must be answered with an error code. */
 export class RequestFailure extends Error {
   override readonly name = "RequestFailure";
   readonly errorCode: number;
@@ -36,8 +36,8 @@ export class RequestFailure extends Error {
 }
 
 /**
- * Whether an error says that what came from outside cannot be used, as our checks and the
- * protocol's say it. Anything else, as a primitive that the runtime lacks, is a fault of this
+ * Whether an error means that input from outside is invalid, as our checks and the protocol's
+ * report it. Any other error, such as a primitive missing in the runtime, is a fault of this
  * daemon.
  */
 export function isForeseen(error: unknown): error is Error {
@@ -48,7 +48,7 @@ export function isForeseen(error: unknown): error is Error {
   );
 }
 
-/** An error for `onFault`, whatever was thrown. */
+/** Converts a thrown value to an error for `onFault`. */
 export function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));
 }

@@ -17,7 +17,7 @@ import { asError } from "./pigeonhole-context.js";
 import type { DaemonTrace } from "./trace.js";
 
 const NS_PER_MS = 1_000_000;
-/** What is taken for a network of which no document is known. */
+/** The number of layers assumed for a network without a known document. */
 const usualLayers = 3;
 
 interface Awaited {
@@ -26,7 +26,7 @@ interface Awaited {
   readonly messageId: MessageId | null;
   /** Null until the link has said when the packet left. */
   timer: Timer | null;
-  /** A reply that was quicker than that. */
+  /** A reply that arrived before that. */
   early: ReplyPacket | null;
 }
 
@@ -35,24 +35,24 @@ export interface PlainMessagesOptions {
   readonly clock: Clock;
   readonly link: MixnetLink;
   readonly timing: Timing;
-  /** How many layers of mixes the current document has; null when that is not known. */
+  /** How many mix layers the current document has; null if unknown. */
   readonly layers: () => number | null;
-  /** U: most payload bytes of one packet. */
+  /** U: the most payload bytes of one packet. */
   readonly maxPayload: number;
-  /** The daemon stops. */
+  /** Aborted when the daemon stops. */
   readonly signal: AbortSignal;
-  /** Hears of what nobody foresaw. */
+  /** Called for unexpected errors. */
   readonly onFault: (error: Error) => void;
-  /** Hears which messages have left; null or left out: nobody does. */
+  /** Receives a trace of sent messages; null or undefined for no trace. */
   readonly onTrace?: TraceHook<DaemonTrace> | null;
 }
 
-/** A message that waits for its time. */
+/** A message that waits for its turn. */
 export interface PlainMessage {
   readonly messageId: MessageId | null;
   readonly surbId: SurbId | null;
   readonly withSurb: boolean;
-  /** What is sent, or why it cannot be. */
+  /** The packet to send, or why it cannot be sent. */
   readonly packet: OutgoingPacket | Error;
 }
 
@@ -71,8 +71,8 @@ export class PlainMessages {
   }
 
   /**
-   * Takes a message in that will be sent when its time has come. What cannot be sent is told then,
-   * too, but is not kept till then: it may be as long as a frame.
+   * Prepares a message that is sent when its turn comes. A message that cannot be sent is reported
+   * at that time too, but is not kept until then, because it may be as long as a frame.
    */
   prepare(request: DaemonRequest<"sendMessage">): PlainMessage {
     const { withSurb } = request;
@@ -86,7 +86,7 @@ export class PlainMessages {
     }
   }
 
-  /** Sends a message now; its time has come in the send schedule. */
+  /** Sends a message whose turn has come in the send schedule. */
   async send(session: AppSession, message: PlainMessage): Promise<void> {
     if (session.ended) return;
     const { messageId, surbId, withSurb, packet } = message;
@@ -97,12 +97,13 @@ export class PlainMessages {
       if (packet instanceof Error) throw packet;
       awaited = packet.surbId ? this.#await(session, packet.surbId, messageId) : null;
       sent = await this.#options.link.send(packet, { signal: this.#options.signal });
+      const name = messageId ?? surbId;
       this.#options.onTrace?.({
         source: "daemon",
         event: "sent",
         at: sent.sentAt,
         session: shortId(session.appId),
-        request: messageId === null ? null : shortId(messageId),
+        request: name === null ? null : shortId(name),
         packet: packet.surbId === null ? null : shortId(packet.surbId),
         attempt: 1,
       });
@@ -115,8 +116,8 @@ export class PlainMessages {
       }
       if (awaited) this.#forget(awaited);
     }
-    // Without a reply block the client asked not to hear of the message again (spec/thin-protocol
-    // §4.2).
+    // Without a reply block the client asked for no further events about the message
+    // (spec/thin-protocol §4.2).
     if (!withSurb) return;
     session.deliver({
       kind: "messageSentEvent",
@@ -129,7 +130,7 @@ export class PlainMessages {
     if (err === null && awaited) this.#confirm(awaited, sent.replyEtaMs);
   }
 
-  /** Hands a reply to whom it belongs. False when it is nobody's here. */
+  /** Passes a reply to the session that awaits it. Returns false if none does. */
   take(reply: ReplyPacket): boolean {
     const key = toHex(reply.surbId);
     const awaited = this.#awaited.get(key);
@@ -151,14 +152,14 @@ export class PlainMessages {
     });
   }
 
-  /** Forgets what a session waited for. */
+  /** Drops the replies that a session awaits. */
   drop(session: AppSession): void {
     for (const awaited of this.#awaited.values()) {
       if (awaited.session === session) this.#forget(awaited);
     }
   }
 
-  /** @throws Error in the words of spec/thin-protocol §4.2, for what cannot be sent. */
+  /** @throws Error with the texts of spec/thin-protocol §4.2, for a message that cannot be sent. */
   #packet(request: DaemonRequest<"sendMessage">, surbId: SurbId | null): OutgoingPacket {
     const { destinationIdHash, recipientQueueId, payload } = request;
     if (!destinationIdHash) throw new Error("client: destination is nil");
@@ -189,7 +190,7 @@ export class PlainMessages {
     return awaited;
   }
 
-  /** The packet left, and the client was told so: from now on its reply may be. */
+  /** Records that the packet left and the client was told: its reply may follow. */
   #confirm(awaited: Awaited, replyEtaMs: number): void {
     if (awaited.early) {
       this.#deliver(awaited, awaited.early);

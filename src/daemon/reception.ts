@@ -1,14 +1,14 @@
-/** How a daemon takes connections in while it has no document: spec/thin-protocol §3.1, step 0. */
+/** How a daemon accepts connections while it has no document (spec/thin-protocol §3.1, step 0). */
 import type { Clock, Timer } from "../clock/clock.js";
 import type { Timing } from "../mixnet/timing.js";
 import type { Transport } from "../transport/transport.js";
 import type { ClientConnection } from "./client-connection.js";
 
-/** What a reception works with. */
+/** What a reception needs. */
 export interface ReceptionOptions {
   readonly clock: Clock;
   readonly timing: Pick<Timing, "documentWaitMs">;
-  /** Whether connections wait side by side; see {@link Kindness.kindConnections}. */
+  /** Whether connections wait in parallel; see {@link Kindness.kindConnections}. */
   readonly kind: boolean;
   readonly hasDocument: () => boolean;
   /** Accepts a connection; nothing is sent yet. */
@@ -18,8 +18,9 @@ export interface ReceptionOptions {
 }
 
 /**
- * Greets a connection when there is a document, or after a while without. The next one is not even
- * accepted before that: it waits in line, and anyone who was hung up keeps its place.
+ * Greets a connection when there is a document, or after a while without one. The next connection
+ * is not even accepted before that: it waits in line, and a client that has disconnected keeps its
+ * place.
  */
 export class Reception {
   readonly #options: ReceptionOptions;
@@ -31,18 +32,18 @@ export class Reception {
     this.#options = options;
   }
 
-  /** Somebody connects. */
+  /** Takes a new connection. */
   receive(transport: Transport): void {
     this.#line.push(transport);
     this.#next();
   }
 
-  /** Those who waited for a document are greeted now. */
+  /** Greets those who waited for a document. */
   documentCame(): void {
     for (const connection of Array.from(this.#waiting.keys())) this.#greet(connection);
   }
 
-  /** Closes the connections that wait in line, and leaves no timer. Idempotent. */
+  /** Closes the waiting connections and cancels all timers. Idempotent. */
   close(): void {
     this.#closed = true;
     for (const transport of this.#line.splice(0)) transport.destroy();

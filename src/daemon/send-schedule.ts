@@ -1,18 +1,18 @@
 /**
- * When packets leave, and whose. spec/mixnet §8.1: one packet a tick of a Poisson process
- * with the document's LambdaP, round-robin over the clients, retransmissions first; nothing to send
- * is cover traffic. A second process, with LambdaL, sends cover traffic alone. Without mixing every
- * packet leaves two turns later, in the same order.
+ * When packets leave, and whose (spec/mixnet §8.1). One packet leaves per tick of a Poisson process
+ * with the document's LambdaP, round-robin over the clients, retransmissions first; a tick with
+ * nothing to send carries cover traffic. A second process, with LambdaL, sends only cover traffic.
+ * Without mixing every packet leaves two turns later, in the same order.
  */
 import type { RandomSource } from "../bytes/bytes.js";
 import type { Clock, Timer } from "../clock/clock.js";
 import type { LinkPace } from "../mixnet/link.js";
 import { meanIntervalMs, samplingCap } from "../pki/epoch.js";
 
-/** Sends one packet; rejections are its own business. */
+/** Sends one packet; it handles its own rejections. */
 export type SendJob = () => void;
 
-/** What one client wants to send. */
+/** The packets that one client wants to send. */
 export class SendQueue {
   readonly #fresh: SendJob[] = [];
   readonly #again: SendJob[] = [];
@@ -34,13 +34,13 @@ export class SendQueue {
     return this.#fresh.length;
   }
 
-  /** A new request. */
+  /** Adds a new request. */
   add(job: SendJob): void {
     this.#fresh.push(job);
     this.#onWaiting();
   }
 
-  /** A retransmission or follow-up: goes before new requests. */
+  /** Adds a retransmission or follow-up, which goes before new requests. */
   addAgain(job: SendJob): void {
     this.#again.push(job);
     this.#onWaiting();
@@ -52,14 +52,14 @@ export class SendQueue {
     return new Promise((resolve) => this.#shorter.push({ length, resolve }));
   }
 
-  /** The next job; undefined when none waits. */
+  /** The next job; undefined if none waits. */
   take(): SendJob | undefined {
     const job = this.#again.shift() ?? this.#fresh.shift();
     if (job && this.#shorter.length > 0) this.#tell();
     return job;
   }
 
-  /** Takes a job out that waits; anyone who waits for a shorter queue hears of it. */
+  /** Removes a waiting job; those who wait for a shorter queue are notified. */
   remove(job: SendJob): void {
     for (const jobs of [this.#fresh, this.#again]) {
       const at = jobs.indexOf(job);
@@ -68,13 +68,13 @@ export class SendQueue {
     if (this.#shorter.length > 0) this.#tell();
   }
 
-  /** Forgets the new requests that wait; what is sent again belongs to an operation that goes on. */
+  /** Drops waiting new requests; retransmissions belong to operations that continue. */
   clearFresh(): void {
     this.#fresh.length = 0;
     this.#tell();
   }
 
-  /** Forgets what waits. */
+  /** Drops all waiting jobs. */
   clear(): void {
     this.#again.length = 0;
     this.clearFresh();
@@ -91,11 +91,11 @@ export class SendQueue {
 export interface SendScheduleOptions {
   readonly clock: Clock;
   readonly random: RandomSource;
-  /** As the link has it. */
+  /** The link's pace. */
   readonly pace: LinkPace;
-  /** Called on a tick that has nothing to send, and on each of LambdaL. */
+  /** Called on a tick that has nothing to send, and on each tick of LambdaL. */
   readonly sendDecoy: () => void;
-  /** Hears of each tick, before what it does: whether a packet of a client leaves on it. */
+  /** Called on each tick, before its work, with whether a client's packet leaves on it. */
   readonly onTick?: ((used: boolean) => void) | null;
 }
 
@@ -112,7 +112,7 @@ class Ticker {
     this.#onTick = onTick;
   }
 
-  /** Mean of the intervals in milliseconds; 0: it never ticks. */
+  /** Mean of the intervals in milliseconds; 0 means it never ticks. */
   get meanMs(): number {
     return this.#meanMs;
   }
@@ -149,20 +149,22 @@ class Ticker {
   }
 }
 
-/** What one client has waiting. */
+/** The waiting packets of one client. */
 export interface QueuedTurns {
   /** How many of its packets wait. */
   readonly packets: number;
-  /** The turn in which the first of them leaves, from 1 on, if nothing else is added. */
+  /** The turn in which the first of them leaves, from 1 on, if no others are added. */
   readonly first: number;
   /** The turn of the last of them. */
   readonly last: number;
 }
 
-/** How many packets leave in one turn without mixing, so that other work gets its share. */
+/**
+ * How many packets leave in one event-loop turn without mixing, so that other work gets its share.
+ */
 const INSTANT_BATCH = 64;
 
-/** Lets the clients' packets out. */
+/** Lets the clients' packets leave. */
 export class SendSchedule {
   readonly #options: SendScheduleOptions;
   readonly #queues: SendQueue[] = [];
@@ -178,12 +180,12 @@ export class SendSchedule {
     this.#loops = new Ticker(options, () => options.sendDecoy());
   }
 
-  /** How many packets wait, of all clients. */
+  /** How many packets of all clients wait. */
   get waiting(): number {
     return this.#queues.reduce((sum, queue) => sum + queue.length, 0);
   }
 
-  /** Of each client whose packets wait, how many and which turns they have. */
+  /** For each client with waiting packets, how many wait and which turns they have. */
   get turns(): QueuedTurns[] {
     const count = this.#queues.length;
     // In the order of the next round.
@@ -191,7 +193,7 @@ export class SendSchedule {
     const turnOf = (client: number, packet: number): number =>
       lengths.reduce(
         (turn, length, i) =>
-          // Who comes before in the round has had one packet more by then.
+          // A client that comes earlier in the round has sent one more packet by then.
           i === client ? turn : turn + Math.min(length, packet - (i < client ? 0 : 1)),
         packet,
       );
@@ -203,19 +205,19 @@ export class SendSchedule {
     });
   }
 
-  /** Mean time between two packets in milliseconds; 0 while there is no rate, or none is kept. */
+  /** Mean time between two packets in milliseconds; 0 if there is no rate or none is used. */
   get meanMs(): number {
     return this.#options.pace === "instant" ? 0 : this.#packets.meanMs;
   }
 
-  /** A queue for one more client. */
+  /** Makes a queue for another client. */
   createQueue(): SendQueue {
     const queue = new SendQueue(() => this.#wake());
     this.#queues.push(queue);
     return queue;
   }
 
-  /** Takes a client's queue out; what waits in it is forgotten. */
+  /** Removes a client's queue and drops what waits in it. */
   removeQueue(queue: SendQueue): void {
     queue.clear();
     const at = this.#queues.indexOf(queue);
@@ -224,7 +226,7 @@ export class SendSchedule {
     if (at < this.#next) this.#next--;
   }
 
-  /** Whether there is a mixnet to send into. */
+  /** Sets whether there is a mixnet connection. */
   setConnected(connected: boolean): void {
     if (connected === this.#connected) return;
     this.#connected = connected;
@@ -237,8 +239,8 @@ export class SendSchedule {
   }
 
   /**
-   * The document's rates per millisecond: of packets, and of decoys besides. A LambdaP that is not
-   * above 0 changes nothing; a LambdaL that is not above 0 means none.
+   * Sets the document's rates per millisecond: of packets, and of additional decoys. A LambdaP that
+   * is not above 0 changes nothing; a LambdaL that is not above 0 means no additional decoys.
    */
   setRates({ lambdaP, lambdaL }: { readonly lambdaP: number; readonly lambdaL: number }): void {
     if (this.#options.pace === "instant") return;
@@ -272,8 +274,9 @@ export class SendSchedule {
   }
 
   /**
-   * Without mixing the tick is the turn after the next one: by then the daemon has heard of all
-   * that its client did in one go, cancels and hanging up included, as it would within a real tick.
+   * Without mixing the tick is the turn after the next one. By then the daemon has read everything
+   * that its client sent at once, including cancels and a disconnect, as it would within a real
+   * tick.
    */
   #wake(): void {
     if (this.#options.pace !== "instant" || this.#running || !this.#connected) return;
@@ -291,7 +294,7 @@ export class SendSchedule {
       }
       job();
     }
-    // Off the net nothing may leave; being back on it wakes the schedule again.
+    // While offline nothing may leave; reconnecting wakes the schedule.
     if (this.#connected) this.#options.clock.soon(() => this.#drain());
     else this.#running = false;
   }

@@ -1,36 +1,36 @@
 /**
- * What a daemon does for its applications, told event by event to people who watch it. The types
- * hold names, shortened ids and numbers: there is no field for a payload, a capability or a key.
+ * What a daemon does for its applications, event by event, for people who watch it. The types hold
+ * names, shortened IDs and numbers, and have no field for a payload, a capability or a key.
  */
 
-/** What a packet of an application is for. */
+/** The purpose of an application's packet. */
 export type TraceOperation = "message" | "read" | "write" | "copy";
 
-/** What every event about an application's request has. */
+/** The fields of every event about an application's request. */
 export interface TracedRequest {
   /** The application's session. */
   readonly session: string;
-  /** The request: its query ID, or its message ID; null when it has none. */
+  /** The request: its query ID, its message ID, or the ID of its reply block; null if it has none. */
   readonly request: string | null;
 }
 
 /**
- * One thing that a daemon did. Ids are the first 4 bytes in hex. A request that sends a packet goes
+ * One thing that a daemon did. IDs are the first 4 bytes in hex. A request that sends a packet goes
  * through `request`, `queued`, `sent` (once for each attempt), `acknowledged` or `again`, and
  * `answered`; one that the daemon answers itself has only `request` and `answered`.
  */
 export type DaemonTrace = {
-  /** Who tells: a daemon. */
+  /** The source of the event: a daemon. */
   readonly source: "daemon";
-  /** When it happened, in ms since 1970, by the clock of the daemon. */
+  /** When it happened, in ms since 1970, by the daemon's clock. */
   readonly at: number;
 } & (
   | {
-      /** An application's session began, came back, was left or ended. */
+      /** An application's session began, was resumed, was left or ended. */
       readonly event: "session";
       /** The application's session. */
       readonly session: string;
-      /** What became of it. */
+      /** The session's new state. */
       readonly state: "attached" | "resumed" | "gone" | "ended";
     }
   | (TracedRequest & {
@@ -38,7 +38,7 @@ export type DaemonTrace = {
       readonly event: "request";
       /** The name of the request, e.g. `encryptRead`. */
       readonly kind: string;
-      /** The envelope that it is about; null where it is about none. */
+      /** The hash of its envelope; null without one. */
       readonly envelope: string | null;
     })
   | (TracedRequest & {
@@ -46,49 +46,49 @@ export type DaemonTrace = {
       readonly event: "queued";
       /** What the packet is for. */
       readonly operation: TraceOperation;
-      /** The envelope in it; null where there is none. */
+      /** The hash of its envelope; null without one. */
       readonly envelope: string | null;
-      /** How many packets of this application wait, this one included. */
+      /** How many packets of this application wait, including this one. */
       readonly waiting: number;
-      /** How long a packet waits for the next tick on average, in ms; 0 without a rate. */
+      /** The average wait for the next tick, in ms; 0 without a rate. */
       readonly meanMs: number;
     })
   | {
       /** A tick of the send schedule. */
       readonly event: "tick";
-      /** Whether a packet of an application left on it; otherwise cover traffic did. */
+      /** Whether an application's packet left on it; otherwise cover traffic did. */
       readonly used: boolean;
-      /** How many packets still wait, of all applications. */
+      /** How many packets of all applications still wait. */
       readonly waiting: number;
     }
   | (TracedRequest & {
       /** A packet left for the request. */
       readonly event: "sent";
-      /** Its reply block, as the link names it; null when it has none. */
+      /** Its SURB ID; null if it has none. */
       readonly packet: string | null;
-      /** Which packet of the request it is, counted from 1. */
+      /** The number of the packet among those of the request, from 1 on. */
       readonly attempt: number;
     })
   | (TracedRequest & {
-      /** A courier has the request and has no answer for it yet. */
+      /** A courier has the request but no answer yet. */
       readonly event: "acknowledged";
     })
   | (TracedRequest & {
       /** The daemon will ask again. */
       readonly event: "again";
-      /** Which packet of the request the next one is. */
+      /** The number of the next packet among those of the request. */
       readonly attempt: number;
       /** After how many ms. */
       readonly inMs: number;
-      /** `answer`: the answer was not final; `silence`: none has come in that time. */
+      /** `answer`: the answer was not final; `silence`: no answer came in that time. */
       readonly why: "answer" | "silence";
     })
   | (TracedRequest & {
-      /** The application was given its answer. */
+      /** The application got its answer. */
       readonly event: "answered";
-      /** Thin-client error code; 0: it went well. */
+      /** Thin-client error code; 0 for success. */
       readonly code: number;
-      /** The envelope that was sealed; null when none was. */
+      /** The sealed envelope; null if none was sealed. */
       readonly envelope: string | null;
     })
   | (TracedRequest & {

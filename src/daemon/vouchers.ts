@@ -1,4 +1,4 @@
-/** Contact vouchers, for an application. spec/thin-protocol §4.9. */
+/** Contact vouchers for an application (spec/thin-protocol §4.9). */
 import { parseWriteCap } from "../bacap/capabilities.js";
 import {
   inductVoucher,
@@ -15,7 +15,7 @@ import { THIN_CLIENT_ERROR_INVALID_REQUEST as INVALID_REQUEST } from "../errors/
 type VoucherReplyKind = Extract<ResponseKind, `voucher${string}Reply`>;
 type Fields<K extends VoucherReplyKind> = Omit<ResponseFields<K>, "queryId" | "errorCode">;
 
-/** A mint reply that failed. */
+/** The fields of a failed mint reply. */
 export const noMint: Fields<"voucherMintReply"> = {
   voucher: null,
   voucherPayload: null,
@@ -25,7 +25,7 @@ export const noMint: Fields<"voucherMintReply"> = {
   voucherPublicKey: null,
 };
 
-/** An induct reply that failed. */
+/** The fields of a failed induct reply. */
 export const noInduct: Fields<"voucherInductReply"> = {
   displayName: "",
   mutatedMessageReadCap: null,
@@ -35,20 +35,20 @@ export const noInduct: Fields<"voucherInductReply"> = {
   salt: null,
 };
 
-/** An open reply that failed. */
+/** The fields of a failed open reply. */
 export const noOpen: Fields<"voucherOpenReply"> = {
   whoReply: null,
   salt: null,
   mutatedMessageWriteCap: null,
 };
 
-/** A derive reply that failed. */
+/** The fields of a failed derive reply. */
 export const noStream: Fields<"voucherDeriveStreamReply"> = {
   voucherWriteCap: null,
   voucherReadCap: null,
 };
 
-/** Runs `work`; its errors become the codes of spec/thin-protocol §4.9. */
+/** Runs `work` and turns its errors into the codes of spec/thin-protocol §4.9. */
 async function coded<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();

@@ -60,10 +60,12 @@ export async function shakeHandsAsClient(
   const clockSkewMs = clock.now() - said.unixTime * 1000;
   // Before a word of ours: who it is not must not learn our queue ID.
   if (!equalBytes(hello.staticKey, server.linkKey)) {
-    throw new LinkError(`${server.name}: its link key is not the one that is known of it`);
+    throw new LinkError(`${server.name}: its link key is not the one in the file or the consensus`);
   }
   if (!equalBytes(said.additionalData, identityHash(server.identityKey))) {
-    throw new LinkError(`${server.name}: its identity key is not the one that is known of it`);
+    throw new LinkError(
+      `${server.name}: its identity key is not the one in the file or the consensus`,
+    );
   }
   link.write(handshake.writeThird(encodeAuthPayload({ additionalData, unixTime: 0 })));
   const keys = handshake.readFourth(await link.readExactly(lengths.fourth));

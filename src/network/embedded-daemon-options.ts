@@ -140,6 +140,9 @@ const checks: Readonly<Record<string, OptionCheck>> = {
   ...Object.fromEntries(kindnesses.map((name) => [name, yesOrNo])),
 };
 
+/** The check of a store's name. */
+export const storeCheck = ofKind("a name", (value) => isText(value) && value !== "");
+
 /**
  * Refuses options that are not known, invalid values, and sizes that no box fits in; undefined is
  * as left out.

@@ -12,17 +12,17 @@ import { InvalidStateError } from "../errors/errors.js";
 import { type Kindness, kindnesses } from "../mixnet/kindness.js";
 import { type Timing, timingOf } from "../mixnet/timing.js";
 import type { LinkTrace, TraceHook } from "../mixnet/trace.js";
+import { DialConfig } from "../transport/dial-config.js";
 import { memoryPair } from "../transport/memory.js";
 import type { Listener, Transport } from "../transport/transport.js";
-import type { EnvelopeLog } from "./courier/envelope-log.js";
 import type { PublishedDocument } from "./directory.js";
-import { checkEmbeddedDaemonOptions } from "./embedded-daemon-options.js";
+import { checkEmbeddedDaemonOptions, storeCheck } from "./embedded-daemon-options.js";
 import type { Mixing } from "./embedded-link.js";
+import { type KeptNetwork, openKeptNetwork } from "./kept-network.js";
 import { EmbeddedNetwork, type EmbeddedNetworkOptions } from "./network.js";
 import { NikeSchemes } from "./nike-schemes.js";
 import type { Rates } from "./parameters.js";
 import { derivedRandom, seedBytes } from "./random.js";
-import type { BoxStore } from "./replica/box-store.js";
 import type { StorageTrace } from "./storage-link.js";
 import type { StorageNetwork } from "./storage-network.js";
 
@@ -57,6 +57,13 @@ export interface EmbeddedDaemonOptions extends Partial<Rates>, Kindness {
    * Bytes a packet carries; the default (1,872, or 2,000 with CTIDH) makes boxes of 1,549 bytes.
    */
   readonly userForwardPayloadLength?: number | undefined;
+  /**
+   * Name of a database that keeps seed and boxes when the page is reloaded or the process ends:
+   * IndexedDB in a page, a LevelDB folder in Node. A new one takes `seed`, an old one keeps its
+   * own; so it does with `replicas`, `couriers`, `nike`, `userForwardPayloadLength` and `epochMs`,
+   * of which other values are refused. In memory only without it.
+   */
+  readonly store?: string | undefined;
   /** Hears of failures inside, never of contents. */
   readonly onFault?: ((error: Error) => void) | undefined;
   /**
@@ -68,23 +75,29 @@ export interface EmbeddedDaemonOptions extends Partial<Rates>, Kindness {
 
 /** What a platform adds to an {@link EmbeddedDaemon}. */
 export interface EmbeddedDaemonSurroundings {
-  /** Where the boxes are kept that must survive; then nonces are never drawn from the seed. */
-  readonly kept?:
-    | {
-        /** 32 bytes that all keys follow from, in place of the option's. */
-        readonly seed: Bytes;
-        /** The network's first epoch; the same in each run. */
-        readonly genesisEpoch: number;
-        /** By replica ID. */
-        readonly stores: readonly BoxStore[];
-        /** By courier, from 0. */
-        readonly logs: readonly EnvelopeLog[];
-      }
-    | undefined;
+  /**
+   * What must survive, with its own seed; closed with the network. Then nonces are never drawn from
+   * the seed.
+   */
+  readonly kept?: KeptNetwork | undefined;
   /** Opens what the daemon listens on, before each of its starts. */
   readonly listen?: (() => Promise<readonly Listener[]>) | undefined;
   /** Hears of each document that is published. */
   readonly onDocument?: ((document: PublishedDocument) => void) | undefined;
+}
+
+/** How to dial a daemon without an address: the one here is for messages only. */
+class InMemoryDial extends DialConfig {
+  readonly #connect: () => Promise<Transport>;
+
+  constructor(connect: () => Promise<Transport>) {
+    super({ ws: { address: "ws://in-memory:1" } });
+    this.#connect = connect;
+  }
+
+  override async dial(): Promise<Transport> {
+    return this.#connect();
+  }
 }
 
 /** A running embedded network with its daemon. */
@@ -134,11 +147,22 @@ export class EmbeddedDaemon implements AsyncDisposable {
 
   /**
    * Starts network and daemon.
-   * @throws RangeError, TypeError for invalid options; nothing runs then.
+   * @throws ConfigError, RangeError, TypeError for invalid options; nothing runs then, and nothing
+   * was opened for options that are invalid in themselves.
    */
   static async start(options: EmbeddedDaemonOptions = {}): Promise<EmbeddedDaemon> {
-    checkEmbeddedDaemonOptions(options);
-    const running = new EmbeddedDaemon(options);
+    checkEmbeddedDaemonOptions(options, { store: storeCheck });
+    const { store, clock = realClock } = options;
+    const nowMs = clock.now();
+    const kept =
+      store === undefined ? undefined : await openKeptNetwork(store, { ...options, nowMs });
+    let running: EmbeddedDaemon;
+    try {
+      running = new EmbeddedDaemon({ ...options, ...kept?.shape }, { kept });
+    } catch (error) {
+      await kept?.close();
+      throw error;
+    }
     try {
       await running.network.start();
       await running.begin();
@@ -174,6 +198,14 @@ export class EmbeddedDaemon implements AsyncDisposable {
     this.daemon.serve(ours);
     return theirs;
   };
+
+  /** A client's configuration whose connections are in memory. */
+  config(): {
+    /** How to dial: inside this process or page. */
+    readonly dial: DialConfig;
+  } {
+    return { dial: new InMemoryDial(this.dial) };
+  }
 
   /** The daemon stops as if killed: connections reset, sessions forgotten. The network goes on. */
   crash(): Promise<void> {
@@ -248,6 +280,8 @@ export class EmbeddedDaemon implements AsyncDisposable {
       await daemon?.close();
       await this.network.close();
     } finally {
+      // Whatever fails, the next one is to have it.
+      await this.#surroundings.kept?.close();
       this.#schemes.close();
     }
   }

@@ -1,4 +1,4 @@
-/** Keys of directory authorities: how callers give them, and what verification works with. */
+/** Keys of directory authorities, as callers give them and as verification uses them. */
 import { type Bytes, checkBytes, copyBytes, describeType, toHex } from "../bytes/bytes.js";
 import { checkOptions } from "../bytes/options.js";
 import type { IdentityHash } from "../bytes/opaque.js";
@@ -6,41 +6,41 @@ import { decodePublicKeyPem } from "./pem.js";
 import { identityHash } from "./services.js";
 
 /**
- * A directory authority to trust: its identity public key, raw (then `scheme` is `Ed25519` unless
- * given) or as PEM; or a record as `getDirectoryAuthorities` returns it.
+ * A directory authority to trust: its identity public key, raw (with `scheme` `Ed25519` by default)
+ * or as PEM; or a record from `getDirectoryAuthorities`.
  */
 export type AuthorityInput =
   | {
-      /** The raw key (32 bytes with Ed25519), or its PEM, whose type then names the scheme. */
+      /** The raw key (32 bytes with Ed25519), or its PEM, whose type names the scheme. */
       readonly publicKey: Uint8Array | string;
-      /** Of a raw key; `Ed25519` unless given. Not looked at with a PEM. */
+      /** The scheme of a raw key; `Ed25519` by default. Ignored with a PEM. */
       readonly scheme?: string | undefined;
-      /** What failures call it; the first 16 hex digits of its hash unless given. */
+      /** Its name in failures; by default the first 16 hex digits of its hash. */
       readonly identifier?: string | undefined;
     }
   | {
       /** The raw key as PEM, whose type names the scheme, e.g. `ED25519 PUBLIC KEY`. */
       readonly identityPublicKeyPem: string;
-      /** What failures call it; the first 16 hex digits of its hash unless given. */
+      /** Its name in failures; by default the first 16 hex digits of its hash. */
       readonly identifier?: string | undefined;
     };
 
-/** A directory authority's identity, ready to verify with. */
+/** A directory authority's identity, checked. */
 export interface AuthorityKey {
   /** Its configured name, or the first digits of its hash. */
   readonly identifier: string;
-  /** Name of the signature scheme, e.g. `Ed25519`; upper-cased where it comes from a PEM. */
+  /** Name of the signature scheme, e.g. `Ed25519`; in upper case if it comes from a PEM. */
   readonly scheme: string;
-  /** The raw key; 32 bytes with Ed25519, the one scheme that is verified. */
+  /** The raw key; 32 bytes with Ed25519, the only scheme that the synchronous functions verify. */
   readonly publicKey: Bytes;
-  /** BLAKE2b-256 of the public key: what certificates name the signer by. */
+  /** BLAKE2b-256 of the public key; certificates refer to the signer by it. */
   readonly hash: IdentityHash;
 }
 
 /**
  * Reads the authorities that a caller gave; one listed twice counts once.
- * @throws TypeError or RangeError on what is no list of authorities; ProtocolError on a PEM that
- * holds no public key. RangeError, too, on an Ed25519 key of small order.
+ * @throws TypeError or RangeError for an invalid list; ProtocolError for a PEM without a public
+ * key; RangeError also for an Ed25519 key of small order.
  */
 export function readAuthorities(authorities: readonly AuthorityInput[]): AuthorityKey[] {
   if (!Array.isArray(authorities)) {
@@ -62,14 +62,14 @@ export function readAuthorities(authorities: readonly AuthorityInput[]): Authori
   return [...byHash.values()];
 }
 
-/** Whether it is the scheme that is verified. */
+/** Whether this is Ed25519, the scheme that is verified synchronously. */
 export function isEd25519(scheme: string): boolean {
   return scheme.toLowerCase() === "ed25519";
 }
 
 /**
- * The y-coordinates of the eight Ed25519 points of small order, as keys encode them (RFC 8032,
- * section 5.1.2) but for the sign's bit: 0, 1, -1, the two of order 8, and 0 and 1 not reduced.
+ * The y-coordinates of the eight Ed25519 points of small order, in the encoding of keys (RFC 8032,
+ * section 5.1.2) without the sign bit: 0, 1, -1, the two of order 8, and 0 and 1 not reduced.
  */
 const smallOrder = new Set([
   "0000000000000000000000000000000000000000000000000000000000000000",
@@ -87,7 +87,7 @@ function isSmallOrder(publicKey: Bytes): boolean {
   return smallOrder.has(toHex(y));
 }
 
-/** What an authority is given by, and what the daemon's list has besides. */
+/** The fields of an authority, and the additional ones in the daemon's list. */
 const known = [
   "publicKey",
   "scheme",
@@ -98,7 +98,7 @@ const known = [
   "addresses",
   "linkPublicKeyPem",
   "identityKeyHash",
-  // An AuthorityKey that was read before.
+  // A field of an AuthorityKey that was read before.
   "hash",
 ];
 

@@ -1,4 +1,4 @@
-/** The signed envelope around a consensus. spec/mixnet §3.3. */
+/** The signed envelope around a consensus (spec/mixnet §3.3). */
 import { type Bytes, concatBytes, toHex, utf8 } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 import { type CborBudget, type CborMap, decodeCbor, encodeCbor } from "../cbor/cbor.js";
@@ -14,23 +14,23 @@ export interface CertificateSignature {
   readonly payload: Bytes;
 }
 
-/** A certificate, decoded and not verified. */
+/** A decoded certificate, not verified. */
 export interface Certificate {
-  /** 0. */
+  /** Always 0. */
   readonly version: number;
-  /** The first epoch in which it is no longer valid. */
+  /** The first epoch in which it is invalid. */
   readonly expiration: number;
-  /** Name of the signatures' scheme, as the authorities are configured. */
+  /** Name of the signature scheme, as configured at the authorities. */
   readonly keyType: string;
-  /** What is signed: a document. */
+  /** The signed bytes: a document. */
   readonly certified: Bytes;
-  /** As they stand there, good or bad; of several of one signer the first counts. */
+  /** All signatures, good or bad. If one signer has several, the first counts. */
   readonly signatures: readonly CertificateSignature[];
 }
 
 /**
- * Reads a certificate. Nothing is verified.
- * @param budget of the message that `raw` came in; its own unless given.
+ * Reads a certificate without verifying it.
+ * @param budget of the message that contained `raw`; a new one by default.
  * @throws ProtocolError when it is not CBOR, or a member is missing or of the wrong type.
  */
 export function decodeCertificate(raw: Uint8Array, budget?: CborBudget): Certificate {
@@ -54,7 +54,9 @@ export function decodeCertificate(raw: Uint8Array, budget?: CborBudget): Certifi
   };
 }
 
-/** A certificate as canonical CBOR; its signatures are filed under their signers' hashes. */
+/**
+ * Encodes a certificate as canonical CBOR; its signatures are stored under their signers' hashes.
+ */
 export function encodeCertificate(certificate: Certificate): Bytes {
   const signatures = new Map<string, readonly [Bytes, Bytes]>();
   for (const { publicKeySum256, payload } of certificate.signatures) {
@@ -75,8 +77,8 @@ export function encodeCertificate(certificate: Certificate): Bytes {
 }
 
 /**
- * The bytes that each signature is over: version (4 bytes) and expiration (8 bytes), both
- * little-endian, then the key type's name, then what is certified.
+ * The bytes that each signature covers: version (4 bytes) and expiration (8 bytes), both
+ * little-endian, then the name of the key type, then the signed document.
  */
 export function certificateMessage(certificate: Omit<Certificate, "signatures">): Bytes {
   const numbers = new DataView(new ArrayBuffer(12));

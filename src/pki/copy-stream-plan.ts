@@ -1,6 +1,6 @@
 /**
- * What a payload takes on its way through a copy stream, and the bounds of such streams.
- * spec/pigeonhole §7 to §9.1. The whole arithmetic is here: clients, daemons and couriers use it.
+ * The arithmetic and limits of copy streams (spec/pigeonhole §7 to §9.1). All of it is here;
+ * clients, daemons and couriers use it.
  *
  * The stream is `length (4) ‖ envelope` over all envelopes, one envelope for each box at a
  * destination. It is cut into elements, one for each box of the temporary stream.
@@ -21,34 +21,34 @@ export const MAX_COPY_PAYLOAD_LENGTH = 10 * 1024 * 1024;
  */
 export const MAX_COPY_CALL_LENGTH = 30 * 1024 * 1024;
 
-/** Length in front of each envelope in the stream. */
+/** Length of the prefix of each envelope in the stream, in bytes. */
 export const ENVELOPE_PREFIX_LENGTH = 4;
-/** Element header: flags (1), data length (4). */
+/** Length of an element's header in bytes: flags (1), data length (4). */
 export const ELEMENT_HEADER_LENGTH = 5;
-/** How much less a box at a destination holds than one that is written directly. */
+/** How many bytes less a box at a destination holds than one that is written directly. */
 const CHUNK_OVERHEAD = 4;
-/** What precedes an envelope in a query: the query's type. */
+/** Length of the query type before an envelope in a query, in bytes. */
 const QUERY_TYPE_LENGTH = 1;
 
-/** The lengths of a network that the plan of a copy depends on; a `PigeonholeGeometry` has them. */
+/** The lengths of a network that a copy depends on; a `PigeonholeGeometry` has them. */
 export type CopySizes = Pick<
   PigeonholeGeometry,
   "maxPlaintextPayloadLength" | "courierQueryWriteLength"
 >;
 
-/** What a copy stream will take. Lengths in bytes. */
+/** The size of a copy stream. Lengths in bytes. */
 export interface CopyStreamPlan {
   /** Envelopes in the stream: boxes at all destinations together. */
   readonly envelopes: number;
-  /** Length of each envelope, serialized; 0 when the stream is empty. */
+  /** Length of each serialized envelope; 0 if the stream is empty. */
   readonly envelopeLength: number;
   /** Elements: boxes of the temporary stream. */
   readonly elements: number;
-  /** Length of the last element with its header; 0 when there are none. */
+  /** Length of the last element with its header; 0 if there are no elements. */
   readonly lastElementLength: number;
 }
 
-/** Whether boxes are large enough to hold a copy stream: an element has at least one byte of it. */
+/** Whether boxes are large enough for a copy stream: an element holds at least one byte of it. */
 export function holdsCopyStream(sizes: Pick<CopySizes, "maxPlaintextPayloadLength">): boolean {
   return elementDataLength(sizes) >= 1;
 }
@@ -59,16 +59,16 @@ export function elementDataLength(sizes: Pick<CopySizes, "maxPlaintextPayloadLen
 }
 
 /**
- * How much of a payload goes into one box at the destination when it is copied: 4 bytes less than a
- * box can hold.
+ * How many bytes of a copied payload go into one box at the destination: 4 bytes less than a box
+ * can hold.
  */
 export function copyChunkLength(sizes: Pick<CopySizes, "maxPlaintextPayloadLength">): number {
   return sizes.maxPlaintextPayloadLength - CHUNK_OVERHEAD;
 }
 
 /**
- * What a stream of `envelopes` envelopes (of tombstones, say) will take, after `buffered` bytes that
- * an earlier call left over.
+ * The size of a stream of `envelopes` envelopes (for example, of tombstones) after `buffered` bytes
+ * that an earlier call left over.
  */
 export function planCopyStream(sizes: CopySizes, envelopes: number, buffered = 0): CopyStreamPlan {
   const envelopeLength = sizes.courierQueryWriteLength - QUERY_TYPE_LENGTH;
@@ -87,10 +87,10 @@ export function planCopyStream(sizes: CopySizes, envelopes: number, buffered = 0
 }
 
 /**
- * What copying a payload of `payloadLength` bytes will take. The lengths of boxes follow from a
- * network's geometry alone, so this can be asked before anything is written.
+ * The size of a copy of `payloadLength` bytes. It depends only on the network's geometry, so you
+ * can ask before anything is written.
  * @param sizes the network's geometry: `client.pigeonholeGeometry`.
- * @param destinations how many streams it is copied to; 1 unless given.
+ * @param destinations how many streams it is copied to; 1 by default.
  */
 export function planCopyPayload(
   sizes: CopySizes,
@@ -101,8 +101,8 @@ export function planCopyPayload(
 }
 
 /**
- * The pieces that a payload is copied in, one a destination box: all of {@link copyChunkLength}
- * bytes but the last. None for an empty payload. Copies.
+ * Cuts a payload into pieces, one for each destination box: all of {@link copyChunkLength} bytes
+ * but the last. An empty payload gives none. The pieces are copies.
  */
 export function chunkCopyPayload(
   sizes: Pick<CopySizes, "maxPlaintextPayloadLength">,

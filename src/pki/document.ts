@@ -1,4 +1,4 @@
-/** The consensus: what the network looks like in one epoch. spec/mixnet §3.4. */
+/** The consensus, which describes the network in one epoch (spec/mixnet §3.4). */
 import { isMarked, markOf } from "../errors/marks.js";
 import { type Bytes, copyBytes, describeType, equalBytes, isBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
@@ -30,14 +30,17 @@ import {
 
 const where = "document";
 
-/** Authority (BLAKE2b-256 of its identity key, 32 bytes) to what it committed to or revealed. */
+/**
+ * From an authority (BLAKE2b-256 of its identity key, 32 bytes) to what it committed to or
+ * revealed.
+ */
 export type SharedRandomByAuthority = ReadonlyMap<Uint8Array, Bytes>;
 
 const pkiDocumentMark: unique symbol = markOf("PkiDocument") as typeof pkiDocumentMark;
 
 /**
- * A decoded consensus. Everything in it is shared, not copied, between these members and `fields`:
- * treat it as read-only. What a document leaves out is 0, an empty text or an empty list here.
+ * A decoded consensus. Its members share their content with `fields`, without copies: treat
+ * everything as read-only. Members missing in the document are 0, an empty text or an empty list.
  */
 export class PkiDocument {
   /** @internal */
@@ -46,13 +49,13 @@ export class PkiDocument {
   }
   /** The encoded document, without signatures. */
   readonly raw: Bytes;
-  /** Every member as decoded, those below included. */
+  /** Every member as decoded, including those below. */
   readonly fields: ReadonlyMap<unknown, CborValue>;
-  /** The epoch it is for, in periods since 2017-06-01T00:00:00Z (spec/mixnet §3.1). */
+  /** The epoch of the document, in periods since 2017-06-01T00:00:00Z (spec/mixnet §3.1). */
   readonly epoch: number;
   /** The network's first epoch. */
   readonly genesisEpoch: number;
-  /** Rate of the delay at each hop, per millisecond: a mean delay of 1/mu. */
+  /** Rate of the delay at each hop, per millisecond: the mean delay is 1/mu. */
   readonly mu: number;
   /** Rate of a client's sends, per millisecond. */
   readonly lambdaP: number;
@@ -66,15 +69,15 @@ export class PkiDocument {
   readonly lambdaR: number;
   /** The mix layers, first to last. */
   readonly topology: readonly (readonly MixDescriptor[])[];
-  /** Where daemons connect, one of them at a time. */
+  /** The gateways that daemons connect to, one at a time. */
   readonly gatewayNodes: readonly MixDescriptor[];
-  /** Where the services are, each node with its own in `kaetzchen`. */
+  /** The nodes with services, which are in each node's `kaetzchen`. */
   readonly serviceNodes: readonly MixDescriptor[];
   /** The storage replicas that are up. */
   readonly storageReplicas: readonly ReplicaDescriptor[];
-  /** IDs of all configured replicas, up or not. */
+  /** IDs of all configured replicas, up or down. */
   readonly configuredReplicaIds: readonly number[];
-  /** Identity keys of all configured replicas, sorted: what boxes are sharded by. */
+  /** Identity keys of all configured replicas, sorted; they decide which replicas hold a box. */
   readonly configuredReplicaIdentityKeys: readonly Bytes[];
   /** What authorities committed to; null in a consensus. */
   readonly sharedRandomCommit: SharedRandomByAuthority | null;
@@ -84,9 +87,9 @@ export class PkiDocument {
   readonly sharedRandomValue: Bytes;
   /** The values of earlier epochs, newest first. */
   readonly priorSharedRandom: readonly Bytes[];
-  /** Names the Sphinx geometry: 32 bytes, see `Geometry.hash`. */
+  /** Identifies the Sphinx geometry: 32 bytes, see `Geometry.hash`. */
   readonly sphinxGeometryHash: Bytes;
-  /** `v1`. */
+  /** Always `v1`. */
   readonly version: string;
   /** The scheme of the authorities' signatures. */
   readonly pkiSignatureScheme: string;
@@ -123,15 +126,15 @@ export class PkiDocument {
     this.sphinxGeometryHash = bytesField(map, "SphinxGeometryHash", where);
     this.version = textField(map, "Version", where);
     this.pkiSignatureScheme = textField(map, "PKISignatureScheme", where);
-    // Everybody is handed the same one. Maps and bytes in it cannot be frozen.
+    // All callers get the same object. Maps and bytes in it cannot be frozen.
     freezeDeeply(this);
   }
 
   /**
-   * Reads a document as daemons send it: without signatures, in any key order. Embedded descriptors
-   * are decoded too; unknown members are kept in `fields`. Nothing is verified: for that see
-   * `verifyPkiDocument`.
-   * @param budget of the message that `bytes` came in; their own unless given.
+   * Reads a document as daemons send it: without signatures, keys in any order. Embedded
+   * descriptors are decoded too; unknown members are kept in `fields`. Nothing is verified: for
+   * that see `verifyPkiDocument`.
+   * @param budget of the message that contained `bytes`; a new one by default.
    * @throws ProtocolError when it is not CBOR, has no epoch, or a known member has another type;
    * TypeError when `bytes` is not a byte array.
    */
@@ -144,7 +147,7 @@ export class PkiDocument {
   }
 }
 
-/** Freezes objects and arrays, and those in them; what is shared stays as it was decoded. */
+/** Freezes objects and arrays recursively; shared content stays as it was decoded. */
 function freezeDeeply(value: unknown): void {
   if (typeof value !== "object" || value === null || Object.isFrozen(value)) return;
   if (ArrayBuffer.isView(value)) return;
@@ -154,14 +157,14 @@ function freezeDeeply(value: unknown): void {
   }
   Object.freeze(value);
   for (const [name, member] of Object.entries(value)) {
-    // What is decoded besides the members that are known may be large, and is for looking at only.
+    // Unknown members may be large and are only for inspection, so they are not frozen.
     if (name !== "fields") freezeDeeply(member);
   }
 }
 
 /**
- * Whether two documents say the same: a daemon encodes the first one that it sends in another order
- * than later ones (spec/thin-protocol §6.4).
+ * Whether two documents have the same content. A daemon encodes the first one that it sends in
+ * another order than later ones (spec/thin-protocol §6.4).
  */
 export function isSameDocument(a: PkiDocument, b: PkiDocument): boolean {
   if (a.epoch !== b.epoch) return false;
@@ -169,7 +172,7 @@ export function isSameDocument(a: PkiDocument, b: PkiDocument): boolean {
   try {
     return equalBytes(canonical(a), canonical(b));
   } catch {
-    // A member that no encoder writes, from a daemon of any kind: then there is no canonical form.
+    // No encoder writes such a member, so there is no canonical form to compare.
     return false;
   }
 }

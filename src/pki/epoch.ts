@@ -1,16 +1,16 @@
 /**
- * Epochs: the periods that a network's keys and documents are for. spec/mixnet §3.1 and §6.
- * Nothing on the wire says how long one is; all members are configured alike.
+ * Epochs: the periods of a network's keys and documents (spec/mixnet §3.1 and §6). The wire does
+ * not say how long an epoch is; all members use the same configuration.
  */
 
-/** When epoch 0 began: 2017-06-01T00:00:00Z, in milliseconds since 1970. */
+/** The start of epoch 0: 2017-06-01T00:00:00Z, in milliseconds since 1970. */
 export const EPOCH_ZERO_MS = Date.UTC(2017, 5, 1);
 /** Length of an epoch on a production network, in milliseconds: 20 minutes. */
 export const DEFAULT_EPOCH_MS = 20 * 60_000;
-/** Length of a replica epoch, in milliseconds: a week, whatever the length of an epoch. */
+/** Length of a replica epoch, in milliseconds: a week, whatever the length of an epoch is. */
 export const REPLICA_EPOCH_MS = 7 * 24 * 3_600_000;
 
-/** A moment as the epochs count it. */
+/** A moment as an epoch and an offset. */
 export interface EpochTime {
   /** Whole periods since {@link EPOCH_ZERO_MS}. */
   readonly epoch: number;
@@ -30,7 +30,8 @@ function checkPeriod(periodMs: number): void {
  * The epoch of a moment.
  * @param nowMs milliseconds since 1970.
  * @param periodMs length of an epoch in milliseconds.
- * @throws RangeError when the moment lies before epoch 0, or the period is not a whole number above 0.
+ * @throws RangeError when the moment is before epoch 0, or the period is not a whole number above
+ * 0.
  */
 export function epochAt(nowMs: number, periodMs: number = DEFAULT_EPOCH_MS): EpochTime {
   checkPeriod(periodMs);
@@ -41,48 +42,48 @@ export function epochAt(nowMs: number, periodMs: number = DEFAULT_EPOCH_MS): Epo
   return { epoch, elapsedMs, leftMs: periodMs - elapsedMs };
 }
 
-/** The longest epochs that anybody is thought to use, in milliseconds: a day. */
+/** The longest epochs that anybody is assumed to use, in milliseconds: a day. */
 const LONGEST_EPOCH_MS = 24 * 3_600_000;
 
 /**
- * The length of a network's epochs, in milliseconds, from a document that is new: epochs are
- * counted from {@link EPOCH_ZERO_MS} on, so its number and the time allow hardly more than one
- * whole number of seconds. The document may be the epoch's before, as daemons hand them out late,
- * or the next one's. Null where no whole number of seconds fits, or several do.
+ * The length of a network's epochs, in milliseconds, from a new document. Epochs are counted from
+ * {@link EPOCH_ZERO_MS}, so the document's number and the time usually allow only one whole number
+ * of seconds. The document may be that of the epoch before, because daemons announce them late, or
+ * that of the next one. Null if no whole number of seconds fits, or several do.
  * @param nowMs milliseconds since 1970.
  */
 export function epochLengthOf(epoch: number, nowMs: number): number | null {
   const sinceSeconds = (nowMs - EPOCH_ZERO_MS) / 1000;
-  // As for the current epoch, more than it; as for the next one, at most one less.
+  // The current epoch is at least `epoch` - 1 and at most `epoch` + 1.
   const shortest = Math.floor(sinceSeconds / (epoch + 2)) + 1;
   const longest = Math.floor(sinceSeconds / (epoch - 1));
   if (!(epoch > 1 && longest >= 1 && longest * 1000 <= LONGEST_EPOCH_MS)) return null;
   return shortest === longest ? shortest * 1000 : null;
 }
 
-/** When `epoch` begins, in milliseconds since 1970. @throws RangeError as {@link epochAt}. */
+/** The start of `epoch`, in milliseconds since 1970. @throws RangeError as {@link epochAt}. */
 export function epochStart(epoch: number, periodMs: number = DEFAULT_EPOCH_MS): number {
   checkPeriod(periodMs);
   return EPOCH_ZERO_MS + epoch * periodMs;
 }
 
 /**
- * The replica epoch (a week) that the beginning of `epoch` lies in. Envelope keys are for replica
+ * The replica epoch (a week) that contains the start of `epoch`. Envelope keys belong to replica
  * epochs.
  * @throws RangeError as {@link epochAt}.
  */
 export function replicaEpoch(epoch: number, periodMs: number = DEFAULT_EPOCH_MS): number {
   checkPeriod(periodMs);
-  // Epochs come from documents of others: exact for every one of them, not only for plausible ones.
+  // Epochs come from others' documents, so the result must be exact for implausible ones too.
   return Number((BigInt(epoch) * BigInt(periodMs)) / BigInt(REPLICA_EPOCH_MS));
 }
 
-/** -ln(10^-12): beyond this many means, an exponential sample is a one in 10^12 event. */
+/** -ln(10^-12): the probability that an exponential sample exceeds this many means is 10^-12. */
 const tail = 27.631021115928547;
 
 /**
- * The longest that a sample of the exponential distribution with this rate may be, in milliseconds:
- * longer ones are cut to it. 0 for a rate that is not above 0.
+ * The longest allowed sample of the exponential distribution with this rate, in milliseconds:
+ * longer samples are cut to it. 0 for a rate that is not above 0.
  * @param rate per millisecond.
  */
 export function samplingCap(rate: number): number {
@@ -90,8 +91,8 @@ export function samplingCap(rate: number): number {
 }
 
 /**
- * The mean that a sender is told to keep for a rate of the document, in whole milliseconds; 0,
- * which means never, for a rate that is not above 0 or is above 1.
+ * The mean interval of a sender with this rate from the document, in whole milliseconds. 0, which
+ * means never, for a rate that is not above 0 or is above 1.
  * @param rate per millisecond.
  */
 export function meanIntervalMs(rate: number): number {

@@ -1,4 +1,4 @@
-/** The lengths that a network's Sphinx packets have. spec/mixnet §4.1. */
+/** The lengths of a network's Sphinx packets (spec/mixnet §4.1). */
 import { type Bytes, describeType } from "../bytes/bytes.js";
 import { type CborValue, encodeCbor } from "../cbor/cbor.js";
 import { hash256 } from "../bytes/hash.js";
@@ -10,56 +10,58 @@ import {
 } from "./scheme-names.js";
 import { asMap, requiredText, requiredUint } from "../cbor/fields.js";
 
-/** What a {@link Geometry} holds; lengths in bytes. Exactly one of the two names is not empty. */
+/**
+ * The fields of a {@link Geometry}; lengths in bytes. Exactly one of the two names is not empty.
+ */
 export interface GeometryFields {
   /**
    * A whole packet on the wire: header, payload tag, forward payload. 3,082 with x25519, 5 hops and
    * 2,000 bytes.
    */
   readonly packetLength: number;
-  /** Hops of the longest path, no length: gateway, mix layers, service node. */
+  /** Hops of the longest path (not a length): gateway, mix layers, service node. */
   readonly nrHops: number;
   /**
-   * 2 bytes, the group element (32 with x25519; a KEM's ciphertext), `routingInfoLength`, a MAC of
-   * 32.
+   * 2 bytes, the group element (32 with x25519, or a KEM's ciphertext), `routingInfoLength`, and a
+   * MAC of 32.
    */
   readonly headerLength: number;
   /** `nrHops` times `perHopRoutingInfoLength`. */
   readonly routingInfoLength: number;
-  /** One hop's commands: 82 with a NIKE; a KEM's ciphertext more with a KEM. */
+  /** One hop's commands: 82 with a NIKE; with a KEM, the KEM's ciphertext in addition. */
   readonly perHopRoutingInfoLength: number;
-  /** A single-use reply block: `headerLength`, a node's ID of 32, `sprpKeyMaterialLength`. */
+  /** A single-use reply block: `headerLength`, a node ID of 32, `sprpKeyMaterialLength`. */
   readonly surbLength: number;
-  /** Flags and a reserved byte in front of a plaintext: 2. */
+  /** Flags and a reserved byte before a plaintext: 2. */
   readonly sphinxPlaintextHeaderLength: number;
-  /** Zeros in front of a payload, which show its receiver that it is whole: 32. */
+  /** Zeros before a payload that let the receiver check its integrity: 32. */
   readonly payloadTagLength: number;
-  /** `userForwardPayloadLength`, 2 and `surbLength`; the first alone on a network without SURBs. */
+  /** `userForwardPayloadLength`, 2 and `surbLength`; only the first on a network without SURBs. */
   readonly forwardPayloadLength: number;
-  /** The most a sender may put into one message. */
+  /** The most bytes that a sender may put into one message. */
   readonly userForwardPayloadLength: number;
   /** The command that names the next hop: 1, its ID of 32, its MAC of 32. */
   readonly nextNodeHopLength: number;
   /** Key (48) and IV (16) of the payload's cipher: 64. */
   readonly sprpKeyMaterialLength: number;
-  /** NIKE scheme of the header, e.g. `x25519`; "" (the default) when it has a KEM. */
+  /** NIKE scheme of the header, e.g. `x25519`; "" (the default) if it has a KEM. */
   readonly nikeName?: string | undefined;
-  /** KEM scheme of the header, e.g. `XWING`; "" (the default) when it has a NIKE. */
+  /** KEM scheme of the header, e.g. `XWING`; "" (the default) if it has a NIKE. */
   readonly kemName?: string | undefined;
 }
 
-/** What the shape of a packet follows from. */
+/** The parameters that determine the shape of a packet. */
 export interface GeometryParameters {
   /** Hops of the longest path. */
   readonly nrHops: number;
   /** Bytes that a sender may fill. */
   readonly userForwardPayloadLength: number;
-  /** Whether a payload has room for a reply block; true unless said otherwise. */
+  /** Whether a payload has room for a reply block; true by default. */
   readonly withSurb?: boolean | undefined;
 }
 
-/** The lengths, our name and the wire's, in the order in which the text form lists them. */
-const lengthKeys = [
+/** The lengths, with our name and the wire's, in the order of the text form. */
+export const geometryLengths = [
   ["packetLength", "PacketLength"],
   ["nrHops", "NrHops"],
   ["headerLength", "HeaderLength"],
@@ -74,7 +76,7 @@ const lengthKeys = [
   ["sprpKeyMaterialLength", "SPRPKeyMaterialLength"],
 ] as const;
 
-/** The lengths that must not be zero, in the order in which they are looked at. */
+/** The lengths that must not be zero, in the order in which they are checked. */
 const nonZeroKeys = [
   ["packetLength", "PacketLength"],
   ["nrHops", "NrHops"],
@@ -92,7 +94,7 @@ const sprpKeyMaterialLength = 48 + 16;
 const plaintextHeaderLength = 2;
 const nextNodeHopLength = 1 + nodeIdLength + macLength;
 
-/** @throws TypeError or RangeError unless `value` is a count. */
+/** @throws TypeError or RangeError unless `value` is an integer from 0 up. */
 export function checkCount(name: string, value: unknown): asserts value is number {
   if (typeof value !== "number") {
     throw new TypeError(`\`${name}\` must be a number, got ${describeType(value)}`);
@@ -102,38 +104,39 @@ export function checkCount(name: string, value: unknown): asserts value is numbe
   }
 }
 
-/** The lengths that a network's Sphinx packets have: 12 lengths in bytes and a scheme's name. */
+/** The lengths of a network's Sphinx packets: 12 lengths in bytes and the name of a scheme. */
 export class Geometry implements GeometryFields {
   /** A whole packet on the wire. */
   readonly packetLength: number;
   /** Hops of the longest path. */
   readonly nrHops: number;
   readonly headerLength: number;
-  /** The part of the header that is encrypted in layers: one block a hop. */
+  /** The part of the header that is encrypted in layers: one block per hop. */
   readonly routingInfoLength: number;
   readonly perHopRoutingInfoLength: number;
   /** A single-use reply block. */
   readonly surbLength: number;
-  /** What stands before a plaintext and its reply block: flags and a reserved byte. */
+  /** The header of a plaintext with its reply block: flags and a reserved byte. */
   readonly sphinxPlaintextHeaderLength: number;
   readonly payloadTagLength: number;
   /** A payload as a service receives it, and the length of every reply. */
   readonly forwardPayloadLength: number;
-  /** The most a sender may put into one message. */
+  /** The most bytes that a sender may put into one message. */
   readonly userForwardPayloadLength: number;
   readonly nextNodeHopLength: number;
   readonly sprpKeyMaterialLength: number;
-  /** The NIKE scheme of the header; empty when it has a KEM. */
+  /** The NIKE scheme of the header; empty if it has a KEM. */
   readonly nikeName: string;
-  /** The KEM scheme of the header; empty when it has a NIKE. */
+  /** The KEM scheme of the header; empty if it has a NIKE. */
   readonly kemName: string;
 
   /**
-   * @throws TypeError or RangeError when a length is not an integer from 0 up or a name is not a string;
-   * whether the numbers make sense is {@link validate}'s business.
+   * {@link validate} checks whether the numbers make sense; this does not.
+   * @throws TypeError or RangeError when a length is not an integer from 0 up or a name is not a
+   * string.
    */
   constructor(fields: GeometryFields) {
-    for (const [name] of lengthKeys) checkCount(name, fields[name]);
+    for (const [name] of geometryLengths) checkCount(name, fields[name]);
     for (const name of ["nikeName", "kemName"] as const) {
       const value = fields[name];
       if (value !== undefined && typeof value !== "string") {
@@ -154,20 +157,20 @@ export class Geometry implements GeometryFields {
     this.sprpKeyMaterialLength = fields.sprpKeyMaterialLength;
     this.nikeName = fields.nikeName ?? "";
     this.kemName = fields.kemName ?? "";
-    // The client hands out the very one that it works with.
+    // The client returns the same object that it uses internally.
     Object.freeze(this);
   }
 
   /**
-   * Reads a geometry as daemons send it: a map that has all 14 members (
-   * spec/thin-protocol §6.3). Other members are ignored.
+   * Reads a geometry as daemons send it: a map with all 14 members (spec/thin-protocol §6.3). Other
+   * members are ignored.
    * @throws ProtocolError when one is missing or of the wrong type.
    */
   static fromWire(value: CborValue): Geometry {
     const where = "sphinx_geometry";
     const map = asMap(value, where);
     const fields: Record<string, number | string> = {};
-    for (const [name, key] of lengthKeys) fields[name] = requiredUint(map, key, where);
+    for (const [name, key] of geometryLengths) fields[name] = requiredUint(map, key, where);
     fields["nikeName"] = requiredText(map, "NIKEName", where);
     fields["kemName"] = requiredText(map, "KEMName", where);
     return new Geometry(fields as unknown as GeometryFields);
@@ -205,15 +208,14 @@ export class Geometry implements GeometryFields {
   /** The map that {@link fromWire} reads. */
   toWire(): Record<string, number | string> {
     const map: Record<string, number | string> = {};
-    for (const [name, key] of lengthKeys) map[key] = this[name];
+    for (const [name, key] of geometryLengths) map[key] = this[name];
     map["NIKEName"] = this.nikeName;
     map["KEMName"] = this.kemName;
     return map;
   }
 
   /**
-   * Checks what a daemon checks: exactly one known scheme, and no zero among the lengths that
-   * packets are cut by.
+   * Checks what a daemon checks: exactly one known scheme, and no zero among the essential lengths.
    * @throws RangeError.
    */
   validate(): void {
@@ -235,14 +237,14 @@ export class Geometry implements GeometryFields {
   }
 
   /**
-   * What the consensus names a geometry by: BLAKE2b-256 (32 bytes) of its canonical CBOR.
-   * spec/mixnet §4.1.
+   * The hash by which the consensus refers to a geometry: BLAKE2b-256 (32 bytes) of its canonical
+   * CBOR (spec/mixnet §4.1).
    */
   hash(): Bytes {
     return hash256(encodeCbor(this.toWire()));
   }
 
-  /** Every member, one a line, as `Name: value`. */
+  /** Every member as `Name: value`, one per line. */
   toString(): string {
     const lines = Object.entries(this.toWire()).map(([key, value]) => `${key}: ${value}`);
     return lines.join("\n");

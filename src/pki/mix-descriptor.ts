@@ -1,4 +1,4 @@
-/** What a consensus says about one node. spec/mixnet §3.4. */
+/** The descriptors of nodes in a consensus (spec/mixnet §3.4). */
 import { type Bytes, describeType, isBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 import { type CborBudget, type CborMap, type CborValue, decodeCbor } from "../cbor/cbor.js";
@@ -12,71 +12,71 @@ import {
   wrongField,
 } from "../cbor/fields.js";
 
-/** Keys by the epoch they are for. */
+/** Keys by their epoch. */
 export type KeysByEpoch = ReadonlyMap<number, Bytes>;
 /** URLs by transport: `tcp`, `tcp4`, `tcp6`, `quic`, `ws`, `onion`. */
 export type AddressesByTransport = ReadonlyMap<string, readonly string[]>;
 /** Parameters by service name. */
 export type ServiceParameters = ReadonlyMap<string, ReadonlyMap<string, CborValue>>;
 
-/** What a consensus says about a mix, a gateway or a service node. */
+/** The descriptor of a mix, a gateway or a service node. */
 export interface MixDescriptor {
   /** 1 to 32 bytes of UTF-8 in a well-formed document; for people. */
   readonly name: string;
-  /** The epoch it was published for. */
+  /** The epoch of the descriptor. */
   readonly epoch: number;
-  /** Raw signature public key; its BLAKE2b-256 names the node. */
+  /** Raw signature public key; its BLAKE2b-256 identifies the node. */
   readonly identityKey: Bytes;
   /** Public key of the node's link layer. */
   readonly linkKey: Bytes;
   /** Sphinx public keys: 32 bytes each with x25519. */
   readonly mixKeys: KeysByEpoch;
-  /** Where it listens; empty when the document does not say. `onion` only on gateways. */
-  readonly addresses: AddressesByTransport;
   /**
-   * The services on this node by capability, each with its `endpoint`; null where there are none.
+   * Addresses where it listens; empty if the document does not list any. `onion` only on gateways.
    */
+  readonly addresses: AddressesByTransport;
+  /** The services on this node by capability, each with its `endpoint`; null if there are none. */
   readonly kaetzchen: ServiceParameters | null;
-  /** What services publish besides, e.g. `courier`'s `linkPublicKey`. */
+  /** Additional data of services, e.g. `courier`'s `linkPublicKey`. */
   readonly kaetzchenAdvertizedData: ServiceParameters | null;
-  /** Whether it stands in the document's GatewayNodes. */
+  /** Whether it is in the document's GatewayNodes. */
   readonly isGatewayNode: boolean;
-  /** Whether it stands in the document's ServiceNodes; only then it has services. */
+  /** Whether it is in the document's ServiceNodes; only then can it have services. */
   readonly isServiceNode: boolean;
-  /** 0 on networks of today; ways are chosen without it (spec/mixnet §6). */
+  /** 0 on today's networks; routes are chosen without it (spec/mixnet §6). */
   readonly loadWeight: number;
-  /** `tofu`, `oob` or ""; of no effect on clients. */
+  /** `tofu`, `oob` or ""; it has no effect on clients. */
   readonly authenticationType: string;
   /** `v0`, or empty in the documents of some networks. */
   readonly version: string;
-  /** Every member as decoded, those above included. */
+  /** Every member as decoded, including those above. */
   readonly fields: ReadonlyMap<unknown, CborValue>;
 }
 
-/** What a consensus says about a storage replica. */
+/** The descriptor of a storage replica. */
 export interface ReplicaDescriptor {
-  /** For people; envelopes name it by `replicaId`. */
+  /** For people; envelopes use `replicaId`. */
   readonly name: string;
   /** 0 to 255. */
   readonly replicaId: number;
-  /** The epoch it was published for, not a replica epoch. */
+  /** The epoch of the descriptor, not a replica epoch. */
   readonly epoch: number;
-  /** Raw signature public key: its hash with a box's ID decides who holds the box. */
+  /** Raw signature public key; its hash with a box's ID decides which replicas hold the box. */
   readonly identityKey: Bytes;
-  /** Public key of its link layer; couriers and replicas connect with it. */
+  /** Public key of its link layer, with which couriers and replicas connect. */
   readonly linkKey: Bytes;
   /** Envelope public keys by replica epoch (a week each). */
   readonly envelopeKeys: KeysByEpoch;
-  /** Where it listens; empty when the document does not say. */
+  /** Addresses where it listens; empty if the document does not list any. */
   readonly addresses: AddressesByTransport;
-  /** Every member as decoded, those above included. */
+  /** Every member as decoded, including those above. */
   readonly fields: ReadonlyMap<unknown, CborValue>;
 }
 
 const nothing: ReadonlyMap<never, never> = new Map<never, never>();
 
-// The three readers below check a decoded map and hand it on as it is: rebuilding each of them
-// would cost a third of the time that decoding a document takes.
+// The three readers below check a decoded map and return it unchanged: rebuilding each map would
+// cost a third of the time to decode a document.
 
 function keysByEpoch(map: CborMap, key: string, where: string): KeysByEpoch {
   const value = mapField(map, key, where);
@@ -125,7 +125,7 @@ function requiredKey(map: CborMap, key: string, where: string): Bytes {
 
 /**
  * Reads a mix descriptor: a byte string that holds a CBOR map.
- * @param budget of the document that it is in.
+ * @param budget of the document that contains it.
  * @throws ProtocolError when it is not one, has no identity key, or a known member has another
  * type.
  */

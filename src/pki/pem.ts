@@ -1,11 +1,11 @@
 /**
- * Keys as text: PEM with the raw key inside, no ASN.1. spec/mixnet §3.2; the frame is that of
+ * Keys as text: PEM with the raw key inside, without ASN.1 (spec/mixnet §3.2). The frame is that of
  * RFC 7468.
  */
 import { type Bytes, fromBase64, toBase64 } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 
-/** What a PEM text holds. */
+/** The content of a PEM text. */
 export interface PemBlock {
   /** As written, e.g. `ED25519 PUBLIC KEY`. */
   readonly type: string;
@@ -15,12 +15,12 @@ export interface PemBlock {
 const publicKeySuffix = " PUBLIC KEY";
 const lineLength = 64;
 
-/** The PEM type of a public key: the upper-cased scheme name, then ` PUBLIC KEY`. */
+/** The PEM type of a public key: the scheme name in upper case, then ` PUBLIC KEY`. */
 export function publicKeyPemType(scheme: string): string {
   return scheme.toUpperCase() + publicKeySuffix;
 }
 
-/** `bytes` as PEM of type `type`, ending in a newline. */
+/** Encodes `bytes` as PEM of type `type`, ending in a newline. */
 export function encodePem(type: string, bytes: Uint8Array): string {
   const lines = toBase64(bytes).match(new RegExp(`.{1,${lineLength}}`, "g")) ?? [];
   return [`-----BEGIN ${type}-----`, ...lines, `-----END ${type}-----`, ""].join("\n");
@@ -33,8 +33,8 @@ export function encodePublicKeyPem(scheme: string, publicKey: Uint8Array): strin
 
 /**
  * Reads the first PEM block of `text`.
- * @param wantedType the type it must be of, in any case; left out, any.
- * @throws ProtocolError when there is none, it is damaged, or of another type.
+ * @param wantedType the required type, in any case; by default any type.
+ * @throws ProtocolError when there is none, or it is damaged or of another type.
  */
 export function decodePem(text: string, wantedType?: string): PemBlock {
   const lines = text.split(/\r?\n/).map((line) => line.trim());
@@ -50,15 +50,15 @@ export function decodePem(text: string, wantedType?: string): PemBlock {
   try {
     return { type, bytes: fromBase64(lines.slice(start + 1, end).join("")) };
   } catch {
-    // The text may hold a private key: what is wrong with it is not repeated.
+    // The text may hold a private key, so the error does not repeat it.
     throw new ProtocolError(`PEM data of type ${type} is not base64`);
   }
 }
 
 /**
  * Reads a public key.
- * @returns the scheme's name, upper-cased as it stands in the type, and the raw key.
- * @throws ProtocolError when it is no PEM, or holds something else.
+ * @returns the scheme's name, in upper case as in the type, and the raw key.
+ * @throws ProtocolError when it is not PEM, or holds something else.
  */
 export function decodePublicKeyPem(text: string): { scheme: string; publicKey: Bytes } {
   const { type, bytes } = decodePem(text);

@@ -1,4 +1,4 @@
-/** The lengths that a network's storage messages have. spec/thin-protocol §6.3. */
+/** The lengths of a network's storage messages (spec/thin-protocol §6.3). */
 import { describeType } from "../bytes/bytes.js";
 import type { CborValue } from "../cbor/cbor.js";
 import { Geometry, checkCount } from "./geometry.js";
@@ -10,27 +10,26 @@ import {
 import { nikePublicKeyLength } from "./scheme-names.js";
 import { asMap, requiredText, requiredUint } from "../cbor/fields.js";
 
-/** What a {@link PigeonholeGeometry} holds; lengths in bytes. */
+/** The fields of a {@link PigeonholeGeometry}; lengths in bytes. */
 export interface PigeonholeGeometryFields {
-  /** The most that one box holds, M; 0 unless given. */
+  /** The most bytes that one box holds, M; 0 by default. */
   readonly maxPlaintextPayloadLength?: number | undefined;
   /**
-   * A query that reads: M + 291 + the NIKE's public key (160 with CTIDH1024-X25519). 0 unless
-   * given.
+   * A query that reads: M + 291 + the NIKE's public key (160 with CTIDH1024-X25519). 0 by default.
    */
   readonly courierQueryReadLength?: number | undefined;
-  /** A query that writes: the same. 0 unless given. */
+  /** A query that writes: the same. 0 by default. */
   readonly courierQueryWriteLength?: number | undefined;
   /**
-   * M + 169, as daemons publish it for the reply to a read; the real one is 25 bytes longer. 0
-   * unless given.
+   * M + 169, as daemons publish it for the reply to a read; the real length is 25 bytes more. 0 by
+   * default.
    */
   readonly courierQueryReplyReadLength?: number | undefined;
-  /** The same for the reply to a write. 0 unless given. */
+  /** The same for the reply to a write. 0 by default. */
   readonly courierQueryReplyWriteLength?: number | undefined;
-  /** NIKE scheme of the envelopes, e.g. `CTIDH1024-X25519`; "" unless given. */
+  /** NIKE scheme of the envelopes, e.g. `CTIDH1024-X25519`; "" by default. */
   readonly nikeName?: string | undefined;
-  /** Scheme of the boxes' signatures; `Ed25519` unless given, and there is no other. */
+  /** Scheme of the boxes' signatures; always `Ed25519`, which is the default. */
   readonly signatureSchemeName?: string | undefined;
 }
 
@@ -42,19 +41,19 @@ const lengthKeys = [
   ["courierQueryReplyWriteLength", "CourierQueryReplyWriteLength"],
 ] as const;
 
-/** The lengths that a network's storage messages have. */
+/** The lengths of a network's storage messages. */
 export class PigeonholeGeometry {
-  /** What stands before each plaintext to say how long it is. */
+  /** Length of the prefix that holds each plaintext's length, in bytes. */
   static readonly LENGTH_PREFIX_SIZE = 4;
 
-  /** The most that one box holds. */
+  /** The most bytes that one box holds. */
   readonly maxPlaintextPayloadLength: number;
   /** A query that reads: M (the most a box holds) + 291 + the NIKE's public key. */
   readonly courierQueryReadLength: number;
-  /** A query that writes: as long as one that reads, so that nobody can tell. */
+  /** A query that writes: as long as one that reads, so that they cannot be told apart. */
   readonly courierQueryWriteLength: number;
   /**
-   * M + 169 for the reply to a read; the real one is 25 bytes longer (spec/thin-protocol §6.3).
+   * M + 169 for the reply to a read; the real length is 25 bytes more (spec/thin-protocol §6.3).
    */
   readonly courierQueryReplyReadLength: number;
   /** The same for the reply to a write. */
@@ -65,9 +64,10 @@ export class PigeonholeGeometry {
   readonly signatureSchemeName: string;
 
   /**
-   * Members left out are 0, an empty name, and `Ed25519`.
-   * @throws TypeError or RangeError when a length is not an integer from 0 up or a name is not a string;
-   * whether the values make sense is {@link validate}'s business.
+   * Missing members are 0, an empty name, and `Ed25519`. {@link validate} checks whether the values
+   * make sense; this does not.
+   * @throws TypeError or RangeError when a length is not an integer from 0 up or a name is not a
+   * string.
    */
   constructor(fields: PigeonholeGeometryFields = {}) {
     for (const [name] of lengthKeys) {
@@ -86,12 +86,12 @@ export class PigeonholeGeometry {
     this.courierQueryReplyWriteLength = fields.courierQueryReplyWriteLength ?? 0;
     this.nikeName = fields.nikeName ?? "";
     this.signatureSchemeName = fields.signatureSchemeName ?? PIGEONHOLE_SIGNATURE_SCHEME;
-    // The client hands out the very one that it works with.
+    // The client returns the same object that it uses internally.
     Object.freeze(this);
   }
 
   /**
-   * Reads a geometry as daemons send it: a map that has all 7 members. Others are ignored.
+   * Reads a geometry as daemons send it: a map with all 7 members. Other members are ignored.
    * @throws ProtocolError when one is missing or of the wrong type.
    */
   static fromWire(value: CborValue): PigeonholeGeometry {
@@ -106,7 +106,8 @@ export class PigeonholeGeometry {
 
   /**
    * The geometry for boxes that hold `maxPlaintextPayloadLength` bytes.
-   * @param nikePublicKeyBytes length of a public key of the scheme; needed only for unlisted ones.
+   * @param nikePublicKeyBytes length of a public key of the scheme; needed only for unknown
+   * schemes.
    * @throws RangeError when the length is not above 0 or the scheme is unknown.
    */
   static fromMaxPlaintext(
@@ -122,9 +123,10 @@ export class PigeonholeGeometry {
   }
 
   /**
-   * The geometry of the largest boxes whose queries fit into one Sphinx payload: what a daemon
-   * derives from its network's Sphinx geometry.
-   * @param nikePublicKeyBytes length of a public key of the scheme; needed only for unlisted ones.
+   * The geometry of the largest boxes whose queries fit into one Sphinx payload. A daemon derives
+   * it from its network's Sphinx geometry.
+   * @param nikePublicKeyBytes length of a public key of the scheme; needed only for unknown
+   * schemes.
    * @throws RangeError when the payload has no room for a box, or the scheme is unknown.
    */
   static fromSphinx(
@@ -161,8 +163,8 @@ export class PigeonholeGeometry {
   }
 
   /**
-   * @throws RangeError when boxes hold nothing, no NIKE is named, or the signatures' scheme is
-   * wrong.
+   * @throws RangeError when boxes hold nothing, the NIKE's name is empty, or the signature scheme
+   * is wrong.
    */
   validate(): void {
     if (this.maxPlaintextPayloadLength <= 0) {
@@ -175,13 +177,13 @@ export class PigeonholeGeometry {
   }
 
   /**
-   * Bytes of a plaintext with its length in front: what every box is padded to before encryption.
+   * Length of a plaintext with its length prefix: every box is padded to this before encryption.
    */
   paddedPayloadLength(): number {
     return PigeonholeGeometry.LENGTH_PREFIX_SIZE + this.maxPlaintextPayloadLength;
   }
 
-  /** Every member, one a line, as `Name: value`; lengths with their unit. */
+  /** Every member as `Name: value`, one per line; lengths with their unit. */
   toString(): string {
     const lines = Object.entries(this.toWire()).map(([key, value]) =>
       typeof value === "number" ? `${key}: ${value} bytes` : `${key}: ${value}`,

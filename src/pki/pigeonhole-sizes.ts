@@ -1,12 +1,12 @@
 /**
- * Sizes of Pigeonhole messages. spec/pigeonhole §4.
+ * Sizes of Pigeonhole messages (spec/pigeonhole §4).
  *
- * Everything follows from one length and the NIKE: either from what a Sphinx packet can carry (how
- * a network does it), or from the longest application message. Client, courier and replicas derive
- * the same numbers on their own; nobody reads them from a file.
+ * All sizes follow from one length and the NIKE: either from the capacity of a Sphinx packet, as in
+ * a network, or from the longest application message. Client, courier and replicas derive the same
+ * numbers independently; nobody reads them from a file.
  *
- * The reference checks a geometry in two places with different texts: the daemon's names fields as in
- * its files ({@link pigeonholeSizesOf}), a client's as in Python (`PigeonholeGeometry.validate`).
+ * The reference checks a geometry in two places with different texts: the daemon names fields as in
+ * its files ({@link pigeonholeSizesOf}), a client as in Python (`PigeonholeGeometry.validate`).
  */
 import { checkCount } from "./geometry.js";
 import { type NikeSizes, nikeSizesByName } from "./scheme-names.js";
@@ -14,7 +14,7 @@ import { type NikeSizes, nikeSizesByName } from "./scheme-names.js";
 /** Length of the prefix that padding adds, in bytes. */
 const lengthPrefix = 4;
 /**
- * CourierEnvelope without sender key and ciphertext: ids, two DEKs, reply index, epoch, lengths.
+ * CourierEnvelope without sender key and ciphertext: IDs, two DEKs, reply index, epoch, lengths.
  */
 const courierEnvelopeFixed = 2 + 60 + 60 + 1 + 8 + 2 + 4;
 /** ReplicaWrite without payload: box ID, signature, payload length. */
@@ -25,9 +25,9 @@ const replicaReadReplyFixed = 1 + 32 + 64 + 4;
 const bacapOverhead = 16;
 /** What MKEM sealing adds: nonce and tag. */
 const mkemOverhead = 28;
-/** Query type or message type in front of a message. */
+/** The query type or message type before a message. */
 const typeLength = 1;
-/** What all layers but the NIKE key add to an application message, in bytes: 291. */
+/** How many bytes all layers but the NIKE key add to an application message: 291. */
 const overheadWithoutKey =
   typeLength +
   courierEnvelopeFixed +
@@ -37,10 +37,10 @@ const overheadWithoutKey =
   replicaWriteFixed +
   bacapOverhead +
   lengthPrefix;
-/** How much shorter a command between courier and replica is than the Sphinx payload: 72 bytes. */
+/** How many bytes a command between courier and replica is shorter than the Sphinx payload: 72. */
 const queryToWireCommand = 72;
 
-/** The one signature scheme of boxes. */
+/** The only signature scheme of boxes. */
 export const PIGEONHOLE_SIGNATURE_SCHEME = "Ed25519";
 
 /** The geometry as daemons publish it. Lengths in bytes. */
@@ -67,7 +67,7 @@ export interface PigeonholeSizes extends PigeonholeGeometryRecord {
   readonly nikePublicKeyLength: number;
   /** Application message padded, before BACAP encryption. */
   readonly paddedPayloadLength: number;
-  /** Ciphertext of a box that is no tombstone. */
+  /** Ciphertext of a box that is not a tombstone. */
   readonly boxCiphertextLength: number;
   /** Longest ReplicaInnerMessage: a write. */
   readonly replicaInnerMessageWriteLength: number;
@@ -85,13 +85,13 @@ export interface PigeonholeSizes extends PigeonholeGeometryRecord {
   readonly envelopeReplyLength: number;
   /** A CourierQueryReply that carries a sealed reply: the real length. */
   readonly courierQueryReplyLength: number;
-  /** What a Sphinx packet of this network carries: its UserForwardPayloadLength. */
+  /** The capacity of this network's Sphinx packets: UserForwardPayloadLength. */
   readonly userForwardPayloadLength: number;
-  /** Every command between courier and replica, and between replicas. */
+  /** Length of every command between courier and replica, and between replicas. */
   readonly wireCommandLength: number;
 }
 
-/** All sizes for boxes of up to `payloadLength` bytes; the scheme need not be a listed one. */
+/** All sizes for boxes of up to `payloadLength` bytes; the scheme may be an unknown one. */
 export function pigeonholeSizesFrom(
   payloadLength: number,
   nike: Pick<NikeSizes, "name" | "publicKeyLength">,
@@ -106,7 +106,7 @@ export function pigeonholeSizesFrom(
   const replyInner = typeLength + replicaReadReplyFixed + boxCiphertext;
   const replyPadded = replyInner + lengthPrefix;
   const envelopeReply = replyPadded + mkemOverhead;
-  // The published field counts 15 bytes around the sealed reply where there really are 40.
+  // The published field counts 15 bytes around the sealed reply, but there are 40.
   const publishedReply = envelopeReply + 15;
   return Object.freeze({
     maxPlaintextPayloadLength: payloadLength,
@@ -134,7 +134,7 @@ export function pigeonholeSizesFrom(
 
 /**
  * The longest application message whose query fits into a Sphinx payload.
- * @throws RangeError when there is no room for one byte.
+ * @throws RangeError when not even one byte fits.
  */
 export function payloadThatFits(
   userForwardPayloadLength: number,
@@ -164,9 +164,9 @@ export function pigeonholeSizes(
 }
 
 /**
- * Sizes for a network whose Sphinx packets carry `userForwardPayloadLength` bytes: a query then
- * fills a packet exactly.
- * @throws TypeError; RangeError when that is too little for one byte, or the scheme is unknown.
+ * Sizes for a network whose Sphinx packets carry `userForwardPayloadLength` bytes: a query fills a
+ * packet exactly.
+ * @throws TypeError; RangeError when that has no room for one byte, or the scheme is unknown.
  */
 export function pigeonholeSizesFromSphinx(
   userForwardPayloadLength: number,
@@ -178,9 +178,9 @@ export function pigeonholeSizesFromSphinx(
 }
 
 /**
- * The sizes that go with a geometry somebody published.
+ * The sizes for a published geometry.
  * @throws TypeError when it is null; RangeError when a field is wrong: message length, NIKE name,
- * signature scheme, in this order. The other lengths are informational and not looked at.
+ * signature scheme, in this order. The other lengths are informational and not checked.
  */
 export function pigeonholeSizesOf(
   geometry: Pick<

@@ -1,4 +1,4 @@
-/** Readable dumps, for people and logs. */
+/** Readable dumps for people and logs. */
 import { toHex, isBytes } from "../bytes/bytes.js";
 import { type PkiDocument, isPkiDocument } from "./document.js";
 import type { MixDescriptor } from "./mix-descriptor.js";
@@ -6,17 +6,17 @@ import type { MixDescriptor } from "./mix-descriptor.js";
 const indentation = "    ";
 
 /**
- * `obj` as text over several lines, indented by four spaces a level: byte arrays in hex, maps by
- * their entries, `[circular]` where a value contains itself. It shows what it is given: a
- * capability among it is shown too.
+ * Formats `obj` over several lines, indented by four spaces per level: byte arrays in hex, maps by
+ * their entries, `[circular]` if a value contains itself. It does not hide anything: a capability
+ * in the value is shown too.
  */
 export function prettyPrintObj(obj: unknown): string {
   return render(obj, "", new Set());
 }
 
 /**
- * A document as text, under its members' names on the wire, with the descriptors of its nodes
- * decoded and the layers of its topology in one list. The document is left as it is.
+ * Formats a document, with its members' names on the wire, decoded descriptors, and the layers of
+ * its topology in one list. The document does not change.
  */
 export function prettyPrintPkiDoc(doc: PkiDocument): string {
   if (!isPkiDocument(doc)) throw new TypeError("`doc` must be a PkiDocument");

@@ -1,6 +1,6 @@
 /**
- * Names and sizes of the key-exchange and encapsulation schemes that a network may be configured
- * with. spec/mixnet §1 and §4.1; look-ups ignore case, as the network's own do.
+ * Names and sizes of the NIKE and KEM schemes that a network may use (spec/mixnet §1 and §4.1).
+ * Look-ups ignore case, as the network's own do.
  */
 
 /** Name and key sizes of a scheme. */
@@ -17,9 +17,7 @@ function sizes(name: string, publicKeyLength: number, privateKeyLength: number):
   return { name, publicKeyLength, privateKeyLength };
 }
 
-/**
- * Every scheme that networks know. Sizes are all that geometries need, so those are here for all.
- */
+/** All schemes that networks know. Geometries need only the sizes, so all schemes are listed. */
 export const nikeSizes: readonly NikeSizes[] = [
   sizes("x25519", 32, 32),
   sizes("x448", 56, 56),
@@ -63,7 +61,7 @@ const mcelieceVariants = [
   "8192128f",
 ];
 
-/** Every KEM scheme that a network may name. */
+/** All KEM schemes that a network may name. */
 const kemNames: ReadonlySet<string> = new Set(
   [
     ...kemCiphertextLengths.keys(),
@@ -89,8 +87,8 @@ const kemNames: ReadonlySet<string> = new Set(
 );
 
 /**
- * The signature schemes of which verification is here, as they are registered. Their code is in
- * `signature-schemes.ts`; this list lets the synchronous functions name them without it.
+ * The signature schemes that this package can verify, as they are registered. Their code is in
+ * `signature-schemes.ts`; with this list the synchronous functions can name them without it.
  */
 export const signatureSchemeNames: readonly string[] = [
   "Ed25519",
@@ -108,9 +106,9 @@ function lowerCased(rows: readonly (readonly [string, number])[]): ReadonlyMap<s
 }
 
 /**
- * The NIKE scheme of that name among those given.
+ * The NIKE scheme with that name in `schemes`.
  * @param name in any case.
- * @throws RangeError when there is none of that name.
+ * @throws RangeError when there is none with that name.
  */
 export function nikeByName<T extends { readonly name: string }>(
   name: string,
@@ -127,9 +125,9 @@ export function nikeByName<T extends { readonly name: string }>(
 }
 
 /**
- * Canonical name and sizes of a scheme, whether or not it can be computed here.
+ * Canonical name and sizes of a scheme, whether or not this package implements it.
  * @param name in any case.
- * @throws RangeError when there is none of that name.
+ * @throws RangeError when there is none with that name.
  */
 export function nikeSizesByName(name: string): NikeSizes {
   return nikeByName(name, nikeSizes);

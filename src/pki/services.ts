@@ -1,4 +1,4 @@
-/** Finding the services that a consensus lists. spec/thin-protocol §6.4. */
+/** Finds the services that a consensus lists (spec/thin-protocol §6.4). */
 import { type Bytes, utf8 } from "../bytes/bytes.js";
 import type { IdentityHash } from "../bytes/opaque.js";
 import { ProtocolError } from "../errors/errors.js";
@@ -6,10 +6,13 @@ import type { PkiDocument } from "./document.js";
 import { hash256 } from "../bytes/hash.js";
 import type { MixDescriptor } from "./mix-descriptor.js";
 
-/** Where a message goes: the node (32 bytes), and the endpoint on it (1 to 32 bytes). */
+/** The destination of a message: the node (32 bytes), and the endpoint on it (1 to 32 bytes). */
 export type Destination = readonly [destNode: IdentityHash, destQueue: Uint8Array];
 
-/** Name of the node whose raw identity public key is `identityKey`: BLAKE2b-256, 32 bytes. */
+/**
+ * The identity hash of the node with the raw identity public key `identityKey`: BLAKE2b-256, 32
+ * bytes.
+ */
 export function identityHash(identityKey: Uint8Array): IdentityHash {
   return hash256(identityKey) as Bytes as IdentityHash;
 }
@@ -26,17 +29,17 @@ export class ServiceDescriptor {
     this.mixDescriptor = mixDescriptor;
   }
 
-  /** Node and endpoint, in the order in which the sending calls take them. */
+  /** Node and endpoint, in the order of the sending calls' arguments. */
   toDestination(): Destination {
     return [identityHash(this.mixDescriptor.identityKey), this.recipientQueueId];
   }
 }
 
 /**
- * Every service of a document that offers `capability`, in the document's order; an empty list when
- * there is none. Only service nodes are looked at.
- * @throws ProtocolError when the document has no ServiceNodes, or a service of that name no
- * endpoint of 1 to 32 bytes.
+ * Every service of a document with that `capability`, in the document's order; an empty list if
+ * there is none. Only service nodes are considered.
+ * @throws ProtocolError when the document has no ServiceNodes, or such a service has no endpoint of
+ * 1 to 32 bytes.
  */
 export function findServices(capability: string, doc: PkiDocument): ServiceDescriptor[] {
   if (!Array.isArray(doc.fields.get("ServiceNodes"))) {

@@ -1,10 +1,10 @@
-/** What verification needs of a signature scheme. spec/mixnet §3.2. */
+/** The verification part of a signature scheme (spec/mixnet §3.2). */
 import type { Bytes } from "../bytes/bytes.js";
 
-/** Called between two pieces of long work; what it waits for lets others have their turn. */
+/** Called between two pieces of long work; it lets other work run before it resolves. */
 export type Pause = () => Promise<void>;
 
-/** A signature scheme, of which only verification is here. */
+/** A signature scheme, for verification only. */
 export interface SignatureScheme {
   /** Registered spelling, e.g. `Ed25519`. */
   readonly name: string;
@@ -13,8 +13,9 @@ export interface SignatureScheme {
   /** Length of a signature in bytes. */
   readonly signatureLength: number;
   /**
-   * Whether the signature is the key's over the message. Never throws: a wrong length is `false`.
-   * @param pause where a scheme that takes long stops now and then; it then answers with a promise.
+   * Whether the signature is valid for the message under the key. Never throws: a wrong length
+   * gives `false`.
+   * @param pause called now and then by a scheme that takes long; it then returns a promise.
    */
   verify(
     signature: Uint8Array,
@@ -24,7 +25,10 @@ export interface SignatureScheme {
   ): boolean | Promise<boolean>;
 }
 
-/** The scheme whose keys and signatures are `first`'s, then `second`'s; both must verify. */
+/**
+ * The scheme whose keys and signatures are those of `first`, then those of `second`; both must
+ * verify.
+ */
 export function hybridSignatures(
   name: string,
   first: SignatureScheme,
@@ -46,7 +50,7 @@ export function hybridSignatures(
         return false;
       const signatures = halves(signature, first.signatureLength);
       const keys = halves(publicKey, first.publicKeyLength);
-      // The second half may take long: not for a signature that is bad already.
+      // The second half may take long: skip it if the signature is already invalid.
       return (
         (await first.verify(signatures[0], message, keys[0], pause)) &&
         (await second.verify(signatures[1], message, keys[1], pause))

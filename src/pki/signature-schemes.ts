@@ -1,4 +1,4 @@
-/** The signature schemes that can be verified here, by name. spec/mixnet §3.2. */
+/** The signature schemes that this package can verify, by name (spec/mixnet §3.2). */
 import { ed25519Verify } from "#platform";
 import { falcon512padded, falcon1024padded } from "@noble/post-quantum/falcon.js";
 import { describeType } from "../bytes/bytes.js";
@@ -30,7 +30,7 @@ function falcon(
       try {
         return library.verify(signature, message, publicKey);
       } catch {
-        // A key or signature that cannot be decoded.
+        // The key or the signature cannot be decoded.
         return false;
       }
     },
@@ -41,8 +41,8 @@ const falcon512 = falcon("Falcon-padded-512", 897, 666, falcon512padded);
 const falcon1024 = falcon("Falcon-padded-1024", 1793, 1280, falcon1024padded);
 
 /**
- * Every scheme that can be verified here. The order of a hybrid's halves belongs to its name: with
- * SPHINCS+ Ed25519 comes first, with Falcon it comes second.
+ * All schemes that can be verified here. A hybrid's name implies the order of its halves: with
+ * SPHINCS+, Ed25519 comes first; with Falcon, it comes second.
  */
 export const signatureSchemes: readonly SignatureScheme[] = [
   ed25519Signatures,
@@ -55,17 +55,17 @@ export const signatureSchemes: readonly SignatureScheme[] = [
   falcon1024,
 ];
 
-/** The scheme of that name, in any case; undefined when it cannot be verified here. */
+/** The scheme with that name, in any case; undefined if it cannot be verified here. */
 export function findSignatureScheme(name: string): SignatureScheme | undefined {
   const wanted = name.toLowerCase();
   return signatureSchemes.find((scheme) => scheme.name.toLowerCase() === wanted);
 }
 
 /**
- * The scheme of that name.
- * @param name in any case, e.g. `ED25519 SPHINCS+` as PEM has it.
- * @throws TypeError when it is not a string; RangeError when there is none of that name here, which
- * lists those that are.
+ * The scheme with that name.
+ * @param name in any case, e.g. `ED25519 SPHINCS+` as in a PEM.
+ * @throws TypeError when it is not a string; RangeError, which lists the known schemes, when there
+ * is none with that name.
  */
 export function signatureSchemeByName(name: string): SignatureScheme {
   if (typeof name !== "string") {
@@ -75,7 +75,7 @@ export function signatureSchemeByName(name: string): SignatureScheme {
   if (found === undefined) {
     const known = signatureSchemes.map((scheme) => scheme.name).join(", ");
     throw new RangeError(
-      `no signature scheme of the name ${JSON.stringify(name)} here (known: ${known})`,
+      `there is no signature scheme with the name ${JSON.stringify(name)} (known: ${known})`,
     );
   }
   return found;

@@ -1,9 +1,10 @@
 /**
- * Verification of SPHINCS+ signatures: the set SHAKE-256f "robust" of NIST's round 3.1, which is
- * not FIPS 205's. spec/mixnet §3.2.
+ * Verifies SPHINCS+ signatures with the parameter set SHAKE-256f "robust" of NIST's round 3.1,
+ * which differs from FIPS 205 (spec/mixnet §3.2).
  *
- * Ours, because no library has it. Everything in it is public, so that it takes variable time is of
- * no consequence (docs/security.md, "SPHINCS+ verification"). It hashes some 18,000 times.
+ * This implementation is our own, because no library has it. All its inputs are public, so its
+ * variable time does not matter (docs/security.md, "SPHINCS+ verification"). It computes about
+ * 18,000 hashes.
  */
 import { shake256 } from "#platform";
 import { type Bytes, concatBytes, equalBytes } from "../bytes/bytes.js";
@@ -17,7 +18,7 @@ const treeHeight = 4;
 /** Trees of the few-time signature at the bottom, and the height of each. */
 const forsTrees = 35;
 const forsHeight = 9;
-/** Chains of a one-time signature: 64 digits of the message, 3 of their checksum. */
+/** Chains of a one-time signature: 64 for the message digest, 3 for its checksum. */
 const chains = 67;
 const messageDigits = 64;
 const largestDigit = 15;
@@ -31,7 +32,7 @@ const forsDigestLength = 40;
 
 const addressType = { wots: 0, wotsKey: 1, tree: 2, forsTree: 3, forsRoots: 4 } as const;
 
-/** Where in all trees a hash is computed: 32 bytes that go into it. */
+/** The position of a hash among all trees: 32 bytes that are part of its input. */
 class Address {
   readonly bytes = new Uint8Array(32);
   readonly #view = new DataView(this.bytes.buffer);
@@ -41,7 +42,7 @@ class Address {
     this.#view.setBigUint64(8, tree);
   }
 
-  /** Sets the type, and what follows it to zero. */
+  /** Sets the type, and the fields after it to zero. */
   setType(type: number, keyPair = 0): void {
     this.bytes.fill(0, 16);
     this.bytes[19] = type;
@@ -62,7 +63,7 @@ class Address {
   }
 }
 
-/** The hash of the scheme: message and mask both depend on where they stand. */
+/** The hash of the scheme: message and mask both depend on the position. */
 class Hasher {
   readonly #seed: Uint8Array;
   readonly #short = new Uint8Array(3 * n);
@@ -86,7 +87,10 @@ class Hasher {
   }
 }
 
-/** The root that a leaf and its way up lead to; `offset` is the number of the tree's first leaf. */
+/**
+ * The root that follows from a leaf and its authentication path; `offset` is the number of the
+ * tree's first leaf.
+ */
 function rootOf(
   hasher: Hasher,
   address: Address,
@@ -105,7 +109,7 @@ function rootOf(
   return node;
 }
 
-/** The leaves that a message chooses: nine bits each, the lowest bit of each byte first. */
+/** The leaves that a message chooses: nine bits each, lowest bit of each byte first. */
 function forsIndices(digest: Uint8Array): number[] {
   return Array.from({ length: forsTrees }, (_, tree) => {
     let index = 0;
@@ -117,7 +121,7 @@ function forsIndices(digest: Uint8Array): number[] {
   });
 }
 
-/** How far each chain was gone by the signer. */
+/** How many steps of each chain the signer took. */
 function chainDigits(message: Uint8Array): number[] {
   const digits: number[] = [];
   for (const byte of message) digits.push(byte >> 4, byte & 15);
@@ -129,9 +133,9 @@ function chainDigits(message: Uint8Array): number[] {
 }
 
 /**
- * Whether `signature` (49,856 bytes) is that of `publicKey` (64 bytes) over `message`. Takes 0.1 to
- * 0.5 s of work, in steps of about a millisecond between which it calls `pause`. Never rejects: a
- * wrong length is `false`.
+ * Whether `signature` (49,856 bytes) is valid for `message` under `publicKey` (64 bytes). It takes
+ * 0.1 to 0.5 s of work, in steps of about a millisecond, and calls `pause` between them. Never
+ * rejects: a wrong length gives `false`.
  */
 async function verify(
   signature: Uint8Array,
@@ -186,7 +190,7 @@ async function verify(
   return equalBytes(node, publicKey.subarray(n));
 }
 
-/** SPHINCS+ as a scheme: keys of 64 bytes, signatures of 49,856. */
+/** The SPHINCS+ scheme: keys of 64 bytes, signatures of 49,856. */
 export const sphincsSignatures: SignatureScheme = {
   name: "Sphincs+",
   publicKeyLength,

@@ -1,7 +1,7 @@
 /**
- * Verification of certificates and documents under every signature scheme that is here, of which
- * some take long. The synchronous functions of `verify.ts` know Ed25519 alone, so that a page's
- * bundle need not carry the others.
+ * Verifies certificates and documents under every signature scheme of this package; some take long.
+ * The synchronous functions of `verify.ts` only know Ed25519, so that a page's bundle does not
+ * include the others.
  */
 import type { AuthorityInput } from "./authority-keys.js";
 import { type Certificate, decodeCertificate } from "./certificate.js";
@@ -21,8 +21,8 @@ import {
 } from "./verify.js";
 
 /**
- * Verifies a certificate under whatever scheme each authority has.
- * @param pause called between pieces of long work, so that others get their turn.
+ * Verifies a certificate under the scheme of each authority.
+ * @param pause called between pieces of long work, so that other work can run.
  * @throws As `verifyCertificate`, as rejections.
  */
 export async function verifyCertificateWith(
@@ -57,8 +57,8 @@ async function verifySignersWith(
 }
 
 /**
- * Verifies a signed consensus under whatever scheme each authority has, and decodes its document.
- * @param pause called between pieces of long work, so that others get their turn.
+ * Verifies a signed consensus under the scheme of each authority, and decodes its document.
+ * @param pause called between pieces of long work, so that other work can run.
  * @throws As `verifyPkiDocument`, as rejections.
  */
 export async function verifyPkiDocumentWith(

@@ -1,4 +1,4 @@
-/** Verifying certificates and the documents in them. spec/mixnet §3.3 and §3.4. */
+/** Verifies certificates and their documents (spec/mixnet §3.3 and §3.4). */
 import { ed25519Verify } from "#platform";
 import { type Bytes, describeType, equalBytes, toHex } from "../bytes/bytes.js";
 import { checkOptions } from "../bytes/options.js";
@@ -15,68 +15,68 @@ import type { Geometry } from "./geometry.js";
 import { signatureSchemeNames } from "./scheme-names.js";
 import { wellFormednessProblems } from "./well-formed.js";
 
-/** An authority whose signature does not count, and why. */
+/** An authority whose signature does not count, with the reason. */
 export interface RejectedSigner {
-  /** One of those that were to be trusted. */
+  /** One of the trusted authorities. */
   readonly authority: AuthorityKey;
   /**
-   * `no signature`, `bad signature` or `unsupported scheme NAME`, with the function that verifies
-   * the scheme if there is one.
+   * `no signature`, `bad signature` or `unsupported scheme NAME`, with the function that can verify
+   * the scheme, if there is one.
    */
   readonly reason: string;
 }
 
 /** Who signed a certificate. */
 export interface CertificateSigners {
-  /** The authorities whose signatures verify. */
+  /** The authorities with valid signatures. */
   readonly signers: readonly AuthorityKey[];
-  /** The others that were given, each with its reason. */
+  /** The other trusted authorities, each with its reason. */
   readonly rejected: readonly RejectedSigner[];
-  /** How many signatures were asked for. */
+  /** How many signatures are required. */
   readonly threshold: number;
 }
 
-/** What a certificate is verified against. */
+/** The checks for a certificate. */
 export interface CertificateChecks {
-  /** The epoch that it is now: the certificate must not have expired by then. */
+  /** The current epoch: the certificate must not have expired. */
   readonly currentEpoch: number;
-  /** How many authorities must have signed; more than half of them unless given. */
+  /** How many authorities must have signed; by default more than half of them. */
   readonly threshold?: number | undefined;
 }
 
-/** What a document is verified against. */
+/** The checks for a document. */
 export interface DocumentChecks {
-  /** The epoch that the document must be for; left out, any. */
+  /** The epoch that the document must be for; any by default. */
   readonly epoch?: number | undefined;
   /**
-   * The epoch that it is now, for the certificate's expiration; `epoch` unless given, and without
-   * that the document's own: nothing on the wire tells how long an epoch is.
+   * The current epoch, for the certificate's expiration. By default it is `epoch`, or without that
+   * the document's own epoch, because the wire does not say how long an epoch is.
    */
   readonly currentEpoch?: number | undefined;
-  /** How many authorities must have signed; more than half of them unless given. */
+  /** How many authorities must have signed; by default more than half of them. */
   readonly threshold?: number | undefined;
-  /** The geometry whose hash the document must name; left out, any. */
+  /** The geometry whose hash the document must contain; any by default. */
   readonly geometry?: Geometry | undefined;
   /**
-   * Whether the document must keep the rules of spec/mixnet §3.4. True unless given: a majority of
-   * authorities could otherwise hand out a document that breaks its readers.
+   * Whether the document must follow the rules of spec/mixnet §3.4. True by default: otherwise a
+   * majority of authorities could issue a document that breaks its readers.
    */
   readonly wellFormed?: boolean | undefined;
 }
 
-/** A document that was found to be genuine. */
+/** A document that was verified. */
 export interface VerifiedDocument extends CertificateSigners {
-  /** Decoded from the very bytes that were signed. */
+  /** Decoded from exactly the bytes that were signed. */
   readonly document: PkiDocument;
-  /** The certificate as it came, bad signatures included. */
+  /** The certificate as it arrived, including bad signatures. */
   readonly certificate: Certificate;
 }
 
 /**
- * Verifies a certificate. Extra and bad signatures do no harm as long as enough good ones are
- * there. Ed25519 only: `katzenpost-thinclient/join` has verification under every scheme.
- * @throws PkiVerificationError listing every reason when it is not genuine; TypeError or RangeError
- * on wrong arguments, a threshold above the number of authorities among them.
+ * Verifies a certificate. Extra and bad signatures do no harm as long as there are enough good
+ * ones. Ed25519 only: `katzenpost-thinclient/join` verifies every scheme.
+ * @throws PkiVerificationError with all reasons when it is not genuine; TypeError or RangeError for
+ * wrong arguments, including a threshold above the number of authorities.
  */
 export function verifyCertificate(
   certificate: Certificate,
@@ -88,8 +88,8 @@ export function verifyCertificate(
 }
 
 /**
- * What a certificate is checked against. @internal `currentEpoch` is null when it is not known yet
- * which epoch it is.
+ * The checks for a certificate. @internal `currentEpoch` is null while the current epoch is
+ * unknown.
  */
 export interface KnownChecks {
   readonly currentEpoch: number | null;
@@ -110,7 +110,7 @@ function verifySigners(
   return countSigners(claims, reasons, threshold);
 }
 
-/** Why a scheme is not verified here, and where it is, if anywhere. */
+/** The reason why a scheme is not verified here, and the function that verifies it, if any. */
 function unsupported(scheme: string): string {
   const reason = `unsupported scheme ${scheme}`;
   const isElsewhere = signatureSchemeNames.some(
@@ -120,15 +120,15 @@ function unsupported(scheme: string): string {
   return `${reason}: verify with verifyPkiDocumentWith of katzenpost-thinclient/join`;
 }
 
-/** What an authority is said to have signed. */
+/** A signature that an authority may have made. */
 interface Claim {
   readonly authority: AuthorityKey;
-  /** Null when the certificate has none of it. */
+  /** Null if the certificate does not contain one. */
   readonly signature: Bytes | null;
 }
 
 /**
- * What there is to verify: everything is checked but the signatures themselves.
+ * The signatures to verify; everything else is already checked.
  * @internal For `verifyCertificateWith`.
  */
 export function readClaims(
@@ -158,9 +158,9 @@ export function readClaims(
 }
 
 /**
- * Who signed, when each claim's reason to be rejected (null for none) is known.
+ * The signers, once the reason to reject each claim (null for none) is known.
  * @internal For `verifyCertificateWith`.
- * @throws PkiVerificationError when they are too few.
+ * @throws PkiVerificationError when there are too few.
  */
 export function countSigners(
   claims: readonly Claim[],
@@ -176,7 +176,7 @@ export function countSigners(
   }
   if (signers.length < threshold) {
     throw new PkiVerificationError([
-      `${signers.length} of ${claims.length} authorities signed, ${threshold} must`,
+      `${signers.length} of ${claims.length} authorities signed, ${threshold} are needed`,
       ...rejected.map(({ authority, reason }) => `${authority.identifier}: ${reason}`),
     ]);
   }
@@ -193,7 +193,10 @@ export function checkCertificateChecks(checks: CertificateChecks): void {
   checkEpoch("checks.currentEpoch", checks.currentEpoch);
 }
 
-/** @throws TypeError, RangeError when `value` is not an epoch: a check against it would never fail. */
+/**
+ * @throws TypeError, RangeError when `value` is not an epoch, because a check against it would
+ * never fail.
+ */
 function checkEpoch(name: string, value: unknown): void {
   if (typeof value !== "number") {
     throw new TypeError(`\`${name}\` must be an epoch's number, got ${describeType(value)}`);
@@ -221,7 +224,9 @@ function certificateProblems(certificate: Certificate, currentEpoch: number | nu
   const problems: string[] = [];
   if (certificate.version !== 0) problems.push(`certificate version ${certificate.version}`);
   if (currentEpoch !== null && currentEpoch >= certificate.expiration) {
-    problems.push(`expired in epoch ${certificate.expiration}, it is ${currentEpoch}`);
+    problems.push(
+      `expired in epoch ${certificate.expiration}, the current epoch is ${currentEpoch}`,
+    );
   }
   if (certificate.keyType === "") problems.push("certificate without a key type");
   if (certificate.certified.length === 0) problems.push("certificate of nothing");
@@ -229,12 +234,12 @@ function certificateProblems(certificate: Certificate, currentEpoch: number | nu
 }
 
 /**
- * Verifies a signed consensus, as `getPkiDocumentRaw` returns it, and decodes the document in it.
- * The bytes that were signed are taken as they are, never encoded again. Ed25519 only:
- * `verifyPkiDocumentWith` of `katzenpost-thinclient/join` verifies under every scheme.
- * @throws PkiVerificationError when it is not genuine, not for the epoch asked, expired, of another
- * geometry, or not well-formed; ProtocolError when it cannot be decoded; TypeError or RangeError on
- * wrong arguments.
+ * Verifies a signed consensus from `getPkiDocumentRaw`, and decodes its document. It uses exactly
+ * the signed bytes and never encodes them again. Ed25519 only: `verifyPkiDocumentWith` of
+ * `katzenpost-thinclient/join` verifies every scheme.
+ * @throws PkiVerificationError when it is not genuine, for another epoch, expired, for another
+ * geometry, or not well-formed; ProtocolError when it cannot be decoded; TypeError or RangeError
+ * for wrong arguments.
  */
 export function verifyPkiDocument(
   raw: Uint8Array,
@@ -248,22 +253,22 @@ export function verifyPkiDocument(
 }
 
 /**
- * What a certificate is checked against when its document is.
+ * The checks for a document's certificate.
  * @internal For `verifyPkiDocumentWith`.
  * @throws TypeError, RangeError for invalid options.
  */
 export function certificateChecks(checks: DocumentChecks): KnownChecks {
   checkDocumentChecks(checks);
-  // Without a clock to go by, expiration is looked at when the document is known.
+  // If the current epoch is unknown, expiration is checked once the document is decoded.
   const currentEpoch = checks.currentEpoch ?? checks.epoch ?? null;
   return { currentEpoch, threshold: checks.threshold };
 }
 
 /**
- * The document in a certificate whose signatures are good.
+ * Returns the document of a certificate whose signatures are good.
  * @internal For `verifyPkiDocumentWith`.
- * @throws PkiVerificationError when it is not what `checks` ask for; ProtocolError when it cannot
- * be decoded.
+ * @throws PkiVerificationError when it does not pass `checks`; ProtocolError when it cannot be
+ * decoded.
  */
 export function readVerified(
   certificate: Certificate,
@@ -272,7 +277,8 @@ export function readVerified(
 ): VerifiedDocument {
   const document = PkiDocument.decode(certificate.certified);
   const problems: string[] = [];
-  // Without a clock to go by, the document's own epoch is asked for once its signatures are good.
+  // If the current epoch is unknown, the document's own epoch is used, after its signatures were
+  // checked.
   if (checks.currentEpoch === undefined && checks.epoch === undefined) {
     problems.push(...certificateProblems(certificate, document.epoch));
   }

@@ -1,4 +1,4 @@
-/** What a sound consensus looks like. spec/mixnet §3.4, "Well-formedness". */
+/** The rules for a well-formed consensus (spec/mixnet §3.4, "Well-formedness"). */
 import { equalBytes, toHex, utf8 } from "../bytes/bytes.js";
 import { isThinClientError } from "../errors/errors.js";
 import { decodeCertificate } from "./certificate.js";
@@ -6,15 +6,15 @@ import type { PkiDocument, SharedRandomByAuthority } from "./document.js";
 import { hash256 } from "../bytes/hash.js";
 import type { AddressesByTransport, MixDescriptor } from "./mix-descriptor.js";
 
-/** The list of a document that a descriptor stands in. */
+/** The list of a document that contains a descriptor. */
 type Role = "mix" | "gateway" | "service node";
 
 const transports = new Set(["tcp", "tcp4", "tcp6", "quic", "ws", "onion"]);
 const addressForm = /^([a-z0-9]+):\/\/(?:\[[0-9A-Fa-f:.%]+\]|[^:/?#[\]]+):([0-9]{1,5})(?:\/.*)?$/;
 
 /**
- * Everything that is wrong with a document; an empty list when it is well-formed. Each is a phrase
- * that names the node or the member.
+ * Everything that is wrong with a document; empty if it is well-formed. Each entry is a phrase that
+ * names the node or the member.
  */
 export function wellFormednessProblems(doc: PkiDocument): string[] {
   const problems: string[] = [];
@@ -58,7 +58,7 @@ function descriptorProblems(node: MixDescriptor, role: Role, epoch: number): str
   if (node.isServiceNode !== (role === "service node")) problems.push("wrong IsServiceNode");
   problems.push(...addressProblems(node.addresses, role === "gateway"));
   if (role !== "service node" && node.kaetzchen !== null && node.kaetzchen.size > 0) {
-    problems.push("Kaetzchen on a node that is no service node");
+    problems.push("Kaetzchen on a node that is not a service node");
   }
   for (const [service, parameters] of node.kaetzchen ?? []) {
     const endpoint = parameters.get("endpoint");
@@ -111,7 +111,7 @@ function replicaProblems(doc: PkiDocument): string[] {
 }
 
 /**
- * Commits and reveals are left over from the vote and null in a consensus. Where they are there,
+ * Commits and reveals are left over from the vote, and null in a consensus. If they are present,
  * each commit must be the hash of its reveal.
  */
 function sharedRandomProblems(doc: PkiDocument): string[] {
@@ -131,7 +131,7 @@ function sharedRandomProblems(doc: PkiDocument): string[] {
 }
 
 /**
- * What an authority certified: the epoch (8 bytes, big-endian), then 32 bytes; null when it did
+ * What an authority certified: the epoch (8 bytes, big-endian), then 32 bytes; null if it did
  * not.
  */
 function sharedRandomOf(

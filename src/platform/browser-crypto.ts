@@ -1,6 +1,6 @@
 /**
- * The primitives in JavaScript: for browsers, and for what a runtime's `node:crypto` lacks. The
- * same verdicts and errors as Node's, tested.
+ * The primitives in JavaScript, for browsers and for what a runtime's `node:crypto` lacks. Tests
+ * check that results and errors equal Node's.
  */
 import { ctr } from "@noble/ciphers/aes.js";
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
@@ -32,7 +32,7 @@ export function x25519SharedSecret(privateKey: Uint8Array, publicKey: Uint8Array
   try {
     secret = x25519.getSharedSecret(privateKey, publicKey);
   } catch (cause) {
-    // An all-zero result is refused, and nothing else can fail with two good keys.
+    // An all-zero result is refused; nothing else can fail with two valid keys.
     throw new RangeError("`publicKey` must not be of low order", { cause });
   }
   return copyBytes(secret);
@@ -45,10 +45,10 @@ function littleEndian(bytes: Uint8Array): bigint {
 }
 
 /**
- * See the contract. Neither mode of the library's own `verify` has these verdicts: one accepts more
- * (it multiplies by the cofactor), the other less. So: decode A leniently, compute S·B − h·A, and
- * compare its encoding with R (spec/pigeonhole §1.7). The library is the small one: a page that only
- * verifies would be 6 KiB larger with all that its sister does with curves.
+ * See the contract. Neither mode of the library's own `verify` gives these results: one accepts
+ * more (it multiplies by the cofactor), the other less. So this decodes A leniently, computes S·B −
+ * h·A, and compares its encoding with R (spec/pigeonhole §1.7). It uses the smaller library: with
+ * the full curve library a page that only verifies would be 6 KiB larger.
  */
 export function ed25519Verify(
   signature: Uint8Array,
@@ -66,12 +66,14 @@ export function ed25519Verify(
     return false;
   }
   const h = littleEndian(sha512(encodedR, publicKey, message)) % ORDER;
-  // Nothing here is secret, so the faster multiplication whose time depends on the input will do.
+  // Nothing here is secret, so the faster variable-time multiplication is fine.
   const r = Point.BASE.multiplyUnsafe(s).subtract(a.multiplyUnsafe(h));
   return equalBytes(r.toBytes(), encodedR);
 }
 
-/** See the contract: 32-byte key, 12-byte nonce. @throws TypeError or RangeError on other sizes. */
+/**
+ * See the contract: 32-byte key, 12-byte nonce. @throws TypeError or RangeError for other sizes.
+ */
 export function chacha20Poly1305Seal(
   key: Uint8Array,
   nonce: Uint8Array,
@@ -83,7 +85,9 @@ export function chacha20Poly1305Seal(
   return copyBytes(chacha20poly1305(key, nonce, associatedData).encrypt(plaintext));
 }
 
-/** See the contract: 32-byte key, 12-byte nonce. @throws TypeError or RangeError on other sizes. */
+/**
+ * See the contract: 32-byte key, 12-byte nonce. @throws TypeError or RangeError for other sizes.
+ */
 export function chacha20Poly1305Open(
   key: Uint8Array,
   nonce: Uint8Array,
@@ -100,7 +104,7 @@ export function chacha20Poly1305Open(
   }
 }
 
-/** See the contract. @throws RangeError on sizes that {@link checkHkdfSizes} refuses. */
+/** See the contract. @throws RangeError for sizes that {@link checkHkdfSizes} refuses. */
 export function hkdfBlake2b512(
   ikm: Uint8Array,
   salt: Uint8Array,
@@ -125,7 +129,7 @@ export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): By
   return copyBytes(state.digest());
 }
 
-/** See the contract. @throws TypeError or RangeError on other sizes of key and iv. */
+/** See the contract. @throws TypeError or RangeError for other sizes of key and iv. */
 export function aes256Ctr(key: Uint8Array, iv: Uint8Array, data: Uint8Array): Bytes {
   checkBytes("key", key, 32);
   checkBytes("iv", iv, 16);

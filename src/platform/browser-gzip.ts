@@ -1,4 +1,4 @@
-/** Gzip by the streams that browsers have. */
+/** Gzip with the compression streams of browsers. */
 import { type Bytes, concatBytes, copyBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 
@@ -22,7 +22,8 @@ declare const CompressionStream: new (format: "gzip") => Transformer;
 declare const DecompressionStream: new (format: "gzip") => Transformer;
 
 /**
- * How much goes in at a time: a browser may unpack a whole piece, a thousandfold, before we see it.
+ * How much is written at a time: a browser may unpack a whole piece, a thousandfold, before we see
+ * it.
  */
 const pieceLength = 4096;
 
@@ -39,7 +40,7 @@ async function transform(
     }
     await writer.close();
   })();
-  // What went wrong while writing shows while reading, too.
+  // An error while writing also appears while reading.
   writing.catch(() => {});
   const parts: Uint8Array[] = [];
   let length = 0;

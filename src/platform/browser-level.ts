@@ -1,8 +1,8 @@
-/** Level databases in a browser: IndexedDB by the package browser-level. */
+/** Level databases in a browser: IndexedDB, through the package browser-level. */
 import { ConfigError } from "../errors/errors.js";
 import type { LevelDatabase } from "./level-contract.js";
 
-/** The event that is listened to; its type needs those of Node. */
+/** The event that is used; its type would need Node's types. */
 interface Closing {
   on(event: "closed", listener: () => void): void;
 }
@@ -31,7 +31,7 @@ export async function openLevel(location: string): Promise<LevelDatabase> {
   }
 }
 
-/** IndexedDB lets every tab of an origin write; the lock is given up when the tab is gone. */
+/** IndexedDB lets every tab of an origin write. The lock is released when the tab closes. */
 function lock(location: string): Promise<() => void> {
   const { locks } = (globalThis as { navigator?: { locks?: Locks } }).navigator ?? {};
   if (!locks) return Promise.resolve(() => {});

@@ -1,4 +1,4 @@
-/** The browser's WebSocket as a Transport, and the dialer that makes one. */
+/** The browser's WebSocket as a Transport, and its dialer. */
 import type { Timer } from "../clock/clock.js";
 import { onAbort } from "../clock/on-abort.js";
 import { realClock } from "../clock/real.js";
@@ -22,7 +22,7 @@ interface BrowserWebSocket {
 }
 declare const WebSocket: new (url: string, protocols: string[]) => BrowserWebSocket;
 
-/** How often a full queue is looked at, in ms: browsers do not say when it became shorter. */
+/** How often a full queue is checked, in ms: browsers do not report when it gets shorter. */
 const POLL_MS = 5;
 
 class BrowserWebSocketPort implements WebSocketPort {
@@ -42,7 +42,7 @@ class BrowserWebSocketPort implements WebSocketPort {
   }
 
   close(code: number): void {
-    // Of the codes below 3000 a page may give 1000 only; without one the peer is told 1005.
+    // Of the codes below 3000 a page may only send 1000; without a code the peer sees 1005.
     this.#socket.close(code === 1000 ? code : undefined);
   }
 
@@ -51,7 +51,7 @@ class BrowserWebSocketPort implements WebSocketPort {
     this.#socket.close();
   }
 
-  // A browser has no way to make the peer wait: what comes is held, within a limit (see below).
+  // A browser cannot make the peer wait, so data is buffered up to a limit (see below).
   pause(): void {}
   resume(): void {}
 
@@ -74,7 +74,7 @@ function transportOf(socket: BrowserWebSocket, address: string): Transport {
     transport.onBinary(new Uint8Array(data));
     if (transport.heldBytes > 2 * MAX_WEBSOCKET_MESSAGE_BYTES) {
       transport.onFailure(
-        new ProtocolError(`${address} sent more than this page could take in while it was paused`),
+        new ProtocolError(`${address} sent more than this page could buffer while it was paused`),
       );
     }
   };
@@ -113,11 +113,11 @@ export async function dialWs(
     };
     socket.onclose = ({ code }) => {
       settle();
-      // Browsers hide the reason from pages on purpose; their console has it.
+      // Browsers hide the reason from pages on purpose; the console shows it.
       reject(
         new ConnectError(
           `cannot connect to ${where} (code ${code}). Is a daemon listening there, and does it ` +
-            `take this page's origin and token? To start one: ` +
+            `accept this page's origin and token? To start one: ` +
             `npx katzenpost-thinclient daemon --listen ws://${formatHostPort(address)}${ofThisPage()}`,
         ),
       );
@@ -125,7 +125,7 @@ export async function dialWs(
   });
 }
 
-/** What lets this very page in; nothing where a page does not know where it is from. */
+/** The flag that admits this page; empty if the page does not know its origin. */
 function ofThisPage(): string {
   const { location } = globalThis as { readonly location?: { readonly origin?: unknown } };
   return typeof location?.origin === "string" ? ` --allow-origin ${location.origin}` : "";
@@ -135,8 +135,8 @@ function newSocket(url: string, where: string, protocols: string[]): BrowserWebS
   try {
     return new WebSocket(url, protocols);
   } catch (cause) {
-    // E.g. ws: from a page that came by https:.
-    // Its words may repeat the address, query and all; so they are not kept as the cause.
+    // For example ws: from an https: page. The browser's message may repeat the address with its
+    // query, so it is not kept as the cause.
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new ConnectError(`cannot connect to ${where}: ${why.replaceAll(url, where)}`);
   }

@@ -1,4 +1,4 @@
-/** Web workers, in the form that neutral code asks for. */
+/** Web workers, with the interface that neutral code expects. */
 import { realClock } from "../clock/real.js";
 import {
   type CtidhRequest,
@@ -20,10 +20,10 @@ declare const Worker: new (
   options: { readonly type: "module"; readonly name: string },
 ) => PageWorker;
 
-/** What a worker posts when its file has been loaded. */
+/** A worker posts this when its file has been loaded. */
 const READY = "ready";
 
-/** A worker that is not there yet, or never will be. */
+/** A worker that may still be loading, or may fail to load. */
 class CtidhWorker implements WorkerLike {
   readonly #worker: PageWorker | null;
   #state: "loading" | "ready" | "missing" | "ended" = "loading";
@@ -39,13 +39,13 @@ class CtidhWorker implements WorkerLike {
   #load(): PageWorker | null {
     let worker: PageWorker;
     try {
-      // Bundlers know this form, and put the worker's file where it is found.
+      // Bundlers recognize this form and include the worker's file.
       worker = new Worker(new URL("./browser-ctidh-worker.js", import.meta.url), {
         type: "module",
         name: "ctidh1024",
       });
     } catch {
-      // No workers inside workers, or a policy that forbids them.
+      // The page is itself a worker without workers, or a policy forbids them.
       return null;
     }
     worker.onmessage = ({ data }) => {
@@ -58,7 +58,7 @@ class CtidhWorker implements WorkerLike {
       else this.#onError(new Error(event.message ?? "the worker failed"));
     };
     worker.onmessageerror = () =>
-      this.#onError(new Error("an answer of the worker cannot be read"));
+      this.#onError(new Error("an answer of the worker cannot be decoded"));
     return worker;
   }
 
@@ -71,13 +71,13 @@ class CtidhWorker implements WorkerLike {
   }
 
   postMessage(request: CtidhRequest, transfer: readonly ArrayBuffer[]): void {
-    // Keys move only to a worker that takes them, or they would be lost.
+    // Transfer keys only to a loaded worker, otherwise they would be lost.
     if (this.#state === "loading") this.#waiting.push({ request, transfer: [...transfer] });
     else if (this.#state === "ready") this.#worker?.postMessage(request, [...transfer]);
     else realClock.after(0, () => this.#answerHere(request));
   }
 
-  /** Where the worker's file is missing, as in some bundles, this thread has to do. */
+  /** If the worker's file is missing, as in some bundles, this thread computes. */
   #answerHere(request: CtidhRequest): void {
     if (this.#state !== "ended") this.#onMessage(answerCtidhRequest(request));
   }

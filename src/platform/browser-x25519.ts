@@ -1,6 +1,6 @@
 /**
- * X25519 by WebCrypto, several times faster than in JavaScript and not on this thread. Browsers that
- * lack it, and pages that came by plain `http:` from elsewhere, compute in JavaScript instead.
+ * X25519 with WebCrypto: several times faster than in JavaScript, and not on this thread. Browsers
+ * without it, and pages loaded by plain `http:` from another machine, compute in JavaScript.
  */
 import { type Bytes, checkBytes, copyBytes, equalBytes, fromHex } from "../bytes/bytes.js";
 import { x25519PublicKey, x25519SharedSecret } from "./browser-crypto.js";
@@ -22,9 +22,9 @@ interface Subtle {
   ): Promise<ArrayBuffer>;
 }
 
-/** What a private key follows in PKCS #8. RFC 8410 section 7. */
+/** The PKCS #8 header of a private key (RFC 8410 section 7). */
 const PKCS8_PREFIX = fromHex("302e020100300506032b656e04220420");
-/** The u-coordinate of the base point. RFC 7748 section 4.1. */
+/** The u-coordinate of the base point (RFC 7748 section 4.1). */
 const BASE_POINT = new Uint8Array(32).fill(9, 0, 1);
 
 async function derive(
@@ -43,7 +43,7 @@ async function derive(
     try {
       return new Uint8Array(await subtle.deriveBits({ name: "X25519", public: other }, own, 256));
     } catch (cause) {
-      // An all-zero result is refused, and nothing else can fail with two good keys.
+      // An all-zero result is refused; nothing else can fail with two valid keys.
       throw new RangeError("`publicKey` must not be of low order", { cause });
     }
   } finally {
@@ -51,7 +51,7 @@ async function derive(
   }
 }
 
-/** Whether this browser computes X25519, and right. */
+/** Whether this browser computes X25519, and does so correctly. */
 async function works(subtle: Subtle): Promise<boolean> {
   try {
     const one = new Uint8Array(32).fill(1);

@@ -1,4 +1,4 @@
-/** The platform as browsers have it: WebSockets only, no files, primitives in JavaScript. */
+/** The platform of browsers: WebSockets only, no files, primitives in JavaScript. */
 import { ConfigError, UnsupportedTransportError } from "../errors/errors.js";
 import type { Transport } from "../transport/transport.js";
 import type * as here from "./browser.js";
@@ -22,7 +22,7 @@ export { dialWs } from "./browser-websocket.js";
 export { offThreadX25519 } from "./browser-x25519.js";
 export { spawnCtidhWorker } from "./browser-worker.js";
 
-/** A page that goes away closes its WebSocket; the daemon's grace period does the rest. */
+/** A page that goes away closes its WebSocket; the daemon's grace period handles the rest. */
 export function onProcessEnd(_callback: () => void): () => void {
   return () => {};
 }
@@ -53,9 +53,9 @@ export function dialUnix(address: string, _options?: contract.DialOptions): Prom
 /** Always rejects. @throws ConfigError */
 export function readText(_path: string): Promise<string> {
   return Promise.reject(
-    new ConfigError("a browser cannot read files; hand over the text or the values"),
+    new ConfigError("a browser cannot read files; pass the text or the values"),
   );
 }
 
-/** Compiles only while this file honours the contract. */
+/** Compiles only if this file satisfies the contract. */
 export type Honours<T extends typeof contract = typeof here> = T;

@@ -1,12 +1,12 @@
 /**
- * What differs between Node and browsers. Neutral code imports it as `#platform`; the package's
- * import map then picks `node.ts` or `browser.ts`, which have exactly these exports.
+ * The differences between Node and browsers. Neutral code imports it as `#platform`; the package's
+ * import map then selects `node.ts` or `browser.ts`, which have exactly these exports.
  */
 import type { Bytes } from "../bytes/bytes.js";
 import type { WorkerLike } from "../crypto/ctidh/worker-protocol.js";
 import type { Transport } from "../transport/transport.js";
 
-/** Options of every dial: aborting rejects with the signal's reason and leaves no socket behind. */
+/** Options of every dial. An abort rejects with the signal's reason and leaves no socket open. */
 export interface DialOptions {
   readonly signal?: AbortSignal | undefined;
 }
@@ -31,7 +31,7 @@ export declare function dialTcp(
 export declare function dialUnix(address: string, options?: DialOptions): Promise<Transport>;
 
 /**
- * Connects to `ws://…` or `wss://…`. `token`, for listeners that ask for one, travels as a
+ * Connects to `ws://…` or `wss://…`. The `token`, for listeners that require one, is sent as a
  * WebSocket sub-protocol, never in the URL.
  * @throws ConnectError.
  */
@@ -40,13 +40,13 @@ export declare function dialWs(
   options?: DialOptions & { readonly token?: string | undefined },
 ): Promise<Transport>;
 
-/** The text of a file. @throws ConfigError in a browser; the system's error elsewhere. */
+/** Reads a text file. @throws ConfigError in a browser; the system's error elsewhere. */
 export declare function readText(path: string): Promise<string>;
 
 /**
- * Calls `callback` when the process ends or a signal is about to end it, which one that the
- * application handles is not; what it does must be done when it returns. The function given takes
- * it back. In a browser nothing is ever called.
+ * Calls `callback` when the process ends, or when a signal is about to end it. A signal that the
+ * application handles does not count. The work of `callback` must be synchronous. The returned
+ * function removes it. In a browser it is never called.
  */
 export declare function onProcessEnd(callback: () => void): () => void;
 
@@ -59,20 +59,20 @@ export declare function x25519PublicKey(privateKey: Uint8Array): Bytes;
  */
 export declare function x25519SharedSecret(privateKey: Uint8Array, publicKey: Uint8Array): Bytes;
 
-/** X25519 that is computed elsewhere than on the thread that asks. */
+/** X25519 that is computed on another thread. */
 export interface OffThreadX25519 {
-  /** As {@link x25519PublicKey}, later. */
+  /** Like {@link x25519PublicKey}, but asynchronous. */
   publicKey(privateKey: Uint8Array): Promise<Bytes>;
-  /** As {@link x25519SharedSecret}, later; rejects as that throws. */
+  /** Like {@link x25519SharedSecret}, but asynchronous; it rejects when that throws. */
   sharedSecret(privateKey: Uint8Array, publicKey: Uint8Array): Promise<Bytes>;
 }
 
-/** The faster X25519 of a platform that has one which answers later; null elsewhere. */
+/** The faster asynchronous X25519 of a platform; null if it has none. */
 export declare const offThreadX25519: OffThreadX25519 | null;
 
 /**
- * Cofactorless Ed25519 verification with the verdicts of spec/pigeonhole §1.7. Never
- * throws: a wrong length is `false`.
+ * Cofactorless Ed25519 verification, with the results of spec/pigeonhole §1.7. Never throws: a
+ * wrong length gives `false`.
  */
 export declare function ed25519Verify(
   signature: Uint8Array,
@@ -80,7 +80,7 @@ export declare function ed25519Verify(
   publicKey: Uint8Array,
 ): boolean;
 
-/** ChaCha20-Poly1305 (RFC 8439): ciphertext ‖ 16-byte tag. No associated data unless given. */
+/** ChaCha20-Poly1305 (RFC 8439): ciphertext ‖ 16-byte tag. The associated data is optional. */
 export declare function chacha20Poly1305Seal(
   key: Uint8Array,
   nonce: Uint8Array,
@@ -88,7 +88,7 @@ export declare function chacha20Poly1305Seal(
   associatedData?: Uint8Array,
 ): Bytes;
 
-/** Opens what {@link chacha20Poly1305Seal} made; null when it was tampered with or is too short. */
+/** Opens what {@link chacha20Poly1305Seal} made; null if it was tampered with or is too short. */
 export declare function chacha20Poly1305Open(
   key: Uint8Array,
   nonce: Uint8Array,
@@ -104,32 +104,32 @@ export declare function hkdfBlake2b512(
   length: number,
 ): Bytes;
 
-/** SHA-512 (64 bytes, FIPS 180-4) of the parts one after the other. */
+/** SHA-512 (64 bytes, FIPS 180-4) of the concatenated parts. */
 export declare function sha512(...parts: readonly Uint8Array[]): Bytes;
 
-/** HMAC-SHA-256 (32 bytes, RFC 2104) of the parts one after the other. */
+/** HMAC-SHA-256 (32 bytes, RFC 2104) of the concatenated parts. */
 export declare function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Bytes;
 
 /**
- * `data` encrypted or decrypted with AES-256 in counter mode (NIST SP 800-38A section 6.5): key of
- * 32 bytes; `iv`, 16 bytes, is the first counter block, counted up as a big-endian number of 128
- * bits.
+ * Encrypts or decrypts `data` with AES-256 in counter mode (NIST SP 800-38A section 6.5). The key
+ * has 32 bytes. `iv`, 16 bytes, is the first counter block, incremented as a big-endian number of
+ * 128 bits.
  */
 export declare function aes256Ctr(key: Uint8Array, iv: Uint8Array, data: Uint8Array): Bytes;
 
-/** `length` bytes of SHAKE256 (FIPS 202) of the parts one after the other. */
+/** `length` bytes of SHAKE256 (FIPS 202) of the concatenated parts. */
 export declare function shake256(length: number, ...parts: readonly Uint8Array[]): Bytes;
 
-/** `data` compressed in the gzip format (RFC 1952). */
+/** Compresses `data` in the gzip format (RFC 1952). */
 export declare function gzip(data: Uint8Array): Promise<Bytes>;
 
 /**
- * What `data` unpacks to, which is in the gzip format. Rejects with ProtocolError when it is not,
- * is damaged, or unpacks to more than `longest` bytes; then not more than that is ever held.
+ * Unpacks `data` in the gzip format. Rejects with ProtocolError when it is in another format, is
+ * damaged, or unpacks to more than `longest` bytes. It never holds more than that.
  */
 export declare function gunzip(data: Uint8Array, longest: number): Promise<Bytes>;
 
-/** CRC-32 (as in zlib) of `bytes`, going on from `start`: against accidents, not tampering. */
+/** CRC-32 (as in zlib) of `bytes`, continued from `start`: it detects accidents, not tampering. */
 export declare function crc32(bytes: Uint8Array, start?: number): number;
 
 /** Starts a worker that computes CTIDH1024, for a `CtidhPool`. */

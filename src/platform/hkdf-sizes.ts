@@ -1,4 +1,4 @@
-/** What both platforms' HKDF takes, so that code that runs on one runs on the other. */
+/** The size limits of HKDF on both platforms, so that code that runs on one runs on the other. */
 import { checkBytes } from "../bytes/bytes.js";
 
 /** Longest `info` in bytes: Node's own limit. */

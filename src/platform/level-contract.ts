@@ -1,6 +1,6 @@
 /**
- * Level databases, which differ between Node and browsers. Neutral code imports it as `#level`;
- * apart from `#platform`, so that a page without channels does not carry them.
+ * Level databases, which differ between Node and browsers. Neutral code imports it as `#level`. It
+ * is separate from `#platform`, so that a page without channels does not include them.
  */
 
 /** The part of a level database that is used; keys are text, values bytes. */
@@ -57,13 +57,13 @@ export interface LevelKeyEncoding {
   readonly keyEncoding: "utf8";
 }
 
-/** How keys and values are passed. */
+/** The encodings of keys and values. */
 export interface LevelEncodings extends LevelKeyEncoding {
   /** Values are `Uint8Array`. */
   readonly valueEncoding: "view";
 }
 
-/** The range of keys that is wanted, without both ends. */
+/** The range of keys, both ends excluded. */
 export interface LevelRange {
   /** Keys after this one. */
   readonly gt: string;
@@ -72,8 +72,9 @@ export interface LevelRange {
 }
 
 /**
- * Opens a level database, and makes it when there is none: in Node the directory `location`
- * (LevelDB), in a browser the IndexedDB database of that name. Nobody else can open it then.
- * @throws ConfigError when somebody has it, or its package is not installed; the system's error.
+ * Opens a level database, or creates it: in Node the LevelDB directory `location`, in a browser the
+ * IndexedDB database with that name. Nobody else can open it at the same time.
+ * @throws ConfigError when it is already in use, or its package is not installed; the system's
+ * error.
  */
 export declare function openLevel(location: string): Promise<LevelDatabase>;

@@ -1,11 +1,11 @@
-/** What the listeners of Node have in common. */
+/** Common code of Node's listeners. */
 import type { Server } from "node:net";
 import type { Listener, Transport } from "../transport/transport.js";
 
-/** Connections that may wait for `open`; more are disconnected. */
+/** How many connections may wait for `open`; further ones are disconnected. */
 const MOST_EARLY = 128;
 
-/** A {@link Listener} over a server that listens already. */
+/** A {@link Listener} for a server that already listens. */
 export class ServerListener implements Listener {
   readonly address: string;
   readonly #server: Server;
@@ -19,8 +19,8 @@ export class ServerListener implements Listener {
     this.#server = server;
     this.#onClose = onClose;
     this.address = address;
-    // One connection could not be accepted, e.g. for too many open files. Its peer was hung up on,
-    // and the next one may do better.
+    // One connection could not be accepted, e.g. because of too many open files. The peer was
+    // disconnected; the next one may succeed.
     server.on("error", () => {});
   }
 
@@ -32,8 +32,8 @@ export class ServerListener implements Listener {
   close(): Promise<void> {
     this.#closing ??= new Promise((resolve) => {
       for (const transport of this.#early.splice(0)) transport.destroy();
-      // Its callback waits for the connections, too, and those live on. The address is free, and a
-      // socket file gone, once the event loop went round.
+      // The server's callback would also wait for the connections, which stay open. The address is
+      // free, and a socket file removed, after one turn of the event loop.
       this.#server.close();
       this.#onClose();
       setImmediate(resolve);
@@ -41,7 +41,7 @@ export class ServerListener implements Listener {
     return this.#closing;
   }
 
-  /** A connection was made. */
+  /** Takes a new connection. */
   take(transport: Transport): void {
     if (this.#closing !== null) transport.destroy();
     else if (this.#onTransport !== null) this.#onTransport(transport);

@@ -1,9 +1,9 @@
-/** CRC-32 as quick as the runtime has it. */
+/** CRC-32, in the fastest form that the runtime has. */
 import * as zlib from "node:zlib";
 import { crc32 as portable } from "../bytes/crc32.js";
 
-// Not in every runtime that is like Node, so it must not be imported by name.
+// Not every runtime like Node has it, so it must not be imported by name.
 const native = (zlib as { readonly crc32?: (bytes: Uint8Array, start?: number) => number }).crc32;
 
-/** The CRC-32 of `bytes`, going on from `start`. */
+/** The CRC-32 of `bytes`, continued from `start`. */
 export const crc32: (bytes: Uint8Array, start?: number) => number = native ?? portable;

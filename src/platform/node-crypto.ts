@@ -1,7 +1,8 @@
 /**
- * The primitives that Node's OpenSSL does several times faster than JavaScript. Each is tried once,
- * at its first use: what a runtime's `node:crypto` lacks or computes wrongly is done in JavaScript
- * (Deno has no BLAKE2b for HKDF, Bun no ChaCha20-Poly1305 either, newer Nodes take other keys).
+ * The primitives that Node's OpenSSL computes several times faster than JavaScript. Each is tested
+ * once, at its first use. If a runtime's `node:crypto` lacks it or computes it incorrectly,
+ * JavaScript is used (Deno lacks BLAKE2b for HKDF, Bun also ChaCha20-Poly1305, and newer Nodes
+ * expect keys in another form).
  */
 import {
   type KeyObject,
@@ -27,13 +28,16 @@ type Primitives = typeof import("./browser-crypto.js");
 
 let loaded: Primitives | null = null;
 
-/** The primitives in JavaScript. Loaded when they are needed: they take a fifth of a start. */
+/**
+ * The primitives in JavaScript. Loaded only when needed, because they take a fifth of the start
+ * time.
+ */
 function inJavaScript(): Primitives {
   loaded ??= createRequire(import.meta.url)("./browser-crypto.js") as Primitives;
   return loaded;
 }
 
-/** Whether what `compute` gives is the bytes of `hex`; false, too, when it cannot be computed. */
+/** Whether `compute` returns the bytes of `hex`; also false if it fails. */
 function gives(hex: string, compute: () => Uint8Array | null): boolean {
   try {
     const bytes = compute();
@@ -43,7 +47,7 @@ function gives(hex: string, compute: () => Uint8Array | null): boolean {
   }
 }
 
-/** The answer of `ask`, which is asked once. */
+/** Returns a function that calls `ask` once and remembers the answer. */
 function once<T>(ask: () => T): () => T {
   let answer: { readonly is: T } | null = null;
   return () => (answer ??= { is: ask() }).is;
@@ -53,16 +57,16 @@ function base64Url(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64url");
 }
 
-// Keys go in as JWK on purpose: that way takes the 32 bytes as they are, while PKCS#8 and SPKI pass
-// OpenSSL's decoders. Measured on Node 20: 47 instead of 426 microseconds for a private key (the
-// rest is the public half, which OpenSSL always computes), 10 instead of 90 for a public one. Node
-// 24.22 and newer want the right public half in a private JWK; there PKCS#8 is as quick.
+// Keys are imported as JWK on purpose: JWK takes the 32 bytes directly, while PKCS#8 and SPKI pass
+// through OpenSSL's decoders. Measured on Node 20: 47 microseconds, not 426, for a private key (the
+// rest is the public key, which OpenSSL always computes), and 10, not 90, for a public key. Node
+// 24.22 and newer require the correct public key in a private JWK; there PKCS#8 is equally fast.
 function privateJwk(privateKey: Uint8Array): KeyObject {
   const key = { kty: "OKP", crv: "X25519", d: base64Url(privateKey), x: "" };
   return createPrivateKey({ key, format: "jwk" });
 }
 
-/** What precedes the 32 bytes of an X25519 private key in PKCS#8 (RFC 8410 section 7). */
+/** The PKCS#8 header of an X25519 private key, before its 32 bytes (RFC 8410 section 7). */
 const PKCS8_HEADER = Buffer.from("302e020100300506032b656e04220420", "hex");
 
 function privatePkcs8(privateKey: Uint8Array): KeyObject {
@@ -72,9 +76,9 @@ function privatePkcs8(privateKey: Uint8Array): KeyObject {
   return object;
 }
 
-/** How this runtime takes private keys of X25519; null when it cannot compute with them. */
+/** How this runtime imports X25519 private keys; null if it cannot compute with them. */
 const importX25519 = once(() => {
-  // Bob's keys, Alice's public key and their secret of RFC 7748 section 6.1.
+  // Bob's keys, Alice's public key and their shared secret, from RFC 7748 section 6.1.
   const bob = Buffer.from(
     "5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb",
     "hex",
@@ -104,17 +108,33 @@ interface ImportedKey {
   readonly object: KeyObject;
 }
 
-/** More than are in use at a time: a few of each replica, and those of the envelopes in progress. */
+/**
+ * More than are in use at a time: a few of each replica, and those of the envelopes in progress.
+ */
 const keptPrivateKeys = 64;
-// A private key is used two or three times (its public half, a secret a recipient), a replica's for
-// every envelope. So the newest imports are kept, by the array that the caller holds; one whose
-// contents changed is imported again. Not in a WeakMap: what it holds outlives the collections of
-// young objects, and tens of thousands of OpenSSL's keys then go at once, a tenth of a second long.
+// A private key is used two or three times (for its public key, and for one secret per recipient);
+// a replica's key is used for every envelope. So the newest imports are kept, by the caller's
+// array. If its contents change, the key is imported again. This is not a WeakMap, because its
+// entries survive the collections of young objects, and then tens of thousands of OpenSSL keys are
+// freed at once, which takes a tenth of a second.
 const privateKeyObjects = new RecentlyUsed<Uint8Array, ImportedKey>(keptPrivateKeys);
 
+/** Those of all replicas, and those of the envelopes and boxes in progress. */
+const keptPublicKeys = 256;
+// The replicas' keys are in every envelope, and within one process several replicas look at the
+// same envelope or box. An import takes as long as a tenth to a third of what is done with the key.
+const publicKeyObjects = {
+  X25519: new RecentlyUsed<string, KeyObject>(keptPublicKeys),
+  Ed25519: new RecentlyUsed<string, KeyObject>(keptPublicKeys),
+};
+
 function publicKeyObject(curve: "X25519" | "Ed25519", publicKey: Uint8Array): KeyObject {
-  const key = { kty: "OKP", crv: curve, x: base64Url(publicKey) };
-  return createPublicKey({ key, format: "jwk" });
+  const x = base64Url(publicKey);
+  const kept = publicKeyObjects[curve].get(x);
+  if (kept) return kept;
+  const object = createPublicKey({ key: { kty: "OKP", crv: curve, x }, format: "jwk" });
+  publicKeyObjects[curve].set(x, object);
+  return object;
 }
 
 function publicHalf(privateKey: KeyObject): Bytes {
@@ -144,7 +164,7 @@ export function x25519SharedSecret(privateKey: Uint8Array, publicKey: Uint8Array
   try {
     return sharedSecret(key, publicKey);
   } catch (cause) {
-    // OpenSSL refuses an all-zero result, and nothing else can fail with two good keys.
+    // OpenSSL refuses an all-zero result; nothing else can fail with two valid keys.
     throw new RangeError("`publicKey` must not be of low order", { cause });
   }
 }
@@ -157,15 +177,16 @@ function verifyNatively(
   try {
     return verify(null, message, publicKeyObject("Ed25519", publicKey), signature);
   } catch {
-    // Some versions refuse a public key that is not a point when it is imported, others at the check.
+    // Some versions refuse a public key that is not a point at the import, others at the check.
     return false;
   }
 }
 
 /**
- * Whether the runtime takes every point as a public key, as the reference does. Node 24.22 and
- * newer refuse those of low order, Deno those that are not canonically encoded. The identity, here
- * encoded in all ways there are, has a signature of every message: R the identity, S zero.
+ * Whether the runtime accepts every point as a public key, as the reference does. Node 24.22 and
+ * newer refuse points of low order, Deno those with a non-canonical encoding. The test uses the
+ * identity in all its encodings: with R the identity and S zero, every message has a valid
+ * signature.
  */
 const takesEveryPoint = once(() => {
   const universal = new Uint8Array(64);
@@ -192,14 +213,15 @@ export function ed25519Verify(
   try {
     return inJavaScript().ed25519Verify(signature, message, publicKey);
   } catch {
-    // It could not be loaded, as in a bundle of one file: the runtime's verdict stands.
+    // The JavaScript code could not be loaded, as in a single-file bundle: the runtime's result
+    // stands.
     return false;
   }
 }
 
 /** Whether the runtime has ChaCha20-Poly1305. */
 const hasChaCha20Poly1305 = once(() => {
-  // One zero byte under a key and a nonce of zeros; computed with two libraries.
+  // One zero byte under a zero key and nonce; computed with two libraries.
   const zeros = new Uint8Array(32);
   const sealed = "9fbedcfd1809ff3c10adf8277fcc0581b8";
   return (
@@ -247,7 +269,9 @@ function open(
   return plaintext;
 }
 
-/** See the contract: 32-byte key, 12-byte nonce. @throws TypeError or RangeError on other sizes. */
+/**
+ * See the contract: 32-byte key, 12-byte nonce. @throws TypeError or RangeError for other sizes.
+ */
 export function chacha20Poly1305Seal(
   key: Uint8Array,
   nonce: Uint8Array,
@@ -262,7 +286,9 @@ export function chacha20Poly1305Seal(
   return seal(key, nonce, plaintext, associatedData);
 }
 
-/** See the contract: 32-byte key, 12-byte nonce. @throws TypeError or RangeError on other sizes. */
+/**
+ * See the contract: 32-byte key, 12-byte nonce. @throws TypeError or RangeError for other sizes.
+ */
 export function chacha20Poly1305Open(
   key: Uint8Array,
   nonce: Uint8Array,
@@ -280,14 +306,14 @@ export function chacha20Poly1305Open(
 
 /** Whether the runtime has HKDF with BLAKE2b-512. */
 const hasHkdfBlake2b512 = once(() =>
-  // Everything empty; computed with two libraries.
+  // With empty inputs; computed with two libraries.
   gives("5206a97d30367ecb2db33721e4a74736", () => {
     const none = new Uint8Array(0);
     return new Uint8Array(hkdfSync("blake2b512", none, none, none, 16));
   }),
 );
 
-/** See the contract. @throws RangeError on sizes that {@link checkHkdfSizes} refuses. */
+/** See the contract. @throws RangeError for sizes that {@link checkHkdfSizes} refuses. */
 export function hkdfBlake2b512(
   ikm: Uint8Array,
   salt: Uint8Array,
@@ -301,7 +327,7 @@ export function hkdfBlake2b512(
 
 /** Whether the runtime has SHA-512. */
 const hasSha512 = once(() => {
-  // Of nothing (FIPS 180-4).
+  // The digest of the empty message (FIPS 180-4).
   const nothing =
     "cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce" +
     "47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e";
@@ -325,14 +351,14 @@ export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): By
 
 /** Whether the runtime has AES-256 in counter mode. */
 const hasAes256Ctr = once(() => {
-  // 16 zero bytes under a key and a counter of zeros; computed with two libraries.
+  // 16 zero bytes under a zero key and counter; computed with two libraries.
   const zeros = new Uint8Array(32);
   return gives("dc95c078a2408989ad48a21492842087", () =>
     createCipheriv("aes-256-ctr", zeros, zeros.subarray(16)).update(zeros.subarray(16)),
   );
 });
 
-/** See the contract. @throws TypeError or RangeError on other sizes of key and iv. */
+/** See the contract. @throws TypeError or RangeError for other sizes of key and iv. */
 export function aes256Ctr(key: Uint8Array, iv: Uint8Array, data: Uint8Array): Bytes {
   checkBytes("key", key, 32);
   checkBytes("iv", iv, 16);
@@ -340,9 +366,9 @@ export function aes256Ctr(key: Uint8Array, iv: Uint8Array, data: Uint8Array): By
   return copyBytes(createCipheriv("aes-256-ctr", key, iv).update(data));
 }
 
-/** Whether the runtime has SHAKE256, of any length. */
+/** Whether the runtime has SHAKE256 with any output length. */
 const hasShake256 = once(() =>
-  // Of nothing (FIPS 202), one byte more than the usual 32.
+  // The output for the empty message (FIPS 202), one byte longer than the usual 32.
   gives("46b9dd2b0ba88d13233b3feb743eeb243fcd52ea62b81b82b50c27646ed5762fd7", () =>
     createHash("shake256", { outputLength: 33 }).digest(),
   ),

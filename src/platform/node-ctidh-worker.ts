@@ -1,4 +1,6 @@
-/** What runs in a CTIDH worker thread on Node. Started by `spawnCtidhWorker`, never imported. */
+/**
+ * The code of a CTIDH worker thread on Node. `spawnCtidhWorker` starts it; it is never imported.
+ */
 import { parentPort } from "node:worker_threads";
 import { type CtidhRequest, answerCtidhRequest } from "../crypto/ctidh/worker-protocol.js";
 
@@ -8,7 +10,7 @@ const port = parentPort;
 port.on("message", (request: CtidhRequest) => {
   const response = answerCtidhRequest(request);
   const { outcome } = response;
-  // The secret moves over, so that no copy of it stays here.
+  // The secret is transferred, so that no copy of it stays here.
   const curve = outcome.kind === "done" ? outcome.curve : null;
   port.postMessage(response, curve === null ? [] : [curve.buffer]);
 });

@@ -1,4 +1,4 @@
-/** Dialer of Node for WebSockets. */
+/** Node's dialer for WebSockets. */
 import type { IncomingMessage } from "node:http";
 import { WebSocket } from "ws";
 import { onAbort } from "../clock/on-abort.js";
@@ -11,7 +11,7 @@ import type { DialOptions } from "./contract.js";
 import { describeFailure, failureCode } from "./node-failure.js";
 import { webSocketTransport } from "./node-websocket.js";
 
-/** A refusal's text is shown up to this many bytes. */
+/** The most bytes of a refusal's text that are shown. */
 const LONGEST_REFUSAL = 1024;
 
 /** See the contract. @throws ConnectError; ConfigError when the URL is malformed. */
@@ -46,22 +46,22 @@ export async function dialWs(
         socket.terminate();
       });
     });
-    // Stays: ending an unfinished handshake reports an error, too.
+    // This listener stays, because ending an unfinished handshake also reports an error.
     socket.on("error", (cause) => fail(explain(cause, address, options.token), cause));
   });
 }
 
 function newSocket(address: ReturnType<typeof parseWsUrl>, protocols: string[]): WebSocket {
   try {
-    // The whole address: what is shown leaves the query out.
+    // The whole address; messages leave its query out.
     return new WebSocket(formatAddress(address), protocols, {
       perMessageDeflate: false,
       maxPayload: MAX_WEBSOCKET_MESSAGE_BYTES,
       followRedirects: false,
     });
   } catch {
-    // Without the cause, whose words repeat the address, query and all.
-    throw new ConfigError(`address "${shownAddress(address)}" is not one that WebSockets take`);
+    // Without the cause, whose message repeats the address with its query.
+    throw new ConfigError(`WebSockets do not accept the address "${shownAddress(address)}"`);
   }
 }
 
@@ -77,12 +77,12 @@ function explain(
     );
   }
   if (token !== undefined && /subprotocol/i.test(cause.message)) {
-    return "the listener does not know about tokens; try it without one";
+    return "the listener does not use tokens; try it without one";
   }
   return describeFailure(cause);
 }
 
-/** What the server said instead of agreeing. */
+/** The server's answer when it refused. */
 async function refusal(response: IncomingMessage): Promise<string> {
   const status = `it answered ${response.statusCode} ${response.statusMessage}`;
   let text = "";
@@ -92,9 +92,9 @@ async function refusal(response: IncomingMessage): Promise<string> {
       if (text.length > LONGEST_REFUSAL) break;
     }
   } catch {
-    // The status says enough.
+    // The status is enough.
   }
-  // One line, printable: the text comes from whatever program listens there.
+  // One printable line: any program may have sent this text.
   const line = text
     .slice(0, LONGEST_REFUSAL)
     .replace(/[\p{C}\s]+/gu, " ")

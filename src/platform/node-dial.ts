@@ -1,4 +1,4 @@
-/** Dialers of Node: TCP, Unix sockets and WebSockets. */
+/** Node's dialers: TCP, Unix sockets and WebSockets. */
 import { type LookupAddress, type LookupOptions, lookup } from "node:dns";
 import { type NetConnectOpts, connect, isIP } from "node:net";
 import { onAbort } from "../clock/on-abort.js";
@@ -11,7 +11,7 @@ import { socketTransport } from "./node-socket.js";
 import { checkUnixLength, padsAbstractNames, systemUnixPath } from "./node-unix-path.js";
 export { dialWs } from "./node-dial-ws.js";
 
-/** How long one address of a host is tried before the next one, in ms. */
+/** How long each address of a host is tried before the next one, in ms. */
 const ATTEMPT_MS = 1000;
 
 const families = { tcp: 0, tcp4: 4, tcp6: 6 } as const;
@@ -91,7 +91,7 @@ function connected(
       });
     socket.once("connect", () => {
       leave?.();
-      // Here and not after an await: an error could come in between and find no listener.
+      // Here and not after an await, because an error could come in between and find no listener.
       resolve(socketTransport(socket, where));
     });
     socket.on("error", (cause) => {
@@ -101,7 +101,7 @@ function connected(
   });
 }
 
-// Codes that say that the address is fine and no daemon is there.
+// Codes that mean that the address is valid and no daemon is there.
 const noDaemon = new Set(["ECONNREFUSED", "ENOENT"]);
 
 function connectError(where: string, listenOn: string, cause: Error): ConnectError {
@@ -112,8 +112,8 @@ function connectError(where: string, listenOn: string, cause: Error): ConnectErr
       `npx katzenpost-thinclient daemon --listen ${listenOn}`;
     if (padsAbstractNames && listenOn.startsWith("unix:@")) {
       hint +=
-        `. This Node (${process.version}) reaches an abstract socket only where a Node like it ` +
-        `listens; for other daemons take a path, TCP, or Node 22`;
+        `. This Node (${process.version}) reaches an abstract socket only if a similar Node ` +
+        `listens; for other daemons use a path, TCP, or Node 22`;
     }
   }
   return new ConnectError(`cannot connect to ${where}: ${describeFailure(cause)}${hint}`, {

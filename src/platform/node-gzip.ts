@@ -1,4 +1,4 @@
-/** Gzip by Node's zlib, which works outside the event loop. */
+/** Gzip with Node's zlib, which works outside the event loop. */
 import { promisify } from "node:util";
 import * as zlib from "node:zlib";
 import { type Bytes, copyBytes } from "../bytes/bytes.js";

@@ -1,6 +1,4 @@
-/**
- * A LevelDB database in a folder of this machine, with its lock, and what is left of a damaged one.
- */
+/** A LevelDB database in a local folder, with its lock and the recovery of damaged files. */
 import {
   closeSync,
   constants,
@@ -22,21 +20,22 @@ import { crc32 } from "./node-crc32.js";
 import { openPrivateFolder } from "./node-private-folder.js";
 import { syncFolder, writeWhole } from "./node-small-file.js";
 
-/** The database's log is as long as this before it becomes a table, in bytes. */
+/** The length in bytes at which the database's log becomes a table. */
 const writeBufferLength = 4 * 1024 * 1024;
-/** What opening may take on the disk. */
+/** Disk space that opening may take, in bytes. */
 const neededRoom = 3 * writeBufferLength;
-/** In a log each block of that many bytes begins with a header. LevelDB, doc/log_format.md. */
+/** In a log each block of this many bytes begins with a header (LevelDB, doc/log_format.md). */
 const logBlockLength = 32_768;
 const logHeaderLength = 7;
-/** Sequence number (8), CRC-32 (4). */
+/** Sequence number (8 bytes), CRC-32 (4 bytes). */
 const markLength = 12;
 
 /**
- * The place of a database in a folder, which is made for its owner only. One database a folder; its
- * lock is the system's, and ends with anyone who has it.
- * @param name for people, as in "data directory /srv/katz".
- * @throws ConfigError when the folder cannot be made, is somebody else's, or is open to others.
+ * The place of a database in a folder, which is created for its owner only. One folder holds one
+ * database; the system's lock ends with its holder.
+ * @param name the folder's description for messages, as in "data directory /srv/katz".
+ * @throws ConfigError when the folder cannot be created, belongs to another user, or is open to
+ * others.
  */
 export async function levelPlaceIn(path: string, name: string): Promise<LevelPlace> {
   return new FolderPlace(await openPrivateFolder(path, name), name);
@@ -86,7 +85,7 @@ class FolderPlace implements LevelPlace {
         if (!(error instanceof DamagedLevelError)) await this.#forgetFiles([this.#before]);
         throw error;
       }
-      // Anyone who mended it meanwhile has put another one in its place.
+      // A process that repaired it meanwhile has put another database in its place.
       if ((await this.#readGeneration()) === generation) return level;
       await level.close();
     }
@@ -111,7 +110,7 @@ class FolderPlace implements LevelPlace {
     const path = this.#path(database);
     await mkdir(path, { recursive: true, mode: 0o700 });
     const names = await readdir(path);
-    // LevelDB would make a new database, and remove the files of the old one.
+    // LevelDB would create a new database and delete the files of the old one.
     if (names.some((name) => name.endsWith(".ldb")) && !names.includes("CURRENT")) {
       throw new DamagedLevelError(`${this.name} lacks a file`);
     }
@@ -120,7 +119,7 @@ class FolderPlace implements LevelPlace {
     const level = new ClassicLevel<Uint8Array, Uint8Array>(path, {
       keyEncoding: "view",
       valueEncoding: "view",
-      // Boxes and envelopes are encrypted, and records must be found in the files as they are.
+      // Boxes and envelopes are encrypted, and records must be found in the files unchanged.
       compression: false,
       writeBufferSize: writeBufferLength,
     });
@@ -133,14 +132,14 @@ class FolderPlace implements LevelPlace {
     return level as unknown as Level;
   }
 
-  /** Opening changes the files of a database; what was in them stays under other names. */
+  /** Opening changes the files of a database; links keep the old content under other names. */
   async #keepFiles(database: string): Promise<void> {
     const names = await readdir(this.#path(database)).catch(() => []);
     const kept = names.filter((name) => /\.(?:log|ldb)$/.test(name));
     if (kept.length === 0) return;
     await mkdir(this.#path(this.#before), { mode: 0o700 }).catch(() => {});
     for (const name of kept) {
-      // Where links cannot be made, only what is lost by opening itself is lost.
+      // If links cannot be made, only data that opening itself loses is lost.
       await link(this.#path(database, name), this.#path(this.#before, name)).catch(() => {});
     }
   }
@@ -179,7 +178,7 @@ class FolderPlace implements LevelPlace {
       level = await this.#openAt(database);
     } catch (error) {
       if (!(error instanceof DamagedLevelError)) throw error;
-      // Half of an earlier attempt to mend.
+      // Left over from an interrupted repair.
       const { ClassicLevel } = await loadClassicLevel(this.name);
       await ClassicLevel.destroy(this.#path(database));
       level = await this.#openAt(database);
@@ -223,7 +222,7 @@ class FolderPlace implements LevelPlace {
     try {
       writeSync(this.#mark, bytes, 0, markLength, 0);
     } catch {
-      // It stays lower than it could be, and tells less.
+      // The value stays lower than possible, and so detects less.
     }
   }
 
@@ -252,16 +251,16 @@ function refusal(name: string, error: unknown): Error {
 
 function inUse(name: string, cause?: unknown): ConfigError {
   return new ConfigError(
-    `${name} is in use, by another process or elsewhere in this one: stop that one, or use ` +
+    `${name} is in use, by another process or elsewhere in this one: stop that use, or choose ` +
       `another directory`,
     { cause },
   );
 }
 
 /**
- * Whether this process has a file open, whichever of its threads that was. LevelDB must not be
- * asked for a database that this process has: it would refuse, but by then have opened and closed
- * the lock file, and with that the system lets go of the lock that the process holds (fcntl(2)).
+ * Whether any thread of this process has a file open. LevelDB must not be asked to open a database
+ * that this process already has. It would refuse, but only after opening and closing the lock file,
+ * and closing it makes the system drop the lock that the process holds (fcntl(2)).
  */
 function isOpenHere(file: string): boolean {
   const wanted = statSync(file, { bigint: true, throwIfNoEntry: false });
@@ -271,13 +270,13 @@ function isOpenHere(file: string): boolean {
       const { dev, ino } = fstatSync(Number(fd), { bigint: true });
       if (dev === wanted.dev && ino === wanted.ino) return true;
     } catch {
-      // That of the listing itself, closed by now.
+      // The descriptor of the listing itself, which is closed by now.
     }
   }
   return false;
 }
 
-/** A log without the headers of its blocks: what went into it in one piece is in one again. */
+/** A log without the headers of its blocks, so that each entry is contiguous again. */
 function withoutHeaders(log: Bytes): Bytes {
   let length = 0;
   for (let at = 0; at < log.length; at += logBlockLength) {
@@ -288,7 +287,7 @@ function withoutHeaders(log: Bytes): Bytes {
   return log.subarray(0, length);
 }
 
-/** Loaded when it is needed: anyone who keeps nothing on the disk need not have it. */
+/** Loaded only when needed: users who keep nothing on disk do not have to install it. */
 async function loadClassicLevel(name: string): Promise<typeof import("classic-level")> {
   try {
     return await import("classic-level");

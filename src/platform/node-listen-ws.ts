@@ -1,4 +1,4 @@
-/** Listening on WebSockets, for browsers and for programs behind proxies that know only HTTP. */
+/** Listens on WebSockets, for browsers and for programs behind HTTP-only proxies. */
 import { type IncomingMessage, STATUS_CODES, createServer } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
@@ -14,41 +14,40 @@ import { bindTcp } from "./node-tcp-bind.js";
 import { webSocketTransport } from "./node-websocket.js";
 import { type HandshakeRules, acceptedProtocol, refusalOf } from "./node-ws-handshake.js";
 
-/** Longest time a peer may take over its handshake's headers, in ms. */
+/** How long a peer may take to send its handshake's headers, in ms. */
 const HEADERS_TIMEOUT_MS = 10_000;
 
 /** Options of {@link listenWs}. */
 export interface WsListenOptions {
-  /** A name or an address. */
+  /** A host name or an IP address. */
   readonly host: string;
-  /** 0 takes a free one. */
+  /** 0 means a free port. */
   readonly port: number;
   /**
-   * Origins of the web pages that may connect, e.g. `http://localhost:8080`; none by default. A
-   * page also needs the token.
+   * Origins of web pages that may connect, e.g. `http://localhost:8080`; none by default. A page
+   * also needs the token.
    */
   readonly allowedOrigins?: readonly string[] | undefined;
-  /** The secret that pages, and with `allowRemote` all others, must offer. */
+  /** The secret that pages, and with `allowRemote` all other clients, must send. */
   readonly token?: string | undefined;
-  /** Whether others than this machine may reach it; default false. Needs a token. */
+  /** Whether other machines may connect; default false. Needs a token. */
   readonly allowRemote?: boolean | undefined;
-  /** Hears of every handshake that is refused; browsers keep the reason from pages. */
+  /** Called for every refused handshake; browsers hide the reason from pages. */
   readonly onRefusal?: ((refusal: WsRefusal) => void) | undefined;
 }
 
 /** A handshake that was refused. */
 export interface WsRefusal {
-  /** Origin of the page, as its browser says; null for programs that are no browsers. */
+  /** Origin of the page, as its browser reports it; null for programs other than browsers. */
   readonly origin: string | null;
-  /** Why, as a sentence; in its origin and host names it repeats what the peer sent. */
+  /** The reason, as a sentence; its origins and host names repeat what the peer sent. */
   readonly reason: string;
 }
 
 /**
- * Listens for WebSockets, under any path. A handshake with an `Origin` header comes from a browser:
- * it needs an allowed origin and the token. One without needs neither on a loopback address, and
- * the token elsewhere. Others are refused with 401 or 403 and a text that says why.
- * @throws ConfigError when the port is in use, or an option is wrong or unknown.
+ * Listens for WebSockets under any path. A handshake with an `Origin` header comes from a browser
+ * and needs an allowed origin and the token. A handshake without one needs neither on a loopback
+ * address, and the token elsewhere. Others are refused with 401 or 403 and a text that says why.
  */
 export async function listenWs(options: WsListenOptions): Promise<Listener> {
   const { address, rules } = await handshakeRules(options);
@@ -69,10 +68,7 @@ export async function listenWs(options: WsListenOptions): Promise<Listener> {
   return listener;
 }
 
-/**
- * The IP address to listen on, and who is let in there.
- * @throws ConfigError when an option is wrong or unknown.
- */
+/** The IP address to listen on, and the rules for handshakes. */
 export async function handshakeRules(
   options: WsListenOptions,
 ): Promise<{ readonly address: string; readonly rules: HandshakeRules }> {
@@ -104,11 +100,11 @@ function acceptUpgrades(
     clientTracking: false,
     perMessageDeflate: false,
     maxPayload: MAX_WEBSOCKET_MESSAGE_BYTES,
-    // A browser that offered sub-protocols hangs up unless one of them is answered.
+    // A browser that offered sub-protocols disconnects unless the answer selects one of them.
     handleProtocols: (protocols) => acceptedProtocol(protocols, rules) ?? false,
   });
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    // Nobody else listens while the handshake is being looked at.
+    // Nothing else handles errors while the handshake is being checked.
     socket.on("error", () => socket.destroy());
     const refusal = refusalOf(request.headers, rules);
     if (refusal !== null) {
@@ -139,10 +135,10 @@ function refuse(socket: Duplex, status: 401 | 403, text: string): void {
   socket.resume();
 }
 
-// Browsers write an origin in exactly one way; what is not written so would never match.
+// Browsers write an origin in exactly one way; another spelling would never match.
 function checkOrigin(origin: string): string {
   checkText("listenWs: each of allowedOrigins", origin);
-  // What browsers send for pages from files and for sandboxed ones.
+  // Browsers send these for pages from files and for sandboxed pages.
   if (origin === "null" || origin === "file://") return origin;
   let canonical: string | undefined;
   try {
@@ -153,7 +149,7 @@ function checkOrigin(origin: string): string {
   if (canonical === origin && canonical !== "null") return origin;
   const meant = canonical === undefined || canonical === "null" ? "" : ` (meant: ${canonical}?)`;
   throw new ConfigError(
-    `listenWs: ${JSON.stringify(origin)} is no origin${meant}; expected e.g. http://localhost:8080`,
+    `listenWs: ${JSON.stringify(origin)} is not an origin${meant}; expected e.g. http://localhost:8080`,
   );
 }
 
@@ -165,12 +161,12 @@ function checkToken(rules: HandshakeRules): void {
     return;
   }
   if (!rules.loopback) {
-    throw new ConfigError("listenWs: allowRemote needs a token, or everybody could connect");
+    throw new ConfigError("listenWs: allowRemote needs a token, otherwise everybody could connect");
   }
   if (rules.allowedOrigins.length > 0) {
     throw new ConfigError(
-      `listenWs: allowedOrigins ${quotedList(rules.allowedOrigins)} needs a token: pages connect ` +
-        `with one only`,
+      `listenWs: allowedOrigins ${quotedList(rules.allowedOrigins)} needs a token: pages must ` +
+        `connect with one`,
     );
   }
 }

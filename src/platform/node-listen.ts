@@ -1,4 +1,4 @@
-/** Sockets to listen on. Not part of `#platform`: only programs for Node listen. */
+/** Listening sockets. Not part of `#platform`, because only programs for Node listen. */
 import { type Server, createServer } from "node:net";
 import { checkFields } from "../errors/config-checks.js";
 import { ConfigError } from "../errors/errors.js";
@@ -17,17 +17,18 @@ export { type WsListenOptions, type WsRefusal, listenWs } from "./node-listen-ws
 
 /** Options of {@link listenTcp}. */
 export interface TcpListenOptions {
-  /** Whether others than this machine may reach it; default false. */
+  /** Whether other machines may connect; default false. */
   readonly allowRemote?: boolean | undefined;
 }
 
 /**
  * Listens on a Unix socket: a path, or `@name` for a Linux abstract one.
  *
- * A path gets a file that only its owner can connect to (mode 0600); it is removed on close, and
- * one that a dead process left is replaced. An abstract socket has no such protection: every local
- * user can connect to it; and on Node 20 only Node 20 can (see `padsAbstractNames`).
- * @throws ConfigError when somebody listens there already, or the name cannot be used.
+ * For a path, a socket file is created to which only its owner can connect (mode 0600). It is
+ * removed on close, and the file of a dead process is replaced. An abstract socket has no such
+ * protection: every local user can connect to it. On Node 20 only Node 20 can connect to it (see
+ * `padsAbstractNames`).
+ * @throws ConfigError when another process already listens there, or the name cannot be used.
  */
 export async function listenUnix(address: string): Promise<Listener> {
   checkUnixPath(address);
@@ -38,7 +39,7 @@ export async function listenUnix(address: string): Promise<Listener> {
 }
 
 /**
- * Listens on a TCP port; port 0 takes a free one. Loopback addresses only, unless told otherwise.
+ * Listens on a TCP port; port 0 means a free one. By default only loopback addresses are allowed.
  * @throws ConfigError when the port is in use, or the address cannot be used.
  */
 export async function listenTcp(
@@ -58,13 +59,13 @@ export async function listenTcp(
   );
 }
 
-/** Options of {@link listen}: those of a WebSocket are taken for `ws:` addresses only. */
+/** Options of {@link listen}; those of a WebSocket are only allowed for `ws:` addresses. */
 export type AnyListenOptions = Omit<WsListenOptions, "host" | "port">;
 
 /**
- * Listens on an address as {@link import("../transport/address.js").parseAddress} reads it.
+ * Listens on an address of {@link import("../transport/address.js").parseAddress}.
  * @throws ConfigError as the function for its kind; for `wss:`, which needs a server in front; for
- * options that the kind has not.
+ * options that do not apply to the kind.
  */
 export async function listen(address: Address, options: AnyListenOptions = {}): Promise<Listener> {
   if (address.kind === "ws") {
@@ -78,14 +79,14 @@ export async function listen(address: Address, options: AnyListenOptions = {}): 
   return listenTcp(address.host, address.port, address.network, options);
 }
 
-// Until a transport is made of it, a connection must not begin to read.
+// A connection must not start reading before a transport is made from it.
 function newServer(): Server {
   return createServer({ pauseOnConnect: true, noDelay: true });
 }
 
 /**
- * Whether {@link listen} could take that address with those options, without opening anything: who
- * has the port or the name is not looked at.
+ * Checks, without opening anything, whether {@link listen} accepts that address with those options.
+ * It does not check who has the port or the name.
  * @throws ConfigError as {@link listen}.
  */
 export async function checkListen(address: Address, options: AnyListenOptions = {}): Promise<void> {
@@ -104,7 +105,9 @@ export async function checkListen(address: Address, options: AnyListenOptions = 
 
 function refuseSecure({ secure }: Address & { readonly kind: "ws" }): void {
   if (!secure) return;
-  throw new ConfigError("cannot listen on wss: put a server with a certificate before a ws: one");
+  throw new ConfigError(
+    "cannot listen on wss: put a server with a certificate in front of a ws: listener",
+  );
 }
 
 function accepting(

@@ -1,4 +1,4 @@
-/** Which addresses only this machine can reach, and the rule to listen on no others. */
+/** Which addresses only this machine can reach, and the rule to listen only on those. */
 import { lookup } from "node:dns/promises";
 import { BlockList, isIP } from "node:net";
 import { ConfigError } from "../errors/errors.js";
@@ -15,13 +15,13 @@ export function isLoopbackAddress(address: string): boolean {
   return version !== 0 && loopback.check(address, version === 4 ? "ipv4" : "ipv6");
 }
 
-/** Whether a host, as URLs name it, is this machine and nothing else. */
+/** Whether a host, as in URLs, is this machine and nothing else. */
 export function isLoopbackHost(host: string): boolean {
   return host.toLowerCase() === "localhost" || isLoopbackAddress(host);
 }
 
 /**
- * The IP address to listen on for `host`; IPv4 where both would do.
+ * The IP address to listen on for `host`; IPv4 if both are possible.
  * @throws ConfigError when there is none, or when others could reach it and `allowRemote` is not
  * true.
  */
@@ -33,13 +33,13 @@ export async function addressToListenOn(
   const address = await resolveHost(host, network);
   if (allowRemote || isLoopbackAddress(address)) return address;
   throw new ConfigError(
-    `not listening on ${host}: others could reach it. Listen on 127.0.0.1, or say allowRemote ` +
-      "(katz daemon: --allow-remote) if that is what you want",
+    `not listening on ${host}: others could reach it. Listen on 127.0.0.1, or set allowRemote ` +
+      "(katz daemon: --allow-remote) if you want that",
   );
 }
 
 async function resolveHost(host: string, network: TcpNetwork): Promise<string> {
-  if (host === "") throw new ConfigError("not listening: the host is empty; say 127.0.0.1");
+  if (host === "") throw new ConfigError("not listening: the host is empty; use 127.0.0.1");
   const family = network === "tcp4" ? 4 : network === "tcp6" ? 6 : 0;
   const literal = isIP(host);
   if (literal !== 0) {

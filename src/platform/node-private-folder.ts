@@ -1,14 +1,14 @@
-/** Folders that hold secrets: of this user, and nobody else's business. */
+/** Folders that hold secrets: they belong to this user, and others cannot read them. */
 import { lstat, mkdir, realpath, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { ConfigError } from "../errors/errors.js";
 import { describeFailure } from "./node-failure.js";
 
 /**
- * Makes a folder for its owner only, or takes one that is.
- * @param name for people, as in "data directory /srv/katz".
+ * Creates a folder for its owner only, or checks an existing one.
+ * @param name the folder's description for messages, as in "data directory /srv/katz".
  * @returns its real path, without symbolic links.
- * @throws ConfigError when it cannot be made, belongs to somebody else, or is open to others.
+ * @throws ConfigError when it cannot be created, belongs to another user, or is open to others.
  */
 export async function openPrivateFolder(path: string, name: string): Promise<string> {
   try {
@@ -22,13 +22,13 @@ export async function openPrivateFolder(path: string, name: string): Promise<str
   if (own === undefined) return real;
   if (uid !== own) {
     throw new ConfigError(
-      `${name} belongs to the user with number ${uid}, and this is ${own}: use another directory`,
+      `${name} belongs to the user with number ${uid}, not to ${own}: use another directory`,
     );
   }
   if ((mode & 0o077) !== 0) {
     const rights = (mode & 0o777).toString(8).padStart(4, "0");
     throw new ConfigError(
-      `${name} has mode ${rights}, so others can get at the keys in it: make it yours alone ` +
+      `${name} has mode ${rights}, so others can read the keys in it: make it private ` +
         `(chmod 700), or use another directory`,
     );
   }
@@ -36,8 +36,8 @@ export async function openPrivateFolder(path: string, name: string): Promise<str
 }
 
 /**
- * Makes a folder and those above it. Not by `recursive` alone: where the system says ENOENT
- * although the parent is there, as below /proc, Node tries forever.
+ * Creates a folder and its parents. `recursive` is not used: if the system reports ENOENT although
+ * the parent exists, as below /proc, Node retries forever.
  */
 async function makeFolder(path: string): Promise<void> {
   try {

@@ -9,13 +9,13 @@ function callAll(): void {
   for (const callback of callbacks) callback();
 }
 
-// Another copy of this package in the process listens like this one: neither is the application.
+// Another copy of this package in the process listens in the same way: neither is the application.
 const mark = Symbol.for("katzenpost-thinclient.endOfProcess");
 
 function onSignal(signal: NodeJS.Signals): void {
   callAll();
   remove();
-  // Where nobody else listens the signal is to do what it would have done without us.
+  // If nobody else listens, the signal must have its default effect.
   if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
 }
 Object.defineProperty(onSignal, mark, { value: true });
@@ -29,23 +29,23 @@ function isEnding(event: string | symbol): event is EndingSignal {
 }
 
 /**
- * A signal that the application handles does not end the process, and is not ours then: a handler
- * that does end it comes to "exit". So we listen only while nobody else does, which also leaves the
- * count of listeners to those packages that look at it to tell whether they are alone.
+ * A signal that the application handles does not end the process, so we ignore it; a handler that
+ * does end the process leads to "exit". So we listen only while nobody else does. This also keeps
+ * the count of listeners correct for packages that use it to see whether they are alone.
  */
 function listenUnlessHandled(signal: EndingSignal): void {
   process.off(signal, onSignal);
   if (!process.listeners(signal).some(isOfApplication)) process.on(signal, onSignal);
 }
 
-/** The same, a little later: nobody may want to hear of the end any more. */
+/** Listens again a little later, if a callback is still registered. */
 function listenAsBefore(signal: EndingSignal): void {
   if (callbacks.size > 0) listenUnlessHandled(signal);
 }
 
 function onNewListener(event: string | symbol, listener: unknown): void {
   if (!isEnding(event) || !isOfApplication(listener)) return;
-  // This comes before the listener is added: without any Node would let go of the signal.
+  // This runs before the listener is added: without any listener Node would release the signal.
   queueMicrotask(() => listenAsBefore(event));
 }
 

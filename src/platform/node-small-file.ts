@@ -1,10 +1,10 @@
-/** Small files that are there whole or not at all. */
+/** Small files that are written completely or not at all. */
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /**
- * Writes a file for its owner only: under another name first, then renamed, both durably. What has
- * that other name is removed, never written through.
+ * Writes a file for its owner only: first under another name, then renamed, both durably. An
+ * existing file with that other name is removed, never written through.
  * @throws the system's error.
  */
 export async function writeWhole(file: string, contents: Uint8Array): Promise<void> {
@@ -21,7 +21,7 @@ export async function writeWhole(file: string, contents: Uint8Array): Promise<vo
   await syncFolder(dirname(file));
 }
 
-/** Makes the names in a folder as durable as what is in its files, where the system can. */
+/** Makes the names in a folder as durable as its files, if the system can. */
 export async function syncFolder(folder: string): Promise<void> {
   if (process.platform === "win32") return;
   const handle = await open(folder, "r");

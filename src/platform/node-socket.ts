@@ -1,4 +1,4 @@
-/** A connected TCP or Unix socket as a Transport; for both ends. */
+/** A connected TCP or Unix socket as a Transport, for both ends. */
 import type { Socket } from "node:net";
 import { type Timer } from "../clock/clock.js";
 import { realClock } from "../clock/real.js";
@@ -24,7 +24,7 @@ class SocketTransport implements Transport {
     this.#socket = socket;
     this.address = address;
     socket.setNoDelay(true);
-    // The answer to the other side's end is ours to give, since while paused we did not see it yet.
+    // We answer the peer's end ourselves, because while paused we have not seen it yet.
     socket.allowHalfOpen = true;
     socket.on("error", (error) => {
       this.#error ??= error;
@@ -36,7 +36,7 @@ class SocketTransport implements Transport {
     socket.on("drain", () => this.#release());
     socket.on("finish", () => {
       this.#release();
-      // The other side may never answer our goodbye.
+      // The peer may never answer our goodbye.
       this.#linger = realClock.after(LINGER_MS, () => socket.destroy(), { background: true });
     });
     socket.on("close", () => this.#onClose());
@@ -47,7 +47,7 @@ class SocketTransport implements Transport {
   }
 
   open(handlers: TransportHandlers): void {
-    if (this.#handlers !== null) throw new InvalidStateError("the transport is open already");
+    if (this.#handlers !== null) throw new InvalidStateError("the transport is already open");
     this.#handlers = handlers;
     if (this.#closed) {
       queueMicrotask(() => handlers.onClose(this.#reason()));
@@ -69,7 +69,7 @@ class SocketTransport implements Transport {
 
   drained(): Promise<void> {
     if (this.queuedBytes < WRITE_QUEUE_BYTES) return Promise.resolve();
-    // The limit is above the stream's own high-water mark, so that a "drain" is sure to follow.
+    // The limit is above the stream's own high-water mark, so a "drain" is certain to follow.
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
@@ -81,7 +81,7 @@ class SocketTransport implements Transport {
   resume(): void {
     this.#paused = false;
     if (this.#sawEnd) this.end();
-    // Before `open` nobody listens, and a stream that flows then loses its data.
+    // Before `open` nobody listens, and a flowing stream would lose its data.
     if (this.#handlers !== null) this.#socket.resume();
   }
 
@@ -106,7 +106,7 @@ class SocketTransport implements Transport {
 
   #reason(): Error | null {
     if (this.#destroyed || this.#sawEnd || this.#error === null) return null;
-    // After `end`, how the other side goes is its business, unless it did not get everything.
+    // After `end`, how the peer closes does not matter, unless it did not get everything.
     if (this.#ended && this.#socket.writableFinished) return null;
     const message = `${this.address}: ${describeFailure(this.#error)}`;
     return new ConnectionLostError(message, { cause: this.#error });
@@ -117,7 +117,7 @@ class SocketTransport implements Transport {
   }
 }
 
-/** The connected socket as a Transport. Small writes leave at once (TCP_NODELAY). */
+/** Makes a Transport from a connected socket. Small writes leave at once (TCP_NODELAY). */
 export function socketTransport(socket: Socket, address: string): Transport {
   return new SocketTransport(socket, address);
 }

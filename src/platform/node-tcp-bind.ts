@@ -5,8 +5,8 @@ import { formatHostPort } from "../transport/address.js";
 import { describeFailure, failureCode } from "./node-failure.js";
 
 /**
- * Lets `server` listen; returns the port, which the system chose if 0 was asked. `scheme` is what
- * messages put before the address.
+ * Lets `server` listen; returns the port, which the system chooses for port 0. Messages put
+ * `scheme` before the address.
  * @throws ConfigError naming the address, what is wrong, and what to do.
  */
 export async function bindTcp(
@@ -30,8 +30,11 @@ export async function bindTcp(
   } catch (cause) {
     const where = `${scheme}${formatHostPort({ host, port })}`;
     const advice = new Map([
-      ["EADDRINUSE", ". Stop what listens there, or choose another port (0 takes a free one)"],
-      ["EACCES", ". Choose a port from 1024 on"],
+      [
+        "EADDRINUSE",
+        ". Stop the program that listens there, or choose another port (0 takes a free one)",
+      ],
+      ["EACCES", ". Choose a port of 1024 or more"],
     ]).get(failureCode(cause) ?? "");
     throw new ConfigError(`cannot listen on ${where}: ${describeFailure(cause)}${advice ?? ""}`, {
       cause,

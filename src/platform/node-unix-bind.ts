@@ -1,4 +1,4 @@
-/** Binding a server to a Unix socket, past what a dead process left behind. */
+/** Binds a server to a Unix socket, and handles files that a dead process left behind. */
 import { randomUUID } from "node:crypto";
 import { chmodSync, existsSync, linkSync, lstatSync, unlinkSync } from "node:fs";
 import { type Server, connect } from "node:net";
@@ -8,14 +8,15 @@ import { ConfigError } from "../errors/errors.js";
 import { describeFailure, failureCode } from "./node-failure.js";
 import { isAbstract, systemUnixPath } from "./node-unix-path.js";
 
-/** Only the owner may connect: on Linux that takes the right to write. */
+/** Only the owner may connect: on Linux that needs write permission. */
 const OWNER_ONLY = 0o600;
 
 /**
- * Lets `server` listen on a path or `@name`. A socket file that nobody answers on is removed first.
- * @returns what removes the socket file, to be called when the server is closed: only while the
- * file is still this server's, wherever the process has moved to.
- * @throws ConfigError when somebody does answer, when something else has that name, or when the
+ * Lets `server` listen on a path or `@name`. A socket file on which nobody answers is removed
+ * first.
+ * @returns a function that removes the socket file; call it when the server is closed. It removes
+ * the file only if it still belongs to this server, even if the process changed its directory.
+ * @throws ConfigError when another process answers, when something else has that name, or when the
  * system refuses.
  */
 export async function bindUnix(server: Server, address: string): Promise<() => void> {
@@ -27,12 +28,12 @@ export async function bindUnix(server: Server, address: string): Promise<() => v
   const folder = dirname(address);
   if (!existsSync(folder)) {
     throw new ConfigError(
-      `cannot listen on unix:${address}: there is no folder ${folder}; make it first`,
+      `cannot listen on unix:${address}: there is no folder ${folder}; create it first`,
     );
   }
   if (existsHere(address)) await removeStale(address);
-  // The library unlinks the name that it was given when the server is closed, whosever that is by
-  // then. So it gets one of its own, and the name that counts is made by us.
+  // When the server is closed, the library unlinks the name it was given, whoever owns it by then.
+  // So it gets a private name, and we create the public one.
   const own = join(folder, ownName(basename(address)));
   await listenOn(server, own, address);
   const { dev, ino } = lstatSync(own);
@@ -53,14 +54,14 @@ export async function bindUnix(server: Server, address: string): Promise<() => v
   };
 }
 
-/** A name that nobody has, no longer than the one it stands for where that can be. */
+/** An unused name, if possible not longer than the public one. */
 function ownName(name: string): string {
   const length = Math.max(name.length, 6);
   return `.${randomUUID().replaceAll("-", "")}`.slice(0, length);
 }
 
 async function listenOn(server: Server, name: string, address = name): Promise<void> {
-  // The file is made within `listen`, and must at no moment be open to others.
+  // The file is created within `listen`, and must never be open to others.
   const oldMask = isMainThread ? process.umask(0o177) : null;
   let listening: Promise<void>;
   try {
@@ -92,11 +93,11 @@ async function removeStale(path: string): Promise<void> {
   if (before === undefined) return;
   if (!before.isSocket()) {
     throw new ConfigError(
-      `cannot listen on unix:${path}: there is something else of that name, which is not removed`,
+      `cannot listen on unix:${path}: something else has that name, and is not removed`,
     );
   }
   if (await answers(path)) throw inUse(path);
-  // Another process may have done the same since, and listen on a new file by now.
+  // Another process may have done the same meanwhile, and listen on a new file.
   const now = lstatSync(path, { throwIfNoEntry: false });
   if (now === undefined) return;
   if (now.ino !== before.ino || now.dev !== before.dev) throw inUse(path);
@@ -112,15 +113,15 @@ function answers(path: string): Promise<boolean> {
     });
     socket.on("error", (cause) => {
       const code = failureCode(cause);
-      // EAGAIN: so busy that its queue is full.
+      // EAGAIN: it is so busy that its queue is full.
       if (code === "EAGAIN") resolve(true);
       else if (code === "ECONNREFUSED" || code === "ENOENT") resolve(false);
       else {
         const why = describeFailure(cause);
         reject(
           new ConfigError(
-            `cannot listen on unix:${path}: a socket is there, and whether somebody listens on ` +
-              `it cannot be found out: ${why}`,
+            `cannot listen on unix:${path}: there is a socket, and it is unknown whether anybody ` +
+              `listens on it: ${why}`,
             { cause },
           ),
         );
@@ -131,7 +132,7 @@ function answers(path: string): Promise<boolean> {
 
 function inUse(address: string): ConfigError {
   return new ConfigError(
-    `cannot listen on unix:${address}: another process listens there already. ` +
+    `cannot listen on unix:${address}: another process already listens there. ` +
       `Stop it, or choose another name`,
   );
 }

@@ -1,19 +1,23 @@
-/** Names of Unix sockets as the system wants them. */
+/** Names of Unix sockets in the system's form. */
 import { ConfigError } from "../errors/errors.js";
 
-/** Bytes that `sun_path` holds, less the final NUL (unix(7); 104 in all on the BSDs and macOS). */
+/**
+ * Bytes that `sun_path` holds, without the final NUL (unix(7); 104 in all on the BSDs and macOS).
+ */
 const LONGEST_PATH = process.platform === "linux" ? 107 : 103;
 
-/** The path as the system wants it: for `@name` the `@` becomes a NUL. */
+/** The path in the form that Node and the system want: in `@name`, a NUL replaces the `@`. */
 export function systemUnixPath(address: string): string {
-  return isAbstract(address) ? `\0${address.slice(1)}` : address;
+  if (isAbstract(address)) return `\0${address.slice(1)}`;
+  // Node's `listen` takes a path that reads as a number, such as `7` or `.28e44`, for a port.
+  return Number(address) >= 0 ? `./${address}` : address;
 }
 
 /**
  * Whether this Node pads the names of Linux abstract sockets with NULs to the 108 bytes of
- * `sun_path`, as libuv did before 1.48 (its pull request 4266): Node 20 does to its last version,
- * Node 22 and newer do not. Then `unix:@NAME` meets only programs that do the same: none written in
- * another language, and no newer Node.
+ * `sun_path`, as libuv did before 1.48 (its pull request 4266). Node 20 does, up to its last
+ * version; Node 22 and newer do not. With padding, `unix:@NAME` only reaches programs that also
+ * pad: no program in another language, and no newer Node.
  */
 export const padsAbstractNames: boolean = olderThan(process.versions["uv"] ?? "", 1, 48);
 
@@ -28,7 +32,7 @@ export function isAbstract(address: string): boolean {
 }
 
 /**
- * Checks that the system can hold the name, which it might cut off in silence otherwise.
+ * Checks that the name fits, because the system might silently truncate it.
  * @throws ConfigError when it is too long, or abstract and this is not Linux.
  */
 export function checkUnixLength(address: string): void {
@@ -38,7 +42,7 @@ export function checkUnixLength(address: string): void {
   const length = Buffer.byteLength(address);
   if (process.platform !== "win32" && length > LONGEST_PATH) {
     throw new ConfigError(
-      `unix:${address} is too long: ${length} bytes, and the system takes ${LONGEST_PATH}`,
+      `unix:${address} is too long: ${length} bytes, but the system allows ${LONGEST_PATH}`,
     );
   }
 }

@@ -1,4 +1,4 @@
-/** A `ws` WebSocket as a Transport; for both ends. */
+/** A `ws` WebSocket as a Transport, for both ends. */
 import type { RawData, WebSocket } from "ws";
 import { LINGER_MS } from "../transport/limits.js";
 import type { Transport } from "../transport/transport.js";
@@ -22,7 +22,7 @@ class NodeWebSocketPort implements WebSocketPort {
   send(chunk: Uint8Array): void {
     this.#queuedBytes += chunk.length;
     this.#socket.send(chunk, { binary: true, compress: false }, (error) => {
-      // What failed stays counted: it never left.
+      // Failed bytes stay counted, because they never left.
       if (error) return;
       this.#queuedBytes -= chunk.length;
       if (this.#onDrained !== null && this.#queuedBytes < this.#limit) {
@@ -34,7 +34,7 @@ class NodeWebSocketPort implements WebSocketPort {
   }
 
   close(code: number): void {
-    // A paused socket would never see the other side's answer.
+    // A paused socket would never see the peer's answer.
     this.#socket.resume();
     this.#socket.close(code);
     const timer = realClock.after(LINGER_MS, () => this.#hurry(), { background: true });
@@ -58,15 +58,15 @@ class NodeWebSocketPort implements WebSocketPort {
     this.#onDrained = callback;
   }
 
-  // While bytes still leave, the other side is alive: it may take its time over them.
+  // As long as bytes leave, the peer is alive and may take its time.
   #hurry(): void {
     if (this.#queuedBytes === 0) this.#socket.terminate();
   }
 }
 
-/** The connected WebSocket as a Transport. Its `binaryType` becomes `fragments`. */
+/** Makes a Transport from a connected WebSocket. Its `binaryType` becomes `fragments`. */
 export function webSocketTransport(socket: WebSocket, address: string): Transport {
-  // Fragments come as they are; every other type joins them to one array first.
+  // Fragments are delivered directly; every other type joins them into one array first.
   socket.binaryType = "fragments";
   const transport = new WebSocketTransport(new NodeWebSocketPort(socket), address);
   let complaint: Error | undefined;

@@ -1,4 +1,4 @@
-/** Worker threads of Node, in the form that neutral code asks for. */
+/** Node's worker threads, with the interface that neutral code expects. */
 import { Worker } from "node:worker_threads";
 import type { WorkerLike } from "../crypto/ctidh/worker-protocol.js";
 
@@ -6,7 +6,7 @@ import type { WorkerLike } from "../crypto/ctidh/worker-protocol.js";
 export function spawnCtidhWorker(): WorkerLike {
   const worker = new Worker(new URL("./node-ctidh-worker.js", import.meta.url), {
     name: "ctidh1024",
-    // Flags of the main thread such as --input-type would keep the worker from starting.
+    // Flags of the main thread such as --input-type would prevent the worker from starting.
     execArgv: [],
   });
   return {

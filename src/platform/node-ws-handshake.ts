@@ -1,7 +1,7 @@
 /**
  * Who may connect to a WebSocket listener. Any web page can make a browser connect to any address,
- * so a handshake from a page must show an origin that is allowed and a token; programs that are no
- * browsers send no origin.
+ * so a handshake from a page must have an allowed origin and a token. Programs other than browsers
+ * do not send an origin.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
@@ -9,9 +9,9 @@ import { utf8 } from "../bytes/bytes.js";
 import { wsTokenBytes } from "../transport/ws-token.js";
 import { isLoopbackHost } from "./node-loopback.js";
 
-/** What a listener asks of a handshake. */
+/** A listener's rules for handshakes. */
 export interface HandshakeRules {
-  /** The host as it was asked for. */
+  /** The host as given by the caller. */
   readonly host: string;
   /** Whether only this machine can reach it. */
   readonly loopback: boolean;
@@ -21,20 +21,20 @@ export interface HandshakeRules {
   readonly token: string | undefined;
 }
 
-/** Why a handshake is refused. */
+/** The refusal of a handshake. */
 export interface Refusal {
   readonly status: 401 | 403;
   readonly text: string;
 }
 
-/** Whether a handshake with these headers is refused; null when it may go on. */
+/** Why a handshake with these headers is refused; null if it is accepted. */
 export function refusalOf(headers: IncomingHttpHeaders, rules: HandshakeRules): Refusal | null {
   const { origin } = headers;
   if (origin !== undefined) {
     if (!rules.allowedOrigins.includes(origin)) {
       return forbidden(
-        `Pages from ${JSON.stringify(origin)} may not connect here. Allow that origin where the ` +
-          `daemon is started (katz daemon: --allow-origin).`,
+        `Pages from ${JSON.stringify(origin)} may not connect here. To allow that origin, start ` +
+          `the daemon with it (katz daemon: --allow-origin).`,
       );
     }
     if (!goodHost(headers.host, rules)) {
@@ -57,8 +57,8 @@ export function refusalOf(headers: IncomingHttpHeaders, rules: HandshakeRules): 
 }
 
 /**
- * Which of the sub-protocols offered the listener answers with: the one with the right token, or
- * any with a token where none is asked for; null when there is none.
+ * The sub-protocol that the listener selects: the one with the right token, or any with a token if
+ * none is required; null if there is none.
  */
 export function acceptedProtocol(
   protocols: Iterable<string>,
@@ -72,7 +72,7 @@ export function acceptedProtocol(
   return null;
 }
 
-// Digests have one length, so nothing is told about the token's length either.
+// Digests have a fixed length, so this does not reveal the token's length either.
 function sameSecret(a: Uint8Array, b: Uint8Array): boolean {
   const digest = (bytes: Uint8Array): Buffer => createHash("sha256").update(bytes).digest();
   return timingSafeEqual(digest(a), digest(b));
@@ -85,7 +85,8 @@ function offeredTokens(headers: IncomingHttpHeaders): string[] {
     .filter((protocol) => wsTokenBytes(protocol) !== null);
 }
 
-// DNS rebinding: a page's own name may point to this machine, and its browser then says that name.
+// Against DNS rebinding: a page's own host name may point to this machine, and its browser then
+// sends that name.
 function goodHost(header: string | undefined, rules: HandshakeRules): boolean {
   const [, ipv6, other] = /^(?:\[([^\]]*)\]|([^:]*))(?::\d+)?$/.exec(header ?? "") ?? [];
   const host = ipv6 ?? other;

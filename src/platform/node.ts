@@ -1,7 +1,9 @@
-/** The platform as Node has it. */
+/** The platform of Node. */
 import { readFile } from "node:fs/promises";
+import { hashLongInputsBy } from "../bytes/hash.js";
 import type * as contract from "./contract.js";
 import type * as here from "./node.js";
+import { blake2b256 } from "./node-blake2b.js";
 import { nodeTooOld } from "./node-version.js";
 
 export { crc32 } from "./node-crc32.js";
@@ -22,16 +24,18 @@ export {
 export { gunzip, gzip } from "./node-gzip.js";
 export { spawnCtidhWorker } from "./node-worker.js";
 
-/** None: what `node:crypto` answers at once is faster than any message to another thread. */
+/** None: `node:crypto`, which answers at once, is faster than a message to another thread. */
 export const offThreadX25519: contract.OffThreadX25519 | null = null;
+
+hashLongInputsBy(blake2b256);
 
 const tooOld = nodeTooOld(process.versions.node);
 if (tooOld !== null) throw new Error(tooOld);
 
-/** The text of a file (UTF-8). @throws The system's error, e.g. with the code `ENOENT`. */
+/** Reads a text file (UTF-8). @throws The system's error, e.g. with the code `ENOENT`. */
 export function readText(path: string): Promise<string> {
   return readFile(path, "utf8");
 }
 
-/** Compiles only while this file honours the contract. */
+/** Compiles only if this file satisfies the contract. */
 export type Honours<T extends typeof contract = typeof here> = T;

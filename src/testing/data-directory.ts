@@ -11,9 +11,16 @@ import { realClock } from "../clock/real.js";
 import { ConfigError } from "../errors/errors.js";
 import type { EnvelopeLog } from "../network/courier/envelope-log.js";
 import type { BoxStore } from "../network/replica/box-store.js";
-import { usualPayloadLength } from "../network/parameters.js";
+import type { KeptNetwork } from "../network/kept-network.js";
+import {
+  type NetworkShape,
+  type WishedShape,
+  readShape,
+  shapeOf,
+  writeShape,
+} from "../network/network-shape.js";
 import { type Seed, seedBytes } from "../network/random.js";
-import { DEFAULT_EPOCH_MS } from "../pki/epoch.js";
+import { epochAt } from "../pki/epoch.js";
 import { levelPlaceIn } from "../platform/node-level.js";
 import { writeWhole } from "../platform/node-small-file.js";
 import { RecordStore } from "../store/record-store.js";
@@ -24,25 +31,6 @@ import { OldFiles } from "./old-files.js";
 const seedLength = 32;
 /** Lists damage, for `katz doctor`. */
 const damageFile = "damage.txt";
-
-/** The parameters that a network's boxes depend on: with other values they would not be found. */
-export interface NetworkShape {
-  readonly replicas: number;
-  readonly couriers: number;
-  readonly nike: "x25519" | "CTIDH1024-X25519";
-  readonly userForwardPayloadLength: number;
-  readonly epochMs: number;
-}
-
-function usualShape(nike: NetworkShape["nike"]): NetworkShape {
-  return {
-    replicas: 5,
-    couriers: 3,
-    nike,
-    userForwardPayloadLength: usualPayloadLength(nike),
-    epochMs: DEFAULT_EPOCH_MS,
-  };
-}
 
 /** The requested options. Missing parameters of the network are taken from the directory. */
 export interface DataDirectoryOptions extends WishedShape {
@@ -56,14 +44,12 @@ export interface DataDirectoryOptions extends WishedShape {
   readonly onFault?: ((error: Error) => void) | undefined;
 }
 
-type WishedShape = { readonly [N in keyof NetworkShape]?: NetworkShape[N] | undefined };
-
 /** An open data directory; only one process can have it open. */
-export class DataDirectory {
+export class DataDirectory implements KeptNetwork {
   /** 32 bytes from which all keys are derived. */
   readonly seed: Bytes;
-  /** When the directory was made, in milliseconds since 1970. */
-  readonly bornMs: number;
+  /** The network's first epoch: the one in which the directory was made. */
+  readonly genesisEpoch: number;
   /** The parameters that the network must have. */
   readonly shape: NetworkShape;
   /** Box stores by replica ID. */
@@ -75,7 +61,7 @@ export class DataDirectory {
   private constructor(seed: Bytes, bornMs: number, shape: NetworkShape, store: RecordStore) {
     const { replicas, couriers } = shape;
     this.seed = seed;
-    this.bornMs = bornMs;
+    this.genesisEpoch = epochAt(bornMs, shape.epochMs).epoch;
     this.shape = shape;
     this.stores = Array.from({ length: replicas }, (_, id) => new LevelBoxStore(store, id));
     this.logs = Array.from({ length: couriers }, (_, place) => new LevelEnvelopeLog(store, place));
@@ -101,8 +87,10 @@ export class DataDirectory {
     const store = await RecordStore.open(place, { onFault, onDamage });
     try {
       const oldFiles = await OldFiles.in(path, name);
-      const known = await readShape(store, oldFiles);
-      const shape = shapeOf(name, known, options);
+      const inFiles = oldFiles.replicas > 0;
+      const { replicas, couriers } = oldFiles;
+      const known = { ...(inFiles ? { replicas, couriers } : {}), ...(await readShape(store)) };
+      const shape = shapeOf(name, "directory", known, options);
       const isNew = known.replicas === undefined;
       const seed = await openSeed(join(path, "seed"), options.seed, isNew);
       const bornMs = await openBirth(join(path, "born"), (options.clock ?? realClock).now());
@@ -145,48 +133,6 @@ function noteDamage(path: string, message: string): void {
   } catch {
     // It is reported in any case.
   }
-}
-
-type KnownShape = { -readonly [N in keyof NetworkShape]?: NetworkShape[N] };
-
-const shapeNames = ["nike", "replicas", "couriers", "userForwardPayloadLength", "epochMs"] as const;
-
-async function readShape(store: RecordStore, oldFiles: OldFiles): Promise<KnownShape> {
-  const { replicas, couriers } = oldFiles;
-  const known: KnownShape = replicas > 0 ? { replicas, couriers } : {};
-  for (const name of shapeNames) {
-    const value = await store.setting(name);
-    if (value === null) continue;
-    Object.assign(known, { [name]: name === "nike" ? value : Number(value) });
-  }
-  return known;
-}
-
-function shapeOf(name: string, known: KnownShape, options: WishedShape): NetworkShape {
-  for (const part of shapeNames) {
-    const has = known[part];
-    const wanted = options[part];
-    if (has === undefined || wanted === undefined || has === wanted) continue;
-    throw new ConfigError(
-      `${name} was made with ${part} ${has}, but ${wanted} is asked for; with that its boxes would not ` +
-        `be found. Leave the option out, give ${has}, or use another directory`,
-    );
-  }
-  const usual = usualShape(known.nike ?? options.nike ?? "x25519");
-  const one = <N extends keyof NetworkShape>(part: N): NetworkShape[N] =>
-    known[part] ?? options[part] ?? usual[part];
-  return {
-    replicas: one("replicas"),
-    couriers: one("couriers"),
-    nike: one("nike"),
-    userForwardPayloadLength: one("userForwardPayloadLength"),
-    epochMs: one("epochMs"),
-  };
-}
-
-async function writeShape(store: RecordStore, shape: NetworkShape): Promise<void> {
-  if ((await store.setting("epochMs")) !== null) return;
-  await Promise.all(shapeNames.map((name) => store.set(name, String(shape[name]))));
 }
 
 async function openSeed(file: string, given: Seed | undefined, isNew: boolean): Promise<Bytes> {

@@ -5,7 +5,6 @@
 import { realClock } from "../clock/real.js";
 import { PKI_SIGNATURE_SCHEME, WIRE_KEM_SCHEME } from "../network/authority/authority.js";
 import { EmbeddedDaemon, type EmbeddedDaemonOptions } from "../network/embedded-daemon.js";
-import { epochAt } from "../pki/epoch.js";
 import { encodePublicKeyPem } from "../pki/pem.js";
 import type { WsRefusal } from "../platform/node-listen.js";
 import { parseAddress } from "../transport/address.js";
@@ -16,7 +15,7 @@ import { warnOfFaults } from "./fault-warnings.js";
 import { Ports } from "./ports.js";
 
 /** Options of an embedded daemon. */
-export interface DevDaemonOptions extends EmbeddedDaemonOptions {
+export interface DevDaemonOptions extends Omit<EmbeddedDaemonOptions, "store"> {
   /**
    * Where to listen: `unix:PATH`, `unix:@NAME`, `tcp:HOST:PORT` (port 0: a free one) or
    * `ws://HOST:PORT`; one address or several. Without any, only in-memory connections are possible:
@@ -82,25 +81,16 @@ export interface GatewayIdentity {
 /** A running embedded network with its daemon, its listeners and its files. */
 export class DevDaemon extends EmbeddedDaemon {
   readonly #token: string | undefined;
-  readonly #data: DataDirectory | null;
   readonly #ports: Ports;
 
   private constructor(options: DevDaemonOptions, data: DataDirectory | null) {
     const ports = new Ports(options, options.clock ?? realClock);
     super(options, {
-      kept: data
-        ? {
-            seed: data.seed,
-            genesisEpoch: epochAt(data.bornMs, options.epochMs).epoch,
-            stores: data.stores,
-            logs: data.logs,
-          }
-        : undefined,
+      kept: data ?? undefined,
       listen: () => ports.listen(),
       onDocument: (document) => ports.documentPublished(document),
     });
     this.#token = options.token;
-    this.#data = data;
     this.#ports = ports;
   }
 
@@ -160,7 +150,7 @@ export class DevDaemon extends EmbeddedDaemon {
   }
 
   /** A client's configuration for the address with that index. */
-  config(index = 0): {
+  override config(index = 0): {
     /** How to dial that address, with the token if one is required. */
     readonly dial: DialConfig;
   } {
@@ -175,13 +165,12 @@ export class DevDaemon extends EmbeddedDaemon {
     return { dial: DialConfig.fromAddress(parsed, token) };
   }
 
-  /** @internal Also closes the ports, and the directory so that the next daemon can open it. */
+  /** @internal Also closes the ports. */
   protected override async end(): Promise<void> {
     try {
       await super.end();
     } finally {
       await this.#ports.close();
-      await this.#data?.close();
     }
   }
 }

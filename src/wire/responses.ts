@@ -12,7 +12,7 @@ import type {
 } from "../bytes/opaque.js";
 import { ProtocolError } from "../errors/errors.js";
 import { type Encodable, CborBudget, decodeCbor, encodeCbor } from "../cbor/cbor.js";
-import { firstKnown } from "./requests.js";
+import { type RequestFields, type RequestKind, firstKnown } from "./requests.js";
 import * as s from "./schema.js";
 
 const bytes = s.nullable(s.bytes);
@@ -415,3 +415,18 @@ export function decodeResponse(body: Uint8Array): DaemonResponse | MalformedRepl
     return { kind: "malformedReply", queryId: id, error };
   }
 }
+
+/** Requests that get their own reply, with the same query ID. */
+export type QueryKind = {
+  [K in RequestKind]: `${K}Reply` extends ResponseKind
+    ? "queryId" extends keyof RequestFields<K>
+      ? K
+      : never
+    : never;
+}[RequestKind];
+
+/** The reply to a request of kind `K`. */
+export type ReplyTo<K extends QueryKind> = DaemonResponse<Extract<`${K}Reply`, ResponseKind>>;
+
+/** The fields of a request without its query ID. */
+export type QueryFields<K extends QueryKind> = Omit<RequestFields<K>, "queryId">;

@@ -316,13 +316,15 @@ export function dialPort(
     port1.addEventListener("close", onClose);
     target.addEventListener("error", onError);
     port1.start();
+    // The port of a shared worker is one that must be started.
+    if ("start" in target) (target as MessagePortLike).start();
     target.postMessage({ type: CONNECT, port: port2 }, [port2 as never]);
   });
 }
 
 /**
- * Accepts what {@link dialPort} connects: in a worker `listenForPorts(self)`, in a shared worker for
- * each port that it is connected by. For `Daemon.listen`.
+ * Accepts what {@link dialPort} connects: `listenForPorts(self)` in a worker or a shared worker, at
+ * the beginning of its program, before anything is awaited. For `Daemon.listen`.
  * @param source where the ports come from.
  * @param address what messages to people call the other end; `page` unless given.
  */
@@ -338,7 +340,17 @@ export function listenForPorts(source: MessageEndpoint, address = "page"): Liste
     if (accept === null) early.push(transport);
     else accept(transport);
   };
+  const sources = [source];
   source.addEventListener("message", onMessage);
+  // A shared worker hears of pages, each with a port of its own.
+  const onConnect = ({ ports }: { readonly ports: readonly MessagePortLike[] }): void => {
+    for (const port of ports) {
+      sources.push(port);
+      port.addEventListener("message", onMessage);
+      port.start();
+    }
+  };
+  source.addEventListener("connect", onConnect);
   return {
     address,
     open(onTransport) {
@@ -346,7 +358,8 @@ export function listenForPorts(source: MessageEndpoint, address = "page"): Liste
       for (const transport of early.splice(0)) onTransport(transport);
     },
     close() {
-      source.removeEventListener("message", onMessage);
+      source.removeEventListener("connect", onConnect);
+      for (const one of sources) one.removeEventListener("message", onMessage);
       for (const transport of early.splice(0)) transport.destroy();
       return Promise.resolve();
     },

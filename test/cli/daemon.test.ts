@@ -89,7 +89,7 @@ test("it writes a configuration that clients can use, from any folder", async ()
   });
   assert.equal(code, 0);
   const again = await withDaemon(args, async () => {});
-  assert.equal(again.code, 0, "its own file is written anew");
+  assert.equal(again.code, 0, `its own file is written anew: ${again.stderr}`);
 });
 
 test("it leaves a configuration alone that somebody else wrote", async () => {
@@ -351,7 +351,7 @@ test("a place where another daemon listens is not taken", async () => {
   await withDaemon(args, async () => {
     const { code, stderr } = await katz(["daemon", ...args]);
     assert.equal(code, 2);
-    assert.match(stderr, /another process listens there already/);
+    assert.match(stderr, /another process already listens there/);
   });
 });
 

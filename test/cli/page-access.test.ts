@@ -91,5 +91,5 @@ test("flags about pages need a WebSocket, and a token must be one", async () => 
   assert.match(bad.stderr, /does not hold a token: it must be one word/);
   const origin = await katz([...listen, "--allow-origin", "localhost:5173"]);
   assert.equal(origin.code, 2);
-  assert.match(origin.stderr, /is no origin/);
+  assert.match(origin.stderr, /is not an origin/);
 });

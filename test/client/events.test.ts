@@ -3,10 +3,10 @@ import { getEventListeners } from "node:events";
 import { test } from "node:test";
 import { EventHub } from "../../src/client/event-hub.js";
 import { silentLogger } from "../../src/client/options.js";
-import type { ClientEvent } from "../../src/config/events.js";
+import { type ClientEvent, eventTypes } from "../../src/config/events.js";
 import { SlowConsumerError } from "../../src/errors/errors.js";
 import type { DaemonResponse } from "../../src/wire/responses.js";
-import { connectedPair, eventTypes, isPending, pkiDocument, reasonOf, turn } from "./fixture.js";
+import { connectedPair, isPending, pkiDocument, reasonOf, turn } from "./fixture.js";
 
 const id = new Uint8Array(16).fill(3) as never;
 const shutdown: ClientEvent = { type: "shutdown" };

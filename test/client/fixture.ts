@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { type Bytes, fromHex } from "../../src/bytes/bytes.js";
 import type { ConfigInit } from "../../src/config/config.js";
-import type { ClientEvent } from "../../src/config/events.js";
+import { type ClientEvent, eventTypes } from "../../src/config/events.js";
 import { ThinClient } from "../../src/client/thin-client.js";
 import type { ThinClientOptions } from "../../src/client/options.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
@@ -74,20 +74,6 @@ export function pair(
       heard.filter((event): event is Extract<ClientEvent, { type: T }> => event.type === type),
   };
 }
-
-/** Every type of event. */
-export const eventTypes = [
-  "connectionStatus",
-  "newPkiDocument",
-  "messageSent",
-  "messageReply",
-  "messageIdGarbageCollected",
-  "daemonDisconnected",
-  "reconnected",
-  "shutdown",
-  "handlerError",
-  "closed",
-] as const satisfies ClientEvent["type"][];
 
 /** A pair after the handshake. */
 export interface ConnectedPair extends Pair {

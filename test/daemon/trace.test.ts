@@ -82,7 +82,7 @@ describe("the trace of a daemon", () => {
   });
 
   test("tells of sessions, and of ticks that were used and that were not", async () => {
-    const { client, link, clock, events } = await traced({ pace: "poisson" });
+    const { client, daemon, link, clock, events } = await traced({ pace: "poisson" });
     await clock.advance(10_000);
     assert.ok(events.some((event) => event.event === "tick" && !event.used));
     assert.ok(link.decoys > 0);
@@ -92,7 +92,7 @@ describe("the trace of a daemon", () => {
     assert.equal(events.filter((event) => event.event === "tick" && event.used).length, 1);
     client.transport.destroy();
     await turn();
-    await clock.advance(3_600_000);
+    daemon.forgetSessions();
     const states = events.flatMap((event) => (event.event === "session" ? [event.state] : []));
     assert.deepEqual(states, ["attached", "gone", "ended"]);
   });

@@ -103,7 +103,7 @@ test("katz daemon leaves a file alone that is no socket, and a socket that is in
   writeFileSync(path, "keep me");
   const { code, stderr } = await katz("daemon", "--listen", `unix:${path}`);
   assert.equal(code, 2);
-  assert.match(stderr, /something else of that name, which is not removed/);
+  assert.match(stderr, /something else has that name, and is not removed/);
   assert.equal(statSync(path).size, 7);
 
   const busy = join(folder, "busy.sock");
@@ -111,7 +111,7 @@ test("katz daemon leaves a file alone that is no socket, and a socket that is in
   await running.firstLine();
   const second = await katz("daemon", "--listen", `unix:${busy}`);
   assert.equal(second.code, 2);
-  assert.match(second.stderr, /another process listens there already\. Stop it, or choose another/);
+  assert.match(second.stderr, /another process already listens there\. Stop it, or choose another/);
 });
 
 /** Addresses that cannot be, and what is said of them. */
@@ -120,7 +120,7 @@ const WRONG_ADDRESSES: readonly (readonly [string, RegExp])[] = [
   ["tcp:127.0.0.1:99999", /port "99999".*0 to 65535/],
   ["tcp:127.0.0.1", /HOST:PORT/],
   ["unix:", /path or @NAME/],
-  ["unix:/no/such/folder/socket", /there is no folder \/no\/such\/folder; make it first/],
+  ["unix:/no/such/folder/socket", /there is no folder \/no\/such\/folder; create it first/],
   ["tcp:0.0.0.0:0", /others could reach it/],
 ];
 

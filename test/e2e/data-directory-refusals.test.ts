@@ -60,7 +60,10 @@ describe("a data directory", () => {
 
   it("keeps its network: what is left out is as it was, other values are refused", async () => {
     await (await start({ replicas: 3, couriers: 2, epochMs: 60_000 })).close();
-    await refuses({ replicas: 5 }, /was made with replicas 3, and 5 is asked for.*leave it out/);
+    await refuses(
+      { replicas: 5 },
+      /was made with replicas 3, but 5 is asked for.*Leave the option out/,
+    );
     await refuses({ couriers: 1 }, /was made with couriers 2/);
     await refuses({ epochMs: 1_200_000 }, /was made with epochMs 60000/);
     await refuses({ nike: "CTIDH1024-X25519" }, /was made with nike x25519/);
@@ -78,7 +81,7 @@ describe("a data directory", () => {
     for (const mode of [0o777, 0o755, 0o710]) {
       mkdirSync(path, { recursive: true });
       chmodSync(path, mode);
-      await refuses({}, /others can get at the keys in it: make it yours alone \(chmod 700\)/);
+      await refuses({}, /others can read the keys in it: make it private \(chmod 700\)/);
       assert.deepEqual(readdirSync(path), [], "nothing was put there");
     }
     chmodSync(path, 0o700);

@@ -319,7 +319,7 @@ test("a gateway without an address that can be dialled is no busy loop", async (
 
 test("a document that does not verify is never handed on; the link ends, and packets are refused", async () => {
   const wrong: [string, Parameters<typeof signedDocument>[1] & object, RegExp][] = [
-    ["too few signers", { signers: 1 }, /1 of 3 authorities signed, 2 must/],
+    ["too few signers", { signers: 1 }, /1 of 3 authorities signed, 2 are needed/],
     [
       "another geometry",
       { edit: (d) => d.set("SphinxGeometryHash", new Uint8Array(32)) },
@@ -414,24 +414,44 @@ test("a daemon that wants a document has it asked for at once", async () => {
   all.link.wantDocument();
 });
 
+/** A clock an hour ahead of another. */
+function anHourAhead(clock: VirtualClock): VirtualClock {
+  return new Proxy(clock, {
+    get: (target, name) => {
+      const value = Reflect.get(target, name) as unknown;
+      if (name === "now") return () => target.now() + 3_600_000;
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
 test("a clock that is an hour wrong is measured, and corrected only if asked", async () => {
   for (const timeSync of [false, true]) {
     const all = scene({ timeSync });
     const { clock } = all;
     // The gateway lives an hour ahead of us.
-    const ahead = new Proxy(clock, {
-      get: (target, name) => {
-        const value = Reflect.get(target, name) as unknown;
-        if (name === "now") return () => target.now() + 3_600_000;
-        return typeof value === "function" ? value.bind(target) : value;
-      },
-    });
-    Object.assign(all.network, { clock: ahead });
+    Object.assign(all.network, { clock: anHourAhead(clock) });
     await until(all, () => all.told.statuses.length > 0);
     const { clockSkewMs, epoch } = all.link.describe();
     // Up to a second of rounding, and the time of the way.
     assert.ok(Math.abs(clockSkewMs! + 3_600_000) < 2000, String(clockSkewMs));
     assert.equal(epoch, FIRST_EPOCH + (timeSync ? 90 : 0));
+    await closed(all);
+  }
+});
+
+test("where a document is missing, the skew of a wrong clock is named to whoever sends", async () => {
+  for (const timeSync of [false, true]) {
+    const all = scene({ timeSync });
+    all.network.documents = () => null;
+    Object.assign(all.network, { clock: anHourAhead(all.clock) });
+    await until(all, () => all.link.describe().documentProblem !== null);
+    const message = [
+      "client/conn: PKI error: client: no document of this epoch",
+      "gateway1 does not have it yet",
+      ...(timeSync ? [] : ["this machine's clock is 3600 s behind the gateway's: set it"]),
+    ].join("; ");
+    await assert.rejects(all.link.send(echoPacket(utf8("x"))), { name: "LinkError", message });
     await closed(all);
   }
 });

@@ -90,7 +90,7 @@ test("a gateway with another key is hung up on before it learns the queue ID", a
     const gateway = { ...all.keys.identity, ...change };
     await assert.rejects(GatewaySession.connect({ ...all.options, gateway }), {
       name: "LinkError",
-      message: `gateway1: its ${which} is not the one that is known of it`,
+      message: `gateway1: its ${which} is not the one in the file or the consensus`,
     });
     await assert.rejects(accepting, "the server waited for message three in vain");
   }

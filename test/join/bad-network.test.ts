@@ -31,7 +31,7 @@ const wrongDocuments: readonly [string, (epoch: number) => DocumentChange, RegEx
   [
     "that has expired",
     (epoch) => ({ expiration: epoch }),
-    /^gateway1: .*expired in epoch (\d+), it is \1$/,
+    /^gateway1: .*expired in epoch (\d+), the current epoch is \1$/,
   ],
   [
     "of the future",
@@ -46,7 +46,7 @@ const wrongDocuments: readonly [string, (epoch: number) => DocumentChange, RegEx
   [
     "that too few authorities signed",
     () => ({ signers: 1 }),
-    /^gateway1: .*1 of 3 authorities signed, 2 must/,
+    /^gateway1: .*1 of 3 authorities signed, 2 are needed/,
   ],
   [
     "without a layer of mixes",
@@ -132,7 +132,10 @@ test("a gateway whose link key does not match is told, and nothing is sent to it
   });
   const joined = await JoinedDaemon.start({ config: DaemonConfig.parse(toml), listen: [] });
   const { link } = await stateWhen(joined, ({ link: { lastError } }) => lastError !== null);
-  assert.equal(link.lastError, "gateway1: its link key is not the one that is known of it");
+  assert.equal(
+    link.lastError,
+    "gateway1: its link key is not the one in the file or the consensus",
+  );
   assert.deepEqual([link.phase, link.sent, network.links.length], ["waiting", 0, 0]);
   await joined.close();
   await close();

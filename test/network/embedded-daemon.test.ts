@@ -1,5 +1,8 @@
 /** The network with a daemon in front, as a page uses it: connections in memory only. */
 import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { EmbeddedDaemon } from "katzenpost-thinclient/network";
 import { ThinClient, hasCode, randomBytes, utf8ToText } from "katzenpost-thinclient";
@@ -22,9 +25,43 @@ test("a client writes and reads, also after the daemon was restarted", async () 
   assert.equal(held.length, 2);
 });
 
+test("a client connects by the configuration alone", async () => {
+  await using embedded = await EmbeddedDaemon.start();
+  await using client = await ThinClient.connect(embedded.config());
+  const echo = client.getService("echo");
+  const reply = await client.blockingSendMessage("hello", ...echo.toDestination());
+  assert.equal(utf8ToText(reply.subarray(0, 5)), "hello");
+});
+
+test("a store keeps boxes for the next network, and is nobody else's meanwhile", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "katz-embedded-"));
+  const store = join(folder, "boxes");
+  try {
+    await assert.rejects(EmbeddedDaemon.start({ store, couriers: 0 }), RangeError);
+    assert.equal(existsSync(store), false, "nothing was opened");
+    const seed = randomBytes(32);
+    let read: Parameters<ThinClient["read"]>;
+    {
+      await using embedded = await EmbeddedDaemon.start({ store, replicas: 3 });
+      await using client = await ThinClient.connect({ dial }, { dial: embedded.dial });
+      const { writeCap, readCap, firstMessageIndex } = await client.newKeypair(seed);
+      await client.write(writeCap, firstMessageIndex, "kept");
+      read = [readCap, firstMessageIndex];
+      await assert.rejects(EmbeddedDaemon.start({ store }), /is in use/);
+    }
+    await assert.rejects(EmbeddedDaemon.start({ store, replicas: 5 }), /was made with replicas 3/);
+    await using embedded = await EmbeddedDaemon.start({ store });
+    await using client = await ThinClient.connect({ dial }, { dial: embedded.dial });
+    assert.equal(embedded.storage.replicas.length, 3);
+    assert.equal(utf8ToText((await client.read(...read)).plaintext), "kept");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 test("options are checked before anything is made", async () => {
   const wrong: readonly (readonly [object, RegExp])[] = [
-    [{ listen: "tcp:127.0.0.1:0" }, /`options.listen` is not an option; known: seed, clock/],
+    [{ listen: "tcp:127.0.0.1:0" }, /`options.listen` is not an option; known: store, seed, clock/],
     [{ dataDirectory: "x" }, /`options.dataDirectory` is not an option/],
     [{ replicas: 1 }, /`options.replicas` must be an integer from 2/],
     [{ couriers: 101 }, /`couriers` must be an integer from 1 to 100, got 101/],

@@ -96,7 +96,7 @@ test("each refusal says why", () => {
     ["Certified changed after signing", /: bad signature$/],
     ["empty Certified", /^certificate of nothing$/],
     ["signature of wrong length", /: bad signature$/],
-    ["same verifier listed twice counts once", /^1 of 1 authorities signed, 2 must$/],
+    ["same verifier listed twice counts once", /^1 of 1 authorities signed, 2 are needed$/],
   ];
   for (const [name, pattern] of wanted) assert.match(reasonsOf(name).at(-1) ?? "", pattern, name);
 });

@@ -31,7 +31,7 @@ test("schemes have the reference's sizes and names", () => {
   assert.throws(() => signatureSchemeByName("Ed448"), {
     name: "RangeError",
     message:
-      'no signature scheme of the name "Ed448" here (known: ' +
+      'there is no signature scheme with the name "Ed448" (known: ' +
       `${signatureSchemes.map(({ name }) => name).join(", ")})`,
   });
 });

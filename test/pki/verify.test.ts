@@ -48,7 +48,7 @@ test("more than half of the authorities must have signed, unless told otherwise"
   const strangers = [1, 2, 3, 4].map((byte) => ({ publicKey: new Uint8Array(32).fill(byte) }));
   assert.equal(reasons([...raw, ...strangers.slice(0, 2)]).length, 0);
   const few = reasons([...raw, ...strangers.slice(0, 3)]);
-  assert.equal(few[0], "3 of 6 authorities signed, 4 must");
+  assert.equal(few[0], "3 of 6 authorities signed, 4 are needed");
   assert.deepEqual(
     few.slice(1).map((r) => r.split(": ")[1]),
     Array(3).fill("no signature"),
@@ -78,7 +78,7 @@ test("epoch, expiration and geometry are checked where they are asked for", () =
   ]);
   assert.deepEqual(reasons(raw, { epoch, currentEpoch: epoch + 4 }), []);
   assert.deepEqual(reasons(raw, { epoch, currentEpoch: epoch + 5 }), [
-    `expired in epoch ${epoch + 5}, it is ${epoch + 5}`,
+    `expired in epoch ${epoch + 5}, the current epoch is ${epoch + 5}`,
   ]);
   const other = Geometry.forNike({ nike: "x25519", nrHops: 5, userForwardPayloadLength: 1872 });
   assert.deepEqual(reasons(raw, { geometry: other }), ["document of another Sphinx geometry"]);
@@ -93,7 +93,7 @@ test("an authority with a scheme that cannot be checked does not count, and that
   );
   const named = { ...raw[1], scheme: "Falcon-padded-512" };
   assert.deepEqual(reasons([raw[0], named]), [
-    "1 of 2 authorities signed, 2 must",
+    "1 of 2 authorities signed, 2 are needed",
     "5af7b9daf980b04f: unsupported scheme Falcon-padded-512: verify with verifyPkiDocumentWith " +
       "of katzenpost-thinclient/join",
   ]);

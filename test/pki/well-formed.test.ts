@@ -69,7 +69,10 @@ test("a node that breaks a rule is named with the rule", () => {
     [{ Addresses: { tcp: ["tcp://:1"] } }, 'address "tcp://:1"'],
     [{ Addresses: { tcp: ["tcp://h:65536"] } }, 'address "tcp://h:65536"'],
     [{ Addresses: { tcp: ["gopher://h:1"] } }, 'address "gopher://h:1"'],
-    [{ Kaetzchen: { echo: { endpoint: "+echo" } } }, "Kaetzchen on a node that is no service node"],
+    [
+      { Kaetzchen: { echo: { endpoint: "+echo" } } },
+      "Kaetzchen on a node that is not a service node",
+    ],
   ];
   for (const [change, problem] of rows) {
     const name = JSON.stringify(change["Name"] ?? "gateway1");

@@ -151,7 +151,7 @@ test("a Unix dial says what is wrong with the path", options, async (t) => {
   await assert.rejects(dialUnix(""), { code: "ERR_CONFIG" });
   await assert.rejects(dialUnix(`/${"x".repeat(200)}`), {
     code: "ERR_CONFIG",
-    message: /is too long: 201 bytes, and the system takes 10[37]$/,
+    message: /is too long: 201 bytes, but the system allows 10[37]$/,
   });
 });
 
@@ -205,7 +205,7 @@ test("a server without tokens is told apart, and no error has the token", option
   t.after(() => server.close());
   const { port } = server.address() as AddressInfo;
   await assert.rejects(dialWs(`ws://127.0.0.1:${port}`, { token: "hunter2" }), (error: Error) => {
-    assert.match(error.message, /the listener does not know about tokens/);
+    assert.match(error.message, /the listener does not use tokens/);
     assert.doesNotMatch(`${error.stack}${String(error.cause)}`, /hunter2/);
     return true;
   });

@@ -163,8 +163,8 @@ test("refusals say why, in a text that a person can act on", options, async (t) 
     (await shakeHands(address, pageWith(wrong))).text,
   ];
   assert.deepEqual(texts, [
-    'Pages from "http://x.example" may not connect here. Allow that origin where the daemon is ' +
-      "started (katz daemon: --allow-origin).\n",
+    'Pages from "http://x.example" may not connect here. To allow that origin, start the daemon ' +
+      "with it (katz daemon: --allow-origin).\n",
     'A page must not reach this daemon by the name "x.example". Use localhost, or let the daemon ' +
       "listen on that name.\n",
     "A token is needed. Offer it as a sub-protocol.\n",
@@ -345,7 +345,7 @@ test("options of a WebSocket listener are checked by name", options, async () =>
   const bad: [Record<string, unknown>, RegExp][] = [
     [{ ...base, origins: [] }, /unknown option\(s\) \['origins'\]/],
     [{ ...base, allowedOrigins: [page] }, /needs a token: pages/],
-    [{ ...base, token, allowedOrigins: ["*"] }, /"\*" is no origin; expected/],
+    [{ ...base, token, allowedOrigins: ["*"] }, /"\*" is not an origin; expected/],
     [{ ...base, token, allowedOrigins: [`${page}/`] }, /\(meant: http:\/\/localhost:8080\?\)/],
     [{ ...base, token, allowedOrigins: ["HTTP://A"] }, /\(meant: http:\/\/a\?\)/],
     [{ ...base, token, allowedOrigins: [7] }, /must be a string/],

@@ -52,6 +52,21 @@ test("a socket file is its owner's alone, and gone after the close", options, as
   assert.equal(existsSync(path), false);
 });
 
+test("a socket file may have a name that reads as a number", options, async (t) => {
+  const before = process.cwd();
+  process.chdir(newFolder(t));
+  t.after(() => process.chdir(before));
+  // Node takes such a name for a port. Names that stand in for ours are random, and may read so too.
+  for (const name of ["7", ".28e44", "0x10", "1e3"]) {
+    const listener = await listenUnix(name);
+    assert.equal(listener.address, `unix:${name}`);
+    await canConnect(name);
+    await listener.close();
+    assert.equal(existsSync(name), false);
+  }
+  for (let i = 0; i < 40; i++) await (await listenUnix("c.sock")).close();
+});
+
 test(
   "a close removes its own socket file only, wherever the process is then",
   options,
@@ -100,7 +115,7 @@ test("a socket on which somebody answers is left alone", options, async (t) => {
   await assert.rejects(listenUnix(path), {
     code: "ERR_CONFIG",
     message:
-      `cannot listen on unix:${path}: another process listens there already. ` +
+      `cannot listen on unix:${path}: another process already listens there. ` +
       `Stop it, or choose another name`,
   });
   await canConnect(path);
@@ -125,7 +140,7 @@ test("a missing folder is named", options, async (t) => {
   const path = join(newFolder(t), "missing", "x.sock");
   await assert.rejects(listenUnix(path), {
     code: "ERR_CONFIG",
-    message: /there is no folder .*missing; make it first$/,
+    message: /there is no folder .*missing; create it first$/,
   });
 });
 
@@ -146,7 +161,7 @@ test("an abstract name is taken once, and free after the close", options, async 
   }
   const name = `@katz-listen-${process.pid}`;
   const listener = await listenUnix(name);
-  await assert.rejects(listenUnix(name), { code: "ERR_CONFIG", message: /listens there already/ });
+  await assert.rejects(listenUnix(name), { code: "ERR_CONFIG", message: /already listens there/ });
   await canConnect(name);
   await listener.close();
   const rule = padsAbstractNames ? /Node 22$/ : /--listen unix:@katz-listen-\d+$/;
@@ -175,7 +190,7 @@ test("a port in use is reported with its address and what to do", options, async
     code: "ERR_CONFIG",
     message:
       `cannot listen on tcp:127.0.0.1:${port}: the address is in use (EADDRINUSE). ` +
-      `Stop what listens there, or choose another port (0 takes a free one)`,
+      `Stop the program that listens there, or choose another port (0 takes a free one)`,
   });
 });
 
@@ -197,8 +212,8 @@ test("only loopback addresses are listened on unless told otherwise", options, a
   await assert.rejects(listenTcp("0.0.0.0", 0, "tcp", { allowRemote: false }), {
     code: "ERR_CONFIG",
     message:
-      "not listening on 0.0.0.0: others could reach it. Listen on 127.0.0.1, or say allowRemote " +
-      "(katz daemon: --allow-remote) if that is what you want",
+      "not listening on 0.0.0.0: others could reach it. Listen on 127.0.0.1, or set allowRemote " +
+      "(katz daemon: --allow-remote) if you want that",
   });
   const truthy = { allowRemote: 1 as unknown as boolean };
   await assert.rejects(listenTcp("0.0.0.0", 0, "tcp", truthy), { code: "ERR_CONFIG" });

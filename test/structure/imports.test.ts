@@ -15,7 +15,16 @@ const rules: Record<string, readonly string[]> = {
   transport: ["bytes", "clock", "errors", "#platform"],
   // Records in a database of the level family, wherever it is.
   store: ["bytes", "errors", "#platform", "abstract-level"],
-  platform: ["bytes", "clock", "errors", "store", "transport", "@noble/*", "browser-level"],
+  platform: [
+    "bytes",
+    "clock",
+    "errors",
+    "store",
+    "transport",
+    "@noble/*",
+    "browser-level",
+    "hash-wasm",
+  ],
   pki: ["bytes", "cbor", "errors", "#platform", "@noble/hashes", "@noble/post-quantum"],
   config: ["bytes", "errors", "pki", "transport", "#platform", "smol-toml"],
   // Never crypto, daemon, network: a client knows of capabilities only that they are bytes.
@@ -137,8 +146,29 @@ const rules: Record<string, readonly string[]> = {
     "wire",
     "node:",
   ],
+  // What a console shows of client, daemon and network together; its server is the command's.
+  console: [
+    "bacap",
+    "bytes",
+    "cbor",
+    "client",
+    "clock",
+    "daemon",
+    "errors",
+    "mixnet",
+    "network",
+    "pki",
+  ],
   // As a user would: by the package's name.
-  cli: ["katzenpost-thinclient", "node:", "@stricli/core", "smol-toml"],
+  cli: [
+    "katzenpost-thinclient",
+    "node:",
+    "@stricli/core",
+    "fast-string-truncated-width",
+    "fast-string-width",
+    "fast-wrap-ansi",
+    "smol-toml",
+  ],
 };
 
 /** What single files may use beyond their folder's rule. */
@@ -146,9 +176,13 @@ const additions: Record<string, readonly string[]> = {
   // Which schemes of links there are is said in its refusals.
   "src/config/daemon-config.ts": ["kem"],
   "src/cli/main.ts": ["src/platform/node-version"],
+  // What the page is told is nobody's subpath.
+  "src/cli/commands/console/console.ts": ["src/console", "src/clock/real"],
+  "src/cli/commands/console/server.ts": ["src/console", "src/platform/node-ws-handshake", "ws"],
   // Names the events of the daemon in front of it.
   "src/network/index.ts": ["src/daemon/trace"],
   // The network with a daemon in front, where no platform is needed.
+  "src/network/kept-network.ts": ["#level"],
   "src/network/embedded-daemon.ts": ["daemon", "transport"],
   "src/platform/contract.ts": ["src/crypto/ctidh/worker-protocol"],
   "src/platform/browser-worker.ts": ["src/crypto/ctidh/worker-protocol"],

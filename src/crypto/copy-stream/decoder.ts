@@ -1,9 +1,9 @@
 /**
- * From the boxes of a copy stream back to envelopes. spec/pigeonhole §8.
+ * Decodes the boxes of a copy stream to envelopes (spec/pigeonhole §8).
  *
- * The stream was written by a stranger. Each length is checked before anything is kept for it, and
- * boxes and envelopes are counted, so memory is bounded by one element and one envelope and time by
- * the ceilings.
+ * A stranger wrote the stream. Each length is checked before memory is taken for it, and boxes and
+ * envelopes are counted. So one element and one envelope bound the memory, and the limits bound the
+ * time.
  */
 import { type Bytes, checkBytes, concatBytes } from "../../bytes/bytes.js";
 import { ProtocolError } from "../../errors/errors.js";
@@ -18,7 +18,7 @@ import {
 
 const noBytes = new Uint8Array(0);
 
-/** An envelope as it came out of a stream. */
+/** An envelope from a stream. */
 export type DecodedEnvelope = ReturnType<typeof decodeCourierEnvelope>;
 
 function u32At(bytes: Uint8Array, at: number): number {
@@ -26,8 +26,8 @@ function u32At(bytes: Uint8Array, at: number): number {
 }
 
 /**
- * Takes boxes, gives envelopes. After each {@link addBox}, call {@link next} until it gives null.
- * An error leaves the decoder where it was; nothing after it can be trusted.
+ * Takes boxes and returns envelopes. After each {@link addBox}, call {@link next} until it returns
+ * null. An error leaves the decoder unchanged; nothing after it can be trusted.
  */
 export class CopyStreamDecoder {
   readonly #maxElement: number;
@@ -43,29 +43,29 @@ export class CopyStreamDecoder {
     this.#maxEnvelope = sizes.courierQueryWriteLength;
   }
 
-  /** Whether an element said that it is the last one. */
+  /** Whether an element was marked as the last one. */
   get sawFinal(): boolean {
     return this.#sawFinal;
   }
 
-  /** How many bytes wait for more: of an element, and of an envelope. */
+  /** How many bytes of an incomplete element and of an incomplete envelope are held. */
   get remaining(): number {
     return this.#elements.length + this.#stream.length;
   }
 
-  /** How many boxes came in. */
+  /** How many boxes were added. */
   get boxes(): number {
     return this.#boxes;
   }
 
-  /** How many envelopes went out. */
+  /** How many envelopes were returned. */
   get envelopes(): number {
     return this.#envelopes;
   }
 
   /**
-   * Adds what one box holds (decrypted, unpadded). An element may span boxes, and a box may hold
-   * several. The start flag and unknown flags mean nothing.
+   * Adds the content of one box (decrypted, unpadded). An element may span boxes, and a box may
+   * hold several. The start flag and unknown flags are ignored.
    * @throws ProtocolError when an element is too long (`failed to decode element: …`), the box is
    * longer than a box can be, or there are more than 65,536.
    */
@@ -98,8 +98,8 @@ export class CopyStreamDecoder {
   }
 
   /**
-   * The next envelope; null when more boxes are needed for one.
-   * @throws ProtocolError when its length exceeds that of a query, it does not parse, bytes are
+   * The next envelope; null if it needs more boxes.
+   * @throws ProtocolError when its length exceeds that of a query, it cannot be parsed, bytes are
    * left inside it, or there are more than 65,536.
    */
   next(): DecodedEnvelope | null {

@@ -1,9 +1,9 @@
 /**
- * From envelopes to the elements of a copy stream. spec/pigeonhole §8.
+ * Cuts envelopes into the elements of a copy stream (spec/pigeonhole §8).
  *
  * The stream is `length (4) ‖ envelope` over all envelopes, cut into pieces without regard to where
- * an envelope ends. A stream may be made in several calls; all that goes from one call to the next
- * is the bytes not yet emitted.
+ * an envelope ends. A stream may be made in several calls; the only state between calls is the
+ * bytes that were not emitted yet.
  */
 import { type Bytes, checkBytes, concatBytes, copyBytes } from "../../bytes/bytes.js";
 import {
@@ -17,13 +17,13 @@ import { COPY_STREAM_FINAL, COPY_STREAM_START, encodeCopyStreamElement } from ".
 
 /** How a call continues an earlier one. */
 export interface CopyStreamEncoderOptions {
-  /** What the call before left over: its {@link CopyStreamEncoder.buffer}. */
+  /** The {@link CopyStreamEncoder.buffer} of the previous call. */
   readonly buffer?: Uint8Array | undefined;
   /** Whether this is the first call for the stream; true by default. */
   readonly isStart?: boolean | undefined;
 }
 
-/** Cuts envelopes into elements, each of which fits one box. */
+/** Cuts envelopes into elements, each of which fits into one box. */
 export class CopyStreamEncoder {
   readonly #dataLength: number;
   #pending: Bytes;
@@ -47,7 +47,7 @@ export class CopyStreamEncoder {
     this.#startPending = isStart;
   }
 
-  /** The bytes not yet emitted: what the next call for the same stream needs. A copy. */
+  /** The bytes not yet emitted, as a copy; the next call for the same stream needs them. */
   get buffer(): Bytes {
     return copyBytes(this.#pending);
   }
@@ -61,7 +61,8 @@ export class CopyStreamEncoder {
   }
 
   /**
-   * Full elements while more than one element's worth is pending: the last may be the final one.
+   * Returns full elements while more than one element's worth of bytes is pending, because the last
+   * one may be the final element.
    */
   #emitFull(): Bytes[] {
     const elements: Bytes[] = [];
@@ -71,7 +72,7 @@ export class CopyStreamEncoder {
     return elements;
   }
 
-  /** Adds a serialized CourierEnvelope; gives the elements that are full now. */
+  /** Adds a serialized CourierEnvelope; returns the elements that became full. */
   add(envelope: Uint8Array): Bytes[] {
     checkBytes("envelope", envelope);
     const prefix = new Uint8Array(ENVELOPE_PREFIX_LENGTH);
@@ -80,14 +81,20 @@ export class CopyStreamEncoder {
     return this.#emitFull();
   }
 
-  /** Ends the stream: all that is pending, the last element marked final. Nothing if none is. */
+  /**
+   * Ends the stream: returns all pending bytes as elements, with the last marked final. Empty if
+   * nothing is pending.
+   */
   flush(): Bytes[] {
     const elements = this.#emitFull();
     if (this.#pending.length > 0) elements.push(this.#emit(this.#pending.length, true));
     return elements;
   }
 
-  /** All that is pending, with the stream to go on: the last element may be short. */
+  /**
+   * Returns all pending bytes as elements and lets the stream continue: the last element may be
+   * short.
+   */
   flushWithoutFinal(): Bytes[] {
     const elements = this.#emitFull();
     if (this.#pending.length > 0) elements.push(this.#emit(this.#pending.length, false));

@@ -1,7 +1,7 @@
 /**
- * The group action of CSIDH: from a curve, as many isogenies of each small degree as the exponents
- * say. spec/pigeonhole §3.2. What it computes does not depend on the order of the
- * isogenies, so this is the quickest order known here; its time depends on the exponents.
+ * The group action of CSIDH: from a curve, it takes as many isogenies of each small degree as the
+ * exponents say (spec/pigeonhole §3.2). The result does not depend on the order of the isogenies,
+ * so this uses the fastest order known here. The time depends on the exponents.
  */
 import { multiplyByPrime } from "./chains.js";
 import { type Curve, type Point, coefficientOf, curveOf, double, isOnCurve } from "./curve.js";
@@ -9,7 +9,7 @@ import { type FieldElement, ONE, PRIME_COUNT, isZero, primes } from "./field.js"
 import { takeIsogeny } from "./isogeny.js";
 import { type Strategy, planStrategy } from "./strategy.js";
 
-/** Isogenies of several degrees from one point, with a curve that moves along. */
+/** Isogenies of several degrees from one point; the current curve changes with each. */
 class Round {
   curve: Curve;
   readonly #degrees: readonly number[];
@@ -28,8 +28,8 @@ class Round {
   run(point: Point, from = 0, to = this.#degrees.length): void {
     if (to - from === 1) {
       // The random point may lack the factor; another round then has another point. It may also
-      // have kept one of a degree before, where a product read as infinity and was none: that is
-      // why the order of each kernel is looked at.
+      // still have the factor of an earlier degree, if a product wrongly read as infinity. That is
+      // why the order of each kernel is checked.
       if (isZero(point.z)) return;
       const image = takeIsogeny(this.curve, point, this.#degrees[from]!, this.#carried);
       if (image === null) return;

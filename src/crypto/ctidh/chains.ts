@@ -1,22 +1,25 @@
 /**
- * Multiplication of points by small primes along differential addition chains: sequences of
- * additions whose difference is always at hand (Montgomery 1983). They take three quarters of a
- * ladder's work.
+ * Multiplication of points by small primes along differential addition chains, sequences of
+ * additions in which the difference is always known (Montgomery 1983). They take three quarters of
+ * a ladder's work.
  */
 import { type Curve, type Point, add, double } from "./curve.js";
 
 /**
- * The steps of a chain: from the points (2P, P), each step adds the two and keeps the sum and one
- * of them: the larger where the step is true, else the smaller.
+ * The steps of a chain. From the points (2P, P), each step adds the two and keeps the sum and one
+ * of them: the larger if the step is true, otherwise the smaller.
  */
 type Chain = readonly boolean[];
 
-/** The chain whose last sum is `multiple` and has the summand `larger`; null above `limit`. */
+/**
+ * The chain whose last sum is `multiple` with the summand `larger`; null if its cost exceeds
+ * `limit`.
+ */
 function chainOver(multiple: number, larger: number, limit: number): Chain | null {
   const steps: boolean[] = [];
   let sum = multiple;
   let kept = larger;
-  // Backwards: of a sum and one summand, the other summand is the difference.
+  // Backwards: for a sum and one summand, the other summand is the difference.
   while (sum !== 2) {
     if (steps.length === limit) return null;
     const other = sum - kept;
@@ -51,14 +54,14 @@ function chainOf(prime: number): Chain {
   return chain;
 }
 
-/** How many field multiplications {@link multiplyByPrime} takes. */
+/** The number of field multiplications in {@link multiplyByPrime}. */
 export function multiplyByPrimeCost(prime: number): number {
   return 6 * (chainOf(prime).length + 1);
 }
 
 /**
- * `prime`·`point`, for an odd prime. Where the order of the point is below the prime, the result
- * may be 0/0, which reads as infinity; a result with z ≠ 0 is always right.
+ * `prime`·`point`, for an odd prime. If the order of the point is below the prime, the result may
+ * be 0/0, which reads as infinity; a result with z ≠ 0 is always correct.
  */
 export function multiplyByPrime(curve: Curve, point: Point, prime: number): Point {
   let larger = double(curve, point);

@@ -1,8 +1,8 @@
 /**
- * Montgomery curves y² = x³ + A·x² + x over the field of CTIDH1024, and their points by x alone,
- * so that a point of the curve and one of its quadratic twist are the same kind of thing.
- * Formulas: Montgomery 1987 (doubling, differential addition), Costello and Hisil 2017 (images of
- * points), Meyer and Reith 2018 (image curves). spec/pigeonhole §3.2.
+ * Montgomery curves y² = x³ + A·x² + x over the field of CTIDH1024. Points are represented by x
+ * alone, so that points of the curve and of its quadratic twist are handled alike. Formulas:
+ * Montgomery 1987 (doubling, differential addition), Costello and Hisil 2017 (images of points),
+ * Meyer and Reith 2018 (image curves). spec/pigeonhole §3.2.
  */
 import { type FieldElement, ONE, canonical, invert, isSquare, multiply } from "./field.js";
 
@@ -22,7 +22,7 @@ export interface Curve {
   readonly four: FieldElement;
 }
 
-/** The curve of a coefficient A, which is canonical. */
+/** The curve with the coefficient A, which must be canonical. */
 export function curveOf(a: FieldElement): Curve {
   return { plus: a + 2n * ONE, minus: a - 2n * ONE, four: 4n * ONE };
 }
@@ -32,7 +32,7 @@ export function coefficientOf(curve: Curve): FieldElement {
   return canonical(2n * multiply(curve.plus + curve.minus, invert(curve.four)));
 }
 
-/** Whether the point of x-coordinate `x` is on the curve itself and not on its twist. */
+/** Whether the point with x-coordinate `x` is on the curve itself, not on its twist. */
 export function isOnCurve(curve: Curve, x: FieldElement): boolean {
   // x³ + Ax² + x = x·((x − 1)² + (A + 2)·x), times the square of 4.
   const square = multiply(x - ONE, x - ONE);
@@ -55,8 +55,8 @@ export function double(curve: Curve, point: Point): Point {
 }
 
 /**
- * `a` + `b`, given `difference` = ±(`a` − `b`). Right for every difference but infinity and (0, 0),
- * with which the sum is 0/0; whatever is computed from that has z = 0 as well.
+ * `a` + `b`, given `difference` = ±(`a` − `b`). Correct for every difference but infinity and (0,
+ * 0): for those the sum is 0/0, and any result computed from it also has z = 0.
  */
 export function add(a: Point, b: Point, difference: Point): Point {
   const first = multiply(a.x - a.z, b.x + b.z);
@@ -71,7 +71,7 @@ export function add(a: Point, b: Point, difference: Point): Point {
 
 /**
  * `factor`·`point` by Montgomery's ladder, for a factor of 2 or more. Slower than chains, but
- * right for every point other than infinity and (0, 0), since the point itself is the only
+ * correct for every point other than infinity and (0, 0), because the point itself is the only
  * difference.
  */
 export function multiplyByLadder(curve: Curve, point: Point, factor: number): Point {

@@ -2,17 +2,17 @@
  * The field of CTIDH1024: integers modulo p = 4·∏ℓᵢ − 1, a prime of 1020 bits, in Montgomery form
  * (a stands for a·2^1024). spec/pigeonhole §3.2.
  *
- * Elements are "loose": an element is any integer of its residue class, negative ones too, so that
- * sums and differences need no reduction at all. {@link multiply} takes factors of an absolute
- * value up to 4p and gives a product between −p and 2p; sums and differences of two products are
- * therefore fit to be factors again. {@link canonical} gives the one representative in [0, p).
+ * Elements are "loose": an element is any integer of its residue class, also a negative one, so
+ * sums and differences need no reduction. {@link multiply} takes factors with an absolute value of
+ * up to 4p and returns a product between −p and 2p, so sums and differences of two products can be
+ * factors again. {@link canonical} returns the representative in [0, p).
  */
 import type { Bytes } from "../../bytes/bytes.js";
 
 /** A loose field element. */
 export type FieldElement = bigint;
 
-/** How many small primes divide p + 1. */
+/** How many small odd primes divide p + 1. */
 export const PRIME_COUNT = 130;
 
 /** The odd primes ℓᵢ that divide p + 1, ascending: the first 129 odd primes (3 … 733) and 983. */
@@ -39,16 +39,16 @@ function negatedInverseOfP(bits: number): bigint {
 }
 
 // Montgomery's reduction by 2^1024 in two steps, which together multiply a third fewer machine
-// words than one step. The first adds a multiple of a multiple of p that is −1 modulo 2^448, so
-// that its factor is the low part itself; the second is the usual one. 576 exceeds 448 by enough
-// for what the first step adds to vanish in the second.
+// words than one step. The first adds a multiple of a multiple of p that is −1 modulo 2^448, so its
+// factor is the low part itself. The second is the usual one. 576 exceeds 448 by enough that what
+// the first step adds vanishes in the second.
 const firstMultiple = (P * negatedInverseOfP(448) + 1n) >> 448n;
 const secondFactor = negatedInverseOfP(576);
 
 /**
  * The Montgomery product a·b/2^1024.
- * @param a, b of absolute value up to 4p.
- * @returns loose: between −p and 2p (from 0 on for a square).
+ * @param a, b with an absolute value of up to 4p.
+ * @returns loose: between −p and 2p (at least 0 for a square).
  */
 export function multiply(a: FieldElement, b: FieldElement): FieldElement {
   const product = a * b;
@@ -88,8 +88,9 @@ export function invert(a: FieldElement): FieldElement {
 }
 
 /**
- * Whether `a` is a square and not zero: the Legendre symbol by quadratic reciprocity, which takes a
- * fifteenth of the time of a power. 2^1024 being a square, the Montgomery form has the same symbol.
+ * Whether `a` is a nonzero square. It computes the Legendre symbol by quadratic reciprocity, which
+ * takes a fifteenth of the time of a power. Because 2^1024 is a square, the Montgomery form has the
+ * same symbol.
  */
 export function isSquare(a: FieldElement): boolean {
   let top = canonical(a);

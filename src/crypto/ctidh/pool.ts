@@ -1,4 +1,4 @@
-/** Workers that compute CTIDH1024, so that the thread that asks stays free. */
+/** Workers that compute CTIDH1024, so that the calling thread stays free. */
 import {
   type Bytes,
   type RandomSource,
@@ -22,15 +22,13 @@ import type { CtidhCallOptions, CtidhProvider } from "./provider.js";
 import { keptVerdicts } from "./validate.js";
 import type { CtidhOutcome, CtidhResponse, CtidhTask, WorkerLike } from "./worker-protocol.js";
 
-/** How a {@link CtidhPool} works. */
+/** Options of a {@link CtidhPool}. */
 export interface CtidhPoolOptions {
-  /** What idle workers are timed by. */
+  /** The clock for the idle time of workers. */
   readonly clock: Clock;
-  /** How many workers there are at most, so how many cores are busy at most. 2 by default. */
+  /** The most workers, and so the most busy cores. 2 by default. */
   readonly maxWorkers?: number | undefined;
-  /**
-   * How long a worker waits for more work before it is ended, in milliseconds. 30,000 by default.
-   */
+  /** How long a worker waits for work before it is ended, in milliseconds. 30,000 by default. */
   readonly idleMs?: number | undefined;
 }
 
@@ -38,21 +36,21 @@ interface Job {
   readonly task: CtidhTask;
   readonly settle: (outcome: CtidhOutcome) => void;
   readonly fail: (reason: unknown) => void;
-  /** Nobody waits for it any more. */
+  /** Whether its caller has given up. */
   dropped: boolean;
 }
 
 interface Member {
   readonly worker: WorkerLike;
-  /** What it works at, also when that was dropped meanwhile. */
+  /** Its current job, even if the caller has given up. */
   job: Job | null;
-  /** The id of the request it works at. */
+  /** The ID of its current request. */
   requestId: number;
   idleTimer: Timer | null;
 }
 
 function wipe(task: CtidhTask): void {
-  // Memory that moved to a worker has no length here, and must not be touched.
+  // Memory that was transferred to a worker has length 0 here, and must not be touched.
   if ("privateKey" in task && task.privateKey.length > 0) task.privateKey.fill(0);
 }
 
@@ -62,10 +60,11 @@ function checkCount(name: string, value: number, least: number): number {
 }
 
 /**
- * Computes CTIDH1024 in workers: made when there is work, at most `maxWorkers`, ended after
- * `idleMs` without work. A process stays alive for a worker only while somebody waits for it.
+ * Computes CTIDH1024 in workers. Workers are made when there is work, at most `maxWorkers`, and
+ * ended after `idleMs` without work. A worker keeps the process alive only while a caller waits for
+ * it.
  *
- * An aborted call that waits for its turn is taken out; one that runs is left to run and its result
+ * An aborted call that waits for its turn is removed; a running one continues, and its result is
  * dropped. Each worker gets its own copy of the private key and wipes it.
  */
 export class CtidhPool implements CtidhProvider {
@@ -73,7 +72,7 @@ export class CtidhPool implements CtidhProvider {
   readonly #clock: Clock;
   readonly #maxWorkers: number;
   readonly #idleMs: number;
-  /** Which public keys are valid, by their hex. */
+  /** Whether public keys are valid, by their hex. */
   readonly #verdicts = new RecentlyUsed<string, boolean>(keptVerdicts);
   readonly #members = new Set<Member>();
   readonly #queue: Job[] = [];
@@ -82,7 +81,7 @@ export class CtidhPool implements CtidhProvider {
 
   /**
    * @param spawn makes a worker; on Node `spawnCtidhWorker`.
-   * @throws RangeError on a `maxWorkers` below 1 or an `idleMs` below 0.
+   * @throws RangeError for a `maxWorkers` below 1 or an `idleMs` below 0.
    */
   constructor(spawn: () => WorkerLike, options: CtidhPoolOptions) {
     this.#spawn = spawn;
@@ -91,7 +90,7 @@ export class CtidhPool implements CtidhProvider {
     this.#idleMs = checkCount("idleMs", options.idleMs ?? 30_000, 0);
   }
 
-  /** How many workers there are now. */
+  /** How many workers exist. */
   get workerCount(): number {
     return this.#members.size;
   }
@@ -139,10 +138,7 @@ export class CtidhPool implements CtidhProvider {
     return (await this.#perform(task, options)).kind === "done";
   }
 
-  /**
-   * Ends all workers; what is waited for rejects with InvalidStateError, and so does every later
-   * call. Closing again does nothing.
-   */
+  /** Ends all workers; pending and later calls reject with InvalidStateError. Idempotent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -154,7 +150,7 @@ export class CtidhPool implements CtidhProvider {
     for (const job of waiting) job.fail(closedError());
   }
 
-  /** The same as {@link close}. */
+  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }
@@ -207,7 +203,7 @@ export class CtidhPool implements CtidhProvider {
     }
   }
 
-  /** Hands out what waits, as far as there are workers for it. */
+  /** Gives waiting jobs to workers, as far as there are any. */
   #dispatch(): void {
     while (this.#queue.length > 0) {
       let idle = [...this.#members].find((member) => member.job === null);
@@ -218,7 +214,7 @@ export class CtidhPool implements CtidhProvider {
         this.#assign(idle, job);
       } catch (error) {
         if (idle) this.#remove(idle);
-        // A RangeError of the runtime's would be taken for one about the keys.
+        // Not passed on as a RangeError: callers would take it for one about the keys.
         const why = error instanceof Error ? error.message : String(error);
         job.fail(new Error(`a CTIDH worker could not be started: ${why}`, { cause: error }));
       }
@@ -239,7 +235,8 @@ export class CtidhPool implements CtidhProvider {
     member.job = job;
     member.requestId = ++this.#lastRequestId;
     member.worker.keepAlive(true);
-    // Only the private key moves: the public key is wanted here for the memory of verdicts.
+    // Only the private key is transferred: the public key is still needed here to remember the
+    // result.
     const transfer = "privateKey" in job.task ? [job.task.privateKey.buffer] : [];
     member.worker.postMessage({ ...job.task, id: member.requestId }, transfer);
   }

@@ -1,6 +1,6 @@
 /**
  * How CTIDH1024 private keys are drawn: 130 exponents in batches, each batch uniform among the
- * vectors whose absolute values sum up to its bound at most. spec/pigeonhole §3.2.
+ * vectors whose absolute values sum to at most its bound (spec/pigeonhole §3.2).
  */
 import type { Bytes, RandomSource } from "../../bytes/bytes.js";
 import { PRIME_COUNT } from "./field.js";
@@ -9,13 +9,13 @@ import { PRIME_COUNT } from "./field.js";
 const batchWidths = [
   2, 3, 5, 4, 6, 6, 6, 6, 6, 7, 7, 7, 6, 7, 7, 5, 6, 5, 10, 3, 10, 5, 1,
 ] as const;
-/** What the absolute values of a batch's exponents may sum up to. */
+/** The maximum sum of the absolute values of each batch's exponents. */
 const batchBounds = [2, 4, 5, 5, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 5, 5, 3, 6, 2, 6, 2, 0] as const;
 
 /**
- * `width` non-negative numbers that sum up to `bound` at most: a random arrangement of `width`
- * ones and `bound` zeros, where exponents are the counts of zeros between the ones. Null when a
- * tie would make the arrangement uneven.
+ * Draws `width` non-negative numbers with a sum of at most `bound`: a random arrangement of `width`
+ * ones and `bound` zeros, in which the exponents are the numbers of zeros between the ones. Null if
+ * a tie would make the arrangement uneven.
  */
 function drawMagnitudes(width: number, bound: number, random: RandomSource): number[] | null {
   const length = width + bound;
@@ -43,7 +43,7 @@ function drawMagnitudes(width: number, bound: number, random: RandomSource): num
 
 /**
  * Gives each number a random sign. A zero has two signs and would come up twice as often as it
- * should: null, with a probability that makes up for it.
+ * should; returning null with a certain probability corrects that.
  */
 function drawSigns(magnitudes: number[], bound: number, random: RandomSource): number[] | null {
   const width = magnitudes.length;

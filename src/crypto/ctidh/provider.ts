@@ -1,4 +1,4 @@
-/** Who computes CTIDH1024 for others: a pool of workers, or the caller's own thread. */
+/** Providers that compute CTIDH1024: a pool of workers, or the caller's own thread. */
 import {
   type Bytes,
   type RandomSource,
@@ -19,13 +19,13 @@ import {
 } from "./ctidh1024.js";
 import { keptVerdicts } from "./validate.js";
 
-/** Options of every operation that can take long. */
+/** Options of every operation that may take long. */
 export interface CtidhCallOptions {
   /** Aborting rejects with the signal's reason at once. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** CTIDH1024 with answers that come later. Wrong keys reject with TypeError or RangeError. */
+/** CTIDH1024 with asynchronous results. Wrong keys reject with TypeError or RangeError. */
 export interface CtidhProvider {
   /** A new key pair, drawn from `random` (the platform's generator by default). */
   generate(random?: RandomSource, options?: CtidhCallOptions): Promise<NikeKeyPair>;
@@ -37,13 +37,13 @@ export interface CtidhProvider {
     publicKey: Uint8Array,
     options?: CtidhCallOptions,
   ): Promise<Bytes>;
-  /** Whether a public key (128 bytes) is valid. Verdicts are remembered. */
+  /** Whether a public key (128 bytes) is valid. Results are remembered. */
   validate(publicKey: Uint8Array, options?: CtidhCallOptions): Promise<boolean>;
 }
 
 /**
- * A provider that computes on the spot, for places without workers: its thread does nothing else
- * for hundreds of milliseconds a call.
+ * A provider that computes on the calling thread, for places without workers: each call blocks the
+ * thread for hundreds of milliseconds.
  */
 export function inlineCtidh(): CtidhProvider {
   const verdicts = new RecentlyUsed<string, boolean>(keptVerdicts);

@@ -1,20 +1,20 @@
 /**
- * In which order a point of composite order is taken apart into kernels of prime order, at the
- * least cost (De Feo, Jao and Plût 2014, section 4.2.2, for unequal degrees).
+ * The cheapest order in which a point of composite order is split into kernels of prime order (De
+ * Feo, Jao and Plût 2014, section 4.2.2, for unequal degrees).
  */
 import { multiplyByPrimeCost } from "./chains.js";
 import { imagePointCost } from "./isogeny.js";
 
-/** Finds where to split a range of degrees, see {@link planStrategy}. */
+/** Returns where to split a range of degrees; see {@link planStrategy}. */
 export type Strategy = (from: number, to: number) => number;
 
 /**
  * The cheapest way to take isogenies of all `degrees` from one point whose order is their product.
  *
- * To work off a range, it is split: the point times the degrees of the right part serves the left
- * part, whose isogenies carry the point itself along; then that serves the right part. So the
- * cost of a split is the multiplications by the right and the images under the left.
- * @returns gives for `from` < `to` − 1 the start of the right part.
+ * A range is split in two. The point times the degrees of the right part serves the left part,
+ * whose isogenies also map the point itself; then the mapped point serves the right part. So a
+ * split costs the multiplications by the right part and the images under the left part.
+ * @returns for `from` < `to` − 1, the start of the right part.
  */
 export function planStrategy(degrees: readonly number[]): Strategy {
   const count = degrees.length;

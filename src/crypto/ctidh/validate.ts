@@ -1,4 +1,4 @@
-/** Whether public keys are ones. spec/pigeonhole §3.2, "Public-key validation". */
+/** Validates public keys (spec/pigeonhole §3.2, "Public-key validation"). */
 import { checkBytes } from "../../bytes/bytes.js";
 import { multiplyByPrime } from "./chains.js";
 import { type Curve, type Point, curveOf, double, multiplyByLadder } from "./curve.js";
@@ -6,12 +6,12 @@ import { type FieldElement, ONE, P, fromLittleEndian, isZero, primes } from "./f
 
 /** Length of a public key in bytes. */
 export const CTIDH1024_PUBLIC_KEY_LENGTH = 128;
-/** How many keys' verdicts are worth keeping, since finding out takes long: half a kilobyte each. */
+/** How many keys' results are kept, half a kilobyte each, because validation takes long. */
 export const keptVerdicts = 1024;
 
 /**
- * The coefficient A that a public key holds; null when it is not canonical (p or more) or belongs
- * to no curve (±2).
+ * The coefficient A in a public key; null if it is not canonical (p or more) or does not belong to
+ * a curve (±2).
  * @throws TypeError, RangeError when it is not 128 bytes.
  */
 export function decodePublicKey(publicKey: Uint8Array): FieldElement | null {
@@ -24,19 +24,22 @@ export function decodePublicKey(publicKey: Uint8Array): FieldElement | null {
 }
 
 // A point whose order is a divisor of p + 1 above 4√p proves that the curve has p + 1 points: by
-// Hasse's theorem no other multiple of that order is a possible number. The largest primes get
-// there first, and a point seldom lacks one of them.
+// Hasse's theorem no other multiple of that order is possible. The largest primes reach this bound
+// fastest, and a point rarely lacks one of them.
 const neededOrder = 1n << 512n;
 const spareBits = 40;
 
 interface OrderProof {
-  /** How the point fares: proven supersingular or not, or neither. */
+  /** The result for the point: supersingular, not supersingular, or not yet proven (null). */
   verdict: boolean | null;
-  /** Product of the primes that divide the point's order for certain. */
+  /** Product of the primes that certainly divide the point's order. */
   order: bigint;
 }
 
-/** Finds which primes of [from, to) divide the order of `point`, all of its order being there. */
+/**
+ * Finds which primes of [from, to) divide the order of `point`, whose order contains only these
+ * primes.
+ */
 function collectOrder(
   curve: Curve,
   point: Point,
@@ -47,7 +50,7 @@ function collectOrder(
   if (proof.verdict !== null || isZero(point.z) || isZero(point.x)) return;
   if (to - from === 1) {
     const prime = primes[from]!;
-    // This is p + 1 times the point at the start, and infinity if the curve is what it should be.
+    // This is p + 1 times the starting point, and infinity if the curve is supersingular.
     if (!isZero(multiplyByLadder(curve, point, prime).z)) {
       proof.verdict = false;
       return;
@@ -66,7 +69,9 @@ function collectOrder(
   collectOrder(curve, low, from, middle, proof);
 }
 
-/** Where the primes begin whose product is enough for a proof, with some to spare. */
+/**
+ * The start of the range of largest primes whose product suffices for a proof, with some reserve.
+ */
 function firstOfTheLargest(): number {
   let bits = 512 + spareBits;
   let first = primes.length;
@@ -88,7 +93,7 @@ function isSupersingular(curve: Curve): boolean {
 
 /**
  * Whether `publicKey` is the coefficient of a supersingular curve in canonical form. All zeros, the
- * curve everything starts from, is one. Takes about a tenth of a group action's time.
+ * base curve, is valid. It takes about a tenth of a group action's time.
  * @throws TypeError, RangeError when it is not 128 bytes.
  */
 export function validatePublicKey(publicKey: Uint8Array): boolean {

@@ -1,31 +1,31 @@
 /**
- * What a pool and its workers say to each other. A worker gets {@link CtidhRequest}s, answers each
- * with {@link answerCtidhRequest} and posts the result back; it does one at a time.
+ * The messages between a pool and its workers. A worker gets {@link CtidhRequest}s, answers each
+ * with {@link answerCtidhRequest} and posts the result; it processes one at a time.
  */
 import type { Bytes } from "../../bytes/bytes.js";
 import { groupAction, validatePublicKey } from "./ctidh1024.js";
 
-/** What a worker can do. */
+/** The tasks of a worker. */
 export type CtidhTask =
-  /** The curve that the private key takes the public key to; the key is known to be valid. */
+  /** Apply the private key to the public key, which is known to be valid. */
   | { readonly operation: "groupAction"; readonly publicKey: Bytes; readonly privateKey: Bytes }
-  /** The same of a public key that is to be validated first. */
+  /** The same for a public key that must be validated first. */
   | { readonly operation: "sharedSecret"; readonly publicKey: Bytes; readonly privateKey: Bytes }
   /** Whether the public key is valid. */
   | { readonly operation: "validate"; readonly publicKey: Bytes };
 
-/** A task for a worker. The private key is the worker's own copy: it wipes it. */
+/** A task for a worker. The private key is the worker's own copy, which it wipes. */
 export type CtidhRequest = CtidhTask & {
-  /** Comes back with the answer. */
+  /** Returned with the answer. */
   readonly id: number;
 };
 
-/** What a worker found out. */
+/** The result of a task. */
 export type CtidhOutcome =
-  /** The curve, or (for `validate`) nothing more than that the key is valid. */
+  /** The curve, or null for `validate`, which means that the key is valid. */
   | { readonly kind: "done"; readonly curve: Bytes | null }
   | { readonly kind: "invalidPublicKey" }
-  /** Something threw. The text never holds key material. */
+  /** The task threw an error. The text never contains key material. */
   | { readonly kind: "failed"; readonly message: string };
 
 /** The answer to the request with the same `id`. */
@@ -34,17 +34,17 @@ export interface CtidhResponse {
   readonly outcome: CtidhOutcome;
 }
 
-/** A worker, whatever the platform has for one. */
+/** A worker of any platform. */
 export interface WorkerLike {
-  /** Sends a message. The memory in `transfer` moves over and is gone on this side. */
+  /** Sends a message. The memory in `transfer` is moved and is gone on this side. */
   postMessage(message: CtidhRequest, transfer: readonly ArrayBuffer[]): void;
-  /** Sets what is called with each message of the worker. */
+  /** Sets the handler for messages of the worker. */
   onMessage(handler: (response: CtidhResponse) => void): void;
-  /** Sets what is called when the worker fails or ends without having been asked to. */
+  /** Sets the handler for a worker that fails or ends unexpectedly. */
   onError(handler: (error: Error) => void): void;
-  /** Ends the worker at once, whatever it does. */
+  /** Ends the worker at once, even while it computes. */
   terminate(): void;
-  /** Says whether the process has to stay alive for this worker. It has to at first. */
+  /** Sets whether the process must stay alive for this worker; initially it must. */
   keepAlive(wanted: boolean): void;
 }
 
@@ -63,7 +63,7 @@ function perform(task: CtidhTask): CtidhOutcome {
 }
 
 /**
- * Does what a request asks for; takes hundreds of milliseconds, never throws, wipes the private
+ * Carries out a request. It takes hundreds of milliseconds, never throws, and wipes the private
  * key.
  */
 export function answerCtidhRequest(request: CtidhRequest): CtidhResponse {

@@ -1,4 +1,4 @@
-/** From boxes to messages for replicas, and back. spec/pigeonhole §7. */
+/** Converts boxes to messages for replicas, and back (spec/pigeonhole §7). */
 import type { Bytes, PlainBytes } from "../../bytes/bytes.js";
 import type { MessageBoxIndex, ReadCap, WriteCap } from "../../bytes/opaque.js";
 import { REPLICA_ERROR_TOMBSTONE, REPLICA_SUCCESS } from "../../errors/codes.js";
@@ -14,8 +14,8 @@ import type {
 } from "./replica-messages.js";
 
 /**
- * The message that writes `plaintext` into the box at `index`: padded to the one size that all
- * boxes have, encrypted, signed. An empty plaintext makes a tombstone.
+ * The message that writes `plaintext` into the box at `index`: padded to the common size of all
+ * boxes, encrypted, and signed. An empty plaintext makes a tombstone.
  * @throws TypeError; RangeError when the plaintext is longer than the geometry allows, or the
  * capability is malformed.
  */
@@ -38,9 +38,7 @@ export function makeWriteMessage(
   return { kind: "write", boxId: box.boxId, signature: box.signature, payload: box.ciphertext };
 }
 
-/**
- * The message that asks for the box at `index`. @throws TypeError, RangeError on a malformed cap.
- */
+/** The message that reads the box at `index`. @throws TypeError, RangeError for a malformed cap. */
 export function makeReadMessage(
   cap: ReadCap | WriteCap,
   index: MessageBoxIndex,
@@ -63,9 +61,9 @@ function openReply(readCap: ReadCap, index: MessageBoxIndex, reply: ReplicaReadR
 
 /**
  * The application message in a replica's answer to a read.
- * @throws TombstoneError for a box that was deleted by its writer (also one that holds no bytes);
- * InvalidTombstoneSignatureError, BACAPDecryptionFailedError when the replica did not prove what it
- * says; any other error of the replica; ProtocolError when the padding is wrong.
+ * @throws TombstoneError for a box that its writer deleted (also for a box with no bytes);
+ * InvalidTombstoneSignatureError, BACAPDecryptionFailedError when the replica did not prove its
+ * answer; other errors of the replica; ProtocolError when the padding is wrong.
  */
 export function openReadReply(
   readCap: ReadCap,

@@ -1,6 +1,4 @@
-/**
- * Envelopes at their sender: closing them, and opening what comes back. spec/pigeonhole §7.
- */
+/** The sender's side of envelopes: sealing them, and opening the replies (spec/pigeonhole §7). */
 import { type Bytes, type RandomSource, randomBytes } from "../../bytes/bytes.js";
 import type { EnvelopeDescriptor, EnvelopeHash } from "../../bytes/opaque.js";
 import { MKEMDecryptionFailedError } from "../../errors/errors.js";
@@ -23,40 +21,41 @@ import {
 } from "./replica-messages.js";
 import type { ReplicaMessageCommand } from "./wire-commands.js";
 
-/** A replica that an envelope goes to. */
+/** A replica that receives an envelope. */
 export interface EnvelopeRecipient {
-  /** Its static id, 0 to 255. */
+  /** Its static ID, 0 to 255. */
   readonly replicaId: number;
-  /** Its NIKE public key of the epoch. */
+  /** Its NIKE public key for the epoch. */
   readonly publicKey: Uint8Array;
 }
 
-/** What an envelope is made of. */
+/** The input for an envelope. */
 export interface EnvelopeRequest {
   readonly scheme: NikeScheme;
   readonly sizes: PigeonholeSizes;
-  /** What the replicas are to do. */
+  /** The message for the replicas. */
   readonly message: ReplicaInnerMessage;
-  /** The two intermediates, in the order chosen. */
+  /** The two intermediate replicas, in the chosen order. */
   readonly recipients: readonly [EnvelopeRecipient, EnvelopeRecipient];
-  /** Replica epoch, as the courier is told. */
+  /** Replica epoch, as sent to the courier. */
   readonly epoch: number | bigint;
   /** The platform's generator by default. */
   readonly random?: RandomSource | undefined;
 }
 
-/** An envelope for a courier, and what its sender keeps. */
+/** An envelope for a courier, and the sender's secrets. */
 export interface ClientEnvelope {
   readonly envelope: CourierEnvelope;
   /**
-   * The CourierQuery around it, serialized: `courierQueryWriteLength` bytes. Resend these bytes.
+   * The serialized CourierQuery with the envelope: `courierQueryWriteLength` bytes. Resend these
+   * bytes.
    */
   readonly query: Bytes;
   /** Opens the reply, see {@link openEnvelopeReply}. Secret. */
   readonly envelopeDescriptor: EnvelopeDescriptor;
-  /** Name of the envelope. */
+  /** Hash of the envelope. */
   readonly envelopeHash: EnvelopeHash;
-  /** Keys of the replies (32 bytes each), recipients in order. Secret. */
+  /** Keys of the replies (32 bytes each), in the order of the recipients. Secret. */
   readonly replyKeys: readonly Bytes[];
 }
 
@@ -80,8 +79,8 @@ function encapsulate(
 
 /**
  * Seals a message to two replicas and puts it into an envelope for a courier.
- * @throws (rejects) TypeError, RangeError on malformed keys or messages, and when the scheme is not
- * the geometry's.
+ * @throws (rejects) TypeError, RangeError for malformed keys or messages, and when the scheme is
+ * not the geometry's.
  */
 export async function createCourierEnvelope(request: EnvelopeRequest): Promise<ClientEnvelope> {
   const { scheme, sizes, message, recipients, random = randomBytes } = request;
@@ -110,7 +109,7 @@ export async function createCourierEnvelope(request: EnvelopeRequest): Promise<C
   };
 }
 
-/** What a courier sends to one of an envelope's two replicas. */
+/** The command that a courier sends to one of an envelope's two replicas. */
 export function replicaMessageOf(envelope: CourierEnvelope, slot: 0 | 1): ReplicaMessageCommand {
   return {
     kind: "replicaMessage",
@@ -121,9 +120,9 @@ export function replicaMessageOf(envelope: CourierEnvelope, slot: 0 | 1): Replic
 }
 
 /**
- * Seals a message to one replica, for those who talk to replicas themselves: couriers that copy and
- * replicas that pass on.
- * @returns the command to send, and the key that opens its reply and no other.
+ * Seals a message to one replica, for parts that talk to replicas directly: couriers that copy and
+ * replicas that pass messages on.
+ * @returns the command to send, and the key that opens only its reply.
  * @throws (rejects) as {@link createCourierEnvelope}.
  */
 export async function createReplicaMessage(request: {
@@ -150,7 +149,7 @@ export async function createReplicaMessage(request: {
 
 /**
  * Opens a sealed reply with the first of `replyKeys` that fits.
- * @throws MKEMDecryptionFailedError when none does; ProtocolError when what is inside is malformed.
+ * @throws MKEMDecryptionFailedError when none fits; ProtocolError when the content is malformed.
  */
 export function openReplicaReply(
   replyKeys: Iterable<Uint8Array>,
@@ -170,11 +169,12 @@ export function openReplicaReply(
 }
 
 /**
- * Opens the reply to an envelope with its descriptor: tries the key of each replica in turn, since
- * any of the two may have answered.
- * @param request.publicKeyOf NIKE public key of a replica at an epoch; undefined when unknown now.
+ * Opens the reply to an envelope with its descriptor. It tries the key of each replica in turn,
+ * because either of the two may have answered.
+ * @param request.publicKeyOf returns the NIKE public key of a replica for an epoch; undefined if
+ * unknown.
  * @throws (rejects) MKEMDecryptionFailedError when no replica's key opens it; ProtocolError when
- * the descriptor or what is inside the reply is malformed; RangeError on malformed public keys.
+ * the descriptor or the reply's content is malformed; RangeError for malformed public keys.
  */
 export async function openEnvelopeReply(request: {
   readonly scheme: NikeScheme;

@@ -6,7 +6,7 @@ import { hash256 } from "../../bytes/hash.js";
 import { MKEM_DEK_LENGTH } from "../mkem/mkem.js";
 import { FieldReader, FieldWriter, UNKNOWN_TYPE_TEXT } from "./fixed-layout.js";
 
-/** Verdicts of a courier on an envelope. */
+/** A courier's results for an envelope. */
 export const CourierErrorCode = {
   SUCCESS: 0,
   INVALID_ENVELOPE: 1,
@@ -15,16 +15,18 @@ export const CourierErrorCode = {
   INVALID_EPOCH: 4,
 } as const;
 
-/** How far a copy command has come. */
+/** The progress of a copy command. */
 export const CopyStatus = { SUCCEEDED: 0, IN_PROGRESS: 1, FAILED: 2 } as const;
 
-/** A message to two replicas, in the hands of a courier. */
+/** A message to two replicas, in the form for a courier. */
 export interface CourierEnvelope {
-  /** Static ids (0 to 255) of the two intermediate replicas. */
+  /** Static IDs (0 to 255) of the two intermediate replicas. */
   readonly intermediateReplicas: readonly [number, number];
   /** Sealed message keys (60 bytes each) of the two, in the same order. */
   readonly deks: readonly [Uint8Array, Uint8Array];
-  /** Whose reply is wanted: 0 or 1; others travel, and are an error at the courier. */
+  /**
+   * Which reply is wanted: 0 or 1. Other values can be encoded, but are an error at the courier.
+   */
   readonly replyIndex: number;
   /** Replica epoch of the keys used: unsigned 64 bits. */
   readonly epoch: bigint;
@@ -34,19 +36,19 @@ export interface CourierEnvelope {
   readonly ciphertext: Uint8Array;
 }
 
-/** What a client asks a courier. */
+/** A client's query to a courier. */
 export type CourierQuery =
   | { readonly kind: "envelope"; readonly envelope: CourierEnvelope }
-  /** Copy the stream that this capability (168 bytes, not checked here) leads to. */
+  /** Copy the stream of this capability (168 bytes, not checked here). */
   | { readonly kind: "copy"; readonly writeCap: Uint8Array };
 
 /** A courier's answer to an envelope. */
 export interface CourierEnvelopeReply {
-  /** Which envelope, 32 bytes. */
+  /** Hash of the envelope, 32 bytes. */
   readonly envelopeHash: Uint8Array;
-  /** Whose reply this is: 0 or 1. */
+  /** Which replica replied: 0 or 1. */
   readonly replyIndex: number;
-  /** `ack`: taken, no reply yet. `payload`: a replica's reply. */
+  /** `ack`: accepted, no reply yet. `payload`: a replica's reply. */
   readonly replyType: "ack" | "payload";
   /** The sealed reply of a replica; empty in an ACK. */
   readonly payload: Uint8Array;
@@ -56,11 +58,11 @@ export interface CourierEnvelopeReply {
 
 /** A courier's answer to a copy command. */
 export interface CopyCommandReply {
-  /** One of {@link CopyStatus}; not range checked. */
+  /** One of {@link CopyStatus}; the range is not checked. */
   readonly status: number;
-  /** The replica's code when it failed. */
+  /** The replica's code if it failed. */
   readonly errorCode: number;
-  /** 1-based place of the failing envelope; 0 when that does not apply. Unsigned 64 bits. */
+  /** 1-based index of the failed envelope; 0 if it does not apply. Unsigned 64 bits. */
   readonly failedEnvelopeIndex: bigint;
 }
 
@@ -137,7 +139,7 @@ function readCopyReply(reader: FieldReader) {
   return { status: reader.u8(), errorCode: reader.u8(), failedEnvelopeIndex: reader.u64() };
 }
 
-/** Bytes of a courier envelope. @throws TypeError, RangeError on fields that do not fit. */
+/** Encodes a courier envelope. @throws TypeError, RangeError for fields that do not fit. */
 export function encodeCourierEnvelope(envelope: CourierEnvelope): Bytes {
   return writeCourierEnvelope(new FieldWriter(), envelope).finish();
 }
@@ -147,14 +149,16 @@ export function decodeCourierEnvelope(bytes: Uint8Array) {
   return readCourierEnvelope(new FieldReader(bytes));
 }
 
-/** Length in bytes of a courier envelope, serialized. */
+/** Length in bytes of a serialized courier envelope. */
 export function courierEnvelopeLength(
   envelope: Pick<CourierEnvelope, "senderPublicKey" | "ciphertext">,
 ): number {
   return 137 + envelope.senderPublicKey.length + envelope.ciphertext.length;
 }
 
-/** Bytes of a copy command alone. @throws TypeError when `writeCap` is not a Uint8Array. */
+/**
+ * Encodes a copy command without a query. @throws TypeError when `writeCap` is not a Uint8Array.
+ */
 export function encodeCopyCommand(writeCap: Uint8Array): Bytes {
   return new FieldWriter().prefixed("writeCap", writeCap).finish();
 }
@@ -164,7 +168,7 @@ export function decodeCopyCommand(bytes: Uint8Array) {
   return readCopyCommand(new FieldReader(bytes));
 }
 
-/** Bytes of a query. @throws TypeError, RangeError on fields that do not fit. */
+/** Encodes a query. @throws TypeError, RangeError for fields that do not fit. */
 export function encodeCourierQuery(query: CourierQuery): Bytes {
   const writer = new FieldWriter();
   switch (query.kind) {
@@ -177,14 +181,14 @@ export function encodeCourierQuery(query: CourierQuery): Bytes {
   }
 }
 
-/** Where an envelope's reply index is in a query: after type, replica ids and DEKs. */
+/** Offset of the reply index of an envelope in a query: after type, replica IDs and DEKs. */
 const replyIndexOffset = 1 + 2 + 2 * MKEM_DEK_LENGTH;
 
 /**
- * A copy of a query that asks for another reply of its envelope: 0 or 1, the place of the replica.
- * The envelope's hash does not change. What is no envelope, or is too short to have an index, is
- * copied as it is.
- * @throws RangeError when `replyIndex` does not fit one byte.
+ * A copy of a query that asks for another reply to its envelope: 0 or 1, the index of the replica.
+ * The envelope's hash does not change. A query without an envelope, or too short for an index, is
+ * copied unchanged.
+ * @throws RangeError when `replyIndex` does not fit into one byte.
  */
 export function askingForReply(query: Uint8Array, replyIndex: number): Bytes {
   const copy = copyBytes(query);
@@ -206,7 +210,10 @@ export function decodeCourierQuery(bytes: Uint8Array) {
   }
 }
 
-/** Bytes of an envelope reply alone. @throws TypeError, RangeError on fields that do not fit. */
+/**
+ * Encodes an envelope reply without a query reply. @throws TypeError, RangeError for fields that do
+ * not fit.
+ */
 export function encodeCourierEnvelopeReply(reply: CourierEnvelopeReply): Bytes {
   return writeEnvelopeReply(new FieldWriter(), reply).finish();
 }
@@ -216,7 +223,10 @@ export function decodeCourierEnvelopeReply(bytes: Uint8Array) {
   return readEnvelopeReply(new FieldReader(bytes));
 }
 
-/** Bytes of a copy reply alone. @throws TypeError, RangeError on fields that do not fit. */
+/**
+ * Encodes a copy reply without a query reply. @throws TypeError, RangeError for fields that do not
+ * fit.
+ */
 export function encodeCopyCommandReply(reply: CopyCommandReply): Bytes {
   return writeCopyReply(new FieldWriter(), reply).finish();
 }
@@ -226,7 +236,7 @@ export function decodeCopyCommandReply(bytes: Uint8Array) {
   return readCopyReply(new FieldReader(bytes));
 }
 
-/** Bytes of a courier's answer. @throws TypeError, RangeError on fields that do not fit. */
+/** Encodes a courier's answer. @throws TypeError, RangeError for fields that do not fit. */
 export function encodeCourierQueryReply(reply: CourierQueryReply): Bytes {
   const writer = new FieldWriter();
   switch (reply.kind) {
@@ -256,8 +266,8 @@ export function decodeCourierQueryReply(bytes: Uint8Array) {
 }
 
 /**
- * Name (32 bytes) of an envelope: BLAKE2b-256 of sender key and ciphertext. Neither DEKs, epoch,
- * ids nor the reply index count, so courier and replica compute the same.
+ * Hash (32 bytes) of an envelope: BLAKE2b-256 of sender key and ciphertext. DEKs, epoch, IDs and
+ * reply index are not included, so courier and replica compute the same hash.
  */
 export function envelopeHashOf(envelope: {
   readonly senderPublicKey: Uint8Array;

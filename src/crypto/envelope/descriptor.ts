@@ -1,6 +1,6 @@
 /**
- * What a client keeps of an envelope in order to open its reply. spec/pigeonhole §5. Opaque
- * to applications, which hand it back; it holds a private key.
+ * What a client keeps of an envelope to open its reply (spec/pigeonhole §5). It is opaque to
+ * applications, which pass it back; it holds a private key.
  */
 import type { Bytes } from "../../bytes/bytes.js";
 import type { EnvelopeDescriptor } from "../../bytes/opaque.js";
@@ -9,7 +9,7 @@ import { decodeCborMap, encodeOrderedCborMap } from "../cbor.js";
 
 /** Contents of an envelope descriptor. */
 export interface EnvelopeDescriptorFields {
-  /** Replica epoch of the keys used: unsigned 64 bits. */
+  /** Replica epoch of the keys: unsigned 64 bits. */
   readonly epoch: bigint;
   /** Static ids of the two intermediate replicas. */
   readonly replicaIds: readonly [number, number];
@@ -18,8 +18,8 @@ export interface EnvelopeDescriptorFields {
 }
 
 /**
- * CBOR of a descriptor: a map of `Epoch`, `ReplicaNums` (a byte string of 2) and `EnvelopeKey`, in
- * this order, which is not the canonical one.
+ * Encodes a descriptor as CBOR: a map of `Epoch`, `ReplicaNums` (a byte string of 2) and
+ * `EnvelopeKey`, in this order, which is not the canonical one.
  */
 export function encodeEnvelopeDescriptor(fields: EnvelopeDescriptorFields): EnvelopeDescriptor {
   return encodeOrderedCborMap({
@@ -29,7 +29,7 @@ export function encodeEnvelopeDescriptor(fields: EnvelopeDescriptorFields): Enve
   }) as EnvelopeDescriptor;
 }
 
-/** Reads a descriptor. @throws TypeError; ProtocolError when it is something else. */
+/** Reads a descriptor. @throws TypeError; ProtocolError when it is not one. */
 export function decodeEnvelopeDescriptor(bytes: Uint8Array): EnvelopeDescriptorFields {
   const what = "envelope descriptor";
   const map = decodeCborMap(what, bytes);

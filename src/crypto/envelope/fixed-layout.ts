@@ -1,19 +1,19 @@
 /**
- * Reading and writing packed big-endian messages. spec/pigeonhole §5.
+ * Reads and writes packed big-endian messages (spec/pigeonhole §5).
  *
- * Messages are read from the front; bytes after the last field are ignored, which is how the
- * padding of Sphinx payloads goes away.
+ * Messages are read from the front; bytes after the last field are ignored, which removes the
+ * padding of Sphinx payloads.
  */
 import { type Bytes, checkBytes } from "../../bytes/bytes.js";
 import { ProtocolError } from "../../errors/errors.js";
 
-/** Longest input a reader takes: 16 MiB. */
+/** Longest input of a reader: 16 MiB. */
 const MAX_PARSE_SIZE = 16 * 1024 * 1024;
 
-/** Text of the error for a type byte that no message has. */
+/** Error text for an unknown type byte. */
 export const UNKNOWN_TYPE_TEXT = "integer constraint violated";
 
-/** Takes one field after the other; what it gives are copies. */
+/** Reads one field after the other; the results are copies. */
 export class FieldReader {
   readonly #bytes: Bytes;
   readonly #view: DataView;
@@ -25,7 +25,7 @@ export class FieldReader {
   constructor(bytes: Uint8Array) {
     checkBytes("bytes", bytes);
     if (bytes.length > MAX_PARSE_SIZE) throw new ProtocolError("input exceeds MaxParseSize");
-    // A plain view, since `slice` of a subclass may not copy.
+    // A plain view, because `slice` of a subclass may not copy.
     this.#bytes = new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length);
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
@@ -42,7 +42,7 @@ export class FieldReader {
     return start;
   }
 
-  /** An unsigned 8-bit integer. Throws ProtocolError `data too short`, as do all below. */
+  /** An unsigned 8-bit integer. Throws ProtocolError `data too short`, as do all methods below. */
   u8(): number {
     return this.#view.getUint8(this.#advance(1));
   }
@@ -68,7 +68,7 @@ export class FieldReader {
     return this.#bytes.slice(start, start + length);
   }
 
-  /** All that is left. */
+  /** All remaining bytes. */
   rest(): Bytes {
     return this.take(this.remaining);
   }
@@ -79,34 +79,32 @@ function integer(name: string, value: number, bits: number): number {
   throw new RangeError(`\`${name}\` must be an unsigned ${bits}-bit integer, got ${value}`);
 }
 
-/** Writes one field after the other; checks each. */
+/** Writes one field after the other and checks each. */
 export class FieldWriter {
-  readonly #parts: Uint8Array[] = [];
+  readonly #parts: (Uint8Array | number | bigint)[] = [];
+  readonly #lengths: number[] = [];
   #length = 0;
 
-  #push(part: Uint8Array): this {
+  #push(part: Uint8Array | number | bigint, length: number): this {
     this.#parts.push(part);
-    this.#length += part.length;
+    this.#lengths.push(length);
+    this.#length += length;
     return this;
   }
 
-  /** An unsigned 8-bit integer. Throws RangeError when it is none, as do all below. */
+  /** An unsigned 8-bit integer. Throws RangeError for any other value, as do all methods below. */
   u8(name: string, value: number): this {
-    return this.#push(Uint8Array.of(integer(name, value, 8)));
+    return this.#push(integer(name, value, 8), 1);
   }
 
   /** An unsigned 16-bit integer. */
   u16(name: string, value: number): this {
-    const part = new Uint8Array(2);
-    new DataView(part.buffer).setUint16(0, integer(name, value, 16));
-    return this.#push(part);
+    return this.#push(integer(name, value, 16), 2);
   }
 
   /** An unsigned 32-bit integer. */
   u32(name: string, value: number): this {
-    const part = new Uint8Array(4);
-    new DataView(part.buffer).setUint32(0, integer(name, value, 32));
-    return this.#push(part);
+    return this.#push(integer(name, value, 32), 4);
   }
 
   /** An unsigned 64-bit integer. */
@@ -114,15 +112,15 @@ export class FieldWriter {
     if (typeof value !== "bigint" || value < 0n || value > 0xffff_ffff_ffff_ffffn) {
       throw new RangeError(`\`${name}\` must be a bigint of at most 64 bits, not negative`);
     }
-    const part = new Uint8Array(8);
-    new DataView(part.buffer).setBigUint64(0, value);
-    return this.#push(part);
+    return this.#push(value, 8);
   }
 
-  /** Bytes as they are, of `length` when given. Throws TypeError, RangeError otherwise. */
+  /**
+   * The bytes themselves, which must have `length` if it is given. Throws TypeError, RangeError.
+   */
   bytes(name: string, value: Uint8Array, length?: number): this {
     checkBytes(name, value, length);
-    return this.#push(value);
+    return this.#push(value, value.length);
   }
 
   /** Bytes after their 32-bit length. */
@@ -131,16 +129,22 @@ export class FieldWriter {
     return this.u32(name, value.length).bytes(name, value);
   }
 
-  /** All fields, followed by zeros up to `length` bytes. The fields must fit. */
+  /** All fields, followed by zeros up to `length` bytes. Throws RangeError when they do not fit. */
   finish(length: number = this.#length): Bytes {
     if (this.#length > length) {
       throw new RangeError(`data exceeds target size: ${this.#length} > ${length}`);
     }
     const message = new Uint8Array(length);
+    const view = new DataView(message.buffer);
     let at = 0;
-    for (const part of this.#parts) {
-      message.set(part, at);
-      at += part.length;
+    for (const [i, part] of this.#parts.entries()) {
+      const width = this.#lengths[i]!;
+      if (typeof part === "object") message.set(part, at);
+      else if (typeof part === "bigint") view.setBigUint64(at, part);
+      else if (width === 1) message[at] = part;
+      else if (width === 2) view.setUint16(at, part);
+      else view.setUint32(at, part);
+      at += width;
     }
     return message;
   }

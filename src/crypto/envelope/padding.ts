@@ -1,6 +1,6 @@
 /**
  * Padding to fixed sizes, so that reads, writes and tombstones look alike: length (4, big-endian) ‖
- * message ‖ zeros. spec/pigeonhole §5.
+ * message ‖ zeros (spec/pigeonhole §5).
  */
 import { type Bytes, checkBytes } from "../../bytes/bytes.js";
 import { ProtocolError } from "../../errors/errors.js";
@@ -9,7 +9,7 @@ import type { PigeonholeSizes } from "../../pki/pigeonhole-sizes.js";
 const prefixLength = 4;
 
 /**
- * `message` padded to `length` bytes, its 4-byte length in front.
+ * Pads `message` to `length` bytes, with its 4-byte length first.
  * @throws RangeError when it does not fit.
  */
 export function padMessage(message: Uint8Array, length: number): Bytes {
@@ -27,8 +27,9 @@ export function padMessage(message: Uint8Array, length: number): Bytes {
 }
 
 /**
- * The message that {@link padMessage} padded: a copy. What follows it need not be zeros.
- * @throws ProtocolError when there is no prefix, or it promises more than there is.
+ * Returns the message that {@link padMessage} padded, as a copy. The bytes after it need not be
+ * zeros.
+ * @throws ProtocolError when the prefix is missing, or exceeds the available bytes.
  */
 export function unpadMessage(padded: Uint8Array): Bytes {
   checkBytes("padded", padded);
@@ -49,17 +50,17 @@ export function unpadMessage(padded: Uint8Array): Bytes {
   return message;
 }
 
-/** An application message padded as boxes hold it. @throws RangeError when it is too long. */
+/** Pads an application message for a box. @throws RangeError when it is too long. */
 export function padBoxPayload(sizes: PigeonholeSizes, message: Uint8Array): Bytes {
   return padMessage(message, sizes.paddedPayloadLength);
 }
 
-/** A serialized ReplicaInnerMessage padded for MKEM. @throws RangeError when it is too long. */
+/** Pads a serialized ReplicaInnerMessage for MKEM. @throws RangeError when it is too long. */
 export function padInnerMessage(sizes: PigeonholeSizes, message: Uint8Array): Bytes {
   return padMessage(message, sizes.replicaInnerMessagePaddedLength);
 }
 
-/** A serialized reply padded for sealing. @throws RangeError when it is too long. */
+/** Pads a serialized reply for sealing. @throws RangeError when it is too long. */
 export function padReplyMessage(sizes: PigeonholeSizes, message: Uint8Array): Bytes {
   return padMessage(message, sizes.replicaReplyInnerMessagePaddedLength);
 }

@@ -1,4 +1,4 @@
-/** Envelopes at a replica: opening them, and sealing the answer. spec/pigeonhole §9.2. */
+/** The replica's side of envelopes: opening them, and sealing the answer (spec/pigeonhole §9.2). */
 import { type Bytes, type RandomSource, randomBytes } from "../../bytes/bytes.js";
 import {
   InvalidEpochError,
@@ -19,13 +19,13 @@ import {
 } from "./replica-messages.js";
 import type { ReplicaMessageCommand } from "./wire-commands.js";
 
-/** An envelope as a replica has opened it. */
+/** An opened envelope. */
 export interface OpenedEnvelope {
-  /** What the client asks. */
+  /** The client's message. */
   readonly message: ReplicaInnerMessage;
   /** Seals the answer, see {@link sealReplicaReply}. 32 bytes, secret. */
   readonly replyKey: Bytes;
-  /** Which of the private keys opened it: its place in the list given. */
+  /** Index of the private key that opened it. */
   readonly keyIndex: number;
 }
 
@@ -44,7 +44,8 @@ async function tryKeys(
       return { ...(await mkemDecapsulate(scheme, privateKey, ciphertext)), keyIndex };
     } catch (error) {
       if (error instanceof MKEMDecryptionFailedError) continue;
-      // Malformed, not a valid curve, or of low order: all show where the secret is computed.
+      // A malformed key, an invalid curve and a point of low order are all detected when the secret
+      // is computed.
       throw new ReplicaInternalError("unusable sender key", { cause: error });
     }
   }
@@ -53,7 +54,7 @@ async function tryKeys(
 
 /**
  * Opens a ReplicaMessage with the first private key that fits.
- * @param request.privateKeys NIKE private keys of the epochs tried, in the order tried: the current
+ * @param request.privateKeys NIKE private keys of the epochs to try, in this order: the current
  * one, the one before, the one after.
  * @throws (rejects) a ReplicaError, whose `errorCode` is the replica's answer: 7 for an unusable
  * sender key, 8 when no key opens the message, 5 when its padding or contents are malformed.
@@ -77,7 +78,7 @@ export async function openReplicaMessage(request: {
 }
 
 /**
- * A replica's answer, padded and sealed: `envelopeReplyLength` bytes whatever it says.
+ * Pads and seals a replica's answer: `envelopeReplyLength` bytes, whatever it contains.
  * @throws TypeError, RangeError when the answer does not fit the geometry.
  */
 export function sealReplicaReply(

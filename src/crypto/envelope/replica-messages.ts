@@ -4,10 +4,10 @@ import { ProtocolError } from "../../errors/errors.js";
 import { BOX_ID_LENGTH, BOX_SIGNATURE_LENGTH } from "../../bacap/box.js";
 import { FieldReader, FieldWriter, UNKNOWN_TYPE_TEXT } from "./fixed-layout.js";
 
-/** What a client asks a replica. */
+/** A client's message to a replica. */
 export type ReplicaInnerMessage = ReplicaReadMessage | ReplicaWriteMessage;
 
-/** Asks for a box. */
+/** Reads a box. */
 export interface ReplicaReadMessage {
   readonly kind: "read";
   /** 32 bytes. */
@@ -20,7 +20,7 @@ export interface SignedBox {
   readonly boxId: Uint8Array;
   /** 64 bytes, over the payload. */
   readonly signature: Uint8Array;
-  /** Ciphertext of the box; empty is a tombstone. */
+  /** Ciphertext of the box; empty for a tombstone. */
   readonly payload: Uint8Array;
 }
 
@@ -29,7 +29,7 @@ export interface ReplicaWriteMessage extends SignedBox {
   readonly kind: "write";
 }
 
-/** What a replica answers to a client. */
+/** A replica's answer to a client. */
 export type ReplicaReplyMessage = ReplicaReadReply | ReplicaWriteReply;
 
 /** Answer to a read. Fields that do not apply are zeros or empty. */
@@ -64,7 +64,9 @@ function readSignedBox(reader: FieldReader) {
   };
 }
 
-/** Bytes of a ReplicaRead alone. @throws TypeError, RangeError unless `boxId` is 32 bytes. */
+/**
+ * Encodes a ReplicaRead without a type. @throws TypeError, RangeError unless `boxId` is 32 bytes.
+ */
 export function encodeReplicaRead(boxId: Uint8Array): Bytes {
   return new FieldWriter().bytes("boxId", boxId, BOX_ID_LENGTH).finish();
 }
@@ -74,7 +76,7 @@ export function decodeReplicaRead(bytes: Uint8Array) {
   return { boxId: new FieldReader(bytes).take(BOX_ID_LENGTH) };
 }
 
-/** Bytes of a ReplicaWrite alone. @throws TypeError, RangeError on wrong lengths. */
+/** Encodes a ReplicaWrite without a type. @throws TypeError, RangeError for wrong lengths. */
 export function encodeReplicaWrite(box: SignedBox): Bytes {
   return writeSignedBox(new FieldWriter(), box).finish();
 }
@@ -84,7 +86,7 @@ export function decodeReplicaWrite(bytes: Uint8Array) {
   return readSignedBox(new FieldReader(bytes));
 }
 
-/** Bytes of a message to a replica. @throws TypeError, RangeError on wrong lengths. */
+/** Encodes a message to a replica. @throws TypeError, RangeError for wrong lengths. */
 export function encodeReplicaInnerMessage(message: ReplicaInnerMessage): Bytes {
   const writer = new FieldWriter();
   switch (message.kind) {
@@ -121,7 +123,7 @@ function readReadReply(reader: FieldReader) {
   return { errorCode: reader.u8(), ...readSignedBox(reader) };
 }
 
-/** Bytes of a ReplicaReadReply alone. @throws TypeError, RangeError on wrong lengths. */
+/** Encodes a ReplicaReadReply without a type. @throws TypeError, RangeError for wrong lengths. */
 export function encodeReplicaReadReply(reply: Omit<ReplicaReadReply, "kind">): Bytes {
   return writeReadReply(new FieldWriter(), reply).finish();
 }
@@ -131,7 +133,7 @@ export function decodeReplicaReadReply(bytes: Uint8Array) {
   return readReadReply(new FieldReader(bytes));
 }
 
-/** Bytes of a ReplicaWriteReply alone. @throws RangeError unless the code is one byte. */
+/** Encodes a ReplicaWriteReply without a type. @throws RangeError unless the code is one byte. */
 export function encodeReplicaWriteReply(errorCode: number): Bytes {
   return new FieldWriter().u8("errorCode", errorCode).finish();
 }
@@ -141,7 +143,7 @@ export function decodeReplicaWriteReply(bytes: Uint8Array) {
   return { errorCode: new FieldReader(bytes).u8() };
 }
 
-/** Bytes of a replica's answer. @throws TypeError, RangeError on wrong lengths. */
+/** Encodes a replica's answer. @throws TypeError, RangeError for wrong lengths. */
 export function encodeReplicaReplyMessage(message: ReplicaReplyMessage): Bytes {
   const writer = new FieldWriter();
   switch (message.kind) {
@@ -171,9 +173,9 @@ export function decodeReplicaReplyMessage(bytes: Uint8Array) {
 }
 
 /**
- * A box as replicas keep it on disk: ID ‖ payload length ‖ payload ‖ signature. The order differs
+ * Encodes a box for a replica's disk: ID ‖ payload length ‖ payload ‖ signature. The order differs
  * from that of a ReplicaWrite.
- * @throws TypeError, RangeError on wrong lengths.
+ * @throws TypeError, RangeError for wrong lengths.
  */
 export function encodeStoredBox(box: SignedBox): Bytes {
   return new FieldWriter()

@@ -1,8 +1,8 @@
 /**
- * Commands between courier and replica, and between replicas. spec/pigeonhole §5.1.
+ * Commands between courier and replica, and between replicas (spec/pigeonhole §5.1).
  *
- * Header: id (1) ‖ zero (1) ‖ body length (4, big-endian); then the body, then zeros up to one size
- * that all commands have.
+ * Header: ID (1) ‖ zero (1) ‖ body length (4, big-endian); then the body, then zeros up to the
+ * common size of all commands.
  */
 import type { Bytes } from "../../bytes/bytes.js";
 import { ProtocolError } from "../../errors/errors.js";
@@ -24,9 +24,9 @@ const commandId = {
   replicaDecoy: 33,
 } as const;
 
-/** An envelope with the DEK of the one replica it goes to. */
+/** An envelope with the DEK of the replica that receives it. */
 export interface ReplicaMessageCommand {
-  /** Id 8 on the wire. */
+  /** ID 8 on the wire. */
   readonly kind: "replicaMessage";
   /** Ephemeral NIKE public key. */
   readonly senderPublicKey: Uint8Array;
@@ -38,27 +38,27 @@ export interface ReplicaMessageCommand {
 
 /** A replica's answer to an envelope. */
 export interface ReplicaMessageReplyCommand {
-  /** Id 9 on the wire. */
+  /** ID 9 on the wire. */
   readonly kind: "replicaMessageReply";
   /** The replica's code, in clear for the courier. */
   readonly errorCode: number;
-  /** Which envelope, 32 bytes. */
+  /** Hash of the envelope, 32 bytes. */
   readonly envelopeHash: Uint8Array;
-  /** Static id of the replica. */
+  /** Static ID of the replica. */
   readonly replicaId: number;
-  /** The sealed reply; empty when the replica failed before it could make one. */
+  /** The sealed reply; empty if the replica failed before it could make one. */
   readonly envelopeReply: Uint8Array;
 }
 
-/** A box for another replica to keep. */
+/** A box for another replica to store. */
 export interface ReplicaWriteCommand extends SignedBox {
-  /** Id 12 on the wire. */
+  /** ID 12 on the wire. */
   readonly kind: "replicaWrite";
 }
 
 /** Answer to a {@link ReplicaWriteCommand}. */
 export interface ReplicaWriteReplyCommand {
-  /** Id 13 on the wire. */
+  /** ID 13 on the wire. */
   readonly kind: "replicaWriteReply";
   /** The replica's code. */
   readonly errorCode: number;
@@ -66,7 +66,7 @@ export interface ReplicaWriteReplyCommand {
 
 /** A command without a body. */
 export interface BareCommand {
-  /** Ids 0, 1 and 33 on the wire. */
+  /** IDs 0, 1 and 33 on the wire. */
   readonly kind: "noOp" | "disconnect" | "replicaDecoy";
 }
 
@@ -114,9 +114,10 @@ function encodeBody(command: ReplicaCommand): Bytes {
 }
 
 /**
- * Bytes of a command.
- * @param length what to pad to: the geometry's `wireCommandLength`; no padding when not given.
- * @throws TypeError, RangeError on fields that do not fit, and when the whole exceeds `length`.
+ * Encodes a command.
+ * @param length the length to pad to: the geometry's `wireCommandLength`; without it there is no
+ * padding.
+ * @throws TypeError, RangeError for fields that do not fit, and when the result exceeds `length`.
  */
 export function encodeReplicaCommand(command: ReplicaCommand, length?: number): Bytes {
   const body = encodeBody(command);
@@ -173,7 +174,7 @@ function bareCommand<K extends BareCommand["kind"]>(reader: FieldReader, kind: K
   return { kind };
 }
 
-/** The body of a command whose header and padding are as they must be, and its id. */
+/** Checks header and padding of a command; returns its ID and body. */
 function readHeader(bytes: Uint8Array): { id: number; body: FieldReader } {
   const reader = new FieldReader(bytes);
   if (reader.remaining < headerLength) throw new ProtocolError(invalidText);

@@ -6,7 +6,10 @@ import { decodeCborMap, encodeCborMap } from "../cbor.js";
 import type { NikeScheme } from "../nike/scheme.js";
 import { MKEM_DEK_LENGTH, MKEM_OVERHEAD, type MkemCiphertext } from "./mkem.js";
 
-/** Canonical CBOR of a ciphertext: a map of `Envelope`, `DEKCiphertexts`, `EphemeralPublicKey`. */
+/**
+ * Encodes a ciphertext as canonical CBOR: a map of `Envelope`, `DEKCiphertexts`,
+ * `EphemeralPublicKey`.
+ */
 export function encodeMkemCiphertext(ciphertext: MkemCiphertext): Bytes {
   return encodeCborMap({
     Envelope: ciphertext.envelope,

@@ -1,10 +1,10 @@
 /**
- * MKEM: one payload for several recipients, who cannot tell each other. spec/pigeonhole §2.
+ * MKEM: one payload for several recipients who learn nothing about each other (spec/pigeonhole §2).
  *
- * A random message key seals the payload; for each recipient a DEK is that message key sealed with
- * the secret shared between the ephemeral key and the recipient's. The same secret then seals the
- * recipient's reply. Every sealed blob is nonce (12) ‖ ciphertext ‖ tag (16), ChaCha20-Poly1305
- * (RFC 8439) with no associated data.
+ * A random message key seals the payload. For each recipient a DEK holds that message key, sealed
+ * with the secret shared between the ephemeral key and the recipient's key. The same secret later
+ * seals the recipient's reply. Every sealed blob is nonce (12) ‖ ciphertext ‖ tag (16),
+ * ChaCha20-Poly1305 (RFC 8439) without associated data.
  */
 import { chacha20Poly1305Open, chacha20Poly1305Seal } from "#platform";
 import {
@@ -22,31 +22,32 @@ const nonceLength = 12;
 const messageKeyLength = 32;
 const authenticationText = "chacha20poly1305: message authentication failed";
 
-/** How much longer a sealed blob is than its contents, in bytes: nonce and tag. */
+/** How many bytes sealing adds: nonce and tag. */
 export const MKEM_OVERHEAD = 28;
 /** Length of a DEK in bytes: a sealed message key. */
 export const MKEM_DEK_LENGTH = 60;
 
-/** What the recipients get. */
+/** The recipients' part. */
 export interface MkemCiphertext {
   /** Ephemeral NIKE public key of the sender. */
   readonly ephemeralPublicKey: Uint8Array;
-  /** One DEK (60 bytes) a recipient; a recipient may be handed its own only. */
+  /** One DEK (60 bytes) per recipient; a recipient may get only its own. */
   readonly deks: readonly Uint8Array[];
   /** The sealed payload. */
   readonly envelope: Uint8Array;
 }
 
-/**
- * What {@link mkemEncapsulate} makes: the ciphertext, and what the sender keeps for the replies.
- */
+/** The result of {@link mkemEncapsulate}: the ciphertext, and the sender's keys for the replies. */
 export interface MkemEncapsulation extends MkemCiphertext {
   readonly ephemeralPublicKey: Bytes;
   readonly deks: readonly Bytes[];
   readonly envelope: Bytes;
   /** Opens replies, with {@link mkemReplyKey}. Secret. */
   readonly ephemeralPrivateKey: Bytes;
-  /** The reply keys (32 bytes each), recipients in order: saves computing them again. Secret. */
+  /**
+   * The reply keys (32 bytes each), in the order of the recipients, so that they need not be
+   * computed again. Secret.
+   */
   readonly replyKeys: readonly Bytes[];
 }
 
@@ -62,9 +63,9 @@ function open(key: Uint8Array, sealed: Uint8Array): Bytes | null {
 
 /**
  * The key (32 bytes) between a private and a public key that seals DEKs and replies: BLAKE2b-256 of
- * the NIKE's shared secret. The sender computes it from the ephemeral private and the recipient's
- * public key, the recipient the other way round.
- * @throws TypeError, RangeError on malformed keys and on public keys of low order.
+ * the NIKE's shared secret. The sender computes it from the ephemeral private key and the
+ * recipient's public key, the recipient from the two others.
+ * @throws TypeError, RangeError for malformed keys and for public keys of low order.
  */
 export async function mkemReplyKey(
   scheme: NikeScheme,
@@ -76,9 +77,9 @@ export async function mkemReplyKey(
 
 /**
  * Seals `payload` to all of `publicKeys`.
- * @param random drawn from in this order: ephemeral private key, message key (32), envelope nonce
- * (12), one nonce (12) a recipient.
- * @throws TypeError, RangeError on malformed or low-order public keys, or none at all.
+ * @param random draws, in this order: ephemeral private key, message key (32), envelope nonce (12),
+ * one nonce (12) per recipient.
+ * @throws TypeError, RangeError for malformed or low-order public keys, or none at all.
  */
 export async function mkemEncapsulate(
   scheme: NikeScheme,
@@ -104,11 +105,11 @@ export async function mkemEncapsulate(
 }
 
 /**
- * Opens an MKEM ciphertext by trying each DEK; the first that opens decides.
- * @returns the payload and the key (32 bytes) to seal the reply with.
+ * Opens an MKEM ciphertext by trying each DEK; the first that opens is used.
+ * @returns the payload and the key (32 bytes) that seals the reply.
  * @throws MKEMDecryptionFailedError when no DEK opens (`failed to trial decrypt`) or the envelope
- * is damaged; TypeError, RangeError on a malformed private key, and on an ephemeral public key that
- * is malformed or of low order.
+ * is damaged; TypeError, RangeError for a malformed private key, and for an ephemeral public key
+ * that is malformed or of low order.
  */
 export async function mkemDecapsulate(
   scheme: NikeScheme,
@@ -127,7 +128,10 @@ export async function mkemDecapsulate(
   throw new MKEMDecryptionFailedError("failed to trial decrypt");
 }
 
-/** Seals a reply with the key that {@link mkemDecapsulate} gave. 28 bytes longer than `payload`. */
+/**
+ * Seals a reply with the key from {@link mkemDecapsulate}. The result is 28 bytes longer than
+ * `payload`.
+ */
 export function mkemSealReply(
   replyKey: Uint8Array,
   payload: Uint8Array,
@@ -139,9 +143,10 @@ export function mkemSealReply(
 }
 
 /**
- * Opens a reply with the key of {@link mkemReplyKey}. The sender does not know which recipient has
- * answered and tries the key of each.
- * @throws MKEMDecryptionFailedError when it was sealed with another key, damaged, or is too short.
+ * Opens a reply with the key from {@link mkemReplyKey}. The sender does not know which recipient
+ * answered, and tries the key of each.
+ * @throws MKEMDecryptionFailedError when it was sealed with another key, is damaged, or is too
+ * short.
  */
 export function mkemOpenReply(replyKey: Uint8Array, sealed: Uint8Array): Bytes {
   checkBytes("replyKey", replyKey, 32);

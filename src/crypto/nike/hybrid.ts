@@ -1,15 +1,15 @@
 /**
- * Two NIKEs as one: keys and secrets are the parts' one after the other, with nothing in between
- * and no key derivation (MKEM hashes the whole). spec/pigeonhole §3.
+ * Two NIKEs as one: keys and secrets are those of the two parts, concatenated without a separator
+ * or key derivation (MKEM hashes the whole). spec/pigeonhole §3.
  */
 import { concatBytes } from "../../bytes/bytes.js";
 import { type NikeScheme, checkPrivateKeyLength, checkPublicKeyLength } from "./scheme.js";
 import { x25519Nike } from "./x25519.js";
 
 /**
- * The scheme whose fields are `first`'s, then `second`'s. Both parts work at the same time where
- * they run elsewhere; key generation draws all of the first part before the second.
- * @param name canonical name of the whole, which does not always tell the order.
+ * The scheme whose fields are those of `first`, then those of `second`. Asynchronous parts work in
+ * parallel; key generation draws all of the first part before the second.
+ * @param name canonical name of the whole, which does not always show the order.
  */
 export function hybridNike(name: string, first: NikeScheme, second: NikeScheme): NikeScheme {
   const splitPrivate = (privateKey: Uint8Array) => {
@@ -41,7 +41,8 @@ export function hybridNike(name: string, first: NikeScheme, second: NikeScheme):
     async sharedSecret(privateKey, publicKey) {
       const [privateOne, privateTwo] = splitPrivate(privateKey);
       const [publicOne, publicTwo] = splitPublic(publicKey);
-      // The first part may refuse its key at once; then the second need not work a second long.
+      // The first part may refuse its key at once; then the second does not have to work for a
+      // second.
       const secretOne = await first.sharedSecret(privateOne, publicOne);
       return concatBytes(secretOne, await second.sharedSecret(privateTwo, publicTwo));
     },
@@ -55,8 +56,8 @@ export function hybridNike(name: string, first: NikeScheme, second: NikeScheme):
 }
 
 /**
- * `CTIDH1024-X25519`, the scheme that interoperates with deployed networks: X25519 first, then
- * CTIDH1024, in spite of the name. Public keys of 160 bytes, private keys of 162.
+ * `CTIDH1024-X25519`, the scheme of deployed networks: X25519 first, then CTIDH1024, despite the
+ * name. Public keys of 160 bytes, private keys of 162.
  * @param ctidh1024 the isogeny half, which is slow: usually one that works in a worker.
  */
 export function ctidh1024X25519Nike(ctidh1024: NikeScheme): NikeScheme {

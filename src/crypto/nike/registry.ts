@@ -4,9 +4,9 @@ import { x25519Nike } from "./x25519.js";
 import { nikeByName } from "../../pki/scheme-names.js";
 
 /**
- * The scheme of that name.
+ * The scheme with that name.
  * @param name in any case.
- * @param available the schemes to choose from: x25519 alone, unless the caller has more to offer.
+ * @param available the schemes to choose from: only x25519 by default.
  * @throws RangeError when none of them has that name.
  */
 export function nikeSchemeByName(

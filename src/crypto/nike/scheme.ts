@@ -1,12 +1,12 @@
 /**
- * What MKEM needs of a non-interactive key exchange. spec/pigeonhole §3.
+ * The interface of a non-interactive key exchange for MKEM (spec/pigeonhole §3).
  *
  * X25519 takes fractions of a millisecond and answers at once; CTIDH takes about a second and runs
- * in a worker. So each operation may give its result or a promise of it.
+ * in a worker. So each operation may return its result or a promise.
  */
 import { type Bytes, type RandomSource, checkBytes } from "../../bytes/bytes.js";
 
-/** A result that is there already, or will be. */
+/** A result, or a promise of it. */
 export type MaybePromise<T> = T | Promise<T>;
 
 /** A NIKE key pair. */
@@ -27,17 +27,14 @@ export interface NikeScheme {
   readonly privateKeyLength: number;
   /** A new pair; the private key is drawn from `random` (the platform's generator by default). */
   generate(random?: RandomSource): MaybePromise<NikeKeyPair>;
-  /** The public key of a private key. Throws or rejects with RangeError on a malformed one. */
+  /** The public key of a private key. Throws or rejects with RangeError for a malformed one. */
   publicKeyOf(privateKey: Uint8Array): MaybePromise<Bytes>;
   /**
-   * The raw shared secret, not hashed. Throws or rejects with RangeError on malformed keys, and on
-   * a public key that leaves no secret (of low order).
+   * The raw shared secret, not hashed. Throws or rejects with RangeError for malformed keys, and
+   * for a public key of low order, which leaves no secret.
    */
   sharedSecret(privateKey: Uint8Array, publicKey: Uint8Array): MaybePromise<Bytes>;
-  /**
-   * Checks a public key that came from elsewhere. Throws or rejects with RangeError when it is
-   * malformed.
-   */
+  /** Checks a public key from outside. Throws or rejects with RangeError when it is malformed. */
   checkPublicKey(publicKey: Uint8Array): MaybePromise<void>;
 }
 

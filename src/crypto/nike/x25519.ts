@@ -1,4 +1,4 @@
-/** X25519 (RFC 7748) as a NIKE scheme. Private keys are stored as drawn and clamped at use. */
+/** X25519 (RFC 7748) as a NIKE scheme. Private keys are stored as drawn, and clamped when used. */
 import { offThreadX25519, x25519PublicKey, x25519SharedSecret } from "#platform";
 import { type Bytes, type RandomSource, randomBytes } from "../../bytes/bytes.js";
 import {
@@ -40,8 +40,8 @@ export const x25519Nike: X25519Nike = {
 };
 
 /**
- * The same scheme as this platform computes it fastest, which may answer later: by WebCrypto in a
- * page.
+ * The same scheme in this platform's fastest implementation, which may be asynchronous: WebCrypto
+ * in a page.
  */
 export function fastX25519Nike(): NikeScheme {
   const elsewhere = offThreadX25519;

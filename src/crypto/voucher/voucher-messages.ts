@@ -7,15 +7,15 @@ import { decodeCborMap, encodeCborMap } from "../cbor.js";
 /** Length of a salt in bytes. */
 export const VOUCHER_SALT_LENGTH = 32;
 
-/** What a newcomer asks of the group. */
+/** A newcomer's request to the group. */
 export interface PleaseAdd {
-  /** How the newcomer wants to be called. */
+  /** The newcomer's name. */
   readonly displayName: string;
-  /** Where the newcomer's messages will be read, before mutation. */
+  /** Reads the newcomer's messages, before mutation. */
   readonly messageReadCap: ReadCap;
 }
 
-/** Canonical CBOR of a PleaseAdd; what is signed are these bytes. */
+/** Encodes a PleaseAdd as canonical CBOR; the signature covers these bytes. */
 export function encodePleaseAdd(pleaseAdd: PleaseAdd): Bytes {
   return encodeCborMap({
     DisplayName: pleaseAdd.displayName,
@@ -24,8 +24,8 @@ export function encodePleaseAdd(pleaseAdd: PleaseAdd): Bytes {
 }
 
 /**
- * Only the capability in a PleaseAdd, whose root key signed it: the rest is not to be looked at
- * before the signature is.
+ * Returns only the capability in a PleaseAdd, whose root key signed it: nothing else may be used
+ * before the signature is checked.
  * @throws ProtocolError.
  */
 export function pleaseAddReadCap(bytes: Uint8Array): ReadCap {
@@ -45,13 +45,13 @@ export function decodePleaseAdd(bytes: Uint8Array): PleaseAdd {
 
 /** A PleaseAdd and the newcomer's signature. */
 export interface SignedPleaseAdd {
-  /** The PleaseAdd's bytes as signed. */
+  /** The signed bytes of the PleaseAdd. */
   readonly pleaseAdd: Bytes;
   /** Plain Ed25519 signature (64 bytes) by the stream's root key. */
   readonly signature: Bytes;
 }
 
-/** Canonical CBOR of a SignedPleaseAdd. */
+/** Encodes a SignedPleaseAdd as canonical CBOR. */
 export function encodeSignedPleaseAdd(signed: SignedPleaseAdd): Bytes {
   return encodeCborMap({ PleaseAdd: signed.pleaseAdd, Signature: signed.signature });
 }
@@ -66,7 +66,7 @@ export function decodeSignedPleaseAdd(bytes: Uint8Array): SignedPleaseAdd {
   };
 }
 
-/** What a voucher stands for; published in the first box of the voucher's stream. */
+/** The payload behind a voucher, published in the first box of the voucher's stream. */
 export interface VoucherPayload {
   /** NIKE public key that the reply is sealed to. */
   readonly voucherPublicKey: Bytes;
@@ -74,7 +74,7 @@ export interface VoucherPayload {
   readonly signedPleaseAdd: Bytes;
 }
 
-/** Canonical CBOR of a VoucherPayload. */
+/** Encodes a VoucherPayload as canonical CBOR. */
 export function encodeVoucherPayload(payload: VoucherPayload): Bytes {
   return encodeCborMap({
     VoucherPubKey: payload.voucherPublicKey,
@@ -92,15 +92,15 @@ export function decodeVoucherPayload(bytes: Uint8Array, publicKeyLength: number)
   };
 }
 
-/** What the member answers; sealed, in the second box of the voucher's stream. */
+/** The member's answer, sealed, in the second box of the voucher's stream. */
 export interface VoucherReply {
-  /** Opaque here: what the application says about the group. */
+  /** Opaque here: the application's message about the group. */
   readonly whoReply: Bytes;
-  /** What both mutate the newcomer's stream by: 32 bytes. */
+  /** The salt with which both sides mutate the newcomer's stream: 32 bytes. */
   readonly voucherSalt: Bytes;
 }
 
-/** Canonical CBOR of a VoucherReply. */
+/** Encodes a VoucherReply as canonical CBOR. */
 export function encodeVoucherReply(reply: VoucherReply): Bytes {
   return encodeCborMap({ WhoReply: reply.whoReply, VoucherSalt: reply.voucherSalt });
 }

@@ -1,11 +1,10 @@
 /**
- * Contact vouchers: 32 bytes with which a newcomer joins. spec/pigeonhole §10.
+ * Contact vouchers: 32 bytes with which a newcomer joins (spec/pigeonhole §10).
  *
- * The newcomer mints a voucher, publishes its payload in the first box of the voucher's stream and
- * hands the 32 bytes to a member. The member inducts: checks the payload and seals a reply, which
- * goes into the second box. The newcomer opens it. Both then use the newcomer's message stream
- * mutated by the salt in the reply. All of this is computed locally; reading and writing the boxes
- * is the caller's.
+ * The newcomer mints a voucher, publishes its payload in the first box of the voucher's stream, and
+ * hands the 32 bytes to a member. The member checks the payload and seals a reply, which goes into
+ * the second box. The newcomer opens it. Both then use the newcomer's message stream, mutated by
+ * the salt in the reply. This file only computes; the caller reads and writes the boxes.
  */
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { ed25519Verify } from "#platform";
@@ -56,11 +55,11 @@ import {
 /** Length of a voucher in bytes. */
 const VOUCHER_LENGTH = 32;
 
-/** What minting gives. */
+/** The result of minting. */
 export interface MintedVoucher {
-  /** To hand to a member: 32 bytes. Anyone who has it can read and write the voucher's stream. */
+  /** 32 bytes to hand to a member. Anyone who has them can read and write the voucher's stream. */
   readonly voucher: Bytes;
-  /** To publish in the first box of the voucher's stream. */
+  /** Publish it in the first box of the voucher's stream. */
   readonly voucherPayload: Bytes;
   /** Keys of the voucher's stream. */
   readonly stream: Keypair;
@@ -70,32 +69,32 @@ export interface MintedVoucher {
   readonly voucherPublicKey: Bytes;
 }
 
-/** What inducting gives. */
+/** The result of an induction. */
 export interface Induction {
-  /** How the newcomer wants to be called. Text from a stranger. */
+  /** The newcomer's name. Text from a stranger. */
   readonly displayName: string;
-  /** Where the newcomer's messages are to be read: already mutated by the salt. */
+  /** Reads the newcomer's messages: already mutated by the salt. */
   readonly messageReadCap: ReadCap;
-  /** To write into the second box of the voucher's stream. */
+  /** Write it into the second box of the voucher's stream. */
   readonly sealedReply: Bytes;
   /** Keys of the voucher's stream. */
   readonly stream: Keypair;
-  /** What the message stream was mutated by: 32 bytes. */
+  /** The salt that mutated the message stream: 32 bytes. */
   readonly salt: Bytes;
 }
 
-/** What opening the reply gives. */
+/** The opened reply. */
 export interface OpenedVoucherReply {
-  /** What the member's application said about the group; opaque here. */
+  /** The member application's message about the group; opaque here. */
   readonly whoReply: Bytes;
-  /** Where to write messages from now on: the message WriteCap mutated by the salt. */
+  /** Writes messages from now on: the message WriteCap mutated by the salt. */
   readonly messageWriteCap: WriteCap;
   /** The salt: 32 bytes. */
   readonly salt: Bytes;
 }
 
 /**
- * Keys of the stream that a voucher leads to. Fast; needs no CTIDH.
+ * Derives the keys of a voucher's stream. It is fast and does not need CTIDH.
  * @throws TypeError, RangeError unless `voucher` is 32 bytes.
  */
 export function voucherStream(voucher: Uint8Array): Keypair {
@@ -107,7 +106,7 @@ export function voucherStream(voucher: Uint8Array): Keypair {
  * Makes a voucher for the newcomer who owns `messageWriteCap`.
  * @param request.scheme the hybrid CTIDH1024-X25519.
  * @param request.random draws the reply key pair.
- * @throws (rejects) TypeError, RangeError on a malformed capability or name.
+ * @throws (rejects) TypeError, RangeError for a malformed capability or name.
  */
 export async function mintVoucher(request: {
   readonly scheme: NikeScheme;
@@ -136,7 +135,7 @@ export async function mintVoucher(request: {
   };
 }
 
-/** The payload's contents, once its hash and its signature have been found right. */
+/** Returns the payload's contents after checking its hash and its signature. */
 function checkPayload(
   scheme: NikeScheme,
   voucher: Uint8Array,
@@ -154,12 +153,12 @@ function checkPayload(
 }
 
 /**
- * Checks what a voucher leads to and makes the reply.
+ * Checks the payload of a voucher and makes the reply.
  * @param request.whoReply the application's message to the newcomer, opaque here.
- * @param request.salt 32 bytes; the first that are drawn from `random` by default.
+ * @param request.salt 32 bytes; by default the first that are drawn from `random`.
  * @param request.random then draws what sealing needs.
  * @throws (rejects) VoucherHashMismatchError, VoucherSignatureInvalidError; ProtocolError when the
- * payload is malformed, or a key in it is; TypeError, RangeError on wrong lengths.
+ * payload is malformed, or a key in it is; TypeError, RangeError for wrong lengths.
  */
 export async function inductVoucher(request: {
   readonly scheme: NikeScheme;
@@ -196,7 +195,7 @@ function copySalt(salt: Uint8Array): Bytes {
   return copyBytes(salt);
 }
 
-/** Turns complaints about keys, which came from a stranger here, into ProtocolErrors. */
+/** Turns errors about keys, which come from a stranger here, into ProtocolErrors. */
 async function fromStranger<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -208,10 +207,10 @@ async function fromStranger<T>(work: () => Promise<T>): Promise<T> {
 
 /**
  * Opens the reply to a voucher.
- * @param request.voucherSecretKey as {@link mintVoucher} gave it.
+ * @param request.voucherSecretKey from {@link mintVoucher}.
  * @param request.messageWriteCap the capability that the voucher was minted for.
- * @throws (rejects) VoucherSealOpenFailedError when the reply is not for this key or malformed;
- * TypeError, RangeError on a malformed key or capability.
+ * @throws (rejects) VoucherSealOpenFailedError when the reply is malformed or not for this key;
+ * TypeError, RangeError for a malformed key or capability.
  */
 export async function openVoucherReply(request: {
   readonly scheme: NikeScheme;

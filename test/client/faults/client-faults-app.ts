@@ -1,24 +1,11 @@
 /** A client of a fault schedule, with its line to the daemon and everything that it hears. */
 import { ThinClient } from "../../../src/client/thin-client.js";
 import type { Clock } from "../../../src/clock/clock.js";
-import type { ClientEvent, EventType } from "../../../src/config/events.js";
+import { type ClientEvent, eventTypes } from "../../../src/config/events.js";
 import { ConnectError, SlowConsumerError } from "../../../src/errors/errors.js";
 import { memoryPair } from "../../../src/transport/memory.js";
 import type { Transport } from "../../../src/transport/transport.js";
 import { FaultyLine } from "./client-faults-line.js";
-
-const eventTypes = [
-  "connectionStatus",
-  "newPkiDocument",
-  "messageSent",
-  "messageReply",
-  "messageIdGarbageCollected",
-  "daemonDisconnected",
-  "reconnected",
-  "shutdown",
-  "handlerError",
-  "closed",
-] as const satisfies readonly EventType[];
 
 /** A reader that does not read before the end. */
 interface SlowReader {

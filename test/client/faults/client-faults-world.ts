@@ -1,4 +1,5 @@
 /** The daemon and the clients of one fault schedule, and what the model knows of their calls. */
+import { leftOf } from "../../e2e/seeded-schedules.js";
 import { type Bytes, randomBytes } from "../../../src/bytes/bytes.js";
 import { VirtualClock } from "../../../src/clock/virtual.js";
 import { x25519Nike } from "../../../src/crypto/nike/x25519.js";
@@ -354,7 +355,7 @@ export class FaultWorld {
     for (const app of this.apps) await this.close(app, true);
     // Sessions whose clients were stopped while they were away.
     await this.clock.advance(GRACE_MS);
-    const left = Object.entries(this.daemon!.load).filter(([, count]) => count !== 0);
+    const left = leftOf(this.daemon!.load);
     if (left.length > 0) this.violation("daemon", `still has ${JSON.stringify(left)}`);
     await this.clock.runUntil(this.daemon!.close());
     await this.clock.advance(timing.broadcastHoldMs);

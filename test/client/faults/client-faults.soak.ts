@@ -1,11 +1,11 @@
 /** The client against its model, for as long as it takes. `KATZ_SEED` says where to begin. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { describeCounts, runSchedules } from "./client-faults.js";
+import { describeSummary, runSchedules } from "./client-faults.js";
 
 test("every call of 5,000 fault schedules comes to something that the model allows", async (t) => {
   const first = Number(process.env["KATZ_SEED"] ?? 100_000);
   const summary = await runSchedules(first, 5000);
   assert.equal(summary.schedules, 5000);
-  t.diagnostic(`seeds from ${first} on: ${describeCounts(summary)}`);
+  t.diagnostic(`seeds from ${first} on: ${describeSummary(summary)}`);
 });

@@ -9,12 +9,14 @@ const PAGE = `<!doctype html><meta charset="utf-8"><title>katz</title>
 <script type="module" src="/client.js"></script>`;
 
 /** A module as a page's script: everything it exports is `window.katz`. */
-async function script(module: string): Promise<string> {
+function pageScript(module: string): string {
+  return `import * as katz from ${JSON.stringify(module)}; globalThis.katz = katz;`;
+}
+
+/** A script with all that it imports, as a page gets it. */
+async function scriptOf(contents: string): Promise<string> {
   const result = await build({
-    stdin: {
-      contents: `import * as katz from ${JSON.stringify(module)}; globalThis.katz = katz;`,
-      resolveDir: root,
-    },
+    stdin: { contents, resolveDir: root },
     bundle: true,
     format: "esm",
     platform: "browser",
@@ -35,13 +37,23 @@ export class PageServer implements AsyncDisposable {
     this.origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
-  /** @param module what the page has: the client, unless another is named. */
-  static async start(module = "katzenpost-thinclient"): Promise<PageServer> {
-    const code = await script(module);
+  /**
+   * Serves the page at every path except those of scripts.
+   * @param module what the page has: the client, unless another is named.
+   * @param more programs by path, which are bundled; `/client.js` replaces the page's own.
+   */
+  static async start(
+    module = "katzenpost-thinclient",
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<PageServer> {
+    const scripts = new Map<string, string>();
+    for (const [path, contents] of Object.entries({ "/client.js": pageScript(module), ...more })) {
+      scripts.set(path, await scriptOf(contents));
+    }
     const server = createServer((request, response) => {
-      const isScript = request.url === "/client.js";
-      response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
-      response.end(isScript ? code : PAGE);
+      const script = scripts.get(request.url ?? "");
+      response.setHeader("content-type", script === undefined ? "text/html" : "text/javascript");
+      response.end(script ?? PAGE);
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     return new PageServer(server);

@@ -4,7 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { describeCounts, runSchedule, runSchedules } from "./pigeonhole-model.js";
+import { describeCounts } from "../seeded-schedules.js";
+import { runSchedule, runSchedules } from "./pigeonhole-model.js";
 import { drawSchedule, stepKinds } from "./pigeonhole-schedule.js";
 
 test(
@@ -13,8 +14,7 @@ test(
   async (t) => {
     const first = Number(process.env["KATZ_SEED"] ?? 1);
     t.diagnostic(`seeds ${first} to ${first + 99}`);
-    const { schedules, counts } = await runSchedules(first, 100);
-    assert.equal(schedules, 100);
+    const counts = await runSchedules(first, 100);
     t.diagnostic(describeCounts(counts));
     for (const kind of stepKinds) assert.ok(counts.has(kind), `${kind} occurred`);
   },

@@ -1,7 +1,8 @@
 /** Pigeonhole against its model, for as long as it takes. `KATZ_SEED` says where to begin. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { describeCounts, runSchedules } from "./pigeonhole-model.js";
+import { describeCounts } from "../seeded-schedules.js";
+import { runSchedules } from "./pigeonhole-model.js";
 
 test(
   "every call of 2,000 random schedules comes to something that the model allows",
@@ -9,8 +10,8 @@ test(
   async (t) => {
     const first = Number(process.env["KATZ_SEED"] ?? 100_000);
     t.diagnostic(`seeds ${first} to ${first + 1999}`);
-    const { schedules, counts } = await runSchedules(first, 2000);
-    assert.equal(schedules, 2000);
+    const counts = await runSchedules(first, 2000);
+    assert.ok(counts.size > 0);
     t.diagnostic(describeCounts(counts));
   },
 );

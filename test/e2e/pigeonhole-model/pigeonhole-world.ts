@@ -1,4 +1,5 @@
 /** The network of one schedule, the calls that are made on it, and what the model knows of them. */
+import { leftOf } from "../seeded-schedules.js";
 import { toHex, utf8ToText } from "../../../src/bytes/bytes.js";
 import type { EnvelopeHash, MessageBoxIndex } from "../../../src/bytes/opaque.js";
 import { ThinClient } from "../../../src/client/thin-client.js";
@@ -362,7 +363,7 @@ export class ModelWorld {
     for (const check of checks) check();
     await this.clock.advance(0);
     const { daemon } = this;
-    const load = Object.entries(daemon.daemon.load).filter(([, count]) => count !== 0);
+    const load = leftOf(daemon.daemon.load);
     if (load.length > 0) this.violation("daemon", `still has ${JSON.stringify(load)}`);
     await this.clock.runUntil(daemon.close());
     await this.clock.advance(0);

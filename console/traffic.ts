@@ -1,0 +1,151 @@
+/** Packets on their way through the map, as the link planned them, and how many each node saw. */
+import type { ConsoleEvent } from "../src/console/protocol.js";
+
+/** One stretch of a packet's way: it arrives at `node` and rests there. */
+interface Stop {
+  readonly node: string;
+  readonly from: number;
+  readonly until: number;
+}
+
+/** A packet under way. */
+export interface MovingPacket {
+  readonly id: string | null;
+  readonly kind: "packet" | "decoy" | "storage";
+  readonly stops: readonly Stop[];
+  /** Where it stands among others at the same node: an angle, its own. */
+  readonly phase: number;
+  /** Until which stop its nodes were counted. */
+  counted: number;
+  /** When it was lost; null unless it was. */
+  lostAt: number | null;
+}
+
+/** Where a packet is at some moment. */
+export interface Place {
+  readonly from: string;
+  readonly to: string;
+  /** 0 at `from`, 1 at `to`. */
+  readonly share: number;
+  /** Whether it is on the way back. */
+  readonly lost: boolean;
+}
+
+/** Longest time that a move from node to node is drawn for, in ms. */
+const LONGEST_MOVE_MS = 450;
+/** How much of a rest the move to it may take. */
+const MOVE_SHARE = 0.6;
+/** How long a packet without a rest is drawn, in ms. */
+const SHORTEST_STOP_MS = 250;
+/** How long a lost packet is drawn, in ms. */
+const LOST_MS = 1500;
+/** How long a command between courier and replica is drawn, in ms. */
+const STORAGE_MS = 600;
+/** Most packets that are kept. */
+const MOST_PACKETS = 2000;
+
+/** The name of the application on the map. */
+export const YOU = "you";
+
+/** Follows packets. */
+export class Traffic {
+  #packets: MovingPacket[] = [];
+  readonly #counts = new Map<string, number>();
+  #now = 0;
+  #seen = 0;
+
+  /** Packets under way. */
+  get packets(): readonly MovingPacket[] {
+    return this.#packets;
+  }
+
+  /** How many packets each node has seen so far, cover traffic included. */
+  get counts(): ReadonlyMap<string, number> {
+    return this.#counts;
+  }
+
+  clear(): void {
+    this.#packets = [];
+    this.#counts.clear();
+  }
+
+  /** Takes the next event. */
+  add(event: ConsoleEvent): void {
+    if (event.source === "storage") {
+      const { at, from, to } = event.event === "asked" ? event : { ...event, ...turned(event) };
+      this.#put({
+        id: null,
+        kind: "storage",
+        stops: [
+          { node: from, from: at, until: at },
+          { node: to, from: at, until: at + STORAGE_MS },
+        ],
+        counted: event.event === "asked" ? 1 : 2,
+        lostAt: null,
+      });
+      return;
+    }
+    if (event.event === "lost" && event.packet !== null) {
+      const packet = this.#packets.find(({ id }) => id === event.packet);
+      // It leaves first, and is lost on the way.
+      if (packet) packet.lostAt = event.at + (event.way === "forward" ? SHORTEST_STOP_MS : 0);
+      return;
+    }
+    if (event.source !== "link" || event.event !== "sent") return;
+    const stops: Stop[] = [{ node: YOU, from: event.at, until: event.at }];
+    let at = event.at;
+    for (const { node, delayMs } of [...event.forward, ...event.reply]) {
+      stops.push({ node, from: at, until: at + Math.max(delayMs, SHORTEST_STOP_MS) });
+      at += delayMs;
+    }
+    if (event.reply.length > 0) {
+      stops.push({ node: YOU, from: at, until: at + SHORTEST_STOP_MS });
+    }
+    const kind = event.decoy ? "decoy" : "packet";
+    this.#put({ id: event.packet, kind, stops, counted: 1, lostAt: null });
+  }
+
+  #put(put: Omit<MovingPacket, "phase">): void {
+    const packet: MovingPacket = { ...put, phase: this.#seen++ * 2.4 };
+    // What ended before the page was opened is only counted.
+    this.#count(packet);
+    if (packet.stops.at(-1)!.until < this.#now) return;
+    this.#packets.push(packet);
+    if (this.#packets.length > MOST_PACKETS) this.#packets.shift();
+  }
+
+  /** Forgets what has arrived, and counts. */
+  advance(now: number): void {
+    this.#now = now;
+    for (const packet of this.#packets) this.#count(packet);
+    this.#packets = this.#packets.filter(({ stops, lostAt }) =>
+      lostAt === null ? stops.at(-1)!.until > now : lostAt + LOST_MS > now,
+    );
+  }
+
+  #count(packet: MovingPacket): void {
+    const { stops, lostAt } = packet;
+    for (; packet.counted < stops.length; packet.counted++) {
+      const { node, from } = stops[packet.counted]!;
+      if (from > this.#now || (lostAt !== null && from > lostAt)) return;
+      this.#counts.set(node, (this.#counts.get(node) ?? 0) + 1);
+    }
+  }
+}
+
+function turned({ from, to }: { readonly from: string; readonly to: string }) {
+  return { from: to, to: from };
+}
+
+/** Where a packet is; null when it is nowhere. */
+export function placeOf({ stops, lostAt }: MovingPacket, time: number): Place | null {
+  const now = lostAt === null ? time : Math.min(time, lostAt);
+  let at = -1;
+  for (let i = 1; i < stops.length; i++) if (stops[i]!.from <= now) at = i;
+  if (at < 1) return null;
+  const { node, from, until } = stops[at]!;
+  if (lostAt === null && now > until) return null;
+  const move = Math.min(LONGEST_MOVE_MS, (until - from) * MOVE_SHARE);
+  const share = move <= 0 ? 1 : Math.min(1, (now - from) / move);
+  return { from: stops[at - 1]!.node, to: node, share, lost: lostAt !== null && time >= lostAt };
+}

@@ -1,0 +1,37 @@
+// Bundles the console's page into dist/console: three files that load nothing else. Run by
+// ensure-built.mjs, after the compiler has checked its types.
+import { copyFileSync, mkdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const folder = join(root, "dist", "console");
+
+/** Builds it. */
+export async function buildConsole() {
+  const { build } = await import("esbuild");
+  mkdirSync(folder, { recursive: true });
+  copyFileSync(join(root, "console", "index.html"), join(folder, "index.html"));
+  await build({
+    absWorkingDir: root,
+    entryPoints: { console: "console/main.tsx" },
+    outdir: folder,
+    bundle: true,
+    minify: true,
+    format: "esm",
+    platform: "browser",
+    target: "es2022",
+    conditions: ["browser"],
+    jsx: "automatic",
+    jsxImportSource: "preact",
+    legalComments: "none",
+    logLevel: "warning",
+  });
+  await build({
+    absWorkingDir: root,
+    entryPoints: ["console/console.css"],
+    outdir: folder,
+    minify: true,
+    logLevel: "warning",
+  });
+}

@@ -1,0 +1,223 @@
+/**
+ * The console's server: three files and one WebSocket, on this machine only. Any page in any browser
+ * here can try to reach it, so nothing is served under a foreign name, and the socket takes only the
+ * console's own page with the token.
+ */
+import { readFile } from "node:fs/promises";
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import { type WebSocket, WebSocketServer } from "ws";
+import { type ToPage, decodeAction, encodeMessage } from "../../../console/protocol.js";
+import type { ConsoleFeed } from "../../../console/feed.js";
+import { acceptedProtocol } from "../../../platform/node-ws-handshake.js";
+import { UsageError } from "../../failure.js";
+
+/** Where the page's files are after the build. */
+const FOLDER = new URL("../../../../console/", import.meta.url);
+
+/** The path of the socket. */
+const SOCKET_PATH = "/socket";
+
+/** Most bytes of one message from the page. */
+const MOST_ASKED_BYTES = 4096;
+/** Most bytes that may wait for a page that does not read. */
+const MOST_UNSENT_BYTES = 32 * 1024 * 1024;
+/** Most pages at once. */
+const MOST_PAGES = 16;
+/** Longest time a peer may take over its headers, in ms. */
+const HEADERS_TIMEOUT_MS = 10_000;
+
+/**
+ * What a browser lets the page do: its own scripts, styles and socket, and nothing else.
+ * `require-trusted-types-for` with no policy allowed makes it impossible to turn text into markup.
+ */
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "worker-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+  "trusted-types 'none'",
+].join("; ");
+
+const HEADERS = {
+  "content-security-policy": CONTENT_SECURITY_POLICY,
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "cache-control": "no-store",
+} as const;
+
+interface StaticFile {
+  readonly type: string;
+  readonly bytes: Buffer;
+}
+
+async function staticFiles(): Promise<ReadonlyMap<string, StaticFile>> {
+  const files = [
+    ["/", "index.html", "text/html; charset=utf-8"],
+    ["/console.js", "console.js", "text/javascript; charset=utf-8"],
+    ["/console.css", "console.css", "text/css; charset=utf-8"],
+  ] as const;
+  try {
+    return new Map(
+      await Promise.all(
+        files.map(async ([path, name, type]): Promise<[string, StaticFile]> => {
+          return [path, { type, bytes: await readFile(new URL(name, FOLDER)) }];
+        }),
+      ),
+    );
+  } catch (cause) {
+    throw new UsageError("the console's page was not built: run npm run build", { cause });
+  }
+}
+
+/** A running server. */
+export class ConsoleServer implements AsyncDisposable {
+  /** What a browser says the page comes from, e.g. `http://127.0.0.1:4711`. */
+  readonly origin: string;
+  readonly #server: Server;
+  readonly #sockets: WebSocketServer;
+  readonly #files: ReadonlyMap<string, StaticFile>;
+  readonly #feed: ConsoleFeed;
+  readonly #token: string;
+  readonly #hosts: readonly string[];
+
+  private constructor(
+    server: Server,
+    files: ReadonlyMap<string, StaticFile>,
+    { feed, token }: { readonly feed: ConsoleFeed; readonly token: string },
+  ) {
+    const { port } = server.address() as AddressInfo;
+    this.#server = server;
+    this.#files = files;
+    this.#feed = feed;
+    this.#token = token;
+    this.#hosts = [`127.0.0.1:${port}`, `localhost:${port}`];
+    this.origin = `http://${this.#hosts[0]}`;
+    this.#sockets = new WebSocketServer({
+      noServer: true,
+      perMessageDeflate: false,
+      maxPayload: MOST_ASKED_BYTES,
+      handleProtocols: (protocols) => this.#acceptedProtocol(protocols) ?? false,
+    });
+    server.on("request", (request: IncomingMessage, response: ServerResponse) =>
+      this.#serve(request, response),
+    );
+    server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+      this.#upgrade(request, socket, head),
+    );
+  }
+
+  /**
+   * Listens on 127.0.0.1.
+   * @param port 0 takes a free one.
+   * @param token what the page must offer; it has it from the fragment of its URL.
+   * @throws UsageError when the port is taken, or the page was not built.
+   */
+  static async start(options: {
+    readonly feed: ConsoleFeed;
+    readonly token: string;
+    readonly port: number;
+  }): Promise<ConsoleServer> {
+    const files = await staticFiles();
+    const server = createServer();
+    server.headersTimeout = HEADERS_TIMEOUT_MS;
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", (cause: NodeJS.ErrnoException) => {
+        const why = cause.code === "EADDRINUSE" ? "is in use" : `cannot be used (${cause.code})`;
+        reject(new UsageError(`port ${options.port} of 127.0.0.1 ${why}`, { cause }));
+      });
+      server.listen(options.port, "127.0.0.1", resolve);
+    });
+    return new ConsoleServer(server, files, options);
+  }
+
+  /** The page's address with the token, which browsers send to nobody. A secret. */
+  get url(): string {
+    return `${this.origin}/#${this.#token}`;
+  }
+
+  #acceptedProtocol(protocols: Iterable<string>): string | null {
+    const rules = {
+      host: "127.0.0.1",
+      loopback: true,
+      everywhere: false,
+      allowedOrigins: [],
+      token: this.#token,
+    };
+    return acceptedProtocol(protocols, rules);
+  }
+
+  /** A page's own name may point to this machine (DNS rebinding): its browser says that name. */
+  #isOwnHost({ headers }: IncomingMessage): boolean {
+    return this.#hosts.includes(headers.host ?? "");
+  }
+
+  #serve(request: IncomingMessage, response: ServerResponse): void {
+    const refuse = (status: number, text: string): void => {
+      response.writeHead(status, { ...HEADERS, "content-type": "text/plain; charset=utf-8" });
+      response.end(`${text}\n`);
+    };
+    if (!this.#isOwnHost(request)) return refuse(421, "This server has another name.");
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      return refuse(405, "Only GET is served here.");
+    }
+    const file = this.#files.get(request.url ?? "");
+    if (file === undefined) return refuse(404, "There is nothing here.");
+    response.writeHead(200, {
+      ...HEADERS,
+      "content-type": file.type,
+      "content-length": file.bytes.length,
+    });
+    response.end(request.method === "HEAD" ? undefined : file.bytes);
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on("error", () => socket.destroy());
+    const { headers } = request;
+    const offered = (headers["sec-websocket-protocol"] ?? "").split(",").map((one) => one.trim());
+    const refusal = !this.#isOwnHost(request)
+      ? "421 Misdirected Request"
+      : headers.origin !== `http://${headers.host}` || request.url !== SOCKET_PATH
+        ? "403 Forbidden"
+        : this.#acceptedProtocol(offered) === null
+          ? "401 Unauthorized"
+          : this.#sockets.clients.size >= MOST_PAGES
+            ? "503 Service Unavailable"
+            : null;
+    if (refusal !== null) {
+      socket.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+      return;
+    }
+    this.#sockets.handleUpgrade(request, socket, head, (page) => this.#open(page));
+  }
+
+  #open(page: WebSocket): void {
+    const leave = this.#feed.open((message: ToPage) => {
+      if (page.bufferedAmount > MOST_UNSENT_BYTES) page.terminate();
+      else page.send(encodeMessage(message));
+    });
+    page.on("message", (data: Buffer, isBinary) => {
+      const action = isBinary ? decodeAction(data) : null;
+      // Only the console's own page is here; one that says what nobody understands is broken.
+      if (action === null) page.close(1003);
+      else void this.#feed.perform(action);
+    });
+    page.on("error", () => page.terminate());
+    page.on("close", leave);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const page of this.#sockets.clients) page.terminate();
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}

@@ -1,0 +1,87 @@
+/** The parameters that a network's boxes depend on: with other values they would not be found. */
+import { ConfigError } from "../errors/errors.js";
+import { DEFAULT_EPOCH_MS } from "../pki/epoch.js";
+import type { RecordStore } from "../store/record-store.js";
+import { usualPayloadLength } from "./parameters.js";
+
+/** The part of a network's options that is kept together with its boxes. */
+export interface NetworkShape {
+  /** How many storage replicas there are. */
+  readonly replicas: number;
+  /** How many service nodes there are, each with a courier. */
+  readonly couriers: number;
+  /** The NIKE scheme of envelopes. */
+  readonly nike: "x25519" | "CTIDH1024-X25519";
+  /** The longest payload of a message, in bytes. */
+  readonly userForwardPayloadLength: number;
+  /** The length of an epoch in milliseconds. */
+  readonly epochMs: number;
+}
+
+/** What is asked for; what is left out is as it was kept. */
+export type WishedShape = { readonly [N in keyof NetworkShape]?: NetworkShape[N] | undefined };
+
+/** What is known of a network that was kept; nothing of a new one. */
+export type KnownShape = { -readonly [N in keyof NetworkShape]?: NetworkShape[N] };
+
+const shapeNames = ["nike", "replicas", "couriers", "userForwardPayloadLength", "epochMs"] as const;
+
+function usualShape(nike: NetworkShape["nike"]): NetworkShape {
+  return {
+    replicas: 5,
+    couriers: 3,
+    nike,
+    userForwardPayloadLength: usualPayloadLength(nike),
+    epochMs: DEFAULT_EPOCH_MS,
+  };
+}
+
+/** The shape in a store's settings. */
+export async function readShape(store: RecordStore): Promise<KnownShape> {
+  const known: KnownShape = {};
+  for (const name of shapeNames) {
+    const value = await store.setting(name);
+    if (value === null) continue;
+    Object.assign(known, { [name]: name === "nike" ? value : Number(value) });
+  }
+  return known;
+}
+
+/** Puts the shape into a new store's settings. */
+export async function writeShape(store: RecordStore, shape: NetworkShape): Promise<void> {
+  if ((await store.setting("epochMs")) !== null) return;
+  await Promise.all(shapeNames.map((name) => store.set(name, String(shape[name]))));
+}
+
+/**
+ * The shape that a network has: as it is known, else as asked for, else the usual one.
+ * @param name of what it is kept in, for people.
+ * @param place what that is, e.g. "directory".
+ * @throws ConfigError when something else is asked for than what is known.
+ */
+export function shapeOf(
+  name: string,
+  place: string,
+  known: KnownShape,
+  options: WishedShape,
+): NetworkShape {
+  for (const part of shapeNames) {
+    const has = known[part];
+    const wanted = options[part];
+    if (has === undefined || wanted === undefined || has === wanted) continue;
+    throw new ConfigError(
+      `${name} was made with ${part} ${has}, but ${wanted} is asked for; with that its boxes would not ` +
+        `be found. Leave the option out, give ${has}, or use another ${place}`,
+    );
+  }
+  const usual = usualShape(known.nike ?? options.nike ?? "x25519");
+  const one = <N extends keyof NetworkShape>(part: N): NetworkShape[N] =>
+    known[part] ?? options[part] ?? usual[part];
+  return {
+    replicas: one("replicas"),
+    couriers: one("couriers"),
+    nike: one("nike"),
+    userForwardPayloadLength: one("userForwardPayloadLength"),
+    epochMs: one("epochMs"),
+  };
+}

@@ -1,0 +1,278 @@
+/**
+ * The console's page in a real browser: every page by keyboard alone, accessible, in both themes and
+ * on a narrow screen. Pictures of all pages are left in .build/console.
+ */
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import axe from "axe-core";
+import type { Page } from "playwright-core";
+import { DevDaemon } from "../../../src/testing/index.js";
+import { KatzProcess } from "../katz-process.js";
+import { HeadlessBrowser, findChromium } from "./chromium.js";
+
+const root = fileURLToPath(new URL("../../../..", import.meta.url));
+const pictures = join(root, ".build", "console");
+const pages = ["Now", "Timeline", "Network", "Boxes", "Document", "Faults"];
+
+/** A console in a process of its own. */
+async function consoleOf(args: readonly string[]): Promise<{ katz: KatzProcess; url: string }> {
+  const katz = new KatzProcess(["console", "--json", ...args]);
+  const { url } = JSON.parse(await katz.firstLine()) as { url: string };
+  return { katz, url };
+}
+
+/** A page that is there and connected; what goes wrong in it is kept. */
+async function open(
+  browser: HeadlessBrowser,
+  url: string,
+  size = { width: 1200, height: 800 },
+): Promise<{ page: Page; problems: string[] }> {
+  const page = await browser.context.newPage();
+  const problems: string[] = [];
+  page.on("console", (message) => {
+    if (message.type() === "error") problems.push(message.text());
+  });
+  page.on("pageerror", (error) => problems.push(error.message));
+  await page.setViewportSize(size);
+  await page.goto(url);
+  await page.locator(".facts").waitFor();
+  return { page, problems };
+}
+
+async function go(page: Page, name: string): Promise<void> {
+  await page.keyboard.press(String(pages.indexOf(name) + 1));
+  await page.locator("h1", { hasText: new RegExp(`^${name}$`) }).waitFor();
+}
+
+/** Presses Tab until the button of that name has the focus, then Enter. */
+async function press(page: Page, name: string | RegExp): Promise<void> {
+  const isIt = (text: string) => (typeof name === "string" ? text === name : name.test(text));
+  for (let i = 0; i < 80; i++) {
+    const focused = await page.evaluate("document.activeElement?.textContent?.trim() ?? ''");
+    if (isIt(String(focused))) {
+      await page.keyboard.press("Enter");
+      return;
+    }
+    await page.keyboard.press("Tab");
+  }
+  assert.fail(`no key leads to ${String(name)}`);
+}
+
+/** What axe finds that is serious; `rules` says which of its rules, all unless given. */
+async function seriousFindings(page: Page, rules: readonly string[] = []): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const only = rules.length === 0 ? "" : `runOnly: ${JSON.stringify(rules)}, `;
+  const found = (await page.evaluate(
+    `axe.run(document, { ${only}resultTypes: ["violations"] }).then(({ violations }) => violations
+      .filter(({ impact }) => impact === "serious" || impact === "critical")
+      .map(({ id, nodes }) => id + ": " + nodes.map(({ target }) => target.join(" ")).join(", ")))`,
+  )) as string[];
+  return found;
+}
+
+const isWider = "document.documentElement.scrollWidth > document.documentElement.clientWidth";
+
+test("the console in a browser", { timeout: 240_000 }, async (t) => {
+  const executable = findChromium();
+  if (executable === null) {
+    t.skip("not run: no Chromium on this machine (KATZ_CHROMIUM names one)");
+    return;
+  }
+  mkdirSync(pictures, { recursive: true });
+  const { katz, url } = await consoleOf(["--listen", "tcp:127.0.0.1:0", "--seed", "console"]);
+  await using _process = katz;
+  await using browser = await HeadlessBrowser.start(executable);
+
+  await t.test("is there with all it loads, and hides its token", async () => {
+    const { page, problems } = await open(browser, url);
+    assert.equal(await page.evaluate("location.hash"), "");
+    const hosts = (await page.evaluate(
+      "performance.getEntriesByType('resource').map(({ name }) => new URL(name).host)",
+    )) as string[];
+    assert.deepEqual([...new Set(hosts)], [new URL(url).host]);
+    // After a reload the token is still known, in this tab.
+    await page.reload();
+    await page.locator(".facts").waitFor();
+    assert.deepEqual(problems, []);
+    await page.close();
+  });
+
+  await t.test("says what is wrong without the token, and with another", async () => {
+    for (const fragment of ["", "#a-guess"]) {
+      const page = await browser.context.newPage();
+      await page.goto(new URL(url).origin + "/" + fragment);
+      await page.locator(".problem").waitFor();
+      assert.equal(await page.locator(".facts").count(), 0);
+      await page.close();
+    }
+  });
+
+  await t.test("every page works by keyboard alone", async () => {
+    const { page, problems } = await open(browser, url);
+    await press(page, "Write a box");
+    await go(page, "Timeline");
+    await page.locator(".row.ok, .row.running").first().waitFor();
+    await press(page, /^write/);
+    await page.locator(".step").first().waitFor();
+    await page.locator(".row.ok").first().waitFor({ timeout: 60_000 });
+    await go(page, "Boxes");
+    await page.locator("td", { hasText: "box 1 of the console" }).waitFor();
+    await press(page, "Read a box");
+    await page.locator("td", { hasText: "read back" }).waitFor({ timeout: 60_000 });
+    await go(page, "Network");
+    await press(page, /^servicenode1/);
+    await page.locator("h2", { hasText: "servicenode1: a courier" }).waitFor();
+    await go(page, "Document");
+    await press(page, "Turn the epoch");
+    await page.locator(".differences li").first().waitFor({ timeout: 30_000 });
+    assert.equal(await page.locator(".signatures .good").count(), 3);
+    await press(page, /^Service nodes/);
+    await page.locator(".tree details[open] details").first().waitFor();
+    await go(page, "Faults");
+    await press(page, "Cut it off");
+    await page.locator("button", { hasText: "Join it again" }).waitFor();
+    await press(page, "Join it again");
+    await page.locator("button", { hasText: "Cut it off" }).waitFor();
+    await page.keyboard.press("l");
+    const line = page.locator(".log li", { hasText: "daemon.network.faults.setOnline(false);" });
+    await line.first().waitFor();
+    await page.keyboard.press("l");
+    assert.deepEqual(problems, []);
+    await page.close();
+  });
+
+  for (const theme of ["light", "dark"] as const) {
+    await t.test(`axe finds nothing serious on any page, ${theme}`, async () => {
+      const { page } = await open(browser, url);
+      await page.emulateMedia({ colorScheme: theme });
+      for (const name of pages) {
+        await go(page, name);
+        if (name === "Network") await press(page, "Send an echo");
+        await page.evaluate(
+          "for (const one of document.querySelectorAll('main details')) one.open = true",
+        );
+        // Themes differ in nothing but colours.
+        const rules = theme === "light" ? [] : ["color-contrast"];
+        assert.deepEqual(await seriousFindings(page, rules), [], name);
+        if (name === "Network") await page.waitForTimeout(700);
+        await page.evaluate("scrollTo(0, 0)");
+        await page.screenshot({ path: join(pictures, `${theme}-${name.toLowerCase()}.png`) });
+      }
+      await page.close();
+    });
+  }
+
+  await t.test("the switch changes the theme, and stays", async () => {
+    const { page } = await open(browser, url);
+    await page.emulateMedia({ colorScheme: "light" });
+    const paper = () => page.evaluate("getComputedStyle(document.body).backgroundColor");
+    const light = await paper();
+    await press(page, "Theme: auto");
+    await page.locator("button", { hasText: "Theme: dark" }).waitFor();
+    const dark = await paper();
+    assert.notEqual(dark, light);
+    await page.reload();
+    await page.locator(".facts").waitFor();
+    assert.equal(await paper(), dark);
+    await page.evaluate("localStorage.clear()");
+    await page.close();
+  });
+
+  await t.test("nothing is wider than a screen of 360 pixels", async () => {
+    const { page } = await open(browser, url, { width: 360, height: 740 });
+    for (const name of pages) {
+      await go(page, name);
+      await page.waitForTimeout(100);
+      assert.equal(await page.evaluate(isWider), false, name);
+      await page.screenshot({ path: join(pictures, `narrow-${name.toLowerCase()}.png`) });
+    }
+    assert.deepEqual(await seriousFindings(page), []);
+    await page.close();
+  });
+
+  await t.test("200 packets at once are drawn", async () => {
+    const { page, problems } = await open(browser, url);
+    await go(page, "Network");
+    await page.locator(".map canvas").waitFor();
+    const measured = (await page.evaluate(`new Promise((resolve) => {
+      const { traffic, frames } = globalThis.katzConsole;
+      const at = Date.now();
+      const hop = (node) => ({ node, delayMs: 900 });
+      for (let i = 0; i < 200; i++) {
+        const forward = ["gateway1", "mix" + (1 + i % 2), "mix" + (3 + i % 2), "mix" + (5 + i % 2),
+          "servicenode" + (1 + i % 3)].map(hop);
+        const reply = ["mix" + (1 + i % 2), "mix" + (3 + i % 2), "gateway1"].map(hop);
+        traffic.add({ source: "link", event: "sent", seq: -1, at: at + i * 5, packet: "test" + i,
+          decoy: i % 3 === 0, forward, reply, replyEtaMs: 8000 });
+      }
+      setTimeout(() => {
+        frames.between.length = 0;
+        frames.drawing.length = 0;
+        setTimeout(() => resolve({ packets: traffic.packets.length, between: [...frames.between],
+          drawing: [...frames.drawing] }), 1200);
+      }, 1100);
+    })`)) as { packets: number; between: number[]; drawing: number[] };
+    assert.ok(measured.packets >= 200, `${measured.packets} packets`);
+    assert.ok(measured.drawing.length > 0);
+    const middle = (all: number[], share: number) =>
+      [...all].sort((a, b) => a - b)[Math.floor(all.length * share)]!.toFixed(1);
+    const { between, drawing } = measured;
+    t.diagnostic(
+      `200 packets: between frames ${middle(between, 0.5)} ms (p95 ${middle(between, 0.95)}), ` +
+        `drawing ${middle(drawing, 0.5)} ms (p95 ${middle(drawing, 0.95)}), ${drawing.length} frames`,
+    );
+    await page.screenshot({ path: join(pictures, "many-packets.png") });
+    assert.deepEqual(problems, []);
+    await page.close();
+  });
+
+  await t.test("in front of another process's daemon nothing is invented", async () => {
+    await using daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0", seed: "foreign" });
+    const other = await consoleOf(["--address", daemon.addresses[0]!]);
+    await using _other = other.katz;
+    const { page, problems } = await open(browser, other.url);
+    const unknown: Record<string, string[]> = {};
+    await press(page, "Write a box");
+    for (const name of pages) {
+      await go(page, name);
+      if (name === "Boxes") await page.locator("td", { hasText: "taken over" }).first().waitFor();
+      if (name === "Document") await page.locator(".signatures").waitFor();
+      unknown[name] = await page.evaluate(`[...document.querySelectorAll(".unknown")].map(
+        (one) => one.closest("p, td, div").textContent.trim())`);
+    }
+    assert.deepEqual(unknown, {
+      Now: [
+        `To a daemon of another process, at ${daemon.addresses[0]}. Gateway: unknown. By the document a packet rests 200 ms at each node on average.`,
+        "Time left: unknown",
+        "In the last minute unknown.",
+        "Packets in the daemon: unknown.",
+      ],
+      Timeline: [],
+      Network: ["unknown: a daemon does not tell its clients."],
+      Boxes: [
+        "unknown",
+        "unknown: replicas tell nobody what they hold. In the embedded network you can look.",
+      ],
+      Document: [
+        `unknown: the daemon has no document of epoch ${daemon.network.currentEpoch - 1}.`,
+      ],
+      Faults: [],
+    });
+    await go(page, "Timeline");
+    await page.locator(".note", { hasText: "Steps are unknown." }).waitFor();
+    await page.locator(".row", { hasText: "write" }).first().waitFor();
+    await go(page, "Network");
+    await page.locator(".note", { hasText: "Ways are unknown." }).waitFor();
+    assert.equal(await page.evaluate("globalThis.katzConsole.traffic.packets.length"), 0);
+    assert.ok(!(await page.locator(".map").textContent())!.includes(" packets"));
+    await go(page, "Faults");
+    await page.locator(".empty", { hasText: "another daemon" }).waitFor();
+    assert.equal(await page.locator("main button").count(), 0);
+    await page.screenshot({ path: join(pictures, "foreign-faults.png") });
+    assert.deepEqual(problems, []);
+    await page.close();
+  });
+});

@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildPlayground } from "./build-playground.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, "dist");
@@ -138,8 +139,18 @@ function withoutComments(typescript, path) {
   return kept;
 }
 
+/** Bundles the playground, if anything that it is made of is newer. */
+async function buildPlaygroundIfOlder() {
+  const folder = join(dist, "playground");
+  const index = join(folder, "examples.json");
+  const made = existsSync(index) ? statSync(index).mtimeMs : 0;
+  const sources = ["playground", "examples"].flatMap((name) => filesBelow(join(root, name)));
+  if (sources.some((path) => statSync(path).mtimeMs > made)) await buildPlayground(folder, false);
+}
+
 /** The form that npm packs. */
 export async function preparePackage() {
   leaveOutUnreachedDeclarations();
   await dropComments();
+  await buildPlaygroundIfOlder();
 }

@@ -12,6 +12,7 @@ import { InvalidStateError } from "../errors/errors.js";
 import { type Kindness, kindnesses } from "../mixnet/kindness.js";
 import { type Timing, timingOf } from "../mixnet/timing.js";
 import type { LinkTrace, TraceHook } from "../mixnet/trace.js";
+import { DialConfig } from "../transport/dial-config.js";
 import { memoryPair } from "../transport/memory.js";
 import type { Listener, Transport } from "../transport/transport.js";
 import type { PublishedDocument } from "./directory.js";
@@ -83,6 +84,20 @@ export interface EmbeddedDaemonSurroundings {
   readonly listen?: (() => Promise<readonly Listener[]>) | undefined;
   /** Hears of each document that is published. */
   readonly onDocument?: ((document: PublishedDocument) => void) | undefined;
+}
+
+/** How to dial a daemon without an address: the one here is for messages only. */
+class InMemoryDial extends DialConfig {
+  readonly #connect: () => Promise<Transport>;
+
+  constructor(connect: () => Promise<Transport>) {
+    super({ ws: { address: "ws://in-memory:1" } });
+    this.#connect = connect;
+  }
+
+  override async dial(): Promise<Transport> {
+    return this.#connect();
+  }
 }
 
 /** A running embedded network with its daemon. */
@@ -183,6 +198,14 @@ export class EmbeddedDaemon implements AsyncDisposable {
     this.daemon.serve(ours);
     return theirs;
   };
+
+  /** A client's configuration whose connections are in memory. */
+  config(): {
+    /** How to dial: inside this process or page. */
+    readonly dial: DialConfig;
+  } {
+    return { dial: new InMemoryDial(this.dial) };
+  }
 
   /** The daemon stops as if killed: connections reset, sessions forgotten. The network goes on. */
   crash(): Promise<void> {

@@ -160,7 +160,15 @@ const rules: Record<string, readonly string[]> = {
     "pki",
   ],
   // As a user would: by the package's name.
-  cli: ["katzenpost-thinclient", "node:", "@stricli/core", "smol-toml"],
+  cli: [
+    "katzenpost-thinclient",
+    "node:",
+    "@stricli/core",
+    "fast-string-truncated-width",
+    "fast-string-width",
+    "fast-wrap-ansi",
+    "smol-toml",
+  ],
 };
 
 /** What single files may use beyond their folder's rule. */

@@ -92,3 +92,14 @@ export async function pairedRates(
   }
   return [bestOurs, bestPeer];
 }
+
+/** Processor time of `step`, which is synchronous, in microseconds. */
+export function cpuMicroseconds(step: () => unknown, ms = 200): number {
+  syncRatePerSecond(step, ms / 4);
+  const start = performance.now();
+  const cpu = process.cpuUsage();
+  let count = 0;
+  for (; performance.now() - start < ms; count++) step();
+  const { user, system } = process.cpuUsage(cpu);
+  return (user + system) / count;
+}

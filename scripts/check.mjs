@@ -26,7 +26,16 @@ async function check(what, work) {
 
 await check("lint", () => tool("oxlint", []));
 await check("format", () =>
-  tool("oxfmt", ["--check", "src", "console", "test", "bench", "examples", "scripts"]),
+  tool("oxfmt", [
+    "--check",
+    "src",
+    "console",
+    "playground",
+    "test",
+    "bench",
+    "examples",
+    "scripts",
+  ]),
 );
 await check("unused code (knip)", () => tool("knip", ["--no-progress"]));
 

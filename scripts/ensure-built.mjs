@@ -64,12 +64,12 @@ if (installed < modified(join(root, "package-lock.json"))) {
   run("npm ci", "npm", ["ci", ...options, "--no-audit", "--no-fund", "--loglevel=error"]);
 }
 
-const folders = all ? sourceFolders : ["src"];
+const folders = all ? [...sourceFolders, "playground"] : ["src"];
 const inputs = [
   ...folders.map((name) => newest(join(root, name), (file) => file.endsWith(".ts"))),
   newest(join(root, "console"), () => true),
   modified(join(root, "scripts", "build-console.mjs")),
-  ...["base", "neutral", "node", "test", "browser", "console"].map((name) =>
+  ...["base", "neutral", "node", "test", "browser", "console", "playground"].map((name) =>
     modified(join(root, `tsconfig.${name}.json`)),
   ),
   modified(join(root, "package-lock.json")),
@@ -82,7 +82,12 @@ if (modified(stamp) < Math.max(...inputs)) {
   const begun = new Date();
   console.error("Building ...");
   const projects = all
-    ? ["tsconfig.test.json", "tsconfig.browser.json", "tsconfig.console.json"]
+    ? [
+        "tsconfig.test.json",
+        "tsconfig.browser.json",
+        "tsconfig.console.json",
+        "tsconfig.playground.json",
+      ]
     : ["tsconfig.node.json"];
   run("the build", process.execPath, [
     join("node_modules/typescript-native/bin/tsc"),

@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildPlayground } from "./build-playground.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, "dist");
@@ -136,8 +137,18 @@ function withoutComments(typescript, path) {
   return kept;
 }
 
+/** Bundles the playground, if any of its sources is newer. */
+async function buildPlaygroundIfOlder() {
+  const folder = join(dist, "playground");
+  const index = join(folder, "examples.json");
+  const made = existsSync(index) ? statSync(index).mtimeMs : 0;
+  const sources = ["playground", "examples"].flatMap((name) => filesBelow(join(root, name)));
+  if (sources.some((path) => statSync(path).mtimeMs > made)) await buildPlayground(folder, false);
+}
+
 /** Gives the package the form that npm packs. */
 export async function preparePackage() {
   leaveOutUnreachedDeclarations();
   await dropComments();
+  await buildPlaygroundIfOlder();
 }

@@ -18,6 +18,7 @@ import { keygen } from "./commands/keygen/definition.js";
 import { map } from "./commands/map/definition.js";
 import { ping } from "./commands/ping/definition.js";
 import { pki } from "./commands/pki/definition.js";
+import { playground } from "./commands/playground/definition.js";
 import { read } from "./commands/read/definition.js";
 import { receive } from "./commands/receive/definition.js";
 import { send } from "./commands/send/definition.js";
@@ -35,7 +36,7 @@ const { version } = createRequire(import.meta.url)("katzenpost-thinclient/packag
 
 /** How `katz --help` groups the commands. */
 const groups: CommandGroups = {
-  "START HERE": ["tour", "console", "daemon", "doctor"],
+  "START HERE": ["tour", "playground", "console", "daemon", "doctor"],
   "THE NETWORK": ["ping", "services", "couriers", "authorities", "pki", "map", "watch"],
   FILES: ["send", "receive"],
   MESSAGES: ["chat", "channel"],
@@ -49,6 +50,7 @@ export const commandNames: readonly string[] = Object.values(groups).flat();
 const routes = buildRouteMap({
   routes: {
     tour,
+    playground,
     console,
     daemon,
     doctor,

@@ -1,7 +1,7 @@
 /** What the terminal can show: colours only on a terminal, and only if they are wanted. */
 import { randomBytes } from "node:crypto";
 import { printable } from "./printable.js";
-import { wrap } from "./text.js";
+import { cellsOf, cut, wrap } from "./text.js";
 
 /** An output stream; `process.stdout` fits. */
 export interface Output {
@@ -96,7 +96,7 @@ export class Terminal {
     const shown = printable(text);
     const [indent] = /^ */.exec(shown)!;
     const room = this.width - label.length;
-    if (!this.isTerminal || shown.length <= room) {
+    if (!this.isTerminal || cellsOf(shown) <= room) {
       this.line(begin + text);
       return;
     }
@@ -120,8 +120,7 @@ export class Terminal {
   /** Shows `text` in the last line, replacing what was there; nothing if not live. */
   status(text: string): void {
     if (!this.isLive) return;
-    const shown = Array.from(printable(text)).slice(0, this.statusWidth).join("");
-    this.#output.write(`\r\x1b[K${shown}`);
+    this.#output.write(`\r\x1b[K${cut(printable(text), this.statusWidth)}`);
   }
 
   /** Ends {@link status}: the line becomes empty. */

@@ -1,33 +1,33 @@
-/** Text in columns and lines. Loaded at every start: it does not import the library. */
+/**
+ * Text in columns and lines; widths are in cells of a terminal, of which some characters take two.
+ * Loaded at every start: it does not import the library.
+ */
+import truncated from "fast-string-truncated-width";
+import cellsOf from "fast-string-width";
+import { wrapAnsi } from "fast-wrap-ansi";
 import { printable } from "./printable.js";
 
-/** Rows as text, with aligned columns and two spaces between them; nothing after the last cell. */
-export function table(cells: readonly (readonly string[])[]): string[] {
-  const rows = cells.map((row) => row.map((cell) => printable(cell)));
-  const widths: number[] = [];
-  for (const row of rows) {
-    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);
-  }
-  return rows.map((row) =>
-    row
-      .map((cell, i) => cell.padEnd(widths[i]!))
-      .join("  ")
-      .trimEnd(),
-  );
+export { cellsOf };
+
+/** The beginning of `text` that fits into `cells`. */
+export function cut(text: string, cells: number): string {
+  return text.slice(0, truncated(text, { limit: Math.max(0, cells) }).index);
 }
 
-/** Breaks a text at spaces into lines of at most `width` characters. */
-export function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    if (line !== "" && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = "";
-    }
-    line += line === "" ? word : ` ${word}`;
+/** Rows as text, with aligned columns and two spaces between them; nothing after the last cell. */
+export function table(rows: readonly (readonly string[])[]): string[] {
+  const texts = rows.map((row) => row.map((text) => printable(text)));
+  const widths: number[] = [];
+  for (const row of texts) {
+    for (const [i, text] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cellsOf(text));
   }
-  return [...lines, line];
+  const padded = (text: string, i: number): string => text + " ".repeat(widths[i]! - cellsOf(text));
+  return texts.map((row) => row.map(padded).join("  ").trimEnd());
+}
+
+/** Breaks a text at spaces into lines of at most `width` cells; longer words stay whole. */
+export function wrap(text: string, width: number): string[] {
+  return wrapAnsi(text, width).split("\n");
 }
 
 /** `1 box`, `2 boxes`: a count with its noun. */

@@ -60,7 +60,7 @@ export interface ReadResult {
    * bytes, or 4 bytes fewer if `copy` wrote the box.
    */
   readonly plaintext: Bytes;
-  /** The index of the next box. */
+  /** The index of the box after this one: 104 bytes. */
   readonly nextMessageBoxIndex: MessageBoxIndex;
 }
 
@@ -76,7 +76,7 @@ export interface WriteOptions extends CallOptions {
 
 /** A box that was written. */
 export interface WriteResult {
-  /** The index of the next box. */
+  /** The index of the box after this one: 104 bytes. */
   readonly nextMessageBoxIndex: MessageBoxIndex;
 }
 

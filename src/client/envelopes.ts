@@ -56,7 +56,7 @@ export interface SealedEnvelope {
   readonly envelopeDescriptor: EnvelopeDescriptor;
   /** Identifies the envelope: 32 bytes. */
   readonly envelopeHash: EnvelopeHash;
-  /** The index of the next box. */
+  /** The index of the box after this one: 104 bytes. */
   readonly nextMessageBoxIndex: MessageBoxIndex;
 }
 

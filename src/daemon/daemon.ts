@@ -199,8 +199,11 @@ export class Daemon {
      * and the turns of the first and the last packet, from 1 on. Clients take turns.
      */
     readonly waitingTurns: readonly {
+      /** How many packets of the client wait. */
       readonly packets: number;
+      /** In which turn the first of them leaves: 1 is the next. */
       readonly first: number;
+      /** In which turn the last of them leaves. */
       readonly last: number;
     }[];
   } {

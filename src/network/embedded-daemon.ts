@@ -12,6 +12,7 @@ import { InvalidStateError } from "../errors/errors.js";
 import { type Kindness, kindnesses } from "../mixnet/kindness.js";
 import { type Timing, timingOf } from "../mixnet/timing.js";
 import type { LinkTrace, TraceHook } from "../mixnet/trace.js";
+import { DialConfig } from "../transport/dial-config.js";
 import { memoryPair } from "../transport/memory.js";
 import type { Listener, Transport } from "../transport/transport.js";
 import type { PublishedDocument } from "./directory.js";
@@ -87,6 +88,20 @@ export interface EmbeddedDaemonSurroundings {
   readonly listen?: (() => Promise<readonly Listener[]>) | undefined;
   /** Called for each document that is published. */
   readonly onDocument?: ((document: PublishedDocument) => void) | undefined;
+}
+
+/** How to dial a daemon without an address: the one here is for messages only. */
+class InMemoryDial extends DialConfig {
+  readonly #connect: () => Promise<Transport>;
+
+  constructor(connect: () => Promise<Transport>) {
+    super({ ws: { address: "ws://in-memory:1" } });
+    this.#connect = connect;
+  }
+
+  override async dial(): Promise<Transport> {
+    return this.#connect();
+  }
 }
 
 /** A running embedded network with its daemon. */
@@ -187,6 +202,14 @@ export class EmbeddedDaemon implements AsyncDisposable {
     this.daemon.serve(ours);
     return theirs;
   };
+
+  /** A client's configuration with an in-memory connection. */
+  config(): {
+    /** How to dial: inside this process or page. */
+    readonly dial: DialConfig;
+  } {
+    return { dial: new InMemoryDial(this.dial) };
+  }
 
   /**
    * Stops the daemon as if it were killed: connections are reset, sessions forgotten. The network

@@ -21,6 +21,8 @@ export type { DaemonTrace, TraceOperation, TracedRequest } from "../daemon/trace
 export type { LinkTrace, TraceHook, TraceHop } from "../mixnet/trace.js";
 
 // Types of their members
+export type { KeptNetwork } from "./kept-network.js";
+export type { NetworkShape } from "./network-shape.js";
 export type { BoxStore, KeptBox } from "./replica/box-store.js";
 export type { CourierRecord, CourierRecordKind, EnvelopeLog } from "./courier/envelope-log.js";
 export type { SignedBox } from "../crypto/envelope/replica-messages.js";

@@ -13,7 +13,7 @@ export interface GatewayServer {
 
 /** A gateway: where clients' packets enter, and where replies wait for the clients. */
 export class NetworkGateway {
-  /** Its node. */
+  /** The gateway in the topology, with its keys and address. */
   readonly node: NetworkNode;
   /** Replies that wait for their clients. */
   readonly spool: Spool;

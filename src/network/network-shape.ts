@@ -6,10 +6,15 @@ import { usualPayloadLength } from "./parameters.js";
 
 /** The network options that are stored together with its boxes. */
 export interface NetworkShape {
+  /** How many storage replicas there are. */
   readonly replicas: number;
+  /** How many service nodes there are, each with a courier. */
   readonly couriers: number;
+  /** The NIKE scheme of envelopes. */
   readonly nike: "x25519" | "CTIDH1024-X25519";
+  /** The longest payload of a message, in bytes. */
   readonly userForwardPayloadLength: number;
+  /** The length of an epoch in milliseconds. */
   readonly epochMs: number;
 }
 

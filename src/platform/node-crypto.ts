@@ -119,9 +119,22 @@ const keptPrivateKeys = 64;
 // freed at once, which takes a tenth of a second.
 const privateKeyObjects = new RecentlyUsed<Uint8Array, ImportedKey>(keptPrivateKeys);
 
+/** Those of all replicas, and those of the envelopes and boxes in progress. */
+const keptPublicKeys = 256;
+// The replicas' keys are in every envelope, and within one process several replicas look at the
+// same envelope or box. An import takes as long as a tenth to a third of what is done with the key.
+const publicKeyObjects = {
+  X25519: new RecentlyUsed<string, KeyObject>(keptPublicKeys),
+  Ed25519: new RecentlyUsed<string, KeyObject>(keptPublicKeys),
+};
+
 function publicKeyObject(curve: "X25519" | "Ed25519", publicKey: Uint8Array): KeyObject {
-  const key = { kty: "OKP", crv: curve, x: base64Url(publicKey) };
-  return createPublicKey({ key, format: "jwk" });
+  const x = base64Url(publicKey);
+  const kept = publicKeyObjects[curve].get(x);
+  if (kept) return kept;
+  const object = createPublicKey({ key: { kty: "OKP", crv: curve, x }, format: "jwk" });
+  publicKeyObjects[curve].set(x, object);
+  return object;
 }
 
 function publicHalf(privateKey: KeyObject): Bytes {

@@ -1,7 +1,9 @@
 /** The platform of Node. */
 import { readFile } from "node:fs/promises";
+import { hashLongInputsBy } from "../bytes/hash.js";
 import type * as contract from "./contract.js";
 import type * as here from "./node.js";
+import { blake2b256 } from "./node-blake2b.js";
 import { nodeTooOld } from "./node-version.js";
 
 export { crc32 } from "./node-crc32.js";
@@ -24,6 +26,8 @@ export { spawnCtidhWorker } from "./node-worker.js";
 
 /** None: `node:crypto`, which answers at once, is faster than a message to another thread. */
 export const offThreadX25519: contract.OffThreadX25519 | null = null;
+
+hashLongInputsBy(blake2b256);
 
 const tooOld = nodeTooOld(process.versions.node);
 if (tooOld !== null) throw new Error(tooOld);

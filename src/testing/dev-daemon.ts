@@ -150,7 +150,7 @@ export class DevDaemon extends EmbeddedDaemon {
   }
 
   /** A client's configuration for the address with that index. */
-  config(index = 0): {
+  override config(index = 0): {
     /** How to dial that address, with the token if one is required. */
     readonly dial: DialConfig;
   } {

@@ -36,7 +36,7 @@ test("the state says gateway, skew, signers, packets, and what waits for how lon
     "connected to gateway1 at tcp://192.0.2.1:30004",
     "clock -1.5 s of the gateway's",
     "document of epoch 7 signed by auth1 auth3",
-    "12 packets sent, 9 decoys among them, 10 replies",
+    "12 packets sent, including 9 decoys; 10 replies",
     "3 packets waiting, the last for 3.0 s",
     "1 operation",
   ]);

@@ -116,6 +116,7 @@ export const shapes: Readonly<Record<string, Readonly<Record<string, Check>>>> =
   "step tombstone": { step: text, code: text },
   "step file": { step: text, bytes: count, copyMs: number, readMs: number, sha256: hash },
   "summary of tour": { ms: number, anonymity: flag },
+  playground: { time: time, url: text, pid: count },
   completion: { shell: oneOf("bash", "zsh", "fish"), script: text },
   service: { service: text, node: text, endpoint: text, identityHash: hash },
   authority: {

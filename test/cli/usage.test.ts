@@ -14,6 +14,7 @@ const folder = temporaryFolder();
 
 const commands = [
   "tour",
+  "playground",
   "daemon",
   "doctor",
   "ping",

@@ -25,6 +25,14 @@ test("a client writes and reads, also after the daemon was restarted", async () 
   assert.equal(held.length, 2);
 });
 
+test("a client connects by the configuration alone", async () => {
+  await using embedded = await EmbeddedDaemon.start();
+  await using client = await ThinClient.connect(embedded.config());
+  const echo = client.getService("echo");
+  const reply = await client.blockingSendMessage("hello", ...echo.toDestination());
+  assert.equal(utf8ToText(reply.subarray(0, 5)), "hello");
+});
+
 test("a store keeps boxes for the next network, and is nobody else's meanwhile", async () => {
   const folder = mkdtempSync(join(tmpdir(), "katz-embedded-"));
   const store = join(folder, "boxes");

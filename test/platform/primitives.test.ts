@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { blake2b } from "@noble/hashes/blake2.js";
 import { ed25519, x25519 } from "@noble/curves/ed25519.js";
 import * as fc from "fast-check";
 import { fromHex, toHex } from "../../src/bytes/bytes.js";
+import { hash256, hashLongInputsBy } from "../../src/bytes/hash.js";
 import * as browser from "../../src/platform/browser-crypto.js";
+import { blake2b256 } from "../../src/platform/node-blake2b.js";
 import * as node from "../../src/platform/node-crypto.js";
 
 // oxlint-disable-next-line typescript/no-explicit-any -- each test names the fields it reads
@@ -347,4 +350,40 @@ test("HMAC, counter mode and SHAKE are the same on both", () => {
     platform.aes256Ctr(new Uint8Array(31), carry, new Uint8Array(1)),
   );
   assert.equal(wrong, "RangeError: `key` must be 32 bytes, got 31");
+});
+
+test("BLAKE2b-256 in WebAssembly is the library's, whatever its length, and gives memory of its own", async () => {
+  // Not there at first: what is hashed meanwhile is hashed by the library.
+  while (blake2b256(new Uint8Array(1)) === null) await new Promise((r) => setTimeout(r, 5));
+  const lengths = [0, 1, 127, 128, 129, 1734, 16 * 1024, 100_001];
+  for (const input of lengths.map((length) => new Uint8Array(length).fill(length))) {
+    assert.equal(
+      outcome(() => blake2b256(input)),
+      toHex(blake2b(input, { dkLen: 32 })),
+    );
+  }
+  const inside = new Uint8Array(2000).fill(5).subarray(3, 1737);
+  const first = blake2b256(inside)!;
+  assert.equal(toHex(blake2b256(Buffer.from(inside))!), toHex(first));
+  blake2b256(new Uint8Array(3));
+  assert.equal(toHex(first), toHex(blake2b(inside, { dkLen: 32 })));
+});
+
+test("a platform's hash is given long inputs only, and may decline", () => {
+  const asked: number[] = [];
+  const answer = new Uint8Array(32).fill(1);
+  hashLongInputsBy((data) => {
+    asked.push(data.length);
+    return data.length === 300 ? null : answer;
+  });
+  try {
+    for (const length of [32, 168, 255, 300]) {
+      const input = new Uint8Array(length);
+      assert.deepEqual(hash256(input), blake2b(input, { dkLen: 32 }), `${length} bytes`);
+    }
+    assert.deepEqual(hash256(new Uint8Array(256)), answer);
+  } finally {
+    hashLongInputsBy(blake2b256);
+  }
+  assert.deepEqual(asked, [300, 256]);
 });

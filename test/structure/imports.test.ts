@@ -15,7 +15,16 @@ const rules: Record<string, readonly string[]> = {
   transport: ["bytes", "clock", "errors", "#platform"],
   // Records in a database of the level family, wherever it is.
   store: ["bytes", "errors", "#platform", "abstract-level"],
-  platform: ["bytes", "clock", "errors", "store", "transport", "@noble/*", "browser-level"],
+  platform: [
+    "bytes",
+    "clock",
+    "errors",
+    "store",
+    "transport",
+    "@noble/*",
+    "browser-level",
+    "hash-wasm",
+  ],
   pki: ["bytes", "cbor", "errors", "#platform", "@noble/hashes", "@noble/post-quantum"],
   config: ["bytes", "errors", "pki", "transport", "#platform", "smol-toml"],
   // Never crypto, daemon, network: a client knows of capabilities only that they are bytes.
@@ -151,7 +160,15 @@ const rules: Record<string, readonly string[]> = {
     "pki",
   ],
   // As a user would: by the package's name.
-  cli: ["katzenpost-thinclient", "node:", "@stricli/core", "smol-toml"],
+  cli: [
+    "katzenpost-thinclient",
+    "node:",
+    "@stricli/core",
+    "fast-string-truncated-width",
+    "fast-string-width",
+    "fast-wrap-ansi",
+    "smol-toml",
+  ],
 };
 
 /** What single files may use beyond their folder's rule. */

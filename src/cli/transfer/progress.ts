@@ -1,7 +1,7 @@
 /** The live line of a transfer: how much, how fast, and how much time is left. */
 import type { Output } from "../output.js";
 import { bar, size } from "../terminal.js";
-import { clock } from "../text.js";
+import { cellsOf, clock, cut } from "../text.js";
 
 /** Minimum time between two drawings, in milliseconds. */
 const REDRAW_MS = 100;
@@ -81,16 +81,18 @@ export class Progress implements Disposable {
     let room = width - begin.length - percent.length - 1;
     const parts = { left: "", rate: "", bar: "", name: "" };
     const take = (part: keyof typeof parts, text: string): void => {
-      if (text.length > room) return;
+      const cells = cellsOf(text);
+      if (cells > room) return;
       parts[part] = text;
-      room -= text.length;
+      room -= cells;
     };
     take("left", left);
     take("bar", ` ${bar(share, Math.min(MAX_BAR, Math.max(MIN_BAR, room - 1 - rate.length)))}`);
     take("rate", rate);
     const most = Math.min(MAX_NAME, room - 1);
-    const short = name.length > most ? `${name.slice(0, most - 1)}…` : name;
-    if (most >= Math.min(MIN_NAME, name.length)) take("name", ` ${short}`);
+    const length = cellsOf(name);
+    const short = length > most ? `${cut(name, most - 1)}…` : name;
+    if (most >= Math.min(MIN_NAME, length)) take("name", ` ${short}`);
     return `${begin}${parts.name}${parts.bar} ${percent}${parts.rate}${parts.left}`;
   }
 

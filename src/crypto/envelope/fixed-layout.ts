@@ -81,32 +81,30 @@ function integer(name: string, value: number, bits: number): number {
 
 /** Writes one field after the other and checks each. */
 export class FieldWriter {
-  readonly #parts: Uint8Array[] = [];
+  readonly #parts: (Uint8Array | number | bigint)[] = [];
+  readonly #lengths: number[] = [];
   #length = 0;
 
-  #push(part: Uint8Array): this {
+  #push(part: Uint8Array | number | bigint, length: number): this {
     this.#parts.push(part);
-    this.#length += part.length;
+    this.#lengths.push(length);
+    this.#length += length;
     return this;
   }
 
   /** An unsigned 8-bit integer. Throws RangeError for any other value, as do all methods below. */
   u8(name: string, value: number): this {
-    return this.#push(Uint8Array.of(integer(name, value, 8)));
+    return this.#push(integer(name, value, 8), 1);
   }
 
   /** An unsigned 16-bit integer. */
   u16(name: string, value: number): this {
-    const part = new Uint8Array(2);
-    new DataView(part.buffer).setUint16(0, integer(name, value, 16));
-    return this.#push(part);
+    return this.#push(integer(name, value, 16), 2);
   }
 
   /** An unsigned 32-bit integer. */
   u32(name: string, value: number): this {
-    const part = new Uint8Array(4);
-    new DataView(part.buffer).setUint32(0, integer(name, value, 32));
-    return this.#push(part);
+    return this.#push(integer(name, value, 32), 4);
   }
 
   /** An unsigned 64-bit integer. */
@@ -114,9 +112,7 @@ export class FieldWriter {
     if (typeof value !== "bigint" || value < 0n || value > 0xffff_ffff_ffff_ffffn) {
       throw new RangeError(`\`${name}\` must be a bigint of at most 64 bits, not negative`);
     }
-    const part = new Uint8Array(8);
-    new DataView(part.buffer).setBigUint64(0, value);
-    return this.#push(part);
+    return this.#push(value, 8);
   }
 
   /**
@@ -124,7 +120,7 @@ export class FieldWriter {
    */
   bytes(name: string, value: Uint8Array, length?: number): this {
     checkBytes(name, value, length);
-    return this.#push(value);
+    return this.#push(value, value.length);
   }
 
   /** Bytes after their 32-bit length. */
@@ -139,10 +135,16 @@ export class FieldWriter {
       throw new RangeError(`data exceeds target size: ${this.#length} > ${length}`);
     }
     const message = new Uint8Array(length);
+    const view = new DataView(message.buffer);
     let at = 0;
-    for (const part of this.#parts) {
-      message.set(part, at);
-      at += part.length;
+    for (const [i, part] of this.#parts.entries()) {
+      const width = this.#lengths[i]!;
+      if (typeof part === "object") message.set(part, at);
+      else if (typeof part === "bigint") view.setBigUint64(at, part);
+      else if (width === 1) message[at] = part;
+      else if (width === 2) view.setUint16(at, part);
+      else view.setUint32(at, part);
+      at += width;
     }
     return message;
   }

@@ -14,7 +14,7 @@ function pageScript(module: string): string {
 }
 
 /** A script with all that it imports, as a page gets it. */
-export async function scriptOf(contents: string): Promise<string> {
+async function scriptOf(contents: string): Promise<string> {
   const result = await build({
     stdin: { contents, resolveDir: root },
     bundle: true,

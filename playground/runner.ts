@@ -1,0 +1,111 @@
+/** Runs one program in a worker, and tells the page what it prints and what its network does. */
+import type { RunReport, RunRequest } from "./messages.js";
+import { started } from "./testing.js";
+
+const factsEveryMs = 250;
+
+function post(report: RunReport): void {
+  postMessage(report);
+}
+
+function shown(value: unknown): string {
+  if (typeof value === "string") return value;
+  if (value instanceof Error) return `${value.name}: ${value.message}`;
+  if (value instanceof Uint8Array) return `${value.length} bytes`;
+  const plain = (_: string, part: unknown): unknown =>
+    part instanceof Uint8Array
+      ? `${part.length} bytes`
+      : typeof part === "bigint"
+        ? `${part}n`
+        : part instanceof Map
+          ? Object.fromEntries(part)
+          : part;
+  try {
+    return JSON.stringify(value, plain, 2) ?? String(value);
+  } catch {
+    return String(value);
+  }
+}
+
+const print =
+  (failed: boolean) =>
+  (...values: readonly unknown[]): void =>
+    post({ type: "line", text: values.map(shown).join(" "), failed });
+Object.assign(console, {
+  log: print(false),
+  info: print(false),
+  debug: print(false),
+  warn: print(false),
+  error: print(true),
+});
+
+function tellFacts(): void {
+  const embedded = started.at(-1);
+  if (embedded === undefined) return;
+  const { traffic, packetsUnderWay, epoch, mixing } = embedded.network.describe();
+  const boxes = embedded.storage.replicas.map((replica) => replica.stored.boxes);
+  const { connections } = embedded.isRunning ? embedded.daemon.load : { connections: 0 };
+  post({
+    type: "facts",
+    facts: [
+      ["Daemon", embedded.isRunning ? `runs, ${connections} clients connected` : "is down"],
+      ["Epoch", `${epoch.current}, ${Math.round(epoch.leftMs / 1000)} s left`],
+      ["Mixing", mixing],
+      ["Packets sent", `${traffic.sent}, and ${traffic.decoys} decoys`],
+      ["Delivered", `${traffic.delivered}`],
+      ["Replies", `${traffic.replies}`],
+      ["Under way", `${packetsUnderWay}`],
+      ["Boxes by replica", boxes.join(", ")],
+    ],
+  });
+}
+
+function moduleOf(code: string): Promise<unknown> {
+  const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
+  return import(/* @vite-ignore */ url);
+}
+
+/** Whether this browser knows `await using`. */
+async function knowsUsing(): Promise<boolean> {
+  try {
+    await moduleOf("async () => { await using nothing = null; };");
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The program with the modules' places, as this browser can run it. */
+async function prepared({ code, modules }: RunRequest): Promise<string> {
+  const placed = code.replace(
+    /((?:\bfrom|\bimport)\s*\(?\s*)(["'])([^"'\n]+)\2/g,
+    (whole, before: string, _quote: string, name: string) => {
+      const place = modules[name];
+      if (place !== undefined) return `${before}${JSON.stringify(place)}`;
+      if (name.startsWith("node:")) throw new Error(`a page has no module ${name}`);
+      return whole;
+    },
+  );
+  // The worker ends with the program, so nothing is left that would have to be closed.
+  return (await knowsUsing()) ? placed : placed.replace(/\bawait using (?=\w+ =)/g, "const ");
+}
+
+async function run(request: RunRequest): Promise<void> {
+  const since = performance.now();
+  const timer = setInterval(tellFacts, factsEveryMs);
+  try {
+    await moduleOf(await prepared(request));
+  } catch (error) {
+    print(true)(error);
+  }
+  clearInterval(timer);
+  tellFacts();
+  post({ type: "done", seconds: (performance.now() - since) / 1000 });
+}
+
+addEventListener("unhandledrejection", (event) => {
+  print(true)(event.reason);
+});
+addEventListener("message", (event) => {
+  void run(event.data as RunRequest);
+});

@@ -1,0 +1,117 @@
+// Builds the playground: a folder that any web server can serve as it is. Needs the build.
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const name = "katzenpost-thinclient";
+
+/** What programs may import, by the files that they get. */
+const modules = {
+  [name]: "client.js",
+  [`${name}/bacap`]: "bacap.js",
+  [`${name}/channels`]: "channels.js",
+  [`${name}/errors`]: "errors.js",
+  [`${name}/network`]: "network.js",
+  [`${name}/testing`]: "testing.js",
+  [`${name}/workers`]: "workers.js",
+  "node:assert/strict": "assert.js",
+};
+
+/** The examples that need nothing but those modules, and of `testing` only `DevDaemon`. */
+async function examples() {
+  const { default: typescript } = await import("typescript");
+  const found = [];
+  for (const file of readdirSync(join(root, "examples")).sort()) {
+    if (!file.endsWith(".ts") || file.endsWith(".test.ts")) continue;
+    const source = readFileSync(join(root, "examples", file), "utf8");
+    const imports = [...source.matchAll(/^import [^;]*?from "([^"]+)";/gms)];
+    const runs = imports.every(
+      ([whole, from]) =>
+        from in modules && (!from.endsWith("/testing") || /\{ DevDaemon \}/.test(whole)),
+    );
+    if (!runs || imports.length === 0 || /\bprocess\.|\bBuffer\b/.test(source)) continue;
+    const [, about = ""] = /^\/\*\*\s*(.*?)\s*\*\//s.exec(source) ?? [];
+    const { outputText } = typescript.transpileModule(source, {
+      compilerOptions: { target: "esnext", module: "esnext", removeComments: false },
+    });
+    found.push({
+      name: basename(file, ".ts"),
+      about: about.replace(/\s*\n\s*\*?\s*/g, " "),
+      code: `${outputText
+        .replace(/^\/\*\*.*?\*\/\s*/s, "")
+        .replace(/^\s*\/\/ #(end)?region.*\n/gm, "")
+        .trim()}\n`,
+    });
+  }
+  // The shortest one first.
+  return found.sort((a, b) => Number(b.name === "echo") - Number(a.name === "echo"));
+}
+
+const ofPackage = {
+  client: "dist/src/index.js",
+  bacap: "dist/src/bacap/index.js",
+  channels: "dist/src/channels/index.js",
+  errors: "dist/src/errors/index.js",
+  network: "dist/src/network/index.js",
+  workers: "dist/src/workers/index.js",
+  "browser-ctidh-worker": "dist/src/platform/browser-ctidh-worker.js",
+};
+
+/**
+ * Builds it into `folder`.
+ * @param whole whether the package's own code is in it, as a web server needs that serves the folder
+ * as it is. Without, `katz playground` serves that code from where the package is installed.
+ * @returns the names of the examples.
+ */
+export async function buildPlayground(folder, whole) {
+  const { build } = await import("esbuild");
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  await build({
+    absWorkingDir: root,
+    entryPoints: {
+      page: "playground/page.ts",
+      runner: "playground/runner.ts",
+      testing: "playground/testing.ts",
+      assert: "playground/assert.ts",
+      ...(whole ? ofPackage : {}),
+    },
+    outdir: folder,
+    bundle: true,
+    splitting: true,
+    chunkNames: "chunk-[hash]",
+    minify: true,
+    // Errors show their names.
+    keepNames: true,
+    format: "esm",
+    platform: "browser",
+    target: "es2022",
+    conditions: ["browser"],
+    legalComments: "none",
+    logLevel: "warning",
+    plugins: whole ? [] : [placed],
+  });
+  for (const file of ["index.html", "playground.css"]) {
+    copyFileSync(join(root, "playground", file), join(folder, file));
+  }
+  const own = ["testing.js", "assert.js"];
+  const places = Object.entries(modules).map(([from, file]) => [
+    from,
+    whole || own.includes(file) ? file : `bare/${from}`,
+  ]);
+  const index = { modules: Object.fromEntries(places), examples: await examples() };
+  writeFileSync(join(folder, "examples.json"), JSON.stringify(index));
+  return index.examples.map((example) => example.name);
+}
+
+/** Leaves the package's modules to the server. */
+const placed = {
+  name: "placed",
+  setup({ onResolve }) {
+    onResolve({ filter: new RegExp(`^${name}(/|$)`) }, ({ path }) => ({
+      path: `/bare/${path}`,
+      external: true,
+    }));
+  },
+};

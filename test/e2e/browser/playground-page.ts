@@ -1,0 +1,61 @@
+/** The playground, built and served, and its page in a browser. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import type { Page } from "playwright-core";
+import { StaticServer } from "../../../src/cli/commands/playground/static-server.js";
+import type { HeadlessBrowser } from "./chromium.js";
+
+const script = fileURLToPath(new URL("../../../../scripts/build-playground.mjs", import.meta.url));
+
+/** A playground that is served until it is disposed of. */
+export interface ServedPlayground extends AsyncDisposable {
+  readonly origin: string;
+  /** The names of its examples. */
+  readonly examples: readonly string[];
+}
+
+/**
+ * Builds and serves it.
+ * @param form `whole` as a static site has it, `packed` as the package has it.
+ */
+export async function servePlayground(form: "whole" | "packed"): Promise<ServedPlayground> {
+  const folder = mkdtempSync(join(tmpdir(), "katz-playground-"));
+  const { buildPlayground } = (await import(pathToFileURL(script).href)) as {
+    buildPlayground: (folder: string, whole: boolean) => Promise<readonly string[]>;
+  };
+  const examples = await buildPlayground(folder, form === "whole");
+  const server = await StaticServer.start(pathToFileURL(`${folder}/`), 0);
+  return {
+    origin: server.origin,
+    examples,
+    async [Symbol.asyncDispose](): Promise<void> {
+      await server[Symbol.asyncDispose]();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+/** The page with an example in its editor. */
+export async function openPlayground(
+  browser: HeadlessBrowser,
+  { origin }: ServedPlayground,
+  example: string,
+): Promise<Page> {
+  const page = await browser.context.newPage();
+  await page.goto(`${origin}/#${example}`);
+  await page.locator("body[data-ready]").waitFor();
+  return page;
+}
+
+/** Runs what is in the editor, by keyboard, and gives what it printed when it is done. */
+export async function runProgram(page: Page): Promise<{ output: string; failed: string[] }> {
+  await page.locator("#code").focus();
+  await page.keyboard.press("Control+Enter");
+  await page.locator("#output", { hasText: "(done after" }).waitFor({ timeout: 120_000 });
+  return {
+    output: await page.locator("#output").innerText(),
+    failed: await page.locator("#output .failed").allInnerTexts(),
+  };
+}

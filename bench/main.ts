@@ -1,10 +1,12 @@
 /** `npm run bench`: every benchmark, as a table and as JSON; names on the command line choose. */
 import { writeFileSync } from "node:fs";
 import { benchBoxes } from "./boxes.js";
+import { benchChannels } from "./channels.js";
 import { benchCopies } from "./copies.js";
 import { benchCtidh } from "./ctidh.js";
 import { benchDecoding } from "./decode.js";
 import { benchIdle } from "./idle.js";
+import { benchJoined } from "./joined.js";
 import { type BenchLine, isMet, measure, table } from "./report.js";
 import { benchRoundTrips } from "./round-trip.js";
 import { benchSphinx } from "./sphinx.js";
@@ -17,7 +19,9 @@ const benches: Readonly<Record<string, () => Promise<BenchLine[]> | BenchLine[]>
   "round-trip": benchRoundTrips,
   boxes: benchBoxes,
   copies: benchCopies,
+  channels: benchChannels,
   idle: benchIdle,
+  joined: benchJoined,
   ctidh: benchCtidh,
   sphinx: benchSphinx,
   trace: benchTrace,

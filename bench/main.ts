@@ -5,6 +5,7 @@ import { benchCopies } from "./copies.js";
 import { benchCtidh } from "./ctidh.js";
 import { benchDecoding } from "./decode.js";
 import { benchIdle } from "./idle.js";
+import { benchJoined } from "./joined.js";
 import { type BenchLine, isMet, measure, table } from "./report.js";
 import { benchRoundTrips } from "./round-trip.js";
 import { benchSphinx } from "./sphinx.js";
@@ -18,6 +19,7 @@ const benches: Readonly<Record<string, () => Promise<BenchLine[]> | BenchLine[]>
   boxes: benchBoxes,
   copies: benchCopies,
   idle: benchIdle,
+  joined: benchJoined,
   ctidh: benchCtidh,
   sphinx: benchSphinx,
   trace: benchTrace,

@@ -52,7 +52,7 @@ function groupsOf(map: MapView): readonly Group[] {
     ...map.layers.map((layer, i): Group => {
       return { heading: `mix layer ${i + 1}`, role: "mix", nodes: named(layer) };
     }),
-    { heading: "couriers and services", role: "service", nodes: named(map.services) },
+    { heading: "service nodes, couriers", role: "service", nodes: named(map.services) },
     { heading: "storage replicas", role: "replica", nodes: named(map.replicas) },
   ].filter(({ nodes }) => nodes.length > 0) as readonly Group[];
 }

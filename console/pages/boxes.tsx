@@ -4,9 +4,9 @@ import { isEmbedded, state } from "../store.js";
 
 const states = {
   writing: "being written",
-  stored: "stored",
+  stored: "taken over by a courier",
   reading: "being read",
-  read: "stored and read",
+  read: "read back",
   deleted: "deleted",
   failed: "failed",
 } as const;
@@ -64,8 +64,9 @@ export function Boxes() {
           </div>
         )}
         <p class="note">
-          A replica keeps a box for the replica epoch (a week) in which it was stored, and for the
-          next one. Then it deletes the box.
+          A write is done when a courier has taken the envelope over. The courier hands it to the
+          replicas, and asks again until they have it. A replica keeps a box for the replica epoch
+          (a week) in which it was stored, and for the next one. Then it deletes the box.
         </p>
       </section>
       <WhoSees />

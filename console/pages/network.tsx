@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { knowledge } from "../knowledge.js";
 import { type MapLayout, type PlacedNode, type Role, layOut } from "../map-layout.js";
-import { Do, Explain, Learns } from "../parts.js";
+import { Do, Explain, Learns, counted } from "../parts.js";
 import { isEmbedded, isTraced, now, second, state, traffic } from "../store.js";
 import { YOU, placeOf } from "../traffic.js";
 
@@ -33,6 +33,12 @@ export function Network() {
           <span class="dot storage" /> courier and replica <span class="dot lost" /> lost
         </span>
       </div>
+      {isTraced.value && (
+        <p class="note">
+          Press a button and follow the orange dot: it rests at each node for a random time and
+          comes back on another way. Choose a node to see what it learns.
+        </p>
+      )}
       {!isTraced.value && (
         <p class="note">
           <strong>Ways are unknown.</strong> The daemon chooses the way of each packet and tells it
@@ -116,7 +122,11 @@ function Node({ node, layout }: { readonly node: PlacedNode; readonly layout: Ma
   const down = state.value!.replicas?.find(({ name }) => name === node.name)?.offline ?? false;
   const count = traffic.counts.get(node.name) ?? 0;
   const choose = () => (chosen.value = chosen.value === node.name ? null : node.name);
-  const note = down ? "stopped" : node.name === YOU ? "and its daemon" : `${count} seen`;
+  const note = down
+    ? "stopped"
+    : node.name === YOU
+      ? "and its daemon"
+      : counted(count, node.role === "replica" ? "command" : "packet");
   const shown = isTraced.value && (isEmbedded.value || node.role !== "replica");
   return (
     <g

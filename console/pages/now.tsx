@@ -31,11 +31,15 @@ export function Now() {
   );
 }
 
-const mixings = {
-  realistic: "those of a real network",
-  sphinx: "those of a real network, with real Sphinx packets",
-  instant: "none",
-} as const;
+/** How long packets rest, as the document says it for everybody. */
+function meanDelay(): string {
+  const { about, rates } = state.value!;
+  if (about.mixing === "instant") return "Packets do not rest at nodes: mixing is instant.";
+  const mu = rates?.["mu"] ?? 0;
+  return mu > 0
+    ? `By the document a packet rests ${duration(1 / mu)} at each node on average.`
+    : "";
+}
 
 function Connected() {
   const { about, link } = state.value!;
@@ -62,8 +66,7 @@ function Connected() {
       <strong class={link.toNetwork ? "good" : "bad"}>{words}</strong>
       <p>
         To {what}, at {about.addresses.join(", ") || "no address"}. Gateway:{" "}
-        <Known value={link.gateway} />. Delays of packets:{" "}
-        <Known value={about.mixing && mixings[about.mixing]} />.
+        <Known value={link.gateway} />. {meanDelay()}
       </p>
       {link.problem !== null && <p class="bad">{link.problem}</p>}
     </Fact>
@@ -106,7 +109,7 @@ function Rate() {
   const used = recent.filter((tick) => tick.used).length;
   return (
     <Fact
-      name="Packets a second"
+      name="How fast you may send"
       more="The document sets the rate. On a tick without a packet of yours, cover traffic leaves instead, and nobody outside can tell the two apart."
     >
       {rates === null ? (
@@ -118,7 +121,7 @@ function Rate() {
         </>
       ) : (
         <>
-          <strong>{perSecond(rates["lambdaP"] ?? 0)} allowed</strong>
+          <strong>{perSecond(rates["lambdaP"] ?? 0)} packets a second</strong>
           <p>
             In the last minute{" "}
             {isTraced.value ? (
@@ -199,7 +202,7 @@ function Next() {
       : timeline.rows.length === 0
         ? "Press “Send an echo” below, then press 3 and watch your packet walk."
         : boxes.length === 0
-          ? "Press “Write a box”, then look at page 4: which replicas hold it?"
+          ? `Press “Write a box”, then look at page 4: ${about.mode === "embedded" ? "which replicas hold it" : "who sees what of it"}?`
           : !titles.has("read")
             ? "Press “Read a box” and compare the steps of both calls on page 2."
             : about.mode === "embedded"

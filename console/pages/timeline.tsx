@@ -44,6 +44,13 @@ export function TimelinePage() {
           Read a box
         </Do>
       </div>
+      {isTraced.value && (
+        <p class="legend">
+          <span class="mark sealed" /> is sealed <span class="mark queued" /> waits for a tick{" "}
+          <span class="mark sent" /> packet is under way <span class="mark again" /> waits to ask
+          again. Open a row to see every step.
+        </p>
+      )}
       {!isTraced.value && (
         <p class="note">
           <strong>Steps are unknown.</strong> This daemon does not tell what happens between a call

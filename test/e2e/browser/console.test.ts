@@ -121,7 +121,7 @@ test("the console in a browser", { timeout: 240_000 }, async (t) => {
     await go(page, "Boxes");
     await page.locator("td", { hasText: "box 1 of the console" }).waitFor();
     await press(page, "Read a box");
-    await page.locator("td", { hasText: "stored and read" }).waitFor({ timeout: 60_000 });
+    await page.locator("td", { hasText: "read back" }).waitFor({ timeout: 60_000 });
     await go(page, "Network");
     await press(page, /^servicenode1/);
     await page.locator("h2", { hasText: "servicenode1: a courier" }).waitFor();
@@ -238,17 +238,14 @@ test("the console in a browser", { timeout: 240_000 }, async (t) => {
     await press(page, "Write a box");
     for (const name of pages) {
       await go(page, name);
-      if (name === "Boxes") await page.locator("td", { hasText: "stored" }).first().waitFor();
+      if (name === "Boxes") await page.locator("td", { hasText: "taken over" }).first().waitFor();
       if (name === "Document") await page.locator(".signatures").waitFor();
       unknown[name] = await page.evaluate(`[...document.querySelectorAll(".unknown")].map(
         (one) => one.closest("p, td, div").textContent.trim())`);
     }
     assert.deepEqual(unknown, {
       Now: [
-        "To a daemon of another process, at " +
-          `${daemon.addresses[0]}. Gateway: unknown. Delays of packets: unknown.`,
-        "To a daemon of another process, at " +
-          `${daemon.addresses[0]}. Gateway: unknown. Delays of packets: unknown.`,
+        `To a daemon of another process, at ${daemon.addresses[0]}. Gateway: unknown. By the document a packet rests 200 ms at each node on average.`,
         "Time left: unknown",
         "In the last minute unknown.",
         "Packets in the daemon: unknown.",
@@ -270,7 +267,7 @@ test("the console in a browser", { timeout: 240_000 }, async (t) => {
     await go(page, "Network");
     await page.locator(".note", { hasText: "Ways are unknown." }).waitFor();
     assert.equal(await page.evaluate("globalThis.katzConsole.traffic.packets.length"), 0);
-    assert.ok(!(await page.locator(".map").textContent())!.includes("seen"));
+    assert.ok(!(await page.locator(".map").textContent())!.includes(" packets"));
     await go(page, "Faults");
     await page.locator(".empty", { hasText: "another daemon" }).waitFor();
     assert.equal(await page.locator("main button").count(), 0);

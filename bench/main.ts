@@ -1,6 +1,7 @@
 /** `npm run bench`: every benchmark, as a table and as JSON; names on the command line choose. */
 import { writeFileSync } from "node:fs";
 import { benchBoxes } from "./boxes.js";
+import { benchChannels } from "./channels.js";
 import { benchCopies } from "./copies.js";
 import { benchCtidh } from "./ctidh.js";
 import { benchDecoding } from "./decode.js";
@@ -18,6 +19,7 @@ const benches: Readonly<Record<string, () => Promise<BenchLine[]> | BenchLine[]>
   "round-trip": benchRoundTrips,
   boxes: benchBoxes,
   copies: benchCopies,
+  channels: benchChannels,
   idle: benchIdle,
   joined: benchJoined,
   ctidh: benchCtidh,

@@ -40,6 +40,7 @@ import {
 } from "./katzenqt.js";
 import type { Message } from "./reader.js";
 import { type Draft, field, keyNumber, numberOfKey } from "./store.js";
+import { Waiters } from "./waiters.js";
 import {
   type ExchangeHooks,
   type ExchangeRecord,
@@ -307,7 +308,8 @@ export class Group {
   readonly #seen = new Map<string, bigint>();
   /** The last message of each channel that one of our messages named. */
   readonly #named = new Map<string, bigint>();
-  readonly #listeners = new Set<() => void>();
+  /** Those who wait for a member that is not followed yet. */
+  readonly #newcomers = new Waiters();
   #induction: Delivery[] = [];
 
   /** @internal */
@@ -562,7 +564,7 @@ export class Group {
     for (const { displayName, channel, root } of members) {
       this.#members.set(channel, { displayName, channel, root });
     }
-    for (const listener of this.#listeners) listener();
+    this.#newcomers.wake();
   }
 
   /**
@@ -623,18 +625,17 @@ export class Group {
     signal?.throwIfAborted();
     signal?.addEventListener("abort", onAbort, { once: true });
     const ends = new Map<string, End>();
-    let onMember = (): void => {};
-    const listener = (): void => onMember();
-    this.#listeners.add(listener);
+    const { signal: stopped } = stop;
     try {
       for (;;) {
-        await this.#follow(ends, stop.signal);
+        const { wakes } = this.#newcomers;
+        await this.#follow(ends, stopped);
         const end = this.#next(ends);
         if (!end) {
           const timer = new AbortController();
           const holds = [...ends.values()].some(({ head }) => head !== null);
           await Promise.race([
-            new Promise<void>((resolve) => (onMember = resolve)),
+            this.#newcomers.wait(timer.signal, wakes).catch(() => {}),
             ...[...ends.values()].map(({ pending }) => pending ?? new Promise<never>(() => {})),
             ...(holds ? [this.#context.clock.sleep(1000, timer.signal).catch(() => {})] : []),
           ]);
@@ -650,7 +651,6 @@ export class Group {
         end.head = null;
       }
     } finally {
-      this.#listeners.delete(listener);
       signal?.removeEventListener("abort", onAbort);
       stop.abort();
       await Promise.allSettled([...ends.values()].map(async (end) => end.iterator.return?.()));

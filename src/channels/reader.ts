@@ -233,11 +233,13 @@ export class Reader implements AsyncIterable<Message> {
     try {
       for (;;) {
         signal?.throwIfAborted();
+        // A message that is stored while the store is being read is not in what is read.
+        const { wakes } = this.#waiters;
         const message = await this.#stored(last);
         if (!message) {
           this.#ahead = 0;
           this.#context.scheduler.kick();
-          await this.#waiters.wait(signal);
+          await this.#waiters.wait(signal, wakes);
           continue;
         }
         yield message;

@@ -5,8 +5,19 @@ import { onAbort } from "../clock/on-abort.js";
 export class Waiters {
   readonly #waiting = new Set<() => void>();
 
-  /** Resolves at the next {@link wake}; rejects with the signal's reason when that is aborted first. */
-  wait(signal: AbortSignal | undefined): Promise<void> {
+  #wakes = 0;
+
+  /** How often {@link wake} was called. Note it before looking whether there is something to wait for. */
+  get wakes(): number {
+    return this.#wakes;
+  }
+
+  /**
+   * Resolves at the next {@link wake}, or at once if there was one since `wakes`; rejects with the
+   * signal's reason when that is aborted first.
+   */
+  wait(signal: AbortSignal | undefined, wakes: number = this.#wakes): Promise<void> {
+    if (wakes !== this.#wakes) return Promise.resolve();
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
       const wake = (): void => {
@@ -26,6 +37,7 @@ export class Waiters {
 
   /** Lets all waiting callers continue. */
   wake(): void {
+    this.#wakes++;
     for (const wake of this.#waiting) wake();
   }
 }

@@ -285,6 +285,37 @@ describe("the rules of channels", () => {
     await clock.runUntil(again.close());
   });
 
+  it("a message that comes while the store is being read does not wait for the next one", async () => {
+    const { clock, boxes, open } = await world();
+    boxes.fate = () => ({ delayMs: 7, lost: null });
+    const ours = await open();
+    /** Reads take a while, and give what was there when they began. */
+    class SlowDatabase extends CrashDatabase {
+      override async *iterator(
+        range: Parameters<CrashDatabase["iterator"]>[0],
+      ): AsyncGenerator<[string, Uint8Array]> {
+        const found: [string, Uint8Array][] = [];
+        for await (const entry of super.iterator(range)) found.push(entry);
+        await clock.sleep(20);
+        yield* found;
+      }
+    }
+    const theirs = await clock.runUntil(
+      openChannels(boxes.client(), new SlowDatabase(new Disk()), { clock }),
+    );
+    const writer = await ours.create("out");
+    const reader = await clock.runUntil(theirs.import("in", await writer.invitation()));
+    const messages = reader.messages();
+    for (let i = 0; i < 30; i++) {
+      const next = messages.next();
+      await clock.advance(i * 3);
+      await clock.runUntil(writer.send(String(i)));
+      const { value } = await clock.runUntil(next, 60_000);
+      assert.equal(utf8ToText((value as Message).bytes), String(i));
+    }
+    await clock.runUntil(Promise.all([ours.close(), theirs.close()]));
+  });
+
   it("a deleted message reads as deleted", async () => {
     const { clock, open } = await world();
     const channels = await open();

@@ -65,6 +65,8 @@ function socks(port: number, asked: Asked[], code = 0) {
           seen.target = held.toString("hex");
           asked.push(seen);
           socket.off("data", onData);
+          // What comes before it is piped would be lost.
+          socket.pause();
           const inner = connect(port, "127.0.0.1", () => {
             // In pieces, and with the first bytes of the other end right behind.
             socket.write(Buffer.from([5, code, 0]));

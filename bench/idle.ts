@@ -124,17 +124,17 @@ async function busyChild(): Promise<void> {
   await Promise.all(reads);
 }
 
-function inChild<T>(mode: string): T {
+function inChild(mode: string): unknown {
   const args = ["--expose-gc", fileURLToPath(import.meta.url), mode];
   const result = spawnSync(process.execPath, args, { encoding: "utf8" });
   if (result.status !== 0) throw new Error(result.stderr);
-  return JSON.parse(result.stdout) as T;
+  return JSON.parse(result.stdout);
 }
 
 /** Runs the measurements. */
 export function benchIdle(): BenchLine[] {
-  const { coreShare, growthMb } = inChild<Idle>("--child");
-  const busy = inChild<Busy>("--busy-child");
+  const { coreShare, growthMb } = inChild("--child") as Idle;
+  const busy = inChild("--busy-child") as Busy;
   return [
     {
       name: `${READERS} waiting readers, share of a core`,

@@ -2,6 +2,8 @@
 // leave the code. Imports nothing from node_modules before it needs it: it may not be there yet.
 import {
   existsSync,
+  linkSync,
+  mkdirSync,
   readFileSync,
   readdirSync,
   renameSync,
@@ -9,7 +11,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { basename, dirname, join, relative, sep } from "node:path";
+import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildPlayground } from "./build-playground.mjs";
 
@@ -48,18 +50,40 @@ function replaceFile(path, text) {
   renameSync(`${path}.new`, path);
 }
 
+/** Where files of the package are while others are in their places. */
+const setAside = join(dist, ".set-aside");
+
 /**
- * Names the source maps at the ends of the package's files, or takes the names away: the package
- * carries no maps, and tools complain about one that is named and not there.
+ * Puts files in the places of the package's own that are good for a package alone. They name no source
+ * maps, for it carries none and tools complain about one that is named and not there. Their code has
+ * no empty lines and a quarter of the indentation, which maps could not bear.
  */
-export function nameSourceMaps(named) {
+export async function beginPack() {
+  endPack();
+  const { default: typescript } = await import("typescript");
   for (const path of filesBelow(join(dist, "src"))) {
     if (!/(\.js|\.d\.ts)$/.test(path) || !existsSync(`${path}.map`)) continue;
-    const text = readFileSync(path, "utf8");
-    if (mapLine.test(text) === named) continue;
-    const line = `\n//# sourceMappingURL=${basename(path)}.map`;
-    replaceFile(path, named ? text.trimEnd() + line : text.replace(mapLine, "\n"));
+    const text = path.endsWith(".js")
+      ? rewriteGaps(typescript, path, withLessSpace)
+      : readFileSync(path, "utf8");
+    const saved = join(setAside, relative(dist, path));
+    mkdirSync(dirname(saved), { recursive: true });
+    linkSync(path, saved);
+    replaceFile(path, text.replace(mapLine, "\n"));
   }
+}
+
+/** Puts the package's own files back. */
+export function endPack() {
+  for (const saved of filesBelow(setAside))
+    renameSync(saved, join(dist, relative(setAside, saved)));
+  rmSync(setAside, { recursive: true, force: true });
+}
+
+function withLessSpace(gap) {
+  return gap.replace(/\n(?:[ \t]*\n)+/g, "\n").replace(/\n( +)/g, (_, indent) => {
+    return `\n${" ".repeat(indent.length / 4)}`;
+  });
 }
 
 /**
@@ -104,17 +128,28 @@ async function dropComments() {
   );
   if (fresh.length > 0) {
     const { default: typescript } = await import("typescript");
-    for (const path of fresh) replaceFile(path, withoutComments(typescript, path));
+    for (const path of fresh) replaceFile(path, rewriteGaps(typescript, path, withoutComments));
   }
   writeFileSync(stamp, "");
 }
 
-function withoutComments(typescript, path) {
+function withoutComments(gap) {
+  const bare = gap.replace(/\/\*[^]*?\*\/|\/\/[^\n]*/g, (comment) =>
+    /[@#]__PURE__|@vite-ignore|# sourceMappingURL/.test(comment)
+      ? comment
+      : comment.replace(/[^\n]/g, ""),
+  );
+  return bare.replace(/[ \t]+$/gm, (blanks, offset) =>
+    offset + blanks.length === bare.length ? blanks : "",
+  );
+}
+
+/** A program's text, each gap between two tokens rewritten: there are only blanks and comments. */
+function rewriteGaps(typescript, path, rewrite) {
   const text = readFileSync(path, "utf8");
   const source = typescript.createSourceFile(path, text, typescript.ScriptTarget.ES2022);
   let kept = "";
   let at = 0;
-  // Between the tokens of a program stand only blanks and comments.
   const visit = (node) => {
     const children = node.getChildren(source).filter((child) => !typescript.isJSDoc(child));
     if (children.length > 0) {
@@ -122,17 +157,7 @@ function withoutComments(typescript, path) {
       return;
     }
     const start = node.getStart(source, false);
-    const between = text
-      .slice(at, start)
-      .replace(/\/\*[^]*?\*\/|\/\/[^\n]*/g, (comment) =>
-        /[@#]__PURE__|@vite-ignore|# sourceMappingURL/.test(comment)
-          ? comment
-          : comment.replace(/[^\n]/g, ""),
-      );
-    kept += between.replace(/[ \t]+$/gm, (blanks, offset) =>
-      offset + blanks.length === between.length ? blanks : "",
-    );
-    kept += text.slice(start, node.end);
+    kept += rewrite(text.slice(at, start)) + text.slice(start, node.end);
     at = node.end;
   };
   visit(source);
@@ -148,7 +173,7 @@ async function buildPlaygroundIfOlder() {
   if (sources.some((path) => statSync(path).mtimeMs > made)) await buildPlayground(folder, false);
 }
 
-/** The form that npm packs. */
+/** The form of the package in which everything still has its source maps. */
 export async function preparePackage() {
   leaveOutUnreachedDeclarations();
   await dropComments();

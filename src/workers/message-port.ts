@@ -25,6 +25,9 @@ export interface MessageEndpoint {
   removeEventListener(type: string, listener: PortListener): void;
 }
 
+/** What ports come from: a worker's own scope, or a port. */
+export type MessageSource = Pick<MessageEndpoint, "addEventListener" | "removeEventListener">;
+
 /** A `MessagePort`, of a browser or of Node. */
 export interface MessagePortLike extends MessageEndpoint {
   /** Lets messages come. */
@@ -328,7 +331,7 @@ export function dialPort(
  * @param source where the ports come from.
  * @param address what messages to people call the other end; `page` unless given.
  */
-export function listenForPorts(source: MessageEndpoint, address = "page"): Listener {
+export function listenForPorts(source: MessageSource, address = "page"): Listener {
   const early: Transport[] = [];
   let accept: ((transport: Transport) => void) | null = null;
   const onMessage = ({ data }: PortEvent): void => {
@@ -340,7 +343,7 @@ export function listenForPorts(source: MessageEndpoint, address = "page"): Liste
     if (accept === null) early.push(transport);
     else accept(transport);
   };
-  const sources = [source];
+  const sources: MessageSource[] = [source];
   source.addEventListener("message", onMessage);
   // A shared worker hears of pages, each with a port of its own.
   const onConnect = ({ ports }: { readonly ports: readonly MessagePortLike[] }): void => {

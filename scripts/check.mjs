@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 
 /** The largest allowed size of the packed package, in bytes. */
-const MOST_PACKED_BYTES = 680_000;
+const MOST_PACKED_BYTES = 700_000;
 
 const run = promisify(execFile);
 const shell = process.platform === "win32";
@@ -43,8 +43,13 @@ const folder = mkdtempSync(join(tmpdir(), "katz-check-"));
 try {
   let tarball = "";
   await check("packed size", async () => {
+    // What a real pack runs, but for the build.
     const args = ["pack", "--json", "--ignore-scripts", "--pack-destination", folder];
-    const [{ filename, size }] = JSON.parse((await run("npm", args, { shell })).stdout);
+    await run(process.execPath, ["scripts/packed-form.mjs", "--begin"]);
+    const packed = run("npm", args, { shell });
+    await packed.catch(() => {});
+    await run(process.execPath, ["scripts/packed-form.mjs", "--end"]);
+    const [{ filename, size }] = JSON.parse((await packed).stdout);
     tarball = join(folder, filename);
     const text = `${Math.round(size / 1000)} kB of at most ${MOST_PACKED_BYTES / 1000} kB`;
     if (size > MOST_PACKED_BYTES) throw new Error(text);

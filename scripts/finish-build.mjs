@@ -3,6 +3,8 @@
 // not exist yet.
 import {
   existsSync,
+  linkSync,
+  mkdirSync,
   readFileSync,
   readdirSync,
   renameSync,
@@ -10,7 +12,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { basename, dirname, join, relative, sep } from "node:path";
+import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildPlayground } from "./build-playground.mjs";
 
@@ -49,18 +51,40 @@ function replaceFile(path, text) {
   renameSync(`${path}.new`, path);
 }
 
+/** Where files of the package are while others are in their places. */
+const setAside = join(dist, ".set-aside");
+
 /**
- * Adds or removes the names of source maps at the ends of the package's files. The package contains
- * no maps, and tools complain if a named map is missing.
+ * Replaces the package's files by versions that are only good for a package. They name no source
+ * maps, because the package has none and tools complain if a named map is missing. Their code has no
+ * empty lines and a quarter of the indentation, which would invalidate maps.
  */
-export function nameSourceMaps(named) {
+export async function beginPack() {
+  endPack();
+  const { default: typescript } = await import("typescript");
   for (const path of filesBelow(join(dist, "src"))) {
     if (!/(\.js|\.d\.ts)$/.test(path) || !existsSync(`${path}.map`)) continue;
-    const text = readFileSync(path, "utf8");
-    if (mapLine.test(text) === named) continue;
-    const line = `\n//# sourceMappingURL=${basename(path)}.map`;
-    replaceFile(path, named ? text.trimEnd() + line : text.replace(mapLine, "\n"));
+    const text = path.endsWith(".js")
+      ? rewriteGaps(typescript, path, withLessSpace)
+      : readFileSync(path, "utf8");
+    const saved = join(setAside, relative(dist, path));
+    mkdirSync(dirname(saved), { recursive: true });
+    linkSync(path, saved);
+    replaceFile(path, text.replace(mapLine, "\n"));
   }
+}
+
+/** Restores the package's own files. */
+export function endPack() {
+  for (const saved of filesBelow(setAside))
+    renameSync(saved, join(dist, relative(setAside, saved)));
+  rmSync(setAside, { recursive: true, force: true });
+}
+
+function withLessSpace(gap) {
+  return gap.replace(/\n(?:[ \t]*\n)+/g, "\n").replace(/\n( +)/g, (_, indent) => {
+    return `\n${" ".repeat(indent.length / 4)}`;
+  });
 }
 
 /** Makes npm leave out declarations that no subpath reaches: they are a fifth of all. */
@@ -102,17 +126,28 @@ async function dropComments() {
   );
   if (fresh.length > 0) {
     const { default: typescript } = await import("typescript");
-    for (const path of fresh) replaceFile(path, withoutComments(typescript, path));
+    for (const path of fresh) replaceFile(path, rewriteGaps(typescript, path, withoutComments));
   }
   writeFileSync(stamp, "");
 }
 
-function withoutComments(typescript, path) {
+function withoutComments(gap) {
+  const bare = gap.replace(/\/\*[^]*?\*\/|\/\/[^\n]*/g, (comment) =>
+    /[@#]__PURE__|@vite-ignore|# sourceMappingURL/.test(comment)
+      ? comment
+      : comment.replace(/[^\n]/g, ""),
+  );
+  return bare.replace(/[ \t]+$/gm, (blanks, offset) =>
+    offset + blanks.length === bare.length ? blanks : "",
+  );
+}
+
+/** A program's text, each gap between two tokens rewritten: there are only blanks and comments. */
+function rewriteGaps(typescript, path, rewrite) {
   const text = readFileSync(path, "utf8");
   const source = typescript.createSourceFile(path, text, typescript.ScriptTarget.ES2022);
   let kept = "";
   let at = 0;
-  // Between the tokens of a program there are only blanks and comments.
   const visit = (node) => {
     const children = node.getChildren(source).filter((child) => !typescript.isJSDoc(child));
     if (children.length > 0) {
@@ -120,17 +155,7 @@ function withoutComments(typescript, path) {
       return;
     }
     const start = node.getStart(source, false);
-    const between = text
-      .slice(at, start)
-      .replace(/\/\*[^]*?\*\/|\/\/[^\n]*/g, (comment) =>
-        /[@#]__PURE__|@vite-ignore|# sourceMappingURL/.test(comment)
-          ? comment
-          : comment.replace(/[^\n]/g, ""),
-      );
-    kept += between.replace(/[ \t]+$/gm, (blanks, offset) =>
-      offset + blanks.length === between.length ? blanks : "",
-    );
-    kept += text.slice(start, node.end);
+    kept += rewrite(text.slice(at, start)) + text.slice(start, node.end);
     at = node.end;
   };
   visit(source);
@@ -146,7 +171,7 @@ async function buildPlaygroundIfOlder() {
   if (sources.some((path) => statSync(path).mtimeMs > made)) await buildPlayground(folder, false);
 }
 
-/** Gives the package the form that npm packs. */
+/** The form of the package in which all files still have their source maps. */
 export async function preparePackage() {
   leaveOutUnreachedDeclarations();
   await dropComments();

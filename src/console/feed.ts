@@ -562,16 +562,18 @@ export class ConsoleFeed {
       if (begins) this.#run(virtual);
       return;
     }
-    const isIdle = (): boolean =>
-      client.load.inFlight === 0 &&
-      embedded?.network.describe().packetsUnderWay === 0 &&
-      embedded.isRunning &&
-      embedded.daemon.load.operations === 0;
+    const isIdle = (): boolean => {
+      if (client.load.inFlight > 0 || embedded?.isRunning !== true) return false;
+      const { operations, awaitedReplies, waitingPackets } = embedded.daemon.load;
+      return operations + awaitedReplies + waitingPackets === 0;
+    };
     await this.#advance(async () => {
       if (how === "step") await virtual.advance(ms);
       else {
         const limit = virtual.now() + IDLE_LIMIT_MS;
-        while (!isIdle() && virtual.now() < limit) await virtual.advance(RUN_STEP_MS);
+        // What was asked for in this moment is under way after the first step.
+        do await virtual.advance(RUN_STEP_MS);
+        while (!isIdle() && virtual.now() < limit);
       }
     });
   }

@@ -55,14 +55,21 @@ export class Timeline {
   readonly #byPacket = new Map<string, TimelineRow>();
   readonly #early = new Map<string, TimelineStep>();
   #onlyClient = true;
+  readonly #sessions = new Set<string>();
 
   /** The rows, the newest first. */
   get rows(): TimelineRow[] {
     return [...this.#rows.values()].reverse();
   }
 
+  /** The sessions of all applications that were seen, the console's own included. */
+  get sessions(): ReadonlySet<string> {
+    return this.#sessions;
+  }
+
   /** Takes the next event. */
   add(event: ConsoleEvent): void {
+    if ("session" in event) this.#sessions.add(event.session);
     if (event.source === "daemon") this.#onlyClient = false;
     switch (event.event) {
       case "request":

@@ -5,6 +5,7 @@
 export {
   type MessageEndpoint,
   type MessagePortLike,
+  type MessageSource,
   type PortListener,
   dialPort,
   listenForPorts,

@@ -30,6 +30,9 @@ export interface MessageEndpoint {
   removeEventListener(type: string, listener: PortListener): void;
 }
 
+/** The source of ports: a worker's global scope, or a port. */
+export type MessageSource = Pick<MessageEndpoint, "addEventListener" | "removeEventListener">;
+
 /** A `MessagePort` of a browser or of Node. */
 export interface MessagePortLike extends MessageEndpoint {
   /** Starts to receive messages. */
@@ -334,7 +337,7 @@ export function dialPort(
  * @param source where the ports come from.
  * @param address the other end's name in messages; `page` by default.
  */
-export function listenForPorts(source: MessageEndpoint, address = "page"): Listener {
+export function listenForPorts(source: MessageSource, address = "page"): Listener {
   const early: Transport[] = [];
   let accept: ((transport: Transport) => void) | null = null;
   const onMessage = ({ data }: PortEvent): void => {
@@ -346,7 +349,7 @@ export function listenForPorts(source: MessageEndpoint, address = "page"): Liste
     if (accept === null) early.push(transport);
     else accept(transport);
   };
-  const sources = [source];
+  const sources: MessageSource[] = [source];
   source.addEventListener("message", onMessage);
   // A shared worker gets an event for each page, with a separate port.
   const onConnect = ({ ports }: { readonly ports: readonly MessagePortLike[] }): void => {

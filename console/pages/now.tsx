@@ -121,7 +121,10 @@ function Rate() {
         </>
       ) : (
         <>
-          <strong>{perSecond(rates["lambdaP"] ?? 0)} packets a second</strong>
+          <strong>
+            {perSecond(rates["lambdaP"] ?? 0)}{" "}
+            {perSecond(rates["lambdaP"] ?? 0) === "1" ? "packet" : "packets"} a second
+          </strong>
           <p>
             In the last minute{" "}
             {isTraced.value ? (
@@ -160,7 +163,9 @@ function Waits() {
           </strong>
           <p>
             {counted(load.operations, "call")} in progress in the network;{" "}
-            {counted(load.applications, "program")} connected, this console among them.
+            {load.applications === 1
+              ? "no program is connected but this console."
+              : `${counted(load.applications, "program")} connected, this console among them.`}
           </p>
         </>
       )}

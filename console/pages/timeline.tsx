@@ -100,7 +100,7 @@ function Row({ row }: { readonly row: TimelineRow }) {
             {row.code !== null && row.code !== 0 ? ` (code ${row.code})` : ""}
           </span>
           <span class="took">{duration(took)}</span>
-          <span class="session">{row.session === null ? "" : `program ${row.session}`}</span>
+          <span class="session">{programOf(row)}</span>
           <Bar row={row} end={end} />
         </summary>
         <ol class="steps">
@@ -116,6 +116,12 @@ function Row({ row }: { readonly row: TimelineRow }) {
       </details>
     </li>
   );
+}
+
+/** Whose call it is. The console is always connected: a session that is alone is its own. */
+function programOf({ session }: TimelineRow): string {
+  if (session === null || timeline.sessions.size === 1) return "this console";
+  return `program ${session}`;
 }
 
 async function copyProgram(row: TimelineRow): Promise<void> {

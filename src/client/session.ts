@@ -2,6 +2,7 @@
  * The life of a client: dial, handshake, ready, and reconnect after a loss. The layers above see
  * only requests with replies, and events.
  */
+import { onWake } from "#platform";
 import { equalBytes } from "../bytes/bytes.js";
 import { QueryId } from "../bytes/opaque.js";
 import type { ClientEvent, EventOf } from "../config/events.js";
@@ -18,6 +19,7 @@ import { dialInTime, type HandshakeResult, shakeHands } from "./handshake.js";
 import { Liveness } from "./liveness.js";
 import type { ResolvedOptions } from "./options.js";
 import type { Clock } from "../clock/clock.js";
+import { onAbort } from "../clock/on-abort.js";
 
 /** The state of a client; see `ThinClient.state`. */
 export type ClientState = "idle" | "connecting" | "ready" | "reconnecting" | "closed";
@@ -385,12 +387,30 @@ export class Session {
     return this.#state === state;
   }
 
+  /** Waits before an attempt; not any longer when a page is back that may have slept. */
+  async #pause(ms: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const pause = new AbortController();
+    const woken = Symbol("woken");
+    const stopListening = [
+      onAbort(signal, () => pause.abort(signal.reason)),
+      onWake(() => pause.abort(woken)),
+    ];
+    try {
+      await this.#options.clock.sleep(ms, pause.signal);
+    } catch (error) {
+      if (error !== woken) throw error;
+    } finally {
+      for (const stop of stopListening) stop();
+    }
+  }
+
   async #reconnect(backoff: Backoff): Promise<void> {
     const abort = new AbortController();
     this.#abortDial = abort;
     while (!abort.signal.aborted) {
       try {
-        await this.#options.clock.sleep(backoff.pause(), abort.signal);
+        await this.#pause(backoff.pause(), abort.signal);
         await this.#connect(abort.signal);
         return;
       } catch (error) {

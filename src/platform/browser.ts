@@ -27,6 +27,30 @@ export function onProcessEnd(_callback: () => void): () => void {
   return () => {};
 }
 
+/** The part of a page's or worker's global scope that is used here. */
+interface WakingScope {
+  addEventListener?(type: string, listener: () => void): void;
+  removeEventListener?(type: string, listener: () => void): void;
+  readonly document?: WakingScope & { readonly visibilityState: string };
+}
+
+/** See the contract. */
+export function onWake(callback: () => void): () => void {
+  const scope = globalThis as unknown as WakingScope;
+  const { document } = scope;
+  const onVisibility = (): void => {
+    if (document?.visibilityState === "visible") callback();
+  };
+  // Back from the cache of pages, and back on the network.
+  const types = ["pageshow", "online"];
+  for (const type of types) scope.addEventListener?.(type, callback);
+  document?.addEventListener?.("visibilitychange", onVisibility);
+  return () => {
+    for (const type of types) scope.removeEventListener?.(type, callback);
+    document?.removeEventListener?.("visibilitychange", onVisibility);
+  };
+}
+
 function unsupported(what: string, address: string): Promise<never> {
   return Promise.reject(
     new UnsupportedTransportError(

@@ -50,6 +50,12 @@ export declare function readText(path: string): Promise<string>;
  */
 export declare function onProcessEnd(callback: () => void): () => void;
 
+/**
+ * Calls `callback` when a page may have slept and is back: it is shown again, or the browser is
+ * online again. The returned function removes it. In Node it is never called.
+ */
+export declare function onWake(callback: () => void): () => void;
+
 /** X25519 public key (32 bytes) of a private key (32 bytes, clamped at use). RFC 7748 section 5. */
 export declare function x25519PublicKey(privateKey: Uint8Array): Bytes;
 

@@ -29,6 +29,11 @@ export const offThreadX25519: contract.OffThreadX25519 | null = null;
 
 hashLongInputsBy(blake2b256);
 
+/** Never: sockets tell Node when they are gone. */
+export function onWake(_callback: () => void): () => void {
+  return () => {};
+}
+
 const tooOld = nodeTooOld(process.versions.node);
 if (tooOld !== null) throw new Error(tooOld);
 

@@ -1,59 +1,13 @@
 /** Who has a data directory has it alone, however two meet; and whoever dies lets go of it. */
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { DevDaemon } from "katzenpost-thinclient/testing";
-
-const script = fileURLToPath(new URL("./data-directory-taker.js", import.meta.url));
-const ROUNDS = 40;
-const has = "has it";
-const refused = /^data directory .* is in use/;
-
-interface Taker {
-  readonly process: ChildProcess;
-  /** What it says next. */
-  readonly says: () => Promise<string>;
-  readonly ended: Promise<unknown>;
-}
-
-function start(args: readonly string[], around: readonly string[] = []): Taker {
-  const [command, ...rest] = [...around, process.execPath, script, ...args];
-  const child = spawn(command!, rest, { stdio: ["pipe", "pipe", "inherit"] });
-  child.stdin.on("error", () => {});
-  const ended = new Promise((resolve) => child.once("exit", resolve));
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const says = async (): Promise<string> => String((await lines.next()).value);
-  return { process: child, says, ended };
-}
-
-/** What a process says that tries to take a directory which somebody has. */
-async function tryToTake(path: string, around: readonly string[] = []): Promise<string> {
-  const taker = start([path], around);
-  const said = await taker.says();
-  await letGo(taker);
-  return said;
-}
-
-async function letGo({ process, ended }: Taker): Promise<void> {
-  process.stdin!.write("go\n");
-  await ended;
-}
-
-/** Two that try at the same moment; gives what they said, and ends them. */
-async function race(path: string, end: (taker: Taker) => Promise<void>): Promise<string[]> {
-  const takers = [start([path, "when told"]), start([path, "when told"])];
-  for (const { says } of takers) assert.equal(await says(), "ready");
-  for (const { process } of takers) process.stdin!.write("go\n");
-  const said = await Promise.all(takers.map(({ says }) => says()));
-  await Promise.all(takers.map(end));
-  return said;
-}
+import { has, raceForDirectories, refused, script, tryToTake } from "./data-directory-race.js";
 
 describe("a data directory", () => {
   let folder: string;
@@ -62,20 +16,9 @@ describe("a data directory", () => {
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
-  it(`goes to one of two who start together, ${ROUNDS} times`, { timeout: 300_000 }, async () => {
-    const path = join(folder, "race");
-    for (let round = 0; round < ROUNDS; round++) {
-      // The first half on new directories, the second half on one that a killed process left.
-      const kill = round >= ROUNDS / 2;
-      const own = kill ? path : `${path}${round}`;
-      const said = await race(own, async (taker) => {
-        if (kill) taker.process.kill("SIGKILL");
-        await letGo(taker);
-      });
-      assert.equal(said.filter((line) => line === has).length, 1, `${round}: ${said.join(", ")}`);
-      assert.equal(said.filter((line) => refused.test(line)).length, 1, said.join(", "));
-    }
-  });
+  it("goes to one of two who start together", { timeout: 300_000 }, () =>
+    raceForDirectories(folder, 6),
+  );
 
   it("is not taken by another PID namespace, a worker or under another name", async (t) => {
     const path = join(folder, "held");

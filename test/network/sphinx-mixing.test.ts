@@ -13,6 +13,7 @@ import { SurbId } from "../../src/bytes/opaque.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
 import { Composer, type Surroundings } from "../../src/mixnet/composer.js";
 import { newQueueId } from "../../src/mixnet/queue-id.js";
+import { EmbeddedDaemon } from "../../src/network/embedded-daemon.js";
 import { EmbeddedNetwork, type EmbeddedNetworkOptions } from "../../src/network/network.js";
 import type { NetworkNode } from "../../src/network/topology.js";
 import { type RoutingCommand, recipientOf } from "../../src/sphinx/commands.js";
@@ -76,6 +77,22 @@ test("a packet that a busy hop passes on more than 450 ms late is dropped, unles
     assert.deepEqual(replies, arrives ? ["late?"] : [], `${ms} ms`);
     assert.equal(network.describe().traffic.dropped, arrives ? 0 : 1);
     await network.close();
+  }
+});
+
+test("an embedded daemon hands on how kind its mixes are", async () => {
+  for (const kindMixes of [undefined, true]) {
+    const { clock, becomeLater } = lateClock();
+    const running = await clock.runUntil(
+      EmbeddedDaemon.start({ clock, seed: "late", mixing: "sphinx", kindMixes }),
+    );
+    const { network } = running;
+    const { link, replies } = await linked({ clock, network, gateway: network.gateways[0]! });
+    await link.send(toEcho(network, "late?"));
+    becomeLater(451);
+    await clock.advance(20_000);
+    assert.deepEqual(replies, kindMixes === true ? ["late?"] : []);
+    await clock.runUntil(running.close());
   }
 });
 

@@ -27,6 +27,7 @@ test("both platforms export the same names, and Node gets Node's", () => {
     "hmacSha256",
     "offThreadX25519",
     "onProcessEnd",
+    "onWake",
     "readText",
     "sha512",
     "shake256",

@@ -7,6 +7,11 @@ import type * as library from "../../../src/index.js";
 import { HeadlessBrowser, findChromium } from "./chromium.js";
 import { PageServer } from "./page-server.js";
 
+declare global {
+  // The page's; Node's types know nothing of it.
+  function dispatchEvent(event: Event): boolean;
+}
+
 const TOKEN = "a-token-for-pages";
 
 interface Given {
@@ -68,6 +73,35 @@ test("a page in a browser uses the client", { timeout: 120_000 }, async (t) => {
       box: "a box",
       state: "closed",
     });
+  });
+  await t.test("is back at once when the page wakes up, however long the pause is", async () => {
+    await using own = await DevDaemon.start({
+      listen: "ws://127.0.0.1:0",
+      allowedOrigins: [server.origin],
+      token: TOKEN,
+    });
+    const page = await open(browser, server);
+    await page.evaluate(
+      async ({ address, token }) => {
+        const page = globalThis as unknown as { katz: typeof library; client: library.ThinClient };
+        page.client = await page.katz.ThinClient.connect(
+          { dial: { ws: { address, token } } },
+          { reconnect: { initialDelayMs: 3_600_000, maxDelayMs: 3_600_000 } },
+        );
+      },
+      { ...given, address: own.addresses[0]! },
+    );
+    await own.restart();
+    const state = await page.evaluate(async () => {
+      const { client } = globalThis as unknown as { client: library.ThinClient };
+      while (client.state !== "reconnecting") await new Promise((go) => setTimeout(go, 10));
+      globalThis.dispatchEvent(new Event("online"));
+      const echo = client.getService("echo");
+      await client.blockingSendMessage("awake", ...echo.toDestination());
+      return client.state;
+    });
+    assert.equal(state, "ready");
+    await page.close();
   });
   await t.test("is refused with a wrong token", async () => {
     const page = await open(browser, server);

@@ -6,7 +6,7 @@ import { build } from "esbuild";
 import { ROOT, manifest } from "./packed-package.js";
 
 /** Most bytes, gzipped, of a page's bundle with everything that the main entry exports. */
-const MOST_BYTES = 61 * 1024;
+const MOST_BYTES = 62 * 1024;
 
 /** Bundles what a page writes; anything of Node in it fails the build. */
 async function bundle(code: string): Promise<{ gzipped: number; inputs: string[] }> {
@@ -34,7 +34,7 @@ const BUNDLES = {
 };
 
 for (const [what, code] of Object.entries(BUNDLES)) {
-  test(`a page's bundle of ${what} has nothing of Node and at most 61 KiB`, async (t) => {
+  test(`a page's bundle of ${what} has nothing of Node and at most 62 KiB`, async (t) => {
     const { gzipped, inputs } = await bundle(code);
     t.diagnostic(`${what}: ${(gzipped / 1024).toFixed(1)} KiB gzipped`);
     const ofNode = inputs.filter((input) => /platform\/node|node_modules\/ws\//.test(input));

@@ -104,6 +104,8 @@ test("a copy reply becomes an error that says where it failed", () => {
   assert.equal(failed.replicaErrorCode, 10);
   assert.equal(failed.failedEnvelopeIndex, 3n);
   assert.equal(api.copyReplyToException({}), null);
+  const { replicaErrorCode, failedEnvelopeIndex } = new api.CopyCommandFailedError();
+  assert.deepEqual([replicaErrorCode, failedEnvelopeIndex], [0, 0n]);
   assert.throws(() => api.copyReplyToException({ error_code: 26 } as never), TypeError);
 });
 

@@ -1,0 +1,9 @@
+/** A whole embedded network with a daemon, in a page's worker. */
+// #region worker
+import { EmbeddedDaemon } from "katzenpost-thinclient/network";
+import { listenForPorts } from "katzenpost-thinclient/workers";
+
+const listener = listenForPorts(self); // first of all: the page may connect already
+const embedded = await EmbeddedDaemon.start({ store: "katzenpost" }); // boxes survive a reload
+embedded.daemon.listen(listener);
+// #endregion

@@ -1,0 +1,166 @@
+/** What the feed tells pages: state, events, and what it does when a page asks. */
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { VirtualClock } from "../../src/clock/virtual.js";
+import { ConsoleFeed } from "../../src/console/feed.js";
+import type { ConsoleAction, ConsoleState } from "../../src/console/protocol.js";
+import { ThinClient } from "../../src/index.js";
+import { DevDaemon } from "../../src/testing/index.js";
+
+const root = fileURLToPath(new URL("../../..", import.meta.url));
+/** Connections are made in memory; the address is for messages only. */
+const unused = { dial: { unix: { address: "@feed" } } };
+const version = "0.0.0";
+const verify = async () => [];
+
+/** An embedded network on a virtual clock with a console in front. */
+async function embedded() {
+  const clock = new VirtualClock();
+  let add: ConsoleFeed["add"] = () => {};
+  const daemon = await DevDaemon.start({ clock, seed: "feed", onTrace: (event) => add(event) });
+  const client = new ThinClient(unused, { dial: daemon.dial, clock });
+  await clock.runUntil(client.start());
+  const feed = new ConsoleFeed({
+    mode: "embedded",
+    client,
+    clock,
+    version,
+    addresses: [],
+    embedded: daemon,
+    joined: null,
+    virtual: clock,
+    verify,
+  });
+  ({ add } = feed);
+  const doing = (action: ConsoleAction) => clock.runUntil(feed.perform(action));
+  return { clock, daemon, client, feed, doing };
+}
+
+describe("the console's feed", () => {
+  test("does what a page asks for, and says which test code does the same", async () => {
+    const { daemon, feed, doing } = await embedded();
+    const { faults } = daemon.network;
+    const told: string[] = [];
+    const leave = feed.open((message) => {
+      for (const event of message.events) if (event.event === "did") told.push(event.code ?? "");
+    });
+    await doing({ do: "online", value: false });
+    assert.equal(faults.online, false);
+    assert.equal(feed.state().faults?.online, false);
+    await doing({ do: "loss", value: 0.5 });
+    await doing({ do: "delay", value: 10 });
+    await doing({ do: "replicaOffline", replica: "replica2", value: true });
+    assert.deepEqual([faults.loss, faults.extraDelayMs], [0.5, 10]);
+    assert.equal(daemon.storage.replicas[1]!.faults.offline, true);
+    await doing({ do: "clearFaults" });
+    assert.deepEqual([faults.online, faults.loss, faults.extraDelayMs], [true, 0, 0]);
+    assert.equal(daemon.storage.replicas[1]!.faults.offline, false);
+    const epoch = daemon.network.currentEpoch;
+    await doing({ do: "epoch" });
+    assert.equal(feed.state().epoch?.current, epoch + 1);
+    await doing({ do: "crash" });
+    assert.equal(feed.state().faults?.daemonRuns, false);
+    assert.equal(feed.state().load, null);
+    await doing({ do: "restart" });
+    assert.equal(feed.state().faults?.daemonRuns, true);
+    // An invalid wish changes nothing, and its reason is in the log.
+    await doing({ do: "loss", value: 7 });
+    assert.equal(faults.loss, 0);
+    await doing({ do: "replicaFail", replica: "nobody", code: 5 });
+    leave();
+    const events: string[] = [];
+    feed.open(({ events: all }) => {
+      for (const event of all) if (event.event === "failed") events.push(event.text);
+    })();
+    assert.deepEqual(events, [
+      "`probability` must be from 0 to 1, got 7",
+      "there is no such replica",
+    ]);
+    feed.close();
+    await daemon.close();
+  });
+
+  test("writes, reads and deletes boxes of its own, and explains the last error", async () => {
+    const { clock, daemon, feed, doing } = await embedded();
+    const boxes = (): ConsoleState["boxes"] => feed.state().boxes;
+    await doing({ do: "read" });
+    await doing({ do: "write" });
+    await doing({ do: "write" });
+    assert.deepEqual(
+      boxes().map(({ number, state }) => [number, state]),
+      [
+        [0, "stored"],
+        [1, "stored"],
+      ],
+    );
+    await doing({ do: "read" });
+    assert.deepEqual(
+      boxes().map(({ state }) => state),
+      ["read", "stored"],
+    );
+    assert.equal(feed.state().error, null);
+    await doing({ do: "readMissing" });
+    assert.equal(feed.state().error?.code, "REPLICA_ERROR_BOX_ID_NOT_FOUND");
+    assert.match(feed.state().error!.meaning, /\S/);
+    await doing({ do: "delete" });
+    assert.equal(boxes()[0]!.state, "deleted");
+    assert.ok(!JSON.stringify(feed.state()).includes("writeCap"));
+    assert.equal(feed.state().clock.now, clock.now());
+    feed.close();
+    await daemon.close();
+  });
+
+  test("moves a virtual clock, and refuses to move a real one", async () => {
+    const { clock, daemon, feed, doing } = await embedded();
+    const start = clock.now();
+    await feed.perform({ do: "clock", how: "step", ms: 1500 });
+    assert.equal(clock.now(), start + 1500);
+    const echo = feed.perform({ do: "echo" });
+    await feed.perform({ do: "clock", how: "idle", ms: 0 });
+    await echo;
+    await doing({ do: "clock", how: "step", ms: -1 });
+    assert.ok(clock.now() >= start + 1500);
+    feed.close();
+    await daemon.close();
+  });
+
+  test("knows nothing of a daemon that is another's, and breaks nothing there", async () => {
+    await using daemon = await DevDaemon.start();
+    await using client = await ThinClient.connect(unused, { dial: daemon.dial });
+    const { clock } = daemon;
+    const feed = new ConsoleFeed({
+      mode: "daemon",
+      client,
+      clock,
+      version,
+      addresses: ["unix:x"],
+      embedded: null,
+      joined: null,
+      virtual: null,
+      verify,
+    });
+    await feed.perform({ do: "write" });
+    await feed.perform({ do: "online", value: false });
+    const { load, traffic, replicas, faults, boxes, link, about, epoch } = feed.state();
+    assert.deepEqual(
+      { load, traffic, replicas, faults, holders: boxes[0]!.holders, gateway: link.gateway },
+      { load: null, traffic: null, replicas: null, faults: null, holders: null, gateway: null },
+    );
+    assert.deepEqual([about.mixing, epoch?.periodMs, epoch?.endsAt], [null, null, null]);
+    assert.equal(daemon.network.faults.online, true);
+    feed.close();
+  });
+});
+
+test("the console's page is small", () => {
+  const files = ["index.html", "console.js", "console.css"].map((name) =>
+    join(root, "dist", "console", name),
+  );
+  assert.ok(files.every((path) => existsSync(path)));
+  const bytes = files.reduce((sum, path) => sum + gzipSync(readFileSync(path)).length, 0);
+  assert.ok(bytes <= 60_000, `${bytes} bytes in gzip, at most 60,000`);
+});

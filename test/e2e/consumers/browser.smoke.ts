@@ -1,0 +1,118 @@
+/** The packed package in pages: bundled by Vite with the network in a worker, and not bundled. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { extname, join, normalize, sep } from "node:path";
+import { after, before, test } from "node:test";
+import { DevDaemon } from "katzenpost-thinclient/testing";
+import { HeadlessBrowser, findChromium } from "../browser/chromium.js";
+import { type PackedProject, ROOT } from "../package/packed-package.js";
+import { projectWith } from "./tools.js";
+
+const executable = findChromium();
+const skip = executable === null ? "not run: no Chromium on this machine" : false;
+
+let project: PackedProject;
+before(() => {
+  project = projectWith("vite");
+  const example = (name: string): string => join(ROOT, "examples/browser", name);
+  const html = readFileSync(example("index.html"), "utf8");
+  project.write("index.html", html.replace("page.js", "/network-page.ts"));
+  for (const name of ["network-page.ts", "network-worker.ts"]) {
+    const program = readFileSync(example(name), "utf8");
+    project.write(name, program.replace("./network-worker.js", "./network-worker.ts"));
+  }
+  const config = readFileSync(join(ROOT, "dist/examples/browser/vite.config.js"), "utf8");
+  project.write("vite.config.js", config);
+});
+after(() => project[Symbol.dispose]());
+
+const types: Readonly<Record<string, string>> = { ".html": "text/html", ".js": "text/javascript" };
+
+interface Site extends AsyncDisposable {
+  readonly origin: string;
+}
+
+/** Serves the files of a folder, and pages that are given by path. */
+async function serve(folder: string, pages: Readonly<Record<string, string>> = {}): Promise<Site> {
+  const server = createServer((request, response) => {
+    const path = request.url === "/" ? "/index.html" : request.url!;
+    const file = normalize(join(folder, path));
+    response.setHeader("content-type", types[extname(path)] ?? "text/plain");
+    if (pages[path] !== undefined) response.end(pages[path]);
+    else {
+      assert.ok(file.startsWith(folder + sep));
+      readFile(file).then(
+        (body) => response.end(body),
+        () => response.writeHead(404).end(),
+      );
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose](): Promise<void> {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+test(
+  "Vite bundles the example with its workers, and it runs",
+  { skip, timeout: 300_000 },
+  async () => {
+    project.node("node_modules/vite/bin/vite.js", "build", "--logLevel", "warn");
+    await using site = await serve(join(project.folder, "dist"));
+    await using browser = await HeadlessBrowser.start(executable!);
+    const page = await browser.context.newPage();
+    const workers: string[] = [];
+    page.on("worker", (worker) => workers.push(worker.url()));
+    await page.goto(site.origin);
+    const log = page.locator("#log");
+    await page.getByText("connected").waitFor();
+    await page.getByRole("button").click();
+    await page.getByText("hello from a page").waitFor();
+    assert.match(await log.innerText(), /^connected\nhello from a page\n?$/);
+    assert.match(workers.join(" "), /network-worker/);
+  },
+);
+
+test(
+  "a page loads the modules as they are by an import map",
+  { skip, timeout: 300_000 },
+  async () => {
+    const guide = readFileSync(join(ROOT, "docs/guide/browser.md"), "utf8");
+    const [map] = /<script type="importmap">[^]*?<\/script>/.exec(guide)!;
+    const html = `<!doctype html><title>plain</title>${map}<script type="module">
+    import * as katz from "katzenpost-thinclient"; globalThis.katz = katz;</script>`;
+    await using site = await serve(project.folder, { "/plain.html": html });
+    const token = "a-token-for-pages";
+    await using daemon = await DevDaemon.start({
+      listen: "ws://127.0.0.1:0",
+      allowedOrigins: [site.origin],
+      token,
+    });
+    await using browser = await HeadlessBrowser.start(executable!);
+    const page = await browser.context.newPage();
+    await page.goto(`${site.origin}/plain.html`);
+    await page.waitForFunction(() => "katz" in globalThis);
+    const echo = await page.evaluate(
+      async ([address, token]) => {
+        const { ThinClient, utf8ToText } = (
+          globalThis as unknown as { katz: typeof import("../../../src/index.js") }
+        ).katz;
+        const ws = { address: address!, token: token! };
+        const client = await ThinClient.connect({ dial: { ws } });
+        const service = client.getService("echo");
+        const reply = await client.blockingSendMessage("plain", ...service.toDestination());
+        await client.stop();
+        return utf8ToText(reply.subarray(0, 5));
+      },
+      [daemon.addresses[0]!, token] as const,
+    );
+    assert.equal(echo, "plain");
+  },
+);

@@ -1,0 +1,15 @@
+/** Who has a data directory has it alone, however often two start together. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { it } from "node:test";
+import { raceForDirectories } from "./data-directory-race.js";
+
+it("a data directory goes to one of two who start together, 40 times", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "katz-lock-"));
+  try {
+    await raceForDirectories(folder, 40);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});

@@ -1,5 +1,6 @@
 /**
- * What a hundred waiting readers cost a network in which nothing happens, in a process of its own.
+ * The cost of a hundred waiting readers in an otherwise idle network, and of two hundred readers
+ * whose boxes arrive; each in a separate process.
  */
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -7,14 +8,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { ThinClient } from "katzenpost-thinclient";
+import { type KeypairResult, type MessageBoxIndex, ThinClient } from "katzenpost-thinclient";
 import { DevDaemon } from "katzenpost-thinclient/testing";
 import type { BenchLine } from "./report.js";
 
 const READERS = 100;
-/** Until pauses have reached what they stay at. */
+/** How long the pauses take to reach their final length, in ms. */
 const SETTLING_MS = 12_000;
-/** Collecting garbage by hand throws compiled code away too: until it has been made again. */
+/**
+ * Forced garbage collection also discards compiled code; this is how long it takes to come back, in
+ * ms.
+ */
 const RECOMPILING_MS = 6000;
 const MEASURED_MS = 8000;
 
@@ -53,12 +57,87 @@ async function child(): Promise<void> {
   await Promise.all(reads);
 }
 
-/** Runs the measurement. */
-export function benchIdle(): BenchLine[] {
-  const args = ["--expose-gc", fileURLToPath(import.meta.url), "--child"];
+const BUSY_READERS = 200;
+/** Boxes that are written a second, to one reader after the other. */
+const BOXES_PER_SECOND = 31;
+
+interface Busy {
+  readonly coreShare: number;
+  /** From the end of a write to that of the read that waited for it. */
+  readonly medianLateMs: number;
+}
+
+/** A stream with its reader, who reads box after box, and when the newest box was written. */
+class FollowedStream {
+  readonly lateMs: number[] = [];
+  readonly #keys: KeypairResult;
+  #next: MessageBoxIndex;
+  #writtenAt = 0;
+
+  constructor(keys: KeypairResult) {
+    this.#keys = keys;
+    this.#next = keys.firstMessageIndex;
+  }
+
+  async follow(reader: ThinClient, signal: AbortSignal): Promise<void> {
+    let index = this.#keys.firstMessageIndex;
+    for (;;) {
+      index = (await reader.read(this.#keys.readCap, index, { signal })).nextMessageBoxIndex;
+      this.lateMs.push(performance.now() - this.#writtenAt);
+    }
+  }
+
+  async write(writer: ThinClient): Promise<void> {
+    const { nextMessageBoxIndex } = await writer.write(this.#keys.writeCap, this.#next, "box");
+    this.#writtenAt = performance.now();
+    this.#next = nextMessageBoxIndex;
+  }
+}
+
+async function busyChild(): Promise<void> {
+  const listen = `unix:${join(tmpdir(), `katz-busy-${process.pid}.sock`)}`;
+  await using daemon = await DevDaemon.start({ listen });
+  await using reader = await ThinClient.connect(daemon.config());
+  await using writer = await ThinClient.connect(daemon.config());
+  const abort = new AbortController();
+  const streams: FollowedStream[] = [];
+  const reads: Promise<unknown>[] = [];
+  while (streams.length < BUSY_READERS) {
+    const stream = new FollowedStream(await reader.newKeypair(randomBytes(32)));
+    streams.push(stream);
+    reads.push(stream.follow(reader, abort.signal).catch(() => null));
+  }
+  const writes: Promise<void>[] = [];
+  const roundMs = (BUSY_READERS / BOXES_PER_SECOND) * 1000;
+  let cpu = process.cpuUsage();
+  const start = performance.now();
+  for (let box = 0; box < 3 * BUSY_READERS; box++) {
+    // The first round only brings everything to its pace.
+    if (box === BUSY_READERS) cpu = process.cpuUsage();
+    await sleep(Math.max(0, start + (box * 1000) / BOXES_PER_SECOND - performance.now()));
+    writes.push(streams[box % BUSY_READERS]!.write(writer));
+  }
+  const { user, system } = process.cpuUsage(cpu);
+  const coreShare = (user + system) / 1000 / (performance.now() - start - roundMs);
+  await Promise.all(writes);
+  const late = streams.flatMap(({ lateMs }) => lateMs.slice(1)).toSorted((a, b) => a - b);
+  const medianLateMs = late[late.length >> 1] ?? Infinity;
+  console.log(JSON.stringify({ coreShare, medianLateMs } satisfies Busy));
+  abort.abort();
+  await Promise.all(reads);
+}
+
+function inChild(mode: string): unknown {
+  const args = ["--expose-gc", fileURLToPath(import.meta.url), mode];
   const result = spawnSync(process.execPath, args, { encoding: "utf8" });
   if (result.status !== 0) throw new Error(result.stderr);
-  const { coreShare, growthMb } = JSON.parse(result.stdout) as Idle;
+  return JSON.parse(result.stdout);
+}
+
+/** Runs the measurements. */
+export function benchIdle(): BenchLine[] {
+  const { coreShare, growthMb } = inChild("--child") as Idle;
+  const busy = inChild("--busy-child") as Busy;
   return [
     {
       name: `${READERS} waiting readers, share of a core`,
@@ -67,7 +146,20 @@ export function benchIdle(): BenchLine[] {
       wanted: { atMost: 0.05 },
     },
     { name: "memory that grows meanwhile", value: growthMb, unit: "MB", wanted: { atMost: 2 } },
+    {
+      name: `${BUSY_READERS} waiting readers, ${BOXES_PER_SECOND} boxes/s for them, share of a core`,
+      value: busy.coreShare,
+      unit: "",
+      wanted: { atMost: 0.3 },
+    },
+    {
+      name: "how late they read them, median",
+      value: busy.medianLateMs,
+      unit: "ms",
+      wanted: { atMost: 300 },
+    },
   ];
 }
 
 if (process.argv[2] === "--child") await child();
+if (process.argv[2] === "--busy-child") await busyChild();

@@ -1,7 +1,10 @@
-// What follows the compiler: outputs whose sources are gone are removed; for the package, comments
-// leave the code. Imports nothing from node_modules before it needs it: it may not be there yet.
+// The steps after the compiler: it removes outputs without sources and, for the package, comments
+// from the code. It imports nothing from node_modules before it needs it, because node_modules may
+// not exist yet.
 import {
   existsSync,
+  linkSync,
+  mkdirSync,
   readFileSync,
   readdirSync,
   renameSync,
@@ -9,7 +12,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { basename, dirname, join, relative, sep } from "node:path";
+import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildPlayground } from "./build-playground.mjs";
 
@@ -28,8 +31,8 @@ function filesBelow(folder) {
 }
 
 /**
- * Removes the outputs of sources that were moved or deleted: tests would run them, and the package
- * would carry them.
+ * Removes the outputs of sources that were moved or deleted: otherwise tests would run them, and
+ * the package would contain them.
  */
 export function removeOrphans() {
   for (const folder of sourceFolders) {
@@ -42,30 +45,49 @@ export function removeOrphans() {
 
 const mapLine = /\n\/\/# sourceMappingURL=[^\n]*\n?$/;
 
-/** Whoever loads the file at this moment gets the whole of one text or the other. */
+/** A process that loads the file at this moment gets all of the old text or all of the new. */
 function replaceFile(path, text) {
   writeFileSync(`${path}.new`, text);
   renameSync(`${path}.new`, path);
 }
 
+/** Where files of the package are while others are in their places. */
+const setAside = join(dist, ".set-aside");
+
 /**
- * Names the source maps at the ends of the package's files, or takes the names away: the package
- * carries no maps, and tools complain about one that is named and not there.
+ * Replaces the package's files by versions that are only good for a package. They name no source
+ * maps, because the package has none and tools complain if a named map is missing. Their code has no
+ * empty lines and a quarter of the indentation, which would invalidate maps.
  */
-export function nameSourceMaps(named) {
+export async function beginPack() {
+  endPack();
+  const { default: typescript } = await import("typescript");
   for (const path of filesBelow(join(dist, "src"))) {
     if (!/(\.js|\.d\.ts)$/.test(path) || !existsSync(`${path}.map`)) continue;
-    const text = readFileSync(path, "utf8");
-    if (mapLine.test(text) === named) continue;
-    const line = `\n//# sourceMappingURL=${basename(path)}.map`;
-    replaceFile(path, named ? text.trimEnd() + line : text.replace(mapLine, "\n"));
+    const text = path.endsWith(".js")
+      ? rewriteGaps(typescript, path, withLessSpace)
+      : readFileSync(path, "utf8");
+    const saved = join(setAside, relative(dist, path));
+    mkdirSync(dirname(saved), { recursive: true });
+    linkSync(path, saved);
+    replaceFile(path, text.replace(mapLine, "\n"));
   }
 }
 
-/**
- * Makes npm leave the declarations out of the package that no subpath leads to: they are a fifth of
- * all.
- */
+/** Restores the package's own files. */
+export function endPack() {
+  for (const saved of filesBelow(setAside))
+    renameSync(saved, join(dist, relative(setAside, saved)));
+  rmSync(setAside, { recursive: true, force: true });
+}
+
+function withLessSpace(gap) {
+  return gap.replace(/\n(?:[ \t]*\n)+/g, "\n").replace(/\n( +)/g, (_, indent) => {
+    return `\n${" ".repeat(indent.length / 4)}`;
+  });
+}
+
+/** Makes npm leave out declarations that no subpath reaches: they are a fifth of all. */
 function leaveOutUnreachedDeclarations() {
   const { exports, imports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   const reached = new Set();
@@ -92,9 +114,9 @@ function leaveOutUnreachedDeclarations() {
 }
 
 /**
- * Takes the comments out of the package's code: they are a third of it, and what users need of them
- * is in the declarations. Lines stay where they are, so that source maps stay true. What compilers
- * and bundlers read (`@__PURE__`, `@vite-ignore`) stays.
+ * Removes comments from the package's code: they are a third of it, and users find what they need
+ * in the declarations. Line numbers stay the same, so source maps stay correct. Comments for
+ * compilers and bundlers (`@__PURE__`, `@vite-ignore`) are kept.
  */
 async function dropComments() {
   const stamp = join(dist, ".without-comments");
@@ -104,17 +126,28 @@ async function dropComments() {
   );
   if (fresh.length > 0) {
     const { default: typescript } = await import("typescript");
-    for (const path of fresh) replaceFile(path, withoutComments(typescript, path));
+    for (const path of fresh) replaceFile(path, rewriteGaps(typescript, path, withoutComments));
   }
   writeFileSync(stamp, "");
 }
 
-function withoutComments(typescript, path) {
+function withoutComments(gap) {
+  const bare = gap.replace(/\/\*[^]*?\*\/|\/\/[^\n]*/g, (comment) =>
+    /[@#]__PURE__|@vite-ignore|# sourceMappingURL/.test(comment)
+      ? comment
+      : comment.replace(/[^\n]/g, ""),
+  );
+  return bare.replace(/[ \t]+$/gm, (blanks, offset) =>
+    offset + blanks.length === bare.length ? blanks : "",
+  );
+}
+
+/** A program's text, each gap between two tokens rewritten: there are only blanks and comments. */
+function rewriteGaps(typescript, path, rewrite) {
   const text = readFileSync(path, "utf8");
   const source = typescript.createSourceFile(path, text, typescript.ScriptTarget.ES2022);
   let kept = "";
   let at = 0;
-  // Between the tokens of a program stand only blanks and comments.
   const visit = (node) => {
     const children = node.getChildren(source).filter((child) => !typescript.isJSDoc(child));
     if (children.length > 0) {
@@ -122,24 +155,14 @@ function withoutComments(typescript, path) {
       return;
     }
     const start = node.getStart(source, false);
-    const between = text
-      .slice(at, start)
-      .replace(/\/\*[^]*?\*\/|\/\/[^\n]*/g, (comment) =>
-        /[@#]__PURE__|@vite-ignore|# sourceMappingURL/.test(comment)
-          ? comment
-          : comment.replace(/[^\n]/g, ""),
-      );
-    kept += between.replace(/[ \t]+$/gm, (blanks, offset) =>
-      offset + blanks.length === between.length ? blanks : "",
-    );
-    kept += text.slice(start, node.end);
+    kept += rewrite(text.slice(at, start)) + text.slice(start, node.end);
     at = node.end;
   };
   visit(source);
   return kept;
 }
 
-/** Bundles the playground, if anything that it is made of is newer. */
+/** Bundles the playground, if any of its sources is newer. */
 async function buildPlaygroundIfOlder() {
   const folder = join(dist, "playground");
   const index = join(folder, "examples.json");
@@ -148,7 +171,7 @@ async function buildPlaygroundIfOlder() {
   if (sources.some((path) => statSync(path).mtimeMs > made)) await buildPlayground(folder, false);
 }
 
-/** The form that npm packs. */
+/** The form of the package in which all files still have their source maps. */
 export async function preparePackage() {
   leaveOutUnreachedDeclarations();
   await dropComments();

@@ -1,4 +1,4 @@
-/** The hash that names keys, nodes and geometries: unkeyed BLAKE2b with 32 bytes of output. */
+/** The hash that identifies keys, nodes and geometries: unkeyed BLAKE2b with 32 bytes of output. */
 import { blake2b } from "@noble/hashes/blake2.js";
 import type { Bytes } from "./bytes.js";
 

@@ -58,7 +58,7 @@ test("a channel is created, sent on, imported and read, across processes", TIMEO
   // Nothing is there: it waits as long as it may.
   const nothing = await run("b", ["read", "from-a", "--timeout", "300ms"]);
   assert.deepEqual([nothing.code, nothing.stdout], [5, ""], nothing.stderr);
-  assert.match(nothing.stderr, /^katz: no message came on "from-a"/);
+  assert.match(nothing.stderr, /^katz: no message arrived on "from-a"/);
 });
 
 test("contacts are invited and accepted, and listed without a daemon", TIMEOUT, async () => {

@@ -1,4 +1,4 @@
-/** What `katz` does on a terminal that it does not do in a pipe; needs Python's pty module. */
+/** What `katz` only does on a terminal; needs Python's pty module. */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";

@@ -1,4 +1,4 @@
-/** Help, mistakes on the command line, daemons that are not there, readers that go away. */
+/** Help, mistakes on the command line, missing daemons, and readers that exit. */
 import assert from "node:assert/strict";
 import { type StdioOptions, spawn } from "node:child_process";
 import { once } from "node:events";

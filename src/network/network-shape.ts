@@ -1,7 +1,6 @@
 /** The parameters that a network's boxes depend on: with other values they would not be found. */
 import { ConfigError } from "../errors/errors.js";
 import { DEFAULT_EPOCH_MS } from "../pki/epoch.js";
-import type { RecordStore } from "../store/record-store.js";
 import { usualPayloadLength } from "./parameters.js";
 
 /** The network options that are stored together with its boxes. */
@@ -24,6 +23,14 @@ export type WishedShape = { readonly [N in keyof NetworkShape]?: NetworkShape[N]
 /** The known parameters of a stored network; empty for a new one. */
 export type KnownShape = { -readonly [N in keyof NetworkShape]?: NetworkShape[N] };
 
+/** Where a shape is kept: short texts by name. */
+export interface Settings {
+  /** The text of that name; null if there is none. */
+  setting(name: string): Promise<string | null>;
+  /** Keeps a text. */
+  set(name: string, value: string): Promise<void>;
+}
+
 const shapeNames = ["nike", "replicas", "couriers", "userForwardPayloadLength", "epochMs"] as const;
 
 function usualShape(nike: NetworkShape["nike"]): NetworkShape {
@@ -37,7 +44,7 @@ function usualShape(nike: NetworkShape["nike"]): NetworkShape {
 }
 
 /** Reads the parameters from a store's settings. */
-export async function readShape(store: RecordStore): Promise<KnownShape> {
+export async function readShape(store: Settings): Promise<KnownShape> {
   const known: KnownShape = {};
   for (const name of shapeNames) {
     const value = await store.setting(name);
@@ -48,7 +55,7 @@ export async function readShape(store: RecordStore): Promise<KnownShape> {
 }
 
 /** Writes the parameters into a new store's settings. */
-export async function writeShape(store: RecordStore, shape: NetworkShape): Promise<void> {
+export async function writeShape(store: Settings, shape: NetworkShape): Promise<void> {
   if ((await store.setting("epochMs")) !== null) return;
   await Promise.all(shapeNames.map((name) => store.set(name, String(shape[name]))));
 }

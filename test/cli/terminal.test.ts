@@ -164,7 +164,7 @@ test("a status line fits the terminal", { skip }, async () => {
 test("the signed document is not written to a terminal", { skip }, async () => {
   const { code, text } = await onTerminal(["pki", "--raw", "--address", address]);
   assert.equal(code, 2);
-  assert.match(text, /--raw writes bytes, no text/);
+  assert.match(text, /--raw writes bytes, not text/);
 });
 
 test("help is bold on a terminal, and still fits 80 columns", { skip }, async () => {

@@ -72,7 +72,7 @@ test("standard input is sent under a name, and a message under one of its own", 
   for (const [args, input, message] of [
     [["-"], "x", /standard input needs a name: give it one with --name NAME/],
     [["-", "--name", "x"], "", /standard input was empty/],
-    [["-", network.newFile(1), "--name", "x"], "x", /standard input goes alone/],
+    [["-", network.newFile(1), "--name", "x"], "x", /standard input must be sent alone/],
     [["-", "--name", "a/b"], "x", /--name cannot be used: it has a slash/],
   ] as const) {
     const { code, stderr } = await network.katz(["send", ...args], { input });

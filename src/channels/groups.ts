@@ -308,7 +308,7 @@ export class Group {
   readonly #seen = new Map<string, bigint>();
   /** The last message of each channel that one of our messages named. */
   readonly #named = new Map<string, bigint>();
-  /** Those who wait for a member that is not followed yet. */
+  /** Callers that wait for a member who is not followed yet. */
   readonly #newcomers = new Waiters();
   #induction: Delivery[] = [];
 

@@ -233,7 +233,7 @@ export class Reader implements AsyncIterable<Message> {
     try {
       for (;;) {
         signal?.throwIfAborted();
-        // A message that is stored while the store is being read is not in what is read.
+        // A message that is stored while the store is being read may be missing from the result.
         const { wakes } = this.#waiters;
         const message = await this.#stored(last);
         if (!message) {

@@ -229,7 +229,8 @@ export class ChannelStore {
         await this.#commitBatch();
       }
     } finally {
-      // In the same turn as the last look at the queue: what comes after it must start another run.
+      // In the same turn as the last check of the queue: a later transaction must start another
+      // run.
       this.#running = null;
     }
   }

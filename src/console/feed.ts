@@ -571,7 +571,7 @@ export class ConsoleFeed {
       if (how === "step") await virtual.advance(ms);
       else {
         const limit = virtual.now() + IDLE_LIMIT_MS;
-        // What was asked for in this moment is under way after the first step.
+        // A request made at this moment is in progress after the first step.
         do await virtual.advance(RUN_STEP_MS);
         while (!isIdle() && virtual.now() < limit);
       }

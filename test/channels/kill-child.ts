@@ -1,7 +1,7 @@
 /**
- * A process to be killed: a writer or a reader of a channel on LevelDB. Started by kill.test.ts as
- * `node … writer|reader ADDRESS FOLDER COUNT`. It goes on where it was: what the writer has sent and
- * the reader has seen is in files, which are written before and after the calls that tell.
+ * A process that is killed: a writer or a reader of a channel on LevelDB. kill.test.ts starts it as
+ * `node … writer|reader ADDRESS FOLDER COUNT`. It continues where it was: files record what the
+ * writer sent and the reader saw, before and after the calls.
  */
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,7 @@
-/** Rounds of real kill -9 of a writer's and a reader's process, and what must be true after them. */
+/**
+ * Rounds of real kill -9 of a writer's and a reader's process, and the conditions that must hold
+ * after them.
+ */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";

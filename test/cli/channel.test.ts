@@ -1,4 +1,4 @@
-/** `katz channel`: its subcommands, over a daemon in a process of its own. */
+/** `katz channel`: its subcommands, with a daemon in a separate process. */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** The commands that look at a network, each as a process of its own in a pipe. */
+/** The commands that look at a network, each as a separate process with pipes. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";

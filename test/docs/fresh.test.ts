@@ -1,4 +1,4 @@
-/** The pages hold together: their code is cut from examples, their links lead somewhere. */
+/** The pages are consistent: their code is cut from examples, and their links lead somewhere. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";

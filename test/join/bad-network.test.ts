@@ -1,4 +1,4 @@
-/** What a joined daemon says of networks, files, clocks and packets that are not as they should be. */
+/** What a joined daemon reports about invalid networks, files, clocks and packets. */
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";

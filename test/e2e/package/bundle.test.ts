@@ -1,4 +1,4 @@
-/** The package in a browser's bundle: nothing of Node in it, and not too much of anything. */
+/** The package in a browser's bundle: nothing from Node, and not too much of anything. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";

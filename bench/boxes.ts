@@ -1,4 +1,7 @@
-/** Boxes: the cryptography against the bare library operations, and whole writes and reads. */
+/**
+ * Boxes: the cost of their cryptography compared with the bare library operations, and of whole
+ * writes and reads.
+ */
 import {
   createCipheriv,
   createDecipheriv,
@@ -33,16 +36,16 @@ const { Point } = ed25519;
 const scalar = Point.Fn.create(2n ** 251n + 1234567890123456789n);
 const bytes32 = new Uint8Array(32).fill(3);
 const bytes64 = new Uint8Array(64).fill(5);
-/** With a table, and none of the library's blinding: as boxes are made. */
+/** With a table and without the library's blinding, as in the code for boxes. */
 const base = Point.fromBytes(Point.BASE.toBytes()).precompute(7);
-/** More than a stream has box IDs remembered. */
+/** More indices than a stream's cached box IDs. */
 const INDICES = 64;
 
 const hkdf = (ikm: Uint8Array): Uint8Array =>
   new Uint8Array(hkdfSync("blake2b512", ikm, bytes32, new Uint8Array(0), 32));
 const sha512 = (input: Uint8Array): Uint8Array => createHash("sha512").update(input).digest();
 
-/** Other inputs for the library each time, as boxes have them. */
+/** Different inputs for the library each time, as with real boxes. */
 let turn = 0;
 function nextScalar(): bigint {
   return scalar + BigInt(turn++);
@@ -53,7 +56,9 @@ function nextKey(): Uint8Array {
   return hkdf(key);
 }
 
-/** What one box costs at least: two keys, a blinding factor, two base multiplications, a cipher. */
+/**
+ * The minimum work for one box: two keys, a blinding factor, two base multiplications, a cipher.
+ */
 function bareEncryption(plaintext: Uint8Array): void {
   const key = nextKey();
   const blinding = nextKey();
@@ -67,7 +72,7 @@ function bareEncryption(plaintext: Uint8Array): void {
   Point.Fn.add(Point.Fn.mul(scalar, scalar), scalar);
 }
 
-/** What a reader's next box ID costs at least: a step, a key, a factor, one multiplication. */
+/** The minimum work for a reader's next box ID: a step, a key, a factor, one multiplication. */
 function bareBoxId(): void {
   hkdfSync("blake2b512", bytes32, bytes32, bytes32.subarray(8), 96);
   createHash("sha512-256").update(nextKey()).digest();
@@ -78,7 +83,7 @@ const point = Point.BASE.multiply(scalar);
 async function cryptography(): Promise<BenchLine[]> {
   const { writeCap, readCap, firstMessageIndex } = keypairFromSeed(bytes64.subarray(32));
   const plaintext = new Uint8Array(1553);
-  // Another index each time: the ID of one that was just used is remembered.
+  // A different index each time, because recently used IDs are cached.
   const indices = [firstMessageIndex];
   while (indices.length < INDICES) indices.push(nextMessageBoxIndex(indices.at(-1)!));
   let box = 0;
@@ -130,7 +135,7 @@ async function pairsPerSecond(client: ThinClient, ms: number): Promise<number> {
       while (performance.now() - start < ms) {
         const written = await client.write(keys.writeCap, index, full);
         const { plaintext: got } = await client.read(keys.readCap, index);
-        if (got.length !== full.length) throw new Error("the box came back shorter");
+        if (got.length !== full.length) throw new Error("the box that was read is too short");
         index = written.nextMessageBoxIndex;
         pairs++;
       }

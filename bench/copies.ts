@@ -1,4 +1,7 @@
-/** Copy commands: how long 200 kB take, what 5 MB keep in memory, how long the loop is held up. */
+/**
+ * Copy commands: how long 200 kB take, how much memory 5 MB need, and how long the event loop is
+ * blocked.
+ */
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { tmpdir } from "node:os";

@@ -1,6 +1,6 @@
 /**
- * CTIDH1024: how much a group action costs beyond its field multiplications, and what the event
- * loop notices of one in a worker. Run alone: `node dist/bench/ctidh.js`.
+ * CTIDH1024: how much a group action costs beyond its field multiplications, and how long it delays
+ * the event loop when it runs in a worker. Run alone: `node dist/bench/ctidh.js`.
  */
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
@@ -21,8 +21,8 @@ const module = (path: string): string =>
   fileURLToPath(new URL(`../src/crypto/ctidh/${path}`, import.meta.url));
 
 /**
- * How many field multiplications a key's action takes: the same code, with a field that counts.
- * (The thousand of the one inversion at its end, inside the field, are not counted.)
+ * How many field multiplications a key's action takes: the same code, with a field that counts. (It
+ * does not count the thousand multiplications of the final inversion, which is inside the field.)
  */
 async function countMultiplications(privateKey: Uint8Array): Promise<number> {
   const real = JSON.stringify(module("field.js"));
@@ -70,7 +70,7 @@ const negatedInverse = ((): bigint => {
   return BigInt.asUintN(1024, -inverse);
 })();
 
-/** Montgomery's reduction as textbooks have it. */
+/** Montgomery's reduction as in textbooks. */
 function multiplyPlainly(a: bigint, b: bigint): bigint {
   const product = a * b;
   const factor = BigInt.asUintN(1024, BigInt.asUintN(1024, product) * negatedInverse);
@@ -93,7 +93,7 @@ function bareLoop(product: (a: bigint, b: bigint) => bigint, count: number): num
 }
 
 /**
- * The longest time in milliseconds that the event loop was held up during one action in a worker.
+ * The longest time in milliseconds that the event loop was blocked during one action in a worker.
  */
 async function worstDelayDuringAction(privateKey: Uint8Array): Promise<number> {
   const pool = new CtidhPool(spawnCtidhWorker, { clock: realClock });
@@ -106,7 +106,7 @@ async function worstDelayDuringAction(privateKey: Uint8Array): Promise<number> {
   return Math.max(0, delay.max / 1e6 - resolution);
 }
 
-/** Measures; each time is the least of several runs, which take turns. */
+/** Takes the minimum of several runs, which alternate. */
 export async function benchCtidh(runs = 5): Promise<BenchLine[]> {
   const privateKey = generatePrivateKey(shake256Random(Uint8Array.of(1)));
   const publicKey = publicKeyOf(privateKey);

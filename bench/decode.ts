@@ -1,4 +1,4 @@
-/** Decoding, against the CBOR library doing the same: documents with their descriptors, replies. */
+/** Decoding of documents with their descriptors and of replies, compared with the CBOR library. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { decode } from "cborg";
@@ -13,7 +13,7 @@ const options = {
   retainStringBytes: true,
 };
 
-/** The library alone: the document, and each descriptor inside it. */
+/** The library alone: it decodes the document, and each descriptor inside it. */
 function libraryDocument(bytes: Uint8Array): unknown {
   const document = decode(bytes, options) as Map<string, unknown>;
   const layers = document.get("Topology") as Uint8Array[][];

@@ -1,6 +1,6 @@
 /**
- * What a hundred waiting readers cost a network in which nothing happens, and two hundred to whom
- * boxes come; each in a process of its own.
+ * The cost of a hundred waiting readers in an otherwise idle network, and of two hundred readers
+ * whose boxes arrive; each in a separate process.
  */
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -13,9 +13,12 @@ import { DevDaemon } from "katzenpost-thinclient/testing";
 import type { BenchLine } from "./report.js";
 
 const READERS = 100;
-/** Until pauses have reached what they stay at. */
+/** How long the pauses take to reach their final length, in ms. */
 const SETTLING_MS = 12_000;
-/** Collecting garbage by hand throws compiled code away too: until it has been made again. */
+/**
+ * Forced garbage collection also discards compiled code; this is how long it takes to come back, in
+ * ms.
+ */
 const RECOMPILING_MS = 6000;
 const MEASURED_MS = 8000;
 

@@ -1,4 +1,6 @@
-/** `npm run bench`: every benchmark, as a table and as JSON; names on the command line choose. */
+/**
+ * `npm run bench`: every benchmark, as a table and as JSON; names on the command line select some.
+ */
 import { writeFileSync } from "node:fs";
 import { benchBoxes } from "./boxes.js";
 import { benchChannels } from "./channels.js";

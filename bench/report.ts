@@ -1,13 +1,13 @@
-/** What a benchmark finds, and how it is shown. */
+/** The results of a benchmark, and how they are shown. */
 
-/** One measured number; with a peer, their ratio and what was wanted of it. */
+/** One measured number; with a peer, their ratio and its goal. */
 export interface BenchLine {
   readonly name: string;
   readonly value: number;
   readonly unit: string;
-  /** The same measured on something to compare with, in the same run. */
+  /** The same measurement for a peer, in the same run. */
   readonly peer?: { readonly name: string; readonly value: number };
-  /** What is wanted: of the ratio when there is a peer, else of the value. */
+  /** The goal: for the ratio if there is a peer, otherwise for the value. */
   readonly wanted?: { readonly atLeast: number } | { readonly atMost: number };
 }
 
@@ -16,7 +16,7 @@ export function measure(line: BenchLine): number {
   return line.peer ? line.value / line.peer.value : line.value;
 }
 
-/** Whether the line is as wanted; true where nothing is. */
+/** Whether the line meets its goal; true without a goal. */
 export function isMet(line: BenchLine): boolean {
   if (!line.wanted) return true;
   return "atLeast" in line.wanted
@@ -60,7 +60,7 @@ export function table(lines: readonly BenchLine[]): string {
 }
 
 /**
- * Runs `step`, which is synchronous, for about `ms` milliseconds and gives how often a second it
+ * Runs `step`, which is synchronous, for about `ms` milliseconds; returns how often per second it
  * ran.
  */
 export function syncRatePerSecond(step: () => unknown, ms = 1000): number {
@@ -75,7 +75,10 @@ export function syncRatePerSecond(step: () => unknown, ms = 1000): number {
   return (count / (performance.now() - start)) * 1000;
 }
 
-/** The better of interleaved runs of two, so that a busy moment of the machine hits both alike. */
+/**
+ * The better of alternating runs of two functions, so that a busy moment of the machine affects
+ * both.
+ */
 export async function pairedRates(
   ours: () => Promise<number> | number,
   peer: () => Promise<number> | number,

@@ -1,7 +1,7 @@
 /**
- * Requests a second over a Unix socket: our client and daemon, against a peer that only splits
- * frames and runs the same CBOR library on the same bytes, against a bare socket echo, and against
- * the Python client on the same daemon.
+ * Requests per second over a Unix socket: our client and daemon, compared with a peer that only
+ * splits frames and runs a CBOR library on the same bytes, with a bare socket echo, and with the
+ * Python client on the same daemon.
  */
 import { spawn } from "node:child_process";
 import { createConnection, createServer, type Socket } from "node:net";
@@ -25,7 +25,7 @@ const reply = {
   },
 };
 
-/** Runs `call` with `inFlight` at once for about `ms`; gives calls a second. */
+/** Runs `call`, `inFlight` at a time, for about `ms`; returns calls per second. */
 async function throughput(
   call: () => Promise<unknown>,
   inFlight: number,
@@ -66,7 +66,7 @@ function frame(body: Uint8Array): Buffer {
 
 const options = { useMaps: true, allowBigInt: true };
 
-/** A server and a client that answer and ask the same, and do nothing else. */
+/** A server and a client that exchange the same messages and do nothing else. */
 async function startPeer(path: string): Promise<{ call(): Promise<unknown>; close(): void }> {
   const server = createServer((socket) =>
     onFrames(socket, (body) => {
@@ -91,7 +91,7 @@ async function startPeer(path: string): Promise<{ call(): Promise<unknown>; clos
   };
 }
 
-/** Bytes there and back. */
+/** Echoes bytes. */
 async function startEcho(path: string): Promise<{ call(): Promise<unknown>; close(): void }> {
   const server = createServer((socket) => socket.pipe(socket));
   await new Promise<void>((resolve) => server.listen(path, resolve));
@@ -122,7 +122,10 @@ interface ClientRates {
   readonly parallel: number;
 }
 
-/** What a client in another process prints. Not spawnSync: the daemon runs in this process. */
+/**
+ * The output of a client in another process. Not spawnSync, because the daemon runs in this
+ * process.
+ */
 async function clientProcess(
   command: string,
   args: readonly string[],
@@ -136,7 +139,9 @@ async function clientProcess(
   return JSON.parse(output.trim().split("\n").at(-1)!) as ClientRates;
 }
 
-/** Calls a second of the Python client, sequential and 64 in flight; null when it is not there. */
+/**
+ * Calls per second of the Python client, sequential and 64 in flight; null if it is not available.
+ */
 async function python(address: string): Promise<ClientRates | null> {
   const found = pythonWithClient();
   if ("missing" in found) {
@@ -147,7 +152,7 @@ async function python(address: string): Promise<ClientRates | null> {
   return clientProcess(found.interpreter, [script], address);
 }
 
-/** Our client, as that of Python is run. */
+/** Our client, run like the Python client. */
 async function client(address: string): Promise<void> {
   await using own = await ThinClient.connect({ dial: { tcp: { address } } });
   const { firstMessageIndex } = await own.newKeypair(new Uint8Array(32));
@@ -194,7 +199,7 @@ export async function benchRoundTrips(): Promise<BenchLine[]> {
         peer: { name: "bare socket echo", value: bare },
       });
     }
-    // Each client in a process of its own, on the same daemon.
+    // Each client in a separate process, on the same daemon.
     const own = await clientProcess(
       process.execPath,
       [fileURLToPath(import.meta.url), "--client"],

@@ -1,6 +1,6 @@
 /**
- * What a link to a real network computes: packets and hops against their bare X25519 operations,
- * the handshake, and what the event loop notices of the slowest signatures. Run alone:
+ * The computations of a link to a real network: packets and hops compared with their bare X25519
+ * operations, the handshake, and how long the slowest signatures delay the event loop. Run alone:
  * `node dist/bench/sphinx.js`.
  */
 import { readFileSync } from "node:fs";
@@ -48,9 +48,7 @@ function createPacket(): Bytes {
   return sphinx.newPacket(there, encodeForwardPayload(geometry, surb, payload));
 }
 
-/**
- * The X25519 operations of a header of `hops` hops, with fresh keys as there: 20 for 5, 14 for 4.
- */
+/** The X25519 operations of a header with `hops` hops and fresh keys: 20 for 5, 14 for 4. */
 function bareHeader(hops: number): void {
   const own = randomBytes(32);
   const blindings = Array.from({ length: hops - 1 }, () => randomBytes(32));
@@ -64,7 +62,7 @@ function bareHeader(hops: number): void {
 
 const packet = createPacket();
 
-/** The two X25519 operations of a hop: with its own key, and to blind. */
+/** The two X25519 operations of a hop: one with its own key, one to blind. */
 function bareHop(): void {
   x25519SharedSecret(privateKeys[0]!, packet.slice(2, 34));
   x25519SharedSecret(randomBytes(32), packet.slice(2, 34));
@@ -73,7 +71,7 @@ function bareHop(): void {
 const authPayload = encodeAuthPayload({ additionalData: new Uint8Array(32), unixTime: 0 });
 
 /**
- * CPU time of one side of a handshake in ms, its static key included, which is fresh on each link.
+ * CPU time of one side of a handshake in ms, including its static key, which is new for each link.
  */
 function handshakeMs(kem: KemScheme): { readonly client: number; readonly gateway: number } {
   const gatewayKeys = kem.generate();
@@ -116,7 +114,7 @@ function leastHandshake(kem: KemScheme): { client: number; gateway: number } {
   return least;
 }
 
-/** The longest time in milliseconds that the event loop is held up while `work` goes on. */
+/** The longest time in milliseconds that the event loop is blocked during `work`. */
 async function worstDelayMs(work: () => Promise<unknown>): Promise<number> {
   const resolution = 1;
   const delay = monitorEventLoopDelay({ resolution });
@@ -128,7 +126,7 @@ async function worstDelayMs(work: () => Promise<unknown>): Promise<number> {
   return Math.max(0, delay.max / 1e6 - resolution);
 }
 
-/** The most CPU time in ms that one turn of the event loop takes while `work` goes on. */
+/** The longest CPU time in ms of one event-loop turn during `work`. */
 async function longestTurnMs(work: () => Promise<unknown>): Promise<number> {
   let longest = 0;
   let isOver = false;
@@ -146,10 +144,10 @@ async function longestTurnMs(work: () => Promise<unknown>): Promise<number> {
 }
 
 /**
- * How long the verification of four signatures under `Ed25519 Sphincs+` takes in ms, as in a
- * consensus of six authorities; the longest delay of the event loop meanwhile, and that of a loop
- * which only waits as long, on the same machine; and the longest turn of the loop in CPU time, which
- * says the same of a machine that has other work.
+ * How long it takes to verify four signatures under `Ed25519 Sphincs+`, as in a consensus of six
+ * authorities, in ms. Also the longest delay of the event loop meanwhile, that of a loop that only
+ * waits for the same time on the same machine, and the longest turn of the loop in CPU time, which
+ * is meaningful on a busy machine too.
  */
 async function fourSphincsSignatures() {
   const certificates = ["mixnet-cert-ed25519-sphincs", "mixnet-cert-ed25519-sphincs-2"].map(

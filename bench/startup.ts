@@ -1,4 +1,4 @@
-/** From process start to the first echo, and what the idle network keeps in memory. */
+/** From process start to the first echo, and the memory of an idle network. */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { ThinClient } from "katzenpost-thinclient";
@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type BenchLine } from "./report.js";
 
-/** What the child process reports. */
+/** The child process's report. */
 interface Startup {
   readonly firstEchoMs: number;
   readonly residentMb: number;

@@ -1,4 +1,4 @@
-/** What it costs to watch: echoes a second with a trace hook, against the same without. */
+/** The cost of a trace: echoes per second with a trace hook, compared with the same without. */
 import { ThinClient } from "katzenpost-thinclient";
 import { DevDaemon, TraceRing } from "katzenpost-thinclient/testing";
 import { type BenchLine, pairedRates } from "./report.js";

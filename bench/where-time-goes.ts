@@ -1,4 +1,4 @@
-/** Where a piece of work spends its processor time, by kind of work. */
+/** The processor time of some work, by kind of work. */
 import { type Profiler, Session } from "node:inspector/promises";
 
 const kinds: readonly (readonly [kind: string, pattern: RegExp])[] = [
@@ -22,7 +22,7 @@ function kindOf(node: Profiler.ProfileNode): string {
   return kind?.[0] ?? (url === "" ? "native code and the rest" : "other");
 }
 
-/** Runs `work` under the profiler; gives each kind's share, largest first. */
+/** Runs `work` under the profiler; returns each kind's share, largest first. */
 export async function whereTimeGoes(work: () => Promise<unknown>): Promise<[string, number][]> {
   const session = new Session();
   session.connect();

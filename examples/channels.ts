@@ -25,7 +25,7 @@ await using theirs = await openChannels(bob, join(folder, "bob"));
 const writer = await ours.create("news");
 // Resolves when the message is on the disk here. From then on it arrives, whatever crashes.
 const delivery = await writer.send("hello");
-await delivery.stored; // who wants to know waits until the replicas have it
+await delivery.stored; // wait for this to know that the replicas have it
 // What a reader needs. It is secret: hand it over in private.
 const invitation = await writer.invitation();
 // #endregion
@@ -42,7 +42,8 @@ for await (const message of reader) {
 // Alice makes a voucher and hands its 32 bytes to Bob, in private.
 const toBob = await ours.contacts.invite("Bob", { displayName: "Alice" });
 const voucher = toBob.voucher!;
-// Bob answers it. Both sides go on after a restart: `contacts.get` finds what is under way.
+// Bob answers it. Both sides continue after a restart: `contacts.get` finds an exchange in
+// progress.
 const toAlice = await theirs.contacts.accept(voucher, "Alice", { displayName: "Bob" });
 
 const atAlice = await toBob.ready(); // a writer, and a reader
@@ -57,7 +58,7 @@ for await (const message of atBob.reader) {
 await using hers = await openChannels(carol, join(folder, "carol"));
 // #region group
 const friends = await ours.groups.create("friends", { displayName: "Alice" });
-// A newcomer makes a voucher; any member takes it in, and everybody hears of it.
+// A newcomer makes a voucher; any member admits it, and everybody is told.
 const bobs = await theirs.groups.join("friends", { displayName: "Bob" });
 await friends.induct(bobs.voucher!);
 await bobs.joined();

@@ -59,7 +59,7 @@ async function pickUp(client: ThinClient, ticket: Ticket, path: string): Promise
   }
   if (digest.digest("hex") !== ticket.sha256) {
     await rm(path);
-    throw new Error("the file that came is not the one that was sent");
+    throw new Error("the received file is not the one that was sent");
   }
 }
 // #endregion

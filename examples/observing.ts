@@ -19,7 +19,7 @@ type Described = { name: string; help: string; labelNames: string[] };
 function promMetrics(prom: Prom): MetricsHook {
   const requests = new prom.Histogram({
     name: "katzenpost_request_seconds",
-    help: "How long calls took, reconnects included",
+    help: "How long calls took, including reconnects",
     labelNames: ["operation", "outcome"],
     buckets: [0.01, 0.1, 1, 10, 60, 600],
   });
@@ -108,7 +108,7 @@ await back;
 const { inFlight, queued, pausing, cancelling } = client.load;
 if (queued > 100) console.log(`${inFlight} calls at the daemon, ${queued} wait for a place`);
 if (pausing > 0) console.log(`${pausing} reads wait for their box, and will ask again`);
-if (cancelling > 0) console.log(`${cancelling} that were given up the daemon has still to end`);
+if (cancelling > 0) console.log(`${cancelling} cancelled calls have not ended at the daemon`);
 // #endregion
 
 const requests = recorded.get("katzenpost_request_seconds")!.map(({ labels }) => labels);

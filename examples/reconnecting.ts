@@ -16,7 +16,7 @@ await using client = await ThinClient.connect(config, {
 const log: string[] = [];
 // #region events
 client.on("daemonDisconnected", ({ isGraceful }) => {
-  log.push(isGraceful ? "the daemon said good-bye" : "the daemon is gone");
+  log.push(isGraceful ? "the daemon said goodbye" : "the daemon is gone");
 });
 client.on("reconnected", ({ resumed, newInstance }) => {
   log.push(

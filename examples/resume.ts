@@ -27,7 +27,7 @@ const LINES = Array.from({ length: 40 }, (_, i) => `line ${i}`);
 interface State {
   readonly sessionToken: string;
   readonly writeCap: string;
-  /** Where the next line goes, and which it is: both are decided before the box is written. */
+  /** The index of the next line, and its number: both are decided before the box is written. */
   readonly index: string;
   readonly line: number;
 }

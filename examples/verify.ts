@@ -8,7 +8,7 @@ import { DaemonConfig, verifyPkiDocumentWith } from "katzenpost-thinclient/join"
 import { DevDaemon } from "katzenpost-thinclient/testing";
 
 // #region keys
-/** The authorities' keys, from the file that the network's operator hands out. */
+/** The authorities' keys, from the file that the network's operator supplies. */
 async function keysFrom(clientToml: string): Promise<AuthorityInput[]> {
   const { settings } = await DaemonConfig.load(clientToml);
   return settings.authorities.map(({ identifier, identityKey, pkiSignatureScheme }) => ({
@@ -22,7 +22,7 @@ async function keysFrom(clientToml: string): Promise<AuthorityInput[]> {
 // #region verify
 async function verifyCurrent(client: ThinClient, keys: readonly AuthorityInput[]): Promise<void> {
   const { payload, epoch } = await client.getPkiDocumentRaw();
-  // A SPHINCS+ signature takes some 18,000 hashes: between pieces, other work has its turn.
+  // A SPHINCS+ signature takes about 18,000 hashes: other work gets its turn between pieces.
   const pause = () => new Promise<void>((resolve) => setImmediate(resolve));
   const { document, signers, rejected } = await verifyPkiDocumentWith(
     payload,

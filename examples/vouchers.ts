@@ -1,6 +1,6 @@
 /**
- * A newcomer, taken into a group with a contact voucher. Vouchers use CTIDH, whose key exchanges
- * cost seconds: this example runs for a few, on a slow machine for ten.
+ * A newcomer joins a group with a contact voucher. Vouchers use CTIDH, whose key exchanges take
+ * seconds: this example runs for a few seconds, on a slow machine for ten.
  */
 import assert from "node:assert/strict";
 import { ThinClient, randomBytes, utf8, utf8ToText } from "katzenpost-thinclient";

@@ -1,6 +1,6 @@
 // Writes docs/api/*.api.md, one page for each entry of the package: every exported symbol with its
-// signature, so that a change of the public API shows in review. `--check` only says whether all
-// are fresh. Needs the build (npm run build).
+// signature, so that reviews show changes of the public API. `--check` only reports whether all are
+// up to date. Needs the build (npm run build).
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -47,7 +47,7 @@ function configFor(name, entry) {
       dtsRollup: { enabled: false },
       tsdocMetadata: { enabled: false },
       messages: {
-        // Release tags are not used; comments and exports are typedoc's to check.
+        // Release tags are not used; typedoc checks comments and exports.
         extractorMessageReporting: { default: { logLevel: "none" } },
         tsdocMessageReporting: { default: { logLevel: "none" } },
       },
@@ -67,7 +67,7 @@ for (const { name, config } of configs) {
     compilerState,
     localBuild: !check,
     messageCallback: (message) => {
-      // What it says of itself; what changed is told below.
+      // Its own messages; changes are reported below.
       if (
         message.logLevel === ExtractorLogLevel.Info ||
         message.messageId.startsWith("console-api-report")

@@ -1,5 +1,5 @@
-// Bundles the console's page into dist/console: three files that load nothing else. Run by
-// ensure-built.mjs, after the compiler has checked its types.
+// Bundles the console's page into dist/console: three files that load nothing else.
+// ensure-built.mjs runs it after the compiler has checked the types.
 import { copyFileSync, mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";

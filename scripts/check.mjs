@@ -1,19 +1,19 @@
-// What can be checked without running anything: lint, format, code that nobody uses, and the package
-// as a registry and its users would find it. Types were checked by the build.
+// All checks that run no tests: lint, format, unused code, and the package as a registry and its
+// users see it. The build has already checked the types.
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-/** What the packed package may weigh, in bytes. */
+/** The largest allowed size of the packed package, in bytes. */
 const MOST_PACKED_BYTES = 700_000;
 
 const run = promisify(execFile);
 const shell = process.platform === "win32";
 const tool = (name, args) => run(join("node_modules", ".bin", name), args, { shell });
 
-/** Runs one check and says how it ended. */
+/** Runs one check and reports the result. */
 async function check(what, work) {
   try {
     const remark = await work();
@@ -56,7 +56,7 @@ try {
     return text;
   });
   await check("package (publint)", () => tool("publint", ["--strict", tarball]));
-  // The package is ESM only, and is for resolvers that know "exports".
+  // The package is ESM only, for resolvers that support "exports".
   await check("types (attw)", () => tool("attw", ["--profile", "esm-only", tarball]));
 } finally {
   rmSync(folder, { recursive: true });

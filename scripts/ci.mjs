@@ -1,7 +1,7 @@
-// What continuous integration runs: checks, the smoke set on every runtime, consumers' tools with
-// the packed tarball, and the whole suite on the oldest supported Node and on the newest. What
-// cannot be had here is "not run"; that is a failure for the oldest and the newest Node. The last
-// line adds up all tests and checks: `N passed, N failed`.
+// The continuous integration: checks, the smoke set on every runtime, consumers' tools with the
+// packed tarball, and the whole suite on the oldest supported Node and on the newest. A runtime
+// that is not available is reported as "not run"; for the oldest and the newest Node that is a
+// failure. The last line adds up all tests and checks: `N passed, N failed`.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,7 +13,7 @@ const folder = mkdtempSync(join(tmpdir(), "katz-ci-"));
 const results = [];
 const all = { passed: 0, failed: 0, skipped: 0 };
 
-/** Runs one part, says how it ended, and goes on. */
+/** Runs one part, reports the result, and continues. */
 function part(what, args, { node = process.execPath, env = {} } = {}) {
   console.log(`\n=== ${what}`);
   const start = Date.now();
@@ -24,7 +24,7 @@ function part(what, args, { node = process.execPath, env = {} } = {}) {
       ...process.env,
       ...env,
       KATZ_COUNTS: file,
-      // Whatever a test starts by name (npm, npx) runs on the same Node.
+      // Programs that a test starts by name (npm, npx) run on the same Node.
       PATH: `${dirname(node)}${delimiter}${process.env.PATH}`,
     },
   });
@@ -76,7 +76,7 @@ if (built) {
     "--smoke",
     "consumers",
   ]);
-  // Last, so that its report stands just above the sums.
+  // Last, so that its report is just above the totals.
   for (const { name, version, path } of suites) {
     part(`whole suite, ${name} ${version}`, ["scripts/run-tests.mjs", "--again"], { node: path });
   }
@@ -85,7 +85,7 @@ rmSync(folder, { recursive: true });
 process.exitCode = all.failed > 0 ? 1 : 0;
 
 console.log(`\n=== in all\n${results.join("\n")}\n`);
-// The form of Node's own runner, and then the same in plain words.
+// The format of Node's own runner, then the same in plain words.
 console.log(`ℹ tests ${all.passed + all.failed + all.skipped}`);
 console.log(`ℹ pass ${all.passed}\nℹ fail ${all.failed}\nℹ skipped ${all.skipped}`);
 console.log(`ℹ duration_ms ${Date.now() - begun}`);

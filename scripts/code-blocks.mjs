@@ -1,17 +1,16 @@
 // The code blocks of the pages: TypeScript and JavaScript are cut from examples that the tests run.
 //   <!-- code: examples/echo.ts#echo -->
-// is followed by a block with that region's lines. The first block that a page has from a program
-// begins with the imports that its blocks need, and pages below docs/ name their programs at the
-// top.
+// is followed by a block with that region's lines. A page's first block from a program begins with
+// the imports that its blocks need, and pages below docs/ name their programs at the top.
 import { readFileSync } from "node:fs";
 import { posix } from "node:path";
 
 const MARKED = /<!-- code: (\S+)#(\S+) -->\n```(\w+)\n[\s\S]*?```/g;
 const IMPORT = /^import (type )?(?:(\w+)|\{([^}]*)\}) from ("[^"]+");\n/gm;
 const PROGRAMS = /^(# .*\n\n)(?:<!-- programs -->\n[\s\S]*?\n\n)?/;
-/** Longer lines are broken, as the formatter does. */
+/** Longer lines are wrapped, as the formatter does. */
 const LINE_LENGTH = 100;
-/** Languages that nobody runs, and that may stand in a page as they are. */
+/** Languages without runnable examples; their blocks may be written by hand. */
 const UNMARKED_LANGUAGES = new Set(["", "sh", "console", "toml", "text"]);
 
 /** The lines of a region, without their common indent and without imports. */
@@ -45,7 +44,7 @@ function importsFor(file, code) {
   return lines;
 }
 
-/** Under the title of a page below docs/: links to the programs that its blocks are cut from. */
+/** Adds links to the programs of the blocks below the title of a page in docs/. */
 function namePrograms(text, page, files) {
   if (!page.startsWith("docs/") || files.length === 0) return text;
   const links = files.map((file) => `[${file}](${posix.relative(posix.dirname(page), file)})`);
@@ -56,7 +55,8 @@ function namePrograms(text, page, files) {
 }
 
 /**
- * The page with all marked blocks as the examples have them now; `page` is its path from the root.
+ * Returns the page with all marked blocks filled from the examples; `page` is its path from the
+ * root.
  */
 export function fillCodeBlocks(text, page) {
   const code = new Map();
@@ -74,7 +74,7 @@ export function fillCodeBlocks(text, page) {
   return namePrograms(filled, page.replaceAll("\\", "/"), files);
 }
 
-/** Lines, from 1, at which a block begins that no example stands behind, and its language. */
+/** Lines, from 1, of blocks without an example, with their languages. */
 export function unmarkedBlocks(text) {
   const found = [];
   let open = false;

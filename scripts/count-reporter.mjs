@@ -1,5 +1,5 @@
-// A reporter for run-tests.mjs: how many tests passed and failed, which files had any and which failed, and, when it
-// was measured, how much of src/ the tests run.
+// A reporter for run-tests.mjs: how many tests passed and failed, which files had tests and which
+// failed, and, if measured, how much of src/ the tests cover.
 export default async function* countReporter(source) {
   const counts = {
     passed: 0,

@@ -1,5 +1,5 @@
-// Fills the code blocks of the pages from the examples; `--check` only says whether all are fresh,
-// and whether an example stands behind each. Pages can be named; all are taken otherwise.
+// Fills the code blocks of the pages from the examples; `--check` only reports whether all are up
+// to date, and whether each has an example. Pages can be named; the default is all.
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fillCodeBlocks, unmarkedBlocks } from "./code-blocks.mjs";
@@ -7,7 +7,7 @@ import { fillCodeBlocks, unmarkedBlocks } from "./code-blocks.mjs";
 const check = process.argv.includes("--check");
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
 const all = ["README.md", ...readdirSync("docs", { recursive: true }).map((f) => join("docs", f))];
-// The API reports are made of signatures, not of code to run.
+// The API reports consist of signatures, not of code to run.
 const pages = all.filter((name) => name.endsWith(".md") && !name.endsWith(".api.md"));
 
 for (const page of named.length > 0 ? named : pages) {
@@ -19,7 +19,7 @@ for (const page of named.length > 0 ? named : pages) {
     process.exitCode = 1;
   }
   for (const { line, language } of unmarkedBlocks(fresh)) {
-    console.error(`${page}:${line}: no example stands behind this ${language} block`);
+    console.error(`${page}:${line}: this ${language} block has no example`);
     process.exitCode = 1;
   }
 }

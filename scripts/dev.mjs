@@ -1,5 +1,5 @@
-// Builds, then compiles whatever changes until Ctrl-C. With arguments, it also runs the tests whose
-// paths contain one of them, again after each change of a file that they import.
+// Builds, then compiles every change until Ctrl-C. With arguments, it also runs the tests whose
+// paths contain one of them, and runs them again after each change of a file that they import.
 import { spawn, spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";

@@ -1,7 +1,7 @@
-// Installs what is missing and builds what is stale, so that every npm script works from a fresh
-// clone. `--all` builds the tests, benches and examples too, `--packed` gives the package the form that npm
-// packs. The compiler is incremental: dist/ stays, and only what a change reaches is compiled. Imports
-// nothing from node_modules, which may not be there yet.
+// Installs what is missing and builds what is out of date, so that every npm script works from a
+// fresh clone. `--all` also builds the tests, benches and examples; `--packed` gives the package
+// the form that npm packs. The compiler is incremental: dist/ is kept, and only code that a change
+// affects is compiled. It imports nothing from node_modules, which may not exist yet.
 import { spawnSync } from "node:child_process";
 import {
   existsSync,
@@ -44,7 +44,7 @@ function modified(path) {
   return existsSync(path) ? statSync(path).mtimeMs : 0;
 }
 
-// A folder's own time tells of files that are gone, whose outputs must go too.
+// A folder's own time shows that files were deleted, whose outputs must be deleted too.
 function newest(folder, accept) {
   let latest = modified(folder);
   for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
@@ -58,8 +58,8 @@ const installed = modified(join(root, "node_modules/.package-lock.json"));
 if (installed < modified(join(root, "package-lock.json"))) {
   console.error("Installing dependencies (once) ...");
   // Within another npm (prepare, in a git dependency or before a pack) its options are in the
-  // environment: those that would install nothing, or too little, are taken back. Scripts stay off:
-  // no package needs one, and our own would come back here.
+  // environment. Options that would install too little are reset. Scripts are off, because no
+  // package needs one, and our own would start this again.
   const options = ["--ignore-scripts", "--include=dev", "--dry-run=false", "--global=false"];
   run("npm ci", "npm", ["ci", ...options, "--no-audit", "--no-fund", "--loglevel=error"]);
 }
@@ -74,10 +74,11 @@ const inputs = [
   ),
   modified(join(root, "package-lock.json")),
 ];
-// Written when the build is done: the compiler's own files are also written when it finds errors.
+// Written when the build has finished: the compiler's own files are also written if it finds
+// errors.
 const stamp = join(root, "dist", all ? ".built-all" : ".built-src");
 if (modified(stamp) < Math.max(...inputs)) {
-  // Before the compiler reads what has changed: what changes meanwhile is built next time.
+  // Taken before the compiler reads the sources: files that change meanwhile are built next time.
   const begun = new Date();
   console.error("Building ...");
   const projects = all

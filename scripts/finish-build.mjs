@@ -1,5 +1,6 @@
-// What follows the compiler: outputs whose sources are gone are removed; for the package, comments
-// leave the code. Imports nothing from node_modules before it needs it: it may not be there yet.
+// The steps after the compiler: it removes outputs without sources and, for the package, comments
+// from the code. It imports nothing from node_modules before it needs it, because node_modules may
+// not exist yet.
 import {
   existsSync,
   linkSync,
@@ -30,8 +31,8 @@ function filesBelow(folder) {
 }
 
 /**
- * Removes the outputs of sources that were moved or deleted: tests would run them, and the package
- * would carry them.
+ * Removes the outputs of sources that were moved or deleted: otherwise tests would run them, and
+ * the package would contain them.
  */
 export function removeOrphans() {
   for (const folder of sourceFolders) {
@@ -44,7 +45,7 @@ export function removeOrphans() {
 
 const mapLine = /\n\/\/# sourceMappingURL=[^\n]*\n?$/;
 
-/** Whoever loads the file at this moment gets the whole of one text or the other. */
+/** A process that loads the file at this moment gets all of the old text or all of the new. */
 function replaceFile(path, text) {
   writeFileSync(`${path}.new`, text);
   renameSync(`${path}.new`, path);
@@ -54,9 +55,9 @@ function replaceFile(path, text) {
 const setAside = join(dist, ".set-aside");
 
 /**
- * Puts files in the places of the package's own that are good for a package alone. They name no source
- * maps, for it carries none and tools complain about one that is named and not there. Their code has
- * no empty lines and a quarter of the indentation, which maps could not bear.
+ * Replaces the package's files by versions that are only good for a package. They name no source
+ * maps, because the package has none and tools complain if a named map is missing. Their code has no
+ * empty lines and a quarter of the indentation, which would invalidate maps.
  */
 export async function beginPack() {
   endPack();
@@ -73,7 +74,7 @@ export async function beginPack() {
   }
 }
 
-/** Puts the package's own files back. */
+/** Restores the package's own files. */
 export function endPack() {
   for (const saved of filesBelow(setAside))
     renameSync(saved, join(dist, relative(setAside, saved)));
@@ -86,10 +87,7 @@ function withLessSpace(gap) {
   });
 }
 
-/**
- * Makes npm leave the declarations out of the package that no subpath leads to: they are a fifth of
- * all.
- */
+/** Makes npm leave out declarations that no subpath reaches: they are a fifth of all. */
 function leaveOutUnreachedDeclarations() {
   const { exports, imports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   const reached = new Set();
@@ -116,9 +114,9 @@ function leaveOutUnreachedDeclarations() {
 }
 
 /**
- * Takes the comments out of the package's code: they are a third of it, and what users need of them
- * is in the declarations. Lines stay where they are, so that source maps stay true. What compilers
- * and bundlers read (`@__PURE__`, `@vite-ignore`) stays.
+ * Removes comments from the package's code: they are a third of it, and users find what they need
+ * in the declarations. Line numbers stay the same, so source maps stay correct. Comments for
+ * compilers and bundlers (`@__PURE__`, `@vite-ignore`) are kept.
  */
 async function dropComments() {
   const stamp = join(dist, ".without-comments");
@@ -164,7 +162,7 @@ function rewriteGaps(typescript, path, rewrite) {
   return kept;
 }
 
-/** Bundles the playground, if anything that it is made of is newer. */
+/** Bundles the playground, if any of its sources is newer. */
 async function buildPlaygroundIfOlder() {
   const folder = join(dist, "playground");
   const index = join(folder, "examples.json");
@@ -173,7 +171,7 @@ async function buildPlaygroundIfOlder() {
   if (sources.some((path) => statSync(path).mtimeMs > made)) await buildPlayground(folder, false);
 }
 
-/** The form of the package in which everything still has its source maps. */
+/** The form of the package in which all files still have their source maps. */
 export async function preparePackage() {
   leaveOutUnreachedDeclarations();
   await dropComments();

@@ -1,5 +1,5 @@
-// Writes the pages that are made from data; `--check` only says whether all are fresh. Needs the
-// build (npm run build).
+// Writes the pages that are generated from data; `--check` only reports whether all are up to date.
+// Needs the build (npm run build).
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { renderErrors } from "../dist/test/docs/render-errors.js";
 import { renderFromPython } from "../dist/test/reference/parity/render-page.js";

@@ -1,20 +1,21 @@
 // Runs the compiled tests with Node's own runner: all of them, or those whose paths contain one of
 // the arguments.
-//   --coverage  measures how much of src/ they run; below the floor is a failure
-//   --again     runs files that failed once more, one after the other: on a busy machine a deadline
-//               may pass that never should. What fails twice is a failure; what passes then is named
-//   --soak      runs the long ones, with their full counts
-//   --smoke     runs those of the installed package, which KATZ_RUNTIME runs (a name, see
+//   --coverage  measures how much of src/ they cover; a result below the floor is a failure
+//   --again     runs failed files again, one after the other, because a deadline may pass on a busy
+//               machine. A file that fails twice is a failure; one that passes then is named
+//   --soak      runs the long tests, with their full counts
+//   --smoke     runs the tests of the installed package, on the runtime KATZ_RUNTIME (a name, see
 //               scripts/runtimes)
-// A file that holds no test, a test that was not compiled, or no file at all is a failure: it must
-// not read as passed. The last line is `N passed, N failed`; KATZ_COUNTS names a file for the counts.
+// A file without a test, a test that was not compiled, or no file at all is a failure, so that it
+// does not look like a pass. The last line is `N passed, N failed`; KATZ_COUNTS names a file for the
+// counts.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, sep } from "node:path";
 
 const FLOOR = "scripts/coverage-floor.json";
-/** More files than this failing at once is no accident. */
+/** If more files than this fail at once, it is not an accident. */
 const MOST_AGAIN = 12;
 
 const soak = process.argv.includes("--soak");
@@ -40,7 +41,7 @@ const missing = testsBelow("test", ".ts").filter(
 if (missing.length > 0) problems.push(`not compiled: ${missing.join(", ")}`);
 if (files.length === 0) problems.push(`no file matches: ${only.join(", ")}`);
 
-/** Runs some compiled tests; gives the counts and how the runner ended. */
+/** Runs some compiled tests; returns the counts and how the runner ended. */
 function run(some, concurrency) {
   const folder = mkdtempSync(join(tmpdir(), "katz-tests-"));
   const file = join(folder, "counts.json");
@@ -65,7 +66,7 @@ function run(some, concurrency) {
   return { counts, status: result.status ?? 1 };
 }
 
-// Source maps make the runner name the sources.
+// With source maps the runner names the sources.
 const sourceOf = (file) => file.replace(`dist${sep}`, "").replace(/\.js$/, ".ts");
 const isAmong = (file, names) =>
   names.some((name) => name.endsWith(file) || name.endsWith(sourceOf(file)));
@@ -83,7 +84,7 @@ if (files.length > 0) ({ counts, status } = run(files, soak ? 1 : 2));
 
 const unsteady = [];
 const failing = files.filter((file) => isAmong(file, counts.failedFiles));
-// A failure that no compiled file can be named for is one, whatever a second run says.
+// A failure without a known compiled file stays a failure, whatever the second run says.
 const known = counts.failedFiles.every((name) => files.some((file) => isAmong(file, [name])));
 if (again && known && failing.length > 0 && failing.length <= MOST_AGAIN) {
   console.log(`\nonce more, one after the other: ${failing.join(", ")}`);
@@ -109,7 +110,10 @@ if (process.env.KATZ_COUNTS !== undefined) {
 process.exitCode = failed > 0 || status !== 0 ? 1 : 0;
 console.log(`${counts.passed} passed, ${failed} failed`);
 
-/** Prints what was measured; gives what fell. A floor that was passed by a point rises. */
+/**
+ * Prints the measured coverage; returns what fell below the floor. A floor that is exceeded by a
+ * point is raised.
+ */
 function checkCoverage(measured) {
   if (measured === null) return [`this Node measures no coverage: ${process.version}`];
   console.log(`\ncoverage of src/ (${measured.files} files)`);
@@ -118,7 +122,7 @@ function checkCoverage(measured) {
   let raised = false;
   for (const name of ["lines", "branches", "functions"]) {
     console.log(`  ${name.padEnd(10)} ${measured[name]} % (floor ${floor[name]} %)`);
-    // Part of the tests says nothing about the whole.
+    // A part of the tests says nothing about the whole.
     if (only.length > 0) continue;
     if (measured[name] < floor[name]) {
       fallen.push(`coverage of ${name} fell to ${measured[name]} %, below ${floor[name]} %`);

@@ -1,5 +1,5 @@
-// Loaded before every test file: KATZ_SEED makes the property tests draw what they drew in another
-// run.
+// Loaded before every test file: with KATZ_SEED the property tests draw the same values as in
+// another run.
 import * as fc from "fast-check";
 
 const seed = process.env.KATZ_SEED;

@@ -1,7 +1,7 @@
 /**
- * The few globals that neutral folders may use: those that Node 20 and every browser have alike.
- * Timers are not among them on purpose (`clock/` is the one place that knows them), nor are
- * `Buffer`, `process` or `fetch`: using one is a compile error.
+ * The few globals that neutral folders may use, because Node 20 and every browser have them. Timers
+ * are left out on purpose (only `clock/` uses them), and so are `Buffer`, `process` and `fetch`:
+ * using one is a compile error.
  */
 interface AbortSignal {
   readonly aborted: boolean;

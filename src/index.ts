@@ -321,5 +321,5 @@ export {
   thinClientErrorToString,
 } from "./errors/codes.js";
 
-// For those who look into what the daemon sends
+// For programs that inspect the daemon's messages
 export type { DaemonResponse } from "./wire/responses.js";

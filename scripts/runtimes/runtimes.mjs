@@ -1,6 +1,6 @@
-// The runtimes that this package is tested on, and how to get them: npm packages that carry the
+// The runtimes that this package is tested on, and how to get them: npm packages that contain the
 // binaries, pinned by the lock file beside this one. They are installed into .build/runtimes, by
-// `node scripts/runtimes/runtimes.mjs` or by whoever calls `installRuntimes`.
+// `node scripts/runtimes/runtimes.mjs` or by callers of `installRuntimes`.
 import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -11,7 +11,7 @@ const folder = resolve(here, "../../.build/runtimes");
 
 /**
  * `use`: "suite" for the whole suite (the oldest supported Node and the newest), "smoke" for the
- * smoke set, "refused" for one that is told that it is too old.
+ * smoke set, "refused" for a Node that must be refused as too old.
  */
 const list = [
   { name: "node-18", kind: "node", binary: "bin/node", use: "refused" },
@@ -33,7 +33,7 @@ export function runtimes() {
   }));
 }
 
-/** Installs them; gives why that failed, null when it did not. Each may still be missing here. */
+/** Installs them; returns why that failed, or null. Some may still be missing here. */
 export function installRuntimes() {
   mkdirSync(folder, { recursive: true });
   for (const file of ["package.json", "package-lock.json", ".npmrc"]) {
@@ -48,7 +48,7 @@ export function installRuntimes() {
   return status === 0 ? null : `npm ci failed: ${stdout}${stderr}`;
 }
 
-/** What a binary says that it is; null when it is not there or does not run. */
+/** The version that a binary reports; null if it is missing or does not run. */
 export function versionOf(path) {
   if (!existsSync(path)) return null;
   const { status, stdout } = spawnSync(path, ["--version"], { encoding: "utf8" });

@@ -21,7 +21,7 @@ export const PIGEONHOLE_CONTEXT: Uint8Array = utf8("pigeonhole context");
 export const BOX_ID_LENGTH = 32;
 /** Length of a box's signature in bytes. */
 export const BOX_SIGNATURE_LENGTH = 64;
-/** How many bytes a box's ciphertext is longer than its plaintext: the AEAD's tag. */
+/** How much longer a box's ciphertext is than its plaintext, in bytes: the AEAD's tag. */
 export const BOX_OVERHEAD = 16;
 
 const emptyBytes = new Uint8Array(0);

@@ -1,6 +1,6 @@
 /**
- * The type of all byte arrays for compilers before TypeScript 5.7, where `Uint8Array` is not generic:
- * `Uint8Array<ArrayBuffer>` is an error there, and with `skipLibCheck` silently `any`.
+ * The type of all byte arrays for compilers before TypeScript 5.7. There `Uint8Array` is not
+ * generic, so `Uint8Array<ArrayBuffer>` is an error, or silently `any` with `skipLibCheck`.
  */
 
 /** A byte array that owns its memory. */

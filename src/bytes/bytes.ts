@@ -11,18 +11,18 @@ export type { Bytes };
 
 declare const brand: unique symbol;
 
-/** Bytes that the compiler keeps apart from all others by `Name`. */
+/** Bytes that the compiler distinguishes from all others by `Name`. */
 export type Opaque<Name extends string> = Bytes & {
-  /** For the compiler alone: nothing is there at run time. */
+  /** Only for the compiler: it does not exist at run time. */
   readonly [brand]: Name;
 };
 
 /**
- * Bytes that carry no capability: plaintexts and payloads. A branded type such as `WriteCap` does
- * not fit here, so that a capability cannot be sent as a message by mistake.
+ * Bytes that do not hold a capability: plaintexts and payloads. A branded type such as `WriteCap`
+ * does not fit here, so that a capability cannot be sent as a message by mistake.
  */
 export type PlainBytes = Uint8Array & {
-  /** Never there: what has a brand does not fit. */
+  /** Never present: branded types do not fit. */
   readonly [brand]?: never;
 };
 
@@ -34,7 +34,9 @@ export function utf8(text: string): Bytes {
   return encoder.encode(text) as Bytes;
 }
 
-/** `bytes` read as UTF-8; malformed sequences become U+FFFD. For display, not for protocol text. */
+/**
+ * Decodes `bytes` as UTF-8; malformed sequences become U+FFFD. For display, not for protocol text.
+ */
 export function utf8ToText(bytes: Uint8Array): string {
   return lenientDecoder.decode(bytes);
 }
@@ -57,9 +59,9 @@ function hexValue(code: number): number {
 }
 
 /**
- * Bytes of a hex string, either case.
- * @throws TypeError when `text` is not a string; RangeError on an odd length or another character (the
- * text itself, which may be a secret, is not repeated).
+ * The bytes of a hex string in either case.
+ * @throws TypeError when `text` is not a string; RangeError for an odd length or another character
+ * (the error does not repeat the text, which may be a secret).
  */
 export function fromHex(text: string): Bytes {
   if (typeof text !== "string") {
@@ -96,7 +98,7 @@ export function toBase64(bytes: Uint8Array): string {
 }
 
 /**
- * Bytes of a base64 string (RFC 4648 section 4, or section 5 for URLs; padding optional).
+ * The bytes of a base64 string (RFC 4648 section 4, or section 5 for URLs; padding optional).
  * @throws TypeError when `text` is not a string; RangeError when it is not base64.
  */
 export function fromBase64(text: string): Bytes {
@@ -107,7 +109,8 @@ export function fromBase64(text: string): Bytes {
     .replace(/={1,2}$/, "")
     .replaceAll("-", "+")
     .replaceAll("_", "/");
-  if (digits.length % 4 === 1) throw new RangeError("`text` must be base64, got a cut-off group");
+  if (digits.length % 4 === 1)
+    throw new RangeError("`text` must be base64, got an incomplete group");
   const bytes = new Uint8Array(Math.floor((digits.length * 3) / 4));
   let bits = 0;
   let held = 0;
@@ -127,7 +130,7 @@ export function fromBase64(text: string): Bytes {
   return bytes;
 }
 
-/** Whether both hold the same bytes. Takes time that depends on lengths only, not on contents. */
+/** Whether both hold the same bytes. The time depends only on the lengths, not on the contents. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
   let difference = 0;
@@ -135,7 +138,7 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return difference === 0;
 }
 
-/** Bytewise order: negative, 0 or positive as `a` sorts before, with or after `b`. */
+/** Bytewise order: negative, 0 or positive if `a` sorts before, with or after `b`. */
 export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   const shared = Math.min(a.length, b.length);
   for (let i = 0; i < shared; i++) {
@@ -145,7 +148,7 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   return a.length - b.length;
 }
 
-/** The parts, one after the other. */
+/** Concatenates the parts. */
 export function concatBytes(...parts: readonly Uint8Array[]): Bytes {
   let length = 0;
   for (const part of parts) length += part.length;
@@ -158,34 +161,33 @@ export function concatBytes(...parts: readonly Uint8Array[]): Bytes {
   return joined;
 }
 
-/** A copy that owns its memory and is a plain `Uint8Array`, whatever `bytes` is. */
+/** A copy that owns its memory and is a plain `Uint8Array`, whatever subclass `bytes` is. */
 export function copyBytes(bytes: Uint8Array): Bytes {
   const copy = new Uint8Array(bytes.length);
   copy.set(bytes);
   return copy;
 }
 
-/**
- * A source of random bytes. Tests hand in a seeded one; everything else uses {@link randomBytes}.
- */
+/** A source of random bytes. Tests pass a seeded one; all other code uses {@link randomBytes}. */
 export type RandomSource = (length: number) => Bytes;
 
 /** `length` bytes from the platform's cryptographic generator. */
 export function randomBytes(length: number): Bytes {
   const bytes = new Uint8Array(length);
-  // getRandomValues gives at most 65,536 bytes a call (Web Cryptography API, section 10.1.1).
+  // getRandomValues returns at most 65,536 bytes per call (Web Cryptography API, section 10.1.1).
   for (let at = 0; at < length; at += 65536) {
     crypto.getRandomValues(bytes.subarray(at, Math.min(at + 65536, length)));
   }
   return bytes;
 }
 
-/** Random bytes drawn in advance, for names: the generator costs as much for 4,096 as for 16. */
+/** Random bytes drawn in advance for IDs: the generator costs as much for 4,096 as for 16. */
 let drawn = new Uint8Array(0);
 
 /**
- * `length` (at most 64) random bytes to name something by. As unpredictable as {@link randomBytes},
- * but drawn in advance: not for keys, which should not lie in memory before they are needed.
+ * `length` (at most 64) random bytes for an ID. They are as unpredictable as {@link randomBytes},
+ * but drawn in advance. Do not use them for keys, which should not be in memory before they are
+ * needed.
  */
 export function randomName(length: number): Bytes {
   if (drawn.length < length) drawn = randomBytes(4096);
@@ -201,15 +203,14 @@ const typedArrayName = Object.getOwnPropertyDescriptor(
 )!.get!;
 
 /**
- * Whether `value` is a `Uint8Array`, of whatever realm: test environments and frames have classes
- * of their own, so that `instanceof` is false for bytes of theirs. No other object can pass for
- * one.
+ * Whether `value` is a `Uint8Array` of any realm. Test environments and frames have their own
+ * classes, so `instanceof` is false for their bytes. No other object passes.
  */
 export function isBytes(value: unknown): value is Uint8Array {
   return typedArrayName.call(value) === "Uint8Array";
 }
 
-/** What `value` is, for error texts: its type or class, never its contents. */
+/** Describes `value` for error texts: its type or class, never its contents. */
 export function describeType(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return `an array of ${value.length}`;
@@ -220,9 +221,9 @@ export function describeType(value: unknown): string {
 }
 
 /**
- * Checks that an argument is a byte array, and of the length wanted.
- * @throws TypeError when it is no `Uint8Array`, RangeError when its length differs; both name the
- * argument, what was wanted and what came, never its contents.
+ * Checks that an argument is a byte array with the right length.
+ * @throws TypeError when it is not a `Uint8Array`, RangeError when its length differs; both name
+ * the argument, what was wanted and what it got, never its contents.
  */
 export function checkBytes(
   name: string,

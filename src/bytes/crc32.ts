@@ -1,4 +1,4 @@
-/** CRC-32 (ISO 3309, as in zlib): finds accidental damage, not tampering. */
+/** CRC-32 (ISO 3309, as in zlib): it detects accidental damage, not tampering. */
 
 const table = Uint32Array.from({ length: 256 }, (_, byte) => {
   let value = byte;
@@ -6,9 +6,7 @@ const table = Uint32Array.from({ length: 256 }, (_, byte) => {
   return value;
 });
 
-/**
- * The checksum of `bytes`; of all of them one after the other, with what came before as `start`.
- */
+/** The checksum of `bytes`. For several arrays in sequence, pass the previous result as `start`. */
 export function crc32(bytes: Uint8Array, start = 0): number {
   let value = ~start;
   for (const byte of bytes) value = table[(value ^ byte) & 0xff]! ^ (value >>> 8);

@@ -3,16 +3,16 @@
  * takes 220 bytes decoded.
  */
 
-/** Bytes that a map takes, and each of its entries; measured, on V8. */
+/** Bytes that a map takes, and that each of its entries takes; measured on V8. */
 const MAP = 220;
 const ENTRY = 24;
-/** Bytes that any other object or array takes, and a byte array's head. */
+/** Bytes that any other object or array takes, and a byte array without its content. */
 const OBJECT = 60;
 const BYTES = 120;
 
 /**
- * About how many bytes `value` takes in memory, with all that it holds; counting ends above `most`.
- * Not for values that hold themselves.
+ * Estimates how many bytes `value` takes in memory, with everything in it; counting stops above
+ * `most`. Not for values that contain themselves.
  */
 export function decodedSize(value: unknown, most: number): number {
   if (typeof value === "string") return OBJECT + 2 * value.length;

@@ -1,19 +1,19 @@
-/** The hash that names keys, nodes and geometries: unkeyed BLAKE2b with 32 bytes of output. */
+/** The hash that identifies keys, nodes and geometries: unkeyed BLAKE2b with 32 bytes of output. */
 import { blake2b } from "@noble/hashes/blake2.js";
 import type { Bytes } from "./bytes.js";
 
 /**
- * Shortest input that a platform's own hash is given, in bytes. Secrets are shorter: none is left
- * in memory that is not ours.
+ * Shortest input for a platform's own hash, in bytes. Secrets are shorter, so none is left in
+ * memory that we do not control.
  */
 const LONG_INPUT = 256;
 
-/** Hashes long inputs; null when it cannot, or not yet. */
+/** Hashes long inputs; null if it cannot do that (yet). */
 type LongInputHash = (data: Uint8Array) => Bytes | null;
 
 let ofLongInputs: LongInputHash | null = null;
 
-/** Has long inputs hashed by `hash`, which a platform has where it is faster. */
+/** Uses `hash` for long inputs, if a platform has a faster one. */
 export function hashLongInputsBy(hash: LongInputHash): void {
   ofLongInputs = hash;
 }

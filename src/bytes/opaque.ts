@@ -1,7 +1,6 @@
 /**
- * Opaque byte types: at run time plain `Uint8Array`s, for the compiler types of their own, so that
- * a WriteCap cannot be passed where a ReadCap is to be shared. Sizes: spec/thin-protocol, "Fixed
- * sizes".
+ * Opaque byte types: plain `Uint8Array`s at run time, but separate types for the compiler, so that
+ * a WriteCap cannot be passed in place of a ReadCap. Sizes: spec/thin-protocol, "Fixed sizes".
  */
 import {
   type Bytes,
@@ -18,19 +17,19 @@ import {
 
 export type { Opaque } from "./bytes.js";
 
-/** What each opaque type offers beside the type: checked construction and text forms. */
+/** The functions of each opaque type: checked construction and text forms. */
 export interface OpaqueCompanion<T extends Bytes> {
-  /** Size in bytes; null where it varies. */
+  /** Size in bytes; null if it varies. */
   readonly length: number | null;
-  /** A copy of `bytes` as this type. Throws TypeError or RangeError on wrong input. */
+  /** A copy of `bytes` as this type. Throws TypeError or RangeError for wrong input. */
   from(bytes: T | PlainBytes): T;
   /** The same from hex. Throws as {@link from}. */
   fromHex(text: string): T;
   /** The same from base64. Throws as {@link from}. */
   fromBase64(text: string): T;
-  /** Lower-case hex. Of a capability this is a secret: mind where it goes. */
+  /** Lower-case hex. For a capability this is a secret. */
   toHex(value: T): string;
-  /** Base64. Of a capability this is a secret: mind where it goes. */
+  /** Base64. For a capability this is a secret. */
   toBase64(value: T): string;
 }
 
@@ -57,53 +56,55 @@ export const WriteCap: OpaqueCompanion<WriteCap> = companion("writeCap", 168);
 export type ReadCap = Opaque<"ReadCap">;
 export const ReadCap: OpaqueCompanion<ReadCap> = companion("readCap", 136);
 
-/** Place in a stream: 104 bytes (counter 8, blinding 32, encryption 32, ratchet state 32). */
+/**
+ * Index of a box in a stream: 104 bytes (counter 8, blinding 32, encryption 32, ratchet state 32).
+ */
 export type MessageBoxIndex = Opaque<"MessageBoxIndex">;
 export const MessageBoxIndex: OpaqueCompanion<MessageBoxIndex> = companion("messageBoxIndex", 104);
 
-/** What the daemon needs to open an envelope's reply; its contents are the daemon's business. */
+/** The daemon opens an envelope's reply with it; its contents are opaque. */
 export type EnvelopeDescriptor = Opaque<"EnvelopeDescriptor">;
 export const EnvelopeDescriptor: OpaqueCompanion<EnvelopeDescriptor> = companion(
   "envelopeDescriptor",
   null,
 );
 
-/** Name of an envelope: 32 bytes, BLAKE2b-256 of its sender key and ciphertext. */
+/** Hash of an envelope: 32 bytes, BLAKE2b-256 of its sender key and ciphertext. */
 export type EnvelopeHash = Opaque<"EnvelopeHash">;
 export const EnvelopeHash: OpaqueCompanion<EnvelopeHash> = companion("envelopeHash", 32);
 
-/** Name of a copy command: 32 bytes, BLAKE2b-256 of the temporary stream's WriteCap. */
+/** Hash of a copy command: 32 bytes, BLAKE2b-256 of the temporary stream's WriteCap. */
 export type WriteCapHash = Opaque<"WriteCapHash">;
 export const WriteCapHash: OpaqueCompanion<WriteCapHash> = companion("writeCapHash", 32);
 
-/** Name of a node: 32 bytes, BLAKE2b-256 of its identity public key. */
+/** Hash of a node: 32 bytes, BLAKE2b-256 of its identity public key. */
 export type IdentityHash = Opaque<"IdentityHash">;
 export const IdentityHash: OpaqueCompanion<IdentityHash> = companion("identityHash", 32);
 
-/** Name of a single-use reply block: 16 random bytes. */
+/** ID of a single-use reply block: 16 random bytes. */
 export type SurbId = Opaque<"SurbId">;
 export const SurbId: OpaqueCompanion<SurbId> & {
-  /** 16 fresh random bytes; a reply block is used once, and so is its name. */
+  /** 16 fresh random bytes; a reply block is used once, and so is its ID. */
   random(): SurbId;
 } = {
   ...companion<SurbId>("surbId", 16),
   random: () => randomName(16) as SurbId,
 };
 
-/** Name of a message: 16 random bytes. */
+/** ID of a message: 16 random bytes. */
 export type MessageId = Opaque<"MessageId">;
 export const MessageId: OpaqueCompanion<MessageId> & {
-  /** 16 fresh random bytes. This client's own messages have none: their SURB ID names them. */
+  /** 16 fresh random bytes. This client's own messages have none: their SURB ID identifies them. */
   random(): MessageId;
 } = {
   ...companion<MessageId>("messageId", 16),
   random: () => randomName(16) as MessageId,
 };
 
-/** Name of a request on one connection: 16 random bytes. */
+/** ID of a request on one connection: 16 random bytes. */
 export type QueryId = Opaque<"QueryId">;
 export const QueryId: OpaqueCompanion<QueryId> & {
-  /** 16 fresh random bytes; a request that is said again after a reconnect has another one. */
+  /** 16 fresh random bytes; a request that is repeated after a reconnect gets a new one. */
   random(): QueryId;
 } = {
   ...companion<QueryId>("queryId", 16),

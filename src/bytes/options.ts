@@ -1,10 +1,10 @@
-/** The one check of options: a misspelt one would otherwise be ignored without a word. */
+/** The check of options: without it a misspelt one would be ignored silently. */
 import { describeType } from "./bytes.js";
 
 /**
- * Checks that `options` is an object with no options but the known ones.
- * @param name the argument, or the option, that it is.
- * @throws TypeError naming the argument, what was wanted and what came.
+ * Checks that `options` is an object with only known options.
+ * @param name the name of the argument or option.
+ * @throws TypeError naming the argument, what was wanted and what it got.
  */
 export function checkOptions(name: string, options: unknown, known: readonly string[]): void {
   if (typeof options !== "object" || options === null || ArrayBuffer.isView(options)) {

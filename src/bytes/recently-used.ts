@@ -1,6 +1,6 @@
 /** Results that are kept while they are in use. */
 
-/** The newest `limit` entries by use; `onDrop` is told of each that gives way. */
+/** Keeps the `limit` most recently used entries; `onDrop` is called for each dropped entry. */
 export class RecentlyUsed<K, V> {
   readonly #entries = new Map<K, V>();
   readonly #limit: number;

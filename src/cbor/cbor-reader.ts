@@ -1,31 +1,36 @@
 /**
- * Reads CBOR (RFC 8949) in one pass over the bytes. Its own, not the library's: limits have to be
- * checked before memory is taken, byte-string keys compared, text checked and tags passed over, and
- * a general decoder that is made to do all that by hooks is half as fast as one that just does it.
+ * Reads CBOR (RFC 8949) in one pass over the bytes. It is our own: limits must be checked before
+ * memory is taken, byte-string keys compared, text checked and tags skipped. A general decoder with
+ * hooks for all that is half as fast.
  */
 import { type Bytes, toHex, isBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 import type { CborKey, CborMap, CborValue } from "./cbor.js";
 
-/** Deepest nesting of arrays and maps that is read; Go's decoder has the same limit. */
+/** Deepest nesting of arrays and maps that is accepted; Go's decoder has the same limit. */
 export const MAX_CBOR_DEPTH = 32;
-/** Most elements of one array and pairs of one map that are read; as Go's decoder. */
+/**
+ * The most elements of one array or pairs of one map that are accepted; the same as in Go's
+ * decoder.
+ */
 export const MAX_CBOR_CONTAINER = 131_072;
-/** Most items of one message that are read: a million empty maps in 1 MB would take 220 MB. */
+/**
+ * The most items of one message that are accepted: a million empty maps in 1 MB would take 220 MB.
+ */
 export const MAX_CBOR_ITEMS = 400_000;
 
 /**
- * How many items may still be read. What is nested in byte strings and read by itself shares the
- * budget of its message: 39 MB of descriptors with a budget each would take 4 GB.
+ * How many items may still be read. CBOR nested in byte strings, which is read separately, shares
+ * the budget of its message: 39 MB of descriptors with separate budgets would take 4 GB.
  */
 export class CborBudget {
   /** Items that may still be read. */
   left: number = MAX_CBOR_ITEMS;
 }
 
-/** The byte that ends what has no length. RFC 8949, section 3.2.1. */
+/** The byte that ends an item of indefinite length (RFC 8949, section 3.2.1). */
 const breakByte = 0xff;
-/** The low five bits of a first byte that say "no length". */
+/** The low five bits of a first byte that mean "indefinite length". */
 const indefinite = 31;
 /** Up to this length a loop over ASCII is faster than a decoder. */
 const shortText = 32;
@@ -33,9 +38,9 @@ const shortText = 32;
 // A byte-order mark is part of the text here.
 const strictText = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Longest map key that is remembered: the longest name of a message has 51 bytes. */
+/** Longest map key that is remembered; the longest name in a message has 51 bytes. */
 const longestKnownKey = 63;
-/** Map keys that were met, each in the slot that its bytes give; a newer one replaces it. */
+/** Known map keys, each in the slot given by its bytes; a newer one replaces it. */
 const knownKeys: (string | undefined)[] = Array.from({ length: 1024 }, () => undefined);
 
 function malformed(what: string): ProtocolError {
@@ -51,8 +56,8 @@ export class CborReader {
   #depth = 0;
 
   /**
-   * @param bytes what to read; a Buffer is fine, what comes out is none.
-   * @param budget of the message that they are part of.
+   * @param bytes the bytes to read; a Buffer is allowed, but results are never Buffers.
+   * @param budget of the message that contains them.
    */
   constructor(bytes: Uint8Array, budget: CborBudget = new CborBudget()) {
     this.#budget = budget;
@@ -64,8 +69,8 @@ export class CborReader {
 
   /**
    * Reads exactly one item, to the last byte.
-   * @throws ProtocolError when the bytes are no well-formed item, when bytes follow it, or when a
-   * limit is passed.
+   * @throws ProtocolError when the bytes are not a well-formed item, when bytes follow it, or when
+   * a limit is exceeded.
    */
   readAll(): CborValue {
     const value = this.#item();
@@ -93,7 +98,7 @@ export class CborReader {
         case 5:
           return this.#map(low);
         case 6:
-          // Tags carry no meaning in this protocol: the content is taken as if there were none.
+          // Tags have no meaning in this protocol: the content is used as if there were no tag.
           this.#argument(low);
           break;
         default:
@@ -117,7 +122,10 @@ export class CborReader {
     if (count > this.#data.length - this.#at) throw malformed("cut off");
   }
 
-  /** The number that the first byte's low bits begin; any width is taken. spec/thin-protocol §3. */
+  /**
+   * The number that starts with the first byte's low bits; any width is accepted
+   * (spec/thin-protocol §3).
+   */
   #argument(low: number): number | bigint {
     if (low < 24) return low;
     if (low > 27) throw malformed("a number of unknown width");
@@ -133,7 +141,7 @@ export class CborReader {
     return this.#view.getBigUint64(at);
   }
 
-  /** The length of a string, checked against what is there. */
+  /** The length of a string, checked against the available bytes. */
   #length(low: number): number {
     const length = this.#argument(low);
     if (typeof length === "bigint") throw malformed("cut off");
@@ -170,7 +178,7 @@ export class CborReader {
     }
   }
 
-  /** Reads the chunks of a string without length. RFC 8949, section 3.2.3. */
+  /** Reads the chunks of a string of indefinite length (RFC 8949, section 3.2.3). */
   #chunks<T>(major: number, read: (length: number) => T): T[] {
     const chunks: T[] = [];
     while (!this.#atBreak()) {
@@ -198,15 +206,15 @@ export class CborReader {
     return this.#chunks(3, (length) => this.#text(length)).join("");
   }
 
-  /** Whether what has no length ends here; takes the end then. */
+  /** Whether an item of indefinite length ends here; consumes the end. */
   #atBreak(): boolean {
-    if (this.#at === this.#data.length) throw malformed("a string or container without its end");
+    if (this.#at === this.#data.length) throw malformed("a string or container without an end");
     if (this.#data[this.#at] !== breakByte) return false;
     this.#at++;
     return true;
   }
 
-  /** Elements or pairs that are announced, checked; Infinity when no number is. */
+  /** The announced number of elements or pairs, checked; Infinity for an indefinite length. */
   #enter(low: number, bytesEach: number): number {
     if (++this.#depth > MAX_CBOR_DEPTH) {
       throw new ProtocolError(`CBOR is nested deeper than ${MAX_CBOR_DEPTH}`);
@@ -215,7 +223,7 @@ export class CborReader {
     const count = this.#argument(low);
     const left = this.#data.length - this.#at;
     if (typeof count === "bigint" || count > MAX_CBOR_CONTAINER || count * bytesEach > left) {
-      throw new ProtocolError(`CBOR announces ${count} elements where ${left} bytes are left`);
+      throw new ProtocolError(`CBOR announces ${count} elements, but only ${left} bytes are left`);
     }
     return count;
   }
@@ -245,7 +253,7 @@ export class CborReader {
       if (typeof key === "object" && key !== null) {
         if (!isBytes(key)) throw malformed("a map key that is a container");
         byteKeys ??= new Set();
-        // A Map tells apart what has the same bytes.
+        // A Map would treat keys with the same bytes as different.
         const text = toHex(key);
         if (byteKeys.has(text)) {
           throw new ProtocolError("CBOR map has the same byte-string key twice");
@@ -260,8 +268,8 @@ export class CborReader {
   }
 
   /**
-   * A map key that was met before, without making its text again; undefined when it was not. The
-   * same few names stand in every message, and making them takes half of the time of reading.
+   * A known map key, without decoding its text again; undefined if it is unknown. Every message has
+   * the same few names, and decoding them takes half of the reading time.
    */
   #knownKey(): string | undefined {
     const data = this.#data;
@@ -288,7 +296,7 @@ export class CborReader {
     return key;
   }
 
-  /** spec/thin-protocol §3.3. */
+  /** See spec/thin-protocol §3.3. */
   #simple(low: number): CborValue {
     switch (low) {
       case 20:
@@ -310,13 +318,13 @@ export class CborReader {
         this.#at += 8;
         return this.#view.getFloat64(this.#at - 8);
       case indefinite:
-        throw malformed("an end where none may be");
+        throw malformed("an end in an invalid place");
       default:
         throw malformed("an unknown simple value");
     }
   }
 
-  /** A half-precision float. Appendix D. */
+  /** A half-precision float (RFC 8949, appendix D). */
   #half(): number {
     const bits = this.#argument(25) as number;
     const exponent = (bits >> 10) & 31;
@@ -328,7 +336,7 @@ export class CborReader {
   }
 }
 
-/** -1 - `argument`; a number where that is safe. */
+/** -1 - `argument`; a number if that is safe. */
 function negative(argument: number | bigint): number | bigint {
   if (typeof argument === "number" && argument < Number.MAX_SAFE_INTEGER) return -1 - argument;
   return -1n - BigInt(argument);

@@ -1,11 +1,11 @@
 /**
- * Writes CBOR in canonical form (RFC 7049, section 3.9). Its own, as the reader: a general
- * encoder's tables weigh six times as much in a page's bundle.
+ * Writes CBOR in canonical form (RFC 7049, section 3.9). It is our own, like the reader: a general
+ * encoder's tables take six times as much of a page's bundle.
  */
 import { type Bytes, isBytes } from "../bytes/bytes.js";
 import type { CborKey, Encodable } from "./cbor.js";
 
-/** Major types of RFC 8949, section 3.1, in the top three bits of a first byte. */
+/** Major types of RFC 8949, section 3.1, in the top three bits of the first byte. */
 const UNSIGNED = 0;
 const NEGATIVE = 1;
 const BYTE_STRING = 2;
@@ -23,26 +23,28 @@ const DOUBLE = 0xfb;
 
 const utf8 = new TextEncoder();
 
-/** Most keys that are kept encoded, and how long ones at most; the protocol has about a hundred. */
+/**
+ * The most encoded keys that are kept, and their longest length; the protocol has about a hundred.
+ */
 const MAX_KNOWN_KEYS = 512;
 const MAX_KNOWN_KEY_LENGTH = 64;
 const knownKeys = new Map<string, Bytes>();
 
-/** Memory to write in; longer is given away with what was written. */
+/** Initial memory in bytes; larger memory is given away with the result. */
 const SCRATCH_LENGTH = 8192;
 
-/** A place to write in, one value or several after each other. */
+/** A buffer for one value or several in sequence. */
 export class CborWriter {
   #data = new Uint8Array(SCRATCH_LENGTH);
   #view = new DataView(this.#data.buffer);
   #at = 0;
 
-  /** Bytes written and not taken. */
+  /** Number of bytes written but not taken. */
   get length(): number {
     return this.#at;
   }
 
-  /** Leaves `length` bytes out, to be set later, and gives their place. */
+  /** Leaves out `length` bytes, to be set later, and returns their offset. */
   skip(length: number): number {
     this.#reserve(length);
     const place = this.#at;
@@ -50,25 +52,25 @@ export class CborWriter {
     return place;
   }
 
-  /** Sets four bytes that were left out to a number, big-endian. */
+  /** Sets four skipped bytes to a number, big-endian. */
   setUint32(place: number, value: number): void {
     this.#view.setUint32(place, value);
   }
 
-  /** Forgets what was written after the first `length` bytes. */
+  /** Drops everything after the first `length` bytes. */
   truncate(length: number): void {
     this.#at = length;
     if (length === 0 && this.#data.length > SCRATCH_LENGTH) this.#renew();
   }
 
-  /** What was written; the next value starts again. */
+  /** Returns what was written; the next value starts a new result. */
   take(): Bytes {
     const length = this.#at;
     this.#at = 0;
     if (this.#data.length === SCRATCH_LENGTH) return this.#data.slice(0, length);
     const data = this.#data;
     this.#renew();
-    // A copy where much would be kept for little.
+    // Copy the result if much unused memory would be kept.
     return length < 0.75 * data.length ? data.slice(0, length) : data.subarray(0, length);
   }
 
@@ -79,7 +81,8 @@ export class CborWriter {
 
   /**
    * Appends a value.
-   * @throws TypeError for what CBOR has no place for; RangeError for integers beyond 64 bits.
+   * @throws TypeError for a value that CBOR cannot represent; RangeError for integers beyond 64
+   * bits.
    */
   write(value: Encodable): void {
     switch (typeof value) {
@@ -126,7 +129,7 @@ export class CborWriter {
     }
   }
 
-  /** A plain object; most have their keys in order already. */
+  /** A plain object; the keys of most are already in order. */
   #record(value: { readonly [key: string]: Encodable }): void {
     const keys = Object.keys(value);
     let count = 0;
@@ -183,7 +186,7 @@ export class CborWriter {
     this.#at += 9;
   }
 
-  /** A first byte with its argument, as short as can be. */
+  /** A first byte with its argument, as short as possible. */
   #head(major: number, argument: number): void {
     const first = major << 5;
     this.#reserve(9);
@@ -241,7 +244,8 @@ export class CborWriter {
   #reserve(length: number): void {
     const needed = this.#at + length;
     if (needed <= this.#data.length) return;
-    // Room for what follows a long byte string, and not twice its length: replies may wait long.
+    // Room for more after a long byte string, but not twice its length, because replies may be kept
+    // for long.
     const larger = new Uint8Array(Math.ceil(Math.max(1.25 * needed, 1.5 * this.#data.length)));
     larger.set(this.#data.subarray(0, this.#at));
     this.#data = larger;
@@ -249,19 +253,17 @@ export class CborWriter {
   }
 }
 
-/**
- * Writers that are in nobody's hands: most messages fit into the memory that another one has left.
- */
+/** Unused writers: most messages fit into memory that an earlier one has left. */
 const spares: CborWriter[] = [];
-/** How many are kept: what is written at one time, and a key within it. */
+/** How many are kept: enough for the values written at one time and a key within them. */
 const MOST_SPARES = 4;
 
-/** An empty writer; to be given back. */
+/** Returns an empty writer; give it back afterwards. */
 export function borrowWriter(): CborWriter {
   return spares.pop() ?? new CborWriter();
 }
 
-/** Gives a writer back, whatever it holds. */
+/** Gives a writer back, with any content. */
 export function returnWriter(writer: CborWriter): void {
   writer.truncate(0);
   if (spares.length < MOST_SPARES) spares.push(writer);
@@ -279,7 +281,7 @@ function encodeKey(key: CborKey): Bytes {
   return encoded;
 }
 
-/** Shorter keys first; those of one length bytewise. */
+/** Shorter keys first; keys of equal length bytewise. */
 function compareKeys(a: Bytes, b: Bytes): number {
   if (a.length !== b.length) return a.length - b.length;
   for (let i = 0; i < a.length; i++) {
@@ -288,7 +290,7 @@ function compareKeys(a: Bytes, b: Bytes): number {
   return 0;
 }
 
-/** The 16 bits of a number that half precision holds exactly; null of any other. */
+/** The 16 bits of a number that half precision represents exactly; null for any other. */
 function halfBits(value: number): number | null {
   if (Number.isNaN(value)) return 0x7e00;
   const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
@@ -296,7 +298,7 @@ function halfBits(value: number): number | null {
   if (size === Infinity) return sign | 0x7c00;
   if (size === 0) return sign;
   if (size > 65_504) return null;
-  // Below 2^-14 the exponent stays and the fraction loses its leading one.
+  // Below 2^-14 the exponent stays the same and the fraction loses its leading one.
   const exponent = Math.max(Math.floor(Math.log2(size)), -14);
   const fraction = (size / 2 ** exponent) * 1024;
   if (!Number.isInteger(fraction) || fraction >= 2048) return null;

@@ -1,7 +1,7 @@
 /**
- * The one place that reads and writes CBOR (RFC 8949), with the profile of
- * spec/thin-protocol §2: shortest integers and length-first key order out; in, what Go's decoder
- * takes, within limits that are checked before memory is taken.
+ * Reads and writes CBOR (RFC 8949) with the profile of spec/thin-protocol §2. Output has the
+ * shortest integers and length-first key order. Input may be anything that Go's decoder accepts,
+ * within limits that are checked before memory is taken.
  */
 import type { Bytes } from "../bytes/bytes.js";
 import { type CborBudget, CborReader } from "./cbor-reader.js";
@@ -13,8 +13,8 @@ export { CborBudget, MAX_CBOR_CONTAINER, MAX_CBOR_DEPTH, MAX_CBOR_ITEMS } from "
 export type CborKey = string | number | bigint | Uint8Array | boolean | null;
 
 /**
- * What decoding gives: byte strings are `Uint8Array`s, maps are `Map`s (their keys may be bytes or
- * numbers), integers above 2^53 are `bigint`s.
+ * The result of decoding: byte strings are `Uint8Array`s, maps are `Map`s (their keys may be bytes
+ * or numbers), integers above 2^53 are `bigint`s.
  */
 export type CborValue =
   | null
@@ -26,12 +26,10 @@ export type CborValue =
   | Bytes
   | CborValue[]
   | CborMap;
-/** A map of CBOR; keys are distinguished by type and value. */
+/** A decoded map; keys are distinguished by type and value. */
 export type CborMap = Map<CborKey, CborValue>;
 
-/**
- * What can be encoded: as {@link CborValue}, and plain objects, which become maps with text keys.
- */
+/** What can be encoded: {@link CborValue}, and plain objects, which become maps with text keys. */
 export type Encodable =
   | CborValue
   | Uint8Array
@@ -41,9 +39,9 @@ export type Encodable =
 
 /**
  * Reads exactly one CBOR item.
- * @param budget shared by all that is read of one message; its own unless given.
+ * @param budget shared by everything that is read from one message; a new one by default.
  * @throws ProtocolError when the bytes are not well-formed CBOR of the profile, when bytes follow
- * the item, or when a limit is passed.
+ * the item, or when a limit is exceeded.
  */
 export function decodeCbor(bytes: Uint8Array, budget?: CborBudget): CborValue {
   return new CborReader(bytes, budget).readAll();

@@ -1,13 +1,13 @@
 /**
- * Reads the members of decoded maps. What an absent member means differs on purpose:
+ * Reads the members of decoded maps. The meaning of an absent member differs on purpose:
  *
  * | maps | absent or null | why |
  * | --- | --- | --- |
  * | documents, certificates, descriptors (pki) | the zero value: the functions here | they are signed as they are, and their writers leave zeros out |
- * | geometries (pki), messages and descriptors of boxes (crypto) | an error: `required…` | a length or a key that is missing has no harmless value |
+ * | geometries (pki), messages and descriptors of boxes (crypto) | an error: `required…` | a missing length or key has no harmless value |
  * | frames of a client's socket (wire) | by schema | one table gives reader, writer and type (`wire/schema.ts`) |
  *
- * The type of what is there is always checked.
+ * The type of a present member is always checked.
  */
 import { type Bytes, describeType, isBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
@@ -28,7 +28,7 @@ export function wrongField(
   return wrongValue(`${where}.${key}`, wanted, value);
 }
 
-/** `value` as a map. @throws ProtocolError naming `where`. */
+/** Returns `value` as a map. @throws ProtocolError naming `where`. */
 export function asMap(value: CborValue, where: string): CborMap {
   if (value instanceof Map) return value;
   throw wrongValue(where, "a map", value);
@@ -113,7 +113,7 @@ export function requiredText(map: CborMap, key: string, where: string): string {
   return textField(map, key, where);
 }
 
-/** A byte string, of `length` bytes when given. @throws ProtocolError when it is absent. */
+/** A byte string, with `length` bytes if given. @throws ProtocolError when it is absent. */
 export function requiredBytes(map: CborMap, key: string, where: string, length?: number): Bytes {
   checkPresent(map, key, where, "a byte string");
   const value = bytesField(map, key, where);

@@ -11,7 +11,7 @@ import { nextMessageBoxIndex } from "../bacap/message-box-index.js";
 import type { ChannelClient } from "./channel-client.js";
 import type { BatchPart } from "./writer.js";
 
-/** How many bytes fewer a box of a copy holds than a box that is written directly. */
+/** Overhead of a copied box, in bytes: it holds this much less than a directly written box. */
 export const COPY_OVERHEAD = 4;
 /** The most boxes that the daemon seals in one request: each costs a real daemon seconds. */
 const BOXES_PER_CALL = 32;

@@ -36,7 +36,7 @@ interface DiagnosticBase {
 
 /** The replicas have a box. */
 export interface BoxWrittenDiagnostic extends DiagnosticBase {
-  /** Tells this event from the others. */
+  /** Always `boxWritten`. */
   readonly type: "boxWritten";
   /** The message that the box belongs to: `Delivery.id`. */
   readonly id: bigint;
@@ -46,11 +46,11 @@ export interface BoxWrittenDiagnostic extends DiagnosticBase {
 
 /** A box was not written. The write is tried again. */
 export interface WriteFailedDiagnostic extends DiagnosticBase {
-  /** Tells this event from the others. */
+  /** Always `writeFailed`. */
   readonly type: "writeFailed";
   /** The message that the box belongs to: `Delivery.id`. */
   readonly id: bigint;
-  /** What the call failed with. */
+  /** The error of the call. */
   readonly error: unknown;
   /** Time until the next attempt, in ms. */
   readonly pauseMs: number;
@@ -58,7 +58,7 @@ export interface WriteFailedDiagnostic extends DiagnosticBase {
 
 /** Boxes were requested. */
 export interface PolledDiagnostic extends DiagnosticBase {
-  /** Tells this event from the others. */
+  /** Always `polled`. */
   readonly type: "polled";
   /** How many of the requested boxes were there. */
   readonly found: number;
@@ -72,15 +72,15 @@ export interface PolledDiagnostic extends DiagnosticBase {
 
 /** A request failed for another reason than an empty box. It is tried again. */
 export interface ReadFailedDiagnostic extends DiagnosticBase {
-  /** Tells this event from the others. */
+  /** Always `readFailed`. */
   readonly type: "readFailed";
-  /** What the call failed with. */
+  /** The error of the call. */
   readonly error: unknown;
 }
 
-/** Boxes are lost, and the reader continued behind them. */
+/** Boxes are lost, and the reader continued after them. */
 export interface GapDiagnostic extends DiagnosticBase {
-  /** Tells this event from the others. */
+  /** Always `gap`. */
   readonly type: "gap";
   /** How many boxes are lost. */
   readonly boxes: number;
@@ -88,9 +88,9 @@ export interface GapDiagnostic extends DiagnosticBase {
 
 /** A box holds other bytes than ours, and the channel stopped. */
 export interface ForkedDiagnostic extends DiagnosticBase {
-  /** Tells this event from the others. */
+  /** Always `forked`. */
   readonly type: "forked";
-  /** The message whose box it is: `Delivery.id`. */
+  /** The message of that box: `Delivery.id`. */
   readonly id: bigint;
 }
 

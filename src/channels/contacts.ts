@@ -122,7 +122,7 @@ export class Contact {
    * @throws InvalidStateError when the exchange failed, was cancelled, or the channels were closed.
    */
   async ready(options?: {
-    /** Aborting ends the waiting with the signal's reason; the exchange goes on. */
+    /** Aborting ends the wait with the signal's reason; the exchange continues. */
     readonly signal?: AbortSignal | undefined;
   }): Promise<{
     /** Sends to the contact. */

@@ -50,7 +50,7 @@ import {
 import type { Delivery } from "./writer.js";
 
 const VOUCHER_LENGTH = 32;
-/** The form of a group's messages unless another is given: the one that katzenqt reads. */
+/** The default format of a group's messages, which katzenqt can read. */
 const DEFAULT_FORMAT: ChannelFormat = "katzenqt";
 const MAX_NAME_LENGTH = 150;
 const NEXT_KEY = "meta!nextGroup";
@@ -60,7 +60,7 @@ const SEAL_OVERHEAD = 359;
 const MAX_CAUSES = 16;
 /** Longest wait for a message that another one names, because it may be lost, in ms. */
 const HOLD_MS = 60_000;
-/** Largest distance at which two indices are compared, in boxes: a second of computation. */
+/** The largest distance, in boxes, at which two indices are compared: a second of computation. */
 const MAX_DISTANCE = 50_000n;
 
 /** Options of {@link Groups.create} and {@link Groups.join}. */
@@ -91,7 +91,7 @@ export interface GroupInfo {
 
 /** A message of a group. */
 export interface GroupMessage {
-  /** The member on whose channel it came. */
+  /** The member who sent it. */
   readonly sender: GroupMember;
   /** Increases within the sender's channel. */
   readonly id: bigint;
@@ -300,7 +300,7 @@ export class Group {
   readonly #context: GroupsContext;
   readonly #contacts: Contacts;
   readonly #key: string;
-  /** By channel. */
+  /** Members by channel. */
   readonly #members = new Map<string, SavedMember>();
   /** Members whose transaction is in progress. */
   #coming: (SavedMember & { readonly readCap: ReadCap })[] = [];
@@ -308,7 +308,7 @@ export class Group {
   readonly #seen = new Map<string, bigint>();
   /** The last message of each channel that one of our messages named. */
   readonly #named = new Map<string, bigint>();
-  /** Those who wait for a member that is not followed yet. */
+  /** Callers that wait for a member who is not followed yet. */
   readonly #newcomers = new Waiters();
   #induction: Delivery[] = [];
 
@@ -368,7 +368,7 @@ export class Group {
    * Resolves when a member has answered our voucher. @throws InvalidStateError when joining failed.
    */
   async joined(options?: {
-    /** Aborting ends the waiting with the signal's reason; joining goes on. */
+    /** Aborting ends the wait with the signal's reason; joining continues. */
     readonly signal?: AbortSignal | undefined;
   }): Promise<void> {
     await this.#joining?.over(options?.signal);
@@ -386,8 +386,8 @@ export class Group {
 
   /**
    * The members, each with one channel. katzenqt passes on the ReadCap that a member had before its
-   * voucher was opened. Nothing is ever written there, and we learn of the right one later. Which of
-   * the two is right shows only when a message arrives.
+   * voucher was opened. Nothing is ever written there, and we learn the right one later. Only an
+   * arriving message shows which of the two is right.
    */
   #speaking(): SavedMember[] {
     const all = [...this.#members.values()];

@@ -26,11 +26,11 @@ export const katzenqtTypes = {
   text: 0,
   /** A new member: its name and ReadCap. */
   introduction: 1,
-  /** A file, whole. */
+  /** A complete file. */
   file: 2,
   /** A question for the members. */
   who: 3,
-  /** The answer to it. */
+  /** The answer to `who`. */
   replyWho: 4,
   /** A new poll, with its state. */
   tallyCreate: 5,
@@ -38,9 +38,9 @@ export const katzenqtTypes = {
   tallyVote: 6,
   /** The end of a poll. */
   tallyClose: 7,
-  /** A request for what changed in a poll. */
+  /** A request for changes in a poll. */
   syncRequest: 8,
-  /** The answer to it. */
+  /** The answer to `syncRequest`. */
   syncResponse: 9,
 } as const;
 
@@ -81,9 +81,9 @@ export interface KatzenqtFile {
 
 /** A poll, as in katzenqt's tallies. */
 export interface KatzenqtTally {
-  /** Names the poll; 16 bytes, chosen by its maker. */
+  /** Identifies the poll: 16 bytes, chosen by its maker. */
   readonly surveyId: Bytes;
-  /** Counts up with each vote of one member; the highest one counts. */
+  /** Increases with each vote of a member; the highest one counts. */
   readonly version: number;
   /** Answers by slot. */
   readonly choice?: ReadonlyMap<string, CborValue> | undefined;
@@ -99,13 +99,13 @@ export interface KatzenqtCause {
   readonly id: bigint;
 }
 
-/** What every message of a conversation may have. */
+/** The fields that every message of a conversation may have. */
 interface KatzenqtMessageBase {
   /** The last message of each channel that the sender had seen; katzenqt ignores them. */
   readonly after?: readonly KatzenqtCause[] | undefined;
 }
 
-/** A text: of a person, or a question for the members and its answer. */
+/** A text: written by a person, or a question for the members or its answer. */
 export interface KatzenqtTextMessage extends KatzenqtMessageBase {
   /** `text` is what people write. */
   readonly type: "text" | "who" | "replyWho";
@@ -115,17 +115,17 @@ export interface KatzenqtTextMessage extends KatzenqtMessageBase {
 
 /** Announces a member. */
 export interface KatzenqtIntroductionMessage extends KatzenqtMessageBase {
-  /** Tells this kind of message from the others. */
+  /** Always `introduction`. */
   readonly type: "introduction";
-  /** Who it is, and how to read it. */
+  /** The member, with the capability that reads its channel. */
   readonly member: KatzenqtMember;
 }
 
 /** Carries a file. */
 export interface KatzenqtFileMessage extends KatzenqtMessageBase {
-  /** Tells this kind of message from the others. */
+  /** Always `file`. */
   readonly type: "file";
-  /** Its bytes, kind and name. */
+  /** Its content, kind and name. */
   readonly file: KatzenqtFile;
 }
 
@@ -133,7 +133,7 @@ export interface KatzenqtFileMessage extends KatzenqtMessageBase {
 export interface KatzenqtTallyMessage extends KatzenqtMessageBase {
   /** The step. */
   readonly type: "tallyCreate" | "tallyVote" | "tallyClose" | "syncRequest" | "syncResponse";
-  /** Which poll, and what changes in it. */
+  /** The poll, and what changes in it. */
   readonly tally: KatzenqtTally;
 }
 

@@ -56,9 +56,9 @@ export type MessageKind = "message" | "deleted" | "sideStream" | "tooLong" | "ot
 export interface Message {
   /** Increases within the channel, not always by one; equal to the writer's `Delivery.id`. */
   readonly id: bigint;
-  /** What the box or boxes held. */
+  /** The kind of content. */
   readonly kind: MessageKind;
-  /** The content, whole; empty for kinds that have none. */
+  /** The complete content; empty for kinds without content. */
   readonly bytes: Bytes;
   /**
    * How many boxes before it were lost, because they expired or nobody wrote them. Nearly always 0.
@@ -233,7 +233,7 @@ export class Reader implements AsyncIterable<Message> {
     try {
       for (;;) {
         signal?.throwIfAborted();
-        // A message that is stored while the store is being read is not in what is read.
+        // A message that is stored while the store is being read may be missing from the result.
         const { wakes } = this.#waiters;
         const message = await this.#stored(last);
         if (!message) {

@@ -218,14 +218,20 @@ export class ChannelStore {
   }
 
   #run(): void {
-    this.#running ??= this.#drain().finally(() => (this.#running = null));
+    this.#running ??= this.#drain();
   }
 
   async #drain(): Promise<void> {
     // Wait one turn, so that the sends of one turn go together.
     await Promise.resolve();
-    while (this.#queue.length > 0 || (this.#lazy.length > 0 && this.#lazyTimer === null)) {
-      await this.#commitBatch();
+    try {
+      while (this.#queue.length > 0 || (this.#lazy.length > 0 && this.#lazyTimer === null)) {
+        await this.#commitBatch();
+      }
+    } finally {
+      // In the same turn as the last check of the queue: a later transaction must start another
+      // run.
+      this.#running = null;
     }
   }
 

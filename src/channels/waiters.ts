@@ -7,14 +7,17 @@ export class Waiters {
 
   #wakes = 0;
 
-  /** How often {@link wake} was called. Note it before looking whether there is something to wait for. */
+  /**
+   * How often {@link wake} was called. Read it before checking whether there is something to wait
+   * for.
+   */
   get wakes(): number {
     return this.#wakes;
   }
 
   /**
-   * Resolves at the next {@link wake}, or at once if there was one since `wakes`; rejects with the
-   * signal's reason when that is aborted first.
+   * Resolves at the next {@link wake}, or at once if there was one since `wakes`. If the signal is
+   * aborted first, it rejects with the signal's reason.
    */
   wait(signal: AbortSignal | undefined, wakes: number = this.#wakes): Promise<void> {
     if (wakes !== this.#wakes) return Promise.resolve();

@@ -61,7 +61,9 @@ function parseCapability(text: string, name: string): Capability {
       return parse(text);
     } catch (error) {
       // The parser's own message quotes the line.
-      return fail(error instanceof TomlError ? `invalid TOML at line ${error.line}` : "no TOML");
+      return fail(
+        error instanceof TomlError ? `invalid TOML at line ${error.line}` : "invalid TOML",
+      );
     }
   })();
   for (const key of Object.keys(table)) {

@@ -1,7 +1,7 @@
 /** `--help` and `--version`, on every command; help fits a terminal of 80 columns. */
 import type { Command, CommandContext, RouteMap, StricliIntegration } from "@stricli/core";
 import { EXAMPLES } from "./flags.js";
-import { table, wrap } from "./text.js";
+import { wrap } from "./text.js";
 
 const WIDTH = 80;
 
@@ -65,9 +65,11 @@ function rootHelp(
   bold: (text: string) => string,
 ): string[] {
   const briefs = briefsOf(root);
+  const widest = Math.max(...[...briefs.keys()].map((name) => name.length));
   const lines = [root.brief, "", bold("USAGE"), "  katz COMMAND [FLAGS]"];
   for (const [heading, names] of Object.entries(groups)) {
-    lines.push("", bold(heading), ...briefLines(briefs, names));
+    const rows = names.map((name) => [name, briefs.get(name) ?? ""] as const);
+    lines.push("", bold(heading), ...briefLines(rows, widest));
   }
   lines.push("", "`katz COMMAND --help` says more. Networks started here give no anonymity.");
   return lines;
@@ -90,10 +92,10 @@ function mapHelp(
     ...paragraphs(description),
     "",
     bold("COMMANDS"),
-    ...briefLines(briefs, [...briefs.keys()]),
+    ...briefLines([...briefs]),
     "",
     bold("FLAGS"),
-    ...table(helpRows.map(([alias, flag, text]) => [`  ${alias} ${flag}`, text])),
+    ...flagLines(helpRows),
     "",
     bold("EXAMPLES"),
     ...examples.split("\n").map((line) => `  ${line}`),
@@ -107,11 +109,15 @@ function briefsOf(map: RouteMap<CommandContext>): ReadonlyMap<string, string> {
   return new Map(shown.map((entry) => [entry.name.original, entry.target.brief] as const));
 }
 
-function briefLines(briefs: ReadonlyMap<string, string>, names: readonly string[]): string[] {
-  const widest = Math.max(...[...briefs.keys()].map((name) => name.length));
-  return names.flatMap((name) =>
-    wrap(briefs.get(name) ?? "", WIDTH - widest - 4).map(
-      (part, i) => `  ${(i === 0 ? name : "").padEnd(widest)}  ${part}`,
+/** Terms with what they mean beside them, broken so that they fit. */
+function briefLines(
+  rows: readonly (readonly [term: string, brief: string])[],
+  widest = 0,
+): string[] {
+  const width = Math.max(widest, ...rows.map(([term]) => term.length));
+  return rows.flatMap(([term, brief]) =>
+    wrap(brief, WIDTH - width - 4).map(
+      (part, i) => `  ${(i === 0 ? term : "").padEnd(width)}  ${part}`,
     ),
   );
 }
@@ -127,17 +133,18 @@ function commandHelp(
   const usage = [...prefix, ...words, "[FLAGS]"].join(" ");
   const lines = [bold("USAGE"), `  ${usage}`, "", ...paragraphs(description)];
   if (positional.length > 0) {
-    lines.push("", bold("ARGUMENTS"), ...table(positional.map((p) => [`  ${p.name}`, p.brief])));
+    const rows = positional.map((p) => [p.name, p.brief] as const);
+    lines.push("", bold("ARGUMENTS"), ...briefLines(rows));
   }
-  const rows = [...flagRows(parameters), ...helpRows];
-  const flagLines = table(
-    rows.map(([alias, flag, text]) => [`  ${alias.padEnd(2)} ${flag}`, text]),
-  );
-  lines.push("", bold("FLAGS"), ...flagLines);
+  lines.push("", bold("FLAGS"), ...flagLines([...flagRows(parameters), ...helpRows]));
   if (examples !== undefined) {
     lines.push("", bold("EXAMPLES"), ...examples.split("\n").map((line) => `  ${line}`));
   }
   return lines;
+}
+
+function flagLines(rows: readonly FlagRow[]): string[] {
+  return briefLines(rows.map(([alias, flag, brief]) => [`${alias.padEnd(2)} ${flag}`, brief]));
 }
 
 function paragraphs(text: string): string[] {

@@ -22,11 +22,11 @@ import type { ReplyTo } from "../wire/responses.js";
 
 /** How many epochs before the newest one are kept. */
 const KEPT_EPOCHS = 5;
-/** Most memory that they take; of a network of a hundred nodes each takes less than 2 MiB. */
+/** The most memory that they take; in a network of a hundred nodes each takes less than 2 MiB. */
 const KEPT_BYTES = 64 * 1024 * 1024;
 
 /**
- * Documents by epoch: the newest and up to five epochs before it, fewer when they are very large.
+ * Documents by epoch: the newest and up to five epochs before it, or fewer if they are very large.
  */
 export class PkiCache {
   readonly #byEpoch = new Map<number, PkiDocument>();
@@ -214,7 +214,7 @@ export async function getPkiDocumentRaw(
   return { payload: copyBytes(payload), epoch: Number(reply.epoch) };
 }
 
-/** The signed document of `epoch`, and the daemon's reply that it came in. */
+/** Requests the signed document of `epoch`; returns it with the daemon's reply. */
 export async function requestPkiDocument(
   calls: Calls,
   epoch: number,
@@ -245,7 +245,7 @@ export async function getDirectoryAuthorities(
 ): Promise<DirectoryAuthority[]> {
   const operation = "getDirectoryAuthorities";
   const reply = await calls.request("getDirectoryAuthorities", {}, { operation, options });
-  // Here it means "none configured".
+  // Here the code means "none configured".
   if (reply.errorCode === THIN_CLIENT_ERROR_SERVICE_UNAVAILABLE) return [];
   const error = daemonErrorFromCode(reply.errorCode, { operation });
   if (error) throw error;

@@ -32,7 +32,7 @@ export interface EventsOptions<T extends EventType = EventType> {
 }
 
 const MAX_QUEUE_BYTES = 64 * 1024 * 1024;
-/** Memory that a place in the queue takes, in bytes. */
+/** Memory that an entry of the queue takes, in bytes. */
 const PLACE_IN_QUEUE = 100;
 
 /**
@@ -43,7 +43,7 @@ function sizeOf(event: ClientEvent, most: number): number {
   return PLACE_IN_QUEUE + decodedSize(event, most);
 }
 
-/** The names of all events, for a quick look-up. */
+/** The names of all events, for fast look-ups. */
 const knownTypes: ReadonlySet<string> = new Set(eventTypes);
 
 function checkType(name: string, type: unknown): void {

@@ -9,9 +9,9 @@ export type RequestOutcome = "ok" | "refused" | "error" | "timeout" | "aborted";
 export type Metric =
   /** A call began. */
   | {
-      /** Once for each `request` that will follow, when it is made. */
+      /** Reported once for each later `request`, when it is made. */
       readonly name: "begin";
-      /** Which call it is, the same number as in its `request`; counted in each process. */
+      /** The number of the call, the same as in its `request`; counted per process. */
       readonly call: number;
       /** Name of the call, as in its `request`. */
       readonly operation: string;
@@ -24,7 +24,7 @@ export type Metric =
        * also reported once, when they end; each of their requests is reported under its own name.
        */
       readonly name: "request";
-      /** Which call it is, the same number as in its `begin`; counted in each process. */
+      /** The number of the call, the same as in its `begin`; counted per process. */
       readonly call: number;
       /**
        * Name of the call, e.g. `read`. A request inside a call is reported under the name of the

@@ -387,7 +387,7 @@ export class Session {
     return this.#state === state;
   }
 
-  /** Waits before an attempt; not any longer when a page is back that may have slept. */
+  /** Waits before an attempt. The wait ends early if a page returns that may have slept. */
   async #pause(ms: number, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const pause = new AbortController();

@@ -806,7 +806,7 @@ export class ThinClient implements AsyncDisposable {
 
   /** Handles a status as if the daemon had sent it. For parity. @throws TypeError. */
   parseStatus(event: ConnectionStatusEvent): void {
-    // The fields of the wire (`is_connected`) would otherwise pass for "not connected".
+    // Otherwise the fields of the wire (`is_connected`) would count as "not connected".
     if (typeof event?.isConnected !== "boolean") {
       throw new TypeError(
         `\`event\` must be a ConnectionStatusEvent, with \`isConnected\`, got ${describeType(event)}`,

@@ -1,15 +1,15 @@
-/** Long work in one process must let others have their turn. */
+/** Pauses in long work, so that other work gets its turn. */
 import type { Clock } from "./clock.js";
 
-/** How long work may go on before sockets and timers get a turn, in ms. */
+/** How long work may continue before sockets and timers get a turn, in ms. */
 const longestStretchMs = 10;
 
 /**
- * Pauses long work now and then. In a network without delays a copy of thousands of boxes would
- * otherwise be one long chain of promise reactions, during which no socket is read.
+ * Pauses long work now and then. Otherwise, in a network without delays, a copy of thousands of
+ * boxes would be one long chain of promise reactions, during which no socket is read.
  *
- * All long work of a network shares one of these: works that paused each for itself would go on one
- * after the other in the same turn, each for a stretch of its own.
+ * All long work of a network shares one instance. If each piece of work paused separately, they
+ * would continue one after the other in the same turn, each for its full time.
  */
 export class Breather {
   readonly #clock: Clock;
@@ -21,7 +21,7 @@ export class Breather {
     this.#since = clock.monotonic();
   }
 
-  /** To be called between two pieces of work: pauses when the last pause is a while ago. */
+  /** Call this between two pieces of work: it pauses if the last pause was long enough ago. */
   pause(): Promise<void> {
     if (this.#pausing !== null) return this.#pausing;
     if (this.#clock.monotonic() - this.#since < longestStretchMs) return Promise.resolve();

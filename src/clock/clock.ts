@@ -1,25 +1,24 @@
-/**
- * The clock everything here waits by. Nothing else in the project may touch the platform's timers.
- */
+/** The clock for all waits. No other code in the project may use the platform's timers. */
 import { onAbort } from "./on-abort.js";
 
-/** A timer that was set. */
+/** A timer. */
 export interface Timer {
-  /** Takes it back; harmless when it has fired or was cancelled before. */
+  /** Cancels it; harmless if it has fired or was already cancelled. */
   cancel(): void;
 }
 
-/** Time, and the waiting for it: the platform's or a test's. */
+/** Time, and waiting: the platform's clock or a test's. */
 export interface Clock {
-  /** Milliseconds since 1970-01-01T00:00:00Z. May jump when the machine's clock is set. */
+  /** Milliseconds since 1970-01-01T00:00:00Z. It may jump when the machine's clock is set. */
   now(): number;
   /**
-   * Milliseconds since some fixed moment; never goes back and never jumps with the machine's clock.
+   * Milliseconds since some fixed moment; it never goes back and never jumps with the machine's
+   * clock.
    */
   monotonic(): number;
   /**
-   * Runs `callback` once after `ms` milliseconds. A timer set with `background` does not keep the
-   * process alive by itself.
+   * Runs `callback` once after `ms` milliseconds. A timer with `background` does not keep the
+   * process alive.
    */
   after(
     ms: number,
@@ -30,13 +29,14 @@ export interface Clock {
     },
   ): Timer;
   /**
-   * Runs `callback` in a later turn of the event loop, in the order of the calls and without the
-   * millisecond that a timer of 0 costs. Long work calls it now and then so that others get a turn.
+   * Runs `callback` in a later turn of the event loop, in the order of the calls, without the
+   * millisecond that a timer of 0 costs. Long work calls it now and then so that other work gets a
+   * turn.
    */
   soon(callback: () => void): void;
   /**
-   * Resolves after `ms` milliseconds; rejects with the signal's reason when `signal` is aborted
-   * first, and then leaves no timer behind.
+   * Resolves after `ms` milliseconds. If `signal` is aborted first, it rejects with the signal's
+   * reason and cancels its timer.
    */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }

@@ -1,21 +1,22 @@
-/** Hearing of an aborted signal. */
+/** Callbacks for aborted signals. */
 
 interface Heard {
   readonly callbacks: Set<() => void>;
   readonly listener: () => void;
 }
 
-// One listener a signal, however many calls, readers and handlers share it: Node warns of a leak
-// from the eleventh on. So nothing in the library listens to a caller's signal in another way.
+// One listener per signal, however many calls, readers and handlers share it, because Node warns of
+// a leak from the eleventh listener on. So no other code in the library listens to a caller's
+// signal directly.
 const heard = new WeakMap<AbortSignal, Heard>();
 
 /**
- * Calls `callback` once when `signal` is aborted from now on, in the order in which callbacks were
- * given. Returns a function that takes it back.
+ * Calls `callback` once when `signal` is aborted, in the order in which callbacks were added.
+ * Returns a function that removes it.
  */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   const entry = heard.get(signal) ?? listenTo(signal);
-  // Its own function, so that a callback given twice is called twice.
+  // A function of its own, so that a callback that was added twice is called twice.
   const called = (): void => callback();
   entry.callbacks.add(called);
   return () => {

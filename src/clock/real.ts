@@ -10,7 +10,7 @@ declare const MessageChannel: new () => {
   readonly port2: { postMessage(message: null): void };
 };
 
-// setTimeout reads its delay as a signed 32-bit number and fires at once when it is larger.
+// setTimeout treats its delay as a signed 32-bit number and fires at once if it is larger.
 const LONGEST_DELAY_MS = 2 ** 31 - 1;
 
 function after(ms: number, callback: () => void, options?: { background?: boolean }): Timer {
@@ -29,7 +29,7 @@ function after(ms: number, callback: () => void, options?: { background?: boolea
 
 let soonInBrowser: ((callback: () => void) => void) | null = null;
 
-/** Browsers have no setImmediate; a message to oneself is the turn without delay. */
+/** Browsers do not have setImmediate; a message to oneself is a turn without delay. */
 function makeSoon(): (callback: () => void) => void {
   const waiting: (() => void)[] = [];
   const { port1, port2 } = new MessageChannel();

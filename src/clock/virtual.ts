@@ -1,6 +1,5 @@
 /**
- * A clock that moves only when told to: hours of protocol time pass in milliseconds, in exact
- * order.
+ * A clock that moves only on request: hours of protocol time pass in milliseconds, in exact order.
  */
 import { type Clock, type Timer, sleepOn } from "./clock.js";
 
@@ -14,7 +13,7 @@ interface Entry {
   state: "set" | "done" | "cancelled";
 }
 
-/** Lets everything that is ready run: promise reactions, and sockets that have data. */
+/** Lets everything that is ready run: promise reactions, and sockets with data. */
 function settle(): Promise<void> {
   return new Promise((resolve) => {
     if (typeof setImmediate === "function") setImmediate(resolve);
@@ -23,8 +22,8 @@ function settle(): Promise<void> {
 }
 
 /**
- * A {@link Clock} for tests. Timers fire in the order of their time, equal times in the order in
- * which they were set; between two of them all that became ready may run.
+ * A {@link Clock} for tests. Timers fire in the order of their times, equal times in the order in
+ * which they were set; between two of them everything that became ready may run.
  */
 export class VirtualClock implements Clock {
   #now: number;
@@ -33,7 +32,7 @@ export class VirtualClock implements Clock {
   readonly #heap: Entry[] = [];
   #cancelled = 0;
 
-  /** @param startMs what `now()` says at first, in milliseconds since 1970. */
+  /** @param startMs the initial value of `now()`, in milliseconds since 1970. */
   constructor(startMs = Date.UTC(2026, 0, 1)) {
     this.#now = startMs;
     this.#start = startMs;
@@ -73,7 +72,7 @@ export class VirtualClock implements Clock {
     return this.#heap.length - this.#cancelled;
   }
 
-  /** Moves time on by `ms`, firing what falls due on the way. */
+  /** Moves the time forward by `ms`, and fires the timers that become due. */
   async advance(ms: number): Promise<void> {
     const target = this.#now + ms;
     await settle();
@@ -83,7 +82,7 @@ export class VirtualClock implements Clock {
     this.#now = target;
   }
 
-  /** Moves time on until no timer is set, or `limitMs` has passed. */
+  /** Moves the time forward until no timer is set, or `limitMs` has passed. */
   async runUntilIdle(limitMs = 3_600_000): Promise<void> {
     const limit = this.#now + limitMs;
     await settle();
@@ -93,7 +92,7 @@ export class VirtualClock implements Clock {
   }
 
   /**
-   * Moves time on until `promise` settles, and gives what it gives.
+   * Moves the time forward until `promise` settles, and returns its result.
    * @throws RangeError when it is still pending after `limitMs`, or when no timer is left to fire.
    */
   async runUntil<T>(promise: Promise<T>, limitMs = 3_600_000): Promise<T> {

@@ -1,4 +1,4 @@
-/** The TOML file that tells a thin client where its daemon is. spec/thin-protocol §1.1. */
+/** The TOML file that tells a thin client where its daemon is (spec/thin-protocol §1.1). */
 import { readText } from "#platform";
 import { TomlError, parse } from "smol-toml";
 import { describeType } from "../bytes/bytes.js";
@@ -9,7 +9,7 @@ import { DialConfig } from "../transport/dial-config.js";
 
 const EXAMPLE = `[Dial.Tcp] with Address = "localhost:64331"`;
 
-/** What only a daemon's own configuration has at its top: its loader knows these. */
+/** Top-level keys that only a daemon's own configuration has. */
 const ofTheDaemon: ReadonlySet<string> = new Set([
   "Listen",
   "Logging",
@@ -34,7 +34,7 @@ export class ConfigFile {
   /**
    * Reads a file.
    * @throws ConfigError that begins with `config: <path>: ` when the file is missing, unreadable,
-   * or not what {@link parse} takes.
+   * or not valid for {@link parse}.
    */
   static async load(tomlPath: string): Promise<ConfigFile> {
     if (typeof tomlPath !== "string") {
@@ -51,9 +51,9 @@ export class ConfigFile {
   }
 
   /**
-   * Reads the text of a file; `source` is what messages call it.
+   * Reads the text of a file; messages call it `source`.
    * @throws ConfigError that begins with `config: <source>: ` and names what is wrong: with line
-   * and column when it is no TOML, else the table and key.
+   * and column if it is not TOML, otherwise with the table and key.
    */
   static parse(toml: string, source = "(text)"): ConfigFile {
     return within(`config: ${source}`, () => {
@@ -78,7 +78,7 @@ export class ConfigFile {
 
 function unreadable(cause: unknown): string {
   const { code } = cause as { readonly code?: unknown };
-  if (code === "ENOENT") return `file not found; make one that says ${EXAMPLE}`;
+  if (code === "ENOENT") return `file not found; create one with ${EXAMPLE}`;
   if (code === "EACCES") return "the file cannot be read: permission denied (EACCES)";
   if (code === "EISDIR") return "that is a directory, not a file (EISDIR)";
   return `the file cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`;
@@ -86,30 +86,30 @@ function unreadable(cause: unknown): string {
 
 function parseToml(toml: string): Record<string, unknown> {
   try {
-    // Editors on Windows like to begin a file with a byte order mark.
+    // Editors on Windows often start a file with a byte order mark.
     const data = parse(toml.replace(/^\uFEFF/, ""), { integersAsBigInt: "asNeeded" });
     return isTable(data) ? data : {};
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    // The first line only, and no `cause`: the rest quotes the file, where a token may stand.
+    // Only the first line, and no `cause`: the rest quotes the file, which may contain a token.
     const what = error.message.split("\n", 1)[0]!.replace(/^Invalid TOML document: /, "");
     throw new ConfigError(`TOML parse error: ${what} (line ${error.line}, column ${error.column})`);
   }
 }
 
-// What files for older clients had at the top.
+// Advice about keys in files for older clients.
 function hintAbout(unknown: readonly string[]): string {
   if (unknown.some((key) => ofTheDaemon.has(key))) {
     return (
-      "; this is the configuration of the daemon itself: a client's is another file, " +
+      "; this is the configuration of the daemon itself: a client needs another file, " +
       `thinclient.toml, which says where the daemon listens, e.g. ${EXAMPLE}`
     );
   }
   if (unknown.some((key) => key.endsWith("Geometry"))) {
-    return "; delete the geometry: the daemon tells it";
+    return "; delete the geometry: the daemon sends it";
   }
   if (unknown.some((key) => key === "Network" || key === "Address")) {
-    return `; the address goes into a table: ${EXAMPLE}`;
+    return `; the address belongs in a table: ${EXAMPLE}`;
   }
   return "";
 }

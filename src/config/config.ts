@@ -1,4 +1,4 @@
-/** What a client is made from. */
+/** The configuration of a client. */
 import { isMarked, markOf } from "../errors/marks.js";
 import { describeType } from "../bytes/bytes.js";
 import { checkFields } from "../errors/config-checks.js";
@@ -8,7 +8,7 @@ import { DialConfig, type DialInit } from "../transport/dial-config.js";
 import { ConfigFile } from "./config-file.js";
 import { type ConfigHandler, type EventHandlers, configHandlers } from "./handlers.js";
 
-/** What a {@link Config} is made from. */
+/** The fields of a {@link Config}. */
 export interface ConfigInit extends EventHandlers {
   /** Where the daemon is: `{ tcp: { address: "localhost:64331" } }`, or `"tcp:localhost:64331"`. */
   readonly dial: DialConfig | DialInit | string;
@@ -19,8 +19,7 @@ const handlerNames = Object.keys(configHandlers) as (keyof EventHandlers)[];
 const configMark: unique symbol = markOf("Config") as typeof configMark;
 
 /**
- * Where the daemon is, and what to call when something happens. Handlers may also be assigned
- * later.
+ * Where the daemon is, and the handlers of events. Handlers may also be assigned later.
  *
  * ```ts
  * const config = await Config.load("thinclient.toml");
@@ -34,7 +33,7 @@ export class Config implements EventHandlers {
   }
   /** Where the daemon is. */
   readonly dial: DialConfig;
-  /** Sizes of mixnet packets: the daemon tells them, so null until the first handshake. */
+  /** Sizes of mixnet packets. The daemon sends them, so they are null until the first handshake. */
   geometry: Geometry | null = null;
   onConnectionStatus: ConfigHandler<"connectionStatus"> | null | undefined;
   onNewPkiDocument: ConfigHandler<"newPkiDocument"> | null | undefined;
@@ -43,8 +42,8 @@ export class Config implements EventHandlers {
   onDaemonDisconnected: ConfigHandler<"daemonDisconnected"> | null | undefined;
 
   /**
-   * @throws ConfigError on an option that is not known, a handler that is not a function, or a `dial`
-   * that does not name exactly one transport.
+   * @throws ConfigError for an unknown option, a handler that is not a function, or a `dial` that
+   * does not name exactly one transport.
    */
   constructor(init: ConfigInit) {
     checkFields("Config", init, ["dial", ...handlerNames]);
@@ -59,7 +58,7 @@ export class Config implements EventHandlers {
     this.onDaemonDisconnected = init.onDaemonDisconnected;
   }
 
-  /** Reads a file. @throws ConfigError as {@link ConfigFile.load}, and for wrong `handlers`. */
+  /** Reads a file. @throws ConfigError as {@link ConfigFile.load}, and for invalid `handlers`. */
   static async load(filepath: string, handlers: EventHandlers = {}): Promise<Config> {
     checkFields("Config.load: handlers", handlers, handlerNames);
     const { dial } = await ConfigFile.load(filepath);
@@ -74,8 +73,8 @@ export class Config implements EventHandlers {
   }
 
   /**
-   * `init` itself when it is a Config already, else one made from it. A text is the address of the
-   * daemon: `unix:PATH`, `unix:@NAME`, `tcp:HOST:PORT` or `ws://HOST:PORT`.
+   * Returns `init` if it is already a Config, otherwise makes one from it. A text is the daemon's
+   * address: `unix:PATH`, `unix:@NAME`, `tcp:HOST:PORT` or `ws://HOST:PORT`.
    * @throws ConfigError
    */
   static from(init: Config | ConfigInit | string): Config {
@@ -83,12 +82,12 @@ export class Config implements EventHandlers {
     return isMarked(init, configMark) ? (init as Config) : new Config(init);
   }
 
-  /** How the daemon is reached. */
+  /** The kind of network. */
   get network(): "tcp" | "tcp4" | "tcp6" | "unix" | "ws" {
     return this.dial.resolve().network;
   }
 
-  /** Where the daemon is: `HOST:PORT`, a path, `@name`, or a URL. */
+  /** The daemon's address: `HOST:PORT`, a path, `@name`, or a URL. */
   get address(): string {
     return this.dial.resolve().address;
   }

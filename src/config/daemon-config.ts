@@ -1,6 +1,6 @@
 /**
- * The TOML file of a daemon on a real network: `client.toml`, as the network's operator hands it out
- * for `kpclientd`. spec/mixnet §9.
+ * The TOML file of a daemon on a real network: the `client.toml` that the network's operator
+ * supplies for `kpclientd` (spec/mixnet §9).
  */
 import { readText } from "#platform";
 import { TomlError, parse } from "smol-toml";
@@ -16,13 +16,13 @@ import { findSignatureScheme, signatureSchemes } from "../pki/signature-schemes.
 import { parseHostPort } from "../transport/address.js";
 import { TomlLines, type TomlPath } from "./toml-lines.js";
 
-/** A gateway that the file names. */
+/** A gateway in the file. */
 export interface PinnedGateway {
   /** Its name in the consensus. */
   readonly name: string;
   /** Raw; 32 bytes with Ed25519. */
   readonly identityKey: Bytes;
-  /** Raw; of the KEM scheme of the file. */
+  /** Raw; a key of the file's KEM scheme. */
   readonly linkKey: Bytes;
   /** Name of the signature scheme of the identity key. */
   readonly pkiSignatureScheme: string;
@@ -40,7 +40,7 @@ export interface PinnedAuthority {
   readonly identityKey: Bytes;
   /** Name of the KEM scheme of the link key. */
   readonly wireKemScheme: string;
-  /** Raw; null when the file has none. */
+  /** Raw; null if the file has none. */
   readonly linkKey: Bytes | null;
   /** URLs in the file's order. */
   readonly urls: readonly string[];
@@ -70,7 +70,7 @@ export type ProxySettings =
         | undefined;
     };
 
-/** What a file of a daemon says. Lengths in bytes, times in milliseconds. */
+/** The settings of a daemon. Lengths in bytes, times in milliseconds. */
 export interface DaemonSettings {
   /** Where thin clients connect: `unix:PATH`, `tcp:HOST:PORT` or `ws://HOST:PORT`. */
   readonly listen: string;
@@ -78,35 +78,35 @@ export interface DaemonSettings {
   readonly wireKemScheme: string;
   /** Lengths of packets; its hash must be in the consensus. */
   readonly geometry: Geometry;
-  /** Gateways to begin with, in the file's order. */
+  /** Gateways to start with, in the file's order. */
   readonly gateways: readonly PinnedGateway[];
-  /** Who must sign the consensus: more than half of them. */
+  /** The authorities of the consensus; more than half of them must sign it. */
   readonly authorities: readonly PinnedAuthority[];
   /** How gateways are reached. */
   readonly proxy: ProxySettings;
-  /** Order in which transports are dialled; null: the usual one. */
+  /** The order in which transports are dialled; null for the usual order. */
   readonly preferredTransports: readonly string[] | null;
   /** How long a session is kept for an application that is away. */
   readonly sessionGraceMs: number;
   /** Whether ticks without work carry cover traffic. */
   readonly decoys: boolean;
-  /** Whether the gateway's clock is gone by. */
+  /** Whether to use the gateway's clock. */
   readonly timeSync: boolean;
   /** `ERROR`, `WARNING`, `NOTICE`, `INFO` or `DEBUG`. */
   readonly logLevel: string;
-  /** Whether host names may stand in addresses. */
+  /** Whether addresses may contain host names. */
   readonly allowHostnameAddresses: boolean;
 }
 
-/** What upstream keeps a session for when nobody says. */
+/** Upstream's default time for keeping a session. */
 const USUAL_GRACE_MS = 600_000;
-/** Envelopes of every network that has storage. spec/pigeonhole §3. */
+/** NIKE of the envelopes on every network with storage (spec/pigeonhole §3). */
 const ENVELOPE_NIKE = "CTIDH1024-X25519";
 const gatewayTransports = ["tcp", "tcp4", "tcp6", "quic", "onion"];
 const logLevels = ["ERROR", "WARNING", "NOTICE", "INFO", "DEBUG"];
-const operator = "ask the network's operator for the client.toml that fits";
+const operator = "ask the network's operator for the right client.toml";
 
-/** Every key that means something; others are ignored, and named. */
+/** All keys that have an effect; others are ignored and listed. */
 const knownKeys: Readonly<Record<string, readonly string[]>> = {
   "": [
     "WireKEMScheme",
@@ -141,9 +141,9 @@ const knownKeys: Readonly<Record<string, readonly string[]>> = {
 
 /** The configuration of a daemon on a real network. */
 export class DaemonConfig {
-  /** What the file says. */
+  /** The settings from the file. */
   readonly settings: DaemonSettings;
-  /** What the file has that means nothing here, with its line; upstream ignores it as well. */
+  /** Keys in the file that have no effect here, with their lines; upstream ignores them too. */
   readonly ignored: readonly string[];
 
   private constructor(settings: DaemonSettings, ignored: readonly string[]) {
@@ -154,7 +154,7 @@ export class DaemonConfig {
   /**
    * Reads a file.
    * @throws ConfigError that begins with `config: <path>: ` when the file is missing, unreadable,
-   * or not what {@link parse} takes.
+   * or not valid for {@link parse}.
    */
   static async load(path: string): Promise<DaemonConfig> {
     if (typeof path !== "string") {
@@ -175,8 +175,8 @@ export class DaemonConfig {
   }
 
   /**
-   * Reads the text of a file; `source` is what messages call it. Accepts and refuses what upstream's
-   * loader does; keys match in any case.
+   * Reads the text of a file; messages call it `source`. It accepts and refuses the same files as
+   * upstream's loader; keys match in any case.
    * @throws ConfigError that begins with `config: <source>: ` and names the line, what is wrong and
    * what to do.
    */
@@ -197,7 +197,7 @@ function parseToml(text: string, source: string): Record<string, unknown> {
     return isTable(data) ? data : {};
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    // The first line only, and no `cause`: the rest quotes the file, where a password may stand.
+    // Only the first line, and no `cause`: the rest quotes the file, which may contain a password.
     const what = error.message.split("\n", 1)[0]!.replace(/^Invalid TOML document: /, "");
     throw new ConfigError(
       `config: ${source}: line ${error.line}, column ${error.column}: this is not TOML: ${what}`,
@@ -205,7 +205,7 @@ function parseToml(text: string, source: string): Record<string, unknown> {
   }
 }
 
-/** Reads values out of a table, and says where what is wrong stands. */
+/** Reads values from a table; its errors say where the problem is. */
 class Reader {
   readonly #source: string;
   readonly #lines: TomlLines;
@@ -224,7 +224,7 @@ class Reader {
     this.#path = path;
   }
 
-  /** A refusal that names the key's line, else that of its table. */
+  /** An error that names the key's line, or that of its table. */
   error(key: string | null, what: string): ConfigError {
     const path = key === null ? this.#path : [...this.#path, key];
     const line = this.#lines.lineOf(path);
@@ -232,17 +232,17 @@ class Reader {
     return new ConfigError(`config: ${this.#source}: ${place}${what}`);
   }
 
-  /** The key as messages call it. */
+  /** The key's name in messages. */
   name(key: string): string {
     return [...this.#path.filter((part) => typeof part === "string"), key].join(".");
   }
 
-  /** The value of a key in whatever case; undefined when it is not there. */
+  /** The value of a key in any case; undefined if it is missing. */
   value(key: string): unknown {
     const wanted = key.toLowerCase();
     const names = Object.keys(this.#table).filter((name) => name.toLowerCase() === wanted);
     if (names.length > 1) {
-      throw this.error(names[1]!, `${this.name(key)} is there twice; leave one`);
+      throw this.error(names[1]!, `${this.name(key)} appears twice; keep one`);
     }
     return names.length === 0 ? undefined : this.#table[names[0]!];
   }
@@ -255,7 +255,7 @@ class Reader {
     return this.#typed(key, "a string", (value) => typeof value === "string") as string | undefined;
   }
 
-  /** @throws ConfigError when it is not there, or empty. */
+  /** @throws ConfigError when it is missing or empty. */
   requiredText(key: string): string {
     const value = this.text(key);
     if (value) return value;
@@ -267,7 +267,7 @@ class Reader {
     return (value as boolean | undefined) ?? false;
   }
 
-  /** An integer; undefined when it is not there. */
+  /** An integer; undefined if it is missing. */
   integer(key: string): number | undefined {
     const value = this.#typed(key, "an integer", (one) => Number.isSafeInteger(one));
     return value as number | undefined;
@@ -279,20 +279,20 @@ class Reader {
     return this.#typed(key, "an array of strings", isTexts) as readonly string[] | undefined;
   }
 
-  /** A table; null when it is not there. */
+  /** A table; null if it is missing. */
   table(key: string): Reader | null {
     const value = this.#typed(key, "a table", isTable);
     return value === undefined ? null : this.#inside([key], value);
   }
 
-  /** An array of tables; empty when it is not there. */
+  /** An array of tables; empty if it is missing. */
   tables(key: string): Reader[] {
     const isTables = (value: unknown): boolean => Array.isArray(value) && value.every(isTable);
     const value = this.#typed(key, "an array of tables ([[…]])", isTables) as unknown[] | undefined;
     return (value ?? []).map((one, i) => this.#inside([key, i], one));
   }
 
-  /** What is there and means nothing, in this table and those in it. */
+  /** Keys without an effect, in this table and its subtables. */
   ignored(): string[] {
     const known = knownKeys[this.#path.join(".")];
     if (known === undefined) return [];
@@ -314,7 +314,7 @@ class Reader {
   #typed(key: string, wanted: string, is: (value: unknown) => boolean): unknown {
     const value = this.value(key);
     if (value === undefined || is(value)) return value;
-    // Of what type, not which: it may be a password.
+    // Only the type, not the value, which may be a password.
     throw this.error(key, `${this.name(key)} must be ${wanted}, got ${describeType(value)}`);
   }
 }
@@ -357,22 +357,22 @@ function readLogging(top: Reader): string {
     const known = logLevels.join(", ");
     throw logging!.error(
       "Level",
-      `Logging.Level ${JSON.stringify(level)} is not one of ${known}; take one of them`,
+      `Logging.Level ${JSON.stringify(level)} is not one of ${known}; use one of them`,
     );
   }
   const file = logging?.text("File");
   if (file && !file.startsWith("/") && !/^[A-Za-z]:[\\/]/.test(file)) {
-    throw logging!.error("File", "Logging.File must be an absolute path; write it from / on");
+    throw logging!.error("File", "Logging.File must be an absolute path; start it with /");
   }
   return level.toUpperCase();
 }
 
-/** What a scheme that is not here is answered with. */
+/** The error for a scheme that is not implemented here. */
 function lacking(reader: Reader, key: string, name: string, known: readonly string[]): ConfigError {
   return reader.error(
     key,
-    `${reader.name(key)} ${JSON.stringify(name)} is not a scheme that this daemon has ` +
-      `(it has ${known.join(", ")}); if the network uses it, join with kpclientd instead`,
+    `${reader.name(key)} ${JSON.stringify(name)} is not a scheme that this daemon supports ` +
+      `(it supports ${known.join(", ")}); if the network uses it, join with kpclientd`,
   );
 }
 
@@ -401,7 +401,7 @@ function readListen(top: Reader, mayBeName: boolean): string {
   if (kinds.length > 1) {
     throw listen.error(
       kinds[1]!,
-      `[Listen] names ${kinds.length} transports, exactly one can be; leave one of ${kinds.join(", ")}`,
+      `[Listen] names ${kinds.length} transports, but only one is allowed; keep one of ${kinds.join(", ")}`,
     );
   }
   const [kind] = kinds;
@@ -417,7 +417,7 @@ function readListen(top: Reader, mayBeName: boolean): string {
   return `${network}:${address}`;
 }
 
-/** @throws ConfigError unless it is `IP:PORT`, or a name where those may be. */
+/** @throws ConfigError unless it is `IP:PORT`, or a name if names are allowed. */
 function checkLiteral(reader: Reader, key: string, text: string, mayBeName: boolean): void {
   let host: string;
   try {
@@ -432,9 +432,9 @@ function checkLiteral(reader: Reader, key: string, text: string, mayBeName: bool
 
 function hostNameText(address: string, host: string): string {
   return (
-    `address ${JSON.stringify(address)} has the host name ${JSON.stringify(host)}, whose look-up ` +
-    "tells others where this daemon goes; write its IP address, or set " +
-    "AllowHostnameAddresses = true where that does not matter"
+    `address ${JSON.stringify(address)} has the host name ${JSON.stringify(host)}, and looking it ` +
+    "up tells others where this daemon connects; use its IP address, or set " +
+    "AllowHostnameAddresses = true if that does not matter"
   );
 }
 
@@ -458,7 +458,7 @@ function readGeometry(top: Reader): Geometry {
   const geometry = new Geometry(fields as unknown as GeometryFields);
   try {
     geometry.validate();
-    // Whether boxes fit is upstream's question too.
+    // Upstream also checks whether boxes fit.
     PigeonholeGeometry.fromSphinx(geometry, ENVELOPE_NIKE);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
@@ -477,7 +477,7 @@ function readUrls(reader: Reader, who: string, mayBeName: boolean): readonly str
     if (scheme === undefined || !gatewayTransports.includes(scheme.toLowerCase())) {
       throw reader.error(
         "Addresses",
-        `${who}: address ${JSON.stringify(url)} is none of ` +
+        `${who}: address ${JSON.stringify(url)} must begin with one of ` +
           `${gatewayTransports.map((one) => `${one}://`).join(", ")}; correct it`,
       );
     }
@@ -532,8 +532,8 @@ function readGateways(top: Reader, wireKem: string, mayBeName: boolean): PinnedG
     if (kem.toLowerCase() !== wireKem.toLowerCase()) {
       throw gateway.error(
         "WireKEMScheme",
-        `${who} has the WireKEMScheme ${JSON.stringify(kem)}, the file ${JSON.stringify(wireKem)}; ` +
-          "links have the file's, so both must be the same",
+        `${who} has the WireKEMScheme ${JSON.stringify(kem)}, but the file has ` +
+          `${JSON.stringify(wireKem)}; links use the file's, so both must be the same`,
       );
     }
     const { publicKeyLength } = kemSchemeByName(wireKem);
@@ -567,7 +567,7 @@ function readAuthorities(top: Reader, mayBeName: boolean): PinnedAuthority[] {
       pkiSignatureScheme: scheme,
       identityKey,
       wireKemScheme: kem,
-      // The daemon never dials an authority: the length is not its business.
+      // The daemon never dials an authority, so it does not check the length.
       linkKey: peer.has("LinkPublicKey") ? readPem(peer, "LinkPublicKey", kem, null) : null,
       urls: readUrls(peer, `authority ${JSON.stringify(identifier)}`, mayBeName),
     };
@@ -579,7 +579,7 @@ function readProxy(top: Reader): ProxySettings {
   if (table === null) {
     throw top.error(
       null,
-      '[UpstreamProxy] is missing, without which kpclientd crashes; add it with Type = "none"',
+      '[UpstreamProxy] is missing, and kpclientd crashes without it; add it with Type = "none"',
     );
   }
   const type = (table.text("Type") || "none").toLowerCase();
@@ -630,7 +630,7 @@ const unitsMs: Readonly<Record<string, number>> = {
   h: 3_600_000,
 };
 
-/** A duration as Go writes it, e.g. `1m30s`. */
+/** A duration in Go's format, e.g. `1m30s`. */
 function readGrace(top: Reader): number {
   const text = top.text("SessionGracePeriod");
   if (text === undefined) return USUAL_GRACE_MS;

@@ -5,71 +5,74 @@ import type { PkiDocument } from "../pki/document.js";
 import type { Geometry } from "../pki/geometry.js";
 import type { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
 
-/** The daemon's connection to the mixnet: once in the handshake, then at every change. */
+/**
+ * The status of the daemon's connection to the mixnet: once in the handshake, then at every change.
+ */
 export interface ConnectionStatusEvent {
-  /** Its name for `on` and `events`. */
+  /** The event's name for `on` and `events`. */
   readonly type: "connectionStatus";
   /** Whether the daemon is connected to the mixnet. */
   readonly isConnected: boolean;
-  /** Why not; "" when nothing is wrong. */
+  /** Why not; "" if nothing is wrong. */
   readonly err: string;
-  /** Names the daemon's process (16 bytes); null when the daemon sent none. */
+  /** Identifies the daemon's process (16 bytes); null if the daemon sent none. */
   readonly instanceToken: Bytes | null;
-  /** Sizes of mixnet packets; null when the daemon sent none. */
+  /** Sizes of mixnet packets; null if the daemon sent none. */
   readonly sphinxGeometry: Geometry | null;
-  /** Sizes of Pigeonhole messages; null when the daemon sent none. */
+  /** Sizes of Pigeonhole messages; null if the daemon sent none. */
   readonly pigeonholeGeometry: PigeonholeGeometry | null;
 }
 
 /**
- * A PKI document: in the handshake, then at every new epoch; none is told twice. A daemon hands a
- * new one out late (a real one after 0.7 of the epoch), so the client asks for it when the epoch
- * has turned, where epochs are whole seconds long and the machine's clock is right.
+ * A PKI document: in the handshake, then at every new epoch; none is announced twice. A daemon
+ * announces a new one late (a real one after 0.7 of the epoch), so the client asks for it when the
+ * epoch changes. That needs epochs of whole seconds and a correct clock on this machine.
  */
 export interface NewPkiDocumentEvent {
-  /** Its name for `on` and `events`. */
+  /** The event's name for `on` and `events`. */
   readonly type: "newPkiDocument";
-  /** The document as it came (CBOR, without signatures); null when the daemon has none yet. */
+  /** The document as received (CBOR, without signatures); null if the daemon has none yet. */
   readonly payload: Bytes | null;
-  /** The document, decoded; null when the daemon has none yet. */
+  /** The document, decoded; null if the daemon has none yet. */
   readonly document: PkiDocument | null;
 }
 
-/** A message left the daemon, or could not. */
+/** A message left the daemon, or could not be sent. */
 export interface MessageSentEvent {
   /**
-   * Its name for `on` and `events`. Comes only where a reply is wanted (
-   * spec/thin-protocol §4.2).
+   * The event's name for `on` and `events`. Only for messages with a reply block
+   * (spec/thin-protocol §4.2).
    */
   readonly type: "messageSent";
-  /** 16 bytes; null for messages of this client, which gives them none. */
+  /** 16 bytes; null for messages of this client, which have none. */
   readonly messageId: MessageId | null;
-  /** Which message: the 16 bytes given to `sendMessage`; null when the daemon names none. */
+  /** The message's 16 bytes from `sendMessage`; null if the daemon does not name the message. */
   readonly surbId: SurbId | null;
   /** When it was sent; the wire carries whole seconds. */
   readonly sentAt: Date;
   /** How long a reply is expected to take, in ms; 0 when none is expected. */
   readonly replyEtaMs: number;
   /**
-   * Why it was not sent; "" when it was. The client itself tells of messages that had not left when
-   * the connection ended: a daemon forgets those, also within a session that is taken up again.
+   * Why it was not sent; "" if it was. The client itself reports messages that had not left when
+   * the connection ended, because a daemon forgets those, even if the session is resumed.
    */
   readonly err: string;
 }
 
-/** A reply to a message came. */
+/** A reply to a message arrived. */
 export interface MessageReplyEvent {
-  /** Its name for `on` and `events`. */
+  /** The event's name for `on` and `events`. */
   readonly type: "messageReply";
-  /** 16 bytes; null for messages of this client, which gives them none. */
+  /** 16 bytes; null for messages of this client, which have none. */
   readonly messageId: MessageId | null;
   /**
-   * Which message it answers: the 16 bytes given to `sendMessage`; null when the daemon names none.
+   * The answered message's 16 bytes from `sendMessage`; null if the daemon does not name the
+   * message.
    */
   readonly surbId: SurbId | null;
   /** The reply, padded with zeros to the geometry's payload length. */
   readonly payload: Bytes;
-  /** Which of two replies it is, where there can be two; else null. */
+  /** Which of two replies it is, if there can be two; otherwise null. */
   readonly replyIndex: number | null;
   /** 0, or a code of the thin-client protocol. */
   readonly errorCode: number;
@@ -78,26 +81,27 @@ export interface MessageReplyEvent {
 /** The daemon gave up on a message's reply. */
 export interface MessageIdGarbageCollectedEvent {
   /**
-   * Its name for `on` and `events`. Daemons of v0.0.99 never send it (spec/thin-protocol §3.2).
+   * The event's name for `on` and `events`. Daemons of v0.0.99 never send it (spec/thin-protocol
+   * §3.2).
    */
   readonly type: "messageIdGarbageCollected";
-  /** Which message: 16 bytes, as the sender gave them. */
+  /** The message's 16 bytes, from its sender. */
   readonly messageId: MessageId;
 }
 
-/** The connection to the daemon is gone; the client goes on to dial unless it is closed. */
+/** The connection to the daemon was lost; the client dials again unless it is closed. */
 export interface DaemonDisconnectedEvent {
-  /** Its name for `on` and `events`. */
+  /** The event's name for `on` and `events`. */
   readonly type: "daemonDisconnected";
   /** Whether the daemon said goodbye before. */
   readonly isGraceful: boolean;
-  /** What went wrong; null when nothing did. */
+  /** What went wrong; null if nothing did. */
   readonly error: Error | null;
 }
 
-/** The connection to the daemon is there again, handshake and all. */
+/** The connection to the daemon was made again, including the handshake. */
 export interface ReconnectedEvent {
-  /** Its name for `on` and `events`. */
+  /** The event's name for `on` and `events`. */
   readonly type: "reconnected";
   /** Whether the daemon still knew our session. */
   readonly resumed: boolean;
@@ -107,27 +111,30 @@ export interface ReconnectedEvent {
 
 /** The daemon says that it is about to exit. */
 export interface ShutdownEvent {
-  /** Its name for `on` and `events`. `daemonDisconnected` follows, with `isGraceful`. */
+  /** The event's name for `on` and `events`. `daemonDisconnected` follows, with `isGraceful`. */
   readonly type: "shutdown";
 }
 
 /** A handler of the application threw, or its promise rejected. */
 export interface HandlerErrorEvent {
-  /** Its name for `on` and `events`. A handler of this type that throws is not told of it again. */
+  /**
+   * The event's name for `on` and `events`. If a handler of this type throws, that is not reported
+   * again.
+   */
   readonly type: "handlerError";
-  /** What it threw. */
+  /** The thrown value. */
   readonly error: unknown;
-  /** Which event it was given. */
+  /** The event that was passed to the handler. */
   readonly event: Exclude<ClientEvent, HandlerErrorEvent>;
 }
 
 /** The client is closed for good; the last event. */
 export interface ClosedEvent {
-  /** Its name for `on` and `events`. Iterators end after it. */
+  /** The event's name for `on` and `events`. Iterators end after it. */
   readonly type: "closed";
-  /** `stop()`, `disconnect()`, or an error after which the client cannot go on. */
+  /** `stop()`, `disconnect()`, or an error after which the client cannot continue. */
   readonly reason: "stopped" | "disconnected" | "failed";
-  /** The error when `reason` is `failed`, else null. */
+  /** The error if `reason` is `failed`, otherwise null. */
   readonly error: Error | null;
 }
 
@@ -161,5 +168,5 @@ export const eventTypes = [
   "closed",
 ] as const satisfies readonly EventType[];
 
-/** The event of that name. */
+/** The event with that name. */
 export type EventOf<T extends EventType> = Extract<ClientEvent, { readonly type: T }>;

@@ -1,15 +1,17 @@
-/** Where in a TOML text a key stands, for messages: the parser tells it of syntax errors only. */
+/**
+ * The lines of keys in a TOML text, for messages: the parser reports lines only for syntax errors.
+ */
 
-/** The way to a value: keys, and numbers in arrays of tables. */
+/** The path to a value: keys, and indices into arrays of tables. */
 export type TomlPath = readonly (string | number)[];
 
 const bareOrQuoted = /\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*/y;
 
-/** Lines of tables and keys, in any case of letters. */
+/** Lines of tables and keys, which match in any case. */
 export class TomlLines {
   readonly #lines = new Map<string, number>();
 
-  /** @param text a text that the parser takes; of another the lines may be wrong. */
+  /** @param text a text that the parser accepts; for any other text the lines may be wrong. */
   constructor(text: string) {
     const counts = new Map<string, number>();
     let table: TomlPath = [];
@@ -35,7 +37,10 @@ export class TomlLines {
     }
   }
 
-  /** The line of a key, counted from 1; of the table that it would be in; null for the top. */
+  /**
+   * The line of a key, counted from 1; if it is missing, the line of its table; null for the top
+   * level.
+   */
   lineOf(path: TomlPath): number | null {
     for (let length = path.length; length > 0; length--) {
       const line = this.#lines.get(nameOf(path.slice(0, length)));
@@ -51,7 +56,7 @@ export class TomlLines {
     }
   }
 
-  /** The path of a table, with the numbers of the arrays that it is in. */
+  /** The path of a table, with the indices of its arrays. */
   #inArrays(keys: readonly string[], counts: Map<string, number>, isNext: boolean): TomlPath {
     const path: (string | number)[] = [];
     for (const [i, key] of keys.entries()) {
@@ -69,7 +74,7 @@ function nameOf(path: TomlPath): string {
   return JSON.stringify(path.map((part) => (typeof part === "string" ? part.toLowerCase() : part)));
 }
 
-/** The keys at `start`, and where they end. */
+/** The keys at `start`, and the offset after them. */
 function dottedKeys(text: string, start: number): [keys: string[], end: number] {
   const keys: string[] = [];
   let at = start;

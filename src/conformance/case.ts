@@ -1,8 +1,8 @@
-/** What a case is. */
+/** The definition of a case. */
 import type { Scene } from "./scene.js";
 import type { AllowedDifference } from "./verdict.js";
 
-/** What a case is about. `storage`, `copying` and `messages` need a network that works. */
+/** The area of a case. `storage`, `copying` and `messages` need a working network. */
 export type ConformanceArea =
   | "handshake"
   | "frames"
@@ -19,9 +19,9 @@ export type ConformanceArea =
 /** One thing that a daemon must do. */
 export interface ConformanceCase {
   readonly area: ConformanceArea;
-  /** A sentence: what the daemon does when it is right. */
+  /** A sentence that describes the correct behaviour. */
   readonly name: string;
-  /** Passes when it returns nothing. @throws Violation when the daemon is wrong. */
+  /** Passes if it returns nothing. @throws Violation when the daemon is wrong. */
   run(scene: Scene): Promise<AllowedDifference | void>;
 }
 

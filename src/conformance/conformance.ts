@@ -1,4 +1,7 @@
-/** Holds any daemon to the protocol: drives it over raw frames and says what it does wrong. */
+/**
+ * Checks any daemon against the protocol: it sends raw frames and reports what the daemon does
+ * wrong.
+ */
 import { checkOptions } from "../bytes/options.js";
 import type { Clock } from "../clock/clock.js";
 import { realClock } from "../clock/real.js";
@@ -15,45 +18,46 @@ export interface ConformanceOptions {
   /** Which areas to check; all by default. */
   readonly areas?: readonly ConformanceArea[] | undefined;
   /**
-   * Longest wait in milliseconds for what needs no network; default 30,000, because sealing an
-   * envelope costs a real daemon seconds.
+   * Longest wait in milliseconds for answers that need no network; default 30,000, because sealing
+   * an envelope costs a real daemon seconds.
    */
   readonly timeoutMs?: number | undefined;
-  /** Longest wait in milliseconds for what goes through the network; default 180,000. */
+  /** Longest wait in milliseconds for answers that go through the network; default 180,000. */
   readonly networkTimeoutMs?: number | undefined;
-  /** What to wait by; the platform's clock by default. */
+  /** The clock for all waits; the platform's by default. */
   readonly clock?: Clock | undefined;
-  /** Aborting it ends the run after the case that is running. */
+  /** Aborting it ends the run after the current case. */
   readonly signal?: AbortSignal | undefined;
-  /** Hears of every case as soon as it ended. */
+  /** Called for every case as soon as it has ended. */
   readonly onResult?: ((result: ConformanceResult) => void) | undefined;
 }
 
-/** What one case found. */
+/** The result of one case. */
 export interface ConformanceResult {
-  /** What it is about; `options.areas` chooses by it. */
+  /** Its area; `options.areas` selects by it. */
   readonly area: ConformanceArea;
-  /** What a daemon does that is right: a sentence. */
+  /** A sentence that describes the correct behaviour. */
   readonly name: string;
   /**
-   * `differs (allowed)`: otherwise than this project's daemon, in a way that clients can live with.
+   * `differs (allowed)`: the daemon differs from this project's daemon in a way that clients can
+   * tolerate.
    */
   readonly verdict: Verdict;
-  /** What it does instead; "" for a pass. */
+  /** What the daemon does wrong or differently; "" for a pass. */
   readonly reason: string;
 }
 
-/** What a run found. */
+/** The result of a run. */
 export interface ConformanceReport {
-  /** One for each case of the areas asked for, in the order of the run. */
+  /** One for each case of the selected areas, in the order of the run. */
   readonly results: readonly ConformanceResult[];
-  /** How many cases found nothing wrong. */
+  /** How many cases passed. */
   readonly passed: number;
-  /** How many found it broken, those that were not tried for want of a handshake among them. */
+  /** How many cases failed, including those that were not tried because the handshake failed. */
   readonly failed: number;
-  /** How many differ in a way that clients have to live with. */
+  /** How many cases differ in a way that clients must tolerate. */
   readonly differed: number;
-  /** Whether nothing failed. */
+  /** Whether no case failed. */
   readonly conforms: boolean;
 }
 
@@ -77,12 +81,12 @@ export const CONFORMANCE_AREAS: readonly ConformanceArea[] = [
 ];
 
 /**
- * Drives a daemon with every case of this project: handshake, sessions, each request with good and
- * bad input, cancels, resuming, broken frames. Each case has connections of its own; the boxes it
- * writes are of streams that nobody else has. The network behind the daemon must work, with an echo
- * service, couriers and replicas, or those areas must be left out.
+ * Runs every case of this project against a daemon: handshake, sessions, each request with good and
+ * bad input, cancels, resuming, broken frames. Each case has its own connections, and writes only
+ * boxes of streams that nobody else has. The network behind the daemon must work, with an echo
+ * service, couriers and replicas; otherwise leave those areas out.
  * @param dial connects to the daemon, e.g. `(options) => config.dial.dial(options)`.
- * @throws what `dial` throws at first, ConnectError mostly; RangeError for an area that is none.
+ * @throws what the first `dial` throws, usually ConnectError; RangeError for an unknown area.
  */
 export async function checkConformance(
   dial: Dial,
@@ -114,7 +118,7 @@ export async function checkConformance(
   return summary(results);
 }
 
-/** Whether a handshake works; without one every other case would wait its full time in vain. */
+/** Whether a handshake works; otherwise every other case would wait for its full timeout. */
 async function canConnect(scene: Scene): Promise<boolean> {
   await scene.open();
   try {
@@ -131,7 +135,7 @@ function endQuietly(scene: Scene): void {
   try {
     scene.endCase();
   } catch {
-    // What this connection was told besides does not count here.
+    // Other problems of this connection do not matter here.
   }
 }
 
@@ -165,7 +169,7 @@ function summary(results: readonly ConformanceResult[]): ConformanceReport {
   };
 }
 
-/** A report as text for people: a line for each case, with the reason below it, and the sums. */
+/** A report as text for people: a line for each case, with the reason below it, and the totals. */
 export function formatConformance(report: ConformanceReport): string {
   const width = Math.max(...report.results.map(({ verdict }) => verdict.length), 0);
   const lines = report.results.map(({ area, name, verdict, reason }) => {

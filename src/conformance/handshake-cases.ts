@@ -1,4 +1,4 @@
-/** The first messages, sessions, and frames that are wrong. spec/thin-protocol §1.3, §2, §3. */
+/** The first messages, sessions, and invalid frames (spec/thin-protocol §1.3, §2, §3). */
 import { type Bytes, equalBytes, randomBytes, utf8 } from "../bytes/bytes.js";
 import { Geometry } from "../pki/geometry.js";
 import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
@@ -56,24 +56,24 @@ export const handshakeCases = casesOf("handshake", {
   "the same token again on the same connection is resumed": async (scene) => {
     const { peer, token, hello } = await scene.connect();
     const again = await scene.hello(peer, token);
-    must(again.reply.resumed, "it was not");
-    must(equalBytes(again.reply.appId!, hello.reply.appId!), "the application ID is another one");
+    must(again.reply.resumed, "it was not resumed");
+    must(equalBytes(again.reply.appId!, hello.reply.appId!), "the application ID changed");
   },
-  "two clients have the same instance token and different application IDs": async (scene) => {
+  "two clients have the same instance token but different application IDs": async (scene) => {
     const [one, two] = [await scene.connect(), await scene.connect()];
     const tokens = [one, two].map(({ greeting }) => greeting.status.instanceToken!);
     must(equalBytes(tokens[0]!, tokens[1]!), "the instance token changed between connections");
     const ids = [one, two].map(({ hello }) => hello.reply.appId!);
-    must(!equalBytes(ids[0]!, ids[1]!), "two clients have one application ID");
+    must(!equalBytes(ids[0]!, ids[1]!), "two clients have the same application ID");
   },
-  "thin_close makes the daemon hang up": async (scene) => {
+  "thin_close makes the daemon disconnect": async (scene) => {
     const peer = await scene.client();
     peer.send({ kind: "thinClose" });
     await peer.mustHangUp();
   },
 });
 
-/** Frames, good ones and bad ones. */
+/** Frames, valid and invalid. */
 export const frameCases = casesOf("frames", {
   "a frame is understood when every byte comes alone": async (scene) => {
     const peer = await scene.client();
@@ -94,15 +94,15 @@ export const frameCases = casesOf("frames", {
     peer.sendBytes(joined);
     for (const id of ids) {
       const reply = await peer.event("newKeypairReply", scene.networkMs);
-      must(reply.queryId !== null && equalBytes(reply.queryId, id), "the order is another one");
+      must(reply.queryId !== null && equalBytes(reply.queryId, id), "the order is wrong");
     }
   },
-  "an empty map is passed over": async (scene) => {
+  "an empty map is ignored": async (scene) => {
     const peer = await scene.client();
     peer.sendBody(encodeCbor({}));
     await peer.mustBeAlive();
   },
-  "a request that is not known is passed over": async (scene) => {
+  "an unknown request is ignored": async (scene) => {
     const peer = await scene.client();
     peer.sendBody(encodeCbor({ no_such_request: { query_id: randomBytes(16) } }));
     await peer.mustBeAlive();
@@ -126,24 +126,24 @@ export const frameCases = casesOf("frames", {
     must(reply.queryId === null, "the answer has a query ID");
     mustAnswer(0, reply);
   },
-  "garbage makes the daemon hang up": hangsUpOn((peer) => peer.sendBody(utf8("garbage!"))),
-  "an array makes the daemon hang up": hangsUpOn((peer) => peer.sendBody(encodeCbor([1, 2]))),
-  "text in place of bytes makes the daemon hang up": hangsUpOn((peer) =>
+  "garbage makes the daemon disconnect": hangsUpOn((peer) => peer.sendBody(utf8("garbage!"))),
+  "an array makes the daemon disconnect": hangsUpOn((peer) => peer.sendBody(encodeCbor([1, 2]))),
+  "text in place of bytes makes the daemon disconnect": hangsUpOn((peer) =>
     peer.sendBody(encodeCbor({ new_keypair: { query_id: randomBytes(16), seed: "text" } })),
   ),
-  "bytes after the message make the daemon hang up": hangsUpOn((peer) => {
+  "bytes after the message make the daemon disconnect": hangsUpOn((peer) => {
     const body = encodeCbor({ new_keypair: { query_id: randomBytes(16), seed } });
     const longer = new Uint8Array(body.length + 1);
     longer.set(body);
     peer.sendBody(longer);
   }),
-  "a frame of no bytes makes the daemon hang up": hangsUpOn((peer) =>
+  "a frame of no bytes makes the daemon disconnect": hangsUpOn((peer) =>
     peer.sendBody(new Uint8Array(0), 0),
   ),
-  "a frame longer than 40 MiB makes the daemon hang up": hangsUpOn((peer) =>
+  "a frame longer than 40 MiB makes the daemon disconnect": hangsUpOn((peer) =>
     peer.sendBody(new Uint8Array(0), MAX_MESSAGE_SIZE + 1),
   ),
-  "one client's garbage does not touch another one": async (scene) => {
+  "one client's garbage does not affect another client": async (scene) => {
     const [bad, good] = [await scene.client(), await scene.client()];
     bad.sendBody(utf8("garbage!"));
     await bad.mustHangUp();
@@ -159,16 +159,16 @@ function hangsUpOn(send: (peer: Awaited<ReturnType<Scene["client"]>>) => void) {
   };
 }
 
-/** Sessions that are dropped, taken up again, ended. */
+/** Sessions that are dropped, resumed, and ended. */
 export const sessionCases = casesOf("sessions", {
   "a session whose connection was dropped is resumed": async (scene) => {
     const first = await scene.connect();
     first.peer.drop();
     const second = await reconnect(scene, first.token);
-    must(second.hello.reply.resumed, "it was not");
+    must(second.hello.reply.resumed, "it was not resumed");
     must(
       equalBytes(second.hello.reply.appId!, first.hello.reply.appId!),
-      "the application ID is another one",
+      "the application ID changed",
     );
     await second.peer.mustBeAlive();
   },
@@ -189,13 +189,13 @@ export const sessionCases = casesOf("sessions", {
     older.peer.drop();
     try {
       await newer.peer.mustBeAlive();
-      // Ends of connections are seen in their own time.
+      // The daemon may see the end of a connection only later.
       await scene.clock.sleep(20);
       await newer.peer.mustBeAlive();
     } catch (error) {
       if (!(error instanceof Silence)) throw error;
       return new AllowedDifference(
-        "the newer connection is not answered once the older one ended: clients must wait for " +
+        "the newer connection gets no answers after the older one ended: clients must wait for " +
           "the old connection's end before they dial",
       );
     }
@@ -210,7 +210,7 @@ export const sessionCases = casesOf("sessions", {
     await scene.tick(first.peer);
     first.peer.drop();
     mustAnswer(0, await scene.write(writer, stream, index, utf8("meanwhile")));
-    // As soon as another reader sees it, so could the one who is away.
+    // As soon as another reader sees it, the absent one could have seen it too.
     mustAnswer(0, await scene.read(writer, stream, index));
     const second = await reconnect(scene, first.token);
     must(second.hello.reply.resumed, "the session was not resumed");
@@ -234,7 +234,7 @@ export const sessionCases = casesOf("sessions", {
   },
 });
 
-/** A new connection with a token, once the daemon has seen the old one end. */
+/** A new connection with a token, after the daemon has seen the old one end. */
 async function reconnect(scene: Scene, token: Bytes) {
   await scene.clock.sleep(20);
   return scene.connect(token);

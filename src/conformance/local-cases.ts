@@ -1,6 +1,6 @@
 /**
- * Requests that need no packet: keys, envelopes, documents, vouchers. spec/thin-protocol §4.3,
- * §4.8, §4.9.
+ * Requests that need no packet: keys, envelopes, documents, vouchers (spec/thin-protocol §4.3,
+ * §4.8, §4.9).
  */
 import { type Bytes, equalBytes, randomBytes, utf8 } from "../bytes/bytes.js";
 import { PkiVerificationError } from "../errors/errors.js";
@@ -12,7 +12,7 @@ import { AllowedDifference, must, mustAnswer, mustHave } from "./verdict.js";
 
 const bytes = (length: number): Bytes => randomBytes(length);
 
-/** What is refused: with a code, or, where a length is wrong, by hanging up. */
+/** Checks that a request is refused: with a code, or, if a length is wrong, by disconnecting. */
 async function mustRefuse<K extends QueryKind>(
   peer: Peer,
   kind: K,
@@ -21,7 +21,7 @@ async function mustRefuse<K extends QueryKind>(
   const reply = await peer.answerOrEnd(kind, peer.begin(kind, fields));
   if (reply === null) {
     return new AllowedDifference(
-      "the daemon hung up, so clients have to check lengths before they send",
+      "the daemon disconnected, so clients must check lengths before they send",
     );
   }
   mustAnswer(3, reply as { readonly errorCode: number } & ReplyTo<K>);
@@ -43,10 +43,16 @@ export const keyCases = casesOf("keys", {
       equalBytes(writeCap.subarray(32, 64), readCap.subarray(0, 32)),
       "the capabilities hold different public keys",
     );
-    must(equalBytes(writeCap.subarray(64), firstMessageIndex), "write_cap ends in another index");
-    must(equalBytes(readCap.subarray(32), firstMessageIndex), "read_cap ends in another index");
+    must(
+      equalBytes(writeCap.subarray(64), firstMessageIndex),
+      "write_cap does not end in the first index",
+    );
+    must(
+      equalBytes(readCap.subarray(32), firstMessageIndex),
+      "read_cap does not end in the first index",
+    );
   },
-  "the same seed gives the same keypair, another one another": async (scene) => {
+  "the same seed gives the same keypair, another seed another one": async (scene) => {
     const peer = await scene.client();
     const seeds = [new Uint8Array(32), new Uint8Array(32), new Uint8Array(32).fill(1)];
     const caps: Uint8Array[] = [];
@@ -54,20 +60,23 @@ export const keyCases = casesOf("keys", {
       caps.push((await peer.ask("newKeypair", { seed: seed as Bytes })).writeCap!);
     }
     must(equalBytes(caps[0]!, caps[1]!), "the same seed gave two keypairs");
-    must(!equalBytes(caps[0]!, caps[2]!), "two seeds gave one keypair");
+    must(!equalBytes(caps[0]!, caps[2]!), "two seeds gave the same keypair");
   },
   "a seed of 31 bytes or none is refused with 3": async (scene) => {
     const peer = await scene.client();
     mustAnswer(3, await peer.ask("newKeypair", { seed: bytes(31) }));
     const reply = await peer.ask("newKeypair", { seed: null });
     mustAnswer(3, reply);
-    must(reply.writeCap === null && reply.readCap === null, "an error came with capabilities");
+    must(reply.writeCap === null && reply.readCap === null, "the error reply has capabilities");
   },
-  "each index leads to one next, whose counter is one more": async (scene) => {
+  "each index has exactly one next index, whose counter is one more": async (scene) => {
     const peer = await scene.client();
     const { firstMessageIndex } = await scene.stream(peer);
     const next = await scene.after(peer, firstMessageIndex);
-    must(equalBytes(next, await scene.after(peer, firstMessageIndex)), "there are two next ones");
+    must(
+      equalBytes(next, await scene.after(peer, firstMessageIndex)),
+      "there are two next indices",
+    );
     const counters: bigint[] = [];
     for (const messageBoxIndex of [firstMessageIndex, next]) {
       const reply = await peer.ask("getMessageBoxIndexCounter", { messageBoxIndex });
@@ -76,7 +85,7 @@ export const keyCases = casesOf("keys", {
     }
     must(counters[1] === counters[0]! + 1n, `counters are ${counters.join(" and ")}`);
   },
-  "no index is refused with 3": async (scene) => {
+  "a missing index is refused with 3": async (scene) => {
     const peer = await scene.client();
     mustAnswer(3, await peer.ask("nextMessageBoxIndex", { messageBoxIndex: null }));
     mustAnswer(3, await peer.ask("getMessageBoxIndexCounter", { messageBoxIndex: null }));
@@ -96,9 +105,11 @@ export const envelopeCases = casesOf("envelopes", {
     mustHave("envelope_hash", sealed.envelopeHash, 32);
     must((sealed.envelopeDescriptor?.length ?? 0) > 0, "there is no envelope_descriptor");
     const next = await scene.after(peer, messageBoxIndex);
-    must(equalBytes(sealed.nextMessageBoxIndex!, next), "the next index is another one");
+    must(equalBytes(sealed.nextMessageBoxIndex!, next), "the next index is wrong");
   },
-  "envelopes for writes are as long whatever they hold, also for tombstones": async (scene) => {
+  "envelopes for writes have the same length whatever they hold, also for tombstones": async (
+    scene,
+  ) => {
     const peer = await scene.client();
     const { writeCap, firstMessageIndex: messageBoxIndex } = await scene.stream(peer);
     const { maxPlaintextPayloadLength, courierQueryWriteLength } = scene.sizes;
@@ -109,14 +120,14 @@ export const envelopeCases = casesOf("envelopes", {
       mustHave("message_ciphertext", sealed.messageCiphertext, courierQueryWriteLength);
     }
   },
-  "no two envelopes are the same": async (scene) => {
+  "no two envelopes are equal": async (scene) => {
     const peer = await scene.client();
     const { readCap, firstMessageIndex: messageBoxIndex } = await scene.stream(peer);
     const one = await peer.ask("encryptRead", { readCap, messageBoxIndex });
     const two = await peer.ask("encryptRead", { readCap, messageBoxIndex });
-    must(!equalBytes(one.envelopeHash!, two.envelopeHash!), "two have the same hash");
+    must(!equalBytes(one.envelopeHash!, two.envelopeHash!), "two envelopes have the same hash");
   },
-  "what is missing or too long is refused with 3": async (scene) => {
+  "missing and too long arguments are refused with 3": async (scene) => {
     const peer = await scene.client();
     const { writeCap, readCap, firstMessageIndex: index } = await scene.stream(peer);
     const plaintext = bytes(1);
@@ -131,7 +142,7 @@ export const envelopeCases = casesOf("envelopes", {
     ]) {
       const reply = await peer.ask("encryptWrite", fields);
       mustAnswer(3, reply);
-      must(reply.messageCiphertext === null, "an error came with an envelope");
+      must(reply.messageCiphertext === null, "the error reply has an envelope");
     }
   },
   "a read capability of 3 bytes is refused": async (scene) => {
@@ -149,7 +160,7 @@ export const envelopeCases = casesOf("envelopes", {
 
 /** Documents and authorities. */
 export const documentCases = casesOf("documents", {
-  "the raw document is the current one, whatever way it is asked for": async (scene) => {
+  "the raw document is the current one, however it is requested": async (scene) => {
     const { peer, greeting } = await scene.connect();
     const { document } = scene.network(greeting);
     const current = await peer.ask("getPkiDocument", { epoch: 0n });
@@ -158,13 +169,13 @@ export const documentCases = casesOf("documents", {
     mustAnswer(0, byEpoch);
     must(equalBytes(current.payload!, byEpoch.payload!), "they differ");
     const age = Number(current.epoch) - document.epoch;
-    must(age === 0 || age === 1, `the one that was pushed is of epoch ${document.epoch}`);
+    must(age === 0 || age === 1, `the announced document is of epoch ${document.epoch}`);
   },
   "the raw document is signed by the authorities that the daemon lists": async (scene) => {
     const peer = await scene.client();
     const listed = await peer.ask("getDirectoryAuthorities", {});
     mustAnswer(0, listed);
-    must((listed.authorities?.length ?? 0) > 0, "there is none");
+    must((listed.authorities?.length ?? 0) > 0, "there is no document");
     const { payload } = await peer.ask("getPkiDocument", { epoch: 0n });
     try {
       verifyPkiDocument(payload!, listed.authorities!);
@@ -173,15 +184,13 @@ export const documentCases = casesOf("documents", {
       must(false, error.message);
     }
   },
-  "a document of an epoch long ago is refused with 10, and has no bytes": async (scene) => {
+  "a document of an old epoch is refused with 10, and has no bytes": async (scene) => {
     const reply = await (await scene.client()).ask("getPkiDocument", { epoch: 1n });
     mustAnswer(10, reply);
     must(reply.epoch === 1n, `the epoch is ${reply.epoch}`);
-    must((reply.payload?.length ?? 0) === 0, "there is a document all the same");
+    must((reply.payload?.length ?? 0) === 0, "the reply has a document anyway");
     return reply.payload === null
-      ? new AllowedDifference(
-          "the payload is null instead of empty: Rust's client cannot read that",
-        )
+      ? new AllowedDifference("the payload is null, not empty: Rust's client cannot read that")
       : undefined;
   },
 });
@@ -200,7 +209,7 @@ export const voucherCases = casesOf("vouchers", {
     const { voucher, voucherPayload, voucherSecretKey } = minted;
     const derived = await peer.ask("voucherDeriveStream", { voucher });
     mustAnswer(0, derived);
-    must(equalBytes(derived.voucherWriteCap!, minted.voucherWriteCap!), "the stream is another");
+    must(equalBytes(derived.voucherWriteCap!, minted.voucherWriteCap!), "the stream is wrong");
     const whoReply = utf8("welcome");
     const inducted = await peer.ask(
       "voucherInduct",
@@ -208,7 +217,7 @@ export const voucherCases = casesOf("vouchers", {
       scene.networkMs,
     );
     mustAnswer(0, inducted);
-    must(inducted.displayName === "newcomer", "the name is another one");
+    must(inducted.displayName === "newcomer", "the name is wrong");
     const { sealedReply } = inducted;
     const opened = await peer.ask(
       "voucherOpen",
@@ -216,8 +225,8 @@ export const voucherCases = casesOf("vouchers", {
       scene.networkMs,
     );
     mustAnswer(0, opened);
-    must(equalBytes(opened.whoReply!, whoReply), "the reply is another one");
-    must(equalBytes(opened.salt!, inducted.salt!), "the salt is another one");
+    must(equalBytes(opened.whoReply!, whoReply), "the reply is wrong");
+    must(equalBytes(opened.salt!, inducted.salt!), "the salt is wrong");
     const [write, read] = [opened.mutatedMessageWriteCap, inducted.mutatedMessageReadCap];
     mustHave("mutated_message_write_cap", write, 168);
     mustHave("mutated_message_read_cap", read, 136);

@@ -1,5 +1,5 @@
 /**
- * What goes through the network: boxes, copies, messages. spec/thin-protocol §4.2, §7.2 to §7.4.
+ * What goes through the network: boxes, copies, messages (spec/thin-protocol §4.2, §7.2 to §7.4).
  */
 import { type Bytes, equalBytes, randomBytes, utf8 } from "../bytes/bytes.js";
 import { type IdentityHash, type MessageBoxIndex, SurbId } from "../bytes/opaque.js";
@@ -14,67 +14,66 @@ const SRE = "startResendingEncryptedMessage";
 
 /** Boxes. */
 export const storageCases = casesOf("storage", {
-  "what was written is read, and both answers name the courier": async (scene) => {
+  "a written box can be read, and both answers name the courier": async (scene) => {
     const peer = await scene.client();
     const stream = await scene.stream(peer);
     const index = stream.firstMessageIndex;
     const plaintext = randomBytes(scene.sizes.maxPlaintextPayloadLength);
     const written = await scene.write(peer, stream, index, plaintext);
     mustAnswer(0, written);
-    must((written.plaintext?.length ?? 0) === 0, "a write was answered with a plaintext");
+    must((written.plaintext?.length ?? 0) === 0, "the answer to a write has a plaintext");
     mustHave("courier_identity_hash of a write", written.courierIdentityHash, 32);
     const read = await scene.read(peer, stream, index);
     mustAnswer(0, read);
-    must(read.plaintext !== null && equalBytes(read.plaintext, plaintext), "it is another text");
+    must(read.plaintext !== null && equalBytes(read.plaintext, plaintext), "the text is wrong");
     mustHave("courier_identity_hash of a read", read.courierIdentityHash, 32);
     must((read.courierQueueId?.length ?? 0) > 0, "courier_queue_id is missing");
   },
-  "an empty box is reported with 1 where that is asked for": async (scene) => {
+  "an empty box is reported with 1 if that is requested": async (scene) => {
     const peer = await scene.client();
     const stream = await scene.stream(peer);
     const reply = await scene.read(peer, stream, stream.firstMessageIndex, true);
     mustAnswer(1, reply);
     mustHave("courier_identity_hash", reply.courierIdentityHash, 32);
   },
-  "a read of an empty box waits, and a fresh one finds what was written meanwhile": async (
+  "a read of an empty box waits, and a new read finds what was written meanwhile": async (
     scene,
   ) => {
     const peer = await scene.client();
     const stream = await scene.stream(peer);
     const index = stream.firstMessageIndex;
     const { queryId, envelopeHash } = await scene.beginRead(peer, stream, index);
-    // By then another read was told that its box is empty, so this one was, too.
+    // Another read was told by then that its box is empty, so this one was too.
     const other = await scene.stream(peer);
     mustAnswer(1, await scene.read(peer, other, other.firstMessageIndex, true));
     mustAnswer(0, await scene.write(peer, stream, index, utf8("late")));
     const read = await scene.read(peer, stream, index);
     mustAnswer(0, read);
-    must(read.plaintext !== null && equalBytes(read.plaintext, utf8("late")), "it is another text");
-    // The first may have found it by now, or be kept waiting by what its courier remembers.
+    must(read.plaintext !== null && equalBytes(read.plaintext, utf8("late")), "the text is wrong");
+    // The first read may have found it by now, or may wait because of its courier's cache.
     const first = await scene.stop(peer, SRE, queryId, envelopeHash);
     if (first.errorCode === 24) return;
     mustAnswer(0, first);
     must(
       first.plaintext !== null && equalBytes(first.plaintext, utf8("late")),
-      "the read that waited brought another text",
+      "the waiting read returned the wrong text",
     );
   },
-  "the same text again is success, another one is refused with 10 where that is asked for": async (
-    scene,
-  ) => {
-    const peer = await scene.client();
-    const stream = await scene.stream(peer);
-    const index = stream.firstMessageIndex;
-    mustAnswer(0, await scene.write(peer, stream, index, utf8("first"), true));
-    mustAnswer(0, await scene.write(peer, stream, index, utf8("first"), true));
-    mustAnswer(10, await scene.write(peer, stream, index, utf8("second"), true));
-    mustAnswer(0, await scene.write(peer, stream, index, utf8("second")));
-    const read = await scene.read(peer, stream, index);
-    must(
-      read.plaintext !== null && equalBytes(read.plaintext, utf8("first")),
-      "it was overwritten",
-    );
-  },
+  "writing the same text again is a success, another text is refused with 10 if that is requested":
+    async (scene) => {
+      const peer = await scene.client();
+      const stream = await scene.stream(peer);
+      const index = stream.firstMessageIndex;
+      mustAnswer(0, await scene.write(peer, stream, index, utf8("first"), true));
+      mustAnswer(0, await scene.write(peer, stream, index, utf8("first"), true));
+      mustAnswer(10, await scene.write(peer, stream, index, utf8("second"), true));
+      mustAnswer(0, await scene.write(peer, stream, index, utf8("second")));
+      const read = await scene.read(peer, stream, index);
+      must(
+        read.plaintext !== null && equalBytes(read.plaintext, utf8("first")),
+        "the box was overwritten",
+      );
+    },
   "a tombstone deletes, is read as 11, and nothing can be written after it": async (scene) => {
     const peer = await scene.client();
     const stream = await scene.stream(peer);
@@ -84,13 +83,13 @@ export const storageCases = casesOf("storage", {
     mustAnswer(11, await scene.read(peer, stream, index));
     mustAnswer(10, await scene.write(peer, stream, index, utf8("again"), true));
   },
-  "what one client wrote another one reads": async (scene) => {
+  "one client can read what another one wrote": async (scene) => {
     const [writer, reader] = [await scene.client(), await scene.client()];
     const stream = await scene.stream(writer);
     const index = stream.firstMessageIndex;
     mustAnswer(0, await scene.write(writer, stream, index, utf8("shared")));
     const read = await scene.read(reader, stream, index);
-    must(read.plaintext !== null && equalBytes(read.plaintext, utf8("shared")), "it did not");
+    must(read.plaintext !== null && equalBytes(read.plaintext, utf8("shared")), "it could not");
   },
 });
 
@@ -113,7 +112,7 @@ function checkElements(scene: Scene, elements: readonly Uint8Array[], last: bool
   const good = lengths.every((length, i) =>
     last && i === lengths.length - 1 ? length > 0 && length <= full : length === full,
   );
-  must(good, `elements of ${lengths.join(", ")} bytes came, boxes hold ${full}`);
+  must(good, `elements of ${lengths.join(", ")} bytes came, but boxes hold ${full}`);
 }
 
 const payloadFields = (stream: Stream, payload: Bytes) => ({
@@ -150,10 +149,10 @@ export const copyingCases = casesOf("copying", {
     );
     must(
       equalBytes(Uint8Array.of(...parts[0]!, ...parts[1]!), payload),
-      "what was copied is another text",
+      "the copied text is wrong",
     );
     const next = await scene.after(peer, second);
-    must(equalBytes(made.nextDestIndex!, next), "next_dest_index is another one");
+    must(equalBytes(made.nextDestIndex!, next), "next_dest_index is wrong");
   },
   "two destinations share a stream, and the buffer carries over": async (scene) => {
     const peer = await scene.client();
@@ -175,9 +174,9 @@ export const copyingCases = casesOf("copying", {
       mustAnswer(0, made);
       checkElements(scene, made.envelopes ?? [], isLast);
       elements.push(...(made.envelopes ?? []));
-      must(isLast || (made.buffer?.length ?? 0) > 0, "nothing is kept for the next call");
-      must(!isLast || (made.buffer?.length ?? 0) === 0, "the last call kept something");
-      must(made.nextDestIndices?.length === 2, "next_dest_indices must be two");
+      must(isLast || (made.buffer?.length ?? 0) > 0, "no buffer is left for the next call");
+      must(!isLast || (made.buffer?.length ?? 0) === 0, "the last call left a buffer");
+      must(made.nextDestIndices?.length === 2, "next_dest_indices must have two entries");
       ({ buffer, nextDestIndices: indices } = made as { buffer: Bytes | null } & {
         nextDestIndices: readonly MessageBoxIndex[];
       });
@@ -191,7 +190,7 @@ export const copyingCases = casesOf("copying", {
       ] as const) {
         const read = await scene.read(peer, stream, index);
         const expected = utf8(`${when} for ${i}`);
-        must(read.plaintext !== null && equalBytes(read.plaintext, expected), "it is another text");
+        must(read.plaintext !== null && equalBytes(read.plaintext, expected), "the text is wrong");
       }
     }
   },
@@ -212,7 +211,9 @@ export const copyingCases = casesOf("copying", {
     const second = await scene.after(peer, destination.firstMessageIndex);
     mustAnswer(11, await scene.read(peer, destination, second));
   },
-  "a copy onto a box that holds something fails with 26, and says 10 and where": async (scene) => {
+  "a copy onto a box that holds something fails with 26, and reports 10 and the place": async (
+    scene,
+  ) => {
     const peer = await scene.client();
     const destination = await scene.stream(peer);
     const index = destination.firstMessageIndex;
@@ -229,7 +230,7 @@ export const copyingCases = casesOf("copying", {
       `failed_envelope_index is ${reply.failedEnvelopeIndex}`,
     );
   },
-  "builders refuse with 3 what is missing, and take what is empty": async (scene) => {
+  "builders refuse missing arguments with 3, and accept empty ones": async (scene) => {
     const peer = await scene.client();
     const stream = await scene.stream(peer);
     const payload = payloadFields(stream, utf8("x"));
@@ -241,7 +242,7 @@ export const copyingCases = casesOf("copying", {
     const nothing = await peer.ask("createCourierEnvelopesFromPayload", empty);
     mustAnswer(0, nothing);
     must((nothing.envelopes?.length ?? 0) === 0, "an empty payload made elements");
-    must(equalBytes(nothing.nextDestIndex!, stream.firstMessageIndex), "the index moved");
+    must(equalBytes(nothing.nextDestIndex!, stream.firstMessageIndex), "the index changed");
     mustAnswer(
       3,
       await peer.ask("createCourierEnvelopesFromMultiPayload", {
@@ -284,7 +285,7 @@ function echoMessage(
   };
 }
 
-/** Sends what cannot be sent; the sent event must say so. */
+/** Sends a message that cannot be sent; the sent event must say so. */
 async function mustFail(
   scene: Scene,
   fields: (u: number) => Partial<DaemonRequest<"sendMessage">>,
@@ -298,7 +299,7 @@ async function mustFail(
     sent.surbId !== null && equalBytes(sent.surbId, message.surbId!),
     "the event is for another message",
   );
-  must((sent.err?.length ?? 0) > 0, "the event does not say that it failed");
+  must((sent.err?.length ?? 0) > 0, "the event does not report a failure");
 }
 
 /** Messages to services. */
@@ -312,7 +313,10 @@ export const messageCases = casesOf("messages", {
     must(equalBytes(sent.surbId!, message.surbId!), "the sent event has another SURB ID");
     must((sent.err ?? "") === "", `it was not sent: ${sent.err}`);
     const nowS = scene.clock.now() / 1000;
-    must(Math.abs(sent.sentAt - nowS) < 86_400, `sent_at is ${sent.sentAt}, which is no time in s`);
+    must(
+      Math.abs(sent.sentAt - nowS) < 86_400,
+      `sent_at is ${sent.sentAt}, which is not a time in s`,
+    );
     const reply = await peer.event("messageReplyEvent", scene.networkMs);
     must(equalBytes(reply.surbId!, message.surbId!), "the reply has another SURB ID");
     must(reply.errorCode === 0, `error_code is ${reply.errorCode}`);
@@ -320,21 +324,21 @@ export const messageCases = casesOf("messages", {
     must(
       equalBytes(reply.payload.subarray(0, 5), utf8("hello")) &&
         reply.payload.subarray(5).every((byte) => byte === 0),
-      "the reply is not the message and zeros",
+      "the reply is not the message followed by zeros",
     );
   },
-  "a message of the longest payload comes back whole": async (scene) => {
+  "a message of the maximum length comes back complete": async (scene) => {
     const { peer, greeting } = await scene.connect();
     const payload = randomBytes(scene.network(greeting).geometry.userForwardPayloadLength);
     peer.send(echoMessage(scene, greeting, { payload }));
     await peer.event("messageSentEvent", scene.networkMs);
     const reply = await peer.event("messageReplyEvent", scene.networkMs);
-    must(equalBytes(reply.payload!.subarray(0, payload.length), payload), "it is another text");
+    must(equalBytes(reply.payload!.subarray(0, payload.length), payload), "the text is wrong");
   },
-  "a message that wants no reply gets no event": async (scene) => {
+  "a message without a reply block gets no event": async (scene) => {
     const { peer, greeting } = await scene.connect();
     peer.send(echoMessage(scene, greeting, { withSurb: false, surbId: null }));
-    // What answers this one would have come after an event for the other.
+    // An event for the other message would come before the answer to this one.
     peer.send(echoMessage(scene, greeting, {}));
     await peer.event("messageReplyEvent", scene.networkMs);
     await peer.event("messageSentEvent", scene.networkMs);
@@ -342,7 +346,7 @@ export const messageCases = casesOf("messages", {
   },
   "a message that is too long is reported as not sent": (scene) =>
     mustFail(scene, (u) => ({ payload: randomBytes(u + 1) })),
-  "a message to a node that is not there is reported as not sent": (scene) =>
+  "a message to an unknown node is reported as not sent": (scene) =>
     mustFail(scene, () => ({ destinationIdHash: randomBytes(32) as Bytes as IdentityHash })),
   "a message to a queue of 33 bytes is reported as not sent": (scene) =>
     mustFail(scene, () => ({ recipientQueueId: randomBytes(33) })),

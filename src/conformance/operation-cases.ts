@@ -1,6 +1,6 @@
 /**
- * Starts and cancels: what a daemon does by itself with operations, once it is connected.
- * spec/thin-protocol §4.4 to §4.6.
+ * Starts and cancels: what a daemon does with operations once it is connected (spec/thin-protocol
+ * §4.4 to §4.6).
  */
 import { hash256 } from "../bytes/hash.js";
 import { type Bytes, randomBytes } from "../bytes/bytes.js";
@@ -32,10 +32,13 @@ export const operationCases = casesOf("operations", {
     ]) {
       const reply = await peer.ask(SRE, wrong);
       mustAnswer(3, reply);
-      must(reply.courierIdentityHash === null, "a code of the daemon's own names a courier");
+      must(
+        reply.courierIdentityHash === null,
+        "a reply with the daemon's own code names a courier",
+      );
     }
   },
-  "a start with a descriptor that is none is answered with an error": async (scene) => {
+  "a start with an invalid descriptor is answered with an error": async (scene) => {
     const peer = await scene.client();
     const { readCap, firstMessageIndex: messageBoxIndex } = await scene.stream(peer);
     const sealed = await peer.ask("encryptRead", { readCap, messageBoxIndex });
@@ -50,7 +53,7 @@ export const operationCases = casesOf("operations", {
       await peer.ask("cancelResendingEncryptedMessage", { envelopeHash: sealed.envelopeHash });
       await peer.answer(SRE, queryId, 1000).catch(() => null);
       return new AllowedDifference(
-        "it is never answered: clients need deadlines or must not do it",
+        "it is never answered: clients need deadlines or must not send one",
       );
     }
     must(reply.errorCode !== 0, "it succeeded");
@@ -68,12 +71,12 @@ export const operationCases = casesOf("operations", {
     const queryId = peer.begin(SRC, half);
     const reply = await scene.stop(peer, SRC, queryId, hashOf(writeCap));
     if (reply.errorCode === 24) {
-      return new AllowedDifference("half of a courier's name is ignored: any courier is taken");
+      return new AllowedDifference("half of a courier's name is ignored: any courier is used");
     }
     mustAnswer(3, reply);
     return undefined;
   },
-  "cancelling what is not known succeeds": async (scene) => {
+  "cancelling an unknown operation succeeds": async (scene) => {
     const peer = await scene.client();
     const read = { envelopeHash: randomBytes(32) };
     mustAnswer(0, await peer.ask("cancelResendingEncryptedMessage", read));
@@ -85,19 +88,19 @@ export const operationCases = casesOf("operations", {
     mustAnswer(3, await peer.ask("cancelResendingEncryptedMessage", { envelopeHash: null }));
     mustAnswer(3, await peer.ask("cancelResendingCopyCommand", { writeCapHash: null }));
   },
-  "a read that waits is cancelled: its start is answered with 24, first": async (scene) => {
+  "a waiting read is cancelled: its start is answered first, with 24": async (scene) => {
     const peer = await scene.client();
     const stream = await scene.stream(peer);
     const read = await scene.beginRead(peer, stream, stream.firstMessageIndex);
     mustAnswer(24, await scene.stop(peer, SRE, read.queryId, read.envelopeHash));
   },
-  "a copy command that waits is cancelled: its start is answered with 24": async (scene) => {
+  "a waiting copy command is cancelled: its start is answered with 24": async (scene) => {
     const peer = await scene.client();
     const { writeCap } = await scene.stream(peer);
     const queryId = peer.begin(SRC, { writeCap, courierIdentityHash: null, courierQueueId: null });
     mustAnswer(24, await scene.stop(peer, SRC, queryId, hashOf(writeCap)));
   },
-  "a stranger's cancel ends nothing": async (scene) => {
+  "another client's cancel has no effect": async (scene) => {
     const [owner, stranger] = [await scene.client(), await scene.client()];
     const stream = await scene.stream(owner);
     const { queryId, envelopeHash } = await scene.beginRead(
@@ -111,7 +114,7 @@ export const operationCases = casesOf("operations", {
     if (ended !== null) {
       mustAnswer(24, ended);
       return new AllowedDifference(
-        "anybody can cancel anything, and the stranger gets the answer: keep envelope hashes secret",
+        "any client can cancel any operation, and gets the answer: keep envelope hashes secret",
       );
     }
     mustAnswer(24, await scene.stop(owner, SRE, queryId, envelopeHash));

@@ -1,4 +1,4 @@
-/** A connection to the daemon under test, from a client that sends what it is told to. */
+/** A connection to the daemon under test, which sends exactly what a case wants. */
 import { type Bytes, equalBytes, randomBytes, toHex } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
 import type { Transport } from "../transport/transport.js";
@@ -28,7 +28,7 @@ export class Peer {
   #closed = false;
   #broken: Violation | null = null;
 
-  /** @param timeoutMs longest wait for an answer that needs no network. */
+  /** @param timeoutMs longest wait for an answer that needs no network, in milliseconds. */
   constructor(transport: Transport, clock: Clock, timeoutMs: number) {
     this.#transport = transport;
     this.#clock = clock;
@@ -47,7 +47,7 @@ export class Peer {
     this.sendBody(encodeRequest(request));
   }
 
-  /** Sends a frame with any body; its length prefix may lie. */
+  /** Sends a frame with any body; its length prefix may be wrong. */
   sendBody(body: Uint8Array, prefix: number = body.length): void {
     const frame = new Uint8Array(LENGTH_PREFIX_SIZE + body.length);
     new DataView(frame.buffer).setUint32(0, prefix);
@@ -55,33 +55,33 @@ export class Peer {
     this.#transport.write(frame);
   }
 
-  /** Sends bytes as they are. */
+  /** Sends bytes unchanged. */
   sendBytes(bytes: Uint8Array): void {
     this.#transport.write(bytes);
   }
 
-  /** The next message, whatever it is. @throws Violation when none comes in time. */
+  /** The next message of any kind. @throws Violation when none arrives in time. */
   async next(waitMs = this.#timeoutMs): Promise<DaemonResponse> {
     const message = await this.#take(() => true, waitMs);
-    must(message !== null, "the daemon hung up instead of saying something");
+    must(message !== null, "the daemon disconnected without sending anything");
     return message;
   }
 
-  /** The next message of that kind; others wait, but for broadcasts, which are passed over. */
+  /** The next message of that kind. Other messages are kept, but broadcasts are ignored. */
   async event<K extends ResponseKind>(kind: K, waitMs: number): Promise<DaemonResponse<K>> {
     const message = await this.#take((candidate) => candidate.kind === kind, waitMs);
-    must(message !== null, `the daemon hung up instead of sending ${kind}`);
+    must(message !== null, `the daemon disconnected without sending ${kind}`);
     return message as DaemonResponse<K>;
   }
 
-  /** Sends a request with a query ID of its own; gives that. */
+  /** Sends a request with its own query ID; returns the ID. */
   begin<K extends QueryKind>(kind: K, fields: QueryFields<K>): Bytes {
     const queryId = randomBytes(16);
     this.send({ kind, ...fields, queryId } as unknown as DaemonRequest);
     return queryId;
   }
 
-  /** The answer to a request that was begun; null when the daemon hung up instead. */
+  /** The answer to a request; null if the daemon disconnected. */
   async answerOrEnd<K extends QueryKind>(
     kind: K,
     queryId: Uint8Array,
@@ -96,9 +96,7 @@ export class Peer {
     return message as never;
   }
 
-  /**
-   * The first answer to any of these requests, whichever comes. @throws Violation when none does.
-   */
+  /** The first answer to any of these requests. @throws Violation when none arrives. */
   async firstAnswer(
     queryIds: readonly Uint8Array[],
     waitMs = this.#timeoutMs,
@@ -107,50 +105,50 @@ export class Peer {
       const id = "queryId" in candidate ? candidate.queryId : null;
       return id !== null && queryIds.some((queryId) => equalBytes(id, queryId));
     }, waitMs);
-    must(message !== null, "the daemon hung up instead of answering");
+    must(message !== null, "the daemon disconnected without answering");
     return message as never;
   }
 
-  /** The answer to a request that was begun. @throws Violation when none comes. */
+  /** The answer to a request. @throws Violation when none arrives. */
   async answer<K extends QueryKind>(
     kind: K,
     queryId: Uint8Array,
     waitMs?: number,
   ): Promise<ReplyTo<K>> {
     const reply = await this.answerOrEnd(kind, queryId, waitMs);
-    must(reply !== null, `the daemon hung up on ${kind}`);
+    must(reply !== null, `the daemon disconnected after ${kind}`);
     return reply as ReplyTo<K>;
   }
 
-  /** Asks and waits for the answer. */
+  /** Sends a request and waits for the answer. */
   ask<K extends QueryKind>(kind: K, fields: QueryFields<K>, waitMs?: number): Promise<ReplyTo<K>> {
     return this.answer(kind, this.begin(kind, fields), waitMs);
   }
 
-  /** Goes on when the daemon still answers on this connection. @throws Violation. */
+  /** Checks that the daemon still answers on this connection. @throws Violation. */
   async mustBeAlive(): Promise<void> {
     const reply = await this.ask("newKeypair", { seed: new Uint8Array(32) as Bytes });
     must(reply.errorCode === 0, `new_keypair was answered with code ${reply.errorCode}`);
   }
 
-  /** Goes on when the daemon hangs up. @throws Violation when it does not in time. */
+  /** Checks that the daemon disconnects. @throws Violation when it does not in time. */
   async mustHangUp(): Promise<void> {
     const message = await this.#take((candidate) => !broadcasts.includes(candidate.kind), null);
-    must(message === null, `the daemon answered with ${message?.kind} instead of hanging up`);
+    must(message === null, `the daemon answered with ${message?.kind} and did not disconnect`);
   }
 
-  /** Goes on when nothing was said that nobody asked for. @throws Violation. */
+  /** Checks that no unrequested message arrived. @throws Violation. */
   mustBeQuiet(): void {
     const stray = this.#inbox.find(({ kind }) => !broadcasts.includes(kind));
-    must(stray === undefined, `${stray?.kind} came, which nobody had asked for`);
+    must(stray === undefined, `${stray?.kind} arrived, which was not requested`);
   }
 
-  /** Goes away without a word: the daemon keeps the session. */
+  /** Disconnects without a goodbye: the daemon keeps the session. */
   drop(): void {
     this.#transport.destroy();
   }
 
-  /** Says good-bye, so that nothing of this connection is left in the daemon. */
+  /** Says goodbye, so that the daemon keeps nothing of this connection. */
   leave(): void {
     this.send({ kind: "thinClose" });
     this.#transport.end();
@@ -169,7 +167,7 @@ export class Peer {
     this.#wake?.();
   }
 
-  /** The first message that fits; null when the daemon hangs up. `waitMs` null: the usual wait. */
+  /** The first message that fits; null if the daemon disconnects. `waitMs` null: the usual wait. */
   async #take(
     fits: (message: DaemonResponse) => boolean,
     waitMs: number | null,
@@ -192,7 +190,7 @@ export class Peer {
         }
         if (this.#broken) throw this.#broken;
         if (this.#closed) return null;
-        if (late) throw new Silence(`the daemon said nothing within ${limitMs} ms`);
+        if (late) throw new Silence(`the daemon sent nothing within ${limitMs} ms`);
         await new Promise<void>((resolve) => (this.#wake = resolve));
       }
     } finally {
@@ -201,5 +199,5 @@ export class Peer {
   }
 }
 
-/** Nothing came in time. */
+/** Nothing arrived in time. */
 export class Silence extends Violation {}

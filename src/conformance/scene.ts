@@ -13,7 +13,7 @@ import { must, mustAnswer } from "./verdict.js";
 
 /** Connects to the daemon under test, as a client's `dial` option does. */
 export type Dial = (options: {
-  /** There for `dial` functions that want one; a run never aborts it. */
+  /** For `dial` functions that need a signal; a run never aborts it. */
   readonly signal: AbortSignal;
 }) => Promise<Transport>;
 
@@ -24,19 +24,19 @@ export interface Stream {
   readonly firstMessageIndex: MessageBoxIndex;
 }
 
-/** What a daemon says first. */
+/** The daemon's first messages. */
 export interface Greeting {
   readonly status: DaemonResponse<"connectionStatusEvent">;
   readonly document: DaemonResponse<"newPkiDocumentEvent">;
 }
 
-/** What the answer to a session token says, and what came before it. */
+/** The answer to a session token, and the messages before it. */
 export interface Hello {
   readonly reply: DaemonResponse<"sessionTokenReply">;
   readonly before: readonly DaemonResponse[];
 }
 
-/** A connection that went through the handshake. */
+/** A connection after its handshake. */
 export interface Connected {
   readonly peer: Peer;
   readonly token: Bytes;
@@ -44,10 +44,10 @@ export interface Connected {
   readonly hello: Hello;
 }
 
-/** How long a real daemon may wait for a document before it says anything, and a margin. */
+/** How long a real daemon may wait for a document before its first message, and a margin, in ms. */
 const GREETING_MS = 40_000;
 
-/** The kinds of operations that are begun, carried on, and cancelled. */
+/** Operations that can be started and cancelled. */
 export type OperationKind = "startResendingEncryptedMessage" | "startResendingCopyCommand";
 
 /** Pauses between two cancels of one start, in ms: they double. */
@@ -59,7 +59,7 @@ export class Scene {
   readonly #dial: Dial;
   readonly clock: Clock;
   readonly #timeoutMs: number;
-  /** Longest wait for an answer that goes through the network. */
+  /** Longest wait for an answer that goes through the network, in ms. */
   readonly networkMs: number;
   #peers: Peer[] = [];
   #geometry: PigeonholeGeometry | null = null;
@@ -71,7 +71,7 @@ export class Scene {
     this.networkMs = networkMs;
   }
 
-  /** A connection on which nothing was said yet. */
+  /** A connection without any message yet. */
   async open(): Promise<Peer> {
     const transport = await this.#dial({ signal: new AbortController().signal });
     const peer = new Peer(transport, this.clock, this.#timeoutMs);
@@ -107,14 +107,14 @@ export class Scene {
     return { peer, token, greeting, hello: await this.hello(peer, token) };
   }
 
-  /** As {@link connect}, where only the connection matters. */
+  /** Like {@link connect}, if only the connection matters. */
   async client(): Promise<Peer> {
     return (await this.connect()).peer;
   }
 
-  /** Sizes of Pigeonhole's messages, as the daemon told them. */
+  /** Sizes of Pigeonhole messages, from the daemon. */
   get sizes(): PigeonholeGeometry {
-    must(this.#geometry !== null, "no geometry was told");
+    must(this.#geometry !== null, "the daemon sent no geometry");
     return this.#geometry;
   }
 
@@ -135,7 +135,7 @@ export class Scene {
     return { writeCap, readCap, firstMessageIndex };
   }
 
-  /** The box after `index`. */
+  /** The index after `index`. */
   async after(peer: Peer, index: MessageBoxIndex): Promise<MessageBoxIndex> {
     const reply = await peer.ask("nextMessageBoxIndex", { messageBoxIndex: index });
     mustAnswer(0, reply);
@@ -143,7 +143,7 @@ export class Scene {
     return reply.nextMessageBoxIndex;
   }
 
-  /** Begins to read a box; gives the query ID and the envelope's hash. */
+  /** Starts to read a box; returns the query ID and the envelope's hash. */
   async beginRead(
     peer: Peer,
     { readCap }: Stream,
@@ -191,9 +191,9 @@ export class Scene {
   }
 
   /**
-   * Waits until all that the peer asked for before has left the daemon's send queue: a start in
-   * there is found by no cancel, and is lost with its connection. What is sent for it has nowhere
-   * to go.
+   * Waits until everything that the peer sent before has left the daemon's send queue: no cancel
+   * finds a start in the queue, and it is lost with its connection. The message sent for this has
+   * no valid destination.
    */
   async tick(peer: Peer): Promise<void> {
     peer.send({
@@ -209,8 +209,9 @@ export class Scene {
   }
 
   /**
-   * Cancels an operation until its start is answered, for a cancel that is read before the start's
-   * tick finds nothing. Gives the start's answer; that of the cancel that ended it comes after it.
+   * Cancels an operation until its start is answered, because a cancel that is read before the
+   * start's tick finds nothing. Returns the start's answer, which must come before that of the
+   * cancel that ended it.
    * @throws Violation when it does not, or when no cancel ends the operation.
    */
   async stop<K extends OperationKind>(
@@ -240,7 +241,7 @@ export class Scene {
       }
       must(
         this.clock.monotonic() < endMs,
-        "the start was not answered, however often it was cancelled",
+        "the start was not answered, although it was cancelled many times",
       );
     }
   }
@@ -259,7 +260,7 @@ export class Scene {
     }
   }
 
-  /** Ends every connection of the case that ended. @throws Violation for what nobody asked for. */
+  /** Ends every connection of the finished case. @throws Violation for unrequested messages. */
   endCase(): void {
     const peers = this.#peers;
     this.#peers = [];
@@ -268,7 +269,7 @@ export class Scene {
   }
 }
 
-/** The fields of a start that an envelope fills. */
+/** The fields of a start, from an envelope. */
 export function start(
   sealed: ReplyTo<"encryptRead" | "encryptWrite">,
 ): Parameters<typeof Peer.prototype.ask<"startResendingEncryptedMessage">>[1] {

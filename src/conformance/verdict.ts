@@ -1,13 +1,13 @@
-/** How a case says what it found. */
+/** How a case reports its result. */
 import type { Bytes } from "../bytes/bytes.js";
 
-/** What one case found. */
+/** The result of one case. */
 export type Verdict = "pass" | "fail" | "differs (allowed)";
 
 /** The daemon breaks the protocol; the message says how. */
 export class Violation extends Error {}
 
-/** The daemon does otherwise than this project's, in a way that clients have to live with. */
+/** The daemon differs from this project's daemon in a way that clients must tolerate. */
 export class AllowedDifference {
   readonly reason: string;
 
@@ -16,17 +16,17 @@ export class AllowedDifference {
   }
 }
 
-/** Goes on only if `condition` holds. @throws Violation with `reason`, which says what is wrong. */
+/** Checks that `condition` holds. @throws Violation with `reason`, which says what is wrong. */
 export function must(condition: boolean, reason: string): asserts condition {
   if (!condition) throw new Violation(reason);
 }
 
-/** Goes on only if a reply carries that code. @throws Violation. */
+/** Checks that a reply has that code. @throws Violation. */
 export function mustAnswer(code: number, reply: { readonly errorCode: number }): void {
-  must(reply.errorCode === code, `code ${code} was to come, ${reply.errorCode} came`);
+  must(reply.errorCode === code, `expected code ${code}, got ${reply.errorCode}`);
 }
 
-/** Goes on only if bytes are there and have that length. @throws Violation. */
+/** Checks that the bytes exist and have that length. @throws Violation. */
 export function mustHave(
   name: string,
   bytes: Uint8Array | null,
@@ -34,6 +34,6 @@ export function mustHave(
 ): asserts bytes is Bytes {
   must(
     bytes?.length === length,
-    `${name} must have ${length} bytes, ${bytes === null ? "none came" : `${bytes.length} came`}`,
+    `${name} must have ${length} bytes, ${bytes === null ? "but is missing" : `got ${bytes.length}`}`,
   );
 }

@@ -1,7 +1,7 @@
-/** What changed from one document to the next, in words. */
+/** The differences between two documents, in words. */
 import type { DocumentView } from "./protocol.js";
 
-/** What is different, in words. */
+/** Lists the differences in words. */
 export function differences(current: DocumentView, before: DocumentView): string[] {
   const found: string[] = [];
   const old = new Map(before.nodes.map((node) => [node.name, node]));

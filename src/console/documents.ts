@@ -1,4 +1,4 @@
-/** Documents, and who is in them, as the console shows them. */
+/** Documents, and the nodes in them, as the console shows them. */
 import { toHex } from "../bytes/bytes.js";
 import type { ThinClient } from "../client/thin-client.js";
 import { decodeCertificate } from "../pki/certificate.js";
@@ -7,14 +7,14 @@ import type { MixDescriptor, ReplicaDescriptor } from "../pki/mix-descriptor.js"
 import { identityHash } from "../pki/services.js";
 import type { DocumentView, MapView, NodeView } from "./protocol.js";
 
-/** Which signatures of a document verify, by the names of the authorities. */
+/** Checks which signatures of a document are valid; returns the names of the authorities. */
 export type VerifyDocument = (
   raw: Uint8Array,
   authorities: Awaited<ReturnType<ThinClient["getDirectoryAuthorities"]>>,
   epoch: number,
 ) => Promise<NonNullable<DocumentView["signatures"]>>;
 
-/** How much of a key is shown. */
+/** How many bytes of a key are shown. */
 const SHOWN_KEY_BYTES = 6;
 
 const shown = (bytes: Uint8Array): string => toHex(bytes.subarray(0, SHOWN_KEY_BYTES));
@@ -27,7 +27,7 @@ function nodeView({ name, identityKey }: MixDescriptor | ReplicaDescriptor): Nod
   return { name, id: toHex(identityHash(identityKey).subarray(0, 4)) };
 }
 
-/** The rates that a document publishes, per millisecond. */
+/** The rates in a document, per millisecond. */
 export function ratesOf(document: PkiDocument): Readonly<Record<string, number>> {
   const { mu, lambdaP, lambdaL, lambdaM, lambdaG, lambdaR } = document;
   return { mu, lambdaP, lambdaL, lambdaM, lambdaG, lambdaR };
@@ -46,7 +46,7 @@ export function mapOf(document: PkiDocument, authorities: readonly string[] | nu
   };
 }
 
-/** A document from its signed bytes. @throws ProtocolError when it cannot be decoded. */
+/** Makes a view from a document's signed bytes. @throws ProtocolError when it cannot be decoded. */
 export function documentView(
   raw: Uint8Array,
   signatures: DocumentView["signatures"],

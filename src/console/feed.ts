@@ -1,6 +1,7 @@
 /**
- * What a console shows, gathered from the client, the daemon and the network behind it, and told to
- * pages as it changes. Neutral: the server around it is the command's, or a web worker's.
+ * Collects what a console shows from the client, the daemon and the network behind it, and sends
+ * changes to pages. It is platform-neutral: the server around it belongs to the command or to a web
+ * worker.
  */
 import { randomBytes, toHex, utf8ToText } from "../bytes/bytes.js";
 import type { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
@@ -31,7 +32,7 @@ import type {
 } from "./protocol.js";
 import { testCodeFor } from "./test-code.js";
 
-/** What a daemon on a real network says of itself, when the console runs it. */
+/** The state of a daemon on a real network, if the console runs it. */
 export interface JoinedView {
   readonly link: {
     readonly phase: string;
@@ -47,27 +48,27 @@ export interface JoinedView {
   readonly waiting: { readonly packets: number; readonly ms: number };
 }
 
-/** What a console is in front of. */
+/** What a console shows. */
 export interface ConsoleSubject {
   readonly mode: ConsoleMode;
   /** The console's own client, connected or connecting. */
   readonly client: ThinClient;
-  /** The daemon's clock, as far as it is known. */
+  /** The daemon's clock, as far as known. */
   readonly clock: Clock;
   /** The package's version. */
   readonly version: string;
-  /** Where programs connect. */
+  /** The addresses for programs. */
   readonly addresses: readonly string[];
-  /** The embedded network with its daemon, which can be looked into. */
+  /** The embedded network with its daemon, whose state can be inspected. */
   readonly embedded: EmbeddedDaemon | null;
-  /** What the joined daemon says of itself. */
+  /** Returns the state of the joined daemon. */
   readonly joined: (() => JoinedView) | null;
-  /** The clock, when it is one that the page may move. */
+  /** The clock, if the page may move it. */
   readonly virtual: VirtualClock | null;
   readonly verify: VerifyDocument;
 }
 
-/** A box of the console's own stream, with what it takes to read it. */
+/** A box of the console's own stream, with the capabilities to read it. */
 interface OwnBox {
   readonly index: MessageBoxIndex;
   readonly text: string;
@@ -84,11 +85,11 @@ interface Stream {
 
 /** Shortest time between two messages to a page, in ms of real time. */
 const TELL_MS = 100;
-/** How often the replicas' boxes are looked at, in ms of real time. */
+/** How often the replicas' boxes are checked, in ms of real time. */
 const LOOK_MS = 1000;
-/** Most boxes of a replica that are listed. */
+/** The most boxes that are listed per replica. */
 const MOST_LISTED = 200;
-/** Most boxes in all replicas for which each is looked at. */
+/** The most boxes in all replicas up to which each is checked. */
 const MOST_LOOKED_AT = 5000;
 /** How long a call from the page may take, in ms of the daemon's clock. */
 const CALL_MS = 120_000;
@@ -97,7 +98,7 @@ const RUN_STEP_MS = 50;
 /** Longest time that "until nothing waits" moves a virtual clock, in ms. */
 const IDLE_LIMIT_MS = 600_000;
 
-/** Gathers what pages show, and does what they ask for. */
+/** Collects what pages show, and carries out their actions. */
 export class ConsoleFeed {
   readonly #subject: ConsoleSubject;
   readonly #ring = new TraceRing<ConsoleEvent>();
@@ -128,7 +129,8 @@ export class ConsoleFeed {
     this.#ring.add({ ...trace, seq: this.#seq++ });
     if (trace.source !== "daemon" || !("request" in trace)) return;
     const id = `${trace.session} ${trace.request}`;
-    // Only calls that reach the network: the console itself asks the daemon for what it may not have.
+    // Only calls that reach the network: the console itself asks the daemon for things that it may
+    // not have.
     if (trace.event === "queued") this.#operations.set(id, trace.operation);
     if (trace.event !== "answered") return;
     const operation = this.#operations.get(id);
@@ -138,7 +140,7 @@ export class ConsoleFeed {
     if (error) this.#keepError(error, operation, trace.at);
   };
 
-  /** The console's client tells its calls here. */
+  /** Receives the calls of the console's client. */
   readonly addMetric = (metric: Metric): void => {
     const at = this.#subject.clock.now();
     if (metric.name === "begin") {
@@ -150,11 +152,14 @@ export class ConsoleFeed {
     }
   };
 
-  /** Begins to tell a page: all that is known, then what changes. Gives what ends it. */
+  /**
+   * Starts to send to a page: first everything known, then changes. Returns a function that ends
+   * it.
+   */
   open(page: (message: ToPage) => void): () => void {
     this.#pages.add(page);
     page({ type: "snapshot", state: this.state(), events: this.#ring.events() });
-    // From here on the page is told with the others.
+    // From here on the page gets the same messages as the others.
     if (this.#timer === null) {
       this.#told = this.#ring.added;
       this.#last = topics(this.state());
@@ -165,7 +170,7 @@ export class ConsoleFeed {
     };
   }
 
-  /** Ends all of it; the subject is the caller's to end. */
+  /** Ends everything; the caller must end the subject. */
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
@@ -196,13 +201,13 @@ export class ConsoleFeed {
     for (const page of this.#pages) page({ type: "changes", state: changed, events });
   }
 
-  /** Looks at what takes a question to be known. */
+  /** Checks what can only be known by asking. */
   async #look(): Promise<void> {
     const { client, embedded } = this.#subject;
     const document = client.pkiDocument();
     if (document !== null && this.#documentsOf !== document) {
       this.#documentsOf = document;
-      // Nobody waits for these: a daemon may take its time.
+      // Nobody waits for these, so the daemon may take its time.
       void this.#lookAtDocuments(document.epoch);
     }
     if (embedded === null || realClock.monotonic() - this.#looked < LOOK_MS) return;
@@ -237,7 +242,7 @@ export class ConsoleFeed {
     this.#replicas = views;
   }
 
-  /** What each request that waits for the network is, by session and request. */
+  /** The kind of each request that waits for the network, by session and request. */
   readonly #operations = new Map<string, string>();
   readonly #holders = new Map<string, ReadonlySet<string>>();
   #holdersKnown = false;
@@ -260,13 +265,13 @@ export class ConsoleFeed {
         if (raw === null) continue;
         views.push(documentView(raw, await this.#signatures(raw, wanted)));
       } catch {
-        // The daemon does not have it any more; then there is nothing to show.
+        // The daemon does not have it any more, so there is nothing to show.
       }
     }
     this.#documents = views;
   }
 
-  /** The signed document of an epoch; null when it is not to be had. */
+  /** The signed document of an epoch; null if it is not available. */
   async #certificate(epoch: number): Promise<Uint8Array | null> {
     const { client, embedded } = this.#subject;
     const published = embedded?.network.documents().find((one) => one.epoch === epoch);
@@ -285,7 +290,7 @@ export class ConsoleFeed {
     }
   }
 
-  /** All that is known at this moment. */
+  /** Everything that is known at the moment. */
   state(): ConsoleState {
     const { mode, client, clock, version, addresses, embedded, virtual } = this.#subject;
     const joined = this.#subject.joined?.() ?? null;
@@ -385,7 +390,7 @@ export class ConsoleFeed {
     this.#error = { at, operation, code, message, meaning, action };
   }
 
-  /** Does what a page asks for, and tells all pages that it did. Never rejects. */
+  /** Carries out a page's action, and reports it to all pages. Never rejects. */
   async perform(action: ConsoleAction): Promise<void> {
     const { embedded } = this.#subject;
     const replicas = embedded?.storage.replicas.map(({ identity }) => identity.name) ?? [];
@@ -496,7 +501,7 @@ export class ConsoleFeed {
       if (!replica) throw new RangeError("there is no such replica");
       return replica.faults;
     };
-    // What a replica does is to be seen at once.
+    // The effect on a replica should be visible at once.
     this.#looked = -Infinity;
     switch (action.do) {
       case "online":
@@ -566,7 +571,7 @@ export class ConsoleFeed {
       if (how === "step") await virtual.advance(ms);
       else {
         const limit = virtual.now() + IDLE_LIMIT_MS;
-        // What was asked for in this moment is under way after the first step.
+        // A request made at this moment is in progress after the first step.
         do await virtual.advance(RUN_STEP_MS);
         while (!isIdle() && virtual.now() < limit);
       }
@@ -584,7 +589,7 @@ export class ConsoleFeed {
     );
   }
 
-  /** One move of the clock after the other. */
+  /** Only one move of the clock at a time. */
   #advance(move: () => Promise<void>): Promise<void> {
     const moved = this.#moving.then(move);
     this.#moving = moved.catch(() => {});
@@ -611,10 +616,10 @@ function epochView(
 ): ConsoleState["epoch"] {
   if (ofNetwork !== null) {
     const { current, periodMs, leftMs } = ofNetwork;
-    // To the second: it is the same moment each time.
+    // Rounded to a second, so that the result is the same each time.
     return { current, periodMs, endsAt: Math.round((now + leftMs) / 1000) * 1000 };
   }
-  // Nothing on the wire tells how long an epoch is.
+  // The wire does not say how long an epoch is.
   return ofDocument === null ? null : { current: ofDocument, periodMs: null, endsAt: null };
 }
 

@@ -1,29 +1,29 @@
 /**
- * What the console's page and the process behind it say to each other: CBOR maps, a snapshot first,
- * then what has changed. Null stands for what cannot be known, which pages show as unknown.
+ * The messages between the console's page and the process behind it: CBOR maps, first a snapshot,
+ * then changes. Null means that something cannot be known; pages show it as unknown.
  */
 import { type CborValue, type Encodable, decodeCbor, encodeCbor } from "../cbor/cbor.js";
 import type { DaemonTrace } from "../daemon/trace.js";
 import type { LinkTrace } from "../mixnet/trace.js";
 import type { StorageTrace } from "../network/storage-link.js";
 
-/** What the console is in front of. */
+/** The kind of daemon that the console shows. */
 export type ConsoleMode = "embedded" | "joined" | "daemon";
 
-/** A node of the network, as the document names it. */
+/** A node of the network, as in the document. */
 export interface NodeView {
   readonly name: string;
   /** The first 4 bytes of its identity hash, in hex. */
   readonly id: string;
 }
 
-/** Who is in the network, by the current document. */
+/** The nodes of the network, by the current document. */
 export interface MapView {
   readonly gateways: readonly NodeView[];
   readonly layers: readonly (readonly NodeView[])[];
   readonly services: readonly (NodeView & { readonly services: readonly string[] })[];
   readonly replicas: readonly NodeView[];
-  /** Names of the directory authorities; null when the daemon does not name them. */
+  /** Names of the directory authorities; null if the daemon does not list them. */
   readonly authorities: readonly string[] | null;
 }
 
@@ -37,27 +37,30 @@ export interface DocumentView {
   readonly nodes: readonly {
     readonly name: string;
     readonly role: "gateway" | "mix" | "service" | "replica";
-    /** Which layer of mixes, from 1 on; 0 for others. */
+    /** The layer of mixes, from 1 on; 0 for other nodes. */
     readonly layer: number;
     readonly identity: string;
     readonly link: string;
     readonly addresses: readonly string[];
     readonly services: readonly string[];
-    /** Keys by epoch: the beginning of each. */
+    /** The beginning of each key, by epoch. */
     readonly keys: readonly string[];
   }[];
-  /** Whose signatures are there and verify; null when the authorities' keys are unknown. */
+  /**
+   * The authorities whose signatures are present and valid; null if the authorities' keys are
+   * unknown.
+   */
   readonly signatures:
     | readonly {
         readonly authority: string;
         readonly valid: boolean;
       }[]
     | null;
-  /** How many signatures the document carries, verified or not. */
+  /** How many signatures the document has, verified or not. */
   readonly signatureCount: number;
 }
 
-/** An error, with what it means. */
+/** An error with its explanation. */
 export interface ErrorView {
   readonly at: number;
   readonly operation: string;
@@ -73,29 +76,29 @@ export interface BoxView {
   readonly number: number;
   /** The first 4 bytes of its ID, in hex. */
   readonly boxId: string;
-  /** What the console did with it last. */
+  /** The console's last action on it. */
   readonly state: "writing" | "stored" | "reading" | "read" | "deleted" | "failed";
-  /** The text that the console wrote. It is the console's own and no secret. */
+  /** The text that the console wrote. It is the console's own, and not secret. */
   readonly text: string;
-  /** Which replicas hold it; null when that cannot be known. */
+  /** The replicas that hold it; null if that cannot be known. */
   readonly holders: readonly string[] | null;
 }
 
-/** Everything that is shown, by topic. A topic that is not known is null. */
+/** Everything that is shown, by topic. An unknown topic is null. */
 export interface ConsoleState {
   readonly about: {
     readonly mode: ConsoleMode;
     readonly version: string;
-    /** Where programs connect, or where the daemon is. */
+    /** The addresses for programs, or that of the daemon. */
     readonly addresses: readonly string[];
     readonly mixing: "instant" | "realistic" | "sphinx" | null;
-    /** Whether the clock is a virtual one, which the page moves. */
+    /** Whether the page moves a virtual clock. */
     readonly virtual: boolean;
   };
   readonly link: {
     /** The console's own connection to the daemon. */
     readonly toDaemon: string;
-    /** Whether the daemon says that it is connected to the network; null before it said so. */
+    /** Whether the daemon reports a connection to the network; null before its first report. */
     readonly toNetwork: boolean | null;
     readonly gateway: string | null;
     readonly address: string | null;
@@ -108,14 +111,14 @@ export interface ConsoleState {
     readonly endsAt: number | null;
   } | null;
   readonly rates: Readonly<Record<string, number>> | null;
-  /** What waits and runs at the daemon. */
+  /** The work that waits and runs at the daemon. */
   readonly load: {
     readonly applications: number;
     readonly operations: number;
     readonly waitingPackets: number;
     readonly waitingMs: number;
   } | null;
-  /** What waits and runs at the console's own client. */
+  /** The work that waits and runs at the console's own client. */
   readonly client: { readonly inFlight: number; readonly queued: number; readonly pausing: number };
   readonly traffic: Readonly<Record<string, number>> | null;
   readonly map: MapView | null;
@@ -129,7 +132,7 @@ export interface ConsoleState {
         readonly offline: boolean;
         readonly slowMs: number;
         readonly loss: number;
-        /** The boxes that it holds, as its operator sees them. At most 200. */
+        /** Its boxes, as its operator sees them. At most 200. */
         readonly kept: readonly { readonly boxId: string; readonly length: number }[];
       }[]
     | null;
@@ -148,7 +151,7 @@ export interface ConsoleState {
   } | null;
 }
 
-/** What the console itself tells besides the daemon's, the link's and the storage's events. */
+/** Events of the console itself, besides those of the daemon, the link and the storage. */
 export type ConsoleTrace =
   | {
       readonly source: "client";
@@ -167,12 +170,12 @@ export type ConsoleTrace =
       readonly durationMs: number;
     }
   | {
-      /** Something that was done on the page. */
+      /** An action on the page. */
       readonly source: "console";
       readonly event: "did";
       readonly at: number;
       readonly text: string;
-      /** The line of test code that does the same; null where there is none. */
+      /** The line of test code for the same action; null if there is none. */
       readonly code: string | null;
     }
   | {
@@ -182,7 +185,7 @@ export type ConsoleTrace =
       readonly text: string;
     };
 
-/** An event in the order in which it was seen, counted from 0. */
+/** An event with its sequence number, counted from 0. */
 export type ConsoleEvent = { readonly seq: number } & (
   | LinkTrace
   | DaemonTrace
@@ -190,7 +193,7 @@ export type ConsoleEvent = { readonly seq: number } & (
   | ConsoleTrace
 );
 
-/** What a page may ask for. */
+/** The actions of a page. */
 export type ConsoleAction =
   | { readonly do: "echo" | "write" | "read" | "readMissing" | "delete" | "newStream" }
   | { readonly do: "online" | "withhold"; readonly value: boolean }
@@ -228,7 +231,7 @@ export function decodeToPage(bytes: Uint8Array): ToPage {
   return plain(decodeCbor(bytes)) as unknown as ToPage;
 }
 
-/** Maps as objects; all keys are text here. */
+/** Converts maps to objects; all keys are text here. */
 function plain(value: CborValue): unknown {
   if (Array.isArray(value)) return value.map(plain);
   if (!(value instanceof Map)) return value;
@@ -260,7 +263,7 @@ const fieldsOf: Readonly<Record<ConsoleAction["do"], Readonly<Record<string, Fie
   clock: { how: ["pause", "run", "step", "idle"], ms: "number" },
 };
 
-/** Decodes what a page asks for; null when it is not an action. Never throws. */
+/** Decodes a page's action; null if it is not one. Never throws. */
 export function decodeAction(bytes: Uint8Array): ConsoleAction | null {
   let value: CborValue;
   try {

@@ -1,4 +1,4 @@
-/** The line of test code that does what a button of the console does. */
+/** The line of test code for a button of the console. */
 import type { ConsoleAction } from "./protocol.js";
 
 /**

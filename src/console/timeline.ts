@@ -1,40 +1,40 @@
-/** Events folded into one row for each call: what was asked, what it waits for, how it ended. */
+/** Groups events into one row for each call: the request, what it waits for, and its result. */
 import type { TraceHop } from "../mixnet/trace.js";
 import type { ConsoleEvent } from "./protocol.js";
 
-/** One thing that happened to a call. */
+/** One event of a call. */
 export interface TimelineStep {
   readonly at: number;
   readonly kind: "sealed" | "queued" | "sent" | "reply" | "ack" | "again" | "lost" | "end";
   readonly text: string;
-  /** The nodes on the way, with how long the packet rests at each; empty where there is none. */
+  /** The nodes on the route, with the packet's delay at each; empty if there is none. */
   readonly way: readonly TraceHop[];
 }
 
 /** One call of an application. */
 export interface TimelineRow {
   readonly key: string;
-  /** What it is: `read`, `write`, `copy`, `message`, or the name of a call of the client. */
+  /** The kind of call: `read`, `write`, `copy`, `message`, or the name of a client's call. */
   readonly title: string;
-  /** The application's session; null for the console's own calls where only they are known. */
+  /** The application's session; null for the console's own calls if only they are known. */
   readonly session: string | null;
   readonly began: number;
   ended: number | null;
   outcome: "running" | "ok" | "refused" | "cancelled";
-  /** Thin-client error code; null while it runs, or where it is not known. */
+  /** Thin-client error code; null while it runs, or if unknown. */
   code: number | null;
   attempts: number;
   readonly steps: TimelineStep[];
 }
 
-/** Most rows that are kept; the oldest go first. */
+/** The most rows that are kept; the oldest are dropped. */
 const MOST_ROWS = 300;
-/** Most packets whose rows are remembered. */
+/** The most packets whose rows are remembered. */
 const MOST_PACKETS = 5000;
 
 const noWay: readonly TraceHop[] = [];
 
-/** What the codes that calls end with most often mean; the others are told by number. */
+/** The meanings of the most frequent result codes; others are shown as numbers. */
 const meanings: Readonly<Record<number, string>> = {
   1: "there is no such box (yet)",
   2: "the box ID was invalid",
@@ -47,7 +47,7 @@ const meanings: Readonly<Record<number, string>> = {
   24: "cancelled",
 };
 
-/** Folds events. */
+/** Groups events into rows. */
 export class Timeline {
   readonly #rows = new Map<string, TimelineRow>();
   readonly #sealing = new Map<string, number>();
@@ -184,7 +184,7 @@ export class Timeline {
     bounded(this.#early, MOST_PACKETS).set(event.packet, step);
   }
 
-  // The link tells of a packet before the daemon does.
+  // The link reports a packet before the daemon does.
   #daemonSent(event: Extract<ConsoleEvent, { readonly source: "daemon"; readonly event: "sent" }>) {
     const row = this.#row(event);
     if (!row) return;
@@ -231,7 +231,7 @@ export class Timeline {
   }
 }
 
-/** Makes room for one more. */
+/** Makes room for one more entry. */
 function bounded<V>(map: Map<string, V>, most: number): Map<string, V> {
   for (const oldest of map.keys()) {
     if (map.size < most) break;

@@ -1,19 +1,19 @@
 /**
- * Where a call was made, for errors that are made in a timer long after it. Nothing is noted when a
- * call is made: that takes 8 to 20 µs, a third of a local request. Behind an await the engine knows
- * who waits for the promise; anyone who takes the promise and does not await it gets no line.
+ * Adds the place of a call to errors that are made in a timer long after it. Nothing is recorded
+ * when a call is made, because that takes 8 to 20 µs, a third of a local request. After an await
+ * the engine knows who waits for the promise; a caller who does not await it gets no line.
  */
 import { RequestTimeoutError } from "./errors.js";
 
-// V8's. Other engines keep no frames behind an await.
+// Only V8 has it. Other engines keep no frames after an await.
 const capture = (Error as { captureStackTrace?: (target: object, below: unknown) => void })
   .captureStackTrace;
 
 const placed = new WeakSet<Error>();
 
 /**
- * Gives `error`, if it is a timeout, the stack of those who wait for `below`, unless it has such a
- * one already. To be called by `below`, behind an await, before it throws the error on.
+ * Gives a timeout `error` the stack of the callers that wait for `below`, unless it already has
+ * such a stack. `below` must call it after an await, before it throws the error on.
  */
 export function placeTimeout(error: unknown, below: unknown): void {
   if (!(error instanceof RequestTimeoutError) || placed.has(error)) return;

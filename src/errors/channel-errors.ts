@@ -2,8 +2,8 @@
 import { type ErrorDetails, ThinClientError } from "./errors.js";
 
 /**
- * Somebody else wrote a box of this channel: a restored backup, a copied store, a second device
- * with the same WriteCap. The channel sends nothing more.
+ * Another writer wrote a box of this channel, such as a restored backup, a copied store, or a
+ * second device with the same WriteCap. The channel sends nothing more.
  */
 export class ChannelForkedError extends ThinClientError {
   readonly code = "ERR_CHANNEL_FORKED";
@@ -31,13 +31,13 @@ export class ChannelStoreError extends ThinClientError {
   readonly retryable = false;
 }
 
-/** No channel of that name and kind is in the store. */
+/** The store has no channel with that name and kind. */
 export class ChannelNotFoundError extends ThinClientError {
   readonly code = "ERR_CHANNEL_NOT_FOUND";
   readonly retryable = false;
 }
 
-/** A channel of that name is in the store already. */
+/** The store already has a channel with that name. */
 export class ChannelExistsError extends ThinClientError {
   readonly code = "ERR_CHANNEL_EXISTS";
   readonly retryable = false;

@@ -1,8 +1,8 @@
-/** Checks on configuration, whose failures are ConfigErrors that name the place. */
+/** Checks on configuration; a failure is a ConfigError that names the place. */
 import { describeType } from "../bytes/bytes.js";
 import { ConfigError } from "./errors.js";
 
-/** Names in the form `['A', 'B']`, as messages about configuration files list them. */
+/** Names in the form `['A', 'B']`, for messages about configuration files. */
 export function quotedList(names: readonly string[]): string {
   return `[${names.map((name) => `'${name}'`).join(", ")}]`;
 }
@@ -14,7 +14,7 @@ export function isTable(value: unknown): value is Record<string, unknown> {
   return prototype === null || prototype === Object.prototype;
 }
 
-/** The keys of `table` that are not among `known`, sorted. */
+/** The keys of `table` that are not in `known`, sorted. */
 export function unknownKeys(table: object, known: readonly string[]): string[] {
   return Object.keys(table)
     .filter((key) => !known.includes(key))
@@ -36,13 +36,13 @@ export function checkFields(name: string, init: unknown, known: readonly string[
   );
 }
 
-/** `value` as a string. @throws ConfigError that begins with `name`. */
+/** Returns `value` as a string. @throws ConfigError that begins with `name`. */
 export function checkText(name: string, value: unknown): string {
   if (typeof value === "string") return value;
   throw new ConfigError(`${name} must be a string, got ${describeType(value)}`);
 }
 
-/** What `make` returns; its ConfigErrors get `place` put before them. */
+/** Returns what `make` returns; prefixes its ConfigErrors with `place`. */
 export function within<T>(place: string, make: () => T): T {
   try {
     return make();

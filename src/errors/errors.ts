@@ -1,5 +1,5 @@
 /**
- * The error classes. Design: one base, a string `code` to branch on, the wire's number beside it.
+ * The error classes: one base class, a string `code` to branch on, and the wire's number beside it.
  */
 import type { ThinClientErrorName } from "./codes.js";
 import * as codes from "./codes.js";
@@ -11,24 +11,24 @@ import type {
 } from "./channel-errors.js";
 import type { CopyFailedError, TombstoneRangeError } from "./partial-results.js";
 
-/** What every error carries besides its message. */
+/** The details of every error besides its message. */
 export interface ErrorDetails {
   /** The call or step that failed, e.g. `blockingSendMessage`. */
   readonly operation?: string | null | undefined;
-  /** What caused it. */
+  /** The error that caused it. */
   readonly cause?: unknown;
 }
 
-// Two copies of the package in one program still know each other's errors by this mark.
+// With this mark, two copies of the package in one program recognize each other's errors.
 const mark = Symbol.for("katzenpost-thinclient.ThinClientError");
 
-/** Base of all errors of this library that are not wrong arguments. */
+/** Base of all errors of this library, except for wrong arguments. */
 export abstract class ThinClientError extends Error {
-  /** Stable name of the error: a constant of the protocol where one exists, else `ERR_…`. */
+  /** Stable name of the error: a constant of the protocol if there is one, otherwise `ERR_…`. */
   abstract readonly code: ErrorCode;
-  /** The number on the wire; null where the error did not come from a reply. */
+  /** The number on the wire; null if the error did not come from a reply. */
   readonly errorCode: number | null;
-  /** The call or step that failed; null where that says nothing. */
+  /** The call or step that failed; null if that says nothing. */
   readonly operation: string | null;
   /** Whether the same call, unchanged, may succeed later. */
   abstract readonly retryable: boolean;
@@ -43,9 +43,9 @@ export abstract class ThinClientError extends Error {
   }
 
   /**
-   * For JSON, as loggers write it: name and message too, which are no own fields to it, what the
-   * class has besides, and the cause. What is not enumerable, for it may hold secrets, is not in
-   * it.
+   * For JSON, as loggers write it: name and message (which JSON would leave out), the fields of the
+   * class, and the cause. Fields that are not enumerable, because they may hold secrets, are left
+   * out.
    */
   toJSON(): object {
     const { name, message, cause } = this;
@@ -57,7 +57,7 @@ export abstract class ThinClientError extends Error {
     return cause === undefined ? told : { ...told, cause: causeForJson(cause) };
   }
 
-  /** Whether `error` is the one that `code` names; then its class is known too. */
+  /** Whether `error` has that `code`; then its class is known too. */
   static is<C extends ErrorCode>(error: unknown, code: C): error is ErrorByCode[C] {
     return hasCode(error, code);
   }
@@ -83,13 +83,13 @@ export class ConnectError extends ThinClientError {
   readonly retryable = true;
 }
 
-/** This platform cannot dial that kind of address, e.g. a Unix socket from a browser. */
+/** This platform cannot dial that kind of address, e.g. a Unix socket in a browser. */
 export class UnsupportedTransportError extends ThinClientError {
   readonly code = "ERR_UNSUPPORTED_TRANSPORT";
   readonly retryable = false;
 }
 
-/** The connection to the daemon went away while a call was waiting. */
+/** The connection to the daemon was lost while a call was waiting. */
 export class ConnectionLostError extends ThinClientError {
   readonly code = "THIN_CLIENT_ERROR_CONNECTION_LOST";
   readonly retryable = true;
@@ -104,19 +104,19 @@ export class ClientClosedError extends ThinClientError {
   readonly retryable = false;
 }
 
-/** The call does not fit the state the client is in, e.g. before `start()`. */
+/** The client's state does not allow the call, e.g. before `start()`. */
 export class InvalidStateError extends ThinClientError {
   readonly code = "ERR_INVALID_STATE";
   readonly retryable = false;
 }
 
-/** The peer sent something the protocol does not allow. */
+/** The peer sent something that the protocol does not allow. */
 export class ProtocolError extends ThinClientError {
   readonly code = "ERR_PROTOCOL";
   readonly retryable = false;
 }
 
-/** The daemon is reachable but has no connection to the mixnet. */
+/** The daemon is reachable but not connected to the mixnet. */
 export class ThinClientOfflineError extends ThinClientError {
   readonly code = "ERR_OFFLINE";
   readonly retryable = true;
@@ -128,17 +128,17 @@ export class RequestTimeoutError extends ThinClientError {
   readonly retryable = true;
 }
 
-/** No PKI document is there, for the epoch asked or at all. */
+/** The PKI document is not available, for the requested epoch or at all. */
 export class PkiDocumentUnavailableError extends ThinClientError {
   readonly code = "ERR_NO_PKI_DOCUMENT";
   readonly retryable = true;
 }
 
-/** A PKI document is not what its authorities signed, or not one that can be used. */
+/** A PKI document was not signed by its authorities, or cannot be used. */
 export class PkiVerificationError extends ThinClientError {
   readonly code = "ERR_PKI_VERIFICATION";
   readonly retryable = false;
-  /** Every reason found, each a phrase; at least one. */
+  /** Every reason found, each as a phrase; at least one. */
   readonly reasons: readonly string[];
   constructor(reasons: readonly string[], details?: ErrorDetails) {
     const shown = reasons.slice(0, 8).join("; ") + (reasons.length > 8 ? "; …" : "");
@@ -147,13 +147,13 @@ export class PkiVerificationError extends ThinClientError {
   }
 }
 
-/** The network offers no service of that name. */
+/** The network offers no service with that name. */
 export class ServiceNotFoundError extends ThinClientError {
   readonly code = "ERR_SERVICE_NOT_FOUND";
   readonly retryable = true;
 }
 
-/** Fewer couriers are there than were asked for. */
+/** The network has fewer couriers than requested. */
 export class NotEnoughCouriersError extends ThinClientError {
   readonly code = "ERR_NOT_ENOUGH_COURIERS";
   readonly retryable = true;
@@ -165,16 +165,16 @@ export class SlowConsumerError extends ThinClientError {
   readonly retryable = false;
 }
 
-/** The daemon could not send the message; its own words are the `cause`. */
+/** The daemon could not send the message; its text is the `cause`. */
 export class SendFailedError extends ThinClientError {
   readonly code = "ERR_SEND_FAILED";
   readonly retryable = true;
 }
 
-/** A verdict of a storage replica. */
+/** An error of a storage replica. */
 export abstract class ReplicaError extends ThinClientError {}
 
-/** The box holds nothing (yet). Expected: see {@link isExpectedOutcome}. */
+/** The box is empty. Expected: see {@link isExpectedOutcome}. */
 export class BoxIDNotFoundError extends ReplicaError {
   readonly code = "REPLICA_ERROR_BOX_ID_NOT_FOUND";
   readonly retryable = false;
@@ -183,7 +183,7 @@ export class BoxIDNotFoundError extends ReplicaError {
   }
 }
 
-/** The replica does not take that box ID. */
+/** The replica does not accept that box ID. */
 export class InvalidBoxIDError extends ReplicaError {
   readonly code = "REPLICA_ERROR_INVALID_BOX_ID";
   readonly retryable = false;
@@ -192,7 +192,7 @@ export class InvalidBoxIDError extends ReplicaError {
   }
 }
 
-/** The box's signature does not verify. */
+/** The box's signature is invalid. */
 export class InvalidSignatureError extends ReplicaError {
   readonly code = "REPLICA_ERROR_INVALID_SIGNATURE";
   readonly retryable = false;
@@ -210,7 +210,7 @@ export class DatabaseFailureError extends ReplicaError {
   }
 }
 
-/** The box's ciphertext does not have the length that the geometry asks for. */
+/** The box's ciphertext does not have the geometry's length. */
 export class InvalidPayloadError extends ReplicaError {
   readonly code = "REPLICA_ERROR_INVALID_PAYLOAD";
   readonly retryable = false;
@@ -228,7 +228,7 @@ export class StorageFullError extends ReplicaError {
   }
 }
 
-/** Something went wrong inside the replica. */
+/** An internal failure of the replica. */
 export class ReplicaInternalError extends ReplicaError {
   readonly code = "REPLICA_ERROR_INTERNAL_ERROR";
   readonly retryable = true;
@@ -246,7 +246,7 @@ export class InvalidEpochError extends ReplicaError {
   }
 }
 
-/** The replica could not reach the ones that are responsible for the box. */
+/** The replica could not reach the replicas that are responsible for the box. */
 export class ReplicationFailedError extends ReplicaError {
   readonly code = "REPLICA_ERROR_REPLICATION_FAILED";
   readonly retryable = true;
@@ -255,7 +255,7 @@ export class ReplicationFailedError extends ReplicaError {
   }
 }
 
-/** The box holds something else already. Expected: see {@link isExpectedOutcome}. */
+/** The box already holds something else. Expected: see {@link isExpectedOutcome}. */
 export class BoxAlreadyExistsError extends ReplicaError {
   readonly code = "REPLICA_ERROR_BOX_ALREADY_EXISTS";
   readonly retryable = false;
@@ -273,7 +273,7 @@ export class TombstoneError extends ReplicaError {
   }
 }
 
-/** A verdict of a courier on an envelope. */
+/** A courier's error about an envelope. */
 export abstract class CourierError extends ThinClientError {}
 
 /** The courier's cache entry for the envelope is damaged. */
@@ -303,7 +303,10 @@ export class CourierInvalidEnvelopeError extends CourierError {
   }
 }
 
-/** The envelope was made for a replica epoch that the courier no longer takes: encrypt again. */
+/**
+ * The envelope was made for a replica epoch that the courier does not accept any more: encrypt
+ * again.
+ */
 export class CourierInvalidEpochError extends CourierError {
   readonly code = "THIN_CLIENT_ERROR_COURIER_INVALID_EPOCH";
   readonly retryable = false;
@@ -324,7 +327,7 @@ export class MKEMDecryptionFailedError extends ThinClientError {
   }
 }
 
-/** The box could not be opened with the capability and index given. */
+/** The box could not be opened with the given capability and index. */
 export class BACAPDecryptionFailedError extends ThinClientError {
   readonly code = "THIN_CLIENT_ERROR_BACAP_DECRYPTION_FAILED";
   readonly retryable = false;
@@ -333,7 +336,7 @@ export class BACAPDecryptionFailedError extends ThinClientError {
   }
 }
 
-/** The operation was cancelled from elsewhere. */
+/** Another caller cancelled the operation. */
 export class StartResendingCancelledError extends ThinClientError {
   readonly code = "THIN_CLIENT_ERROR_START_RESENDING_CANCELLED";
   readonly retryable = false;
@@ -342,7 +345,7 @@ export class StartResendingCancelledError extends ThinClientError {
   }
 }
 
-/** A replica answered "tombstone" with a signature that does not verify. */
+/** A replica answered "tombstone" with an invalid signature. */
 export class InvalidTombstoneSignatureError extends ThinClientError {
   readonly code = "THIN_CLIENT_ERROR_INVALID_TOMBSTONE_SIG";
   readonly retryable = false;
@@ -355,9 +358,9 @@ export class InvalidTombstoneSignatureError extends ThinClientError {
 export class CopyCommandFailedError extends ThinClientError {
   readonly code = "THIN_CLIENT_ERROR_COPY_COMMAND_FAILED";
   readonly retryable = false;
-  /** The replica's code; 0 when no replica answered. */
+  /** The replica's code; 0 if no replica answered. */
   readonly replicaErrorCode: number;
-  /** 1-based place of the failing envelope in the stream; 0n when that does not apply. */
+  /** 1-based number of the failed envelope in the stream; 0n if it does not apply. */
   readonly failedEnvelopeIndex: bigint;
   constructor(replicaErrorCode = 0, failedEnvelopeIndex = 0n, details?: ErrorDetails) {
     super(
@@ -371,7 +374,7 @@ export class CopyCommandFailedError extends ThinClientError {
   }
 }
 
-/** The daemon found the payload too large (local checks throw RangeError before that). */
+/** The daemon refused the payload as too large (local checks throw RangeError before that). */
 export class PayloadTooLargeError extends ThinClientError {
   readonly code = "THIN_CLIENT_ERROR_PAYLOAD_TOO_LARGE";
   readonly retryable = false;
@@ -380,7 +383,7 @@ export class PayloadTooLargeError extends ThinClientError {
   }
 }
 
-/** Something is wrong with a contact voucher. */
+/** A problem with a contact voucher. */
 export abstract class VoucherError extends ThinClientError {}
 
 /** The voucher payload does not hash to the voucher. */
@@ -422,13 +425,13 @@ export class DaemonRequestError extends ThinClientError {
   }
 }
 
-/** What the daemon's few words leave open. */
+/** Details that the daemon's short texts leave open. */
 const requestHints: Readonly<Record<number, string>> = {
   [codes.THIN_CLIENT_ERROR_INVALID_REQUEST]:
-    " (the daemon refused an argument: is a capability damaged, or are its halves of two streams?)",
+    " (the daemon refused an argument: it may be a damaged capability, or one with halves of two streams)",
   [codes.THIN_CLIENT_ERROR_INTERNAL_ERROR]:
-    " (the daemon has no PKI document or courier, could not work with what it was given, as an " +
-    "envelope that was sealed on another network, or failed inside: then its log says why)",
+    " (the daemon has no PKI document or courier, could not use an argument, such as an envelope " +
+    "that was sealed on another network, or failed internally: see its log)",
 };
 
 const retryableRequestCodes = new Set<number>([
@@ -439,35 +442,35 @@ const retryableRequestCodes = new Set<number>([
 ]);
 
 /**
- * The class of each code, and what it comes from. Writes that do not wait for the replicas
- * (`ifExists: "error"`, `noIdempotentBoxAlreadyExists`) hardly ever get a replica's.
+ * The class of each code, and the calls that throw it. Writes that do not wait for the replicas
+ * (`ifExists: "error"`, `noIdempotentBoxAlreadyExists`) rarely get a replica's code.
  */
 interface SpecificErrors {
-  /** From `connect` with a path, and all that makes or reads configurations. */
+  /** From `connect` with a path, and all functions that make or read configurations. */
   ERR_CONFIG: ConfigError;
-  /** From `start`, `connect` and every `dial`; later the client dials again by itself. */
+  /** From `start`, `connect` and every `dial`; later the client dials again automatically. */
   ERR_CONNECT: ConnectError;
-  /** From `start`, `connect` and `dial` in browsers, which have WebSockets only. */
+  /** From `start`, `connect` and `dial` in browsers, which only have WebSockets. */
   ERR_UNSUPPORTED_TRANSPORT: UnsupportedTransportError;
-  /**
-   * From the sending of plain messages; other calls are made again. Code 1, never sent by daemons.
-   */
+  /** From sending plain messages; other calls are repeated. Code 1, never sent by daemons. */
   THIN_CLIENT_ERROR_CONNECTION_LOST: ConnectionLostError;
-  /** From every call that waits when the client ends, or comes after that. */
+  /** From every call that waits when the client ends, and every later call. */
   ERR_CLOSED: ClientClosedError;
-  /** From calls before `start`, a second `start`, and what only the handshake tells. */
+  /** From calls before `start`, a second `start`, and values that only the handshake provides. */
   ERR_INVALID_STATE: InvalidStateError;
-  /** From `start` where no daemon answers, calls whose reply is unusable, and all decoders. */
+  /** From `start` if the peer is not a daemon, calls with an unusable reply, and all decoders. */
   ERR_PROTOCOL: ProtocolError;
-  /** From the sending of plain messages while the daemon has no mixnet; other calls wait for it. */
+  /**
+   * From sending plain messages while the daemon has no mixnet connection; other calls wait for it.
+   */
   ERR_OFFLINE: ThinClientOfflineError;
-  /** From every call that waits and has a deadline, its own or the default one. */
+  /** From every call that waits and has a deadline, its own or the default. */
   ERR_TIMEOUT: RequestTimeoutError;
   /** From `getPkiDocumentRaw`, `pkiDocumentForEpoch` and the look-up of services. */
   ERR_NO_PKI_DOCUMENT: PkiDocumentUnavailableError;
   /** From `verifyCertificate` and `verifyPkiDocument`. */
   ERR_PKI_VERIFICATION: PkiVerificationError;
-  /** From the look-up of services, couriers among them. */
+  /** From the look-up of services, including couriers. */
   ERR_SERVICE_NOT_FOUND: ServiceNotFoundError;
   /** From `getDistinctCouriers`. */
   ERR_NOT_ENOUGH_COURIERS: NotEnoughCouriersError;
@@ -479,15 +482,15 @@ interface SpecificErrors {
   ERR_TOMBSTONE_RANGE: TombstoneRangeError;
   /** From `copy`. */
   ERR_COPY_FAILED: CopyFailedError;
-  /** From a channel's `send`, and the `stored` of its deliveries. */
+  /** From a channel's `send`, and the `stored` promise of its deliveries. */
   ERR_CHANNEL_FORKED: ChannelForkedError;
-  /** From `openChannels`, and everything that reads or changes its store. */
+  /** From `openChannels`, and all functions that read or change its store. */
   ERR_CHANNEL_STORE: ChannelStoreError;
   /** From the look-up of channels. */
   ERR_CHANNEL_NOT_FOUND: ChannelNotFoundError;
   /** From making a channel. */
   ERR_CHANNEL_EXISTS: ChannelExistsError;
-  /** Code 1. From reads that are not to wait. */
+  /** Code 1. From reads that do not wait. */
   REPLICA_ERROR_BOX_ID_NOT_FOUND: BoxIDNotFoundError;
   /** Code 2. From reads and writes. */
   REPLICA_ERROR_INVALID_BOX_ID: InvalidBoxIDError;
@@ -505,7 +508,7 @@ interface SpecificErrors {
   REPLICA_ERROR_INVALID_EPOCH: InvalidEpochError;
   /** Code 9. From reads and writes. */
   REPLICA_ERROR_REPLICATION_FAILED: ReplicationFailedError;
-  /** Code 10. From writes that are to find out; as the `cause` of a failed copy. */
+  /** Code 10. From writes that wait for the replicas; as the `cause` of a failed copy. */
   REPLICA_ERROR_BOX_ALREADY_EXISTS: BoxAlreadyExistsError;
   /** Code 11. From reads. */
   REPLICA_ERROR_TOMBSTONE: TombstoneError;
@@ -521,7 +524,7 @@ interface SpecificErrors {
   THIN_CLIENT_ERROR_MKEM_DECRYPTION_FAILED: MKEMDecryptionFailedError;
   /** Code 23. From reads, and `openBox` and `decryptBox`. */
   THIN_CLIENT_ERROR_BACAP_DECRYPTION_FAILED: BACAPDecryptionFailedError;
-  /** Code 24. From the starts that a cancel names, and calls made of them. */
+  /** Code 24. From the starts that a cancel names, and calls that use them. */
   THIN_CLIENT_ERROR_START_RESENDING_CANCELLED: StartResendingCancelledError;
   /** Code 25. From reads. */
   THIN_CLIENT_ERROR_INVALID_TOMBSTONE_SIG: InvalidTombstoneSignatureError;
@@ -545,22 +548,22 @@ export type RequestErrorName =
 /** From `code` to error class. */
 export type ErrorByCode = SpecificErrors & Record<RequestErrorName, DaemonRequestError>;
 
-/** Every `code` an error of this library can have. */
+/** Every possible `code` of this library's errors. */
 export type ErrorCode = keyof SpecificErrors | RequestErrorName;
 
-/** Whether `error` is one of this library's, from this or another copy of the package. */
+/** Whether `error` is one of this library's, from this copy of the package or another. */
 export function isThinClientError(error: unknown): error is ErrorByCode[ErrorCode] {
   return typeof error === "object" && error !== null && mark in error;
 }
 
-/** Whether `error` is the one that `code` names. */
+/** Whether `error` has that `code`. */
 export function hasCode<C extends ErrorCode>(error: unknown, code: C): error is ErrorByCode[C] {
   return isThinClientError(error) && error.code === code;
 }
 
 /**
- * Whether `error` is an outcome that a correct program meets in normal work: a box that holds
- * nothing, that is taken, or that was deleted.
+ * Whether `error` is an outcome that a correct program meets in normal work: a box that is empty,
+ * already taken, or deleted.
  */
 export function isExpectedOutcome(
   error: unknown,

@@ -1,4 +1,4 @@
-/** From the numbers in replies to errors. spec/thin-protocol §5.1 and §5.2. */
+/** Converts the numbers in replies to errors (spec/thin-protocol §5.1 and §5.2). */
 import * as codes from "./codes.js";
 import * as errors from "./errors.js";
 import type { ErrorDetails, ThinClientError } from "./errors.js";
@@ -64,7 +64,7 @@ const thinClientErrors: ReadonlyMap<number, Make> = new Map<number, Make>([
   ],
 ]);
 
-/** The error of a replica's code; null for success. */
+/** The error for a replica's code; null for success. */
 export function replicaErrorFromCode(
   errorCode: number,
   details?: ErrorDetails,
@@ -74,8 +74,8 @@ export function replicaErrorFromCode(
 }
 
 /**
- * The error of a daemon's code in any reply but that of `start_resending_encrypted_message`:
- * numbers 1 to 11 are the daemon's own. Null for success.
+ * The error for a daemon's code in any reply except that of `start_resending_encrypted_message`. In
+ * those replies, 1 to 11 are the daemon's own codes. Null for success.
  */
 export function daemonErrorFromCode(
   errorCode: number,
@@ -88,8 +88,8 @@ export function daemonErrorFromCode(
 }
 
 /**
- * The error of a `start_resending_encrypted_message_reply`, where 1 to 11 are a replica's codes;
- * null for success. That field's 3 and 4 are ambiguous: here they are a replica's.
+ * The error of a `start_resending_encrypted_message_reply`, in which 1 to 11 are a replica's codes;
+ * null for success. Its codes 3 and 4 are ambiguous: here they are a replica's.
  */
 export function errorCodeToException(
   errorCode: number,
@@ -99,8 +99,8 @@ export function errorCodeToException(
 }
 
 /**
- * As {@link errorCodeToException}, but knows whether 3 and 4 are the daemon's or a replica's: a
- * replica's verdict always comes with the courier that brought it (spec/thin-protocol §5.1,
+ * Like {@link errorCodeToException}, but it decides whether 3 and 4 are the daemon's or a
+ * replica's: a replica's answer always names the courier that brought it (spec/thin-protocol §5.1,
  * "Collision").
  */
 export function arqErrorFromReply(
@@ -116,20 +116,20 @@ export function arqErrorFromReply(
     : replicaErrorFromCode(reply.errorCode, details);
 }
 
-/** What a `start_resending_copy_command_reply` says. */
+/** The fields of a `start_resending_copy_command_reply`. */
 export interface CopyCommandReply {
   /** The daemon's code; absent means 0. */
   readonly errorCode?: number | null | undefined;
-  /** The replica's code when the copy failed. */
+  /** The replica's code if the copy failed. */
   readonly replicaErrorCode?: number | null | undefined;
-  /** 1-based place of the failing envelope; 0 when that does not apply. */
+  /** 1-based number of the failed envelope; 0 if it does not apply. */
   readonly failedEnvelopeIndex?: bigint | null | undefined;
 }
 
 /**
- * The error of a copy reply by its own table (spec/thin-protocol §5.2): 26 carries the details,
- * every other number is the daemon's. Null for success.
- * @throws TypeError for fields in the wire's spelling: they would pass for success.
+ * The error of a copy reply, by its own table (spec/thin-protocol §5.2): 26 has details, every
+ * other number is the daemon's. Null for success.
+ * @throws TypeError for fields in the wire's spelling, which would otherwise count as success.
  */
 export function copyReplyToException(
   reply: CopyCommandReply,

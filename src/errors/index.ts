@@ -1,4 +1,4 @@
-/** What each error means and what to do about it: for tools that talk to people. */
+/** The meaning of each error and what to do about it, for tools that talk to people. */
 export {
   ChannelExistsError,
   ChannelForkedError,

@@ -1,14 +1,14 @@
 /**
- * Marks by which two copies of the package in one program, or one in two realms, know each other's
- * objects: each copy has classes of its own, so that `instanceof` is false for the other's.
+ * Marks by which two copies of the package in one program, or in two realms, recognize each other's
+ * objects: each copy has its own classes, so `instanceof` is false for the other's objects.
  */
 
-/** The mark of a class; the number changes when objects of before can no longer be used. */
+/** The mark of a class; its number changes when older objects become incompatible. */
 export function markOf(name: string): symbol {
   return Symbol.for(`katzenpost-thinclient.${name}/1`);
 }
 
-/** Whether `value` carries a mark. */
+/** Whether `value` has a mark. */
 export function isMarked(value: unknown, mark: symbol): boolean {
   return typeof value === "object" && value !== null && mark in value;
 }

@@ -1,41 +1,41 @@
-/** Errors of calls that had done a part when they failed, and what that part is. */
+/** Errors of calls that failed after a part of their work, with that part. */
 import type { EnvelopeDescriptor, EnvelopeHash, MessageBoxIndex } from "../bytes/opaque.js";
 import type { Bytes } from "../bytes/bytes.js";
 import { type ErrorDetails, ThinClientError } from "./errors.js";
 
-/** One tombstone, ready to be sent with `startResendingEncryptedMessage`. */
+/** One tombstone, ready for `startResendingEncryptedMessage`. */
 export interface TombstoneEnvelope {
-  /** What goes to a courier, as it is: `pigeonholeGeometry.courierQueryWriteLength` bytes. */
+  /** The bytes for a courier, unchanged: `pigeonholeGeometry.courierQueryWriteLength` bytes. */
   readonly messageCiphertext: Bytes;
-  /** What the daemon opens the answer with. Holds a private key: keep it as a secret. */
+  /** The daemon opens the answer with it. It holds a private key: keep it secret. */
   readonly envelopeDescriptor: EnvelopeDescriptor;
-  /** Names the envelope: 32 bytes. */
+  /** Identifies the envelope: 32 bytes. */
   readonly envelopeHash: EnvelopeHash;
-  /** The box it deletes. */
+  /** The box that it deletes. */
   readonly boxIndex: MessageBoxIndex;
 }
 
-/** Tombstones for boxes that follow each other. */
+/** Tombstones for consecutive boxes. */
 export interface TombstoneRangeResult {
   /** One for each box, in the order of the boxes. */
   readonly envelopes: readonly TombstoneEnvelope[];
-  /** The box after the last of them. */
+  /** The index after the last of them. */
   readonly next: MessageBoxIndex;
 }
 
 /**
- * `tombstoneRange` failed after it had made some of the tombstones; `cause` says why. Printed or
- * turned into JSON it shows no `partial`, which holds secrets.
+ * `tombstoneRange` failed after it had made some of the tombstones; `cause` says why. When it is
+ * printed or converted to JSON, it does not show `partial`, which holds secrets.
  */
 export class TombstoneRangeError extends ThinClientError {
   readonly code = "ERR_TOMBSTONE_RANGE";
   readonly retryable: boolean;
   /**
-   * The tombstones that were made; `next` is where to go on. Not enumerable: loggers print what
-   * they find in an error, and an envelope's descriptor holds a private key.
+   * The finished tombstones; continue at `next`. Not enumerable, because loggers print the fields
+   * of an error, and an envelope's descriptor holds a private key.
    */
   declare readonly partial: TombstoneRangeResult;
-  /** Why the next one could not be made; `errorCode` and `retryable` are this one's. */
+  /** Why the next one could not be made; `errorCode` and `retryable` come from it. */
   override readonly cause: ThinClientError;
 
   constructor(cause: ThinClientError, partial: TombstoneRangeResult, details?: ErrorDetails) {
@@ -51,21 +51,21 @@ export class TombstoneRangeError extends ThinClientError {
   }
 }
 
-/** How far a copy had come. */
+/** The progress of a failed copy. */
 export interface CopyFailurePlace {
   /** `write`: boxes of the temporary stream were still being written; `copy`: being copied. */
   readonly phase: "write" | "copy";
-  /** Which of the destinations failed, from 0; null where that is not known. */
+  /** Index of the failed destination; null if unknown. */
   readonly destination: number | null;
   /**
-   * Boxes that were written at each destination and stay written; null where that is not known. At
-   * the failing destination this is also the number, from 0, of the box that failed.
+   * Boxes that were written at each destination and stay written; null if unknown. At the failed
+   * destination this is also the number, from 0, of the failed box.
    */
   readonly boxesCopied: readonly number[] | null;
 }
 
 /**
- * `copy` failed; `cause` says why. Copying is not atomic: the boxes counted in `boxesCopied` stay
+ * `copy` failed; `cause` says why. Copies are not atomic: the boxes counted in `boxesCopied` stay
  * written.
  */
 export class CopyFailedError extends ThinClientError implements CopyFailurePlace {
@@ -74,7 +74,7 @@ export class CopyFailedError extends ThinClientError implements CopyFailurePlace
   readonly phase: "write" | "copy";
   readonly destination: number | null;
   readonly boxesCopied: readonly number[] | null;
-  /** What went wrong; `errorCode` and `retryable` are this one's. */
+  /** What went wrong; `errorCode` and `retryable` come from it. */
   override readonly cause: ThinClientError;
 
   constructor(cause: ThinClientError, place: CopyFailurePlace, details?: ErrorDetails) {
@@ -90,7 +90,7 @@ export class CopyFailedError extends ThinClientError implements CopyFailurePlace
 function describePlace({ phase, destination, boxesCopied }: CopyFailurePlace): string {
   if (phase === "write") return "copy failed before anything was copied";
   if (destination === null || boxesCopied === null) {
-    return "copy failed, some boxes may have been written";
+    return "copy failed; some boxes may have been written";
   }
   const stay = boxesCopied.reduce((sum, boxes) => sum + boxes, 0);
   return (

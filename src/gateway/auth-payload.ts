@@ -1,4 +1,7 @@
-/** Who is there: the payload of the handshake's messages two and three. spec/mixnet §2.1. */
+/**
+ * The identity that each side sends: the payload of the handshake's messages two and three
+ * (spec/mixnet §2.1).
+ */
 import { type Bytes, checkBytes, copyBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 
@@ -6,18 +9,21 @@ import { ProtocolError } from "../errors/errors.js";
 export const AUTH_PAYLOAD_LENGTH = 1 + 255 + 4;
 const timeAt = 1 + 255;
 
-/** What a side says of itself. */
+/** A side's data about itself. */
 export interface AuthPayload {
   /**
-   * At most 255 bytes. A client's: its queue ID of 32 bytes, under which its replies are filed, or
-   * nothing at an authority. A server's: the hash of its identity key, 32 bytes.
+   * At most 255 bytes. From a client: its queue ID of 32 bytes, under which its replies are stored,
+   * or empty at an authority. From a server: the hash of its identity key, 32 bytes.
    */
   readonly additionalData: Uint8Array;
-  /** Seconds since 1970: the server's clock, 0 from a client. */
+  /** Seconds since 1970: the server's clock; 0 from a client. */
   readonly unixTime: number;
 }
 
-/** The payload: 260 bytes. @throws TypeError or RangeError on additional data that does not fit. */
+/**
+ * Encodes the payload: 260 bytes. @throws TypeError or RangeError for additional data that does not
+ * fit.
+ */
 export function encodeAuthPayload({ additionalData, unixTime }: AuthPayload): Bytes {
   checkBytes("additionalData", additionalData);
   if (additionalData.length > 255) {

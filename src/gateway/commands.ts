@@ -1,19 +1,19 @@
-/** Commands between a client and a gateway or an authority. spec/mixnet §2.3. */
+/** Commands between a client and a gateway or an authority (spec/mixnet §2.3). */
 import { type Bytes, checkBytes, concatBytes, copyBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 import type { GeometryFields } from "../pki/geometry.js";
 
-/** What an answer to a request for a consensus may say. */
+/** The results of a request for a consensus. */
 export const ConsensusError = {
-  /** Here it is. */
+  /** The document follows. */
   OK: 0,
-  /** Not there (yet): to be asked for again later. */
+  /** Not available yet: ask again later. */
   NOT_FOUND: 1,
-  /** It will never be there. */
+  /** It will never be available. */
   GONE: 2,
 } as const;
 
-/** Does nothing; ends the handshake, and keeps a link alive. */
+/** Does nothing; it ends the handshake, and keeps a link alive. */
 export interface NoOp {
   readonly type: "NoOp";
 }
@@ -26,7 +26,7 @@ export interface SendPacket {
   readonly type: "SendPacket";
   readonly sphinxPacket: Uint8Array;
 }
-/** Implemented by gateways, of no use. */
+/** Gateways implement it, but it is useless. */
 export interface SendRetrievePacket {
   readonly type: "SendRetrievePacket";
   readonly sphinxPacket: Uint8Array;
@@ -38,17 +38,17 @@ export interface SendRetrievePacketReply {
   readonly surbId: Uint8Array;
   readonly payload: Uint8Array;
 }
-/** A client has taken a {@link Message} over. */
+/** A client has taken a {@link Message}. */
 export interface MessageDelivered {
   readonly type: "MessageDelivered";
   readonly sequence: number;
 }
-/** Obsolete: a gateway ends the link on it. */
+/** Obsolete: a gateway ends the link when it gets one. */
 export interface RetrieveMessage {
   readonly type: "RetrieveMessage";
   readonly sequence: number;
 }
-/** A reply that came by a reply block. */
+/** A reply that arrived through a reply block. */
 export interface Message {
   readonly type: "Message";
   /** 1, 2, 3, … on each link. */
@@ -68,7 +68,7 @@ export interface Consensus {
   readonly type: "Consensus";
   /** One of {@link ConsensusError}. */
   readonly errorCode: number;
-  /** The signed document as it is; empty with an error. */
+  /** The signed document; empty with an error. */
   readonly payload: Uint8Array;
 }
 /** Asks a gateway for a consensus. */
@@ -79,13 +79,13 @@ export interface GetConsensus2 {
 /** A piece of a gateway's answer. */
 export interface Consensus2 {
   readonly type: "Consensus2";
-  /** One of {@link ConsensusError}; with an error there is one chunk, and it is empty. */
+  /** One of {@link ConsensusError}; with an error there is one empty chunk. */
   readonly errorCode: number;
   /** 0, 1, 2, … */
   readonly chunkNumber: number;
-  /** How many there are. */
+  /** The number of chunks. */
   readonly chunkTotal: number;
-  /** A piece of the signed document, gzipped. */
+  /** A piece of the gzipped signed document. */
   readonly chunk: Uint8Array;
 }
 
@@ -139,7 +139,7 @@ function u64(value: bigint): Bytes {
   return bytes;
 }
 
-/** What follows a command's head. */
+/** The bytes after a command's header. */
 function payloadOf(command: WireCommand): Bytes {
   switch (command.type) {
     case "NoOp":
@@ -172,23 +172,25 @@ function payloadOf(command: WireCommand): Bytes {
   }
 }
 
-/** The lengths that commands follow from. */
+/** The lengths that determine the commands' lengths. */
 export type CommandShape = Pick<
   GeometryFields,
   "packetLength" | "payloadTagLength" | "forwardPayloadLength"
 >;
 
-/** Writes and reads the commands of one kind of session. */
+/** Encodes and decodes the commands of one kind of session. */
 export class CommandCodec {
-  /** What every command from a client is padded to, in bytes; 0 on a session with an authority. */
+  /**
+   * The padded length of every command from a client, in bytes; 0 on a session with an authority.
+   */
   readonly clientLength: number;
-  /** What commands from a gateway are padded to; 0 on a session with an authority. */
+  /** The padded length of commands from a gateway; 0 on a session with an authority. */
   readonly gatewayLength: number;
-  /** Length of a piece of a consensus; only the last is shorter. */
+  /** Length of a chunk of a consensus; only the last is shorter. */
   readonly chunkLength: number;
   readonly #ciphertextLength: number;
 
-  /** @param shape the network's geometry on a session with a gateway, null with an authority. */
+  /** @param shape the network's geometry for a session with a gateway, null with an authority. */
   constructor(shape: CommandShape | null) {
     const packetLength = shape?.packetLength ?? 0;
     this.clientLength = shape === null ? 0 : headLength + packetLength;
@@ -198,12 +200,12 @@ export class CommandCodec {
       shape === null ? 0 : shape.payloadTagLength + shape.forwardPayloadLength;
   }
 
-  /** The longest command that a gateway sends, in bytes: a full piece of a consensus. */
+  /** The longest command of a gateway, in bytes: a full chunk of a consensus. */
   get longestFromGateway(): number {
     return this.chunkLength + headLength + consensus2HeadLength;
   }
 
-  /** A command's bytes, padded as its kind is. */
+  /** Encodes a command, with the padding of its kind. */
   encode(command: WireCommand): Bytes {
     const payload = payloadOf(command);
     if (payload.length === 0 && command.type !== "NoOp" && command.type !== "Disconnect") {
@@ -232,9 +234,9 @@ export class CommandCodec {
   }
 
   /**
-   * Reads a command, from whichever side.
-   * @throws ProtocolError when it is not one: then the session ends. Two that upstream takes are
-   * refused: an empty SendRetrievePacketReply, and a Consensus2 shorter than its own head.
+   * Decodes a command from either side. Two commands that upstream accepts are refused: an empty
+   * SendRetrievePacketReply, and a Consensus2 shorter than its own header.
+   * @throws ProtocolError when it is not a command; then the session ends.
    */
   decode(body: Uint8Array): WireCommand {
     if (body.length < headLength) throw invalid(`${body.length} bytes`);

@@ -1,28 +1,28 @@
-/** Which gateway is dialled, where, and when. spec/mixnet §7.3. */
+/** Which gateway is dialled, at which address, and when (spec/mixnet §7.3). */
 import { type RandomSource, equalBytes } from "../bytes/bytes.js";
 import { pick } from "../mixnet/sampling.js";
 import type { PkiDocument } from "../pki/document.js";
 import type { MixDescriptor } from "../pki/mix-descriptor.js";
 import type { ServerIdentity } from "./shake-hands.js";
 
-/** The transports in upstream's order; also the keys of a descriptor's addresses. */
+/** The transports in upstream's order; they are also the keys of a descriptor's addresses. */
 const DEFAULT_TRANSPORTS: readonly string[] = ["tcp", "tcp4", "tcp6", "quic", "ws", "onion"];
 
-/** A gateway that may be dialled. */
+/** A gateway to dial. */
 export interface GatewayCandidate extends ServerIdentity {
   /** URLs by transport, e.g. `tcp` to `tcp://192.0.2.1:30004`. */
   readonly addresses: ReadonlyMap<string, readonly string[]>;
 }
 
-/** A gateway of a document as a candidate. */
+/** Makes a candidate from a gateway of a document. */
 function candidateOf(descriptor: MixDescriptor): GatewayCandidate {
   const { name, identityKey, linkKey, addresses } = descriptor;
   return { name, identityKey, linkKey, addresses };
 }
 
 /**
- * A gateway at random: of the document if there is one, else of the pinned ones. Those that `avoid`
- * names are left out while others are there.
+ * Chooses a random gateway: from the document if there is one, otherwise from the pinned ones.
+ * Those that `avoid` names are left out as long as there are others.
  */
 export function chooseGateway(choice: {
   readonly document: PkiDocument | null;
@@ -37,7 +37,7 @@ export function chooseGateway(choice: {
   return pick(random, good.length > 0 ? good : all);
 }
 
-/** Whether a document lists this gateway, with these keys. */
+/** Whether a document lists this gateway with these keys. */
 export function listsGateway(document: PkiDocument, gateway: ServerIdentity): boolean {
   return document.gatewayNodes.some(
     ({ identityKey, linkKey }) =>
@@ -45,7 +45,7 @@ export function listsGateway(document: PkiDocument, gateway: ServerIdentity): bo
   );
 }
 
-/** Where a gateway is dialled, in order. */
+/** The addresses of a gateway to dial, in order. */
 export function dialPlan(
   { addresses }: GatewayCandidate,
   transports: readonly string[] = DEFAULT_TRANSPORTS,
@@ -53,7 +53,7 @@ export function dialPlan(
   return transports.flatMap((transport) => addresses.get(transport) ?? []);
 }
 
-/** The pause before each dial: none at first, then longer and longer, short after a good link. */
+/** The pause before each dial: none at first, then growing, and short again after a good link. */
 export class DialPauses {
   #nextMs = 0;
 
@@ -64,7 +64,7 @@ export class DialPauses {
     return pause;
   }
 
-  /** A gateway said something: the next dial is soon. */
+  /** Call this when a gateway has sent something: the next dial comes soon. */
   reset(): void {
     this.#nextMs = 2_000;
   }

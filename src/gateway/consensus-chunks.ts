@@ -1,20 +1,20 @@
 /**
- * A consensus on its way through a gateway: gzipped, cut into pieces, put together again within
- * bounds. spec/mixnet §2.3 and §3.4; the bounds are ours, upstream has none.
+ * A consensus on its way through a gateway: gzipped, cut into chunks, and joined again within
+ * limits (spec/mixnet §2.3 and §3.4). The limits are ours; upstream has none.
  */
 import { gunzip, gzip } from "#platform";
 import { type Bytes, concatBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 import { ConsensusError, type Consensus2 } from "./commands.js";
 
-/** Most pieces that are taken. */
+/** The most chunks that are accepted. */
 const MAX_CONSENSUS_CHUNKS = 2048;
-/** Most bytes that all pieces together may have: 4 MiB. */
+/** The most bytes of all chunks together: 4 MiB. */
 export const MAX_COMPRESSED_CONSENSUS_BYTES = 4 * 2 ** 20;
-/** Most bytes that they may unpack to: 32 MiB. */
+/** The most bytes that they may unpack to: 32 MiB. */
 export const MAX_CONSENSUS_BYTES = 32 * 2 ** 20;
 
-/** Cuts what was packed into pieces of `chunkLength` bytes; the last may be shorter. */
+/** Cuts packed bytes into chunks of `chunkLength` bytes; the last may be shorter. */
 export function cutChunks(packed: Uint8Array, chunkLength: number): Uint8Array[] {
   const chunks: Uint8Array[] = [];
   for (let at = 0; at < packed.length; at += chunkLength) {
@@ -23,7 +23,7 @@ export function cutChunks(packed: Uint8Array, chunkLength: number): Uint8Array[]
   return chunks;
 }
 
-/** A signed document as the answers to GetConsensus2 that carry it, in order. */
+/** The answers to GetConsensus2 that carry a signed document, in order. */
 export async function consensusCommands(
   signed: Uint8Array,
   chunkLength: number,
@@ -38,7 +38,7 @@ export async function consensusCommands(
   }));
 }
 
-/** The answer to GetConsensus2 that says why there is no document. */
+/** The answer to GetConsensus2 if there is no document, with the reason. */
 export function noConsensusCommand(errorCode: number): Consensus2 {
   return {
     type: "Consensus2",
@@ -49,40 +49,40 @@ export function noConsensusCommand(errorCode: number): Consensus2 {
   };
 }
 
-/** What a request for a consensus ended with. */
+/** The result of a request for a consensus. */
 export type ConsensusAnswer =
   | {
       readonly errorCode: typeof ConsensusError.OK;
-      /** The signed document, still gzipped: for {@link unpackConsensus}. */
+      /** The signed document, still gzipped; pass it to {@link unpackConsensus}. */
       readonly packed: Bytes;
     }
   | {
-      /** Whatever the gateway said; anything but 2 means "ask again later". */
+      /** The gateway's error code; anything but 2 means "ask again later". */
       readonly errorCode: number;
       readonly packed: null;
     };
 
-/** Puts the pieces of one answer together. */
+/** Joins the chunks of one answer. */
 export class ConsensusAssembler {
   readonly #chunkLength: number;
   readonly #chunks: Uint8Array[] = [];
   #length = 0;
   #total: number | null = null;
 
-  /** @param chunkLength the longest that a piece may be, in bytes. */
+  /** @param chunkLength the longest chunk, in bytes. */
   constructor(chunkLength: number) {
     this.#chunkLength = chunkLength;
   }
 
-  /** How many pieces have come. */
+  /** How many chunks have arrived. */
   get received(): number {
     return this.#chunks.length;
   }
 
   /**
-   * Takes the next piece; gives the answer with the last one, null before.
-   * @throws ProtocolError when the piece is not the next, changes how many there are, is too long,
-   * or takes the whole beyond its bounds. The link is to be ended then.
+   * Takes the next chunk; returns the answer with the last one, null before.
+   * @throws ProtocolError when the chunk is not the next one, changes the total, is too long, or
+   * makes the whole too large. Then the link must end.
    */
   add(command: Consensus2): ConsensusAnswer | null {
     const { errorCode, chunkNumber, chunkTotal, chunk } = command;
@@ -122,9 +122,9 @@ export class ConsensusAssembler {
 }
 
 /**
- * The signed document of an answer.
- * @throws ProtocolError (as a rejection) when it does not unpack, or to more than 32 MiB, of which
- * then no more than that is ever held.
+ * Unpacks the signed document of an answer.
+ * @throws ProtocolError (as a rejection) when it cannot be unpacked, or unpacks to more than 32
+ * MiB; it never holds more than that.
  */
 export async function unpackConsensus(packed: Uint8Array): Promise<Bytes> {
   try {

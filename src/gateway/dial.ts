@@ -1,4 +1,4 @@
-/** Dialling gateways by their URLs, directly or through a proxy. spec/mixnet §2.4 and §9. */
+/** Dials gateways by their URLs, directly or through a proxy (spec/mixnet §2.4 and §9). */
 import { dialTcp, dialUnix } from "#platform";
 import { randomBytes, toHex, utf8 } from "../bytes/bytes.js";
 import { ConfigError, ConnectError } from "../errors/errors.js";
@@ -8,7 +8,7 @@ import { type HostPort, formatHostPort, parseHostPort } from "../transport/addre
 import type { Transport } from "../transport/transport.js";
 import { type ProxyCredentials, connectThroughProxy } from "./socks5.js";
 
-/** How gateways are reached, as client.toml's table UpstreamProxy says it. */
+/** How gateways are reached: the table UpstreamProxy of client.toml. */
 export type UpstreamProxy =
   | { readonly type: "none" }
   | {
@@ -16,30 +16,33 @@ export type UpstreamProxy =
       readonly network: "tcp" | "unix";
       /** `IP:PORT`, or a path with `unix`. */
       readonly address: string;
-      /** Not with `tor+socks5`, which makes its own, so that connections take ways of their own. */
+      /**
+       * Not with `tor+socks5`, which makes its own credentials, so that connections use separate
+       * circuits.
+       */
       readonly credentials?: ProxyCredentials | undefined;
     };
 
-/** Another for every process, so that two of them do not share a way through Tor. */
+/** Different in every process, so that two processes do not share a Tor circuit. */
 const ofThisProcess = toHex(randomBytes(8));
 
-/** What tells Tor to keep connections to one gateway apart from all others. */
+/** Credentials that make Tor keep connections to one gateway apart from all others. */
 function isolation(url: string): ProxyCredentials {
   const purpose = toHex(hash256(utf8(url)).subarray(0, 16));
   return { user: `katzenpost/client:${ofThisProcess}:${purpose}`, password: "\0" };
 }
 
-/** What a URL of a gateway says. @throws LinkError when it cannot be dialled. */
+/** Parses a gateway's URL. @throws LinkError when it cannot be dialled. */
 function targetOf(url: string, isProxied: boolean): HostPort {
   const match = /^([a-z0-9]+):\/\/([^/]+)\/?$/.exec(url);
   const scheme = match?.[1];
   if (match === null || scheme === undefined)
-    throw new LinkError(`${url} is not a URL of a gateway`);
+    throw new LinkError(`${url} is not the URL of a gateway`);
   if (scheme === "onion" && !isProxied) {
     throw new LinkError(`${url} is an onion service: it needs a proxy of type tor+socks5`);
   }
   if (!/^(tcp[46]?|onion)$/.test(scheme)) {
-    throw new LinkError(`${url} cannot be dialled here: only tcp, tcp4, tcp6 and onion can`);
+    throw new LinkError(`${url} cannot be dialled: only tcp, tcp4, tcp6 and onion are supported`);
   }
   try {
     return parseHostPort(match[2]!);
@@ -49,7 +52,7 @@ function targetOf(url: string, isProxied: boolean): HostPort {
   }
 }
 
-/** A function that dials gateways, for `GatewayLinkOptions.dial`. */
+/** Makes a function that dials gateways, for `GatewayLinkOptions.dial`. */
 export function gatewayDialer(
   proxy: UpstreamProxy = { type: "none" },
 ): (url: string, signal: AbortSignal) => Promise<Transport> {
@@ -58,7 +61,7 @@ export function gatewayDialer(
     if (proxy.type === "none") {
       return dialTcp(formatHostPort(target), "tcp", { signal }).catch((error: unknown) => {
         if (!(error instanceof ConnectError)) throw error;
-        // What follows there asks after a daemon, which this is.
+        // The advice in that message is for clients of a daemon; this is the daemon.
         throw new LinkError(error.message.replace(/\. Is the daemon running[^]*$/, ""));
       });
     }

@@ -1,6 +1,6 @@
 /**
- * The consensus documents that a link knows: when each is asked for, what is taken, what is
- * remembered of gateways that had none or a wrong one. spec/mixnet §3.4 and §3.6.
+ * The consensus documents of a link: when it asks for each, which ones it accepts, and which
+ * gateways had none or an invalid one (spec/mixnet §3.4 and §3.6).
  */
 import type { Bytes } from "../bytes/bytes.js";
 import { copyBytes } from "../bytes/bytes.js";
@@ -16,23 +16,23 @@ import { verifyPkiDocumentWith } from "../pki/verify-with.js";
 import { ConsensusError } from "./commands.js";
 import type { FetchedConsensus } from "./session.js";
 
-/** The parts of an epoch by which documents are asked for, in ms. */
+/** The times within an epoch that matter for documents, in ms. */
 function partsOf(periodMs: number): { publishMs: number; cacheMs: number; windowMs: number } {
-  // Authorities publish the next document at 5/8; gateways have it 1/16 later.
+  // Authorities publish the next document at 5/8 of an epoch; gateways have it 1/16 later.
   const publishMs = (periodMs * 5) / 8;
   const cacheMs = periodMs / 16;
   return { publishMs, cacheMs, windowMs: periodMs - publishMs - cacheMs };
 }
 
-/** How long until documents are asked for again, in ms. */
+/** The time until documents are asked for again, in ms. */
 export function nextPkiWakeup(state: {
-  /** Length of an epoch. */
+  /** Length of an epoch, in ms. */
   readonly periodMs: number;
-  /** Until the next epoch begins. */
+  /** Time until the next epoch begins, in ms. */
   readonly leftMs: number;
-  /** Whether the document of this epoch is there. */
+  /** Whether this epoch's document is known. */
   readonly haveCurrent: boolean;
-  /** Whether that of the next one is. */
+  /** Whether the next epoch's document is known. */
   readonly haveNext: boolean;
 }): number {
   const { leftMs, haveCurrent, haveNext, periodMs } = state;
@@ -42,57 +42,55 @@ export function nextPkiWakeup(state: {
   return leftMs + publishMs + cacheMs;
 }
 
-/** Anyone who answers for documents: a session with a gateway. */
+/** A source of documents: a session with a gateway. */
 export interface DocumentSource {
-  /** What the gateway is remembered by. */
+  /** The gateway's name, by which failures are remembered. */
   readonly gateway: { readonly name: string };
   fetchConsensus(epoch: number): Promise<FetchedConsensus>;
 }
 
-/** What documents are taken from a network. */
+/** The rules for accepting documents of a network. */
 export interface DocumentRules {
-  /** Length of an epoch, in ms. Nothing on the wire tells it. */
+  /** Length of an epoch, in ms. The wire does not tell it. */
   readonly periodMs: number;
   /** The pinned authorities. */
   readonly authorities: readonly AuthorityInput[];
-  /** How many must have signed; more than half unless given. */
+  /** How many must have signed; more than half by default. */
   readonly threshold?: number | undefined;
-  /** The geometry whose hash documents must name. */
+  /** The geometry whose hash documents must contain. */
   readonly geometry: Geometry;
 }
 
-/** A document that was found to be genuine, with what it came in. */
+/** A verified document, with its certificate. */
 export interface KnownDocument extends VerifiedDocument {
   /** The signed certificate. */
   readonly signed: Bytes;
 }
 
-/** What one waking found. */
+/** The result of one wake-up. */
 export interface Waking {
   /** When to ask again, in ms. */
   readonly sleepMs: number;
-  /**
-   * Why the gateway is not to be asked further, and another is to be chosen; null while it is good.
-   */
+  /** Why to leave this gateway and choose another; null while it is good. */
   readonly refusal: Error | null;
 }
 
-/** Documents of the last, this and the next epoch. */
+/** Documents of the previous, the current and the next epoch. */
 export class LinkDocuments {
   readonly #rules: DocumentRules;
   readonly #now: () => number;
   readonly #pause: Pause;
   readonly #onDocument: (document: ConsensusDocument) => void;
   readonly #known = new Map<number, KnownDocument>();
-  /** By epoch, the gateways that had a wrong document or never will have one. */
+  /** By epoch, the gateways that had an invalid document or will never have one. */
   readonly #failed = new Map<number, Set<string>>();
-  /** Why the last question for a document of the current epoch brought none. */
+  /** Why the last request for the current epoch's document failed. */
   #problem: string | null = null;
 
   /**
-   * @param now milliseconds since 1970, by the clock that epochs go by.
-   * @param pause called within long verifications.
-   * @param onDocument called with each verified document, once, and with no other.
+   * @param now returns milliseconds since 1970, by the clock that epochs use.
+   * @param pause called during long verifications.
+   * @param onDocument called once with each verified document, and with no others.
    */
   constructor(
     rules: DocumentRules,
@@ -106,30 +104,30 @@ export class LinkDocuments {
     this.#onDocument = onDocument;
   }
 
-  /** The epoch that it is. */
+  /** The epoch `inMs` milliseconds from now. */
   epoch(inMs = 0): EpochTime {
     return epochAt(this.#now() + inMs, this.#rules.periodMs);
   }
 
-  /** The document to go by: this epoch's, else the last one's; null when neither is there. */
+  /** The document to use: this epoch's, or else the previous epoch's; null if neither is known. */
   current(): PkiDocument | null {
     const { epoch } = this.epoch();
     return documentInForce((one) => this.#known.get(one), epoch)?.document ?? null;
   }
 
-  /** Every document that is there, by epoch. */
+  /** All known documents, by epoch. */
   known(): readonly KnownDocument[] {
     return [...this.#known.values()].toSorted((a, b) => a.document.epoch - b.document.epoch);
   }
 
-  /** Whether a gateway failed with the document of this epoch. */
+  /** Whether a gateway failed with this epoch's document. */
   hasFailed(gatewayName: string): boolean {
     return this.#failed.get(this.epoch().epoch)?.has(gatewayName) ?? false;
   }
 
   /**
-   * Asks a gateway for what is missing now.
-   * @throws Why the link ended, as a rejection.
+   * Asks a gateway for the missing documents.
+   * @throws The reason why the link ended, as a rejection.
    */
   async wake(source: DocumentSource): Promise<Waking> {
     const { epoch, leftMs } = this.epoch();
@@ -143,7 +141,7 @@ export class LinkDocuments {
       const refusal = await this.#fetch(source, epoch - 1, epoch);
       if (refusal !== null) return { sleepMs: 0, refusal };
     }
-    // Fetching took its time: the epoch may be another.
+    // Fetching takes time: the epoch may have changed.
     const after = this.epoch();
     const sleepMs = nextPkiWakeup({
       periodMs: this.#rules.periodMs,
@@ -154,18 +152,19 @@ export class LinkDocuments {
     return { sleepMs, refusal: null };
   }
 
-  /** Why there is no document of this epoch, as far as gateways said; null when there is one. */
+  /** Why this epoch's document is missing, as far as gateways said; null if it is known. */
   problem(): string | null {
     return this.#known.has(this.epoch().epoch) ? null : this.#problem;
   }
 
-  /** Null, or why this gateway is to be left. */
+  /** Returns null, or the reason to leave this gateway. */
   async #fetch(source: DocumentSource, epoch: number, now: number): Promise<Error | null> {
     const { name } = source.gateway;
     if (this.#known.has(epoch) || this.#failed.get(epoch)?.has(name)) return null;
     const { errorCode, signed } = await source.fetchConsensus(epoch);
     if (signed === null) {
-      // What is gone may be there elsewhere. The last epoch's is asked for at every waking.
+      // A document that is gone here may be available elsewhere. The previous epoch's document is
+      // asked for at every wake-up.
       const isGone = errorCode === ConsensusError.GONE;
       if (isGone && epoch >= now) this.#remember(epoch, name);
       if (epoch === now)
@@ -178,7 +177,8 @@ export class LinkDocuments {
       const checks = { epoch, currentEpoch: now, threshold, geometry };
       verified = await verifyPkiDocumentWith(signed, authorities, checks, this.#pause);
     } catch (error) {
-      // Not our mistake but the gateway's; upstream gives the epoch up with whichever gateway.
+      // This is the gateway's fault, so only this gateway is left; upstream gives up the epoch for
+      // all gateways.
       if (!(error instanceof ThinClientError)) throw error;
       this.#remember(epoch, name);
       if (epoch === now) this.#problem = `${name}: ${error.message}`;

@@ -5,13 +5,13 @@ import { ProtocolError } from "../errors/errors.js";
 import { TAG_LENGTH, cipherNonce } from "./noise.js";
 
 const headerLength = 4 + TAG_LENGTH;
-/** How many bytes a frame has beyond its body. */
+/** Overhead of a frame over its body, in bytes. */
 export const FRAME_OVERHEAD = headerLength + TAG_LENGTH;
-/** The nonce that new keys are made under: all ones in the counter. */
+/** The nonce for new keys: all ones in the counter. */
 const rekeyNonce = new Uint8Array(12).fill(255, 4);
 const zeroKey = new Uint8Array(32);
 
-/** One direction's key, which every frame replaces, and its counter, which goes on. */
+/** One direction's key, which every frame replaces, and its counter, which continues. */
 class FrameCipher {
   key: Bytes;
   counter = 0;
@@ -22,7 +22,7 @@ class FrameCipher {
   }
 
   nextNonce(): Bytes {
-    // Twice for each frame: 2^53 is never reached.
+    // Two per frame, so 2^53 is never reached.
     return cipherNonce(this.counter++);
   }
 
@@ -33,9 +33,7 @@ class FrameCipher {
   }
 }
 
-/**
- * Makes the frames of one direction. Frames must be written in the order in which they are made.
- */
+/** Makes the frames of one direction. Write frames in the order in which they are made. */
 export class FrameSealer {
   readonly #cipher: FrameCipher;
 
@@ -49,7 +47,7 @@ export class FrameSealer {
     return { key: this.#cipher.key, counter: this.#cipher.counter };
   }
 
-  /** A frame: its length, sealed, and `body`, sealed. 36 bytes longer than `body`. */
+  /** A frame: its sealed length, then the sealed `body`. 36 bytes longer than `body`. */
   seal(body: Uint8Array): Bytes {
     const cipher = this.#cipher;
     const length = new Uint8Array(4);
@@ -61,20 +59,20 @@ export class FrameSealer {
   }
 }
 
-/** Takes one direction's bytes, however they are cut, and gives the bodies of its frames. */
+/** Takes one direction's bytes, in any portions, and returns the bodies of its frames. */
 export class FrameOpener {
   readonly #cipher: FrameCipher;
   readonly #longestBody: number;
   readonly #chunks: Uint8Array[] = [];
   #held = 0;
-  /** Length of the sealed body that comes next; null while its header is to come. */
+  /** Length of the next sealed body; null until its header has arrived. */
   #expected: number | null = null;
   #broken = false;
 
   /**
    * @param key one of the handshake's transport keys, 32 bytes.
-   * @param longestBody in bytes; a frame that announces a longer one is refused at its header,
-   * before any memory is taken for it.
+   * @param longestBody in bytes; a frame that announces a longer body is refused at its header,
+   * before memory is taken for it.
    */
   constructor(key: Uint8Array, longestBody: number) {
     this.#cipher = new FrameCipher(key);
@@ -86,7 +84,7 @@ export class FrameOpener {
     return { key: this.#cipher.key, counter: this.#cipher.counter };
   }
 
-  /** Takes what came in. The array must not be changed afterwards. */
+  /** Takes received bytes. Do not change the array afterwards. */
   push(chunk: Uint8Array): void {
     if (chunk.length === 0 || this.#broken) return;
     this.#chunks.push(chunk);
@@ -94,9 +92,9 @@ export class FrameOpener {
   }
 
   /**
-   * The body of the next frame; null until the rest of it has come.
-   * @throws ProtocolError when a frame does not open or has a length that none has. The link is to
-   * be ended then: nothing after it can be read, and every further call throws again.
+   * The body of the next frame; null until all of it has arrived.
+   * @throws ProtocolError when a frame cannot be opened or has an invalid length. Then the link
+   * must end: nothing after it can be read, and every further call throws again.
    */
   next(): Bytes | null {
     if (this.#broken) throw new ProtocolError("frame: the link is broken");
@@ -115,7 +113,7 @@ export class FrameOpener {
     if (this.#expected === null) {
       if (this.#held < headerLength) return null;
       const header = chacha20Poly1305Open(cipher.key, cipher.nextNonce(), this.#take(headerLength));
-      if (header === null) throw new ProtocolError("frame: header does not open");
+      if (header === null) throw new ProtocolError("frame: header cannot be opened");
       const length = new DataView(header.buffer).getUint32(0);
       if (length < TAG_LENGTH || length > this.#longestBody + TAG_LENGTH) {
         throw new ProtocolError(
@@ -126,7 +124,7 @@ export class FrameOpener {
     }
     if (this.#held < this.#expected) return null;
     const body = chacha20Poly1305Open(cipher.key, cipher.nextNonce(), this.#take(this.#expected));
-    if (body === null) throw new ProtocolError("frame: body does not open");
+    if (body === null) throw new ProtocolError("frame: body cannot be opened");
     this.#expected = null;
     cipher.rekey();
     return body;

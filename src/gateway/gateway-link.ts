@@ -30,73 +30,73 @@ import {
 import { type DocumentRules, LinkDocuments } from "./documents.js";
 import { GatewaySession, type SessionTiming } from "./session.js";
 
-/** What a link to a real network is made with. */
+/** Options of a link to a real network. */
 export interface GatewayLinkOptions extends DocumentRules {
   readonly clock: Clock;
   /** KEM of links. */
   readonly kem: KemScheme;
-  /** Gateways to begin with, one at least; later any of the consensus is taken. */
+  /** Gateways to start with, at least one; later any gateway of the consensus may be used. */
   readonly pinned: readonly GatewayCandidate[];
-  /** Which transports are dialled, in order; upstream's order unless given. */
+  /** Which transports are dialled, in order; upstream's order by default. */
   readonly transports?: readonly string[] | undefined;
-  /** Dials a URL, e.g. `tcp://192.0.2.1:30004`; through a proxy, if that is how. */
+  /** Dials a URL, e.g. `tcp://192.0.2.1:30004`, possibly through a proxy. */
   readonly dial: (url: string, signal: AbortSignal) => Promise<Transport>;
-  /** Longest wait for a dial, in ms; a minute unless given. */
+  /** Longest wait for a dial, in ms; a minute by default. */
   readonly dialTimeoutMs?: number | undefined;
-  /** Whether the gateway's clock, as the handshake tells it, is gone by; false unless given. */
+  /** Whether to use the gateway's clock, from the handshake; false by default. */
   readonly timeSync?: boolean | undefined;
   readonly timing?: SessionTiming | undefined;
   readonly random?: RandomSource | undefined;
-  /** Hears what the link does: names, shortened ids and times, never contents. */
+  /** Receives a trace of the link: names, shortened IDs and times, never contents. */
   readonly onTrace?: TraceHook<LinkTrace> | undefined;
 }
 
-/** What a link says of itself. Names and times only, never contents or keys. */
+/** A link's state. Names and times only, never contents or keys. */
 export interface GatewayLinkState {
   /** What it is doing. */
   readonly phase: "waiting" | "dialling" | "handshake" | "connected" | "closed";
-  /** The gateway at the other end, or the one that is tried. */
+  /** The connected gateway, or the one that is being tried. */
   readonly gateway: string | null;
-  /** The URL that is or was dialled. */
+  /** The last dialled URL. */
   readonly address: string | null;
   /** Why the last link or dial ended; null before that, and while the link is up. */
   readonly lastError: string | null;
-  /** Our clock less the gateway's, in ms; null before the first handshake. */
+  /** Our clock minus the gateway's, in ms; null before the first handshake. */
   readonly clockSkewMs: number | null;
-  /** Epoch by the clock that the link goes by. */
+  /** The current epoch, by the clock that the link uses. */
   readonly epoch: number;
-  /** The documents that are there, with who signed each. */
+  /** The known documents, with their signers. */
   readonly documents: readonly {
     /** The epoch that it is for. */
     readonly epoch: number;
-    /** Names of the authorities whose signatures verified. */
+    /** Names of the authorities with valid signatures. */
     readonly signers: readonly string[];
   }[];
   /**
-   * Why there is no document of this epoch, as far as gateways said: none of them has it, or theirs
-   * does not verify. Null when there is one, and before the first answer.
+   * Why this epoch's document is missing, as far as gateways said: none of them has it, or theirs
+   * cannot be verified. Null if it is known, and before the first answer.
    */
   readonly documentProblem: string | null;
-  /** Packets that left, decoys included. */
+  /** Packets that left, including decoys. */
   readonly sent: number;
   /** Loop decoys among them. */
   readonly decoys: number;
-  /** Replies that were opened, those to decoys included. */
+  /** Opened replies, including those to decoys. */
   readonly replies: number;
-  /** Reply blocks that are waited for. */
+  /** Reply blocks whose replies are awaited. */
   readonly surbs: number;
 }
 
-/** As upstream says it, and passes it on to clients. */
+/** Upstream's text, which daemons pass on to clients. */
 const offlineText = "client/conn: not connected to the Gateway";
 const noDocumentText = "client/conn: PKI error: client: no document of this epoch";
 
-/** From this part of an epoch on a clock's skew is named where a document is missing. */
+/** A clock skew above this part of an epoch is mentioned if a document is missing. */
 const skewShare = 1 / 100;
 
 /** One client's access to a real network. */
 export class GatewayLink implements MixnetLink {
-  /** A real network is sent into on ticks only: no option says otherwise. */
+  /** A real network always uses ticks; no option changes that. */
   readonly pace = "poisson";
   readonly #options: GatewayLinkOptions;
   readonly #clock: Clock;
@@ -119,7 +119,9 @@ export class GatewayLink implements MixnetLink {
   #told: { readonly connected: boolean; readonly error: string } | null = null;
   readonly #counts = { sent: 0, decoys: 0, replies: 0 };
 
-  /** @throws RangeError without a pinned gateway, or on a geometry whose packets cannot be made. */
+  /**
+   * @throws RangeError without a pinned gateway, or for a geometry whose packets cannot be made.
+   */
   constructor(options: GatewayLinkOptions) {
     if (options.pinned.length === 0) throw new RangeError("`pinned` must not be empty");
     this.#options = options;
@@ -146,9 +148,9 @@ export class GatewayLink implements MixnetLink {
     );
   }
 
-  /** @throws InvalidStateError when it was opened before. */
+  /** @throws InvalidStateError when it is already open. */
   open(handlers: MixnetLinkHandlers): void {
-    if (this.#handlers !== null) throw new InvalidStateError("the link is open already");
+    if (this.#handlers !== null) throw new InvalidStateError("the link is already open");
     this.#handlers = handlers;
     this.#clock.soon(() => {
       this.#running = this.#run();
@@ -174,12 +176,13 @@ export class GatewayLink implements MixnetLink {
       await this.#dispatch({ destination, recipient, payload: new Uint8Array(0), surbId }, true);
       this.#counts.decoys++;
     } catch {
-      // The link is down or there is no way: nobody waits for a decoy.
+      // The link is down or there is no route: nobody waits for a decoy.
     }
   }
 
   /**
-   * Asks the gateway at once, if a document is missing; what failed before is not asked for again.
+   * Asks the gateway at once if a document is missing; requests that failed before are not
+   * repeated.
    */
   wantDocument(): void {
     this.#askNow?.();
@@ -200,7 +203,7 @@ export class GatewayLink implements MixnetLink {
     this.#surbs.clear();
   }
 
-  /** What the link is doing, for people and for tests. */
+  /** The link's state, for people and for tests. */
   describe(): GatewayLinkState {
     return {
       phase: this.#phase,
@@ -224,7 +227,7 @@ export class GatewayLink implements MixnetLink {
     return this.#clock.now() - skew;
   }
 
-  /** Composes and sends; gives how long the round trip is planned to take. */
+  /** Makes and sends a packet; returns the planned round-trip time in ms. */
   async #dispatch(packet: OutgoingPacket, isDecoy: boolean, signal?: AbortSignal): Promise<number> {
     signal?.throwIfAborted();
     const session = this.#session;
@@ -265,7 +268,10 @@ export class GatewayLink implements MixnetLink {
     return composed.replyEtaMs;
   }
 
-  /** Why nothing can be sent without a document; a wrong clock asks for that of another epoch. */
+  /**
+   * Why nothing can be sent without a document. If the clock is wrong, the link asks for another
+   * epoch's document.
+   */
   #noDocument(): string {
     const skewMs = this.#options.timeSync === true ? 0 : (this.#clockSkewMs ?? 0);
     const problem = this.#documents.problem();
@@ -324,14 +330,14 @@ export class GatewayLink implements MixnetLink {
     this.#wentDown(signal.reason as Error);
   }
 
-  /** Waits, at most until the link is closed. */
+  /** Waits `ms` milliseconds, or until the link is closed. */
   async #rest(ms: number): Promise<void> {
     if (ms <= 0) return;
     this.#phase = "waiting";
     await this.#clock.sleep(ms, this.#closing.signal).catch(() => {});
   }
 
-  /** One link, from the dial to its end. Whether it came about at all. */
+  /** Serves one link, from the dial to its end. Returns whether it was established. */
   async #serve(gateway: GatewayCandidate, url: string): Promise<boolean> {
     const { kem, geometry, timing, random } = this.#options;
     this.#address = url;
@@ -379,13 +385,13 @@ export class GatewayLink implements MixnetLink {
       durationMs: this.#clock.monotonic() - begun,
     });
     this.#tell({ connected: true, error: "" });
-    // Closed in the very moment in which the handshake was done.
+    // The link was closed in the moment when the handshake finished.
     if (this.#closing.signal.aborted) session.close(this.#closing.signal.reason as Error);
     const keeping = this.#keepDocuments(session);
     const reason = await session.ended;
     this.#session = null;
-    // What was to come under the old queue ID comes no more: its reply blocks are left to run out,
-    // since a gateway may still hold some of it for another link of ours.
+    // Replies to the old queue ID do not arrive any more. Its reply blocks expire, because a
+    // gateway may still hold some replies for another of our links.
     await keeping;
     this.#wentDown(reason);
     return true;
@@ -409,7 +415,7 @@ export class GatewayLink implements MixnetLink {
     }
   }
 
-  /** Asks for documents while the link lives; leaves a gateway that has a wrong one. */
+  /** Asks for documents while the link is up; leaves a gateway that has an invalid one. */
   async #keepDocuments(session: GatewaySession): Promise<void> {
     try {
       for (;;) {
@@ -423,15 +429,15 @@ export class GatewayLink implements MixnetLink {
     }
   }
 
-  /** @throws LinkError when the document of this epoch does not list the gateway. */
+  /** @throws LinkError when this epoch's document does not list the gateway. */
   #checkListed({ gateway }: GatewaySession): void {
     const document = this.#documents.current();
     if (document?.epoch !== this.#documents.epoch().epoch || listsGateway(document, gateway))
       return;
-    throw new LinkError(`${gateway.name} is not in the consensus with these keys`);
+    throw new LinkError(`the consensus does not list ${gateway.name} with these keys`);
   }
 
-  /** @throws Why the link ended, as a rejection. */
+  /** @throws The reason why the link ended, as a rejection. */
   #sleepUntilAsked(session: GatewaySession, ms: number): Promise<void> {
     return new Promise((resolve, reject) => {
       const done = (): void => {
@@ -463,7 +469,7 @@ export class GatewayLink implements MixnetLink {
     this.#tell({ connected: false, error: message });
   }
 
-  /** Tells what changed: a gateway that cannot be reached is no news with every dial. */
+  /** Reports a changed status; an unreachable gateway is not reported again with every dial. */
   #tell(status: { readonly connected: boolean; readonly error: string }): void {
     const last = this.#told;
     if (last?.connected === status.connected && last.error === status.error) return;
@@ -472,7 +478,7 @@ export class GatewayLink implements MixnetLink {
   }
 }
 
-/** What a promise gives, unless the signal is aborted before: then its reason. */
+/** Settles as `work` does, unless the signal is aborted before: then it rejects with its reason. */
 function unless(signal: AbortSignal | undefined, work: Promise<void>): Promise<void> {
   if (signal === undefined) return work;
   return new Promise((resolve, reject) => {

@@ -1,10 +1,11 @@
 /**
- * The handshake of the wire protocol: Noise pattern pqXX, whose key exchanges are KEMs, with
- * ChaCha20-Poly1305 and BLAKE2b. spec/mixnet §2.1.
+ * The handshake of the wire protocol: the Noise pattern pqXX, with KEMs as key exchanges, and with
+ * ChaCha20-Poly1305 and BLAKE2b (spec/mixnet §2.1).
  *
  *     -> e          <- ekem, s          -> skem, s          <- skem
  *
- * Ours, because Noise libraries know Diffie-Hellman only (docs/security.md, "The Noise pattern").
+ * This implementation is our own, because Noise libraries only support Diffie-Hellman
+ * (docs/security.md, "The Noise pattern").
  */
 import { chacha20Poly1305Open, chacha20Poly1305Seal, hkdfBlake2b512 } from "#platform";
 import { blake2b } from "@noble/hashes/blake2.js";
@@ -20,9 +21,9 @@ import {
 import { InvalidStateError, ProtocolError } from "../errors/errors.js";
 import type { KemKeyPair, KemScheme } from "../kem/scheme.js";
 
-/** What every connection begins with, in clear: the version of the wire protocol. */
+/** The first byte of every connection, in clear: the version of the wire protocol. */
 const PROLOGUE = 3;
-/** What an encryption adds, in bytes. */
+/** How many bytes an encryption adds. */
 export const TAG_LENGTH = 16;
 const hashLength = 64;
 const keyLength = 32;
@@ -46,7 +47,7 @@ export interface HandshakeLengths {
 }
 
 /**
- * How long each message is, with this KEM and payloads of `payloadLength` bytes in two and three.
+ * The length of each message, with this KEM and payloads of `payloadLength` bytes in two and three.
  */
 export function handshakeLengths(kem: KemScheme, payloadLength: number): HandshakeLengths {
   const sealedKey = kem.publicKeyLength + TAG_LENGTH;
@@ -59,18 +60,20 @@ export function handshakeLengths(kem: KemScheme, payloadLength: number): Handsha
   };
 }
 
-/** The keys that a handshake ends with, 32 bytes each. Secret. */
+/** The keys that result from a handshake, 32 bytes each. Secret. */
 export interface TransportKeys {
-  /** What the initiator seals with and the responder opens with. */
+  /** The initiator seals with it and the responder opens with it. */
   readonly initiatorToResponder: Bytes;
   readonly responderToInitiator: Bytes;
 }
 
-/** What both sides know of a handshake at each point (Noise specification, section 5.2). */
+/**
+ * The state that both sides of a handshake share at each point (Noise specification, section 5.2).
+ */
 export class SymmetricState {
   /** @internal */
   chainingKey: Bytes;
-  /** Hash over everything said so far, 64 bytes. */
+  /** Hash of everything sent so far, 64 bytes. */
   hash: Bytes;
   /** @internal */
   key: Bytes | null = null;
@@ -100,7 +103,7 @@ export class SymmetricState {
     this.#setKey(key!);
   }
 
-  /** Before there is a key what is said stays in clear. */
+  /** Before there is a key, the plaintext stays in clear. */
   encryptAndHash(plaintext: Uint8Array): Bytes {
     const sealed =
       this.key === null
@@ -110,11 +113,11 @@ export class SymmetricState {
     return sealed;
   }
 
-  /** @throws ProtocolError when it was not sealed by the other side at this point. */
+  /** @throws ProtocolError when the other side did not seal it at this point. */
   decryptAndHash(sealed: Uint8Array): Bytes {
     const plaintext =
       this.key === null ? copyBytes(sealed) : open(this.key, this.counter++, this.hash, sealed);
-    if (plaintext === null) throw new ProtocolError("handshake: message does not open");
+    if (plaintext === null) throw new ProtocolError("handshake: message cannot be opened");
     this.mixHash(sealed);
     return plaintext;
   }
@@ -156,23 +159,25 @@ function open(key: Bytes, counter: number, hash: Bytes, sealed: Uint8Array): Byt
   return chacha20Poly1305Open(key, cipherNonce(counter), sealed, hash);
 }
 
-/** What a side of a handshake has. */
+/** Options of one side of a handshake. */
 export interface HandshakeOptions {
   readonly kem: KemScheme;
   /** Its static ("link") key. */
   readonly staticKeys: KemKeyPair;
-  /** Where randomness comes from: the platform's generator, except in tests. */
+  /** The source of randomness: the platform's generator, except in tests. */
   readonly random?: RandomSource | undefined;
 }
 
-/** What the other side said of itself. */
+/** The other side's data about itself. */
 export interface PeerHello {
-  /** Its static public key. Whether it is the right one is the caller's to check. */
+  /** Its static public key. The caller must check that it is the right one. */
   readonly staticKey: Bytes;
   readonly payload: Bytes;
 }
 
-/** What both roles have in common: the state, and that each step is taken once and in its turn. */
+/**
+ * Common code of both roles: the state, and the check that each step is taken once and in order.
+ */
 class Handshake {
   /** @internal For tests; its keys are secret. */
   readonly state: SymmetricState;
@@ -196,12 +201,14 @@ class Handshake {
     this.#step = number;
   }
 
-  /** A secret for the owner of `publicKey`, which the other side sent. @throws ProtocolError. */
+  /**
+   * Makes a secret for the owner of `publicKey`, which the other side sent. @throws ProtocolError.
+   */
   protected encapsulate(publicKey: Uint8Array): { ciphertext: Bytes; sharedSecret: Bytes } {
     try {
       return this.kem.encapsulate(publicKey, this.random);
     } catch (cause) {
-      throw new ProtocolError("handshake: key of the other side cannot be used", { cause });
+      throw new ProtocolError("handshake: the other side's key cannot be used", { cause });
     }
   }
 
@@ -214,7 +221,7 @@ class Handshake {
     }
   }
 
-  /** `skem` as it is sent: the ciphertext is sealed, then its secret becomes the key. */
+  /** Encodes `skem`: the ciphertext is sealed, then its secret is mixed into the key. */
   protected sendStaticKem(peerKey: Uint8Array): Bytes {
     const { ciphertext, sharedSecret } = this.encapsulate(peerKey);
     const sealed = this.state.encryptAndHash(ciphertext);
@@ -228,7 +235,7 @@ class Handshake {
     this.state.mixKeyAndHash(secret);
   }
 
-  /** `s` and the payload, which end the messages two and three. */
+  /** Encodes `s` and the payload, which end the messages two and three. */
   protected sendHello(payload: Uint8Array): Bytes {
     const sealedKey = this.state.encryptAndHash(this.staticKeys.publicKey);
     return concatBytes(sealedKey, this.state.encryptAndHash(payload));
@@ -241,14 +248,14 @@ class Handshake {
   }
 }
 
-/** Cuts a message after its first `length` bytes. @throws ProtocolError when it is shorter. */
+/** Splits a message after its first `length` bytes. @throws ProtocolError when it is shorter. */
 function cut(message: Uint8Array, length: number): [Uint8Array, Uint8Array] {
   checkBytes("message", message);
   if (message.length < length) throw new ProtocolError("handshake: message too short");
   return [message.subarray(0, length), message.subarray(length)];
 }
 
-/** The side that dials: a client. Its steps, in this order. */
+/** The side that dials, a client, with its steps in order. */
 export class HandshakeInitiator extends Handshake {
   #ephemeral: KemKeyPair | null = null;
   #peerKey: Bytes | null = null;
@@ -263,7 +270,7 @@ export class HandshakeInitiator extends Handshake {
     return concatBytes(Uint8Array.of(PROLOGUE), publicKey);
   }
 
-  /** Message two. @throws ProtocolError when it does not open. */
+  /** Message two. @throws ProtocolError when it cannot be opened. */
   readSecond(message: Uint8Array): PeerHello {
     this.step(2);
     const [ciphertext, rest] = cut(message, this.kem.ciphertextLength);
@@ -281,7 +288,7 @@ export class HandshakeInitiator extends Handshake {
     return concatBytes(this.sendStaticKem(this.#peerKey!), this.sendHello(payload));
   }
 
-  /** Message four, the last. @throws ProtocolError when it does not open. */
+  /** Message four, the last. @throws ProtocolError when it cannot be opened. */
   readFourth(message: Uint8Array): TransportKeys {
     this.step(4);
     const [sealed, payload] = cut(message, this.kem.ciphertextLength + TAG_LENGTH);
@@ -293,7 +300,7 @@ export class HandshakeInitiator extends Handshake {
   }
 }
 
-/** The side that is dialled: a gateway, an authority. Its steps, in this order. */
+/** The side that is dialled, a gateway or an authority, with its steps in order. */
 export class HandshakeResponder extends Handshake {
   #peerEphemeral: Bytes | null = null;
   #peerKey: Bytes | null = null;
@@ -322,7 +329,7 @@ export class HandshakeResponder extends Handshake {
     return concatBytes(ciphertext, this.sendHello(payload));
   }
 
-  /** Message three. @throws ProtocolError when it does not open. */
+  /** Message three. @throws ProtocolError when it cannot be opened. */
   readThird(message: Uint8Array): PeerHello {
     this.step(3);
     const [sealed, rest] = cut(message, this.kem.ciphertextLength + TAG_LENGTH);
@@ -332,7 +339,9 @@ export class HandshakeResponder extends Handshake {
     return hello;
   }
 
-  /** Message four, the last, and what it makes. @throws ProtocolError as {@link writeSecond}. */
+  /**
+   * Message four, the last, and the resulting keys. @throws ProtocolError as {@link writeSecond}.
+   */
   writeFourth(): { readonly message: Bytes; readonly keys: TransportKeys } {
     this.step(4);
     const sealed = this.sendStaticKem(this.#peerKey!);

@@ -12,21 +12,24 @@ import { type ConsensusAnswer, ConsensusAssembler, unpackConsensus } from "./con
 import { type ServerIdentity, shakeHandsAsClient } from "./shake-hands.js";
 import { WireLink } from "./wire-link.js";
 
-/** The waits of a session in ms. spec/mixnet §2.4. */
+/** The time limits of a session in ms (spec/mixnet §2.4). */
 export interface SessionTiming {
-  /** For the four messages of the handshake together. */
+  /** For all four messages of the handshake together. */
   readonly handshakeMs: number;
-  /** For the next command; gateways send one every ten seconds at least. */
+  /** For the next command; gateways send one at least every ten seconds. */
   readonly readMs: number;
-  /** For the gateway to take what is written. */
+  /** For the gateway to accept what is written. */
   readonly writeMs: number;
   /** For a whole consensus. */
   readonly consensusMs: number;
-  /** After so long without sending a NoOp is sent: a gateway hangs up after two minutes. */
+  /**
+   * After this time without sending, a NoOp is sent, because a gateway disconnects after two
+   * minutes.
+   */
   readonly keepAliveMs: number;
 }
 
-/** Upstream's waits; upstream has no keep-alive, and is disconnected. */
+/** Upstream's limits; upstream has no keep-alive, and gets disconnected. */
 const sessionTiming: SessionTiming = {
   handshakeMs: 60_000,
   readMs: 15_000,
@@ -35,9 +38,9 @@ const sessionTiming: SessionTiming = {
   keepAliveMs: 60_000,
 };
 
-/** What a session is made with. */
+/** Options of a session. */
 export interface SessionOptions {
-  /** Dialled, and not opened. The session closes it. */
+  /** Dialled but not opened. The session closes it. */
   readonly transport: Transport;
   readonly kem: KemScheme;
   readonly shape: CommandShape;
@@ -46,18 +49,18 @@ export interface SessionOptions {
   readonly timing?: SessionTiming | undefined;
   readonly random?: RandomSource | undefined;
   /**
-   * A reply came: `surbId` (16 bytes) and ciphertext. It is acknowledged when this returns, so it
-   * must have been taken over by then.
+   * A reply arrived: `surbId` (16 bytes) and ciphertext. It is acknowledged when this returns, so
+   * it must be stored by then.
    */
   onReply(surbId: Bytes, ciphertext: Bytes): void;
-  /** Any command came: the gateway is alive. */
+  /** A command arrived: the gateway is alive. */
   onActivity?(): void;
 }
 
-/** What a gateway answered to the question for a consensus. */
+/** The gateway's answer to a request for a consensus. */
 export type FetchedConsensus =
   | { readonly errorCode: 0; readonly signed: Bytes }
-  /** Not there: 2 forever, anything else for now. */
+  /** Not available: 2 means never, any other code means not yet. */
   | { readonly errorCode: number; readonly signed: null };
 
 interface PendingFetch {
@@ -66,13 +69,13 @@ interface PendingFetch {
   readonly reject: (error: Error) => void;
 }
 
-/** A link whose handshake is done and answered by the gateway's first NoOp. */
+/** A link whose handshake is done and confirmed by the gateway's first NoOp. */
 export class GatewaySession {
-  /** The gateway at the other end. */
+  /** The connected gateway. */
   readonly gateway: ServerIdentity;
-  /** Under which replies are filed while this link lives: 32 bytes. */
+  /** The queue ID for replies while this link is up: 32 bytes. */
   readonly queueId: Bytes;
-  /** Our clock less the gateway's, in ms; one sample. */
+  /** Our clock minus the gateway's, in ms; one sample. */
   readonly clockSkewMs: number;
   /** Resolves with the reason when the link has ended; never rejects. */
   readonly ended: Promise<Error>;
@@ -106,10 +109,10 @@ export class GatewaySession {
   }
 
   /**
-   * Shakes hands, with a fresh key and a fresh queue ID, and waits for the gateway's NoOp.
-   * @throws LinkError when the gateway is another, does not answer in time or hangs up;
-   * ProtocolError when it does not speak the protocol; the signal's reason. The transport is closed
-   * then.
+   * Runs the handshake, with a fresh key and a fresh queue ID, and waits for the gateway's NoOp.
+   * @throws LinkError when the gateway is another one, does not answer in time or disconnects;
+   * ProtocolError when it does not speak the protocol; the signal's reason. The transport is then
+   * closed.
    */
   static async connect(options: SessionOptions, signal?: AbortSignal): Promise<GatewaySession> {
     const { transport, kem, clock, gateway, random } = options;
@@ -168,20 +171,20 @@ export class GatewaySession {
   }
 
   /**
-   * Sends a Sphinx packet, after all earlier ones. When it may leave is the caller's business.
-   * @throws Why the link ended, as a rejection.
+   * Sends a Sphinx packet after all earlier ones. The caller decides when it may leave.
+   * @throws The reason why the link ended, as a rejection.
    */
   sendPacket(sphinxPacket: Uint8Array): Promise<void> {
     return this.#send({ type: "SendPacket", sphinxPacket });
   }
 
   /**
-   * Asks for the consensus of an epoch; one question at a time. A gateway that answers out of
-   * order, beyond the bounds or not in time is disconnected.
-   * @throws Why the link ended, as a rejection.
+   * Asks for the consensus of an epoch; one request at a time. A gateway that answers out of order,
+   * beyond the limits or too late is disconnected.
+   * @throws The reason why the link ended, as a rejection.
    */
   async fetchConsensus(epoch: number): Promise<FetchedConsensus> {
-    if (this.#fetch !== null) throw new LinkError("a consensus is being fetched already");
+    if (this.#fetch !== null) throw new LinkError("a consensus is already being fetched");
     if (this.#link.error !== null) throw this.#link.error;
     const { consensusMs } = this.#timing;
     const assembler = new ConsensusAssembler(this.#codec.chunkLength);
@@ -203,7 +206,7 @@ export class GatewaySession {
     }
   }
 
-  /** Ends the link. Idempotent; the first reason stays. */
+  /** Ends the link. Idempotent; the first reason is kept. */
   close(reason: Error = new LinkError("the link was closed")): void {
     this.#link.close(reason);
   }
@@ -229,9 +232,9 @@ export class GatewaySession {
         return;
       case "Message": {
         onReply(command.surbId as Bytes, command.ciphertext as Bytes);
-        // The gateway sends the next when this one is acknowledged; one that does not wait is
-        // slowed down by the socket, since nothing is read while an acknowledgement cannot be
-        // written.
+        // The gateway sends the next reply when this one is acknowledged. If a gateway does not
+        // wait, the socket slows it down, because nothing is read while an acknowledgement cannot
+        // be written.
         const { sequence } = command;
         this.#link.acknowledge({ type: "MessageDelivered", sequence });
         this.#restartKeepAlive();

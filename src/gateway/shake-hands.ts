@@ -1,4 +1,4 @@
-/** The handshake over a connection, from both ends. spec/mixnet §2.1 and §7.5. */
+/** The handshake over a connection, for both ends (spec/mixnet §2.1 and §7.5). */
 import { type Bytes, type RandomSource, equalBytes } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
 import type { KemKeyPair, KemScheme } from "../kem/scheme.js";
@@ -13,33 +13,31 @@ import {
 } from "./noise.js";
 import type { WireLink } from "./wire-link.js";
 
-/**
- * What a server is known by before it is dialled: from the configuration, or from the consensus.
- */
+/** A server's identity, known before it is dialled: from the configuration or the consensus. */
 export interface ServerIdentity {
-  /** For messages to people. */
+  /** For messages. */
   readonly name: string;
   /** Raw identity public key. */
   readonly identityKey: Uint8Array;
-  /** Its static key of the handshake. */
+  /** Its static key for the handshake. */
   readonly linkKey: Uint8Array;
 }
 
-/** What a client has after the handshake. */
+/** The result of the handshake for a client. */
 export interface ClientHandshake {
   readonly keys: TransportKeys;
   /**
-   * Our clock less the server's, in ms: one sample, with half a round trip and up to a second of
-   * the server's rounding in it.
+   * Our clock minus the server's, in ms. It is one sample, with an error of half a round trip and
+   * up to a second of the server's rounding.
    */
   readonly clockSkewMs: number;
 }
 
 /**
- * Shakes hands as a client, with a fresh static key. The caller sees to it that it ends in time.
- * @param additionalData a queue ID, or nothing at an authority.
- * @throws LinkError when the server is not the one that was meant; ProtocolError when it does not
- * speak the protocol; why the link ended.
+ * Runs the handshake as a client, with a fresh static key. The caller must limit its time.
+ * @param additionalData a queue ID, or empty for an authority.
+ * @throws LinkError when the server is not the intended one; ProtocolError when it does not speak
+ * the protocol; the reason why the link ended.
  */
 export async function shakeHandsAsClient(
   link: WireLink,
@@ -58,13 +56,15 @@ export async function shakeHandsAsClient(
   const hello = handshake.readSecond(await link.readExactly(lengths.second));
   const said = decodeAuthPayload(hello.payload);
   const clockSkewMs = clock.now() - said.unixTime * 1000;
-  // Before a word of ours: who it is not must not learn our queue ID.
+  // Checked before we send our identity: a wrong server must not learn our queue ID.
   if (!equalBytes(hello.staticKey, server.linkKey)) {
-    throw new LinkError(`${server.name}: its link key is not the one in the file or the consensus`);
+    throw new LinkError(
+      `${server.name}: its link key differs from the one in the file or the consensus`,
+    );
   }
   if (!equalBytes(said.additionalData, identityHash(server.identityKey))) {
     throw new LinkError(
-      `${server.name}: its identity key is not the one in the file or the consensus`,
+      `${server.name}: its identity key differs from the one in the file or the consensus`,
     );
   }
   link.write(handshake.writeThird(encodeAuthPayload({ additionalData, unixTime: 0 })));
@@ -72,18 +72,18 @@ export async function shakeHandsAsClient(
   return { keys, clockSkewMs };
 }
 
-/** What a server has after the handshake. */
+/** The result of the handshake for a server. */
 export interface ServerHandshake {
   readonly keys: TransportKeys;
   /** The client's static key. */
   readonly clientKey: Bytes;
-  /** What the client said of itself: its queue ID, if it is 32 bytes. */
+  /** The client's data about itself: its queue ID, if it is 32 bytes. */
   readonly additionalData: Bytes;
 }
 
 /**
- * Shakes hands as a server. The caller sees to it that it ends in time.
- * @throws ProtocolError when the client does not speak the protocol; why the link ended.
+ * Runs the handshake as a server. The caller must limit its time.
+ * @throws ProtocolError when the client does not speak the protocol; the reason why the link ended.
  */
 export async function shakeHandsAsServer(
   link: WireLink,

@@ -1,4 +1,4 @@
-/** Connections through a SOCKS5 proxy (RFC 1928, with passwords RFC 1929). spec/mixnet §9. */
+/** Connections through a SOCKS5 proxy (RFC 1928, passwords RFC 1929); spec/mixnet §9. */
 import { type Bytes, concatBytes, utf8 } from "../bytes/bytes.js";
 import { onAbort } from "../clock/on-abort.js";
 import { LinkError } from "../mixnet/link.js";
@@ -17,7 +17,7 @@ const connect = 1;
 const method = { none: 0, password: 2 } as const;
 const addressType = { v4: 1, name: 3, v6: 4 } as const;
 
-/** What a proxy's answer says, by its number (RFC 1928 section 6). */
+/** The meaning of a proxy's answer, by its number (RFC 1928 section 6). */
 const refusals: readonly string[] = [
   "",
   "general failure",
@@ -31,8 +31,8 @@ const refusals: readonly string[] = [
 ];
 
 /**
- * The connection behind the proxy: what the proxy says first is read here, the rest is passed on.
- * (A transport is opened once, so the proxy's and the user's handlers cannot be two.)
+ * The connection through the proxy. The proxy's own messages are read here, and the rest is passed
+ * on. (A transport can be opened only once, so the proxy and the user cannot each have handlers.)
  */
 class TunnelTransport implements Transport {
   readonly address: string;
@@ -62,7 +62,7 @@ class TunnelTransport implements Transport {
     });
   }
 
-  /** The next bytes that the proxy says of itself. */
+  /** The next bytes of the proxy's own messages. */
   read(length: number): Promise<Bytes> {
     if (this.#closed !== null) return Promise.reject(this.#closed);
     return new Promise((resolve, reject) => {
@@ -71,7 +71,7 @@ class TunnelTransport implements Transport {
     });
   }
 
-  /** From here on what comes is the other end's. */
+  /** From here on the received bytes come from the other end. */
   established(): void {
     const rest = this.#negotiation ?? [];
     this.#negotiation = null;
@@ -122,7 +122,7 @@ class TunnelTransport implements Transport {
   }
 }
 
-/** The target as a request has it. A name goes to the proxy, which alone looks it up. */
+/** Encodes the target in a request. A name goes to the proxy, and only the proxy looks it up. */
 function targetBytes({ host, port }: HostPort): Bytes {
   const portBytes = Uint8Array.of(port >> 8, port & 255);
   const v4 = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(host);
@@ -133,7 +133,7 @@ function targetBytes({ host, port }: HostPort): Bytes {
   if (v6 !== null) return concatBytes(Uint8Array.of(addressType.v6), v6, portBytes);
   const name = utf8(host);
   if (name.length < 1 || name.length > 255) {
-    throw new LinkError(`a host of ${name.length} bytes cannot be asked of a proxy`);
+    throw new LinkError(`a host name of ${name.length} bytes is too long for a proxy`);
   }
   return concatBytes(Uint8Array.of(addressType.name, name.length), name, portBytes);
 }
@@ -154,8 +154,8 @@ function v6Bytes(host: string): Bytes | null {
 
 /**
  * Asks a proxy for a connection to `target`.
- * @param proxy connected to the proxy and not opened; closed when this fails.
- * @throws LinkError when the proxy refuses or is none; the signal's reason.
+ * @param proxy connected to the proxy and not opened; closed if this fails.
+ * @throws LinkError when the proxy refuses or is not a SOCKS5 proxy; the signal's reason.
  */
 export async function connectThroughProxy(
   proxy: Transport,
@@ -193,8 +193,8 @@ async function negotiate(
   if (chosen !== wanted) {
     throw new LinkError(
       credentials === null
-        ? "the proxy wants a name and a password"
-        : "the proxy does not take a name and a password",
+        ? "the proxy requires a name and a password"
+        : "the proxy does not accept a name and a password",
     );
   }
   if (credentials !== null) {
@@ -211,7 +211,7 @@ async function negotiate(
   if (code !== 0) {
     throw new LinkError(`the proxy cannot connect: ${refusals[code!] ?? `answer ${code}`}`);
   }
-  // Where it connects from is of no use here, but its bytes stand before the other end's.
+  // The proxy's own address is not needed, but its bytes come before the other end's.
   if (type === addressType.v4) await tunnel.read(4 + 2);
   else if (type === addressType.v6) await tunnel.read(16 + 2);
   else if (type === addressType.name) await tunnel.read((await tunnel.read(1))[0]! + 2);

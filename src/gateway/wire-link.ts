@@ -1,6 +1,6 @@
 /**
- * A connection that speaks the wire protocol: exact messages while hands are shaken, then sealed
- * commands in both directions. The same for both ends.
+ * A connection with the wire protocol: exact messages during the handshake, then sealed commands in
+ * both directions. The same code serves both ends.
  */
 import { type Bytes, concatBytes } from "../bytes/bytes.js";
 import type { Clock, Timer } from "../clock/clock.js";
@@ -10,26 +10,26 @@ import type { Transport } from "../transport/transport.js";
 import type { CommandCodec, WireCommand } from "./commands.js";
 import { FrameOpener, FrameSealer } from "./frames.js";
 
-/** Bytes that may lie here unread before the other end is slowed down. */
+/** How many unread bytes may wait here before the other end is slowed down. */
 const longestBacklog = 64 * 1024;
 
-/** How the commands of a link go. */
+/** The parameters of a link's commands. */
 export interface CommandStream {
   readonly codec: CommandCodec;
-  /** Key that this end seals with, 32 bytes. */
+  /** The key with which this end seals, 32 bytes. */
   readonly sealKey: Uint8Array;
-  /** Key that this end opens with, 32 bytes. */
+  /** The key with which this end opens, 32 bytes. */
   readonly openKey: Uint8Array;
-  /** Longest command that the other end sends, in bytes. */
+  /** Longest command of the other end, in bytes. */
   readonly longestCommand: number;
-  /** The link ends when no whole command comes for so long, in ms. */
+  /** The link ends if no complete command arrives for this time, in ms. */
   readonly readTimeoutMs: number;
-  /** The link ends when the other end takes nothing for so long, in ms. */
+  /** The link ends if the other end accepts nothing for this time, in ms. */
   readonly writeTimeoutMs: number;
   /**
-   * A command came. What this throws, or rejects with, ends the link; while a promise that it gave
-   * is pending no further command is read, so that anyone who floods a link with what must be answered
-   * fills neither end's memory.
+   * Called for each command. If it throws or rejects, the link ends. While its promise is pending
+   * no further command is read, so a peer that floods the link with commands that need answers
+   * cannot fill the memory of either end.
    */
   onCommand(command: WireCommand): void | Promise<void>;
 }
@@ -49,7 +49,7 @@ export class WireLink {
   readonly #chunks: Uint8Array[] = [];
   #held = 0;
   #isPaused = false;
-  /** Whether a command is being answered. */
+  /** Whether an answer to a command is pending. */
   #isAnswering = false;
   #read: PendingRead | null = null;
   #stream: CommandStream | null = null;
@@ -59,7 +59,7 @@ export class WireLink {
   #end: Error | null = null;
   #resolveEnded!: (error: Error) => void;
 
-  /** Takes the transport over, which nobody has opened yet. */
+  /** Takes over a transport that nobody has opened yet. */
   constructor(transport: Transport, clock: Clock) {
     this.#transport = transport;
     this.#clock = clock;
@@ -72,7 +72,7 @@ export class WireLink {
     });
   }
 
-  /** Why the link ended; null while it lives. */
+  /** Why the link ended; null while it is up. */
   get error(): Error | null {
     return this.#end;
   }
@@ -89,12 +89,12 @@ export class WireLink {
     });
   }
 
-  /** Writes bytes as they are. */
+  /** Writes bytes unchanged. */
   write(bytes: Uint8Array): void {
     if (this.#end === null) this.#transport.write(bytes);
   }
 
-  /** From here on both ends speak in sealed commands. */
+  /** From here on both ends use sealed commands. */
   beginCommands(stream: CommandStream): void {
     if (this.#end !== null) return;
     this.#stream = stream;
@@ -108,17 +108,17 @@ export class WireLink {
   }
 
   /**
-   * Sends a command, after all earlier ones. Resolves when the other end has taken enough that more
-   * may follow; rejects with the reason when the link has ended or ends meanwhile.
+   * Sends a command after all earlier ones. Resolves when the other end has accepted enough that
+   * more may follow; rejects with the reason when the link has ended or ends meanwhile.
    */
   async send(command: WireCommand): Promise<void> {
     if (this.#end !== null) throw this.#end;
     const { codec, writeTimeoutMs } = this.#stream!;
-    // Sealed and written in one go: counter and order of the frames are one thing.
+    // Seal and write together, so that counters and frames stay in the same order.
     const frame = this.#sealer!.seal(codec.encode(command));
     if (this.#transport.write(frame)) return;
     const timer = this.#clock.after(writeTimeoutMs, () =>
-      this.close(new LinkError(`the other end took nothing for ${writeTimeoutMs} ms`)),
+      this.close(new LinkError(`the other end accepted nothing for ${writeTimeoutMs} ms`)),
     );
     await this.#transport.drained();
     timer.cancel();
@@ -126,8 +126,9 @@ export class WireLink {
   }
 
   /**
-   * Sends a command in answer to one, and reads no further until it is taken: anyone who floods a link
-   * with what must be answered fills neither end's memory. Never throws.
+   * Sends a command that answers another one, and reads no further until it is accepted. So a peer
+   * that floods the link with commands that need answers cannot fill the memory of either end.
+   * Never throws.
    */
   acknowledge(command: WireCommand): void {
     if (this.#end !== null) return;
@@ -138,7 +139,7 @@ export class WireLink {
     void this.#transport.drained().then(() => this.#resume());
   }
 
-  /** Ends the link; what is queued to be written is lost. Idempotent: the first reason stays. */
+  /** Ends the link; what waits to be written is lost. Idempotent: the first reason is kept. */
   close(reason: Error): void {
     if (this.#end !== null) return;
     this.#end = reason;
@@ -228,7 +229,7 @@ export class WireLink {
     const { readTimeoutMs } = this.#stream!;
     this.#readTimer = this.#clock.after(
       readTimeoutMs,
-      () => this.close(new LinkError(`the other end said nothing for ${readTimeoutMs} ms`)),
+      () => this.close(new LinkError(`the other end was silent for ${readTimeoutMs} ms`)),
       { background: true },
     );
   }

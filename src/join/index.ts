@@ -1,8 +1,7 @@
 /**
- * `katzenpost-thinclient/join`: a daemon on a real network, as upstream's `kpclientd` is one. It
- * reads the network's `client.toml`, connects to a gateway, verifies the consensus, sends real
- * Sphinx packets on the network's schedule with cover traffic, and serves every thin client. For
- * Node.
+ * `katzenpost-thinclient/join`: a daemon on a real network, like upstream's `kpclientd`. It reads
+ * the network's `client.toml`, connects to a gateway, verifies the consensus, sends real Sphinx
+ * packets on the network's schedule with cover traffic, and serves every thin client. For Node.
  */
 export {
   type JoinOptions,
@@ -23,7 +22,7 @@ export type { Pause } from "../pki/signature-scheme.js";
 export type { GatewayLinkState } from "../gateway/gateway-link.js";
 export type { WsRefusal } from "../platform/node-listen.js";
 
-// What a JoinedDaemon has as members, and what its onTrace hears
+// Types of a JoinedDaemon's members and trace events
 export type {
   Daemon,
   DaemonOptions,

@@ -29,81 +29,82 @@ import { DialConfig } from "../transport/dial-config.js";
 import type { Listener } from "../transport/transport.js";
 import type { AuthorityRecord } from "../wire/responses.js";
 
-/** Envelopes and vouchers of real networks. spec/pigeonhole §3. */
+/** NIKE of envelopes and vouchers on real networks (spec/pigeonhole §3). */
 const ENVELOPE_NIKE = "CTIDH1024-X25519";
 
-/** Sealings of one client that are in progress at once; what more it asks waits. */
+/** How many sealings of one client may be in progress at once; further ones wait. */
 const SEALINGS_AT_ONCE = 16;
 
-/** What a daemon joins a network with. */
+/** Options for joining a network. */
 export interface JoinOptions {
-  /** The network's `client.toml`: its path, or what was read of it. */
+  /** The network's `client.toml`: its path, or its parsed content. */
   readonly config: string | DaemonConfig;
   /**
-   * Where to listen instead of where the file says: `unix:PATH`, `unix:@NAME`, `tcp:HOST:PORT`
-   * (port 0: a free one) or `ws://HOST:PORT`; one or several.
+   * Where to listen, in place of the addresses in the file: `unix:PATH`, `unix:@NAME`,
+   * `tcp:HOST:PORT` (port 0: a free one) or `ws://HOST:PORT`; one address or several.
    */
   readonly listen?: string | readonly string[] | undefined;
   /**
    * Length of the network's epochs in milliseconds; 20 minutes by default, as on the public
-   * network. Nothing on the wire tells it.
+   * network. The wire does not tell it.
    */
   readonly epochMs?: number | undefined;
-  /** Whether others than this machine may connect; default false. */
+  /** Whether other machines may connect; default false. */
   readonly allowRemote?: boolean | undefined;
-  /** Origins of web pages that may connect by WebSocket; each needs the token too. */
+  /** Origins of web pages that may connect by WebSocket; each page also needs the token. */
   readonly allowedOrigins?: readonly string[] | undefined;
-  /** What web pages must offer as sub-protocol. */
+  /** The sub-protocol that web pages must offer. */
   readonly token?: string | undefined;
-  /** Hears of WebSocket handshakes that are refused, and why. */
+  /** Called for each refused WebSocket handshake, with the reason. */
   readonly onRefusal?: ((refusal: WsRefusal) => void) | undefined;
-  /** Hears of clients' wrong frames and of failures inside; never of contents. */
+  /** Called for clients' invalid frames and for internal failures; never with contents. */
   readonly onFault?: ((error: Error) => void) | undefined;
   /**
-   * Hears what daemon and link do, event by event: names, shortened ids and times, never contents.
+   * Receives a trace of the daemon and the link, event by event: names, shortened IDs and times,
+   * never contents.
    */
   readonly onTrace?: TraceHook<LinkTrace | DaemonTrace> | undefined;
 }
 
-/** What waits in a daemon for its turn to leave. */
+/** The packets that wait in a daemon for their turn. */
 export interface WaitingPackets {
   /** How many packets. */
   readonly packets: number;
   /** How long the last of them waits at the network's rate, in ms. */
   readonly ms: number;
-  /** Each application that has packets waiting, in the order in which they connected. */
+  /** Each application with waiting packets, in the order in which they connected. */
   readonly clients: readonly WaitingClient[];
 }
 
-/** What one application has waiting. Applications take turns, one packet each. */
+/** The waiting packets of one application. Applications take turns, one packet each. */
 export interface WaitingClient {
   /** How many packets. */
   readonly packets: number;
-  /** Place of the first of them in the queue of all, from 1 on. */
+  /** Position of the first of them in the common queue, from 1 on. */
   readonly first: number;
-  /** Place of the last of them. */
+  /** Position of the last of them. */
   readonly last: number;
   /** How long the last of them waits at the network's rate, in ms. */
   readonly ms: number;
 }
 
-/** What a joined daemon is doing. Names and numbers only, never contents or keys. */
+/** The state of a joined daemon. Names and numbers only, never contents or keys. */
 export interface JoinedDaemonState {
   /** The link to the network. */
   readonly link: GatewayLinkState;
   /** Connections of applications. */
   readonly connections: number;
-  /** Envelopes and copy commands that are in progress. */
+  /** Envelopes and copy commands in progress. */
   readonly operations: number;
-  /** What waits for its turn. */
+  /** The packets that wait for their turn. */
   readonly waiting: WaitingPackets;
 }
 
 /** A running daemon on a real network. */
 export class JoinedDaemon implements AsyncDisposable {
-  /** What the network's file said. */
+  /** The settings from the network's file. */
   readonly settings: DaemonSettings;
-  /** What clients talk to. */
+  /** The daemon that serves clients. */
   readonly daemon: Daemon;
   readonly #link: GatewayLink;
   readonly #pool: CtidhPool;
@@ -125,10 +126,10 @@ export class JoinedDaemon implements AsyncDisposable {
   }
 
   /**
-   * Reads the file and begins to listen and to connect; resolves when it listens. It goes on
-   * connecting by itself: {@link describe} says how far it is.
+   * Reads the file and begins to listen and to connect; resolves when it listens. It continues to
+   * connect in the background: {@link describe} shows the progress.
    * @throws ConfigError for a file or an address that cannot be used; TypeError or RangeError for
-   * invalid options. Nothing runs then.
+   * invalid options. Then nothing runs.
    */
   static async start(options: JoinOptions): Promise<JoinedDaemon> {
     checkOptions("options", options, optionNames);
@@ -167,14 +168,14 @@ export class JoinedDaemon implements AsyncDisposable {
     return new JoinedDaemon(settings, { daemon, link, pool }, bound, options.token);
   }
 
-  /** Where it listens, with the real ports. */
+  /** The addresses where it listens, with the real ports. */
   get addresses(): readonly string[] {
     return this.#addresses;
   }
 
-  /** A client's configuration for the address of that number. */
+  /** A client's configuration for the address with that index. */
   config(index = 0): {
-    /** The way to that address, with the token where one is asked for. */
+    /** How to dial that address, with the token if one is required. */
     readonly dial: DialConfig;
   } {
     const address = this.#addresses[index];
@@ -187,7 +188,7 @@ export class JoinedDaemon implements AsyncDisposable {
     return { dial: DialConfig.fromAddress(parsed, parsed.kind === "ws" ? this.#token : undefined) };
   }
 
-  /** What it is doing, for people. */
+  /** Its state, for people. */
   describe(): JoinedDaemonState {
     const { connections, operations, waitingPackets, waitingMs, waitingTurns } = this.daemon.load;
     const turnMs = waitingPackets === 0 ? 0 : waitingMs / waitingPackets;
@@ -200,7 +201,7 @@ export class JoinedDaemon implements AsyncDisposable {
     };
   }
 
-  /** Says good-bye to all clients and leaves the network. Idempotent. */
+  /** Says goodbye to all clients and leaves the network. Idempotent. */
   async close(): Promise<void> {
     await this.daemon.close();
     this.#pool.close();
@@ -241,7 +242,7 @@ function addressesOf({ listen: given }: JoinOptions, settings: DaemonSettings): 
   return all;
 }
 
-/** @throws ConfigError when no network can be joined with what the file says. */
+/** @throws ConfigError when the file's settings do not allow joining a network. */
 function linkOf(
   settings: DaemonSettings,
   periodMs: number,
@@ -250,13 +251,11 @@ function linkOf(
 ): GatewayLink {
   const { gateways, authorities, geometry, proxy, preferredTransports } = settings;
   if (gateways.length === 0) {
-    throw new ConfigError(
-      "the file pins no gateway to begin with: add one to [[PinnedGateways.Gateways]]",
-    );
+    throw new ConfigError("the file pins no gateway: add one to [[PinnedGateways.Gateways]]");
   }
   if (authorities.length === 0) {
     throw new ConfigError(
-      "the file names no directory authorities, so no consensus can be verified: " +
+      "the file lists no directory authorities, so no consensus can be verified: " +
         "add them to [[VotingAuthority.Peers]]",
     );
   }
@@ -283,7 +282,7 @@ function linkOf(
   }
 }
 
-/** URLs by transport, as a descriptor has them. */
+/** URLs by transport, as in a descriptor. */
 function byTransport(urls: readonly string[]): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, string[]>();
   for (const url of urls) {
@@ -293,7 +292,7 @@ function byTransport(urls: readonly string[]): ReadonlyMap<string, readonly stri
   return found;
 }
 
-/** What thin clients are told of an authority. */
+/** The record of an authority for thin clients. */
 function recordOf(authority: DaemonSettings["authorities"][number]): AuthorityRecord {
   const { identifier, pkiSignatureScheme, identityKey, wireKemScheme, linkKey, urls } = authority;
   return {

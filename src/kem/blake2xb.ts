@@ -1,4 +1,4 @@
-/** BLAKE2Xb, the BLAKE2b of any output length. spec/mixnet §1.2. */
+/** BLAKE2Xb, the BLAKE2b variant with any output length (spec/mixnet §1.2). */
 import { BLAKE2b } from "@stablelib/blake2b";
 import type { Bytes } from "../bytes/bytes.js";
 

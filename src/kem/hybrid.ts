@@ -1,4 +1,4 @@
-/** Two KEMs as one, by the split-PRF combiner. spec/mixnet §1.3. */
+/** Combines two KEMs with the split-PRF combiner (spec/mixnet §1.3). */
 import { blake2b } from "@noble/hashes/blake2.js";
 import { type Bytes, checkBytes, concatBytes, copyBytes, utf8 } from "../bytes/bytes.js";
 import type { KemScheme } from "./scheme.js";
@@ -12,8 +12,8 @@ function u32be(value: number): Bytes {
 }
 
 /**
- * One secret (32 bytes) of several: secure while one of them is. Each secret keys a hash over all
- * ciphertexts; the results are added up.
+ * Combines several secrets into one (32 bytes) that is secure as long as one of them is. Each
+ * secret keys a hash over all ciphertexts; the results are XORed.
  */
 export function splitPrf(
   sharedSecrets: readonly Uint8Array[],
@@ -33,7 +33,7 @@ export function splitPrf(
   return combined;
 }
 
-/** The scheme whose keys and ciphertexts are `first`'s, then `second`'s. */
+/** The scheme whose keys and ciphertexts are those of `first`, then those of `second`. */
 export function hybridKem(name: string, first: KemScheme, second: KemScheme): KemScheme {
   const split = (
     what: "publicKey" | "privateKey" | "ciphertext",

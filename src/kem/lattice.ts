@@ -1,6 +1,6 @@
 /**
- * The lattice halves of the hybrids: ML-KEM-768 (FIPS 203) by the library, and Kyber768 of round 3,
- * which is ML-KEM with another last step. spec/mixnet §1.3.
+ * The lattice halves of the hybrids: ML-KEM-768 (FIPS 203) from the library, and Kyber768 of round
+ * 3, which is ML-KEM with a different last step (spec/mixnet §1.3).
  */
 import { sha3_256, shake256 } from "@noble/hashes/sha3.js";
 import { ml_kem768 as mlKem } from "@noble/post-quantum/ml-kem.js";
@@ -11,7 +11,7 @@ const publicKeyLength = 1184;
 const ciphertextLength = 1088;
 const seedLength = 64;
 const expandedLength = 2400;
-/** Where the public key lies in an expanded private key. */
+/** Offset of the public key in an expanded private key. */
 const publicKeyAt = 1152;
 
 function encapsulate(
@@ -36,7 +36,7 @@ function decapsulate(expandedKey: Uint8Array, ciphertext: Uint8Array): Bytes {
   }
 }
 
-/** `MLKEM768`: private keys are the public key, then the seed of 64 bytes. */
+/** `MLKEM768`: a private key is the public key, then the seed of 64 bytes. */
 export const mlKem768: KemScheme = {
   name: "MLKEM768",
   publicKeyLength,
@@ -59,15 +59,16 @@ export const mlKem768: KemScheme = {
   },
 };
 
-/** What round 3 does with ML-KEM's secret: it hashes it once more, with the ciphertext. */
+/** Converts ML-KEM's secret to that of round 3, which hashes it once more with the ciphertext. */
 function roundThreeSecret(secret: Uint8Array, ciphertext: Uint8Array): Bytes {
   return copyBytes(shake256(concatBytes(secret, sha3_256(ciphertext)), { dkLen: 32 }));
 }
 
 /**
- * Kyber768 of round 3. Private keys are in the expanded form of 2,400 bytes: the library makes
- * them, since round 3 differs in how a seed becomes a key, and seeds are never exchanged. An
- * invalid ciphertext gives another secret than the reference's, and neither is anybody else's.
+ * Kyber768 of round 3. Private keys are in the expanded form of 2,400 bytes. The library makes
+ * them: round 3 derives a key from a seed differently, but seeds are never exchanged. For an
+ * invalid ciphertext the secret differs from the reference's, but neither secret is known to
+ * anybody else.
  */
 export const kyber768: KemScheme = {
   name: "Kyber768",

@@ -1,18 +1,15 @@
-/** What the link layer and KEM Sphinx need of a key encapsulation. spec/mixnet §1. */
+/** The interface of a KEM for the link layer and for KEM Sphinx (spec/mixnet §1). */
 import type { Bytes, RandomSource } from "../bytes/bytes.js";
 
 /** A KEM key pair. */
 export interface KemKeyPair {
   /** `publicKeyLength` bytes of the scheme. */
   readonly publicKey: Bytes;
-  /**
-   * `privateKeyLength` bytes of the scheme, in the layout that the network's PEM files have.
-   * Secret.
-   */
+  /** `privateKeyLength` bytes of the scheme, in the layout of the network's PEM files. Secret. */
   readonly privateKey: Bytes;
 }
 
-/** What an encapsulation gives. */
+/** The result of an encapsulation. */
 export interface Encapsulation {
   /** `ciphertextLength` bytes of the scheme, for the owner of the key. */
   readonly ciphertext: Bytes;
@@ -22,7 +19,7 @@ export interface Encapsulation {
 
 /** A KEM scheme. */
 export interface KemScheme {
-  /** Registered spelling, as it stands in the Noise protocol's name. */
+  /** Registered spelling, as in the Noise protocol's name. */
   readonly name: string;
   /** Length of a public key in bytes. */
   readonly publicKeyLength: number;
@@ -34,7 +31,7 @@ export interface KemScheme {
   readonly sharedSecretLength: number;
   /** A new pair; its randomness comes from `random` (the platform's generator by default). */
   generate(random?: RandomSource): KemKeyPair;
-  /** The public key of a private key. @throws TypeError or RangeError when its length is wrong. */
+  /** The public key of a private key. @throws TypeError or RangeError for a wrong length. */
   publicKeyOf(privateKey: Uint8Array): Bytes;
   /**
    * A fresh secret, and its ciphertext for the owner of `publicKey`.
@@ -42,8 +39,8 @@ export interface KemScheme {
    */
   encapsulate(publicKey: Uint8Array, random?: RandomSource): Encapsulation;
   /**
-   * The secret in `ciphertext`. A damaged ciphertext gives another secret, as KEMs do, where it is
-   * not refused.
+   * The secret in `ciphertext`. As with all KEMs, a damaged ciphertext that is not refused gives
+   * another secret.
    * @throws RangeError when a length is wrong, or the ciphertext's point is of low order.
    */
   decapsulate(privateKey: Uint8Array, ciphertext: Uint8Array): Bytes;

@@ -1,4 +1,4 @@
-/** X-Wing (draft-connolly-cfrg-xwing-kem-07), by the library. spec/mixnet §1.1. */
+/** X-Wing (draft-connolly-cfrg-xwing-kem-07), from the library (spec/mixnet §1.1). */
 import { ml_kem768_x25519 as xwing } from "@noble/post-quantum/hybrid.js";
 import { checkBytes, concatBytes, copyBytes, randomBytes } from "../bytes/bytes.js";
 import type { KemScheme } from "./scheme.js";
@@ -7,7 +7,7 @@ const publicKeyLength = 1184 + 32;
 const seedLength = 32;
 const ciphertextLength = 1088 + 32;
 
-/** The scheme `XWING`: private keys are the public key, then the seed of 32 bytes. */
+/** The scheme `XWING`: a private key is the public key, then the seed of 32 bytes. */
 export const xwingKem: KemScheme = {
   name: "XWING",
   publicKeyLength,

@@ -1,4 +1,4 @@
-/** Makes packets for services, from documents. spec/mixnet §6. */
+/** Makes packets for services from documents (spec/mixnet §6). */
 import { type Bytes, type RandomSource, randomBytes } from "../bytes/bytes.js";
 import type { IdentityHash } from "../bytes/opaque.js";
 import { LinkError, type OutgoingPacket } from "./link.js";
@@ -11,37 +11,37 @@ import type { SphinxHop } from "../sphinx/path.js";
 import { encodeForwardPayload } from "../sphinx/payload.js";
 import { Sphinx } from "../sphinx/sphinx.js";
 
-/** What the way of a packet follows from. */
+/** What the route of a packet depends on. */
 export interface Surroundings {
   readonly document: PkiDocument;
   /** The gateway that we are connected to. */
   readonly gateway: IdentityHash;
   /** Our queue there, 32 bytes. */
   readonly queueId: Uint8Array;
-  /** The epoch in so many ms from now. */
+  /** Returns the epoch in `ms` milliseconds. */
   readonly epochIn: (ms: number) => number;
   /** Length of an epoch, in ms. */
   readonly periodMs: number;
 }
 
-/** A packet that is ready to leave. */
+/** A packet ready to leave. */
 export interface ComposedPacket {
   readonly packet: Bytes;
-  /** What opens the reply; null without a reply block. Secret. */
+  /** The keys that open the reply; null without a reply block. Secret. */
   readonly surbKeys: Bytes | null;
-  /** How long the round trip is planned to take, in ms; 0 without a reply block. */
+  /** The planned round-trip time, in ms; 0 without a reply block. */
   readonly replyEtaMs: number;
-  /** The way that it takes, and its reply. Known to nobody else. */
+  /** The route of the packet and its reply. Nobody else knows it. */
   readonly route: Route;
 }
 
-/** Chooses ways and makes packets and reply blocks. */
+/** Chooses routes and makes packets and reply blocks. */
 export class Composer {
   readonly geometry: GeometryFields;
   readonly #sphinx: Sphinx;
   readonly #random: RandomSource;
 
-  /** @throws RangeError on a geometry whose packets cannot be made here. */
+  /** @throws RangeError for a geometry whose packets cannot be made here. */
   constructor(geometry: GeometryFields, random: RandomSource = randomBytes) {
     this.geometry = geometry;
     this.#random = random;
@@ -49,8 +49,8 @@ export class Composer {
   }
 
   /**
-   * A packet on a way of its own, with random delays.
-   * @throws LinkError when no way can be found, or the packet does not fit.
+   * Makes a packet on its own route, with random delays.
+   * @throws LinkError when no route can be found, or the packet does not fit.
    */
   compose(packet: OutgoingPacket, around: Surroundings): ComposedPacket {
     const { document, gateway, epochIn, periodMs } = around;
@@ -82,7 +82,7 @@ export class Composer {
     try {
       return this.#make(packet, route, around);
     } catch (cause) {
-      // A key of the document that is not a key: only a majority of authorities could put it there.
+      // An invalid key in the document; only a majority of authorities could put it there.
       if (!(cause instanceof RangeError)) throw cause;
       throw new LinkError(`client/conn: failed to compose a packet: ${cause.message}`);
     }
@@ -114,7 +114,10 @@ export class Composer {
   }
 }
 
-/** A way as Sphinx has it: each hop's key is that of the epoch in which the packet gets there. */
+/**
+ * The hops of a route for Sphinx: each hop's key is that of the epoch in which the packet arrives
+ * there.
+ */
 function hopsOf(
   way: readonly PathHop[],
   fromMs: number,

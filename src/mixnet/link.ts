@@ -1,6 +1,6 @@
 /**
- * All that a daemon knows of a mixnet. The embedded network is one implementation; a gateway
- * connection with real Sphinx packets can be another, with nothing above it changed.
+ * Everything that a daemon knows about a mixnet. The embedded network implements it, and so does a
+ * gateway connection with real Sphinx packets; nothing above it changes.
  */
 import type { IdentityHash, SurbId } from "../bytes/opaque.js";
 
@@ -12,7 +12,7 @@ export interface OutgoingPacket {
   readonly recipient: Uint8Array;
   /** At most the Sphinx geometry's UserForwardPayloadLength. */
   readonly payload: Uint8Array;
-  /** Name of the reply block that goes with it; null when no reply is wanted. Never used twice. */
+  /** ID of its reply block; null if no reply is wanted. Never used twice. */
   readonly surbId: SurbId | null;
 }
 
@@ -20,34 +20,32 @@ export interface OutgoingPacket {
 export interface SentPacket {
   /** When it left, in milliseconds since 1970. */
   readonly sentAt: number;
-  /** How long the round trip is planned to take, in milliseconds; 0 without a reply block. */
+  /** The planned round-trip time, in milliseconds; 0 without a reply block. */
   readonly replyEtaMs: number;
 }
 
-/** What came back by a reply block. */
+/** A reply that arrived through a reply block. */
 export interface ReplyPacket {
-  /** Which packet it answers: 16 bytes, as that one named its reply block. */
+  /** The SURB ID of the packet that it answers: 16 bytes. */
   readonly surbId: SurbId;
-  /** Always the geometry's ForwardPayloadLength: the answer first, then zeros. */
+  /** Always ForwardPayloadLength bytes: the answer, then zeros. */
   readonly payload: Uint8Array;
 }
 
-/** A consensus that became known. */
+/** A newly known consensus. */
 export interface ConsensusDocument {
-  /** The epoch that it is for; it can be had before that begins. */
+  /** The epoch of the document; it may be known before that epoch begins. */
   readonly epoch: number;
-  /** The signed certificate. spec/mixnet §3.3. */
+  /** The signed certificate (spec/mixnet §3.3). */
   readonly certificate: Uint8Array;
-  /**
-   * The certified document alone, canonical CBOR without signatures; what thin clients are sent.
-   */
+  /** The certified document alone, canonical CBOR without signatures; thin clients get this. */
   readonly document: Uint8Array;
 }
 
 /**
- * The document to go by: that of the epoch that there is, else that of the one before, for a new one
- * may come late. spec/mixnet §3.6.
- * @param ofEpoch finds the document of an epoch among those that are known.
+ * The document to use: that of the current epoch, or else that of the epoch before, because a new
+ * one may come late (spec/mixnet §3.6).
+ * @param ofEpoch returns the known document of an epoch.
  */
 export function documentInForce<T>(
   ofEpoch: (epoch: number) => T | undefined,
@@ -56,26 +54,26 @@ export function documentInForce<T>(
   return ofEpoch(currentEpoch) ?? ofEpoch(currentEpoch - 1);
 }
 
-/** What a link tells its daemon. */
+/** A link's callbacks to its daemon. */
 export interface MixnetLinkHandlers {
-  /** A reply came, in any order; one whose SURB ID is not known any more is to be ignored. */
+  /** A reply arrived, in any order; ignore one with an unknown SURB ID. */
   onReply(reply: ReplyPacket): void;
   /** A document became known: that of the current epoch, or of the one before or after it. */
   onDocument(document: ConsensusDocument): void;
-  /** The connection to the gateway came or went; `error` says why it went. */
+  /** The connection to the gateway was made or lost; `error` says why it was lost. */
   onStatus(status: {
     /** Whether packets can be sent. */
     readonly connected: boolean;
-    /** Why they cannot; "" when they can. */
+    /** Why they cannot; "" if they can. */
     readonly error: string;
   }): void;
 }
 
-/** Why a packet could not be sent, in the words that a daemon passes on to its client. */
+/** Why a packet could not be sent, in the text that a daemon passes on to its client. */
 export class LinkError extends Error {
   /** Always `LinkError`. */
   override readonly name = "LinkError";
-  /** Whether there is no connection; else no packet could be made. */
+  /** Whether there is no connection. Otherwise no packet could be made. */
   readonly isOffline: boolean;
   constructor(
     message: string,
@@ -90,29 +88,29 @@ export class LinkError extends Error {
 }
 
 /**
- * When packets leave. `poisson`: on the ticks of Poisson processes, with cover traffic where there
- * is nothing to send. `instant`: at once, without any; only a network that gives no anonymity
- * anyway may say so.
+ * When packets leave. `poisson`: on the ticks of Poisson processes, with cover traffic if there is
+ * nothing to send. `instant`: at once, without cover traffic; only a network that gives no
+ * anonymity may use it.
  */
 export type LinkPace = "poisson" | "instant";
 
 /** A daemon's access to a mixnet. */
 export interface MixnetLink {
-  /** When packets leave into this mixnet: the link says it, and nobody can say otherwise. */
+  /** When packets leave into this mixnet. Only the link decides it. */
   readonly pace: LinkPace;
-  /** Begins telling; called exactly once. Status and known documents follow soon. */
+  /** Starts the callbacks; called exactly once. Status and known documents follow soon. */
   open(handlers: MixnetLinkHandlers): void;
   /**
-   * Sends a packet now: when it is time to send is the daemon's business (its send schedule), path,
-   * delays and reply block are the link's.
-   * @throws LinkError when not connected, or when no path to the destination exists.
+   * Sends a packet now. The daemon's send schedule decides when to call this; the link chooses
+   * path, delays and reply block.
+   * @throws LinkError when not connected, or when there is no path to the destination.
    */
   send(
     packet: OutgoingPacket,
     options?: {
       /**
-       * Nobody waits for it any more: it rejects with the signal's reason, and a packet that has not
-       * left by then does not leave.
+       * Aborted when nobody waits for the packet: `send` rejects with the signal's reason, and a
+       * packet that has not left does not leave.
        */
       readonly signal?: AbortSignal;
     },
@@ -120,8 +118,8 @@ export interface MixnetLink {
   /** Sends cover traffic: an echo to ourselves whose reply nobody waits for. Never throws. */
   sendDecoy(): Promise<void>;
   /**
-   * The daemon has neither the current epoch's document nor that of the one before: one that can be
-   * had is told of soon. A link that tells of each as soon as there is one need not do anything.
+   * The daemon has neither the current epoch's document nor that of the epoch before: the link
+   * should fetch one soon. A link that announces each document at once need not do anything.
    */
   wantDocument?(): void;
   /** The current epoch by the network's clock, and its length in milliseconds. */
@@ -130,7 +128,7 @@ export interface MixnetLink {
     readonly current: number;
     /** Length of an epoch, in ms. */
     readonly periodMs: number;
-    /** Until the next begins, in ms. */
+    /** Time until the next one begins, in ms. */
     readonly leftMs: number;
   };
   /** Ends the connection. Idempotent. */

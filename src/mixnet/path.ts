@@ -1,4 +1,4 @@
-/** Choosing the way of a packet and how long it rests at each hop. spec/mixnet §6. */
+/** Chooses the route of a packet and its delay at each hop (spec/mixnet §6). */
 import { type RandomSource, equalBytes } from "../bytes/bytes.js";
 import type { IdentityHash } from "../bytes/opaque.js";
 import { LinkError } from "./link.js";
@@ -8,33 +8,33 @@ import type { MixDescriptor } from "../pki/mix-descriptor.js";
 import { identityHash } from "../pki/services.js";
 import { exponential, pick } from "./sampling.js";
 
-/** How often a way whose delays are too long is chosen again. */
+/** How often a new route is chosen if the delays are too long. */
 const longestRerolls = 32;
-/** How often a way on which a key is missing is chosen again. */
+/** How often a new route is chosen if a key is missing. */
 const missingKeyRerolls = 3;
 
-/** One node on the way. */
+/** One node on the route. */
 export interface PathHop {
   readonly node: MixDescriptor;
-  /** How long the packet rests there, in ms. */
+  /** How long the packet is delayed there, in ms. */
   readonly delayMs: number;
 }
 
-/** The way of a packet, and back. */
+/** The route of a packet, and back. */
 export interface Route {
-  /** Gateway, one mix a layer, service node. */
+  /** Gateway, one mix per layer, service node. */
   readonly forward: readonly PathHop[];
-  /** One mix a layer, gateway; empty when no reply is wanted. */
+  /** One mix per layer, gateway; empty if no reply is wanted. */
   readonly reply: readonly PathHop[];
-  /** Until the service has the packet, in ms. */
+  /** Time until the service has the packet, in ms. */
   readonly forwardMs: number;
-  /** How long the service holds its reply back, in ms. */
+  /** How long the service delays its reply, in ms. */
   readonly serviceMs: number;
-  /** From the service to the client, in ms. */
+  /** Time from the service to the client, in ms. */
   readonly replyMs: number;
 }
 
-/** What a way is chosen by. */
+/** The input for choosing a route. */
 export interface RouteRequest {
   readonly document: PkiDocument;
   readonly gateway: IdentityHash;
@@ -43,15 +43,15 @@ export interface RouteRequest {
   readonly random: RandomSource;
   /** Draws the delay of one hop, in ms. */
   readonly delay: () => number;
-  /** The epoch in so many ms from now. */
+  /** Returns the epoch in `ms` milliseconds. */
   readonly epochIn: (ms: number) => number;
   /** Length of an epoch, in ms. */
   readonly periodMs: number;
 }
 
 /**
- * The delay of one hop: an exponential sample, rounded down, plus 1, in ms. Samples above the cap
- * (a one in 10^12 event) are cut to it.
+ * Draws the delay of one hop: an exponential sample, rounded down, plus 1, in ms. Samples above the
+ * cap (probability 10^-12) are cut to it.
  * @param mu rate per ms.
  */
 export function hopDelay(random: RandomSource, mu: number): number {
@@ -74,9 +74,9 @@ function identityHashOf(node: MixDescriptor): IdentityHash {
 }
 
 /**
- * Chooses a way to a service node and back: each mix uniformly among its layer, forth and back
+ * Chooses a route to a service node and back: each mix uniformly from its layer, in both directions
  * independently.
- * @throws LinkError when gateway or service node are not in the document, or no way can be found.
+ * @throws LinkError when gateway or service node are not in the document, or no route can be found.
  */
 export function chooseRoute(request: RouteRequest): Route {
   const { document } = request;
@@ -124,7 +124,7 @@ function total(hops: readonly PathHop[]): number {
   return hops.reduce((sum, hop) => sum + hop.delayMs, 0);
 }
 
-/** Whether every hop has a key for the epoch in which the packet is to arrive there. */
+/** Whether every hop has a key for the epoch in which the packet should arrive there. */
 function hasAllKeys(route: Route, epochIn: (ms: number) => number): boolean {
   let elapsed = 0;
   for (const { node, delayMs } of [...route.forward, ...route.reply]) {

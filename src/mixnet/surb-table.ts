@@ -1,28 +1,28 @@
-/** The reply blocks that are out, by name. */
+/** The reply blocks in use, by SURB ID. */
 import { type Bytes, toHex } from "../bytes/bytes.js";
 import type { Clock } from "../clock/clock.js";
 
-/** Most reply blocks that are remembered; of more the oldest are forgotten. */
+/** The most reply blocks that are remembered; beyond that the oldest are forgotten. */
 export const MAX_REMEMBERED_SURBS = 8192;
 
-/** Mixes keep the keys of three epochs: reply blocks made for older ones are dead. */
+/** Mixes keep the keys of three epochs, so older reply blocks are dead. */
 export const SURB_EPOCHS = 3;
 
-/** What is remembered of a reply block. */
+/** The remembered part of a reply block. */
 export interface RememberedSurb {
-  /** What opens the reply. Secret. */
+  /** The keys that open the reply. Secret. */
   readonly keys: Bytes;
   /** Whether its reply is thrown away. */
   readonly isDecoy: boolean;
 }
 
 /**
- * Remembers what opens replies. Each opens once: a gateway that sends a reply again is ignored. One
- * that never comes is forgotten when the mixes have forgotten their keys for it.
+ * Remembers the keys that open replies. Each opens one reply: if a gateway sends a reply again, it
+ * is ignored. An unanswered reply block is forgotten when the mixes have dropped their keys for it.
  */
 export class SurbTable {
   readonly #clock: Clock;
-  // In the order in which they were made: the first is the oldest.
+  // In the order in which they were made, oldest first.
   readonly #entries = new Map<string, RememberedSurb & { readonly until: number }>();
 
   constructor(clock: Clock) {
@@ -44,7 +44,7 @@ export class SurbTable {
     }
   }
 
-  /** What opens the reply of that name, which is forgotten; null when none is waited for. */
+  /** Returns and forgets the keys for a reply; null if none is awaited under that ID. */
   take(surbId: Uint8Array): RememberedSurb | null {
     const name = toHex(surbId);
     const entry = this.#entries.get(name);
@@ -53,12 +53,12 @@ export class SurbTable {
     return entry.until > this.#clock.monotonic() ? entry : null;
   }
 
-  /** Forgets one whose packet did not leave. */
+  /** Forgets a reply block whose packet did not leave. */
   forget(surbId: Uint8Array): void {
     this.#entries.delete(toHex(surbId));
   }
 
-  /** Forgets all of them: their queue is gone. */
+  /** Forgets all reply blocks, because their queue is gone. */
   clear(): void {
     this.#entries.clear();
   }

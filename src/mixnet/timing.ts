@@ -1,31 +1,33 @@
-/** A pause that doubles from try to try, in milliseconds. */
+/** A pause that doubles with each attempt, in milliseconds. */
 export interface GrowingPause {
-  /** Pause before the first of a row. */
+  /** The first pause in a row. */
   readonly first: number;
-  /** Where the doubling ends. */
+  /** The longest pause. */
   readonly longest: number;
 }
 
-/** The pause before the try of that number in a row, counted from 0, in milliseconds. */
+/** The pause before an attempt, by its number in a row from 0, in milliseconds. */
 export function pauseBefore({ first, longest }: GrowingPause, attempt: number): number {
-  // Beyond 2^20 nothing is left to double, and 0 times infinity is not a number.
+  // Beyond 2^20 doubling has no effect, and 0 times infinity is not a number.
   return Math.min(first * 2 ** Math.min(attempt, 20), longest);
 }
 
 /**
- * Every wait of daemon, couriers and replicas, in one table; all in milliseconds unless the name
- * says otherwise. Tests of the values use a virtual clock.
+ * Every wait of daemon, couriers and replicas in one table, in milliseconds unless the name says
+ * otherwise. Tests of the values use a virtual clock.
  */
 export interface Timing {
-  /** Daemon: after the planned round trip, how long until a packet is sent again. */
+  /** Daemon: how long after the planned round trip a packet is sent again. */
   readonly resendMs: number;
-  /** Daemon: until a packet that could not be composed (no document, no gateway) is tried again. */
+  /**
+   * Daemon: after how long a packet that could not be made (no document, no gateway) is tried
+   * again.
+   */
   readonly composeRetryMs: number;
-  /** Daemon: between two questions how far a copy command is. */
+  /** Daemon: time between two polls of a copy command. */
   readonly copyPollMs: number;
   /**
-   * Daemon: pause before a follow-up or a read retry. Zero: as soon as the send schedule lets it
-   * out.
+   * Daemon: pause before a follow-up or a read retry. Zero: as soon as the send schedule allows.
    */
   readonly followUpMs: GrowingPause;
   /**
@@ -34,53 +36,55 @@ export interface Timing {
   readonly documentWaitMs: number;
   /** Daemon: how long a client may take to read one response before it is disconnected. */
   readonly writeDeadlineMs: number;
-  /** Daemon: how long what belongs to a session is kept after its connection was lost. */
+  /** Daemon: how long a session is kept after its connection was lost. */
   readonly sessionGraceMs: number;
   /** Daemon: how long broadcasts wait for a client's session token. */
   readonly broadcastHoldMs: number;
   /**
-   * Daemon: how long a plain message's reply is waited for after its planned round trip, for each
-   * hop there and back: two times the layers, and three.
+   * Daemon: how long after its planned round trip a plain message's reply is awaited, for each hop
+   * of the round trip: twice the layers, plus three.
    */
   readonly plainReplyPerHopMs: number;
-  /** Courier: how long an envelope's entry lives. */
+  /** Courier: how long an envelope's entry is kept. */
   readonly courierCacheMs: number;
-  /** Courier: shortest time between two clear-ups of entries whose time is over. */
+  /** Courier: shortest time between two clean-ups of expired entries. */
   readonly courierClearUpMs: number;
-  /** Courier: shortest time between two dispatches of one envelope that got no good answer yet. */
+  /** Courier: shortest time between two dispatches of one envelope without a good answer. */
   readonly courierRedispatchMs: number;
-  /** Courier: how long silent replicas are waited for. */
+  /** Courier: how long it waits for silent replicas. */
   readonly courierSilenceMs: number;
-  /** Courier: pause before an envelope without a verdict is dispatched again by itself. */
+  /**
+   * Courier: pause before an envelope without a final answer is dispatched again without a query.
+   */
   readonly courierRetryMs: GrowingPause;
   /**
-   * Courier that knows how many boxes are stored: how long a missed box is not asked for again
-   * while nothing is stored. A replica may be back that had it before.
+   * Courier that knows how many boxes are stored: how long a missing box is not asked for again
+   * while nothing is stored. A replica that has the box may return meanwhile.
    */
   readonly courierMissMs: number;
   /** Courier: one step of a copy command (a box read, an envelope written). */
   readonly copyStepMs: number;
-  /** Courier: pause between tries of a step. */
+  /** Courier: pause between attempts of a step. */
   readonly copyBackoffMs: GrowingPause;
-  /** Courier: tries of one step. */
+  /** Courier: attempts of one step. */
   readonly copyTries: number;
   /** Courier: how long the final result of a copy command is kept. */
   readonly copyResultMs: number;
-  /** Replica: how long another replica is waited for. */
+  /** Replica: how long it waits for another replica. */
   readonly proxyMs: number;
   /** Replica: pause before a failed replication is tried again. */
   readonly replicationRetryMs: GrowingPause;
-  /** Replica: between two collections of boxes whose time is over. */
+  /** Replica: time between two deletions of expired boxes. */
   readonly garbageCollectionMs: number;
-  /** Links between couriers and replicas: mean delay of a command while no document tells it. */
+  /** Links between couriers and replicas: mean delay of a command until a document is known. */
   readonly linkMeanMs: number;
 }
 
 /**
- * Upstream's values, and ours where upstream has no such wait: it does not retry what got no
- * verdict (`courierRetryMs`), cannot know of boxes (`courierMissMs`), and clears up when an
- * envelope comes (`courierClearUpMs`). spec/thin-protocol §3.1, §3.3, §4.2, §7.2, §7.3; spec/mixnet
- * §8.5; spec/pigeonhole §5.1 and §9.
+ * Upstream's values, and ours if upstream has no such wait: it does not retry envelopes without a
+ * final answer (`courierRetryMs`), cannot know the number of boxes (`courierMissMs`), and cleans up
+ * when an envelope arrives (`courierClearUpMs`). Sources: spec/thin-protocol §3.1, §3.3, §4.2,
+ * §7.2, §7.3; spec/mixnet §8.5; spec/pigeonhole §5.1 and §9.
  */
 export const upstreamTiming: Timing = {
   resendMs: 20_000,
@@ -109,8 +113,8 @@ export const upstreamTiming: Timing = {
 };
 
 /**
- * Values for a network without mixing delays. Retries keep a pace even there, or an idle network
- * with a hundred waiting readers would be busy.
+ * Values for a network without mixing delays. Retries are paced even there, otherwise an idle
+ * network with a hundred waiting readers would be busy.
  */
 export const instantTiming: Timing = {
   ...upstreamTiming,
@@ -131,7 +135,7 @@ export const instantTiming: Timing = {
 };
 
 /**
- * As {@link instantTiming}, for key exchanges that take seconds: who gives up on a replica while it
+ * Like {@link instantTiming}, for key exchanges that take seconds: giving up on a replica while it
  * computes only makes it compute more.
  */
 export const slowInstantTiming: Timing = {
@@ -145,7 +149,7 @@ export const slowInstantTiming: Timing = {
   proxyMs: upstreamTiming.proxyMs,
 };
 
-/** The usual values for a network with that mixing and that key exchange of the storage. */
+/** The usual values for a network with that mixing mode and that NIKE of the storage. */
 export function timingOf(mixing: string, nikeName: string): Timing {
   if (mixing !== "instant") return upstreamTiming;
   return nikeName === "x25519" ? instantTiming : slowInstantTiming;

@@ -1,23 +1,23 @@
 /**
- * What a link does, told event by event to people who watch it. The types hold names, shortened
- * ids, numbers and reasons: there is no field for a payload, a capability or a key.
+ * What a link does, event by event, for people who watch it. The types hold names, shortened IDs,
+ * numbers and reasons, and have no field for a payload, a capability or a key.
  */
 import { toHex } from "../bytes/bytes.js";
 import type { Route } from "./path.js";
 
-/** A node on the way of a packet. */
+/** A node on the route of a packet. */
 export interface TraceHop {
-  /** The name that it has in documents, e.g. `mix3`. */
+  /** Its name in documents, e.g. `mix3`. */
   readonly node: string;
-  /** How long the packet rests there, in ms, as the sender chose it. */
+  /** The packet's delay there, in ms, as the sender chose it. */
   readonly delayMs: number;
 }
 
-/** One thing that a link did or saw. Ids are the first 4 bytes in hex. */
+/** One thing that a link did or saw. IDs are the first 4 bytes in hex. */
 export type LinkTrace = {
-  /** Who tells: a link to a mixnet. */
+  /** The source of the event: a link to a mixnet. */
   readonly source: "link";
-  /** When it happened, in ms since 1970, by the clock of the link. */
+  /** When it happened, in ms since 1970, by the link's clock. */
   readonly at: number;
 } & (
   | {
@@ -25,21 +25,21 @@ export type LinkTrace = {
       readonly event: "connecting";
       /** Its name in documents. */
       readonly gateway: string;
-      /** The URL that is dialled; null inside one process. */
+      /** The dialled URL; null inside one process. */
       readonly address: string | null;
     }
   | {
-      /** The handshake is done: packets can leave. */
+      /** The handshake has finished: packets can leave. */
       readonly event: "connected";
       /** Its name in documents. */
       readonly gateway: string;
-      /** From the dial to the end of the handshake. */
+      /** From the dial to the end of the handshake, in ms. */
       readonly durationMs: number;
     }
   | {
       /** The connection ended, or could not be made. */
       readonly event: "disconnected";
-      /** Its name in documents; null when none was chosen yet. */
+      /** Its name in documents; null if none was chosen yet. */
       readonly gateway: string | null;
       /** Why. */
       readonly reason: string;
@@ -47,7 +47,7 @@ export type LinkTrace = {
   | {
       /** A document became known. */
       readonly event: "document";
-      /** The epoch that it is for. */
+      /** The epoch of the document. */
       readonly epoch: number;
       /** Its length in bytes. */
       readonly length: number;
@@ -55,15 +55,15 @@ export type LinkTrace = {
   | {
       /** A packet left. All packets have the same length on the wire. */
       readonly event: "sent";
-      /** Its reply block; null when it has none. */
+      /** Its SURB ID; null without a reply block. */
       readonly packet: string | null;
-      /** Whether it is cover traffic, which nobody else can tell. */
+      /** Whether it is cover traffic, which nobody else can see. */
       readonly decoy: boolean;
-      /** Gateway, one mix a layer, service node: with the delays that the link chose. */
+      /** Gateway, one mix per layer, service node, with the delays that the link chose. */
       readonly forward: readonly TraceHop[];
-      /** The way of the reply: one mix a layer, gateway; empty without a reply block. */
+      /** The route of the reply: one mix per layer, gateway; empty without a reply block. */
       readonly reply: readonly TraceHop[];
-      /** How long the whole way takes as planned, in ms; 0 without a reply block. */
+      /** The planned round-trip time, in ms; 0 without a reply block. */
       readonly replyEtaMs: number;
     }
   | {
@@ -71,13 +71,13 @@ export type LinkTrace = {
       readonly event: "reply";
       /** The packet that it answers. */
       readonly packet: string;
-      /** Whether that was cover traffic. */
+      /** Whether that packet was cover traffic. */
       readonly decoy: boolean;
     }
   | {
-      /** A packet or its reply is gone. Only the embedded network knows this. */
+      /** A packet or its reply was lost. Only the embedded network knows this. */
       readonly event: "lost";
-      /** Null when it had no reply block. */
+      /** Its SURB ID; null without a reply block. */
       readonly packet: string | null;
       /** Whether it was cover traffic. */
       readonly decoy: boolean;
@@ -86,30 +86,30 @@ export type LinkTrace = {
     }
 );
 
-/** Hears of events; must not take long. What it throws is ignored. */
+/** Receives events; it must return quickly. If it throws, the error is ignored. */
 export type TraceHook<T> = (trace: T) => void;
 
-/** How many bytes of an id are told: enough to tell two apart, too few to find anything by it. */
+/** How many bytes of an ID are shown: enough to tell two apart, too few to look anything up. */
 const SHOWN_ID_BYTES = 4;
 
-/** The beginning of an id in hex, as events name it. */
+/** The beginning of an ID in hex, as in events. */
 export function shortId(id: Uint8Array): string {
   return toHex(id.subarray(0, SHOWN_ID_BYTES));
 }
 
-/** A hook whose errors stay with it; null when nobody wants to hear. */
+/** Wraps a hook so that its errors are ignored; null if there is no hook. */
 export function quietHook<T>(hook: TraceHook<T> | undefined): TraceHook<T> | null {
   if (hook === undefined) return null;
   return (trace) => {
     try {
       hook(trace);
     } catch {
-      // What watches must not disturb what it watches.
+      // A trace must not disturb what it traces.
     }
   };
 }
 
-/** A route as events tell it. */
+/** A route as in events. */
 export function traceRoute(route: Route): {
   readonly forward: readonly TraceHop[];
   readonly reply: readonly TraceHop[];
@@ -121,17 +121,17 @@ export function traceRoute(route: Route): {
   return { forward: route.forward.map(told), reply: route.reply.map(told) };
 }
 
-/** How many events are kept unless something else is said. */
+/** How many events are kept by default. */
 const USUAL_CAPACITY = 10_000;
 
-/** The last events, the oldest of which make room for new ones. */
+/** Keeps the last events; the oldest are dropped for new ones. */
 export class TraceRing<T> {
   readonly #capacity: number;
   readonly #events: T[] = [];
   #added = 0;
 
   /**
-   * @param capacity how many events are kept; 10,000 unless given.
+   * @param capacity how many events are kept; 10,000 by default.
    * @throws RangeError when `capacity` is not a whole number from 1 up.
    */
   constructor(capacity = USUAL_CAPACITY) {
@@ -143,20 +143,20 @@ export class TraceRing<T> {
     this.#capacity = capacity;
   }
 
-  /** How many events were added so far, those that made room included. */
+  /** How many events were added so far, including dropped ones. */
   get added(): number {
     return this.#added;
   }
 
-  /** Adds an event. A hook: `onTrace: ring.add`. */
+  /** Adds an event. It can be used as a hook: `onTrace: ring.add`. */
   readonly add = (event: T): void => {
     this.#events[this.#added % this.#capacity] = event;
     this.#added++;
   };
 
   /**
-   * The events that are kept, oldest first.
-   * @param from leaves out those before the event of that number, counted from 0.
+   * The kept events, oldest first.
+   * @param from leaves out events before this number, counted from 0.
    */
   events(from = 0): T[] {
     const first = Math.max(from, this.#added - this.#events.length, 0);

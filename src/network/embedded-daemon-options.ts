@@ -1,4 +1,4 @@
-/** The options of an embedded daemon, checked before anything of it is made. */
+/** The options of an embedded daemon, checked before anything is made. */
 import { describeType, isBytes } from "../bytes/bytes.js";
 import { checkOptions } from "../bytes/options.js";
 import { pigeonholeSizesOf } from "../pki/pigeonhole-sizes.js";
@@ -9,14 +9,14 @@ import { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
 import type { EmbeddedDaemonOptions } from "./embedded-daemon.js";
 import { networkNumbers, usualPayloadLength } from "./parameters.js";
 
-/** Gives what is wrong with a value, or null. */
+/** Returns what is wrong with a value, or null. */
 export type OptionCheck = (name: string, value: unknown) => Error | null;
 
 /** Fewest replicas: an envelope names two. spec/pigeonhole §5. */
 const leastReplicas = 2;
 const mostReplicas = 256;
 
-/** What a value is, and for plain ones which. Only where it cannot be a secret. */
+/** Describes a value's type and, for plain types that cannot be secret, the value. */
 export function describe(value: unknown): string {
   return typeof value === "number" ? String(value) : describeType(value);
 }
@@ -25,7 +25,7 @@ function wrongType(name: string, wanted: string, value: unknown): TypeError {
   return new TypeError(`\`${name}\` must be ${wanted}, got ${describe(value)}`);
 }
 
-/** A check that a value is of a kind. */
+/** Makes a check for a kind of value. */
 export function ofKind(wanted: string, is: (value: unknown) => boolean): OptionCheck {
   return (name, value) => (is(value) ? null : wrongType(name, wanted, value));
 }
@@ -58,7 +58,7 @@ const milliseconds: OptionCheck = (name, value) =>
         `\`${name}\` must be a number of milliseconds from 0 up, got ${describe(value)}`,
       );
 
-/** For what goes on by itself after each wait: without one it would never let go. */
+/** For work that repeats after each wait: with 0 it would run without a pause. */
 const positiveMilliseconds: OptionCheck = (name, value) =>
   value === 0
     ? new RangeError(`\`${name}\` must be a number of milliseconds above 0, got 0`)
@@ -92,7 +92,7 @@ const repeated: ReadonlySet<keyof Timing> = new Set([
   "garbageCollectionMs",
 ]);
 
-/** The check of each wait, by what the table has in its place. */
+/** The check of each wait, depending on the type of its default. */
 function timingCheck(name: keyof Timing): OptionCheck {
   if (name === "copyTries") return tries;
   if (repeated.has(name)) return positiveMilliseconds;
@@ -112,10 +112,10 @@ const timing: OptionCheck = (name, value) => {
   return null;
 };
 
-/** A check for switches. */
+/** A check for booleans. */
 export const yesOrNo = ofKind("true or false", (value) => typeof value === "boolean");
 
-/** Numbers that the network checks itself. */
+/** For numbers that the network checks itself. */
 const byNetwork: OptionCheck = () => null;
 
 const checks: Readonly<Record<string, OptionCheck>> = {
@@ -144,10 +144,10 @@ const checks: Readonly<Record<string, OptionCheck>> = {
 export const storeCheck = ofKind("a name", (value) => isText(value) && value !== "");
 
 /**
- * Refuses options that are not known, invalid values, and sizes that no box fits in; undefined is
- * as left out.
- * @param more checks of the options that a platform adds, by name.
- * @throws TypeError, RangeError naming the option, what was wanted and what came.
+ * Refuses unknown options, invalid values, and sizes too small for a box; undefined counts as left
+ * out.
+ * @param more checks of a platform's additional options, by name.
+ * @throws TypeError, RangeError naming the option, what was wanted and what it got.
  */
 export function checkEmbeddedDaemonOptions(
   options: object,
@@ -162,7 +162,7 @@ export function checkEmbeddedDaemonOptions(
   checkSizes(options);
 }
 
-/** Numbers are checked where networks are made of them, and sizes where geometries are. */
+/** Checks numbers as a network does, and sizes as geometries do. */
 function checkSizes(options: EmbeddedDaemonOptions): void {
   const { nike = "x25519", userForwardPayloadLength = usualPayloadLength(nike) } = options;
   const { nrHops } = networkNumbers({ ...options, userForwardPayloadLength });

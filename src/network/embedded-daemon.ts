@@ -1,6 +1,6 @@
 /**
- * The embedded network with a daemon in front, in Node or in a web page: clients reach it through
- * connections in memory. It gives no anonymity.
+ * The embedded network with a daemon, in Node or in a web page. Clients reach it through in-memory
+ * connections. It gives no anonymity.
  */
 import { type Bytes, type RandomSource, randomBytes } from "../bytes/bytes.js";
 import { checkOptions } from "../bytes/options.js";
@@ -18,7 +18,7 @@ import type { Listener, Transport } from "../transport/transport.js";
 import type { PublishedDocument } from "./directory.js";
 import { checkEmbeddedDaemonOptions, storeCheck } from "./embedded-daemon-options.js";
 import type { Mixing } from "./embedded-link.js";
-import { type KeptNetwork, openKeptNetwork } from "./kept-network.js";
+import type { KeptNetwork, KeptNetworkOptions } from "./kept-network.js";
 import { EmbeddedNetwork, type EmbeddedNetworkOptions } from "./network.js";
 import { NikeSchemes } from "./nike-schemes.js";
 import type { Rates } from "./parameters.js";
@@ -26,19 +26,22 @@ import { derivedRandom, seedBytes } from "./random.js";
 import type { StorageTrace } from "./storage-link.js";
 import type { StorageNetwork } from "./storage-network.js";
 
-/** What an {@link EmbeddedDaemon} is started with. */
+/** Options of an {@link EmbeddedDaemon}. */
 export interface EmbeddedDaemonOptions extends Partial<Rates>, Kindness {
-  /** Same seed, same keys, paths, delays and losses; different each time without one. */
+  /**
+   * The same seed gives the same keys, routes, delays and losses; without one they differ each
+   * time.
+   */
   readonly seed?: string | Uint8Array | undefined;
-  /** What everything waits by; the platform's clock by default, a virtual one in tests. */
+  /** The clock for all waits; the platform's by default, a virtual one in tests. */
   readonly clock?: Clock | undefined;
   /**
-   * `instant` (default): packets take no time, retries keep a pace. `realistic`: delays, rates and
-   * waits of a development network. `sphinx`: the same, and packets are real ones, sealed in layers
-   * that hop after hop takes off.
+   * `instant` (default): packets take no time, but retries are paced. `realistic`: delays, rates
+   * and waits of a development network. `sphinx`: the same, and packets are real ones, with layers
+   * of encryption that the hops remove.
    */
   readonly mixing?: Mixing | undefined;
-  /** Waits to change; the rest is as `mixing` says. */
+  /** Waits to change; the others follow from `mixing`. */
   readonly timing?: Partial<Timing> | undefined;
   /** Length of an epoch in milliseconds; 20 minutes by default. */
   readonly epochMs?: number | undefined;
@@ -49,8 +52,8 @@ export interface EmbeddedDaemonOptions extends Partial<Rates>, Kindness {
   /** Mixes in each of the three layers, 1 to 100; 2 by default. */
   readonly mixesPerLayer?: number | undefined;
   /**
-   * Key exchange of the storage: `x25519` (default), or `CTIDH1024-X25519` as on upstream's
-   * networks, where each envelope takes seconds.
+   * NIKE of the storage: `x25519` (default), or `CTIDH1024-X25519` as on upstream's networks, where
+   * each envelope takes seconds.
    */
   readonly nike?: "x25519" | "CTIDH1024-X25519" | undefined;
   /**
@@ -59,30 +62,31 @@ export interface EmbeddedDaemonOptions extends Partial<Rates>, Kindness {
   readonly userForwardPayloadLength?: number | undefined;
   /**
    * Name of a database that keeps seed and boxes when the page is reloaded or the process ends:
-   * IndexedDB in a page, a LevelDB folder in Node. A new one takes `seed`, an old one keeps its
-   * own; so it does with `replicas`, `couriers`, `nike`, `userForwardPayloadLength` and `epochMs`,
-   * of which other values are refused. In memory only without it.
+   * IndexedDB in a page, a LevelDB folder in Node. A new database takes `seed`; an existing one
+   * keeps its own. An existing database also keeps `replicas`, `couriers`, `nike`,
+   * `userForwardPayloadLength` and `epochMs`, and other values are refused. Without a name,
+   * everything is only in memory.
    */
   readonly store?: string | undefined;
-  /** Hears of failures inside, never of contents. */
+  /** Called for internal failures, never with contents. */
   readonly onFault?: ((error: Error) => void) | undefined;
   /**
-   * Receives what the daemon, its link and the storage do, event by event: names, shortened ids and
-   * times, never contents.
+   * Receives a trace of the daemon, its link and the storage, event by event: names, shortened IDs
+   * and times, never contents.
    */
   readonly onTrace?: TraceHook<DaemonTrace | LinkTrace | StorageTrace> | undefined;
 }
 
-/** What a platform adds to an {@link EmbeddedDaemon}. */
+/** The parts that a platform adds to an {@link EmbeddedDaemon}. */
 export interface EmbeddedDaemonSurroundings {
   /**
-   * What must survive, with its own seed; closed with the network. Then nonces are never drawn from
-   * the seed.
+   * The storage that must survive, with its own seed; closed together with the network. With it,
+   * nonces are never drawn from the seed.
    */
   readonly kept?: KeptNetwork | undefined;
-  /** Opens what the daemon listens on, before each of its starts. */
+  /** Opens the daemon's listeners, before each of its starts. */
   readonly listen?: (() => Promise<readonly Listener[]>) | undefined;
-  /** Hears of each document that is published. */
+  /** Called for each document that is published. */
   readonly onDocument?: ((document: PublishedDocument) => void) | undefined;
 }
 
@@ -113,12 +117,12 @@ export class EmbeddedDaemon implements AsyncDisposable {
   #daemon: Daemon | null = null;
   #instanceToken: Bytes | null = null;
   #closed = false;
-  /** What starts and ends the daemon goes on one after the other. */
+  /** Starts and ends of the daemon run one after the other. */
   #work: Promise<void> = Promise.resolve();
   #closing: Promise<void> | null = null;
   #alive: Timer | null = null;
 
-  /** @internal Nothing runs before {@link begin}; the options were checked. */
+  /** @internal Nothing runs before {@link begin}; the options are already checked. */
   protected constructor(
     options: EmbeddedDaemonOptions,
     surroundings: EmbeddedDaemonSurroundings = {},
@@ -147,15 +151,14 @@ export class EmbeddedDaemon implements AsyncDisposable {
 
   /**
    * Starts network and daemon.
-   * @throws ConfigError, RangeError, TypeError for invalid options; nothing runs then, and nothing
-   * was opened for options that are invalid in themselves.
+   * @throws ConfigError, RangeError, TypeError for invalid options. Then nothing runs; for options
+   * that are invalid in themselves, nothing was opened.
    */
   static async start(options: EmbeddedDaemonOptions = {}): Promise<EmbeddedDaemon> {
     checkEmbeddedDaemonOptions(options, { store: storeCheck });
     const { store, clock = realClock } = options;
     const nowMs = clock.now();
-    const kept =
-      store === undefined ? undefined : await openKeptNetwork(store, { ...options, nowMs });
+    const kept = store === undefined ? undefined : await openStore(store, { ...options, nowMs });
     let running: EmbeddedDaemon;
     try {
       running = new EmbeddedDaemon({ ...options, ...kept?.shape }, { kept });
@@ -179,7 +182,7 @@ export class EmbeddedDaemon implements AsyncDisposable {
   }
 
   /**
-   * What clients talk to: tells its load, disconnects them, forgets sessions.
+   * The daemon: it reports its load, disconnects clients, and drops sessions.
    * @throws InvalidStateError between {@link crash} and {@link restart}.
    */
   get daemon(): Daemon {
@@ -192,14 +195,14 @@ export class EmbeddedDaemon implements AsyncDisposable {
     return this.#daemon !== null;
   }
 
-  /** A connection inside this process; fits a client's `dial` option. */
+  /** A connection inside this process; pass it as a client's `dial` option. */
   readonly dial = async (): Promise<Transport> => {
     const [ours, theirs] = memoryPair();
     this.daemon.serve(ours);
     return theirs;
   };
 
-  /** A client's configuration whose connections are in memory. */
+  /** A client's configuration with an in-memory connection. */
   config(): {
     /** How to dial: inside this process or page. */
     readonly dial: DialConfig;
@@ -207,7 +210,10 @@ export class EmbeddedDaemon implements AsyncDisposable {
     return { dial: new InMemoryDial(this.dial) };
   }
 
-  /** The daemon stops as if killed: connections reset, sessions forgotten. The network goes on. */
+  /**
+   * Stops the daemon as if it were killed: connections are reset, sessions forgotten. The network
+   * continues.
+   */
   crash(): Promise<void> {
     return this.#next(async () => {
       const daemon = this.#daemon;
@@ -224,12 +230,12 @@ export class EmbeddedDaemon implements AsyncDisposable {
   }
 
   /**
-   * Starts the daemon again at the same addresses; says good-bye first if it runs.
+   * Starts the daemon again at the same addresses; if it runs, it says goodbye first.
    * @throws (rejects) InvalidStateError when the network is closed before the daemon runs.
    */
   restart(
     options: {
-      /** Whether it has another instance token, as another process has; true by default. */
+      /** Whether it gets a new instance token, as another process would; true by default. */
       readonly newInstance?: boolean;
     } = {},
   ): Promise<void> {
@@ -249,7 +255,7 @@ export class EmbeddedDaemon implements AsyncDisposable {
     if (this.#closed) throw new InvalidStateError("the embedded network is closed");
   }
 
-  /** Stops daemon and network, also one that is being restarted. Idempotent. */
+  /** Stops daemon and network, even during a restart. Idempotent. */
   close(): Promise<void> {
     this.#closed = true;
     this.#closing ??= this.#next(() => this.end());
@@ -262,16 +268,16 @@ export class EmbeddedDaemon implements AsyncDisposable {
   }
 
   /**
-   * @internal Starts the daemon for the first time. From then on the process stays until the
-   * network is closed, as with a listener: in-memory connections alone would not keep it, and all
-   * timers of the network are background ones.
+   * @internal Starts the daemon for the first time. From then on the process stays alive until the
+   * network is closed, as with a listener: in-memory connections would not keep it alive, and all
+   * timers of the network are background timers.
    */
   protected async begin(): Promise<void> {
     await this.#startDaemon();
     if (this.clock === realClock) this.#alive = realClock.after(Infinity, () => {});
   }
 
-  /** @internal Ends what runs, once; what a platform added ends around it. */
+  /** @internal Ends everything, once; a platform ends its additions around it. */
   protected async end(): Promise<void> {
     this.#alive?.cancel();
     const daemon = this.#daemon;
@@ -280,7 +286,7 @@ export class EmbeddedDaemon implements AsyncDisposable {
       await daemon?.close();
       await this.network.close();
     } finally {
-      // Whatever fails, the next one is to have it.
+      // Release it whatever fails, so that the next network can open it.
       await this.#surroundings.kept?.close();
       this.#schemes.close();
     }
@@ -301,8 +307,8 @@ export class EmbeddedDaemon implements AsyncDisposable {
       authorities: this.network.authorities,
       ...kindnessOf(this.#options),
       random: this.#random,
-      // Names a process, so that clients of one that was restarted start their work again: never
-      // seeded.
+      // Identifies a process, so that clients of a restarted one repeat their work. Never drawn
+      // from the seed.
       instanceToken: this.#instanceToken ?? randomBytes(16),
       onFault,
       onTrace,
@@ -313,12 +319,12 @@ export class EmbeddedDaemon implements AsyncDisposable {
   }
 }
 
-/** What of the options is kindness. */
+/** The kindnesses among the options. */
 function kindnessOf(options: EmbeddedDaemonOptions): Kindness {
   return Object.fromEntries(kindnesses.map((name) => [name, options[name] ?? false]));
 }
 
-/** What of a daemon's options is the network's. */
+/** The options for the network. */
 function networkOptions(options: EmbeddedDaemonOptions): Partial<EmbeddedNetworkOptions> {
   const { epochMs, couriers, replicas, mixesPerLayer, userForwardPayloadLength } = options;
   const { mu, lambdaP, lambdaL, lambdaM, lambdaG, lambdaR } = options;
@@ -327,4 +333,10 @@ function networkOptions(options: EmbeddedDaemonOptions): Partial<EmbeddedNetwork
   const counts = { epochMs, couriers, replicas, mixesPerLayer, userForwardPayloadLength };
   const given = { ...counts, ...rates, kindCouriers, kindMixes, onFault, onTrace };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+/** Loaded when it is needed: a page that keeps nothing need not carry a database. */
+async function openStore(store: string, options: KeptNetworkOptions): Promise<KeptNetwork> {
+  const { openKeptNetwork } = await import("./kept-network.js");
+  return openKeptNetwork(store, options);
 }

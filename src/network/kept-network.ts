@@ -1,5 +1,5 @@
 /**
- * A network's seed and boxes in one database, so that they outlive the page or process: IndexedDB
+ * A network's seed and boxes in one database, so that they survive the page or process: IndexedDB
  * in a page, a LevelDB folder in Node.
  */
 import { openLevel } from "#level";
@@ -21,7 +21,7 @@ import { type Seed, seedBytes } from "./random.js";
 import type { BoxStore } from "./replica/box-store.js";
 import { LevelBoxStore } from "./replica/level-box-store.js";
 
-/** What a network takes up again, and keeps up to date. */
+/** The stored parts of a network, which it restores and keeps up to date. */
 export interface KeptNetwork {
   /** 32 bytes that all keys follow from. */
   readonly seed: Bytes;
@@ -33,24 +33,24 @@ export interface KeptNetwork {
   readonly stores: readonly BoxStore[];
   /** By courier, from 0. */
   readonly logs: readonly EnvelopeLog[];
-  /** Writes what is left, and lets another one have it. Idempotent. */
+  /** Writes what is left and releases the database. Idempotent. */
   close(): Promise<void>;
 }
 
-/** What is asked for; of the network's shape, what is left out is as it was kept. */
+/** The requested options. Missing parameters of the network are taken from the database. */
 export interface KeptNetworkOptions extends WishedShape {
-  /** Used for a new database; an old one keeps its own. */
+  /** Used for a new database; an existing one keeps its own. */
   readonly seed?: Seed | undefined;
-  /** When a new database is made, in milliseconds since 1970. */
+  /** The current time, recorded when a new database is made, in milliseconds since 1970. */
   readonly nowMs: number;
-  /** Hears of damage, and of a disk that takes no more. */
+  /** Called for damage, and when the disk accepts no more writes. */
   readonly onFault?: ((error: Error) => void) | undefined;
 }
 
 /**
- * Opens the database of that name; makes it when there is none.
- * @throws ConfigError when somebody else has it, or it was made for another network than the one
- * asked for.
+ * Opens the database with that name, or creates it.
+ * @throws ConfigError when it is already in use, or it was made for a network with other
+ * parameters.
  */
 export async function openKeptNetwork(
   location: string,
@@ -58,7 +58,7 @@ export async function openKeptNetwork(
 ): Promise<KeptNetwork> {
   const name = `store ${location}`;
   const { onFault } = options;
-  // Keys are text by default there; a record store says with each operation that its own are bytes.
+  // Keys are text by default there; a record store specifies bytes in each operation.
   const level = (await openLevel(location)) as unknown as Level;
   const store = await RecordStore.open(placeOf(level, name), { onFault });
   try {

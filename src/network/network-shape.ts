@@ -1,10 +1,9 @@
 /** The parameters that a network's boxes depend on: with other values they would not be found. */
 import { ConfigError } from "../errors/errors.js";
 import { DEFAULT_EPOCH_MS } from "../pki/epoch.js";
-import type { RecordStore } from "../store/record-store.js";
 import { usualPayloadLength } from "./parameters.js";
 
-/** The part of a network's options that is kept together with its boxes. */
+/** The network options that are stored together with its boxes. */
 export interface NetworkShape {
   /** How many storage replicas there are. */
   readonly replicas: number;
@@ -18,11 +17,19 @@ export interface NetworkShape {
   readonly epochMs: number;
 }
 
-/** What is asked for; what is left out is as it was kept. */
+/** The requested parameters; missing ones are taken from the stored network. */
 export type WishedShape = { readonly [N in keyof NetworkShape]?: NetworkShape[N] | undefined };
 
-/** What is known of a network that was kept; nothing of a new one. */
+/** The known parameters of a stored network; empty for a new one. */
 export type KnownShape = { -readonly [N in keyof NetworkShape]?: NetworkShape[N] };
+
+/** Where a shape is kept: short texts by name. */
+export interface Settings {
+  /** The text of that name; null if there is none. */
+  setting(name: string): Promise<string | null>;
+  /** Keeps a text. */
+  set(name: string, value: string): Promise<void>;
+}
 
 const shapeNames = ["nike", "replicas", "couriers", "userForwardPayloadLength", "epochMs"] as const;
 
@@ -36,8 +43,8 @@ function usualShape(nike: NetworkShape["nike"]): NetworkShape {
   };
 }
 
-/** The shape in a store's settings. */
-export async function readShape(store: RecordStore): Promise<KnownShape> {
+/** Reads the parameters from a store's settings. */
+export async function readShape(store: Settings): Promise<KnownShape> {
   const known: KnownShape = {};
   for (const name of shapeNames) {
     const value = await store.setting(name);
@@ -47,17 +54,17 @@ export async function readShape(store: RecordStore): Promise<KnownShape> {
   return known;
 }
 
-/** Puts the shape into a new store's settings. */
-export async function writeShape(store: RecordStore, shape: NetworkShape): Promise<void> {
+/** Writes the parameters into a new store's settings. */
+export async function writeShape(store: Settings, shape: NetworkShape): Promise<void> {
   if ((await store.setting("epochMs")) !== null) return;
   await Promise.all(shapeNames.map((name) => store.set(name, String(shape[name]))));
 }
 
 /**
- * The shape that a network has: as it is known, else as asked for, else the usual one.
- * @param name of what it is kept in, for people.
- * @param place what that is, e.g. "directory".
- * @throws ConfigError when something else is asked for than what is known.
+ * The parameters of a network: the stored ones, or else the requested ones, or else the defaults.
+ * @param name of its place, for messages.
+ * @param place the kind of place, e.g. "directory".
+ * @throws ConfigError when a requested parameter differs from the stored one.
  */
 export function shapeOf(
   name: string,

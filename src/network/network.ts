@@ -260,11 +260,11 @@ export class EmbeddedNetwork {
 
   #makeStorage(scheme: NikeScheme): StorageNetwork {
     const { clock, seed, kindCouriers, storeFor, logFor, onFault, onTrace } = this.#options;
-    // Boxes that are kept were sealed with keys that follow from the seed as it was given.
+    // Stored boxes were sealed with keys that are derived from the seed as it was given.
     const secret = isBytes(seed) ? seed : this.#seed;
     return new StorageNetwork({
       clock,
-      // What is kept was sealed with nonces drawn before: they must not be drawn again.
+      // Stored boxes were sealed with nonces drawn earlier, which must not be drawn again.
       random: storeFor || logFor ? randomBytes : derivedRandom(secret, "storage"),
       timing: this.timing,
       scheme,

@@ -1,4 +1,4 @@
-/** The key exchanges that an embedded network offers; the slow one works in workers. */
+/** The NIKE schemes that an embedded network offers; the slow one works in workers. */
 import { spawnCtidhWorker } from "#platform";
 import type { Clock } from "../clock/clock.js";
 import { CtidhPool } from "../crypto/ctidh/pool.js";
@@ -18,7 +18,7 @@ export class NikeSchemes {
     this.#hybrid = ctidh1024X25519Nike(ctidh1024Nike(this.#pool));
   }
 
-  /** The scheme of that name. */
+  /** The scheme with that name. */
   named(name: "x25519" | "CTIDH1024-X25519"): NikeScheme {
     return name === "x25519" ? this.#x25519 : this.#hybrid;
   }

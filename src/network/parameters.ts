@@ -82,12 +82,12 @@ type GivenNumbers = {
   readonly [N in Exclude<keyof NetworkNumbers, "rates">]?: number | undefined;
 } & { readonly [N in keyof Rates]?: number | undefined };
 
-/** The payload of a packet with which a box holds 1,549 bytes, by the storage's NIKE. */
+/** The payload length of a packet with which a box holds 1,549 bytes, by the storage's NIKE. */
 export function usualPayloadLength(nikeName: string): number {
   return nikeName === "x25519" ? 1872 : 2000;
 }
 
-/** Replicas: none, or at least the two that each envelope names. spec/pigeonhole §5. */
+/** Replicas: none, or at least the two that each envelope names (spec/pigeonhole §5). */
 function replicaCount(value: number | undefined): number {
   const count = countFrom("replicas", value, 5, 0, 256);
   if (count !== 1) return count;

@@ -19,7 +19,7 @@ const mostUnanswered = 1024;
 /** The kind of the connecting peer: replicas treat the two differently. */
 export type StoragePeer = "courier" | "replica";
 
-/** A command between a courier and a replica, or between two replicas. Never what is in it. */
+/** A command between a courier and a replica, or between two replicas, without its contents. */
 export interface StorageTrace {
   /** Who reports it: the embedded network's storage. */
   readonly source: "storage";
@@ -31,7 +31,10 @@ export interface StorageTrace {
   readonly from: string;
   /** The replica that was asked. */
   readonly to: string;
-  /** What kind of node asked: a replica asks for others, or passes a box on to its own shard. */
+  /**
+   * The kind of node that asked: a replica asks on behalf of others, or passes a box to its other
+   * shard.
+   */
   readonly peer: StoragePeer;
 }
 
@@ -67,7 +70,7 @@ export interface StorageLinkOptions {
   readonly target: StorageLinkTarget;
   /** Called when a target throws, which none should. */
   readonly onFault?: ((error: Error) => void) | undefined;
-  /** Receives each command and each answer, with the names of both ends; null: nobody does. */
+  /** Receives each command and each answer, with the names of both ends; null for no trace. */
   readonly trace?: {
     readonly hook: TraceHook<StorageTrace>;
     readonly from: string;

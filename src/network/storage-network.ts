@@ -50,9 +50,11 @@ export interface StorageNetworkOptions {
   readonly logFor?: ((courier: number) => EnvelopeLog) | undefined;
   /** Called when a store or log cannot be read. */
   readonly onFault?: ((error: Error) => void) | undefined;
-  /** Receives the commands between couriers and replicas; nobody does when left out. */
+  /** Receives the commands between couriers and replicas; null or undefined for no trace. */
   readonly onTrace?: TraceHook<StorageTrace> | null | undefined;
-  /** How traces name a courier (by its place, from 0); `courier` and its place when left out. */
+  /**
+   * Returns a courier's name for traces (by its index, from 0); by default `courier` and its index.
+   */
   readonly courierName?: ((courier: number) => string) | undefined;
 }
 

@@ -18,7 +18,7 @@ import {
   REPLICA_ERROR_STORAGE_FULL,
 } from "../errors/codes.js";
 
-/** For a box that a replica sends to another one: the box waits, and is sent again. */
+/** For a box that one replica sends to another: the box waits and is sent again. */
 export const temporaryForReplication: ReadonlySet<number> = new Set([
   REPLICA_ERROR_DATABASE_FAILURE,
   REPLICA_ERROR_INTERNAL_ERROR,

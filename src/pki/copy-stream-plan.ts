@@ -25,7 +25,7 @@ export const MAX_COPY_CALL_LENGTH = 30 * 1024 * 1024;
 export const ENVELOPE_PREFIX_LENGTH = 4;
 /** Length of an element's header in bytes: flags (1), data length (4). */
 export const ELEMENT_HEADER_LENGTH = 5;
-/** How many bytes less a box at a destination holds than one that is written directly. */
+/** Overhead of a box at a destination in bytes, compared with a directly written box. */
 const CHUNK_OVERHEAD = 4;
 /** Length of the query type before an envelope in a query, in bytes. */
 const QUERY_TYPE_LENGTH = 1;

@@ -37,7 +37,7 @@ const overheadWithoutKey =
   replicaWriteFixed +
   bacapOverhead +
   lengthPrefix;
-/** How many bytes a command between courier and replica is shorter than the Sphinx payload: 72. */
+/** Difference between the Sphinx payload and a command between courier and replica: 72 bytes. */
 const queryToWireCommand = 72;
 
 /** The only signature scheme of boxes. */

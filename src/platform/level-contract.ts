@@ -7,7 +7,7 @@
 export interface LevelDatabase {
   /** Opens the database; resolves at once if it is open. */
   open(): Promise<void>;
-  /** Closes it, when all that was begun is done; it may be opened again. */
+  /** Closes it when pending operations are done; it may be opened again. */
   close(): Promise<void>;
   /** Reads one value; undefined if there is none. */
   get(key: string, options: LevelEncodings): Promise<Uint8Array | undefined>;
@@ -15,17 +15,17 @@ export interface LevelDatabase {
   batch(
     operations: LevelOperation[],
     options: LevelEncodings & {
-      /** Resolve only when the changes are on the disk; databases without a disk ignore it. */
+      /** Resolve only when the changes are on disk; databases without a disk ignore it. */
       readonly sync: boolean;
     },
   ): Promise<void>;
   /** Keys and values in the order of the keys. */
   iterator(options: LevelEncodings & LevelRange): AsyncIterable<[string, Uint8Array]>;
-  /** Keys in their order. */
+  /** Keys in order. */
   keys(options: LevelKeyEncoding & LevelRange): {
     /** The next keys, at most `size`; none at the end. */
     nextv(size: number): Promise<string[]>;
-    /** Frees what the iterator holds. */
+    /** Releases the iterator. */
     close(): Promise<void>;
   };
 }
@@ -35,9 +35,9 @@ export type LevelOperation = LevelPut | LevelDelete;
 
 /** Stores a value. */
 export interface LevelPut {
-  /** Tells it from a deletion. */
+  /** Always `put`. */
   readonly type: "put";
-  /** Where the value is stored; one that is there is replaced. */
+  /** The key; an existing value is replaced. */
   readonly key: string;
   /** The bytes to store. */
   readonly value: Uint8Array;
@@ -45,13 +45,13 @@ export interface LevelPut {
 
 /** Removes a value. */
 export interface LevelDelete {
-  /** Tells it from a put. */
+  /** Always `del`. */
   readonly type: "del";
-  /** What is removed; nothing happens if it is not there. */
+  /** The key to remove; no effect if it does not exist. */
   readonly key: string;
 }
 
-/** How keys are passed. */
+/** The encoding of keys. */
 export interface LevelKeyEncoding {
   /** Keys are strings, stored as UTF-8. */
   readonly keyEncoding: "utf8";

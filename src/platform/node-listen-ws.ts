@@ -69,7 +69,7 @@ export async function listenWs(options: WsListenOptions): Promise<Listener> {
 }
 
 /** The IP address to listen on, and the rules for handshakes. */
-export async function handshakeRules(
+async function handshakeRules(
   options: WsListenOptions,
 ): Promise<{ readonly address: string; readonly rules: HandshakeRules }> {
   const names = ["host", "port", "allowedOrigins", "token", "allowRemote", "onRefusal"];
@@ -85,6 +85,14 @@ export async function handshakeRules(
   };
   checkToken(rules);
   return { address, rules };
+}
+
+/**
+ * Checks the options of {@link listenWs} without listening.
+ * @throws ConfigError when an option is wrong or unknown.
+ */
+export async function checkWsListen(options: WsListenOptions): Promise<void> {
+  await handshakeRules(options);
 }
 
 function acceptUpgrades(

@@ -6,7 +6,7 @@ import { type Address, checkUnixPath, formatHostPort } from "../transport/addres
 import type { Listener } from "../transport/transport.js";
 import type { TcpNetwork } from "./contract.js";
 import { ServerListener } from "./node-accepting.js";
-import { type WsListenOptions, handshakeRules, listenWs } from "./node-listen-ws.js";
+import { type WsListenOptions, checkWsListen, listenWs } from "./node-listen-ws.js";
 import { addressToListenOn } from "./node-loopback.js";
 import { bindTcp } from "./node-tcp-bind.js";
 import { socketTransport } from "./node-socket.js";
@@ -92,7 +92,7 @@ function newServer(): Server {
 export async function checkListen(address: Address, options: AnyListenOptions = {}): Promise<void> {
   if (address.kind === "ws") {
     refuseSecure(address);
-    await handshakeRules({ ...options, host: address.host, port: address.port });
+    await checkWsListen({ ...options, host: address.host, port: address.port });
   } else if (address.kind === "unix") {
     checkFields("listen on a Unix socket", options, []);
     checkUnixPath(address.path);

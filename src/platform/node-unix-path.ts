@@ -9,7 +9,7 @@ const LONGEST_PATH = process.platform === "linux" ? 107 : 103;
 /** The path in the form that Node and the system want: in `@name`, a NUL replaces the `@`. */
 export function systemUnixPath(address: string): string {
   if (isAbstract(address)) return `\0${address.slice(1)}`;
-  // Node's `listen` takes a path that reads as a number, such as `7` or `.28e44`, for a port.
+  // Node's `listen` treats a path that reads as a number, such as `7` or `.28e44`, as a port.
   return Number(address) >= 0 ? `./${address}` : address;
 }
 

@@ -4,7 +4,6 @@
  * do not send an origin.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { IncomingHttpHeaders } from "node:http";
 import { utf8 } from "../bytes/bytes.js";
 import { wsTokenBytes } from "../transport/ws-token.js";
 import { isLoopbackHost } from "./node-loopback.js";
@@ -21,6 +20,13 @@ export interface HandshakeRules {
   readonly token: string | undefined;
 }
 
+/** What is looked at of a handshake's headers. Node's own type would need its declarations. */
+interface HandshakeHeaders {
+  readonly origin?: string | undefined;
+  readonly host?: string | undefined;
+  readonly "sec-websocket-protocol"?: string | undefined;
+}
+
 /** The refusal of a handshake. */
 export interface Refusal {
   readonly status: 401 | 403;
@@ -28,7 +34,7 @@ export interface Refusal {
 }
 
 /** Why a handshake with these headers is refused; null if it is accepted. */
-export function refusalOf(headers: IncomingHttpHeaders, rules: HandshakeRules): Refusal | null {
+export function refusalOf(headers: HandshakeHeaders, rules: HandshakeRules): Refusal | null {
   const { origin } = headers;
   if (origin !== undefined) {
     if (!rules.allowedOrigins.includes(origin)) {
@@ -78,7 +84,7 @@ function sameSecret(a: Uint8Array, b: Uint8Array): boolean {
   return timingSafeEqual(digest(a), digest(b));
 }
 
-function offeredTokens(headers: IncomingHttpHeaders): string[] {
+function offeredTokens(headers: HandshakeHeaders): string[] {
   return (headers["sec-websocket-protocol"] ?? "")
     .split(",")
     .map((protocol) => protocol.trim())

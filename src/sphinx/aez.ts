@@ -1,9 +1,9 @@
 /**
- * AEZ v5 as Sphinx uses it for payloads: a wide-block cipher over 32 bytes and more, without
- * associated data and without a tag, so that a ciphertext is as long as its plaintext and every bit
- * of one depends on every bit of the other. spec/mixnet §5, whose symbols the names follow.
+ * AEZ v5 as Sphinx uses it for payloads: a wide-block cipher for messages of 32 bytes and more,
+ * without associated data and without a tag. A ciphertext is as long as its plaintext, and every
+ * bit of one depends on every bit of the other. The names follow the symbols of spec/mixnet §5.
  *
- * Not constant-time: the AES rounds look tables up (docs/security.md, "AEZ").
+ * It is not constant-time: the AES rounds use lookup tables (docs/security.md, "AEZ").
  */
 import { type Bytes, checkBytes, copyBytes } from "../bytes/bytes.js";
 
@@ -11,10 +11,13 @@ import { type Bytes, checkBytes, copyBytes } from "../bytes/bytes.js";
 export const AEZ_KEY_LENGTH = 48;
 /** Length of a nonce in bytes. */
 const AEZ_NONCE_LENGTH = 16;
-/** The shortest message; AEZ has another construction below, which Sphinx never needs. */
+/**
+ * The shortest message. AEZ has another construction for shorter ones, which Sphinx never needs.
+ */
 const shortestMessage = 32;
 
-// Tables of an AES round: S-box and MixColumns of one byte, for each of its four places in a word.
+// Tables of an AES round: S-box and MixColumns of one byte, for each of its four positions in a
+// word.
 const t0 = new Int32Array(256);
 const t1 = new Int32Array(256);
 const t2 = new Int32Array(256);
@@ -48,10 +51,10 @@ function fillTables(): void {
 }
 fillTables();
 
-/** What a block cipher call leaves; read at once by its caller. */
+/** The result of a block cipher call; the caller reads it at once. */
 const out = new Int32Array(4);
 
-/** `count` AES rounds with the round keys at `order` in `keys`, into {@link out}. */
+/** Runs `count` AES rounds, with the round keys at `order` in `keys`, and writes to {@link out}. */
 function rounds(
   a: number,
   b: number,
@@ -78,7 +81,7 @@ function rounds(
   out[3] = d;
 }
 
-/** Four rounds with J, I, L, 0, written out: most of all work is here. */
+/** Four rounds with J, I, L, 0, unrolled, because most of the work is here. */
 function aes4(a: number, b: number, c: number, d: number, keys: Int32Array): void {
   let e = t0[a >>> 24]! ^ t1[(b >>> 16) & 255]! ^ t2[(c >>> 8) & 255]! ^ t3[d & 255]! ^ keys[4]!;
   let f = t0[b >>> 24]! ^ t1[(c >>> 16) & 255]! ^ t2[(d >>> 8) & 255]! ^ t3[a & 255]! ^ keys[5]!;
@@ -98,13 +101,13 @@ function aes4(a: number, b: number, c: number, d: number, keys: Int32Array): voi
   out[3] = t0[h >>> 24]! ^ t1[(e >>> 16) & 255]! ^ t2[(f >>> 8) & 255]! ^ t3[g & 255]!;
 }
 
-// Places in the array of keys: I, J, L.
+// Offsets in the array of keys: I, J, L.
 const atI = 0;
 const atJ = 4;
 const atL = 8;
 const orderOfTen = [atI, atJ, atL, atI, atJ, atL, atI, atJ, atL, atI];
 
-/** Four words. */
+/** A block of four words. */
 type Block = Int32Array;
 
 function doubled(block: Block): Block {
@@ -134,7 +137,7 @@ function addTo(bytes: Uint8Array, at: number, block: Block, length = 16): void {
   for (let i = 0; i < length; i++) bytes[at + i]! ^= block[i >> 2]! >>> (24 - 8 * (i & 3));
 }
 
-/** Everything that follows from a key. */
+/** Everything that is derived from a key. */
 class Schedule {
   /** I, J, L. */
   readonly keys: Int32Array;
@@ -182,7 +185,7 @@ class Schedule {
     return out.slice();
   }
 
-  /** What nonce and tau (0) add to the last two blocks. */
+  /** The part of the tweak from nonce and tau (0), for the last two blocks. */
   tweak(nonce: Uint8Array): Block {
     const common = sum(this.twoI, this.times(1));
     return sum(
@@ -191,7 +194,10 @@ class Schedule {
     );
   }
 
-  /** What the fragment between the pairs and the last two blocks adds to the sum over the pairs. */
+  /**
+   * The contribution to the sum over the pairs of the fragment between the pairs and the last two
+   * blocks.
+   */
   ofFragment(bytes: Uint8Array, at: number, length: number): Block {
     if (length === 0) return new Int32Array(4);
     if (length < 16) return this.f(4, blockAt(bytes, at, length));
@@ -199,7 +205,7 @@ class Schedule {
   }
 }
 
-/** Pass 1 over the pairs: keeps w and x of each in `kept`, and gives the sum X. */
+/** Pass 1 over the pairs: stores w and x of each in `kept`, and returns the sum X. */
 function firstPass(schedule: Schedule, view: DataView, pairs: number, kept: Int32Array): Block {
   const { keys, multiplesOfL, j } = schedule;
   const [i0, i1, i2, i3] = [keys[0]!, keys[1]!, keys[2]!, keys[3]!];
@@ -234,7 +240,7 @@ function firstPass(schedule: Schedule, view: DataView, pairs: number, kept: Int3
   return total;
 }
 
-/** Pass 2 over the pairs: writes the output's, and gives the sum Y. */
+/** Pass 2 over the pairs: writes the output, and returns the sum Y. */
 function secondPass(
   schedule: Schedule,
   kept: Int32Array,
@@ -336,16 +342,16 @@ function encipher(
 }
 
 /**
- * `message` enciphered: as many bytes as it has.
+ * Enciphers `message`; the result has the same length.
  * @param key 48 bytes, for one message only.
  * @param nonce 16 bytes.
- * @throws TypeError or RangeError on other sizes, and on a message of fewer than 32 bytes.
+ * @throws TypeError or RangeError for other sizes, and for a message of fewer than 32 bytes.
  */
 export function aezEncrypt(key: Uint8Array, nonce: Uint8Array, message: Uint8Array): Bytes {
   return encipher(key, nonce, message, 0);
 }
 
-/** The inverse of {@link aezEncrypt}; nothing tells whether the message was damaged. */
+/** The inverse of {@link aezEncrypt}; it does not detect a damaged message. */
 export function aezDecrypt(key: Uint8Array, nonce: Uint8Array, message: Uint8Array): Bytes {
   return encipher(key, nonce, message, 1);
 }

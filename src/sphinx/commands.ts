@@ -1,31 +1,31 @@
-/** What a hop is told: the commands in its block of the header. spec/mixnet §4.4. */
+/** The commands for a hop, in its block of the header (spec/mixnet §4.4). */
 import { type Bytes, checkBytes, concatBytes, copyBytes, describeType } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 
-/** Where the packet goes next; written by the packet's creation itself. */
+/** The next hop; only the creation of a packet writes this command. */
 export interface NextNodeHop {
   readonly type: "NextNodeHop";
   /** Identity hash of the node, 32 bytes. */
   readonly id: Uint8Array;
-  /** MAC of the header that it gets, 32 bytes. */
+  /** MAC of the header for that node, 32 bytes. */
   readonly mac: Uint8Array;
 }
 
-/** Whom the payload is for, at the last hop: an endpoint, or a queue ID at a gateway. */
+/** The recipient of the payload at the last hop: an endpoint, or a queue ID at a gateway. */
 export interface Recipient {
   readonly type: "Recipient";
   /** 32 bytes; a shorter name is padded with zeros. */
   readonly id: Uint8Array;
 }
 
-/** The payload is a reply, and this is its reply block's name. */
+/** The payload is a reply, with the ID of its reply block. */
 export interface SurbReply {
   readonly type: "SURBReply";
   /** 16 bytes. */
   readonly id: Uint8Array;
 }
 
-/** How long the packet rests at the hop. */
+/** How long the hop delays the packet. */
 export interface NodeDelay {
   readonly type: "NodeDelay";
   /** In ms, below 2^32. */
@@ -42,7 +42,7 @@ export const NEXT_NODE_HOP_LENGTH = 1 + 32 + 32;
 const recipientLength = 32;
 const surbIdLength = 16;
 
-/** A recipient's name as commands have it: padded with zeros to 32 bytes. */
+/** A recipient's name as in commands: padded with zeros to 32 bytes. */
 export function recipientOf(name: Uint8Array): Recipient {
   checkBytes("name", name);
   if (name.length < 1 || name.length > recipientLength) {
@@ -82,15 +82,18 @@ function encodeOne(command: RoutingCommand): Bytes {
   }
 }
 
-/** The commands one after the other, not padded. @throws TypeError or RangeError on wrong ones. */
+/**
+ * Encodes the commands one after the other, without padding. @throws TypeError or RangeError for
+ * invalid ones.
+ */
 export function encodeRoutingCommands(commands: readonly RoutingCommand[]): Bytes {
   return concatBytes(...commands.map(encodeOne));
 }
 
 /**
- * The commands in a hop's block, in its order. They end with the block or at a zero byte, after
- * which there must be zeros only.
- * @throws ProtocolError on an unknown or truncated command, and on anything else behind the end.
+ * The commands in a hop's block, in order. They end with the block or at a zero byte, which only
+ * zeros may follow.
+ * @throws ProtocolError for an unknown or truncated command, and for anything else after the end.
  */
 export function parseRoutingCommands(block: Uint8Array): RoutingCommand[] {
   const commands: RoutingCommand[] = [];
@@ -130,7 +133,7 @@ export function parseRoutingCommands(block: Uint8Array): RoutingCommand[] {
   return commands;
 }
 
-/** A hop's commands by kind; null where there is none of a kind. */
+/** A hop's commands by type; null if there is none of a type. */
 export interface HopCommands {
   readonly nextNodeHop: NextNodeHop | null;
   readonly recipient: Recipient | null;
@@ -138,13 +141,13 @@ export interface HopCommands {
   readonly nodeDelay: NodeDelay | null;
 }
 
-/** Sorts a hop's commands by kind. @throws ProtocolError when one kind comes twice. */
+/** Sorts a hop's commands by type. @throws ProtocolError when one type appears twice. */
 export function sortHopCommands(commands: readonly RoutingCommand[]): HopCommands {
   const find = <T extends RoutingCommand["type"]>(
     type: T,
   ): Extract<RoutingCommand, { readonly type: T }> | null => {
     const found = commands.filter((command) => command.type === type);
-    if (found.length > 1) throw new ProtocolError(`sphinx: per-hop command ${type} twice`);
+    if (found.length > 1) throw new ProtocolError(`sphinx: per-hop command ${type} appears twice`);
     return (found[0] as Extract<RoutingCommand, { readonly type: T }> | undefined) ?? null;
   };
   return {

@@ -1,4 +1,4 @@
-/** Making headers, and taking one layer off them. spec/mixnet §4.3 and §4.6. */
+/** Makes headers, and removes one layer from them (spec/mixnet §4.3 and §4.6). */
 import { type Bytes, type RandomSource, concatBytes, equalBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 import {
@@ -11,26 +11,28 @@ import {
 import type { HopScheme, SphinxHop } from "./path.js";
 import { type HopKeys, MAC_LENGTH, addStream, headerMac, headerStream } from "./primitives.js";
 
-/** Version 0, then a reserved byte; covered by the MAC. */
+/** Version 0, then a reserved byte; the MAC covers both. */
 const associatedData = new Uint8Array(2);
 
 /** The lengths of a header, in bytes. */
 export interface HeaderShape {
   readonly nrHops: number;
-  /** One hop's block. */
+  /** Length of one hop's block. */
   readonly perHopRoutingInfoLength: number;
   readonly routingInfoLength: number;
   readonly headerLength: number;
 }
 
-/** A header, and what its hops do to the payload. */
+/** A header, and the payload keys of its hops. */
 export interface CreatedHeader {
   readonly header: Bytes;
-  /** Key and IV of each hop's payload cipher, 64 bytes a hop, in the order of the path. Secret. */
+  /**
+   * Key and IV of each hop's payload cipher, 64 bytes per hop, in the order of the path. Secret.
+   */
   readonly payloadKeys: readonly Bytes[];
 }
 
-/** Key and IV of a hop's payload cipher in one piece. */
+/** Key and IV of a hop's payload cipher, concatenated. */
 export function payloadKeyOf(keys: HopKeys): Bytes {
   return concatBytes(keys.payloadEncryption, keys.headerEncryptionIv);
 }
@@ -93,7 +95,7 @@ export function createHeader(
   };
 }
 
-/** What a hop finds in a header. */
+/** A header as a hop sees it. */
 export interface OpenedHeader {
   readonly keys: HopKeys;
   readonly commands: readonly RoutingCommand[];
@@ -101,7 +103,7 @@ export interface OpenedHeader {
   readonly next: Bytes | null;
 }
 
-/** The element of a header of the right length and version. @throws ProtocolError. */
+/** Returns the element of a header with the right length and version. @throws ProtocolError. */
 export function elementOf(scheme: HopScheme, shape: HeaderShape, packet: Uint8Array): Uint8Array {
   if (packet.length < shape.headerLength) {
     throw new ProtocolError("sphinx: invalid packet, truncated");
@@ -113,9 +115,9 @@ export function elementOf(scheme: HopScheme, shape: HeaderShape, packet: Uint8Ar
 }
 
 /**
- * Takes one layer off a header.
- * @throws ProtocolError when it is not one for this key: too short, of another version, with an
- * element that cannot be used, a MAC that does not fit, or commands that cannot be read.
+ * Removes one layer from a header.
+ * @throws ProtocolError when it is not for this key: too short, of another version, with an
+ * unusable element, a wrong MAC, or commands that cannot be read.
  */
 export function openHeader(
   scheme: HopScheme,
@@ -128,7 +130,7 @@ export function openHeader(
   try {
     keys = scheme.open(privateKey, element);
   } catch (cause) {
-    // A low-order point: it comes from the sender, who may be anyone (spec/mixnet §4.6 and §12).
+    // A low-order point from the sender, who may be anybody (spec/mixnet §4.6 and §12).
     throw new ProtocolError("sphinx: invalid packet, unusable group element", { cause });
   }
   const macAt = shape.headerLength - MAC_LENGTH;

@@ -1,21 +1,21 @@
-/** The way of a packet, and the secrets that its creator shares with every hop of it. */
+/** The path of a packet, and the secrets that its creator shares with every hop. */
 import { x25519PublicKey, x25519SharedSecret } from "#platform";
 import { type Bytes, type RandomSource, checkBytes, concatBytes } from "../bytes/bytes.js";
 import type { KemScheme } from "../kem/scheme.js";
 import type { RoutingCommand } from "./commands.js";
 import { type HopKeys, blindingScalar, hopKeys } from "./primitives.js";
 
-/** One hop of a packet's way. */
+/** One hop of a packet's path. */
 export interface SphinxHop {
   /** Identity hash of the node, 32 bytes. */
   readonly id: Uint8Array;
   /** Its Sphinx key for the epoch in which the packet arrives: 32 bytes with x25519. */
   readonly publicKey: Uint8Array;
-  /** What it is told, without NextNodeHop. */
+  /** Its commands, without NextNodeHop. */
   readonly commands: readonly RoutingCommand[];
 }
 
-/** What a packet's creator and one of its hops share. */
+/** The secrets that a packet's creator and one of its hops share. */
 export interface HopSecret {
   /** The group element or KEM ciphertext that the hop sees in the header. */
   readonly element: Bytes;
@@ -23,22 +23,22 @@ export interface HopSecret {
 }
 
 /**
- * How hops come to their secrets, and how they change the header's element for the next: with a
- * NIKE by blinding, with a KEM by the next ciphertext, which lies in the hop's block.
+ * How hops derive their secrets, and how they change the header's element for the next hop: with a
+ * NIKE by blinding, with a KEM by taking the next ciphertext from the hop's block.
  */
 export interface HopScheme {
   /** Length of an element in bytes. */
   readonly elementLength: number;
-  /** Bytes of each hop's block that the next element takes: 0 with a NIKE. */
+  /** Bytes of each hop's block for the next element: 0 with a NIKE. */
   readonly elementInBlock: number;
-  /** One secret a hop. @throws RangeError naming the hop whose key cannot be used. */
+  /** Makes one secret per hop. @throws RangeError naming the hop whose key cannot be used. */
   share(path: readonly SphinxHop[], random: RandomSource): HopSecret[];
   /**
    * A hop's keys, from its private key and the header's element.
-   * @throws RangeError when the element cannot be used: of low order, for one.
+   * @throws RangeError when the element cannot be used, for example because it is of low order.
    */
   open(privateKey: Uint8Array, element: Uint8Array): HopKeys;
-  /** The element for the next hop; `carried` is what lay in the block for it. */
+  /** The element for the next hop; `carried` is the part of the block for it. */
   next(element: Uint8Array, keys: HopKeys, carried: Uint8Array): Bytes;
 }
 
@@ -50,7 +50,7 @@ function usable<T>(hop: number, use: () => T): T {
   }
 }
 
-/** The scheme with X25519. spec/mixnet §4.3. */
+/** The scheme with X25519 (spec/mixnet §4.3). */
 export const x25519Hops: HopScheme = {
   elementLength: 32,
   elementInBlock: 0,
@@ -78,7 +78,7 @@ export const x25519Hops: HopScheme = {
   next: (element, keys) => x25519SharedSecret(blindingScalar(keys), element),
 };
 
-/** The scheme with a KEM. spec/mixnet §4.3. */
+/** The scheme with a KEM (spec/mixnet §4.3). */
 export function kemHops(kem: KemScheme): HopScheme {
   return {
     elementLength: kem.ciphertextLength,
@@ -93,7 +93,7 @@ export function kemHops(kem: KemScheme): HopScheme {
   };
 }
 
-/** Checks what a caller gave as a path. @throws TypeError or RangeError naming what is wrong. */
+/** Checks a caller's path. @throws TypeError or RangeError naming what is wrong. */
 export function checkPath(path: readonly SphinxHop[], nrHops: number): void {
   if (!Array.isArray(path)) throw new TypeError("`path` must be an array of hops");
   if (path.length < 1 || path.length > nrHops) {

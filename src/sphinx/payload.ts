@@ -1,4 +1,4 @@
-/** What stands in a forward packet's payload. spec/mixnet §4.5. */
+/** The payload of a forward packet (spec/mixnet §4.5). */
 import { type Bytes, checkBytes, copyBytes } from "../bytes/bytes.js";
 import { ProtocolError } from "../errors/errors.js";
 import type { GeometryFields } from "../pki/geometry.js";
@@ -11,19 +11,18 @@ type PayloadShape = Pick<
 const withoutSurb = 0;
 const withSurb = 1;
 
-/** A forward payload as a service reads it. */
+/** A forward payload, decoded. */
 export interface ForwardPayload {
-  /** The reply block, `surbLength` bytes; null when no reply is wanted. */
+  /** The reply block, `surbLength` bytes; null if no reply is wanted. */
   readonly surb: Bytes | null;
-  /** `userForwardPayloadLength` bytes: what was sent, then zeros. */
+  /** `userForwardPayloadLength` bytes: the sent payload, then zeros. */
   readonly payload: Bytes;
 }
 
 /**
- * A forward payload: flags, a reserved byte, the reply block or zeros in its place, and what is
- * sent. (Upstream puts a message without a reply block at the front, where services do not find
- * it.)
- * @throws TypeError or RangeError on a reply block or a payload that does not fit the geometry.
+ * Encodes a forward payload: flags, a reserved byte, the reply block or zeros, and the payload.
+ * (Upstream puts a message without a reply block first, where services do not find it.)
+ * @throws TypeError or RangeError for a reply block or a payload that does not fit the geometry.
  */
 export function encodeForwardPayload(
   shape: PayloadShape,
@@ -44,7 +43,7 @@ export function encodeForwardPayload(
   return block;
 }
 
-/** Reads a forward payload. @throws ProtocolError on one that a service drops. */
+/** Decodes a forward payload. @throws ProtocolError for one that a service drops. */
 export function decodeForwardPayload(shape: PayloadShape, block: Uint8Array): ForwardPayload {
   if (block.length !== shape.forwardPayloadLength) {
     throw new ProtocolError(

@@ -12,21 +12,21 @@ export const PAYLOAD_KEY_LENGTH = 48 + 16;
 
 const info = utf8("katzenpost-kdf-v0-hkdf-sha256");
 
-/** What a hop's shared secret becomes. Secret. */
+/** The keys derived from a hop's shared secret. Secret. */
 export interface HopKeys {
   /** Key of the MAC over the header, 32 bytes. */
   readonly headerMac: Bytes;
-  /** Key of the stream that hides the routing information, 32 bytes. */
+  /** Key of the stream that encrypts the routing information, 32 bytes. */
   readonly headerEncryption: Bytes;
   /** Its first counter block, 16 bytes; also the nonce of the payload's cipher. */
   readonly headerEncryptionIv: Bytes;
   /** Key of the payload's cipher, 48 bytes. */
   readonly payloadEncryption: Bytes;
-  /** What the blinding scalar is drawn from, 32 bytes. */
+  /** Seed of the blinding scalar, 32 bytes. */
   readonly blindingSeed: Bytes;
 }
 
-/** The keys of a hop: HKDF-Expand with SHA-256, whose PRK is the shared secret as it is. */
+/** Derives the keys of a hop: HKDF-Expand with SHA-256, with the shared secret as the PRK. */
 export function hopKeys(sharedSecret: Uint8Array): HopKeys {
   const all = copyBytes(expand(sha256, sharedSecret, info, 160));
   return {
@@ -38,7 +38,7 @@ export function hopKeys(sharedSecret: Uint8Array): HopKeys {
   };
 }
 
-/** `length` bytes of the ChaCha20 key stream of `seed` (32 bytes), with a nonce of zeros. */
+/** `length` bytes of the ChaCha20 key stream of `seed` (32 bytes), with a zero nonce. */
 export function deterministicBytes(seed: Uint8Array, length: number): Bytes {
   return copyBytes(chacha20(seed, new Uint8Array(12), new Uint8Array(length)));
 }
@@ -48,23 +48,23 @@ export function blindingScalar(keys: HopKeys): Bytes {
   return deterministicBytes(keys.blindingSeed, 32);
 }
 
-/** `length` bytes of the stream that hides a hop's routing information. */
+/** `length` bytes of the stream that encrypts a hop's routing information. */
 export function headerStream(keys: HopKeys, length: number): Bytes {
   return aes256Ctr(keys.headerEncryption, keys.headerEncryptionIv, new Uint8Array(length));
 }
 
-/** The MAC over a header, which comes in parts: 32 bytes. */
+/** The MAC over a header in parts: 32 bytes. */
 export function headerMac(keys: HopKeys, ...parts: readonly Uint8Array[]): Bytes {
   return hmacSha256(keys.headerMac, ...parts);
 }
 
-/** What a node remembers of a packet, to notice when it comes again: 32 bytes of SHA-512/256. */
+/** The tag by which a node detects a replayed packet: 32 bytes of SHA-512/256. */
 export function replayTagOf(groupElement: Uint8Array): Bytes {
   checkBytes("groupElement", groupElement);
   return copyBytes(sha512_256(groupElement));
 }
 
-/** `bytes` with the first bytes of `stream` added bitwise, in place. */
+/** XORs `stream` into the first bytes of `bytes`, in place, and returns `bytes`. */
 export function addStream(bytes: Bytes, stream: Uint8Array): Bytes {
   for (let i = 0; i < bytes.length; i++) bytes[i]! ^= stream[i]!;
   return bytes;

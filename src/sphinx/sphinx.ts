@@ -20,25 +20,25 @@ const nodeIdLength = 32;
 const surbIdLength = 16;
 const associatedDataLength = 2;
 
-/** A reply block and what its creator keeps to read the reply. */
+/** A reply block, and the keys with which its creator reads the reply. */
 export interface CreatedSurb {
   /** `surbLength` bytes, for the party that replies. */
   readonly surb: Bytes;
-  /** 64 bytes a hop, and 64 more: for {@link Sphinx.decryptSurbPayload}, once. Secret. */
+  /** 64 bytes per hop, and 64 more: for {@link Sphinx.decryptSurbPayload}, once. Secret. */
   readonly keys: Bytes;
 }
 
-/** What a hop finds in a packet. */
+/** A packet as a hop sees it. */
 export interface UnwrappedPacket {
-  /** What to compare with the tags of the packets seen under the same key: 32 bytes. */
+  /** Compare it with the tags of the packets seen under the same key: 32 bytes. */
   readonly replayTag: Bytes;
-  /** What the hop is told. */
+  /** The commands for the hop. */
   readonly commands: readonly RoutingCommand[];
-  /** The packet for the next hop; null when there is none, at the last one. */
+  /** The packet for the next hop; null at the last one. */
   readonly packet: Bytes | null;
   /**
-   * At the last hop: the payload, `forwardPayloadLength` bytes; with a SURBReply the ciphertext of
-   * `payloadTagLength` bytes more that its creator can read. Null at every other hop.
+   * At the last hop: the payload, `forwardPayloadLength` bytes; with a SURBReply the ciphertext for
+   * its creator, which is `payloadTagLength` bytes longer. Null at every other hop.
    */
   readonly payload: Bytes | null;
 }
@@ -54,7 +54,7 @@ function hopSchemeOf(geometry: GeometryFields): HopScheme {
   );
 }
 
-/** Lengths are cut by everywhere below, so they must be those that the formulas give. */
+/** Packets are cut by these lengths, so they must equal those of the formulas. */
 function checkGeometry(geometry: GeometryFields, scheme: HopScheme): void {
   const { nrHops, userForwardPayloadLength } = geometry;
   const perHop = NEXT_NODE_HOP_LENGTH + 1 + surbIdLength + scheme.elementInBlock;
@@ -79,7 +79,7 @@ function checkGeometry(geometry: GeometryFields, scheme: HopScheme): void {
       throw new RangeError(`\`geometry.${name}\` must be ${length}, got ${given}`);
     }
   }
-  // Services of a network without reply blocks get the payload alone.
+  // Services of a network without reply blocks get only the payload.
   if (geometry.forwardPayloadLength !== forward) {
     if (geometry.forwardPayloadLength !== userForwardPayloadLength) {
       throw new RangeError(
@@ -97,13 +97,13 @@ export class Sphinx {
   readonly #random: RandomSource;
 
   /**
-   * @throws RangeError when the geometry names a scheme that is not here, or its lengths are not
-   * those of the scheme.
+   * @throws RangeError when the geometry names an unknown scheme, or its lengths are not those of
+   * the scheme.
    */
   constructor(
     geometry: GeometryFields,
     options: {
-      /** Where randomness comes from: the platform's generator, except in tests. */
+      /** The source of randomness: the platform's generator, except in tests. */
       readonly random?: RandomSource | undefined;
     } = {},
   ) {
@@ -114,10 +114,11 @@ export class Sphinx {
   }
 
   /**
-   * A packet of `packetLength` bytes.
+   * Makes a packet of `packetLength` bytes.
    * @param path 1 to `nrHops` hops.
-   * @param payload `forwardPayloadLength` bytes, as `encodeForwardPayload` makes them.
-   * @throws TypeError or RangeError on a wrong path, commands that do not fit, or another length.
+   * @param payload `forwardPayloadLength` bytes from `encodeForwardPayload`.
+   * @throws TypeError or RangeError for an invalid path, commands that do not fit, or another
+   * length.
    */
   newPacket(path: readonly SphinxHop[], payload: Uint8Array): Bytes {
     const { forwardPayloadLength, payloadTagLength, nrHops } = this.geometry;
@@ -130,7 +131,7 @@ export class Sphinx {
   }
 
   /**
-   * A reply block for a way back to ourselves, whose last hop has Recipient and SURBReply.
+   * Makes a reply block for a path back to ourselves, whose last hop has Recipient and SURBReply.
    * @throws TypeError or RangeError as {@link newPacket}.
    */
   newSurb(path: readonly SphinxHop[]): CreatedSurb {
@@ -144,9 +145,10 @@ export class Sphinx {
   }
 
   /**
-   * The packet that answers by a reply block, and the hop that it goes to (32 bytes).
+   * Makes the packet that answers with a reply block; returns it with its first hop (32 bytes).
    * @param payload at most `forwardPayloadLength` bytes; padded with zeros.
-   * @throws ProtocolError when the reply block has a wrong length; RangeError when the payload has.
+   * @throws ProtocolError when the reply block has a wrong length; RangeError when the payload is
+   * too long.
    */
   newPacketFromSurb(
     surb: Uint8Array,
@@ -171,11 +173,11 @@ export class Sphinx {
   }
 
   /**
-   * Reads a reply: `forwardPayloadLength` bytes, the answer first, then zeros.
-   * @param ciphertext what a gateway delivered.
-   * @param keys what {@link newSurb} gave.
-   * @throws ProtocolError when it is not the reply to that block, or was damaged on its way;
-   * RangeError when `keys` are not a reply block's.
+   * Decrypts a reply: `forwardPayloadLength` bytes, the answer, then zeros.
+   * @param ciphertext from the gateway.
+   * @param keys from {@link newSurb}.
+   * @throws ProtocolError when it is not the reply to that block, or was damaged; RangeError when
+   * `keys` do not belong to a reply block.
    */
   decryptSurbPayload(ciphertext: Uint8Array, keys: Uint8Array): Bytes {
     const { payloadTagLength, forwardPayloadLength } = this.geometry;
@@ -187,7 +189,7 @@ export class Sphinx {
     if (ciphertext.length !== payloadTagLength + forwardPayloadLength) {
       throw new ProtocolError("sphinx: truncated payload");
     }
-    // Each hop decrypted, so each is undone by encrypting; the replier encrypted.
+    // Each hop decrypted, so encrypting undoes each step; the replier encrypted.
     let body = copyBytes(ciphertext);
     const last = keys.length - PAYLOAD_KEY_LENGTH;
     for (let at = 0; at < last; at += PAYLOAD_KEY_LENGTH) {
@@ -197,9 +199,9 @@ export class Sphinx {
   }
 
   /**
-   * Takes one layer off a packet, as a hop does. Replays are the caller's to notice.
+   * Removes one layer from a packet, as a hop does. The caller must detect replays.
    * @param privateKey the hop's Sphinx key, 32 bytes with x25519.
-   * @throws ProtocolError when the packet is to be dropped: not one for this key, or damaged.
+   * @throws ProtocolError when the packet must be dropped: not for this key, or damaged.
    */
   unwrap(privateKey: Uint8Array, packet: Uint8Array): UnwrappedPacket {
     const { headerLength, packetLength } = this.geometry;
@@ -216,7 +218,7 @@ export class Sphinx {
     return { replayTag, commands, packet: null, payload: isReply ? body : this.#checkTag(body) };
   }
 
-  /** The replay tag of a packet, anyone who it is for. @throws ProtocolError when it has no header. */
+  /** The replay tag of any packet. @throws ProtocolError when it has no header. */
   replayTag(packet: Uint8Array): Bytes {
     return replayTagOf(elementOf(this.#hops, this.geometry, packet));
   }

@@ -1,12 +1,12 @@
-/** Whether a database holds what it must. */
+/** Checks that a database holds what it must. */
 import { type Bytes, concatBytes, utf8, utf8ToText } from "../bytes/bytes.js";
 import type { Level } from "./level-place.js";
 import { decodeRecord, type StoredRecord } from "./record.js";
 import { decodeTotals, isSame, noTotals, type Totals, withRecord } from "./totals.js";
 
-/** The group of all groups' totals; sorts before the names of groups. */
+/** The group that holds the totals of all groups; it sorts before the names of groups. */
 export const totalsGroup = "#totals";
-/** How much is read at a time: records, and bytes where the database lets itself be told. */
+/** How much is read at a time: records, and bytes if the database supports a limit. */
 const pageLength = 500;
 const pageBytes = 1024 * 1024;
 
@@ -15,12 +15,12 @@ export function keyOf(group: string, id: Uint8Array): Bytes {
   return concatBytes(groupStart(group), id);
 }
 
-/** What every key of a group begins with. */
+/** The prefix of every key of a group. */
 export function groupStart(group: string): Bytes {
   return concatBytes(utf8(group), Uint8Array.of(0));
 }
 
-/** Sorts behind every key of a group. */
+/** A key that sorts after every key of a group. */
 export function groupEnd(group: string): Bytes {
   return concatBytes(utf8(group), Uint8Array.of(1));
 }
@@ -30,11 +30,11 @@ function groupOf(key: Bytes): string {
   return utf8ToText(key.subarray(0, key.indexOf(0)));
 }
 
-/** What is in a database. */
+/** The content of a database. */
 export interface Findings {
   /** Whether nothing is damaged or missing. */
   readonly isSound: boolean;
-  /** What the groups must add up to. */
+  /** What the groups should add up to. */
   readonly totals: ReadonlyMap<string, Totals>;
   /** What they do add up to. */
   readonly found: ReadonlyMap<string, Totals>;
@@ -69,7 +69,7 @@ export async function checkLevel(level: Level, mark: number): Promise<Findings> 
         keys.push(record.key);
       }
     }
-    // What is there but not found by its key is as good as lost.
+    // A record that is there but not found by its key counts as lost.
     const has = await level.hasMany(keys, { keyEncoding: "view" });
     if (has.includes(false)) damaged++;
   }
@@ -82,7 +82,7 @@ export async function checkLevel(level: Level, mark: number): Promise<Findings> 
   return { isSound, totals, found, sequence };
 }
 
-/** Everything that a database gives, in the order of keys, some at a time. */
+/** Everything in a database, in the order of keys, in pages. */
 export async function* pagesOf(level: Level): AsyncIterable<[Uint8Array, Uint8Array][]> {
   const options = { keyEncoding: "view", valueEncoding: "view", highWaterMarkBytes: pageBytes };
   const iterator = level.iterator<Uint8Array, Uint8Array>(options);

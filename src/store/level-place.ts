@@ -1,60 +1,62 @@
-/** Where a store's database is. */
+/** The place of a store's database. */
 import type { AbstractLevel } from "abstract-level";
 import type { Bytes } from "../bytes/bytes.js";
 
-/** A database of the level family; keys and values are bytes, whatever its defaults are. */
+/** A database of the level family, with keys and values as bytes, whatever its defaults are. */
 export type Level = AbstractLevel<unknown, Uint8Array, Uint8Array>;
 
 /** Options of every operation: keys and values as bytes. */
 export const asBytes = { keyEncoding: "view", valueEncoding: "view" } as const;
-/** Options of a write that is done when it is on the disk; databases without one ignore that. */
+/**
+ * Options of a write that must be on disk when it is done; databases without such an option ignore
+ * it.
+ */
 export const durably = { sync: true, ...asBytes } as const;
 
-/** What a level database needs around it to be opened safely, checked and mended. */
+/** What a level database needs to be opened safely, checked and repaired. */
 export interface LevelPlace {
-  /** For people, as in "data directory /srv/katz". */
+  /** Description for messages, as in "data directory /srv/katz". */
   readonly name: string;
   /**
-   * Opens the database, and makes it when there is none; nobody else can have it then. What is in
-   * its files now stays for {@link remains} until {@link settled}.
+   * Opens the database, or creates it; nobody else can open it at the same time. The content of its
+   * files stays available to {@link remains} until {@link settled}.
    * @throws DamagedLevelError when it cannot be opened because its files changed; ConfigError when
-   * somebody has it, or it cannot be used.
+   * it is already in use, or cannot be used.
    */
   open(): Promise<Level>;
-  /** Takes what was opened for good: its files need not be kept as they were before. */
+  /** Accepts the opened database: the earlier content of its files is not needed any more. */
   settled(): Promise<void>;
-  /**
-   * What is in the files of a damaged database, as it was before it was opened, a piece at a time.
-   */
+  /** The content of a damaged database's files from before it was opened, in pieces. */
   remains(): AsyncIterable<Bytes>;
   /**
-   * Opens another, empty database to put what can be saved into. Call `replace` or `close` next.
+   * Opens another, empty database for the records that can be saved. Call `replace` or `close`
+   * next.
    */
   openNext(): Promise<Level>;
   /**
-   * Puts the one from {@link openNext} in place of the damaged one, which is put aside.
-   * @returns where that is.
+   * Replaces the damaged database, which is moved aside, with the one from {@link openNext}.
+   * @returns the place of the damaged one.
    */
   replace(damaged: Level | null): Promise<string>;
-  /** The highest sequence number that was told to {@link writeMark}; 0 when none was. */
+  /** The highest sequence number passed to {@link writeMark}; 0 if there is none. */
   readMark(): number;
-  /** Notes a number outside the database, so that a database that lost its end can be told. */
+  /** Stores a number outside the database, so that a truncated database is detected. */
   writeMark(sequence: number): void;
-  /** Whether a database could be opened again that could not be written to. */
+  /** Whether a database that could not be written to can be opened again. */
   hasRoom(): Promise<boolean>;
-  /** Ends it, after its database was closed. Idempotent. */
+  /** Releases the place, after its database was closed. Idempotent. */
   close(): Promise<void>;
 }
 
-/** The files of a database changed in a way that keeps it from being opened. */
+/** The files of a database changed so that it cannot be opened. */
 export class DamagedLevelError extends Error {
   override readonly name = "DamagedLevelError";
 }
 
-/** A place for a database that somebody else made and looks after, or one in memory. */
+/** A place for a database in memory, or one that its maker manages. */
 export function placeOf(level: Level, name = "store"): LevelPlace {
   const cannotMend = (): never => {
-    throw new DamagedLevelError(`${name} is damaged, and only its maker can mend it`);
+    throw new DamagedLevelError(`${name} is damaged, and only its maker can repair it`);
   };
   return {
     name,

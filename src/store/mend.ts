@@ -1,4 +1,4 @@
-/** Saving what a damaged database still holds. */
+/** Saves what is left in a damaged database. */
 import { toHex, utf8 } from "../bytes/bytes.js";
 import {
   checkLevel,
@@ -16,19 +16,19 @@ import { encodeTotals, noTotals, type Totals } from "./totals.js";
 /** How many records are written at a time. */
 const batchLength = 500;
 
-/** A database in place of a damaged one. */
+/** A new database in place of a damaged one. */
 export interface Mended {
   readonly level: Level;
   readonly findings: Findings;
-  /** What is lost, for people. */
+  /** Descriptions of what is lost. */
   readonly losses: readonly string[];
 }
 
 /**
- * Makes a new database of every whole record: of those that the old one still gives, and of those
- * that are in its files, however little of the rest can be read. Of several with one key the newest
- * counts. One that was removed may come back.
- * @param level the old database, open; null when it cannot even be opened.
+ * Makes a new database from every complete record that the old one still returns, or that is in its
+ * files, however little of the rest can be read. Of several with one key the newest counts. A
+ * removed record may come back.
+ * @param level the old database, open; null if it cannot be opened.
  */
 export async function mendLevel(place: LevelPlace, level: Level | null): Promise<Mended> {
   const mark = place.readMark();
@@ -43,7 +43,7 @@ export async function mendLevel(place: LevelPlace, level: Level | null): Promise
         }
       }
     } catch {
-      // What lies behind the place that cannot be read is found in the files.
+      // Records after the unreadable place are found in the files.
     }
   }
   for await (const piece of place.remains()) {
@@ -55,7 +55,7 @@ export async function mendLevel(place: LevelPlace, level: Level | null): Promise
   await settle(next, saved, Math.max(saved.sequence, mark));
   const findings = await checkLevel(next, 0);
   const aside = await place.replace(level);
-  losses.push(`all else was saved into a new database; what was found is in ${aside}`);
+  losses.push(`everything else was saved into a new database; the damaged one is in ${aside}`);
   return { level: next, findings, losses };
 }
 
@@ -67,20 +67,20 @@ function lossesOf({ totals, found, sequence }: Findings, mark: number): string[]
     const missing = must.count - count;
     if (missing > 0) losses.push(`${missing} of ${must.count} records of ${group} are lost`);
     if (missing === 0 && found.get(group)?.sum !== must.sum && must.count > 0) {
-      losses.push(`a record of ${group} is an older one than it was`);
+      losses.push(`a record of ${group} is an older version`);
     }
   }
   for (const group of found.keys()) {
     if (totals.has(group)) continue;
-    losses.push(`how many records ${group} had is not known any more`);
+    losses.push(`the number of records that ${group} had is unknown`);
   }
   if (mark > sequence) {
-    losses.push(`the last ${mark - sequence} changes are lost, of what is not known`);
+    losses.push(`the last ${mark - sequence} changes are lost; which ones is unknown`);
   }
   return losses.length > 0 ? losses : ["some bytes changed, but no record is lost"];
 }
 
-/** Lets the groups add up to what is there, for good. */
+/** Stores totals that match the saved records. */
 async function settle(level: Level, saved: Findings, sequence: number): Promise<void> {
   for (const [group, { deleted }] of saved.totals) {
     if (deleted) await level.clear({ gte: groupStart(group), lt: groupEnd(group), ...asBytes });
@@ -96,7 +96,7 @@ async function settle(level: Level, saved: Findings, sequence: number): Promise<
   await level.batch(operations, durably);
 }
 
-/** Puts records into a database unless it has newer ones of their keys. */
+/** Puts records into a database unless it has newer ones with the same keys. */
 class Saver {
   readonly #level: Level;
   #batch = new Map<string, StoredRecord>();

@@ -1,4 +1,4 @@
-/** Records that survive whatever ends the process, over a database of the level family. */
+/** Records that survive any end of the process, in a database of the level family. */
 import { type Bytes, toHex, utf8, utf8ToText } from "../bytes/bytes.js";
 import { ConfigError } from "../errors/errors.js";
 import { checkLevel, type Findings, groupEnd, groupStart, keyOf, totalsGroup } from "./check.js";
@@ -7,33 +7,36 @@ import { mendLevel } from "./mend.js";
 import { decodeRecord, encodeRecord } from "./record.js";
 import { type Counted, encodeTotals, noTotals, type Totals, withRecord } from "./totals.js";
 
-/** Version of what is in the database. */
+/** Version of the database's content. */
 const schema = "1";
 const settingsGroup = "settings";
 /** How many records are read at a time. */
 const pageLength = 256;
 
-/** How a store is opened. */
+/** Options of a store. */
 export interface RecordStoreOptions {
-  /** Hears of damage, with its place, and of a disk that takes no more. Ends nothing. */
+  /**
+   * Called for damage, with its place, and when the disk accepts no more writes. The store
+   * continues.
+   */
   readonly onFault?: ((error: Error) => void) | undefined;
-  /** Hears of damage alone, before {@link onFault} does. */
+  /** Called only for damage, before {@link onFault}. */
   readonly onDamage?: ((message: string) => void) | undefined;
 }
 
 /** A record of a group. */
 export interface GroupRecord {
-  /** Which of the group's records it is. */
+  /** Its ID within the group. */
   readonly id: Bytes;
   readonly body: Bytes;
-  /** Of two records the one that was put later has the higher one. */
+  /** Of two records, the one that was put later has the higher number. */
   readonly sequence: number;
 }
 
 interface Change {
   readonly group: string;
   readonly key: Bytes;
-  /** Null: the record goes. */
+  /** Null to remove the record. */
   readonly body: Uint8Array | null;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
@@ -50,10 +53,10 @@ function messageOf(error: unknown): string {
 }
 
 /**
- * Records by group and ID. What is put at the same time shares one synced write. When it is opened
- * every record is read and checked, and each group is compared with what it must add up to; what
- * the database has lost is looked for in its files. Damage costs the records whose bytes changed,
- * no others, and is told.
+ * Records by group and ID. Concurrent puts share one synced write. When the store is opened, every
+ * record is read and checked, and each group is compared with its totals; records that the database
+ * has lost are searched for in its files. Damage affects only the records whose bytes changed, and
+ * is reported.
  */
 export class RecordStore {
   readonly #place: LevelPlace;
@@ -64,13 +67,13 @@ export class RecordStore {
   #sequence = 0;
   #pending: Change[] = [];
   #lazy: Change[] = [];
-  /** Writing goes on one after the other. */
+  /** Writes run one after the other. */
   #work: Promise<void> = Promise.resolve();
   #flushQueued = false;
   #reopening: Promise<void> | null = null;
-  /** After a failed write the database takes no more until it was opened again. */
+  /** After a failed write the database must be opened again before it accepts more. */
   #broken = false;
-  /** Whether the last write failed: only the first of several in a row is told. */
+  /** Whether the last write failed: only the first failure in a row is reported. */
   #failing = false;
   #closed = false;
   readonly #damage: string[] = [];
@@ -82,9 +85,9 @@ export class RecordStore {
   }
 
   /**
-   * Opens a store; makes it when there is none.
-   * @throws ConfigError when somebody else has it, it cannot be used, or a newer version made it;
-   * the system's error.
+   * Opens a store, or creates it.
+   * @throws ConfigError when it is already in use, cannot be used, or a newer version made it; the
+   * system's error.
    */
   static async open(place: LevelPlace, options: RecordStoreOptions = {}): Promise<RecordStore> {
     const store = new RecordStore(place, options);
@@ -99,7 +102,7 @@ export class RecordStore {
     return store;
   }
 
-  /** What was found damaged or missing when it was opened, for people. */
+  /** Descriptions of what was found damaged or missing when it was opened. */
   get damage(): readonly string[] {
     return this.#damage;
   }
@@ -131,8 +134,8 @@ export class RecordStore {
     if (found === null) await this.set("schema", schema);
     else if (found !== schema) {
       throw new ConfigError(
-        `${this.#place.name} has version ${found}, and this program knows version ${schema}: ` +
-          `use a newer version of it, or another directory`,
+        `${this.#place.name} has version ${found}, but this program supports version ${schema}: ` +
+          `use a newer program, or another directory`,
       );
     }
   }
@@ -149,25 +152,25 @@ export class RecordStore {
     return { count, bytes };
   }
 
-  /** The names of all groups that have records and begin with `prefix`. */
+  /** The names of all groups that have records and start with `prefix`. */
   groups(prefix: string): string[] {
     return [...this.#totals]
       .filter(([name, { count }]) => name.startsWith(prefix) && count > 0)
       .map(([name]) => name);
   }
 
-  /** A setting, as {@link set} had it; null when it never had one. */
+  /** The value of a setting from {@link set}; null if it was never set. */
   async setting(name: string): Promise<string | null> {
     const body = await this.get(settingsGroup, utf8(name));
     return body === null ? null : utf8ToText(body);
   }
 
-  /** Keeps a short text under a name. */
+  /** Stores a short text under a name. */
   set(name: string, value: string): Promise<void> {
     return this.put(settingsGroup, utf8(name), utf8(value));
   }
 
-  /** The body of a record; null when there is none. @throws (rejects) Error when it is damaged. */
+  /** The body of a record; null if there is none. @throws (rejects) Error when it is damaged. */
   async get(group: string, id: Uint8Array): Promise<Bytes | null> {
     const level = await this.#ready();
     const key = keyOf(group, id);
@@ -180,7 +183,7 @@ export class RecordStore {
     throw new Error(`${this.#place.name} is damaged: ${message}`);
   }
 
-  /** Puts a record, in place of another of that ID; resolves when it is on the disk. */
+  /** Puts a record, replacing one with the same ID; resolves when it is on disk. */
   put(group: string, id: Uint8Array, body: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#closed) throw new Error(`${this.#place.name} is closed`);
@@ -189,7 +192,9 @@ export class RecordStore {
     });
   }
 
-  /** Removes a record together with the next {@link put} or at the end; it may come back. */
+  /**
+   * Removes a record together with the next {@link put} or at the end; a crash may bring it back.
+   */
   removeLazily(group: string, id: Uint8Array): void {
     if (this.#closed) return;
     const ignore = (): void => {};
@@ -197,7 +202,7 @@ export class RecordStore {
   }
 
   /**
-   * Every record of a group by the order of IDs. What comes or goes meanwhile may or may not
+   * Every record of a group in the order of IDs. Records added or removed meanwhile may or may not
    * appear.
    */
   async *records(group: string): AsyncIterable<GroupRecord> {
@@ -218,7 +223,7 @@ export class RecordStore {
     }
   }
 
-  /** Deletes all records of a group; gives how many there were. */
+  /** Deletes all records of a group; returns how many there were. */
   deleteGroup(group: string): Promise<number> {
     const deleted = this.#work.then(async () => {
       await this.#makeWritable();
@@ -253,7 +258,7 @@ export class RecordStore {
   async #clear(group: string): Promise<void> {
     const level = this.#level!;
     await level.clear({ gte: groupStart(group), lt: groupEnd(group), ...asBytes });
-    // Something must still name the highest sequence number: totals of a group without a name.
+    // The highest sequence number must still be stored: in totals of a group without a name.
     const key = keyOf(totalsGroup, utf8(""));
     const last = encodeRecord({ sequence: this.#sequence, key, body: encodeTotals(noTotals) });
     await level.batch(
@@ -332,11 +337,11 @@ export class RecordStore {
     this.#place.writeMark(sequence);
   }
 
-  /** What there is already of what is to be changed. */
+  /** The existing records that are about to change. */
   async #before(level: Level, changes: readonly Change[]): Promise<Map<string, Counted>> {
     const before = new Map<string, Counted>();
     const keys = changes.map(({ key }) => key);
-    // A few are looked up sooner than another thread begins to.
+    // For a few records, looking them up here is faster than starting another thread.
     const values =
       keys.length <= 4 && canGetSync(level)
         ? keys.map((key) => level.getSync<Uint8Array, Uint8Array>(key, asBytes))
@@ -351,8 +356,8 @@ export class RecordStore {
   }
 
   /**
-   * A write that failed may have left half of itself at the end of the database's log, and what
-   * came behind it would be lost: so the database is opened again first, once there is room.
+   * A failed write may have left a part of itself at the end of the database's log, and records
+   * after it would be lost. So the database is opened again first, once there is room.
    */
   async #makeWritable(): Promise<void> {
     if (!this.#broken && this.#level !== null) return;

@@ -1,28 +1,28 @@
 /**
- * What a store puts into its database: each value names its key and carries a checksum, so that it
- * can be told whole, and found in the files of a database that cannot be read any more.
+ * The format of a store's values. Each value contains its key and a checksum, so that it can be
+ * checked, and found in the files of a database that cannot be read.
  */
 import { type Bytes, concatBytes, equalBytes } from "../bytes/bytes.js";
 import { crc32 } from "#platform";
 
-/** A record as it is stored. */
+/** A record in the database. */
 export interface StoredRecord {
-  /** Counts up with every record that is put into the store; 1 is the first. */
+  /** Increases with every record that is put into the store; the first is 1. */
   readonly sequence: number;
   readonly key: Bytes;
   readonly body: Bytes;
 }
 
-/** What every value begins with: a byte that ends no text, then `kzr`. */
+/** The prefix of every value: a byte that does not end any text, then `kzr`. */
 const magic = Uint8Array.of(0xfe, 0x6b, 0x7a, 0x72);
-/** Magic (4), CRC-32 of what follows it (4), sequence (8), lengths of key (4) and body (4). */
+/** Magic (4), CRC-32 of the rest (4), sequence (8), lengths of key (4) and body (4). */
 const headerLength = 24;
 const covered = 8;
-/** Longest key and body in bytes; more is damage. */
+/** Longest key and body in bytes; anything longer is damage. */
 const longestKey = 4096;
 const longestBody = 16 * 1024 * 1024;
 
-/** The value that stands for a record. @throws RangeError when key or body are too long. */
+/** Encodes a record as a value. @throws RangeError when key or body are too long. */
 export function encodeRecord({ sequence, key, body }: StoredRecord): Bytes {
   if (key.length > longestKey || body.length > longestBody) {
     throw new RangeError(
@@ -45,7 +45,7 @@ function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
-/** The record that begins at `offset`, with where it ends; null when none does that is whole. */
+/** The record that begins at `offset`, with its end; null if there is no complete one. */
 function recordAt(bytes: Uint8Array, offset: number): { record: StoredRecord; end: number } | null {
   if (bytes.length - offset < headerLength) return null;
   const view = viewOf(bytes);
@@ -64,7 +64,7 @@ function recordAt(bytes: Uint8Array, offset: number): { record: StoredRecord; en
   return { record, end };
 }
 
-/** The record under `key`; null when its bytes changed or it is another key's. */
+/** The record under `key`; null if its bytes changed or it has another key. */
 export function decodeRecord(key: Uint8Array, value: Uint8Array): StoredRecord | null {
   if (!equalBytes(value.subarray(0, magic.length), magic)) return null;
   const found = recordAt(value, 0);
@@ -72,7 +72,7 @@ export function decodeRecord(key: Uint8Array, value: Uint8Array): StoredRecord |
   return equalBytes(found.record.key, key) ? found.record : null;
 }
 
-/** Every whole record that is anywhere in some bytes, whatever is between them. */
+/** Every complete record in some bytes, whatever is between them. */
 export function* findRecords(bytes: Uint8Array): Iterable<StoredRecord> {
   let at = bytes.indexOf(magic[0]!);
   while (at >= 0) {

@@ -1,4 +1,4 @@
-/** What a group of records adds up to: kept beside them, so that missing ones can be told. */
+/** The totals of a group of records, stored beside them, so that missing records are detected. */
 import type { Bytes } from "../bytes/bytes.js";
 
 /** The sums over the records of one group. */
@@ -9,17 +9,17 @@ export interface Totals {
   readonly bytes: number;
   /** The sum of their sequence numbers, modulo 2^52. */
   readonly sum: number;
-  /** Whether the group is being deleted: whatever is left of it is to go. */
+  /** Whether the group is being deleted: its remaining records must be deleted too. */
   readonly deleted: boolean;
 }
 
 export const noTotals: Totals = { count: 0, bytes: 0, sum: 0, deleted: false };
 
-/** Sums stay exact in a double. */
+/** Sums below this modulus are exact in a double. */
 const modulus = 2 ** 52;
 const encodedLength = 25;
 
-/** What of a record counts. */
+/** The properties of a record that are counted. */
 export interface Counted {
   readonly sequence: number;
   readonly length: number;
@@ -35,7 +35,7 @@ export function withRecord(totals: Totals, { sequence, length }: Counted, sign: 
   };
 }
 
-/** Whether both stand for the same records. */
+/** Whether both have the same sums. */
 export function isSame(a: Totals, b: Totals): boolean {
   return a.count === b.count && a.bytes === b.bytes && a.sum === b.sum;
 }
@@ -50,7 +50,7 @@ export function encodeTotals({ count, bytes, sum, deleted }: Totals): Bytes {
   return encoded;
 }
 
-/** Null when these bytes are no totals. */
+/** Null if these bytes are not totals. */
 export function decodeTotals(encoded: Bytes): Totals | null {
   if (encoded.length !== encodedLength) return null;
   const view = new DataView(encoded.buffer, encoded.byteOffset, encoded.length);

@@ -1,4 +1,4 @@
-/** Addresses to listen on and to connect to, as people write them. */
+/** Addresses to listen on and to connect to, in text form. */
 import type { TcpNetwork } from "#platform";
 import { ConfigError } from "../errors/errors.js";
 
@@ -6,11 +6,11 @@ import { ConfigError } from "../errors/errors.js";
 export interface HostPort {
   /** A name or an address; an IPv6 address without its brackets. */
   readonly host: string;
-  /** 0 to 65535; 0 only makes sense to listen. */
+  /** 0 to 65535; 0 is only useful for listening. */
   readonly port: number;
 }
 
-/** An address, taken apart. */
+/** A parsed address. */
 export type Address =
   | {
       /** Written `unix:PATH`. */
@@ -21,22 +21,22 @@ export type Address =
   | ({
       /** Written `tcp:HOST:PORT`, or `tcp4:` and `tcp6:` for one family. */
       readonly kind: "tcp";
-      /** Which of the host's addresses are meant: `tcp` is both families. */
+      /** Which of the host's addresses to use: `tcp` means both families. */
       readonly network: TcpNetwork;
     } & HostPort)
   | ({
-      /** Written `ws://HOST:PORT` or `wss://…`, a path behind it or not. */
+      /** Written `ws://HOST:PORT` or `wss://…`, with an optional path. */
       readonly kind: "ws";
       /** Whether it is `wss:`. */
       readonly secure: boolean;
-      /** From the first slash on; `/` when there was none. */
+      /** From the first slash on; `/` if there was none. */
       readonly path: string;
     } & HostPort);
 
 const FORMS = "unix:PATH, unix:@NAME, tcp:HOST:PORT or ws://HOST:PORT";
 
 /**
- * Takes `HOST:PORT` or `[V6]:PORT` apart.
+ * Parses `HOST:PORT` or `[V6]:PORT`.
  * @throws ConfigError that says what is wrong with it.
  */
 export function parseHostPort(text: string): HostPort {
@@ -70,20 +70,21 @@ export function formatHostPort({ host, port }: HostPort): string {
 }
 
 /**
- * Takes a WebSocket URL apart. Without a port it is 80, or 443 for `wss:`.
+ * Parses a WebSocket URL. The default port is 80, or 443 for `wss:`.
  * @throws ConfigError that says what is wrong with it.
  */
 export function parseWsUrl(url: string): Extract<Address, { kind: "ws" }> {
   const complain = (what: string): ConfigError =>
     new ConfigError(`address ${JSON.stringify(withoutSecrets(url))} ${what}`);
   const match = /^(wss?):\/\/([^/?#]*)([^#]*)(#.*)?$/is.exec(url);
-  if (match === null) throw complain("is no WebSocket URL; expected ws://HOST:PORT");
+  if (match === null) throw complain("is not a WebSocket URL; expected ws://HOST:PORT");
   const [, scheme, authority, rest, fragment] = match;
   if (authority!.includes("@")) {
     throw complain("has a user name, which is not allowed; pass a token as a separate option");
   }
-  if (fragment !== undefined) throw complain("has a fragment (#…), which a WebSocket URL has not");
-  if (/\s/.test(url)) throw complain("has white space in it");
+  if (fragment !== undefined)
+    throw complain("has a fragment (#…), which WebSocket URLs do not have");
+  if (/\s/.test(url)) throw complain("contains white space");
   const secure = scheme!.toLowerCase() === "wss";
   const hasPort = authority!.replace(/^\[[^\]]*\]/, "").includes(":");
   const place = hasPort ? authority! : `${authority}:${secure ? 443 : 80}`;
@@ -91,25 +92,25 @@ export function parseWsUrl(url: string): Extract<Address, { kind: "ws" }> {
   return { kind: "ws", secure, path, ...parseHostPort(place) };
 }
 
-// Whatever stands before an @ may be a password, and what stands in a query a token.
+// Text before an @ may be a password, and a query may be a token.
 function withoutSecrets(url: string): string {
   return url.replace(/\/\/[^/]*@/s, "//…@").replace(/(\/\/[^?]*)\?.*$/s, "$1?…");
 }
 
 /**
- * Whether a text is meant as an address, not as the path of a file: it begins as addresses do. A
- * file of such a name is meant by `./tcp:…`.
+ * Whether a text is meant as an address, not as the path of a file: it starts like one. For a file
+ * with such a name, write `./tcp:…`.
  */
 export function looksLikeAddress(text: string): boolean {
   return /^(unix|tcp[46]?|wss?):/.test(text);
 }
 
-/** A host and a port alone; neither a scheme nor what may be a password is in it. */
+/** A host and a port alone, without a scheme or a possible password. */
 const HOST_AND_PORT = /^(?:\[[\da-fA-F:.]+\]|[\w.-]+):\d{1,5}$/;
 
 /**
- * Takes an address apart: `unix:PATH`, `unix:@NAME` (Linux abstract), `tcp:HOST:PORT`,
- * `tcp:[V6]:PORT` (also `tcp4:` and `tcp6:`), `ws://HOST:PORT[/path]` or `wss://…`.
+ * Parses an address: `unix:PATH`, `unix:@NAME` (Linux abstract), `tcp:HOST:PORT`, `tcp:[V6]:PORT`
+ * (also `tcp4:` and `tcp6:`), `ws://HOST:PORT[/path]` or `wss://…`.
  * @throws TypeError when it is not a string; ConfigError that says what is wrong with it.
  */
 export function parseAddress(text: string): Address {
@@ -131,7 +132,7 @@ export function parseAddress(text: string): Address {
   );
 }
 
-/** What to write where `text` is an address that lacks its kind; else nothing. */
+/** Advice if `text` is an address without its kind; otherwise empty. */
 export function hintAtAddress(text: string): string {
   const meant = text.startsWith("@") ? "unix" : HOST_AND_PORT.test(text) ? "tcp" : null;
   return meant === null ? "" : ` (meant: ${meant}:${text}?)`;
@@ -139,7 +140,7 @@ export function hintAtAddress(text: string): string {
 
 /**
  * Checks the path, or `@name`, of a Unix socket.
- * @throws ConfigError when it is empty, or has a NUL in it.
+ * @throws ConfigError when it is empty or contains a NUL.
  */
 export function checkUnixPath(path: string): void {
   if (path === "" || path === "@") {
@@ -150,7 +151,7 @@ export function checkUnixPath(path: string): void {
   }
 }
 
-/** The text that {@link parseAddress} takes apart into `address`. */
+/** The text of `address`, for {@link parseAddress}. */
 export function formatAddress(address: Address): string {
   if (address.kind === "unix") return `unix:${address.path}`;
   if (address.kind === "tcp") return `${address.network}:${formatHostPort(address)}`;
@@ -159,13 +160,13 @@ export function formatAddress(address: Address): string {
 }
 
 /**
- * The address for messages to people: as {@link formatAddress}, but a query, which may be a secret.
+ * The address for messages: like {@link formatAddress}, but without a query, which may be a secret.
  */
 export function shownAddress(address: Address): string {
   return withoutQuery(formatAddress(address));
 }
 
-/** A URL for messages to people. */
+/** A URL for messages. */
 export function withoutQuery(url: string): string {
   return url.replace(/\?.*$/s, "?…");
 }

@@ -1,6 +1,6 @@
 /**
  * Where a daemon is and how to connect to it. The tables are those of a thin client's TOML file
- * (spec/thin-protocol §1.1), and as strict: an unknown table or key, a missing address or
+ * (spec/thin-protocol §1.1), and equally strict: an unknown table or key, a missing address or
  * another spelling is refused, never ignored.
  */
 import { isMarked, markOf } from "../errors/marks.js";
@@ -30,35 +30,35 @@ import type { Transport } from "./transport.js";
 
 const networks: readonly TcpNetwork[] = ["tcp", "tcp4", "tcp6"];
 
-/** What a {@link TcpDialConfig} is made from. */
+/** The fields of a {@link TcpDialConfig}. */
 export interface TcpDialInit {
   /** `HOST:PORT` or `[V6]:PORT`. */
   readonly address: string;
-  /** Which addresses of the host to try; `tcp` (the default) is both families, IPv4 first. */
+  /** Which addresses of the host to try; `tcp` (the default) means both families, IPv4 first. */
   readonly network?: TcpNetwork | undefined;
 }
 
-/** What a {@link UnixDialConfig} is made from. */
+/** The fields of a {@link UnixDialConfig}. */
 export interface UnixDialInit {
   /** A path, or `@name` for a Linux abstract socket. */
   readonly address: string;
 }
 
-/** What a {@link WsDialConfig} is made from. */
+/** The fields of a {@link WsDialConfig}. */
 export interface WsDialInit {
   /** `ws://HOST:PORT[/path]` or `wss://…`. */
   readonly address: string;
-  /** For a listener of ours that asks for one; travels as a sub-protocol, never in the URL. */
+  /** For one of our listeners that requires it; sent as a sub-protocol, never in the URL. */
   readonly token?: string | undefined;
 }
 
-/** What a {@link DialConfig} is made from: exactly one of the three, the others absent or null. */
+/** The fields of a {@link DialConfig}: exactly one of the three, the others absent or null. */
 export interface DialInit {
-  /** A daemon on a TCP port; out of a browser's reach. */
+  /** A daemon on a TCP port; browsers cannot reach it. */
   readonly tcp?: TcpDialInit | null | undefined;
-  /** A daemon on a Unix socket; out of a browser's reach. */
+  /** A daemon on a Unix socket; browsers cannot reach it. */
   readonly unix?: UnixDialInit | null | undefined;
-  /** A daemon on a WebSocket: what browsers can dial. */
+  /** A daemon on a WebSocket, which browsers can dial. */
   readonly ws?: WsDialInit | null | undefined;
 }
 
@@ -72,24 +72,26 @@ export class TcpDialConfig {
   }
   /** `HOST:PORT` or `[V6]:PORT`. */
   readonly address: string;
-  /** Which of the host's addresses are tried: with `tcp` both families, IPv4 first. */
+  /** Which of the host's addresses to try; `tcp` means both families, IPv4 first. */
   readonly network: TcpNetwork;
 
   /**
    * @param given its fields, or just the address.
-   * @throws ConfigError when the address or the network is wrong, or on an unknown field.
+   * @throws ConfigError when the address or the network is invalid, or for an unknown field.
    */
   constructor(given: TcpDialInit | string) {
     const init = typeof given === "string" ? { address: given, network: undefined } : given;
     checkFields("TcpDialConfig", init, ["address", "network"]);
     this.address = checkText("TcpDialConfig: address", init.address);
     if (parseHostPort(this.address).port === 0) {
-      throw new ConfigError(`address ${JSON.stringify(this.address)} has port 0, which none is`);
+      throw new ConfigError(
+        `address ${JSON.stringify(this.address)} has port 0, which is not valid here`,
+      );
     }
     this.network = init.network === undefined ? "tcp" : checkNetwork(init.network);
   }
 
-  /** From a `[Dial.Tcp]` table. @throws ConfigError naming the table and what is wrong in it. */
+  /** Reads a `[Dial.Tcp]` table. @throws ConfigError naming the table and what is wrong in it. */
   static fromTomlDict(data: unknown): TcpDialConfig {
     const table = checkTable("Dial.Tcp", data, ["Address", "Network"]);
     const init = {
@@ -104,7 +106,7 @@ export class TcpDialConfig {
     return dialWithin(options, (signal) => dialTcp(this.address, this.network, { signal }));
   }
 
-  /** `tcp:HOST:PORT` (or `tcp4:…`, `tcp6:…`), for messages to people. */
+  /** `tcp:HOST:PORT` (or `tcp4:…`, `tcp6:…`), for messages. */
   toString(): string {
     return `${this.network}:${this.address}`;
   }
@@ -121,7 +123,7 @@ export class UnixDialConfig {
   /** A path, or `@name` for a Linux abstract socket. */
   readonly address: string;
 
-  /** @throws ConfigError when the address is wrong, or on an unknown field. */
+  /** @throws ConfigError when the address is invalid, or for an unknown field. */
   constructor(given: UnixDialInit | string) {
     const init = typeof given === "string" ? { address: given } : given;
     checkFields("UnixDialConfig", init, ["address"]);
@@ -129,14 +131,14 @@ export class UnixDialConfig {
     checkUnixPath(this.address);
   }
 
-  /** From a `[Dial.Unix]` table. @throws ConfigError naming the table and what is wrong in it. */
+  /** Reads a `[Dial.Unix]` table. @throws ConfigError naming the table and what is wrong in it. */
   static fromTomlDict(data: unknown): UnixDialConfig {
     const table = checkTable("Dial.Unix", data, ["Address"]);
     const init = { address: checkText("[Dial.Unix] key 'Address'", table["Address"]) };
     return within("[Dial.Unix]", () => new UnixDialConfig(init));
   }
 
-  /** How the daemon is reached. */
+  /** The kind of network. */
   get network(): "unix" {
     return "unix";
   }
@@ -146,7 +148,7 @@ export class UnixDialConfig {
     return dialWithin(options, (signal) => dialUnix(this.address, { signal }));
   }
 
-  /** `unix:PATH` or `unix:@NAME`, for messages to people. */
+  /** `unix:PATH` or `unix:@NAME`, for messages. */
   toString(): string {
     return `unix:${this.address}`;
   }
@@ -162,10 +164,10 @@ export class WsDialConfig {
   }
   /** `ws://HOST:PORT[/path]` or `wss://…`. */
   readonly address: string;
-  // Private and behind a getter, so that nothing that prints or copies the fields meets it.
+  // Private, with a getter, so that code that prints or copies fields does not see it.
   readonly #token: string | undefined;
 
-  /** @throws ConfigError when the address or the token is wrong, or on an unknown field. */
+  /** @throws ConfigError when the address or the token is invalid, or for an unknown field. */
   constructor(given: WsDialInit | string) {
     const init: WsDialInit = typeof given === "string" ? { address: given } : given;
     checkFields("WsDialConfig", init, ["address", "token"]);
@@ -176,7 +178,7 @@ export class WsDialConfig {
     this.#token = init.token;
   }
 
-  /** From a `[Dial.Ws]` table. @throws ConfigError naming the table and what is wrong in it. */
+  /** Reads a `[Dial.Ws]` table. @throws ConfigError naming the table and what is wrong in it. */
   static fromTomlDict(data: unknown): WsDialConfig {
     const table = checkTable("Dial.Ws", data, ["Address", "Token"]);
     const init = {
@@ -186,12 +188,12 @@ export class WsDialConfig {
     return within("[Dial.Ws]", () => new WsDialConfig(init));
   }
 
-  /** How the daemon is reached. */
+  /** The kind of network. */
   get network(): "ws" {
     return "ws";
   }
 
-  /** The token, a secret; undefined when there is none. Nothing here prints it. */
+  /** The token, a secret; undefined if there is none. Nothing here prints it. */
   get token(): string | undefined {
     return this.#token;
   }
@@ -201,12 +203,12 @@ export class WsDialConfig {
     return dialWithin(options, (signal) => dialWs(this.address, { signal, token: this.#token }));
   }
 
-  /** The address, for messages to people: neither its query nor the token, which are secrets. */
+  /** The address for messages, without its query and the token, which are secrets. */
   toString(): string {
     return withoutQuery(this.address);
   }
 
-  /** What Node's console shows: it can be told to call getters. */
+  /** The text for Node's console, which may be configured to call getters. */
   [Symbol.for("nodejs.util.inspect.custom")](): string {
     return `WsDialConfig { address: ${JSON.stringify(String(this))} }`;
   }
@@ -220,16 +222,16 @@ export class DialConfig {
   get [dialConfigMark](): true {
     return true;
   }
-  /** Not there unless the daemon is on a TCP port. */
+  /** Set only if the daemon is on a TCP port. */
   declare readonly tcp?: TcpDialConfig;
-  /** Not there unless the daemon is on a Unix socket. */
+  /** Set only if the daemon is on a Unix socket. */
   declare readonly unix?: UnixDialConfig;
-  /** Not there unless the daemon is on a WebSocket. */
+  /** Set only if the daemon is on a WebSocket. */
   declare readonly ws?: WsDialConfig;
 
   /**
-   * Takes none, one or several kinds; that there is exactly one is checked by {@link resolve}.
-   * @throws ConfigError when one is wrong, or on an unknown kind.
+   * Accepts none, one or several kinds; {@link resolve} checks that there is exactly one.
+   * @throws ConfigError when one is invalid, or for an unknown kind.
    */
   constructor(init: DialInit = {}) {
     checkFields("DialConfig", init, ["tcp", "unix", "ws"]);
@@ -246,8 +248,8 @@ export class DialConfig {
   }
 
   /**
-   * `init` itself when it is a DialConfig already, else one made from it; a text is an address as
-   * {@link parse} takes it.
+   * Returns `init` if it is already a DialConfig, otherwise makes one from it; a text is an address
+   * for {@link parse}.
    * @throws ConfigError
    */
   static from(init: DialConfig | DialInit | string): DialConfig {
@@ -255,10 +257,12 @@ export class DialConfig {
     return isMarked(init, dialConfigMark) ? (init as DialConfig) : new DialConfig(init);
   }
 
-  /** The way to `address`; a token only makes sense with a WebSocket. @throws ConfigError */
+  /**
+   * The configuration for `address`; a token is only allowed with a WebSocket. @throws ConfigError
+   */
   static fromAddress(address: Address, token?: string): DialConfig {
     if (token !== undefined && address.kind !== "ws") {
-      throw new ConfigError("a token is for WebSockets only");
+      throw new ConfigError("a token is only possible with a WebSocket");
     }
     if (address.kind === "unix") return new DialConfig({ unix: { address: address.path } });
     if (address.kind === "ws") {
@@ -269,15 +273,15 @@ export class DialConfig {
   }
 
   /**
-   * The way to an address as people write it: `unix:PATH`, `unix:@NAME`, `tcp:HOST:PORT` or
-   * `ws://HOST:PORT`; a token only makes sense with a WebSocket.
+   * The configuration for an address in text form: `unix:PATH`, `unix:@NAME`, `tcp:HOST:PORT` or
+   * `ws://HOST:PORT`; a token is only allowed with a WebSocket.
    * @throws ConfigError
    */
   static parse(address: string, token?: string): DialConfig {
     return DialConfig.fromAddress(parseAddress(address), token);
   }
 
-  /** From a `[Dial]` table. @throws ConfigError naming the table and what is wrong in it. */
+  /** Reads a `[Dial]` table. @throws ConfigError naming the table and what is wrong in it. */
   static fromTomlDict(data: Record<string, unknown>): DialConfig {
     if (!isTable(data)) {
       throw new ConfigError(
@@ -302,7 +306,7 @@ export class DialConfig {
     return config;
   }
 
-  /** The one kind that is there. @throws ConfigError when there is none, or more than one. */
+  /** The only kind that is set. @throws ConfigError when there is none, or more than one. */
   resolve(): TcpDialConfig | UnixDialConfig | WsDialConfig {
     const kinds = [this.unix, this.tcp, this.ws].filter((kind) => kind !== undefined);
     const [kind] = kinds;
@@ -318,7 +322,7 @@ export class DialConfig {
     return this.resolve().dial(options);
   }
 
-  /** The one kind that is there, as text; never its token. */
+  /** The only kind that is set, as text; never its token. */
   toString(): string {
     return [this.unix, this.tcp, this.ws].filter((kind) => kind !== undefined).join(", ");
   }

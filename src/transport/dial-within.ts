@@ -1,4 +1,4 @@
-/** Dials that end in time. */
+/** Dials with a time limit. */
 import { checkOptions } from "../bytes/options.js";
 import { onAbort } from "../clock/on-abort.js";
 import { realClock } from "../clock/real.js";
@@ -7,16 +7,14 @@ import { DIAL_TIMEOUT_MS } from "./limits.js";
 
 /** Options of every `dial`. */
 export interface DialCallOptions {
-  /** Aborting rejects with the signal's reason and leaves no socket behind. */
+  /** An abort rejects with the signal's reason and leaves no socket open. */
   readonly signal?: AbortSignal | undefined;
-  /**
-   * Longest wait in ms; then RequestTimeoutError. Default 30,000; Infinity: as long as it takes.
-   */
+  /** Longest wait in ms; then RequestTimeoutError. Default 30,000; Infinity means no limit. */
   readonly timeoutMs?: number | undefined;
 }
 
 /**
- * Runs `dial` with a signal that follows the caller's and the time limit.
+ * Runs `dial` with a signal that follows the caller's signal and the time limit.
  * @throws TypeError for an unknown option, RangeError for a `timeoutMs` that is not positive;
  * RequestTimeoutError; the signal's reason; what `dial` throws.
  */

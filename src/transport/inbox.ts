@@ -1,11 +1,10 @@
-/** What came in and was not delivered yet, for transports that cannot make their source wait. */
+/** Received data that was not delivered yet, for transports that cannot make their source wait. */
 import { InvalidStateError } from "../errors/errors.js";
 import type { TransportHandlers } from "./transport.js";
 
 /**
- * Keeps the promises of `Transport` about delivery: nothing before `open`, nothing while paused,
- * everything in order, `onClose` once and last, and no handler called from within `open` or
- * `resume`.
+ * Keeps the delivery rules of `Transport`: nothing before `open`, nothing while paused, everything
+ * in order, `onClose` once and last, and no handler called from within `open` or `resume`.
  */
 export class Inbox {
   readonly #held: Uint8Array[] = [];
@@ -22,24 +21,24 @@ export class Inbox {
     return this.#heldBytes;
   }
 
-  /** Whether delivery is stopped: by {@link pause}, or because nobody opened yet. */
+  /** Whether delivery is stopped: by {@link pause}, or because `open` was not called yet. */
   get stopped(): boolean {
     return this.#handlers === null || (this.#paused && !this.#aborted);
   }
 
-  /** Whether nothing can come any more; `onClose` may still be waiting for its turn. */
+  /** Whether nothing more can arrive; `onClose` may still wait for its turn. */
   get ended(): boolean {
     return this.#ending !== null;
   }
 
-  /** Begins delivery. @throws InvalidStateError the second time. */
+  /** Starts delivery. @throws InvalidStateError the second time. */
   open(handlers: TransportHandlers): void {
-    if (this.#handlers !== null) throw new InvalidStateError("the transport is open already");
+    if (this.#handlers !== null) throw new InvalidStateError("the transport is already open");
     this.#handlers = handlers;
     this.#schedule();
   }
 
-  /** Takes bytes in; they are delivered at once if nothing is in their way. */
+  /** Takes received bytes; they are delivered at once if possible. */
   push(chunk: Uint8Array): void {
     if (this.#ending !== null || chunk.length === 0) return;
     if (!this.stopped && this.#held.length === 0) {
@@ -51,14 +50,14 @@ export class Inbox {
     this.#schedule();
   }
 
-  /** After what is held, `onClose(error)`. Only the first call counts. */
+  /** Calls `onClose(error)` after the held data. Only the first call counts. */
   close(error: Error | null): void {
     if (this.#ending !== null) return;
     this.#ending = { error };
     this.#schedule();
   }
 
-  /** `onClose(error)` soon, paused or not; what is held is dropped. */
+  /** Calls `onClose(error)` soon, even if paused; held data is dropped. */
   abort(error: Error | null): void {
     if (this.#closed || this.#aborted) return;
     this.#held.length = 0;
@@ -98,7 +97,7 @@ export class Inbox {
       }
       threw = false;
     } finally {
-      // The handler may have thrown, paused or aborted: keep exactly what it did not get.
+      // The handler may have thrown, paused or aborted: keep exactly what it did not receive.
       this.#held.splice(0, next);
       if (threw) this.#schedule();
     }

@@ -1,19 +1,20 @@
-/** Sizes that all transports share. */
+/** Limits that all transports share. */
 
-/** Queued bytes from which on `write` returns false. */
+/** `write` returns false if at least this many bytes are queued. */
 export const WRITE_QUEUE_BYTES = 256 * 1024;
 
 /**
- * Longest WebSocket message taken, in bytes: one whole frame of the protocol (4 + 40 MiB). Writers
- * put at most one frame into a message (spec/thin-protocol §1.2), so a longer one is an attack.
+ * Longest accepted WebSocket message, in bytes: one whole frame of the protocol (4 + 40 MiB).
+ * Writers put at most one frame into a message (spec/thin-protocol §1.2), so a longer one is an
+ * attack.
  */
 export const MAX_WEBSOCKET_MESSAGE_BYTES = 4 + 41_943_040;
 
-/** How long `end` waits for the other side to hang up before it closes for good, in ms. */
+/** How long `end` waits for the peer to close before it closes the connection itself, in ms. */
 export const LINGER_MS = 2000;
 
 /**
- * How long a dial may take where nobody says, in ms: connections that no one accepts, names that no
- * one knows and WebSocket handshakes that no one finishes all end then.
+ * The default time limit of a dial, in ms. It also ends connections that nobody accepts, look-ups
+ * without an answer, and unfinished WebSocket handshakes.
  */
 export const DIAL_TIMEOUT_MS = 30_000;

@@ -1,4 +1,4 @@
-/** Transports inside one process: a pair of ends, and a listener that makes such pairs. */
+/** Transports inside one process: pairs of connected ends, and a listener that makes such pairs. */
 import { checkOptions } from "../bytes/options.js";
 import { ConnectError, ConnectionLostError } from "../errors/errors.js";
 import { Inbox } from "./inbox.js";
@@ -8,15 +8,15 @@ import type { Listener, Transport, TransportHandlers } from "./transport.js";
 /** Options of a memory pair. */
 export interface MemoryPairOptions {
   /**
-   * Cuts what is written into the chunks that arrive, to test that cuts mean nothing; by default a
-   * chunk arrives as it was written.
+   * Cuts written data into the chunks that arrive, to test that cuts do not matter; by default
+   * chunks arrive as they were written.
    */
   readonly cut?: ((chunk: Uint8Array) => Iterable<Uint8Array>) | undefined;
-  /** What both ends call each other; default `memory`. */
+  /** The address of both ends; default `memory`. */
   readonly address?: string | undefined;
 }
 
-/** One end of a pair. Delivers in microtasks, so no handler runs inside a `write`. */
+/** One end of a pair. It delivers in microtasks, so no handler runs inside a `write`. */
 export class MemoryTransport implements Transport {
   readonly address: string;
   readonly #cut: (chunk: Uint8Array) => Iterable<Uint8Array>;
@@ -37,7 +37,7 @@ export class MemoryTransport implements Transport {
     this.#cut = options.cut ?? ((chunk) => [chunk]);
   }
 
-  /** @internal Makes two ends a pair. */
+  /** @internal Connects two ends to each other. */
   static join(a: MemoryTransport, b: MemoryTransport): void {
     a.#peer = b;
     b.#peer = a;
@@ -60,7 +60,7 @@ export class MemoryTransport implements Transport {
 
   write(chunk: Uint8Array): boolean {
     if (this.#ended || this.#inbox.ended || chunk.length === 0) return true;
-    // A copy, as on a socket: what arrives belongs to the reader, who may change it.
+    // A copy, as on a socket: the reader owns received data and may change it.
     for (const part of this.#cut(chunk.slice())) {
       if (part.length === 0) continue;
       this.#outgoing.push(part);
@@ -103,7 +103,7 @@ export class MemoryTransport implements Transport {
     );
   }
 
-  /** Breaks the connection for both ends, as a crash in between would; `onClose` gets `error`. */
+  /** Breaks the connection for both ends, as a network failure would; `onClose` gets `error`. */
   fail(error: Error = new ConnectionLostError(`${this.address}: the connection broke`)): void {
     const peer = this.#peer;
     this.#abort(error);
@@ -119,8 +119,9 @@ export class MemoryTransport implements Transport {
     });
   }
 
-  // Moves what is queued to the other end, as long as that end takes it. After its end it must take
-  // all, as a system's buffers would: this end could not close otherwise.
+  // Delivers queued data to the other end, as long as that end accepts it. After this end has
+  // closed, the other end must accept everything, as a system's buffers would, otherwise this end
+  // could not close.
   #deliver(): void {
     const peer = this.#peer;
     if (peer === null) return;
@@ -143,7 +144,7 @@ export class MemoryTransport implements Transport {
     peer.#takeEnd();
   }
 
-  // The other end said its last: answer with what is queued here, then with our own end.
+  // The other end has ended: deliver what is queued here, then end too.
   #takeEnd(): void {
     this.#gotEnd = true;
     this.end();
@@ -181,7 +182,7 @@ export class MemoryTransport implements Transport {
   }
 }
 
-/** Two ends that are connected with each other. */
+/** Makes two ends that are connected to each other. */
 export function memoryPair(options: MemoryPairOptions = {}): [MemoryTransport, MemoryTransport] {
   const a = new MemoryTransport(options);
   const b = new MemoryTransport(options);
@@ -189,16 +190,16 @@ export function memoryPair(options: MemoryPairOptions = {}): [MemoryTransport, M
   return [a, b];
 }
 
-/** A {@link Listener} that is dialled by a call. */
+/** A {@link Listener} that is dialled by a method call. */
 export interface MemoryListener extends Listener {
   /**
-   * A new transport to the listener. Before `open`, and as with sockets, it is connected already.
-   * @throws ConnectError when the listener is closed; the signal's reason when that is aborted.
+   * Makes a new transport to the listener. As with sockets, it is already connected before `open`.
+   * @throws ConnectError when the listener is closed; the signal's reason when it is aborted.
    */
   dial(options?: { readonly signal?: AbortSignal | undefined }): Promise<MemoryTransport>;
 }
 
-/** Listens in memory; `options` are those of every pair that it makes. */
+/** Makes a listener in memory; every pair that it makes gets `options`. */
 export function memoryListener(options: MemoryPairOptions = {}): MemoryListener {
   const address = options.address ?? "memory";
   const early: Transport[] = [];

@@ -1,50 +1,51 @@
-/** The contract between the protocol and whatever carries its bytes. */
+/** The contract between the protocol and the transport that carries its bytes. */
 
-/** What a transport tells its user. */
+/** A transport's callbacks to its user. */
 export interface TransportHandlers {
-  /** Bytes came, in order; how they are cut means nothing. The array belongs to the handler. */
+  /** Bytes arrived, in order, cut in any way. The handler owns the array. */
   onData(chunk: Uint8Array): void;
   /**
-   * The transport is closed; called exactly once, last. `error` is null when the peer closed in an
-   * orderly way or when we closed.
+   * The transport is closed; called exactly once, last. `error` is null if the peer closed in an
+   * orderly way or we closed.
    */
   onClose(error: Error | null): void;
 }
 
 /** An ordered, reliable stream of bytes in both directions. */
 export interface Transport {
-  /** Where the other end is, for messages to people: `unix:/run/x.sock`, `tcp:127.0.0.1:64331`. */
+  /** The other end's address, for messages: `unix:/run/x.sock`, `tcp:127.0.0.1:64331`. */
   readonly address: string;
-  /** Begins delivery; called exactly once. What came before is delivered then. */
+  /** Starts delivery; called exactly once. Data that arrived before is delivered then. */
   open(handlers: TransportHandlers): void;
   /**
-   * Queues bytes to be sent, after all earlier ones. The array must not be changed afterwards.
-   * Returns false when the queue is long: then wait for {@link drained} before queueing much more.
-   * Harmless after the transport closed.
+   * Queues bytes after all earlier ones. Do not change the array afterwards. Returns false if the
+   * queue is long: then wait for {@link drained} before queueing much more. Harmless after the
+   * transport has closed.
    */
   write(chunk: Uint8Array): boolean;
   /** Resolves when the queue is short again, and when the transport closes. */
   drained(): Promise<void>;
-  /** Bytes queued here and not yet handed to the system. */
+  /** Bytes queued here and not yet passed to the system. */
   readonly queuedBytes: number;
   /** Stops delivery (the peer is slowed down) until {@link resume}. */
   pause(): void;
-  /** Goes on with what {@link pause} stopped, in order; harmless without that. */
+  /** Continues what {@link pause} stopped, in order; otherwise harmless. */
   resume(): void;
   /** Sends what is queued, then closes. Idempotent. */
   end(): void;
-  /** Closes at once; what is queued is lost. Idempotent. */
+  /** Closes at once; queued data is lost. Idempotent. */
   destroy(): void;
 }
 
 /** Something that accepts transports. */
 export interface Listener {
   /**
-   * Where it listens, as `DIAL` addresses name it; the port is the real one even if 0 was asked.
+   * The address where it listens, in the form of dial addresses; with the real port if 0 was
+   * requested.
    */
   readonly address: string;
-  /** Begins accepting; called exactly once. */
+  /** Starts to accept connections; called exactly once. */
   open(onTransport: (transport: Transport) => void): void;
-  /** Stops accepting and frees the address. Transports already accepted live on. Idempotent. */
+  /** Stops accepting and frees the address. Accepted transports stay open. Idempotent. */
   close(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 /**
  * A WebSocket as a stream of bytes. Binary messages are chunks of the stream, not frames; a text
- * message is refused with 1003; closing with 1000 or 1001 is an orderly end, any other way is an
- * error. spec/thin-protocol §1.2.
+ * message is refused with 1003. A close with 1000 or 1001 is an orderly end, any other is an error
+ * (spec/thin-protocol §1.2).
  */
 import { ConnectionLostError, ProtocolError } from "../errors/errors.js";
 import { Inbox } from "./inbox.js";
@@ -14,19 +14,22 @@ const GOING_AWAY = 1001;
 const UNSUPPORTED_DATA = 1003;
 const NO_STATUS = 1005;
 
-/** What a platform's WebSocket must offer; it is connected when it is handed over. */
+/** What a platform's WebSocket must offer; it is already connected. */
 export interface WebSocketPort {
-  /** Bytes given to {@link send} that have not left; after the close, those that never did. */
+  /** Bytes passed to {@link send} that have not left; after the close, those that never left. */
   readonly queuedBytes: number;
   send(chunk: Uint8Array): void;
-  /** Begins the closing handshake, after what is queued. */
+  /** Starts the closing handshake, after queued data. */
   close(code: number): void;
   /** Closes as fast as the platform can. */
   terminate(): void;
-  /** Makes the peer wait; nothing where the platform cannot. */
+  /** Makes the peer wait; no effect if the platform cannot do that. */
   pause(): void;
   resume(): void;
-  /** Calls back once when `queuedBytes` went below the limit; may call back early, never never. */
+  /**
+   * Calls back once when `queuedBytes` is below the limit. It may call back early, but always calls
+   * back.
+   */
   onceDrained(limit: number, callback: () => void): void;
 }
 
@@ -48,7 +51,7 @@ export class WebSocketTransport implements Transport {
     return this.#inbox.ended ? 0 : this.#port.queuedBytes;
   }
 
-  /** Bytes that came and wait for delivery. */
+  /** Received bytes that wait for delivery. */
   get heldBytes(): number {
     return this.#inbox.heldBytes;
   }
@@ -95,30 +98,31 @@ export class WebSocketTransport implements Transport {
     this.#release();
   }
 
-  /** A binary message, or a part of one, came. */
+  /** A binary message, or a part of one, arrived. */
   onBinary(chunk: Uint8Array): void {
     this.#inbox.push(chunk);
   }
 
-  /** A text message came. */
+  /** A text message arrived. */
   onText(): void {
     this.#finish(
-      new ProtocolError(`${this.address} sent a text message; only binary ones carry the stream`),
+      new ProtocolError(
+        `${this.address} sent a text message; only binary messages carry the stream`,
+      ),
     );
     this.#port.close(UNSUPPORTED_DATA);
   }
 
-  /** The platform gives up on the connection. */
+  /** The platform gave up the connection. */
   onFailure(error: Error): void {
     this.#finish(error);
     this.#port.terminate();
   }
 
-  /** The WebSocket is closed, with that code. `cause` is what the platform complained of before. */
+  /** The WebSocket was closed with that code. `cause` is an earlier error of the platform. */
   onClosed(code: number, cause?: Error): void {
     const orderly = code === NORMAL || code === GOING_AWAY;
-    // What we asked for ourselves is not an error, however the other side takes it, unless data is
-    // lost.
+    // Our own close is not an error, however the peer answers it, unless data is lost.
     const asked = this.#ended && (code === NO_STATUS || this.#port.queuedBytes === 0);
     if (orderly || asked) {
       this.#finish(null);

@@ -1,16 +1,17 @@
 /**
- * How a token travels to a WebSocket listener: as the name of a sub-protocol, since that is the one
- * thing that a browser lets a page set, and since a URL ends up in logs and histories. The listener
- * that takes the token answers with the same name; a browser drops the connection otherwise.
+ * How a token is sent to a WebSocket listener: as the name of a sub-protocol, because that is the
+ * only thing that a browser lets a page set, and because a URL ends up in logs and histories. A
+ * listener that accepts the token answers with the same name; otherwise a browser drops the
+ * connection.
  */
 import { describeType, fromBase64, toBase64, utf8 } from "../bytes/bytes.js";
 
-/** What the sub-protocol's name begins with; then the token's UTF-8 bytes in base64url follow. */
+/** The prefix of the sub-protocol's name; the token's UTF-8 bytes in base64url follow. */
 export const WS_TOKEN_PREFIX = "katzenpost.token.";
 
 /**
- * The sub-protocol that carries `token`. Every name of this form is an HTTP token (RFC 9110
- * section 5.6.2), as RFC 6455 section 4.1 wants.
+ * The sub-protocol that carries `token`. Every name of this form is an HTTP token (RFC 9110 section
+ * 5.6.2), as RFC 6455 section 4.1 requires.
  * @throws TypeError when `token` is not a string; RangeError when it is empty.
  */
 export function wsTokenProtocol(token: string): string {
@@ -22,7 +23,7 @@ export function wsTokenProtocol(token: string): string {
   return WS_TOKEN_PREFIX + base64.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }
 
-/** The token's bytes that a sub-protocol carries; null when it carries none. */
+/** The token's bytes in a sub-protocol; null if it does not carry a token. */
 export function wsTokenBytes(protocol: string): Uint8Array | null {
   if (!protocol.startsWith(WS_TOKEN_PREFIX)) return null;
   try {

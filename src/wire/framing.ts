@@ -4,15 +4,15 @@ import type { Encodable } from "../cbor/cbor.js";
 import { type CborWriter, borrowWriter, returnWriter } from "../cbor/cbor-writer.js";
 import { ProtocolError } from "../errors/errors.js";
 
-/** Longest frame body there is: 40 MiB, both directions. */
+/** The longest frame body: 40 MiB, in both directions. */
 export const MAX_MESSAGE_SIZE = 40 * 1024 * 1024;
 
 /** Bytes of the length prefix. */
 export const LENGTH_PREFIX_SIZE = 4;
 
 /**
- * A frame around `body`.
- * @throws RangeError when `body` is longer than `maxMessageSize`: a peer would hang up on it.
+ * Makes a frame around `body`.
+ * @throws RangeError when `body` is longer than `maxMessageSize`: a peer would disconnect.
  */
 export function encodeFrame(body: Uint8Array, maxMessageSize: number = MAX_MESSAGE_SIZE): Bytes {
   if (body.length > maxMessageSize) {
@@ -28,25 +28,25 @@ function tooLong(length: number, maxMessageSize: number): RangeError {
   return new RangeError(`message must be at most ${maxMessageSize} bytes, got ${length}`);
 }
 
-/** Frames that leave together, in one piece of memory. */
+/** Frames that are sent together, in one piece of memory. */
 export class FrameEncoder {
   readonly #maxMessageSize: number;
-  /** Borrowed while there is something in it: a connection that says nothing holds no memory. */
+  /** Borrowed only while it has content: a silent connection holds no memory. */
   #writer: CborWriter | null = null;
 
   constructor(maxMessageSize: number = MAX_MESSAGE_SIZE) {
     this.#maxMessageSize = maxMessageSize;
   }
 
-  /** Length in bytes of the frames that were added and not taken. */
+  /** Length in bytes of the frames that were added but not taken. */
   get length(): number {
     return this.#writer?.length ?? 0;
   }
 
   /**
-   * Adds a frame around `body`, as CBOR.
-   * @throws RangeError when it is longer than a frame may be, TypeError when it has no form in
-   * CBOR; nothing is added then.
+   * Adds a frame around `body`, encoded as CBOR.
+   * @throws RangeError when it is longer than a frame may be, TypeError when it cannot be encoded
+   * as CBOR; then nothing is added.
    */
   add(body: Encodable): void {
     const writer = (this.#writer ??= borrowWriter());
@@ -62,7 +62,7 @@ export class FrameEncoder {
     }
   }
 
-  /** The frames added since the last call, one after the other. */
+  /** Returns the frames added since the last call, concatenated. */
   take(): Bytes {
     const writer = this.#writer;
     if (!writer) return new Uint8Array(0);
@@ -74,15 +74,18 @@ export class FrameEncoder {
 }
 
 /**
- * Cuts a byte stream into frame bodies. Bytes go in as they come, however they are cut; a length is
- * checked when its prefix is complete, and memory grows only with the bytes that really came.
+ * Cuts a byte stream into frame bodies. It accepts bytes in any portions. A length is checked as
+ * soon as its prefix is complete, and memory grows only with the bytes that have arrived.
  */
 export class FrameDecoder {
   readonly #maxMessageSize: number;
-  /** What came of the prefix or body being collected; grows by doubling, never past its length. */
+  /**
+   * The received part of the current prefix or body; it grows by doubling, never past the announced
+   * length.
+   */
   #buffer = new Uint8Array(0);
   #held = 0;
-  /** Length of the body being collected; -1 while its prefix is incomplete. */
+  /** Length of the current body; -1 while its prefix is incomplete. */
   #wanted = -1;
   #failed = false;
 
@@ -90,16 +93,16 @@ export class FrameDecoder {
     this.#maxMessageSize = maxMessageSize;
   }
 
-  /** Whether the stream may end here: nothing of a frame is held. */
+  /** Whether the stream may end here: no part of a frame is held. */
   get atBoundary(): boolean {
     return this.#held === 0 && this.#wanted < 0;
   }
 
   /**
-   * Takes the next bytes of the stream and calls `onBody` for each body that is now complete. A
-   * body may share memory with `chunk`.
-   * @throws ProtocolError for a length that is zero or above the limit; the decoder is of no use
-   * afterwards, for the stream has no other marks to find the next frame by.
+   * Takes the next bytes of the stream and calls `onBody` for each complete body. A body may share
+   * memory with `chunk`.
+   * @throws ProtocolError for a length that is zero or above the limit. Then the decoder is
+   * unusable, because the next frame cannot be found.
    */
   push(chunk: Uint8Array, onBody: (body: Uint8Array) => void): void {
     if (this.#failed) throw new ProtocolError("a frame before this one was malformed");

@@ -1,4 +1,4 @@
-/** The wire: for those who write a daemon, a proxy, or a client of their own. */
+/** The wire protocol, for programs that implement a daemon, a proxy, or their own client. */
 export {
   type CborKey,
   type CborMap,

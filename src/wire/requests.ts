@@ -5,28 +5,32 @@ import { ProtocolError } from "../errors/errors.js";
 import { type CborMap, type Encodable, decodeCbor, encodeCbor } from "../cbor/cbor.js";
 import * as s from "./schema.js";
 
-// A request's byte strings may have any length here: the daemon answers a wrong one with its code,
-// where upstream's disconnects capabilities and indices (spec/thin-protocol §10, defect 13).
+// Here, a request's byte strings may have any length. The daemon answers a wrong length with an
+// error code; upstream's disconnects clients that send capabilities and indices of a wrong length
+// (spec/thin-protocol §10, defect 13).
 const bytes = s.nullable(s.bytes);
 
-/** What every request that has a reply of its own begins with. */
+/** The first field of every request that gets its own reply. */
 const query = {
   /**
-   * 16 bytes that the reply has, too. Null: code 3 to starts and cancels; no other daemon looks.
+   * 16 bytes, repeated in the reply. Null: starts and cancels get code 3; other requests are not
+   * checked.
    */
   queryId: ["query_id", bytes] as const,
 };
 
-/** What the streams of several boxes share. */
+/** The fields that requests for copy streams share. */
 const ends = {
   /** Whether the first element is marked as the stream's start. */
   isStart: ["is_start", s.bool] as const,
-  /** Whether the last element is marked as the stream's end, and nothing is held back. */
+  /**
+   * Whether the last element is marked as the stream's end; then nothing is kept for a next call.
+   */
   isLast: ["is_last", s.bool] as const,
 };
 
 const destination = s.record({
-  /** At most 10 MiB, else code 3. */
+  /** At most 10 MiB, otherwise code 3. */
   payload: ["payload", bytes],
   /** 168 bytes. Null: code 3. */
   writeCap: ["write_cap", bytes],
@@ -35,15 +39,15 @@ const destination = s.record({
 });
 
 /**
- * Wire name and fields of each request, in the daemon's order of precedence: control, the local
- * ones, the ones that send packets (spec/thin-protocol §4, "Dispatch classes").
+ * Wire name and fields of each request, in the daemon's order of precedence: control, local
+ * requests, then those that send packets (spec/thin-protocol §4, "Dispatch classes").
  */
 export const requestSchemas = {
   thinClose: ["thin_close", s.record({})],
   sessionToken: [
     "session_token",
     s.record({
-      /** 16 random bytes, chosen once a client; one that is known takes its session up again. */
+      /** 16 random bytes, chosen once per client; a known token resumes its session. */
       clientInstanceToken: ["client_instance_token", bytes],
     }),
   ],
@@ -51,7 +55,7 @@ export const requestSchemas = {
     "new_keypair",
     s.record({
       ...query,
-      /** 32 bytes, else code 3; the same seed gives the same stream. */
+      /** 32 bytes, otherwise code 3; the same seed gives the same stream. */
       seed: ["seed", bytes],
     }),
   ],
@@ -69,7 +73,7 @@ export const requestSchemas = {
     "encrypt_write",
     s.record({
       ...query,
-      /** Up to MaxPlaintextPayloadLength bytes; 0 are a tombstone. More, or null: code 3. */
+      /** Up to MaxPlaintextPayloadLength bytes; 0 bytes make a tombstone. More, or null: code 3. */
       plaintext: ["plaintext", bytes],
       /** 168 bytes. Null: code 3. */
       writeCap: ["write_cap", bytes],
@@ -81,7 +85,7 @@ export const requestSchemas = {
     "cancel_resending_encrypted_message",
     s.record({
       ...query,
-      /** Which operation: 32 bytes. Null: code 3; one that is not known is success, too. */
+      /** The operation: 32 bytes. Null: code 3; an unknown one also counts as success. */
       envelopeHash: ["envelope_hash", bytes],
     }),
   ],
@@ -90,7 +94,7 @@ export const requestSchemas = {
     s.record({
       ...query,
       /**
-       * Which copy: BLAKE2b-256 of its write cap, 32 bytes. Null: code 3; an unknown one: success.
+       * The copy: BLAKE2b-256 of its write cap, 32 bytes. Null: code 3; an unknown one: success.
        */
       writeCapHash: ["write_cap_hash", bytes],
     }),
@@ -107,7 +111,7 @@ export const requestSchemas = {
     "get_message_box_index_counter",
     s.record({
       ...query,
-      /** The box whose number is asked: 104 bytes. Null: code 3. */
+      /** The box whose number is requested: 104 bytes. Null: code 3. */
       messageBoxIndex: ["message_box_index", bytes],
     }),
   ],
@@ -115,7 +119,7 @@ export const requestSchemas = {
     "get_pki_document",
     s.record({
       ...query,
-      /** 0: the current one, or that of the epoch before where it is missing. */
+      /** 0: the current one, or that of the epoch before if it is missing. */
       epoch: ["epoch", s.uint64],
     }),
   ],
@@ -124,7 +128,10 @@ export const requestSchemas = {
     "create_courier_envelopes_from_payload",
     s.record({
       ...query,
-      /** At most 10 MiB, else code 3. No bytes make no element, so nothing can be the last. */
+      /**
+       * At most 10 MiB, otherwise code 3. An empty payload makes no element, so it cannot end a
+       * stream.
+       */
       payload: ["payload", bytes],
       /** 168 bytes. Null: code 3. */
       destWriteCap: ["dest_write_cap", bytes],
@@ -137,10 +144,10 @@ export const requestSchemas = {
     "create_courier_envelopes_from_multi_payload",
     s.record({
       ...query,
-      /** At least one, else code 3. */
+      /** At least one, otherwise code 3. */
       destinations: ["destinations", s.nullable(s.arrayOf(destination))],
       ...ends,
-      /** What the reply before held back; null where the stream starts. */
+      /** The `buffer` of the previous reply; null at the start of a stream. */
       buffer: ["buffer", bytes],
     }),
   ],
@@ -152,10 +159,10 @@ export const requestSchemas = {
       destWriteCap: ["dest_write_cap", bytes],
       /** The first box to delete: 104 bytes. Null: code 3. */
       destStartIndex: ["dest_start_index", bytes],
-      /** How many boxes, one after the other. With 0 upstream's drops `buffer` (defect 20). */
+      /** How many consecutive boxes. With 0, upstream drops `buffer` (defect 20). */
       maxCount: ["max_count", s.uint(0xffff_ffff)],
       ...ends,
-      /** What the reply before held back; null where the stream starts. */
+      /** The `buffer` of the previous reply; null at the start of a stream. */
       buffer: ["buffer", bytes],
     }),
   ],
@@ -163,9 +170,9 @@ export const requestSchemas = {
     "voucher_mint",
     s.record({
       ...query,
-      /** Writes the newcomer's own messages: 168 bytes, else code 3. */
+      /** Writes the newcomer's own messages: 168 bytes, otherwise code 3. */
       messageWriteCap: ["message_write_cap", bytes],
-      /** What the newcomer wants to be called; the payload has it in clear. */
+      /** The newcomer's name; the payload contains it in clear. */
       displayName: ["display_name", s.nullable(s.text)],
     }),
   ],
@@ -173,11 +180,14 @@ export const requestSchemas = {
     "voucher_induct",
     s.record({
       ...query,
-      /** 32 bytes, else code 3. */
+      /** 32 bytes, otherwise code 3. */
       voucher: ["voucher", bytes],
-      /** Box 0 of the voucher's stream. Another voucher's: code 28; badly signed: code 29. */
+      /**
+       * Box 0 of the voucher's stream. If it belongs to another voucher: code 28; with a bad
+       * signature: code 29.
+       */
       voucherPayload: ["voucher_payload", bytes],
-      /** What the newcomer is told; sealed, never looked at. */
+      /** The message for the newcomer; sealed, never inspected. */
       whoReply: ["who_reply", bytes],
     }),
   ],
@@ -185,11 +195,11 @@ export const requestSchemas = {
     "voucher_open",
     s.record({
       ...query,
-      /** 162 bytes of the mint reply, else code 3. */
+      /** 162 bytes from the mint reply, otherwise code 3. */
       voucherSecretKey: ["voucher_secret_key", bytes],
-      /** Box 1 of the voucher's stream; code 30 when the key does not open it. */
+      /** Box 1 of the voucher's stream; code 30 if the key does not open it. */
       sealedReply: ["sealed_reply", bytes],
-      /** The one that the voucher was minted for: 168 bytes, else code 3. */
+      /** The capability that the voucher was minted for: 168 bytes, otherwise code 3. */
       messageWriteCap: ["message_write_cap", bytes],
     }),
   ],
@@ -197,24 +207,24 @@ export const requestSchemas = {
     "voucher_derive_stream",
     s.record({
       ...query,
-      /** 32 bytes, else code 3. */
+      /** 32 bytes, otherwise code 3. */
       voucher: ["voucher", bytes],
     }),
   ],
   sendMessage: [
     "send_message",
     s.record({
-      /** 16 bytes that the events repeat as `messageId`; clients of today send null. */
+      /** 16 bytes that the events repeat as `messageId`; today's clients send null. */
       id: ["id", bytes],
-      /** Whether a reply is wanted; without it nothing tells what became of the message. */
+      /** Whether a reply is wanted; without it, nothing reports what happened to the message. */
       withSurb: ["with_surb", s.bool],
-      /** 16 bytes, new each time; null without `withSurb`, and only then. */
+      /** 16 bytes, new each time; null exactly if `withSurb` is false. */
       surbId: ["surbid", s.nullable(s.bytesAs<SurbId>())],
       /** The service node: BLAKE2b-256 of its identity key, 32 bytes. */
       destinationIdHash: ["destination_id_hash", bytes],
       /** The endpoint on that node: 1 to 32 bytes, e.g. `+echo`. */
       recipientQueueId: ["recipient_queue_id", bytes],
-      /** At most the Sphinx geometry's UserForwardPayloadLength. */
+      /** At most UserForwardPayloadLength bytes of the Sphinx geometry. */
       payload: ["payload", bytes],
     }),
   ],
@@ -222,23 +232,31 @@ export const requestSchemas = {
     "start_resending_encrypted_message",
     s.record({
       ...query,
-      /** For a read: 136 bytes. Both capabilities, or none: code 3. */
+      /** For a read: 136 bytes. Both capabilities, or neither: code 3. */
       readCap: ["read_cap", bytes],
-      /** For a write: 168 bytes. Says only that it is one, for the envelope is signed. */
+      /**
+       * For a write: 168 bytes. It only marks the request as a write, because the envelope is
+       * already signed.
+       */
       writeCap: ["write_cap", bytes],
-      /** 104 bytes, for reads: null ends in code 4, another length in 23. Of no use in a write. */
+      /** 104 bytes, for reads: null ends in code 4, another length in 23. Ignored in a write. */
       messageBoxIndex: ["message_box_index", bytes],
-      /** Accepted and not looked at; null is left out. */
+      /** Accepted and ignored; null is left out. */
       replyIndex: ["reply_index", s.optional(s.uint(255))],
-      /** As the encrypt reply had it; null or empty: code 3. */
+      /** From the encrypt reply; null or empty: code 3. */
       envelopeDescriptor: ["envelope_descriptor", bytes],
-      /** As the encrypt reply had it, and sent so. Null or empty: code 3; more than a query: 4. */
+      /** From the encrypt reply, sent unchanged. Null or empty: code 3; longer than a query: 4. */
       messageCiphertext: ["message_ciphertext", bytes],
-      /** 32 bytes: names the operation for its cancel. Null: code 3. Not compared with anything. */
+      /**
+       * 32 bytes: cancels refer to the operation by it. Null: code 3. Not compared with anything.
+       */
       envelopeHash: ["envelope_hash", bytes],
-      /** Reads: code 1 for an empty box, instead of asking again. Left out when false. */
+      /** Reads: return code 1 for an empty box, do not ask again. Left out if false. */
       noRetryOnBoxIdNotFound: ["no_retry_on_box_id_not_found", s.omittedFlag],
-      /** Writes: the replicas' verdict, code 10 included, not a courier's. Left out when false. */
+      /**
+       * Writes: wait for the replicas' answer, including code 10, not just a courier's. Left out if
+       * false.
+       */
       noIdempotentBoxAlreadyExists: ["no_idempotent_box_already_exists", s.omittedFlag],
     }),
   ],
@@ -247,12 +265,13 @@ export const requestSchemas = {
     s.record({
       ...query,
       /**
-       * Of the temporary stream, which is read from the cap's own index on: 168 bytes. Null: code
-       * 3.
+       * The capability of the temporary stream, which is read from the cap's own index on: 168
+       * bytes. Null: code 3.
        */
       writeCap: ["write_cap", bytes],
       /**
-       * The courier's node, 32 bytes; a courier at random unless both are there. Null is left out.
+       * The courier's node, 32 bytes; a random courier unless both fields are set. Null is left
+       * out.
        */
       courierIdentityHash: ["courier_identity_hash", s.optional(s.bytes)],
       /** The courier's endpoint, 1 to 32 bytes. Null is left out. */
@@ -266,7 +285,7 @@ type Schemas = typeof requestSchemas;
 /** Name of a request. */
 export type RequestKind = keyof Schemas;
 
-/** The fields of a request, spelt out so that editors show them and not how they are made. */
+/** The fields of a request, written out so that editors show them. */
 export type RequestFields<K extends RequestKind> = K extends RequestKind
   ? { readonly [N in keyof s.TypeOf<Schemas[K][1]>]: s.TypeOf<Schemas[K][1]>[N] }
   : never;
@@ -274,7 +293,7 @@ export type RequestFields<K extends RequestKind> = K extends RequestKind
 /** A request of kind `K`; of any kind by default. */
 export type DaemonRequest<K extends RequestKind = RequestKind> = {
   [N in K]: {
-    /** Which request: its name on the wire, in camelCase. */
+    /** The name of the request on the wire, in camelCase. */
     readonly kind: N;
   } & RequestFields<N>;
 }[K];
@@ -286,7 +305,7 @@ const byWireName = new Map(
   ]),
 );
 
-/** The body of a client's frame, to be encoded as CBOR. */
+/** The body of a client's frame, to encode as CBOR. */
 export function requestBody(request: DaemonRequest): Encodable {
   const [wireName, schema] = requestSchemas[request.kind];
   return { [wireName]: (schema as s.Schema<unknown>).encode(request) as Encodable };
@@ -298,9 +317,9 @@ export function encodeRequest(request: DaemonRequest): Bytes {
 }
 
 /**
- * Reads the body of a client's frame. Null when it holds no request that is known; of several the
+ * Reads the body of a client's frame. Null if it holds no known request; if it holds several, the
  * first in the order of the request table is taken.
- * @throws ProtocolError when it is not CBOR, no map, or a field has the wrong type.
+ * @throws ProtocolError when it is not CBOR, not a map, or a field has the wrong type.
  */
 export function decodeRequest(body: Uint8Array): DaemonRequest | null {
   const value = decodeCbor(body);
@@ -312,7 +331,7 @@ export function decodeRequest(body: Uint8Array): DaemonRequest | null {
   return { kind: found.entry.kind, ...fields } as DaemonRequest;
 }
 
-/** The known, non-null member of lowest rank in a message's top-level map. */
+/** The known, non-null member with the lowest rank in a message's top-level map. */
 export function firstKnown<E extends { readonly rank: number }>(
   message: CborMap,
   known: ReadonlyMap<string, E>,

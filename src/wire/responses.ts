@@ -22,28 +22,28 @@ const boxIndex = s.nullable(s.fixedBytes<MessageBoxIndex>(104));
 const surbId = s.nullable(s.fixedBytes<SurbId>(16));
 const messageId = s.nullable(s.fixedBytes<MessageId>(16));
 
-/** What every reply begins with. */
+/** The first field of every reply. */
 const answers = {
-  // Go, Python and Rust alike ignore a reply whose ID is null or not theirs, so its length is not
-  // checked: one that differs matches no request.
-  /** Which request: 16 bytes, as they came. A client takes no notice of null or an unknown one. */
+  // Go's, Python's and Rust's clients ignore a reply whose ID is null or not theirs. So its length
+  // is not checked: a different one matches no request.
+  /** The request's ID: 16 bytes, as they were received. A client ignores null or an unknown one. */
   queryId: ["query_id", bytes] as const,
 };
 
-/** What every reply ends with; where it is not 0, all fields but the query ID may be null. */
+/** The last field of every reply. If it is not 0, all fields but the query ID may be null. */
 const verdict = {
   /** 0, or one of the daemon's codes (spec/thin-protocol §5.1). */
   errorCode: ["error_code", s.uint(255)] as const,
 };
 
-/** What the builders of copy streams give. */
+/** The elements from the builders of copy streams. */
 const elements = {
-  /** Elements, each the plaintext of one box of the temporary stream; null when there are none. */
+  /** Elements, each the plaintext of one box of the temporary stream; null if there are none. */
   envelopes: ["envelopes", s.nullable(s.arrayOf(s.bytes))] as const,
 };
-/** What the builders hold back for the next call. */
+/** What the builders keep for the next call. */
 const remainder = {
-  /** What did not fill an element, for the next request; null after the last. */
+  /** The bytes that did not fill an element, for the next request; null after the last. */
   buffer: ["buffer", bytes] as const,
 };
 
@@ -57,13 +57,13 @@ const voucherStream = {
 
 const encrypted = s.record({
   ...answers,
-  /** What is sent to a courier, as it is: as long as the geometry's queries. */
+  /** The bytes to send to a courier, unchanged; as long as the geometry's queries. */
   messageCiphertext: ["message_ciphertext", bytes],
-  /** What opens the answer; holds a private key. 201 bytes with CTIDH1024-X25519. */
+  /** Opens the answer; it holds a private key. 201 bytes with CTIDH1024-X25519. */
   envelopeDescriptor: ["envelope_descriptor", s.nullable(s.bytesAs<EnvelopeDescriptor>())],
   /** BLAKE2b-256 of the envelope's sender key and ciphertext: 32 bytes, new each time. */
   envelopeHash: ["envelope_hash", s.nullable(s.fixedBytes<EnvelopeHash>(32))],
-  /** The box after the one asked for: 104 bytes. */
+  /** The index of the next box: 104 bytes. */
   nextMessageBoxIndex: ["next_message_box_index", boxIndex],
   ...verdict,
 });
@@ -71,19 +71,19 @@ const encrypted = s.record({
 const codeOnly = s.record({ ...answers, ...verdict });
 
 const authority = s.record({
-  /** What the daemon's configuration calls it. */
+  /** Its name in the daemon's configuration. */
   identifier: ["identifier", s.text],
   /** Scheme of the identity key, e.g. `Ed25519`. */
   pkiSignatureScheme: ["pki_signature_scheme", s.text],
   /** KEM of the link key, e.g. `xwing`. */
   wireKemScheme: ["wire_kem_scheme", s.text],
-  /** URLs; null when none are configured. */
+  /** URLs; null if none are configured. */
   addresses: ["addresses", s.nullable(s.arrayOf(s.text))],
-  /** PEM, its type the scheme in capitals and ` PUBLIC KEY`; "" when unset. */
+  /** PEM with the type SCHEME in capitals and ` PUBLIC KEY`; "" if unset. */
   identityPublicKeyPem: ["identity_public_key_pem", s.text],
-  /** PEM, its type the KEM in capitals and ` PUBLIC KEY`; "" when unset. */
+  /** PEM with the type KEM in capitals and ` PUBLIC KEY`; "" if unset. */
   linkPublicKeyPem: ["link_public_key_pem", s.text],
-  /** BLAKE2b-256 of the raw identity key, 32 bytes: what certificates name the signer by. */
+  /** BLAKE2b-256 of the raw identity key, 32 bytes; certificates refer to the signer by it. */
   identityKeyHash: ["identity_key_hash", s.bytesOfLength(32)],
 });
 
@@ -95,9 +95,9 @@ export const responseSchemas = {
   sessionTokenReply: [
     "session_token_reply",
     s.record({
-      /** 16 bytes: the daemon's name for the session, the same as before when it is resumed. */
+      /** 16 bytes: the daemon's name for the session, the same as before if it was resumed. */
       appId: ["app_id", s.nullable(s.bytesOfLength(16))],
-      /** Whether the daemon knew the token, and has what belongs to it. */
+      /** Whether the daemon knew the token, and has its session. */
       resumed: ["resumed", s.bool],
     }),
   ],
@@ -105,11 +105,13 @@ export const responseSchemas = {
   connectionStatusEvent: [
     "connection_status_event",
     s.record({
-      /** Whether the daemon is connected to the mixnet; may be true before it ever tried. */
+      /**
+       * Whether the daemon is connected to the mixnet; it may be true before the daemon ever tried.
+       */
       isConnected: ["is_connected", s.bool],
-      /** Null: Go's client cannot read anything else. */
+      /** Null, because Go's client cannot read anything else. */
       err: ["err", s.anything],
-      /** 16 bytes: another daemon process has another one. */
+      /** 16 bytes that identify the daemon process. */
       instanceToken: ["instance_token", s.nullable(s.bytesOfLength(16))],
       /** Map of the 14 members of spec/thin-protocol §6.3. */
       sphinxGeometry: ["sphinx_geometry", s.anything],
@@ -120,37 +122,37 @@ export const responseSchemas = {
   newPkiDocumentEvent: [
     "new_pki_document_event",
     s.record({
-      /** The document without signatures, CBOR; null while there is none. */
+      /** The document without signatures, CBOR; null if there is none. */
       payload: ["payload", bytes],
     }),
   ],
   messageSentEvent: [
     "message_sent_event",
     s.record({
-      /** 16 bytes of the request's `id`; null where it had none. */
+      /** 16 bytes of the request's `id`; null if it had none. */
       messageId: ["message_id", messageId],
       /** 16 bytes of the request's `surbid`. */
       surbId: ["surbid", surbId],
       /** Seconds since 1970. */
       sentAt: ["sent_at", s.uint()],
-      /** How long the round trip is planned to take, in nanoseconds. */
+      /** The planned round-trip time, in nanoseconds. */
       replyEta: ["reply_eta", s.uint()],
-      /** Why it was not sent, and no reply will come; null, and left out, when it was. */
+      /** Why it was not sent, so that no reply will come; null, and left out, if it was sent. */
       err: ["err", s.optional(s.text)],
     }),
   ],
   messageReplyEvent: [
     "message_reply_event",
     s.record({
-      /** 16 bytes of the request's `id`; null where it had none. */
+      /** 16 bytes of the request's `id`; null if it had none. */
       messageId: ["message_id", messageId],
       /** 16 bytes of the request's `surbid`. */
       surbId: ["surbid", surbId],
-      /** The Sphinx geometry's ForwardPayloadLength: the answer, then zeros. */
+      /** ForwardPayloadLength bytes of the Sphinx geometry: the answer, then zeros. */
       payload: ["payload", bytes],
-      /** Of no use to plain messages; null is left out. */
+      /** Not used with plain messages; null is left out. */
       replyIndex: ["reply_index", s.optional(s.uint(255))],
-      /** 0. */
+      /** Always 0. */
       errorCode: ["error_code", s.uint(255)],
     }),
   ],
@@ -183,13 +185,16 @@ export const responseSchemas = {
     "start_resending_encrypted_message_reply",
     s.record({
       ...answers,
-      /** What a read found; null for writes and errors. */
+      /** The content of the box; null for writes and errors. */
       plaintext: ["plaintext", bytes],
-      /** 0; 1 to 11: a replica's; 12 and up: the daemon's. Of 3 and 4 the courier tells whose. */
+      /**
+       * 0; 1 to 11: a replica's code; 12 and up: the daemon's. For 3 and 4, the courier's presence
+       * tells whose.
+       */
       errorCode: ["error_code", s.uint(255)],
-      /** The node of the courier that was used: 32 bytes; null when the start was refused. */
+      /** The node of the courier that was used: 32 bytes; null if the start was refused. */
       courierIdentityHash: ["courier_identity_hash", s.nullable(s.fixedBytes<IdentityHash>(32))],
-      /** That courier's endpoint, 1 to 32 bytes; null when the start was refused. */
+      /** The courier's endpoint, 1 to 32 bytes; null if the start was refused. */
       courierQueueId: ["courier_queue_id", bytes],
     }),
   ],
@@ -199,9 +204,12 @@ export const responseSchemas = {
     s.record({
       ...answers,
       ...verdict,
-      /** With code 26 the replica's; null, and left out, when none answered. */
+      /** With code 26 the replica's code; null, and left out, if none answered. */
       replicaErrorCode: ["replica_error_code", s.optional(s.uint(255))],
-      /** With code 26 which envelope of the stream, from 1; null, and left out, when unknown. */
+      /**
+       * With code 26 the number of the failed envelope in the stream, from 1; null, and left out,
+       * if unknown.
+       */
       failedEnvelopeIndex: ["failed_envelope_index", s.optional(s.uint64)],
     }),
   ],
@@ -210,7 +218,7 @@ export const responseSchemas = {
     "next_message_box_index_reply",
     s.record({
       ...answers,
-      /** The box after the one asked for: 104 bytes. */
+      /** The index of the next box: 104 bytes. */
       nextMessageBoxIndex: ["next_message_box_index", boxIndex],
       ...verdict,
     }),
@@ -219,7 +227,7 @@ export const responseSchemas = {
     "get_message_box_index_counter_reply",
     s.record({
       ...answers,
-      /** The box's number in its stream, mostly above 2^53; 0 with an error. */
+      /** The box's number in its stream, usually above 2^53; 0 with an error. */
       counter: ["counter", s.uint64],
       ...verdict,
     }),
@@ -230,7 +238,7 @@ export const responseSchemas = {
       ...answers,
       /** The signed certificate, CBOR; null or empty with an error (code 10: not kept). */
       payload: ["payload", bytes],
-      /** The document's epoch; with an error the one that was asked for, or the current one. */
+      /** The document's epoch; with an error the requested one, or the current one. */
       epoch: ["epoch", s.uint64],
       ...verdict,
     }),
@@ -239,7 +247,7 @@ export const responseSchemas = {
     "get_directory_authorities_reply",
     s.record({
       ...answers,
-      /** Those that are configured; null or empty with an error (code 10: none are). */
+      /** The configured authorities; null or empty with an error (code 10: there are none). */
       authorities: ["authorities", s.nullable(s.arrayOf(authority))],
       ...verdict,
     }),
@@ -249,7 +257,7 @@ export const responseSchemas = {
     s.record({
       ...answers,
       ...elements,
-      /** The box after the last one that the elements write: 104 bytes. */
+      /** The index after the last box that the elements write: 104 bytes. */
       nextDestIndex: ["next_dest_index", boxIndex],
       ...verdict,
     }),
@@ -260,7 +268,9 @@ export const responseSchemas = {
       ...answers,
       ...elements,
       ...remainder,
-      /** The box after the last one at each destination, 104 bytes each, in the request's order. */
+      /**
+       * The index after the last box at each destination, 104 bytes each, in the request's order.
+       */
       nextDestIndices: [
         "next_dest_indices",
         s.nullable(s.arrayOf(s.fixedBytes<MessageBoxIndex>(104))),
@@ -274,7 +284,7 @@ export const responseSchemas = {
       ...answers,
       ...elements,
       ...remainder,
-      /** The box after the last one that the elements delete: 104 bytes. */
+      /** The index after the last box that the elements delete: 104 bytes. */
       nextDestIndex: ["next_dest_index", boxIndex],
       ...verdict,
     }),
@@ -285,12 +295,12 @@ export const responseSchemas = {
       ...answers,
       /** BLAKE2b-256 of the payload: 32 bytes. */
       voucher: ["voucher", s.nullable(s.bytesOfLength(32))],
-      /** For box 0 of the voucher's stream. */
+      /** The content for box 0 of the voucher's stream. */
       voucherPayload: ["voucher_payload", bytes],
       ...voucherStream,
       /** Opens the sealed reply: 162 bytes. Secret. */
       voucherSecretKey: ["voucher_secret_key", s.nullable(s.bytesOfLength(162))],
-      /** 160 bytes; the payload has it, too. */
+      /** 160 bytes, which the payload also contains. */
       voucherPublicKey: ["voucher_public_key", s.nullable(s.bytesOfLength(160))],
       ...verdict,
     }),
@@ -299,14 +309,14 @@ export const responseSchemas = {
     "voucher_induct_reply",
     s.record({
       ...answers,
-      /** What the newcomer wants to be called; anything a stranger may choose. */
+      /** The newcomer's name; a stranger may choose anything. */
       displayName: ["display_name", s.nullable(s.text)],
-      /** Reads the newcomer's stream as `salt` changed it: 136 bytes. */
+      /** Reads the newcomer's stream as mutated by `salt`: 136 bytes. */
       mutatedMessageReadCap: ["mutated_message_read_cap", readCap],
-      /** For box 1 of the voucher's stream. */
+      /** The content for box 1 of the voucher's stream. */
       sealedReply: ["sealed_reply", bytes],
       ...voucherStream,
-      /** 32 random bytes; the sealed reply has them, too. */
+      /** 32 random bytes, which the sealed reply also contains. */
       salt: ["salt", s.nullable(s.bytesOfLength(32))],
       ...verdict,
     }),
@@ -315,11 +325,11 @@ export const responseSchemas = {
     "voucher_open_reply",
     s.record({
       ...answers,
-      /** What the member told the newcomer. */
+      /** The member's message to the newcomer. */
       whoReply: ["who_reply", bytes],
-      /** 32 random bytes of the member's. */
+      /** 32 random bytes from the member. */
       salt: ["salt", s.nullable(s.bytesOfLength(32))],
-      /** Writes the newcomer's stream as `salt` changed it: 168 bytes. */
+      /** Writes the newcomer's stream as mutated by `salt`: 168 bytes. */
       mutatedMessageWriteCap: ["mutated_message_write_cap", writeCap],
       ...verdict,
     }),
@@ -335,9 +345,7 @@ type Schemas = typeof responseSchemas;
 /** Name of a reply or event. */
 export type ResponseKind = keyof Schemas;
 
-/**
- * The fields of a reply or event, spelt out so that editors show them and not how they are made.
- */
+/** The fields of a reply or event, written out so that editors show them. */
 export type ResponseFields<K extends ResponseKind> = K extends ResponseKind
   ? { readonly [N in keyof s.TypeOf<Schemas[K][1]>]: s.TypeOf<Schemas[K][1]>[N] }
   : never;
@@ -345,16 +353,16 @@ export type ResponseFields<K extends ResponseKind> = K extends ResponseKind
 /** A reply or event of kind `K`; of any kind by default. */
 export type DaemonResponse<K extends ResponseKind = ResponseKind> = {
   [N in K]: {
-    /** Which reply or event: its name on the wire, in camelCase. */
+    /** The name of the reply or event on the wire, in camelCase. */
     readonly kind: N;
   } & ResponseFields<N>;
 }[K];
 
-/** A reply that names its request but whose other fields cannot be used. */
+/** A reply that names its request but has other fields that cannot be used. */
 export interface MalformedReply {
-  /** No kind of the wire: only {@link decodeResponse} gives it. */
+  /** Not a kind of the wire: only {@link decodeResponse} returns it. */
   readonly kind: "malformedReply";
-  /** Which request: as the reply has it, of any length. */
+  /** The request's ID from the reply, of any length. */
   readonly queryId: Bytes;
   /** Which field is wrong, and how. */
   readonly error: ProtocolError;
@@ -367,7 +375,7 @@ const byWireName = new Map(
   ]),
 );
 
-/** The body of a daemon's frame, to be encoded as CBOR. */
+/** The body of a daemon's frame, to encode as CBOR. */
 export function responseBody(response: DaemonResponse): Encodable {
   const [wireName, schema] = responseSchemas[response.kind];
   return { [wireName]: (schema as s.Schema<unknown>).encode(response) as Encodable };
@@ -378,7 +386,7 @@ export function encodeResponse(response: DaemonResponse): Bytes {
   return encodeCbor(responseBody(response));
 }
 
-/** Responses whose bytes are CBOR again: a document, and a document in a certificate. */
+/** Responses whose bytes are CBOR themselves: a document, and a document in a certificate. */
 const carriesCbor: ReadonlySet<ResponseKind> = new Set<ResponseKind>([
   "newPkiDocumentEvent",
   "getPkiDocumentReply",
@@ -386,17 +394,17 @@ const carriesCbor: ReadonlySet<ResponseKind> = new Set<ResponseKind>([
 const budgets = new WeakMap<DaemonResponse, CborBudget>();
 
 /**
- * What reading the frame of `response` left of its budget of items, for what is nested in it; a
- * whole budget for a response that came in no frame.
+ * The item budget that is left after reading the frame of `response`, for CBOR nested in it; a full
+ * budget for a response that did not come in a frame.
  */
 export function budgetOf(response: DaemonResponse): CborBudget {
   return budgets.get(response) ?? new CborBudget();
 }
 
 /**
- * Reads the body of a daemon's frame. Null when it holds nothing that is known. A reply that is
- * wrong but names its request is given as {@link MalformedReply}, so that just that call fails.
- * @throws ProtocolError when it is not CBOR, no map, or an event has a field of the wrong type.
+ * Reads the body of a daemon's frame. Null if it holds nothing known. An invalid reply that names
+ * its request is returned as {@link MalformedReply}, so that only that call fails.
+ * @throws ProtocolError when it is not CBOR, not a map, or an event has a field of the wrong type.
  */
 export function decodeResponse(body: Uint8Array): DaemonResponse | MalformedReply | null {
   const budget = new CborBudget();

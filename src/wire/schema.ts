@@ -1,16 +1,16 @@
-/** Small typed schemas, from which both directions of the codec and the static types come. */
+/** Small typed schemas that define both directions of the codec and the static types. */
 import { type Bytes, isBytes } from "../bytes/bytes.js";
 import type { CborValue, Encodable } from "../cbor/cbor.js";
 import { wrongValue } from "../cbor/fields.js";
 
-/** How one value of type `T` stands on the wire. */
+/** How a value of type `T` is represented on the wire. */
 export interface Schema<T> {
   /**
-   * Reads a decoded value. `undefined` is an absent key, which means the same as null.
+   * Reads a decoded value. `undefined` means an absent key, which is treated like null.
    * @throws ProtocolError naming `path`.
    */
   decode(value: CborValue, path: string): T;
-  /** The wire's value; `undefined` leaves the key out. */
+  /** Returns the wire's value; `undefined` leaves the key out. */
   encode(value: T): Encodable;
 }
 
@@ -31,18 +31,18 @@ function byteSchema(minimum: number, maximum: number, wanted: string): Schema<By
 /** A byte string of any length. */
 export const bytes: Schema<Bytes> = byteSchema(0, Infinity, "a byte string");
 
-/** A byte string of that length. Not generic: a record would take its type for `any`. */
+/** A byte string with that length. Not generic: in a record its type would become `any`. */
 export function bytesOfLength(length: number): Schema<Bytes> {
   return byteSchema(length, length, `${length} bytes`) as Schema<Bytes>;
 }
 
-/** A byte string of that length, as the type that has it. */
+/** A byte string with that length, with its opaque type. */
 export function fixedBytes<T extends Bytes>(length: number): Schema<T> {
   return bytesOfLength(length) as Schema<T>;
 }
 
 /**
- * A byte string of `T`, whatever its length: where the receiver's rules, not the codec's, decide.
+ * A byte string with the type `T` and any length: the receiver checks the length, not the codec.
  */
 export function bytesAs<T extends Bytes>(): Schema<T> {
   return bytes as Schema<Bytes> as Schema<T>;
@@ -57,7 +57,7 @@ export const text: Schema<string> = {
   encode: (value) => value,
 };
 
-/** True or false; absent is false. */
+/** True or false; absent means false. */
 export const bool: Schema<boolean> = {
   decode(value, path) {
     if (value === undefined || value === null) return false;
@@ -67,7 +67,7 @@ export const bool: Schema<boolean> = {
   encode: (value) => value,
 };
 
-/** An unsigned integer up to `maximum` (at most 2^53 - 1); absent is 0. */
+/** An unsigned integer up to `maximum` (at most 2^53 - 1); absent means 0. */
 export function uint(maximum: number = Number.MAX_SAFE_INTEGER): Schema<number> {
   return {
     decode(value, path) {
@@ -81,7 +81,7 @@ export function uint(maximum: number = Number.MAX_SAFE_INTEGER): Schema<number> 
   };
 }
 
-/** An unsigned integer up to 2^64 - 1; absent is 0n. */
+/** An unsigned integer up to 2^64 - 1; absent means 0n. */
 export const uint64: Schema<bigint> = {
   decode(value, path) {
     if (value === undefined || value === null) return 0n;
@@ -92,13 +92,13 @@ export const uint64: Schema<bigint> = {
   encode: (value) => (value <= Number.MAX_SAFE_INTEGER ? Number(value) : value),
 };
 
-/** Any value: read as decoded (an absent one as null), written as given. */
+/** Any value: read as decoded (absent means null), written as given. */
 export const anything: Schema<CborValue | { readonly [key: string]: string | number }> = {
   decode: (value) => value ?? null,
   encode: (value) => value,
 };
 
-/** `inner`, or null where the key is absent or null; null is written as null. */
+/** `inner`, or null if the key is absent or null; null is written as null. */
 export function nullable<T>(inner: Schema<T>): Schema<T | null> {
   return {
     decode: (value, path) =>
@@ -107,7 +107,7 @@ export function nullable<T>(inner: Schema<T>): Schema<T | null> {
   };
 }
 
-/** As {@link nullable}, but null is left out when writing (Go's `omitempty`). */
+/** Like {@link nullable}, but null is left out when writing (Go's `omitempty`). */
 export function optional<T>(inner: Schema<T>): Schema<T | null> {
   return {
     decode: (value, path) =>
@@ -116,7 +116,7 @@ export function optional<T>(inner: Schema<T>): Schema<T | null> {
   };
 }
 
-/** A flag that is left out when false (Go's `omitempty`). */
+/** A flag that is left out if false (Go's `omitempty`). */
 export const omittedFlag: Schema<boolean> = {
   decode: bool.decode,
   encode: (value) => (value ? true : undefined),
@@ -138,14 +138,14 @@ export function arrayOf<T>(inner: Schema<T>): Schema<T[]> {
 export type AnyFields = { readonly [name: string]: readonly [key: string, schema: Schema<any>] };
 
 /**
- * What a map with these fields holds, by our names. Named, or the published declarations would lose
- * the comments that the fields have in `F`.
+ * The content of a map with these fields, by our names. It needs a name, otherwise the published
+ * declarations would lose the comments on the fields in `F`.
  */
 export type RecordOf<F extends AnyFields> = { readonly [N in keyof F]: TypeOf<F[N][1]> };
 
 /**
- * A map with text keys: per field our name, the wire's key and the schema. Keys that are not listed
- * are ignored. Encoding wants every field.
+ * A map with text keys: for each field our name, the wire's key and the schema. Unlisted keys are
+ * ignored. Encoding needs every field.
  */
 export function record<F extends AnyFields>(fields: F): Schema<RecordOf<F>> {
   const rows = Object.entries(fields).map(([name, [key, schema]]) => ({ name, key, schema }));

@@ -1,6 +1,6 @@
 /**
- * `katzenpost-thinclient/workers`: connections between pages and workers, or threads of Node. A
- * daemon that runs in a worker, as one with the embedded network may, is reached this way.
+ * `katzenpost-thinclient/workers`: connections between pages and workers, or Node's threads. They
+ * reach a daemon that runs in a worker, such as one with the embedded network.
  */
 export {
   type MessageEndpoint,

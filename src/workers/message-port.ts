@@ -1,9 +1,9 @@
 /**
- * A pair of message ports as a stream of bytes, between a page and its worker or between threads of
- * Node: the way to a daemon that runs in the same browser.
+ * A pair of message ports as a stream of bytes, between a page and its worker or between Node's
+ * threads. It connects to a daemon in the same browser.
  *
- * Each end posts pieces of bytes, and says how many it has delivered: at most {@link WINDOW_BYTES}
- * may be posted and not yet delivered, so a reader that is slow makes the writer wait.
+ * Each end posts pieces of bytes, and reports how many it has delivered. At most {@link
+ * WINDOW_BYTES} may be posted and not yet delivered, so a slow reader makes the writer wait.
  */
 import { ConnectError, ConnectionLostError, ProtocolError } from "../errors/errors.js";
 import { onAbort } from "../clock/on-abort.js";
@@ -15,24 +15,29 @@ import type { Listener, Transport, TransportHandlers } from "../transport/transp
 // oxlint-disable-next-line typescript/no-explicit-any -- each platform has its own type of events
 export type PortListener = (event: any) => void;
 
-/** What browsers and Node have in common of a `MessagePort`, a `Worker` and a worker's own scope. */
+/**
+ * The common interface of a `MessagePort`, a `Worker` and a worker's global scope, in browsers and
+ * in Node.
+ */
 export interface MessageEndpoint {
-  /** Posts a message; what `transfer` names moves over. */
+  /** Posts a message; objects in `transfer` are moved. */
   postMessage(message: unknown, transfer: never[]): void;
-  /** Hears of messages, and where the platform tells of it that the other end is gone. */
+  /**
+   * Adds a listener for messages and, if the platform supports it, for the end of the other side.
+   */
   addEventListener(type: string, listener: PortListener): void;
-  /** Takes a listener back. */
+  /** Removes a listener. */
   removeEventListener(type: string, listener: PortListener): void;
 }
 
-/** What ports come from: a worker's own scope, or a port. */
+/** The source of ports: a worker's global scope, or a port. */
 export type MessageSource = Pick<MessageEndpoint, "addEventListener" | "removeEventListener">;
 
-/** A `MessagePort`, of a browser or of Node. */
+/** A `MessagePort` of a browser or of Node. */
 export interface MessagePortLike extends MessageEndpoint {
-  /** Lets messages come. */
+  /** Starts to receive messages. */
   start(): void;
-  /** Cuts the connection to the other port. */
+  /** Closes the connection to the other port. */
   close(): void;
 }
 
@@ -41,7 +46,7 @@ const PIECE_BYTES = 256 * 1024;
 /** Bytes that may be posted and not yet delivered. */
 const WINDOW_BYTES = 1024 * 1024;
 
-/** The words between two ends; all else is bytes, or how many were delivered. */
+/** The control messages between two ends; all others are bytes, or a count of delivered bytes. */
 const END = "end";
 const GONE = "gone";
 
@@ -58,13 +63,13 @@ class MessagePortTransport implements Transport {
   readonly #outgoing: Uint8Array[] = [];
   /** Bytes in {@link #outgoing}. */
   #unposted = 0;
-  /** Bytes that were posted, and that the other end has not delivered. */
+  /** Bytes that were posted and that the other end has not delivered. */
   #undelivered = 0;
-  /** Bytes that came, and that were not delivered here. */
+  /** Bytes that arrived and were not delivered here. */
   #held = 0;
   #ended = false;
   #sentEnd = false;
-  /** The other end has said its last. */
+  /** Whether the other end has ended. */
   #peerEnded = false;
   #closed = false;
 
@@ -75,7 +80,7 @@ class MessagePortTransport implements Transport {
     port.addEventListener("messageerror", () => {
       this.#refuse("a message that cannot be read");
     });
-    // Where the platform does not tell, a client's probes find out.
+    // If the platform does not report it, a client's probes detect it.
     port.addEventListener("close", () => {
       this.#finish(new ConnectionLostError(`${this.address}: the other end is gone`));
     });
@@ -140,7 +145,8 @@ class MessagePortTransport implements Transport {
 
   #flush(): void {
     while (this.#outgoing.length > 0 && this.#undelivered < WINDOW_BYTES) {
-      // A copy, which moves over: the writer keeps its own, and may have it in a larger buffer.
+      // A copy, which is transferred: the writer keeps its own, which may be part of a larger
+      // buffer.
       const piece = this.#outgoing.shift()!.slice();
       this.#unposted -= piece.length;
       this.#undelivered += piece.length;
@@ -152,7 +158,7 @@ class MessagePortTransport implements Transport {
     this.#closeAfterBoth();
   }
 
-  /** What the other end posted; it may be anything. */
+  /** Handles a message of the other end; it may be anything. */
   #take(message: unknown): void {
     if (this.#closed) return;
     if (isPiece(message)) this.#takePiece(message);
@@ -162,7 +168,7 @@ class MessagePortTransport implements Transport {
       this.#peerEnded = true;
       this.#answerEnd();
     } else if (message === GONE) {
-      // As on a socket: what it did not read is lost, and the writer hears of that.
+      // As on a socket: unread data is lost, and the writer gets an error.
       const lost = this.queuedBytes > 0;
       const error = new ConnectionLostError(`${this.address}: the other end reset the connection`);
       if (lost) this.#inbox.abort(error);
@@ -191,7 +197,7 @@ class MessagePortTransport implements Transport {
     this.#closeAfterBoth();
   }
 
-  /** When the user has seen all before it, the other end's end is answered with our own. */
+  /** Once the user has received everything before it, answers the other end's end with our own. */
   #answerEnd(): void {
     if (!this.#peerEnded || this.#inbox.stopped || this.#held > 0) return;
     this.end();
@@ -200,7 +206,7 @@ class MessagePortTransport implements Transport {
 
   #closeAfterBoth(): void {
     if (!this.#sentEnd || !this.#peerEnded || this.#inbox.stopped || this.#held > 0) return;
-    // The last bytes of ours are still to be read there; that end closes the port.
+    // The other end still has to read our last bytes; it closes the port.
     if (this.#undelivered > 0) return;
     this.#finish(null);
   }
@@ -236,7 +242,7 @@ class MessagePortTransport implements Transport {
   }
 }
 
-/** Whether a message is a piece of bytes: memory of its own, and not more of it than is shown. */
+/** Whether a message is a piece of bytes that owns all of its memory. */
 function isPiece(message: unknown): message is Uint8Array<ArrayBuffer> {
   return (
     message instanceof Uint8Array &&
@@ -248,18 +254,18 @@ function isPiece(message: unknown): message is Uint8Array<ArrayBuffer> {
 }
 
 /**
- * A stream of bytes over a message port, whose other port has the same done to it: in a worker, in
- * another tab, or in a thread of Node. The port belongs to the transport from then on.
+ * A stream of bytes over a message port, whose other port must be wrapped in the same way: in a
+ * worker, in another tab, or in a Node thread. The transport owns the port from then on.
  * @param port of a `MessageChannel`.
- * @param address what messages to people call the other end; `message port` unless given.
+ * @param address the other end's name in messages; `message port` by default.
  */
 export function messagePortTransport(port: MessagePortLike, address = "message port"): Transport {
   return new MessagePortTransport(port, address);
 }
 
-/** What a dialler's message is called, which has a port. */
+/** The name of a dialler's message, which contains a port. */
 const CONNECT = "katzenpost-thinclient connect";
-/** What a listener posts into a port that it takes. */
+/** A listener posts this into a port that it accepts. */
 const ACCEPTED = "accepted";
 
 declare const MessageChannel: new () => {
@@ -268,17 +274,17 @@ declare const MessageChannel: new () => {
 };
 
 /**
- * Connects to a {@link listenForPorts} at the other side of `target`: a worker, or a port that leads
- * to one. Fits a client's `dial` option.
- * @throws (rejects) ConnectError when the other side is gone; the signal's reason when that is
- * aborted. A worker that does not listen, or not yet, is waited for until then.
+ * Connects to a {@link listenForPorts} on the other side of `target`: a worker, or a port that
+ * leads to one. Pass it as a client's `dial` option.
+ * @throws (rejects) ConnectError when the other side is gone; the signal's reason when it is
+ * aborted. A worker that does not listen (yet) is waited for until then.
  */
 export function dialPort(
   target: MessageEndpoint,
   options: {
-    /** Aborting rejects with its reason and leaves no port behind. */
+    /** An abort rejects with its reason and leaves no port open. */
     readonly signal?: AbortSignal | undefined;
-    /** What messages to people call the other end; `worker` unless given. */
+    /** The other end's name in messages; `worker` by default. */
     readonly address?: string | undefined;
   } = {},
 ): Promise<Transport> {
@@ -319,23 +325,23 @@ export function dialPort(
     port1.addEventListener("close", onClose);
     target.addEventListener("error", onError);
     port1.start();
-    // The port of a shared worker is one that must be started.
+    // The port of a shared worker must be started.
     if ("start" in target) (target as MessagePortLike).start();
     target.postMessage({ type: CONNECT, port: port2 }, [port2 as never]);
   });
 }
 
 /**
- * Accepts what {@link dialPort} connects: `listenForPorts(self)` in a worker or a shared worker, at
- * the beginning of its program, before anything is awaited. For `Daemon.listen`.
+ * Accepts the connections of {@link dialPort}: call `listenForPorts(self)` at the beginning of a
+ * worker's or shared worker's program, before any await. Pass it to `Daemon.listen`.
  * @param source where the ports come from.
- * @param address what messages to people call the other end; `page` unless given.
+ * @param address the other end's name in messages; `page` by default.
  */
 export function listenForPorts(source: MessageSource, address = "page"): Listener {
   const early: Transport[] = [];
   let accept: ((transport: Transport) => void) | null = null;
   const onMessage = ({ data }: PortEvent): void => {
-    // A copy of what somebody posted, so only a real port has methods.
+    // A copy of a posted message, so only a real port has methods.
     const { type, port } = (data ?? {}) as { type?: unknown; port?: MessagePortLike };
     if (type !== CONNECT || typeof port?.postMessage !== "function") return;
     port.postMessage(ACCEPTED, []);
@@ -345,7 +351,7 @@ export function listenForPorts(source: MessageSource, address = "page"): Listene
   };
   const sources: MessageSource[] = [source];
   source.addEventListener("message", onMessage);
-  // A shared worker hears of pages, each with a port of its own.
+  // A shared worker gets an event for each page, with a separate port.
   const onConnect = ({ ports }: { readonly ports: readonly MessagePortLike[] }): void => {
     for (const port of ports) {
       sources.push(port);

@@ -1,4 +1,4 @@
-/** Our CBOR writer against a general encoder, and against our reader. */
+/** Our CBOR writer compared with a general encoder, and with our reader. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { encode } from "cborg";

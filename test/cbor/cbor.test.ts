@@ -56,14 +56,18 @@ const refused: [what: string, encoded: string, message: RegExp][] = [
   ["nothing at all", "", /not well-formed/],
   ["bytes after the item", "01 01", /not well-formed/],
   ["an item that is cut off", "43 0102", /not well-formed/],
-  ["an array with too few elements", "82 01", /where 1 bytes are left/],
+  ["an array with too few elements", "82 01", /only 1 bytes are left/],
   ["a map with a key without value", "a1 6161", /not enough entries/],
-  ["the end of an indefinite item at the top", "ff", /an end where none may be/],
-  ["the end of an indefinite item in a definite one", "81 ff", /an end where none may be/],
-  ["the end of an indefinite map in place of a value", "bf 6161 ff ff", /an end where none may be/],
+  ["the end of an indefinite item at the top", "ff", /an end in an invalid place/],
+  ["the end of an indefinite item in a definite one", "81 ff", /an end in an invalid place/],
+  [
+    "the end of an indefinite map in place of a value",
+    "bf 6161 ff ff",
+    /an end in an invalid place/,
+  ],
   ["the end of an indefinite array after a tag", "9f c1 ff ff", /not well-formed/],
   ["an indefinite array without its end", "9f 01", /not well-formed/],
-  ["a chunked string without its end", "5f 4101", /without its end/],
+  ["a chunked string without its end", "5f 4101", /without an end/],
   ["a chunked byte string with a chunk of text", "5f 6161 ff", /chunks of another type/],
   ["a chunked string within a chunked string", "5f 5f 4101 ff ff", /not well-formed/],
   ["an unassigned simple value", "f0", /not well-formed/],
@@ -159,7 +163,7 @@ test("a container of 131,072 is read; one more is refused, and so is what the by
   for (const huge of ["9b ffffffffffffffff", "bb 7fffffffffffffff", "9a ffffffff", "ba 00020001"]) {
     assert.throws(() => decodeHex(`${huge} 00`), ProtocolError);
   }
-  assert.throws(() => decodeHex("ba 00000003 0101 0202 03"), /where 5 bytes are left/);
+  assert.throws(() => decodeHex("ba 00000003 0101 0202 03"), /only 5 bytes are left/);
 });
 
 test("announced lengths of strings take no memory", () => {

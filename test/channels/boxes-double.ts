@@ -1,8 +1,8 @@
 /**
- * A double for thin client, daemon and replicas: boxes in a map, behind a line that delays and
- * loses. It stands where 10,000 schedules of crashes are run on the virtual clock; the embedded
- * network, with its cryptography, takes too long for that. Tests of the same channels on the
- * embedded network are in channels.test.ts.
+ * A test double for thin client, daemon and replicas: boxes in a map, behind a line that delays and
+ * loses. It is used to run 10,000 crash schedules on the virtual clock, for which the embedded
+ * network with its cryptography is too slow. channels.test.ts tests the same channels on the
+ * embedded network.
  */
 import { equalBytes, toHex } from "../../src/bytes/bytes.js";
 import type { MessageBoxIndex, ReadCap, WriteCap } from "../../src/bytes/opaque.js";

@@ -1,7 +1,6 @@
 /**
- * A level database that can crash: what was not synced may be lost then, and nothing that was
- * called before settles any more. A double, for LevelDB cannot be killed inside a process; real
- * crashes are in kill.test.ts.
+ * A level database that can crash: unsynced data may be lost, and earlier calls never settle. It is
+ * a double, because LevelDB cannot be killed inside a process; kill.test.ts has real crashes.
  */
 import type { ChannelDatabase } from "../../src/channels/index.js";
 

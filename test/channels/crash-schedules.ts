@@ -1,7 +1,8 @@
 /**
  * Schedules of crashes: a writer and a reader, each an application that is killed before or after a
  * commit or a call and started again, on a line that loses requests and replies. The model is the
- * list of messages whose `send` resolved, and the list of those the reader's application took.
+ * list of messages whose `send` resolved, and the list of messages that the reader's application
+ * took.
  */
 import * as fc from "fast-check";
 import { utf8ToText } from "../../src/bytes/bytes.js";

@@ -1,7 +1,8 @@
 /**
- * Schedules of crashes for a group: Alice begins it, Bob joins by her, Carol joins by Bob. Each is an
- * application that is killed before or after a commit or a call and started again. The model is the
- * list of texts whose `send` resolved, and the lists of those that each of the others took.
+ * Schedules of crashes for a group: Alice creates it, Bob joins through her, Carol joins through
+ * Bob. Each is an application that is killed before or after a commit or a call and started again.
+ * The model is the list of texts whose `send` resolved, and the lists of texts that each of the
+ * others took.
  */
 import * as fc from "fast-check";
 import type { Channels, Group } from "../../src/channels/index.js";

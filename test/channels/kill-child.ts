@@ -1,13 +1,14 @@
 /**
- * A process to be killed: a writer or a reader of a channel on LevelDB. Started by kill.test.ts as
- * `node … writer|reader ADDRESS FOLDER COUNT`. It goes on where it was: what the writer has sent and
- * the reader has seen is in files, which are written before and after the calls that tell.
+ * A process that is killed: a writer or a reader of a channel on LevelDB. kill.test.ts starts it as
+ * `node … writer|reader ADDRESS FOLDER COUNT`. It continues where it was: files record what the
+ * writer sent and the reader saw, before and after the calls.
  */
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { utf8 } from "../../src/bytes/bytes.js";
 import { type Channels, type Invitation, openChannels } from "../../src/channels/index.js";
 import { ThinClient } from "../../src/client/thin-client.js";
+import { isThinClientError } from "../../src/errors/errors.js";
 import { MessageBoxIndex, ReadCap } from "../../src/bytes/opaque.js";
 
 /** The message with that number: some take several boxes. */
@@ -65,9 +66,21 @@ async function read(channels: Channels, folder: string): Promise<void> {
   }
 }
 
+/** Connects, as soon as the network is there: it is killed and started again too. */
+async function connect(address: string): Promise<ThinClient> {
+  for (;;) {
+    try {
+      return await ThinClient.connect({ dial: { tcp: { address } } });
+    } catch (error) {
+      if (!isThinClientError(error) || !error.retryable) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
 const [what, address, folder, count] = process.argv.slice(2);
 if (what !== undefined) {
-  const client = await ThinClient.connect({ dial: { tcp: { address: address! } } });
+  const client = await connect(address!);
   const channels = await openChannels(client, join(folder!, what));
   if (what === "writer") await write(channels, folder!, Number(count));
   else await read(channels, folder!);

@@ -1,4 +1,7 @@
-/** Rounds of real kill -9 of a writer's and a reader's process, and what must be true after them. */
+/**
+ * Rounds of real kill -9 of a writer's and a reader's process, and the conditions that must hold
+ * after them.
+ */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -6,7 +9,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { startTestNetwork } from "../../src/testing/index.js";
+import { KatzProcess } from "../e2e/katz-process.js";
 import { messageOf } from "./kill-child.js";
 
 /** A process of the channel; it says a line for each message. */
@@ -29,22 +32,68 @@ export class Child {
     }
   }
 
-  /** Kills it some time after it said its first line, or when it is over. */
+  /** Kills it some time after it said its first line, or when it is over, or says nothing for long. */
   async killAfter(ms: number): Promise<void> {
     const closed = once(this.process, "close");
-    await this.begun();
+    // A reader that has read everything says nothing.
+    await Promise.race([this.begun(), new Promise((resolve) => setTimeout(resolve, 3000))]);
     await new Promise((resolve) => setTimeout(resolve, ms));
     this.process.kill("SIGKILL");
     await closed;
   }
 }
 
-/** Kills both processes so many times; then lets them end, and compares every byte. */
-export async function runKills(rounds: number, random: () => number): Promise<number> {
+/** A network in a process of its own, which keeps on disk what it must not lose. */
+class KillableNetwork implements AsyncDisposable {
+  readonly #folder: string;
+  #process: KatzProcess;
+  address = "127.0.0.1:0";
+  kills = 0;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+    this.#process = this.#start();
+  }
+
+  #start(): KatzProcess {
+    const listen = `tcp:${this.address}`;
+    return new KatzProcess(["daemon", "--json", "--listen", listen, "--data", this.#folder]);
+  }
+
+  async ready(): Promise<void> {
+    const { addresses } = JSON.parse(await this.#process.firstLine()) as { addresses: string[] };
+    this.address = addresses[0]!.replace(/^tcp:/, "");
+  }
+
+  /** Kills it after some time, and starts it again on the same port. */
+  async killAfter(ms: number): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    this.#process.kill("SIGKILL");
+    await this.#process.ended;
+    this.kills++;
+    this.#process = this.#start();
+    await this.ready();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#process[Symbol.asyncDispose]();
+  }
+}
+
+/**
+ * Kills both processes so many times, and the network with them if `withNetwork` says so; then lets
+ * them end, and compares every byte.
+ */
+export async function runKills(
+  rounds: number,
+  random: () => number,
+  withNetwork = false,
+): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), "katz-kill-"));
   try {
-    await using network = await startTestNetwork({ listen: "tcp:127.0.0.1:0" });
-    const address = network.daemon.addresses[0]!.replace(/^tcp:/, "");
+    await using network = new KillableNetwork(join(folder, "network"));
+    await network.ready();
+    const { address } = network;
     const count = 10 + rounds * 6;
     const linesOf = (name: string): string[] =>
       existsSync(join(folder, name))
@@ -56,6 +105,7 @@ export async function runKills(rounds: number, random: () => number): Promise<nu
       if (existsSync(join(folder, "invitation"))) {
         kills.push(new Child("reader", address, folder, 0).killAfter(random() * 150));
       }
+      if (withNetwork) kills.push(network.killAfter(random() * 1000));
       await Promise.all(kills);
     }
     const writer = new Child("writer", address, folder, count);

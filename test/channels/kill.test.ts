@@ -7,8 +7,8 @@ import { ChannelStoreError, openChannels } from "../../src/channels/index.js";
 import { startTestNetwork } from "../../src/testing/index.js";
 import { Child, runKills } from "./kill-run.js";
 
-test("writer and reader outlive kill -9", { timeout: 240_000 }, async (t) => {
-  const messages = await runKills(3, Math.random);
+test("writer, reader and network outlive kill -9", { timeout: 240_000 }, async (t) => {
+  const messages = await runKills(3, Math.random, true);
   t.diagnostic(`${messages} messages compared`);
 });
 

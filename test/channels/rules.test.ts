@@ -12,6 +12,7 @@ import {
 } from "../../src/channels/index.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
 import { hasCode } from "../../src/errors/errors.js";
+import { ChannelStore } from "../../src/channels/store.js";
 import { BoxesDouble } from "./boxes-double.js";
 import { CrashDatabase, Disk } from "./crash-database.js";
 
@@ -314,6 +315,23 @@ describe("the rules of channels", () => {
       assert.equal(utf8ToText((value as Message).bytes), String(i));
     }
     await clock.runUntil(Promise.all([ours.close(), theirs.close()]));
+  });
+
+  it("a commit that comes when the one before ends is not forgotten", async () => {
+    const { clock } = await world();
+    const database = new CrashDatabase(new Disk());
+    await database.open();
+    const store = await ChannelStore.open(database, clock, null);
+    const put = (): Promise<void> => store.commit((draft) => draft.put("out!x", 1));
+    for (let turns = 0; turns < 20; turns++) {
+      const both = async (): Promise<void> => {
+        await put();
+        for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+        await put();
+      };
+      await clock.runUntil(both(), 1000);
+    }
+    await store.close();
   });
 
   it("a deleted message reads as deleted", async () => {

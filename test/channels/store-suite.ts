@@ -1,7 +1,7 @@
 /**
- * What channels ask of a store, as cases that run over every kind of database, in Node and in a page:
- * nothing of Node is used here. Boxes come from the double for replicas, with the real clock, because
- * the databases take real time.
+ * What channels need from a store, as cases for every kind of database, in Node and in a page, so
+ * they do not use Node. Boxes come from the double for replicas, with the real clock, because the
+ * databases take real time.
  */
 import { utf8ToText } from "../../src/bytes/bytes.js";
 import {

@@ -1,4 +1,4 @@
-/** `katz channel`: its subcommands, over a daemon in a process of its own. */
+/** `katz channel`: its subcommands, with a daemon in a separate process. */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -58,7 +58,7 @@ test("a channel is created, sent on, imported and read, across processes", TIMEO
   // Nothing is there: it waits as long as it may.
   const nothing = await run("b", ["read", "from-a", "--timeout", "300ms"]);
   assert.deepEqual([nothing.code, nothing.stdout], [5, ""], nothing.stderr);
-  assert.match(nothing.stderr, /^katz: no message came on "from-a"/);
+  assert.match(nothing.stderr, /^katz: no message arrived on "from-a"/);
 });
 
 test("contacts are invited and accepted, and listed without a daemon", TIMEOUT, async () => {

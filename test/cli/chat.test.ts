@@ -1,4 +1,4 @@
-/** `katz chat`: two people, and what is typed while the other is away. */
+/** `katz chat`: two people, and messages typed while the other is away. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

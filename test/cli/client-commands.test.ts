@@ -1,4 +1,4 @@
-/** The commands that look at a network, each as a process of its own in a pipe. */
+/** The commands that look at a network, each as a separate process with pipes. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
@@ -362,7 +362,7 @@ test("doctor tells what of a data directory was found damaged", async () => {
   assert.match(told.join(), /is damaged/);
   const { status, detail } = await check();
   assert.equal(status, "warning");
-  assert.match(String(detail), /what was found is in .*damaged-1/);
+  assert.match(String(detail), /the damaged one is in .*damaged-1/);
 });
 
 test("doctor makes one connection, and says what keeps a daemon from answering", async () => {

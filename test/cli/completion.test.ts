@@ -1,4 +1,4 @@
-/** The completion scripts: their shells take them, and they propose what the parser knows. */
+/** The completion scripts: their shells accept them, and they propose what the parser knows. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-/** Looking for a daemon in the usual places: what is said about each when none answers. */
+/** Looking for a daemon in the usual places: the message about each place if none answers. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";

@@ -1,4 +1,6 @@
-/** `katz daemon --join` as a process: what it refuses, what it tells, and what doctor tells of it. */
+/**
+ * `katz daemon --join` as a process: what it refuses and prints, and what doctor shows about it.
+ */
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** A daemon whose every text tries to steer the terminal that shows it; else it works. */
+/** A daemon with texts that try to control the terminal; otherwise it works. */
 import { type Server, type Socket, connect, createServer } from "node:net";
 import { join } from "node:path";
 import { DevDaemon } from "katzenpost-thinclient/testing";

@@ -1,4 +1,4 @@
-/** Text from the network and from files never steers the terminal, nor forges a line. */
+/** Text from the network and from files never controls the terminal, nor forges a line. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** Files that cannot be read, from inside: what is thrown, and what stays open. */
+/** Files that cannot be read, tested from inside: the errors, and the open files. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import fs, { closeSync, fstatSync, openSync, writeFileSync } from "node:fs";

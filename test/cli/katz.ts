@@ -1,4 +1,4 @@
-/** Runs the real `katz` in a process of its own, with nothing of this user's configuration. */
+/** Runs the real `katz` in a separate process, without this user's configuration. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";

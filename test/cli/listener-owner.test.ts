@@ -1,4 +1,4 @@
-/** Whom a command that was told nothing takes for its daemon: never another user's program. */
+/** Which daemon a command uses if none is named: never another user's program. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";

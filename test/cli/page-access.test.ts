@@ -1,4 +1,4 @@
-/** Web pages and `katz daemon`: the line that a page needs, and why it was refused. */
+/** Web pages and `katz daemon`: the line that a page needs, and the reasons for refusals. */
 import assert from "node:assert/strict";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** The sums of `katz ping`. */
+/** The statistics of `katz ping`. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";

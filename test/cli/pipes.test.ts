@@ -1,4 +1,4 @@
-/** Pipes, devices and the like where a file belongs: nothing waits where Ctrl-C is not heard. */
+/** Pipes, devices and similar paths in place of a file: nothing blocks without handling Ctrl-C. */
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";

@@ -1,4 +1,4 @@
-/** Characters that steer a terminal, or that do not show, are written out. */
+/** Characters that control a terminal, or are invisible, are escaped. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";

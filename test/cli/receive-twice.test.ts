@@ -1,5 +1,6 @@
 /**
- * Digests are those of what is on the disk, whoever else wrote to it; and only one receiver does.
+ * Digests are those of the files on disk, even if another process wrote to them; and only one
+ * receiver runs.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";

@@ -1,4 +1,4 @@
-/** What is given by mistake is repeated in messages, but no secret and not much of anything. */
+/** Messages repeat wrong input, but never a secret, and never much of it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { toBase64, toHex } from "katzenpost-thinclient";

@@ -1,4 +1,4 @@
-/** What the objects of `--json` consist of: every field with its type, none more and none less. */
+/** The fields of the objects of `--json`: exactly these, with their types. */
 import assert from "node:assert/strict";
 
 type Check = (value: unknown) => boolean;

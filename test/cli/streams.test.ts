@@ -1,4 +1,4 @@
-/** `katz keygen`, `write`, `read`, `tombstone` and `copy`, each a process of its own. */
+/** `katz keygen`, `write`, `read`, `tombstone` and `copy`, each as a separate process. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";

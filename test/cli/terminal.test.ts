@@ -1,4 +1,4 @@
-/** What `katz` does on a terminal that it does not do in a pipe; needs Python's pty module. */
+/** What `katz` only does on a terminal; needs Python's pty module. */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -164,7 +164,7 @@ test("a status line fits the terminal", { skip }, async () => {
 test("the signed document is not written to a terminal", { skip }, async () => {
   const { code, text } = await onTerminal(["pki", "--raw", "--address", address]);
   assert.equal(code, 2);
-  assert.match(text, /--raw writes bytes, no text/);
+  assert.match(text, /--raw writes bytes, not text/);
 });
 
 test("help is bold on a terminal, and still fits 80 columns", { skip }, async () => {

@@ -1,7 +1,7 @@
 /**
  * How many ticks of the send schedule carry the work of `katz send`, `receive` and `copy`, at the
- * rates of the usual network: a packet a second, with mixing. On a virtual clock, so the commands
- * run in this process, with a client of that clock.
+ * usual network's rates: a packet a second, with mixing. On a virtual clock, so the commands run in
+ * this process, with a client on that clock.
  */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";

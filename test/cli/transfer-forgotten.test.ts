@@ -1,6 +1,4 @@
-/**
- * A daemon that comes back with an empty network behind it: nothing counts as sent that is gone.
- */
+/** A daemon that returns with an empty network: lost boxes do not count as sent. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";

@@ -174,7 +174,7 @@ test("folders are version 2: in version 1 no name has any", () => {
   assert.equal(head[4], 2);
   assert.equal(decodeHead(head).files[0]!.name, "a/b");
   head[4] = 1;
-  assert.throws(() => decodeHead(head), /refused, it has a slash/);
+  assert.throws(() => decodeHead(head), /refused, because it has a slash/);
   assert.equal(encodeHead({ chunk: 1, files: [{ name: "a", size: 0, sha256 }] })[4], 1);
 });
 

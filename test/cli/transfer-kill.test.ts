@@ -1,4 +1,4 @@
-/** `kill -9` on sender and receiver, at ten points, and going on from there. */
+/** `kill -9` of sender and receiver at ten points, and continuing from there. */
 import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";

@@ -1,6 +1,4 @@
-/**
- * What the tests of files and boxes share: one `katz daemon`, folders, and streams made by hand.
- */
+/** What the tests of files and boxes share: one `katz daemon`, folders, and hand-made streams. */
 import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

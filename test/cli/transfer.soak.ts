@@ -1,5 +1,6 @@
 /**
- * A large file through two client processes whose memory stays flat; `KATZ_SOAK_MB` sets its size.
+ * A large file through two client processes whose memory use does not grow; `KATZ_SOAK_MB` sets its
+ * size.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

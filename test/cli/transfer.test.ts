@@ -1,4 +1,4 @@
-/** `katz send` and `katz receive`, each a process of its own, through one daemon. */
+/** `katz send` and `katz receive`, each as a separate process, through one daemon. */
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { createHash } from "node:crypto";

@@ -1,4 +1,4 @@
-/** Help, mistakes on the command line, daemons that are not there, readers that go away. */
+/** Help, mistakes on the command line, missing daemons, and readers that exit. */
 import assert from "node:assert/strict";
 import { type StdioOptions, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -114,7 +114,7 @@ const mistakes: readonly (readonly [args: readonly string[], message: RegExp])[]
   [["ping", "--address", "tcp:h"], /address "h" has no port/],
   [["ping", "--address", "127.0.0.1:64331"], /\(meant: tcp:127\.0\.0\.1:64331\?\)/],
   [["ping", "--address", "katz.sock"], /has no kind.*expected unix:PATH/],
-  [["ping", "--address", "unix:/x", "--config", "y"], /give one of them/],
+  [["ping", "--address", "unix:/x", "--config", "y"], /give only one of them/],
   [["ping", "--config", "/nonexistent/c.toml"], /--config: .*file not found/],
   [
     ["conform", "unix:/x", "--area", "everything"],
@@ -136,7 +136,7 @@ const mistakes: readonly (readonly [args: readonly string[], message: RegExp])[]
   [["daemon", "--epoch", "10ms"], /--epoch must be from 1s to 168h, got "10ms"/],
   [
     ["daemon", "--listen", "tcp:0.0.0.0:0"],
-    /^katz: not listening on 0\.0\.0\.0: others could reach it\. Listen on 127\.0\.0\.1, or say --allow-remote if /,
+    /^katz: not listening on 0\.0\.0\.0: others could reach it\. Listen on 127\.0\.0\.1, or set --allow-remote if /,
   ],
   [["daemon", "--listen", "unix:/nonexistent/x/katz.sock"], /there is no folder/],
 ];

@@ -1,7 +1,4 @@
-/**
- * What a client leaves behind at a daemon that starts late and cancels at once, and what waits
- * there.
- */
+/** What a client leaves at a daemon that starts late and cancels at once, and what waits there. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ThinClientOptions } from "../../src/client/options.js";

@@ -1,8 +1,8 @@
 /**
- * A daemon and its couriers as they were measured on a real network (
- * spec/thin-protocol §10, facts 27 to 32; spec/pigeonhole §9.1), on a virtual clock: starts leave
- * one a tick, cancels are served as they are read, no more than 16 starts wait before nothing more
- * is read, and a courier keeps the answer "no such box" for five minutes.
+ * A daemon and its couriers as measured on a real network (spec/thin-protocol §10, facts 27 to 32;
+ * spec/pigeonhole §9.1), on a virtual clock: one start leaves per tick, cancels are served when
+ * they are read, the daemon stops reading when 16 starts wait, and a courier keeps the answer "no
+ * such box" for five minutes.
  */
 import { toHex } from "../../src/bytes/bytes.js";
 import { EnvelopeHash, type MessageBoxIndex } from "../../src/bytes/opaque.js";

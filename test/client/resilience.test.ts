@@ -1,6 +1,6 @@
 /**
- * Upstream's list of resilience tests (spec/thin-protocol §9) where reconnect.test.ts and
- * lifecycle.test.ts do not hold it already. Titles name what upstream's own tests pin instead.
+ * Upstream's list of resilience tests (spec/thin-protocol §9), except those in reconnect.test.ts
+ * and lifecycle.test.ts. Titles say where upstream's own tests expect something else.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-/** Reads that wait for their box, on a network that behaves as the real one. */
+/** Reads that wait for their box, on a network that behaves like the real one. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ReadResult } from "../../src/client/boxes.js";

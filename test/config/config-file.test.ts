@@ -39,7 +39,7 @@ test("every spelling of one table that TOML has is read", () => {
 test("a file that is not there is said to be, with what to write into it", async () => {
   await assert.rejects(ConfigFile.load("/nowhere/x.toml"), (error: Error) => {
     assert.equal((error as { code?: string }).code, "ERR_CONFIG");
-    assert.match(error.message, /^config: \/nowhere\/x\.toml: file not found; make one that says /);
+    assert.match(error.message, /^config: \/nowhere\/x\.toml: file not found; create one with /);
     assert.equal((error.cause as { code?: string }).code, "ENOENT");
     return true;
   });
@@ -70,16 +70,16 @@ test("what is wrong is said with file, table and key", () => {
     [
       `${sample}[SphinxGeometry]\nPacketLength = 3082`,
       "unknown top-level key(s) ['SphinxGeometry']; expected exactly ['Dial']; " +
-        "delete the geometry: the daemon tells it",
+        "delete the geometry: the daemon sends it",
     ],
     [
       `Network = "tcp"\nAddress = "localhost:64331"`,
       "unknown top-level key(s) ['Address', 'Network']; expected exactly ['Dial']; the address " +
-        `goes into a table: [Dial.Tcp] with Address = "localhost:64331"`,
+        `belongs in a table: [Dial.Tcp] with Address = "localhost:64331"`,
     ],
     [
       `PKISignatureScheme = "Ed25519"\n[Listen.Tcp]\nAddress = "a:1"\n[SphinxGeometry]\nNrHops = 5`,
-      /; this is the configuration of the daemon itself: a client's is another file, thinclient\.toml/,
+      /; this is the configuration of the daemon itself: a client needs another file, thinclient\.toml/,
     ],
     [`[dial.Tcp]\nAddress = "a:1"`, /^unknown top-level key\(s\) \['dial'\]/],
     [`[Dial.Pipe]\nAddress = "a"`, /^\[Dial\]: unknown subtable\(s\) \['Pipe'\] under \[Dial\]/],

@@ -120,7 +120,7 @@ const refusals: readonly (readonly [name: string, toml: () => string, message: R
   [
     "a KEM that the network may have and we have not",
     () => changed('WireKEMScheme = "xwing"', 'WireKEMScheme = "MLKEM768-X448"'),
-    /line 2: WireKEMScheme "MLKEM768-X448" is not a scheme that this daemon has \(it has .*Kyber768-X25519.*\).*kpclientd/,
+    /line 2: WireKEMScheme "MLKEM768-X448" is not a scheme that this daemon supports \(it supports .*Kyber768-X25519.*\).*kpclientd/,
   ],
   [
     "a signature scheme that we have not",
@@ -129,13 +129,13 @@ const refusals: readonly (readonly [name: string, toml: () => string, message: R
         /PKISignatureScheme = "Ed25519"\n {4}Addresses/,
         'PKISignatureScheme = "Ed448"\n    Addresses',
       ),
-    /PinnedGateways\.Gateways\.PKISignatureScheme "Ed448" .*it has Ed25519, Ed25519 Sphincs\+/,
+    /PinnedGateways\.Gateways\.PKISignatureScheme "Ed448" .*it supports Ed25519, Ed25519 Sphincs\+/,
   ],
   [
     "a gateway of another KEM than the file's",
     () =>
       changed('    WireKEMScheme = "xwing"\n    Name', '    WireKEMScheme = "x25519"\n    Name'),
-    /gateway "gateway1" has the WireKEMScheme "x25519", the file "X?x?wing"/i,
+    /gateway "gateway1" has the WireKEMScheme "x25519", but the file has "X?x?wing"/i,
   ],
   [
     "a link key of the wrong length",
@@ -149,7 +149,7 @@ const refusals: readonly (readonly [name: string, toml: () => string, message: R
   [
     "a key that is given twice, in two cases",
     () => `wirekemscheme = "xwing"\n${complete}`,
-    /WireKEMScheme is there twice/,
+    /WireKEMScheme appears twice/,
   ],
   [
     "a value of another type",

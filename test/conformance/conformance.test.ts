@@ -112,8 +112,8 @@ const DEFECTS: Readonly<Record<string, Defect>> = {
     areas: ["keys"],
     make: only("nextMessageBoxIndexReply", (reply) => [reply, reply]),
     fails: [
-      "each index leads to one next, whose counter is one more",
-      "no index is refused with 3",
+      "each index has exactly one next index, whose counter is one more",
+      "a missing index is refused with 3",
       "an index of 1 byte is refused",
     ],
   },
@@ -127,7 +127,7 @@ const DEFECTS: Readonly<Record<string, Defect>> = {
     make: only("getMessageBoxIndexCounterReply", (reply) => [
       { ...reply, counter: reply.counter * 2n },
     ]),
-    fails: ["each index leads to one next, whose counter is one more"],
+    fails: ["each index has exactly one next index, whose counter is one more"],
   },
   "makes envelopes that are a byte too long": {
     areas: ["envelopes"],
@@ -139,19 +139,19 @@ const DEFECTS: Readonly<Record<string, Defect>> = {
           : null,
       },
     ]),
-    fails: ["envelopes for writes are as long whatever they hold, also for tombstones"],
+    fails: ["envelopes for writes have the same length whatever they hold, also for tombstones"],
   },
   "does not hang up on garbage": {
     areas: ["frames"],
     make: () => ({ toDaemon: (request) => (request === null ? "swallow" : "pass") }),
     fails: [
-      "garbage makes the daemon hang up",
-      "an array makes the daemon hang up",
-      "text in place of bytes makes the daemon hang up",
-      "bytes after the message make the daemon hang up",
-      "a frame of no bytes makes the daemon hang up",
-      "a frame longer than 40 MiB makes the daemon hang up",
-      "one client's garbage does not touch another one",
+      "garbage makes the daemon disconnect",
+      "an array makes the daemon disconnect",
+      "text in place of bytes makes the daemon disconnect",
+      "bytes after the message make the daemon disconnect",
+      "a frame of no bytes makes the daemon disconnect",
+      "a frame longer than 40 MiB makes the daemon disconnect",
+      "one client's garbage does not affect another client",
     ],
   },
   "says nothing of a cancelled start": {
@@ -160,8 +160,8 @@ const DEFECTS: Readonly<Record<string, Defect>> = {
       reply.errorCode === 24 ? [] : [reply],
     ),
     fails: [
-      "a read that waits is cancelled: its start is answered with 24, first",
-      "a stranger's cancel ends nothing",
+      "a waiting read is cancelled: its start is answered first, with 24",
+      "another client's cancel has no effect",
     ],
   },
   "forgets which courier answered": {
@@ -170,8 +170,8 @@ const DEFECTS: Readonly<Record<string, Defect>> = {
       { ...reply, courierIdentityHash: null },
     ]),
     fails: [
-      "what was written is read, and both answers name the courier",
-      "an empty box is reported with 1 where that is asked for",
+      "a written box can be read, and both answers name the courier",
+      "an empty box is reported with 1 if that is requested",
     ],
   },
   "reports tombstones as empty boxes": {
@@ -184,7 +184,7 @@ const DEFECTS: Readonly<Record<string, Defect>> = {
   "calls every copy a success": {
     areas: ["copying"],
     make: only("startResendingCopyCommandReply", (reply) => [{ ...reply, errorCode: 0 }]),
-    fails: ["a copy onto a box that holds something fails with 26, and says 10 and where"],
+    fails: ["a copy onto a box that holds something fails with 26, and reports 10 and the place"],
   },
   "does not pad replies": {
     areas: ["messages"],
@@ -193,7 +193,7 @@ const DEFECTS: Readonly<Record<string, Defect>> = {
     ]),
     fails: [
       "an echo comes back: first the sent event, then the reply, padded with zeros",
-      "a message of the longest payload comes back whole",
+      "a message of the maximum length comes back complete",
     ],
   },
   "hides that a message was not sent": {
@@ -201,7 +201,7 @@ const DEFECTS: Readonly<Record<string, Defect>> = {
     make: only("messageSentEvent", (event) => [{ ...event, err: null }]),
     fails: [
       "a message that is too long is reported as not sent",
-      "a message to a node that is not there is reported as not sent",
+      "a message to an unknown node is reported as not sent",
       "a message to a queue of 33 bytes is reported as not sent",
     ],
   },
@@ -275,8 +275,8 @@ test("what the reference daemon is known to do otherwise is allowed, and told", 
     "an index of 1 byte is refused",
     "a read capability of 3 bytes is refused",
     "a read capability in place of a write capability is refused",
-    "a start with a descriptor that is none is answered with an error",
-    "a document of an epoch long ago is refused with 10, and has no bytes",
+    "a start with an invalid descriptor is answered with an error",
+    "a document of an old epoch is refused with 10, and has no bytes",
   ]);
   for (const { verdict, reason } of report.results) assert.equal(reason === "", verdict === "pass");
   assert.match(formatConformance(report), /differs \(allowed\) {2}keys: an index of 1 byte/);

@@ -1,4 +1,4 @@
-/** A daemon that is wrong on purpose: messages of a right one, changed on their way. */
+/** A daemon that is wrong on purpose: messages of a correct one, changed on their way. */
 import { memoryPair } from "../../src/transport/memory.js";
 import type { Transport } from "../../src/transport/transport.js";
 import { FrameDecoder, encodeFrame } from "../../src/wire/framing.js";

@@ -1,4 +1,4 @@
-/** What the feed tells pages: state, events, and what it does when a page asks. */
+/** What the feed sends to pages: state, events, and the results of a page's actions. */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";

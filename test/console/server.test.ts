@@ -1,6 +1,6 @@
 /**
- * Who gets anything from `katz console`: its own page with the token, and nobody else. The real
- * command in a process of its own, asked by sockets that say whatever they like.
+ * Who gets anything from `katz console`: only its own page with the token. The real command in a
+ * separate process, with requests from sockets that send anything.
  */
 import assert from "node:assert/strict";
 import { type IncomingMessage, get, request } from "node:http";

@@ -1,4 +1,4 @@
-/** Rows of the timeline, from the events of real calls and from doubles of them. */
+/** Rows of the timeline, from events of real calls and of doubles. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ConsoleEvent } from "../../src/console/protocol.js";

@@ -1,4 +1,4 @@
-/** The hybrid that deployed networks use, whole. Its actions take about a second each. */
+/** The complete hybrid that deployed networks use. Its actions take about a second each. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { toHex } from "../../src/bytes/bytes.js";

@@ -1,4 +1,4 @@
-/** When a daemon fetches documents and tells of them: spec/mixnet §3.6. */
+/** When a daemon fetches and announces documents: spec/mixnet §3.6. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "../../src/clock/virtual.js";

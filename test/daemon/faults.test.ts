@@ -1,4 +1,4 @@
-/** What nobody foresaw inside a daemon: heard by `onFault`, and told as an internal error. */
+/** Unexpected errors inside a daemon: `onFault` gets them, and clients get an internal error. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { generateKeypair } from "../../src/bacap/capabilities.js";

@@ -1,4 +1,4 @@
-/** What a daemon tells of itself, and that no secret is in it. */
+/** A daemon's trace, and that it contains no secret. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { randomBytes, toHex, utf8 } from "../../src/bytes/bytes.js";

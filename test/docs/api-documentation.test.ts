@@ -1,4 +1,4 @@
-/** Everything that the package exports says what it is. */
+/** Everything that the package exports is documented. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type ts from "typescript";

@@ -1,4 +1,4 @@
-/** The pages: fresh where they are generated, and their examples run. */
+/** The pages are up to date where they are generated, and their examples run. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";

@@ -1,4 +1,6 @@
-/** One error for every code, as a reply or a step would make it. The compiler wants every code. */
+/**
+ * One error for every code, as a reply or a step would make it. The compiler requires every code.
+ */
 import type { MessageBoxIndex } from "../../src/bytes/opaque.js";
 import * as channels from "../../src/errors/channel-errors.js";
 import * as errors from "../../src/errors/errors.js";

@@ -1,4 +1,4 @@
-/** Every example runs, in a process of its own, against a network that it embeds. */
+/** Every example runs, in a separate process, against a network that it embeds. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";

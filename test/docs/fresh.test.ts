@@ -1,4 +1,4 @@
-/** The pages hold together: their code is cut from examples, their links lead somewhere. */
+/** The pages are consistent: their code is cut from examples, and their links lead somewhere. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -84,12 +84,12 @@ describe("scripts/cut-examples.mjs --check", () => {
     [
       "a block that no example stands behind",
       `# Page\n\n${fence}ts\nconst made = "up";\n${fence}\n`,
-      /page\.md:3: no example stands behind this ts block/,
+      /page\.md:3: this ts block has no example/,
     ],
     [
       "such a block after one that is fine",
       `${fence}sh\nkatz tour\n${fence}\n\n- item\n\n  ${fence}js\n  made();\n  ${fence}\n`,
-      /page\.md:7: no example stands behind this js block/,
+      /page\.md:7: this js block has no example/,
     ],
     [
       "a region that is gone",

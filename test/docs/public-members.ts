@@ -1,6 +1,6 @@
 /**
- * Every field and method that a user of the package can get to: the members of what the entries
- * export, and of all that those give or take, records written in place and parameters included.
+ * Every field and method that a user of the package can reach: the members of the entries' exports,
+ * and of all types that those return or take, including inline records and parameters.
  */
 import ts from "typescript";
 import { ENTRIES, type Entry, type PublicApi } from "./public-api.js";

@@ -1,4 +1,4 @@
-/** Makes `docs/errors.md`. */
+/** Writes `docs/errors.md`. */
 import { ERROR_CODES, explainError } from "../../src/errors/explanations.js";
 import type { ThinClientError } from "../../src/errors/errors.js";
 import { errorSamples } from "./error-samples.js";

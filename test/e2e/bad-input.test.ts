@@ -1,6 +1,6 @@
 /**
- * What goes wrong first, on real sockets: each time the client must say what is wrong in words that
- * a person can act on, and go on where it can.
+ * Common first mistakes, on real sockets: each time the client must say what is wrong in words that
+ * a person can act on, and continue if possible.
  */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";

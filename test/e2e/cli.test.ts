@@ -1,4 +1,4 @@
-/** `katz` as a process: what it prints, how it ends, and what it says when it cannot begin. */
+/** `katz` as a process: what it prints, how it ends, and what it says if it cannot start. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";

@@ -1,4 +1,4 @@
-/** Who has a data directory has it alone, however often two start together. */
+/** Only one process can have a data directory, however often two start at the same time. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

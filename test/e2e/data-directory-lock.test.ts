@@ -1,4 +1,7 @@
-/** Who has a data directory has it alone, however two meet; and whoever dies lets go of it. */
+/**
+ * Only one process can have a data directory, however two meet; and a process that dies releases
+ * it.
+ */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtemp, rm, symlink } from "node:fs/promises";

@@ -1,4 +1,6 @@
-/** Data directories that are not what is asked for, open to others, or of an older version. */
+/**
+ * Data directories with other parameters than requested, open to others, or of an older version.
+ */
 import assert from "node:assert/strict";
 import {
   chmodSync,

@@ -1,6 +1,6 @@
 /**
- * A process or worker that takes a data directory, says whether it has it, and keeps it until it is
- * told to go. Started by data-directory-lock.test.ts.
+ * A process or worker that opens a data directory, reports whether it has it, and keeps it until it
+ * is told to exit. data-directory-lock.test.ts starts it.
  */
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import { DevDaemon } from "katzenpost-thinclient/testing";

@@ -1,4 +1,4 @@
-/** A data directory over the end of its process: an orderly one, a killed one, a second taker. */
+/** A data directory after the end of its process: orderly or killed, and with a second process. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";

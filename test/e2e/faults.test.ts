@@ -1,4 +1,4 @@
-/** What goes wrong at couriers and replicas, as a client sees it. */
+/** Faults of couriers and replicas, as a client sees them. */
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
 import { utf8 } from "../../src/bytes/bytes.js";

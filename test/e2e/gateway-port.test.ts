@@ -1,4 +1,4 @@
-/** The embedded network's gateway over TCP, joined by a daemon of ours with real packets. */
+/** Our daemon joins the embedded network's gateway over TCP, with real packets. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ThinClient } from "../../src/client/thin-client.js";

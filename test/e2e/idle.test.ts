@@ -1,6 +1,6 @@
 /**
- * What an idle network does for those who wait, counted on a virtual clock. What that costs is
- * measured in `bench/idle.ts`.
+ * What an idle network does for waiting clients, counted on a virtual clock. `bench/idle.ts`
+ * measures the cost.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

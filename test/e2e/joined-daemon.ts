@@ -1,4 +1,4 @@
-/** A daemon of its own that joins an embedded network through its gateway's port, over TCP. */
+/** A separate daemon that joins an embedded network through its gateway's port, over TCP. */
 import { realClock } from "../../src/clock/real.js";
 import { pigeonholeSizesOf } from "../../src/pki/pigeonhole-sizes.js";
 import { x25519Nike } from "../../src/crypto/nike/x25519.js";

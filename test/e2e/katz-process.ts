@@ -1,4 +1,4 @@
-/** `katz` as its users run it: a process with its output and its end. */
+/** `katz` as its users run it: a process with its output and its exit code. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 

@@ -1,6 +1,6 @@
 /**
- * A process whose memory is measured: a client and a daemon at work for a long time. Run with
- * `--expose-gc` as `node … round-trips COUNT` or `node … reconnects COUNT`; says the sizes in
+ * A process whose memory is measured: a client and a daemon that work for a long time. Run with
+ * `--expose-gc` as `node … round-trips COUNT` or `node … reconnects COUNT`; it prints the sizes in
  * bytes.
  */
 import { ThinClient } from "../../src/client/thin-client.js";

@@ -1,4 +1,4 @@
-/** What the metrics hook hears of real calls: each once, when it ends, under its own name. */
+/** What the metrics hook gets from real calls: each once, when it ends, under its own name. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Metric } from "../../src/client/metrics.js";

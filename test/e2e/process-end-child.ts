@@ -1,4 +1,7 @@
-/** A client that waits for a box nobody writes, until its process ends as the test wants. */
+/**
+ * A client that waits for a box that nobody writes, until its process ends in the way the test
+ * wants.
+ */
 import { ThinClient } from "katzenpost-thinclient";
 
 const [address, how] = process.argv.slice(2);

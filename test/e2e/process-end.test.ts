@@ -1,4 +1,4 @@
-/** A client's process that ends without stop(): what the daemon holds of it is released. */
+/** A client's process that ends without stop(): the daemon releases what it holds for it. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";

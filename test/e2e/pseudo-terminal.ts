@@ -1,4 +1,4 @@
-/** Runs a command in a terminal of 80 columns; Python has one, Node has none. */
+/** Runs a command in a terminal of 80 columns with Python, because Node cannot make one. */
 import { execFile, spawnSync } from "node:child_process";
 
 const SCRIPT = `

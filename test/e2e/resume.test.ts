@@ -1,4 +1,4 @@
-/** Connections that break, daemons that end: what waits is taken up again. */
+/** Broken connections and daemons that end: waiting work is resumed. */
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { utf8 } from "../../src/bytes/bytes.js";

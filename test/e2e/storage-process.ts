@@ -1,6 +1,6 @@
 /**
- * A process to be killed: a storage network with its data in a folder. Says on standard output what
- * it was told is safe, a line each. Started by storage-kill.test.ts as `node … FOLDER WHAT`.
+ * A process that is killed: a storage network with its data in a folder. It prints what it was told
+ * is safe, one line each. storage-kill.test.ts starts it as `node … FOLDER WHAT`.
  */
 import { realClock } from "../../src/clock/real.js";
 import { randomBytes } from "../../src/bytes/bytes.js";

@@ -1,7 +1,7 @@
 /**
- * How many ticks of the send schedule carry work while there is any, at the rates of the usual
- * network: a packet a second, with mixing. On a virtual clock; what a real daemon's sealing takes
- * is not in it.
+ * How many ticks of the send schedule carry work while there is any, at the usual network's rates:
+ * a packet a second, with mixing. On a virtual clock; a real daemon's time for sealing is not
+ * included.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

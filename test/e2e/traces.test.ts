@@ -1,4 +1,4 @@
-/** One hook on the whole embedded network: what it hears of real calls, and what it never hears. */
+/** One hook on the whole embedded network: what it gets from real calls, and what it never gets. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { toHex, utf8 } from "../../src/bytes/bytes.js";

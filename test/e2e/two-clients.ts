@@ -1,4 +1,4 @@
-/** An embedded network behind a Unix socket, with two clients, for tests of whole ways. */
+/** An embedded network behind a Unix socket, with two clients, for end-to-end tests. */
 import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

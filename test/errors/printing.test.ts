@@ -1,4 +1,4 @@
-/** Errors are logged as they are: what a logger finds in one must not be a secret, nor break it. */
+/** Errors are logged unchanged: a logger must find no secret in one, and must not fail on one. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";

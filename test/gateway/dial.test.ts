@@ -168,7 +168,7 @@ test("what a proxy refuses is said", patience, async () => {
     [refusing.port, /^the proxy refuses this name and password$/, { user: "wrong", password: "p" }],
     [garbage.port, /^the proxy does not speak SOCKS5$/],
     [closing.port, /./],
-    [demanding.port, /^the proxy wants a name and a password$/],
+    [demanding.port, /^the proxy requires a name and a password$/],
   ];
   for (const [port, message, credentials] of cases) {
     const address = `127.0.0.1:${port}`;
@@ -201,12 +201,12 @@ test("URLs that cannot be dialled are refused with what can", async () => {
   const wrong: [string, RegExp][] = [
     [
       "quic://127.0.0.1:1",
-      /^quic:\/\/127\.0\.0\.1:1 cannot be dialled here: only tcp, tcp4, tcp6 and onion can$/,
+      /^quic:\/\/127\.0\.0\.1:1 cannot be dialled: only tcp, tcp4, tcp6 and onion are supported$/,
     ],
     ["onion://abc.onion:1", /it needs a proxy of type tor\+socks5$/],
     ["tcp://nowhere", /has no port/],
-    ["tcp://", /is not a URL of a gateway$/],
-    ["nonsense", /is not a URL of a gateway$/],
+    ["tcp://", /is not the URL of a gateway$/],
+    ["nonsense", /is not the URL of a gateway$/],
   ];
   for (const [url, message] of wrong) {
     await assert.rejects(dial(url, never), { name: "LinkError", message });

@@ -381,7 +381,7 @@ test("a gateway that is not in the consensus is left", async () => {
       },
     });
   await until(all, () => all.told.statuses.length >= 2);
-  assert.equal(all.told.statuses[1], "gateway1 is not in the consensus with these keys");
+  assert.equal(all.told.statuses[1], "the consensus does not list gateway1 with these keys");
   await closed(all);
 });
 

@@ -1,7 +1,6 @@
 /**
- * The other end of a link for tests, made of the server's half of the handshake: it does what a
- * test tells it to, right or wrong. (The gateway of a network is not needed for what a link must
- * stand.)
+ * The other end of a link for tests, made from the server's half of the handshake: it does what a
+ * test tells it to, right or wrong. (Tests of a link's robustness do not need a network's gateway.)
  */
 import type { Bytes } from "../../src/bytes/bytes.js";
 import type { Clock } from "../../src/clock/clock.js";

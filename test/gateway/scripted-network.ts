@@ -1,8 +1,7 @@
 /**
- * A network of which tests hold all keys: the recorded consensus of the reference, moved to
- * whichever epoch is asked for and signed again, with a gateway that unwraps real packets through
- * every hop and an echo at their end. It has no queues and no mixing; the gateway port of the
- * embedded network has.
+ * A network for which tests have all keys: the reference's recorded consensus, moved to the
+ * requested epoch and signed again, with a gateway that unwraps real packets through every hop and
+ * an echo at the end. It has no queues and no mixing; the embedded network's gateway port has both.
  */
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { type Bytes, copyBytes, fromHex, toHex } from "../../src/bytes/bytes.js";

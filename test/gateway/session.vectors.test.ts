@@ -1,4 +1,4 @@
-/** A session that was recorded with a gateway of the reference, taken part in again from both ends. */
+/** A recorded session with a gateway of the reference, replayed from both ends. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Bytes, concatBytes, equalBytes, toHex, utf8ToText } from "../../src/bytes/bytes.js";

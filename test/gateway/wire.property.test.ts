@@ -245,7 +245,7 @@ test("a key of low order from the other side is refused, whichever it is", () =>
   responder.readFirst(concatBytes(Uint8Array.of(3), zeros));
   assert.throws(() => responder.writeSecond(payload), {
     name: "ProtocolError",
-    message: "handshake: key of the other side cannot be used",
+    message: "handshake: the other side's key cannot be used",
   });
   const initiator = new HandshakeInitiator({ kem, staticKeys: kem.generate() });
   initiator.writeFirst();

@@ -1,4 +1,4 @@
-/** What a joined daemon says of networks, files, clocks and packets that are not as they should be. */
+/** What a joined daemon reports about invalid networks, files, clocks and packets. */
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -134,7 +134,7 @@ test("a gateway whose link key does not match is told, and nothing is sent to it
   const { link } = await stateWhen(joined, ({ link: { lastError } }) => lastError !== null);
   assert.equal(
     link.lastError,
-    "gateway1: its link key is not the one in the file or the consensus",
+    "gateway1: its link key differs from the one in the file or the consensus",
   );
   assert.deepEqual([link.phase, link.sent, network.links.length], ["waiting", 0, 0]);
   await joined.close();
@@ -146,11 +146,11 @@ test("a scheme that is not here is named with those that are, and with its line"
   const cases: readonly [(toml: string) => string, RegExp][] = [
     [
       (toml) => toml.replace('WireKEMScheme = "xwing"', 'WireKEMScheme = "sntrup4591761"'),
-      /client\.toml: line 1: WireKEMScheme "sntrup4591761" is not a scheme .*\(it has XWING,/i,
+      /client\.toml: line 1: WireKEMScheme "sntrup4591761" is not a scheme .*\(it supports XWING,/i,
     ],
     [
       (toml) => toml.replaceAll('PKISignatureScheme = "Ed25519"', 'PKISignatureScheme = "Ed448"'),
-      /client\.toml: line \d+: .*PKISignatureScheme "Ed448" is not a scheme .*\(it has Ed25519,/,
+      /client\.toml: line \d+: .*PKISignatureScheme "Ed448" is not a scheme .*\(it supports Ed25519,/,
     ],
     [(toml) => toml.replace('NIKEName = "x25519"', 'NIKEName = "x448"'), /x448/],
   ];

@@ -83,7 +83,7 @@ test("a network that cannot be joined is refused before anything runs", async ()
     refused((text) =>
       text.replace(/\[\[PinnedGateways[^]*?\n(?=\[\[Voting)/, "[PinnedGateways]\n"),
     ),
-    /pins no gateway to begin with: add one/,
+    /pins no gateway: add one/,
   );
   await assert.rejects(
     refused((text) => text.slice(0, text.indexOf("[[VotingAuthority"))),

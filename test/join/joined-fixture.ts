@@ -1,4 +1,4 @@
-/** A scripted network on a port of its own, and the client.toml that leads to it. */
+/** A scripted network on its own port, and the client.toml that leads to it. */
 import { realClock } from "../../src/clock/real.js";
 import { DEFAULT_EPOCH_MS, epochAt } from "../../src/pki/epoch.js";
 import { encodePublicKeyPem } from "../../src/pki/pem.js";

@@ -78,7 +78,7 @@ test("names and sizes are the reference's; a name that is not here is refused wi
   assert.equal(known, 5);
   for (const { name } of kemSchemes) assert.ok(vectors.registeredNames.includes(name), name);
   const message =
-    'no KEM scheme of the name "MLKEM768-X448" here ' +
+    'there is no KEM scheme with the name "MLKEM768-X448" ' +
     "(known: XWING, Kyber768-X25519, MLKEM768-X25519, MLKEM768, x25519)";
   assert.throws(() => kemSchemeByName("MLKEM768-X448"), { name: "RangeError", message });
   assert.throws(() => kemSchemeByName(3 as unknown as string), { name: "TypeError" });

@@ -1,4 +1,4 @@
-/** The network with a daemon in front, as a page uses it: connections in memory only. */
+/** The network with a daemon, as a page uses it: in-memory connections only. */
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-/** What the embedded network's links tell of packets: ways, delays, replies and losses. */
+/** What the embedded network's links report about packets: routes, delays, replies and losses. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { utf8 } from "../../src/bytes/bytes.js";

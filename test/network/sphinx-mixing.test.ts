@@ -1,4 +1,4 @@
-/** The embedded network with real packets: each hop takes a layer off, and drops what it must. */
+/** The embedded network with real packets: each hop removes a layer, and drops what it must. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {

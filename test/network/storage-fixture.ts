@@ -1,4 +1,4 @@
-/** A storage network for tests, with a client that knows nothing of daemons. */
+/** A storage network for tests, with a client that does not use a daemon. */
 import type { Bytes } from "../../src/bytes/bytes.js";
 import type { EnvelopeDescriptor, MessageBoxIndex, WriteCap } from "../../src/bytes/opaque.js";
 import type { Clock } from "../../src/clock/clock.js";

@@ -1,5 +1,5 @@
 /**
- * Couriers and replicas on upstream's timing: each wait is seen in what they do, to the
+ * Couriers and replicas with upstream's timing: each wait shows in what they do, to the
  * millisecond.
  */
 import assert from "node:assert/strict";

@@ -1,4 +1,4 @@
-/** The primitives where `node:crypto` lacks some: chosen by trying them. */
+/** The primitives if `node:crypto` lacks some: they are selected by testing them. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";

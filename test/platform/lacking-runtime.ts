@@ -1,7 +1,6 @@
 /**
- * Loaded before a test, with `--import`: takes from `node:crypto` what `KATZ_LACKS` names, as the
- * runtimes that lack it do. Double: runtimes that really lack it run the same test in the smoke
- * set.
+ * Loaded before a test with `--import`: removes from `node:crypto` what `KATZ_LACKS` names, as in
+ * runtimes that lack it. A double: runtimes that really lack it run the same test in the smoke set.
  */
 import crypto from "node:crypto";
 import { syncBuiltinESMExports } from "node:module";

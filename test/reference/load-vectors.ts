@@ -1,4 +1,4 @@
-/** Reads the vector files and gives their bytes. */
+/** Reads the vector files and returns their bytes. */
 import { readFileSync } from "node:fs";
 import { type Bytes, fromHex } from "../../src/bytes/bytes.js";
 

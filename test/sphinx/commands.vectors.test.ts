@@ -49,7 +49,7 @@ test("commands are sorted by kind, and none may come twice", () => {
   assert.deepEqual(sorted.nextNodeHop, commands[1]);
   assert.deepEqual([sorted.recipient, sorted.surbReply], [null, null]);
   const twice = failureOf(() => sortHopCommands([commands[0]!, ...commands]));
-  assert.match(twice.message, /NodeDelay twice/);
+  assert.match(twice.message, /NodeDelay appears twice/);
 });
 
 test("commands that cannot be are refused by name", () => {

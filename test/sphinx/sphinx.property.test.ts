@@ -186,7 +186,7 @@ test("geometries that do not fit their scheme, or name one that is not here, are
     [{ perHopRoutingInfoLength: 83 }, /`geometry\.perHopRoutingInfoLength`/],
     [{ nikeName: "x448" }, /NIKE scheme x25519/],
     [{ nikeName: "", kemName: "" }, /NIKE scheme x25519/],
-    [{ nikeName: "", kemName: "HQC-256" }, /no KEM scheme of the name "HQC-256" here/],
+    [{ nikeName: "", kemName: "HQC-256" }, /no KEM scheme with the name "HQC-256"/],
   ];
   for (const [change, message] of wrong) {
     assert.throws(() => new Sphinx({ ...fields, ...change }), { name: "RangeError", message });

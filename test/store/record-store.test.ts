@@ -127,7 +127,7 @@ void describe("a record store", () => {
     const { store } = await open();
     await store.set("schema", "2");
     await store.close();
-    await assert.rejects(open(), /has version 2, and this program knows version 1/);
+    await assert.rejects(open(), /has version 2, but this program supports version 1/);
   });
 });
 

@@ -1,4 +1,4 @@
-/** The project's files, and what they import, as the TypeScript compiler reads it. */
+/** The project's files and their imports, as the TypeScript compiler reads them. */
 import { readFileSync, readdirSync } from "node:fs";
 import { join, posix, sep } from "node:path";
 import { fileURLToPath } from "node:url";

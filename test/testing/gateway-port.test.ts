@@ -1,4 +1,7 @@
-/** What the gateway's port does with each command, and with clients that do everything wrong. */
+/**
+ * What the gateway's port does with each command, and with clients that make every possible
+ * mistake.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Bytes, concatBytes, randomBytes, utf8, utf8ToText } from "../../src/bytes/bytes.js";

@@ -78,7 +78,7 @@ test("what is wrong with an address is said", () => {
     ["tcp:[]:1", /brackets that do not enclose/],
     ["tcp:a b:1", /invalid character/],
     ["tcp:a/b:1", /invalid character/],
-    ["ws:localhost:1", /is no WebSocket URL; expected ws:\/\/HOST:PORT/],
+    ["ws:localhost:1", /is not a WebSocket URL; expected ws:\/\/HOST:PORT/],
     ["ws://", /has no host/],
     ["ws://localhost:x", /has port "x"/],
     ["ws://localhost:1#here", /has a fragment/],

@@ -87,7 +87,7 @@ test("wrong fields are named", () => {
       { unix: { address: "/x", network: "unix" } },
       /^UnixDialConfig: unknown option\(s\) \['network'\]/,
     ],
-    [{ ws: { address: "localhost:1" } }, /is no WebSocket URL/],
+    [{ ws: { address: "localhost:1" } }, /is not a WebSocket URL/],
     [{ ws: { address: "ws://a", token: "" } }, /token must not be empty/],
     [{ ws: { address: "ws://a", token: 7 } }, /token must be a string, got number/],
   ];

@@ -1,4 +1,4 @@
-/** Takes down what a transport delivers. */
+/** Records what a transport delivers. */
 import { concatBytes } from "../../src/bytes/bytes.js";
 import type { Transport } from "../../src/transport/transport.js";
 

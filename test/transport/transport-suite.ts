@@ -1,4 +1,4 @@
-/** What every transport promises, as one suite that is run for each kind. */
+/** The rules for every transport, as one suite for each kind. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";

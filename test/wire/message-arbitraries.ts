@@ -1,4 +1,4 @@
-/** Arbitrary requests and responses of every kind; the compiler holds them to the schemas. */
+/** Arbitrary requests and responses of every kind; the compiler checks them against the schemas. */
 import * as fc from "fast-check";
 import type { RequestFields, RequestKind } from "../../src/wire/requests.js";
 import type { DaemonRequest } from "../../src/wire/requests.js";

@@ -1,4 +1,4 @@
-/** What a message port takes from an end that does not keep to the stream, or is gone. */
+/** What a message port accepts from an end that breaks the rules of the stream, or is gone. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";

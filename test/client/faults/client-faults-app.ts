@@ -1,4 +1,4 @@
-/** A client of a fault schedule, with its line to the daemon and everything that it hears. */
+/** A client in a fault schedule, with its line to the daemon and all events that it receives. */
 import { ThinClient } from "../../../src/client/thin-client.js";
 import type { Clock } from "../../../src/clock/clock.js";
 import { type ClientEvent, eventTypes } from "../../../src/config/events.js";

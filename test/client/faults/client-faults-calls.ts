@@ -1,4 +1,4 @@
-/** The calls of a fault schedule: how each is made, and which outcomes the model allows it. */
+/** The calls in a fault schedule: how each is made, and which outcomes the model allows. */
 import { equalBytes, utf8, utf8ToText } from "../../../src/bytes/bytes.js";
 import type { MessageBoxIndex, WriteCap } from "../../../src/bytes/opaque.js";
 import type { CallOptions } from "../../../src/client/call-options.js";

@@ -1,4 +1,4 @@
-/** A line between client and daemon that breaks in all the ways in which lines break. */
+/** A line between client and daemon that can break in every way. */
 import type { Transport, TransportHandlers } from "../../../src/transport/transport.js";
 
 /** The client's end of a connection, with faults. */

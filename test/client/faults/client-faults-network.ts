@@ -1,5 +1,5 @@
 /**
- * A double of mixnet, couriers and replicas for the client's fault schedules: it knows a few boxes
+ * A double of mixnet, couriers and replicas for the client's fault schedules. It knows a few boxes
  * and copies in advance, and answers for each only after it was opened. No real packet leaves.
  */
 import { type Bytes, concatBytes, toHex, utf8 } from "../../../src/bytes/bytes.js";

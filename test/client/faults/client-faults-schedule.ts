@@ -1,4 +1,4 @@
-/** What may happen in a fault schedule of the client, and how one is drawn from a seed. */
+/** The possible events in a fault schedule of the client, and how one is drawn from a seed. */
 import { COPIES, READS, WRITES } from "./client-faults-network.js";
 import { SeededNumbers } from "../../e2e/pigeonhole-model/pigeonhole-schedule.js";
 

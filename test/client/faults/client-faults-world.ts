@@ -1,4 +1,4 @@
-/** The daemon and the clients of one fault schedule, and what the model knows of their calls. */
+/** The daemon and the clients of one fault schedule, and what the model knows about their calls. */
 import { leftOf } from "../../e2e/seeded-schedules.js";
 import { type Bytes, randomBytes } from "../../../src/bytes/bytes.js";
 import { VirtualClock } from "../../../src/clock/virtual.js";

@@ -1,4 +1,4 @@
-/** The client against its model, for as long as it takes. `KATZ_SEED` says where to begin. */
+/** The client against its model, without a time limit. `KATZ_SEED` is the first seed. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { describeSummary, runSchedules } from "./client-faults.js";

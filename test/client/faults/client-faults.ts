@@ -1,6 +1,6 @@
 /**
- * Runs fault schedules of the client against a daemon with a virtual clock: every call must come to
- * an outcome that a simple model allows, and in the end nothing may be left of anybody.
+ * Runs fault schedules of the client against a daemon with a virtual clock: every call must have an
+ * outcome that a simple model allows, and in the end nothing may be left over.
  */
 import { prepare } from "./client-faults-network.js";
 import { type Schedule, drawSchedule } from "./client-faults-schedule.js";

@@ -1,4 +1,4 @@
-/** Points that keep a factor which a product, read as infinity, had hidden. */
+/** Points that keep a factor because a product wrongly read as infinity. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromHex } from "../../../src/bytes/bytes.js";

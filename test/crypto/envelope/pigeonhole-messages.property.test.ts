@@ -1,4 +1,7 @@
-/** Every message of Pigeonhole: what is written reads back, and no cut or change of it crashes. */
+/**
+ * Every message of Pigeonhole: it reads back as written, and no cut or change makes the decoder
+ * crash.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";

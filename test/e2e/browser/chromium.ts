@@ -1,4 +1,4 @@
-/** A Chromium that is on this machine; none is ever downloaded. */
+/** A Chromium on this machine; none is ever downloaded. */
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

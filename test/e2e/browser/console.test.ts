@@ -1,6 +1,6 @@
 /**
- * The console's page in a real browser: every page by keyboard alone, accessible, in both themes and
- * on a narrow screen. Pictures of all pages are left in .build/console.
+ * The console's page in a real browser: every page with the keyboard alone, accessible, in both
+ * themes and on a narrow screen. Pictures of all pages are saved in .build/console.
  */
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";

@@ -1,4 +1,4 @@
-/** A file through the network inside a real browser: some seven hundred boxes. */
+/** A file through the network inside a real browser: about seven hundred boxes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HeadlessBrowser, findChromium } from "./chromium.js";

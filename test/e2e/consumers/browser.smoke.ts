@@ -1,4 +1,4 @@
-/** The packed package in pages: bundled by Vite with the network in a worker, and not bundled. */
+/** The packed package in pages: bundled by Vite with the network in a worker, and unbundled. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";

@@ -1,4 +1,4 @@
-/** What npm makes of a clone that nobody built: a tarball, a git dependency. */
+/** What npm makes from a clone without a build: a tarball, a git dependency. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";

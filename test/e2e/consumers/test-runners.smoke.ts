@@ -1,6 +1,4 @@
-/**
- * The testing guide's example under other runners, whose environments have globals of their own.
- */
+/** The testing guide's example under other runners, whose environments have their own globals. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { copyGuide, projectWith } from "./tools.js";

@@ -1,4 +1,4 @@
-/** Hostile clients against the daemon: it answers, or hangs up, and never falls. */
+/** Hostile clients against the daemon: it answers or disconnects, and never crashes. */
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { toHex } from "../../../src/bytes/bytes.js";

@@ -1,6 +1,6 @@
 /**
- * A gateway that does everything wrong that one can: frames that no honest one sends, at every
- * state of a link. Half of them are well-formed commands with something changed.
+ * A gateway that makes every possible mistake: frames that no honest one sends, in every state of a
+ * link. Half of them are well-formed commands with a change.
  */
 import { type Bytes, concatBytes } from "../../../src/bytes/bytes.js";
 import { realClock } from "../../../src/clock/real.js";

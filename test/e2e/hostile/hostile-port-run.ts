@@ -1,7 +1,7 @@
 /**
- * Clients of a gateway's port that do everything wrong that one can: at every state of the
- * handshake, and with frames and Sphinx packets that no honest client sends. An honest client is
- * connected all the while.
+ * Clients of a gateway's port that make every possible mistake: in every state of the handshake,
+ * and with frames and Sphinx packets that no honest client sends. An honest client is connected all
+ * the time.
  */
 import { type Bytes, concatBytes, utf8 } from "../../../src/bytes/bytes.js";
 import { SurbId } from "../../../src/bytes/opaque.js";

@@ -1,6 +1,6 @@
 /**
- * Daemons that try to exhaust their client's memory. The client runs in a process of its own, with
- * a heap that is a fraction of what would be held if it were not bounded.
+ * Daemons that try to exhaust their client's memory. The client runs in a separate process, with a
+ * heap that is a fraction of what it would hold without limits.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

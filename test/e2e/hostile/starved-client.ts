@@ -1,6 +1,6 @@
 /**
- * A client in a process with little memory. It connects to the daemon whose address is given, lets
- * events come until the daemon hangs up, and prints as JSON what became of it.
+ * A client in a process with little memory. It connects to the given address, receives events until
+ * the daemon disconnects, and prints the result as JSON.
  */
 import { ThinClient } from "katzenpost-thinclient";
 

@@ -1,4 +1,4 @@
-/** Every test of the command line once more, with the `katz` that a user installs globally. */
+/** Every test of the command line again, with a globally installed `katz`. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync } from "node:fs";

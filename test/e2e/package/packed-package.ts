@@ -1,4 +1,4 @@
-/** The package as npm would publish it, installed into an empty project. Needs no registry. */
+/** The package as npm would publish it, installed into an empty project. It needs no registry. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-/** What boxes may hold, and what calls may come to: the model beside the real thing. */
+/** The possible contents of boxes and results of calls: the model beside the real network. */
 import { CopyFailedError } from "../../../src/errors/partial-results.js";
 import * as errors from "../../../src/errors/errors.js";
 

@@ -1,4 +1,4 @@
-/** The calls of a schedule: how each is made, and what its result may be. */
+/** The calls in a schedule: how each is made, and which results are allowed. */
 import { concatBytes, utf8, utf8ToText } from "../../../src/bytes/bytes.js";
 import type { EnvelopeHash } from "../../../src/bytes/opaque.js";
 import type { ThinClient } from "../../../src/client/thin-client.js";

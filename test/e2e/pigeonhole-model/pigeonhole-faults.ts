@@ -1,5 +1,5 @@
 /**
- * The faults of a schedule: how each is brought about, what it excuses, and how all of them end.
+ * The faults in a schedule: how each is caused, which results it excuses, and how all of them end.
  */
 import {
   type CourierQueryReply,

@@ -1,6 +1,6 @@
 /**
  * Pigeonhole against its model: a hundred schedules of calls, faults and passing time. `KATZ_SEED`
- * says where to begin.
+ * is the first seed.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

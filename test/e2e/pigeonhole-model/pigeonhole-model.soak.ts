@@ -1,4 +1,4 @@
-/** Pigeonhole against its model, for as long as it takes. `KATZ_SEED` says where to begin. */
+/** Pigeonhole against its model, without a time limit. `KATZ_SEED` is the first seed. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { describeCounts } from "../seeded-schedules.js";

@@ -1,6 +1,6 @@
 /**
- * Runs schedules of the Pigeonhole model on a whole network with a virtual clock: everything that
- * calls come to must be something that the model allows, and in the end nothing may be left.
+ * Runs schedules of the Pigeonhole model on a whole network with a virtual clock: the model must
+ * allow every result of a call, and in the end nothing may be left over.
  */
 import { webcrypto } from "node:crypto";
 import { type RunResult, runSeeds } from "../seeded-schedules.js";

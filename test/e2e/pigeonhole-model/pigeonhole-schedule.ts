@@ -1,4 +1,4 @@
-/** What may happen in a schedule of the Pigeonhole model, and how one is drawn from a seed. */
+/** The possible events in a schedule of the Pigeonhole model, and how one is drawn from a seed. */
 
 /** Streams of a schedule, and boxes of each that it uses. */
 export const STREAMS = 2;

@@ -1,4 +1,4 @@
-/** The network of one schedule, the calls that are made on it, and what the model knows of them. */
+/** The network of one schedule, its calls, and what the model knows about them. */
 import { leftOf } from "../seeded-schedules.js";
 import { toHex, utf8ToText } from "../../../src/bytes/bytes.js";
 import type { EnvelopeHash, MessageBoxIndex } from "../../../src/bytes/opaque.js";

@@ -1,4 +1,4 @@
-/** A Python with upstream's client in it, made once and kept. */
+/** A Python with upstream's client, made once and kept. */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-/** Upstream's Python client on `katz daemon`, and on a daemon of ours behind a gateway. */
+/** Upstream's Python client with `katz daemon`, and with our daemon behind a gateway. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { join } from "node:path";

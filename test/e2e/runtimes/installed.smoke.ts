@@ -1,4 +1,4 @@
-/** What a user does first, with the installed package, on the runtime that `KATZ_RUNTIME` names. */
+/** A user's first steps with the installed package, on the runtime that `KATZ_RUNTIME` names. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

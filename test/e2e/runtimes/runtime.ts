@@ -1,4 +1,4 @@
-/** The runtime that the smoke tests run the package on: `KATZ_RUNTIME` names it, else this Node. */
+/** The runtime for the smoke tests: the one that `KATZ_RUNTIME` names, or else this Node. */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { promisify } from "node:util";

@@ -1,4 +1,4 @@
-/** The package is held to the list of the reference's symbols. */
+/** Checks the package against the list of the reference's symbols. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-/** Makes `docs/from-python.md`. */
+/** Writes `docs/from-python.md`. */
 import { DEVIATIONS } from "./deviations.js";
 import { SEED_SYMBOLS } from "./seed-symbols.js";
 import type { SeedSymbol } from "./symbol.js";

@@ -1,7 +1,7 @@
 /**
- * Every public symbol of the reference, the Python binding 0.0.15 and what newer ones up to 0.0.25
- * added, with its twin here. `docs/from-python.md` is made from this list, and `parity.test.ts`
- * holds the package to it.
+ * Every public symbol of the reference (the Python binding 0.0.15, and additions up to 0.0.25) with
+ * its counterpart here. `docs/from-python.md` is generated from this list, and `parity.test.ts`
+ * checks the package against it.
  */
 import { CLIENT_SYMBOLS } from "./client-symbols.js";
 import { OTHER_SYMBOLS } from "./other-symbols.js";

@@ -1,4 +1,4 @@
-/** What the list of the reference's symbols is made of. */
+/** The types of the list of the reference's symbols. */
 
 /** What a symbol is. */
 export type SymbolKind =

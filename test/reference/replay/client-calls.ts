@@ -1,4 +1,4 @@
-/** The public call of our client that says what a recorded request said. */
+/** The public call of our client for a recorded request. */
 import type { ThinClient } from "../../../src/client/thin-client.js";
 import type { CborMap, CborValue } from "../../../src/cbor/cbor.js";
 

@@ -1,4 +1,4 @@
-/** Our client with the recorded daemon: it must say what the recorded client said. */
+/** Our client with the recorded daemon: it must send what the recorded client sent. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ClientClosedError } from "../../../src/errors/errors.js";

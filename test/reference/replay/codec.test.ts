@@ -1,4 +1,4 @@
-/** Every frame of every recording, read and written again by our codec. */
+/** Every frame of every recording, decoded and encoded again by our codec. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ProtocolError } from "../../../src/errors/errors.js";

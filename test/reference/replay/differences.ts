@@ -1,7 +1,7 @@
 /**
- * Where ours differs from the reference daemon on purpose. The replays hold ours to this table as
- * they hold it to the recordings: a difference that is not here fails, and so does one that is here
- * but does not show.
+ * Where our daemon differs from the reference daemon on purpose. The replays check ours against
+ * this table and the recordings: a difference that is not in the table fails, and so does one in
+ * the table that does not show.
  */
 import type { CborValue } from "../../../src/cbor/cbor.js";
 import type { Kindness } from "../../../src/mixnet/kindness.js";

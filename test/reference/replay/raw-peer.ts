@@ -1,4 +1,4 @@
-/** One end of a connection without any rules of its own: frames out, frames in. */
+/** One end of a connection without its own rules: frames out, frames in. */
 import type { Transport } from "../../../src/transport/transport.js";
 import { FrameDecoder } from "../../../src/wire/framing.js";
 

@@ -1,4 +1,4 @@
-/** Recordings of the reference daemon, as scripts: connections, and frames in their order. */
+/** Recordings of the reference daemon, as scripts: connections, and frames in order. */
 import { readFileSync } from "node:fs";
 import { type Bytes, fromHex } from "../../../src/bytes/bytes.js";
 

@@ -1,7 +1,7 @@
 /**
- * How a live reply is held to a recorded one, field by field. What follows from the script must be
- * equal; what is drawn at random must have the length that the live geometry gives it, and stands
- * for the recorded value from then on.
+ * How a live reply is compared with a recorded one, field by field. What follows from the script
+ * must be equal. Random values must have the length that the live geometry requires, and replace
+ * the recorded value from then on.
  */
 import assert from "node:assert/strict";
 import { toHex } from "../../../src/bytes/bytes.js";

@@ -1,4 +1,4 @@
-/** What both sides of a replay are measured by: sizes and nodes, recorded and live. */
+/** The sizes and nodes of both sides of a replay, recorded and live. */
 import assert from "node:assert/strict";
 import type { Bytes } from "../../../src/bytes/bytes.js";
 import { toHex } from "../../../src/bytes/bytes.js";

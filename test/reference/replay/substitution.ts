@@ -1,4 +1,4 @@
-/** Recorded bytes and what stands for them on the live side. */
+/** Recorded bytes and their counterparts on the live side. */
 import { type Bytes, equalBytes, toHex } from "../../../src/bytes/bytes.js";
 import type { CborValue } from "../../../src/cbor/cbor.js";
 

@@ -1,4 +1,4 @@
-/** `katz console`: the network and the application, in a page. */
+/** `katz console`: shows the network and the application in a page. */
 import { createRequire } from "node:module";
 import { setImmediate } from "node:timers/promises";
 import { type Metric, ThinClient, randomBytes, toHex } from "katzenpost-thinclient";
@@ -30,30 +30,30 @@ export interface ConsoleFlags extends OutputFlags {
   /** Length of an epoch in milliseconds. */
   readonly epoch?: number;
   readonly seed?: string;
-  /** Whether the embedded network's clock is a virtual one. */
+  /** Whether the embedded network uses a virtual clock. */
   readonly virtual: boolean;
 }
 
-/** Bytes of the token. */
+/** Length of the token in bytes. */
 const TOKEN_BYTES = 16;
 
 /** How long the client may take to connect before the page is shown without it, in ms. */
 const CONNECT_MS = 2000;
 
-/** Flags that mean something only with the embedded network. */
+/** Flags that only apply to the embedded network. */
 const embeddedOnly = ["mixing", "seed", "virtual"] as const;
 
 const { version } = createRequire(import.meta.url)("katzenpost-thinclient/package.json") as {
   version: string;
 };
 
-/** A subject, and what ends it. */
+/** The subject, and the function that ends it. */
 interface Started {
   readonly subject: Omit<ConsoleSubject, "version" | "verify">;
   readonly close: () => Promise<void>;
 }
 
-/** Where the events go, once there is a feed. */
+/** Forwards events, once there is a feed. */
 class Events {
   feed: ConsoleFeed | null = null;
   readonly #early: Parameters<ConsoleFeed["add"]>[0][] = [];
@@ -65,7 +65,7 @@ class Events {
 
   readonly metrics = (metric: Metric): void => this.feed?.addMetric(metric);
 
-  /** Hands over what came before. */
+  /** Sends earlier events to the feed. */
   to(feed: ConsoleFeed): void {
     this.feed = feed;
     for (const trace of this.#early) feed.add(trace);
@@ -107,7 +107,7 @@ export function consoleCommand(flags: ConsoleFlags): Promise<void> {
   });
 }
 
-/** @throws UsageError for flags that do not go together. */
+/** @throws UsageError for flags that cannot be combined. */
 export function checkFlags(flags: ConsoleFlags): void {
   const { address, config, join } = flags;
   const foreign = [address, config, join].filter((flag) => flag !== undefined).length;
@@ -137,7 +137,7 @@ function start(
   return embedded(flags, output, events);
 }
 
-/** The embedded network with a daemon, which programs can use too. */
+/** Starts the embedded network with a daemon, which programs can use too. */
 async function embedded(flags: ConsoleFlags, output: Output, events: Events): Promise<Started> {
   const clock = flags.virtual ? new VirtualClock(Date.now()) : realClock;
   const options = {
@@ -149,7 +149,7 @@ async function embedded(flags: ConsoleFlags, output: Output, events: Events): Pr
     onFault: (error: Error) => output.warning(error.message),
   } as const;
   const remark = (text: string): void => output.remark(text);
-  // A virtual clock stands still, and so would programs that wait by their own.
+  // A virtual clock stands still, so programs that wait by their own clocks would wait forever.
   const usual = flags.virtual ? [] : await usualAddresses(remark);
   const daemon = await DevDaemon.start({ ...options, listen: flags.listen ?? usual }).catch(
     (error: unknown) => {
@@ -176,17 +176,17 @@ async function embedded(flags: ConsoleFlags, output: Output, events: Events): Pr
       virtual: flags.virtual ? (clock as VirtualClock) : null,
     },
     close: async () => {
-      // A virtual clock stands still: nothing that waits by it would end.
+      // A virtual clock stands still, so nothing that waits by it would end.
       if (!flags.virtual) await client.stop({ drain: false });
       await daemon.close();
     },
   };
 }
 
-/** How fast the console's own client is back when its daemon is. */
+/** How fast the console's own client reconnects when its daemon returns, in ms. */
 const RECONNECT = { initialDelayMs: 200, maxDelayMs: 2000 };
 
-/** Our daemon on a real network. */
+/** Starts our daemon on a real network. */
 async function joined(file: string, flags: ConsoleFlags, events: Events): Promise<Started> {
   const daemon = await JoinedDaemon.start({
     config: file,
@@ -213,7 +213,7 @@ async function joined(file: string, flags: ConsoleFlags, events: Events): Promis
   };
 }
 
-/** A daemon of another process. */
+/** Uses the daemon of another process. */
 async function foreign(flags: ConsoleFlags, signal: AbortSignal, events: Events): Promise<Started> {
   const [place] = (await daemonPlaces(flags, signal)) as readonly [DaemonPlace];
   const client = new ThinClient(
@@ -236,8 +236,8 @@ async function foreign(flags: ConsoleFlags, signal: AbortSignal, events: Events)
 }
 
 /**
- * Connects; a daemon that waits for its document is waited for while the page is already there.
- * @throws what connecting throws, when it fails at once.
+ * Connects. If the daemon waits for its document, the page is shown while the client waits.
+ * @throws what connecting throws, if it fails at once.
  */
 async function connectSoon(client: ThinClient): Promise<void> {
   const connecting = client.start();
@@ -245,7 +245,7 @@ async function connectSoon(client: ThinClient): Promise<void> {
   connecting.catch(() => {});
 }
 
-/** The line that says where the page is. Its URL is a secret: it is told on the terminal only. */
+/** Prints where the page is. Its URL is a secret, so it is only shown on a terminal. */
 function tell(output: Output, server: ConsoleServer, subject: Started["subject"]): void {
   output.result(server.url, {
     type: "console",

@@ -1,4 +1,4 @@
-/** How `katz console` is called. */
+/** The definition of `katz console`. */
 import { buildCommand } from "@stricli/core";
 import {
   described,

@@ -1,6 +1,6 @@
 /**
- * Opening the console in the user's browser. The token must not be in any program's arguments, which
- * others on the machine can read, so the browser is given a file of this user's that leads there.
+ * Opens the console in the user's browser. The token must not be in any program's arguments, which
+ * other users of the machine can read. So the browser opens a private file that leads to the page.
  */
 import { spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -8,13 +8,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
-/** What opens a file in the browser, by platform. */
+/** The program that opens a file in the browser, by platform. */
 const OPENERS: Readonly<Record<string, readonly [string, ...string[]]>> = {
   darwin: ["open"],
   win32: ["cmd", "/c", "start", ""],
 };
 
-/** A file that leads to the page; gone when it is disposed of. */
+/** A file that leads to the page; deleted when it is disposed of. */
 export class OpeningPage implements AsyncDisposable {
   readonly #folder: string;
   /** Its path. */
@@ -25,7 +25,7 @@ export class OpeningPage implements AsyncDisposable {
     this.path = join(folder, "console.html");
   }
 
-  /** Writes the file, for this user's eyes only. */
+  /** Writes the file so that only this user can read it. */
   static async write(url: string): Promise<OpeningPage> {
     const page = new OpeningPage(await mkdtemp(join(tmpdir(), "katz-console-")));
     const markup =
@@ -36,7 +36,7 @@ export class OpeningPage implements AsyncDisposable {
     return page;
   }
 
-  /** Opens it; what becomes of that is the browser's business. False when no browser was started. */
+  /** Opens it. Returns false if no browser was started; whether the page opens is not checked. */
   open(): Promise<boolean> {
     const [command, ...args] = OPENERS[process.platform] ?? ["xdg-open"];
     return new Promise((resolve) => {

@@ -1,7 +1,7 @@
 /**
- * The console's server: three files and one WebSocket, on this machine only. Any page in any browser
- * here can try to reach it, so nothing is served under a foreign name, and the socket takes only the
- * console's own page with the token.
+ * The console's server: three files and one WebSocket, on this machine only. Any page in any local
+ * browser can try to reach it. So it serves nothing under a foreign host name, and the socket only
+ * accepts the console's own page with the token.
  */
 import { readFile } from "node:fs/promises";
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
@@ -13,24 +13,25 @@ import type { ConsoleFeed } from "../../../console/feed.js";
 import { acceptedProtocol } from "../../../platform/node-ws-handshake.js";
 import { UsageError } from "../../failure.js";
 
-/** Where the page's files are after the build. */
+/** The folder of the page's files after the build. */
 const FOLDER = new URL("../../../../console/", import.meta.url);
 
 /** The path of the socket. */
 const SOCKET_PATH = "/socket";
 
-/** Most bytes of one message from the page. */
+/** The most bytes of one message from the page. */
 const MOST_ASKED_BYTES = 4096;
-/** Most bytes that may wait for a page that does not read. */
+/** The most bytes that may wait for a page that does not read. */
 const MOST_UNSENT_BYTES = 32 * 1024 * 1024;
-/** Most pages at once. */
+/** The most pages at once. */
 const MOST_PAGES = 16;
-/** Longest time a peer may take over its headers, in ms. */
+/** How long a peer may take to send its headers, in ms. */
 const HEADERS_TIMEOUT_MS = 10_000;
 
 /**
- * What a browser lets the page do: its own scripts, styles and socket, and nothing else.
- * `require-trusted-types-for` with no policy allowed makes it impossible to turn text into markup.
+ * What the browser allows the page: its own scripts, styles and socket, and nothing else.
+ * `require-trusted-types-for` without an allowed policy makes it impossible to turn text into
+ * markup.
  */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
@@ -81,7 +82,7 @@ async function staticFiles(): Promise<ReadonlyMap<string, StaticFile>> {
 
 /** A running server. */
 export class ConsoleServer implements AsyncDisposable {
-  /** What a browser says the page comes from, e.g. `http://127.0.0.1:4711`. */
+  /** The page's origin, as browsers report it, e.g. `http://127.0.0.1:4711`. */
   readonly origin: string;
   readonly #server: Server;
   readonly #sockets: WebSocketServer;
@@ -118,8 +119,8 @@ export class ConsoleServer implements AsyncDisposable {
 
   /**
    * Listens on 127.0.0.1.
-   * @param port 0 takes a free one.
-   * @param token what the page must offer; it has it from the fragment of its URL.
+   * @param port 0 means a free one.
+   * @param token the token that the page must send; the page has it from the fragment of its URL.
    * @throws UsageError when the port is taken, or the page was not built.
    */
   static async start(options: {
@@ -140,7 +141,7 @@ export class ConsoleServer implements AsyncDisposable {
     return new ConsoleServer(server, files, options);
   }
 
-  /** The page's address with the token, which browsers send to nobody. A secret. */
+  /** The page's address with the token in its fragment, which browsers do not send. A secret. */
   get url(): string {
     return `${this.origin}/#${this.#token}`;
   }
@@ -156,7 +157,10 @@ export class ConsoleServer implements AsyncDisposable {
     return acceptedProtocol(protocols, rules);
   }
 
-  /** A page's own name may point to this machine (DNS rebinding): its browser says that name. */
+  /**
+   * Against DNS rebinding: another page's host name may point to this machine, and its browser then
+   * sends that name.
+   */
   #isOwnHost({ headers }: IncomingMessage): boolean {
     return this.#hosts.includes(headers.host ?? "");
   }
@@ -207,7 +211,7 @@ export class ConsoleServer implements AsyncDisposable {
     });
     page.on("message", (data: Buffer, isBinary) => {
       const action = isBinary ? decodeAction(data) : null;
-      // Only the console's own page is here; one that says what nobody understands is broken.
+      // Only the console's own page connects here; if its message is not understood, it is broken.
       if (action === null) page.close(1003);
       else void this.#feed.perform(action);
     });

@@ -1,7 +1,6 @@
 /**
- * The package's own modules, and those that they import, as a page can load them: one by one, with
- * every name of a package in place of which stands a path. So the package need not carry a second,
- * bundled copy of itself.
+ * The package's own modules and their imports, in a form that a page can load: one by one, with
+ * paths in place of package names. So the package does not need a second, bundled copy of itself.
  */
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -17,12 +16,14 @@ const forBrowsers: Readonly<Record<string, string>> = {
   "#level": join(ROOT, "dist/src/platform/browser-level.js"),
 };
 
-/** Modules by path: `/bare/NAME` for what a program imports by name, `/modules/…` for files. */
+/**
+ * Modules by path: `/bare/NAME` for package names in a program's imports, `/modules/…` for files.
+ */
 export class PackageModules {
-  /** The folders of packages, by the number that they have in paths. */
+  /** The folders of packages, by their number in paths. */
   readonly #roots = [ROOT];
 
-  /** The text at that path; null when there is none. */
+  /** The text at that path; null if there is none. */
   async get(path: string): Promise<string | null> {
     const [, bare] = /^\/bare\/([@\w./-]+)$/.exec(path) ?? [];
     if (bare !== undefined) {
@@ -37,7 +38,7 @@ export class PackageModules {
     return this.#placed(await readFile(file, "utf8"), file);
   }
 
-  /** A module's text with the paths of what it imports. */
+  /** A module's text, with paths in place of its imports. */
   #placed(text: string, file: string): string {
     return text.replace(
       /((?:\bfrom|\bimport)\s*\(?\s*)(["'])([#@\w][^"'\n]*)\2/g,
@@ -48,7 +49,7 @@ export class PackageModules {
     );
   }
 
-  /** The path of a package's module; null when there is no such package. */
+  /** The path of a package's module; null if there is no such package. */
   #placeOf(name: string, from: string): string | null {
     let file: string;
     try {
@@ -68,7 +69,7 @@ export class PackageModules {
   }
 }
 
-/** The folder of the package that a file belongs to. */
+/** The folder of the package that contains a file. */
 function packageOf(file: string): string | null {
   for (let folder = dirname(file); folder !== dirname(folder); folder = dirname(folder)) {
     if (existsSync(join(folder, "package.json"))) return folder;

@@ -26,7 +26,7 @@ const HEADERS_TIMEOUT_MS = 10_000;
 
 /** A running server. It has read the folder's files: a request names one of them or a module. */
 export class StaticServer implements AsyncDisposable {
-  /** What a browser calls it, e.g. `http://127.0.0.1:8080`. */
+  /** Its origin, as browsers report it, e.g. `http://127.0.0.1:8080`. */
   readonly origin: string;
   readonly #server: Server;
   readonly #files: ReadonlyMap<string, Buffer>;
@@ -76,7 +76,7 @@ export class StaticServer implements AsyncDisposable {
       response.writeHead(status, { ...headers, "content-type": type });
       response.end(request.method === "HEAD" ? "" : body);
     };
-    // A page elsewhere may have a name that leads to this machine.
+    // Against DNS rebinding: another page's host name may point to this machine.
     if (!this.#hosts.includes(request.headers.host ?? "")) {
       answer(403, "text/plain", "This server is for this machine only.\n");
       return;

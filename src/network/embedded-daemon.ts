@@ -18,7 +18,7 @@ import type { Listener, Transport } from "../transport/transport.js";
 import type { PublishedDocument } from "./directory.js";
 import { checkEmbeddedDaemonOptions, storeCheck } from "./embedded-daemon-options.js";
 import type { Mixing } from "./embedded-link.js";
-import { type KeptNetwork, openKeptNetwork } from "./kept-network.js";
+import type { KeptNetwork, KeptNetworkOptions } from "./kept-network.js";
 import { EmbeddedNetwork, type EmbeddedNetworkOptions } from "./network.js";
 import { NikeSchemes } from "./nike-schemes.js";
 import type { Rates } from "./parameters.js";
@@ -158,8 +158,7 @@ export class EmbeddedDaemon implements AsyncDisposable {
     checkEmbeddedDaemonOptions(options, { store: storeCheck });
     const { store, clock = realClock } = options;
     const nowMs = clock.now();
-    const kept =
-      store === undefined ? undefined : await openKeptNetwork(store, { ...options, nowMs });
+    const kept = store === undefined ? undefined : await openStore(store, { ...options, nowMs });
     let running: EmbeddedDaemon;
     try {
       running = new EmbeddedDaemon({ ...options, ...kept?.shape }, { kept });
@@ -334,4 +333,10 @@ function networkOptions(options: EmbeddedDaemonOptions): Partial<EmbeddedNetwork
   const counts = { epochMs, couriers, replicas, mixesPerLayer, userForwardPayloadLength };
   const given = { ...counts, ...rates, kindCouriers, kindMixes, onFault, onTrace };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+/** Loaded when it is needed: a page that keeps nothing need not carry a database. */
+async function openStore(store: string, options: KeptNetworkOptions): Promise<KeptNetwork> {
+  const { openKeptNetwork } = await import("./kept-network.js");
+  return openKeptNetwork(store, options);
 }

@@ -7,7 +7,7 @@ import { checkUnixPath, formatHostPort, parseHostPort } from "../transport/addre
 import type { Transport } from "../transport/transport.js";
 import type { DialOptions, TcpNetwork } from "./contract.js";
 import { describeFailure, failureCode } from "./node-failure.js";
-import { socketTransport } from "./node-socket.js";
+import { ReadMemory, socketTransport } from "./node-socket.js";
 import { checkUnixLength, padsAbstractNames, systemUnixPath } from "./node-unix-path.js";
 export { dialWs } from "./node-dial-ws.js";
 
@@ -82,7 +82,10 @@ function connected(
 ): Promise<Transport> {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
-    const socket = connect(options);
+    const memory = new ReadMemory();
+    const socket = connect({ ...options, onread: memory.onread });
+    // Nothing is read before the transport is opened.
+    socket.pause();
     const leave =
       signal &&
       onAbort(signal, () => {
@@ -92,7 +95,7 @@ function connected(
     socket.once("connect", () => {
       leave?.();
       // Here and not after an await, because an error could come in between and find no listener.
-      resolve(socketTransport(socket, where));
+      resolve(socketTransport(socket, where, memory));
     });
     socket.on("error", (cause) => {
       leave?.();

@@ -7,9 +7,32 @@ import { LINGER_MS, WRITE_QUEUE_BYTES } from "../transport/limits.js";
 import type { Transport, TransportHandlers } from "../transport/transport.js";
 import { describeFailure } from "./node-failure.js";
 
+/** Bytes that a dialled socket reads at once. */
+const READ_BYTES = 32 * 1024;
+
+/**
+ * Memory that a dialled socket reads into, again and again. Without it Node allocates 64 KiB for
+ * each read, however short the answer is.
+ */
+export class ReadMemory {
+  /** Takes what came; false: reads no further. */
+  receive: ((chunk: Uint8Array) => boolean) | null = null;
+  /** The option of `net.connect`. A runtime that does not know it emits "data" as ever. */
+  readonly onread = {
+    buffer: new Uint8Array(READ_BYTES),
+    callback: (length: number, memory: Uint8Array): boolean => {
+      // A copy, because the memory is read into again while a receiver still uses the chunk.
+      const chunk = new Uint8Array(memory.buffer as ArrayBuffer, memory.byteOffset, length).slice();
+      return this.receive?.(chunk) ?? true;
+    },
+  };
+}
+
 class SocketTransport implements Transport {
   readonly address: string;
   readonly #socket: Socket;
+  /** What came while nobody may have it. */
+  readonly #held: Uint8Array[] = [];
   readonly #waiting: (() => void)[] = [];
   #handlers: TransportHandlers | null = null;
   #paused = false;
@@ -20,7 +43,8 @@ class SocketTransport implements Transport {
   #error: Error | null = null;
   #linger: Timer | null = null;
 
-  constructor(socket: Socket, address: string) {
+  constructor(socket: Socket, address: string, memory: ReadMemory | null) {
+    if (memory) memory.receive = (chunk) => this.#receive(chunk);
     this.#socket = socket;
     this.address = address;
     socket.setNoDelay(true);
@@ -31,7 +55,7 @@ class SocketTransport implements Transport {
     });
     socket.on("end", () => {
       this.#sawEnd = true;
-      if (!this.#paused) this.end();
+      if (!this.#paused && this.#held.length === 0) this.end();
     });
     socket.on("drain", () => this.#release());
     socket.on("finish", () => {
@@ -58,7 +82,9 @@ class SocketTransport implements Transport {
         new Uint8Array(chunk.buffer as ArrayBuffer, chunk.byteOffset, chunk.byteLength),
       );
     });
-    if (!this.#paused) this.#socket.resume();
+    if (this.#paused) return;
+    if (this.#held.length > 0) this.#deliverHeld();
+    else this.#socket.resume();
   }
 
   write(chunk: Uint8Array): boolean {
@@ -78,8 +104,39 @@ class SocketTransport implements Transport {
     this.#socket.pause();
   }
 
+  /**
+   * Hands `chunk` on, or holds it: a socket that is paused in the turn in which it was resumed reads
+   * once more, and memory of our own does not pass through its stream, which would hold it.
+   * @returns whether to read on.
+   */
+  #receive(chunk: Uint8Array): boolean {
+    if (this.#destroyed) return false;
+    if (this.#handlers === null || this.#paused || this.#held.length > 0) {
+      this.#held.push(chunk);
+      return false;
+    }
+    this.#handlers.onData(chunk);
+    return !this.#paused;
+  }
+
+  /** Hands on what was held, then reads again; not from within `open` or `resume`. */
+  #deliverHeld(): void {
+    queueMicrotask(() => {
+      while (this.#held.length > 0 && !this.#paused && !this.#destroyed) {
+        this.#handlers!.onData(this.#held.shift()!);
+      }
+      if (this.#held.length > 0 || this.#paused) return;
+      if (this.#sawEnd) this.end();
+      this.#socket.resume();
+    });
+  }
+
   resume(): void {
     this.#paused = false;
+    if (this.#held.length > 0) {
+      if (this.#handlers !== null) this.#deliverHeld();
+      return;
+    }
     if (this.#sawEnd) this.end();
     // Before `open` nobody listens, and a flowing stream would lose its data.
     if (this.#handlers !== null) this.#socket.resume();
@@ -94,6 +151,7 @@ class SocketTransport implements Transport {
   destroy(): void {
     this.#destroyed = true;
     this.#ended = true;
+    this.#held.length = 0;
     this.#socket.destroy();
   }
 
@@ -117,7 +175,14 @@ class SocketTransport implements Transport {
   }
 }
 
-/** Makes a Transport from a connected socket. Small writes leave at once (TCP_NODELAY). */
-export function socketTransport(socket: Socket, address: string): Transport {
-  return new SocketTransport(socket, address);
+/**
+ * Makes a Transport from a connected socket. Small writes leave at once (TCP_NODELAY).
+ * @param memory what the socket was dialled with; it is paused then.
+ */
+export function socketTransport(
+  socket: Socket,
+  address: string,
+  memory: ReadMemory | null = null,
+): Transport {
+  return new SocketTransport(socket, address, memory);
 }

@@ -150,6 +150,22 @@ function flowTests(both: Both): void {
     await there.received(110);
   });
 
+  both("resume and pause in one turn let nothing through", async ({ near, far }) => {
+    const there = Recorder.open(far);
+    far.pause();
+    for (let i = 0; i < 3; i++) {
+      near.write(pattern(100));
+      await delay(A_WHILE_MS);
+      far.resume();
+      far.pause();
+      await delay(A_WHILE_MS);
+      assert.equal(there.bytes, 0);
+    }
+    near.write(pattern(100_000));
+    far.resume();
+    await there.received(100_300);
+  });
+
   both("pause before open holds everything back, too", async ({ near, far }) => {
     far.pause();
     const there = Recorder.open(far);

@@ -46,3 +46,45 @@ for (const [what, code] of Object.entries(BUNDLES)) {
 test("a bundle for browsers cannot hold Node's modules", async () => {
   await assert.rejects(bundle(`export * from "${name}/testing"`), /node:/);
 });
+
+/** Most bytes, gzipped, that a worker loads at its start for a network in a page. */
+const MOST_NETWORK_BYTES = 130_000;
+
+test("a network in a page loads at most 130 kB, and a database only when it keeps boxes", async (t) => {
+  const result = await build({
+    stdin: {
+      contents: `import { EmbeddedDaemon } from "${name}/network";
+        import { listenForPorts } from "${name}/workers";
+        globalThis.all = [EmbeddedDaemon, listenForPorts];`,
+      resolveDir: ROOT,
+    },
+    bundle: true,
+    splitting: true,
+    outdir: "out",
+    minify: true,
+    format: "esm",
+    platform: "browser",
+    target: "es2022",
+    conditions: ["browser"],
+    write: false,
+    metafile: true,
+    logLevel: "silent",
+  });
+  const { outputs } = result.metafile;
+  const loaded = new Set<string>();
+  const visit = (path: string): void => {
+    if (loaded.has(path)) return;
+    loaded.add(path);
+    for (const { kind, path: next } of outputs[path]!.imports) {
+      if (kind === "import-statement") visit(next);
+    }
+  };
+  visit(Object.keys(outputs).find((path) => path.endsWith("stdin.js"))!);
+  const gzipped = result.outputFiles
+    .filter((file) => [...loaded].some((path) => file.path.endsWith(path)))
+    .reduce((sum, file) => sum + gzipSync(file.contents, { level: 9 }).length, 0);
+  t.diagnostic(`a network in a page: ${(gzipped / 1000).toFixed(1)} kB gzipped`);
+  assert.ok(gzipped <= MOST_NETWORK_BYTES, `${gzipped} bytes gzipped`);
+  const inputs = [...loaded].flatMap((path) => Object.keys(outputs[path]!.inputs));
+  assert.ok(!inputs.some((input) => input.includes("abstract-level")));
+});

@@ -2,7 +2,7 @@
  * The package's own modules and their imports, in a form that a page can load: one by one, with
  * paths in place of package names. So the package does not need a second, bundled copy of itself.
  */
-import { existsSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join, relative, sep } from "node:path";
@@ -57,7 +57,9 @@ export class PackageModules {
         from.startsWith(ROOT + sep) && !from.includes(`${sep}node_modules${sep}`, ROOT.length);
       file =
         forBrowsers[name] ??
-        (ours ? fileURLToPath(import.meta.resolve(name)) : createRequire(from).resolve(name));
+        (ours
+          ? fileURLToPath(import.meta.resolve(name))
+          : createRequire(realpathSync(from)).resolve(name));
     } catch {
       return null;
     }

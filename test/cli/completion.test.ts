@@ -16,7 +16,7 @@ const propose = async (...words: string[]): Promise<string[]> => {
 };
 
 test("commands, flags and values are proposed, flags only after a dash", async () => {
-  assert.deepEqual(await propose("p"), ["ping", "pki"]);
+  assert.deepEqual(await propose("p"), ["playground", "ping", "pki"]);
   assert.ok((await propose("")).includes("doctor"));
   assert.deepEqual(await propose("ping", "--js"), ["--json"]);
   assert.deepEqual(await propose("ping", ""), ["echo"]);

@@ -262,12 +262,16 @@ test("a capability whose point is not on the curve is refused by every call that
     () => client.startResendingCopyCommand(writeCap),
     () => client.voucherMint(writeCap, "somebody"),
   ];
-  const said = /^\w+ failed: Invalid request \(.*is a capability damaged/;
+  const said = /^\w+ failed: Invalid request \(.*it may be a damaged capability/;
   for (const call of calls) await rejects(call(), "THIN_CLIENT_ERROR_INVALID_REQUEST", said);
   const copying = client.copy(utf8("x"), [{ writeCap, startIndex: index }]);
-  await rejects(copying, "ERR_COPY_FAILED", /before anything was copied.*is a capability damaged/);
+  await rejects(
+    copying,
+    "ERR_COPY_FAILED",
+    /before anything was copied.*it may be a damaged capability/,
+  );
   const deleting = client.tombstoneRange(writeCap, index, 2);
-  await rejects(deleting, "ERR_TOMBSTONE_RANGE", /after 0.*is a capability damaged/);
+  await rejects(deleting, "ERR_TOMBSTONE_RANGE", /after 0.*it may be a damaged capability/);
   assert.equal(daemon.daemon.load.operations, 0);
   await client.write(good.writeCap, index, "goes on");
   assert.deepEqual((await client.read(good.readCap, index)).plaintext, utf8("goes on"));

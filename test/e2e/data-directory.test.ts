@@ -99,7 +99,7 @@ describe("a data directory", () => {
       assert.ok(error instanceof ConfigError);
       assert.match(
         error.message,
-        /is in use, by another process or elsewhere in this one: stop that one/,
+        /is in use, by another process or elsewhere in this one: stop that use/,
       );
       return true;
     });

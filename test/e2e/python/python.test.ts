@@ -39,9 +39,15 @@ interface Outcome {
   readonly error: string | null;
 }
 
-async function outcomes(interpreter: string, address: string): Promise<Map<string, Outcome>> {
+async function outcomes(
+  interpreter: string,
+  address: string,
+  leftOut: readonly string[],
+): Promise<Map<string, Outcome>> {
   const script = join(INTEROP, "python_client.py");
-  const child = spawn(interpreter, [script, address], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(interpreter, [script, address, ...leftOut], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let errors = "";
   child.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()));
   const found = new Map<string, Outcome>();
@@ -53,11 +59,21 @@ async function outcomes(interpreter: string, address: string): Promise<Map<strin
   return found;
 }
 
-/** Runs every scenario at that address, and shows each as a test of its own. */
-async function runScenarios(t: TestContext, interpreter: string, address: string): Promise<void> {
-  const found = await outcomes(interpreter, address);
-  assert.deepEqual([...found.keys()], Object.keys(SCENARIOS), "every scenario ran");
-  for (const [name, shows] of Object.entries(SCENARIOS)) {
+/**
+ * Runs the scenarios at that address, and shows each as a test of its own.
+ * @param leftOut the scenarios that cannot work there.
+ */
+async function runScenarios(
+  t: TestContext,
+  interpreter: string,
+  address: string,
+  leftOut: readonly string[] = [],
+): Promise<void> {
+  const found = await outcomes(interpreter, address, leftOut);
+  const scenarios = Object.entries(SCENARIOS).filter(([name]) => !leftOut.includes(name));
+  const names = scenarios.map(([name]) => name);
+  assert.deepEqual([...found.keys()], names, "every scenario ran");
+  for (const [name, shows] of scenarios) {
     await t.test(`the Python client ${shows}`, () => {
       assert.equal(found.get(name)!.error, null);
     });
@@ -99,7 +115,10 @@ test(
     await using joined = new JoinedDaemon(network, timing);
     const listener = await listenTcp("127.0.0.1", 0);
     joined.daemon.listen(listener);
-    await runScenarios(t, python.interpreter, listener.address.replace("tcp:", ""));
+    // Through a mixnet a packet is usually under way when the client disconnects. As with a real
+    // daemon, its reply is lost then, and nothing is sent anymore (spec/thin-protocol §10).
+    const address = listener.address.replace("tcp:", "");
+    await runScenarios(t, python.interpreter, address, ["resume"]);
     const { lastError, replies } = joined.link.describe();
     assert.equal(lastError, null);
     assert.ok(replies > 50, `${replies} replies came through the gateway`);

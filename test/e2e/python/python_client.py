@@ -331,7 +331,10 @@ async def main():
         with open(path, "w") as file:
             file.write(f'[Dial.Tcp]\nAddress = "{sys.argv[1]}"\nNetwork = "tcp"\n')
         world = World(path)
+        left_out = sys.argv[2:]
         for function in SCENARIOS:
+            if function.__name__ in left_out:
+                continue
             error = None
             try:
                 await asyncio.wait_for(function(world), 60)

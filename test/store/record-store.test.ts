@@ -183,18 +183,21 @@ void describe("damage of a record store", () => {
   ] as const) {
     void test(`a flipped bit in ${ending} costs one record at most, and is told`, async (t) => {
       await prepare(tables);
-      const seed = Number(process.env["KATZ_SEED"] ?? Date.now() % 1_000_000);
-      const numbers = new SeededNumbers(seed);
-      let lost = 0;
-      for (let round = 0; round < 25; round++) {
-        const of = await lossesAfter((path) => {
-          const file = files(path, ending).find((one) => statSync(one).size > 0)!;
-          flip(file, numbers.below(statSync(file).size * 8));
-        });
-        assert.ok(of <= 1, `seed ${seed}, round ${round}: ${of} records`);
-        lost += of;
+      const random = Number(process.env["KATZ_SEED"] ?? Date.now() % 1_000_000);
+      // With the pinned seed, LevelDB has a key whose value it does not find.
+      for (const seed of ending === ".ldb" ? [915_095, random] : [random]) {
+        const numbers = new SeededNumbers(seed);
+        let lost = 0;
+        for (let round = 0; round < 25; round++) {
+          const of = await lossesAfter((path) => {
+            const file = files(path, ending).find((one) => statSync(one).size > 0)!;
+            flip(file, numbers.below(statSync(file).size * 8));
+          });
+          assert.ok(of <= 1, `seed ${seed}, round ${round}: ${of} records`);
+          lost += of;
+        }
+        t.diagnostic(`seed ${seed}: 25 flips, ${lost} records lost`);
       }
-      t.diagnostic(`seed ${seed}: 25 flips, ${lost} records lost`);
     });
   }
 

@@ -127,12 +127,13 @@ async function* typed(name: keyof typeof screens): AsyncGenerator<string, void> 
     await until(() => screen.includes(`* ${guest} is in`));
   }
   for (const [turn, [who, line]] of script.entries()) {
-    await until(() => said(screen).length === turn);
+    // Several lines may arrive at once.
+    await until(() => said(screen).length >= turn);
     if (who !== name) continue;
     screen.push(`> ${line}`);
     yield line;
   }
-  await until(() => said(screen).length === script.length);
+  await until(() => said(screen).length >= script.length);
 }
 
 async function scripted(): Promise<void> {

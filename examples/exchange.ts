@@ -1,94 +1,75 @@
-/** Two parties who talk: a stream of boxes in each direction, and an invitation that starts it. */
+/** Two parties who talk over channels, an invitation that starts it, and the boxes below. */
 import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import {
   MessageBoxIndex,
   ReadCap,
   ThinClient,
-  type WriteCap,
   randomBytes,
   utf8ToText,
 } from "katzenpost-thinclient";
+import { openChannels } from "katzenpost-thinclient/channels";
 import { DevDaemon } from "katzenpost-thinclient/testing";
 
 await using daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });
 await using alice = await ThinClient.connect(daemon.config());
 await using bob = await ThinClient.connect(daemon.config());
+const folder = await mkdtemp(join(tmpdir(), "katz-exchange-"));
 
-// #region writer
-/** Writes one box after the other. */
-class Writer {
-  readonly #client: ThinClient;
-  readonly #writeCap: WriteCap;
-  #index: MessageBoxIndex;
-
-  constructor(client: ThinClient, writeCap: WriteCap, index: MessageBoxIndex) {
-    this.#client = client;
-    this.#writeCap = writeCap;
-    this.#index = index;
-  }
-
-  async write(text: string): Promise<void> {
-    // A box that holds something else is an error: by default it would count as written.
-    const written = await this.#client.write(this.#writeCap, this.#index, text, {
-      ifExists: "error",
-    });
-    this.#index = written.nextMessageBoxIndex; // only when the box is written
-  }
-}
-// #endregion
-
-// #region reader
-/** Every message from `index` on, as it comes; waits for those not written yet. */
-async function* messages(
-  client: ThinClient,
-  readCap: ReadCap,
-  index: MessageBoxIndex,
-  signal?: AbortSignal,
-): AsyncGenerator<string, void> {
-  for (let at = index; ;) {
-    const { plaintext, nextMessageBoxIndex } = await client.read(readCap, at, { signal });
-    yield utf8ToText(plaintext);
-    at = nextMessageBoxIndex;
-  }
-}
+// #region open
+const alices = await openChannels(alice, join(folder, "alice"));
+const toBob = await alices.create("to Bob");
 // #endregion
 
 // #region invitation
-// Alice creates a stream for her messages. Reading it requires its ReadCap and an index.
-const toBob = await alice.newKeypair(randomBytes(32));
+// Reading Alice's channel requires its ReadCap and the index of a box.
+const { readCap, nextMessageBoxIndex } = await toBob.invitation();
 const invitation = JSON.stringify({
-  readCap: ReadCap.toBase64(toBob.readCap),
-  index: MessageBoxIndex.toBase64(toBob.firstMessageIndex),
+  readCap: ReadCap.toBase64(readCap),
+  index: MessageBoxIndex.toBase64(nextMessageBoxIndex),
 });
 
 // The invitation reaches Bob in another way: on paper, as a QR code, through another channel.
 const invited = JSON.parse(invitation) as { readCap: string; index: string };
-const fromAlice = messages(
-  bob,
-  ReadCap.fromBase64(invited.readCap),
-  MessageBoxIndex.fromBase64(invited.index),
-);
+const bobs = await openChannels(bob, join(folder, "bob"));
+const fromAlice = await bobs.import("from Alice", {
+  readCap: ReadCap.fromBase64(invited.readCap),
+  nextMessageBoxIndex: MessageBoxIndex.fromBase64(invited.index),
+});
 // #endregion
 
 // #region talk
-const aliceWrites = new Writer(alice, toBob.writeCap, toBob.firstMessageIndex);
 const said = ["hello Bob", "nobody sees that we talk", "bye"];
-for (const text of said) await aliceWrites.write(text);
+for (const text of said) await toBob.send(text);
 
 const heard: string[] = [];
-for await (const text of fromAlice) {
-  heard.push(text);
-  if (text === "bye") break;
+for await (const { bytes } of fromAlice) {
+  heard.push(utf8ToText(bytes));
+  if (heard.at(-1) === "bye") break;
 }
 // #endregion
 assert.deepEqual(heard, said);
+await Promise.all([alices.close(), bobs.close()]);
+await rm(folder, { recursive: true });
+
+// #region boxes
+const stream = await alice.newKeypair(randomBytes(32));
+let index = stream.firstMessageIndex;
+for (const text of said) {
+  // A box that holds something else is an error: by default it would count as written.
+  const written = await alice.write(stream.writeCap, index, text, { ifExists: "error" });
+  index = written.nextMessageBoxIndex; // only when the box is written
+}
+// #endregion
 
 // #region ahead
 // Boxes are independent of each other: if you know their indices, you can read them all at
 // once.
-const ahead = [toBob.firstMessageIndex];
+const ahead = [stream.firstMessageIndex];
 for (let i = 1; i < 3; i++) ahead.push(await bob.nextMessageBoxIndex(ahead[i - 1]!));
-const boxes = await Promise.all(ahead.map((index) => bob.read(toBob.readCap, index)));
+const boxes = await Promise.all(ahead.map((box) => bob.read(stream.readCap, box)));
 // #endregion
 assert.deepEqual(
   boxes.map(({ plaintext }) => utf8ToText(plaintext)),

@@ -1,4 +1,9 @@
-/** A file dropped into a stream of boxes, picked up by whoever has the ticket. */
+/**
+ * A file dropped into a stream of boxes, picked up by whoever has the ticket.
+ *
+ * It uses `copy`, not a channel: a courier writes all boxes at once, and neither side keeps the file
+ * in memory or a second time on disk. Use a channel for what must survive a crash while it is sent.
+ */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";

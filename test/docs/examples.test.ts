@@ -1,7 +1,7 @@
 /** Every example runs, in a separate process, against a network that it embeds. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +13,7 @@ import { HeadlessBrowser, findChromium } from "../e2e/browser/chromium.js";
 import { servePage } from "../../examples/browser/serve.js";
 
 const folder = fileURLToPath(new URL("../../examples/", import.meta.url));
+const root = fileURLToPath(new URL("../../../", import.meta.url));
 const examples = readdirSync(folder).filter((name) => /^[^.]+\.js$/.test(name));
 /** What each says when it is done: who runs one sees what it has shown. */
 const lastLines: Record<string, RegExp> = {
@@ -21,6 +22,7 @@ const lastLines: Record<string, RegExp> = {
   "capabilities.js": /^true$/,
   "channels.js": /^everybody heard everybody$/,
   "chat-bot.js": /^the bot answered 2 lines$/,
+  "chat-of-three.js": /^three screens show one conversation$/,
   "conformance.js": /^\d+ pass, 0 fail, /,
   "connect.js": /^a box holds \d+ bytes$/,
   "copy-builders.js": /^3 calls made one copy stream$/,
@@ -45,6 +47,8 @@ const lastLines: Record<string, RegExp> = {
   "vouchers.js": /^welcome; we are Ben, Cleo and Dan$/,
   "waiting.js": /^the user has left$/,
 };
+/** Pages that show all that an example prints. */
+const transcripts: Record<string, string> = { "chat-of-three.js": "docs/guide/channels.md" };
 /** An example that hangs is killed, and says so. */
 const LONGEST_MS = 90_000;
 
@@ -74,6 +78,8 @@ describe("the examples", { concurrency: 3, timeout: 300_000 }, () => {
       assert.equal(ended, 0, output);
       assert.match(output.trimEnd().split("\n").at(-1)!, lastLines[name]!);
       assert.doesNotMatch(output, /^ +at /m, "a stack trace is no success");
+      const page = transcripts[name];
+      if (page !== undefined) assert.ok(readFileSync(root + page, "utf8").includes(output), output);
     });
   }
 

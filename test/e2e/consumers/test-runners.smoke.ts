@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { copyGuide, projectWith } from "./tools.js";
 
-const GUIDE_TESTS = 4;
+const GUIDE_TESTS = 5;
 
 /**
  * What an application does with what comes from outside: bytes of the environment, plain objects.

@@ -50,7 +50,7 @@ test("ping with --json gives a record for each reply and a summary", async () =>
   assert.deepEqual([records[2]!["sent"], records[2]!["received"]], [2, 2]);
 });
 
-test("ping ends with its summary at Ctrl-C, and that is no failure", async () => {
+test("ping ends with its summary at Ctrl-C, and that is not a failure", async () => {
   let told = false;
   const { code, stdout } = await katz(["ping", ...at, "-i", "20ms"], {
     onStdout: (soFar, child) => {
@@ -160,7 +160,7 @@ test("ping does not count as lost what it could not send, and says once why", as
   }
 });
 
-test("ping says once that the mixnet is out of reach, and that is no loss", async () => {
+test("ping says once that the mixnet is out of reach, and that is not a loss", async () => {
   const own = await DevDaemon.start({ listen: `unix:${join(folder, "offline.sock")}` });
   try {
     let told = false;

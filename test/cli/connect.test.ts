@@ -64,7 +64,7 @@ for (const [name, look] of [
     assert.ok(other.includes(`.toml, and cannot connect to ${unusable}: `), other);
   });
 
-  test(`${name}: what is no failure to connect is thrown as it is`, async () => {
+  test(`${name}: what is not a failure to connect is thrown as it is`, async () => {
     assert.ok((await failure(tooLong, missing)) instanceof ConfigError);
   });
 }

@@ -58,7 +58,7 @@ test("what was opened as a pipe and is none is closed again", async (t) => {
   assert.throws(() => fstatSync(fd), { code: "EBADF" });
 });
 
-test("a configuration that is no file says who named it, and keeps the first error", async () => {
+test("a configuration that is not a file says who named it, and keeps the first error", async () => {
   await assert.rejects(daemonPlaces({ config: "/dev/null" }, signal), (error: unknown) => {
     assert.ok(error instanceof UsageError, String(error));
     assert.match(error.message, /^--config: cannot read \/dev\/null: it is a device/);

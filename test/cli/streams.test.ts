@@ -149,7 +149,7 @@ test("an index is kept with --keep, and boxes are found by number", async () => 
   assert.equal(ok(await run(["read", "s.write", "--box", "1"])), "b", "writers can read");
 });
 
-test("a box that holds something else is not written over; the same is no failure", async () => {
+test("a box that holds something else is not written over; the same is not a failure", async () => {
   const { run } = await newStream();
   ok(await run(["write", "s.write", "--keep"], "first"));
   ok(await run(["write", "s.write", "--keep"], "first"));
@@ -305,7 +305,7 @@ test("capability files that others can read are refused, as ssh does with keys",
   assert.deepEqual([shared.code, shared.stderr], [2, "katz: /tmp is a folder, not a capability\n"]);
 });
 
-test("files that are no capabilities are refused without showing what is in them", async () => {
+test("files that are not capabilities are refused without showing what is in them", async () => {
   const { folder, run } = await newStream();
   const good = readFileSync(join(folder, "s.write"), "utf8");
   const [, capability] = /capability = "(.*)"/.exec(good)!;
@@ -329,7 +329,7 @@ test("files that are no capabilities are refused without showing what is in them
     assert.match(stderr, message);
     assert.ok(!stderr.includes(capability!.slice(5, 35)), stderr);
   }
-  // Advice to take rights from others is not for files that are no capabilities.
+  // Advice to take rights from others is not for files that are not capabilities.
   writeFileSync(join(folder, "package.json"), '{ "name": "x" }\n', { mode: 0o644 });
   const other = await run(["read", "package.json", "--now"]);
   assert.equal(other.stderr, "katz: package.json is not a capability: invalid TOML at line 1\n");

@@ -230,7 +230,7 @@ test("a tour ends at Ctrl-C, in the middle of a copy, and leaves no folder", asy
   );
 });
 
-test("a reader that goes away early is no failure", async () => {
+test("a reader that goes away early is not a failure", async () => {
   const daemon = await DevDaemon.start({ listen: `unix:${join(folder, "k.sock")}` });
   try {
     const args = [mainPath, "ping", "-i", "10ms", "--address", daemon.addresses[0]!];
@@ -269,7 +269,7 @@ test(
   },
 );
 
-test("something that is no daemon is told from one, in time", async () => {
+test("something that is not a daemon is told from one, in time", async () => {
   const server = createServer((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
   const path = join(folder, "http.sock");
   await new Promise<void>((resolve) => server.listen(path, resolve));

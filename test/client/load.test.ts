@@ -107,7 +107,7 @@ test("the metrics hook hears how calls end, what waits, and of reconnects", asyn
   assert.equal(metrics.filter((metric) => metric.name === "reconnect").length, 1);
 });
 
-test("a metrics hook that throws fails nothing; one that is no function is refused", async () => {
+test("a metrics hook that throws fails nothing; one that is not a function is refused", async () => {
   const { client } = await connectedPair({
     metrics: () => {
       throw new Error("no room");

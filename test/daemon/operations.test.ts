@@ -848,7 +848,7 @@ test("the reply index of a start goes into each packet, and nothing else changes
   assert.deepEqual(
     own.link.last.payload,
     Uint8Array.of(0, 1, 2),
-    "what is no query stays as it is",
+    "what is not a query stays as it is",
   );
 });
 

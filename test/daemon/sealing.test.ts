@@ -85,7 +85,7 @@ test("by default requests are served one after the other, as at a real daemon", 
   assert.deepEqual(kinds(), ["encryptWriteReply", "newKeypairReply"]);
 });
 
-test("a client that leaves while its envelopes are sealed is no fault", async () => {
+test("a client that leaves while its envelopes are sealed is not a fault", async () => {
   const { nike, seal, client, faults, daemon } = await scene(4);
   seal();
   await until(() => nike.held() === 1);

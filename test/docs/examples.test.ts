@@ -77,7 +77,7 @@ describe("the examples", { concurrency: 3, timeout: 300_000 }, () => {
       const { ended, output } = await run(name);
       assert.equal(ended, 0, output);
       assert.match(output.trimEnd().split("\n").at(-1)!, lastLines[name]!);
-      assert.doesNotMatch(output, /^ +at /m, "a stack trace is no success");
+      assert.doesNotMatch(output, /^ +at /m, "a stack trace is not a success");
       const page = transcripts[name];
       if (page !== undefined) assert.ok(readFileSync(root + page, "utf8").includes(output), output);
     });

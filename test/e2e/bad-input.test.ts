@@ -111,7 +111,7 @@ test("a socket file whose daemon was killed is told from one that never was", as
 const frame = (body: Uint8Array): Uint8Array => encodeFrame(body);
 const noDocument = encodeResponse({ kind: "newPkiDocumentEvent", payload: null });
 
-/** Peers that are no daemon, or a broken one. */
+/** Peers that are not daemons, or that are broken ones. */
 const PEERS: readonly {
   readonly what: string;
   readonly says: (socket: Socket) => void;

@@ -98,7 +98,7 @@ test("katz daemon takes over the file of a socket that nobody listens on", async
   await client.stop();
 });
 
-test("katz daemon leaves a file alone that is no socket, and a socket that is in use", async () => {
+test("katz daemon leaves a file alone that is not a socket, and a socket that is in use", async () => {
   const path = join(folder, "letter.txt");
   writeFileSync(path, "keep me");
   const { code, stderr } = await katz("daemon", "--listen", `unix:${path}`);

@@ -118,7 +118,7 @@ describe("a data directory", () => {
     }
   });
 
-  it("is readable by its owner only, and refuses a seed that is no seed", async () => {
+  it("is readable by its owner only, and refuses a seed of a wrong form", async () => {
     await (await start()).close();
     const seed = join(folder, "data", "seed");
     assert.equal((await stat(seed)).mode & 0o777, 0o600);

@@ -210,7 +210,7 @@ describe("faults", { timeout: 120_000 }, () => {
       bob.read(readCap, firstMessageIndex, { wait: false }),
       errors.BoxIDNotFoundError,
     );
-    // The replicas' word is: `ifExists: "error"` waits for it, and the same bytes are no conflict.
+    // The replicas' word is: `ifExists: "error"` waits for it, and the same bytes do not conflict.
     await alice.write(writeCap, firstMessageIndex, "in time", { ifExists: "error" });
     const { plaintext } = await bob.read(readCap, firstMessageIndex);
     assert.deepEqual(plaintext, utf8("in time"));

@@ -308,7 +308,7 @@ test("a dial that never answers is given up after a minute", async () => {
   await closed(all);
 });
 
-test("a gateway without an address that can be dialled is no busy loop", async () => {
+test("a gateway without an address that can be dialled is not a busy loop", async () => {
   const all = scene({ transports: ["onion"] });
   await all.clock.advance(120_000);
   assert.deepEqual(all.dialled, []);

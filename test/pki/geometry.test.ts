@@ -52,7 +52,7 @@ test("the text form of a geometry lists every member by its name on the wire", (
   ]);
 });
 
-test("constructors refuse what is no length and no name, and SphinxGeometry is the same class", () => {
+test("constructors refuse what is neither a length nor a name, and SphinxGeometry is the same class", () => {
   assert.equal(SphinxGeometry, Geometry);
   const rest: Partial<GeometryFields> = Object.fromEntries(Object.entries(geometry));
   const made = (packetLength: unknown): Geometry =>

@@ -29,7 +29,7 @@ test("under Ed25519 Sphincs+ a good signature leads to the document, a bad one d
   const keys = [{ publicKey: hex(sphincs.publicKey), scheme: "Ed25519 Sphincs+" }];
   let pauses = 0;
   const pause = async (): Promise<void> => void pauses++;
-  // The reference signed random bytes: that they are no document shows after the signature only.
+  // The reference signed random bytes: that they are not a document shows after the signature only.
   await assert.rejects(verifyPkiDocumentWith(raw, keys, {}, pause), { code: "ERR_PROTOCOL" });
   assert.ok(pauses > 1, String(pauses));
   const { certified } = decodeCertificate(raw);

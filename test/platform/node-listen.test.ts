@@ -122,7 +122,7 @@ test("a socket on which somebody answers is left alone", options, async (t) => {
   for (const transport of accepted) transport.destroy();
 });
 
-test("what is no socket is never removed", options, async (t) => {
+test("what is not a socket is never removed", options, async (t) => {
   const folder = newFolder(t);
   const file = join(folder, "precious.txt");
   writeFileSync(file, "precious");

@@ -24,7 +24,7 @@ test("timers go on ticking while a worker computes a key pair", async () => {
   assert.equal(toHex(pair.publicKey), toHex(publicKeyOf(pair.privateKey)));
 });
 
-test("two workers agree on a secret, and refuse what is no key", async () => {
+test("two workers agree on a secret, and refuse what is not a key", async () => {
   using pool = new CtidhPool(spawnCtidhWorker, { clock: realClock });
   const cheap = (place: number): Uint8Array => {
     const key = new Uint8Array(130);

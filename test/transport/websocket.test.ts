@@ -49,7 +49,7 @@ test("the peer waits until the transport is opened, and while it is paused", () 
   assert.deepEqual(unopened.calls, ["pause", "pause", "pause"]);
 });
 
-test("a close after our own end is no error, unless bytes were lost", async () => {
+test("a close after our own end is not an error, unless bytes were lost", async () => {
   for (const [code, queued, isError] of [
     [1006, 0, false],
     [1006, 5, true],

@@ -76,26 +76,26 @@ export async function swappedCapabilities(): Promise<void> {
   await client.tombstone(readCap, index);
   // @ts-expect-error -- a ReadCap cannot delete
   await client.tombstoneRange(readCap, index, 3);
-  // @ts-expect-error -- a ReadCap is no temporary stream to copy
+  // @ts-expect-error -- a ReadCap is not a temporary stream to copy
   await client.startResendingCopyCommand(readCap);
-  // @ts-expect-error -- a ReadCap is no destination
+  // @ts-expect-error -- a ReadCap is not a destination
   await client.copy(plain, [{ writeCap: readCap, startIndex: index }]);
   // @ts-expect-error -- a voucher is minted for a stream one can write
   await client.voucherMint(readCap, "Zoe");
-  // @ts-expect-error -- plain bytes are no capability until they are checked
+  // @ts-expect-error -- plain bytes are not a capability until they are checked
   await client.read(plain, index);
 }
 
 /** A capability is never a message. */
 export async function capabilitiesAsPayload(): Promise<void> {
-  // @ts-expect-error -- a WriteCap is no plaintext
+  // @ts-expect-error -- a WriteCap is not a plaintext
   await client.encryptWrite(writeCap, writeCap, index);
-  // @ts-expect-error -- a WriteCap is no plaintext
+  // @ts-expect-error -- a WriteCap is not a plaintext
   await client.write(writeCap, index, writeCap);
-  // @ts-expect-error -- a ReadCap is no payload
+  // @ts-expect-error -- a ReadCap is not a payload
   await client.copy(readCap, [{ writeCap, startIndex: index }]);
   await client.createCourierEnvelopesFromPayload({
-    // @ts-expect-error -- a WriteCap is no payload
+    // @ts-expect-error -- a WriteCap is not a payload
     payload: writeCap,
     destWriteCap: writeCap,
     destStartIndex: index,
@@ -114,7 +114,7 @@ export async function swappedNames(): Promise<void> {
   await client.cancelResendingCopyCommand(envelopeHash);
   // @ts-expect-error -- index and capability in the wrong order
   await client.read(index, readCap);
-  // @ts-expect-error -- an index is no capability
+  // @ts-expect-error -- an index is not a capability
   await client.nextMessageBoxIndex(readCap);
 }
 

@@ -172,7 +172,7 @@ const wrongFields: [what: string, name: string, fields: Encodable][] = [
     "create_courier_envelopes_from_multi_payload",
     { destinations: [id] },
   ],
-  ["a request that is no map", "thin_close", 1],
+  ["a request that is not a map", "thin_close", 1],
   ["a request that is a list", "session_token", [id]],
 ];
 

@@ -6,7 +6,7 @@ import { COPIES, READS, WRITES } from "./client-faults-network.js";
 import { APPS, type Step } from "./client-faults-schedule.js";
 import type { FaultWorld } from "./client-faults-world.js";
 
-/** Steps that are no calls; and the world's own: all faults end. */
+/** Steps other than calls; and the world's own step: all faults end. */
 export type FaultStep =
   | Exclude<Step, { kind: "call" | "cancel" | "abort" }>
   | { readonly kind: "heal" };

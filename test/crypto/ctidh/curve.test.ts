@@ -123,7 +123,7 @@ test("image curves agree with other formulas, for curve and twist alike", () => 
   assert.equal(cases, 8);
 });
 
-test("a point of another order than the degree is no kernel", () => {
+test("a point of another order than the degree is not a kernel", () => {
   const curve = curveOf(toMontgomery(supersingular));
   let cases = 0;
   for (const degree of [3, 5, 7, 29, 31, 41]) {

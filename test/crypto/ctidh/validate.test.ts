@@ -18,14 +18,14 @@ test("supersingular curves are valid keys, the base curve among them", () => {
   assert.equal(validatePublicKey(publicKeyOf(key)), true);
 });
 
-test("ordinary curves are no valid keys", () => {
+test("ordinary curves are not valid keys", () => {
   for (const A of [1n, 3n, 5n, 1234567n, P - 3n]) {
     assert.notEqual(multiplyX(A, 3n, P + 1n), null);
     assert.equal(validatePublicKey(twinEncode(A)), false);
   }
 });
 
-test("singular curves and encodings that are not canonical are no valid keys", () => {
+test("singular curves and encodings that are not canonical are not valid keys", () => {
   for (const key of [twinEncode(2n), twinEncode(-2n), littleEndian(P), littleEndian(P + 1n)]) {
     assert.equal(validatePublicKey(key), false);
     assert.equal(decodePublicKey(key), null);

@@ -175,7 +175,7 @@ class Target {
     const reply = asked ? replyTo(random.pick(this.#requests), honest, random) : null;
     this.last = hostileFrame(encodeResponse(reply ?? random.pick(honest)), random, tally);
     this.connection!.sendRaw(this.last);
-    // What would come next is no frame any more: only hanging up says anything new.
+    // What would come next is not a frame anymore: only the end of the connection says anything new.
     if (!endsInFrame(this.last)) this.connection!.transport.end();
     await new Promise<void>((resolve) => setImmediate(resolve));
     for (let i = this.#pending.length - 1; i >= 0; i--) {

@@ -188,7 +188,7 @@ export function changedMessage(body: Uint8Array, random: SeededNumbers): Bytes {
   return encodeFrame(write(tree));
 }
 
-/** Bytes that are no message at all, or a message whose bytes were damaged. */
+/** Bytes that are not a message, or that are a damaged message. */
 function damagedBytes(body: Uint8Array, random: SeededNumbers): Uint8Array {
   switch (random.below(6)) {
     case 0:

@@ -12,7 +12,7 @@ import type { Replica } from "../../../src/network/replica/replica.js";
 import { CLIENTS, MOST_EPOCHS, MOST_OFFLINE, type Step } from "./pigeonhole-schedule.js";
 import type { ModelWorld } from "./pigeonhole-world.js";
 
-/** Steps that are no calls; and two of the world's own: all faults end, and all is listed again. */
+/** Steps other than calls; and two of the world's own: all faults end, and all nodes are listed again. */
 export type FaultStep =
   | Exclude<Step, { client: number }>
   | Extract<Step, { kind: "replaceClient" }>

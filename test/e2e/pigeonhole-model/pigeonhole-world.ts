@@ -324,7 +324,7 @@ export class ModelWorld {
           this.#empty.add(place);
           if (model.mustHoldSomething(epoch) && !this.excuses.misleading) wrong = "was written";
         } else if (!(error instanceof TombstoneError && model.mayHold(null))) {
-          wrong = "is no way to end";
+          wrong = "is not a way to end";
         }
       }
       this.count(`in the end -> ${/^(copy|value)/.test(held) ? "held" : held}`);

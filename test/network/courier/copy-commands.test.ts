@@ -281,7 +281,7 @@ void describe("a copy command", () => {
     await fixture.network.close();
   });
 
-  void test("fails with 0 on a stream that is no stream", async () => {
+  void test("fails with 0 on bytes that are not a stream", async () => {
     const max = sizes.maxPlaintextPayloadLength;
     const element = (flags: number, data: Uint8Array) => encodeCopyStreamElement({ flags, data });
     const prefixed = (length: number, data: Uint8Array): Uint8Array => {

@@ -530,7 +530,7 @@ void describe("a courier whose replicas are silent", () => {
     assert.equal(fixture.virtual.pending, 0);
   });
 
-  void test("trouble that may pass is no verdict: it goes on by itself", async () => {
+  void test("trouble that may pass is not a verdict: it goes on by itself", async () => {
     for (const code of [4, 6, 7, 8, 9]) {
       const fixture = await StorageFixture.kind();
       for (const { faults } of fixture.network.replicas) faults.fail(code);
@@ -628,7 +628,7 @@ void describe("a courier with a log", () => {
     }
     const written = await fixture.envelope(write);
     const reply = await fixture.send(written);
-    assert.equal(reply.replyType, "payload", "a replica has it, so it is no promise");
+    assert.equal(reply.replyType, "payload", "a replica has it, so it is not a promise");
     assert.equal((await fixture.open(written.envelopeDescriptor, reply.payload)).errorCode, 0);
     await fixture.network.close();
   });
@@ -639,7 +639,7 @@ void describe("a courier with a log", () => {
     for (const { faults } of fixture.network.replicas) faults.fail(6);
     await fixture.send(await fixture.envelope(write));
     await fixture.settle();
-    assert.deepEqual(log.kinds, ["envelope"], "that there is no room now is no verdict");
+    assert.deepEqual(log.kinds, ["envelope"], "that there is no room now is not a verdict");
     for (const { faults } of fixture.network.replicas) faults.clear();
     await fixture.virtual.advance(2 * instantTiming.courierSilenceMs);
     assert.deepEqual(log.kinds, []);

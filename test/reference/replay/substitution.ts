@@ -2,7 +2,7 @@
 import { type Bytes, equalBytes, toHex } from "../../../src/bytes/bytes.js";
 import type { CborValue } from "../../../src/cbor/cbor.js";
 
-/** Shorter values than this are no names of anything: they stay as they are. */
+/** Values shorter than this are not names; they stay unchanged. */
 const SHORTEST_NAME = 16;
 
 /** What was learned so far of how recorded values are called on the live side. */

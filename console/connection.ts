@@ -7,7 +7,6 @@ import {
 } from "../src/console/protocol.js";
 import { wsTokenProtocol } from "../src/transport/ws-token.js";
 
-/** The state of the connection. */
 export type ConnectionState = "connecting" | "open" | "lost" | "no token";
 
 /** Delay before the next connection attempt, in ms. */

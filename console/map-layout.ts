@@ -4,7 +4,6 @@
 import type { MapView } from "../src/console/protocol.js";
 import { YOU } from "./traffic.js";
 
-/** The role of a node. */
 export type Role = "you" | "gateway" | "mix" | "service" | "replica";
 
 /** A node and its position on the map. */

@@ -20,7 +20,7 @@ export const traffic = new Traffic();
 /** The current time, updated four times a second, for countdowns. */
 export const second = signal(Date.now());
 
-/** The ticks of the last minute: when each was, and whether a packet of ours used it. */
+/** The ticks of the last minute: when each was, and whether a client's packet used it. */
 export const ticks = signal<readonly { readonly at: number; readonly used: boolean }[]>([]);
 
 const MOST_LOGGED = 500;

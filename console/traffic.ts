@@ -8,7 +8,6 @@ interface Stop {
   readonly until: number;
 }
 
-/** A packet under way. */
 export interface MovingPacket {
   readonly id: string | null;
   readonly kind: "packet" | "decoy" | "storage";
@@ -41,7 +40,6 @@ const SHORTEST_STOP_MS = 250;
 const LOST_MS = 1500;
 /** How long a command between courier and replica is drawn, in ms. */
 const STORAGE_MS = 600;
-/** The maximum number of packets kept. */
 const MOST_PACKETS = 2000;
 
 /** The name of the application on the map. */
@@ -54,7 +52,6 @@ export class Traffic {
   #now = 0;
   #seen = 0;
 
-  /** The packets that are under way. */
   get packets(): readonly MovingPacket[] {
     return this.#packets;
   }

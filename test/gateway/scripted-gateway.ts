@@ -37,7 +37,6 @@ export interface ScriptedLink {
   readonly queueId: Bytes;
   /** The client's commands, in order. */
   readonly received: WireCommand[];
-  /** Sends a command. */
   send(command: WireCommand): void;
 }
 

@@ -298,7 +298,7 @@ test("a call that is made while there is no connection is sent when there is one
   await call;
 });
 
-// Operations that the daemon continues by itself, tested at the level that all of them share.
+// The tests below use the core, where all operations that the daemon continues by itself meet.
 
 const envelope = (fill: number): Uint8Array<ArrayBuffer> => new Uint8Array(32).fill(fill);
 

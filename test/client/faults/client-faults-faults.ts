@@ -7,7 +7,7 @@ import { COPIES, READS, WRITES } from "./client-faults-network.js";
 import { APPS, type Step } from "./client-faults-schedule.js";
 import type { FaultWorld } from "./client-faults-world.js";
 
-/** The steps that are not calls, and one more that ends all faults. */
+/** Steps other than calls; and the world's own step: all faults end. */
 export type FaultStep =
   | Exclude<Step, { kind: "call" | "cancel" | "abort" }>
   | { readonly kind: "heal" };

@@ -1,4 +1,4 @@
-/** The page's connection to the console's process. */
+/** The page's connection to the console process. */
 import {
   type ConsoleAction,
   type ToPage,
@@ -7,16 +7,17 @@ import {
 } from "../src/console/protocol.js";
 import { wsTokenProtocol } from "../src/transport/ws-token.js";
 
-/** How the connection is. */
 export type ConnectionState = "connecting" | "open" | "lost" | "no token";
 
-/** How long to wait before the next try, in ms. */
+/** Delay before the next connection attempt, in ms. */
 const RETRY_MS = 1000;
 
-/** Under this name the token outlives a reload of the page, in this tab only. */
+/** Key of the token in the session storage: it survives a reload, but only in this tab. */
 const TOKEN_KEY = "katz console token";
 
-/** The token from the address, which is taken out of sight, or from before a reload. */
+/**
+ * Takes the token from the address and hides it there; after a reload, returns the stored token.
+ */
 function takeToken(): string {
   const fromAddress = location.hash.slice(1);
   if (fromAddress !== "") {
@@ -26,13 +27,15 @@ function takeToken(): string {
   return sessionStorage.getItem(TOKEN_KEY) ?? "";
 }
 
-/** What hears of the connection. */
+/** What a connection calls when its state changes or a message arrives. */
 export interface ConnectionHandlers {
   readonly onState: (state: ConnectionState) => void;
   readonly onMessage: (message: ToPage) => void;
 }
 
-/** Connects, and connects again when the connection was lost. Gives what sends. */
+/**
+ * Connects, and reconnects when the connection is lost. Returns the function that sends actions.
+ */
 export function connect({ onState, onMessage }: ConnectionHandlers): (a: ConsoleAction) => void {
   const token = takeToken();
   if (token === "") {

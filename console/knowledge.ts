@@ -1,14 +1,14 @@
-/** What each party of the network learns and does not learn, in words for newcomers. */
+/** What each party of the network learns and does not learn, explained for newcomers. */
 import type { Role } from "./map-layout.js";
 
-/** What is said of a party. */
+/** What the page says about one party. */
 export interface Knowledge {
   readonly what: string;
   readonly learns: readonly string[];
   readonly not: readonly string[];
 }
 
-/** By the role that a node has. */
+/** The texts, by the role of a node. */
 export const knowledge: Readonly<Record<Role | "authority", Knowledge>> = {
   you: {
     what:

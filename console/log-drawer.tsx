@@ -1,10 +1,9 @@
-/** The log: every event as a line, on every page. */
+/** The log drawer: it shows every event as one line and is available on every page. */
 import { signal } from "@preact/signals";
 import type { ConsoleEvent } from "../src/console/protocol.js";
 import { clockTime, duration } from "./parts.js";
 import { log } from "./store.js";
 
-/** Whether the drawer is open. */
 export const isOpen = signal(false);
 const showsCover = signal(false);
 
@@ -54,7 +53,7 @@ function isCover(event: ConsoleEvent): boolean {
   return "decoy" in event && event.decoy;
 }
 
-/** An event in a few words. */
+/** Describes an event in a few words. */
 function line(event: ConsoleEvent): string {
   switch (event.event) {
     case "connecting":

@@ -1,4 +1,4 @@
-/** The console's page: six pages under one roof, by mouse and by keyboard. */
+/** The entry point of the console: it shows six pages and handles mouse and keyboard. */
 import { signal } from "@preact/signals";
 import { render } from "preact";
 import { useEffect, useRef } from "preact/hooks";
@@ -21,7 +21,7 @@ const pages = [
 ] as const;
 
 const page = signal(0);
-/** Whether the page was changed by the user: then its heading takes the focus. */
+/** Whether the user changed the page. The heading of the new page then takes the focus. */
 const moved = signal(false);
 
 type Theme = "auto" | "dark" | "light";
@@ -104,5 +104,5 @@ document.addEventListener("keydown", onKey);
 start();
 render(<Console />, document.getElementById("console")!);
 
-// For the tests: how long frames took, and packets by the hundred.
+// For the tests: they read frame times and add packets by the hundred.
 Object.assign(globalThis, { katzConsole: { frames, traffic } });

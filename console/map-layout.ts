@@ -1,11 +1,12 @@
-/** Where the nodes are drawn: columns from the application to the replicas, rows where it is narrow. */
+/**
+ * Positions of the nodes: columns from the application to the replicas, or rows on a narrow page.
+ */
 import type { MapView } from "../src/console/protocol.js";
 import { YOU } from "./traffic.js";
 
-/** What a node is. */
 export type Role = "you" | "gateway" | "mix" | "service" | "replica";
 
-/** A node on the map. */
+/** A node and its position on the map. */
 export interface PlacedNode {
   readonly name: string;
   readonly label: string;
@@ -14,7 +15,7 @@ export interface PlacedNode {
   readonly y: number;
 }
 
-/** The map in pixels. */
+/** The layout of the map, in pixels. */
 export interface MapLayout {
   readonly width: number;
   readonly height: number;
@@ -30,7 +31,7 @@ export interface MapLayout {
   readonly byName: ReadonlyMap<string, PlacedNode>;
 }
 
-/** From this width on there is room for columns. */
+/** Smallest width that has room for columns, in pixels. */
 const COLUMNS_FROM = 720;
 const NODE_HEIGHT = 44;
 const GAP = 18;
@@ -57,7 +58,7 @@ function groupsOf(map: MapView): readonly Group[] {
   ].filter(({ nodes }) => nodes.length > 0) as readonly Group[];
 }
 
-/** Places the nodes of a network in so many pixels of width. */
+/** Places the nodes of a network on a map of the given width in pixels. */
 export function layOut(map: MapView, width: number): MapLayout {
   const groups = groupsOf(map);
   return width >= COLUMNS_FROM ? inColumns(groups, width) : inRows(groups, width);

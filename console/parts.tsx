@@ -1,11 +1,11 @@
-/** Small parts that several pages use. */
+/** Small components that several pages use. */
 import type { ComponentChildren } from "preact";
 import type { ConsoleAction } from "../src/console/protocol.js";
 import { testCodeFor } from "../src/console/test-code.js";
 import type { Knowledge } from "./knowledge.js";
 import { perform, state } from "./store.js";
 
-/** What stands where nothing can be known. */
+/** A placeholder for a value that the page cannot know. */
 export function Unknown({ why }: { readonly why?: string }) {
   return (
     <span class="unknown" title={why ?? "This daemon does not tell."}>
@@ -14,7 +14,7 @@ export function Unknown({ why }: { readonly why?: string }) {
   );
 }
 
-/** A value, or that it is unknown. */
+/** Shows a value, or says that it is unknown. */
 export function Known({
   value,
   why,
@@ -26,7 +26,7 @@ export function Known({
   return <>{value}</>;
 }
 
-/** A fact with its name, and what it means. */
+/** Shows a fact, its name and its meaning. */
 export function Fact({
   name,
   children,
@@ -45,7 +45,7 @@ export function Fact({
   );
 }
 
-/** A question that a newcomer may have, with its answer. */
+/** Shows a question that a newcomer may have; opening it shows the answer. */
 export function Explain({
   question,
   children,
@@ -61,7 +61,7 @@ export function Explain({
   );
 }
 
-/** What a party learns and does not learn. */
+/** Lists what a party learns and does not learn. */
 export function Learns({ of }: { readonly of: Knowledge }) {
   return (
     <div class="learns">
@@ -82,7 +82,7 @@ export function Learns({ of }: { readonly of: Knowledge }) {
   );
 }
 
-/** A button that does something; with `showCode` the line of test code stands beside it. */
+/** A button that performs an action; `showCode` shows the line of test code beside it. */
 export function Do({
   action,
   children,
@@ -118,7 +118,7 @@ export function Do({
   );
 }
 
-/** A time in words that is as exact as it needs to be. */
+/** A duration in words, only as precise as is useful. */
 export function duration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`;
@@ -131,18 +131,18 @@ export function duration(ms: number): string {
     : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** A rate per ms as packets a second. */
+/** Converts a rate per ms to packets per second. */
 export function perSecond(rate: number): string {
   const value = rate * 1000;
   return value >= 100 ? String(Math.round(value)) : String(Number(value.toPrecision(3)));
 }
 
-/** A number of things. */
+/** A count and its noun, in the singular or the plural. */
 export function counted(count: number, one: string): string {
   return `${count} ${count === 1 ? one : `${one}s`}`;
 }
 
-/** A moment of the day. */
+/** The UTC time of day, with milliseconds. */
 export function clockTime(at: number): string {
   return new Date(at).toISOString().slice(11, 23);
 }

@@ -1,6 +1,6 @@
-/** A call as a program that its reader can run. */
+/** Shows a call as a program that the reader can run. */
 
-/** Ten lines of TypeScript that make the same kind of call. */
+/** About ten lines of TypeScript that make the same kind of call. */
 export function programFor(title: string): string {
   const call =
     {

@@ -1,26 +1,26 @@
-/** What the page knows, as signals: components that read one are drawn again when it changes. */
+/** The state of the page as signals: components that read a signal are redrawn when it changes. */
 import { computed, signal } from "@preact/signals";
 import type { ConsoleAction, ConsoleEvent, ConsoleState, ToPage } from "../src/console/protocol.js";
 import { Timeline } from "../src/console/timeline.js";
 import { type ConnectionState, connect } from "./connection.js";
 import { Traffic } from "./traffic.js";
 
-/** How the connection to the console's process is. */
+/** The state of the connection to the console process. */
 export const connection = signal<ConnectionState>("connecting");
-/** The last state; null before the first. */
+/** The latest state; null until the first one arrives. */
 export const state = signal<ConsoleState | null>(null);
-/** The last events, for the log. */
+/** The latest events, for the log. */
 export const log = signal<readonly ConsoleEvent[]>([]);
-/** Counts the changes of {@link timeline}. */
+/** Increases with every change of {@link timeline}. */
 export const timelineVersion = signal(0);
-/** Calls, folded out of the events. */
+/** The calls, assembled from the events. */
 export let timeline = new Timeline();
-/** Packets that are under way. */
+/** The packets that are under way. */
 export const traffic = new Traffic();
-/** The time, once a second, for what counts down. */
+/** The current time, updated four times a second, for countdowns. */
 export const second = signal(Date.now());
 
-/** Used and unused ticks of the last minute, by when they were. */
+/** The ticks of the last minute: when each was, and whether a client's packet used it. */
 export const ticks = signal<readonly { readonly at: number; readonly used: boolean }[]>([]);
 
 const MOST_LOGGED = 500;
@@ -28,15 +28,15 @@ const MINUTE_MS = 60_000;
 
 let seen = -1;
 
-/** The daemon's time now. */
+/** The daemon's current time. */
 export function now(): number {
   const clock = state.value?.clock;
   return state.value?.about.virtual && clock ? clock.now : Date.now();
 }
 
-/** Whether everything inside can be seen, or only what a client sees. */
+/** Whether the network is embedded: the page then sees inside it, not only what a client sees. */
 export const isEmbedded = computed(() => state.value?.about.mode === "embedded");
-/** Whether the daemon tells its events here. */
+/** Whether the daemon sends its trace events to this page. */
 export const isTraced = computed(() => {
   const mode = state.value?.about.mode;
   return mode === "embedded" || mode === "joined";
@@ -44,7 +44,7 @@ export const isTraced = computed(() => {
 
 function take(message: ToPage): void {
   if (message.type === "snapshot") {
-    // Another process has other events.
+    // A lower number means that the console process restarted: its events replace the old ones.
     const last = message.events.at(-1)?.seq ?? -1;
     if (last < seen) {
       seen = -1;
@@ -60,7 +60,7 @@ function take(message: ToPage): void {
   const fresh = message.events.filter(({ seq }) => seq > seen);
   if (fresh.length === 0) return;
   seen = fresh.at(-1)!.seq;
-  // What has arrived before the page was opened is counted, not drawn.
+  // Packets that arrived before the page was opened are counted, but not drawn.
   traffic.advance(now());
   for (const event of fresh) {
     timeline.add(event);
@@ -79,7 +79,7 @@ function take(message: ToPage): void {
 
 let send: (action: ConsoleAction) => void = () => {};
 
-/** Begins to listen to the console's process. */
+/** Starts listening to the console process. */
 export function start(): void {
   send = connect({ onState: (how) => (connection.value = how), onMessage: take });
   setInterval(() => {
@@ -88,7 +88,7 @@ export function start(): void {
   }, 250);
 }
 
-/** Asks the process to do something. */
+/** Asks the console process to perform an action. */
 export function perform(action: ConsoleAction): void {
   send(action);
 }

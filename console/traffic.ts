@@ -1,65 +1,62 @@
-/** Packets on their way through the map, as the link planned them, and how many each node saw. */
+/** Packets on their planned routes across the map, and how many packets each node has seen. */
 import type { ConsoleEvent } from "../src/console/protocol.js";
 
-/** One stretch of a packet's way: it arrives at `node` and rests there. */
+/** One stop on a packet's route: the packet arrives at `node` and rests there. */
 interface Stop {
   readonly node: string;
   readonly from: number;
   readonly until: number;
 }
 
-/** A packet under way. */
 export interface MovingPacket {
   readonly id: string | null;
   readonly kind: "packet" | "decoy" | "storage";
   readonly stops: readonly Stop[];
-  /** Where it stands among others at the same node: an angle, its own. */
+  /** An angle that separates this packet from others at the same node. */
   readonly phase: number;
-  /** Until which stop its nodes were counted. */
+  /** How many of the stops are already in the counts of their nodes. */
   counted: number;
-  /** When it was lost; null unless it was. */
+  /** When the packet was lost; null if it was not. */
   lostAt: number | null;
 }
 
-/** Where a packet is at some moment. */
+/** Where a packet is at a given time. */
 export interface Place {
   readonly from: string;
   readonly to: string;
   /** 0 at `from`, 1 at `to`. */
   readonly share: number;
-  /** Whether it is on the way back. */
+  /** Whether the packet is lost. */
   readonly lost: boolean;
 }
 
-/** Longest time that a move from node to node is drawn for, in ms. */
+/** Longest time to draw a move from one node to the next, in ms. */
 const LONGEST_MOVE_MS = 450;
-/** How much of a rest the move to it may take. */
+/** The share of a rest that the move to the node may take. */
 const MOVE_SHARE = 0.6;
-/** How long a packet without a rest is drawn, in ms. */
+/** Shortest time to draw a packet at a node, in ms. */
 const SHORTEST_STOP_MS = 250;
 /** How long a lost packet is drawn, in ms. */
 const LOST_MS = 1500;
 /** How long a command between courier and replica is drawn, in ms. */
 const STORAGE_MS = 600;
-/** Most packets that are kept. */
 const MOST_PACKETS = 2000;
 
 /** The name of the application on the map. */
 export const YOU = "you";
 
-/** Follows packets. */
+/** Tracks packets on the map. */
 export class Traffic {
   #packets: MovingPacket[] = [];
   readonly #counts = new Map<string, number>();
   #now = 0;
   #seen = 0;
 
-  /** Packets under way. */
   get packets(): readonly MovingPacket[] {
     return this.#packets;
   }
 
-  /** How many packets each node has seen so far, cover traffic included. */
+  /** How many packets each node has seen so far, including cover traffic. */
   get counts(): ReadonlyMap<string, number> {
     return this.#counts;
   }
@@ -69,7 +66,7 @@ export class Traffic {
     this.#counts.clear();
   }
 
-  /** Takes the next event. */
+  /** Adds the packets of one event, or marks a packet as lost. */
   add(event: ConsoleEvent): void {
     if (event.source === "storage") {
       const { at, from, to } = event.event === "asked" ? event : { ...event, ...turned(event) };
@@ -87,7 +84,7 @@ export class Traffic {
     }
     if (event.event === "lost" && event.packet !== null) {
       const packet = this.#packets.find(({ id }) => id === event.packet);
-      // It leaves first, and is lost on the way.
+      // The packet still leaves its node and is then lost on the way.
       if (packet) packet.lostAt = event.at + (event.way === "forward" ? SHORTEST_STOP_MS : 0);
       return;
     }
@@ -107,14 +104,14 @@ export class Traffic {
 
   #put(put: Omit<MovingPacket, "phase">): void {
     const packet: MovingPacket = { ...put, phase: this.#seen++ * 2.4 };
-    // What ended before the page was opened is only counted.
+    // A packet that arrived before the page was opened is only counted.
     this.#count(packet);
     if (packet.stops.at(-1)!.until < this.#now) return;
     this.#packets.push(packet);
     if (this.#packets.length > MOST_PACKETS) this.#packets.shift();
   }
 
-  /** Forgets what has arrived, and counts. */
+  /** Counts packets up to the time `now`, and drops those that have arrived or were lost. */
   advance(now: number): void {
     this.#now = now;
     for (const packet of this.#packets) this.#count(packet);
@@ -137,7 +134,7 @@ function turned({ from, to }: { readonly from: string; readonly to: string }) {
   return { from: to, to: from };
 }
 
-/** Where a packet is; null when it is nowhere. */
+/** Where a packet is at a given time; null if it is not on the map. */
 export function placeOf({ stops, lostAt }: MovingPacket, time: number): Place | null {
   const now = lostAt === null ? time : Math.min(time, lostAt);
   let at = -1;

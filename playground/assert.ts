@@ -1,4 +1,4 @@
-/** The part of `node:assert/strict` that the examples use, for a page. */
+/** The part of `node:assert/strict` that the examples use, for use in a page. */
 function show(value: unknown): string {
   if (value instanceof Uint8Array) return `bytes ${[...value.subarray(0, 16)].join(" ")}`;
   if (typeof value === "bigint") return `${value}n`;

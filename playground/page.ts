@@ -1,7 +1,9 @@
-/** The playground's page: examples that can be changed and run on a network in a worker. */
+/**
+ * The playground's page: it shows examples that users can edit and run on a network in a worker.
+ */
 import type { RunReport, RunRequest } from "./messages.js";
 
-/** What the build cuts from `examples/`. */
+/** The examples that the build takes from `examples/`. */
 interface Example {
   readonly name: string;
   readonly about: string;

@@ -65,7 +65,7 @@ function moduleOf(code: string): Promise<unknown> {
   return import(/* @vite-ignore */ url);
 }
 
-/** Whether this browser knows `await using`. */
+/** Whether this browser supports `await using`. */
 async function knowsUsing(): Promise<boolean> {
   try {
     await moduleOf("async () => { await using nothing = null; };");
@@ -75,7 +75,7 @@ async function knowsUsing(): Promise<boolean> {
   }
 }
 
-/** The program with the modules' places, as this browser can run it. */
+/** The program with module names replaced by URLs, in syntax that this browser supports. */
 async function prepared({ code, modules }: RunRequest): Promise<string> {
   const placed = code.replace(
     /((?:\bfrom|\bimport)\s*\(?\s*)(["'])([^"'\n]+)\2/g,
@@ -86,7 +86,7 @@ async function prepared({ code, modules }: RunRequest): Promise<string> {
       return whole;
     },
   );
-  // The worker ends with the program, so nothing is left that would have to be closed.
+  // The worker ends with the program, so nothing has to be closed.
   return (await knowsUsing()) ? placed : placed.replace(/\bawait using (?=\w+ =)/g, "const ");
 }
 

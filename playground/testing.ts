@@ -1,13 +1,13 @@
 /**
- * `katzenpost-thinclient/testing` for a page: the same network and daemon as in Node, reached by
+ * `katzenpost-thinclient/testing` for a page: the same network and daemon as in Node, with
  * connections in memory.
  */
 import { EmbeddedDaemon, type EmbeddedDaemonOptions } from "katzenpost-thinclient/network";
 
-/** Networks that programs have started, for those who show what they do. */
+/** The networks that programs have started; the runner reports the state of the last one. */
 export const started: EmbeddedDaemon[] = [];
 
-/** As in Node, but that a page cannot listen: the addresses are left out. */
+/** Like the class in Node, except that a page cannot listen, so it ignores `listen`. */
 export const DevDaemon = {
   async start(options: EmbeddedDaemonOptions & { listen?: unknown } = {}): Promise<EmbeddedDaemon> {
     const { listen: _, ...rest } = options;

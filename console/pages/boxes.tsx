@@ -1,4 +1,4 @@
-/** Boxes: the console's own stream, who holds its boxes, and what each party sees of them. */
+/** Boxes page: the console's own stream, who holds its boxes, and what each party sees of them. */
 import { Do, Explain, Unknown } from "../parts.js";
 import { isEmbedded, state } from "../store.js";
 
@@ -117,7 +117,7 @@ export function Boxes() {
 
 const parties = ["you", "your daemon", "gateway", "courier", "replica", "reader", "outsider"];
 
-/** What each party sees; in the order of {@link parties}. */
+/** What each party sees, in the order of {@link parties}. */
 const facts: readonly (readonly [fact: string, sees: readonly boolean[]])[] = [
   ["your network address", [true, true, true, false, false, false, true]],
   [

@@ -1,4 +1,4 @@
-/** Document: the consensus, who signed it, and what changed since the epoch before. */
+/** Document page: the consensus, who signed it, and what changed since the previous epoch. */
 import { differences } from "../../src/console/document-differences.js";
 import type { DocumentView } from "../../src/console/protocol.js";
 import { Do, Explain, Unknown, perSecond } from "../parts.js";
@@ -171,7 +171,7 @@ function Tree({ document }: { readonly document: DocumentView }) {
   );
 }
 
-/** The packet and the box, drawn to scale. */
+/** Draws the packet and the box to scale. */
 function Geometry({
   sphinx,
   pigeonhole,

@@ -1,11 +1,11 @@
-/** Faults: what can go wrong, at the press of a button, and the line of test code that does it. */
+/** Faults page: each button causes a fault and shows the line of test code that does the same. */
 import { signal } from "@preact/signals";
 import { Do, Explain, duration } from "../parts.js";
 import { log, state } from "../store.js";
 
 const code = signal(5);
 
-/** Codes that a replica can answer with, and what they mean. */
+/** Error codes that a replica can answer with, and their meaning. */
 const codes: Readonly<Record<number, string>> = {
   1: "no such box",
   4: "trouble with its database",
@@ -169,7 +169,7 @@ function Clock() {
   );
 }
 
-/** What was pressed so far, as the body of a test. */
+/** Shows everything the user has pressed so far as the body of a test. */
 function Done() {
   const lines = log.value.flatMap((event) =>
     event.event === "did" && event.code !== null ? [event.code] : [],

@@ -1,4 +1,4 @@
-/** Network: the map, on which packets walk their real way at their real delay. */
+/** Network page: a map that shows packets on their real routes with their real delays. */
 import { signal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { knowledge } from "../knowledge.js";
@@ -153,7 +153,7 @@ function Node({ node, layout }: { readonly node: PlacedNode; readonly layout: Ma
   );
 }
 
-/** What fits into a node; the whole name is in its label. */
+/** Shortens a label so that it fits into a node. The node's accessible label has the whole name. */
 function fitted(label: string, width: number): string {
   const most = Math.floor(width / 8.4);
   return label.length > most ? `${label.slice(0, most - 1)}…` : label;
@@ -238,7 +238,7 @@ function Counts() {
   );
 }
 
-/** How long the frames took, in ms: the time between two, and the work of drawing one. */
+/** Frame times in ms: the time between two frames, and the time to draw one. */
 export const frames: { readonly between: number[]; readonly drawing: number[] } = {
   between: [],
   drawing: [],
@@ -246,7 +246,7 @@ export const frames: { readonly between: number[]; readonly drawing: number[] } 
 
 const MOST_FRAMES = 600;
 
-/** Draws packets until the effect's end. */
+/** Draws packets until the returned function is called. */
 function draw(canvas: HTMLCanvasElement, layout: MapLayout): () => void {
   const context = canvas.getContext("2d")!;
   const ratio = globalThis.devicePixelRatio || 1;
@@ -273,7 +273,7 @@ function draw(canvas: HTMLCanvasElement, layout: MapLayout): () => void {
       const to = layout.byName.get(place.to);
       if (!from || !to) continue;
       const share = still.matches ? 1 : eased(place.share);
-      // Below the nodes' names, and those at one node beside each other.
+      // Packets are drawn below the names of the nodes; packets at the same node are spread out.
       const x = from.x + (to.x - from.x) * share + Math.cos(packet.phase) * 30;
       const below = layout.nodeHeight / 2 + 5 + Math.sin(packet.phase) * 2;
       const y = from.y + (to.y - from.y) * share + below;
@@ -311,7 +311,9 @@ function eased(share: number): number {
   return share < 0.5 ? 2 * share * share : 1 - 2 * (1 - share) * (1 - share);
 }
 
-/** The theme's colours, asked for again only now and then: asking costs more than drawing. */
+/**
+ * Reads the theme's colours only once in 60 calls, because reading them costs more than drawing.
+ */
 function coloursOf(element: Element) {
   let left = 0;
   let known = { packet: "", decoy: "", storage: "", lost: "", edge: "" };

@@ -1,4 +1,4 @@
-/** Now: six facts in words, and what to try next. */
+/** Now page: six facts in words, and what to try next. */
 import { Do, Explain, Fact, Known, Unknown, counted, duration, perSecond } from "../parts.js";
 import { isTraced, now, second, state, ticks, timeline, timelineVersion } from "../store.js";
 
@@ -31,7 +31,7 @@ export function Now() {
   );
 }
 
-/** How long packets rest, as the document says it for everybody. */
+/** Says how long packets rest at nodes on average, as the document sets it. */
 function meanDelay(): string {
   const { about, rates } = state.value!;
   if (about.mixing === "instant") return "Packets do not rest at nodes: mixing is instant.";
@@ -75,7 +75,7 @@ function Connected() {
 
 function Epoch() {
   const { epoch } = state.value!;
-  // Counted down once a second.
+  // Reading the signal redraws the countdown as time passes.
   void second.value;
   return (
     <Fact

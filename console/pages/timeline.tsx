@@ -1,4 +1,4 @@
-/** Timeline: one row for each call, with everything that happened to it inside. */
+/** Timeline page: one row for each call, which contains everything that happened to the call. */
 import { signal } from "@preact/signals";
 import type { TimelineRow, TimelineStep } from "../../src/console/timeline.js";
 import { programFor } from "../program.js";
@@ -8,7 +8,7 @@ import { isTraced, now, second, state, timeline, timelineVersion } from "../stor
 const filter = signal("");
 const copied = signal<string | null>(null);
 
-/** Most rows that are drawn. */
+/** The maximum number of rows on the page. */
 const MOST_SHOWN = 60;
 
 const outcomes: Readonly<Record<TimelineRow["outcome"], string>> = {
@@ -118,7 +118,10 @@ function Row({ row }: { readonly row: TimelineRow }) {
   );
 }
 
-/** Whose call it is. The console is always connected: a session that is alone is its own. */
+/**
+ * Names the program that made a call. The console is always connected, so a single session is its
+ * own.
+ */
 function programOf({ session }: TimelineRow): string {
   if (session === null || timeline.sessions.size === 1) return "this console";
   return `program ${session}`;
@@ -129,7 +132,7 @@ async function copyProgram(row: TimelineRow): Promise<void> {
   copied.value = row.key;
 }
 
-/** What a call waited for, as a bar from its beginning to its end. */
+/** Draws what a call waited for, as a bar from its start to its end. */
 function Bar({ row, end }: { readonly row: TimelineRow; readonly end: number }) {
   const whole = Math.max(1, end - row.began);
   const parts = row.steps.map((step, i) => {

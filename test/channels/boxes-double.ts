@@ -1,8 +1,8 @@
 /**
- * A test double for thin client, daemon and replicas: boxes in a map, behind a line that delays and
- * loses. It is used to run 10,000 crash schedules on the virtual clock, for which the embedded
- * network with its cryptography is too slow. channels.test.ts tests the same channels on the
- * embedded network.
+ * A test double for thin client, daemon and replicas: boxes in a map, behind a connection that
+ * delays and loses calls. The tests run 10,000 crash schedules against it on the virtual clock; the
+ * embedded network with its cryptography is too slow for that. channels.test.ts tests the same
+ * channels on the embedded network.
  */
 import { equalBytes, toHex } from "../../src/bytes/bytes.js";
 import type { MessageBoxIndex, ReadCap, WriteCap } from "../../src/bytes/opaque.js";
@@ -39,24 +39,24 @@ const streamOf = ({ writeCap, readCap }: Keypair) => ({
 /** What happens to one call. */
 export interface Fate {
   readonly delayMs: number;
-  /** `request`: nothing happens and the call fails; `reply`: it happens, and the call fails. */
+  /** `request`: the call fails without an effect; `reply`: the call has its effect, but fails. */
   readonly lost: "request" | "reply" | null;
 }
 
-/** Bytes that a box holds. */
+/** Number of bytes that a box holds. */
 const BOX_LENGTH = 60;
 
-/** The replicas: what every client of it sees. */
+/** The replicas, which all clients of this double share. */
 export class BoxesDouble {
   readonly clock: Clock;
   readonly #boxes = new Map<string, { bytes: Uint8Array; at: number }>();
-  /** Draws what happens to the next call. */
+  /** Decides what happens to the next call. */
   fate: () => Fate = () => ({ delayMs: 10, lost: null });
   /** How long a box lives, in ms. */
   lifetimeMs = Infinity;
-  /** Boxes asked for and not there, since the start. */
+  /** How many reads asked for a box that did not exist. */
   misses = 0;
-  /** Calls that reached the replicas. */
+  /** How many calls reached the replicas. */
   reads = 0;
   writes = 0;
 
@@ -74,7 +74,7 @@ export class BoxesDouble {
     return box.bytes;
   }
 
-  /** Puts a box there; false when it holds other bytes. */
+  /** Stores a box; returns false if the box holds other bytes. */
   put(writeCap: WriteCap, index: MessageBoxIndex, bytes: Uint8Array): boolean {
     const before = this.get(readCapOf(writeCap), index);
     if (bytes.length > 0 && before) return equalBytes(before, bytes);
@@ -85,7 +85,7 @@ export class BoxesDouble {
     return true;
   }
 
-  /** A client; when `isDead` says so its calls never settle again, as those of a killed process. */
+  /** A client. Once `isDead` returns true, its calls never settle, as in a killed process. */
   client(isDead: () => boolean = () => false, onEffect: () => void = () => {}): ChannelClient {
     const call = async <T>(signal: AbortSignal | undefined, effect: () => T): Promise<T> => {
       const { delayMs, lost } = this.fate();
@@ -137,7 +137,7 @@ export class BoxesDouble {
         call(options?.signal, () => keypairFromSeed(seed as Uint8Array)),
       createCourierEnvelopesFromMultiPayload: (request, options) =>
         call(options?.signal, () => ({
-          // One element for each box; the courier below takes them apart again.
+          // There is one element for each box; the courier below decodes them.
           envelopes: request.destinations.flatMap(({ payload, writeCap, startIndex }) => {
             const elements: Uint8Array<ArrayBuffer>[] = [];
             let index = startIndex;
@@ -154,7 +154,8 @@ export class BoxesDouble {
         })),
       startResendingCopyCommand: (writeCap, options) =>
         call(options?.signal, () => this.#copy(writeCap)),
-      // Vouchers as the daemon computes them, with X25519 alone: CTIDH takes seconds.
+      // The daemon computes vouchers the same way. This double uses X25519 alone, because CTIDH
+      // takes seconds.
       voucherMint: async (messageWriteCap, displayName, options) => {
         await call(options?.signal, () => {});
         const minted = await mintVoucher({ scheme: x25519Nike, messageWriteCap, displayName });

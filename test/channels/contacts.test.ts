@@ -21,7 +21,7 @@ import { type Kill, Process } from "./crash-schedules.js";
 
 const DAY = 24 * 3600 * 1000;
 
-/** The next message's text. */
+/** The text of the next message. */
 async function next(reader: Reader, from?: bigint): Promise<string> {
   for await (const message of reader.messages({ from })) {
     await message.ack();
@@ -42,7 +42,7 @@ function world(): {
   return { clock, boxes, open };
 }
 
-/** One message each way. */
+/** Sends one message each way. */
 async function greet(clock: VirtualClock, one: Contact, other: Contact): Promise<void> {
   const [a, b] = await clock.runUntil(Promise.all([one.ready(), other.ready()]), DAY);
   await clock.runUntil(a.writer.send("from one"));
@@ -78,7 +78,7 @@ describe("contacts", () => {
     );
     assert.equal(invited.voucher, null);
     await clock.runUntil(Promise.all([alice.close(), bob.close()]));
-    // Neither the voucher nor what opens its reply is left behind.
+    // The store keeps neither the voucher nor the secret that opens its reply.
     const stored = [...disk.durable].map(([, value]) => toHex(value)).join(" ");
     assert.ok(!stored.includes(toHex(voucher)));
     assert.doesNotMatch([...disk.durable.keys()].join(" "), /Bob/);
@@ -210,7 +210,9 @@ describe("contacts", () => {
   });
 });
 
-/** An exchange in which processes are killed as planned, and a message each way; gives the kills. */
+/**
+ * Runs an exchange with planned kills, then sends a message each way; returns the number of kills.
+ */
 async function runExchange(plan: readonly (readonly Kill[])[]): Promise<number> {
   const clock = new VirtualClock();
   const boxes = new BoxesDouble(clock);
@@ -222,7 +224,7 @@ async function runExchange(plan: readonly (readonly Kill[])[]): Promise<number> 
   const isDone = [false, false];
   const talk = async (contact: Contact, words: string, n: number): Promise<void> => {
     const { writer, reader } = await contact.ready();
-    // A kill may come before this is noted, and it is sent twice then: that is the application's.
+    // A kill between `send` and `push` sends the text twice. Only the application can prevent that.
     if (!texts.includes(words)) {
       await writer.send(words);
       texts.push(words);

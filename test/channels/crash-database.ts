@@ -1,12 +1,14 @@
 /**
- * A level database that can crash: unsynced data may be lost, and earlier calls never settle. It is
+ * A level database that can crash: it may lose unsynced data, and earlier calls never settle. It is
  * a double, because LevelDB cannot be killed inside a process; kill.test.ts has real crashes.
  */
 import type { ChannelDatabase } from "../../src/channels/index.js";
 
 type Operation = Parameters<ChannelDatabase["batch"]>[0][number];
 
-/** Called before (`isDone` false) and after each batch; returning true crashes there. */
+/**
+ * Called before (`isDone` is false) and after each batch; the database crashes if it returns true.
+ */
 export type CrashPlan = (batch: number, isDone: boolean) => boolean;
 
 function apply(map: Map<string, Uint8Array>, operations: readonly Operation[]): void {
@@ -16,13 +18,13 @@ function apply(map: Map<string, Uint8Array>, operations: readonly Operation[]): 
   }
 }
 
-/** What outlives a crash. */
+/** The data that survives a crash. */
 export class Disk {
   readonly durable = new Map<string, Uint8Array>();
-  /** Batches that were written and not synced, oldest first. */
+  /** Batches that were written but not synced, oldest first. */
   unsynced: Operation[][] = [];
 
-  /** A copy, as a backup makes one. */
+  /** A copy, such as a backup makes. */
   copy(): Disk {
     const disk = new Disk();
     for (const [key, value] of this.durable) disk.durable.set(key, value);
@@ -30,7 +32,7 @@ export class Disk {
     return disk;
   }
 
-  /** Loses all batches that were not synced but the first `kept`. */
+  /** Loses all unsynced batches except the first `kept`. */
   crash(kept: number): void {
     for (const operations of this.unsynced.splice(0).slice(0, kept))
       apply(this.durable, operations);
@@ -43,7 +45,7 @@ export class CrashDatabase implements ChannelDatabase {
   #view = new Map<string, Uint8Array>();
   #batches = 0;
   isCrashed = false;
-  /** Batches from here on fail, as on a full disk. */
+  /** While true, all batches fail, as on a full disk. */
   failing = false;
 
   constructor(disk: Disk, plan: CrashPlan = () => false) {

@@ -1,8 +1,8 @@
 /**
- * Schedules of crashes: a writer and a reader, each an application that is killed before or after a
- * commit or a call and started again, on a line that loses requests and replies. The model is the
- * list of messages whose `send` resolved, and the list of messages that the reader's application
- * took.
+ * Crash schedules for a writer and a reader. Each is an application that is killed before or after
+ * a commit or a call and is then restarted, on a connection that loses requests and replies. The
+ * model is the list of messages whose `send` resolved, and the list of messages that the reader's
+ * application took.
  */
 import * as fc from "fast-check";
 import { utf8ToText } from "../../src/bytes/bytes.js";
@@ -16,34 +16,39 @@ import { VirtualClock } from "../../src/clock/virtual.js";
 import { BoxesDouble } from "./boxes-double.js";
 import { CrashDatabase, Disk } from "./crash-database.js";
 
-/** When a process is killed: at its so-manieth commit or effect at the replicas. */
+/**
+ * When a process is killed: at its commit number `count`, or when its call number `count` has
+ * reached the replicas.
+ */
 export interface Kill {
   readonly at: "beforeCommit" | "afterCommit" | "afterCall";
   readonly count: number;
-  /** How many unsynced batches outlive it. */
+  /** How many unsynced batches survive the kill. */
   readonly kept: number;
-  /** How long it stays down, in ms. */
+  /** How long the process stays down, in ms. */
   readonly downMs: number;
 }
 
-/** One run. */
+/** The input of one run. */
 export interface Schedule {
-  /** Lengths of the messages; several boxes for the longer ones. */
+  /** Lengths of the messages in bytes; the longer ones take several boxes. */
   readonly lengths: readonly number[];
   readonly writerKills: readonly Kill[];
   readonly readerKills: readonly Kill[];
-  /** Which calls lose their request (1) or reply (2), by turns. */
+  /** What each call loses, in order: nothing (0), its request (1) or its reply (2). */
   readonly losses: readonly number[];
   readonly delays: readonly number[];
   /** Pause between two messages, in ms. */
   readonly pauseMs: number;
-  /** Whether the reader acknowledges by hand. */
+  /** Whether the reader acknowledges messages itself. */
   readonly manual: boolean;
-  /** How messages are written; in katzenqt's form those of several boxes go into side streams. */
+  /**
+   * How messages are written; katzenqt's format puts messages of several boxes into side streams.
+   */
   readonly format: ChannelFormat;
 }
 
-/** Any kill. */
+/** Generates any kill. */
 export const anyKill: fc.Arbitrary<Kill> = fc.record({
   at: fc.constantFrom("beforeCommit", "afterCommit", "afterCall"),
   count: fc.integer({ min: 1, max: 12 }),
@@ -51,7 +56,7 @@ export const anyKill: fc.Arbitrary<Kill> = fc.record({
   downMs: fc.constantFrom(0, 100, 5000),
 });
 
-/** Any schedule; smaller ones first when one fails. */
+/** Generates any schedule; fast-check shrinks one that fails. */
 export const anySchedule: fc.Arbitrary<Schedule> = fc.record({
   lengths: fc.array(fc.constantFrom(0, 5, 59, 60, 200), { minLength: 1, maxLength: 8 }),
   writerKills: fc.array(anyKill, { maxLength: 4 }),
@@ -63,24 +68,24 @@ export const anySchedule: fc.Arbitrary<Schedule> = fc.record({
   format: fc.constantFrom("native", "native", "katzenqt"),
 });
 
-/** What came of a schedule. */
+/** The result of a schedule. */
 export interface Outcome {
   /** Messages whose `send` resolved. */
   readonly sent: readonly string[];
-  /** Messages as the reader's application took them, each id once. */
+  /** Messages that the reader's application took; each ID appears once. */
   readonly seen: readonly string[];
-  /** How often either process was killed. */
+  /** How often the two processes were killed. */
   readonly kills: number;
 }
 
-/** What a process of the schedule lives with. */
+/** One life of a process, from a start to a kill. */
 export interface Life {
   readonly database: CrashDatabase;
   readonly channels: Promise<Channels>;
   readonly killed: Promise<void>;
 }
 
-/** A process that is killed as the schedule says, and what it leaves behind. */
+/** A process that is killed as the schedule says, and the disk that survives it. */
 export class Process {
   readonly disk = new Disk();
   kills = 0;
@@ -92,7 +97,7 @@ export class Process {
     this.#kills = [...kills];
   }
 
-  /** Starts it; after a kill it may be started again. */
+  /** Starts the process. It can be started again after a kill. */
   start(): Life {
     const kill = this.#kills.shift();
     let calls = 0;
@@ -128,7 +133,7 @@ export class Process {
     };
   }
 
-  /** Runs `work` until it ends, however often the process is killed on the way. */
+  /** Runs `work` to its end and restarts the process after each kill. */
   async run(
     work: (channels: Channels) => Promise<void>,
     down: (kill: number) => Promise<void>,
@@ -149,7 +154,7 @@ export class Process {
   }
 }
 
-/** Runs a schedule on a virtual clock until everything that was sent has been seen. */
+/** Runs a schedule on a virtual clock until the reader has seen every message that was sent. */
 export async function runSchedule(schedule: Schedule): Promise<Outcome> {
   const { format } = schedule;
   const clock = new VirtualClock();
@@ -157,7 +162,7 @@ export async function runSchedule(schedule: Schedule): Promise<Outcome> {
   let call = 0;
   boxes.fate = () => {
     const n = call++;
-    // Losses are used up, so that every schedule comes to an end.
+    // Each loss happens only once, so every schedule ends.
     const lost = ([null, "request", "reply"] as const)[schedule.losses[n] ?? 0]!;
     return { delayMs: schedule.delays[n % schedule.delays.length]!, lost };
   };
@@ -177,8 +182,8 @@ export async function runSchedule(schedule: Schedule): Promise<Outcome> {
       const writer = info ? await channels.writer("out") : await channels.create("out", { format });
       invitation ??= await writer.invitation();
       onInvitation();
-      // A message whose `send` did not return may be out or not; the application does not repeat
-      // it.
+      // A message whose `send` did not return may or may not be stored; the application does not
+      // send it again.
       while (started < schedule.lengths.length) {
         const n = started++;
         const text = `${n}:`.padEnd(schedule.lengths[n]!, "x");
@@ -200,7 +205,7 @@ export async function runSchedule(schedule: Schedule): Promise<Outcome> {
           ? await channels.reader("in")
           : await channels.import("in", invitation!);
         const ack = schedule.manual ? "manual" : "auto";
-        // Everything that may be out: those sent, and those whose sending was cut off.
+        // The reader may also see messages whose `send` was interrupted.
         const isDone = (): boolean =>
           started === schedule.lengths.length && isWritten && missing() === 0;
         const missing = (): number => sent.filter((text) => !seen.includes(text)).length;
@@ -212,7 +217,7 @@ export async function runSchedule(schedule: Schedule): Promise<Outcome> {
         void watch();
         try {
           for await (const message of reader.messages({ ack, signal: end.signal })) {
-            // The application stores message and id in one transaction of its own.
+            // A real application stores message and ID in one transaction.
             if (!ids.has(message.id)) {
               ids.add(message.id);
               seen.push(utf8ToText(message.bytes));
@@ -233,7 +238,7 @@ export async function runSchedule(schedule: Schedule): Promise<Outcome> {
   return { sent, seen, kills: writing.kills + reading.kills };
 }
 
-/** What is wrong with an outcome; null when nothing is. */
+/** Describes what is wrong with an outcome; null if nothing is. */
 export function faultOf({ sent, seen }: Outcome): string | null {
   const lost = sent.filter((text) => !seen.includes(text));
   if (lost.length > 0) return `lost: ${lost.map(short).join(", ")}`;

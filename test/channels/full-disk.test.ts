@@ -1,6 +1,7 @@
 /**
- * A full disk at every write: a file system of a few megabytes, which only root can mount, filled so far
- * that the writes of a store fail, at another one each round.
+ * Tests a full disk at different writes. The file system has a few megabytes, and only root can
+ * mount it. Each round leaves a different amount of room, so that a different write of the store
+ * fails first.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -16,7 +17,7 @@ import { BoxesDouble } from "./boxes-double.js";
 const ROUNDS = process.env["KATZ_SOAK"] === undefined ? 6 : 200;
 const MB = 1024 * 1024;
 
-/** Fills a file system until `left` bytes are free. */
+/** Fills a file system until only `left` bytes are free. */
 function fill(folder: string, left: number): void {
   const path = join(folder, "filler");
   writeFileSync(path, "");
@@ -57,7 +58,6 @@ test("what a full disk refuses is not sent, and nothing else is lost", async (t)
         }
       };
       for (let n = 0; n < 5; n++) await send(`${n}:before`);
-      // Less room each round: another write is the first that fails.
       fill(folder, 4096 * (1 + ((round * 5) % 12)) + round);
       let n = 5;
       const long = "x".repeat(2000);
@@ -81,7 +81,8 @@ test("what a full disk refuses is not sent, and nothing else is lost", async (t)
         seen.push(utf8ToText(bytes));
         if (seen.at(-1)!.endsWith("after") && seen.length >= sent.length) break;
       }
-      // A refusal that could not tell whether it was stored is the only thing beyond what was sent.
+      // Apart from the messages that were sent, the reader may only see messages whose `send`
+      // failed.
       assert.deepEqual(
         seen.filter((text) => !failed.has(text)),
         sent,

@@ -1,8 +1,8 @@
 /**
- * Schedules of crashes for a group: Alice creates it, Bob joins through her, Carol joins through
- * Bob. Each is an application that is killed before or after a commit or a call and started again.
- * The model is the list of texts whose `send` resolved, and the lists of texts that each of the
- * others took.
+ * Crash schedules for a group: Alice creates it, Bob joins through her, and Carol joins through
+ * Bob. Each is an application that is killed before or after a commit or a call and is then
+ * restarted. The model is the list of texts whose `send` resolved, and the list of texts that each
+ * other member took.
  */
 import * as fc from "fast-check";
 import type { Channels, Group } from "../../src/channels/index.js";
@@ -13,13 +13,13 @@ import { type Kill, Process, anyKill } from "./crash-schedules.js";
 
 const NAMES = ["Alice", "Bob", "Carol"] as const;
 
-/** One run. */
+/** The input of one run. */
 export interface GroupSchedule {
   /** How many texts each member sends. */
   readonly texts: readonly number[];
   /** When each member's process is killed. */
   readonly kills: readonly (readonly Kill[])[];
-  /** Which calls lose their request (1) or reply (2), by turns. */
+  /** What each call loses, in order: nothing (0), its request (1) or its reply (2). */
   readonly losses: readonly number[];
   readonly delays: readonly number[];
   readonly pauseMs: number;
@@ -28,7 +28,7 @@ export interface GroupSchedule {
 const three = <T>(one: fc.Arbitrary<T>): fc.Arbitrary<T[]> =>
   fc.array(one, { minLength: 3, maxLength: 3 });
 
-/** Any schedule; smaller ones first when one fails. */
+/** Generates any schedule; fast-check shrinks one that fails. */
 export const anyGroupSchedule: fc.Arbitrary<GroupSchedule> = fc.record({
   texts: three(fc.integer({ min: 0, max: 3 })),
   kills: three(fc.array(anyKill, { maxLength: 3 })),
@@ -37,16 +37,16 @@ export const anyGroupSchedule: fc.Arbitrary<GroupSchedule> = fc.record({
   pauseMs: fc.constantFrom(0, 50, 3000),
 });
 
-/** What came of a schedule. */
+/** The result of a schedule. */
 export interface GroupOutcome {
-  /** By member: texts whose `send` resolved. */
+  /** For each member, the texts whose `send` resolved. */
   readonly sent: readonly (readonly string[])[];
-  /** By member: what its application took, `SENDER: TEXT`, each id once. */
+  /** For each member, what its application took as `SENDER: TEXT`; each ID appears once. */
   readonly seen: readonly (readonly string[])[];
   readonly kills: number;
 }
 
-/** A member's application: what it keeps besides the channels outlives its kills. */
+/** A member's application. Its own fields survive kills, like data that an application stores. */
 class Member {
   readonly process: Process;
   readonly sent: string[] = [];
@@ -109,13 +109,13 @@ class Member {
       try {
         return await channels.groups.join("friends", options);
       } catch (error) {
-        // The daemon did not make a voucher; nothing is stored then.
+        // The daemon did not make a voucher, and nothing is stored.
         if (!hasCode(error, "ERR_TIMEOUT")) throw error;
       }
     }
   }
 
-  /** Takes the next member in. */
+  /** Adds the next member to the group. */
   async #induct(group: Group): Promise<void> {
     const next = this.#all[this.#n + 1];
     if (!next) return;
@@ -126,7 +126,7 @@ class Member {
     try {
       await (await group.induct(next.voucher)).taken();
     } catch (error) {
-      // From before a kill: it goes on by itself.
+      // The induction began before a kill and continues by itself.
       if (!hasCode(error, "ERR_INVALID_STATE")) throw error;
       while (!isIn()) await this.#clock.sleep(100);
     }
@@ -134,7 +134,7 @@ class Member {
 
   async #hear(group: Group, end: AbortController): Promise<void> {
     for await (const { sender, id, message, box } of group.messages({ signal: end.signal })) {
-      // The application stores message and id in one transaction of its own.
+      // A real application stores message and ID in one transaction.
       const key = `${sender.channel} ${id}`;
       if (this.#ids.has(key)) continue;
       this.#ids.add(key);
@@ -144,7 +144,7 @@ class Member {
   }
 }
 
-/** Whether everybody has everything that was sent. */
+/** Whether every member has received everything that was sent. */
 function isDone(all: readonly Member[]): boolean {
   return all.every(
     (member, n) =>
@@ -156,7 +156,7 @@ function isDone(all: readonly Member[]): boolean {
   );
 }
 
-/** Runs a schedule on a virtual clock until everybody has seen everything that was sent. */
+/** Runs a schedule on a virtual clock until every member has received everything that was sent. */
 export async function runGroupSchedule(schedule: GroupSchedule): Promise<GroupOutcome> {
   const clock = new VirtualClock();
   const boxes = new BoxesDouble(clock);
@@ -176,7 +176,7 @@ export async function runGroupSchedule(schedule: GroupSchedule): Promise<GroupOu
   };
 }
 
-/** What is wrong with an outcome; null when nothing is. */
+/** Describes what is wrong with an outcome; null if nothing is. */
 export function groupFaultOf({ sent, seen }: GroupOutcome): string | null {
   for (const [reader, texts] of seen.entries()) {
     for (const [writer, wanted] of sent.entries()) {

@@ -31,7 +31,7 @@ function world(): {
   return { clock, boxes, open };
 }
 
-/** Answers a voucher as a member does, by hand. */
+/** Answers a voucher by hand, as a member does. */
 async function answer(
   client: ChannelClient,
   voucher: Uint8Array<ArrayBuffer>,
@@ -57,7 +57,7 @@ const said = ({ sender, message }: GroupMessage): string => {
   return `${sender.displayName} ?`;
 };
 
-/** What is said in a group until `isDone`. */
+/** Collects the messages of a group until `isDone`. */
 async function hear(group: Group, isDone: (all: string[]) => boolean): Promise<string[]> {
   const all: string[] = [];
   for await (const message of group.messages()) {
@@ -70,7 +70,7 @@ async function hear(group: Group, isDone: (all: string[]) => boolean): Promise<s
 
 const texts = (all: string[]): string[] => all.filter((line) => line.includes(": "));
 
-/** Takes the owner of `channels` into `group`. */
+/** Adds the owner of `channels` to `group`. */
 async function take(group: Group, channels: Channels, name: string): Promise<Group> {
   const joining = await channels.groups.join("friends", { displayName: name });
   const induction = await group.induct(joining.voucher!);
@@ -79,7 +79,7 @@ async function take(group: Group, channels: Channels, name: string): Promise<Gro
   return joining;
 }
 
-/** Three members, the third taken in by the second, and a message of each. */
+/** Makes a group of three members, in which the second adds the third and each sends a message. */
 async function three(
   open: () => Promise<Channels>,
 ): Promise<{ groups: Group[]; heard: string[][] }> {
@@ -126,7 +126,7 @@ describe("groups", () => {
         ["Alice", "Bob"],
       ],
     );
-    // Alice heard of Carol by Bob's announcement.
+    // Bob's announcement told Alice about Carol.
     assert.ok(heard[0]!.includes("Bob + Carol"), heard[0]!.join());
   });
 
@@ -171,7 +171,7 @@ describe("groups", () => {
         const c = await take(a, carol, "Carol");
         for (let i = 0; i < 10; i++) await a.send(`question ${i}`);
         await hear(b, (all) => all.includes("Alice: question 9"));
-        // Bob's only message is the first of his channel, Alice's the twelfth of hers.
+        // Bob's only message is the first of his channel; Alice's last is the twelfth of hers.
         await b.send("answer");
         return hear(c, (all) => texts(all).length === 11);
       })(),
@@ -233,8 +233,8 @@ describe("groups", () => {
     const a = await alice.groups.create("friends", { displayName: "Alice" });
     const b = await clock.runUntil(take(a, bob, "Bob"), DAY);
     await clock.runUntil(b.send("from Bob"));
-    // Bob's katzenqt takes Ed in. It hands out Bob's ReadCap as it was before his voucher was opened:
-    // the same root key, and boxes that nobody ever writes.
+    // Bob's katzenqt adds Ed. It sends Bob's ReadCap from before his voucher was opened: the root
+    // key is the same, but nobody ever writes to its boxes.
     const [bobs] = a.members();
     const live = (await alice.reader(bobs!.channel)).readCap();
     const alices = (await alice.writer("group friends")).readCap();
@@ -258,7 +258,7 @@ describe("groups", () => {
         .toSorted(),
       ["Alice", "Bob"],
     );
-    // It lasts, and nothing of it is left when the group is.
+    // The store lists four channels for the group; leaving the group removes all of them.
     assert.equal((await ed.list()).length, 4);
     await clock.runUntil(ed.groups.leave("friends"));
     assert.deepEqual(await ed.list(), []);

@@ -64,8 +64,8 @@ const messages: fc.Arbitrary<KatzenqtMessage> = fc
 
 describe("katzenqt's messages", () => {
   it("a text is the bytes that were seen on the wire", () => {
-    // From the shared design page on channels, section 6: seen on a daemon, 2026-11-28. The digest of
-    // the members is one of three constants there.
+    // These bytes were seen on a daemon on 2026-11-28. The digest of the members is one of three
+    // constants.
     const text = encodeKatzenqtMessage({ type: "text", text: "hi bob" });
     const seen = concatBytes(
       fromHex("a4"),
@@ -85,7 +85,7 @@ describe("katzenqt's messages", () => {
       utf8("hi bob"),
     );
     assert.equal(toHex(text), toHex(seen));
-    // 83 in the box, with the `F` before it.
+    // The box holds 83 bytes: the type `F` and this text.
     assert.equal(text.length, 82);
   });
 
@@ -100,7 +100,7 @@ describe("katzenqt's messages", () => {
     const list = encodeKatzenqtMembers(
       ["Alice", "Bob", "Carol"].map((name) => ({ displayName: name, readCap })),
     );
-    // The size that was seen for three members whose names have 13 letters.
+    // This size was seen for three members whose names have 13 letters in total.
     assert.equal(list.length, 513);
     assert.equal(toHex(list.subarray(0, 14)), `a16b${toHex(utf8("please_adds"))}83`);
     assert.deepEqual(
@@ -198,7 +198,7 @@ describe("side streams", () => {
     assert.deepEqual([second.id - first.id, third.id - second.id], [1n, 1n]);
     const started = clock.now();
     await clock.runUntil(third.stored);
-    // 85 boxes, eight at once, of 10 ms each, and three one after the other.
+    // The 85 boxes take 10 ms each, eight at a time, and three more follow one after the other.
     assert.ok(clock.now() - started < 500, String(clock.now() - started));
     const taken = await clock.runUntil(take(reader, 3));
     assert.deepEqual(

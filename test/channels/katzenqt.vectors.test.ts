@@ -31,7 +31,7 @@ interface Vectors {
 
 const { boxes, messages, who_reply }: Vectors = loadVectors("katzenqt");
 
-/** Digests of the members: three constants, which nobody checks. */
+/** The members digest is one of three constants; no implementation checks it. */
 const [theirs, tallies, ours] = [utf8("TODO".repeat(8)), new Uint8Array(32), utf8("t".repeat(32))];
 const asOurs = (bytes: Uint8Array): string =>
   toHex(bytes).replace(
@@ -39,7 +39,7 @@ const asOurs = (bytes: Uint8Array): string =>
     `5820${toHex(ours)}`,
   );
 
-/** What the vectors say of a message. */
+/** The properties of a message that the vectors list. */
 function summary(message: KatzenqtMessage): Record<string, unknown> {
   if (message.type === "text") return { type: message.type, text: message.text };
   if (message.type !== "file") return { type: message.type };
@@ -77,7 +77,7 @@ test("a channel of katzenqt's is read, side stream and all", async () => {
       for await (const { kind, bytes, gap } of reader) {
         assert.deepEqual([kind, gap], ["message", 0]);
         const message = decodeKatzenqtMessage(bytes);
-        // The same message is the same bytes when we write it.
+        // Our encoder produces the same bytes for the same message.
         assert.equal(toHex(encodeKatzenqtMessage(message)), asOurs(bytes));
         if (seen.push(message) === messages.length) break;
       }

@@ -1,7 +1,7 @@
 /**
- * A process that is killed: a writer or a reader of a channel on LevelDB. kill.test.ts starts it as
- * `node … writer|reader ADDRESS FOLDER COUNT`. It continues where it was: files record what the
- * writer sent and the reader saw, before and after the calls.
+ * A process that gets killed: a writer or a reader of a channel on LevelDB. kill.test.ts starts it
+ * as `node … writer|reader ADDRESS FOLDER COUNT`. It continues where it stopped: files record what
+ * the writer sent and the reader saw, before and after each call.
  */
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { ThinClient } from "../../src/client/thin-client.js";
 import { isThinClientError } from "../../src/errors/errors.js";
 import { MessageBoxIndex, ReadCap } from "../../src/bytes/opaque.js";
 
-/** The message with that number: some take several boxes. */
+/** Message number `n`; every fifth takes several boxes. */
 export function messageOf(n: number): Uint8Array<ArrayBuffer> {
   return utf8(`${n}:`.padEnd(n % 5 === 4 ? 4000 : 40, String(n % 10)));
 }
@@ -39,7 +39,8 @@ async function write(channels: Channels, folder: string, count: number): Promise
       }),
     );
   }
-  // A message whose `send` did not return may be in the outbox; the application does not repeat it.
+  // A message whose `send` did not return may be in the outbox; the application does not send it
+  // again.
   const path = join(folder, "sent");
   const begun = existsSync(path) ? readFileSync(path, "utf8").split("\n") : [];
   let next = begun.filter((line) => line.startsWith("begin")).length;
@@ -66,7 +67,7 @@ async function read(channels: Channels, folder: string): Promise<void> {
   }
 }
 
-/** Connects, as soon as the network is there: it is killed and started again too. */
+/** Connects as soon as the network is up; the test kills and restarts the network too. */
 async function connect(address: string): Promise<ThinClient> {
   for (;;) {
     try {

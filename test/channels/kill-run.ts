@@ -1,6 +1,6 @@
 /**
- * Rounds of real kill -9 of a writer's and a reader's process, and the conditions that must hold
- * after them.
+ * Rounds of real kill -9 of the writer's and the reader's process, and the conditions that must
+ * hold after them.
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 import { KatzProcess } from "../e2e/katz-process.js";
 import { messageOf } from "./kill-child.js";
 
-/** A process of the channel; it says a line for each message. */
+/** A process with one end of the channel; it prints a line for each message. */
 export class Child {
   readonly process: ChildProcess;
   output = "";
@@ -25,17 +25,17 @@ export class Child {
     this.process.stdout!.on("data", (chunk: Buffer) => (this.output += chunk.toString()));
   }
 
-  /** Waits for its first line. */
+  /** Waits for the first line of output, or the end of the process. */
   async begun(): Promise<void> {
     while (this.output === "" && this.process.exitCode === null) {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }
 
-  /** Kills it some time after it said its first line, or when it is over, or says nothing for long. */
+  /** Kills the process `ms` after its first line, after its end, or after 3 s without output. */
   async killAfter(ms: number): Promise<void> {
     const closed = once(this.process, "close");
-    // A reader that has read everything says nothing.
+    // A reader that has read everything prints nothing.
     await Promise.race([this.begun(), new Promise((resolve) => setTimeout(resolve, 3000))]);
     await new Promise((resolve) => setTimeout(resolve, ms));
     this.process.kill("SIGKILL");
@@ -43,7 +43,7 @@ export class Child {
   }
 }
 
-/** A network in a process of its own, which keeps on disk what it must not lose. */
+/** A network in its own process, which keeps its state on disk. */
 class KillableNetwork implements AsyncDisposable {
   readonly #folder: string;
   #process: KatzProcess;
@@ -65,7 +65,7 @@ class KillableNetwork implements AsyncDisposable {
     this.address = addresses[0]!.replace(/^tcp:/, "");
   }
 
-  /** Kills it after some time, and starts it again on the same port. */
+  /** Kills the network after `ms`, and restarts it on the same port. */
   async killAfter(ms: number): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, ms));
     this.#process.kill("SIGKILL");
@@ -81,8 +81,8 @@ class KillableNetwork implements AsyncDisposable {
 }
 
 /**
- * Kills both processes so many times, and the network with them if `withNetwork` says so; then lets
- * them end, and compares every byte.
+ * Kills both processes `rounds` times, and the network too if `withNetwork` is true; then lets them
+ * finish and compares every byte.
  */
 export async function runKills(
   rounds: number,
@@ -128,7 +128,7 @@ export async function runKills(
       const [id, gap, ...rest] = line.split(" ");
       assert.equal(gap, "0");
       const text = rest.join(" ");
-      // What was not acknowledged comes again, with the same id and the same bytes.
+      // A message that was not acknowledged arrives again with the same ID and the same bytes.
       if (seen.has(id!)) {
         assert.equal(seen.get(id!), text);
         continue;

@@ -89,7 +89,7 @@ describe("the rules of channels", () => {
     await assert.rejects(late.send("three"), ChannelForkedError);
     assert.equal((await restored.list())[0]!.isForked, true);
     await clock.runUntil(restored.close());
-    // The mark outlives the process.
+    // The mark is stored, so another process sees it too.
     const again = await open(backup);
     await assert.rejects((await again.writer("out")).send("four"), ChannelForkedError);
     await clock.runUntil(again.close());
@@ -146,7 +146,7 @@ describe("the rules of channels", () => {
     const writer = await channels.create("out");
     const reader = await channels.import("in", await writer.invitation());
     let call = 0;
-    // The first box is on its way for half an hour, those behind it arrive at once.
+    // The first box takes half an hour; the boxes after it arrive at once.
     boxes.fate = () => ({ delayMs: call++ === 0 ? 1_800_000 : 20, lost: null });
     for (let i = 0; i < 7; i++) await writer.send(String(i));
     const messages = await clock.runUntil(take(reader, 7));
@@ -273,7 +273,7 @@ describe("the rules of channels", () => {
     const messages = await clock.runUntil(take(await again.reader("in"), 2));
     assert.deepEqual(texts(messages), ["b", "c"]);
     assert.equal(messages[0]!.id, ids[1]);
-    // And all of it when asked for.
+    // Reading from 0 returns the whole channel.
     const whole: string[] = [];
     await clock.runUntil(
       (async () => {
@@ -290,7 +290,7 @@ describe("the rules of channels", () => {
     const { clock, boxes, open } = await world();
     boxes.fate = () => ({ delayMs: 7, lost: null });
     const ours = await open();
-    /** Reads take a while, and give what was there when they began. */
+    /** Each read takes a while and returns the data from when it began. */
     class SlowDatabase extends CrashDatabase {
       override async *iterator(
         range: Parameters<CrashDatabase["iterator"]>[0],
@@ -352,5 +352,5 @@ describe("the rules of channels", () => {
   });
 });
 
-/** The compiler says whether every level database fits. */
+/** The compiler checks that the test databases are level databases for channels. */
 export type Fits<T extends ChannelDatabase = CrashDatabase> = T;

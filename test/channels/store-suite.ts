@@ -1,7 +1,7 @@
 /**
- * What channels need from a store, as cases for every kind of database, in Node and in a page, so
- * they do not use Node. Boxes come from the double for replicas, with the real clock, because the
- * databases take real time.
+ * The cases that every kind of database must pass, in Node and in a page; they do not use Node's
+ * modules. Boxes come from the double for replicas, with the real clock, because the databases take
+ * real time.
  */
 import { utf8ToText } from "../../src/bytes/bytes.js";
 import {
@@ -17,10 +17,10 @@ import { realClock } from "../../src/clock/real.js";
 import { hasCode } from "../../src/errors/errors.js";
 import { BoxesDouble } from "./boxes-double.js";
 
-/** Gives the same empty store at each call: a path, a name or a database. */
+/** Returns the same store, empty at first, at each call: a path, a name or a database. */
 export type StorePlace = () => string | ChannelDatabase;
 
-/** A case; it throws what is wrong. */
+/** A test case; it throws an error if it fails. */
 export type StoreCase = (place: StorePlace, other: StorePlace) => Promise<void>;
 
 class World {
@@ -80,13 +80,13 @@ export const storeCases: Readonly<Record<string, StoreCase>> = {
         round === 0
           ? await theirs.import("in", await writer.invitation())
           : await theirs.reader("in");
-      // Ten to a round: the keys of numbers must be in the order of the numbers.
+      // Ten per round: keys that contain numbers must sort by number.
       for (let i = 0; i < 10; i++) {
         const text = `${round}.${i}`.padEnd(i % 4 === 3 ? 200 : 3, "x");
         await writer.send(text);
         sent.push(text);
       }
-      // The last of each round wait in the store.
+      // The last messages of each round stay in the store.
       const count = round === 3 ? sent.length - seen.length : 7;
       seen.push(...texts(await take(reader, count)));
       await ours.close();
@@ -135,7 +135,7 @@ export const storeCases: Readonly<Record<string, StoreCase>> = {
     const world = new World();
     const ours = await world.open(place);
     const writer = await ours.create("out");
-    // As a backup that knows nothing of what was sent since has it.
+    // The copy has the state of a backup that is older than the message.
     const copy = await world.open(other);
     const restored = await copy.adopt("out", writer.writeCap());
     await (
@@ -216,7 +216,7 @@ export const storeCases: Readonly<Record<string, StoreCase>> = {
   },
 };
 
-/** Only where a store is opened by its name: a second opening meanwhile is refused. */
+/** Cases for stores that are opened by name: a second opening at the same time is refused. */
 export const namedStoreCases: Readonly<Record<string, StoreCase>> = {
   "a store that is open is refused, and free when it is closed": async (place) => {
     const world = new World();
@@ -227,7 +227,7 @@ export const namedStoreCases: Readonly<Record<string, StoreCase>> = {
   },
 };
 
-/** Opens a store and leaves it open, as a tab that is not closed does. */
+/** Opens a store and leaves it open, like a tab that is never closed. */
 export function openForEver(name: string): Promise<Channels> {
   return new World().open(() => name);
 }

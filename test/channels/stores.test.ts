@@ -1,4 +1,4 @@
-/** One suite over every kind of database: in memory, LevelDB, and IndexedDB in a real browser. */
+/** One suite for every kind of database: in memory, LevelDB, and IndexedDB in a real browser. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -33,7 +33,7 @@ describe("channels over classic-level", () => {
   }
 });
 
-/** What runs in the page; it sees nothing of this file. */
+/** Runs in the page, so it cannot use anything else from this file. */
 async function runInPage(name: string): Promise<string> {
   const { storeCases, namedStoreCases } = (globalThis as unknown as { katz: typeof suite }).katz;
   const run = { ...storeCases, ...namedStoreCases }[name]!;
@@ -76,7 +76,7 @@ test("channels over browser-level, in a browser", { timeout: 120_000 }, async (t
   });
 });
 
-/** Opens a store, lists it, and leaves it open; gives what went wrong instead. */
+/** Opens a store, lists it and leaves it open; returns the error text if that fails. */
 async function listOf(name: string): Promise<string> {
   const { openForEver } = (globalThis as unknown as { katz: typeof suite }).katz;
   try {

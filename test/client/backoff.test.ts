@@ -4,12 +4,15 @@ import { Backoff } from "../../src/client/backoff.js";
 
 const limits = { initialDelayMs: 1000, maxDelayMs: 8000 };
 
-/** Pauses are from half of this up to it; the largest of many tells which. */
+/**
+ * Returns the next pause. A pause lies between half of a value and the value; the largest of many
+ * shows the value.
+ */
 function nextPause(make: () => Backoff): number {
   return Math.ceil(Math.max(...Array.from({ length: 200 }, () => make().pause())) / 500) * 500;
 }
 
-/** A backoff after connections that lasted so long, in ms, each after one pause. */
+/** A backoff after connections that lasted `lasted` ms, each after one pause. */
 function after(...lasted: readonly number[]): Backoff {
   const backoff = new Backoff(limits);
   let now = 0;

@@ -253,7 +253,7 @@ test("handleResponse, parseStatus and parsePkiDoc take in what they are given", 
   }
 });
 
-/** A client's core with a scripted daemon, for requests that have no public call of their own. */
+/** A client core with a scripted daemon, for requests that have no public call. */
 async function core(maxMessageSize: number): Promise<{ core: ClientCore; daemon: ScriptedDaemon }> {
   const daemon = new ScriptedDaemon();
   const options = resolveOptions({ dial: daemon.dial, maxMessageSize });

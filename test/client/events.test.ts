@@ -392,7 +392,7 @@ test("a reader that lags gets all that was queued, then SlowConsumerError, then 
   assert.ok(error instanceof SlowConsumerError);
   assert.match(error.message, /more than 3 events were waiting/);
   assert.deepEqual(await slow.next(), { done: true, value: undefined });
-  // A slow reader costs the others nothing.
+  // A slow reader does not affect the others.
   for (let i = 0; i < 5; i++) assert.equal((await fast.next()).done, false);
 });
 

@@ -1,4 +1,4 @@
-/** What the client's tests share: a document, a client with a scripted daemon, waiting. */
+/** Shared parts of the client's tests: a document, a client with a scripted daemon, and waiting. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { type Bytes, fromHex } from "../../src/bytes/bytes.js";
@@ -24,19 +24,19 @@ const recorded = JSON.parse(
 
 const document = decodeCbor(decodeCertificate(fromHex(recorded.certificate)).certified) as CborMap;
 
-/** The recorded document with some members changed; `undefined` takes one away. */
+/** The recorded document with some members changed; `undefined` removes a member. */
 export function pkiDocument(members: Record<string, Encodable> = {}): Bytes {
   return encodeCbor({ ...Object.fromEntries(document), ...members } as Encodable);
 }
 
-/** The first service node of the recorded document, with members changed. */
+/** The first service node of the recorded document with some members changed. */
 export function serviceNode(members: Record<string, Encodable>): Bytes {
   const [node] = document.get("ServiceNodes") as Uint8Array[];
   const fields = Object.fromEntries(decodeCbor(node!) as CborMap);
   return encodeCbor({ ...fields, ...members } as Encodable);
 }
 
-/** A configuration whose address is never dialled: clients here get a `dial` of their own. */
+/** A configuration whose address is never dialled, because the tests pass their own `dial`. */
 export const unused: ConfigInit = { dial: { tcp: { address: "localhost:1" } } };
 
 /** A client and its daemon, not yet connected. */
@@ -44,13 +44,13 @@ export interface Pair {
   readonly client: ThinClient;
   readonly daemon: ScriptedDaemon;
   readonly clock: VirtualClock;
-  /** Every event of the client, in order. */
+  /** All events of the client, in order. */
   readonly heard: ClientEvent[];
   /** The events of one type. */
   of<T extends ClientEvent["type"]>(type: T): Extract<ClientEvent, { type: T }>[];
 }
 
-/** A client that dials a scripted daemon and waits by a virtual clock. */
+/** A client that dials a scripted daemon and uses a virtual clock. */
 export function pair(
   options: ThinClientOptions = {},
   daemonOptions: ScriptedDaemonOptions = {},
@@ -58,7 +58,8 @@ export function pair(
 ): Pair {
   const daemon = new ScriptedDaemon(daemonOptions);
   const clock = new VirtualClock();
-  // No probes: this daemon answers just what a test tells it to. Liveness has tests of its own.
+  // Probes are off, because this daemon only answers what a test tells it to. Liveness has its own
+  // tests.
   const client = new ThinClient(
     { ...unused, ...config },
     { dial: daemon.dial, clock, liveness: false, ...options },
@@ -107,7 +108,7 @@ export async function isPending(promise: Promise<unknown>): Promise<boolean> {
   return pending;
 }
 
-/** The reason of a promise that must reject. */
+/** The error of a promise that must reject. */
 export async function reasonOf(promise: Promise<unknown>): Promise<Error> {
   try {
     await promise;

@@ -10,7 +10,7 @@ import type { EventType } from "../../src/config/events.js";
 import { InvalidEpochError, RequestTimeoutError } from "../../src/errors/errors.js";
 import { reasonOf } from "./fixture.js";
 
-/** A hub that counts who listens. */
+/** A hub that counts its listeners. */
 class CountingHub extends EventHub {
   listening = 0;
 

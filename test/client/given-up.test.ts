@@ -1,4 +1,7 @@
-/** What a client leaves at a daemon that starts late and cancels at once, and what waits there. */
+/**
+ * What a client leaves at a daemon that starts operations late and cancels at once, and what waits
+ * there.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ThinClientOptions } from "../../src/client/options.js";
@@ -78,7 +81,7 @@ describe("operations that are given up before their packet leaves", () => {
   test("end across a lost connection, too", async () => {
     const made = await measured();
     const { client, clock, network, daemon } = made;
-    // The first is under way when the connection is lost, the second waits for its packet.
+    // When the connection is lost, the first read is under way and the second waits for its packet.
     const first = reasonOf(client.read(readCap, indexOf(1), { timeoutMs: 1400 }));
     await clock.advance(1100);
     assert.equal(network.running, 1);

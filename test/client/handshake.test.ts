@@ -20,7 +20,7 @@ const frame = (response: DaemonResponse): Uint8Array => encodeFrame(encodeRespon
 const appId = new Uint8Array(16).fill(1);
 const surbId = new Uint8Array(16).fill(2) as never;
 
-/** A client whose daemon does `play` on the first connection; gives what start() rejects with. */
+/** Runs `play` on a client's first connection; returns the error of start(). */
 async function failing(
   play: (connection: ScriptedConnection, daemon: ScriptedDaemon) => void | Promise<void>,
 ): Promise<{ error: Error; connection: ScriptedConnection; client: ThinClient }> {
@@ -29,8 +29,7 @@ async function failing(
   const connection = await daemon.accept();
   await play(connection, daemon);
   const error = await started;
-  // A failed start leaves nothing behind: no connection, no timer, no event but those of a
-  // handshake.
+  // A failed start leaves no connection and no timer, and emits only the events of a handshake.
   await turn();
   assert.equal(connection.closed, true);
   assert.equal(clock.pending, 0);
@@ -119,7 +118,7 @@ test("geometries are known only after the handshake", () => {
   assert.throws(() => client.pigeonholeGeometry, /known only after start/);
 });
 
-/** More messages than one leg of the handshake passes over. */
+/** Sends more messages than one step of the handshake skips. */
 function seventeen(connection: ScriptedConnection, message: DaemonResponse): void {
   for (let i = 0; i < 17; i++) connection.send(message);
 }
@@ -274,7 +273,7 @@ test("too much before the token's answer ends the handshake, in number and in by
     connection.sendRaw(one);
   });
   assert.match(large.error.message, /too much before its session_token_reply/);
-  // 100 kB on the wire each, 22 MB decoded.
+  // Each takes 100 kB on the wire and 22 MB decoded.
   const dense = await failing(async (connection, daemon) => {
     connection.send(daemon.status());
     connection.send(daemon.documentEvent());
@@ -469,7 +468,7 @@ test("an address is taken where a configuration is, as katz --address takes it",
     code: "ERR_CONFIG",
     message: /meant: tcp:127\.0\.0\.1:64331\?/,
   });
-  // Anything else is the path of a file.
+  // Any other text is the path of a file.
   for (const [text, wanted] of [
     ["127.0.0.1:64331", /file not found.*\(meant: tcp:127\.0\.0\.1:64331\?\)$/],
     ["@katzenpost", /file not found.*\(meant: unix:@katzenpost\?\)$/],
@@ -490,7 +489,7 @@ test("a dial that does not end fails start at the deadline of the handshake", as
     const client = new ThinClient(unused, {
       clock,
       handshakeTimeoutMs: 5000,
-      // Whether it looks at its signal is the business of whoever wrote it.
+      // An application's dial function may ignore its signal.
       dial: ({ signal }) =>
         new Promise((resolve, reject) => {
           late = resolve;
@@ -503,7 +502,7 @@ test("a dial that does not end fails start at the deadline of the handshake", as
     assert.ok(error instanceof RequestTimeoutError, String(error));
     assert.match(error.message, /no connection to the daemon within 5000 ms/);
     assert.deepEqual([client.state, clock.pending], ["idle", 0]);
-    // What comes too late is hung up on.
+    // The client closes a connection that arrives too late.
     late(ours);
     let closed = false;
     theirs.open({ onData: () => {}, onClose: () => (closed = true) });

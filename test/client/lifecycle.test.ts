@@ -13,7 +13,7 @@ import { connectedPair, isPending, pair, pkiDocument, reasonOf, turn, unused } f
 const node = new Uint8Array(32) as never;
 const queue = new Uint8Array(5).fill(43);
 
-/** What a client said on a connection until it hung up, without the handshake. */
+/** The requests of a client on a connection until it closed it, without the handshake. */
 async function lastWords(connection: ScriptedConnection): Promise<string[]> {
   const words: string[] = [];
   for (let next = await connection.next(); next; next = await connection.next()) {
@@ -101,7 +101,7 @@ test("disconnect cancels the reads that it ends, each once, and lets writes and 
     client.startResendingEncryptedMessage({ ...read, envelopeHash: hashOf(3) }),
     client.startResendingEncryptedMessage(write),
     client.startResendingCopyCommand(writeCap),
-    // Over maxInFlight: the daemon knows nothing of it.
+    // This call exceeds maxInFlight, so the daemon does not know it.
     client.startResendingEncryptedMessage({ ...read, envelopeHash: hashOf(4) }),
   ].map(reasonOf);
   for (let i = 0; i < 5; i++) await connection.next();
@@ -143,7 +143,7 @@ test("stop without start succeeds, sends nothing, and closes the client", async 
 test("a peer that ignores thin_close is hung up on after 2 s (upstream: waits for ever)", async () => {
   const [theirs, ours] = memoryPair();
   const { daemon, clock } = pair();
-  // This end reads nothing after the handshake, so what is sent to it is never taken.
+  // This end reads nothing after the handshake, so nothing that the client sends is taken.
   const connection = new ScriptedConnection(theirs);
   const client = new ThinClient(unused, { dial: () => Promise.resolve(ours), clock });
   const started = client.start();

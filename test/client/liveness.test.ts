@@ -106,7 +106,7 @@ test("one that may be at work on a request that was given up here is given its t
   await client.stop();
 });
 
-/** A clock whose timers fire when told to, and whose `soon` waits for the test. */
+/** A clock whose timers fire when the test says so, and whose `soon` waits for the test. */
 class HandClock extends VirtualClock {
   readonly soonCalls: (() => void)[] = [];
   override soon(callback: () => void): void {
@@ -135,14 +135,14 @@ test("a deadline is not judged before what came meanwhile was read: our own loop
   clock.turn();
   clock.turn();
   assert.equal(sent.length, 1);
-  // The answer lies in the socket for an hour while we compute; the timer comes first.
+  // The answer stays in the socket for an hour while the program computes; the timer fires first.
   await clock.advance(3_600_000);
   assert.deepEqual(dead, []);
   liveness.heardBytes();
   clock.turn();
   clock.turn();
   assert.deepEqual(dead, []);
-  // Really nothing this time.
+  // This time nothing arrives.
   for (let i = 0; i < 3; i++) {
     await clock.advance(30_000);
     clock.turn();
@@ -162,7 +162,7 @@ test("a part of a frame is a sign of life too", async () => {
   await client.stop();
 });
 
-/** A client that sent so many messages, none of which the daemon says to have sent. */
+/** A client that has sent `count` messages, none of which the daemon has confirmed. */
 async function withMessages(count: number) {
   const made = await connectedPair(settings);
   const { client, connection } = made;
@@ -175,7 +175,7 @@ async function withMessages(count: number) {
 
 test("one that may not read on because packets wait is given more time", async () => {
   const { client, clock } = await withMessages(20);
-  // 20 messages, all of which may be unread: 20 times 5 s more.
+  // All 20 messages may be unread, so the daemon gets 20 times 5 s more.
   await clock.advance(45_000 + 99_000);
   assert.equal(client.state, "ready");
   await clock.advance(15_000);

@@ -1,7 +1,7 @@
 /**
  * A daemon and its couriers as measured on a real network (spec/thin-protocol §10, facts 27 to 32;
- * spec/pigeonhole §9.1), on a virtual clock: one start leaves per tick, cancels are served when
- * they are read, the daemon stops reading when 16 starts wait, and a courier keeps the answer "no
+ * spec/pigeonhole §9.1), on a virtual clock. One start leaves per tick, and cancels take effect
+ * when they are read. The daemon stops reading when 16 starts wait. A courier keeps the answer "no
  * such box" for five minutes.
  */
 import { toHex } from "../../src/bytes/bytes.js";
@@ -22,20 +22,20 @@ import {
 type EnvelopeStart = DaemonRequest<"startResendingEncryptedMessage">;
 type Start = EnvelopeStart | DaemonRequest<"startResendingCopyCommand">;
 
-/** How many starts wait before nothing more is read. */
+/** How many starts may wait before the daemon stops reading. */
 const READ_AHEAD = 16;
-/** How often a courier asks the replicas again about one envelope. */
+/** How often a courier asks the replicas about one envelope. */
 const DISPATCHES = 5;
 const CACHED_MS = 300_000;
 
-/** What the daemon and its network do, and how fast. */
+/** The times of the daemon and its network, in milliseconds. */
 export interface MeasuredOptions {
   readonly clock: VirtualClock;
-  /** Between two packets that may leave. */
+  /** Time between two packets. */
   readonly tickMs?: number;
-  /** From a packet to its answer. */
+  /** Time from a packet to its answer. */
   readonly roundTripMs?: number;
-  /** What sealing one envelope takes. */
+  /** Time to seal one envelope. */
   readonly sealMs?: number;
 }
 
@@ -44,13 +44,13 @@ interface Running {
   ended: boolean;
 }
 
-/** See above; serves one connection after the other. */
+/** The daemon and its network; it serves one connection at a time. */
 export class MeasuredDaemon {
-  /** When each packet of work left, by the monotonic clock. */
+  /** When each packet of an operation left, by the monotonic clock. */
   readonly packets: number[] = [];
-  /** Every request that was read. */
+  /** All requests that the daemon has read. */
   readonly read: DaemonRequest[] = [];
-  /** Plaintexts by number of their box. */
+  /** Plaintexts by box number. */
   readonly boxes = new Map<number, Uint8Array<ArrayBuffer>>();
   readonly #clock: VirtualClock;
   readonly #tickMs: number;
@@ -60,7 +60,8 @@ export class MeasuredDaemon {
   readonly #again: (() => void)[] = [];
   readonly #running = new Map<string, Running>();
   /**
-   * What couriers know of an envelope: since when, how often asked, and whether they saw the box.
+   * What couriers know about an envelope: since when, how often they asked the replicas, and
+   * whether they saw the box.
    */
   readonly #cached = new Map<string, { since: number; dispatches: number; seen: boolean }>();
   #sealed = 0;
@@ -75,17 +76,20 @@ export class MeasuredDaemon {
     clock.after(tickMs, () => this.#tick());
   }
 
-  /** Operations that are carried on. */
+  /** How many operations are running. */
   get running(): number {
     return this.#running.size;
   }
 
-  /** Starts that wait for their packet to leave. */
+  /** How many starts wait for their packet to leave. */
   get waiting(): number {
     return this.#fresh.length;
   }
 
-  /** Serves a connection; what waits of the one before is dropped, what runs goes on. */
+  /**
+   * Serves a connection. Starts that waited on the previous one are dropped; running operations
+   * continue.
+   */
   async serve(connection: ScriptedConnection): Promise<void> {
     this.#connection = connection;
     this.#fresh.length = 0;
@@ -127,7 +131,7 @@ export class MeasuredDaemon {
         break;
       case "startResendingEncryptedMessage":
       case "startResendingCopyCommand":
-        // The one that finds no room holds up all behind it.
+        // A start that finds no room blocks every request behind it.
         while (this.#fresh.length >= READ_AHEAD) {
           await new Promise<void>((resolve) => (this.#roomFor = resolve));
         }

@@ -216,7 +216,7 @@ test("such a message waits on while the daemon that is back has no mixnet yet", 
   await clock.advance(1000);
   const again = await daemon.shakeHands(true);
   assert.equal(await isPending(sending), true);
-  // One that is made now is told at once that there is no mixnet, as ever.
+  // A new call fails at once because there is no mixnet, as always.
   const offline = await reasonOf(client.sendMessageWithoutReply("y", node, queue));
   assert.ok(offline instanceof ThinClientOfflineError);
   again.send(daemon.status(true));
@@ -305,7 +305,7 @@ test("blockingSendMessage resolves with the payload of the reply with its SURB I
   connection.send(reply(surbId, Uint8Array.of(1, 0, 0)));
   assert.deepEqual(await call, Uint8Array.of(1, 0, 0));
   assert.equal(clock.pending, 0);
-  // Everybody else hears of it as well.
+  // The other listeners receive the events as well.
   assert.deepEqual([of("messageReply").length, of("messageSent").length], [3, 2]);
 });
 
@@ -410,7 +410,7 @@ test("a blocking send whose packet had not left fails at once when the connectio
   assert.ok(error instanceof ConnectionLostError);
   assert.match(error.message, /lost before the daemon said that the message had left/);
   assert.equal(error.retryable, true);
-  // Should it have left all the same, its reply is still an event.
+  // If the message left after all, its reply still arrives as an event.
   await clock.advance(1000);
   const again = await daemon.shakeHands(true);
   again.send(reply(surbId, Uint8Array.of(4)));
@@ -576,7 +576,7 @@ async function stalled() {
   connection.send({ kind: "sessionTokenReply", appId: null, resumed: false });
   await started;
   theirs.pause();
-  // More than a transport queues, so that a write has to wait.
+  // This is more than a transport queues, so a write has to wait.
   const flood = Array.from({ length: 1200 }, () =>
     client.sendMessageWithoutReply(new Uint8Array(1872), node, queue).catch(() => {}),
   );

@@ -34,7 +34,9 @@ const tombstones = {
 };
 const target = { writeCap, startIndex: index };
 
-/** What JavaScript can pass: the compiler's opinion does not count here. */
+/**
+ * The compiler rejects the wrong arguments that JavaScript code can pass, so the tests use `any`.
+ */
 // oxlint-disable-next-line typescript/no-explicit-any -- wrong arguments are what is tested
 type Any = any;
 type Wrong = readonly [

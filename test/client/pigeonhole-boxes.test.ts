@@ -42,8 +42,8 @@ const cancel = "cancelResendingEncryptedMessage";
 const replicas = PkiDocument.decode(pkiDocument()).storageReplicas;
 
 /**
- * A document in which each replica's envelope keys are those of `epochs`, and the first one's those
- * of `first`; `absent` are not listed.
+ * A document whose replicas have the envelope keys of `epochs`, except the first replica, which has
+ * those of `first`. The document does not list the replicas in `absent`.
  */
 function documentWithKeys(
   epochs: readonly number[],
@@ -73,7 +73,7 @@ function announce(connection: ScriptedConnection, payload: Bytes | null): void {
   connection.send({ kind: "newPkiDocumentEvent", payload });
 }
 
-/** Seals the next envelope that is asked for, under the name of `hash`. */
+/** Answers the next request to seal an envelope; the envelope's hash is made from `hash`. */
 async function seal(
   connection: ScriptedConnection,
   kind: "encryptRead" | "encryptWrite",
@@ -275,7 +275,7 @@ describe("a read that waits while envelope keys change", () => {
     for (const absent of [[0], [], [1, 2], [2], []]) {
       announce(connection, documentWithKeys([20, 21], { absent }));
     }
-    // Nobody could seal another one by these.
+    // These documents do not allow anyone to seal another envelope.
     for (const absent of [replicas.keys(), [...replicas.keys()].slice(1)]) {
       announce(connection, documentWithKeys([20, 21], { absent: [...absent] }));
     }
@@ -292,7 +292,7 @@ describe("a read that waits while envelope keys change", () => {
     client.read(readCap, index).catch(() => {});
     await seal(connection, "encryptRead", 1);
     await connection.expect(start);
-    // That key only one of them had.
+    // Only one of the replicas had that key.
     announce(connection, documentWithKeys([20, 21]));
     await turn();
     assert.deepEqual(connection.requests, []);
@@ -502,7 +502,7 @@ describe("tombstoneRange", () => {
     assert.equal(error.retryable, error.cause.retryable);
     assert.equal(error.partial.envelopes.length, 2);
     assert.deepEqual(error.partial.next, indexOf(9));
-    // Whoever logs an error must not log private keys and indices with it.
+    // An application that logs the error must not log private keys and indices with it.
     assert.ok(error.partial.envelopes.every(({ envelopeDescriptor }) => envelopeDescriptor.length));
     const printed = inspect(error, { depth: null, maxArrayLength: null });
     for (const shown of [

@@ -19,19 +19,19 @@ import {
   writeCap,
 } from "./pigeonhole-fixture.js";
 
-/** One call: what goes out, what comes back, what the caller gets. */
+/** One call: its request, its reply and its result. */
 interface Case {
   readonly name: string;
   readonly kind: RequestKind;
   readonly call: (client: ThinClient) => Promise<unknown>;
-  /** The request's fields but for its query ID. */
+  /** The fields of the request, without the query ID. */
   readonly sent: Record<string, unknown>;
-  /** The reply's fields but for query ID and code. */
+  /** The fields of the reply, without query ID and code. */
   readonly reply: Record<string, unknown>;
   readonly result: unknown;
-  /** Fields of the reply without which a success is none. */
+  /** The fields that a successful reply must have. */
   readonly needed: readonly string[];
-  /** Whether the client's default deadline holds. */
+  /** Whether the client's default deadline applies. */
   readonly quick?: boolean;
 }
 
@@ -420,7 +420,7 @@ function replyOf(
   return reply as unknown as DaemonResponse;
 }
 
-/** The reply that a daemon sends with an error: codes only. */
+/** The daemon's reply to a failed request, which has only a code. */
 function failureOf(one: Case, request: DaemonRequest, errorCode: number): DaemonResponse {
   const nothing = Object.keys(one.reply).map((name) => [name, name === "counter" ? 0n : null]);
   return replyOf(one, request, { ...Object.fromEntries(nothing), errorCode });

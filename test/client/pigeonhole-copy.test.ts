@@ -28,24 +28,24 @@ import {
   startReply,
 } from "./pigeonhole-fixture.js";
 
-/** Payload bytes in one box of a destination: the scripted daemon's boxes hold 1549. */
+/** Payload bytes in one box of a destination; the scripted daemon's boxes hold 1549 bytes. */
 const chunk = 1545;
 const start = "startResendingEncryptedMessage";
 const temporaryCap = WriteCap.from(filled(168, 0x77));
 
 /**
- * A daemon that builds streams of one element per chunk and destination: an element names its call,
- * its destination and its chunk.
+ * A daemon that builds streams with one element per chunk and destination. An element names its
+ * call, its destination and its chunk.
  */
 class BuildingDaemon {
   readonly seen: DaemonRequest[] = [];
   readonly #connection: ScriptedConnection;
-  /** Starts that were not answered yet. */
+  /** The starts that are not answered yet. */
   readonly held: DaemonRequest<typeof start>[] = [];
-  /** Whether starts are answered at once. */
+  /** Whether the daemon answers starts at once. */
   answering = true;
   most = 0;
-  /** What a request is answered with instead; null: not at all, undefined: as usual. */
+  /** Replaces the answer to a request; null sends no answer, undefined the usual one. */
   instead: (request: DaemonRequest) => DaemonResponse | null | undefined = () => undefined;
   #envelopes = 0;
 
@@ -117,7 +117,7 @@ class BuildingDaemon {
     };
   }
 
-  /** Answers the oldest start, or the one given. */
+  /** Answers the oldest start, or the one at position `at`. */
   answer(
     at = 0,
     members: Partial<DaemonResponse<"startResendingEncryptedMessageReply">> = {},
@@ -153,7 +153,7 @@ async function* inPortions(payload: Uint8Array, length: number): AsyncGenerator<
   }
 }
 
-/** Several turns: a copy goes through many requests. */
+/** Waits several turns, because a copy makes many requests. */
 async function settle(): Promise<void> {
   for (let i = 0; i < 200; i++) await turn();
 }
@@ -342,7 +342,7 @@ describe("copy", () => {
       await made.client.copy(whole ? payload : inPortions(payload, 5000), destinations(1), {
         onProgress: (progress) => told.push(progress),
       });
-      // 67 envelopes of 1875 bytes each, in elements of 1544.
+      // The copy has 67 envelopes of 1875 bytes, which are split into elements of 1544 bytes.
       assert.equal(told[0]!.boxesTotal, first);
       await made.client.stop();
     }
@@ -402,7 +402,7 @@ describe("a copy that fails", () => {
   });
 
   test("at the courier: says which destination, and what stays written", async () => {
-    // 5 chunks for each of 3 destinations: one call, 15 envelopes.
+    // 5 chunks for each of 3 destinations make 15 envelopes, in one call.
     const places = [
       [1n, 0, [0, 0, 0]],
       [5n, 0, [4, 0, 0]],
@@ -429,7 +429,7 @@ describe("a copy that fails", () => {
   });
 
   test("at the courier, in a stream of several calls, is placed all the same", async () => {
-    // 2 destinations of 40 chunks: calls of 16, 16 and 8 chunks for each.
+    // 2 destinations of 40 chunks make three calls, with 16, 16 and 8 chunks for each destination.
     const places = [
       [16n, 0, [15, 0]],
       [17n, 1, [16, 0]],

@@ -1,5 +1,6 @@
 /**
- * What the tests of Pigeonhole calls share: values of the right lengths, and a daemon's replies.
+ * Shared parts of the tests of Pigeonhole calls: values of the right lengths, and a daemon's
+ * replies.
  */
 import type { Bytes } from "../../src/bytes/bytes.js";
 import {
@@ -14,7 +15,7 @@ import type { ScriptedConnection } from "../../src/testing/scripted-daemon.js";
 import type { DaemonRequest } from "../../src/wire/requests.js";
 import type { DaemonResponse } from "../../src/wire/responses.js";
 
-/** `length` bytes that all have the value `value`. */
+/** `length` bytes with the value `value`. */
 export function filled(length: number, value = 1): Bytes {
   return new Uint8Array(length).fill(value);
 }
@@ -22,14 +23,14 @@ export function filled(length: number, value = 1): Bytes {
 export const writeCap = WriteCap.from(filled(168, 0xa1));
 export const readCap = ReadCap.from(filled(136, 0xa2));
 
-/** The index of the box that tests call number `n`. */
+/** The index of box number `n` in the tests. */
 export function indexOf(n: number): MessageBoxIndex {
   const index = filled(104, 0xa3);
   new DataView(index.buffer).setUint32(0, n);
   return MessageBoxIndex.from(index);
 }
 
-/** The number that {@link indexOf} put in. */
+/** The box number that {@link indexOf} wrote into an index. */
 export function numberOf(index: Uint8Array | null | undefined): number {
   return new DataView(index!.buffer, index!.byteOffset).getUint32(0);
 }
@@ -40,12 +41,12 @@ export const descriptor = EnvelopeDescriptor.from(filled(90, 0xa4));
 export const ciphertext = filled(1872, 0xa5);
 export const courier = [IdentityHash.from(filled(32, 0xa7)), filled(7, 0xa8)] as const;
 
-/** A hash that tells envelopes apart. */
+/** A hash that differs between envelopes. */
 export function hashOf(n: number): EnvelopeHash {
   return EnvelopeHash.from(filled(32, n));
 }
 
-/** A read as `encryptRead` gives it. */
+/** A read as `encryptRead` returns it. */
 export const sealedRead = {
   kind: "read",
   readCap,
@@ -56,7 +57,7 @@ export const sealedRead = {
   nextMessageBoxIndex: nextIndex,
 } as const;
 
-/** A write as `encryptWrite` gives it. */
+/** A write as `encryptWrite` returns it. */
 export const sealedWrite = {
   kind: "write",
   writeCap,
@@ -83,7 +84,10 @@ export function sealedReply(
   };
 }
 
-/** A daemon's reply to a start; with a courier, as verdicts of couriers and replicas have it. */
+/**
+ * A daemon's reply to a start; it names a courier, as replies based on a courier's or replica's
+ * answer do.
+ */
 export function startReply(
   request: DaemonRequest<"startResendingEncryptedMessage">,
   members: Partial<DaemonResponse<"startResendingEncryptedMessageReply">> = {},
@@ -114,7 +118,7 @@ export function copyReply(
   };
 }
 
-/** A reply of nothing but a code. */
+/** A reply that only has a code. */
 export function codeReply(
   request: DaemonRequest<"cancelResendingEncryptedMessage" | "cancelResendingCopyCommand">,
   errorCode = 0,
@@ -123,8 +127,8 @@ export function codeReply(
 }
 
 /**
- * Answers every request of a connection as `answer` says until the client is gone; null leaves a
- * request unanswered. Gives all requests in the order in which they came.
+ * Answers every request of a connection with `answer` until the client disconnects; null leaves a
+ * request unanswered. Returns all requests in the order in which they arrived.
  */
 export function serve(
   connection: ScriptedConnection,

@@ -32,7 +32,7 @@ const start = "startResendingEncryptedMessage";
 const cancel = "cancelResendingEncryptedMessage";
 const hash = sealedRead.envelopeHash;
 
-/** Loses the connection and makes the next one. */
+/** Drops the connection and makes the next one. */
 async function reconnect(made: ConnectedPair, resumed = true): Promise<ScriptedConnection> {
   const { daemon, clock } = made;
   const next = daemon.shakeHands(resumed);
@@ -424,7 +424,7 @@ describe("an operation and a lost connection", () => {
       assert.deepEqual({ ...again, queryId: null }, { ...first, queryId: null });
       assert.deepEqual({ ...againCopy, queryId: null }, { ...firstCopy, queryId: null });
       assert.equal(equalBytes(again.queryId!, first.queryId!), false);
-      // The daemon answers the old start with code 24: too late to mean anything.
+      // The daemon's answer to the old start, code 24, is too late to matter.
       next.send(startReply(first, { errorCode: 24 }));
       assert.equal(await isPending(read), true);
       next.send(startReply(again, { plaintext: filled(3) }));

@@ -70,7 +70,7 @@ test("an epoch's newer document replaces the older, and the last to come is the 
 
 test("kept documents are bounded by what they take decoded: the oldest go first, the current one stays", () => {
   const cache = new PkiCache();
-  // 22 MB each, where 64 MiB are kept.
+  // Each takes 22 MB decoded, and the cache keeps 64 MiB.
   const junk = Array.from({ length: 100_000 }, () => new Map());
   const large = (Epoch: number): PkiDocument => PkiDocument.decode(pkiDocument({ Epoch, junk }));
   cache.add(ofEpoch(5));
@@ -79,7 +79,7 @@ test("kept documents are bounded by what they take decoded: the oldest go first,
   for (const epoch of [8, 9]) cache.add(large(epoch));
   assert.equal(cache.size, 2);
   assert.equal(cache.forEpoch(8).epoch, 8);
-  // One alone may take more.
+  // A single document may take more.
   const two = { junk, more: junk, most: junk.concat(junk.slice(0, 30_000)) };
   cache.add(PkiDocument.decode(pkiDocument({ Epoch: 10, ...two })));
   assert.deepEqual([cache.size, cache.current?.epoch], [1, 10]);
@@ -122,7 +122,8 @@ test("getService chooses any of the services, each now and then", async () => {
 test("a random choice is uniform and stays below its bound", () => {
   const counts = [0, 0, 0, 0, 0];
   for (let i = 0; i < 10_000; i++) counts[randomBelow(5)]!++;
-  // 2000 expected, standard deviation 40: seven of them are never seen.
+  // 2000 are expected, with a standard deviation of 40; a deviation of seven times that does not
+  // occur in practice.
   for (const count of counts) assert.ok(Math.abs(count - 2000) < 280, counts.join());
   assert.equal(randomBelow(1), 0);
 });
@@ -257,7 +258,7 @@ test("the endpoint of a service is 1 to 32 bytes of UTF-8", async () => {
 
 const EPOCH_MS = 120_000;
 
-/** A certificate with the document of an epoch, as `get_pki_document` answers. */
+/** The certificate with the document of an epoch, as `get_pki_document` returns it. */
 function certificateOf(epoch: number): Bytes {
   const certified = pkiDocument({ Epoch: epoch });
   return encodeCertificate({
@@ -269,7 +270,7 @@ function certificateOf(epoch: number): Bytes {
   });
 }
 
-/** A client whose daemon has the document of the present epoch, 10 s into it. */
+/** A client whose daemon has the document of the current epoch, which began 10 s ago. */
 async function inEpoch(options: { readonly late?: boolean } = {}) {
   const start = epochStart(2_270_000, EPOCH_MS);
   const clock = new VirtualClock(start + 10_000);
@@ -305,14 +306,14 @@ test("when the epoch turns the document is asked for, and the daemon's own news 
   const fetched = heard.at(-1);
   assert.ok(fetched?.type === "newPkiDocument");
   assert.deepEqual(fetched.payload, pkiDocument({ Epoch: 2_270_001 }));
-  // What the daemon pushes later has the same content in another order.
+  // The daemon later pushes the same content in another order.
   const fields = decodeCbor(pkiDocument({ Epoch: 2_270_001 })) as CborMap;
   const reversed = cborg.encode(new Map([...fields].reverse()), { mapSorter: () => 0 });
   assert.notDeepEqual(reversed, fetched.payload);
   connection.send({ kind: "newPkiDocumentEvent", payload: reversed as Bytes });
   await turn();
   assert.deepEqual(announced(heard), [2_270_000, 2_270_001]);
-  // And so on with the next.
+  // The next document works the same way.
   await clock.advance(EPOCH_MS);
   await answer(2_270_002);
   assert.deepEqual(announced(heard), [2_270_000, 2_270_001, 2_270_002]);
@@ -325,7 +326,7 @@ test("a daemon that greets with the last epoch's document is asked at once", asy
   await answer(2_270_000);
   assert.equal(client.pkiDocument()?.epoch, 2_270_000);
   assert.deepEqual(announced(heard), [2_269_999, 2_270_000]);
-  // An old one that is told again does not become the current one.
+  // An old document that arrives again does not become the current one.
   connection.send({ kind: "newPkiDocumentEvent", payload: pkiDocument({ Epoch: 2_269_999 }) });
   await turn();
   assert.equal(client.pkiDocument()?.epoch, 2_270_000);
@@ -396,7 +397,8 @@ test("a frame, a certificate in it and the document in that share one budget of 
   const junk = (count: number): CborMap[] => Array.from({ length: count }, () => new Map());
   const Epoch = 2_270_001;
   const large = pkiDocument({ Epoch, junk: junk(130_000), more: junk(90_000) });
-  // Alone within the limit of 400,000, with what is beside it above.
+  // The document alone is within the limit of 400,000; together with `beside` it may exceed the
+  // limit.
   for (const [beside, taken] of [
     [131_000, [2_270_000]],
     [100_000, [2_270_000, 2_270_001]],
@@ -406,7 +408,7 @@ test("a frame, a certificate in it and the document in that share one budget of 
     await turn();
     assert.deepEqual(announced(heard), taken);
   }
-  // Asked for: the reply, the certificate and the document.
+  // When the client asks for a document, the reply, the certificate and the document count.
   await clock.advance(232_000);
   const { queryId } = await connection.expect("getPkiDocument");
   const certified = pkiDocument({ Epoch: 2_270_002, junk: junk(130_000), more: junk(20_000) });

@@ -13,7 +13,7 @@ import type { Transport } from "../../src/transport/transport.js";
 import type { DaemonRequest } from "../../src/wire/requests.js";
 import { connectedPair, isPending, reasonOf, turn, unused } from "./fixture.js";
 
-/** Everything a client sends on a connection now. */
+/** All requests that a client has sent on a connection up to now. */
 async function drain(connection: ScriptedConnection): Promise<DaemonRequest[]> {
   await turn();
   return connection.requests.splice(0);
@@ -84,7 +84,7 @@ test("a handshake that fails on the way back counts as a failed try, whatever is
     await turn();
     assert.equal(client.state, "reconnecting");
   }
-  // The last one said nothing: its handshake runs into the deadline first.
+  // The last connection stayed silent, so its handshake first runs into the deadline.
   const silent = clock.monotonic();
   await dialled();
   assert.ok(clock.monotonic() - silent > 40_000);
@@ -298,7 +298,7 @@ test("a call that is made while there is no connection is sent when there is one
   await call;
 });
 
-// Operations that the daemon carries on by itself, at the level where all of them meet.
+// The tests below use the core, where all operations that the daemon continues by itself meet.
 
 const envelope = (fill: number): Uint8Array<ArrayBuffer> => new Uint8Array(32).fill(fill);
 
@@ -362,7 +362,8 @@ test("operations in flight are cancelled first, all of them, and then started ag
   await clock.advance(1000);
   const again = await daemon.shakeHands(true);
   const requests = await drain(again);
-  // A cancel for each: the first and the third have one name, and a cancel ends only the newest.
+  // One cancel for each start: the first and the third have the same name, and a cancel ends only
+  // the newest.
   assert.deepEqual(kinds(requests), [
     "cancelResendingEncryptedMessage",
     "cancelResendingEncryptedMessage",
@@ -376,7 +377,7 @@ test("operations in flight are cancelled first, all of them, and then started ag
     "queryId" in request ? toHex(request.queryId!) : "",
   );
   assert.equal(new Set(ids).size, 11);
-  // The daemon's late answers to what was cancelled, in their order, settle nothing.
+  // The daemon's late answers to the cancelled operations arrive in order and settle nothing.
   for (const request of before.slice(0, 3)) {
     again.send(done("queryId" in request ? request.queryId : null, 24));
   }
@@ -475,7 +476,7 @@ test("giving an operation up while disconnected cancels it on the next connectio
   await turn();
   abort.abort(new Error("enough"));
   await given;
-  // A new start of the same envelope must not be hit by that cancel.
+  // That cancel must not affect a new start of the same envelope.
   const anew = start(envelope(6));
   await clock.advance(1000);
   const again = await daemon.shakeHands();

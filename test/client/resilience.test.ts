@@ -1,6 +1,6 @@
 /**
  * Upstream's list of resilience tests (spec/thin-protocol §9), except those in reconnect.test.ts
- * and lifecycle.test.ts. Titles say where upstream's own tests expect something else.
+ * and lifecycle.test.ts. A title says if upstream's own test expects something else.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -33,8 +33,8 @@ function startWrite(client: ThinClient, fill: number, signal?: AbortSignal): Pro
 }
 
 /**
- * Everything a client sends on a connection now. Questions what the daemon has read, which bound
- * how many starts are unread, are answered and left out.
+ * All requests that a client has sent on a connection up to now. The client also asks what the
+ * daemon has read, to limit the number of unread starts; those questions are answered and left out.
  */
 async function drain(connection: ScriptedConnection): Promise<DaemonRequest[]> {
   const sent: DaemonRequest[] = [];
@@ -63,7 +63,10 @@ function answer(queryId: DaemonRequest<typeof START>["queryId"], errorCode = 0):
 
 const kinds = (requests: readonly DaemonRequest[]): string[] => requests.map(({ kind }) => kind);
 
-/** Takes a client's message and says that it left: what waits goes with the connection. */
+/**
+ * Receives a client's message and confirms that it left. A message that still waits would be lost
+ * with the connection.
+ */
 async function left(connection: ScriptedConnection): Promise<void> {
   const { surbId } = await connection.expect("sendMessage");
   const times = { sentAt: 1, replyEta: 0, err: null };
@@ -84,7 +87,8 @@ test("work in flight is told anew to the same instance too (upstream: nothing wi
     const again = await daemon.shakeHands(resumed);
     const after = await drain(again);
     assert.deepEqual(kinds(after), [CANCEL, CANCEL, START, START]);
-    // Byte for byte but for the query IDs (upstream keeps those, and late answers with them).
+    // The bytes are the same, except for the query IDs. Upstream keeps the IDs, and with them late
+    // answers.
     for (const [i, request] of before.entries()) {
       const repeated = after[2 + i] as DaemonRequest<typeof START>;
       const { queryId } = request as DaemonRequest<typeof START>;
@@ -146,7 +150,8 @@ test("a cancel, offline too, ends the tracking: nothing is told to the next inst
     if (!offline) connection.transport.end();
     daemon.instanceToken = new Uint8Array(16).fill(4);
     await clock.advance(1000);
-    // The daemon that may still have it is told; it is not started again.
+    // The client cancels the operation at a daemon that may still have it, and does not start it
+    // again.
     assert.deepEqual(kinds(await drain(await daemon.shakeHands())), offline ? [CANCEL] : []);
     await client.stop();
   }
@@ -161,7 +166,8 @@ test("a cancel that nobody waits for is said on each connection until the start 
   await given;
   let current = connection;
   for (let round = 0; round < 3; round++) {
-    // It may have been lost on its way; the daemon would go on with the envelope for nobody.
+    // The cancel may be lost on the way. Without another one, the daemon would continue with an
+    // envelope that nobody waits for.
     await current.expect(CANCEL);
     current.transport.destroy();
     await clock.advance(1000);
@@ -237,13 +243,14 @@ test("two calls for one envelope, given up one after the other, leave nothing at
     await connection.expect(START);
     if (offline) connection.transport.destroy();
     await turn();
-    // Not sent: there is no place, or no connection.
+    // This start is not sent, because there is no place for it or no connection.
     const second = reasonOf(startWrite(client, 1, aborts[1]!.signal));
     for (const abort of aborts) abort.abort(new Error("enough"));
     await Promise.all([first, second]);
     if (offline) await clock.advance(1000);
     const used = offline ? await daemon.shakeHands(true) : connection;
-    // Cancelled, and started by nobody: the first keeps its place until the daemon has answered it.
+    // Both are cancelled and neither is started. The first keeps its place until the daemon has
+    // answered it.
     const sent = kinds(await drain(used));
     assert.equal(sent.at(-1), CANCEL);
     assert.equal(sent.filter((kind) => kind === START).length, 0);
@@ -303,7 +310,7 @@ test("another session under our token is a forgotten one, whatever the daemon sa
   await left(connection);
   connection.transport.end();
   await clock.advance(1000);
-  // The daemon lost everything, began a session for us, and its answer broke off.
+  // The daemon lost everything and began a new session for the client, but its answer broke off.
   const broken = await daemon.accept();
   broken.send(daemon.status());
   broken.send(daemon.documentEvent());

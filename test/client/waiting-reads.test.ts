@@ -1,4 +1,4 @@
-/** Reads that wait for their box, on a network that behaves like the real one. */
+/** Reads that wait for their box, on a network that behaves like a real one. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ReadResult } from "../../src/client/boxes.js";
@@ -9,7 +9,7 @@ import { filled, index, indexOf, numberOf, readCap } from "./pigeonhole-fixture.
 
 const ROUND_TRIP_MS = 3000;
 const TICK_MS = 1000;
-/** What a question takes at most while nobody else sends: two packets and their ticks. */
+/** Longest time of one question while nobody else sends: two packets and their ticks. */
 const QUESTION_MS = 2 * (ROUND_TRIP_MS + TICK_MS);
 const LONGEST_PAUSE_MS = 30_000;
 
@@ -28,7 +28,7 @@ async function measured(
   return { ...made, network };
 }
 
-/** How long after the writing, in milliseconds, each read has its answer. */
+/** For each read, the time from the write to its answer, in milliseconds. */
 async function lateness(
   { client, clock, network }: Awaited<ReturnType<typeof measured>>,
   readers: number,
@@ -83,7 +83,7 @@ describe("a read that waits", () => {
       const abort = new AbortController();
       const timeoutMs = end === "timeout" ? 200_000 : Infinity;
       const reading = reasonOf(client.read(readCap, index, { signal: abort.signal, timeoutMs }));
-      // Far into a pause: no question is under way.
+      // This is far into a pause, and no question is under way.
       while (clock.monotonic() < 150_000 || network.running > 0) await clock.advance(1000);
       await turn();
       assert.equal(client.load.pausing, 1);
@@ -109,7 +109,10 @@ describe("a read that waits", () => {
 
 describe("fifty reads that wait", () => {
   const READERS = 50;
-  /** Half of the packets, two a question, shared by all. */
+  /**
+   * Time for one question of each reader. A question takes two packets, and all readers share half
+   * of the packets.
+   */
   const CYCLE_MS = READERS * 4 * TICK_MS;
 
   for (const seconds of [1, 20, 150, 400, 800, 3600]) {
@@ -117,7 +120,7 @@ describe("fifty reads that wait", () => {
       const made = await measured();
       const late = await lateness(made, READERS, seconds * 1000);
       const most = Math.max(...late);
-      // The first questions, which nobody holds up, are made good for before the second turn.
+      // Nobody delays the first questions. The reads make up for them before the second turn.
       const debt = seconds * 1000 < 2 * CYCLE_MS ? CYCLE_MS / 2 : 0;
       assert.ok(most <= CYCLE_MS + debt + 2 * QUESTION_MS, `${most} ms late`);
       await made.client.stop();
@@ -152,7 +155,7 @@ describe("fifty reads that wait", () => {
     const { client, clock, network } = await measured({ sealMs, tickMs: 100 });
     const reads = Array.from({ length: READERS }, (_, i) => client.read(readCap, indexOf(i)));
     const ended = Promise.allSettled(reads);
-    // The first questions of all.
+    // This is the time for the first question of each read.
     await clock.advance(READERS * sealMs);
     const before = network.read.filter(({ kind }) => kind === "encryptRead").length;
     await clock.advance(1_200_000);

@@ -1,4 +1,7 @@
-/** What the daemon does with answers of couriers and replicas, by the reference's own tables. */
+/**
+ * Checks what the daemon does with answers of couriers and replicas against the reference's own
+ * tables.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { signTombstone } from "../../src/bacap/box.js";
@@ -16,7 +19,7 @@ import { loadVectors } from "../reference/load-vectors.js";
 
 const vectors = loadVectors("mixnet-arq");
 
-/** The courier's code behind a code of the thin client in the table. */
+/** The courier's error code that the table maps to this error code of the thin client. */
 const courierCodeOf = (thin: number): number =>
   vectors.courierErrors.find(
     (row: { thinClientErrorCode: number }) => row.thinClientErrorCode === thin,
@@ -27,7 +30,10 @@ interface Flags {
   readonly noIdempotentBoxAlreadyExists: boolean;
 }
 
-/** A start, as far as its answers are judged by it. Nothing that is sealed opens. */
+/**
+ * A start with only the fields that judging an answer needs. It cannot open anything that is
+ * sealed.
+ */
 function exchange({ isRead, noIdempotentBoxAlreadyExists }: Flags): EnvelopeExchange {
   const context = { scheme: x25519Nike, documents: { all: () => [] } };
   return new EnvelopeExchange(
@@ -53,7 +59,7 @@ function exchange({ isRead, noIdempotentBoxAlreadyExists }: Flags): EnvelopeExch
   );
 }
 
-/** A courier's answer; the table also has a type that is none. */
+/** A courier's answer; the table also has a type that does not exist. */
 function answer(errorCode: number, replyType: number): Uint8Array {
   const payload = new Uint8Array(replyType === 1 ? 100 : 0);
   const reply = { envelopeHash: new Uint8Array(32), replyIndex: 0, payload, errorCode };
@@ -65,13 +71,13 @@ function answer(errorCode: number, replyType: number): Uint8Array {
   return bytes;
 }
 
-/** What came of an answer, in the table's words. */
+/** The outcome of an answer, in the table's words. */
 async function outcome(on: EnvelopeExchange, bytes: Uint8Array): Promise<string> {
   const verdict = await on.judge(bytes);
   if (verdict.kind === "again") return "SendNewSURB";
   assert.ok(verdict.kind === "done" && "errorCode" in verdict.response);
   const { errorCode } = verdict.response;
-  // 22: the payload was looked at, and could not be opened.
+  // Code 22 means that the payload was read but could not be opened.
   if (errorCode === 22) return "HandlePayload";
   return errorCode === 0 ? "Complete" : `Error ${errorCode}`;
 }
@@ -85,7 +91,7 @@ test("answers are judged as the reference's state machine does", async () => {
     const what = JSON.stringify(row);
     const on = exchange(row);
     if (row.state === "PayloadReceived") {
-      // Nothing is left then that could judge: see the test below.
+      // In this state no operation is left to judge an answer; the test below covers it.
       count("after the end");
       continue;
     }
@@ -100,7 +106,8 @@ test("answers are judged as the reference's state machine does", async () => {
     }
     const bytes = answer(courierCodeOf(row.errorCode), row.replyType);
     if (row.replyType > 1) {
-      // No decoder lets a third type through (spec/pigeonhole §5), the reference's neither.
+      // No decoder accepts a third type (spec/pigeonhole §5); the reference's decoder does not
+      // either.
       await assert.rejects(on.judge(bytes), (error) => hasCode(error, "ERR_PROTOCOL"), what);
       count("no such type");
       continue;
@@ -127,11 +134,11 @@ test("when the payload has come, further answers change nothing", async () => {
     const { client, link, clock, daemon, start } = await boxes();
     const { noIdempotentBoxAlreadyExists } = row;
     await start(row.isRead ? "read" : "write", { noIdempotentBoxAlreadyExists });
-    // A second packet is out, so that there is something to answer afterwards.
+    // A second packet is sent, so that an answer can still arrive afterwards.
     await clock.advance(link.etaMs + upstreamTiming.resendMs);
     const [first, second] = link.packets;
     const reply: ReplicaReplyMessage = row.isRead ? nothing(2) : { kind: "write", errorCode: 2 };
-    // Only the last packet's reply block is listened to.
+    // The daemon only listens to the reply block of the last packet.
     link.reply(second!, await replicaAnswer(second!, () => reply));
     await client.expect("startResendingEncryptedMessageReply");
     assert.equal(daemon.load.operations, 0);
@@ -154,7 +161,7 @@ test("replicas' codes mean what they mean to the reference", async () => {
     });
     const readReply = (): ReplicaReplyMessage => {
       if (errorCode !== 11) return nothing(errorCode);
-      // A tombstone is believed with its writer's signature only.
+      // The daemon only accepts a tombstone with its writer's signature.
       const signed = signTombstone(keys.writeCap as never, keys.firstMessageIndex as never);
       return { kind: "read", errorCode, ...signed, payload: signed.ciphertext };
     };

@@ -1,4 +1,4 @@
-/** A client of the daemon's tests that has a stream, and replies about its boxes. */
+/** A client for the daemon's tests that has a stream, and replies about its boxes. */
 import assert from "node:assert/strict";
 import { utf8 } from "../../src/bytes/bytes.js";
 import type { ReplicaReadReply } from "../../src/crypto/envelope/replica-messages.js";
@@ -18,7 +18,7 @@ export async function boxes(options: Parameters<typeof world>[0] = {}) {
   await client.hello(token);
   client.send({ kind: "newKeypair", queryId: freshId(), seed: new Uint8Array(32).fill(5) });
   const keys = (await client.expect("newKeypairReply")) as Keypair;
-  /** A start with an envelope of its own, not sent yet. */
+  /** A start with its own envelope, not sent yet. */
   const ready = async (
     what: "read" | "write",
     flags: Partial<Start> = {},

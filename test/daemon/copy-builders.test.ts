@@ -13,7 +13,7 @@ type Multi = DaemonRequest<"createCourierEnvelopesFromMultiPayload">;
 
 const noBytes = new Uint8Array(0);
 
-/** A client with a destination, and its builder calls. */
+/** A client with a destination, and functions that call the builders. */
 async function builders() {
   const { connect } = world();
   const client = connect();
@@ -106,14 +106,15 @@ test("what the buffer holds counts in what fits into one reply", async () => {
   const { range } = await builders();
   const room = sizes.maxPlaintextPayloadLength;
   const elements = Math.floor((MAX_MESSAGE_SIZE - 2048) / (room + 5));
-  // As many as fit alone; the buffer is too much, and that is said before the work.
+  // This count just fits by itself. The buffer makes the reply too large, and the daemon says so
+  // before it starts the work.
   const maxCount = Math.floor((elements * (room - 5)) / (4 + sizes.courierEnvelopeLength));
   const { errorCode } = await range({ maxCount, buffer: new Uint8Array(1024 * 1024) });
   assert.equal(errorCode, 3);
 });
 
 test("a request with thousands of destinations does not keep other clients waiting", async () => {
-  // A clock that moves with the work: each look at it takes a millisecond, each pause a turn.
+  // A clock that advances with the work: each reading takes a millisecond, and each pause one turn.
   class WorkingClock extends VirtualClock {
     #looks = 0;
     override monotonic(): number {
@@ -134,7 +135,7 @@ test("a request with thousands of destinations does not keep other clients waiti
   const ends = { isStart: true, isLast: false, buffer: null };
   for (const destinations of [
     Array.from({ length: 200 }, () => empty),
-    // The last one is refused, after all the others were looked at.
+    // The daemon refuses the last destination after it has checked all others.
     [...Array.from({ length: 200 }, () => empty), { ...empty, writeCap: null }],
   ]) {
     const kind = "createCourierEnvelopesFromMultiPayload";

@@ -6,9 +6,7 @@ import { DocumentSchedule } from "../../src/daemon/document-schedule.js";
 import { Documents } from "../../src/daemon/documents.js";
 import { FIRST_EPOCH, PERIOD_MS, makeDocument } from "./fixture.js";
 
-/**
- * A schedule at the start of an epoch, on a clock whose wall can be set without its timers moving.
- */
+/** A schedule at the start of an epoch. Its wall clock can be set without moving its timers. */
 function schedule(kind = false) {
   const clock = new VirtualClock();
   const bornMs = clock.monotonic();
@@ -39,7 +37,7 @@ function schedule(kind = false) {
     const document = makeDocument(number);
     made.offer({ epoch: number, certificate: Uint8Array.of(1), document });
   };
-  /** An epoch in which the next document comes after 5/8, as on real networks. */
+  /** Passes one epoch. The next document arrives after 5/8 of it, as on real networks. */
   const passEpoch = async (): Promise<void> => {
     const { current } = epoch();
     await clock.advance((PERIOD_MS * 5) / 8);
@@ -111,7 +109,8 @@ test("a clock that is set is seen within 10 s, both ways, and what is due is tol
     offer(then);
     assert.equal(documents.current()?.epoch, then, "who needs one fetches it");
     assert.equal(told.at(-1)?.epoch, then);
-    // Back: both are there, and only the clock says that another one is to be told of.
+    // The clock is set back. Both documents are known, and only the clock says which one to
+    // announce.
     wall.aheadMs = 0;
     offer(FIRST_EPOCH);
     await clock.advance(10_000);

@@ -1,4 +1,7 @@
-/** Unexpected errors inside a daemon: `onFault` gets them, and clients get an internal error. */
+/**
+ * Unexpected errors inside a daemon: `onFault` receives them, and clients receive an internal
+ * error.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { generateKeypair } from "../../src/bacap/capabilities.js";
@@ -9,7 +12,7 @@ import { courierAnswer, freshId, message, replicaAnswer, until, world } from "./
 
 const INVALID_REQUEST = 3;
 const INTERNAL_ERROR = 4;
-/** As a runtime says that lacks a primitive. */
+/** The error of a runtime that lacks a primitive. */
 const lacking = new TypeError("Unsupported digest: blake2b512");
 const fail = (): never => {
   throw lacking;

@@ -1,4 +1,6 @@
-/** What the daemon's tests share: a fake mixnet link, a network's document, raw clients. */
+/**
+ * Shared parts of the daemon's tests: a fake mixnet link, a network's document, and raw clients.
+ */
 import assert from "node:assert/strict";
 import { type Bytes, type RandomSource, toHex } from "../../src/bytes/bytes.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
@@ -40,9 +42,9 @@ import {
   decodeResponse,
 } from "../../src/wire/responses.js";
 
-/** Length of an epoch here, in milliseconds. */
+/** Length of an epoch in the tests, in milliseconds. */
 export const PERIOD_MS = 1_200_000;
-/** The epoch that the network starts in. */
+/** The first epoch of the network. */
 export const FIRST_EPOCH = 230_000;
 
 export const geometry = Geometry.forNike({
@@ -69,7 +71,7 @@ function serviceNode(name: string, services: readonly string[]): Bytes {
   });
 }
 
-/** CBOR of a document of `epoch` with two replicas and two couriers; its layers are empty. */
+/** CBOR of a document of `epoch` with two replicas and two couriers. Its layers are empty. */
 export function makeDocument(epoch: number, lambdaP = 0.01, layers = 3): Bytes {
   return encodeCbor({
     Epoch: epoch,
@@ -99,7 +101,7 @@ const fill = (bytes: Uint8Array, length: number): Bytes => {
   return filled;
 };
 
-/** X25519 in keys as long as those of CTIDH1024-X25519, which vouchers have on the wire. */
+/** X25519 with keys of the length of CTIDH1024-X25519 keys, which vouchers have on the wire. */
 const paddedNike: NikeScheme = {
   name: "padded",
   publicKeyLength: 160,
@@ -114,20 +116,20 @@ const paddedNike: NikeScheme = {
   checkPublicKey: (publicKey) => checkPublicKeyLength(paddedNike, publicKey),
 };
 
-/** A double of a mixnet: keeps what is sent, and says what the test says. */
+/** A double of a mixnet link: it keeps the packets, and reports what the test tells it to. */
 export class FakeMixnetLink implements MixnetLink {
-  /** What was sent, oldest first. */
+  /** The packets that were sent, oldest first. */
   readonly packets: OutgoingPacket[] = [];
   decoys = 0;
   /** The planned round trip of every packet, in milliseconds. */
   etaMs = 100;
-  /** Set to make sending fail. */
+  /** If set, sending fails with this error. */
   failure: Error | null = null;
   /** Length of the certificates that come with documents, in bytes. */
   certificateLength = 2;
-  /** Layers of mixes that documents name. */
+  /** The number of mix layers in documents. */
   layers = 3;
-  /** Called while a packet is being sent, before its sender hears that it left. */
+  /** Called while a packet is being sent, before the sender hears that it left. */
   onSend: ((packet: OutgoingPacket) => void) | null = null;
   current = FIRST_EPOCH;
   closed = false;
@@ -165,24 +167,24 @@ export class FakeMixnetLink implements MixnetLink {
     this.closed = true;
   }
 
-  /** Tells of the gateway. */
+  /** Reports the status of the gateway connection. */
   status(connected: boolean, error = ""): void {
     this.#handlers!.onStatus({ connected, error });
   }
 
-  /** Tells of a document. */
+  /** Delivers a document. */
   document(epoch = this.current, lambdaP?: number): void {
     const document = makeDocument(epoch, lambdaP, this.layers);
     const certificate = new Uint8Array(this.certificateLength).fill(epoch & 255);
     this.#handlers!.onDocument({ epoch, certificate, document });
   }
 
-  /** Brings a reply to a packet. */
+  /** Delivers a reply to a packet. */
   reply(packet: OutgoingPacket, payload: Uint8Array): void {
     this.#handlers!.onReply({ surbId: packet.surbId!, payload });
   }
 
-  /** The packet sent last. */
+  /** The packet that was sent last. */
   get last(): OutgoingPacket {
     const packet = this.packets.at(-1);
     assert.ok(packet, "nothing was sent");
@@ -190,18 +192,18 @@ export class FakeMixnetLink implements MixnetLink {
   }
 }
 
-/** A gateway that is not there, in the words that clients know. */
+/** The error for a missing gateway, with the text that clients know. */
 export const noGateway = new LinkError("client/conn: not connected to the Gateway", {
   isOffline: true,
 });
 
-/** A service that no way leads to. */
+/** The error for a service without a path. */
 export const noPath = new LinkError("no path");
 
-/** A client that speaks frames and nothing more. */
+/** A client that only reads and writes frames. */
 export class RawClient {
   readonly transport: Transport;
-  /** What came and was not taken yet. */
+  /** Responses that have arrived and that no test has taken yet. */
   readonly responses: DaemonResponse[] = [];
   closed = false;
   readonly #decoder = new FrameDecoder();
@@ -225,7 +227,7 @@ export class RawClient {
     for (const request of requests) this.transport.write(encodeFrame(encodeRequest(request)));
   }
 
-  /** The next response, which must be of that kind. */
+  /** Takes the next response and checks its kind. */
   async expect<K extends ResponseKind>(kind: K): Promise<DaemonResponse<K>> {
     await until(() => this.responses.length > 0 || this.closed);
     const response = this.responses.shift();
@@ -233,14 +235,14 @@ export class RawClient {
     return response as DaemonResponse<K>;
   }
 
-  /** Status and document, which come first. */
+  /** Takes status and document, which arrive first. */
   async greeting(): Promise<DaemonResponse<"connectionStatusEvent">> {
     const status = await this.expect("connectionStatusEvent");
     await this.expect("newPkiDocumentEvent");
     return status;
   }
 
-  /** The whole handshake. */
+  /** Performs the whole handshake. */
   async hello(token: Uint8Array<ArrayBuffer>): Promise<DaemonResponse<"sessionTokenReply">> {
     await this.greeting();
     this.send({ kind: "sessionToken", clientInstanceToken: token });
@@ -248,7 +250,7 @@ export class RawClient {
   }
 }
 
-/** A daemon with its double of a mixnet. */
+/** A daemon and its double of a mixnet. */
 export interface World {
   readonly daemon: Daemon;
   readonly link: FakeMixnetLink;
@@ -258,7 +260,7 @@ export interface World {
   connect(): RawClient;
 }
 
-/** A daemon that is connected and has a document, unless told otherwise. */
+/** A daemon that is connected and has a document, unless the options say otherwise. */
 export function world(
   options: Partial<Omit<DaemonOptions, "clock">> & {
     readonly clock?: VirtualClock;
@@ -303,7 +305,7 @@ export function world(
 
 let counter = 0;
 
-/** 16 bytes that were not used before. */
+/** 16 bytes that no test has used before. */
 export function freshId(): Uint8Array<ArrayBuffer> {
   const id = new Uint8Array(16);
   new DataView(id.buffer).setUint32(12, ++counter);
@@ -326,16 +328,18 @@ export function message(
   };
 }
 
-/** The clock of the world made last. */
+/** The clock of the world that was made last. */
 let latestClock: VirtualClock | null = null;
 
-/** Lets everything that is ready run, the daemon's turns included; time stands still. */
+/**
+ * Lets everything that is ready run, including the daemon's turns; the virtual time does not move.
+ */
 export async function turn(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
   await latestClock?.advance(0);
 }
 
-/** Waits turns of the event loop until `condition` holds. */
+/** Waits for turns of the event loop until `condition` holds. */
 export async function until(condition: () => boolean): Promise<void> {
   for (let turns = 0; !condition(); turns++) {
     assert.ok(turns < 5000, `still waiting for ${condition.toString()}`);
@@ -343,7 +347,7 @@ export async function until(condition: () => boolean): Promise<void> {
   }
 }
 
-/** The same random bytes for the same seed. */
+/** A random source that returns the same bytes for the same seed. */
 export function seededRandom(seed: number): RandomSource {
   let state = seed >>> 0;
   return (length) => {
@@ -374,7 +378,10 @@ export function courierAnswer(packet: OutgoingPacket, errorCode = 0): Bytes {
   return padded(encodeCourierQueryReply({ kind: "envelope", reply }));
 }
 
-/** A replica's reply to what a packet carries, brought by the courier; also what it was asked. */
+/**
+ * A replica's reply to the query in a packet, as the courier delivers it; `reply` receives the
+ * query.
+ */
 export async function replicaAnswer(
   packet: OutgoingPacket,
   reply: (message: ReplicaInnerMessage) => ReplicaReplyMessage,
@@ -401,12 +408,12 @@ export async function replicaAnswer(
   );
 }
 
-/** A reply with the zeros that a reply block brings. */
+/** A reply with the zeros that a reply block adds. */
 export function padded(payload: Uint8Array): Bytes {
   const whole = new Uint8Array(geometry.forwardPayloadLength);
   whole.set(payload);
   return whole;
 }
 
-/** Bytes as text, for comparing. */
+/** Bytes as text, to compare them. */
 export const hex = toHex;

@@ -59,7 +59,7 @@ for (const [what, flags] of [
     const ids = new Set(link.packets.map(({ surbId }) => hex(surbId!)));
     assert.equal(ids.size, 5);
     for (const packet of link.packets) {
-      // One courier for the whole operation, and the same bytes each time.
+      // The whole operation uses one courier, and sends the same bytes each time.
       assert.deepEqual({ ...packet, surbId: null }, { ...first, surbId: null });
     }
     assert.deepEqual(client.responses, []);
@@ -90,7 +90,7 @@ for (const [courier, thin] of courierCodes) {
   });
 }
 
-/** The box that a write would leave at a replica, as the reply to a read. */
+/** The box that a write leaves at a replica, as the reply to a read. */
 async function stored(
   made: Awaited<ReturnType<typeof boxes>>,
   plaintext: Uint8Array<ArrayBuffer>,
@@ -316,7 +316,7 @@ test("an answer that comes while the next packet waits for its tick makes that p
   while (link.packets.length === 0) await clock.advance(10);
   await began;
   const [first] = link.packets;
-  // The gateway goes away: resends wait, answers that were under way still come.
+  // The gateway is lost: resends wait, but answers that were under way still arrive.
   link.status(false);
   await clock.advance(30_000);
   link.reply(first!, courierAnswer(first!));
@@ -354,7 +354,7 @@ test("an ACK that comes while the next packet waits for its turn adds no second 
 
 test("an answer sealed with keys that only the document before names is opened", async () => {
   const { client, link, start } = await boxes();
-  // The last epoch of a week: the next document here has keys of the next week alone.
+  // This is the last epoch of a week, so the next document only has keys of the next week.
   while (replicaEpoch(link.current + 1, PERIOD_MS) === replicaEpoch(link.current, PERIOD_MS)) {
     link.current++;
   }
@@ -592,7 +592,7 @@ test("a cancel overtakes its start: it finds nothing, and the start runs for eve
   await clock.advance(100_000);
   assert.deepEqual([link.packets.length, daemon.load.operations], [5, 1]);
   assert.deepEqual(client.responses, []);
-  // Repeated, it ends what it missed before.
+  // A second cancel ends the start that the first one missed.
   client.send(cancel(request.envelopeHash));
   assert.equal((await client.expect(reply)).errorCode, 24);
 });
@@ -789,7 +789,8 @@ test("a copy command is cancelled by the hash of its capability, between polls t
   link.reply(link.last, copyAnswer(1));
   await turn();
   const writeCapHash = Uint8Array.from(blake2b(keys.writeCap!, { dkLen: 32 }));
-  // The other kind of cancel does not find it (upstream: replies of the wrong kind).
+  // The other kind of cancel does not find the operation (upstream sends replies of the wrong
+  // kind).
   client.send({
     kind: "cancelResendingEncryptedMessage",
     queryId: freshId(),
@@ -864,7 +865,7 @@ test("couriers are chosen anew for every operation", async () => {
   assert.equal(chosen.size, 2);
 });
 
-// Local requests that build
+// Local requests that build envelopes and streams
 
 test("what would not fit into one reply is refused before the work (upstream: breaks its client)", async () => {
   const { client, keys } = await boxes();
@@ -915,7 +916,8 @@ test("operations of one client are bounded: further starts are refused, cancels 
   begin(3);
   for (let i = 0; i < 3; i++) {
     const refused = await client.expect(reply);
-    // No courier is named: the code is the daemon's, not a replica's.
+    // The reply does not name a courier, because the code comes from the daemon and not from a
+    // replica.
     assert.deepEqual([refused.errorCode, refused.courierIdentityHash], [4, null]);
   }
   const copy = { kind: "startResendingCopyCommand" } as const;
@@ -925,7 +927,7 @@ test("operations of one client are bounded: further starts are refused, cancels 
   assert.equal((await client.expect("startResendingCopyCommandReply")).errorCode, 4);
   assert.equal(link.packets.length, sent, "nothing is sent for what was refused");
   assert.equal(daemon.load.operations, MAX_OPERATIONS);
-  // Told once, not for each.
+  // The daemon reports the limit once, not for each request.
   assert.match(
     faults.map(({ message }) => message).join("; "),
     /^a client has 4096 unanswered operations/,
@@ -934,7 +936,7 @@ test("operations of one client are bounded: further starts are refused, cancels 
   await other.hello(freshId());
   other.send({ ...request, queryId: freshId() });
   await until(() => daemon.load.operations === MAX_OPERATIONS + 1);
-  // A client at the bound gets out of it by cancelling.
+  // A client at the limit can cancel operations to make room.
   const { envelopeHash } = request;
   client.send({ kind: "cancelResendingEncryptedMessage", queryId: freshId(), envelopeHash });
   await until(() => client.responses.length === MAX_OPERATIONS + 1);
@@ -957,7 +959,7 @@ test("absent applications keep no more operations together than a few clients ma
     await until(() => daemon.load.operations === before + each);
     one.transport.end();
     await until(() => daemon.load.connections === 1);
-    // Those who left first are forgotten, with all they asked for.
+    // The daemon forgets the clients that left first, with all their operations.
     assert.ok(daemon.load.operations <= MAX_ABSENT_OPERATIONS);
   }
   assert.equal(daemon.load.operations, MAX_ABSENT_OPERATIONS);

@@ -114,7 +114,7 @@ for (const [what, fields, err] of wrong) {
     assert.deepEqual(event.surbId, request.surbId);
     assert.equal(event.replyEta, 0);
     assert.deepEqual([link.packets.length, daemon.load.awaitedReplies], [0, 0]);
-    // Without a reply block nobody is told, whatever happens.
+    // Without a reply block the client is not told, whatever happens.
     client.send({ ...request, withSurb: false });
     await turn();
     assert.deepEqual(client.responses, []);
@@ -226,7 +226,7 @@ test("messages that wait when their client says good-bye are not sent", async ()
 
 test("what a kind daemon takes of one client waits for an hour at most", async () => {
   const { link, daemon, connect } = world({ bare: true, pace: "poisson", kindReading: true });
-  // One packet a minute: sixty an hour.
+  // One packet per minute means 60 per hour.
   link.status(true);
   link.document(undefined, 1 / 60_000);
   const client = connect();

@@ -1,4 +1,4 @@
-/** Sealing that takes long: what else the daemon does meanwhile. */
+/** Sealing that takes long, and what else the daemon does meanwhile. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { utf8 } from "../../src/bytes/bytes.js";
@@ -8,7 +8,7 @@ import type { DaemonResponse } from "../../src/wire/responses.js";
 import { boxes } from "./boxes-fixture.js";
 import { freshId, turn, until } from "./fixture.js";
 
-/** A scheme that answers when it is let. */
+/** A scheme that answers only when the test allows it. */
 function slowNike() {
   let held: (() => void)[] = [];
   let isOpen = true;

@@ -5,7 +5,7 @@ import { VirtualClock } from "../../src/clock/virtual.js";
 import { SendSchedule } from "../../src/daemon/send-schedule.js";
 import { seededRandom } from "./fixture.js";
 
-/** A schedule that notes when what left. */
+/** A schedule that records what left, and when. */
 function schedule(pace: "poisson" | "instant", seed = 7) {
   const clock = new VirtualClock();
   const sent: string[] = [];
@@ -51,7 +51,8 @@ test("the turns that are told are those in which packets leave", async () => {
         const queues = counts.map(() => made.createQueue());
         made.setRates({ lambdaP: 0.1, lambdaL: 0 });
         made.setConnected(true);
-        // Somebody had the last turns: whose is next does not depend on who came first.
+        // One queue had the last turn before. The next turn must not depend on which queue came
+        // first.
         const before = queues[gone % counts.length]!;
         before.add(job("before"));
         await clock.advance(300);
@@ -106,12 +107,13 @@ test("packets leave one a tick of a Poisson process with the document's rate", a
   made.close();
   const intervals = times.slice(0, count).map((at, i) => at - (times[i - 1] ?? 0));
   const mean = intervals.reduce((sum, one) => sum + one, 0) / count;
-  // An exponential distribution cut to whole milliseconds: mean 100 - 0.5, deviation the same;
-  // 4000 samples put the mean within 1.6 of that, five times over 8.
+  // The interval is exponential, cut to whole milliseconds: its mean is 100 - 0.5, and its
+  // deviation is the same. With 4000 samples the standard error of the mean is 1.6; the limit of 8
+  // is five times that.
   assert.ok(Math.abs(mean - 99.5) < 8, `mean ${mean}`);
   const variance = intervals.reduce((sum, one) => sum + (one - mean) ** 2, 0) / count;
   assert.ok(Math.abs(Math.sqrt(variance) - 100) < 10, `deviation ${Math.sqrt(variance)}`);
-  // The share below the median and above three means tells the shape, not only the moments.
+  // The shares below the median and above three means check the shape, not only the moments.
   const below = intervals.filter((one) => one < 69.3).length / count;
   const far = intervals.filter((one) => one > 300).length / count;
   assert.ok(Math.abs(below - 0.5) < 0.04, `below the median: ${below}`);
@@ -256,7 +258,7 @@ test("no interval is longer than the cap, however rare the draw", async () => {
   const times: number[] = [];
   const made = new SendSchedule({
     clock,
-    // The rarest of all draws: 36.7 means if it were not cut.
+    // Zeros are the rarest draw: without the limit, the interval would be 36.7 means.
     random: (length) => new Uint8Array(length),
     pace: "poisson",
     sendDecoy: () => void times.push(clock.monotonic()),
@@ -279,7 +281,7 @@ test("a second process sends decoys alone, and clients' packets do not wait for 
   const packets = sent.length - decoys;
   assert.ok(decoys > 850 && decoys < 1150, `${decoys} decoys`);
   assert.ok(packets > 60 && packets < 140, `${packets} packets`);
-  // A document without them ends them, the other process goes on; the link's end ends both.
+  // A rate of 0 ends the decoys, but packets continue. The end of the link ends both.
   made.setRates({ lambdaP: 0.001, lambdaL: 0 });
   sent.length = 0;
   await clock.advance(100_000);

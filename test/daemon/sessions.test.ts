@@ -19,7 +19,7 @@ import {
 
 const kinds = (client: RawClient): string[] => client.responses.map(({ kind }) => kind);
 
-/** A daemon that has nothing to do and nobody to serve. */
+/** The load of a daemon that has no work and no clients. */
 const nothing = {
   connections: 0,
   sessions: 0,
@@ -88,7 +88,7 @@ test("the same token again on a live connection is resumed, and nothing changes"
   assert.equal(daemon.load.sessions, 1);
 });
 
-/** Comes back with the token, and gives all up to the token's answer and a little more. */
+/** Reconnects with the token, and waits for the answer to the token and one more turn. */
 async function comeBack(made: World, token: Uint8Array<ArrayBuffer>) {
   const client = made.connect();
   await client.greeting();
@@ -126,7 +126,7 @@ test("replies that came while the client was away precede the token's answer; a 
       [2, 1],
     );
     assert.deepEqual(replies[0]!.surbId, second!.surbId);
-    // They are given once.
+    // The daemon delivers them only once.
     again.transport.end();
     await turn();
     const third = await comeBack(made, token);
@@ -459,7 +459,7 @@ test("a frame that cannot be read ends the connection without an answer, and kee
     const token = freshId();
     const client = connect();
     await client.hello(token);
-    // The request before the wrong frame is still answered.
+    // The daemon still answers the request before the invalid frame.
     client.send({ kind: "getDirectoryAuthorities", queryId: freshId() });
     client.transport.write(bytes);
     client.send({ kind: "getDirectoryAuthorities", queryId: freshId() });
@@ -554,7 +554,7 @@ test("a client that does not read what it asked for is served no further, until 
   const other = connect();
   await other.hello(freshId());
   client.transport.pause();
-  // 20 bytes ask for 1 MiB each: 300 MiB in all, where 4 MiB may wait.
+  // A request of 20 bytes asks for 1 MiB. All requests ask for 300 MiB, but only 4 MiB may wait.
   const count = 300;
   const before = process.memoryUsage().arrayBuffers;
   for (let i = 0; i < count; i++) {
@@ -608,7 +608,8 @@ test("what waits for a client that does not read is bounded in bytes, whoever as
   const { connect, daemon, link } = world();
   const client = connect();
   await client.hello(freshId());
-  // Replies come when they come; these are longer than any, to be quick.
+  // The client cannot control when replies arrive. These are longer than real ones, to keep the
+  // test short.
   const count = 70;
   for (let sent = 1; sent <= count; sent++) {
     client.send(message());
@@ -630,11 +631,11 @@ test("requests that wait are bounded by what they take decoded, not by the bytes
   const client = connect();
   await clock.advance(upstreamTiming.documentWaitMs);
   await client.greeting();
-  // Waits for a document, and all that follows with it.
+  // This request waits for a document, and all later requests wait behind it.
   const index = new Uint8Array(104) as MessageBoxIndex;
   client.send({ kind: "encryptRead", queryId: freshId(), readCap: null, messageBoxIndex: index });
   await new Promise((resolve) => setImmediate(resolve));
-  // 20 kB on the wire each, and 4 MB decoded.
+  // Each takes 20 kB on the wire and 4 MB decoded.
   const destinations = Array.from({ length: 20_000 }, () => ({}));
   const name = "create_courier_envelopes_from_multi_payload";
   const frame = encodeFrame(encodeCbor({ [name]: { query_id: freshId(), destinations } }));

@@ -1,4 +1,4 @@
-/** A daemon's trace, and that it contains no secret. */
+/** Tests a daemon's trace, and that it does not contain secrets. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { randomBytes, toHex, utf8 } from "../../src/bytes/bytes.js";
@@ -8,14 +8,14 @@ import { boxes, nothing } from "./boxes-fixture.js";
 import { courierAnswer, message, replicaAnswer, turn, until } from "./fixture.js";
 
 const reply = "startResendingEncryptedMessageReply";
-/** Unlike those of other tests, told apart by their first bytes. */
+/** Random IDs, which differ in their first bytes, unlike the IDs of other tests. */
 const freshId = () => randomBytes(16);
 
-/** A daemon whose events are kept. */
+/** A daemon whose trace events are recorded. */
 async function traced(options: Parameters<typeof boxes>[0] = {}) {
   const events: DaemonTrace[] = [];
   const made = await boxes({ ...options, onTrace: (event) => void events.push(event) });
-  /** The names of the events about a request, and what else is asked for of each. */
+  /** The names of the events about a request, with further fields of each. */
   const of = (id: Uint8Array): string[] =>
     events
       .filter((event) => "request" in event && event.request === shortId(id))
@@ -51,7 +51,7 @@ describe("the trace of a daemon", () => {
       [queued.operation, queued.envelope, queued.waiting],
       ["read", shortId(request.envelopeHash!), 1],
     );
-    // The sealing before it has the same envelope: so the two can be told as one call.
+    // The event of the sealing names the same envelope, so both can be shown as one call.
     const sealed = events.find((event) => event.event === "answered" && event.envelope !== null);
     assert.ok(sealed?.event === "answered");
     assert.equal(sealed.envelope, shortId(request.envelopeHash!));
@@ -117,7 +117,7 @@ describe("the trace of a daemon", () => {
       queryId: request.queryId!.subarray(8),
     };
     for (const [name, bytes] of Object.entries(secrets)) {
-      // Any six bytes in a row would be one too many.
+      // The trace must not contain any six consecutive bytes of a secret.
       for (let at = 0; at + 6 <= bytes.length; at++) {
         const part = bytes.subarray(at, at + 6);
         if (part.every((byte) => byte === 0)) continue;

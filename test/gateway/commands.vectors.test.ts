@@ -20,7 +20,7 @@ const codecs = {
   mixnet: new CommandCodec(geometryOf(vectors.geometry)),
   pki: new CommandCodec(null),
 };
-/** The one number of the file that JSON.parse rounds. */
+/** The only number in the file that JSON.parse rounds. */
 const largeEpoch = 72623859790382856n;
 
 test("commands have the reference's bytes and padding, and read back", () => {
@@ -42,7 +42,7 @@ test("commands have the reference's bytes and padding, and read back", () => {
   assert.equal(vectors.cases.length, 19);
 });
 
-/** What the reference takes by mistake, reading past the command's end; ours does not. */
+/** The reference reads past the end of this command and accepts it; our codec refuses it. */
 const upstreamBug = "Consensus2 with 1-byte body (upstream bug)";
 
 test("malformed commands are refused as by the reference", () => {

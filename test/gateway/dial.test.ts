@@ -5,7 +5,7 @@ import { toHex, utf8, utf8ToText } from "../../src/bytes/bytes.js";
 import { gatewayDialer, type UpstreamProxy } from "../../src/gateway/dial.js";
 import type { Transport } from "../../src/transport/transport.js";
 
-/** No test waits longer than this. */
+/** The time limit of each test. */
 const patience = { timeout: 30_000 };
 
 const never = new AbortController().signal;
@@ -28,7 +28,7 @@ function listen(onSocket: (socket: Socket) => void): Promise<{ port: number }> {
   );
 }
 
-/** Answers what it gets in capitals. */
+/** A server that returns its input in capitals. */
 const echo = () =>
   listen((socket) => socket.on("data", (d) => socket.write(String(d).toUpperCase())));
 
@@ -65,10 +65,10 @@ function socks(port: number, asked: Asked[], code = 0) {
           seen.target = held.toString("hex");
           asked.push(seen);
           socket.off("data", onData);
-          // What comes before it is piped would be lost.
+          // Data that arrives before the pipe exists would be lost.
           socket.pause();
           const inner = connect(port, "127.0.0.1", () => {
-            // In pieces, and with the first bytes of the other end right behind.
+            // The answer arrives in pieces, and data from the other end may follow it at once.
             socket.write(Buffer.from([5, code, 0]));
             setTimeout(() => socket.write(Buffer.from([3, 2, 65, 66, 0, 9])), 10);
             setTimeout(() => socket.pipe(inner).pipe(socket), 20);
@@ -83,7 +83,7 @@ function socks(port: number, asked: Asked[], code = 0) {
   });
 }
 
-/** Says something and gives the answer. */
+/** Sends a text and returns the answer. */
 function exchange(transport: Transport, text: string): Promise<string> {
   return new Promise((resolve, reject) => {
     transport.open({
@@ -181,7 +181,8 @@ test("a proxy that is silent is left when the dial is given up", patience, async
   let closed = (): void => {};
   const gone = new Promise<void>((resolve) => (closed = resolve));
   const controller = new AbortController();
-  // Given up when the proxy has the connection: one that it never took does not close there.
+  // The dial is aborted once the proxy has the connection: a connection that the proxy never
+  // accepted would not close there.
   const silent = await listen((socket) => {
     socket.on("close", () => closed()).resume();
     setTimeout(() => controller.abort(new Error("too slow")), 10);

@@ -22,7 +22,9 @@ import {
   signedDocument,
 } from "./scripted-network.js";
 
-/** Short, so that the clock of the file's epochs fits the 32 bits of the handshake. */
+/**
+ * The period is short, so that the clock at the file's epochs fits the 32 bits of the handshake.
+ */
 const periodMs = 40_000;
 
 function scene(change: Partial<GatewayLinkOptions> = {}) {
@@ -61,18 +63,18 @@ function scene(change: Partial<GatewayLinkOptions> = {}) {
 
 type Scene = ReturnType<typeof scene>;
 
-/** One step of time. Unpacking is real work outside of virtual time, which must not run away. */
+/** One step of time. Unpacking takes real time, so the virtual clock must not run ahead of it. */
 async function step({ clock }: Scene, ms: number): Promise<void> {
   await clock.advance(ms);
   await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
-/** Moves time on. */
+/** Moves time on in small steps. */
 async function pass(all: Scene, ms: number): Promise<void> {
   for (let at = 0; at < ms; at += 250) await step(all, 250);
 }
 
-/** Moves time on until `happened`. */
+/** Moves time on until `happened` returns true. */
 async function until(all: Scene, happened: () => boolean, limitMs = 300_000): Promise<void> {
   const limit = all.clock.now() + limitMs;
   while (!happened()) {
@@ -81,7 +83,7 @@ async function until(all: Scene, happened: () => boolean, limitMs = 300_000): Pr
   }
 }
 
-/** Closes the link; what it has to finish may be real work, too. */
+/** Closes the link and moves time on, because the link may have real work to finish. */
 async function closed(all: Scene): Promise<void> {
   let isClosed = false;
   void all.link.close().then(() => (isClosed = true));
@@ -134,7 +136,7 @@ test("a link tells its dial, its document, the way of each packet, and its end",
   const packet = echoPacket(utf8("SENTINEL of the link"));
   await link.send(packet);
   await until(all, () => told.replies.length > 0);
-  // Without a network in between the reply is there before the sending is confirmed.
+  // There is no real network in between, so the reply arrives before the send is confirmed.
   assert.deepEqual(
     events.map(({ event }) => event),
     ["connecting", "connected", "document", "reply", "sent"],
@@ -334,7 +336,8 @@ test("a document that does not verify is never handed on; the link ends, and pac
     await until(all, () => all.told.statuses.length >= 3);
     assert.match(all.told.statuses[1]!, message, name);
     assert.deepEqual(all.told.documents, [], name);
-    // There is but one gateway: it is taken again, and not asked for what it had wrong.
+    // There is only one gateway, so the link uses it again, but does not ask again for a document
+    // that was invalid.
     await pass(all, 10_000);
     await assert.rejects(all.link.send(echoPacket(utf8("x"))), { message: /no document/ }, name);
     const asked = all.network.links.flatMap(({ received }) =>
@@ -414,7 +417,7 @@ test("a daemon that wants a document has it asked for at once", async () => {
   all.link.wantDocument();
 });
 
-/** A clock an hour ahead of another. */
+/** A clock that runs an hour ahead of another. */
 function anHourAhead(clock: VirtualClock): VirtualClock {
   return new Proxy(clock, {
     get: (target, name) => {
@@ -429,11 +432,11 @@ test("a clock that is an hour wrong is measured, and corrected only if asked", a
   for (const timeSync of [false, true]) {
     const all = scene({ timeSync });
     const { clock } = all;
-    // The gateway lives an hour ahead of us.
+    // The gateway's clock is an hour ahead of ours.
     Object.assign(all.network, { clock: anHourAhead(clock) });
     await until(all, () => all.told.statuses.length > 0);
     const { clockSkewMs, epoch } = all.link.describe();
-    // Up to a second of rounding, and the time of the way.
+    // Rounding adds up to a second, and the transit adds a little more.
     assert.ok(Math.abs(clockSkewMs! + 3_600_000) < 2000, String(clockSkewMs));
     assert.equal(epoch, FIRST_EPOCH + (timeSync ? 90 : 0));
     await closed(all);
@@ -477,7 +480,7 @@ test("whoever stops waiting for a packet hears so at once, and its reply block i
   const sent = network.ways.length;
   await assert.rejects(link.send(echoPacket(utf8("late")), { signal: gone }), /nobody waits/);
   assert.deepEqual([link.describe().surbs, network.ways.length], [surbs, sent]);
-  // One that left already is not taken back; its sender may go on at once all the same.
+  // A packet that has left cannot be taken back, but its sender may continue at once.
   const controller = new AbortController();
   const sending = link.send(echoPacket(utf8("on its way")), { signal: controller.signal });
   controller.abort(new Error("the daemon was closed"));

@@ -1,6 +1,6 @@
 /**
- * The other end of a link for tests, made from the server's half of the handshake: it does what a
- * test tells it to, right or wrong. (Tests of a link's robustness do not need a network's gateway.)
+ * The gateway's end of a link, built on the server half of the handshake. It does what a test tells
+ * it to, right or wrong. Tests of how a link handles errors do not need the gateway of a network.
  */
 import type { Bytes } from "../../src/bytes/bytes.js";
 import type { Clock } from "../../src/clock/clock.js";
@@ -19,7 +19,7 @@ export const geometry = Geometry.forNike({
 });
 export const codec = new CommandCodec(geometry);
 
-/** Keys of a gateway, and what clients know of it. */
+/** The keys of a gateway. */
 export interface GatewayKeys {
   readonly linkKeys: KemKeyPair;
   readonly identity: ServerIdentity;
@@ -35,13 +35,12 @@ export function newGatewayKeys(name = "gateway1"): GatewayKeys {
 export interface ScriptedLink {
   readonly link: WireLink;
   readonly queueId: Bytes;
-  /** What the client sent, in order. */
+  /** The client's commands, in order. */
   readonly received: WireCommand[];
-  /** Sends a command. */
   send(command: WireCommand): void;
 }
 
-/** Shakes hands with whoever is at the other end, and sends the NoOp unless told otherwise. */
+/** Performs the handshake with the client, and sends the NoOp unless told otherwise. */
 export async function acceptClient(
   transport: Transport,
   keys: GatewayKeys,

@@ -1,7 +1,7 @@
 /**
- * A network for which tests have all keys: the reference's recorded consensus, moved to the
- * requested epoch and signed again, with a gateway that unwraps real packets through every hop and
- * an echo at the end. It has no queues and no mixing; the embedded network's gateway port has both.
+ * A network whose keys the tests have: the reference's recorded consensus, moved to the requested
+ * epoch and signed again, a gateway that unwraps real packets through every hop, and an echo
+ * service at the end. It has no queues and no mixing; the embedded network's gateway port has both.
  */
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { type Bytes, copyBytes, fromHex, toHex } from "../../src/bytes/bytes.js";
@@ -36,14 +36,14 @@ export const geometry = Geometry.forNike({
 const codec = new CommandCodec(geometry);
 const sphinx = new Sphinx(geometry);
 
-// Keys of our own: the file's seeds are not those of RFC 8032.
+// The tests use their own keys, because the file's seeds are not RFC 8032 seeds.
 const authorityKeys = [1, 2, 3].map((number) => {
   const seed = new Uint8Array(32).fill(number);
   return { seed, publicKey: copyBytes(ed25519.getPublicKey(seed)) };
 });
 export const authorities = authorityKeys.map(({ publicKey }) => ({ publicKey }));
 
-/** A node's Sphinx key of an epoch; they go round, since the file has three of each. */
+/** A node's Sphinx key for an epoch. The file has three keys per node, so they repeat. */
 function mixPrivateKey(node: string, epoch: number): Bytes {
   const number = FIRST_EPOCH + ((((epoch - FIRST_EPOCH) % 3) + 3) % 3);
   return fromHex(vectors.nodePrivateKeys[node].mixPrivateKeys[number]);
@@ -59,15 +59,15 @@ function rememberKeys(): void {
 }
 rememberKeys();
 
-/** How a test changes the document of an epoch before it is signed. */
+/** How a test changes the document of an epoch before the authorities sign it. */
 export interface DocumentChange {
   readonly signers?: number;
-  /** The first epoch in which the certificate is no longer valid; five later unless given. */
+  /** The first epoch in which the certificate is no longer valid; by default five epochs later. */
   readonly expiration?: number;
   readonly edit?: (document: Map<unknown, unknown>) => void;
 }
 
-/** The signed document of any epoch. */
+/** The signed document of an epoch. */
 export function signedDocument(
   epoch: number,
   { signers = 3, expiration = epoch + 5, edit }: DocumentChange = {},
@@ -108,7 +108,7 @@ const linkKeys = xwingKem.generate(() => linkSeed);
 const [gatewayNode] = PkiDocument.decode(fromHex(vectors.certifiedDocumentCBOR)).gatewayNodes;
 const { identityKey } = gatewayNode!;
 
-/** What a client.toml would say of the gateway. */
+/** The entry of the gateway in a client.toml. */
 export const pinnedGateway = {
   name: "gateway1",
   identityKey,
@@ -129,17 +129,17 @@ export interface ServedLink {
   send(command: WireCommand): void;
 }
 
-/** The network. Its fields are what tests change. */
+/** The network. Tests change its fields. */
 export class ScriptedNetwork {
   readonly clock: Clock;
   readonly links: ServedLink[] = [];
-  /** The way of each packet, by names of nodes. */
+  /** The route of each packet, as names of nodes. */
   readonly ways: string[][] = [];
-  /** What the echo got. */
+  /** The payloads that reached the echo service. */
   readonly echoed: Bytes[] = [];
-  /** Answers for a document; null: not there. */
+  /** Returns the document of an epoch; null if it does not exist. */
   documents: (epoch: number) => Bytes | null;
-  /** What goes wrong in the network, if anything. */
+  /** Errors inside the network. */
   failures: unknown[] = [];
   epochNow: () => number;
   onCommand: (command: WireCommand, link: ServedLink) => boolean = () => false;
@@ -189,7 +189,7 @@ export class ScriptedNetwork {
     }
   }
 
-  /** A NoOp every ten seconds, as gateways send it. */
+  /** Sends a NoOp every ten seconds, as gateways do. */
   #beat(served: ServedLink): void {
     const timer = this.clock.after(10_000, () => {
       if (served.link.error !== null) return;
@@ -209,8 +209,8 @@ export class ScriptedNetwork {
   }
 
   /**
-   * Takes a packet through all hops at once; each tries the keys of this, the last and the next
-   * epoch.
+   * Passes a packet through all hops at once. Each hop tries its keys of the current, the last and
+   * the next epoch.
    */
   #unwrap(node: string, packet: Uint8Array) {
     const now = this.epochNow();

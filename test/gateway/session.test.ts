@@ -59,7 +59,7 @@ const reply = (sequence: number): WireCommand & { surbId: Bytes; ciphertext: Byt
   ciphertext: randomBytes(geometry.payloadTagLength + geometry.forwardPayloadLength),
 });
 
-/** Lets what was written arrive. */
+/** Lets written data arrive. */
 const settle = (clock: VirtualClock): Promise<void> =>
   clock.advance(0).then(() => clock.advance(1));
 
@@ -233,7 +233,7 @@ test("garbage instead of a frame ends the link", async () => {
   assert.equal((await session.ended).message, "frame: header cannot be opened");
 });
 
-/** A gateway that answers the question for a consensus with these. */
+/** A gateway that answers each request for a consensus with `answers`. */
 const answering = (answers: (epoch: bigint) => Promise<WireCommand[]> | WireCommand[]) =>
   connected((command, link) => {
     if (command.type !== "GetConsensus2") return;

@@ -1,4 +1,4 @@
-/** A recorded session with a gateway of the reference, replayed from both ends. */
+/** Replays a recorded session with a gateway of the reference from both ends. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Bytes, concatBytes, equalBytes, toHex, utf8ToText } from "../../src/bytes/bytes.js";
@@ -56,7 +56,7 @@ const authorities = recorded.authorities.map(({ publicKey, ...named }: { publicK
 }));
 const draws = (): Bytes[] => recorded.client.draws.map(hex);
 
-/** The recorded gateway: it says what it said, as long as it hears what it heard. */
+/** The recorded gateway: it sends the recorded bytes as long as it receives the recorded bytes. */
 class RecordedGateway {
   readonly #far: MemoryTransport;
   #at = 0;
@@ -73,7 +73,7 @@ class RecordedGateway {
     });
   }
 
-  /** Whether the whole recording was gone through. */
+  /** Whether the whole recording has been replayed. */
   get isDone(): boolean {
     return this.#at === events.length;
   }
@@ -93,7 +93,7 @@ class RecordedGateway {
   }
 }
 
-/** Verifies the recorded document as a client in that epoch does. */
+/** Verifies the recorded document, as a client does in that epoch. */
 function verified(signed: Uint8Array) {
   const checks = { epoch, currentEpoch: epoch, geometry };
   return verifyPkiDocumentWith(signed, authorities, checks, async () => {});
@@ -154,19 +154,19 @@ test("with the same randomness a client says the same, and takes what the gatewa
   session.close();
 });
 
-/** The KEM with encapsulations that were made before, in their order. */
+/** The KEM with recorded encapsulations, in order. */
 function encapsulating(...made: readonly { ciphertext: Bytes; sharedSecret: Bytes }[]): KemScheme {
   const left = [...made];
   return { ...kem, encapsulate: () => left.shift()! };
 }
 
-/** What one side said after its two messages of the handshake. */
+/** The bytes that one side sent after its two handshake messages. */
 function framesOf(side: "client" | "gateway", handshakeLength: number): Bytes {
   const said = events.filter(({ from }) => from === side).map(({ bytes }) => bytes);
   return concatBytes(...said).slice(handshakeLength);
 }
 
-/** Opens every frame of one side, and checks that it is sealed again to the same bytes. */
+/** Opens every frame of one side, and checks that sealing it again gives the same bytes. */
 function commandsOf(frames: Bytes, key: Bytes): WireCommand[] {
   const opener = new FrameOpener(key, 10_000);
   opener.push(frames.slice());
@@ -184,7 +184,7 @@ test("with the gateway's key our own end of a gateway says and hears what the re
   const lengths = handshakeLengths(kem, AUTH_PAYLOAD_LENGTH);
   const [first, second, third, rest] = events.slice(0, 4).map(({ bytes }) => bytes) as Bytes[];
   const fourth = rest!.slice(0, lengths.fourth);
-  // What the gateway encapsulated is found by decapsulating it, as the client did.
+  // Decapsulation, as the client does it, recovers what the gateway encapsulated.
   const found: { ciphertext: Bytes; sharedSecret: Bytes }[] = [];
   const watched: KemScheme = {
     ...kem,
@@ -239,7 +239,7 @@ test("with the gateway's key our own end of a gateway says and hears what the re
   const { missingErrorCode } = recorded.consensus;
   assert.deepEqual(pieces.pop(), noConsensusCommand(missingErrorCode));
 
-  // The consensus as the reference encoded it.
+  // The consensus in the reference's encoding.
   const assembler = new ConsensusAssembler(codec.chunkLength);
   const [packed] = pieces.flatMap((piece) => assembler.add(piece)?.packed ?? []);
   const cut = cutChunks(packed!, codec.chunkLength);

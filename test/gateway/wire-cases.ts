@@ -1,14 +1,14 @@
-/** Commands of the wire as the vector files write them. */
+/** Wire commands in the form of the vector files. */
 import type { WireCommand } from "../../src/gateway/commands.js";
 import { hex } from "../reference/load-vectors.js";
 
-/** A command as the files write it: bytes in hex. */
+/** A command in a vector file; bytes are in hex. */
 export interface WireCommandVector {
   readonly type: WireCommand["type"];
   readonly [field: string]: string | number;
 }
 
-/** The command that a vector shows. */
+/** The command that a vector describes. */
 export function commandFrom(v: WireCommandVector): WireCommand {
   const bytes = (field: string) => hex(v[field] as string);
   const number = (field: string) => v[field] as number;
@@ -33,7 +33,7 @@ export function commandFrom(v: WireCommandVector): WireCommand {
       };
     case "GetConsensus":
     case "GetConsensus2":
-      // As the file has it, exactly: one of the epochs lies beyond 2^53.
+      // The number stays exact: one of the epochs is larger than 2^53.
       return { type: v.type, epoch: BigInt(v["epoch"] as number) };
     case "Consensus":
       return { type: v.type, errorCode: number("errorCode"), payload: bytes("payload") };

@@ -195,7 +195,7 @@ test("a wrong message at any point of the handshake is a ProtocolError, a step o
     responder: new HandshakeResponder({ kem, staticKeys: kem.generate() }),
   });
   type Pair = ReturnType<typeof newPair>;
-  // Each step takes what the one before sent, which `damage` may change on its way.
+  // Each step takes the message of the step before; `damage` may change the message in between.
   const steps: ((pair: Pair, message: Bytes) => Bytes)[] = [
     ({ initiator }) => initiator.writeFirst(),
     ({ responder }, message) => (responder.readFirst(message), responder.writeSecond(payload)),
@@ -220,7 +220,7 @@ test("a wrong message at any point of the handshake is a ProtocolError, a step o
         else if ("cut" in damage) message = message.slice(0, damage.cut % message.length);
         else if ("extra" in damage) message = concatBytes(message, new Uint8Array(damage.extra));
         else message = concatBytes(damage.garbage);
-        // Message one is in clear: what was changed in its key shows when message two is opened.
+        // Message one is not encrypted: a change in its key is noticed when message two is opened.
         const last = at === 1 && "flip" in damage && message[0] === 3 ? 2 : at;
         assert.throws(
           () => {
@@ -325,7 +325,7 @@ test("gzip is undone on both platforms, within its bound, and damage is a Protoc
 });
 
 test("a gzip bomb is refused without its memory", async () => {
-  // 4 MiB that would unpack to 4 GiB: members of 64 MiB of zeros, one after the other.
+  // 4 MiB that would unpack to 4 GiB: a sequence of gzip members with 64 MiB of zeros each.
   const member = gzipSync(new Uint8Array(64 * 2 ** 20));
   const bomb = concatBytes(
     ...Array.from(

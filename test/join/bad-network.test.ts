@@ -15,7 +15,7 @@ import { temporaryFolder } from "../cli/katz.js";
 import { type DocumentChange, signedDocument } from "../gateway/scripted-network.js";
 import { clientToml, gateway } from "./joined-fixture.js";
 
-/** A state of a daemon that joined the network, as soon as it is as wanted. */
+/** Waits until the state of a joined daemon is as wanted, and returns the state. */
 async function stateWhen(
   joined: JoinedDaemon,
   isWanted: (state: JoinedDaemonState) => boolean,
@@ -71,7 +71,7 @@ for (const [what, change, problem] of wrongDocuments) {
   });
 }
 
-/** A gateway whose clock, and whose network's, goes an hour ahead of ours. */
+/** A gateway whose clock and network are an hour ahead of ours. */
 async function gatewayAhead() {
   const found = await gateway();
   const ahead = new Proxy(realClock, {

@@ -1,4 +1,4 @@
-/** A scripted network on its own port, and the client.toml that leads to it. */
+/** A scripted network on its own port, and the client.toml for it. */
 import { realClock } from "../../src/clock/real.js";
 import { DEFAULT_EPOCH_MS, epochAt } from "../../src/pki/epoch.js";
 import { encodePublicKeyPem } from "../../src/pki/pem.js";
@@ -47,7 +47,7 @@ Addresses = ["tcp://127.0.0.1:1"]
   .join("")}`);
 }
 
-/** A gateway on a port of its own, and the file that leads to it. */
+/** A gateway on its own port; `url` is its address for a client.toml. */
 export async function gateway() {
   const period = (): number => epochAt(realClock.now(), DEFAULT_EPOCH_MS).epoch;
   const network = new ScriptedNetwork(realClock, period);

@@ -1,4 +1,6 @@
-/** A client in a fault schedule, with its line to the daemon and all events that it receives. */
+/**
+ * A client in a fault schedule, with its connection to the daemon and all events that it receives.
+ */
 import { ThinClient } from "../../../src/client/thin-client.js";
 import type { Clock } from "../../../src/clock/clock.js";
 import { type ClientEvent, eventTypes } from "../../../src/config/events.js";
@@ -7,34 +9,34 @@ import { memoryPair } from "../../../src/transport/memory.js";
 import type { Transport } from "../../../src/transport/transport.js";
 import { FaultyLine } from "./client-faults-line.js";
 
-/** A reader that does not read before the end. */
+/** A reader that reads nothing until the end of the schedule. */
 interface SlowReader {
   readonly from: number;
   readonly maxQueue: number;
   readonly events: AsyncIterator<ClientEvent>;
 }
 
-/** What an application is started with. */
+/** The options of an application. */
 export interface AppOptions {
   readonly number: number;
   readonly clock: Clock;
   readonly sessionToken: Uint8Array;
   readonly maxInFlight: number;
-  /** Gives the daemon a connection; false when none runs. */
+  /** Connects the client to the daemon; returns false if no daemon runs. */
   readonly serve: (transport: Transport) => boolean;
 }
 
-/** One application's client. */
+/** The client of one application. */
 export class App {
   readonly number: number;
   readonly client: ThinClient;
-  /** The connection that the client uses, or used last. */
+  /** The current connection of the client, or its last one. */
   line: FaultyLine | null = null;
-  /** So many of the next dials fail. */
+  /** How many of the next dials fail. */
   refusals = 0;
-  /** The next connection is accepted, and nobody speaks. */
+  /** Whether the next connection is accepted but stays silent. */
   silence = false;
-  /** The next connection breaks in the middle of the token's answer. */
+  /** Whether the next connection breaks in the middle of the answer to the session token. */
   cutHandshake = false;
   readonly #events: ClientEvent[] = [];
   readonly #readers: SlowReader[] = [];
@@ -77,13 +79,13 @@ export class App {
     return this.client.isState("ready") && this.line!.isSound;
   }
 
-  /** Begins to read events, and does not go on. */
+  /** Starts to read events, but does not continue. */
   readSlowly(maxQueue: number): void {
     const events = this.client.events({ maxQueue });
     this.#readers.push({ from: this.#events.length, maxQueue, events });
   }
 
-  /** What slow readers were not told, or told wrongly; to be called when the client is closed. */
+  /** Lists the events that slow readers missed or got wrong. Call it after the client is closed. */
   async checkReaders(): Promise<{ readonly told: number; readonly wrong: readonly string[] }> {
     const wrong: string[] = [];
     let told = 0;

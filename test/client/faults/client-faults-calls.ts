@@ -1,4 +1,7 @@
-/** The calls in a fault schedule: how each is made, and which outcomes the model allows. */
+/**
+ * The calls in a fault schedule: how the schedule makes each one, and which outcomes the model
+ * allows.
+ */
 import { equalBytes, utf8, utf8ToText } from "../../../src/bytes/bytes.js";
 import type { MessageBoxIndex, WriteCap } from "../../../src/bytes/opaque.js";
 import type { CallOptions } from "../../../src/client/call-options.js";
@@ -20,22 +23,22 @@ import {
 } from "./client-faults-network.js";
 import type { CallKind } from "./client-faults-schedule.js";
 
-/** What may have kept a call from its plain outcome. */
+/** A reason why a call may have another outcome than the plain one. */
 export type Excuse =
-  /** The client had no connection at some time. */
+  /** The client was without a connection for some time. */
   | "away"
-  /** The connection was lost without anybody being told, or nothing was read from it. */
+  /** The connection was lost and neither end noticed, or the client read nothing from it. */
   | "unheard"
-  /** The daemon forgot the session, for certain or perhaps. */
+  /** The daemon forgot the session; "perhaps" if the model cannot know. */
   | "forgotten"
   | "perhaps forgotten"
   | "offline"
   | "sending fails"
   | "reply dropped"
-  /** Another client has the same session and may hear the answers. */
+  /** Another client has the same session and may receive the answers. */
   | "twin";
 
-/** A call that was made. */
+/** A call that an application has made. */
 export interface Call {
   readonly number: number;
   readonly kind: CallKind;
@@ -43,20 +46,20 @@ export interface Call {
   readonly client: ThinClient;
   readonly abort: AbortController;
   readonly startedAt: number;
-  /** When its own deadline is; Infinity for none. */
+  /** The time of the call's deadline; Infinity if it has none. */
   readonly deadlineAt: number;
-  /** Whether the client had no connection when it was made: then it is not handed over yet. */
+  /** Whether the client had no connection when the call was made. The call then starts later. */
   readonly startedAway: boolean;
-  /** Whether the client was connected to the daemon, and that to the mixnet, when it was made. */
+  /** Whether the client was connected to the daemon, and the daemon to the mixnet, at the start. */
   readonly startedOnline: boolean;
-  /** Whether nothing could be sent when it was made. */
+  /** Whether sending failed at the start of the call. */
   readonly startedFailing: boolean;
-  /** Where the answer waits for its gate; null when it waits for none. */
+  /** The gate that holds back the answer; null if none does. */
   readonly gate: string | null;
   readonly excuses: Set<Excuse>;
-  /** When the connection was lost first while it waited; Infinity when it was not. */
+  /** When the connection was first lost during the call; Infinity if it was not. */
   lostAt: number;
-  /** When it was lost last. */
+  /** When the connection was last lost during the call. */
   lastLostAt: number;
   aborted: { readonly at: number; readonly reason: Error } | null;
   cancelled: boolean;
@@ -64,21 +67,22 @@ export interface Call {
   settled: boolean;
 }
 
-/** Operations that the daemon carries on by itself. */
+/** Whether the daemon continues a call by itself, as an operation. */
 export function isOperation({ kind }: Pick<Call, "kind">): boolean {
   return kind === "write" || kind === "read" || kind === "copy";
 }
 
-/** Requests that the daemon answers by itself and at once. */
+/** Whether the daemon answers a request at once, without the mixnet. */
 function isLocal({ kind }: Pick<Call, "kind">): boolean {
   return kind === "local" || kind === "document";
 }
 
-/** Why a call may not wait while the daemon hears its client and is heard; null when it may. */
+/** Why a call must not be waiting while client and daemon are connected; null if it may wait. */
 export function judgeWaiting(call: Call, { online, failing }: FakeNetwork): string | null {
   if (isLocal(call)) return "waits though the daemon answers";
   if (call.kind !== "echo") return null;
-  // It waits for the connection, and for the daemon's to the mixnet then.
+  // The call first waited for the connection, and now waits for the daemon's connection to the
+  // mixnet.
   if (call.startedAway) return null;
   if (!online) return "waits though the mixnet is away";
   if (call.excuses.has("forgotten")) return "waits for a reply that cannot come any more";
@@ -86,20 +90,23 @@ export function judgeWaiting(call: Call, { online, failing }: FakeNetwork): stri
   return unsent ? "waits though it could not be sent" : null;
 }
 
-/** The deadline that a call has when it is given none, in milliseconds. */
+/** The default deadline of a kind of call, in milliseconds. */
 export function defaultTimeoutOf(kind: CallKind): number {
   if (kind === "local" || kind === "document") return 60_000;
   return kind === "echo" ? 30_000 : Number.POSITIVE_INFINITY;
 }
 
-/** What a call works on: which of the prepared things, and what is right. */
+/** What a call does: which prepared envelope or copy it uses, and which result is right. */
 export interface Work {
   readonly gate: string | null;
-  /** Rejects as the client does; gives what is wrong with a result, null when nothing is. */
+  /**
+   * Makes the call. Rejects with the client's error; returns what is wrong with the result, or
+   * null.
+   */
   readonly run: (options: CallOptions) => Promise<string | null>;
 }
 
-/** The work of a call. */
+/** Creates the work of a call. */
 export function workOf(
   kind: CallKind,
   number: number,
@@ -133,7 +140,7 @@ export function workOf(
       return {
         gate: null,
         run: async (options) => {
-          // What was so at once may be over when its promise is looked at.
+          // A state that held at once may have ended before the promise is checked.
           const already = client.isConnected();
           await client.waitUntilOnline(options);
           return wrongUnless(already || client.isConnected());
@@ -210,7 +217,7 @@ async function write(
   return null;
 }
 
-/** Cancels what waits at a gate. */
+/** Cancels the operation that waits at a gate. */
 export function cancelAt(client: ThinClient, gate: string, prepared: Prepared): Promise<void> {
   const [kind, number] = gate.split(" ") as ["write" | "read" | "copy", string];
   if (kind === "copy") {
@@ -220,20 +227,20 @@ export function cancelAt(client: ThinClient, gate: string, prepared: Prepared): 
   return client.cancelResendingEncryptedMessage(list[Number(number)]!.envelopeHash);
 }
 
-/** Why a result may not be what a call came to at `now`; null when it may. */
+/** Why a call must not end with a result at `now`; null if it may. */
 export function judgeResult(
   call: Call,
   wrong: string | null,
   now: number,
   open: ReadonlySet<string>,
 ): string | null {
-  // It was online, and in the same moment not any more.
+  // The client was online, but lost the connection at the same moment.
   if (call.kind === "online" && call.lastLostAt === now) return null;
   if (call.gate !== null && !open.has(call.gate)) return "nothing had answered it";
   return wrong;
 }
 
-/** Why an error may not be what a call came to at `now`; null when it may. */
+/** Why a call must not end with an error at `now`; null if it may. */
 export function judgeError(
   call: Call,
   error: unknown,
@@ -265,16 +272,16 @@ function judgeTimeout(call: Call, now: number): string | null {
 function judgeEcho(call: Call, error: unknown, now: number, graceMs: number): string | null {
   if (error instanceof errors.ThinClientOfflineError) {
     if (now === call.startedAt && !call.startedOnline) return null;
-    // News of the mixnet may be old when they are read.
+    // The client's news of the mixnet may be old when it reads them.
     const excused = call.excuses.has("offline") || call.excuses.has("unheard");
     return excused ? null : "the mixnet was there";
   }
   if (error instanceof errors.ConnectionLostError) {
     if (call.excuses.has("forgotten") || call.excuses.has("perhaps forgotten")) return null;
     if (call.excuses.has("twin")) return null;
-    // The connection went before the daemon had said that the packet left.
+    // The connection was lost before the daemon confirmed that the packet had left.
     if (call.lastLostAt === now && error.message.includes("had left")) return null;
-    // It went in the turn in which the message was handed over.
+    // The connection was lost in the same turn in which the client wrote the message.
     if (now === call.startedAt && call.lostAt === now) return null;
     if (call.excuses.has("unheard") || now - call.lostAt >= graceMs) return null;
     return "the daemon kept the session";

@@ -1,8 +1,10 @@
-/** The clock of a machine that sleeps, and whose time of day is set. */
+/** The clock of a machine that sleeps, and whose time of day can be set. */
 import type { Clock, Timer } from "../../../src/clock/clock.js";
 import type { VirtualClock } from "../../../src/clock/virtual.js";
 
-/** A machine's clock: its time of day is set, and it counts on while the machine sleeps. */
+/**
+ * The clock of a machine. Its time of day can be set, and it continues while the machine sleeps.
+ */
 export class MachineClock implements Clock {
   readonly #base: VirtualClock;
   #wallMs = 0;

@@ -1,5 +1,6 @@
 /**
- * The faults in a schedule: how each is caused, which outcomes it excuses, and how all of them end.
+ * The faults in a schedule: how each one is caused, which outcomes it excuses, and how all faults
+ * end.
  */
 import type { App } from "./client-faults-app.js";
 import { COPIES, READS, WRITES } from "./client-faults-network.js";
@@ -24,7 +25,7 @@ function appOf(world: FaultWorld, number: number): App {
   return world.apps[number % world.apps.length]!;
 }
 
-/** All that belongs to sessions is gone; the clients learn of it when they are back. */
+/** The daemon loses everything that belongs to sessions; clients notice when they reconnect. */
 function forgetEverything(world: FaultWorld): void {
   world.excuse("forgotten");
   world.excuse("away");
@@ -45,20 +46,23 @@ async function restart(world: FaultWorld, newInstance: boolean): Promise<void> {
   world.startDaemon(newInstance);
 }
 
-/** The twin is gone; with a good-bye its session is, which is the first client's too. */
+/**
+ * Removes the twin. Its good-bye also ends the session of the first client, because they share it.
+ */
 async function removeTwin(world: FaultWorld, goodbye: boolean): Promise<void> {
   if (world.apps.length === APPS) return;
   const [twin] = world.apps.splice(APPS);
   await world.close(twin!, goodbye);
   world.excuse("twin", 0);
-  // What the twin had started is the first one's too, and nobody's any more.
+  // The first client shares what the twin started, and now no client waits for it.
   world.replaced = true;
 }
 
-/** How each fault is brought about; false when it is impossible or nothing new now. */
+/** Causes each fault; returns false if the fault is impossible now or changes nothing. */
 const faults: { readonly [K in keyof Steps]: (world: FaultWorld, step: Steps[K]) => Taken } = {
   advance: async (world, { ms }) => {
-    // Two clients of one session hang up on each other all the time: that is costly, not telling.
+    // Two clients of one session disconnect each other again and again. A long time would only cost
+    // computing time and show nothing new.
     await world.clock.advance(world.apps.length > APPS ? Math.min(ms, 4000) : ms);
     return true;
   },
@@ -110,7 +114,7 @@ const faults: { readonly [K in keyof Steps]: (world: FaultWorld, step: Steps[K])
   },
   sending: async (world, { fails }) => {
     if (world.network.failing === fails) return false;
-    // What was handed over before leaves before.
+    // A message that was handed over before the change must leave before it.
     await world.settle();
     world.excuse("sending fails");
     world.network.setFailing(fails);
@@ -187,7 +191,7 @@ const faults: { readonly [K in keyof Steps]: (world: FaultWorld, step: Steps[K])
       app.refusals = 0;
       app.silence = false;
       app.cutHandshake = false;
-      // A line that hangs stays so: the client has to find out by itself.
+      // A connection that hangs keeps hanging: the client must notice it by itself.
       app.line!.stall(false);
       app.line!.cutNext("up", Number.POSITIVE_INFINITY);
     }
@@ -196,7 +200,7 @@ const faults: { readonly [K in keyof Steps]: (world: FaultWorld, step: Steps[K])
   },
 };
 
-/** Brings a fault about. */
+/** Causes a fault. */
 export async function takeFault(world: FaultWorld, step: FaultStep): Promise<void> {
   const take = faults[step.kind] as (world: FaultWorld, step: FaultStep) => Taken;
   if (!(await take(world, step))) return;

@@ -1,19 +1,19 @@
-/** A line between client and daemon that can break in every way. */
+/** A connection between client and daemon that can break in every way. */
 import type { Transport, TransportHandlers } from "../../../src/transport/transport.js";
 
 /** The client's end of a connection, with faults. */
 export class FaultyLine implements Transport {
   readonly #inner: Transport;
   #handlers: TransportHandlers | null = null;
-  /** What came while the reader was slow, and whether the end came too. */
+  /** The data that arrived while the reader was slow, and whether the end arrived too. */
   #kept: Uint8Array[] = [];
   #keptEnd: { readonly error: Error | null } | null = null;
   #stalled = false;
   #hung = false;
   #cut: "up" | "down" | null = null;
-  /** Chunks that still go through before the cut. */
+  /** How many chunks still pass before the cut. */
   #before = 0;
-  /** It broke, and both ends are about to hear of it. */
+  /** Whether the connection is broken, although the ends may not have noticed yet. */
   #broken = false;
   #closed = false;
 
@@ -29,12 +29,12 @@ export class FaultyLine implements Transport {
     return this.#inner.queuedBytes;
   }
 
-  /** Whether what the daemon says arrives. */
+  /** Whether data from the daemon arrives. */
   get isSound(): boolean {
     return !this.#stalled && !this.#hung && !this.#broken && !this.#closed;
   }
 
-  /** Whether it will break in the middle of something. */
+  /** Whether the connection is set to break in the middle of a later chunk. */
   get isCracked(): boolean {
     return this.#cut !== null;
   }
@@ -81,7 +81,7 @@ export class FaultyLine implements Transport {
     queueMicrotask(() => this.#close(null));
   }
 
-  /** The reader is slow: what comes has to wait until it is not. */
+  /** While the reader is slow, arriving data waits. */
   stall(stalled: boolean): void {
     this.#stalled = stalled;
     if (stalled || this.#hung) return;
@@ -91,13 +91,13 @@ export class FaultyLine implements Transport {
     if (this.#keptEnd) this.#close(this.#keptEnd.error);
   }
 
-  /** From now on nothing goes through, and nobody is told: as when a machine is unplugged. */
+  /** From now on no data passes and neither end is told, as when a machine is unplugged. */
   hang(): void {
     this.#hung = true;
     this.#kept = [];
   }
 
-  /** Breaks in the middle of what is sent in that direction, after so many whole chunks. */
+  /** Breaks in the middle of a chunk in one direction, after `before` whole chunks. */
   cutNext(direction: "up" | "down", before = 0): void {
     this.#cut = direction;
     this.#before = before;

@@ -1,6 +1,7 @@
 /**
  * A double of mixnet, couriers and replicas for the client's fault schedules. It knows a few boxes
- * and copies in advance, and answers for each only after it was opened. No real packet leaves.
+ * and copies in advance, and answers for each one only after its gate is open. It sends no real
+ * packets.
  */
 import { type Bytes, concatBytes, toHex, utf8 } from "../../../src/bytes/bytes.js";
 import type { WriteCap } from "../../../src/bytes/opaque.js";
@@ -27,33 +28,33 @@ import {
 
 /** How long a packet and its reply take, in milliseconds. */
 export const ROUND_TRIP_MS = 100;
-/** Envelopes and copies that every schedule uses; several calls may be about one of them. */
+/** How many envelopes and copies every schedule uses; several calls may use the same one. */
 export const WRITES = 12;
 export const READS = 6;
 export const COPIES = 6;
 /** The read whose courier has lost its cache. */
 export const BROKEN_READ = READS - 1;
-/** What every second copy fails with. */
+/** The error of every second copy. */
 export const COPY_FAILURE = { errorCode: 10, failedEnvelopeIndex: 2n } as const;
 
-/** Envelopes and copies, made once: sealing costs more than all the rest of a schedule. */
+/** Envelopes and copies, made only once: sealing costs more than the rest of a schedule. */
 export interface Prepared {
   readonly writes: readonly WriteRequest[];
   readonly reads: readonly ReadRequest[];
   readonly copies: readonly WriteCap[];
-  /** By the hex of what is sent: which gate it waits at, and what it is answered with. */
+  /** The gate and the reply of each request, by the request's bytes in hex. */
   readonly answers: ReadonlyMap<string, { readonly gate: string; readonly reply: Bytes }>;
 }
 
 let prepared: Promise<Prepared> | null = null;
 
-/** The envelopes and copies; the same for all schedules. */
+/** Returns the envelopes and copies, which are the same for all schedules. */
 export function prepare(): Promise<Prepared> {
   prepared ??= make();
   return prepared;
 }
 
-/** What the box of a read holds. */
+/** The contents of the box that a read asks for. */
 export function contentsOf(read: number): Bytes {
   return utf8(`what box ${read} holds`);
 }
@@ -121,7 +122,7 @@ function courierReply(fields: { replyType?: "ack"; errorCode?: number }): Bytes 
   return padded(encodeCourierQueryReply(reply));
 }
 
-/** What a courier brings to a read of the box that a write filled. */
+/** A courier's reply to a read of the box that a write filled. */
 async function boxReply(write: Uint8Array, read: Uint8Array): Promise<Bytes> {
   let box: ReplicaReadReply | null = null;
   await replicaAnswer({ payload: write } as OutgoingPacket, (message) => {
@@ -145,11 +146,11 @@ const stillWaiting = {
 /** The network behind all daemons of one schedule. */
 export class FakeNetwork {
   readonly open = new Set<string>();
-  /** How often each plain message went out, by its text. */
+  /** How often each plain message was sent, by its text. */
   readonly echoes = new Map<string, number>();
   online = true;
   failing = false;
-  /** So many of the next replies are lost. */
+  /** How many of the next replies are lost. */
   toDrop = 0;
   epoch = FIRST_EPOCH;
   readonly #clock: VirtualClock;
@@ -161,7 +162,7 @@ export class FakeNetwork {
     this.#prepared = known;
   }
 
-  /** A link for a new daemon; the one before is dead. */
+  /** Creates the link of a new daemon; the link before it is dead. */
   link(): FakeMixnetLink {
     const link = new FakeMixnetLink(this.#clock);
     link.etaMs = ROUND_TRIP_MS;
@@ -172,7 +173,10 @@ export class FakeNetwork {
     return link;
   }
 
-  /** Tells a daemon what it has to know; to be called when it has opened its link. */
+  /**
+   * Tells a daemon the connection status and the document. Call it after the daemon has opened its
+   * link.
+   */
   announce(): void {
     this.#link?.status(this.online);
     this.#link?.document();
@@ -215,14 +219,14 @@ export class FakeNetwork {
     const query = decodeCourierQuery(payload);
     const subject = query.kind === "copy" ? query.writeCap : payload;
     const known = this.#prepared.answers.get(toHex(subject));
-    // An envelope that was sealed in the schedule itself: it is written at once.
+    // The schedule itself sealed this envelope, so the courier accepts it at once.
     if (!known) return courierReply({ replyType: "ack" });
     if (this.open.has(known.gate)) return known.reply;
     return stillWaiting[known.gate.split(" ")[0] as keyof typeof stillWaiting];
   }
 }
 
-/** The text of an echo, as a payload of its own. */
+/** The text of an echo, as a separate payload. */
 export function echoText(number: number): Bytes {
   return concatBytes(utf8(`echo ${number}`), new Uint8Array(1));
 }

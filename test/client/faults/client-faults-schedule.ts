@@ -1,11 +1,11 @@
-/** The possible events in a fault schedule of the client, and how one is drawn from a seed. */
+/** The possible steps of a client's fault schedule, and how a seed selects them. */
 import { COPIES, READS, WRITES } from "./client-faults-network.js";
 import { SeededNumbers } from "../../e2e/pigeonhole-model/pigeonhole-schedule.js";
 
-/** Applications with a session of their own; a twin of the first one may come in addition. */
+/** How many applications have their own session. A twin of the first one may join them. */
 export const APPS = 2;
 
-/** Calls that schedules make. */
+/** The kinds of calls in schedules. */
 export const callKinds = [
   "local",
   "document",
@@ -18,7 +18,7 @@ export const callKinds = [
 ] as const;
 export type CallKind = (typeof callKinds)[number];
 
-/** One thing that happens. Numbers are reduced to what there is when the step is taken. */
+/** One step. Its numbers are reduced to the valid range when the step is taken. */
 export type Step =
   | { kind: "call"; call: CallKind; app: number; place: number; times: number; timeoutMs: number }
   | { kind: "open"; gate: number }
@@ -45,10 +45,10 @@ export type Step =
   | { kind: "replaceClient"; app: number; goodbye: boolean }
   | { kind: "clockJump"; wallMs: number; sleptMs: number };
 
-/** A whole schedule; everything that happens in it follows from this. */
+/** A whole schedule; it determines everything that happens. */
 export interface Schedule {
   readonly seed: number;
-  /** Of every client. */
+  /** The limit of every client. */
   readonly maxInFlight: number;
   readonly steps: readonly Step[];
 }
@@ -70,7 +70,7 @@ function calls(from: SeededNumbers): Step {
 
 const app = (from: SeededNumbers): number => from.below(APPS + 1);
 
-/** How likely each kind is, and how one is drawn. */
+/** The weight of each kind of step, and how its values are drawn. */
 const kinds: readonly (readonly [weight: number, draw: (from: SeededNumbers) => Step])[] = [
   [30, calls],
   [14, (n) => ({ kind: "open", gate: n.below(WRITES + READS + COPIES) })],
@@ -103,7 +103,7 @@ function jump(from: SeededNumbers): number {
   return from.pick([-30 * 24 * HOUR_MS, -HOUR_MS, -1, 5000, HOUR_MS, 30 * 24 * HOUR_MS]);
 }
 
-/** Every kind of step there is. */
+/** Every kind of step. */
 export const stepKinds: readonly string[] = [
   ...new Set(kinds.map(([, draw]) => draw(new SeededNumbers(0)).kind)),
 ];
@@ -119,7 +119,7 @@ function draw(from: SeededNumbers): Step {
   throw new RangeError("unreachable: the weights add up to `totalWeight`");
 }
 
-/** The schedule of a seed: first a hundred and more calls at once, then 20 to 50 steps. */
+/** The schedule of a seed: first more than a hundred calls at once, then 20 to 50 steps. */
 export function drawSchedule(seed: number): Schedule {
   const from = new SeededNumbers(seed);
   const many = (call: CallKind, times: number): Step[] =>

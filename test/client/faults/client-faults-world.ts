@@ -27,9 +27,9 @@ import { APPS, type Schedule, type Step } from "./client-faults-schedule.js";
 /** How long the daemon keeps the session of an absent client, in milliseconds. */
 const GRACE_MS = 60_000;
 /**
- * Longest that anything may take once all faults are over, in ms of the virtual clock: a line that
- * hangs may pass for one whose daemon reads no further for 25 minutes, and that only from the
- * moment on when the last local request on it was given up.
+ * Longest time for anything to finish after all faults are over, in ms of the virtual clock. A
+ * connection that hangs can look for 25 minutes like one whose daemon reads no further. These
+ * minutes start when the client gives up its last local request on the connection.
  */
 const PATIENCE_MS = 1_800_000;
 
@@ -39,7 +39,7 @@ const timing = {
   followUpMs: { first: 500, longest: 20_000 },
 };
 
-/** Everything of one schedule. */
+/** The state of one schedule. */
 export class FaultWorld {
   readonly clock = new VirtualClock();
   readonly machine = new MachineClock(this.clock);
@@ -48,10 +48,10 @@ export class FaultWorld {
   readonly log: string[] = [];
   readonly network: FakeNetwork;
   readonly prepared: Prepared;
-  /** The applications, then the twin of the first when there is one. */
+  /** The applications, followed by the twin of the first one if it exists. */
   readonly apps: App[] = [];
   daemon: Daemon | null = null;
-  /** Most calls that waited at one time. */
+  /** The highest number of calls that waited at the same time. */
   mostWaiting = 0;
   readonly #schedule: Schedule;
   readonly #calls: Call[] = [];
@@ -100,13 +100,13 @@ export class FaultWorld {
       scheme: x25519Nike,
       voucherScheme: x25519Nike,
       authorities: [],
-      // The model counts operations as if the daemon read and served all at once.
+      // The model counts operations as if the daemon read and served all requests at once.
       kindCancels: true,
       kindReading: true,
       random: seededRandom(1000 * this.#schedule.seed + ++this.#daemons),
       instanceToken: this.#instanceToken!,
       onFault: (error) => {
-        // Frames that were cut short are what some steps are about.
+        // Some steps cut frames short on purpose.
         if (!/frame/.test(error.message)) this.violation("daemon", String(error));
       },
     });
@@ -140,17 +140,17 @@ export class FaultWorld {
     return app;
   }
 
-  /** Calls that wait, of one application or of all. */
+  /** The waiting calls of one application, or of all. */
   #ofApp(number: number | null): Call[] {
     return this.#calls.filter(({ app, settled }) => !settled && (number ?? app) === app);
   }
 
-  /** Notes what may keep the waiting calls of an application (null: of all) from their outcome. */
+  /** Adds an excuse to the waiting calls of an application, or of all if `app` is null. */
   excuse(excuse: Excuse, app: number | null = null): void {
     for (const call of this.#ofApp(app)) call.excuses.add(excuse);
   }
 
-  /** Takes one step; what the present state does not allow is left out. */
+  /** Takes one step; skips it if the present state does not allow it. */
   async take(step: Step): Promise<void> {
     if (step.kind === "call") {
       const app = this.apps[step.app % this.apps.length]!;
@@ -161,11 +161,12 @@ export class FaultWorld {
       await takeFault(this, step);
     }
     this.mostWaiting = Math.max(this.mostWaiting, this.#waiting);
-    // Not always: some things happen in one turn of the event loop.
+    // Odd seeds settle only when time advances, so several steps can happen in one turn of the
+    // event loop.
     if (step.kind === "advance" || this.#schedule.seed % 2 === 0) await this.settle();
   }
 
-  /** Lets everything that is ready run, then looks whether anything waits that must not. */
+  /** Lets everything that is ready run, then checks that no call waits that must not. */
   async settle(): Promise<void> {
     await this.clock.advance(0);
     await this.clock.advance(0);
@@ -181,13 +182,14 @@ export class FaultWorld {
     this.#checkOperations();
   }
 
-  /** What the daemon works at is what calls wait for, and nothing more. */
+  /** Checks that the number of the daemon's operations matches the calls that wait. */
   #checkOperations(): void {
     if (!this.daemon || this.apps.length > APPS || this.replaced) return;
     if (this.apps.some((app) => !app.isServed)) return;
     const inFlight = this.apps.reduce((sum, { client }) => sum + client.load.inFlight, 0);
     const { operations } = this.daemon.load;
-    // Who gives up an envelope for which others wait leaves the daemon at it.
+    // A call that gives up does not stop the daemon's work on an envelope that other calls wait
+    // for.
     const shared = this.#calls.filter(
       (call) => call.settled && isOperation(call) && this.#othersWaitLike(call),
     ).length;
@@ -201,7 +203,10 @@ export class FaultWorld {
     return this.#ofApp(app).some((other) => other.gate === gate);
   }
 
-  /** Set when a client was replaced by another one with its session: its operations live on. */
+  /**
+   * True once a client with the same session replaced another one: the operations of the old one
+   * continue.
+   */
   replaced = false;
 
   #call(app: App, step: Extract<Step, { kind: "call" }>, place: number): void {
@@ -212,7 +217,7 @@ export class FaultWorld {
     const timeoutMs = Number.isFinite(step.timeoutMs)
       ? step.timeoutMs
       : defaultTimeoutOf(step.call);
-    // Sealing has no deadline of its own, and no answer would ever come by a line that hangs.
+    // Sealing has no deadline of its own, and a connection that hangs never brings an answer.
     const deadline = step.call === "sealAndWrite" ? Math.min(timeoutMs, 120_000) : timeoutMs;
     const abort = new AbortController();
     const call: Call = {
@@ -317,7 +322,7 @@ export class FaultWorld {
     );
   }
 
-  /** Stops a client for good, and looks whether all its calls ended. */
+  /** Stops a client for good, and checks that all its calls ended. */
   async close(app: App, goodbye: boolean): Promise<void> {
     const own = this.#calls.filter(({ client, settled }) => client === app.client && !settled);
     for (const call of own) call.clientClosed = true;
@@ -336,7 +341,7 @@ export class FaultWorld {
     for (const what of wrong) this.violation("slow reader", what);
   }
 
-  /** Ends all faults, lets everything come to its end, and looks at what is left. */
+  /** Ends all faults, lets everything finish, and checks what is left. */
   async finish(): Promise<void> {
     this.note("all faults end");
     await takeFault(this, { kind: "heal" });
@@ -353,7 +358,7 @@ export class FaultWorld {
     }
     await this.#checkUsable();
     for (const app of this.apps) await this.close(app, true);
-    // Sessions whose clients were stopped while they were away.
+    // This ends the sessions of clients that were stopped while they were disconnected.
     await this.clock.advance(GRACE_MS);
     const left = leftOf(this.daemon!.load);
     if (left.length > 0) this.violation("daemon", `still has ${JSON.stringify(left)}`);
@@ -363,7 +368,7 @@ export class FaultWorld {
     if (pending > 0) this.violation("clock", `${pending} timers outlive everything`);
   }
 
-  /** After all faults every client works as on its first day. */
+  /** Checks that every client works normally after all faults. */
   async #checkUsable(): Promise<void> {
     const start = this.#calls.length;
     for (const app of this.apps) {
@@ -379,7 +384,7 @@ export class FaultWorld {
     }
   }
 
-  /** Lets go of everything after a run that failed. */
+  /** Releases everything after a run that failed. */
   async giveUp(): Promise<void> {
     for (const { client } of this.apps) void client.stop();
     void this.daemon?.close();

@@ -1,6 +1,6 @@
 /**
- * Runs fault schedules of the client against a daemon with a virtual clock: every call must have an
- * outcome that a simple model allows, and in the end nothing may be left over.
+ * Runs fault schedules of the client against a daemon with a virtual clock. Every call must have an
+ * outcome that a simple model allows, and nothing may be left over at the end.
  */
 import { prepare } from "./client-faults-network.js";
 import { type Schedule, drawSchedule } from "./client-faults-schedule.js";
@@ -8,10 +8,10 @@ import { FaultWorld } from "./client-faults-world.js";
 import { type RunResult, describeCounts, runSeeds } from "../../e2e/seeded-schedules.js";
 import { SeededNumbers } from "../../e2e/pigeonhole-model/pigeonhole-schedule.js";
 
-/** What came of a schedule. */
+/** The result of a schedule. */
 export interface FaultsResult extends RunResult {
   readonly calls: number;
-  /** Most calls that waited at one time. */
+  /** The highest number of calls that waited at the same time. */
   readonly mostWaiting: number;
 }
 
@@ -20,7 +20,7 @@ export async function runSchedule(schedule: Schedule): Promise<FaultsResult> {
   const world = new FaultWorld(schedule, await prepare());
   const numbers = new SeededNumbers(schedule.seed ^ 0x5eed);
   const { random } = Math;
-  // The pauses before a new dial are random.
+  // The pauses before a reconnect are random.
   Math.random = () => numbers.unit();
   try {
     await world.start();
@@ -37,18 +37,18 @@ export async function runSchedule(schedule: Schedule): Promise<FaultsResult> {
   return { violations, counts, log, calls, mostWaiting };
 }
 
-/** What many runs came to. */
+/** The combined result of many runs. */
 export interface Summary {
   readonly schedules: number;
   readonly counts: ReadonlyMap<string, number>;
   readonly calls: number;
-  /** The least, over all schedules, of the most calls that waited at one time. */
+  /** The lowest `mostWaiting` of all schedules. */
   readonly leastWaiting: number;
 }
 
 /**
- * Runs the schedules of `count` seeds from `first` on.
- * @throws Error with the shortened schedule of the first seed that fails.
+ * Runs the schedules of `count` seeds, starting with the seed `first`.
+ * @throws Error with a shortened schedule for the first seed that fails.
  */
 export async function runSchedules(first: number, count: number): Promise<Summary> {
   let calls = 0;
@@ -61,7 +61,7 @@ export async function runSchedules(first: number, count: number): Promise<Summar
   return { schedules: count, counts, calls, leastWaiting };
 }
 
-/** A summary as a line of text. */
+/** Describes a summary in one line. */
 export function describeSummary({ counts, calls, leastWaiting }: Summary): string {
   const most = `${calls} calls, at least ${leastWaiting} at one time in each schedule`;
   return `${most}; ${describeCounts(counts)}`;

@@ -115,7 +115,8 @@ console.log(`${counts.passed} passed, ${failed} failed`);
  * point is raised.
  */
 function checkCoverage(measured) {
-  if (measured === null) return [`this Node measures no coverage: ${process.version}`];
+  if (measured === null)
+    return [`Node ${process.version} cannot measure the coverage: use the newest Node`];
   console.log(`\ncoverage of src/ (${measured.files} files)`);
   const floor = JSON.parse(readFileSync(FLOOR, "utf8"));
   const fallen = [];

@@ -1,3 +1,10 @@
-/** The same schedules and disks, with the full counts that `npm run soak` asks for. */
-import "./crash-schedules.property.test.js";
-import "./full-disk.test.js";
+import { test } from "node:test";
+import { runCrashes, runGroupCrashes } from "./crash-runs.js";
+
+test("channels outlive 10,000 crash schedules", { timeout: 3_600_000 }, async (t) => {
+  t.diagnostic(await runCrashes(10_000));
+});
+
+test("groups of three outlive 500 of them", { timeout: 3_600_000 }, async (t) => {
+  t.diagnostic(await runGroupCrashes(500));
+});

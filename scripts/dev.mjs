@@ -32,7 +32,7 @@ if (only.length > 0) {
   }
   watches.push([
     "--enable-source-maps",
-    "--import=./scripts/seed.mjs",
+    "--import=./scripts/test-process.mjs",
     "--test",
     "--watch",
     ...files,

@@ -49,7 +49,7 @@ function run(some, concurrency) {
     process.execPath,
     [
       "--enable-source-maps",
-      "--import=./scripts/seed.mjs",
+      "--import=./scripts/test-process.mjs",
       "--test",
       ...(coverage ? ["--experimental-test-coverage"] : []),
       `--test-concurrency=${concurrency}`,
@@ -59,7 +59,11 @@ function run(some, concurrency) {
       "--test-reporter-destination=stdout",
       ...some,
     ],
-    { stdio: "inherit", env: { ...process.env, ...(soak ? { KATZ_SOAK: "1" } : {}) } },
+    {
+      stdio: "inherit",
+      // Long tests know no limit (see scripts/test-process.mjs).
+      env: { ...process.env, ...(soak ? { KATZ_SOAK: "1", KATZ_TEST_MINUTES: "0" } : {}) },
+    },
   );
   const counts = JSON.parse(readFileSync(file, "utf8"));
   rmSync(folder, { recursive: true });

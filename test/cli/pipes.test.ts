@@ -115,7 +115,10 @@ test(
         });
         const ended = once(child, "exit");
         const timeout = setTimeout(() => child.kill("SIGKILL"), 20_000);
-        while (child.exitCode === null && timesOpened(child.pid!) < 2) await sleep(20);
+        while (child.exitCode === null && child.signalCode === null) {
+          if (timesOpened(child.pid!) >= 2) break;
+          await sleep(20);
+        }
         child.kill("SIGINT");
         assert.deepEqual(await ended, [130, null], args.join(" "));
         clearTimeout(timeout);

@@ -29,9 +29,14 @@ function bytesIn(into: string): number {
   return 0;
 }
 
+/** If a process has ended, by itself or by a signal: a killed process has no exit code. */
+function isOver(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
+}
+
 /** Kills a process at once; says whether it was still there. */
 async function kill(child: ChildProcess): Promise<boolean> {
-  if (child.exitCode !== null) return false;
+  if (isOver(child)) return false;
   const ended = once(child, "close");
   child.kill("SIGKILL");
   await ended;
@@ -40,7 +45,7 @@ async function kill(child: ChildProcess): Promise<boolean> {
 
 /** Kills a receiver when that many bytes have come. */
 async function killAt(child: ChildProcess, into: string, bytes: number): Promise<boolean> {
-  while (child.exitCode === null && bytesIn(into) < bytes) await sleep(2);
+  while (!isOver(child) && bytesIn(into) < bytes) await sleep(2);
   return kill(child);
 }
 
@@ -49,7 +54,7 @@ async function firstLine(child: ChildProcess): Promise<string> {
   let text = "";
   child.stdout!.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
   while (!text.includes("\n")) {
-    assert.equal(child.exitCode, null, "it ended without a line");
+    assert.ok(!isOver(child), "it ended without a line");
     await sleep(2);
   }
   return text.slice(0, text.indexOf("\n"));

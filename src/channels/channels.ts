@@ -4,7 +4,7 @@ import { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
 import type { Clock } from "../clock/clock.js";
 import { realClock } from "../clock/real.js";
 import { generateKeypair } from "../bacap/capabilities.js";
-import { CopyCommandFailedError, InvalidStateError } from "../errors/errors.js";
+import { CopyCommandFailedError, InvalidStateError, isThinClientError } from "../errors/errors.js";
 import { REPLICA_ERROR_BOX_ALREADY_EXISTS } from "../errors/codes.js";
 import { COPY_OVERHEAD, MAX_BATCH_BOXES, runBatch } from "./batch.js";
 import type { ChannelClient, ChannelDiagnostic, DiagnosticsHook } from "./channel-client.js";
@@ -20,7 +20,14 @@ import { openDatabase } from "./open-database.js";
 import { Reader, composeReader, loadReader, startOf } from "./reader.js";
 import { Scheduler } from "./scheduler.js";
 import type { StoreSecret } from "./sealed-values.js";
-import { type ChannelDatabase, ChannelStore, type Draft, keyNumber, numberOfKey } from "./store.js";
+import {
+  type ChannelDatabase,
+  ChannelStore,
+  type Draft,
+  keyNumber,
+  numberOfKey,
+  openingFailure,
+} from "./store.js";
 import {
   type Delivery,
   type Invitation,
@@ -135,7 +142,8 @@ export async function openChannels(
     return await Channels.open(client, opened, checked);
   } catch (error) {
     await database.close();
-    throw error;
+    const isOurs = isThinClientError(error) || error instanceof TypeError;
+    throw isOurs ? error : openingFailure(error);
   }
 }
 

@@ -17,6 +17,15 @@ import type { Clock, Timer } from "../clock/clock.js";
 import { isThinClientError } from "../errors/errors.js";
 import { ChannelStoreError } from "../errors/channel-errors.js";
 import {
+  StoreTotals,
+  VERSION_KEY,
+  encodings,
+  hasRecords,
+  readCommits,
+  withChecksum,
+  withoutChecksum,
+} from "./store-totals.js";
+import {
   SALT_LENGTH,
   type StoreSecret,
   type ValueSeal,
@@ -31,11 +40,9 @@ import {
 export type ChannelDatabase = LevelDatabase;
 
 /** The schema version that this code writes. */
-const VERSION = 1;
-const VERSION_KEY = "meta!version";
+const VERSION = 2;
 const SALT_KEY = "meta!salt";
 const CHECK_KEY = "meta!check";
-const COMMIT_KEY = "meta!commit";
 
 /** The most transactions in one batch. */
 const MAX_BATCH = 512;
@@ -43,8 +50,6 @@ const MAX_BATCH = 512;
 const MAX_BATCH_BYTES = 4 * 1024 * 1024;
 /** How long changes that need not be durable at once wait for another transaction, in ms. */
 const LAZY_MS = 200;
-
-const encodings = { keyEncoding: "utf8", valueEncoding: "view" } as const;
 
 /** The changes of one transaction. */
 export interface Draft {
@@ -63,6 +68,7 @@ export class ChannelStore {
   readonly #database: ChannelDatabase;
   readonly #clock: Clock;
   readonly #seal: ValueSeal;
+  readonly #totals: StoreTotals;
   readonly #queue: Transaction[] = [];
   readonly #lazy: ((draft: Draft) => void)[] = [];
   #lazyTimer: Timer | null = null;
@@ -79,6 +85,7 @@ export class ChannelStore {
     this.#database = database;
     this.#clock = clock;
     this.#seal = seal;
+    this.#totals = new StoreTotals(database);
     this.#commits = commits;
   }
 
@@ -91,18 +98,30 @@ export class ChannelStore {
     clock: Clock,
     secret: StoreSecret | null,
   ): Promise<ChannelStore> {
-    const read = async (key: string): Promise<Uint8Array | undefined> =>
-      database.get(key, encodings);
-    const version = await read(VERSION_KEY);
-    const salt = await read(SALT_KEY);
-    if (version === undefined) return ChannelStore.#begin(database, clock, secret);
-    const found = decodeCbor(version);
+    const read = async (key: string): Promise<Uint8Array | null> => {
+      const stored = await database.get(key, encodings);
+      if (stored === undefined) return null;
+      const content = withoutChecksum(key, stored);
+      if (!content) throw damagedStore([`the record ${key} is damaged`]);
+      return content;
+    };
+    const version = await database.get(VERSION_KEY, encodings);
+    if (version === undefined) {
+      if ((database.mark?.read() ?? 0) > 0 || (await hasRecords(database))) {
+        throw damagedStore(["the store's beginning is missing"]);
+      }
+      return ChannelStore.#begin(database, clock, secret);
+    }
+    const found = decodeVersion(version);
     if (found !== VERSION) {
       throw new ChannelStoreError(
         `the store has schema version ${JSON.stringify(found)}, this version of the package knows ` +
-          `${VERSION}; open it with the version that wrote it`,
+          `${VERSION}; open it with the version that wrote it. If no other version did, the store is ` +
+          "damaged: restore it from a backup",
       );
     }
+    const [salt, check] = [await read(SALT_KEY), await read(CHECK_KEY)];
+    if (!check) throw damagedStore([`the record ${CHECK_KEY} is missing`]);
     if (salt && !secret) {
       throw new ChannelStoreError(
         "the store is encrypted; pass `key` or `passphrase` in the options",
@@ -115,14 +134,28 @@ export class ChannelStore {
       );
     }
     const seal = salt ? await sealedValues(secret!, salt) : plainValues;
-    const check = await read(CHECK_KEY);
-    if (!check || !seal.open(CHECK_KEY, check)) {
+    if (!seal.open(CHECK_KEY, check)) {
       throw new ChannelStoreError(
         "the key or passphrase does not open the store; pass the right one",
       );
     }
-    const commits = await read(COMMIT_KEY);
-    return new ChannelStore(database, clock, seal, commits ? Number(decodeCbor(commits)) : 0);
+    const commits = await readCommits(database);
+    const store = new ChannelStore(database, clock, seal, commits ?? 0);
+    await store.#check();
+    return store;
+  }
+
+  /** @throws ChannelStoreError that says what is damaged or lost. */
+  async #check(): Promise<void> {
+    const damage = await this.#totals.check((key, content) => {
+      const opened = this.#seal.open(key, content);
+      const record = opened && decodeCbor(opened);
+      const name = record instanceof Map ? record.get("name") : null;
+      return typeof name === "string" ? name : key;
+    });
+    const missing = (this.#database.mark?.read() ?? 0) - this.#commits;
+    if (missing > 0) damage.push(`the last ${missing} changes are lost`);
+    if (damage.length > 0) throw damagedStore(damage);
   }
 
   static async #begin(
@@ -133,10 +166,16 @@ export class ChannelStore {
     const salt = randomBytes(SALT_LENGTH);
     const seal = secret ? await sealedValues(secret, salt) : plainValues;
     const operations: Operation[] = [
-      { type: "put", key: CHECK_KEY, value: seal.seal(CHECK_KEY, encodeCbor("channels")) },
+      {
+        type: "put",
+        key: CHECK_KEY,
+        value: withChecksum(CHECK_KEY, seal.seal(CHECK_KEY, encodeCbor("channels"))),
+      },
       { type: "put", key: VERSION_KEY, value: encodeCbor(VERSION) },
     ];
-    if (secret) operations.push({ type: "put", key: SALT_KEY, value: salt });
+    if (secret) {
+      operations.push({ type: "put", key: SALT_KEY, value: withChecksum(SALT_KEY, salt) });
+    }
     await database.batch(operations, { ...encodings, sync: true });
     return new ChannelStore(database, clock, seal, 0);
   }
@@ -174,16 +213,14 @@ export class ChannelStore {
   }
 
   #decode(key: string, stored: Uint8Array): CborValue {
-    const value = this.#seal.open(key, stored);
+    const content = withoutChecksum(key, stored);
+    const value = content && this.#seal.open(key, content);
     try {
       if (value) return decodeCbor(value);
     } catch {
       // The error is thrown below.
     }
-    throw new ChannelStoreError(
-      `the record ${key} of the store is damaged; restore the store from a backup, or begin a new ` +
-        "one and exchange invitations again",
-    );
+    throw damagedStore([`the record ${key} is damaged`]);
   }
 
   /**
@@ -240,7 +277,7 @@ export class ChannelStore {
     const size = { bytes: 0 };
     const draft: Draft = {
       put: (key, value) => {
-        const stored = this.#seal.seal(key, encodeCbor(value));
+        const stored = withChecksum(key, this.#seal.seal(key, encodeCbor(value)));
         size.bytes += stored.length;
         operations.push({ type: "put", key, value: stored });
       },
@@ -268,26 +305,40 @@ export class ChannelStore {
       return;
     }
     const commits = ++this.#commits;
-    operations.push({ type: "put", key: COMMIT_KEY, value: encodeCbor(commits) });
+    let apply = (): void => {};
     try {
-      await this.#database.batch(operations, { ...encodings, sync: isDurable });
+      const next = await this.#totals.after(operations, commits);
+      ({ apply } = next);
+      await this.#database.batch(next.operations, { ...encodings, sync: isDurable });
     } catch (error) {
-      await this.#recover(commits, composed, error);
+      await this.#recover(commits, composed, apply, error);
       return;
     }
+    apply();
+    // Only a durable commit: the last ones that are not may be lost without damage.
+    if (isDurable) this.#database.mark?.write(commits);
     for (const { resolve } of composed) resolve();
   }
 
   /** After a failed commit, reads what the disk holds and loads memory from it. */
-  async #recover(commits: number, composed: Transaction[], cause: unknown): Promise<void> {
+  async #recover(
+    commits: number,
+    composed: Transaction[],
+    apply: () => void,
+    cause: unknown,
+  ): Promise<void> {
     let isStored: boolean;
     try {
       // Closing makes the database drop its buffered writes; opening reads what is on the disk.
       await this.#database.close();
       await this.#database.open();
-      const found = await this.#database.get(COMMIT_KEY, encodings);
-      this.#commits = found ? Number(decodeCbor(found)) : 0;
-      isStored = this.#commits === commits;
+      const found = await readCommits(this.#database);
+      if (found === null) throw damagedStore(["the number of the last commit is damaged"]);
+      this.#commits = found;
+      isStored = found === commits;
+      if (isStored) apply();
+      // Changes that did not have to be durable may be lost too.
+      else if (found !== commits - 1) await this.#check();
       await this.onReload();
     } catch (error) {
       this.#closed = true;
@@ -325,6 +376,25 @@ export class ChannelStore {
 
 function rangeOf(prefix: string, after?: string): Range {
   return { gt: after ?? prefix, lt: `${prefix}\uffff` };
+}
+
+function decodeVersion(stored: Uint8Array): CborValue {
+  try {
+    return decodeCbor(stored);
+  } catch {
+    return null;
+  }
+}
+
+/** The error for a store that is not what it was. */
+function damagedStore(damage: readonly string[]): ChannelStoreError {
+  const most = 5;
+  const more = damage.length - most;
+  const told = [...damage.slice(0, most), ...(more > 0 ? [`${more} more`] : [])];
+  return new ChannelStoreError(
+    `the store is damaged: ${told.join("; ")}. Restore it from a backup, or begin a new one and ` +
+      "exchange invitations again",
+  );
 }
 
 /** A number as a key: 16 hexadecimal digits, so that the order of keys is the order of numbers. */

@@ -11,6 +11,8 @@ export interface LevelDatabase {
   close(): Promise<void>;
   /** Reads one value; undefined if there is none. */
   get(key: string, options: LevelEncodings): Promise<Uint8Array | undefined>;
+  /** Reads several values, in the order of `keys`. */
+  getMany(keys: string[], options: LevelEncodings): Promise<(Uint8Array | undefined)[]>;
   /** Makes all changes or none of them. */
   batch(
     operations: LevelOperation[],
@@ -20,7 +22,18 @@ export interface LevelDatabase {
     },
   ): Promise<void>;
   /** Keys and values in the order of the keys. */
-  iterator(options: LevelEncodings & LevelRange): AsyncIterable<[string, Uint8Array]>;
+  iterator(
+    options: LevelEncodings &
+      LevelRange & {
+        /** Limit of the bytes that are read ahead; databases without one ignore it. */
+        readonly highWaterMarkBytes?: number;
+      },
+  ): AsyncIterable<[string, Uint8Array]> & {
+    /** The next entries, at most `size`; none at the end. */
+    nextv(size: number): Promise<[string, Uint8Array][]>;
+    /** Releases the iterator. */
+    close(): Promise<void>;
+  };
   /** Keys in order. */
   keys(options: LevelKeyEncoding & LevelRange): {
     /** The next keys, at most `size`; none at the end. */
@@ -28,6 +41,16 @@ export interface LevelDatabase {
     /** Releases the iterator. */
     close(): Promise<void>;
   };
+  /** Where the number of the last durable commit is kept; absent if there is no such place. */
+  readonly mark?: LevelMark | undefined;
+}
+
+/** A number outside the database, which shows whether the database lost its last commits. */
+export interface LevelMark {
+  /** The number that was written last; 0 if there is none. */
+  read(): number;
+  /** Writes a number. It does not fail: then the earlier number stays. */
+  write(commits: number): void;
 }
 
 /** A change of a level database. */

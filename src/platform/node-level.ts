@@ -13,7 +13,7 @@ import { link, mkdir, readdir, readFile, rename, rm, stat, statfs } from "node:f
 import { join } from "node:path";
 import { type Bytes, utf8 } from "../bytes/bytes.js";
 import { ConfigError } from "../errors/errors.js";
-import type { LevelDatabase } from "./level-contract.js";
+import type { LevelDatabase, LevelMark } from "./level-contract.js";
 import { DamagedLevelError, type Level, type LevelPlace } from "../store/level-place.js";
 import { describeFailure, failureCode } from "./node-failure.js";
 import { crc32 } from "./node-crc32.js";
@@ -47,13 +47,62 @@ export async function openLevel(location: string): Promise<LevelDatabase> {
   const path = await openPrivateFolder(location, name);
   if (isOpenHere(join(path, "LOCK"))) throw inUse(name);
   const { ClassicLevel } = await loadClassicLevel(name);
+  const names = await readdir(path);
+  // LevelDB would create a new database and delete the files of the old one.
+  if (names.some((one) => one.endsWith(".ldb")) && !names.includes("CURRENT")) {
+    throw new DamagedLevelError(`${name} is damaged: its file CURRENT is missing`);
+  }
   const database = new ClassicLevel<string, Uint8Array>(path);
   try {
     await database.open();
   } catch (error) {
     throw refusal(name, error);
   }
-  return database as unknown as LevelDatabase;
+  // Beside LevelDB's own files, which LevelDB leaves as they are.
+  const mark = new MarkFile(join(path, "mark"));
+  database.on("closed", () => mark.close());
+  return Object.assign(database as unknown as LevelDatabase, { mark });
+}
+
+/** A file that holds a number with a checksum. It is written in place and not synced. */
+class MarkFile implements LevelMark {
+  readonly #path: string;
+  #file: number | null = null;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Opens the file, so that later calls need not; it is made if it does not exist. */
+  open(): number {
+    const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
+    return (this.#file ??= openSync(this.#path, flags, 0o600));
+  }
+
+  read(): number {
+    const bytes = new Uint8Array(markLength);
+    if (readSync(this.open(), bytes, 0, markLength, 0) < markLength) return 0;
+    const view = new DataView(bytes.buffer);
+    if (crc32(bytes.subarray(0, 8)) !== view.getUint32(8)) return 0;
+    return Number(view.getBigUint64(0));
+  }
+
+  write(number: number): void {
+    const bytes = new Uint8Array(markLength);
+    const view = new DataView(bytes.buffer);
+    view.setBigUint64(0, BigInt(number));
+    view.setUint32(8, crc32(bytes.subarray(0, 8)));
+    try {
+      writeSync(this.open(), bytes, 0, markLength, 0);
+    } catch {
+      // The number stays lower than possible, and so detects less.
+    }
+  }
+
+  close(): void {
+    if (this.#file !== null) closeSync(this.#file);
+    this.#file = null;
+  }
 }
 
 class FolderPlace implements LevelPlace {
@@ -61,11 +110,12 @@ class FolderPlace implements LevelPlace {
   readonly #folder: string;
   readonly #before: string;
   #generation = 1;
-  #mark: number | null = null;
+  readonly #mark: MarkFile;
 
   constructor(folder: string, name: string) {
     this.name = name;
     this.#folder = folder;
+    this.#mark = new MarkFile(join(folder, "mark"));
     this.#before = `before-${process.pid}-${Date.now()}-${performance.now()}`;
   }
 
@@ -128,7 +178,7 @@ class FolderPlace implements LevelPlace {
     } catch (error) {
       throw refusal(this.name, error);
     }
-    this.#mark ??= this.#openMark();
+    this.#mark.open();
     return level as unknown as Level;
   }
 
@@ -199,31 +249,12 @@ class FolderPlace implements LevelPlace {
     return aside;
   }
 
-  #openMark(): number {
-    const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
-    return openSync(this.#path("mark"), flags, 0o600);
-  }
-
   readMark(): number {
-    const bytes = new Uint8Array(markLength);
-    this.#mark ??= this.#openMark();
-    if (readSync(this.#mark, bytes, 0, markLength, 0) < markLength) return 0;
-    const view = new DataView(bytes.buffer);
-    if (crc32(bytes.subarray(0, 8)) !== view.getUint32(8)) return 0;
-    return Number(view.getBigUint64(0));
+    return this.#mark.read();
   }
 
   writeMark(sequence: number): void {
-    if (this.#mark === null) return;
-    const bytes = new Uint8Array(markLength);
-    const view = new DataView(bytes.buffer);
-    view.setBigUint64(0, BigInt(sequence));
-    view.setUint32(8, crc32(bytes.subarray(0, 8)));
-    try {
-      writeSync(this.#mark, bytes, 0, markLength, 0);
-    } catch {
-      // The value stays lower than possible, and so detects less.
-    }
+    this.#mark.write(sequence);
   }
 
   async hasRoom(): Promise<boolean> {
@@ -232,8 +263,7 @@ class FolderPlace implements LevelPlace {
   }
 
   async close(): Promise<void> {
-    if (this.#mark !== null) closeSync(this.#mark);
-    this.#mark = null;
+    this.#mark.close();
     await this.#forgetFiles([this.#before]);
   }
 }

@@ -86,11 +86,25 @@ export class CrashDatabase implements ChannelDatabase {
     return new Promise(() => {});
   }
 
-  async *iterator(range: {
+  getMany(keys: string[]): Promise<(Uint8Array | undefined)[]> {
+    return Promise.all(keys.map((key) => this.get(key)));
+  }
+
+  iterator(range: {
     readonly gt: string;
     readonly lt: string;
-  }): AsyncGenerator<[string, Uint8Array]> {
-    for (const key of this.#sorted(range)) yield [key, this.#view.get(key)!.slice()];
+  }): ReturnType<ChannelDatabase["iterator"]> {
+    const entries = this.#sorted(range).map((key): [string, Uint8Array] => [
+      key,
+      this.#view.get(key)!.slice(),
+    ]);
+    return {
+      nextv: async (size) => entries.splice(0, size),
+      close: () => Promise.resolve(),
+      async *[Symbol.asyncIterator]() {
+        yield* entries;
+      },
+    };
   }
 
   keys(range: { readonly gt: string; readonly lt: string }): {

@@ -292,13 +292,19 @@ describe("the rules of channels", () => {
     const ours = await open();
     /** Each read takes a while and returns the data from when it began. */
     class SlowDatabase extends CrashDatabase {
-      override async *iterator(
+      override iterator(
         range: Parameters<CrashDatabase["iterator"]>[0],
-      ): AsyncGenerator<[string, Uint8Array]> {
-        const found: [string, Uint8Array][] = [];
-        for await (const entry of super.iterator(range)) found.push(entry);
-        await clock.sleep(20);
-        yield* found;
+      ): ReturnType<CrashDatabase["iterator"]> {
+        const found = super.iterator(range);
+        const wait = (): Promise<void> => clock.sleep(20);
+        return {
+          nextv: async (size) => (await wait(), found.nextv(size)),
+          close: () => found.close(),
+          async *[Symbol.asyncIterator]() {
+            await wait();
+            yield* found;
+          },
+        };
       }
     }
     const theirs = await clock.runUntil(
@@ -322,7 +328,7 @@ describe("the rules of channels", () => {
     const database = new CrashDatabase(new Disk());
     await database.open();
     const store = await ChannelStore.open(database, clock, null);
-    const put = (): Promise<void> => store.commit((draft) => draft.put("out!x", 1));
+    const put = (): Promise<void> => store.commit((draft) => draft.put("out!x!1", 1));
     for (let turns = 0; turns < 20; turns++) {
       const both = async (): Promise<void> => {
         await put();

@@ -1,0 +1,194 @@
+/**
+ * Damages the files of a channel store on disk. LevelDB drops damaged records quietly, so whatever
+ * is lost must be found when the store is opened, and told with its place.
+ */
+import assert from "node:assert/strict";
+import {
+  cpSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { ClassicLevel } from "classic-level";
+import { ChannelStoreError, type Channels, openChannels } from "../../src/channels/index.js";
+import { realClock } from "../../src/clock/real.js";
+import { SeededNumbers } from "../e2e/pigeonhole-model/pigeonhole-schedule.js";
+import { BoxesDouble } from "./boxes-double.js";
+
+const key = new Uint8Array(32).fill(7);
+
+let root: string;
+before(() => {
+  root = mkdtempSync(join(tmpdir(), "katz-damage-"));
+});
+after(() => rmSync(root, { recursive: true }));
+
+/** A client of a network on which nothing arrives. */
+function offline(): ReturnType<BoxesDouble["client"]> {
+  const boxes = new BoxesDouble(realClock);
+  boxes.fate = () => ({ delayMs: 3_600_000, lost: "request" });
+  return boxes.client();
+}
+
+/** Every record in a database; the values are read by key, as channels read many of them. */
+async function dump(path: string): Promise<Map<string, string>> {
+  const level = new ClassicLevel<string, Uint8Array>(path, { valueEncoding: "view" });
+  try {
+    const records = new Map<string, string>();
+    const asHex = (value: Uint8Array | undefined): string =>
+      value === undefined ? "none" : Buffer.from(value).toString("hex");
+    for await (const [name, value] of level.iterator()) {
+      records.set(name, asHex(value));
+      assert.equal(asHex(await level.get(name)), asHex(value), `${name} by its key`);
+    }
+    return records;
+  } finally {
+    await level.close();
+  }
+}
+
+/** Fills a store, so that it has tables and a log. */
+async function fill(path: string, options: { readonly key?: Uint8Array }): Promise<void> {
+  const boxes = new BoxesDouble(realClock);
+  boxes.fate = () => ({ delayMs: 0, lost: null });
+  let channels = await openChannels(boxes.client(), path, options);
+  const there = await channels.create("there");
+  const reader = await channels.import("in", await there.invitation());
+  for (let n = 0; n < 40; n++) await there.send(`${n}: ${"read ".repeat(n)}`);
+  let read = 0;
+  for await (const message of reader) {
+    if (++read < 40) continue;
+    await message.ack();
+    break;
+  }
+  await channels.contacts.invite("Bob");
+  await channels.groups.create("friends", { displayName: "Alice" });
+  await channels.close();
+  // LevelDB writes its log into a table when it is opened. Everything else stays in the log.
+  channels = await openChannels(offline(), path, options);
+  await queue(channels, "out", 40);
+  await channels.close();
+  channels = await openChannels(offline(), path, options);
+  await queue(channels, "other", 40);
+  const [one, other] = [await channels.writer("out"), await channels.writer("other")];
+  await channels.atomically((batch) => {
+    batch.send(one, "to one");
+    batch.send(other, "to the other");
+  });
+  await channels.close();
+}
+
+async function queue(channels: Channels, name: string, count: number): Promise<void> {
+  const writer = await channels.create(name);
+  for (let n = 0; n < count; n++) await writer.send(`${n}: ${"waiting ".repeat(n)}`);
+}
+
+/** Whether channels open the store; the error otherwise. */
+async function opens(path: string, options: { readonly key?: Uint8Array }): Promise<Error | null> {
+  try {
+    const channels = await openChannels(offline(), path, options);
+    await channels.close();
+    return null;
+  } catch (error) {
+    assert.ok(error instanceof ChannelStoreError, String(error));
+    return error;
+  }
+}
+
+function flip(file: string, bit: number): void {
+  const bytes = readFileSync(file);
+  bytes[bit >> 3]! ^= 1 << (bit & 7);
+  writeFileSync(file, bytes);
+}
+
+for (const [kind, options] of [
+  ["plain", {}],
+  ["encrypted", { key }],
+] as const) {
+  void describe(`a damaged store, ${kind}`, () => {
+    let store: string;
+    let whole: Map<string, string>;
+
+    before(async () => {
+      store = join(root, kind);
+      await fill(store, options);
+      const copy = copied();
+      whole = await dump(copy);
+    });
+
+    function copied(): string {
+      const copy = join(root, `${kind}-copy`);
+      rmSync(copy, { recursive: true, force: true });
+      cpSync(store, copy, { recursive: true });
+      return copy;
+    }
+
+    /** Damages a copy. Returns whether that was told; if not, nothing may be lost. */
+    async function check(damage: (copy: string) => void, what: string): Promise<boolean> {
+      const copy = copied();
+      damage(copy);
+      const error = await opens(copy, options);
+      if (error) {
+        assert.match(error.message, /damaged|lost|missing|[Cc]orrupt|cannot be opened/, what);
+        return true;
+      }
+      const left = await dump(copy);
+      for (const [name, value] of whole) assert.equal(left.get(name), value, `${what}: ${name}`);
+      return false;
+    }
+
+    const files = (ending: string): string[] =>
+      readdirSync(store).filter((name) => name.endsWith(ending) || name.startsWith(ending));
+
+    void test("opens as it is", async () => {
+      assert.equal(await check(() => {}, "nothing"), false);
+    });
+
+    for (const ending of [".ldb", ".log", "MANIFEST"]) {
+      const seed = Math.floor(Math.random() * 1e6);
+      void test(`a flipped bit in ${ending} loses nothing, or is told`, async (t) => {
+        const numbers = new SeededNumbers(seed);
+        assert.ok(files(ending).length > 0);
+        let told = 0;
+        for (let round = 0; round < 25; round++) {
+          const names = files(ending);
+          const name = names[numbers.below(names.length)]!;
+          const bit = numbers.below(statSync(join(store, name)).size * 8);
+          const what = `seed ${seed}, bit ${bit} of ${name}`;
+          if (await check((copy) => flip(join(copy, name), bit), what)) told++;
+        }
+        t.diagnostic(`seed ${seed}: 25 flips, ${told} told`);
+      });
+
+      void test(`a cut ${ending} loses nothing, or is told`, async (t) => {
+        const numbers = new SeededNumbers(seed);
+        let told = 0;
+        for (let round = 0; round < 10; round++) {
+          const names = files(ending);
+          const name = names[numbers.below(names.length)]!;
+          const length = round === 0 ? 0 : numbers.below(statSync(join(store, name)).size);
+          const what = `seed ${seed}, ${name} cut to ${length} bytes`;
+          if (await check((copy) => truncateSync(join(copy, name), length), what)) told++;
+        }
+        t.diagnostic(`seed ${seed}: 10 cuts, ${told} told`);
+      });
+    }
+
+    void test("a file that is missing is told", async () => {
+      for (const name of readdirSync(store)) {
+        if (!/\.(?:ldb|log)$|^MANIFEST|^CURRENT$/.test(name)) continue;
+        const what = `${name} removed`;
+        const isEmpty = statSync(join(store, name)).size === 0;
+        const isTold = await check((copy) => rmSync(join(copy, name)), what);
+        assert.ok(isTold || isEmpty, what);
+      }
+    });
+  });
+}

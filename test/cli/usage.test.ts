@@ -170,7 +170,7 @@ test("a daemon that is not there is code 3 and says how to start one", async () 
   assert.deepEqual([text.code, text.stdout], [3, ""]);
   assert.match(
     text.stderr,
-    /cannot connect to unix:.*npx katzenpost-thinclient daemon --listen unix:/,
+    /cannot connect to unix:.*(?:npx katzenpost-thinclient|katz) daemon --listen unix:/,
   );
   assert.doesNotMatch(text.stderr, stackTrace);
   const json = await katz(["ping", "--json", "--address", address]);
@@ -191,7 +191,10 @@ test("where no daemon is found at all, it says where it looked", async (t) => {
   assert.equal(code, 3);
   assert.match(stderr, /^katz: no daemon found: there is no .*katzenpost\/thinclient\.toml/);
   assert.match(stderr, /tcp:127\.0\.0\.1:64331/);
-  assert.match(stderr, /Start a network for development with: npx katzenpost-thinclient daemon\n/);
+  assert.match(
+    stderr,
+    /Start a network for development with: (?:npx katzenpost-thinclient|katz) daemon\n/,
+  );
   assert.doesNotMatch(stderr, stackTrace);
   const doctor = await katz(["doctor", "--json"]);
   const failed = recordsOf(doctor.stdout).find(({ status }) => status === "failed");

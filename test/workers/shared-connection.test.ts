@@ -282,7 +282,9 @@ test("a daemon that cannot be reached is a ConnectError that says why", async (t
   };
   const shared = shareConnection(listener, daemon);
   const connect = (): Promise<ThinClient> =>
-    ThinClient.connect(unused, { dial: ({ signal }) => dialShared(() => worker, daemon, { signal }) });
+    ThinClient.connect(unused, {
+      dial: ({ signal }) => dialShared(() => worker, daemon, { signal }),
+    });
   await assert.rejects(connect(), {
     name: "ConnectError",
     message: "shared connection: cannot connect to ws://x: nobody listens",
@@ -340,6 +342,12 @@ test("wrong arguments are named", () => {
   const listener = memoryListener();
   const wrong = shareConnection as (...args: unknown[]) => unknown;
   assert.throws(() => wrong(null, { dial() {} }), /`listener` must be a listener, got null/);
-  assert.throws(() => wrong(listener, "ws://x"), /`daemon` must have a method `dial`, got a string/);
-  assert.throws(() => wrong(listener, { dial() {} }, { clok: 1 }), /`options.clok` is not an option/);
+  assert.throws(
+    () => wrong(listener, "ws://x"),
+    /`daemon` must have a method `dial`, got a string/,
+  );
+  assert.throws(
+    () => wrong(listener, { dial() {} }, { clok: 1 }),
+    /`options.clok` is not an option/,
+  );
 });

@@ -5,10 +5,7 @@ import fc from "fast-check";
 import { type Bytes, randomBytes, toHex } from "../../src/bytes/bytes.js";
 import { QueryId, SurbId } from "../../src/bytes/opaque.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
-import {
-  type ScriptedConnection,
-  ScriptedDaemon,
-} from "../../src/testing/scripted-daemon.js";
+import { type ScriptedConnection, ScriptedDaemon } from "../../src/testing/scripted-daemon.js";
 import { type MemoryListener, memoryListener } from "../../src/transport/memory.js";
 import type { Transport } from "../../src/transport/transport.js";
 import { FrameDecoder, encodeFrame } from "../../src/wire/framing.js";
@@ -53,7 +50,9 @@ class RawTab {
 
   /** IDs of the answers that it got, in order. */
   get answers(): string[] {
-    return this.heard.flatMap((one) => ("queryId" in one && one.queryId ? [toHex(one.queryId)] : []));
+    return this.heard.flatMap((one) =>
+      "queryId" in one && one.queryId ? [toHex(one.queryId)] : [],
+    );
   }
 
   kinds(): string[] {
@@ -398,6 +397,26 @@ test("a cancel is repeated until the start is answered", async (t) => {
   await clock.advance(60_000);
   assert.equal(cancels().length, 2);
   assert.equal(shared.load.unanswered, 0);
+});
+
+test("an operation of two tabs is cancelled when neither waits for it", async (t) => {
+  const { first, listener, connection, shared } = await scene(t);
+  const leaving = await RawTab.join(listener, randomBytes(16));
+  const hash = randomBytes(32);
+  const [theirs, mine] = [start(hash), start(hash)];
+  leaving.send(theirs);
+  first.send(mine);
+  await settle();
+  leaving.transport.destroy();
+  await settle();
+  assert.equal(connection.requests.length, 2, "no cancel: it would end both");
+  connection.send(startReply(mine.queryId!));
+  await settle();
+  assert.deepEqual(first.answers, [toHex(mine.queryId!)]);
+  assert.equal(connection.requests.at(-1)!.kind, "cancelResendingEncryptedMessage");
+  connection.send(startReply(theirs.queryId!, 24));
+  await settle();
+  assert.equal(shared.load.unanswered, 1, "the cancel");
 });
 
 test("a daemon that is silent is given up, and tabs are told", async (t) => {

@@ -29,6 +29,8 @@ async function bundle(): Promise<Map<string, string>> {
 /** A page that is served until it is disposed of. */
 export interface ServedPage extends AsyncDisposable {
   readonly url: string;
+  /** How many connections the daemon has. */
+  connections(): number;
 }
 
 /** Starts everything. */
@@ -53,6 +55,7 @@ export async function servePage(): Promise<ServedPage> {
 
   return {
     url: `${origin}/#${daemon.addresses[0]},${token}`,
+    connections: () => daemon.daemon.load.connections,
     async [Symbol.asyncDispose](): Promise<void> {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

@@ -68,7 +68,10 @@ const LIVENESS = { intervalMs: 30_000, timeoutMs: 10_000 };
 /** Something that connects to a daemon: a `DialConfig`, or your own. */
 export interface DaemonDialler {
   /** Connects. An abort rejects with the signal's reason and leaves no connection open. */
-  dial(options: { readonly signal?: AbortSignal | undefined }): Promise<Transport>;
+  dial(options: {
+    /** Aborted when nobody wants the connection any more. */
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<Transport>;
 }
 
 /** Options of {@link shareConnection}. */
@@ -491,11 +494,11 @@ class Relay implements SharedConnection {
     this.#dialling?.abort(new ConnectionLostError("the shared connection was closed"));
     const link = this.#link;
     this.#link = null;
-    for (const tab of [...this.#tabs]) {
+    for (const tab of this.#tabs) {
       this.#leave(tab);
       tab.end();
     }
-    for (const session of [...this.#sessions.values()]) this.#forget(session);
+    for (const session of this.#sessions.values()) this.#forget(session);
     link?.end();
     await this.#listener.close();
   }
@@ -873,7 +876,7 @@ class Relay implements SharedConnection {
       if (!left || link.isWanted(key)) return;
       // A start whose packet had left, and which the daemon does not find, will not be answered.
       if (allHadLeft || this.#clock.monotonic() - since > LONGEST_CANCEL_MS) {
-        for (const pending of [...left]) link.forget(pending);
+        for (const pending of left) link.forget(pending);
         return;
       }
       const again = (): void => {
@@ -896,7 +899,7 @@ class Relay implements SharedConnection {
     } catch (error) {
       this.#dialling = null;
       const why = error instanceof Error ? error.message : String(error);
-      for (const tab of [...this.#tabs]) this.#drop(tab, why);
+      for (const tab of this.#tabs) this.#drop(tab, why);
       return;
     }
     this.#dialling = null;
@@ -967,7 +970,7 @@ class Relay implements SharedConnection {
         this.#greeted(link, body);
         return;
       case "shutdownEvent":
-        for (const tab of [...this.#tabs]) tab.send(body);
+        for (const tab of this.#tabs) tab.send(body);
         return;
       case "sessionTokenReply":
         if (!link.ready) this.#ready(link, response);
@@ -985,7 +988,7 @@ class Relay implements SharedConnection {
   /** Status or document came: the first ones end the greeting, later ones go to every tab. */
   #greeted(link: DaemonLink, body: Uint8Array): void {
     if (link.ready) {
-      for (const tab of [...this.#tabs]) tab.send(body);
+      for (const tab of this.#tabs) tab.send(body);
     } else if (link.status && link.document && !link.askedForSession) {
       link.askedForSession = true;
       link.write({ kind: "sessionToken", clientInstanceToken: this.#token });
@@ -996,7 +999,7 @@ class Relay implements SharedConnection {
     const isSame = !this.#appId || !appId || equalBytes(this.#appId, appId);
     this.#appId = appId;
     if (!resumed || !isSame) {
-      for (const session of [...this.#sessions.values()]) this.#forget(session);
+      for (const session of this.#sessions.values()) this.#forget(session);
       this.#former.clear();
     }
     link.ready = true;
@@ -1006,7 +1009,7 @@ class Relay implements SharedConnection {
     }
     this.#former.clear();
     link.liveness.start();
-    for (const tab of [...this.#tabs]) this.#greet(tab, link);
+    for (const tab of this.#tabs) this.#greet(tab, link);
   }
 
   #onMessageEvent(
@@ -1053,7 +1056,7 @@ class Relay implements SharedConnection {
     if (this.#link !== link) return;
     this.#link = null;
     for (const [key, [start]] of link.starts) this.#former.set(key, start!.operation!);
-    for (const tab of [...this.#tabs]) {
+    for (const tab of this.#tabs) {
       this.#leave(tab);
       if (error === null && link.ready) tab.end();
       else tab.destroy(error?.message ?? "the daemon closed the connection during the handshake");

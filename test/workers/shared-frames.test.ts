@@ -1,7 +1,7 @@
 /** What a shared connection sends to whom, frame by frame: limits, turns, and tabs that misbehave. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { type Bytes, randomBytes, toHex } from "../../src/bytes/bytes.js";
 import { QueryId, SurbId } from "../../src/bytes/opaque.js";
 import { VirtualClock } from "../../src/clock/virtual.js";

@@ -6,11 +6,8 @@
  */
 import { type Bytes, describeType, equalBytes, randomBytes, toHex } from "../bytes/bytes.js";
 import { decodedSize } from "../bytes/decoded-size.js";
-import { hash256 } from "../bytes/hash.js";
 import { QueryId } from "../bytes/opaque.js";
 import { checkOptions } from "../bytes/options.js";
-import { Liveness } from "../client/liveness.js";
-import { Unread } from "../client/unread.js";
 import type { Clock, Timer } from "../clock/clock.js";
 import { realClock } from "../clock/real.js";
 import {
@@ -20,14 +17,24 @@ import {
 import { ConnectionLostError, ProtocolError } from "../errors/errors.js";
 import { LINGER_MS } from "../transport/limits.js";
 import type { Listener, Transport } from "../transport/transport.js";
-import { FrameDecoder, FrameEncoder, encodeFrame } from "../wire/framing.js";
-import { type DaemonRequest, decodeRequest, requestBody } from "../wire/requests.js";
+import { FrameDecoder, encodeFrame } from "../wire/framing.js";
+import { type DaemonRequest, decodeRequest } from "../wire/requests.js";
 import {
   type DaemonResponse,
   type MalformedReply,
   decodeResponse,
   encodeResponse,
 } from "../wire/responses.js";
+import {
+  type Cancel,
+  DaemonLink,
+  type Operation,
+  type Query,
+  type Start,
+  isCancel,
+  isStart,
+  operationOf,
+} from "./daemon-link.js";
 
 /** The most tabs at a time, and the most sessions of tabs that are away. */
 const MOST_TABS = 128;
@@ -52,19 +59,12 @@ const MOST_UNREAD_BYTES = 64 * 1024 * 1024;
 /** How long a tab may read nothing of what waits for it, in ms. */
 const READ_DEADLINE_MS = 60_000;
 const LOOK_MS = 10_000;
-/** Bytes that wait to be sent to the daemon; then tabs wait. */
-const FULL_BYTES = 1024 * 1024;
 /** How long the daemon may take to greet us, in ms: it may wait 30 s for a document. */
 const HANDSHAKE_MS = 40_000;
 /** Shortest and longest pause before a cancel is repeated, and how long that goes on, in ms. */
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 10_000;
 const LONGEST_CANCEL_MS = 15 * 60_000;
-/** The longest time that a local request takes which makes no copy stream, in ms. */
-const ONE_ENVELOPE_MS = 5 * 60_000;
-/** Watches the daemon as a client does by default, in ms. */
-const LIVENESS = { intervalMs: 30_000, timeoutMs: 10_000 };
-
 /** Something that connects to a daemon: a `DialConfig`, or your own. */
 export interface DaemonDialler {
   /** Connects. An abort rejects with the signal's reason and leaves no connection open. */
@@ -121,61 +121,6 @@ export function shareConnection(
   return new Relay(listener, daemon, options.clock ?? realClock);
 }
 
-type Start = DaemonRequest<"startResendingEncryptedMessage" | "startResendingCopyCommand">;
-type Cancel = DaemonRequest<"cancelResendingEncryptedMessage" | "cancelResendingCopyCommand">;
-type Query = Exclude<DaemonRequest, { kind: "thinClose" | "sessionToken" | "sendMessage" }>;
-
-/** An operation of the daemon, by the key under which cancels find it. */
-interface Operation {
-  readonly key: string;
-  cancel(queryId: QueryId): Cancel;
-}
-
-/** Null if the daemon refuses the start or the cancel, so that there is nothing to cancel. */
-function operationOf(request: Start | Cancel): Operation | null {
-  if (request.kind.endsWith("CopyCommand")) {
-    const { writeCap, writeCapHash } = request as {
-      readonly writeCap?: Bytes | null;
-      readonly writeCapHash?: Bytes | null;
-    };
-    const hash = writeCap ? hash256(writeCap) : writeCapHash;
-    return hash
-      ? {
-          key: `copy:${toHex(hash)}`,
-          cancel: (queryId) => ({
-            kind: "cancelResendingCopyCommand",
-            queryId,
-            writeCapHash: hash,
-          }),
-        }
-      : null;
-  }
-  const { envelopeHash } = request as { readonly envelopeHash: Bytes | null };
-  if (envelopeHash === null) return null;
-  return {
-    key: `envelope:${toHex(envelopeHash)}`,
-    cancel: (queryId) => ({
-      kind: "cancelResendingEncryptedMessage",
-      queryId,
-      envelopeHash,
-    }),
-  };
-}
-
-function isStart(request: DaemonRequest): request is Start {
-  return (
-    request.kind === "startResendingEncryptedMessage" ||
-    request.kind === "startResendingCopyCommand"
-  );
-}
-
-function isCancel(request: DaemonRequest): request is Cancel {
-  return (
-    request.kind === "cancelResendingEncryptedMessage" ||
-    request.kind === "cancelResendingCopyCommand"
-  );
-}
-
 /** The answer to a start that did not become an operation. */
 function endedStart({ kind, queryId }: Start, errorCode: number): Uint8Array {
   return encodeResponse(
@@ -198,9 +143,12 @@ function endedStart({ kind, queryId }: Start, errorCode: number): Uint8Array {
   );
 }
 
+/** What a tab asks of the daemon. */
+type TabRequest = Query | DaemonRequest<"sendMessage">;
+
 /** A request that waits for its turn. */
 interface Waiting {
-  readonly request: DaemonRequest;
+  readonly request: TabRequest;
   readonly size: number;
 }
 
@@ -302,151 +250,6 @@ class Tab {
   }
 }
 
-/** A request that the daemon has. */
-interface Pending {
-  readonly request: Query;
-  /** Who gets the answer; null if nobody does. */
-  tab: Tab | null;
-  /** Set for starts. */
-  readonly operation: Operation | null;
-  /** For a start its number, else how many starts and messages were sent before it. */
-  readonly mark: number;
-  /** Called when the answer to a request of the relay itself has come. */
-  readonly onAnswer: (() => void) | null;
-}
-
-/** The connection to the daemon, and what the daemon has from it. */
-class DaemonLink {
-  readonly #transport: Transport;
-  readonly #encoder = new FrameEncoder();
-  readonly pending = new Map<string, Pending>();
-  /** The pending starts by the key of their operation. */
-  readonly starts = new Map<string, Set<Pending>>();
-  /** Keys of operations that are being cancelled, with the timer for the next cancel. */
-  readonly ending = new Map<string, Timer | null>();
-  readonly unread = new Unread();
-  readonly liveness: Liveness;
-  /** The latest frames that greet a client; null until they came. */
-  status: Uint8Array | null = null;
-  document: Uint8Array | null = null;
-  isOnline = false;
-  askedForSession = false;
-  ready = false;
-  /** Whether it asked what the daemon has read. */
-  probing = false;
-  draining = false;
-  localInFlight = 0;
-  localWorkMs = 0;
-
-  constructor(transport: Transport, clock: Clock, onDead: (silentMs: number) => void) {
-    this.#transport = transport;
-    this.liveness = new Liveness({
-      ...LIVENESS,
-      clock,
-      load: this,
-      isOnline: () => this.isOnline,
-      send: (request) => this.write(request),
-      onDead,
-    });
-  }
-
-  get operationsInFlight(): number {
-    return this.starts.size;
-  }
-
-  get isFull(): boolean {
-    return this.#encoder.length + this.#transport.queuedBytes >= FULL_BYTES;
-  }
-
-  drained(): Promise<void> {
-    this.#flush();
-    return this.#transport.drained();
-  }
-
-  /** Sends a frame; those of one event-loop turn leave in one write. */
-  write(request: DaemonRequest): void {
-    const isFirst = this.#encoder.length === 0;
-    this.#encoder.add(requestBody(request));
-    if (isFirst) queueMicrotask(() => this.#flush());
-  }
-
-  /** Sends a request that is answered. */
-  ask(request: Query, tab: Tab | null, onAnswer: (() => void) | null = null): void {
-    this.write(request);
-    const start = isStart(request);
-    const operation = start ? operationOf(request) : null;
-    const mark = start ? this.unread.sent() : this.unread.mark;
-    const pending: Pending = { request, tab, operation, mark, onAnswer };
-    this.pending.set(toHex(request.queryId!), pending);
-    if (start) {
-      if (operation === null) return;
-      const same = this.starts.get(operation.key);
-      if (same) same.add(pending);
-      else this.starts.set(operation.key, new Set([pending]));
-      return;
-    }
-    this.localInFlight++;
-    const workMs = request.kind.startsWith("create") ? Infinity : ONE_ENVELOPE_MS;
-    this.localWorkMs = Math.max(this.localWorkMs, workMs);
-  }
-
-  /** Takes the request with that ID out, because it is answered; undefined if there is none. */
-  answered(queryId: Uint8Array): Pending | undefined {
-    const pending = this.pending.get(toHex(queryId));
-    if (pending === undefined) return undefined;
-    this.forget(pending);
-    if (isStart(pending.request)) {
-      this.unread.hasLeft(pending.mark);
-    } else {
-      this.unread.answered(pending.mark);
-      if (--this.localInFlight === 0) this.localWorkMs = 0;
-    }
-    return pending;
-  }
-
-  /** Takes a request out that is not going to be answered. */
-  forget(pending: Pending): void {
-    this.pending.delete(toHex(pending.request.queryId!));
-    const { operation } = pending;
-    if (operation === null) return;
-    const same = this.starts.get(operation.key);
-    same?.delete(pending);
-    if (same?.size === 0) this.starts.delete(operation.key);
-  }
-
-  /** Whether a tab waits for the operation with that key. */
-  isWanted(key: string, butNotBy: Tab | null = null): boolean {
-    for (const { tab } of this.starts.get(key) ?? []) {
-      if (tab !== null && tab !== butNotBy) return true;
-    }
-    return false;
-  }
-
-  /** Says goodbye: the daemon forgets the session. */
-  end(): void {
-    this.write({ kind: "thinClose" });
-    this.#flush();
-    this.stop();
-    this.#transport.end();
-  }
-
-  destroy(): void {
-    this.stop();
-    this.#transport.destroy();
-  }
-
-  /** Stops all timers. */
-  stop(): void {
-    this.liveness.stop();
-    for (const timer of this.ending.values()) timer?.cancel();
-    this.ending.clear();
-  }
-
-  #flush(): void {
-    if (this.#encoder.length > 0) this.#transport.write(this.#encoder.take());
-  }
-}
-
 class Relay implements SharedConnection {
   readonly #listener: Listener;
   readonly #dialler: DaemonDialler;
@@ -460,7 +263,7 @@ class Relay implements SharedConnection {
   /** Who gets the events of a message, by SURB ID and message ID. */
   readonly #messages = new Map<string, Session>();
   #keptBytes = 0;
-  #link: DaemonLink | null = null;
+  #link: DaemonLink<Tab> | null = null;
   #dialling: AbortController | null = null;
   /** Operations that the daemon had when the connection was lost, by key. */
   readonly #former = new Map<string, Operation>();
@@ -526,7 +329,7 @@ class Relay implements SharedConnection {
     else void this.#connect();
   }
 
-  #greet(tab: Tab, link: DaemonLink): void {
+  #greet(tab: Tab, link: DaemonLink<Tab>): void {
     tab.send(link.status!);
     tab.send(link.document!);
     for (const request of tab.early.splice(0)) this.#onRequest(tab, link, request);
@@ -561,8 +364,8 @@ class Relay implements SharedConnection {
     const link = this.#link;
     const unwanted: Operation[] = [];
     for (const pending of link?.pending.values() ?? []) {
-      if (pending.tab !== tab) continue;
-      pending.tab = null;
+      if (pending.asker !== tab) continue;
+      pending.asker = null;
       if (pending.operation !== null) unwanted.push(pending.operation);
     }
     if (link) for (const operation of unwanted) this.#cancel(link, operation);
@@ -694,7 +497,7 @@ class Relay implements SharedConnection {
 
   // Requests.
 
-  #onRequest(tab: Tab, link: DaemonLink, request: DaemonRequest): void {
+  #onRequest(tab: Tab, link: DaemonLink<Tab>, request: DaemonRequest): void {
     if (tab.closed) return;
     if (request.kind === "sessionToken") {
       this.#attach(tab, request.clientInstanceToken);
@@ -748,7 +551,7 @@ class Relay implements SharedConnection {
    * for the daemon all tabs are one application, so a cancel would end the other tab's as well.
    * Returns true if that is all, and the cancel is answered.
    */
-  #cancelHere(tab: Tab, link: DaemonLink, request: Cancel): boolean {
+  #cancelHere(tab: Tab, link: DaemonLink<Tab>, request: Cancel): boolean {
     const operation = operationOf(request);
     if (operation === null) return false;
     const { key } = operation;
@@ -762,8 +565,8 @@ class Relay implements SharedConnection {
     const isShared = link.isWanted(key, tab);
     if (isShared) {
       for (const pending of link.starts.get(key) ?? []) {
-        if (pending.tab !== tab) continue;
-        pending.tab = null;
+        if (pending.asker !== tab) continue;
+        pending.asker = null;
         ended.push(pending.request as Start);
       }
     }
@@ -795,7 +598,7 @@ class Relay implements SharedConnection {
     if (sendsWait) this.#askWhatWasRead(link);
   }
 
-  #pumpWhenDrained(link: DaemonLink): void {
+  #pumpWhenDrained(link: DaemonLink<Tab>): void {
     if (link.draining) return;
     link.draining = true;
     void link.drained().then(() => {
@@ -805,7 +608,7 @@ class Relay implements SharedConnection {
   }
 
   /** Sends a tab's next request. Returns false if it has none that may be sent now. */
-  #sendNext(tab: Tab, link: DaemonLink): boolean {
+  #sendNext(tab: Tab, link: DaemonLink<Tab>): boolean {
     if (tab.closed || tab.transport.queuedBytes > STUCK_BYTES) return false;
     let queue: Waiting[];
     if (tab.local.length > 0 && tab.localInFlight < LOCAL_AT_ONCE) queue = tab.local;
@@ -813,20 +616,26 @@ class Relay implements SharedConnection {
     else return false;
     const { request, size } = queue.shift()!;
     tab.waitingBytes -= size;
+    if (request.kind === "sendMessage") tab.messages--;
+    try {
+      this.#give(tab, link, request);
+    } catch (error) {
+      // Encoded anew, a request may be longer than it was, and than a frame may be.
+      this.#drop(tab, (error as Error).message);
+    }
+    return true;
+  }
+
+  /** @throws RangeError when the request is too long, or its query ID is in use. */
+  #give(tab: Tab, link: DaemonLink<Tab>, request: TabRequest): void {
     if (request.kind === "sendMessage") {
-      tab.messages--;
       link.write(request);
       link.unread.sent(request.surbId);
-      return true;
+      return;
     }
-    const query = request as Query;
-    if (link.pending.has(toHex(query.queryId!))) {
-      this.#drop(tab, "a query ID is in use");
-      return true;
-    }
-    if (!isStart(query)) tab.localInFlight++;
-    link.ask(query, tab);
-    return true;
+    if (link.pending.has(toHex(request.queryId!))) throw new RangeError("a query ID is in use");
+    link.ask(request, tab);
+    if (!isStart(request)) tab.localInFlight++;
   }
 
   /** Stops reading a tab with too many waiting requests, until there are fewer. */
@@ -848,7 +657,7 @@ class Relay implements SharedConnection {
   }
 
   /** Sends a request that the daemon answers at once when it has read everything before it. */
-  #askWhatWasRead(link: DaemonLink): void {
+  #askWhatWasRead(link: DaemonLink<Tab>): void {
     if (link.probing || !link.isOnline || link.unread.count === 0) return;
     link.probing = true;
     const probe = { kind: "nextMessageBoxIndex", messageBoxIndex: null } as const;
@@ -860,7 +669,7 @@ class Relay implements SharedConnection {
    * start only when its packet leaves, and a cancel may overtake it.
    */
   #cancel(
-    link: DaemonLink,
+    link: DaemonLink<Tab>,
     operation: Operation,
     pauseMs = FIRST_PAUSE_MS,
     since = this.#clock.monotonic(),
@@ -898,6 +707,10 @@ class Relay implements SharedConnection {
       transport = await this.#dialler.dial({ signal: abort.signal });
     } catch (error) {
       this.#dialling = null;
+      if (abort.signal.aborted) {
+        this.#connectForNewTabs();
+        return;
+      }
       const why = error instanceof Error ? error.message : String(error);
       for (const tab of this.#tabs) this.#drop(tab, why);
       return;
@@ -905,15 +718,19 @@ class Relay implements SharedConnection {
     this.#dialling = null;
     if (abort.signal.aborted) {
       transport.destroy();
-      // A tab may have come while the dial did not notice that it was aborted.
-      if (this.#tabs.size > 0) void this.#connect();
+      this.#connectForNewTabs();
       return;
     }
     this.#open(transport);
   }
 
+  /** Tabs may have come after the dial for earlier ones was given up. */
+  #connectForNewTabs(): void {
+    if (this.#tabs.size > 0) void this.#connect();
+  }
+
   #open(transport: Transport): void {
-    const link = new DaemonLink(transport, this.#clock, (silentMs) => {
+    const link = new DaemonLink<Tab>(transport, this.#clock, (silentMs) => {
       link.destroy();
       this.#lost(
         link,
@@ -957,7 +774,11 @@ class Relay implements SharedConnection {
     });
   }
 
-  #onResponse(link: DaemonLink, response: DaemonResponse | MalformedReply, body: Uint8Array): void {
+  #onResponse(
+    link: DaemonLink<Tab>,
+    response: DaemonResponse | MalformedReply,
+    body: Uint8Array,
+  ): void {
     if (link.liveness.heard(response)) return;
     switch (response.kind) {
       case "connectionStatusEvent":
@@ -986,7 +807,7 @@ class Relay implements SharedConnection {
   }
 
   /** Status or document came: the first ones end the greeting, later ones go to every tab. */
-  #greeted(link: DaemonLink, body: Uint8Array): void {
+  #greeted(link: DaemonLink<Tab>, body: Uint8Array): void {
     if (link.ready) {
       for (const tab of this.#tabs) tab.send(body);
     } else if (link.status && link.document && !link.askedForSession) {
@@ -995,7 +816,7 @@ class Relay implements SharedConnection {
     }
   }
 
-  #ready(link: DaemonLink, { appId, resumed }: DaemonResponse<"sessionTokenReply">): void {
+  #ready(link: DaemonLink<Tab>, { appId, resumed }: DaemonResponse<"sessionTokenReply">): void {
     const isSame = !this.#appId || !appId || equalBytes(this.#appId, appId);
     this.#appId = appId;
     if (!resumed || !isSame) {
@@ -1013,7 +834,7 @@ class Relay implements SharedConnection {
   }
 
   #onMessageEvent(
-    link: DaemonLink,
+    link: DaemonLink<Tab>,
     event: DaemonResponse<"messageSentEvent" | "messageReplyEvent" | "messageIdGarbageCollected">,
     body: Uint8Array,
   ): void {
@@ -1038,10 +859,10 @@ class Relay implements SharedConnection {
     }
   }
 
-  #onAnswer(link: DaemonLink, queryId: Uint8Array, body: Uint8Array): void {
+  #onAnswer(link: DaemonLink<Tab>, queryId: Uint8Array, body: Uint8Array): void {
     const pending = link.answered(queryId);
     if (pending === undefined) return;
-    const { tab, operation } = pending;
+    const { asker: tab, operation } = pending;
     if (tab !== null) {
       if (isStart(pending.request)) tab.starts--;
       else tab.localInFlight--;
@@ -1052,7 +873,7 @@ class Relay implements SharedConnection {
     if (operation !== null) this.#cancel(link, operation);
   }
 
-  #lost(link: DaemonLink, error: Error | null): void {
+  #lost(link: DaemonLink<Tab>, error: Error | null): void {
     if (this.#link !== link) return;
     this.#link = null;
     for (const [key, [start]] of link.starts) this.#former.set(key, start!.operation!);

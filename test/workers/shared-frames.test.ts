@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import * as fc from "fast-check";
 import { type Bytes, randomBytes, toHex } from "../../src/bytes/bytes.js";
+import { encodeCbor } from "../../src/cbor/cbor.js";
 import { QueryId, SurbId } from "../../src/bytes/opaque.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
 import { type ScriptedConnection, ScriptedDaemon } from "../../src/testing/scripted-daemon.js";
@@ -343,6 +344,44 @@ test("a tab that does not read holds up nobody, and is dropped", async (t) => {
     await settle();
   }
   assert.equal(shared.load.tabs, 1);
+});
+
+test("a request that is too long when it is encoded anew disconnects its tab alone", async (t) => {
+  const { first, listener, shared } = await scene(t);
+  const bad = await RawTab.join(listener, randomBytes(16));
+  // Fields that are left out here are written as null, and then a byte too many is there.
+  const plaintext = new Uint8Array(40 * 1024 * 1024 - 60);
+  const body = encodeCbor({ encrypt_write: { query_id: QueryId.random(), plaintext } });
+  assert.ok(body.length <= 40 * 1024 * 1024);
+  bad.transport.write(encodeFrame(body));
+  await settle();
+  assert.ok(bad.closed && !first.closed);
+  assert.equal(shared.load.tabs, 1);
+});
+
+test("a tab that comes while the dial for another one is given up is served", async (t) => {
+  const daemon = new ScriptedDaemon();
+  const listener = memoryListener();
+  let dials = 0;
+  const shared = shareConnection(listener, {
+    dial({ signal }) {
+      if (dials++ > 0) return daemon.dial();
+      return new Promise((_, reject) => {
+        signal!.addEventListener("abort", () => setImmediate(() => reject(signal!.reason)));
+      });
+    },
+  });
+  t.after(() => shared.close());
+  const leaving = await RawTab.join(listener);
+  leaving.transport.destroy();
+  await Promise.resolve();
+  await Promise.resolve();
+  const joining = RawTab.join(listener);
+  await daemon.shakeHands();
+  const tab = await joining;
+  await settle();
+  assert.deepEqual(tab.kinds(), ["connectionStatusEvent", "newPkiDocumentEvent"]);
+  assert.equal(dials, 2);
 });
 
 test("no more than 128 tabs are served", async (t) => {

@@ -68,6 +68,18 @@ export class FieldReader {
     return this.#bytes.slice(start, start + length);
   }
 
+  /** A reader of the next `length` bytes, which are not copied. */
+  within(length: number): FieldReader {
+    const start = this.#advance(length);
+    return new FieldReader(this.#bytes.subarray(start, start + length));
+  }
+
+  /** Whether all remaining bytes are zero. */
+  get isPadding(): boolean {
+    for (let at = this.#at; at < this.#bytes.length; at++) if (this.#bytes[at] !== 0) return false;
+    return true;
+  }
+
   /** All remaining bytes. */
   rest(): Bytes {
     return this.take(this.remaining);
@@ -127,6 +139,15 @@ export class FieldWriter {
   prefixed(name: string, value: Uint8Array): this {
     checkBytes(name, value);
     return this.u32(name, value.length).bytes(name, value);
+  }
+
+  /** The fields of another writer, after their total length as 32 bits. */
+  nested(name: string, fields: FieldWriter): this {
+    this.u32(name, fields.#length);
+    this.#parts.push(...fields.#parts);
+    this.#lengths.push(...fields.#lengths);
+    this.#length += fields.#length;
+    return this;
   }
 
   /** All fields, followed by zeros up to `length` bytes. Throws RangeError when they do not fit. */

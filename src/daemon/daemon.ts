@@ -26,6 +26,7 @@ import { Documents } from "./documents.js";
 import { fitLength } from "./fit-length.js";
 import { PlainMessages } from "./plain-messages.js";
 import { Reception } from "./reception.js";
+import { ReplyKeys } from "./reply-keys.js";
 import { SendSchedule } from "./send-schedule.js";
 import type { DaemonTrace } from "./trace.js";
 
@@ -162,6 +163,7 @@ export class Daemon {
         documents: this.#documents,
         sizes: options.sizes,
         scheme: options.scheme,
+        replyKeys: new ReplyKeys(),
         voucherScheme: options.voucherScheme,
         epochPeriodMs: link.epoch().periodMs,
         authorities: options.authorities,

@@ -17,13 +17,17 @@ import {
   type ClientEnvelope,
   createCourierEnvelope,
   openEnvelopeReply,
+  openReplicaReply,
 } from "../crypto/envelope/client-envelope.js";
 import {
   CourierErrorCode,
   askingForReply,
   decodeCourierQueryReply,
 } from "../crypto/envelope/courier-messages.js";
-import type { ReplicaInnerMessage } from "../crypto/envelope/replica-messages.js";
+import type {
+  ReplicaInnerMessage,
+  ReplicaReplyMessage,
+} from "../crypto/envelope/replica-messages.js";
 import { chooseIntermediates } from "../crypto/sharding.js";
 import { ThinClientError } from "../errors/errors.js";
 import { replicaEpoch } from "../pki/epoch.js";
@@ -227,19 +231,13 @@ export class EnvelopeExchange implements Operation {
   }
 
   async #judgePayload(sealedReply: Uint8Array): Promise<Judgement> {
-    const { scheme } = this.#context;
     // Couriers repeat their reply until they have another one. Opening it again would cost a key
     // exchange each time, for as long as a reader waits.
     if (this.#miss && equalBytes(this.#miss, sealedReply))
       return { kind: "again", wait: "followUp" };
-    let inner: Awaited<ReturnType<typeof openEnvelopeReply>>;
+    let inner: ReplicaReplyMessage;
     try {
-      inner = await openEnvelopeReply({
-        scheme,
-        sealedReply,
-        envelopeDescriptor: this.#request.envelopeDescriptor as EnvelopeDescriptor,
-        publicKeyOf: (replicaId, epoch) => this.#envelopeKey(replicaId, Number(epoch)),
-      });
+      inner = await this.#open(sealedReply);
     } catch (error) {
       return this.#failed(error, MKEM_DECRYPTION_FAILED);
     }
@@ -271,6 +269,19 @@ export class EnvelopeExchange implements Operation {
     }
   }
 
+  async #open(sealedReply: Uint8Array): Promise<ReplicaReplyMessage> {
+    const { scheme, replyKeys } = this.#context;
+    const envelopeDescriptor = this.#request.envelopeDescriptor as EnvelopeDescriptor;
+    const keys = replyKeys.of(envelopeDescriptor);
+    if (keys !== undefined) return openReplicaReply(keys, sealedReply);
+    return openEnvelopeReply({
+      scheme,
+      sealedReply,
+      envelopeDescriptor,
+      publicKeyOf: (replicaId, epoch) => this.#envelopeKey(replicaId, Number(epoch)),
+    });
+  }
+
   #envelopeKey(replicaId: number, epoch: number): Uint8Array | undefined {
     for (const known of this.#context.documents.all()) {
       const replica = known.decoded.storageReplicas.find((one) => one.replicaId === replicaId);
@@ -291,6 +302,7 @@ export class EnvelopeExchange implements Operation {
   }
 
   #done(errorCode: number, plaintext: Uint8Array | null = null): Judgement {
+    this.#context.replyKeys.forget(this.#request.envelopeDescriptor!);
     return { kind: "done", response: this.#reply(errorCode, plaintext) };
   }
 

@@ -7,6 +7,7 @@ import type { NikeScheme } from "../crypto/nike/scheme.js";
 import { THIN_CLIENT_ERROR_INTERNAL_ERROR } from "../errors/codes.js";
 import { ThinClientError } from "../errors/errors.js";
 import type { Documents, KnownDocument } from "./documents.js";
+import type { ReplyKeys } from "./reply-keys.js";
 
 /** Shared by the Pigeonhole parts of a daemon. */
 export interface PigeonholeContext {
@@ -17,6 +18,8 @@ export interface PigeonholeContext {
   readonly documents: Documents;
   readonly sizes: PigeonholeSizes;
   readonly scheme: NikeScheme;
+  /** The keys of replies to envelopes that this daemon sealed. */
+  readonly replyKeys: ReplyKeys;
   /** CTIDH1024-X25519, which all vouchers use, whatever the network's scheme is. */
   readonly voucherScheme: NikeScheme;
   /** Length of an epoch in milliseconds, for the replica epoch of a document. */

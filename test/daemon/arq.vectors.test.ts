@@ -11,6 +11,7 @@ import { x25519Nike } from "../../src/crypto/nike/x25519.js";
 import type { AppSession } from "../../src/daemon/app-session.js";
 import { EnvelopeExchange } from "../../src/daemon/envelopes.js";
 import type { PigeonholeContext } from "../../src/daemon/pigeonhole-context.js";
+import { ReplyKeys } from "../../src/daemon/reply-keys.js";
 import { hasCode } from "../../src/errors/errors.js";
 import { upstreamTiming } from "../../src/mixnet/timing.js";
 import { boxes, nothing } from "./boxes-fixture.js";
@@ -35,7 +36,8 @@ interface Flags {
  * sealed.
  */
 function exchange({ isRead, noIdempotentBoxAlreadyExists }: Flags): EnvelopeExchange {
-  const context = { scheme: x25519Nike, documents: { all: () => [] } };
+  const documents = { all: () => [] };
+  const context = { scheme: x25519Nike, replyKeys: new ReplyKeys(), documents };
   return new EnvelopeExchange(
     context as unknown as PigeonholeContext,
     {

@@ -5,8 +5,8 @@ import { utf8 } from "../../src/bytes/bytes.js";
 import { x25519Nike } from "../../src/crypto/nike/x25519.js";
 import type { NikeScheme } from "../../src/crypto/nike/scheme.js";
 import type { DaemonResponse } from "../../src/wire/responses.js";
-import { boxes } from "./boxes-fixture.js";
-import { freshId, turn, until } from "./fixture.js";
+import { boxes, nothing } from "./boxes-fixture.js";
+import { freshId, replicaAnswer, turn, until } from "./fixture.js";
 
 /** A scheme that answers only when the test allows it. */
 function slowNike() {
@@ -59,6 +59,33 @@ test("a daemon that may seal several at once answers other requests meanwhile", 
   nike.release();
   await until(() => kinds().length === 3);
   assert.deepEqual(kinds().slice(1), ["encryptWriteReply", "encryptWriteReply"]);
+});
+
+test("the daemon that sealed an envelope opens its final reply without another key exchange", async () => {
+  let secrets = 0;
+  const scheme: NikeScheme = {
+    ...x25519Nike,
+    sharedSecret(privateKey, publicKey) {
+      secrets++;
+      return x25519Nike.sharedSecret(privateKey, publicKey);
+    },
+  };
+  const sealer = await boxes({ scheme });
+  const other = await boxes({ scheme, clock: sealer.clock });
+  const request = await sealer.ready("read", { noRetryOnBoxIdNotFound: true });
+  const secretsOf = async ({ client, link }: typeof sealer): Promise<number> => {
+    const [before, sent] = [secrets, link.packets.length];
+    client.send({ ...request, queryId: freshId() });
+    await until(() => link.packets.length > sent);
+    link.reply(link.last, await replicaAnswer(link.last, () => nothing(1)));
+    const answer = await client.expect("startResendingEncryptedMessageReply");
+    assert.equal(answer.errorCode, 1);
+    return secrets - before;
+  };
+  assert.equal(await secretsOf(sealer), 0);
+  // A daemon that did not seal it computes the keys, and so does one that has forgotten them.
+  assert.ok((await secretsOf(other)) >= 1);
+  assert.ok((await secretsOf(sealer)) >= 1);
 });
 
 test("beyond that many a client's further requests wait for one to be done", async () => {

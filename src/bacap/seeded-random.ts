@@ -4,11 +4,9 @@
  */
 import { chacha20 } from "@noble/ciphers/chacha.js";
 import { shake256 } from "@noble/hashes/sha3.js";
-import { type Bytes, type RandomSource, checkBytes, concatBytes } from "../bytes/bytes.js";
+import { type Bytes, type RandomSource, checkBytes } from "../bytes/bytes.js";
 
 const blockLength = 64;
-/** How many blocks are computed at a time: a call takes about as long for eight as for one. */
-const blocksAhead = 8;
 
 /**
  * The ChaCha20 keystream (RFC 8439) of a 32-byte key, zero nonce, from block 0 on.
@@ -19,19 +17,13 @@ export function chacha20Random(seed: Uint8Array): RandomSource {
   checkBytes("seed", seed, 32);
   const key = seed.slice();
   const nonce = new Uint8Array(12);
-  let nextBlock = 0;
-  let ahead: Uint8Array = new Uint8Array(0);
+  let position = 0;
   return (length) => {
-    if (ahead.length < length) {
-      const blocks = Math.max(blocksAhead, Math.ceil((length - ahead.length) / blockLength));
-      const zeros = new Uint8Array(blocks * blockLength);
-      ahead = concatBytes(ahead, chacha20(key, nonce, zeros, undefined, nextBlock));
-      nextBlock += blocks;
-    }
-    const drawn = ahead.slice(0, length) as Bytes;
-    ahead.fill(0, 0, length);
-    ahead = ahead.subarray(length);
-    return drawn;
+    const firstBlock = Math.floor(position / blockLength);
+    const skip = position - firstBlock * blockLength;
+    const stream = chacha20(key, nonce, new Uint8Array(skip + length), undefined, firstBlock);
+    position += length;
+    return stream.slice(skip) as Bytes;
   };
 }
 

@@ -20,11 +20,6 @@ export class RecentlyUsed<K, V> {
     return value;
   }
 
-  /** Deletes an entry without a call of `onDrop`. */
-  delete(key: K): void {
-    this.#entries.delete(key);
-  }
-
   set(key: K, value: V): void {
     this.#entries.delete(key);
     this.#entries.set(key, value);

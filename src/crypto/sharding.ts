@@ -32,7 +32,7 @@ export interface ShardDocument<R extends ShardReplica> {
 }
 
 /** For how many boxes the shards are remembered. */
-const keptBoxes = 256;
+const keptBoxes = 1024;
 /**
  * Shards by box ID, for each document's list of keys, because daemon, intermediate replicas, shards
  * and couriers of an embedded network ask for the same box one after the other.

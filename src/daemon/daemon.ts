@@ -4,6 +4,7 @@
  * §3 and §4).
  */
 import { type Bytes, type RandomSource, randomBytes } from "../bytes/bytes.js";
+import { RecentlyUsed } from "../bytes/recently-used.js";
 import { Breather } from "../clock/breather.js";
 import type { Clock } from "../clock/clock.js";
 import type { PigeonholeSizes } from "../pki/pigeonhole-sizes.js";
@@ -24,9 +25,9 @@ import { Dispatcher } from "./dispatcher.js";
 import { DocumentSchedule } from "./document-schedule.js";
 import { Documents } from "./documents.js";
 import { fitLength } from "./fit-length.js";
+import { KEPT_SEALED_ENVELOPES } from "./pigeonhole-context.js";
 import { PlainMessages } from "./plain-messages.js";
 import { Reception } from "./reception.js";
-import { ReplyKeys } from "./reply-keys.js";
 import { SendSchedule } from "./send-schedule.js";
 import type { DaemonTrace } from "./trace.js";
 
@@ -163,8 +164,8 @@ export class Daemon {
         documents: this.#documents,
         sizes: options.sizes,
         scheme: options.scheme,
-        replyKeys: new ReplyKeys(),
         voucherScheme: options.voucherScheme,
+        sealed: new RecentlyUsed(KEPT_SEALED_ENVELOPES),
         epochPeriodMs: link.epoch().periodMs,
         authorities: options.authorities,
         onFault,

@@ -1,5 +1,5 @@
 /** Makes envelopes for couriers and judges the answers (spec/pigeonhole §7). */
-import { type Bytes, copyBytes, equalBytes } from "../bytes/bytes.js";
+import { type Bytes, copyBytes, equalBytes, toHex } from "../bytes/bytes.js";
 import {
   type EnvelopeDescriptor,
   MessageBoxIndex,
@@ -17,17 +17,13 @@ import {
   type ClientEnvelope,
   createCourierEnvelope,
   openEnvelopeReply,
-  openReplicaReply,
 } from "../crypto/envelope/client-envelope.js";
 import {
   CourierErrorCode,
   askingForReply,
   decodeCourierQueryReply,
 } from "../crypto/envelope/courier-messages.js";
-import type {
-  ReplicaInnerMessage,
-  ReplicaReplyMessage,
-} from "../crypto/envelope/replica-messages.js";
+import type { ReplicaInnerMessage } from "../crypto/envelope/replica-messages.js";
 import { chooseIntermediates } from "../crypto/sharding.js";
 import { ThinClientError } from "../errors/errors.js";
 import { replicaEpoch } from "../pki/epoch.js";
@@ -111,7 +107,7 @@ export async function sealEnvelope(
       if (!publicKey) throw new RangeError(`replica ${replica.replicaId} has no key of the epoch`);
       return { replicaId: replica.replicaId, publicKey };
     });
-    return await createCourierEnvelope({
+    const made = await createCourierEnvelope({
       scheme: context.scheme,
       sizes: context.sizes,
       message,
@@ -119,6 +115,9 @@ export async function sealEnvelope(
       epoch,
       random: context.random,
     });
+    const { envelopeDescriptor, replyKeys } = made;
+    context.sealed.set(toHex(made.envelopeHash), { envelopeDescriptor, replyKeys });
+    return made;
   } catch (error) {
     if (error instanceof RequestFailure || !isForeseen(error)) throw error;
     throw new RequestFailure(INTERNAL_ERROR, error.message);
@@ -231,13 +230,23 @@ export class EnvelopeExchange implements Operation {
   }
 
   async #judgePayload(sealedReply: Uint8Array): Promise<Judgement> {
+    const { scheme, sealed } = this.#context;
     // Couriers repeat their reply until they have another one. Opening it again would cost a key
     // exchange each time, for as long as a reader waits.
     if (this.#miss && equalBytes(this.#miss, sealedReply))
       return { kind: "again", wait: "followUp" };
-    let inner: ReplicaReplyMessage;
+    const envelopeDescriptor = this.#request.envelopeDescriptor as EnvelopeDescriptor;
+    const made = sealed.get(toHex(this.#request.envelopeHash!));
+    const isOurs = made && equalBytes(made.envelopeDescriptor, envelopeDescriptor);
+    let inner: Awaited<ReturnType<typeof openEnvelopeReply>>;
     try {
-      inner = await this.#open(sealedReply);
+      inner = await openEnvelopeReply({
+        scheme,
+        sealedReply,
+        envelopeDescriptor,
+        replyKeys: isOurs ? made.replyKeys : undefined,
+        publicKeyOf: (replicaId, epoch) => this.#envelopeKey(replicaId, Number(epoch)),
+      });
     } catch (error) {
       return this.#failed(error, MKEM_DECRYPTION_FAILED);
     }
@@ -269,19 +278,6 @@ export class EnvelopeExchange implements Operation {
     }
   }
 
-  async #open(sealedReply: Uint8Array): Promise<ReplicaReplyMessage> {
-    const { scheme, replyKeys } = this.#context;
-    const envelopeDescriptor = this.#request.envelopeDescriptor as EnvelopeDescriptor;
-    const keys = replyKeys.of(envelopeDescriptor);
-    if (keys !== undefined) return openReplicaReply(keys, sealedReply);
-    return openEnvelopeReply({
-      scheme,
-      sealedReply,
-      envelopeDescriptor,
-      publicKeyOf: (replicaId, epoch) => this.#envelopeKey(replicaId, Number(epoch)),
-    });
-  }
-
   #envelopeKey(replicaId: number, epoch: number): Uint8Array | undefined {
     for (const known of this.#context.documents.all()) {
       const replica = known.decoded.storageReplicas.find((one) => one.replicaId === replicaId);
@@ -302,7 +298,6 @@ export class EnvelopeExchange implements Operation {
   }
 
   #done(errorCode: number, plaintext: Uint8Array | null = null): Judgement {
-    this.#context.replyKeys.forget(this.#request.envelopeDescriptor!);
     return { kind: "done", response: this.#reply(errorCode, plaintext) };
   }
 

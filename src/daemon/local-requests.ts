@@ -69,7 +69,6 @@ const encryptRead: Answer<"encryptRead"> = {
     const readCap = requireReadCap(request.readCap);
     const index = requireIndex(request.messageBoxIndex);
     const sealed = await sealEnvelope(context, readMessageFor(readCap, index));
-    context.replyKeys.keep(sealed.envelopeDescriptor, sealed.replyKeys);
     return {
       messageCiphertext: sealed.query,
       envelopeDescriptor: sealed.envelopeDescriptor,
@@ -89,7 +88,6 @@ const encryptWrite: Answer<"encryptWrite"> = {
     requireDocument(context);
     const message = writeMessageFor(context, writeCap, index, plaintext);
     const sealed = await sealEnvelope(context, message);
-    context.replyKeys.keep(sealed.envelopeDescriptor, sealed.replyKeys);
     return {
       messageCiphertext: sealed.query,
       envelopeDescriptor: sealed.envelopeDescriptor,

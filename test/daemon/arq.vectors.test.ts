@@ -11,7 +11,6 @@ import { x25519Nike } from "../../src/crypto/nike/x25519.js";
 import type { AppSession } from "../../src/daemon/app-session.js";
 import { EnvelopeExchange } from "../../src/daemon/envelopes.js";
 import type { PigeonholeContext } from "../../src/daemon/pigeonhole-context.js";
-import { ReplyKeys } from "../../src/daemon/reply-keys.js";
 import { hasCode } from "../../src/errors/errors.js";
 import { upstreamTiming } from "../../src/mixnet/timing.js";
 import { boxes, nothing } from "./boxes-fixture.js";
@@ -36,8 +35,7 @@ interface Flags {
  * sealed.
  */
 function exchange({ isRead, noIdempotentBoxAlreadyExists }: Flags): EnvelopeExchange {
-  const documents = { all: () => [] };
-  const context = { scheme: x25519Nike, replyKeys: new ReplyKeys(), documents };
+  const context = { scheme: x25519Nike, documents: { all: () => [] } };
   return new EnvelopeExchange(
     context as unknown as PigeonholeContext,
     {

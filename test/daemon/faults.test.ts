@@ -57,13 +57,15 @@ test("what a request has wrong is not a fault", async () => {
 });
 
 test("a reply that cannot be opened for want of a primitive is a fault", async () => {
-  // The daemon that sealed the envelope would still have the keys of its reply.
-  const { ready, clock } = await boxes();
-  const scheme = { ...x25519Nike, sharedSecret: fail };
-  const { client, link, faults } = await boxes({ scheme, clock });
-  client.send(await ready("read"));
+  const working = { ...x25519Nike };
+  // Another daemon sealed it, so this one has to compute the reply key.
+  const start = await (await boxes()).ready("read");
+  const { client, link, faults } = await boxes({ scheme: working });
+  client.send(start);
   await until(() => link.packets.length > 0);
-  link.reply(link.last, await replicaAnswer(link.last, () => nothing(1)));
+  const answer = await replicaAnswer(link.last, () => nothing(1));
+  Object.assign(working, { sharedSecret: fail });
+  link.reply(link.last, answer);
   const { errorCode } = await client.expect("startResendingEncryptedMessageReply");
   assert.equal(errorCode, INTERNAL_ERROR);
   assert.deepEqual(faults, [lacking]);

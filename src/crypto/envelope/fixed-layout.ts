@@ -78,21 +78,21 @@ export class FieldReader {
     return this.#bytes.slice(start, start + length);
   }
 
-  /** All remaining bytes. */
-  rest(): Bytes {
-    return this.take(this.remaining);
-  }
-
   /** A reader of the next `length` bytes, which are not copied. */
-  part(length: number): FieldReader {
+  within(length: number): FieldReader {
     const start = this.#advance(length);
     return new FieldReader(this.#bytes.subarray(start, start + length));
   }
 
-  /** Reads to the end; whether all remaining bytes are zeros. */
-  endsInZeros(): boolean {
-    while (this.#at < this.#bytes.length) if (this.#bytes[this.#at++] !== 0) return false;
+  /** Whether all remaining bytes are zero. */
+  get isPadding(): boolean {
+    for (let at = this.#at; at < this.#bytes.length; at++) if (this.#bytes[at] !== 0) return false;
     return true;
+  }
+
+  /** All remaining bytes. */
+  rest(): Bytes {
+    return this.take(this.remaining);
   }
 }
 
@@ -145,17 +145,19 @@ export class FieldWriter {
     return this.#push(value, value.length);
   }
 
-  /** All fields of another writer, after their 32-bit length. */
-  nested(name: string, fields: FieldWriter): this {
-    this.u32(name, fields.#length);
-    for (const [i, part] of fields.#parts.entries()) this.#push(part, fields.#lengths[i]!);
-    return this;
-  }
-
   /** Bytes after their 32-bit length. */
   prefixed(name: string, value: Uint8Array): this {
     checkBytes(name, value);
     return this.u32(name, value.length).bytes(name, value);
+  }
+
+  /** The fields of another writer, after their total length as 32 bits. */
+  nested(name: string, fields: FieldWriter): this {
+    this.u32(name, fields.#length);
+    this.#parts.push(...fields.#parts);
+    this.#lengths.push(...fields.#lengths);
+    this.#length += fields.#length;
+    return this;
   }
 
   /** All fields, followed by zeros up to `length` bytes. Throws RangeError when they do not fit. */

@@ -120,11 +120,10 @@ function bodyOf(command: ReplicaCommand): FieldWriter {
  * @throws TypeError, RangeError for fields that do not fit, and when the result exceeds `length`.
  */
 export function encodeReplicaCommand(command: ReplicaCommand, length?: number): Bytes {
-  const body = bodyOf(command);
   return new FieldWriter()
     .u8("id", commandId[command.kind])
     .u8("reserved", 0)
-    .nested("body", body)
+    .nested("body", bodyOf(command))
     .finish(length);
 }
 
@@ -182,8 +181,8 @@ function readHeader(bytes: Uint8Array): { id: number; body: FieldReader } {
   const reserved = reader.u8();
   const bodyLength = reader.u32();
   if (reserved !== 0 || bodyLength > reader.remaining) throw new ProtocolError(invalidText);
-  const body = reader.part(bodyLength);
-  if (!reader.endsInZeros()) throw new ProtocolError(invalidText);
+  const body = reader.within(bodyLength);
+  if (!reader.isPadding) throw new ProtocolError(invalidText);
   return { id, body };
 }
 

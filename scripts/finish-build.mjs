@@ -168,7 +168,9 @@ async function buildPlaygroundIfOlder() {
   const folder = join(dist, "playground");
   const index = join(folder, "examples.json");
   const made = existsSync(index) ? statSync(index).mtimeMs : 0;
-  const sources = ["playground", "examples"].flatMap((name) => filesBelow(join(root, name)));
+  const sources = ["playground", "console", "examples"].flatMap((name) =>
+    filesBelow(join(root, name)),
+  );
   if (sources.some((path) => statSync(path).mtimeMs > made)) await buildPlayground(folder, false);
 }
 

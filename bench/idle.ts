@@ -13,7 +13,10 @@ import { DevDaemon } from "katzenpost-thinclient/testing";
 import type { BenchLine } from "./report.js";
 
 const READERS = 100;
-/** How long the pauses take to reach their final length, in ms. */
+/**
+ * How long the reads wait before anything is measured, in ms. With the time for recompiling, their
+ * pauses have then grown to about 5 s.
+ */
 const SETTLING_MS = 12_000;
 /**
  * Forced garbage collection also discards compiled code; this is how long it takes to come back, in

@@ -23,6 +23,7 @@ import { type RoutingCommand, recipientOf } from "../src/sphinx/commands.js";
 import type { SphinxHop } from "../src/sphinx/path.js";
 import { encodeForwardPayload } from "../src/sphinx/payload.js";
 import { Sphinx } from "../src/sphinx/sphinx.js";
+import { coldHandshakeMs } from "./cold-handshake.js";
 import { type BenchLine, pairedRates, syncRatePerSecond, table } from "./report.js";
 
 const geometry = Geometry.forNike({ nike: "x25519", nrHops: 5, userForwardPayloadLength: 2000 });
@@ -126,15 +127,21 @@ async function worstDelayMs(work: () => Promise<unknown>): Promise<number> {
   return Math.max(0, delay.max / 1e6 - resolution);
 }
 
-/** The longest CPU time in ms of one event-loop turn during `work`. */
-async function longestTurnMs(work: () => Promise<unknown>): Promise<number> {
+/**
+ * The longest CPU time in ms of one event-loop turn during `work`; null where the runtime cannot
+ * measure one thread. That of the whole process would count the compiler's and the garbage
+ * collector's threads, which do not block the loop.
+ */
+async function longestTurnMs(work: () => Promise<unknown>): Promise<number | null> {
+  const { threadCpuUsage } = process as { threadCpuUsage?: typeof process.cpuUsage };
+  if (threadCpuUsage === undefined) return null;
   let longest = 0;
   let isOver = false;
-  let spent = process.cpuUsage();
+  let spent = threadCpuUsage();
   const turn = (): void => {
-    const { user, system } = process.cpuUsage(spent);
+    const { user, system } = threadCpuUsage(spent);
     longest = Math.max(longest, (user + system) / 1000);
-    spent = process.cpuUsage();
+    spent = threadCpuUsage();
     if (!isOver) setImmediate(turn);
   };
   setImmediate(turn);
@@ -219,6 +226,18 @@ export async function benchSphinx(): Promise<BenchLine[]> {
     },
     { name: "handshake, gateway's side, XWING", value: xwing.gateway, unit: "ms" },
     {
+      name: "first of a process, client's side, XWING",
+      value: await coldHandshakeMs("client"),
+      unit: "ms CPU",
+      wanted: { atMost: 60 },
+    },
+    {
+      name: "first of a process, gateway's side, XWING",
+      value: await coldHandshakeMs("gateway"),
+      unit: "ms CPU",
+      wanted: { atMost: 60 },
+    },
+    {
       name: "handshake, client's side, Kyber768-X25519",
       value: kyber.client,
       unit: "ms",
@@ -231,12 +250,16 @@ export async function benchSphinx(): Promise<BenchLine[]> {
       unit: "ms",
       wanted: { atMost: 50 },
     },
-    {
-      name: "longest turn of the loop, CPU time",
-      value: sphincs.turnMs,
-      unit: "ms",
-      wanted: { atMost: 50 },
-    },
+    ...(sphincs.turnMs === null
+      ? []
+      : [
+          {
+            name: "longest turn of the loop, CPU time of its thread",
+            value: sphincs.turnMs,
+            unit: "ms",
+            wanted: { atMost: 50 },
+          },
+        ]),
     { name: "worst event-loop delay of an idle process", value: sphincs.idleMs, unit: "ms" },
   ];
 }

@@ -7,7 +7,11 @@ import {
 } from "../src/console/protocol.js";
 import { wsTokenProtocol } from "../src/transport/ws-token.js";
 
-export type ConnectionState = "connecting" | "open" | "lost" | "no token";
+/**
+ * `waiting` and `closed` are for a console beside a program in the same page: no program has run
+ * yet, or its network is gone.
+ */
+export type ConnectionState = "connecting" | "open" | "lost" | "no token" | "waiting" | "closed";
 
 /** Delay before the next connection attempt, in ms. */
 const RETRY_MS = 1000;
@@ -33,10 +37,33 @@ export interface ConnectionHandlers {
   readonly onMessage: (message: ToPage) => void;
 }
 
+/** What the page around the console sends. */
+type FromHost =
+  | { readonly type: "message"; readonly message: ToPage }
+  | { readonly type: "begun" | "closed" };
+
+/** Takes messages from the page around this one, which runs the network. */
+function connectToHost({ onState, onMessage }: ConnectionHandlers): (a: ConsoleAction) => void {
+  const host = window.parent;
+  addEventListener("message", ({ data, source, origin }: MessageEvent<FromHost>) => {
+    if (source !== host || origin !== location.origin) return;
+    if (data.type === "message") {
+      onState("open");
+      onMessage(data.message);
+    } else onState(data.type === "begun" ? "connecting" : "closed");
+  });
+  onState("waiting");
+  host.postMessage({ type: "ready" }, location.origin);
+  return (action) => host.postMessage({ type: "action", action }, location.origin);
+}
+
 /**
  * Connects, and reconnects when the connection is lost. Returns the function that sends actions.
  */
 export function connect({ onState, onMessage }: ConnectionHandlers): (a: ConsoleAction) => void {
+  if (document.documentElement.dataset["host"] === "page") {
+    return connectToHost({ onState, onMessage });
+  }
   const token = takeToken();
   if (token === "") {
     onState("no token");

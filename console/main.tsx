@@ -20,7 +20,8 @@ const pages = [
   { name: "Faults", body: Faults },
 ] as const;
 
-const page = signal(0);
+/** Beside a program, the map comes first. */
+const page = signal(document.documentElement.dataset["host"] === "page" ? 2 : 0);
 /** Whether the user changed the page. The heading of the new page then takes the focus. */
 const moved = signal(false);
 
@@ -36,7 +37,8 @@ function go(to: number): void {
 function onKey(event: KeyboardEvent): void {
   const { target, key } = event;
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (target instanceof HTMLInputElement || target instanceof HTMLSelectElement) return;
+  const types = target instanceof HTMLInputElement && target.type !== "range";
+  if (types || target instanceof HTMLSelectElement) return;
   const to = Number(key) - 1;
   if (to >= 0 && to < pages.length) go(to);
   else if (key === "l" || key === "L") isOpen.value = !isOpen.value;
@@ -53,6 +55,8 @@ const connections = {
   lost: "The console's process is gone. This page connects again when it is back.",
   "no token":
     "The address lacks its last part, which is the key to this page. Open the whole address that katz console printed.",
+  waiting: "No program has run yet. Run one beside this console, and see here what it does.",
+  closed: "The program's network has ended. The time slider of page Network still shows it.",
 } as const;
 
 function Console() {

@@ -48,7 +48,7 @@ function groupsOf(map: MapView): readonly Group[] {
   const named = (nodes: readonly { readonly name: string }[]) =>
     nodes.map(({ name }) => ({ name, label: name }));
   return [
-    { heading: "you", role: "you", nodes: [{ name: YOU, label: "your program" }] },
+    { heading: "you", role: "you", nodes: [{ name: YOU, label: "program" }] },
     { heading: "gateway", role: "gateway", nodes: named(map.gateways) },
     ...map.layers.map((layer, i): Group => {
       return { heading: `mix layer ${i + 1}`, role: "mix", nodes: named(layer) };

@@ -14,6 +14,8 @@ export interface MovingPacket {
   readonly stops: readonly Stop[];
   /** An angle that separates this packet from others at the same node. */
   readonly phase: number;
+  /** The first stop that counts for its node: a sender does not count its own packets. */
+  readonly first: number;
   /** How many of the stops are already in the counts of their nodes. */
   counted: number;
   /** When the packet was lost; null if it was not. */
@@ -48,7 +50,11 @@ export const YOU = "you";
 /** Tracks packets on the map. */
 export class Traffic {
   #packets: MovingPacket[] = [];
+  /** The last packets, moving or not, in the order of their events: for looking back. */
+  #history: MovingPacket[] = [];
   readonly #counts = new Map<string, number>();
+  /** The counts without the packets of the history. */
+  readonly #before = new Map<string, number>();
   #now = 0;
   #seen = 0;
 
@@ -61,9 +67,28 @@ export class Traffic {
     return this.#counts;
   }
 
+  /** When the oldest packet left that can still be shown; null before the first one. */
+  get since(): number | null {
+    return this.#history[0]?.stops[0]!.from ?? null;
+  }
+
   clear(): void {
     this.#packets = [];
+    this.#history = [];
     this.#counts.clear();
+    this.#before.clear();
+  }
+
+  /** The packets that may have been under way at the time `at`, which may be long ago. */
+  packetsAt(at: number): readonly MovingPacket[] {
+    return this.#history.filter(({ stops }) => stops[0]!.from <= at && at <= stops.at(-1)!.until);
+  }
+
+  /** How many packets each node had seen at the time `at`. */
+  countsAt(at: number): ReadonlyMap<string, number> {
+    const counts = new Map(this.#before);
+    for (const packet of this.#history) countStops(packet, 1, at, counts);
+    return counts;
   }
 
   /** Adds the packets of one event, or marks a packet as lost. */
@@ -77,13 +102,13 @@ export class Traffic {
           { node: from, from: at, until: at },
           { node: to, from: at, until: at + STORAGE_MS },
         ],
-        counted: event.event === "asked" ? 1 : 2,
+        first: event.event === "asked" ? 1 : 2,
         lostAt: null,
       });
       return;
     }
     if (event.event === "lost" && event.packet !== null) {
-      const packet = this.#packets.find(({ id }) => id === event.packet);
+      const packet = this.#packets.findLast(({ id }) => id === event.packet);
       // The packet still leaves its node and is then lost on the way.
       if (packet) packet.lostAt = event.at + (event.way === "forward" ? SHORTEST_STOP_MS : 0);
       return;
@@ -99,11 +124,15 @@ export class Traffic {
       stops.push({ node: YOU, from: at, until: at + SHORTEST_STOP_MS });
     }
     const kind = event.decoy ? "decoy" : "packet";
-    this.#put({ id: event.packet, kind, stops, counted: 1, lostAt: null });
+    this.#put({ id: event.packet, kind, stops, first: 1, lostAt: null });
   }
 
-  #put(put: Omit<MovingPacket, "phase">): void {
-    const packet: MovingPacket = { ...put, phase: this.#seen++ * 2.4 };
+  #put(put: Omit<MovingPacket, "phase" | "counted">): void {
+    const packet: MovingPacket = { ...put, counted: put.first, phase: this.#seen++ * 2.4 };
+    this.#history.push(packet);
+    if (this.#history.length > MOST_PACKETS) {
+      countStops(this.#history.shift()!, 1, Infinity, this.#before);
+    }
     // A packet that arrived before the page was opened is only counted.
     this.#count(packet);
     if (packet.stops.at(-1)!.until < this.#now) return;
@@ -121,13 +150,24 @@ export class Traffic {
   }
 
   #count(packet: MovingPacket): void {
-    const { stops, lostAt } = packet;
-    for (; packet.counted < stops.length; packet.counted++) {
-      const { node, from } = stops[packet.counted]!;
-      if (from > this.#now || (lostAt !== null && from > lostAt)) return;
-      this.#counts.set(node, (this.#counts.get(node) ?? 0) + 1);
-    }
+    packet.counted = countStops(packet, packet.counted, this.#now, this.#counts);
   }
+}
+
+/** Counts a packet at its stops from number `from` on, up to a time; returns the next stop. */
+function countStops(
+  { stops, lostAt, first }: MovingPacket,
+  from: number,
+  until: number,
+  counts: Map<string, number>,
+): number {
+  let at = Math.max(from, first);
+  for (; at < stops.length; at++) {
+    const stop = stops[at]!;
+    if (stop.from > until || (lostAt !== null && stop.from > lostAt)) break;
+    counts.set(stop.node, (counts.get(stop.node) ?? 0) + 1);
+  }
+  return at;
 }
 
 function turned({ from, to }: { readonly from: string; readonly to: string }) {
@@ -136,6 +176,7 @@ function turned({ from, to }: { readonly from: string; readonly to: string }) {
 
 /** Where a packet is at a given time; null if it is not on the map. */
 export function placeOf({ stops, lostAt }: MovingPacket, time: number): Place | null {
+  if (lostAt !== null && time > lostAt + LOST_MS) return null;
   const now = lostAt === null ? time : Math.min(time, lostAt);
   let at = -1;
   for (let i = 1; i < stops.length; i++) if (stops[i]!.from <= now) at = i;

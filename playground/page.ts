@@ -1,7 +1,7 @@
 /**
  * The playground's page: it shows examples that users can edit and run on a network in a worker.
  */
-import type { RunReport, RunRequest } from "./messages.js";
+import type { FromConsole, RunReport, ToConsole, ToRunner } from "./messages.js";
 
 /** The examples that the build takes from `examples/`. */
 interface Example {
@@ -20,7 +20,8 @@ const examplesList = element("examples", HTMLSelectElement);
 const about = element("about", HTMLParagraphElement);
 const code = element("code", HTMLTextAreaElement);
 const output = element("output", HTMLPreElement);
-const facts = element("facts", HTMLDListElement);
+const frame = element("console", HTMLIFrameElement);
+const realistic = element("realistic", HTMLInputElement);
 const runButton = element("run", HTMLButtonElement);
 const stopButton = element("stop", HTMLButtonElement);
 const resetButton = element("reset", HTMLButtonElement);
@@ -46,7 +47,20 @@ function choose(name: string): void {
   code.value = example.code;
 }
 
+/** What the console was told since the program began: its frame may load later than that. */
+let told: ToConsole[] = [];
+
+function tellConsole(message: ToConsole): void {
+  told.push(message);
+  frame.contentWindow?.postMessage(message, location.origin);
+}
+
+function ask(request: ToRunner): void {
+  worker?.postMessage(request);
+}
+
 function stop(): void {
+  if (worker !== null) tellConsole({ type: "closed" });
   worker?.terminate();
   worker = null;
   stopButton.disabled = true;
@@ -55,25 +69,20 @@ function stop(): void {
 
 function report(message: RunReport): void {
   if (message.type === "line") say(message.text, message.failed);
-  else if (message.type === "done") {
+  else if (message.type === "console") tellConsole({ type: "message", message: message.message });
+  else if (message.type === "closed") tellConsole({ type: "closed" });
+  else {
     say(`(done after ${message.seconds.toFixed(1)} s)`);
-    stop();
-  } else {
-    facts.replaceChildren(
-      ...message.facts.flatMap(([name, value]) => {
-        const [term, detail] = [document.createElement("dt"), document.createElement("dd")];
-        term.textContent = name;
-        detail.textContent = value;
-        return [term, detail];
-      }),
-    );
+    // A network that the program did not close goes on until the next run, for the console.
+    runButton.disabled = false;
   }
 }
 
 function run(): void {
   stop();
   output.replaceChildren();
-  facts.replaceChildren();
+  told = [];
+  tellConsole({ type: "begun" });
   const started = new Worker(new URL("./runner.js", import.meta.url), { type: "module" });
   worker = started;
   runButton.disabled = true;
@@ -83,7 +92,8 @@ function run(): void {
     say(event.message, true);
     stop();
   });
-  started.postMessage({ code: code.value, modules } satisfies RunRequest);
+  const mixing = realistic.checked ? "realistic" : "instant";
+  ask({ type: "run", code: code.value, modules, mixing });
 }
 
 runButton.addEventListener("click", run);
@@ -96,6 +106,12 @@ examplesList.addEventListener("change", () => {
   location.hash = examplesList.value;
 });
 addEventListener("hashchange", () => choose(location.hash.slice(1)));
+addEventListener("message", ({ data, source, origin }: MessageEvent<FromConsole>) => {
+  if (source !== frame.contentWindow || origin !== location.origin) return;
+  if (data.type === "action") ask({ type: "action", action: data.action });
+  else for (const message of told) frame.contentWindow?.postMessage(message, location.origin);
+});
+frame.src = "console.html";
 code.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
     event.preventDefault();

@@ -1,8 +1,6 @@
 /** Runs one program in a worker, and tells the page what it prints and what its network does. */
-import type { RunReport, RunRequest } from "./messages.js";
-import { started } from "./testing.js";
-
-const factsEveryMs = 250;
+import type { RunReport, RunRequest, ToRunner } from "./messages.js";
+import { here } from "./testing.js";
 
 function post(report: RunReport): void {
   postMessage(report);
@@ -39,27 +37,6 @@ Object.assign(console, {
   error: print(true),
 });
 
-function tellFacts(): void {
-  const embedded = started.at(-1);
-  if (embedded === undefined) return;
-  const { traffic, packetsUnderWay, epoch, mixing } = embedded.network.describe();
-  const boxes = embedded.storage.replicas.map((replica) => replica.stored.boxes);
-  const { connections } = embedded.isRunning ? embedded.daemon.load : { connections: 0 };
-  post({
-    type: "facts",
-    facts: [
-      ["Daemon", embedded.isRunning ? `runs, ${connections} clients connected` : "is down"],
-      ["Epoch", `${epoch.current}, ${Math.round(epoch.leftMs / 1000)} s left`],
-      ["Mixing", mixing],
-      ["Packets sent", `${traffic.sent}, and ${traffic.decoys} decoys`],
-      ["Delivered", `${traffic.delivered}`],
-      ["Replies", `${traffic.replies}`],
-      ["Under way", `${packetsUnderWay}`],
-      ["Boxes by replica", boxes.join(", ")],
-    ],
-  });
-}
-
 function moduleOf(code: string): Promise<unknown> {
   const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
   return import(/* @vite-ignore */ url);
@@ -92,14 +69,12 @@ async function prepared({ code, modules }: RunRequest): Promise<string> {
 
 async function run(request: RunRequest): Promise<void> {
   const since = performance.now();
-  const timer = setInterval(tellFacts, factsEveryMs);
+  here.mixing = request.mixing;
   try {
     await moduleOf(await prepared(request));
   } catch (error) {
     print(true)(error);
   }
-  clearInterval(timer);
-  tellFacts();
   post({ type: "done", seconds: (performance.now() - since) / 1000 });
 }
 
@@ -107,5 +82,7 @@ addEventListener("unhandledrejection", (event) => {
   print(true)(event.reason);
 });
 addEventListener("message", (event) => {
-  void run(event.data as RunRequest);
+  const asked = event.data as ToRunner;
+  if (asked.type === "run") void run(asked);
+  else here.shown?.perform(asked.action);
 });

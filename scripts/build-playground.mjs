@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const name = "katzenpost-thinclient";
+const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
 /** What programs may import, by the files that they get. */
 const modules = {
@@ -75,6 +76,7 @@ export async function buildPlayground(folder, whole) {
       runner: "playground/runner.ts",
       testing: "playground/testing.ts",
       assert: "playground/assert.ts",
+      console: "console/main.tsx",
       ...(whole ? ofPackage : {}),
     },
     outdir: folder,
@@ -88,11 +90,21 @@ export async function buildPlayground(folder, whole) {
     platform: "browser",
     target: "es2022",
     conditions: ["browser"],
+    jsx: "automatic",
+    jsxImportSource: "preact",
+    define: { version: JSON.stringify(version) },
     legalComments: "none",
     logLevel: "warning",
-    plugins: whole ? [] : [placed],
+    plugins: [whole ? compiled : placed],
   });
-  for (const file of ["index.html", "playground.css"]) {
+  await build({
+    absWorkingDir: root,
+    entryPoints: ["console/console.css"],
+    outdir: folder,
+    minify: true,
+    logLevel: "warning",
+  });
+  for (const file of ["index.html", "console.html", "playground.css"]) {
     copyFileSync(join(root, "playground", file), join(folder, file));
   }
   const own = ["testing.js", "assert.js"];
@@ -105,6 +117,20 @@ export async function buildPlayground(folder, whole) {
   return index.examples.map((example) => example.name);
 }
 
+/** The package's modules that programs cannot import, but the playground's own code does. */
+const inner = /^\.\.\/src\//;
+const isOwnCode = (importer) => dirname(importer) === join(root, "playground");
+
+/** Takes the compiled modules, so that nothing is there twice. */
+const compiled = {
+  name: "compiled",
+  setup({ onResolve }) {
+    onResolve({ filter: inner }, ({ path, importer }) =>
+      isOwnCode(importer) ? { path: join(root, "dist", path.slice(3)) } : undefined,
+    );
+  },
+};
+
 /** Leaves the package's modules to the server. */
 const placed = {
   name: "placed",
@@ -113,5 +139,10 @@ const placed = {
       path: `/bare/${path}`,
       external: true,
     }));
+    onResolve({ filter: inner }, ({ path, importer }) =>
+      isOwnCode(importer)
+        ? { path: `/modules/0/dist/${path.slice(3)}`, external: true }
+        : undefined,
+    );
   },
 };

@@ -57,7 +57,7 @@ const setAside = join(dist, ".set-aside");
 /**
  * Replaces the package's files by versions that are only good for a package. They name no source
  * maps, because the package has none and tools complain if a named map is missing. Their code has no
- * empty lines and a quarter of the indentation, which would invalidate maps.
+ * empty lines, no indentation, and no spaces beside punctuation, which would invalidate maps.
  */
 export async function beginPack() {
   endPack();
@@ -81,10 +81,10 @@ export function endPack() {
   rmSync(setAside, { recursive: true, force: true });
 }
 
-function withLessSpace(gap) {
-  return gap.replace(/\n(?:[ \t]*\n)+/g, "\n").replace(/\n( +)/g, (_, indent) => {
-    return `\n${" ".repeat(indent.length / 4)}`;
-  });
+function withLessSpace(gap, before, after) {
+  const text = gap.replace(/\s*\n\s*/g, "\n");
+  // Punctuation ends a token by itself. An operator such as "+" may not: "a + +b".
+  return /^ +$/.test(text) && /[{}()[\],;:=?]/.test(before + after) ? "" : text;
 }
 
 /** Makes npm leave out declarations that no subpath reaches: they are a fifth of all. */
@@ -155,7 +155,8 @@ function rewriteGaps(typescript, path, rewrite) {
       return;
     }
     const start = node.getStart(source, false);
-    kept += rewrite(text.slice(at, start)) + text.slice(start, node.end);
+    kept += rewrite(text.slice(at, start), kept.slice(-1), text[start] ?? "");
+    kept += text.slice(start, node.end);
     at = node.end;
   };
   visit(source);
@@ -167,7 +168,9 @@ async function buildPlaygroundIfOlder() {
   const folder = join(dist, "playground");
   const index = join(folder, "examples.json");
   const made = existsSync(index) ? statSync(index).mtimeMs : 0;
-  const sources = ["playground", "examples"].flatMap((name) => filesBelow(join(root, name)));
+  const sources = ["playground", "console", "examples"].flatMap((name) =>
+    filesBelow(join(root, name)),
+  );
   if (sources.some((path) => statSync(path).mtimeMs > made)) await buildPlayground(folder, false);
 }
 

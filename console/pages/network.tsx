@@ -3,8 +3,21 @@ import { signal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { knowledge } from "../knowledge.js";
 import { type MapLayout, type PlacedNode, type Role, layOut } from "../map-layout.js";
-import { Do, Explain, Learns, counted } from "../parts.js";
-import { isEmbedded, isTraced, now, second, state, traffic } from "../store.js";
+import { Do, Explain, Learns, clockTime, counted, duration } from "../parts.js";
+import {
+  catchUp,
+  live,
+  pause,
+  play,
+  playback,
+  setSpeed,
+  showTime,
+  shownRange,
+  shownTime,
+  speed,
+  speeds,
+} from "../playback.js";
+import { isEmbedded, isTraced, second, state, traffic } from "../store.js";
 import { YOU, placeOf } from "../traffic.js";
 
 const chosen = signal<string | null>(null);
@@ -46,6 +59,7 @@ export function Network() {
         </p>
       )}
       <Map />
+      {isTraced.value && <Time />}
       <div class="two">
         <About />
         <Counts />
@@ -56,6 +70,67 @@ export function Network() {
         that lists these nodes.
       </p>
     </>
+  );
+}
+
+/** Moves the map through the time that was recorded. */
+function Time() {
+  void second.value;
+  const { about, clock } = state.value!;
+  // A playback that has reached the present goes on as what happens now.
+  useEffect(catchUp);
+  const back = playback.value;
+  const { first, last } = shownRange();
+  const at = shownTime();
+  const behind = Math.max(0, last - at);
+  const when = back === null ? "now" : `${clockTime(at)}, ${duration(behind)} ago`;
+  const plays = back !== null && back.speed > 0;
+  return (
+    <section class="time card" aria-label="Time that the map shows">
+      <div class="buttons">
+        <button type="button" onClick={plays ? pause : play}>
+          {plays ? "Pause" : back === null ? "Play from the beginning" : "Play"}
+        </button>
+        <button type="button" onClick={live} aria-pressed={back === null}>
+          Show now
+        </button>
+        <label class="filter">
+          Speed{" "}
+          <select
+            value={speed.value}
+            onChange={({ currentTarget }) => setSpeed(Number(currentTarget.value))}
+          >
+            {speeds.map((one) => (
+              <option key={one} value={one}>
+                {one} ×
+              </option>
+            ))}
+          </select>
+        </label>
+        {about.virtual && (
+          <>
+            <Do action={{ do: "clock", how: clock.running ? "pause" : "run", ms: 50 }}>
+              {clock.running ? "Stop the clock" : "Run the clock"}
+            </Do>
+            <Do action={{ do: "clock", how: "step", ms: 100 }}>Step 100 ms</Do>
+            <Do action={{ do: "clock", how: "step", ms: 1000 }}>Step 1 s</Do>
+          </>
+        )}
+      </div>
+      <label class="slider">
+        <span>Time</span>
+        <input
+          type="range"
+          min={0}
+          max={Math.max(1, Math.round(last - first))}
+          step={100}
+          value={Math.round(at - first)}
+          aria-valuetext={when}
+          onInput={({ currentTarget }) => showTime(first + Number(currentTarget.value))}
+        />
+        <output>{when}</output>
+      </label>
+    </section>
   );
 }
 
@@ -120,7 +195,8 @@ function Lines({ layout }: { readonly layout: MapLayout }) {
 function Node({ node, layout }: { readonly node: PlacedNode; readonly layout: MapLayout }) {
   const { nodeWidth: width, nodeHeight: height } = layout;
   const down = state.value!.replicas?.find(({ name }) => name === node.name)?.offline ?? false;
-  const count = traffic.counts.get(node.name) ?? 0;
+  const counts = playback.value === null ? traffic.counts : pastCounts();
+  const count = counts.get(node.name) ?? 0;
   const choose = () => (chosen.value = chosen.value === node.name ? null : node.name);
   const note = down
     ? "stopped"
@@ -151,6 +227,15 @@ function Node({ node, layout }: { readonly node: PlacedNode; readonly layout: Ma
       </text>
     </g>
   );
+}
+
+let past: { readonly at: number; readonly counts: ReadonlyMap<string, number> } | null = null;
+
+/** The counts at the time that is shown, computed once for all nodes. */
+function pastCounts(): ReadonlyMap<string, number> {
+  const at = Math.round(shownTime());
+  if (past === null || Math.abs(past.at - at) > 50) past = { at, counts: traffic.countsAt(at) };
+  return past.counts;
 }
 
 /** Shortens a label so that it fits into a node. The node's accessible label has the whole name. */
@@ -214,7 +299,7 @@ function Counts() {
   const { traffic: counts } = state.value!;
   return (
     <section class="card">
-      <h2>Packets so far</h2>
+      <h2>Packets up to now</h2>
       {counts === null ? (
         <p>
           <span class="unknown">unknown</span>: a daemon does not tell its clients.
@@ -264,9 +349,10 @@ function draw(canvas: HTMLCanvasElement, layout: MapLayout): () => void {
     if (last > 0) frames.between.push(at - last);
     last = at;
     context.clearRect(0, 0, layout.width, layout.height);
-    const time = now();
+    const time = shownTime();
     const theme = colours();
-    for (const packet of traffic.packets) {
+    const packets = playback.peek() === null ? traffic.packets : traffic.packetsAt(time);
+    for (const packet of packets) {
       const place = placeOf(packet, time);
       if (place === null) continue;
       const from = layout.byName.get(place.from);

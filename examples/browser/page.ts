@@ -1,5 +1,24 @@
-/** What runs in the page: a client over a WebSocket, and a form that sends a message. */
-import { ThinClient, isThinClientError, utf8ToText } from "katzenpost-thinclient";
+/**
+ * What runs in the page: a client over the WebSocket that all tabs share, and a form that sends a
+ * message.
+ */
+import { DialConfig, ThinClient, isThinClientError, utf8ToText } from "katzenpost-thinclient";
+import { dialShared } from "katzenpost-thinclient/workers";
+
+// #region shared
+async function connect(address: string, token: string): Promise<ThinClient> {
+  const daemon = new DialConfig({ ws: { address, token } });
+  const worker = (): SharedWorker =>
+    new SharedWorker(new URL("./connection-worker.js", import.meta.url), {
+      type: "module",
+      name: `${address},${token}`, // tabs with the same name share the worker
+    });
+  return ThinClient.connect(
+    { dial: daemon },
+    { dial: ({ signal }) => dialShared(worker, daemon, { signal }) },
+  );
+}
+// #endregion
 
 // #region page
 const log = document.querySelector("#log")!; // these three are in the page's HTML
@@ -11,7 +30,7 @@ function say(line: string): void {
 }
 
 async function run(address: string, token: string): Promise<void> {
-  const client = await ThinClient.connect({ dial: { ws: { address, token } } });
+  const client = await connect(address, token);
   say("connected");
   form.addEventListener("submit", (event) => {
     event.preventDefault();

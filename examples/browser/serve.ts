@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { type Server, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { randomBytes, toHex } from "katzenpost-thinclient";
@@ -11,31 +12,34 @@ const source = (name: string): string =>
   fileURLToPath(new URL(`../../../examples/browser/${name}`, import.meta.url));
 
 // #region build
-/** The page's script with all that it imports, in one file. */
-async function bundle(): Promise<string> {
+/** The scripts of the page and of its shared worker by URL, each with all that it imports. */
+async function bundle(): Promise<Map<string, string>> {
   const result = await build({
-    entryPoints: [source("page.ts")],
+    entryPoints: [source("page.ts"), source("connection-worker.ts")],
     bundle: true,
     format: "esm",
     platform: "browser", // picks the package's code for browsers
+    outdir: "/",
     write: false,
   });
-  return result.outputFiles[0]!.text;
+  return new Map(result.outputFiles.map(({ path, text }) => [`/${basename(path)}`, text]));
 }
 // #endregion
 
 /** A page that is served until it is disposed of. */
 export interface ServedPage extends AsyncDisposable {
   readonly url: string;
+  /** How many connections the daemon has. */
+  connections(): number;
 }
 
 /** Starts everything. */
 export async function servePage(): Promise<ServedPage> {
-  const [script, html] = await Promise.all([bundle(), readFile(source("index.html"))]);
+  const [scripts, html] = await Promise.all([bundle(), readFile(source("index.html"))]);
   const server: Server = createServer((request, response) => {
-    const isScript = request.url === "/page.js";
-    response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
-    response.end(isScript ? script : html);
+    const script = scripts.get(request.url ?? "");
+    response.setHeader("content-type", script === undefined ? "text/html" : "text/javascript");
+    response.end(script ?? html);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -51,6 +55,7 @@ export async function servePage(): Promise<ServedPage> {
 
   return {
     url: `${origin}/#${daemon.addresses[0]},${token}`,
+    connections: () => daemon.daemon.load.connections,
     async [Symbol.asyncDispose](): Promise<void> {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

@@ -41,14 +41,20 @@ export function utf8ToText(bytes: Uint8Array): string {
   return lenientDecoder.decode(bytes);
 }
 
-const hexDigits: string[] = [];
-for (let value = 0; value < 256; value++) hexDigits.push(value.toString(16).padStart(2, "0"));
+const hexDigits = utf8("0123456789abcdef");
 
-/** Lower-case hex of `bytes`. */
+/**
+ * Lower-case hex of `bytes`. Decoding the digits at once takes half the time of appending them to a
+ * string, and maps find such a string faster.
+ */
 export function toHex(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += hexDigits[byte];
-  return text;
+  const digits = new Uint8Array(2 * bytes.length);
+  let at = 0;
+  for (const byte of bytes) {
+    digits[at++] = hexDigits[byte >> 4]!;
+    digits[at++] = hexDigits[byte & 0xf]!;
+  }
+  return lenientDecoder.decode(digits);
 }
 
 function hexValue(code: number): number {

@@ -5,6 +5,7 @@
 import {
   type RandomSource,
   compareBytes,
+  equalBytes,
   randomBytes,
   toHex,
   concatBytes,
@@ -31,7 +32,7 @@ export interface ShardDocument<R extends ShardReplica> {
 }
 
 /** For how many boxes the shards are remembered. */
-const keptBoxes = 256;
+const keptBoxes = 1024;
 /**
  * Shards by box ID, for each document's list of keys, because daemon, intermediate replicas, shards
  * and couriers of an embedded network ask for the same box one after the other.
@@ -77,11 +78,8 @@ export function onlineShards<R extends ShardReplica>(
   if (document.configuredReplicaIdentityKeys.length < SHARD_COUNT) {
     throw new ServiceNotFoundError("GetConfiguredReplicaKeys: insufficient configured replicas");
   }
-  const online = new Map(
-    document.storageReplicas.map((replica) => [toHex(replica.identityKey), replica]),
-  );
   const shards = shardKeys(document.configuredReplicaIdentityKeys, boxId)
-    .map((key) => online.get(toHex(key)))
+    .map((key) => document.storageReplicas.find((one) => equalBytes(one.identityKey, key)))
     .filter((replica) => replica !== undefined);
   if (shards.length === 0) {
     throw new ServiceNotFoundError("GetShards: no shard replicas are currently online");

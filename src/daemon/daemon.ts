@@ -4,6 +4,7 @@
  * §3 and §4).
  */
 import { type Bytes, type RandomSource, randomBytes } from "../bytes/bytes.js";
+import { RecentlyUsed } from "../bytes/recently-used.js";
 import { Breather } from "../clock/breather.js";
 import type { Clock } from "../clock/clock.js";
 import type { PigeonholeSizes } from "../pki/pigeonhole-sizes.js";
@@ -24,6 +25,7 @@ import { Dispatcher } from "./dispatcher.js";
 import { DocumentSchedule } from "./document-schedule.js";
 import { Documents } from "./documents.js";
 import { fitLength } from "./fit-length.js";
+import { KEPT_SEALED_ENVELOPES } from "./pigeonhole-context.js";
 import { PlainMessages } from "./plain-messages.js";
 import { Reception } from "./reception.js";
 import { SendSchedule } from "./send-schedule.js";
@@ -163,6 +165,7 @@ export class Daemon {
         sizes: options.sizes,
         scheme: options.scheme,
         voucherScheme: options.voucherScheme,
+        sealed: new RecentlyUsed(KEPT_SEALED_ENVELOPES),
         epochPeriodMs: link.epoch().periodMs,
         authorities: options.authorities,
         onFault,

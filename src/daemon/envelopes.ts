@@ -1,5 +1,5 @@
 /** Makes envelopes for couriers and judges the answers (spec/pigeonhole §7). */
-import { type Bytes, copyBytes, equalBytes } from "../bytes/bytes.js";
+import { type Bytes, copyBytes, equalBytes, toHex } from "../bytes/bytes.js";
 import {
   type EnvelopeDescriptor,
   MessageBoxIndex,
@@ -107,7 +107,7 @@ export async function sealEnvelope(
       if (!publicKey) throw new RangeError(`replica ${replica.replicaId} has no key of the epoch`);
       return { replicaId: replica.replicaId, publicKey };
     });
-    return await createCourierEnvelope({
+    const made = await createCourierEnvelope({
       scheme: context.scheme,
       sizes: context.sizes,
       message,
@@ -115,6 +115,9 @@ export async function sealEnvelope(
       epoch,
       random: context.random,
     });
+    const { envelopeDescriptor, replyKeys } = made;
+    context.sealed.set(toHex(made.envelopeHash), { envelopeDescriptor, replyKeys });
+    return made;
   } catch (error) {
     if (error instanceof RequestFailure || !isForeseen(error)) throw error;
     throw new RequestFailure(INTERNAL_ERROR, error.message);
@@ -227,17 +230,21 @@ export class EnvelopeExchange implements Operation {
   }
 
   async #judgePayload(sealedReply: Uint8Array): Promise<Judgement> {
-    const { scheme } = this.#context;
+    const { scheme, sealed } = this.#context;
     // Couriers repeat their reply until they have another one. Opening it again would cost a key
     // exchange each time, for as long as a reader waits.
     if (this.#miss && equalBytes(this.#miss, sealedReply))
       return { kind: "again", wait: "followUp" };
+    const envelopeDescriptor = this.#request.envelopeDescriptor as EnvelopeDescriptor;
+    const made = sealed.get(toHex(this.#request.envelopeHash!));
+    const isOurs = made && equalBytes(made.envelopeDescriptor, envelopeDescriptor);
     let inner: Awaited<ReturnType<typeof openEnvelopeReply>>;
     try {
       inner = await openEnvelopeReply({
         scheme,
         sealedReply,
-        envelopeDescriptor: this.#request.envelopeDescriptor as EnvelopeDescriptor,
+        envelopeDescriptor,
+        replyKeys: isOurs ? made.replyKeys : undefined,
         publicKeyOf: (replicaId, epoch) => this.#envelopeKey(replicaId, Number(epoch)),
       });
     } catch (error) {

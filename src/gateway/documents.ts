@@ -8,7 +8,7 @@ import { ThinClientError } from "../errors/errors.js";
 import { type ConsensusDocument, documentInForce } from "../mixnet/link.js";
 import type { AuthorityInput } from "../pki/authority-keys.js";
 import type { PkiDocument } from "../pki/document.js";
-import { type EpochTime, epochAt } from "../pki/epoch.js";
+import { EPOCH_ZERO_MS, type EpochTime, epochAt } from "../pki/epoch.js";
 import type { Geometry } from "../pki/geometry.js";
 import type { Pause } from "../pki/signature-scheme.js";
 import type { VerifiedDocument } from "../pki/verify.js";
@@ -104,9 +104,13 @@ export class LinkDocuments {
     this.#onDocument = onDocument;
   }
 
-  /** The epoch `inMs` milliseconds from now. */
+  /**
+   * The epoch `inMs` milliseconds from now. A clock that has never been set, ours or the gateway's,
+   * may be before epoch 0: it counts as being in epoch 1, which no network has a document of.
+   */
   epoch(inMs = 0): EpochTime {
-    return epochAt(this.#now() + inMs, this.#rules.periodMs);
+    const { periodMs } = this.#rules;
+    return epochAt(Math.max(this.#now() + inMs, EPOCH_ZERO_MS + periodMs), periodMs);
   }
 
   /** The document to use: this epoch's, or else the previous epoch's; null if neither is known. */

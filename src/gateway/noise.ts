@@ -7,8 +7,7 @@
  * This implementation is our own, because Noise libraries only support Diffie-Hellman
  * (docs/security.md, "The Noise pattern").
  */
-import { chacha20Poly1305Open, chacha20Poly1305Seal, hkdfBlake2b512 } from "#platform";
-import { blake2b } from "@noble/hashes/blake2.js";
+import { blake2b512, chacha20Poly1305Open, chacha20Poly1305Seal, hkdfBlake2b512 } from "#platform";
 import {
   type Bytes,
   type RandomSource,
@@ -82,12 +81,12 @@ export class SymmetricState {
 
   constructor(protocolName: string) {
     const name = utf8(protocolName);
-    this.hash = name.length > hashLength ? hashOf(name) : concatBytes(name, zeros(name.length));
+    this.hash = name.length > hashLength ? blake2b512(name) : concatBytes(name, zeros(name.length));
     this.chainingKey = copyBytes(this.hash);
   }
 
   mixHash(data: Uint8Array): void {
-    this.hash = hashOf(this.hash, data);
+    this.hash = blake2b512(this.hash, data);
   }
 
   mixKey(secret: Uint8Array): void {
@@ -143,12 +142,6 @@ export class SymmetricState {
 
 function zeros(used: number): Bytes {
   return new Uint8Array(hashLength - used);
-}
-
-function hashOf(...parts: readonly Uint8Array[]): Bytes {
-  const state = blake2b.create({ dkLen: hashLength });
-  for (const part of parts) state.update(part);
-  return copyBytes(state.digest());
 }
 
 function seal(key: Bytes, counter: number, hash: Bytes, plaintext: Uint8Array): Bytes {

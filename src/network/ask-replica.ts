@@ -70,11 +70,10 @@ export async function askReplica(question: ReplicaQuestion): Promise<ReplicaRepl
   const sealed = await createReplicaMessage({ scheme, sizes, message, publicKey, random });
   const answer = await link.request(sealed.command, timeoutMs);
   if (answer.kind !== "replicaMessageReply") throw new ProtocolError("answer of another kind");
+  if (!equalBytes(answer.envelopeHash, envelopeHashOf(sealed.command))) {
+    throw new ProtocolError("answer to another message");
+  }
   if (answer.envelopeReply.length === 0) {
-    // The key of a sealed answer shows which message it answers; an unsealed one only names it.
-    if (!equalBytes(answer.envelopeHash, envelopeHashOf(sealed.command))) {
-      throw new ProtocolError("answer to another message");
-    }
     return refusalOf(message, answer.errorCode || REPLICA_ERROR_INTERNAL_ERROR);
   }
   const reply = openReplicaReply([sealed.replyKey], answer.envelopeReply);

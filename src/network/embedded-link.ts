@@ -355,7 +355,8 @@ export class EmbeddedLink implements MixnetLink {
       this.#surbs.add(packet.surbId, { keys: surbKeys!, isDecoy }, keptMs);
     }
     this.#traceSent(packet, route, isDecoy, replyEtaMs);
-    this.#gateway.enter(sealed);
+    const { surbId } = packet;
+    this.#gateway.enter(sealed, (way) => this.#traceLost(surbId, isDecoy, way));
     return replyEtaMs;
   }
 

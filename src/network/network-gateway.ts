@@ -1,5 +1,5 @@
 /** A gateway of the embedded network, as its port sees it. */
-import type { SphinxMixes } from "./mix/sphinx-mixes.js";
+import type { OnLost, SphinxMixes } from "./mix/sphinx-mixes.js";
 import type { Spool } from "./spool.js";
 import type { NetworkNode } from "./topology.js";
 
@@ -31,9 +31,12 @@ export class NetworkGateway {
     return this.#server;
   }
 
-  /** Takes a client's packet, which has the geometry's length. Like any packet it may disappear. */
-  enter(packet: Uint8Array): void {
-    this.#mixes.enter(this.node, packet);
+  /**
+   * Takes a client's packet, which has the geometry's length. Like any packet it may disappear;
+   * `onLost` is told, which no real network can tell.
+   */
+  enter(packet: Uint8Array, onLost?: OnLost): void {
+    this.#mixes.enter(this.node, packet, onLost);
   }
 
   /**

@@ -27,7 +27,22 @@ export function derive(seed: Uint8Array, label: string): Bytes {
   return hash256(concatBytes(seed, utf8(label)));
 }
 
+/** How much of a stream is computed at a time, in bytes. */
+const CHUNK = 4096;
+
 /** Derives a stream of random bytes from `seed` and `label`. */
 export function derivedRandom(seed: Uint8Array, label: string): RandomSource {
-  return chacha20Random(derive(seed, label));
+  const stream = chacha20Random(derive(seed, label));
+  // A network draws a few bytes at a time, for nonces, delays and choices. Setting up the cipher
+  // costs as much as a hundred such draws.
+  let ahead = new Uint8Array(0);
+  return (length) => {
+    if (length > ahead.length) {
+      const more = stream(Math.max(CHUNK, length - ahead.length));
+      ahead = ahead.length === 0 ? more : concatBytes(ahead, more);
+    }
+    const drawn = ahead.slice(0, length);
+    ahead = ahead.subarray(length);
+    return drawn;
+  };
 }

@@ -123,6 +123,13 @@ export function sha512(...parts: readonly Uint8Array[]): Bytes {
 }
 
 /** See the contract. */
+export function blake2b512(...parts: readonly Uint8Array[]): Bytes {
+  const state = blake2b.create({ dkLen: 64 });
+  for (const part of parts) state.update(part);
+  return copyBytes(state.digest());
+}
+
+/** See the contract. */
 export function hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Bytes {
   const state = hmac.create(sha256, key);
   for (const part of parts) state.update(part);

@@ -7,6 +7,7 @@ import type * as contract from "./contract.js";
 export { crc32 } from "../bytes/crc32.js";
 export {
   aes256Ctr,
+  blake2b512,
   chacha20Poly1305Open,
   chacha20Poly1305Seal,
   ed25519Verify,

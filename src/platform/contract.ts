@@ -110,6 +110,9 @@ export declare function hkdfBlake2b512(
   length: number,
 ): Bytes;
 
+/** BLAKE2b (RFC 7693) without a key, 64 bytes, of the concatenated parts. */
+export declare function blake2b512(...parts: readonly Uint8Array[]): Bytes;
+
 /** SHA-512 (64 bytes, FIPS 180-4) of the concatenated parts. */
 export declare function sha512(...parts: readonly Uint8Array[]): Bytes;
 

@@ -325,6 +325,23 @@ export function hkdfBlake2b512(
   return new Uint8Array(hkdfSync("blake2b512", ikm, salt, info, length));
 }
 
+/** Whether the runtime has BLAKE2b-512. */
+const hasBlake2b512 = once(() => {
+  // The digest of the empty message; computed with two libraries.
+  const nothing =
+    "786a02f742015903c6c6fd852552d272912f4740e15847618a86e217f71f5419" +
+    "d25e1031afee585313896444934eb04b903a685b1448b755d56f701afe9be2ce";
+  return gives(nothing, () => createHash("blake2b512").digest());
+});
+
+/** See the contract. */
+export function blake2b512(...parts: readonly Uint8Array[]): Bytes {
+  if (!hasBlake2b512()) return inJavaScript().blake2b512(...parts);
+  const state = createHash("blake2b512");
+  for (const part of parts) state.update(part);
+  return copyBytes(state.digest());
+}
+
 /** Whether the runtime has SHA-512. */
 const hasSha512 = once(() => {
   // The digest of the empty message (FIPS 180-4).

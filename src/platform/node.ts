@@ -11,6 +11,7 @@ export { dialTcp, dialUnix, dialWs } from "./node-dial.js";
 export { onProcessEnd } from "./node-process-end.js";
 export {
   aes256Ctr,
+  blake2b512,
   chacha20Poly1305Open,
   chacha20Poly1305Seal,
   ed25519Verify,

@@ -33,8 +33,11 @@ export interface Transport {
   resume(): void;
   /** Sends what is queued, then closes. Idempotent. */
   end(): void;
-  /** Closes at once; queued data is lost. Idempotent. */
-  destroy(): void;
+  /**
+   * Closes at once; queued data is lost. Idempotent.
+   * @param why told to the other end if the transport can carry it, as message ports can.
+   */
+  destroy(why?: string): void;
 }
 
 /** Something that accepts transports. */

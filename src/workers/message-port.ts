@@ -49,10 +49,16 @@ const WINDOW_BYTES = 1024 * 1024;
 /** The control messages between two ends; all others are bytes, or a count of delivered bytes. */
 const END = "end";
 const GONE = "gone";
+/** Longest reason that is told with {@link GONE}, in characters. */
+const WHY_LENGTH = 1000;
 
 interface PortEvent {
   readonly data?: unknown;
 }
+
+/** The part of a page's global scope that is used here. */
+type PageScope = Partial<MessageSource>;
+const page = globalThis as unknown as PageScope;
 
 /** One end of a pair of ports. */
 class MessagePortTransport implements Transport {
@@ -72,6 +78,13 @@ class MessagePortTransport implements Transport {
   /** Whether the other end has ended. */
   #peerEnded = false;
   #closed = false;
+  /** Whether any bytes came: an end that goes before that was never connected. */
+  #received = false;
+  /**
+   * Not every browser tells the other end that a page is gone. A page that comes back from the
+   * cache of pages finds its connection lost, and its client reconnects.
+   */
+  readonly #onPageHide = (): void => this.destroy();
 
   constructor(port: MessagePortLike, address: string) {
     this.#port = port;
@@ -85,6 +98,7 @@ class MessagePortTransport implements Transport {
       this.#finish(new ConnectionLostError(`${this.address}: the other end is gone`));
     });
     port.start();
+    page.addEventListener?.("pagehide", this.#onPageHide);
   }
 
   get queuedBytes(): number {
@@ -137,8 +151,8 @@ class MessagePortTransport implements Transport {
     this.#flush();
   }
 
-  destroy(): void {
-    this.#post(GONE);
+  destroy(why?: string): void {
+    this.#post(why === undefined ? GONE : { [GONE]: why.slice(0, WHY_LENGTH) });
     this.#inbox.abort(null);
     this.#letGo();
   }
@@ -173,6 +187,9 @@ class MessagePortTransport implements Transport {
       const error = new ConnectionLostError(`${this.address}: the other end reset the connection`);
       if (lost) this.#inbox.abort(error);
       this.#finish(null);
+    } else if (isReason(message)) {
+      const Failure = this.#received ? ConnectionLostError : ConnectError;
+      this.#finish(new Failure(`${this.address}: ${message[GONE]}`));
     } else this.#refuse("a message that is not of a byte stream");
   }
 
@@ -181,6 +198,7 @@ class MessagePortTransport implements Transport {
       this.#refuse("bytes after its end");
       return;
     }
+    this.#received = true;
     this.#held += piece.length;
     if (this.#held > WINDOW_BYTES + PIECE_BYTES) this.#refuse("more bytes than it was allowed");
     else this.#inbox.push(piece);
@@ -230,10 +248,11 @@ class MessagePortTransport implements Transport {
     this.#unposted = 0;
     this.#undelivered = 0;
     this.#port.close();
+    page.removeEventListener?.("pagehide", this.#onPageHide);
     this.#release();
   }
 
-  #post(message: Uint8Array | number | string, transfer: ArrayBuffer[] = []): void {
+  #post(message: Uint8Array | number | string | object, transfer: ArrayBuffer[] = []): void {
     if (!this.#closed) this.#port.postMessage(message, transfer as never[]);
   }
 
@@ -251,6 +270,12 @@ function isPiece(message: unknown): message is Uint8Array<ArrayBuffer> {
     message.length <= PIECE_BYTES &&
     message.buffer.byteLength === message.length
   );
+}
+
+/** Whether a message says that the other end is gone, and why. */
+function isReason(message: unknown): message is { readonly [GONE]: string } {
+  const why = (message as { readonly [GONE]?: unknown } | null | undefined)?.[GONE];
+  return typeof why === "string" && why.length <= WHY_LENGTH;
 }
 
 /**
@@ -349,13 +374,14 @@ export function listenForPorts(source: MessageSource, address = "page"): Listene
     if (accept === null) early.push(transport);
     else accept(transport);
   };
-  const sources: MessageSource[] = [source];
+  const sources = new Set<MessageSource>([source]);
   source.addEventListener("message", onMessage);
   // A shared worker gets an event for each page, with a separate port.
   const onConnect = ({ ports }: { readonly ports: readonly MessagePortLike[] }): void => {
     for (const port of ports) {
-      sources.push(port);
+      sources.add(port);
       port.addEventListener("message", onMessage);
+      port.addEventListener("close", () => sources.delete(port));
       port.start();
     }
   };

@@ -35,7 +35,7 @@ interface Flags {
  * sealed.
  */
 function exchange({ isRead, noIdempotentBoxAlreadyExists }: Flags): EnvelopeExchange {
-  const context = { scheme: x25519Nike, documents: { all: () => [] } };
+  const context = { scheme: x25519Nike, sealed: new Map(), documents: { all: () => [] } };
   return new EnvelopeExchange(
     context as unknown as PigeonholeContext,
     {

@@ -5,8 +5,8 @@ import { utf8 } from "../../src/bytes/bytes.js";
 import { x25519Nike } from "../../src/crypto/nike/x25519.js";
 import type { NikeScheme } from "../../src/crypto/nike/scheme.js";
 import type { DaemonResponse } from "../../src/wire/responses.js";
-import { boxes } from "./boxes-fixture.js";
-import { freshId, turn, until } from "./fixture.js";
+import { type Start, boxes, nothing } from "./boxes-fixture.js";
+import { freshId, replicaAnswer, turn, until } from "./fixture.js";
 
 /** A scheme that answers only when the test allows it. */
 function slowNike() {
@@ -94,4 +94,41 @@ test("a client that leaves while its envelopes are sealed is not a fault", async
   nike.release();
   for (let i = 0; i < 20; i++) await turn();
   assert.deepEqual(faults, []);
+});
+
+/** Reads a missing box once with an envelope, and returns the code of the answer. */
+async function missWith(made: Awaited<ReturnType<typeof boxes>>, start: Start): Promise<number> {
+  const before = made.link.packets.length;
+  made.client.send(start);
+  await until(() => made.link.packets.length > before);
+  made.link.reply(made.link.last, await replicaAnswer(made.link.last, () => nothing(1)));
+  return (await made.client.expect("startResendingEncryptedMessageReply")).errorCode;
+}
+
+test("a reply to an envelope that the daemon sealed costs no key exchange", async () => {
+  let exchanges = 0;
+  const scheme: NikeScheme = {
+    ...x25519Nike,
+    sharedSecret: (privateKey, publicKey) => {
+      exchanges++;
+      return x25519Nike.sharedSecret(privateKey, publicKey);
+    },
+  };
+  const made = await boxes({ scheme });
+  const start = await made.ready("read", { noRetryOnBoxIdNotFound: true });
+  assert.equal(exchanges, 2, "one for each replica");
+  assert.equal(await missWith(made, start), 1);
+  assert.equal(exchanges, 2);
+});
+
+test("a reply to an envelope that another daemon sealed is opened all the same", async () => {
+  const start = await (await boxes()).ready("read", { noRetryOnBoxIdNotFound: true });
+  assert.equal(await missWith(await boxes(), start), 1);
+});
+
+test("the descriptor decides, not the hash: another envelope's does not open the reply", async () => {
+  const made = await boxes();
+  const one = await made.ready("read", { noRetryOnBoxIdNotFound: true });
+  const { envelopeDescriptor } = await made.ready("read");
+  assert.equal(await missWith(made, { ...one, envelopeDescriptor }), 22);
 });

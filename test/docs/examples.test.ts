@@ -116,5 +116,9 @@ describe("the examples", { concurrency: 3, timeout: 300_000 }, () => {
     await log.getByText("connected").waitFor();
     await page.getByRole("button").click();
     await log.getByText("hello from a page").waitFor();
+    const second = await browser.context.newPage();
+    await second.goto(served.url);
+    await second.locator("#log").getByText("connected").waitFor();
+    assert.equal(served.connections(), 1, "tabs share it");
   });
 });

@@ -49,7 +49,7 @@ describe("the code of the pages", () => {
 
   for (const page of pages) {
     test(`of ${page} names its programs under the title`, () => {
-      const head = textOf(page).split("\n").slice(0, 8).join("\n");
+      const head = textOf(page).split("\n").slice(0, 12).join("\n");
       for (const file of blocksOf(page).keys()) {
         const link = `[${file}](${posix.relative(posix.dirname(page), file)})`;
         assert.ok(head.includes(link), `${page} has no ${link}`);

@@ -459,6 +459,55 @@ test("where a document is missing, the skew of a wrong clock is named to whoever
   }
 });
 
+/** A clock that stands `byMs` ms before `clock`. */
+function behind(clock: VirtualClock, byMs: number): VirtualClock {
+  return new Proxy(clock, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (name === "now") return () => target.now() - byMs;
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
+test("a gateway that says it is 1970 does not end a link that takes its clock", async () => {
+  const all = scene({ timeSync: true });
+  const { clock, network, link, told } = all;
+  Object.assign(network, { clock: behind(clock, clock.now()) });
+  await until(all, () => told.statuses.length > 0);
+  await pass(all, 60_000);
+  assert.ok(link.describe().clockSkewMs! > 40 * 365 * 86_400_000);
+  assert.ok(link.epoch().current >= 0);
+  // Its clock is set, and the next link is a good one.
+  Object.assign(network, { clock });
+  network.links.at(-1)!.link.close(new Error("restarted"));
+  await until(all, () => told.documents.length > 0);
+  await closed(all);
+});
+
+test("a machine whose clock stands in 1970 is told so, and goes on once it is set", async () => {
+  const real = new VirtualClock(epochStart(FIRST_EPOCH, periodMs) + 1000);
+  let offMs = real.now();
+  const wrong = new Proxy(real, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (name === "now") return () => target.now() - offMs;
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  const made = scene({ clock: wrong });
+  Object.assign(made.network, { clock: real });
+  made.network.documents = (epoch) => (epoch < FIRST_EPOCH ? null : signedDocument(epoch));
+  const all = { ...made, clock: real };
+  await until(all, () => all.told.statuses.length > 0);
+  assert.ok(all.link.describe().clockSkewMs! < -40 * 365 * 86_400_000);
+  await until(all, () => all.link.describe().documentProblem !== null);
+  await assert.rejects(all.link.send(echoPacket(utf8("x"))), /clock is \d+ s behind the gateway's/);
+  offMs = 0;
+  await until(all, () => all.told.documents.length > 0);
+  await closed(all);
+});
+
 test("closing ends everything: the link, a dial under way, and what waits", async () => {
   const connected = await online();
   await closed(connected);

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
-import { toHex } from "../../src/bytes/bytes.js";
+import { ml_kem768_x25519 as libraryXwing } from "@noble/post-quantum/hybrid.js";
+import { randomBytes, toHex } from "../../src/bytes/bytes.js";
 import { splitPrf } from "../../src/kem/hybrid.js";
 import { kemSchemeByName, kemSchemes } from "../../src/kem/registry.js";
 import { x25519Kem } from "../../src/kem/x25519.js";
@@ -124,6 +125,35 @@ test("wrong lengths and points of low order are refused", () => {
     assert.throws(() => kem.encapsulate(zeroed(publicKey)), { name: "RangeError" }, kem.name);
     assert.throws(() => kem.decapsulate(privateKey, zeroed(ciphertext)), { name: "RangeError" });
   }
+});
+
+test("X-Wing agrees with the library's own implementation in both directions", () => {
+  for (let run = 0; run < 5; run++) {
+    const [seed, coins] = [randomBytes(32), randomBytes(64)];
+    const { publicKey, privateKey } = xwingKem.generate(scripted(seed));
+    assert.deepEqual(publicKey, libraryXwing.keygen(seed).publicKey);
+    const sealed = xwingKem.encapsulate(publicKey, scripted(coins));
+    const theirs = libraryXwing.encapsulate(publicKey, coins);
+    assert.deepEqual(sealed.ciphertext, theirs.cipherText);
+    assert.deepEqual(sealed.sharedSecret, theirs.sharedSecret);
+    assert.deepEqual(libraryXwing.decapsulate(sealed.ciphertext, seed), sealed.sharedSecret);
+    const damaged = theirs.cipherText.slice();
+    damaged[run]! ^= 1;
+    for (const ciphertext of [sealed.ciphertext, damaged]) {
+      const secret = libraryXwing.decapsulate(ciphertext.slice(), seed);
+      assert.deepEqual(xwingKem.decapsulate(privateKey, ciphertext), secret);
+    }
+  }
+});
+
+test("X-Wing: a new private key, its copy, and one that changed in place are what they contain", () => {
+  const [pair, other] = [xwingKem.generate(), xwingKem.generate()];
+  const { ciphertext, sharedSecret } = xwingKem.encapsulate(pair.publicKey);
+  assert.deepEqual(xwingKem.decapsulate(pair.privateKey.slice(), ciphertext), sharedSecret);
+  pair.publicKey.fill(0);
+  assert.deepEqual(xwingKem.decapsulate(pair.privateKey, ciphertext), sharedSecret);
+  pair.privateKey.set(other.privateKey);
+  assert.notDeepEqual(xwingKem.decapsulate(pair.privateKey, ciphertext), sharedSecret);
 });
 
 test("the vectors' public keys are those of the handshakes", () => {

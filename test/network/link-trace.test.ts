@@ -79,27 +79,29 @@ for (const mixing of ["realistic", "sphinx"] as const) {
   });
 }
 
-test("a link of the embedded network tells which packet was lost, and which way", async () => {
-  const clock = new VirtualClock();
-  const network = new EmbeddedNetwork({ clock, seed: "a loss", mixing: "realistic" });
-  await network.start();
-  const events: LinkTrace[] = [];
-  const link = network.link({ onTrace: (event) => void events.push(event) });
-  link.open({ onReply: () => {}, onDocument: () => {}, onStatus: () => {} });
-  await clock.advance(0);
-  const [destination, recipient] = findServices(
-    "echo",
-    network.currentDocument()!,
-  )[0]!.toDestination();
-  for (const way of ["forward", "reply"] as const) {
-    events.length = 0;
-    network.faults.dropNext(1, way);
-    const surbId = SurbId.random();
-    await link.send({ destination, recipient, payload: utf8("x"), surbId });
-    await clock.advance(60_000);
-    const lost = events.find(({ event }) => event === "lost");
-    assert.ok(lost?.event === "lost");
-    assert.deepEqual([lost.packet, lost.way, lost.decoy], [shortId(surbId), way, false]);
-  }
-  await network.close();
-});
+for (const mixing of ["realistic", "sphinx"] as const) {
+  test(`a link of the ${mixing} network tells which packet was lost, and which way`, async () => {
+    const clock = new VirtualClock();
+    const network = new EmbeddedNetwork({ clock, seed: "a loss", mixing });
+    await network.start();
+    const events: LinkTrace[] = [];
+    const link = network.link({ onTrace: (event) => void events.push(event) });
+    link.open({ onReply: () => {}, onDocument: () => {}, onStatus: () => {} });
+    await clock.advance(0);
+    const [destination, recipient] = findServices(
+      "echo",
+      network.currentDocument()!,
+    )[0]!.toDestination();
+    for (const way of ["forward", "reply"] as const) {
+      events.length = 0;
+      network.faults.dropNext(1, way);
+      const surbId = SurbId.random();
+      await link.send({ destination, recipient, payload: utf8("x"), surbId });
+      await clock.advance(60_000);
+      const lost = events.find(({ event }) => event === "lost");
+      assert.ok(lost?.event === "lost");
+      assert.deepEqual([lost.packet, lost.way, lost.decoy], [shortId(surbId), way, false]);
+    }
+    await network.close();
+  });
+}

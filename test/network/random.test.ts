@@ -26,6 +26,16 @@ test("parts with other labels have other streams, each the same for the same see
   assert.equal(stream("a"), toHex(derivedRandom(seed, "a")(75)));
 });
 
+test("a stream is drawn in pieces of any length, each with memory of its own", () => {
+  const seed = seedBytes("pieces");
+  const whole = toHex(derivedRandom(seed, "a")(20_000));
+  const random = derivedRandom(seed, "a");
+  const lengths = [0, 1, 4095, 1, 12, 5000, 32, 4096, 6763];
+  const pieces = lengths.map((length) => random(length));
+  assert.equal(pieces.map(toHex).join(""), whole);
+  assert.ok(pieces.every(({ buffer, length }) => buffer.byteLength === length));
+});
+
 test("uniform numbers fill their range and use 53 bits", () => {
   const random = derivedRandom(seedBytes(1), "uniform");
   const numbers = Array.from({ length: 4000 }, () => uniform(random));

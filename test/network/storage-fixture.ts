@@ -28,6 +28,7 @@ import {
   encodeReplicaCommand,
 } from "../../src/crypto/envelope/wire-commands.js";
 import { pigeonholeSizes } from "../../src/pki/pigeonhole-sizes.js";
+import type { NikeScheme } from "../../src/crypto/nike/scheme.js";
 import { x25519Nike } from "../../src/crypto/nike/x25519.js";
 import { REPLICA_EPOCH_MS, epochAt } from "../../src/pki/epoch.js";
 import { chacha20Random } from "../../src/bacap/seeded-random.js";
@@ -71,6 +72,8 @@ export interface FixtureOptions extends Partial<
   readonly timing?: Partial<Timing>;
   readonly replicas?: number;
   readonly random?: (length: number) => Bytes;
+  /** The replicas' scheme; it must be x25519, perhaps observed. */
+  readonly scheme?: NikeScheme;
 }
 
 /** A running storage network and what a client does with it. */
@@ -95,7 +98,7 @@ export class StorageFixture {
       clock: this.clock,
       random: this.random,
       timing: { ...instantTiming, ...options.timing },
-      scheme: x25519Nike,
+      scheme: options.scheme ?? x25519Nike,
       replicas: this.#identities,
       keySeed: seed(7),
       document: () => this.#document,

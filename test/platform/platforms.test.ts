@@ -14,6 +14,7 @@ test("both platforms export the same names, and Node gets Node's", () => {
   assert.deepEqual(Object.keys(browser).toSorted(), names);
   assert.deepEqual(names, [
     "aes256Ctr",
+    "blake2b512",
     "chacha20Poly1305Open",
     "chacha20Poly1305Seal",
     "crc32",

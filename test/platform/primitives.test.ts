@@ -277,6 +277,26 @@ test("HKDF-BLAKE2b-512 is the same on both platforms, at its limits too", () => 
   }
 });
 
+test("BLAKE2b-512 is the same on both platforms, however its input is cut", () => {
+  const text = new TextEncoder().encode("abc");
+  // RFC 7693, appendix A.
+  assert.equal(
+    sameOnBoth((p) => p.blake2b512(text)),
+    "ba80a53f981c4d0d6a2797b69f12f6e94c212f14685ac4b74b12bb6fdbffa2d1" +
+      "7d87c5392aab792dc252d5de4533cc9518d38aa8dbf1925ab92386edd4009923",
+  );
+  fc.assert(
+    fc.property(fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 4 }), (parts) => {
+      const whole = new Uint8Array(parts.flatMap((part) => [...part]));
+      assert.equal(
+        sameOnBoth((p) => p.blake2b512(...parts)),
+        sameOnBoth((p) => p.blake2b512(whole)),
+      );
+    }),
+    runs,
+  );
+});
+
 test("SHA-512 is the same on both platforms, however its input is cut", () => {
   const text = new TextEncoder().encode("abc");
   // FIPS 180-4, as published with its example values.

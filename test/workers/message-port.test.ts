@@ -23,6 +23,8 @@ const hostile: readonly (readonly [string, unknown])[] = [
   ["a piece of a larger buffer", new Uint8Array(1000).subarray(10)],
   ["memory that stays shared", shared],
   ["words instead of bytes", new Uint16Array(4)],
+  ["a reason that is too long", { gone: "x".repeat(1001) }],
+  ["a reason that is not text", { gone: 1 }],
   ["a count of what was never sent", 1],
   ["a negative count", -1],
   ["a count that is not a number", NaN],
@@ -59,6 +61,38 @@ test("bytes after an end are refused", async () => {
   await recorder.closed;
   assert.equal(recorder.bytes, 3);
   port.close();
+});
+
+test("an end that goes away can say why", async () => {
+  for (const sends of [false, true]) {
+    const { port1, port2 } = new MessageChannel();
+    const [near, far] = [messagePortTransport(port1, "a worker"), messagePortTransport(port2)];
+    const recorder = Recorder.open(near);
+    Recorder.open(far);
+    if (sends) far.write(pattern(3));
+    far.destroy("nobody listens there");
+    const error = await recorder.closed;
+    // Without a single byte there never was a connection.
+    assert.ok(error instanceof (sends ? ConnectionLostError : ConnectError), String(error));
+    assert.equal(error.message, "a worker: nobody listens there");
+    assert.equal(recorder.bytes, sends ? 3 : 0);
+  }
+});
+
+test("an end whose page goes away says so", async (t) => {
+  const scope = new EventTarget();
+  const names = ["addEventListener", "removeEventListener"] as const;
+  t.after(() => {
+    for (const name of names) Reflect.deleteProperty(globalThis, name);
+  });
+  for (const name of names) {
+    Object.assign(globalThis, { [name]: scope[name].bind(scope) });
+  }
+  const { port1, port2 } = new MessageChannel();
+  const recorder = Recorder.open(messagePortTransport(port2));
+  messagePortTransport(port1);
+  scope.dispatchEvent(new Event("pagehide"));
+  assert.equal(await recorder.closed, null);
 });
 
 test("an end whose thread is killed is noticed", async () => {

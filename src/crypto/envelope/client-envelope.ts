@@ -173,6 +173,8 @@ export function openReplicaReply(
  * because either of the two may have answered.
  * @param request.publicKeyOf returns the NIKE public key of a replica for an epoch; undefined if
  * unknown.
+ * @param request.replyKeys the reply keys, in the order of the recipients, if they are still known;
+ * otherwise they are computed again.
  * @throws (rejects) MKEMDecryptionFailedError when no replica's key opens it; ProtocolError when
  * the descriptor or the reply's content is malformed; RangeError for malformed public keys.
  */
@@ -181,13 +183,15 @@ export async function openEnvelopeReply(request: {
   readonly envelopeDescriptor: EnvelopeDescriptor;
   readonly sealedReply: Uint8Array;
   readonly publicKeyOf: (replicaId: number, epoch: bigint) => Uint8Array | undefined;
+  readonly replyKeys?: readonly Bytes[] | undefined;
 }): Promise<ReplicaReplyMessage> {
   const { scheme, sealedReply } = request;
   const descriptor = decodeEnvelopeDescriptor(request.envelopeDescriptor);
-  for (const replicaId of descriptor.replicaIds) {
+  for (const [i, replicaId] of descriptor.replicaIds.entries()) {
     const publicKey = request.publicKeyOf(replicaId, descriptor.epoch);
     if (publicKey === undefined) continue;
-    const replyKey = await mkemReplyKey(scheme, descriptor.envelopeKey, publicKey);
+    const replyKey =
+      request.replyKeys?.[i] ?? (await mkemReplyKey(scheme, descriptor.envelopeKey, publicKey));
     try {
       return openReplicaReply([replyKey], sealedReply);
     } catch (error) {

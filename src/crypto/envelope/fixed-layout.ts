@@ -10,13 +10,14 @@ import { ProtocolError } from "../../errors/errors.js";
 /** Longest input of a reader: 16 MiB. */
 const MAX_PARSE_SIZE = 16 * 1024 * 1024;
 
+const tooShortText = "data too short";
+
 /** Error text for an unknown type byte. */
 export const UNKNOWN_TYPE_TEXT = "integer constraint violated";
 
 /** Reads one field after the other; the results are copies. */
 export class FieldReader {
   readonly #bytes: Bytes;
-  readonly #view: DataView;
   #at = 0;
 
   /**
@@ -27,7 +28,6 @@ export class FieldReader {
     if (bytes.length > MAX_PARSE_SIZE) throw new ProtocolError("input exceeds MaxParseSize");
     // A plain view, because `slice` of a subclass may not copy.
     this.#bytes = new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length);
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
   /** How many bytes are left. */
@@ -36,36 +36,58 @@ export class FieldReader {
   }
 
   #advance(length: number): number {
-    if (length > this.remaining) throw new ProtocolError("data too short");
+    if (length > this.remaining) throw new ProtocolError(tooShortText);
     const start = this.#at;
     this.#at += length;
     return start;
   }
 
+  /** An unsigned integer of up to 4 bytes. A DataView for each message would take longer. */
+  #integer(length: number): number {
+    const start = this.#advance(length);
+    let value = 0;
+    for (let i = start; i < start + length; i++) value = value * 256 + this.#bytes[i]!;
+    return value;
+  }
+
   /** An unsigned 8-bit integer. Throws ProtocolError `data too short`, as do all methods below. */
   u8(): number {
-    return this.#view.getUint8(this.#advance(1));
+    return this.#integer(1);
   }
 
   /** An unsigned 16-bit integer. */
   u16(): number {
-    return this.#view.getUint16(this.#advance(2));
+    return this.#integer(2);
   }
 
   /** An unsigned 32-bit integer. */
   u32(): number {
-    return this.#view.getUint32(this.#advance(4));
+    return this.#integer(4);
   }
 
   /** An unsigned 64-bit integer. */
   u64(): bigint {
-    return this.#view.getBigUint64(this.#advance(8));
+    if (this.remaining < 8) throw new ProtocolError(tooShortText);
+    const high = BigInt(this.#integer(4));
+    return (high << 32n) | BigInt(this.#integer(4));
   }
 
   /** `length` bytes. */
   take(length: number): Bytes {
     const start = this.#advance(length);
     return this.#bytes.slice(start, start + length);
+  }
+
+  /** A reader of the next `length` bytes, which are not copied. */
+  within(length: number): FieldReader {
+    const start = this.#advance(length);
+    return new FieldReader(this.#bytes.subarray(start, start + length));
+  }
+
+  /** Whether all remaining bytes are zero. */
+  get isPadding(): boolean {
+    for (let at = this.#at; at < this.#bytes.length; at++) if (this.#bytes[at] !== 0) return false;
+    return true;
   }
 
   /** All remaining bytes. */
@@ -129,21 +151,29 @@ export class FieldWriter {
     return this.u32(name, value.length).bytes(name, value);
   }
 
+  /** The fields of another writer, after their total length as 32 bits. */
+  nested(name: string, fields: FieldWriter): this {
+    this.u32(name, fields.#length);
+    this.#parts.push(...fields.#parts);
+    this.#lengths.push(...fields.#lengths);
+    this.#length += fields.#length;
+    return this;
+  }
+
   /** All fields, followed by zeros up to `length` bytes. Throws RangeError when they do not fit. */
   finish(length: number = this.#length): Bytes {
     if (this.#length > length) {
       throw new RangeError(`data exceeds target size: ${this.#length} > ${length}`);
     }
     const message = new Uint8Array(length);
-    const view = new DataView(message.buffer);
     let at = 0;
-    for (const [i, part] of this.#parts.entries()) {
+    for (let i = 0; i < this.#parts.length; i++) {
+      const part = this.#parts[i]!;
       const width = this.#lengths[i]!;
       if (typeof part === "object") message.set(part, at);
-      else if (typeof part === "bigint") view.setBigUint64(at, part);
-      else if (width === 1) message[at] = part;
-      else if (width === 2) view.setUint16(at, part);
-      else view.setUint32(at, part);
+      else if (typeof part === "bigint") new DataView(message.buffer).setBigUint64(at, part);
+      // Each assignment keeps the lowest 8 bits.
+      else for (let k = 0; k < width; k++) message[at + k] = part >>> (8 * (width - 1 - k));
       at += width;
     }
     return message;

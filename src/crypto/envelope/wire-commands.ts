@@ -78,7 +78,7 @@ export type ReplicaCommand =
   | ReplicaWriteReplyCommand
   | BareCommand;
 
-function encodeBody(command: ReplicaCommand): Bytes {
+function bodyOf(command: ReplicaCommand): FieldWriter {
   const writer = new FieldWriter();
   switch (command.kind) {
     case "replicaMessage":
@@ -110,7 +110,7 @@ function encodeBody(command: ReplicaCommand): Bytes {
     default:
       throw new RangeError("`command.kind` must be one of the replica commands");
   }
-  return writer.finish();
+  return writer;
 }
 
 /**
@@ -120,11 +120,10 @@ function encodeBody(command: ReplicaCommand): Bytes {
  * @throws TypeError, RangeError for fields that do not fit, and when the result exceeds `length`.
  */
 export function encodeReplicaCommand(command: ReplicaCommand, length?: number): Bytes {
-  const body = encodeBody(command);
   return new FieldWriter()
     .u8("id", commandId[command.kind])
     .u8("reserved", 0)
-    .prefixed("body", body)
+    .nested("body", bodyOf(command))
     .finish(length);
 }
 
@@ -182,8 +181,8 @@ function readHeader(bytes: Uint8Array): { id: number; body: FieldReader } {
   const reserved = reader.u8();
   const bodyLength = reader.u32();
   if (reserved !== 0 || bodyLength > reader.remaining) throw new ProtocolError(invalidText);
-  const body = new FieldReader(reader.take(bodyLength));
-  if (reader.rest().some((byte) => byte !== 0)) throw new ProtocolError(invalidText);
+  const body = reader.within(bodyLength);
+  if (!reader.isPadding) throw new ProtocolError(invalidText);
   return { id, body };
 }
 

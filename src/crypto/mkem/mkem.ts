@@ -72,6 +72,7 @@ export async function mkemReplyKey(
   privateKey: Uint8Array,
   publicKey: Uint8Array,
 ): Promise<Bytes> {
+  if (scheme.hashedSecret) return scheme.hashedSecret(privateKey, publicKey);
   return hash256(await scheme.sharedSecret(privateKey, publicKey));
 }
 

@@ -34,6 +34,11 @@ export interface NikeScheme {
    * for a public key of low order, which leaves no secret.
    */
   sharedSecret(privateKey: Uint8Array, publicKey: Uint8Array): MaybePromise<Bytes>;
+  /**
+   * Like {@link sharedSecret}, but hashed with BLAKE2b-256. A scheme that keeps secrets keeps their
+   * hashes; the others leave this out.
+   */
+  hashedSecret?(privateKey: Uint8Array, publicKey: Uint8Array): MaybePromise<Bytes>;
   /** Checks a public key from outside. Throws or rejects with RangeError when it is malformed. */
   checkPublicKey(publicKey: Uint8Array): MaybePromise<void>;
 }

@@ -17,6 +17,7 @@ import { REPLICA_ERROR_BOX_ALREADY_EXISTS, REPLICA_SUCCESS } from "../../errors/
 import { type Timing, pauseBefore } from "../../mixnet/timing.js";
 import type { ReplicaDescriptor } from "../../pki/mix-descriptor.js";
 import { askReplica } from "../ask-replica.js";
+import { reuseKeys } from "../kept-secrets.js";
 import { type StorageDocument, onlineHolders } from "../replica/shards.js";
 import type { StorageLink } from "../storage-link.js";
 import { isWellSized } from "./cached-envelope.js";
@@ -49,9 +50,11 @@ type ShardAnswer =
 /** Reads and deletes boxes at their shards, and sends envelopes to their intermediate replicas. */
 export class CopyReplicas {
   readonly #options: CopyReplicasOptions;
+  readonly #scheme: NikeScheme;
 
   constructor(options: CopyReplicasOptions) {
     this.#options = options;
+    this.#scheme = reuseKeys(options.scheme);
   }
 
   /**
@@ -117,11 +120,12 @@ export class CopyReplicas {
     shard: ReplicaDescriptor,
     message: ReplicaInnerMessage,
   ): Promise<ReplicaReplyMessage | null> {
-    const { random, scheme, sizes, replicaEpoch, timing, linkTo } = this.#options;
+    const { random, sizes, replicaEpoch, timing, linkTo } = this.#options;
     const link = linkTo(shard.replicaId);
     const publicKey = shard.envelopeKeys.get(replicaEpoch());
     if (link === undefined || publicKey === undefined) return null;
     const timeoutMs = timing.copyStepMs;
+    const scheme = this.#scheme;
     try {
       return await askReplica({ scheme, sizes, random, link, publicKey, message, timeoutMs });
     } catch {

@@ -12,7 +12,7 @@ import type { Geometry } from "../../pki/geometry.js";
 import { decodeForwardPayload } from "../../sphinx/payload.js";
 import { Sphinx } from "../../sphinx/sphinx.js";
 import type { TrafficCounts } from "../embedded-link.js";
-import type { NetworkFaults } from "../faults.js";
+import type { NetworkFaults, PacketDirection } from "../faults.js";
 import type { NetworkTime } from "../network-time.js";
 import type { Spool } from "../spool.js";
 import type { NetworkNode, Topology } from "../topology.js";
@@ -44,6 +44,15 @@ export interface SphinxMixesOptions {
   readonly deliver: (packet: OutgoingPacket, reply: ((payload: Uint8Array) => void) | null) => void;
 }
 
+/** Called when a packet (`forward`) or its reply is lost or dropped on its way. */
+export type OnLost = (way: PacketDirection) => void;
+
+/** Which of the two a packet is, and who watches it. The nodes themselves do not know. */
+interface Watched {
+  readonly way: PacketDirection;
+  readonly onLost: OnLost | undefined;
+}
+
 /** Nodes by identity hash in hex. */
 type Layer = ReadonlyMap<string, SphinxNode>;
 
@@ -73,27 +82,37 @@ export class SphinxMixes {
     this.#longestRestMs = Math.min(longestRestEpochs * time.periodMs, samplingCap(mu));
   }
 
-  /** Handles a client's packet that reached a gateway. An invalid packet is dropped silently. */
-  enter(gateway: NetworkNode, packet: Uint8Array): void {
+  /**
+   * Handles a client's packet that reached a gateway. An invalid packet is dropped; only `onLost`
+   * is told.
+   */
+  enter(gateway: NetworkNode, packet: Uint8Array, onLost?: OnLost): void {
     const { faults, traffic } = this.#options;
+    const watched: Watched = { way: "forward", onLost };
     traffic.sent++;
     if (faults.takeLoss("forward")) {
-      traffic.lost++;
+      this.#lose(watched);
       return;
     }
-    this.#orDrop(() => {
+    this.#orDrop(watched, () => {
       const opened = this.#gateways.get(toHex(gateway.identityHash))!.open(packet);
-      this.#forward(opened, 0, faults.extraDelayMs);
+      this.#forward(opened, { layer: 0, watched, extraDelayMs: faults.extraDelayMs });
     });
   }
 
+  #lose({ way, onLost }: Watched): void {
+    this.#options.traffic.lost++;
+    onLost?.(way);
+  }
+
   /** Does what a packet asks for; drops a packet that asks for something forbidden. */
-  #orDrop(work: () => void): void {
+  #orDrop({ way, onLost }: Watched, work: () => void): void {
     try {
       work();
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#options.traffic.dropped++;
+      onLost?.(way);
     }
   }
 
@@ -101,7 +120,14 @@ export class SphinxMixes {
    * Delays a packet, then passes it to a node of the next layer. After the last layer come the
    * service nodes and the gateways.
    */
-  #forward({ told, packet }: OpenedPacket, layer: number, extraDelayMs = 0): void {
+  #forward(
+    { told, packet }: OpenedPacket,
+    {
+      layer,
+      watched,
+      extraDelayMs = 0,
+    }: { readonly layer: number; readonly watched: Watched; readonly extraDelayMs?: number },
+  ): void {
     const { nextNodeHop, nodeDelay, recipient, surbReply } = told;
     if (nextNodeHop === null || nodeDelay === null || recipient !== null || surbReply !== null) {
       throw new ProtocolError("the packet must not be passed on");
@@ -111,7 +137,7 @@ export class SphinxMixes {
       throw new ProtocolError(`the packet asks for a delay of ${delayMs} ms`);
     }
     // Looked up before the delay, so that packets with unknown destinations cannot fill the queue.
-    const arrive = this.#arrival(toHex(nextNodeHop.id), layer);
+    const arrive = this.#arrival(toHex(nextNodeHop.id), layer, watched);
     const { clock, packets, kindMixes } = this.#options;
     const restMs = Math.max(1, delayMs) + extraDelayMs;
     const due = clock.monotonic() + restMs;
@@ -122,25 +148,27 @@ export class SphinxMixes {
       }
       arrive(packet!);
     };
-    packets.add(restMs, () => this.#orDrop(leave));
+    packets.add(restMs, () => this.#orDrop(watched, leave));
   }
 
   /** What happens when a packet reaches a node. @throws ProtocolError when it must not go there. */
-  #arrival(id: string, layer: number): (packet: Uint8Array) => void {
+  #arrival(id: string, layer: number, watched: Watched): (packet: Uint8Array) => void {
     const mixes = this.#layers[layer];
     if (mixes !== undefined) {
       const mix = mixes.get(id);
-      if (mix !== undefined) return (packet) => this.#forward(mix.open(packet), layer + 1);
+      if (mix !== undefined) {
+        return (packet) => this.#forward(mix.open(packet), { layer: layer + 1, watched });
+      }
     } else {
       const serviceNode = this.#serviceNodes.get(id);
-      if (serviceNode !== undefined) return (packet) => this.#serve(serviceNode, packet);
+      if (serviceNode !== undefined) return (packet) => this.#serve(serviceNode, packet, watched);
       const gateway = this.#gateways.get(id);
       if (gateway !== undefined) return (packet) => this.#fileReply(gateway, packet);
     }
     throw new ProtocolError("the packet's next hop is not in the next layer");
   }
 
-  #serve(serviceNode: SphinxNode, packet: Uint8Array): void {
+  #serve(serviceNode: SphinxNode, packet: Uint8Array, { onLost }: Watched): void {
     const { clock, geometry, deliver } = this.#options;
     const { told, payload: block } = serviceNode.open(packet);
     const { nextNodeHop, recipient, surbReply, nodeDelay } = told;
@@ -153,20 +181,29 @@ export class SphinxMixes {
     const reply =
       surb === null
         ? null
-        : (answer: Uint8Array) => this.#orDrop(() => this.#reply(surb, answer, holdUntil));
+        : (answer: Uint8Array) => {
+            const watched: Watched = { way: "reply", onLost };
+            this.#orDrop(watched, () => this.#reply(surb, answer, { holdUntil, watched }));
+          };
     deliver({ destination, recipient: recipient.id, payload, surbId: null }, reply);
   }
 
-  #reply(surb: Uint8Array, answer: Uint8Array, holdUntil: number): void {
-    const { clock, faults, packets, traffic } = this.#options;
+  #reply(
+    surb: Uint8Array,
+    answer: Uint8Array,
+    { holdUntil, watched }: { readonly holdUntil: number; readonly watched: Watched },
+  ): void {
+    const { clock, faults, packets } = this.#options;
     const { packet, firstHop } = this.#sphinx.newPacketFromSurb(surb, answer);
-    const arrive = this.#arrival(toHex(firstHop), 0);
+    const arrive = this.#arrival(toHex(firstHop), 0, watched);
     if (faults.takeLoss("reply")) {
-      traffic.lost++;
+      this.#lose(watched);
       return;
     }
     const heldBackMs = Math.max(0, holdUntil - clock.monotonic());
-    packets.add(heldBackMs + faults.extraDelayMs, () => this.#orDrop(() => arrive(packet)));
+    packets.add(heldBackMs + faults.extraDelayMs, () =>
+      this.#orDrop(watched, () => arrive(packet)),
+    );
   }
 
   #fileReply(gateway: SphinxNode, packet: Uint8Array): void {

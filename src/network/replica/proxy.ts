@@ -18,6 +18,7 @@ import type { Timing } from "../../mixnet/timing.js";
 import type { ReplicaDescriptor } from "../../pki/mix-descriptor.js";
 import { askReplica, refusalOf } from "../ask-replica.js";
 import { ConcurrencyGate } from "../concurrency-gate.js";
+import { reuseKeys } from "../kept-secrets.js";
 import type { StorageLink } from "../storage-link.js";
 import { temporaryForEnvelopes } from "../temporary-codes.js";
 
@@ -43,10 +44,12 @@ export interface ProxyOptions {
 /** Passes messages on. */
 export class Proxy {
   readonly #options: ProxyOptions;
+  readonly #scheme: NikeScheme;
   readonly #gate = new ConcurrencyGate(mostAtOnce);
 
   constructor(options: ProxyOptions) {
     this.#options = options;
+    this.#scheme = reuseKeys(options.scheme);
   }
 
   /**
@@ -95,11 +98,12 @@ export class Proxy {
     shard: ReplicaDescriptor,
     message: ReplicaInnerMessage,
   ): Promise<ReplicaReplyMessage | null> {
-    const { replicaEpoch, random, timing, scheme, sizes, linkTo } = this.#options;
+    const { replicaEpoch, random, timing, sizes, linkTo } = this.#options;
     const link = linkTo(shard.replicaId);
     const publicKey = shard.envelopeKeys.get(replicaEpoch());
     if (link === undefined || publicKey === undefined) return null;
     const timeoutMs = timing.proxyMs;
+    const scheme = this.#scheme;
     try {
       return await askReplica({ scheme, sizes, random, link, publicKey, message, timeoutMs });
     } catch {

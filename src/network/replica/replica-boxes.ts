@@ -83,35 +83,30 @@ export class ReplicaBoxes {
    * @returns the code; 0 if the box is there.
    */
   async write({ boxId, signature, payload }: SignedBox): Promise<number> {
-    const box = { boxId, signature, payload };
     try {
-      // Most boxes arrive twice, and a box that is already there was verified the first time.
-      const before = await this.#find(boxId);
-      if (before !== null && isSameBox(before, box)) return REPLICA_SUCCESS;
-      const { sizes, store, limitBytes } = this.#options;
-      const isTombstone = payload.length === 0;
-      if (!isTombstone && payload.length !== sizes.boxCiphertextLength) {
-        return REPLICA_ERROR_INVALID_PAYLOAD;
-      }
-      if (!isSigned(box)) return REPLICA_ERROR_INVALID_SIGNATURE;
-      if (!isTombstone && store.sizeBytes + storedBoxLength(box) > limitBytes()) {
-        return REPLICA_ERROR_STORAGE_FULL;
-      }
-      return await this.#alone(boxId, () => this.#put(box));
+      return await this.#alone(boxId, () => this.#writeAlone({ boxId, signature, payload }));
     } catch {
       return REPLICA_ERROR_DATABASE_FAILURE;
     }
   }
 
-  async #put(box: SignedBox): Promise<number> {
-    if (box.payload.length > 0) {
-      const present = await this.#find(box.boxId);
-      if (present !== null) {
-        return isSameBox(present, box) ? REPLICA_SUCCESS : REPLICA_ERROR_BOX_ALREADY_EXISTS;
-      }
+  async #writeAlone(box: SignedBox): Promise<number> {
+    const { sizes, store, limitBytes, replicaEpoch, onStored } = this.#options;
+    const isTombstone = box.payload.length === 0;
+    const present = await this.#find(box.boxId);
+    // Most boxes arrive twice, often at the same time, and a box that is there was verified the
+    // first time.
+    if (present !== null && isSameBox(present, box)) return REPLICA_SUCCESS;
+    if (!isTombstone && box.payload.length !== sizes.boxCiphertextLength) {
+      return REPLICA_ERROR_INVALID_PAYLOAD;
     }
-    await this.#options.store.put(this.#options.replicaEpoch(), box);
-    this.#options.onStored?.();
+    if (!isSigned(box)) return REPLICA_ERROR_INVALID_SIGNATURE;
+    if (!isTombstone && store.sizeBytes + storedBoxLength(box) > limitBytes()) {
+      return REPLICA_ERROR_STORAGE_FULL;
+    }
+    if (!isTombstone && present !== null) return REPLICA_ERROR_BOX_ALREADY_EXISTS;
+    await store.put(replicaEpoch(), box);
+    onStored?.();
     return REPLICA_SUCCESS;
   }
 

@@ -32,6 +32,7 @@ import { InvalidEpochError, ProtocolError, ReplicaError } from "../../errors/err
 import type { Timing } from "../../mixnet/timing.js";
 import type { Breather } from "../../clock/breather.js";
 import { refusalOf } from "../ask-replica.js";
+import { keepSecrets } from "../kept-secrets.js";
 import type { StorageLink, StorageLinkTarget, StoragePeer } from "../storage-link.js";
 import type { BoxStore } from "./box-store.js";
 import { EnvelopeKeys } from "./envelope-keys.js";
@@ -102,6 +103,8 @@ export class Replica implements StorageLinkTarget {
   /** Injects faults; none initially. */
   readonly faults: ReplicaFaults;
   readonly #options: ReplicaOptions;
+  /** Opens envelopes. */
+  readonly #scheme: NikeScheme;
   readonly #keys: EnvelopeKeys;
   readonly #boxes: ReplicaBoxes;
   readonly #replication: Replication;
@@ -116,6 +119,7 @@ export class Replica implements StorageLinkTarget {
     this.#options = options;
     this.identity = options.identity;
     this.faults = new ReplicaFaults(random);
+    this.#scheme = keepSecrets(scheme);
     this.#keys = new EnvelopeKeys(scheme, options.keySeed);
     const limitBytes = (): number => this.faults.storageLimitBytes;
     const { onStored } = options;
@@ -270,12 +274,12 @@ export class Replica implements StorageLinkTarget {
 
   /** Opens a message with the keys of the current epoch, the next, or the one before. */
   async #open(command: ReplicaMessageCommand): Promise<OpenedEnvelope> {
-    const { scheme, replicaEpoch } = this.#options;
+    const { replicaEpoch } = this.#options;
     const epoch = replicaEpoch();
     const openWith = async (...epochs: number[]): Promise<OpenedEnvelope> => {
       const keys = await Promise.all(epochs.map((of) => this.#keys.privateKey(of)));
       const privateKeys = keys.filter((key) => key !== null);
-      return openReplicaMessage({ scheme, privateKeys, command });
+      return openReplicaMessage({ scheme: this.#scheme, privateKeys, command });
     };
     try {
       return await openWith(epoch, epoch + 1);

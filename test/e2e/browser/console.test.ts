@@ -193,6 +193,43 @@ test("the console in a browser", { timeout: 240_000 }, async (t) => {
     await page.close();
   });
 
+  await t.test("the map moves through time by keyboard alone", async () => {
+    const { page, problems } = await open(browser, url);
+    await go(page, "Network");
+    const packets = async () =>
+      Number((await page.locator(".node.gateway .note").first().textContent())!.split(" ")[0]);
+    await press(page, "Send an echo");
+    await page.waitForFunction("globalThis.katzConsole.traffic.packets.length > 0");
+    await page.waitForTimeout(500);
+    const slider = page.locator(".slider input");
+    assert.equal(await slider.getAttribute("aria-valuetext"), "now");
+    for (let i = 0; i < 80; i++) {
+      if (await slider.evaluate("document.activeElement?.type === 'range'")) break;
+      await page.keyboard.press("Tab");
+    }
+    await page.keyboard.press("Home");
+    await page.locator(".slider output", { hasText: " ago" }).waitFor();
+    assert.match((await slider.getAttribute("aria-valuetext"))!, /^[\d:.]+, .* ago$/);
+    const first = await page.evaluate("Number(document.activeElement.value)");
+    await page.keyboard.press("ArrowRight");
+    await page.waitForFunction(`Number(document.activeElement.value) > ${String(first)}`);
+    const atBeginning = await packets();
+    // The slider does not take the keys of the pages.
+    await page.keyboard.press("1");
+    await page.locator("h1", { hasText: /^Now$/ }).waitFor();
+    await go(page, "Network");
+    assert.equal(await packets(), atBeginning);
+    assert.deepEqual(await seriousFindings(page), []);
+    await press(page, "Play");
+    await page.locator(".time button", { hasText: "Pause" }).waitFor();
+    await press(page, "Pause");
+    await press(page, "Show now");
+    await page.waitForFunction("document.querySelector('.slider output').textContent === 'now'");
+    assert.ok((await packets()) > atBeginning, "fewer packets had passed then");
+    assert.deepEqual(problems, []);
+    await page.close();
+  });
+
   await t.test("200 packets at once are drawn", async () => {
     const { page, problems } = await open(browser, url);
     await go(page, "Network");

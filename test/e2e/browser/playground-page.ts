@@ -46,6 +46,8 @@ export async function openPlayground(
   const page = await browser.context.newPage();
   await page.goto(`${origin}/#${example}`);
   await page.locator("body[data-ready]").waitFor();
+  // Without delays, so that the tests are quick.
+  await page.locator("#realistic").uncheck();
   return page;
 }
 

@@ -50,12 +50,57 @@ test("the playground", { timeout: 240_000 }, async (t) => {
   }
   await using browser = await HeadlessBrowser.start(executable);
 
-  await t.test("runs an example by keyboard, and shows what the network does", async () => {
+  await t.test("runs an example by keyboard; the console beside it shows its call", async () => {
     const page = await openPlayground(browser, served, "echo");
+    const problems: string[] = [];
+    page.on("console", (message) => {
+      if (message.type() === "error") problems.push(message.text());
+    });
+    const beside = page.frameLocator("#console");
+    await beside.locator(".problem", { hasText: "No program has run yet" }).waitFor();
     const { output, failed } = await runProgram(page);
     assert.deepEqual(failed, []);
     assert.match(output, /^hello mixnet/);
-    assert.match(await page.locator("#facts").innerText(), /Packets sent\s+\d+/);
+    await beside.locator(".problem", { hasText: "network has ended" }).waitFor();
+    await beside.locator(".node.gateway").first().waitFor();
+    await beside.locator("button", { hasText: "Timeline" }).press("Enter");
+    await beside.locator(".row.ok", { hasText: "message" }).waitFor();
+    await beside.locator("button", { hasText: "Now" }).press("Enter");
+    await beside.locator(".facts").waitFor();
+    // The time slider shows again what has happened.
+    await beside.locator("button", { hasText: "Network" }).press("Enter");
+    const slider = beside.locator("input[type=range]");
+    await slider.press("Home");
+    assert.match((await slider.getAttribute("aria-valuetext"))!, / ago$/);
+    assert.deepEqual(problems, []);
+    await page.close();
+  });
+
+  await t.test("the console acts on a network that the program leaves running", async () => {
+    const page = await openPlayground(browser, served, "echo");
+    await page.locator("#code").fill(`
+      import { DevDaemon } from "katzenpost-thinclient/testing";
+      const daemon = await DevDaemon.start({ mixing: "instant" });
+      console.log("it runs");`);
+    await runProgram(page);
+    const beside = page.frameLocator("#console");
+    await beside.locator("button", { hasText: "Send an echo" }).press("Enter");
+    await beside.locator("button", { hasText: "Timeline" }).press("Enter");
+    await beside.locator(".row.ok", { hasText: "message" }).waitFor();
+    await beside.locator("button", { hasText: "Document" }).press("Enter");
+    await beside.locator(".signatures .good").first().waitFor();
+    await page.close();
+  });
+
+  await t.test("the console beside it may load and run nothing else", async () => {
+    const page = await openPlayground(browser, served, "echo");
+    const frame = page.frames().find((one) => one.url().endsWith("/console.html"))!;
+    await frame.locator(".problem").waitFor();
+    const refused = await frame.evaluate(`(() => {
+      try { document.body.innerHTML = "<p>"; return false; } catch { return true; }
+    })()`);
+    assert.equal(refused, true, "text must not turn into markup");
+    await assert.rejects(frame.evaluate(`fetch("/examples.json")`), /Failed to fetch/);
     await page.close();
   });
 

@@ -1,0 +1,51 @@
+/** The console's page for ten minutes in a real browser: its heap must not grow. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { KatzProcess } from "../katz-process.js";
+import { HeadlessBrowser, findChromium } from "./chromium.js";
+
+const MINUTES = 10;
+/** Minutes until everything that is kept has reached its bound. */
+const SETTLED = 3;
+/** How much more there may be at the end, in bytes: far less than a leak of ten minutes. */
+const ALLOWED_BYTES = 2_000_000;
+
+test("the heap of the console's page stays flat", { timeout: 900_000 }, async (t) => {
+  const executable = findChromium();
+  if (executable === null) {
+    t.skip("not run: no Chromium on this machine (KATZ_CHROMIUM names one)");
+    return;
+  }
+  await using katz = new KatzProcess(["console", "--json", "--listen", "tcp:127.0.0.1:0"]);
+  const { url } = JSON.parse(await katz.firstLine()) as { url: string };
+  await using browser = await HeadlessBrowser.start(executable);
+  const page = await browser.context.newPage();
+  const session = await browser.context.newCDPSession(page);
+  await page.goto(url);
+  await page.locator(".facts").waitFor();
+  // The packets that are kept for looking back are as many as they can be from the beginning.
+  await page.evaluate(`(() => {
+    const hop = (node) => ({ node, delayMs: 100 });
+    const forward = ["gateway1", "mix1", "mix3", "mix5", "servicenode1"].map(hop);
+    for (let i = 0; i < 2500; i++) {
+      globalThis.katzConsole.traffic.add({ source: "link", event: "sent", seq: -1, at: Date.now(),
+        packet: "test" + i, decoy: true, forward, reply: forward, replyEtaMs: 1000 });
+    }
+  })()`);
+  const heap: number[] = [];
+  for (let minute = 0; minute < MINUTES; minute++) {
+    for (let i = 0; i < 6; i++) {
+      // All pages in turn, with calls on the way.
+      await page.keyboard.press(String(1 + i));
+      if (i === 2) await page.locator("button", { hasText: "Send an echo" }).click();
+      if (i === 3) await page.locator("button", { hasText: "Write a box" }).click();
+      await page.waitForTimeout(10_000);
+    }
+    await session.send("HeapProfiler.collectGarbage");
+    const { usedSize } = await session.send("Runtime.getHeapUsage");
+    heap.push(usedSize);
+    t.diagnostic(`minute ${minute + 1}: ${(usedSize / 1e6).toFixed(2)} MB`);
+  }
+  const settled = Math.max(...heap.slice(0, SETTLED));
+  assert.ok(heap.at(-1)! < settled + ALLOWED_BYTES, `${heap.join(", ")} bytes`);
+});

@@ -1,0 +1,596 @@
+/** What a shared connection sends to whom, frame by frame: limits, turns, and tabs that misbehave. */
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import * as fc from "fast-check";
+import { type Bytes, randomBytes, toHex } from "../../src/bytes/bytes.js";
+import { encodeCbor } from "../../src/cbor/cbor.js";
+import { QueryId, SurbId } from "../../src/bytes/opaque.js";
+import { VirtualClock } from "../../src/clock/virtual.js";
+import { type ScriptedConnection, ScriptedDaemon } from "../../src/testing/scripted-daemon.js";
+import { type MemoryListener, memoryListener } from "../../src/transport/memory.js";
+import type { Transport } from "../../src/transport/transport.js";
+import { FrameDecoder, encodeFrame } from "../../src/wire/framing.js";
+import { type DaemonRequest, encodeRequest } from "../../src/wire/requests.js";
+import {
+  type DaemonResponse,
+  type MalformedReply,
+  decodeResponse,
+} from "../../src/wire/responses.js";
+import { type SharedConnection, shareConnection } from "../../src/workers/index.js";
+
+type Response = DaemonResponse | MalformedReply;
+
+/** A tab that sends what a test tells it to. */
+class RawTab {
+  readonly transport: Transport;
+  readonly heard: Response[] = [];
+  closed = false;
+
+  private constructor(transport: Transport) {
+    this.transport = transport;
+    const decoder = new FrameDecoder();
+    transport.open({
+      onData: (chunk) => decoder.push(chunk, (body) => this.heard.push(decodeResponse(body)!)),
+      onClose: () => (this.closed = true),
+    });
+  }
+
+  static async join(listener: MemoryListener, token: Bytes | null = null): Promise<RawTab> {
+    const tab = new RawTab(await listener.dial());
+    await settle();
+    if (token !== null) {
+      tab.send({ kind: "sessionToken", clientInstanceToken: token });
+      await settle();
+    }
+    return tab;
+  }
+
+  send(request: DaemonRequest): void {
+    this.transport.write(encodeFrame(encodeRequest(request)));
+  }
+
+  /** IDs of the answers that it got, in order. */
+  get answers(): string[] {
+    return this.heard.flatMap((one) =>
+      "queryId" in one && one.queryId ? [toHex(one.queryId)] : [],
+    );
+  }
+
+  kinds(): string[] {
+    return this.heard.map(({ kind }) => kind);
+  }
+}
+
+/** Lets everything that is ready run. */
+async function settle(): Promise<void> {
+  for (let i = 0; i < 4; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+interface Scene {
+  readonly daemon: ScriptedDaemon;
+  readonly connection: ScriptedConnection;
+  readonly shared: SharedConnection;
+  readonly listener: MemoryListener;
+  readonly clock: VirtualClock;
+  readonly first: RawTab;
+}
+
+/** A shared connection after its handshake, with one tab. */
+async function scene(t?: TestContext): Promise<Scene> {
+  const daemon = new ScriptedDaemon();
+  const listener = memoryListener();
+  const clock = new VirtualClock();
+  const shared = shareConnection(listener, daemon, { clock });
+  const [connection, first] = await Promise.all([
+    daemon.shakeHands(),
+    RawTab.join(listener, randomBytes(16)),
+  ]);
+  await settle();
+  t?.after(() => shared.close());
+  return { daemon, connection, shared, listener, clock, first };
+}
+
+/** Lets time pass for a daemon that answers probes. */
+async function pass(
+  { clock, connection }: Pick<Scene, "clock" | "connection">,
+  ms: number,
+): Promise<void> {
+  for (let passed = 0; passed < ms; passed += 10_000) {
+    await clock.advance(Math.min(10_000, ms - passed));
+    await settle();
+    for (const request of connection.requests) {
+      if (request.kind !== "nextMessageBoxIndex") continue;
+      const { queryId, kind } = request;
+      connection.send({ kind: `${kind}Reply`, queryId, nextMessageBoxIndex: null, errorCode: 3 });
+    }
+    const rest = connection.requests.filter(({ kind }) => kind !== "nextMessageBoxIndex");
+    connection.requests.splice(0, Infinity, ...rest);
+    await settle();
+  }
+}
+
+function local(queryId: QueryId = QueryId.random()): DaemonRequest<"newKeypair"> {
+  return { kind: "newKeypair", queryId, seed: null };
+}
+
+function start(
+  envelopeHash: Uint8Array,
+  queryId: QueryId = QueryId.random(),
+): DaemonRequest<"startResendingEncryptedMessage"> {
+  return {
+    kind: "startResendingEncryptedMessage",
+    queryId,
+    readCap: null,
+    writeCap: null,
+    messageBoxIndex: null,
+    replyIndex: null,
+    envelopeDescriptor: null,
+    messageCiphertext: null,
+    envelopeHash: envelopeHash as Bytes,
+    noRetryOnBoxIdNotFound: false,
+    noIdempotentBoxAlreadyExists: false,
+  };
+}
+
+function message(surbId: SurbId): DaemonRequest<"sendMessage"> {
+  return {
+    kind: "sendMessage",
+    id: null,
+    withSurb: true,
+    surbId,
+    destinationIdHash: randomBytes(32),
+    recipientQueueId: randomBytes(4),
+    payload: null,
+  };
+}
+
+function keypairReply(queryId: Uint8Array): DaemonResponse<"newKeypairReply"> {
+  const nothing = { writeCap: null, readCap: null, firstMessageIndex: null };
+  return { kind: "newKeypairReply", queryId: queryId as Bytes, ...nothing, errorCode: 3 };
+}
+
+function startReply(
+  queryId: Uint8Array,
+  errorCode = 0,
+): DaemonResponse<"startResendingEncryptedMessageReply"> {
+  const nothing = { plaintext: null, courierIdentityHash: null, courierQueueId: null };
+  const kind = "startResendingEncryptedMessageReply";
+  return { kind, queryId: queryId as Bytes, ...nothing, errorCode };
+}
+
+function replyTo(surbId: SurbId): DaemonResponse<"messageReplyEvent"> {
+  const rest = { messageId: null, payload: randomBytes(3), replyIndex: null, errorCode: 0 };
+  return { kind: "messageReplyEvent", surbId, ...rest };
+}
+
+test("a tab is greeted as by a daemon, and its session has a name of its own", async (t) => {
+  const { first, listener } = await scene(t);
+  const second = await RawTab.join(listener, randomBytes(16));
+  const greeting = ["connectionStatusEvent", "newPkiDocumentEvent", "sessionTokenReply"];
+  assert.deepEqual(first.kinds(), greeting);
+  assert.deepEqual(second.kinds(), greeting);
+  const [one, two] = [first, second].map(({ heard }) => heard[2]) as [
+    DaemonResponse<"sessionTokenReply">,
+    DaemonResponse<"sessionTokenReply">,
+  ];
+  assert.notDeepEqual(one.appId, two.appId);
+  assert.deepEqual([one.resumed, two.resumed], [false, false]);
+});
+
+test("only the tab that asked gets the answer, also one that cannot be read", async (t) => {
+  const { first, listener, connection } = await scene(t);
+  const second = await RawTab.join(listener, randomBytes(16));
+  const [mine, theirs] = [local(), local()];
+  first.send(mine);
+  second.send(theirs);
+  await settle();
+  // A capability of a wrong length: only its call fails.
+  connection.send({ ...keypairReply(theirs.queryId!), writeCap: randomBytes(3) as never });
+  connection.send(keypairReply(mine.queryId!));
+  connection.send(keypairReply(QueryId.random())); // nobody's
+  await settle();
+  assert.deepEqual(first.answers, [toHex(mine.queryId!)]);
+  assert.deepEqual(second.answers, [toHex(theirs.queryId!)]);
+  assert.equal(second.kinds().at(-1), "malformedReply");
+});
+
+test("events of a message go to its sender, and are kept while it is away", async (t) => {
+  const { first, listener, connection, shared } = await scene(t);
+  const token = randomBytes(16);
+  const second = await RawTab.join(listener, token);
+  const [mine, theirs] = [SurbId.random(), SurbId.random()];
+  first.send(message(mine));
+  second.send(message(theirs));
+  await settle();
+  const sent = { kind: "messageSentEvent", messageId: null, sentAt: 0, replyEta: 0 } as const;
+  connection.send({ ...sent, surbId: theirs, err: null });
+  await settle();
+  assert.equal(second.kinds().at(-1), "messageSentEvent");
+  second.transport.destroy();
+  await settle();
+  connection.send(replyTo(theirs));
+  connection.send(replyTo(mine));
+  await settle();
+  assert.equal(first.kinds().filter((kind) => kind.startsWith("message")).length, 1);
+  const back = await RawTab.join(listener, token);
+  assert.deepEqual(back.kinds().slice(2), ["messageReplyEvent", "sessionTokenReply"]);
+  assert.equal((back.heard.at(-1) as DaemonResponse<"sessionTokenReply">).resumed, true);
+  assert.equal(shared.load.awaitedReplies, 0);
+});
+
+const badTabs: Record<string, (scene: Scene, tab: RawTab) => void> = {
+  "an empty frame": (_, tab) => void tab.transport.write(new Uint8Array(4)),
+  "a frame that is not CBOR": (_, tab) => void tab.transport.write(encodeFrame(Uint8Array.of(255))),
+  "a frame that is too long": (_, tab) =>
+    void tab.transport.write(Uint8Array.of(255, 255, 255, 255)),
+  "a query without an ID": (_, tab) => tab.send({ kind: "newKeypair", queryId: null, seed: null }),
+  "a query with a long ID": (_, tab) => tab.send(local(randomBytes(17) as never)),
+  "the ID of another tab's query": ({ connection }, tab) =>
+    tab.send(local((connection.requests.at(-1) as DaemonRequest<"newKeypair">).queryId as QueryId)),
+  "a short SURB ID": (_, tab) => tab.send(message(randomBytes(3) as never)),
+  "a short session token": (_, tab) =>
+    tab.send({ kind: "sessionToken", clientInstanceToken: randomBytes(3) }),
+};
+
+for (const [what, misbehave] of Object.entries(badTabs)) {
+  test(`a tab that sends ${what} is disconnected alone`, async (t) => {
+    const made = await scene(t);
+    const { first, listener, connection, shared } = made;
+    const bad = await RawTab.join(listener, randomBytes(16));
+    const mine = local();
+    first.send(mine);
+    await settle();
+    misbehave(made, bad);
+    await settle();
+    assert.ok(bad.closed, "it is disconnected");
+    assert.equal(shared.load.tabs, 1);
+    connection.send(keypairReply(mine.queryId!));
+    await settle();
+    assert.deepEqual(first.answers, [toHex(mine.queryId!)]);
+    assert.deepEqual(bad.answers, []);
+    assert.ok(!first.closed && !connection.closed);
+  });
+}
+
+test("another tab's SURB ID is refused", async (t) => {
+  const { first, listener } = await scene(t);
+  const thief = await RawTab.join(listener, randomBytes(16));
+  const surbId = SurbId.random();
+  first.send(message(surbId));
+  await settle();
+  thief.send(message(surbId));
+  await settle();
+  assert.ok(thief.closed && !first.closed);
+});
+
+test("starts of all tabs together leave the daemon room to read, and tabs take turns", async (t) => {
+  const { first, listener, connection, shared } = await scene(t);
+  const second = await RawTab.join(listener, randomBytes(16));
+  for (let i = 0; i < 100; i++) first.send(start(randomBytes(32)));
+  await settle();
+  const sent = (): DaemonRequest[] =>
+    connection.requests.filter(({ kind }) => kind === "startResendingEncryptedMessage");
+  assert.equal(sent().length, 15);
+  const theirs = start(randomBytes(32));
+  second.send(theirs);
+  const asked = local();
+  second.send(asked);
+  await settle();
+  // The local request is not behind the starts.
+  assert.ok(connection.requests.some(({ kind }) => kind === asked.kind));
+  assert.equal(shared.load.waiting, 86);
+  for (const one of sent().slice(0, 2)) {
+    connection.send(startReply((one as DaemonRequest<"startResendingEncryptedMessage">).queryId!));
+  }
+  await settle();
+  const ids = sent().map((one) => toHex((one as typeof theirs).queryId!));
+  assert.equal(ids.length, 17);
+  assert.ok(ids.includes(toHex(theirs.queryId!)), "the second tab has had its turn");
+});
+
+test("a tab's local requests leave the daemon free for others", async (t) => {
+  const { first, listener, connection } = await scene(t);
+  const second = await RawTab.join(listener, randomBytes(16));
+  for (let i = 0; i < 1000; i++) first.send(local());
+  await settle();
+  const asked = local();
+  second.send(asked);
+  await settle();
+  const ids = connection.requests.map((one) => toHex((one as typeof asked).queryId!));
+  assert.equal(ids.length, 17);
+  assert.equal(ids.at(-1), toHex(asked.queryId!));
+});
+
+test("beyond 1,024 unanswered starts a tab's are refused, and its cancels still count", async (t) => {
+  const { first, shared, connection } = await scene(t);
+  const hash = randomBytes(32);
+  for (let i = 0; i < 1030; i++) first.send(start(i === 1000 ? hash : randomBytes(32)));
+  await settle();
+  const refused = first.heard.filter((one) => "errorCode" in one && one.errorCode === 4);
+  assert.equal(refused.length, 6);
+  const queryId = QueryId.random();
+  first.send({
+    kind: "cancelResendingEncryptedMessage",
+    queryId,
+    envelopeHash: hash,
+  });
+  await settle();
+  const ended = first.heard.filter((one) => "errorCode" in one && one.errorCode === 24);
+  assert.equal(ended.length, 1, "the start that waited here is answered");
+  assert.equal(connection.requests.at(-1)!.kind, "cancelResendingEncryptedMessage");
+  assert.equal(shared.load.waiting, 1024 - 1 - 15);
+});
+
+test("a tab that does not read holds up nobody, and is dropped", async (t) => {
+  const made = await scene(t);
+  const { first, listener, connection, shared } = made;
+  const slow = await RawTab.join(listener, randomBytes(16));
+  slow.transport.pause();
+  const asked = local();
+  slow.send(asked);
+  await settle();
+  connection.send({ kind: "newPkiDocumentEvent", payload: randomBytes(300_000) });
+  connection.send(keypairReply(asked.queryId!));
+  await settle();
+  assert.equal(first.kinds().at(-1), "newPkiDocumentEvent");
+  await pass(made, 90_000);
+  assert.equal(shared.load.tabs, 1);
+  assert.ok(!first.closed);
+  // One that asks for more than it reads has no more than 64 MiB here.
+  const greedy = await RawTab.join(listener, randomBytes(16));
+  greedy.transport.pause();
+  for (let i = 0; i < 4; i++) {
+    connection.send({ kind: "newPkiDocumentEvent", payload: new Uint8Array(20 * 1024 * 1024) });
+    await settle();
+  }
+  assert.equal(shared.load.tabs, 1);
+});
+
+test("a request that is too long when it is encoded anew disconnects its tab alone", async (t) => {
+  const { first, listener, shared } = await scene(t);
+  const bad = await RawTab.join(listener, randomBytes(16));
+  // Fields that are left out here are written as null, and then a byte too many is there.
+  const plaintext = new Uint8Array(40 * 1024 * 1024 - 60);
+  const body = encodeCbor({ encrypt_write: { query_id: QueryId.random(), plaintext } });
+  assert.ok(body.length <= 40 * 1024 * 1024);
+  bad.transport.write(encodeFrame(body));
+  await settle();
+  assert.ok(bad.closed && !first.closed);
+  assert.equal(shared.load.tabs, 1);
+});
+
+test("a tab that comes while the dial for another one is given up is served", async (t) => {
+  const daemon = new ScriptedDaemon();
+  const listener = memoryListener();
+  let dials = 0;
+  const shared = shareConnection(listener, {
+    dial({ signal }) {
+      if (dials++ > 0) return daemon.dial();
+      return new Promise((_, reject) => {
+        signal!.addEventListener("abort", () => setImmediate(() => reject(signal!.reason)));
+      });
+    },
+  });
+  t.after(() => shared.close());
+  const leaving = await RawTab.join(listener);
+  leaving.transport.destroy();
+  await Promise.resolve();
+  await Promise.resolve();
+  const joining = RawTab.join(listener);
+  await daemon.shakeHands();
+  const tab = await joining;
+  await settle();
+  assert.deepEqual(tab.kinds(), ["connectionStatusEvent", "newPkiDocumentEvent"]);
+  assert.equal(dials, 2);
+});
+
+test("no more than 128 tabs are served", async (t) => {
+  const { listener, shared } = await scene(t);
+  const tabs = await Promise.all(Array.from({ length: 130 }, () => RawTab.join(listener)));
+  assert.equal(shared.load.tabs, 128);
+  assert.equal(tabs.filter(({ closed }) => closed).length, 3);
+});
+
+test("sessions of tabs that are away are bounded, and end after ten minutes", async (t) => {
+  const made = await scene(t);
+  const { listener, shared, first, connection } = made;
+  for (let i = 0; i < 70; i++) {
+    const tab = await RawTab.join(listener, randomBytes(16));
+    tab.transport.destroy();
+  }
+  await settle();
+  assert.equal(shared.load.sessions, 65);
+  first.transport.destroy();
+  await settle();
+  assert.ok(!connection.closed);
+  await pass(made, 600_000);
+  assert.equal(shared.load.sessions, 0);
+  assert.equal(connection.requests.at(-1)!.kind, "thinClose");
+});
+
+test("a cancel is repeated until the start is answered", async (t) => {
+  const { listener, shared, clock, connection } = await scene(t);
+  const leaving = await RawTab.join(listener, randomBytes(16));
+  const started = start(randomBytes(32));
+  leaving.send(started);
+  await settle();
+  leaving.transport.destroy();
+  await settle();
+  const cancels = (): DaemonRequest<"cancelResendingEncryptedMessage">[] =>
+    connection.requests.filter(
+      (one): one is DaemonRequest<"cancelResendingEncryptedMessage"> =>
+        one.kind === "cancelResendingEncryptedMessage",
+    );
+  const confirm = async (): Promise<void> => {
+    const { queryId } = cancels().at(-1)!;
+    connection.send({ kind: "cancelResendingEncryptedMessageReply", queryId, errorCode: 0 });
+    await settle();
+  };
+  assert.equal(cancels().length, 1);
+  await confirm();
+  await clock.advance(100);
+  await settle();
+  assert.equal(cancels().length, 2, "the daemon may not have begun the start");
+  connection.send(startReply(started.queryId!, 24));
+  await confirm();
+  await clock.advance(60_000);
+  assert.equal(cancels().length, 2);
+  assert.equal(shared.load.unanswered, 0);
+});
+
+test("an operation of two tabs is cancelled when neither waits for it", async (t) => {
+  const { first, listener, connection, shared } = await scene(t);
+  const leaving = await RawTab.join(listener, randomBytes(16));
+  const hash = randomBytes(32);
+  const [theirs, mine] = [start(hash), start(hash)];
+  leaving.send(theirs);
+  first.send(mine);
+  await settle();
+  leaving.transport.destroy();
+  await settle();
+  assert.equal(connection.requests.length, 2, "no cancel: it would end both");
+  connection.send(startReply(mine.queryId!));
+  await settle();
+  assert.deepEqual(first.answers, [toHex(mine.queryId!)]);
+  assert.equal(connection.requests.at(-1)!.kind, "cancelResendingEncryptedMessage");
+  connection.send(startReply(theirs.queryId!, 24));
+  await settle();
+  assert.equal(shared.load.unanswered, 1, "the cancel");
+});
+
+test("a daemon that is silent is given up, and tabs are told", async (t) => {
+  const { first, clock, connection } = await scene(t);
+  for (let waited = 0; waited < 60_000; waited += 5000) {
+    await clock.advance(5000);
+    await settle();
+  }
+  assert.ok(first.closed && connection.closed);
+});
+
+/** One step of a tab or of the daemon. */
+type Step = "join" | "leave" | "ask" | "start" | "send" | "answer" | "event" | "cancel" | "crash";
+
+const steps = fc.array(
+  fc.tuple(
+    fc.constantFrom<Step>(
+      ...(["join", "ask", "ask", "start", "start", "send", "answer", "answer", "answer"] as const),
+      ...(["event", "cancel", "leave", "crash"] as const),
+    ),
+    fc.nat(1000),
+  ),
+  { maxLength: 60 },
+);
+
+test("in any order of steps, answers go to who asked, once, and nothing is left at the end", async () => {
+  await fc.assert(
+    fc.asyncProperty(steps, async (program) => {
+      const { daemon, listener, shared, clock, ...made } = await scene();
+      let { connection } = made;
+      let tabs = [made.first];
+      const asked = new Map<string, RawTab>();
+      const messages = new Map<string, RawTab>();
+      const started: { readonly tab: RawTab; readonly hash: Bytes }[] = [];
+      const taken: DaemonRequest[] = [];
+      /** The daemon answers any request that it has, in any order. */
+      const answer = (choice: number): void => {
+        taken.push(...connection.requests.splice(0));
+        if (taken.length === 0) return;
+        const [request] = taken.splice(choice % taken.length, 1);
+        if (request === undefined || !("queryId" in request) || !request.queryId) return;
+        if (request.kind === "startResendingEncryptedMessage") {
+          connection.send(startReply(request.queryId));
+        } else if (request.kind === "cancelResendingEncryptedMessage") {
+          const { queryId } = request;
+          connection.send({ kind: `${request.kind}Reply`, queryId, errorCode: 0 });
+        } else if (request.kind === "newKeypair") connection.send(keypairReply(request.queryId));
+        else if (request.kind === "nextMessageBoxIndex") {
+          const { queryId } = request;
+          connection.send({
+            kind: `${request.kind}Reply`,
+            queryId,
+            nextMessageBoxIndex: null,
+            errorCode: 3,
+          });
+        }
+      };
+      for (const [step, choice] of program) {
+        const tab = tabs[choice % Math.max(1, tabs.length)];
+        if (step === "join" && tabs.length < 5) {
+          const joining = RawTab.join(listener, randomBytes(16));
+          if (connection.closed) connection = await daemon.shakeHands();
+          tabs.push(await joining);
+        } else if (step === "answer") answer(choice);
+        else if (tab === undefined) continue;
+        else if (step === "ask") {
+          const request = local();
+          asked.set(toHex(request.queryId!), tab);
+          tab.send(request);
+        } else if (step === "start") {
+          const request = start(randomBytes(32));
+          asked.set(toHex(request.queryId!), tab);
+          started.push({ tab, hash: request.envelopeHash! });
+          tab.send(request);
+        } else if (step === "cancel") {
+          const own = started.filter((one) => one.tab === tab);
+          if (own.length === 0) continue;
+          const { hash } = own[choice % own.length]!;
+          const queryId = QueryId.random();
+          asked.set(toHex(queryId), tab);
+          tab.send({ kind: "cancelResendingEncryptedMessage", queryId, envelopeHash: hash });
+        } else if (step === "send") {
+          const surbId = SurbId.random();
+          messages.set(toHex(surbId), tab);
+          tab.send(message(surbId));
+        } else if (step === "event") {
+          const surbIds = taken.flatMap((one) => (one.kind === "sendMessage" ? [one.surbId!] : []));
+          if (surbIds.length > 0) connection.send(replyTo(surbIds[choice % surbIds.length]!));
+        } else if (step === "leave") {
+          tabs = tabs.filter((one) => one !== tab);
+          if (choice % 2 === 0) tab.send({ kind: "thinClose" });
+          else tab.transport.destroy();
+        } else if (step === "crash" && choice % 4 === 0) {
+          connection.transport.destroy();
+          await settle();
+          assert.ok(tabs.every(({ closed }) => closed));
+          taken.length = 0;
+          const joining = RawTab.join(listener, randomBytes(16));
+          connection = await daemon.shakeHands(choice % 8 === 0);
+          tabs = [await joining];
+        }
+        await settle();
+        // The connection ends with the last session.
+        if (connection.closed) taken.length = 0;
+        for (const one of tabs) {
+          assert.ok(!one.closed, `${step} closed a tab`);
+          for (const id of one.answers) assert.equal(asked.get(id), one, "somebody else's answer");
+          assert.equal(new Set(one.answers).size, one.answers.length, "an answer came twice");
+          for (const event of one.heard) {
+            if (event.kind !== "messageReplyEvent") continue;
+            assert.equal(messages.get(toHex(event.surbId!)), one, "somebody else's message");
+          }
+        }
+      }
+      // Everything that is asked is answered, to those who are still here.
+      for (let i = 0; i < 400 && shared.load.unanswered + shared.load.waiting > 0; i++) {
+        answer(i);
+        await settle();
+        if (i % 20 === 19) {
+          taken.push(...connection.requests.splice(0));
+          await pass({ clock, connection }, 10_000);
+        }
+      }
+      assert.equal(shared.load.waiting, 0);
+      assert.equal(shared.load.unanswered, 0);
+      for (const [id, tab] of asked) {
+        if (tabs.includes(tab)) assert.ok(tab.answers.includes(id), "no answer came");
+      }
+      for (const tab of tabs) tab.send({ kind: "thinClose" });
+      await settle();
+      await pass({ clock, connection }, 600_000);
+      const nothing = { tabs: 0, sessions: 0, unanswered: 0, waiting: 0, awaitedReplies: 0 };
+      assert.deepEqual(shared.load, nothing);
+      await shared.close();
+    }),
+    { numRuns: 40 },
+  );
+});

@@ -5,13 +5,18 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const folder = join(root, "dist", "console");
+const ownFolder = join(root, "dist", "console");
 
 /** Builds it. */
 export async function buildConsole() {
+  mkdirSync(ownFolder, { recursive: true });
+  copyFileSync(join(root, "console", "index.html"), join(ownFolder, "index.html"));
+  await bundleConsole(ownFolder);
+}
+
+/** Bundles its program and its styles into `folder`. */
+export async function bundleConsole(folder) {
   const { build } = await import("esbuild");
-  mkdirSync(folder, { recursive: true });
-  copyFileSync(join(root, "console", "index.html"), join(folder, "index.html"));
   await build({
     absWorkingDir: root,
     entryPoints: { console: "console/main.tsx" },

@@ -2,6 +2,7 @@
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { bundleConsole } from "./build-console.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const name = "katzenpost-thinclient";
@@ -62,7 +63,8 @@ const ofPackage = {
 /**
  * Builds it into `folder`.
  * @param whole whether the package's own code is in it, as a web server needs that serves the folder
- * as it is. Without, `katz playground` serves that code from where the package is installed.
+ * as it is. Without, `katz playground` serves that code from where the package is installed; the
+ * console beside the programs likewise.
  * @returns the names of the examples.
  */
 export async function buildPlayground(folder, whole) {
@@ -76,7 +78,6 @@ export async function buildPlayground(folder, whole) {
       runner: "playground/runner.ts",
       testing: "playground/testing.ts",
       assert: "playground/assert.ts",
-      console: "console/main.tsx",
       ...(whole ? ofPackage : {}),
     },
     outdir: folder,
@@ -90,20 +91,12 @@ export async function buildPlayground(folder, whole) {
     platform: "browser",
     target: "es2022",
     conditions: ["browser"],
-    jsx: "automatic",
-    jsxImportSource: "preact",
     define: { version: JSON.stringify(version) },
     legalComments: "none",
     logLevel: "warning",
     plugins: [whole ? compiled : placed],
   });
-  await build({
-    absWorkingDir: root,
-    entryPoints: ["console/console.css"],
-    outdir: folder,
-    minify: true,
-    logLevel: "warning",
-  });
+  if (whole) await bundleConsole(folder);
   for (const file of ["index.html", "console.html", "playground.css"]) {
     copyFileSync(join(root, "playground", file), join(folder, file));
   }

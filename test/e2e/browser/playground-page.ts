@@ -26,7 +26,10 @@ export async function servePlayground(form: "whole" | "packed"): Promise<ServedP
     buildPlayground: (folder: string, whole: boolean) => Promise<readonly string[]>;
   };
   const examples = await buildPlayground(folder, form === "whole");
-  const server = await StaticServer.start(pathToFileURL(`${folder}/`), 0);
+  const folders = [pathToFileURL(`${folder}/`)];
+  // A static site has its own copy of the console.
+  if (form === "packed") folders.push(new URL("../../../console/", import.meta.url));
+  const server = await StaticServer.start(folders, 0);
   return {
     origin: server.origin,
     examples,

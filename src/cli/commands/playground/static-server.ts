@@ -1,4 +1,4 @@
-/** A web server for the files of one folder and the package's modules, on this machine only. */
+/** A web server for the files of some folders and the package's modules, on this machine only. */
 import { readFile, readdir } from "node:fs/promises";
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -24,7 +24,7 @@ const headers = {
 /** Longest time a peer may take to send its headers, in milliseconds. */
 const HEADERS_TIMEOUT_MS = 10_000;
 
-/** A running server. It has read the folder's files: a request names one of them or a module. */
+/** A running server. It has read the folders' files: a request names one of them or a module. */
 export class StaticServer implements AsyncDisposable {
   /** Its origin, as browsers report it, e.g. `http://127.0.0.1:8080`. */
   readonly origin: string;
@@ -46,17 +46,20 @@ export class StaticServer implements AsyncDisposable {
 
   /**
    * Listens on 127.0.0.1.
+   * @param folders if two have a file of the same name, the first one's is served.
    * @param port 0 takes a free one.
-   * @throws UsageError when the port is taken, or the folder does not exist.
+   * @throws UsageError when the port is taken, or a folder does not exist.
    */
-  static async start(folder: URL, port: number): Promise<StaticServer> {
+  static async start(folders: readonly URL[], port: number): Promise<StaticServer> {
     const files = new Map<string, Buffer>();
-    const names = await readdir(folder).catch((cause: unknown) => {
-      throw new UsageError("the page was not built: run npm run build", { cause });
-    });
-    for (const name of names) {
-      if (Object.hasOwn(types, extname(name))) {
-        files.set(`/${name}`, await readFile(new URL(name, folder)));
+    for (const folder of folders) {
+      const names = await readdir(folder).catch((cause: unknown) => {
+        throw new UsageError("the page was not built: run npm run build", { cause });
+      });
+      for (const name of names) {
+        if (Object.hasOwn(types, extname(name)) && !files.has(`/${name}`)) {
+          files.set(`/${name}`, await readFile(new URL(name, folder)));
+        }
       }
     }
     const server = createServer();

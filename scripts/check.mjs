@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-/** The largest allowed size of the packed package, in bytes. The console's page and pictures are 85 kB. */
-const MOST_PACKED_BYTES = 720_000;
+/** The largest allowed size of the packed package, in bytes. */
+const MOST_PACKED_BYTES = 700_000;
 
 const run = promisify(execFile);
 const shell = process.platform === "win32";

@@ -54,6 +54,18 @@ function replaceFile(path, text) {
 /** Where files of the package are while others are in their places. */
 const setAside = join(dist, ".set-aside");
 
+/** Pages with pictures, which the package leaves out: a registry's page could not show them either. */
+const picturePages = ["README.md", "docs/guide/console.md"];
+const picture = /^!\[[^\]]*\]\([^)]*\.webp\)\n\n?/gm;
+
+/** Replaces a file by another text until `endPack`. */
+function setFileAside(path, text) {
+  const saved = join(setAside, relative(root, path));
+  mkdirSync(dirname(saved), { recursive: true });
+  linkSync(path, saved);
+  replaceFile(path, text);
+}
+
 /**
  * Replaces the package's files by versions that are only good for a package. They name no source
  * maps, because the package has none and tools complain if a named map is missing. Their code has no
@@ -67,17 +79,18 @@ export async function beginPack() {
     const text = path.endsWith(".js")
       ? rewriteGaps(typescript, path, withLessSpace)
       : readFileSync(path, "utf8");
-    const saved = join(setAside, relative(dist, path));
-    mkdirSync(dirname(saved), { recursive: true });
-    linkSync(path, saved);
-    replaceFile(path, text.replace(mapLine, "\n"));
+    setFileAside(path, text.replace(mapLine, "\n"));
+  }
+  for (const page of picturePages) {
+    const path = join(root, page);
+    setFileAside(path, readFileSync(path, "utf8").replace(picture, ""));
   }
 }
 
-/** Restores the package's own files. */
+/** Restores the files that were replaced. */
 export function endPack() {
   for (const saved of filesBelow(setAside))
-    renameSync(saved, join(dist, relative(setAside, saved)));
+    renameSync(saved, join(root, relative(setAside, saved)));
   rmSync(setAside, { recursive: true, force: true });
 }
 

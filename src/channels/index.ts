@@ -78,6 +78,7 @@ export type {
   LevelDelete,
   LevelEncodings,
   LevelKeyEncoding,
+  LevelMark,
   LevelOperation,
   LevelPut,
   LevelRange,

@@ -84,7 +84,8 @@ export class PackedProject implements Disposable {
       cwd: this.folder,
       encoding: "utf8",
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, FORCE_COLOR: undefined, NODE_OPTIONS: undefined },
+      // Tools colour their output in a CI even without a terminal.
+      env: { ...process.env, FORCE_COLOR: undefined, NO_COLOR: "1", NODE_OPTIONS: undefined },
     });
   }
 

@@ -105,11 +105,12 @@ export class Excuses {
   }
 
   /**
-   * Whether a tombstone reaches both holders in the end: replicas hand on again what was refused
-   * with codes 4 and 7, and nothing that was refused with another one.
+   * Whether what a courier acknowledged, a box or a tombstone, may be lost: no replica took it in time. Couriers send again
+   * only when a client asks; kind ones do so on their own, but only for as long as they keep an
+   * envelope, which is 15 s without a data directory.
    */
-  get deletionIsCertain(): boolean {
-    return [...this.replicaCodes].every((code) => code === 4 || code === 7);
+  get acknowledgedMayBeLost(): boolean {
+    return this.misleading || !this.storageIsSound;
   }
 
   /** Whether replicas always did what they should, and everybody knew of all of them. */

@@ -113,7 +113,8 @@ function read(
   const mayWait = (): boolean => {
     // Nobody reseals an envelope that was started as it is.
     const stale = envelopeHash !== null && world.epoch !== begun;
-    return stale || (wait && (!model.mustHoldSomething(world.epoch) || world.excuses.misleading));
+    const certain = model.mustHoldSomething(world.epoch) && !world.excuses.acknowledgedMayBeLost;
+    return stale || (wait && !certain);
   };
   const fixed = model.fixedAt(begun);
   const deleted = model.mayHold(null);

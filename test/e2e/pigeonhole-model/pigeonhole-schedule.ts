@@ -58,6 +58,8 @@ export interface Schedule {
    * and what they had acknowledged may be lost.
    */
   readonly misleading: boolean;
+  /** Whether couriers send again on their own what no replica took. */
+  readonly kindCouriers: boolean;
   readonly steps: readonly Step[];
 }
 
@@ -179,6 +181,7 @@ export function drawSchedule(seed: number): Schedule {
     beforeEpochMs: from.below(240_000),
     replicas: from.pick([3, 5, 5, 6]),
     misleading,
+    kindCouriers: from.chance(0.5),
     steps,
   };
 }

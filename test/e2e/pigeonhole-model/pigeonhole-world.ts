@@ -100,12 +100,13 @@ export class ModelWorld {
   }
 
   async start(): Promise<void> {
-    const { seed, epochMs, replicas } = this.schedule;
+    const { seed, epochMs, replicas, kindCouriers } = this.schedule;
     this.#daemon = await DevDaemon.start({
       clock: this.clock,
       seed: `schedule ${seed}`,
       epochMs,
       replicas,
+      kindCouriers,
       couriers: 2,
       mixesPerLayer: 1,
       // Small boxes: 200 bytes.
@@ -316,13 +317,14 @@ export class ModelWorld {
         const certain = model.fixedAt(epoch);
         if (!model.mayHold(held)) wrong = "nobody wrote that";
         else if (certain !== null && held !== certain) wrong = `should be ${certain}`;
-        else if (model.mustBeDeleted(epoch) && this.excuses.deletionIsCertain)
+        else if (model.mustBeDeleted(epoch) && !this.excuses.acknowledgedMayBeLost)
           wrong = "was deleted";
       } catch (error) {
         held = nameOf(error);
         if (error instanceof BoxIDNotFoundError) {
           this.#empty.add(place);
-          if (model.mustHoldSomething(epoch) && !this.excuses.misleading) wrong = "was written";
+          if (model.mustHoldSomething(epoch) && !this.excuses.acknowledgedMayBeLost)
+            wrong = "was written";
         } else if (!(error instanceof TombstoneError && model.mayHold(null))) {
           wrong = "is not a way to end";
         }

@@ -173,7 +173,7 @@ describe("contacts", () => {
     });
   }
 
-  it("two who answer one voucher: one is told", async () => {
+  it("of two answers to one voucher, the second is refused", async () => {
     const { clock, open } = world();
     const [alice, bob, carol] = [await open(), await open(), await open()];
     const invited = await clock.runUntil(alice.contacts.invite("friend"));

@@ -1,6 +1,6 @@
 import { test } from "node:test";
 import { runFullDisk } from "./full-disk-run.js";
 
-test("what a full disk refuses is not sent, and nothing else is lost", async (t) => {
+test("a message that a full disk refuses is not sent, and no other message is lost", async (t) => {
   await runFullDisk(t, 6);
 });

@@ -99,7 +99,7 @@ async function three(
 }
 
 describe("groups", () => {
-  it("everybody reads everybody, whoever took them in", async () => {
+  it("every member reads every other, whichever member inducted it", async () => {
     const { clock, open } = world();
     const { groups, heard } = await clock.runUntil(three(open), DAY);
     assert.deepEqual(texts(heard[0]!).toSorted(), ["Bob: from Bob", "Carol: from Carol"]);
@@ -184,7 +184,7 @@ describe("groups", () => {
     await clock.runUntil(Promise.all([alice.close(), bob.close(), carol.close()]));
   });
 
-  it("an answer to what is lost is shown after a while", async () => {
+  it("an answer to a lost message is shown after a while", async () => {
     const { clock, open } = world();
     const [alice, bob] = [await open(), await open()];
     const heard = await clock.runUntil(
@@ -265,7 +265,7 @@ describe("groups", () => {
     await clock.runUntil(Promise.all([alice.close(), bob.close(), ed.close()]));
   });
 
-  it("who has not joined cannot send or take others in", async () => {
+  it("a member that has not joined cannot send or induct others", async () => {
     const { clock, open } = world();
     const channels = await open();
     const group = await clock.runUntil(channels.groups.join("x", { displayName: "X" }));

@@ -149,7 +149,7 @@ describe("katzenqt's messages", () => {
     );
   });
 
-  it("a file's name leads nowhere, and says nothing to a terminal", () => {
+  it("a file name cannot leave the folder or control a terminal", () => {
     for (const [name, safe] of [
       ["../../etc/passwd", "etcpasswd"],
       [".bashrc", "bashrc"],
@@ -223,7 +223,7 @@ describe("side streams", () => {
     await clock.runUntil(channels.close());
   });
 
-  it("one that is gone is told, and holds nothing up for good", async () => {
+  it("a missing side stream is reported, and does not block the channel", async () => {
     const clock = new VirtualClock();
     const boxes = new BoxesDouble(clock);
     const channels = await openChannels(boxes.client(), new CrashDatabase(new Disk()), { clock });

@@ -185,7 +185,7 @@ describe("the rules of channels", () => {
     await clock.runUntil(channels.close());
   });
 
-  it("nobody listens: nothing is read", async () => {
+  it("nothing is read while nobody listens", async () => {
     const { clock, boxes, open } = await world();
     const channels = await open();
     const writer = await channels.create("out");
@@ -195,7 +195,7 @@ describe("the rules of channels", () => {
     await clock.runUntil(channels.close());
   });
 
-  it("what a full disk refuses is not sent, and goes through when there is room", async () => {
+  it("a message that a full disk refuses is not sent, and can be sent when there is room", async () => {
     const { clock, open, boxes } = await world();
     const database = new CrashDatabase(new Disk());
     const channels = await openChannels(boxes.client(), database, { clock });
@@ -217,7 +217,7 @@ describe("the rules of channels", () => {
     void open;
   });
 
-  it("a hole in the outbox is found when the store is opened, and told with its place", async () => {
+  it("a gap in the outbox is found when the store is opened, and its place is named", async () => {
     const { clock, open } = await world();
     const disk = new Disk();
     const channels = await openChannels(

@@ -105,7 +105,7 @@ test("contacts are invited and accepted, and listed without a daemon", TIMEOUT, 
   assert.match(table.stdout, /^bob +contact +opened/m);
 });
 
-test("mistakes are told with their code, and secrets are not repeated", TIMEOUT, async () => {
+test("mistakes end with their exit code, and messages do not repeat secrets", TIMEOUT, async () => {
   const folder = network.newFolder();
   const run = runner(folder);
   const secret = Buffer.alloc(32, 7).toString("base64");

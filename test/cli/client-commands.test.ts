@@ -25,7 +25,7 @@ before(async () => {
 });
 after(() => daemon.close());
 
-test("ping sends as many messages as it is told, and sums up", async () => {
+test("ping sends the given number of messages and prints a summary", async () => {
   const { code, stdout, stderr } = await katz(["ping", ...at, "-n", "3", "-i", "10ms"]);
   assert.deepEqual([code, stderr], [0, ""]);
   assert.match(stdout, /^PING echo through the mixnet, packets of 2954 bytes\n/);
@@ -96,7 +96,7 @@ test("ping says in its own words that a service does not answer", async () => {
   assert.match(stderr, /^not every service answers .* katz ping echo /);
 });
 
-test("ping does not call lost at Ctrl-C what is on its way, and then it was interrupted", async () => {
+test("after Ctrl-C, ping does not count messages on their way as lost", async () => {
   const slow = await DevDaemon.start({ listen: `unix:${join(folder, "slow.sock")}` });
   try {
     slow.network.faults.setLoss(1);
@@ -217,7 +217,7 @@ test("authorities lists whom the daemon trusts", async () => {
   for (const record of records) assertShape(record, "authority");
 });
 
-test("pki shows the document, and with --verify who signed it", async () => {
+test("pki shows the document, and with --verify its signers", async () => {
   const text = await katz(["pki", ...at]);
   const epoch = Number(/^epoch +(\d+),/.exec(text.stdout)?.[1]);
   // The epoch may have turned between the command's answer and this line.
@@ -269,7 +269,7 @@ test("map writes a picture to a file or to standard output, the one of the docs"
   assert.equal(readFileSync(committed, "utf8"), piped.stdout, "run: katz map -o docs/map.svg");
 });
 
-test("map to a folder that is not there is a mistake, told in one line", async () => {
+test("map into a missing folder fails with one line", async () => {
   const { code, stderr } = await katz(["map", ...at, "-o", join(folder, "none", "map.svg")]);
   assert.equal(code, 2);
   assert.equal(linesOf(stderr).length, 1);
@@ -283,7 +283,7 @@ test("watch prints events as they come, the handshake's first", async () => {
   assert.match(text.stdout, /newPkiDocument +epoch \d+\n$/);
 });
 
-test("watch with --json sees a daemon go and come back, and ends with the signal's code", async () => {
+test("watch --json reports that a daemon leaves and returns, and ends with the signal's code", async () => {
   const own = await DevDaemon.start({ listen: `unix:${join(folder, "watched.sock")}` });
   const restarts: Promise<void>[] = [];
   try {

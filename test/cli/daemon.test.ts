@@ -237,7 +237,7 @@ interface AuthorityToml {
   readonly SphinxGeometry: { readonly NrHops: number };
 }
 
-test("--write-authority gives authorities ports and writes whom to ask", async () => {
+test("--write-authority opens ports for the authorities and writes their addresses", async () => {
   const file = path("authority.toml");
   const args = ["--listen", `unix:${path("authority.sock")}`, "--write-authority", file];
   await withDaemon(args, async () => {

@@ -163,29 +163,33 @@ test(
   },
 );
 
-test("a place is looked at again when a lost daemon is dialled anew", rootOnly, async () => {
-  const path = join(folder, "again.sock");
-  const daemon = await DevDaemon.start({ listen: `unix:${path}` });
-  const reconnect = { initialDelayMs: 10, maxDelayMs: 10 };
-  const { client } = await connect([usual(`unix:${path}`)], call, { reconnect });
-  const lost = new Promise<void>((resolve) => {
-    client.on("daemonDisconnected", () => resolve());
-  });
-  await daemon.close();
-  await lost;
-  let connections = 0;
-  const server = createServer((socket) => {
-    connections++;
-    socket.destroy();
-  }).listen(path);
-  after(() => server.close());
-  await once(server, "listening");
-  chownSync(path, NOBODY, NOBODY);
-  const before = connections;
-  await new Promise((resolve) => setTimeout(resolve, 200));
-  await client.stop();
-  assert.equal(connections, before, "a stranger is not dialled");
-});
+test(
+  "the owner of a place is checked again before a lost daemon is dialled again",
+  rootOnly,
+  async () => {
+    const path = join(folder, "again.sock");
+    const daemon = await DevDaemon.start({ listen: `unix:${path}` });
+    const reconnect = { initialDelayMs: 10, maxDelayMs: 10 };
+    const { client } = await connect([usual(`unix:${path}`)], call, { reconnect });
+    const lost = new Promise<void>((resolve) => {
+      client.on("daemonDisconnected", () => resolve());
+    });
+    await daemon.close();
+    await lost;
+    let connections = 0;
+    const server = createServer((socket) => {
+      connections++;
+      socket.destroy();
+    }).listen(path);
+    after(() => server.close());
+    await once(server, "listening");
+    chownSync(path, NOBODY, NOBODY);
+    const before = connections;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await client.stop();
+    assert.equal(connections, before, "a stranger is not dialled");
+  },
+);
 
 test("a stranger's socket in the usual folder is not taken", rootOnly, async () => {
   const run = join(folder, "run");

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { Output } from "../../src/cli/output.js";
 import { Patience } from "../../src/cli/patience.js";
 
-test("what is long waited for is said in a line, once for each time", async () => {
+test("a long wait is reported in one line, once for each wait", async () => {
   const said: string[] = [];
   const output = {
     remark: (text: string) => said.push(text),

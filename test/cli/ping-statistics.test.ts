@@ -43,7 +43,7 @@ test("without a reply there are no times", () => {
   assert.equal(summarize(0, timesOf()).lossPercent, 0);
 });
 
-test("what is still waited for is not a loss", () => {
+test("a message that is still awaited does not count as lost", () => {
   const { sent, received, waiting, lossPercent } = summarize(6, timesOf(1, 2), 2);
   assert.deepEqual([sent, received, waiting, lossPercent], [6, 2, 2, 50]);
   assert.equal(summarize(1, timesOf(), 1).lossPercent, 0);

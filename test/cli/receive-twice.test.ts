@@ -75,7 +75,7 @@ test("a second sender of the same files is refused, and the first one's ticket h
   assert.equal(digestOf(join(into, "file.bin")), digestOf(file));
 });
 
-test("a second receiver of one ticket into one folder is refused, and harms nothing", async () => {
+test("a second receiver of one ticket into one folder is refused and changes nothing", async () => {
   const file = network.newFile(1_000_000);
   const sent = await network.katz(["send", file, "--quiet"]);
   assert.equal(sent.code, 0, sent.stderr);

@@ -58,7 +58,7 @@ test("a ticket with any one character changed, lost or added is refused and not 
   assert.equal(cases, 193 * 3);
 });
 
-test("tickets that are none, or of another version, are told apart", () => {
+test("invalid tickets and tickets of another version have different errors", () => {
   assert.throws(() => decodeTicket("hello"), /not a ticket: tickets begin with katz1/);
   assert.throws(() => decodeTicket(""), /not a ticket/);
   assert.throws(() => decodeTicket(`katz2${"A".repeat(188)}`), /version 2, which needs a newer/);
@@ -319,7 +319,7 @@ test("boxes are begun in order, sixteen at once, and their results taken in orde
   assert.equal(most, 16);
 });
 
-test("what is begun stays near a box that does not come", async () => {
+test("requests stay close to a box that does not arrive", async () => {
   let begun = 0;
   const ending = new AbortController();
   const running = inOrder<null>({
@@ -341,7 +341,7 @@ test("what is begun stays near a box that does not come", async () => {
   await assert.rejects(running, /enough/);
 });
 
-test("the first failure ends what is under way, and is what is thrown", async () => {
+test("the first failure ends the other requests and is thrown", async () => {
   let ended = 0;
   await assert.rejects(
     inOrder<null>({

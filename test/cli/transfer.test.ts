@@ -111,7 +111,7 @@ test("a receiver may come before the boxes are written", async () => {
   assert.equal(digestOf(join(into, "file.bin")), digestOf(file));
 });
 
-test("a disk that takes no more is named with the path, and nothing is lost", async () => {
+test("a full disk is reported with the path, and nothing is lost", async () => {
   const file = network.newFile(40_000);
   const [sent, into] = [await network.katz(["send", file]), network.newFolder()];
   // A limit stands for the full disk: 16 blocks of 1024 bytes.
@@ -297,7 +297,7 @@ test("a ticket that others may read is used, with a remark that says what to do"
   );
 });
 
-test("files that cannot be sent are told before a daemon is looked for", async () => {
+test("files that cannot be sent are reported before the command looks for a daemon", async () => {
   const folder = network.newFolder();
   for (const name of ["a", ".hidden", "A"]) writeFileSync(join(folder, name), name);
   const env = { ...network.env, KATZENPOST_THINCLIENT: "unix:/nonexistent/katz.sock" };
@@ -320,7 +320,7 @@ test("files that cannot be sent are told before a daemon is looked for", async (
   assert.equal(ok.code, 3, "only then is the daemon missed");
 });
 
-test("Ctrl-C keeps what is needed to go on, for nobody else to read, and the ticket", async () => {
+test("after Ctrl-C, private files keep the ticket and everything needed to continue", async () => {
   const file = network.newFile(400_000);
   const stopped = await katz(["send", file], {
     env: network.env,

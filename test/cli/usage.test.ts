@@ -95,7 +95,7 @@ test("help of a command is what its --help shows", async () => {
   assert.match(root.stdout, /^ {2}help {2,}\S/m);
 });
 
-test("the version is told, by every command", async () => {
+test("every command prints the version", async () => {
   const [root, ping] = await Promise.all([katz(["-V"]), katz(["ping", "--version"])]);
   assert.match(root.stdout, /^\d+\.\d+\.\d+\n$/);
   assert.equal(ping.stdout, root.stdout);
@@ -272,7 +272,7 @@ test(
   },
 );
 
-test("something that is not a daemon is told from one, in time", async () => {
+test("a listener that is not a daemon is recognised within the deadline", async () => {
   const server = createServer((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
   const path = join(folder, "http.sock");
   await new Promise<void>((resolve) => server.listen(path, resolve));

@@ -33,7 +33,7 @@ test("pauses double with each failure up to the longest, and are at least half o
   }
 });
 
-test("a connection that lasted lets them begin anew", () => {
+test("pauses begin small again after a connection that lasted", () => {
   assert.equal(
     nextPause(() => after(5000, 5000, 5000, 5000, 5000)),
     1000,

@@ -105,7 +105,7 @@ test("events carry times and sizes in our units", async () => {
   ]);
 });
 
-test("sent and reply events with null IDs and a null payload are told as they are", async () => {
+test("sent and reply events with null IDs and a null payload are delivered unchanged", async () => {
   const { connection, of } = await connectedPair();
   connection.send({
     kind: "messageSentEvent",
@@ -138,7 +138,7 @@ test("sent and reply events with null IDs and a null payload are told as they ar
   ]);
 });
 
-test("a PKI document that cannot be read is skipped, the next one is told", async () => {
+test("an unreadable PKI document is skipped, and the next one is announced", async () => {
   const { client, connection, of } = await connectedPair();
   connection.send({ kind: "newPkiDocumentEvent", payload: Uint8Array.of(0xff) });
   connection.send({ kind: "newPkiDocumentEvent", payload: pkiDocument({ Epoch: 7 }) });
@@ -177,7 +177,7 @@ test("a handler of the configuration may be assigned later, and taken away", asy
   assert.equal(calls, 1);
 });
 
-test("a handler that throws is reported and felt by nobody else", async () => {
+test("a handler that throws is reported and does not affect other handlers", async () => {
   const { client, daemon, connection, of } = await connectedPair();
   const failure = new Error("mine");
   client.getConfig().onConnectionStatus = () => {

@@ -142,7 +142,7 @@ describe("more starts than the daemon reads", () => {
     });
   }
 
-  test("can be given up before they are sent, and the daemon hears of few", async () => {
+  test("can be aborted before they are sent, and few reach the daemon", async () => {
     const { client, clock, network } = await measured({ roundTripMs: 40_000 });
     const abort = new AbortController();
     const calls = Array.from({ length: STARTS }, (_, i) =>

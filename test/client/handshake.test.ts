@@ -143,7 +143,7 @@ test("no document after the status is a protocol error (upstream: panic)", async
   assert.match(error.message, /new_pki_document_event must come second, got 17 other/);
 });
 
-test("16 messages that are not expected are passed over in each leg, and told afterwards", async () => {
+test("16 unexpected messages are skipped in each leg and delivered afterwards", async () => {
   const { client, daemon, heard } = pair({}, { document: pkiDocument() });
   const started = client.start();
   const connection = await daemon.accept();

@@ -140,7 +140,7 @@ test("stop without start succeeds, sends nothing, and closes the client", async 
   assert.equal((await other.closed).reason, "disconnected");
 });
 
-test("a peer that ignores thin_close is hung up on after 2 s (upstream: waits for ever)", async () => {
+test("the connection to a peer that ignores thin_close is closed after 2 s (upstream: waits for ever)", async () => {
   const [theirs, ours] = memoryPair();
   const { daemon, clock } = pair();
   // This end reads nothing after the handshake, so nothing that the client sends is taken.
@@ -173,7 +173,7 @@ test("await using stops the client", async () => {
   assert.deepEqual(await words, ["thinClose"]);
 });
 
-test("stop during start ends it: start rejects as closed, the connection is hung up", async () => {
+test("stop during start ends it: start rejects as closed, and the connection is closed", async () => {
   for (const steps of [0, 1, 2]) {
     const { client, daemon, clock } = pair();
     const started = reasonOf(client.start());
@@ -234,7 +234,7 @@ test("calls made while dialling fail with it", async () => {
   assert.equal(clock.pending, 0);
 });
 
-test("stop while dialling ends start; a transport that comes too late is hung up on", async () => {
+test("stop while dialling ends start; a transport that arrives too late is closed", async () => {
   const { clock } = pair();
   const [ours, theirs] = memoryPair();
   let answer: (transport: typeof theirs) => void = () => {};

@@ -26,7 +26,7 @@ const payload = {
 };
 const settings = { liveness: { intervalMs: 30_000, timeoutMs: 15_000 } };
 
-test("a daemon that says nothing is asked, and one that answers is left alone", async () => {
+test("a silent daemon is probed, and one that answers is not", async () => {
   const { client, clock, connection } = await connectedPair(settings);
   for (let round = 0; round < 3; round++) {
     await clock.advance(round === 0 ? 30_000 : 45_000);
@@ -40,7 +40,7 @@ test("a daemon that says nothing is asked, and one that answers is left alone", 
   assert.equal(clock.pending, 0);
 });
 
-test("one that does not answer is given up and dialled anew", async () => {
+test("a daemon that does not answer the probe is dialled again", async () => {
   const { client, daemon, clock, of } = await connectedPair(settings);
   await clock.advance(45_000);
   assert.equal(client.state, "reconnecting");
@@ -183,7 +183,7 @@ test("one that may not read on because packets wait is given more time", async (
   await client.stop({ drain: false });
 });
 
-test("fewer packets than a daemon takes in hold none up", async () => {
+test("fewer packets than a daemon accepts do not block each other", async () => {
   for (const [count, state] of [
     [15, "reconnecting"],
     [16, "ready"],
@@ -195,7 +195,7 @@ test("fewer packets than a daemon takes in hold none up", async () => {
   }
 });
 
-test("a probe that lies unread is not followed by another, and its late answer is nobody else's", async () => {
+test("an unread probe is not followed by another, and its late answer is not taken for another's", async () => {
   const { client, clock, connection, daemon } = await withMessages(20);
   await clock.advance(30_000);
   const probe = await connection.expect("nextMessageBoxIndex");

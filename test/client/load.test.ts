@@ -66,7 +66,7 @@ test("a call that is given up while it waits for a place is never sent, nor canc
   await first;
 });
 
-test("the metrics hook hears how calls end, what waits, and of reconnects", async () => {
+test("the metrics hook gets the ends of calls, the queue, and reconnects", async () => {
   const metrics: Metric[] = [];
   const { client, daemon, clock, connection } = await connectedPair({
     metrics: (metric) => void metrics.push(metric),

@@ -103,7 +103,7 @@ test("a Config that was made before is used as it is", () => {
   assert.equal(new ThinClient(config).getConfig(), config);
 });
 
-test("the logger hears of states and failures, and never of tokens, payloads, keys or seeds", async () => {
+test("the logger gets states and failures, and never tokens, payloads, keys or seeds", async () => {
   const lines: string[] = [];
   const secrets = ["sessionToken", "seed", "payload", "reply", "cap"].map((name) =>
     utf8(`${name} 0123456789abcdef`.slice(0, 16)),

@@ -512,7 +512,7 @@ describe("each Pigeonhole call", () => {
     await client.stop();
   });
 
-  test("as many next indices as destinations must come back", async () => {
+  test("the reply must have one next index for each destination", async () => {
     const { client, connection } = await connectedPair();
     const multi = cases.find(({ name }) => name === "createCourierEnvelopesFromMultiPayload")!;
     const reason = reasonOf(multi.call(client));

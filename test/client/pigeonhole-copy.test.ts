@@ -451,7 +451,7 @@ describe("a copy that fails", () => {
     }
   });
 
-  test("at a place that nobody knows, does not pretend to know it", async () => {
+  test("does not name a place that is unknown", async () => {
     for (const failedEnvelopeIndex of [null, 0n, 7n, 2n ** 63n]) {
       const { made, daemon } = await copying();
       daemon.instead = (request) =>

@@ -375,7 +375,7 @@ test("a document that is known is not announced again by a reconnect", async () 
   await client.stop();
 });
 
-test("geometries and documents cannot be changed by whom they are handed to", async () => {
+test("callers cannot change the geometries and documents that they get", async () => {
   const { client } = await connectedPair({}, { document: pkiDocument() });
   const document = client.pkiDocument()!;
   for (const change of [

@@ -100,7 +100,7 @@ test("work in flight is told anew to the same instance too (upstream: nothing wi
   }
 });
 
-test("a new instance is told all that is in flight, however much (upstream: the same)", async () => {
+test("everything in flight is sent to a new instance, however much (upstream: the same)", async () => {
   const { client, daemon, connection, clock } = await connectedPair();
   const calls = Array.from({ length: 50 }, (_, i) => startWrite(client, i));
   assert.equal((await drain(connection)).length, 50);
@@ -130,7 +130,7 @@ test("nothing is sent on a new connection before the token's answer (upstream: i
   await reasonOf(call);
 });
 
-test("a cancel, offline too, ends the tracking: nothing is told to the next instance", async () => {
+test("a cancel, even offline, ends the tracking: nothing is sent to the next instance", async () => {
   for (const offline of [false, true]) {
     const { client, daemon, connection, clock } = await connectedPair();
     const ended = reasonOf(startWrite(client, 1));
@@ -192,7 +192,7 @@ test("a cancel that nobody waits for is said on each connection until the start 
   await client.stop();
 });
 
-test("a daemon that dropped the start with the connection is not told for ever", async () => {
+test("a cancel is not repeated for ever to a daemon that dropped the start with the connection", async () => {
   const { client, daemon, connection, clock } = await connectedPair();
   const abort = new AbortController();
   const given = reasonOf(startWrite(client, 1, abort.signal));

@@ -15,7 +15,7 @@ describe("onAbort", () => {
     assert.deepEqual(called, [1, 2, 3]);
   });
 
-  test("calls nobody who took it back, and the same callback as often as it was given", () => {
+  test("does not call removed callbacks, and calls a callback as often as it was added", () => {
     const abort = new AbortController();
     let calls = 0;
     const callback = (): void => void calls++;

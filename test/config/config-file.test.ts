@@ -53,7 +53,7 @@ test("a file that is not there is said to be, with what to write into it", async
   });
 });
 
-test("what is wrong is said with file, table and key", () => {
+test("errors name file, table and key", () => {
   const cases: [string, string | RegExp][] = [
     ["", /^missing required top-level key\(s\) \['Dial'\]; e\.g\. \[Dial\.Tcp\]/],
     ["Dial = 7", /^\[Dial\] must be a table containing exactly one of/],
@@ -109,7 +109,7 @@ test("what is wrong is said with file, table and key", () => {
   assert.equal(cases.length, 17);
 });
 
-test("what is no TOML is said with line and column, and without the text", () => {
+test("errors in TOML name line and column, and do not repeat the text", () => {
   const toml = `[Dial.Ws]\nAddress = "ws://a:1"\nToken = "hunter2" "hunter2"\n`;
   assert.throws(
     () => ConfigFile.parse(toml, "my.toml"),

@@ -291,7 +291,7 @@ function hasWrongLength(request: Parameters<NonNullable<Tampering["toDaemon"]>>[
   });
 }
 
-test("an area that is none is refused, a daemon that is not there is told", async () => {
+test("an unknown area is refused, and a missing daemon is reported", async () => {
   const areas = ["weather" as ConformanceArea];
   await assert.rejects(
     checkConformance(() => Promise.reject(new Error("unused")), { areas }),

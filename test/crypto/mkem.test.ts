@@ -95,7 +95,7 @@ test("wrong arguments are named", async () => {
   assert.throws(() => mkemOpenReply(new Uint8Array(31), payload), /replyKey/);
 });
 
-test("CBOR that is no MKEM ciphertext is refused", async () => {
+test("CBOR that is not an MKEM ciphertext is refused", async () => {
   const sealed = await mkemEncapsulate(scheme, publicKeys, payload);
   const good = encodeMkemCiphertext(sealed);
   decodeMkemCiphertext(scheme, good);

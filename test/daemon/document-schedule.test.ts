@@ -48,7 +48,7 @@ function schedule(kind = false) {
   return { clock, wall, documents, told, first, schedule: made, offer, passEpoch };
 }
 
-test("the first document is told of at once, later ones after 11/16 of their epoch", async () => {
+test("the first document is announced at once, later ones after 11/16 of their epoch", async () => {
   const { clock, documents, told, offer, passEpoch, schedule: made } = schedule();
   offer(FIRST_EPOCH);
   assert.deepEqual(told, [{ epoch: FIRST_EPOCH, part: 0 }]);
@@ -64,7 +64,7 @@ test("the first document is told of at once, later ones after 11/16 of their epo
   assert.equal(clock.pending, 0);
 });
 
-test("kind documents are told of when their epoch begins", async () => {
+test("kind documents are announced when their epoch begins", async () => {
   const { told, offer, passEpoch } = schedule(true);
   offer(FIRST_EPOCH);
   await passEpoch();

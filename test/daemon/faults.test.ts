@@ -37,7 +37,7 @@ test("a request that needs what the runtime lacks is an internal error, and a fa
   await daemon.close();
 });
 
-test("what a request has wrong is not a fault", async () => {
+test("a wrong request is not reported as a fault", async () => {
   const { daemon, faults, connect } = world();
   const client = connect();
   await client.hello(freshId());

@@ -615,7 +615,7 @@ test("a cancel overtakes the start of a copy command, too", async () => {
   assert.equal((await client.expect("startResendingCopyCommandReply")).errorCode, 24);
 });
 
-test("a start that is refused hears so at its tick, behind what was asked later", async () => {
+test("a refused start is answered at its tick, after later requests", async () => {
   const { client, ready } = await boxes();
   const request = await ready("read", { envelopeHash: null });
   client.send(request, { kind: "getDirectoryAuthorities", queryId: freshId() });
@@ -636,7 +636,7 @@ test("a kind cancel finds an operation whose first packet still waits for its tu
   assert.equal(link.packets.length, 0);
 });
 
-test("behind 16 packets that wait nothing of that client is read, cancels and good-byes included", async () => {
+test("while 16 packets of a client wait, nothing more of it is read, not even a cancel or thin_close", async () => {
   for (const kindReading of [false, true]) {
     const { client, link, daemon } = await boxes({ kindReading });
     link.status(false);

@@ -216,7 +216,7 @@ test("with mixing a message waits for its tick, and decoys leave when there is n
   assert.ok(link.decoys > 20 && link.decoys < 90, String(link.decoys));
 });
 
-test("messages that wait when their client says good-bye are not sent", async () => {
+test("messages that wait when their client sends thin_close are not sent", async () => {
   const { client, link, clock } = await connected({ pace: "poisson" });
   client.send(message(), { kind: "thinClose" });
   await turn();

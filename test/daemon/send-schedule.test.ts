@@ -41,7 +41,7 @@ test("clients take turns, and each one's resends go before its fresh requests", 
   }
 });
 
-test("the turns that are told are those in which packets leave", async () => {
+test("the reported turns are those in which packets leave", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.nat(6), { minLength: 1, maxLength: 6 }),
@@ -120,7 +120,7 @@ test("packets leave one a tick of a Poisson process with the document's rate", a
   assert.ok(Math.abs(far - Math.exp(-3)) < 0.02, `beyond three means: ${far}`);
 });
 
-test("a tick with nothing to send sends a decoy, so that the rate says nothing", async () => {
+test("a tick with nothing to send sends a decoy, so that the rate reveals nothing", async () => {
   const { clock, sent, schedule: made, job } = schedule("poisson");
   made.setRates({ lambdaP: 0.01, lambdaL: 0 });
   made.setConnected(true);
@@ -207,7 +207,7 @@ test("setting the same rate again does not draw anew: the process goes on", asyn
   assert.ok(sent.length > 140 && sent.length < 260, String(sent.length));
 });
 
-test("a client that goes away takes its packets along, and nobody loses a turn", async () => {
+test("the packets of a client that leaves are dropped, and no other client loses a turn", async () => {
   const { clock, sent, schedule: made, job } = schedule("instant");
   const queues = ["a", "b", "c"].map((name) => {
     const queue = made.createQueue();
@@ -233,7 +233,7 @@ test("the send queue drops nothing, and after close nothing leaves any more", as
   assert.deepEqual(sent, []);
 });
 
-test("whoever waits for a shorter queue is told when it is, and when it is emptied", async () => {
+test("a wait for a shorter queue ends when the queue is shorter or emptied", async () => {
   const { clock, schedule: made, job } = schedule("poisson");
   made.setRates({ lambdaP: 0.01, lambdaL: 0 });
   const queue = made.createQueue();

@@ -171,7 +171,7 @@ test("thin_close hangs up at once and forgets the session and all that waits for
   assert.ok(clock.pending < 10);
 });
 
-test("a thin_close behind work that takes its time counts, though its client has hung up", async () => {
+test("a thin_close behind slow work counts, although its client has closed the connection", async () => {
   const { connect, daemon } = world();
   const client = connect();
   await client.hello(freshId());
@@ -294,7 +294,7 @@ test("of two connections with one token the newer one takes over (upstream: it i
   assert.deepEqual([daemon.load.connections, daemon.load.sessions], [1, 1]);
 });
 
-test("a session of one client says nothing to another", async () => {
+test("a session of one client reveals nothing to another", async () => {
   const { connect, link } = world();
   const [a, b] = [connect(), connect()];
   await a.hello(freshId());
@@ -399,7 +399,7 @@ test("broadcasts wait for the token's answer (upstream: may precede it), and are
   );
 });
 
-test("a client that never speaks hears broadcasts after 2 s", async () => {
+test("a client that sends nothing gets broadcasts after 2 s", async () => {
   const { connect, link, clock } = world();
   const client = connect();
   await client.greeting();
@@ -569,7 +569,7 @@ test("a client that does not read what it asked for is served no further, until 
   await until(() => client.responses.length === count);
 });
 
-test("a client that does not read is hung up on after a minute, and its session kept", async () => {
+test("the connection of a client that does not read is closed after a minute, and its session is kept", async () => {
   const { connect, daemon, link, clock, faults } = world();
   link.certificateLength = 1024 * 1024;
   link.document();

@@ -71,7 +71,7 @@ test("each embedded authority hands out the signed document of an epoch, and say
   }
 });
 
-test("an authority hangs up on nodes, on other requests, and on who does not speak its protocol", async () => {
+test("an authority closes connections of nodes, of other requests and of other protocols", async () => {
   await using daemon = await DevDaemon.start({ authorityPort: 0 });
   const authority = daemon.network.authorities[0]!;
   const request = { type: "GetConsensus", epoch: 1n } as const;

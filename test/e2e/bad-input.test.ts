@@ -160,7 +160,7 @@ for (const { what, says, said } of PEERS) {
   });
 }
 
-test("a peer that hangs up at once, and one that says nothing, are told apart", async () => {
+test("a peer that closes at once and one that stays silent give different errors", async () => {
   await using rude = await server((socket) => socket.end());
   const hangsUp = ThinClient.connect({ dial: { tcp: { address: rude.address } } });
   await rejects(hangsUp, "ERR_PROTOCOL", /closed the connection/, new RegExp(rude.address));

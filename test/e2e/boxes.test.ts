@@ -151,7 +151,7 @@ for (const place of DAEMON_PLACES) {
       assert.deepEqual((await bob.read(readCap, firstMessageIndex)).plaintext, utf8("same"));
     });
 
-    test("without the flag a write to a taken box says nothing and changes nothing", async () => {
+    test("without the flag a write to a full box reports nothing and changes nothing", async () => {
       const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
       await alice.write(writeCap, firstMessageIndex, "mine", { ifExists: "error" });
       const sealed = await alice.encryptWrite(utf8("yours"), writeCap, firstMessageIndex);

@@ -228,7 +228,7 @@ async function makeOld(
 }
 
 describe("a daemon that is closed while it is restarted", () => {
-  it("listens no more", async () => {
+  it("does not listen any more", async () => {
     for (let turns = 0; turns < 8; turns++) {
       const daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });
       const { dial } = daemon.config();

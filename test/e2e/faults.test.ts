@@ -201,7 +201,7 @@ describe("faults", { timeout: 120_000 }, () => {
     await assert.rejects(bob.read(readCap, firstMessageIndex), errors.TombstoneError);
   });
 
-  test("a write that replicas refuse for now is lost, though a courier took it: its word is no more", async () => {
+  test("a write that replicas refuse for now is lost, although a courier acknowledged it", async () => {
     const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
     both.failReplicas(7);
     await alice.write(writeCap, firstMessageIndex, "in time");

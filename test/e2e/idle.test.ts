@@ -11,7 +11,7 @@ import { VirtualClock } from "katzenpost-thinclient/testing";
 const READERS = 20;
 const LONGEST_PAUSE_MS = 30_000;
 
-test("who waits for an empty box asks at the slowest pace, and the replicas hardly hear of it", async () => {
+test("a reader of an empty box asks at the slowest pace, and few questions reach the replicas", async () => {
   const clock = new VirtualClock();
   await using daemon = await DevDaemon.start({ clock, seed: "idle" });
   const client = new ThinClient(

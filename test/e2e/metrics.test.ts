@@ -70,7 +70,7 @@ describe("metrics", { timeout: 60_000 }, () => {
     assert.deepEqual(counted.take(), { "sendMessage ok": 1, "sendMessageWithoutReply ok": 1 });
   });
 
-  test("how a call ended is told from how its requests did", async () => {
+  test("the end of a call is derived from the ends of its requests", async () => {
     const counted = new Counted();
     await using both = await TwoClients.start({}, { metrics: counted.hook });
     const { alice } = both;

@@ -122,7 +122,7 @@ describe("resume", { timeout: 120_000 }, () => {
     assert.deepEqual((await reading).plaintext, utf8("as if nothing happened"));
   });
 
-  test("a polite restart is a graceful goodbye, and work goes on after it", async () => {
+  test("a restart with a shutdown event is graceful, and work continues after it", async () => {
     const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
     const reading = bob.read(readCap, firstMessageIndex);
     await operations(1);

@@ -157,7 +157,7 @@ test(
   },
 );
 
-test("what a proxy refuses is said", patience, async () => {
+test("a proxy's refusal is reported", patience, async () => {
   const asked: Asked[] = [];
   const refusing = await socks((await echo()).port, asked, 5);
   const garbage = await listen((socket) => socket.on("data", () => socket.write("HTTP/1.1 400")));

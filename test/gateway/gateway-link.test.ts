@@ -162,7 +162,7 @@ test("a packet without a reply block arrives whole", async () => {
   await closed(all);
 });
 
-test("decoys go to the echo and back, and nobody hears of them", async () => {
+test("decoys travel to the echo service and back without an event", async () => {
   const all = await online();
   for (let i = 0; i < 3; i++) await all.link.sendDecoy();
   await until(all, () => all.link.describe().replies === 3);
@@ -443,7 +443,7 @@ test("a clock that is an hour wrong is measured, and corrected only if asked", a
   }
 });
 
-test("where a document is missing, the skew of a wrong clock is named to whoever sends", async () => {
+test("without a document, a sender's error names the skew of a wrong clock", async () => {
   for (const timeSync of [false, true]) {
     const all = scene({ timeSync });
     all.network.documents = () => null;
@@ -521,7 +521,7 @@ test("closing ends everything: the link, a dial under way, and what waits", asyn
   assert.throws(() => scene({ pinned: [] }), { name: "RangeError" });
 });
 
-test("whoever stops waiting for a packet hears so at once, and its reply block is forgotten", async () => {
+test("an aborted wait for a packet ends at once, and its reply block is forgotten", async () => {
   const all = await online();
   const { link, network } = all;
   const { surbs } = link.describe();

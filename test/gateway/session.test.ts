@@ -80,7 +80,7 @@ test("the clock skew is ours less the gateway's", async () => {
   assert.equal(session.clockSkewMs, -3_600_000);
 });
 
-test("a gateway with another key is hung up on before it learns the queue ID", async () => {
+test("the connection to a gateway with another key is closed before it learns the queue ID", async () => {
   for (const [which, change] of [
     ["link key", { linkKey: randomBytes(32) }],
     ["identity key", { identityKey: randomBytes(32) }],
@@ -240,7 +240,7 @@ const answering = (answers: (epoch: bigint) => Promise<WireCommand[]> | WireComm
     void Promise.resolve(answers(command.epoch)).then((all) => all.forEach(link.send));
   });
 
-test("a consensus is fetched in pieces; what is not there is said", async () => {
+test("a consensus is fetched in pieces, and a missing one is reported", async () => {
   const signed = randomBytes(40_000);
   const { session } = await answering((epoch) =>
     epoch === 7n
@@ -280,7 +280,7 @@ test("a consensus beyond its bounds, out of order or damaged ends the link", asy
   }
 });
 
-test("a gateway that stops in the middle of a consensus is hung up on", async () => {
+test("the connection to a gateway that stops in the middle of a consensus is closed", async () => {
   const pieces = await consensusCommands(randomBytes(40_000), codec.chunkLength);
   const { session, server, clock } = await answering(() => pieces.slice(0, 3));
   const fetching = assert.rejects(session.fetchConsensus(7), {

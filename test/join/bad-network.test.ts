@@ -124,7 +124,7 @@ test("with EnableTimeSync a daemon whose clock is an hour behind works", async (
   await close();
 });
 
-test("a gateway whose link key does not match is told, and nothing is sent to it", async () => {
+test("a gateway whose link key does not match is reported, and nothing is sent to it", async () => {
   const { network, url, close } = await gateway();
   const toml = clientToml(url, (text) => {
     const wrong = encodePublicKeyPem("XWING", randomBytes(1216));

@@ -59,7 +59,7 @@ test("what the file says of decoys holds", async () => {
   await close();
 });
 
-test("a gateway whose keys do not match is told, and nothing is sent to it", async () => {
+test("a gateway whose keys do not match is reported, and nothing is sent to it", async () => {
   const { url, close } = await gateway();
   const toml = clientToml(url, (text) => {
     const wrong = encodePublicKeyPem("Ed25519", new Uint8Array(32).fill(9));

@@ -32,7 +32,7 @@ describe("traces", () => {
     assert.equal(shortId(Uint8Array.of(255)), "ff");
   });
 
-  test("a hook that throws disturbs nobody; without one there is none", () => {
+  test("a hook that throws has no effect on the work, and no hook is needed", () => {
     const heard: number[] = [];
     const hook = quietHook((n: number) => {
       heard.push(n);

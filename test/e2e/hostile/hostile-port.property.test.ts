@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { chosenSeed } from "./hostile-frames.js";
 import { attackPort } from "./hostile-port-run.js";
 
-test("hostile clients of a gateway's port harm nobody but themselves", async (t) => {
+test("hostile clients of a gateway's port affect only themselves", async (t) => {
   const seed = chosenSeed();
   t.diagnostic(`KATZ_SEED=${seed}`);
   const { frames, links, admitted, replies, clients, failures } = await attackPort(2000, seed);

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { chosenSeed } from "./hostile-frames.js";
 import { attackPort } from "./hostile-port-run.js";
 
-test("100,000 frames of hostile clients harm nobody but themselves", async (t) => {
+test("100,000 frames of hostile clients affect only themselves", async (t) => {
   const seed = chosenSeed();
   t.diagnostic(`KATZ_SEED=${seed}`);
   const before = process.memoryUsage().rss;

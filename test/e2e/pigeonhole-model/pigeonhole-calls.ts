@@ -111,8 +111,10 @@ function read(
   const kind = envelopeHash === null ? "read" : "startRead";
   const begun = world.epoch;
   const mayWait = (): boolean => {
-    // Nobody reseals an envelope that was started as it is.
-    const stale = envelopeHash !== null && world.epoch !== begun;
+    // Nobody reseals an envelope that was started as it is. Couriers that are not kind answer it
+    // from their memory for five minutes after five misses.
+    const { kindCouriers } = world.schedule;
+    const stale = envelopeHash !== null && (world.epoch !== begun || !kindCouriers);
     const certain = model.mustHoldSomething(world.epoch) && !world.excuses.acknowledgedMayBeLost;
     return stale || (wait && !certain);
   };

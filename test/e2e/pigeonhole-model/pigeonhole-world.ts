@@ -172,7 +172,8 @@ export class ModelWorld {
     this.excuses.epochChanged = true;
     const { replicas } = this.daemon.storage;
     const incomplete = replicas.some(({ faults }) => faults.offline);
-    if (incomplete || this.daemon.network.faults.documentsWithheld) {
+    const { documentsWithheld, online } = this.daemon.network.faults;
+    if (incomplete || documentsWithheld || !online) {
       this.excuses.incompleteDocuments = true;
     }
   }

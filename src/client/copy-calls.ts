@@ -5,7 +5,6 @@ import {
   copyBytes,
   describeType,
   type PlainBytes,
-  toHex,
 } from "../bytes/bytes.js";
 import { MessageBoxIndex, WriteCap, type WriteCapHash } from "../bytes/opaque.js";
 import { checkOptions } from "../bytes/options.js";
@@ -18,6 +17,7 @@ import { hash256 } from "../bytes/hash.js";
 import type { Asking } from "./envelopes.js";
 import { MAX_COPY_CALL_LENGTH, MAX_COPY_PAYLOAD_LENGTH } from "../pki/copy-stream-plan.js";
 import type { Destination } from "../pki/services.js";
+import { copyKey } from "../wire/operations.js";
 import { required, type Cancellation, type Calls } from "./calls.js";
 
 /** Options of `startResendingCopyCommand`. */
@@ -211,7 +211,7 @@ function checkCourier(courier: Destination): void {
 
 function copyCancellation(hash: WriteCapHash): Cancellation {
   return {
-    key: `copy:${toHex(hash)}`,
+    key: copyKey(hash),
     onlyForReply: false,
     request: (queryId) => ({ kind: "cancelResendingCopyCommand", queryId, writeCapHash: hash }),
   };

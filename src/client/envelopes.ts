@@ -4,7 +4,7 @@
  * arguments. `makeStream`, `sealRead`, `sealWrite` and `resend` do not; the client's own calls use
  * them.
  */
-import { type Bytes, checkBytes, copyBytes, type PlainBytes, toHex } from "../bytes/bytes.js";
+import { type Bytes, checkBytes, copyBytes, type PlainBytes } from "../bytes/bytes.js";
 import {
   type EnvelopeDescriptor,
   EnvelopeHash,
@@ -24,6 +24,7 @@ import {
 } from "./argument-checks.js";
 import { type CallOptions, checkCallOptions } from "./call-options.js";
 import { arqErrorFromReply } from "../errors/from-reply.js";
+import { envelopeKey } from "../wire/operations.js";
 import type { QueryFields, ReplyTo } from "../wire/responses.js";
 import type { PigeonholeGeometry } from "../pki/pigeonhole-geometry.js";
 import {
@@ -409,7 +410,7 @@ function checkOwnFlag(name: string, value: unknown, actual: string, wanted: stri
 
 function envelopeCancellation(envelopeHash: EnvelopeHash, onlyForReply: boolean): Cancellation {
   return {
-    key: `envelope:${toHex(envelopeHash)}`,
+    key: envelopeKey(envelopeHash),
     onlyForReply,
     request: (queryId) => ({
       kind: "cancelResendingEncryptedMessage",

@@ -1,10 +1,11 @@
 /** Passes each request to the code that serves it (spec/thin-protocol §4, "Dispatch classes"). */
 import { hash256 } from "../bytes/hash.js";
-import { type Bytes, toHex } from "../bytes/bytes.js";
+import type { Bytes } from "../bytes/bytes.js";
 import type { IdentityHash } from "../bytes/opaque.js";
 import { uniformBelow } from "../crypto/sharding.js";
 import { type TraceHook, shortId } from "../mixnet/trace.js";
 import { findServices } from "../pki/services.js";
+import { type Start, copyKey, envelopeKey, failedStart } from "../wire/operations.js";
 import type { DaemonRequest } from "../wire/requests.js";
 import type { DaemonResponse } from "../wire/responses.js";
 import type { AppSession } from "./app-session.js";
@@ -71,8 +72,6 @@ export interface DispatcherOptions {
   /** Receives a trace of requests and waits; null for no trace. */
   readonly onTrace: TraceHook<DaemonTrace> | null;
 }
-
-type Start = DaemonRequest<"startResendingEncryptedMessage" | "startResendingCopyCommand">;
 
 /** Serves the requests of sessions. */
 export class Dispatcher {
@@ -315,29 +314,4 @@ function operationOf(request: Start | DaemonRequest<"sendMessage">): TraceOperat
   if (request.kind === "sendMessage") return "message";
   if (request.kind === "startResendingCopyCommand") return "copy";
   return request.readCap ? "read" : "write";
-}
-
-/** The key of an envelope's operations; copy commands have other keys. */
-function envelopeKey(hash: Uint8Array): string {
-  return `envelope:${toHex(hash)}`;
-}
-
-function copyKey(hash: Uint8Array): string {
-  return `copy:${toHex(hash)}`;
-}
-
-function failedStart(request: Start, errorCode: number): DaemonResponse {
-  const { queryId } = request;
-  if (request.kind === "startResendingCopyCommand") {
-    const kind = "startResendingCopyCommandReply";
-    return { kind, queryId, errorCode, replicaErrorCode: null, failedEnvelopeIndex: null };
-  }
-  return {
-    kind: "startResendingEncryptedMessageReply",
-    queryId,
-    plaintext: null,
-    errorCode,
-    courierIdentityHash: null,
-    courierQueueId: null,
-  };
 }

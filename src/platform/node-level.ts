@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { link, mkdir, readdir, readFile, rename, rm, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
+import type { ClassicLevel, DatabaseOptions } from "classic-level";
 import { type Bytes, utf8 } from "../bytes/bytes.js";
 import { ConfigError } from "../errors/errors.js";
 import type { LevelDatabase, LevelMark } from "./level-contract.js";
@@ -45,23 +46,44 @@ export async function levelPlaceIn(path: string, name: string): Promise<LevelPla
 export async function openLevel(location: string): Promise<LevelDatabase> {
   const name = `store ${location}`;
   const path = await openPrivateFolder(location, name);
+  const database = await openAt<string>(path, name, {});
+  // Beside LevelDB's own files, which LevelDB leaves as they are.
+  const mark = new MarkFile(join(path, "mark"));
+  database.on("closed", () => mark.close());
+  database.on("open", () => mark.open());
+  try {
+    mark.open();
+  } catch (error) {
+    await database.close();
+    throw refusal(name, error);
+  }
+  return Object.assign(database as unknown as LevelDatabase, { mark });
+}
+
+/**
+ * Opens LevelDB in a folder.
+ * @param name the description for messages.
+ * @throws DamagedLevelError; ConfigError when it is in use or cannot be used.
+ */
+async function openAt<K>(
+  path: string,
+  name: string,
+  options: DatabaseOptions<K, Uint8Array>,
+): Promise<ClassicLevel<K, Uint8Array>> {
   if (isOpenHere(join(path, "LOCK"))) throw inUse(name);
-  const { ClassicLevel } = await loadClassicLevel(name);
   const names = await readdir(path);
   // LevelDB would create a new database and delete the files of the old one.
   if (names.some((one) => one.endsWith(".ldb")) && !names.includes("CURRENT")) {
     throw new DamagedLevelError(`${name} is damaged: its file CURRENT is missing`);
   }
-  const database = new ClassicLevel<string, Uint8Array>(path);
+  const { ClassicLevel } = await loadClassicLevel(name);
+  const database = new ClassicLevel<K, Uint8Array>(path, options);
   try {
     await database.open();
   } catch (error) {
     throw refusal(name, error);
   }
-  // Beside LevelDB's own files, which LevelDB leaves as they are.
-  const mark = new MarkFile(join(path, "mark"));
-  database.on("closed", () => mark.close());
-  return Object.assign(database as unknown as LevelDatabase, { mark });
+  return database;
 }
 
 /** A file that holds a number with a checksum. It is written in place and not synced. */
@@ -73,27 +95,30 @@ class MarkFile implements LevelMark {
     this.#path = path;
   }
 
-  /** Opens the file, so that later calls need not; it is made if it does not exist. */
-  open(): number {
+  /** Opens the file; it is made if it does not exist. */
+  open(): void {
     const flags = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
-    return (this.#file ??= openSync(this.#path, flags, 0o600));
+    this.#file ??= openSync(this.#path, flags, 0o600);
   }
 
   read(): number {
     const bytes = new Uint8Array(markLength);
-    if (readSync(this.open(), bytes, 0, markLength, 0) < markLength) return 0;
+    this.open();
+    if (readSync(this.#file!, bytes, 0, markLength, 0) < markLength) return 0;
     const view = new DataView(bytes.buffer);
     if (crc32(bytes.subarray(0, 8)) !== view.getUint32(8)) return 0;
     return Number(view.getBigUint64(0));
   }
 
+  /** Does nothing while the file is closed: it may belong to another process by then. */
   write(number: number): void {
+    if (this.#file === null) return;
     const bytes = new Uint8Array(markLength);
     const view = new DataView(bytes.buffer);
     view.setBigUint64(0, BigInt(number));
     view.setUint32(8, crc32(bytes.subarray(0, 8)));
     try {
-      writeSync(this.open(), bytes, 0, markLength, 0);
+      writeSync(this.#file, bytes, 0, markLength, 0);
     } catch {
       // The number stays lower than possible, and so detects less.
     }
@@ -159,25 +184,13 @@ class FolderPlace implements LevelPlace {
   async #openAt(database: string): Promise<Level> {
     const path = this.#path(database);
     await mkdir(path, { recursive: true, mode: 0o700 });
-    const names = await readdir(path);
-    // LevelDB would create a new database and delete the files of the old one.
-    if (names.some((name) => name.endsWith(".ldb")) && !names.includes("CURRENT")) {
-      throw new DamagedLevelError(`${this.name} lacks a file`);
-    }
-    if (isOpenHere(join(path, "LOCK"))) throw inUse(this.name);
-    const { ClassicLevel } = await loadClassicLevel(this.name);
-    const level = new ClassicLevel<Uint8Array, Uint8Array>(path, {
+    const level = await openAt<Uint8Array>(path, this.name, {
       keyEncoding: "view",
       valueEncoding: "view",
       // Boxes and envelopes are encrypted, and records must be found in the files unchanged.
       compression: false,
       writeBufferSize: writeBufferLength,
     });
-    try {
-      await level.open();
-    } catch (error) {
-      throw refusal(this.name, error);
-    }
     this.#mark.open();
     return level as unknown as Level;
   }

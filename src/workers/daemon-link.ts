@@ -7,6 +7,7 @@ import { Unread } from "../client/unread.js";
 import type { Clock, Timer } from "../clock/clock.js";
 import type { Transport } from "../transport/transport.js";
 import { FrameEncoder } from "../wire/framing.js";
+import { type Cancel, type Start, copyKey, envelopeKey, isStart } from "../wire/operations.js";
 import { type DaemonRequest, requestBody } from "../wire/requests.js";
 
 /** Bytes that wait to be sent to the daemon; then tabs wait. */
@@ -16,12 +17,6 @@ const ONE_ENVELOPE_MS = 5 * 60_000;
 /** Watches the daemon as a client does by default, in ms. */
 const LIVENESS = { intervalMs: 30_000, timeoutMs: 10_000 };
 
-/** A start of an operation. */
-export type Start = DaemonRequest<"startResendingEncryptedMessage" | "startResendingCopyCommand">;
-/** A cancel of an operation. */
-export type Cancel = DaemonRequest<
-  "cancelResendingEncryptedMessage" | "cancelResendingCopyCommand"
->;
 /** A request that gets an answer. */
 export type Query = Exclude<DaemonRequest, { kind: "thinClose" | "sessionToken" | "sendMessage" }>;
 
@@ -44,7 +39,7 @@ export function operationOf(request: Start | Cancel): Operation | null {
     const hash = writeCap ? hash256(writeCap) : writeCapHash;
     return hash
       ? {
-          key: `copy:${toHex(hash)}`,
+          key: copyKey(hash),
           cancel: (queryId) => ({
             kind: "cancelResendingCopyCommand",
             queryId,
@@ -56,29 +51,13 @@ export function operationOf(request: Start | Cancel): Operation | null {
   const { envelopeHash } = request as { readonly envelopeHash: Bytes | null };
   if (envelopeHash === null) return null;
   return {
-    key: `envelope:${toHex(envelopeHash)}`,
+    key: envelopeKey(envelopeHash),
     cancel: (queryId) => ({
       kind: "cancelResendingEncryptedMessage",
       queryId,
       envelopeHash,
     }),
   };
-}
-
-/** Whether a request starts an operation. */
-export function isStart(request: DaemonRequest): request is Start {
-  return (
-    request.kind === "startResendingEncryptedMessage" ||
-    request.kind === "startResendingCopyCommand"
-  );
-}
-
-/** Whether a request cancels an operation. */
-export function isCancel(request: DaemonRequest): request is Cancel {
-  return (
-    request.kind === "cancelResendingEncryptedMessage" ||
-    request.kind === "cancelResendingCopyCommand"
-  );
 }
 
 /** A request that the daemon has. */

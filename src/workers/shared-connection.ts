@@ -18,6 +18,7 @@ import { ConnectionLostError, ProtocolError } from "../errors/errors.js";
 import { LINGER_MS } from "../transport/limits.js";
 import type { Listener, Transport } from "../transport/transport.js";
 import { FrameDecoder, encodeFrame } from "../wire/framing.js";
+import { type Cancel, type Start, failedStart, isCancel, isStart } from "../wire/operations.js";
 import { type DaemonRequest, decodeRequest } from "../wire/requests.js";
 import {
   type DaemonResponse,
@@ -25,16 +26,7 @@ import {
   decodeResponse,
   encodeResponse,
 } from "../wire/responses.js";
-import {
-  type Cancel,
-  DaemonLink,
-  type Operation,
-  type Query,
-  type Start,
-  isCancel,
-  isStart,
-  operationOf,
-} from "./daemon-link.js";
+import { DaemonLink, type Operation, type Query, operationOf } from "./daemon-link.js";
 
 /** The most tabs at a time, and the most sessions of tabs that are away. */
 const MOST_TABS = 128;
@@ -121,28 +113,6 @@ export function shareConnection(
   return new Relay(listener, daemon, options.clock ?? realClock);
 }
 
-/** The answer to a start that did not become an operation. */
-function endedStart({ kind, queryId }: Start, errorCode: number): Uint8Array {
-  return encodeResponse(
-    kind === "startResendingCopyCommand"
-      ? {
-          kind: "startResendingCopyCommandReply",
-          queryId,
-          errorCode,
-          replicaErrorCode: null,
-          failedEnvelopeIndex: null,
-        }
-      : {
-          kind: "startResendingEncryptedMessageReply",
-          queryId,
-          plaintext: null,
-          errorCode,
-          courierIdentityHash: null,
-          courierQueueId: null,
-        },
-  );
-}
-
 /** What a tab asks of the daemon. */
 type TabRequest = Query | DaemonRequest<"sendMessage">;
 
@@ -173,6 +143,7 @@ class Tab {
   session: Session | null = null;
   /** What came before the daemon greeted us. */
   early: DaemonRequest[] = [];
+  earlyBytes = 0;
   /** Local requests and cancels that wait for their turn. */
   readonly local: Waiting[] = [];
   /** Starts and messages that wait for their turn. */
@@ -341,12 +312,20 @@ class Relay implements SharedConnection {
         const request = tab.closed ? null : decodeRequest(body);
         if (request === null) return;
         if (this.#link?.ready) this.#onRequest(tab, this.#link, request);
-        else if (tab.early.push(request) > PAUSE_ABOVE) this.#drop(tab, "too many early requests");
+        else this.#onEarly(tab, request, body.length);
       });
     } catch (error) {
       this.#drop(tab, error instanceof ProtocolError ? error.message : "a frame cannot be read");
     }
     this.#pump();
+  }
+
+  /** Keeps what came before the daemon greeted us; a client sends little before it is greeted. */
+  #onEarly(tab: Tab, request: DaemonRequest, size: number): void {
+    tab.early.push(request);
+    tab.earlyBytes += size;
+    if (tab.early.length <= PAUSE_ABOVE && tab.earlyBytes <= PAUSE_ABOVE_BYTES) return;
+    this.#drop(tab, "too many requests before the daemon's greeting");
   }
 
   #drop(tab: Tab, why: string): void {
@@ -531,7 +510,7 @@ class Relay implements SharedConnection {
       // Not paused: the tab must be able to cancel.
       const refused = tab.starts >= MOST_STARTS || tab.waitingBytes + size > PAUSE_ABOVE_BYTES;
       if (refused) {
-        tab.send(endedStart(request, INTERNAL_ERROR));
+        tab.send(encodeResponse(failedStart(request, INTERNAL_ERROR)));
         return;
       }
       tab.starts++;
@@ -571,7 +550,7 @@ class Relay implements SharedConnection {
       }
     }
     tab.starts -= ended.length;
-    for (const start of ended) tab.send(endedStart(start, CANCELLED));
+    for (const start of ended) tab.send(encodeResponse(failedStart(start, CANCELLED)));
     if (!isShared) return false;
     const { queryId } = request;
     tab.send(encodeResponse({ kind: `${request.kind}Reply`, queryId, errorCode: 0 }));

@@ -594,3 +594,27 @@ test("in any order of steps, answers go to who asked, once, and nothing is left 
     { numRuns: 40 },
   );
 });
+
+test("what a tab sends before the daemon has greeted is limited in bytes", async (t) => {
+  const daemon = new ScriptedDaemon();
+  const listener = memoryListener();
+  const shared = shareConnection(listener, daemon, { clock: new VirtualClock() });
+  t.after(() => shared.close());
+  const tab = await RawTab.join(listener);
+  const megabyte = new Uint8Array(1024 * 1024);
+  const send = async (count: number): Promise<void> => {
+    for (let i = 0; i < count; i++) {
+      tab.send({
+        kind: "nextMessageBoxIndex",
+        queryId: QueryId.random(),
+        messageBoxIndex: megabyte,
+      });
+      await settle();
+    }
+  };
+  await send(10);
+  assert.equal(tab.closed, false);
+  await send(10);
+  assert.equal(tab.closed, true);
+  assert.equal(shared.load.tabs, 0);
+});

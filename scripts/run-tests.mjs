@@ -61,7 +61,7 @@ function run(some, concurrency) {
     ],
     {
       stdio: "inherit",
-      // Long tests know no limit (see scripts/test-process.mjs).
+      // The long tests have no time limit (see scripts/test-process.mjs).
       env: { ...process.env, ...(soak ? { KATZ_SOAK: "1", KATZ_TEST_MINUTES: "0" } : {}) },
     },
   );

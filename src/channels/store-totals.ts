@@ -2,8 +2,9 @@
  * Finds what a database has lost or changed. LevelDB does not check the blocks of its tables when
  * it reads them, and drops damaged parts of its log quietly. So every stored value begins with a
  * checksum of its key and content, and the store keeps totals beside its records: for each channel
- * and each other kind of records their number and the sum of their checksums, and the same for all groups together. A
- * transaction changes the totals too. When the store is opened, everything is read and compared.
+ * and each other kind of records, their number and the sum of their checksums; and a total of these
+ * totals. Each transaction updates the totals. When the store is opened, everything is read and
+ * compared.
  */
 import type {
   LevelDatabase,

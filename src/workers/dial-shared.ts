@@ -16,8 +16,8 @@ const ACCEPT_MS = 10_000;
 
 /**
  * Connects to the shared worker that `start` starts or finds, and whose program calls
- * `shareConnection`. Where there are no shared workers, or this one does not answer, it connects
- * the tab alone by `daemon.dial`. Pass it as a client's `dial` option. Each call makes a new
+ * `shareConnection`. If the browser has no shared workers, or this one does not answer, it connects
+ * only this tab, by `daemon.dial`. Pass it as a client's `dial` option. Each call makes a new
  * `SharedWorker`, because a browser may have ended the earlier one.
  * @throws (rejects) the signal's reason when it is aborted; what `daemon.dial` throws.
  */

@@ -3,10 +3,11 @@
  * whose mixes take real packets.
  */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { WebSocket } from "ws";
+import { clientConfigOf } from "../../src/cli/commands/daemon/daemon.js";
+import { writeClientConfigFile } from "../../src/cli/commands/daemon/write-config.js";
 import {
   type ConsoleAction,
   type ConsoleEvent,
@@ -20,42 +21,6 @@ import { KatzProcess } from "../e2e/katz-process.js";
 import { emptyEnvironment, temporaryFolder } from "./katz.js";
 
 const folder = temporaryFolder();
-
-/** The client.toml of the network of a `DevDaemon` with a gateway's port. */
-function clientTomlOf({ gateway, network }: DevDaemon): string {
-  const { nikeName, kemName } = network.geometry;
-  const lengths = Object.entries(network.geometry.toWire()).filter(
-    ([, value]) => typeof value === "number",
-  );
-  const { name, addresses, identityPublicKeyPem, linkPublicKeyPem } = gateway!;
-  return `WireKEMScheme = "${gateway!.wireKemScheme}"
-[Listen.Tcp]
-Address = "127.0.0.1:0"
-[UpstreamProxy]
-Type = "none"
-[SphinxGeometry]
-${lengths.map(([key, value]) => `${key} = ${value}`).join("\n")}
-NIKEName = "${nikeName}"
-KEMName = "${kemName}"
-[[PinnedGateways.Gateways]]
-Name = "${name}"
-WireKEMScheme = "${gateway!.wireKemScheme}"
-PKISignatureScheme = "Ed25519"
-IdentityKey = ${JSON.stringify(identityPublicKeyPem)}
-LinkKey = ${JSON.stringify(linkPublicKeyPem)}
-Addresses = ${JSON.stringify(addresses)}
-${network.authorities
-  .map(
-    (authority) => `[[VotingAuthority.Peers]]
-Identifier = "${authority.identifier}"
-PKISignatureScheme = "Ed25519"
-WireKEMScheme = "${gateway!.wireKemScheme}"
-IdentityPublicKey = ${JSON.stringify(authority.identityPublicKeyPem)}
-Addresses = ["tcp://127.0.0.1:1"]
-`,
-  )
-  .join("")}`;
-}
 
 /** What a page would have: the state and all events so far. */
 class Page {
@@ -99,7 +64,7 @@ test("katz console --join shows its own packets, and nothing of the network's in
     kindMixes: true,
   });
   const file = join(folder, "client.toml");
-  writeFileSync(file, clientTomlOf(daemon));
+  await writeClientConfigFile(file, clientConfigOf(daemon));
   const epochMs = daemon.network.describe().epoch.periodMs;
   const args = ["console", "--json", "--join", file, "--listen", `unix:${join(folder, "s")}`];
   await using katz = new KatzProcess(

@@ -1,6 +1,6 @@
 /** Tabs of a real browser that share one connection to the daemon. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import type { Page } from "playwright-core";
 import type * as channels from "../../../src/channels/index.js";
 import type * as library from "../../../src/index.js";
@@ -78,19 +78,45 @@ async function until(what: string, holds: () => boolean): Promise<void> {
   }
 }
 
-test("tabs of a browser share one connection", { timeout: 120_000 }, async (t) => {
-  const executable = findChromium();
-  if (executable === null) {
-    t.skip("not run: no Chromium on this machine (KATZ_CHROMIUM names one)");
-    return;
+/** A server of pages, a daemon for them, and a browser. */
+class Scene implements AsyncDisposable {
+  readonly server: PageServer;
+  readonly embedded: DevDaemon;
+  readonly browser: HeadlessBrowser;
+
+  private constructor(server: PageServer, embedded: DevDaemon, browser: HeadlessBrowser) {
+    this.server = server;
+    this.embedded = embedded;
+    this.browser = browser;
   }
-  await using server = await PageServer.start("katzenpost-thinclient", SCRIPTS);
-  await using embedded = await DevDaemon.start({
-    listen: "ws://127.0.0.1:0",
-    allowedOrigins: [server.origin],
-    token: TOKEN,
-  });
-  await using browser = await HeadlessBrowser.start(executable);
+
+  /** Null, and the test is skipped, where there is no Chromium. */
+  static async start(t: TestContext): Promise<Scene | null> {
+    const executable = findChromium();
+    if (executable === null) {
+      t.skip("not run: no Chromium on this machine (KATZ_CHROMIUM names one)");
+      return null;
+    }
+    const server = await PageServer.start("katzenpost-thinclient", SCRIPTS);
+    const embedded = await DevDaemon.start({
+      listen: "ws://127.0.0.1:0",
+      allowedOrigins: [server.origin],
+      token: TOKEN,
+    });
+    return new Scene(server, embedded, await HeadlessBrowser.start(executable));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.browser[Symbol.asyncDispose]();
+    await this.embedded.close();
+    await this.server[Symbol.asyncDispose]();
+  }
+}
+
+test("tabs of a browser share one connection", { timeout: 120_000 }, async (t) => {
+  await using scene = await Scene.start(t);
+  if (scene === null) return;
+  const { server, embedded, browser } = scene;
   const address = embedded.addresses[0]!;
   const load = (): DevDaemon["daemon"]["load"] => embedded.daemon.load;
 
@@ -171,18 +197,9 @@ test("tabs of a browser share one connection", { timeout: 120_000 }, async (t) =
 });
 
 test("a shared worker whose script is missing", { timeout: 60_000 }, async (t) => {
-  const executable = findChromium();
-  if (executable === null) {
-    t.skip("not run: no Chromium on this machine (KATZ_CHROMIUM names one)");
-    return;
-  }
-  await using server = await PageServer.start("katzenpost-thinclient", SCRIPTS);
-  await using embedded = await DevDaemon.start({
-    listen: "ws://127.0.0.1:0",
-    allowedOrigins: [server.origin],
-    token: TOKEN,
-  });
-  await using browser = await HeadlessBrowser.start(executable);
+  await using scene = await Scene.start(t);
+  if (scene === null) return;
+  const { server, embedded, browser } = scene;
   // The server gives a page there, which is not a script.
   const page = await tab(browser, server, embedded.addresses[0]!, "/no-such-script.js");
   assert.equal(await echo(page, "alone"), "alone");

@@ -193,7 +193,7 @@ function announce(
 }
 
 /** What a daemon needs to join the network. */
-function clientConfigOf(running: DevDaemon): ClientConfig {
+export function clientConfigOf(running: DevDaemon): ClientConfig {
   const { network, addresses } = running;
   return {
     geometry: network.geometry.toWire(),

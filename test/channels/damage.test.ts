@@ -192,3 +192,51 @@ for (const [kind, options] of [
     });
   });
 }
+
+/** A number of a table's format (LevelDB, doc/table_format.md), and where the next byte is. */
+function varint(bytes: Uint8Array, at: number): [value: number, next: number] {
+  let value = 0;
+  for (let shift = 0; ; shift += 7, at++) {
+    value += (bytes[at]! & 0x7f) * 2 ** shift;
+    if (bytes[at]! < 0x80) return [value, at + 1];
+  }
+}
+
+/** Lowers the key that ends the first block in a table's index: lookups pass the block over. */
+function hideFirstBlock(file: string): void {
+  const bytes = readFileSync(file);
+  // The footer has 48 bytes: offset and length of the metaindex, then offset of the index, …
+  let at = bytes.length - 48;
+  let index = 0;
+  for (let i = 0; i < 3; i++) [index, at] = varint(bytes, at);
+  // An entry: bytes shared with the key before, other bytes of the key, length of the value, key.
+  let next = index;
+  for (let i = 0; i < 3; i++) [, next] = varint(bytes, next);
+  bytes[next] = 0;
+  writeFileSync(file, bytes);
+}
+
+test("a record that LevelDB lists but does not find by its key is told", async () => {
+  const path = join(root, "index");
+  // The user's own database, whose tables can be read here.
+  const open = (): ClassicLevel<string, Uint8Array> =>
+    new ClassicLevel(path, { valueEncoding: "view", compression: false });
+  const channels = await openChannels(offline(), open() as never);
+  await queue(channels, "out", 80);
+  await channels.close();
+  const again = open();
+  await again.open();
+  const listed = await again.keys().all();
+  await again.close();
+  const [table] = readdirSync(path).filter((name) => name.endsWith(".ldb"));
+  hideFirstBlock(join(path, table!));
+
+  const damaged = open();
+  assert.deepEqual(await damaged.keys().all(), listed);
+  assert.equal(await damaged.get(listed[0]!), undefined);
+  await assert.rejects(openChannels(offline(), damaged as never), (error) => {
+    assert.ok(error instanceof ChannelStoreError, String(error));
+    assert.match(error.message, /the store is damaged: the record .* is damaged/);
+    return true;
+  });
+});

@@ -1,9 +1,8 @@
 /**
  * Finds what a database has lost or changed. LevelDB does not check the blocks of its tables when
  * it reads them, and drops damaged parts of its log quietly. So every stored value begins with a
- * checksum of its key and content, and the store keeps totals beside its records: for each channel
- * and each other kind of records, their number and the sum of their checksums; and a total of these
- * totals. Each transaction updates the totals. When the store is opened, everything is read and
+ * checksum of its key and content, and one record has the number of all records and the sum of
+ * their checksums. Each transaction updates it. When the store is opened, everything is read and
  * compared.
  */
 import type {
@@ -17,7 +16,7 @@ import { crc32 } from "#platform";
 
 export const encodings = { keyEncoding: "utf8", valueEncoding: "view" } as const;
 
-/** The first parts of keys. The names of a channel's records continue with the channel's key. */
+/** The first parts of keys. Keys of a channel's records continue with the channel's key. */
 const KINDS = [
   "batch",
   "boxes",
@@ -32,15 +31,13 @@ const KINDS = [
   "out",
   "part",
 ];
-/** All of a channel's records are counted together, so that sending changes one number only. */
-const OF_CHANNEL = new Set(["boxes", "chan", "cursor", "fork", "in", "out", "part"]);
 /** Records of these kinds are many and written once, so their checksums are not kept in memory. */
-const NOT_KEPT = new Set(["boxes", "in"]);
+const NOT_KEPT = new Set(["boxes", "in", "out"]);
 /** The schema version; the only value without a checksum, so that every version can read it. */
 export const VERSION_KEY = "meta!version";
-const COMMIT_KEY = "meta!commit";
-/** These records are not counted: the totals depend on them, or are read before the totals. */
-const NOT_COUNTED = new Set([VERSION_KEY, "meta!salt", "meta!check", COMMIT_KEY]);
+const TOTALS_KEY = "meta!commit";
+/** These records are not counted: the totals themselves, and what the store begins with. */
+const NOT_COUNTED = new Set([VERSION_KEY, "meta!salt", "meta!check", TOTALS_KEY]);
 const CHECKSUM_LENGTH = 4;
 /** Sums below this modulus are exact in a double. */
 const MODULUS = 2 ** 48;
@@ -70,16 +67,6 @@ function kindOf(key: string): string {
   return key.slice(0, key.indexOf("!"));
 }
 
-/** What a record is counted with. */
-function groupOf(key: string): string {
-  const [kind = "", first = ""] = key.split("!", 2);
-  return OF_CHANNEL.has(kind) ? `channel ${first}` : kind;
-}
-
-function sumKey(group: string): string {
-  return `sum!${group}`;
-}
-
 /** How many records there are, and the sum of their checksums. */
 interface Totals {
   readonly count: number;
@@ -95,32 +82,29 @@ function changed(totals: Totals, before: number | null, after: number | null): T
   return { count, sum: sum % MODULUS };
 }
 
-function isSame(a: Totals, b: Totals): boolean {
-  return a.count === b.count && a.sum === b.sum;
+function encodeTotals({ count, sum }: Totals, commits: number): Bytes {
+  return withChecksum(TOTALS_KEY, encodeCbor([count, sum, commits]));
 }
 
-function encodeTotals(key: string, { count, sum }: Totals, commits?: number): Bytes {
-  const numbers = commits === undefined ? [count, sum] : [count, sum, commits];
-  return withChecksum(key, encodeCbor(numbers));
-}
-
-function decodeTotals(key: string, stored: Uint8Array): (Totals & { commits: number }) | null {
-  const content = withoutChecksum(key, stored);
+/** The totals and the number of the last commit as they are stored; null if they are damaged. */
+async function readTotals(database: LevelDatabase): Promise<(Totals & { commits: number }) | null> {
+  const stored = await database.get(TOTALS_KEY, encodings);
+  // A new store has none.
+  if (stored === undefined) return { ...none, commits: 0 };
+  const content = withoutChecksum(TOTALS_KEY, stored);
   if (!content) return null;
-  const [count, sum, commits = 0] = decodeCbor(content) as number[];
-  return { count: count!, sum: sum!, commits };
+  const [count, sum, commits] = decodeCbor(content) as [number, number, number];
+  return { count, sum, commits };
 }
 
 /** The number of the last commit on the disk; 0 if there is none, null if that is damaged. */
 export async function readCommits(database: LevelDatabase): Promise<number | null> {
-  const stored = await database.get(COMMIT_KEY, encodings);
-  if (stored === undefined) return 0;
-  return decodeTotals(COMMIT_KEY, stored)?.commits ?? null;
+  return (await readTotals(database))?.commits ?? null;
 }
 
 /** Whether the database has any record of a store. */
 export async function hasRecords(database: LevelDatabase): Promise<boolean> {
-  for (const kind of [...KINDS, "sum"]) {
+  for (const kind of KINDS) {
     for await (const _ of pagesOf(database, kind)) return true;
   }
   return false;
@@ -137,8 +121,7 @@ export interface NextTotals {
 /** A store's totals. */
 export class StoreTotals {
   readonly #database: LevelDatabase;
-  #all: Totals = none;
-  readonly #groups = new Map<string, Totals & { readonly checksum: number }>();
+  #totals: Totals = none;
   /** Checksums of the records that may be replaced. */
   readonly #checksums = new Map<string, number>();
 
@@ -146,58 +129,47 @@ export class StoreTotals {
     this.#database = database;
   }
 
-  /** Adds the changes of the totals to a transaction, which changes nothing here. */
+  /** Adds the totals to a transaction, which changes nothing here. */
   async after(operations: readonly Operation[], commits: number): Promise<NextTotals> {
+    const stored = await this.#storedBefore(operations);
     const checksums = new Map<string, number | null>();
-    const groups = new Map<string, Totals>();
+    let totals = this.#totals;
     for (const operation of operations) {
       const { key } = operation;
-      const after = operation.type === "put" ? checksumOf(operation.value) : null;
       const before = checksums.has(key)
         ? checksums.get(key)!
-        : await this.#before(key, operation.type === "put");
-      const group = groupOf(key);
-      const totals = groups.get(group) ?? this.#groups.get(group) ?? none;
-      groups.set(group, changed(totals, before, after));
+        : (this.#checksums.get(key) ?? stored.get(key) ?? null);
+      const after = operation.type === "put" ? checksumOf(operation.value) : null;
+      totals = changed(totals, before, after);
       checksums.set(key, after);
     }
-    const added: Operation[] = [];
-    const sums = new Map<string, number | null>();
-    let all = this.#all;
-    for (const [group, totals] of groups) {
-      const key = sumKey(group);
-      const before = this.#groups.get(group)?.checksum ?? null;
-      const value = totals.count > 0 ? encodeTotals(key, totals) : null;
-      const after = value && checksumOf(value);
-      all = changed(all, before, after);
-      sums.set(group, after);
-      added.push(value ? { type: "put", key, value } : { type: "del", key });
-    }
-    added.push({ type: "put", key: COMMIT_KEY, value: encodeTotals(COMMIT_KEY, all, commits) });
+    const value = encodeTotals(totals, commits);
     return {
-      operations: [...operations, ...added],
+      operations: [...operations, { type: "put", key: TOTALS_KEY, value }],
       apply: () => {
-        this.#all = all;
-        for (const [group, checksum] of sums) {
-          if (checksum === null) this.#groups.delete(group);
-          else this.#groups.set(group, { ...groups.get(group)!, checksum });
-        }
+        this.#totals = totals;
         for (const [key, checksum] of checksums) {
-          if (NOT_KEPT.has(kindOf(key))) continue;
           if (checksum === null) this.#checksums.delete(key);
-          else this.#checksums.set(key, checksum);
+          else if (!NOT_KEPT.has(kindOf(key))) this.#checksums.set(key, checksum);
         }
       },
     };
   }
 
-  /** The checksum of a stored record; null if there is none. */
-  async #before(key: string, isPut: boolean): Promise<number | null> {
-    if (!NOT_KEPT.has(kindOf(key))) return this.#checksums.get(key) ?? null;
-    // Records that are written once do not replace anything.
-    if (isPut) return null;
-    const stored = await this.#database.get(key, encodings);
-    return stored === undefined ? null : checksumOf(stored);
+  /** Checksums of the records that a transaction deletes, as far as they are not in memory. */
+  async #storedBefore(operations: readonly Operation[]): Promise<ReadonlyMap<string, number>> {
+    const found = new Map<string, number>();
+    const keys: string[] = [];
+    for (const { type, key } of operations) {
+      // Records that are written once do not replace anything.
+      if (type === "del" && NOT_KEPT.has(kindOf(key))) keys.push(key);
+    }
+    if (keys.length === 0) return found;
+    const values = await this.#database.getMany(keys, encodings);
+    for (const [i, stored] of values.entries()) {
+      if (stored !== undefined) found.set(keys[i]!, checksumOf(stored));
+    }
+    return found;
   }
 
   /**
@@ -206,69 +178,48 @@ export class StoreTotals {
    * @returns descriptions of the damage; empty if there is none.
    */
   async check(nameOf: (key: string, content: Uint8Array) => string): Promise<string[]> {
-    const found = new Map<string, Totals>();
-    const names = new Map<string, string>();
     const damage: string[] = [];
-    const gaps = new Map<string, string>();
-    const places = new Map<string, bigint>();
-    this.#all = none;
-    this.#groups.clear();
+    let found = none;
     this.#checksums.clear();
+    const names = new Map<string, string>();
+    const outboxes = new Map<string, bigint>();
     for (const kind of KINDS) {
       for await (const page of pagesOf(this.#database, kind)) {
         for (const [key, stored] of page) {
           if (NOT_COUNTED.has(key)) continue;
-          const group = groupOf(key);
           const content = withoutChecksum(key, stored);
           if (content === null) {
             damage.push(`the record ${key} is damaged`);
             continue;
           }
           const checksum = checksumOf(stored);
-          if (kind === "chan") names.set(key.slice("chan!".length), nameOf(key, content));
-          if (kind === "out") {
-            const seq = BigInt(`0x${key.slice(key.lastIndexOf("!") + 1)}`);
-            const before = places.get(group);
-            if (before !== undefined && seq !== before + 1n && !gaps.has(group)) {
-              gaps.set(group, `messages ${before + 1n} to ${seq - 1n} are missing`);
-            }
-            places.set(group, seq);
-          }
-          found.set(group, changed(found.get(group) ?? none, null, checksum));
+          found = changed(found, null, checksum);
           if (!NOT_KEPT.has(kind)) this.#checksums.set(key, checksum);
+          const [, channel, place] = key.split("!") as [string, string, string];
+          if (kind === "chan") names.set(channel, JSON.stringify(nameOf(key, content)));
+          if (kind !== "out") continue;
+          const seq = BigInt(`0x${place}`);
+          const next = (outboxes.get(channel) ?? seq - 1n) + 1n;
+          // Messages leave the outbox oldest first.
+          if (seq !== next) {
+            const which = names.get(channel) ?? channel;
+            damage.push(
+              `the outbox of channel ${which} has a gap: messages ${next} to ${seq - 1n} are missing`,
+            );
+          }
+          outboxes.set(channel, seq);
         }
       }
     }
-    for await (const page of pagesOf(this.#database, "sum")) {
-      for (const [key, stored] of page) {
-        const totals = decodeTotals(key, stored);
-        if (totals === null) {
-          damage.push(`the record ${key} is damaged`);
-          continue;
-        }
-        const checksum = checksumOf(stored);
-        this.#groups.set(key.slice("sum!".length), { ...totals, checksum });
-        this.#all = changed(this.#all, null, checksum);
-      }
+    const must = await readTotals(this.#database);
+    if (must === null) {
+      damage.push(`the record ${TOTALS_KEY} is damaged`);
+    } else if (damage.length === 0 && must.count > found.count) {
+      damage.push(`${must.count - found.count} of ${must.count} records are missing`);
+    } else if (damage.length === 0 && (must.count !== found.count || must.sum !== found.sum)) {
+      damage.push("it has older versions of some records, or records that were deleted");
     }
-    for (const group of new Set([...this.#groups.keys(), ...found.keys()])) {
-      const must = this.#groups.get(group) ?? none;
-      const has = found.get(group) ?? none;
-      if (isSame(must, has)) continue;
-      const which = describeGroup(group, names);
-      const gap = gaps.get(group);
-      if (gap !== undefined) damage.push(`the outbox of ${which} has a gap: ${gap}`);
-      else if (must.count > has.count) {
-        damage.push(`${which} lacks ${must.count - has.count} of ${must.count} records`);
-      } else damage.push(`${which} has an older version of a record, or one too many`);
-    }
-    const last = await this.#database.get(COMMIT_KEY, encodings);
-    const must = last === undefined ? none : decodeTotals(COMMIT_KEY, last);
-    if (must === null) damage.push(`the record ${COMMIT_KEY} is damaged`);
-    else if (damage.length === 0 && !isSame(must, this.#all)) {
-      const names = [...this.#groups.keys()].map((group) => describeGroup(group, new Map()));
-      damage.push(`a part of the store is missing; it has ${names.join(", ") || "nothing"}`);
-    }
+    this.#totals = found;
     // Only now: looking up keys can make LevelDB merge tables, and with keys in a wrong order it
     // would end the process.
     return damage.length > 0 ? damage : this.#lookUp();
@@ -299,26 +250,6 @@ export class StoreTotals {
       }
     }
     return damage;
-  }
-}
-
-/** A group of records in words. */
-function describeGroup(group: string, names: ReadonlyMap<string, string>): string {
-  if (group.startsWith("channel ")) {
-    const name = names.get(group.slice("channel ".length));
-    return name === undefined ? group : `channel ${JSON.stringify(name)}`;
-  }
-  switch (group) {
-    case "batch":
-      return "the list of atomic batches";
-    case "contact":
-      return "the list of contacts";
-    case "group":
-      return "the list of groups";
-    case "member":
-      return "the list of the groups' members";
-    default:
-      return "the part with the store's own settings";
   }
 }
 

@@ -47,12 +47,12 @@ function choose(name: string): void {
   code.value = example.code;
 }
 
-/** What the console was told since the program began: its frame may load later than that. */
-let told: ToConsole[] = [];
+/** What the console's frame could not be told yet; null once it listens. */
+let untold: ToConsole[] | null = [];
 
 function tellConsole(message: ToConsole): void {
-  told.push(message);
-  frame.contentWindow?.postMessage(message, location.origin);
+  if (untold === null) frame.contentWindow?.postMessage(message, location.origin);
+  else untold.push(message);
 }
 
 function ask(request: ToRunner): void {
@@ -81,7 +81,6 @@ function report(message: RunReport): void {
 function run(): void {
   stop();
   output.replaceChildren();
-  told = [];
   tellConsole({ type: "begun" });
   const started = new Worker(new URL("./runner.js", import.meta.url), { type: "module" });
   worker = started;
@@ -109,7 +108,11 @@ addEventListener("hashchange", () => choose(location.hash.slice(1)));
 addEventListener("message", ({ data, source, origin }: MessageEvent<FromConsole>) => {
   if (source !== frame.contentWindow || origin !== location.origin) return;
   if (data.type === "action") ask({ type: "action", action: data.action });
-  else for (const message of told) frame.contentWindow?.postMessage(message, location.origin);
+  else {
+    const waiting = untold ?? [];
+    untold = null;
+    for (const message of waiting) tellConsole(message);
+  }
 });
 frame.src = "console.html";
 code.addEventListener("keydown", (event) => {

@@ -55,6 +55,8 @@ const LAZY_MS = 200;
 export interface Draft {
   put(key: string, value: Encodable): void;
   delete(key: string): void;
+  /** Work for the time in which the disk stores the changes. It must not throw. */
+  meanwhile(work: () => void): void;
 }
 
 interface Transaction {
@@ -275,6 +277,7 @@ export class ChannelStore {
   async #commitBatch(): Promise<void> {
     const operations: Operation[] = [];
     const size = { bytes: 0 };
+    const later: (() => void)[] = [];
     const draft: Draft = {
       put: (key, value) => {
         const stored = withChecksum(key, this.#seal.seal(key, encodeCbor(value)));
@@ -282,6 +285,7 @@ export class ChannelStore {
         operations.push({ type: "put", key, value: stored });
       },
       delete: (key) => operations.push({ type: "del", key }),
+      meanwhile: (work) => later.push(work),
     };
     const composed: Transaction[] = [];
     const isDurable = this.#queue.length > 0;
@@ -309,7 +313,9 @@ export class ChannelStore {
     try {
       const next = await this.#totals.after(operations, commits);
       ({ apply } = next);
-      await this.#database.batch(next.operations, { ...encodings, sync: isDurable });
+      const stored = this.#database.batch(next.operations, { ...encodings, sync: isDurable });
+      for (const work of later) work();
+      await stored;
     } catch (error) {
       await this.#recover(commits, composed, apply, error);
       return;

@@ -156,6 +156,8 @@ export class Writer {
   readonly #context: WriterContext;
   readonly #deliveries = new Map<number, Tracked>();
   #next: MessageBoxIndex;
+  /** The index after `#next`, if it is known: computing it takes as long as all else of a `send`. */
+  #afterNext: MessageBoxIndex | null = null;
   /** Number of the next message in the outbox. */
   #seq: number;
   /** Number after the last durable message: a message that is not durable must not be sent. */
@@ -258,13 +260,29 @@ export class Writer {
     const seq = this.#seq++;
     const count = placesOf(way);
     if (way.kind !== "tombstone") noteBehind(way.boxes, this.#behind(id, seq));
-    if (!at) for (let i = 0; i < count; i++) this.#next = nextMessageBoxIndex(this.#next);
+    if (!at) {
+      for (let i = 0; i < count; i++) this.#advance();
+      draft.meanwhile(() => this.#lookAhead());
+    }
     draft.put(this.#outKey(seq), encodeOutgoing(index, way));
     if (!at && count > 1) draft.put(this.#boxCountKey(id), count);
     this.#putCursor(draft);
     const delivery = new Tracked(id, seq);
     this.#deliveries.set(seq, delivery);
     return delivery;
+  }
+
+  #advance(): void {
+    this.#next = this.#afterNext ?? nextMessageBoxIndex(this.#next);
+    this.#afterNext = null;
+  }
+
+  #lookAhead(): void {
+    try {
+      this.#afterNext ??= nextMessageBoxIndex(this.#next);
+    } catch {
+      // The stream ends here, which the next send reports.
+    }
   }
 
   /**
@@ -603,6 +621,7 @@ export class Writer {
   async reload(): Promise<void> {
     const saved = await loadWriter(this.#context.store, this.#key);
     this.#next = saved.next;
+    this.#afterNext = null;
     this.#seq = saved.seq;
     this.#durable = saved.seq;
     for (const seq of this.#deliveries.keys()) {

@@ -211,8 +211,10 @@ describe("the rules of channels", () => {
     assert.equal(writer.queued, 1);
     database.failing = false;
     await clock.runUntil(writer.send("two again"));
-    const messages = await clock.runUntil(take(reader, 2));
-    assert.deepEqual(texts(messages), ["one", "two again"]);
+    await clock.runUntil(writer.send("three"));
+    const messages = await clock.runUntil(take(reader, 3));
+    assert.deepEqual(texts(messages), ["one", "two again", "three"]);
+    assert.ok(messages.every(({ gap }) => gap === 0));
     await clock.runUntil(channels.close());
     void open;
   });

@@ -534,7 +534,9 @@ export class Channels implements AsyncDisposable {
   /**
    * Deletes a channel from this store, with its outbox and its read messages. Boxes at the replicas
    * stay there until they expire: see `Writer.delete`.
-   * @throws ChannelNotFoundError; InvalidStateError when one of its batches is still in the outbox.
+   * @throws ChannelNotFoundError; InvalidStateError when one of its batches is still in the outbox;
+   * ChannelStoreError when the store does not accept it. Then the channel is still there: get its
+   * writer or reader again.
    */
   async delete(name: string): Promise<void> {
     this.#checkOpen();
@@ -551,6 +553,21 @@ export class Channels implements AsyncDisposable {
     const end = writer ?? this.#readers.get(name)!;
     this.#scheduler.remove(end);
     end.close();
+    try {
+      await this.#deleteRecords(key);
+    } catch (error) {
+      // If the store can be read, the channel is what it was.
+      await this.#appear(name).catch(() => {});
+      throw error;
+    }
+    this.#writers.delete(name);
+    this.#readers.delete(name);
+    this.#keys.delete(name);
+  }
+
+  async #deleteRecords(key: string): Promise<void> {
+    // Its last changes are stored before the store is looked through, so that none comes after.
+    await this.#store.commit(() => {});
     const keys = [`chan!${key}`, `cursor!${key}`, `fork!${key}`];
     for (const kind of ["out", "in", "part", "boxes"]) {
       for await (const found of this.#store.keys(`${kind}!${key}!`)) keys.push(found);
@@ -558,9 +575,6 @@ export class Channels implements AsyncDisposable {
     await this.#store.commit((draft) => {
       for (const found of keys) draft.delete(found);
     });
-    this.#writers.delete(name);
-    this.#readers.delete(name);
-    this.#keys.delete(name);
   }
 
   /**
@@ -604,10 +618,11 @@ export class Channels implements AsyncDisposable {
       );
     }
     const deliveries = new Map<Writer, ReturnType<Writer["compose"]>>();
-    const id = this.#nextBatch();
     await this.#store.commit((draft) => {
       const writers = [...messages.keys()];
       for (const writer of writers) writer.checkUsable();
+      // Not before its turn, because another batch may take a number meanwhile.
+      const id = this.#nextBatch();
       draft.put(
         batchKey(id),
         writers.map(({ name }) => name),

@@ -272,13 +272,14 @@ export class Reader implements AsyncIterable<Message> {
       gap: Number(map.get("gap") ?? 0),
       mayBeCut: map.get("mayBeCut") === true,
       ack: async () => {
+        this.#checkOpen();
         await this.#acknowledge(id, (compose) => this.#context.store.commit(compose));
       },
     };
   }
 
   #acknowledge<T>(id: bigint, commit: (compose: (draft: Draft) => void) => T): T | undefined {
-    if (this.#acked !== null && id <= this.#acked) return undefined;
+    if (this.#closed || (this.#acked !== null && id <= this.#acked)) return undefined;
     return commit((draft) => {
       if (this.#acked === null || id > this.#acked) this.#acked = id;
       this.#putCursor(draft);
@@ -544,6 +545,7 @@ export class Reader implements AsyncIterable<Message> {
     const { store, diagnostics } = this.#context;
     const { index: next } = await this.#stepTo(start, lost, signal);
     await store.commit((draft) => {
+      if (this.#closed) return;
       this.#gap += lost + (this.#partial?.count ?? 0);
       this.#dropPartial(draft);
       this.#next = next;
@@ -578,6 +580,8 @@ export class Reader implements AsyncIterable<Message> {
   async #take(results: readonly BoxResult[]): Promise<void> {
     let messages = 0;
     await this.#context.store.commit((draft) => {
+      // A deleted channel must not get new records.
+      if (this.#closed) return;
       const side = this.#side;
       for (const result of results) {
         messages += this.#side ? this.#takeSideBox(draft, result) : this.#takeBox(draft, result);

@@ -358,6 +358,67 @@ describe("the rules of channels", () => {
     );
     await clock.runUntil(channels.close());
   });
+
+  it("two batches at once are both sent", async () => {
+    const { clock, open } = await world();
+    const channels = await open();
+    const [one, other] = [await channels.create("one"), await channels.create("other")];
+    const readers = [
+      await channels.import("from one", await one.invitation()),
+      await channels.import("from other", await other.invitation()),
+    ];
+    const batches = [one, other].map((writer) =>
+      channels.atomically((batch) => batch.send(writer, writer.name)),
+    );
+    for (const delivery of await clock.runUntil(Promise.all(batches))) {
+      await clock.runUntil(delivery.stored);
+    }
+    const read = readers.map((reader) => take(reader, 1));
+    const messages = (await clock.runUntil(Promise.all(read))).flat();
+    assert.deepEqual(texts(messages), ["one", "other"]);
+    await clock.runUntil(channels.close());
+  });
+
+  it("a deleted channel leaves nothing, whatever is under way", async () => {
+    const { clock, open } = await world();
+    const disk = new Disk();
+    const channels = await open(disk);
+    const writer = await channels.create("out");
+    const reader = await channels.import("in", await writer.invitation());
+    await clock.runUntil((await writer.send("one")).stored);
+    const [message] = await clock.runUntil(take(reader, 1));
+    for (const turns of [0, 1, 2, 3]) {
+      const again = await channels.create(`out ${turns}`);
+      const sending = [again.send("two"), again.send("three")].map((sent) => sent.catch(() => {}));
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+      await Promise.all([channels.delete(`out ${turns}`), ...sending]);
+    }
+    await channels.delete("out");
+    await channels.delete("in");
+    await message!.ack().catch(() => {});
+    await clock.advance(60_000);
+    await clock.runUntil(channels.close());
+    const left = [...disk.durable.keys()].filter((key) => !key.startsWith("meta!"));
+    assert.deepEqual(left, []);
+  });
+
+  it("a channel whose deletion the disk refuses is as it was", async () => {
+    const { clock, boxes } = await world();
+    const database = new CrashDatabase(new Disk());
+    const channels = await openChannels(boxes.client(), database, { clock });
+    const writer = await channels.create("out");
+    const reader = await channels.import("in", await writer.invitation());
+    await clock.runUntil(writer.send("one"));
+    database.failing = true;
+    await assert.rejects(clock.runUntil(channels.delete("out")), ChannelStoreError);
+    await assert.rejects(clock.runUntil(channels.delete("in")), ChannelStoreError);
+    database.failing = false;
+    await clock.runUntil((await channels.writer("out")).send("two"));
+    const messages = await clock.runUntil(take(await channels.reader("in"), 2));
+    assert.deepEqual(texts(messages), ["one", "two"]);
+    await clock.runUntil(channels.close());
+    void reader;
+  });
 });
 
 /** The compiler checks that the test databases are level databases for channels. */

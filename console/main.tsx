@@ -1,7 +1,7 @@
 /** The entry point of the console: it shows six pages and handles mouse and keyboard. */
-import { signal } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 import { render } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { LogDrawer, isOpen } from "./log-drawer.js";
 import { Boxes } from "./pages/boxes.js";
 import { DocumentPage } from "./pages/document.js";
@@ -28,6 +28,10 @@ const moved = signal(false);
 type Theme = "auto" | "dark" | "light";
 const THEME_KEY = "katz console theme";
 const theme = signal<Theme>((localStorage.getItem(THEME_KEY) as Theme | null) ?? "auto");
+// Outside the component: an effect of it runs after a frame was painted in the old theme.
+effect(() => {
+  document.documentElement.dataset["theme"] = theme.value;
+});
 
 function go(to: number): void {
   moved.value = true;
@@ -62,13 +66,11 @@ const connections = {
 function Console() {
   const heading = useRef<HTMLHeadingElement>(null);
   const { name, body: Body } = pages[page.value]!;
-  useEffect(() => {
+  // Before the page is painted: keys that the user presses then must not meet the old focus.
+  useLayoutEffect(() => {
     if (moved.value) heading.current?.focus();
     document.title = `${name} · katz console`;
   }, [name]);
-  useEffect(() => {
-    document.documentElement.dataset["theme"] = theme.value;
-  }, [theme.value]);
   const problem = connections[connection.value];
   return (
     <>

@@ -170,9 +170,13 @@ test("the console in a browser", { timeout: 240_000 }, async (t) => {
     await page.emulateMedia({ colorScheme: "light" });
     const paper = () => page.evaluate("getComputedStyle(document.body).backgroundColor");
     const light = await paper();
+    // Read as the button's text changes: no frame shows the new text in the old theme.
+    const changed = page.evaluate(`new Promise((resolve) =>
+      new MutationObserver(() => resolve(getComputedStyle(document.body).backgroundColor))
+        .observe(document.querySelector("button.theme"), { characterData: true, subtree: true }))`);
     await press(page, "Theme: auto");
+    const dark = await changed;
     await page.locator("button", { hasText: "Theme: dark" }).waitFor();
-    const dark = await paper();
     assert.notEqual(dark, light);
     await page.reload();
     await page.locator(".facts").waitFor();

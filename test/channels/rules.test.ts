@@ -219,6 +219,44 @@ describe("the rules of channels", () => {
     void open;
   });
 
+  it("what a full disk did not let leave the outbox leaves it later, before what follows", async () => {
+    const { clock, open, boxes } = await world();
+    const disk = new Disk();
+    const database = new CrashDatabase(disk);
+    const channels = await openChannels(boxes.client(), database, { clock });
+    const writer = await channels.create("out");
+    await channels.import("in", await writer.invitation());
+    await clock.runUntil((await writer.send("one")).stored);
+    database.failing = true;
+    await clock.advance(60_000);
+    database.failing = false;
+    await clock.runUntil((await writer.send("two")).stored);
+    boxes.fate = () => ({ delayMs: 10, lost: "request" });
+    await clock.runUntil(writer.send("three"));
+    await clock.runUntil(channels.close());
+    const left = [...disk.durable.keys()].filter((key) => key.startsWith("out!"));
+    assert.equal(left.length, 1);
+    boxes.fate = () => ({ delayMs: 10, lost: null });
+    const again = await open(disk);
+    const messages = await clock.runUntil(take(await again.reader("in"), 3));
+    assert.deepEqual(texts(messages), ["one", "two", "three"]);
+    await clock.runUntil(again.close());
+  });
+
+  it("channels close while the disk is full", async () => {
+    const { clock, open, boxes } = await world();
+    const disk = new Disk();
+    const database = new CrashDatabase(disk);
+    const channels = await openChannels(boxes.client(), database, { clock });
+    const writer = await channels.create("out");
+    await clock.runUntil((await writer.send("one")).stored);
+    database.failing = true;
+    await clock.runUntil(channels.close());
+    const again = await open(disk);
+    await clock.runUntil((await (await again.writer("out")).send("two")).stored);
+    await clock.runUntil(again.close());
+  });
+
   it("a gap in the outbox is found when the store is opened, and its place is named", async () => {
     const { clock, open } = await world();
     const disk = new Disk();

@@ -35,12 +35,21 @@ async function take(reader: Reader, count: number): Promise<Message[]> {
 const texts = (messages: readonly Message[]): string[] =>
   messages.map(({ bytes }) => utf8ToText(bytes));
 
+/** A clock whose wall is set while its timers stay where they are, as after sleep or by hand. */
+class WallClock extends VirtualClock {
+  aheadMs = 0;
+
+  override now(): number {
+    return super.now() + this.aheadMs;
+  }
+}
+
 async function world(): Promise<{
-  clock: VirtualClock;
+  clock: WallClock;
   boxes: BoxesDouble;
   open: (disk?: Disk, options?: object) => Promise<Channels>;
 }> {
-  const clock = new VirtualClock();
+  const clock = new WallClock();
   const boxes = new BoxesDouble(clock);
   const open = (disk = new Disk(), options: object = {}): Promise<Channels> =>
     openChannels(boxes.client(), new CrashDatabase(disk), { clock, ...options });
@@ -184,6 +193,28 @@ describe("the rules of channels", () => {
     await Promise.all(idle);
     await clock.runUntil(channels.close());
   });
+
+  for (const hours of [-2, 2]) {
+    it(`a wall clock that is set by ${hours} hours holds up neither side`, async () => {
+      const { clock, boxes, open } = await world();
+      const [alice, bob] = [await open(), await open()];
+      const writer = await alice.create("out");
+      const reader = await bob.import("in", await writer.invitation());
+      boxes.fate = () => ({ delayMs: 10, lost: "request" });
+      const delivery = await clock.runUntil(writer.send("one"));
+      const reading = take(reader, 1);
+      await clock.advance(10_000);
+      clock.aheadMs = hours * 3_600_000;
+      boxes.fate = () => ({ delayMs: 10, lost: null });
+      await clock.runUntil(delivery.stored, 10 * 60_000);
+      assert.deepEqual(texts(await clock.runUntil(reading, 10 * 60_000)), ["one"]);
+      const contact = await clock.runUntil(alice.contacts.invite("bob"));
+      const other = await clock.runUntil(bob.contacts.accept(contact.voucher!, "alice"));
+      clock.aheadMs = 0;
+      await clock.runUntil(Promise.all([contact.ready(), other.ready()]), 10 * 60_000);
+      await clock.runUntil(Promise.all([alice.close(), bob.close()]));
+    });
+  }
 
   it("nothing is read while nobody listens", async () => {
     const { clock, boxes, open } = await world();

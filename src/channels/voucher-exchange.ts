@@ -74,6 +74,8 @@ export interface ExchangeRecord {
 
 /** What an exchange does for contacts or groups. */
 export interface ExchangeHooks {
+  /** The names of the channels that the exchange makes at its end, which are kept free for it. */
+  names(record: ExchangeRecord): readonly string[];
   /** Member: the content of the reply, once the newcomer is known. */
   answer(record: ExchangeRecord): Promise<Bytes>;
   /**
@@ -401,6 +403,9 @@ function finalReason(error: unknown): string | null {
   }
   if (hasCode(error, "THIN_CLIENT_ERROR_VOUCHER_SEAL_OPEN_FAILED")) {
     return "somebody else answered this voucher: the reply does not belong to it; make a new one";
+  }
+  if (hasCode(error, "ERR_CHANNEL_FORKED")) {
+    return "our channel of the group is forked, so nobody can be told about the newcomer";
   }
   if (hasCode(error, "ERR_PROTOCOL")) {
     return "what the other side wrote cannot be read; make a new voucher with another version";

@@ -177,7 +177,7 @@ export class VoucherExchange implements WriteSource, ReadSource {
       case "minted":
         return (signal) => this.#publish(signal);
       case "published": {
-        const isOld = this.#context.scheduler.now() - this.#record.publishedAt >= REPUBLISH_MS;
+        const isOld = this.#context.scheduler.date() - this.#record.publishedAt >= REPUBLISH_MS;
         return isOld ? (signal) => this.#publish(signal) : null;
       }
       case "replied":
@@ -250,7 +250,7 @@ export class VoucherExchange implements WriteSource, ReadSource {
     const { client, scheduler } = this.#context;
     const { streamWriteCap, payload } = this.#record;
     await client.write(streamWriteCap!, this.#box(0), payload!, { signal, ifExists: "error" });
-    await this.#move({ state: "published", publishedAt: Math.floor(scheduler.now()) });
+    await this.#move({ state: "published", publishedAt: Math.floor(scheduler.date()) });
   }
 
   async #askReply(signal: AbortSignal): Promise<void> {

@@ -41,7 +41,7 @@ const stackTrace = /^ +at |node:internal|\.js:\d+/m;
 
 test(
   "two megabytes arrive as they were sent, and nothing else stays",
-  { timeout: 90_000 },
+  { timeout: 300_000 },
   async () => {
     const file = network.newFile(2_000_000);
     const sent = await network.katz(["send", file]);
@@ -322,9 +322,29 @@ test("files that cannot be sent are reported before the command looks for a daem
 
 test("after Ctrl-C, private files keep the ticket and everything needed to continue", async () => {
   const file = network.newFile(400_000);
+  /** How many boxes the sender has noted as written. */
+  const noted = (): number => {
+    try {
+      const [state] = readdirSync(network.states).filter((name) => name.endsWith(".json"));
+      const text = readFileSync(join(network.states, state!), "utf8");
+      return (JSON.parse(text) as { boxesDone: number }).boxesDone;
+    } catch {
+      return 0;
+    }
+  };
+  let told = false;
   const stopped = await katz(["send", file], {
     env: network.env,
-    onStdout: (_, child) => setTimeout(() => child.kill("SIGINT"), 400),
+    onStdout: (_, child) => {
+      if (told) return;
+      told = true;
+      const timer = setInterval(() => {
+        if (noted() === 0) return;
+        clearInterval(timer);
+        child.kill("SIGINT");
+      }, 5);
+      child.once("close", () => clearInterval(timer));
+    },
   });
   assert.equal(stopped.code, 130);
   assert.match(stopped.stderr, /^stopped: run the same command to continue\n$/);
@@ -332,7 +352,7 @@ test("after Ctrl-C, private files keep the ticket and everything needed to conti
   assert.equal(statSync(join(network.states, state!)).mode & 0o777, 0o600);
   assert.equal(statSync(network.states).mode & 0o777, 0o700);
   const into = network.newFolder();
-  const early = await katz(["receive", "-", "--into", into, "--timeout", "1500ms"], {
+  const early = await katz(["receive", "-", "--into", into, "--timeout", "3s"], {
     env: network.env,
     input: stopped.stdout,
   });

@@ -11,7 +11,7 @@ import {
 
 const replicaEpochAt = (ms: number): number => epochAt(ms, REPLICA_EPOCH_MS).epoch;
 
-test("replica epochs turn over on Thursdays at midnight UTC", () => {
+test("replica epochs change on Thursdays at midnight UTC", () => {
   assert.equal(replicaEpochAt(Date.UTC(2017, 5, 1)), 0);
   assert.equal(replicaEpochAt(Date.UTC(2017, 5, 8) - 1), 0);
   assert.equal(replicaEpochAt(Date.UTC(2017, 5, 8)), 1);
@@ -24,7 +24,7 @@ test("replica epochs turn over on Thursdays at midnight UTC", () => {
   assert.equal(replicaEpoch(504, 1_200_000), 1);
 });
 
-test("a document's number and the time tell how long epochs are", () => {
+test("a document's number and the time give the epoch length", () => {
   const now = Date.UTC(2026, 10, 28, 21, 17, 3);
   for (const lengthMs of [DEFAULT_EPOCH_MS, 120_000, 1000, 3_600_000]) {
     const { epoch } = epochAt(now, lengthMs);

@@ -35,12 +35,21 @@ async function take(reader: Reader, count: number): Promise<Message[]> {
 const texts = (messages: readonly Message[]): string[] =>
   messages.map(({ bytes }) => utf8ToText(bytes));
 
+/** A clock whose wall is set while its timers stay where they are, as after sleep or by hand. */
+class WallClock extends VirtualClock {
+  aheadMs = 0;
+
+  override now(): number {
+    return super.now() + this.aheadMs;
+  }
+}
+
 async function world(): Promise<{
-  clock: VirtualClock;
+  clock: WallClock;
   boxes: BoxesDouble;
   open: (disk?: Disk, options?: object) => Promise<Channels>;
 }> {
-  const clock = new VirtualClock();
+  const clock = new WallClock();
   const boxes = new BoxesDouble(clock);
   const open = (disk = new Disk(), options: object = {}): Promise<Channels> =>
     openChannels(boxes.client(), new CrashDatabase(disk), { clock, ...options });
@@ -185,6 +194,28 @@ describe("the rules of channels", () => {
     await clock.runUntil(channels.close());
   });
 
+  for (const hours of [-2, 2]) {
+    it(`a wall clock that is set by ${hours} hours delays neither side`, async () => {
+      const { clock, boxes, open } = await world();
+      const [alice, bob] = [await open(), await open()];
+      const writer = await alice.create("out");
+      const reader = await bob.import("in", await writer.invitation());
+      boxes.fate = () => ({ delayMs: 10, lost: "request" });
+      const delivery = await clock.runUntil(writer.send("one"));
+      const reading = take(reader, 1);
+      await clock.advance(10_000);
+      clock.aheadMs = hours * 3_600_000;
+      boxes.fate = () => ({ delayMs: 10, lost: null });
+      await clock.runUntil(delivery.stored, 10 * 60_000);
+      assert.deepEqual(texts(await clock.runUntil(reading, 10 * 60_000)), ["one"]);
+      const contact = await clock.runUntil(alice.contacts.invite("bob"));
+      const other = await clock.runUntil(bob.contacts.accept(contact.voucher!, "alice"));
+      clock.aheadMs = 0;
+      await clock.runUntil(Promise.all([contact.ready(), other.ready()]), 10 * 60_000);
+      await clock.runUntil(Promise.all([alice.close(), bob.close()]));
+    });
+  }
+
   it("a channel without a listener reads nothing", async () => {
     const { clock, boxes, open } = await world();
     const channels = await open();
@@ -217,6 +248,44 @@ describe("the rules of channels", () => {
     assert.ok(messages.every(({ gap }) => gap === 0));
     await clock.runUntil(channels.close());
     void open;
+  });
+
+  it("messages that a full disk kept in the outbox are sent later, before the next ones", async () => {
+    const { clock, open, boxes } = await world();
+    const disk = new Disk();
+    const database = new CrashDatabase(disk);
+    const channels = await openChannels(boxes.client(), database, { clock });
+    const writer = await channels.create("out");
+    await channels.import("in", await writer.invitation());
+    await clock.runUntil((await writer.send("one")).stored);
+    database.failing = true;
+    await clock.advance(60_000);
+    database.failing = false;
+    await clock.runUntil((await writer.send("two")).stored);
+    boxes.fate = () => ({ delayMs: 10, lost: "request" });
+    await clock.runUntil(writer.send("three"));
+    await clock.runUntil(channels.close());
+    const left = [...disk.durable.keys()].filter((key) => key.startsWith("out!"));
+    assert.equal(left.length, 1);
+    boxes.fate = () => ({ delayMs: 10, lost: null });
+    const again = await open(disk);
+    const messages = await clock.runUntil(take(await again.reader("in"), 3));
+    assert.deepEqual(texts(messages), ["one", "two", "three"]);
+    await clock.runUntil(again.close());
+  });
+
+  it("channels close while the disk is full", async () => {
+    const { clock, open, boxes } = await world();
+    const disk = new Disk();
+    const database = new CrashDatabase(disk);
+    const channels = await openChannels(boxes.client(), database, { clock });
+    const writer = await channels.create("out");
+    await clock.runUntil((await writer.send("one")).stored);
+    database.failing = true;
+    await clock.runUntil(channels.close());
+    const again = await open(disk);
+    await clock.runUntil((await (await again.writer("out")).send("two")).stored);
+    await clock.runUntil(again.close());
   });
 
   it("a gap in the outbox is found when the store is opened, and its position is named", async () => {

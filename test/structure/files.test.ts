@@ -3,21 +3,25 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import typescript from "typescript";
-import { filesIn, root, sources, textOf } from "./source-tree.js";
+import { filesIn, pages, root, sources, textOf } from "./source-tree.js";
 
 test("every source begins with a comment about its purpose", () => {
-  const without = sources.filter((path) => !/^(#![^\n]*\n)?\/\*\*/.test(textOf(path)));
+  const without = [...sources, ...pages].filter(
+    (path) => !/^(#![^\n]*\n)?\/\*\*/.test(textOf(path)),
+  );
   assert.deepEqual(without, []);
 });
 
 test("sources do not print, have no TODOs, and disable no rule without a reason", () => {
   const found: string[] = [];
-  for (const path of sources) {
+  for (const path of [...sources, ...pages]) {
     textOf(path)
       .split("\n")
       .forEach((line, i) => {
         const isComment = /^\s*(\/\/|\/?\*)/.test(line);
-        const prints = !isComment && /\bconsole\./.test(line) && !path.startsWith("src/cli/");
+        // The pages hold programs as text, which print.
+        const mayPrint = path.startsWith("src/cli/") || !path.startsWith("src/");
+        const prints = !isComment && /\bconsole\./.test(line) && !mayPrint;
         const putsOff = /\b(TODO|FIXME|XXX|HACK)\b/.test(line);
         const silences = /oxlint-disable|@ts-(ignore|expect-error|nocheck)/.test(line);
         if (prints || putsOff || (silences && !line.includes(" -- "))) {
@@ -28,12 +32,14 @@ test("sources do not print, have no TODOs, and disable no rule without a reason"
   assert.deepEqual(found, []);
 });
 
-const textFile = /\.(ts|mjs|js|json|md|toml|html|css|yml|yaml|txt)$|^\.[a-z]+rc/;
-const tracked = ["src", "test", "bench", "examples", "scripts", "docs"]
+const textFile = /\.(tsx?|mjs|js|json|md|toml|html|css|yml|yaml|txt)$|^\.[a-z]+rc/;
+const folders = ["src", "console", "playground", "test", "bench", "examples", "scripts", "docs"];
+const tracked = [...folders, ".ci", ".github"]
   .filter((folder) => existsSync(join(root, folder)))
   .flatMap((folder) => filesIn(folder))
   .concat(["package.json", "package-lock.json", ".npmrc", "README.md", "CHANGELOG.md", "LICENSE"])
-  .filter((path) => textFile.test(path) && existsSync(join(root, path)));
+  .concat(["CONTRIBUTING.md", "SECURITY.md"])
+  .filter((path) => (textFile.test(path) || path === ".ci/run") && existsSync(join(root, path)));
 
 test("no file names a folder of the machine it was written on", () => {
   const machine = new RegExp(String.raw`(^|[\s"'\`(=:])\/(work|home|root|Users)\/[A-Za-z0-9]`);

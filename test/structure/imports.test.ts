@@ -185,6 +185,9 @@ const additions: Record<string, readonly string[]> = {
   // Which schemes of links there are is said in its refusals.
   "src/config/daemon-config.ts": ["kem"],
   "src/cli/main.ts": ["src/platform/node-version"],
+  // Durable names of files, which nobody's subpath has.
+  "src/cli/private-file.ts": ["src/platform/node-small-file"],
+  "src/cli/transfer/incoming-files.ts": ["src/platform/node-small-file"],
   // What the page is told is nobody's subpath.
   "src/cli/commands/console/console.ts": ["src/console", "src/clock/real"],
   "src/cli/commands/console/server.ts": ["src/console", "src/platform/node-ws-handshake", "ws"],

@@ -117,8 +117,6 @@ interface SavedMember extends GroupMember {
 export interface GroupsContext extends ContactsContext {
   readonly clock: Clock;
   readonly boxLength: () => number;
-  /** Whether a channel with that name exists. */
-  has(name: string): boolean;
   deleteChannel(name: string): Promise<void>;
 }
 
@@ -159,6 +157,7 @@ export class Groups {
 
   /** The hooks of vouchers that belong to groups. @internal */
   readonly hooks: ExchangeHooks = {
+    names: ({ group, role }) => (role === "newcomer" ? [ownChannelOf(group!)] : []),
     answer: async (record) => this.#of(record).answer(record),
     finish: (draft, record, answer) => this.#of(record).finish(draft, record, answer),
     finished: async (record) => this.#of(record).finished(),
@@ -176,18 +175,25 @@ export class Groups {
    * @throws TypeError, RangeError for wrong arguments; ChannelExistsError when the name is taken.
    */
   async create(name: string, options: GroupOptions): Promise<Group> {
-    const group = await this.#add(name, options, (draft, made) => {
-      this.#context.compose(draft, [
-        {
-          kind: "writer",
-          name: made.ownChannel,
-          writeCap: generateKeypair().writeCap,
-          format: made.format,
-        },
-      ]);
-    });
-    await this.#context.appear([group.ownChannel]);
-    return group;
+    this.#context.checkOpen();
+    checkGroup(name, options);
+    this.#checkFree(name);
+    const channel = ownChannelOf(name);
+    this.#context.reserve([channel]);
+    try {
+      let group: Group | null = null;
+      await this.#context.store.commit((draft) => {
+        group = this.#compose(draft, name, options);
+        const { writeCap } = generateKeypair();
+        const { format } = group;
+        this.#context.compose(draft, [{ kind: "writer", name: channel, writeCap, format }]);
+      });
+      this.#groups.set(name, group!);
+    } finally {
+      this.#context.release([channel]);
+    }
+    await this.#context.appear([channel]);
+    return this.#groups.get(name)!;
   }
 
   /**
@@ -199,22 +205,24 @@ export class Groups {
   async join(name: string, options: GroupOptions): Promise<Group> {
     checkGroup(name, options);
     this.#checkFree(name);
-    const { writeCap } = generateKeypair();
-    const { format = DEFAULT_FORMAT } = options;
-    const minted = await this.#context.client.voucherMint(writeCap, options.displayName);
     let group: Group | null = null;
     await this.#contacts.begin(
-      [],
-      async () => ({
-        ...blankRecord(`join ${name}`, "newcomer", options.displayName, format),
-        state: "minted",
-        group: name,
-        voucher: minted.voucher,
-        streamWriteCap: minted.voucherWriteCap,
-        payload: minted.voucherPayload,
-        secretKey: minted.voucherSecretKey,
-        messageWriteCap: writeCap,
-      }),
+      [ownChannelOf(name)],
+      async () => {
+        const { writeCap } = generateKeypair();
+        const { format = DEFAULT_FORMAT } = options;
+        const minted = await this.#context.client.voucherMint(writeCap, options.displayName);
+        return {
+          ...blankRecord(`join ${name}`, "newcomer", options.displayName, format),
+          state: "minted",
+          group: name,
+          voucher: minted.voucher,
+          streamWriteCap: minted.voucherWriteCap,
+          payload: minted.voucherPayload,
+          secretKey: minted.voucherSecretKey,
+          messageWriteCap: writeCap,
+        };
+      },
       // In the same transaction: a group without its voucher could never be joined.
       (draft) => (group = this.#compose(draft, name, options)),
     );
@@ -228,22 +236,6 @@ export class Groups {
       `there is already a group ${JSON.stringify(name)}; open it with groups.get(), or choose ` +
         "another name",
     );
-  }
-
-  async #add(
-    name: string,
-    options: GroupOptions,
-    more: (draft: Draft, group: Group) => void,
-  ): Promise<Group> {
-    this.#context.checkOpen();
-    checkGroup(name, options);
-    let group: Group | null = null;
-    await this.#context.store.commit((draft) => {
-      group = this.#compose(draft, name, options);
-      more(draft, group);
-    });
-    this.#groups.set(name, group!);
-    return group!;
   }
 
   /** Adds the record of a group to a transaction. @throws ChannelExistsError. */
@@ -332,14 +324,15 @@ export class Group {
 
   /** @internal */
   async reload(): Promise<void> {
-    this.#coming = [];
-    this.#induction = [];
     await this.load();
+    // The commit that failed may be stored all the same; then its members are still to appear.
+    this.#coming = this.#coming.filter(({ channel }) => this.#members.has(channel));
+    this.#induction = [];
   }
 
   /** The channel that we send on: `Channels.writer`. */
   get ownChannel(): string {
-    return `group ${this.name}`;
+    return ownChannelOf(this.name);
   }
 
   get #joining(): VoucherExchange | null {
@@ -494,6 +487,8 @@ export class Group {
       }
       return { theirName: members[0]!.displayName };
     }
+    // Before anything is changed.
+    this.#context.writerNow(this.ownChannel).checkUsable();
     const displayName = fitName(record.theirName);
     const newcomer = { displayName, readCap: record.theirReadCap! };
     this.#compose(draft, newcomer);
@@ -526,6 +521,7 @@ export class Group {
 
   /** @internal */
   async finished(): Promise<void> {
+    this.#context.release([this.ownChannel]);
     if (!this.#context.writers.has(this.ownChannel)) await this.#context.appear([this.ownChannel]);
     await this.#appear();
     const writer = await this.#context.writer(this.ownChannel);
@@ -538,7 +534,7 @@ export class Group {
     if (this.#isKnown(readCap)) return;
     const root = rootOf(readCap);
     let n = this.#members.size + this.#coming.length + 1;
-    while (this.#context.has(`${this.ownChannel}: ${n}`)) n++;
+    while (this.#context.isTaken(`${this.ownChannel}: ${n}`)) n++;
     const channel = `${this.ownChannel}: ${n}`;
     this.#context.compose(draft, [{ kind: "reader", name: channel, readCap }]);
     draft.put(`member!${this.#key}!${keyNumber(n)}`, { displayName, channel, root });
@@ -727,6 +723,7 @@ export class Group {
   /** @internal */
   async leave(): Promise<void> {
     for (const name of this.#contacts.exchangesOf(this.name)) await this.#contacts.drop(name);
+    this.#context.release([this.ownChannel]);
     const channels = [this.ownChannel, ...this.#members.keys()];
     for (const channel of channels) {
       if (this.#context.has(channel)) await this.#context.deleteChannel(channel);
@@ -769,6 +766,11 @@ function isSameStream(one: ReadCap, other: ReadCap): boolean {
   // A stranger chooses the counter, so the distance must be limited.
   if (distance > MAX_DISTANCE || distance < -MAX_DISTANCE) return true;
   return equalBytes(advanceMessageBoxIndex(from, messageBoxCounter(to)), to);
+}
+
+/** The name of the channel that we send on to a group. */
+function ownChannelOf(name: string): string {
+  return `group ${name}`;
 }
 
 /** Identifies a member: different lists may start its stream at different places. */

@@ -103,19 +103,23 @@ async function killReceiver(share: number): Promise<boolean> {
   return killed;
 }
 
-test("killed at ten random points on either side, files arrive whole", { timeout }, async (t) => {
-  let killed = 0;
-  for (let point = 0; point < 10; point++) {
-    // The first points lie before the first byte.
-    const share = point < 2 ? 0 : Math.random() * 0.8;
-    const side = point % 2 === 0 ? "sender" : "receiver";
-    t.diagnostic(`${side} at ${share}`);
-    if (await (side === "sender" ? killSender(share) : killReceiver(share))) killed++;
-  }
-  assert.ok(killed >= 7, `only ${killed} of 10 were still at work`);
-});
+test(
+  "files arrive complete if either side is killed at ten random points",
+  { timeout },
+  async (t) => {
+    let killed = 0;
+    for (let point = 0; point < 10; point++) {
+      // The first points lie before the first byte.
+      const share = point < 2 ? 0 : Math.random() * 0.8;
+      const side = point % 2 === 0 ? "sender" : "receiver";
+      t.diagnostic(`${side} at ${share}`);
+      if (await (side === "sender" ? killSender(share) : killReceiver(share))) killed++;
+    }
+    assert.ok(killed >= 7, `only ${killed} of 10 were still at work`);
+  },
+);
 
-test("a receiver that is killed over and over goes on each time", { timeout }, async () => {
+test("a receiver that is killed repeatedly continues each time", { timeout }, async () => {
   const file = network.newFile(400_000);
   const sent = await network.katz(["send", file]);
   const ticketFile = join(network.newFolder(), "ticket");

@@ -89,7 +89,7 @@ test("the console in a browser", { timeout: 540_000 }, async (t) => {
   await using _process = katz;
   await using browser = await HeadlessBrowser.start(executable);
 
-  await t.test("is there with all it loads, and hides its token", async () => {
+  await t.test("loads completely, and hides its token", async () => {
     const { page, problems } = await open(browser, url);
     assert.equal(await page.evaluate("location.hash"), "");
     const hosts = (await page.evaluate(
@@ -103,7 +103,7 @@ test("the console in a browser", { timeout: 540_000 }, async (t) => {
     await page.close();
   });
 
-  await t.test("says what is wrong without the token, and with another", async () => {
+  await t.test("reports a missing or wrong token", async () => {
     for (const [fragment, problem] of [
       ["", "The address lacks its last part"],
       ["#a-guess", "The console's process is gone"],
@@ -116,7 +116,7 @@ test("the console in a browser", { timeout: 540_000 }, async (t) => {
     }
   });
 
-  await t.test("every page works by keyboard alone", async () => {
+  await t.test("can be used by keyboard alone on every page", async () => {
     const { page, problems } = await open(browser, url);
     await press(page, "Write a box");
     await go(page, "Timeline");
@@ -153,7 +153,7 @@ test("the console in a browser", { timeout: 540_000 }, async (t) => {
   });
 
   for (const theme of ["light", "dark"] as const) {
-    await t.test(`axe finds nothing serious on any page, ${theme}`, async () => {
+    await t.test(`has no serious axe finding on any page, ${theme}`, async () => {
       const { page } = await open(browser, url);
       await page.emulateMedia({ colorScheme: theme });
       for (const name of pages) {
@@ -173,7 +173,7 @@ test("the console in a browser", { timeout: 540_000 }, async (t) => {
     });
   }
 
-  await t.test("the switch changes the theme, and stays", async () => {
+  await t.test("keeps the theme that the switch selects", async () => {
     const { page } = await open(browser, url);
     await page.emulateMedia({ colorScheme: "light" });
     const paper = () => page.evaluate("getComputedStyle(document.body).backgroundColor");
@@ -193,7 +193,7 @@ test("the console in a browser", { timeout: 540_000 }, async (t) => {
     await page.close();
   });
 
-  await t.test("nothing is wider than a screen of 360 pixels", async () => {
+  await t.test("is never wider than a screen of 360 pixels", async () => {
     const { page } = await open(browser, url, { width: 360, height: 740 });
     for (const name of pages) {
       await go(page, name);
@@ -205,7 +205,7 @@ test("the console in a browser", { timeout: 540_000 }, async (t) => {
     await page.close();
   });
 
-  await t.test("the map moves through time by keyboard alone", async () => {
+  await t.test("lets the keyboard alone move the map through time", async () => {
     const { page, problems } = await open(browser, url);
     await go(page, "Network");
     const packets = async () =>
@@ -241,7 +241,7 @@ test("the console in a browser", { timeout: 540_000 }, async (t) => {
     await page.close();
   });
 
-  await t.test("200 packets at once are drawn", async () => {
+  await t.test("draws 200 packets at once", async () => {
     const { page, problems } = await open(browser, url);
     await go(page, "Network");
     await page.locator(".map canvas").waitFor();
@@ -279,7 +279,7 @@ test("the console in a browser", { timeout: 540_000 }, async (t) => {
     await page.close();
   });
 
-  await t.test("in front of another process's daemon nothing is invented", async () => {
+  await t.test("invents nothing about another process's daemon", async () => {
     await using daemon = await DevDaemon.start({
       listen: "tcp:127.0.0.1:0",
       seed: "foreign",

@@ -40,7 +40,7 @@ test("a network in a page", { timeout: 540_000 }, async (t) => {
     await page.close();
   });
 
-  await t.test("computes a voucher without holding up another client", async () => {
+  await t.test("computes a voucher without delaying another client", async () => {
     const page = await open(browser, server);
     await connect(page, "own");
     const outcome = await page.evaluate(async () => {

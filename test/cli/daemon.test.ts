@@ -153,7 +153,8 @@ test(
     const writes = writing.map((index) => client.write(writeCap, index, "x", { timeoutMs: 3000 }));
     await Promise.allSettled(writes);
     await client.stop();
-    for (let waited = 0; errors === "" && waited < 6000; waited++) {
+    const isTold = (): boolean => errors !== "";
+    for (let waited = 0; !isTold() && waited < 6000; waited++) {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     daemon.kill("SIGTERM");

@@ -80,7 +80,7 @@ function dialled(how: Dialled): Promise<{ status: number } | { socket: WebSocket
 }
 
 describe("katz console", { timeout: 60_000 }, () => {
-  test("serves its page with a policy that lets nothing else in", async () => {
+  test("serves its page with a policy that admits no other content", async () => {
     for (const path of ["/", "/console.js", "/console.css"]) {
       const { response, body } = await fetched(path);
       assert.equal(response.statusCode, 200);
@@ -109,7 +109,7 @@ describe("katz console", { timeout: 60_000 }, () => {
     );
   });
 
-  test("serves nothing under another name, and no other file", async () => {
+  test("serves no other host name and no other file", async () => {
     for (const host of [
       "evil.example",
       `evil.example:${port}`,
@@ -126,7 +126,7 @@ describe("katz console", { timeout: 60_000 }, () => {
     assert.equal((await fetched("/", { host: `localhost:${port}` })).response.statusCode, 200);
   });
 
-  test("gives its socket to nobody but its page with the token", async () => {
+  test("opens its socket only to its page with the token", async () => {
     const wrong: readonly [why: string, how: Dialled, status: number][] = [
       ["a foreign origin", { origin: "http://evil.example" }, 403],
       ["no origin", {}, 403],
@@ -152,7 +152,7 @@ describe("katz console", { timeout: 60_000 }, () => {
     for (const [why, how, status] of wrong) assert.deepEqual(await dialled(how), { status }, why);
   });
 
-  test("tells its page a snapshot and what changes, and takes only actions", async () => {
+  test("sends its page a snapshot and then changes, and accepts only actions", async () => {
     const opened = await dialled({ origin });
     assert.ok("socket" in opened);
     const { socket, first } = opened;
@@ -219,13 +219,13 @@ describe("katz console", { timeout: 60_000 }, () => {
     held.destroy();
   });
 
-  test("keeps its token out of what others on the machine can read", () => {
+  test("does not show its token where other users of the machine can read it", () => {
     assert.ok(!katz.stderr.includes(token));
     assert.equal(katz.stdout.split(token).length, 2, "told once, to whoever started it");
   });
 });
 
-test("flags that do not go together are refused", () => {
+test("refuses flags that contradict each other", () => {
   const given = { open: false, virtual: false, json: false, quiet: false };
   for (const [flags, expected] of [
     [{ address: "tcp:127.0.0.1:1", join: "x" }, /give one of them/],

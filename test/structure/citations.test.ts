@@ -13,9 +13,10 @@ const sections = new Map(
 /** A page, and the sections that follow its name: `spec/mixnet §3.1, §4 and §7`. */
 const citation = /spec\/([a-z-]+) ((?:(?:,| and| to)?\s*(?:\*|\/\/|#)?\s*§\d+(?:\.\d+)*)+)/g;
 
-const files = ["src", "test", "bench", "examples", "scripts", "docs"]
+const files = ["src", "console", "playground", "test", "bench", "examples", "scripts", "docs"]
   .flatMap((folder) => filesIn(folder))
-  .filter((path) => /\.(ts|mjs|md)$/.test(path) && !path.startsWith("docs/api/"));
+  .filter((path) => /\.(tsx?|mjs|md)$/.test(path) && !path.startsWith("docs/api/"))
+  .concat(["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]);
 
 test("every cited section of the specification exists", () => {
   const missing: string[] = [];

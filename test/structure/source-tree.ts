@@ -21,8 +21,13 @@ export function textOf(path: string): string {
   return readFileSync(join(root, path), "utf8");
 }
 
-/** The TypeScript sources. */
+/** The TypeScript sources of the package. */
 export const sources = filesIn("src").filter((path) => path.endsWith(".ts"));
+
+/** The TypeScript sources of the pages that the package ships built. */
+export const pages = ["console", "playground"]
+  .flatMap((folder) => filesIn(folder))
+  .filter((path) => /\.tsx?$/.test(path));
 
 /** What a source imports: files of `src` without their ending, or the names of packages. */
 export function importsOf(path: string): string[] {

@@ -154,13 +154,13 @@ for (const [kind, options] of [
     const files = (ending: string): string[] =>
       readdirSync(store).filter((name) => name.endsWith(ending) || name.startsWith(ending));
 
-    void test("opens as it is", async () => {
+    void test("an undamaged copy opens completely", async () => {
       assert.equal(await check(() => {}, "nothing"), false);
     });
 
     for (const ending of [".ldb", ".log", "MANIFEST"]) {
       const seed = Math.floor(Math.random() * 1e6);
-      void test(`a flipped bit in ${ending} loses nothing, or is told`, async (t) => {
+      void test(`a flipped bit in ${ending} loses nothing, or is reported`, async (t) => {
         const numbers = new SeededNumbers(seed);
         assert.ok(files(ending).length > 0);
         let told = 0;
@@ -174,7 +174,7 @@ for (const [kind, options] of [
         t.diagnostic(`seed ${seed}: 25 flips, ${told} told`);
       });
 
-      void test(`a cut ${ending} loses nothing, or is told`, async (t) => {
+      void test(`a truncated ${ending} loses nothing, or is reported`, async (t) => {
         const numbers = new SeededNumbers(seed);
         let told = 0;
         for (let round = 0; round < 10; round++) {
@@ -188,7 +188,7 @@ for (const [kind, options] of [
       });
     }
 
-    void test("a file that is missing is told", async () => {
+    void test("a missing file is reported", async () => {
       for (const name of readdirSync(store)) {
         if (!/\.(?:ldb|log)$|^MANIFEST|^CURRENT$/.test(name)) continue;
         const what = `${name} removed`;
@@ -234,7 +234,7 @@ function hideBlock(file: string): void {
   writeFileSync(file, bytes);
 }
 
-test("a record that LevelDB lists but does not find by its key is told", async () => {
+test("a record that LevelDB lists but cannot find by its key is reported", async () => {
   const path = join(root, "index");
   // The user's own database, whose tables can be read here.
   const open = (): ClassicLevel<string, Uint8Array> =>

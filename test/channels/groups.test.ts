@@ -103,7 +103,7 @@ async function three(
 }
 
 describe("groups", () => {
-  it("every member reads every other, whichever member inducted it", async () => {
+  it("every member can read every other, whichever member inducted it", async () => {
     const { clock, open } = world();
     const { groups, heard } = await clock.runUntil(three(open), DAY);
     assert.deepEqual(texts(heard[0]!).toSorted(), ["Bob: from Bob", "Carol: from Carol"]);
@@ -134,7 +134,7 @@ describe("groups", () => {
     assert.ok(heard[0]!.includes("Bob + Carol"), heard[0]!.join());
   });
 
-  it("works on a network", { timeout: 180_000 }, async () => {
+  it("a group works on a network", { timeout: 180_000 }, async () => {
     await using network = await startTestNetwork();
     const opened: Channels[] = [];
     const open = async (): Promise<Channels> => {
@@ -148,7 +148,7 @@ describe("groups", () => {
     for (const channels of opened) await channels.close();
   });
 
-  it("a newcomer who gets no history reads from now on", async () => {
+  it("a newcomer without history reads only later messages", async () => {
     const { clock, open } = world();
     const [alice, bob] = [await open(), await open()];
     const a = await alice.groups.create("friends", { displayName: "Alice" });
@@ -165,7 +165,7 @@ describe("groups", () => {
     await clock.runUntil(Promise.all([alice.close(), bob.close()]));
   });
 
-  it("an answer is not shown before what it answers", async () => {
+  it("a reply is not shown before the message it refers to", async () => {
     const { clock, open } = world();
     const [alice, bob, carol] = [await open(), await open(), await open()];
     const heard = await clock.runUntil(
@@ -188,7 +188,7 @@ describe("groups", () => {
     await clock.runUntil(Promise.all([alice.close(), bob.close(), carol.close()]));
   });
 
-  it("an answer to a lost message is shown after a while", async () => {
+  it("a reply to a lost message is shown after a while", async () => {
     const { clock, open } = world();
     const [alice, bob] = [await open(), await open()];
     const heard = await clock.runUntil(
@@ -206,7 +206,7 @@ describe("groups", () => {
     await clock.runUntil(Promise.all([alice.close(), bob.close()]));
   });
 
-  it("is there after a restart, and left for good", async () => {
+  it("a group survives a restart, and a group that was left stays left", async () => {
     const { clock, open } = world();
     const disk = new Disk();
     const first = await open(disk);
@@ -231,7 +231,7 @@ describe("groups", () => {
     assert.deepEqual(left, []);
   });
 
-  it("a member whose ReadCap was handed out from before its voucher is read all the same", async () => {
+  it("a member whose ReadCap was passed on from before its voucher was opened can still be read", async () => {
     const { clock, boxes, open } = world();
     const [alice, bob, ed] = [await open(), await open(), await open()];
     const a = await alice.groups.create("friends", { displayName: "Alice" });
@@ -319,7 +319,7 @@ describe("groups", () => {
     await clock.runUntil(Promise.all([alice.close(), bob.close(), carol.close()]));
   });
 
-  it("a member is read whose arrival the disk stored without saying so", async () => {
+  it("a member can be read if the disk stored its arrival and then reported a failure", async () => {
     const { clock, boxes, open } = world();
     /** A disk that stores a batch and then fails. */
     class LateFailure extends CrashDatabase {
@@ -347,7 +347,7 @@ describe("groups", () => {
     await clock.runUntil(Promise.all([alice.close(), bob.close()]));
   });
 
-  it("a member that has not joined cannot send or induct others", async () => {
+  it("a member that has not joined can neither send nor induct others", async () => {
     const { clock, open } = world();
     const channels = await open();
     const group = await clock.runUntil(channels.groups.join("x", { displayName: "X" }));

@@ -57,7 +57,7 @@ async function world(): Promise<{
 }
 
 describe("the rules of channels", () => {
-  it("no message is lost when a reply is, whatever is sent next", async () => {
+  it("a lost reply loses no message, whatever is sent next", async () => {
     const { clock, boxes, open } = await world();
     const channels = await open();
     const writer = await channels.create("out");
@@ -73,7 +73,7 @@ describe("the rules of channels", () => {
     await clock.runUntil(channels.close());
   });
 
-  it("a restored backup ends in ChannelForkedError, and is never skipped", async () => {
+  it("a restored backup causes a ChannelForkedError, and no message is skipped", async () => {
     const { clock, open } = await world();
     const disk = new Disk();
     const first = await open(disk);
@@ -104,7 +104,7 @@ describe("the rules of channels", () => {
     await clock.runUntil(again.close());
   });
 
-  it("the same bytes in the box after a restored backup are a success", async () => {
+  it("after a restored backup, identical bytes in the box count as a success", async () => {
     const { clock, open } = await world();
     const disk = new Disk();
     const first = await open(disk);
@@ -123,7 +123,7 @@ describe("the rules of channels", () => {
     [14, 40],
     [14, 700],
   ] as const) {
-    it(`${sentMeanwhile} boxes lost in ${away} days away are told with their number`, async () => {
+    it(`${sentMeanwhile} boxes that were lost in ${away} days away are reported as a gap of that size`, async () => {
       const { clock, boxes, open } = await world();
       boxes.lifetimeMs = 7 * DAY;
       const writing = await open();
@@ -195,7 +195,7 @@ describe("the rules of channels", () => {
   });
 
   for (const hours of [-2, 2]) {
-    it(`a wall clock that is set by ${hours} hours holds up neither side`, async () => {
+    it(`a wall clock that is set by ${hours} hours delays neither side`, async () => {
       const { clock, boxes, open } = await world();
       const [alice, bob] = [await open(), await open()];
       const writer = await alice.create("out");
@@ -216,7 +216,7 @@ describe("the rules of channels", () => {
     });
   }
 
-  it("nothing is read while nobody listens", async () => {
+  it("a channel without a listener reads nothing", async () => {
     const { clock, boxes, open } = await world();
     const channels = await open();
     const writer = await channels.create("out");
@@ -263,7 +263,7 @@ describe("the rules of channels", () => {
     await clock.runUntil(channels.close());
   });
 
-  it("a message that a full disk refuses is not sent, and can be sent when there is room", async () => {
+  it("a message that a full disk refuses is not sent, and can be sent once there is room", async () => {
     const { clock, open, boxes } = await world();
     const database = new CrashDatabase(new Disk());
     const channels = await openChannels(boxes.client(), database, { clock });
@@ -287,7 +287,7 @@ describe("the rules of channels", () => {
     void open;
   });
 
-  it("what a full disk did not let leave the outbox leaves it later, before what follows", async () => {
+  it("messages that a full disk kept in the outbox are sent later, before the next ones", async () => {
     const { clock, open, boxes } = await world();
     const disk = new Disk();
     const database = new CrashDatabase(disk);
@@ -325,7 +325,7 @@ describe("the rules of channels", () => {
     await clock.runUntil(again.close());
   });
 
-  it("a gap in the outbox is found when the store is opened, and its place is named", async () => {
+  it("a gap in the outbox is found when the store is opened, and its position is named", async () => {
     const { clock, open } = await world();
     const disk = new Disk();
     const channels = await openChannels(
@@ -344,7 +344,7 @@ describe("the rules of channels", () => {
     await assert.rejects(open(disk), /outbox of channel "out" has a gap: messages 2 to 2/);
   });
 
-  it("values of an encrypted store tell nothing, and need their key", async () => {
+  it("values of an encrypted store reveal nothing, and cannot be read without its key", async () => {
     const { clock, open } = await world();
     const disk = new Disk();
     const key = new Uint8Array(32).fill(7);
@@ -363,7 +363,7 @@ describe("the rules of channels", () => {
     await clock.runUntil(again.close());
   });
 
-  it("what was handed out and not acknowledged comes again, with the same id", async () => {
+  it("a message that was delivered and not acknowledged is delivered again with the same id", async () => {
     const { clock, open } = await world();
     const disk = new Disk();
     const channels = await open(disk);
@@ -394,7 +394,7 @@ describe("the rules of channels", () => {
     await clock.runUntil(again.close());
   });
 
-  it("a message that comes while the store is being read does not wait for the next one", async () => {
+  it("a message that arrives while the store is read is delivered without waiting for another", async () => {
     const { clock, boxes, open } = await world();
     boxes.fate = () => ({ delayMs: 7, lost: null });
     const ours = await open();
@@ -431,7 +431,7 @@ describe("the rules of channels", () => {
     await clock.runUntil(Promise.all([ours.close(), theirs.close()]));
   });
 
-  it("a commit that comes when the one before ends is not forgotten", async () => {
+  it("a commit that is requested as the previous one ends is not lost", async () => {
     const { clock } = await world();
     const database = new CrashDatabase(new Disk());
     await database.open();
@@ -465,7 +465,7 @@ describe("the rules of channels", () => {
     await clock.runUntil(channels.close());
   });
 
-  it("two batches at once are both sent", async () => {
+  it("two simultaneous batches are both sent", async () => {
     const { clock, open } = await world();
     const channels = await open();
     const [one, other] = [await channels.create("one"), await channels.create("other")];
@@ -485,7 +485,7 @@ describe("the rules of channels", () => {
     await clock.runUntil(channels.close());
   });
 
-  it("a deleted channel leaves nothing, whatever is under way", async () => {
+  it("deleting a channel leaves nothing behind, whatever is in progress", async () => {
     const { clock, open } = await world();
     const disk = new Disk();
     const channels = await open(disk);
@@ -508,7 +508,7 @@ describe("the rules of channels", () => {
     assert.deepEqual(left, []);
   });
 
-  it("a channel whose deletion the disk refuses is as it was", async () => {
+  it("a channel is unchanged if the disk refuses its deletion", async () => {
     const { clock, boxes } = await world();
     const database = new CrashDatabase(new Disk());
     const channels = await openChannels(boxes.client(), database, { clock });

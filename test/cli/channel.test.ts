@@ -22,7 +22,7 @@ function runner(folder: string) {
     });
 }
 
-test("a channel is created, sent on, imported and read, across processes", TIMEOUT, async () => {
+test("creates, sends on, imports and reads a channel across processes", TIMEOUT, async () => {
   const run = runner(network.newFolder());
   const folder = network.newFolder();
   const cap = join(folder, "news.read");
@@ -61,7 +61,7 @@ test("a channel is created, sent on, imported and read, across processes", TIMEO
   assert.match(nothing.stderr, /^katz: no message arrived on "from-a"/);
 });
 
-test("contacts are invited and accepted, and listed without a daemon", TIMEOUT, async () => {
+test("invites and accepts contacts, and lists them without a daemon", TIMEOUT, async () => {
   const folder = network.newFolder();
   const run = runner(folder);
   // Ctrl-C before the answer: the voucher is kept, and given again.

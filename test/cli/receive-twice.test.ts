@@ -35,7 +35,7 @@ async function newPartial(): Promise<PartialFolder> {
   return folder;
 }
 
-test("what another process did to a file is found when it is whole", async () => {
+test("damage by another process is found when the file is complete", async () => {
   const folder = await newPartial();
   const files = await IncomingFiles.open(folder, manifest, [false, false], 0);
   await files.append(first.subarray(0, 500));
@@ -45,7 +45,7 @@ test("what another process did to a file is found when it is whole", async () =>
   await files.close();
 });
 
-test("a file that was kept and has the right size is looked into", async () => {
+test("a partial download of the right size is checked by its contents", async () => {
   const folder = await newPartial();
   writeFileSync(folder.pathOf(0), new Uint8Array(1000).fill(9));
   await assert.rejects(
@@ -61,11 +61,14 @@ test("a file that was kept and has the right size is looked into", async () => {
   await files.close();
 });
 
-test("a second sender of the same files is refused, and the first one's ticket holds", async () => {
+test("a second sender of the same files is refused, and the first one's ticket stays valid", async () => {
   const file = network.newFile(1_000_000);
   await using one = new KatzProcess(["send", file], network.env);
   const ticket = await one.firstLine();
+  // So that it is not done before the second one begins.
+  one.kill("SIGSTOP");
   const two = await network.katz(["send", file]);
+  one.kill("SIGCONT");
   assert.deepEqual([two.code, two.stdout], [2, ""], two.stderr);
   assert.match(two.stderr, /another katz send is sending the same files/);
   assert.equal((await one.ended).code, 0, one.stderr);
@@ -86,8 +89,12 @@ test("a second receiver of one ticket into one folder is refused and changes not
   await using one = new KatzProcess(args, network.env);
   const partial = (): string | undefined =>
     readdirSync(into).find((name) => name.endsWith("partial"));
-  while (partial() === undefined) await sleep(5);
+  const early = one.ended.then(() => assert.fail(`ended early: ${one.stderr}`));
+  early.catch(() => {});
+  while (partial() === undefined) await Promise.race([sleep(5), early]);
+  one.kill("SIGSTOP");
   const two = await network.katz(args);
+  one.kill("SIGCONT");
   assert.equal(two.code, 2, two.stderr);
   assert.match(two.stderr, /another katz receive is fetching this ticket into the same folder/);
   assert.equal((await one.ended).code, 0, one.stderr);

@@ -37,7 +37,7 @@ function repeats(text: string, secret: string): boolean {
 }
 
 for (const [name, secret] of Object.entries(secrets)) {
-  test(`not repeated: ${name}`, async () => {
+  test(`does not repeat ${name}`, async () => {
     // Flags have no spaces in their names.
     const asFlag = /^[a-z][\w-]*$/i.test(secret) ? [["ping", `--${secret}`]] : [];
     const lines = [...mistakes.map(([line]) => line(secret)), ...asFlag];
@@ -51,7 +51,7 @@ for (const [name, secret] of Object.entries(secrets)) {
   });
 }
 
-test("not repeated by commands that look for what was named", async () => {
+test("commands that look for a named item do not repeat secrets either", async () => {
   for (const secret of [secrets.ticket, secrets["a capability in hex"]]) {
     for (const line of [
       ["doctor", "--config", secret],
@@ -68,12 +68,12 @@ test("not repeated by commands that look for what was named", async () => {
   }
 });
 
-test("paths are repeated, long as they may be", () => {
+test("repeats paths, however long", () => {
   const path = `/home/${"some-long-folder/".repeat(20)}file.toml`;
   assert.equal(withoutSecrets(`no ${path}`), `no ${path}`);
 });
 
-test("repeated: 40 characters of anything else", async () => {
+test("repeats at most 40 characters of any other text", async () => {
   const long = "no secret. ".repeat(100);
   for (const [line, message] of mistakes) {
     const { code, stderr } = await katz(line(long));

@@ -43,7 +43,7 @@ async function untilNoted(boxes: number, sender: KatzProcess): Promise<void> {
 async function receives(ticket: string, file: string): Promise<void> {
   const into = join(folder, `into-${ticket.slice(-8)}`);
   mkdirSync(into);
-  const { code, stderr } = await katz(["receive", "-", "--into", into, "--timeout", "20s"], {
+  const { code, stderr } = await katz(["receive", "-", "--into", into, "--timeout", "120s"], {
     env,
     input: `${ticket}\n`,
   });
@@ -51,7 +51,7 @@ async function receives(ticket: string, file: string): Promise<void> {
   assert.equal(digestOf(join(into, "file.bin")), digestOf(file));
 }
 
-test("send begins again when the daemon was started anew, and for the same ticket", async () => {
+test("send starts over for the same ticket when the daemon was restarted", async () => {
   const file = join(folder, "file.bin");
   writeFileSync(file, randomBytes(800_000));
   let daemon = await startDaemon();

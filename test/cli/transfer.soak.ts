@@ -59,7 +59,7 @@ async function measured(args: readonly string[], input?: string): Promise<Measur
 
 const highest = (samples: readonly number[]): number => Math.max(...samples);
 
-test(`${megabytes} MB arrive, and the memory of both sides stays flat`, async (t) => {
+test(`${megabytes} MB arrive, and memory use on both sides stays flat`, async (t) => {
   if (process.platform !== "linux") return t.skip("not run: memory is read from /proc");
   const file = network.newFile(megabytes * 1_000_000);
   const into = network.newFolder();

@@ -17,7 +17,7 @@ const LIMITS = { timeoutMs: 10_000, networkTimeoutMs: 20_000 };
 const named = (report: ConformanceReport, verdict: string): string[] =>
   report.results.filter((result) => result.verdict === verdict).map(({ name }) => name);
 
-test("our daemon passes every case but those of vouchers; a kind one with no difference", async () => {
+test("our daemon passes every case except vouchers, and with kindSessions it never differs", async () => {
   await using network = await startTestNetwork({ kindSessions: true });
   const areas = CONFORMANCE_AREAS.filter((area) => area !== "vouchers");
   const heard: string[] = [];
@@ -37,7 +37,7 @@ test("our daemon passes every case but those of vouchers; a kind one with no dif
   assert.equal(load.operations, 0, "nothing is left behind");
 });
 
-test("as unkind as the reference it passes them as well, and differs where that does", async () => {
+test("without kind options our daemon also passes, and differs where the reference does", async () => {
   await using network = await startTestNetwork({ kindCouriers: false, kindCancels: false });
   const report = await checkConformance(network.dial, {
     timeoutMs: 2000,
@@ -51,7 +51,7 @@ test("as unkind as the reference it passes them as well, and differs where that 
   assert.equal(network.daemon.daemon.load.operations, 0, "nothing is left behind");
 });
 
-test("our daemon passes the cases of vouchers", async () => {
+test("our daemon passes the voucher cases", async () => {
   await using network = await startTestNetwork({ seed: "vouchers" });
   const report = await checkConformance(network.dial, { ...LIMITS, areas: ["vouchers"] });
   assert.deepEqual([report.passed, report.failed, report.differed], [2, 0, 0]);
@@ -213,7 +213,7 @@ const DEFECTS: Readonly<Record<string, Defect>> = {
 };
 
 for (const [what, { areas, make, fails }] of Object.entries(DEFECTS)) {
-  test(`a daemon that ${what} fails, and only where it is wrong`, async () => {
+  test(`a daemon that ${what} fails exactly the cases that concern it`, async () => {
     await using network = await startTestNetwork();
     const dial = tampered(network.dial, make);
     const report = await checkConformance(dial, { timeoutMs: 300, networkTimeoutMs: 3000, areas });
@@ -224,7 +224,7 @@ for (const [what, { areas, make, fails }] of Object.entries(DEFECTS)) {
   });
 }
 
-test("what the reference daemon is known to do otherwise is allowed, and told", async () => {
+test("known differences of the reference daemon are allowed and reported", async () => {
   await using network = await startTestNetwork();
   const dial = tampered(network.dial, () => {
     let told = 0;

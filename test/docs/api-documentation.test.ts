@@ -36,14 +36,14 @@ test("every export of every entry is documented", () => {
 const members = publicMembers(api).filter(({ tags }) => !tags.includes("internal"));
 const placesOf = (found: readonly PublicMember[]): string[] => found.map(({ place }) => place);
 
-test("every public method is documented, by words or by what it throws", () => {
+test("every public method is documented, with a text or with its errors", () => {
   const methods = members.filter(({ isMethod }) => isMethod);
   assert.ok(methods.length > 200, String(methods.length));
   const silent = methods.filter(({ words, tags }) => words === "" && !tags.includes("throws"));
   assert.deepEqual(placesOf(silent).sort(), []);
 });
 
-test("every public field is documented, records written in place included", () => {
+test("every public field is documented, including those of inline records", () => {
   const fields = members.filter(({ isMethod }) => !isMethod);
   assert.ok(fields.length > 900, String(fields.length));
   // One of each kind, so that a walk which stops somewhere is found.
@@ -71,7 +71,7 @@ function wordsOf(text: string): string[] {
   return (spaced.match(/[a-z\d]+/g) ?? []).filter((word) => !empty.has(word));
 }
 
-test("no comment says the name again and nothing else", () => {
+test("no comment merely repeats the name", () => {
   const echoes = members.filter(({ name, words }) => {
     const known = wordsOf(name);
     return words !== "" && wordsOf(words).every((word) => known.includes(word));

@@ -18,17 +18,17 @@ function run(...args: readonly string[]): { status: number | null; output: strin
   return { status: result.status, output: result.stdout + result.stderr };
 }
 
-test("pages that are generated are fresh", () => {
+test("generated pages are fresh", () => {
   const { status, output } = run("scripts/generate-docs.mjs", "--check");
   assert.equal(status, 0, output);
 });
 
-test("code blocks that are cut from examples are fresh", () => {
+test("code blocks cut from examples are fresh", () => {
   const { status, output } = run("scripts/cut-examples.mjs", "--check");
   assert.equal(status, 0, output);
 });
 
-test("the README's first program runs as it stands, as plain JavaScript", () => {
+test("the README's first program runs unchanged as plain JavaScript", () => {
   const readme = readFileSync(join(root, "README.md"), "utf8");
   const [, code] = /<!-- code: examples\/echo\.ts#echo -->\n```ts\n([\s\S]*?)```/.exec(readme)!;
   const { status, output } = run("--input-type=module", "--eval", code!);

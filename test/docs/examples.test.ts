@@ -68,7 +68,7 @@ function run(name: string, ...args: string[]): Promise<{ ended: number | string;
 }
 
 describe("the examples", { concurrency: 3, timeout: 300_000 }, () => {
-  test("are all there, and each has a last line", () => {
+  test("are all listed with their last line", () => {
     assert.deepEqual(examples.sort(), Object.keys(lastLines));
   });
 
@@ -102,7 +102,7 @@ describe("the examples", { concurrency: 3, timeout: 300_000 }, () => {
     assert.match(output.trim(), lastLines["verify.js"]!);
   });
 
-  test("the page in a browser echoes what its form says", async (t) => {
+  test("the page in a browser shows the echo of its form", async (t) => {
     const executable = findChromium();
     if (executable === null) {
       t.skip("not run: no Chromium on this machine (KATZ_CHROMIUM names one)");

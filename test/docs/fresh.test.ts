@@ -54,7 +54,7 @@ describe("the pages", () => {
     assert.deepEqual(dead, []);
   });
 
-  test("are all reached from the README", () => {
+  test("can all be reached from the README", () => {
     const reached = new Set(["README.md"]);
     for (const page of reached) {
       const text = readFileSync(join(root, page), "utf8");
@@ -69,7 +69,7 @@ describe("the pages", () => {
 });
 
 describe("scripts/cut-examples.mjs --check", () => {
-  test("finds nothing stale and nothing written by hand", () => {
+  test("finds nothing stale and nothing handwritten", () => {
     const { status, output } = run("scripts/cut-examples.mjs", "--check");
     assert.equal(status, 0, output);
   });
@@ -112,12 +112,12 @@ describe("scripts/cut-examples.mjs --check", () => {
 });
 
 describe("the public API", () => {
-  test("is the one that docs/api reports: a change of it is shown there", () => {
+  test("equals the one that docs/api reports, where a change is visible", () => {
     const { status, output } = run("scripts/api-report.mjs", "--check");
     assert.equal(status, 0, output);
   });
 
-  test("makes a reference without warnings", () => {
+  test("produces a reference without warnings", () => {
     const { status, output } = run("node_modules/typedoc/bin/typedoc", "--emit", "none");
     assert.equal(status, 0, output);
   });

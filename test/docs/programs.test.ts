@@ -45,10 +45,11 @@ function namesIn(code: string): { imported: Map<string, string>; used: Set<strin
 }
 
 describe("the code of the pages", () => {
-  test("is on all of them but the indexes", () => assert.ok(pages.length >= 14, pages.join(" ")));
+  test("is on all of them except the indexes", () =>
+    assert.ok(pages.length >= 14, pages.join(" ")));
 
   for (const page of pages) {
-    test(`of ${page} names its programs under the title`, () => {
+    test(`of ${page} names its programs below the title`, () => {
       const head = textOf(page).split("\n").slice(0, 12).join("\n");
       for (const file of blocksOf(page).keys()) {
         const link = `[${file}](${posix.relative(posix.dirname(page), file)})`;
@@ -56,7 +57,7 @@ describe("the code of the pages", () => {
       }
     });
 
-    test(`of ${page} imports what it uses, in the first block of each program`, () => {
+    test(`of ${page} imports what it uses in the first block of each program`, () => {
       for (const [file, [first, ...later]] of blocksOf(page)) {
         const { used } = namesIn([first, ...later].join("\n"));
         const needed = [...namesIn(textOf(file)).imported].filter(([name]) => used.has(name));

@@ -53,7 +53,7 @@ async function ask(
   return said[1] ?? null;
 }
 
-test("each embedded authority hands out the signed document of an epoch, and says what it has not", async () => {
+test("each embedded authority serves the signed document of an epoch, and has a code for a missing one", async () => {
   await using daemon = await DevDaemon.start({ authorityPort: 0 });
   const { authorities, currentEpoch } = daemon.network;
   for (const authority of authorities) {
@@ -84,7 +84,7 @@ test("an authority closes connections of nodes, of other requests and of other p
   await closed;
 });
 
-test("without a port nobody listens, and one that is none is refused", async () => {
+test("no authority listens without a port, and an invalid port is refused", async () => {
   await using daemon = await DevDaemon.start();
   assert.equal(daemon.network.authorities[0]!.addresses[0], "tcp://127.0.0.1:30001");
   for (const authorityPort of [-1, 1.5, 65_534, "0" as never]) {

@@ -41,7 +41,7 @@ describe("cancellation", { timeout: 60_000 }, () => {
     while ((await operationsLeft()) > 0) assert.ok(performance.now() < endMs, "something is left");
   }
 
-  test("a read is cancelled by another call", async () => {
+  test("another call can cancel a read", async () => {
     const sealed = await sealedRead(alice);
     const reading = assert.rejects(
       alice.startResendingEncryptedMessage(sealed),
@@ -54,13 +54,13 @@ describe("cancellation", { timeout: 60_000 }, () => {
     assert.equal(alice.pendingCalls, 0);
   });
 
-  test("cancelling what nobody waits for succeeds", async () => {
+  test("cancelling an operation that nobody awaits succeeds", async () => {
     const sealed = await sealedRead(alice);
     await alice.cancelResendingEncryptedMessage(sealed.envelopeHash);
     await alice.cancelResendingEncryptedMessage(sealed.envelopeHash);
   });
 
-  test("nobody can cancel what another client started", async () => {
+  test("a client cannot cancel another client's operation", async () => {
     const sealed = await sealedRead(alice);
     const abort = new AbortController();
     let ended = false;
@@ -104,7 +104,7 @@ describe("cancellation", { timeout: 60_000 }, () => {
     await nothingLeft();
   });
 
-  test("several starts of one envelope each get their answer", async () => {
+  test("each of several starts of one read envelope gets its answer", async () => {
     const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
     const sealed = await bob.encryptRead(readCap, firstMessageIndex);
     const reads = Array.from({ length: 3 }, () => bob.startResendingEncryptedMessage(sealed));
@@ -116,7 +116,7 @@ describe("cancellation", { timeout: 60_000 }, () => {
     await nothingLeft();
   });
 
-  test("several starts of one write each get their answer", async () => {
+  test("each of several starts of one write gets its answer", async () => {
     const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
     const sealed = await alice.encryptWrite(utf8("once"), writeCap, firstMessageIndex);
     await Promise.all([
@@ -138,7 +138,7 @@ describe("cancellation", { timeout: 60_000 }, () => {
     await nothingLeft();
   });
 
-  test("aborting one of two starts leaves the other alone", async () => {
+  test("aborting one of two starts does not affect the other", async () => {
     const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
     const sealed = await bob.encryptRead(readCap, firstMessageIndex);
     const abort = new AbortController();
@@ -152,7 +152,7 @@ describe("cancellation", { timeout: 60_000 }, () => {
     await nothingLeft();
   });
 
-  test("a cancel while the mixnet is away works as well", async () => {
+  test("a cancel also works while the mixnet is away", async () => {
     const sealed = await sealedRead(alice);
     both.daemon.network.faults.setOnline(false);
     try {
@@ -169,7 +169,7 @@ describe("cancellation", { timeout: 60_000 }, () => {
     await nothingLeft();
   });
 
-  test("stopping the client ends what waits, here and at the daemon", async () => {
+  test("stopping the client ends its waiting operations, here and at the daemon", async () => {
     const { daemon } = both;
     const carol = await ThinClient.connect(daemon.config());
     const sealed = await sealedRead(carol);

@@ -32,7 +32,7 @@ async function katz(
 }
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  test(`katz daemon prints one line when it listens, and ${signal} ends it with 0`, async () => {
+  test(`katz daemon prints one line when it listens, and ends with 0 at ${signal}`, async () => {
     await using running = new KatzProcess(["daemon", "--listen", "tcp:127.0.0.1:0"]);
     const line = await running.firstLine();
     assert.match(line, /^listening on tcp:127\.0\.0\.1:\d+ /);
@@ -72,7 +72,7 @@ test("katz daemon listens on several addresses at once", async () => {
   assert.throws(() => statSync(path), /ENOENT/, "the socket's file is removed");
 });
 
-test("katz daemon says that a port is in use", async () => {
+test("katz daemon reports a port in use", async () => {
   const server = createServer().listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
   const { port } = server.address() as AddressInfo;
@@ -85,7 +85,7 @@ test("katz daemon says that a port is in use", async () => {
   assert.doesNotMatch(stderr, /\n {4}at /, "no stack for what a person can mend");
 });
 
-test("katz daemon takes over the file of a socket that nobody listens on", async () => {
+test("katz daemon replaces the file of a socket that nobody listens on", async () => {
   const path = join(folder, "stale.sock");
   await using first = new KatzProcess(["daemon", "--listen", `unix:${path}`]);
   await first.firstLine();
@@ -98,7 +98,7 @@ test("katz daemon takes over the file of a socket that nobody listens on", async
   await client.stop();
 });
 
-test("katz daemon leaves a file alone that is not a socket, and a socket that is in use", async () => {
+test("katz daemon does not touch a file that is not a socket, or a socket in use", async () => {
   const path = join(folder, "letter.txt");
   writeFileSync(path, "keep me");
   const { code, stderr } = await katz("daemon", "--listen", `unix:${path}`);
@@ -134,7 +134,7 @@ for (const [address, said] of WRONG_ADDRESSES) {
   });
 }
 
-test("a command that is none is named, with what it may have been", async () => {
+test("the error for an unknown command suggests a similar one", async () => {
   const { code, stderr } = await katz("deamon");
   assert.equal(code, 2);
   assert.match(stderr, /deamon/);
@@ -157,7 +157,7 @@ test("katz tour in a pipe ends with 0 and writes no escape codes", async () => {
   assertFits(stdout);
 });
 
-test("katz tour with --json gives an object for each thing it shows", async () => {
+test("katz tour with --json prints an object for each step", async () => {
   const { code, stdout, stderr } = await katz("tour", "--json");
   assert.deepEqual([code, stderr], [0, ""]);
   const records = recordsOf(stdout);
@@ -182,7 +182,7 @@ test("katz tour with --json gives an object for each thing it shows", async () =
   ]);
 });
 
-test("katz tour with --quiet shows results only", async () => {
+test("katz tour with --quiet shows only results", async () => {
   const { code, stdout, stderr } = await katz("tour", "--quiet");
   assert.deepEqual([code, stderr], [0, ""]);
   assert.match(stdout, /^ {2}epoch/);
@@ -190,7 +190,7 @@ test("katz tour with --quiet shows results only", async () => {
   assert.doesNotMatch(stdout, /This starts|What to try next/);
 });
 
-test("katz tour in a terminal is coloured unless NO_COLOR is set", async (t) => {
+test("katz tour is coloured in a terminal unless NO_COLOR is set", async (t) => {
   const missing = noPseudoTerminal();
   if (missing !== null) {
     t.skip(`not run: ${missing}`);

@@ -5,6 +5,6 @@ import { killClients, killDaemon } from "./crashes-run.js";
 describe("kill -9", () => {
   it("of the daemon, 50 times in the middle of traffic, loses nothing", (t) => killDaemon(50, t));
 
-  it("of a client, 10 times during sends, leaves a daemon that serves others", (t) =>
+  it("of a client, 10 times during sends, does not affect the daemon's other clients", (t) =>
     killClients(10, t));
 });

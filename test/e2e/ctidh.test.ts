@@ -22,7 +22,7 @@ describe("CTIDH1024-X25519", { timeout: 180_000 }, () => {
 
   after(() => both[Symbol.asyncDispose]());
 
-  test("a box is written and read", async () => {
+  test("writes and reads a box", async () => {
     const { alice, bob } = both;
     const geometry = alice.pigeonholeGeometry;
     assert.equal(geometry.nikeName, "CTIDH1024-X25519");
@@ -36,7 +36,7 @@ describe("CTIDH1024-X25519", { timeout: 180_000 }, () => {
     assert.deepEqual(read.nextMessageBoxIndex, nextMessageBoxIndex);
   });
 
-  test("an envelope sent on a network of another scheme is refused, both ways", async () => {
+  test("refuses an envelope sent on a network of another scheme, both ways", async () => {
     const { alice } = both;
     await using others = await TwoClients.start();
     const carol = others.alice;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { it } from "node:test";
 import { raceForDirectories } from "./data-directory-race.js";
 
-it("a data directory goes to one of two who start together, 40 times", async () => {
+it("only one of two simultaneous starts gets a data directory, 40 times", async () => {
   const folder = await mkdtemp(join(tmpdir(), "katz-lock-"));
   try {
     await raceForDirectories(folder, 40);

@@ -19,11 +19,11 @@ describe("a data directory", () => {
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
-  it("goes to one of two who start together", { timeout: 300_000 }, () =>
+  it("belongs to only one of two daemons that start together", { timeout: 300_000 }, () =>
     raceForDirectories(folder, 6),
   );
 
-  it("is not taken by another PID namespace, a worker or under another name", async (t) => {
+  it("is refused to another PID namespace, to a worker, and under another name", async (t) => {
     const path = join(folder, "held");
     const link = join(folder, "link");
     await using held = await DevDaemon.start({ dataDirectory: path });
@@ -48,7 +48,7 @@ describe("a data directory", () => {
     }
   });
 
-  it("that a worker has is not taken by its own process or another one", async () => {
+  it("is refused to the process of the worker that holds it, and to others", async () => {
     const path = join(folder, "worker");
     const worker = new Worker(script, { workerData: path });
     const said = (): Promise<unknown> => new Promise((resolve) => worker.once("message", resolve));

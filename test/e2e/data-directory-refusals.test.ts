@@ -60,7 +60,7 @@ describe("a data directory", () => {
     });
   }
 
-  it("keeps its network: what is left out is as it was, other values are refused", async () => {
+  it("keeps its network: omitted options stay as they were, other values are refused", async () => {
     await (await start({ replicas: 3, couriers: 2, epochMs: 60_000 })).close();
     await refuses(
       { replicas: 5 },
@@ -78,7 +78,7 @@ describe("a data directory", () => {
     }
   });
 
-  it("is refused when others can get at it", async () => {
+  it("is refused when other users can access it", async () => {
     if (process.platform === "win32") return;
     for (const mode of [0o777, 0o755, 0o710]) {
       mkdirSync(path, { recursive: true });
@@ -90,7 +90,7 @@ describe("a data directory", () => {
     await (await start()).close();
   });
 
-  it("never writes through a link that somebody put there", async () => {
+  it("is never written through a link that somebody put there", async () => {
     const target = join(root, "target");
     writeFileSync(target, "somebody's");
     mkdirSync(path, { mode: 0o700 });
@@ -106,13 +106,13 @@ describe("a data directory", () => {
     assert.equal(readFileSync(target, "utf8"), "somebody's");
   });
 
-  it("without its seed is refused: nothing in it could be read", async () => {
+  it("is refused without its seed, because nothing in it could be read", async () => {
     await (await start()).close();
     rmSync(join(path, "seed"));
     await refuses({}, /seed is missing, and without it nothing in its directory can be read/);
   });
 
-  it("is not opened for options that cannot be", async () => {
+  it("is not opened with invalid options", async () => {
     for (const wrong of [
       { epochMs: 1 },
       { mixesPerLayer: 0 },
@@ -135,7 +135,7 @@ describe("a data directory", () => {
     }
   });
 
-  it("closes while boxes are handed on, again and again", async () => {
+  it("closes while boxes are replicated, again and again", async () => {
     {
       await using daemon = await start({ listen: "tcp:127.0.0.1:0" });
       await using client = await ThinClient.connect(daemon.config());
@@ -152,7 +152,7 @@ describe("a data directory", () => {
     }
   });
 
-  it("of before is taken over, whatever is damaged in its files", async () => {
+  it("of an older version is taken over, whatever is damaged in its files", async () => {
     const made = await makeOld(path);
     for (const [box, index] of made.indices.entries()) {
       await using daemon = await start({ listen: "tcp:127.0.0.1:0" });
@@ -166,7 +166,7 @@ describe("a data directory", () => {
     for (const line of told.splice(0)) assert.match(line, /damaged: 108 bytes of replica-\d.boxes/);
   });
 
-  it("of before is refused while its older daemon may run", async () => {
+  it("of an older version is refused while its older daemon may run", async () => {
     mkdirSync(path, { mode: 0o700 });
     writeFileSync(join(path, "replica-0.boxes"), "");
     writeFileSync(join(path, "lock"), `${process.ppid}\n`);
@@ -228,7 +228,7 @@ async function makeOld(
 }
 
 describe("a daemon that is closed while it is restarted", () => {
-  it("does not listen any more", async () => {
+  it("no longer listens", async () => {
     for (let turns = 0; turns < 8; turns++) {
       const daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });
       const { dial } = daemon.config();

@@ -24,7 +24,7 @@ describe("a data directory", () => {
   const start = (): Promise<DevDaemon> =>
     DevDaemon.start({ listen: "tcp:127.0.0.1:0", dataDirectory: join(folder, "data") });
 
-  it("gives the same network and the same boxes after an orderly end", async () => {
+  it("keeps the network and its boxes after an orderly end", async () => {
     const keys = await (async () => {
       await using daemon = await start();
       await using client = await ThinClient.connect(daemon.config());
@@ -92,7 +92,7 @@ describe("a data directory", () => {
     }
   });
 
-  it("belongs to one at a time", async () => {
+  it("belongs to one daemon at a time", async () => {
     await using first = await start();
     assert.ok(first.isRunning);
     await assert.rejects(start(), (error: unknown) => {
@@ -105,7 +105,7 @@ describe("a data directory", () => {
     });
   });
 
-  it("makes the folders above it, and says what is in the way", async () => {
+  it("creates its parent folders, and names what is in the way", async () => {
     const deep = join(folder, "a", "b", "c");
     await (await DevDaemon.start({ dataDirectory: deep })).close();
     assert.ok((await stat(deep)).isDirectory());
@@ -118,7 +118,7 @@ describe("a data directory", () => {
     }
   });
 
-  it("is readable by its owner only, and refuses a seed of a wrong form", async () => {
+  it("is readable only by its owner, and refuses a malformed seed", async () => {
     await (await start()).close();
     const seed = join(folder, "data", "seed");
     assert.equal((await stat(seed)).mode & 0o777, 0o600);

@@ -15,7 +15,7 @@ const hour = 3_600_000;
 const week = 7 * 24 * hour;
 
 describe("epochs", { timeout: 120_000 }, () => {
-  test("operations go on over the end of epochs, and clients see each document", async () => {
+  test("operations continue over the end of epochs, and clients see each document", async () => {
     await using both = await TwoClients.start();
     const { alice, bob, daemon } = both;
     const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
@@ -33,7 +33,7 @@ describe("epochs", { timeout: 120_000 }, () => {
     assert.equal(raw.epoch, first + 3);
   });
 
-  test("an envelope of two weeks ago is refused; read() and write() make fresh ones", async () => {
+  test("an envelope from two weeks ago is refused, and read() and write() seal fresh ones", async () => {
     await using both = await TwoClients.start({ epochMs: week });
     const { alice, bob, daemon } = both;
     const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
@@ -45,7 +45,7 @@ describe("epochs", { timeout: 120_000 }, () => {
     assert.deepEqual((await reading).plaintext, utf8("fresh"));
   });
 
-  test("envelopes that were sealed just before the end of a week are served after it", async () => {
+  test("envelopes sealed just before the end of a week are served after it", async () => {
     const thisWeek = epochAt(Date.UTC(2026, 0, 1), REPLICA_EPOCH_MS).epoch;
     const boundary = epochStart(thisWeek + 1, REPLICA_EPOCH_MS);
     const clock = new VirtualClock(boundary - hour);
@@ -93,7 +93,7 @@ describe("epochs", { timeout: 120_000 }, () => {
     assert.deepEqual((await clock.runUntil(reading)).plaintext, utf8("five weeks"));
   });
 
-  test("a replica that leaves and comes back disturbs no waiting read", async () => {
+  test("a replica that leaves and comes back does not disturb a waiting read", async () => {
     const clock = new VirtualClock();
     await using both = await TwoClients.start({ clock, seed: "one away" });
     const { alice, bob, daemon } = both;
@@ -117,7 +117,7 @@ describe("epochs", { timeout: 120_000 }, () => {
       assert.deepEqual((await clock.runUntil(read)).plaintext, utf8("there"));
   });
 
-  test("a read whose replicas have all left goes on when they are back", async () => {
+  test("a read whose replicas have all left continues when they are back", async () => {
     const clock = new VirtualClock();
     await using both = await TwoClients.start({ clock, seed: "all away" });
     const { alice, bob, daemon } = both;
@@ -150,7 +150,7 @@ describe("epochs", { timeout: 120_000 }, () => {
     await assert.rejects(read(), BoxIDNotFoundError);
   });
 
-  test("while no document comes, what is there is used, then calls fail or wait, then go on", async () => {
+  test("without new documents the last one is used, then calls fail, and work once documents are back", async () => {
     const clock = new VirtualClock();
     await using both = await TwoClients.start({ clock, epochMs: hour, seed: "withheld" });
     const { alice, bob, daemon } = both;
@@ -173,7 +173,7 @@ describe("epochs", { timeout: 120_000 }, () => {
     assert.deepEqual(plaintext, utf8("again"));
   });
 
-  test("a wall clock that is set two hours ahead, and back, leaves nobody without a document", async () => {
+  test("every client has a document after the wall clock is set two hours ahead or back", async () => {
     for (const hours of [2, -2]) {
       const clock = new WallClock();
       await using both = await TwoClients.start({ clock, seed: `jump ${hours}` });
@@ -202,7 +202,7 @@ describe("epochs", { timeout: 120_000 }, () => {
     }
   });
 
-  test("a network that nobody asks has its document within 10 s after the wall clock was set", async () => {
+  test("an idle network has its document within 10 s after the wall clock is set", async () => {
     const clock = new WallClock();
     await using both = await TwoClients.start({ clock, seed: "alone" });
     for (const aheadMs of [2 * hour, 0]) {

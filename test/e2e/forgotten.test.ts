@@ -7,7 +7,7 @@ import { DevDaemon } from "../../src/testing/dev-daemon.js";
 import { newStream, somePayload } from "./two-clients.js";
 
 test(
-  "a copy does not go on over a daemon that forgot the boxes written before",
+  "a copy fails if a new daemon forgot the boxes written before",
   { timeout: 120_000 },
   async () => {
     await using before = await DevDaemon.start({ seed: "one network" });

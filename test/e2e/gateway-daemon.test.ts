@@ -19,7 +19,7 @@ import {
   pinnedGateway,
 } from "../gateway/scripted-network.js";
 
-test("a thin client talks to the echo through our daemon, a gateway and real Sphinx packets", async () => {
+test("a thin client reaches the echo service through our daemon, a gateway and real Sphinx packets", async () => {
   const periodMs = DEFAULT_EPOCH_MS;
   const network = new ScriptedNetwork(realClock, () => epochAt(realClock.now(), periodMs).epoch);
   const link = new GatewayLink({

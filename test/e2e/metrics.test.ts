@@ -24,7 +24,7 @@ class Counted {
 }
 
 describe("metrics", { timeout: 60_000 }, () => {
-  test("reads that wait have not ended; their requests count under their own names", async () => {
+  test("do not count a waiting read as ended, and count its requests under their own names", async () => {
     const counted = new Counted();
     await using both = await TwoClients.start({}, { metrics: counted.hook });
     const { alice } = both;
@@ -49,7 +49,7 @@ describe("metrics", { timeout: 60_000 }, () => {
     assert.equal(counts["encryptRead ok"] ?? 0, refused);
   });
 
-  test("copies, tombstones and messages count once each", async () => {
+  test("count copies, tombstones and messages once each", async () => {
     const counted = new Counted();
     await using both = await TwoClients.start({}, { metrics: counted.hook });
     const { alice } = both;
@@ -70,7 +70,7 @@ describe("metrics", { timeout: 60_000 }, () => {
     assert.deepEqual(counted.take(), { "sendMessage ok": 1, "sendMessageWithoutReply ok": 1 });
   });
 
-  test("the end of a call is derived from the ends of its requests", async () => {
+  test("derive the end of a call from the ends of its requests", async () => {
     const counted = new Counted();
     await using both = await TwoClients.start({}, { metrics: counted.hook });
     const { alice } = both;

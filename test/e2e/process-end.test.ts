@@ -57,7 +57,7 @@ describe("the end of a client's process", () => {
     });
   }
 
-  it("is not a signal that the application handles itself: the session goes on", async () => {
+  it("is not caused by a signal that the application handles, so the session continues", async () => {
     for (const how of ["reload", "reload once", "reload, then let go"]) {
       await using daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });
       const client = start(daemon.addresses[0]!.slice("tcp:".length), how);
@@ -73,7 +73,7 @@ describe("the end of a client's process", () => {
     }
   });
 
-  it("by a handler that exits ends the session", async () => {
+  it("ends the session if a handler exits", async () => {
     await using daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });
     const client = start(daemon.addresses[0]!.slice("tcp:".length), "end itself");
     assert.equal(await client.line(), "ready");

@@ -36,7 +36,7 @@ describe("resume", { timeout: 120_000 }, () => {
     }
   }
 
-  test("a read that waits outlives a dropped connection", async () => {
+  test("a waiting read survives a dropped connection", async () => {
     const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
     const sealed = await bob.encryptRead(readCap, firstMessageIndex);
     const reads = [
@@ -57,7 +57,7 @@ describe("resume", { timeout: 120_000 }, () => {
     await operations(0);
   });
 
-  test("an answer that is lost while the client is away is asked for again", async () => {
+  test("an answer that is lost while the client is away is requested again", async () => {
     const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
     // Another client, which comes back only when its answer was there and is lost.
     const { dial } = both.daemon.config();
@@ -85,7 +85,7 @@ describe("resume", { timeout: 120_000 }, () => {
     assert.deepEqual((await reading).plaintext, utf8("while away"));
   });
 
-  test("a daemon that was killed and started again is told everything anew", async () => {
+  test("a daemon that was killed and restarted gets all requests again", async () => {
     const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
     const reading = bob.read(readCap, firstMessageIndex);
     await operations(1);
@@ -105,7 +105,7 @@ describe("resume", { timeout: 120_000 }, () => {
     await operations(0);
   });
 
-  test("a daemon of the same instance that forgot the session is told everything anew", async () => {
+  test("a daemon of the same instance that forgot the session gets all requests again", async () => {
     const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
     const reading = bob.read(readCap, firstMessageIndex);
     await operations(1);
@@ -135,7 +135,7 @@ describe("resume", { timeout: 120_000 }, () => {
     assert.deepEqual((await reading).plaintext, utf8("restarted"));
   });
 
-  test("a cancel during the break ends the call at once, and the daemon hears of it", async () => {
+  test("a cancel while disconnected ends the call at once, and reaches the daemon later", async () => {
     const { readCap, firstMessageIndex } = await newStream(alice);
     const sealed = await bob.encryptRead(readCap, firstMessageIndex);
     const reading = assert.rejects(
@@ -155,7 +155,7 @@ describe("resume", { timeout: 120_000 }, () => {
     await operations(0);
   });
 
-  test("a copy outlives a dropped connection and a killed daemon", async () => {
+  test("a copy survives a dropped connection and a killed daemon", async () => {
     const dest = await newStream(alice);
     const payload = somePayload(60_000);
     let boxes = 0;
@@ -177,7 +177,7 @@ describe("resume", { timeout: 120_000 }, () => {
     assert.deepEqual(Buffer.concat(got), Buffer.from(payload));
   });
 
-  test("an application that was started again takes its session up by the token", async () => {
+  test("a restarted application resumes its session with the token", async () => {
     const carol = await Client.connect(both.daemon.config());
     const { sessionToken } = carol;
     const sessions = both.daemon.daemon.load.sessions;
@@ -188,7 +188,7 @@ describe("resume", { timeout: 120_000 }, () => {
     assert.equal(both.daemon.daemon.load.sessions, sessions);
   });
 
-  test("sessions taken up again and again leave no reads behind; writes go on", async () => {
+  test("repeatedly resumed sessions leave no reads behind, and writes continue", async () => {
     const dest = await newStream(alice);
     const { writeCap, readCap, firstMessageIndex } = dest;
     const sessionToken = new Uint8Array(16).fill(0x5e);

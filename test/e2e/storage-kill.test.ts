@@ -67,7 +67,7 @@ async function read(fixture: StorageFixture, count: number): Promise<Uint8Array[
 }
 
 void describe("a storage network that is killed", () => {
-  void test("loses nothing that the courier had acknowledged", { timeout: 60_000 }, async () => {
+  void test("loses no box that the courier had acknowledged", { timeout: 60_000 }, async () => {
     for (const enough of [1, 40, 111]) {
       const data = join(folder, `acknowledge${enough}`);
       const lines = await runAndKill(data, "acknowledge", ({ length }) => length >= enough);

@@ -22,7 +22,7 @@ async function severalAtOnce(count: number, each: (i: number) => Promise<unknown
   await Promise.all(Array.from({ length: UNDER_WAY }, one));
 }
 
-describe("ticks that carry work", { timeout: 300_000 }, () => {
+describe("at least 90 % of the ticks carry work", { timeout: 300_000 }, () => {
   const BOXES = 60;
 
   async function started(seed: string): Promise<{
@@ -42,7 +42,7 @@ describe("ticks that carry work", { timeout: 300_000 }, () => {
     return { clock, both, alice: both.alice, bob: both.bob };
   }
 
-  test("boxes that are written and read ahead", async (t) => {
+  test("while boxes are written and read ahead", async (t) => {
     const { clock, both, alice, bob } = await started("ticks");
     await using _ = both;
     const { writeCap, readCap, firstMessageIndex } = await clock.runUntil(newStream(alice));
@@ -63,7 +63,7 @@ describe("ticks that carry work", { timeout: 300_000 }, () => {
     assert.ok(reading.share >= 0.9, JSON.stringify(reading));
   });
 
-  test("the boxes of a copy", async (t) => {
+  test("while the boxes of a copy are written", async (t) => {
     const { clock, both, alice } = await started("copy ticks");
     await using _ = both;
     const { writeCap, firstMessageIndex } = await clock.runUntil(newStream(alice));

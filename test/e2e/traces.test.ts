@@ -10,7 +10,7 @@ const unused = { dial: { unix: { address: "@traces" } } };
 
 type Trace = Parameters<NonNullable<DevDaemonOptions["onTrace"]>>[0];
 
-test("calls can be followed from the application to the replicas, without a secret", async () => {
+test("calls can be traced from the application to the replicas, without a secret", async () => {
   const events: Trace[] = [];
   await using daemon = await DevDaemon.start({ onTrace: (event) => void events.push(event) });
   await using client = await ThinClient.connect(unused, { dial: daemon.dial });

@@ -8,7 +8,7 @@ import { DAEMON_PLACES, TwoClients, newStream } from "./two-clients.js";
 
 for (const place of DAEMON_PLACES) {
   describe(`vouchers, daemon ${place}`, { timeout: 300_000 }, () => {
-    test("a newcomer is taken in, and both then use the changed stream", async () => {
+    test("a newcomer is admitted, and both then use the mutated stream", async () => {
       await using both = await TwoClients.startAt(place);
       const { alice: newcomer, bob: member } = both;
       const messages = await newStream(newcomer);

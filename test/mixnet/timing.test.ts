@@ -35,12 +35,12 @@ const table: { readonly [Name in keyof Timing]: readonly [Timing[Name], string] 
   linkMeanMs: [50, "spec/pigeonhole §5.1"],
 };
 
-test("upstream's waits are those of the protocol's pages, all of them", () => {
+test("upstream's waits equal those of the protocol pages", () => {
   const values = Object.fromEntries(Object.entries(table).map(([name, [value]]) => [name, value]));
   assert.deepEqual(values, upstreamTiming);
 });
 
-test("without mixing nothing waits longer than upstream, but for follow-ups", () => {
+test("without mixing only follow-ups wait longer than upstream", () => {
   const numbers = (value: Timing[keyof Timing]): readonly number[] =>
     typeof value === "number" ? [value] : [value.first, value.longest];
   for (const timing of [instantTiming, slowInstantTiming]) {
@@ -56,7 +56,7 @@ test("without mixing nothing waits longer than upstream, but for follow-ups", ()
   }
 });
 
-test("a growing pause doubles up to its longest, however long it goes on", () => {
+test("a growing pause doubles up to its longest, however long it continues", () => {
   const pause = { first: 500, longest: 10_000 };
   const pauses = Array.from({ length: 8 }, (_, i) => pauseBefore(pause, i));
   assert.deepEqual(pauses, [500, 1000, 2000, 4000, 8000, 10_000, 10_000, 10_000]);

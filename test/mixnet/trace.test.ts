@@ -27,12 +27,12 @@ describe("traces", () => {
     assert.ok(bytes);
   });
 
-  test("ids are told by their first four bytes", () => {
+  test("IDs are shown by their first four bytes", () => {
     assert.equal(shortId(Uint8Array.from({ length: 16 }, (_, i) => i)), "00010203");
     assert.equal(shortId(Uint8Array.of(255)), "ff");
   });
 
-  test("a hook that throws has no effect on the work, and no hook is needed", () => {
+  test("a hook is optional, and a hook that throws does not affect the work", () => {
     const heard: number[] = [];
     const hook = quietHook((n: number) => {
       heard.push(n);
@@ -57,14 +57,14 @@ describe("the ring of events", () => {
     assert.deepEqual(ring.events(0), [2, 3, 4]);
   });
 
-  test("keeps 10,000 unless something else is said", () => {
+  test("keeps 10,000 by default", () => {
     const ring = new TraceRing<number>();
     for (let i = 0; i < 10_001; i++) ring.add(i);
     const events = ring.events();
     assert.deepEqual([events.length, events[0], events.at(-1)], [10_000, 1, 10_000]);
   });
 
-  test("refuses a capacity that is not a whole number from 1 up", () => {
+  test("refuses a capacity that is not a positive whole number", () => {
     for (const capacity of [0, -1, 1.5, NaN, Infinity]) {
       assert.throws(() => new TraceRing(capacity), {
         name: "RangeError",

@@ -17,7 +17,7 @@ function handTurned(): { clock: Clock; turn: () => void; readonly waiting: numbe
   };
 }
 
-test("packets without delay arrive in one turn and in order; what they cause, in the next", () => {
+test("packets without delay arrive in one turn and in order, and their consequences in the next", () => {
   const hand = handTurned();
   const queue = new PacketQueue(hand.clock);
   const arrived: string[] = [];
@@ -33,7 +33,7 @@ test("packets without delay arrive in one turn and in order; what they cause, in
   assert.deepEqual([queue.size, hand.waiting, arrived], [0, 0, ["a", "b", "c"]]);
 });
 
-test("an arrival that throws does not take those behind it along", () => {
+test("an arrival that throws does not affect the later ones", () => {
   const hand = handTurned();
   const queue = new PacketQueue(hand.clock);
   const arrived: string[] = [];

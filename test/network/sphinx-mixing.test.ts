@@ -80,7 +80,7 @@ test("a packet that a busy hop passes on more than 450 ms late is dropped, unles
   }
 });
 
-test("an embedded daemon hands on how kind its mixes are", async () => {
+test("an embedded daemon passes kindMixes on to its network", async () => {
   for (const kindMixes of [undefined, true]) {
     const { clock, becomeLater } = lateClock();
     const running = await clock.runUntil(
@@ -96,7 +96,7 @@ test("an embedded daemon hands on how kind its mixes are", async () => {
   }
 });
 
-test("an echo comes back through five hops and four, when it was planned", async () => {
+test("an echo returns through five hops and four, at the planned time", async () => {
   const setup = await started();
   const { clock, network } = setup;
   const { link, replies } = await linked(setup);
@@ -112,7 +112,7 @@ test("an echo comes back through five hops and four, when it was planned", async
   await network.close();
 });
 
-test("decoys come back and are told to nobody; without a reply block nothing does", async () => {
+test("decoys return without an event, and without a reply block nothing returns", async () => {
   const setup = await started();
   const { clock, network } = setup;
   const { link, replies } = await linked(setup);
@@ -142,7 +142,7 @@ test("packets of one epoch arrive in the next, and not in the one after that", a
   await network.close();
 });
 
-test("losses, delays and cuts are as with simulated packets", async () => {
+test("losses, delays and cuts work as with simulated packets", async () => {
   const setup = await started();
   const { clock, network } = setup;
   const { link, replies } = await linked(setup);
@@ -176,7 +176,7 @@ test("losses, delays and cuts are as with simulated packets", async () => {
   await network.close();
 });
 
-test("the same seed takes the same ways; packets are not seen in clear on them", async () => {
+test("the same seed takes the same paths, and packets are encrypted on them", async () => {
   const etas = async (): Promise<number[]> => {
     const setup = await started();
     const { link } = await linked(setup);
@@ -213,7 +213,7 @@ function maker({ network, clock, gateway }: Setup) {
   return { composer, sphinx, queueId, around, hop, delay, mixes, plain, clock, serviceNodes };
 }
 
-test("a packet that does not forward at the gateway, or goes astray later, is dropped", async () => {
+test("a packet that does not go on from the gateway, or goes astray later, is dropped", async () => {
   const setup = await started();
   const { clock, network, gateway } = setup;
   const { sphinx, hop, delay, mixes, plain, queueId, serviceNodes } = maker(setup);
@@ -278,7 +278,7 @@ test("a packet that does not forward at the gateway, or goes astray later, is dr
   await network.close();
 });
 
-test("replays, damage and group elements of low order are dropped at every hop", async () => {
+test("every hop drops replays, damaged packets and low-order group elements", async () => {
   const setup = await started();
   const { clock, network, gateway } = setup;
   const { composer, around } = maker(setup);
@@ -323,7 +323,7 @@ test("replays, damage and group elements of low order are dropped at every hop",
   await network.close();
 });
 
-test("what waits at a gateway is bounded: the oldest of those who are away goes first", async () => {
+test("replies that wait at a gateway are limited, and the oldest of absent clients go first", async () => {
   const setup = await started();
   const { spool } = setup.gateway;
   const here = newQueueId();

@@ -89,7 +89,7 @@ void describe("upstream's timing", () => {
     await fixture.network.close();
   });
 
-  void test("a courier waits half a minute for replicas, and goes on until the entry is over", async () => {
+  void test("a courier waits half a minute for replicas, and continues until the entry expires", async () => {
     const fixture = await start();
     const times = silence(fixture, everyone);
     await fixture.send(await fixture.envelope(write));
@@ -104,7 +104,7 @@ void describe("upstream's timing", () => {
     await fixture.network.close();
   });
 
-  void test("a courier clears up once a second at most", async () => {
+  void test("a courier cleans up at most once a second", async () => {
     const fixture = await start();
     await fixture.send(await fixture.envelope(write));
     await fixture.virtual.advance(10);
@@ -135,7 +135,7 @@ void describe("upstream's timing", () => {
     await fixture.network.close();
   });
 
-  void test("a replica waits half a minute for each shard that it passes a message on to", async () => {
+  void test("a replica waits half a minute for each shard to which it passes a message", async () => {
     const fixture = await start();
     const shards = fixture.shardsOf(read.boxId);
     const other = everyone.find((id) => !shards.includes(id))!;
@@ -151,7 +151,7 @@ void describe("upstream's timing", () => {
     await fixture.network.close();
   });
 
-  void test("a box that its other shard does not take is offered again after 5, 10, 20, 40, 80 s", async () => {
+  void test("a box that its other shard does not accept is offered again after 5, 10, 20, 40, 80 s", async () => {
     const fixture = await start();
     const [first, second] = fixture.shardsOf(read.boxId) as [number, number];
     const times = silence(fixture, [second]);
@@ -165,7 +165,7 @@ void describe("upstream's timing", () => {
     await fixture.network.close();
   });
 
-  void test("boxes whose time is over are deleted by the collection every six hours", async () => {
+  void test("expired boxes are deleted by the collection every six hours", async () => {
     const clock = new VirtualClock(epochStart(500, REPLICA_EPOCH_MS) - 3 * hour);
     const fixture = await start({ clock });
     const [shard] = fixture.shardsOf(read.boxId) as [number, number];

@@ -11,7 +11,7 @@ import {
 
 const replicaEpochAt = (ms: number): number => epochAt(ms, REPLICA_EPOCH_MS).epoch;
 
-test("replica epochs turn over on Thursdays at midnight UTC", () => {
+test("replica epochs change on Thursdays at midnight UTC", () => {
   assert.equal(replicaEpochAt(Date.UTC(2017, 5, 1)), 0);
   assert.equal(replicaEpochAt(Date.UTC(2017, 5, 8) - 1), 0);
   assert.equal(replicaEpochAt(Date.UTC(2017, 5, 8)), 1);
@@ -24,7 +24,7 @@ test("replica epochs turn over on Thursdays at midnight UTC", () => {
   assert.equal(replicaEpoch(504, 1_200_000), 1);
 });
 
-test("a document's number and the time tell how long epochs are", () => {
+test("a document's number and the time give the epoch length", () => {
   const now = Date.UTC(2026, 10, 28, 21, 17, 3);
   for (const seconds of [1, 2.5, 30, 60, 90, 120, 600, 1200, 3600, 7200, 10_800]) {
     const { epoch } = epochAt(now, seconds * 1000);
@@ -40,7 +40,7 @@ test("a document's number and the time tell how long epochs are", () => {
   assert.equal(epochLengthOf(1000, 0), null);
 });
 
-test("a document that is some epochs old does not make a length of its own", () => {
+test("a document that is a few epochs old does not change the epoch length", () => {
   const now = Date.UTC(2026, 10, 28, 12, 34, 56, 789);
   const { epoch } = epochAt(now, DEFAULT_EPOCH_MS);
   for (let off = 2; off < 80; off++) assert.equal(epochLengthOf(epoch - off, now), null, `${off}`);

@@ -36,7 +36,7 @@ test("schemes have the reference's sizes and names", () => {
   });
 });
 
-test("the synchronous functions know the name of every scheme that is verified here", () => {
+test("the synchronous functions know the name of every scheme that can be verified", () => {
   assert.deepEqual(
     signatureSchemeNames,
     signatureSchemes.map(({ name }) => name),
@@ -107,7 +107,7 @@ test("certificates under a Falcon hybrid are accepted and refused as by the refe
   assert.deepEqual(counts, { accepted: 8, refused: 10 });
 });
 
-test("a certificate under Ed25519 Sphincs+ verifies, and the pauses are many", async () => {
+test("a certificate under Ed25519 Sphincs+ verifies with many pauses", async () => {
   const certificate = decodeCertificate(hex(sphincs.certificate));
   assert.equal(toHex(certificateMessage(certificate)), sphincs.signedMessage);
   let pauses = 0;
@@ -127,7 +127,7 @@ test("a certificate under Ed25519 Sphincs+ verifies, and the pauses are many", a
   assert.ok(pauses > 1000, `${pauses} pauses`);
 });
 
-test("signatures under Ed25519 Sphincs+ verify and fail as at the reference", async () => {
+test("signatures under Ed25519 Sphincs+ verify and fail as in the reference", async () => {
   const scheme = signatureSchemeByName(sphincs2.scheme);
   const certificate = decodeCertificate(hex(sphincs2.certificate));
   const signature = certificate.signatures[0]!.payload;

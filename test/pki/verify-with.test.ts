@@ -9,7 +9,7 @@ import { hex, loadVectors } from "../reference/load-vectors.js";
 
 const sphincs = loadVectors("mixnet-cert-ed25519-sphincs-2");
 
-test("a document is verified as by verifyPkiDocument, and others have their turn", async () => {
+test("a document is verified as by verifyPkiDocument, and other work continues meanwhile", async () => {
   await using network = await startTestNetwork();
   const client = await network.client();
   const { payload, epoch } = await client.getPkiDocumentRaw();
@@ -24,7 +24,7 @@ test("a document is verified as by verifyPkiDocument, and others have their turn
   assert.equal(pauses, 3);
 });
 
-test("under Ed25519 Sphincs+ a good signature leads to the document, a bad one does not", async () => {
+test("a good signature under Ed25519 Sphincs+ leads to the document, and a bad one does not", async () => {
   const raw = hex(sphincs.certificate);
   const keys = [{ publicKey: hex(sphincs.publicKey), scheme: "Ed25519 Sphincs+" }];
   let pauses = 0;

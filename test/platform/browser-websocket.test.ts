@@ -57,7 +57,7 @@ test("the whole address is dialled, and only the redacted one is shown", async (
   });
 });
 
-test("a refused dial is a ConnectError with what a person can check", async () => {
+test("a refused dial gives a ConnectError with advice on what to check", async () => {
   const { socket, dial } = dialling("hunter2");
   socket.onclose!({ code: 1006 });
   await assert.rejects(dial, (error: Error) => {
@@ -75,7 +75,7 @@ test("a refused dial is a ConnectError with what a person can check", async () =
   });
 });
 
-test("a page that pauses too long is cut off before its memory is full", async () => {
+test("a page that pauses too long is disconnected before its memory is full", async () => {
   const { socket, dial } = dialling();
   socket.onopen!();
   const transport = await dial;
@@ -91,7 +91,7 @@ test("a page that pauses too long is cut off before its memory is full", async (
   assert.equal(((await recorder.closed) as { code?: string }).code, "ERR_PROTOCOL");
 });
 
-test("a text message is an error; only 1000 is given to close", async () => {
+test("a text message is an error, and close gets only the code 1000", async () => {
   const { socket, dial } = dialling();
   socket.onopen!();
   const recorder = Recorder.open(await dial);

@@ -5,14 +5,14 @@ import { test } from "node:test";
 import typescript from "typescript";
 import { filesIn, pages, root, sources, textOf } from "./source-tree.js";
 
-test("every source begins with a comment that says what it is for", () => {
+test("every source begins with a comment about its purpose", () => {
   const without = [...sources, ...pages].filter(
     (path) => !/^(#![^\n]*\n)?\/\*\*/.test(textOf(path)),
   );
   assert.deepEqual(without, []);
 });
 
-test("sources print nothing, put nothing off, and switch no rule off without a reason", () => {
+test("sources do not print, have no TODOs, and disable no rule without a reason", () => {
   const found: string[] = [];
   for (const path of [...sources, ...pages]) {
     textOf(path)
@@ -65,7 +65,7 @@ test("no file names a package registry, so that everybody's own is used", () => 
   assert.ok(!textOf("package-lock.json").includes('"resolved"'));
 });
 
-test("everything that package.json exports exists after the build, and is a file of the package", () => {
+test("every export of package.json exists after the build, and is in the package", () => {
   const { exports, imports, bin, files } = JSON.parse(textOf("package.json")) as {
     exports: Record<string, string | Record<string, string>>;
     imports: Record<string, Record<string, string>>;
@@ -91,7 +91,7 @@ test("everything that package.json exports exists after the build, and is a file
   }
 });
 
-test("every subpath of the package is a folder of the same name, and no other has an index", () => {
+test("every subpath of the package is a folder of the same name, and no other folder has an index", () => {
   const { exports } = JSON.parse(textOf("package.json")) as {
     exports: Record<string, string | { readonly default: string }>;
   };
@@ -115,7 +115,7 @@ function onlyReexports(path: string, text: string): boolean {
   );
 }
 
-test("no file only re-exports, but the subpaths", () => {
+test("only the subpaths have files that merely re-export", () => {
   const found = sources.filter(
     (path) => !path.endsWith("/index.ts") && onlyReexports(path, textOf(path)),
   );

@@ -243,7 +243,7 @@ function allowedFor(path: string): readonly string[] {
   ];
 }
 
-test("every file imports only what its folder may", () => {
+test("every file imports only what the rule of its folder allows", () => {
   const violations: string[] = [];
   let checked = 0;
   for (const path of sources) {
@@ -258,7 +258,7 @@ test("every file imports only what its folder may", () => {
   assert.ok(checked > 500, `${checked} imports`);
 });
 
-test("the rules name only folders that exist, and every folder has one", () => {
+test("the rules name only existing folders, and every folder has a rule", () => {
   const folders = new Set(sources.map((path) => path.split("/")[1]!));
   for (const folder of folders) {
     if (folder.endsWith(".ts")) continue;
@@ -270,7 +270,7 @@ test("the rules name only folders that exist, and every folder has one", () => {
   }
 });
 
-test("a rule that is broken would be noticed", () => {
+test("a broken rule would be detected", () => {
   const broken = (path: string, target: string): boolean =>
     !allowedFor(path).some((one) => fits(target, one));
   assert.ok(broken("src/client/session.ts", "src/crypto/sharding"));
@@ -284,7 +284,7 @@ test("a rule that is broken would be noticed", () => {
   assert.ok(!broken("src/platform/node-dial.ts", "node:net"));
 });
 
-test("nothing that runs in a browser reaches a module of Node", () => {
+test("nothing that runs in a browser imports a module of Node", () => {
   // From the browser's platform, the package's neutral surfaces and the link to real networks, over
   // everything they import.
   const reached = new Set<string>();

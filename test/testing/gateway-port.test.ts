@@ -107,7 +107,7 @@ function packetFor({ network, gateway }: Setup, queueId: Bytes, text = "x"): Byt
   ).packet;
 }
 
-test("without a document nobody is served: closed before a byte", async () => {
+test("a port without a document closes each connection before it sends a byte", async () => {
   const setup = await started();
   const [near, far] = memoryPair();
   let closed = false;
@@ -119,7 +119,7 @@ test("without a document nobody is served: closed before a byte", async () => {
   await setup.network.close();
 });
 
-test("a NoOp ends the handshake, and one follows every ten seconds, whatever is sent", async () => {
+test("a NoOp ends the handshake, and another follows every ten seconds, whatever is sent", async () => {
   const setup = await running();
   const client = await joined(setup);
   assert.deepEqual(typesOf(client), ["NoOp"]);
@@ -143,7 +143,7 @@ test("a NoOp ends the handshake, and one follows every ten seconds, whatever is 
   await setup.network.close();
 });
 
-test("replies come one at a time, each after the acknowledgement of the one before", async () => {
+test("replies arrive one at a time, each after the previous one was acknowledged", async () => {
   const setup = await running({ lambdaP: 1 });
   const { clock, gateway } = setup;
   const client = await joined(setup);
@@ -186,7 +186,7 @@ test("replies come one at a time, each after the acknowledgement of the one befo
   await setup.network.close();
 });
 
-test("a client that never acknowledges gets nothing more on this link, and may still send", async () => {
+test("a client that never acknowledges receives nothing more on this link, and may still send", async () => {
   const setup = await running({ lambdaP: 1 });
   const { clock, network } = setup;
   const client = await joined(setup);
@@ -205,7 +205,7 @@ test("a client that never acknowledges gets nothing more on this link, and may s
   await network.close();
 });
 
-test("replies for who is away are kept, and dropped with the end of the epoch", async () => {
+test("replies for absent clients are kept until the end of the epoch", async () => {
   const setup = await running({ lambdaP: 1 });
   const { clock, network, gateway } = setup;
   const away = newQueueId();
@@ -223,7 +223,7 @@ test("replies for who is away are kept, and dropped with the end of the epoch", 
   await network.close();
 });
 
-test("a newer link of the same name and key ends the older one; another key does not", async () => {
+test("a newer link with the same name and key ends the older one; with another key it does not", async () => {
   const setup = await running();
   const [name, key] = [newQueueId(), randomBytes(32)];
   const older = await joined(setup, name, key);
@@ -238,7 +238,7 @@ test("a newer link of the same name and key ends the older one; another key does
   await setup.network.close();
 });
 
-test("names of other lengths are let in, and hear of no reply", async () => {
+test("names of other lengths are admitted, and get no replies", async () => {
   const setup = await running();
   for (const length of [0, 5, 40, 255]) {
     const client = await joined(setup, randomBytes(length));
@@ -248,7 +248,7 @@ test("names of other lengths are let in, and hear of no reply", async () => {
   await setup.network.close();
 });
 
-test("packets beyond the rate are dropped without a word, and the first needs a token", async () => {
+test("packets beyond the rate are dropped without an error, and even the first needs a token", async () => {
   const setup = await running({ lambdaP: 0.01, lambdaL: 0 });
   const { clock, network } = setup;
   const client = await joined(setup);
@@ -269,7 +269,7 @@ test("packets beyond the rate are dropped without a word, and the first needs a 
   await network.close();
 });
 
-test("a consensus comes in chunks, or whole; one that is not there has its code", async () => {
+test("a consensus is sent in chunks or as a whole, and a missing one gives its code", async () => {
   const setup = await running();
   const { clock, network, codec } = setup;
   const first = network.currentEpoch;
@@ -324,7 +324,7 @@ test("a consensus comes in chunks, or whole; one that is not there has its code"
   await network.close();
 });
 
-test("SendRetrievePacket is answered, and costs the reply that waits longest", async () => {
+test("SendRetrievePacket is answered, and discards the reply that has waited longest", async () => {
   const setup = await running({ lambdaP: 1 });
   const { clock, network, gateway } = setup;
   const away = newQueueId();
@@ -340,7 +340,7 @@ test("SendRetrievePacket is answered, and costs the reply that waits longest", a
   await network.close();
 });
 
-test("what no client says ends the link, and only that one", async () => {
+test("a command that no client sends ends only its own link", async () => {
   const setup = await running();
   const { clock, network } = setup;
   const good = await joined(setup);
@@ -382,7 +382,7 @@ function raw(setup: Setup): { near: MemoryTransport; bytes: () => Bytes; closed:
   return { near, bytes: () => concatBytes(...chunks), closed: () => isClosed };
 }
 
-test("garbage at every state of the handshake ends it, and nothing else", async () => {
+test("garbage at any state of the handshake ends only that handshake", async () => {
   const setup = await running();
   const { clock, network, port } = setup;
   const good = await joined(setup);
@@ -433,7 +433,7 @@ test("garbage at every state of the handshake ends it, and nothing else", async 
   await network.close();
 });
 
-test("who is slow with the handshake is hung up on after three seconds, at every state", async () => {
+test("a client that is slow with the handshake is disconnected after three seconds, at any state", async () => {
   const setup = await running();
   const { clock, network } = setup;
   const initiator = new HandshakeInitiator({ kem: x25519Kem, staticKeys: x25519Kem.generate() });
@@ -449,7 +449,7 @@ test("who is slow with the handshake is hung up on after three seconds, at every
   await network.close();
 });
 
-test("floods: of links, of questions that are not listened to, of commands", async () => {
+test("floods of links, of unread answers and of commands are limited", async () => {
   const setup = await running();
   const { clock, network, port } = setup;
   const links = Array.from({ length: 1100 }, () => raw(setup));
@@ -491,7 +491,7 @@ test("floods: of links, of questions that are not listened to, of commands", asy
   await network.close();
 });
 
-test("when the network cannot be reached all links end, and nobody gets in", async () => {
+test("all links end while the network is unreachable, and new ones are refused", async () => {
   const setup = await running();
   const { clock, network, port } = setup;
   const client = await joined(setup);

@@ -130,7 +130,7 @@ const counts = [
   }),
 ];
 
-test("the suite ran whole for every kind", () => {
+test("every kind ran the complete suite", () => {
   assert.deepEqual(
     counts,
     counts.map(() => 60),

@@ -42,7 +42,7 @@ for (const [what, message] of hostile) {
   });
 }
 
-test("an end that sends more than it was allowed is refused, and no more is held", async () => {
+test("an end that sends more than it may is refused, and no more is held", async () => {
   const { port1, port2 } = new MessageChannel();
   const transport = messagePortTransport(port1);
   for (let i = 0; i < 6; i++) port2.postMessage(new Uint8Array(256 * 1024));
@@ -63,7 +63,7 @@ test("bytes after an end are refused", async () => {
   port.close();
 });
 
-test("an end that goes away can say why", async () => {
+test("an end that leaves can give a reason", async () => {
   for (const sends of [false, true]) {
     const { port1, port2 } = new MessageChannel();
     const [near, far] = [messagePortTransport(port1, "a worker"), messagePortTransport(port2)];
@@ -79,7 +79,7 @@ test("an end that goes away can say why", async () => {
   }
 });
 
-test("an end whose page goes away says so", async (t) => {
+test("an end whose page goes away announces it", async (t) => {
   const scope = new EventTarget();
   const names = ["addEventListener", "removeEventListener"] as const;
   t.after(() => {
@@ -95,7 +95,7 @@ test("an end whose page goes away says so", async (t) => {
   assert.equal(await recorder.closed, null);
 });
 
-test("an end whose thread is killed is noticed", async () => {
+test("an end whose thread is killed is detected", async () => {
   const { port1, port2 } = new MessageChannel();
   const worker = new Worker("require('node:worker_threads').workerData.on('message', () => {});", {
     eval: true,
@@ -110,7 +110,7 @@ test("an end whose thread is killed is noticed", async () => {
   assert.ok((await recorder.closed) instanceof ConnectionLostError);
 });
 
-test("dialling an end that answers otherwise, or is gone, is a ConnectError", async () => {
+test("dialling an end that is gone or answers otherwise gives a ConnectError", async () => {
   const answering = new MessageChannel();
   answering.port2.on("message", ({ port }: { port: MessagePort }) => port.postMessage("no"));
   await assert.rejects(dialPort(answering.port1), ConnectError);

@@ -74,7 +74,7 @@ async function endlessRead(client: ThinClient): Promise<{ readonly outcome: Prom
   return { outcome: client.startResendingEncryptedMessage(request).catch((error) => error) };
 }
 
-test("three tabs have one connection, and each gets its own answers", async (t) => {
+test("three tabs share one connection, and each gets its own answers", async (t) => {
   const { embedded, shared, tab } = await scene(t);
   const tabs = await Promise.all([tab(), tab(), tab()]);
   assert.equal(embedded.daemon.load.connections, 1);
@@ -92,7 +92,7 @@ test("three tabs have one connection, and each gets its own answers", async (t) 
   assert.equal(shared.load.awaitedReplies, 0);
 });
 
-test("every tab hears status and documents, also one that joins later", async (t) => {
+test("every tab receives status and documents, including one that joins later", async (t) => {
   const { embedded, tab } = await scene(t);
   const [first, second] = await Promise.all([tab(), tab()]);
   embedded.network.faults.setOnline(false);
@@ -105,7 +105,7 @@ test("every tab hears status and documents, also one that joins later", async (t
   assert.equal(await echo(third, "online"), "online");
 });
 
-test("what a tab that goes away had started is cancelled at the daemon", async (t) => {
+test("what a tab started is cancelled at the daemon when the tab goes away", async (t) => {
   const { embedded, shared, tab } = await scene(t);
   const [leaving, staying] = await Promise.all([tab(), tab()]);
   const reads = await Promise.all([1, 2, 3].map(() => endlessRead(leaving)));
@@ -191,7 +191,7 @@ test("a tab's own cancel ends its start", async (t) => {
   assert.equal(embedded.daemon.load.operations, 0);
 });
 
-test("a restarted daemon is a lost connection to every tab, and calls go on", async (t) => {
+test("every tab sees a restarted daemon as a lost connection, and calls continue", async (t) => {
   const { embedded, tab } = await scene(t);
   const [alice, bob] = await Promise.all([tab(), tab()]);
   const reconnects: boolean[] = [];
@@ -208,7 +208,7 @@ test("a restarted daemon is a lost connection to every tab, and calls go on", as
   assert.equal(embedded.daemon.load.connections, 1);
 });
 
-test("a reply that comes while the connection is away reaches its tab", async (t) => {
+test("a reply that arrives while the connection is away reaches its tab", async (t) => {
   const { embedded, tab } = await scene(t);
   const [alice, bob] = await Promise.all([tab(), tab()]);
   const resumed: boolean[] = [];
@@ -225,7 +225,7 @@ test("a reply that comes while the connection is away reaches its tab", async (t
   assert.deepEqual(resumed, [true, true]);
 });
 
-test("operations of a tab that does not come back are cancelled after a resumed session", async (t) => {
+test("operations of a tab that does not return are cancelled after a resumed session", async (t) => {
   const { embedded, tab } = await scene(t);
   const [gone, staying] = await Promise.all([tab({ reconnect: false }), tab()]);
   await endlessRead(gone);
@@ -237,7 +237,7 @@ test("operations of a tab that does not come back are cancelled after a resumed 
   assert.equal(embedded.daemon.load.sessions, 1);
 });
 
-test("a tab with the token of another one takes its session over", async (t) => {
+test("a tab with another tab's token takes its session over", async (t) => {
   const { shared, tab } = await scene(t);
   const sessionToken = randomBytes(16);
   const older = await tab({ sessionToken, reconnect: false });
@@ -271,7 +271,7 @@ function endpoint(port: MessagePort): Omit<MessagePortLike, "close"> {
   };
 }
 
-test("a daemon that cannot be reached is a ConnectError that says why", async (t) => {
+test("an unreachable daemon gives a ConnectError with the reason", async (t) => {
   const { listener, worker } = workerOf(t);
   let embedded: EmbeddedDaemon | null = null;
   const daemon: DaemonDialler = {
@@ -299,7 +299,7 @@ test("a daemon that cannot be reached is a ConnectError that says why", async (t
   await embedded[Symbol.asyncDispose]();
 });
 
-test("without shared workers, or with one that fails, a tab connects alone", async (t) => {
+test("a tab connects alone if shared workers are missing or fail", async (t) => {
   await using embedded = await EmbeddedDaemon.start();
   const { worker, listener } = workerOf(t);
   await listener.close(); // its program does not run
@@ -322,7 +322,7 @@ test("without shared workers, or with one that fails, a tab connects alone", asy
   }
 });
 
-test("dialling a worker ends with its signal, and then connects nowhere", async (t) => {
+test("dialling a worker ends with its signal, and then does not connect", async (t) => {
   const { worker } = workerOf(t);
   const abort = new AbortController();
   let dials = 0;
@@ -338,7 +338,7 @@ test("dialling a worker ends with its signal, and then connects nowhere", async 
   assert.equal(dials, 0);
 });
 
-test("wrong arguments are named", () => {
+test("wrong arguments are refused by name", () => {
   const listener = memoryListener();
   const wrong = shareConnection as (...args: unknown[]) => unknown;
   assert.throws(() => wrong(null, { dial() {} }), /`listener` must be a listener, got null/);

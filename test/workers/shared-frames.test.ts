@@ -163,7 +163,7 @@ function replyTo(surbId: SurbId): DaemonResponse<"messageReplyEvent"> {
   return { kind: "messageReplyEvent", surbId, ...rest };
 }
 
-test("a tab is greeted as by a daemon, and its session has a name of its own", async (t) => {
+test("a tab is greeted as by a daemon, and its session has its own token", async (t) => {
   const { first, listener } = await scene(t);
   const second = await RawTab.join(listener, randomBytes(16));
   const greeting = ["connectionStatusEvent", "newPkiDocumentEvent", "sessionTokenReply"];
@@ -177,7 +177,7 @@ test("a tab is greeted as by a daemon, and its session has a name of its own", a
   assert.deepEqual([one.resumed, two.resumed], [false, false]);
 });
 
-test("only the tab that asked gets the answer, also one that cannot be read", async (t) => {
+test("only the tab that asked gets the answer, even an unreadable one", async (t) => {
   const { first, listener, connection } = await scene(t);
   const second = await RawTab.join(listener, randomBytes(16));
   const [mine, theirs] = [local(), local()];
@@ -301,7 +301,7 @@ test("a tab's local requests leave the daemon free for others", async (t) => {
   assert.equal(ids.at(-1), toHex(asked.queryId!));
 });
 
-test("beyond 1,024 unanswered starts a tab's are refused, and its cancels still count", async (t) => {
+test("starts beyond 1,024 unanswered ones of a tab are refused, and its cancels still work", async (t) => {
   const { first, shared, connection } = await scene(t);
   const hash = randomBytes(32);
   for (let i = 0; i < 1030; i++) first.send(start(i === 1000 ? hash : randomBytes(32)));
@@ -321,7 +321,7 @@ test("beyond 1,024 unanswered starts a tab's are refused, and its cancels still 
   assert.equal(shared.load.waiting, 1024 - 1 - 15);
 });
 
-test("a tab that does not read holds up nobody, and is dropped", async (t) => {
+test("a tab that does not read does not delay others, and is dropped", async (t) => {
   const made = await scene(t);
   const { first, listener, connection, shared } = made;
   const slow = await RawTab.join(listener, randomBytes(16));
@@ -346,7 +346,7 @@ test("a tab that does not read holds up nobody, and is dropped", async (t) => {
   assert.equal(shared.load.tabs, 1);
 });
 
-test("a request that is too long when it is encoded anew disconnects its tab alone", async (t) => {
+test("a request that is too long when re-encoded disconnects only its tab", async (t) => {
   const { first, listener, shared } = await scene(t);
   const bad = await RawTab.join(listener, randomBytes(16));
   // Fields that are left out here are written as null, and then a byte too many is there.
@@ -359,7 +359,7 @@ test("a request that is too long when it is encoded anew disconnects its tab alo
   assert.equal(shared.load.tabs, 1);
 });
 
-test("a tab that comes while the dial for another one is given up is served", async (t) => {
+test("a tab that arrives while another's dial is given up is served", async (t) => {
   const daemon = new ScriptedDaemon();
   const listener = memoryListener();
   let dials = 0;
@@ -384,14 +384,14 @@ test("a tab that comes while the dial for another one is given up is served", as
   assert.equal(dials, 2);
 });
 
-test("no more than 128 tabs are served", async (t) => {
+test("at most 128 tabs are served", async (t) => {
   const { listener, shared } = await scene(t);
   const tabs = await Promise.all(Array.from({ length: 130 }, () => RawTab.join(listener)));
   assert.equal(shared.load.tabs, 128);
   assert.equal(tabs.filter(({ closed }) => closed).length, 3);
 });
 
-test("sessions of tabs that are away are bounded, and end after ten minutes", async (t) => {
+test("sessions of absent tabs are limited, and end after ten minutes", async (t) => {
   const made = await scene(t);
   const { listener, shared, first, connection } = made;
   for (let i = 0; i < 70; i++) {
@@ -458,7 +458,7 @@ test("an operation of two tabs is cancelled when neither waits for it", async (t
   assert.equal(shared.load.unanswered, 1, "the cancel");
 });
 
-test("a daemon that is silent is given up, and tabs are told", async (t) => {
+test("a silent daemon is given up, and tabs are told", async (t) => {
   const { first, clock, connection } = await scene(t);
   for (let waited = 0; waited < 60_000; waited += 5000) {
     await clock.advance(5000);
@@ -481,7 +481,7 @@ const steps = fc.array(
   { maxLength: 60 },
 );
 
-test("in any order of steps, answers go to who asked, once, and nothing is left at the end", async () => {
+test("in any order of steps, each answer goes once to its caller, and nothing is left at the end", async () => {
   await fc.assert(
     fc.asyncProperty(steps, async (program) => {
       const { daemon, listener, shared, clock, ...made } = await scene();
@@ -595,7 +595,7 @@ test("in any order of steps, answers go to who asked, once, and nothing is left 
   );
 });
 
-test("what a tab sends before the daemon has greeted is limited in bytes", async (t) => {
+test("the bytes that a tab sends before the daemon's greeting are limited", async (t) => {
   const daemon = new ScriptedDaemon();
   const listener = memoryListener();
   const shared = shareConnection(listener, daemon, { clock: new VirtualClock() });

@@ -27,7 +27,7 @@ const cheapKey = fc
     return exponents;
   });
 
-test("the action agrees with its readable twin", () => {
+test("the action agrees with its oracle", () => {
   fc.assert(
     fc.property(cheapKey, (exponents) => {
       const key = new Uint8Array(exponents.buffer.slice(0));
@@ -37,7 +37,7 @@ test("the action agrees with its readable twin", () => {
   );
 });
 
-test("the largest primes and several rounds agree with the readable twin", () => {
+test("the largest primes and several rounds agree with the oracle", () => {
   const exponents = new Int8Array(130);
   exponents[0] = 3;
   exponents[128] = -1;
@@ -79,7 +79,7 @@ test("the action commutes, adds up and can be undone", () => {
   );
 });
 
-test("the key of zeros changes nothing, and no key is altered by its use", () => {
+test("the zero key changes nothing, and no key is modified by its use", () => {
   assert.equal(act(0n, new Int8Array(130)), 0n);
   const key = new Uint8Array(130);
   key[4] = 0xff;
@@ -132,7 +132,7 @@ function leastCost(degrees: readonly number[]): number {
   return least;
 }
 
-test("strategies are the cheapest there are, and far cheaper than halving", () => {
+test("strategies have minimal cost, far below repeated halving", () => {
   for (const degrees of [
     [3, 5],
     [3, 5, 7, 11, 719, 727, 733, 983],

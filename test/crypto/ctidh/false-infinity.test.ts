@@ -21,7 +21,7 @@ const second = fromHex(
   ].join(""),
 );
 
-test("keys whose points lack factors agree on a secret, and in finite time", () => {
+test("keys whose points lack factors agree on a secret in finite time", () => {
   const [one, two] = [publicKeyOf(first), publicKeyOf(second)];
   assert.deepEqual(sharedSecret(second, one), sharedSecret(first, two));
 });

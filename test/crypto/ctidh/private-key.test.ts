@@ -86,7 +86,7 @@ test("a zero whose sign would count twice starts the batch again", () => {
   assert.equal(toHex(drawPrivateKey(refused.random)), toHex(plain));
 });
 
-test("a key without restarts takes four bytes a label and four or more a batch of signs", () => {
+test("a key without restarts takes four bytes per label and at least four per batch of signs", () => {
   const { random, lengths } = prefixed([], shake256Random(Uint8Array.of(0)));
   drawPrivateKey(random);
   assert.ok(lengths.length >= 2 * widths.length);

@@ -139,7 +139,7 @@ const codecs: Record<string, Codec> = {
   },
 };
 
-test("every message has the reference's bytes, and they read back", () => {
+test("every message has the reference's bytes, and decodes", () => {
   const seen = new Set<string>();
   let absent = 0;
   for (const v of vectors.cases) {
@@ -168,7 +168,7 @@ test("every message has the reference's bytes, and they read back", () => {
   assert.deepEqual([...seen].sort(), Object.keys(codecs).sort());
 });
 
-test("what the reference refuses is refused with its words; bytes after are ignored", () => {
+test("refuses what the reference refuses, with its error texts; ignores trailing bytes", () => {
   let parsed = 0;
   for (const v of vectors.negative) {
     if (v.type === "marshal") continue;
@@ -187,7 +187,7 @@ test("what the reference refuses is refused with its words; bytes after are igno
   assert.equal(parsed, 51);
 });
 
-test("messages of an unknown type are not written", () => {
+test("messages of an unknown type are not encoded", () => {
   const marshal = vectors.negative.filter((v: any) => v.type === "marshal");
   // The third, a length field that contradicts the data, cannot be expressed: lengths are computed.
   assert.deepEqual(
@@ -231,7 +231,7 @@ function runPadding(v: any): string {
   }
 }
 
-test("padding and unpadding are the reference's", () => {
+test("padding and unpadding match the reference", () => {
   for (const v of vectors.padding) {
     if (v.error !== "") {
       assert.throws(() => runPadding(v), { message: v.error });
@@ -243,7 +243,7 @@ test("padding and unpadding are the reference's", () => {
   assert.equal(vectors.padding.length, 24);
 });
 
-test("envelope descriptors are the reference's, both ways", () => {
+test("envelope descriptors match the reference in both directions", () => {
   for (const v of vectors.envelope_descriptor) {
     const fields = {
       epoch: BigInt(v.epoch),

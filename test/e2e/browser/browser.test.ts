@@ -50,7 +50,7 @@ async function open(browser: HeadlessBrowser, server: PageServer): Promise<Page>
   return page;
 }
 
-test("a page in a browser uses the client", { timeout: 120_000 }, async (t) => {
+test("a page in a browser uses the client", { timeout: 540_000 }, async (t) => {
   const executable = findChromium();
   if (executable === null) {
     t.skip("not run: no Chromium on this machine (KATZ_CHROMIUM names one)");
@@ -74,7 +74,7 @@ test("a page in a browser uses the client", { timeout: 120_000 }, async (t) => {
       state: "closed",
     });
   });
-  await t.test("is back at once when the page wakes up, however long the pause is", async () => {
+  await t.test("reconnects at once when the page wakes up, however long the pause", async () => {
     await using own = await DevDaemon.start({
       listen: "ws://127.0.0.1:0",
       allowedOrigins: [server.origin],

@@ -113,14 +113,14 @@ class Scene implements AsyncDisposable {
   }
 }
 
-test("tabs of a browser share one connection", { timeout: 120_000 }, async (t) => {
+test("tabs of a browser share one connection", { timeout: 270_000 }, async (t) => {
   await using scene = await Scene.start(t);
   if (scene === null) return;
   const { server, embedded, browser } = scene;
   const address = embedded.addresses[0]!;
   const load = (): DevDaemon["daemon"]["load"] => embedded.daemon.load;
 
-  await t.test("three tabs, a chat, one tab closed, the daemon restarted", async () => {
+  await t.test("three tabs chat, one closes, and the daemon restarts", async () => {
     const alice = await tab(browser, server, address);
     const bob = await tab(browser, server, address);
     const closing = await tab(browser, server, address);
@@ -185,7 +185,7 @@ test("tabs of a browser share one connection", { timeout: 120_000 }, async (t) =
     await until("the connection ends with the last tab", () => load().connections === 0);
   });
 
-  await t.test("without shared workers each tab has a connection of its own", async () => {
+  await t.test("each tab has a connection of its own without shared workers", async () => {
     await browser.context.addInitScript(() => {
       delete (globalThis as { SharedWorker?: unknown }).SharedWorker;
     });
@@ -196,7 +196,7 @@ test("tabs of a browser share one connection", { timeout: 120_000 }, async (t) =
   });
 });
 
-test("a shared worker whose script is missing", { timeout: 60_000 }, async (t) => {
+test("a shared worker whose script is missing", { timeout: 270_000 }, async (t) => {
   await using scene = await Scene.start(t);
   if (scene === null) return;
   const { server, embedded, browser } = scene;

@@ -57,7 +57,7 @@ function consumer(label: string): string {
   return project;
 }
 
-test("npm pack of a fresh clone makes a package with its code, whose README has no dead links", () => {
+test("npm pack of a fresh clone creates a package with its code, whose README has no dead links", () => {
   run("npm", ["pack", "--silent"], clone);
   const tarball = readdirSync(clone).find((file) => file.endsWith(".tgz"));
   assert.ok(tarball);

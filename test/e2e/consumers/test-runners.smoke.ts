@@ -52,7 +52,7 @@ for (const environment of ["node", "jsdom", "happy-dom"]) {
 
 for (const environment of ["node", "jsdom"]) {
   test(
-    `bytes of Jest's ${environment} are bytes, and the guide's example passes where it can`,
+    `byte arrays work in Jest's ${environment}, and the guide's example passes where it can`,
     { timeout: 120_000 },
     () => {
       using project = projectWith("jest", "jest-environment-jsdom", "@jest/globals");

@@ -36,7 +36,7 @@ for (const [version, compiler] of Object.entries(compilers)) {
   for (const { module, moduleResolution } of modules) {
     for (const skipLibCheck of [false, true]) {
       const how = `${moduleResolution}, skipLibCheck ${skipLibCheck}`;
-      test(`capabilities are kept apart by TypeScript ${version}, ${how}`, () => {
+      test(`TypeScript ${version} distinguishes capabilities, ${how}`, () => {
         project.write("tsconfig.json", {
           compilerOptions: {
             target: "es2022",

@@ -34,7 +34,7 @@ const BUNDLES = {
 };
 
 for (const [what, code] of Object.entries(BUNDLES)) {
-  test(`a page's bundle of ${what} has nothing of Node and at most 62 KiB`, async (t) => {
+  test(`a page's bundle of ${what} contains nothing of Node and at most 62 KiB`, async (t) => {
     const { gzipped, inputs } = await bundle(code);
     t.diagnostic(`${what}: ${(gzipped / 1024).toFixed(1)} KiB gzipped`);
     const ofNode = inputs.filter((input) => /platform\/node|node_modules\/ws\//.test(input));
@@ -43,14 +43,14 @@ for (const [what, code] of Object.entries(BUNDLES)) {
   });
 }
 
-test("a bundle for browsers cannot hold Node's modules", async () => {
+test("a bundle for browsers cannot contain Node's modules", async () => {
   await assert.rejects(bundle(`export * from "${name}/testing"`), /node:/);
 });
 
 /** Most bytes, gzipped, that a worker loads at its start for a network in a page. */
 const MOST_NETWORK_BYTES = 130_000;
 
-test("a network in a page loads at most 130 kB, and a database only when it keeps boxes", async (t) => {
+test("a network in a page loads at most 130 kB, and a database only if it keeps boxes", async (t) => {
   const result = await build({
     stdin: {
       contents: `import { EmbeddedDaemon } from "${name}/network";

@@ -42,7 +42,7 @@ function copyTests(folder: string): string[] {
   return [...files.map((name) => join(cli, name)), join(folder, "dist/test/e2e/cli.test.js")];
 }
 
-test("the packed package, installed globally, passes every test of the command line", (t) => {
+test("the globally installed package passes every test of the command line", (t) => {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "katz-global-")));
   try {
     const packed = JSON.parse(

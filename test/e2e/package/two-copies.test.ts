@@ -18,7 +18,7 @@ before(async () => {
 });
 after(() => project[Symbol.dispose]());
 
-test("a configuration, a document and errors of another copy are taken", async () => {
+test("configurations, documents and errors of another copy are accepted", async () => {
   const daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });
   const config = new theirs.Config(daemon.config());
   const client = await ours.ThinClient.connect(config);
@@ -39,7 +39,7 @@ test("a configuration, a document and errors of another copy are taken", async (
   }
 });
 
-test("bytes of another realm are bytes; what only looks like them is not", async () => {
+test("byte arrays of another realm are accepted, and lookalikes are refused", async () => {
   const foreign = (length: number, fill: number): Uint8Array =>
     vm.runInNewContext(`new Uint8Array(${length}).fill(${fill})`) as Uint8Array;
   assert.ok(!(foreign(1, 0) instanceof Uint8Array));

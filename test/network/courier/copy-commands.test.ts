@@ -110,7 +110,7 @@ void describe("a copy command", () => {
     assert.equal(fixture.virtual.pending, 0);
   });
 
-  void test("leaves the temporary boxes as they are, so that it can be done once more", async () => {
+  void test("does not delete the temporary boxes, so that it can be repeated", async () => {
     const fixture = await StorageFixture.start();
     const { boxes } = await prepareCopy(fixture, temporary, destination, payload);
     await finish(fixture);
@@ -125,7 +125,7 @@ void describe("a copy command", () => {
     assert.equal(fixture.virtual.pending, 0);
   });
 
-  void test("of a kind courier leaves true tombstones in the temporary boxes, and nothing behind them", async () => {
+  void test("of a kind courier leaves true tombstones in the temporary boxes, and nothing after them", async () => {
     const fixture = await StorageFixture.kind();
     const { boxes } = await prepareCopy(fixture, temporary, destination, payload);
     await finish(fixture);
@@ -145,7 +145,7 @@ void describe("a copy command", () => {
     await fixture.network.close();
   });
 
-  void test("of a kind courier fails, after its result is forgotten, on what it deleted", async () => {
+  void test("of a kind courier fails after its result is forgotten, because it deleted the boxes", async () => {
     const fixture = await StorageFixture.kind();
     await prepareCopy(fixture, temporary, destination, payload);
     await finish(fixture);
@@ -155,7 +155,7 @@ void describe("a copy command", () => {
     await fixture.network.close();
   });
 
-  void test("writes what is there already once more, which is a success", async () => {
+  void test("writes existing content again, which is a success", async () => {
     const fixture = await StorageFixture.kind({ courierCount: 2 });
     await prepareCopy(fixture, temporary, destination, payload);
     const [first, second] = fixture.network.couriers;
@@ -186,7 +186,7 @@ void describe("a copy command", () => {
     await fixture.network.close();
   });
 
-  void test("one success of two is enough", async () => {
+  void test("succeeds if one of two writes succeeds", async () => {
     const fixture = await StorageFixture.kind();
     const envelopes = await envelopesFor(fixture, destination, payload.slice(0, 10));
     await writeElements(fixture, temporary, elementsOf(fixture, envelopes));
@@ -197,7 +197,7 @@ void describe("a copy command", () => {
     await fixture.network.close();
   });
 
-  void test("sends an envelope again while both replicas are silent, not for ever", async () => {
+  void test("sends an envelope again while both replicas are silent, but not forever", async () => {
     for (const comesBack of [true, false]) {
       const fixture = await StorageFixture.kind();
       const envelopes = await envelopesFor(fixture, destination, payload.slice(0, 10));
@@ -218,7 +218,7 @@ void describe("a copy command", () => {
     }
   });
 
-  void test("waits for a temporary box that is not there yet", async () => {
+  void test("waits for a temporary box that does not exist yet", async () => {
     const fixture = await StorageFixture.kind();
     const envelopes = await envelopesFor(fixture, destination, payload);
     const elements = elementsOf(fixture, envelopes);
@@ -232,7 +232,7 @@ void describe("a copy command", () => {
     await fixture.network.close();
   });
 
-  void test("fails with 1 when the stream breaks off, after all tries", async () => {
+  void test("fails with 1 after all tries if the stream breaks off", async () => {
     const fixture = await StorageFixture.kind();
     const envelopes = await envelopesFor(fixture, destination, payload);
     const elements = elementsOf(fixture, envelopes);
@@ -251,7 +251,7 @@ void describe("a copy command", () => {
     await fixture.network.close();
   });
 
-  void test("reads from the other shard what one does not give", async () => {
+  void test("reads from the other shard what the first one does not return", async () => {
     let cases = 0;
     for (const code of [1, 2, 4, 8, 10, 11]) {
       const fixture = await StorageFixture.kind();
@@ -270,7 +270,7 @@ void describe("a copy command", () => {
     assert.equal(cases, 6);
   });
 
-  void test("fails at once when every shard says what will not pass", async () => {
+  void test("fails at once if every shard gives a permanent error", async () => {
     const fixture = await StorageFixture.kind();
     await prepareCopy(fixture, temporary, destination, payload);
     for (const { faults } of fixture.network.replicas) faults.fail(3);
@@ -308,7 +308,7 @@ void describe("a copy command", () => {
     assert.equal(cases, 6);
   });
 
-  void test("a capability that is none fails at once, with index 0", async () => {
+  void test("fails at once with index 0 for an invalid capability", async () => {
     const fixture = await StorageFixture.kind();
     const mixed = concatBytes(stream(3).writeCap.slice(0, 32), temporary.writeCap.slice(32));
     for (const cap of [
@@ -322,14 +322,14 @@ void describe("a copy command", () => {
     await fixture.network.close();
   });
 
-  void test("a stream without boxes fails like one that breaks off", async () => {
+  void test("fails for a stream without boxes as for one that breaks off", async () => {
     const fixture = await StorageFixture.kind();
     assert.deepEqual(await finish(fixture), failed(1, 1));
     await fixture.network.close();
     assert.equal(fixture.virtual.pending, 0);
   });
 
-  void test("no more than 1,024 may be unfinished; a further one gets no answer, a known one does", async () => {
+  void test("gets no answer beyond 1,024 unfinished ones unless it is known", async () => {
     const fixture = await StorageFixture.kind();
     for (const { faults } of fixture.network.replicas) faults.loss = 1;
     const caps = Array.from({ length: 1025 }, (_, i) => {
@@ -361,7 +361,7 @@ void describe("a copy command", () => {
     await fixture.network.close();
   });
 
-  void test("closing in the middle leaves no timer and tells nobody a result", async () => {
+  void test("leaves no timer and reports no result when the courier closes in the middle", async () => {
     const fixture = await StorageFixture.kind();
     await fixture.copy(temporary.writeCap);
     await fixture.virtual.advance(120);
@@ -377,8 +377,8 @@ function lastingStores(): (replica: ReplicaIdentity) => BoxStore {
   return ({ replicaId }) => stores[replicaId]!;
 }
 
-void describe("copy commands over a courier's end", () => {
-  void test("one that was running is run again", async () => {
+void describe("copy commands when their courier ends", () => {
+  void test("run again if they were running", async () => {
     const log = new MemoryLog();
     const options = { logFor: () => log, storeFor: lastingStores() };
     const before = await StorageFixture.kind(options);
@@ -402,7 +402,7 @@ void describe("copy commands over a courier's end", () => {
     await later.network.close();
   });
 
-  void test("boxes that were not deleted in time are deleted after the next start", async () => {
+  void test("delete the remaining boxes after the next start", async () => {
     const log = new MemoryLog();
     const options = { logFor: () => log, storeFor: lastingStores() };
     const before = await StorageFixture.kind(options);

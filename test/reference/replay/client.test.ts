@@ -50,7 +50,7 @@ const wanted: Partial<Record<RecordingName, ClientTally>> = {
 };
 
 for (const [name, tally] of Object.entries(wanted) as [RecordingName, ClientTally][]) {
-  test(`our client says and takes what the recording of ${name} has`, async () => {
+  test(`our client sends and accepts the messages in the recording of ${name}`, async () => {
     assert.deepEqual(await play(name), tally);
   });
 }
@@ -65,7 +65,7 @@ test("a request on which the reference hangs up never leaves our client", () => 
   }
 });
 
-test("our client takes up a read after the reference has resumed its session", async () => {
+test("our client resumes a read after the reference has resumed its session", async () => {
   const replay = new ClientReplay("resume");
   const [first, second] = loadRecording("resume").connections;
   const listener = new Listener();
@@ -97,7 +97,7 @@ test("our client takes up a read after the reference has resumed its session", a
   await closed;
 });
 
-test("words that answer nothing do not disturb our client", async () => {
+test("messages that answer nothing do not disturb our client", async () => {
   let words = 0;
   for (const connection of loadRecording("malformed").connections) {
     const replay = new ClientReplay("malformed");

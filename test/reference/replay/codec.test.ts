@@ -76,6 +76,6 @@ for (const name of RECORDINGS) {
   });
 }
 
-test("every frame was looked at", () => {
+test("every frame was checked", () => {
   assert.deepEqual(counts, { read: 441, silent: 2, refused: 3, wrongPrefix: 2 });
 });

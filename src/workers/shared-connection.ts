@@ -236,7 +236,7 @@ class Relay implements SharedConnection {
   #keptBytes = 0;
   #link: DaemonLink<Tab> | null = null;
   #dialling: AbortController | null = null;
-  /** Operations that the daemon had when the connection was lost, by key. */
+  /** Operations that the daemon had when a connection was lost, by key, until it cancels them. */
   readonly #former = new Map<string, Operation>();
   #closing: Promise<void> | null = null;
 
@@ -312,7 +312,7 @@ class Relay implements SharedConnection {
         const request = tab.closed ? null : decodeRequest(body);
         if (request === null) return;
         if (this.#link?.ready) this.#onRequest(tab, this.#link, request);
-        else this.#onEarly(tab, request, body.length);
+        else this.#onEarly(tab, request);
       });
     } catch (error) {
       this.#drop(tab, error instanceof ProtocolError ? error.message : "a frame cannot be read");
@@ -321,9 +321,9 @@ class Relay implements SharedConnection {
   }
 
   /** Keeps what came before the daemon greeted us; a client sends little before it is greeted. */
-  #onEarly(tab: Tab, request: DaemonRequest, size: number): void {
+  #onEarly(tab: Tab, request: DaemonRequest): void {
     tab.early.push(request);
-    tab.earlyBytes += size;
+    tab.earlyBytes += decodedSize(request, PAUSE_ABOVE_BYTES);
     if (tab.early.length <= PAUSE_ABOVE && tab.earlyBytes <= PAUSE_ABOVE_BYTES) return;
     this.#drop(tab, "too many requests before the daemon's greeting");
   }
@@ -803,11 +803,11 @@ class Relay implements SharedConnection {
       this.#former.clear();
     }
     link.ready = true;
-    // Before any tab's start: tabs that come back start their operations again.
-    for (const operation of this.#former.values()) {
-      link.ask(operation.cancel(QueryId.random()), null);
+    // Before any tab's start: tabs that come back start their operations again. A cancel that is
+    // lost with this connection too is sent again on the next one.
+    for (const [key, operation] of this.#former) {
+      link.ask(operation.cancel(QueryId.random()), null, () => this.#former.delete(key));
     }
-    this.#former.clear();
     link.liveness.start();
     for (const tab of this.#tabs) this.#greet(tab, link);
   }

@@ -26,6 +26,7 @@ import {
   decodeResponse,
   encodeResponse,
 } from "../wire/responses.js";
+import { type DaemonDialler, checkDialler } from "./dial-shared.js";
 import { DaemonLink, type Operation, type Query, operationOf } from "./daemon-link.js";
 
 /** The most tabs at a time, and the most sessions of tabs that are away. */
@@ -57,15 +58,6 @@ const HANDSHAKE_MS = 40_000;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 10_000;
 const LONGEST_CANCEL_MS = 15 * 60_000;
-/** Something that connects to a daemon: a `DialConfig`, or your own. */
-export interface DaemonDialler {
-  /** Connects. An abort rejects with the signal's reason and leaves no connection open. */
-  dial(options: {
-    /** Aborted when nobody wants the connection any more. */
-    readonly signal?: AbortSignal | undefined;
-  }): Promise<Transport>;
-}
-
 /** Options of {@link shareConnection}. */
 export interface ShareOptions {
   /** The clock for all waits; the platform's by default, a virtual one in tests. */
@@ -107,9 +99,7 @@ export function shareConnection(
   if (typeof listener?.open !== "function") {
     throw new TypeError(`\`listener\` must be a listener, got ${describeType(listener)}`);
   }
-  if (typeof daemon?.dial !== "function") {
-    throw new TypeError(`\`daemon\` must have a method \`dial\`, got ${describeType(daemon)}`);
-  }
+  checkDialler(daemon);
   return new Relay(listener, daemon, options.clock ?? realClock);
 }
 

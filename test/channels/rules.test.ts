@@ -226,6 +226,43 @@ describe("the rules of channels", () => {
     await clock.runUntil(channels.close());
   });
 
+  it("a message that cannot be stored in time is not sent", async () => {
+    const { clock, boxes } = await world();
+    /** A disk that takes a second for everything. */
+    class SlowDatabase extends CrashDatabase {
+      override async batch(...given: Parameters<CrashDatabase["batch"]>): Promise<void> {
+        await clock.sleep(1000);
+        return super.batch(...given);
+      }
+    }
+    const channels = await clock.runUntil(
+      openChannels(boxes.client(), new SlowDatabase(new Disk()), { clock }),
+    );
+    const writer = await clock.runUntil(channels.create("out"));
+    boxes.fate = () => ({ delayMs: 20, lost: "request" });
+    const first = writer.send("stored", { timeoutMs: 5000 });
+    await clock.advance(100);
+    const signal = AbortSignal.abort(new Error("given up"));
+    const late = [
+      writer.send("too late", { timeoutMs: 500 }),
+      writer.send("given up", { signal }),
+      writer.send("in time", { timeoutMs: 1500 }),
+    ];
+    const outcomes = await clock.runUntil(Promise.allSettled([first, ...late]));
+    assert.deepEqual(
+      outcomes.map((outcome) => outcome.status === "fulfilled" || String(outcome.reason)),
+      [
+        true,
+        "RequestTimeoutError: the message was not stored within 500 ms, and will not be sent",
+        "Error: given up",
+        true,
+      ],
+    );
+    assert.equal(writer.queued, 2);
+    await assert.rejects(writer.send("wrong", { timeoutMs: 0 }), RangeError);
+    await clock.runUntil(channels.close());
+  });
+
   it("a message that a full disk refuses is not sent, and can be sent once there is room", async () => {
     const { clock, open, boxes } = await world();
     const database = new CrashDatabase(new Disk());

@@ -14,17 +14,21 @@ import { assertShape } from "./shapes.js";
 const folder = temporaryFolder();
 const path = (name: string): string => join(folder, name);
 
-/** Runs a daemon until it has reported its address and `use` is done, then ends it. */
+/**
+ * Runs a daemon until it has said where it listens and `use` is done, then ends it.
+ * @param said what it must have said before `use`, by default one line.
+ */
 async function withDaemon(
   args: readonly string[],
   use: (stdout: string) => Promise<void>,
   signal: NodeJS.Signals = "SIGINT",
+  said = "\n",
 ): ReturnType<typeof katz> {
   const uses: Promise<void>[] = [];
   const ended = await katz(["daemon", ...args], {
     cwd: folder,
     onStdout: (soFar, child) => {
-      if (!soFar.includes("\n") || uses.length > 0) return;
+      if (!soFar.includes(said) || uses.length > 0) return;
       uses.push(use(soFar).finally(() => child.kill(signal)));
     },
   });
@@ -149,6 +153,10 @@ test(
     const writes = writing.map((index) => client.write(writeCap, index, "x", { timeoutMs: 3000 }));
     await Promise.allSettled(writes);
     await client.stop();
+    const isTold = (): boolean => errors !== "";
+    for (let waited = 0; !isTold() && waited < 6000; waited++) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
     daemon.kill("SIGTERM");
     await once(daemon, "close");
     const told = linesOf(errors);
@@ -305,9 +313,13 @@ test("--write-authority writes the values of the network that the authorities' c
 test("logs objects with --json, each with its time", async () => {
   const args = ["--json", "--listen", `unix:${path("j.sock")}`, "--epoch", "1h"];
   const more = ["--couriers", "2", "--replicas", "4", "--realistic", "--seed", "s"];
-  const { stdout, stderr } = await withDaemon([...args, ...more], async () => {
-    await new Promise((resolve) => setTimeout(resolve, 700));
-  });
+  const until = '"type":"epoch"';
+  const { stdout, stderr } = await withDaemon(
+    [...args, ...more],
+    () => Promise.resolve(),
+    "SIGINT",
+    until,
+  );
   assert.equal(stderr, "");
   const records = recordsOf(stdout);
   assert.deepEqual(

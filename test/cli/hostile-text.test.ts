@@ -49,7 +49,7 @@ const commands: readonly (readonly [args: readonly string[], shows: RegExp])[] =
 const commandsOffline: typeof commands = [
   [["watch", "-n", "2"], /not connected: \\u\{1b\}/],
   [["ping", "-n", "1", "--timeout", "300ms"], /katz: /],
-  [["doctor", "--timeout", "300ms"], /failed +mixnet/],
+  [["doctor", "--timeout", "1s"], /failed +mixnet/],
 ];
 
 const everyCommand = (): typeof commands => [

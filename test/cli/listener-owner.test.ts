@@ -51,7 +51,9 @@ async function squatter(what: string, uid = NOBODY): Promise<[ChildProcess, stri
     `server.listen(${what}, () => console.log(server.address().port ?? "path"));`;
   const child = spawn(process.execPath, ["-e", script], { uid, gid: uid, cwd: "/" });
   after(() => child.kill("SIGKILL"));
-  const [line] = (await once(child.stdout, "data")) as [Buffer];
+  const ended = once(child, "exit").then(() => assert.fail("the other user's program ended"));
+  ended.catch(() => {});
+  const [line] = (await Promise.race([once(child.stdout, "data"), ended])) as [Buffer];
   return [child, line.toString().trim()];
 }
 

@@ -31,9 +31,12 @@ async function told(
   what: "stdout" | "stderr",
   text: RegExp,
 ): Promise<string> {
+  let isOver = false;
+  void process.ended.then(() => (isOver = true));
   for (;;) {
     const match = text.exec(process[what]);
     if (match) return match[1]!;
+    assert.ok(!isOver, `it ended: ${process.stderr}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

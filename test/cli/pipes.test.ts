@@ -114,7 +114,7 @@ test(
           stdio: ["ignore", "ignore", "ignore", fd],
         });
         const ended = once(child, "exit");
-        const timeout = setTimeout(() => child.kill("SIGKILL"), 20_000);
+        const timeout = setTimeout(() => child.kill("SIGKILL"), 120_000);
         while (child.exitCode === null && child.signalCode === null) {
           if (timesOpened(child.pid!) >= 2) break;
           await sleep(20);

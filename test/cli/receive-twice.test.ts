@@ -65,7 +65,10 @@ test("a second sender of the same files is refused, and the first one's ticket s
   const file = network.newFile(1_000_000);
   await using one = new KatzProcess(["send", file], network.env);
   const ticket = await one.firstLine();
+  // So that it is not done before the second one begins.
+  one.kill("SIGSTOP");
   const two = await network.katz(["send", file]);
+  one.kill("SIGCONT");
   assert.deepEqual([two.code, two.stdout], [2, ""], two.stderr);
   assert.match(two.stderr, /another katz send is sending the same files/);
   assert.equal((await one.ended).code, 0, one.stderr);
@@ -86,8 +89,12 @@ test("a second receiver of one ticket into one folder is refused and changes not
   await using one = new KatzProcess(args, network.env);
   const partial = (): string | undefined =>
     readdirSync(into).find((name) => name.endsWith("partial"));
-  while (partial() === undefined) await sleep(5);
+  const early = one.ended.then(() => assert.fail(`ended early: ${one.stderr}`));
+  early.catch(() => {});
+  while (partial() === undefined) await Promise.race([sleep(5), early]);
+  one.kill("SIGSTOP");
   const two = await network.katz(args);
+  one.kill("SIGCONT");
   assert.equal(two.code, 2, two.stderr);
   assert.match(two.stderr, /another katz receive is fetching this ticket into the same folder/);
   assert.equal((await one.ended).code, 0, one.stderr);

@@ -19,15 +19,18 @@ before(async () => {
 });
 after(() => daemon.close());
 
-/** Runs a command on a pseudo-terminal; sends Ctrl-C after `until` appeared. */
+/** Runs a command on a pseudo-terminal; sends Ctrl-C when `until` was seen. Ends what hangs. */
 const program = `
-import os, pty, re, select, sys, time
+import os, pty, re, select, signal, sys, time
 until, command = sys.argv[1], sys.argv[2:]
 pid, fd = pty.fork()
 if pid == 0:
     os.execv(command[0], command)
-seen, sent, end = b"", False, time.time() + 30
-while time.time() < end:
+seen, sent, end = b"", False, time.monotonic() + 240
+while True:
+    if time.monotonic() > end:
+        os.kill(pid, signal.SIGKILL)
+        break
     if select.select([fd], [], [], 0.1)[0]:
         try:
             data = os.read(fd, 65536)

@@ -43,7 +43,7 @@ async function untilNoted(boxes: number, sender: KatzProcess): Promise<void> {
 async function receives(ticket: string, file: string): Promise<void> {
   const into = join(folder, `into-${ticket.slice(-8)}`);
   mkdirSync(into);
-  const { code, stderr } = await katz(["receive", "-", "--into", into, "--timeout", "20s"], {
+  const { code, stderr } = await katz(["receive", "-", "--into", into, "--timeout", "120s"], {
     env,
     input: `${ticket}\n`,
   });

@@ -84,6 +84,23 @@ describe("the console's feed", () => {
     await daemon.close();
   });
 
+  test("writes that are asked for at once go to boxes of their own", async () => {
+    const { clock, daemon, feed } = await embedded();
+    const many = async (action: ConsoleAction): Promise<void> => {
+      await clock.runUntil(Promise.all([1, 2, 3].map(() => feed.perform(action))));
+    };
+    await many({ do: "write" });
+    await many({ do: "read" });
+    const boxes = feed.state().boxes;
+    assert.deepEqual(
+      boxes.map(({ state }) => state),
+      ["read", "read", "read"],
+    );
+    assert.equal(new Set(boxes.map(({ boxId }) => boxId)).size, 3);
+    feed.close();
+    await daemon.close();
+  });
+
   test("writes, reads and deletes its own boxes, and explains the last error", async () => {
     const { clock, daemon, feed, doing } = await embedded();
     const boxes = (): ConsoleState["boxes"] => feed.state().boxes;

@@ -3,7 +3,9 @@
  * separate process, and raw sockets send arbitrary requests.
  */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { type IncomingMessage, get, request } from "node:http";
+import { connect } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { WebSocket } from "ws";
 import { checkFlags } from "../../src/cli/commands/console/console.js";
@@ -191,6 +193,30 @@ describe("katz console", { timeout: 60_000 }, () => {
     assert.equal(await closed, 1003);
     assert.equal(socket.readyState, WebSocket.OPEN);
     socket.terminate();
+  });
+
+  test("ends when it is told to, whoever still holds a refused connection", async () => {
+    await using other = new KatzProcess([
+      "console",
+      "--json",
+      "--mixing",
+      "instant",
+      "--listen",
+      "tcp:127.0.0.1:0",
+    ]);
+    const { url } = JSON.parse(await other.firstLine()) as { url: string };
+    const { port: otherPort, host } = new URL(url);
+    const held = connect({ port: Number(otherPort), host: "127.0.0.1", allowHalfOpen: true });
+    held.on("error", () => {});
+    held.write(
+      `GET /socket HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    );
+    const [answer] = (await once(held, "data")) as [Buffer];
+    assert.match(answer.toString(), /^HTTP\/1.1 403/);
+    other.kill("SIGINT");
+    assert.equal((await other.ended).code, 0);
+    held.destroy();
   });
 
   test("does not show its token where other users of the machine can read it", () => {

@@ -338,7 +338,7 @@ test("dialling a worker ends with its signal, and then does not connect", async 
   assert.equal(dials, 0);
 });
 
-test("wrong arguments are refused by name", () => {
+test("wrong arguments are refused by name", async () => {
   const listener = memoryListener();
   const wrong = shareConnection as (...args: unknown[]) => unknown;
   assert.throws(() => wrong(null, { dial() {} }), /`listener` must be a listener, got null/);
@@ -349,5 +349,18 @@ test("wrong arguments are refused by name", () => {
   assert.throws(
     () => wrong(listener, { dial() {} }, { clok: 1 }),
     /`options.clok` is not an option/,
+  );
+  const dial = dialShared as (...args: unknown[]) => Promise<unknown>;
+  await assert.rejects(
+    dial("worker.js", { dial() {} }),
+    /`start` must be a function, got a string/,
+  );
+  await assert.rejects(
+    dial(() => {}, null),
+    /`daemon` must have a method `dial`, got null/,
+  );
+  await assert.rejects(
+    dial(() => {}, { dial() {} }, { adress: "x" }),
+    /`options.adress` is not/,
   );
 });

@@ -441,6 +441,32 @@ test("a cancel is repeated until the start is answered", async (t) => {
   assert.equal(shared.load.unanswered, 0);
 });
 
+test("a cancel that is lost with the connection is sent on the next one", async (t) => {
+  const { daemon, listener, connection, first } = await scene(t);
+  const hash = randomBytes(32);
+  first.send(start(hash));
+  await settle();
+  let lost = connection;
+  const again = async (): Promise<DaemonRequest<"cancelResendingEncryptedMessage">[]> => {
+    lost.transport.destroy();
+    await settle();
+    const joining = RawTab.join(listener, randomBytes(16));
+    lost = await daemon.shakeHands(true);
+    await joining;
+    await settle();
+    return lost.requests.filter((one) => one.kind === "cancelResendingEncryptedMessage");
+  };
+  for (const _ of [1, 2]) {
+    const [cancel] = await again();
+    assert.deepEqual(cancel?.envelopeHash, hash);
+  }
+  const [cancel] = await again();
+  const { queryId, kind } = cancel!;
+  lost.send({ kind: `${kind}Reply`, queryId, errorCode: 0 });
+  await settle();
+  assert.deepEqual(await again(), []);
+});
+
 test("an operation of two tabs is cancelled when neither waits for it", async (t) => {
   const { first, listener, connection, shared } = await scene(t);
   const leaving = await RawTab.join(listener, randomBytes(16));
@@ -620,4 +646,19 @@ test("the bytes that a tab sends before the daemon's greeting are limited", asyn
   await send(10);
   assert.equal(tab.closed, true);
   assert.equal(shared.load.tabs, 0);
+});
+
+test("what they take when they are decoded counts", async (t) => {
+  const listener = memoryListener();
+  const shared = shareConnection(listener, new ScriptedDaemon(), { clock: new VirtualClock() });
+  t.after(() => shared.close());
+  const tab = await RawTab.join(listener);
+  // A destination takes one byte on the wire.
+  const destinations = Array.from({ length: 40_000 }, () => new Map());
+  const request = { query_id: QueryId.random(), destinations, is_start: true, is_last: true };
+  const body = encodeCbor({ create_courier_envelopes_from_multi_payload: request });
+  assert.ok(body.length < 50_000);
+  for (let i = 0; i < 4; i++) tab.transport.write(encodeFrame(body));
+  await settle();
+  assert.equal(tab.closed, true);
 });

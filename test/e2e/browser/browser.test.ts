@@ -50,7 +50,7 @@ async function open(browser: HeadlessBrowser, server: PageServer): Promise<Page>
   return page;
 }
 
-test("a page in a browser uses the client", { timeout: 120_000 }, async (t) => {
+test("a page in a browser uses the client", { timeout: 540_000 }, async (t) => {
   const executable = findChromium();
   if (executable === null) {
     t.skip("not run: no Chromium on this machine (KATZ_CHROMIUM names one)");

@@ -18,6 +18,12 @@ export function findChromium(): string | null {
   return given ?? PLACES.find((place) => existsSync(place)) ?? null;
 }
 
+/**
+ * Longest that anything in a browser may take, in ms. No test pays for it that passes; a machine that
+ * is busy may need more than the usual half minute, for the start above all.
+ */
+const LONGEST_MS = 120_000;
+
 /** A headless browser with a temporary profile. */
 export class HeadlessBrowser implements AsyncDisposable {
   readonly context: BrowserContext;
@@ -33,6 +39,7 @@ export class HeadlessBrowser implements AsyncDisposable {
     const context = await chromium.launchPersistentContext(profile, {
       executablePath,
       headless: true,
+      timeout: LONGEST_MS,
       args: [
         "--no-sandbox",
         "--disable-gpu",
@@ -43,11 +50,13 @@ export class HeadlessBrowser implements AsyncDisposable {
         "--disable-sync",
       ],
     });
+    context.setDefaultTimeout(LONGEST_MS);
     return new HeadlessBrowser(context, profile);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.context.close();
-    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5 });
+    // The browser's processes may still write there for a moment.
+    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 20 });
   }
 }

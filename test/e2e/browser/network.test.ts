@@ -7,7 +7,7 @@ import { HeadlessBrowser, findChromium } from "./chromium.js";
 import { type Kept, SCRIPTS, connect, open } from "./network-page.js";
 import { PageServer } from "./page-server.js";
 
-test("a network in a page", { timeout: 300_000 }, async (t) => {
+test("a network in a page", { timeout: 540_000 }, async (t) => {
   const executable = findChromium();
   if (executable === null) {
     t.skip("not run: no Chromium on this machine (KATZ_CHROMIUM names one)");

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { HeadlessBrowser, findChromium } from "./chromium.js";
 import { openPlayground, runProgram, servePlayground } from "./playground-page.js";
 
-test("the playground", { timeout: 240_000 }, async (t) => {
+test("the playground", { timeout: 540_000 }, async (t) => {
   await using served = await servePlayground("packed");
   const { origin } = served;
 
@@ -73,6 +73,7 @@ test("the playground", { timeout: 240_000 }, async (t) => {
       await beside.locator("button", { hasText: "Network" }).press("Enter");
       const slider = beside.locator("input[type=range]");
       await slider.press("Home");
+      await beside.locator(".slider output", { hasText: " ago" }).waitFor();
       assert.match((await slider.getAttribute("aria-valuetext"))!, / ago$/);
       assert.deepEqual(problems, []);
       await page.close();

@@ -116,7 +116,7 @@ class Scene implements AsyncDisposable {
   }
 }
 
-test("tabs of a browser share one connection", { timeout: 120_000 }, async (t) => {
+test("tabs of a browser share one connection", { timeout: 270_000 }, async (t) => {
   await using scene = await Scene.start(t);
   if (scene === null) return;
   const { server, embedded, browser } = scene;
@@ -199,7 +199,7 @@ test("tabs of a browser share one connection", { timeout: 120_000 }, async (t) =
   });
 });
 
-test("a shared worker whose script is missing", { timeout: 60_000 }, async (t) => {
+test("a shared worker whose script is missing", { timeout: 270_000 }, async (t) => {
   await using scene = await Scene.start(t);
   if (scene === null) return;
   const { server, embedded, browser } = scene;

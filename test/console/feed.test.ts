@@ -12,7 +12,7 @@ import { ThinClient } from "../../src/index.js";
 import { DevDaemon } from "../../src/testing/index.js";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
-/** Connections are made in memory; the address is for messages only. */
+/** Connections are made in memory; the address only appears in messages. */
 const unused = { dial: { unix: { address: "@feed" } } };
 const version = "0.0.0";
 const verify = async () => [];
@@ -67,7 +67,7 @@ describe("the console's feed", () => {
     assert.equal(feed.state().load, null);
     await doing({ do: "restart" });
     assert.equal(feed.state().faults?.daemonRuns, true);
-    // An invalid wish changes nothing, and its reason is in the log.
+    // An invalid action changes nothing, and the log has the reason.
     await doing({ do: "loss", value: 7 });
     assert.equal(faults.loss, 0);
     await doing({ do: "replicaFail", replica: "nobody", code: 5 });

@@ -76,7 +76,7 @@ export function Boxes() {
           A write is done when a courier has taken the envelope over. The courier hands it to the
           replicas, and asks again until they have it. A replica keeps a box for the replica epoch
           (a week) in which it was stored, and for the next one. Then it deletes the box. Times are
-          UTC; a box is stored since a courier took it over.
+          UTC, and count from when a courier took the box over.
         </p>
       </section>
       <WhoSees />

@@ -156,15 +156,15 @@ describe("the console's feed", () => {
   test("shows the test code of everything that ending all faults does", async () => {
     const { daemon, feed, doing } = await embedded();
     await doing({ do: "loss", value: 0.5 });
-    let code = "";
-    const leave = feed.open(({ events }) => {
-      for (const event of events) {
-        if (event.event === "did" && event.text === "clearFaults") code = event.code!;
-      }
+    const told = new Promise<string>((resolve) => {
+      feed.open(({ events }) => {
+        for (const event of events) {
+          if (event.event === "did" && event.text === "clearFaults") resolve(event.code!);
+        }
+      });
     });
     await doing({ do: "clearFaults" });
-    while (code === "") await new Promise((resolve) => setTimeout(resolve, 20));
-    leave();
+    const code = await told;
     for (const call of ["setOnline(true)", "setLoss(0)", "setExtraDelay(0)"]) {
       assert.ok(code.includes(call), code);
     }

@@ -4,7 +4,7 @@ import { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
 import type { Clock } from "../clock/clock.js";
 import { realClock } from "../clock/real.js";
 import { generateKeypair } from "../bacap/capabilities.js";
-import { CopyCommandFailedError, InvalidStateError, isThinClientError } from "../errors/errors.js";
+import { hasCode, InvalidStateError, isThinClientError } from "../errors/errors.js";
 import { REPLICA_ERROR_BOX_ALREADY_EXISTS } from "../errors/codes.js";
 import { COPY_OVERHEAD, MAX_BATCH_BOXES, runBatch } from "./batch.js";
 import type { ChannelClient, ChannelDiagnostic, DiagnosticsHook } from "./channel-client.js";
@@ -671,7 +671,7 @@ export class Channels implements AsyncDisposable {
 
   async #batchFailed(entry: BatchEntry, error: unknown): Promise<void> {
     const isTaken =
-      error instanceof CopyCommandFailedError &&
+      hasCode(error, "THIN_CLIENT_ERROR_COPY_COMMAND_FAILED") &&
       error.replicaErrorCode === REPLICA_ERROR_BOX_ALREADY_EXISTS;
     if (!isTaken) {
       for (const writer of entry.writers) writer.batchFailed(error);

@@ -1,6 +1,7 @@
 /** What a message port accepts from an end that breaks the rules of the stream, or is gone. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import vm from "node:vm";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { ConnectError, ConnectionLostError, ProtocolError } from "../../src/errors/errors.js";
 import { dialPort, messagePortTransport } from "../../src/workers/message-port.js";
@@ -61,6 +62,22 @@ test("bytes after an end are refused", async () => {
   await recorder.closed;
   assert.equal(recorder.bytes, 3);
   port.close();
+});
+
+test("bytes of another realm are bytes; memory that stays shared is not", async () => {
+  for (const [text, bytes] of [
+    ["new Uint8Array([1, 2, 3])", 3],
+    ["new Uint8Array(new SharedArrayBuffer(3))", 0],
+  ] as const) {
+    const port = Object.assign(new EventTarget(), { postMessage() {}, start() {}, close() {} });
+    const recorder = Recorder.open(messagePortTransport(port));
+    const message = (data: unknown): void =>
+      void port.dispatchEvent(Object.assign(new Event("message"), { data }));
+    message(vm.runInNewContext(text));
+    message("end");
+    assert.equal((await recorder.closed) instanceof ProtocolError, bytes === 0);
+    assert.equal(recorder.bytes, bytes);
+  }
 });
 
 test("an end that goes away can say why", async () => {

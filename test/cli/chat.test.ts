@@ -34,12 +34,14 @@ test("two talk, and what one typed alone is there later", { timeout: 180_000 }, 
   assert.equal(alice.code, 0, alice.stderr);
   assert.equal(bob.code, 0, bob.stderr);
   assert.deepEqual(linesOf(bob.stdout), ["alice: hello bob"]);
-  const alone = await run("b", ["alice"], "hello alice\n");
+  const alone = await run("b", ["alice"], "hello alice\nand again\n");
   assert.equal(alone.code, 0, alone.stderr);
   const later = await run("a", ["bob", "-n", "1", "--json"], "");
   assert.equal(later.code, 0, later.stderr);
   assertShape(recordsOf(later.stdout)[0]!, "message");
   assert.equal(recordsOf(later.stdout)[0]!["text"], "hello alice");
+  const next = await run("a", ["bob", "-n", "1"], "");
+  assert.deepEqual(linesOf(next.stdout), ["bob: and again"], "what was shown does not come again");
 });
 
 test("a stranger's name, and a voucher on the command line, are refused", async () => {

@@ -1,4 +1,5 @@
 /** A tab's way to the connection that all tabs share, or to one of its own. */
+import { checkOptions } from "../bytes/options.js";
 import { onAbort } from "../clock/on-abort.js";
 import { realClock } from "../clock/real.js";
 import type { Transport } from "../transport/transport.js";
@@ -31,6 +32,7 @@ export async function dialShared(
     readonly address?: string | undefined;
   } = {},
 ): Promise<Transport> {
+  checkOptions("options", options, ["signal", "address"]);
   const { signal, address = "shared connection" } = options;
   signal?.throwIfAborted();
   let worker: SharedWorkerLike;

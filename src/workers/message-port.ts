@@ -6,6 +6,7 @@
  * WINDOW_BYTES} may be posted and not yet delivered, so a slow reader makes the writer wait.
  */
 import { isArrayBuffer, isBytes } from "../bytes/bytes.js";
+import { checkOptions } from "../bytes/options.js";
 import { ConnectError, ConnectionLostError, ProtocolError } from "../errors/errors.js";
 import { onAbort } from "../clock/on-abort.js";
 import { Inbox } from "../transport/inbox.js";
@@ -314,6 +315,7 @@ export function dialPort(
     readonly address?: string | undefined;
   } = {},
 ): Promise<Transport> {
+  checkOptions("options", options, ["signal", "address"]);
   const { signal, address = "worker" } = options;
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();

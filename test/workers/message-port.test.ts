@@ -4,6 +4,7 @@ import { test } from "node:test";
 import vm from "node:vm";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { ConnectError, ConnectionLostError, ProtocolError } from "../../src/errors/errors.js";
+import { dialShared } from "../../src/workers/dial-shared.js";
 import { dialPort, messagePortTransport } from "../../src/workers/message-port.js";
 import { Recorder, pattern } from "../transport/transport-recorder.js";
 
@@ -125,6 +126,17 @@ test("an end whose thread is killed is noticed", async () => {
   transport.write(pattern(10));
   await worker.terminate();
   assert.ok((await recorder.closed) instanceof ConnectionLostError);
+});
+
+test("an option that does not exist is refused, not ignored", async () => {
+  const wrong = { nosuch: 1 } as object;
+  const refused = {
+    name: "TypeError",
+    message: "`options.nosuch` is not an option; known: signal, address",
+  };
+  await assert.rejects(async () => dialPort(new MessageChannel().port1, wrong), refused);
+  const never = (): never => assert.fail("nothing is dialled");
+  await assert.rejects(async () => dialShared(never, { dial: never }, wrong), refused);
 });
 
 test("dialling an end that answers otherwise, or is gone, is a ConnectError", async () => {

@@ -30,6 +30,12 @@ const benches: Readonly<Record<string, () => Promise<BenchLine[]> | BenchLine[]>
 };
 
 const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !Object.hasOwn(benches, name));
+if (unknown.length > 0) {
+  const known = Object.keys(benches).join(", ");
+  console.error(`No benchmark is called ${unknown.join(", ")}. There are: ${known}`);
+  process.exit(2);
+}
 const lines: BenchLine[] = [];
 for (const [name, bench] of Object.entries(benches)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;

@@ -56,7 +56,10 @@ interface WritableStream<T> {
 }
 declare var WritableStream: {
   prototype: WritableStream<unknown>;
-  new <T>(sink: { write(chunk: T): Promise<void>; close(): Promise<void> }): WritableStream<T>;
+  new <T>(sink: {
+    write(chunk: T, controller: { readonly signal: AbortSignal }): Promise<void>;
+    close(): Promise<void>;
+  }): WritableStream<T>;
 };
 
 declare const crypto: { getRandomValues<T extends Uint8Array>(array: T): T };

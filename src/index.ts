@@ -159,6 +159,7 @@ export {
   type EpochTime,
   REPLICA_EPOCH_MS,
   epochAt,
+  epochLengthOf,
   epochStart,
   replicaEpoch,
 } from "./pki/epoch.js";

@@ -1,6 +1,6 @@
 /** Network page: a map that shows packets on their real routes with their real delays. */
 import { signal } from "@preact/signals";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { knowledge } from "../knowledge.js";
 import { type MapLayout, type PlacedNode, type Role, layOut } from "../map-layout.js";
 import { Do, Explain, Learns, clockTime, counted, duration } from "../parts.js";
@@ -139,7 +139,8 @@ function Map() {
   const canvas = useRef<HTMLCanvasElement>(null);
   const [width, setWidth] = useState(960);
   const { map } = state.value!;
-  useEffect(() => {
+  // Before the page is painted: else a frame shows a map that is too wide, and one without a canvas.
+  useLayoutEffect(() => {
     const element = holder.current!;
     const measure = () => setWidth(Math.max(300, Math.floor(element.clientWidth)));
     measure();
@@ -149,7 +150,7 @@ function Map() {
   }, []);
   const topology = JSON.stringify(map);
   const layout = useMemo(() => layOut(map!, width), [topology, width]);
-  useEffect(() => draw(canvas.current!, layout), [layout]);
+  useLayoutEffect(() => draw(canvas.current!, layout), [layout]);
   void second.value;
   return (
     <div class="map" ref={holder}>

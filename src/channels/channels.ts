@@ -219,7 +219,7 @@ export class Channels implements AsyncDisposable {
   readonly #writers = new Map<string, Writer>();
   readonly #readers = new Map<string, Reader>();
   readonly #keys = new Map<string, string>();
-  /** Names of channels that contacts will make later. */
+  /** Names of channels that contacts and groups will make later. */
   readonly #reserved = new Set<string>();
   readonly #batches = new Map<number, BatchEntry>();
   readonly #counts = {
@@ -251,6 +251,7 @@ export class Channels implements AsyncDisposable {
         for (const name of names) this.#reserved.delete(name);
       },
       compose: (draft, channels) => {
+        for (const { name } of channels) if (this.#keys.has(name)) throw channelExists(name);
         for (const channel of channels) this.#compose(draft, channel);
       },
       appear: async (names) => {
@@ -262,6 +263,7 @@ export class Channels implements AsyncDisposable {
       readerNow: (name) => this.#readers.get(name)!,
       writers: this.#writers,
       has: (name) => this.#keys.has(name),
+      isTaken: (name) => this.#keys.has(name) || this.#reserved.has(name),
       deleteChannel: (name) => this.delete(name),
       clock: options.clock,
       boxLength: () => this.#boxLength,
@@ -457,12 +459,10 @@ export class Channels implements AsyncDisposable {
 
   #checkFree(name: string): void {
     if (!this.#keys.has(name) && !this.#reserved.has(name)) return;
+    if (this.#keys.has(name)) throw channelExists(name);
     throw new ChannelExistsError(
-      this.#keys.has(name)
-        ? `there is already a channel ${JSON.stringify(name)}; open it with writer() or reader(), ` +
-            "or choose another name"
-        : `a contact will make a channel ${JSON.stringify(name)}; choose another name, or ` +
-            "cancel the contact",
+      `a contact or a group will make a channel ${JSON.stringify(name)}; choose another name, ` +
+        "cancel the contact, or leave the group",
     );
   }
 
@@ -729,6 +729,13 @@ export class Channels implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+function channelExists(name: string): Error {
+  return new ChannelExistsError(
+    `there is already a channel ${JSON.stringify(name)}; open it with writer() or reader(), ` +
+      "or choose another name",
+  );
 }
 
 function batchKey(id: number): string {

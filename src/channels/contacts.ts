@@ -83,6 +83,10 @@ export interface ContactsContext {
   writerNow(name: string): Writer;
   readerNow(name: string): Reader;
   readonly writers: ReadonlyMap<string, Writer>;
+  /** Whether a channel with that name exists. */
+  has(name: string): boolean;
+  /** Whether a new channel cannot have that name: one exists, or the name is reserved. */
+  isTaken(name: string): boolean;
   checkOpen(): void;
 }
 
@@ -155,6 +159,7 @@ export class Contacts {
   /** The number of the next exchange of a group. */
   #serial = 0;
   readonly #hooks: ExchangeHooks = {
+    names: ({ name }) => channelNames(name),
     answer: async (record) =>
       encodeKatzenqtMembers([
         { displayName: record.ownName, readCap: readCapOf(record.messageWriteCap!) },
@@ -192,15 +197,20 @@ export class Contacts {
       }
       this.#exchanges.set(placeOf(record), exchange);
       if (exchange.isOver) continue;
-      if (record.group === null) this.#context.reserve(channelNames(record.name));
+      const names = this.#hooksOf(record).names(record);
+      this.#context.reserve(names.filter((name) => !this.#context.has(name)));
       this.#start(exchange);
     }
   }
 
   #exchange(key: string, record: ExchangeRecord): VoucherExchange {
     const { client, store, scheduler } = this.#context;
-    const hooks = record.group === null ? this.#hooks : this.groupHooks!;
+    const hooks = this.#hooksOf(record);
     return new VoucherExchange({ client, store, scheduler, hooks }, key, record);
+  }
+
+  #hooksOf({ group }: ExchangeRecord): ExchangeHooks {
+    return group === null ? this.#hooks : this.groupHooks!;
   }
 
   #start(exchange: VoucherExchange): void {

@@ -118,8 +118,6 @@ interface SavedMember extends GroupMember {
 export interface GroupsContext extends ContactsContext {
   readonly clock: Clock;
   readonly boxLength: () => number;
-  /** Whether a channel with that name exists. */
-  has(name: string): boolean;
   deleteChannel(name: string): Promise<void>;
 }
 
@@ -160,6 +158,7 @@ export class Groups {
 
   /** The hooks of vouchers that belong to groups. @internal */
   readonly hooks: ExchangeHooks = {
+    names: ({ group, role }) => (role === "newcomer" ? [ownChannelOf(group!)] : []),
     answer: async (record) => this.#of(record).answer(record),
     finish: (draft, record, answer) => this.#of(record).finish(draft, record, answer),
     finished: async (record) => this.#of(record).finished(),
@@ -177,18 +176,25 @@ export class Groups {
    * @throws TypeError, RangeError for wrong arguments; ChannelExistsError when the name is taken.
    */
   async create(name: string, options: GroupOptions): Promise<Group> {
-    const group = await this.#add(name, options, (draft, made) => {
-      this.#context.compose(draft, [
-        {
-          kind: "writer",
-          name: made.ownChannel,
-          writeCap: generateKeypair().writeCap,
-          format: made.format,
-        },
-      ]);
-    });
-    await this.#context.appear([group.ownChannel]);
-    return group;
+    this.#context.checkOpen();
+    checkGroup(name, options);
+    this.#checkFree(name);
+    const channel = ownChannelOf(name);
+    this.#context.reserve([channel]);
+    try {
+      let group: Group | null = null;
+      await this.#context.store.commit((draft) => {
+        group = this.#compose(draft, name, options);
+        const { writeCap } = generateKeypair();
+        const { format } = group;
+        this.#context.compose(draft, [{ kind: "writer", name: channel, writeCap, format }]);
+      });
+      this.#groups.set(name, group!);
+    } finally {
+      this.#context.release([channel]);
+    }
+    await this.#context.appear([channel]);
+    return this.#groups.get(name)!;
   }
 
   /**
@@ -200,22 +206,24 @@ export class Groups {
   async join(name: string, options: GroupOptions): Promise<Group> {
     checkGroup(name, options);
     this.#checkFree(name);
-    const { writeCap } = generateKeypair();
-    const { format = DEFAULT_FORMAT } = options;
-    const minted = await this.#context.client.voucherMint(writeCap, options.displayName);
     let group: Group | null = null;
     await this.#contacts.begin(
-      [],
-      async () => ({
-        ...blankRecord(`join ${name}`, "newcomer", options.displayName, format),
-        state: "minted",
-        group: name,
-        voucher: minted.voucher,
-        streamWriteCap: minted.voucherWriteCap,
-        payload: minted.voucherPayload,
-        secretKey: minted.voucherSecretKey,
-        messageWriteCap: writeCap,
-      }),
+      [ownChannelOf(name)],
+      async () => {
+        const { writeCap } = generateKeypair();
+        const { format = DEFAULT_FORMAT } = options;
+        const minted = await this.#context.client.voucherMint(writeCap, options.displayName);
+        return {
+          ...blankRecord(`join ${name}`, "newcomer", options.displayName, format),
+          state: "minted",
+          group: name,
+          voucher: minted.voucher,
+          streamWriteCap: minted.voucherWriteCap,
+          payload: minted.voucherPayload,
+          secretKey: minted.voucherSecretKey,
+          messageWriteCap: writeCap,
+        };
+      },
       // In the same transaction: a group without its voucher could never be joined.
       (draft) => (group = this.#compose(draft, name, options)),
     );
@@ -229,22 +237,6 @@ export class Groups {
       `there is already a group ${JSON.stringify(name)}; open it with groups.get(), or choose ` +
         "another name",
     );
-  }
-
-  async #add(
-    name: string,
-    options: GroupOptions,
-    more: (draft: Draft, group: Group) => void,
-  ): Promise<Group> {
-    this.#context.checkOpen();
-    checkGroup(name, options);
-    let group: Group | null = null;
-    await this.#context.store.commit((draft) => {
-      group = this.#compose(draft, name, options);
-      more(draft, group);
-    });
-    this.#groups.set(name, group!);
-    return group!;
   }
 
   /** Adds the record of a group to a transaction. @throws ChannelExistsError. */
@@ -333,14 +325,15 @@ export class Group {
 
   /** @internal */
   async reload(): Promise<void> {
-    this.#coming = [];
-    this.#induction = [];
     await this.load();
+    // The commit that failed may be stored all the same; then its members are still to appear.
+    this.#coming = this.#coming.filter(({ channel }) => this.#members.has(channel));
+    this.#induction = [];
   }
 
   /** The channel that we send on: `Channels.writer`. */
   get ownChannel(): string {
-    return `group ${this.name}`;
+    return ownChannelOf(this.name);
   }
 
   get #joining(): VoucherExchange | null {
@@ -499,6 +492,8 @@ export class Group {
       }
       return { theirName: members[0]!.displayName };
     }
+    // Before anything is changed.
+    this.#context.writerNow(this.ownChannel).checkUsable();
     const displayName = fitName(record.theirName);
     const newcomer = { displayName, readCap: record.theirReadCap! };
     this.#compose(draft, newcomer);
@@ -531,6 +526,7 @@ export class Group {
 
   /** @internal */
   async finished(): Promise<void> {
+    this.#context.release([this.ownChannel]);
     if (!this.#context.writers.has(this.ownChannel)) await this.#context.appear([this.ownChannel]);
     await this.#appear();
     const writer = await this.#context.writer(this.ownChannel);
@@ -543,7 +539,7 @@ export class Group {
     if (this.#isKnown(readCap)) return;
     const root = rootOf(readCap);
     let n = this.#members.size + this.#coming.length + 1;
-    while (this.#context.has(`${this.ownChannel}: ${n}`)) n++;
+    while (this.#context.isTaken(`${this.ownChannel}: ${n}`)) n++;
     const channel = `${this.ownChannel}: ${n}`;
     this.#context.compose(draft, [{ kind: "reader", name: channel, readCap }]);
     draft.put(`member!${this.#key}!${keyNumber(n)}`, { displayName, channel, root });
@@ -599,17 +595,18 @@ export class Group {
    */
   #causes(): KatzenqtCause[] {
     const causes: KatzenqtCause[] = [];
-    for (const { channel, displayName } of this.#speaking()) {
+    const speaking = this.#speaking();
+    for (const { channel, displayName } of speaking) {
       const id = this.#seen.get(channel);
       if (id === undefined || this.#named.get(channel) === id) continue;
-      if (this.#memberNamed(displayName)) causes.push({ name: displayName, id });
+      if (this.#memberNamed(displayName, speaking)) causes.push({ name: displayName, id });
     }
     return causes.slice(-MAX_CAUSES);
   }
 
   /** The only member with that name; null if there is none, or several. */
-  #memberNamed(name: string): SavedMember | null {
-    const named = this.#speaking().filter((member) => member.displayName === name);
+  #memberNamed(name: string, speaking: readonly SavedMember[]): SavedMember | null {
+    const named = speaking.filter((member) => member.displayName === name);
     return named.length === 1 && name !== this.displayName ? named[0]! : null;
   }
 
@@ -697,10 +694,11 @@ export class Group {
   /** The channel whose message is yielded next. */
   #next(ends: Map<string, End>): End | null {
     const now = this.#context.clock.monotonic();
+    const speaking = this.#speaking();
     let oldest: End | null = null;
     for (const end of ends.values()) {
       if (!end.head) continue;
-      if (this.#isDue(end.head.message)) return end;
+      if (this.#isDue(end.head.message, speaking)) return end;
       if (
         now - end.head.heldAt >= HOLD_MS &&
         (oldest?.head?.heldAt ?? Infinity) > end.head.heldAt
@@ -711,9 +709,9 @@ export class Group {
     return oldest;
   }
 
-  #isDue(message: KatzenqtMessage | null): boolean {
+  #isDue(message: KatzenqtMessage | null, speaking: readonly SavedMember[]): boolean {
     return (message?.after ?? []).every(({ name, id }) => {
-      const member = this.#memberNamed(name);
+      const member = this.#memberNamed(name, speaking);
       return !member || (this.#seen.get(member.channel) ?? -1n) >= id;
     });
   }
@@ -735,6 +733,7 @@ export class Group {
   /** @internal */
   async leave(): Promise<void> {
     for (const name of this.#contacts.exchangesOf(this.name)) await this.#contacts.drop(name);
+    this.#context.release([this.ownChannel]);
     const channels = [this.ownChannel, ...this.#members.keys()];
     for (const channel of channels) {
       if (this.#context.has(channel)) await this.#context.deleteChannel(channel);
@@ -777,6 +776,11 @@ function isSameStream(one: ReadCap, other: ReadCap): boolean {
   // A stranger chooses the counter, so the distance must be limited.
   if (distance > MAX_DISTANCE || distance < -MAX_DISTANCE) return true;
   return equalBytes(advanceMessageBoxIndex(from, messageBoxCounter(to)), to);
+}
+
+/** The name of the channel that we send on to a group. */
+function ownChannelOf(name: string): string {
+  return `group ${name}`;
 }
 
 /** Identifies a member: different lists may start its stream at different places. */

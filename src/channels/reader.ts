@@ -381,7 +381,7 @@ export class Reader implements AsyncIterable<Message> {
   /** The next attempt. @internal */
   takeQuestion(): ReadTask {
     this.#isReading = true;
-    const now = this.#context.scheduler.now();
+    const now = this.#context.scheduler.date();
     if (Math.abs(now - this.#askedAt) >= AWAY_MS) this.#wasAway = true;
     const isTime = this.#wasAway || this.#misses % LOOK_AHEAD_EVERY === 0;
     const isAhead = this.#misses > 0 && isTime && this.#lookedAt !== this.#misses;
@@ -462,7 +462,7 @@ export class Reader implements AsyncIterable<Message> {
 
   /** Stores the time of an attempt now and then, so that a long absence is noticed. */
   #noteQuestion(): void {
-    const now = this.#context.scheduler.now();
+    const now = this.#context.scheduler.date();
     if (Math.abs(now - this.#askedAt) < NOTE_MS) return;
     this.#askedAt = now;
     this.#context.store.commitLazily((draft) => this.#putCursor(draft));

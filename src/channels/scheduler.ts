@@ -28,6 +28,8 @@ const LONGEST_PAUSE_FACTOR = 150;
 const USUAL_RATE = 0.001;
 /** Longest timer, so that a change of the clock is noticed. */
 const LONGEST_WAIT_MS = 60_000;
+/** How far the wall clock may drift from the monotonic one before it counts as set, in ms. */
+const DRIFT_MS = 1000;
 
 /** A piece of work. */
 export interface Task {
@@ -45,7 +47,7 @@ export interface ReadTask extends Task {
 export interface WriteSource {
   /** Whether anything waits to be written, or is being written. */
   readonly isBusy: boolean;
-  /** When the next box may be tried after a failure. */
+  /** When the next box may be tried after a failure, by {@link Scheduler.now}. */
   readonly pausedUntil: number;
   /** The next box to write; null if none may start. */
   takeTask(now: number): Task | null;
@@ -55,7 +57,7 @@ export interface WriteSource {
 export interface ReadSource {
   /** Whether it has something to read and no read in progress. */
   readonly isWanted: boolean;
-  /** When to ask next, by the clock. */
+  /** When to ask next, by {@link Scheduler.now}. */
   readonly dueAt: number;
   /** Brings the next attempt forward, because an answer is likely. */
   hurry(): void;
@@ -81,6 +83,10 @@ export class Scheduler {
   /** Packets that reading may use at the moment. */
   #packets = PACKETS_PER_READ;
   #packetsAt: number;
+  /** How far the wall clock is ahead of the monotonic one. */
+  #aheadMs: number;
+  /** By how much it was set forward so far. */
+  #skippedMs = 0;
 
   /** @param budget the share of the packets for reading, above 0 and at most 1. */
   constructor(client: ChannelClient, clock: Clock, budget: number) {
@@ -88,12 +94,29 @@ export class Scheduler {
     this.#clock = clock;
     this.#budget = budget;
     this.#packetsAt = clock.monotonic();
+    this.#aheadMs = clock.now() - clock.monotonic();
     void client.closed.then(() => this.stop());
   }
 
-  /** The clock's time, in ms since 1970. */
-  now(): number {
+  /** The wall clock's time, in ms since 1970. It may be set back. */
+  date(): number {
     return this.#clock.now();
+  }
+
+  /**
+   * The time for pauses, in ms since any moment. It never goes back: a pause must not last longer
+   * because the wall clock was set back. But it goes on while the machine sleeps, when the
+   * monotonic clock may stand still.
+   */
+  now(): number {
+    const monotonic = this.#clock.monotonic();
+    const aheadMs = this.#clock.now() - monotonic;
+    const changeMs = aheadMs - this.#aheadMs;
+    if (Math.abs(changeMs) > DRIFT_MS) {
+      this.#aheadMs = aheadMs;
+      if (changeMs > 0) this.#skippedMs += changeMs;
+    }
+    return monotonic + this.#skippedMs;
   }
 
   /** Resolves after `ms`; 0 is a later turn of the event loop. */

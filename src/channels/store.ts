@@ -50,6 +50,8 @@ const MAX_BATCH = 512;
 const MAX_BATCH_BYTES = 4 * 1024 * 1024;
 /** How long changes that need not be durable at once wait for another transaction, in ms. */
 const LAZY_MS = 200;
+/** The same after a failed commit, which the next one that is not lazy may repair, in ms. */
+const LAZY_RETRY_MS = 10_000;
 
 /** The changes of one transaction. */
 export interface Draft {
@@ -79,6 +81,7 @@ export class ChannelStore {
    * Number of the last commit. After a failed commit it tells whether that commit is on the disk.
    */
   #commits: number;
+  #isClosing = false;
   #closed = false;
   /** Called after a failed commit, when the database is open again. */
   onReload: () => Promise<void> = async () => {};
@@ -242,12 +245,19 @@ export class ChannelStore {
     });
   }
 
-  /** Changes records with the next transaction, or soon. A crash before that loses the change. */
+  /**
+   * Changes records with the next transaction, or soon. A crash before that loses the change, and
+   * all later ones. After a failed commit it is made again.
+   */
   commitLazily(compose: (draft: Draft) => void): void {
     if (this.#closed) return;
     this.#lazy.push(compose);
+    this.#runLater(LAZY_MS);
+  }
+
+  #runLater(ms: number): void {
     this.#lazyTimer ??= this.#clock.after(
-      LAZY_MS,
+      ms,
       () => {
         this.#lazyTimer = null;
         if (this.#lazy.length > 0) this.#run();
@@ -289,7 +299,8 @@ export class ChannelStore {
     };
     const composed: Transaction[] = [];
     const isDurable = this.#queue.length > 0;
-    for (const compose of this.#lazy.splice(0)) compose(draft);
+    const lazy = this.#lazy.splice(0);
+    for (const compose of lazy) compose(draft);
     this.#lazyTimer?.cancel();
     this.#lazyTimer = null;
     while (this.#queue.length > 0 && composed.length < MAX_BATCH) {
@@ -317,7 +328,7 @@ export class ChannelStore {
       for (const work of later) work();
       await stored;
     } catch (error) {
-      await this.#recover(commits, composed, apply, error);
+      await this.#recover(commits, lazy, composed, apply, error);
       return;
     }
     apply();
@@ -329,6 +340,7 @@ export class ChannelStore {
   /** After a failed commit, reads what the disk holds and loads memory from it. */
   async #recover(
     commits: number,
+    lazy: readonly ((draft: Draft) => void)[],
     composed: Transaction[],
     apply: () => void,
     cause: unknown,
@@ -346,6 +358,12 @@ export class ChannelStore {
       // Changes that did not have to be durable may be lost too.
       else if (found !== commits - 1) await this.#check();
       await this.onReload();
+      // Without them a later change could be stored and an earlier one not: a message that left the
+      // outbox would still be there, and the ones after it would not.
+      if (!isStored && !this.#isClosing && lazy.length > 0) {
+        this.#lazy.unshift(...lazy);
+        this.#runLater(LAZY_RETRY_MS);
+      }
     } catch (error) {
       this.#closed = true;
       const failure = new ChannelStoreError(
@@ -369,6 +387,7 @@ export class ChannelStore {
 
   /** Writes what waits, then closes the database. Idempotent. */
   async close(): Promise<void> {
+    this.#isClosing = true;
     while (!this.#closed && (this.#running || this.#lazy.length > 0)) {
       this.#lazyTimer?.cancel();
       this.#lazyTimer = null;

@@ -74,6 +74,8 @@ export interface ExchangeRecord {
 
 /** What an exchange does for contacts or groups. */
 export interface ExchangeHooks {
+  /** The names of the channels that the exchange makes at its end, which are kept free for it. */
+  names(record: ExchangeRecord): readonly string[];
   /** Member: the content of the reply, once the newcomer is known. */
   answer(record: ExchangeRecord): Promise<Bytes>;
   /**
@@ -177,7 +179,7 @@ export class VoucherExchange implements WriteSource, ReadSource {
       case "minted":
         return (signal) => this.#publish(signal);
       case "published": {
-        const isOld = this.#context.scheduler.now() - this.#record.publishedAt >= REPUBLISH_MS;
+        const isOld = this.#context.scheduler.date() - this.#record.publishedAt >= REPUBLISH_MS;
         return isOld ? (signal) => this.#publish(signal) : null;
       }
       case "replied":
@@ -250,7 +252,7 @@ export class VoucherExchange implements WriteSource, ReadSource {
     const { client, scheduler } = this.#context;
     const { streamWriteCap, payload } = this.#record;
     await client.write(streamWriteCap!, this.#box(0), payload!, { signal, ifExists: "error" });
-    await this.#move({ state: "published", publishedAt: Math.floor(scheduler.now()) });
+    await this.#move({ state: "published", publishedAt: Math.floor(scheduler.date()) });
   }
 
   async #askReply(signal: AbortSignal): Promise<void> {
@@ -401,6 +403,9 @@ function finalReason(error: unknown): string | null {
   }
   if (hasCode(error, "THIN_CLIENT_ERROR_VOUCHER_SEAL_OPEN_FAILED")) {
     return "somebody else answered this voucher: the reply does not belong to it; make a new one";
+  }
+  if (hasCode(error, "ERR_CHANNEL_FORKED")) {
+    return "our channel of the group is forked, so nobody can be told about the newcomer";
   }
   if (hasCode(error, "ERR_PROTOCOL")) {
     return "what the other side wrote cannot be read; make a new voucher with another version";

@@ -17,7 +17,7 @@ import {
   nextMessageBoxIndex,
 } from "../bacap/message-box-index.js";
 import { firstIndexOf, generateKeypair, readCapOf, withIndex } from "../bacap/capabilities.js";
-import { hasCode } from "../errors/errors.js";
+import { RequestTimeoutError, hasCode } from "../errors/errors.js";
 import type { ChannelClient, DiagnosticsHook } from "./channel-client.js";
 import { ChannelForkedError, ChannelStoreError } from "../errors/channel-errors.js";
 import {
@@ -30,6 +30,7 @@ import {
 } from "./framing.js";
 import type { Scheduler, Task } from "./scheduler.js";
 import { type ChannelStore, type Draft, field, keyNumber, numberOfKey } from "./store.js";
+import { Waiters } from "./waiters.js";
 
 /** The most messages of one channel that are in memory at once. */
 const MAX_LOADED = 32;
@@ -173,6 +174,8 @@ export class Writer {
   #pausedUntil = 0;
   #failures = 0;
   #closed = false;
+  /** Woken when the outbox got shorter, or takes nothing more. */
+  readonly #shorter = new Waiters();
 
   /** @internal */
   constructor(context: WriterContext, saved: SavedWriter) {
@@ -193,8 +196,10 @@ export class Writer {
    * Messages go out in the order of the calls.
    * @param message at most the store's `maxMessageLength` bytes; text is sent as UTF-8. Empty is
    * allowed.
+   * @param options end the call as long as the message waits for earlier ones to be stored; after
+   * that the disk alone decides.
    * @throws TypeError, RangeError for wrong arguments; ChannelForkedError; ChannelStoreError when
-   * it could not be stored.
+   * it could not be stored; RequestTimeoutError. Then the message is not sent.
    */
   async send(message: PlainBytes | string, options?: CallOptions): Promise<Delivery> {
     checkCallOptions(options);
@@ -207,7 +212,7 @@ export class Writer {
           "open the channels with a greater `maxMessageLength`",
       );
     }
-    return this.#add(this.#wayOf(bytes, boxLength), options?.signal);
+    return this.#add(this.#wayOf(bytes, boxLength), options);
   }
 
   #wayOf(message: Uint8Array, boxLength: number): Way {
@@ -237,13 +242,23 @@ export class Writer {
     const count = await this.#context.store.get(this.#boxCountKey(id));
     const index = advanceMessageBoxIndex(first, id);
     const way: Way = { kind: "tombstone", count: typeof count === "number" ? count : 1 };
-    return this.#add(way, options?.signal, index);
+    return this.#add(way, options, index);
   }
 
-  async #add(way: Way, signal?: AbortSignal, at?: MessageBoxIndex): Promise<Delivery> {
+  async #add(
+    way: Way,
+    { signal, timeoutMs = Infinity }: CallOptions = {},
+    at?: MessageBoxIndex,
+  ): Promise<Delivery> {
+    const { scheduler } = this.#context;
+    const since = scheduler.now();
     let delivery: Tracked | null = null;
     await this.#context.store.commit((draft) => {
       signal?.throwIfAborted();
+      if (scheduler.now() - since >= timeoutMs) {
+        const text = `the message was not stored within ${timeoutMs} ms, and will not be sent`;
+        throw new RequestTimeoutError(text);
+      }
       delivery = this.compose(draft, way, at);
     });
     this.committed(delivery!);
@@ -383,7 +398,8 @@ export class Writer {
   /**
    * A stream to write messages to, one per chunk. It accepts chunks while fewer than `maxQueued`
    * messages (64 by default) wait in the outbox. Closing it waits until all are stored at the
-   * replicas.
+   * replicas; aborting it leaves in the outbox what is there.
+   * @throws RangeError for a `maxQueued` that is not a positive integer.
    */
   writable(
     options: {
@@ -393,17 +409,20 @@ export class Writer {
   ): WritableStream<PlainBytes | string> {
     checkOptions("options", options, ["maxQueued"]);
     const { maxQueued = 64 } = options;
-    if (!Number.isInteger(maxQueued) || maxQueued < 1) {
+    if (!Number.isSafeInteger(maxQueued) || maxQueued < 1) {
       throw new RangeError(
         `\`options.maxQueued\` must be a positive integer, got ${String(maxQueued)}`,
       );
     }
     const pending: Delivery[] = [];
     return new WritableStream<PlainBytes | string>({
-      write: async (chunk) => {
+      write: async (chunk, { signal }) => {
+        while (this.queued >= maxQueued) {
+          this.checkUsable();
+          await this.#shorter.wait(signal);
+        }
         while (pending.length > 0 && pending[0]!.state === "stored") pending.shift();
-        if (pending.length >= maxQueued) await pending.shift()!.stored;
-        pending.push(await this.send(chunk));
+        pending.push(await this.send(chunk, { signal }));
       },
       close: async () => {
         await Promise.all(pending.map(({ stored }) => stored));
@@ -567,6 +586,7 @@ export class Writer {
       this.#deliveries.get(seq)?.succeed();
       this.#deliveries.delete(seq);
     }
+    this.#shorter.wake();
   }
 
   #pause(error: unknown, message: Outgoing | null): void {
@@ -592,6 +612,7 @@ export class Writer {
     this.#context.diagnostics({ type: "forked", channel: this.name, id });
     const error = new ChannelForkedError(this.name, id, { cause });
     for (const delivery of this.#deliveries.values()) delivery.fail(error, "failed");
+    this.#shorter.wake();
     // The mark may be lost in a crash; then the same write finds the fork again.
     await this.#context.store.commit((draft) => draft.put(`fork!${this.#key}`, id)).catch(() => {});
   }
@@ -642,6 +663,7 @@ export class Writer {
       if (seq >= this.#seq) this.#deliveries.delete(seq);
     }
     this.#loaded = this.#loaded.filter(({ seq }) => seq < this.#seq);
+    this.#shorter.wake();
   }
 
   /** Ends the writer; messages in the outbox stay there. @internal */
@@ -652,6 +674,7 @@ export class Writer {
         "outbox and goes out when the channels are opened again",
     );
     for (const delivery of this.#deliveries.values()) delivery.fail(error);
+    this.#shorter.wake();
   }
 }
 

@@ -6,6 +6,7 @@
 import { randomBytes, toHex, utf8ToText } from "../bytes/bytes.js";
 import type { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
 import { boxIdFor } from "../bacap/box.js";
+import { nextMessageBoxIndex } from "../bacap/message-box-index.js";
 import type { Metric } from "../client/metrics.js";
 import type { ThinClient } from "../client/thin-client.js";
 import type { Clock, Timer } from "../clock/clock.js";
@@ -110,6 +111,7 @@ export class ConsoleFeed {
   #running = false;
   #moving: Promise<void> = Promise.resolve();
   #stream: Stream | null = null;
+  #making: Promise<Stream> | null = null;
   #written = 0;
   #error: ErrorView | null = null;
   #authorities: Awaited<ReturnType<ThinClient["getDirectoryAuthorities"]>> | null = null;
@@ -424,7 +426,7 @@ export class ConsoleFeed {
       case "read":
         return this.#read();
       case "readMissing": {
-        const { readCap, next } = (this.#stream ??= await this.#newStream());
+        const { readCap, next } = await this.#streamNow();
         await client.read(readCap, next, { ...call, wait: false });
         return;
       }
@@ -442,15 +444,24 @@ export class ConsoleFeed {
     return { writeCap, readCap, next: firstMessageIndex, boxes: [] };
   }
 
+  /** The stream, which is made if there is none; one, whoever else asks meanwhile. */
+  async #streamNow(): Promise<Stream> {
+    if (this.#stream !== null) return this.#stream;
+    this.#making ??= this.#newStream().finally(() => (this.#making = null));
+    const made = await this.#making;
+    return (this.#stream ??= made);
+  }
+
   async #write(): Promise<void> {
-    const stream = (this.#stream ??= await this.#newStream());
+    const stream = await this.#streamNow();
     const { client } = this.#subject;
     const index = stream.next;
+    // At once: the next write may begin before this one has its answer.
+    stream.next = nextMessageBoxIndex(index);
     const text = `box ${++this.#written} of the console`;
     const boxId = toHex(boxIdFor(stream.writeCap, index).subarray(0, 4));
     const box: OwnBox = { index, text, boxId, state: "writing" };
     stream.boxes.push(box);
-    stream.next = await client.nextMessageBoxIndex(index);
     await this.#track(box, "stored", () =>
       client.write(stream.writeCap, index, text, { timeoutMs: CALL_MS }),
     );

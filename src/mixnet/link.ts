@@ -58,7 +58,10 @@ export function documentInForce<T>(
 export interface MixnetLinkHandlers {
   /** A reply arrived, in any order; ignore one with an unknown SURB ID. */
   onReply(reply: ReplyPacket): void;
-  /** A document became known: that of the current epoch, or of the one before or after it. */
+  /**
+   * A document became known: that of the current epoch, or of the one before or after it. Links call
+   * this only with documents that they have verified: the daemon decodes a document and trusts it.
+   */
   onDocument(document: ConsensusDocument): void;
   /** The connection to the gateway was made or lost; `error` says why it was lost. */
   onStatus(status: {

@@ -42,23 +42,32 @@ export function epochAt(nowMs: number, periodMs: number = DEFAULT_EPOCH_MS): Epo
   return { epoch, elapsedMs, leftMs: periodMs - elapsedMs };
 }
 
-/** The longest epochs that anybody is assumed to use, in milliseconds: a day. */
-const LONGEST_EPOCH_MS = 24 * 3_600_000;
+/** Lengths of epochs are multiples of one of these, in milliseconds, the most usual one first. */
+const EPOCH_STEPS_MS = [60_000, 1000, 500] as const;
+/** The shortest and longest epochs that anybody is assumed to use, in milliseconds: up to a day. */
+const EPOCH_LENGTHS_MS = { shortest: 1000, longest: 24 * 3_600_000 };
 
 /**
- * The length of a network's epochs, in milliseconds, from a new document. Epochs are counted from
- * {@link EPOCH_ZERO_MS}, so the document's number and the time usually allow only one whole number
- * of seconds. The document may be that of the epoch before, because daemons announce them late, or
- * that of the next one. Null if no whole number of seconds fits, or several do.
+ * The length of a network's epochs, in milliseconds, from the number of a new document. All networks
+ * count epochs from {@link EPOCH_ZERO_MS}, so number and time together usually allow only one usual
+ * length: of whole minutes, whole seconds, or half seconds. The document may be that of the epoch
+ * before, because daemons announce them late, or that of the next one. Null if no usual length fits,
+ * or several do.
  * @param nowMs milliseconds since 1970.
  */
 export function epochLengthOf(epoch: number, nowMs: number): number | null {
-  const sinceSeconds = (nowMs - EPOCH_ZERO_MS) / 1000;
-  // The current epoch is at least `epoch` - 1 and at most `epoch` + 1.
-  const shortest = Math.floor(sinceSeconds / (epoch + 2)) + 1;
-  const longest = Math.floor(sinceSeconds / (epoch - 1));
-  if (!(epoch > 1 && longest >= 1 && longest * 1000 <= LONGEST_EPOCH_MS)) return null;
-  return shortest === longest ? shortest * 1000 : null;
+  if (!(epoch > 1)) return null;
+  const sinceMs = nowMs - EPOCH_ZERO_MS;
+  for (const step of EPOCH_STEPS_MS) {
+    // The current epoch is at least `epoch` - 1 and at most `epoch` + 1.
+    const fewest = Math.floor(sinceMs / (epoch + 2) / step) + 1;
+    const most = Math.floor(sinceMs / (epoch - 1) / step);
+    if (!(fewest <= most)) continue;
+    const { shortest, longest } = EPOCH_LENGTHS_MS;
+    if (fewest < most || most * step < shortest || most * step > longest) return null;
+    return most * step;
+  }
+  return null;
 }
 
 /** The start of `epoch`, in milliseconds since 1970. @throws RangeError as {@link epochAt}. */

@@ -2,17 +2,21 @@
 import { type IncomingMessage, STATUS_CODES, createServer } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
-import { realClock } from "../clock/real.js";
 import { checkFields, checkText, quotedList } from "../errors/config-checks.js";
 import { ConfigError } from "../errors/errors.js";
 import { formatHostPort } from "../transport/address.js";
-import { LINGER_MS, MAX_WEBSOCKET_MESSAGE_BYTES } from "../transport/limits.js";
+import { MAX_WEBSOCKET_MESSAGE_BYTES } from "../transport/limits.js";
 import type { Listener } from "../transport/transport.js";
 import { ServerListener } from "./node-accepting.js";
 import { addressToListenOn, isLoopbackAddress } from "./node-loopback.js";
 import { bindTcp } from "./node-tcp-bind.js";
 import { webSocketTransport } from "./node-websocket.js";
-import { type HandshakeRules, acceptedProtocol, refusalOf } from "./node-ws-handshake.js";
+import {
+  type HandshakeRules,
+  acceptedProtocol,
+  refusalOf,
+  sendRefusal,
+} from "./node-ws-handshake.js";
 
 /** How long a peer may take to send its handshake's headers, in ms. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -137,10 +141,7 @@ function refuse(socket: Duplex, status: 401 | 403, text: string): void {
     `Content-Length: ${body.length}`,
     ...(status === 401 ? ["WWW-Authenticate: Katzenpost-Token"] : []),
   ];
-  socket.end(Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`), body]));
-  const timer = realClock.after(LINGER_MS, () => socket.destroy(), { background: true });
-  socket.once("close", () => timer.cancel());
-  socket.resume();
+  sendRefusal(socket, Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`), body]));
 }
 
 // Browsers write an origin in exactly one way; another spelling would never match.

@@ -4,7 +4,10 @@
  * do not send an origin.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
+import type { Duplex } from "node:stream";
 import { utf8 } from "../bytes/bytes.js";
+import { realClock } from "../clock/real.js";
+import { LINGER_MS } from "../transport/limits.js";
 import { wsTokenBytes } from "../transport/ws-token.js";
 import { isLoopbackHost } from "./node-loopback.js";
 
@@ -76,6 +79,18 @@ export function acceptedProtocol(
     if (rules.token === undefined || sameSecret(bytes, utf8(rules.token))) return protocol;
   }
   return null;
+}
+
+/**
+ * Sends a refusal's whole answer and closes the connection, also if the peer keeps its end open: a
+ * server that closes waits for every connection.
+ */
+export function sendRefusal(socket: Duplex, answer: string | Uint8Array): void {
+  socket.end(answer);
+  const timer = realClock.after(LINGER_MS, () => socket.destroy(), { background: true });
+  socket.once("close", () => timer.cancel());
+  // Unread bytes would reset the connection and lose the answer.
+  socket.resume();
 }
 
 // Digests have a fixed length, so this does not reveal the token's length either.

@@ -8,7 +8,7 @@ import { hasCode } from "../../src/errors/errors.js";
 const seed = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((array) => new Uint8Array(array));
 const plaintext = fc.uint8Array({ maxLength: 200 }).map((array) => new Uint8Array(array));
 
-test("advancing by a and then by b is advancing by a + b, and the counter tells", () => {
+test("advancing by a and then by b equals advancing by a + b, and the counter shows it", () => {
   fc.assert(
     fc.property(seed, fc.nat(12), fc.nat(12), (from, a, b) => {
       const { firstMessageIndex } = bacap.keypairFromSeed(from);
@@ -29,7 +29,7 @@ test("advancing by a and then by b is advancing by a + b, and the counter tells"
   );
 });
 
-test("what is sealed opens for the reader; any changed byte is noticed", () => {
+test("the reader opens what was sealed, and detects any changed byte", () => {
   fc.assert(
     fc.property(
       seed,
@@ -57,7 +57,7 @@ test("what is sealed opens for the reader; any changed byte is noticed", () => {
   );
 });
 
-test("mutating commutes with taking the ReadCap and leaves the counter alone", () => {
+test("mutating commutes with taking the ReadCap and does not change the counter", () => {
   fc.assert(
     fc.property(seed, fc.uint8Array({ maxLength: 64 }), (from, salt) => {
       const { writeCap, readCap, firstMessageIndex } = bacap.keypairFromSeed(from);
@@ -71,7 +71,7 @@ test("mutating commutes with taking the ReadCap and leaves the counter alone", (
   );
 });
 
-test("boxes of a stream have different IDs, which other streams do not share", () => {
+test("boxes of a stream have different IDs, and streams do not share any", () => {
   const seen = new Set<string>();
   for (let i = 0; i < 8; i++) {
     const { readCap, firstMessageIndex } = bacap.keypairFromSeed(new Uint8Array(32).fill(i));

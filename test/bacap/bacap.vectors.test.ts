@@ -47,11 +47,11 @@ const index = (text: string) => MessageBoxIndex.fromHex(text);
 const writeCap = (text: string) => WriteCap.fromHex(text);
 const readCap = (text: string) => ReadCap.fromHex(text);
 
-test("the context is the one that the vectors name", () => {
+test("the context equals the one in the vectors", () => {
   assert.equal(toHex(PIGEONHOLE_CONTEXT), vectors.ctx_pigeonhole);
 });
 
-test("key pairs from seeds are the reference's", () => {
+test("key pairs from seeds match the reference", () => {
   let cases = 0;
   for (const v of vectors.keypair_from_seed) {
     const seed = hex(v.seed);
@@ -73,7 +73,7 @@ test("key pairs from seeds are the reference's", () => {
   assert.equal(cases, 20);
 });
 
-test("the chain of indices, context keys, scalars and box IDs is the reference's", () => {
+test("the chain of indices, context keys, scalars and box IDs matches the reference", () => {
   let cases = 0;
   for (const v of vectors.chain) {
     const place = index(v.index);
@@ -96,14 +96,14 @@ test("the chain of indices, context keys, scalars and box IDs is the reference's
   assert.equal(cases, 80);
 });
 
-test("advancing gives the reference's index", () => {
+test("advancing gives the same index as the reference", () => {
   for (const v of vectors.advance) {
     assert.equal(toHex(advanceMessageBoxIndex(index(v.index), BigInt(v.to))), v.result);
   }
   assert.equal(vectors.advance.length, 6);
 });
 
-test("box IDs under other contexts are the reference's", () => {
+test("box IDs under other contexts match the reference", () => {
   for (const v of vectors.contexts) {
     const cap = writeCap(v.write_cap);
     assert.equal(toHex(boxIdFor(cap, index(v.index), hex(v.ctx))), v.box_id);
@@ -112,7 +112,7 @@ test("box IDs under other contexts are the reference's", () => {
   assert.equal(vectors.contexts.length, 6);
 });
 
-test("boxes are encrypted and signed as by the reference, and open", () => {
+test("encrypts and signs boxes as the reference does, and opens them", () => {
   for (const v of vectors.encrypt) {
     const cap = writeCap(v.write_cap);
     const box = encryptBox(cap, index(v.index), hex(v.plaintext), hex(v.ctx));
@@ -126,7 +126,7 @@ test("boxes are encrypted and signed as by the reference, and open", () => {
   assert.equal(vectors.encrypt.length, 31);
 });
 
-test("signatures are the reference's", () => {
+test("signatures match the reference", () => {
   for (const v of vectors.sign) {
     const cap = writeCap(v.write_cap);
     const signed = signBox(cap, index(v.index), hex(v.message), hex(v.ctx));
@@ -137,7 +137,7 @@ test("signatures are the reference's", () => {
   assert.equal(vectors.sign.length, 14);
 });
 
-test("tombstones are the reference's, and open as such", () => {
+test("tombstones match the reference, and open as tombstones", () => {
   for (const v of vectors.tombstone) {
     const cap = writeCap(v.write_cap);
     const box = signTombstone(cap, index(v.index));
@@ -149,7 +149,7 @@ test("tombstones are the reference's, and open as such", () => {
   assert.equal(vectors.tombstone.length, 14);
 });
 
-test("mutated indices and capabilities are the reference's", () => {
+test("mutated indices and capabilities match the reference", () => {
   for (const v of vectors.mutate) {
     const salt = hex(v.salt);
     const cap = writeCap(v.write_cap);
@@ -157,7 +157,8 @@ test("mutated indices and capabilities are the reference's", () => {
     assert.equal(toHex(mutated), v.mutated_index);
     assert.equal(toHex(nextMessageBoxIndex(mutated)), v.mutated_next_index);
     assert.equal(toHex(boxIdFor(cap, mutated)), v.mutated_box_id);
-    // The vector's capability starts at the vector's index, which need not be the cap's own.
+    // The vector's capability starts at the vector's index, which may differ from the capability's
+    // own.
     const rebased = WriteCap.fromHex(v.write_cap.slice(0, 128) + v.index);
     const mutatedCap = mutateCap(rebased, salt);
     assert.equal(toHex(mutatedCap), v.rebased_mutated_write_cap);
@@ -167,7 +168,7 @@ test("mutated indices and capabilities are the reference's", () => {
   assert.equal(vectors.mutate.length, 9);
 });
 
-test("every verification edge case has the reference's verdict", () => {
+test("verification gives the reference's verdict on every edge case", () => {
   for (const v of vectors.verify_edge) {
     const box = { boxId: hex(v.box_id), ciphertext: hex(v.message), signature: hex(v.signature) };
     assert.equal(verifyBox(box), v.valid, v.name);
@@ -175,7 +176,7 @@ test("every verification edge case has the reference's verdict", () => {
   assert.equal(vectors.verify_edge.length, 10);
 });
 
-/** The low-level open: trusts the box ID that came with the box. */
+/** Opens a box without other checks, and trusts the box ID that came with it. */
 // oxlint-disable-next-line typescript/no-explicit-any
 function openTrusting(v: any): string {
   const box = { boxId: hex(v.box_id), ciphertext: hex(v.ciphertext), signature: hex(v.signature) };
@@ -193,8 +194,9 @@ function openChecking(v: any): string {
   };
   const place = index(v.index);
   if (v.reader_ctx !== v.ctx) {
-    // The reference lets a reader derive IDs under one context and decrypt under another. Here a
-    // call has one: under the second, already the ID differs; the decryption alone fails as there.
+    // The reference lets a reader derive IDs under one context and decrypt under another. Our call
+    // has only one context. Under the second context the ID already differs, and decryption alone
+    // fails as in the reference.
     assert.throws(() => openBox(readCap(v.read_cap), place, box, hex(v.ctx)), /expected box ID/);
     return toHex(decryptBox(place, box.boxId, box.ciphertext, hex(v.ctx)));
   }
@@ -230,8 +232,8 @@ function runNegative(v: any): string {
   }
 }
 
-test("what the reference refuses is refused, with its words where they tell something", () => {
-  // Accepted by the reference of that time, which then made boxes that nobody could open.
+test("refuses what the reference refuses, with its error text where that is informative", () => {
+  // The reference accepted this at that time, and then made boxes that nobody could open.
   const refusedHere = new Set(["off_curve_root_public_key_parse", "mismatched_public_half_parse"]);
   let accepted = 0;
   let refused = 0;

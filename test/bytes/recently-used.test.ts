@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RecentlyUsed } from "../../src/bytes/recently-used.js";
 
-test("values are kept until others that were asked for later crowd them out", () => {
+test("keeps values until more recently used ones displace them", () => {
   const dropped: boolean[] = [];
   const kept = new RecentlyUsed<string, boolean>(2, (value) => dropped.push(value));
   assert.equal(kept.get("a"), undefined);
@@ -19,7 +19,7 @@ test("values are kept until others that were asked for later crowd them out", ()
   assert.deepEqual(dropped, [false], "a value that is set again crowds nothing out");
 });
 
-test("keys may be of any kind, and are told apart by identity", () => {
+test("accepts keys of any kind, and compares them by identity", () => {
   const [one, same] = [Uint8Array.of(1), Uint8Array.of(1)];
   const kept = new RecentlyUsed<Uint8Array, number>(2);
   kept.set(one, 1);

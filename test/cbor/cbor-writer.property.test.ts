@@ -14,11 +14,11 @@ const integer = fc.oneof(
   fc.bigInt({ min: -(2n ** 64n), max: 2n ** 64n - 1n }),
 );
 
-/** Numbers that only half precision's smallest exponent holds; the general encoder errs there. */
+/** Numbers that need half precision's smallest exponent; the general encoder gets them wrong. */
 const isSubnormalHalf = (value: number): boolean =>
   value !== 0 && Math.abs(value) < 2 ** -14 && Number.isInteger(value * 2 ** 24);
 
-/** Numbers around the edges of every precision. */
+/** Numbers near the limits of every precision. */
 const anyFloat = fc.oneof(
   fc.double(),
   fc.float(),
@@ -53,7 +53,7 @@ const { value } = fc.letrec<{ value: Encodable }>((tie) => ({
   ),
 }));
 
-test("the writer writes what a general encoder writes", () => {
+test("the writer writes the same bytes as a general encoder", () => {
   let runs = 0;
   fc.assert(
     fc.property(value, (given) => {
@@ -72,7 +72,7 @@ test("maps keyed by numbers and bytes are written in canonical order", () => {
       selector: ([name]) => (typeof name === "number" ? name : toHex(name)),
       maxLength: 40,
     });
-  // The general encoder sorts keys of several types by their type first.
+  // The general encoder sorts keys of several types first by type.
   const pairs = fc.oneof(pairsOf(fc.nat()), pairsOf(fc.uint8Array({ maxLength: 40 })));
   fc.assert(
     fc.property(pairs, (members) => {
@@ -82,8 +82,8 @@ test("maps keyed by numbers and bytes are written in canonical order", () => {
   );
 });
 
-test("floats are as short as they can be, subnormal ones too", () => {
-  // RFC 7049, section 3.9, wants the shortest form; the bits are those of IEEE 754.
+test("floats are as short as possible, subnormal ones too", () => {
+  // RFC 7049, section 3.9, requires the shortest form; the bits are those of IEEE 754.
   const forms: readonly (readonly [number, string])[] = [
     [2 ** -14, "f90400"],
     [2 ** -15 * 1.5, "f90300"],
@@ -101,7 +101,7 @@ test("floats are as short as they can be, subnormal ones too", () => {
   }
 });
 
-test("the reader reads what the writer wrote, and writing that again changes nothing", () => {
+test("the reader reads what the writer wrote, and writing that again gives the same bytes", () => {
   fc.assert(
     fc.property(value, (given) => {
       const written = encodeCbor(given);
@@ -111,7 +111,7 @@ test("the reader reads what the writer wrote, and writing that again changes not
   );
 });
 
-test("members that are undefined are left out; what CBOR has no place for is refused", () => {
+test("omits undefined members, and refuses values that CBOR cannot represent", () => {
   assert.equal(toHex(encodeCbor({ a: undefined, b: 1 })), "a1616201");
   assert.equal(toHex(encodeCbor(new Map([["a", undefined]]))), "a0");
   assert.equal(toHex(encodeCbor([undefined])), "81f7");

@@ -49,11 +49,11 @@ const taken: [what: string, encoded: string, value: CborValue][] = [
 ];
 
 for (const [what, encoded, value] of taken) {
-  test(`taken: ${what}`, () => assert.deepEqual(decodeHex(encoded), value));
+  test(`accepts ${what}`, () => assert.deepEqual(decodeHex(encoded), value));
 }
 
 const refused: [what: string, encoded: string, message: RegExp][] = [
-  ["nothing at all", "", /not well-formed/],
+  ["empty input", "", /not well-formed/],
   ["bytes after the item", "01 01", /not well-formed/],
   ["an item that is cut off", "43 0102", /not well-formed/],
   ["an array with too few elements", "82 01", /only 1 bytes are left/],
@@ -90,7 +90,7 @@ const refused: [what: string, encoded: string, message: RegExp][] = [
 ];
 
 for (const [what, encoded, message] of refused) {
-  test(`refused: ${what}`, () => {
+  test(`refuses ${what}`, () => {
     assert.throws(
       () => decodeHex(encoded),
       (error: Error) => {
@@ -102,7 +102,7 @@ for (const [what, encoded, message] of refused) {
   });
 }
 
-test("an error names no contents, not even a repeated key", () => {
+test("an error does not show contents, not even a repeated key", () => {
   assert.throws(
     () =>
       decodeCbor(
@@ -127,7 +127,7 @@ test("equal values of different types are different keys", () => {
 const nested = (depth: number): Uint8Array =>
   concatBytes(new Uint8Array(depth - 1).fill(0x81), hex("80"));
 
-test("nesting is read up to 32 deep, in arrays, maps and indefinite items alike", () => {
+test("reads up to 32 levels of nesting in arrays, maps and indefinite items alike", () => {
   assert.doesNotThrow(() => decodeCbor(nested(32)));
   assert.throws(() => decodeCbor(nested(33)), /nested deeper than 32/);
   const mapsDeep = (depth: number): Uint8Array => hex("a101".repeat(depth - 1) + "a0");
@@ -138,18 +138,18 @@ test("nesting is read up to 32 deep, in arrays, maps and indefinite items alike"
   assert.throws(() => decodeCbor(open(33)), /nested deeper than 32/);
 });
 
-test("nesting counts what is open, not what was", () => {
+test("nesting counts only the containers that are still open", () => {
   const flat = concatBytes(hex("8f"), ...Array.from({ length: 15 }, () => nested(31)));
   assert.doesNotThrow(() => decodeCbor(flat));
 });
 
-test("a million tags in a row end in an error, not in a crash", () => {
+test("a million nested tags give an error, not a crash", () => {
   const tags = new Uint8Array(1_000_001).fill(0xc1);
   tags[1_000_000] = 0;
   assert.throws(() => decodeCbor(tags), ProtocolError);
 });
 
-test("a container of 131,072 is read; one more is refused, and so is what the bytes cannot hold", () => {
+test("reads a container of 131,072 items; refuses one more, and any count that the bytes cannot hold", () => {
   const header = (major: number, count: number): Uint8Array => {
     const bytes = new Uint8Array(5);
     bytes[0] = major | 26;
@@ -166,7 +166,7 @@ test("a container of 131,072 is read; one more is refused, and so is what the by
   assert.throws(() => decodeHex("ba 00000003 0101 0202 03"), /only 5 bytes are left/);
 });
 
-test("announced lengths of strings take no memory", () => {
+test("announced string lengths do not allocate memory", () => {
   const before = process.memoryUsage().arrayBuffers;
   for (const huge of [
     "5a ffffffff 00",
@@ -179,8 +179,8 @@ test("announced lengths of strings take no memory", () => {
   assert.ok(process.memoryUsage().arrayBuffers - before < 1_000_000);
 });
 
-test("a message of more than 400,000 items is refused before it is built", () => {
-  // Four arrays that are each within the limit of one container.
+test("refuses a message of more than 400,000 items before it builds any", () => {
+  // Four arrays, each within the limit of one container.
   const part = concatBytes(hex("9a 0001ffff"), new Uint8Array(131_071).fill(0xa0));
   assert.equal(MAX_CBOR_ITEMS, 400_000);
   assert.throws(
@@ -189,14 +189,14 @@ test("a message of more than 400,000 items is refused before it is built", () =>
   );
 });
 
-test("the limit of one container holds without an announced length too", () => {
+test("the limit for one container also applies without an announced length", () => {
   const open = (first: number, items: number): Uint8Array =>
     concatBytes(bytes(first), new Uint8Array(items).fill(0x80), bytes(0xff));
   assert.equal((decodeCbor(open(0x9f, 131_072)) as unknown[]).length, 131_072);
   assert.throws(() => decodeCbor(open(0x9f, 131_073)), /more than 131072 elements/);
 });
 
-test("map keys that share a place in the reader's memory of keys are told apart", () => {
+test("map keys that share a slot in the reader's key cache stay distinct", () => {
   const key = fc.string({ minLength: 1, maxLength: 70 });
   fc.assert(
     fc.property(fc.uniqueArray(key, { maxLength: 40 }), (keys) => {
@@ -209,7 +209,7 @@ test("map keys that share a place in the reader's memory of keys are told apart"
   );
 });
 
-test("keys of any length, however it is written, are the same whether they were met before or not", () => {
+test("a key of any length and encoding decodes the same, whether or not it was seen before", () => {
   for (const length of [1, 23, 24, 51, 63, 64, 200, 300]) {
     const key = "k".repeat(length - 1) + String.fromCharCode(0x61 + (length % 26));
     const text = toHex(encodeCbor(key).subarray(-length));
@@ -224,7 +224,7 @@ test("keys of any length, however it is written, are the same whether they were 
   }
 });
 
-test("what is decoded from a Buffer is plain, and shares no memory with it", () => {
+test("values decoded from a Buffer are plain, and share no memory with it", () => {
   const pool = Buffer.from("a261614301020361628143040506", "hex");
   const decoded = decodeCbor(pool) as CborMap;
   pool.fill(0xee);
@@ -237,7 +237,7 @@ test("what is decoded from a Buffer is plain, and shares no memory with it", () 
   }
 });
 
-test("what is decoded from a part of a larger array shares no memory with it", () => {
+test("values decoded from part of a larger array share no memory with it", () => {
   const large = concatBytes(bytes(9, 9), hex("43 010203"), bytes(9));
   const decoded = decodeCbor(large.subarray(2, 6)) as Uint8Array;
   large.fill(0);
@@ -265,13 +265,13 @@ test("encoding is canonical: shortest integers and floats, keys by length, then 
   );
 });
 
-test("a part of a larger array is encoded as just that part", () => {
+test("encodes a view of a larger array as only that part", () => {
   const part = bytes(1, 2, 3, 4).subarray(1, 3);
   assert.equal(toHex(encodeCbor({ a: part })), "a16161420203");
   assert.equal(toHex(encodeCbor({ a: Buffer.from([2, 3]) })), "a16161420203");
 });
 
-test("every value comes back from its encoding, byte strings as new arrays", () => {
+test("every value survives encoding and decoding, and byte strings come back as new arrays", () => {
   const leaf = fc.oneof(
     fc.constant(null),
     fc.boolean(),
@@ -299,7 +299,7 @@ test("every value comes back from its encoding, byte strings as new arrays", () 
   );
 });
 
-test("random bytes are decoded or refused with a ProtocolError, never anything else", () => {
+test("random bytes either decode or cause a ProtocolError, never another error", () => {
   let refusals = 0;
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 1, maxLength: 80 }), (input) => {

@@ -22,7 +22,7 @@ const required = [
   fields.requiredBytesArray,
 ];
 
-test("an absent member is the zero value, or an error where there is no harmless one", () => {
+test("an absent member gives the zero value, or an error where no zero value is harmless", () => {
   for (const map of [new Map(), new Map([["a", null]])] as CborMap[]) {
     for (const [read, zero] of Object.values(optional)) {
       assert.deepEqual(read(map, "a", "doc"), zero);
@@ -37,7 +37,7 @@ test("an absent member is the zero value, or an error where there is no harmless
   }
 });
 
-test("a member of another type is an error everywhere", () => {
+test("a member of another type is always an error", () => {
   const map: CborMap = new Map([["a", undefined]]);
   map.set("a", Symbol.iterator as never);
   for (const [read] of Object.values(optional)) {
@@ -51,7 +51,7 @@ test("a member of another type is an error everywhere", () => {
   });
 });
 
-test("what is required has the length and the range that are wanted", () => {
+test("a required member must have the expected length and range", () => {
   const map: CborMap = new Map<string, CborValue>([
     ["bytes", Uint8Array.of(1, 2)],
     ["large", 2n ** 64n - 1n],

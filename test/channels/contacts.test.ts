@@ -52,7 +52,7 @@ async function greet(clock: VirtualClock, one: Contact, other: Contact): Promise
 }
 
 describe("contacts", () => {
-  it("a voucher gives both sides a channel each way", async () => {
+  it("a voucher gives each side a channel to the other", async () => {
     const { clock, open } = world();
     const disk = new Disk();
     const [alice, bob] = [await open(disk), await open()];
@@ -84,7 +84,7 @@ describe("contacts", () => {
     assert.doesNotMatch([...disk.durable.keys()].join(" "), /Bob/);
   });
 
-  it("goes on where it was after a kill at any commit or call of either side", async () => {
+  it("the exchange continues after a kill at any commit or call of either side", async () => {
     let kills = 0;
     for (const at of ["beforeCommit", "afterCommit", "afterCall"] as const) {
       for (let count = 1; count <= 9; count++) {
@@ -99,7 +99,7 @@ describe("contacts", () => {
     assert.ok(kills >= 30, `${kills} kills`);
   });
 
-  it("a voucher outlives the boxes of the first weeks", async () => {
+  it("a voucher stays valid after its first boxes have expired", async () => {
     const { clock, boxes, open } = world();
     boxes.lifetimeMs = 7 * DAY;
     boxes.fate = () => ({ delayMs: 2000, lost: null });
@@ -111,7 +111,7 @@ describe("contacts", () => {
     await clock.runUntil(Promise.all([alice.close(), bob.close()]));
   });
 
-  it("a cancelled voucher is deleted, and its name is free again", async () => {
+  it("cancelling a voucher deletes it and frees its name", async () => {
     const { clock, open } = world();
     const [alice, bob] = [await open(), await open()];
     const invited = await clock.runUntil(alice.contacts.invite("Bob"));
@@ -136,7 +136,7 @@ describe("contacts", () => {
     await clock.runUntil(Promise.all([alice.close(), bob.close()]));
   });
 
-  it("a cancellation is finished after a kill", async () => {
+  it("a cancellation is completed after a kill", async () => {
     const { clock, boxes, open } = world();
     const disk = new Disk();
     const first = await open(disk);
@@ -159,7 +159,7 @@ describe("contacts", () => {
     [0, /wrote one of its boxes/],
     [1, /somebody else answered this voucher/],
   ] as const) {
-    it(`who else writes box ${box} of a voucher ends the exchange`, async () => {
+    it(`the exchange ends if somebody else writes box ${box} of a voucher`, async () => {
       const { clock, boxes, open } = world();
       const alice = await open();
       boxes.fate = () => ({ delayMs: 5000, lost: null });
@@ -173,7 +173,7 @@ describe("contacts", () => {
     });
   }
 
-  it("of two answers to one voucher, the second is refused", async () => {
+  it("the second of two answers to one voucher is refused", async () => {
     const { clock, open } = world();
     const [alice, bob, carol] = [await open(), await open(), await open()];
     const invited = await clock.runUntil(alice.contacts.invite("friend"));
@@ -194,7 +194,7 @@ describe("contacts", () => {
     await clock.runUntil(Promise.all([alice.close(), bob.close(), carol.close()]));
   });
 
-  it("works on a network", { timeout: 120_000 }, async () => {
+  it("an invitation works on a network", { timeout: 120_000 }, async () => {
     await using network = await startTestNetwork();
     const memory = (): ChannelDatabase => new MemoryLevel<string, Uint8Array>() as never;
     await using alice = await openChannels(await network.client(), memory());

@@ -73,10 +73,14 @@ const texts = (all: string[]): string[] => all.filter((line) => line.includes(":
 /** Adds the owner of `channels` to `group`. */
 async function take(group: Group, channels: Channels, name: string): Promise<Group> {
   const joining = await channels.groups.join("friends", { displayName: name });
+  await admit(group, joining);
+  return joining;
+}
+
+async function admit(group: Group, joining: Group): Promise<void> {
   const induction = await group.induct(joining.voucher!);
   const [taken] = await Promise.all([induction.taken(), joining.joined()]);
-  assert.equal(taken, name);
-  return joining;
+  assert.equal(taken, joining.displayName);
 }
 
 /** Makes a group of three members, in which the second adds the third and each sends a message. */
@@ -99,7 +103,7 @@ async function three(
 }
 
 describe("groups", () => {
-  it("every member reads every other, whichever member inducted it", async () => {
+  it("every member can read every other, whichever member inducted it", async () => {
     const { clock, open } = world();
     const { groups, heard } = await clock.runUntil(three(open), DAY);
     assert.deepEqual(texts(heard[0]!).toSorted(), ["Bob: from Bob", "Carol: from Carol"]);
@@ -130,7 +134,7 @@ describe("groups", () => {
     assert.ok(heard[0]!.includes("Bob + Carol"), heard[0]!.join());
   });
 
-  it("works on a network", { timeout: 180_000 }, async () => {
+  it("a group works on a network", { timeout: 180_000 }, async () => {
     await using network = await startTestNetwork();
     const opened: Channels[] = [];
     const open = async (): Promise<Channels> => {
@@ -144,7 +148,7 @@ describe("groups", () => {
     for (const channels of opened) await channels.close();
   });
 
-  it("a newcomer who gets no history reads from now on", async () => {
+  it("a newcomer without history reads only later messages", async () => {
     const { clock, open } = world();
     const [alice, bob] = [await open(), await open()];
     const a = await alice.groups.create("friends", { displayName: "Alice" });
@@ -161,7 +165,7 @@ describe("groups", () => {
     await clock.runUntil(Promise.all([alice.close(), bob.close()]));
   });
 
-  it("an answer is not shown before what it answers", async () => {
+  it("a reply is not shown before the message it refers to", async () => {
     const { clock, open } = world();
     const [alice, bob, carol] = [await open(), await open(), await open()];
     const heard = await clock.runUntil(
@@ -184,7 +188,7 @@ describe("groups", () => {
     await clock.runUntil(Promise.all([alice.close(), bob.close(), carol.close()]));
   });
 
-  it("an answer to a lost message is shown after a while", async () => {
+  it("a reply to a lost message is shown after a while", async () => {
     const { clock, open } = world();
     const [alice, bob] = [await open(), await open()];
     const heard = await clock.runUntil(
@@ -202,7 +206,7 @@ describe("groups", () => {
     await clock.runUntil(Promise.all([alice.close(), bob.close()]));
   });
 
-  it("is there after a restart, and left for good", async () => {
+  it("a group survives a restart, and a group that was left stays left", async () => {
     const { clock, open } = world();
     const disk = new Disk();
     const first = await open(disk);
@@ -227,7 +231,7 @@ describe("groups", () => {
     assert.deepEqual(left, []);
   });
 
-  it("a member whose ReadCap was handed out from before its voucher is read all the same", async () => {
+  it("a member whose ReadCap was passed on from before its voucher was opened can still be read", async () => {
     const { clock, boxes, open } = world();
     const [alice, bob, ed] = [await open(), await open(), await open()];
     const a = await alice.groups.create("friends", { displayName: "Alice" });
@@ -265,7 +269,85 @@ describe("groups", () => {
     await clock.runUntil(Promise.all([alice.close(), bob.close(), ed.close()]));
   });
 
-  it("a member that has not joined cannot send or induct others", async () => {
+  it("a group's own channel never takes the name of another one", async () => {
+    const { clock, open } = world();
+    const disk = new Disk();
+    let channels = await open(disk);
+    const writer = await channels.create("group friends");
+    const taken = { name: "ChannelExistsError" };
+    await assert.rejects(channels.groups.create("friends", { displayName: "A" }), taken);
+    await assert.rejects(
+      clock.runUntil(channels.groups.join("friends", { displayName: "A" })),
+      taken,
+    );
+    assert.equal(await channels.writer("group friends"), writer);
+    assert.deepEqual(await channels.groups.list(), []);
+    await clock.runUntil(channels.groups.join("others", { displayName: "A" }));
+    await assert.rejects(channels.create("group others"), taken);
+    await clock.runUntil(channels.close());
+    channels = await open(disk);
+    await assert.rejects(channels.create("group others"), /leave the group/);
+    await clock.runUntil(channels.groups.leave("others"));
+    await channels.create("group others");
+    const both = ["one", "one"].map((name) => channels.groups.create(name, { displayName: "A" }));
+    const results = await clock.runUntil(Promise.allSettled(both));
+    assert.deepEqual(results.map(({ status }) => status).toSorted(), ["fulfilled", "rejected"]);
+    await clock.runUntil(channels.close());
+  });
+
+  it("a member whose channel is forked can still read the others", async () => {
+    const { clock, boxes, open } = world();
+    const [alice, bob, carol] = [await open(), await open(), await open()];
+    const a = await alice.groups.create("friends", { displayName: "Alice" });
+    const b = await clock.runUntil(take(a, bob, "Bob"), DAY);
+    const c = await clock.runUntil(carol.groups.join("friends", { displayName: "Carol" }));
+    const induction = await clock.runUntil(a.induct(c.voucher!));
+    const writer = await alice.writer(a.ownChannel);
+    const { nextMessageBoxIndex } = await writer.invitation();
+    boxes.put(writer.writeCap(), nextMessageBoxIndex, new Uint8Array([1]));
+    const delivery = await clock.runUntil(a.send("late"));
+    await assert.rejects(clock.runUntil(delivery.stored), { name: "ChannelForkedError" });
+    await assert.rejects(clock.runUntil(induction.taken(), DAY), /forked/);
+    const d = await clock.runUntil((await open()).groups.join("friends", { displayName: "Dora" }));
+    await clock.runUntil(admit(b, d), DAY);
+    await clock.runUntil(d.send("hello"));
+    const heard = await clock.runUntil(
+      hear(a, (all) => all.includes("Dora: hello")),
+      DAY,
+    );
+    assert.ok(heard.includes("Bob + Dora"));
+    await clock.runUntil(Promise.all([alice.close(), bob.close(), carol.close()]));
+  });
+
+  it("a member can be read if the disk stored its arrival and then reported a failure", async () => {
+    const { clock, boxes, open } = world();
+    /** A disk that stores a batch and then fails. */
+    class LateFailure extends CrashDatabase {
+      failsAfter = 0;
+      override async batch(
+        ...args: Parameters<CrashDatabase["batch"]>
+      ): ReturnType<CrashDatabase["batch"]> {
+        await super.batch(...args);
+        const isArrival = args[0].some(({ key }) => key.startsWith("member!"));
+        if (isArrival && this.failsAfter-- > 0) throw new Error("EIO: i/o error");
+      }
+    }
+    const database = new LateFailure(new Disk());
+    const alice = await openChannels(boxes.client(), database, { clock });
+    const bob = await open();
+    const a = await alice.groups.create("friends", { displayName: "Alice" });
+    database.failsAfter = 1;
+    const b = await clock.runUntil(take(a, bob, "Bob"), DAY);
+    await clock.runUntil(b.send("hello"));
+    const heard = await clock.runUntil(
+      hear(a, (all) => all.length === 1),
+      DAY,
+    );
+    assert.deepEqual(heard, ["Bob: hello"]);
+    await clock.runUntil(Promise.all([alice.close(), bob.close()]));
+  });
+
+  it("a member that has not joined can neither send nor induct others", async () => {
     const { clock, open } = world();
     const channels = await open();
     const group = await clock.runUntil(channels.groups.join("x", { displayName: "X" }));

@@ -63,7 +63,7 @@ const messages: fc.Arbitrary<KatzenqtMessage> = fc
   .map(([message, after]) => (after ? { ...message, after } : message));
 
 describe("katzenqt's messages", () => {
-  it("a text is the bytes that were seen on the wire", () => {
+  it("a text has the same bytes as on the wire", () => {
     // These bytes were seen on a daemon on 2026-11-28. The digest of the members is one of three
     // constants.
     const text = encodeKatzenqtMessage({ type: "text", text: "hi bob" });
@@ -89,14 +89,14 @@ describe("katzenqt's messages", () => {
     assert.equal(text.length, 82);
   });
 
-  it("the longest text in one box has 1,451 bytes", () => {
+  it("the longest text that fits in one box has 1,451 bytes", () => {
     const length = (count: number): number =>
       encodeKatzenqtMessage({ type: "text", text: "x".repeat(count) }).length;
     assert.equal(length(1451), KATZENQT_BOX_CONTENT);
     assert.equal(KATZENQT_BOX_CONTENT, 1529);
   });
 
-  it("three members are 513 bytes, the list has its keys in their order", () => {
+  it("a list of three members takes 513 bytes and keeps its keys in order", () => {
     const list = encodeKatzenqtMembers(
       ["Alice", "Bob", "Carol"].map((name) => ({ displayName: name, readCap })),
     );
@@ -110,13 +110,13 @@ describe("katzenqt's messages", () => {
   });
 
   for (const count of [0, 1, 23, 24, 300]) {
-    it(`a list of ${count} members comes back`, () => {
+    it(`a list of ${count} members survives encoding and decoding`, () => {
       const list = Array.from({ length: count }, (_, i) => ({ displayName: `m${i}`, readCap }));
       assert.deepEqual(decodeKatzenqtMembers(encodeKatzenqtMembers(list)), list);
     });
   }
 
-  it("every message comes back as it was", () => {
+  it("every message survives encoding and decoding", () => {
     fc.assert(
       fc.property(messages, (message) => {
         const back = decodeKatzenqtMessage(encodeKatzenqtMessage(message));
@@ -125,13 +125,13 @@ describe("katzenqt's messages", () => {
     );
   });
 
-  it("keys in another order, unknown keys and absent fields are read", () => {
+  it("keys in another order, unknown keys and absent fields are accepted", () => {
     const bytes = encodeCbor({ later: [1, 2], text: "x", msg_type: 0, version: 0, who: null });
     assert.deepEqual(decodeKatzenqtMessage(bytes), { type: "text", text: "x" });
     assert.deepEqual(decodeKatzenqtMessage(encodeCbor({ text: "x" })), { type: "text", text: "x" });
   });
 
-  it("whatever else comes is a ProtocolError", () => {
+  it("anything else causes a ProtocolError", () => {
     const texts = ["", "a0", "a1646e6f7065", "83010203", toHex(encodeCbor({ msg_type: 77 }))];
     for (const text of texts) {
       assert.throws(() => decodeKatzenqtMessage(fromHex(text)), ProtocolError, text);
@@ -164,7 +164,15 @@ describe("katzenqt's messages", () => {
     }
   });
 
-  it("wrong fields are named", () => {
+  it("a stranger's list of earlier messages is read up to a limit", () => {
+    const after = Array.from({ length: 100_000 }, (_, i) => ["x", i]);
+    const bytes = encodeCbor({ msg_type: 0, text: "hi", after });
+    const { after: causes } = decodeKatzenqtMessage(bytes);
+    assert.equal(causes?.length, 1000);
+    assert.deepEqual(causes[0], { name: "x", id: 0n });
+  });
+
+  it("errors name the wrong field", () => {
     const wrong = (message: unknown) => () => encodeKatzenqtMessage(message as KatzenqtMessage);
     assert.throws(wrong({ type: "words" }), /`message` must be a message with a known `type`/);
     assert.throws(wrong({ type: "text", text: 1 }), /`message\.text` must be a string, got number/);
@@ -185,7 +193,7 @@ async function take(reader: Reader, count: number): Promise<Message[]> {
 }
 
 describe("side streams", () => {
-  it("a long message goes into one, and its channel tells of it in one box", async () => {
+  it("a long message goes into a side stream, and one box of its channel refers to it", async () => {
     const clock = new VirtualClock();
     const boxes = new BoxesDouble(clock);
     const channels = await openChannels(boxes.client(), new CrashDatabase(new Disk()), { clock });
@@ -240,7 +248,7 @@ describe("side streams", () => {
     await clock.runUntil(channels.close());
   });
 
-  it("one that never ends is taken up to the longest message", async () => {
+  it("a side stream without an end is read only up to the longest message", async () => {
     const clock = new VirtualClock();
     const boxes = new BoxesDouble(clock);
     const channels = await openChannels(boxes.client(), new CrashDatabase(new Disk()), {

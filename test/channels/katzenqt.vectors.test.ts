@@ -48,7 +48,7 @@ function summary(message: KatzenqtMessage): Record<string, unknown> {
   return { type: message.type, filetype, basename, length: payload.length, sha256 };
 }
 
-test("a channel of katzenqt's is read, side stream and all", async () => {
+test("a recorded katzenqt channel can be read, side stream included", async () => {
   const clock = new VirtualClock();
   const stored = new Map(
     boxes.map(({ read_cap, index, plaintext }) => [
@@ -90,7 +90,7 @@ test("a channel of katzenqt's is read, side stream and all", async () => {
   await clock.runUntil(channels.close());
 });
 
-test("an answer of katzenqt's to a voucher is read, and is the same bytes when we write it", () => {
+test("katzenqt's answer to a voucher is read, and encodes to the same bytes again", () => {
   const members = decodeKatzenqtMembers(fromHex(who_reply.bytes));
   assert.deepEqual(
     members.map(({ displayName }) => displayName),

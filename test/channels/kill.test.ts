@@ -7,13 +7,13 @@ import { ChannelStoreError, openChannels } from "../../src/channels/index.js";
 import { startTestNetwork } from "../../src/testing/index.js";
 import { Child, runKills } from "./kill-run.js";
 
-test("writer, reader and network outlive kill -9", { timeout: 240_000 }, async (t) => {
+test("writer, reader and network survive kill -9", { timeout: 240_000 }, async (t) => {
   const messages = await runKills(3, Math.random, true);
   t.diagnostic(`${messages} messages compared`);
 });
 
 test(
-  "a second process on one store is refused; the dead leave no lock",
+  "a store refuses a second process, and a killed process leaves no lock",
   { timeout: 120_000 },
   async () => {
     const folder = mkdtempSync(join(tmpdir(), "katz-lock-"));

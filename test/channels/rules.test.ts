@@ -35,12 +35,21 @@ async function take(reader: Reader, count: number): Promise<Message[]> {
 const texts = (messages: readonly Message[]): string[] =>
   messages.map(({ bytes }) => utf8ToText(bytes));
 
+/** A clock whose wall is set while its timers stay where they are, as after sleep or by hand. */
+class WallClock extends VirtualClock {
+  aheadMs = 0;
+
+  override now(): number {
+    return super.now() + this.aheadMs;
+  }
+}
+
 async function world(): Promise<{
-  clock: VirtualClock;
+  clock: WallClock;
   boxes: BoxesDouble;
   open: (disk?: Disk, options?: object) => Promise<Channels>;
 }> {
-  const clock = new VirtualClock();
+  const clock = new WallClock();
   const boxes = new BoxesDouble(clock);
   const open = (disk = new Disk(), options: object = {}): Promise<Channels> =>
     openChannels(boxes.client(), new CrashDatabase(disk), { clock, ...options });
@@ -105,7 +114,7 @@ describe("the rules of channels", () => {
     await channels.close();
   });
 
-  it("no message is lost when a reply is, whatever is sent next", async () => {
+  it("a lost reply loses no message, whatever is sent next", async () => {
     const { clock, boxes, open } = await world();
     const channels = await open();
     const writer = await channels.create("out");
@@ -121,7 +130,7 @@ describe("the rules of channels", () => {
     await clock.runUntil(channels.close());
   });
 
-  it("a restored backup ends in ChannelForkedError, and is never skipped", async () => {
+  it("a restored backup causes a ChannelForkedError, and no message is skipped", async () => {
     const { clock, open } = await world();
     const disk = new Disk();
     const first = await open(disk);
@@ -152,7 +161,7 @@ describe("the rules of channels", () => {
     await clock.runUntil(again.close());
   });
 
-  it("the same bytes in the box after a restored backup are a success", async () => {
+  it("after a restored backup, identical bytes in the box count as a success", async () => {
     const { clock, open } = await world();
     const disk = new Disk();
     const first = await open(disk);
@@ -171,7 +180,7 @@ describe("the rules of channels", () => {
     [14, 40],
     [14, 700],
   ] as const) {
-    it(`${sentMeanwhile} boxes lost in ${away} days away are told with their number`, async () => {
+    it(`${sentMeanwhile} boxes that were lost in ${away} days away are reported as a gap of that size`, async () => {
       const { clock, boxes, open } = await world();
       boxes.lifetimeMs = 7 * DAY;
       const writing = await open();
@@ -242,7 +251,29 @@ describe("the rules of channels", () => {
     await clock.runUntil(channels.close());
   });
 
-  it("nothing is read while nobody listens", async () => {
+  for (const hours of [-2, 2]) {
+    it(`a wall clock that is set by ${hours} hours delays neither side`, async () => {
+      const { clock, boxes, open } = await world();
+      const [alice, bob] = [await open(), await open()];
+      const writer = await alice.create("out");
+      const reader = await bob.import("in", await writer.invitation());
+      boxes.fate = () => ({ delayMs: 10, lost: "request" });
+      const delivery = await clock.runUntil(writer.send("one"));
+      const reading = take(reader, 1);
+      await clock.advance(10_000);
+      clock.aheadMs = hours * 3_600_000;
+      boxes.fate = () => ({ delayMs: 10, lost: null });
+      await clock.runUntil(delivery.stored, 10 * 60_000);
+      assert.deepEqual(texts(await clock.runUntil(reading, 10 * 60_000)), ["one"]);
+      const contact = await clock.runUntil(alice.contacts.invite("bob"));
+      const other = await clock.runUntil(bob.contacts.accept(contact.voucher!, "alice"));
+      clock.aheadMs = 0;
+      await clock.runUntil(Promise.all([contact.ready(), other.ready()]), 10 * 60_000);
+      await clock.runUntil(Promise.all([alice.close(), bob.close()]));
+    });
+  }
+
+  it("a channel without a listener reads nothing", async () => {
     const { clock, boxes, open } = await world();
     const channels = await open();
     const writer = await channels.create("out");
@@ -252,7 +283,44 @@ describe("the rules of channels", () => {
     await clock.runUntil(channels.close());
   });
 
-  it("a message that a full disk refuses is not sent, and can be sent when there is room", async () => {
+  it("a message that cannot be stored in time is not sent", async () => {
+    const { clock, boxes } = await world();
+    /** A disk that takes a second for everything. */
+    class SlowDatabase extends CrashDatabase {
+      override async batch(...given: Parameters<CrashDatabase["batch"]>): Promise<void> {
+        await clock.sleep(1000);
+        return super.batch(...given);
+      }
+    }
+    const channels = await clock.runUntil(
+      openChannels(boxes.client(), new SlowDatabase(new Disk()), { clock }),
+    );
+    const writer = await clock.runUntil(channels.create("out"));
+    boxes.fate = () => ({ delayMs: 20, lost: "request" });
+    const first = writer.send("stored", { timeoutMs: 5000 });
+    await clock.advance(100);
+    const signal = AbortSignal.abort(new Error("given up"));
+    const late = [
+      writer.send("too late", { timeoutMs: 500 }),
+      writer.send("given up", { signal }),
+      writer.send("in time", { timeoutMs: 1500 }),
+    ];
+    const outcomes = await clock.runUntil(Promise.allSettled([first, ...late]));
+    assert.deepEqual(
+      outcomes.map((outcome) => outcome.status === "fulfilled" || String(outcome.reason)),
+      [
+        true,
+        "RequestTimeoutError: the message was not stored within 500 ms, and will not be sent",
+        "Error: given up",
+        true,
+      ],
+    );
+    assert.equal(writer.queued, 2);
+    await assert.rejects(writer.send("wrong", { timeoutMs: 0 }), RangeError);
+    await clock.runUntil(channels.close());
+  });
+
+  it("a message that a full disk refuses is not sent, and can be sent once there is room", async () => {
     const { clock, open, boxes } = await world();
     const database = new CrashDatabase(new Disk());
     const channels = await openChannels(boxes.client(), database, { clock });
@@ -276,7 +344,45 @@ describe("the rules of channels", () => {
     void open;
   });
 
-  it("a gap in the outbox is found when the store is opened, and its place is named", async () => {
+  it("messages that a full disk kept in the outbox are sent later, before the next ones", async () => {
+    const { clock, open, boxes } = await world();
+    const disk = new Disk();
+    const database = new CrashDatabase(disk);
+    const channels = await openChannels(boxes.client(), database, { clock });
+    const writer = await channels.create("out");
+    await channels.import("in", await writer.invitation());
+    await clock.runUntil((await writer.send("one")).stored);
+    database.failing = true;
+    await clock.advance(60_000);
+    database.failing = false;
+    await clock.runUntil((await writer.send("two")).stored);
+    boxes.fate = () => ({ delayMs: 10, lost: "request" });
+    await clock.runUntil(writer.send("three"));
+    await clock.runUntil(channels.close());
+    const left = [...disk.durable.keys()].filter((key) => key.startsWith("out!"));
+    assert.equal(left.length, 1);
+    boxes.fate = () => ({ delayMs: 10, lost: null });
+    const again = await open(disk);
+    const messages = await clock.runUntil(take(await again.reader("in"), 3));
+    assert.deepEqual(texts(messages), ["one", "two", "three"]);
+    await clock.runUntil(again.close());
+  });
+
+  it("channels close while the disk is full", async () => {
+    const { clock, open, boxes } = await world();
+    const disk = new Disk();
+    const database = new CrashDatabase(disk);
+    const channels = await openChannels(boxes.client(), database, { clock });
+    const writer = await channels.create("out");
+    await clock.runUntil((await writer.send("one")).stored);
+    database.failing = true;
+    await clock.runUntil(channels.close());
+    const again = await open(disk);
+    await clock.runUntil((await (await again.writer("out")).send("two")).stored);
+    await clock.runUntil(again.close());
+  });
+
+  it("a gap in the outbox is found when the store is opened, and its position is named", async () => {
     const { clock, open } = await world();
     const disk = new Disk();
     const channels = await openChannels(
@@ -295,7 +401,7 @@ describe("the rules of channels", () => {
     await assert.rejects(open(disk), /outbox of channel "out" has a gap: messages 2 to 2/);
   });
 
-  it("values of an encrypted store tell nothing, and need their key", async () => {
+  it("values of an encrypted store reveal nothing, and cannot be read without its key", async () => {
     const { clock, open } = await world();
     const disk = new Disk();
     const key = new Uint8Array(32).fill(7);
@@ -314,7 +420,7 @@ describe("the rules of channels", () => {
     await clock.runUntil(again.close());
   });
 
-  it("what was handed out and not acknowledged comes again, with the same id", async () => {
+  it("a message that was delivered and not acknowledged is delivered again with the same id", async () => {
     const { clock, open } = await world();
     const disk = new Disk();
     const channels = await open(disk);
@@ -345,7 +451,7 @@ describe("the rules of channels", () => {
     await clock.runUntil(again.close());
   });
 
-  it("a message that comes while the store is being read does not wait for the next one", async () => {
+  it("a message that arrives while the store is read is delivered without waiting for another", async () => {
     const { clock, boxes, open } = await world();
     boxes.fate = () => ({ delayMs: 7, lost: null });
     const ours = await open();
@@ -382,7 +488,7 @@ describe("the rules of channels", () => {
     await clock.runUntil(Promise.all([ours.close(), theirs.close()]));
   });
 
-  it("a commit that comes when the one before ends is not forgotten", async () => {
+  it("a commit that is requested as the previous one ends is not lost", async () => {
     const { clock } = await world();
     const database = new CrashDatabase(new Disk());
     await database.open();
@@ -416,7 +522,7 @@ describe("the rules of channels", () => {
     await clock.runUntil(channels.close());
   });
 
-  it("two batches at once are both sent", async () => {
+  it("two simultaneous batches are both sent", async () => {
     const { clock, open } = await world();
     const channels = await open();
     const [one, other] = [await channels.create("one"), await channels.create("other")];
@@ -436,7 +542,29 @@ describe("the rules of channels", () => {
     await clock.runUntil(channels.close());
   });
 
-  it("a deleted channel leaves nothing, whatever is under way", async () => {
+  it("a batch that failed is not sealed to its end", async () => {
+    const { clock, boxes } = await world();
+    let sealed = 0;
+    const client = boxes.client();
+    const seal = client.createCourierEnvelopesFromMultiPayload.bind(client);
+    client.createCourierEnvelopesFromMultiPayload = (...args) => {
+      sealed++;
+      return seal(...args);
+    };
+    const channels = await openChannels(client, new CrashDatabase(new Disk()), { clock });
+    const writer = await channels.create("out");
+    let calls = 0;
+    boxes.fate = () => ({ delayMs: 10, lost: ++calls === 4 ? "request" : null });
+    const delivery = await clock.runUntil(
+      channels.atomically((batch) => batch.send(writer, "x".repeat(20_000))),
+    );
+    await clock.runUntil(delivery.stored);
+    const pieces = Math.ceil(20_000 / 54 / 32);
+    assert.ok(sealed < 1.5 * pieces, `${sealed} calls for ${pieces} pieces and one failure`);
+    await clock.runUntil(channels.close());
+  });
+
+  it("deleting a channel leaves nothing behind, whatever is in progress", async () => {
     const { clock, open } = await world();
     const disk = new Disk();
     const channels = await open(disk);
@@ -459,7 +587,7 @@ describe("the rules of channels", () => {
     assert.deepEqual(left, []);
   });
 
-  it("a channel whose deletion the disk refuses is as it was", async () => {
+  it("a channel is unchanged if the disk refuses its deletion", async () => {
     const { clock, boxes } = await world();
     const database = new CrashDatabase(new Disk());
     const channels = await openChannels(boxes.client(), database, { clock });

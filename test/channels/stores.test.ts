@@ -64,7 +64,7 @@ test("channels over browser-level, in a browser", { timeout: 120_000 }, async (t
       assert.equal(await page.evaluate(runInPage, name), "");
     });
   }
-  await t.test("another tab is refused, and this one's messages outlive a reload", async () => {
+  await t.test("another tab is refused, and this tab's messages survive a reload", async () => {
     const first = Object.keys(storeCases)[1]!;
     await page.reload();
     await page.waitForFunction(() => "katz" in globalThis);

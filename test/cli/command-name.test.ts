@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { commandName } from "../../src/cli/command-name.js";
 
-test("texts say what the user can type: katz only where it is on the PATH", () => {
+test("texts name the command that the user can type: katz only if it is on the PATH", () => {
   const name = (path: string, env = {}): string => commandName(["node", path], env);
   assert.equal(name("/usr/local/bin/katz"), "katz");
   assert.equal(name("C:/bin/katz.cmd"), "katz");

@@ -1,4 +1,4 @@
-/** The completion scripts: their shells accept them, and they propose what the parser knows. */
+/** The completion scripts: their shells load them, and they offer what the parser accepts. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -15,7 +15,7 @@ const propose = async (...words: string[]): Promise<string[]> => {
   return linesOf(stdout).map((line) => line.split("\t")[0]!);
 };
 
-test("commands, flags and values are proposed, flags only after a dash", async () => {
+test("completion offers commands, flags and values, and flags only after a dash", async () => {
   assert.deepEqual(await propose("p"), ["playground", "ping", "pki"]);
   assert.ok((await propose("")).includes("doctor"));
   assert.deepEqual(await propose("ping", "--js"), ["--json"]);
@@ -28,7 +28,7 @@ test("commands, flags and values are proposed, flags only after a dash", async (
   assert.deepEqual(await propose("nonsense", ""), []);
 });
 
-test("with --json a script is a member of an object", async () => {
+test("--json puts the script into a member of an object", async () => {
   for (const shell of ["bash", "zsh", "fish"]) {
     const { stdout: script } = await katz(["completion", shell]);
     const { code, stdout } = await katz(["completion", shell, "--json"]);
@@ -38,7 +38,7 @@ test("with --json a script is a member of an object", async () => {
   }
 });
 
-test("bash takes its script and completes with it, over colons too", async (t) => {
+test("bash loads the completion script and completes with it, also after colons", async (t) => {
   if (spawnSync("bash", ["--version"]).status !== 0) return t.skip("not run: there is no bash");
   const { stdout: script } = await katz(["completion", "bash"]);
   assert.equal(spawnSync("bash", ["-n"], { input: script }).status, 0);
@@ -58,7 +58,9 @@ test("bash takes its script and completes with it, over colons too", async (t) =
   assert.deepEqual(linesOf(stdout), ["ping", "--quiet", "64331"]);
 });
 
-/** What makes `katz` a command of that shell, and its completions lines of text. */
+/**
+ * For each shell, the code that defines `katz` as a command and prints its completions as lines.
+ */
 const harnesses = {
   zsh: {
     before: [
@@ -86,7 +88,7 @@ const harnesses = {
 } as const;
 
 for (const shell of ["zsh", "fish"] as const) {
-  test(`${shell} takes its script and completes with it`, async (t) => {
+  test(`${shell} loads the completion script and completes with it`, async (t) => {
     const { code, stdout: script } = await katz(["completion", shell]);
     assert.equal(code, 0);
     if (spawnSync(shell, ["--version"]).status !== 0) {

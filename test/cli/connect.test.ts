@@ -1,4 +1,4 @@
-/** Looking for a daemon in the usual places: the message about each place if none answers. */
+/** The search for a daemon at the usual addresses, and the message about each if none answers. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -19,10 +19,10 @@ function usual(address: string): DaemonPlace {
 }
 
 const missing = `unix:${join(folder, "missing.sock")}`;
-/** A file where a folder belongs stands for everything that is wrong with a socket's path. */
+/** A file in place of a folder stands for every problem with a socket's path. */
 writeFileSync(join(folder, "file"), "");
 const unusable = `unix:${join(folder, "file", "k.sock")}`;
-/** A path that no system takes: not a matter of who listens. */
+/** A path that every system refuses, whoever listens there. */
 const tooLong = `unix:${join(folder, "x".repeat(200))}`;
 
 for (const [name, look] of [
@@ -38,7 +38,7 @@ for (const [name, look] of [
     return error;
   };
 
-  test(`${name}: a place that fails in another way than by silence is named with its reason`, async () => {
+  test(`${name}: an address that fails other than by silence is named with its reason`, async () => {
     const error = await failure(unusable, missing);
     assert.ok(error instanceof NoDaemonError);
     assert.ok(error.message.includes(`.toml, nothing answers at ${missing}, and cannot connect`));
@@ -46,7 +46,7 @@ for (const [name, look] of [
     assert.ok(!error.message.includes(`cannot connect to ${missing}`), error.message);
   });
 
-  test(`${name}: the last failure is the cause`, async () => {
+  test(`${name}: the last failure becomes the cause`, async () => {
     for (const [addresses, code] of [
       [[unusable, missing], "ENOENT"],
       [[missing, unusable], "ENOTDIR"],
@@ -57,19 +57,19 @@ for (const [name, look] of [
     }
   });
 
-  test(`${name}: silence alone is told in one phrase`, async () => {
+  test(`${name}: several silent addresses are reported in one phrase`, async () => {
     const { message } = await failure(missing, `${missing}2`);
     assert.ok(message.endsWith(`.toml, and nothing answers at ${missing}, ${missing}2`), message);
     const other = (await failure(unusable)).message;
     assert.ok(other.includes(`.toml, and cannot connect to ${unusable}: `), other);
   });
 
-  test(`${name}: what is not a failure to connect is thrown as it is`, async () => {
+  test(`${name}: an error that is not a failure to connect is thrown unchanged`, async () => {
     assert.ok((await failure(tooLong, missing)) instanceof ConfigError);
   });
 }
 
-test("the first place that answers is taken, whatever failed before", async () => {
+test("the first address that answers is used, even if others failed before it", async () => {
   const path = join(folder, "k.sock");
   const server = createServer((socket) => socket.destroy());
   await new Promise<void>((resolve) => server.listen(path, resolve));
@@ -81,7 +81,7 @@ test("the first place that answers is taken, whatever failed before", async () =
   }
 });
 
-test("a daemon that reached the mixnet and has no document yet is waited for", async () => {
+test("katz waits for a daemon that reached the mixnet and does not have a document yet", async () => {
   const path = join(folder, "young.sock");
   const daemon = new ScriptedDaemon();
   const server = createServer((socket) => {

@@ -22,7 +22,7 @@ import { emptyEnvironment, temporaryFolder } from "./katz.js";
 
 const folder = temporaryFolder();
 
-/** What a page would have: the state and all events so far. */
+/** The data that a page would have: the state and all events so far. */
 class Page {
   state: ConsoleState | null = null;
   readonly events: ConsoleEvent[] = [];
@@ -53,7 +53,7 @@ class Page {
   }
 }
 
-test("katz console --join shows its own packets, and nothing of the network's inside", async () => {
+test("katz console --join shows its own packets, and nothing from inside the network", async () => {
   await using daemon = await DevDaemon.start({
     gateway: "tcp:127.0.0.1:0",
     listen: [],

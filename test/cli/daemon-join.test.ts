@@ -13,7 +13,7 @@ const complete: string = loadVectors("mixnet-client-config").cases[0].toml;
 const file = join(folder, "client.toml");
 const env = emptyEnvironment(folder);
 
-test("flags of an embedded network, and files that cannot be used, are refused", async () => {
+test("flags for an embedded network and unusable files are refused", async () => {
   writeFileSync(file, complete);
   for (const flag of [["--seed", "x"], ["--realistic"], ["--data", folder], ["--couriers", "2"]]) {
     const { code, stderr } = await katz(["daemon", "--join", file, ...flag], { env });
@@ -29,8 +29,8 @@ test("flags of an embedded network, and files that cannot be used, are refused",
   );
 });
 
-test("it says where it listens and how its link is; doctor finds that out", async () => {
-  // Nobody listens at that gateway.
+test("the daemon reports where it listens and the state of its link, and doctor finds both", async () => {
+  // No gateway listens at that address.
   writeFileSync(file, complete.replaceAll("tcp://127.0.0.1:30004", "tcp://127.0.0.1:1"));
   const socket = join(folder, "joined.sock");
   const runtime = join(folder, "run", "katzenpost");

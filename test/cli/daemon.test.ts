@@ -14,17 +14,21 @@ import { assertShape } from "./shapes.js";
 const folder = temporaryFolder();
 const path = (name: string): string => join(folder, name);
 
-/** Runs a daemon until it has said where it listens and `use` is done, then ends it. */
+/**
+ * Runs a daemon until it has said where it listens and `use` is done, then ends it.
+ * @param said what it must have said before `use`, by default one line.
+ */
 async function withDaemon(
   args: readonly string[],
   use: (stdout: string) => Promise<void>,
   signal: NodeJS.Signals = "SIGINT",
+  said = "\n",
 ): ReturnType<typeof katz> {
   const uses: Promise<void>[] = [];
   const ended = await katz(["daemon", ...args], {
     cwd: folder,
     onStdout: (soFar, child) => {
-      if (!soFar.includes("\n") || uses.length > 0) return;
+      if (!soFar.includes(said) || uses.length > 0) return;
       uses.push(use(soFar).finally(() => child.kill(signal)));
     },
   });
@@ -32,7 +36,7 @@ async function withDaemon(
   return ended;
 }
 
-test("it says in one line where it listens, serves there, and ends cleanly at Ctrl-C", async () => {
+test("prints one line with its address, serves there, and ends cleanly at Ctrl-C", async () => {
   const args = ["--listen", `unix:${path("a.sock")}`, "--listen", "tcp:127.0.0.1:0"];
   const { code, stdout, stderr } = await withDaemon(args, async (line) => {
     const match =
@@ -51,7 +55,7 @@ test("it says in one line where it listens, serves there, and ends cleanly at Ct
   assert.equal(existsSync(path("a.sock")), false, "the socket is removed");
 });
 
-test("it ends cleanly at SIGTERM too, with a client connected", async () => {
+test("ends cleanly at SIGTERM too, with a client connected", async () => {
   const args = ["--listen", `unix:${path("t.sock")}`];
   let client: ThinClient | null = null;
   const { code } = await withDaemon(
@@ -65,7 +69,7 @@ test("it ends cleanly at SIGTERM too, with a client connected", async () => {
   await client!.stop();
 });
 
-test("two signals at once are one, and it ends as cleanly", async () => {
+test("treats two simultaneous signals as one, and ends cleanly", async () => {
   const data = path("two-signals");
   let told = false;
   const { code } = await katz(["daemon", "--listen", `unix:${path("s.sock")}`, "--data", data], {
@@ -78,8 +82,8 @@ test("two signals at once are one, and it ends as cleanly", async () => {
   assert.deepEqual([existsSync(path("s.sock")), existsSync(join(data, "lock"))], [false, false]);
 });
 
-test("it writes a configuration that clients can use, from any folder", async () => {
-  // The address is relative to the daemon's folder; the file must not be.
+test("writes a configuration that clients can use from any folder", async () => {
+  // The address is relative to the daemon's folder; the file must not contain a relative one.
   const args = ["--listen", "unix:c.sock", "--write-config", "thinclient.toml"];
   const { code } = await withDaemon(args, async () => {
     const file = path("thinclient.toml");
@@ -92,7 +96,7 @@ test("it writes a configuration that clients can use, from any folder", async ()
   assert.equal(again.code, 0, `its own file is written anew: ${again.stderr}`);
 });
 
-test("it leaves a configuration alone that somebody else wrote", async () => {
+test("does not overwrite a configuration that somebody else wrote", async () => {
   writeFileSync(path("mine.toml"), "[Dial.Tcp]\nAddress = 'localhost:1'\n");
   const args = ["--listen", `unix:${path("m.sock")}`, "--write-config", path("mine.toml")];
   const { code, stdout, stderr } = await katz(["daemon", ...args]);
@@ -102,7 +106,7 @@ test("it leaves a configuration alone that somebody else wrote", async () => {
   assert.equal(existsSync(path("m.sock")), false);
 });
 
-test("with --data a box survives a kill, and the configuration lies beside it", async () => {
+test("keeps boxes over a kill with --data, and writes the configuration beside them", async () => {
   const args = ["--data", path("data"), "--listen", `unix:${path("data.sock")}`];
   const config = path("data/thinclient.toml");
   const killed = await withDaemon(
@@ -128,7 +132,7 @@ test("with --data a box survives a kill, and the configuration lies beside it", 
 });
 
 test(
-  "a disk that takes no more is told, with --quiet too",
+  "reports a full disk, even with --quiet",
   { skip: process.platform === "win32" && "not run: Windows has no limits of file sizes" },
   async () => {
     const socket = path("full.sock");
@@ -136,7 +140,7 @@ test(
     const args = ["daemon", "--quiet", "--data", path("full"), "--listen", `unix:${socket}`];
     const daemon = spawn("bash", ["-c", script, process.execPath, mainPath, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
-      // Where coverage is measured, its file would be too large as well.
+      // With coverage, its file would also exceed the limit.
       env: { ...process.env, NODE_V8_COVERAGE: "" },
     });
     let errors = "";
@@ -149,6 +153,10 @@ test(
     const writes = writing.map((index) => client.write(writeCap, index, "x", { timeoutMs: 3000 }));
     await Promise.allSettled(writes);
     await client.stop();
+    const isTold = (): boolean => errors !== "";
+    for (let waited = 0; !isTold() && waited < 6000; waited++) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
     daemon.kill("SIGTERM");
     await once(daemon, "close");
     const told = linesOf(errors);
@@ -158,7 +166,7 @@ test(
   },
 );
 
-test("--gateway opens the network, and --write-client-config tells a daemon how to join", async () => {
+test("opens the network with --gateway, and tells a daemon how to join with --write-client-config", async () => {
   const file = path("client.toml");
   const args = ["--listen", `unix:${path("g.sock")}`, "--write-client-config", file];
   const { code, stderr } = await withDaemon([...args, "--epoch", "2m"], async () => {
@@ -172,7 +180,7 @@ test("--gateway opens the network, and --write-client-config tells a daemon how 
     assert.equal(config.SphinxGeometry.NrHops, 5);
     assert.equal(config.VotingAuthority.Peers.length, 3);
     const [gateway] = config.PinnedGateways.Gateways;
-    // Whoever does not speak the protocol is hung up on, by a gateway that is there.
+    // The gateway is there, and disconnects a peer that does not speak the protocol.
     const socket = connect(Number(/^tcp:\/\/127\.0\.0\.1:(\d+)$/.exec(gateway!.Addresses[0]!)![1]));
     socket.on("error", () => {});
     socket.write("\x04".repeat(33));
@@ -182,7 +190,7 @@ test("--gateway opens the network, and --write-client-config tells a daemon how 
   assert.match(stderr, /kpclientd -c .*client\.toml joins the network/);
 });
 
-test("a daemon of ours joins by that file, and echoes come back through the gateway", async () => {
+test("another daemon of ours joins with that file, and its echoes return through the gateway", async () => {
   const file = path("join.toml");
   const args = ["--listen", `unix:${path("e.sock")}`, "--nike", "x25519", "--epoch", "2m"];
   const { code } = await withDaemon([...args, "--write-client-config", file], async () => {
@@ -198,13 +206,13 @@ test("a daemon of ours joins by that file, and echoes come back through the gate
   assert.equal(code, 0);
 });
 
-test("a gateway's address that no daemon could dial is refused", async () => {
+test("refuses a gateway address that a daemon could not dial", async () => {
   const { code, stderr } = await katz(["daemon", "--gateway", "unix:/tmp/gateway.sock"]);
   assert.equal(code, 2);
   assert.match(stderr, /a gateway listens on tcp:HOST:PORT/);
 });
 
-/** What the test reads of a client.toml. */
+/** The part of a client.toml that the test reads. */
 interface ClientToml {
   readonly WireKEMScheme: string;
   readonly Listen: { readonly Tcp: { readonly Address: string } };
@@ -220,7 +228,7 @@ interface Named {
   readonly Identifier: string;
 }
 
-/** What the test reads of an authority.toml. */
+/** The part of an authority.toml that the test reads. */
 interface AuthorityToml {
   readonly Server: Named & {
     readonly Addresses: readonly string[];
@@ -237,7 +245,7 @@ interface AuthorityToml {
   readonly SphinxGeometry: { readonly NrHops: number };
 }
 
-test("--write-authority opens ports for the authorities and writes their addresses", async () => {
+test("opens ports for the authorities and writes their addresses with --write-authority", async () => {
   const file = path("authority.toml");
   const args = ["--listen", `unix:${path("authority.sock")}`, "--write-authority", file];
   await withDaemon(args, async () => {
@@ -259,7 +267,7 @@ test("--write-authority opens ports for the authorities and writes their address
   });
 });
 
-test("--write-authority writes what the authorities' own configuration says of the network", async () => {
+test("--write-authority writes the values of the network that the authorities' configuration has", async () => {
   const file = path("network.toml");
   const socket = `unix:${path("network.sock")}`;
   const args = [
@@ -283,7 +291,7 @@ test("--write-authority writes what the authorities' own configuration says of t
     assert.deepEqual([Server.PKISignatureScheme, Server.WireKEMScheme], ["Ed25519", "x25519"]);
     assert.equal(SphinxGeometry.NrHops, 5);
     assert.ok(Parameters.Mu > 0 && Parameters.LambdaP > 0);
-    // What the document lists, by the same names.
+    // The document lists the same names.
     await using client = await ThinClient.connect(socket);
     const document = client.pkiDocument()!;
     const described = (nodes: readonly { readonly name: string }[]): string[] =>
@@ -302,12 +310,16 @@ test("--write-authority writes what the authorities' own configuration says of t
   });
 });
 
-test("with --json its log is objects, each with its time", async () => {
+test("logs objects with --json, each with its time", async () => {
   const args = ["--json", "--listen", `unix:${path("j.sock")}`, "--epoch", "1h"];
   const more = ["--couriers", "2", "--replicas", "4", "--realistic", "--seed", "s"];
-  const { stdout, stderr } = await withDaemon([...args, ...more], async () => {
-    await new Promise((resolve) => setTimeout(resolve, 700));
-  });
+  const until = '"type":"epoch"';
+  const { stdout, stderr } = await withDaemon(
+    [...args, ...more],
+    () => Promise.resolve(),
+    "SIGINT",
+    until,
+  );
   assert.equal(stderr, "");
   const records = recordsOf(stdout);
   assert.deepEqual(
@@ -330,13 +342,13 @@ test("with --json its log is objects, each with its time", async () => {
 });
 
 test(
-  "it says where this Node's abstract sockets are none that other programs reach",
+  "warns if other programs cannot reach this Node's abstract sockets",
   { skip: process.platform !== "linux" && "not run: only Linux has abstract sockets" },
   async () => {
     const name = `katz-cli-${process.pid}`;
     let shown: string | undefined;
     const { code, stderr } = await withDaemon(["--listen", `unix:@${name}`], async () => {
-      // How the system writes the name: a padded one has an @ for each NUL.
+      // The system's form of the name: a padded one has an @ for each NUL.
       const sockets = readFileSync("/proc/net/unix", "utf8");
       shown = new RegExp(`@${name}@*$`, "m").exec(sockets)?.[0];
       const { code } = await katz(["services", "--address", `unix:@${name}`]);
@@ -348,7 +360,7 @@ test(
   },
 );
 
-test("a place where another daemon listens is not taken", async () => {
+test("does not take an address on which another daemon listens", async () => {
   const args = ["--listen", `unix:${path("two.sock")}`];
   await withDaemon(args, async () => {
     const { code, stderr } = await katz(["daemon", ...args]);
@@ -357,7 +369,7 @@ test("a place where another daemon listens is not taken", async () => {
   });
 });
 
-test("the same seed gives the same network", async () => {
+test("gives the same network for the same seed", async () => {
   const hashes: string[] = [];
   for (const name of ["one", "two"]) {
     const address = `unix:${path(`${name}-seed.sock`)}`;

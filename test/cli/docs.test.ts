@@ -1,4 +1,4 @@
-/** docs/cli.md says what the commands do: every command, flag, exit code and field. */
+/** docs/cli.md documents every command, flag, exit code and field. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -8,7 +8,7 @@ import { shapes } from "./shapes.js";
 
 const page = readFileSync(new URL("../../../docs/cli.md", import.meta.url), "utf8");
 
-test("every command has a section, and every flag of it is named there or above", async () => {
+test("every command has a section, and each of its flags is named there or above", async () => {
   const listed = linesOf((await katz(["--help"])).stdout).flatMap(
     (line) => /^ {2}([a-z]+) {2,}\S/.exec(line)?.[1] ?? [],
   );
@@ -38,12 +38,12 @@ async function helpOf(name: string): Promise<{ stdout: string }> {
   return { stdout: [stdout, ...helps.map((help) => help.stdout)].join("") };
 }
 
-test("every exit code is in the table", () => {
+test("the table lists every exit code", () => {
   for (const code of Object.values(ExitCode))
     assert.match(page, new RegExp(`^\\| ${code} \\|`, "m"));
 });
 
-test("every kind of record is in a table, with its fields and no others", () => {
+test("the tables list every kind of record with exactly its fields", () => {
   for (const [name, shape] of Object.entries(shapes)) {
     const row = new RegExp(`^\\| \`${name}\` \\| (.*) \\|$`, "m").exec(page)?.[1];
     assert.ok(row !== undefined, `docs/cli.md has no row for ${name}`);

@@ -1,4 +1,4 @@
-/** Files that cannot be read, tested from inside: the errors, and the open files. */
+/** Unreadable files, tested from inside: the errors, and the open files. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import fs, { closeSync, fstatSync, openSync, writeFileSync } from "node:fs";
@@ -16,15 +16,15 @@ const pipe = join(folder, "pipe");
 const file = join(folder, "file");
 execFileSync("mkfifo", ["-m", "600", pipe]);
 writeFileSync(file, "bytes");
-// To write, too: opening does not wait for another process.
+// Opened for writing too, so that opening does not wait for another process.
 const handed = openSync(pipe, "r+");
 after(() => closeSync(handed));
 const path = `/dev/fd/${handed}`;
 const { signal } = new AbortController();
 
-test("a pipe whose reading fails is a file that cannot be read", async (t) => {
+test("a pipe that fails while it is read counts as an unreadable file", async (t) => {
   const cause = Object.assign(new Error("EIO: i/o error, read"), { code: "EIO" });
-  // No pipe of ours fails by itself: a double of the system's read.
+  // None of our pipes fails by itself, so the system's read is replaced by a double.
   t.mock.method(Socket.prototype, "_read", function (this: Socket) {
     this.destroy(cause);
   });
@@ -36,7 +36,7 @@ test("a pipe whose reading fails is a file that cannot be read", async (t) => {
   });
 });
 
-test("the reason of a signal is thrown as it is", async () => {
+test("the reason of a signal is thrown unchanged", async () => {
   const controller = new AbortController();
   const reason = new Error("enough");
   const next = chunksOf(path, controller.signal).next();
@@ -44,9 +44,9 @@ test("the reason of a signal is thrown as it is", async () => {
   await assert.rejects(next, reason);
 });
 
-test("what was opened as a pipe and is none is closed again", async (t) => {
+test("a file that was opened as a pipe and is not one is closed again", async (t) => {
   const fd = openSync(file, "r");
-  // Between the look at a path and its opening another thing may come there: a double of that.
+  // A path may change between the check and the open: this double simulates it.
   t.mock.method(fs, "openSync", () => fd);
   syncBuiltinESMExports();
   try {
@@ -58,7 +58,7 @@ test("what was opened as a pipe and is none is closed again", async (t) => {
   assert.throws(() => fstatSync(fd), { code: "EBADF" });
 });
 
-test("a configuration that is not a file says who named it, and keeps the first error", async () => {
+test("an error about a configuration that is not a file says who named it, and keeps the first error", async () => {
   await assert.rejects(daemonPlaces({ config: "/dev/null" }, signal), (error: unknown) => {
     assert.ok(error instanceof UsageError, String(error));
     assert.match(error.message, /^--config: cannot read \/dev\/null: it is a device/);

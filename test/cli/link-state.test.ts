@@ -31,7 +31,7 @@ const state: JoinedDaemonState = {
   waiting: { packets: 3, ms: 3000, clients: [{ packets: 3, first: 1, last: 3, ms: 3000 }] },
 };
 
-test("the state says gateway, skew, signers, packets, and what waits for how long", () => {
+test("the state shows gateway, skew, signers, packets, and how long each item has waited", () => {
   assert.deepEqual(linkText(state), [
     "connected to gateway1 at tcp://192.0.2.1:30004",
     "clock -1.5 s of the gateway's",
@@ -53,7 +53,7 @@ test("the state says gateway, skew, signers, packets, and what waits for how lon
   ]);
 });
 
-test("with several applications it says where each one's packets stand", () => {
+test("the state shows the packets of each application if there are several", () => {
   const clients = [
     { packets: 2, first: 1, last: 3, ms: 3000 },
     { packets: 1, first: 2, last: 2, ms: 2000 },
@@ -74,7 +74,7 @@ test("with several applications it says where each one's packets stand", () => {
   );
 });
 
-test("a state is read back; that of a daemon that was killed is not, and is removed", async () => {
+test("a state can be read back, and that of a killed daemon is ignored and removed", async () => {
   const folder = temporaryFolder();
   const env = emptyEnvironment(folder);
   const [ours, dead] = [new Uint8Array(16).fill(1), new Uint8Array(16).fill(2)];

@@ -1,4 +1,4 @@
-/** Which daemon a command uses if none is named: never another user's program. */
+/** The daemon that a command uses by default: never one of another user. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -31,7 +31,7 @@ import { emptyEnvironment } from "./katz.js";
 const NOBODY = 65534;
 const call = { signal: new AbortController().signal };
 const linuxOnly = { skip: process.platform !== "linux" && "not run: only Linux tells" };
-/** Another user's process can be started by root alone. */
+/** Only root can start a process of another user. */
 const rootOnly = {
   skip: (process.platform !== "linux" || process.getuid!() !== 0) && "not run: needs root",
 };
@@ -44,14 +44,16 @@ function usual(address: string): DaemonPlace {
   return { source: "the usual place", dial: DialConfig.parse(address), address, isTold: false };
 }
 
-/** Listens as another user; says on which port. */
+/** Listens as another user; returns the port. */
 async function squatter(what: string, uid = NOBODY): Promise<[ChildProcess, string]> {
   const script =
     `const server = require("node:net").createServer((s) => s.end("squatted"));` +
     `server.listen(${what}, () => console.log(server.address().port ?? "path"));`;
   const child = spawn(process.execPath, ["-e", script], { uid, gid: uid, cwd: "/" });
   after(() => child.kill("SIGKILL"));
-  const [line] = (await once(child.stdout, "data")) as [Buffer];
+  const ended = once(child, "exit").then(() => assert.fail("the other user's program ended"));
+  ended.catch(() => {});
+  const [line] = (await Promise.race([once(child.stdout, "data"), ended])) as [Buffer];
   return [child, line.toString().trim()];
 }
 
@@ -66,7 +68,7 @@ async function own(where: object): Promise<Server> {
 const portOf = (server: Server): number => (server.address() as { port: number }).port;
 const kind = (address: string): string => ownerOf(DialConfig.parse(address)).kind;
 
-test("a port of this user's program is trusted, however it listens", linuxOnly, async () => {
+test("trusts a port of a program of this user, whichever way it listens", linuxOnly, async () => {
   for (const host of ["127.0.0.1", "0.0.0.0", "::"]) {
     const server = await own({ host, port: 0 });
     assert.equal(kind(`tcp:127.0.0.1:${portOf(server)}`), "trusted", host);
@@ -75,14 +77,14 @@ test("a port of this user's program is trusted, however it listens", linuxOnly, 
   assert.equal(kind("tcp:192.0.2.1:64331"), "unknown", "another machine");
 });
 
-test("an abstract socket of this user's program is trusted", linuxOnly, async () => {
+test("trusts an abstract socket of a program of this user", linuxOnly, async () => {
   const name = `katz-owner-${process.pid}`;
   await own({ path: `\0${name}` });
   assert.equal(kind(`unix:@${name}`), "trusted");
   assert.equal(kind(`unix:@${name}-none`), "unknown");
 });
 
-test("a port of another user's program is not", rootOnly, async () => {
+test("does not trust a port of another user's program", rootOnly, async () => {
   for (const what of ['0, "127.0.0.1"', '0, "0.0.0.0"', '0, "::"']) {
     const [, port] = await squatter(what);
     const place = usual(`tcp:127.0.0.1:${port}`);
@@ -98,19 +100,19 @@ test("a port of another user's program is not", rootOnly, async () => {
       assert.ok(error.advice[0]!.includes(`--address ${place.address}`));
     }
     await assert.rejects(firstThatAnswers([place], call), NoDaemonError);
-    // Whoever says so gets what they asked for.
+    // A user who names an address gets that address.
     await firstThatAnswers([{ ...place, isTold: true }], call);
   }
 });
 
-test("an abstract socket of another user's program is not", rootOnly, async () => {
+test("does not trust an abstract socket of another user's program", rootOnly, async () => {
   const name = `katz-owner-other-${process.pid}`;
   await squatter(`"\\0${name}"`);
   assert.equal(kind(`unix:@${name}`), "other");
   await assert.rejects(connect([usual(`unix:@${name}`)], call), NoDaemonError);
 });
 
-test("a socket file is as good as its owner and its folders", rootOnly, async () => {
+test("trusts a socket file only if its owner and its folders are trusted", rootOnly, async () => {
   const place = async (name: string, prepare: (path: string) => void): Promise<string> => {
     const path = join(folder, name);
     mkdirSync(path);
@@ -129,10 +131,10 @@ test("a socket file is as good as its owner and its folders", rootOnly, async ()
   assert.equal(kind(`unix:${join(folder, "good", "none.sock")}`), "unknown");
 });
 
-test("where the owner cannot be known, only what reveals nothing goes on", async () => {
+test("only commands that reveal nothing continue if the owner cannot be determined", async () => {
   await using daemon = await DevDaemon.start({ listen: "tcp:localhost:0" });
   const port = /\d+$/.exec(daemon.addresses[0]!)![0];
-  // A name is not looked up: another answer might come when it is dialled.
+  // Names are not resolved: the dial might get another answer.
   const place = usual(`tcp:localhost:${port}`);
   await assert.rejects(connect([place], call), (error: Error) => {
     assert.ok(error instanceof NoDaemonError);
@@ -145,7 +147,7 @@ test("where the owner cannot be known, only what reveals nothing goes on", async
 });
 
 test(
-  "katz daemon listens in the runtime folder first, if that is only its user's",
+  "katz daemon prefers the runtime folder if it belongs only to its user",
   linuxOnly,
   async () => {
     const told: string[] = [];
@@ -163,35 +165,31 @@ test(
   },
 );
 
-test(
-  "the owner of a place is checked again before a lost daemon is dialled again",
-  rootOnly,
-  async () => {
-    const path = join(folder, "again.sock");
-    const daemon = await DevDaemon.start({ listen: `unix:${path}` });
-    const reconnect = { initialDelayMs: 10, maxDelayMs: 10 };
-    const { client } = await connect([usual(`unix:${path}`)], call, { reconnect });
-    const lost = new Promise<void>((resolve) => {
-      client.on("daemonDisconnected", () => resolve());
-    });
-    await daemon.close();
-    await lost;
-    let connections = 0;
-    const server = createServer((socket) => {
-      connections++;
-      socket.destroy();
-    }).listen(path);
-    after(() => server.close());
-    await once(server, "listening");
-    chownSync(path, NOBODY, NOBODY);
-    const before = connections;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    await client.stop();
-    assert.equal(connections, before, "a stranger is not dialled");
-  },
-);
+test("checks the owner of an address again before it redials a lost daemon", rootOnly, async () => {
+  const path = join(folder, "again.sock");
+  const daemon = await DevDaemon.start({ listen: `unix:${path}` });
+  const reconnect = { initialDelayMs: 10, maxDelayMs: 10 };
+  const { client } = await connect([usual(`unix:${path}`)], call, { reconnect });
+  const lost = new Promise<void>((resolve) => {
+    client.on("daemonDisconnected", () => resolve());
+  });
+  await daemon.close();
+  await lost;
+  let connections = 0;
+  const server = createServer((socket) => {
+    connections++;
+    socket.destroy();
+  }).listen(path);
+  after(() => server.close());
+  await once(server, "listening");
+  chownSync(path, NOBODY, NOBODY);
+  const before = connections;
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  await client.stop();
+  assert.equal(connections, before, "a stranger is not dialled");
+});
 
-test("a stranger's socket in the usual folder is not taken", rootOnly, async () => {
+test("does not take a stranger's socket in the usual folder", rootOnly, async () => {
   const run = join(folder, "run");
   mkdirSync(join(run, "katzenpost"), { recursive: true });
   chownSync(join(run, "katzenpost"), NOBODY, NOBODY);
@@ -208,7 +206,7 @@ test("a stranger's socket in the usual folder is not taken", rootOnly, async () 
 });
 
 test(
-  "the runtime folder's socket is the first place, then the abstract one and the port",
+  "tries the socket in the runtime folder first, then the abstract socket, then the port",
   linuxOnly,
   async () => {
     const run = join(folder, "order");
@@ -220,7 +218,7 @@ test(
       [places[0]!.address, ...places.slice(-2).map(({ address }) => address)],
       [`unix:${run}/katzenpost/katz.sock`, "unix:@katzenpost", "tcp:127.0.0.1:64331"],
     );
-    // A relative path is none, as the specification of these variables says.
+    // A relative path is ignored, as the specification of these variables requires.
     const relative = await daemonPlaces({}, call.signal, { ...env, XDG_RUNTIME_DIR: "order" });
     assert.ok(relative.every(({ address }) => !address.includes("order")));
   },

@@ -1,4 +1,4 @@
-/** The picture of the network: well-formed whatever the nodes are called, and of any size. */
+/** The picture of the network: well-formed for any node names, and of any size. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
@@ -37,7 +37,7 @@ function assertWellFormed(svg: string): void {
   assert.doesNotMatch(svg, /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/);
 }
 
-test("every node is a box with its name", () => {
+test("draws every node as a box with its name", () => {
   const svg = mapSvg(network(2, (kind, i) => `${kind}${i}`));
   assertWellFormed(svg);
   assert.equal(svg.match(/<rect class="node /g)?.length, 1 + 6 * 2);
@@ -46,7 +46,7 @@ test("every node is a box with its name", () => {
   }
 });
 
-test("one way is drawn out from column to column, without a break", () => {
+test("draws one route from column to column without a break", () => {
   const svg = mapSvg(network(3, (kind, i) => `${kind}${i}`));
   const ways = [...svg.matchAll(/class="way" d="M(\S+) (\S+)C\S+ \S+ \S+ \S+ (\S+) (\S+)"/g)];
   assert.equal(ways.length, 6);
@@ -67,14 +67,14 @@ test("names from outside never become markup", () => {
   assert.ok(!svg.includes("<script"));
 });
 
-test("large networks get bands instead of thousands of lines", () => {
+test("draws large networks with bands instead of thousands of lines", () => {
   const svg = mapSvg(network(60, (kind, i) => `${kind}${i}`));
   assertWellFormed(svg);
   assert.equal(svg.match(/class="band"/g)?.length, 5);
   assert.ok(svg.length < 150_000, `${svg.length} characters`);
 });
 
-test("columns without nodes are left out", () => {
+test("omits columns without nodes", () => {
   const bare = { ...network(1, (kind) => kind), replicas: [], serviceNodes: [], layers: [] };
   const svg = mapSvg(bare);
   assertWellFormed(svg);

@@ -6,7 +6,7 @@ import { paced } from "../../src/cli/paced.js";
 
 const signal = new AbortController().signal;
 
-test("rounds that take longer than the interval wait for each other", async () => {
+test("a round that takes longer than the interval delays the next one", async () => {
   for (const window of [1, 3]) {
     let [running, most, done] = [0, 0, 0];
     await paced({ count: 12, intervalMs: 1, window, signal }, async () => {
@@ -19,7 +19,7 @@ test("rounds that take longer than the interval wait for each other", async () =
   }
 });
 
-test("aborting ends the pause; what was begun is waited for", async () => {
+test("aborting ends the pause, and waits for a round in progress", async () => {
   const controller = new AbortController();
   let [begun, ended] = [0, 0];
   await paced(
@@ -34,7 +34,7 @@ test("aborting ends the pause; what was begun is waited for", async () => {
   assert.deepEqual([begun, ended], [1, 1]);
 });
 
-test("no time is longer than a timer can wait: it would end at once", () => {
+test("a time longer than the longest timer is refused", () => {
   assert.equal(parseTime("596h"), 596 * 3_600_000);
   for (const text of ["700h", "597h", "2147483648ms", "999999999999h"]) {
     assert.throws(() => parseTime(text), /must be a time above 0, like .*, and at most 596h/);

@@ -12,7 +12,7 @@ import { assertShape } from "./shapes.js";
 const folder = temporaryFolder();
 const ORIGIN = "http://localhost:5173";
 
-/** What becomes of a page's handshake: 101 or the status of the refusal. */
+/** The result of a page's handshake: 101 or the status of the refusal. */
 function knock(address: string, token: string | null, origin: string): Promise<number> {
   const protocols = token === null ? [] : [wsTokenProtocol(token)];
   const socket = new WebSocket(address, protocols, { origin });
@@ -31,14 +31,17 @@ async function told(
   what: "stdout" | "stderr",
   text: RegExp,
 ): Promise<string> {
+  let isOver = false;
+  void process.ended.then(() => (isOver = true));
   for (;;) {
     const match = text.exec(process[what]);
     if (match) return match[1]!;
+    assert.ok(!isOver, `it ended: ${process.stderr}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 
-test("it prints the line that a page needs, and tells of each refusal once", async () => {
+test("prints the line that a page needs, and reports each refusal once", async () => {
   const args = ["daemon", "--listen", "ws://127.0.0.1:0", "--allow-origin", ORIGIN];
   await using daemon = new KatzProcess(args);
   const address = await told(daemon, "stdout", /dial: \{ ws: \{ address: "([^"]+)"/);
@@ -55,7 +58,7 @@ test("it prints the line that a page needs, and tells of each refusal once", asy
   assert.ok(!daemon.stderr.includes("guess"));
 });
 
-test("a token in a file is kept, and is made where there is none", async () => {
+test("keeps the token in a file, and creates one if the file is missing", async () => {
   const file = join(folder, "token");
   const args = ["daemon", "--json", "--listen", "ws://127.0.0.1:0", "--token-file", file];
   const tokens: string[] = [];
@@ -79,7 +82,7 @@ test("a token in a file is kept, and is made where there is none", async () => {
   assert.equal(tokens[0], tokens[1]);
 });
 
-test("flags about pages need a WebSocket, and a token must be one", async () => {
+test("flags about pages need a WebSocket, and refuse an invalid token", async () => {
   const { code, stderr } = await katz(["daemon", "--allow-origin", ORIGIN]);
   assert.equal(code, 2);
   assert.match(stderr, /--allow-origin is for WebSockets: add --listen ws:/);

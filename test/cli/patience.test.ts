@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { Output } from "../../src/cli/output.js";
 import { Patience } from "../../src/cli/patience.js";
 
-test("a long wait is reported in one line, once for each wait", async () => {
+test("reports a long wait in one line, once per wait", async () => {
   const said: string[] = [];
   const output = {
     remark: (text: string) => said.push(text),

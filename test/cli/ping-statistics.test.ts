@@ -10,7 +10,7 @@ function timesOf(...all: readonly number[]): PingTimes {
   return times;
 }
 
-test("times are summed up as ping does", () => {
+test("summarizes times as ping does", () => {
   const { histogram, ...sums } = summarize(5, timesOf(1, 2, 3, 6));
   assert.deepEqual(sums, {
     sent: 5,
@@ -29,7 +29,7 @@ test("times are summed up as ping does", () => {
   );
 });
 
-test("without a reply there are no times", () => {
+test("reports no times without a reply", () => {
   const none = {
     waiting: 0,
     unsent: 0,
@@ -43,13 +43,13 @@ test("without a reply there are no times", () => {
   assert.equal(summarize(0, timesOf()).lossPercent, 0);
 });
 
-test("a message that is still awaited does not count as lost", () => {
+test("does not count a message as lost while its reply may still come", () => {
   const { sent, received, waiting, lossPercent } = summarize(6, timesOf(1, 2), 2);
   assert.deepEqual([sent, received, waiting, lossPercent], [6, 2, 2, 50]);
   assert.equal(summarize(1, timesOf(), 1).lossPercent, 0);
 });
 
-test("every time is in the histogram once, and its ranges touch", () => {
+test("the histogram contains every time once, and its ranges have no gaps", () => {
   const times = fc.array(fc.double({ min: 0, max: 1e6, noNaN: true }), { minLength: 1 });
   fc.assert(
     fc.property(times, (some) => {
@@ -68,12 +68,13 @@ test("every time is in the histogram once, and its ranges touch", () => {
   );
 });
 
-test("any number of times is summed up in bounded memory", () => {
+test("summarizes any number of times in bounded memory", () => {
   const times = new PingTimes();
   const all: number[] = [];
   let [seed, kept] = [1, 0];
   for (let i = 0; i < 50_000; i++) {
-    // Park and Miller's generator; one in 1000 is ten times as slow, and the range grows late.
+    // Park and Miller's generator. One in 1000 values is ten times as slow, so the range grows
+    // late.
     seed = (seed * 48_271) % 2_147_483_647;
     const ms = 20 + ((seed % 10_007) / 10_007) * (i > 30_000 ? 80 : 40) * (i % 1000 === 0 ? 10 : 1);
     times.add(ms);
@@ -99,8 +100,7 @@ test("any number of times is summed up in bounded memory", () => {
     all.length,
     "each is counted once",
   );
-  // As many as there are up to each end of a range, but for those within a 2048th of the whole of
-  // it.
+  // Checks the counts up to the end of each range, within a 2048th of the whole range.
   const near = (max - min) / 2048 + 0.001;
   let upTo = 0;
   for (const { toMs, count } of histogram) {
@@ -111,7 +111,7 @@ test("any number of times is summed up in bounded memory", () => {
   }
 });
 
-test("steady times far from zero have a small deviation, not a rounded one", () => {
+test("steady times far from zero have a small deviation without rounding errors", () => {
   const { mdevMs } = summarize(3, timesOf(1e9, 1e9 + 1, 1e9 + 2));
   assert.equal(mdevMs, 0.816);
 });

@@ -30,7 +30,7 @@ before(async () => {
 });
 after(() => network[Symbol.asyncDispose]());
 
-test("pipes on disk and devices are refused, and nothing waits for them", async () => {
+test("pipes on disk and devices are refused without waiting", async () => {
   const refused: readonly (readonly [args: readonly string[], message: RegExp])[] = [
     [["send", "pipe"], /cannot read pipe: it is a named pipe/],
     [["receive", "pipe"], /cannot read pipe: it is a named pipe/],
@@ -60,7 +60,7 @@ test("pipes on disk and devices are refused, and nothing waits for them", async 
   assert.match(told.stderr, /KATZENPOST_THINCLIENT: cannot read .*pipe: it is a named pipe/);
 });
 
-test("pipes that a shell hands over are read", async () => {
+test("pipes that a shell passes are read", async () => {
   writeFileSync(
     join(folder, "c.toml"),
     `[Dial.Unix]\nAddress = ${JSON.stringify(network.socket)}\n`,
@@ -80,7 +80,7 @@ test("pipes that a shell hands over are read", async () => {
   assert.equal(read, "piped\n");
 });
 
-/** How often a process has opened the pipe; it does so a second time to read it. */
+/** How often a process has opened the pipe; it opens it a second time to read it. */
 function timesOpened(pid: number): number {
   const links = readdirSync(`/proc/${pid}/fd`).map((fd) => {
     try {
@@ -101,10 +101,10 @@ const silent: readonly (readonly string[])[] = [
 ];
 
 test(
-  "while nothing comes from a pipe, Ctrl-C ends the command",
+  "Ctrl-C ends a command that waits for input from a pipe",
   { skip: !existsSync("/proc/self/fd") && "not run: this system has no /proc" },
   async () => {
-    // Open to write too, here and in the command: there is a writer, who says nothing.
+    // Opened for writing too, here and in the command, so there is a writer, which stays silent.
     const fd = openSync(pipe, "r+");
     try {
       for (const args of silent) {
@@ -114,7 +114,7 @@ test(
           stdio: ["ignore", "ignore", "ignore", fd],
         });
         const ended = once(child, "exit");
-        const timeout = setTimeout(() => child.kill("SIGKILL"), 20_000);
+        const timeout = setTimeout(() => child.kill("SIGKILL"), 120_000);
         while (child.exitCode === null && child.signalCode === null) {
           if (timesOpened(child.pid!) >= 2) break;
           await sleep(20);

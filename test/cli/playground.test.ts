@@ -1,4 +1,4 @@
-/** `katz playground`: prints where the page is, serves it, and ends at Ctrl-C. */
+/** `katz playground`: prints the address of the page, serves it, and ends at Ctrl-C. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { spawn } from "node:child_process";
@@ -9,7 +9,7 @@ import { ROOT } from "../e2e/package/packed-package.js";
 import { mainPath } from "./katz.js";
 import { assertShape } from "./shapes.js";
 
-test("the playground is served until Ctrl-C", async (t) => {
+test("serves the playground until Ctrl-C", async (t) => {
   if (!existsSync(join(ROOT, "dist/playground"))) {
     t.skip("not run: the playground is built for the package (npm run build)");
     return;

@@ -1,6 +1,6 @@
 /**
- * Digests are those of the files on disk, even if another process wrote to them; and only one
- * receiver runs.
+ * Digests are computed from the files on disk, even if another process wrote to them; and only one
+ * receiver runs at a time.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -35,17 +35,17 @@ async function newPartial(): Promise<PartialFolder> {
   return folder;
 }
 
-test("what another process did to a file is found when it is whole", async () => {
+test("damage by another process is found when the file is complete", async () => {
   const folder = await newPartial();
   const files = await IncomingFiles.open(folder, manifest, [false, false], 0);
   await files.append(first.subarray(0, 500));
-  // As another receiver does that begins at the beginning.
+  // Simulates another receiver that starts from the beginning.
   writeFileSync(folder.pathOf(0), "");
   await assert.rejects(files.append(first.subarray(500)), /its SHA-256 digest is different/);
   await files.close();
 });
 
-test("a file that was kept and has the right size is looked into", async () => {
+test("a partial download of the right size is checked by its contents", async () => {
   const folder = await newPartial();
   writeFileSync(folder.pathOf(0), new Uint8Array(1000).fill(9));
   await assert.rejects(
@@ -61,11 +61,14 @@ test("a file that was kept and has the right size is looked into", async () => {
   await files.close();
 });
 
-test("a second sender of the same files is refused, and the first one's ticket holds", async () => {
+test("a second sender of the same files is refused, and the first one's ticket stays valid", async () => {
   const file = network.newFile(1_000_000);
   await using one = new KatzProcess(["send", file], network.env);
   const ticket = await one.firstLine();
+  // So that it is not done before the second one begins.
+  one.kill("SIGSTOP");
   const two = await network.katz(["send", file]);
+  one.kill("SIGCONT");
   assert.deepEqual([two.code, two.stdout], [2, ""], two.stderr);
   assert.match(two.stderr, /another katz send is sending the same files/);
   assert.equal((await one.ended).code, 0, one.stderr);
@@ -86,15 +89,19 @@ test("a second receiver of one ticket into one folder is refused and changes not
   await using one = new KatzProcess(args, network.env);
   const partial = (): string | undefined =>
     readdirSync(into).find((name) => name.endsWith("partial"));
-  while (partial() === undefined) await sleep(5);
+  const early = one.ended.then(() => assert.fail(`ended early: ${one.stderr}`));
+  early.catch(() => {});
+  while (partial() === undefined) await Promise.race([sleep(5), early]);
+  one.kill("SIGSTOP");
   const two = await network.katz(args);
+  one.kill("SIGCONT");
   assert.equal(two.code, 2, two.stderr);
   assert.match(two.stderr, /another katz receive is fetching this ticket into the same folder/);
   assert.equal((await one.ended).code, 0, one.stderr);
   assert.deepEqual(contentsOf(into), ["file.bin"]);
   assert.equal(digestOf(join(into, "file.bin")), digestOf(file));
   assert.equal(statSync(into).isDirectory(), true);
-  // Elsewhere it may be fetched at the same time.
+  // Another folder can receive at the same time.
   const elsewhere = join(into, "other");
   mkdirSync(elsewhere);
   assert.equal((await network.katz(["receive", ticket, "--into", elsewhere])).code, 0);

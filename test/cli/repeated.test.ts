@@ -1,4 +1,4 @@
-/** Messages repeat wrong input, but never a secret, and never much of it. */
+/** Messages repeat wrong input, but never a secret, and never a long part. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { toBase64, toHex } from "katzenpost-thinclient";
@@ -15,7 +15,7 @@ const secrets = {
   "a ticket among other words": `ticket: "${encodeTicket(readCap)}".`,
 };
 
-/** Every message of the parser that repeats what came, and how it begins. */
+/** Every message of the parser that repeats its input, and how it begins. */
 const mistakes: readonly (readonly [(given: string) => readonly string[], RegExp])[] = [
   [(given) => [given], /^katz: there is no command /],
   [(given) => ["help", given], /^katz: there is no command /],
@@ -28,7 +28,7 @@ const mistakes: readonly (readonly [(given: string) => readonly string[], RegExp
   [(given) => ["ping", `--json=${given}`], /^katz: --json must be true or false, got /],
 ];
 
-/** Whether 9 characters of `secret` in a row are in `text`. */
+/** Whether `text` contains 9 consecutive characters of `secret`. */
 function repeats(text: string, secret: string): boolean {
   for (let i = 0; i + 9 <= secret.length; i++) {
     if (text.includes(secret.slice(i, i + 9))) return true;
@@ -37,7 +37,7 @@ function repeats(text: string, secret: string): boolean {
 }
 
 for (const [name, secret] of Object.entries(secrets)) {
-  test(`not repeated: ${name}`, async () => {
+  test(`does not repeat ${name}`, async () => {
     // Flags have no spaces in their names.
     const asFlag = /^[a-z][\w-]*$/i.test(secret) ? [["ping", `--${secret}`]] : [];
     const lines = [...mistakes.map(([line]) => line(secret)), ...asFlag];
@@ -51,7 +51,7 @@ for (const [name, secret] of Object.entries(secrets)) {
   });
 }
 
-test("not repeated by commands that look for what was named", async () => {
+test("commands that look for a named item do not repeat secrets either", async () => {
   for (const secret of [secrets.ticket, secrets["a capability in hex"]]) {
     for (const line of [
       ["doctor", "--config", secret],
@@ -68,12 +68,12 @@ test("not repeated by commands that look for what was named", async () => {
   }
 });
 
-test("paths are repeated, long as they may be", () => {
+test("repeats paths, however long", () => {
   const path = `/home/${"some-long-folder/".repeat(20)}file.toml`;
   assert.equal(withoutSecrets(`no ${path}`), `no ${path}`);
 });
 
-test("repeated: 40 characters of anything else", async () => {
+test("repeats at most 40 characters of any other text", async () => {
   const long = "no secret. ".repeat(100);
   for (const [line, message] of mistakes) {
     const { code, stderr } = await katz(line(long));

@@ -1,4 +1,4 @@
-/** `katz send` of folders, of standard input and of messages; names on systems of every kind. */
+/** `katz send` with folders, standard input and messages; file names for systems of every kind. */
 import assert from "node:assert/strict";
 import {
   existsSync,
@@ -24,7 +24,7 @@ const network = new TransferNetwork();
 before(() => network.ready());
 after(() => network[Symbol.asyncDispose]());
 
-test("a folder arrives as it was, without what is hidden", async () => {
+test("a folder arrives unchanged, without hidden files", async () => {
   const folder = join(network.newFolder(), "trip");
   mkdirSync(join(folder, "day 1", "deep"), { recursive: true });
   mkdirSync(join(folder, "empty"));
@@ -35,7 +35,7 @@ test("a folder arrives as it was, without what is hidden", async () => {
   const sent = await network.katz(["send", `${folder}/`]);
   assert.equal(sent.code, 0, sent.stderr);
   assert.match(sent.stderr, /left out: 1 hidden file or folder/);
-  // The folder to receive into need not be there.
+  // The target folder need not exist.
   const into = join(network.newFolder(), "x", "y");
   const got = await network.katz(["receive", "-", "--into", into], { input: sent.stdout });
   assert.equal(got.code, 0, got.stderr);
@@ -56,7 +56,7 @@ test("a folder arrives as it was, without what is hidden", async () => {
   assert.deepEqual(contentsOf(outside), []);
 });
 
-test("standard input is sent under a name, and a message under one of its own", async () => {
+test("standard input is sent under a given name, and a message under its default name", async () => {
   for (const [args, name] of [
     [["-", "--name", "notes.tar"], "notes.tar"],
     [["--text"], "message.txt"],
@@ -82,7 +82,7 @@ test("standard input is sent under a name, and a message under one of its own", 
 });
 
 test(
-  "a file that does not have the length that it says is refused, not sent empty",
+  "a file whose length is reported wrongly is refused, not sent empty",
   { skip: !existsSync("/proc/cpuinfo") && "not run: no /proc here" },
   async () => {
     const { code, stdout, stderr } = await network.katz(["send", "/proc/cpuinfo"]);
@@ -92,7 +92,7 @@ test(
 );
 
 test(
-  "a folder for states that cannot be made ends the command; a relative one is ignored",
+  "the command fails if its state folder cannot be created; it ignores a relative one",
   { skip: !existsSync("/proc/cpuinfo") && "not run: no /proc here" },
   async () => {
     const env = { XDG_STATE_HOME: "/proc/x" };
@@ -110,7 +110,7 @@ test(
   },
 );
 
-test("names are compared by full case folding, letters taken apart", () => {
+test("names are compared by full case folding and canonical decomposition", () => {
   for (const [one, other] of [
     ["Straße", "STRASSE"],
     ["ﬀ", "FF"],
@@ -138,7 +138,7 @@ test("names are compared by full case folding, letters taken apart", () => {
   assert.equal(sameName(["a/b", "a/c", "b"]), null);
 });
 
-test("names of devices are refused as Windows documents them, and what macOS cannot hold", () => {
+test("refuses device names as Windows documents them, and names that macOS cannot store", () => {
   const devices = [
     "CON",
     "con.txt",
@@ -156,7 +156,7 @@ test("names of devices are refused as Windows documents them, and what macOS can
   for (const name of ["console", "com10", "nulls.txt", "lpt", "acon", "com⁴"]) {
     assert.equal(problemOfName(name), null, name);
   }
-  // 85 letters of 3 bytes each, of which each is 4 when it is taken apart.
+  // 85 letters of 3 bytes each; decomposed, each takes 4.
   assert.equal(problemOfName("ΐ".repeat(85)), null);
   assert.equal(problemOfName("ΐ".repeat(86)), "it is too long");
   for (const path of [
@@ -175,7 +175,7 @@ test("names of devices are refused as Windows documents them, and what macOS can
   assert.equal(problemOfPath("a/b c/d.txt"), null);
 });
 
-test("only names that are near are suggested", () => {
+test("suggests only similar names", () => {
   const names = ["map", "pki", "ping", "copy", "send", "services", "--allow-origin"];
   for (const word of ["rm", "ls", "foo", "get", "cat", "top"])
     assert.deepEqual(nearest(word, names), []);

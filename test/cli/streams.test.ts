@@ -36,7 +36,7 @@ async function newStream(): Promise<{
   return { folder, run };
 }
 
-/** Runs `katz` under a shell, for its limits. */
+/** Runs `katz` under a shell, which sets limits. */
 async function shell(
   script: string,
   args: readonly string[],
@@ -44,7 +44,7 @@ async function shell(
 ): Promise<Omit<Ended, "signal">> {
   const child = spawn("bash", ["-c", script, process.execPath, mainPath, ...args], {
     cwd,
-    // Where coverage is measured, its file would be too large for the limits as well.
+    // With coverage, its file would also exceed the limits.
     env: { ...process.env, ...network.env, NODE_V8_COVERAGE: "" },
     stdio: ["ignore", "ignore", "pipe"],
   });
@@ -60,7 +60,7 @@ const ok = (ended: Ended): string => {
 };
 
 test(
-  "what a full disk did not take is read again, and not passed over",
+  "bytes that a full disk refused are read again, not skipped",
   { skip: process.platform === "win32" && "not run: Windows has no limits of file sizes" },
   async () => {
     const { folder, run } = await newStream();
@@ -79,7 +79,7 @@ test(
   },
 );
 
-test("boxes are read ahead, and come in order; a failure after those before it", async () => {
+test("boxes are read ahead and delivered in order, and a failure comes after the boxes before it", async () => {
   const { run } = await newStream();
   const texts = Array.from({ length: 40 }, (_, i) => `box ${i};`);
   for (const text of texts.slice(0, 5)) ok(await run(["write", "s.write"], text));
@@ -90,7 +90,7 @@ test("boxes are read ahead, and come in order; a failure after those before it",
   assert.equal((await run(["read", "s.read", "--now"])).code, 6, "the five are noted");
 });
 
-test("keygen makes two private files without a daemon, and replaces none", async () => {
+test("keygen creates two private files without a daemon, and replaces none", async () => {
   const folder = network.newFolder();
   const made = await katz(["keygen", "--output", "k", "--json"], { cwd: folder });
   assert.equal(made.code, 0, made.stderr);
@@ -123,7 +123,7 @@ test("keygen makes two private files without a daemon, and replaces none", async
   assert.match(nowhere.stderr, /cannot write .*there is no such file or folder/);
 });
 
-test("what is written is read, box after box, byte for byte", async () => {
+test("read returns every written box byte for byte", async () => {
   const { folder, run } = await newStream();
   const first = await run(["write", "s.write"], "hello\n");
   assert.deepEqual([ok(first), first.stderr], ["", "wrote box 0, 6 bytes\n"]);
@@ -138,7 +138,7 @@ test("what is written is read, box after box, byte for byte", async () => {
   assert.equal(statSync(join(folder, "s.read")).mode & 0o777, 0o600);
 });
 
-test("an index is kept with --keep, and boxes are found by number", async () => {
+test("--keep keeps an index, and boxes can be read by number", async () => {
   const { folder, run } = await newStream();
   for (const text of ["a", "b", "c"]) ok(await run(["write", "s.write"], text));
   const before = readFileSync(join(folder, "s.read"));
@@ -150,7 +150,7 @@ test("an index is kept with --keep, and boxes are found by number", async () => 
   assert.equal(ok(await run(["read", "s.write", "--box", "1"])), "b", "writers can read");
 });
 
-test("a box that holds something else is not written over; the same is not a failure", async () => {
+test("write does not overwrite a box that holds something else; the same content is a success", async () => {
   const { run } = await newStream();
   ok(await run(["write", "s.write", "--keep"], "first"));
   ok(await run(["write", "s.write", "--keep"], "first"));
@@ -170,7 +170,7 @@ test("a box that holds something else is not written over; the same is not a fai
   assert.equal(ok(await run(["read", "s.read", "-n", "3"])), "firstsecondthird");
 });
 
-test("an empty box is waited for, or with --now is code 6", async () => {
+test("read waits for an empty box, or ends with code 6 with --now", async () => {
   const { run } = await newStream();
   const now = await run(["read", "s.read", "--now"]);
   assert.equal(now.code, 6);
@@ -183,7 +183,7 @@ test("an empty box is waited for, or with --now is code 6", async () => {
   assert.equal(ok(await reading), "there");
 });
 
-test("tombstones delete boxes by number or all, and reading goes past them", async () => {
+test("tombstones delete single boxes or all, and read continues after them", async () => {
   const { run } = await newStream();
   for (const text of ["a", "b", "c", "d"]) ok(await run(["write", "s.write"], text));
   const one = await run(["tombstone", "s.write", "--box", "1", "--json"]);
@@ -208,7 +208,7 @@ test("tombstones delete boxes by number or all, and reading goes past them", asy
   assert.equal((await run(["tombstone", "s.read", "--all"])).code, 2);
 });
 
-test("with --quiet an outcome is one line, and its code the same", async () => {
+test("--quiet prints an outcome as one line, with the same exit code", async () => {
   const { folder, run } = await newStream();
   ok(await run(["write", "s.write"], "a"));
   ok(await run(["write", "s.write"], "b"));
@@ -229,7 +229,7 @@ test("with --quiet an outcome is one line, and its code the same", async () => {
   }
 });
 
-test("a payload is copied into several streams at once", async () => {
+test("copy puts a payload into several streams at once", async () => {
   const [a, b] = [await newStream(), await newStream()];
   const payload = Buffer.from(Array.from({ length: 4000 }, (_, i) => i % 251));
   writeFileSync(join(a.folder, "payload"), payload);
@@ -251,7 +251,7 @@ test("a payload is copied into several streams at once", async () => {
   assert.equal((await a.run(["copy", "none", "s.write"])).code, 2);
 });
 
-test("a copy goes over no box that is taken, and into no stream twice", async () => {
+test("copy does not overwrite a taken box, and refuses to use one stream twice", async () => {
   const { folder, run } = await newStream();
   writeFileSync(join(folder, "payload"), "x".repeat(4000));
   const cap = readFileSync(join(folder, "s.write"));
@@ -275,7 +275,7 @@ test("a copy goes over no box that is taken, and into no stream twice", async ()
   ok(await run(["copy", "payload", "s.write"]));
 });
 
-test("a capability may come on standard input", async () => {
+test("a capability may be read from standard input", async () => {
   const { folder, run } = await newStream();
   const writeCap = readFileSync(join(folder, "s.write"), "utf8");
   const readCap = readFileSync(join(folder, "s.read"), "utf8");
@@ -306,7 +306,7 @@ test("capability files that others can read are refused, as ssh does with keys",
   assert.deepEqual([shared.code, shared.stderr], [2, "katz: /tmp is a folder, not a capability\n"]);
 });
 
-test("files that are not capabilities are refused without showing what is in them", async () => {
+test("a file that is not a capability is refused without showing its contents", async () => {
   const { folder, run } = await newStream();
   const good = readFileSync(join(folder, "s.write"), "utf8");
   const [, capability] = /capability = "(.*)"/.exec(good)!;
@@ -330,7 +330,7 @@ test("files that are not capabilities are refused without showing what is in the
     assert.match(stderr, message);
     assert.ok(!stderr.includes(capability!.slice(5, 35)), stderr);
   }
-  // Advice to take rights from others is not for files that are not capabilities.
+  // A file that is not a capability gets no advice about its permissions.
   writeFileSync(join(folder, "package.json"), '{ "name": "x" }\n', { mode: 0o644 });
   const other = await run(["read", "package.json", "--now"]);
   assert.equal(other.stderr, "katz: package.json is not a capability: invalid TOML at line 1\n");
@@ -342,7 +342,7 @@ test("files that are not capabilities are refused without showing what is in the
   assert.match(reader.stderr, /s\.read can only read; this needs a capability that can write/);
 });
 
-test("messages that fit no box, or are none, say what to use instead", async () => {
+test("the error for a message that does not fit a box, or is missing, says what to use instead", async () => {
   const { run } = await newStream();
   const long = await run(["write", "s.write"], "x".repeat(1600));
   assert.equal(long.code, 2);
@@ -352,7 +352,7 @@ test("messages that fit no box, or are none, say what to use instead", async () 
   assert.equal(ok(await run(["write", "s.write"], "x".repeat(1549))), "");
 });
 
-test("a symbolic link to a capability stays one, and old leftovers go", async () => {
+test("a symbolic link to a capability remains a link, and old leftovers are removed", async () => {
   const { folder, run } = await newStream();
   renameSync(join(folder, "s.write"), join(folder, "real"));
   symlinkSync("real", join(folder, "s.write"));

@@ -1,4 +1,4 @@
-/** A daemon that returns with an empty network: lost boxes do not count as sent. */
+/** A daemon that restarts with an empty network: lost boxes do not count as sent. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
@@ -24,7 +24,7 @@ async function startDaemon(): Promise<KatzProcess> {
   return daemon;
 }
 
-/** How many boxes the one sender under way has noted. */
+/** The number of boxes that the only running sender has recorded. */
 function boxesNoted(): number {
   try {
     const [name] = readdirSync(states).filter((one) => one.endsWith(".json"));
@@ -43,7 +43,7 @@ async function untilNoted(boxes: number, sender: KatzProcess): Promise<void> {
 async function receives(ticket: string, file: string): Promise<void> {
   const into = join(folder, `into-${ticket.slice(-8)}`);
   mkdirSync(into);
-  const { code, stderr } = await katz(["receive", "-", "--into", into, "--timeout", "20s"], {
+  const { code, stderr } = await katz(["receive", "-", "--into", into, "--timeout", "120s"], {
     env,
     input: `${ticket}\n`,
   });
@@ -51,7 +51,7 @@ async function receives(ticket: string, file: string): Promise<void> {
   assert.equal(digestOf(join(into, "file.bin")), digestOf(file));
 }
 
-test("send begins again when the daemon was started anew, and for the same ticket", async () => {
+test("send starts over for the same ticket when the daemon was restarted", async () => {
   const file = join(folder, "file.bin");
   writeFileSync(file, randomBytes(800_000));
   let daemon = await startDaemon();
@@ -65,7 +65,7 @@ test("send begins again when the daemon was started anew, and for the same ticke
   assert.match(sender.stderr, /the boxes sent before are gone: sending them again/);
   await receives(ticket, file);
 
-  // The same between two runs of the command.
+  // The same happens between two runs of the command.
   writeFileSync(file, randomBytes(800_000));
   const first = new KatzProcess(["send", file], env);
   const second = await first.firstLine();

@@ -27,7 +27,7 @@ import { TICKET_LENGTH, decodeTicket, encodeTicket } from "../../src/cli/transfe
 const { readCap } = generateKeypair();
 const sha256 = new Uint8Array(createHash("sha256").digest());
 
-test("a ticket is one word of 193 characters, as the page says byte for byte", () => {
+test("a ticket is one word of 193 characters, byte for byte as documented", () => {
   const ticket = encodeTicket(readCap);
   assert.equal(TICKET_LENGTH, 193);
   assert.match(ticket, /^katz1[A-Za-z0-9_-]{188}$/);
@@ -38,7 +38,7 @@ test("a ticket is one word of 193 characters, as the page says byte for byte", (
   assert.deepEqual(decodeTicket(ticket), readCap);
 });
 
-test("a ticket with any one character changed, lost or added is refused and not repeated", () => {
+test("a ticket with one character changed, lost or added is refused and not repeated", () => {
   const ticket = encodeTicket(readCap);
   let cases = 0;
   for (let i = 0; i < ticket.length; i++) {
@@ -70,7 +70,7 @@ test("invalid tickets and tickets of another version have different errors", () 
   assert.throws(() => decodeTicket(text), /bad key/);
 });
 
-test("a head comes back as it was made, whatever harmless files it names", () => {
+test("a head survives encoding and decoding with any harmless file names", () => {
   const name = fc
     .string({ minLength: 1, maxLength: 20, unit: "grapheme" })
     .filter((text) => problemOfName(text) === null);
@@ -148,18 +148,18 @@ const harmlessNames = [
   "$HOME",
 ];
 
-test("names that could do harm on some system are refused, others are not", () => {
+test("refuses names that could do harm on some system, and accepts others", () => {
   for (const name of hostileNames) {
     const head = encodeHead({ chunk: 1, files: [{ name, size: 0, sha256 }] });
     assert.throws(() => decodeHead(head), /refused/, JSON.stringify(name));
-    // A name of the receiver's own replaces it.
+    // A name that the receiver chooses replaces it.
     assert.equal(decodeHead(head, "mine").files[0]!.name, "mine");
   }
   for (const name of harmlessNames) assert.equal(problemOfName(name), null, name);
   assert.equal(hostileNames.length + harmlessNames.length, 51);
 });
 
-test("the line of a copy fits a narrow terminal, and says how long the rest takes", () => {
+test("the line of a copy fits a narrow terminal, and shows the remaining time", () => {
   const progress = { phase: "write", boxesDone: 10, boxesTotal: 40 } as const;
   assert.equal(progressText(progress, null, 20_000, 39), "writing █░░░░ 10 of 40 boxes  1:00 left");
   assert.equal(progressText(progress, null, 1000, 30), "writing 10 of 40 boxes  0:01");
@@ -169,7 +169,7 @@ test("the line of a copy fits a narrow terminal, and says how long the rest take
   );
 });
 
-test("folders are version 2: in version 1 no name has any", () => {
+test("a head with folders has version 2; version 1 does not allow folders in names", () => {
   const head = encodeHead({ chunk: 1, files: [{ name: "a/b", size: 0, sha256 }] });
   assert.equal(head[4], 2);
   assert.equal(decodeHead(head).files[0]!.name, "a/b");
@@ -178,7 +178,7 @@ test("folders are version 2: in version 1 no name has any", () => {
   assert.equal(encodeHead({ chunk: 1, files: [{ name: "a", size: 0, sha256 }] })[4], 1);
 });
 
-test("a hostile name is not shown as it is", () => {
+test("a hostile name is escaped in errors", () => {
   const head = encodeHead({ chunk: 1, files: [{ name: "\x1b[2J\u202e", size: 0, sha256 }] });
   assert.throws(
     () => decodeHead(head),
@@ -189,7 +189,7 @@ test("a hostile name is not shown as it is", () => {
   assert.equal(printable("a\x1bb\nc", "\n"), "a\\u{1b}b\nc");
 });
 
-test("a user's own name may be hidden, but no way out of the folder", () => {
+test("a file of the user's own may be hidden, but must not leave the folder", () => {
   for (const name of [".bashrc", "-x", "a:b", "CON"]) assert.equal(problemOfOwnName(name), null);
   for (const name of ["", ".", "..", "a/b", "/", "a\0", "x".repeat(256)]) {
     assert.notEqual(problemOfOwnName(name), null, name);
@@ -242,7 +242,7 @@ function headOf(body: Uint8Array): Uint8Array {
   return new Uint8Array(head);
 }
 
-test("manifests that are none are refused", () => {
+test("invalid manifests are refused", () => {
   for (const manifest of hostileManifests) {
     const head = headOf(encodeCbor(manifest as never));
     assert.throws(() => decodeHead(head), { name: "TransferError" }, inspect(manifest));
@@ -262,7 +262,7 @@ test("manifests that are none are refused", () => {
   assert.throws(() => headLength(new Uint8Array(2)), /did not write the ticket's boxes/);
 });
 
-test("bytes that were changed at random never give anything but a TransferError", () => {
+test("randomly changed bytes only ever cause a TransferError", () => {
   const right = headOf(encodeCbor({ chunk: 9, files: [good] }));
   const change = fc.tuple(fc.nat(right.length - 1), fc.nat(255));
   fc.assert(
@@ -279,7 +279,7 @@ test("bytes that were changed at random never give anything but a TransferError"
   );
 });
 
-test("lengths and boxes are counted as the page says", () => {
+test("lengths and boxes are counted as documented", () => {
   const files = [good, { ...good, name: "b", size: 3099 }];
   assert.equal(dataLength({ chunk: 1549, files }), 3100);
   assert.deepEqual(
@@ -288,7 +288,7 @@ test("lengths and boxes are counted as the page says", () => {
   );
 });
 
-test("boxes are begun in order, sixteen at once, and their results taken in order", async () => {
+test("starts boxes in order, sixteen at once, and takes their results in order", async () => {
   const begun: number[] = [];
   const taken: number[] = [];
   let underWay = 0;
@@ -364,7 +364,7 @@ test("the first failure ends the other requests and is thrown", async () => {
   assert.equal(ended, 15);
 });
 
-test("the progress line has share, rate and time left, in less than 80 characters", () => {
+test("the progress line shows share, rate and remaining time in less than 80 characters", () => {
   let now = 0;
   const output = new Output({ json: false, quiet: true });
   const progress = new Progress(output, "receiving", 0, 4_000_000, () => now);
@@ -374,17 +374,17 @@ test("the progress line has share, rate and time left, in less than 80 character
   assert.match(line, /^receiving a-very-long-nam… █{5}░{15} {2}25% {2}500 kB\/s {2}0:06 left$/);
   assert.ok(line.length < 80);
   assert.match(new Progress(output, "sending", 0, 0).text(0, "empty"), /█{20} 100%$/);
-  // Nothing comes for a while: the rate falls, and the time that is left grows.
+  // When nothing arrives for a while, the rate falls, and the remaining time grows.
   now = 8000;
   assert.match(progress.text(1_000_000, "x"), /25% {2}125 kB\/s {2}0:24 left$/);
-  // The first moments tell nothing.
+  // The first moments are too short for an estimate.
   now = 9000;
   const young = new Progress(output, "sending", 0, 4_000_000, () => now);
   now = 10_000;
   assert.doesNotMatch(young.text(1_000_000, "x"), /left|\/s/);
 });
 
-test("the progress line fits a narrow terminal: what matters most stays", () => {
+test("the progress line shows the most important parts first on a narrow terminal", () => {
   let now = 0;
   const output = new Output({ json: false, quiet: true });
   const progress = new Progress(output, "receiving", 0, 4_000_000, () => now);

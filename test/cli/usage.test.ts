@@ -1,4 +1,4 @@
-/** Help, mistakes on the command line, missing daemons, and readers that exit. */
+/** Help, command-line mistakes, missing daemons, and readers that exit. */
 import assert from "node:assert/strict";
 import { type StdioOptions, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -28,7 +28,7 @@ const commands = [
   "completion",
 ];
 
-/** What a person must never see for a mistake of theirs. */
+/** Text that a user must never see after a mistake. */
 const stackTrace = /^ +at |node:internal|\.js:\d+/m;
 
 test("help lists every command once, and fits 80 columns", async () => {
@@ -42,7 +42,7 @@ test("help lists every command once, and fits 80 columns", async () => {
   assert.equal((await katz([])).stdout, stdout);
 });
 
-test("help of every command has flags and examples, and fits 80 columns", async () => {
+test("the help of every command has flags and examples, and fits 80 columns", async () => {
   const root = (await katz(["--help"])).stdout;
   const listed = linesOf(root).flatMap((line) => /^ {2}([a-z]+) {2,}\S/.exec(line)?.[1] ?? []);
   for (const name of commands) assert.ok(listed.includes(name), name);
@@ -68,7 +68,7 @@ test("help of every command has flags and examples, and fits 80 columns", async 
   assert.equal(seen, listed.length);
 });
 
-test("usage shows what must be given, and what may be", async () => {
+test("usage distinguishes required from optional arguments", async () => {
   for (const [command, usage] of [
     ["keygen", "katz keygen --output NAME [FLAGS]"],
     ["receive", "katz receive [TICKET-FILE] [FLAGS]"],
@@ -79,7 +79,7 @@ test("usage shows what must be given, and what may be", async () => {
   }
 });
 
-test("help of a command is what its --help shows", async () => {
+test("help with a command shows the same as that command's --help", async () => {
   for (const [help, flag] of [
     [["help"], ["--help"]],
     [
@@ -141,7 +141,7 @@ const mistakes: readonly (readonly [args: readonly string[], message: RegExp])[]
   [["daemon", "--listen", "unix:/nonexistent/x/katz.sock"], /there is no folder/],
 ];
 
-test("mistakes on the command line end with code 2 and say in a line what is wrong", async () => {
+test("mistakes on the command line end with code 2 and one line that says what is wrong", async () => {
   for (let i = 0; i < mistakes.length; i += 4) {
     const some = mistakes.slice(i, i + 4);
     const ends = await Promise.all(some.map(([args]) => katz(args)));
@@ -155,7 +155,7 @@ test("mistakes on the command line end with code 2 and say in a line what is wro
   }
 });
 
-test("a broken configuration names the file and what is wrong in it", async () => {
+test("the error for a broken configuration names the file and the mistake", async () => {
   const file = join(folder, "broken.toml");
   writeFileSync(file, "[Dial.Tcp]\nAdress = 'localhost:1'\n");
   const { code, stderr } = await katz(["ping"], { env: { KATZENPOST_THINCLIENT: file } });
@@ -164,7 +164,7 @@ test("a broken configuration names the file and what is wrong in it", async () =
   assert.doesNotMatch(stderr, stackTrace);
 });
 
-test("a daemon that is not there is code 3 and says how to start one", async () => {
+test("a missing daemon gives code 3 and advice on starting one", async () => {
   const address = `unix:${join(folder, "no.sock")}`;
   const text = await katz(["ping", "--address", address]);
   assert.deepEqual([text.code, text.stdout], [3, ""]);
@@ -179,7 +179,7 @@ test("a daemon that is not there is code 3 and says how to start one", async () 
   assert.deepEqual([record!["code"], record!["exitCode"]], ["ERR_CONNECT", 3]);
 });
 
-test("where no daemon is found at all, it says where it looked", async (t) => {
+test("the error says where it looked if it found no daemon anywhere", async (t) => {
   const socket = connect({ host: "127.0.0.1", port: 64331 });
   const answers = await Promise.race([
     once(socket, "connect").then(() => true),
@@ -201,7 +201,7 @@ test("where no daemon is found at all, it says where it looked", async (t) => {
   assert.deepEqual([doctor.code, failed?.["name"], failed?.["code"]], [3, "socket", "ERR_CONNECT"]);
 });
 
-test("a socket in the usual folder is found without being told", async () => {
+test("a socket in the usual folder is found without a flag", async () => {
   mkdirSync(join(folder, "run", "katzenpost"), { recursive: true });
   const path = join(folder, "run", "katzenpost", "kpclientd.sock");
   const daemon = await DevDaemon.start({ listen: `unix:${path}` });
@@ -218,7 +218,7 @@ test("a socket in the usual folder is found without being told", async () => {
   }
 });
 
-test("a tour ends at Ctrl-C, in the middle of a copy, and leaves no folder", async () => {
+test("Ctrl-C ends a tour in the middle of a copy, and leaves no folder", async () => {
   let told = false;
   const { code, stderr } = await katz(["tour"], {
     env: { TMPDIR: folder },
@@ -233,7 +233,7 @@ test("a tour ends at Ctrl-C, in the middle of a copy, and leaves no folder", asy
   );
 });
 
-test("a reader that goes away early is not a failure", async () => {
+test("a reader that goes away early does not cause a failure", async () => {
   const daemon = await DevDaemon.start({ listen: `unix:${join(folder, "k.sock")}` });
   try {
     const args = [mainPath, "ping", "-i", "10ms", "--address", daemon.addresses[0]!];
@@ -250,7 +250,7 @@ test("a reader that goes away early is not a failure", async () => {
 });
 
 test(
-  "output that cannot be written is a failure in a line",
+  "output that cannot be written causes a failure in one line",
   { skip: !existsSync("/dev/full") },
   async () => {
     const full = openSync("/dev/full", "w");
@@ -272,7 +272,7 @@ test(
   },
 );
 
-test("a listener that is not a daemon is recognised within the deadline", async () => {
+test("a listener that is not a daemon is recognised before the deadline", async () => {
   const server = createServer((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
   const path = join(folder, "http.sock");
   await new Promise<void>((resolve) => server.listen(path, resolve));

@@ -25,7 +25,7 @@ function after(...lasted: readonly number[]): Backoff {
   return backoff;
 }
 
-test("pauses double with each failure up to the longest, and are at least half of it", () => {
+test("pauses double with each failure up to the longest, and are at least half of that value", () => {
   const backoff = new Backoff(limits);
   for (const most of [1000, 2000, 4000, 8000, 8000]) {
     const pause = backoff.pause();
@@ -33,14 +33,14 @@ test("pauses double with each failure up to the longest, and are at least half o
   }
 });
 
-test("pauses begin small again after a connection that lasted", () => {
+test("pauses start again from the shortest after a connection that lasted", () => {
   assert.equal(
     nextPause(() => after(5000, 5000, 5000, 5000, 5000)),
     1000,
   );
 });
 
-test("a few short connections do, too; more of them in a row let the pauses grow", () => {
+test("a few short connections also reset the pauses; more of them in a row let the pauses grow", () => {
   assert.equal(
     nextPause(() => after(10, 10, 10)),
     1000,
@@ -59,7 +59,7 @@ test("a few short connections do, too; more of them in a row let the pauses grow
   );
 });
 
-test("what lasted is measured by the pause before it: quick restarts stay quick", () => {
+test("whether a connection lasted is judged by the pause before it, so quick restarts stay quick", () => {
   const quick = new Backoff({ initialDelayMs: 10, maxDelayMs: 1000 });
   for (let now = 0; now < 1000; now += 25) {
     quick.pause();

@@ -21,7 +21,7 @@ import { connectedPair, isPending, pkiDocument, reasonOf, turn, unused } from ".
 type AuthoritiesReply = DaemonResponse<"getDirectoryAuthoritiesReply">;
 const other = new Uint8Array(16).fill(0xee);
 
-test("wrong, null and short query IDs are passed over until the right one comes", async () => {
+test("skips wrong, null and short query IDs until the right one comes", async () => {
   const { client, connection } = await connectedPair();
   const call = client.getDirectoryAuthorities();
   const { queryId } = await connection.expect("getDirectoryAuthorities");
@@ -43,7 +43,7 @@ test("wrong, null and short query IDs are passed over until the right one comes"
   assert.equal(client.pendingCalls, 0);
 });
 
-test("a reply of another kind with the right query ID is passed over", async () => {
+test("skips a reply of another kind with the right query ID", async () => {
   const { client, connection } = await connectedPair();
   const call = client.getDirectoryAuthorities();
   const { queryId } = await connection.expect("getDirectoryAuthorities");
@@ -58,7 +58,7 @@ test("a reply of another kind with the right query ID is passed over", async () 
   assert.deepEqual(await call, []);
 });
 
-test("status, document and shutdown events during a wait do not end it", async () => {
+test("status, document and shutdown events do not end a waiting call", async () => {
   const { client, daemon, connection, of } = await connectedPair();
   const call = client.getDirectoryAuthorities();
   const { queryId } = await connection.expect("getDirectoryAuthorities");
@@ -85,7 +85,7 @@ test("an error code becomes an error with the code's text, name and number", asy
   );
 });
 
-test("replies in any order reach the calls they answer", async () => {
+test("replies in any order reach their calls", async () => {
   const { client, connection } = await connectedPair();
   const calls = Array.from({ length: 40 }, (_, i) => client.getPkiDocumentRaw(i + 1));
   assert.equal(client.pendingCalls, 40);
@@ -103,7 +103,7 @@ test("replies in any order reach the calls they answer", async () => {
   assert.equal(client.pendingCalls, 0);
 });
 
-test("a reply that came once is not taken again, and late ones are dropped without an event", async () => {
+test("ignores a second reply to a call, and drops late replies without an event", async () => {
   const { client, connection, heard } = await connectedPair();
   const abort = new AbortController();
   const call = reasonOf(client.getDirectoryAuthorities({ signal: abort.signal }));
@@ -123,7 +123,7 @@ test("a reply that came once is not taken again, and late ones are dropped witho
   assert.deepEqual([heard.length, client.state, client.pendingCalls], [events, "ready", 0]);
 });
 
-test("a malformed reply fails its own call and no other", async () => {
+test("a malformed reply fails only its own call", async () => {
   const { client, connection } = await connectedPair();
   const failing = reasonOf(client.getDirectoryAuthorities());
   const going = client.getDirectoryAuthorities();
@@ -144,7 +144,7 @@ test("a malformed reply fails its own call and no other", async () => {
   assert.equal(client.state, "ready");
 });
 
-test("an abort drops the call: nothing waits, no timer and no listener is left", async () => {
+test("an abort drops the call and leaves no waiter, timer or listener", async () => {
   const { client, clock } = await connectedPair();
   const abort = new AbortController();
   const calls = Array.from({ length: 10 }, () =>
@@ -158,7 +158,7 @@ test("an abort drops the call: nothing waits, no timer and no listener is left",
   assert.equal(getEventListeners(abort.signal, "abort").length, 0);
 });
 
-test("a call that is answered leaves no timer and no listener behind", async () => {
+test("an answered call leaves no timer and no listener", async () => {
   const { client, clock, connection } = await connectedPair();
   const abort = new AbortController();
   const call = client.getDirectoryAuthorities({ signal: abort.signal });
@@ -169,7 +169,7 @@ test("a call that is answered leaves no timer and no listener behind", async () 
   assert.deepEqual([clock.pending, getEventListeners(abort.signal, "abort").length], [0, 0]);
 });
 
-test("a signal that is aborted already keeps a call from being sent", async () => {
+test("a call whose signal is already aborted is not sent", async () => {
   const { client, connection } = await connectedPair();
   const reason = new Error("never");
   const options = { signal: AbortSignal.abort(reason) };
@@ -179,7 +179,7 @@ test("a signal that is aborted already keeps a call from being sent", async () =
   assert.deepEqual([connection.requests.length, client.pendingCalls], [0, 0]);
 });
 
-test("a call's deadline is its timeoutMs, else the client's default, else 60 s", async () => {
+test("the deadline of a call is its timeoutMs, else the client's default, else 60 s", async () => {
   for (const [options, timeoutMs, wanted] of [
     [{}, undefined, 60_000],
     [{ defaultTimeoutMs: 700 }, undefined, 700],
@@ -208,7 +208,7 @@ test("timeoutMs of Infinity waits without a deadline", async () => {
   await call;
 });
 
-test("a reply in the moment of the deadline is either taken or timed out, never both or neither", async () => {
+test("a call whose reply comes at the deadline either resolves or times out, never both", async () => {
   const { client, clock, connection } = await connectedPair();
   const call = client.getDirectoryAuthorities({ timeoutMs: 10 }).then(
     () => "answered",
@@ -221,7 +221,7 @@ test("a reply in the moment of the deadline is either taken or timed out, never 
   assert.equal(clock.pending, 0);
 });
 
-test("recv gives the next message that the daemon sends, which is dispatched as well", async () => {
+test("recv returns the next message from the daemon, which is also dispatched", async () => {
   const { client, daemon, connection, clock, of } = await connectedPair();
   const both = Promise.all([client.recv(), client.recv()]);
   connection.send(daemon.status(false));
@@ -237,7 +237,7 @@ test("recv gives the next message that the daemon sends, which is dispatched as 
   assert.equal(clock.pending, 0);
 });
 
-test("handleResponse, parseStatus and parsePkiDoc take in what they are given", async () => {
+test("handleResponse, parseStatus and parsePkiDoc process what they are given", async () => {
   const { client, of } = await connectedPair();
   await client.handleResponse({ kind: "newPkiDocumentEvent", payload: pkiDocument({ Epoch: 4 }) });
   assert.equal(client.pkiDocument()?.epoch, 4);
@@ -260,7 +260,7 @@ async function core(maxMessageSize: number): Promise<{ core: ClientCore; daemon:
   return { core: new ClientCore(new Config(unused), options), daemon };
 }
 
-test("a request that is longer than a frame may be fails alone, connected or not", async () => {
+test("a request longer than a frame fails alone, with and without a connection", async () => {
   const { core: client, daemon } = await core(1024);
   const started = client.session.start();
   const fields = { voucher: other, voucherPayload: new Uint8Array(2000), whoReply: other };
@@ -280,7 +280,7 @@ test("a request that is longer than a frame may be fails alone, connected or not
   await client.session.close(true);
 });
 
-test("a request that asks for it fails when the connection is lost, others are sent again", async () => {
+test("a request that opts out of resending fails when the connection is lost; others are sent again", async () => {
   const { core: client, daemon } = await core(4096);
   const [connection] = await Promise.all([daemon.shakeHands(), client.session.start()]);
   const settings = { operation: "impatient", failOnLoss: true };
@@ -293,7 +293,7 @@ test("a request that asks for it fails when the connection is lost, others are s
   await client.session.close(true);
 });
 
-test("the error of a deadline that was not asked for shows who waits for a quick call", async () => {
+test("the error of a default deadline shows who waited for a quick call", async () => {
   const { client, clock } = await connectedPair({ defaultTimeoutMs: 10 });
   async function waitingInTheApplication(): Promise<void> {
     await client.nextMessageBoxIndex(MessageBoxIndex.from(new Uint8Array(104)));
@@ -306,7 +306,7 @@ test("the error of a deadline that was not asked for shows who waits for a quick
   await client.stop();
 });
 
-test("the error of a deadline shows who waits for the call", async () => {
+test("the error of a deadline shows who waited for the call", async () => {
   const { client, clock } = await connectedPair();
   const someBox = MessageBoxIndex.from(new Uint8Array(104));
   const someCap = ReadCap.from(new Uint8Array(136));

@@ -13,7 +13,7 @@ const shutdown: ClientEvent = { type: "shutdown" };
 const hubWith = (handler?: (event: ClientEvent) => void | Promise<void>): EventHub =>
   new EventHub(() => handler, silentLogger);
 
-test("every message of the daemon that is an event reaches all three kinds of subscribers", async () => {
+test("every event message from the daemon reaches all three kinds of subscribers", async () => {
   const byConfig: string[] = [];
   const configured = (event: ClientEvent): void => void byConfig.push(event.type);
   const { client, daemon, connection, heard } = await connectedPair(
@@ -82,7 +82,7 @@ test("every message of the daemon that is an event reaches all three kinds of su
   ]);
 });
 
-test("events carry times and sizes in our units", async () => {
+test("events carry times in ms and sizes in bytes", async () => {
   const { connection, of } = await connectedPair();
   connection.send({
     kind: "messageSentEvent",
@@ -151,7 +151,7 @@ test("an unreadable PKI document is skipped, and the next one is announced", asy
   assert.equal(client.state, "ready");
 });
 
-test("a status whose geometry is wrong is skipped, one without any leaves the known ones", async () => {
+test("a status with a wrong geometry is skipped, and one without geometries keeps the known ones", async () => {
   const { client, daemon, connection, of } = await connectedPair();
   const before = client.geometry;
   connection.send({ ...daemon.status(false), sphinxGeometry: new Map([["PacketLength", "x"]]) });
@@ -165,7 +165,7 @@ test("a status whose geometry is wrong is skipped, one without any leaves the kn
   assert.equal(client.isConnected(), false);
 });
 
-test("a handler of the configuration may be assigned later, and taken away", async () => {
+test("a configuration's handler may be assigned and removed later", async () => {
   const { client, daemon, connection } = await connectedPair();
   let calls = 0;
   client.getConfig().onConnectionStatus = () => void calls++;
@@ -193,7 +193,7 @@ test("a handler that throws is reported and does not affect other handlers", asy
   assert.equal(report?.event.type, "connectionStatus");
 });
 
-test("an async handler that rejects is reported, and the next event waits for none", async () => {
+test("an async handler that rejects is reported, and does not delay the next event", async () => {
   const { client, daemon, connection, of } = await connectedPair();
   const failure = new Error("later");
   let release: () => void = () => {};
@@ -212,7 +212,7 @@ test("an async handler that rejects is reported, and the next event waits for no
   assert.equal(of("handlerError")[0]?.error, failure);
 });
 
-test("what a then-able of another kind rejects with is reported too", async () => {
+test("a rejection of a thenable that is not a Promise is reported too", async () => {
   const hub = hubWith();
   const errors: unknown[] = [];
   hub.on("handlerError", (event) => void errors.push(event.error));
@@ -227,7 +227,7 @@ test("what a then-able of another kind rejects with is reported too", async () =
   assert.deepEqual(errors, [failure]);
 });
 
-test("a failing handler of handlerError does not feed itself", async () => {
+test("a failing handler of handlerError does not trigger itself", async () => {
   const hub = hubWith();
   let calls = 0;
   hub.on("handlerError", () => {
@@ -255,7 +255,7 @@ test("a logger that throws changes nothing", async () => {
   assert.equal(client.state, "ready");
 });
 
-test("handlers are called in the order they were registered, one with `once` a single time", () => {
+test("handlers are called in registration order, and one with `once` is called a single time", () => {
   const hub = hubWith();
   const calls: string[] = [];
   hub.on("shutdown", () => void calls.push("a"));
@@ -266,7 +266,7 @@ test("handlers are called in the order they were registered, one with `once` a s
   assert.deepEqual(calls.join(""), "abcac");
 });
 
-test("the same function may be registered twice, and each registration ends alone", () => {
+test("one function may be registered twice, and each registration ends separately", () => {
   const hub = hubWith();
   let calls = 0;
   const handler = (): void => void calls++;
@@ -305,7 +305,7 @@ test("a registration ends by call, by dispose, and by its signal, whose listener
   assert.equal(calls, 4);
 });
 
-test("a handler that registers another one for the same event does not go on for ever", () => {
+test("a handler that registers another one for the same event does not cause an endless loop", () => {
   const hub = hubWith();
   let calls = 0;
   const arm = (): void => {
@@ -325,7 +325,7 @@ test("a handler that registers another one for the same event does not go on for
   assert.equal(calls, 2);
 });
 
-test("a handler that was taken away by an earlier one is not called any more", () => {
+test("a handler that an earlier one removed is no longer called", () => {
   const hub = hubWith();
   let calls = 0;
   hub.on("shutdown", () => second());
@@ -334,7 +334,7 @@ test("a handler that was taken away by an earlier one is not called any more", (
   assert.equal(calls, 0);
 });
 
-test("an event that a handler causes comes after the one being told, for everybody", async () => {
+test("every handler gets the current event before an event that a handler causes", async () => {
   const hub = hubWith();
   const heard: string[] = [];
   hub.on("shutdown", () => hub.emit({ type: "closed", reason: "stopped", error: null }));
@@ -352,7 +352,7 @@ test("an event that a handler causes comes after the one being told, for everybo
   );
 });
 
-test("an iterator gives every event in order, whether it waits or lags, and only the types asked", async () => {
+test("an iterator yields events of the requested types in order, whether it waits or lags", async () => {
   const hub = hubWith();
   const reader = hub.events({ types: ["shutdown", "closed"] });
   const early = reader.next();
@@ -382,7 +382,7 @@ test("several reads may wait at once and get one event each", async () => {
   );
 });
 
-test("a reader that lags gets all that was queued, then SlowConsumerError, then the end", async () => {
+test("a reader that lags gets all queued events, then SlowConsumerError, then the end", async () => {
   const hub = hubWith();
   const slow = hub.events({ maxQueue: 3 });
   const fast = hub.events();
@@ -396,7 +396,7 @@ test("a reader that lags gets all that was queued, then SlowConsumerError, then 
   for (let i = 0; i < 5; i++) assert.equal((await fast.next()).done, false);
 });
 
-test("unread events are bounded by their bytes as well: 64 MiB by default, one always", async () => {
+test("unread events are limited by bytes too: 64 MiB by default, and always at least one event", async () => {
   const reply = (length: number): ClientEvent => ({
     type: "messageReply",
     messageId: null,
@@ -421,7 +421,7 @@ test("unread events are bounded by their bytes as well: 64 MiB by default, one a
   assert.equal(given, 63);
 });
 
-test("10,000 events may wait by default, and a slow reader within that loses nothing", async () => {
+test("up to 10,000 events may wait by default, and a slow reader loses none of them", async () => {
   const hub = hubWith();
   const reader = hub.events();
   for (let i = 0; i < 10_000; i++) hub.emit(shutdown);

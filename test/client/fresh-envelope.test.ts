@@ -30,7 +30,7 @@ class CountingHub extends EventHub {
 }
 
 describe("an operation with fresh envelopes", () => {
-  test("listens to documents only while it goes on", async () => {
+  test("listens to documents only while it runs", async () => {
     const hub = new CountingHub();
     const context = { hub, documents: new PkiCache() };
     const { signal } = new AbortController();
@@ -58,7 +58,7 @@ describe("an operation with fresh envelopes", () => {
     assert.equal(hub.listening, 0);
   });
 
-  test("seals nothing more once its signal is aborted", async () => {
+  test("seals nothing more after its signal was aborted", async () => {
     const context = { hub: new CountingHub(), documents: new PkiCache() };
     const abort = new AbortController();
     const seen: boolean[] = [];
@@ -80,7 +80,7 @@ describe("an operation with fresh envelopes", () => {
 });
 
 describe("a scope", () => {
-  test("is aborted with the outer signal, before or after it was made", () => {
+  test("is aborted with the outer signal, whether that was aborted before or after", () => {
     const outer = new AbortController();
     const before = scopeWithin(outer.signal);
     const left = scopeWithin(outer.signal);
@@ -92,7 +92,7 @@ describe("a scope", () => {
     assert.equal(left.signal.aborted, false);
   });
 
-  test("is aborted by itself without the outer one", () => {
+  test("aborts by itself without aborting the outer one", () => {
     const outer = new AbortController();
     const scope = scopeWithin(outer.signal);
     scope.abort("mine");
@@ -102,7 +102,7 @@ describe("a scope", () => {
 });
 
 describe("work under one deadline", () => {
-  test("is told of the deadline by its signal", async () => {
+  test("learns of the deadline from its signal", async () => {
     const clock = new VirtualClock();
     const work = (signal: AbortSignal): Promise<never> =>
       new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
@@ -113,7 +113,7 @@ describe("work under one deadline", () => {
     assert.equal(error.operation, "read");
   });
 
-  test("leaves no timer behind when it is done or fails", async () => {
+  test("leaves no timer when it is done or fails", async () => {
     const clock = new VirtualClock();
     assert.equal(
       await runWithin({ clock, metrics: null }, "read", { timeoutMs: 1000 }, async () => 5),
@@ -127,7 +127,7 @@ describe("work under one deadline", () => {
     assert.equal(clock.pending, 0);
   });
 
-  test("does not begin when its signal is aborted already", async () => {
+  test("does not start if its signal is already aborted", async () => {
     const abort = new AbortController();
     abort.abort("enough");
     let begun = false;

@@ -26,7 +26,7 @@ async function measured(
 const none = { inFlight: 0, queued: 0, pausing: 0, cancelling: 0 };
 
 describe("operations that are given up before their packet leaves", () => {
-  test("are cancelled until they are answered: reads with a short deadline", async () => {
+  test("are cancelled until they are answered after a short deadline of a read", async () => {
     const { client, clock, network } = await measured();
     const reads = Array.from({ length: 4 }, (_, i) =>
       reasonOf(client.read(readCap, indexOf(i), { timeoutMs: 200 })),
@@ -47,7 +47,7 @@ describe("operations that are given up before their packet leaves", () => {
     await client.stop();
   });
 
-  test("are cancelled until they are answered: an explicit cancel, which itself does not wait", async () => {
+  test("are cancelled until they are answered after an explicit cancel, which does not wait", async () => {
     const { client, clock, network } = await measured();
     const started = reasonOf(client.startResendingEncryptedMessage(sealedRead));
     await turn();
@@ -78,7 +78,7 @@ describe("operations that are given up before their packet leaves", () => {
     await client.stop();
   });
 
-  test("end across a lost connection, too", async () => {
+  test("end across a lost connection too", async () => {
     const made = await measured();
     const { client, clock, network, daemon } = made;
     // When the connection is lost, the first read is under way and the second waits for its packet.
@@ -99,7 +99,7 @@ describe("operations that are given up before their packet leaves", () => {
     await client.stop();
   });
 
-  test("take places: no more than maxInFlight are at the daemon, given up or not", async () => {
+  test("occupy places: at most maxInFlight are at the daemon, given up or not", async () => {
     const { client, clock, network } = await measured({ tickMs: 60_000 }, { maxInFlight: 3 });
     for (let round = 0; round < 5; round++) {
       const reads = [1, 2].map((n) =>
@@ -123,7 +123,7 @@ describe("more starts than the daemon reads", () => {
   const STARTS = 50;
 
   for (const kind of ["reads", "writes"] as const) {
-    test(`hold up no local request: ${kind}`, async () => {
+    test(`do not delay local requests: ${kind}`, async () => {
       const { client, clock, network } = await measured({ roundTripMs: 40_000 });
       const sealed = kind === "reads" ? sealedRead : sealedWrite;
       const calls = Array.from({ length: STARTS }, (_, i) =>
@@ -162,7 +162,7 @@ describe("more starts than the daemon reads", () => {
     await client.stop();
   });
 
-  test("leave no tick unused, however long the way is", async () => {
+  test("leave no tick unused, however long the round trip", async () => {
     const { client, clock, network } = await measured({ roundTripMs: 40_000 });
     const calls = Array.from({ length: 150 }, (_, i) =>
       client.startResendingEncryptedMessage({ ...sealedWrite, envelopeHash: hashOf(i) }),
@@ -174,7 +174,7 @@ describe("more starts than the daemon reads", () => {
     await client.stop();
   });
 
-  test("hold up nothing while the mixnet is away", async () => {
+  test("do not delay anything while the mixnet is away", async () => {
     const { client, clock, connection, daemon, network } = await measured({ tickMs: 3_600_000 });
     connection.send({ ...daemon.status(), isConnected: false });
     await turn();

@@ -38,7 +38,7 @@ async function failing(
   return { error, connection, client };
 }
 
-test("the handshake is status, document, token, answer: nothing is sent before the document", async () => {
+test("the handshake is status, document, token, answer, and nothing is sent before the document", async () => {
   const { client, daemon } = pair({ sessionToken: new Uint8Array(16).fill(9) });
   const started = client.start();
   const connection = await daemon.accept();
@@ -57,7 +57,7 @@ test("the handshake is status, document, token, answer: nothing is sent before t
   assert.equal(client.state, "ready");
 });
 
-test("the session token is 16 random bytes, another for each client, and can be read", () => {
+test("the session token is 16 random bytes, differs for each client, and can be read", () => {
   const { client } = pair();
   const other = pair().client;
   assert.equal(client.sessionToken.length, 16);
@@ -65,7 +65,7 @@ test("the session token is 16 random bytes, another for each client, and can be 
   assert.notDeepEqual(client.sessionToken, other.sessionToken);
 });
 
-test("the handshake works wherever its bytes are cut, and all in one chunk", async () => {
+test("the handshake works wherever its bytes are cut, and in one chunk", async () => {
   for (const size of [1, 7, 100_000]) {
     const { client, daemon } = pair();
     const started = client.start();
@@ -85,7 +85,7 @@ test("the handshake works wherever its bytes are cut, and all in one chunk", asy
   }
 });
 
-test("start resolves with geometries, status and document there, told as events in that order", async () => {
+test("start resolves after geometries, status and document arrived and were announced in that order", async () => {
   const { client, daemon, heard } = pair({}, { isConnected: false, document: pkiDocument() });
   await Promise.all([daemon.shakeHands(), client.start()]);
   assert.deepEqual(
@@ -101,7 +101,7 @@ test("start resolves with geometries, status and document there, told as events 
   );
 });
 
-test("a daemon without document is fine, in both forms: null, and the old zero bytes", async () => {
+test("a daemon may have no document, sent as null or as the old zero bytes", async () => {
   for (const document of [null, new Uint8Array(0)]) {
     const { client, daemon, of } = pair({}, { document });
     await Promise.all([daemon.shakeHands(), client.start()]);
@@ -112,7 +112,7 @@ test("a daemon without document is fine, in both forms: null, and the old zero b
   }
 });
 
-test("geometries are known only after the handshake", () => {
+test("geometries are unknown before the handshake", () => {
   const client = new ThinClient(unused);
   assert.throws(() => client.geometry, InvalidStateError);
   assert.throws(() => client.pigeonholeGeometry, /known only after start/);
@@ -143,7 +143,7 @@ test("no document after the status is a protocol error (upstream: panic)", async
   assert.match(error.message, /new_pki_document_event must come second, got 17 other/);
 });
 
-test("16 unexpected messages are skipped in each leg and delivered afterwards", async () => {
+test("up to 16 unexpected messages are skipped in each phase and delivered afterwards", async () => {
   const { client, daemon, heard } = pair({}, { document: pkiDocument() });
   const started = client.start();
   const connection = await daemon.accept();
@@ -166,7 +166,7 @@ test("16 unexpected messages are skipped in each leg and delivered afterwards", 
   );
 });
 
-test("a second status before the document counts: it is the newer one", async () => {
+test("a second status before the document replaces the first", async () => {
   const { client, daemon } = pair();
   const started = client.start();
   const connection = await daemon.accept();
@@ -208,7 +208,7 @@ for (const missing of ["sphinxGeometry", "pigeonholeGeometry"] as const) {
   });
 }
 
-test("a document that cannot be read is passed over: the client works without one", async () => {
+test("an unreadable document is skipped, and the client works without one", async () => {
   const warnings: string[] = [];
   const logger = {
     debug() {},
@@ -223,7 +223,7 @@ test("a document that cannot be read is passed over: the client works without on
   assert.deepEqual(warnings, ["skipped an invalid event"]);
 });
 
-test("what comes before the token's answer is kept and told after the handshake (upstream: panic)", async () => {
+test("messages before the token's answer are kept and delivered after the handshake (upstream: panic)", async () => {
   const { client, daemon, heard } = pair();
   const started = client.start();
   const connection = await daemon.accept();
@@ -254,7 +254,7 @@ test("what comes before the token's answer is kept and told after the handshake 
   assert.equal(client.isConnected(), false);
 });
 
-test("too much before the token's answer ends the handshake, in number and in bytes", async () => {
+test("too many messages or bytes before the token's answer end the handshake", async () => {
   const many = await failing(async (connection, daemon) => {
     connection.send(daemon.status());
     connection.send(daemon.documentEvent());
@@ -286,7 +286,7 @@ test("too much before the token's answer ends the handshake, in number and in by
   assert.match(dense.error.message, /too much before its session_token_reply/);
 });
 
-test("a daemon that says nothing fails start at the deadline, 40 s by default", async () => {
+test("start fails at the deadline, 40 s by default, if the daemon is silent", async () => {
   const { client, daemon, clock } = pair();
   const started = client.start();
   const settled = reasonOf(started);
@@ -301,7 +301,7 @@ test("a daemon that says nothing fails start at the deadline, 40 s by default", 
   assert.deepEqual([client.state, clock.pending], ["idle", 0]);
 });
 
-test("every step of the handshake stands under the one deadline", async () => {
+test("one deadline covers every step of the handshake", async () => {
   for (const steps of [1, 2]) {
     const { client, daemon, clock } = pair({ handshakeTimeoutMs: 5000 });
     const settled = reasonOf(client.start());
@@ -331,7 +331,7 @@ test("timeoutMs and signal of start end it earlier", async () => {
   assert.deepEqual([aborted.client.state, aborted.clock.pending], ["idle", 0]);
 });
 
-test("a signal that is aborted before start keeps it from dialling", async () => {
+test("start does not dial if its signal is already aborted", async () => {
   const { client, daemon } = pair();
   const reason = new Error("never mind");
   assert.equal(await reasonOf(client.start({ signal: AbortSignal.abort(reason) })), reason);
@@ -354,7 +354,7 @@ const closings: [
   ],
 ];
 for (const [when, play] of closings) {
-  test(`a daemon that hangs up ${when} fails start with words that say so`, async () => {
+  test(`start fails with a clear reason if the daemon hangs up ${when}`, async () => {
     const { error } = await failing(async (connection, daemon) => {
       await play(connection, daemon);
       connection.transport.end();
@@ -364,7 +364,7 @@ for (const [when, play] of closings) {
   });
 }
 
-test("a daemon that hangs up in the middle of a frame fails start", async () => {
+test("start fails if the daemon hangs up in the middle of a frame", async () => {
   const { error } = await failing((connection, daemon) => {
     connection.sendRaw(frame(daemon.status()).subarray(0, 50));
     connection.transport.end();
@@ -382,13 +382,13 @@ const garbage: [what: string, bytes: Uint8Array][] = [
   ["a status of the wrong type", encodeFrame(encodeCbor({ connection_status_event: 5 }))],
 ];
 for (const [what, bytes] of garbage) {
-  test(`a daemon that begins with ${what} fails start with a protocol error`, async () => {
+  test(`start fails with a protocol error if the daemon begins with ${what}`, async () => {
     const { error } = await failing((connection) => connection.sendRaw(bytes));
     assert.ok(error instanceof ProtocolError, String(error));
   });
 }
 
-test("maxMessageSize holds for what the daemon sends", async () => {
+test("maxMessageSize applies to messages from the daemon", async () => {
   const { client, daemon } = pair({ maxMessageSize: 1024 }, { document: pkiDocument() });
   const settled = reasonOf(client.start());
   await daemon.shakeHands().catch(() => {});
@@ -397,7 +397,7 @@ test("maxMessageSize holds for what the daemon sends", async () => {
   assert.match(error.message, /frame length must be 1 to 1024 bytes/);
 });
 
-test("a dial that fails fails start with its own error, and start works afterwards", async () => {
+test("start fails with the error of a failed dial, and works when called again", async () => {
   const { client, daemon } = pair();
   daemon.refuse = new ConnectError("nobody there");
   assert.equal(await reasonOf(client.start()), daemon.refuse);
@@ -407,7 +407,7 @@ test("a dial that fails fails start with its own error, and start works afterwar
   assert.equal(client.state, "ready");
 });
 
-test("start works again after a handshake that failed, with the same session token", async () => {
+test("start works again after a failed handshake, with the same session token", async () => {
   const { client, daemon } = pair();
   const settled = reasonOf(client.start());
   (await daemon.accept()).transport.end();
@@ -424,7 +424,7 @@ test("start works again after a handshake that failed, with the same session tok
   await started;
 });
 
-test("start may be called once only, while connecting and afterwards", async () => {
+test("start may be called only once, while connecting and afterwards", async () => {
   const { client, daemon } = pair();
   const started = client.start();
   const second = await reasonOf(client.start());
@@ -435,7 +435,7 @@ test("start may be called once only, while connecting and afterwards", async () 
   assert.match((await reasonOf(client.start())).message, /the client is ready/);
 });
 
-test("ThinClient.connect makes a client and starts it, with both kinds of options", async () => {
+test("ThinClient.connect creates a client and starts it, with the options of both", async () => {
   const { daemon, clock } = pair();
   const abort = new AbortController();
   const options = {
@@ -450,7 +450,7 @@ test("ThinClient.connect makes a client and starts it, with both kinds of option
   assert.equal(clock.pending, 0);
 });
 
-test("an address is taken where a configuration is, as katz --address takes it", async () => {
+test("an address works in place of a configuration, in the form of katz --address", async () => {
   const { daemon, clock } = pair();
   const options = { dial: daemon.dial, clock, liveness: false } as const;
   const [, client] = await Promise.all([
@@ -481,7 +481,7 @@ test("an address is taken where a configuration is, as katz --address takes it",
   }
 });
 
-test("a dial that does not end fails start at the deadline of the handshake", async () => {
+test("start fails at the handshake's deadline if the dial does not end", async () => {
   const { clock, daemon } = pair();
   for (const obeys of [true, false]) {
     const [ours, theirs] = memoryPair();
@@ -512,7 +512,7 @@ test("a dial that does not end fails start at the deadline of the handshake", as
   assert.equal(daemon.connections.length, 0);
 });
 
-test("dialling and handshake stand under one deadline", async () => {
+test("one deadline covers dial and handshake", async () => {
   const { clock, daemon } = pair();
   const client = new ThinClient(unused, {
     clock,

@@ -22,7 +22,7 @@ async function lastWords(connection: ScriptedConnection): Promise<string[]> {
   return words;
 }
 
-test("a client goes from idle over connecting to ready, and ends closed", async () => {
+test("a client goes from idle through connecting to ready, and ends closed", async () => {
   const { client, daemon } = pair();
   const states: string[] = [client.state];
   const started = client.start();
@@ -36,7 +36,7 @@ test("a client goes from idle over connecting to ready, and ends closed", async 
   assert.deepEqual(states, ["idle", "connecting", "ready", "closed"]);
 });
 
-test("before start every call says that start is missing", async () => {
+test("every call before start says that start is missing", async () => {
   const { client } = pair();
   const calls: [string, () => Promise<unknown>][] = [
     ["getPkiDocumentRaw", () => client.getPkiDocumentRaw()],
@@ -57,7 +57,7 @@ test("before start every call says that start is missing", async () => {
   assert.equal(client.isConnected(), false);
 });
 
-test("after stop every call rejects as closed, and start does too", async () => {
+test("after stop every call rejects as closed, and so does start", async () => {
   const { client } = await connectedPair();
   await client.stop();
   const calls = [
@@ -74,7 +74,7 @@ test("after stop every call rejects as closed, and start does too", async () => 
   assert.equal(client.isConnected(), false);
 });
 
-test("stop says thin_close and hangs up; closed tells that it was stopped", async () => {
+test("stop sends thin_close and hangs up, and the closed event says that it was stopped", async () => {
   const { client, connection, heard } = await connectedPair();
   const words = lastWords(connection);
   await client.stop();
@@ -83,7 +83,7 @@ test("stop says thin_close and hangs up; closed tells that it was stopped", asyn
   assert.deepEqual(heard.at(-1), { type: "closed", reason: "stopped", error: null });
 });
 
-test("disconnect hangs up without a word (upstream: zero bytes too)", async () => {
+test("disconnect hangs up without a message (upstream: zero bytes too)", async () => {
   const { client, connection } = await connectedPair();
   const words = lastWords(connection);
   await client.disconnect();
@@ -91,7 +91,7 @@ test("disconnect hangs up without a word (upstream: zero bytes too)", async () =
   assert.deepEqual(await client.closed, { reason: "disconnected", error: null });
 });
 
-test("disconnect cancels the reads that it ends, each once, and lets writes and copies go on", async () => {
+test("disconnect cancels each read once, and lets writes and copies continue", async () => {
   const { client, connection } = await connectedPair({ maxInFlight: 5 });
   const read = { ...sealedRead, kind: "read" } as const;
   const write = { ...sealedWrite, kind: "write" } as const;
@@ -140,7 +140,7 @@ test("stop without start succeeds, sends nothing, and closes the client", async 
   assert.equal((await other.closed).reason, "disconnected");
 });
 
-test("the connection to a peer that ignores thin_close is closed after 2 s (upstream: waits for ever)", async () => {
+test("the connection to a peer that ignores thin_close is closed after 2 s (upstream: waits forever)", async () => {
   const [theirs, ours] = memoryPair();
   const { daemon, clock } = pair();
   // This end reads nothing after the handshake, so nothing that the client sends is taken.
@@ -187,7 +187,7 @@ test("stop during start ends it: start rejects as closed, and the connection is 
   }
 });
 
-test("calls made while start is under way fail with it, and start may be called again", async () => {
+test("calls made during start fail with it, and start may be called again", async () => {
   const { client, daemon, clock } = pair();
   const readCap = ReadCap.from(new Uint8Array(136));
   const index = MessageBoxIndex.from(new Uint8Array(104));
@@ -222,7 +222,7 @@ test("calls made while start is under way fail with it, and start may be called 
   assert.deepEqual(await call, []);
 });
 
-test("calls made while dialling fail with it", async () => {
+test("calls made during the dial fail with it", async () => {
   const { clock } = pair();
   const why = new Error("no such place");
   const client = new ThinClient(unused, { dial: () => Promise.reject(why), clock });
@@ -234,7 +234,7 @@ test("calls made while dialling fail with it", async () => {
   assert.equal(clock.pending, 0);
 });
 
-test("stop while dialling ends start; a transport that arrives too late is closed", async () => {
+test("stop during the dial ends start, and a transport that arrives too late is closed", async () => {
   const { clock } = pair();
   const [ours, theirs] = memoryPair();
   let answer: (transport: typeof theirs) => void = () => {};
@@ -250,7 +250,7 @@ test("stop while dialling ends start; a transport that arrives too late is close
   assert.equal(closed, true);
 });
 
-test("stop from within a handler of the handshake's events leaves a closed client", async () => {
+test("stop in a handler of the handshake's events closes the client", async () => {
   for (const type of ["connectionStatus", "newPkiDocument"] as const) {
     const { client, daemon, heard } = pair();
     client.on(type, () => void client.stop());
@@ -263,7 +263,7 @@ test("stop from within a handler of the handshake's events leaves a closed clien
   }
 });
 
-test("stop from within a handler of any later event works, and nothing is told after closed", async () => {
+test("stop in a handler of any later event works, and nothing is reported after closed", async () => {
   const { client, daemon, connection, heard } = await connectedPair();
   client.on("connectionStatus", () => client.stop());
   const words = lastWords(connection);
@@ -277,7 +277,7 @@ test("stop from within a handler of any later event works, and nothing is told a
   );
 });
 
-test("stop rejects all that waits, and leaves no timer and no listener behind", async () => {
+test("stop rejects all waiting calls, and leaves no timer and no listener", async () => {
   const { client, clock, connection } = await connectedPair();
   const abort = new AbortController();
   const options = { signal: abort.signal };
@@ -323,7 +323,7 @@ test("waitUntilOnline waits for both mixnet and document", async () => {
   assert.equal(getEventListeners(abort.signal, "abort").length, 0);
 });
 
-test("wrong options of a call that waits reject, never throw", async () => {
+test("a waiting call with wrong options rejects and never throws", async () => {
   const { client } = await connectedPair();
   const wrong = { timeoutMS: 5 } as never;
   for (const call of [
@@ -349,7 +349,7 @@ test("wrong options of a call that waits reject, never throw", async () => {
   assert.ok((await reasonOf(client.recv(null as never))) instanceof TypeError);
 });
 
-test("a reply that comes while disconnect closes the connection is told, then closed", async () => {
+test("a reply that arrives while disconnect closes the connection is reported before closed", async () => {
   const { client, connection, heard } = await connectedPair();
   const before = heard.length;
   connection.send({

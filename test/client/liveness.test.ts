@@ -26,7 +26,7 @@ const payload = {
 };
 const settings = { liveness: { intervalMs: 30_000, timeoutMs: 15_000 } };
 
-test("a silent daemon is probed, and one that answers is not", async () => {
+test("a silent daemon is probed, and a responsive one is not", async () => {
   const { client, clock, connection } = await connectedPair(settings);
   for (let round = 0; round < 3; round++) {
     await clock.advance(round === 0 ? 30_000 : 45_000);
@@ -40,7 +40,7 @@ test("a silent daemon is probed, and one that answers is not", async () => {
   assert.equal(clock.pending, 0);
 });
 
-test("a daemon that does not answer the probe is dialled again", async () => {
+test("the client dials again if the daemon does not answer the probe", async () => {
   const { client, daemon, clock, of } = await connectedPair(settings);
   await clock.advance(45_000);
   assert.equal(client.state, "reconnecting");
@@ -65,7 +65,7 @@ test("any message counts as a sign of life", async () => {
   await client.stop();
 });
 
-test("a daemon at work on a local request is not asked, and given the time that it may take", async () => {
+test("a daemon at work on a local request is not probed, and gets the time that it may take", async () => {
   for (const [work, patienceMs] of [
     [(client: ThinClient) => client.newKeypair(new Uint8Array(32), unlimited), 60_000],
     [(client: ThinClient) => client.encryptRead(readCap, index, unlimited), 300_000],
@@ -83,7 +83,7 @@ test("a daemon at work on a local request is not asked, and given the time that 
   }
 });
 
-test("a mute daemon is noticed although there is always a local request out", async () => {
+test("an unresponsive daemon is detected although a local request is always outstanding", async () => {
   const { client, clock, connection } = await connectedPair(settings);
   for (let seconds = 0; seconds < 120; seconds += 10) {
     client.getDirectoryAuthorities().catch(() => {});
@@ -94,7 +94,7 @@ test("a mute daemon is noticed although there is always a local request out", as
   await client.stop();
 });
 
-test("one that may be at work on a request that was given up here is given its time as well", async () => {
+test("a daemon that may work on a request that was given up here gets its time as well", async () => {
   const { client, clock, connection } = await connectedPair(settings);
   await reasonOf(
     Promise.all([client.encryptRead(readCap, index, { timeoutMs: 10 }), clock.advance(10)]),
@@ -117,7 +117,7 @@ class HandClock extends VirtualClock {
   }
 }
 
-test("a deadline is not judged before what came meanwhile was read: our own loop was busy", async () => {
+test("the client reads pending data before it judges a deadline that its own busy loop delayed", async () => {
   const clock = new HandClock();
   const dead: number[] = [];
   const sent: DaemonRequest[] = [];
@@ -151,7 +151,7 @@ test("a deadline is not judged before what came meanwhile was read: our own loop
   assert.equal(dead.length, 1);
 });
 
-test("a part of a frame is a sign of life too", async () => {
+test("a part of a frame counts as a sign of life", async () => {
   const { client, daemon, clock, connection } = await connectedPair(settings);
   const frame = encodeFrame(encodeResponse(daemon.status()));
   for (const byte of frame.subarray(0, 10)) {
@@ -173,7 +173,7 @@ async function withMessages(count: number) {
   return made;
 }
 
-test("one that may not read on because packets wait is given more time", async () => {
+test("a daemon that may have stopped reading because packets wait gets more time", async () => {
   const { client, clock } = await withMessages(20);
   // All 20 messages may be unread, so the daemon gets 20 times 5 s more.
   await clock.advance(45_000 + 99_000);
@@ -195,7 +195,7 @@ test("fewer packets than a daemon accepts do not block each other", async () => 
   }
 });
 
-test("an unread probe is not followed by another, and its late answer is not taken for another's", async () => {
+test("no second probe follows an unread one, and a late answer does not count for another probe", async () => {
   const { client, clock, connection, daemon } = await withMessages(20);
   await clock.advance(30_000);
   const probe = await connection.expect("nextMessageBoxIndex");
@@ -212,7 +212,7 @@ test("an unread probe is not followed by another, and its late answer is not tak
   await client.stop({ drain: false });
 });
 
-test("an answer shows that all before it was read, and that the next silence means more", async () => {
+test("an answer shows that earlier packets were read, so the daemon gets no extra time", async () => {
   const { client, clock, connection } = await withMessages(20);
   await clock.advance(30_000);
   const probe = await connection.expect("nextMessageBoxIndex");
@@ -225,7 +225,7 @@ test("an answer shows that all before it was read, and that the next silence mea
   await client.stop({ drain: false });
 });
 
-test("without the mixnet more packets hold a daemon up for five minutes at most", async () => {
+test("without the mixnet, waiting packets delay the verdict on a daemon by five minutes at most", async () => {
   const { client, clock, connection, daemon } = await withMessages(500);
   connection.send({ ...daemon.status(), isConnected: false });
   await turn();
@@ -236,14 +236,14 @@ test("without the mixnet more packets hold a daemon up for five minutes at most"
   await client.stop({ drain: false });
 });
 
-test("without liveness nothing is ever asked", async () => {
+test("no probe is sent without liveness", async () => {
   const { client, clock, connection } = await connectedPair({ liveness: false });
   await clock.advance(86_400_000);
   assert.deepEqual(connection.requests, []);
   await client.stop({ drain: false });
 });
 
-test("its settings are checked by name", () => {
+test("liveness settings are checked by name", () => {
   assert.throws(() => pair({ liveness: { every: 5 } as never }), /`options.liveness.every` is not/);
   assert.throws(() => pair({ liveness: { intervalMs: 0 } }), /`options.liveness.intervalMs`/);
 });

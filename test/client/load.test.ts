@@ -5,7 +5,7 @@ import { RequestTimeoutError } from "../../src/errors/errors.js";
 import { connectedPair, pair, reasonOf, turn } from "./fixture.js";
 import { index, nextIndex, sealedRead } from "./pigeonhole-fixture.js";
 
-test("more local requests than maxInFlight wait their turn, and all are answered", async () => {
+test("local requests beyond maxInFlight wait their turn, and all are answered", async () => {
   const { client, connection } = await connectedPair({ maxInFlight: 3 });
   const calls = Array.from({ length: 10 }, () => client.nextMessageBoxIndex(index));
   await turn();
@@ -26,7 +26,7 @@ test("more local requests than maxInFlight wait their turn, and all are answered
   await client.stop();
 });
 
-test("operations that wait for ever leave local requests their places", async () => {
+test("operations that wait forever leave places for local requests", async () => {
   const { client, connection } = await connectedPair({ maxInFlight: 1 });
   const reads = [1, 2].map(() =>
     reasonOf(client.startResendingEncryptedMessage({ ...sealedRead, kind: "read" })),
@@ -46,7 +46,7 @@ test("operations that wait for ever leave local requests their places", async ()
   await Promise.all(reads);
 });
 
-test("a call that is given up while it waits for a place is never sent, nor cancelled", async () => {
+test("a call that is given up while it waits for a place is neither sent nor cancelled", async () => {
   const { client, connection } = await connectedPair({ maxInFlight: 1 });
   const first = reasonOf(client.startResendingEncryptedMessage({ ...sealedRead, kind: "read" }));
   const abort = new AbortController();
@@ -66,7 +66,7 @@ test("a call that is given up while it waits for a place is never sent, nor canc
   await first;
 });
 
-test("the metrics hook gets the ends of calls, the queue, and reconnects", async () => {
+test("the metrics hook receives the ends of calls, the queue, and reconnects", async () => {
   const metrics: Metric[] = [];
   const { client, daemon, clock, connection } = await connectedPair({
     metrics: (metric) => void metrics.push(metric),
@@ -107,7 +107,7 @@ test("the metrics hook gets the ends of calls, the queue, and reconnects", async
   assert.equal(metrics.filter((metric) => metric.name === "reconnect").length, 1);
 });
 
-test("a metrics hook that throws fails nothing; one that is not a function is refused", async () => {
+test("a metrics hook that throws does not affect calls, and a hook must be a function", async () => {
   const { client } = await connectedPair({
     metrics: () => {
       throw new Error("no room");

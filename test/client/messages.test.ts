@@ -36,7 +36,7 @@ function sent(surbId: SurbId | null, err: string | null): DaemonResponse {
   return { kind: "messageSentEvent", messageId: null, surbId, sentAt: 1, replyEta: 0, err };
 }
 
-test("sendMessage writes one request: null ID, the SURB ID given, text as UTF-8", async () => {
+test("sendMessage writes one request with a null ID, the given SURB ID, and text as UTF-8", async () => {
   const { client, connection } = await connectedPair();
   const surbId = client.newSurbId();
   await client.sendMessage(surbId, "grüße", node, queue);
@@ -121,7 +121,7 @@ const wrong: [
   ["text that is above U as UTF-8", [null, "ü".repeat(937), node, queue], RangeError, /got 1874/],
 ];
 for (const [what, [surbId, payload, destNode, destQueue], kind, text] of wrong) {
-  test(`messages are refused here, before anything is sent, for ${what}`, async () => {
+  test(`messages are refused before anything is sent for ${what}`, async () => {
     const { client, connection } = await connectedPair();
     const rest = [payload, destNode, destQueue] as [string, never, Uint8Array];
     const calls = [
@@ -142,7 +142,7 @@ for (const [what, [surbId, payload, destNode, destQueue], kind, text] of wrong) 
   });
 }
 
-test("a payload of exactly U bytes and an empty one are sent", async () => {
+test("payloads of exactly U bytes and of none are sent", async () => {
   const { client, connection } = await connectedPair();
   for (const length of [1872, 0]) {
     await client.sendMessageWithoutReply(new Uint8Array(length), node, queue);
@@ -150,7 +150,7 @@ test("a payload of exactly U bytes and an empty one are sent", async () => {
   }
 });
 
-test("without the mixnet messages are refused as offline, in words that say why", async () => {
+test("without the mixnet, messages are refused as offline with the reason", async () => {
   const { client, connection } = await connectedPair({}, { isConnected: false });
   for (const call of [
     client.sendMessage(client.newSurbId(), "x", node, queue),
@@ -178,7 +178,7 @@ const sends = [
     client.blockingSendMessage("x", node, queue, options),
 ];
 
-test("while reconnecting messages wait for the connection, as every other call", async () => {
+test("messages wait for the connection while reconnecting, as every other call does", async () => {
   const { client, daemon, connection, clock } = await connectedPair();
   connection.transport.end();
   await turn();
@@ -206,7 +206,7 @@ test("while reconnecting messages wait for the connection, as every other call",
   assert.equal(clock.pending, 0);
 });
 
-test("such a message waits on while the daemon that is back has no mixnet yet", async () => {
+test("a message that waits for the connection also waits until the daemon has the mixnet again", async () => {
   const { client, daemon, connection, clock } = await connectedPair({}, { isConnected: false });
   connection.send(daemon.status(true));
   await turn();
@@ -224,7 +224,7 @@ test("such a message waits on while the daemon that is back has no mixnet yet", 
   assert.deepEqual((await again.expect("sendMessage")).payload, utf8("x"));
 });
 
-test("such a message ends at its deadline, with its signal, and with the client, and is not sent", async () => {
+test("a waiting message ends at its deadline, its signal or the client's end, and is not sent", async () => {
   for (const send of sends) {
     const { client, daemon, connection, clock } = await connectedPair();
     connection.transport.end();
@@ -250,7 +250,7 @@ test("such a message ends at its deadline, with its signal, and with the client,
   }
 });
 
-test("an echo that waits for the connection is not lost with the session before", async () => {
+test("an echo that waits for the connection is not lost with the previous session", async () => {
   const { client, daemon, connection, clock } = await connectedPair();
   connection.transport.end();
   await turn();
@@ -271,7 +271,7 @@ test("an echo that waits for the connection is not lost with the session before"
   await client.stop();
 });
 
-test("messages made while the first connection is being made wait for it, or fail with it", async () => {
+test("messages wait for the first connection, or fail with it", async () => {
   const { client, daemon } = pair();
   const started = client.start();
   const payload = Uint8Array.of(1, 2, 3);
@@ -290,7 +290,7 @@ test("messages made while the first connection is being made wait for it, or fai
   for (const reason of await Promise.all(unsent)) assert.equal(reason, other.daemon.refuse);
 });
 
-test("blockingSendMessage resolves with the payload of the reply with its SURB ID, and no other", async () => {
+test("blockingSendMessage resolves only with the payload of the reply with its SURB ID", async () => {
   const { client, daemon, connection, clock, of } = await connectedPair();
   const call = client.blockingSendMessage("hello", node, queue);
   const { surbId, withSurb } = await connection.expect("sendMessage");
@@ -309,7 +309,7 @@ test("blockingSendMessage resolves with the payload of the reply with its SURB I
   assert.deepEqual([of("messageReply").length, of("messageSent").length], [3, 2]);
 });
 
-test("a hundred blocking sends at once get their own replies in any order", async () => {
+test("a hundred simultaneous blocking sends get their own replies in any order", async () => {
   const { client, connection, clock } = await connectedPair();
   const calls = Array.from({ length: 100 }, (_, i) =>
     client.blockingSendMessage(Uint8Array.of(i), node, queue),
@@ -340,7 +340,7 @@ test("a send that failed at the daemon fails its call at once (upstream: waits f
   assert.equal(clock.pending, 0);
 });
 
-test("a status of false while the reply is awaited fails the call", async () => {
+test("a call that awaits a reply fails when the status turns false", async () => {
   const { client, daemon, connection, clock } = await connectedPair();
   const call = reasonOf(client.blockingSendMessage("x", node, queue));
   await connection.expect("sendMessage");
@@ -351,7 +351,7 @@ test("a status of false while the reply is awaited fails the call", async () => 
   assert.equal(clock.pending, 0);
 });
 
-test("without a reply a blocking send times out after 30 s, or after its timeoutMs", async () => {
+test("a blocking send without a reply times out after 30 s, or after its timeoutMs", async () => {
   for (const [timeoutMs, wanted] of [
     [undefined, 30_000],
     [50, 50],
@@ -388,7 +388,7 @@ test("an abort ends a blocking send and leaves nothing behind", async () => {
   assert.deepEqual(connection.requests, []);
 });
 
-test("a blocking send outlives a lost connection when the daemon kept the session", async () => {
+test("a blocking send survives a lost connection if the daemon kept the session", async () => {
   const { client, daemon, connection, clock } = await connectedPair();
   const call = client.blockingSendMessage("x", node, queue);
   const { surbId } = await connection.expect("sendMessage");
@@ -418,7 +418,7 @@ test("a blocking send whose packet had not left fails at once when the connectio
   assert.deepEqual([of("messageReply").length, of("messageSent").length], [1, 0]);
 });
 
-test("a message that was handed over and had not left is told as lost with its connection", async () => {
+test("a message that had not left is reported as lost with its connection", async () => {
   const { client, connection, of, heard } = await connectedPair();
   const ids = [client.newSurbId(), client.newSurbId(), client.newSurbId()];
   for (const id of ids) await client.sendMessage(id, "x", node, queue);
@@ -469,7 +469,7 @@ for (const how of ["stop", "disconnect"] as const) {
     );
   });
 
-  test(`${how} waits 5 s, or drain, and tells what has not left`, async () => {
+  test(`${how} waits 5 s, or drain, and reports the messages that have not left`, async () => {
     for (const [options, ms] of [
       [undefined, 5000],
       [{ drain: 100 }, 100],
@@ -494,7 +494,7 @@ for (const how of ["stop", "disconnect"] as const) {
     }
   });
 
-  test(`${how} does not wait for calls that wait themselves, nor once the connection is lost`, async () => {
+  test(`${how} does not wait for calls that wait themselves, nor after the connection is lost`, async () => {
     const { client, connection, clock } = await connectedPair();
     const call = reasonOf(client.blockingSendMessage("x", node, queue));
     await client.sendMessageWithoutReply("x", node, queue);
@@ -536,7 +536,7 @@ test("options of stop and disconnect are checked", async () => {
   await client.stop();
 });
 
-test("a blocking send fails when the daemon forgot the session", async () => {
+test("a blocking send fails if the daemon forgot the session", async () => {
   const { client, daemon, connection, clock } = await connectedPair();
   const call = reasonOf(client.blockingSendMessage("x", node, queue));
   const { surbId } = await connection.expect("sendMessage");
@@ -584,7 +584,7 @@ async function stalled() {
   return { client, clock, theirs, flood };
 }
 
-test("a daemon that does not read cannot hold a blocking send beyond its deadline", async () => {
+test("a daemon that does not read cannot delay a blocking send beyond its deadline", async () => {
   const { client, clock, flood, theirs } = await stalled();
   const call = reasonOf(client.blockingSendMessage("x", node, queue, { timeoutMs: 500 }));
   await clock.advance(500);

@@ -10,7 +10,7 @@ import { ConfigError } from "../../src/errors/errors.js";
 import { ScriptedDaemon } from "../../src/testing/scripted-daemon.js";
 import { connectedPair, reasonOf, turn, unused } from "./fixture.js";
 
-test("the defaults are those of the documentation", () => {
+test("the defaults are the documented ones", () => {
   const { sessionToken, logger: _, ...rest } = resolveOptions();
   assert.equal(sessionToken.length, 16);
   assert.deepEqual(rest, {
@@ -69,7 +69,7 @@ const wrong: [options: unknown, kind: typeof TypeError | typeof RangeError, text
   [{ clock: null }, TypeError, /`options.clock`/],
 ];
 for (const [options, kind, text] of wrong) {
-  test(`options are refused: ${text.source}, ${JSON.stringify(options)}`, () => {
+  test(`refuses options: ${text.source}, ${JSON.stringify(options)}`, () => {
     assert.throws(
       () => new ThinClient(unused, options as ThinClientOptions),
       (error: Error) => error instanceof kind && text.test(error.message),
@@ -77,13 +77,13 @@ for (const [options, kind, text] of wrong) {
   });
 }
 
-test("a wrong configuration is refused by the constructor, before any I/O", () => {
+test("the constructor refuses a wrong configuration before any I/O", () => {
   for (const config of [{}, { dial: {} }, { dial: { tcp: { address: "x:1" } }, onStatus() {} }]) {
     assert.throws(() => new ThinClient(config as never), ConfigError);
   }
 });
 
-test("options that are undefined are the defaults, and the token given is copied", () => {
+test("undefined options get their defaults, and a given token is copied", () => {
   const token = new Uint8Array(16).fill(8);
   const client = new ThinClient(unused, {
     sessionToken: token,
@@ -98,12 +98,12 @@ test("options that are undefined are the defaults, and the token given is copied
   assert.deepEqual(client.sessionToken, new Uint8Array(16).fill(8));
 });
 
-test("a Config that was made before is used as it is", () => {
+test("an existing Config is used as it is", () => {
   const config = new Config(unused);
   assert.equal(new ThinClient(config).getConfig(), config);
 });
 
-test("the logger gets states and failures, and never tokens, payloads, keys or seeds", async () => {
+test("the logger receives states and failures, and never tokens, payloads, keys or seeds", async () => {
   const lines: string[] = [];
   const secrets = ["sessionToken", "seed", "payload", "reply", "cap"].map((name) =>
     utf8(`${name} 0123456789abcdef`.slice(0, 16)),
@@ -180,7 +180,7 @@ test("the logger gets states and failures, and never tokens, payloads, keys or s
   }
 });
 
-test("errors of wrong arguments do not repeat what was given", async () => {
+test("errors about wrong arguments do not repeat their values", async () => {
   const daemon = new ScriptedDaemon();
   const core = new ClientCore(new Config(unused), resolveOptions({ dial: daemon.dial }));
   const [connection] = await Promise.all([daemon.shakeHands(), core.session.start()]);

@@ -343,14 +343,14 @@ describe("a wrong argument of a Pigeonhole call", () => {
   after(() => made.client.stop());
 
   for (const [i, [call, type, text]] of wrong.entries()) {
-    test(`is refused here, ${i}: ${text.source}`, async () => {
+    test(`is refused by the client, ${i}: ${text.source}`, async () => {
       const error = await reasonOf(call(made.client));
       assert.equal(error.constructor, type, String(error));
       assert.match(error.message, text);
     });
   }
 
-  test("never reaches the daemon, and what was wrong is never shown", async () => {
+  test("never reaches the daemon, and its value is never shown", async () => {
     await turn();
     assert.deepEqual(made.connection.requests, []);
     assert.equal(made.client.pendingCalls, 0);
@@ -359,13 +359,13 @@ describe("a wrong argument of a Pigeonhole call", () => {
     assert.doesNotMatch(error.message, /ee|238/);
   });
 
-  test("the name of a copy command is the hash of its capability", () => {
+  test("a copy command is identified by the hash of its capability", () => {
     assert.deepEqual(writeCapHash(writeCap), hash256(writeCap));
     assert.equal(writeCapHash(writeCap).length, 32);
     assert.throws(() => writeCapHash(readCap as Any), RangeError);
   });
 
-  test("bytes may be changed as soon as the call is made", async () => {
+  test("the caller may change its bytes once the call is made", async () => {
     const { client, connection } = made;
     const changing = { ...sealedWrite, messageCiphertext: ciphertext.slice() };
     const cap = descriptor.slice();

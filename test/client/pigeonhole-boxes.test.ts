@@ -83,7 +83,7 @@ async function seal(
 }
 
 describe("read", () => {
-  test("seals, sends and waits, and gives the plaintext and the next box", async () => {
+  test("seals, sends and waits, and returns the plaintext and the next box", async () => {
     const { client, connection } = await connectedPair();
     const result = client.read(readCap, index);
     const asked = await connection.expect("encryptRead");
@@ -99,7 +99,7 @@ describe("read", () => {
     await client.stop();
   });
 
-  test("without waiting, fails at once when the box is empty", async () => {
+  test("fails at once without waiting when the box is empty", async () => {
     const { client, connection } = await connectedPair();
     const reason = reasonOf(client.read(readCap, index, { wait: false }));
     await seal(connection, "encryptRead", 1);
@@ -112,7 +112,7 @@ describe("read", () => {
     await client.stop();
   });
 
-  test("gives verdicts on the box to the caller and asks no second time", async () => {
+  test("passes verdicts on the box to the caller and does not ask again", async () => {
     const { client, connection } = await connectedPair();
     for (const errorCode of [2, 3, 4, 5, 6, 7, 9, 11, 23, 24, 25]) {
       const reason = reasonOf(client.read(readCap, index));
@@ -142,7 +142,7 @@ describe("read", () => {
     });
   }
 
-  test("gives up when four envelopes in a row were refused", async () => {
+  test("gives up after four envelopes in a row were refused", async () => {
     const { client, connection } = await connectedPair();
     const seen = serve(connection, (request) => {
       if (request.kind === "encryptRead") return sealedReply(request);
@@ -157,7 +157,7 @@ describe("read", () => {
     await client.stop();
   });
 
-  test("gives an error of sealing to the caller as it is", async () => {
+  test("passes an error of sealing to the caller unchanged", async () => {
     const { client, connection } = await connectedPair();
     const reason = reasonOf(client.read(readCap, index));
     const request = await connection.expect("encryptRead");
@@ -175,7 +175,7 @@ describe("read", () => {
     await client.stop();
   });
 
-  test("aborted, tells the daemon and rejects with the reason", async () => {
+  test("tells the daemon and rejects with the reason when it is aborted", async () => {
     const { client, connection } = await connectedPair();
     const abort = new AbortController();
     const result = client.read(readCap, index, { signal: abort.signal });
@@ -204,7 +204,7 @@ describe("read", () => {
     await client.stop();
   });
 
-  test("waits for days when it is let", async () => {
+  test("waits for days without a deadline", async () => {
     const { client, connection, clock } = await connectedPair();
     const result = client.read(readCap, index);
     await seal(connection, "encryptRead", 1);
@@ -220,7 +220,7 @@ describe("read", () => {
 describe("a read that waits while envelope keys change", () => {
   const greeted = { document: documentWithKeys([20, 21]) };
 
-  test("cancels the old envelope and goes on with a fresh one", async () => {
+  test("cancels the old envelope and continues with a fresh one", async () => {
     const { client, connection } = await connectedPair({}, greeted);
     const result = client.read(readCap, index);
     await seal(connection, "encryptRead", 1);
@@ -235,7 +235,7 @@ describe("a read that waits while envelope keys change", () => {
     await client.stop();
   });
 
-  test("does so week after week", async () => {
+  test("replaces its envelope week after week", async () => {
     const { client, connection } = await connectedPair({}, greeted);
     const result = client.read(readCap, index);
     await seal(connection, "encryptRead", 1);
@@ -251,7 +251,7 @@ describe("a read that waits while envelope keys change", () => {
     await client.stop();
   });
 
-  test("goes on as it is while all the keys are still there", async () => {
+  test("keeps its envelope while all the keys still exist", async () => {
     const { client, connection } = await connectedPair({}, greeted);
     const result = client.read(readCap, index);
     await seal(connection, "encryptRead", 1);
@@ -267,7 +267,7 @@ describe("a read that waits while envelope keys change", () => {
     await client.stop();
   });
 
-  test("goes on as it is when replicas leave and come back", async () => {
+  test("keeps its envelope when replicas leave and come back", async () => {
     const { client, connection } = await connectedPair({}, greeted);
     const result = client.read(readCap, index);
     await seal(connection, "encryptRead", 1);
@@ -286,7 +286,7 @@ describe("a read that waits while envelope keys change", () => {
     await client.stop();
   });
 
-  test("seals once for an epoch that ends at one replica after the other", async () => {
+  test("seals once for an epoch that ends at the replicas one after the other", async () => {
     const document = documentWithKeys([20, 21], { first: [19, 20, 21] });
     const { client, connection } = await connectedPair({}, { document });
     client.read(readCap, index).catch(() => {});
@@ -306,7 +306,7 @@ describe("a read that waits while envelope keys change", () => {
     await client.stop();
   });
 
-  test("takes keys of the same epoch that are others, and a later epoch's alone, as gone", async () => {
+  test("treats changed keys of the same epoch, and a document with only a later epoch's, as replaced", async () => {
     for (const document of [
       documentWithKeys([20, 21], { salt: 5 }),
       documentWithKeys([21, 22], { absent: [1, 2] }),
@@ -322,7 +322,7 @@ describe("a read that waits while envelope keys change", () => {
     }
   });
 
-  test("seals again when they change while it is sealing", async () => {
+  test("seals again when keys change while it is sealing", async () => {
     const { client, connection } = await connectedPair({}, greeted);
     const result = client.read(readCap, index);
     const late = await connection.expect("encryptRead");
@@ -336,7 +336,7 @@ describe("a read that waits while envelope keys change", () => {
     await client.stop();
   });
 
-  test("knows of them after a reconnect, from the document of the handshake", async () => {
+  test("learns of changed keys after a reconnect from the handshake's document", async () => {
     const { client, connection, daemon, clock } = await connectedPair({}, greeted);
     client.read(readCap, index).catch(() => {});
     await seal(connection, "encryptRead", 1);
@@ -356,7 +356,7 @@ describe("a read that waits while envelope keys change", () => {
     await client.stop();
   });
 
-  test("has its four refusals anew with each document", async () => {
+  test("may be refused four times again after each document", async () => {
     const { client, connection } = await connectedPair({}, greeted);
     const reason = reasonOf(client.read(readCap, index));
     for (let n = 0; n < 3; n++) {
@@ -393,7 +393,7 @@ describe("write", () => {
     await client.stop();
   });
 
-  test("asked to, fails when the box holds something else", async () => {
+  test("fails on request when the box holds something else", async () => {
     const { client, connection } = await connectedPair();
     const reason = reasonOf(client.write(writeCap, index, filled(3), { ifExists: "error" }));
     await seal(connection, "encryptWrite", 1);
@@ -406,7 +406,7 @@ describe("write", () => {
     await client.stop();
   });
 
-  test("writes the same to the same box when the envelope was refused", async () => {
+  test("writes the same content to the same box when the envelope was refused", async () => {
     const { client, connection } = await connectedPair();
     const plaintext = filled(3);
     const result = client.write(writeCap, index, plaintext);
@@ -423,7 +423,7 @@ describe("write", () => {
     await client.stop();
   });
 
-  test("of a tombstone has an empty plaintext", async () => {
+  test("writes a tombstone as an empty plaintext", async () => {
     const { client, connection } = await connectedPair();
     const result = client.tombstone(writeCap, index);
     const asked = await connection.expect("encryptWrite");
@@ -436,7 +436,7 @@ describe("write", () => {
 });
 
 describe("tombstoneRange", () => {
-  test("makes tombstones one after the other, tells each, and sends none", async () => {
+  test("creates tombstones one after the other, reports each, and sends none", async () => {
     const { client, connection } = await connectedPair();
     const seen = serve(connection, (request) => {
       const asked = request as DaemonRequest<"encryptWrite">;
@@ -468,7 +468,7 @@ describe("tombstoneRange", () => {
     await client.stop();
   });
 
-  test("of none gives where it began, without a word to the daemon", async () => {
+  test("returns the first index for a count of zero, without a request to the daemon", async () => {
     const { client, connection } = await connectedPair();
     const result = await client.tombstoneRange(writeCap, index, 0);
     assert.deepEqual(result, { envelopes: [], next: index });
@@ -478,7 +478,7 @@ describe("tombstoneRange", () => {
     await client.stop();
   });
 
-  test("keeps what was made when the daemon fails in between", async () => {
+  test("keeps the tombstones it created when the daemon fails in between", async () => {
     const { client, connection } = await connectedPair();
     const reason = reasonOf(client.tombstoneRange(writeCap, index, 3));
     await seal(connection, "encryptWrite", 1);
@@ -515,7 +515,7 @@ describe("tombstoneRange", () => {
     await client.stop();
   });
 
-  test("aborted, at its deadline or stopped, rejects as every call does", async () => {
+  test("rejects as every call does when it is aborted, stopped or at its deadline", async () => {
     const { client, connection, clock } = await connectedPair();
     const abort = new AbortController();
     const aborted = reasonOf(client.tombstoneRange(writeCap, index, 3, { signal: abort.signal }));
@@ -534,7 +534,7 @@ describe("tombstoneRange", () => {
     assert.ok((await stopped) instanceof ClientClosedError);
   });
 
-  test("ends with what a progress callback throws", async () => {
+  test("ends with the error of a progress callback that throws", async () => {
     const { client, connection } = await connectedPair();
     const why = new Error("no more");
     const onProgress = (): void => {
@@ -546,7 +546,7 @@ describe("tombstoneRange", () => {
     await client.stop();
   });
 
-  test("gives what startResendingEncryptedMessage takes", async () => {
+  test("returns what startResendingEncryptedMessage takes", async () => {
     const { client, connection } = await connectedPair();
     const made = client.tombstoneRange(writeCap, index, 1);
     await seal(connection, "encryptWrite", 3);

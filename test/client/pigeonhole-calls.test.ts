@@ -428,7 +428,7 @@ function failureOf(one: Case, request: DaemonRequest, errorCode: number): Daemon
 
 describe("each Pigeonhole call", () => {
   for (const one of cases) {
-    test(`${one.name} sends its fields and gives what the reply holds`, async () => {
+    test(`${one.name} sends its fields and returns the fields of the reply`, async () => {
       const { client, connection } = await connectedPair();
       const result = one.call(client);
       const request = await connection.expect(one.kind);
@@ -442,7 +442,7 @@ describe("each Pigeonhole call", () => {
       await client.stop();
     });
 
-    test(`${one.name} tells the daemon's own errors by their code and names itself`, async () => {
+    test(`${one.name} reports the daemon's own errors by their code and names itself`, async () => {
       const { client, connection } = await connectedPair();
       const reason = reasonOf(one.call(client));
       const request = await connection.expect(one.kind);
@@ -456,7 +456,7 @@ describe("each Pigeonhole call", () => {
     });
 
     for (const name of one.needed) {
-      test(`${one.name} does not take success without ${name}`, async () => {
+      test(`${one.name} does not accept success without ${name}`, async () => {
         const { client, connection } = await connectedPair();
         const reason = reasonOf(one.call(client));
         connection.send(replyOf(one, await connection.expect(one.kind), { [name]: null }));
@@ -481,13 +481,13 @@ describe("each Pigeonhole call", () => {
     });
   }
 
-  test("the table has every call that is answered by one reply", () => {
+  test("the table contains every call that is answered by one reply", () => {
     const kinds = new Set(cases.map(({ kind }) => kind));
     assert.equal(kinds.size, 14);
     assert.equal(cases.length, 21);
   });
 
-  test("a payload that the daemon finds too large is PayloadTooLargeError", async () => {
+  test("a payload that is too large for the daemon gives PayloadTooLargeError", async () => {
     const { client, connection } = await connectedPair();
     const reason = reasonOf(client.encryptWrite(filled(10), writeCap, index));
     const request = await connection.expect("encryptWrite");
@@ -496,7 +496,7 @@ describe("each Pigeonhole call", () => {
     await client.stop();
   });
 
-  test("each code of a voucher has its class", async () => {
+  test("each voucher code has its class", async () => {
     const { client, connection } = await connectedPair();
     const codes = [
       [28, "THIN_CLIENT_ERROR_VOUCHER_HASH_MISMATCH"],
@@ -522,7 +522,7 @@ describe("each Pigeonhole call", () => {
     await client.stop();
   });
 
-  test("a buffer that the daemon dropped, for no tombstones, is given back", async () => {
+  test("a buffer that the daemon dropped for a range of no tombstones is returned", async () => {
     const { client, connection } = await connectedPair();
     const tombs = cases.find(({ name }) => name === "createCourierEnvelopesFromTombstoneRange")!;
     const request = { destWriteCap: writeCap, destStartIndex: index, maxCount: 0, isStart: false };
@@ -549,7 +549,7 @@ describe("each Pigeonhole call", () => {
   });
 });
 
-test("an empty ciphertext or descriptor from the daemon is its fault, not the caller's", async () => {
+test("an empty ciphertext or descriptor is blamed on the daemon, not on the caller", async () => {
   for (const empty of ["messageCiphertext", "envelopeDescriptor"] as const) {
     for (const kind of ["encryptRead", "encryptWrite"] as const) {
       const { client, connection } = await connectedPair();

@@ -201,7 +201,7 @@ describe("copy", () => {
     await made.client.stop();
   });
 
-  test("copies the bytes that it was given, whatever becomes of them meanwhile", async () => {
+  test("copies the bytes it was given, even if the caller changes them meanwhile", async () => {
     const { made, daemon } = await copying();
     const payload = randomBytes(70 * chunk + 1);
     const wanted = payload.slice();
@@ -215,7 +215,7 @@ describe("copy", () => {
     await made.client.stop();
   });
 
-  test("makes each temporary stream from a fresh random seed", async () => {
+  test("creates each temporary stream from a fresh random seed", async () => {
     const { made, daemon } = await copying();
     for (let i = 0; i < 3; i++) await made.client.copy(filled(3), destinations(1));
     const seeds = daemon.all("newKeypair").map(({ seed }) => toHex(seed!));
@@ -224,7 +224,7 @@ describe("copy", () => {
     await made.client.stop();
   });
 
-  test("gives the daemon long payloads in pieces, each with what the one before left", async () => {
+  test("passes long payloads to the daemon in pieces, each with what the previous one left", async () => {
     const { made, daemon } = await copying();
     const payload = randomBytes(70 * chunk + 1);
     const { nextDestIndices } = await made.client.copy(payload, destinations(2));
@@ -263,7 +263,7 @@ describe("copy", () => {
     await made.client.stop();
   });
 
-  test("does not care in what portions a source gives its bytes", async () => {
+  test("accepts any chunk sizes from its source", async () => {
     const payload = randomBytes(33 * chunk);
     for (const length of [1, 7, 1000, 16 * chunk, 32 * chunk, payload.length]) {
       const { made, daemon } = await copying();
@@ -281,7 +281,7 @@ describe("copy", () => {
     }
   });
 
-  test("of nothing sends nothing and gives where it began", async () => {
+  test("sends nothing for an empty payload and returns the first index", async () => {
     const { made, daemon } = await copying();
     const to = destinations(2);
     const nothing = [new Uint8Array(0), inPortions(new Uint8Array(0), 1), inPortions(filled(0), 3)];
@@ -294,7 +294,7 @@ describe("copy", () => {
     await made.client.stop();
   });
 
-  test("has up to 16 boxes under way, and copies when all are written", async () => {
+  test("writes up to 16 boxes at once, and copies when all are written", async () => {
     const { made, daemon } = await copying();
     daemon.answering = false;
     const result = made.client.copy(randomBytes(40 * chunk), destinations(1));
@@ -316,7 +316,7 @@ describe("copy", () => {
     await made.client.stop();
   });
 
-  test("tells how far it is", async () => {
+  test("reports its progress", async () => {
     const { made } = await copying();
     const told: CopyProgress[] = [];
     const onProgress = (progress: CopyProgress): void => void told.push(progress);
@@ -331,7 +331,7 @@ describe("copy", () => {
     await made.client.stop();
   });
 
-  test("knows the total from the start only of bytes that are all there", async () => {
+  test("knows the total from the start only for bytes that are all present", async () => {
     for (const [whole, first] of [
       [true, 82],
       [false, null],
@@ -365,7 +365,7 @@ describe("copy", () => {
     await made.client.stop();
   });
 
-  test("before the first handshake says that it cannot know the sizes", async () => {
+  test("says before the first handshake that it cannot know the sizes", async () => {
     const { client } = pair();
     const idle = await reasonOf(client.copy(filled(1), destinations(1)));
     assert.ok(idle instanceof InvalidStateError);
@@ -373,7 +373,7 @@ describe("copy", () => {
 });
 
 describe("a copy that fails", () => {
-  test("while boxes are written: nothing was copied, what is under way is cancelled", async () => {
+  test("copies nothing and cancels its writes if a box cannot be written", async () => {
     const { made, daemon } = await copying();
     daemon.answering = false;
     const reason = reasonOf(made.client.copy(randomBytes(5 * chunk), destinations(2)));
@@ -401,7 +401,7 @@ describe("a copy that fails", () => {
     await made.client.stop();
   });
 
-  test("at the courier: says which destination, and what stays written", async () => {
+  test("names the destination and says what stays written if the courier refuses it", async () => {
     // 5 chunks for each of 3 destinations make 15 envelopes, in one call.
     const places = [
       [1n, 0, [0, 0, 0]],
@@ -428,7 +428,7 @@ describe("a copy that fails", () => {
     }
   });
 
-  test("at the courier, in a stream of several calls, is placed all the same", async () => {
+  test("reports the place of a failure also in a stream of several calls", async () => {
     // 2 destinations of 40 chunks make three calls, with 16, 16 and 8 chunks for each destination.
     const places = [
       [16n, 0, [15, 0]],
@@ -466,7 +466,7 @@ describe("a copy that fails", () => {
     }
   });
 
-  test("when the daemon cannot build, has the daemon's words", async () => {
+  test("repeats the daemon's error text if the daemon cannot build", async () => {
     const { made, daemon } = await copying();
     daemon.instead = (request) =>
       request.kind === "createCourierEnvelopesFromMultiPayload"
@@ -486,7 +486,7 @@ describe("a copy that fails", () => {
     await made.client.stop();
   });
 
-  test("when its source takes more boxes than couriers go through, says so", async () => {
+  test("reports a source that needs more boxes than couriers process", async () => {
     const { made, daemon } = await copying();
     daemon.instead = (request) =>
       request.kind === "createCourierEnvelopesFromMultiPayload"
@@ -506,7 +506,7 @@ describe("a copy that fails", () => {
     await made.client.stop();
   });
 
-  test("when its source fails, rejects with the source's error and closes nothing twice", async () => {
+  test("rejects with the error of its source and closes nothing twice", async () => {
     const { made, daemon } = await copying();
     const why = new Error("disk gone");
     async function* source(): AsyncGenerator<Uint8Array> {
@@ -518,7 +518,7 @@ describe("a copy that fails", () => {
     await made.client.stop();
   });
 
-  test("when its source gives something else than bytes, says what and closes the source", async () => {
+  test("names a source value that is not bytes, and closes the source", async () => {
     const { made, daemon } = await copying();
     let closed = 0;
     async function* source(): AsyncGenerator<Uint8Array> {
@@ -536,7 +536,7 @@ describe("a copy that fails", () => {
     await made.client.stop();
   });
 
-  test("when a progress callback throws, rejects with that and cancels", async () => {
+  test("rejects with the error of a progress callback, and cancels", async () => {
     const { made, daemon } = await copying();
     daemon.answering = false;
     const why = new Error("no more");
@@ -556,7 +556,7 @@ describe("a copy that fails", () => {
 });
 
 describe("a copy that is ended", () => {
-  test("while writing, cancels every box under way and writes nothing more", async () => {
+  test("cancels every box in progress and writes nothing more while writing", async () => {
     const { made, daemon } = await copying();
     daemon.answering = false;
     const abort = new AbortController();
@@ -574,7 +574,7 @@ describe("a copy that is ended", () => {
     await made.client.stop();
   });
 
-  test("while copying, cancels the copy command", async () => {
+  test("cancels the copy command while copying", async () => {
     const { made, daemon } = await copying();
     daemon.instead = (request) => (request.kind === "startResendingCopyCommand" ? null : undefined);
     const abort = new AbortController();
@@ -595,7 +595,7 @@ describe("a copy that is ended", () => {
     await made.client.stop();
   });
 
-  test("while its source hangs, does not wait for the source", async () => {
+  test("does not wait for a source that hangs", async () => {
     const { made } = await copying();
     const abort = new AbortController();
     let returned = 0;
@@ -616,7 +616,7 @@ describe("a copy that is ended", () => {
     await made.client.stop();
   });
 
-  test("at its deadline, rejects with RequestTimeoutError", async () => {
+  test("rejects with RequestTimeoutError at its deadline", async () => {
     const { made, daemon } = await copying();
     daemon.answering = false;
     const reason = reasonOf(
@@ -632,7 +632,7 @@ describe("a copy that is ended", () => {
     await made.client.stop();
   });
 
-  test("by stop(), rejects with ClientClosedError", async () => {
+  test("rejects with ClientClosedError after stop()", async () => {
     const { made, daemon } = await copying();
     daemon.answering = false;
     const reason = reasonOf(made.client.copy(randomBytes(3 * chunk), destinations(1)));
@@ -641,7 +641,7 @@ describe("a copy that is ended", () => {
     assert.ok((await reason) instanceof ClientClosedError);
   });
 
-  test("survives the loss of the connection in between", async () => {
+  test("survives a lost connection in between", async () => {
     const { made, daemon } = await copying();
     daemon.answering = false;
     const result = made.client.copy(randomBytes(3 * chunk), destinations(1));

@@ -83,7 +83,7 @@ describe("an envelope's answer", () => {
     await client.stop();
   });
 
-  test("is the daemon's own verdict for 3 and 4 when no courier brought it", async () => {
+  test("is the daemon's own verdict for codes 3 and 4 without a courier", async () => {
     const { client, connection } = await connectedPair();
     for (const [errorCode, ours] of [
       [3, InvalidSignatureError],
@@ -118,7 +118,7 @@ describe("an envelope's answer", () => {
 });
 
 describe("a copy command's answer", () => {
-  test("carries the replica's code and the envelope's place", async () => {
+  test("carries the replica's code and the envelope's position", async () => {
     const { client, connection } = await connectedPair();
     const reason = reasonOf(client.startResendingCopyCommand(writeCap));
     const request = await connection.expect("startResendingCopyCommand");
@@ -157,7 +157,7 @@ describe("a copy command's answer", () => {
 describe("a copy command whose stream a courier finds deleted", () => {
   const deleted = { errorCode: 26, replicaErrorCode: 11, failedEnvelopeIndex: 3n };
 
-  test("has failed when it was said once", async () => {
+  test("fails if the courier says so at the first attempt", async () => {
     const { client, connection } = await connectedPair();
     const reason = reasonOf(client.startResendingCopyCommand(writeCap));
     connection.send(copyReply(await connection.expect("startResendingCopyCommand"), deleted));
@@ -167,7 +167,7 @@ describe("a copy command whose stream a courier finds deleted", () => {
     await client.stop();
   });
 
-  test("was done before, by another courier, when it was said again after a loss", async () => {
+  test("counts as done by another courier if the courier says so after a lost connection", async () => {
     const made = await connectedPair();
     const done = made.client.startResendingCopyCommand(writeCap);
     const refused = reasonOf(made.client.startResendingCopyCommand(writeCap));
@@ -185,7 +185,7 @@ describe("a copy command whose stream a courier finds deleted", () => {
 });
 
 describe("ending an operation", () => {
-  test("aborting tells the daemon, rejects with the reason and ignores the late code 24", async () => {
+  test("by abort tells the daemon, rejects with the reason and ignores the late code 24", async () => {
     const { client, connection } = await connectedPair();
     const abort = new AbortController();
     const call = client.startResendingEncryptedMessage(sealedRead, { signal: abort.signal });
@@ -204,7 +204,7 @@ describe("ending an operation", () => {
     await client.stop();
   });
 
-  test("aborting a copy command names it by its hash", async () => {
+  test("by abort names a copy command by its hash", async () => {
     const { client, connection } = await connectedPair();
     const abort = new AbortController();
     const call = client.startResendingCopyCommand(writeCap, { signal: abort.signal });
@@ -216,7 +216,7 @@ describe("ending an operation", () => {
     await client.stop();
   });
 
-  test("a signal that is aborted already sends nothing", async () => {
+  test("with a signal that is already aborted sends nothing", async () => {
     const { client, connection } = await connectedPair();
     const abort = new AbortController();
     abort.abort();
@@ -228,7 +228,7 @@ describe("ending an operation", () => {
     await client.stop();
   });
 
-  test("the deadline tells the daemon too", async () => {
+  test("by deadline tells the daemon too", async () => {
     const { client, connection, clock } = await connectedPair();
     const call = client.startResendingEncryptedMessage(sealedRead, { timeoutMs: 90_000 });
     call.catch(() => {});
@@ -243,7 +243,7 @@ describe("ending an operation", () => {
     await client.stop();
   });
 
-  test("a cancel has the daemon answer the start, then the cancel", async () => {
+  test("by cancel makes the daemon answer the start, then the cancel", async () => {
     const { client, connection } = await connectedPair();
     const call = reasonOf(client.startResendingEncryptedMessage(sealedRead));
     const request = await connection.expect(start);
@@ -261,7 +261,7 @@ describe("ending an operation", () => {
     await client.stop();
   });
 
-  test("a cancel of a copy command works alike", async () => {
+  test("by cancel works alike for a copy command", async () => {
     const { client, connection } = await connectedPair();
     const call = reasonOf(client.startResendingCopyCommand(writeCap));
     const request = await connection.expect("startResendingCopyCommand");
@@ -274,7 +274,7 @@ describe("ending an operation", () => {
     await client.stop();
   });
 
-  test("a start that the daemon does not know yet ends with its cancel", async () => {
+  test("by cancel ends a start that the daemon does not know yet", async () => {
     const { client, connection } = await connectedPair();
     const call = reasonOf(client.startResendingEncryptedMessage(sealedRead));
     await connection.expect(start);
@@ -291,7 +291,7 @@ describe("ending an operation", () => {
     await client.stop();
   });
 
-  test("a cancel of something unknown succeeds", async () => {
+  test("by cancel succeeds for an unknown operation", async () => {
     const { client, connection } = await connectedPair();
     const ended = client.cancelResendingEncryptedMessage(hash);
     connection.send(codeReply(await connection.expect(cancel)));
@@ -299,7 +299,7 @@ describe("ending an operation", () => {
     await client.stop();
   });
 
-  test("a cancel that the daemon refuses says so and ends nothing", async () => {
+  test("by a cancel that the daemon refuses reports that and ends nothing", async () => {
     const { client, connection } = await connectedPair();
     const call = client.startResendingEncryptedMessage(sealedRead);
     call.catch(() => {});
@@ -313,7 +313,7 @@ describe("ending an operation", () => {
     await client.stop();
   });
 
-  test("a cancel has the client's deadline", async () => {
+  test("by cancel has the client's deadline", async () => {
     const { client, connection, clock } = await connectedPair();
     const ended = reasonOf(client.cancelResendingEncryptedMessage(hash));
     await connection.expect(cancel);
@@ -322,7 +322,7 @@ describe("ending an operation", () => {
     await client.stop();
   });
 
-  test("a cancel asks the daemon though the mixnet is away", async () => {
+  test("by cancel asks the daemon even while the mixnet is away", async () => {
     const { client, connection } = await connectedPair({}, { isConnected: false });
     assert.equal(client.isConnected(), false);
     const call = reasonOf(client.startResendingEncryptedMessage(sealedRead));
@@ -336,7 +336,7 @@ describe("ending an operation", () => {
     await client.stop();
   });
 
-  test("a cancel without a connection ends the start now and tells the daemon later", async () => {
+  test("by cancel without a connection ends the start now and tells the daemon later", async () => {
     const made = await connectedPair();
     const { client, connection } = made;
     const call = reasonOf(client.startResendingEncryptedMessage(sealedRead));
@@ -358,7 +358,7 @@ describe("ending an operation", () => {
     await client.stop();
   });
 
-  test("a cancel whose connection breaks ends the start all the same", async () => {
+  test("by a cancel whose connection breaks still ends the start", async () => {
     const made = await connectedPair();
     const { client, connection } = made;
     const read = reasonOf(client.startResendingEncryptedMessage(sealedRead));
@@ -382,7 +382,7 @@ describe("ending an operation", () => {
     await client.stop();
   });
 
-  test("a cancel before start() or after stop() says why it cannot be", async () => {
+  test("by cancel before start() or after stop() fails with the reason", async () => {
     const { client } = pair();
     const early = await reasonOf(client.cancelResendingEncryptedMessage(hash));
     assert.ok(early instanceof InvalidStateError);
@@ -392,7 +392,7 @@ describe("ending an operation", () => {
     assert.ok(late instanceof ClientClosedError);
   });
 
-  test("stop() ends every operation with ClientClosedError", async () => {
+  test("by stop() rejects every operation with ClientClosedError", async () => {
     const { client, connection } = await connectedPair();
     const call = reasonOf(client.startResendingEncryptedMessage(sealedRead));
     const copy = reasonOf(client.startResendingCopyCommand(writeCap));
@@ -405,7 +405,7 @@ describe("ending an operation", () => {
 
 describe("an operation and a lost connection", () => {
   for (const resumed of [true, false]) {
-    test(`is taken up again, cancel first, new query ID (resumed: ${resumed})`, async () => {
+    test(`is resumed with a cancel first and a new query ID (resumed: ${resumed})`, async () => {
       const made = await connectedPair();
       const { client, connection } = made;
       const read = client.startResendingEncryptedMessage(sealedRead);
@@ -435,7 +435,7 @@ describe("an operation and a lost connection", () => {
     });
   }
 
-  test("started without a connection, is sent once there is one, with no cancel before", async () => {
+  test("started without a connection, is sent once there is one, without a cancel before it", async () => {
     const made = await connectedPair();
     await lose(made);
     const call = made.client.startResendingEncryptedMessage(sealedRead);
@@ -475,7 +475,7 @@ describe("an operation and a lost connection", () => {
 });
 
 describe("two starts of one envelope", () => {
-  test("have query IDs of their own and each its own answer", async () => {
+  test("have their own query IDs and answers", async () => {
     const { client, connection } = await connectedPair();
     const one = client.startResendingEncryptedMessage(sealedRead);
     const two = client.startResendingEncryptedMessage(sealedRead);
@@ -490,7 +490,7 @@ describe("two starts of one envelope", () => {
     await client.stop();
   });
 
-  test("aborting one leaves the other to the daemon; aborting both cancels", async () => {
+  test("continue when one is aborted; aborting both cancels them at the daemon", async () => {
     const { client, connection } = await connectedPair();
     const aborts = [new AbortController(), new AbortController()];
     const calls = aborts.map(({ signal }) =>
@@ -508,7 +508,7 @@ describe("two starts of one envelope", () => {
     await client.stop();
   });
 
-  test("are both ended by one cancel, though the daemon answers the newer only", async () => {
+  test("are both ended by one cancel, although the daemon answers only the newer", async () => {
     const { client, connection } = await connectedPair();
     const one = reasonOf(client.startResendingEncryptedMessage(sealedRead));
     const two = reasonOf(client.startResendingEncryptedMessage(sealedRead));
@@ -524,7 +524,7 @@ describe("two starts of one envelope", () => {
     await client.stop();
   });
 
-  test("are both started again after a reconnect, behind a cancel for each", async () => {
+  test("are both started again after a reconnect, after a cancel for each", async () => {
     const made = await connectedPair();
     const calls = [1, 2].map(() => made.client.startResendingEncryptedMessage(sealedRead));
     for (const call of calls) call.catch(() => {});

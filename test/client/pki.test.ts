@@ -22,7 +22,7 @@ import { connectedPair, pair, pkiDocument, reasonOf, serviceNode, turn } from ".
 
 const ofEpoch = (epoch: number): PkiDocument => PkiDocument.decode(pkiDocument({ Epoch: epoch }));
 
-test("without any document asking for one says so", () => {
+test("asking for a document when there is none gives an error that says so", () => {
   const { client } = pair();
   assert.equal(client.pkiDocument(), null);
   assert.throws(
@@ -33,7 +33,7 @@ test("without any document asking for one says so", () => {
   );
 });
 
-test("the document of an epoch is given, else the current one", async () => {
+test("returns the document of the requested epoch, else the current one", async () => {
   const { client, connection } = await connectedPair();
   for (const Epoch of [20, 21]) {
     connection.send({ kind: "newPkiDocumentEvent", payload: pkiDocument({ Epoch }) });
@@ -44,7 +44,7 @@ test("the document of an epoch is given, else the current one", async () => {
   assert.equal(client.pkiDocumentForEpoch(99).epoch, 21);
 });
 
-test("six documents are kept, of 1 to 10 those of 5 to 10 (upstream: 1 to 3 are gone)", () => {
+test("six documents are kept: 5 to 10 of ten documents (upstream: 1 to 3 are gone)", () => {
   const cache = new PkiCache();
   for (let epoch = 1; epoch <= 10; epoch++) {
     cache.add(ofEpoch(epoch));
@@ -56,7 +56,7 @@ test("six documents are kept, of 1 to 10 those of 5 to 10 (upstream: 1 to 3 are 
   for (const kept of [5, 6, 7, 8, 9, 10]) assert.equal(cache.forEpoch(kept).epoch, kept);
 });
 
-test("an epoch's newer document replaces the older, and the last to come is the current one", () => {
+test("a newer document of an epoch replaces the older, and the last to arrive is the current one", () => {
   const cache = new PkiCache();
   const [first, second, old] = [ofEpoch(4), ofEpoch(4), ofEpoch(3)];
   cache.add(first);
@@ -68,7 +68,7 @@ test("an epoch's newer document replaces the older, and the last to come is the 
   assert.equal(cache.forEpoch(4), second);
 });
 
-test("kept documents are bounded by what they take decoded: the oldest go first, the current one stays", () => {
+test("kept documents are limited by decoded size: the oldest go first, the current one stays", () => {
   const cache = new PkiCache();
   // Each takes 22 MB decoded, and the cache keeps 64 MiB.
   const junk = Array.from({ length: 100_000 }, () => new Map());
@@ -112,7 +112,7 @@ test("services are found by capability, each with node hash and endpoint", async
   );
 });
 
-test("getService chooses any of the services, each now and then", async () => {
+test("getService chooses among all services", async () => {
   const { client } = await connectedPair({}, { document: pkiDocument() });
   const chosen = new Set<string>();
   for (let i = 0; i < 200; i++) chosen.add(client.getService("courier").mixDescriptor.name);
@@ -128,7 +128,7 @@ test("a random choice is uniform and stays below its bound", () => {
   assert.equal(randomBelow(1), 0);
 });
 
-test("an unknown service is an error that lists what there is; without document it says that", async () => {
+test("the error for an unknown service lists the available ones, or says that there is no document", async () => {
   const { client } = await connectedPair({}, { document: pkiDocument() });
   const error = await reasonOf((async () => client.getServices("nope"))());
   assert.ok(error instanceof ServiceNotFoundError);
@@ -149,7 +149,7 @@ test("an unknown service is an error that lists what there is; without document 
   }
 });
 
-test("a node without services, whose list is null, is passed over", async () => {
+test("a node with null in place of its services is skipped", async () => {
   const document = pkiDocument({
     ServiceNodes: [serviceNode({ Kaetzchen: null }), serviceNode({ Name: "other" })],
   });
@@ -160,7 +160,7 @@ test("a node without services, whose list is null, is passed over", async () => 
   );
 });
 
-test("distinct couriers are distinct, every one is chosen now and then, too many is an error", async () => {
+test("couriers are distinct, each is chosen sometimes, and too high a count is an error", async () => {
   const { client } = await connectedPair({}, { document: pkiDocument() });
   const first = new Map<string, number>();
   for (let i = 0; i < 300; i++) {
@@ -183,7 +183,7 @@ test("distinct couriers are distinct, every one is chosen now and then, too many
   }
 });
 
-test("a raw document is given with its epoch; 0 asks for the current one", async () => {
+test("a raw document is returned with its epoch, and epoch 0 asks for the current one", async () => {
   const { client, connection } = await connectedPair();
   const call = client.getPkiDocumentRaw();
   const { queryId, epoch } = await connection.expect("getPkiDocument");
@@ -193,7 +193,7 @@ test("a raw document is given with its epoch; 0 asks for the current one", async
   assert.deepEqual(await call, { payload, epoch: 77 });
 });
 
-test("a document that the daemon does not have is an error that names the epoch", async () => {
+test("the error for a document that the daemon does not have names the epoch", async () => {
   const { client, connection } = await connectedPair();
   const replies = [
     { payload: null, errorCode: 10 },
@@ -213,7 +213,7 @@ test("a document that the daemon does not have is an error that names the epoch"
   }
 });
 
-test("directory authorities are listed; none configured is an empty list, anything else an error", async () => {
+test("an empty list means no configured authorities; anything but a list is an error", async () => {
   const { client, connection } = await connectedPair();
   const authority: AuthorityRecord = {
     identifier: "auth1",
@@ -236,7 +236,7 @@ test("directory authorities are listed; none configured is an empty list, anythi
   assert.ok((await reasonOf(answer([], 4))) instanceof DaemonRequestError);
 });
 
-test("pretty printing gives text and leaves the document as it is (upstream: prints nothing)", () => {
+test("pretty printing returns text and does not change the document (upstream: prints nothing)", () => {
   const { client } = pair();
   const document = ofEpoch(5);
   const before = toHex(document.raw);
@@ -294,7 +294,7 @@ async function inEpoch(options: { readonly late?: boolean } = {}) {
 const announced = (heard: readonly ClientEvent[]): (number | undefined)[] =>
   heard.flatMap((event) => (event.type === "newPkiDocument" ? [event.document?.epoch] : []));
 
-test("when the epoch turns the document is asked for, and the daemon's own news of it is none", async () => {
+test("the client fetches the document when the epoch turns, and does not announce it twice", async () => {
   const { client, clock, connection, heard, answer } = await inEpoch();
   await clock.advance(109_000);
   assert.deepEqual(connection.requests, []);
@@ -321,7 +321,7 @@ test("when the epoch turns the document is asked for, and the daemon's own news 
   assert.equal(clock.pending, 0);
 });
 
-test("a daemon that greets with the last epoch's document is asked at once", async () => {
+test("a daemon that greets with the previous epoch's document is asked at once", async () => {
   const { client, connection, heard, answer } = await inEpoch({ late: true });
   await answer(2_270_000);
   assert.equal(client.pkiDocument()?.epoch, 2_270_000);
@@ -333,7 +333,7 @@ test("a daemon that greets with the last epoch's document is asked at once", asy
   await client.stop();
 });
 
-test("a document that is not there yet is asked for again, not often, until the daemon tells of it", async () => {
+test("a missing document is requested again, but rarely, until the daemon announces it", async () => {
   const { client, clock, connection, heard, answer } = await inEpoch({ late: true });
   for (const epoch of [null, 2_269_999, null]) {
     await answer(epoch);
@@ -350,7 +350,7 @@ test("a document that is not there yet is asked for again, not often, until the 
   await client.stop();
 });
 
-test("the machine's clock decides when an epoch is over, also after it slept", async () => {
+test("the machine's clock decides when an epoch is over, also after sleep", async () => {
   const { client, clock, answer } = await inEpoch();
   const now = clock.now();
   let ahead = 0;
@@ -363,7 +363,7 @@ test("the machine's clock decides when an epoch is over, also after it slept", a
   await client.stop();
 });
 
-test("a document that is known is not announced again by a reconnect", async () => {
+test("a known document is not announced again by a reconnect", async () => {
   const { client, daemon, clock, connection, heard, answer } = await inEpoch({ late: true });
   await answer(2_270_000);
   connection.transport.end();

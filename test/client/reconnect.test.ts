@@ -21,7 +21,7 @@ async function drain(connection: ScriptedConnection): Promise<DaemonRequest[]> {
 
 const kinds = (requests: DaemonRequest[]): string[] => requests.map(({ kind }) => kind);
 
-test("after a loss the client dials again: 1 s, doubled up to 60 s, each less up to half", async () => {
+test("pauses before reconnecting grow from 1 s to 60 s, each shortened randomly by up to half", async () => {
   const daemon = new ScriptedDaemon();
   const clock = new VirtualClock();
   const times: number[] = [];
@@ -48,7 +48,7 @@ test("after a loss the client dials again: 1 s, doubled up to 60 s, each less up
   assert.equal(clock.pending, 0);
 });
 
-test("delays of one's own are kept, and start over after each success", async () => {
+test("custom pauses are used, and start over after each success", async () => {
   const reconnect = { initialDelayMs: 10, maxDelayMs: 20 };
   const { daemon, connection, clock, of } = await connectedPair({ reconnect });
   let current = connection;
@@ -62,7 +62,7 @@ test("delays of one's own are kept, and start over after each success", async ()
   assert.equal(of("reconnected").length, 3);
 });
 
-test("a handshake that fails on the way back counts as a failed try, whatever is wrong with it", async () => {
+test("a failed handshake counts as a failed reconnect, whatever its cause", async () => {
   const { client, daemon, connection, clock, of } = await connectedPair();
   connection.transport.end();
   const plays: ((c: ScriptedConnection) => void)[] = [
@@ -94,7 +94,7 @@ test("a handshake that fails on the way back counts as a failed try, whatever is
   assert.equal(of("reconnected").length, 1);
 });
 
-test("a dial that never ends does not end reconnecting", async () => {
+test("a dial that never ends does not stop reconnecting", async () => {
   const daemon = new ScriptedDaemon();
   const clock = new VirtualClock();
   let dials = 0;
@@ -112,7 +112,7 @@ test("a dial that never ends does not end reconnecting", async () => {
   await client.stop();
 });
 
-test("the loss is told once, with what was wrong, and as graceful only after a shutdown event", async () => {
+test("a loss is reported once, with its cause, and as graceful only after a shutdown event", async () => {
   for (const graceful of [true, false]) {
     const { client, connection, of } = await connectedPair();
     if (graceful) connection.send({ kind: "shutdownEvent" });
@@ -128,7 +128,7 @@ test("the loss is told once, with what was wrong, and as graceful only after a s
   }
 });
 
-test("a shutdown event counts for its own connection only", async () => {
+test("a shutdown event applies only to its own connection", async () => {
   const { client, daemon, connection, clock, of } = await connectedPair();
   connection.send({ kind: "shutdownEvent" });
   await turn();
@@ -145,7 +145,7 @@ test("a shutdown event counts for its own connection only", async () => {
   await client.stop();
 });
 
-test("a frame that cannot be read ends the connection with a reason, and the client comes back", async () => {
+test("an unreadable frame ends the connection with a reason, and the client reconnects", async () => {
   const { client, daemon, connection, clock, of } = await connectedPair();
   connection.sendRaw(Uint8Array.of(0, 0, 0, 1, 0xff));
   await turn();
@@ -182,7 +182,7 @@ test("reconnected says whether the session was resumed and whether it is another
   await client.stop();
 });
 
-test("the same session token is sent on every connection", async () => {
+test("every connection sends the same session token", async () => {
   const { client, daemon, connection, clock } = await connectedPair();
   connection.transport.end();
   await clock.advance(1000);
@@ -194,7 +194,7 @@ test("the same session token is sent on every connection", async () => {
   await client.stop();
 });
 
-test("status and document of the new connection are told before reconnected", async () => {
+test("status and document of the new connection are reported before reconnected", async () => {
   const { client, daemon, connection, clock, heard } = await connectedPair();
   connection.transport.end();
   await clock.advance(1000);
@@ -208,7 +208,7 @@ test("status and document of the new connection are told before reconnected", as
   await client.stop();
 });
 
-test("with reconnect: false a loss closes the client, and every error says what it was", async () => {
+test("with reconnect: false a loss closes the client, and every error names the loss", async () => {
   for (const [lose, wanted] of [
     [(c: ScriptedConnection) => c.sendRaw(Uint8Array.of(0, 0, 0, 0)), /frame length/],
     [(c: ScriptedConnection) => c.transport.end(), /the daemon closed the connection/],
@@ -242,7 +242,7 @@ test("with reconnect: false a loss closes the client, and every error says what 
   }
 });
 
-test("stop while reconnecting ends it, whether it waits, dials or shakes hands", async () => {
+test("stop while reconnecting ends it during a pause, a dial or a handshake", async () => {
   for (const phase of ["waiting", "shaking hands"]) {
     const { client, daemon, connection, clock } = await connectedPair();
     connection.transport.end();
@@ -260,7 +260,7 @@ test("stop while reconnecting ends it, whether it waits, dials or shakes hands",
   }
 });
 
-test("stop from within the handler of the loss keeps the client from dialling again", async () => {
+test("stop in the handler of the loss prevents another dial", async () => {
   const { client, daemon, connection, clock } = await connectedPair();
   client.on("daemonDisconnected", () => client.stop());
   connection.transport.end();
@@ -269,7 +269,7 @@ test("stop from within the handler of the loss keeps the client from dialling ag
   assert.equal(daemon.connections.length, 1);
 });
 
-test("local calls are sent again with a new query ID; answers to the old one are dropped", async () => {
+test("local calls are sent again with a new query ID, and answers to the old one are dropped", async () => {
   const { client, daemon, connection, clock } = await connectedPair();
   const call = client.getDirectoryAuthorities();
   const first = await connection.expect("getDirectoryAuthorities");
@@ -285,7 +285,7 @@ test("local calls are sent again with a new query ID; answers to the old one are
   assert.deepEqual(await call, []);
 });
 
-test("a call that is made while there is no connection is sent when there is one", async () => {
+test("a call made without a connection is sent when there is one", async () => {
   const { client, daemon, connection, clock } = await connectedPair();
   connection.transport.end();
   await turn();
@@ -351,7 +351,7 @@ const done = (queryId: Uint8Array | null, errorCode = 0) =>
     courierQueueId: null,
   }) as const;
 
-test("operations in flight are cancelled first, all of them, and then started again", async () => {
+test("operations in flight are first all cancelled, and then started again", async () => {
   const { daemon, clock, core, start } = operations();
   const [connection] = await Promise.all([daemon.shakeHands(), core.session.start()]);
   const calls = [start(envelope(1)), start(envelope(2)), start(envelope(1))];
@@ -400,7 +400,7 @@ test("operations in flight are cancelled first, all of them, and then started ag
   await reasonOf(local);
 });
 
-test("an operation is taken up again byte for byte but for its query ID, however the daemon is", async () => {
+test("a resumed operation is identical except for its query ID, whatever the daemon is", async () => {
   for (const [resumed, newProcess] of [
     [true, false],
     [false, false],
@@ -423,7 +423,7 @@ test("an operation is taken up again byte for byte but for its query ID, however
   }
 });
 
-test("an operation that was started while there was no connection is not cancelled first", async () => {
+test("an operation started without a connection is not cancelled first", async () => {
   const { daemon, clock, core, start } = operations();
   const started = core.session.start();
   const call = start(envelope(4));
@@ -444,7 +444,7 @@ test("an operation that was started while there was no connection is not cancell
   for (const one of [call, later]) assert.ok((await reasonOf(one)) instanceof ClientClosedError);
 });
 
-test("an operation that is answered or given up is not taken up again", async () => {
+test("an operation that is answered or given up is not resumed", async () => {
   const { daemon, clock, core, start } = operations();
   const [connection] = await Promise.all([daemon.shakeHands(), core.session.start()]);
   const answered = start(envelope(1));
@@ -466,7 +466,7 @@ test("an operation that is answered or given up is not taken up again", async ()
   await core.session.close(true);
 });
 
-test("giving an operation up while disconnected cancels it on the next connection, once", async () => {
+test("an operation given up while disconnected is cancelled once, on the next connection", async () => {
   const { daemon, clock, core, start } = operations();
   const [connection] = await Promise.all([daemon.shakeHands(), core.session.start()]);
   const abort = new AbortController();
@@ -491,7 +491,7 @@ test("giving an operation up while disconnected cancels it on the next connectio
   await reasonOf(anew);
 });
 
-test("giving up one of two operations on the same envelope leaves the daemon at it", async () => {
+test("giving up one of two operations on one envelope does not cancel it at the daemon", async () => {
   const { daemon, core, start } = operations();
   const [connection] = await Promise.all([daemon.shakeHands(), core.session.start()]);
   const abort = new AbortController();
@@ -506,7 +506,7 @@ test("giving up one of two operations on the same envelope leaves the daemon at 
   await core.session.close(true);
 });
 
-test("an operation waits without a deadline through any number of losses", async () => {
+test("an operation without a deadline survives any number of losses", async () => {
   const { daemon, clock, core, start } = operations();
   const [connection] = await Promise.all([daemon.shakeHands(), core.session.start()]);
   const call = start(envelope(8));
@@ -543,7 +543,7 @@ test("a loss in the middle of a handshake keeps the calls that wait for the next
   await core.session.close(true);
 });
 
-test("sending a message in the gap is refused, writing is not repeated", async () => {
+test("a message that was sent before a loss is not sent again", async () => {
   const { client, daemon, connection, clock } = await connectedPair();
   await client.sendMessageWithoutReply("x", new Uint8Array(32) as never, Uint8Array.of(43));
   await connection.expect("sendMessage");
@@ -553,7 +553,7 @@ test("sending a message in the gap is refused, writing is not repeated", async (
   await client.stop();
 });
 
-test("ConnectionLostError is the code that the page names", () => {
+test("ConnectionLostError has the documented code", () => {
   const error = new ConnectionLostError("x");
   assert.deepEqual([error.code, error.errorCode], ["THIN_CLIENT_ERROR_CONNECTION_LOST", 1]);
 });

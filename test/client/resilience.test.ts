@@ -77,7 +77,7 @@ async function left(connection: ScriptedConnection): Promise<void> {
 const START = "startResendingEncryptedMessage";
 const CANCEL = "cancelResendingEncryptedMessage";
 
-test("work in flight is told anew to the same instance too (upstream: nothing within 500 ms)", async () => {
+test("work in flight is sent again to the same instance too (upstream: nothing within 500 ms)", async () => {
   for (const resumed of [true, false]) {
     const { client, daemon, connection, clock } = await connectedPair();
     const calls = [startWrite(client, 1), startWrite(client, 2)];
@@ -113,7 +113,7 @@ test("everything in flight is sent to a new instance, however much (upstream: th
   for (const call of calls) await reasonOf(call);
 });
 
-test("nothing is sent on a new connection before the token's answer (upstream: its answer may be late)", async () => {
+test("a new connection sends nothing before the token's answer (upstream: its answer may be late)", async () => {
   const { client, daemon, connection, clock } = await connectedPair();
   const call = startWrite(client, 1);
   await drain(connection);
@@ -130,7 +130,7 @@ test("nothing is sent on a new connection before the token's answer (upstream: i
   await reasonOf(call);
 });
 
-test("a cancel, even offline, ends the tracking: nothing is sent to the next instance", async () => {
+test("a cancel, even offline, ends the tracking, so the next instance is sent nothing", async () => {
   for (const offline of [false, true]) {
     const { client, daemon, connection, clock } = await connectedPair();
     const ended = reasonOf(startWrite(client, 1));
@@ -157,7 +157,7 @@ test("a cancel, even offline, ends the tracking: nothing is sent to the next ins
   }
 });
 
-test("a cancel that nobody waits for is said on each connection until the start is answered", async () => {
+test("a cancel that nobody waits for is sent on each connection until the start is answered", async () => {
   const { client, daemon, connection, clock } = await connectedPair();
   const abort = new AbortController();
   const given = reasonOf(startWrite(client, 1, abort.signal));
@@ -192,7 +192,7 @@ test("a cancel that nobody waits for is said on each connection until the start 
   await client.stop();
 });
 
-test("a cancel is not repeated for ever to a daemon that dropped the start with the connection", async () => {
+test("a cancel is not repeated forever to a daemon that dropped the start with the connection", async () => {
   const { client, daemon, connection, clock } = await connectedPair();
   const abort = new AbortController();
   const given = reasonOf(startWrite(client, 1, abort.signal));
@@ -235,7 +235,7 @@ test("a new start of an envelope waits until the one that was given up is answer
   await client.stop();
 });
 
-test("two calls for one envelope, given up one after the other, leave nothing at the daemon", async () => {
+test("two calls for one envelope that are given up in turn leave nothing at the daemon", async () => {
   for (const offline of [false, true]) {
     const { client, daemon, connection, clock } = await connectedPair({ maxInFlight: 1 });
     const aborts = [new AbortController(), new AbortController()];
@@ -258,7 +258,7 @@ test("two calls for one envelope, given up one after the other, leave nothing at
   }
 });
 
-test("a cancel ends those too that wait for a place, and no place that it frees starts one", async () => {
+test("a cancel also ends calls that wait for a place, and no freed place starts one of them", async () => {
   const { client, connection } = await connectedPair({ maxInFlight: 1 });
   const ended = [reasonOf(startWrite(client, 1)), reasonOf(startWrite(client, 1))];
   const { queryId } = await connection.expect(START);
@@ -273,7 +273,7 @@ test("a cancel ends those too that wait for a place, and no place that it frees 
   await client.stop();
 });
 
-test("what was given up beside another call for the same envelope is cancelled with that one's end", async () => {
+test("a call given up beside another for the same envelope is cancelled when that one ends", async () => {
   const { client, connection } = await connectedPair();
   const abort = new AbortController();
   const given = reasonOf(startWrite(client, 1, abort.signal));
@@ -290,7 +290,7 @@ test("what was given up beside another call for the same envelope is cancelled w
   await client.stop();
 });
 
-test("a call is tracked as long as it waits, and not longer", async () => {
+test("a call is tracked exactly as long as it waits", async () => {
   const { client, connection } = await connectedPair();
   assert.deepEqual(client.load, { inFlight: 0, queued: 0, pausing: 0, cancelling: 0 });
   const call = startWrite(client, 1);
@@ -303,7 +303,7 @@ test("a call is tracked as long as it waits, and not longer", async () => {
   await client.stop();
 });
 
-test("another session under our token is a forgotten one, whatever the daemon says (upstream: not looked at)", async () => {
+test("another session under our token counts as a forgotten one, whatever the daemon says (upstream: not checked)", async () => {
   const { client, daemon, connection, clock, of } = await connectedPair();
   const node = new Uint8Array(32) as never;
   const call = client.blockingSendMessage("anyone?", node, Uint8Array.of(43));
@@ -348,7 +348,7 @@ test("a daemon that does not name the session is believed", async () => {
   await reasonOf(call);
 });
 
-test("a client whose daemon is away for a week comes back within a minute of it", async () => {
+test("a client whose daemon is away for a week reconnects within a minute of its return", async () => {
   const { client, daemon, connection, clock } = await connectedPair();
   const call = startWrite(client, 1);
   await drain(connection);

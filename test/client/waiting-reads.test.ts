@@ -48,7 +48,7 @@ async function lateness(
 
 describe("a read that waits", () => {
   for (const seconds of [0.5, 8, 20, 35, 60, 301, 3600]) {
-    test(`has its answer a pause and two round trips after a write at ${seconds} s`, async () => {
+    test(`gets its answer a pause and two round trips after a write at ${seconds} s`, async () => {
       const made = await measured();
       const writtenAfterMs = seconds * 1000;
       const [late] = await lateness(made, 1, writtenAfterMs);
@@ -58,7 +58,7 @@ describe("a read that waits", () => {
     });
   }
 
-  test("asks with an envelope of its own each time, one at a time, and leaves nothing", async () => {
+  test("uses a new envelope for each attempt, one at a time, and leaves nothing", async () => {
     const { client, clock, network } = await measured();
     const reading = client.read(readCap, index);
     await clock.advance(100_000);
@@ -78,7 +78,7 @@ describe("a read that waits", () => {
   });
 
   for (const end of ["abort", "timeout", "stop"] as const) {
-    test(`ends in its pause by ${end}, and leaves no timer`, async () => {
+    test(`ends during its pause by ${end}, and leaves no timer`, async () => {
       const { client, clock, network } = await measured();
       const abort = new AbortController();
       const timeoutMs = end === "timeout" ? 200_000 : Infinity;
@@ -116,7 +116,7 @@ describe("fifty reads that wait", () => {
   const CYCLE_MS = READERS * 4 * TICK_MS;
 
   for (const seconds of [1, 20, 150, 400, 800, 3600]) {
-    test(`have their answers one turn of all later, after a write at ${seconds} s`, async () => {
+    test(`get their answers within one turn of all, after a write at ${seconds} s`, async () => {
       const made = await measured();
       const late = await lateness(made, READERS, seconds * 1000);
       const most = Math.max(...late);
@@ -167,7 +167,7 @@ describe("fifty reads that wait", () => {
   });
 });
 
-test("reads that find their boxes at once are not held up", async () => {
+test("reads that find their boxes at once are not delayed", async () => {
   const { client, clock, network } = await measured();
   for (let i = 0; i < 100; i++) network.boxes.set(i, filled(1, i));
   const began = clock.monotonic();

@@ -6,7 +6,7 @@ import { onAbort } from "../../src/clock/on-abort.js";
 const listeners = (signal: AbortSignal): number => getEventListeners(signal, "abort").length;
 
 describe("onAbort", () => {
-  test("calls everybody once, in order", () => {
+  test("calls every callback once, in order", () => {
     const abort = new AbortController();
     const called: number[] = [];
     for (const n of [1, 2, 3]) onAbort(abort.signal, () => called.push(n));
@@ -27,7 +27,7 @@ describe("onAbort", () => {
     two();
   });
 
-  test("has one listener a signal, and none when nobody listens", () => {
+  test("adds one listener per signal, and none without callbacks", () => {
     const { signal } = new AbortController();
     const offs = Array.from({ length: 50 }, () => onAbort(signal, () => {}));
     assert.equal(listeners(signal), 1);
@@ -41,7 +41,7 @@ describe("onAbort", () => {
     assert.equal(listeners(signal), 0);
   });
 
-  test("does not call those that an earlier callback took back", () => {
+  test("does not call callbacks that an earlier callback removed", () => {
     const abort = new AbortController();
     let called = false;
     let off = (): void => {};

@@ -13,7 +13,7 @@ Address = "localhost:64331"
 Network = "tcp"
 `;
 
-test("a file with one transport is read", async (t) => {
+test("reads a file with one transport", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "katz-config-"));
   t.after(() => rmSync(folder, { recursive: true }));
   const path = join(folder, "thinclient.toml");
@@ -24,7 +24,7 @@ test("a file with one transport is read", async (t) => {
   assert.equal(String((await ConfigFile.load(path)).dial.resolve()), "tcp:localhost:64331");
 });
 
-test("every spelling of one table that TOML has is read", () => {
+test("reads every TOML spelling of one table", () => {
   for (const toml of [
     `[Dial.Unix]\nAddress = "@kp"`,
     `[Dial]\n[Dial.Unix]\nAddress = "@kp"`,
@@ -36,7 +36,7 @@ test("every spelling of one table that TOML has is read", () => {
   }
 });
 
-test("a file that is not there is said to be, with what to write into it", async () => {
+test("the error for a missing file says what to write into it", async () => {
   await assert.rejects(ConfigFile.load("/nowhere/x.toml"), (error: Error) => {
     assert.equal((error as { code?: string }).code, "ERR_CONFIG");
     assert.match(error.message, /^config: \/nowhere\/x\.toml: file not found; create one with /);
@@ -109,7 +109,7 @@ test("errors name file, table and key", () => {
   assert.equal(cases.length, 17);
 });
 
-test("errors in TOML name line and column, and do not repeat the text", () => {
+test("TOML errors name line and column, and do not repeat the text", () => {
   const toml = `[Dial.Ws]\nAddress = "ws://a:1"\nToken = "hunter2" "hunter2"\n`;
   assert.throws(
     () => ConfigFile.parse(toml, "my.toml"),
@@ -131,6 +131,6 @@ test("errors in TOML name line and column, and do not repeat the text", () => {
   });
 });
 
-test("a file made by hand needs exactly one transport, too", () => {
+test("a handwritten file needs exactly one transport too", () => {
   assert.throws(() => new ConfigFile(new DialConfig()), { code: "ERR_CONFIG" });
 });

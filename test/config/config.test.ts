@@ -12,7 +12,7 @@ import { DialConfig } from "../../src/transport/dial-config.js";
 const toml = `[Dial.Unix]\nAddress = "@kp"\n`;
 const dial = { tcp: { address: "localhost:64331" } };
 
-test("a configuration is made from plain values, a text or a file", async (t) => {
+test("a configuration is created from plain values, text or a file", async (t) => {
   const plain = new Config({ dial });
   assert.ok(plain.dial instanceof DialConfig);
   assert.deepEqual([plain.network, plain.address], ["tcp", "localhost:64331"]);
@@ -32,7 +32,7 @@ test("a configuration is made from plain values, a text or a file", async (t) =>
   assert.deepEqual(Config.from({ dial }), plain);
 });
 
-test("handlers come with it or later", async () => {
+test("handlers may be given at once or later", async () => {
   const onMessageReply = (event: EventOf<"messageReply">): number => event.payload.length;
   const config = new Config({ dial, onMessageReply: (event) => void onMessageReply(event) });
   assert.equal(typeof config.onMessageReply, "function");
@@ -63,7 +63,7 @@ test("every handler has its event", () => {
   assert.equal(event.type, "closed");
 });
 
-test("unknown options and wrong handlers are named", async () => {
+test("errors name unknown options and wrong handlers", async () => {
   const cases: [unknown, RegExp][] = [
     [
       { dial, onMessage: () => {} },

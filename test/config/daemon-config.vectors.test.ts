@@ -23,7 +23,7 @@ function listenOf(parsed: Case["parsed"]): string {
 test("there are 32 cases", () => assert.equal(cases.length, 32));
 
 for (const { name, toml, error, parsed } of cases.filter((one) => one.error === null)) {
-  test(`accepted: ${name}`, () => {
+  test(`accepts ${name}`, () => {
     assert.equal(error, null);
     const { settings } = DaemonConfig.parse(toml, "client.toml");
     assert.equal(settings.listen, listenOf(parsed));
@@ -54,7 +54,7 @@ for (const { name, toml, error, parsed } of cases.filter((one) => one.error === 
   });
 }
 
-/** The line that a refusal names, by the text that stands in it; null where nothing has a line. */
+/** The line that a refusal names, identified by its text; null if there is no such line. */
 const lines: Readonly<Record<string, RegExp | null>> = {
   "geometry too small for Pigeonhole": /^\[SphinxGeometry\]/,
   "no UpstreamProxy table": null,
@@ -80,7 +80,7 @@ const lines: Readonly<Record<string, RegExp | null>> = {
 };
 
 for (const { name, toml } of cases.filter((one) => one.error !== null)) {
-  test(`refused, with the line: ${name}`, () => {
+  test(`refuses with the line number: ${name}`, () => {
     const wanted = lines[name];
     assert.ok(wanted !== undefined, "a case that this test does not know");
     const refused = (): unknown => DaemonConfig.parse(toml, "client.toml");
@@ -91,7 +91,7 @@ for (const { name, toml } of cases.filter((one) => one.error !== null)) {
       )!;
       if (wanted === null) assert.equal(line, undefined, error.message);
       else assert.match(toml.split("\n")[Number(line) - 1]!, wanted, error.message);
-      // A key of the file never gets into a message.
+      // No key from the file may appear in a message.
       assert.ok(!/[A-Za-z0-9+/]{40}/.test(error.message));
       assert.ok(error.message.length < 500);
       return true;
@@ -108,7 +108,7 @@ function changed(from: string | RegExp, to: string): string {
   return text;
 }
 
-test("what is ignored is named with its line; keys match in any case", () => {
+test("ignored keys are reported with their line, and keys match in any case", () => {
   const text = `${complete}\n[Debug]\n  disabledecoytraffic = true\n  CaseSensitive = 1\n[Other]\n`;
   const { settings, ignored } = DaemonConfig.parse(text);
   assert.equal(settings.decoys, false);
@@ -198,7 +198,7 @@ const refusals: readonly (readonly [name: string, toml: () => string, message: R
 ];
 
 for (const [name, toml, message] of refusals) {
-  test(`refused: ${name}`, () => {
+  test(`refuses ${name}`, () => {
     assert.throws(
       () => DaemonConfig.parse(toml()),
       (error: unknown) => {
@@ -211,7 +211,7 @@ for (const [name, toml, message] of refusals) {
   });
 }
 
-test("durations are read as Go writes them", () => {
+test("reads durations in Go's notation", () => {
   const grace = (text: string): number =>
     DaemonConfig.parse(`SessionGracePeriod = "${text}"\n${complete}`).settings.sessionGraceMs;
   const wanted: [string, number][] = [
@@ -226,7 +226,7 @@ test("durations are read as Go writes them", () => {
     assert.throws(() => grace(text), ConfigError);
 });
 
-test("a missing file says where such files come from", async () => {
+test("the error for a missing file says where such files come from", async () => {
   await assert.rejects(
     DaemonConfig.load("/nowhere/client.toml"),
     /file not found; ask the network/,
@@ -234,7 +234,7 @@ test("a missing file says where such files come from", async () => {
   await assert.rejects(DaemonConfig.load(5 as unknown as string), ConfigError);
 });
 
-test("a socks5 proxy with credentials, a Unix socket, host names", () => {
+test("accepts a SOCKS5 proxy with credentials, a Unix socket, and host names", () => {
   const proxied = (lines: string): unknown =>
     DaemonConfig.parse(changed('Type = "none"', lines)).settings.proxy;
   assert.deepEqual(

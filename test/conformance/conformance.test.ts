@@ -17,7 +17,7 @@ const LIMITS = { timeoutMs: 10_000, networkTimeoutMs: 20_000 };
 const named = (report: ConformanceReport, verdict: string): string[] =>
   report.results.filter((result) => result.verdict === verdict).map(({ name }) => name);
 
-test("our daemon passes every case but those of vouchers; a kind one with no difference", async () => {
+test("our daemon passes every case except vouchers, and with kindSessions it never differs", async () => {
   await using network = await startTestNetwork({ kindSessions: true });
   const areas = CONFORMANCE_AREAS.filter((area) => area !== "vouchers");
   const heard: string[] = [];
@@ -37,7 +37,7 @@ test("our daemon passes every case but those of vouchers; a kind one with no dif
   assert.equal(load.operations, 0, "nothing is left behind");
 });
 
-test("as unkind as the reference it passes them as well, and differs where that does", async () => {
+test("without kind options our daemon also passes, and differs where the reference does", async () => {
   await using network = await startTestNetwork({ kindCouriers: false, kindCancels: false });
   const report = await checkConformance(network.dial, {
     timeoutMs: 2000,
@@ -51,13 +51,13 @@ test("as unkind as the reference it passes them as well, and differs where that 
   assert.equal(network.daemon.daemon.load.operations, 0, "nothing is left behind");
 });
 
-test("our daemon passes the cases of vouchers", async () => {
+test("our daemon passes the voucher cases", async () => {
   await using network = await startTestNetwork({ seed: "vouchers" });
   const report = await checkConformance(network.dial, { ...LIMITS, areas: ["vouchers"] });
   assert.deepEqual([report.passed, report.failed, report.differed], [2, 0, 0]);
 });
 
-/** A wrong daemon, the areas that are run on it, and the cases that must fail. */
+/** A wrong daemon, the areas that are tested on it, and the cases that must fail. */
 interface Defect {
   readonly areas: readonly ConformanceArea[];
   readonly make: () => Tampering;
@@ -213,7 +213,7 @@ const DEFECTS: Readonly<Record<string, Defect>> = {
 };
 
 for (const [what, { areas, make, fails }] of Object.entries(DEFECTS)) {
-  test(`a daemon that ${what} fails, and only where it is wrong`, async () => {
+  test(`a daemon that ${what} fails exactly the cases that concern it`, async () => {
     await using network = await startTestNetwork();
     const dial = tampered(network.dial, make);
     const report = await checkConformance(dial, { timeoutMs: 300, networkTimeoutMs: 3000, areas });
@@ -224,7 +224,7 @@ for (const [what, { areas, make, fails }] of Object.entries(DEFECTS)) {
   });
 }
 
-test("what the reference daemon is known to do otherwise is allowed, and told", async () => {
+test("known differences of the reference daemon are allowed and reported", async () => {
   await using network = await startTestNetwork();
   const dial = tampered(network.dial, () => {
     let told = 0;
@@ -234,17 +234,17 @@ test("what the reference daemon is known to do otherwise is allowed, and told", 
     return {
       toClient(response) {
         told++;
-        // Recorded: it hangs up on capabilities and indices of a wrong length.
+        // Recorded: the reference hangs up on capabilities and indices of a wrong length.
         const kinds = ["nextMessageBoxIndexReply", "encryptReadReply", "encryptWriteReply"];
         if (wrongLength && kinds.includes(response.kind)) return "hang up";
-        // Recorded: `get_pki_document_reply` with code 10 has null for a payload.
+        // Recorded: `get_pki_document_reply` with code 10 has a null payload.
         if (response.kind === "getPkiDocumentReply" && response.errorCode === 10) {
           return [{ ...response, payload: null }];
         }
         if (response.kind === "startResendingEncryptedMessageReply") {
           // Recorded: a start with a garbage descriptor is never answered.
           if (response.errorCode === 22) return [];
-          // Recorded: the answer that came while the client was away is lost.
+          // Recorded: an answer that arrived while the client was away is lost.
           if (lost) return [];
         }
         // spec/thin-protocol §3.1: a broadcast may come before the token's answer.

@@ -5,7 +5,7 @@ import { documentView } from "../../src/console/documents.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
 import { EmbeddedNetwork } from "../../src/network/network.js";
 
-test("what changed from epoch to epoch is told in words", async () => {
+test("describes the changes from epoch to epoch in words", async () => {
   const clock = new VirtualClock();
   const network = new EmbeddedNetwork({ clock, seed: "documents" });
   await network.start();

@@ -12,7 +12,7 @@ import { ThinClient } from "../../src/index.js";
 import { DevDaemon } from "../../src/testing/index.js";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
-/** Connections are made in memory; the address is for messages only. */
+/** Connections are made in memory; the address only appears in messages. */
 const unused = { dial: { unix: { address: "@feed" } } };
 const version = "0.0.0";
 const verify = async () => [];
@@ -41,7 +41,7 @@ async function embedded() {
 }
 
 describe("the console's feed", () => {
-  test("does what a page asks for, and says which test code does the same", async () => {
+  test("performs a page's actions, and shows the test code for each", async () => {
     const { daemon, feed, doing } = await embedded();
     const { faults } = daemon.network;
     const told: string[] = [];
@@ -67,7 +67,7 @@ describe("the console's feed", () => {
     assert.equal(feed.state().load, null);
     await doing({ do: "restart" });
     assert.equal(feed.state().faults?.daemonRuns, true);
-    // An invalid wish changes nothing, and its reason is in the log.
+    // An invalid action changes nothing, and the log has the reason.
     await doing({ do: "loss", value: 7 });
     assert.equal(faults.loss, 0);
     await doing({ do: "replicaFail", replica: "nobody", code: 5 });
@@ -84,7 +84,24 @@ describe("the console's feed", () => {
     await daemon.close();
   });
 
-  test("writes, reads and deletes boxes of its own, and explains the last error", async () => {
+  test("writes that are asked for at once go to boxes of their own", async () => {
+    const { clock, daemon, feed } = await embedded();
+    const many = async (action: ConsoleAction): Promise<void> => {
+      await clock.runUntil(Promise.all([1, 2, 3].map(() => feed.perform(action))));
+    };
+    await many({ do: "write" });
+    await many({ do: "read" });
+    const boxes = feed.state().boxes;
+    assert.deepEqual(
+      boxes.map(({ state }) => state),
+      ["read", "read", "read"],
+    );
+    assert.equal(new Set(boxes.map(({ boxId }) => boxId)).size, 3);
+    feed.close();
+    await daemon.close();
+  });
+
+  test("writes, reads and deletes its own boxes, and explains the last error", async () => {
     const { clock, daemon, feed, doing } = await embedded();
     const boxes = (): ConsoleState["boxes"] => feed.state().boxes;
     await doing({ do: "read" });
@@ -128,7 +145,7 @@ describe("the console's feed", () => {
     await daemon.close();
   });
 
-  test("knows nothing of a daemon that is another's, and breaks nothing there", async () => {
+  test("knows nothing about another process's daemon, and works with it", async () => {
     await using daemon = await DevDaemon.start();
     await using client = await ThinClient.connect(unused, { dial: daemon.dial });
     const { clock } = daemon;

@@ -1,4 +1,4 @@
-/** `katz console --open`: the browser gets the secret from a file, not from its arguments. */
+/** `katz console --open`: the browser reads the secret from a file, not from its arguments. */
 import assert from "node:assert/strict";
 import {
   chmodSync,
@@ -15,7 +15,7 @@ import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { OpeningPage } from "../../src/cli/commands/console/open-page.js";
 
-test("the file is for its user alone, and is gone afterwards", async () => {
+test("only the user can read the file, and it is deleted afterwards", async () => {
   const url = "http://127.0.0.1:4711/#0123456789abcdef";
   let path: string;
   {
@@ -30,7 +30,7 @@ test("the file is for its user alone, and is gone afterwards", async () => {
   assert.equal(existsSync(path), false);
 });
 
-test("the browser is started with the file's name only", async (t) => {
+test("the browser receives only the name of the file", async (t) => {
   if (process.platform !== "linux") {
     t.skip("not run: the double of xdg-open is for Linux");
     return;

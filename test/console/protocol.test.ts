@@ -36,7 +36,7 @@ describe("the protocol between the console's page and its process", () => {
     for (const action of actions) assert.deepEqual(decodeAction(encodeMessage(action)), action);
   });
 
-  test("takes nothing else for an action, and leaves out what does not belong", () => {
+  test("rejects anything that is not an action, and omits unknown fields", () => {
     const wrong = [
       {},
       { do: "rm" },

@@ -1,9 +1,11 @@
 /**
- * Who gets anything from `katz console`: only its own page with the token. The real command in a
- * separate process, with requests from sockets that send anything.
+ * Who can access `katz console`: only its own page with the token. The real command runs in a
+ * separate process, and raw sockets send arbitrary requests.
  */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { type IncomingMessage, get, request } from "node:http";
+import { connect } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { WebSocket } from "ws";
 import { checkFlags } from "../../src/cli/commands/console/console.js";
@@ -36,7 +38,7 @@ before(async () => {
 });
 after(() => katz[Symbol.asyncDispose]());
 
-/** What the server answers, with its text. */
+/** The server's answer, with its text. */
 function fetched(
   path: string,
   headers: Record<string, string> = {},
@@ -78,7 +80,7 @@ function dialled(how: Dialled): Promise<{ status: number } | { socket: WebSocket
 }
 
 describe("katz console", { timeout: 60_000 }, () => {
-  test("serves its page with a policy that lets nothing else in", async () => {
+  test("serves its page with a policy that admits no other content", async () => {
     for (const path of ["/", "/console.js", "/console.css"]) {
       const { response, body } = await fetched(path);
       assert.equal(response.statusCode, 200);
@@ -107,7 +109,7 @@ describe("katz console", { timeout: 60_000 }, () => {
     );
   });
 
-  test("serves nothing under another name, and no other file", async () => {
+  test("serves no other host name and no other file", async () => {
     for (const host of [
       "evil.example",
       `evil.example:${port}`,
@@ -124,7 +126,7 @@ describe("katz console", { timeout: 60_000 }, () => {
     assert.equal((await fetched("/", { host: `localhost:${port}` })).response.statusCode, 200);
   });
 
-  test("gives its socket to nobody but its page with the token", async () => {
+  test("opens its socket only to its page with the token", async () => {
     const wrong: readonly [why: string, how: Dialled, status: number][] = [
       ["a foreign origin", { origin: "http://evil.example" }, 403],
       ["no origin", {}, 403],
@@ -150,7 +152,7 @@ describe("katz console", { timeout: 60_000 }, () => {
     for (const [why, how, status] of wrong) assert.deepEqual(await dialled(how), { status }, why);
   });
 
-  test("tells its page a snapshot and what changes, and takes only actions", async () => {
+  test("sends its page a snapshot and then changes, and accepts only actions", async () => {
     const opened = await dialled({ origin });
     assert.ok("socket" in opened);
     const { socket, first } = opened;
@@ -180,10 +182,10 @@ describe("katz console", { timeout: 60_000 }, () => {
     await until(() => box() !== undefined);
     const seen = messages.flatMap(({ message }) => message.events);
     assert.ok(seen.some((event) => event.event === "queued" && event.operation === "write"));
-    // At most ten a second, whatever happens meanwhile.
+    // At most ten messages a second, however many events there are.
     const most = Math.ceil((performance.now() - begun) / 100) + 1;
     assert.ok(messages.length <= most, `${messages.length} messages, at most ${most}`);
-    // One of two pages that says what nobody understands is hung up on; the other stays.
+    // Of two pages, one sends nonsense and is disconnected; the other stays connected.
     const other = await dialled({ origin });
     assert.ok("socket" in other);
     const closed = new Promise<number>((resolve) => other.socket.once("close", resolve));
@@ -193,13 +195,37 @@ describe("katz console", { timeout: 60_000 }, () => {
     socket.terminate();
   });
 
-  test("keeps its token out of what others on the machine can read", () => {
+  test("ends when it is told to, whoever still holds a refused connection", async () => {
+    await using other = new KatzProcess([
+      "console",
+      "--json",
+      "--mixing",
+      "instant",
+      "--listen",
+      "tcp:127.0.0.1:0",
+    ]);
+    const { url } = JSON.parse(await other.firstLine()) as { url: string };
+    const { port: otherPort, host } = new URL(url);
+    const held = connect({ port: Number(otherPort), host: "127.0.0.1", allowHalfOpen: true });
+    held.on("error", () => {});
+    held.write(
+      `GET /socket HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    );
+    const [answer] = (await once(held, "data")) as [Buffer];
+    assert.match(answer.toString(), /^HTTP\/1.1 403/);
+    other.kill("SIGINT");
+    assert.equal((await other.ended).code, 0);
+    held.destroy();
+  });
+
+  test("does not show its token where other users of the machine can read it", () => {
     assert.ok(!katz.stderr.includes(token));
     assert.equal(katz.stdout.split(token).length, 2, "told once, to whoever started it");
   });
 });
 
-test("flags that do not go together are refused", () => {
+test("refuses flags that contradict each other", () => {
   const given = { open: false, virtual: false, json: false, quiet: false };
   for (const [flags, expected] of [
     [{ address: "tcp:127.0.0.1:1", join: "x" }, /give one of them/],

@@ -1,4 +1,4 @@
-/** Rows of the timeline, from events of real calls and of doubles. */
+/** Rows of the timeline, from events of real calls and of test doubles. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ConsoleEvent } from "../../src/console/protocol.js";
@@ -6,11 +6,11 @@ import { Timeline } from "../../src/console/timeline.js";
 import { ThinClient } from "../../src/index.js";
 import { DevDaemon } from "../../src/testing/index.js";
 
-/** Connections are made in memory; the address is for messages only. */
+/** Connections are made in memory; the address only appears in messages. */
 const unused = { dial: { unix: { address: "@timeline" } } };
 
 describe("the timeline", () => {
-  test("has one row for each call, sealing included, with its packets' ways", async () => {
+  test("has one row for each call, sealing included, with the paths of its packets", async () => {
     const timeline = new Timeline();
     let seq = 0;
     await using daemon = await DevDaemon.start({
@@ -40,7 +40,7 @@ describe("the timeline", () => {
     }
   });
 
-  test("tells refusals and cancels, and forgets the oldest rows", () => {
+  test("shows refusals and cancels, and forgets the oldest rows", () => {
     const timeline = new Timeline();
     let seq = 0;
     const add = (event: object): void =>
@@ -65,7 +65,7 @@ describe("the timeline", () => {
     assert.match(rows[0]!.steps.at(-1)!.text, /no such box/);
   });
 
-  test("shows the client's calls only where a daemon does not tell", () => {
+  test("shows the client's calls only if there is no daemon's trace", () => {
     const timeline = new Timeline();
     const began = { source: "client", event: "began", at: 1, call: 1, operation: "read" } as const;
     timeline.add({ ...began, seq: 0 });

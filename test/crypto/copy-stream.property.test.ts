@@ -36,7 +36,7 @@ function decodeAll(sizes: ReturnType<typeof pigeonholeSizes>, boxes: Iterable<Ui
   return { decoder, decoded };
 }
 
-test("a stream made in any number of calls is the stream made in one, and reads back", () => {
+test("a stream encoded in several calls equals a stream encoded in one, and decodes", () => {
   fc.assert(
     fc.property(
       boxLength,
@@ -68,7 +68,7 @@ test("a stream made in any number of calls is the stream made in one, and reads 
   );
 });
 
-test("elements read back however they lie in boxes", () => {
+test("elements decode wherever the boxes split them", () => {
   fc.assert(
     fc.property(
       boxLength,
@@ -90,7 +90,7 @@ test("elements read back however they lie in boxes", () => {
   );
 });
 
-test("changed streams give envelopes or a protocol error, and keep little in memory", () => {
+test("modified streams give envelopes or a protocol error, and need little memory", () => {
   fc.assert(
     fc.property(
       boxLength,

@@ -26,7 +26,7 @@ const envelope = encodeCourierEnvelope({
   ciphertext: new Uint8Array(0),
 });
 
-test("a stream without end is stopped at 65,536 boxes", () => {
+test("a stream without an end is stopped at 65,536 boxes", () => {
   const decoder = new CopyStreamDecoder(sizes);
   const emptyElement = encodeCopyStreamElement({ flags: 0, data: new Uint8Array(0) });
   for (let i = 0; i < 65_536; i++) decoder.addBox(emptyElement);
@@ -55,13 +55,13 @@ test("a stream of too many envelopes is stopped at 65,536", () => {
   assert.throws(drain, protocolError(/exceeds 65536 envelopes/));
 });
 
-test("a box longer than boxes can be is refused before it is kept", () => {
+test("a box longer than the maximum is refused before it is stored", () => {
   const decoder = new CopyStreamDecoder(sizes);
   assert.throws(() => decoder.addBox(new Uint8Array(101)), protocolError(/101 bytes exceeds 100/));
   assert.equal(decoder.remaining, 0);
 });
 
-test("a stream cut anywhere only waits", () => {
+test("the decoder waits for more data if a stream is cut anywhere", () => {
   const encoder = new CopyStreamEncoder(sizes);
   const elements = [...encoder.add(envelope), ...encoder.flush()];
   const stream = concatBytes(...elements);
@@ -73,7 +73,7 @@ test("a stream cut anywhere only waits", () => {
   }
 });
 
-test("what is kept between calls is only the bytes not yet emitted, and a copy of them", () => {
+test("only bytes not yet emitted are kept between calls, as a copy", () => {
   const encoder = new CopyStreamEncoder(sizes);
   encoder.add(envelope);
   const kept = encoder.buffer;
@@ -107,7 +107,7 @@ test("chunks are 4 bytes shorter than a box's message and join to the payload", 
   assert.equal(planCopyPayload(sizes, 500).envelopes, 6);
 });
 
-test("a plan tells exactly what the encoder makes", () => {
+test("a plan predicts exactly the output of the encoder", () => {
   for (const count of [0, 1, 2, 3, 17]) {
     const encoder = new CopyStreamEncoder(sizes);
     const plan = planCopyStream(sizes, count);

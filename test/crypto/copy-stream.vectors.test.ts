@@ -12,7 +12,7 @@ import { hex, loadVectors } from "../reference/load-vectors.js";
 
 const vectors = loadVectors("copystream");
 
-test("streams are cut as by the reference, in one call or several", () => {
+test("streams are split as in the reference, in one call or several", () => {
   const ends = new Set<string>();
   for (const v of vectors.encode) {
     const sizes = pigeonholeSizes(v.geometry_max_plaintext, v.nike);
@@ -58,17 +58,17 @@ function runDecoder(v: any): void {
   }
 }
 
-test("streams are read as by the reference", () => {
+test("streams are decoded as by the reference", () => {
   for (const v of vectors.decode) runDecoder(v);
   assert.equal(vectors.decode.length, 15);
 });
 
-test("bad and odd streams have the reference's outcome, step by step", () => {
+test("malformed and unusual streams have the reference's outcome, step by step", () => {
   for (const v of vectors.negative_decode) runDecoder(v);
   assert.equal(vectors.negative_decode.length, 12);
 });
 
-test("flags mean what they mean to the reference", () => {
+test("flags have the same meaning as in the reference", () => {
   for (const v of vectors.flags) {
     assert.equal(isStartElement(v.flags), v.is_start);
     assert.equal(isFinalElement(v.flags), v.is_final);
@@ -76,7 +76,7 @@ test("flags mean what they mean to the reference", () => {
   assert.equal(vectors.flags.length, 7);
 });
 
-test("boxes per payload are the reference's", () => {
+test("boxes per payload match the reference", () => {
   for (const v of vectors.plans) {
     const sizes = pigeonholeSizesFromSphinx(v.user_forward_payload_length, v.nike);
     assert.equal(sizes.maxPlaintextPayloadLength, v.max_plaintext);

@@ -48,7 +48,7 @@ const publicKeyOf = (replicaId: number) =>
   recipients.find((replica) => replica.replicaId === replicaId)?.publicKey;
 const { writeCap, readCap, firstMessageIndex } = generateKeypair();
 
-test("a write travels over the courier to either replica, and its answer back", async () => {
+test("a write travels through the courier to either replica, and its answer returns", async () => {
   const message = makeWriteMessage(sizes, writeCap, firstMessageIndex, utf8("hello"));
   assert.equal(message.payload.length, sizes.boxCiphertextLength);
   const sent = await createCourierEnvelope({ scheme, sizes, message, recipients, epoch: 476 });
@@ -90,7 +90,7 @@ test("a write travels over the courier to either replica, and its answer back", 
   }
 });
 
-test("reads, writes and tombstones look alike, and so do their answers", async () => {
+test("reads, writes and tombstones are indistinguishable, and so are their answers", async () => {
   const messages = [
     makeReadMessage(readCap, firstMessageIndex),
     makeWriteMessage(sizes, writeCap, firstMessageIndex, utf8("x")),
@@ -118,7 +118,7 @@ test("a read's answer opens to the message", () => {
   assert.equal(toHex(openReadReply(readCap, firstMessageIndex, reply)), toHex(utf8("hello")));
 });
 
-test("each way in which a read can fail has its own error", () => {
+test("each failure of a read has its own error", () => {
   const index = firstMessageIndex;
   const good: ReplicaReadReply = {
     ...makeWriteMessage(sizes, writeCap, index, utf8("hello")),
@@ -165,7 +165,7 @@ test("a message longer than a box is refused by its length", () => {
   );
 });
 
-test("an envelope needs the scheme of its geometry", async () => {
+test("an envelope must use the scheme of its geometry", async () => {
   const message = makeReadMessage(readCap, firstMessageIndex);
   const hybridSizes = pigeonholeSizesFromSphinx(2000, "CTIDH1024-X25519");
   await assert.rejects(
@@ -174,7 +174,7 @@ test("an envelope needs the scheme of its geometry", async () => {
   );
 });
 
-test("a replica answers 7 to unusable keys, 8 without its own, 5 to nonsense", async () => {
+test("a replica answers 7 to unusable keys, 8 without its own keys, 5 to nonsense", async () => {
   const { command } = await createReplicaMessage({
     scheme,
     sizes,
@@ -214,7 +214,7 @@ test("a replica answers 7 to unusable keys, 8 without its own, 5 to nonsense", a
   assert.equal((await openReplicaMessage({ scheme, privateKeys, command })).keyIndex, 0);
 });
 
-test("a message to one replica comes back under the key that was kept", async () => {
+test("a message to one replica is answered under the stored key", async () => {
   const message = makeReadMessage(readCap, firstMessageIndex);
   const sent = await createReplicaMessage({ scheme, sizes, message, publicKey: keys[1].publicKey });
   const opened = await openReplicaMessage({
@@ -227,7 +227,7 @@ test("a message to one replica comes back under the key that was kept", async ()
   assert.deepEqual(openReplicaReply([sent.replyKey], reply), { kind: "write", errorCode: 0 });
 });
 
-test("a reply that no key opens is an MKEM failure; one with nonsense inside is not", async () => {
+test("a reply that no key opens is an MKEM failure; a reply with invalid contents is not", async () => {
   const message = makeReadMessage(readCap, firstMessageIndex);
   const sent = await createCourierEnvelope({ scheme, sizes, message, recipients, epoch: 5 });
   const request = { scheme, envelopeDescriptor: sent.envelopeDescriptor, publicKeyOf };
@@ -256,7 +256,7 @@ test("a reply that no key opens is an MKEM failure; one with nonsense inside is 
   );
 });
 
-test("the descriptor keeps what opening needs; keys are asked for its epoch", async () => {
+test("the descriptor contains everything for opening, and names the epoch of the keys", async () => {
   const message = makeReadMessage(readCap, firstMessageIndex);
   const epoch = 2n ** 53n + 1n;
   const sent = await createCourierEnvelope({ scheme, sizes, message, recipients, epoch });

@@ -23,7 +23,7 @@ const ctidh1024 = ctidh1024Nike(inlineCtidh());
 const scheme = ctidh1024X25519Nike(ctidh1024);
 
 for (const v of vectors.ctidh1024_x25519) {
-  test(`${v.name} is the reference's, byte for byte, and opens`, async () => {
+  test(`${v.name} matches the reference byte for byte, and opens`, async () => {
     const random = shake256Random(hex(v.entropy_seed));
     // oxlint-disable-next-line typescript/no-explicit-any
     const publicKeys = v.recipients.map((r: any) => hex(r.public_key));
@@ -46,7 +46,7 @@ for (const v of vectors.ctidh1024_x25519) {
   });
 }
 
-test("the sender's reply key comes out of the private key as well", async () => {
+test("the sender's reply key can also be derived from the private key", async () => {
   const v = vectors.ctidh1024_x25519[0];
   const recipient = v.recipients[v.reply_from_recipient];
   const privateKey = hex(v.ephemeral_private_key);
@@ -54,7 +54,7 @@ test("the sender's reply key comes out of the private key as well", async () => 
   assert.equal(toHex(mkemOpenReply(replyKey, hex(v.reply_envelope))), v.reply_plaintext);
 });
 
-test("the hybrid's fields lie as in the reference, X25519 first", async () => {
+test("the hybrid's fields have the reference's order, X25519 first", async () => {
   for (const v of vectors.hybrid_layout) {
     assert.equal(v.private_key, v.x25519_private_key + v.ctidh_private_key);
     assert.equal(v.public_key, v.x25519_public_key + v.ctidh_public_key);
@@ -65,7 +65,7 @@ test("the hybrid's fields lie as in the reference, X25519 first", async () => {
   assert.equal(vectors.ctidh1024_x25519.length, 4);
 });
 
-test("hybrid public keys are taken and refused as by the reference", async () => {
+test("hybrid public keys are accepted and refused as by the reference", async () => {
   // oxlint-disable-next-line typescript/no-explicit-any
   const cases = vectors.negative.filter((v: any) => v.scheme === "CTIDH1024-X25519");
   for (const v of cases) {
@@ -77,7 +77,7 @@ test("hybrid public keys are taken and refused as by the reference", async () =>
   assert.equal(cases.length, 5);
 });
 
-test("the schemes have the sizes of their names, and are found by them", () => {
+test("the schemes have the documented sizes, and are found by name", () => {
   const available = [x25519Nike, ctidh1024, scheme, x25519Ctidh1024Nike(ctidh1024)];
   for (const one of available) {
     const { name, publicKeyLength, privateKeyLength } = one;

@@ -21,7 +21,7 @@ const publicKeys = recipients.map((pair) => pair.publicKey);
 const payload = utf8("payload");
 const failed = (e: unknown) => hasCode(e, "THIN_CLIENT_ERROR_MKEM_DECRYPTION_FAILED");
 
-test("every recipient opens it, nobody else", async () => {
+test("every recipient can open a message, and nobody else", async () => {
   const sealed = await mkemEncapsulate(scheme, publicKeys, payload);
   assert.equal(sealed.envelope.length, payload.length + MKEM_OVERHEAD);
   assert.ok(sealed.deks.every((dek) => dek.length === MKEM_DEK_LENGTH));
@@ -33,7 +33,7 @@ test("every recipient opens it, nobody else", async () => {
   await assert.rejects(mkemDecapsulate(scheme, stranger.privateKey, sealed), failed);
 });
 
-test("the keys that encapsulation gives open the replies", async () => {
+test("the keys from encapsulation open the replies", async () => {
   const sealed = await mkemEncapsulate(scheme, publicKeys, payload);
   for (const [i, pair] of recipients.entries()) {
     const { replyKey } = await mkemDecapsulate(scheme, pair.privateKey, sealed);
@@ -45,7 +45,7 @@ test("the keys that encapsulation gives open the replies", async () => {
   }
 });
 
-test("two encapsulations of the same have nothing in common", async () => {
+test("two encapsulations of one message have different keys, envelopes and DEKs", async () => {
   const one = await mkemEncapsulate(scheme, publicKeys, payload);
   const two = await mkemEncapsulate(scheme, publicKeys, payload);
   assert.notEqual(toHex(one.ephemeralPublicKey), toHex(two.ephemeralPublicKey));
@@ -53,7 +53,7 @@ test("two encapsulations of the same have nothing in common", async () => {
   assert.notEqual(toHex(one.deks[0]!), toHex(two.deks[0]!));
 });
 
-test("every cut of an envelope, a DEK or a reply is an error, not a crash", async () => {
+test("every truncation of an envelope, a DEK or a reply causes an error, not a crash", async () => {
   const [pair] = recipients;
   const sealed = await mkemEncapsulate(scheme, [pair!.publicKey], payload);
   const reply = mkemSealReply(sealed.replyKeys[0]!, payload);
@@ -71,7 +71,7 @@ test("every cut of an envelope, a DEK or a reply is an error, not a crash", asyn
   }
 });
 
-test("a DEK that opens to something other than a key is passed over", async () => {
+test("a DEK that opens to something other than a key is skipped", async () => {
   const [pair] = recipients;
   const sealed = await mkemEncapsulate(scheme, [pair!.publicKey], payload);
   const deks = [mkemSealReply(sealed.replyKeys[0]!, randomBytes(31)), ...sealed.deks];
@@ -79,7 +79,7 @@ test("a DEK that opens to something other than a key is passed over", async () =
   assert.equal(toHex(opened.payload), toHex(payload));
 });
 
-test("keys that leave no secret are an error on both sides", async () => {
+test("keys without a usable shared secret cause an error on both sides", async () => {
   const zero = new Uint8Array(32);
   await assert.rejects(mkemEncapsulate(scheme, [zero], payload), RangeError);
   const sealed = await mkemEncapsulate(scheme, publicKeys, payload);
@@ -87,7 +87,7 @@ test("keys that leave no secret are an error on both sides", async () => {
   await assert.rejects(mkemDecapsulate(scheme, recipients[0]!.privateKey, crafted), RangeError);
 });
 
-test("wrong arguments are named", async () => {
+test("wrong arguments are refused by name", async () => {
   await assert.rejects(mkemEncapsulate(scheme, [], payload), /publicKeys/);
   await assert.rejects(mkemEncapsulate(scheme, publicKeys, "x" as never), /payload/);
   await assert.rejects(mkemEncapsulate(scheme, [new Uint8Array(31)], payload), /publicKey/);

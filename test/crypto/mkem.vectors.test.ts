@@ -21,7 +21,7 @@ import { hex, loadVectors } from "../reference/load-vectors.js";
 const vectors = loadVectors("mkem");
 const scheme = x25519Nike;
 
-test("MKEM over x25519 is the reference's, byte for byte, and opens for everybody", async () => {
+test("MKEM over x25519 matches the reference byte for byte, and every recipient opens it", async () => {
   for (const v of vectors.x25519) {
     const random = shake256Random(hex(v.entropy_seed));
     // oxlint-disable-next-line typescript/no-explicit-any
@@ -62,7 +62,7 @@ test("MKEM over x25519 is the reference's, byte for byte, and opens for everybod
   assert.equal(vectors.x25519.length, 14);
 });
 
-test("X25519 is the reference's; where it crashed on a low-order key, ours is an error", () => {
+test("X25519 matches the reference; a low-order key that crashed the reference causes an error", () => {
   let refused = 0;
   for (const v of vectors.x25519_dh) {
     assert.equal(toHex(scheme.publicKeyOf(hex(v.private_key))), v.own_public_key);
@@ -93,7 +93,7 @@ async function runNegative(v: any): Promise<string> {
   return toHex(mkemOpenReply(replyKey, hex(v.envelope)));
 }
 
-test("damaged MKEM ciphertexts are refused with the reference's words", async () => {
+test("damaged MKEM ciphertexts are refused with the reference's error texts", async () => {
   let cases = 0;
   for (const v of vectors.negative) {
     if (v.operation === "UnmarshalBinaryPublicKey") continue;
@@ -123,7 +123,7 @@ test("x25519 public keys of another length are refused", () => {
   assert.equal(cases.length, 4);
 });
 
-test("names and sizes of the NIKE schemes are the reference's", () => {
+test("names and sizes of the NIKE schemes match the reference", () => {
   assert.deepEqual(
     nikeSizes.map((s) => [s.name, s.publicKeyLength, s.privateKeyLength]),
     // oxlint-disable-next-line typescript/no-explicit-any
@@ -137,7 +137,7 @@ test("names and sizes of the NIKE schemes are the reference's", () => {
   assert.equal(vectors.scheme_lookup.length, 9);
 });
 
-test("a scheme is found by name in any case, among those that are there", () => {
+test("an available scheme is found by its name in any case", () => {
   assert.equal(nikeSchemeByName("X25519"), x25519Nike);
   assert.throws(() => nikeSchemeByName("CTIDH1024-X25519"), /unknown NIKE scheme/);
   const other = { ...x25519Nike, name: "Other" };

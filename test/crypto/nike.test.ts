@@ -10,7 +10,7 @@ import type { NikeScheme } from "../../src/crypto/nike/scheme.js";
 import { x25519Nike } from "../../src/crypto/nike/x25519.js";
 import { shake256Random } from "../../src/bacap/seeded-random.js";
 
-/** X25519 whose answers come later, as those of a worker do. */
+/** X25519 with asynchronous answers, as from a worker. */
 const lateX25519: NikeScheme = {
   ...x25519Nike,
   name: "late",
@@ -20,7 +20,7 @@ const lateX25519: NikeScheme = {
   checkPublicKey: async (publicKey) => x25519Nike.checkPublicKey(publicKey),
 };
 
-test("a hybrid is its parts one after the other, first part drawn first", async () => {
+test("a hybrid concatenates its parts, and draws the first part first", async () => {
   const scheme = hybridNike("both", x25519Nike, lateX25519);
   const seed = new Uint8Array(32);
   const pair = await scheme.generate(shake256Random(seed));
@@ -63,7 +63,7 @@ test("a hybrid refuses a key of low order in either half", async () => {
   }
 });
 
-test("the two names of the deployed hybrid", () => {
+test("the deployed hybrid has two names", () => {
   assert.equal(ctidh1024X25519Nike(lateX25519).name, "CTIDH1024-X25519");
   assert.equal(x25519Ctidh1024Nike(lateX25519).name, "X25519-CTIDH1024");
 });

@@ -22,7 +22,7 @@ import { hex, loadVectors } from "../reference/load-vectors.js";
 
 const vectors = loadVectors("primitives");
 
-test("AES-256-GCM-SIV is the reference's", () => {
+test("AES-256-GCM-SIV matches the reference", () => {
   for (const v of vectors.aes_256_gcm_siv) {
     const cipher = gcmsiv(hex(v.key), hex(v.nonce), hex(v.aad));
     assert.equal(toHex(cipher.encrypt(hex(v.plaintext))), v.ciphertext);
@@ -31,7 +31,7 @@ test("AES-256-GCM-SIV is the reference's", () => {
   assert.equal(vectors.aes_256_gcm_siv.length, 7);
 });
 
-test("hashes are the reference's", () => {
+test("hashes match the reference", () => {
   for (const v of vectors.blake2b_256) {
     assert.equal(toHex(hash256(hex(v.input))), v.output);
   }
@@ -42,7 +42,7 @@ test("hashes are the reference's", () => {
   assert.equal(vectors.sha512_256.length, 9);
 });
 
-test("HKDF is the reference's", () => {
+test("HKDF matches the reference", () => {
   for (const v of vectors.hkdf_blake2b512) {
     const okm = hkdfBlake2b512(hex(v.secret), hex(v.salt), hex(v.info), v.length);
     assert.equal(toHex(okm), v.okm);
@@ -50,7 +50,7 @@ test("HKDF is the reference's", () => {
   assert.equal(vectors.hkdf_blake2b512.length, 10);
 });
 
-test("blinded Ed25519 is the reference's, however often it is blinded", () => {
+test("blinded Ed25519 matches the reference, however often it is blinded", () => {
   for (const v of vectors.blinded_ed25519) {
     const [seed, publicKey] = [hex(v.private_key).slice(0, 32), hex(v.private_key).slice(32)];
     let scalar = rootScalar(seed);
@@ -79,7 +79,7 @@ for (const [name, make] of [
   ["chacha20_stream", (v: { key: string }) => chacha20Random(hex(v.key))],
   ["shake256_stream", (v: { seed: string }) => shake256Random(hex(v.seed))],
 ] as const) {
-  test(`${name} is the reference's, in whatever pieces it is taken`, () => {
+  test(`${name} matches the reference, however its input is split`, () => {
     for (const v of vectors[name]) {
       const length = v.stream.length / 2;
       assert.equal(toHex(make(v)(length)), v.stream);

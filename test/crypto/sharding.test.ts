@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { type RandomSource, randomBytes } from "../../src/bytes/bytes.js";
 import { chooseIntermediates, onlineShards, uniformBelow } from "../../src/crypto/sharding.js";
 
-/** Gives these 64-bit values, one a call. */
+/** Returns these 64-bit values, one per call. */
 function values(...list: bigint[]): RandomSource {
   return (length) => {
     assert.equal(length, 8);
@@ -13,7 +13,7 @@ function values(...list: bigint[]): RandomSource {
   };
 }
 
-test("a value in the last, incomplete stretch is thrown away", () => {
+test("a value in the incomplete last range is discarded", () => {
   assert.equal(uniformBelow(3, values(2n ** 64n - 1n, 5n)), 2);
   assert.equal(uniformBelow(3, values(2n ** 64n - 2n)), 2);
   assert.equal(uniformBelow(4, values(2n ** 64n - 1n)), 3);
@@ -21,7 +21,7 @@ test("a value in the last, incomplete stretch is thrown away", () => {
   for (const bound of [0, -1, 1.5, NaN]) assert.throws(() => uniformBelow(bound), RangeError);
 });
 
-test("every value below the bound comes up about as often", () => {
+test("every value below the bound occurs about equally often", () => {
   const counts = [0, 0, 0, 0, 0];
   for (let i = 0; i < 5000; i++) counts[uniformBelow(5)]!++;
   for (const count of counts) assert.ok(count > 850 && count < 1150, String(counts));
@@ -51,7 +51,7 @@ test("shards stay the same when others come and go, and keep their order", () =>
   }
 });
 
-test("with one replica online an envelope cannot be sent even if it is a shard", () => {
+test("an envelope cannot be sent with one replica online, even if that is a shard", () => {
   const boxId = new Uint8Array(32);
   const [shard] = onlineShards(network([0, 1, 2, 3, 4, 5]), boxId);
   assert.throws(() => chooseIntermediates(network([shard!.replicaId]), boxId), {

@@ -30,7 +30,7 @@ function syntheticDocument(configured: number, online: number) {
   };
 }
 
-test("shards are the reference's", () => {
+test("shards match the reference", () => {
   let hashes = 0;
   for (const v of vectors.shard) {
     const keys = keySets[v.set]!;
@@ -51,7 +51,7 @@ test("shards are the reference's", () => {
   assert.equal(hashes, 20);
 });
 
-test("one key has one shard", () => {
+test("a single key has one shard", () => {
   const [v] = vectors.fewer_than_two;
   const shards = shardKeys(
     v.keys.map((key: string) => hex(key)),
@@ -61,7 +61,7 @@ test("one key has one shard", () => {
   assert.equal(v.second_is_nil, true);
 });
 
-test("online shards are the reference's", () => {
+test("online shards match the reference", () => {
   for (const v of vectors.get_shards) {
     const run = () => onlineShards(syntheticDocument(v.configured, v.online), hex(v.box_id));
     if (v.error === "") {
@@ -78,7 +78,7 @@ test("online shards are the reference's", () => {
   assert.equal(vectors.get_shards.length, 30);
 });
 
-test("the pairs of intermediates that can come up are exactly the reference's", () => {
+test("the possible pairs of intermediates are exactly the reference's", () => {
   const random = shake256Random(hex("01"));
   for (const v of vectors.intermediates) {
     const document = syntheticDocument(v.configured, v.online);
@@ -99,7 +99,7 @@ test("the pairs of intermediates that can come up are exactly the reference's", 
   assert.equal(vectors.intermediates.length, 30);
 });
 
-test("replica epochs of PKI epochs are the reference's", () => {
+test("replica epochs of PKI epochs match the reference", () => {
   for (const v of vectors.replica_epochs) {
     const epoch = replicaEpoch(Number(v.normal_epoch), v.period_seconds * 1000);
     assert.equal(epoch, Number(v.replica_epoch));

@@ -20,7 +20,7 @@ import {
 import { elementsTwin } from "../oracles/copy-stream.js";
 import { hex, loadVectors } from "../reference/load-vectors.js";
 
-test("boxes are those of the slow twin, from both sides, before and after a table is made", () => {
+test("boxes agree with the oracle, for writer and reader, before and after a table is built", () => {
   const { writeCap, readCap, firstMessageIndex } = keypairFromSeed(new Uint8Array(32).fill(7));
   let index = firstMessageIndex;
   for (let step = 0; step < 20; step++) {
@@ -47,7 +47,7 @@ test("boxes are those of the slow twin, from both sides, before and after a tabl
   }
 });
 
-test("verification gives the verdict of the slow twin on every edge case", () => {
+test("verification agrees with the oracle on every edge case", () => {
   const edges = loadVectors("bacap").verify_edge;
   for (const v of edges) {
     const [boxId, ciphertext, signature] = [hex(v.box_id), hex(v.message), hex(v.signature)];
@@ -57,7 +57,7 @@ test("verification gives the verdict of the slow twin on every edge case", () =>
   assert.equal(edges.length, 10);
 });
 
-test("points are decoded and multiplied as by the slow twin, off-curve ones refused", () => {
+test("points are decoded and multiplied as by the oracle, and off-curve points refused", () => {
   const random = chacha20Random(new Uint8Array(32).fill(3));
   let onCurve = 0;
   for (let i = 0; i < 16; i++) {
@@ -68,7 +68,7 @@ test("points are decoded and multiplied as by the slow twin, off-curve ones refu
       continue;
     }
     onCurve++;
-    // Random points are not in the group that the base point makes: torsion must not matter.
+    // Random points are not in the group of the base point: torsion must not matter.
     const scalar = 0x1234_5678_9abc_def0n + BigInt(i);
     assert.equal(
       toHex(encodeMultiple(decodePoint(bytes), scalar)),
@@ -78,7 +78,7 @@ test("points are decoded and multiplied as by the slow twin, off-curve ones refu
   assert.ok(onCurve > 3 && onCurve < 13);
 });
 
-test("copy streams are those of the slow twin", () => {
+test("copy streams agree with the oracle", () => {
   const random = chacha20Random(new Uint8Array(32).fill(9));
   let compared = 0;
   for (const boxLength of [6, 7, 40, 64]) {

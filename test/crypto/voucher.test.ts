@@ -23,13 +23,13 @@ import {
   encodeVoucherPayload,
 } from "../../src/crypto/voucher/voucher-messages.js";
 
-// The scheme is a parameter; the fast one shows all that does not depend on it.
+// The scheme is a parameter, so the fast one shows everything that does not depend on it.
 const scheme = x25519Nike;
 const { writeCap: messageWriteCap, readCap: messageReadCap } = generateKeypair();
 const minted = await mintVoucher({ scheme, messageWriteCap, displayName: "Zoë" });
 const { voucher, voucherPayload, voucherSecretKey } = minted;
 
-test("newcomer and member end on the same mutated stream", async () => {
+test("newcomer and member arrive at the same mutated stream", async () => {
   const whoReply = utf8("welcome");
   const inducted = await inductVoucher({ scheme, voucher, voucherPayload, whoReply });
   assert.equal(inducted.displayName, "Zoë");
@@ -44,7 +44,7 @@ test("newcomer and member end on the same mutated stream", async () => {
   assert.equal(toHex(readCapOf(opened.messageWriteCap)), toHex(inducted.messageReadCap));
 });
 
-test("seeded minting and inducting give the same twice", async () => {
+test("seeded minting and inducting give the same result twice", async () => {
   const seed = () => shake256Random(Uint8Array.of(1));
   const mint = () => mintVoucher({ scheme, messageWriteCap, displayName: "x", random: seed() });
   assert.deepEqual(await mint(), await mint());
@@ -53,7 +53,7 @@ test("seeded minting and inducting give the same twice", async () => {
   assert.deepEqual(await induct(), await induct());
 });
 
-test("a payload that was changed anywhere does not hash to the voucher", async () => {
+test("a modified payload does not hash to the voucher", async () => {
   for (let at = 0; at < voucherPayload.length; at += 29) {
     const changed = voucherPayload.slice();
     changed[at]! ^= 1;
@@ -80,7 +80,7 @@ test("a please-add that somebody else signed is refused", async () => {
   );
 });
 
-test("a payload that hashes right and is malformed inside is a protocol error", async () => {
+test("a payload with the right hash and malformed contents is a protocol error", async () => {
   const seed = messageWriteCap.slice(0, 32);
   const pleaseAdd = encodePleaseAdd({ displayName: "x", messageReadCap });
   const signature = ed25519.sign(pleaseAdd, seed) as Bytes;
@@ -95,7 +95,7 @@ test("a payload that hashes right and is malformed inside is a protocol error", 
   }
 });
 
-test("a reply for another key, or damaged, does not open", async () => {
+test("a reply for another key does not open, nor does a damaged one", async () => {
   const { sealedReply } = await inductVoucher({
     scheme,
     voucher,
@@ -114,7 +114,7 @@ test("a reply for another key, or damaged, does not open", async () => {
   await assert.rejects(open(voucherSecretKey, encodeMkemCiphertext(other)), failed);
 });
 
-test("wrong arguments are refused as such", async () => {
+test("wrong arguments are refused by name", async () => {
   const whoReply = utf8("w");
   const badCap = WriteCap.from(messageWriteCap);
   badCap[0]! ^= 1;

@@ -82,7 +82,7 @@ async function outcome(on: EnvelopeExchange, bytes: Uint8Array): Promise<string>
   return errorCode === 0 ? "Complete" : `Error ${errorCode}`;
 }
 
-test("answers are judged as the reference's state machine does", async () => {
+test("answers are judged as by the reference's state machine", async () => {
   const seen: Record<string, number> = {};
   const count = (what: string): void => {
     seen[what] = (seen[what] ?? 0) + 1;
@@ -127,7 +127,7 @@ test("answers are judged as the reference's state machine does", async () => {
   });
 });
 
-test("when the payload has come, further answers change nothing", async () => {
+test("further answers change nothing once the payload has arrived", async () => {
   let rows = 0;
   for (const row of vectors.fsm) {
     if (row.state !== "PayloadReceived" || row.replyType > 1) continue;
@@ -150,7 +150,7 @@ test("when the payload has come, further answers change nothing", async () => {
   assert.equal(rows, 14);
 });
 
-test("replicas' codes mean what they mean to the reference", async () => {
+test("replica codes mean the same as in the reference", async () => {
   const seen: Record<string, number> = {};
   for (const row of vectors.payloadErrors) {
     const { client, link, keys, start } = await boxes();
@@ -181,7 +181,7 @@ test("replicas' codes mean what they mean to the reference", async () => {
   assert.deepEqual(seen, { Retry: 2, ReturnError: 36, IdempotentSuccess: 2 });
 });
 
-test("couriers' codes become the thin client's as at the reference", async () => {
+test("courier codes become the thin client's codes as in the reference", async () => {
   const codes: number[] = [];
   for (const { courierErrorCode, thinClientErrorCode } of vectors.courierErrors) {
     const on = exchange({ isRead: true, noIdempotentBoxAlreadyExists: false });
@@ -192,7 +192,7 @@ test("couriers' codes become the thin client's as at the reference", async () =>
   assert.deepEqual(codes, [0, 1, 2, 3, 4, 5, 6]);
 });
 
-test("waits are the reference's", () => {
+test("waits match the reference", () => {
   assert.equal(upstreamTiming.resendMs, vectors.roundTripTimeSlopMs);
   assert.equal(upstreamTiming.copyPollMs, vectors.copyPollIntervalMs);
 });

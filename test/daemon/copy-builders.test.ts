@@ -59,7 +59,7 @@ async function builders() {
   };
 }
 
-test("a range of no tombstones gives back the buffer, and the place (upstream: drops the buffer)", async () => {
+test("a range of no tombstones returns the buffer and the index (upstream: drops the buffer)", async () => {
   const { range, startIndex } = await builders();
   const buffer = Uint8Array.of(1, 2, 3);
   const kept = await range({ buffer });
@@ -70,7 +70,7 @@ test("a range of no tombstones gives back the buffer, and the place (upstream: d
   assert.deepEqual(nothing.nextDestIndex, startIndex);
 });
 
-test("a last range of no tombstones ends the stream with what the buffer holds", async () => {
+test("a last range of no tombstones ends the stream with the contents of the buffer", async () => {
   const { range } = await builders();
   const { errorCode, envelopes, buffer } = await range({
     buffer: Uint8Array.of(1, 2, 3),
@@ -82,7 +82,7 @@ test("a last range of no tombstones ends the stream with what the buffer holds",
   assert.deepEqual(element.slice(5), Uint8Array.of(1, 2, 3));
 });
 
-test("a last call with nothing in it makes no element, as at the reference: clients must not end so", async () => {
+test("an empty last call makes no element, as in the reference, so clients must not end streams that way", async () => {
   const { range, payload, multi, destination } = await builders();
   const last = { isLast: true };
   for (const reply of [
@@ -102,7 +102,7 @@ test("a last call with nothing in it makes no element, as at the reference: clie
   assert.deepEqual([flushed.errorCode, flushed.envelopes?.length, flushed.buffer], [0, 1, null]);
 });
 
-test("what the buffer holds counts in what fits into one reply", async () => {
+test("the buffer counts towards the limit of one reply", async () => {
   const { range } = await builders();
   const room = sizes.maxPlaintextPayloadLength;
   const elements = Math.floor((MAX_MESSAGE_SIZE - 2048) / (room + 5));
@@ -113,7 +113,7 @@ test("what the buffer holds counts in what fits into one reply", async () => {
   assert.equal(errorCode, 3);
 });
 
-test("a request with thousands of destinations does not keep other clients waiting", async () => {
+test("a request with thousands of destinations does not delay other clients", async () => {
   // A clock that advances with the work: each reading takes a millisecond, and each pause one turn.
   class WorkingClock extends VirtualClock {
     #looks = 0;

@@ -75,7 +75,7 @@ test("kind documents are announced when their epoch begins", async () => {
   );
 });
 
-test("the next epoch's document is had after 11/16 of this one, not when it is published", async () => {
+test("the next epoch's document is fetched after 11/16 of this one, not when it is published", async () => {
   const { clock, documents, offer } = schedule();
   offer(FIRST_EPOCH);
   offer(FIRST_EPOCH + 1);
@@ -85,7 +85,7 @@ test("the next epoch's document is had after 11/16 of this one, not when it is p
   assert.notEqual(documents.ofEpoch(FIRST_EPOCH + 1), null);
 });
 
-test("a document that is late is looked for each sixteenth of an epoch; until then the last one serves", async () => {
+test("a late document is requested every sixteenth of an epoch, and the last one serves until then", async () => {
   const { clock, documents, told, offer } = schedule();
   offer(FIRST_EPOCH);
   await clock.advance(PERIOD_MS + 1000);
@@ -97,7 +97,7 @@ test("a document that is late is looked for each sixteenth of an epoch; until th
   assert.equal(told.length, 2);
 });
 
-test("a clock that is set is seen within 10 s, both ways, and what is due is told then", async () => {
+test("a change of the clock in either direction is detected within 10 s, and due documents are announced", async () => {
   const hours = 2 * 3_600_000;
   for (const jump of [hours, -hours]) {
     const { clock, wall, documents, told, offer } = schedule();

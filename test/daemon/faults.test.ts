@@ -19,7 +19,7 @@ const fail = (): never => {
 };
 const broken: NikeScheme = { ...x25519Nike, generate: fail, sharedSecret: fail };
 
-test("a request that needs what the runtime lacks is an internal error, and a fault", async () => {
+test("a request that needs a primitive which the runtime lacks is an internal error, and a fault", async () => {
   const { daemon, faults, connect } = world({ scheme: broken, voucherScheme: broken });
   const client = connect();
   await client.hello(freshId());
@@ -56,7 +56,7 @@ test("a wrong request is not reported as a fault", async () => {
   await daemon.close();
 });
 
-test("a reply that cannot be opened for want of a primitive is a fault", async () => {
+test("a reply that cannot be opened because a primitive is missing is a fault", async () => {
   const working = { ...x25519Nike };
   // Another daemon sealed it, so this one has to compute the reply key.
   const start = await (await boxes()).ready("read");
@@ -71,7 +71,7 @@ test("a reply that cannot be opened for want of a primitive is a fault", async (
   assert.deepEqual(faults, [lacking]);
 });
 
-test("a packet that fails to be made for another reason than the network's is a fault", async () => {
+test("a packet that cannot be built for a reason outside the network is a fault", async () => {
   const { client, link, faults, start } = await boxes();
   await start("read");
   link.failure = lacking;

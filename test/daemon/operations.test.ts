@@ -31,7 +31,7 @@ const noRetry = { noRetryOnBoxIdNotFound: true };
 const verdict = { noIdempotentBoxAlreadyExists: true };
 const reply = "startResendingEncryptedMessageReply";
 
-test("a default write is done with the courier's ACK: one round trip", async () => {
+test("a default write is done with the courier's ACK, after one round trip", async () => {
   const { client, link, daemon, start } = await boxes();
   const request = await start("write");
   link.reply(link.last, courierAnswer(link.last));
@@ -108,7 +108,7 @@ async function stored(
   return box;
 }
 
-test("a read gives the plaintext, in both states, with the courier that brought it", async () => {
+test("a read returns the plaintext, in both states, with the courier that delivered it", async () => {
   for (const acknowledged of [false, true]) {
     const made = await boxes();
     const box = await stored(made, utf8("the text"));
@@ -127,7 +127,7 @@ test("a read gives the plaintext, in both states, with the courier that brought 
   }
 });
 
-test("a read of a box that is not there begins anew, for ever, unless it asked not to", async () => {
+test("a read of a missing box starts over forever, unless it asked not to", async () => {
   const patient = await boxes();
   await patient.start("read");
   for (let i = 0; i < 5; i++) {
@@ -143,7 +143,7 @@ test("a read of a box that is not there begins anew, for ever, unless it asked n
   assert.equal((await hasty.client.expect(reply)).errorCode, 1);
 });
 
-test("a replica's other codes end a read as they are", async () => {
+test("a replica's other codes end a read unchanged", async () => {
   for (const code of [2, 3, 4, 5, 6, 7, 8, 9, 10]) {
     const { client, link, start } = await boxes();
     await start("read");
@@ -154,7 +154,7 @@ test("a replica's other codes end a read as they are", async () => {
   }
 });
 
-test("a tombstone ends a read with 11, one whose signature does not verify with 25", async () => {
+test("a tombstone ends a read with 11, or with 25 if its signature does not verify", async () => {
   const made = await boxes();
   const tombstone = await stored(made, new Uint8Array(0));
   for (const [signature, code] of [
@@ -234,7 +234,7 @@ test("a reply of the other kind ends the operation with 4 (upstream: never answe
   assert.equal((await copied.client.expect(reply)).errorCode, 4);
 });
 
-test("an answer that cannot be read ends the operation, and its caller hears nothing", async () => {
+test("an unreadable answer ends the operation, and its caller receives nothing", async () => {
   const { client, daemon, link, clock, faults, start } = await boxes();
   await start("write");
   link.reply(link.last, padded(Uint8Array.of(77, 1, 2)));
@@ -245,7 +245,7 @@ test("an answer that cannot be read ends the operation, and its caller hears not
   assert.deepEqual(client.responses, []);
 });
 
-test("without an answer a packet is sent again 20 s after its planned round trip, for ever", async () => {
+test("an unanswered packet is sent again 20 s after its planned round trip, forever", async () => {
   const { link, clock, start } = await boxes();
   assert.equal(upstreamTiming.resendMs, 20_000);
   link.etaMs = 700;
@@ -259,7 +259,7 @@ test("without an answer a packet is sent again 20 s after its planned round trip
   assert.equal(new Set(link.packets.map(({ surbId }) => hex(surbId!))).size, 6);
 });
 
-test("a start whose first packet cannot be made is answered 4 at once, without a courier", async () => {
+test("a start whose first packet cannot be built is answered with 4 at once, without a courier", async () => {
   const { client, daemon, link, clock, start } = await boxes();
   link.failure = noPath;
   const request = await start("write");
@@ -271,7 +271,7 @@ test("a start whose first packet cannot be made is answered 4 at once, without a
   assert.deepEqual([link.packets.length, daemon.load.operations], [0, 0]);
 });
 
-test("a later packet that cannot be made is tried again after a second, for ever", async () => {
+test("a later packet that cannot be built is tried again after a second, forever", async () => {
   const { client, link, clock, start } = await boxes();
   await start("write");
   link.failure = noPath;
@@ -284,7 +284,7 @@ test("a later packet that cannot be made is tried again after a second, for ever
   assert.equal((await client.expect(reply)).errorCode, 0);
 });
 
-test("a first packet that is lost with the connection is as one that got no answer", async () => {
+test("a first packet that is lost with the connection counts as unanswered", async () => {
   const { client, link, clock, start } = await boxes();
   link.failure = noGateway;
   const began = start("write").catch(() => {});
@@ -297,7 +297,7 @@ test("a first packet that is lost with the connection is as one that got no answ
   assert.equal((await client.expect(reply)).errorCode, 0);
 });
 
-test("an answer to an earlier packet than the last is lost", async () => {
+test("an answer to a packet before the last is lost", async () => {
   const { client, link, clock, start } = await boxes();
   await start("write");
   const [first] = link.packets;
@@ -310,7 +310,7 @@ test("an answer to an earlier packet than the last is lost", async () => {
   assert.equal((await client.expect(reply)).errorCode, 0);
 });
 
-test("an answer that comes while the next packet waits for its tick makes that packet needless", async () => {
+test("an answer that arrives while the next packet waits for its tick makes that packet unnecessary", async () => {
   const { client, link, clock, daemon, start } = await boxes({ pace: "poisson" });
   const began = start("write");
   while (link.packets.length === 0) await clock.advance(10);
@@ -326,7 +326,7 @@ test("an answer that comes while the next packet waits for its tick makes that p
   assert.deepEqual([link.packets.length, daemon.load.operations], [1, 0]);
 });
 
-test("what is sent again leaves before what its client asked later", async () => {
+test("a resend leaves before its client's later requests", async () => {
   const { client, link, clock, start } = await boxes();
   await start("read");
   link.status(false);
@@ -340,7 +340,7 @@ test("what is sent again leaves before what its client asked later", async () =>
   for (const { payload } of later) assert.deepEqual(payload, Uint8Array.of(1));
 });
 
-test("an ACK that comes while the next packet waits for its turn adds no second one", async () => {
+test("an ACK that arrives while the next packet waits for its turn does not add another", async () => {
   const { link, clock, start } = await boxes();
   await start("read");
   link.status(false);
@@ -352,7 +352,7 @@ test("an ACK that comes while the next packet waits for its turn adds no second 
   assert.equal(link.packets.length, 2);
 });
 
-test("an answer sealed with keys that only the document before names is opened", async () => {
+test("an answer sealed with keys from the previous document is opened", async () => {
   const { client, link, start } = await boxes();
   // This is the last epoch of a week, so the next document only has keys of the next week.
   while (replicaEpoch(link.current + 1, PERIOD_MS) === replicaEpoch(link.current, PERIOD_MS)) {
@@ -369,7 +369,7 @@ test("an answer sealed with keys that only the document before names is opened",
   assert.equal((await client.expect(reply)).errorCode, 1, "not 22: it could be opened");
 });
 
-test("a read's box index is looked at when the box is there: none is 4, a wrong length 23", async () => {
+test("a read's box index is checked when the box is found: none gives 4, a wrong length 23", async () => {
   // spec/thin-protocol §4.4.
   for (const [messageBoxIndex, wanted] of [
     [null, 4],
@@ -385,7 +385,7 @@ test("a read's box index is looked at when the box is there: none is 4, a wrong 
   }
 });
 
-test("an answer that comes while nobody is connected is lost, and the operation dead", async () => {
+test("an answer that arrives while nobody is connected is lost, and its operation never ends", async () => {
   const { client, connect, clock, link, start, daemon, token } = await boxes();
   const request = await start("write");
   client.transport.destroy();
@@ -401,7 +401,7 @@ test("an answer that comes while nobody is connected is lost, and the operation 
   assert.equal((await again.expect(reply)).errorCode, 24);
 });
 
-test("a kind session keeps an answer that comes while nobody is connected", async () => {
+test("a kind session keeps an answer that arrives while nobody is connected", async () => {
   const { client, connect, link, start, daemon, token } = await boxes({ kindSessions: true });
   const request = await start("write");
   client.transport.destroy();
@@ -415,7 +415,7 @@ test("a kind session keeps an answer that comes while nobody is connected", asyn
   assert.deepEqual([answer.queryId, answer.errorCode], [request.queryId, 0]);
 });
 
-test("an operation waits while its application is away, and ends with its session", async () => {
+test("an operation pauses while its application is away, and ends with its session", async () => {
   const { client, connect, link, start, daemon, clock, token } = await boxes();
   await start("write");
   client.transport.destroy();
@@ -434,7 +434,7 @@ test("an operation waits while its application is away, and ends with its sessio
   assert.equal(link.packets.length, 2);
 });
 
-test("an operation goes on whose application left while its next packet waited for the mixnet", async () => {
+test("an operation resumes if its application left while the next packet waited for the mixnet", async () => {
   for (const isBackFirst of [false, true]) {
     const { client, connect, link, start, daemon, clock, token } = await boxes();
     await start("write");
@@ -456,7 +456,7 @@ test("an operation goes on whose application left while its next packet waited f
   }
 });
 
-test("what waits for its tick when the connection ends is lost, also for a session that is resumed", async () => {
+test("requests that wait for their tick are lost with the connection, even if the session resumes", async () => {
   for (const kindSessions of [false, true]) {
     const { client, connect, clock, link, ready, token } = await boxes({ kindSessions });
     const [plain, start] = [message({ withSurb: false, surbId: null }), await ready("write")];
@@ -496,14 +496,14 @@ for (const [what, change] of invalid) {
   });
 }
 
-test("a ciphertext above U is refused with 4", async () => {
+test("a ciphertext longer than U bytes is refused with 4", async () => {
   const { client, link, start } = await boxes();
   await start("write", { messageCiphertext: new Uint8Array(601) });
   assert.equal((await client.expect(reply)).errorCode, 4);
   assert.equal(link.packets.length, 0);
 });
 
-test("without a document a start is refused with 4", async () => {
+test("a start without a document is refused with 4", async () => {
   const { client, link, keys, clock } = await boxes();
   link.current += 5;
   client.send({
@@ -528,7 +528,7 @@ test("without a document a start is refused with 4", async () => {
 const cancel = (envelopeHash: Uint8Array<ArrayBuffer> | null) =>
   ({ kind: "cancelResendingEncryptedMessage", queryId: freshId(), envelopeHash }) as const;
 
-test("a cancel answers the start with 24, then itself with 0, and nothing is sent any more", async () => {
+test("a cancel answers the start with 24, then itself with 0, and nothing more is sent", async () => {
   const { client, link, clock, daemon, start } = await boxes();
   const request = await start("read");
   const asked = cancel(request.envelopeHash);
@@ -550,7 +550,7 @@ test("a cancel answers the start with 24, then itself with 0, and nothing is sen
   );
 });
 
-test("a cancel of something unknown succeeds; one without a hash of 32 bytes or query ID is 3", async () => {
+test("a cancel of something unknown succeeds, and one without a 32-byte hash or a query ID gives 3", async () => {
   const { client } = await boxes();
   client.send(cancel(new Uint8Array(32).fill(9)));
   assert.equal((await client.expect("cancelResendingEncryptedMessageReply")).errorCode, 0);
@@ -564,7 +564,7 @@ test("a cancel of something unknown succeeds; one without a hash of 32 bytes or 
   assert.equal((await client.expect("cancelResendingCopyCommandReply")).errorCode, 3);
 });
 
-test("a cancel sticks while an operation follows up and while it waits to be sent again", async () => {
+test("a cancel also works after an ACK and while the operation waits to be sent again", async () => {
   for (const acknowledged of [true, false]) {
     const { client, link, clock, start } = await boxes();
     const request = await start("read");
@@ -583,7 +583,7 @@ test("a cancel sticks while an operation follows up and while it waits to be sen
   }
 });
 
-test("a cancel overtakes its start: it finds nothing, and the start runs for ever", async () => {
+test("a cancel that overtakes its start finds nothing, and the start runs forever", async () => {
   const { client, link, clock, daemon, ready } = await boxes();
   const request = await ready("read");
   client.send(request, cancel(request.envelopeHash));
@@ -597,7 +597,7 @@ test("a cancel overtakes its start: it finds nothing, and the start runs for eve
   assert.equal((await client.expect(reply)).errorCode, 24);
 });
 
-test("a cancel overtakes the start of a copy command, too", async () => {
+test("a cancel can also overtake the start of a copy command", async () => {
   const { client, link, keys } = await boxes();
   const writeCapHash = blake2b(keys.writeCap!, { dkLen: 32 }) as Uint8Array<ArrayBuffer>;
   const start = {
@@ -636,7 +636,7 @@ test("a kind cancel finds an operation whose first packet still waits for its tu
   assert.equal(link.packets.length, 0);
 });
 
-test("while 16 packets of a client wait, nothing more of it is read, not even a cancel or thin_close", async () => {
+test("while 16 packets of a client wait, its requests are not read, not even a cancel or thin_close", async () => {
   for (const kindReading of [false, true]) {
     const { client, link, daemon } = await boxes({ kindReading });
     link.status(false);
@@ -671,7 +671,7 @@ test("two starts of one envelope are two operations, and one cancel ends both (u
   await client.expect("cancelResendingEncryptedMessageReply");
 });
 
-test("nobody cancels what another application started (upstream: anybody can)", async () => {
+test("an application cannot cancel another's operations (upstream: it can)", async () => {
   const { connect, client, link, start } = await boxes();
   const request = await start("write");
   const other = connect();
@@ -707,7 +707,7 @@ async function copying(fields: Partial<DaemonRequest<"startResendingCopyCommand"
   return { ...made, request };
 }
 
-test("a copy command is sent with its capability, and asked about every 5 s while in progress", async () => {
+test("a copy command is sent with its capability, and polled every 5 s while in progress", async () => {
   const { client, link, clock, keys } = await copying();
   assert.equal(upstreamTiming.copyPollMs, 5000);
   assert.deepEqual(decodeCourierQuery(link.last.payload), {
@@ -730,7 +730,7 @@ test("a copy command is sent with its capability, and asked about every 5 s whil
   );
 });
 
-test("a copy command to a courier that no way leads to is answered 4 at once", async () => {
+test("a copy command to an unreachable courier is answered with 4 at once", async () => {
   const made = await boxes();
   made.link.failure = noPath;
   const queryId = freshId();
@@ -746,7 +746,7 @@ test("a copy command to a courier that no way leads to is answered 4 at once", a
   assert.equal(made.daemon.load.operations, 0);
 });
 
-test("a copy that got no answer is asked about again after 20 s", async () => {
+test("an unanswered copy command is polled again after 20 s", async () => {
   const { link, clock } = await copying();
   await clock.advance(20_099);
   assert.equal(link.packets.length, 1);
@@ -754,7 +754,7 @@ test("a copy that got no answer is asked about again after 20 s", async () => {
   assert.equal(link.packets.length, 2);
 });
 
-test("a copy that failed is 26 with the replica's code and the place; an unknown status is 4", async () => {
+test("a failed copy gives 26 with the replica's code and the position; an unknown status gives 4", async () => {
   const failed = await copying();
   failed.link.reply(failed.link.last, copyAnswer(2, 10, 3n));
   const answer = await failed.client.expect(copyReply);
@@ -805,7 +805,7 @@ test("a copy command is cancelled by the hash of its capability, between polls t
   assert.equal(link.packets.length, 1);
 });
 
-test("a copy command goes to the courier that is named; half a name is refused (upstream: ignored)", async () => {
+test("a copy command goes to the named courier; half a name is refused (upstream: ignored)", async () => {
   const node = new Uint8Array(32).fill(6);
   const queue = utf8("courier");
   const named = await copying({ courierIdentityHash: node, courierQueueId: queue });
@@ -853,7 +853,7 @@ test("the reply index of a start goes into each packet, and nothing else changes
   );
 });
 
-test("couriers are chosen anew for every operation", async () => {
+test("every operation chooses a courier of its own", async () => {
   const { link, start, client } = await boxes();
   const chosen = new Set<string>();
   for (let i = 0; i < 40 && chosen.size < 2; i++) {
@@ -867,7 +867,7 @@ test("couriers are chosen anew for every operation", async () => {
 
 // Local requests that build envelopes and streams
 
-test("what would not fit into one reply is refused before the work (upstream: breaks its client)", async () => {
+test("a request whose result does not fit one reply is refused beforehand (upstream: breaks its client)", async () => {
   const { client, keys } = await boxes();
   const place = { destWriteCap: keys.writeCap, destStartIndex: keys.firstMessageIndex };
   const flags = { isStart: true, isLast: true };
@@ -903,7 +903,7 @@ test("what would not fit into one reply is refused before the work (upstream: br
   assert.equal((await client.expect("createCourierEnvelopesFromPayloadReply")).errorCode, 3);
 });
 
-test("operations of one client are bounded: further starts are refused, cancels and others served", async () => {
+test("a client's operations are limited: more starts are refused, cancels and others are served", async () => {
   const { client, connect, daemon, faults, link, ready } = await boxes();
   const request = await ready("read");
   const begin = (count: number): void => {
@@ -947,7 +947,7 @@ test("operations of one client are bounded: further starts are refused, cancels 
   await daemon.close();
 });
 
-test("absent applications keep no more operations together than a few clients may have", async () => {
+test("absent applications together keep no more operations than a few clients may have", async () => {
   const { client, connect, daemon, ready } = await boxes();
   const request = await ready("read");
   const each = MAX_OPERATIONS / 2;

@@ -14,7 +14,7 @@ async function connected(options: Parameters<typeof world>[0] = {}) {
   return { ...made, client };
 }
 
-test("a message leaves as it was asked, and its sender is told when and how long it may take", async () => {
+test("a message leaves unchanged, and its sender learns when and how long a reply may take", async () => {
   const { client, link, clock } = await connected();
   link.etaMs = 1500.4;
   const request = message({ id: freshId(), payload: Uint8Array.of(1, 2, 3) });
@@ -35,7 +35,7 @@ test("a message leaves as it was asked, and its sender is told when and how long
   });
 });
 
-test("a message that is too long is refused in its turn, and its payload is not kept till then", () => {
+test("a message that is too long is refused in its turn, and its payload is not kept until then", () => {
   const { link, clock } = world();
   const messages = new PlainMessages({
     clock,
@@ -54,7 +54,7 @@ test("a message that is too long is refused in its turn, and its payload is not 
   assert.ok(!(messages.prepare(message({ payload: new Uint8Array(U) })).packet instanceof Error));
 });
 
-test("a reply comes as an event with both IDs and everything the reply block brought", async () => {
+test("a reply arrives as an event with both IDs and the whole payload of the reply block", async () => {
   const { client, link, daemon } = await connected();
   const request = message({ id: freshId() });
   client.send(request);
@@ -75,7 +75,7 @@ test("a reply comes as an event with both IDs and everything the reply block bro
   assert.deepEqual(client.responses, []);
 });
 
-test("a reply that is quicker than the word that its message left follows that word", async () => {
+test("a reply that arrives before its message is reported as sent is delivered after that report", async () => {
   const { client, link } = await connected();
   link.onSend = (packet) => link.reply(packet, Uint8Array.of(5));
   client.send(message());
@@ -105,7 +105,7 @@ const wrong: [what: string, fields: Partial<DaemonRequest<"sendMessage">>, err: 
   ],
 ];
 for (const [what, fields, err] of wrong) {
-  test(`a message is not sent, and its sender told so, for ${what}`, async () => {
+  test(`a message is not sent, and its sender is told, for ${what}`, async () => {
     const { client, link, daemon } = await connected();
     const request = message(fields);
     client.send(request);
@@ -121,7 +121,7 @@ for (const [what, fields, err] of wrong) {
   });
 }
 
-test("what the link says is passed on in its words, and nothing waits for a reply", async () => {
+test("an error of the link is passed on verbatim, and the message awaits no reply", async () => {
   const { client, link, daemon } = await connected();
   link.failure = noGateway;
   client.send(message());
@@ -130,7 +130,7 @@ test("what the link says is passed on in its words, and nothing waits for a repl
   assert.equal(daemon.load.awaitedReplies, 0);
 });
 
-test("exactly U bytes and none at all are sent", async () => {
+test("payloads of exactly U bytes and of none are sent", async () => {
   const { client, link } = await connected();
   for (const payload of [new Uint8Array(U), new Uint8Array(0), null]) {
     client.send(message({ payload }));
@@ -139,7 +139,7 @@ test("exactly U bytes and none at all are sent", async () => {
   }
 });
 
-test("a message without reply block is sent, and nothing is heard of it", async () => {
+test("a message without a reply block is sent, and causes no events", async () => {
   const { client, link, daemon } = await connected();
   client.send(message({ withSurb: false }));
   await turn();
@@ -148,7 +148,7 @@ test("a message without reply block is sent, and nothing is heard of it", async 
   assert.equal(daemon.load.awaitedReplies, 0);
 });
 
-test("IDs of a wrong length are cut or filled up with zeros, as upstream does", async () => {
+test("IDs of a wrong length are truncated or padded with zeros, as upstream does", async () => {
   const { client, link } = await connected();
   client.send(
     message({
@@ -163,7 +163,7 @@ test("IDs of a wrong length are cut or filled up with zeros, as upstream does", 
   assert.deepEqual(link.last.destination, Uint8Array.of(9, ...new Uint8Array(31)));
 });
 
-test("a reply is waited for half a second a hop beyond its planned time, then forgotten", async () => {
+test("a reply is awaited half a second per hop beyond its planned time, then forgotten", async () => {
   // spec/thin-protocol §4.2: 0.5 s * (2 * layers + 3).
   for (const [layers, beyondMs] of [
     [1, 2500],
@@ -191,7 +191,7 @@ test("a reply is waited for half a second a hop beyond its planned time, then fo
   }
 });
 
-test("without a document a reply is waited for as with three layers", async () => {
+test("without a document a reply is awaited as with three layers", async () => {
   const { connect, link, clock, daemon } = world({ bare: true });
   const client = connect();
   await clock.advance(30_000);
@@ -206,7 +206,7 @@ test("without a document a reply is waited for as with three layers", async () =
   assert.equal(daemon.load.awaitedReplies, 0);
 });
 
-test("with mixing a message waits for its tick, and decoys leave when there is none", async () => {
+test("with mixing a message waits for its tick, and decoys leave on empty ticks", async () => {
   const { client, link, clock } = await connected({ pace: "poisson", random: seededRandom(3) });
   client.send(message());
   await turn();
@@ -224,7 +224,7 @@ test("messages that wait when their client sends thin_close are not sent", async
   assert.equal(link.packets.length, 0);
 });
 
-test("what a kind daemon takes of one client waits for an hour at most", async () => {
+test("a kind daemon keeps a client's requests waiting for an hour at most", async () => {
   const { link, daemon, connect } = world({ bare: true, pace: "poisson", kindReading: true });
   // One packet per minute means 60 per hour.
   link.status(true);

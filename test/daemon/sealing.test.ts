@@ -49,7 +49,7 @@ async function scene(sealingsAtOnce?: number) {
   return { ...made, nike, seal, newKeypair, kinds };
 }
 
-test("a daemon that may seal several at once answers other requests meanwhile", async () => {
+test("a daemon that may seal several envelopes at once answers other requests meanwhile", async () => {
   const { nike, seal, newKeypair, kinds } = await scene(4);
   seal();
   seal();
@@ -61,7 +61,7 @@ test("a daemon that may seal several at once answers other requests meanwhile", 
   assert.deepEqual(kinds().slice(1), ["encryptWriteReply", "encryptWriteReply"]);
 });
 
-test("beyond that many a client's further requests wait for one to be done", async () => {
+test("a client's requests beyond that number wait until one is done", async () => {
   const { nike, seal, newKeypair, kinds } = await scene(2);
   for (let i = 0; i < 3; i++) seal();
   newKeypair();
@@ -73,7 +73,7 @@ test("beyond that many a client's further requests wait for one to be done", asy
   assert.equal(kinds().filter((kind) => kind === "encryptWriteReply").length, 3);
 });
 
-test("by default requests are served one after the other, as at a real daemon", async () => {
+test("requests are served one after the other by default, as by a real daemon", async () => {
   const { nike, seal, newKeypair, kinds } = await scene();
   seal();
   newKeypair();
@@ -85,7 +85,7 @@ test("by default requests are served one after the other, as at a real daemon", 
   assert.deepEqual(kinds(), ["encryptWriteReply", "newKeypairReply"]);
 });
 
-test("a client that leaves while its envelopes are sealed is not a fault", async () => {
+test("a client that leaves while its envelopes are sealed does not cause a fault", async () => {
   const { nike, seal, client, faults, daemon } = await scene(4);
   seal();
   await until(() => nike.held() === 1);
@@ -105,7 +105,7 @@ async function missWith(made: Awaited<ReturnType<typeof boxes>>, start: Start): 
   return (await made.client.expect("startResendingEncryptedMessageReply")).errorCode;
 }
 
-test("a reply to an envelope that the daemon sealed costs no key exchange", async () => {
+test("a reply to an envelope that the daemon sealed needs no key exchange", async () => {
   let exchanges = 0;
   const scheme: NikeScheme = {
     ...x25519Nike,
@@ -121,12 +121,12 @@ test("a reply to an envelope that the daemon sealed costs no key exchange", asyn
   assert.equal(exchanges, 2);
 });
 
-test("a reply to an envelope that another daemon sealed is opened all the same", async () => {
+test("a reply to an envelope that another daemon sealed is still opened", async () => {
   const start = await (await boxes()).ready("read", { noRetryOnBoxIdNotFound: true });
   assert.equal(await missWith(await boxes(), start), 1);
 });
 
-test("the descriptor decides, not the hash: another envelope's does not open the reply", async () => {
+test("a reply is opened with the descriptor, whatever the hash, and not with another descriptor", async () => {
   const made = await boxes();
   const one = await made.ready("read", { noRetryOnBoxIdNotFound: true });
   const { envelopeDescriptor } = await made.ready("read");

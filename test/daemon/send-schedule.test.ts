@@ -23,7 +23,7 @@ function schedule(pace: "poisson" | "instant", seed = 7) {
   return { clock, sent, times, schedule: made, job: (name: string) => () => note(name) };
 }
 
-test("clients take turns, and each one's resends go before its fresh requests", async () => {
+test("clients take turns, and a client's resends precede its fresh requests", async () => {
   for (const pace of ["instant", "poisson"] as const) {
     const { clock, sent, schedule: made, job } = schedule(pace);
     const [a, b, c] = [made.createQueue(), made.createQueue(), made.createQueue()];
@@ -41,7 +41,7 @@ test("clients take turns, and each one's resends go before its fresh requests", 
   }
 });
 
-test("the reported turns are those in which packets leave", async () => {
+test("packets leave in the reported turns", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.nat(6), { minLength: 1, maxLength: 6 }),
@@ -82,7 +82,7 @@ test("the reported turns are those in which packets leave", async () => {
   );
 });
 
-test("a client with much to send does not hold another one up by more than a turn", async () => {
+test("a client with much to send delays another by at most one turn", async () => {
   const { clock, sent, schedule: made, job } = schedule("poisson");
   made.setRates({ lambdaP: 0.1, lambdaL: 0 });
   made.setConnected(true);
@@ -96,7 +96,7 @@ test("a client with much to send does not hold another one up by more than a tur
   made.close();
 });
 
-test("packets leave one a tick of a Poisson process with the document's rate", async () => {
+test("one packet leaves per tick of a Poisson process with the document's rate", async () => {
   const { clock, sent, times, schedule: made, job } = schedule("poisson");
   made.setRates({ lambdaP: 0.01, lambdaL: 0 });
   const queue = made.createQueue();
@@ -120,7 +120,7 @@ test("packets leave one a tick of a Poisson process with the document's rate", a
   assert.ok(Math.abs(far - Math.exp(-3)) < 0.02, `beyond three means: ${far}`);
 });
 
-test("a tick with nothing to send sends a decoy, so that the rate reveals nothing", async () => {
+test("a tick without a packet sends a decoy, so that the rate reveals nothing", async () => {
   const { clock, sent, schedule: made, job } = schedule("poisson");
   made.setRates({ lambdaP: 0.01, lambdaL: 0 });
   made.setConnected(true);
@@ -136,7 +136,7 @@ test("a tick with nothing to send sends a decoy, so that the rate reveals nothin
   assert.ok(idle > 140 && idle < 260 && busy > 140 && busy < 260, `${idle} idle, ${busy} busy`);
 });
 
-test("without mixing all leave in the next turn, in their order, and there are no decoys", async () => {
+test("without mixing all packets leave in the next turn, in order, and without decoys", async () => {
   const { clock, sent, schedule: made, job } = schedule("instant");
   made.setConnected(true);
   const queue = made.createQueue();
@@ -151,7 +151,7 @@ test("without mixing all leave in the next turn, in their order, and there are n
   assert.equal(sent.length, 1000);
 });
 
-test("nothing leaves before there are connection and rate, nor while the connection is gone", async () => {
+test("nothing leaves without both a connection and a rate", async () => {
   const { clock, sent, schedule: made, job } = schedule("poisson");
   const queue = made.createQueue();
   queue.add(job("packet"));
@@ -173,7 +173,7 @@ test("nothing leaves before there are connection and rate, nor while the connect
   made.close();
 });
 
-test("a new rate counts at once, a rate of nothing or above one a millisecond does not", async () => {
+test("a new rate applies at once; an invalid one is ignored, and one above one per ms stops sending", async () => {
   const { clock, sent, schedule: made } = schedule("poisson");
   made.setRates({ lambdaP: 0.0001, lambdaL: 0 });
   made.setConnected(true);
@@ -194,7 +194,7 @@ test("a new rate counts at once, a rate of nothing or above one a millisecond do
   assert.equal(clock.pending, 0);
 });
 
-test("setting the same rate again does not draw anew: the process goes on", async () => {
+test("setting the same rate again does not restart the process", async () => {
   const { clock, sent, schedule: made } = schedule("poisson");
   made.setRates({ lambdaP: 0.01, lambdaL: 0 });
   made.setConnected(true);
@@ -222,7 +222,7 @@ test("the packets of a client that leaves are dropped, and no other client loses
   assert.deepEqual(sent.join(""), "acacac");
 });
 
-test("the send queue drops nothing, and after close nothing leaves any more", async () => {
+test("the send queue drops nothing, and nothing leaves after close", async () => {
   const { clock, sent, schedule: made, job } = schedule("instant");
   const queue = made.createQueue();
   for (let i = 0; i < 50_000; i++) queue.add(job("x"));
@@ -270,7 +270,7 @@ test("no interval is longer than the cap, however rare the draw", async () => {
   assert.deepEqual(times, [2764, 5528, 8292], "27.63 means of 100 ms");
 });
 
-test("a second process sends decoys alone, and clients' packets do not wait for it", async () => {
+test("a second process sends only decoys, and clients' packets do not wait for it", async () => {
   const { clock, sent, schedule: made, job } = schedule("poisson");
   made.setRates({ lambdaP: 0.001, lambdaL: 0.01 });
   made.setConnected(true);
@@ -295,7 +295,7 @@ test("a second process sends decoys alone, and clients' packets do not wait for 
   assert.equal(clock.pending, 0);
 });
 
-test("the schedule tells how many packets wait, and the mean time between two", async () => {
+test("the schedule reports how many packets wait, and the mean interval", async () => {
   const { schedule: made, job } = schedule("poisson");
   made.setRates({ lambdaP: 0.001, lambdaL: 0 });
   const [a, b] = [made.createQueue(), made.createQueue()];

@@ -30,7 +30,7 @@ const nothing = {
   waitingTurns: [],
 };
 
-test("a client is greeted with status and document, before it says a word", async () => {
+test("a client is greeted with status and document before it sends anything", async () => {
   const { connect, daemon } = world();
   const client = connect();
   const status = await client.expect("connectionStatusEvent");
@@ -49,7 +49,7 @@ test("a client is greeted with status and document, before it says a word", asyn
   assert.deepEqual(client.responses, []);
 });
 
-test("a new token begins a session with an app ID of its own", async () => {
+test("a new token starts a session with its own app ID", async () => {
   const { connect, daemon } = world();
   const replies = [await connect().hello(freshId()), await connect().hello(freshId())];
   assert.deepEqual(
@@ -61,7 +61,7 @@ test("a new token begins a session with an app ID of its own", async () => {
   assert.deepEqual([daemon.load.connections, daemon.load.sessions], [2, 2]);
 });
 
-test("a token that is known takes its session over: the old app ID, resumed", async () => {
+test("a known token resumes its session with the old app ID", async () => {
   const { connect, daemon } = world();
   const token = freshId();
   const first = connect();
@@ -74,7 +74,7 @@ test("a token that is known takes its session over: the old app ID, resumed", as
   assert.equal(daemon.load.sessions, 1);
 });
 
-test("the same token again on a live connection is resumed, and nothing changes", async () => {
+test("the same token again on a live connection is answered as resumed, and nothing changes", async () => {
   const { connect, daemon } = world();
   const token = freshId();
   const client = connect();
@@ -98,7 +98,7 @@ async function comeBack(made: World, token: Uint8Array<ArrayBuffer>) {
   return client;
 }
 
-test("replies that came while the client was away precede the token's answer; a kind session's follow", async () => {
+test("replies for an absent client precede the token's answer; a kind session's follow it", async () => {
   for (const kindSessions of [false, true]) {
     const made = world({ kindSessions });
     const { connect, link } = made;
@@ -134,7 +134,7 @@ test("replies that came while the client was away precede the token's answer; a 
   }
 });
 
-test("of plain messages' replies 1,000 are kept, further ones are dropped", async () => {
+test("1,000 replies to plain messages are kept, and further ones are dropped", async () => {
   const made = world();
   const { connect, link, clock } = made;
   const token = freshId();
@@ -152,7 +152,7 @@ test("of plain messages' replies 1,000 are kept, further ones are dropped", asyn
   assert.deepEqual(last.payload, Uint8Array.of(999 >> 8, 999 & 255));
 });
 
-test("thin_close hangs up at once and forgets the session and all that waits for it", async () => {
+test("thin_close hangs up at once and forgets the session with everything that waits for it", async () => {
   const { connect, daemon, link, clock } = world();
   const token = freshId();
   const client = connect();
@@ -171,7 +171,7 @@ test("thin_close hangs up at once and forgets the session and all that waits for
   assert.ok(clock.pending < 10);
 });
 
-test("a thin_close behind slow work counts, although its client has closed the connection", async () => {
+test("a thin_close after slow work counts, although its client has closed the connection", async () => {
   const { connect, daemon } = world();
   const client = connect();
   await client.hello(freshId());
@@ -186,7 +186,7 @@ test("a thin_close behind slow work counts, although its client has closed the c
   assert.deepEqual(daemon.load, nothing);
 });
 
-test("a plain drop keeps a session for 10 minutes by default, to the millisecond", async () => {
+test("a session outlives a dropped connection for exactly 10 minutes by default", async () => {
   for (const [ms, resumed] of [
     [599_999, true],
     [600_000, false],
@@ -203,7 +203,7 @@ test("a plain drop keeps a session for 10 minutes by default, to the millisecond
   }
 });
 
-test("the grace period is the timing's, and a resume in it stops its clock", async () => {
+test("the timing table sets the grace period, and a resume within it stops the countdown", async () => {
   const timing = { ...upstreamTiming, sessionGraceMs: 1000 };
   const { connect, clock, daemon } = world({ timing });
   const token = freshId();
@@ -220,7 +220,7 @@ test("the grace period is the timing's, and a resume in it stops its clock", asy
   }
 });
 
-test("of absent sessions 1,000 are kept: the longest absent goes first, not the oldest", async () => {
+test("1,000 absent sessions are kept, and the longest absent goes first, not the oldest", async () => {
   const { connect, daemon } = world();
   const comeAndGo = async (token: Uint8Array<ArrayBuffer>): Promise<boolean> => {
     const client = connect();
@@ -248,7 +248,7 @@ test("of absent sessions 1,000 are kept: the longest absent goes first, not the 
   await daemon.close();
 });
 
-test("a client without a token is served, and forgotten when it is gone", async () => {
+test("a client without a token is served, and forgotten when it leaves", async () => {
   const { connect, daemon } = world();
   const client = connect();
   await client.greeting();
@@ -262,7 +262,7 @@ test("a client without a token is served, and forgotten when it is gone", async 
   assert.deepEqual(daemon.load, nothing);
 });
 
-test("a session that a client began without a token gets its name later", async () => {
+test("a session that began without a token may get one later", async () => {
   const { connect } = world();
   const client = connect();
   await client.greeting();
@@ -277,7 +277,7 @@ test("a session that a client began without a token gets its name later", async 
   assert.deepEqual((await connect().hello(token)).appId, appId);
 });
 
-test("of two connections with one token the newer one takes over (upstream: it is never answered)", async () => {
+test("the newer of two connections with one token takes over (upstream: it is never answered)", async () => {
   const { connect, daemon, link } = world();
   const token = freshId();
   const older = connect();
@@ -294,7 +294,7 @@ test("of two connections with one token the newer one takes over (upstream: it i
   assert.deepEqual([daemon.load.connections, daemon.load.sessions], [1, 1]);
 });
 
-test("a session of one client reveals nothing to another", async () => {
+test("a client's session reveals nothing to other clients", async () => {
   const { connect, link } = world();
   const [a, b] = [connect(), connect()];
   await a.hello(freshId());
@@ -307,7 +307,7 @@ test("a session of one client reveals nothing to another", async () => {
   assert.deepEqual(b.responses, []);
 });
 
-test("without a document a client waits 30 s for its greeting, and is told that there is none", async () => {
+test("without a document a client waits 30 s for its greeting, which says that there is none", async () => {
   const { connect, clock, link } = world({ bare: true });
   link.status(true);
   const client = connect();
@@ -318,7 +318,7 @@ test("without a document a client waits 30 s for its greeting, and is told that 
   assert.equal((await client.expect("newPkiDocumentEvent")).payload, null);
 });
 
-test("a document that comes in that time is the one it is greeted with, at once", async () => {
+test("a document that arrives meanwhile is in the greeting, which is sent at once", async () => {
   const { connect, clock, link } = world({ bare: true });
   const clients = [connect(), connect()];
   await clock.advance(10_000);
@@ -331,7 +331,7 @@ test("a document that comes in that time is the one it is greeted with, at once"
   for (const client of clients) assert.deepEqual(client.responses, []);
 });
 
-test("without a document connections are accepted one after the other, 30 s each, gone ones too", async () => {
+test("without a document connections are accepted one after the other, 30 s each, even closed ones", async () => {
   const { connect, clock, daemon } = world({ bare: true });
   const clients = [connect(), connect(), connect()];
   clients[1]!.transport.destroy();
@@ -347,7 +347,7 @@ test("without a document connections are accepted one after the other, 30 s each
   await daemon.close();
 });
 
-test("kind connections wait for a document side by side", async () => {
+test("kind connections wait for a document in parallel", async () => {
   const { connect, clock, daemon } = world({ bare: true, kindConnections: true });
   const clients = [connect(), connect(), connect()];
   await clock.advance(30_000);
@@ -355,7 +355,7 @@ test("kind connections wait for a document side by side", async () => {
   await daemon.close();
 });
 
-test("requests that are sent before the greeting are served after it", async () => {
+test("requests sent before the greeting are served after it", async () => {
   const { connect, clock } = world({ bare: true });
   const client = connect();
   client.send(
@@ -368,7 +368,7 @@ test("requests that are sent before the greeting are served after it", async () 
   await client.expect("getDirectoryAuthoritiesReply");
 });
 
-test("a client that goes away before its greeting leaves nothing", async () => {
+test("a client that leaves before its greeting leaves nothing behind", async () => {
   const { connect, clock, daemon } = world({ bare: true });
   const client = connect();
   client.transport.end();
@@ -376,7 +376,7 @@ test("a client that goes away before its greeting leaves nothing", async () => {
   assert.deepEqual(daemon.load, nothing);
 });
 
-test("broadcasts wait for the token's answer (upstream: may precede it), and are told once", async () => {
+test("broadcasts wait for the token's answer (upstream: may precede it), and are sent once", async () => {
   const { connect, link, clock } = world();
   const client = connect();
   await client.greeting();
@@ -410,7 +410,7 @@ test("a client that sends nothing gets broadcasts after 2 s", async () => {
   assert.equal((await client.expect("connectionStatusEvent")).isConnected, false);
 });
 
-test("every change of the gateway is broadcast to all, a repetition is not", async () => {
+test("every change of the gateway is broadcast to all clients, and a repetition is not", async () => {
   const { connect, link } = world();
   const clients = [connect(), connect()];
   for (const client of clients) await client.hello(freshId());
@@ -429,7 +429,7 @@ test("every change of the gateway is broadcast to all, a repetition is not", asy
   }
 });
 
-test("a document is broadcast once an epoch, when its epoch is the current one", async () => {
+test("a document is broadcast once per epoch, when its epoch is the current one", async () => {
   const { connect, link } = world();
   const client = connect();
   await client.hello(freshId());
@@ -444,7 +444,7 @@ test("a document is broadcast once an epoch, when its epoch is the current one",
   assert.deepEqual(kinds(client), ["newPkiDocumentEvent"]);
 });
 
-test("a frame that cannot be read ends the connection without an answer, and keeps the session", async () => {
+test("an unreadable frame ends the connection without an answer, and keeps the session", async () => {
   const wrong: [string, Uint8Array][] = [
     ["zero length", Uint8Array.of(0, 0, 0, 0)],
     ["oversize", Uint8Array.of(2, 128, 0, 1)],
@@ -471,7 +471,7 @@ test("a frame that cannot be read ends the connection without an answer, and kee
   }
 });
 
-test("empty and unknown requests are passed over, Go's top-level null too", async () => {
+test("empty and unknown requests are skipped, Go's top-level null too", async () => {
   const { connect } = world();
   const client = connect();
   await client.hello(freshId());
@@ -482,7 +482,7 @@ test("empty and unknown requests are passed over, Go's top-level null too", asyn
   await client.expect("getDirectoryAuthoritiesReply");
 });
 
-test("local requests are answered in the order they came, even while the mixnet is away", async () => {
+test("local requests are answered in order, even while the mixnet is away", async () => {
   const { connect, link } = world();
   link.status(false);
   const client = connect();
@@ -502,7 +502,7 @@ test("local requests are answered in the order they came, even while the mixnet 
   );
 });
 
-test("a reply that a client's envelope work delays comes before those to its later requests", async () => {
+test("a reply that envelope work delays precedes the replies to the client's later requests", async () => {
   const { connect } = world();
   const client = connect();
   await client.hello(freshId());
@@ -516,7 +516,7 @@ test("a reply that a client's envelope work delays comes before those to its lat
   await client.expect("getDirectoryAuthoritiesReply");
 });
 
-test("close says shutdown to all, crash says nothing; both end link and sessions", async () => {
+test("close announces a shutdown to all, crash announces nothing, and both end link and sessions", async () => {
   for (const how of ["close", "crash"] as const) {
     const { connect, daemon, link } = world();
     const client = connect();
@@ -545,7 +545,7 @@ test("a new daemon has another instance token and knows no session", async () =>
   assert.equal(seen.size, 3);
 });
 
-test("a client that does not read what it asked for is served no further, until it reads", async () => {
+test("a client that does not read its responses is served no further until it reads", async () => {
   const { connect, link, clock } = world();
   link.certificateLength = 1024 * 1024;
   link.document();
@@ -587,7 +587,7 @@ test("the connection of a client that does not read is closed after a minute, an
   assert.equal((await connect().hello(token)).resumed, true);
 });
 
-test("a client that reads slowly, a response a minute, is served", async () => {
+test("a client that reads slowly, one response per minute, is served", async () => {
   const { connect, daemon, link, clock } = world();
   link.certificateLength = 1024 * 1024;
   link.document();
@@ -604,7 +604,7 @@ test("a client that reads slowly, a response a minute, is served", async () => {
   assert.equal(daemon.load.connections, 1);
 });
 
-test("what waits for a client that does not read is bounded in bytes, whoever asked for it", async () => {
+test("responses for a client that does not read are limited in bytes, whoever requested them", async () => {
   const { connect, daemon, link } = world();
   const client = connect();
   await client.hello(freshId());
@@ -626,7 +626,7 @@ test("what waits for a client that does not read is bounded in bytes, whoever as
   assert.ok(process.memoryUsage().arrayBuffers - before < 200 * 1024 * 1024);
 });
 
-test("requests that wait are bounded by what they take decoded, not by the bytes of their frames", async () => {
+test("waiting requests are limited by their decoded size, not by the bytes of their frames", async () => {
   const { connect, daemon, clock } = world({ bare: true });
   const client = connect();
   await clock.advance(upstreamTiming.documentWaitMs);
@@ -648,7 +648,7 @@ test("requests that wait are bounded by what they take decoded, not by the bytes
   await daemon.close();
 });
 
-test("query IDs and session tokens of a wrong length are cut or filled up with zeros, as upstream does", async () => {
+test("query IDs and session tokens of a wrong length are truncated or padded with zeros, as upstream does", async () => {
   const { connect, daemon } = world();
   const client = connect();
   const token = new Uint8Array(40).fill(7);

@@ -62,7 +62,7 @@ describe("the trace of a daemon", () => {
     );
   });
 
-  test("tells of what is given up, of silence, and of messages", async () => {
+  test("reports given-up operations, silence, and messages", async () => {
     const { client, link, clock, start, of } = await traced();
     const request = await start("write", { queryId: freshId() });
     await clock.advance(60_000);
@@ -81,7 +81,7 @@ describe("the trace of a daemon", () => {
     assert.deepEqual(of(id), ["request", "queued", "sent 1", "answered 0"]);
   });
 
-  test("tells of sessions, and of ticks that were used and that were not", async () => {
+  test("reports sessions, and used and unused ticks", async () => {
     const { client, daemon, link, clock, events } = await traced({ pace: "poisson" });
     await clock.advance(10_000);
     assert.ok(events.some((event) => event.event === "tick" && !event.used));
@@ -97,7 +97,7 @@ describe("the trace of a daemon", () => {
     assert.deepEqual(states, ["attached", "gone", "ended"]);
   });
 
-  test("holds no plaintext, capability, key or whole id", async () => {
+  test("contains no plaintext, capability, key or complete ID", async () => {
     const sentinel = utf8("SENTINEL-plaintext-0123456789");
     const { client, link, keys, start, events } = await traced();
     const request = await start("write", { queryId: freshId() }, sentinel);
@@ -134,7 +134,7 @@ describe("the trace of a daemon", () => {
     }
   });
 
-  test("a hook that throws changes nothing", async () => {
+  test("is unaffected by a hook that throws", async () => {
     const { client, link, start, faults } = await boxes({
       onTrace: () => {
         throw new Error("of the watcher");

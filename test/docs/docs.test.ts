@@ -1,4 +1,4 @@
-/** The pages are up to date where they are generated, and their examples run. */
+/** Generated pages are up to date, and their examples run. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -12,23 +12,23 @@ function run(...args: readonly string[]): { status: number | null; output: strin
   const result = spawnSync(process.execPath, args, {
     cwd: root,
     encoding: "utf8",
-    // A test runner inside a test runner reports to the outer one unless told otherwise.
+    // By default a test runner inside a test runner reports to the outer one.
     env: { ...process.env, NODE_TEST_CONTEXT: undefined },
   });
   return { status: result.status, output: result.stdout + result.stderr };
 }
 
-test("pages that are generated are fresh", () => {
+test("generated pages are fresh", () => {
   const { status, output } = run("scripts/generate-docs.mjs", "--check");
   assert.equal(status, 0, output);
 });
 
-test("code blocks that are cut from examples are fresh", () => {
+test("code blocks cut from examples are fresh", () => {
   const { status, output } = run("scripts/cut-examples.mjs", "--check");
   assert.equal(status, 0, output);
 });
 
-test("the README's first program runs as it stands, as plain JavaScript", () => {
+test("the README's first program runs unchanged as plain JavaScript", () => {
   const readme = readFileSync(join(root, "README.md"), "utf8");
   const [, code] = /<!-- code: examples\/echo\.ts#echo -->\n```ts\n([\s\S]*?)```/.exec(readme)!;
   const { status, output } = run("--input-type=module", "--eval", code!);

@@ -1,4 +1,4 @@
-/** The pages are consistent: their code is cut from examples, and their links lead somewhere. */
+/** The pages are consistent: their code is cut from examples, and their links have targets. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -20,7 +20,7 @@ function run(...args: readonly string[]): { status: number | null; output: strin
   return { status: result.status, output: result.stdout + result.stderr };
 }
 
-/** The name that a heading has in links, as forges make it. */
+/** The anchor of a heading in links, as code hosts derive it. */
 function anchorOf(heading: string): string {
   return heading
     .toLowerCase()
@@ -33,7 +33,7 @@ function anchorsOf(markdown: string): Set<string> {
   return new Set([...headings].map(([, heading]) => anchorOf(heading!)));
 }
 
-/** Links of a page that lead nowhere in the project. */
+/** Links of a page without a target in the project. */
 function deadLinks(page: string): string[] {
   const text = readFileSync(join(root, page), "utf8").replace(/^```[\s\S]*?^```/gm, "");
   return [...text.matchAll(/\]\(([^)\s]+)\)/g)]
@@ -54,7 +54,7 @@ describe("the pages", () => {
     assert.deepEqual(dead, []);
   });
 
-  test("are all reached from the README", () => {
+  test("can all be reached from the README", () => {
     const reached = new Set(["README.md"]);
     for (const page of reached) {
       const text = readFileSync(join(root, page), "utf8");
@@ -69,7 +69,7 @@ describe("the pages", () => {
 });
 
 describe("scripts/cut-examples.mjs --check", () => {
-  test("finds nothing stale and nothing written by hand", () => {
+  test("finds nothing stale and nothing handwritten", () => {
     const { status, output } = run("scripts/cut-examples.mjs", "--check");
     assert.equal(status, 0, output);
   });
@@ -112,12 +112,12 @@ describe("scripts/cut-examples.mjs --check", () => {
 });
 
 describe("the public API", () => {
-  test("is the one that docs/api reports: a change of it is shown there", () => {
+  test("equals the one that docs/api reports, where a change is visible", () => {
     const { status, output } = run("scripts/api-report.mjs", "--check");
     assert.equal(status, 0, output);
   });
 
-  test("makes a reference without warnings", () => {
+  test("produces a reference without warnings", () => {
     const { status, output } = run("node_modules/typedoc/bin/typedoc", "--emit", "none");
     assert.equal(status, 0, output);
   });

@@ -1,6 +1,6 @@
 /**
- * Common first mistakes, on real sockets: each time the client must say what is wrong in words that
- * a person can act on, and continue if possible.
+ * Common first mistakes, on real sockets: each time the client must report the mistake and what to
+ * do, and continue if possible.
  */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -24,7 +24,7 @@ before(() => {
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-/** A rejection with that code, whose text says all of `said`. */
+/** Expects a rejection with this code, whose text contains all of `said`. */
 async function rejects(
   call: Promise<unknown>,
   code: ErrorCode,
@@ -39,8 +39,8 @@ async function rejects(
 }
 
 const WRONG_FILES: readonly (readonly [what: string, text: string, said: RegExp])[] = [
-  ["no TOML", "[Dial.Tcp\n", /line 1/],
-  ["nothing", "", /Dial.*e\.g\. \[Dial\.Tcp\]/],
+  ["invalid TOML", "[Dial.Tcp\n", /line 1/],
+  ["no content", "", /Dial.*e\.g\. \[Dial\.Tcp\]/],
   ["an unknown table", '[Dial.Ssh]\nAddress = "x"\n', /Ssh.*(Tcp|Unix)/],
   ["an unknown key", '[Dial.Tcp]\nAddress = "127.0.0.1:1"\nPort = 1\n', /Port/],
   ["a geometry", '[Dial.Tcp]\nAddress = "127.0.0.1:1"\n[SphinxGeometry]\n', /SphinxGeometry/],
@@ -52,14 +52,14 @@ const WRONG_FILES: readonly (readonly [what: string, text: string, said: RegExp]
 ];
 
 for (const [what, text, said] of WRONG_FILES) {
-  test(`a configuration file with ${what} is refused with its path and what is wrong`, async () => {
+  test(`a configuration file with ${what} is refused with its path and the mistake`, async () => {
     const path = join(folder, "thinclient.toml");
     writeFileSync(path, text);
     await rejects(ThinClient.connect(path), "ERR_CONFIG", /thinclient\.toml/, said);
   });
 }
 
-test("a configuration file that is missing or cannot be read is named", async () => {
+test("the error for a missing or unreadable configuration file names it", async () => {
   const missing = join(folder, "missing.toml");
   await rejects(ThinClient.connect(missing), "ERR_CONFIG", /missing\.toml/, /\[Dial\./);
   const directory = join(folder, "directory.toml");
@@ -67,7 +67,7 @@ test("a configuration file that is missing or cannot be read is named", async ()
   await rejects(ThinClient.connect(directory), "ERR_CONFIG", /directory\.toml/, /director|folder/);
 });
 
-/** Listens on a port that is told; what it does with a client is up to `serve`. */
+/** Listens on a free port and returns it; `serve` handles each client. */
 async function server(
   serve: (socket: Socket) => void,
 ): Promise<AsyncDisposable & { readonly address: string; readonly listening: Server }> {
@@ -85,7 +85,7 @@ async function server(
   };
 }
 
-test("where no daemon is, the client says how to start one", async () => {
+test("if no daemon listens, the client says how to start one", async () => {
   const gone = await server(() => {});
   await gone[Symbol.asyncDispose]();
   const start = /daemon --listen/;
@@ -98,7 +98,7 @@ test("where no daemon is, the client says how to start one", async () => {
   await rejects(ThinClient.connect(ws), "ERR_CONNECT", new RegExp(gone.address), start);
 });
 
-test("a socket file whose daemon was killed is told from one that never was", async () => {
+test("the socket file of a killed daemon gives another error than a missing one", async () => {
   const path = join(folder, "stale.sock");
   await using killed = new KatzProcess(["daemon", "--listen", `unix:${path}`]);
   await killed.firstLine();
@@ -111,14 +111,14 @@ test("a socket file whose daemon was killed is told from one that never was", as
 const frame = (body: Uint8Array): Uint8Array => encodeFrame(body);
 const noDocument = encodeResponse({ kind: "newPkiDocumentEvent", payload: null });
 
-/** Peers that are not daemons, or that are broken ones. */
+/** Peers that are not daemons, or broken daemons. */
 const PEERS: readonly {
   readonly what: string;
   readonly says: (socket: Socket) => void;
   readonly said: readonly RegExp[];
 }[] = [
   {
-    // 16 messages that are not expected are passed over.
+    // Up to 16 unexpected messages are skipped.
     what: "says nothing but its document",
     says: (socket) => {
       for (let i = 0; i < 17; i++) socket.write(frame(noDocument));
@@ -172,7 +172,7 @@ test("a peer that closes at once and one that stays silent give different errors
   await rejects(says, "ERR_TIMEOUT", new RegExp(mute.address));
 });
 
-test("after a wrong peer the same client starts with a right one", async () => {
+test("one client starts with a right peer after a wrong one", async () => {
   await using daemon = await DevDaemon.start({ seed: "bad input" });
   await using peer = await server((socket) => socket.end("no daemon"));
   const { dial } = new Config({ dial: { tcp: { address: peer.address } } });
@@ -187,7 +187,7 @@ test("after a wrong peer the same client starts with a right one", async () => {
   await client.stop();
 });
 
-test("on a running daemon every wrong length and name is refused before it is sent", async () => {
+test("every wrong length and name is refused before it is sent to a running daemon", async () => {
   await using daemon = await DevDaemon.start({ seed: "bad input", listen: "tcp:127.0.0.1:0" });
   await using client = await ThinClient.connect(daemon.config());
   const [node, queue] = client.getService("echo").toDestination();
@@ -242,13 +242,13 @@ test("on a running daemon every wrong length and name is refused before it is se
   assert.ok((await client.blockingSendMessage("still here", node, queue)).length > 0);
 });
 
-test("a capability whose point is not on the curve is refused by every call that takes one", async () => {
+test("every call refuses a capability whose point is not on the curve", async () => {
   await using daemon = await DevDaemon.start({ seed: "bad input", listen: "tcp:127.0.0.1:0" });
   await using client = await ThinClient.connect(daemon.config());
   const good = await client.newKeypair(new Uint8Array(32));
   const { firstMessageIndex: index } = good;
-  // No point of the curve has this y coordinate. A ReadCap begins with its public key, a WriteCap
-  // has it behind the seed.
+  // No point of the curve has this y-coordinate. A ReadCap begins with its public key; in a
+  // WriteCap it follows the seed.
   const offCurve = new Uint8Array(32).fill(2);
   const [readCap, writeCap] = [ReadCap.from(good.readCap), WriteCap.from(good.writeCap)];
   readCap.set(offCurve, 0);
@@ -277,7 +277,7 @@ test("a capability whose point is not on the curve is refused by every call that
   assert.deepEqual((await client.read(good.readCap, index)).plaintext, utf8("goes on"));
 });
 
-test("an unknown service is named together with those that there are", async () => {
+test("the error for an unknown service lists the available ones", async () => {
   await using daemon = await DevDaemon.start({ seed: "bad input", listen: "tcp:127.0.0.1:0" });
   await using client = await ThinClient.connect(daemon.config());
   assert.throws(
@@ -286,7 +286,7 @@ test("an unknown service is named together with those that there are", async () 
   );
 });
 
-test("sending while the mixnet is away says so at once, and how to wait for it", async () => {
+test("sending while the mixnet is away fails at once, and says how to wait for it", async () => {
   await using daemon = await DevDaemon.start({ seed: "bad input", listen: "tcp:127.0.0.1:0" });
   await using client = await ThinClient.connect(daemon.config());
   const destination = client.getService("echo").toDestination();

@@ -30,7 +30,7 @@ for (const place of DAEMON_PLACES) {
 
     after(() => both[Symbol.asyncDispose]());
 
-    test("what one client writes the other reads", async () => {
+    test("one client reads what the other writes", async () => {
       const stream = await newStream(alice);
       const { writeCap, readCap, firstMessageIndex } = stream;
       const sealed = await alice.encryptWrite(utf8("hello Bob"), writeCap, firstMessageIndex);
@@ -54,7 +54,7 @@ for (const place of DAEMON_PLACES) {
       assert.deepEqual(next, end);
     });
 
-    test("boxes written all at once are read all at once", async () => {
+    test("boxes written at the same time can be read at the same time", async () => {
       const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
       const plaintexts = Array.from({ length: 24 }, (_, i) => somePayload(40 + i));
       const indices = [firstMessageIndex];
@@ -72,7 +72,7 @@ for (const place of DAEMON_PLACES) {
       );
     });
 
-    test("a box holds as much as the geometry says, and not a byte more", async () => {
+    test("a box holds exactly as much as the geometry says", async () => {
       const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
       const { maxPlaintextPayloadLength } = alice.pigeonholeGeometry;
       assert.equal(maxPlaintextPayloadLength, 1549);
@@ -86,7 +86,7 @@ for (const place of DAEMON_PLACES) {
       await assert.rejects(alice.encryptWrite(tooLong, writeCap, firstMessageIndex), RangeError);
     });
 
-    test("reading an empty box without retries is BoxIDNotFoundError", async () => {
+    test("reading an empty box without retries gives BoxIDNotFoundError", async () => {
       const { readCap, firstMessageIndex } = await newStream(alice);
       const sealed = await bob.encryptRead(readCap, firstMessageIndex);
       await assert.rejects(bob.startResendingEncryptedMessageNoRetry(sealed), BoxIDNotFoundError);
@@ -101,7 +101,7 @@ for (const place of DAEMON_PLACES) {
       );
     });
 
-    test("a read that was begun before the write ends after it", async () => {
+    test("a read that began before the write ends after it", async () => {
       const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
       const sealed = await bob.encryptRead(readCap, firstMessageIndex);
       const settled: ("read" | "written")[] = [];
@@ -118,7 +118,7 @@ for (const place of DAEMON_PLACES) {
       assert.equal(settled.at(-1), "read");
     });
 
-    test("writing something else to a box is BoxAlreadyExistsError when asked for", async () => {
+    test("writing other content to a box gives BoxAlreadyExistsError on request", async () => {
       const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
       const seal = (text: string) => alice.encryptWrite(utf8(text), writeCap, firstMessageIndex);
       await alice.startResendingEncryptedMessageReturnBoxExists(await seal("first"));
@@ -141,7 +141,7 @@ for (const place of DAEMON_PLACES) {
       assert.deepEqual(plaintext, utf8("first"), "the box is as it was");
     });
 
-    test("writing the same to a box again is a success, with the flag too", async () => {
+    test("writing the same content to a box again is a success, with the flag too", async () => {
       const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
       for (let i = 0; i < 2; i++) {
         const sealed = await alice.encryptWrite(utf8("same"), writeCap, firstMessageIndex);
@@ -159,7 +159,7 @@ for (const place of DAEMON_PLACES) {
       assert.deepEqual((await bob.read(readCap, firstMessageIndex)).plaintext, utf8("mine"));
     });
 
-    test("the index differs with each step, and its counter is one more", async () => {
+    test("the index differs with each step, and its counter grows by one", async () => {
       const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
       const seen = new Set<string>();
       let index = firstMessageIndex;
@@ -179,7 +179,7 @@ for (const place of DAEMON_PLACES) {
       assert.equal(seen.size, 8);
     });
 
-    test("one seed always gives the same stream, two seeds never", async () => {
+    test("one seed always gives the same stream, and two seeds give different ones", async () => {
       const seed = somePayload(32);
       const one = await alice.newKeypair(seed);
       assert.deepEqual(await bob.newKeypair(seed), one);
@@ -189,7 +189,7 @@ for (const place of DAEMON_PLACES) {
       assert.deepEqual(one.firstMessageIndex, one.writeCap.subarray(64));
     });
 
-    test("a tombstone deletes a box: reads and later writes find that out", async () => {
+    test("a tombstone deletes a box, which reads and later writes report", async () => {
       const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
       await alice.write(writeCap, firstMessageIndex, "to be deleted", { ifExists: "error" });
       assert.deepEqual((await bob.read(readCap, firstMessageIndex)).plaintext.length, 13);
@@ -204,7 +204,7 @@ for (const place of DAEMON_PLACES) {
       );
     });
 
-    test("a tombstone may come before what it deletes", async () => {
+    test("a tombstone may precede the content that it deletes", async () => {
       const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
       const reading = bob.read(readCap, firstMessageIndex);
       const grave = await alice.encryptWrite(new Uint8Array(0), writeCap, firstMessageIndex);
@@ -212,7 +212,7 @@ for (const place of DAEMON_PLACES) {
       await assert.rejects(reading, TombstoneError);
     });
 
-    test("a range of three tombstones deletes three boxes and no fourth", async () => {
+    test("a range of three tombstones deletes exactly three boxes", async () => {
       const stream = await newStream(alice);
       const { writeCap, readCap, firstMessageIndex } = stream;
       const plaintexts = ["a", "b", "c", "d"].map((text) => utf8(text));
@@ -233,11 +233,12 @@ for (const place of DAEMON_PLACES) {
       assert.deepEqual(none, { envelopes: [], next: range.next });
     });
 
-    test("boxes of the wrong stream cannot be read", async () => {
+    test("boxes cannot be read with the capability of another stream", async () => {
       const stream = await newStream(alice);
       const other = await newStream(alice);
       await alice.write(stream.writeCap, stream.firstMessageIndex, "x", { ifExists: "error" });
-      // The other stream's key with this stream's index names a box that nobody ever wrote.
+      // The other stream's key with this stream's index gives the ID of a box that was never
+      // written.
       await assert.rejects(
         bob.read(other.readCap, stream.firstMessageIndex, { wait: false }),
         BoxIDNotFoundError,

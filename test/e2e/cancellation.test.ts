@@ -23,25 +23,27 @@ describe("cancellation", { timeout: 60_000 }, () => {
 
   after(() => both[Symbol.asyncDispose]());
 
-  /** An envelope that reads a box which nobody writes. */
+  /** An envelope that reads a box which is never written. */
   async function sealedRead(client: ThinClient): Promise<EncryptReadResult> {
     const { readCap, firstMessageIndex } = await newStream(client);
     return client.encryptRead(readCap, firstMessageIndex);
   }
 
-  /** How many operations the daemon carries on, after it has served all that was said before. */
+  /** The number of the daemon's operations, after it has served all earlier requests. */
   async function operationsLeft(): Promise<number> {
     await Promise.all([alice, bob].map((client) => newStream(client)));
     return both.daemon.daemon.load.operations;
   }
 
-  /** Waits until the daemon carries nothing on: a cancel that overtook its start is said again. */
+  /**
+   * Waits until the daemon has no operations left: a cancel that overtook its start is repeated.
+   */
   async function nothingLeft(): Promise<void> {
     const endMs = performance.now() + 10_000;
     while ((await operationsLeft()) > 0) assert.ok(performance.now() < endMs, "something is left");
   }
 
-  test("a read is cancelled by another call", async () => {
+  test("another call can cancel a read", async () => {
     const sealed = await sealedRead(alice);
     const reading = assert.rejects(
       alice.startResendingEncryptedMessage(sealed),
@@ -54,13 +56,13 @@ describe("cancellation", { timeout: 60_000 }, () => {
     assert.equal(alice.pendingCalls, 0);
   });
 
-  test("cancelling what nobody waits for succeeds", async () => {
+  test("cancelling an operation that nobody awaits succeeds", async () => {
     const sealed = await sealedRead(alice);
     await alice.cancelResendingEncryptedMessage(sealed.envelopeHash);
     await alice.cancelResendingEncryptedMessage(sealed.envelopeHash);
   });
 
-  test("nobody can cancel what another client started", async () => {
+  test("a client cannot cancel another client's operation", async () => {
     const sealed = await sealedRead(alice);
     const abort = new AbortController();
     let ended = false;
@@ -104,7 +106,7 @@ describe("cancellation", { timeout: 60_000 }, () => {
     await nothingLeft();
   });
 
-  test("several starts of one envelope each get their answer", async () => {
+  test("each of several starts of one read envelope gets its answer", async () => {
     const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
     const sealed = await bob.encryptRead(readCap, firstMessageIndex);
     const reads = Array.from({ length: 3 }, () => bob.startResendingEncryptedMessage(sealed));
@@ -116,7 +118,7 @@ describe("cancellation", { timeout: 60_000 }, () => {
     await nothingLeft();
   });
 
-  test("several starts of one write each get their answer", async () => {
+  test("each of several starts of one write gets its answer", async () => {
     const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
     const sealed = await alice.encryptWrite(utf8("once"), writeCap, firstMessageIndex);
     await Promise.all([
@@ -138,7 +140,7 @@ describe("cancellation", { timeout: 60_000 }, () => {
     await nothingLeft();
   });
 
-  test("aborting one of two starts leaves the other alone", async () => {
+  test("aborting one of two starts does not affect the other", async () => {
     const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
     const sealed = await bob.encryptRead(readCap, firstMessageIndex);
     const abort = new AbortController();
@@ -152,7 +154,7 @@ describe("cancellation", { timeout: 60_000 }, () => {
     await nothingLeft();
   });
 
-  test("a cancel while the mixnet is away works as well", async () => {
+  test("a cancel also works while the mixnet is away", async () => {
     const sealed = await sealedRead(alice);
     both.daemon.network.faults.setOnline(false);
     try {
@@ -169,7 +171,7 @@ describe("cancellation", { timeout: 60_000 }, () => {
     await nothingLeft();
   });
 
-  test("stopping the client ends what waits, here and at the daemon", async () => {
+  test("stopping the client ends its waiting operations, here and at the daemon", async () => {
     const { daemon } = both;
     const carol = await ThinClient.connect(daemon.config());
     const sealed = await sealedRead(carol);

@@ -1,4 +1,4 @@
-/** `katz` as a process: what it prints, how it ends, and what it says if it cannot start. */
+/** `katz` as a process: its output, its end, and its errors when it cannot start. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
@@ -12,7 +12,7 @@ import { KATZ, KatzProcess } from "./katz-process.js";
 import { noPseudoTerminal, runInTerminal } from "./pseudo-terminal.js";
 
 const ESCAPE = "\u001b";
-/** Escape codes that choose a colour or weight. */
+/** Escape codes for colour or weight. */
 const COLOUR = new RegExp(`${ESCAPE}\\[[0-9;]*m`);
 const ANY_CODE = new RegExp(`${ESCAPE}\\[[0-9;?]*[A-Za-z]`, "g");
 
@@ -22,7 +22,7 @@ before(() => {
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Runs `katz` to its end. */
+/** Runs `katz` until it exits. */
 async function katz(
   ...args: readonly string[]
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
@@ -32,7 +32,7 @@ async function katz(
 }
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  test(`katz daemon prints one line when it listens, and ${signal} ends it with 0`, async () => {
+  test(`katz daemon prints one line when it listens, and ends with 0 at ${signal}`, async () => {
     await using running = new KatzProcess(["daemon", "--listen", "tcp:127.0.0.1:0"]);
     const line = await running.firstLine();
     assert.match(line, /^listening on tcp:127\.0\.0\.1:\d+ /);
@@ -72,7 +72,7 @@ test("katz daemon listens on several addresses at once", async () => {
   assert.throws(() => statSync(path), /ENOENT/, "the socket's file is removed");
 });
 
-test("katz daemon says that a port is in use", async () => {
+test("katz daemon reports a port in use", async () => {
   const server = createServer().listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
   const { port } = server.address() as AddressInfo;
@@ -85,7 +85,7 @@ test("katz daemon says that a port is in use", async () => {
   assert.doesNotMatch(stderr, /\n {4}at /, "no stack for what a person can mend");
 });
 
-test("katz daemon takes over the file of a socket that nobody listens on", async () => {
+test("katz daemon replaces the file of a socket that nobody listens on", async () => {
   const path = join(folder, "stale.sock");
   await using first = new KatzProcess(["daemon", "--listen", `unix:${path}`]);
   await first.firstLine();
@@ -98,7 +98,7 @@ test("katz daemon takes over the file of a socket that nobody listens on", async
   await client.stop();
 });
 
-test("katz daemon leaves a file alone that is not a socket, and a socket that is in use", async () => {
+test("katz daemon does not touch a file that is not a socket, or a socket in use", async () => {
   const path = join(folder, "letter.txt");
   writeFileSync(path, "keep me");
   const { code, stderr } = await katz("daemon", "--listen", `unix:${path}`);
@@ -114,7 +114,7 @@ test("katz daemon leaves a file alone that is not a socket, and a socket that is
   assert.match(second.stderr, /another process already listens there\. Stop it, or choose another/);
 });
 
-/** Addresses that cannot be, and what is said of them. */
+/** Invalid addresses, and the error text for each. */
 const WRONG_ADDRESSES: readonly (readonly [string, RegExp])[] = [
   ["nonsense", /unix:PATH, unix:@NAME, tcp:HOST:PORT or ws:\/\/HOST:PORT/],
   ["tcp:127.0.0.1:99999", /port "99999".*0 to 65535/],
@@ -134,14 +134,14 @@ for (const [address, said] of WRONG_ADDRESSES) {
   });
 }
 
-test("a command that is none is named, with what it may have been", async () => {
+test("the error for an unknown command suggests a similar one", async () => {
   const { code, stderr } = await katz("deamon");
   assert.equal(code, 2);
   assert.match(stderr, /deamon/);
   assert.match(stderr, /daemon/);
 });
 
-/** No line of it is wider than a usual terminal. */
+/** No line is wider than a usual terminal. */
 function assertFits(text: string): void {
   for (const line of text.replaceAll(ANY_CODE, "").split(/[\r\n]+/)) {
     assert.ok(line.length <= 80, `at most 80 columns: ${line}`);
@@ -157,7 +157,7 @@ test("katz tour in a pipe ends with 0 and writes no escape codes", async () => {
   assertFits(stdout);
 });
 
-test("katz tour with --json gives an object for each thing it shows", async () => {
+test("katz tour with --json prints an object for each step", async () => {
   const { code, stdout, stderr } = await katz("tour", "--json");
   assert.deepEqual([code, stderr], [0, ""]);
   const records = recordsOf(stdout);
@@ -182,7 +182,7 @@ test("katz tour with --json gives an object for each thing it shows", async () =
   ]);
 });
 
-test("katz tour with --quiet shows results only", async () => {
+test("katz tour with --quiet shows only results", async () => {
   const { code, stdout, stderr } = await katz("tour", "--quiet");
   assert.deepEqual([code, stderr], [0, ""]);
   assert.match(stdout, /^ {2}epoch/);
@@ -190,7 +190,7 @@ test("katz tour with --quiet shows results only", async () => {
   assert.doesNotMatch(stdout, /This starts|What to try next/);
 });
 
-test("katz tour in a terminal is coloured unless NO_COLOR is set", async (t) => {
+test("katz tour is coloured in a terminal unless NO_COLOR is set", async (t) => {
   const missing = noPseudoTerminal();
   if (missing !== null) {
     t.skip(`not run: ${missing}`);
@@ -198,7 +198,7 @@ test("katz tour in a terminal is coloured unless NO_COLOR is set", async (t) => 
   }
   const command = [process.execPath, KATZ, "tour"];
   const [coloured, plain] = await Promise.all([
-    // Node shows no colours where CI is set, terminal or not.
+    // Node does not use colours if CI is set, even on a terminal.
     runInTerminal(command, { NO_COLOR: undefined, FORCE_COLOR: undefined, CI: undefined }),
     runInTerminal(command, { NO_COLOR: "1", FORCE_COLOR: undefined, CI: undefined }),
   ]);

@@ -23,7 +23,7 @@ import {
   writeAll,
 } from "./two-clients.js";
 
-/** A payload that says how long it is: four bytes of length, then the data. */
+/** A payload with its length in front: four bytes of length, then the data. */
 function withLength(data: Uint8Array): Bytes {
   const prefix = new Uint8Array(4);
   new DataView(prefix.buffer).setUint32(0, data.length);
@@ -43,7 +43,7 @@ for (const place of DAEMON_PLACES) {
 
     after(() => both[Symbol.asyncDispose]());
 
-    /** Writes elements into a new temporary stream and has that copied. */
+    /** Writes elements into a new temporary stream and copies it. */
     async function copyElements(elements: readonly Uint8Array[]): Promise<KeypairResult> {
       const temporary = await newStream(alice);
       await writeAll(alice, temporary.writeCap, temporary.firstMessageIndex, elements);
@@ -51,7 +51,7 @@ for (const place of DAEMON_PLACES) {
       return temporary;
     }
 
-    /** Reads boxes until a payload with its length in front is complete. */
+    /** Reads boxes until a payload with its length prefix is complete. */
     async function readWithLength(stream: KeypairResult): Promise<Bytes> {
       let whole: Bytes = new Uint8Array(0);
       let index = stream.firstMessageIndex;
@@ -68,7 +68,7 @@ for (const place of DAEMON_PLACES) {
       await assert.rejects(bob.read(stream.readCap, index, { wait: false }), BoxIDNotFoundError);
     }
 
-    test("a payload goes through a copy stream and is put together again", async () => {
+    test("a payload passes through a copy stream and is reassembled", async () => {
       const dest = await newStream(alice);
       const data = somePayload(512);
       const made = await alice.createCourierEnvelopesFromPayload({
@@ -83,7 +83,7 @@ for (const place of DAEMON_PLACES) {
       assert.deepEqual(await readWithLength(dest), data);
     });
 
-    test("a payload of several boxes is put together again", async () => {
+    test("a payload of several boxes is reassembled", async () => {
       const dest = await newStream(alice);
       const data = somePayload(5000);
       const made = await alice.createCourierEnvelopesFromPayload({
@@ -160,7 +160,7 @@ for (const place of DAEMON_PLACES) {
       }
     });
 
-    test("three calls for one channel go on where the one before ended", async () => {
+    test("three calls for one channel continue where the previous one ended", async () => {
       const dest = await newStream(alice);
       const payloads = [somePayload(1600), somePayload(10), somePayload(900)];
       const elements: Bytes[] = [];
@@ -187,7 +187,7 @@ for (const place of DAEMON_PLACES) {
       assert.deepEqual(next, destStartIndex);
     });
 
-    test("two calls with several payloads go on with buffer and indices", async () => {
+    test("two calls with several payloads continue with buffer and indices", async () => {
       const channels = [await newStream(alice), await newStream(alice)];
       const parts = [
         [somePayload(100), somePayload(1700)],
@@ -224,7 +224,7 @@ for (const place of DAEMON_PLACES) {
       assert.deepEqual(second.next, indices[1]);
     });
 
-    test("a tombstone range goes through a copy stream", async () => {
+    test("a tombstone range passes through a copy stream", async () => {
       const dest = await newStream(alice);
       const plaintexts = ["a", "b", "c", "d"].map((text) => utf8(text));
       await writeAll(alice, dest.writeCap, dest.firstMessageIndex, plaintexts);
@@ -246,7 +246,7 @@ for (const place of DAEMON_PLACES) {
       assert.deepEqual((await bob.read(dest.readCap, index)).plaintext, utf8("d"));
     });
 
-    test("a copy onto a box that is taken fails with code 10 and the envelope's number", async () => {
+    test("a copy onto a taken box fails with code 10 and the envelope's number", async () => {
       const dest = await newStream(alice);
       const second = await alice.nextMessageBoxIndex(dest.firstMessageIndex);
       await alice.write(dest.writeCap, second, "in the way", { ifExists: "error" });
@@ -270,7 +270,7 @@ for (const place of DAEMON_PLACES) {
       await assertEmpty(dest, next);
     });
 
-    test("a copy that is repeated is a success, and its stream stays as it is", async () => {
+    test("a repeated copy is a success, and its stream does not change", async () => {
       const dest = await newStream(alice);
       const { envelopes } = await alice.createCourierEnvelopesFromPayload({
         payload: utf8("once"),
@@ -285,12 +285,13 @@ for (const place of DAEMON_PLACES) {
       await alice.startResendingCopyCommand(temporary.writeCap, { courier });
       await alice.startResendingCopyCommand(temporary.writeCap, { courier });
       assert.deepEqual((await readAll(bob, dest, 1)).boxes, [utf8("once")]);
-      // As on a real network, where couriers try to delete it and cannot (docs/differences.md).
+      // As on a real network, where couriers try to delete the stream and cannot
+      // (docs/differences.md).
       const left = await bob.read(temporary.readCap, temporary.firstMessageIndex);
       assert.deepEqual(left.plaintext, envelopes[0]);
     });
 
-    test("a stream that ends within an envelope is a failed copy that blames no replica", async () => {
+    test("a copy of a stream that ends within an envelope fails without blaming a replica", async () => {
       const dest = await newStream(alice);
       const { envelopes } = await alice.createCourierEnvelopesFromPayload({
         payload: somePayload(300),
@@ -300,7 +301,7 @@ for (const place of DAEMON_PLACES) {
         isLast: true,
       });
       const cut = envelopes[0]!.slice();
-      // Flags: the first element of the stream is the last as well now.
+      // Flags: the first element of the stream is now also the last.
       cut[0] = 3;
       await assert.rejects(copyElements([cut]), (error: unknown) => {
         assert.ok(error instanceof CopyCommandFailedError);
@@ -312,7 +313,7 @@ for (const place of DAEMON_PLACES) {
       await assertEmpty(dest, dest.firstMessageIndex);
     });
 
-    test("a stream that lost a box in the middle is a failed copy that writes nothing", async () => {
+    test("a copy of a stream that lost a box in the middle fails and writes nothing", async () => {
       const dest = await newStream(alice);
       const { envelopes } = await alice.createCourierEnvelopesFromPayload({
         payload: somePayload(3000),
@@ -330,7 +331,7 @@ for (const place of DAEMON_PLACES) {
       await assertEmpty(dest, dest.firstMessageIndex);
     });
 
-    test("a stream whose end was never written fails after patience, and says with what", async () => {
+    test("a copy of a stream without an end fails after all tries, with the reason", async () => {
       const dest = await newStream(alice);
       const { envelopes } = await alice.createCourierEnvelopesFromPayload({
         payload: somePayload(3000),
@@ -349,7 +350,7 @@ for (const place of DAEMON_PLACES) {
       });
     });
 
-    test("a copy command can be cancelled from another call", async () => {
+    test("another call can cancel a copy command", async () => {
       const temporary = await newStream(alice);
       const copying = alice.startResendingCopyCommand(temporary.writeCap);
       const ended = assert.rejects(copying, StartResendingCancelledError);
@@ -359,9 +360,9 @@ for (const place of DAEMON_PLACES) {
       assert.equal(both.daemon.daemon.load.operations, 0);
     });
 
-    // Behind the gateway every box is several real packets, each sealed and opened nine times.
+    // Through the gateway every box takes several real packets, each sealed and opened nine times.
     const length = place === "inside" ? 200_000 : 20_000;
-    test(`copy() takes ${length} bytes to two streams`, async () => {
+    test(`copy() delivers ${length} bytes to two streams`, async () => {
       const [one, two] = [await newStream(alice), await newStream(alice)];
       const payload = somePayload(length);
       const phases = new Set<string>();
@@ -382,7 +383,7 @@ for (const place of DAEMON_PLACES) {
       }
     });
 
-    test("copy() says which box was in the way and what stays written", async () => {
+    test("copy() names the taken box and says what stays written", async () => {
       const [one, two] = [await newStream(alice), await newStream(alice)];
       await alice.write(two.writeCap, two.firstMessageIndex, "taken", { ifExists: "error" });
       const destinations = [one, two].map(({ writeCap, firstMessageIndex }) => ({
@@ -398,7 +399,7 @@ for (const place of DAEMON_PLACES) {
       });
     });
 
-    test("copy() goes on while a replica is offline", async () => {
+    test("copy() continues while a replica is offline", async () => {
       const { replicas } = both.daemon.storage;
       const dest = await newStream(alice);
       const payload = somePayload(6000);
@@ -414,7 +415,7 @@ for (const place of DAEMON_PLACES) {
       }
     });
 
-    test("copy() can be aborted, and nothing of it goes on", async () => {
+    test("copy() can be aborted, and stops completely", async () => {
       const dest = await newStream(alice);
       const abort = new AbortController();
       const reason = new Error("enough");

@@ -1,10 +1,10 @@
-/** Real processes that are killed with -9, at random moments and in the middle of traffic. */
+/** Real processes that receive kill -9 at random moments in the middle of traffic. */
 import { describe, it } from "node:test";
 import { killClients, killDaemon } from "./crashes-run.js";
 
 describe("kill -9", () => {
   it("of the daemon, 10 times in the middle of traffic, loses nothing", (t) => killDaemon(10, t));
 
-  it("of a client, 5 times during sends, leaves a daemon that serves others", (t) =>
+  it("of a client, 5 times during sends, does not affect the daemon's other clients", (t) =>
     killClients(5, t));
 });

@@ -1,6 +1,6 @@
 /**
- * Only one process can have a data directory, however two meet; and a process that dies releases
- * it.
+ * Only one process can hold a data directory, whichever way two try; and a process that dies
+ * releases it.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -19,11 +19,11 @@ describe("a data directory", () => {
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
-  it("goes to one of two who start together", { timeout: 300_000 }, () =>
+  it("belongs to only one of two daemons that start together", { timeout: 300_000 }, () =>
     raceForDirectories(folder, 6),
   );
 
-  it("is not taken by another PID namespace, a worker or under another name", async (t) => {
+  it("is refused to another PID namespace, to a worker, and under another name", async (t) => {
     const path = join(folder, "held");
     const link = join(folder, "link");
     await using held = await DevDaemon.start({ dataDirectory: path });
@@ -37,7 +37,7 @@ describe("a data directory", () => {
         refused,
       );
       await worker.terminate();
-      // The refusal must not have cost the holder its lock.
+      // The refusal must not release the holder's lock.
       assert.match(await tryToTake(name), refused);
     }
     const around = ["unshare", "--pid", "--fork", "--mount-proc"];
@@ -48,7 +48,7 @@ describe("a data directory", () => {
     }
   });
 
-  it("that a worker has is not taken by its own process or another one", async () => {
+  it("is refused to the process of the worker that holds it, and to others", async () => {
     const path = join(folder, "worker");
     const worker = new Worker(script, { workerData: path });
     const said = (): Promise<unknown> => new Promise((resolve) => worker.once("message", resolve));

@@ -1,5 +1,6 @@
 /**
- * Data directories with other parameters than requested, open to others, or of an older version.
+ * Data directories with other parameters than requested, with access for other users, or of an
+ * older version.
  */
 import assert from "node:assert/strict";
 import {
@@ -60,7 +61,7 @@ describe("a data directory", () => {
     });
   }
 
-  it("keeps its network: what is left out is as it was, other values are refused", async () => {
+  it("keeps its network: omitted options stay as they were, other values are refused", async () => {
     await (await start({ replicas: 3, couriers: 2, epochMs: 60_000 })).close();
     await refuses(
       { replicas: 5 },
@@ -78,7 +79,7 @@ describe("a data directory", () => {
     }
   });
 
-  it("is refused when others can get at it", async () => {
+  it("is refused when other users can access it", async () => {
     if (process.platform === "win32") return;
     for (const mode of [0o777, 0o755, 0o710]) {
       mkdirSync(path, { recursive: true });
@@ -90,7 +91,7 @@ describe("a data directory", () => {
     await (await start()).close();
   });
 
-  it("never writes through a link that somebody put there", async () => {
+  it("is never written through a link that somebody put there", async () => {
     const target = join(root, "target");
     writeFileSync(target, "somebody's");
     mkdirSync(path, { mode: 0o700 });
@@ -106,13 +107,13 @@ describe("a data directory", () => {
     assert.equal(readFileSync(target, "utf8"), "somebody's");
   });
 
-  it("without its seed is refused: nothing in it could be read", async () => {
+  it("is refused without its seed, because nothing in it could be read", async () => {
     await (await start()).close();
     rmSync(join(path, "seed"));
     await refuses({}, /seed is missing, and without it nothing in its directory can be read/);
   });
 
-  it("is not opened for options that cannot be", async () => {
+  it("is not opened with invalid options", async () => {
     for (const wrong of [
       { epochMs: 1 },
       { mixesPerLayer: 0 },
@@ -135,7 +136,7 @@ describe("a data directory", () => {
     }
   });
 
-  it("closes while boxes are handed on, again and again", async () => {
+  it("closes while boxes are replicated, again and again", async () => {
     {
       await using daemon = await start({ listen: "tcp:127.0.0.1:0" });
       await using client = await ThinClient.connect(daemon.config());
@@ -152,7 +153,7 @@ describe("a data directory", () => {
     }
   });
 
-  it("of before is taken over, whatever is damaged in its files", async () => {
+  it("of an older version is taken over, whatever is damaged in its files", async () => {
     const made = await makeOld(path);
     for (const [box, index] of made.indices.entries()) {
       await using daemon = await start({ listen: "tcp:127.0.0.1:0" });
@@ -166,7 +167,7 @@ describe("a data directory", () => {
     for (const line of told.splice(0)) assert.match(line, /damaged: 108 bytes of replica-\d.boxes/);
   });
 
-  it("of before is refused while its older daemon may run", async () => {
+  it("of an older version is refused while its older daemon may run", async () => {
     mkdirSync(path, { mode: 0o700 });
     writeFileSync(join(path, "replica-0.boxes"), "");
     writeFileSync(join(path, "lock"), `${process.ppid}\n`);
@@ -174,7 +175,7 @@ describe("a data directory", () => {
   });
 });
 
-/** A record in a file as it was: length, CRC-32 of length and record, record. */
+/** A record in an old file: length, CRC-32 of length and record, record. */
 function oldRecord(record: Uint8Array): Uint8Array {
   const header = Buffer.alloc(8);
   header.writeUInt32BE(record.length);
@@ -182,7 +183,7 @@ function oldRecord(record: Uint8Array): Uint8Array {
   return Buffer.concat([header, record]);
 }
 
-/** A directory as it was before there was a database in it, with three boxes and some damage. */
+/** A directory from before the database, with three boxes and some damage. */
 async function makeOld(
   path: string,
 ): Promise<{ readonly readCap: ReadCap; readonly indices: MessageBoxIndex[] }> {
@@ -207,11 +208,11 @@ async function makeOld(
   }
   mkdirSync(path, { mode: 0o700 });
   for (const name of ["seed", "born"]) copyFileSync(join(source, name), join(path, name));
-  // A process that is gone.
+  // A process that has ended.
   writeFileSync(join(path, "lock"), "999999999\n");
   const store = await RecordStore.open(await levelPlaceIn(source, "the source"));
   for (let replica = 0; replica < 5; replica++) {
-    // As a record whose length was damaged.
+    // Simulates a record with a damaged length.
     const frames: Uint8Array[] = [Buffer.alloc(108, 0xff)];
     for (const group of store.groups(`replica ${replica} week `)) {
       const epoch = Buffer.alloc(8);
@@ -228,7 +229,7 @@ async function makeOld(
 }
 
 describe("a daemon that is closed while it is restarted", () => {
-  it("does not listen any more", async () => {
+  it("no longer listens", async () => {
     for (let turns = 0; turns < 8; turns++) {
       const daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });
       const { dial } = daemon.config();

@@ -1,4 +1,4 @@
-/** A data directory after the end of its process: orderly or killed, and with a second process. */
+/** A data directory after its process ended or was killed, and with a second process. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
@@ -24,7 +24,7 @@ describe("a data directory", () => {
   const start = (): Promise<DevDaemon> =>
     DevDaemon.start({ listen: "tcp:127.0.0.1:0", dataDirectory: join(folder, "data") });
 
-  it("gives the same network and the same boxes after an orderly end", async () => {
+  it("keeps the network and its boxes after an orderly end", async () => {
     const keys = await (async () => {
       await using daemon = await start();
       await using client = await ThinClient.connect(daemon.config());
@@ -48,7 +48,7 @@ describe("a data directory", () => {
       const made = await client.newKeypair(new Uint8Array(32).fill(2));
       let index = made.firstMessageIndex;
       for (let i = 0; i < 5; i++) {
-        // The courier's acknowledgement is all that is waited for.
+        // The test waits only for the courier's acknowledgement.
         const written = await client.write(made.writeCap, index, `box ${i}`);
         index = written.nextMessageBoxIndex;
       }
@@ -92,7 +92,7 @@ describe("a data directory", () => {
     }
   });
 
-  it("belongs to one at a time", async () => {
+  it("belongs to one daemon at a time", async () => {
     await using first = await start();
     assert.ok(first.isRunning);
     await assert.rejects(start(), (error: unknown) => {
@@ -105,7 +105,7 @@ describe("a data directory", () => {
     });
   });
 
-  it("makes the folders above it, and says what is in the way", async () => {
+  it("creates its parent folders, and names what is in the way", async () => {
     const deep = join(folder, "a", "b", "c");
     await (await DevDaemon.start({ dataDirectory: deep })).close();
     assert.ok((await stat(deep)).isDirectory());
@@ -118,7 +118,7 @@ describe("a data directory", () => {
     }
   });
 
-  it("is readable by its owner only, and refuses a seed of a wrong form", async () => {
+  it("is readable only by its owner, and refuses a malformed seed", async () => {
     await (await start()).close();
     const seed = join(folder, "data", "seed");
     assert.equal((await stat(seed)).mode & 0o777, 0o600);
@@ -129,7 +129,7 @@ describe("a data directory", () => {
   });
 });
 
-/** A process of its own with the daemon in it, to be killed. */
+/** A separate process with the daemon, to be killed. */
 async function startChild(
   data: string,
 ): Promise<{ address: string; process: ChildProcess; exited: Promise<unknown> }> {

@@ -1,4 +1,4 @@
-/** Epochs come and go while operations wait; on a virtual clock, weeks take no time. */
+/** Epochs pass while operations wait; on a virtual clock, weeks take no time. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { utf8 } from "../../src/bytes/bytes.js";
@@ -15,7 +15,7 @@ const hour = 3_600_000;
 const week = 7 * 24 * hour;
 
 describe("epochs", { timeout: 120_000 }, () => {
-  test("operations go on over the end of epochs, and clients see each document", async () => {
+  test("operations continue over the end of epochs, and clients see each document", async () => {
     await using both = await TwoClients.start();
     const { alice, bob, daemon } = both;
     const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
@@ -33,7 +33,7 @@ describe("epochs", { timeout: 120_000 }, () => {
     assert.equal(raw.epoch, first + 3);
   });
 
-  test("an envelope of two weeks ago is refused; read() and write() make fresh ones", async () => {
+  test("an envelope from two weeks ago is refused, and read() and write() seal fresh ones", async () => {
     await using both = await TwoClients.start({ epochMs: week });
     const { alice, bob, daemon } = both;
     const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
@@ -45,7 +45,7 @@ describe("epochs", { timeout: 120_000 }, () => {
     assert.deepEqual((await reading).plaintext, utf8("fresh"));
   });
 
-  test("envelopes that were sealed just before the end of a week are served after it", async () => {
+  test("envelopes sealed just before the end of a week are served after it", async () => {
     const thisWeek = epochAt(Date.UTC(2026, 0, 1), REPLICA_EPOCH_MS).epoch;
     const boundary = epochStart(thisWeek + 1, REPLICA_EPOCH_MS);
     const clock = new VirtualClock(boundary - hour);
@@ -72,7 +72,7 @@ describe("epochs", { timeout: 120_000 }, () => {
     await using both = await TwoClients.start({ clock, epochMs: 24 * hour, seed: "weeks" });
     const { alice, bob, daemon } = both;
     const { writeCap, readCap, firstMessageIndex } = await clock.runUntil(newStream(alice));
-    // Waiting with the usual pace of a poll a second would be three million polls.
+    // Waiting with the usual poll every second would take three million polls.
     const quiet = (away: boolean): void => daemon.network.faults.setOnline(!away);
     const reading = bob.read(readCap, firstMessageIndex);
     let ended = false;
@@ -93,7 +93,7 @@ describe("epochs", { timeout: 120_000 }, () => {
     assert.deepEqual((await clock.runUntil(reading)).plaintext, utf8("five weeks"));
   });
 
-  test("a replica that leaves and comes back disturbs no waiting read", async () => {
+  test("a replica that leaves and comes back does not disturb a waiting read", async () => {
     const clock = new VirtualClock();
     await using both = await TwoClients.start({ clock, seed: "one away" });
     const { alice, bob, daemon } = both;
@@ -117,7 +117,7 @@ describe("epochs", { timeout: 120_000 }, () => {
       assert.deepEqual((await clock.runUntil(read)).plaintext, utf8("there"));
   });
 
-  test("a read whose replicas have all left goes on when they are back", async () => {
+  test("a read whose replicas have all left continues when they are back", async () => {
     const clock = new VirtualClock();
     await using both = await TwoClients.start({ clock, seed: "all away" });
     const { alice, bob, daemon } = both;
@@ -150,7 +150,7 @@ describe("epochs", { timeout: 120_000 }, () => {
     await assert.rejects(read(), BoxIDNotFoundError);
   });
 
-  test("while no document comes, what is there is used, then calls fail or wait, then go on", async () => {
+  test("without new documents the last one is used, then calls fail, and work once documents are back", async () => {
     const clock = new VirtualClock();
     await using both = await TwoClients.start({ clock, epochMs: hour, seed: "withheld" });
     const { alice, bob, daemon } = both;
@@ -173,7 +173,7 @@ describe("epochs", { timeout: 120_000 }, () => {
     assert.deepEqual(plaintext, utf8("again"));
   });
 
-  test("a wall clock that is set two hours ahead, and back, leaves nobody without a document", async () => {
+  test("every client has a document after the wall clock is set two hours ahead or back", async () => {
     for (const hours of [2, -2]) {
       const clock = new WallClock();
       await using both = await TwoClients.start({ clock, seed: `jump ${hours}` });
@@ -183,7 +183,7 @@ describe("epochs", { timeout: 120_000 }, () => {
       for (const aheadMs of [hours * hour, 0]) {
         clock.aheadMs = aheadMs;
         const epochs = before + (aheadMs === 0 ? 0 : hours * 3);
-        // Whoever needs a document has it at once.
+        // A call that needs a document gets one at once.
         const index = aheadMs === 0 ? 1 : 0;
         const place =
           index === 0
@@ -194,7 +194,7 @@ describe("epochs", { timeout: 120_000 }, () => {
         const read = await clock.runUntil(bob.read(readCap, place));
         assert.deepEqual(read.plaintext, utf8("after the jump"));
         assert.ok(clock.monotonic() - startedMs < 5000);
-        // Whoever needs none is told of it within 10 s.
+        // A client that does not need one is told within 10 s.
         await clock.advance(10_000);
         assert.equal((await clock.runUntil(alice.getPkiDocumentRaw())).epoch, epochs);
         assert.equal(alice.pkiDocument()!.epoch, epochs);
@@ -202,7 +202,7 @@ describe("epochs", { timeout: 120_000 }, () => {
     }
   });
 
-  test("a network that nobody asks has its document within 10 s after the wall clock was set", async () => {
+  test("an idle network has its document within 10 s after the wall clock is set", async () => {
     const clock = new WallClock();
     await using both = await TwoClients.start({ clock, seed: "alone" });
     for (const aheadMs of [2 * hour, 0]) {
@@ -215,7 +215,7 @@ describe("epochs", { timeout: 120_000 }, () => {
   });
 });
 
-/** A clock whose wall is set while its timers stay where they are, as after sleep or by hand. */
+/** A clock whose wall time can be set without moving its timers, as after sleep or by hand. */
 class WallClock extends VirtualClock {
   aheadMs = 0;
 

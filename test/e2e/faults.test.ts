@@ -63,7 +63,7 @@ describe("faults", { timeout: 120_000 }, () => {
   }
 
   for (const [code, type] of replicaClasses) {
-    test(`a replica's code ${code} to a write is ${type.name}`, async () => {
+    test(`a replica's code ${code} to a write gives ${type.name}`, async () => {
       both.failReplicas(code);
       const writing = alice.startResendingEncryptedMessageReturnBoxExists(await sealedWrite());
       await assert.rejects(writing, (error: unknown) => {
@@ -76,13 +76,13 @@ describe("faults", { timeout: 120_000 }, () => {
   }
 
   for (const [code, type] of replicaClasses.slice(0, -1)) {
-    test(`a replica's code ${code} to a read is ${type.name}`, async () => {
+    test(`a replica's code ${code} to a read gives ${type.name}`, async () => {
       both.failReplicas(code);
       await assert.rejects(bob.startResendingEncryptedMessageNoRetry(await sealedRead()), type);
     });
   }
 
-  test("a replica's code 11 to a read is TombstoneError when the tombstone is signed", async () => {
+  test("a replica's code 11 to a read gives TombstoneError if the tombstone is signed", async () => {
     const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
     const { nextMessageBoxIndex } = await alice.write(writeCap, firstMessageIndex, "still there", {
       ifExists: "error",
@@ -101,7 +101,7 @@ describe("faults", { timeout: 120_000 }, () => {
     assert.deepEqual((await read()).plaintext, utf8("still there"));
   });
 
-  test("a tombstone that nobody signed is InvalidTombstoneSignatureError", async () => {
+  test("an unsigned tombstone gives InvalidTombstoneSignatureError", async () => {
     both.failReplicas(11);
     await assert.rejects(
       bob.startResendingEncryptedMessageNoRetry(await sealedRead()),
@@ -110,7 +110,7 @@ describe("faults", { timeout: 120_000 }, () => {
   });
 
   for (const [code, type] of courierClasses) {
-    test(`a courier's code ${code} is ${type.name}`, async () => {
+    test(`a courier's code ${code} gives ${type.name}`, async () => {
       const { couriers } = both.daemon.storage;
       for (const courier of couriers) {
         courier.handle = async ({ payload }) => {
@@ -145,10 +145,10 @@ describe("faults", { timeout: 120_000 }, () => {
     });
   }
 
-  test("an envelope cut short is refused by the courier itself", async () => {
+  test("the courier itself refuses a truncated envelope", async () => {
     const sealed = await sealedRead();
     const ciphertext = sealed.messageCiphertext.slice();
-    // The length of the sealed message, in front of it: one byte less than there is.
+    // The length of the sealed message is in front of it: one byte less than the actual length.
     const at = 1 + 2 + 60 + 60 + 1 + 8 + 2 + 32;
     const view = new DataView(ciphertext.buffer);
     view.setUint32(at, view.getUint32(at) - 1);
@@ -158,7 +158,7 @@ describe("faults", { timeout: 120_000 }, () => {
     );
   });
 
-  test("an answer to another envelope's key is MKEMDecryptionFailedError", async () => {
+  test("an answer sealed to another envelope's key gives MKEMDecryptionFailedError", async () => {
     const [mine, other] = [await sealedRead(), await sealedRead()];
     const { envelopeDescriptor } = other;
     await assert.rejects(
@@ -167,7 +167,7 @@ describe("faults", { timeout: 120_000 }, () => {
     );
   });
 
-  test("a box of another stream than asked for is BACAPDecryptionFailedError", async () => {
+  test("a box of another stream than requested gives BACAPDecryptionFailedError", async () => {
     const one = await newStream(alice);
     await alice.write(one.writeCap, one.firstMessageIndex, "one", { ifExists: "error" });
     const two = await newStream(alice);
@@ -179,7 +179,7 @@ describe("faults", { timeout: 120_000 }, () => {
     );
   });
 
-  test("full replicas refuse data and still take tombstones", async () => {
+  test("full replicas refuse data and still accept tombstones", async () => {
     const stream = await newStream(alice);
     const { writeCap, readCap, firstMessageIndex } = stream;
     const { nextMessageBoxIndex } = await alice.write(writeCap, firstMessageIndex, "before", {
@@ -201,7 +201,7 @@ describe("faults", { timeout: 120_000 }, () => {
     await assert.rejects(bob.read(readCap, firstMessageIndex), errors.TombstoneError);
   });
 
-  test("a write that replicas refuse for now is lost, although a courier acknowledged it", async () => {
+  test("a write that replicas temporarily refuse is lost, although a courier acknowledged it", async () => {
     const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
     both.failReplicas(7);
     await alice.write(writeCap, firstMessageIndex, "in time");
@@ -210,13 +210,14 @@ describe("faults", { timeout: 120_000 }, () => {
       bob.read(readCap, firstMessageIndex, { wait: false }),
       errors.BoxIDNotFoundError,
     );
-    // The replicas' word is: `ifExists: "error"` waits for it, and the same bytes do not conflict.
+    // The answer of the replicas counts: `ifExists: "error"` waits for it, and the same bytes do
+    // not conflict.
     await alice.write(writeCap, firstMessageIndex, "in time", { ifExists: "error" });
     const { plaintext } = await bob.read(readCap, firstMessageIndex);
     assert.deepEqual(plaintext, utf8("in time"));
   });
 
-  test("each single replica may be offline: boxes are written and read", async () => {
+  test("boxes can be written and read while any single replica is offline", async () => {
     for (const { faults } of both.daemon.storage.replicas) {
       faults.offline = true;
       const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
@@ -239,7 +240,7 @@ describe("faults", { timeout: 120_000 }, () => {
     assert.equal(both.daemon.network.describe().traffic.lost, lost + 2);
   });
 
-  test("what is started while the mixnet is away is done when it is back", async () => {
+  test("operations started while the mixnet is away complete when it is back", async () => {
     const { faults } = both.daemon.network;
     const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
     faults.setOnline(false);

@@ -1,4 +1,4 @@
-/** A network that forgets its boxes when its daemon ends, during work with many of them. */
+/** A network that loses its boxes when its daemon ends, during work with many of them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CopyFailedError } from "../../src/errors/partial-results.js";
@@ -7,7 +7,7 @@ import { DevDaemon } from "../../src/testing/dev-daemon.js";
 import { newStream, somePayload } from "./two-clients.js";
 
 test(
-  "a copy does not go on over a daemon that forgot the boxes written before",
+  "a copy fails if a new daemon forgot the boxes written before",
   { timeout: 120_000 },
   async () => {
     await using before = await DevDaemon.start({ seed: "one network" });

@@ -19,7 +19,7 @@ import {
   pinnedGateway,
 } from "../gateway/scripted-network.js";
 
-test("a thin client talks to the echo through our daemon, a gateway and real Sphinx packets", async () => {
+test("a thin client reaches the echo service through our daemon, a gateway and real Sphinx packets", async () => {
   const periodMs = DEFAULT_EPOCH_MS;
   const network = new ScriptedNetwork(realClock, () => epochAt(realClock.now(), periodMs).epoch);
   const link = new GatewayLink({
@@ -61,7 +61,7 @@ test("a thin client talks to the echo through our daemon, a gateway and real Sph
   assert.match(utf8ToText(reply), /^through a real link/);
   assert.deepEqual(network.failures, []);
   assert.deepEqual(faults, []);
-  // Every packet had its tick of the schedule, and ticks without work carried a decoy.
+  // Every packet left at a tick of the schedule, and ticks without work carried a decoy.
   assert.equal(link.describe().sent, network.echoed.length);
   await client.stop();
   await daemon.close();

@@ -12,7 +12,7 @@ const started = (options: object = {}): Promise<DevDaemon> =>
   DevDaemon.start({
     gateway: "tcp:127.0.0.1:0",
     mixing: "realistic",
-    // A machine that runs many tests at once is late now and then.
+    // A machine that runs many tests at once is sometimes late.
     kindMixes: true,
     ...quickRates,
     ...options,
@@ -31,7 +31,7 @@ async function echo(client: ThinClient, text: string): Promise<string> {
   return utf8ToText(reply).replace(/\0+$/, "");
 }
 
-test("an echo through the port, and a box from inside the network to outside", async () => {
+test("an echo passes through the port, and a box written inside the network is read outside", async () => {
   await using network = await started();
   await using joined = new JoinedDaemon(network);
   const outside = await clientOf(joined);
@@ -56,8 +56,8 @@ test("an echo through the port, and a box from inside the network to outside", a
   await outside.stop();
 });
 
-test("a network with sphinx mixing serves its own daemon and another's alike", async () => {
-  // Its own daemon sends decoys, and each takes a while to make and to unwrap.
+test("a network with Sphinx mixing serves its own daemon and another's alike", async () => {
+  // Its own daemon sends decoys, and each takes a while to build and to unwrap.
   await using network = await started({ mixing: undefined, lambdaP: 0.02 });
   await using joined = new JoinedDaemon(network);
   assert.equal(network.network.describe().mixing, "sphinx");
@@ -73,7 +73,7 @@ test("a network with sphinx mixing serves its own daemon and another's alike", a
   await outside.stop();
 });
 
-test("epochs go by, and the daemon has each document in time", async () => {
+test("a joined daemon has each epoch's document in time", async () => {
   const epochMs = 3000;
   await using network = await started({ epochMs });
   await using joined = new JoinedDaemon(network);
@@ -89,7 +89,7 @@ test("epochs go by, and the daemon has each document in time", async () => {
   await client.stop();
 });
 
-test("a gateway that goes and comes back, with its network or without", async () => {
+test("a joined daemon reconnects when the gateway returns, with or without a new network", async () => {
   const seed = "killed and restarted";
   let network = await started({ seed });
   const gateway = network.gateway!.addresses[0]!.replace("tcp://", "tcp:");
@@ -114,7 +114,7 @@ async function until(isSo: () => boolean): Promise<void> {
   while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
-test("addresses that clients cannot dial, and a network in which time stands still", async () => {
+test("addresses that clients cannot dial are refused, and so is instant mixing", async () => {
   for (const gateway of ["unix:/tmp/gateway.sock", "tcp:0.0.0.0:0", "tcp:[::]:0", "nonsense"]) {
     await assert.rejects(started({ gateway, allowRemote: true }), ConfigError);
   }

@@ -15,7 +15,7 @@ interface Measured {
 
 const inMegabytes = (bytes: number): string => (bytes / 1024 / 1024).toFixed(2);
 
-describe("the heap is where it was", () => {
+describe("the heap returns to its size", () => {
   const cases: [what: string, count: number][] = [
     ["round-trips", 1_000_000],
     ["reconnects", 1000],

@@ -1,4 +1,4 @@
-/** Broken connections and daemons that end: waiting work is resumed. */
+/** Broken connections and daemons that end: waiting work is resumed afterwards. */
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { utf8 } from "../../src/bytes/bytes.js";
@@ -29,14 +29,14 @@ describe("resume", { timeout: 120_000 }, () => {
     });
   }
 
-  /** Waits until the daemon carries on so many operations. */
+  /** Waits until the daemon has `count` operations. */
   async function operations(count: number): Promise<void> {
     while (both.daemon.daemon.load.operations !== count) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   }
 
-  test("a read that waits outlives a dropped connection", async () => {
+  test("a waiting read survives a dropped connection", async () => {
     const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
     const sealed = await bob.encryptRead(readCap, firstMessageIndex);
     const reads = [
@@ -57,9 +57,9 @@ describe("resume", { timeout: 120_000 }, () => {
     await operations(0);
   });
 
-  test("an answer that is lost while the client is away is asked for again", async () => {
+  test("an answer that is lost while the client is away is requested again", async () => {
     const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
-    // Another client, which comes back only when its answer was there and is lost.
+    // Another client, which returns only after its answer arrived and was lost.
     const { dial } = both.daemon.config();
     let mayConnect = Promise.resolve();
     let comeBack!: () => void;
@@ -85,13 +85,13 @@ describe("resume", { timeout: 120_000 }, () => {
     assert.deepEqual((await reading).plaintext, utf8("while away"));
   });
 
-  test("a daemon that was killed and started again is told everything anew", async () => {
+  test("a daemon that was killed and restarted gets all requests again", async () => {
     const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
     const reading = bob.read(readCap, firstMessageIndex);
     await operations(1);
     const back = Promise.all([reconnected(alice), reconnected(bob)]);
     await both.daemon.crash();
-    // Local requests and operations that are made meanwhile wait for the new one.
+    // Local requests and operations that start meanwhile wait for the new daemon.
     const counting = alice.getMessageBoxIndexCounter(firstMessageIndex);
     const writing = alice.write(writeCap, firstMessageIndex, "new daemon");
     await both.daemon.restart();
@@ -105,7 +105,7 @@ describe("resume", { timeout: 120_000 }, () => {
     await operations(0);
   });
 
-  test("a daemon of the same instance that forgot the session is told everything anew", async () => {
+  test("a daemon of the same instance that forgot the session gets all requests again", async () => {
     const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
     const reading = bob.read(readCap, firstMessageIndex);
     await operations(1);
@@ -135,7 +135,7 @@ describe("resume", { timeout: 120_000 }, () => {
     assert.deepEqual((await reading).plaintext, utf8("restarted"));
   });
 
-  test("a cancel during the break ends the call at once, and the daemon hears of it", async () => {
+  test("a cancel while disconnected ends the call at once, and reaches the daemon later", async () => {
     const { readCap, firstMessageIndex } = await newStream(alice);
     const sealed = await bob.encryptRead(readCap, firstMessageIndex);
     const reading = assert.rejects(
@@ -155,7 +155,7 @@ describe("resume", { timeout: 120_000 }, () => {
     await operations(0);
   });
 
-  test("a copy outlives a dropped connection and a killed daemon", async () => {
+  test("a copy survives a dropped connection and a killed daemon", async () => {
     const dest = await newStream(alice);
     const payload = somePayload(60_000);
     let boxes = 0;
@@ -177,7 +177,7 @@ describe("resume", { timeout: 120_000 }, () => {
     assert.deepEqual(Buffer.concat(got), Buffer.from(payload));
   });
 
-  test("an application that was started again takes its session up by the token", async () => {
+  test("a restarted application resumes its session with the token", async () => {
     const carol = await Client.connect(both.daemon.config());
     const { sessionToken } = carol;
     const sessions = both.daemon.daemon.load.sessions;
@@ -188,7 +188,7 @@ describe("resume", { timeout: 120_000 }, () => {
     assert.equal(both.daemon.daemon.load.sessions, sessions);
   });
 
-  test("sessions taken up again and again leave no reads behind; writes go on", async () => {
+  test("repeatedly resumed sessions leave no reads behind, and writes continue", async () => {
     const dest = await newStream(alice);
     const { writeCap, readCap, firstMessageIndex } = dest;
     const sessionToken = new Uint8Array(16).fill(0x5e);
@@ -206,7 +206,7 @@ describe("resume", { timeout: 120_000 }, () => {
     }
     const carol = await Client.connect(both.daemon.config(), { sessionToken });
     const sealed = await carol.encryptWrite(utf8("goes on"), writeCap, firstMessageIndex);
-    // Begun, and every packet of it is lost: a start whose packet has not left ends with its client.
+    // Started, but every packet is lost: a start whose packet has not left ends with its client.
     both.daemon.network.faults.setLoss(1);
     const writing = assert.rejects(carol.startResendingEncryptedMessage(sealed), ClientClosedError);
     await operations(1);
@@ -216,7 +216,7 @@ describe("resume", { timeout: 120_000 }, () => {
     await operations(1);
     both.daemon.network.faults.setLoss(0);
     both.daemon.network.faults.setOnline(true);
-    // Nothing is sent again for an application that is away.
+    // Nothing is sent again for an absent application.
     const again = await Client.connect(both.daemon.config(), { sessionToken });
     await operations(0);
     assert.deepEqual((await bob.read(readCap, firstMessageIndex)).plaintext, utf8("goes on"));

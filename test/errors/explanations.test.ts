@@ -11,7 +11,7 @@ import {
 } from "../../src/errors/errors.js";
 import { errorSamples } from "../docs/error-samples.js";
 
-test("every code has an error, an explanation, and both carry the same code", () => {
+test("every code has an error and an explanation with the same code", () => {
   assert.deepEqual(new Set(Object.keys(errorSamples)), new Set(ERROR_CODES));
   assert.ok(ERROR_CODES.length >= 60);
   for (const [code, error] of Object.entries(errorSamples)) {
@@ -38,12 +38,12 @@ test("an explanation is whole sentences that say what happened and what to do", 
   }
 });
 
-test("a code that is none is refused", () => {
+test("an unknown code is refused", () => {
   assert.throws(() => explainError("ERR_NOTHING" as ErrorCode), /`code` must be .*"ERR_NOTHING"/);
   assert.throws(() => explainError("toString" as ErrorCode), RangeError);
 });
 
-test("numbers on the wire stand in the errors, and only there", () => {
+test("only errors with a number on the wire have a number", () => {
   const numbers = Object.values(errorSamples).map(
     (error) => [error.code, error.errorCode] as const,
   );

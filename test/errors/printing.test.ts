@@ -1,4 +1,7 @@
-/** Errors are logged unchanged: a logger must find no secret in one, and must not fail on one. */
+/**
+ * Applications log errors unchanged: an error must not contain a secret, and must not break a
+ * logger.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
@@ -6,7 +9,7 @@ import { ConnectError, CopyCommandFailedError } from "../../src/errors/errors.js
 import { CopyFailedError } from "../../src/errors/partial-results.js";
 import { errorSamples } from "../docs/error-samples.js";
 
-test("no error shows bytes: they may be capabilities or keys", () => {
+test("no error shows bytes, because they may be capabilities or keys", () => {
   for (const [code, error] of Object.entries(errorSamples)) {
     const json = JSON.stringify(error);
     assert.match(json, new RegExp(`"code":"${code}"`));
@@ -15,7 +18,7 @@ test("no error shows bytes: they may be capabilities or keys", () => {
   }
 });
 
-test("a failed copy can be turned into JSON, the bigint of its cause as digits", () => {
+test("a failed copy can be converted to JSON, with the bigint of its cause as digits", () => {
   const cause = new CopyCommandFailedError(10, 2n ** 60n);
   const place = { phase: "copy", destination: null, boxesCopied: null } as const;
   const json = JSON.parse(JSON.stringify(new CopyFailedError(cause, place)));
@@ -23,7 +26,7 @@ test("a failed copy can be turned into JSON, the bigint of its cause as digits",
   assert.equal(json.cause.code, "THIN_CLIENT_ERROR_COPY_COMMAND_FAILED");
 });
 
-test("JSON of every error has its name and message, and its cause's", () => {
+test("the JSON of every error has its name and message, and those of its cause", () => {
   for (const error of Object.values(errorSamples)) {
     const json = JSON.parse(JSON.stringify(error));
     assert.deepEqual([json.name, json.message], [error.name, error.message]);

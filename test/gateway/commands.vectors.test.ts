@@ -23,7 +23,7 @@ const codecs = {
 /** The only number in the file that JSON.parse rounds. */
 const largeEpoch = 72623859790382856n;
 
-test("commands have the reference's bytes and padding, and read back", () => {
+test("commands have the reference's bytes and padding, and decode", () => {
   const text = readFileSync(
     new URL("../../../test/reference/vectors/mixnet-wire-commands.json", import.meta.url),
     "utf8",
@@ -60,7 +60,7 @@ test("malformed commands are refused as by the reference", () => {
   assert.deepEqual([vectors.malformed.length, refused], [15, 12]);
 });
 
-test("documents are put together from the reference's chunks, and cut as it cuts", async () => {
+test("documents are assembled from the reference's chunks, and split as it splits them", async () => {
   for (const v of vectors.consensus2Chunking) {
     const assembler = new ConsensusAssembler(v.chunkSize);
     let packed: Uint8Array | null = null;

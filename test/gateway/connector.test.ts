@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DialPauses } from "../../src/gateway/connector.js";
 
-test("pauses before dials grow to two minutes, and are short after a word from a gateway", () => {
+test("pauses between dials grow to two minutes, and are short after contact with a gateway", () => {
   const pauses = new DialPauses();
   const row = Array.from({ length: 11 }, () => pauses.next());
   assert.deepEqual(

@@ -122,42 +122,38 @@ test(
   },
 );
 
-test(
-  "with Tor each gateway has a way of its own, and names go to the proxy",
-  patience,
-  async () => {
-    const target = await echo();
-    const asked: Asked[] = [];
-    const proxy = await socks(target.port, asked);
-    const dial = gatewayDialer({
-      type: "tor+socks5",
-      network: "tcp",
-      address: `127.0.0.1:${proxy.port}`,
-    });
-    const urls = [
-      "onion://abcdef.onion:30004",
-      "tcp://[2001:db8::5]:80",
-      "onion://abcdef.onion:30004",
-    ];
-    for (const url of urls) {
-      const transport = await dial(url, never);
-      assert.equal(transport.address, url);
-      assert.equal(await exchange(transport, "x"), "X");
-      transport.destroy();
-    }
-    const names = asked.map(({ credentials }) => credentials!);
-    for (const name of names) {
-      assert.match(name, /^katzenpost\/client:[0-9a-f]{16}:[0-9a-f]{32}\|\0$/);
-    }
-    assert.equal(names[0], names[2]);
-    assert.notEqual(names[0], names[1]);
-    const host = toHex(utf8("abcdef.onion"));
-    assert.equal(asked[0]!.target, `050100030c${host}7534`);
-    assert.equal(asked[1]!.target, "0501000420010db80000000000000000000000050050");
-  },
-);
+test("each gateway has its own Tor circuit, and the proxy resolves names", patience, async () => {
+  const target = await echo();
+  const asked: Asked[] = [];
+  const proxy = await socks(target.port, asked);
+  const dial = gatewayDialer({
+    type: "tor+socks5",
+    network: "tcp",
+    address: `127.0.0.1:${proxy.port}`,
+  });
+  const urls = [
+    "onion://abcdef.onion:30004",
+    "tcp://[2001:db8::5]:80",
+    "onion://abcdef.onion:30004",
+  ];
+  for (const url of urls) {
+    const transport = await dial(url, never);
+    assert.equal(transport.address, url);
+    assert.equal(await exchange(transport, "x"), "X");
+    transport.destroy();
+  }
+  const names = asked.map(({ credentials }) => credentials!);
+  for (const name of names) {
+    assert.match(name, /^katzenpost\/client:[0-9a-f]{16}:[0-9a-f]{32}\|\0$/);
+  }
+  assert.equal(names[0], names[2]);
+  assert.notEqual(names[0], names[1]);
+  const host = toHex(utf8("abcdef.onion"));
+  assert.equal(asked[0]!.target, `050100030c${host}7534`);
+  assert.equal(asked[1]!.target, "0501000420010db80000000000000000000000050050");
+});
 
-test("a proxy's refusal is reported", patience, async () => {
+test("a refusal by the proxy is reported", patience, async () => {
   const asked: Asked[] = [];
   const refusing = await socks((await echo()).port, asked, 5);
   const garbage = await listen((socket) => socket.on("data", () => socket.write("HTTP/1.1 400")));
@@ -177,7 +173,7 @@ test("a proxy's refusal is reported", patience, async () => {
   }
 });
 
-test("a proxy that is silent is left when the dial is given up", patience, async () => {
+test("the connection to a silent proxy is closed when the dial is given up", patience, async () => {
   let closed = (): void => {};
   const gone = new Promise<void>((resolve) => (closed = resolve));
   const controller = new AbortController();
@@ -197,7 +193,7 @@ test("a proxy that is silent is left when the dial is given up", patience, async
   await gone;
 });
 
-test("URLs that cannot be dialled are refused with what can", async () => {
+test("the refusal of an unsupported URL lists the supported ones", async () => {
   const dial = gatewayDialer();
   const wrong: [string, RegExp][] = [
     [

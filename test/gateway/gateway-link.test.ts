@@ -103,7 +103,7 @@ function echoPacket(payload: Uint8Array, surbId: SurbId | null = SurbId.random()
   return { destination, recipient, payload, surbId };
 }
 
-test("a packet goes to the echo and back, through a real layer of Sphinx at every hop", async () => {
+test("a packet travels to the echo service and back, through a real Sphinx layer at every hop", async () => {
   const all = await online();
   const { link, network, told, clock } = all;
   assert.deepEqual(told.statuses, ["connected"]);
@@ -129,7 +129,7 @@ test("a packet goes to the echo and back, through a real layer of Sphinx at ever
   assert.equal(link.describe().phase, "closed");
 });
 
-test("a link tells its dial, its document, the way of each packet, and its end", async () => {
+test("a link reports its dial, its document, the path of each packet, and its end", async () => {
   const events: LinkTrace[] = [];
   const all = await online({ onTrace: (event) => void events.push(event) });
   const { link, network, told } = all;
@@ -153,7 +153,7 @@ test("a link tells its dial, its document, the way of each packet, and its end",
   assert.ok(!JSON.stringify(events).includes("SENTINEL"));
 });
 
-test("a packet without a reply block arrives whole", async () => {
+test("a packet without a reply block arrives complete", async () => {
   const all = await online();
   const sent = await all.link.send(echoPacket(utf8("one way"), null));
   assert.equal(sent.replyEtaMs, 0);
@@ -173,7 +173,7 @@ test("decoys travel to the echo service and back without an event", async () => 
   await closed(all);
 });
 
-test("replies that come twice, unknown ones and damaged ones are ignored", async () => {
+test("duplicate, unknown and damaged replies are ignored", async () => {
   const all = await online();
   const { link, network, told } = all;
   let caught: { surbId: Uint8Array; ciphertext: Uint8Array } | null = null;
@@ -202,7 +202,7 @@ test("replies that come twice, unknown ones and damaged ones are ignored", async
   await closed(all);
 });
 
-test("what cannot be sent is refused, and the link goes on", async () => {
+test("an unsendable packet is refused, and the link stays up", async () => {
   const all = scene();
   const packet = echoPacket(utf8("early"));
   await assert.rejects(all.link.send(packet), {
@@ -226,7 +226,7 @@ test("what cannot be sent is refused, and the link goes on", async () => {
   await assert.rejects(all.link.send(packet), { name: "LinkError" });
 });
 
-test("six epochs pass on one link: each has its document, and packets keep arriving", async () => {
+test("one link lasts six epochs with a document each, and packets keep arriving", async () => {
   const all = await online();
   const { link, network, told, clock } = all;
   let expected = 0;
@@ -250,7 +250,7 @@ test("six epochs pass on one link: each has its document, and packets keep arriv
   await closed(all);
 });
 
-test("a lost link is made again, soon after a good one, under another queue ID", async () => {
+test("a lost link is replaced under another queue ID, soon after a good one", async () => {
   const all = await online();
   const { network, dialled, told } = all;
   const lost = all.clock.now();
@@ -273,7 +273,7 @@ test("a lost link is made again, soon after a good one, under another queue ID",
   await closed(all);
 });
 
-test("dials that fail come further and further apart", async () => {
+test("pauses between failed dials grow", async () => {
   const dialled: number[] = [];
   let start = 0;
   const all = scene({
@@ -294,7 +294,7 @@ test("dials that fail come further and further apart", async () => {
   await closed(all);
 });
 
-test("a dial that never answers is given up after a minute", async () => {
+test("a dial that is never answered is given up after a minute", async () => {
   let aborted = "";
   const all = scene({
     dial: (_url, signal) =>
@@ -310,7 +310,7 @@ test("a dial that never answers is given up after a minute", async () => {
   await closed(all);
 });
 
-test("a gateway without an address that can be dialled is not a busy loop", async () => {
+test("a gateway without a usable address does not cause a busy loop", async () => {
   const all = scene({ transports: ["onion"] });
   await all.clock.advance(120_000);
   assert.deepEqual(all.dialled, []);
@@ -319,7 +319,7 @@ test("a gateway without an address that can be dialled is not a busy loop", asyn
   await closed(all);
 });
 
-test("a document that does not verify is never handed on; the link ends, and packets are refused", async () => {
+test("an invalid document is never passed on, the link ends, and packets are refused", async () => {
   const wrong: [string, Parameters<typeof signedDocument>[1] & object, RegExp][] = [
     ["too few signers", { signers: 1 }, /1 of 3 authorities signed, 2 are needed/],
     [
@@ -348,7 +348,7 @@ test("a document that does not verify is never handed on; the link ends, and pac
   }
 });
 
-test("with a wrong document from one gateway another is chosen, and all goes well there", async () => {
+test("after an invalid document from one gateway the link uses another gateway", async () => {
   const other = {
     ...pinnedGateway,
     name: "other",
@@ -372,7 +372,7 @@ test("with a wrong document from one gateway another is chosen, and all goes wel
   await closed(all);
 });
 
-test("a gateway that is not in the consensus is left", async () => {
+test("the link to a gateway that is not in the consensus is closed", async () => {
   const all = scene();
   all.network.documents = (epoch) =>
     signedDocument(epoch, {
@@ -388,7 +388,7 @@ test("a gateway that is not in the consensus is left", async () => {
   await closed(all);
 });
 
-test("a document that is not there yet is asked for again", async () => {
+test("a missing document is requested again", async () => {
   const all = scene();
   let missing = true;
   const { documents } = all.network;
@@ -401,7 +401,7 @@ test("a document that is not there yet is asked for again", async () => {
   await closed(all);
 });
 
-test("a daemon that wants a document has it asked for at once", async () => {
+test("a daemon that wants a document makes the link request it at once", async () => {
   const all = scene();
   const { documents } = all.network;
   all.network.documents = () => null;
@@ -428,7 +428,7 @@ function anHourAhead(clock: VirtualClock): VirtualClock {
   });
 }
 
-test("a clock that is an hour wrong is measured, and corrected only if asked", async () => {
+test("a clock that is an hour wrong is measured, and corrected only on request", async () => {
   for (const timeSync of [false, true]) {
     const all = scene({ timeSync });
     const { clock } = all;
@@ -443,7 +443,7 @@ test("a clock that is an hour wrong is measured, and corrected only if asked", a
   }
 });
 
-test("without a document, a sender's error names the skew of a wrong clock", async () => {
+test("a sender's error names the skew of a wrong clock if there is no document", async () => {
   for (const timeSync of [false, true]) {
     const all = scene({ timeSync });
     all.network.documents = () => null;
@@ -470,7 +470,7 @@ function behind(clock: VirtualClock, byMs: number): VirtualClock {
   });
 }
 
-test("a gateway that says it is 1970 does not end a link that takes its clock", async () => {
+test("a gateway whose clock says 1970 does not end a link that uses its clock", async () => {
   const all = scene({ timeSync: true });
   const { clock, network, link, told } = all;
   Object.assign(network, { clock: behind(clock, clock.now()) });
@@ -485,7 +485,7 @@ test("a gateway that says it is 1970 does not end a link that takes its clock", 
   await closed(all);
 });
 
-test("a machine whose clock stands in 1970 is told so, and goes on once it is set", async () => {
+test("a machine whose clock says 1970 is told, and works once the clock is set", async () => {
   const real = new VirtualClock(epochStart(FIRST_EPOCH, periodMs) + 1000);
   let offMs = real.now();
   const wrong = new Proxy(real, {
@@ -508,7 +508,7 @@ test("a machine whose clock stands in 1970 is told so, and goes on once it is se
   await closed(all);
 });
 
-test("closing ends everything: the link, a dial under way, and what waits", async () => {
+test("closing ends the link, a dial in progress and waiting packets", async () => {
   const connected = await online();
   await closed(connected);
   await closed(connected);
@@ -538,7 +538,7 @@ test("an aborted wait for a packet ends at once, and its reply block is forgotte
   await closed(all);
 });
 
-test("a link that is down says that it is offline, so that operations wait for the next one", async () => {
+test("a link without a connection reports that it is offline, so that operations wait", async () => {
   const all = await online();
   const { link } = all;
   await closed(all);

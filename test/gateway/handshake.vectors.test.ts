@@ -49,7 +49,7 @@ function sides(v: Session) {
   return { initiator, responder };
 }
 
-test("handshakes are the reference's byte for byte, in both roles, with every state between", () => {
+test("handshakes match the reference byte for byte, in both roles and every intermediate state", () => {
   for (const v of vectors.sessions) {
     const { initiator, responder } = sides(v);
     const [afterName, afterFirst, afterSecond, afterThird] = v.states;
@@ -107,14 +107,14 @@ test("handshakes are the reference's byte for byte, in both roles, with every st
   assert.equal(vectors.sessions.length, 2);
 });
 
-test("the responder names itself by the hash of its identity key, a client by its queue ID", () => {
+test("the responder identifies itself by the hash of its identity key, a client by its queue ID", () => {
   const [gateway] = vectors.sessions;
   const identity = toHex(hash256(hex(vectors.responderIdentityPublicKeyEd25519)));
   assert.equal(gateway.clientSawPeer.additionalData, identity);
   assert.equal(utf8ToText(hex(gateway.serverSawPeer.additionalData)).length, 32);
 });
 
-test("frames, their keys and counters are the reference's in both directions", () => {
+test("frames, their keys and counters match the reference in both directions", () => {
   let frames = 0;
   for (const v of vectors.sessions) {
     const isGateway = v.name.includes("gateway");
@@ -155,7 +155,7 @@ test("frames, their keys and counters are the reference's in both directions", (
   assert.equal(frames, 11);
 });
 
-test("the geometry of the recorded session is the one that the lengths follow from", () => {
+test("the geometry of the recorded session gives the recorded lengths", () => {
   const codec = new CommandCodec(
     Geometry.forNike({ nike: "x25519", nrHops: 5, userForwardPayloadLength: 64 }),
   );

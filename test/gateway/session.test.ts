@@ -63,7 +63,7 @@ const reply = (sequence: number): WireCommand & { surbId: Bytes; ciphertext: Byt
 const settle = (clock: VirtualClock): Promise<void> =>
   clock.advance(0).then(() => clock.advance(1));
 
-test("a session begins with the gateway's NoOp, under a queue ID of its own", async () => {
+test("a session begins with the gateway's NoOp, under its own queue ID", async () => {
   const { session, server } = await connected();
   assert.match(utf8ToText(session.queueId), /^[0-9a-f]{32}$/);
   assert.deepEqual(server.queueId, session.queueId);
@@ -71,7 +71,7 @@ test("a session begins with the gateway's NoOp, under a queue ID of its own", as
   assert.notDeepEqual(other.session.queueId, session.queueId);
 });
 
-test("the clock skew is ours less the gateway's", async () => {
+test("the clock skew is our time minus the gateway's", async () => {
   const all = scene();
   const ahead = new VirtualClock(all.clock.now() + 3_600_000);
   const accepting = acceptClient(all.far, all.keys, ahead);
@@ -80,7 +80,7 @@ test("the clock skew is ours less the gateway's", async () => {
   assert.equal(session.clockSkewMs, -3_600_000);
 });
 
-test("the connection to a gateway with another key is closed before it learns the queue ID", async () => {
+test("a gateway with another key is disconnected before it learns the queue ID", async () => {
   for (const [which, change] of [
     ["link key", { linkKey: randomBytes(32) }],
     ["identity key", { identityKey: randomBytes(32) }],
@@ -119,7 +119,7 @@ test("a gateway that is silent at any point of the handshake is given up in time
   });
 });
 
-test("garbage and floods in the handshake end it", async () => {
+test("garbage and floods end the handshake", async () => {
   for (const length of [10_000, 2_000_000]) {
     const all = scene();
     all.far.open({ onData: () => {}, onClose: () => {} });
@@ -130,7 +130,7 @@ test("garbage and floods in the handshake end it", async () => {
   }
 });
 
-test("anything but a NoOp at the handshake's end is an error", async () => {
+test("a command other than NoOp at the end of the handshake is an error", async () => {
   for (const greeting of [{ type: "Disconnect" }, reply(1)] as const) {
     const all = scene();
     const accepting = acceptClient(all.far, all.keys, all.clock, () => {}, greeting);
@@ -156,7 +156,7 @@ test("aborting ends the handshake with the signal's reason, and closes the conne
   await assert.rejects(GatewaySession.connect(late.options, controller.signal), /enough/);
 });
 
-test("packets arrive in order, replies are handed on and then acknowledged", async () => {
+test("packets arrive in order, and replies are passed on and then acknowledged", async () => {
   const { session, server, replies, clock } = await connected();
   const packets = [1, 2, 3].map(() => randomBytes(geometry.packetLength));
   await Promise.all(packets.map((packet) => session.sendPacket(packet)));
@@ -178,7 +178,7 @@ test("packets arrive in order, replies are handed on and then acknowledged", asy
   ]);
 });
 
-test("a reply that cannot be taken over is not acknowledged", async () => {
+test("a reply that cannot be processed is not acknowledged", async () => {
   const all = scene({
     onReply: () => {
       throw new Error("no room");
@@ -192,7 +192,7 @@ test("a reply that cannot be taken over is not acknowledged", async () => {
   assert.deepEqual(server.received, []);
 });
 
-test("an idle link is kept alive, one on which nothing comes is ended", async () => {
+test("an idle link is kept alive, and a silent one is ended", async () => {
   const { session, server, clock } = await connected();
   const beats = async (ms: number): Promise<void> => {
     for (let at = 0; at < ms; at += 10_000) {
@@ -240,7 +240,7 @@ const answering = (answers: (epoch: bigint) => Promise<WireCommand[]> | WireComm
     void Promise.resolve(answers(command.epoch)).then((all) => all.forEach(link.send));
   });
 
-test("a consensus is fetched in pieces, and a missing one is reported", async () => {
+test("a consensus is fetched in chunks, and a missing one is reported", async () => {
   const signed = randomBytes(40_000);
   const { session } = await answering((epoch) =>
     epoch === 7n
@@ -255,7 +255,7 @@ test("a consensus is fetched in pieces, and a missing one is reported", async ()
   assert.deepEqual(await first, { errorCode: 0, signed });
 });
 
-test("a consensus beyond its bounds, out of order or damaged ends the link", async () => {
+test("a consensus that is too large, out of order or damaged ends the link", async () => {
   const pieces = await consensusCommands(randomBytes(40_000), codec.chunkLength);
   const change = (at: number, with_: Partial<Consensus2>): Consensus2[] =>
     pieces.map((piece, i) => (i === at ? { ...piece, ...with_ } : piece));
@@ -298,7 +298,7 @@ test("the connection to a gateway that stops in the middle of a consensus is clo
   await lost;
 });
 
-test("a gateway that floods with replies and takes no acknowledgement is read no further", async () => {
+test("the link stops reading from a gateway that floods it and takes no acknowledgement", async () => {
   const { session, server, clock, near, far, replies } = await connected();
   far.pause();
   for (let i = 1; i <= 3000; i++) server.send(reply(i));

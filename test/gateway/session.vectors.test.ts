@@ -99,7 +99,7 @@ function verified(signed: Uint8Array) {
   return verifyPkiDocumentWith(signed, authorities, checks, async () => {});
 }
 
-test("with the same randomness a client says the same, and takes what the gateway answers", async () => {
+test("with the same randomness a client sends the same bytes, and accepts the gateway's answers", async () => {
   const clock = new VirtualClock(recorded.client.handshakeAt);
   const [near, far] = memoryPair();
   const played = new RecordedGateway(far);
@@ -180,7 +180,7 @@ function commandsOf(frames: Bytes, key: Bytes): WireCommand[] {
   return commands;
 }
 
-test("with the gateway's key our own end of a gateway says and hears what the reference's did", async () => {
+test("with the gateway's key our gateway side sends and accepts the same as the reference's", async () => {
   const lengths = handshakeLengths(kem, AUTH_PAYLOAD_LENGTH);
   const [first, second, third, rest] = events.slice(0, 4).map(({ bytes }) => bytes) as Bytes[];
   const fourth = rest!.slice(0, lengths.fourth);

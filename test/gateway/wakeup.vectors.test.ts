@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { nextPkiWakeup } from "../../src/gateway/documents.js";
 import { loadVectors } from "../reference/load-vectors.js";
 
-test("documents are asked for again when the reference would", () => {
+test("documents are requested again when the reference would", () => {
   const { nextPKIWakeup: cases, periodSeconds } = loadVectors("mixnet-arq");
   for (const v of cases) {
     const sleepMs = nextPkiWakeup({

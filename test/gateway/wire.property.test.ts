@@ -80,7 +80,7 @@ function protocolErrorOrValue(call: () => unknown): void {
   }
 }
 
-test("commands read back as they were, on both kinds of session", () => {
+test("commands survive encoding and decoding on both kinds of session", () => {
   const unpadded = new CommandCodec(null);
   fc.assert(
     fc.property(command, (one) => {
@@ -92,7 +92,7 @@ test("commands read back as they were, on both kinds of session", () => {
   );
 });
 
-test("truncated and changed commands are commands or a ProtocolError", () => {
+test("truncated and changed commands give commands or a ProtocolError", () => {
   fc.assert(
     fc.property(command, fc.nat(), fc.nat(255), (one, at, value) => {
       const encoded = codec.encode(one);
@@ -113,7 +113,7 @@ test("truncated and changed commands are commands or a ProtocolError", () => {
   );
 });
 
-test("frames open in order, however they are cut; one bit wrong ends the link for good", () => {
+test("frames open in order, however they are split, and one wrong bit ends the link for good", () => {
   fc.assert(
     fc.property(
       fc.array(fc.uint8Array({ maxLength: 400 }), { minLength: 1, maxLength: 6 }),
@@ -167,7 +167,7 @@ test("a frame that announces too much is refused at its header", () => {
   });
 });
 
-test("each KEM makes both sides the same keys", () => {
+test("each KEM gives both sides the same keys", () => {
   for (const kem of [xwingKem, kyber768X25519Kem, mlKem768X25519Kem, x25519Kem]) {
     const initiator = new HandshakeInitiator({ kem, staticKeys: kem.generate() });
     const responder = new HandshakeResponder({ kem, staticKeys: kem.generate() });
@@ -188,7 +188,7 @@ test("each KEM makes both sides the same keys", () => {
   }
 });
 
-test("a wrong message at any point of the handshake is a ProtocolError, a step out of turn too", () => {
+test("a wrong message or a step out of turn in the handshake gives a ProtocolError", () => {
   const kem = x25519Kem;
   const newPair = () => ({
     initiator: new HandshakeInitiator({ kem, staticKeys: kem.generate() }),
@@ -238,7 +238,7 @@ test("a wrong message at any point of the handshake is a ProtocolError, a step o
   assert.throws(() => initiator.writeFirst(), { name: "InvalidStateError" });
 });
 
-test("a key of low order from the other side is refused, whichever it is", () => {
+test("a low-order key from the other side is refused at any step", () => {
   const kem = x25519Kem;
   const zeros = new Uint8Array(32);
   const responder = new HandshakeResponder({ kem, staticKeys: kem.generate() });
@@ -272,7 +272,7 @@ const chunk = (change: Partial<Consensus2> = {}): Consensus2 => ({
   ...change,
 });
 
-test("pieces of a consensus out of order, too many, too long, or changing are refused", () => {
+test("chunks of a consensus that are out of order, too many, too long or changing are refused", () => {
   const after = (...commands: Consensus2[]): ConsensusAssembler => {
     const assembler = new ConsensusAssembler(10);
     for (const one of commands) assert.equal(assembler.add(one), null);
@@ -307,7 +307,7 @@ test("pieces of a consensus out of order, too many, too long, or changing are re
   }
 });
 
-test("gzip is undone on both platforms, within its bound, and damage is a ProtocolError", async () => {
+test("both platforms decompress gzip within its limit, and damage gives a ProtocolError", async () => {
   for (const [name, { gzip, gunzip }] of Object.entries({ nodeGzip, browserGzip })) {
     const data = concatBytes(randomBytes(10_000), new Uint8Array(20_000));
     const packed = await gzip(data);
@@ -324,7 +324,7 @@ test("gzip is undone on both platforms, within its bound, and damage is a Protoc
   }
 });
 
-test("a gzip bomb is refused without its memory", async () => {
+test("a gzip bomb is refused without allocating its memory", async () => {
   // 4 MiB that would unpack to 4 GiB: a sequence of gzip members with 64 MiB of zeros each.
   const member = gzipSync(new Uint8Array(64 * 2 ** 20));
   const bomb = concatBytes(

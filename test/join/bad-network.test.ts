@@ -56,7 +56,7 @@ const wrongDocuments: readonly [string, (epoch: number) => DocumentChange, RegEx
 ];
 
 for (const [what, change, problem] of wrongDocuments) {
-  test(`a document ${what} is not used, and its problem is said while the link is up`, async () => {
+  test(`a document ${what} is not used, and its problem is reported while the link is up`, async () => {
     const { network, url, close } = await gateway();
     network.documents = (epoch) => signedDocument(epoch, change(epoch));
     const config = DaemonConfig.parse(clientToml(url));
@@ -89,7 +89,7 @@ async function gatewayAhead() {
   return found;
 }
 
-test("a clock that is an hour behind is said with what was measured", async () => {
+test("the error names the measured skew of a clock that is an hour behind", async () => {
   const { network, url, close } = await gatewayAhead();
   const config = DaemonConfig.parse(clientToml(url));
   const joined = await JoinedDaemon.start({ config, listen: [] });
@@ -124,7 +124,7 @@ test("with EnableTimeSync a daemon whose clock is an hour behind works", async (
   await close();
 });
 
-test("a gateway whose link key does not match is reported, and nothing is sent to it", async () => {
+test("a gateway whose link key does not match is reported, and sent nothing", async () => {
   const { network, url, close } = await gateway();
   const toml = clientToml(url, (text) => {
     const wrong = encodePublicKeyPem("XWING", randomBytes(1216));
@@ -141,7 +141,7 @@ test("a gateway whose link key does not match is reported, and nothing is sent t
   await close();
 });
 
-test("a scheme that is not here is named with those that are, and with its line", async () => {
+test("the error for an unsupported scheme names its line and the supported schemes", async () => {
   const file = join(temporaryFolder(), "client.toml");
   const cases: readonly [(toml: string) => string, RegExp][] = [
     [
@@ -163,7 +163,7 @@ test("a scheme that is not here is named with those that are, and with its line"
   }
 });
 
-test("a packet with no route or too long a payload is refused, and the daemon goes on", async () => {
+test("a packet without a route or with too long a payload is refused, and the daemon continues", async () => {
   const { network, url, close } = await gateway();
   const config = DaemonConfig.parse(clientToml(url));
   const joined = await JoinedDaemon.start({ config });

@@ -45,7 +45,7 @@ test("a daemon joins the network of a client.toml and serves thin clients", asyn
   }
 });
 
-test("what the file says of decoys holds", async () => {
+test("the file's settings for decoys apply", async () => {
   const { network, url, close } = await gateway();
   const toml = clientToml(url, (text) => `${text}[Debug]\nDisableDecoyTraffic = true\n`);
   const joined = await JoinedDaemon.start({ config: DaemonConfig.parse(toml), listen: [] });
@@ -59,7 +59,7 @@ test("what the file says of decoys holds", async () => {
   await close();
 });
 
-test("a gateway whose keys do not match is reported, and nothing is sent to it", async () => {
+test("a gateway whose keys do not match is reported, and sent nothing", async () => {
   const { url, close } = await gateway();
   const toml = clientToml(url, (text) => {
     const wrong = encodePublicKeyPem("Ed25519", new Uint8Array(32).fill(9));
@@ -95,7 +95,7 @@ test("a network that cannot be joined is refused before anything runs", async ()
   );
 });
 
-test("wrong options are named", async () => {
+test("wrong options are refused by name", async () => {
   const config = DaemonConfig.parse(clientToml(url));
   const start = (options: object) => JoinedDaemon.start({ config, listen: [], ...options });
   await assert.rejects(start({ mixing: "instant" }), /`options\.mixing` is not an option/);

@@ -12,7 +12,7 @@ import { failureOf, scripted } from "../sphinx/sphinx-cases.js";
 
 const vectors = loadVectors("mixnet-kem");
 
-test("X-Wing is the reference's: keys, encapsulation, decapsulation, damaged ciphertexts", () => {
+test("X-Wing matches the reference: keys, encapsulation, decapsulation, damaged ciphertexts", () => {
   for (const v of vectors.xwing) {
     const pair = xwingKem.generate(scripted(hex(v.seed)));
     assert.equal(toHex(pair.publicKey), v.publicKey);
@@ -30,7 +30,7 @@ test("X-Wing is the reference's: keys, encapsulation, decapsulation, damaged cip
   assert.equal(vectors.xwing.length, 4);
 });
 
-test("X25519 as a KEM is the reference's", () => {
+test("X25519 as a KEM matches the reference", () => {
   for (const v of vectors.nikeToKEMAdapterX25519) {
     const privateKey = hex(v.privateKey);
     assert.equal(toHex(x25519Kem.publicKeyOf(privateKey)), v.publicKey);
@@ -39,7 +39,7 @@ test("X25519 as a KEM is the reference's", () => {
   assert.equal(vectors.nikeToKEMAdapterX25519.length, 3);
 });
 
-test("the combiner is the reference's", () => {
+test("the combiner matches the reference", () => {
   for (const v of vectors.splitPRF) {
     assert.equal(toHex(splitPrf(v.sharedSecrets.map(hex), v.ciphertexts.map(hex))), v.output);
   }
@@ -59,7 +59,7 @@ test("the hybrids open what the reference sealed", () => {
   assert.equal(vectors.hybrids.length, 4);
 });
 
-test("names and sizes are the reference's; a name that is not here is refused with those that are", () => {
+test("names and sizes match the reference, and an unknown name is refused with the known ones", () => {
   let known = 0;
   for (const v of vectors.sizes) {
     const here = kemSchemes.some(({ name }) => name.toLowerCase() === v.lookup.toLowerCase());
@@ -100,7 +100,7 @@ test("every scheme opens its own ciphertexts, and a damaged one gives another se
   }
 });
 
-test("wrong lengths and points of low order are refused", () => {
+test("wrong lengths and low-order points are refused", () => {
   for (const kem of kemSchemes) {
     const { publicKey, privateKey } = kem.generate();
     const { ciphertext } = kem.encapsulate(publicKey);
@@ -146,7 +146,7 @@ test("X-Wing agrees with the library's own implementation in both directions", (
   }
 });
 
-test("X-Wing: a new private key, its copy, and one that changed in place are what they contain", () => {
+test("X-Wing computes with the current bytes of a private key, whether new, copied or changed in place", () => {
   const [pair, other] = [xwingKem.generate(), xwingKem.generate()];
   const { ciphertext, sharedSecret } = xwingKem.encapsulate(pair.publicKey);
   assert.deepEqual(xwingKem.decapsulate(pair.privateKey.slice(), ciphertext), sharedSecret);
@@ -156,7 +156,7 @@ test("X-Wing: a new private key, its copy, and one that changed in place are wha
   assert.notDeepEqual(xwingKem.decapsulate(pair.privateKey, ciphertext), sharedSecret);
 });
 
-test("the vectors' public keys are those of the handshakes", () => {
+test("the public keys of the vectors equal those of the handshakes", () => {
   const { sessions } = loadVectors("mixnet-wire-handshake");
   const { publicKey } = xwingKem.generate(scripted(hex(sessions[0].initiator.ephemeralSeed)));
   const hash = createHash("sha256").update(publicKey).digest("hex");

@@ -29,7 +29,7 @@ function request(change: {
   };
 }
 
-test("delays are exponential with the rate's mean, at least 1 ms, whole, and capped", () => {
+test("delays are exponential with the rate's mean, whole, capped and at least 1 ms", () => {
   for (const mu of [0.005, 0.1]) {
     const delays = Array.from({ length: 4000 }, () => hopDelay(random, mu));
     const mean = delays.reduce((a, b) => a + b, 0) / delays.length;
@@ -46,7 +46,7 @@ test("delays are exponential with the rate's mean, at least 1 ms, whole, and cap
   assert.equal(hopDelay(least, 0.005), 1);
 });
 
-test("mixes are chosen uniformly in their layer, forth and back on their own", () => {
+test("mixes are chosen uniformly in their layer, independently for both directions", () => {
   const counts = new Map<string, number>();
   let alike = 0;
   for (let i = 0; i < 900; i++) {
@@ -63,7 +63,7 @@ test("mixes are chosen uniformly in their layer, forth and back on their own", (
   assert.ok(Math.abs(alike - 300) < 80, `${alike} times the same first mix`);
 });
 
-test("a way whose delays take two epochs is drawn anew, and given up after 32 times", () => {
+test("a path whose delays reach over two epochs is drawn again, up to 32 times", () => {
   let draws = 0;
   const delay = (): number => (draws++ < 8 * 32 ? 25 : 1);
   assert.equal(chooseRoute(request({ delay, periodMs: 100 })).forwardMs, 4);

@@ -60,7 +60,7 @@ const theirs = (hops: readonly ReferenceHop[]): Shape[] =>
     })),
   );
 
-test("ways have the shape of the reference's: who is where, and where the packet rests", () => {
+test("paths have the reference's shape of nodes and delays", () => {
   let compared = 0;
   for (const entry of vectors.cases) {
     if (entry.error !== null) continue;
@@ -73,7 +73,7 @@ test("ways have the shape of the reference's: who is where, and where the packet
   assert.deepEqual(choose(false).reply, []);
 });
 
-test("the delays of a way add up to its total, as the reference's do", () => {
+test("the delays of a path add up to its total, as in the reference", () => {
   for (const entry of vectors.cases) {
     if (entry.error !== null) continue;
     const delays = entry.hops.flatMap((hop: ReferenceHop) =>
@@ -93,7 +93,7 @@ test("the delays of a way add up to its total, as the reference's do", () => {
   }
 });
 
-test("hops are the nodes of the document, with the keys that the reference took", () => {
+test("hops are the nodes of the document, with the same keys as in the reference", () => {
   const nodes = new Map(
     [...document.gatewayNodes, ...document.serviceNodes, ...document.topology.flat()].map(
       (node) => [node.name, node] as const,
@@ -111,7 +111,7 @@ test("hops are the nodes of the document, with the keys that the reference took"
   assert.equal(compared, 24);
 });
 
-test("a way begins at a gateway and ends at a service node, as in the reference", () => {
+test("a path begins at a gateway and ends at a service node, as in the reference", () => {
   const errors = vectors.cases.filter((entry: { error: string | null }) => entry.error !== null);
   assert.equal(errors.length, 4);
   assert.throws(() => choose(true, service), { name: "LinkError", message: /source gateway node/ });

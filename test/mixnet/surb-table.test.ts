@@ -6,7 +6,7 @@ import { MAX_REMEMBERED_SURBS, SurbTable } from "../../src/mixnet/surb-table.js"
 
 const surb = { keys: randomBytes(64), isDecoy: false };
 
-test("each reply block opens once, until its time is over", async () => {
+test("each reply block opens once, until it expires", async () => {
   const clock = new VirtualClock();
   const table = new SurbTable(clock);
   const [one, two, three] = [randomBytes(16), randomBytes(16), randomBytes(16)];
@@ -23,7 +23,7 @@ test("each reply block opens once, until its time is over", async () => {
   assert.equal(table.take(three), null);
 });
 
-test("of too many the oldest are forgotten, of those whose time is over all in front", async () => {
+test("the oldest reply blocks are forgotten beyond the limit, and all expired ones at the front", async () => {
   const clock = new VirtualClock();
   const table = new SurbTable(clock);
   const names = Array.from({ length: MAX_REMEMBERED_SURBS + 10 }, () => randomBytes(16));

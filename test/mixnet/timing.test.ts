@@ -8,7 +8,7 @@ import {
   upstreamTiming,
 } from "../../src/mixnet/timing.js";
 
-/** Each wait with where its value is from; "ours" where upstream has no such wait. */
+/** Each wait with the source of its value; "ours" if upstream has no such wait. */
 const table: { readonly [Name in keyof Timing]: readonly [Timing[Name], string] } = {
   resendMs: [20_000, "spec/thin-protocol §7.2; spec/mixnet §8.5"],
   composeRetryMs: [1000, "spec/thin-protocol §7.2"],
@@ -35,18 +35,19 @@ const table: { readonly [Name in keyof Timing]: readonly [Timing[Name], string] 
   linkMeanMs: [50, "spec/pigeonhole §5.1"],
 };
 
-test("upstream's waits are those of the protocol's pages, all of them", () => {
+test("upstream's waits equal those of the protocol pages", () => {
   const values = Object.fromEntries(Object.entries(table).map(([name, [value]]) => [name, value]));
   assert.deepEqual(values, upstreamTiming);
 });
 
-test("without mixing nothing waits longer than upstream, but for follow-ups", () => {
+test("without mixing only follow-ups wait longer than upstream", () => {
   const numbers = (value: Timing[keyof Timing]): readonly number[] =>
     typeof value === "number" ? [value] : [value.first, value.longest];
   for (const timing of [instantTiming, slowInstantTiming]) {
     assert.deepEqual(Object.keys(timing).sort(), Object.keys(table).sort());
     for (const name of Object.keys(table) as (keyof Timing)[]) {
-      // Follow-ups have their pace here, where no send schedule slows them down; see the table.
+      // Follow-ups have their own pace here, because no send schedule slows them down; see the
+      // table.
       const isOwn = name === "followUpMs";
       if (isOwn || (timing === slowInstantTiming && name === "courierRedispatchMs")) continue;
       for (const [i, ms] of numbers(timing[name]).entries()) {
@@ -56,7 +57,7 @@ test("without mixing nothing waits longer than upstream, but for follow-ups", ()
   }
 });
 
-test("a growing pause doubles up to its longest, however long it goes on", () => {
+test("a growing pause doubles up to its longest, however long it continues", () => {
   const pause = { first: 500, longest: 10_000 };
   const pauses = Array.from({ length: 8 }, (_, i) => pauseBefore(pause, i));
   assert.deepEqual(pauses, [500, 1000, 2000, 4000, 8000, 10_000, 10_000, 10_000]);

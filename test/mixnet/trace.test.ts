@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import type { DaemonTrace } from "../../src/daemon/trace.js";
 import { type LinkTrace, TraceRing, quietHook, shortId } from "../../src/mixnet/trace.js";
 
-/** What a field of an event may be; bytes are not among it, and neither is an open record. */
+/** The allowed types of an event's fields; they include neither bytes nor open records. */
 type Told =
   | string
   | number
@@ -11,14 +11,14 @@ type Told =
   | null
   | readonly { readonly node: string; readonly delayMs: number }[];
 
-/** Names of an event's fields that hold anything else. */
+/** Names of an event's fields that have any other type. */
 type Untold<T> = T extends unknown
   ? { [N in keyof T]: T[N] extends Told ? never : N }[keyof T]
   : never;
 
 describe("traces", () => {
   test("no event has a field that could hold bytes", () => {
-    // These do not compile when one has.
+    // These lines do not compile if there is one.
     const ofLinks: Untold<LinkTrace>[] = [];
     const ofDaemons: Untold<DaemonTrace>[] = [];
     assert.deepEqual([...ofLinks, ...ofDaemons], []);
@@ -27,12 +27,12 @@ describe("traces", () => {
     assert.ok(bytes);
   });
 
-  test("ids are told by their first four bytes", () => {
+  test("IDs are shown by their first four bytes", () => {
     assert.equal(shortId(Uint8Array.from({ length: 16 }, (_, i) => i)), "00010203");
     assert.equal(shortId(Uint8Array.of(255)), "ff");
   });
 
-  test("a hook that throws has no effect on the work, and no hook is needed", () => {
+  test("a hook is optional, and a hook that throws does not affect the work", () => {
     const heard: number[] = [];
     const hook = quietHook((n: number) => {
       heard.push(n);
@@ -57,14 +57,14 @@ describe("the ring of events", () => {
     assert.deepEqual(ring.events(0), [2, 3, 4]);
   });
 
-  test("keeps 10,000 unless something else is said", () => {
+  test("keeps 10,000 by default", () => {
     const ring = new TraceRing<number>();
     for (let i = 0; i < 10_001; i++) ring.add(i);
     const events = ring.events();
     assert.deepEqual([events.length, events[0], events.at(-1)], [10_000, 1, 10_000]);
   });
 
-  test("refuses a capacity that is not a whole number from 1 up", () => {
+  test("refuses a capacity that is not a positive whole number", () => {
     for (const capacity of [0, -1, 1.5, NaN, Infinity]) {
       assert.throws(() => new TraceRing(capacity), {
         name: "RangeError",

@@ -28,7 +28,7 @@ const box = { boxId: write.boxId, signature: write.signature, payload: write.pay
 const random = chacha20Random(seed(3));
 const replica = x25519Nike.generate(random);
 
-/** Asks a replica that opens what it is sent, and answers as the test says. */
+/** Asks a replica that opens the message, and answers as the test wants. */
 function ask(
   message: ReplicaInnerMessage,
   answer: ReplicaReplyMessage,
@@ -70,14 +70,14 @@ const refused = (answer: Promise<unknown>, said: RegExp): Promise<void> =>
     return true;
   });
 
-test("an answer to what was asked is given as it is", async () => {
+test("an answer to the question is returned unchanged", async () => {
   const found: ReplicaReplyMessage = { kind: "read", errorCode: 0, ...box };
   assert.deepEqual(await ask(read, found), found);
   const written: ReplicaReplyMessage = { kind: "write", errorCode: 10 };
   assert.deepEqual(await ask(write, written), written);
 });
 
-test("an answer about another box is refused, though it is sealed and its box is signed", async () => {
+test("an answer about another box is refused, even if it is sealed and the box is signed", async () => {
   const other = stream(2);
   const theirs = makeWriteMessage(sizes, other.writeCap, other.firstMessageIndex, Uint8Array.of(2));
   const { boxId, signature, payload } = theirs;
@@ -96,13 +96,13 @@ test("an answer to the other kind of message is refused", async () => {
   await refused(ask(write, { kind: "read", errorCode: 0, ...box }), /another kind of message/);
 });
 
-test("a box of a length that none has is refused", async () => {
+test("a box of an invalid length is refused", async () => {
   const payload = new Uint8Array(5);
   await refused(ask(read, { kind: "read", errorCode: 0, ...box, payload }), /box of 5 bytes/);
   await refused(ask(read, { kind: "read", errorCode: 11, ...box, payload }), /expected 0/);
 });
 
-test("a replica's bare code counts for the message that it names only", async () => {
+test("a replica's bare code applies only to the message that it names", async () => {
   const bare = { envelopeReply: new Uint8Array(0), errorCode: 8 };
   const answer: ReplicaReplyMessage = { kind: "write", errorCode: 0 };
   assert.deepEqual(await ask(write, answer, bare), { kind: "write", errorCode: 8 });

@@ -25,7 +25,7 @@ test("a client writes and reads, also after the daemon was restarted", async () 
   assert.equal(held.length, 2);
 });
 
-test("a client connects by the configuration alone", async () => {
+test("a client connects with only the configuration", async () => {
   await using embedded = await EmbeddedDaemon.start();
   await using client = await ThinClient.connect(embedded.config());
   const echo = client.getService("echo");
@@ -33,7 +33,7 @@ test("a client connects by the configuration alone", async () => {
   assert.equal(utf8ToText(reply.subarray(0, 5)), "hello");
 });
 
-test("a store keeps boxes for the next network, and is nobody else's meanwhile", async () => {
+test("a store keeps boxes for the next network, and is locked meanwhile", async () => {
   const folder = mkdtempSync(join(tmpdir(), "katz-embedded-"));
   const store = join(folder, "boxes");
   try {
@@ -59,7 +59,7 @@ test("a store keeps boxes for the next network, and is nobody else's meanwhile",
   }
 });
 
-test("options are checked before anything is made", async () => {
+test("options are checked before anything is created", async () => {
   const wrong: readonly (readonly [object, RegExp])[] = [
     [{ listen: "tcp:127.0.0.1:0" }, /`options.listen` is not an option; known: store, seed, clock/],
     [{ dataDirectory: "x" }, /`options.dataDirectory` is not an option/],
@@ -71,7 +71,7 @@ test("options are checked before anything is made", async () => {
     await assert.rejects(EmbeddedDaemon.start(options), message);
 });
 
-test("a network that is closed does not start again", async () => {
+test("a closed network does not start again", async () => {
   const embedded = await EmbeddedDaemon.start();
   await embedded.close();
   await embedded.close();

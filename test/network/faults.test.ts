@@ -41,7 +41,7 @@ async function started(options: Partial<EmbeddedNetworkOptions> = {}): Promise<S
   return setup;
 }
 
-test("offline nothing leaves, and replies to what left before never come", async () => {
+test("nothing leaves while offline, and replies to earlier packets never come", async () => {
   const setup = await started({ mixing: "realistic" });
   const { clock, network, replies, statuses, documents } = setup;
   await send(setup, "before");
@@ -63,7 +63,7 @@ test("offline nothing leaves, and replies to what left before never come", async
   await network.close();
 });
 
-test("documents that were published while offline are told when the link is back", async () => {
+test("documents published while offline are announced when the link is back", async () => {
   const { clock, network, documents, statuses } = setUp();
   network.faults.setOnline(false);
   await network.start();
@@ -75,7 +75,7 @@ test("documents that were published while offline are told when the link is back
   await network.close();
 });
 
-test("a link that flaps within one turn is told what is true in the end", async () => {
+test("a link that flaps within one turn is reported in its final state", async () => {
   const { clock, network, statuses } = await started();
   network.faults.setOnline(false);
   network.faults.setOnline(true);
@@ -90,7 +90,7 @@ test("a link that flaps within one turn is told what is true in the end", async 
   await network.close();
 });
 
-test("packets are lost as likely as asked, each way, and the same ones for the same seed", async () => {
+test("packets are lost with the given probability each way, and the same ones for the same seed", async () => {
   const run = async (seed: string): Promise<{ replies: string[]; delivered: number }> => {
     const setup = await started({ seed });
     setup.network.faults.setLoss(0.3);
@@ -109,7 +109,7 @@ test("packets are lost as likely as asked, each way, and the same ones for the s
   assert.notDeepEqual((await run("two")).replies, replies);
 });
 
-test("exactly so many packets as asked are lost, one way", async () => {
+test("exactly the requested number of packets is lost, one way", async () => {
   const setup = await started();
   const { network, clock, replies } = setup;
   network.faults.dropNext(2);
@@ -138,7 +138,7 @@ test("an extra delay is added each way", async () => {
   await network.close();
 });
 
-test("without a document nothing can be sent, and with one again", async () => {
+test("nothing can be sent without a document, and again once there is one", async () => {
   const setup = setUp();
   const { network, clock, documents, statuses } = setup;
   network.faults.withholdDocuments(true);
@@ -156,7 +156,7 @@ test("without a document nothing can be sent, and with one again", async () => {
   await network.close();
 });
 
-test("withheld documents leave the last epoch's to go by, for one epoch", async () => {
+test("the last epoch's document serves for one epoch while documents are withheld", async () => {
   const setup = await started({ epochMs: 8000 });
   const { network, clock, documents, replies } = setup;
   const first = network.currentEpoch;
@@ -176,7 +176,7 @@ test("withheld documents leave the last epoch's to go by, for one epoch", async 
   await network.close();
 });
 
-test("controls refuse what makes no sense", async () => {
+test("fault controls refuse invalid values", async () => {
   const { network } = await started();
   for (const loss of [-0.1, 1.1, NaN])
     assert.throws(() => network.faults.setLoss(loss), RangeError);

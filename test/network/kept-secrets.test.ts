@@ -9,7 +9,7 @@ import { x25519Nike } from "../../src/crypto/nike/x25519.js";
 import { keepSecrets, reuseKeys } from "../../src/network/kept-secrets.js";
 import { StorageFixture, stream } from "./storage-fixture.js";
 
-/** X25519 that counts what it computes. */
+/** X25519 that counts its computations. */
 class CountedScheme {
   pairs = 0;
   secrets = 0;
@@ -27,7 +27,7 @@ class CountedScheme {
 }
 
 describe("a scheme that keeps secrets", () => {
-  test("computes each one once, and gives what the bare scheme gives", async () => {
+  test("computes each one once, and returns the same as the bare scheme", async () => {
     const counted = new CountedScheme();
     const kept = keepSecrets(counted.scheme);
     const [own, one, two] = [1, 2, 3].map(() => x25519Nike.generate());
@@ -38,7 +38,7 @@ describe("a scheme that keeps secrets", () => {
     assert.equal(counted.secrets, 2);
   });
 
-  test("tells private keys apart", async () => {
+  test("distinguishes private keys", async () => {
     const kept = keepSecrets(x25519Nike);
     const [one, two, other] = [1, 2, 3].map(() => x25519Nike.generate());
     const first = await kept.hashedSecret!(one!.privateKey, other!.publicKey);
@@ -46,7 +46,7 @@ describe("a scheme that keeps secrets", () => {
     assert.ok(!equalBytes(first, second));
   });
 
-  test("refuses a point of low order each time", async () => {
+  test("refuses a low-order point each time", async () => {
     const kept = keepSecrets(x25519Nike);
     const { privateKey } = x25519Nike.generate();
     for (let i = 0; i < 2; i++) {
@@ -75,14 +75,14 @@ describe("a scheme that reuses its keys", () => {
     assert.deepEqual([counted.pairs, counted.secrets], [1, 2]);
   });
 
-  test("makes another pair after 1,024 messages", async () => {
+  test("creates another pair after 1,024 messages", async () => {
     const sender = reuseKeys(x25519Nike);
     const pairs = new Set<string>();
     for (let i = 0; i < 1025; i++) pairs.add(String((await sender.generate()).publicKey));
     assert.equal(pairs.size, 2);
   });
 
-  test("does not keep a pair that could not be made", async () => {
+  test("does not keep a pair that could not be created", async () => {
     let tries = 0;
     const failing: NikeScheme = {
       ...x25519Nike,
@@ -99,7 +99,7 @@ describe("a scheme that reuses its keys", () => {
   });
 });
 
-test("questions about a missing box cost a network two key exchanges each, however often the courier asks", async () => {
+test("a missing box costs a network two key exchanges per question, however often the courier asks", async () => {
   const counted = new CountedScheme();
   const fixture = await StorageFixture.start({ scheme: counted.scheme });
   const { readCap, firstMessageIndex } = stream(1);
@@ -111,7 +111,7 @@ test("questions about a missing box cost a network two key exchanges each, howev
       await fixture.settle();
     }
   };
-  // Every replica that passes messages on gets to know both shards.
+  // Every replica that passes messages on learns the keys of both shards.
   for (let i = 0; i < 10; i++) await ask(5);
   counted.pairs = 0;
   counted.secrets = 0;

@@ -9,7 +9,7 @@ import { EmbeddedNetwork } from "../../src/network/network.js";
 import { findServices } from "../../src/pki/services.js";
 
 for (const mixing of ["realistic", "sphinx"] as const) {
-  test(`with ${mixing} mixing a link tells the way that its packet really takes`, async () => {
+  test(`with ${mixing} mixing a link reports the path that its packet really takes`, async () => {
     const clock = new VirtualClock();
     const network = new EmbeddedNetwork({ clock, seed: "a trace", mixing, lambdaP: 0.01 });
     await network.start();
@@ -80,7 +80,7 @@ for (const mixing of ["realistic", "sphinx"] as const) {
 }
 
 for (const mixing of ["realistic", "sphinx"] as const) {
-  test(`a link of the ${mixing} network tells which packet was lost, and which way`, async () => {
+  test(`a link of the ${mixing} network reports which packet was lost, and in which direction`, async () => {
     const clock = new VirtualClock();
     const network = new EmbeddedNetwork({ clock, seed: "a loss", mixing });
     await network.start();

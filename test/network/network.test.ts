@@ -58,7 +58,7 @@ function packet(network: EmbeddedNetwork, text: string, capability = "echo") {
   return { destination, recipient, payload: utf8(text), surbId: SurbId.random() };
 }
 
-test("an echo comes back padded with zeros to the forward payload length", async () => {
+test("an echo returns padded with zeros to the forward payload length", async () => {
   const { clock, network } = await started();
   const link = network.link();
   const heard = listen(link, clock);
@@ -87,7 +87,7 @@ test("an echo comes back padded with zeros to the forward payload length", async
   await network.close();
 });
 
-test("testdest answers as echo does, and neither without a reply block", async () => {
+test("testdest answers like echo, and neither answers without a reply block", async () => {
   const { clock, network } = await started();
   const link = network.link();
   const heard = listen(link, clock);
@@ -106,7 +106,7 @@ test("testdest answers as echo does, and neither without a reply block", async (
   await network.close();
 });
 
-test("without mixing, replies come in the order in which packets left, a turn each way", async () => {
+test("without mixing, replies arrive in the order of their packets, with one turn each way", async () => {
   const { clock, network } = await started({ replicas: 0 });
   const [a, b] = [network.link(), network.link()];
   const heard = [listen(a, clock), listen(b, clock)];
@@ -131,7 +131,7 @@ test("without mixing, replies come in the order in which packets left, a turn ea
   assert.equal(clock.pending, 0);
 });
 
-test("a sender's buffer is its own again once the packet left", async () => {
+test("a sender may reuse its buffer once the packet left", async () => {
   const { clock, network } = await started();
   const link = network.link();
   const heard = listen(link, clock);
@@ -146,7 +146,7 @@ test("a sender's buffer is its own again once the packet left", async () => {
   await network.close();
 });
 
-test("with mixing, a reply takes exactly as long as was planned", async () => {
+test("with mixing, a reply takes exactly the planned time", async () => {
   const { clock, network } = await started({ mixing: "realistic" });
   const link = network.link();
   const heard = listen(link, clock);
@@ -172,7 +172,7 @@ test("with mixing, a reply takes exactly as long as was planned", async () => {
   await network.close();
 });
 
-test("a service holds its answer back, but not longer because it was slow", async () => {
+test("a service delays its answer, but not longer if it was slow itself", async () => {
   const { clock, network } = await started({ mixing: "realistic", seed: 7 });
   network.attach(0, {
     capability: "slow",
@@ -194,13 +194,13 @@ test("a service holds its answer back, but not longer because it was slow", asyn
   }
   const start = clock.now();
   await clock.advance(30_000);
-  // Only a service delay of 1 ms, the least there is, can be outlasted by 1 ms of work.
+  // Only a service delay of 1 ms, the shortest, can be exceeded by 1 ms of work.
   for (const { text, at } of heard.replies) assert.equal(at - start, plans[Number(text)]);
   assert.equal(heard.replies.length, 30);
   await network.close();
 });
 
-test("the same seed gives the same network, ways and delays; another does not", async () => {
+test("the same seed gives the same network, paths and delays, and another seed different ones", async () => {
   const run = async (seed: string): Promise<unknown> => {
     const { clock, network } = await started({ seed, mixing: "realistic" });
     const link = network.link();
@@ -263,14 +263,14 @@ test("every epoch has a document that the authorities signed, with the replicas'
   await network.close();
 });
 
-test("documents come at five eighths of the epoch before, and are told again in their own", async () => {
+test("documents arrive at five eighths of the previous epoch, and are announced again in their own", async () => {
   const clock = new VirtualClock();
   const network = new EmbeddedNetwork({ clock, seed: 1, epochMs: 80_000 });
   await network.start();
   const link = network.link();
   const heard = listen(link, clock);
   const { current, leftMs, periodMs } = link.epoch();
-  // The clock begins with an epoch of this length.
+  // The clock starts at the beginning of an epoch of this length.
   assert.deepEqual([leftMs, periodMs], [80_000, 80_000]);
   await clock.advance(49_999);
   assert.deepEqual(heard.documents, [current]);
@@ -316,7 +316,7 @@ test("an epoch can be skipped without moving the clock", async () => {
   await network.close();
 });
 
-test("decoys travel like packets and nobody hears of them", async () => {
+test("decoys travel like packets and cause no events", async () => {
   const { clock, network } = await started();
   const link = network.link();
   const heard = listen(link, clock);
@@ -338,7 +338,7 @@ test("decoys travel like packets and nobody hears of them", async () => {
   await network.close();
 });
 
-test("what cannot be sent says why in a daemon's words", async () => {
+test("the refusal of an unsendable packet has a daemon's error text", async () => {
   const { clock, network } = await started();
   const link = network.link();
   const text = "client/conn: not connected to the Gateway";
@@ -369,7 +369,7 @@ test("what cannot be sent says why in a daemon's words", async () => {
   await network.close();
 });
 
-test("a packet for an endpoint that is not there is not answered", async () => {
+test("a packet for an unknown endpoint is not answered", async () => {
   const { clock, network } = await started();
   const link = network.link();
   const heard = listen(link, clock);
@@ -387,7 +387,7 @@ test("a packet for an endpoint that is not there is not answered", async () => {
   await network.close();
 });
 
-test("services are attached by node, listed, and their failures told", async () => {
+test("services are attached by node and listed, and their failures are reported", async () => {
   const clock = new VirtualClock();
   const faults: string[] = [];
   const onFault = (error: Error): number => faults.push(error.message);
@@ -476,7 +476,7 @@ test("a network describes itself", async () => {
   assert.deepEqual(network.describe().links, []);
 });
 
-test("options that cannot be are refused by name", () => {
+test("invalid options are refused by name", () => {
   const clock = new VirtualClock();
   const rows: [string, Partial<EmbeddedNetworkOptions>][] = [
     ["epochMs", { epochMs: 999 }],
@@ -509,7 +509,7 @@ test("rates are published as given", async () => {
   await network.close();
 });
 
-test("a replica that is offline is configured, but not among those that are up", async () => {
+test("an offline replica is configured, but not listed as up", async () => {
   const network = new EmbeddedNetwork({ clock: new VirtualClock(), seed: "a test" });
   network.storage.replicas[1]!.faults.offline = true;
   await network.start();
@@ -522,7 +522,7 @@ test("a replica that is offline is configured, but not among those that are up",
   await network.close();
 });
 
-test("a network owns its couriers and replicas, and can do without", async () => {
+test("a network has couriers and replicas by default, and works without them", async () => {
   const { network } = await started({ couriers: 2, replicas: 4 });
   assert.deepEqual([network.storage.couriers.length, network.storage.replicas.length], [2, 4]);
   assert.equal(network.pigeonholeGeometry.nikeName, "x25519");
@@ -535,7 +535,7 @@ test("a network owns its couriers and replicas, and can do without", async () =>
   await bare.close();
 });
 
-test("a document that cannot be made fails the start, and later is told and tried again", async (t) => {
+test("an error in creating a document fails the start; later it is reported and tried again", async (t) => {
   const clock = new VirtualClock();
   let broken = true;
   const faults: string[] = [];
@@ -561,7 +561,7 @@ test("a document that cannot be made fails the start, and later is told and trie
   await network.close();
 });
 
-test("on the platform's clock an echo comes back too, and closing leaves nothing behind", async () => {
+test("an echo also returns on the platform's clock, and closing leaves nothing behind", async () => {
   const network = new EmbeddedNetwork({ clock: realClock, seed: 1 });
   await network.start();
   const link = network.link();

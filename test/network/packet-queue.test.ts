@@ -4,7 +4,7 @@ import type { Clock } from "../../src/clock/clock.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
 import { PacketQueue } from "../../src/network/mix/packet-queue.js";
 
-/** A clock whose turns are counted and taken by hand. */
+/** A clock whose turns the test counts and runs. */
 function handTurned(): { clock: Clock; turn: () => void; readonly waiting: number } {
   const callbacks: (() => void)[] = [];
   const clock = { soon: (callback: () => void) => callbacks.push(callback) } as unknown as Clock;
@@ -17,7 +17,7 @@ function handTurned(): { clock: Clock; turn: () => void; readonly waiting: numbe
   };
 }
 
-test("packets without delay arrive in one turn and in order; what they cause, in the next", () => {
+test("packets without delay arrive in one turn and in order, and their consequences in the next", () => {
   const hand = handTurned();
   const queue = new PacketQueue(hand.clock);
   const arrived: string[] = [];
@@ -33,7 +33,7 @@ test("packets without delay arrive in one turn and in order; what they cause, in
   assert.deepEqual([queue.size, hand.waiting, arrived], [0, 0, ["a", "b", "c"]]);
 });
 
-test("an arrival that throws does not take those behind it along", () => {
+test("an arrival that throws does not affect the later ones", () => {
   const hand = handTurned();
   const queue = new PacketQueue(hand.clock);
   const arrived: string[] = [];

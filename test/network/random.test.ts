@@ -4,7 +4,7 @@ import { toHex } from "../../src/bytes/bytes.js";
 import { derive, derivedRandom, seedBytes } from "../../src/network/random.js";
 import { exponential, pick, uniform } from "../../src/mixnet/sampling.js";
 
-test("a seed of any kind gives the same 32 bytes each time, and none gives new ones", () => {
+test("any kind of seed gives the same 32 bytes each time, and no seed gives new ones", () => {
   for (const seed of ["text", 7, Uint8Array.of(1, 2)]) {
     assert.equal(seedBytes(seed).length, 32);
     assert.deepEqual(seedBytes(seed), seedBytes(seed));
@@ -26,7 +26,7 @@ test("parts with other labels have other streams, each the same for the same see
   assert.equal(stream("a"), toHex(derivedRandom(seed, "a")(75)));
 });
 
-test("a stream is drawn in pieces of any length, each with memory of its own", () => {
+test("a stream is drawn in chunks of any length, each with its own memory", () => {
   const seed = seedBytes("pieces");
   const whole = toHex(derivedRandom(seed, "a")(20_000));
   const random = derivedRandom(seed, "a");
@@ -59,7 +59,7 @@ test("uniform numbers fill their range and use 53 bits", () => {
   );
 });
 
-test("exponential samples have the rate's mean and are finite", () => {
+test("exponential samples are finite and have the rate's mean", () => {
   const random = derivedRandom(seedBytes(2), "exponential");
   const samples = Array.from({ length: 4000 }, () => exponential(random, 0.01));
   const mean = samples.reduce((a, b) => a + b, 0) / samples.length;
@@ -71,7 +71,7 @@ test("exponential samples have the rate's mean and are finite", () => {
   assert.ok(Number.isFinite(exponential((length) => new Uint8Array(length).fill(255), 1)));
 });
 
-test("a pick is one of the list, all equally likely, and none of an empty one", () => {
+test("a pick chooses every element equally often, and nothing from an empty list", () => {
   const random = derivedRandom(seedBytes(3), "pick");
   const counts = new Map<string, number>();
   for (let i = 0; i < 3000; i++) {

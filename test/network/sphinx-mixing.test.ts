@@ -1,4 +1,4 @@
-/** The embedded network with real packets: each hop removes a layer, and drops what it must. */
+/** The embedded network with real packets: each hop removes a layer, and drops invalid packets. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
@@ -29,7 +29,7 @@ async function started(options: Partial<EmbeddedNetworkOptions> = {}) {
 
 type Setup = Awaited<ReturnType<typeof started>>;
 
-/** A client's link, with the replies that it has heard. */
+/** A client's link, with the replies that it received. */
 async function linked({ clock, network }: Setup) {
   const replies: string[] = [];
   const link = network.link();
@@ -47,7 +47,7 @@ function toEcho(network: EmbeddedNetwork, text: string) {
   return { destination, recipient: utf8("+echo"), payload: utf8(text), surbId: SurbId.random() };
 }
 
-/** A clock whose timers fire late from a moment on. */
+/** A clock whose timers fire late from a given moment. */
 function lateClock() {
   const virtual = new VirtualClock();
   let lateMs = 0;
@@ -80,7 +80,7 @@ test("a packet that a busy hop passes on more than 450 ms late is dropped, unles
   }
 });
 
-test("an embedded daemon hands on how kind its mixes are", async () => {
+test("an embedded daemon passes kindMixes on to its network", async () => {
   for (const kindMixes of [undefined, true]) {
     const { clock, becomeLater } = lateClock();
     const running = await clock.runUntil(
@@ -96,7 +96,7 @@ test("an embedded daemon hands on how kind its mixes are", async () => {
   }
 });
 
-test("an echo comes back through five hops and four, when it was planned", async () => {
+test("an echo returns through five hops and four, at the planned time", async () => {
   const setup = await started();
   const { clock, network } = setup;
   const { link, replies } = await linked(setup);
@@ -112,7 +112,7 @@ test("an echo comes back through five hops and four, when it was planned", async
   await network.close();
 });
 
-test("decoys come back and are told to nobody; without a reply block nothing does", async () => {
+test("decoys return without an event, and without a reply block nothing returns", async () => {
   const setup = await started();
   const { clock, network } = setup;
   const { link, replies } = await linked(setup);
@@ -142,7 +142,7 @@ test("packets of one epoch arrive in the next, and not in the one after that", a
   await network.close();
 });
 
-test("losses, delays and cuts are as with simulated packets", async () => {
+test("losses, delays and cuts work as with simulated packets", async () => {
   const setup = await started();
   const { clock, network } = setup;
   const { link, replies } = await linked(setup);
@@ -168,7 +168,7 @@ test("losses, delays and cuts are as with simulated packets", async () => {
   await link.send(toEcho(network, "again"));
   await clock.advance(60_000);
   assert.deepEqual(replies, ["late", "again"]);
-  // What waits for a client that is gone is dropped with the end of the epoch.
+  // Replies for an absent client are dropped at the end of the epoch.
   const { gateway } = setup;
   assert.equal(gateway.spool.size, 1);
   await clock.advance(network.epoch().leftMs);
@@ -176,7 +176,7 @@ test("losses, delays and cuts are as with simulated packets", async () => {
   await network.close();
 });
 
-test("the same seed takes the same ways; packets are not seen in clear on them", async () => {
+test("the same seed takes the same paths, and packets are encrypted on them", async () => {
   const etas = async (): Promise<number[]> => {
     const setup = await started();
     const { link } = await linked(setup);
@@ -188,7 +188,7 @@ test("the same seed takes the same ways; packets are not seen in clear on them",
   assert.deepEqual(await etas(), await etas());
 });
 
-/** Packets that a client makes who does not keep to the rules. */
+/** Packets from a client that breaks the rules. */
 function maker({ network, clock, gateway }: Setup) {
   const random = randomBytes;
   const composer = new Composer(network.geometry, random);
@@ -213,7 +213,7 @@ function maker({ network, clock, gateway }: Setup) {
   return { composer, sphinx, queueId, around, hop, delay, mixes, plain, clock, serviceNodes };
 }
 
-test("a packet that does not forward at the gateway, or goes astray later, is dropped", async () => {
+test("a packet that does not go on from the gateway, or goes astray later, is dropped", async () => {
   const setup = await started();
   const { clock, network, gateway } = setup;
   const { sphinx, hop, delay, mixes, plain, queueId, serviceNodes } = maker(setup);
@@ -269,7 +269,7 @@ test("a packet that does not forward at the gateway, or goes astray later, is dr
     assert.equal(after.delivered, before.delivered, what);
     assert.equal(gateway.spool.size, 0, what);
   }
-  // The right one of each kind goes through: nothing above was dropped for another reason.
+  // A valid packet of each kind passes, so the packets above were not dropped for another reason.
   gateway.enter(sphinx.newPacket([entry, m1, m2, m3, exit], plain));
   gateway.enter(sphinx.newPacket([entry, m1, m2, m3, home], plain));
   await clock.advance(10_000);
@@ -278,7 +278,7 @@ test("a packet that does not forward at the gateway, or goes astray later, is dr
   await network.close();
 });
 
-test("replays, damage and group elements of low order are dropped at every hop", async () => {
+test("every hop drops replays, damaged packets and low-order group elements", async () => {
   const setup = await started();
   const { clock, network, gateway } = setup;
   const { composer, around } = maker(setup);
@@ -313,7 +313,7 @@ test("replays, damage and group elements of low order are dropped at every hop",
   }
   gateway.enter(compose().subarray(1));
   assert.equal(network.describe().traffic.dropped, 12);
-  // The payload's tag is looked at by the service only.
+  // Only the service checks the payload's tag.
   const packet = compose();
   packet[packetLength - 1]! ^= 1;
   gateway.enter(packet);
@@ -323,7 +323,7 @@ test("replays, damage and group elements of low order are dropped at every hop",
   await network.close();
 });
 
-test("what waits at a gateway is bounded: the oldest of those who are away goes first", async () => {
+test("replies that wait at a gateway are limited, and the oldest of absent clients go first", async () => {
   const setup = await started();
   const { spool } = setup.gateway;
   const here = newQueueId();

@@ -18,7 +18,7 @@ const read = makeReadMessage(readCap, firstMessageIndex);
 const write = makeWriteMessage(sizes, writeCap, firstMessageIndex, Uint8Array.of(1));
 
 void describe("a storage network", () => {
-  void test("does what it does with two, three, four and five replicas", async () => {
+  void test("works alike with two, three, four and five replicas", async () => {
     for (const replicas of [2, 3, 4, 5]) {
       const fixture = await StorageFixture.start({ replicas });
       const keys = stream(20 + replicas);
@@ -37,7 +37,7 @@ void describe("a storage network", () => {
     }
   });
 
-  void test("its couriers share the boxes, not the envelopes", async () => {
+  void test("has couriers that share the boxes but not the envelopes", async () => {
     const fixture = await StorageFixture.start({ courierCount: 3 });
     const envelope = await fixture.envelope(write);
     const [first, second, third] = fixture.network.couriers;
@@ -53,7 +53,7 @@ void describe("a storage network", () => {
     await fixture.network.close();
   });
 
-  void test("an idle network has no timers but its slow ones", async () => {
+  void test("has only its slow timers when idle", async () => {
     const fixture = await StorageFixture.start();
     await fixture.write(writeCap, firstMessageIndex, Uint8Array.of(1));
     await fixture.virtual.advance(instantTiming.courierCacheMs);
@@ -62,7 +62,7 @@ void describe("a storage network", () => {
     assert.equal(fixture.virtual.pending, 0);
   });
 
-  void test("closing twice is closing once, and nothing answers afterwards", async () => {
+  void test("may be closed twice, and answers nothing afterwards", async () => {
     const fixture = await StorageFixture.start();
     const envelope = await fixture.envelope(read);
     await fixture.send(envelope);
@@ -73,7 +73,7 @@ void describe("a storage network", () => {
     assert.equal(fixture.virtual.pending, 0);
   });
 
-  void test("paced links take the time that the document's rate says", async () => {
+  void test("has paced links that take the time of the document's rate", async () => {
     const fixture = await StorageFixture.start({ paced: true });
     const envelope = await fixture.envelope(write);
     await fixture.send(envelope);
@@ -107,7 +107,7 @@ void describe("a storage network", () => {
 });
 
 void describe("delays of storage links", () => {
-  void test("have the means that the rate says", () => {
+  void test("have the means that the rate gives", () => {
     const pace = poissonPace(() => 0.005, chacha20Random(seed(1)), upstreamTiming);
     const count = 4000;
     let sends = 0;
@@ -122,7 +122,7 @@ void describe("delays of storage links", () => {
     assert.ok(Math.abs(answers / count - 100) < 5, `${answers / count}`);
   });
 
-  void test("are 50 ms in the mean without a document, none in an instant network", () => {
+  void test("are 50 ms on average without a document, and zero in an instant network", () => {
     const pace = poissonPace(() => null, chacha20Random(seed(2)), upstreamTiming);
     let sum = 0;
     for (let i = 0; i < 4000; i++) sum += pace.sendDelayMs()!;
@@ -161,14 +161,14 @@ void describe("a storage link", () => {
     );
   });
 
-  void test("answers never come before the call returns", () => {
+  void test("never answers before the call returns", () => {
     const { link: made } = link();
     let answered = false;
     made.send(decoy, () => (answered = true));
     assert.equal(answered, false);
   });
 
-  void test("refuses when nobody is there, and gives up when there is no answer", async () => {
+  void test("refuses when nobody is there, and gives up without an answer", async () => {
     const { link: made, faults, clock, answer } = link();
     faults.offline = true;
     await assert.rejects(made.request(decoy, 1000), StorageLinkError);
@@ -185,7 +185,7 @@ void describe("a storage link", () => {
     assert.equal(clock.pending, 0);
   });
 
-  void test("a slow replica's answers come late", async () => {
+  void test("delivers a slow replica's answers late", async () => {
     const { link: made, faults, clock } = link();
     faults.slowMs = 700;
     let answers = 0;
@@ -196,7 +196,7 @@ void describe("a storage link", () => {
     assert.equal(answers, 1);
   });
 
-  void test("what is under way when the replica goes offline gets no answer", async () => {
+  void test("gives no answer to commands in progress when the replica goes offline", async () => {
     const { link: made, faults, clock } = link();
     faults.slowMs = 100;
     let answers = 0;
@@ -207,7 +207,7 @@ void describe("a storage link", () => {
     assert.equal(answers, 0);
   });
 
-  void test("takes only so many commands at a time", async () => {
+  void test("accepts only a limited number of commands at a time", async () => {
     const { link: made, faults, clock } = link();
     faults.slowMs = 1000;
     for (let i = 0; i < 1024; i++) made.send(decoy, () => {});
@@ -224,7 +224,7 @@ void describe("a storage link", () => {
     assert.equal(clock.pending + paced.clock.pending, 0);
   });
 
-  void test("closing rejects what waits, and nothing is sent any more", async () => {
+  void test("rejects waiting commands when it closes, and sends nothing more", async () => {
     const { link: made, clock, received } = link({ sendDelayMs: () => 10, answerDelayMs: () => 0 });
     const waiting = assert.rejects(made.request(decoy, 1000), /closed/);
     made.close();
@@ -237,7 +237,7 @@ void describe("a storage link", () => {
 });
 
 void describe("bounds on work", () => {
-  void test("a gate lets so many in, and the others in their order", async () => {
+  void test("a gate admits a fixed number, and the others in their order", async () => {
     const gate = new ConcurrencyGate(2);
     const log: string[] = [];
     const ends: (() => void)[] = [];
@@ -266,7 +266,7 @@ void describe("bounds on work", () => {
     assert.equal(await gate.run(() => Promise.resolve("again")), "again");
   });
 
-  void test("long work pauses when it has gone on for a while, and only then", async () => {
+  void test("long work pauses only after it has run for a while", async () => {
     const clock = new VirtualClock();
     const breather = new Breather(clock);
     await breather.pause();

@@ -30,7 +30,7 @@ test("a certificate has the reference's layout, message and signer names", () =>
   assert.equal(toHex(encodeCertificate(read)), certificate);
 });
 
-test("authorities' PEMs and hashes are the reference's", () => {
+test("PEM texts and hashes of authorities match the reference", () => {
   const authorities = [...vectors.authorities, vectors.stranger];
   for (const authority of authorities) {
     const { scheme, publicKey } = decodePublicKeyPem(authority.publicKeyPEM);
@@ -77,7 +77,7 @@ test("certificates are accepted and refused as by the reference", () => {
   assert.deepEqual([accepted, refused], [5, 13]);
 });
 
-test("each refusal says why", () => {
+test("each refusal gives its reason", () => {
   const reasonsOf = (name: string): readonly string[] => {
     const entry = vectors.cases.find((c: { name: string }) => c.name === name);
     try {
@@ -101,7 +101,7 @@ test("each refusal says why", () => {
   for (const [name, pattern] of wanted) assert.match(reasonsOf(name).at(-1) ?? "", pattern, name);
 });
 
-test("a hybrid signature is an unsupported scheme, not a bad signature, and its verifier is named", () => {
+test("a hybrid signature gives an unsupported scheme, not a bad signature, and names its verifier", () => {
   const hybrid = loadVectors("mixnet-cert-ed25519-sphincs");
   const certificate = decodeCertificate(hex(hybrid.certificate));
   assert.equal(certificate.keyType, hybrid.scheme);

@@ -22,7 +22,7 @@ const recorded = JSON.parse(
 const certificate = fromHex(recorded.certificate);
 const raw = decodeCertificate(certificate).certified;
 
-/** The recorded document with some members changed; `undefined` takes one away. */
+/** The recorded document with some members changed; `undefined` removes a member. */
 function changed(members: Record<string, Encodable>): Uint8Array {
   const map = decodeCbor(raw) as CborMap;
   return encodeCbor({ ...Object.fromEntries(map), ...members } as Encodable);
@@ -36,7 +36,7 @@ function changedGateway(members: Record<string, Encodable>): Uint8Array {
   return changed({ GatewayNodes: [encodeCbor({ ...fields, ...members } as Encodable)] });
 }
 
-test("a document of a live network verifies with the authorities that its daemon lists", () => {
+test("a live network's document verifies with the authorities that its daemon lists", () => {
   const geometry = Geometry.fromWire(new Map(Object.entries(recorded.sphinxGeometry)) as CborMap);
   const { document, signers, rejected, threshold } = verifyPkiDocument(
     certificate,
@@ -62,14 +62,14 @@ test("a document of a live network verifies with the authorities that its daemon
   assert.equal(document.gatewayNodes[0]!.kaetzchen, null);
 });
 
-test("a live network's geometries are those that the formulas give", () => {
+test("a live network's geometries equal those from the formulas", () => {
   const sphinx = Geometry.forNike({ nike: "x25519", nrHops: 5, userForwardPayloadLength: 2000 });
   assert.deepEqual(sphinx.toWire(), recorded.sphinxGeometry);
   const pigeonhole = PigeonholeGeometry.fromSphinx(sphinx, "CTIDH1024-X25519");
   assert.deepEqual(pigeonhole.toWire(), recorded.pigeonholeGeometry);
 });
 
-test("any byte changed in a signed document makes it unusable", () => {
+test("any changed byte makes a signed document unusable", () => {
   const at = fc.integer({ min: 0, max: certificate.length - 1 });
   fc.assert(
     fc.property(at, fc.integer({ min: 1, max: 255 }), (i, difference) => {
@@ -81,7 +81,7 @@ test("any byte changed in a signed document makes it unusable", () => {
       } catch (error) {
         return isThinClientError(error);
       }
-      // One authority's signature may be spoilt, or a map key that nobody reads.
+      // A change in one authority's signature, or in a map key that nobody reads, may go unnoticed.
       return result.signers.length >= 2 && toHex(result.document.raw) === toHex(raw);
     }),
     { numRuns: 60 },
@@ -108,7 +108,7 @@ test("services are found by capability, with the node's hash and the endpoint's 
   assert.deepEqual(findServices("no such service", doc), []);
 });
 
-test("a document without ServiceNodes offers no way to look for services", () => {
+test("a document without ServiceNodes offers no search for services", () => {
   for (const ServiceNodes of [undefined, null]) {
     const doc = PkiDocument.decode(changed({ ServiceNodes }));
     assert.deepEqual(doc.serviceNodes, []);
@@ -127,7 +127,7 @@ test("a service without a usable endpoint is refused by name", () => {
   }
 });
 
-test("members that are absent or null are empty, unknown ones are kept", () => {
+test("absent or null members are empty, and unknown ones are kept", () => {
   const doc = PkiDocument.decode(encodeCbor({ Epoch: 7, Topology: null, NewThing: "x" }));
   assert.equal(doc.epoch, 7);
   assert.deepEqual([doc.mu, doc.version, doc.sharedRandomCommit], [0, "", null]);
@@ -181,7 +181,7 @@ test("a document keeps its own copy of its bytes", () => {
   assert.throws(() => PkiDocument.decode("text" as unknown as Uint8Array), TypeError);
 });
 
-test("a printed document shows its descriptors decoded and leaves the document as it is", () => {
+test("pretty printing shows decoded descriptors and does not change the document", () => {
   const doc = PkiDocument.decode(raw);
   const text = prettyPrintPkiDoc(doc);
   assert.match(text, /^\{\n {4}Mu: 0\.005,\n {4}Epoch: 2492556,\n/);
@@ -196,7 +196,7 @@ test("a printed document shows its descriptors decoded and leaves the document a
 });
 
 test("a document and the descriptors in it share one budget of items", () => {
-  // Each descriptor alone is within the limit; all of them took a gigabyte and more.
+  // Each descriptor alone is within the limit; all together took more than a gigabyte.
   const [node] = (decodeCbor(raw) as CborMap).get("ServiceNodes") as Uint8Array[];
   const fields = Object.fromEntries(decodeCbor(node!) as CborMap);
   const emptyMaps = Array.from({ length: 100_000 }, () => ({}));

@@ -16,7 +16,7 @@ const authorities = vectors.authorities.map((a: { publicKeyPEM: string }) => ({
   publicKey: a.publicKeyPEM,
 }));
 
-/** As the vector file writes decoded values: bytes in hex, maps as objects. */
+/** Decoded values in the form of the vector file: bytes in hex, maps as objects. */
 function plain(value: unknown): unknown {
   if (value instanceof Uint8Array) return toHex(value);
   if (Array.isArray(value)) return value.map(plain);
@@ -34,7 +34,7 @@ function verify(signed: string, checks: DocumentChecks = {}): PkiDocument {
   return verifyPkiDocument(hex(signed), authorities, checks).document;
 }
 
-test("the reference's consensus verifies, and is the document that clients are sent", () => {
+test("the reference's consensus verifies, and is the document that clients receive", () => {
   const { document, signers, certificate, threshold, rejected } = verifyPkiDocument(
     hex(vectors.signedConsensus),
     authorities,
@@ -49,7 +49,7 @@ test("the reference's consensus verifies, and is the document that clients are s
   assert.equal(toHex(document.raw), vectors.certifiedDocumentCBOR);
 });
 
-test("every member of a document is decoded, those of its descriptors too", () => {
+test("every member of a document and of its descriptors is decoded", () => {
   const document = PkiDocument.decode(hex(vectors.certifiedDocumentCBOR));
   const fields = new Map<unknown, unknown>(document.fields);
   fields.set(
@@ -60,13 +60,13 @@ test("every member of a document is decoded, those of its descriptors too", () =
   fields.set("ServiceNodes", document.serviceNodes.map(plainNode));
   fields.set("ConfiguredReplicaIDs", document.configuredReplicaIds);
   const { signers: _, ...decoded } = vectors.decoded;
-  // The vector file writes these two as the number of their entries.
+  // The vector file has the number of entries of these two.
   decoded.SharedRandomCommit = null;
   decoded.SharedRandomReveal = null;
   assert.deepEqual(plain(fields), decoded);
 });
 
-test("a document's typed members are those on the wire", () => {
+test("a document's typed members equal those on the wire", () => {
   const document = PkiDocument.decode(hex(vectors.certifiedDocumentCBOR));
   const { decoded } = vectors;
   assert.deepEqual(
@@ -119,7 +119,7 @@ test("a document's typed members are those on the wire", () => {
   );
 });
 
-test("a descriptor stands in the document as the bytes of a map of its own", () => {
+test("the document contains a descriptor as the bytes of a separate map", () => {
   const document = PkiDocument.decode(hex(vectors.certifiedDocumentCBOR));
   const gateways = document.fields.get("GatewayNodes") as Bytes[];
   assert.equal(toHex(gateways[0]!), vectors.gateway1DescriptorCBOR);
@@ -148,7 +148,7 @@ test("variants are accepted and refused as by the reference", () => {
   assert.deepEqual([accepted, refused], [1, 5]);
 });
 
-test("what is not well-formed is named", () => {
+test("the error names what is not well-formed", () => {
   const reasons = (index: number): readonly string[] => {
     try {
       verify(vectors.variants[index].signedConsensus);
@@ -161,7 +161,7 @@ test("what is not well-formed is named", () => {
   assert.match(reasons(3)[0] ?? "", /^mix ".+": no MixKey of epoch 50000000$/);
 });
 
-test("a certificate is valid until the epoch of its expiration", () => {
+test("a certificate is valid until its expiration epoch", () => {
   const { signedConsensus, epoch, firstEpochAtWhichItIsExpired } = vectors.current;
   verify(signedConsensus, { epoch, currentEpoch: firstEpochAtWhichItIsExpired - 1 });
   for (const currentEpoch of [firstEpochAtWhichItIsExpired, firstEpochAtWhichItIsExpired + 9]) {

@@ -11,7 +11,7 @@ import {
 
 const replicaEpochAt = (ms: number): number => epochAt(ms, REPLICA_EPOCH_MS).epoch;
 
-test("replica epochs turn over on Thursdays at midnight UTC", () => {
+test("replica epochs change on Thursdays at midnight UTC", () => {
   assert.equal(replicaEpochAt(Date.UTC(2017, 5, 1)), 0);
   assert.equal(replicaEpochAt(Date.UTC(2017, 5, 8) - 1), 0);
   assert.equal(replicaEpochAt(Date.UTC(2017, 5, 8)), 1);
@@ -24,16 +24,24 @@ test("replica epochs turn over on Thursdays at midnight UTC", () => {
   assert.equal(replicaEpoch(504, 1_200_000), 1);
 });
 
-test("a document's number and the time tell how long epochs are", () => {
+test("a document's number and the time give the epoch length", () => {
   const now = Date.UTC(2026, 10, 28, 21, 17, 3);
-  for (const lengthMs of [DEFAULT_EPOCH_MS, 120_000, 1000, 3_600_000]) {
-    const { epoch } = epochAt(now, lengthMs);
-    // The current epoch's, the one before, which daemons hand out for long, and the next one's.
-    for (const off of [-1, 0, 1]) assert.equal(epochLengthOf(epoch + off, now), lengthMs);
+  for (const seconds of [1, 2.5, 30, 60, 90, 120, 600, 1200, 3600, 7200, 10_800]) {
+    const { epoch } = epochAt(now, seconds * 1000);
+    // The current epoch, the previous one, which daemons hand out for long, and the next one.
+    for (const off of [-1, 0, 1]) {
+      assert.equal(epochLengthOf(epoch + off, now), seconds * 1000, `${seconds} s, ${off}`);
+    }
   }
-  // A network of another count, a wrong clock, epochs of a part of a second, and none at all.
+  // A network of another count, a wrong clock, epochs that are too short, and none at all.
   for (const epoch of [0, 1, 2, 20, 1e12, epochAt(now, 1_200_100).epoch, epochAt(now, 500).epoch]) {
     assert.equal(epochLengthOf(epoch, now), null, String(epoch));
   }
   assert.equal(epochLengthOf(1000, 0), null);
+});
+
+test("a document that is a few epochs old does not change the epoch length", () => {
+  const now = Date.UTC(2026, 10, 28, 12, 34, 56, 789);
+  const { epoch } = epochAt(now, DEFAULT_EPOCH_MS);
+  for (let off = 2; off < 80; off++) assert.equal(epochLengthOf(epoch - off, now), null, `${off}`);
 });

@@ -6,7 +6,7 @@ import { PigeonholeGeometry } from "../../src/pki/pigeonhole-geometry.js";
 
 const geometry = Geometry.forNike({ nike: "x25519", nrHops: 5, userForwardPayloadLength: 2000 });
 
-test("a geometry is read from exactly its own members, whatever else is there", () => {
+test("a geometry is read from exactly its own members, and others are ignored", () => {
   const entries: [string, CborValue][] = Object.entries(geometry.toWire());
   assert.equal(entries.length, 14);
   const read = Geometry.fromWire(new Map([...entries, ["New", true]]));
@@ -22,7 +22,7 @@ test("a geometry is read from exactly its own members, whatever else is there", 
   assert.throws(() => Geometry.fromWire([]), { code: "ERR_PROTOCOL" });
 });
 
-test("a Pigeonhole geometry is read from exactly its own members, whatever else is there", () => {
+test("a Pigeonhole geometry is read from exactly its own members, and others are ignored", () => {
   const made = PigeonholeGeometry.fromSphinx(geometry, "x25519");
   const entries = Object.entries(made.toWire());
   assert.equal(entries.length, 7);
@@ -52,7 +52,7 @@ test("the text form of a geometry lists every member by its name on the wire", (
   ]);
 });
 
-test("constructors refuse what is neither a length nor a name, and SphinxGeometry is the same class", () => {
+test("constructors refuse invalid lengths and names, and SphinxGeometry is the same class", () => {
   assert.equal(SphinxGeometry, Geometry);
   const rest: Partial<GeometryFields> = Object.fromEntries(Object.entries(geometry));
   const made = (packetLength: unknown): Geometry =>
@@ -73,7 +73,7 @@ test("constructors refuse what is neither a length nor a name, and SphinxGeometr
   assert.throws(() => Geometry.forKem(hqc), { name: "RangeError", message: /`kem`/ });
 });
 
-test("a Pigeonhole geometry starts from nothing and says what it lacks", () => {
+test("a Pigeonhole geometry may start empty, and names what is missing", () => {
   const words = (fields: object): string => {
     try {
       new PigeonholeGeometry(fields).validate();

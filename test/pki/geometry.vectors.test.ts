@@ -30,7 +30,7 @@ test("Sphinx geometries follow from their parameters as in the reference", () =>
   assert.equal(sphinx.cases.length, 9);
 });
 
-test("Sphinx geometries are refused in the reference's words", () => {
+test("Sphinx geometries are refused with the reference's error texts", () => {
   for (const { geometry, validateError } of sphinx.validation) {
     const read = Geometry.fromWire(wire(geometry));
     assert.throws(() => read.validate(), { name: "RangeError", message: validateError });
@@ -84,7 +84,7 @@ test("Pigeonhole geometries follow from the box size, and Sphinx geometries from
   assert.equal(pigeonhole.direct.length, 24);
 });
 
-test("a Sphinx payload without room for a box is refused in the reference's words", () => {
+test("a Sphinx payload without room for a box is refused with the reference's error text", () => {
   for (const entry of pigeonhole.too_small) {
     const outer = Geometry.forNike({
       nike: "x25519",

@@ -23,7 +23,7 @@ test("keys are read from PEM and written as the reference writes them", () => {
   assert.equal(named, 2);
 });
 
-test("PEM types are compared without regard to case, and others refused", () => {
+test("PEM types are compared without regard to case, and others are refused", () => {
   const pem: string = vectors.keys[0].pem;
   const raw: string = vectors.keys[0].raw;
   const lowered = pem.replaceAll("ED25519 PUBLIC KEY", "ed25519 public key");

@@ -15,7 +15,7 @@ test("the name is made canonical", () => {
   assert.equal(pigeonholeSizes(5, "ctidh1024-x25519").nikeName, "CTIDH1024-X25519");
 });
 
-test("sizes cannot be changed by whoever gets them", () => {
+test("a caller cannot change the sizes", () => {
   const sizes = pigeonholeSizes(5, "x25519");
   assert.throws(() => {
     (sizes as { maxPlaintextPayloadLength: number }).maxPlaintextPayloadLength = 6;

@@ -10,7 +10,7 @@ import { loadVectors } from "../reference/load-vectors.js";
 
 const vectors = loadVectors("geometry");
 
-test("sizes from a Sphinx geometry are the reference's", () => {
+test("sizes from a Sphinx geometry match the reference", () => {
   for (const v of vectors.from_sphinx) {
     const sizes = pigeonholeSizesFromSphinx(v.sphinx.UserForwardPayloadLength, v.nike);
     assert.deepEqual(asReference(sizes), v.pigeonhole);
@@ -19,7 +19,7 @@ test("sizes from a Sphinx geometry are the reference's", () => {
   assert.equal(vectors.from_sphinx.length, 47);
 });
 
-test("sizes from the message length are the reference's, and lead back to Sphinx", () => {
+test("sizes from the message length match the reference, and lead back to Sphinx", () => {
   for (const v of vectors.direct) {
     const sizes = pigeonholeSizes(v.box_payload_length, v.nike);
     assert.deepEqual(asReference(sizes), v.pigeonhole);
@@ -30,7 +30,7 @@ test("sizes from the message length are the reference's, and lead back to Sphinx
   assert.equal(vectors.direct.length, 24);
 });
 
-test("a Sphinx geometry with no room is refused with the reference's words", () => {
+test("a Sphinx geometry without room is refused with the reference's error text", () => {
   for (const v of vectors.too_small) {
     const length = v.sphinx_user_forward_payload_length;
     const message = v.error;
@@ -65,7 +65,7 @@ test("published geometries are checked in the reference's order", () => {
   assert.equal(vectors.validate.length, 6);
 });
 
-test("the size of wire commands is the reference's, whatever the scheme", () => {
+test("the size of wire commands matches the reference, whatever the scheme", () => {
   for (const v of vectors.wire_command_size) {
     const sizes = pigeonholeSizesFromSphinx(v.sphinx_user_forward_payload_length, v.nike);
     assert.equal(sizes.wireCommandLength, v.max_command_size);
@@ -73,7 +73,7 @@ test("the size of wire commands is the reference's, whatever the scheme", () => 
   assert.equal(vectors.wire_command_size.length, 23);
 });
 
-test("the published example is the reference's", () => {
+test("the published example matches the reference", () => {
   const field = (name: string) =>
     new RegExp(`${name} = "?([^"\\n]+)`).exec(vectors.toml_example)![1]!;
   const sizes = pigeonholeSizes(Number(field("MaxPlaintextPayloadLength")), field("NIKEName"));

@@ -46,7 +46,7 @@ test("every level is indented by four more spaces", () => {
   );
 });
 
-test("a value that contains itself is marked, one that occurs twice is not", () => {
+test("a value that contains itself is marked, and one that occurs twice is not", () => {
   const shared = { a: 1 };
   const loop: Record<string, unknown> = { one: shared, two: shared };
   loop["self"] = loop;

@@ -36,7 +36,7 @@ test("schemes have the reference's sizes and names", () => {
   });
 });
 
-test("the synchronous functions know the name of every scheme that is verified here", () => {
+test("the synchronous functions know the name of every scheme that can be verified", () => {
   assert.deepEqual(
     signatureSchemeNames,
     signatureSchemes.map(({ name }) => name),
@@ -80,7 +80,7 @@ test("certificates under a Falcon hybrid are accepted and refused as by the refe
       { currentEpoch, threshold: v.threshold },
       noPause,
     );
-    // Where a wrong length crashed the reference that signature is bad, and the others count.
+    // A wrong length that crashed the reference gives a bad signature here, and the others count.
     const isCrash = v.error?.startsWith("PANIC:");
     if (v.error !== "" && !isCrash) {
       await assert.rejects(
@@ -107,7 +107,7 @@ test("certificates under a Falcon hybrid are accepted and refused as by the refe
   assert.deepEqual(counts, { accepted: 8, refused: 10 });
 });
 
-test("a certificate under Ed25519 Sphincs+ verifies, and the pauses are many", async () => {
+test("a certificate under Ed25519 Sphincs+ verifies with many pauses", async () => {
   const certificate = decodeCertificate(hex(sphincs.certificate));
   assert.equal(toHex(certificateMessage(certificate)), sphincs.signedMessage);
   let pauses = 0;
@@ -127,7 +127,7 @@ test("a certificate under Ed25519 Sphincs+ verifies, and the pauses are many", a
   assert.ok(pauses > 1000, `${pauses} pauses`);
 });
 
-test("signatures under Ed25519 Sphincs+ verify and fail as at the reference", async () => {
+test("signatures under Ed25519 Sphincs+ verify and fail as in the reference", async () => {
   const scheme = signatureSchemeByName(sphincs2.scheme);
   const certificate = decodeCertificate(hex(sphincs2.certificate));
   const signature = certificate.signatures[0]!.payload;
@@ -167,7 +167,7 @@ test("no scheme throws, whatever it is given", async () => {
       [publicKeyLength, signatureLength + 1],
       [publicKeyLength, signatureLength],
     ] as const) {
-      // Not zero: an Ed25519 key of zeros is a point of low order, under which zeros verify.
+      // Not zero: an Ed25519 key of zeros is a low-order point, under which zeros verify.
       for (const value of [7, 255]) {
         const verdict = await scheme.verify(
           new Uint8Array(signature).fill(value),

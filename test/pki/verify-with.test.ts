@@ -9,7 +9,7 @@ import { hex, loadVectors } from "../reference/load-vectors.js";
 
 const sphincs = loadVectors("mixnet-cert-ed25519-sphincs-2");
 
-test("a document is verified as by verifyPkiDocument, and others have their turn", async () => {
+test("a document is verified as by verifyPkiDocument, and other work continues meanwhile", async () => {
   await using network = await startTestNetwork();
   const client = await network.client();
   const { payload, epoch } = await client.getPkiDocumentRaw();
@@ -24,12 +24,13 @@ test("a document is verified as by verifyPkiDocument, and others have their turn
   assert.equal(pauses, 3);
 });
 
-test("under Ed25519 Sphincs+ a good signature leads to the document, a bad one does not", async () => {
+test("a good signature under Ed25519 Sphincs+ leads to the document, and a bad one does not", async () => {
   const raw = hex(sphincs.certificate);
   const keys = [{ publicKey: hex(sphincs.publicKey), scheme: "Ed25519 Sphincs+" }];
   let pauses = 0;
   const pause = async (): Promise<void> => void pauses++;
-  // The reference signed random bytes: that they are not a document shows after the signature only.
+  // The reference signed random bytes; only after the signature verifies do they turn out not to be
+  // a document.
   await assert.rejects(verifyPkiDocumentWith(raw, keys, {}, pause), { code: "ERR_PROTOCOL" });
   assert.ok(pauses > 1, String(pauses));
   const { certified } = decodeCertificate(raw);
@@ -41,7 +42,7 @@ test("under Ed25519 Sphincs+ a good signature leads to the document, a bad one d
     code: "ERR_PKI_VERIFICATION",
     message: /bad signature/,
   });
-  // The synchronous function does not have the scheme, and says so.
+  // The synchronous function does not support the scheme, and its error says so.
   assert.throws(() => verifyPkiDocument(raw, keys), {
     message: /unsupported scheme Ed25519 Sphincs\+/,
   });

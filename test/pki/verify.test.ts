@@ -32,7 +32,7 @@ function reasons(authorities: AuthorityInput[], checks?: DocumentChecks): readon
   }
 }
 
-test("authorities are given as raw keys, as PEM or as the daemon lists them", () => {
+test("authorities are accepted as raw keys, as PEM or as the daemon lists them", () => {
   const pem = { publicKey: first!.identityPublicKeyPem, identifier: "one" };
   for (const authorities of [raw, recorded.authorities, [pem, raw[1], third]]) {
     assert.equal(verifyPkiDocument(certificate, authorities).signers.length, 3);
@@ -44,7 +44,7 @@ test("authorities are given as raw keys, as PEM or as the daemon lists them", ()
   );
 });
 
-test("more than half of the authorities must have signed, unless told otherwise", () => {
+test("by default more than half of the authorities must have signed", () => {
   const strangers = [1, 2, 3, 4].map((byte) => ({ publicKey: new Uint8Array(32).fill(byte) }));
   assert.equal(reasons([...raw, ...strangers.slice(0, 2)]).length, 0);
   const few = reasons([...raw, ...strangers.slice(0, 3)]);
@@ -57,7 +57,7 @@ test("more than half of the authorities must have signed, unless told otherwise"
   assert.equal(reasons([...raw, ...strangers], { threshold: 4 }).length, 5);
 });
 
-test("wrong arguments are told apart from wrong documents", () => {
+test("wrong arguments give other errors than wrong documents", () => {
   const verify = (authorities: unknown, checks?: DocumentChecks): unknown =>
     verifyPkiDocument(certificate, authorities as AuthorityInput[], checks);
   assert.throws(() => verify([]), RangeError);
@@ -70,7 +70,7 @@ test("wrong arguments are told apart from wrong documents", () => {
   assert.throws(() => verifyPkiDocument(garbage, raw), { code: "ERR_PROTOCOL" });
 });
 
-test("epoch, expiration and geometry are checked where they are asked for", () => {
+test("epoch, expiration and geometry are checked on request", () => {
   const { epoch } = recorded;
   assert.deepEqual(reasons(raw, { epoch }), []);
   assert.deepEqual(reasons(raw, { epoch: epoch + 1 }), [
@@ -84,7 +84,7 @@ test("epoch, expiration and geometry are checked where they are asked for", () =
   assert.deepEqual(reasons(raw, { geometry: other }), ["document of another Sphinx geometry"]);
 });
 
-test("an authority with a scheme that cannot be checked does not count, and that is said", () => {
+test("an authority with an unsupported scheme does not count, and the error says so", () => {
   const pem = second!.identityPublicKeyPem.replaceAll("ED25519", "ML-DSA-44");
   const checked = verifyPkiDocument(certificate, [raw[0], { publicKey: pem }, raw[2]]);
   assert.deepEqual(
@@ -99,7 +99,7 @@ test("an authority with a scheme that cannot be checked does not count, and that
   ]);
 });
 
-test("an epoch that is none would switch the check of expiration off: it is refused", () => {
+test("an invalid epoch would disable the expiration check and is refused", () => {
   const decoded = decodeCertificate(certificate);
   for (const [epoch, kind] of [
     [NaN, RangeError],
@@ -141,10 +141,10 @@ test("a misspelt option of a verification is refused, not ignored", () => {
   });
 });
 
-test("a key of small order is refused: anybody can sign for it", () => {
+test("a small-order key is refused, because anybody can sign for it", () => {
   const { Point } = ed25519;
   const encodings = new Set<string>();
-  // Every encoding of y below 2^255 that a decoder may take for a point of small order.
+  // Every encoding of y below 2^255 that a decoder may accept as a small-order point.
   for (const y of [0n, 1n, 2n ** 255n - 20n, 2n ** 255n - 19n, 2n ** 255n - 18n]) {
     for (const sign of [0, 0x80]) {
       const key = Uint8Array.from({ length: 32 }, (_, i) => Number((y >> BigInt(8 * i)) & 0xffn));
@@ -169,7 +169,7 @@ test("a key of small order is refused: anybody can sign for it", () => {
         );
         break;
       } catch {
-        // Not on the curve.
+        // This point is not on the curve.
       }
     }
   }

@@ -25,7 +25,7 @@ function problems(change: Members): string[] {
   return wellFormednessProblems(PkiDocument.decode(encodeCbor({ ...members(), ...change })));
 }
 
-/** The problems when the first node of a list has other members. */
+/** The problems if the first node of a list has other members. */
 function nodeProblems(list: "GatewayNodes" | "ServiceNodes", change: Members): string[] {
   const [first, ...others] = members()[list] as Uint8Array[];
   const fields = Object.fromEntries(decodeCbor(first!) as CborMap) as Members;
@@ -36,7 +36,7 @@ test("a live network's document is well-formed", () => {
   assert.deepEqual(problems({}), []);
 });
 
-test("a document without what it must have is not well-formed", () => {
+test("a document without a required member is not well-formed", () => {
   const epoch: number = recorded.epoch;
   const layers = members()["Topology"] as Encodable[];
   assert.deepEqual(problems({ Version: "v0" }), ['document version "v0"']);
@@ -49,7 +49,7 @@ test("a document without what it must have is not well-formed", () => {
   assert.deepEqual(problems({ ServiceNodes: [] }), ["no ServiceNodes"]);
 });
 
-test("a node that breaks a rule is named with the rule", () => {
+test("the error names a node that breaks a rule, and the rule", () => {
   const key = new Uint8Array(32);
   const epoch: number = recorded.epoch;
   const keys = (...epochs: number[]): Encodable => new Map(epochs.map((e) => [e, key]));
@@ -81,7 +81,7 @@ test("a node that breaks a rule is named with the rule", () => {
   assert.equal(rows.length, 16);
 });
 
-test("onion addresses are for gateways, other forms for all", () => {
+test("only gateways may have onion addresses; other forms suit all nodes", () => {
   const onion = { onion: ["onion://abcdef.onion:4242"] };
   assert.deepEqual(nodeProblems("GatewayNodes", { Addresses: onion }), []);
   assert.equal(nodeProblems("ServiceNodes", { Addresses: onion }).length, 1);
@@ -97,7 +97,7 @@ test("services need endpoints of 1 to 32 bytes", () => {
   }
 });
 
-test("an identity key or a replica ID stands in a document once", () => {
+test("an identity key or a replica ID occurs only once in a document", () => {
   const { GatewayNodes, StorageReplicas } = members();
   const [gateway] = GatewayNodes as Uint8Array[];
   assert.deepEqual(problems({ GatewayNodes: [gateway!, gateway!] }), [
@@ -118,7 +118,7 @@ test("an identity key or a replica ID stands in a document once", () => {
   ]);
 });
 
-test("a commit that is left in a document must fit its reveal", () => {
+test("a commit in a document must fit its reveal", () => {
   const certificateOf = (certified: Uint8Array): Uint8Array =>
     encodeCertificate({
       version: 0,

@@ -5,7 +5,7 @@ import { dialWs } from "../../src/platform/browser-websocket.js";
 import { MAX_WEBSOCKET_MESSAGE_BYTES } from "../../src/transport/limits.js";
 import { Recorder } from "../transport/transport-recorder.js";
 
-/** A browser's WebSocket whose network is the test. */
+/** A browser's WebSocket in which the test plays the network. */
 class FakeWebSocket {
   static made: FakeWebSocket[] = [];
   binaryType = "blob";
@@ -58,7 +58,7 @@ test("the whole address is dialled, and only the redacted one is shown", async (
   });
 });
 
-test("a refused dial is a ConnectError with what a person can check", async () => {
+test("a refused dial gives a ConnectError with advice on what to check", async () => {
   const { socket, dial } = dialling("hunter2");
   socket.onclose!({ code: 1006 });
   await assert.rejects(dial, (error: Error) => {
@@ -76,7 +76,7 @@ test("a refused dial is a ConnectError with what a person can check", async () =
   });
 });
 
-test("a page that pauses too long is cut off before its memory is full", async () => {
+test("a page that pauses too long is disconnected before its memory is full", async () => {
   const { socket, dial } = dialling();
   socket.onopen!();
   const transport = await dial;
@@ -100,7 +100,7 @@ test("what comes in another realm's buffer are bytes too", async () => {
   assert.deepEqual(recorder.all(), new Uint8Array([1, 2, 3]));
 });
 
-test("a text message is an error; only 1000 is given to close", async () => {
+test("a text message is an error, and close gets only the code 1000", async () => {
   const { socket, dial } = dialling();
   socket.onopen!();
   const recorder = Recorder.open(await dial);

@@ -1,4 +1,4 @@
-/** The page's X25519 by WebCrypto: the same keys, secrets and refusals as Node's. */
+/** The page's X25519 with WebCrypto: the same keys, secrets and refusals as Node's. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { x25519PublicKey, x25519SharedSecret } from "#platform";
@@ -7,7 +7,7 @@ import { randomBytes } from "../../src/bytes/bytes.js";
 
 const later = offThreadX25519!;
 
-test("keys and secrets are Node's", async () => {
+test("keys and secrets equal those of Node", async () => {
   for (let i = 0; i < 20; i++) {
     const [a, b] = [randomBytes(32), randomBytes(32)];
     const publicKey = x25519PublicKey(b);
@@ -16,14 +16,14 @@ test("keys and secrets are Node's", async () => {
   }
 });
 
-test("a public key with its unused bit set is taken as without it", async () => {
+test("the unused bit of a public key is ignored", async () => {
   const [a, b] = [randomBytes(32), x25519PublicKey(randomBytes(32))];
   const set = b.slice();
   set[31]! |= 0x80;
   assert.deepEqual(await later.sharedSecret(a, set), x25519SharedSecret(a, b));
 });
 
-test("keys of low order and wrong sizes are refused as elsewhere", async () => {
+test("low-order keys and wrong sizes are refused as elsewhere", async () => {
   const one = new Uint8Array(32).fill(1, 0, 1);
   for (const bad of [new Uint8Array(32), one]) {
     await assert.rejects(later.sharedSecret(randomBytes(32), bad), {

@@ -60,34 +60,38 @@ function giveNameBothFamilies(t: TestContext): void {
   });
 }
 
-test("a name is tried on IPv4 first, then on IPv6, unless one is asked for", options, async (t) => {
-  if (!hasIpv6) {
-    t.skip("this machine has no IPv6 loopback");
-    return;
-  }
-  giveNameBothFamilies(t);
-  const counting = (): { server: Server; count: number } => {
-    const counted = {
-      count: 0,
-      server: createServer((socket) => {
-        counted.count++;
-        socket.end();
-      }),
+test(
+  "a name is dialled on IPv4 first, then on IPv6, unless one is requested",
+  options,
+  async (t) => {
+    if (!hasIpv6) {
+      t.skip("this machine has no IPv6 loopback");
+      return;
+    }
+    giveNameBothFamilies(t);
+    const counting = (): { server: Server; count: number } => {
+      const counted = {
+        count: 0,
+        server: createServer((socket) => {
+          counted.count++;
+          socket.end();
+        }),
+      };
+      return counted;
     };
-    return counted;
-  };
-  const [ipv4, ipv6] = [counting(), counting()];
-  const port = await listening(t, ipv6.server, "::1");
-  await closed(await dialTcp(`daemon.test:${port}`, "tcp"));
-  assert.deepEqual([ipv4.count, ipv6.count], [0, 1]);
-  await listening(t, ipv4.server, "127.0.0.1", port);
-  await closed(await dialTcp(`daemon.test:${port}`, "tcp"));
-  assert.deepEqual([ipv4.count, ipv6.count], [1, 1]);
-  await closed(await dialTcp(`daemon.test:${port}`, "tcp6"));
-  assert.deepEqual([ipv4.count, ipv6.count], [1, 2]);
-  await closed(await dialTcp(`daemon.test:${port}`, "tcp4"));
-  assert.deepEqual([ipv4.count, ipv6.count], [2, 2]);
-});
+    const [ipv4, ipv6] = [counting(), counting()];
+    const port = await listening(t, ipv6.server, "::1");
+    await closed(await dialTcp(`daemon.test:${port}`, "tcp"));
+    assert.deepEqual([ipv4.count, ipv6.count], [0, 1]);
+    await listening(t, ipv4.server, "127.0.0.1", port);
+    await closed(await dialTcp(`daemon.test:${port}`, "tcp"));
+    assert.deepEqual([ipv4.count, ipv6.count], [1, 1]);
+    await closed(await dialTcp(`daemon.test:${port}`, "tcp6"));
+    assert.deepEqual([ipv4.count, ipv6.count], [1, 2]);
+    await closed(await dialTcp(`daemon.test:${port}`, "tcp4"));
+    assert.deepEqual([ipv4.count, ipv6.count], [2, 2]);
+  },
+);
 
 test("an address of the other family is refused at once", options, async () => {
   await assert.rejects(dialTcp("[::1]:64331", "tcp4"), {
@@ -128,7 +132,7 @@ test("small writes do not wait for others, on either end", options, async (t) =>
   far.destroy();
 });
 
-test("a host that does not exist is named", options, async () => {
+test("the error for an unknown host names it", options, async () => {
   await assert.rejects(dialTcp("no-such-host.invalid:1", "tcp"), {
     code: "ERR_CONNECT",
     message: /^cannot connect to tcp:no-such-host\.invalid:1: .* \((ENOTFOUND|EAI_AGAIN)\)$/,
@@ -155,7 +159,7 @@ test("a Unix dial says what is wrong with the path", options, async (t) => {
   });
 });
 
-test("a server that goes away without a word is an error of the connection", options, async (t) => {
+test("a server that disconnects without a message is a connection error", options, async (t) => {
   const server = createServer((socket) => {
     socket.once("data", () => socket.resetAndDestroy());
   });
@@ -195,23 +199,27 @@ test("a WebSocket dial shows why the server refused, on one printable line", opt
   });
 });
 
-test("a server without tokens is told apart, and no error has the token", options, async (t) => {
-  const server = new WebSocketServer({
-    port: 0,
-    host: "127.0.0.1",
-    handleProtocols: () => false,
-  });
-  await new Promise((resolve) => server.once("listening", resolve));
-  t.after(() => server.close());
-  const { port } = server.address() as AddressInfo;
-  await assert.rejects(dialWs(`ws://127.0.0.1:${port}`, { token: "hunter2" }), (error: Error) => {
-    assert.match(error.message, /the listener does not use tokens/);
-    assert.doesNotMatch(`${error.stack}${String(error.cause)}`, /hunter2/);
-    return true;
-  });
-});
+test(
+  "a server without tokens gives another error, and no error contains the token",
+  options,
+  async (t) => {
+    const server = new WebSocketServer({
+      port: 0,
+      host: "127.0.0.1",
+      handleProtocols: () => false,
+    });
+    await new Promise((resolve) => server.once("listening", resolve));
+    t.after(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    await assert.rejects(dialWs(`ws://127.0.0.1:${port}`, { token: "hunter2" }), (error: Error) => {
+      assert.match(error.message, /the listener does not use tokens/);
+      assert.doesNotMatch(`${error.stack}${String(error.cause)}`, /hunter2/);
+      return true;
+    });
+  },
+);
 
-test("aborting a WebSocket dial that hangs hangs up", options, async (t) => {
+test("aborting a hanging WebSocket dial hangs up", options, async (t) => {
   let gone!: () => void;
   const peerGone = new Promise<void>((resolve) => (gone = resolve));
   const server = createServer((socket) => {
@@ -231,7 +239,7 @@ test("aborting a WebSocket dial that hangs hangs up", options, async (t) => {
   await peerGone;
 });
 
-test("a WebSocket URL must be one", options, async () => {
+test("an invalid WebSocket URL is refused", options, async () => {
   await assert.rejects(dialWs("http://localhost:1"), { code: "ERR_CONFIG" });
 });
 
@@ -249,10 +257,14 @@ test("the whole address is dialled, and only the redacted one is shown", options
   await closed(transport);
 });
 
-test("an address that WebSockets do not take is not repeated with its query", options, async () => {
-  await assert.rejects(dialWs("ws://[fe80::1%lo]:1/?key=hunter2"), (error: Error) => {
-    assert.equal((error as { code?: string }).code, "ERR_CONFIG");
-    assert.doesNotMatch(`${error.stack}${String(error.cause)}`, /hunter2/);
-    return true;
-  });
-});
+test(
+  "the error for an address that WebSockets do not support does not repeat its query",
+  options,
+  async () => {
+    await assert.rejects(dialWs("ws://[fe80::1%lo]:1/?key=hunter2"), (error: Error) => {
+      assert.equal((error as { code?: string }).code, "ERR_CONFIG");
+      assert.doesNotMatch(`${error.stack}${String(error.cause)}`, /hunter2/);
+      return true;
+    });
+  },
+);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { openLevel } from "../../src/platform/node-level.js";
 
-test("a mark is kept over a reopening, and a closed database leaves its file alone", async (t) => {
+test("a mark survives reopening, and a closed database leaves its file alone", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "katz-level-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const place = join(folder, "store");

@@ -64,64 +64,72 @@ async function listening(t: TestContext, more: Partial<WsListenOptions> = {}): P
   return listener.address;
 }
 
-test("who may connect to a loopback listener with a token", options, async (t) => {
-  const address = await listening(t, { token, allowedOrigins: [page] });
-  const port = new URL(address).port;
-  const cases: [string, Record<string, string>, number, string?][] = [
-    ["no browser, no token", {}, 101],
-    ["no browser, right token", { "sec-websocket-protocol": right }, 101, right],
-    ["no browser, wrong token", { "sec-websocket-protocol": wrong }, 401],
-    ["no browser, strange host", { host: "evil.example" }, 101],
-    ["page, no token", { origin: page }, 401],
-    ["page, wrong token", { origin: page, "sec-websocket-protocol": wrong }, 401],
-    ["page, token in the clear", { origin: page, "sec-websocket-protocol": "open" }, 401],
-    ["page, prefix alone", { origin: page, "sec-websocket-protocol": WS_TOKEN_PREFIX }, 401],
-    ["page, right token", { origin: page, "sec-websocket-protocol": right }, 101, right],
-    [
-      "page, right token among others",
-      { origin: page, "sec-websocket-protocol": `chat, ${wrong},${right}` },
-      101,
-      right,
-    ],
-    ["page by localhost", { ...pageWith(right), host: `localhost:${port}` }, 101, right],
-    ["page by IPv6", { ...pageWith(right), host: `[::1]:${port}` }, 101, right],
-    ["rebound name", { ...pageWith(right), host: `evil.example:${port}` }, 403],
-    ["rebound name that looks alike", { ...pageWith(right), host: "localhost.evil.example" }, 403],
-    ["rebound name, brackets", { ...pageWith(right), host: "[evil]" }, 403],
-    ["strange origin", { origin: "http://evil.example", "sec-websocket-protocol": right }, 403],
-    ["other port", { origin: "http://localhost:8081", "sec-websocket-protocol": right }, 403],
-    ["other scheme", { origin: "https://localhost:8080", "sec-websocket-protocol": right }, 403],
-    ["prefix of it", { origin: `${page}0`, "sec-websocket-protocol": right }, 403],
-    ["null origin", { origin: "null", "sec-websocket-protocol": right }, 403],
-    ["empty origin", { origin: "", "sec-websocket-protocol": right }, 403],
-    ["two origins", { origin: `${page}, ${page}`, "sec-websocket-protocol": right }, 403],
-  ];
-  for (const [name, headers, status, protocol] of cases) {
-    const answer = await shakeHands(address, headers);
-    assert.equal(answer.status, status, `${name}: ${answer.text}`);
-    assert.equal(answer.protocol, protocol, name);
-    assert.doesNotMatch(answer.text, /secret/);
-  }
-  assert.equal(cases.length, 22);
-});
+test(
+  "admits clients to a loopback listener with a token by origin and token",
+  options,
+  async (t) => {
+    const address = await listening(t, { token, allowedOrigins: [page] });
+    const port = new URL(address).port;
+    const cases: [string, Record<string, string>, number, string?][] = [
+      ["no browser, no token", {}, 101],
+      ["no browser, right token", { "sec-websocket-protocol": right }, 101, right],
+      ["no browser, wrong token", { "sec-websocket-protocol": wrong }, 401],
+      ["no browser, strange host", { host: "evil.example" }, 101],
+      ["page, no token", { origin: page }, 401],
+      ["page, wrong token", { origin: page, "sec-websocket-protocol": wrong }, 401],
+      ["page, token in the clear", { origin: page, "sec-websocket-protocol": "open" }, 401],
+      ["page, prefix alone", { origin: page, "sec-websocket-protocol": WS_TOKEN_PREFIX }, 401],
+      ["page, right token", { origin: page, "sec-websocket-protocol": right }, 101, right],
+      [
+        "page, right token among others",
+        { origin: page, "sec-websocket-protocol": `chat, ${wrong},${right}` },
+        101,
+        right,
+      ],
+      ["page by localhost", { ...pageWith(right), host: `localhost:${port}` }, 101, right],
+      ["page by IPv6", { ...pageWith(right), host: `[::1]:${port}` }, 101, right],
+      ["rebound name", { ...pageWith(right), host: `evil.example:${port}` }, 403],
+      [
+        "rebound name that looks alike",
+        { ...pageWith(right), host: "localhost.evil.example" },
+        403,
+      ],
+      ["rebound name, brackets", { ...pageWith(right), host: "[evil]" }, 403],
+      ["strange origin", { origin: "http://evil.example", "sec-websocket-protocol": right }, 403],
+      ["other port", { origin: "http://localhost:8081", "sec-websocket-protocol": right }, 403],
+      ["other scheme", { origin: "https://localhost:8080", "sec-websocket-protocol": right }, 403],
+      ["prefix of it", { origin: `${page}0`, "sec-websocket-protocol": right }, 403],
+      ["null origin", { origin: "null", "sec-websocket-protocol": right }, 403],
+      ["empty origin", { origin: "", "sec-websocket-protocol": right }, 403],
+      ["two origins", { origin: `${page}, ${page}`, "sec-websocket-protocol": right }, 403],
+    ];
+    for (const [name, headers, status, protocol] of cases) {
+      const answer = await shakeHands(address, headers);
+      assert.equal(answer.status, status, `${name}: ${answer.text}`);
+      assert.equal(answer.protocol, protocol, name);
+      assert.doesNotMatch(answer.text, /secret/);
+    }
+    assert.equal(cases.length, 22);
+  },
+);
 
 function pageWith(protocol: string): Record<string, string> {
   return { origin: page, "sec-websocket-protocol": protocol };
 }
 
-test("a listener without a token takes no page at all", options, async (t) => {
+test("a listener without a token admits no page", options, async (t) => {
   const address = await listening(t);
   assert.equal((await shakeHands(address, {})).status, 101);
   assert.equal((await shakeHands(address, { origin: page })).status, 403);
   assert.equal((await shakeHands(address, pageWith(right))).status, 403);
   const own = address.replace("ws:", "http:");
   assert.equal((await shakeHands(address, { origin: own })).status, 403);
-  // A token that nobody asked for is echoed, or the client would hang up.
+  // An unrequested token is echoed, because otherwise the client would hang up.
   const answer = await shakeHands(address, { "sec-websocket-protocol": right });
   assert.deepEqual([answer.status, answer.protocol], [101, right]);
 });
 
-test("a listener that others can reach asks everybody for the token", options, async (t) => {
+test("a listener that others can reach requires the token from everybody", options, async (t) => {
   const everywhere = { host: "0.0.0.0", allowRemote: true, token, allowedOrigins: [page] };
   const address = (await listening(t, everywhere)).replace("0.0.0.0", "127.0.0.1");
   assert.equal((await shakeHands(address, {})).status, 401);
@@ -135,7 +143,7 @@ test("a listener that others can reach asks everybody for the token", options, a
   assert.equal((await shakeHands(address, byName)).status, 403);
 });
 
-test("the name that was asked to listen on is a good host", () => {
+test("the host name that the listener was given is accepted", () => {
   const rules: HandshakeRules = {
     host: "nas.example",
     loopback: false,
@@ -154,7 +162,7 @@ test("the name that was asked to listen on is a good host", () => {
   assert.equal(acceptedProtocol(["chat", wrong, right], rules), right);
 });
 
-test("refusals say why, in a text that a person can act on", options, async (t) => {
+test("refusals give the reason and advice", options, async (t) => {
   const address = await listening(t, { token, allowedOrigins: [page] });
   const texts = [
     (await shakeHands(address, { origin: "http://x.example" })).text,
@@ -176,7 +184,7 @@ test("refusals say why, in a text that a person can act on", options, async (t) 
   });
 });
 
-test("any path will do, and a plain request is told what is here", options, async (t) => {
+test("any path works, and a plain request gets an explanation", options, async (t) => {
   const address = await listening(t);
   assert.equal((await shakeHands(address, {}, "/some/path?x=1")).status, 101);
   const response = await fetch(address.replace("ws:", "http:"));
@@ -184,7 +192,7 @@ test("any path will do, and a plain request is told what is here", options, asyn
   assert.match(await response.text(), /WebSocket listener/);
 });
 
-test("no extension is agreed on", options, async (t) => {
+test("no extension is negotiated", options, async (t) => {
   const address = await listening(t);
   const socket = new WebSocket(address, { perMessageDeflate: true });
   await new Promise((resolve) => socket.once("open", resolve));
@@ -222,7 +230,7 @@ test("a text message closes with 1003 and is an error", options, async (t) => {
   assert.equal(recorder.bytes, 5);
 });
 
-test("1000 and 1001 are an orderly end; every other close is an error", options, async (t) => {
+test("1000 and 1001 are an orderly end, and every other close is an error", options, async (t) => {
   for (const code of [1000, 1001]) {
     const { peer, ours } = await rawPeer(t);
     const recorder = Recorder.open(ours);
@@ -248,7 +256,7 @@ test("a peer that vanishes is an error", options, async (t) => {
   assert.match((await recorder.closed)!.message, /closed the WebSocket with code 1006/);
 });
 
-test("our end closes with 1000, and does not wait for ever for the answer", options, async (t) => {
+test("our end closes with 1000, and does not wait forever for the answer", options, async (t) => {
   const first = await rawPeer(t);
   const code = closeCode(first.peer);
   Recorder.open(first.ours);
@@ -263,7 +271,7 @@ test("our end closes with 1000, and does not wait for ever for the answer", opti
   assert.equal(await recorder.closed, null);
 });
 
-test("messages are cuts of a stream: fragments arrive as they come", options, async (t) => {
+test("messages are pieces of a stream, and fragments arrive as they come", options, async (t) => {
   const { peer, ours } = await rawPeer(t);
   const recorder = Recorder.open(ours);
   const sent = pattern(1000);
@@ -276,7 +284,7 @@ test("messages are cuts of a stream: fragments arrive as they come", options, as
   assert.deepEqual(recorder.all(), sent);
 });
 
-/** A socket that has upgraded and now sends what it likes. */
+/** A socket that has upgraded and now sends arbitrary bytes. */
 function upgraded(address: string): Promise<Socket> {
   const { hostname, port } = new URL(address);
   const socket = connect(Number(port), hostname);
@@ -288,7 +296,7 @@ function upgraded(address: string): Promise<Socket> {
   return new Promise((resolve) => socket.once("data", () => resolve(socket)));
 }
 
-test("a handshake that ends after the listener closed is hung up on", options, async () => {
+test("a handshake that ends after the listener closed is disconnected", options, async () => {
   const listener = await listenWs({ host: "127.0.0.1", port: 0 });
   let accepted = 0;
   listener.open(() => accepted++);
@@ -296,7 +304,7 @@ test("a handshake that ends after the listener closed is hung up on", options, a
   const socket = connect(Number(port), "127.0.0.1");
   const closed = new Promise((resolve) => socket.on("error", () => {}).on("close", resolve));
   socket.write("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n");
-  // Until the listener has seen that much, closing it would end an idle connection.
+  // Before the listener has read this much, closing it would end an idle connection.
   await new Promise((resolve) => setTimeout(resolve, 50));
   await listener.close();
   socket.write(
@@ -308,7 +316,7 @@ test("a handshake that ends after the listener closed is hung up on", options, a
   assert.equal(accepted, 0);
 });
 
-test("a message longer than a frame may be is refused by its header", options, async (t) => {
+test("a message longer than a frame is refused by its header", options, async (t) => {
   const listener = await listenWs({ host: "127.0.0.1", port: 0 });
   t.after(() => listener.close());
   const accepted = new Promise<Transport>((resolve) => listener.open(resolve));
@@ -324,7 +332,7 @@ test("a message longer than a frame may be is refused by its header", options, a
   assert.match(error!.message, /max payload/i);
 });
 
-test("a frame against the rules ends its own connection only", options, async (t) => {
+test("a frame that breaks the rules ends only its own connection", options, async (t) => {
   const address = await listening(t);
   for (const bytes of ["82050102030405", "f28000000000", "8f8000000000"]) {
     const socket = await upgraded(address);

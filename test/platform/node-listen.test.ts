@@ -39,24 +39,29 @@ async function canConnect(path: string): Promise<void> {
   await recorder.closed;
 }
 
-test("a socket file is its owner's alone, and gone after the close", options, async (t) => {
-  const path = join(newFolder(t), "own.sock");
-  const mask = process.umask(0);
-  t.after(() => process.umask(mask));
-  const listener = await listenUnix(path);
-  assert.equal(process.umask(), 0, "the process's mask was changed");
-  assert.equal(listener.address, `unix:${path}`);
-  assert.equal(statSync(path).mode & 0o777, 0o600);
-  await canConnect(path);
-  await listener.close();
-  assert.equal(existsSync(path), false);
-});
+test(
+  "a socket file is accessible only to its owner, and is removed by close",
+  options,
+  async (t) => {
+    const path = join(newFolder(t), "own.sock");
+    const mask = process.umask(0);
+    t.after(() => process.umask(mask));
+    const listener = await listenUnix(path);
+    assert.equal(process.umask(), 0, "the process's mask was changed");
+    assert.equal(listener.address, `unix:${path}`);
+    assert.equal(statSync(path).mode & 0o777, 0o600);
+    await canConnect(path);
+    await listener.close();
+    assert.equal(existsSync(path), false);
+  },
+);
 
-test("a socket file may have a name that reads as a number", options, async (t) => {
+test("a socket file may have a name that looks like a number", options, async (t) => {
   const before = process.cwd();
   process.chdir(newFolder(t));
   t.after(() => process.chdir(before));
-  // Node takes such a name for a port. Names that stand in for ours are random, and may read so too.
+  // Node would take such a name for a port. Our temporary names are random, and may look like that
+  // too.
   for (const name of ["7", ".28e44", "0x10", "1e3"]) {
     const listener = await listenUnix(name);
     assert.equal(listener.address, `unix:${name}`);
@@ -68,7 +73,7 @@ test("a socket file may have a name that reads as a number", options, async (t) 
 });
 
 test(
-  "a close removes its own socket file only, wherever the process is then",
+  "a close removes only its own socket file, wherever the process is then",
   options,
   async (t) => {
     const [folder, other] = [newFolder(t), newFolder(t)];
@@ -92,7 +97,7 @@ test(
   },
 );
 
-test("what a killed process left behind is replaced", options, async (t) => {
+test("a socket file that a killed process left is replaced", options, async (t) => {
   const path = join(newFolder(t), "stale.sock");
   const listening = `listen(${JSON.stringify(path)}, () => console.log())`;
   const script = `require("net").createServer().${listening}`;
@@ -122,7 +127,7 @@ test("a socket on which somebody answers is left alone", options, async (t) => {
   for (const transport of accepted) transport.destroy();
 });
 
-test("what is not a socket is never removed", options, async (t) => {
+test("a file that is not a socket is never removed", options, async (t) => {
   const folder = newFolder(t);
   const file = join(folder, "precious.txt");
   writeFileSync(file, "precious");
@@ -136,7 +141,7 @@ test("what is not a socket is never removed", options, async (t) => {
   assert.equal(readFileSync(link, "utf8"), "precious");
 });
 
-test("a missing folder is named", options, async (t) => {
+test("the error for a missing folder names it", options, async (t) => {
   const path = join(newFolder(t), "missing", "x.sock");
   await assert.rejects(listenUnix(path), {
     code: "ERR_CONFIG",
@@ -144,7 +149,7 @@ test("a missing folder is named", options, async (t) => {
   });
 });
 
-test("a folder that may not be written to is reported", options, async (t) => {
+test("an unwritable folder is reported", options, async (t) => {
   if (process.getuid?.() === 0) {
     t.skip("root may write everywhere");
     return;
@@ -154,7 +159,7 @@ test("a folder that may not be written to is reported", options, async (t) => {
   await assert.rejects(listenUnix(join(folder, "x.sock")), { message: /\(EACCES\)$/ });
 });
 
-test("an abstract name is taken once, and free after the close", options, async (t) => {
+test("an abstract name can be taken only once, and is free after the close", options, async (t) => {
   if (process.platform !== "linux") {
     t.skip("only Linux has abstract sockets");
     return;
@@ -168,7 +173,7 @@ test("an abstract name is taken once, and free after the close", options, async 
   await assert.rejects(dialUnix(name), { code: "ERR_CONNECT", message: rule });
 });
 
-test("whether this Node pads abstract names is known", options, async (t) => {
+test("the platform knows whether this Node pads abstract names", options, async (t) => {
   const table = "/proc/net/unix";
   if (!existsSync(table)) {
     t.skip("this system does not list its sockets");
@@ -182,7 +187,7 @@ test("whether this Node pads abstract names is known", options, async (t) => {
   assert.equal(shown !== name, padsAbstractNames);
 });
 
-test("a port in use is reported with its address and what to do", options, async (t) => {
+test("the error for a port in use names its address and says what to do", options, async (t) => {
   const first = await listenTcp("127.0.0.1", 0);
   t.after(() => first.close());
   const port = Number(first.address.split(":").at(-1));
@@ -194,7 +199,7 @@ test("a port in use is reported with its address and what to do", options, async
   });
 });
 
-test("port 0 takes a free one and says which", options, async (t) => {
+test("port 0 takes a free one and reports it", options, async (t) => {
   const listener = await listen(parseAddress("tcp4:localhost:0"));
   t.after(() => listener.close());
   assert.match(listener.address, /^tcp:127\.0\.0\.1:[1-9]\d*$/);
@@ -205,7 +210,7 @@ test("port 0 takes a free one and says which", options, async (t) => {
   (await accepted).destroy();
 });
 
-test("only loopback addresses are listened on unless told otherwise", options, async () => {
+test("only loopback addresses are accepted by default", options, async () => {
   for (const host of ["0.0.0.0", "::", "192.0.2.1", ""]) {
     await assert.rejects(listenTcp(host, 0), { code: "ERR_CONFIG", message: /^not listening/ });
   }
@@ -222,14 +227,14 @@ test("only loopback addresses are listened on unless told otherwise", options, a
   await listener.close();
 });
 
-test("which addresses are loopback", () => {
+test("loopback addresses are recognised", () => {
   const yes = ["127.0.0.1", "127.255.0.9", "::1", "0:0:0:0:0:0:0:1", "::ffff:127.0.0.1"];
   const no = ["0.0.0.0", "::", "128.0.0.1", "1::1", "::2", "::ffff:10.0.0.1", "localhost", "127.1"];
   assert.deepEqual(yes.filter(isLoopbackAddress), yes);
   assert.deepEqual(no.filter(isLoopbackAddress), []);
 });
 
-test("wrong ports, families and options are named", options, async () => {
+test("wrong ports, families and options are refused by name", options, async () => {
   await assert.rejects(listenTcp("127.0.0.1", 70_000), { message: /0 to 65535, got 70000$/ });
   await assert.rejects(listenTcp("127.0.0.1", 1.5), { code: "ERR_CONFIG" });
   await assert.rejects(listenTcp("127.0.0.1", 0, "tcp6"), { message: /that is IPv4, not tcp6$/ });
@@ -242,7 +247,7 @@ test("wrong ports, families and options are named", options, async () => {
   await assert.rejects(listen(parseAddress("wss://localhost:1")), { message: /certificate/ });
 });
 
-test("a client that breaks off does not harm the listener", options, async (t) => {
+test("a client that disconnects early does not harm the listener", options, async (t) => {
   const listener = await listenTcp("127.0.0.1", 0);
   t.after(() => listener.close());
   listener.open((transport) => {

@@ -10,7 +10,7 @@ import { shake256Random } from "../../src/bacap/seeded-random.js";
 import type { CtidhResponse } from "../../src/crypto/ctidh/worker-protocol.js";
 import { spawnCtidhWorker } from "../../src/platform/node-worker.js";
 
-test("timers go on ticking while a worker computes a key pair", async () => {
+test("timers keep ticking while a worker computes a key pair", async () => {
   using pool = new CtidhPool(spawnCtidhWorker, { clock: realClock });
   let ticks = 0;
   let done = false;
@@ -24,7 +24,7 @@ test("timers go on ticking while a worker computes a key pair", async () => {
   assert.equal(toHex(pair.publicKey), toHex(publicKeyOf(pair.privateKey)));
 });
 
-test("two workers agree on a secret, and refuse what is not a key", async () => {
+test("two workers agree on a secret, and refuse an invalid key", async () => {
   using pool = new CtidhPool(spawnCtidhWorker, { clock: realClock });
   const cheap = (place: number): Uint8Array => {
     const key = new Uint8Array(130);
@@ -46,7 +46,7 @@ test("two workers agree on a secret, and refuse what is not a key", async () => 
   assert.equal(await pool.validate(publicA), true);
 });
 
-test("what goes wrong in a worker comes back, and so does its end", async () => {
+test("an error in a worker is passed back, and so is its end", async () => {
   const worker = spawnCtidhWorker();
   const response = new Promise<CtidhResponse>((resolve) => worker.onMessage(resolve));
   const failure = new Promise<Error>((resolve) => worker.onError(resolve));
@@ -59,7 +59,7 @@ test("what goes wrong in a worker comes back, and so does its end", async () => 
   const { id, outcome } = await response;
   assert.equal(id, 7);
   assert.ok(outcome.kind === "failed" && /`privateKey` must be 130 bytes/.test(outcome.message));
-  // No request at all is a fault that the worker does not survive.
+  // Input that is not a request causes a fault that ends the worker.
   worker.postMessage(null as never, []);
   assert.match((await failure).message, /null/);
 });
@@ -71,7 +71,7 @@ test("closing the pool ends a worker in the middle of its work", async () => {
   await assert.rejects(pair, /the CTIDH pool is closed/);
 });
 
-test("a process with nothing but idle workers ends by itself", async () => {
+test("a process with only idle workers ends by itself", async () => {
   const url = (path: string): string => new URL(`../../src/${path}`, import.meta.url).href;
   const program = `
     import { CtidhPool } from ${JSON.stringify(url("crypto/ctidh/pool.js"))};

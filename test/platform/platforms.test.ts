@@ -57,7 +57,7 @@ test("a browser gets neither Node's modules nor its WebSocket library", async ()
   );
 });
 
-test("a browser says what it cannot dial, and what to do", async () => {
+test("the error in a browser says what it cannot dial, and what to do", async () => {
   for (const dialling of [browser.dialTcp("localhost:1", "tcp"), browser.dialUnix("/run/x")]) {
     await assert.rejects(dialling, {
       name: "UnsupportedTransportError",
@@ -67,7 +67,7 @@ test("a browser says what it cannot dial, and what to do", async () => {
   }
 });
 
-test("a browser reads no files", async () => {
+test("a browser refuses to read a file", async () => {
   await assert.rejects(browser.readText("x.toml"), { code: "ERR_CONFIG" });
 });
 

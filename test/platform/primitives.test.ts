@@ -21,7 +21,7 @@ const runs = { numRuns: 40 };
 const bytes = (length: number): fc.Arbitrary<Uint8Array> =>
   fc.uint8Array({ minLength: length, maxLength: length });
 
-/** What a call gives, or the class and text of what it throws. */
+/** The result of a call, or the class and text of its error. */
 function outcome(call: () => Uint8Array | boolean | null): string {
   try {
     const value = call();
@@ -55,7 +55,7 @@ const lowOrderPoints = [
   "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
 ];
 
-test("Ed25519 verdicts are the reference's on the edge cases", () => {
+test("Ed25519 verdicts match the reference on the edge cases", () => {
   const cases = loadVectors("bacap").verify_edge;
   for (const [name, platform] of Object.entries(platforms)) {
     for (const v of cases) {
@@ -96,14 +96,14 @@ test("X25519 is the same on both platforms", () => {
       const publicKey = fromHex(sameOnBoth((p) => p.x25519PublicKey(one)));
       const secret = sameOnBoth((p) => p.x25519SharedSecret(two, publicKey));
       assert.equal(secret, toHex(x25519.getSharedSecret(two, publicKey)));
-      // Any 32 bytes are a public key, also those above the field's size and with the high bit set.
+      // Any 32 bytes are a public key, even above the field's size and with the high bit set.
       sameOnBoth((p) => p.x25519SharedSecret(one, two));
     }),
     runs,
   );
 });
 
-test("X25519 refuses every point of low order, on both platforms", () => {
+test("X25519 refuses every low-order point on both platforms", () => {
   const own = new Uint8Array(32).fill(7);
   for (const point of lowOrderPoints) {
     assert.equal(
@@ -139,7 +139,7 @@ test("Ed25519 verdicts are the same on both platforms", () => {
   assert.equal(accepted, runs.numRuns);
 });
 
-test("Ed25519 verdicts are the same for S beyond the group's order and odd points", () => {
+test("Ed25519 verdicts are the same for S beyond the group's order and unusual points", () => {
   const order = ed25519.Point.Fn.ORDER;
   const identity = fromHex(`01${"00".repeat(31)}`);
   const scalar = (value: bigint): Uint8Array =>
@@ -166,7 +166,7 @@ test("Ed25519 verdicts are the same for S beyond the group's order and odd point
   );
 });
 
-test("Ed25519 verification never throws: a wrong length is false", () => {
+test("Ed25519 verification returns false for a wrong length and never throws", () => {
   for (const [signatureLength, keyLength] of [
     [0, 32],
     [63, 32],
@@ -186,7 +186,7 @@ test("Ed25519 verification never throws: a wrong length is false", () => {
   }
 });
 
-test("ChaCha20-Poly1305 is RFC 8439's, section 2.8.2 without associated data", () => {
+test("ChaCha20-Poly1305 matches RFC 8439, section 2.8.2 without associated data", () => {
   const key = fromHex("808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f");
   const nonce = fromHex("070000004041424344454647");
   const plaintext = new TextEncoder().encode(
@@ -198,7 +198,7 @@ test("ChaCha20-Poly1305 is RFC 8439's, section 2.8.2 without associated data", (
   assert.equal(sealed.length, 2 * (plaintext.length + 16));
 });
 
-test("ChaCha20-Poly1305 opens what it sealed, and nothing that was touched", () => {
+test("ChaCha20-Poly1305 opens what it sealed, and nothing that was modified", () => {
   fc.assert(
     fc.property(
       bytes(32),
@@ -225,7 +225,7 @@ test("ChaCha20-Poly1305 opens what it sealed, and nothing that was touched", () 
   );
 });
 
-test("what is too short to hold a tag does not open", () => {
+test("input too short for a tag does not open", () => {
   for (let length = 0; length < 16; length++) {
     const answer = sameOnBoth((p) =>
       p.chacha20Poly1305Open(new Uint8Array(32), new Uint8Array(12), new Uint8Array(length)),
@@ -234,7 +234,7 @@ test("what is too short to hold a tag does not open", () => {
   }
 });
 
-test("HKDF-BLAKE2b-512 is the reference's", () => {
+test("HKDF-BLAKE2b-512 matches the reference", () => {
   const cases = loadVectors("primitives").hkdf_blake2b512;
   assert.equal(cases.length, 10);
   for (const v of cases) {
@@ -277,7 +277,7 @@ test("HKDF-BLAKE2b-512 is the same on both platforms, at its limits too", () => 
   }
 });
 
-test("BLAKE2b-512 is the same on both platforms, however its input is cut", () => {
+test("BLAKE2b-512 is the same on both platforms, however its input is split", () => {
   const text = new TextEncoder().encode("abc");
   // RFC 7693, appendix A.
   assert.equal(
@@ -297,9 +297,9 @@ test("BLAKE2b-512 is the same on both platforms, however its input is cut", () =
   );
 });
 
-test("SHA-512 is the same on both platforms, however its input is cut", () => {
+test("SHA-512 is the same on both platforms, however its input is split", () => {
   const text = new TextEncoder().encode("abc");
-  // FIPS 180-4, as published with its example values.
+  // FIPS 180-4, with its published example values.
   assert.equal(
     sameOnBoth((p) => p.sha512(text)),
     "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a" +
@@ -318,7 +318,7 @@ test("SHA-512 is the same on both platforms, however its input is cut", () => {
   );
 });
 
-test("wrong key and nonce sizes are refused alike, without their contents", () => {
+test("wrong key and nonce sizes are refused alike, without showing their contents", () => {
   const [key, nonce, none] = [new Uint8Array(32), new Uint8Array(12), new Uint8Array(0)];
   const answers = [
     sameOnBoth((p) => p.x25519PublicKey(new Uint8Array(31))),
@@ -345,7 +345,7 @@ test("wrong key and nonce sizes are refused alike, without their contents", () =
   );
 });
 
-test("HMAC, counter mode and SHAKE are the same on both", () => {
+test("HMAC, counter mode and SHAKE are the same on both platforms", () => {
   fc.assert(
     fc.property(
       fc.uint8Array({ maxLength: 80 }),
@@ -372,8 +372,8 @@ test("HMAC, counter mode and SHAKE are the same on both", () => {
   assert.equal(wrong, "RangeError: `key` must be 32 bytes, got 31");
 });
 
-test("BLAKE2b-256 in WebAssembly is the library's, whatever its length, and gives memory of its own", async () => {
-  // Not there at first: what is hashed meanwhile is hashed by the library.
+test("BLAKE2b-256 in WebAssembly equals the library's at any length, and returns its own memory", async () => {
+  // The module is not there at first; until then the library computes hashes.
   while (blake2b256(new Uint8Array(1)) === null) await new Promise((r) => setTimeout(r, 5));
   const lengths = [0, 1, 127, 128, 129, 1734, 16 * 1024, 100_001];
   for (const input of lengths.map((length) => new Uint8Array(length).fill(length))) {
@@ -389,7 +389,7 @@ test("BLAKE2b-256 in WebAssembly is the library's, whatever its length, and give
   assert.equal(toHex(first), toHex(blake2b(inside, { dkLen: 32 })));
 });
 
-test("a platform's hash is given long inputs only, and may decline", () => {
+test("a platform's hash gets only long inputs, and may decline", () => {
   const asked: number[] = [];
   const answer = new Uint8Array(32).fill(1);
   hashLongInputsBy((data) => {

@@ -7,7 +7,7 @@ import { hex, loadVectors } from "../reference/load-vectors.js";
 
 const vectors = loadVectors("mixnet-aez");
 
-test("AEZ is the reference's in both directions", () => {
+test("AEZ matches the reference in both directions", () => {
   for (const v of vectors.sprp) {
     const [key, iv] = [hex(v.key), hex(v.iv)];
     const plaintext = hex(v.plaintext);
@@ -19,7 +19,7 @@ test("AEZ is the reference's in both directions", () => {
   assert.equal(vectors.sprp.length, 19);
 });
 
-test("AEZ of long messages is the reference's", () => {
+test("AEZ of long messages matches the reference", () => {
   for (const v of vectors.sprpLarge) {
     const plaintext = Uint8Array.from({ length: v.length }, (_, i) => (7 * i) % 256);
     const ciphertext = aezEncrypt(hex(v.key), hex(v.iv), plaintext);

@@ -13,7 +13,7 @@ import { commandOf, commandVector, failureOf } from "./sphinx-cases.js";
 
 const vectors = loadVectors("mixnet-sphinx-routing-commands");
 
-test("each command has the reference's bytes, and reads back", () => {
+test("each command has the reference's bytes, and decodes", () => {
   for (const v of vectors.encode) {
     assert.equal(toHex(encodeRoutingCommands([commandOf(v.command)])), v.bytes);
     assert.deepEqual(parseRoutingCommands(hex(v.bytes)).map(commandVector), [v.command]);
@@ -22,7 +22,7 @@ test("each command has the reference's bytes, and reads back", () => {
   assert.deepEqual(recipientOf(utf8("+echo")), commandOf(vectors.encode[1].command));
 });
 
-test("blocks are read and refused as by the reference", () => {
+test("blocks are decoded and refused as by the reference", () => {
   let refused = 0;
   for (const v of vectors.parse) {
     if (v.error === undefined) {
@@ -41,7 +41,7 @@ test("blocks are read and refused as by the reference", () => {
   assert.deepEqual([vectors.parse.length, refused], [13, 6]);
 });
 
-test("commands are sorted by kind, and none may come twice", () => {
+test("commands are sorted by kind, and none may occur twice", () => {
   const block = vectors.parse.find((v: { name: string }) => v.name.startsWith("forward hop"));
   const commands = parseRoutingCommands(hex(block.input));
   const sorted = sortHopCommands(commands);
@@ -52,7 +52,7 @@ test("commands are sorted by kind, and none may come twice", () => {
   assert.match(twice.message, /NodeDelay appears twice/);
 });
 
-test("commands that cannot be are refused by name", () => {
+test("invalid commands are refused by name", () => {
   const encode = (delayMs: number) => encodeRoutingCommands([{ type: "NodeDelay", delayMs }]);
   for (const delayMs of [-1, 0.5, 2 ** 32, NaN]) {
     assert.throws(() => encode(delayMs), { name: "RangeError", message: /`delayMs`/ });

@@ -21,7 +21,7 @@ const vectors = loadVectors("mixnet-sphinx-packets");
 const kemVectors = loadVectors("mixnet-sphinx-kem-packets");
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
-test("packets are the reference's byte for byte", () => {
+test("packets match the reference byte for byte", () => {
   for (const v of vectors.cases) {
     const random = scripted(
       hex(v.clientEphemeralPrivateKey),
@@ -36,7 +36,7 @@ test("packets are the reference's byte for byte", () => {
   assert.equal(vectors.cases.length, 5);
 });
 
-test("every hop finds what the reference's hops find", () => {
+test("every hop finds the same as the reference's hops", () => {
   let hops = 0;
   for (const v of vectors.cases) {
     const sphinx = new Sphinx(geometryOf(v.geometry));
@@ -63,7 +63,7 @@ test("every hop finds what the reference's hops find", () => {
   assert.equal(hops, 18);
 });
 
-test("packets that the reference's hops refuse are refused, for the same reason", () => {
+test("packets that the reference's hops refuse are refused for the same reason", () => {
   const last = vectors.unwrapFailures.at(-1);
   assert.equal(last.name, "flipped bit in payload: last hop");
   const threeHops = vectors.cases[2];
@@ -93,7 +93,7 @@ test("packets that the reference's hops refuse are refused, for the same reason"
   assert.deepEqual([vectors.unwrapFailures.length, refused + 1], [7, 6]);
 });
 
-test("what the reference does not make a packet of is refused by name", () => {
+test("inputs that the reference refuses to pack are refused by name", () => {
   const v = vectors.cases[2];
   const sphinx = new Sphinx(geometryOf(v.geometry));
   const path = pathOf(v.path);
@@ -131,7 +131,7 @@ test("what the reference does not make a packet of is refused by name", () => {
   assert.equal(vectors.createFailures.length, 5);
 });
 
-test("a point of low order is refused, in a packet and in a path", () => {
+test("a low-order point is refused in a packet and in a path", () => {
   const v = vectors.cases[0];
   const sphinx = new Sphinx(geometryOf(v.geometry));
   const points = ["00".repeat(32), `01${"00".repeat(31)}`, `ec${"ff".repeat(30)}7f`];
@@ -151,7 +151,7 @@ test("a point of low order is refused, in a packet and in a path", () => {
   }
 });
 
-test("KEM packets are the reference's, and every hop finds what its hops find", () => {
+test("KEM packets match the reference, and every hop finds the same as its hops", () => {
   for (const v of kemVectors.cases) {
     const keys = v.path.map((hop: { kemSeed: string }) =>
       xwingKem.generate(scripted(hex(hop.kemSeed))),
@@ -184,7 +184,7 @@ test("KEM packets are the reference's, and every hop finds what its hops find", 
   assert.equal(kemVectors.cases.length, 2);
 });
 
-test("forward payloads are packed and read as services do", () => {
+test("forward payloads are packed and read as by services", () => {
   const forward = loadVectors("mixnet-forward-payload");
   const shape = geometryOf(forward.geometry);
   let refused = 0;

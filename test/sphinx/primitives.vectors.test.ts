@@ -16,7 +16,7 @@ import { hex, loadVectors } from "../reference/load-vectors.js";
 const vectors = loadVectors("mixnet-sphinx-primitives");
 const noKeys = hopKeys(new Uint8Array(32));
 
-test("a secret becomes the reference's keys", () => {
+test("a secret gives the reference's keys", () => {
   for (const v of vectors.kdf) {
     const keys = hopKeys(hex(v.ikm));
     assert.equal(toHex(keys.headerMac), v.headerMAC);
@@ -28,7 +28,7 @@ test("a secret becomes the reference's keys", () => {
   assert.equal(vectors.kdf.length, 6);
 });
 
-test("header stream and MAC are the reference's", () => {
+test("header stream and MAC match the reference", () => {
   for (const v of vectors.stream) {
     const keys = { ...noKeys, headerEncryption: hex(v.key), headerEncryptionIv: hex(v.iv) };
     assert.equal(toHex(headerStream(keys, v.keystream.length / 2)), v.keystream);
@@ -43,7 +43,7 @@ test("header stream and MAC are the reference's", () => {
   assert.deepEqual([vectors.stream.length, vectors.mac.length], [3, 4]);
 });
 
-test("hashes and the deterministic source are the reference's", () => {
+test("hashes and the deterministic source match the reference", () => {
   for (const v of vectors.hash) {
     assert.equal(toHex(hash256(hex(v.message))), v.blake2b_256);
     assert.equal(toHex(replayTagOf(hex(v.message))), v.sha512_256);
@@ -54,7 +54,7 @@ test("hashes and the deterministic source are the reference's", () => {
   assert.deepEqual([vectors.hash.length, vectors.deterministicReader.length], [3, 2]);
 });
 
-test("X25519 and its blinding are the reference's", () => {
+test("X25519 and its blinding match the reference", () => {
   for (const v of vectors.x25519) {
     assert.equal(toHex(x25519PublicKey(hex(v.privateA))), v.publicA);
     assert.equal(toHex(x25519PublicKey(hex(v.privateB))), v.publicB);

@@ -27,7 +27,7 @@ const command: fc.Arbitrary<RoutingCommand> = fc.oneof(
   }),
 );
 
-test("AEZ undoes itself at every length, and one bit changes everything", () => {
+test("AEZ is invertible at every length, and one changed bit changes everything", () => {
   fc.assert(
     fc.property(
       fixed(48),
@@ -42,7 +42,7 @@ test("AEZ undoes itself at every length, and one bit changes everything", () => 
         other[(bit >> 3) % message.length]! ^= 1 << (bit & 7);
         const otherSealed = aezEncrypt(key, nonce, other);
         const same = sealed.filter((byte, i) => byte === otherSealed[i]).length;
-        // By chance one byte in 256 stays; a third of them never does.
+        // By chance one byte in 256 stays the same; a third of them never does.
         assert.ok(same < message.length / 3, `${same} of ${message.length} bytes stayed`);
       },
     ),
@@ -50,7 +50,7 @@ test("AEZ undoes itself at every length, and one bit changes everything", () => 
   );
 });
 
-test("commands read back, with or without zeros behind them, and truncations are refused", () => {
+test("commands decode, with or without trailing zeros, and truncations are refused", () => {
   fc.assert(
     fc.property(fc.array(command, { maxLength: 5 }), fc.nat(40), (commands, zeros) => {
       const encoded = encodeRoutingCommands(commands);
@@ -70,7 +70,7 @@ test("commands read back, with or without zeros behind them, and truncations are
   );
 });
 
-test("any bytes are commands or a ProtocolError", () => {
+test("arbitrary bytes decode to commands or give a ProtocolError", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 100 }), (block) => {
       try {
@@ -97,7 +97,7 @@ function newNode(): Node {
 const nodes = Array.from({ length: 6 }, newNode);
 const recipient = { type: "Recipient", id: new Uint8Array(32).fill(7) } as const;
 
-test("packets and replies of any geometry arrive whole, at those they are for alone", () => {
+test("packets and replies of any geometry arrive complete, and only at their recipients", () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 6 }),
@@ -157,7 +157,7 @@ test("packets and replies of any geometry arrive whole, at those they are for al
   );
 });
 
-test("packets of every other length are refused", () => {
+test("packets of any other length are refused", () => {
   const geometry = Geometry.forNike({ nike: "x25519", nrHops: 2, userForwardPayloadLength: 10 });
   const sphinx = new Sphinx(geometry);
   const { privateKey, id, publicKey } = nodes[0]!;
@@ -176,7 +176,7 @@ test("packets of every other length are refused", () => {
   });
 });
 
-test("geometries that do not fit their scheme, or name one that is not here, are refused", () => {
+test("geometries that do not fit their scheme, or name an unsupported one, are refused", () => {
   const geometry = Geometry.forNike({ nike: "x25519", nrHops: 5, userForwardPayloadLength: 2000 });
   const fields: GeometryFields = Object.assign({}, geometry);
   const wrong: [Partial<typeof fields>, RegExp][] = [

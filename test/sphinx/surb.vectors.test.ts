@@ -10,7 +10,7 @@ import { commandVector, failureOf, geometryOf, pathOf, scripted } from "./sphinx
 const vectors = loadVectors("mixnet-sphinx-surb");
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
-test("reply blocks, their keys and the packets made with them are the reference's", () => {
+test("reply blocks, their keys and the packets made with them match the reference", () => {
   for (const v of vectors.cases) {
     const random = scripted(
       hex(v.surbPayloadKey),
@@ -30,7 +30,7 @@ test("reply blocks, their keys and the packets made with them are the reference'
   assert.equal(vectors.cases.length, 4);
 });
 
-test("replies pass every hop as at the reference, and are read at the end", () => {
+test("replies pass every hop as in the reference, and are read at the end", () => {
   for (const v of vectors.cases) {
     const sphinx = new Sphinx(geometryOf(v.geometry));
     let packet: Bytes = hex(v.replyPacket);
@@ -69,7 +69,7 @@ test("replies that the reference does not read are refused", () => {
     };
     for (const { name, error } of v.failures) {
       const failure = failureOf(tries[name]!);
-      // Keys are our own: a wrong length of theirs is a mistake, nothing that came from outside.
+      // The keys are our own, so a wrong length is a mistake of ours, not input from outside.
       if (error.includes("decryption keys")) assert.ok(failure instanceof RangeError, name);
       else {
         assert.ok(hasCode(failure, "ERR_PROTOCOL"), name);

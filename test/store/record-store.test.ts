@@ -44,12 +44,12 @@ async function open(path = folder): Promise<{ store: RecordStore; told: string[]
   return { store, told };
 }
 
-/** Puts records into a group one after the other, each on the disk before the next. */
+/** Puts records into a group one after the other; each is on the disk before the next. */
 async function fill(store: RecordStore, group: string, count: number): Promise<void> {
   for (let i = 0; i < count; i++) await store.put(group, idOf(i), bodyOf(i));
 }
 
-/** Which records of a group are there and right; fails on one that is wrong. */
+/** The intact records of a group; fails if one is wrong. */
 async function present(store: RecordStore, group: string, count: number): Promise<number[]> {
   const there: number[] = [];
   for (let i = 0; i < count; i++) {
@@ -69,7 +69,7 @@ function files(path: string, ending: string): string[] {
 }
 
 void describe("a record store", () => {
-  void test("has after another opening what was put, the newest of each", async () => {
+  void test("returns the newest record of each key after reopening", async () => {
     const { store } = await open();
     await Promise.all([store.put("a", idOf(1), bodyOf(1)), store.put("a", idOf(2), bodyOf(2))]);
     await store.put("a", idOf(1), bodyOf(3));
@@ -88,7 +88,7 @@ void describe("a record store", () => {
     await again.close();
   });
 
-  void test("deletes a group at once, and what is removed lazily at the end", async () => {
+  void test("deletes a group at once, and lazy removals at the end", async () => {
     const { store } = await open();
     await fill(store, "a", 5);
     await fill(store, "b", 600);
@@ -107,7 +107,7 @@ void describe("a record store", () => {
     await again.close();
   });
 
-  void test("is the same over any database of the family", async () => {
+  void test("works the same over any database of the level family", async () => {
     const level = new MemoryLevel<Uint8Array, Uint8Array>({
       keyEncoding: "view",
       valueEncoding: "view",
@@ -123,7 +123,7 @@ void describe("a record store", () => {
     await assert.rejects(store.get("a", idOf(1)), /closed/);
   });
 
-  void test("refuses what a newer version made", async () => {
+  void test("refuses a store of a newer version", async () => {
     const { store } = await open();
     await store.set("schema", "2");
     await store.close();
@@ -140,13 +140,15 @@ void describe("damage of a record store", () => {
     await fill(store, "boxes", count);
     await store.close();
     if (!tables) return;
-    // Opening turns the log into a table.
+    // Opening the store turns its log into a table.
     const { store: again, told } = await open();
     assert.deepEqual(told, []);
     await again.close();
   }
 
-  /** Damages a copy of the store, opens it, and gives what is lost; whatever is must be told. */
+  /**
+   * Damages a copy of the store, opens it, and returns the losses, all of which must be reported.
+   */
   async function lossesAfter(damage: (path: string) => void): Promise<number> {
     const copy = `${folder}-copy`;
     rmSync(copy, { recursive: true, force: true });
@@ -181,10 +183,10 @@ void describe("damage of a record store", () => {
     ["MANIFEST", true],
     ["CURRENT", true],
   ] as const) {
-    void test(`a flipped bit in ${ending} costs one record at most, and is told`, async (t) => {
+    void test(`a flipped bit in ${ending} costs one record at most, and is reported`, async (t) => {
       await prepare(tables);
       const random = Number(process.env["KATZ_SEED"] ?? Date.now() % 1_000_000);
-      // With the pinned seed, LevelDB has a key whose value it does not find.
+      // With the pinned seed, LevelDB has a key whose value it cannot find.
       for (const seed of ending === ".ldb" ? [915_095, random] : [random]) {
         const numbers = new SeededNumbers(seed);
         let lost = 0;
@@ -201,9 +203,9 @@ void describe("damage of a record store", () => {
     });
   }
 
-  void test("a flipped bit in the first record of a log costs none of those behind it", async () => {
+  void test("a flipped bit in the first record of a log costs none of the later ones", async () => {
     await prepare(false);
-    // In the length of LevelDB's own record, and then in ours.
+    // In the length of LevelDB's own record, and then in that of ours.
     for (const place of [4, 40, 1000]) {
       const lost = await lossesAfter((path) => {
         flip(
@@ -215,7 +217,7 @@ void describe("damage of a record store", () => {
     }
   });
 
-  void test("a log that was cut costs what was cut off, and that is told", async () => {
+  void test("a truncated log costs what was cut off, and that is reported", async () => {
     await prepare(false);
     const file = files(folder, ".log").find((one) => statSync(one).size > 0)!;
     const { size } = statSync(file);
@@ -228,7 +230,7 @@ void describe("damage of a record store", () => {
     }
   });
 
-  void test("files that are missing cost what was in them, and that is told", async () => {
+  void test("missing files cost their contents, and that is reported", async () => {
     await prepare(true);
     for (const name of ["CURRENT", "MANIFEST"]) {
       const lost = await lossesAfter((path) => {
@@ -242,7 +244,7 @@ void describe("damage of a record store", () => {
     assert.equal(lost, count);
   });
 
-  void test("what was damaged is put aside, and a mended store can be damaged again", async () => {
+  void test("a damaged database is put aside, and a repaired store can be damaged again", async () => {
     await prepare(false);
     for (let round = 1; round <= 3; round++) {
       const log = files(folder, ".log").find((one) => statSync(one).size > 0)!;
@@ -259,7 +261,7 @@ void describe("damage of a record store", () => {
 });
 
 void describe("a full disk", () => {
-  void test("costs nothing that was confirmed; with room again the store takes more", async (t) => {
+  void test("costs nothing that was confirmed, and the store accepts more once there is room", async (t) => {
     const disk = join(root, "disk");
     mkdirSync(disk);
     const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=24m", "tmpfs", disk]);

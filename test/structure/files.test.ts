@@ -3,21 +3,25 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import typescript from "typescript";
-import { filesIn, root, sources, textOf } from "./source-tree.js";
+import { filesIn, pages, root, sources, textOf } from "./source-tree.js";
 
-test("every source begins with a comment that says what it is for", () => {
-  const without = sources.filter((path) => !/^(#![^\n]*\n)?\/\*\*/.test(textOf(path)));
+test("every source begins with a comment about its purpose", () => {
+  const without = [...sources, ...pages].filter(
+    (path) => !/^(#![^\n]*\n)?\/\*\*/.test(textOf(path)),
+  );
   assert.deepEqual(without, []);
 });
 
-test("sources print nothing, put nothing off, and switch no rule off without a reason", () => {
+test("sources do not print, have no TODOs, and disable no rule without a reason", () => {
   const found: string[] = [];
-  for (const path of sources) {
+  for (const path of [...sources, ...pages]) {
     textOf(path)
       .split("\n")
       .forEach((line, i) => {
         const isComment = /^\s*(\/\/|\/?\*)/.test(line);
-        const prints = !isComment && /\bconsole\./.test(line) && !path.startsWith("src/cli/");
+        // The pages hold programs as text, which print.
+        const mayPrint = path.startsWith("src/cli/") || !path.startsWith("src/");
+        const prints = !isComment && /\bconsole\./.test(line) && !mayPrint;
         const putsOff = /\b(TODO|FIXME|XXX|HACK)\b/.test(line);
         const silences = /oxlint-disable|@ts-(ignore|expect-error|nocheck)/.test(line);
         if (prints || putsOff || (silences && !line.includes(" -- "))) {
@@ -28,12 +32,14 @@ test("sources print nothing, put nothing off, and switch no rule off without a r
   assert.deepEqual(found, []);
 });
 
-const textFile = /\.(ts|mjs|js|json|md|toml|html|css|yml|yaml|txt)$|^\.[a-z]+rc/;
-const tracked = ["src", "test", "bench", "examples", "scripts", "docs"]
+const textFile = /\.(tsx?|mjs|js|json|md|toml|html|css|yml|yaml|txt)$|^\.[a-z]+rc/;
+const folders = ["src", "console", "playground", "test", "bench", "examples", "scripts", "docs"];
+const tracked = [...folders, ".ci", ".github"]
   .filter((folder) => existsSync(join(root, folder)))
   .flatMap((folder) => filesIn(folder))
   .concat(["package.json", "package-lock.json", ".npmrc", "README.md", "CHANGELOG.md", "LICENSE"])
-  .filter((path) => textFile.test(path) && existsSync(join(root, path)));
+  .concat(["CONTRIBUTING.md", "SECURITY.md"])
+  .filter((path) => (textFile.test(path) || path === ".ci/run") && existsSync(join(root, path)));
 
 test("no file names a folder of the machine it was written on", () => {
   const machine = new RegExp(String.raw`(^|[\s"'\`(=:])\/(work|home|root|Users)\/[A-Za-z0-9]`);
@@ -59,7 +65,7 @@ test("no file names a package registry, so that everybody's own is used", () => 
   assert.ok(!textOf("package-lock.json").includes('"resolved"'));
 });
 
-test("everything that package.json exports exists after the build, and is a file of the package", () => {
+test("every export of package.json exists after the build, and is in the package", () => {
   const { exports, imports, bin, files } = JSON.parse(textOf("package.json")) as {
     exports: Record<string, string | Record<string, string>>;
     imports: Record<string, Record<string, string>>;
@@ -85,7 +91,7 @@ test("everything that package.json exports exists after the build, and is a file
   }
 });
 
-test("every subpath of the package is a folder of the same name, and no other has an index", () => {
+test("every subpath of the package is a folder of the same name, and no other folder has an index", () => {
   const { exports } = JSON.parse(textOf("package.json")) as {
     exports: Record<string, string | { readonly default: string }>;
   };
@@ -100,7 +106,7 @@ test("every subpath of the package is a folder of the same name, and no other ha
   assert.deepEqual(indices.sort(), entries.sort());
 });
 
-/** Whether all that a file does is to export what is declared in others. */
+/** Whether a file only exports declarations of other files. */
 function onlyReexports(path: string, text: string): boolean {
   const { statements } = typescript.createSourceFile(path, text, typescript.ScriptTarget.ES2022);
   const others = statements.filter((statement) => !typescript.isImportDeclaration(statement));
@@ -109,7 +115,7 @@ function onlyReexports(path: string, text: string): boolean {
   );
 }
 
-test("no file only re-exports, but the subpaths", () => {
+test("only the subpaths have files that merely re-export", () => {
   const found = sources.filter(
     (path) => !path.endsWith("/index.ts") && onlyReexports(path, textOf(path)),
   );

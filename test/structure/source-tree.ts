@@ -21,10 +21,15 @@ export function textOf(path: string): string {
   return readFileSync(join(root, path), "utf8");
 }
 
-/** The TypeScript sources. */
+/** The TypeScript sources of the package. */
 export const sources = filesIn("src").filter((path) => path.endsWith(".ts"));
 
-/** What a source imports: files of `src` without their ending, or the names of packages. */
+/** The TypeScript sources of the pages that the package ships built. */
+export const pages = ["console", "playground"]
+  .flatMap((folder) => filesIn(folder))
+  .filter((path) => /\.tsx?$/.test(path));
+
+/** The imports of a source: files of `src` without their extension, or the names of packages. */
 export function importsOf(path: string): string[] {
   const { importedFiles } = typescript.preProcessFile(textOf(path), true, true);
   return importedFiles.map(({ fileName }) =>

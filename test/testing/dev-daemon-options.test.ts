@@ -77,7 +77,7 @@ const refused: readonly (readonly [object | null, typeof Error, RegExp])[] = [
   [{ onFault: "log" }, TypeError, /`options.onFault` must be a function, got a string/],
 ];
 
-test("options that cannot be are refused by name, with what was wanted and what came", async () => {
+test("invalid options are refused by name, with the expected and the actual value", async () => {
   for (const [options, kind, said] of refused) {
     await assert.rejects(DevDaemon.start(options as object), (error) => {
       assert.equal((error as Error).constructor, kind, String(error));
@@ -87,14 +87,14 @@ test("options that cannot be are refused by name, with what was wanted and what 
   }
 });
 
-test("what a token or a seed is, no error shows", async () => {
+test("no error shows a token or a seed", async () => {
   await assert.rejects(
     DevDaemon.start({ token: ["secret"] as never }),
     (error: Error) => error.message.endsWith("got an array of 1") && !/secret/.test(error.message),
   );
 });
 
-test("all there is may be given, undefined is as left out, and the smallest network runs", async () => {
+test("all options may be given, undefined counts as omitted, and the smallest network runs", async () => {
   checkDevDaemonOptions({ timing: upstreamTiming });
   checkDevDaemonOptions({ timing: instantTiming, listen: [], seed: new Uint8Array(3) });
   checkDevDaemonOptions({ listen: undefined, clock: undefined, timing: {}, replicas: undefined });

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { warnOfFaults } from "../../src/testing/fault-warnings.js";
 import { ProtocolError } from "../../src/errors/errors.js";
 
-test("a fault that nobody listens to is a warning, once; what a peer did wrong is none", async () => {
+test("a fault without a listener gives one warning, and a peer's mistake gives none", async () => {
   const warnings: Error[] = [];
   const collect = (warning: Error): void => void warnings.push(warning);
   process.on("warning", collect);

@@ -44,7 +44,7 @@ async function running(options: Partial<EmbeddedNetworkOptions> = {}): Promise<S
   return setup;
 }
 
-/** A client's end, with what the gateway said on it. */
+/** A client's end, with the commands that the gateway sent on it. */
 interface Client {
   readonly link: WireLink;
   readonly said: WireCommand[];
@@ -54,7 +54,7 @@ interface Client {
   send(command: WireCommand): void;
 }
 
-/** Joins as a client does that keeps to the rules. */
+/** Joins as a client does that follows the rules. */
 async function joined(setup: Setup, queueId: Bytes = newQueueId(), key?: Bytes): Promise<Client> {
   const { clock, port, gateway, codec } = setup;
   const [near, far] = memoryPair();
@@ -91,7 +91,7 @@ async function joined(setup: Setup, queueId: Bytes = newQueueId(), key?: Bytes):
 
 const typesOf = ({ said }: Client): string[] => said.map(({ type }) => type);
 
-/** A packet to the echo whose reply comes to that queue. */
+/** A packet to the echo service whose reply goes to the given queue. */
 function packetFor({ network, gateway }: Setup, queueId: Bytes, text = "x"): Bytes {
   const composer = new Composer(network.geometry);
   const destination = network.serviceNodes[0]!.identityHash;
@@ -107,7 +107,7 @@ function packetFor({ network, gateway }: Setup, queueId: Bytes, text = "x"): Byt
   ).packet;
 }
 
-test("without a document nobody is served: closed before a byte", async () => {
+test("a port without a document closes each connection before it sends a byte", async () => {
   const setup = await started();
   const [near, far] = memoryPair();
   let closed = false;
@@ -119,7 +119,7 @@ test("without a document nobody is served: closed before a byte", async () => {
   await setup.network.close();
 });
 
-test("a NoOp ends the handshake, and one follows every ten seconds, whatever is sent", async () => {
+test("a NoOp ends the handshake, and another follows every ten seconds, whatever is sent", async () => {
   const setup = await running();
   const client = await joined(setup);
   assert.deepEqual(typesOf(client), ["NoOp"]);
@@ -133,7 +133,7 @@ test("a NoOp ends the handshake, and one follows every ten seconds, whatever is 
     typesOf(client),
     Array.from({ length: 12 }, () => "NoOp"),
   );
-  // It has said nothing for two minutes, and that it heard something does not count.
+  // The client has sent nothing for two minutes, and receiving does not count.
   await setup.clock.advance(19_998);
   assert.equal(client.link.error, null);
   await setup.clock.advance(1);
@@ -143,7 +143,7 @@ test("a NoOp ends the handshake, and one follows every ten seconds, whatever is 
   await setup.network.close();
 });
 
-test("replies come one at a time, each after the acknowledgement of the one before", async () => {
+test("replies arrive one at a time, each after the previous one was acknowledged", async () => {
   const setup = await running({ lambdaP: 1 });
   const { clock, gateway } = setup;
   const client = await joined(setup);
@@ -157,7 +157,7 @@ test("replies come one at a time, each after the acknowledgement of the one befo
     messages().map(({ sequence }) => sequence),
     [1],
   );
-  // While it waits there is no heartbeat, and other numbers say nothing.
+  // While it waits there is no heartbeat, and other numbers have no effect.
   const noOps = typesOf(client).filter((type) => type === "NoOp").length;
   for (const sequence of [0, 2, 7]) client.send({ type: "MessageDelivered", sequence });
   await clock.advance(20_000);
@@ -170,7 +170,7 @@ test("replies come one at a time, each after the acknowledgement of the one befo
     [1, 2],
   );
   assert.equal(gateway.spool.size, 2);
-  // What was not acknowledged comes again on the next link of that name, from 1 on.
+  // Unacknowledged replies are sent again on the next link of that name, starting with 1.
   client.link.close(new Error("gone"));
   await clock.advance(1000);
   const again = await joined(setup, client.queueId);
@@ -186,7 +186,7 @@ test("replies come one at a time, each after the acknowledgement of the one befo
   await setup.network.close();
 });
 
-test("a client that never acknowledges gets nothing more on this link, and may still send", async () => {
+test("a client that never acknowledges receives nothing more on this link, and may still send", async () => {
   const setup = await running({ lambdaP: 1 });
   const { clock, network } = setup;
   const client = await joined(setup);
@@ -205,7 +205,7 @@ test("a client that never acknowledges gets nothing more on this link, and may s
   await network.close();
 });
 
-test("replies for who is away are kept, and dropped with the end of the epoch", async () => {
+test("replies for absent clients are kept until the end of the epoch", async () => {
   const setup = await running({ lambdaP: 1 });
   const { clock, network, gateway } = setup;
   const away = newQueueId();
@@ -223,7 +223,7 @@ test("replies for who is away are kept, and dropped with the end of the epoch", 
   await network.close();
 });
 
-test("a newer link of the same name and key ends the older one; another key does not", async () => {
+test("a newer link with the same name and key ends the older one; with another key it does not", async () => {
   const setup = await running();
   const [name, key] = [newQueueId(), randomBytes(32)];
   const older = await joined(setup, name, key);
@@ -238,7 +238,7 @@ test("a newer link of the same name and key ends the older one; another key does
   await setup.network.close();
 });
 
-test("names of other lengths are let in, and hear of no reply", async () => {
+test("names of other lengths are admitted, and get no replies", async () => {
   const setup = await running();
   for (const length of [0, 5, 40, 255]) {
     const client = await joined(setup, randomBytes(length));
@@ -248,7 +248,7 @@ test("names of other lengths are let in, and hear of no reply", async () => {
   await setup.network.close();
 });
 
-test("packets beyond the rate are dropped without a word, and the first needs a token", async () => {
+test("packets beyond the rate are dropped without an error, and even the first needs a token", async () => {
   const setup = await running({ lambdaP: 0.01, lambdaL: 0 });
   const { clock, network } = setup;
   const client = await joined(setup);
@@ -269,7 +269,7 @@ test("packets beyond the rate are dropped without a word, and the first needs a 
   await network.close();
 });
 
-test("a consensus comes in chunks, or whole; one that is not there has its code", async () => {
+test("a consensus is sent in chunks or as a whole, and a missing one gives its code", async () => {
   const setup = await running();
   const { clock, network, codec } = setup;
   const first = network.currentEpoch;
@@ -277,7 +277,7 @@ test("a consensus comes in chunks, or whole; one that is not there has its code"
   const ask = async (command: WireCommand): Promise<WireCommand[]> => {
     const before = client.said.length;
     client.send(command);
-    // Packing is done beside the loop, and the virtual clock knows nothing of it.
+    // Packing runs outside the event loop, and the virtual clock does not know about it.
     const until = Date.now() + 5000;
     while (client.said.length === before && Date.now() < until) {
       await new Promise((resolve) => setTimeout(resolve, 5));
@@ -308,7 +308,7 @@ test("a consensus comes in chunks, or whole; one that is not there has its code"
   assert.deepEqual(whole, [{ type: "Consensus", errorCode: 0, payload: certificate }]);
   const [none] = await ask({ type: "GetConsensus", epoch: 2n ** 64n - 1n });
   assert.deepEqual(none, { type: "Consensus", errorCode: 1, payload: new Uint8Array(0) });
-  // The next one from 5/8 of the epoch on; old ones two epochs long.
+  // The next document is available from 5/8 of the epoch; old ones for two epochs.
   const { periodMs, leftMs } = network.epoch();
   client.link.close(new Error("until later"));
   await clock.advance(Math.max(0, leftMs - periodMs * (3 / 8) + 1));
@@ -324,7 +324,7 @@ test("a consensus comes in chunks, or whole; one that is not there has its code"
   await network.close();
 });
 
-test("SendRetrievePacket is answered, and costs the reply that waits longest", async () => {
+test("SendRetrievePacket is answered, and discards the reply that has waited longest", async () => {
   const setup = await running({ lambdaP: 1 });
   const { clock, network, gateway } = setup;
   const away = newQueueId();
@@ -340,7 +340,7 @@ test("SendRetrievePacket is answered, and costs the reply that waits longest", a
   await network.close();
 });
 
-test("what no client says ends the link, and only that one", async () => {
+test("a command that no client sends ends only its own link", async () => {
   const setup = await running();
   const { clock, network } = setup;
   const good = await joined(setup);
@@ -361,7 +361,7 @@ test("what no client says ends the link, and only that one", async () => {
     await clock.advance(0);
     assert.notEqual(client.link.error, null, command.type);
   }
-  // A packet of zeros, a group element of low order among them, just disappears.
+  // A packet of zeros, which includes a low-order group element, is dropped.
   const client = await joined(setup);
   const sphinxPacket = new Uint8Array(network.geometry.packetLength);
   client.send({ type: "SendPacket", sphinxPacket });
@@ -372,7 +372,7 @@ test("what no client says ends the link, and only that one", async () => {
   await network.close();
 });
 
-/** The far end of a handshake that does what a test tells it to. */
+/** The far end of a handshake, controlled by a test. */
 function raw(setup: Setup): { near: MemoryTransport; bytes: () => Bytes; closed: () => boolean } {
   const [near, far] = memoryPair();
   const chunks: Uint8Array[] = [];
@@ -382,26 +382,26 @@ function raw(setup: Setup): { near: MemoryTransport; bytes: () => Bytes; closed:
   return { near, bytes: () => concatBytes(...chunks), closed: () => isClosed };
 }
 
-test("garbage at every state of the handshake ends it, and nothing else", async () => {
+test("garbage at any state of the handshake ends only that handshake", async () => {
   const setup = await running();
   const { clock, network, port } = setup;
   const good = await joined(setup);
   const settle = async (): Promise<void> => {
     for (let i = 0; i < 4; i++) await clock.advance(0);
   };
-  // A wrong first byte: at once.
+  // A wrong first byte ends it at once.
   const wrong = raw(setup);
   wrong.near.write(Uint8Array.of(4));
   await settle();
   assert.equal(wrong.closed(), true);
-  // Keys of low order in message one.
+  // Low-order keys in message one.
   for (const point of [new Uint8Array(32), Uint8Array.from({ length: 32 }, (_, i) => +(i === 0))]) {
     const low = raw(setup);
     low.near.write(concatBytes(Uint8Array.of(3), point));
     await settle();
     assert.deepEqual([low.closed(), low.bytes().length], [true, 0]);
   }
-  // Message three, right but for one thing.
+  // Message three, correct except for one field.
   for (const change of ["nothing", "first byte", "last byte", "random", "static key"] as const) {
     const third = raw(setup);
     const own = x25519Kem.generate();
@@ -433,7 +433,7 @@ test("garbage at every state of the handshake ends it, and nothing else", async 
   await network.close();
 });
 
-test("who is slow with the handshake is hung up on after three seconds, at every state", async () => {
+test("a client that is slow with the handshake is disconnected after three seconds, at any state", async () => {
   const setup = await running();
   const { clock, network } = setup;
   const initiator = new HandshakeInitiator({ kem: x25519Kem, staticKeys: x25519Kem.generate() });
@@ -449,7 +449,7 @@ test("who is slow with the handshake is hung up on after three seconds, at every
   await network.close();
 });
 
-test("floods: of links, of questions that are not listened to, of commands", async () => {
+test("floods of links, of unread answers and of commands are limited", async () => {
   const setup = await running();
   const { clock, network, port } = setup;
   const links = Array.from({ length: 1100 }, () => raw(setup));
@@ -458,8 +458,8 @@ test("floods: of links, of questions that are not listened to, of commands", asy
   await clock.advance(3000);
   await clock.advance(0);
   assert.ok(links.every(({ closed }) => closed()));
-  // Questions for a document from a client that reads nothing: the gateway answers what it can
-  // write, and reads no further.
+  // Requests for a document from a client that reads nothing: the gateway answers as many as it can
+  // write, and stops reading.
   const deaf = await joined(setup);
   const [near, far] = deaf.ends;
   near.pause();
@@ -473,11 +473,11 @@ test("floods: of links, of questions that are not listened to, of commands", asy
   assert.ok(far.queuedBytes < 300_000, `${far.queuedBytes} bytes of answers in memory`);
   assert.ok(near.queuedBytes > 1_000_000, `${near.queuedBytes} bytes of questions not read`);
   assert.equal(deaf.link.error, null);
-  // It takes nothing for a minute.
+  // It reads nothing for a minute.
   await clock.advance(60_000);
   await clock.advance(0);
   assert.notEqual(deaf.link.error, null);
-  // One that listens has all of its answers.
+  // A client that reads gets all its answers.
   const busy = await joined(setup);
   for (let i = 0; i < 500; i++) {
     busy.send({ type: "GetConsensus2", epoch: BigInt(network.currentEpoch + 9) });
@@ -491,7 +491,7 @@ test("floods: of links, of questions that are not listened to, of commands", asy
   await network.close();
 });
 
-test("when the network cannot be reached all links end, and nobody gets in", async () => {
+test("all links end while the network is unreachable, and new ones are refused", async () => {
   const setup = await running();
   const { clock, network, port } = setup;
   const client = await joined(setup);

@@ -47,7 +47,7 @@ async function sorted(boxes: Iterable<KeptBox> | AsyncIterable<KeptBox>): Promis
 }
 
 void describe("boxes in a record store", () => {
-  void test("behave as those in memory, over any number of openings", async () => {
+  void test("behave as those in memory, over any number of reopenings", async () => {
     const step = fc.oneof(
       fc.record({
         kind: fc.constant("put" as const),
@@ -67,7 +67,7 @@ void describe("boxes in a record store", () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
         const own = `${path}-${runs++}`;
-        // One that is the beginning of the other's name.
+        // A name that is the beginning of the other name.
         const models = [1, 12].map(() => new MemoryBoxStore());
         let store = await open(own);
         const opened = () => [1, 12].map((replica) => new LevelBoxStore(store, replica));
@@ -115,7 +115,7 @@ async function entries(log: LevelEnvelopeLog): Promise<CourierRecord[]> {
 }
 
 void describe("a courier's log in a record store", () => {
-  void test("keeps the newest record of each key, oldest first, without those removed", async () => {
+  void test("keeps the newest record of each key, oldest first, without removed ones", async () => {
     const store = await open();
     const log = new LevelEnvelopeLog(store, 0);
     await log.append(courierRecord("envelope", 3));
@@ -132,7 +132,7 @@ void describe("a courier's log in a record store", () => {
     await again.close();
   });
 
-  void test("what is removed and added again is there", async () => {
+  void test("contains a record that was removed and added again", async () => {
     const store = await open();
     const log = new LevelEnvelopeLog(store, 0);
     await log.append(courierRecord("envelope", 1));

@@ -7,7 +7,7 @@ import { startTestNetwork } from "../../src/testing/index.js";
 
 const text = (reply: Uint8Array): string => utf8ToText(reply).replace(/\0+$/, "");
 
-test("a test network is there in one line, its clients share it", async () => {
+test("a test network starts in one line, and its clients share it", async () => {
   await using network = await startTestNetwork();
   const alice = await network.client();
   const bob = await network.client();
@@ -17,7 +17,7 @@ test("a test network is there in one line, its clients share it", async () => {
   assert.equal(text(plaintext), "from Alice");
 });
 
-test("on a virtual clock nothing comes before the test moves it, and then in no time", async () => {
+test("on a virtual clock nothing arrives before the test moves it, and then without real waiting", async () => {
   await using network = await startTestNetwork({ clock: "virtual", mixing: "realistic" });
   assert.ok(network.clock instanceof VirtualClock);
   const client = await network.client();
@@ -29,7 +29,7 @@ test("on a virtual clock nothing comes before the test moves it, and then in no 
   assert.ok(network.clock.now() > before, "delays of a realistic network were waited for");
 });
 
-test("the same seed gives the same network, another one another", async () => {
+test("the same seed gives the same network, and another seed another one", async () => {
   const identities = async (seed?: string): Promise<string> => {
     await using network = await startTestNetwork(seed === undefined ? {} : { seed });
     return JSON.stringify(
@@ -41,7 +41,7 @@ test("the same seed gives the same network, another one another", async () => {
   assert.notEqual(await identities("another"), first);
 });
 
-test("faults are steered from the network, and clients of one's own can dial it", async () => {
+test("faults are controlled through the network, and a test's own clients can dial it", async () => {
   await using network = await startTestNetwork();
   const heard: boolean[] = [];
   const client = await network.client({
@@ -58,7 +58,7 @@ test("faults are steered from the network, and clients of one's own can dial it"
   await own.stop();
 });
 
-test("while the daemon is down a client cannot connect, and says so", async () => {
+test("a client cannot connect while the daemon is down, and says so", async () => {
   await using network = await startTestNetwork();
   await network.daemon.crash();
   await assert.rejects(network.client(), { code: "ERR_CONNECT" });
@@ -66,7 +66,7 @@ test("while the daemon is down a client cannot connect, and says so", async () =
   assert.equal((await network.client()).state, "ready");
 });
 
-test("closing stops every client, once", async () => {
+test("closing stops every client once", async () => {
   const network = await startTestNetwork();
   const clients = [await network.client(), await network.client()];
   await network.close();

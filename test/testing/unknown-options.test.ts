@@ -9,7 +9,7 @@ import {
 } from "katzenpost-thinclient/testing";
 import { ThinClient } from "katzenpost-thinclient";
 
-test("an unknown option is a TypeError that names it, wherever options are taken", async () => {
+test("every function with options rejects an unknown one with a TypeError that names it", async () => {
   const wrong = { nosuch: 1 } as object;
   const client = new ThinClient("tcp:localhost:1");
   const calls: (() => unknown)[] = [

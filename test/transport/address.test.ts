@@ -11,7 +11,7 @@ import {
   shownAddress,
 } from "../../src/transport/address.js";
 
-test("addresses are taken apart and put together again", () => {
+test("addresses are parsed and formatted", () => {
   const cases: [string, Address][] = [
     ["unix:/run/katz.sock", { kind: "unix", path: "/run/katz.sock" }],
     ["unix:relative path:1", { kind: "unix", path: "relative path:1" }],
@@ -38,7 +38,7 @@ test("addresses are taken apart and put together again", () => {
   assert.equal(cases.length, 8);
 });
 
-test("a WebSocket URL without a port has its scheme's, and the scheme's case is free", () => {
+test("a WebSocket URL without a port uses its scheme's port, and the scheme may have any case", () => {
   assert.equal(parseWsUrl("ws://example.org").port, 80);
   assert.equal(parseWsUrl("wss://[::1]").port, 443);
   assert.deepEqual(parseWsUrl("WSS://a?x"), {
@@ -50,7 +50,7 @@ test("a WebSocket URL without a port has its scheme's, and the scheme's case is 
   });
 });
 
-test("what is wrong with an address is said", () => {
+test("errors say what is wrong with an address", () => {
   const cases: [string, RegExp][] = [
     ["", /^address "" has no kind; expected unix:PATH, unix:@NAME, tcp:HOST:PORT or ws:/],
     ["localhost:64331", /has no kind \(meant: tcp:localhost:64331\?\)/],
@@ -104,7 +104,7 @@ test("a password in a URL is refused and not repeated", () => {
   }
 });
 
-test("every host and port survive the way through the text", () => {
+test("every host and port survives formatting and parsing", () => {
   const host = fc.oneof(fc.domain(), fc.ipV4(), fc.ipV6());
   fc.assert(
     fc.property(host, fc.nat(65535), (name, port) => {
@@ -114,7 +114,7 @@ test("every host and port survive the way through the text", () => {
   );
 });
 
-test("any text is an address or a ConfigError, never anything else", () => {
+test("any text gives an address or a ConfigError", () => {
   const text = fc.oneof(
     fc.string(),
     fc.string().map((rest) => `tcp:${rest}`),
@@ -136,13 +136,13 @@ test("any text is an address or a ConfigError, never anything else", () => {
   );
 });
 
-test("a query, where people put tokens, is not shown", () => {
+test("a query is not shown, because people put tokens there", () => {
   const address = parseAddress("ws://127.0.0.1:1/path?token=SECRET");
   assert.equal(shownAddress(address), "ws://127.0.0.1:1/path?…");
   assert.equal(shownAddress(parseAddress("tcp:localhost:1")), "tcp:localhost:1");
 });
 
-test("a query is not shown in what is wrong with an address either", () => {
+test("errors about an address do not show its query either", () => {
   for (const text of [
     "ws://a:1/katz?key=hunter2#here",
     "ws://a:x/?hunter2",

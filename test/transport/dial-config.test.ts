@@ -16,7 +16,7 @@ import type { Transport } from "../../src/transport/transport.js";
 
 const secret = "hunter2";
 
-test("a plain object is taken wherever a DialConfig is", () => {
+test("a plain object is accepted wherever a DialConfig is", () => {
   const tcp = DialConfig.from({ tcp: { address: "localhost:64331" } });
   const kind = tcp.resolve();
   assert.ok(kind instanceof TcpDialConfig);
@@ -27,7 +27,7 @@ test("a plain object is taken wherever a DialConfig is", () => {
   assert.equal(new DialConfig({ tcp: kind }).tcp, kind);
 });
 
-test("resolve wants exactly one", () => {
+test("resolve requires exactly one transport", () => {
   assert.throws(() => new DialConfig().resolve(), {
     code: "ERR_CONFIG",
     message: "transport: no dial transport configured",
@@ -60,7 +60,7 @@ test("each kind has its network, address and text", () => {
   assert.doesNotMatch(inspect(withQuery) + inspect(new DialConfig({ ws: withQuery })), /hunter2/);
 });
 
-test("wrong fields are named", () => {
+test("wrong fields are refused by name", () => {
   const cases: [unknown, RegExp][] = [
     [
       { ssh: {} },
@@ -97,7 +97,7 @@ test("wrong fields are named", () => {
   assert.equal(cases.length, 19);
 });
 
-test("TOML tables give the same, with their own spelling", () => {
+test("TOML tables give the same with their own spelling", () => {
   const tcp = DialConfig.fromTomlDict({ Tcp: { Address: "localhost:64331", Network: "tcp4" } });
   assert.deepEqual([tcp.tcp?.address, tcp.tcp?.network], ["localhost:64331", "tcp4"]);
   assert.equal(DialConfig.fromTomlDict({ Tcp: { Address: "a:1" } }).tcp?.network, "tcp");
@@ -106,7 +106,7 @@ test("TOML tables give the same, with their own spelling", () => {
   assert.deepEqual([ws.ws?.address, ws.ws?.token], ["ws://a:1", secret]);
 });
 
-test("what is wrong in a TOML table is said in the words of the other clients", () => {
+test("errors about a TOML table have the other clients' error texts", () => {
   const cases: [unknown, string][] = [
     [7, "[Dial] must be a table containing exactly one of [Dial.Tcp], [Dial.Unix] or [Dial.Ws]"],
     [{}, "[Dial]: transport: no dial transport configured"],
@@ -167,7 +167,7 @@ test("what is wrong in a TOML table is said in the words of the other clients", 
   assert.equal(cases.length, 18);
 });
 
-test("nothing that prints or copies a configuration meets the token", () => {
+test("nothing that prints or copies a configuration shows the token", () => {
   const dial = new DialConfig({ ws: { address: "ws://a:1", token: secret } });
   const ws = dial.ws!;
   const printed = [
@@ -183,7 +183,7 @@ test("nothing that prints or copies a configuration meets the token", () => {
   assert.equal(ws.token, secret);
 });
 
-test("an address becomes a way to it", () => {
+test("an address becomes a DialConfig", () => {
   const texts = ["unix:/x", "unix:@kp", "tcp:a:1", "tcp6:[::1]:1", "ws://a:1", "wss://a:1/b"];
   for (const text of texts) {
     assert.equal(String(DialConfig.fromAddress(parseAddress(text))), text);
@@ -195,7 +195,7 @@ test("an address becomes a way to it", () => {
   });
 });
 
-test("dial connects, with the token where there is one", { timeout: 10_000 }, async (t) => {
+test("dial connects, with the token if there is one", { timeout: 10_000 }, async (t) => {
   for (const make of [
     () => listenTcp("127.0.0.1", 0),
     () => listenWs({ host: "127.0.0.1", port: 0, token: secret }),
@@ -212,7 +212,7 @@ test("dial connects, with the token where there is one", { timeout: 10_000 }, as
 });
 
 test("a dial ends at its deadline or with its signal", { timeout: 10_000 }, async () => {
-  // Reserved for documentation (RFC 5737): whatever happens there, nobody answers.
+  // Reserved for documentation (RFC 5737), so nobody ever answers.
   const dial = new WsDialConfig({ address: "ws://192.0.2.1:9" });
   const controller = new AbortController();
   const reason = new Error("enough");
@@ -227,8 +227,8 @@ test("a dial ends at its deadline or with its signal", { timeout: 10_000 }, asyn
   await assert.rejects(dial.dial(already), (error) => error === reason);
 });
 
-test("every kind of dial ends after 30 s unless told otherwise", { timeout: 10_000 }, async (t) => {
-  // Takes connections and says nothing: no WebSocket handshake ends, no refusal is whole.
+test("every kind of dial ends after 30 s by default", { timeout: 10_000 }, async (t) => {
+  // Accepts connections and stays silent: no WebSocket handshake ends, no refusal is complete.
   const sockets = new Set<Socket>();
   for (const words of [null, "HTTP/1.1 101 Switching Protocols\r\n", "HTTP/1.1 404 No\r\n\r\nx"]) {
     let heard!: () => void;
@@ -257,7 +257,7 @@ test("every kind of dial ends after 30 s unless told otherwise", { timeout: 10_0
   }
 });
 
-test("an address as people write it is taken wherever a DialConfig is", () => {
+test("an address in text form is accepted wherever a DialConfig is", () => {
   assert.deepEqual(DialConfig.from("tcp6:[::1]:1"), DialConfig.parse("tcp6:[::1]:1"));
   assert.throws(() => DialConfig.from("localhost:1"), { code: "ERR_CONFIG", message: /tcp:local/ });
 });

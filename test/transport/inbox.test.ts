@@ -22,7 +22,7 @@ test("an open inbox delivers at once", () => {
   assert.equal(inbox.heldBytes, 0);
 });
 
-test("what is held comes in order, then the end", async () => {
+test("held chunks are delivered in order, then the end", async () => {
   const inbox = new Inbox();
   inbox.push(chunk(1));
   inbox.push(chunk(2));
@@ -36,7 +36,7 @@ test("what is held comes in order, then the end", async () => {
   assert.deepEqual(log, ["1", "2", "end"]);
 });
 
-test("what comes while held bytes are delivered stays behind them", async () => {
+test("chunks that arrive while held ones are delivered stay behind them", async () => {
   const inbox = new Inbox();
   inbox.push(chunk(1));
   inbox.push(chunk(2));
@@ -52,7 +52,7 @@ test("what comes while held bytes are delivered stays behind them", async () => 
   assert.deepEqual(log, [1, 2, 3]);
 });
 
-test("pausing within a handler keeps the rest, resuming within it goes on", async () => {
+test("pausing in a handler holds the rest, and resuming in it continues", async () => {
   const inbox = new Inbox();
   for (let i = 1; i <= 4; i++) inbox.push(chunk(i));
   const log: number[] = [];
@@ -77,7 +77,7 @@ test("pausing within a handler keeps the rest, resuming within it goes on", asyn
   assert.deepEqual(log, [1, 2, 3, 4, 0]);
 });
 
-test("abort drops what is held and closes once, paused or not", async () => {
+test("abort drops held chunks and closes once, paused or not", async () => {
   const inbox = new Inbox();
   const log = recording(inbox);
   inbox.pause();
@@ -92,7 +92,7 @@ test("abort drops what is held and closes once, paused or not", async () => {
   assert.deepEqual(log, ["broken"]);
 });
 
-test("abort within a handler is the last that is heard", async () => {
+test("nothing is delivered after an abort in a handler", async () => {
   const inbox = new Inbox();
   for (let i = 1; i <= 3; i++) inbox.push(chunk(i));
   const log: string[] = [];
@@ -107,7 +107,7 @@ test("abort within a handler is the last that is heard", async () => {
   assert.deepEqual(log, ["1", "end"]);
 });
 
-test("a handler that throws loses its own chunk only", async (t) => {
+test("a handler that throws loses only its own chunk", async (t) => {
   const inbox = new Inbox();
   for (let i = 1; i <= 3; i++) inbox.push(chunk(i));
   inbox.close(null);

@@ -44,7 +44,7 @@ test("fail breaks the connection for both ends with one error", options, async (
   assert.equal(there.bytes, 0);
 });
 
-test("fail without an error makes one", options, async () => {
+test("fail without an error creates one", options, async () => {
   const [a, b] = memoryPair({ address: "memory:x" });
   const there = Recorder.open(b);
   a.fail();
@@ -53,20 +53,24 @@ test("fail without an error makes one", options, async () => {
   assert.match(error!.message, /memory:x/);
 });
 
-test("destroy with unread data is a reset for the other end, else an end", options, async () => {
-  const quiet = memoryPair();
-  const first = Recorder.open(quiet[1]);
-  quiet[0].destroy();
-  assert.equal(await first.closed, null);
+test(
+  "destroy with unread data is a reset for the other end, otherwise an end",
+  options,
+  async () => {
+    const quiet = memoryPair();
+    const first = Recorder.open(quiet[1]);
+    quiet[0].destroy();
+    assert.equal(await first.closed, null);
 
-  const busy = memoryPair();
-  const second = Recorder.open(busy[1]);
-  busy[1].write(pattern(10));
-  busy[0].destroy();
-  assert.match((await second.closed)!.message, /reset/);
-});
+    const busy = memoryPair();
+    const second = Recorder.open(busy[1]);
+    busy[1].write(pattern(10));
+    busy[0].destroy();
+    assert.match((await second.closed)!.message, /reset/);
+  },
+);
 
-test("queuedBytes counts what the other end did not take", options, async () => {
+test("queuedBytes counts what the other end has not accepted", options, async () => {
   const [a, b] = memoryPair();
   assert.equal(a.write(pattern(100)), true);
   assert.equal(a.queuedBytes, 100);
@@ -110,7 +114,7 @@ test("any order of writes, pauses and resumes delivers the same bytes", options,
   );
 });
 
-test("a listener hands out the far ends, and nothing after its close", options, async () => {
+test("a listener passes on the far ends, and none after its close", options, async () => {
   const listener = memoryListener({ address: "memory:daemon" });
   assert.equal(listener.address, "memory:daemon");
   const far: unknown[] = [];

@@ -7,12 +7,12 @@ import { ConnectError } from "../../src/errors/errors.js";
 import type { Listener, Transport } from "../../src/transport/transport.js";
 import { Recorder, oddPieces, pattern } from "./transport-recorder.js";
 
-/** How a kind of transport is listened for and dialled. */
+/** How to listen for and dial a kind of transport. */
 export interface TransportKind {
-  /** Listens at a place of its own, or again at one that a listener had. */
+  /** Listens at a new address, or again at the address of an earlier listener. */
   listen(address?: string): Promise<Listener>;
   dial(address: string, options?: { signal?: AbortSignal }): Promise<Transport>;
-  /** Whether the dialler can take in without end, and never makes its peer wait: a browser. */
+  /** Whether the dialler buffers without limit, so that its peer never waits: a browser. */
   readonly takesInAll?: boolean;
 }
 
@@ -24,10 +24,10 @@ interface Connection {
 }
 
 const MIB = 1024 * 1024;
-/** Long enough for bytes to arrive that should not; nothing depends on it being exact. */
+/** Long enough for bytes to arrive that should not; no result depends on its exact length. */
 const A_WHILE_MS = 30;
 
-/** Runs the suite; `skip` says why this machine cannot. Returns the number of tests. */
+/** Runs the suite; `skip` is the reason if this machine cannot. Returns the number of tests. */
 export function transportSuite(name: string, kind: TransportKind, skip?: string): number {
   let count = 0;
   const it = (title: string, run: (t: TestContext) => Promise<void>): void => {
@@ -47,7 +47,7 @@ export function transportSuite(name: string, kind: TransportKind, skip?: string)
     });
     return swapped ? { listener, near: far, far: dialled } : { listener, near: dialled, far };
   };
-  /** A test for either direction, since the two ends may be different code. */
+  /** A test for both directions, since the two ends may have different code. */
   const both: Both = (title, run, needsSlowPeer = false) => {
     it(`${title} (dialler to listener)`, async (t) => run(await connect(t)));
     it(`${title} (listener to dialler)`, async (t) => {
@@ -70,7 +70,7 @@ type Both = (
 ) => void;
 
 function deliveryTests(both: Both): void {
-  both("bytes arrive complete and in order, however they are cut", async ({ near, far }) => {
+  both("bytes arrive complete and in order, however they are split", async ({ near, far }) => {
     const sent = pattern(3 * MIB);
     const there = Recorder.open(far);
     Recorder.open(near);
@@ -81,7 +81,7 @@ function deliveryTests(both: Both): void {
     assert.ok(equalBytes(there.all(), sent));
   });
 
-  both("both directions work at once", async ({ near, far }) => {
+  both("both directions work at the same time", async ({ near, far }) => {
     const [here, there] = [Recorder.open(near), Recorder.open(far)];
     const [one, two] = [pattern(MIB, 1), pattern(MIB, 2)];
     near.write(one);
@@ -91,7 +91,7 @@ function deliveryTests(both: Both): void {
     assert.ok(equalBytes(here.all(), two));
   });
 
-  both("what came before open is delivered by it, but not from within", async ({ near, far }) => {
+  both("bytes that arrived before open are delivered after it returns", async ({ near, far }) => {
     near.write(pattern(1000));
     await delay(A_WHILE_MS);
     const there = Recorder.open(far);
@@ -131,14 +131,14 @@ function deliveryTests(both: Both): void {
     );
   });
 
-  both("opening a second time is refused", async ({ near }) => {
+  both("a second open is refused", async ({ near }) => {
     Recorder.open(near);
     assert.throws(() => Recorder.open(near), { code: "ERR_INVALID_STATE" });
   });
 }
 
 function flowTests(both: Both): void {
-  both("pause holds everything back until resume", async ({ near, far }) => {
+  both("pause holds all bytes until resume", async ({ near, far }) => {
     const there = Recorder.open(far);
     near.write(pattern(10));
     await there.received(10);
@@ -150,7 +150,7 @@ function flowTests(both: Both): void {
     await there.received(110);
   });
 
-  both("resume and pause in one turn let nothing through", async ({ near, far }) => {
+  both("resume and pause in one turn deliver nothing", async ({ near, far }) => {
     const there = Recorder.open(far);
     far.pause();
     for (let i = 0; i < 3; i++) {
@@ -166,7 +166,7 @@ function flowTests(both: Both): void {
     await there.received(100_300);
   });
 
-  both("pause before open holds everything back, too", async ({ near, far }) => {
+  both("pause before open also holds all bytes", async ({ near, far }) => {
     far.pause();
     const there = Recorder.open(far);
     near.write(pattern(100));
@@ -185,7 +185,7 @@ function flowTests(both: Both): void {
     await there.received(100);
   });
 
-  both("pause from within a handler takes effect at once", async ({ near, far }) => {
+  both("pause in a handler takes effect at once", async ({ near, far }) => {
     const recorder = new Recorder();
     const handlers = recorder.handlers();
     let [paused, whilePaused] = [false, 0];
@@ -207,7 +207,7 @@ function flowTests(both: Both): void {
     assert.equal(whilePaused, 0);
   });
 
-  const full = "a peer that does not read fills the queue; drained waits";
+  const full = "a peer that does not read fills the queue, and drained waits";
   both(
     full,
     async ({ near, far }) => {
@@ -222,7 +222,7 @@ function flowTests(both: Both): void {
       }
       written += chunk.length;
       assert.ok(near.queuedBytes > 0);
-      // Whatever the system still takes, it cannot take this.
+      // Whatever the system still accepts, it cannot accept this.
       near.write(pattern(8 * MIB));
       written += 8 * MIB;
       let drained = false;
@@ -254,7 +254,7 @@ function flowTests(both: Both): void {
 }
 
 function closingTests(both: Both): void {
-  both("end sends all that is queued and closes both ends without error", async (ends) => {
+  both("end sends all queued bytes and closes both ends without error", async (ends) => {
     const [here, there] = [Recorder.open(ends.near), Recorder.open(ends.far)];
     const sent = pattern(8 * MIB);
     ends.near.write(sent);
@@ -263,16 +263,19 @@ function closingTests(both: Both): void {
     assert.ok(equalBytes(there.all(), sent));
   });
 
-  both("what the other end queued before it saw our end still arrives", async ({ near, far }) => {
-    const [here, there] = [Recorder.open(near), Recorder.open(far)];
-    const sent = pattern(2 * MIB);
-    far.write(sent);
-    near.end();
-    assert.deepEqual([await here.closed, await there.closed], [null, null]);
-    assert.ok(equalBytes(here.all(), sent));
-  });
+  both(
+    "bytes that the other end queued before it saw our end still arrive",
+    async ({ near, far }) => {
+      const [here, there] = [Recorder.open(near), Recorder.open(far)];
+      const sent = pattern(2 * MIB);
+      far.write(sent);
+      near.end();
+      assert.deepEqual([await here.closed, await there.closed], [null, null]);
+      assert.ok(equalBytes(here.all(), sent));
+    },
+  );
 
-  both("both ends may end at once", async ({ near, far }) => {
+  both("both ends may end at the same time", async ({ near, far }) => {
     const [here, there] = [Recorder.open(near), Recorder.open(far)];
     near.write(pattern(100_000));
     far.write(pattern(100_000));
@@ -282,7 +285,7 @@ function closingTests(both: Both): void {
     assert.deepEqual([here.bytes, there.bytes], [100_000, 100_000]);
   });
 
-  both("an end that comes before open is delivered after the bytes", async ({ near, far }) => {
+  both("an end that arrives before open is delivered after the bytes", async ({ near, far }) => {
     const here = Recorder.open(near);
     near.write(pattern(500));
     near.end();
@@ -306,7 +309,7 @@ function closingTests(both: Both): void {
     assert.equal(there.bytes, 500);
   });
 
-  const answer = "an end that was not seen yet does not keep a paused end from writing";
+  const answer = "a paused end can write until it has seen the other end close";
   both(
     answer,
     async ({ near, far }) => {
@@ -322,7 +325,7 @@ function closingTests(both: Both): void {
     true,
   );
 
-  both("destroy closes at once without error, and the other end hears of it", async (ends) => {
+  both("destroy closes at once without error, and the other end is notified", async (ends) => {
     const [here, there] = [Recorder.open(ends.near), Recorder.open(ends.far)];
     ends.far.write(pattern(1000));
     ends.near.destroy();
@@ -344,31 +347,34 @@ function closingTests(both: Both): void {
     assert.equal(here.bytes, 0);
   });
 
-  both("destroy before open is told by open", async ({ near }) => {
+  both("open reports an earlier destroy", async ({ near }) => {
     near.destroy();
     await delay(A_WHILE_MS);
     assert.equal(await Recorder.open(near).closed, null);
   });
 
-  both("onClose comes exactly once and last, whatever is called", async ({ near, far }) => {
-    const [here, there] = [Recorder.open(near), Recorder.open(far)];
-    for (let i = 0; i < 20; i++) far.write(pattern(10_000));
-    near.write(pattern(10));
-    near.end();
-    near.end();
-    near.destroy();
-    near.destroy();
-    near.end();
-    far.end();
-    await Promise.all([here.closed, there.closed]);
-    near.destroy();
-    far.destroy();
-    await delay(A_WHILE_MS);
-    assert.deepEqual([here.closes.length, there.closes.length], [1, 1]);
-    assert.deepEqual([here.dataAfterClose, there.dataAfterClose], [false, false]);
-  });
+  both(
+    "onClose is called exactly once and last, whatever calls were made",
+    async ({ near, far }) => {
+      const [here, there] = [Recorder.open(near), Recorder.open(far)];
+      for (let i = 0; i < 20; i++) far.write(pattern(10_000));
+      near.write(pattern(10));
+      near.end();
+      near.end();
+      near.destroy();
+      near.destroy();
+      near.end();
+      far.end();
+      await Promise.all([here.closed, there.closed]);
+      near.destroy();
+      far.destroy();
+      await delay(A_WHILE_MS);
+      assert.deepEqual([here.closes.length, there.closes.length], [1, 1]);
+      assert.deepEqual([here.dataAfterClose, there.dataAfterClose], [false, false]);
+    },
+  );
 
-  both("everything is harmless after the close", async ({ near, far }) => {
+  both("every call is harmless after the close", async ({ near, far }) => {
     const [here, there] = [Recorder.open(near), Recorder.open(far)];
     near.end();
     assert.equal(near.write(pattern(10)), true, "write after end");
@@ -418,7 +424,7 @@ function dialTests(
     await Promise.all([here.closed, there.closed]);
   });
 
-  it("closing a listener frees its address and leaves its connections alone", async (t) => {
+  it("closing a listener frees its address and does not affect its connections", async (t) => {
     const first = await kind.listen();
     const accepted = new Promise<Transport>((resolve) => first.open(resolve));
     const near = await kind.dial(first.address);
@@ -435,7 +441,7 @@ function dialTests(
     await Promise.all([here.closed, there.closed]);
   });
 
-  it("closing a listener that was never opened hangs up on who connected", async () => {
+  it("closing a listener that was never opened disconnects its clients", async () => {
     const listener = await kind.listen();
     const here = Recorder.open(await kind.dial(listener.address));
     await delay(A_WHILE_MS);
@@ -443,7 +449,7 @@ function dialTests(
     await here.closed;
   });
 
-  it("dialling where nobody listens is a ConnectError that names the address", async () => {
+  it("dialling without a listener gives a ConnectError that names the address", async () => {
     const listener = await kind.listen();
     await listener.close();
     await assert.rejects(kind.dial(listener.address), (error) => {
@@ -454,7 +460,7 @@ function dialTests(
     });
   });
 
-  it("a dial whose signal is aborted already connects to nobody", async (t) => {
+  it("a dial whose signal is already aborted does not connect", async (t) => {
     const listener = await kind.listen();
     t.after(() => listener.close());
     let accepted = 0;
@@ -468,7 +474,7 @@ function dialTests(
     assert.equal(accepted, 0);
   });
 
-  it("aborting a dial under way leaves no connection behind", async (t) => {
+  it("aborting a dial in progress leaves no connection", async (t) => {
     const listener = await kind.listen();
     t.after(() => listener.close());
     const accepted: Recorder[] = [];
@@ -484,7 +490,7 @@ function dialTests(
     await Promise.all(accepted.map((recorder) => recorder.closed));
   });
 
-  it("a signal aborted after the dial does nothing to the connection", async (t) => {
+  it("a signal aborted after the dial does not affect the connection", async (t) => {
     const listener = await kind.listen();
     t.after(() => listener.close());
     const accepted = new Promise<Transport>((resolve) => listener.open(resolve));

@@ -67,7 +67,7 @@ test("a close after our own end is not an error, unless bytes were lost", async 
   }
 });
 
-test("what the platform complained of becomes the cause", async () => {
+test("a complaint of the platform becomes the cause", async () => {
   const { transport, recorder } = make();
   const cause = new Error("max payload size exceeded");
   transport.onClosed(1006, cause);
@@ -76,7 +76,7 @@ test("what the platform complained of becomes the cause", async () => {
   assert.match(error!.message, /code 1006: max payload size exceeded$/);
 });
 
-test("a failure of the platform closes with its error, after what came before", async () => {
+test("a failure of the platform closes with its error, after earlier messages", async () => {
   const { port, transport, recorder } = make();
   transport.pause();
   transport.onBinary(pattern(3));
@@ -91,7 +91,7 @@ test("a failure of the platform closes with its error, after what came before", 
   assert.equal(recorder.bytes, 3);
 });
 
-test("drained looks again when it was called back early", async () => {
+test("drained checks again if it was called back early", async () => {
   const { port, transport } = make();
   assert.equal(transport.write(pattern(256 * 1024)), false);
   let drained = 0;

@@ -30,7 +30,7 @@ test("other sub-protocols carry no token", () => {
   assert.equal(wsTokenBytes("katzenpost.token.A"), null);
 });
 
-test("a token must be a text that is not empty", () => {
+test("a token must be a non-empty string", () => {
   assert.throws(() => wsTokenProtocol(""), RangeError);
   assert.throws(() => wsTokenProtocol(7 as unknown as string), TypeError);
 });

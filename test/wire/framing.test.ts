@@ -5,7 +5,7 @@ import { concatBytes } from "../../src/bytes/bytes.js";
 import { ProtocolError } from "../../src/errors/errors.js";
 import { FrameDecoder, MAX_MESSAGE_SIZE, encodeFrame } from "../../src/wire/framing.js";
 
-/** The bodies that a decoder gives for those chunks. */
+/** The bodies that a decoder returns for these chunks. */
 function bodiesOf(chunks: Iterable<Uint8Array>, decoder = new FrameDecoder()): Uint8Array[] {
   const bodies: Uint8Array[] = [];
   for (const chunk of chunks) decoder.push(chunk, (body) => bodies.push(body.slice()));
@@ -28,7 +28,7 @@ test("a frame is a 4-byte big-endian length and the body", () => {
   assert.deepEqual(encodeFrame(body(258)).subarray(0, 4), Uint8Array.of(0, 0, 1, 2));
 });
 
-test("two frames come out whole wherever the stream is cut in two", () => {
+test("two frames are decoded wherever the stream is cut in two", () => {
   const stream = concatBytes(encodeFrame(body(9, 1)), encodeFrame(body(300, 2)));
   for (let cut = 0; cut <= stream.length; cut++) {
     const decoder = new FrameDecoder();
@@ -38,7 +38,7 @@ test("two frames come out whole wherever the stream is cut in two", () => {
   }
 });
 
-test("frames come out whole when every byte arrives alone, and only the ends are boundaries", () => {
+test("frames that arrive byte by byte are decoded, and only their ends are boundaries", () => {
   const stream = concatBytes(encodeFrame(body(3)), encodeFrame(body(5)));
   const decoder = new FrameDecoder();
   const boundaries: number[] = [];
@@ -56,7 +56,7 @@ test("frames come out whole when every byte arrives alone, and only the ends are
   );
 });
 
-test("any sequence of bodies survives any cutting", () => {
+test("any sequence of bodies survives any splitting", () => {
   const bodies = fc.array(fc.uint8Array({ minLength: 1, maxLength: 60 }), { maxLength: 12 });
   fc.assert(
     fc.property(bodies, fc.array(fc.nat(50), { minLength: 1 }), (wanted, cuts) => {
@@ -77,20 +77,20 @@ test("any sequence of bodies survives any cutting", () => {
   );
 });
 
-test("many frames in one chunk come out in their order", () => {
+test("many frames in one chunk are decoded in order", () => {
   const frames = Array.from({ length: 5000 }, (_, i) => encodeFrame(Uint8Array.of(i >> 8, i)));
   const bodies = bodiesOf([concatBytes(...frames)]);
   assert.equal(bodies.length, 5000);
   bodies.forEach((got, i) => assert.deepEqual(got, Uint8Array.of(i >> 8, i)));
 });
 
-test("a length of zero is refused as soon as the prefix is there", () => {
+test("a length of zero is refused as soon as the prefix has arrived", () => {
   const decoder = new FrameDecoder();
   assert.throws(() => decoder.push(prefix(0), never), /1 to 41943040 bytes, got 0/);
   assert.throws(() => decoder.push(encodeFrame(body(1)), never), ProtocolError);
 });
 
-test("40 MiB is the longest frame there is: one byte more is refused before any memory is taken", () => {
+test("a frame longer than 40 MiB is refused before memory is allocated", () => {
   assert.equal(MAX_MESSAGE_SIZE, 41_943_040);
   new FrameDecoder().push(prefix(MAX_MESSAGE_SIZE), never);
   for (const length of [MAX_MESSAGE_SIZE + 1, 2 ** 32 - 1]) {
@@ -101,7 +101,7 @@ test("40 MiB is the longest frame there is: one byte more is refused before any 
   }
 });
 
-test("announcing 40 MiB costs no more memory than what was sent of it", () => {
+test("announcing 40 MiB takes no more memory than the bytes sent", () => {
   const before = process.memoryUsage().arrayBuffers;
   const decoders = Array.from({ length: 50 }, () => new FrameDecoder());
   for (const decoder of decoders) {
@@ -114,7 +114,7 @@ test("announcing 40 MiB costs no more memory than what was sent of it", () => {
   assert.ok(grown < 5_000_000, `${grown} bytes`);
 });
 
-test("a limit of one's own holds in both directions", () => {
+test("a custom limit applies in both directions", () => {
   assert.equal(encodeFrame(body(1024), 1024).length, 1028);
   assert.throws(() => encodeFrame(body(1025), 1024), {
     name: "RangeError",
@@ -125,7 +125,7 @@ test("a limit of one's own holds in both directions", () => {
   assert.throws(() => decoder.push(encodeFrame(body(1025)), never), ProtocolError);
 });
 
-test("frames before a wrong length are given, nothing after it is", () => {
+test("frames before a wrong length are delivered, and nothing after it is", () => {
   const decoder = new FrameDecoder();
   const bodies: number[] = [];
   const stream = concatBytes(encodeFrame(body(2)), prefix(0), encodeFrame(body(3)));

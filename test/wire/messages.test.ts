@@ -20,7 +20,7 @@ import { requestKinds, requestsOf, responseKinds, responsesOf } from "./message-
 
 const id = new Uint8Array(16).fill(5);
 
-/** The one member of a message, by name. */
+/** The only member of a message, with its name. */
 function member(body: Uint8Array): [name: string, fields: CborMap] {
   const message = decodeCbor(body) as Map<string, CborMap>;
   assert.equal(message.size, 1);
@@ -34,7 +34,7 @@ test("there are 21 requests and 25 responses", () => {
 });
 
 for (const kind of requestKinds) {
-  test(`${kind} comes back from the wire, and is read with null for what is absent`, () => {
+  test(`request ${kind} survives encoding and decoding, with null for absent fields`, () => {
     let runs = 0;
     fc.assert(
       fc.property(requestsOf(kind), (request) => {
@@ -43,7 +43,7 @@ for (const kind of requestKinds) {
         assert.deepEqual(decodeRequest(body), request);
         const [name, fields] = member(body);
         assert.equal(name, requestSchemas[kind][0]);
-        // Absent and null mean the same, and so does a key that nobody knows.
+        // Null counts as absent, and an unknown key is ignored.
         const sparse = new Map<string, Encodable>([["no_such_key", 1]]);
         for (const [key, value] of fields) if (value !== null) sparse.set(key as string, value);
         assert.deepEqual(decodeRequest(encodeCbor(new Map([[name, sparse]]))), request);
@@ -55,7 +55,7 @@ for (const kind of requestKinds) {
 }
 
 for (const kind of responseKinds) {
-  test(`${kind} comes back from the wire, and is read with null for what is absent`, () => {
+  test(`response ${kind} survives encoding and decoding, with null for absent fields`, () => {
     let runs = 0;
     fc.assert(
       fc.property(responsesOf(kind), (response) => {
@@ -75,7 +75,7 @@ for (const kind of responseKinds) {
   });
 }
 
-test("wire names are the request's name in snake case, but for surbid", () => {
+test("wire names are the request's name in snake case, except surbid", () => {
   const snake = (name: string): string => name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
   for (const kind of requestKinds) assert.equal(requestSchemas[kind][0], snake(kind));
   for (const kind of responseKinds) assert.equal(responseSchemas[kind][0], snake(kind));
@@ -97,7 +97,7 @@ test("wire names are the request's name in snake case, but for surbid", () => {
   assert.deepEqual([...new Set(surbIds)], ["surbid"]);
 });
 
-test("Go's form of a message, with every key there and null but one, is read", () => {
+test("Go's form of a message, with every key present and all but one null, is decoded", () => {
   const all = new Map<string, Encodable>(
     requestKinds.map((kind) => [requestSchemas[kind][0], null]),
   );
@@ -127,7 +127,7 @@ test("an empty map and null at the top are messages without content", () => {
   assert.equal(decodeResponse(encodeCbor({ no_such_event: { query_id: id } })), null);
 });
 
-test("at the top nothing but a map is a message", () => {
+test("only a map is a message at the top", () => {
   for (const body of ["80", "01", "6161", "4101", "f5", "fb3ff8000000000000"]) {
     assert.throws(() => decodeRequest(fromHex(body)), ProtocolError);
     assert.throws(() => decodeResponse(fromHex(body)), ProtocolError);
@@ -135,7 +135,7 @@ test("at the top nothing but a map is a message", () => {
   assert.throws(() => decodeResponse(fromHex("f6")), ProtocolError);
 });
 
-test("of several members the first in the order of precedence is taken, wherever it stands", () => {
+test("the first of several members in the order of precedence is used, wherever it is", () => {
   const order = requestKinds.map((kind) => requestSchemas[kind][0]);
   const tables = Object.values(requestSchemas).map(([name]) => name);
   assert.deepEqual(tables.slice(0, 2), ["thin_close", "session_token"]);
@@ -145,7 +145,7 @@ test("of several members the first in the order of precedence is taken, wherever
     "start_resending_copy_command",
   ]);
   for (let i = 0; i < order.length; i++) {
-    // Only later ones beside it, in reverse, so that the place in the map does not decide.
+    // With later members only, in reverse, so that the position in the map does not matter.
     const several = new Map<string, Encodable>();
     for (const name of tables.slice(i).reverse()) several.set(name, {});
     const found = decodeRequest(encodeCbor(several));
@@ -177,7 +177,7 @@ const wrongFields: [what: string, name: string, fields: Encodable][] = [
 ];
 
 for (const [what, name, fields] of wrongFields) {
-  test(`a request is refused for ${what}, and the error names where`, () => {
+  test(`a request is refused for ${what}, and the error names the field`, () => {
     assert.throws(
       () => decodeRequest(encodeCbor({ [name]: fields })),
       (error: Error) => error instanceof ProtocolError && error.message.includes(`\`${name}`),
@@ -185,7 +185,7 @@ for (const [what, name, fields] of wrongFields) {
   });
 }
 
-test("keys are matched exactly (upstream: case-insensitively when no exact match is there)", () => {
+test("keys are matched exactly (upstream: case-insensitively if there is no exact match)", () => {
   const request = decodeRequest(encodeCbor({ new_keypair: { Seed: id, query_id: id } }));
   assert.deepEqual(request, { kind: "newKeypair", queryId: id, seed: null });
   assert.equal(decodeRequest(encodeCbor({ New_Keypair: { seed: id } })), null);
@@ -203,7 +203,7 @@ test("counters above 2^53 are exact in both directions", () => {
   }
 });
 
-test("what Go leaves out when it says nothing is left out, what it writes as null is written", () => {
+test("values that Go omits are omitted, and values that it writes as null are written", () => {
   const [, start] = member(
     encodeRequest({
       kind: "startResendingEncryptedMessage",
@@ -253,7 +253,7 @@ test("what Go leaves out when it says nothing is left out, what it writes as nul
   assert.deepEqual(([...copy.keys()] as string[]).toSorted(), ["error_code", "query_id"]);
 });
 
-test("a reply that is wrong but names its request is given as malformed, so that just its call fails", () => {
+test("a wrong reply that names its request is returned as malformed, so that only its call fails", () => {
   let replies = 0;
   for (const kind of responseKinds.filter((name) => name.endsWith("Reply"))) {
     if (kind === "sessionTokenReply") continue;
@@ -289,7 +289,7 @@ test("a wrong reply without a query ID, and a wrong event, end the connection", 
   }
 });
 
-test("capabilities and indices of a wrong length in a reply fail that call only", () => {
+test("capabilities and indices of a wrong length in a reply fail only that call", () => {
   for (const [key, length] of [
     ["write_cap", 167],
     ["read_cap", 137],
@@ -304,7 +304,7 @@ test("capabilities and indices of a wrong length in a reply fail that call only"
   }
 });
 
-test("a query ID of another length, or none, is read as it is: it matches no call", () => {
+test("a missing query ID or one of another length is accepted, and matches no call", () => {
   const reply = decodeResponse(encodeCbor({ new_keypair_reply: { query_id: new Uint8Array(3) } }));
   assert.equal(reply?.kind, "newKeypairReply");
   assert.equal((reply as DaemonResponse<"newKeypairReply">).queryId?.length, 3);

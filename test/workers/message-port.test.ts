@@ -1,4 +1,4 @@
-/** What a message port accepts from an end that breaks the rules of the stream, or is gone. */
+/** What a message port accepts from an end that breaks the rules of the stream, or that is gone. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import vm from "node:vm";
@@ -44,7 +44,7 @@ for (const [what, message] of hostile) {
   });
 }
 
-test("an end that sends more than it was allowed is refused, and no more is held", async () => {
+test("an end that sends more than it may is refused, and no more is held", async () => {
   const { port1, port2 } = new MessageChannel();
   const transport = messagePortTransport(port1);
   for (let i = 0; i < 6; i++) port2.postMessage(new Uint8Array(256 * 1024));
@@ -81,7 +81,7 @@ test("bytes of another realm are bytes; memory that stays shared is not", async 
   }
 });
 
-test("an end that goes away can say why", async () => {
+test("an end that leaves can give a reason", async () => {
   for (const sends of [false, true]) {
     const { port1, port2 } = new MessageChannel();
     const [near, far] = [messagePortTransport(port1, "a worker"), messagePortTransport(port2)];
@@ -90,14 +90,14 @@ test("an end that goes away can say why", async () => {
     if (sends) far.write(pattern(3));
     far.destroy("nobody listens there");
     const error = await recorder.closed;
-    // Without a single byte there never was a connection.
+    // A connection without a single byte never existed.
     assert.ok(error instanceof (sends ? ConnectionLostError : ConnectError), String(error));
     assert.equal(error.message, "a worker: nobody listens there");
     assert.equal(recorder.bytes, sends ? 3 : 0);
   }
 });
 
-test("an end whose page goes away says so", async (t) => {
+test("an end whose page goes away announces it", async (t) => {
   const scope = new EventTarget();
   const names = ["addEventListener", "removeEventListener"] as const;
   t.after(() => {
@@ -113,7 +113,7 @@ test("an end whose page goes away says so", async (t) => {
   assert.equal(await recorder.closed, null);
 });
 
-test("an end whose thread is killed is noticed", async () => {
+test("an end whose thread is killed is detected", async () => {
   const { port1, port2 } = new MessageChannel();
   const worker = new Worker("require('node:worker_threads').workerData.on('message', () => {});", {
     eval: true,
@@ -139,7 +139,7 @@ test("an option that does not exist is refused, not ignored", async () => {
   await assert.rejects(async () => dialShared(never, { dial: never }, wrong), refused);
 });
 
-test("dialling an end that answers otherwise, or is gone, is a ConnectError", async () => {
+test("dialling an end that is gone or answers otherwise gives a ConnectError", async () => {
   const answering = new MessageChannel();
   answering.port2.on("message", ({ port }: { port: MessagePort }) => port.postMessage("no"));
   await assert.rejects(dialPort(answering.port1), ConnectError);

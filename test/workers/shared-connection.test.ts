@@ -1,4 +1,4 @@
-/** Tabs that share one connection, in front of a real daemon of the embedded network. */
+/** Tabs that share one connection, with a real daemon of the embedded network. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
@@ -66,7 +66,7 @@ async function echo(client: ThinClient, text: string): Promise<string> {
   return utf8ToText(reply).replace(/\0+$/, "");
 }
 
-/** Starts a read that does not end: its box stays empty. Gives its outcome. */
+/** Starts a read that does not end, because its box stays empty. Returns its outcome. */
 async function endlessRead(client: ThinClient): Promise<{ readonly outcome: Promise<unknown> }> {
   const { readCap, firstMessageIndex } = await client.newKeypair(randomBytes(32));
   const envelope = await client.encryptRead(readCap, firstMessageIndex);
@@ -74,7 +74,7 @@ async function endlessRead(client: ThinClient): Promise<{ readonly outcome: Prom
   return { outcome: client.startResendingEncryptedMessage(request).catch((error) => error) };
 }
 
-test("three tabs have one connection, and each gets its own answers", async (t) => {
+test("three tabs share one connection, and each gets its own answers", async (t) => {
   const { embedded, shared, tab } = await scene(t);
   const tabs = await Promise.all([tab(), tab(), tab()]);
   assert.equal(embedded.daemon.load.connections, 1);
@@ -92,7 +92,7 @@ test("three tabs have one connection, and each gets its own answers", async (t) 
   assert.equal(shared.load.awaitedReplies, 0);
 });
 
-test("every tab hears status and documents, also one that joins later", async (t) => {
+test("every tab receives status and documents, including one that joins later", async (t) => {
   const { embedded, tab } = await scene(t);
   const [first, second] = await Promise.all([tab(), tab()]);
   embedded.network.faults.setOnline(false);
@@ -105,7 +105,7 @@ test("every tab hears status and documents, also one that joins later", async (t
   assert.equal(await echo(third, "online"), "online");
 });
 
-test("what a tab that goes away had started is cancelled at the daemon", async (t) => {
+test("what a tab started is cancelled at the daemon when the tab goes away", async (t) => {
   const { embedded, shared, tab } = await scene(t);
   const [leaving, staying] = await Promise.all([tab(), tab()]);
   const reads = await Promise.all([1, 2, 3].map(() => endlessRead(leaving)));
@@ -191,7 +191,7 @@ test("a tab's own cancel ends its start", async (t) => {
   assert.equal(embedded.daemon.load.operations, 0);
 });
 
-test("a restarted daemon is a lost connection to every tab, and calls go on", async (t) => {
+test("every tab sees a restarted daemon as a lost connection, and calls continue", async (t) => {
   const { embedded, tab } = await scene(t);
   const [alice, bob] = await Promise.all([tab(), tab()]);
   const reconnects: boolean[] = [];
@@ -208,7 +208,7 @@ test("a restarted daemon is a lost connection to every tab, and calls go on", as
   assert.equal(embedded.daemon.load.connections, 1);
 });
 
-test("a reply that comes while the connection is away reaches its tab", async (t) => {
+test("a reply that arrives while the connection is away reaches its tab", async (t) => {
   const { embedded, tab } = await scene(t);
   const [alice, bob] = await Promise.all([tab(), tab()]);
   const resumed: boolean[] = [];
@@ -225,7 +225,7 @@ test("a reply that comes while the connection is away reaches its tab", async (t
   assert.deepEqual(resumed, [true, true]);
 });
 
-test("operations of a tab that does not come back are cancelled after a resumed session", async (t) => {
+test("operations of a tab that does not return are cancelled after a resumed session", async (t) => {
   const { embedded, tab } = await scene(t);
   const [gone, staying] = await Promise.all([tab({ reconnect: false }), tab()]);
   await endlessRead(gone);
@@ -237,7 +237,7 @@ test("operations of a tab that does not come back are cancelled after a resumed 
   assert.equal(embedded.daemon.load.sessions, 1);
 });
 
-test("a tab with the token of another one takes its session over", async (t) => {
+test("a tab with another tab's token takes its session over", async (t) => {
   const { shared, tab } = await scene(t);
   const sessionToken = randomBytes(16);
   const older = await tab({ sessionToken, reconnect: false });
@@ -247,7 +247,7 @@ test("a tab with the token of another one takes its session over", async (t) => 
   assert.equal(await echo(newer, "mine"), "mine");
 });
 
-/** What a page and its shared worker have: a worker whose port leads to a listener. */
+/** A page and its shared worker: a worker whose port leads to a listener. */
 function workerOf(t: TestContext): {
   readonly listener: Listener;
   readonly worker: SharedWorkerLike & EventTarget;
@@ -261,7 +261,7 @@ function workerOf(t: TestContext): {
   return { listener: listenForPorts(port2), worker };
 }
 
-/** The port without its end, for the test dials it several times. */
+/** The port does not end, because the test dials it several times. */
 function endpoint(port: MessagePort): Omit<MessagePortLike, "close"> {
   return {
     postMessage: (message, transfer) => port.postMessage(message, transfer),
@@ -271,7 +271,7 @@ function endpoint(port: MessagePort): Omit<MessagePortLike, "close"> {
   };
 }
 
-test("a daemon that cannot be reached is a ConnectError that says why", async (t) => {
+test("an unreachable daemon gives a ConnectError with the reason", async (t) => {
   const { listener, worker } = workerOf(t);
   let embedded: EmbeddedDaemon | null = null;
   const daemon: DaemonDialler = {
@@ -299,7 +299,7 @@ test("a daemon that cannot be reached is a ConnectError that says why", async (t
   await embedded[Symbol.asyncDispose]();
 });
 
-test("without shared workers, or with one that fails, a tab connects alone", async (t) => {
+test("a tab connects alone if shared workers are missing or fail", async (t) => {
   await using embedded = await EmbeddedDaemon.start();
   const { worker, listener } = workerOf(t);
   await listener.close(); // its program does not run
@@ -308,7 +308,7 @@ test("without shared workers, or with one that fails, a tab connects alone", asy
       throw new ReferenceError("SharedWorker is not defined");
     },
     () => {
-      // A script that is not there: the browser tells the page.
+      // A script that does not exist: the browser reports it to the page.
       setImmediate(() => worker.dispatchEvent(new Event("error")));
       return worker;
     },
@@ -322,7 +322,7 @@ test("without shared workers, or with one that fails, a tab connects alone", asy
   }
 });
 
-test("dialling a worker ends with its signal, and then connects nowhere", async (t) => {
+test("dialling a worker ends with its signal, and then does not connect", async (t) => {
   const { worker } = workerOf(t);
   const abort = new AbortController();
   let dials = 0;
@@ -338,7 +338,7 @@ test("dialling a worker ends with its signal, and then connects nowhere", async 
   assert.equal(dials, 0);
 });
 
-test("wrong arguments are named", () => {
+test("wrong arguments are refused by name", async () => {
   const listener = memoryListener();
   const wrong = shareConnection as (...args: unknown[]) => unknown;
   assert.throws(() => wrong(null, { dial() {} }), /`listener` must be a listener, got null/);
@@ -349,5 +349,18 @@ test("wrong arguments are named", () => {
   assert.throws(
     () => wrong(listener, { dial() {} }, { clok: 1 }),
     /`options.clok` is not an option/,
+  );
+  const dial = dialShared as (...args: unknown[]) => Promise<unknown>;
+  await assert.rejects(
+    dial("worker.js", { dial() {} }),
+    /`start` must be a function, got a string/,
+  );
+  await assert.rejects(
+    dial(() => {}, null),
+    /`daemon` must have a method `dial`, got null/,
+  );
+  await assert.rejects(
+    dial(() => {}, { dial() {} }, { adress: "x" }),
+    /`options.adress` is not/,
   );
 });

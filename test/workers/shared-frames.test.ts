@@ -1,4 +1,7 @@
-/** What a shared connection sends to whom, frame by frame: limits, turns, and tabs that misbehave. */
+/**
+ * What a shared connection sends to each tab, frame by frame: limits, turns, and tabs that
+ * misbehave.
+ */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import * as fc from "fast-check";
@@ -20,7 +23,7 @@ import { type SharedConnection, shareConnection } from "../../src/workers/index.
 
 type Response = DaemonResponse | MalformedReply;
 
-/** A tab that sends what a test tells it to. */
+/** A tab that sends whatever a test wants. */
 class RawTab {
   readonly transport: Transport;
   readonly heard: Response[] = [];
@@ -49,7 +52,7 @@ class RawTab {
     this.transport.write(encodeFrame(encodeRequest(request)));
   }
 
-  /** IDs of the answers that it got, in order. */
+  /** IDs of the answers that it received, in order. */
   get answers(): string[] {
     return this.heard.flatMap((one) =>
       "queryId" in one && one.queryId ? [toHex(one.queryId)] : [],
@@ -163,7 +166,7 @@ function replyTo(surbId: SurbId): DaemonResponse<"messageReplyEvent"> {
   return { kind: "messageReplyEvent", surbId, ...rest };
 }
 
-test("a tab is greeted as by a daemon, and its session has a name of its own", async (t) => {
+test("a tab is greeted as by a daemon, and its session has its own token", async (t) => {
   const { first, listener } = await scene(t);
   const second = await RawTab.join(listener, randomBytes(16));
   const greeting = ["connectionStatusEvent", "newPkiDocumentEvent", "sessionTokenReply"];
@@ -177,14 +180,14 @@ test("a tab is greeted as by a daemon, and its session has a name of its own", a
   assert.deepEqual([one.resumed, two.resumed], [false, false]);
 });
 
-test("only the tab that asked gets the answer, also one that cannot be read", async (t) => {
+test("only the tab that asked gets the answer, even an unreadable one", async (t) => {
   const { first, listener, connection } = await scene(t);
   const second = await RawTab.join(listener, randomBytes(16));
   const [mine, theirs] = [local(), local()];
   first.send(mine);
   second.send(theirs);
   await settle();
-  // A capability of a wrong length: only its call fails.
+  // A capability of a wrong length fails only its own call.
   connection.send({ ...keypairReply(theirs.queryId!), writeCap: randomBytes(3) as never });
   connection.send(keypairReply(mine.queryId!));
   connection.send(keypairReply(QueryId.random())); // nobody's
@@ -276,7 +279,7 @@ test("starts of all tabs together leave the daemon room to read, and tabs take t
   const asked = local();
   second.send(asked);
   await settle();
-  // The local request is not behind the starts.
+  // The local request does not wait for the starts.
   assert.ok(connection.requests.some(({ kind }) => kind === asked.kind));
   assert.equal(shared.load.waiting, 86);
   for (const one of sent().slice(0, 2)) {
@@ -301,7 +304,7 @@ test("a tab's local requests leave the daemon free for others", async (t) => {
   assert.equal(ids.at(-1), toHex(asked.queryId!));
 });
 
-test("beyond 1,024 unanswered starts a tab's are refused, and its cancels still count", async (t) => {
+test("starts beyond 1,024 unanswered ones of a tab are refused, and its cancels still work", async (t) => {
   const { first, shared, connection } = await scene(t);
   const hash = randomBytes(32);
   for (let i = 0; i < 1030; i++) first.send(start(i === 1000 ? hash : randomBytes(32)));
@@ -321,7 +324,7 @@ test("beyond 1,024 unanswered starts a tab's are refused, and its cancels still 
   assert.equal(shared.load.waiting, 1024 - 1 - 15);
 });
 
-test("a tab that does not read holds up nobody, and is dropped", async (t) => {
+test("a tab that does not read does not delay others, and is dropped", async (t) => {
   const made = await scene(t);
   const { first, listener, connection, shared } = made;
   const slow = await RawTab.join(listener, randomBytes(16));
@@ -336,7 +339,7 @@ test("a tab that does not read holds up nobody, and is dropped", async (t) => {
   await pass(made, 90_000);
   assert.equal(shared.load.tabs, 1);
   assert.ok(!first.closed);
-  // One that asks for more than it reads has no more than 64 MiB here.
+  // A tab that requests more than it reads has at most 64 MiB waiting here.
   const greedy = await RawTab.join(listener, randomBytes(16));
   greedy.transport.pause();
   for (let i = 0; i < 4; i++) {
@@ -346,10 +349,10 @@ test("a tab that does not read holds up nobody, and is dropped", async (t) => {
   assert.equal(shared.load.tabs, 1);
 });
 
-test("a request that is too long when it is encoded anew disconnects its tab alone", async (t) => {
+test("a request that is too long when re-encoded disconnects only its tab", async (t) => {
   const { first, listener, shared } = await scene(t);
   const bad = await RawTab.join(listener, randomBytes(16));
-  // Fields that are left out here are written as null, and then a byte too many is there.
+  // Omitted fields become null here, which adds one byte too many.
   const plaintext = new Uint8Array(40 * 1024 * 1024 - 60);
   const body = encodeCbor({ encrypt_write: { query_id: QueryId.random(), plaintext } });
   assert.ok(body.length <= 40 * 1024 * 1024);
@@ -359,7 +362,7 @@ test("a request that is too long when it is encoded anew disconnects its tab alo
   assert.equal(shared.load.tabs, 1);
 });
 
-test("a tab that comes while the dial for another one is given up is served", async (t) => {
+test("a tab that arrives while another's dial is given up is served", async (t) => {
   const daemon = new ScriptedDaemon();
   const listener = memoryListener();
   let dials = 0;
@@ -384,14 +387,14 @@ test("a tab that comes while the dial for another one is given up is served", as
   assert.equal(dials, 2);
 });
 
-test("no more than 128 tabs are served", async (t) => {
+test("at most 128 tabs are served", async (t) => {
   const { listener, shared } = await scene(t);
   const tabs = await Promise.all(Array.from({ length: 130 }, () => RawTab.join(listener)));
   assert.equal(shared.load.tabs, 128);
   assert.equal(tabs.filter(({ closed }) => closed).length, 3);
 });
 
-test("sessions of tabs that are away are bounded, and end after ten minutes", async (t) => {
+test("sessions of absent tabs are limited, and end after ten minutes", async (t) => {
   const made = await scene(t);
   const { listener, shared, first, connection } = made;
   for (let i = 0; i < 70; i++) {
@@ -438,6 +441,32 @@ test("a cancel is repeated until the start is answered", async (t) => {
   assert.equal(shared.load.unanswered, 0);
 });
 
+test("a cancel that is lost with the connection is sent on the next one", async (t) => {
+  const { daemon, listener, connection, first } = await scene(t);
+  const hash = randomBytes(32);
+  first.send(start(hash));
+  await settle();
+  let lost = connection;
+  const again = async (): Promise<DaemonRequest<"cancelResendingEncryptedMessage">[]> => {
+    lost.transport.destroy();
+    await settle();
+    const joining = RawTab.join(listener, randomBytes(16));
+    lost = await daemon.shakeHands(true);
+    await joining;
+    await settle();
+    return lost.requests.filter((one) => one.kind === "cancelResendingEncryptedMessage");
+  };
+  for (const _ of [1, 2]) {
+    const [cancel] = await again();
+    assert.deepEqual(cancel?.envelopeHash, hash);
+  }
+  const [cancel] = await again();
+  const { queryId, kind } = cancel!;
+  lost.send({ kind: `${kind}Reply`, queryId, errorCode: 0 });
+  await settle();
+  assert.deepEqual(await again(), []);
+});
+
 test("an operation of two tabs is cancelled when neither waits for it", async (t) => {
   const { first, listener, connection, shared } = await scene(t);
   const leaving = await RawTab.join(listener, randomBytes(16));
@@ -458,7 +487,7 @@ test("an operation of two tabs is cancelled when neither waits for it", async (t
   assert.equal(shared.load.unanswered, 1, "the cancel");
 });
 
-test("a daemon that is silent is given up, and tabs are told", async (t) => {
+test("a silent daemon is given up, and tabs are told", async (t) => {
   const { first, clock, connection } = await scene(t);
   for (let waited = 0; waited < 60_000; waited += 5000) {
     await clock.advance(5000);
@@ -481,7 +510,7 @@ const steps = fc.array(
   { maxLength: 60 },
 );
 
-test("in any order of steps, answers go to who asked, once, and nothing is left at the end", async () => {
+test("in any order of steps, each answer goes once to its caller, and nothing is left at the end", async () => {
   await fc.assert(
     fc.asyncProperty(steps, async (program) => {
       const { daemon, listener, shared, clock, ...made } = await scene();
@@ -491,7 +520,7 @@ test("in any order of steps, answers go to who asked, once, and nothing is left 
       const messages = new Map<string, RawTab>();
       const started: { readonly tab: RawTab; readonly hash: Bytes }[] = [];
       const taken: DaemonRequest[] = [];
-      /** The daemon answers any request that it has, in any order. */
+      /** The daemon answers its requests in any order. */
       const answer = (choice: number): void => {
         taken.push(...connection.requests.splice(0));
         if (taken.length === 0) return;
@@ -570,7 +599,7 @@ test("in any order of steps, answers go to who asked, once, and nothing is left 
           }
         }
       }
-      // Everything that is asked is answered, to those who are still here.
+      // Every request is answered, for the tabs that are still here.
       for (let i = 0; i < 400 && shared.load.unanswered + shared.load.waiting > 0; i++) {
         answer(i);
         await settle();
@@ -595,7 +624,7 @@ test("in any order of steps, answers go to who asked, once, and nothing is left 
   );
 });
 
-test("what a tab sends before the daemon has greeted is limited in bytes", async (t) => {
+test("the bytes that a tab sends before the daemon's greeting are limited", async (t) => {
   const daemon = new ScriptedDaemon();
   const listener = memoryListener();
   const shared = shareConnection(listener, daemon, { clock: new VirtualClock() });
@@ -617,4 +646,19 @@ test("what a tab sends before the daemon has greeted is limited in bytes", async
   await send(10);
   assert.equal(tab.closed, true);
   assert.equal(shared.load.tabs, 0);
+});
+
+test("what they take when they are decoded counts", async (t) => {
+  const listener = memoryListener();
+  const shared = shareConnection(listener, new ScriptedDaemon(), { clock: new VirtualClock() });
+  t.after(() => shared.close());
+  const tab = await RawTab.join(listener);
+  // A destination takes one byte on the wire.
+  const destinations = Array.from({ length: 40_000 }, () => new Map());
+  const request = { query_id: QueryId.random(), destinations, is_start: true, is_last: true };
+  const body = encodeCbor({ create_courier_envelopes_from_multi_payload: request });
+  assert.ok(body.length < 50_000);
+  for (let i = 0; i < 4; i++) tab.transport.write(encodeFrame(body));
+  await settle();
+  assert.equal(tab.closed, true);
 });

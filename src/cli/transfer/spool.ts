@@ -10,7 +10,7 @@ import { stdinChunks } from "../secret-input.js";
 import { stateFolder } from "../user-folders.js";
 
 /** A file that only its owner can read, deleted when it is disposed of. */
-export interface Spool extends AsyncDisposable {
+export interface SpooledInput extends AsyncDisposable {
   readonly path: string;
 }
 
@@ -18,7 +18,7 @@ export interface Spool extends AsyncDisposable {
  * Reads standard input to its end.
  * @throws UsageError when it is empty, or the disk does not accept it; the reason of `signal`.
  */
-export async function spoolStdin(signal: AbortSignal): Promise<Spool> {
+export async function spoolStdin(signal: AbortSignal): Promise<SpooledInput> {
   const base = join(stateFolder(process.env), "katzenpost", "send-input");
   let folder: string;
   try {

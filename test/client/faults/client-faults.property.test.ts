@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { describeSummary, runSchedule, runSchedules } from "./client-faults.js";
 import { callKinds, drawSchedule, stepKinds } from "./client-faults-schedule.js";
 
-test("every call of 200 fault schedules comes to something that the model allows", async (t) => {
+test("every call of 200 fault schedules ends in an outcome that the model allows", async (t) => {
   const first = Number(process.env["KATZ_SEED"] ?? 1);
   const summary = await runSchedules(first, 200);
   t.diagnostic(`seeds from ${first} on: ${describeSummary(summary)}`);

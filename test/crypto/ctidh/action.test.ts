@@ -15,7 +15,7 @@ import { imagePointCost } from "../../../src/crypto/ctidh/isogeny.js";
 import { type Strategy, planStrategy } from "../../../src/crypto/ctidh/strategy.js";
 import { twinAction, twinEncode } from "../../oracles/ctidh-twin.js";
 
-/** Keys with few exponents other than zero, whose actions are quick. */
+/** Keys with few nonzero exponents, whose actions are quick. */
 const cheapKey = fc
   .array(fc.tuple(fc.integer({ min: 0, max: 40 }), fc.integer({ min: -2, max: 2 })), {
     minLength: 1,
@@ -27,7 +27,7 @@ const cheapKey = fc
     return exponents;
   });
 
-test("the action agrees with its readable twin", () => {
+test("the action agrees with its oracle", () => {
   fc.assert(
     fc.property(cheapKey, (exponents) => {
       const key = new Uint8Array(exponents.buffer.slice(0));
@@ -37,7 +37,7 @@ test("the action agrees with its readable twin", () => {
   );
 });
 
-test("the largest primes and several rounds agree with the readable twin", () => {
+test("the largest primes and several rounds agree with the oracle", () => {
   const exponents = new Int8Array(130);
   exponents[0] = 3;
   exponents[128] = -1;
@@ -79,7 +79,7 @@ test("the action commutes, adds up and can be undone", () => {
   );
 });
 
-test("the key of zeros changes nothing, and no key is altered by its use", () => {
+test("the zero key changes nothing, and no key is modified by its use", () => {
   assert.equal(act(0n, new Int8Array(130)), 0n);
   const key = new Uint8Array(130);
   key[4] = 0xff;
@@ -100,14 +100,14 @@ test("wrong keys are refused by name", () => {
   assert.throws(() => publicKeyOf("x" as unknown as Uint8Array), TypeError);
   const two = twinEncode(2n);
   assert.throws(() => groupAction(two, key), RangeError);
-  // A curve that is not supersingular is taken by the bare action only.
+  // Only the bare action accepts a curve that is not supersingular.
   const ordinary = twinEncode(5n);
   assert.throws(() => sharedSecret(key, ordinary), RangeError);
   assert.deepEqual(groupAction(ordinary, key), new Uint8Array(ordinary));
   assert.equal(generatePrivateKey().length, 130);
 });
 
-/** Field multiplications of working off a range, without what all ways have in common. */
+/** The field multiplications for a range, without those that every strategy needs. */
 function costOf(degrees: readonly number[], strategy: Strategy, from: number, to: number): number {
   if (to - from === 1) return 0;
   const middle = strategy(from, to);
@@ -118,7 +118,7 @@ function costOf(degrees: readonly number[], strategy: Strategy, from: number, to
   return cost;
 }
 
-/** Every way to split, tried out. */
+/** Tries every way to split. */
 function leastCost(degrees: readonly number[]): number {
   if (degrees.length < 2) return 0;
   let least = Infinity;
@@ -132,7 +132,7 @@ function leastCost(degrees: readonly number[]): number {
   return least;
 }
 
-test("strategies are the cheapest there are, and far cheaper than halving", () => {
+test("strategies have minimal cost, far below repeated halving", () => {
   for (const degrees of [
     [3, 5],
     [3, 5, 7, 11, 719, 727, 733, 983],

@@ -24,7 +24,7 @@ after(() => pool.close());
 /** X25519 comes first in the hybrid, with keys and secrets of 32 bytes. */
 const isogenyHalf = (text: string): string => text.slice(64);
 
-test("every CTIDH1024 key pair and shared secret comes out as in the vectors", () => {
+test("every CTIDH1024 key pair and shared secret matches the vectors", () => {
   let cases = 0;
   for (const vector of vectors.ctidh1024) {
     const privateA = hex(vector.private_key_a);
@@ -38,7 +38,7 @@ test("every CTIDH1024 key pair and shared secret comes out as in the vectors", (
   assert.equal(cases, 6);
 });
 
-test("the isogeny halves of the hybrid key pairs fit together, computed in workers", async () => {
+test("the isogeny halves of the hybrid key pairs match, computed in workers", async () => {
   const cases = vectors.hybrid_layout.map(async (vector: Record<string, string>) => {
     assert.equal(isogenyHalf(vector["private_key"]!), vector["ctidh_private_key"]);
     assert.equal(isogenyHalf(vector["public_key"]!), vector["ctidh_public_key"]);
@@ -56,14 +56,15 @@ test("seeded byte streams give the private keys of the vectors", () => {
     assert.equal(toHex(random(32)), vector.ephemeral_private_key.slice(0, 64));
     const privateKey = generatePrivateKey(random);
     assert.equal(toHex(privateKey), isogenyHalf(vector.ephemeral_private_key));
-    // The same stream goes on with what MKEM draws next, so not a byte too many was taken.
+    // MKEM draws its next values from the same stream, so exactly the right number of bytes was
+    // taken.
     assert.equal(toHex(random(32)), vector.message_key);
     cases++;
   }
   assert.equal(cases, 4);
 });
 
-test("the isogeny halves of hybrid encapsulations come out as in the vectors", async () => {
+test("the isogeny halves of hybrid encapsulations match the vectors", async () => {
   const secrets: Promise<void>[] = [];
   for (const vector of vectors.ctidh1024_x25519) {
     const ephemeral = hex(isogenyHalf(vector.ephemeral_private_key));
@@ -105,7 +106,7 @@ test("public keys of lengths that the vectors refuse are refused", async () => {
   assert.equal(cases, 3);
 });
 
-test("sizes are those that the vectors list", () => {
+test("sizes match the vectors", () => {
   const sizes = vectors.schemes.find((scheme: { name: string }) => scheme.name === nike.name);
   assert.equal(sizes.public_key_size, CTIDH1024_PUBLIC_KEY_LENGTH);
   assert.equal(sizes.private_key_size, CTIDH1024_PRIVATE_KEY_LENGTH);

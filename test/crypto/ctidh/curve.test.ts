@@ -34,12 +34,12 @@ const xOf = (point: Point): bigint => fromMontgomery(multiply(point.x, invert(po
 const aOf = (curve: Curve): bigint => fromMontgomery(coefficientOf(curve));
 
 const coordinate = fc.bigInt({ min: 3n, max: P - 3n });
-/** Coefficients of any curves: the formulas for points hold on all of them. */
+/** Coefficients of arbitrary curves: the formulas for points hold on all of them. */
 const anyCurve = coordinate;
 /** A supersingular curve other than the one with A = 0. */
 const supersingular = twinAction(0n, [1, 0, -1]);
 
-/** x of a point of the order `degree`. */
+/** The x-coordinate of a point of order `degree`. */
 function pointOfOrder(A: bigint, degree: bigint): bigint {
   for (let x = 2n; ; x++) {
     const kernel = multiplyX(A, x, (P + 1n) / degree);
@@ -78,7 +78,7 @@ test("the ladder agrees with doubling and adding", () => {
   );
 });
 
-test("the chain of each prime multiplies by that prime, with less work than a ladder", () => {
+test("the addition chain of each prime multiplies by that prime, with less work than a ladder", () => {
   const curve = curveOf(toMontgomery(supersingular));
   const point = pointAt(7n);
   let cases = 0;
@@ -95,7 +95,7 @@ test("the chain of each prime multiplies by that prime, with less work than a la
   assert.ok(saved > 130 * 12);
 });
 
-test("coefficients survive the projective form, and points know curve from twist", () => {
+test("coefficients survive the projective form, and points are classified as on curve or twist", () => {
   fc.assert(
     fc.property(anyCurve, coordinate, (A, x) => {
       const { plus, minus } = curveOf(toMontgomery(A));
@@ -137,7 +137,7 @@ test("a point of another order than the degree is not a kernel", () => {
   assert.equal(cases, 30);
 });
 
-test("points keep their order under an isogeny, those of the kernel vanish", () => {
+test("points keep their order under an isogeny, and those of the kernel vanish", () => {
   const curve = curveOf(toMontgomery(supersingular));
   let cases = 0;
   for (const degree of [3, 29, 983]) {
@@ -148,14 +148,14 @@ test("points keep their order under an isogeny, those of the kernel vanish", () 
     assert.ok(isZero(points[0]!.z));
     assert.ok(!isZero(points[1]!.z));
     assert.ok(isZero(multiplyByLadder(image, points[1]!, 11).z));
-    // The image has p + 1 points as well: each point times that is infinity.
+    // The image also has p + 1 points: each point times that number is infinity.
     assert.equal(multiplyX(aOf(image), 5n, P + 1n), null);
     cases++;
   }
   assert.equal(cases, 3);
 });
 
-test("the costs that strategies count with grow with the degree", () => {
+test("the costs of the strategies grow with the degree", () => {
   for (let i = 1; i < primes.length; i++) {
     assert.ok(imageCurveCost(primes[i]!) > imageCurveCost(primes[i - 1]!));
     assert.ok(imagePointCost(primes[i]!) > imagePointCost(primes[i - 1]!));

@@ -34,7 +34,7 @@ test("p is the prime of 1020 bits whose successor is 4 times 130 odd primes", ()
   for (const base of [2n, 3n, 5n]) assert.equal(pow(base, P - 1n), 1n);
 });
 
-test("Montgomery products agree with plain arithmetic and stay in their bounds", () => {
+test("Montgomery products agree with plain arithmetic and stay within their bounds", () => {
   const inverseR = inverse(R);
   fc.assert(
     fc.property(loose, loose, (a, b) => {
@@ -47,7 +47,7 @@ test("Montgomery products agree with plain arithmetic and stay in their bounds",
   );
 });
 
-test("one is one, and powers and inverses are those of plain arithmetic", () => {
+test("one, powers and inverses agree with plain arithmetic", () => {
   assert.equal(fromMontgomery(ONE), 1n);
   assert.equal(power(5n, 0n), ONE);
   fc.assert(
@@ -65,7 +65,7 @@ test("one is one, and powers and inverses are those of plain arithmetic", () => 
   assert.equal(canonical(invert(0n)), 0n);
 });
 
-test("squares are told from non-squares as Euler's criterion tells them", () => {
+test("squares are recognised as by Euler's criterion", () => {
   fc.assert(
     fc.property(fc.oneof(element, fc.bigInt({ min: 0n, max: 1000n })), (a) => {
       assert.equal(isSquare(a), pow(a, (P - 1n) / 2n) === 1n);
@@ -81,7 +81,7 @@ test("squares are told from non-squares as Euler's criterion tells them", () => 
   }
 });
 
-test("loose elements have one canonical form, which bytes carry over unchanged", () => {
+test("unreduced elements have one canonical form, which bytes preserve", () => {
   fc.assert(
     fc.property(loose, (a) => {
       assert.equal(canonical(a), mod(a));

@@ -21,7 +21,7 @@ const key = (...exponents: number[]): Uint8Array<ArrayBuffer> => {
   return new Uint8Array(bytes.buffer);
 };
 
-/** A worker whose answers the test gives. */
+/** A worker whose answers the test determines. */
 class ScriptedWorker implements WorkerLike {
   readonly requests: CtidhRequest[] = [];
   alive = true;
@@ -96,7 +96,7 @@ test("work is handed out in order, to as many workers as allowed", async () => {
   );
 });
 
-test("a worker keeps the process alive while it works, and ends when idle for long", async () => {
+test("a worker keeps the process alive while it works, and ends after a long idle time", async () => {
   const { workers, clock, pool } = scripted({ idleMs: 5000 });
   const first = pool.publicKeyOf(key(1));
   await settled();
@@ -122,7 +122,7 @@ test("a worker keeps the process alive while it works, and ends when idle for lo
   await third;
 });
 
-test("an aborted call rejects at once; its turn is lost or its result dropped", async () => {
+test("an aborted call rejects at once, and is skipped or its result dropped", async () => {
   const { workers, pool } = scripted({ maxWorkers: 1 });
   const [running, waiting] = [new AbortController(), new AbortController()];
   const first = pool.publicKeyOf(key(1), { signal: running.signal });
@@ -140,7 +140,7 @@ test("an aborted call rejects at once; its turn is lost or its result dropped", 
   assert.equal(workers[0]!.alive, true);
   const request = workers[0]!.requests[1]!;
   assert.ok(request.operation === "groupAction" && request.privateKey[3] === 3);
-  // An answer to a request of before is nobody's.
+  // Nobody waits for the answer to an earlier request.
   workers[0]!.answerAgain(workers[0]!.requests[0]!.id, curve(1));
   workers[0]!.answer(curve(3));
   assert.equal((await third)[0], 3);
@@ -149,7 +149,7 @@ test("an aborted call rejects at once; its turn is lost or its result dropped", 
   assert.equal(workers[0]!.requests.length, 2);
 });
 
-test("a worker that fails takes only its own work with it", async () => {
+test("a failing worker affects only its own work", async () => {
   const { workers, pool } = scripted({ maxWorkers: 1 });
   const cause = new Error("out of memory");
   const first = pool.publicKeyOf(key(1));
@@ -166,7 +166,7 @@ test("a worker that fails takes only its own work with it", async () => {
   assert.equal(pool.workerCount, 1);
 });
 
-test("a worker that cannot be made or reached rejects the call, not the pool", async () => {
+test("a worker that cannot be started or reached rejects the call and keeps the pool usable", async () => {
   let spawned = 0;
   const pool = new CtidhPool(
     () => {
@@ -180,7 +180,7 @@ test("a worker that cannot be made or reached rejects the call, not the pool", a
     },
     { clock: new VirtualClock() },
   );
-  // Not a RangeError: that would say that the key is damaged.
+  // This is not a RangeError, which would mean that the key is damaged.
   await assert.rejects(pool.publicKeyOf(key(1)), {
     name: "Error",
     message: "a CTIDH worker could not be started: no threads here",
@@ -189,7 +189,7 @@ test("a worker that cannot be made or reached rejects the call, not the pool", a
   assert.equal(pool.workerCount, 0);
 });
 
-test("closing rejects what is waited for and ends the workers", async () => {
+test("closing rejects waiting calls and ends the workers", async () => {
   const { workers, pool } = scripted({ maxWorkers: 1 });
   const calls = [pool.publicKeyOf(key(1)), pool.validate(new Uint8Array(128))];
   await settled();
@@ -203,7 +203,7 @@ test("closing rejects what is waited for and ends the workers", async () => {
   assert.equal(pool.workerCount, 0);
 });
 
-test("verdicts on public keys are remembered, good ones and bad ones", async () => {
+test("verdicts on public keys are remembered, valid or not", async () => {
   const { workers, pool } = scripted({ maxWorkers: 1 });
   const [good, bad] = [twinEncode(6n), twinEncode(5n)];
   const operations = (): string[] => workers[0]!.requests.map((request) => request.operation);
@@ -225,7 +225,7 @@ test("verdicts on public keys are remembered, good ones and bad ones", async () 
   assert.deepEqual(operations(), ["sharedSecret", "groupAction", "sharedSecret"]);
 });
 
-test("the caller's keys are left alone, and the worker's copy is wiped", async () => {
+test("the caller's keys stay unchanged, and the worker's copy is wiped", async () => {
   const { workers, pool } = scripted();
   const mine = key(1);
   const call = pool.publicKeyOf(mine);
@@ -240,7 +240,7 @@ test("the caller's keys are left alone, and the worker's copy is wiped", async (
   assert.equal(mine[3], 2);
 });
 
-test("wrong keys and options are refused by name, without any worker", async () => {
+test("wrong keys and options are refused by name without a worker", async () => {
   const { workers, pool } = scripted();
   const inline = inlineCtidh();
   const short = new Uint8Array(3);
@@ -255,7 +255,7 @@ test("wrong keys and options are refused by name, without any worker", async () 
   assert.throws(() => scripted({ idleMs: -1 }), /`idleMs` must be an integer of 0 or more, got -1/);
 });
 
-test("computing in line gives what the plain functions give", async () => {
+test("inline computation agrees with the plain functions", async () => {
   const nike = ctidh1024Nike(inlineCtidh());
   const [a, b] = [key(1, 0, -1), key(-1, 1)];
   const [publicA, publicB] = [await nike.publicKeyOf(a), await nike.publicKeyOf(b)];
@@ -274,7 +274,7 @@ test("computing in line gives what the plain functions give", async () => {
   await assert.rejects(inline.validate(publicA, aborted), /no more/);
 });
 
-test("answers to requests never throw, and say what went wrong", () => {
+test("answers to requests never throw, and describe the error", () => {
   const bad = twinEncode(5n) as Uint8Array<ArrayBuffer>;
   const base = new Uint8Array(128);
   const answers = [

@@ -21,7 +21,7 @@ const vectors = loadVectors("trunnel");
 
 /* oxlint-disable typescript/no-explicit-any -- the fields of a vector depend on its type */
 interface Codec {
-  /** Our message from the vector's fields. */
+  /** Our message, built from the vector's fields. */
   from(fields: any): any;
   encode(message: any): Uint8Array;
   decode(bytes: Uint8Array): any;
@@ -139,14 +139,15 @@ const codecs: Record<string, Codec> = {
   },
 };
 
-test("every message has the reference's bytes, and they read back", () => {
+test("every message has the reference's bytes, and decodes", () => {
   const seen = new Set<string>();
   let absent = 0;
   for (const v of vectors.cases) {
     const codec = codecs[v.type]!;
     seen.add(v.type);
     if (v.fields.absent_member) {
-      // Our types have no message without its member; its bytes are refused, as by the reference.
+      // Our types cannot express a message without its member; its bytes are refused, as by the
+      // reference.
       assert.throws(() => codec.decode(hex(v.bytes)), { message: "data too short" });
       absent++;
       continue;
@@ -168,7 +169,7 @@ test("every message has the reference's bytes, and they read back", () => {
   assert.deepEqual([...seen].sort(), Object.keys(codecs).sort());
 });
 
-test("what the reference refuses is refused with its words; bytes after are ignored", () => {
+test("refuses what the reference refuses, with its error texts; ignores trailing bytes", () => {
   let parsed = 0;
   for (const v of vectors.negative) {
     if (v.type === "marshal") continue;
@@ -187,9 +188,10 @@ test("what the reference refuses is refused with its words; bytes after are igno
   assert.equal(parsed, 51);
 });
 
-test("messages of an unknown type are not written", () => {
+test("messages of an unknown type are not encoded", () => {
   const marshal = vectors.negative.filter((v: any) => v.type === "marshal");
-  // The third, a length field that contradicts the data, cannot be expressed: lengths are computed.
+  // The third case, a length field that contradicts the data, cannot be expressed, because lengths
+  // are computed.
   assert.deepEqual(
     marshal.map((v: any) => v.error),
     [
@@ -231,7 +233,7 @@ function runPadding(v: any): string {
   }
 }
 
-test("padding and unpadding are the reference's", () => {
+test("padding and unpadding match the reference", () => {
   for (const v of vectors.padding) {
     if (v.error !== "") {
       assert.throws(() => runPadding(v), { message: v.error });
@@ -243,7 +245,7 @@ test("padding and unpadding are the reference's", () => {
   assert.equal(vectors.padding.length, 24);
 });
 
-test("envelope descriptors are the reference's, both ways", () => {
+test("envelope descriptors match the reference in both directions", () => {
   for (const v of vectors.envelope_descriptor) {
     const fields = {
       epoch: BigInt(v.epoch),

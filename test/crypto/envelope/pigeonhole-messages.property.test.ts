@@ -1,6 +1,6 @@
 /**
- * Every message of Pigeonhole: it reads back as written, and no cut or change makes the decoder
- * crash.
+ * Every message of Pigeonhole decodes to what was encoded, and no truncation or change makes the
+ * decoder crash.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -23,7 +23,7 @@ import {
   encodeReplicaCommand,
 } from "../../../src/crypto/envelope/wire-commands.js";
 
-/** Records as object literals make them, so that deep equality holds. */
+/** Records in the form of object literals, so that deep equality holds. */
 function record<T>(fields: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> {
   return fc.record(fields, { noNullPrototype: true }) as fc.Arbitrary<T>;
 }
@@ -125,7 +125,7 @@ const codecs: Record<string, Codec<unknown>> = {
 const isProtocolError = (error: unknown) => hasCode(error, "ERR_PROTOCOL");
 
 for (const [name, { message, encode, decode }] of Object.entries(codecs)) {
-  test(`${name}: reads back what was written, whatever follows; any cut is an error`, () => {
+  test(`${name}: decodes what was encoded, whatever follows; any truncation is an error`, () => {
     fc.assert(
       fc.property(message, bytes(0, 8), (value, trailing) => {
         const written = encode(value);
@@ -158,7 +158,7 @@ const command = fc.oneof(
   record({ kind: fc.constantFrom("noOp" as const, "disconnect", "replicaDecoy") }),
 );
 
-test("wire commands read back from any padding; any cut without padding is an error", () => {
+test("wire commands decode from any padding; any truncation without padding is an error", () => {
   fc.assert(
     fc.property(command, fc.nat(50), (value, padding) => {
       const bare = encodeReplicaCommand(value);
@@ -174,7 +174,7 @@ test("wire commands read back from any padding; any cut without padding is an er
   );
 });
 
-test("any bytes at all are read or refused, never anything else", () => {
+test("arbitrary bytes are either decoded or refused", () => {
   let read = 0;
   const decoders = [
     ...Object.values(codecs).map(({ decode }) => decode),
@@ -195,7 +195,7 @@ test("any bytes at all are read or refused, never anything else", () => {
   assert.ok(read > 0);
 });
 
-test("a descriptor reads back; no change of one byte crashes, no cut is taken", () => {
+test("a descriptor decodes; no changed byte causes a crash, and truncations are refused", () => {
   fc.assert(
     fc.property(u64, fc.tuple(u8, u8), bytes(0, 60), fc.nat(), u8, (epoch, ids, key, at, to) => {
       const fields = { epoch, replicaIds: ids, envelopeKey: key };

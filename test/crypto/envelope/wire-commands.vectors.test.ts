@@ -53,7 +53,7 @@ function commandOf(name: string, f: any): ReplicaCommand {
   }
 }
 
-test("commands are the reference's, both ways", () => {
+test("commands match the reference in both directions", () => {
   assert.deepEqual(asReference(sizes), vectors.pigeonhole);
   assert.equal(sizes.wireCommandLength, vectors.max_command_size);
   const seen = new Set<string>();
@@ -72,7 +72,7 @@ test("commands are the reference's, both ways", () => {
   assert.equal(seen.size, 7);
 });
 
-test("what the reference refuses is refused with its words", () => {
+test("refuses what the reference refuses, with its error texts", () => {
   for (const v of vectors.negative) {
     const run = () => decodeReplicaCommand(hex(v.bytes), 32);
     if (v.accepted) assert.doesNotThrow(run, v.name);

@@ -17,7 +17,7 @@ import { hex, loadVectors } from "../../reference/load-vectors.js";
 const vectors = loadVectors("voucher");
 const scheme = ctidh1024X25519Nike(ctidh1024Nike(inlineCtidh()));
 
-test("the streams of vouchers are the reference's", () => {
+test("the streams of vouchers match the reference", () => {
   for (const v of vectors.derive_stream) {
     const voucher = hex(v.voucher);
     assert.equal(toHex(shake256Random(voucher)(80)), v.shake256_first80);
@@ -29,7 +29,7 @@ test("the streams of vouchers are the reference's", () => {
 });
 
 for (const { inputs, mint, induct, open } of vectors.cases) {
-  test(`the voucher of "${inputs.display_name}" is the reference's from mint to open`, async () => {
+  test(`the voucher of "${inputs.display_name}" matches the reference from mint to open`, async () => {
     const messageWriteCap = WriteCap.fromHex(inputs.message_write_cap);
     const minted = await mintVoucher({
       scheme,
@@ -104,7 +104,7 @@ function runNegative(name: string, inputs: any): Promise<unknown> {
   return mintVoucher({ scheme, messageWriteCap: badCap, displayName: "x" });
 }
 
-test("what the reference refuses is refused, with the code that goes with it", async () => {
+test("refuses what the reference refuses, with the corresponding code", async () => {
   const codes: Record<string, string> = {
     "voucher: payload does not hash to the voucher": "THIN_CLIENT_ERROR_VOUCHER_HASH_MISMATCH",
     "voucher: signed please-add did not verify": "THIN_CLIENT_ERROR_VOUCHER_SIGNATURE_INVALID",

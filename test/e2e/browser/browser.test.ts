@@ -8,7 +8,7 @@ import { HeadlessBrowser, findChromium } from "./chromium.js";
 import { PageServer } from "./page-server.js";
 
 declare global {
-  // The page's; Node's types know nothing of it.
+  // Properties of the page, which Node's types do not have.
   function dispatchEvent(event: Event): boolean;
 }
 
@@ -19,7 +19,7 @@ interface Given {
   readonly token: string;
 }
 
-/** What runs in the page; it sees nothing of this file. */
+/** The code that runs in the page; it cannot use anything else from this file. */
 async function useClient({ address, token }: Given): Promise<Record<string, unknown>> {
   const { ThinClient, utf8ToText, isThinClientError } = (
     globalThis as unknown as { katz: typeof library }
@@ -50,7 +50,7 @@ async function open(browser: HeadlessBrowser, server: PageServer): Promise<Page>
   return page;
 }
 
-test("a page in a browser uses the client", { timeout: 120_000 }, async (t) => {
+test("a page in a browser uses the client", { timeout: 540_000 }, async (t) => {
   const executable = findChromium();
   if (executable === null) {
     t.skip("not run: no Chromium on this machine (KATZ_CHROMIUM names one)");
@@ -74,7 +74,7 @@ test("a page in a browser uses the client", { timeout: 120_000 }, async (t) => {
       state: "closed",
     });
   });
-  await t.test("is back at once when the page wakes up, however long the pause is", async () => {
+  await t.test("reconnects at once when the page wakes up, however long the pause", async () => {
     await using own = await DevDaemon.start({
       listen: "ws://127.0.0.1:0",
       allowedOrigins: [server.origin],

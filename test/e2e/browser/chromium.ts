@@ -1,4 +1,4 @@
-/** A Chromium on this machine; none is ever downloaded. */
+/** A Chromium on this machine; the tests never download one. */
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,13 +12,19 @@ const PLACES = [
   "/Applications/Chromium.app/Contents/MacOS/Chromium",
 ];
 
-/** Where Chromium is: `KATZ_CHROMIUM`, or one of the usual places; null when there is none. */
+/** The path of Chromium: `KATZ_CHROMIUM`, or one of the usual paths; null if there is none. */
 export function findChromium(): string | null {
   const given = process.env["KATZ_CHROMIUM"];
   return given ?? PLACES.find((place) => existsSync(place)) ?? null;
 }
 
-/** A browser without a window, with a profile of its own that goes with it. */
+/**
+ * Longest that anything in a browser may take, in ms. No test pays for it that passes; a machine that
+ * is busy may need more than the usual half minute, for the start above all.
+ */
+const LONGEST_MS = 120_000;
+
+/** A headless browser with a temporary profile. */
 export class HeadlessBrowser implements AsyncDisposable {
   readonly context: BrowserContext;
   readonly #profile: string;
@@ -33,6 +39,7 @@ export class HeadlessBrowser implements AsyncDisposable {
     const context = await chromium.launchPersistentContext(profile, {
       executablePath,
       headless: true,
+      timeout: LONGEST_MS,
       args: [
         "--no-sandbox",
         "--disable-gpu",
@@ -43,11 +50,13 @@ export class HeadlessBrowser implements AsyncDisposable {
         "--disable-sync",
       ],
     });
+    context.setDefaultTimeout(LONGEST_MS);
     return new HeadlessBrowser(context, profile);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.context.close();
-    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 5 });
+    // The browser's processes may still write there for a moment.
+    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 20 });
   }
 }

@@ -6,7 +6,7 @@ import { type Kept, SCRIPTS, connect, open } from "./network-page.js";
 import { PageServer } from "./page-server.js";
 
 test(
-  "a megabyte goes through boxes of a network in a page, whole",
+  "a megabyte passes completely through boxes of a network in a page",
   { timeout: 600_000 },
   async (t) => {
     const executable = findChromium();

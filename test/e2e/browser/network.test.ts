@@ -1,11 +1,13 @@
-/** The embedded network inside a real browser: in a worker, kept over a reload, shared by pages. */
+/**
+ * The embedded network inside a real browser: in a worker, kept over a reload, and shared by pages.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HeadlessBrowser, findChromium } from "./chromium.js";
 import { type Kept, SCRIPTS, connect, open } from "./network-page.js";
 import { PageServer } from "./page-server.js";
 
-test("a network in a page", { timeout: 300_000 }, async (t) => {
+test("a network in a page", { timeout: 540_000 }, async (t) => {
   const executable = findChromium();
   if (executable === null) {
     t.skip("not run: no Chromium on this machine (KATZ_CHROMIUM names one)");
@@ -40,7 +42,7 @@ test("a network in a page", { timeout: 300_000 }, async (t) => {
     await page.close();
   });
 
-  await t.test("computes a voucher without holding up another client", async () => {
+  await t.test("computes a voucher without delaying another client", async () => {
     const page = await open(browser, server);
     await connect(page, "own");
     const outcome = await page.evaluate(async () => {

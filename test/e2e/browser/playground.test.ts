@@ -5,11 +5,11 @@ import { test } from "node:test";
 import { HeadlessBrowser, findChromium } from "./chromium.js";
 import { openPlayground, runProgram, servePlayground } from "./playground-page.js";
 
-test("the playground", { timeout: 240_000 }, async (t) => {
+test("the playground", { timeout: 540_000 }, async (t) => {
   await using served = await servePlayground("packed");
   const { origin } = served;
 
-  await t.test("is served to this machine only, and nothing but its files", async () => {
+  await t.test("serves only its files, and only to this machine", async () => {
     const status = (path: string, host?: string): Promise<number> =>
       new Promise((resolve, reject) => {
         const headers = host === undefined ? {} : { host };
@@ -50,33 +50,37 @@ test("the playground", { timeout: 240_000 }, async (t) => {
   }
   await using browser = await HeadlessBrowser.start(executable);
 
-  await t.test("runs an example by keyboard; the console beside it shows its call", async () => {
-    const page = await openPlayground(browser, served, "echo");
-    const problems: string[] = [];
-    page.on("console", (message) => {
-      if (message.type() === "error") problems.push(message.text());
-    });
-    const beside = page.frameLocator("#console");
-    await beside.locator(".problem", { hasText: "No program has run yet" }).waitFor();
-    const { output, failed } = await runProgram(page);
-    assert.deepEqual(failed, []);
-    assert.match(output, /^hello mixnet/);
-    await beside.locator(".problem", { hasText: "network has ended" }).waitFor();
-    await beside.locator(".node.gateway").first().waitFor();
-    await beside.locator("button", { hasText: "Timeline" }).press("Enter");
-    await beside.locator(".row.ok", { hasText: "message" }).waitFor();
-    await beside.locator("button", { hasText: "Now" }).press("Enter");
-    await beside.locator(".facts").waitFor();
-    // The time slider shows again what has happened.
-    await beside.locator("button", { hasText: "Network" }).press("Enter");
-    const slider = beside.locator("input[type=range]");
-    await slider.press("Home");
-    assert.match((await slider.getAttribute("aria-valuetext"))!, / ago$/);
-    assert.deepEqual(problems, []);
-    await page.close();
-  });
+  await t.test(
+    "runs an example by keyboard, and the console beside it shows its call",
+    async () => {
+      const page = await openPlayground(browser, served, "echo");
+      const problems: string[] = [];
+      page.on("console", (message) => {
+        if (message.type() === "error") problems.push(message.text());
+      });
+      const beside = page.frameLocator("#console");
+      await beside.locator(".problem", { hasText: "No program has run yet" }).waitFor();
+      const { output, failed } = await runProgram(page);
+      assert.deepEqual(failed, []);
+      assert.match(output, /^hello mixnet/);
+      await beside.locator(".problem", { hasText: "network has ended" }).waitFor();
+      await beside.locator(".node.gateway").first().waitFor();
+      await beside.locator("button", { hasText: "Timeline" }).press("Enter");
+      await beside.locator(".row.ok", { hasText: "message" }).waitFor();
+      await beside.locator("button", { hasText: "Now" }).press("Enter");
+      await beside.locator(".facts").waitFor();
+      // The time slider replays past events.
+      await beside.locator("button", { hasText: "Network" }).press("Enter");
+      const slider = beside.locator("input[type=range]");
+      await slider.press("Home");
+      await beside.locator(".slider output", { hasText: " ago" }).waitFor();
+      assert.match((await slider.getAttribute("aria-valuetext"))!, / ago$/);
+      assert.deepEqual(problems, []);
+      await page.close();
+    },
+  );
 
-  await t.test("the console acts on a network that the program leaves running", async () => {
+  await t.test("lets the console act on a network that the program leaves running", async () => {
     const page = await openPlayground(browser, served, "echo");
     await page.locator("#code").fill(`
       import { DevDaemon } from "katzenpost-thinclient/testing";
@@ -92,7 +96,7 @@ test("the playground", { timeout: 240_000 }, async (t) => {
     await page.close();
   });
 
-  await t.test("the console beside it may load and run nothing else", async () => {
+  await t.test("forbids the console beside it to load or run anything else", async () => {
     const page = await openPlayground(browser, served, "echo");
     const frame = page.frames().find((one) => one.url().endsWith("/console.html"))!;
     await frame.locator(".problem").waitFor();
@@ -104,7 +108,7 @@ test("the playground", { timeout: 240_000 }, async (t) => {
     await page.close();
   });
 
-  await t.test("runs the same as a static site, without this server's modules", async () => {
+  await t.test("works the same as a static site, without modules from this server", async () => {
     await using site = await servePlayground("whole");
     const page = await openPlayground(browser, site, "boxes");
     const { output, failed } = await runProgram(page);
@@ -113,7 +117,7 @@ test("the playground", { timeout: 240_000 }, async (t) => {
     await page.close();
   });
 
-  await t.test("runs a program that was changed, and says what failed in it", async () => {
+  await t.test("runs a modified program, and reports its errors", async () => {
     const page = await openPlayground(browser, served, "boxes");
     await page.locator("#code").fill(`
       import { ThinClient } from "katzenpost-thinclient";

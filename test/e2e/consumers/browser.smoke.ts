@@ -35,7 +35,7 @@ interface Site extends AsyncDisposable {
   readonly origin: string;
 }
 
-/** Serves the files of a folder, and pages that are given by path. */
+/** Serves the files of a folder, and pages by path. */
 async function serve(folder: string, pages: Readonly<Record<string, string>> = {}): Promise<Site> {
   const server = createServer((request, response) => {
     const path = request.url === "/" ? "/index.html" : request.url!;
@@ -61,7 +61,7 @@ async function serve(folder: string, pages: Readonly<Record<string, string>> = {
 }
 
 test(
-  "Vite bundles the example with its workers, and it runs",
+  "Vite bundles the example with its workers, and the bundle runs",
   { skip, timeout: 300_000 },
   async () => {
     project.node("node_modules/vite/bin/vite.js", "build", "--logLevel", "warn");
@@ -81,7 +81,7 @@ test(
 );
 
 test(
-  "a page loads the modules as they are by an import map",
+  "a page loads the unbundled modules with an import map",
   { skip, timeout: 300_000 },
   async () => {
     const guide = readFileSync(join(ROOT, "docs/guide/browser.md"), "utf8");

@@ -1,4 +1,4 @@
-/** A Node that is too old gets a clear message. */
+/** An old Node gets a clear message. */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { test } from "node:test";
@@ -9,7 +9,7 @@ const { name } = manifest();
 const node18 = runtimeNamed("node-18");
 const needs = /needs Node 20\.19 or newer, this is 18\./;
 
-test("on Node 18, katz and the library name the version that is needed", async (t) => {
+test("katz and the library name the required version on Node 18", async (t) => {
   if (!existsSync(node18.path)) {
     t.diagnostic("not run: Node 18 cannot be had here");
     return;

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { attackClients } from "./hostile-client-run.js";
 import { chosenSeed } from "./hostile-frames.js";
 
-test("100,000 hostile frames leave every client with values and typed errors only", async (t) => {
+test("100,000 hostile frames cause only values and typed errors in every client", async (t) => {
   const seed = chosenSeed();
   t.diagnostic(`KATZ_SEED=${seed}`);
   const before = process.memoryUsage().rss;

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { attackDaemon } from "./hostile-daemon-run.js";
 import { chosenSeed } from "./hostile-frames.js";
 
-test("whatever clients send, the daemon answers or hangs up, and serves the others", async (t) => {
+test("whatever clients send, the daemon answers or hangs up, and serves other clients", async (t) => {
   const seed = chosenSeed();
   t.diagnostic(`KATZ_SEED=${seed}`);
   const before = process.memoryUsage().rss;

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { chosenSeed } from "./hostile-frames.js";
 import { attackLinks } from "./hostile-gateway-run.js";
 
-test("a hostile gateway leaves links with replies and typed errors only", async (t) => {
+test("a hostile gateway causes only replies and typed errors in links", async (t) => {
   const seed = chosenSeed();
   t.diagnostic(`KATZ_SEED=${seed}`);
   const { frames, links, replies, failures } = await attackLinks(3000, seed);

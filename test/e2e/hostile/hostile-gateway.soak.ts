@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { chosenSeed } from "./hostile-frames.js";
 import { attackLinks } from "./hostile-gateway-run.js";
 
-test("100,000 frames of a hostile gateway leave links with replies and typed errors only", async (t) => {
+test("100,000 frames of a hostile gateway cause only replies and typed errors in links", async (t) => {
   const seed = chosenSeed();
   t.diagnostic(`KATZ_SEED=${seed}`);
   const before = process.memoryUsage().rss;

@@ -19,7 +19,7 @@ const childPath = fileURLToPath(new URL("./starved-client.js", import.meta.url))
 const daemon = new ScriptedDaemon();
 const frameOf = (response: DaemonResponse): Uint8Array => encodeFrame(encodeResponse(response));
 
-/** What a child says at its end. */
+/** The final message of a child process. */
 interface Outcome {
   readonly reason?: string;
   readonly read?: number;
@@ -30,8 +30,8 @@ interface Outcome {
 }
 
 /**
- * Runs a client in a child process against what is sent before the answer to its token, and after
- * it; then the daemon hangs up.
+ * Runs a client in a child process. The daemon sends some frames before the answer to the client's
+ * token and some after it, and then hangs up.
  */
 async function attack(
   what: string,
@@ -82,7 +82,7 @@ const documentFrame = (payload: Uint8Array): Uint8Array =>
   frameOf({ kind: "newPkiDocumentEvent", payload: payload as Uint8Array<ArrayBuffer> });
 
 describe(`a client with ${HEAP_MB} MB of heap survives`, () => {
-  test("documents of 39 MB whose every descriptor is just within the limit of items", async () => {
+  test("documents of 39 MB with each descriptor just within the limit of items", async () => {
     // Each takes 29 MB decoded, and there are 300 of them.
     const node = serviceNode({ more: emptyMaps(130_000) });
     const document = pkiDocument({ ServiceNodes: Array.from({ length: 300 }, () => node) });
@@ -92,7 +92,7 @@ describe(`a client with ${HEAP_MB} MB of heap survives`, () => {
     assert.deepEqual([reason, epoch], ["failed", 7]);
   });
 
-  test("documents of many epochs that are each just within the limit of items", async () => {
+  test("documents of many epochs, each just within the limit of items", async () => {
     const later = Array.from({ length: 5 }, (_, i) =>
       documentFrame(
         pkiDocument({
@@ -125,7 +125,7 @@ describe(`a client with ${HEAP_MB} MB of heap survives`, () => {
     assert.match(message!, /too much before its session_token_reply/);
   });
 
-  test("events that nobody reads, whichever of their members is long", async () => {
+  test("unread events, whichever member is long", async () => {
     const long = "x".repeat(1024 * 1024);
     for (const response of [
       { ...daemon.status(), err: long } as DaemonResponse,
@@ -153,7 +153,7 @@ describe(`a client with ${HEAP_MB} MB of heap survives`, () => {
     }
   });
 
-  test("a reader that is slower than the daemon", async () => {
+  test("a reader slower than the daemon", async () => {
     const reply: DaemonResponse = {
       kind: "messageReplyEvent",
       messageId: null,

@@ -1,4 +1,4 @@
-/** What a user gets: the packed package in an empty project. */
+/** The contents of the package, as a user gets them in an empty project. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join, posix } from "node:path";
@@ -11,7 +11,7 @@ before(() => {
 });
 after(() => project[Symbol.dispose]());
 
-test("the package holds its code, types and licence, and nothing of the tests", () => {
+test("the package contains its code, types and licence, and nothing of the tests", () => {
   for (const file of ["LICENSE", "README.md", "package.json", "dist/src/index.d.ts"]) {
     assert.ok(project.files.includes(file), file);
   }
@@ -21,7 +21,7 @@ test("the package holds its code, types and licence, and nothing of the tests", 
   assert.deepEqual(strays, []);
 });
 
-test("the package holds every declaration that its subpaths lead to", () => {
+test("the package contains every declaration that its subpaths refer to", () => {
   const { exports, imports } = manifest();
   const typesOf = (target: Target): string[] =>
     typeof target === "string"
@@ -31,7 +31,7 @@ test("the package holds every declaration that its subpaths lead to", () => {
   for (const path of reached) {
     assert.ok(project.files.includes(path), path);
     const text = readFileSync(join(ROOT, path), "utf8");
-    // Compilers before 5.7 do not know it; they read another file in place of this one.
+    // Compilers before 5.7 do not know it; they read another file instead of this one.
     if (path !== "dist/src/bytes/byte-array.d.ts") {
       assert.doesNotMatch(text.replace(/\/\*[^]*?\*\//g, ""), /Uint8Array</, path);
     }
@@ -53,7 +53,7 @@ test("every subpath can be imported", () => {
   assert.ok(moduleNames().length >= 5);
 });
 
-test("every subpath can be required: none waits at its top level", () => {
+test("every subpath can be required, so none uses top-level await", () => {
   for (const name of moduleNames()) {
     const code = `console.log(Object.keys(require("${name}")).length)`;
     const exported = Number(project.node("--input-type=commonjs", "--eval", code));
@@ -61,7 +61,7 @@ test("every subpath can be required: none waits at its top level", () => {
   }
 });
 
-test("what is not exported cannot be reached", () => {
+test("an internal module cannot be imported", () => {
   const code = `import "${manifest().name}/dist/src/index.js"`;
   assert.throws(
     () => project.node("--input-type=module", "--eval", code),

@@ -1,4 +1,4 @@
-/** Objects of another copy of the package, and bytes of another realm: both work like ours. */
+/** Objects of another copy of the package, and bytes of another realm, work like ours. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -23,7 +23,7 @@ before(async () => {
 });
 after(() => project[Symbol.dispose]());
 
-test("a configuration, a document and errors of another copy are taken", async () => {
+test("configurations, documents and errors of another copy are accepted", async () => {
   const daemon = await DevDaemon.start({ listen: "tcp:127.0.0.1:0" });
   const config = new theirs.Config(daemon.config());
   const client = await ours.ThinClient.connect(config);
@@ -50,7 +50,7 @@ test("a daemon's configuration of another copy is taken", async () => {
   await joined.close();
 });
 
-test("bytes of another realm are bytes; what only looks like them is not", async () => {
+test("byte arrays of another realm are accepted, and lookalikes are refused", async () => {
   const foreign = (length: number, fill: number): Uint8Array =>
     vm.runInNewContext(`new Uint8Array(${length}).fill(${fill})`) as Uint8Array;
   assert.ok(!(foreign(1, 0) instanceof Uint8Array));

@@ -9,7 +9,7 @@ import { runSchedule, runSchedules } from "./pigeonhole-model.js";
 import { drawSchedule, stepKinds } from "./pigeonhole-schedule.js";
 
 test(
-  "every call of 100 random schedules comes to something that the model allows",
+  "every call of 100 random schedules ends in an outcome that the model allows",
   { timeout: 300_000 },
   async (t) => {
     const first = Number(process.env["KATZ_SEED"] ?? 1);

@@ -5,7 +5,7 @@ import { describeCounts } from "../seeded-schedules.js";
 import { runSchedules } from "./pigeonhole-model.js";
 
 test(
-  "every call of 2,000 random schedules comes to something that the model allows",
+  "every call of 2,000 random schedules ends in an outcome that the model allows",
   { timeout: 7_200_000 },
   async (t) => {
     const first = Number(process.env["KATZ_SEED"] ?? 100_000);

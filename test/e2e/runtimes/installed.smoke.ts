@@ -24,7 +24,7 @@ test(`every module of the package can be imported ${on}`, async () => {
   assert.deepEqual(output.trim().split("\n"), Array(moduleNames().length).fill("object"));
 });
 
-test(`the README's program says hello ${on}`, async () => {
+test(`the README's program prints its greeting ${on}`, async () => {
   const readme = readFileSync(join(ROOT, "README.md"), "utf8");
   const program = /<!-- code: examples\/echo\.ts#echo -->\n```ts\n([\s\S]*?)```/.exec(readme)![1]!;
   project.write("echo.mjs", program);
@@ -51,7 +51,7 @@ for (const index of listen.keys()) {
 await daemon.close();
 `;
 
-test(`echoes and boxes work by TCP, Unix socket and WebSocket ${on}`, async () => {
+test(`echoes and boxes work over TCP, Unix socket and WebSocket ${on}`, async () => {
   project.write("boxes.mjs", BOXES);
   const output = await run("boxes.mjs", [join(project.folder, "katz.sock")], project.folder);
   assert.equal(output, "box 0\necho 0\nbox 1\necho 1\nbox 2\necho 2\n");
@@ -69,12 +69,12 @@ await client.stop();
 await daemon.close();
 `;
 
-test(`a voucher is minted: CTIDH1024 in a worker ${on}`, async () => {
+test(`a voucher is minted with CTIDH1024 in a worker ${on}`, async () => {
   project.write("voucher.mjs", VOUCHER);
   assert.equal(await run("voucher.mjs", [], project.folder), "32\n");
 });
 
-test(`katz tour shows everything ${on}`, async () => {
+test(`katz tour completes ${on}`, async () => {
   assert.match(await run(katz, ["tour"], project.folder), /What to try next/);
 });
 
@@ -94,7 +94,7 @@ test(`katz daemon serves katz doctor ${on}`, async () => {
   }
 });
 
-test(`a data directory is found again ${on}`, async () => {
+test(`a data directory is reopened ${on}`, async () => {
   project.write(
     "data.mjs",
     `
@@ -118,7 +118,7 @@ for (const turn of [0, 1]) {
   assert.equal(await run("data.mjs", [join(project.folder, "data")], project.folder), "kept\n");
 });
 
-test(`the primitives are the reference's ${on}`, async () => {
+test(`the primitives match the reference ${on}`, async () => {
   const file = join(ROOT, "dist/test/platform/primitives.test.js");
   const [, before, after] = /\b(\d+) pass|pass (\d+)\b/.exec(await runTests(file, ROOT)) ?? [];
   assert.ok(Number(before ?? after) >= 14, `${before ?? after} tests passed`);

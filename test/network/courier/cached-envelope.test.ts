@@ -10,7 +10,7 @@ const reply = (errorCode: number, byte: number | null) => ({
   payload: byte === null ? new Uint8Array(0) : Uint8Array.of(byte),
 });
 
-test("of a replica's replies the first success stays, an error gives way to what comes later", () => {
+test("the first success of a replica stays, and later replies replace an error", () => {
   const made = entry(true);
   made.accept(0, reply(1, 1));
   assert.deepEqual(made.replyFor(0), { slot: 0, payload: Uint8Array.of(1) });
@@ -25,7 +25,7 @@ test("of a replica's replies the first success stays, an error gives way to what
   assert.deepEqual(made.replyFor(0)?.payload, Uint8Array.of(3));
 });
 
-test("an error gives way to whatever comes later, and a miss to nothing that the other replica found", () => {
+test("a later reply replaces an error, and a miss stays although the other replica found the box", () => {
   const made = entry();
   made.accept(0, reply(1, 1));
   made.accept(1, reply(0, 2));

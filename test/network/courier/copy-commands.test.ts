@@ -39,7 +39,7 @@ function failed(errorCode: number, at: number): CopyCommandReply {
   return { status: 2, errorCode, failedEnvelopeIndex: BigInt(at) };
 }
 
-/** Asks until the command has ended. */
+/** Polls until the command has ended. */
 async function finish(
   fixture: StorageFixture,
   cap = temporary.writeCap,
@@ -53,7 +53,7 @@ async function finish(
   throw new Error("the copy does not end");
 }
 
-/** What the first boxes of a stream hold, one after the other. */
+/** The contents of the first boxes of a stream, joined. */
 async function readAll(fixture: StorageFixture, keys: Keypair, count: number) {
   const parts: Uint8Array[] = [];
   for (const index of places(keys.firstMessageIndex, count)) {
@@ -63,7 +63,7 @@ async function readAll(fixture: StorageFixture, keys: Keypair, count: number) {
   return concatBytes(...parts);
 }
 
-/** The codes that reading the first boxes of a stream gives. */
+/** The codes of reading the first boxes of a stream. */
 async function codesOf(fixture: StorageFixture, keys: Keypair, count: number): Promise<number[]> {
   const codes: number[] = [];
   for (const index of places(keys.firstMessageIndex, count)) {
@@ -110,7 +110,7 @@ void describe("a copy command", () => {
     assert.equal(fixture.virtual.pending, 0);
   });
 
-  void test("leaves the temporary boxes as they are, so that it can be done once more", async () => {
+  void test("does not delete the temporary boxes, so that it can be repeated", async () => {
     const fixture = await StorageFixture.start();
     const { boxes } = await prepareCopy(fixture, temporary, destination, payload);
     await finish(fixture);
@@ -125,7 +125,7 @@ void describe("a copy command", () => {
     assert.equal(fixture.virtual.pending, 0);
   });
 
-  void test("of a kind courier leaves true tombstones in the temporary boxes, and nothing behind them", async () => {
+  void test("of a kind courier leaves true tombstones in the temporary boxes, and nothing after them", async () => {
     const fixture = await StorageFixture.kind();
     const { boxes } = await prepareCopy(fixture, temporary, destination, payload);
     await finish(fixture);
@@ -136,7 +136,7 @@ void describe("a copy command", () => {
     for (const replica of fixture.network.replicas) {
       assert.equal(replica.unreplicated, 0);
     }
-    // Each is the writer's own: it opens as a tombstone, which its signature proves.
+    // The writer itself signed each: it opens as a tombstone, which its signature proves.
     const reply = (await fixture.read(temporary)) as ReplicaReadReply;
     assert.throws(
       () => openReadReply(temporary.readCap, temporary.firstMessageIndex, reply),
@@ -145,7 +145,7 @@ void describe("a copy command", () => {
     await fixture.network.close();
   });
 
-  void test("of a kind courier fails, after its result is forgotten, on what it deleted", async () => {
+  void test("of a kind courier fails after its result is forgotten, because it deleted the boxes", async () => {
     const fixture = await StorageFixture.kind();
     await prepareCopy(fixture, temporary, destination, payload);
     await finish(fixture);
@@ -155,7 +155,7 @@ void describe("a copy command", () => {
     await fixture.network.close();
   });
 
-  void test("writes what is there already once more, which is a success", async () => {
+  void test("writes existing content again, which is a success", async () => {
     const fixture = await StorageFixture.kind({ courierCount: 2 });
     await prepareCopy(fixture, temporary, destination, payload);
     const [first, second] = fixture.network.couriers;
@@ -166,7 +166,7 @@ void describe("a copy command", () => {
         await fixture.settle();
       }
     });
-    // Both read before either deletes: they run in step.
+    // Both read before either deletes, because they run in step.
     assert.deepEqual(await Promise.all(both), [done, done]);
     assert.deepEqual(await readAll(fixture, destination, chunks), payload);
     await fixture.network.close();
@@ -186,7 +186,7 @@ void describe("a copy command", () => {
     await fixture.network.close();
   });
 
-  void test("one success of two is enough", async () => {
+  void test("succeeds if one of two writes succeeds", async () => {
     const fixture = await StorageFixture.kind();
     const envelopes = await envelopesFor(fixture, destination, payload.slice(0, 10));
     await writeElements(fixture, temporary, elementsOf(fixture, envelopes));
@@ -197,7 +197,7 @@ void describe("a copy command", () => {
     await fixture.network.close();
   });
 
-  void test("sends an envelope again while both replicas are silent, not for ever", async () => {
+  void test("sends an envelope again while both replicas are silent, but not forever", async () => {
     for (const comesBack of [true, false]) {
       const fixture = await StorageFixture.kind();
       const envelopes = await envelopesFor(fixture, destination, payload.slice(0, 10));
@@ -218,7 +218,7 @@ void describe("a copy command", () => {
     }
   });
 
-  void test("waits for a temporary box that is not there yet", async () => {
+  void test("waits for a temporary box that does not exist yet", async () => {
     const fixture = await StorageFixture.kind();
     const envelopes = await envelopesFor(fixture, destination, payload);
     const elements = elementsOf(fixture, envelopes);
@@ -232,7 +232,7 @@ void describe("a copy command", () => {
     await fixture.network.close();
   });
 
-  void test("fails with 1 when the stream breaks off, after all tries", async () => {
+  void test("fails with 1 after all tries if the stream breaks off", async () => {
     const fixture = await StorageFixture.kind();
     const envelopes = await envelopesFor(fixture, destination, payload);
     const elements = elementsOf(fixture, envelopes);
@@ -251,13 +251,13 @@ void describe("a copy command", () => {
     await fixture.network.close();
   });
 
-  void test("reads from the other shard what one does not give", async () => {
+  void test("reads from the other shard what the first one does not return", async () => {
     let cases = 0;
     for (const code of [1, 2, 4, 8, 10, 11]) {
       const fixture = await StorageFixture.kind();
       await prepareCopy(fixture, temporary, destination, payload);
       const { boxId } = makeReadMessage(temporary.readCap, temporary.firstMessageIndex);
-      // The first thing that the copy asks is the first box at its first shard.
+      // The copy's first question is for the first box at its first shard.
       fixture.network.replicas[fixture.shardsOf(boxId)[0]!]!.faults.failNext(code);
       const start = fixture.clock.monotonic();
       await fixture.copy(temporary.writeCap);
@@ -270,7 +270,7 @@ void describe("a copy command", () => {
     assert.equal(cases, 6);
   });
 
-  void test("fails at once when every shard says what will not pass", async () => {
+  void test("fails at once if every shard gives a permanent error", async () => {
     const fixture = await StorageFixture.kind();
     await prepareCopy(fixture, temporary, destination, payload);
     for (const { faults } of fixture.network.replicas) faults.fail(3);
@@ -308,7 +308,7 @@ void describe("a copy command", () => {
     assert.equal(cases, 6);
   });
 
-  void test("a capability that is none fails at once, with index 0", async () => {
+  void test("fails at once with index 0 for an invalid capability", async () => {
     const fixture = await StorageFixture.kind();
     const mixed = concatBytes(stream(3).writeCap.slice(0, 32), temporary.writeCap.slice(32));
     for (const cap of [
@@ -322,14 +322,14 @@ void describe("a copy command", () => {
     await fixture.network.close();
   });
 
-  void test("a stream without boxes fails like one that breaks off", async () => {
+  void test("fails for a stream without boxes as for one that breaks off", async () => {
     const fixture = await StorageFixture.kind();
     assert.deepEqual(await finish(fixture), failed(1, 1));
     await fixture.network.close();
     assert.equal(fixture.virtual.pending, 0);
   });
 
-  void test("no more than 1,024 may be unfinished; a further one gets no answer, a known one does", async () => {
+  void test("gets no answer beyond 1,024 unfinished ones unless it is known", async () => {
     const fixture = await StorageFixture.kind();
     for (const { faults } of fixture.network.replicas) faults.loss = 1;
     const caps = Array.from({ length: 1025 }, (_, i) => {
@@ -361,7 +361,7 @@ void describe("a copy command", () => {
     await fixture.network.close();
   });
 
-  void test("closing in the middle leaves no timer and tells nobody a result", async () => {
+  void test("leaves no timer and reports no result when the courier closes in the middle", async () => {
     const fixture = await StorageFixture.kind();
     await fixture.copy(temporary.writeCap);
     await fixture.virtual.advance(120);
@@ -371,14 +371,14 @@ void describe("a copy command", () => {
   });
 });
 
-/** Stores that outlive their network. */
+/** Stores that survive their network. */
 function lastingStores(): (replica: ReplicaIdentity) => BoxStore {
   const stores = Array.from({ length: 5 }, () => new MemoryBoxStore());
   return ({ replicaId }) => stores[replicaId]!;
 }
 
-void describe("copy commands over a courier's end", () => {
-  void test("one that was running is run again", async () => {
+void describe("copy commands when their courier ends", () => {
+  void test("run again if they were running", async () => {
     const log = new MemoryLog();
     const options = { logFor: () => log, storeFor: lastingStores() };
     const before = await StorageFixture.kind(options);
@@ -402,7 +402,7 @@ void describe("copy commands over a courier's end", () => {
     await later.network.close();
   });
 
-  void test("boxes that were not deleted in time are deleted after the next start", async () => {
+  void test("delete the remaining boxes after the next start", async () => {
     const log = new MemoryLog();
     const options = { logFor: () => log, storeFor: lastingStores() };
     const before = await StorageFixture.kind(options);

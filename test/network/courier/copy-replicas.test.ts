@@ -23,7 +23,7 @@ const envelope: CourierEnvelope = {
   ciphertext: new Uint8Array(sizes.courierEnvelopeCiphertextLength),
 };
 
-/** Two replicas that answer each envelope with the next code of their list; null is silence. */
+/** Two replicas that answer each envelope with the next code of their list; null is no answer. */
 function scripted(codes: readonly [readonly (number | null)[], readonly (number | null)[]]) {
   const clock = new VirtualClock();
   const rounds = [0, 0];
@@ -57,7 +57,7 @@ function scripted(codes: readonly [readonly (number | null)[], readonly (number 
 const never = new AbortController().signal;
 
 void describe("writing an envelope of a copy", () => {
-  void test("one success is enough; else a conflict counts, else the first code", async () => {
+  void test("succeeds with one success; else a conflict counts, else the first code", async () => {
     const table: [number | null, number | null, number][] = [
       [0, 0, 0],
       [0, 10, 0],
@@ -90,7 +90,7 @@ void describe("writing an envelope of a copy", () => {
     assert.equal(cases, 12);
   });
 
-  void test("silence of both is tried again, with growing pauses, so many times", async () => {
+  void test("is tried again with growing pauses while both are silent, up to a limit", async () => {
     const { clock, replicas, rounds } = scripted([[], [null, null, 0]]);
     await clock.runUntil(replicas.writeEnvelope(envelope, never));
     assert.deepEqual(rounds, [3, 3]);
@@ -103,7 +103,7 @@ void describe("writing an envelope of a copy", () => {
     assert.deepEqual(silent.rounds, [instantTiming.copyTries, instantTiming.copyTries]);
   });
 
-  void test("an envelope of other lengths fails at once", async () => {
+  void test("fails at once for an envelope of other lengths", async () => {
     const { replicas, rounds } = scripted([[0], [0]]);
     for (const change of [
       { senderPublicKey: new Uint8Array(31) },
@@ -114,7 +114,7 @@ void describe("writing an envelope of a copy", () => {
     assert.deepEqual(rounds, [0, 0]);
   });
 
-  void test("an end in between stops it, and leaves no timer", async () => {
+  void test("stops at an end in between, and leaves no timer", async () => {
     const { clock, replicas } = scripted([[], []]);
     const stop = new AbortController();
     const written = replicas.writeEnvelope(envelope, stop.signal);

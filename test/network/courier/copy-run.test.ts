@@ -13,7 +13,7 @@ import { sizes, stream } from "../storage-fixture.js";
 
 const breather = new Breather(new VirtualClock());
 
-/** The shortest envelope there is. */
+/** The shortest possible envelope. */
 const tiny = encodeCourierEnvelope({
   intermediateReplicas: [0, 1],
   deks: [new Uint8Array(60), new Uint8Array(60)],
@@ -31,7 +31,7 @@ function prefixed(envelope: Uint8Array): Bytes {
 }
 
 void describe("running a copy", () => {
-  void test("an endless stream of boxes ends at the ceiling", async () => {
+  void test("ends an endless stream of boxes at the limit", async () => {
     const box = encodeCopyStreamElement({ flags: 0, data: new Uint8Array(0) });
     let reads = 0;
     const source = {
@@ -46,7 +46,7 @@ void describe("running a copy", () => {
     assert.equal(reads, MAX_COPY_BOXES + 1);
   });
 
-  void test("a stream of endless envelopes ends at a ceiling too", async () => {
+  void test("ends a stream of endless envelopes at a limit too", async () => {
     const large = { maxPlaintextPayloadLength: 2000, courierQueryWriteLength: 2000 };
     const many = new Uint8Array(14 * (4 + tiny.length));
     for (let i = 0; i < 14; i++) many.set(prefixed(tiny), i * (4 + tiny.length));
@@ -65,7 +65,7 @@ void describe("running a copy", () => {
     assert.deepEqual(outcome, { succeeded: false, errorCode: 0, failedEnvelope: written + 1 });
   });
 
-  void test("no envelope is written before the one in front of it is done", async () => {
+  void test("writes an envelope only after the previous one is done", async () => {
     const data = new Uint8Array([...prefixed(tiny), ...prefixed(tiny)]);
     const large = { ...sizes, maxPlaintextPayloadLength: 2000, courierQueryWriteLength: 2000 };
     const boxes = [
@@ -89,7 +89,7 @@ void describe("running a copy", () => {
     assert.equal(written, 4);
   });
 
-  void test("a failure carries the code and the place", async () => {
+  void test("reports a failure with the code and the position", async () => {
     const data = new Uint8Array([...prefixed(tiny), ...prefixed(tiny)]);
     const large = { ...sizes, maxPlaintextPayloadLength: 2000, courierQueryWriteLength: 2000 };
     const box = encodeCopyStreamElement({ flags: 3, data });
@@ -108,7 +108,7 @@ void describe("running a copy", () => {
 void describe("reading ahead", () => {
   const { firstMessageIndex } = stream(4);
 
-  void test("gives the boxes in order, however long each takes, at most eight ahead", async () => {
+  void test("returns the boxes in order, however long each takes, and reads at most eight ahead", async () => {
     const all = places(firstMessageIndex, 40);
     let underWay = 0;
     let most = 0;
@@ -138,7 +138,7 @@ void describe("reading ahead", () => {
     assert.deepEqual(counts, [1, 3, 5, 7, 9, 11, 13, 15, 16, 17, 18, 19]);
   });
 
-  void test("a failure is told when its turn comes", async () => {
+  void test("reports a failure when its turn comes", async () => {
     let reads = 0;
     const source = new ReadAhead(firstMessageIndex, () =>
       ++reads === 3 ? Promise.reject(new Error("gone")) : Promise.resolve(new Uint8Array(0)),
@@ -149,7 +149,7 @@ void describe("reading ahead", () => {
     await assert.rejects(source.next(), /gone/);
   });
 
-  void test("a stream ends with the highest counter there is", async () => {
+  void test("ends a stream at the highest possible counter", async () => {
     const last = firstMessageIndex.slice() as typeof firstMessageIndex;
     last.fill(255, 0, 8);
     const source = new ReadAhead(last, () => Promise.resolve(Uint8Array.of(1)));

@@ -28,7 +28,7 @@ const write = makeWriteMessage(sizes, writeCap, firstMessageIndex, hello);
 /** How long the fixture's kind couriers keep an envelope, in ms. */
 const cacheMs = 300_000;
 
-/** How many envelopes each replica was brought; counts every command that reaches one. */
+/** The number of envelopes that each replica received; counts every command that reaches one. */
 function countCommands(fixture: StorageFixture): { total: number } {
   const count = { total: 0 };
   for (const replica of fixture.network.replicas) {
@@ -42,7 +42,7 @@ function countCommands(fixture: StorageFixture): { total: number } {
   return count;
 }
 
-/** Sends an envelope with another reply index: the hash does not cover it. */
+/** Sends an envelope with another reply index, which the hash does not cover. */
 function withIndex(envelope: CourierEnvelope, replyIndex: number): Uint8Array {
   return encodeCourierQuery({ kind: "envelope", envelope: { ...envelope, replyIndex } });
 }
@@ -53,7 +53,7 @@ async function envelopeReply(fixture: StorageFixture, query: Uint8Array) {
   return reply.reply;
 }
 
-/** Records in memory, with everything that was asked of it. */
+/** Records in memory, with a log of every call. */
 class RecordingLog implements EnvelopeLog {
   readonly records = new Map<string, CourierRecord>();
   failing = false;
@@ -111,7 +111,7 @@ void describe("a courier and envelopes", () => {
     assert.equal(fixture.virtual.pending, 0);
   });
 
-  void test("a payload reply has the real length of the geometry", async () => {
+  void test("sends a payload reply of the geometry's true length", async () => {
     const fixture = await StorageFixture.kind();
     const envelope = await fixture.envelope(write);
     await fixture.send(envelope);
@@ -126,7 +126,7 @@ void describe("a courier and envelopes", () => {
     await fixture.network.close();
   });
 
-  void test("dispatches an envelope to both intermediates, and once only", async () => {
+  void test("dispatches an envelope to both intermediates exactly once", async () => {
     const fixture = await StorageFixture.kind();
     const envelope = await fixture.envelope(read);
     const count = countCommands(fixture);
@@ -136,12 +136,12 @@ void describe("a courier and envelopes", () => {
     await fixture.settle();
     for (let i = 0; i < 5; i++) await fixture.send(envelope);
     await fixture.settle();
-    // Both intermediates asked both shards of a box that is nowhere.
+    // Both intermediates asked both shards for a missing box.
     assert.equal(count.total, 6);
     await fixture.network.close();
   });
 
-  void test("acknowledges a repetition that comes before any reply", async () => {
+  void test("acknowledges a repetition that arrives before any reply", async () => {
     const fixture = await StorageFixture.kind();
     for (const { faults } of fixture.network.replicas) faults.loss = 1;
     const envelope = await fixture.envelope(write);
@@ -152,7 +152,7 @@ void describe("a courier and envelopes", () => {
     await fixture.network.close();
   });
 
-  void test("epochs may be off by one", async () => {
+  void test("accepts epochs that are off by one", async () => {
     const fixture = await StorageFixture.kind();
     const { envelope } = await fixture.envelope(read);
     const now = BigInt(fixture.replicaEpoch);
@@ -180,7 +180,7 @@ void describe("a courier and envelopes", () => {
           assert.equal(reply.payload.length, 0);
           continue;
         }
-        // Of an envelope that is known already, there are two replies only.
+        // The second sending of a known envelope gets one of only two replies.
         assert.equal(errorCode, replyIndex === 7 ? 1 : 0, what);
         const isAck: boolean = isFirst || replyIndex === 7;
         assert.equal(reply.replyType, isAck ? "ack" : "payload", what);
@@ -192,14 +192,14 @@ void describe("a courier and envelopes", () => {
     await fixture.network.close();
   });
 
-  void test("over the end of a week: what was sealed before it is taken after it, and the other way round", async () => {
+  void test("accepts what was sealed in the previous week, and the other way round", async () => {
     const week = epochAt(Date.UTC(2026, 0, 1), REPLICA_EPOCH_MS).epoch;
     const clock = new VirtualClock(epochStart(week + 1, REPLICA_EPOCH_MS) - 1);
     const fixture = await StorageFixture.kind({ clock });
     assert.equal(fixture.replicaEpoch, week);
     const writing = await fixture.envelope(write);
     const reading = await fixture.envelope(read);
-    // A client whose clock is ahead seals to the keys of the week to come.
+    // A client whose clock is ahead seals to the keys of the coming week.
     const other = stream(2);
     const early = await fixture.envelope(
       makeWriteMessage(sizes, other.writeCap, other.firstMessageIndex, hello),
@@ -222,7 +222,7 @@ void describe("a courier and envelopes", () => {
     await fixture.network.close();
   });
 
-  void test("a reply index above 1 is echoed by the first ACK, then an error", async () => {
+  void test("echoes a reply index above 1 in the first ACK, and then answers with an error", async () => {
     const fixture = await StorageFixture.kind();
     const { envelope, envelopeHash } = await fixture.envelope(read);
     const first = await envelopeReply(fixture, withIndex(envelope, 2));
@@ -235,7 +235,7 @@ void describe("a courier and envelopes", () => {
     await fixture.network.close();
   });
 
-  void test("the slot asked for is preferred, the other one serves when it is empty", async () => {
+  void test("prefers the requested slot, and serves the other one when that is empty", async () => {
     const fixture = await StorageFixture.kind();
     const envelope = await fixture.envelope(write);
     await fixture.send(envelope);
@@ -265,7 +265,7 @@ void describe("a courier and envelopes", () => {
     await fixture.network.close();
   });
 
-  void test("a miss gives way to what the other intermediate found", async () => {
+  void test("replaces a miss with the box that the other intermediate found", async () => {
     const fixture = await StorageFixture.kind();
     await fixture.write(writeCap, firstMessageIndex, hello);
     const envelope = await fixture.envelope(read);
@@ -279,7 +279,7 @@ void describe("a courier and envelopes", () => {
     await fixture.network.close();
   });
 
-  void test("any other error of the slot asked for is served as it is", async () => {
+  void test("serves any other error of the requested slot unchanged", async () => {
     const fixture = await StorageFixture.kind();
     const envelope = await fixture.envelope(write);
     fixture.network.replicas[envelope.envelope.intermediateReplicas[0]]!.faults.failNext(10);
@@ -293,7 +293,7 @@ void describe("a courier and envelopes", () => {
     await fixture.network.close();
   });
 
-  void test("an unknown first replica does not keep the second from being asked", async () => {
+  void test("asks the second replica even if the first is unknown", async () => {
     const fixture = await StorageFixture.kind();
     const { envelope } = await fixture.envelope(write);
     const [, second] = envelope.intermediateReplicas;
@@ -309,7 +309,7 @@ void describe("a courier and envelopes", () => {
     await fixture.network.close();
   });
 
-  void test("envelopes whose lengths no replica could take are invalid", async () => {
+  void test("treats envelopes whose lengths no replica could accept as invalid", async () => {
     const fixture = await StorageFixture.kind();
     const { envelope } = await fixture.envelope(write);
     const count = countCommands(fixture);
@@ -333,7 +333,7 @@ void describe("a courier and envelopes", () => {
     await fixture.network.close();
   });
 
-  void test("what does not parse gets no reply", async () => {
+  void test("does not reply to what does not parse", async () => {
     const fixture = await StorageFixture.kind();
     const { query } = await fixture.envelope(write);
     for (const payload of [new Uint8Array(0), Uint8Array.of(2), query.slice(0, 300)]) {
@@ -345,7 +345,7 @@ void describe("a courier and envelopes", () => {
     assert.equal(late, null, "closed");
   });
 
-  void test("no mutation of a query makes it throw", async () => {
+  void test("does not throw for any mutation of a query", async () => {
     const fixture = await StorageFixture.kind();
     const { query } = await fixture.envelope(read);
     const copy = encodeCourierQuery({ kind: "copy", writeCap: stream(3).writeCap });
@@ -374,7 +374,7 @@ void describe("a courier and envelopes", () => {
 });
 
 void describe("a courier asked about a box that is not there yet", () => {
-  void test("asks again once a pause while boxes are stored, for as long as the entry lives", async () => {
+  void test("asks again after a pause while boxes are stored, as long as the entry lives", async () => {
     const fixture = await StorageFixture.kind({ timing: { courierRedispatchMs: 1000 } });
     const envelope = await fixture.envelope(read);
     const count = countCommands(fixture);
@@ -415,7 +415,7 @@ void describe("a courier asked about a box that is not there yet", () => {
     await fixture.network.close();
   });
 
-  void test("asks again once a pause on a network with delays, where nobody tells of boxes", async () => {
+  void test("asks again after a pause on a network with delays, where no count of boxes is available", async () => {
     const fixture = await StorageFixture.kind({ paced: true });
     const envelope = await fixture.envelope(read);
     const count = countCommands(fixture);
@@ -428,7 +428,7 @@ void describe("a courier asked about a box that is not there yet", () => {
     await fixture.network.close();
   });
 
-  void test("gives the box when it has come", async () => {
+  void test("serves the box once it has arrived", async () => {
     const fixture = await StorageFixture.kind();
     const envelope = await fixture.envelope(read);
     await fixture.send(envelope);
@@ -449,7 +449,7 @@ void describe("a courier asked about a box that is not there yet", () => {
     await fixture.network.close();
   });
 
-  void test("a tombstone is asked for again too", async () => {
+  void test("asks again for a tombstone too", async () => {
     const fixture = await StorageFixture.kind();
     await fixture.write(writeCap, firstMessageIndex, new Uint8Array(0));
     const envelope = await fixture.envelope(read);
@@ -464,7 +464,7 @@ void describe("a courier asked about a box that is not there yet", () => {
     await fixture.network.close();
   });
 
-  void test("forgets an envelope when its time is over, asked or not", async () => {
+  void test("forgets an envelope when it expires, requested or not", async () => {
     const fixture = await StorageFixture.kind();
     const [first, second] = [await fixture.envelope(read), await fixture.envelope(read)];
     await fixture.send(first);
@@ -480,7 +480,7 @@ void describe("a courier asked about a box that is not there yet", () => {
     assert.equal(fixture.virtual.pending, 0);
   });
 
-  void test("keeps no more than its bound", async () => {
+  void test("keeps at most its maximum number of envelopes", async () => {
     const fixture = await StorageFixture.kind();
     for (const { faults } of fixture.network.replicas) faults.offline = true;
     const { envelope } = await fixture.envelope(read);
@@ -518,8 +518,8 @@ void describe("a courier whose replicas are silent", () => {
     await fixture.network.close();
   });
 
-  void test("takes answers that come after the silence allowed", async () => {
-    // Long enough for the proxies between.
+  void test("accepts answers that arrive after the permitted silence", async () => {
+    // This is long enough for the proxies in between.
     const fixture = await StorageFixture.kind({ timing: { proxyMs: 60_000 } });
     for (const { faults } of fixture.network.replicas) faults.slowMs = 4000;
     const envelope = await fixture.envelope(write);
@@ -530,7 +530,7 @@ void describe("a courier whose replicas are silent", () => {
     assert.equal(fixture.virtual.pending, 0);
   });
 
-  void test("trouble that may pass is not a verdict: it goes on by itself", async () => {
+  void test("continues by itself after a temporary error, which is not a verdict", async () => {
     for (const code of [4, 6, 7, 8, 9]) {
       const fixture = await StorageFixture.kind();
       for (const { faults } of fixture.network.replicas) faults.fail(code);
@@ -550,7 +550,7 @@ void describe("a courier whose replicas are silent", () => {
     }
   });
 
-  void test("has at most 256 envelopes on their way, and the others wait their turn", async () => {
+  void test("has at most 256 envelopes in flight, and the others wait their turn", async () => {
     const fixture = await StorageFixture.kind();
     for (const { faults } of fixture.network.replicas) faults.loss = 1;
     const count = countCommands(fixture);
@@ -594,7 +594,7 @@ void describe("a courier with a log", () => {
     assert.equal(log.closed, 1);
   });
 
-  void test("does not answer when it could not be logged, and takes the next try", async () => {
+  void test("does not answer if it could not log, and accepts the next try", async () => {
     const log = new RecordingLog();
     const fixture = await start(log);
     log.failing = true;
@@ -610,7 +610,7 @@ void describe("a courier with a log", () => {
     await fixture.network.close();
   });
 
-  void test("passes on what a replica says of an envelope that could not be logged", async () => {
+  void test("passes on a replica's verdict on an envelope that could not be logged", async () => {
     const log = new RecordingLog();
     const fixture = await start(log);
     assert.equal(
@@ -651,7 +651,7 @@ void describe("a courier with a log", () => {
     await fixture.network.close();
   });
 
-  void test("keeps an envelope without a verdict as long as a replica could take it", async () => {
+  void test("keeps an envelope without a verdict as long as a replica could accept it", async () => {
     const log = new RecordingLog();
     const fixture = await start(log);
     for (const { faults } of fixture.network.replicas) faults.offline = true;
@@ -672,7 +672,7 @@ void describe("a courier with a log", () => {
     assert.equal(fixture.virtual.pending, 0);
   });
 
-  void test("forgets an envelope when its epoch is too far off for any replica", async () => {
+  void test("forgets an envelope whose epoch is too far off for any replica", async () => {
     const log = new RecordingLog();
     const clock = new VirtualClock(epochStart(500, REPLICA_EPOCH_MS) - 3_600_000);
     const fixture = await start(log, { clock });
@@ -687,13 +687,13 @@ void describe("a courier with a log", () => {
     assert.equal(clock.pending, 0);
   });
 
-  void test("is full of promises: takes no more, and breaks none", async () => {
+  void test("accepts no more when its log is full, and keeps what it acknowledged", async () => {
     const log = new RecordingLog();
     const fixture = await start(log);
     for (const { faults } of fixture.network.replicas) faults.offline = true;
     const real = await fixture.envelope(write);
     await fixture.send(real);
-    // To replicas that are not there, so that no verdict ever comes.
+    // The replicas do not exist, so no verdict ever arrives.
     const send = (number: number) => {
       const ciphertext = real.envelope.ciphertext.slice();
       new DataView(ciphertext.buffer).setUint32(0, number);
@@ -714,7 +714,7 @@ void describe("a courier with a log", () => {
     assert.equal(fixture.virtual.pending, 0);
   });
 
-  void test("dispatches what it had logged when it starts again", async () => {
+  void test("dispatches logged envelopes when it starts again", async () => {
     const log = new RecordingLog();
     const before = await start(log);
     for (const { faults } of before.network.replicas) faults.loss = 1;
@@ -745,8 +745,8 @@ void describe("a courier with a log", () => {
   });
 });
 
-void describe("a courier that is as real ones are", () => {
-  void test("asks replicas for a missed box five times more, then gives the miss that it has", async () => {
+void describe("a courier with the behaviour of real ones", () => {
+  void test("asks replicas for a missing box five more times, then serves the miss that it has", async () => {
     const fixture = await StorageFixture.start();
     const envelope = await fixture.envelope(read);
     const count = countCommands(fixture);
@@ -763,7 +763,7 @@ void describe("a courier that is as real ones are", () => {
     await fixture.network.close();
   });
 
-  void test("gives that miss though the box is there, until another envelope comes after its time", async () => {
+  void test("serves the miss although the box exists, until another envelope arrives after it expired", async () => {
     const fixture = await StorageFixture.start();
     const reading = await fixture.envelope(read);
     const isFound = async (): Promise<boolean> => {
@@ -785,7 +785,7 @@ void describe("a courier that is as real ones are", () => {
     await fixture.network.close();
   });
 
-  void test("a question starts a round and is answered from what was there before it", async () => {
+  void test("answers a question from its cache and then asks the replicas", async () => {
     const fixture = await StorageFixture.start();
     const reading = await fixture.envelope(read);
     await fixture.send(reading);
@@ -801,7 +801,7 @@ void describe("a courier that is as real ones are", () => {
     await fixture.network.close();
   });
 
-  void test("serves the miss of the slot asked for though the other intermediate found the box", async () => {
+  void test("serves the miss of the requested slot although the other intermediate found the box", async () => {
     const fixture = await StorageFixture.start();
     await fixture.write(writeCap, firstMessageIndex, hello);
     const envelope = await fixture.envelope(read);
@@ -817,7 +817,7 @@ void describe("a courier that is as real ones are", () => {
     await fixture.network.close();
   });
 
-  void test("does not ask the second intermediate when the first is unknown", async () => {
+  void test("does not ask the second intermediate if the first is unknown", async () => {
     const fixture = await StorageFixture.start();
     const { envelope } = await fixture.envelope(write);
     const [, second] = envelope.intermediateReplicas;
@@ -830,7 +830,7 @@ void describe("a courier that is as real ones are", () => {
     await fixture.network.close();
   });
 
-  void test("keeps what is for a replica that is away, and asks the other one", async () => {
+  void test("keeps an envelope for a replica that is away, and asks the other one", async () => {
     const fixture = await StorageFixture.start();
     const envelope = await fixture.envelope(write);
     const [first] = envelope.envelope.intermediateReplicas;
@@ -846,7 +846,7 @@ void describe("a courier that is as real ones are", () => {
     assert.equal(fixture.virtual.pending, 0);
   });
 
-  void test("sends nothing again by itself: what replicas refused or missed is lost", async () => {
+  void test("sends nothing again by itself, so a write that replicas refused or missed is lost", async () => {
     const fixture = await StorageFixture.start();
     const envelope = await fixture.envelope(write);
     const ids = envelope.envelope.intermediateReplicas;

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { x25519Nike } from "../../../src/crypto/nike/x25519.js";
 import { EnvelopeKeys } from "../../../src/network/replica/envelope-keys.js";
 
-test("keys older than the epoch before are erased, and not made again", async () => {
+test("keys from before the previous epoch are erased, and not created again", async () => {
   const keys = new EnvelopeKeys(x25519Nike, new Uint8Array(32).fill(7));
   await keys.prepare(10);
   assert.equal(await keys.privateKey(8), null, "there never was a reason to make it");

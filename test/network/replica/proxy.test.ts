@@ -7,7 +7,7 @@ import { Proxy } from "../../../src/network/replica/proxy.js";
 import type { StorageLink } from "../../../src/network/storage-link.js";
 import { StorageFixture, sizes, stream } from "../storage-fixture.js";
 
-test("32 messages are passed on at a time, 256 more wait, others are refused with 9 at once", async () => {
+test("a replica proxies 32 messages at a time, queues 256 more, and refuses others with 9 at once", async () => {
   const fixture = await StorageFixture.start();
   const keys = stream(1);
   const message = makeReadMessage(keys.readCap, keys.firstMessageIndex);

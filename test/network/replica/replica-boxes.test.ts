@@ -40,7 +40,7 @@ class Bench {
   }
 }
 
-/** A store that takes its time, and fails when told to. */
+/** A store that is slow, and fails on request. */
 class SlowStore implements BoxStore {
   failing = false;
   puts = 0;
@@ -89,14 +89,14 @@ void describe("boxes of a replica", () => {
     assert.equal(reply.payload.length, 0);
   });
 
-  void test("what was written is read with its signature", async () => {
+  void test("a box is read with its signature", async () => {
     const bench = new Bench();
     assert.equal(await bench.boxes.write(box("one")), 0);
     const { kind: _, ...expected } = { ...box("one"), kind: 0 };
     assert.deepEqual(await bench.read(), { ...expected, kind: "read", errorCode: 0 });
   });
 
-  void test("the same again is a success, anything else a conflict", async () => {
+  void test("the same content again is a success, anything else a conflict", async () => {
     const bench = new Bench();
     assert.equal(await bench.boxes.write(box("one")), 0);
     assert.equal(await bench.boxes.write(box("one")), 0);
@@ -104,7 +104,7 @@ void describe("boxes of a replica", () => {
     assert.deepEqual((await bench.read()).payload, box("one").payload);
   });
 
-  void test("the same payload with another valid signature is not the same box", async () => {
+  void test("the same payload with another valid signature is a conflict", async () => {
     const bench = new Bench();
     await bench.boxes.write(box("one"));
     const forged = { ...box("one"), signature: box("two").signature };
@@ -122,13 +122,13 @@ void describe("boxes of a replica", () => {
     assert.equal(bench.store.size, 0);
   });
 
-  void test("a wrong signature is told before a conflict", async () => {
+  void test("a wrong signature is reported before a conflict", async () => {
     const bench = new Bench();
     await bench.boxes.write(box("one"));
     assert.equal(await bench.boxes.write({ ...box("two"), signature: new Uint8Array(64) }), 3);
   });
 
-  void test("a tombstone replaces data, and is replaced by nothing but tombstones", async () => {
+  void test("a tombstone replaces data, and only a tombstone replaces a tombstone", async () => {
     const bench = new Bench();
     await bench.boxes.write(box("one"));
     assert.equal(await bench.boxes.write(tombstone), 0);
@@ -149,7 +149,7 @@ void describe("boxes of a replica", () => {
     assert.equal((await bench.read()).errorCode, 11);
   });
 
-  void test("a full store refuses data but neither tombstones nor what is there", async () => {
+  void test("a full store refuses new data, but accepts tombstones and existing content", async () => {
     const bench = new Bench();
     assert.equal(await bench.boxes.write(box("one")), 0);
     bench.limit = bench.store.sizeBytes;
@@ -176,7 +176,7 @@ void describe("boxes of a replica", () => {
     for await (const kept of bench.boxes.kept()) assert.fail(`kept from epoch ${kept.epoch}`);
   });
 
-  void test("collecting garbage deletes what is over and keeps the rest", async () => {
+  void test("garbage collection deletes expired boxes and keeps the others", async () => {
     const bench = new Bench();
     const second = nextMessageBoxIndex(firstMessageIndex);
     await bench.boxes.write(box("one"));
@@ -193,7 +193,7 @@ void describe("boxes of a replica", () => {
     assert.ok(bench.boxes.isEmpty);
   });
 
-  void test("a tombstone of a later epoch hides the data of the epoch before", async () => {
+  void test("a tombstone of a later epoch hides the data of the previous epoch", async () => {
     const bench = new Bench();
     await bench.boxes.write(box("one"));
     bench.epoch++;
@@ -201,7 +201,7 @@ void describe("boxes of a replica", () => {
     assert.equal((await bench.read()).errorCode, 11);
   });
 
-  void test("of several writers at once exactly one wins", async () => {
+  void test("exactly one of several simultaneous writers wins", async () => {
     const store = new SlowStore();
     const bench = new Bench(store);
     const texts = ["one", "two", "three", "one", "two"];
@@ -210,7 +210,7 @@ void describe("boxes of a replica", () => {
     assert.equal(store.puts, 1);
   });
 
-  void test("trouble with the store is code 4, and is over when it is over", async () => {
+  void test("a failing store gives code 4, and the replica works again when the store does", async () => {
     const store = new SlowStore();
     const bench = new Bench(store);
     store.failing = true;

@@ -40,7 +40,7 @@ function textIn(reply: unknown): string {
 }
 
 void describe("a replica", () => {
-  void test("a shard stores what a courier brings, and hands it to the other shard", async () => {
+  void test("stores in a shard what a courier sends, and passes it to the other shard", async () => {
     const fixture = await StorageFixture.start();
     const { shards } = placesIn(fixture);
     assert.deepEqual(await fixture.askReplica(shards[0]!, write), {
@@ -59,7 +59,7 @@ void describe("a replica", () => {
     assert.equal(fixture.virtual.pending, 0);
   });
 
-  void test("the outer code repeats the inner one", async () => {
+  void test("repeats the inner code in the outer one", async () => {
     const fixture = await StorageFixture.start();
     const { shards, others } = placesIn(fixture);
     for (const replica of [...shards, ...others]) {
@@ -72,7 +72,7 @@ void describe("a replica", () => {
     await fixture.network.close();
   });
 
-  void test("another replica passes a courier's reads and writes on to a shard", async () => {
+  void test("passes a courier's reads and writes on to a shard", async () => {
     const fixture = await StorageFixture.start();
     const { shards, others } = placesIn(fixture);
     assert.equal((await fixture.askReplica(others[0]!, write)).errorCode, 0);
@@ -87,7 +87,7 @@ void describe("a replica", () => {
     await fixture.network.close();
   });
 
-  void test("what comes from a replica is not passed on to a third", async () => {
+  void test("does not pass another replica's messages on to a third", async () => {
     const fixture = await StorageFixture.start();
     const { shards, others } = placesIn(fixture);
     await fixture.askReplica(shards[0]!, write);
@@ -100,7 +100,7 @@ void describe("a replica", () => {
     await fixture.network.close();
   });
 
-  void test("a shard that no document lists stores what replicas bring only", async () => {
+  void test("stores only what replicas send if no document lists it", async () => {
     const fixture = await StorageFixture.start();
     const { shards } = placesIn(fixture);
     const [gone, left] = shards as [number, number];
@@ -130,7 +130,7 @@ void describe("a replica", () => {
     await fixture.network.close();
   });
 
-  void test("with no shard online a message is answered with 9, sealed", async () => {
+  void test("answers with 9, sealed, if no shard is online", async () => {
     const fixture = await StorageFixture.start();
     const { shards, others } = placesIn(fixture);
     for (const shard of shards) fixture.network.replicas[shard]!.faults.offline = true;
@@ -143,12 +143,12 @@ void describe("a replica", () => {
     await fixture.network.close();
   });
 
-  void test("a silent shard is given up after the proxy's wait, and the other asked", async () => {
+  void test("gives up a silent shard after the proxy's wait, and asks the other", async () => {
     const fixture = await StorageFixture.start();
     const { shards, others } = placesIn(fixture);
     await fixture.askReplica(shards[0]!, write);
     await fixture.settle();
-    // Whichever shard is asked first, some of these questions meet the silent one.
+    // Whichever shard is asked first, some of these questions reach the silent one.
     fixture.network.replicas[shards[0]!]!.faults.loss = 1;
     let waited = 0;
     for (let i = 0; i < 12; i++) {
@@ -164,7 +164,7 @@ void describe("a replica", () => {
     assert.equal(fixture.virtual.pending, 0);
   });
 
-  void test("every code can be asked for, once or until further notice", async () => {
+  void test("returns any requested code, once or until further notice", async () => {
     const fixture = await StorageFixture.start();
     const { shards, others } = placesIn(fixture);
     const { faults } = fixture.network.replicas[others[0]!]!;
@@ -201,7 +201,7 @@ void describe("a replica", () => {
     await fixture.network.close();
   });
 
-  void test("standing faults also hit boxes of other replicas, single ones do not", async () => {
+  void test("applies standing faults also to boxes from other replicas, but not single faults", async () => {
     const fixture = await StorageFixture.start();
     const { faults } = fixture.network.replicas[0]!;
     const command = { ...write, kind: "replicaWrite" as const };
@@ -223,7 +223,7 @@ void describe("a replica", () => {
     await fixture.network.close();
   });
 
-  void test("a replica without a document answers 8, without a body", async () => {
+  void test("answers 8 without a body if it has no document", async () => {
     const fixture = await StorageFixture.startWithoutDocument();
     const publicKey = await fixture.network.publicKeys(0, [fixture.replicaEpoch]);
     const sealed = await createReplicaMessage({
@@ -240,7 +240,7 @@ void describe("a replica", () => {
     await fixture.network.close();
   });
 
-  void test("bad keys are answered with 7, foreign envelopes with 8, junk with 5", async () => {
+  void test("answers bad keys with 7, foreign envelopes with 8, junk with 5", async () => {
     const fixture = await StorageFixture.start();
     const publicKey = fixture.document.storageReplicas[0]!.envelopeKeys.get(fixture.replicaEpoch)!;
     const codeOf = async (
@@ -275,7 +275,7 @@ void describe("a replica", () => {
     await fixture.network.close();
   });
 
-  void test("decoys are answered by decoys, and nonsense by nothing", async () => {
+  void test("answers decoys with decoys, and nonsense with nothing", async () => {
     const fixture = await StorageFixture.start();
     assert.deepEqual(await fixture.tell(0, { kind: "replicaDecoy" }), { kind: "replicaDecoy" });
     assert.deepEqual(await fixture.tell(0, { kind: "noOp" }), { kind: "noOp" });
@@ -289,7 +289,7 @@ void describe("a replica", () => {
     assert.equal(await replica!.receive(decoy, "courier"), null, "closed");
   });
 
-  void test("no mutation of an envelope makes it throw, and none changes a box", async () => {
+  void test("does not throw for any mutation of an envelope, and keeps its boxes unchanged", async () => {
     const fixture = await StorageFixture.start();
     const { shards } = placesIn(fixture);
     const publicKey = fixture.document.storageReplicas
@@ -331,7 +331,7 @@ void describe("a replica", () => {
     await fixture.network.close();
   });
 
-  void test("no mutation inside an envelope makes it throw", async () => {
+  void test("does not throw for any mutation inside an envelope", async () => {
     const fixture = await StorageFixture.start();
     const publicKey = fixture.document.storageReplicas[0]!.envelopeKeys.get(fixture.replicaEpoch)!;
     let runs = 0;
@@ -375,7 +375,7 @@ void describe("envelope keys of a replica", () => {
     REPLICA_EPOCH_MS,
   );
 
-  void test("are for the epochs asked, with the one before while it is kept", async () => {
+  void test("exist for the requested epochs, and for the previous one while it is kept", async () => {
     const fixture = await StorageFixture.start({ clock: new VirtualClock(weekStart + 1000) });
     const [replica] = fixture.network.replicas;
     const epoch = fixture.replicaEpoch;
@@ -396,7 +396,7 @@ void describe("envelope keys of a replica", () => {
     await fixture.network.close();
   });
 
-  void test("differ between replicas and epochs, and outlast a restart", async () => {
+  void test("differ between replicas and epochs, and survive a restart", async () => {
     const [one, two] = [await StorageFixture.start(), await StorageFixture.start()];
     const seen = new Set<string>();
     for (const [i, replica] of one.document.storageReplicas.entries()) {
@@ -408,7 +408,7 @@ void describe("envelope keys of a replica", () => {
     await two.network.close();
   });
 
-  void test("of the epoch before, the current and the next open messages, no others", async () => {
+  void test("open messages of the previous, current and next epoch, and no others", async () => {
     const fixture = await StorageFixture.start({ clock: new VirtualClock(weekStart + 1000) });
     const { shards } = placesIn(fixture);
     const shard = fixture.document.storageReplicas.find((one) => one.replicaId === shards[0])!;
@@ -425,7 +425,8 @@ void describe("envelope keys of a replica", () => {
     for (let of = epoch - 2; of <= epoch + 2; of++) {
       const { errorCode, reply } = await fixture.askReplica(shards[0]!, read, { epoch: of });
       codes.push(errorCode);
-      // Sealed with the key that opened it, so the sender can open the answer whatever the epoch.
+      // The reply is sealed with the key that opened the message, so the sender can open it in any
+      // epoch.
       assert.equal(reply?.errorCode ?? errorCode, errorCode);
       assert.equal(reply === null, errorCode === 8);
     }
@@ -433,7 +434,7 @@ void describe("envelope keys of a replica", () => {
     await fixture.network.close();
   });
 
-  void test("a message passed on just after the week's end is opened by its sender", async () => {
+  void test("open a passed-on message at its sender just after the end of the week", async () => {
     const fixture = await StorageFixture.start({ clock: new VirtualClock(weekStart - 1000) });
     const { others } = placesIn(fixture);
     const epoch = fixture.replicaEpoch;
@@ -447,7 +448,7 @@ void describe("envelope keys of a replica", () => {
 });
 
 void describe("replication", () => {
-  void test("a shard that was offline gets the box when it is back", async () => {
+  void test("brings a box to a shard that was offline once it is back", async () => {
     const fixture = await StorageFixture.start();
     const [first, second] = placesIn(fixture).shards as [number, number];
     const away = fixture.network.replicas[second]!;
@@ -465,7 +466,7 @@ void describe("replication", () => {
     assert.equal(fixture.virtual.pending, 0);
   });
 
-  void test("a box waits once, a tombstone in the place of its data", async () => {
+  void test("queues a box once, and a tombstone in place of its data", async () => {
     const fixture = await StorageFixture.start();
     const [first, second] = placesIn(fixture).shards as [number, number];
     fixture.network.replicas[second]!.faults.offline = true;
@@ -481,7 +482,7 @@ void describe("replication", () => {
     await fixture.network.close();
   });
 
-  void test("codes 4 and 7 are tried again, other refusals are not", async () => {
+  void test("tries again after codes 4 and 7, but not after other refusals", async () => {
     for (const [code, expected] of [
       [4, 1],
       [7, 1],
@@ -498,7 +499,7 @@ void describe("replication", () => {
     }
   });
 
-  void test("what waits is forgotten after three epochs of documents", async () => {
+  void test("forgets what it queued after three epochs of documents", async () => {
     const fixture = await StorageFixture.start();
     const [first, second] = placesIn(fixture).shards as [number, number];
     fixture.network.replicas[second]!.faults.offline = true;
@@ -513,11 +514,11 @@ void describe("replication", () => {
     await fixture.network.close();
   });
 
-  void test("what one shard missed is repaired when somebody reads it from the other", async () => {
+  void test("repairs what one shard missed when somebody reads it from the other", async () => {
     const fixture = await StorageFixture.start();
     const { shards, others } = placesIn(fixture);
     const [first, second] = shards as [number, number];
-    // As a box comes that is never replicated: a wire write is not handed on.
+    // A box that is never replicated: boxes that arrive by a wire write are not passed on.
     await fixture.tell(first, { ...write, kind: "replicaWrite" }, "replica");
     for (let i = 0; i < 12; i++) {
       assert.equal((await fixture.askReplica(others[0]!, read)).errorCode, 0);
@@ -527,7 +528,7 @@ void describe("replication", () => {
     await fixture.network.close();
   });
 
-  void test("a replica that comes back is sent what was written while it was away", async () => {
+  void test("sends a replica that returns what was written while it was away", async () => {
     const fixture = await StorageFixture.start();
     const [first, second] = placesIn(fixture).shards as [number, number];
     const away = fixture.network.replicas[second]!;
@@ -544,7 +545,7 @@ void describe("replication", () => {
     await fixture.network.close();
   });
 
-  void test("deletions made while a shard was away reach it", async () => {
+  void test("sends deletions to a shard that was away when they were made", async () => {
     const fixture = await StorageFixture.start();
     const [first, second] = placesIn(fixture).shards as [number, number];
     await fixture.askReplica(first, write);
@@ -560,7 +561,7 @@ void describe("replication", () => {
     await fixture.network.close();
   });
 
-  void test("boxes that are over are collected by themselves", async () => {
+  void test("is not needed for boxes that expired: each replica collects them by itself", async () => {
     const fixture = await StorageFixture.start();
     const { shards } = placesIn(fixture);
     await fixture.askReplica(shards[0]!, write);
@@ -569,7 +570,7 @@ void describe("replication", () => {
     await fixture.network.close();
   });
 
-  void test("a full replica refuses, and its client hears 6", async () => {
+  void test("ends at a full replica, which refuses with 6", async () => {
     const fixture = await StorageFixture.start();
     for (const { faults } of fixture.network.replicas) faults.storageLimitBytes = 400;
     const codes: number[] = [];

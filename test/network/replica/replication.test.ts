@@ -6,7 +6,7 @@ import { upstreamTiming } from "../../../src/mixnet/timing.js";
 import { Replication } from "../../../src/network/replica/replication.js";
 import type { StorageLink } from "../../../src/network/storage-link.js";
 
-test("a tombstone that takes a waiting box's place while that is offered is offered next", async () => {
+test("a tombstone that replaces a box while that is offered is offered next", async () => {
   const clock = new VirtualClock();
   const offers: number[] = [];
   let answer: ((ok: boolean) => void) | null = null;

@@ -1,19 +1,21 @@
-/** What `ThinClient` does in the reference. */
+/** The reference's symbols of `ThinClient`. */
 import { type SymbolGroup, boxes, client, none, one, renamed, ruled } from "./symbol.js";
 
-const life = client("a client is made from a Config, started once, stopped, and says where it is");
-const session = client("disconnect keeps the session, and its token takes it up again");
+const life = client(
+  "a client is created from a Config, started once, stopped, and reports its state",
+);
+const session = client("disconnect keeps the session, and its token resumes it");
 const messages = client("messages are sent with and without a reply, and awaited");
-const random = client("a client names messages, reply blocks and requests at random");
-const documents = client("PKI documents are had parsed, by epoch, raw, and printed");
+const random = client("a client draws random IDs for messages, reply blocks and requests");
+const documents = client("PKI documents can be fetched parsed, by epoch and raw, and printed");
 const services = client("services and couriers are found in the document");
 const steps = boxes("a box is written and read in the steps of the binding");
 const variants = boxes("the two variants report a taken and an empty box");
-const cancels = boxes("a read and a copy command that wait are cancelled");
+const cancels = boxes("a waiting read and a waiting copy command are cancelled");
 const copied = boxes("a payload is copied through a temporary stream, with a chosen courier");
 const builders = boxes("builders carry their buffer over calls, for payloads and for tombstones");
-const range = boxes("a range of tombstones is made, sent, and read as deleted");
-const vouchers = boxes("a voucher is minted, its holder taken in, and the answer opened");
+const range = boxes("a range of tombstones is created, sent, and read as deleted");
+const vouchers = boxes("a voucher is minted, its holder admitted, and the answer opened");
 const NEWER = "new in 0.0.18";
 
 /** What `ThinClient` does in the reference. */

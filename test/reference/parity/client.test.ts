@@ -1,4 +1,4 @@
-/** What a user of the Python binding does with `ThinClient`, on a whole network. */
+/** A Python user's calls of `ThinClient`, on a whole network. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
@@ -25,7 +25,7 @@ import { startTestNetwork } from "../../../src/testing/index.js";
 
 const textOf = (padded: Uint8Array): string => utf8ToText(padded).replace(/\0+$/, "");
 
-test("a client is made from a Config, started once, stopped, and says where it is", async () => {
+test("a client is created from a Config, started once, stopped, and reports its state", async () => {
   await using network = await startTestNetwork();
   const config = new Config({ dial: { unix: { address: "@unused" } } });
   const client = new ThinClient(config, { dial: network.dial });
@@ -46,7 +46,7 @@ test("a client is made from a Config, started once, stopped, and says where it i
   assert.equal((await client.closed).reason, "stopped");
 });
 
-test("disconnect keeps the session, and its token takes it up again", async () => {
+test("disconnect keeps the session, and its token resumes it", async () => {
   await using network = await startTestNetwork();
   const first = await network.client();
   await first.disconnect();
@@ -58,7 +58,7 @@ test("disconnect keeps the session, and its token takes it up again", async () =
   assert.equal(network.daemon.daemon.load.sessions, 0);
 });
 
-test("the five handlers of the configuration hear of all that happens", async () => {
+test("the five handlers of the configuration receive every event", async () => {
   await using network = await startTestNetwork();
   const heard = new Set<string>();
   const client = await network.client({
@@ -106,7 +106,7 @@ test("messages are sent with and without a reply, and awaited", async () => {
   }
 });
 
-test("a client names messages, reply blocks and requests at random", async () => {
+test("a client draws random IDs for messages, reply blocks and requests", async () => {
   await using network = await startTestNetwork();
   const client = await network.client();
   const names = [ThinClient.newMessageId(), client.newSurbId(), client.newQueryId()];
@@ -114,7 +114,7 @@ test("a client names messages, reply blocks and requests at random", async () =>
   for (const name of names) assert.equal(name.length, 16);
 });
 
-test("PKI documents are had parsed, by epoch, raw, and printed", async () => {
+test("PKI documents can be fetched parsed, by epoch and raw, and printed", async () => {
   await using network = await startTestNetwork();
   const client = await network.client();
   const document = client.pkiDocument();
@@ -147,7 +147,7 @@ test("services and couriers are found in the document", async () => {
   assert.throws(() => client.getDistinctCouriers(4), NotEnoughCouriersError);
 });
 
-test("what the Python client does inside can be called here too", async () => {
+test("the inner calls of the Python client are available too", async () => {
   await using network = await startTestNetwork();
   const events: { status?: ConnectionStatusEvent; document?: NewPkiDocumentEvent } = {};
   const client = await network.client({

@@ -1,4 +1,4 @@
-/** Functions, constants, errors and configuration under the names that the Python binding has. */
+/** Functions, constants, errors and configuration under the Python binding's names. */
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -109,7 +109,7 @@ test("a copy reply becomes an error that says where it failed", () => {
   assert.throws(() => api.copyReplyToException({ error_code: 26 } as never), TypeError);
 });
 
-test("three outcomes are to be expected, the rest are failures", () => {
+test("three outcomes are expected, and the rest are failures", () => {
   for (const code of [1, 10, 11]) {
     assert.ok(api.isExpectedOutcome(api.errorCodeToException(code)));
   }
@@ -119,7 +119,7 @@ test("three outcomes are to be expected, the rest are failures", () => {
   assert.ok(!api.isExpectedOutcome(new api.ThinClientOfflineError("offline")));
 });
 
-test("a dump and a hash are made as in the binding", () => {
+test("a dump and a hash are computed as in the binding", () => {
   assert.equal(api.prettyPrintObj({ a: new Uint8Array([1, 2]) }), "{\n    a: 0102\n}");
   const empty = "0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8";
   assert.equal(api.toHex(api.blake2256Sum(new Uint8Array(0))), empty);
@@ -149,7 +149,7 @@ test("a Sphinx geometry has the binding's members", () => {
   assert.match(geometry.toString(), /UserForwardPayloadLength: 2000/);
 });
 
-test("a Pigeonhole geometry has the binding's members, is validated and padded", () => {
+test("a Pigeonhole geometry has the binding's members, and can be validated and padded", () => {
   const geometry = new api.PigeonholeGeometry({
     maxPlaintextPayloadLength: 1549,
     courierQueryReadLength: 2000,
@@ -167,7 +167,7 @@ test("a Pigeonhole geometry has the binding's members, is validated and padded",
   assert.match(geometry.toString(), /MaxPlaintextPayloadLength: 1549 bytes/);
 });
 
-test("the configuration file has the binding's keys, and one that is wrong is a ConfigError", async (t) => {
+test("the configuration file has the binding's keys, and an invalid one gives a ConfigError", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "katz-parity-"));
   t.after(() => rm(folder, { recursive: true }));
   const path = join(folder, "thinclient.toml");
@@ -194,7 +194,7 @@ test("the configuration file has the binding's keys, and one that is wrong is a 
   assert.throws(() => api.ConfigFile.parse("[Dial]\n"), api.ConfigError);
 });
 
-test("each kind of address is dialled", async () => {
+test("each kind of address can be dialled", async () => {
   const { startTestNetwork } = await import("../../../src/testing/index.js");
   await using network = await startTestNetwork({
     listen: [`unix:@katz-parity-${process.pid}`, "tcp:127.0.0.1:0", "ws://127.0.0.1:0"],

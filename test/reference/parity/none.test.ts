@@ -36,7 +36,7 @@ test("handlers and transports of a configuration may be null", () => {
   });
 });
 
-test("a client whose handlers are null hears nothing and works", async () => {
+test("a client whose handlers are null works without events", async () => {
   await using network = await startTestNetwork();
   const handlers = { onConnectionStatus: null, onMessageReply: null, onMessageSent: null };
   const client = await network.client({ handlers });
@@ -44,7 +44,9 @@ test("a client whose handlers are null hears nothing and works", async () => {
   assert.match(utf8ToText(await client.blockingSendMessage("hi", ...echo)), /^hi\0/);
 });
 
-/** The arguments of the binding's call for an envelope, the absent ones null as they are there. */
+/**
+ * The arguments of the binding's call for an envelope, with null for absent ones as in the binding.
+ */
 async function requests(
   client: ThinClient,
 ): Promise<{ readonly write: WriteRequest; readonly read: ReadRequest }> {
@@ -86,7 +88,7 @@ test("the capability, index and reply index that an envelope does not need may b
   assert.equal(utf8ToText(plaintext), "hello");
 });
 
-test("and so they may in the two variants", async () => {
+test("they may also be null in the two variants", async () => {
   await using network = await startTestNetwork();
   const client = await network.client();
   const { write, read } = await requests(client);
@@ -142,7 +144,7 @@ test("the courier of a copy command and the buffer of a builder may be null", as
   assert.equal(utf8ToText(plaintext), "hello");
 });
 
-test("parse_status and parse_pki_doc refuse what they cannot take, as the binding does", async () => {
+test("parse_status and parse_pki_doc refuse invalid input, as the binding does", async () => {
   await using network = await startTestNetwork();
   const client = await network.client();
   for (const wrong of [null, undefined, "text", { is_connected: true }, {}]) {

@@ -12,21 +12,23 @@ import {
 
 const constants = names("constants have the binding's names and numbers");
 const codes = names("codes become the errors that the binding raises");
-const dump = names("a dump and a hash are made as in the binding");
-const life = client("a client is made from a Config, started once, stopped, and says where it is");
-const handlers = client("the five handlers of the configuration hear of all that happens");
+const dump = names("a dump and a hash are computed as in the binding");
+const life = client(
+  "a client is created from a Config, started once, stopped, and reports its state",
+);
+const handlers = client("the five handlers of the configuration receive every event");
 const messages = client("messages are sent with and without a reply, and awaited");
-const inside = client("what the Python client does inside can be called here too");
+const inside = client("the inner calls of the Python client are available too");
 const sphinx = names("a Sphinx geometry has the binding's members");
 const pigeonhole = names(
-  "a Pigeonhole geometry has the binding's members, is validated and padded",
+  "a Pigeonhole geometry has the binding's members, and can be validated and padded",
 );
 const file = names(
-  "the configuration file has the binding's keys, and one that is wrong is a ConfigError",
+  "the configuration file has the binding's keys, and an invalid one gives a ConfigError",
 );
-const dialled = names("each kind of address is dialled");
+const dialled = names("each kind of address can be dialled");
 const copyReply = names("a copy reply becomes an error that says where it failed");
-const expected = names("three outcomes are to be expected, the rest are failures");
+const expected = names("three outcomes are expected, and the rest are failures");
 
 const NEWEST = "newer than 0.0.15";
 

@@ -14,7 +14,7 @@ const withTwin = symbols.filter(
 );
 const lastPart = (name: string): string => name.slice(name.lastIndexOf(".") + 1);
 
-test("the list is whole: every symbol once, 260 at least, each without a twin says why", () => {
+test("the list has every symbol once, at least 260, and a reason for each without a counterpart", () => {
   const seeds = symbols.map(({ seed }) => seed);
   assert.equal(new Set(seeds).size, seeds.length);
   assert.ok(seeds.length >= 260, String(seeds.length));
@@ -24,7 +24,7 @@ test("the list is whole: every symbol once, 260 at least, each without a twin sa
   assert.ok(withTwin.length >= seeds.length - 15);
 });
 
-test("every twin has the name that the rule gives, or says that it has not", () => {
+test("every counterpart has the name that the rule gives, or is marked as renamed", () => {
   assert.equal(mechanicalName("ThinClient.new_surb_id"), "newSurbId");
   assert.equal(mechanicalName("blake2_256_sum"), "blake2256Sum");
   assert.equal(mechanicalName("SURB_ID_SIZE"), "SURB_ID_SIZE");
@@ -35,7 +35,7 @@ test("every twin has the name that the rule gives, or says that it has not", () 
   }
 });
 
-test("every twin is exported, or a member of what is", () => {
+test("every counterpart is exported, or a member of an export", () => {
   const api = new PublicApi();
   const exports = api.exportsOf(".");
   for (const { seed, twin, kind } of withTwin) {
@@ -50,7 +50,7 @@ test("every twin is exported, or a member of what is", () => {
   }
 });
 
-/** The text of each test of a file of this folder, by its title. */
+/** The text of each test in a file of this folder, by its title. */
 function testsOf(file: string): Map<string, string> {
   const url = new URL(`../../../../test/reference/parity/${file}`, import.meta.url);
   const source = ts.createSourceFile(file, readFileSync(url, "utf8"), ts.ScriptTarget.Latest);
@@ -68,7 +68,7 @@ function testsOf(file: string): Map<string, string> {
   return tests;
 }
 
-test("every twin has a test that is there and uses it", () => {
+test("every counterpart has an existing test that uses it", () => {
   const files = new Map<string, Map<string, string>>();
   const unused: string[] = [];
   for (const { seed, twin, kind, test: reference } of withTwin) {
@@ -78,7 +78,7 @@ test("every twin has a test that is there and uses it", () => {
     files.set(file, tests);
     const text = tests.get(title);
     assert.ok(text, `${seed}: ${file} has a test "${title}"`);
-    // Fields of events that nothing fills here, and what a constructor is called.
+    // Fields of events that our code never fills, and the name of a constructor.
     if (kind === "event" || twin.endsWith(".prototype")) continue;
     if (!new RegExp(`\\b${lastPart(twin)}\\b`).test(text)) unused.push(`${twin} in "${title}"`);
   }

@@ -1,4 +1,4 @@
-/** What a user of the Python binding does with boxes, on a whole network. */
+/** A Python user's calls for boxes, on a whole network. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
@@ -101,7 +101,7 @@ test("the two variants report a taken and an empty box", async () => {
   );
 });
 
-test("a read and a copy command that wait are cancelled", async () => {
+test("a waiting read and a waiting copy command are cancelled", async () => {
   await using network = await startTestNetwork();
   const client = await network.client();
   const { writeCap, readCap, firstMessageIndex } = await stream(client);
@@ -179,7 +179,7 @@ test("builders carry their buffer over calls, for payloads and for tombstones", 
   await assert.rejects(client.read(one.readCap, first.nextDestIndices[0]!), TombstoneError);
 });
 
-test("a range of tombstones is made, sent, and read as deleted", async () => {
+test("a range of tombstones is created, sent, and read as deleted", async () => {
   await using network = await startTestNetwork();
   const client = await network.client();
   const { writeCap, readCap, firstMessageIndex } = await stream(client);
@@ -200,7 +200,7 @@ test("a range of tombstones is made, sent, and read as deleted", async () => {
   assert.deepEqual(range.next, await client.nextMessageBoxIndex(second));
 });
 
-test("a voucher is minted, its holder taken in, and the answer opened", async () => {
+test("a voucher is minted, its holder admitted, and the answer opened", async () => {
   await using network = await startTestNetwork();
   const client = await network.client();
   const { writeCap } = await stream(client);

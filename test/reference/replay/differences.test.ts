@@ -5,7 +5,7 @@ import { kindnesses } from "../../../src/mixnet/kindness.js";
 import { KINDNESSES } from "./differences.js";
 import { renderDifferences } from "./render-differences.js";
 
-test("docs/differences.md is what the table says", () => {
+test("docs/differences.md matches the table", () => {
   const url = new URL("../../../../docs/differences.md", import.meta.url);
   assert.equal(
     readFileSync(url, "utf8"),
@@ -14,7 +14,7 @@ test("docs/differences.md is what the table says", () => {
   );
 });
 
-test("the page has a row for every kindness", () => {
+test("the page has a row for every kind option", () => {
   assert.deepEqual(
     KINDNESSES.map(({ option }) => option),
     [...kindnesses],

@@ -10,7 +10,7 @@ import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { type ToPage, decodeAction, encodeMessage } from "../../../console/protocol.js";
 import type { ConsoleFeed } from "../../../console/feed.js";
-import { acceptedProtocol } from "../../../platform/node-ws-handshake.js";
+import { acceptedProtocol, sendRefusal } from "../../../platform/node-ws-handshake.js";
 import { UsageError } from "../../failure.js";
 
 /** The folder of the page's files after the build. */
@@ -198,7 +198,7 @@ export class ConsoleServer implements AsyncDisposable {
             ? "503 Service Unavailable"
             : null;
     if (refusal !== null) {
-      socket.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+      sendRefusal(socket, `HTTP/1.1 ${refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
       return;
     }
     this.#sockets.handleUpgrade(request, socket, head, (page) => this.#open(page));

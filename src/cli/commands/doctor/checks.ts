@@ -7,13 +7,13 @@ import {
   type ThinClient,
   type Transport,
   epochAt,
+  epochLengthOf,
   equalBytes,
   randomBytes,
 } from "katzenpost-thinclient";
 import { verifyPkiDocumentWith } from "katzenpost-thinclient/join";
 import { setImmediate } from "node:timers/promises";
 import { type ClientFlags, connect, firstThatAnswers } from "../../connect.js";
-import { epochLengthOf } from "../../epoch-length.js";
 import { type DaemonPlace, daemonPlaces } from "../../find-daemon.js";
 import { SKEW_WARNING_MS, linkText, readLinkState } from "../../link-state.js";
 import { currentDocument } from "../../network-view.js";

@@ -28,7 +28,7 @@ import {
 import { Progress } from "../../transfer/progress.js";
 import { RECONNECT, tellReconnects } from "../../reconnects.js";
 import { type SendState, StateFile, newState } from "../../transfer/send-state.js";
-import { type Spool, spoolStdin } from "../../transfer/spool.js";
+import { type SpooledInput, spoolStdin } from "../../transfer/spool.js";
 import { encodeTicket } from "../../transfer/ticket.js";
 
 /** Flags of the command. */
@@ -59,7 +59,7 @@ export async function send(flags: SendFlags, ...paths: string[]): Promise<void> 
 /** What to send. */
 interface Job {
   readonly files: readonly FoundFile[];
-  readonly spool: Spool | null;
+  readonly spool: SpooledInput | null;
 }
 
 async function findOnDisk({ output }: Run, { name }: SendFlags, paths: string[]): Promise<Job> {

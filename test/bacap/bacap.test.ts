@@ -15,7 +15,7 @@ function withHalves(privateHalf: Uint8Array, publicHalf: Uint8Array): WriteCap {
   return cap;
 }
 
-test("key pairs are random unless told otherwise", () => {
+test("key pairs are random unless a seed is given", () => {
   const one = bacap.generateKeypair();
   const two = bacap.generateKeypair();
   assert.notEqual(toHex(one.writeCap), toHex(two.writeCap));
@@ -24,7 +24,7 @@ test("key pairs are random unless told otherwise", () => {
   assert.equal(one.firstMessageIndex.length, 104);
 });
 
-test("a WriteCap whose halves do not belong together is refused everywhere", () => {
+test("a WriteCap with mismatched halves is refused everywhere", () => {
   const mixed = withHalves(stream.writeCap.subarray(0, 32), other.writeCap.subarray(32, 64));
   const index = stream.firstMessageIndex;
   const calls = [
@@ -37,7 +37,7 @@ test("a WriteCap whose halves do not belong together is refused everywhere", () 
   for (const call of calls) assert.throws(call, { name: "RangeError", message: /belongs to/ });
 });
 
-test("a key that was found good once does not make another seed with its public half good", () => {
+test("a verified public key does not validate another seed with the same public half", () => {
   bacap.encryptBox(stream.writeCap, stream.firstMessageIndex, utf8("x"));
   const forged = withHalves(other.writeCap.subarray(0, 32), stream.writeCap.subarray(32, 64));
   assert.throws(() => bacap.encryptBox(forged, stream.firstMessageIndex, utf8("x")), RangeError);
@@ -45,7 +45,7 @@ test("a key that was found good once does not make another seed with its public 
   bacap.encryptBox(stream.writeCap, stream.firstMessageIndex, utf8("x"));
 });
 
-test("changing a capability's bytes after use changes what is derived from it", () => {
+test("changing a capability's bytes after use changes the derived values", () => {
   const cap = ReadCap.from(stream.readCap);
   const before = toHex(bacap.boxIdFor(cap, stream.firstMessageIndex));
   cap.set(other.readCap.subarray(0, 32), 0);
@@ -65,7 +65,7 @@ test("a ReadCap with a key off the curve is refused with an error", () => {
   assert.throws(() => bacap.boxIdFor(cap, stream.firstMessageIndex), RangeError);
 });
 
-test("error texts never hold the bytes of a capability", () => {
+test("error texts never contain the bytes of a capability", () => {
   const mixed = withHalves(stream.writeCap.subarray(0, 32), other.writeCap.subarray(32, 64));
   try {
     bacap.parseWriteCap(mixed);
@@ -75,7 +75,7 @@ test("error texts never hold the bytes of a capability", () => {
   }
 });
 
-test("many streams used in turn stay right when the store of keys overflows", () => {
+test("many streams used in turn stay correct when the key cache overflows", () => {
   const streams = Array.from({ length: 40 }, (_, i) =>
     bacap.keypairFromSeed(new Uint8Array(32).fill(50 + i)),
   );
@@ -89,7 +89,7 @@ test("many streams used in turn stay right when the store of keys overflows", ()
   }
 });
 
-test("wrong lengths and types are named", () => {
+test("errors name wrong lengths and types", () => {
   const index = stream.firstMessageIndex;
   const short = index.slice(1) as MessageBoxIndex;
   assert.throws(() => bacap.boxIdFor(stream.readCap, short), /messageBoxIndex.*104.*103/);
@@ -107,7 +107,7 @@ test("wrong lengths and types are named", () => {
   assert.throws(() => bacap.decryptBox(index, new Uint8Array(31), new Uint8Array(16)), RangeError);
 });
 
-test("a box opens for its reader only at its place and under its context", () => {
+test("a reader opens a box only at its index and under its context", () => {
   const { writeCap, readCap, firstMessageIndex } = stream;
   const next = bacap.nextMessageBoxIndex(firstMessageIndex);
   const box = bacap.encryptBox(writeCap, firstMessageIndex, utf8("hello"));

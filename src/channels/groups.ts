@@ -12,8 +12,7 @@ import {
   toHex,
 } from "../bytes/bytes.js";
 import type { ReadCap } from "../bytes/opaque.js";
-import { checkOptions } from "../bytes/options.js";
-import { checkFlag } from "../client/argument-checks.js";
+import { checkFlag, checkOptions } from "../bytes/options.js";
 import type { CborValue } from "../cbor/cbor.js";
 import type { Clock } from "../clock/clock.js";
 import {

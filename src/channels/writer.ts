@@ -7,8 +7,7 @@
  */
 import { type Bytes, type PlainBytes, checkBytes, copyBytes, utf8 } from "../bytes/bytes.js";
 import { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
-import { checkOptions } from "../bytes/options.js";
-import { checkFlag } from "../client/argument-checks.js";
+import { checkFlag, checkOptions } from "../bytes/options.js";
 import type { CborValue, Encodable } from "../cbor/cbor.js";
 import { type CallOptions, checkCallOptions } from "../client/call-options.js";
 import {

@@ -356,7 +356,7 @@ for (const place of DAEMON_PLACES) {
       await new Promise((resolve) => setTimeout(resolve, 50));
       await alice.cancelResendingCopyCommand(writeCapHash(temporary.writeCap));
       await ended;
-      assert.equal(both.daemon.daemon.load.operations, 0);
+      await both.nothingLeft();
     });
 
     // Behind the gateway every box is several real packets, each sealed and opened nine times.
@@ -431,7 +431,7 @@ for (const place of DAEMON_PLACES) {
       await assert.rejects(copying, reason);
       await alice.getMessageBoxIndexCounter(dest.firstMessageIndex);
       assert.equal(alice.pendingCalls, 0);
-      assert.equal(both.daemon.daemon.load.operations, 0);
+      await both.nothingLeft();
     });
   });
 }

@@ -590,17 +590,18 @@ export class Group {
    */
   #causes(): KatzenqtCause[] {
     const causes: KatzenqtCause[] = [];
-    for (const { channel, displayName } of this.#speaking()) {
+    const speaking = this.#speaking();
+    for (const { channel, displayName } of speaking) {
       const id = this.#seen.get(channel);
       if (id === undefined || this.#named.get(channel) === id) continue;
-      if (this.#memberNamed(displayName)) causes.push({ name: displayName, id });
+      if (this.#memberNamed(displayName, speaking)) causes.push({ name: displayName, id });
     }
     return causes.slice(-MAX_CAUSES);
   }
 
   /** The only member with that name; null if there is none, or several. */
-  #memberNamed(name: string): SavedMember | null {
-    const named = this.#speaking().filter((member) => member.displayName === name);
+  #memberNamed(name: string, speaking: readonly SavedMember[]): SavedMember | null {
+    const named = speaking.filter((member) => member.displayName === name);
     return named.length === 1 && name !== this.displayName ? named[0]! : null;
   }
 
@@ -685,10 +686,11 @@ export class Group {
   /** The channel whose message is yielded next. */
   #next(ends: Map<string, End>): End | null {
     const now = this.#context.clock.monotonic();
+    const speaking = this.#speaking();
     let oldest: End | null = null;
     for (const end of ends.values()) {
       if (!end.head) continue;
-      if (this.#isDue(end.head.message)) return end;
+      if (this.#isDue(end.head.message, speaking)) return end;
       if (
         now - end.head.heldAt >= HOLD_MS &&
         (oldest?.head?.heldAt ?? Infinity) > end.head.heldAt
@@ -699,9 +701,9 @@ export class Group {
     return oldest;
   }
 
-  #isDue(message: KatzenqtMessage | null): boolean {
+  #isDue(message: KatzenqtMessage | null, speaking: readonly SavedMember[]): boolean {
     return (message?.after ?? []).every(({ name, id }) => {
-      const member = this.#memberNamed(name);
+      const member = this.#memberNamed(name, speaking);
       return !member || (this.#seen.get(member.channel) ?? -1n) >= id;
     });
   }

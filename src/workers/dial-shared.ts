@@ -1,9 +1,25 @@
 /** A tab's way to the connection that all tabs share, or to one of its own. */
+import { describeType } from "../bytes/bytes.js";
+import { checkOptions } from "../bytes/options.js";
 import { onAbort } from "../clock/on-abort.js";
 import { realClock } from "../clock/real.js";
 import type { Transport } from "../transport/transport.js";
 import { type MessagePortLike, type MessageSource, dialPort } from "./message-port.js";
-import type { DaemonDialler } from "./shared-connection.js";
+
+/** Something that connects to a daemon: a `DialConfig`, or your own. */
+export interface DaemonDialler {
+  /** Connects. An abort rejects with the signal's reason and leaves no connection open. */
+  dial(options: {
+    /** Aborted when nobody wants the connection any more. */
+    readonly signal?: AbortSignal | undefined;
+  }): Promise<Transport>;
+}
+
+/** @throws TypeError when `daemon` cannot dial. */
+export function checkDialler(daemon: DaemonDialler): void {
+  if (typeof daemon?.dial === "function") return;
+  throw new TypeError(`\`daemon\` must have a method \`dial\`, got ${describeType(daemon)}`);
+}
 
 /** A browser's `SharedWorker`. */
 export interface SharedWorkerLike extends MessageSource {
@@ -19,7 +35,8 @@ const ACCEPT_MS = 10_000;
  * `shareConnection`. If the browser has no shared workers, or this one does not answer, it connects
  * only this tab, by `daemon.dial`. Pass it as a client's `dial` option. Each call makes a new
  * `SharedWorker`, because a browser may have ended the earlier one.
- * @throws (rejects) the signal's reason when it is aborted; what `daemon.dial` throws.
+ * @throws (rejects) TypeError when an argument is wrong; the signal's reason when it is aborted;
+ * what `daemon.dial` throws.
  */
 export async function dialShared(
   start: () => SharedWorkerLike,
@@ -31,6 +48,11 @@ export async function dialShared(
     readonly address?: string | undefined;
   } = {},
 ): Promise<Transport> {
+  if (typeof start !== "function") {
+    throw new TypeError(`\`start\` must be a function, got ${describeType(start)}`);
+  }
+  checkDialler(daemon);
+  checkOptions("options", options, ["signal", "address"]);
   const { signal, address = "shared connection" } = options;
   signal?.throwIfAborted();
   let worker: SharedWorkerLike;

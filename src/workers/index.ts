@@ -12,11 +12,6 @@ export {
   listenForPorts,
   messagePortTransport,
 } from "./message-port.js";
-export { type SharedWorkerLike, dialShared } from "./dial-shared.js";
-export {
-  type DaemonDialler,
-  type ShareOptions,
-  type SharedConnection,
-  shareConnection,
-} from "./shared-connection.js";
+export { type DaemonDialler, type SharedWorkerLike, dialShared } from "./dial-shared.js";
+export { type ShareOptions, type SharedConnection, shareConnection } from "./shared-connection.js";
 export type { Listener, Transport, TransportHandlers } from "../transport/transport.js";

@@ -26,6 +26,7 @@ import {
   decodeResponse,
   encodeResponse,
 } from "../wire/responses.js";
+import { type DaemonDialler, checkDialler } from "./dial-shared.js";
 import { DaemonLink, type Operation, type Query, operationOf } from "./daemon-link.js";
 
 /** The most tabs at a time, and the most sessions of tabs that are away. */
@@ -57,15 +58,6 @@ const HANDSHAKE_MS = 40_000;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 10_000;
 const LONGEST_CANCEL_MS = 15 * 60_000;
-/** Something that connects to a daemon: a `DialConfig`, or your own. */
-export interface DaemonDialler {
-  /** Connects. An abort rejects with the signal's reason and leaves no connection open. */
-  dial(options: {
-    /** Aborted when nobody wants the connection any more. */
-    readonly signal?: AbortSignal | undefined;
-  }): Promise<Transport>;
-}
-
 /** Options of {@link shareConnection}. */
 export interface ShareOptions {
   /** The clock for all waits; the platform's by default, a virtual one in tests. */
@@ -107,9 +99,7 @@ export function shareConnection(
   if (typeof listener?.open !== "function") {
     throw new TypeError(`\`listener\` must be a listener, got ${describeType(listener)}`);
   }
-  if (typeof daemon?.dial !== "function") {
-    throw new TypeError(`\`daemon\` must have a method \`dial\`, got ${describeType(daemon)}`);
-  }
+  checkDialler(daemon);
   return new Relay(listener, daemon, options.clock ?? realClock);
 }
 
@@ -236,7 +226,7 @@ class Relay implements SharedConnection {
   #keptBytes = 0;
   #link: DaemonLink<Tab> | null = null;
   #dialling: AbortController | null = null;
-  /** Operations that the daemon had when the connection was lost, by key. */
+  /** Operations that the daemon had when a connection was lost, by key, until it cancels them. */
   readonly #former = new Map<string, Operation>();
   #closing: Promise<void> | null = null;
 
@@ -312,7 +302,7 @@ class Relay implements SharedConnection {
         const request = tab.closed ? null : decodeRequest(body);
         if (request === null) return;
         if (this.#link?.ready) this.#onRequest(tab, this.#link, request);
-        else this.#onEarly(tab, request, body.length);
+        else this.#onEarly(tab, request);
       });
     } catch (error) {
       this.#drop(tab, error instanceof ProtocolError ? error.message : "a frame cannot be read");
@@ -321,9 +311,9 @@ class Relay implements SharedConnection {
   }
 
   /** Keeps what came before the daemon greeted us; a client sends little before it is greeted. */
-  #onEarly(tab: Tab, request: DaemonRequest, size: number): void {
+  #onEarly(tab: Tab, request: DaemonRequest): void {
     tab.early.push(request);
-    tab.earlyBytes += size;
+    tab.earlyBytes += decodedSize(request, PAUSE_ABOVE_BYTES);
     if (tab.early.length <= PAUSE_ABOVE && tab.earlyBytes <= PAUSE_ABOVE_BYTES) return;
     this.#drop(tab, "too many requests before the daemon's greeting");
   }
@@ -803,11 +793,11 @@ class Relay implements SharedConnection {
       this.#former.clear();
     }
     link.ready = true;
-    // Before any tab's start: tabs that come back start their operations again.
-    for (const operation of this.#former.values()) {
-      link.ask(operation.cancel(QueryId.random()), null);
+    // Before any tab's start: tabs that come back start their operations again. A cancel that is
+    // lost with this connection too is sent again on the next one.
+    for (const [key, operation] of this.#former) {
+      link.ask(operation.cancel(QueryId.random()), null, () => this.#former.delete(key));
     }
-    this.#former.clear();
     link.liveness.start();
     for (const tab of this.#tabs) this.#greet(tab, link);
   }

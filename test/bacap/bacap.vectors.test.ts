@@ -157,7 +157,8 @@ test("mutated indices and capabilities match the reference", () => {
     assert.equal(toHex(mutated), v.mutated_index);
     assert.equal(toHex(nextMessageBoxIndex(mutated)), v.mutated_next_index);
     assert.equal(toHex(boxIdFor(cap, mutated)), v.mutated_box_id);
-    // The vector's capability starts at the vector's index, which need not be the cap's own.
+    // The vector's capability starts at the vector's index, which may differ from the capability's
+    // own.
     const rebased = WriteCap.fromHex(v.write_cap.slice(0, 128) + v.index);
     const mutatedCap = mutateCap(rebased, salt);
     assert.equal(toHex(mutatedCap), v.rebased_mutated_write_cap);
@@ -175,7 +176,7 @@ test("verification gives the reference's verdict on every edge case", () => {
   assert.equal(vectors.verify_edge.length, 10);
 });
 
-/** The low-level open: trusts the box ID that came with the box. */
+/** Opens a box without other checks, and trusts the box ID that came with it. */
 // oxlint-disable-next-line typescript/no-explicit-any
 function openTrusting(v: any): string {
   const box = { boxId: hex(v.box_id), ciphertext: hex(v.ciphertext), signature: hex(v.signature) };
@@ -193,8 +194,9 @@ function openChecking(v: any): string {
   };
   const place = index(v.index);
   if (v.reader_ctx !== v.ctx) {
-    // The reference lets a reader derive IDs under one context and decrypt under another. Here a
-    // call has one: under the second, already the ID differs; the decryption alone fails as there.
+    // The reference lets a reader derive IDs under one context and decrypt under another. Our call
+    // has only one context. Under the second context the ID already differs, and decryption alone
+    // fails as in the reference.
     assert.throws(() => openBox(readCap(v.read_cap), place, box, hex(v.ctx)), /expected box ID/);
     return toHex(decryptBox(place, box.boxId, box.ciphertext, hex(v.ctx)));
   }
@@ -231,7 +233,7 @@ function runNegative(v: any): string {
 }
 
 test("refuses what the reference refuses, with its error text where that is informative", () => {
-  // Accepted by the reference of that time, which then made boxes that nobody could open.
+  // The reference accepted this at that time, and then made boxes that nobody could open.
   const refusedHere = new Set(["off_curve_root_public_key_parse", "mismatched_public_half_parse"]);
   let accepted = 0;
   let refused = 0;

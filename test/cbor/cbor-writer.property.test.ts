@@ -14,11 +14,11 @@ const integer = fc.oneof(
   fc.bigInt({ min: -(2n ** 64n), max: 2n ** 64n - 1n }),
 );
 
-/** Numbers that only half precision's smallest exponent holds; the general encoder errs there. */
+/** Numbers that need half precision's smallest exponent; the general encoder gets them wrong. */
 const isSubnormalHalf = (value: number): boolean =>
   value !== 0 && Math.abs(value) < 2 ** -14 && Number.isInteger(value * 2 ** 24);
 
-/** Numbers around the edges of every precision. */
+/** Numbers near the limits of every precision. */
 const anyFloat = fc.oneof(
   fc.double(),
   fc.float(),
@@ -72,7 +72,7 @@ test("maps keyed by numbers and bytes are written in canonical order", () => {
       selector: ([name]) => (typeof name === "number" ? name : toHex(name)),
       maxLength: 40,
     });
-  // The general encoder sorts keys of several types by their type first.
+  // The general encoder sorts keys of several types first by type.
   const pairs = fc.oneof(pairsOf(fc.nat()), pairsOf(fc.uint8Array({ maxLength: 40 })));
   fc.assert(
     fc.property(pairs, (members) => {
@@ -83,7 +83,7 @@ test("maps keyed by numbers and bytes are written in canonical order", () => {
 });
 
 test("floats are as short as possible, subnormal ones too", () => {
-  // RFC 7049, section 3.9, wants the shortest form; the bits are those of IEEE 754.
+  // RFC 7049, section 3.9, requires the shortest form; the bits are those of IEEE 754.
   const forms: readonly (readonly [number, string])[] = [
     [2 ** -14, "f90400"],
     [2 ** -15 * 1.5, "f90300"],

@@ -180,7 +180,7 @@ test("announced string lengths do not allocate memory", () => {
 });
 
 test("refuses a message of more than 400,000 items before it builds any", () => {
-  // Four arrays that are each within the limit of one container.
+  // Four arrays, each within the limit of one container.
   const part = concatBytes(hex("9a 0001ffff"), new Uint8Array(131_071).fill(0xa0));
   assert.equal(MAX_CBOR_ITEMS, 400_000);
   assert.throws(

@@ -26,6 +26,7 @@ import {
 import {
   BoxAlreadyExistsError,
   BoxIDNotFoundError,
+  ConnectionLostError,
   CopyCommandFailedError,
   RequestTimeoutError,
   TombstoneError,
@@ -85,11 +86,40 @@ export class BoxesDouble {
     return true;
   }
 
+  /**
+   * The daemon ends and is back after `downMs`. Calls in progress fail, with or without their
+   * effect, and so do new ones until it is back. This is harsher than a thin client, which makes its
+   * calls again.
+   */
+  restart(downMs: number): void {
+    this.#downUntil = this.clock.now() + downMs;
+    for (const fail of this.#inProgress) fail();
+    this.#inProgress.clear();
+  }
+
+  #downUntil = -Infinity;
+  readonly #inProgress = new Set<() => void>();
+
+  /** Runs `work`, unless the daemon restarts meanwhile. */
+  #unlessRestarted<T>(isDead: () => boolean, work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const fail = (): void => {
+        if (!isDead()) reject(new ConnectionLostError("the daemon restarts"));
+      };
+      this.#inProgress.add(fail);
+      const done = (): void => void this.#inProgress.delete(fail);
+      work.then(resolve, reject).finally(done);
+    });
+  }
+
   /** A client. Once `isDead` returns true, its calls never settle, as in a killed process. */
   client(isDead: () => boolean = () => false, onEffect: () => void = () => {}): ChannelClient {
-    const call = async <T>(signal: AbortSignal | undefined, effect: () => T): Promise<T> => {
+    const call = <T>(signal: AbortSignal | undefined, effect: () => T): Promise<T> =>
+      this.#unlessRestarted(isDead, attempt(signal, effect));
+    const attempt = async <T>(signal: AbortSignal | undefined, effect: () => T): Promise<T> => {
       const { delayMs, lost } = this.fate();
       await this.clock.sleep(delayMs / 2, signal);
+      if (this.clock.now() < this.#downUntil) throw new ConnectionLostError("no daemon");
       if (isDead()) return new Promise(() => {});
       if (lost === "request") {
         await this.clock.sleep(5 * delayMs, signal);

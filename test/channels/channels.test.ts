@@ -44,6 +44,36 @@ describe("channels", () => {
     assert.equal(writer.queued, 0);
   });
 
+  it("survive turns of the epoch and restarts of the daemon", { timeout: 240_000 }, async () => {
+    await using network = await startTestNetwork();
+    const { daemon } = network;
+    await using ours = await openChannels(await network.client(), memory());
+    await using theirs = await openChannels(await network.client(), memory());
+    const writer = await ours.create("out");
+    const reader = await theirs.import("in", await writer.invitation());
+    const rounds = 4;
+    const sent: string[] = [];
+    const seen: string[] = [];
+    const hearing = (async () => {
+      for await (const { bytes, gap } of reader) {
+        assert.equal(gap, 0);
+        if (seen.push(utf8ToText(bytes)) === rounds * 10) break;
+      }
+    })();
+    for (let round = 0; round < rounds; round++) {
+      for (let i = 0; i < 10; i++) {
+        const text = `${round}.${i}`;
+        sent.push(text);
+        await writer.send(text);
+      }
+      // Some of the messages are on their way at that time.
+      if (round % 2 === 0) await daemon.network.advanceEpoch();
+      else await daemon.restart();
+    }
+    await hearing;
+    assert.deepEqual(seen, sent);
+  });
+
   it("make a batch readable in all of its channels", { timeout: 240_000 }, async () => {
     await using network = await startTestNetwork();
     const client = await network.client();

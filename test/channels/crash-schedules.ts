@@ -1,8 +1,9 @@
 /**
  * Crash schedules for a writer and a reader. Each is an application that is killed before or after
- * a commit or a call and is then restarted, on a connection that loses requests and replies. The
- * model is the list of messages whose `send` resolved, and the list of messages that the reader's
- * application took.
+ * a commit or a call and is then restarted, on a connection that loses requests and replies, to a
+ * daemon that restarts; channels.test.ts has turns of the epoch and a real daemon. The model is the
+ * list of messages whose `send` resolved, and the list of messages that the reader's application
+ * took.
  */
 import * as fc from "fast-check";
 import { utf8ToText } from "../../src/bytes/bytes.js";
@@ -38,6 +39,8 @@ export interface Schedule {
   /** What each call loses, in order: nothing (0), its request (1) or its reply (2). */
   readonly losses: readonly number[];
   readonly delays: readonly number[];
+  /** When the daemon restarts, and how long it is away, in ms. */
+  readonly restarts: readonly { readonly atMs: number; readonly downMs: number }[];
   /** Pause between two messages, in ms. */
   readonly pauseMs: number;
   /** Whether the reader acknowledges messages itself. */
@@ -63,6 +66,13 @@ export const anySchedule: fc.Arbitrary<Schedule> = fc.record({
   readerKills: fc.array(anyKill, { maxLength: 4 }),
   losses: fc.array(fc.constantFrom(0, 0, 0, 1, 2), { maxLength: 20 }),
   delays: fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1, maxLength: 6 }),
+  restarts: fc.array(
+    fc.record({
+      atMs: fc.integer({ min: 1, max: 10_000 }),
+      downMs: fc.constantFrom(0, 100, 30_000),
+    }),
+    { maxLength: 3 },
+  ),
   pauseMs: fc.constantFrom(0, 0, 50, 3000),
   manual: fc.boolean(),
   format: fc.constantFrom("native", "native", "katzenqt"),
@@ -166,6 +176,9 @@ export async function runSchedule(schedule: Schedule): Promise<Outcome> {
     const lost = ([null, "request", "reply"] as const)[schedule.losses[n] ?? 0]!;
     return { delayMs: schedule.delays[n % schedule.delays.length]!, lost };
   };
+  for (const { atMs, downMs } of schedule.restarts) {
+    clock.after(atMs, () => boxes.restart(downMs));
+  }
   const writing = new Process(boxes, schedule.writerKills);
   const reading = new Process(boxes, schedule.readerKills);
   const sent: string[] = [];

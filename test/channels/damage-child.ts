@@ -14,13 +14,13 @@ export interface Question {
   readonly options: { readonly key?: Uint8Array };
 }
 
-/** What came of it: the error's text, or every record afterwards, in hex. */
+/** The result: the error text, or every record afterwards, in hex. */
 export type Answer =
   | { readonly error: string }
   | { readonly records: ReadonlyMap<string, string> }
   | { readonly failure: string };
 
-/** A client of a network on which nothing arrives. */
+/** A client of a network on which nothing ever arrives. */
 export function offline(): ReturnType<BoxesDouble["client"]> {
   const boxes = new BoxesDouble(realClock);
   boxes.fate = () => ({ delayMs: 3_600_000, lost: "request" });

@@ -1,6 +1,6 @@
 /**
- * Damages the files of a channel store on disk. LevelDB drops damaged records quietly, so whatever
- * is lost must be found when the store is opened, and told with its place.
+ * Damages the files of a channel store on disk. LevelDB silently drops damaged records, so opening
+ * the store must detect every loss and report its position.
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, fork } from "node:child_process";
@@ -33,11 +33,11 @@ before(() => {
 });
 after(() => rmSync(root, { recursive: true }));
 
-/** Opens stores in another process, and starts a new one when LevelDB ended it. */
+/** Opens stores in another process, and starts a new process when LevelDB ended the last one. */
 class Opener {
   #child: ChildProcess | null = null;
 
-  /** What came of opening a store; null when LevelDB ended the process. */
+  /** The result of opening a store; null if LevelDB ended the process. */
   async open(question: Question): Promise<Answer | null> {
     this.#child ??= fork(fileURLToPath(new URL("./damage-child.js", import.meta.url)), {
       serialization: "advanced",
@@ -134,7 +134,7 @@ for (const [kind, options] of [
       return copy;
     }
 
-    /** Damages a copy. Returns whether that was told; if not, nothing may be lost. */
+    /** Damages a copy. Returns whether the damage was reported; if not, nothing may be lost. */
     async function check(damage: (copy: string) => void, what: string): Promise<boolean> {
       const copy = copied();
       damage(copy);
@@ -200,7 +200,9 @@ for (const [kind, options] of [
   });
 }
 
-/** A number of a table's format (LevelDB, doc/table_format.md), and where the next byte is. */
+/**
+ * A number in a table's format (LevelDB, doc/table_format.md), and the position of the next byte.
+ */
 function varint(bytes: Uint8Array, at: number): [value: number, next: number] {
   let value = 0;
   for (let shift = 0; ; shift += 7, at++) {
@@ -211,8 +213,8 @@ function varint(bytes: Uint8Array, at: number): [value: number, next: number] {
 
 /**
  * Lowers the key that ends the second block of an outbox in a table's index to that of message 1.
- * Then lookups of later messages pass that block over, while an iterator that comes from the first
- * block reads it.
+ * Then lookups of later messages skip that block, while an iterator that comes from the first block
+ * reads it.
  */
 function hideBlock(file: string): void {
   const bytes = readFileSync(file);
@@ -236,7 +238,7 @@ function hideBlock(file: string): void {
 
 test("a record that LevelDB lists but cannot find by its key is reported", async () => {
   const path = join(root, "index");
-  // The user's own database, whose tables can be read here.
+  // A caller's own database, whose tables the test can read.
   const open = (): ClassicLevel<string, Uint8Array> =>
     new ClassicLevel(path, { valueEncoding: "view", compression: false });
   const channels = await openChannels(offline(), open() as never);

@@ -25,7 +25,7 @@ function fill(folder: string, left: number): void {
   appendFileSync(path, new Uint8Array(bytes));
 }
 
-/** Fills the disk `rounds` times; fails if anything but what `send` refused is lost. */
+/** Fills the disk `rounds` times; fails if anything is lost that `send` did not refuse. */
 export async function runFullDisk(t: TestContext, rounds: number): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "katz-full-"));
   const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=6m,mode=700", "katz", folder]);

@@ -485,6 +485,28 @@ describe("the rules of channels", () => {
     await clock.runUntil(channels.close());
   });
 
+  it("a batch that failed is not sealed to its end", async () => {
+    const { clock, boxes } = await world();
+    let sealed = 0;
+    const client = boxes.client();
+    const seal = client.createCourierEnvelopesFromMultiPayload.bind(client);
+    client.createCourierEnvelopesFromMultiPayload = (...args) => {
+      sealed++;
+      return seal(...args);
+    };
+    const channels = await openChannels(client, new CrashDatabase(new Disk()), { clock });
+    const writer = await channels.create("out");
+    let calls = 0;
+    boxes.fate = () => ({ delayMs: 10, lost: ++calls === 4 ? "request" : null });
+    const delivery = await clock.runUntil(
+      channels.atomically((batch) => batch.send(writer, "x".repeat(20_000))),
+    );
+    await clock.runUntil(delivery.stored);
+    const pieces = Math.ceil(20_000 / 54 / 32);
+    assert.ok(sealed < 1.5 * pieces, `${sealed} calls for ${pieces} pieces and one failure`);
+    await clock.runUntil(channels.close());
+  });
+
   it("deleting a channel leaves nothing behind, whatever is in progress", async () => {
     const { clock, open } = await world();
     const disk = new Disk();

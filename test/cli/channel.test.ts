@@ -55,7 +55,7 @@ test("creates, sends on, imports and reads a channel across processes", TIMEOUT,
     ["first\n", "second\n"],
   );
   assert.equal(messages[1]!["id"], delivery!["id"]);
-  // Nothing is there: it waits as long as it may.
+  // The box is empty, so the command waits as long as it may.
   const nothing = await run("b", ["read", "from-a", "--timeout", "300ms"]);
   assert.deepEqual([nothing.code, nothing.stdout], [5, ""], nothing.stderr);
   assert.match(nothing.stderr, /^katz: no message arrived on "from-a"/);
@@ -64,7 +64,7 @@ test("creates, sends on, imports and reads a channel across processes", TIMEOUT,
 test("invites and accepts contacts, and lists them without a daemon", TIMEOUT, async () => {
   const folder = network.newFolder();
   const run = runner(folder);
-  // Ctrl-C before the answer: the voucher is kept, and given again.
+  // Ctrl-C before the answer: the voucher is kept and shown again.
   const first = await katz(
     ["channel", "invite", "bob", "--as", "alice", "--json", "--store", join(folder, "a")],
     { cwd: folder, env: network.env, onStdout: (_soFar, child) => void child.kill("SIGINT") },
@@ -87,7 +87,7 @@ test("invites and accepts contacts, and lists them without a daemon", TIMEOUT, a
     [contact!["name"], contact!["state"], contact!["displayName"]],
     ["alice", "answered", "alice"],
   );
-  // Contacts are sent to and read from by their names.
+  // send and read take the names of contacts.
   const sent = await run("b", ["send", "alice", "--quiet"], "hello");
   assert.deepEqual([sent.code, sent.stdout, sent.stderr], [0, "", ""]);
   const read = await run("a", ["read", "bob"]);

@@ -18,7 +18,7 @@ test(
     const folder = network.newFolder();
     const run = (store: string, args: readonly string[], input: string) =>
       network.katz(["chat", ...args, "--store", join(folder, store)], { cwd: folder, input });
-    // Ctrl-C before the other side answered: the voucher is kept, and given again.
+    // Ctrl-C before the other side answered: the voucher is kept and shown again.
     const first = await katz(
       ["chat", "bob", "--invite", "--as", "alice", "--json", "--store", join(folder, "a")],
       {

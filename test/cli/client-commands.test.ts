@@ -1,4 +1,4 @@
-/** The commands that look at a network, each as a separate process with pipes. */
+/** The commands that show a network, each in a separate process with pipes. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
@@ -57,7 +57,7 @@ test("Ctrl-C ends ping with its summary, and does not count as a failure", async
   const { code, stdout } = await katz(["ping", ...at, "-i", "20ms"], {
     onStdout: (soFar, child) => {
       if (told || !soFar.includes("seq=2 ")) return;
-      // Once: a second signal ends it at once.
+      // One signal only: a second one ends the command at once.
       told = child.kill("SIGINT");
     },
   });
@@ -229,7 +229,7 @@ test("authorities lists the authorities that the daemon trusts", async () => {
 test("pki shows the document, and with --verify its signers", async () => {
   const text = await katz(["pki", ...at]);
   const epoch = Number(/^epoch +(\d+),/.exec(text.stdout)?.[1]);
-  // The epoch may have turned between the command's answer and this line.
+  // The epoch may have changed between the command's answer and this line.
   assert.ok([0, 1].includes(daemon.network.currentEpoch - epoch), text.stdout);
   assert.match(text.stdout, /signatures +3, not verified/);
   const { stdout } = await katz(["pki", ...at, "--verify", "--json"]);
@@ -426,7 +426,7 @@ test("doctor determines the length of epochs, and warns about an old document", 
 test("doctor names the part that fails behind a responsive daemon", async () => {
   const cut = await DevDaemon.start({ listen: `unix:${join(folder, "c.sock")}` });
   try {
-    // The daemon greets nobody before it has a document.
+    // The daemon does not greet clients before it has a document.
     await using client = await ThinClient.connect(cut.config());
     cut.network.faults.setOnline(false);
     assert.equal(client.state, "ready");

@@ -1,4 +1,4 @@
-/** The completion scripts: their shells accept them, and they propose what the parser knows. */
+/** The completion scripts: their shells load them, and they offer what the parser accepts. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -58,7 +58,9 @@ test("bash loads the completion script and completes with it, also after colons"
   assert.deepEqual(linesOf(stdout), ["ping", "--quiet", "64331"]);
 });
 
-/** What makes `katz` a command of that shell, and its completions lines of text. */
+/**
+ * For each shell, the code that defines `katz` as a command and prints its completions as lines.
+ */
 const harnesses = {
   zsh: {
     before: [

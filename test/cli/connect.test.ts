@@ -1,4 +1,4 @@
-/** Looking for a daemon in the usual places: the message about each place if none answers. */
+/** The search for a daemon at the usual addresses, and the message about each if none answers. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -19,10 +19,10 @@ function usual(address: string): DaemonPlace {
 }
 
 const missing = `unix:${join(folder, "missing.sock")}`;
-/** A file where a folder belongs stands for everything that is wrong with a socket's path. */
+/** A file in place of a folder stands for every problem with a socket's path. */
 writeFileSync(join(folder, "file"), "");
 const unusable = `unix:${join(folder, "file", "k.sock")}`;
-/** A path that no system takes: not a matter of who listens. */
+/** A path that every system refuses, whoever listens there. */
 const tooLong = `unix:${join(folder, "x".repeat(200))}`;
 
 for (const [name, look] of [

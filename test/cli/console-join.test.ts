@@ -22,7 +22,7 @@ import { emptyEnvironment, temporaryFolder } from "./katz.js";
 
 const folder = temporaryFolder();
 
-/** What a page would have: the state and all events so far. */
+/** The data that a page would have: the state and all events so far. */
 class Page {
   state: ConsoleState | null = null;
   readonly events: ConsoleEvent[] = [];

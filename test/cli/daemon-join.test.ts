@@ -30,7 +30,7 @@ test("flags for an embedded network and unusable files are refused", async () =>
 });
 
 test("the daemon reports where it listens and the state of its link, and doctor finds both", async () => {
-  // Nobody listens at that gateway.
+  // No gateway listens at that address.
   writeFileSync(file, complete.replaceAll("tcp://127.0.0.1:30004", "tcp://127.0.0.1:1"));
   const socket = join(folder, "joined.sock");
   const runtime = join(folder, "run", "katzenpost");

@@ -83,7 +83,7 @@ test("treats two simultaneous signals as one, and ends cleanly", async () => {
 });
 
 test("writes a configuration that clients can use from any folder", async () => {
-  // The address is relative to the daemon's folder; the file must not be.
+  // The address is relative to the daemon's folder; the file must not contain a relative one.
   const args = ["--listen", "unix:c.sock", "--write-config", "thinclient.toml"];
   const { code } = await withDaemon(args, async () => {
     const file = path("thinclient.toml");
@@ -140,7 +140,7 @@ test(
     const args = ["daemon", "--quiet", "--data", path("full"), "--listen", `unix:${socket}`];
     const daemon = spawn("bash", ["-c", script, process.execPath, mainPath, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
-      // Where coverage is measured, its file would be too large as well.
+      // With coverage, its file would also exceed the limit.
       env: { ...process.env, NODE_V8_COVERAGE: "" },
     });
     let errors = "";
@@ -180,7 +180,7 @@ test("opens the network with --gateway, and tells a daemon how to join with --wr
     assert.equal(config.SphinxGeometry.NrHops, 5);
     assert.equal(config.VotingAuthority.Peers.length, 3);
     const [gateway] = config.PinnedGateways.Gateways;
-    // Whoever does not speak the protocol is hung up on, by a gateway that is there.
+    // The gateway is there, and disconnects a peer that does not speak the protocol.
     const socket = connect(Number(/^tcp:\/\/127\.0\.0\.1:(\d+)$/.exec(gateway!.Addresses[0]!)![1]));
     socket.on("error", () => {});
     socket.write("\x04".repeat(33));
@@ -212,7 +212,7 @@ test("refuses a gateway address that a daemon could not dial", async () => {
   assert.match(stderr, /a gateway listens on tcp:HOST:PORT/);
 });
 
-/** What the test reads of a client.toml. */
+/** The part of a client.toml that the test reads. */
 interface ClientToml {
   readonly WireKEMScheme: string;
   readonly Listen: { readonly Tcp: { readonly Address: string } };
@@ -228,7 +228,7 @@ interface Named {
   readonly Identifier: string;
 }
 
-/** What the test reads of an authority.toml. */
+/** The part of an authority.toml that the test reads. */
 interface AuthorityToml {
   readonly Server: Named & {
     readonly Addresses: readonly string[];
@@ -291,7 +291,7 @@ test("--write-authority writes the values of the network that the authorities' c
     assert.deepEqual([Server.PKISignatureScheme, Server.WireKEMScheme], ["Ed25519", "x25519"]);
     assert.equal(SphinxGeometry.NrHops, 5);
     assert.ok(Parameters.Mu > 0 && Parameters.LambdaP > 0);
-    // What the document lists, by the same names.
+    // The document lists the same names.
     await using client = await ThinClient.connect(socket);
     const document = client.pkiDocument()!;
     const described = (nodes: readonly { readonly name: string }[]): string[] =>
@@ -348,7 +348,7 @@ test(
     const name = `katz-cli-${process.pid}`;
     let shown: string | undefined;
     const { code, stderr } = await withDaemon(["--listen", `unix:@${name}`], async () => {
-      // How the system writes the name: a padded one has an @ for each NUL.
+      // The system's form of the name: a padded one has an @ for each NUL.
       const sockets = readFileSync("/proc/net/unix", "utf8");
       shown = new RegExp(`@${name}@*$`, "m").exec(sockets)?.[0];
       const { code } = await katz(["services", "--address", `unix:@${name}`]);

@@ -1,4 +1,4 @@
-/** docs/cli.md says what the commands do: every command, flag, exit code and field. */
+/** docs/cli.md documents every command, flag, exit code and field. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";

@@ -8,10 +8,10 @@ import { decodeCertificate, encodeCertificate } from "../../src/pki/certificate.
 import { FrameDecoder, encodeFrame } from "../../src/wire/framing.js";
 import { type DaemonResponse, decodeResponse, encodeResponse } from "../../src/wire/responses.js";
 
-/** Sets the window's title, clears the screen, turns text around, forges a line. */
+/** Sets the window's title, clears the screen, reverses text, forges a line. */
 export const EVIL = "\u001b]0;x\u0007\u009b2J\u202e\r\nFORGED \u2028";
 
-/** Members of documents that are text, or lists of text, from somebody else. */
+/** Members of documents that are text, or lists of text, from other parties. */
 const TEXTS = new Set(["Name", "Version", "PKISignatureScheme"]);
 
 function spoilDocument(bytes: Uint8Array): Bytes {
@@ -23,7 +23,7 @@ function spoil(value: unknown, key: string): unknown {
   if (typeof value === "string") return TEXTS.has(key) ? value + EVIL : value;
   if (Array.isArray(value)) return value.map((member) => spoil(member, key));
   if (value instanceof Uint8Array) {
-    // Nodes are documents of their own within the document.
+    // Nodes are separate documents inside the document.
     const isNode = /Nodes$|^Topology$|Replicas$/.test(key);
     return isNode ? spoilDocument(value) : value;
   }
@@ -74,7 +74,9 @@ function spoilResponse(response: DaemonResponse, isOnline: boolean): DaemonRespo
   }
 }
 
-/** Stands between clients and a real daemon, and spoils what that says. */
+/**
+ * Forwards messages between clients and a real daemon, and inserts hostile texts into the daemon's.
+ */
 export class HostileDaemon implements AsyncDisposable {
   readonly address: string;
   readonly #daemon: DevDaemon;
@@ -86,7 +88,10 @@ export class HostileDaemon implements AsyncDisposable {
     this.#server = server;
   }
 
-  /** @param folder for its sockets. @param isOnline false: it says, and why, that it is not. */
+  /**
+   * @param folder for its sockets. @param isOnline false: the daemon reports that it is offline,
+   * with a reason.
+   */
   static async start(folder: string, isOnline = true): Promise<HostileDaemon> {
     const name = isOnline ? "online" : "offline";
     const real = join(folder, `real-${name}.sock`);

@@ -1,4 +1,4 @@
-/** Text from the network and from files never controls the terminal, nor forges a line. */
+/** Text from the network and from files can neither control the terminal nor forge a line. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -19,9 +19,11 @@ after(async () => {
   await offline[Symbol.asyncDispose]();
 });
 
-// Made from text: the linter holds control characters in a pattern for a mistake.
+// Built from text, because the linter rejects control characters in a pattern.
 const harmful = new RegExp(String.raw`[^\P{Cc}\n]|[\u2028\u2029\u202a-\u202e\u2066-\u2069]`, "u");
-/** What `katz` itself sends to terminals: its styles, and the beginning of the line. */
+/**
+ * The escape codes that `katz` itself sends to terminals: its styles, and the start of the line.
+ */
 const ours = new RegExp(String.raw`\x1b\[(1|2|22|31|32|33|36|39)m|\r\x1b\[K|\r(?=\n)`, "g");
 
 function assertHarmless(text: string, what: string): void {
@@ -30,7 +32,7 @@ function assertHarmless(text: string, what: string): void {
   assert.doesNotMatch(text, /^FORGED/m, what);
 }
 
-/** Every command that shows what a daemon says, and a text of it that must be there. */
+/** Every command that shows texts from a daemon, and one of them that must appear. */
 const commands: readonly (readonly [args: readonly string[], shows: RegExp])[] = [
   [["services"], /svc\\u\{1b\}\]0;x\\u\{7\}\\u\{9b\}2J\\u\{202e\}\\u\{d\}\\u\{a\}FORGED/],
   [["couriers"], /servicenode1\\u\{1b\}/],

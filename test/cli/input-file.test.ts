@@ -1,4 +1,4 @@
-/** Files that cannot be read, tested from inside: the errors, and the open files. */
+/** Unreadable files, tested from inside: the errors, and the open files. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import fs, { closeSync, fstatSync, openSync, writeFileSync } from "node:fs";
@@ -16,7 +16,7 @@ const pipe = join(folder, "pipe");
 const file = join(folder, "file");
 execFileSync("mkfifo", ["-m", "600", pipe]);
 writeFileSync(file, "bytes");
-// To write, too: opening does not wait for another process.
+// Opened for writing too, so that opening does not wait for another process.
 const handed = openSync(pipe, "r+");
 after(() => closeSync(handed));
 const path = `/dev/fd/${handed}`;
@@ -24,7 +24,7 @@ const { signal } = new AbortController();
 
 test("a pipe that fails while it is read counts as an unreadable file", async (t) => {
   const cause = Object.assign(new Error("EIO: i/o error, read"), { code: "EIO" });
-  // No pipe of ours fails by itself: a double of the system's read.
+  // None of our pipes fails by itself, so the system's read is replaced by a double.
   t.mock.method(Socket.prototype, "_read", function (this: Socket) {
     this.destroy(cause);
   });
@@ -46,7 +46,7 @@ test("the reason of a signal is thrown unchanged", async () => {
 
 test("a file that was opened as a pipe and is not one is closed again", async (t) => {
   const fd = openSync(file, "r");
-  // Between the look at a path and its opening another thing may come there: a double of that.
+  // A path may change between the check and the open: this double simulates it.
   t.mock.method(fs, "openSync", () => fd);
   syncBuiltinESMExports();
   try {

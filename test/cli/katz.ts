@@ -10,7 +10,7 @@ import { KATZ } from "../e2e/katz-process.js";
 /** The compiled command. */
 export const mainPath = KATZ;
 
-/** How a run ended. */
+/** The result of a run. */
 export interface Ended {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -18,13 +18,13 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** What a run may be given. */
+/** The options of a run. */
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** What comes on standard input, to its end; without it there is none. */
+  /** Standard input, which ends after it; without it there is no input. */
   readonly input?: string | Uint8Array;
-  /** Hears of standard output so far; may send signals. */
+  /** Receives standard output so far; may send signals. */
   readonly onStdout?: (soFar: string, child: ChildProcess) => void;
   /** Hears of standard error so far; may send signals. */
   readonly onStderr?: (soFar: string, child: ChildProcess) => void;
@@ -37,7 +37,7 @@ export function temporaryFolder(): string {
   return folder;
 }
 
-/** An environment in which no configuration and no daemon's socket is found. */
+/** An environment without any configuration or daemon's socket. */
 export function emptyEnvironment(folder: string): Record<string, string> {
   return {
     PATH: process.env["PATH"] ?? "",
@@ -50,7 +50,7 @@ export function emptyEnvironment(folder: string): Record<string, string> {
 /** No test waits longer than this for a process, in ms; none that passes comes near. */
 const LONGEST_MS = 240_000;
 
-/** Starts `katz` with those arguments. */
+/** Starts `katz` with these arguments. */
 export function startKatz(args: readonly string[], options: RunOptions = {}): ChildProcess {
   const child = spawn(process.execPath, [mainPath, ...args], {
     env: { ...emptyEnvironment("/nonexistent"), ...options.env },
@@ -58,12 +58,12 @@ export function startKatz(args: readonly string[], options: RunOptions = {}): Ch
     stdio: [options.input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
     timeout: LONGEST_MS,
   });
-  // A command that takes no input may be over before it could have it.
+  // A command that takes no input may have ended before it could read any.
   child.stdin?.on("error", () => {}).end(options.input);
   return child;
 }
 
-/** Runs `katz` to its end. */
+/** Runs `katz` until it exits. */
 export async function katz(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
   const child = startKatz(args, options);
   let [stdout, stderr] = ["", ""];
@@ -79,12 +79,12 @@ export async function katz(args: readonly string[], options: RunOptions = {}): P
   return { code, signal, stdout, stderr };
 }
 
-/** The lines of a text that ends with a line break. */
+/** The lines of a text that ends with a newline. */
 export function linesOf(text: string): string[] {
   return text === "" ? [] : text.replace(/\n$/, "").split("\n");
 }
 
-/** The objects of `--json`, one a line. */
+/** The objects of `--json`, one per line. */
 export function recordsOf(text: string): Record<string, unknown>[] {
   return linesOf(text).map((line) => JSON.parse(line) as Record<string, unknown>);
 }

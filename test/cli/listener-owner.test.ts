@@ -1,4 +1,4 @@
-/** Which daemon a command uses if none is named: never another user's program. */
+/** The daemon that a command uses by default: never one of another user. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -31,7 +31,7 @@ import { emptyEnvironment } from "./katz.js";
 const NOBODY = 65534;
 const call = { signal: new AbortController().signal };
 const linuxOnly = { skip: process.platform !== "linux" && "not run: only Linux tells" };
-/** Another user's process can be started by root alone. */
+/** Only root can start a process of another user. */
 const rootOnly = {
   skip: (process.platform !== "linux" || process.getuid!() !== 0) && "not run: needs root",
 };
@@ -44,7 +44,7 @@ function usual(address: string): DaemonPlace {
   return { source: "the usual place", dial: DialConfig.parse(address), address, isTold: false };
 }
 
-/** Listens as another user; says on which port. */
+/** Listens as another user; returns the port. */
 async function squatter(what: string, uid = NOBODY): Promise<[ChildProcess, string]> {
   const script =
     `const server = require("node:net").createServer((s) => s.end("squatted"));` +
@@ -100,7 +100,7 @@ test("does not trust a port of another user's program", rootOnly, async () => {
       assert.ok(error.advice[0]!.includes(`--address ${place.address}`));
     }
     await assert.rejects(firstThatAnswers([place], call), NoDaemonError);
-    // Whoever says so gets what they asked for.
+    // A user who names an address gets that address.
     await firstThatAnswers([{ ...place, isTold: true }], call);
   }
 });
@@ -134,7 +134,7 @@ test("trusts a socket file only if its owner and its folders are trusted", rootO
 test("only commands that reveal nothing continue if the owner cannot be determined", async () => {
   await using daemon = await DevDaemon.start({ listen: "tcp:localhost:0" });
   const port = /\d+$/.exec(daemon.addresses[0]!)![0];
-  // A name is not looked up: another answer might come when it is dialled.
+  // Names are not resolved: the dial might get another answer.
   const place = usual(`tcp:localhost:${port}`);
   await assert.rejects(connect([place], call), (error: Error) => {
     assert.ok(error instanceof NoDaemonError);
@@ -218,7 +218,7 @@ test(
       [places[0]!.address, ...places.slice(-2).map(({ address }) => address)],
       [`unix:${run}/katzenpost/katz.sock`, "unix:@katzenpost", "tcp:127.0.0.1:64331"],
     );
-    // A relative path is none, as the specification of these variables says.
+    // A relative path is ignored, as the specification of these variables requires.
     const relative = await daemonPlaces({}, call.signal, { ...env, XDG_RUNTIME_DIR: "order" });
     assert.ok(relative.every(({ address }) => !address.includes("order")));
   },

@@ -1,4 +1,4 @@
-/** The picture of the network: well-formed whatever the nodes are called, and of any size. */
+/** The picture of the network: well-formed for any node names, and of any size. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";

@@ -12,7 +12,7 @@ import { assertShape } from "./shapes.js";
 const folder = temporaryFolder();
 const ORIGIN = "http://localhost:5173";
 
-/** What becomes of a page's handshake: 101 or the status of the refusal. */
+/** The result of a page's handshake: 101 or the status of the refusal. */
 function knock(address: string, token: string | null, origin: string): Promise<number> {
   const protocols = token === null ? [] : [wsTokenProtocol(token)];
   const socket = new WebSocket(address, protocols, { origin });

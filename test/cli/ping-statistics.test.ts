@@ -73,7 +73,8 @@ test("summarizes any number of times in bounded memory", () => {
   const all: number[] = [];
   let [seed, kept] = [1, 0];
   for (let i = 0; i < 50_000; i++) {
-    // Park and Miller's generator; one in 1000 is ten times as slow, and the range grows late.
+    // Park and Miller's generator. One in 1000 values is ten times as slow, so the range grows
+    // late.
     seed = (seed * 48_271) % 2_147_483_647;
     const ms = 20 + ((seed % 10_007) / 10_007) * (i > 30_000 ? 80 : 40) * (i % 1000 === 0 ? 10 : 1);
     times.add(ms);
@@ -99,8 +100,7 @@ test("summarizes any number of times in bounded memory", () => {
     all.length,
     "each is counted once",
   );
-  // As many as there are up to each end of a range, but for those within a 2048th of the whole of
-  // it.
+  // Checks the counts up to the end of each range, within a 2048th of the whole range.
   const near = (max - min) / 2048 + 0.001;
   let upTo = 0;
   for (const { toMs, count } of histogram) {

@@ -80,7 +80,7 @@ test("pipes that a shell passes are read", async () => {
   assert.equal(read, "piped\n");
 });
 
-/** How often a process has opened the pipe; it does so a second time to read it. */
+/** How often a process has opened the pipe; it opens it a second time to read it. */
 function timesOpened(pid: number): number {
   const links = readdirSync(`/proc/${pid}/fd`).map((fd) => {
     try {
@@ -104,7 +104,7 @@ test(
   "Ctrl-C ends a command that waits for input from a pipe",
   { skip: !existsSync("/proc/self/fd") && "not run: this system has no /proc" },
   async () => {
-    // Open to write too, here and in the command: there is a writer, who says nothing.
+    // Opened for writing too, here and in the command, so there is a writer, which stays silent.
     const fd = openSync(pipe, "r+");
     try {
       for (const args of silent) {

@@ -1,4 +1,4 @@
-/** `katz playground`: prints where the page is, serves it, and ends at Ctrl-C. */
+/** `katz playground`: prints the address of the page, serves it, and ends at Ctrl-C. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { spawn } from "node:child_process";

@@ -1,6 +1,6 @@
 /**
- * Digests are those of the files on disk, even if another process wrote to them; and only one
- * receiver runs.
+ * Digests are computed from the files on disk, even if another process wrote to them; and only one
+ * receiver runs at a time.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -39,7 +39,7 @@ test("damage by another process is found when the file is complete", async () =>
   const folder = await newPartial();
   const files = await IncomingFiles.open(folder, manifest, [false, false], 0);
   await files.append(first.subarray(0, 500));
-  // As another receiver does that begins at the beginning.
+  // Simulates another receiver that starts from the beginning.
   writeFileSync(folder.pathOf(0), "");
   await assert.rejects(files.append(first.subarray(500)), /its SHA-256 digest is different/);
   await files.close();
@@ -101,7 +101,7 @@ test("a second receiver of one ticket into one folder is refused and changes not
   assert.deepEqual(contentsOf(into), ["file.bin"]);
   assert.equal(digestOf(join(into, "file.bin")), digestOf(file));
   assert.equal(statSync(into).isDirectory(), true);
-  // Elsewhere it may be fetched at the same time.
+  // Another folder can receive at the same time.
   const elsewhere = join(into, "other");
   mkdirSync(elsewhere);
   assert.equal((await network.katz(["receive", ticket, "--into", elsewhere])).code, 0);

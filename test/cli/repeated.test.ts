@@ -1,4 +1,4 @@
-/** Messages repeat wrong input, but never a secret, and never much of it. */
+/** Messages repeat wrong input, but never a secret, and never a long part. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { toBase64, toHex } from "katzenpost-thinclient";
@@ -15,7 +15,7 @@ const secrets = {
   "a ticket among other words": `ticket: "${encodeTicket(readCap)}".`,
 };
 
-/** Every message of the parser that repeats what came, and how it begins. */
+/** Every message of the parser that repeats its input, and how it begins. */
 const mistakes: readonly (readonly [(given: string) => readonly string[], RegExp])[] = [
   [(given) => [given], /^katz: there is no command /],
   [(given) => ["help", given], /^katz: there is no command /],
@@ -28,7 +28,7 @@ const mistakes: readonly (readonly [(given: string) => readonly string[], RegExp
   [(given) => ["ping", `--json=${given}`], /^katz: --json must be true or false, got /],
 ];
 
-/** Whether 9 characters of `secret` in a row are in `text`. */
+/** Whether `text` contains 9 consecutive characters of `secret`. */
 function repeats(text: string, secret: string): boolean {
   for (let i = 0; i + 9 <= secret.length; i++) {
     if (text.includes(secret.slice(i, i + 9))) return true;

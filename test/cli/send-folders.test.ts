@@ -1,4 +1,4 @@
-/** `katz send` of folders, of standard input and of messages; names on systems of every kind. */
+/** `katz send` with folders, standard input and messages; file names for systems of every kind. */
 import assert from "node:assert/strict";
 import {
   existsSync,
@@ -35,7 +35,7 @@ test("a folder arrives unchanged, without hidden files", async () => {
   const sent = await network.katz(["send", `${folder}/`]);
   assert.equal(sent.code, 0, sent.stderr);
   assert.match(sent.stderr, /left out: 1 hidden file or folder/);
-  // The folder to receive into need not be there.
+  // The target folder need not exist.
   const into = join(network.newFolder(), "x", "y");
   const got = await network.katz(["receive", "-", "--into", into], { input: sent.stdout });
   assert.equal(got.code, 0, got.stderr);
@@ -156,7 +156,7 @@ test("refuses device names as Windows documents them, and names that macOS canno
   for (const name of ["console", "com10", "nulls.txt", "lpt", "acon", "com⁴"]) {
     assert.equal(problemOfName(name), null, name);
   }
-  // 85 letters of 3 bytes each, of which each is 4 when it is taken apart.
+  // 85 letters of 3 bytes each; decomposed, each takes 4.
   assert.equal(problemOfName("ΐ".repeat(85)), null);
   assert.equal(problemOfName("ΐ".repeat(86)), "it is too long");
   for (const path of [

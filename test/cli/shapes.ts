@@ -1,4 +1,4 @@
-/** The fields of the objects of `--json`: exactly these, with their types. */
+/** The fields of the objects of `--json`: exactly these, with these types. */
 import assert from "node:assert/strict";
 
 type Check = (value: unknown) => boolean;
@@ -204,7 +204,7 @@ export const shapes: Readonly<Record<string, Readonly<Record<string, Check>>>> =
   "summary of conform": { passed: count, failed: count, differed: count },
 };
 
-/** Fails unless `record` has that shape: every field, of its type, and no other. */
+/** Fails unless `record` has exactly the fields of its shape, with the right types. */
 export function assertShape(record: Readonly<Record<string, unknown>>, name: string): void {
   const shape = shapes[name];
   assert.ok(shape, `there is no shape ${name}`);

@@ -36,7 +36,7 @@ async function newStream(): Promise<{
   return { folder, run };
 }
 
-/** Runs `katz` under a shell, for its limits. */
+/** Runs `katz` under a shell, which sets limits. */
 async function shell(
   script: string,
   args: readonly string[],
@@ -44,7 +44,7 @@ async function shell(
 ): Promise<Omit<Ended, "signal">> {
   const child = spawn("bash", ["-c", script, process.execPath, mainPath, ...args], {
     cwd,
-    // Where coverage is measured, its file would be too large for the limits as well.
+    // With coverage, its file would also exceed the limits.
     env: { ...process.env, ...network.env, NODE_V8_COVERAGE: "" },
     stdio: ["ignore", "ignore", "pipe"],
   });
@@ -330,7 +330,7 @@ test("a file that is not a capability is refused without showing its contents", 
     assert.match(stderr, message);
     assert.ok(!stderr.includes(capability!.slice(5, 35)), stderr);
   }
-  // Advice to take rights from others is not for files that are not capabilities.
+  // A file that is not a capability gets no advice about its permissions.
   writeFileSync(join(folder, "package.json"), '{ "name": "x" }\n', { mode: 0o644 });
   const other = await run(["read", "package.json", "--now"]);
   assert.equal(other.stderr, "katz: package.json is not a capability: invalid TOML at line 1\n");

@@ -1,4 +1,4 @@
-/** What `katz` only does on a terminal; needs Python's pty module. */
+/** The behaviour of `katz` on a terminal; needs Python's pty module. */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -63,7 +63,7 @@ async function onTerminal(
   return { code, text };
 }
 
-// Made from text: the linter holds control characters in a pattern for a mistake.
+// Built from text, because the linter rejects control characters in a pattern.
 const colour = new RegExp(String.raw`\x1b\[\d+m`);
 const colours = new RegExp(colour, "g");
 
@@ -122,7 +122,7 @@ test("errors and advice wrap between words", { skip }, async () => {
   const piped = await katz(args);
   assert.equal(piped.stderr.split("\n").length, 2, "one line in a pipe");
   assert.equal(lines.map((line) => line.trim()).join(" "), piped.stderr.trimEnd());
-  // Only the first begins as a message does.
+  // Only the first line begins like a message.
   for (const line of lines.slice(1)) assert.match(line, /^ {2}\S/);
 });
 
@@ -146,7 +146,7 @@ test("copying a file shows the number of boxes and the time", { skip }, async ()
   assert.equal(code, 0, text);
   const writing = [...text.matchAll(/writing [█░]+ (\d+) of (\d+) boxes {2}\d+:\d\d/g)];
   assert.ok(writing.length > 1, text);
-  // The total is the same from the first box on, and reached.
+  // The total is the same from the first box to the last, which reaches it.
   assert.equal(new Set(writing.map(([, , total]) => total)).size, 1, text);
   assert.equal(writing.at(-1)![1], writing.at(-1)![2]);
   assert.match(text, /a courier is copying \d+ boxes …  \d+:\d\d/);

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { Terminal } from "../../src/cli/terminal.js";
 import { table, wrap } from "../../src/cli/text.js";
 
-// Two cells a character on a terminal; the last is one picture of five characters.
+// Each character takes two cells on a terminal; the last one is composed of five.
 const wide = ["日本語", "한국", "😀", "👨‍👩‍👧"] as const;
 
 describe("characters that take two cells", () => {

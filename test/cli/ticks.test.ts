@@ -1,7 +1,7 @@
 /**
  * How many ticks of the send schedule carry the work of `katz send`, `receive` and `copy`, at the
- * usual network's rates: a packet a second, with mixing. On a virtual clock, so the commands run in
- * this process, with a client on that clock.
+ * usual network's rates: one packet per second, with mixing. The clock is virtual, so the commands
+ * run in this process, with a client on that clock.
  */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
@@ -28,14 +28,14 @@ const folder = temporaryFolder();
 const flags = { json: false, quiet: true };
 let both: TwoClients;
 before(async () => {
-  // A sender notes there how far it is.
+  // The file in which a sender records its progress.
   process.env["XDG_STATE_HOME"] = join(folder, "state");
-  // LambdaL's ticks carry decoys only, whatever there is to do.
+  // Ticks of LambdaL always carry decoys, even if there is work.
   both = await TwoClients.start({ clock, seed: "katz ticks", mixing: "realistic", lambdaL: 0 });
 });
 after(() => both[Symbol.asyncDispose]());
 
-/** Prints nothing, and keeps the results. */
+/** Prints nothing, and stores the results. */
 class SilentOutput extends Output {
   readonly results: string[] = [];
   override line(text = ""): void {
@@ -48,7 +48,7 @@ class SilentOutput extends Output {
     this.#onStatus(text);
   }
   #onStatus: (text: string) => void = () => {};
-  /** Resolves when the live line says that. */
+  /** Resolves when the progress line contains the text. */
   said(what: RegExp): Promise<void> {
     return new Promise((resolve) => {
       this.#onStatus = (text) => void (what.test(text) && resolve());

@@ -1,4 +1,4 @@
-/** A daemon that returns with an empty network: lost boxes do not count as sent. */
+/** A daemon that restarts with an empty network: lost boxes do not count as sent. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
@@ -24,7 +24,7 @@ async function startDaemon(): Promise<KatzProcess> {
   return daemon;
 }
 
-/** How many boxes the one sender under way has noted. */
+/** The number of boxes that the only running sender has recorded. */
 function boxesNoted(): number {
   try {
     const [name] = readdirSync(states).filter((one) => one.endsWith(".json"));
@@ -65,7 +65,7 @@ test("send starts over for the same ticket when the daemon was restarted", async
   assert.match(sender.stderr, /the boxes sent before are gone: sending them again/);
   await receives(ticket, file);
 
-  // The same between two runs of the command.
+  // The same happens between two runs of the command.
   writeFileSync(file, randomBytes(800_000));
   const first = new KatzProcess(["send", file], env);
   const second = await first.firstLine();

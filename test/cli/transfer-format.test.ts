@@ -152,7 +152,7 @@ test("refuses names that could do harm on some system, and accepts others", () =
   for (const name of hostileNames) {
     const head = encodeHead({ chunk: 1, files: [{ name, size: 0, sha256 }] });
     assert.throws(() => decodeHead(head), /refused/, JSON.stringify(name));
-    // A name of the receiver's own replaces it.
+    // A name that the receiver chooses replaces it.
     assert.equal(decodeHead(head, "mine").files[0]!.name, "mine");
   }
   for (const name of harmlessNames) assert.equal(problemOfName(name), null, name);
@@ -374,10 +374,10 @@ test("the progress line shows share, rate and remaining time in less than 80 cha
   assert.match(line, /^receiving a-very-long-nam… █{5}░{15} {2}25% {2}500 kB\/s {2}0:06 left$/);
   assert.ok(line.length < 80);
   assert.match(new Progress(output, "sending", 0, 0).text(0, "empty"), /█{20} 100%$/);
-  // Nothing comes for a while: the rate falls, and the time that is left grows.
+  // When nothing arrives for a while, the rate falls, and the remaining time grows.
   now = 8000;
   assert.match(progress.text(1_000_000, "x"), /25% {2}125 kB\/s {2}0:24 left$/);
-  // The first moments tell nothing.
+  // The first moments are too short for an estimate.
   now = 9000;
   const young = new Progress(output, "sending", 0, 4_000_000, () => now);
   now = 10_000;

@@ -1,4 +1,4 @@
-/** `kill -9` of sender and receiver at ten points, and continuing from there. */
+/** `kill -9` of sender and receiver at ten points, and resuming afterwards. */
 import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -16,25 +16,25 @@ after(() => network[Symbol.asyncDispose]());
 const FILE_BYTES = 200_000;
 const timeout = 300_000;
 
-/** How many bytes have come into a folder's partial file. */
+/** The number of bytes that have arrived in a folder's partial file. */
 function bytesIn(into: string): number {
   for (const name of readdirSync(into)) {
     if (!name.endsWith(".partial")) continue;
     try {
       return statSync(join(into, name, "file-0")).size;
     } catch {
-      // Not there yet, or not any more.
+      // The file does not exist yet, or no longer.
     }
   }
   return 0;
 }
 
-/** If a process has ended, by itself or by a signal: a killed process has no exit code. */
+/** Whether a process has ended, by itself or by a signal: a killed process has no exit code. */
 function isOver(child: ChildProcess): boolean {
   return child.exitCode !== null || child.signalCode !== null;
 }
 
-/** Kills a process at once; says whether it was still there. */
+/** Kills a process at once; returns whether it was still running. */
 async function kill(child: ChildProcess): Promise<boolean> {
   if (isOver(child)) return false;
   const ended = once(child, "close");
@@ -43,13 +43,13 @@ async function kill(child: ChildProcess): Promise<boolean> {
   return child.signalCode === "SIGKILL";
 }
 
-/** Kills a receiver when that many bytes have come. */
+/** Kills a receiver when `bytes` bytes have arrived. */
 async function killAt(child: ChildProcess, into: string, bytes: number): Promise<boolean> {
   while (!isOver(child) && bytesIn(into) < bytes) await sleep(2);
   return kill(child);
 }
 
-/** The first line that a process prints; the process goes on. */
+/** The first line that a process prints; the process continues. */
 async function firstLine(child: ChildProcess): Promise<string> {
   let text = "";
   child.stdout!.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
@@ -66,7 +66,7 @@ function check(file: string, into: string): void {
   assert.deepEqual(contentsOf(network.states), []);
 }
 
-/** Has a sender killed some time after its ticket came, while a receiver waits. */
+/** Kills a sender some time after it printed its ticket, while a receiver waits. */
 async function killSender(share: number): Promise<boolean> {
   const file = network.newFile(FILE_BYTES);
   const into = network.newFolder();
@@ -85,7 +85,7 @@ async function killSender(share: number): Promise<boolean> {
   return killed;
 }
 
-/** Has a receiver killed when a part of the file has come, while a sender goes on. */
+/** Kills a receiver after part of the file has arrived, while a sender continues. */
 async function killReceiver(share: number): Promise<boolean> {
   const file = network.newFile(FILE_BYTES);
   const into = network.newFolder();
@@ -109,7 +109,7 @@ test(
   async (t) => {
     let killed = 0;
     for (let point = 0; point < 10; point++) {
-      // The first points lie before the first byte.
+      // The first points come before the first byte.
       const share = point < 2 ? 0 : Math.random() * 0.8;
       const side = point % 2 === 0 ? "sender" : "receiver";
       t.diagnostic(`${side} at ${share}`);

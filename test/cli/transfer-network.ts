@@ -1,4 +1,6 @@
-/** What the tests of files and boxes share: one `katz daemon`, folders, and hand-made streams. */
+/**
+ * Shared parts of the tests of files and boxes: one `katz daemon`, folders, and handmade streams.
+ */
 import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,22 +10,22 @@ import { encodeTicket } from "../../src/cli/transfer/ticket.js";
 import { KatzProcess } from "../e2e/katz-process.js";
 import { type Ended, katz, temporaryFolder } from "./katz.js";
 
-/** A daemon in a process of its own, and places for senders and receivers. */
+/** A daemon in its own process, and folders for senders and receivers. */
 export class TransferNetwork implements AsyncDisposable {
   readonly folder = temporaryFolder();
   readonly socket = join(this.folder, "katz.sock");
-  /** For every `katz`: where the daemon is, and a folder for states. */
+  /** The environment of every `katz`: the daemon's address, and a folder for states. */
   readonly env = {
     HOME: this.folder,
     XDG_STATE_HOME: join(this.folder, "state"),
     KATZENPOST_THINCLIENT: `unix:${this.socket}`,
   };
-  /** Where senders keep what they need to go on. */
+  /** The folder in which senders keep the data they need to resume. */
   readonly states = join(this.folder, "state", "katzenpost", "send");
   readonly #daemon = new KatzProcess(["daemon", "--listen", `unix:${this.socket}`]);
   #folders = 0;
 
-  /** Resolves when clients may come. */
+  /** Resolves when clients may connect. */
   async ready(): Promise<void> {
     await this.#daemon.firstLine();
   }
@@ -35,14 +37,14 @@ export class TransferNetwork implements AsyncDisposable {
     return path;
   }
 
-  /** A file of random bytes; gives its path. */
+  /** Creates a file of random bytes; returns its path. */
   newFile(length: number, name = "file.bin"): string {
     const path = join(this.newFolder(), name);
     writeFileSync(path, randomBytes(length));
     return path;
   }
 
-  /** Runs `katz` to its end. */
+  /** Runs `katz` until it exits. */
   katz(
     args: readonly string[],
     {
@@ -53,7 +55,7 @@ export class TransferNetwork implements AsyncDisposable {
     return katz(args, { env: { ...this.env, ...env }, ...options });
   }
 
-  /** Writes boxes into a new stream, null for one that is deleted; gives the ticket for it. */
+  /** Writes boxes into a new stream, with null for a deleted one; returns its ticket. */
   async publish(...boxes: readonly (Uint8Array | null)[]): Promise<string> {
     const config = { dial: { unix: { address: this.socket } } };
     await using client = await ThinClient.connect(config);

@@ -17,10 +17,10 @@ after(() => network[Symbol.asyncDispose]());
 
 const megabytes = Number(process.env["KATZ_SOAK_MB"] ?? 20);
 const MOST_MB = 150;
-/** How much the second half may take beyond the first. */
+/** How much memory the second half may take beyond the first. */
 const GROWTH_MB = 25;
 
-/** Resident memory of a process in MB; null once it is gone. */
+/** Resident memory of a process in MB; null after it has ended. */
 function residentMb(pid: number): number | null {
   try {
     const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
@@ -36,7 +36,7 @@ interface Measured {
   readonly samples: readonly number[];
 }
 
-/** Runs `katz` to its end and measures its memory ten times a second. */
+/** Runs `katz` until it exits and measures its memory ten times a second. */
 async function measured(args: readonly string[], input?: string): Promise<Measured> {
   const start = performance.now();
   const child = spawn(process.execPath, [mainPath, ...args], {

@@ -31,7 +31,7 @@ const sha256 = (bytes: Uint8Array | string): Uint8Array =>
   new Uint8Array(createHash("sha256").update(bytes).digest());
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-/** A transfer of one small file, made by hand. */
+/** A transfer of one small file, built by hand. */
 function publishFile(name: string, text: string, digest = sha256(text)): Promise<string> {
   const files = [{ name, size: text.length, sha256: digest }];
   return network.publish(encodeHead({ chunk: 1000, files }), bytesOf(text));
@@ -113,7 +113,7 @@ test("a full disk is reported with the path, and nothing is lost", async () => {
   // A limit stands for the full disk: 16 blocks of 1024 bytes.
   const script = 'ulimit -f 16; exec "$0" "$@"';
   const args = ["-c", script, process.execPath, mainPath, "receive", "-", "--into", into];
-  // Where coverage is measured, its file would be too large as well.
+  // With coverage, its file would also exceed the limit.
   const env = { ...process.env, ...network.env, NODE_V8_COVERAGE: "" };
   const child = spawn("bash", args, { env });
   child.stdin.end(sent.stdout);
@@ -405,7 +405,7 @@ test("a terminal asks for the ticket without showing it, and shows progress", as
   assert.match(shown.screen, /sending file\.bin [█░]{20} +\d+%/);
   const ticket = linesOf(shown.screen).flatMap((line) => /katz1[\w-]{188}/.exec(line) ?? [])[0]!;
   const into = network.newFolder();
-  // The shell types for us: a terminal's input is what its other end writes.
+  // The shell types for us: the other end of a terminal writes its input.
   const script =
     "import os,pty,sys,time\npid,fd=pty.fork()\n" +
     "if pid==0: os.execvp(sys.argv[1],sys.argv[1:])\n" +
@@ -417,7 +417,7 @@ test("a terminal asks for the ticket without showing it, and shows progress", as
     "sys.stdout.buffer.write(out)\nsys.exit(os.waitstatus_to_exitcode(os.waitpid(pid,0)[1]))\n";
   const asked = await new Promise<{ screen: string; code: number }>((resolve) => {
     const command = ["-c", script, process.execPath, mainPath, "receive", "--into", into];
-    // Slow after the question, so that the answer comes before anything else is done.
+    // Waits after the question, so that the answer comes before anything else happens.
     const slow =
       "const {stderr}=process,write=stderr.write;stderr.write=function(t,...a){" +
       "const r=write.call(this,t,...a);if(String(t).includes('Ticket'))" +

@@ -1,4 +1,4 @@
-/** Help, mistakes on the command line, missing daemons, and readers that exit. */
+/** Help, command-line mistakes, missing daemons, and readers that exit. */
 import assert from "node:assert/strict";
 import { type StdioOptions, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -28,7 +28,7 @@ const commands = [
   "completion",
 ];
 
-/** What a person must never see for a mistake of theirs. */
+/** Text that a user must never see after a mistake. */
 const stackTrace = /^ +at |node:internal|\.js:\d+/m;
 
 test("help lists every command once, and fits 80 columns", async () => {

@@ -54,7 +54,7 @@ for (const { name, toml, error, parsed } of cases.filter((one) => one.error === 
   });
 }
 
-/** The line that a refusal names, by the text that stands in it; null where nothing has a line. */
+/** The line that a refusal names, identified by its text; null if there is no such line. */
 const lines: Readonly<Record<string, RegExp | null>> = {
   "geometry too small for Pigeonhole": /^\[SphinxGeometry\]/,
   "no UpstreamProxy table": null,
@@ -91,7 +91,7 @@ for (const { name, toml } of cases.filter((one) => one.error !== null)) {
       )!;
       if (wanted === null) assert.equal(line, undefined, error.message);
       else assert.match(toml.split("\n")[Number(line) - 1]!, wanted, error.message);
-      // A key of the file never gets into a message.
+      // No key from the file may appear in a message.
       assert.ok(!/[A-Za-z0-9+/]{40}/.test(error.message));
       assert.ok(error.message.length < 500);
       return true;

@@ -60,7 +60,7 @@ test("our daemon passes the voucher cases", async () => {
   assert.deepEqual([report.passed, report.failed, report.differed], [2, 0, 0]);
 });
 
-/** A wrong daemon, the areas that are run on it, and the cases that must fail. */
+/** A wrong daemon, the areas that are tested on it, and the cases that must fail. */
 interface Defect {
   /** Whether it leaves requests unanswered; the test waits less long for each then. */
   readonly isSilent?: true;
@@ -242,17 +242,17 @@ test("known differences of the reference daemon are allowed and reported", async
     return {
       toClient(response) {
         told++;
-        // Recorded: it hangs up on capabilities and indices of a wrong length.
+        // Recorded: the reference hangs up on capabilities and indices of a wrong length.
         const kinds = ["nextMessageBoxIndexReply", "encryptReadReply", "encryptWriteReply"];
         if (wrongLength && kinds.includes(response.kind)) return "hang up";
-        // Recorded: `get_pki_document_reply` with code 10 has null for a payload.
+        // Recorded: `get_pki_document_reply` with code 10 has a null payload.
         if (response.kind === "getPkiDocumentReply" && response.errorCode === 10) {
           return [{ ...response, payload: null }];
         }
         if (response.kind === "startResendingEncryptedMessageReply") {
           // Recorded: a start with a garbage descriptor is never answered.
           if (response.errorCode === 22) return [];
-          // Recorded: the answer that came while the client was away is lost.
+          // Recorded: an answer that arrived while the client was away is lost.
           if (lost) return [];
         }
         // spec/thin-protocol §3.1: a broadcast may come before the token's answer.

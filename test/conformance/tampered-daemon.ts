@@ -1,19 +1,19 @@
-/** A daemon that is wrong on purpose: messages of a correct one, changed on their way. */
+/** A daemon that is wrong on purpose: messages of a correct one are changed in transit. */
 import { memoryPair } from "../../src/transport/memory.js";
 import type { Transport } from "../../src/transport/transport.js";
 import { FrameDecoder, encodeFrame } from "../../src/wire/framing.js";
 import { type DaemonRequest, decodeRequest } from "../../src/wire/requests.js";
 import { type DaemonResponse, decodeResponse, encodeResponse } from "../../src/wire/responses.js";
 
-/** What is done to the messages of one connection. */
+/** The changes to the messages of one connection. */
 export interface Tampering {
-  /** What the client is told in place of a response: any number of them, or its end. */
+  /** The responses that the client receives in place of one: any number of them, or a hang-up. */
   toClient?(response: DaemonResponse): readonly DaemonResponse[] | "hang up";
-  /** What becomes of a request: passed on, swallowed, answered with a hang-up. */
+  /** What happens to a request: it is passed on, swallowed, or answered with a hang-up. */
   toDaemon?(request: DaemonRequest | null): "pass" | "swallow" | "hang up";
 }
 
-/** Dials the daemon of `dial` through a tampering made anew for each connection. */
+/** Dials the daemon of `dial` through a tampering that is created anew for each connection. */
 export function tampered(
   dial: () => Promise<Transport>,
   make: () => Tampering,

@@ -12,7 +12,7 @@ import { ThinClient } from "../../src/index.js";
 import { DevDaemon } from "../../src/testing/index.js";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
-/** Connections are made in memory; the address is for messages only. */
+/** Connections are made in memory; the address only appears in messages. */
 const unused = { dial: { unix: { address: "@feed" } } };
 const version = "0.0.0";
 const verify = async () => [];
@@ -67,7 +67,7 @@ describe("the console's feed", () => {
     assert.equal(feed.state().load, null);
     await doing({ do: "restart" });
     assert.equal(feed.state().faults?.daemonRuns, true);
-    // An invalid wish changes nothing, and its reason is in the log.
+    // An invalid action changes nothing, and the log has the reason.
     await doing({ do: "loss", value: 7 });
     assert.equal(faults.loss, 0);
     await doing({ do: "replicaFail", replica: "nobody", code: 5 });
@@ -127,6 +127,49 @@ describe("the console's feed", () => {
     assert.equal(boxes()[0]!.state, "deleted");
     assert.ok(!JSON.stringify(feed.state()).includes("writeCap"));
     assert.equal(feed.state().clock.now, clock.now());
+    feed.close();
+    await daemon.close();
+  });
+
+  test("says since when a box is stored, and until when replicas keep it at least", async () => {
+    const { clock, daemon, feed, doing } = await embedded();
+    const box = (): ConsoleState["boxes"][number] => feed.state().boxes[0]!;
+    const before = clock.now();
+    const writing = feed.perform({ do: "write" });
+    await Promise.resolve();
+    assert.deepEqual([box()?.storedAt ?? null, box()?.keptUntil ?? null], [null, null]);
+    await clock.runUntil(writing);
+    const stored = box().storedAt!;
+    assert.ok(stored >= before && stored <= clock.now());
+    // This week's boxes are kept through the next one; weeks begin on Thursdays.
+    assert.equal(new Date(before).getUTCDay(), 4);
+    assert.equal(box().keptUntil, Date.UTC(2026, 0, 15));
+    await doing({ do: "read" });
+    assert.equal(box().storedAt, stored);
+    // When an epoch is skipped, weeks end earlier by this clock.
+    await clock.runUntil(daemon.network.advanceEpoch());
+    assert.equal(box().keptUntil, Date.UTC(2026, 0, 15) - 20 * 60_000);
+    feed.close();
+    await daemon.close();
+  });
+
+  test("shows the test code of everything that ending all faults does", async () => {
+    const { daemon, feed, doing } = await embedded();
+    await doing({ do: "loss", value: 0.5 });
+    const told = new Promise<string>((resolve) => {
+      feed.open(({ events }) => {
+        for (const event of events) {
+          if (event.event === "did" && event.text === "clearFaults") resolve(event.code!);
+        }
+      });
+    });
+    await doing({ do: "clearFaults" });
+    const code = await told;
+    for (const call of ["setOnline(true)", "setLoss(0)", "setExtraDelay(0)"]) {
+      assert.ok(code.includes(call), code);
+    }
+    assert.ok(code.includes("withholdDocuments(false)") && code.includes("faults.clear()"), code);
+    assert.equal(daemon.network.faults.loss, 0);
     feed.close();
     await daemon.close();
   });

@@ -1,4 +1,4 @@
-/** `katz console --open`: the browser gets the secret from a file, not from its arguments. */
+/** `katz console --open`: the browser reads the secret from a file, not from its arguments. */
 import assert from "node:assert/strict";
 import {
   chmodSync,

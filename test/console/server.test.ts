@@ -1,6 +1,6 @@
 /**
- * Who gets anything from `katz console`: only its own page with the token. The real command in a
- * separate process, with requests from sockets that send anything.
+ * Who can access `katz console`: only its own page with the token. The real command runs in a
+ * separate process, and raw sockets send arbitrary requests.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -38,7 +38,7 @@ before(async () => {
 });
 after(() => katz[Symbol.asyncDispose]());
 
-/** What the server answers, with its text. */
+/** The server's answer, with its text. */
 function fetched(
   path: string,
   headers: Record<string, string> = {},
@@ -182,10 +182,10 @@ describe("katz console", { timeout: 240_000 }, () => {
     await until(() => box() !== undefined);
     const seen = messages.flatMap(({ message }) => message.events);
     assert.ok(seen.some((event) => event.event === "queued" && event.operation === "write"));
-    // At most ten a second, whatever happens meanwhile.
+    // At most ten messages a second, however many events there are.
     const most = Math.ceil((performance.now() - begun) / 100) + 1;
     assert.ok(messages.length <= most, `${messages.length} messages, at most ${most}`);
-    // One of two pages that says what nobody understands is hung up on; the other stays.
+    // Of two pages, one sends nonsense and is disconnected; the other stays connected.
     const other = await dialled({ origin });
     assert.ok("socket" in other);
     const closed = new Promise<number>((resolve) => other.socket.once("close", resolve));

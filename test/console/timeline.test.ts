@@ -1,4 +1,4 @@
-/** Rows of the timeline, from events of real calls and of doubles. */
+/** Rows of the timeline, from events of real calls and of test doubles. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ConsoleEvent } from "../../src/console/protocol.js";
@@ -6,7 +6,7 @@ import { Timeline } from "../../src/console/timeline.js";
 import { ThinClient } from "../../src/index.js";
 import { DevDaemon } from "../../src/testing/index.js";
 
-/** Connections are made in memory; the address is for messages only. */
+/** Connections are made in memory; the address only appears in messages. */
 const unused = { dial: { unix: { address: "@timeline" } } };
 
 describe("the timeline", () => {

@@ -10,7 +10,7 @@ import type { NikeScheme } from "../../src/crypto/nike/scheme.js";
 import { x25519Nike } from "../../src/crypto/nike/x25519.js";
 import { shake256Random } from "../../src/bacap/seeded-random.js";
 
-/** X25519 whose answers come later, as those of a worker do. */
+/** X25519 with asynchronous answers, as from a worker. */
 const lateX25519: NikeScheme = {
   ...x25519Nike,
   name: "late",

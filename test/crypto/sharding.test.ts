@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { type RandomSource, randomBytes } from "../../src/bytes/bytes.js";
 import { chooseIntermediates, onlineShards, uniformBelow } from "../../src/crypto/sharding.js";
 
-/** Gives these 64-bit values, one a call. */
+/** Returns these 64-bit values, one per call. */
 function values(...list: bigint[]): RandomSource {
   return (length) => {
     assert.equal(length, 8);

@@ -68,7 +68,7 @@ test("points are decoded and multiplied as by the oracle, and off-curve points r
       continue;
     }
     onCurve++;
-    // Random points are not in the group that the base point makes: torsion must not matter.
+    // Random points are not in the group of the base point: torsion must not matter.
     const scalar = 0x1234_5678_9abc_def0n + BigInt(i);
     assert.equal(
       toHex(encodeMultiple(decodePoint(bytes), scalar)),

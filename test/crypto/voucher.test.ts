@@ -23,7 +23,7 @@ import {
   encodeVoucherPayload,
 } from "../../src/crypto/voucher/voucher-messages.js";
 
-// The scheme is a parameter; the fast one shows all that does not depend on it.
+// The scheme is a parameter, so the fast one shows everything that does not depend on it.
 const scheme = x25519Nike;
 const { writeCap: messageWriteCap, readCap: messageReadCap } = generateKeypair();
 const minted = await mintVoucher({ scheme, messageWriteCap, displayName: "Zoë" });

@@ -1,4 +1,4 @@
-/** Everything that the package exports is documented. */
+/** Every export of the package is documented. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type ts from "typescript";
@@ -7,7 +7,7 @@ import { type PublicMember, publicMembers } from "./public-members.js";
 
 const api = new PublicApi();
 
-/** Each constant of a code is documented where it stands in its table. */
+/** Each constant of a code is documented at its place in the table. */
 function rowOf(name: string): ts.Symbol | undefined {
   const tables = ["ThinClientErrorCode", "ReplicaErrorCode"];
   const rows = tables.map((table) => {
@@ -46,7 +46,7 @@ test("every public method is documented, with a text or with its errors", () => 
 test("every public field is documented, including those of inline records", () => {
   const fields = members.filter(({ isMethod }) => !isMethod);
   assert.ok(fields.length > 900, String(fields.length));
-  // One of each kind, so that a walk which stops somewhere is found.
+  // One of each kind, so that a traversal that stops too early is detected.
   const kinds = {
     "of an interface": "MessageSentEvent.sentAt",
     "of a class": "PkiDocument.epoch",
@@ -64,7 +64,7 @@ test("every public field is documented, including those of inline records", () =
   assert.deepEqual(placesOf(fields.filter(({ words }) => words === "")).sort(), []);
 });
 
-/** The words of a text or a name in camelCase, but for those that say nothing. */
+/** The words of a text or a name in camelCase, without filler words. */
 function wordsOf(text: string): string[] {
   const spaced = text.replace(/([a-z\d])([A-Z])/g, "$1 $2").toLowerCase();
   const empty = new Set(["a", "an", "the", "its", "of", "is", "this", "whether", "it"]);

@@ -1,4 +1,4 @@
-/** The pages are up to date where they are generated, and their examples run. */
+/** Generated pages are up to date, and their examples run. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -12,7 +12,7 @@ function run(...args: readonly string[]): { status: number | null; output: strin
   const result = spawnSync(process.execPath, args, {
     cwd: root,
     encoding: "utf8",
-    // A test runner inside a test runner reports to the outer one unless told otherwise.
+    // By default a test runner inside a test runner reports to the outer one.
     env: { ...process.env, NODE_TEST_CONTEXT: undefined },
   });
   return { status: result.status, output: result.stdout + result.stderr };

@@ -1,5 +1,5 @@
 /**
- * One error for every code, as a reply or a step would make it. The compiler requires every code.
+ * One error for every code, as a reply or a step would cause it. The compiler requires every code.
  */
 import type { MessageBoxIndex } from "../../src/bytes/opaque.js";
 import * as channels from "../../src/errors/channel-errors.js";

@@ -15,7 +15,7 @@ import { servePage } from "../../examples/browser/serve.js";
 const folder = fileURLToPath(new URL("../../examples/", import.meta.url));
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const examples = readdirSync(folder).filter((name) => /^[^.]+\.js$/.test(name));
-/** What each says when it is done: who runs one sees what it has shown. */
+/** The last line of each example, which shows the reader what happened. */
 const lastLines: Record<string, RegExp> = {
   "boxes.js": /^nothing there yet$/,
   "cancel.js": /^nothing is left at the daemon$/,
@@ -32,7 +32,7 @@ const lastLines: Record<string, RegExp> = {
   "errors.js": /^every error was told from the others/,
   "exchange.js": /^Bob heard: hello Bob; nobody sees that we talk; bye$/,
   "file-drop.js": /^50,000 bytes were dropped and picked up/,
-  // Which network there is to join no test can know: tests of `JoinedDaemon` do that.
+  // No test knows which network there is to join; tests of `JoinedDaemon` cover that.
   "join.js": /^usage: node join\.mjs CLIENT\.TOML$/,
   "messages.js": /^(one|two|three) -> \1$/,
   "observing.js": /^measured: blockingSendMessage: ok, .*; \d+ log lines$/,
@@ -47,9 +47,9 @@ const lastLines: Record<string, RegExp> = {
   "vouchers.js": /^welcome; we are Ben, Cleo and Dan$/,
   "waiting.js": /^the user has left$/,
 };
-/** Pages that show all that an example prints. */
+/** Pages that show the complete output of an example. */
 const transcripts: Record<string, string> = { "chat-of-three.js": "docs/guide/channels.md" };
-/** An example that hangs is killed, and says so. */
+/** An example that hangs is killed and reported. */
 const LONGEST_MS = 240_000;
 
 function run(name: string, ...args: string[]): Promise<{ ended: number | string; output: string }> {
@@ -91,7 +91,7 @@ describe("the examples", { concurrency: 3, timeout: 540_000 }, () => {
     const { authorities, geometry } = daemon.network;
     await writeClientConfigFile(path, {
       geometry: geometry.toWire(),
-      // Nobody dials it here; it has keys of the right kind.
+      // This address is never dialled; its keys are of the right kind.
       gateway: { ...authorities[0]!, name: "gateway", addresses: ["tcp://127.0.0.1:1"] },
       authorities,
       listen: "127.0.0.1:64331",

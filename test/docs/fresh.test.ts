@@ -1,4 +1,4 @@
-/** The pages are consistent: their code is cut from examples, and their links lead somewhere. */
+/** The pages are consistent: their code is cut from examples, and their links have targets. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -20,7 +20,7 @@ function run(...args: readonly string[]): { status: number | null; output: strin
   return { status: result.status, output: result.stdout + result.stderr };
 }
 
-/** The name that a heading has in links, as forges make it. */
+/** The anchor of a heading in links, as code hosts derive it. */
 function anchorOf(heading: string): string {
   return heading
     .toLowerCase()
@@ -33,7 +33,7 @@ function anchorsOf(markdown: string): Set<string> {
   return new Set([...headings].map(([, heading]) => anchorOf(heading!)));
 }
 
-/** Links of a page that lead nowhere in the project. */
+/** Links of a page without a target in the project. */
 function deadLinks(page: string): string[] {
   const text = readFileSync(join(root, page), "utf8").replace(/^```[\s\S]*?^```/gm, "");
   return [...text.matchAll(/\]\(([^)\s]+)\)/g)]

@@ -1,4 +1,4 @@
-/** The pages say where the rest of their code is, and where each name in it comes from. */
+/** The pages say where the rest of their code is, and where each name in it is imported from. */
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { join, posix } from "node:path";
@@ -12,7 +12,7 @@ const pages = readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8
   .map((name) => posix.join("docs", name.replaceAll("\\", "/")))
   .filter((name) => name.endsWith(".md") && textOf(name).includes("<!-- code:"));
 
-/** A page's blocks, by the program that they are cut from, in the page's order. */
+/** A page's code blocks, by the program that they are cut from, in the page's order. */
 function blocksOf(page: string): Map<string, string[]> {
   const blocks = new Map<string, string[]>();
   const marked = /<!-- code: (\S+)#\S+ -->\n```\w+\n([\s\S]*?)```/g;
@@ -22,7 +22,7 @@ function blocksOf(page: string): Map<string, string[]> {
   return blocks;
 }
 
-/** What a program imports, each name with its module, and the names in the rest of it. */
+/** The imports of a program, each name with its module, and the names in the rest of it. */
 function namesIn(code: string): { imported: Map<string, string>; used: Set<string> } {
   const imported = new Map<string, string>();
   const used = new Set<string>();

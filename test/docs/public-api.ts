@@ -1,6 +1,6 @@
 /**
- * The package's public API as its users' compilers see it: what each entry exports, and its
- * members, from the declarations that are published.
+ * The package's public API as compilers see it: the exports of each entry and their members, from
+ * the published declarations.
  */
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
@@ -39,7 +39,7 @@ export class PublicApi {
     this.checker = this.#program.getTypeChecker();
   }
 
-  /** What an entry exports, by name; aliases are followed. */
+  /** The exports of an entry, by name; aliases are resolved. */
   exportsOf(entry: Entry): Map<string, ts.Symbol> {
     const source = this.#program.getSourceFile(root + ENTRIES[entry])!;
     const module = this.checker.getSymbolAtLocation(source)!;
@@ -62,7 +62,7 @@ export class PublicApi {
     return members.filter((member) => this.isPublic(member));
   }
 
-  /** Whether users can name it: neither private nor protected. */
+  /** Whether users can access it: it is neither private nor protected. */
   isPublic(member: ts.Symbol): boolean {
     return !(member.declarations ?? []).some(
       (declaration) =>

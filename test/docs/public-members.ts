@@ -1,23 +1,23 @@
 /**
  * Every field and method that a user of the package can reach: the members of the entries' exports,
- * and of all types that those return or take, including inline records and parameters.
+ * and of all types that those return or accept, including inline records and parameters.
  */
 import ts from "typescript";
 import { ENTRIES, type Entry, type PublicApi } from "./public-api.js";
 
 /** A member of a public type. */
 export interface PublicMember {
-  /** Where it is declared, and its name with those of the types around it. */
+  /** The place of its declaration, and its name with those of the enclosing types. */
   readonly place: string;
   readonly name: string;
   readonly isMethod: boolean;
-  /** What its own comment says, or that of the member that it takes its meaning from. */
+  /** The text of its own comment, or of the member from which it inherits its meaning. */
   readonly words: string;
   /** Tags of the comment: `throws`, `internal` and so on. */
   readonly tags: readonly string[];
 }
 
-/** Walks from type to type, each once. */
+/** Visits every type once. */
 class Walk {
   readonly found = new Map<ts.Declaration, PublicMember>();
   readonly #api: PublicApi;
@@ -61,7 +61,7 @@ class Walk {
     const declaration = member.declarations?.[0];
     if (!isOurs(declaration) || !this.#api.isPublic(member)) return;
     const { checker } = this.#api;
-    // Users are told not to use it, so what it takes and gives is not theirs either.
+    // Users are told not to use it, so its parameters and results are internal too.
     if (isInternal(member.getJsDocTags(checker))) return;
     this.found.set(declaration, {
       place: placeOf(declaration),
@@ -94,7 +94,7 @@ function placeOf(declaration: ts.Declaration): string {
   return `${file}:${line + 1} ${names.join(".")}`;
 }
 
-/** The members that can be got to from any entry. */
+/** The members that can be reached from any entry. */
 export function publicMembers(api: PublicApi): PublicMember[] {
   const walk = new Walk(api);
   for (const entry of Object.keys(ENTRIES) as Entry[]) {

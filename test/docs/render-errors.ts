@@ -22,7 +22,7 @@ function row(code: (typeof ERROR_CODES)[number]): string {
   return `| ${cells.join(" | ")} |`;
 }
 
-/** The page as it must be. */
+/** The expected page. */
 export function renderErrors(): string {
   return `# Errors
 

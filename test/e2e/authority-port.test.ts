@@ -1,5 +1,5 @@
 /**
- * The embedded authorities' ports, asked over real sockets as a client of a real authority does.
+ * The embedded authorities' ports, queried over real sockets as by a client of a real authority.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -16,7 +16,7 @@ import { DialConfig } from "../../src/transport/dial-config.js";
 import { parseAddress } from "../../src/transport/address.js";
 import type { AuthorityIdentity } from "../../src/network/authority/authority.js";
 
-/** Asks an authority one thing; gives what it says, and null when it hangs up instead. */
+/** Sends one request to an authority; returns its answer, or null if it hangs up instead. */
 async function ask(
   authority: AuthorityIdentity,
   request: WireCommand,
@@ -47,7 +47,7 @@ async function ask(
     onCommand: (command) => void said.push(command),
   });
   await link.send(request).catch(() => {});
-  // One request a connection: the authority ends it.
+  // The authority ends each connection after one request.
   await link.ended;
   assert.ok(said.length === 0 || said[0]!.type === "NoOp", "the handshake ends with a NoOp");
   return said[1] ?? null;

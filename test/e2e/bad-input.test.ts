@@ -1,6 +1,6 @@
 /**
- * Common first mistakes, on real sockets: each time the client must say what is wrong in words that
- * a person can act on, and continue if possible.
+ * Common first mistakes, on real sockets: each time the client must report the mistake and what to
+ * do, and continue if possible.
  */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -24,7 +24,7 @@ before(() => {
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-/** A rejection with that code, whose text says all of `said`. */
+/** Expects a rejection with this code, whose text contains all of `said`. */
 async function rejects(
   call: Promise<unknown>,
   code: ErrorCode,
@@ -67,7 +67,7 @@ test("the error for a missing or unreadable configuration file names it", async 
   await rejects(ThinClient.connect(directory), "ERR_CONFIG", /directory\.toml/, /director|folder/);
 });
 
-/** Listens on a port that is told; what it does with a client is up to `serve`. */
+/** Listens on a free port and returns it; `serve` handles each client. */
 async function server(
   serve: (socket: Socket) => void,
 ): Promise<AsyncDisposable & { readonly address: string; readonly listening: Server }> {
@@ -111,14 +111,14 @@ test("the socket file of a killed daemon gives another error than a missing one"
 const frame = (body: Uint8Array): Uint8Array => encodeFrame(body);
 const noDocument = encodeResponse({ kind: "newPkiDocumentEvent", payload: null });
 
-/** Peers that are not daemons, or that are broken ones. */
+/** Peers that are not daemons, or broken daemons. */
 const PEERS: readonly {
   readonly what: string;
   readonly says: (socket: Socket) => void;
   readonly said: readonly RegExp[];
 }[] = [
   {
-    // 16 messages that are not expected are passed over.
+    // Up to 16 unexpected messages are skipped.
     what: "says nothing but its document",
     says: (socket) => {
       for (let i = 0; i < 17; i++) socket.write(frame(noDocument));
@@ -247,8 +247,8 @@ test("every call refuses a capability whose point is not on the curve", async ()
   await using client = await ThinClient.connect(daemon.config());
   const good = await client.newKeypair(new Uint8Array(32));
   const { firstMessageIndex: index } = good;
-  // No point of the curve has this y coordinate. A ReadCap begins with its public key, a WriteCap
-  // has it behind the seed.
+  // No point of the curve has this y-coordinate. A ReadCap begins with its public key; in a
+  // WriteCap it follows the seed.
   const offCurve = new Uint8Array(32).fill(2);
   const [readCap, writeCap] = [ReadCap.from(good.readCap), WriteCap.from(good.writeCap)];
   readCap.set(offCurve, 0);

@@ -237,7 +237,8 @@ for (const place of DAEMON_PLACES) {
       const stream = await newStream(alice);
       const other = await newStream(alice);
       await alice.write(stream.writeCap, stream.firstMessageIndex, "x", { ifExists: "error" });
-      // The other stream's key with this stream's index names a box that nobody ever wrote.
+      // The other stream's key with this stream's index gives the ID of a box that was never
+      // written.
       await assert.rejects(
         bob.read(other.readCap, stream.firstMessageIndex, { wait: false }),
         BoxIDNotFoundError,

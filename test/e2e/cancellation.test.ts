@@ -23,19 +23,21 @@ describe("cancellation", { timeout: 240_000 }, () => {
 
   after(() => both[Symbol.asyncDispose]());
 
-  /** An envelope that reads a box which nobody writes. */
+  /** An envelope that reads a box which is never written. */
   async function sealedRead(client: ThinClient): Promise<EncryptReadResult> {
     const { readCap, firstMessageIndex } = await newStream(client);
     return client.encryptRead(readCap, firstMessageIndex);
   }
 
-  /** How many operations the daemon carries on, after it has served all that was said before. */
+  /** The number of the daemon's operations, after it has served all earlier requests. */
   async function operationsLeft(): Promise<number> {
     await Promise.all([alice, bob].map((client) => newStream(client)));
     return both.daemon.daemon.load.operations;
   }
 
-  /** Waits until the daemon carries nothing on: a cancel that overtook its start is said again. */
+  /**
+   * Waits until the daemon has no operations left: a cancel that overtook its start is repeated.
+   */
   async function nothingLeft(): Promise<void> {
     const endMs = performance.now() + 60_000;
     while ((await operationsLeft()) > 0) assert.ok(performance.now() < endMs, "something is left");

@@ -1,4 +1,4 @@
-/** `katz` as a process: what it prints, how it ends, and what it says if it cannot start. */
+/** `katz` as a process: its output, its end, and its errors when it cannot start. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
@@ -12,7 +12,7 @@ import { KATZ, KatzProcess } from "./katz-process.js";
 import { noPseudoTerminal, runInTerminal } from "./pseudo-terminal.js";
 
 const ESCAPE = "\u001b";
-/** Escape codes that choose a colour or weight. */
+/** Escape codes for colour or weight. */
 const COLOUR = new RegExp(`${ESCAPE}\\[[0-9;]*m`);
 const ANY_CODE = new RegExp(`${ESCAPE}\\[[0-9;?]*[A-Za-z]`, "g");
 
@@ -22,7 +22,7 @@ before(() => {
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Runs `katz` to its end. */
+/** Runs `katz` until it exits. */
 async function katz(
   ...args: readonly string[]
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
@@ -114,7 +114,7 @@ test("katz daemon does not touch a file that is not a socket, or a socket in use
   assert.match(second.stderr, /another process already listens there\. Stop it, or choose another/);
 });
 
-/** Addresses that cannot be, and what is said of them. */
+/** Invalid addresses, and the error text for each. */
 const WRONG_ADDRESSES: readonly (readonly [string, RegExp])[] = [
   ["nonsense", /unix:PATH, unix:@NAME, tcp:HOST:PORT or ws:\/\/HOST:PORT/],
   ["tcp:127.0.0.1:99999", /port "99999".*0 to 65535/],
@@ -141,7 +141,7 @@ test("the error for an unknown command suggests a similar one", async () => {
   assert.match(stderr, /daemon/);
 });
 
-/** No line of it is wider than a usual terminal. */
+/** No line is wider than a usual terminal. */
 function assertFits(text: string): void {
   for (const line of text.replaceAll(ANY_CODE, "").split(/[\r\n]+/)) {
     assert.ok(line.length <= 80, `at most 80 columns: ${line}`);
@@ -198,7 +198,7 @@ test("katz tour is coloured in a terminal unless NO_COLOR is set", async (t) => 
   }
   const command = [process.execPath, KATZ, "tour"];
   const [coloured, plain] = await Promise.all([
-    // Node shows no colours where CI is set, terminal or not.
+    // Node does not use colours if CI is set, even on a terminal.
     runInTerminal(command, { NO_COLOR: undefined, FORCE_COLOR: undefined, CI: undefined }),
     runInTerminal(command, { NO_COLOR: "1", FORCE_COLOR: undefined, CI: undefined }),
   ]);

@@ -23,7 +23,7 @@ import {
   writeAll,
 } from "./two-clients.js";
 
-/** A payload that says how long it is: four bytes of length, then the data. */
+/** A payload with its length in front: four bytes of length, then the data. */
 function withLength(data: Uint8Array): Bytes {
   const prefix = new Uint8Array(4);
   new DataView(prefix.buffer).setUint32(0, data.length);
@@ -43,7 +43,7 @@ for (const place of DAEMON_PLACES) {
 
     after(() => both[Symbol.asyncDispose]());
 
-    /** Writes elements into a new temporary stream and has that copied. */
+    /** Writes elements into a new temporary stream and copies it. */
     async function copyElements(elements: readonly Uint8Array[]): Promise<KeypairResult> {
       const temporary = await newStream(alice);
       await writeAll(alice, temporary.writeCap, temporary.firstMessageIndex, elements);
@@ -51,7 +51,7 @@ for (const place of DAEMON_PLACES) {
       return temporary;
     }
 
-    /** Reads boxes until a payload with its length in front is complete. */
+    /** Reads boxes until a payload with its length prefix is complete. */
     async function readWithLength(stream: KeypairResult): Promise<Bytes> {
       let whole: Bytes = new Uint8Array(0);
       let index = stream.firstMessageIndex;
@@ -285,7 +285,8 @@ for (const place of DAEMON_PLACES) {
       await alice.startResendingCopyCommand(temporary.writeCap, { courier });
       await alice.startResendingCopyCommand(temporary.writeCap, { courier });
       assert.deepEqual((await readAll(bob, dest, 1)).boxes, [utf8("once")]);
-      // As on a real network, where couriers try to delete it and cannot (docs/differences.md).
+      // As on a real network, where couriers try to delete the stream and cannot
+      // (docs/differences.md).
       const left = await bob.read(temporary.readCap, temporary.firstMessageIndex);
       assert.deepEqual(left.plaintext, envelopes[0]);
     });
@@ -300,7 +301,7 @@ for (const place of DAEMON_PLACES) {
         isLast: true,
       });
       const cut = envelopes[0]!.slice();
-      // Flags: the first element of the stream is the last as well now.
+      // Flags: the first element of the stream is now also the last.
       cut[0] = 3;
       await assert.rejects(copyElements([cut]), (error: unknown) => {
         assert.ok(error instanceof CopyCommandFailedError);
@@ -359,7 +360,7 @@ for (const place of DAEMON_PLACES) {
       await both.nothingLeft();
     });
 
-    // Behind the gateway every box is several real packets, each sealed and opened nine times.
+    // Through the gateway every box takes several real packets, each sealed and opened nine times.
     const length = place === "inside" ? 200_000 : 20_000;
     test(`copy() delivers ${length} bytes to two streams`, async () => {
       const [one, two] = [await newStream(alice), await newStream(alice)];

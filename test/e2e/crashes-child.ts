@@ -1,6 +1,6 @@
 /**
- * An application that is killed: it writes boxes and sends messages without a pause, and prints
- * which boxes were acknowledged. crashes.test.ts starts it as `node … ADDRESS SEED`.
+ * An application that is killed: it writes boxes and sends messages without pause, and prints which
+ * boxes were acknowledged. crashes.test.ts starts it as `node … ADDRESS SEED`.
  */
 import { ThinClient, utf8 } from "katzenpost-thinclient";
 

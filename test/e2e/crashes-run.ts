@@ -1,4 +1,4 @@
-/** Real processes that are killed with -9, at random moments and in the middle of traffic. */
+/** Real processes that receive kill -9 at random moments in the middle of traffic. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -19,12 +19,12 @@ import { SeededNumbers } from "./pigeonhole-model/pigeonhole-schedule.js";
 import { KatzProcess } from "./katz-process.js";
 
 const WRITERS = 4;
-/** Longest that anything may take after the last kill, in milliseconds. */
+/** The longest time for anything after the last kill, in milliseconds. */
 const PATIENCE_MS = 60_000;
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Fails, naming `what`, when it does not come in time. */
+/** Fails and names `what` if it does not come in time. */
 async function inTime<T>(what: string, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout;
   const late = new Promise<never>((_, reject) => {
@@ -33,7 +33,7 @@ async function inTime<T>(what: string, promise: Promise<T>): Promise<T> {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** A box that was acknowledged, and what was written. */
+/** A box that was acknowledged, and its content. */
 interface Written {
   readonly readCap: ReadCap;
   readonly index: MessageBoxIndex;
@@ -52,7 +52,7 @@ async function readAll(client: ThinClient, boxes: readonly Written[]): Promise<v
   await Promise.all(Array.from({ length: 16 }, reader));
 }
 
-/** Traffic that does not end by itself, and what came of it. */
+/** Endless traffic, and its results. */
 class Traffic {
   readonly written: Written[] = [];
   readonly outcomes = new Map<string, number>();
@@ -74,7 +74,7 @@ class Traffic {
     }
   }
 
-  /** Makes nothing new, and resolves when all that was under way has ended. */
+  /** Starts nothing new, and resolves when everything in progress has ended. */
   async end(): Promise<void> {
     this.#over = true;
     await inTime("what was under way", Promise.all(this.#running));
@@ -99,7 +99,7 @@ class Traffic {
     await this.#client.blockingSendMessage("hello", ...destination, { timeoutMs: 10_000 });
   }
 
-  /** Again and again; a message may be lost with its daemon, a local request may not. */
+  /** Runs repeatedly; a message may be lost with its daemon, but a local request may not. */
   async #repeat(what: string, run: () => Promise<void>): Promise<void> {
     while (!this.#over) {
       let outcome = "done";
@@ -116,7 +116,7 @@ class Traffic {
   }
 }
 
-/** `katz daemon` over a data directory, which is killed and started again at the same address. */
+/** `katz daemon` with a data directory, which is killed and restarted at the same address. */
 class MortalDaemon implements AsyncDisposable {
   readonly #folder: string;
   #katz: KatzProcess | null = null;
@@ -152,7 +152,7 @@ class MortalDaemon implements AsyncDisposable {
   }
 }
 
-/** Kills a daemon so often, in the middle of traffic; nothing is lost. */
+/** Kills a daemon several times in the middle of traffic; nothing may be lost. */
 export async function killDaemon(kills: number, t: TestContext): Promise<void> {
   const seed = Number(process.env["KATZ_SEED"] ?? Date.now() % 1_000_000);
   const numbers = new SeededNumbers(seed);
@@ -188,7 +188,7 @@ export async function killDaemon(kills: number, t: TestContext): Promise<void> {
   assert.ok(reconnects > 0 && reconnects <= kills);
 }
 
-/** Kills so many clients during their sends; the daemon serves others. */
+/** Kills several clients during their sends; the daemon must serve others. */
 export async function killClients(kills: number, t: TestContext): Promise<void> {
   const seed = Number(process.env["KATZ_SEED"] ?? Date.now() % 1_000_000);
   const numbers = new SeededNumbers(seed);
@@ -212,7 +212,7 @@ export async function killClients(kills: number, t: TestContext): Promise<void> 
     const destination = client.getService("echo").toDestination();
     await inTime("an echo", client.blockingSendMessage("hello", ...destination));
   }
-  // What the dead had under way goes with their sessions.
+  // Operations of killed clients end with their sessions.
   const end = Date.now() + PATIENCE_MS;
   while (daemon.daemon.load.sessions > 1 && Date.now() < end) await pause(20);
   const { connections, sessions, operations, awaitedReplies } = daemon.daemon.load;
@@ -225,7 +225,10 @@ function seedOf(number: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(32).fill(number);
 }
 
-/** Runs an application until some time after its first write; gives how many it was sure of. */
+/**
+ * Runs an application until some time after its first write; returns how many writes it had
+ * confirmed.
+ */
 async function writeAndDie(address: string, number: number, afterMs: number): Promise<number> {
   const script = fileURLToPath(new URL("./crashes-child.js", import.meta.url));
   const child = spawn(process.execPath, [script, address, `${number}`], {

@@ -1,4 +1,4 @@
-/** Real processes that are killed with -9, at random moments and in the middle of traffic. */
+/** Real processes that receive kill -9 at random moments in the middle of traffic. */
 import { describe, it } from "node:test";
 import { killClients, killDaemon } from "./crashes-run.js";
 

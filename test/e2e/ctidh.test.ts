@@ -51,11 +51,11 @@ describe("CTIDH1024-X25519", { timeout: 540_000 }, () => {
     const short = await carol.encryptWrite(utf8("x"), writeCap, firstMessageIndex);
     const sending = alice.startResendingEncryptedMessage(short);
     await assert.rejects(sending, CourierInvalidEnvelopeError);
-    // Where there is room for it, the courier finds out.
+    // A network with longer messages accepts the envelope, and its courier detects it.
     await using wider = await TwoClients.start({ userForwardPayloadLength: 3000 });
     const passed = wider.alice.startResendingEncryptedMessage(long);
     await assert.rejects(passed, CourierInvalidEnvelopeError);
-    // Nothing of it stays: the boxes are empty, and everybody goes on.
+    // The envelope has no effect: the boxes are empty, and everything works afterwards.
     for (const { alice: client, daemon } of [others, wider]) {
       assert.equal(daemon.daemon.load.operations, 0);
       const reading = client.read(readCap, firstMessageIndex, { wait: false });

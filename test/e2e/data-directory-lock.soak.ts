@@ -1,4 +1,4 @@
-/** Only one process can have a data directory, however often two start at the same time. */
+/** Only one process can hold a data directory, however often two start at the same time. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,6 +1,6 @@
 /**
- * Only one process can have a data directory, however two meet; and a process that dies releases
- * it.
+ * Only one process can hold a data directory, whichever way two try; and a process that dies
+ * releases it.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -43,7 +43,7 @@ describe("a data directory", () => {
       const worker = new Worker(script, { workerData: name });
       assert.match(String(await saidBy(worker)), refused);
       await worker.terminate();
-      // The refusal must not have cost the holder its lock.
+      // The refusal must not release the holder's lock.
       assert.match(await tryToTake(name), refused);
     }
     const around = ["unshare", "--pid", "--fork", "--mount-proc"];

@@ -1,20 +1,20 @@
-/** Processes that want the same data directory. */
+/** Processes that compete for one data directory. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-/** The process that takes a directory; a worker, too. */
+/** The program that takes a directory; also used as a worker. */
 export const script = fileURLToPath(new URL("./data-directory-taker.js", import.meta.url));
-/** What it says when it has it. */
+/** Its message when it holds the directory. */
 export const has = "has it";
-/** What it says when somebody else has it. */
+/** Its message when another process holds the directory. */
 export const refused = /^data directory .* is in use/;
 
 interface Taker {
   readonly process: ChildProcess;
-  /** What it says next. */
+  /** Its next message. */
   readonly says: () => Promise<string>;
   readonly ended: Promise<unknown>;
 }
@@ -29,7 +29,7 @@ function start(args: readonly string[], around: readonly string[] = []): Taker {
   return { process: child, says, ended };
 }
 
-/** What a process says that tries to take a directory which somebody has. */
+/** The message of a process that tries to take a directory in use. */
 export async function tryToTake(path: string, around: readonly string[] = []): Promise<string> {
   const taker = start([path], around);
   const said = await taker.says();
@@ -42,7 +42,7 @@ async function letGo({ process, ended }: Taker): Promise<void> {
   await ended;
 }
 
-/** Two that try at the same moment; gives what they said, and ends them. */
+/** Two processes that try at the same moment; returns their messages, and ends them. */
 async function race(path: string, end: (taker: Taker) => Promise<void>): Promise<string[]> {
   const takers = [start([path, "when told"]), start([path, "when told"])];
   for (const { says } of takers) assert.equal(await says(), "ready");
@@ -53,8 +53,8 @@ async function race(path: string, end: (taker: Taker) => Promise<void>): Promise
 }
 
 /**
- * So often two processes start together: in the first half on a new directory each time, in the
- * second half on one that a killed process left. One of them gets it.
+ * Starts two processes together several times: in the first half on a new directory each time, in
+ * the second half on one that a killed process left. Exactly one of them must get it.
  */
 export async function raceForDirectories(folder: string, rounds: number): Promise<void> {
   const path = join(folder, "race");

@@ -1,5 +1,6 @@
 /**
- * Data directories with other parameters than requested, open to others, or of an older version.
+ * Data directories with other parameters than requested, with access for other users, or of an
+ * older version.
  */
 import assert from "node:assert/strict";
 import {
@@ -174,7 +175,7 @@ describe("a data directory", () => {
   });
 });
 
-/** A record in a file as it was: length, CRC-32 of length and record, record. */
+/** A record in an old file: length, CRC-32 of length and record, record. */
 function oldRecord(record: Uint8Array): Uint8Array {
   const header = Buffer.alloc(8);
   header.writeUInt32BE(record.length);
@@ -182,7 +183,7 @@ function oldRecord(record: Uint8Array): Uint8Array {
   return Buffer.concat([header, record]);
 }
 
-/** A directory as it was before there was a database in it, with three boxes and some damage. */
+/** A directory from before the database, with three boxes and some damage. */
 async function makeOld(
   path: string,
 ): Promise<{ readonly readCap: ReadCap; readonly indices: MessageBoxIndex[] }> {
@@ -207,11 +208,11 @@ async function makeOld(
   }
   mkdirSync(path, { mode: 0o700 });
   for (const name of ["seed", "born"]) copyFileSync(join(source, name), join(path, name));
-  // A process that is gone.
+  // A process that has ended.
   writeFileSync(join(path, "lock"), "999999999\n");
   const store = await RecordStore.open(await levelPlaceIn(source, "the source"));
   for (let replica = 0; replica < 5; replica++) {
-    // As a record whose length was damaged.
+    // Simulates a record with a damaged length.
     const frames: Uint8Array[] = [Buffer.alloc(108, 0xff)];
     for (const group of store.groups(`replica ${replica} week `)) {
       const epoch = Buffer.alloc(8);

@@ -18,7 +18,7 @@ const told = (): Promise<void> =>
     else parentPort.once("message", () => resolve());
   });
 
-// Several are to try at the very same moment.
+// Several of them must try at the same moment.
 if (process.argv[3] === "when told") {
   say("ready");
   await told();

@@ -1,4 +1,4 @@
-/** A data directory after the end of its process: orderly or killed, and with a second process. */
+/** A data directory after its process ended or was killed, and with a second process. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
@@ -48,7 +48,7 @@ describe("a data directory", () => {
       const made = await client.newKeypair(new Uint8Array(32).fill(2));
       let index = made.firstMessageIndex;
       for (let i = 0; i < 5; i++) {
-        // The courier's acknowledgement is all that is waited for.
+        // The test waits only for the courier's acknowledgement.
         const written = await client.write(made.writeCap, index, `box ${i}`);
         index = written.nextMessageBoxIndex;
       }
@@ -129,7 +129,7 @@ describe("a data directory", () => {
   });
 });
 
-/** A process of its own with the daemon in it, to be killed. */
+/** A separate process with the daemon, to be killed. */
 async function startChild(
   data: string,
 ): Promise<{ address: string; process: ChildProcess; exited: Promise<unknown> }> {

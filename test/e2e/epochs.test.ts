@@ -1,4 +1,4 @@
-/** Epochs come and go while operations wait; on a virtual clock, weeks take no time. */
+/** Epochs pass while operations wait; on a virtual clock, weeks take no time. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { utf8 } from "../../src/bytes/bytes.js";
@@ -73,7 +73,7 @@ describe("epochs", { timeout: 120_000 }, () => {
     await using both = await TwoClients.start({ clock, epochMs: 24 * hour, seed: "weeks" });
     const { alice, bob, daemon } = both;
     const { writeCap, readCap, firstMessageIndex } = await clock.runUntil(newStream(alice));
-    // Waiting with the usual pace of a poll a second would be three million polls.
+    // Waiting with the usual poll every second would take three million polls.
     const quiet = (away: boolean): void => daemon.network.faults.setOnline(!away);
     const reading = bob.read(readCap, firstMessageIndex);
     let ended = false;
@@ -184,7 +184,7 @@ describe("epochs", { timeout: 120_000 }, () => {
       for (const aheadMs of [hours * hour, 0]) {
         clock.aheadMs = aheadMs;
         const epochs = before + (aheadMs === 0 ? 0 : hours * 3);
-        // Whoever needs a document has it at once.
+        // A call that needs a document gets one at once.
         const index = aheadMs === 0 ? 1 : 0;
         const place =
           index === 0
@@ -195,7 +195,7 @@ describe("epochs", { timeout: 120_000 }, () => {
         const read = await clock.runUntil(bob.read(readCap, place));
         assert.deepEqual(read.plaintext, utf8("after the jump"));
         assert.ok(clock.monotonic() - startedMs < 5000);
-        // Whoever needs none is told of it within 10 s.
+        // A client that does not need one is told within 10 s.
         await clock.advance(10_000);
         assert.equal((await clock.runUntil(alice.getPkiDocumentRaw())).epoch, epochs);
         assert.equal(alice.pkiDocument()!.epoch, epochs);
@@ -216,7 +216,7 @@ describe("epochs", { timeout: 120_000 }, () => {
   });
 });
 
-/** A clock whose wall is set while its timers stay where they are, as after sleep or by hand. */
+/** A clock whose wall time can be set without moving its timers, as after sleep or by hand. */
 class WallClock extends VirtualClock {
   aheadMs = 0;
 

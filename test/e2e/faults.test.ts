@@ -148,7 +148,7 @@ describe("faults", { timeout: 120_000 }, () => {
   test("the courier itself refuses a truncated envelope", async () => {
     const sealed = await sealedRead();
     const ciphertext = sealed.messageCiphertext.slice();
-    // The length of the sealed message, in front of it: one byte less than there is.
+    // The length of the sealed message is in front of it: one byte less than the actual length.
     const at = 1 + 2 + 60 + 60 + 1 + 8 + 2 + 32;
     const view = new DataView(ciphertext.buffer);
     view.setUint32(at, view.getUint32(at) - 1);
@@ -210,7 +210,8 @@ describe("faults", { timeout: 120_000 }, () => {
       bob.read(readCap, firstMessageIndex, { wait: false }),
       errors.BoxIDNotFoundError,
     );
-    // The replicas' word is: `ifExists: "error"` waits for it, and the same bytes do not conflict.
+    // The answer of the replicas counts: `ifExists: "error"` waits for it, and the same bytes do
+    // not conflict.
     await alice.write(writeCap, firstMessageIndex, "in time", { ifExists: "error" });
     const { plaintext } = await bob.read(readCap, firstMessageIndex);
     assert.deepEqual(plaintext, utf8("in time"));

@@ -1,4 +1,4 @@
-/** A network that forgets its boxes when its daemon ends, during work with many of them. */
+/** A network that loses its boxes when its daemon ends, during work with many of them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CopyFailedError } from "../../src/errors/partial-results.js";

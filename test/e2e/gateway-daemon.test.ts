@@ -61,7 +61,7 @@ test("a thin client reaches the echo service through our daemon, a gateway and r
   assert.match(utf8ToText(reply), /^through a real link/);
   assert.deepEqual(network.failures, []);
   assert.deepEqual(faults, []);
-  // Every packet had its tick of the schedule, and ticks without work carried a decoy.
+  // Every packet left at a tick of the schedule, and ticks without work carried a decoy.
   // A decoy may be on its way.
   while (link.describe().sent !== network.echoed.length) await realClock.sleep(5);
   await client.stop();

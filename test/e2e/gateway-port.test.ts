@@ -12,7 +12,7 @@ const started = (options: object = {}): Promise<DevDaemon> =>
   DevDaemon.start({
     gateway: "tcp:127.0.0.1:0",
     mixing: "realistic",
-    // A machine that runs many tests at once is late now and then.
+    // A machine that runs many tests at once is sometimes late.
     kindMixes: true,
     ...quickRates,
     ...options,
@@ -57,7 +57,7 @@ test("an echo passes through the port, and a box written inside the network is r
 });
 
 test("a network with Sphinx mixing serves its own daemon and another's alike", async () => {
-  // Its own daemon sends decoys, and each takes a while to make and to unwrap.
+  // Its own daemon sends decoys, and each takes a while to build and to unwrap.
   await using network = await started({ mixing: undefined, lambdaP: 0.02 });
   await using joined = new JoinedDaemon(network);
   assert.equal(network.network.describe().mixing, "sphinx");

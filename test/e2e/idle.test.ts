@@ -1,5 +1,5 @@
 /**
- * What an idle network does for waiting clients, counted on a virtual clock. `bench/idle.ts`
+ * The work of an idle network for waiting clients, counted on a virtual clock. `bench/idle.ts`
  * measures the cost.
  */
 import assert from "node:assert/strict";
@@ -33,7 +33,7 @@ test("a reader of an empty box asks at the slowest pace, and few questions reach
   const minutes = 5;
   await clock.advance(minutes * 60_000);
   const asked = daemon.network.describe().traffic.sent - before;
-  // A packet brings the envelope, and one fetches the answer.
+  // One packet carries the envelope, and one fetches the answer.
   const questions = 2 * READERS;
   const pauses = (minutes * 60_000) / LONGEST_PAUSE_MS;
   assert.ok(asked <= questions * (pauses + 1), `${asked} packets of ${READERS} readers`);

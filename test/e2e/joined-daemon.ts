@@ -14,12 +14,15 @@ import { NikeSchemes } from "../../src/network/nike-schemes.js";
 import { memoryPair } from "../../src/transport/memory.js";
 import type { Transport } from "../../src/transport/transport.js";
 
-/** Rates at which a test does not wait long for a tick. With decoys it would compute all the time. */
+/**
+ * Rates at which a test never waits long for a tick. With decoys the test would compute all the
+ * time.
+ */
 export const quickRates = { mu: 0.5, lambdaP: 0.1, lambdaL: 0, lambdaR: 1 };
 
 /**
- * Waits of a test: it reads what it wrote a moment ago. Nothing gets lost, and a machine that is
- * busy is not to be made busier by packets that are sent again.
+ * Waits for a test that reads what it has just written. Nothing gets lost, and repeated packets
+ * would only make a busy machine busier.
  */
 export const quickTiming: Partial<Timing> = {
   resendMs: 20_000,
@@ -53,7 +56,7 @@ function linkTo(network: DevDaemon, options: Partial<GatewayLinkOptions> = {}): 
   });
 }
 
-/** A daemon whose link leads through the gateway's port. */
+/** A daemon whose link goes through the gateway's port. */
 export class JoinedDaemon implements AsyncDisposable {
   readonly link: GatewayLink;
   readonly daemon: Daemon;
@@ -79,7 +82,7 @@ export class JoinedDaemon implements AsyncDisposable {
     });
   }
 
-  /** For a client's `dial`. */
+  /** The `dial` option of a client. */
   readonly dial = async (): Promise<Transport> => {
     const [near, far] = memoryPair();
     this.daemon.serve(far);

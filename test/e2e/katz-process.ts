@@ -1,8 +1,8 @@
-/** `katz` as its users run it: a process with its output and its exit code. */
+/** `katz` as users run it: a process with its output and its exit code. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-/** The compiled command line; another one, installed from the package, where a soak says so. */
+/** The compiled command line; a soak may name another one, installed from the package. */
 export const KATZ =
   process.env["KATZ_MAIN"] ?? fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
 
@@ -12,10 +12,10 @@ export interface Ending {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** A running `katz`; killed when it is disposed of. */
+/** A running `katz`; its disposal kills it. */
 export class KatzProcess implements AsyncDisposable {
   readonly #child: ChildProcess;
-  /** Everything it said so far. */
+  /** All its output so far. */
   stdout = "";
   stderr = "";
   readonly ended: Promise<Ending>;
@@ -23,7 +23,7 @@ export class KatzProcess implements AsyncDisposable {
   constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
     this.#child = spawn(process.execPath, [KATZ, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
-      // Colour is for terminals; what the caller's shell wishes must not matter here.
+      // Only terminals get colours, and the caller's environment must not change that.
       env: { ...process.env, FORCE_COLOR: undefined, NO_COLOR: undefined, ...env },
     });
     this.#child.stdout!.on("data", (chunk: Buffer) => (this.stdout += chunk.toString()));
@@ -33,7 +33,7 @@ export class KatzProcess implements AsyncDisposable {
     );
   }
 
-  /** The first line of standard output; rejects when the process ends without one. */
+  /** The first line of standard output; rejects if the process ends without one. */
   async firstLine(): Promise<string> {
     const dead = this.ended.then(() => "dead" as const);
     while (!this.stdout.includes("\n")) {

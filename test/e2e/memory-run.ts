@@ -17,7 +17,7 @@ const client = await ThinClient.connect(
 );
 const { readCap, firstMessageIndex } = keypairFromSeed(new Uint8Array(32).fill(1));
 
-/** So many local requests, a hundred at a time; every tenth is aborted. */
+/** Makes `count` local requests, a hundred at a time; every tenth is aborted. */
 async function roundTrips(times: number): Promise<void> {
   let left = times;
   const worker = async (): Promise<void> => {
@@ -30,14 +30,17 @@ async function roundTrips(times: number): Promise<void> {
       const call = client.nextMessageBoxIndex(firstMessageIndex, { signal: abort.signal });
       abort.abort();
       await call.catch(() => {});
-      // Its answer comes all the same, and so does that of a request after it.
+      // Its answer still arrives, and so does that of a request after it.
       await client.getMessageBoxIndexCounter(firstMessageIndex);
     }
   };
   await Promise.all(Array.from({ length: 100 }, worker));
 }
 
-/** So many losses of the connection, with work under way that outlives, and work that does not. */
+/**
+ * Loses the connection `count` times, with some work under way that survives and some that does
+ * not.
+ */
 async function reconnects(times: number): Promise<void> {
   const envelope = await client.encryptRead(readCap, firstMessageIndex);
   const destination = client.getService("echo").toDestination();
@@ -64,7 +67,7 @@ async function reconnects(times: number): Promise<void> {
   }
 }
 
-/** The heap when all that can be let go is let go. */
+/** The heap after everything that can be released was released. */
 async function heapUsed(): Promise<number> {
   for (let i = 0; i < 5; i++) {
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -74,7 +77,7 @@ async function heapUsed(): Promise<number> {
 }
 
 const work = what === "reconnects" ? reconnects : roundTrips;
-// The first of everything: compiled code, tables, pools of random bytes.
+// The first use of everything: compiled code, tables, pools of random bytes.
 await work(Math.ceil(Number(count) / 20));
 const before = await heapUsed();
 await work(Number(count));

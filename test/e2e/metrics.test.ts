@@ -1,11 +1,11 @@
-/** What the metrics hook gets from real calls: each once, when it ends, under its own name. */
+/** The calls of the metrics hook for real calls: one for each, when it ends, under its own name. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Metric } from "../../src/client/metrics.js";
 import { BoxIDNotFoundError, RequestTimeoutError } from "../../src/errors/errors.js";
 import { TwoClients, newStream } from "./two-clients.js";
 
-/** Counts what ended how. */
+/** Counts each outcome. */
 class Counted {
   #counts: Record<string, number> = {};
 
@@ -15,7 +15,7 @@ class Counted {
     this.#counts[key] = (this.#counts[key] ?? 0) + 1;
   };
 
-  /** What was counted since the last time. */
+  /** The counts since the last call. */
   take(): Record<string, number> {
     const counts = this.#counts;
     this.#counts = {};
@@ -32,7 +32,7 @@ describe("metrics", { timeout: 240_000 }, () => {
     const indices = streams.map(({ firstMessageIndex }) => firstMessageIndex);
     counted.take();
     const reads = streams.map(({ readCap }, i) => alice.read(readCap, indices[i]!));
-    // Requests are answered in order: when this one is, all are sealed.
+    // Requests are answered in order, so all are sealed once this one is answered.
     await alice.nextMessageBoxIndex(indices[0]!);
     assert.deepEqual(counted.take(), { "encryptRead ok": 3, "nextMessageBoxIndex ok": 1 });
     await Promise.all(streams.map(({ writeCap }, i) => alice.write(writeCap, indices[i]!, "x")));
@@ -43,7 +43,7 @@ describe("metrics", { timeout: 240_000 }, () => {
       [counts["encryptWrite ok"], counts["startResendingEncryptedMessage ok"]],
       [3, 6],
     );
-    // Each question that finds nothing is one that was refused, and the next has its own envelope.
+    // Each question that finds nothing counts as refused, and the next one has its own envelope.
     const refused = counts["startResendingEncryptedMessage refused"] ?? 0;
     assert.equal(counts["encryptRead ok"] ?? 0, refused);
   });

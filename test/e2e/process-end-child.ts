@@ -1,6 +1,6 @@
 /**
- * A client that waits for a box that nobody writes, until its process ends in the way the test
- * wants.
+ * A client that waits for a box that is never written, until its process ends in the way that the
+ * test wants.
  */
 import { ThinClient } from "katzenpost-thinclient";
 
@@ -16,15 +16,13 @@ reading.catch(() => {});
 let losses = 0;
 client.on("daemonDisconnected", () => void losses++);
 
-/**
- * What an application does with a signal that it handles: here it tells whether the client works.
- */
+/** How an application handles a signal: here it prints whether the client works. */
 async function reload(): Promise<void> {
   const counter = await client.getMessageBoxIndexCounter(firstMessageIndex, { timeoutMs: 5000 });
   process.stdout.write(`${typeof counter} after ${losses} losses\n`);
 }
 
-// Registered after the client's own, before it, and for one signal only.
+// Registered after the client's own handler, before it, and for one signal only.
 if (how === "reload") process.on("SIGHUP", () => void reload());
 if (how === "reload once") process.once("SIGHUP", () => void reload());
 if (how === "reload, then let go") {

@@ -1,4 +1,6 @@
-/** A client's process that ends without stop(): the daemon releases what it holds for it. */
+/**
+ * A client's process that ends without stop(): the daemon releases everything that it holds for it.
+ */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
@@ -8,7 +10,7 @@ import { DevDaemon } from "katzenpost-thinclient/testing";
 
 const childPath = fileURLToPath(new URL("./process-end-child.js", import.meta.url));
 
-/** A client in a process of its own. */
+/** A client in its own process. */
 function start(address: string, how: string) {
   const child = spawn(process.execPath, [childPath, address, how], {
     stdio: ["ignore", "pipe", "inherit"],
@@ -16,7 +18,7 @@ function start(address: string, how: string) {
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
     process: child,
-    /** What it says next. */
+    /** Its next line of output. */
     line: async (): Promise<unknown> => (await lines.next()).value,
     /** Its exit code, or the signal that ended it. */
     ended: new Promise<number | string>((resolve) =>
@@ -25,7 +27,7 @@ function start(address: string, how: string) {
   };
 }
 
-/** Runs a client until it has ended; gives its exit code or signal. */
+/** Runs a client until it has ended; returns its exit code or signal. */
 async function run(address: string, how: string): Promise<number | string> {
   const client = start(address, how);
   await client.line();
@@ -44,9 +46,9 @@ describe("the end of a client's process", () => {
     ["exit", 7, 0],
     ["SIGTERM", "SIGTERM", 0],
     ["SIGINT", "SIGINT", 0],
-    // With a token of its own the session is meant to be taken up again.
+    // A session with the application's own token is meant to be resumed.
     ["keep", 7, 1],
-    // Nobody can act on SIGKILL: the grace period ends the session.
+    // No process can handle SIGKILL, so the grace period ends the session.
     ["SIGKILL", "SIGKILL", 1],
   ];
   for (const [how, ends, sessions] of cases) {
@@ -65,7 +67,8 @@ describe("the end of a client's process", () => {
       client.process.kill("SIGHUP");
       assert.equal(await client.line(), "bigint after 0 losses", how);
       assert.equal(daemon.daemon.load.sessions, 1);
-      // Where the application listens no more the signal ends the process again, and the session.
+      // Once the application has removed its handler, the signal ends the process again, and the
+      // session.
       const ending = how === "reload" ? "SIGTERM" : "SIGHUP";
       client.process.kill(ending);
       assert.equal(await client.ended, ending);

@@ -19,13 +19,13 @@ while True:
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 `;
 
-/** Why there is no pseudo-terminal here; null when there is one. */
+/** Why there is no pseudo-terminal here; null if there is one. */
 export function noPseudoTerminal(): string | null {
   const found = spawnSync("python3", ["-c", "import pty, fcntl, termios"]);
   return found.status === 0 ? null : "no python3 with a pseudo-terminal";
 }
 
-/** What a command showed in a terminal, escape codes and all, and its exit code. */
+/** The output of a command in a terminal, including escape codes, and its exit code. */
 export function runInTerminal(
   command: readonly string[],
   env: NodeJS.ProcessEnv,

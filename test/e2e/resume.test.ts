@@ -1,4 +1,4 @@
-/** Broken connections and daemons that end: waiting work is resumed. */
+/** Broken connections and daemons that end: waiting work is resumed afterwards. */
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { utf8 } from "../../src/bytes/bytes.js";
@@ -29,7 +29,7 @@ describe("resume", { timeout: 120_000 }, () => {
     });
   }
 
-  /** Waits until the daemon carries on so many operations. */
+  /** Waits until the daemon has `count` operations. */
   async function operations(count: number): Promise<void> {
     while (both.daemon.daemon.load.operations !== count) {
       await new Promise((resolve) => setTimeout(resolve, 5));
@@ -59,7 +59,7 @@ describe("resume", { timeout: 120_000 }, () => {
 
   test("an answer that is lost while the client is away is requested again", async () => {
     const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
-    // Another client, which comes back only when its answer was there and is lost.
+    // Another client, which returns only after its answer arrived and was lost.
     const { dial } = both.daemon.config();
     let mayConnect = Promise.resolve();
     let comeBack!: () => void;
@@ -92,7 +92,7 @@ describe("resume", { timeout: 120_000 }, () => {
     await operations(1);
     const back = Promise.all([reconnected(alice), reconnected(bob)]);
     await both.daemon.crash();
-    // Local requests and operations that are made meanwhile wait for the new one.
+    // Local requests and operations that start meanwhile wait for the new daemon.
     const counting = alice.getMessageBoxIndexCounter(firstMessageIndex);
     const writing = alice.write(writeCap, firstMessageIndex, "new daemon");
     await both.daemon.restart();
@@ -208,7 +208,7 @@ describe("resume", { timeout: 120_000 }, () => {
     }
     const carol = await Client.connect(both.daemon.config(), { sessionToken });
     const sealed = await carol.encryptWrite(utf8("goes on"), writeCap, firstMessageIndex);
-    // Begun, and every packet of it is lost: a start whose packet has not left ends with its client.
+    // Started, but every packet is lost: a start whose packet has not left ends with its client.
     both.daemon.network.faults.setLoss(1);
     const writing = assert.rejects(carol.startResendingEncryptedMessage(sealed), ClientClosedError);
     await operations(1);
@@ -218,7 +218,7 @@ describe("resume", { timeout: 120_000 }, () => {
     await operations(1);
     both.daemon.network.faults.setLoss(0);
     both.daemon.network.faults.setOnline(true);
-    // Nothing is sent again for an application that is away.
+    // Nothing is sent again for an absent application.
     const again = await Client.connect(both.daemon.config(), { sessionToken });
     await operations(0);
     assert.deepEqual((await bob.read(readCap, firstMessageIndex)).plaintext, utf8("goes on"));

@@ -1,14 +1,14 @@
-/** Random schedules of steps: runs many, and shortens the first that fails. */
+/** Runs many random schedules of steps, and shortens the first that fails. */
 
-/** Steps that a seed determines, with whatever else the run depends on. */
+/** Steps from a seed, with everything else that the run depends on. */
 interface Steps {
   readonly seed: number;
   readonly steps: readonly unknown[];
 }
 
-/** What came of a schedule. */
+/** The result of a schedule. */
 export interface RunResult {
-  /** What the model does not allow; empty when all is well. */
+  /** Outcomes that the model does not allow; empty if there are none. */
   readonly violations: readonly string[];
   /** How often each call, fault and outcome occurred. */
   readonly counts: ReadonlyMap<string, number>;
@@ -16,17 +16,17 @@ export interface RunResult {
   readonly log: readonly string[];
 }
 
-/** How schedules are made and run. */
+/** How schedules are created and run. */
 export interface Schedules<S extends Steps, R extends RunResult> {
   draw(seed: number): S;
   /** Must not reject. */
   run(schedule: S): Promise<R>;
-  /** How many runs shortening may take. */
+  /** The largest number of runs for shortening. */
   readonly tries: number;
 }
 
 /**
- * Runs the schedules of `count` seeds from `first` on; gives the counts of all of them together.
+ * Runs the schedules of `count` seeds, starting with `first`; returns their combined counts.
  * @throws Error with the shortened schedule of the first seed that fails.
  */
 export async function runSeeds<S extends Steps, R extends RunResult>(
@@ -51,14 +51,14 @@ export function describeCounts(counts: ReadonlyMap<string, number>): string {
   return names.map((name) => `${name} ${counts.get(name)}`).join(", ");
 }
 
-/** What a daemon's load still counts: numbers above 0, and lists that hold something. */
+/** The remaining counts in a daemon's load: numbers above 0, and lists that are not empty. */
 export function leftOf(load: object): (readonly [string, unknown])[] {
   return Object.entries(load).filter(([, count]) =>
     Array.isArray(count) ? count.length > 0 : count !== 0,
   );
 }
 
-/** Leaves out as many steps as it can so that the schedule still fails. */
+/** Removes as many steps as possible so that the schedule still fails. */
 async function shorten<S extends Steps>(schedules: Schedules<S, RunResult>, all: S): Promise<S> {
   let { steps } = all;
   let tried = 0;
@@ -71,13 +71,13 @@ async function shorten<S extends Steps>(schedules: Schedules<S, RunResult>, all:
       if (violations.length > 0) steps = candidate;
       else at += size;
     }
-    // Single steps are tried until none can be left out any more.
+    // Single steps are tried until none can be removed any more.
     if (size > 1 || steps.length === before) size = Math.floor(size / 2);
   }
   return { ...all, steps };
 }
 
-/** What a failed run tells whoever reads it: the seed, the shortest schedule, what went wrong. */
+/** The report of a failed run: the seed, the shortest schedule, and the failures. */
 async function report<S extends Steps>(
   schedules: Schedules<S, RunResult>,
   seed: number,

@@ -1,9 +1,10 @@
-/** Which part of a daemon's ticks carries work, measured on a virtual clock. */
+/** The share of a daemon's ticks that carry work, measured on a virtual clock. */
 import type { VirtualClock } from "../../src/clock/virtual.js";
 import type { DevDaemon } from "../../src/testing/dev-daemon.js";
 
 /**
- * Runs `work` and gives which part of the ticks between its first and its last packet carried it.
+ * Runs `work` and returns the share of the ticks between its first and its last packet that carried
+ * it.
  * @param options `waitsForDisk`: the work reads or writes files.
  */
 export async function shareOfTicks(
@@ -23,7 +24,7 @@ export async function shareOfTicks(
   const working = work().finally(() => (state.ended = true));
   while (!state.ended) {
     await clock.advance(50);
-    // What waits for the disk waits no longer than it would on a real clock.
+    // Work that waits for the disk waits no longer than on a real clock.
     if (waitsForDisk) await new Promise((resolve) => setTimeout(resolve, 1));
     look();
   }

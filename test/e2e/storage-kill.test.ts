@@ -20,7 +20,7 @@ before(() => {
 });
 after(() => rmSync(folder, { recursive: true }));
 
-/** Runs the process until it has said enough, kills it at once, and gives what it said. */
+/** Runs the process until it has printed enough, kills it at once, and returns its output. */
 async function runAndKill(
   data: string,
   what: string,
@@ -43,7 +43,7 @@ async function runAndKill(
   return lines;
 }
 
-/** Tries until `attempt` gives something, for a minute. */
+/** Repeats `attempt` for a minute until it returns a value. */
 async function eventually<T>(what: string, attempt: () => Promise<T | null>): Promise<T> {
   for (let i = 0; i < 6000; i++) {
     const found = await attempt();
@@ -53,7 +53,7 @@ async function eventually<T>(what: string, attempt: () => Promise<T | null>): Pr
   throw new Error(`${what}: not in time`);
 }
 
-/** What the first boxes of the stream hold, when they can be read. */
+/** The contents of the first boxes of the stream, once they can be read. */
 async function read(fixture: StorageFixture, count: number): Promise<Uint8Array[]> {
   const found: Uint8Array[] = [];
   for (const [box, index] of places(written.firstMessageIndex, count).entries()) {
@@ -84,7 +84,7 @@ void describe("a storage network that is killed", () => {
   void test("loses no box that a replica had confirmed", { timeout: 240_000 }, async () => {
     const data = join(folder, "store");
     let said = 0;
-    // Killed again and again over the same data, at whatever it was doing.
+    // Killed several times over the same data, whatever it was doing.
     for (const enough of [30, 75, 120]) {
       const lines = await runAndKill(data, "store", ({ length }) => length >= enough);
       said = Math.max(said, lines.length);
@@ -92,7 +92,7 @@ void describe("a storage network that is killed", () => {
     const fixture = await openNetwork(data);
     const found = await read(fixture, said);
     for (const [box, contents] of found.entries()) assert.deepEqual(contents, contentsOf(box));
-    // What was not handed to the other shard in time is handed on after the start.
+    // Boxes that were not passed to the other shard in time are passed on after the start.
     await eventually("two copies of each box", async () => {
       const stored = fixture.network.replicas.map((replica) => replica.stored.boxes);
       return stored.reduce((sum, boxes) => sum + boxes) >= 2 * said ? true : null;

@@ -1,6 +1,6 @@
 /**
- * A process that is killed: a storage network with its data in a folder. It prints what it was told
- * is safe, one line each. storage-kill.test.ts starts it as `node … FOLDER WHAT`.
+ * A process that is killed: a storage network with its data in a folder. It prints one line for
+ * everything that it was told is safe. storage-kill.test.ts starts it as `node … FOLDER WHAT`.
  */
 import { realClock } from "../../src/clock/real.js";
 import { randomBytes } from "../../src/bytes/bytes.js";
@@ -13,19 +13,19 @@ import { RecordStore } from "../../src/store/record-store.js";
 import { places, prepareCopy } from "../network/copy-stream-fixture.js";
 import { StorageFixture, seed, sizes } from "../network/storage-fixture.js";
 
-/** The stream that is written, and the one that is copied from. */
+/** The stream that is written, and the one that is copied. */
 export const written = keypairFromSeed(seed(31));
 export const temporary = keypairFromSeed(seed(32));
 
-/** What the box with that number holds. */
+/** The content of the box with this number. */
 export function contentsOf(box: number): Uint8Array {
   return new Uint8Array(20).fill(box % 256);
 }
 
-/** What is copied. */
+/** The content that is copied. */
 export const copied: Uint8Array = new Uint8Array(4000).map((_, i) => i % 253);
 
-/** A network with its data in a folder, under the platform's clock. */
+/** A network with its data in a folder, on the platform's clock. */
 export async function openNetwork(folder: string): Promise<StorageFixture> {
   const store = await RecordStore.open(await levelPlaceIn(folder, "store"));
   const log = new LevelEnvelopeLog(store, 0);
@@ -41,9 +41,9 @@ export async function openNetwork(folder: string): Promise<StorageFixture> {
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
-/** Writes one box after the other, and says which ones the courier has acknowledged. */
+/** Writes boxes one after the other, and prints those that the courier has acknowledged. */
 async function acknowledge(fixture: StorageFixture): Promise<void> {
-  // No replica ever hears of them, so nothing but the courier's word keeps them.
+  // No replica ever receives them, so only the courier's log keeps them.
   for (const { faults } of fixture.network.replicas) faults.loss = 1;
   for (const [box, index] of places(written.firstMessageIndex, 5000).entries()) {
     const message = makeWriteMessage(sizes, written.writeCap, index, contentsOf(box));
@@ -52,7 +52,7 @@ async function acknowledge(fixture: StorageFixture): Promise<void> {
   }
 }
 
-/** Writes one box after the other, and says which ones a replica has confirmed. */
+/** Writes boxes one after the other, and prints those that a replica has confirmed. */
 async function store(fixture: StorageFixture): Promise<void> {
   for (const [box, index] of places(written.firstMessageIndex, 5000).entries()) {
     const message = makeWriteMessage(sizes, written.writeCap, index, contentsOf(box));
@@ -62,7 +62,7 @@ async function store(fixture: StorageFixture): Promise<void> {
   }
 }
 
-/** Starts a copy, and says that it is in progress. */
+/** Starts a copy, and prints that it is in progress. */
 async function copy(fixture: StorageFixture): Promise<void> {
   await prepareCopy(fixture, temporary, written, copied);
   say("ready");

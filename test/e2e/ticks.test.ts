@@ -1,6 +1,6 @@
 /**
  * How many ticks of the send schedule carry work while there is any, at the usual network's rates:
- * a packet a second, with mixing. On a virtual clock; a real daemon's time for sealing is not
+ * one packet per second, with mixing. The clock is virtual; a real daemon's time for sealing is not
  * included.
  */
 import assert from "node:assert/strict";
@@ -10,10 +10,10 @@ import { VirtualClock } from "../../src/clock/virtual.js";
 import { shareOfTicks } from "./share-of-ticks.js";
 import { TwoClients, newStream, somePayload } from "./two-clients.js";
 
-/** How many are under way at once: as many as a daemon reads, and what `katz send` takes. */
+/** How many run at the same time: as many as a daemon reads, and as `katz send` starts. */
 const UNDER_WAY = 16;
 
-/** Does `each` for all numbers below `count`, so many at once. */
+/** Calls `each` for all numbers below `count`, several at a time. */
 async function severalAtOnce(count: number, each: (i: number) => Promise<unknown>): Promise<void> {
   let next = 0;
   const one = async (): Promise<void> => {
@@ -36,7 +36,7 @@ describe("at least 90 % of the ticks carry work", { timeout: 300_000 }, () => {
       clock,
       seed,
       mixing: "realistic",
-      // Its ticks carry decoys only, whatever there is to do.
+      // Its ticks always carry decoys, even if there is work.
       lambdaL: 0,
     });
     return { clock, both, alice: both.alice, bob: both.bob };

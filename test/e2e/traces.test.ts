@@ -1,11 +1,14 @@
-/** One hook on the whole embedded network: what it gets from real calls, and what it never gets. */
+/**
+ * One hook on the whole embedded network: what it receives about real calls, and what it must not
+ * receive.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { toHex, utf8 } from "../../src/bytes/bytes.js";
 import { ThinClient } from "../../src/index.js";
 import { DevDaemon, type DevDaemonOptions } from "../../src/testing/index.js";
 
-/** Connections are made in memory; the address is for messages only. */
+/** Connections are made in memory; the address only appears in messages. */
 const unused = { dial: { unix: { address: "@traces" } } };
 
 type Trace = Parameters<NonNullable<DevDaemonOptions["onTrace"]>>[0];
@@ -40,7 +43,7 @@ test("calls can be traced from the application to the replicas, without a secret
   }
   const operations = events.flatMap((event) => (event.event === "queued" ? [event.operation] : []));
   assert.deepEqual([...new Set(operations)], ["write", "read", "message"]);
-  // Every packet of the daemon is one that the link tells the way of.
+  // The link reports the path of every packet of the daemon.
   const ways = new Set(
     events.flatMap((event) =>
       event.source === "link" && event.event === "sent" ? [event.packet] : [],
@@ -79,7 +82,7 @@ test("replicas show what their operators can see of each box", async () => {
       kept.push({ boxId: toHex(box.boxId), length: box.length });
     }
   }
-  // On its one shard, or already on both.
+  // The box is on its one shard, or already on both.
   assert.ok(kept.length >= 1 && kept.length <= 2, `${kept.length} boxes`);
   assert.equal(new Set(kept.map(({ boxId }) => boxId)).size, 1);
   assert.ok(kept.every(({ length }) => length > 1000));

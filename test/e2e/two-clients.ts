@@ -14,22 +14,24 @@ import { instantTiming } from "../../src/mixnet/timing.js";
 import { DevDaemon, type DevDaemonOptions } from "../../src/testing/dev-daemon.js";
 import { JoinedDaemon, quickRates, quickTiming } from "./joined-daemon.js";
 
-/** Bytes of that length which differ from call to call. */
+/** `length` bytes that differ from call to call. */
 export function somePayload(length: number): Bytes {
   return new Uint8Array(randomBytes(length));
 }
 
-/** A new stream, made by `client`. */
+/** A new stream, created by `client`. */
 export function newStream(client: ThinClient): Promise<KeypairResult> {
   return client.newKeypair(somePayload(32));
 }
 
-/** Waits on the virtual clock when there is one; else just waits. */
+/** Waits on the virtual clock if there is one, otherwise in real time. */
 function settleOn<T>(clock: Clock, promise: Promise<T>, limitMs?: number): Promise<T> {
   return clock instanceof VirtualClock ? clock.runUntil(promise, limitMs) : promise;
 }
 
-/** Where a daemon is: in the network's process, or outside, with real packets through a gateway. */
+/**
+ * Where the daemon runs: in the network's process, or outside, with real packets through a gateway.
+ */
 export type DaemonPlace = "inside" | "behind the gateway";
 
 /** Both places. */
@@ -57,7 +59,7 @@ export class TwoClients implements AsyncDisposable {
 
   /**
    * Starts everything; both clients see the mixnet when it resolves. On a virtual clock they are
-   * connected in memory: that does not wait for sockets.
+   * connected in memory, because the clock does not wait for sockets.
    */
   static async start(
     options: DevDaemonOptions = {},
@@ -84,8 +86,8 @@ export class TwoClients implements AsyncDisposable {
   }
 
   /**
-   * As {@link start}, in either place. Behind the gateway everything between the clients' daemon and
-   * the services is real: the gateway's port over TCP, and Sphinx packets through every hop.
+   * Like {@link start}, for either place. Behind the gateway everything between the clients' daemon
+   * and the services is real: the gateway's port over TCP, and Sphinx packets through every hop.
    */
   static async startAt(place: DaemonPlace): Promise<TwoClients> {
     if (place === "inside") return TwoClients.start();
@@ -93,7 +95,7 @@ export class TwoClients implements AsyncDisposable {
     const daemon = await DevDaemon.start({
       gateway: "tcp:127.0.0.1:0",
       mixing: "realistic",
-      // A machine that runs many tests at once is late now and then.
+      // A machine that runs many tests at once is sometimes late.
       kindMixes: true,
       ...quickRates,
       timing,
@@ -135,7 +137,7 @@ export class TwoClients implements AsyncDisposable {
   }
 }
 
-/** Writes each plaintext to the next box, one after the other; resolves to the box after them. */
+/** Writes each plaintext to the next box, one after the other; resolves to the following box. */
 export async function writeAll(
   client: ThinClient,
   writeCap: WriteCap,
@@ -149,7 +151,7 @@ export async function writeAll(
   return index;
 }
 
-/** Reads boxes that follow each other, all at once; waits for each. */
+/** Reads consecutive boxes, all at once, and waits for each. */
 export async function readAll(
   client: ThinClient,
   { readCap, firstMessageIndex }: Pick<KeypairResult, "readCap" | "firstMessageIndex">,

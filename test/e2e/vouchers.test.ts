@@ -1,4 +1,4 @@
-/** A contact voucher from one end to the other. Its key exchange takes seconds. */
+/** A contact voucher from creation to first message. Its key exchange takes seconds. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { utf8 } from "../../src/bytes/bytes.js";
@@ -45,7 +45,7 @@ for (const place of DAEMON_PLACES) {
       assert.deepEqual(opened.whoReply, utf8("welcome"));
       assert.deepEqual(opened.salt, inducted.salt);
 
-      // What the newcomer writes with the changed capability the member reads with the other one.
+      // The member reads with its capability what the newcomer writes with the mutated one.
       const readCap = inducted.mutatedMessageReadCap;
       assert.deepEqual(opened.mutatedMessageWriteCap.subarray(32), readCap);
       const index = MessageBoxIndex.from(readCap.subarray(32));

@@ -1,4 +1,7 @@
-/** Errors are logged unchanged: a logger must find no secret in one, and must not fail on one. */
+/**
+ * Applications log errors unchanged: an error must not contain a secret, and must not break a
+ * logger.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";

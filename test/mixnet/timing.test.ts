@@ -8,7 +8,7 @@ import {
   upstreamTiming,
 } from "../../src/mixnet/timing.js";
 
-/** Each wait with where its value is from; "ours" where upstream has no such wait. */
+/** Each wait with the source of its value; "ours" if upstream has no such wait. */
 const table: { readonly [Name in keyof Timing]: readonly [Timing[Name], string] } = {
   resendMs: [20_000, "spec/thin-protocol §7.2; spec/mixnet §8.5"],
   composeRetryMs: [1000, "spec/thin-protocol §7.2"],
@@ -46,7 +46,8 @@ test("without mixing only follow-ups wait longer than upstream", () => {
   for (const timing of [instantTiming, slowInstantTiming]) {
     assert.deepEqual(Object.keys(timing).sort(), Object.keys(table).sort());
     for (const name of Object.keys(table) as (keyof Timing)[]) {
-      // Follow-ups have their pace here, where no send schedule slows them down; see the table.
+      // Follow-ups have their own pace here, because no send schedule slows them down; see the
+      // table.
       const isOwn = name === "followUpMs";
       if (isOwn || (timing === slowInstantTiming && name === "courierRedispatchMs")) continue;
       for (const [i, ms] of numbers(timing[name]).entries()) {

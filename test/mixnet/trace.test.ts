@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import type { DaemonTrace } from "../../src/daemon/trace.js";
 import { type LinkTrace, TraceRing, quietHook, shortId } from "../../src/mixnet/trace.js";
 
-/** What a field of an event may be; bytes are not among it, and neither is an open record. */
+/** The allowed types of an event's fields; they include neither bytes nor open records. */
 type Told =
   | string
   | number
@@ -11,14 +11,14 @@ type Told =
   | null
   | readonly { readonly node: string; readonly delayMs: number }[];
 
-/** Names of an event's fields that hold anything else. */
+/** Names of an event's fields that have any other type. */
 type Untold<T> = T extends unknown
   ? { [N in keyof T]: T[N] extends Told ? never : N }[keyof T]
   : never;
 
 describe("traces", () => {
   test("no event has a field that could hold bytes", () => {
-    // These do not compile when one has.
+    // These lines do not compile if there is one.
     const ofLinks: Untold<LinkTrace>[] = [];
     const ofDaemons: Untold<DaemonTrace>[] = [];
     assert.deepEqual([...ofLinks, ...ofDaemons], []);

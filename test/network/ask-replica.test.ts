@@ -28,7 +28,7 @@ const box = { boxId: write.boxId, signature: write.signature, payload: write.pay
 const random = chacha20Random(seed(3));
 const replica = x25519Nike.generate(random);
 
-/** Asks a replica that opens what it is sent, and answers as the test says. */
+/** Asks a replica that opens the message, and answers as the test wants. */
 function ask(
   message: ReplicaInnerMessage,
   answer: ReplicaReplyMessage,

@@ -11,7 +11,7 @@ import {
 } from "../../src/crypto/envelope/courier-messages.js";
 import type { StorageFixture } from "./storage-fixture.js";
 
-/** The first `count` places of a stream. */
+/** The first `count` indices of a stream. */
 export function places(start: MessageBoxIndex, count: number): MessageBoxIndex[] {
   const all = [start];
   while (all.length < count) all.push(nextMessageBoxIndex(all.at(-1)!));
@@ -57,7 +57,7 @@ export async function writeElements(
   }
 }
 
-/** Fills a temporary stream with a copy of `payload`; gives how many boxes it took. */
+/** Fills a temporary stream with a copy of `payload`; returns how many boxes it took. */
 export async function prepareCopy(
   fixture: StorageFixture,
   temporary: Keypair,

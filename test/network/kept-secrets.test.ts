@@ -9,7 +9,7 @@ import { x25519Nike } from "../../src/crypto/nike/x25519.js";
 import { keepSecrets, reuseKeys } from "../../src/network/kept-secrets.js";
 import { StorageFixture, stream } from "./storage-fixture.js";
 
-/** X25519 that counts what it computes. */
+/** X25519 that counts its computations. */
 class CountedScheme {
   pairs = 0;
   secrets = 0;
@@ -111,7 +111,7 @@ test("a missing box costs a network two key exchanges per question, however ofte
       await fixture.settle();
     }
   };
-  // Every replica that passes messages on gets to know both shards.
+  // Every replica that passes messages on learns the keys of both shards.
   for (let i = 0; i < 10; i++) await ask(5);
   counted.pairs = 0;
   counted.secrets = 0;

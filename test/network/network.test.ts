@@ -194,7 +194,7 @@ test("a service delays its answer, but not longer if it was slow itself", async 
   }
   const start = clock.now();
   await clock.advance(30_000);
-  // Only a service delay of 1 ms, the least there is, can be outlasted by 1 ms of work.
+  // Only a service delay of 1 ms, the shortest, can be exceeded by 1 ms of work.
   for (const { text, at } of heard.replies) assert.equal(at - start, plans[Number(text)]);
   assert.equal(heard.replies.length, 30);
   await network.close();
@@ -270,7 +270,7 @@ test("documents arrive at five eighths of the previous epoch, and are announced 
   const link = network.link();
   const heard = listen(link, clock);
   const { current, leftMs, periodMs } = link.epoch();
-  // The clock begins with an epoch of this length.
+  // The clock starts at the beginning of an epoch of this length.
   assert.deepEqual([leftMs, periodMs], [80_000, 80_000]);
   await clock.advance(49_999);
   assert.deepEqual(heard.documents, [current]);

@@ -4,7 +4,7 @@ import type { Clock } from "../../src/clock/clock.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
 import { PacketQueue } from "../../src/network/mix/packet-queue.js";
 
-/** A clock whose turns are counted and taken by hand. */
+/** A clock whose turns the test counts and runs. */
 function handTurned(): { clock: Clock; turn: () => void; readonly waiting: number } {
   const callbacks: (() => void)[] = [];
   const clock = { soon: (callback: () => void) => callbacks.push(callback) } as unknown as Clock;

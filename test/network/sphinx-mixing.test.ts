@@ -1,4 +1,4 @@
-/** The embedded network with real packets: each hop removes a layer, and drops what it must. */
+/** The embedded network with real packets: each hop removes a layer, and drops invalid packets. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
@@ -29,7 +29,7 @@ async function started(options: Partial<EmbeddedNetworkOptions> = {}) {
 
 type Setup = Awaited<ReturnType<typeof started>>;
 
-/** A client's link, with the replies that it has heard. */
+/** A client's link, with the replies that it received. */
 async function linked({ clock, network }: Setup) {
   const replies: string[] = [];
   const link = network.link();
@@ -47,7 +47,7 @@ function toEcho(network: EmbeddedNetwork, text: string) {
   return { destination, recipient: utf8("+echo"), payload: utf8(text), surbId: SurbId.random() };
 }
 
-/** A clock whose timers fire late from a moment on. */
+/** A clock whose timers fire late from a given moment. */
 function lateClock() {
   const virtual = new VirtualClock();
   let lateMs = 0;
@@ -168,7 +168,7 @@ test("losses, delays and cuts work as with simulated packets", async () => {
   await link.send(toEcho(network, "again"));
   await clock.advance(60_000);
   assert.deepEqual(replies, ["late", "again"]);
-  // What waits for a client that is gone is dropped with the end of the epoch.
+  // Replies for an absent client are dropped at the end of the epoch.
   const { gateway } = setup;
   assert.equal(gateway.spool.size, 1);
   await clock.advance(network.epoch().leftMs);
@@ -188,7 +188,7 @@ test("the same seed takes the same paths, and packets are encrypted on them", as
   assert.deepEqual(await etas(), await etas());
 });
 
-/** Packets that a client makes who does not keep to the rules. */
+/** Packets from a client that breaks the rules. */
 function maker({ network, clock, gateway }: Setup) {
   const random = randomBytes;
   const composer = new Composer(network.geometry, random);
@@ -269,7 +269,7 @@ test("a packet that does not go on from the gateway, or goes astray later, is dr
     assert.equal(after.delivered, before.delivered, what);
     assert.equal(gateway.spool.size, 0, what);
   }
-  // The right one of each kind goes through: nothing above was dropped for another reason.
+  // A valid packet of each kind passes, so the packets above were not dropped for another reason.
   gateway.enter(sphinx.newPacket([entry, m1, m2, m3, exit], plain));
   gateway.enter(sphinx.newPacket([entry, m1, m2, m3, home], plain));
   await clock.advance(10_000);
@@ -313,7 +313,7 @@ test("every hop drops replays, damaged packets and low-order group elements", as
   }
   gateway.enter(compose().subarray(1));
   assert.equal(network.describe().traffic.dropped, 12);
-  // The payload's tag is looked at by the service only.
+  // Only the service checks the payload's tag.
   const packet = compose();
   packet[packetLength - 1]! ^= 1;
   gateway.enter(packet);

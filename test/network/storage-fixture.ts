@@ -61,7 +61,7 @@ function identities(count: number): ReplicaIdentity[] {
   }));
 }
 
-/** What a fixture may be made with. */
+/** The options of a fixture. */
 export interface FixtureOptions extends Partial<
   Pick<
     StorageNetworkOptions,
@@ -72,11 +72,11 @@ export interface FixtureOptions extends Partial<
   readonly timing?: Partial<Timing>;
   readonly replicas?: number;
   readonly random?: (length: number) => Bytes;
-  /** The replicas' scheme; it must be x25519, perhaps observed. */
+  /** The replicas' scheme; it must be x25519, possibly wrapped by a counter. */
   readonly scheme?: NikeScheme;
 }
 
-/** A running storage network and what a client does with it. */
+/** A running storage network and the calls of its client. */
 export class StorageFixture {
   readonly clock: Clock;
   readonly network: StorageNetwork;
@@ -146,7 +146,7 @@ export class StorageFixture {
     return epochAt(this.clock.now(), REPLICA_EPOCH_MS).epoch;
   }
 
-  /** Makes and publishes the next document: replicas that are offline are not in it. */
+  /** Creates and publishes the next document, which omits replicas that are offline. */
   async publish(): Promise<void> {
     const epoch = this.replicaEpoch;
     const storageReplicas: StorageDocument["storageReplicas"][number][] = [];
@@ -179,7 +179,7 @@ export class StorageFixture {
     return onlineHolders(this.document, boxId).map(({ replicaId }) => replicaId);
   }
 
-  /** An envelope for a message, to intermediates chosen as clients do, or to those given. */
+  /** An envelope for a message, to intermediates chosen as by clients, or to the given ones. */
   async envelope(
     message: ReplicaInnerMessage,
     options: { readonly to?: readonly [number, number]; readonly epoch?: number } = {},
@@ -202,7 +202,7 @@ export class StorageFixture {
     });
   }
 
-  /** Gives a replica a command as the wire would; null when it has no answer. */
+  /** Sends a command to a replica as the wire would; null if it does not answer. */
   async tell(
     replicaId: number,
     command: ReplicaCommand,
@@ -213,7 +213,9 @@ export class StorageFixture {
     return answer && decodeReplicaCommand(answer, this.sizes.nikePublicKeyLength);
   }
 
-  /** Asks a replica as a courier or another replica does; gives its answer and its outer code. */
+  /**
+   * Asks a replica as a courier or another replica would; returns its answer and its outer code.
+   */
   async askReplica(
     replicaId: number,
     message: ReplicaInnerMessage,
@@ -235,7 +237,7 @@ export class StorageFixture {
     return { errorCode, reply: openReplicaReply([sealed.replyKey], envelopeReply) };
   }
 
-  /** Sends a query to a courier; null when it does not answer. */
+  /** Sends a query to a courier; null if it does not answer. */
   async query(query: Uint8Array, courier: Courier = this.courier) {
     const payload = new Uint8Array(query.length + 50);
     payload.set(query);
@@ -266,14 +268,14 @@ export class StorageFixture {
     });
   }
 
-  /** Lets everything that is ready run; under the platform's clock also a disk do its work. */
+  /** Lets everything that is ready run; on the platform's clock also the disk. */
   async settle(): Promise<void> {
     if (!(this.clock instanceof VirtualClock)) await this.clock.sleep(1);
     await new Promise((resolve) => setImmediate(resolve));
     await new Promise((resolve) => setImmediate(resolve));
   }
 
-  /** Sends an envelope, waits, and gives what the replica said. */
+  /** Sends an envelope, waits, and returns the replica's answer. */
   async ask(envelope: ClientEnvelope): Promise<ReplicaReplyMessage> {
     await this.send(envelope);
     for (let i = 0; i < 1000; i++) {
@@ -286,18 +288,18 @@ export class StorageFixture {
     throw new Error("the courier has no payload");
   }
 
-  /** Writes a box through everything; gives the replica's code. */
+  /** Writes a box through the whole network; returns the replica's code. */
   async write(cap: WriteCap, index: MessageBoxIndex, plaintext: Uint8Array): Promise<number> {
     const message = makeWriteMessage(this.sizes, cap, index, plaintext);
     return (await this.ask(await this.envelope(message))).errorCode;
   }
 
-  /** Reads a box through everything. */
+  /** Reads a box through the whole network. */
   async read(keys: Keypair, index: MessageBoxIndex = keys.firstMessageIndex) {
     return this.ask(await this.envelope(makeReadMessage(keys.readCap, index)));
   }
 
-  /** Asks for a copy once. */
+  /** Sends a copy command once. */
   async copy(cap: WriteCap, courier: Courier = this.courier): Promise<CopyCommandReply> {
     const reply = await this.query(encodeCourierQuery({ kind: "copy", writeCap: cap }), courier);
     if (reply?.kind !== "copy") throw new Error("expected a copy reply");

@@ -1,5 +1,5 @@
 /**
- * Couriers and replicas with upstream's timing: each wait shows in what they do, to the
+ * Couriers and replicas with upstream's timing: each wait shows in their behaviour, to the
  * millisecond.
  */
 import assert from "node:assert/strict";
@@ -28,7 +28,7 @@ const hour = 3_600_000;
 const start = (options: FixtureOptions = {}): Promise<StorageFixture> =>
   StorageFixture.kind({ timing: upstreamTiming, ...options });
 
-/** Silences replicas; gives when commands reach them, in ms from now, oldest first. */
+/** Silences replicas; returns when commands reach them, in ms from now, oldest first. */
 function silence(fixture: StorageFixture, ids: readonly number[]): number[] {
   const times: number[] = [];
   const since = fixture.clock.monotonic();
@@ -43,7 +43,7 @@ function silence(fixture: StorageFixture, ids: readonly number[]): number[] {
 
 const everyone = [0, 1, 2, 3, 4];
 
-/** The starts of ten tries: a minute for each step of one, and a pause that grows between two. */
+/** The start times of ten tries: a minute for each step of one, and a growing pause between two. */
 function tenTries(steps: number): number[] {
   const pauses = [500, 1000, 2000, 4000, 8000, 10_000, 10_000, 10_000, 10_000, 0];
   const starts: number[] = [];
@@ -73,7 +73,7 @@ void describe("upstream's timing", () => {
     const fixture = await start({ replicas: 12 });
     const [made] = await envelopesFor(fixture, keys, hello);
     // Shards of the temporary boxes must answer, so the envelope goes to another replica, and to
-    // one that is not there.
+    // one that does not exist.
     const shards = places(temporary.firstMessageIndex, 5).flatMap((index) =>
       fixture.shardsOf(makeReadMessage(temporary.readCap, index).boxId),
     );
@@ -157,7 +157,7 @@ void describe("upstream's timing", () => {
     const times = silence(fixture, [second]);
     await fixture.askReplica(first, write);
     await fixture.virtual.advance(420_000);
-    // Each offer is given up after half a minute.
+    // Each offer times out after half a minute.
     const pauses = [5, 10, 20, 40, 80, 80];
     const expected = [0];
     for (const pause of pauses) expected.push(expected.at(-1)! + 30_000 + pause * 1000);

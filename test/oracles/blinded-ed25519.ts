@@ -62,7 +62,7 @@ export function encode(point: AffinePoint): Uint8Array {
   return toLittleEndian(point.y + ((point.x & 1n) << 255n), 32);
 }
 
-/** The point of an encoding; null when there is none. Takes y of p or more, and "−0". */
+/** The point of an encoding; null if there is none. Accepts y of p or more, and "−0". */
 export function decode(bytes: Uint8Array): AffinePoint | null {
   const value = littleEndian(bytes);
   const sign = value >> 255n;
@@ -96,7 +96,7 @@ function hkdfTwin(ikm: Uint8Array, salt: Uint8Array, info: Uint8Array, length: n
 
 const nothing = new Uint8Array(0);
 
-/** The place after one: bytes in, bytes out. */
+/** The next index: bytes in, bytes out. */
 export function nextIndexTwin(index: Uint8Array): Uint8Array {
   const counter = littleEndian(index.slice(0, 8));
   const okm = hkdfTwin(index.slice(72), nothing, index.slice(0, 8), 96);

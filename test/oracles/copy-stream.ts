@@ -1,4 +1,4 @@
-/** Copy streams from their definition: the whole stream is made at once, then cut. */
+/** Copy streams from their definition: the whole stream is built at once, then split. */
 import { concatBytes } from "../../src/bytes/bytes.js";
 
 function u32(value: number): Uint8Array {

@@ -1,10 +1,11 @@
 /**
- * The readable twin of `src/crypto/ctidh`: the same group action with `%` and textbook formulas,
- * one isogeny from one random point, no strategy, no Montgomery form. Slow; written from the
- * mathematics (Castryck, Lange, Martindale, Panny and Renes 2018; Costello and Hisil 2017).
+ * The readable oracle for `src/crypto/ctidh`: the same group action with `%` and textbook formulas,
+ * one isogeny from one random point, no strategy, no Montgomery form. It is slow; it was written
+ * from the mathematics (Castryck, Lange, Martindale, Panny and Renes 2018; Costello and Hisil
+ * 2017).
  */
 
-/** The odd primes whose product times 4, less 1, is p. */
+/** The odd primes whose product times 4, minus 1, is p. */
 export const twinPrimes: readonly bigint[] = (() => {
   const found: bigint[] = [];
   for (let n = 3n; found.length < 129; n += 2n) {
@@ -51,7 +52,7 @@ function rightSide(A: bigint, x: bigint): bigint {
 /** A point (x, y) of y² = x³ + Ax² + x; null is the point at infinity. */
 export type AffinePoint = { readonly x: bigint; readonly y: bigint } | null;
 
-/** A point of that x-coordinate; undefined when it is on the twist. */
+/** A point with this x-coordinate; undefined if it is on the twist. */
 export function liftX(A: bigint, x: bigint): AffinePoint | undefined {
   const square = rightSide(A, x);
   const y = pow(square, (p + 1n) / 4n);
@@ -96,7 +97,9 @@ export function multiplyX(A: bigint, x: bigint, factor: bigint): bigint | null {
   return z0 === 0n ? null : mod(x0 * inverse(z0));
 }
 
-/** A of the image curve under the isogeny whose kernel the point at `x` generates. */
+/**
+ * The coefficient A of the image curve under the isogeny whose kernel the point at `x` generates.
+ */
 export function imageCurve(A: bigint, x: bigint, degree: bigint): bigint {
   let product = 1n;
   let sum = 0n;

@@ -22,7 +22,7 @@ const recorded = JSON.parse(
 const certificate = fromHex(recorded.certificate);
 const raw = decodeCertificate(certificate).certified;
 
-/** The recorded document with some members changed; `undefined` takes one away. */
+/** The recorded document with some members changed; `undefined` removes a member. */
 function changed(members: Record<string, Encodable>): Uint8Array {
   const map = decodeCbor(raw) as CborMap;
   return encodeCbor({ ...Object.fromEntries(map), ...members } as Encodable);
@@ -81,7 +81,7 @@ test("any changed byte makes a signed document unusable", () => {
       } catch (error) {
         return isThinClientError(error);
       }
-      // One authority's signature may be spoilt, or a map key that nobody reads.
+      // A change in one authority's signature, or in a map key that nobody reads, may go unnoticed.
       return result.signers.length >= 2 && toHex(result.document.raw) === toHex(raw);
     }),
     { numRuns: 60 },
@@ -196,7 +196,7 @@ test("pretty printing shows decoded descriptors and does not change the document
 });
 
 test("a document and the descriptors in it share one budget of items", () => {
-  // Each descriptor alone is within the limit; all of them took a gigabyte and more.
+  // Each descriptor alone is within the limit; all together took more than a gigabyte.
   const [node] = (decodeCbor(raw) as CborMap).get("ServiceNodes") as Uint8Array[];
   const fields = Object.fromEntries(decodeCbor(node!) as CborMap);
   const emptyMaps = Array.from({ length: 100_000 }, () => ({}));

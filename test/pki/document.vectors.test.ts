@@ -16,7 +16,7 @@ const authorities = vectors.authorities.map((a: { publicKeyPEM: string }) => ({
   publicKey: a.publicKeyPEM,
 }));
 
-/** As the vector file writes decoded values: bytes in hex, maps as objects. */
+/** Decoded values in the form of the vector file: bytes in hex, maps as objects. */
 function plain(value: unknown): unknown {
   if (value instanceof Uint8Array) return toHex(value);
   if (Array.isArray(value)) return value.map(plain);
@@ -60,7 +60,7 @@ test("every member of a document and of its descriptors is decoded", () => {
   fields.set("ServiceNodes", document.serviceNodes.map(plainNode));
   fields.set("ConfiguredReplicaIDs", document.configuredReplicaIds);
   const { signers: _, ...decoded } = vectors.decoded;
-  // The vector file writes these two as the number of their entries.
+  // The vector file has the number of entries of these two.
   decoded.SharedRandomCommit = null;
   decoded.SharedRandomReveal = null;
   assert.deepEqual(plain(fields), decoded);

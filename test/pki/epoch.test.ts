@@ -28,7 +28,7 @@ test("a document's number and the time give the epoch length", () => {
   const now = Date.UTC(2026, 10, 28, 21, 17, 3);
   for (const seconds of [1, 2.5, 30, 60, 90, 120, 600, 1200, 3600, 7200, 10_800]) {
     const { epoch } = epochAt(now, seconds * 1000);
-    // The current epoch's, the one before, which daemons hand out for long, and the next one's.
+    // The current epoch, the previous one, which daemons hand out for long, and the next one.
     for (const off of [-1, 0, 1]) {
       assert.equal(epochLengthOf(epoch + off, now), seconds * 1000, `${seconds} s, ${off}`);
     }

@@ -80,7 +80,7 @@ test("certificates under a Falcon hybrid are accepted and refused as by the refe
       { currentEpoch, threshold: v.threshold },
       noPause,
     );
-    // Where a wrong length crashed the reference that signature is bad, and the others count.
+    // A wrong length that crashed the reference gives a bad signature here, and the others count.
     const isCrash = v.error?.startsWith("PANIC:");
     if (v.error !== "" && !isCrash) {
       await assert.rejects(
@@ -167,7 +167,7 @@ test("no scheme throws, whatever it is given", async () => {
       [publicKeyLength, signatureLength + 1],
       [publicKeyLength, signatureLength],
     ] as const) {
-      // Not zero: an Ed25519 key of zeros is a point of low order, under which zeros verify.
+      // Not zero: an Ed25519 key of zeros is a low-order point, under which zeros verify.
       for (const value of [7, 255]) {
         const verdict = await scheme.verify(
           new Uint8Array(signature).fill(value),

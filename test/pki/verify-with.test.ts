@@ -29,7 +29,8 @@ test("a good signature under Ed25519 Sphincs+ leads to the document, and a bad o
   const keys = [{ publicKey: hex(sphincs.publicKey), scheme: "Ed25519 Sphincs+" }];
   let pauses = 0;
   const pause = async (): Promise<void> => void pauses++;
-  // The reference signed random bytes: that they are not a document shows after the signature only.
+  // The reference signed random bytes; only after the signature verifies do they turn out not to be
+  // a document.
   await assert.rejects(verifyPkiDocumentWith(raw, keys, {}, pause), { code: "ERR_PROTOCOL" });
   assert.ok(pauses > 1, String(pauses));
   const { certified } = decodeCertificate(raw);
@@ -41,7 +42,7 @@ test("a good signature under Ed25519 Sphincs+ leads to the document, and a bad o
     code: "ERR_PKI_VERIFICATION",
     message: /bad signature/,
   });
-  // The synchronous function does not have the scheme, and says so.
+  // The synchronous function does not support the scheme, and its error says so.
   assert.throws(() => verifyPkiDocument(raw, keys), {
     message: /unsupported scheme Ed25519 Sphincs\+/,
   });

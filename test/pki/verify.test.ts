@@ -144,7 +144,7 @@ test("a misspelt option of a verification is refused, not ignored", () => {
 test("a small-order key is refused, because anybody can sign for it", () => {
   const { Point } = ed25519;
   const encodings = new Set<string>();
-  // Every encoding of y below 2^255 that a decoder may take for a point of small order.
+  // Every encoding of y below 2^255 that a decoder may accept as a small-order point.
   for (const y of [0n, 1n, 2n ** 255n - 20n, 2n ** 255n - 19n, 2n ** 255n - 18n]) {
     for (const sign of [0, 0x80]) {
       const key = Uint8Array.from({ length: 32 }, (_, i) => Number((y >> BigInt(8 * i)) & 0xffn));
@@ -169,7 +169,7 @@ test("a small-order key is refused, because anybody can sign for it", () => {
         );
         break;
       } catch {
-        // Not on the curve.
+        // This point is not on the curve.
       }
     }
   }

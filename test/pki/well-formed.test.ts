@@ -25,7 +25,7 @@ function problems(change: Members): string[] {
   return wellFormednessProblems(PkiDocument.decode(encodeCbor({ ...members(), ...change })));
 }
 
-/** The problems when the first node of a list has other members. */
+/** The problems if the first node of a list has other members. */
 function nodeProblems(list: "GatewayNodes" | "ServiceNodes", change: Members): string[] {
   const [first, ...others] = members()[list] as Uint8Array[];
   const fields = Object.fromEntries(decodeCbor(first!) as CborMap) as Members;

@@ -4,7 +4,7 @@ import { dialWs } from "../../src/platform/browser-websocket.js";
 import { MAX_WEBSOCKET_MESSAGE_BYTES } from "../../src/transport/limits.js";
 import { Recorder } from "../transport/transport-recorder.js";
 
-/** A browser's WebSocket whose network is the test. */
+/** A browser's WebSocket in which the test plays the network. */
 class FakeWebSocket {
   static made: FakeWebSocket[] = [];
   binaryType = "blob";

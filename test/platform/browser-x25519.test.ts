@@ -1,4 +1,4 @@
-/** The page's X25519 by WebCrypto: the same keys, secrets and refusals as Node's. */
+/** The page's X25519 with WebCrypto: the same keys, secrets and refusals as Node's. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { x25519PublicKey, x25519SharedSecret } from "#platform";

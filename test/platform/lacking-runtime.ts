@@ -1,6 +1,7 @@
 /**
- * Loaded before a test with `--import`: removes from `node:crypto` what `KATZ_LACKS` names, as in
- * runtimes that lack it. A double: runtimes that really lack it run the same test in the smoke set.
+ * Loaded before a test with `--import`: removes from `node:crypto` the features that `KATZ_LACKS`
+ * names, as in runtimes that lack them. This is a double: runtimes that really lack them run the
+ * same test in the smoke set.
  */
 import crypto from "node:crypto";
 import { syncBuiltinESMExports } from "node:module";
@@ -57,7 +58,7 @@ const lacks: Readonly<Record<string, () => void>> = {
   },
 };
 
-/** What can be taken away. */
+/** The features that can be removed. */
 export const lackable: readonly string[] = Object.keys(lacks);
 
 const lacking = process.env["KATZ_LACKS"];

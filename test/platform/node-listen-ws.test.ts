@@ -124,7 +124,7 @@ test("a listener without a token admits no page", options, async (t) => {
   assert.equal((await shakeHands(address, pageWith(right))).status, 403);
   const own = address.replace("ws:", "http:");
   assert.equal((await shakeHands(address, { origin: own })).status, 403);
-  // A token that nobody asked for is echoed, or the client would hang up.
+  // An unrequested token is echoed, because otherwise the client would hang up.
   const answer = await shakeHands(address, { "sec-websocket-protocol": right });
   assert.deepEqual([answer.status, answer.protocol], [101, right]);
 });
@@ -284,7 +284,7 @@ test("messages are pieces of a stream, and fragments arrive as they come", optio
   assert.deepEqual(recorder.all(), sent);
 });
 
-/** A socket that has upgraded and now sends what it likes. */
+/** A socket that has upgraded and now sends arbitrary bytes. */
 function upgraded(address: string): Promise<Socket> {
   const { hostname, port } = new URL(address);
   const socket = connect(Number(port), hostname);
@@ -304,7 +304,7 @@ test("a handshake that ends after the listener closed is disconnected", options,
   const socket = connect(Number(port), "127.0.0.1");
   const closed = new Promise((resolve) => socket.on("error", () => {}).on("close", resolve));
   socket.write("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n");
-  // Until the listener has seen that much, closing it would end an idle connection.
+  // Before the listener has read this much, closing it would end an idle connection.
   await new Promise((resolve) => setTimeout(resolve, 50));
   await listener.close();
   socket.write(

@@ -60,7 +60,8 @@ test("a socket file may have a name that looks like a number", options, async (t
   const before = process.cwd();
   process.chdir(newFolder(t));
   t.after(() => process.chdir(before));
-  // Node takes such a name for a port. Names that stand in for ours are random, and may read so too.
+  // Node would take such a name for a port. Our temporary names are random, and may look like that
+  // too.
   for (const name of ["7", ".28e44", "0x10", "1e3"]) {
     const listener = await listenUnix(name);
     assert.equal(listener.address, `unix:${name}`);

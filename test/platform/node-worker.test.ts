@@ -59,7 +59,7 @@ test("an error in a worker is passed back, and so is its end", async () => {
   const { id, outcome } = await response;
   assert.equal(id, 7);
   assert.ok(outcome.kind === "failed" && /`privateKey` must be 130 bytes/.test(outcome.message));
-  // No request at all is a fault that the worker does not survive.
+  // Input that is not a request causes a fault that ends the worker.
   worker.postMessage(null as never, []);
   assert.match((await failure).message, /null/);
 });

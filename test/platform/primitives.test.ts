@@ -21,7 +21,7 @@ const runs = { numRuns: 40 };
 const bytes = (length: number): fc.Arbitrary<Uint8Array> =>
   fc.uint8Array({ minLength: length, maxLength: length });
 
-/** What a call gives, or the class and text of what it throws. */
+/** The result of a call, or the class and text of its error. */
 function outcome(call: () => Uint8Array | boolean | null): string {
   try {
     const value = call();
@@ -96,7 +96,7 @@ test("X25519 is the same on both platforms", () => {
       const publicKey = fromHex(sameOnBoth((p) => p.x25519PublicKey(one)));
       const secret = sameOnBoth((p) => p.x25519SharedSecret(two, publicKey));
       assert.equal(secret, toHex(x25519.getSharedSecret(two, publicKey)));
-      // Any 32 bytes are a public key, also those above the field's size and with the high bit set.
+      // Any 32 bytes are a public key, even above the field's size and with the high bit set.
       sameOnBoth((p) => p.x25519SharedSecret(one, two));
     }),
     runs,
@@ -299,7 +299,7 @@ test("BLAKE2b-512 is the same on both platforms, however its input is split", ()
 
 test("SHA-512 is the same on both platforms, however its input is split", () => {
   const text = new TextEncoder().encode("abc");
-  // FIPS 180-4, as published with its example values.
+  // FIPS 180-4, with its published example values.
   assert.equal(
     sameOnBoth((p) => p.sha512(text)),
     "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a" +
@@ -373,7 +373,7 @@ test("HMAC, counter mode and SHAKE are the same on both platforms", () => {
 });
 
 test("BLAKE2b-256 in WebAssembly equals the library's at any length, and returns its own memory", async () => {
-  // Not there at first: what is hashed meanwhile is hashed by the library.
+  // The module is not there at first; until then the library computes hashes.
   while (blake2b256(new Uint8Array(1)) === null) await new Promise((r) => setTimeout(r, 5));
   const lengths = [0, 1, 127, 128, 129, 1734, 16 * 1024, 100_001];
   for (const input of lengths.map((length) => new Uint8Array(length).fill(length))) {

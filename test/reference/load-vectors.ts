@@ -9,7 +9,7 @@ export function loadVectors(name: string): any {
   return JSON.parse(readFileSync(url, "utf8"));
 }
 
-/** Bytes of a hex field. */
+/** The bytes of a hex field. */
 export function hex(text: string): Bytes {
   return fromHex(text);
 }

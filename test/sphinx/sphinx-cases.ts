@@ -1,4 +1,4 @@
-/** What the vector files of Sphinx have in common. */
+/** Shared parts of Sphinx's vector files. */
 import assert from "node:assert/strict";
 import { type Bytes, type RandomSource, toHex } from "../../src/bytes/bytes.js";
 import { Geometry, type GeometryFields } from "../../src/pki/geometry.js";
@@ -6,7 +6,7 @@ import type { RoutingCommand } from "../../src/sphinx/commands.js";
 import type { SphinxHop } from "../../src/sphinx/path.js";
 import { hex } from "../reference/load-vectors.js";
 
-/** A command as the files write it. */
+/** A command in the form of the files. */
 export interface CommandVector {
   readonly type: RoutingCommand["type"];
   readonly id?: string;
@@ -14,7 +14,7 @@ export interface CommandVector {
   readonly delayMs?: number;
 }
 
-/** A hop as the files write it. */
+/** A hop in the form of the files. */
 export interface HopVector {
   readonly id: string;
   readonly publicKey: string;
@@ -22,7 +22,7 @@ export interface HopVector {
   readonly commands: readonly CommandVector[];
 }
 
-/** The command that a vector shows. */
+/** The command that a vector describes. */
 export function commandOf(v: CommandVector): RoutingCommand {
   switch (v.type) {
     case "NextNodeHop":
@@ -34,7 +34,7 @@ export function commandOf(v: CommandVector): RoutingCommand {
   }
 }
 
-/** A command as the files write it. */
+/** A command in the form of the files. */
 export function commandVector(command: RoutingCommand): CommandVector {
   switch (command.type) {
     case "NextNodeHop":
@@ -46,7 +46,7 @@ export function commandVector(command: RoutingCommand): CommandVector {
   }
 }
 
-/** The path that a vector shows. */
+/** The path that a vector describes. */
 export function pathOf(path: readonly HopVector[]): SphinxHop[] {
   return path.map(({ id, publicKey, commands }) => ({
     id: hex(id),
@@ -55,12 +55,12 @@ export function pathOf(path: readonly HopVector[]): SphinxHop[] {
   }));
 }
 
-/** The geometry that a vector shows. */
+/** The geometry that a vector describes. */
 export function geometryOf(fields: Record<string, number | string>): GeometryFields {
   return Geometry.fromWire(new Map(Object.entries(fields)));
 }
 
-/** A source that gives these pieces, in order and each whole. */
+/** A random source that returns these pieces, in order and complete. */
 export function scripted(...pieces: readonly Uint8Array[]): RandomSource {
   const left = [...pieces];
   return (length) => {
@@ -71,7 +71,7 @@ export function scripted(...pieces: readonly Uint8Array[]): RandomSource {
   };
 }
 
-/** What `call` throws, which must be an error. */
+/** The error that `call` throws. */
 export function failureOf(call: () => unknown): Error {
   try {
     call();

@@ -42,7 +42,7 @@ test("AEZ is invertible at every length, and one changed bit changes everything"
         other[(bit >> 3) % message.length]! ^= 1 << (bit & 7);
         const otherSealed = aezEncrypt(key, nonce, other);
         const same = sealed.filter((byte, i) => byte === otherSealed[i]).length;
-        // By chance one byte in 256 stays; a third of them never does.
+        // By chance one byte in 256 stays the same; a third of them never does.
         assert.ok(same < message.length / 3, `${same} of ${message.length} bytes stayed`);
       },
     ),

@@ -69,7 +69,7 @@ test("replies that the reference does not read are refused", () => {
     };
     for (const { name, error } of v.failures) {
       const failure = failureOf(tries[name]!);
-      // Keys are our own: a wrong length of theirs is a mistake, nothing that came from outside.
+      // The keys are our own, so a wrong length is a mistake of ours, not input from outside.
       if (error.includes("decryption keys")) assert.ok(failure instanceof RangeError, name);
       else {
         assert.ok(hasCode(failure, "ERR_PROTOCOL"), name);

@@ -44,12 +44,12 @@ async function open(path = folder): Promise<{ store: RecordStore; told: string[]
   return { store, told };
 }
 
-/** Puts records into a group one after the other, each on the disk before the next. */
+/** Puts records into a group one after the other; each is on the disk before the next. */
 async function fill(store: RecordStore, group: string, count: number): Promise<void> {
   for (let i = 0; i < count; i++) await store.put(group, idOf(i), bodyOf(i));
 }
 
-/** Which records of a group are there and right; fails on one that is wrong. */
+/** The intact records of a group; fails if one is wrong. */
 async function present(store: RecordStore, group: string, count: number): Promise<number[]> {
   const there: number[] = [];
   for (let i = 0; i < count; i++) {
@@ -140,13 +140,15 @@ void describe("damage of a record store", () => {
     await fill(store, "boxes", count);
     await store.close();
     if (!tables) return;
-    // Opening turns the log into a table.
+    // Opening the store turns its log into a table.
     const { store: again, told } = await open();
     assert.deepEqual(told, []);
     await again.close();
   }
 
-  /** Damages a copy of the store, opens it, and gives what is lost; whatever is must be told. */
+  /**
+   * Damages a copy of the store, opens it, and returns the losses, all of which must be reported.
+   */
   async function lossesAfter(damage: (path: string) => void): Promise<number> {
     const copy = `${folder}-copy`;
     rmSync(copy, { recursive: true, force: true });
@@ -184,7 +186,7 @@ void describe("damage of a record store", () => {
     void test(`a flipped bit in ${ending} costs one record at most, and is reported`, async (t) => {
       await prepare(tables);
       const random = Number(process.env["KATZ_SEED"] ?? Date.now() % 1_000_000);
-      // With the pinned seed, LevelDB has a key whose value it does not find.
+      // With the pinned seed, LevelDB has a key whose value it cannot find.
       for (const seed of ending === ".ldb" ? [915_095, random] : [random]) {
         const numbers = new SeededNumbers(seed);
         let lost = 0;
@@ -203,7 +205,7 @@ void describe("damage of a record store", () => {
 
   void test("a flipped bit in the first record of a log costs none of the later ones", async () => {
     await prepare(false);
-    // In the length of LevelDB's own record, and then in ours.
+    // In the length of LevelDB's own record, and then in that of ours.
     for (const place of [4, 40, 1000]) {
       const lost = await lossesAfter((path) => {
         flip(

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { filesIn, textOf } from "./source-tree.js";
 
-/** Sections of the specification, by page: the numbers of its headings. */
+/** The section numbers in the headings of each page of the specification. */
 const sections = new Map(
   filesIn("docs/spec").map((path) => {
     const headings = textOf(path).matchAll(/^#{2,4} (\d+(?:\.\d+)*)/gm);
@@ -10,7 +10,7 @@ const sections = new Map(
   }),
 );
 
-/** A page, and the sections that follow its name: `spec/mixnet §3.1, §4 and §7`. */
+/** A page with its sections: `spec/mixnet §3.1, §4 and §7`. */
 const citation = /spec\/([a-z-]+) ((?:(?:,| and| to)?\s*(?:\*|\/\/|#)?\s*§\d+(?:\.\d+)*)+)/g;
 
 const files = ["src", "console", "playground", "test", "bench", "examples", "scripts", "docs"]

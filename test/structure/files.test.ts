@@ -106,7 +106,7 @@ test("every subpath of the package is a folder of the same name, and no other fo
   assert.deepEqual(indices.sort(), entries.sort());
 });
 
-/** Whether all that a file does is to export what is declared in others. */
+/** Whether a file only exports declarations of other files. */
 function onlyReexports(path: string, text: string): boolean {
   const { statements } = typescript.createSourceFile(path, text, typescript.ScriptTarget.ES2022);
   const others = statements.filter((statement) => !typescript.isImportDeclaration(statement));

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { importsOf, sources } from "./source-tree.js";
 
 /**
- * Who may import whom: by folder, the folders (or single files) and the packages that it may use.
+ * The allowed imports: for each folder, the folders (or single files) and packages that it may use.
  * A folder may always import itself. `node:` stands for every module of Node.
  */
 const rules: Record<string, readonly string[]> = {
@@ -13,7 +13,7 @@ const rules: Record<string, readonly string[]> = {
   cbor: ["bytes", "errors", "cborg"],
   wire: ["bytes", "cbor", "errors"],
   transport: ["bytes", "clock", "errors", "#platform"],
-  // Records in a database of the level family, wherever it is.
+  // Records in any database of the level family.
   store: ["bytes", "errors", "#platform", "abstract-level"],
   platform: [
     "bytes",
@@ -27,10 +27,10 @@ const rules: Record<string, readonly string[]> = {
   ],
   pki: ["bytes", "cbor", "errors", "#platform", "@noble/hashes", "@noble/post-quantum"],
   config: ["bytes", "errors", "pki", "transport", "#platform", "smol-toml"],
-  // Never crypto, daemon, network: a client knows of capabilities only that they are bytes.
+  // Never crypto, daemon or network: for a client, capabilities are only bytes.
   client: ["bytes", "clock", "config", "errors", "pki", "transport", "wire", "#platform"],
-  // Between pages and workers: streams, and a connection that tabs share. To the daemon it is a
-  // client, so it counts and watches as one.
+  // Streams between pages and workers, and a connection that tabs share. To the daemon it is a
+  // client, so it counts and watches like one.
   workers: [
     "bytes",
     "clock",
@@ -40,7 +40,8 @@ const rules: Record<string, readonly string[]> = {
     "src/client/liveness",
     "src/client/unread",
   ],
-  // Above the client, whose calls it makes. Of crypto only BACAP: indices are computed here.
+  // Above the client, whose calls it makes. Of crypto it uses only BACAP, because it computes
+  // indices.
   channels: [
     "bytes",
     "cbor",
@@ -71,9 +72,10 @@ const rules: Record<string, readonly string[]> = {
   ],
   kem: ["bytes", "#platform", "@noble/hashes", "@noble/post-quantum", "@stablelib/blake2b"],
   sphinx: ["bytes", "errors", "kem", "pki", "#platform", "@noble/ciphers", "@noble/hashes"],
-  // What every link needs, the gateway's and the embedded network's: ways, packets, reply blocks.
+  // Shared parts of every link, the gateway's and the embedded network's: paths, packets, reply
+  // blocks.
   mixnet: ["bytes", "clock", "errors", "pki", "sphinx"],
-  // Never network, nor client: with the client it shares only the codec, which recordings pin.
+  // Never network or client: it shares only the codec with the client, which recordings pin.
   daemon: [
     "bytes",
     "clock",
@@ -86,7 +88,7 @@ const rules: Record<string, readonly string[]> = {
     "mixnet",
     "@noble/hashes",
   ],
-  // Never network, daemon, client: a link to a real network knows no other.
+  // Never network, daemon or client: a link to a real network does not know them.
   gateway: [
     "bytes",
     "clock",
@@ -99,8 +101,8 @@ const rules: Record<string, readonly string[]> = {
     "#platform",
     "@noble/hashes",
   ],
-  // Never daemon, nor wire: what clients say is not a network's business. Never gateway: a port
-  // speaks the wire protocol and hands the network packets, which is all that it knows of clients.
+  // Never daemon or wire: a network does not handle clients' messages. Never gateway: a port speaks
+  // the wire protocol and passes packets to the network, which knows nothing else of clients.
   network: [
     "bytes",
     "cbor",
@@ -115,9 +117,9 @@ const rules: Record<string, readonly string[]> = {
     "#platform",
     "@noble/curves",
   ],
-  // Cases for any daemon: they speak the protocol and know nobody's inside.
+  // Cases for any daemon: they speak the protocol and know no implementation.
   conformance: ["bytes", "cbor", "clock", "errors", "pki", "transport", "wire", "@noble/hashes"],
-  // Daemon and network together, with listeners, files and workers; and what tests need besides.
+  // Daemon and network together, with listeners, files and workers, and further tools for tests.
   testing: [
     "bytes",
     "client",
@@ -155,7 +157,7 @@ const rules: Record<string, readonly string[]> = {
     "wire",
     "node:",
   ],
-  // What a console shows of client, daemon and network together; its server is the command's.
+  // A console's view of client, daemon and network together; the command has its server.
   console: [
     "bacap",
     "bytes",
@@ -168,7 +170,7 @@ const rules: Record<string, readonly string[]> = {
     "network",
     "pki",
   ],
-  // As a user would: by the package's name.
+  // Like a user: by the package's name.
   cli: [
     "katzenpost-thinclient",
     "node:",
@@ -180,20 +182,20 @@ const rules: Record<string, readonly string[]> = {
   ],
 };
 
-/** What single files may use beyond their folder's rule. */
+/** The files and packages that single files may use beyond their folder's rule. */
 const additions: Record<string, readonly string[]> = {
-  // Which schemes of links there are is said in its refusals.
+  // Its errors list the available link schemes.
   "src/config/daemon-config.ts": ["kem"],
   "src/cli/main.ts": ["src/platform/node-version"],
   // Durable names of files, which nobody's subpath has.
   "src/cli/private-file.ts": ["src/platform/node-small-file"],
   "src/cli/transfer/incoming-files.ts": ["src/platform/node-small-file"],
-  // What the page is told is nobody's subpath.
+  // The page's data does not belong to any subpath.
   "src/cli/commands/console/console.ts": ["src/console", "src/clock/real"],
   "src/cli/commands/console/server.ts": ["src/console", "src/platform/node-ws-handshake", "ws"],
-  // Names the events of the daemon in front of it.
+  // It names the events of the daemon in front of it.
   "src/network/index.ts": ["src/daemon/trace"],
-  // The network with a daemon in front, where no platform is needed.
+  // The network with a daemon in front, for places without a platform.
   "src/network/kept-network.ts": ["#level"],
   "src/network/embedded-daemon.ts": ["daemon", "transport"],
   "src/platform/contract.ts": ["src/crypto/ctidh/worker-protocol"],
@@ -203,7 +205,7 @@ const additions: Record<string, readonly string[]> = {
   "src/platform/node-ctidh-worker.ts": ["src/crypto/ctidh/worker-protocol"],
 };
 
-/** The files of the package's surface, and what they name. */
+/** The files of the package's public surface, and the folders that they may name. */
 const surfaces: Record<string, readonly string[]> = {
   "src/index.ts": [
     "bytes",
@@ -218,7 +220,7 @@ const surfaces: Record<string, readonly string[]> = {
   ],
 };
 
-/** Whether `target` is what `allowed` names. */
+/** Whether `allowed` covers `target`. */
 function fits(target: string, allowed: string): boolean {
   if (allowed.endsWith("/*")) return target.startsWith(allowed.slice(0, -1));
   if (allowed === "node:") return target.startsWith("node:");
@@ -233,7 +235,7 @@ function allowedFor(path: string): readonly string[] {
   const folder = path.split("/")[1]!;
   const rule = rules[folder];
   assert.ok(rule, `${path} is in a folder that has no rule`);
-  // Only the files for Node may use Node, and only they know the packages for it.
+  // Only the files for Node may import Node, and only they know the packages for it.
   const isNode = /^src\/platform\/node[^/]*$/.test(path);
   return [
     folder,
@@ -285,8 +287,8 @@ test("a broken rule would be detected", () => {
 });
 
 test("nothing that runs in a browser imports a module of Node", () => {
-  // From the browser's platform, the package's neutral surfaces and the link to real networks, over
-  // everything they import.
+  // Checks everything that the browser's platform, the package's neutral surfaces and the link to
+  // real networks import.
   const reached = new Set<string>();
   const visit = (path: string): void => {
     if (reached.has(path)) return;

@@ -29,7 +29,7 @@ export const pages = ["console", "playground"]
   .flatMap((folder) => filesIn(folder))
   .filter((path) => /\.tsx?$/.test(path));
 
-/** What a source imports: files of `src` without their ending, or the names of packages. */
+/** The imports of a source: files of `src` without their extension, or the names of packages. */
 export function importsOf(path: string): string[] {
   const { importedFiles } = typescript.preProcessFile(textOf(path), true, true);
   return importedFiles.map(({ fileName }) =>

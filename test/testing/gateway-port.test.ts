@@ -44,7 +44,7 @@ async function running(options: Partial<EmbeddedNetworkOptions> = {}): Promise<S
   return setup;
 }
 
-/** A client's end, with what the gateway said on it. */
+/** A client's end, with the commands that the gateway sent on it. */
 interface Client {
   readonly link: WireLink;
   readonly said: WireCommand[];
@@ -54,7 +54,7 @@ interface Client {
   send(command: WireCommand): void;
 }
 
-/** Joins as a client does that keeps to the rules. */
+/** Joins as a client does that follows the rules. */
 async function joined(setup: Setup, queueId: Bytes = newQueueId(), key?: Bytes): Promise<Client> {
   const { clock, port, gateway, codec } = setup;
   const [near, far] = memoryPair();
@@ -91,7 +91,7 @@ async function joined(setup: Setup, queueId: Bytes = newQueueId(), key?: Bytes):
 
 const typesOf = ({ said }: Client): string[] => said.map(({ type }) => type);
 
-/** A packet to the echo whose reply comes to that queue. */
+/** A packet to the echo service whose reply goes to the given queue. */
 function packetFor({ network, gateway }: Setup, queueId: Bytes, text = "x"): Bytes {
   const composer = new Composer(network.geometry);
   const destination = network.serviceNodes[0]!.identityHash;
@@ -133,7 +133,7 @@ test("a NoOp ends the handshake, and another follows every ten seconds, whatever
     typesOf(client),
     Array.from({ length: 12 }, () => "NoOp"),
   );
-  // It has said nothing for two minutes, and that it heard something does not count.
+  // The client has sent nothing for two minutes, and receiving does not count.
   await setup.clock.advance(19_998);
   assert.equal(client.link.error, null);
   await setup.clock.advance(1);
@@ -157,7 +157,7 @@ test("replies arrive one at a time, each after the previous one was acknowledged
     messages().map(({ sequence }) => sequence),
     [1],
   );
-  // While it waits there is no heartbeat, and other numbers say nothing.
+  // While it waits there is no heartbeat, and other numbers have no effect.
   const noOps = typesOf(client).filter((type) => type === "NoOp").length;
   for (const sequence of [0, 2, 7]) client.send({ type: "MessageDelivered", sequence });
   await clock.advance(20_000);
@@ -170,7 +170,7 @@ test("replies arrive one at a time, each after the previous one was acknowledged
     [1, 2],
   );
   assert.equal(gateway.spool.size, 2);
-  // What was not acknowledged comes again on the next link of that name, from 1 on.
+  // Unacknowledged replies are sent again on the next link of that name, starting with 1.
   client.link.close(new Error("gone"));
   await clock.advance(1000);
   const again = await joined(setup, client.queueId);
@@ -282,7 +282,7 @@ test("a consensus is sent in chunks or as a whole, and a missing one gives its c
     const before = asking.said.length;
     asking.send(command);
     for (;;) {
-      // Packing is done beside the loop, and the virtual clock knows nothing of it.
+      // Packing runs outside the event loop, and the virtual clock does not know about it.
       await new Promise((resolve) => setTimeout(resolve, 5));
       await clock.advance(0);
       const said = asking.said.slice(before);
@@ -313,7 +313,7 @@ test("a consensus is sent in chunks or as a whole, and a missing one gives its c
   assert.deepEqual(whole, [{ type: "Consensus", errorCode: 0, payload: certificate }]);
   const [none] = await ask({ type: "GetConsensus", epoch: 2n ** 64n - 1n });
   assert.deepEqual(none, { type: "Consensus", errorCode: 1, payload: new Uint8Array(0) });
-  // The next one from 5/8 of the epoch on; old ones two epochs long.
+  // The next document is available from 5/8 of the epoch; old ones for two epochs.
   const { periodMs, leftMs } = network.epoch();
   client.link.close(new Error("until later"));
   await clock.advance(Math.max(0, leftMs - periodMs * (3 / 8) + 1));
@@ -362,7 +362,7 @@ test("a command that no client sends ends only its own link", async () => {
     await clock.advance(0);
     assert.notEqual(client.link.error, null, command.type);
   }
-  // A packet of zeros, a group element of low order among them, just disappears.
+  // A packet of zeros, which includes a low-order group element, is dropped.
   const client = await joined(setup);
   const sphinxPacket = new Uint8Array(network.geometry.packetLength);
   client.send({ type: "SendPacket", sphinxPacket });
@@ -373,7 +373,7 @@ test("a command that no client sends ends only its own link", async () => {
   await network.close();
 });
 
-/** The far end of a handshake that does what a test tells it to. */
+/** The far end of a handshake, controlled by a test. */
 function raw(setup: Setup): { near: MemoryTransport; bytes: () => Bytes; closed: () => boolean } {
   const [near, far] = memoryPair();
   const chunks: Uint8Array[] = [];
@@ -390,19 +390,19 @@ test("garbage at any state of the handshake ends only that handshake", async () 
   const settle = async (): Promise<void> => {
     for (let i = 0; i < 4; i++) await clock.advance(0);
   };
-  // A wrong first byte: at once.
+  // A wrong first byte ends it at once.
   const wrong = raw(setup);
   wrong.near.write(Uint8Array.of(4));
   await settle();
   assert.equal(wrong.closed(), true);
-  // Keys of low order in message one.
+  // Low-order keys in message one.
   for (const point of [new Uint8Array(32), Uint8Array.from({ length: 32 }, (_, i) => +(i === 0))]) {
     const low = raw(setup);
     low.near.write(concatBytes(Uint8Array.of(3), point));
     await settle();
     assert.deepEqual([low.closed(), low.bytes().length], [true, 0]);
   }
-  // Message three, right but for one thing.
+  // Message three, correct except for one field.
   for (const change of ["nothing", "first byte", "last byte", "random", "static key"] as const) {
     const third = raw(setup);
     const own = x25519Kem.generate();
@@ -459,8 +459,8 @@ test("floods of links, of unread answers and of commands are limited", async () 
   await clock.advance(3000);
   await clock.advance(0);
   assert.ok(links.every(({ closed }) => closed()));
-  // Questions for a document from a client that reads nothing: the gateway answers what it can
-  // write, and reads no further.
+  // Requests for a document from a client that reads nothing: the gateway answers as many as it can
+  // write, and stops reading.
   const deaf = await joined(setup);
   const [near, far] = deaf.ends;
   near.pause();
@@ -474,11 +474,11 @@ test("floods of links, of unread answers and of commands are limited", async () 
   assert.ok(far.queuedBytes < 300_000, `${far.queuedBytes} bytes of answers in memory`);
   assert.ok(near.queuedBytes > 1_000_000, `${near.queuedBytes} bytes of questions not read`);
   assert.equal(deaf.link.error, null);
-  // It takes nothing for a minute.
+  // It reads nothing for a minute.
   await clock.advance(60_000);
   await clock.advance(0);
   assert.notEqual(deaf.link.error, null);
-  // One that listens has all of its answers.
+  // A client that reads gets all its answers.
   const busy = await joined(setup);
   for (let i = 0; i < 500; i++) {
     busy.send({ type: "GetConsensus2", epoch: BigInt(network.currentEpoch + 9) });

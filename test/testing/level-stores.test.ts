@@ -67,7 +67,7 @@ void describe("boxes in a record store", () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
         const own = `${path}-${runs++}`;
-        // One that is the beginning of the other's name.
+        // A name that is the beginning of the other name.
         const models = [1, 12].map(() => new MemoryBoxStore());
         let store = await open(own);
         const opened = () => [1, 12].map((replica) => new LevelBoxStore(store, replica));

@@ -212,7 +212,7 @@ test("dial connects, with the token if there is one", { timeout: 60_000 }, async
 });
 
 test("a dial ends at its deadline or with its signal", { timeout: 60_000 }, async () => {
-  // Reserved for documentation (RFC 5737): whatever happens there, nobody answers.
+  // Reserved for documentation (RFC 5737), so nobody ever answers.
   const dial = new WsDialConfig({ address: "ws://192.0.2.1:9" });
   const controller = new AbortController();
   const reason = new Error("enough");
@@ -228,7 +228,7 @@ test("a dial ends at its deadline or with its signal", { timeout: 60_000 }, asyn
 });
 
 test("every kind of dial ends after 30 s by default", { timeout: 60_000 }, async (t) => {
-  // Takes connections and says nothing: no WebSocket handshake ends, no refusal is whole.
+  // Accepts connections and stays silent: no WebSocket handshake ends, no refusal is complete.
   const sockets = new Set<Socket>();
   for (const words of [null, "HTTP/1.1 101 Switching Protocols\r\n", "HTTP/1.1 404 No\r\n\r\nx"]) {
     let heard!: () => void;

@@ -2,14 +2,14 @@
 import { concatBytes } from "../../src/bytes/bytes.js";
 import type { Transport } from "../../src/transport/transport.js";
 
-/** Handlers that remember, and promises to wait on. */
+/** Handlers that record, and promises to wait for. */
 export class Recorder {
   readonly chunks: Uint8Array[] = [];
   readonly closes: (Error | null)[] = [];
   /** Whether something was delivered after `onClose`. */
   dataAfterClose = false;
   bytes = 0;
-  /** Resolves with what `onClose` was given. */
+  /** Resolves with the argument of `onClose`. */
   readonly closed: Promise<Error | null>;
   #resolveClosed!: (error: Error | null) => void;
   #waiting: { readonly bytes: number; readonly resolve: () => void }[] = [];
@@ -44,19 +44,19 @@ export class Recorder {
     };
   }
 
-  /** Resolves when that many bytes came in all. */
+  /** Resolves when this many bytes have arrived in total. */
   received(bytes: number): Promise<void> {
     if (this.bytes >= bytes) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push({ bytes, resolve }));
   }
 
-  /** All that came. */
+  /** All bytes so far. */
   all(): Uint8Array {
     return concatBytes(...this.chunks);
   }
 }
 
-/** Bytes that repeat late and are cheap to make: a fault in order or length shows. */
+/** Bytes that repeat late and are cheap to generate, so that wrong order or length shows. */
 export function pattern(length: number, seed = 1): Uint8Array {
   const bytes = new Uint8Array(length);
   let state = seed;
@@ -67,7 +67,7 @@ export function pattern(length: number, seed = 1): Uint8Array {
   return bytes;
 }
 
-/** Cuts `bytes` into pieces of 1, 2, 3, 5, 7, 11… bytes, growing and then beginning anew. */
+/** Splits `bytes` into pieces of 1, 2, 3, 5, 7, 11… bytes, growing and then starting again. */
 export function* oddPieces(bytes: Uint8Array): Generator<Uint8Array> {
   let size = 1;
   for (let at = 0; at < bytes.length; at += size) {

@@ -15,7 +15,7 @@ import { dialPort, listenForPorts } from "../../src/workers/message-port.js";
 import { oddPieces } from "./transport-recorder.js";
 import { type TransportKind, transportSuite } from "./transport-suite.js";
 
-/** A WebSocket with the browsers' interface; theirs does not throw what nobody listens for. */
+/** A WebSocket with the browsers' interface; theirs does not throw errors without a listener. */
 class BrowserLikeWebSocket extends WebSocket {
   constructor(url: string, protocols: string[]) {
     super(url, protocols);
@@ -43,7 +43,7 @@ function memoryKind(cut?: (chunk: Uint8Array) => Iterable<Uint8Array>): Transpor
   };
 }
 
-/** A worker's scope and what is outside of it are two ends of a channel. */
+/** A worker's scope and the outside are the two ends of a channel. */
 function messagePortKind(): TransportKind {
   const scopes = new Map<string, { readonly outside: MessagePort; closed: boolean }>();
   return {

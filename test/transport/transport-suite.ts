@@ -7,12 +7,12 @@ import { ConnectError } from "../../src/errors/errors.js";
 import type { Listener, Transport } from "../../src/transport/transport.js";
 import { Recorder, oddPieces, pattern } from "./transport-recorder.js";
 
-/** How a kind of transport is listened for and dialled. */
+/** How to listen for and dial a kind of transport. */
 export interface TransportKind {
-  /** Listens at a place of its own, or again at one that a listener had. */
+  /** Listens at a new address, or again at the address of an earlier listener. */
   listen(address?: string): Promise<Listener>;
   dial(address: string, options?: { signal?: AbortSignal }): Promise<Transport>;
-  /** Whether the dialler can take in without end, and never makes its peer wait: a browser. */
+  /** Whether the dialler buffers without limit, so that its peer never waits: a browser. */
   readonly takesInAll?: boolean;
 }
 
@@ -24,10 +24,10 @@ interface Connection {
 }
 
 const MIB = 1024 * 1024;
-/** Long enough for bytes to arrive that should not; nothing depends on it being exact. */
+/** Long enough for bytes to arrive that should not; no result depends on its exact length. */
 const A_WHILE_MS = 30;
 
-/** Runs the suite; `skip` says why this machine cannot. Returns the number of tests. */
+/** Runs the suite; `skip` is the reason if this machine cannot. Returns the number of tests. */
 export function transportSuite(name: string, kind: TransportKind, skip?: string): number {
   let count = 0;
   const it = (title: string, run: (t: TestContext) => Promise<void>): void => {
@@ -47,7 +47,7 @@ export function transportSuite(name: string, kind: TransportKind, skip?: string)
     });
     return swapped ? { listener, near: far, far: dialled } : { listener, near: dialled, far };
   };
-  /** A test for either direction, since the two ends may be different code. */
+  /** A test for both directions, since the two ends may have different code. */
   const both: Both = (title, run, needsSlowPeer = false) => {
     it(`${title} (dialler to listener)`, async (t) => run(await connect(t)));
     it(`${title} (listener to dialler)`, async (t) => {
@@ -222,7 +222,7 @@ function flowTests(both: Both): void {
       }
       written += chunk.length;
       assert.ok(near.queuedBytes > 0);
-      // Whatever the system still takes, it cannot take this.
+      // Whatever the system still accepts, it cannot accept this.
       near.write(pattern(8 * MIB));
       written += 8 * MIB;
       let drained = false;

@@ -1,7 +1,6 @@
 /**
- * What must not compile: a capability where another one belongs, or where a message belongs.
- * Nothing here runs; a line that does compile is an error of the compiler's (an unused
- * `@ts-expect-error`).
+ * What must not compile: a capability in place of another one, or in place of a message. Nothing
+ * here runs; a line that does compile is an error of the compiler (an unused `@ts-expect-error`).
  */
 import type {
   Bytes,
@@ -28,7 +27,7 @@ declare const plain: Bytes;
 declare const sealedRead: EncryptReadResult;
 declare const sealedWrite: EncryptWriteResult;
 
-/** What does compile, so that the lines below fail for the reason they are there for. */
+/** Code that compiles, so that the lines below fail for the stated reason. */
 export async function right(): Promise<void> {
   await client.read(readCap, index, { wait: false, timeoutMs: 5 });
   await client.write(writeCap, index, "text", { ifExists: "error" });
@@ -62,7 +61,7 @@ export async function right(): Promise<void> {
   await client.nextMessageBoxIndex(multi.nextDestIndices[0]!);
 }
 
-/** A right to read is not a right to write, nor the other way round. */
+/** The right to read is not the right to write, nor the other way round. */
 export async function swappedCapabilities(): Promise<void> {
   // @ts-expect-error -- a ReadCap cannot write
   await client.encryptWrite(plain, readCap, index);
@@ -106,7 +105,7 @@ export async function capabilitiesAsPayload(): Promise<void> {
   await client.voucherInduct(plain, plain, readCap);
 }
 
-/** Names and indices are apart too. */
+/** Hashes and indices are also distinct types. */
 export async function swappedNames(): Promise<void> {
   // @ts-expect-error -- the hash of a capability names a copy command
   await client.cancelResendingEncryptedMessage(capHash);
@@ -118,7 +117,7 @@ export async function swappedNames(): Promise<void> {
   await client.nextMessageBoxIndex(readCap);
 }
 
-/** A request is a read or a write, with the flags of that. */
+/** A request is a read or a write, with the flags of its kind. */
 export async function mixedRequests(): Promise<void> {
   // @ts-expect-error -- not both capabilities
   await client.startResendingEncryptedMessage({ ...sealedRead, writeCap });
@@ -139,7 +138,7 @@ export async function mixedRequests(): Promise<void> {
   await client.write(writeCap, index, "text", { ifExists: "overwrite" });
 }
 
-/** Which builder gives which index is known without a check. */
+/** The compiler knows which builder returns which index. */
 export async function resultsOfBuilders(multi: MultiDestEnvelopes): Promise<void> {
   // @ts-expect-error -- several destinations have no single next index
   await client.nextMessageBoxIndex(multi.nextDestIndex);

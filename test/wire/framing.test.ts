@@ -5,7 +5,7 @@ import { concatBytes } from "../../src/bytes/bytes.js";
 import { ProtocolError } from "../../src/errors/errors.js";
 import { FrameDecoder, MAX_MESSAGE_SIZE, encodeFrame } from "../../src/wire/framing.js";
 
-/** The bodies that a decoder gives for those chunks. */
+/** The bodies that a decoder returns for these chunks. */
 function bodiesOf(chunks: Iterable<Uint8Array>, decoder = new FrameDecoder()): Uint8Array[] {
   const bodies: Uint8Array[] = [];
   for (const chunk of chunks) decoder.push(chunk, (body) => bodies.push(body.slice()));

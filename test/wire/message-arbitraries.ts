@@ -233,9 +233,9 @@ const responseFields: { readonly [K in ResponseKind]: Arbitraries<ResponseFields
   },
 };
 
-/** Every request there is. */
+/** Every kind of request. */
 export const requestKinds = Object.keys(requestFields) as RequestKind[];
-/** Every response there is. */
+/** Every kind of response. */
 export const responseKinds = Object.keys(responseFields) as ResponseKind[];
 
 /** Arbitrary requests of a kind. */

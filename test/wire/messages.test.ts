@@ -20,7 +20,7 @@ import { requestKinds, requestsOf, responseKinds, responsesOf } from "./message-
 
 const id = new Uint8Array(16).fill(5);
 
-/** The one member of a message, by name. */
+/** The only member of a message, with its name. */
 function member(body: Uint8Array): [name: string, fields: CborMap] {
   const message = decodeCbor(body) as Map<string, CborMap>;
   assert.equal(message.size, 1);
@@ -43,7 +43,7 @@ for (const kind of requestKinds) {
         assert.deepEqual(decodeRequest(body), request);
         const [name, fields] = member(body);
         assert.equal(name, requestSchemas[kind][0]);
-        // Absent and null mean the same, and so does a key that nobody knows.
+        // Null counts as absent, and an unknown key is ignored.
         const sparse = new Map<string, Encodable>([["no_such_key", 1]]);
         for (const [key, value] of fields) if (value !== null) sparse.set(key as string, value);
         assert.deepEqual(decodeRequest(encodeCbor(new Map([[name, sparse]]))), request);
@@ -145,7 +145,7 @@ test("the first of several members in the order of precedence is used, wherever 
     "start_resending_copy_command",
   ]);
   for (let i = 0; i < order.length; i++) {
-    // Only later ones beside it, in reverse, so that the place in the map does not decide.
+    // With later members only, in reverse, so that the position in the map does not matter.
     const several = new Map<string, Encodable>();
     for (const name of tables.slice(i).reverse()) several.set(name, {});
     const found = decodeRequest(encodeCbor(several));

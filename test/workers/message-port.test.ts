@@ -1,4 +1,4 @@
-/** What a message port accepts from an end that breaks the rules of the stream, or is gone. */
+/** What a message port accepts from an end that breaks the rules of the stream, or that is gone. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
@@ -72,7 +72,7 @@ test("an end that leaves can give a reason", async () => {
     if (sends) far.write(pattern(3));
     far.destroy("nobody listens there");
     const error = await recorder.closed;
-    // Without a single byte there never was a connection.
+    // A connection without a single byte never existed.
     assert.ok(error instanceof (sends ? ConnectionLostError : ConnectError), String(error));
     assert.equal(error.message, "a worker: nobody listens there");
     assert.equal(recorder.bytes, sends ? 3 : 0);

@@ -1,4 +1,4 @@
-/** Tabs that share one connection, in front of a real daemon of the embedded network. */
+/** Tabs that share one connection, with a real daemon of the embedded network. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
@@ -66,7 +66,7 @@ async function echo(client: ThinClient, text: string): Promise<string> {
   return utf8ToText(reply).replace(/\0+$/, "");
 }
 
-/** Starts a read that does not end: its box stays empty. Gives its outcome. */
+/** Starts a read that does not end, because its box stays empty. Returns its outcome. */
 async function endlessRead(client: ThinClient): Promise<{ readonly outcome: Promise<unknown> }> {
   const { readCap, firstMessageIndex } = await client.newKeypair(randomBytes(32));
   const envelope = await client.encryptRead(readCap, firstMessageIndex);
@@ -247,7 +247,7 @@ test("a tab with another tab's token takes its session over", async (t) => {
   assert.equal(await echo(newer, "mine"), "mine");
 });
 
-/** What a page and its shared worker have: a worker whose port leads to a listener. */
+/** A page and its shared worker: a worker whose port leads to a listener. */
 function workerOf(t: TestContext): {
   readonly listener: Listener;
   readonly worker: SharedWorkerLike & EventTarget;
@@ -261,7 +261,7 @@ function workerOf(t: TestContext): {
   return { listener: listenForPorts(port2), worker };
 }
 
-/** The port without its end, for the test dials it several times. */
+/** The port does not end, because the test dials it several times. */
 function endpoint(port: MessagePort): Omit<MessagePortLike, "close"> {
   return {
     postMessage: (message, transfer) => port.postMessage(message, transfer),
@@ -308,7 +308,7 @@ test("a tab connects alone if shared workers are missing or fail", async (t) => 
       throw new ReferenceError("SharedWorker is not defined");
     },
     () => {
-      // A script that is not there: the browser tells the page.
+      // A script that does not exist: the browser reports it to the page.
       setImmediate(() => worker.dispatchEvent(new Event("error")));
       return worker;
     },
@@ -338,7 +338,7 @@ test("dialling a worker ends with its signal, and then does not connect", async 
   assert.equal(dials, 0);
 });
 
-test("wrong arguments are refused by name", () => {
+test("wrong arguments are refused by name", async () => {
   const listener = memoryListener();
   const wrong = shareConnection as (...args: unknown[]) => unknown;
   assert.throws(() => wrong(null, { dial() {} }), /`listener` must be a listener, got null/);
@@ -349,5 +349,18 @@ test("wrong arguments are refused by name", () => {
   assert.throws(
     () => wrong(listener, { dial() {} }, { clok: 1 }),
     /`options.clok` is not an option/,
+  );
+  const dial = dialShared as (...args: unknown[]) => Promise<unknown>;
+  await assert.rejects(
+    dial("worker.js", { dial() {} }),
+    /`start` must be a function, got a string/,
+  );
+  await assert.rejects(
+    dial(() => {}, null),
+    /`daemon` must have a method `dial`, got null/,
+  );
+  await assert.rejects(
+    dial(() => {}, { dial() {} }, { adress: "x" }),
+    /`options.adress` is not/,
   );
 });

@@ -1,4 +1,7 @@
-/** What a shared connection sends to whom, frame by frame: limits, turns, and tabs that misbehave. */
+/**
+ * What a shared connection sends to each tab, frame by frame: limits, turns, and tabs that
+ * misbehave.
+ */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import * as fc from "fast-check";
@@ -20,7 +23,7 @@ import { type SharedConnection, shareConnection } from "../../src/workers/index.
 
 type Response = DaemonResponse | MalformedReply;
 
-/** A tab that sends what a test tells it to. */
+/** A tab that sends whatever a test wants. */
 class RawTab {
   readonly transport: Transport;
   readonly heard: Response[] = [];
@@ -49,7 +52,7 @@ class RawTab {
     this.transport.write(encodeFrame(encodeRequest(request)));
   }
 
-  /** IDs of the answers that it got, in order. */
+  /** IDs of the answers that it received, in order. */
   get answers(): string[] {
     return this.heard.flatMap((one) =>
       "queryId" in one && one.queryId ? [toHex(one.queryId)] : [],
@@ -184,7 +187,7 @@ test("only the tab that asked gets the answer, even an unreadable one", async (t
   first.send(mine);
   second.send(theirs);
   await settle();
-  // A capability of a wrong length: only its call fails.
+  // A capability of a wrong length fails only its own call.
   connection.send({ ...keypairReply(theirs.queryId!), writeCap: randomBytes(3) as never });
   connection.send(keypairReply(mine.queryId!));
   connection.send(keypairReply(QueryId.random())); // nobody's
@@ -276,7 +279,7 @@ test("starts of all tabs together leave the daemon room to read, and tabs take t
   const asked = local();
   second.send(asked);
   await settle();
-  // The local request is not behind the starts.
+  // The local request does not wait for the starts.
   assert.ok(connection.requests.some(({ kind }) => kind === asked.kind));
   assert.equal(shared.load.waiting, 86);
   for (const one of sent().slice(0, 2)) {
@@ -336,7 +339,7 @@ test("a tab that does not read does not delay others, and is dropped", async (t)
   await pass(made, 90_000);
   assert.equal(shared.load.tabs, 1);
   assert.ok(!first.closed);
-  // One that asks for more than it reads has no more than 64 MiB here.
+  // A tab that requests more than it reads has at most 64 MiB waiting here.
   const greedy = await RawTab.join(listener, randomBytes(16));
   greedy.transport.pause();
   for (let i = 0; i < 4; i++) {
@@ -349,7 +352,7 @@ test("a tab that does not read does not delay others, and is dropped", async (t)
 test("a request that is too long when re-encoded disconnects only its tab", async (t) => {
   const { first, listener, shared } = await scene(t);
   const bad = await RawTab.join(listener, randomBytes(16));
-  // Fields that are left out here are written as null, and then a byte too many is there.
+  // Omitted fields become null here, which adds one byte too many.
   const plaintext = new Uint8Array(40 * 1024 * 1024 - 60);
   const body = encodeCbor({ encrypt_write: { query_id: QueryId.random(), plaintext } });
   assert.ok(body.length <= 40 * 1024 * 1024);
@@ -438,6 +441,32 @@ test("a cancel is repeated until the start is answered", async (t) => {
   assert.equal(shared.load.unanswered, 0);
 });
 
+test("a cancel that is lost with the connection is sent on the next one", async (t) => {
+  const { daemon, listener, connection, first } = await scene(t);
+  const hash = randomBytes(32);
+  first.send(start(hash));
+  await settle();
+  let lost = connection;
+  const again = async (): Promise<DaemonRequest<"cancelResendingEncryptedMessage">[]> => {
+    lost.transport.destroy();
+    await settle();
+    const joining = RawTab.join(listener, randomBytes(16));
+    lost = await daemon.shakeHands(true);
+    await joining;
+    await settle();
+    return lost.requests.filter((one) => one.kind === "cancelResendingEncryptedMessage");
+  };
+  for (const _ of [1, 2]) {
+    const [cancel] = await again();
+    assert.deepEqual(cancel?.envelopeHash, hash);
+  }
+  const [cancel] = await again();
+  const { queryId, kind } = cancel!;
+  lost.send({ kind: `${kind}Reply`, queryId, errorCode: 0 });
+  await settle();
+  assert.deepEqual(await again(), []);
+});
+
 test("an operation of two tabs is cancelled when neither waits for it", async (t) => {
   const { first, listener, connection, shared } = await scene(t);
   const leaving = await RawTab.join(listener, randomBytes(16));
@@ -491,7 +520,7 @@ test("in any order of steps, each answer goes once to its caller, and nothing is
       const messages = new Map<string, RawTab>();
       const started: { readonly tab: RawTab; readonly hash: Bytes }[] = [];
       const taken: DaemonRequest[] = [];
-      /** The daemon answers any request that it has, in any order. */
+      /** The daemon answers its requests in any order. */
       const answer = (choice: number): void => {
         taken.push(...connection.requests.splice(0));
         if (taken.length === 0) return;
@@ -570,7 +599,7 @@ test("in any order of steps, each answer goes once to its caller, and nothing is
           }
         }
       }
-      // Everything that is asked is answered, to those who are still here.
+      // Every request is answered, for the tabs that are still here.
       for (let i = 0; i < 400 && shared.load.unanswered + shared.load.waiting > 0; i++) {
         answer(i);
         await settle();
@@ -617,4 +646,19 @@ test("the bytes that a tab sends before the daemon's greeting are limited", asyn
   await send(10);
   assert.equal(tab.closed, true);
   assert.equal(shared.load.tabs, 0);
+});
+
+test("what they take when they are decoded counts", async (t) => {
+  const listener = memoryListener();
+  const shared = shareConnection(listener, new ScriptedDaemon(), { clock: new VirtualClock() });
+  t.after(() => shared.close());
+  const tab = await RawTab.join(listener);
+  // A destination takes one byte on the wire.
+  const destinations = Array.from({ length: 40_000 }, () => new Map());
+  const request = { query_id: QueryId.random(), destinations, is_start: true, is_last: true };
+  const body = encodeCbor({ create_courier_envelopes_from_multi_payload: request });
+  assert.ok(body.length < 50_000);
+  for (let i = 0; i < 4; i++) tab.transport.write(encodeFrame(body));
+  await settle();
+  assert.equal(tab.closed, true);
 });

@@ -15,7 +15,7 @@ import { imagePointCost } from "../../../src/crypto/ctidh/isogeny.js";
 import { type Strategy, planStrategy } from "../../../src/crypto/ctidh/strategy.js";
 import { twinAction, twinEncode } from "../../oracles/ctidh-twin.js";
 
-/** Keys with few exponents other than zero, whose actions are quick. */
+/** Keys with few nonzero exponents, whose actions are quick. */
 const cheapKey = fc
   .array(fc.tuple(fc.integer({ min: 0, max: 40 }), fc.integer({ min: -2, max: 2 })), {
     minLength: 1,
@@ -100,14 +100,14 @@ test("wrong keys are refused by name", () => {
   assert.throws(() => publicKeyOf("x" as unknown as Uint8Array), TypeError);
   const two = twinEncode(2n);
   assert.throws(() => groupAction(two, key), RangeError);
-  // A curve that is not supersingular is taken by the bare action only.
+  // Only the bare action accepts a curve that is not supersingular.
   const ordinary = twinEncode(5n);
   assert.throws(() => sharedSecret(key, ordinary), RangeError);
   assert.deepEqual(groupAction(ordinary, key), new Uint8Array(ordinary));
   assert.equal(generatePrivateKey().length, 130);
 });
 
-/** Field multiplications of working off a range, without what all ways have in common. */
+/** The field multiplications for a range, without those that every strategy needs. */
 function costOf(degrees: readonly number[], strategy: Strategy, from: number, to: number): number {
   if (to - from === 1) return 0;
   const middle = strategy(from, to);
@@ -118,7 +118,7 @@ function costOf(degrees: readonly number[], strategy: Strategy, from: number, to
   return cost;
 }
 
-/** Every way to split, tried out. */
+/** Tries every way to split. */
 function leastCost(degrees: readonly number[]): number {
   if (degrees.length < 2) return 0;
   let least = Infinity;

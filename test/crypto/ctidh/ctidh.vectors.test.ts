@@ -56,7 +56,8 @@ test("seeded byte streams give the private keys of the vectors", () => {
     assert.equal(toHex(random(32)), vector.ephemeral_private_key.slice(0, 64));
     const privateKey = generatePrivateKey(random);
     assert.equal(toHex(privateKey), isogenyHalf(vector.ephemeral_private_key));
-    // The same stream goes on with what MKEM draws next, so not a byte too many was taken.
+    // MKEM draws its next values from the same stream, so exactly the right number of bytes was
+    // taken.
     assert.equal(toHex(random(32)), vector.message_key);
     cases++;
   }

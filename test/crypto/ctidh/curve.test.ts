@@ -34,12 +34,12 @@ const xOf = (point: Point): bigint => fromMontgomery(multiply(point.x, invert(po
 const aOf = (curve: Curve): bigint => fromMontgomery(coefficientOf(curve));
 
 const coordinate = fc.bigInt({ min: 3n, max: P - 3n });
-/** Coefficients of any curves: the formulas for points hold on all of them. */
+/** Coefficients of arbitrary curves: the formulas for points hold on all of them. */
 const anyCurve = coordinate;
 /** A supersingular curve other than the one with A = 0. */
 const supersingular = twinAction(0n, [1, 0, -1]);
 
-/** x of a point of the order `degree`. */
+/** The x-coordinate of a point of order `degree`. */
 function pointOfOrder(A: bigint, degree: bigint): bigint {
   for (let x = 2n; ; x++) {
     const kernel = multiplyX(A, x, (P + 1n) / degree);
@@ -148,7 +148,7 @@ test("points keep their order under an isogeny, and those of the kernel vanish",
     assert.ok(isZero(points[0]!.z));
     assert.ok(!isZero(points[1]!.z));
     assert.ok(isZero(multiplyByLadder(image, points[1]!, 11).z));
-    // The image has p + 1 points as well: each point times that is infinity.
+    // The image also has p + 1 points: each point times that number is infinity.
     assert.equal(multiplyX(aOf(image), 5n, P + 1n), null);
     cases++;
   }

@@ -1,11 +1,11 @@
-/** Points that keep a factor because a product wrongly read as infinity. */
+/** Points that keep a factor because a product was mistaken for infinity. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromHex } from "../../../src/bytes/bytes.js";
 import { publicKeyOf, sharedSecret } from "../../../src/crypto/ctidh/ctidh1024.js";
 
 // With these the action once took an isogeny from a point of another order, lost the curve, and
-// went on for ever.
+// never ended.
 const first = fromHex(
   [
     "0000ffffff010000ff000302000003ffff00000000ffff02010101fe02ff0000ff01fe00ff000102000001ff03",

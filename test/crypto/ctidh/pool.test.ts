@@ -21,7 +21,7 @@ const key = (...exponents: number[]): Uint8Array<ArrayBuffer> => {
   return new Uint8Array(bytes.buffer);
 };
 
-/** A worker whose answers the test gives. */
+/** A worker whose answers the test determines. */
 class ScriptedWorker implements WorkerLike {
   readonly requests: CtidhRequest[] = [];
   alive = true;
@@ -140,7 +140,7 @@ test("an aborted call rejects at once, and is skipped or its result dropped", as
   assert.equal(workers[0]!.alive, true);
   const request = workers[0]!.requests[1]!;
   assert.ok(request.operation === "groupAction" && request.privateKey[3] === 3);
-  // An answer to a request of before is nobody's.
+  // Nobody waits for the answer to an earlier request.
   workers[0]!.answerAgain(workers[0]!.requests[0]!.id, curve(1));
   workers[0]!.answer(curve(3));
   assert.equal((await third)[0], 3);
@@ -180,7 +180,7 @@ test("a worker that cannot be started or reached rejects the call and keeps the 
     },
     { clock: new VirtualClock() },
   );
-  // Not a RangeError: that would say that the key is damaged.
+  // This is not a RangeError, which would mean that the key is damaged.
   await assert.rejects(pool.publicKeyOf(key(1)), {
     name: "Error",
     message: "a CTIDH worker could not be started: no threads here",

@@ -26,7 +26,9 @@ test("every batch of exponents keeps its bound, and 983 is never used", () => {
   );
 });
 
-/** Gives `first` for the first calls, then `stream`, and counts what was taken from the latter. */
+/**
+ * Returns `first` for the first calls, then `stream`, and counts the bytes taken from the latter.
+ */
 function prefixed(first: readonly Bytes[], stream: RandomSource) {
   const waiting = [...first];
   const lengths: number[] = [];
@@ -45,7 +47,7 @@ function prefixed(first: readonly Bytes[], stream: RandomSource) {
 test("a tie among the labels starts the batch again with fresh bytes", () => {
   const seed = Uint8Array.of(1);
   const plain = drawPrivateKey(shake256Random(seed));
-  // The first batch has 2 primes and the bound 2: four labels, here all alike but for bit 0.
+  // The first batch has 2 primes and the bound 2: four labels, all equal here except bit 0.
   const tied = prefixed([new Uint8Array(16)], shake256Random(seed));
   assert.equal(toHex(drawPrivateKey(tied.random)), toHex(plain));
 });
@@ -57,13 +59,13 @@ test("labels are drawn as signed integers whose order places the exponents", () 
     for (const [i, value] of values.entries()) view.setInt32(4 * i, value, true);
     return bytes;
   };
-  // The first two labels are the ones: −8 and 20. Between them lie both zeros: (0, 2).
+  // The first two labels are those of the ones: −8 and 20. Both zeros are between them: (0, 2).
   const between = prefixed(
     [labels(-8, 20, 4, 10), Uint8Array.of(2, 0, 0, 0)],
     shake256Random(widthsSeed),
   );
   assert.deepEqual([...new Int8Array(drawPrivateKey(between.random)).subarray(0, 2)], [0, -2]);
-  // Both zeros lie before the ones: (2, 0).
+  // Both zeros come before the ones: (2, 0).
   const before = prefixed(
     [labels(30, 40, 4, -10), Uint8Array.of(1, 0, 0, 0)],
     shake256Random(widthsSeed),
@@ -81,7 +83,7 @@ test("a zero whose sign would count twice starts the batch again", () => {
   new DataView(labels.buffer).setInt32(4, 20, true);
   new DataView(labels.buffer).setInt32(8, 4, true);
   new DataView(labels.buffer).setInt32(12, 10, true);
-  // (0, 2) with a sign on the zero, although the batch has no zero to spare: 2 primes, bound 2.
+  // (0, 2) with a sign on the zero, although the batch has no spare zero: 2 primes, bound 2.
   const refused = prefixed([labels, Uint8Array.of(1, 0, 0, 0)], shake256Random(seed));
   assert.equal(toHex(drawPrivateKey(refused.random)), toHex(plain));
 });

@@ -21,7 +21,7 @@ const vectors = loadVectors("trunnel");
 
 /* oxlint-disable typescript/no-explicit-any -- the fields of a vector depend on its type */
 interface Codec {
-  /** Our message from the vector's fields. */
+  /** Our message, built from the vector's fields. */
   from(fields: any): any;
   encode(message: any): Uint8Array;
   decode(bytes: Uint8Array): any;
@@ -146,7 +146,8 @@ test("every message has the reference's bytes, and decodes", () => {
     const codec = codecs[v.type]!;
     seen.add(v.type);
     if (v.fields.absent_member) {
-      // Our types have no message without its member; its bytes are refused, as by the reference.
+      // Our types cannot express a message without its member; its bytes are refused, as by the
+      // reference.
       assert.throws(() => codec.decode(hex(v.bytes)), { message: "data too short" });
       absent++;
       continue;
@@ -189,7 +190,8 @@ test("refuses what the reference refuses, with its error texts; ignores trailing
 
 test("messages of an unknown type are not encoded", () => {
   const marshal = vectors.negative.filter((v: any) => v.type === "marshal");
-  // The third, a length field that contradicts the data, cannot be expressed: lengths are computed.
+  // The third case, a length field that contradicts the data, cannot be expressed, because lengths
+  // are computed.
   assert.deepEqual(
     marshal.map((v: any) => v.error),
     [

@@ -1,6 +1,6 @@
 /**
- * Every message of Pigeonhole: it reads back as written, and no cut or change makes the decoder
- * crash.
+ * Every message of Pigeonhole decodes to what was encoded, and no truncation or change makes the
+ * decoder crash.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -23,7 +23,7 @@ import {
   encodeReplicaCommand,
 } from "../../../src/crypto/envelope/wire-commands.js";
 
-/** Records as object literals make them, so that deep equality holds. */
+/** Records in the form of object literals, so that deep equality holds. */
 function record<T>(fields: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> {
   return fc.record(fields, { noNullPrototype: true }) as fc.Arbitrary<T>;
 }

@@ -8,7 +8,7 @@ import { HeadlessBrowser, findChromium } from "./chromium.js";
 import { PageServer } from "./page-server.js";
 
 declare global {
-  // The page's; Node's types know nothing of it.
+  // Properties of the page, which Node's types do not have.
   function dispatchEvent(event: Event): boolean;
 }
 
@@ -19,7 +19,7 @@ interface Given {
   readonly token: string;
 }
 
-/** What runs in the page; it sees nothing of this file. */
+/** The code that runs in the page; it cannot use anything else from this file. */
 async function useClient({ address, token }: Given): Promise<Record<string, unknown>> {
   const { ThinClient, utf8ToText, isThinClientError } = (
     globalThis as unknown as { katz: typeof library }

@@ -1,4 +1,4 @@
-/** A Chromium on this machine; none is ever downloaded. */
+/** A Chromium on this machine; the tests never download one. */
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ const PLACES = [
   "/Applications/Chromium.app/Contents/MacOS/Chromium",
 ];
 
-/** Where Chromium is: `KATZ_CHROMIUM`, or one of the usual places; null when there is none. */
+/** The path of Chromium: `KATZ_CHROMIUM`, or one of the usual paths; null if there is none. */
 export function findChromium(): string | null {
   const given = process.env["KATZ_CHROMIUM"];
   return given ?? PLACES.find((place) => existsSync(place)) ?? null;
@@ -24,7 +24,7 @@ export function findChromium(): string | null {
  */
 const LONGEST_MS = 120_000;
 
-/** A browser without a window, with a profile of its own that goes with it. */
+/** A headless browser with a temporary profile. */
 export class HeadlessBrowser implements AsyncDisposable {
   readonly context: BrowserContext;
   readonly #profile: string;

@@ -5,9 +5,12 @@ import { KatzProcess } from "../katz-process.js";
 import { HeadlessBrowser, findChromium } from "./chromium.js";
 
 const MINUTES = 10;
-/** Minutes until everything that is kept has reached its bound. */
+/** Minutes until everything that the page keeps has reached its limit. */
 const SETTLED = 3;
-/** How much more there may be at the end, in bytes: far less than a leak of ten minutes. */
+/**
+ * How much the heap may grow until the end, in bytes: far less than a leak would add in ten
+ * minutes.
+ */
 const ALLOWED_BYTES = 2_000_000;
 
 test("the heap of the console's page does not grow", { timeout: 900_000 }, async (t) => {
@@ -23,7 +26,7 @@ test("the heap of the console's page does not grow", { timeout: 900_000 }, async
   const session = await browser.context.newCDPSession(page);
   await page.goto(url);
   await page.locator(".facts").waitFor();
-  // The packets that are kept for looking back are as many as they can be from the beginning.
+  // From the start, the page keeps its maximum number of packets for the time slider.
   await page.evaluate(`(() => {
     const hop = (node) => ({ node, delayMs: 100 });
     const forward = ["gateway1", "mix1", "mix3", "mix5", "servicenode1"].map(hop);
@@ -35,7 +38,7 @@ test("the heap of the console's page does not grow", { timeout: 900_000 }, async
   const heap: number[] = [];
   for (let minute = 0; minute < MINUTES; minute++) {
     for (let i = 0; i < 6; i++) {
-      // All pages in turn, with calls on the way.
+      // Visits all pages in turn, with calls in between.
       await page.keyboard.press(String(1 + i));
       if (i === 2) await page.locator("button", { hasText: "Send an echo" }).click();
       if (i === 3) await page.locator("button", { hasText: "Write a box" }).click();

@@ -1,5 +1,5 @@
 /**
- * The console's page in a real browser: every page with the keyboard alone, accessible, in both
+ * The console's page in a real browser: every page with only the keyboard, accessible, in both
  * themes and on a narrow screen. Pictures of all pages are saved in .build/console.
  */
 import assert from "node:assert/strict";
@@ -20,14 +20,14 @@ const pages = ["Now", "Timeline", "Network", "Boxes", "Document", "Faults"];
 /** So long that no epoch ends during a test. */
 const LONG_EPOCH_MS = 7 * 24 * 3_600_000;
 
-/** A console in a process of its own. */
+/** A console in its own process. */
 async function consoleOf(args: readonly string[]): Promise<{ katz: KatzProcess; url: string }> {
   const katz = new KatzProcess(["console", "--json", ...args]);
   const { url } = JSON.parse(await katz.firstLine()) as { url: string };
   return { katz, url };
 }
 
-/** A page that is there and connected; what goes wrong in it is kept. */
+/** A loaded and connected page; its errors are collected. */
 async function open(
   browser: HeadlessBrowser,
   url: string,
@@ -50,7 +50,7 @@ async function go(page: Page, name: string): Promise<void> {
   await page.locator("h1", { hasText: new RegExp(`^${name}$`) }).waitFor();
 }
 
-/** Presses Tab until the button of that name has the focus, then Enter. */
+/** Presses Tab until the button with this name has the focus, then Enter. */
 async function press(page: Page, name: string | RegExp): Promise<void> {
   const isIt = (text: string) => (typeof name === "string" ? text === name : name.test(text));
   for (let i = 0; i < 80; i++) {
@@ -64,7 +64,7 @@ async function press(page: Page, name: string | RegExp): Promise<void> {
   assert.fail(`no key leads to ${String(name)}`);
 }
 
-/** What axe finds that is serious; `rules` says which of its rules, all unless given. */
+/** The serious findings of axe; `rules` selects some of its rules. */
 async function seriousFindings(page: Page, rules: readonly string[] = []): Promise<string[]> {
   await page.evaluate(axe.source);
   const only = rules.length === 0 ? "" : `runOnly: ${JSON.stringify(rules)}, `;
@@ -96,7 +96,7 @@ test("the console in a browser", { timeout: 540_000 }, async (t) => {
       "performance.getEntriesByType('resource').map(({ name }) => new URL(name).host)",
     )) as string[];
     assert.deepEqual([...new Set(hosts)], [new URL(url).host]);
-    // After a reload the token is still known, in this tab.
+    // After a reload this tab still knows the token.
     await page.reload();
     await page.locator(".facts").waitFor();
     assert.deepEqual(problems, []);
@@ -162,7 +162,7 @@ test("the console in a browser", { timeout: 540_000 }, async (t) => {
         await page.evaluate(
           "for (const one of document.querySelectorAll('main details')) one.open = true",
         );
-        // Themes differ in nothing but colours.
+        // Themes differ only in colours.
         const rules = theme === "light" ? [] : ["color-contrast"];
         assert.deepEqual(await seriousFindings(page, rules), [], name);
         if (name === "Network") await page.waitForTimeout(700);
@@ -178,7 +178,7 @@ test("the console in a browser", { timeout: 540_000 }, async (t) => {
     await page.emulateMedia({ colorScheme: "light" });
     const paper = () => page.evaluate("getComputedStyle(document.body).backgroundColor");
     const light = await paper();
-    // Read as the button's text changes: no frame shows the new text in the old theme.
+    // Read when the button's text changes: no frame shows the new text in the old theme.
     const changed = page.evaluate(`new Promise((resolve) =>
       new MutationObserver(() => resolve(getComputedStyle(document.body).backgroundColor))
         .observe(document.querySelector("button.theme"), { characterData: true, subtree: true }))`);
@@ -225,7 +225,7 @@ test("the console in a browser", { timeout: 540_000 }, async (t) => {
     await page.keyboard.press("ArrowRight");
     await page.waitForFunction(`Number(document.activeElement.value) > ${String(first)}`);
     const atBeginning = await packets();
-    // The slider does not take the keys of the pages.
+    // The slider does not intercept the keys of the pages.
     await page.keyboard.press("1");
     await page.locator("h1", { hasText: /^Now$/ }).waitFor();
     await go(page, "Network");

@@ -1,4 +1,4 @@
-/** Pages with the client in them, and a network in a worker that they can connect to. */
+/** Pages with a client, and a network in a worker to which they can connect. */
 import type { Page } from "playwright-core";
 import type * as channels from "../../../src/channels/index.js";
 import type * as library from "../../../src/index.js";
@@ -23,16 +23,16 @@ export const SCRIPTS = {
   "/browser-ctidh-worker.js": `import "./dist/src/platform/browser-ctidh-worker.js";`,
 };
 
-// The browser's, of which Node's types know nothing.
+// Browser objects, which Node's types do not have.
 declare const Worker: new (url: string, options: object) => workers.MessageEndpoint;
 declare const SharedWorker: new (
   url: string,
   options: object,
 ) => { readonly port: workers.MessagePortLike };
 
-/** What the page's script gives. */
+/** The exports of the page's script. */
 type Katz = typeof library & typeof channels & typeof workers;
-/** What pages leave for later. */
+/** Values that pages store for later steps. */
 export interface Kept {
   katz: Katz;
   client: library.ThinClient;
@@ -49,9 +49,9 @@ export async function open(browser: HeadlessBrowser, server: PageServer): Promis
 }
 
 /**
- * Connects the page to the network in a worker of its own, or in one that all pages share; gives how
+ * Connects the page to the network in its own worker, or in one that all pages share; returns how
  * many milliseconds that took.
- * @param name of the database that keeps the boxes; in memory only without one.
+ * @param name of the database that keeps the boxes; without it they are kept in memory.
  */
 export async function connect(page: Page, kind: "own" | "shared", name = ""): Promise<number> {
   return page.evaluate(
@@ -64,7 +64,7 @@ export async function connect(page: Page, kind: "own" | "shared", name = ""): Pr
         worker === "own"
           ? new Worker("/network.js", options)
           : new SharedWorker("/network.js", options).port;
-      // The address is for messages only: `dial` is what connects.
+      // The address only appears in messages: `dial` makes the connection.
       const dial = { ws: { address: "ws://in-this-page" } };
       page.connect = () =>
         ThinClient.connect({ dial }, { dial: (options) => dialPort(target, options) });

@@ -1,4 +1,6 @@
-/** The embedded network inside a real browser: in a worker, kept over a reload, shared by pages. */
+/**
+ * The embedded network inside a real browser: in a worker, kept over a reload, and shared by pages.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HeadlessBrowser, findChromium } from "./chromium.js";

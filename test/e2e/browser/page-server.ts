@@ -1,4 +1,4 @@
-/** Serves one page with the client in it, on this machine. */
+/** Serves one page with the client, on this machine. */
 import { type Server, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
@@ -8,12 +8,12 @@ const root = fileURLToPath(new URL("../../../..", import.meta.url));
 const PAGE = `<!doctype html><meta charset="utf-8"><title>katz</title>
 <script type="module" src="/client.js"></script>`;
 
-/** A module as a page's script: everything it exports is `window.katz`. */
+/** A module as a page's script: its exports are `window.katz`. */
 function pageScript(module: string): string {
   return `import * as katz from ${JSON.stringify(module)}; globalThis.katz = katz;`;
 }
 
-/** A script with all that it imports, as a page gets it. */
+/** A script with all its imports, bundled for a page. */
 async function scriptOf(contents: string): Promise<string> {
   const result = await build({
     stdin: { contents, resolveDir: root },
@@ -29,7 +29,7 @@ async function scriptOf(contents: string): Promise<string> {
 /** The page's server. */
 export class PageServer implements AsyncDisposable {
   readonly #server: Server;
-  /** What a browser says the page comes from. */
+  /** The page's origin. */
   readonly origin: string;
 
   private constructor(server: Server) {
@@ -39,7 +39,7 @@ export class PageServer implements AsyncDisposable {
 
   /**
    * Serves the page at every path except those of scripts.
-   * @param module what the page has: the client, unless another is named.
+   * @param module the page's module: the client by default.
    * @param more programs by path, which are bundled; `/client.js` replaces the page's own.
    */
   static async start(

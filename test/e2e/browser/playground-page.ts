@@ -9,7 +9,7 @@ import type { HeadlessBrowser } from "./chromium.js";
 
 const script = fileURLToPath(new URL("../../../../scripts/build-playground.mjs", import.meta.url));
 
-/** A playground that is served until it is disposed of. */
+/** A playground that is served until its disposal. */
 export interface ServedPlayground extends AsyncDisposable {
   readonly origin: string;
   /** The names of its examples. */
@@ -18,7 +18,7 @@ export interface ServedPlayground extends AsyncDisposable {
 
 /**
  * Builds and serves it.
- * @param form `whole` as a static site has it, `packed` as the package has it.
+ * @param form `whole` as on a static site, `packed` as in the package.
  */
 export async function servePlayground(form: "whole" | "packed"): Promise<ServedPlayground> {
   const folder = mkdtempSync(join(tmpdir(), "katz-playground-"));
@@ -54,7 +54,7 @@ export async function openPlayground(
   return page;
 }
 
-/** Runs what is in the editor, by keyboard, and gives what it printed when it is done. */
+/** Runs the program in the editor by keyboard, and returns its output. */
 export async function runProgram(page: Page): Promise<{ output: string; failed: string[] }> {
   await page.locator("#code").focus();
   await page.keyboard.press("Control+Enter");

@@ -69,7 +69,7 @@ test("the playground", { timeout: 540_000 }, async (t) => {
       await beside.locator(".row.ok", { hasText: "message" }).waitFor();
       await beside.locator("button", { hasText: "Now" }).press("Enter");
       await beside.locator(".facts").waitFor();
-      // The time slider shows again what has happened.
+      // The time slider replays past events.
       await beside.locator("button", { hasText: "Network" }).press("Enter");
       const slider = beside.locator("input[type=range]");
       await slider.press("Home");

@@ -23,7 +23,7 @@ const SCRIPTS = {
     shareConnection(listenForPorts(self), new DialConfig({ ws: { address, token } }));`,
 };
 
-// The browser's, of which Node's types know nothing.
+// Browser objects, which Node's types do not have.
 declare const SharedWorker: new (url: string, options: object) => workers.SharedWorkerLike;
 
 interface Kept {
@@ -33,7 +33,10 @@ interface Kept {
   say(text: string): Promise<void>;
 }
 
-/** A new tab with a connected client. Without the worker's script, or shared workers, it is alone. */
+/**
+ * A new tab with a connected client. Without the worker's script or shared workers it connects
+ * alone.
+ */
 async function tab(
   browser: HeadlessBrowser,
   server: PageServer,
@@ -78,7 +81,7 @@ async function until(what: string, holds: () => boolean): Promise<void> {
   }
 }
 
-/** A server of pages, a daemon for them, and a browser. */
+/** A server of pages, their daemon, and a browser. */
 class Scene implements AsyncDisposable {
   readonly server: PageServer;
   readonly embedded: DevDaemon;
@@ -90,7 +93,7 @@ class Scene implements AsyncDisposable {
     this.browser = browser;
   }
 
-  /** Null, and the test is skipped, where there is no Chromium. */
+  /** Null without Chromium; the test is then skipped. */
   static async start(t: TestContext): Promise<Scene | null> {
     const executable = findChromium();
     if (executable === null) {
@@ -171,7 +174,7 @@ test("tabs of a browser share one connection", { timeout: 270_000 }, async (t) =
     await say("one");
     const former = embedded.daemon;
     await closing.close();
-    // What is left are attempts of the chat's reader, each of which ends soon.
+    // The remaining operations are attempts of the chat's reader, which end soon.
     await until("what the closed tab had started is cancelled", () => load().operations <= 1);
     assert.equal(load().connections, 1);
     await say("two");
@@ -200,7 +203,7 @@ test("a shared worker whose script is missing", { timeout: 270_000 }, async (t) 
   await using scene = await Scene.start(t);
   if (scene === null) return;
   const { server, embedded, browser } = scene;
-  // The server gives a page there, which is not a script.
+  // The server returns a page at that path, which is not a script.
   const page = await tab(browser, server, embedded.addresses[0]!, "/no-such-script.js");
   assert.equal(await echo(page, "alone"), "alone");
   assert.equal(embedded.daemon.load.connections, 1);

@@ -35,7 +35,7 @@ interface Site extends AsyncDisposable {
   readonly origin: string;
 }
 
-/** Serves the files of a folder, and pages that are given by path. */
+/** Serves the files of a folder, and pages by path. */
 async function serve(folder: string, pages: Readonly<Record<string, string>> = {}): Promise<Site> {
   const server = createServer((request, response) => {
     const path = request.url === "/" ? "/index.html" : request.url!;

@@ -1,4 +1,4 @@
-/** What npm makes from a clone without a build: a tarball, a git dependency. */
+/** The packages that npm builds from a clone without a build: a tarball and a git dependency. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import { ROOT, manifest } from "../package/packed-package.js";
 
 const { name } = manifest();
 let folder: string;
-/** A repository with the files of this tree; where this tree is one, itself. */
+/** A repository with the files of this tree; if this tree is a repository, itself. */
 let origin: string;
 let clone: string;
 
@@ -23,7 +23,7 @@ function run(command: string, args: readonly string[], cwd: string): string {
   });
 }
 
-/** Nothing that npm told this process. */
+/** The environment without the variables that npm set for this process. */
 function environment(): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(([key]) => !/^(npm_|NODE_)/.test(key));
   return Object.fromEntries(own);
@@ -37,7 +37,7 @@ before(() => {
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Commits the files of a tree that came without its history, by the tree's own ignore rules. */
+/** Commits the files of a tree that has no history, respecting its ignore rules. */
 function repositoryOfTree(at: string): string {
   run("git", ["init", "--quiet", at], folder);
   const git = (...args: readonly string[]): string =>
@@ -48,7 +48,7 @@ function repositoryOfTree(at: string): string {
   return at;
 }
 
-/** A project in which a program imports the package. */
+/** A project with a program that imports the package. */
 function consumer(label: string): string {
   const project = mkdtempSync(join(folder, `${label}-`));
   writeFileSync(join(project, "package.json"), JSON.stringify({ private: true, type: "module" }));

@@ -1,4 +1,4 @@
-/** A Node that is too old gets a clear message. */
+/** An old Node gets a clear message. */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { test } from "node:test";

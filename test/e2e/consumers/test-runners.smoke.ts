@@ -5,9 +5,7 @@ import { copyGuide, projectWith } from "./tools.js";
 
 const GUIDE_TESTS = 5;
 
-/**
- * What an application does with what comes from outside: bytes of the environment, plain objects.
- */
+/** How an application uses values from outside: bytes of the environment, plain objects. */
 const REALMS = `
 import { randomBytes } from "node:crypto";
 import { isExpectedOutcome, utf8ToText } from "katzenpost-thinclient";
@@ -58,7 +56,7 @@ for (const environment of ["node", "jsdom"]) {
       using project = projectWith("jest", "jest-environment-jsdom", "@jest/globals");
       copyGuide(project, 'import { test } from "@jest/globals";');
       project.write("realms.test.js", `import { expect, test } from "@jest/globals";\n${REALMS}`);
-      // Jest's jsdom has none of these, which browsers and Node have.
+      // Jest's jsdom lacks these, which browsers and Node have.
       project.write(
         "globals.js",
         'import { TextDecoder, TextEncoder } from "node:util";\n' +
@@ -68,8 +66,8 @@ for (const environment of ["node", "jsdom"]) {
       project.write("jest.config.json", {
         setupFiles: ["./globals.js"],
         testEnvironment: environment,
-        // As for every package that has a build for browsers: Jest's jsdom would take that one, and
-        // a daemon needs Node's.
+        // Jest's jsdom would choose the package's build for browsers, as for every package that has
+        // one, but a daemon needs the build for Node.
         testEnvironmentOptions: { customExportConditions: ["node", "node-addons"] },
         testTimeout: 60_000,
         transform: {},
@@ -77,8 +75,7 @@ for (const environment of ["node", "jsdom"]) {
       const results = project.node(
         "--experimental-vm-modules",
         "node_modules/jest/bin/jest.js",
-        // The guide's tests are written with `await using`, and Jest's jsdom has no
-        // Symbol.asyncDispose.
+        // The guide's tests use `await using`, and Jest's jsdom has no Symbol.asyncDispose.
         ...(environment === "jsdom" ? ["realms"] : []),
         "--json",
       );

@@ -10,7 +10,7 @@ import { PackedProject, ROOT } from "../package/packed-package.js";
 const pinned = join(ROOT, "scripts/consumers");
 const installed = join(ROOT, ".build/consumers");
 
-/** Installs the tools, from the registry, unless they are there. */
+/** Installs the tools from the registry if they are missing. */
 function install(): void {
   const mark = join(installed, "node_modules/.package-lock.json");
   const lock = (folder: string): string => readFileSync(join(folder, "package-lock.json"), "utf8");
@@ -22,7 +22,7 @@ function install(): void {
   execFileSync("npm", ["ci", "--ignore-scripts", "--loglevel=error"], { cwd: installed });
 }
 
-/** A project with the packed package and those tools. */
+/** A project with the packed package and these tools. */
 export function projectWith(...tools: readonly string[]): PackedProject {
   install();
   const project = new PackedProject();

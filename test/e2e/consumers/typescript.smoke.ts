@@ -1,4 +1,7 @@
-/** The package's types in its users' compilers, from the oldest that is supported to the newest. */
+/**
+ * The package's types in the compilers of its users, from the oldest supported version to the
+ * newest.
+ */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,7 +20,7 @@ const compilers = {
 let project: PackedProject;
 before(() => {
   project = projectWith("vitest");
-  // What must not compile, as the repository's own test of types has it, with the package's name.
+  // Code that must not compile, from the repository's own type test, with the package's name.
   const rules = readFileSync(join(ROOT, "test/types/capabilities.ts"), "utf8");
   project.write("capabilities.ts", rules.replace("../../src/index.js", "katzenpost-thinclient"));
   const all = moduleNames().map((name, i) => `import type * as all${i} from "${name}";`);

@@ -1,4 +1,4 @@
-/** Hostile daemons against the client: every frame ends in a value or a typed error. */
+/** Hostile daemons against the client: every frame must end in a value or a typed error. */
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { toHex } from "../../../src/bytes/bytes.js";
@@ -57,14 +57,14 @@ const calls: readonly ((client: ThinClient) => Promise<unknown>)[] = [
   (client) => client.voucherDeriveStream(never(32)),
 ];
 
-/** Replies and events of every kind, some hundred of them. */
+/** Replies and events of every kind, several hundred of them. */
 function honestResponses(seed: number): DaemonResponse[] {
   return responseKinds.flatMap((kind) =>
     fc.sample(responsesOf(kind), { seed: seed | 0, numRuns: 12 }),
   );
 }
 
-/** The reply that a request waits for, with fields of another one. */
+/** The reply that a request waits for, with the fields of another one. */
 function replyTo(request: DaemonRequest, honest: readonly DaemonResponse[], random: SeededNumbers) {
   if (request.kind === "sendMessage") {
     const event = honest.find(({ kind }) => kind === "messageReplyEvent")!;
@@ -103,7 +103,7 @@ function judge(run: Run, promise: Promise<unknown>, last: () => Uint8Array): { s
   return state;
 }
 
-/** A hostile frame at each step of the handshake; start() settles whatever it is. */
+/** A hostile frame at each step of the handshake; start() must settle whatever it is. */
 async function attackHandshake(run: Run): Promise<void> {
   const { random, tally, honest, seed } = run;
   const daemon = new ScriptedDaemon({ document: random.below(2) === 0 ? pkiDocument() : null });
@@ -119,7 +119,7 @@ async function attackHandshake(run: Run): Promise<void> {
   ];
   const step = random.below(3);
   for (const response of steps.slice(0, step)) connection.send(response);
-  // What belongs here, made wrong; or something else, made wrong.
+  // The message that belongs here, damaged; or another message, damaged.
   const base = random.below(3) > 0 ? steps[step]! : random.pick(honest);
   if (step === 1 && random.below(2) === 0) {
     // A document is a message within the message.
@@ -138,7 +138,7 @@ async function attackHandshake(run: Run): Promise<void> {
   assert.equal(client.state, "closed");
 }
 
-/** A client whose calls all wait, for hostile frames one after the other. */
+/** A client whose calls all wait, while hostile frames arrive one after the other. */
 class Target {
   readonly client: ThinClient;
   readonly daemon = new ScriptedDaemon();
@@ -157,7 +157,7 @@ class Target {
   async open(): Promise<void> {
     const [connection] = await Promise.all([this.daemon.shakeHands(), this.client.start()]);
     this.connection = connection;
-    // Some of them at a time: each loss of the connection rejects all that wait.
+    // Only a few at a time, because each loss of the connection rejects all that wait.
     for (let i = 0; i < 6; i++) this.#begin(this.#run.random.below(calls.length));
   }
 
@@ -166,7 +166,7 @@ class Target {
     this.#pending.push({ call, settled: judge(this.#run, promise, () => this.last) });
   }
 
-  /** Sends a frame; calls that it settled begin again. */
+  /** Sends a frame; calls that it settled start again. */
   async attack(): Promise<void> {
     const { random, tally, honest } = this.#run;
     this.#requests.push(...this.connection!.requests.splice(0));
@@ -175,7 +175,7 @@ class Target {
     const reply = asked ? replyTo(random.pick(this.#requests), honest, random) : null;
     this.last = hostileFrame(encodeResponse(reply ?? random.pick(honest)), random, tally);
     this.connection!.sendRaw(this.last);
-    // What would come next is not a frame anymore: only the end of the connection says anything new.
+    // The following bytes no longer form a frame, so only the end of the connection is informative.
     if (!endsInFrame(this.last)) this.connection!.transport.end();
     await new Promise<void>((resolve) => setImmediate(resolve));
     for (let i = this.#pending.length - 1; i >= 0; i--) {
@@ -196,7 +196,7 @@ class Target {
   }
 }
 
-/** Sends `count` hostile frames to clients; what it counted. */
+/** Sends `count` hostile frames to clients; returns its counts. */
 export async function attackClients(count: number, seed: number) {
   const random = new SeededNumbers(seed);
   const tally = { frames: 0, changedMessages: 0 };

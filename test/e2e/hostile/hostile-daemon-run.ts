@@ -1,4 +1,4 @@
-/** Hostile clients against the daemon: it answers or disconnects, and never crashes. */
+/** Hostile clients against the daemon: it must answer or disconnect, and never crash. */
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import { toHex } from "../../../src/bytes/bytes.js";
@@ -34,7 +34,7 @@ interface Run {
   hangUps: number;
 }
 
-/** Requests that a daemon serves to the end, and arbitrary ones of every kind. */
+/** Requests that a daemon serves completely, and arbitrary ones of every kind. */
 async function honestRequests(seed: number): Promise<DaemonRequest[]> {
   const made = world();
   const client = made.connect();
@@ -126,7 +126,7 @@ async function honestRequests(seed: number): Promise<DaemonRequest[]> {
   const arbitrary = requestKinds
     .filter((kind: RequestKind) => kind !== "thinClose")
     .flatMap((kind) => fc.sample(requestsOf(kind), { seed: seed | 0, numRuns: 4 }));
-  // Large ranges are honest work, and many of them would only make this slow.
+  // Large ranges are honest work, and many of them would only slow this down.
   const bounded = arbitrary.map((request) =>
     request.kind === "createCourierEnvelopesFromTombstoneRange"
       ? { ...request, maxCount: request.maxCount % 3 }
@@ -135,7 +135,7 @@ async function honestRequests(seed: number): Promise<DaemonRequest[]> {
   return [...served, ...served, ...bounded];
 }
 
-/** What the mixnet brings back: answers, answers that are none, and silence. */
+/** The results of packets: answers, invalid answers, and silence. */
 function answerPacket(run: Run, { link }: World, packet: OutgoingPacket): void {
   const { random } = run;
   if (!packet.surbId || random.below(3) === 0) return;
@@ -150,7 +150,7 @@ function answerPacket(run: Run, { link }: World, packet: OutgoingPacket): void {
       try {
         link.reply(packet, courierAnswer(packet, random.below(6)));
       } catch {
-        // The packet asked nothing of a courier.
+        // The packet was not a request to a courier.
         link.reply(packet, new Uint8Array(0));
       }
       break;
@@ -165,7 +165,7 @@ function answerPacket(run: Run, { link }: World, packet: OutgoingPacket): void {
   }
 }
 
-/** Sends frames on one connection until the daemon hangs up, or there were enough. */
+/** Sends frames on one connection until the daemon hangs up, or the limit is reached. */
 async function attackConnection(run: Run, made: World, count: number): Promise<void> {
   const { random, tally, requests, seed } = run;
   const client = made.connect();
@@ -196,7 +196,7 @@ async function attackConnection(run: Run, made: World, count: number): Promise<v
   }
 }
 
-/** A client that does nothing wrong is served whatever the others do. */
+/** A well-behaved client must be served whatever the others do. */
 async function checkHonest(run: Run, made: World): Promise<void> {
   const client = made.connect();
   let served: DaemonResponse | null = null;
@@ -211,7 +211,7 @@ async function checkHonest(run: Run, made: World): Promise<void> {
   await withinTurns(() => client.closed, run.seed, new Uint8Array(0));
 }
 
-/** Sends `count` hostile frames to a daemon; what it counted. */
+/** Sends `count` hostile frames to a daemon; returns its counts. */
 export async function attackDaemon(count: number, seed: number) {
   const random = new SeededNumbers(seed);
   const requests = await honestRequests(seed);
@@ -222,7 +222,7 @@ export async function attackDaemon(count: number, seed: number) {
     for (let i = 0; i < 50 && tally.frames < count; i++) await attackConnection(run, made, 60);
     await checkHonest(run, made);
   }
-  // Everything that the attackers left is gone with their sessions' time.
+  // Everything that the attackers left ends with their sessions.
   await made.clock.advance(3_600_000);
   assert.deepEqual(made.daemon.load, {
     connections: 0,

@@ -1,6 +1,7 @@
 /**
- * Frames that no honest peer sends: at least half of them well-formed messages with one to three
- * fields changed, the rest random bytes, cut-off and flipped ones. All from one seed.
+ * Frames that no honest peer sends: at least half of them are well-formed messages with one to
+ * three modified fields; the rest are random bytes, and truncated or flipped frames. All come from
+ * one seed.
  */
 import { type Bytes, concatBytes, toHex } from "../../../src/bytes/bytes.js";
 import { type CborValue, type Encodable, decodeCbor, encodeCbor } from "../../../src/cbor/cbor.js";
@@ -27,7 +28,7 @@ export class SeededNumbers {
     return choices[this.below(choices.length)]!;
   }
 
-  /** That many bytes. */
+  /** `length` random bytes. */
   bytes(length: number): Bytes {
     return Uint8Array.from({ length }, () => this.below(256));
   }
@@ -39,7 +40,8 @@ export function chosenSeed(): number {
   return wanted === undefined ? Math.floor(Math.random() * 2 ** 32) : Number(wanted);
 }
 
-// A decoded message that can be made wrong: maps may have a key twice, anything may be raw bytes.
+// A decoded message in a form that can be damaged: maps may have a key twice, and anything may be
+// raw bytes.
 type Tree = { pairs: [Tree, Tree][] } | { items: Tree[] } | { raw: Uint8Array };
 
 function treeOf(value: CborValue): Tree {
@@ -69,12 +71,12 @@ function write(tree: Tree): Uint8Array {
 interface Slot {
   get(): Tree;
   set(tree: Tree): void;
-  /** The map that the slot belongs to, and its place there. */
+  /** The map that contains the slot, and the slot's position in it. */
   readonly pairs?: [Tree, Tree][];
   readonly at?: number;
 }
 
-/** Every value within a message, its own fields more often than what they contain. */
+/** Every value in a message, with its own fields more often than their contents. */
 function slotsOf(tree: Tree, into: Slot[] = []): Slot[] {
   if ("items" in tree) {
     tree.items.forEach((item, i) => {
@@ -179,7 +181,7 @@ function change(slot: Slot, random: SeededNumbers): void {
   }
 }
 
-/** A message with one to three fields changed, as a whole frame. */
+/** A message with one to three modified fields, as a complete frame. */
 export function changedMessage(body: Uint8Array, random: SeededNumbers): Bytes {
   const tree = treeOf(decodeCbor(body));
   for (let changes = 1 + random.below(3); changes > 0; changes--) {
@@ -194,7 +196,7 @@ function damagedBytes(body: Uint8Array, random: SeededNumbers): Uint8Array {
     case 0:
       return encodeFrame(random.bytes(1 + random.below(60)));
     case 1:
-      // A frame of its own with the end of the message missing.
+      // A complete frame whose message lacks its end.
       return encodeFrame(body.subarray(0, 1 + random.below(body.length - 1)));
     case 2: {
       const flipped = body.slice();
@@ -206,7 +208,7 @@ function damagedBytes(body: Uint8Array, random: SeededNumbers): Uint8Array {
     case 3:
       return encodeFrame(concatBytes(body, random.bytes(1 + random.below(5))));
     case 4:
-      // A length of zero, one above 40 MiB, or the beginning of an HTTP request.
+      // A length of zero, a length above 40 MiB, or the start of an HTTP request.
       return random.pick([
         Uint8Array.of(0, 0, 0, 0),
         concatBytes(Uint8Array.of(2, 128, 0, 1), body),
@@ -218,13 +220,13 @@ function damagedBytes(body: Uint8Array, random: SeededNumbers): Uint8Array {
   }
 }
 
-/** What was sent, counted. */
+/** Counts of the sent frames. */
 export interface Tally {
   frames: number;
   changedMessages: number;
 }
 
-/** The next hostile frame made from `body`; three of five are changed messages. */
+/** The next hostile frame from `body`; three out of five are modified messages. */
 export function hostileFrame(body: Uint8Array, random: SeededNumbers, tally: Tally): Uint8Array {
   tally.frames++;
   if (random.below(5) < 3) {
@@ -234,7 +236,7 @@ export function hostileFrame(body: Uint8Array, random: SeededNumbers, tally: Tal
   return damagedBytes(body, random);
 }
 
-/** Whether a stream that consists of this ends at the end of a frame, or where nothing is read. */
+/** Whether a stream of these bytes ends at the end of a frame, or where nothing more is read. */
 export function endsInFrame(bytes: Uint8Array): boolean {
   const decoder = new FrameDecoder();
   try {
@@ -245,7 +247,10 @@ export function endsInFrame(bytes: Uint8Array): boolean {
   return decoder.atBoundary;
 }
 
-/** Waits until `settled`, some turns of the event loop at most: a hang is a failure with a name. */
+/**
+ * Waits until `settled`, but only for some turns of the event loop: a hang is a failure with a
+ * name.
+ */
 export async function withinTurns(
   settled: () => boolean,
   seed: number,

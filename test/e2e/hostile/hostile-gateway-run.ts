@@ -1,6 +1,6 @@
 /**
- * A gateway that makes every possible mistake: frames that no honest one sends, in every state of a
- * link. Half of them are well-formed commands with a change.
+ * A gateway that makes every possible mistake: frames that no honest gateway sends, in every state
+ * of a link. Half of them are well-formed commands with a modification.
  */
 import { type Bytes, concatBytes } from "../../../src/bytes/bytes.js";
 import { realClock } from "../../../src/clock/real.js";
@@ -24,15 +24,15 @@ const linkKeys = kem.generate();
 const identityKey = kem.generate().publicKey;
 const gateway = { name: "hostile", identityKey, linkKey: linkKeys.publicKey };
 
-/** What an attack found. */
+/** The results of an attack. */
 export interface AttackReport {
-  /** Frames sent, and messages of handshakes that were changed. */
+  /** The number of sent frames, and of modified handshake messages. */
   readonly frames: number;
   /** Links that were made. */
   readonly links: number;
-  /** Replies that clients took. */
+  /** Replies that clients accepted. */
   readonly replies: number;
-  /** What no client may do, with what it was sent. */
+  /** Forbidden behaviour of clients, with the frame that caused it. */
   readonly failures: readonly string[];
 }
 
@@ -53,7 +53,7 @@ class Attack {
     this.pieces = pieces;
   }
 
-  /** A message of the handshake, right three times out of four. */
+  /** A handshake message, valid three times out of four. */
   #perhapsChanged(message: Bytes): Bytes {
     const { numbers } = this;
     if (numbers.below(4) > 0) return message;
@@ -106,7 +106,7 @@ class Attack {
     }
   }
 
-  /** A frame, mostly sealed as it must be. */
+  /** A frame, usually sealed correctly. */
   #frame(sealer: FrameSealer): Bytes {
     const { numbers } = this;
     this.frames++;
@@ -119,7 +119,7 @@ class Attack {
     return frame;
   }
 
-  /** One link, from the handshake to its end; at most so many frames. */
+  /** One link, from the handshake to its end, with a limited number of frames. */
   async link(most: number): Promise<void> {
     this.links++;
     const { numbers } = this;
@@ -154,7 +154,7 @@ class Attack {
     if (answer instanceof Error && !isTyped(answer)) this.failures.push(`fetch: ${answer.message}`);
   }
 
-  /** Hangs up after a message that is too short: the client would wait for the rest of it. */
+  /** Hangs up after a message that is too short, because the client would wait for the rest. */
   #say(far: MemoryTransport, message: Bytes, wanted: number): void {
     far.write(message);
     if (message.length < wanted) far.end();
@@ -213,7 +213,7 @@ class Attack {
   }
 }
 
-/** Attacks clients with so many frames, over as many links as it takes. */
+/** Attacks clients with a given number of frames, over as many links as necessary. */
 export async function attackLinks(frames: number, seed: number): Promise<AttackReport> {
   const pieces = await consensusCommands(new SeededNumbers(seed).bytes(9000), codec.chunkLength);
   const attack = new Attack(seed, pieces);

@@ -24,23 +24,23 @@ const kem = x25519Kem;
 const secondLength = 32 + 48 + 276;
 const fourthLength = 32 + 16 + 16;
 
-/** What an attack found. */
+/** The results of an attack. */
 export interface PortReport {
-  /** Frames sent, and messages of handshakes that were changed. */
+  /** The number of sent frames, and of modified handshake messages. */
   readonly frames: number;
   /** Links that were made. */
   readonly links: number;
   /** Links whose handshake the port completed. */
   readonly admitted: number;
-  /** Replies that the honest client got, one for each link of the others. */
+  /** Replies that the honest client received, one for each link of the others. */
   readonly replies: number;
-  /** Clients that are connected at the end, the honest one among them. */
+  /** Clients that are connected at the end, including the honest one. */
   readonly clients: number;
-  /** What the port may not do. */
+  /** Forbidden behaviour of the port. */
   readonly failures: readonly string[];
 }
 
-/** Lets the work beside the event loop and the timers that are due have their turn. */
+/** Lets work outside the event loop and due timers run. */
 async function settle(clock: VirtualClock, ms = 1): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
   await clock.advance(ms);
@@ -60,7 +60,7 @@ class RawEnd {
     });
   }
 
-  /** What came, if it is that long; null otherwise. */
+  /** The received bytes, if they have this length; otherwise null. */
   take(length: number): Bytes | null {
     const held = concatBytes(...this.#incoming.splice(0));
     if (held.length < length) {
@@ -113,7 +113,7 @@ class Attack {
     return this.port.clients;
   }
 
-  /** Serves the other end of a connection; the port must see to its own failures. */
+  /** Serves the other end of a connection; the port must handle its own failures. */
   #serve(): MemoryTransport {
     const [near, far] = memoryPair();
     this.port.serve(far).catch((error: unknown) => {
@@ -122,7 +122,7 @@ class Attack {
     return near;
   }
 
-  /** A packet to the echo whose reply comes to that queue. */
+  /** A packet to the echo service whose reply goes to the given queue. */
   packetFor(queueId: Bytes, text: string): Bytes {
     const { network, gateway } = this;
     const destination = network.serviceNodes[0]!.identityHash;
@@ -138,7 +138,7 @@ class Attack {
     ).packet;
   }
 
-  /** A client that keeps to the rules. */
+  /** A client that follows the rules. */
   async honest(): Promise<GatewaySession> {
     return this.clock.runUntil(
       GatewaySession.connect({
@@ -152,7 +152,7 @@ class Attack {
     );
   }
 
-  /** A message of the handshake, right seven times out of eight. */
+  /** A handshake message, valid seven times out of eight. */
   #perhapsChanged(message: Bytes): Bytes {
     const { numbers } = this;
     if (numbers.below(8) > 0) return message;
@@ -170,7 +170,7 @@ class Attack {
     }
   }
 
-  /** A Sphinx packet: honest, sent again, damaged anywhere, or nothing of the kind. */
+  /** A Sphinx packet: honest, repeated, damaged anywhere, or random bytes. */
   #packet(): Bytes {
     const { numbers } = this;
     const { packetLength } = this.network.geometry;
@@ -184,7 +184,7 @@ class Attack {
         return damaged;
       }
       case 2: {
-        // A group element of low order, the routing information left as it is.
+        // A low-order group element with unchanged routing information.
         const low = whole.slice();
         low.fill(0, 2, 34);
         low[2] = numbers.below(2);
@@ -257,7 +257,7 @@ class Attack {
     }
   }
 
-  /** A frame, mostly sealed as it must be; most commands are such that the link goes on. */
+  /** A frame, usually sealed correctly; most commands keep the link open. */
   #frame(sealer: FrameSealer): Bytes {
     const { numbers } = this;
     this.frames++;
@@ -280,7 +280,7 @@ class Attack {
       : { type: "MessageDelivered", sequence: numbers.below(4) };
   }
 
-  /** One link, from the handshake to its end; at most so many frames. */
+  /** One link, from the handshake to its end, with a limited number of frames. */
   async link(most: number): Promise<void> {
     this.links++;
     const { clock, numbers } = this;
@@ -290,7 +290,7 @@ class Attack {
     const end = new RawEnd(this.#serve());
     const sealer = await this.#shakeHands(end, queueId);
     if (sealer === null) {
-      // Whatever it was that came, the port waits three seconds for the rest and no longer.
+      // Whatever arrived, the port waits three seconds for the rest and no longer.
       await settle(clock, 3001);
       if (!end.isClosed) this.failures.push("a handshake that failed is not given up");
       return;
@@ -307,7 +307,7 @@ class Attack {
     await settle(clock, 10);
   }
 
-  /** Null when the handshake came to nothing. */
+  /** Null if the handshake failed. */
   async #shakeHands(end: RawEnd, queueId: Bytes): Promise<FrameSealer | null> {
     const { clock } = this;
     const initiator = new HandshakeInitiator({ kem, staticKeys: kem.generate() });
@@ -320,7 +320,7 @@ class Attack {
     try {
       initiator.readSecond(second);
     } catch {
-      // The key that was changed: the answer is for another one.
+      // The key was changed, so the answer is for another key.
       return null;
     }
     const third = initiator.writeThird(encodeAuthPayload({ additionalData: queueId, unixTime: 0 }));
@@ -332,7 +332,7 @@ class Attack {
   }
 }
 
-/** Attacks a port with so many frames, over as many links as it takes. */
+/** Attacks a port with a given number of frames, over as many links as necessary. */
 export async function attackPort(frames: number, seed: number): Promise<PortReport> {
   const clock = new VirtualClock();
   let port: GatewayPort | null = null;
@@ -358,7 +358,7 @@ export async function attackPort(frames: number, seed: number): Promise<PortRepo
     }
     if (attack.replies === before) attack.failures.push("an honest client got no reply");
   }
-  // Whoever is left said nothing for two minutes.
+  // The remaining clients sent nothing for two minutes.
   await settle(clock, 1);
   const { links, admitted, replies, failures } = attack;
   const report = { frames: attack.frames, links, admitted, replies, failures };

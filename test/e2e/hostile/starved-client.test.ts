@@ -19,7 +19,7 @@ const childPath = fileURLToPath(new URL("./starved-client.js", import.meta.url))
 const daemon = new ScriptedDaemon();
 const frameOf = (response: DaemonResponse): Uint8Array => encodeFrame(encodeResponse(response));
 
-/** What a child says at its end. */
+/** The final message of a child process. */
 interface Outcome {
   readonly reason?: string;
   readonly read?: number;
@@ -30,8 +30,8 @@ interface Outcome {
 }
 
 /**
- * Runs a client in a child process against what is sent before the answer to its token, and after
- * it; then the daemon hangs up.
+ * Runs a client in a child process. The daemon sends some frames before the answer to the client's
+ * token and some after it, and then hangs up.
  */
 async function attack(
   what: string,

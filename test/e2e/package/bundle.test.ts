@@ -1,14 +1,14 @@
-/** The package in a browser's bundle: nothing from Node, and not too much of anything. */
+/** The package in a browser's bundle: nothing from Node, and limited sizes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { ROOT, manifest } from "./packed-package.js";
 
-/** Most bytes, gzipped, of a page's bundle with everything that the main entry exports. */
+/** The largest size, gzipped, of a page's bundle with everything that the main entry exports. */
 const MOST_BYTES = 62 * 1024;
 
-/** Bundles what a page writes; anything of Node in it fails the build. */
+/** Bundles a page's script; any import from Node makes the build fail. */
 async function bundle(code: string): Promise<{ gzipped: number; inputs: string[] }> {
   const result = await build({
     stdin: { contents: code, resolveDir: ROOT },
@@ -47,7 +47,7 @@ test("a bundle for browsers cannot contain Node's modules", async () => {
   await assert.rejects(bundle(`export * from "${name}/testing"`), /node:/);
 });
 
-/** Most bytes, gzipped, that a worker loads at its start for a network in a page. */
+/** The largest size, gzipped, that a worker loads at its start for a network in a page. */
 const MOST_NETWORK_BYTES = 130_000;
 
 test("a network in a page loads at most 130 kB, and a database only if it keeps boxes", async (t) => {

@@ -1,4 +1,4 @@
-/** Every test of the command line again, with a globally installed `katz`. */
+/** Every test of the command line, run again with a globally installed `katz`. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync } from "node:fs";
@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { ROOT, manifest } from "./packed-package.js";
 
-/** Fewer passed tests than this would mean that some were not found. */
+/** Fewer passed tests would mean that some were not found. */
 const LEAST_TESTS = 140;
 
 function run(
@@ -25,7 +25,9 @@ function run(
   return result.stdout;
 }
 
-/** The tests, in a copy of the build that has no `katz`: one that ran it would fail. */
+/**
+ * The tests, in a copy of the build without `katz`, so that a test which ran that one would fail.
+ */
 function copyTests(folder: string): string[] {
   for (const name of ["node_modules", "docs", "src", "test"]) {
     symlinkSync(join(ROOT, name), join(folder, name));
@@ -55,7 +57,8 @@ test("the globally installed package passes every test of the command line", (t)
     assert.equal(run(katz, ["--version"], { cwd: tmpdir() }), `${manifest().version}\n`);
     const checkout = mkdtempSync(join(folder, "tests-"));
     const files = copyTests(checkout);
-    // The variables by which this runner talks to its children must not reach another runner's.
+    // This runner talks to its child processes with these variables, which must not reach another
+    // runner's.
     const env = { KATZ_MAIN: katz, NODE_TEST_CONTEXT: undefined };
     const args = ["--test", "--test-concurrency=2", ...files];
     const output = run(process.execPath, args, { cwd: checkout, env });

@@ -1,4 +1,7 @@
-/** The package as npm would publish it, installed into an empty project. It needs no registry. */
+/**
+ * The package as npm would publish it, installed into an empty project. This does not need a
+ * registry.
+ */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,7 +11,7 @@ import { fileURLToPath } from "node:url";
 /** The repository. */
 export const ROOT = fileURLToPath(new URL("../../../..", import.meta.url));
 
-/** What a subpath stands for: a file, or files by condition. */
+/** The target of a subpath: a file, or files by condition. */
 export type Target = string | Readonly<Record<string, string>>;
 
 interface Manifest {
@@ -26,14 +29,16 @@ export function manifest(): Manifest {
   return JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as Manifest;
 }
 
-/** Every subpath that holds a module: `katzenpost-thinclient`, `katzenpost-thinclient/wire`, … */
+/**
+ * Every subpath that contains a module: `katzenpost-thinclient`, `katzenpost-thinclient/wire`, …
+ */
 export function moduleNames(): string[] {
   const { name, exports } = manifest();
   const modules = Object.entries(exports).filter(([, target]) => typeof target !== "string");
   return modules.map(([subpath]) => name + subpath.slice(1));
 }
 
-/** A project with nothing but our package in it. */
+/** A project that contains only our package. */
 export class PackedProject implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), "katz-package-"));
   /** Files of the package, relative to it. */
@@ -43,7 +48,7 @@ export class PackedProject implements Disposable {
     const packed = this.#npm(ROOT, [
       "pack",
       "--json",
-      // Built already: npm's own `prepare` would only ask again.
+      // The package is already built: npm's own `prepare` would only check again.
       "--ignore-scripts",
       "--pack-destination",
       this.folder,
@@ -53,8 +58,8 @@ export class PackedProject implements Disposable {
     ];
     this.files = files.map(({ path }) => path);
     const { name, dependencies, optionalDependencies } = manifest();
-    // What the package says it needs is linked from here, so that no registry is asked; anything
-    // else that it needs is missing.
+    // Declared dependencies are linked from this repository, so that no registry is needed;
+    // undeclared ones are missing.
     const linked = Object.keys({ ...dependencies, ...optionalDependencies }).map((dependency) => [
       dependency,
       `file:${join(ROOT, "node_modules", dependency)}`,
@@ -67,24 +72,24 @@ export class PackedProject implements Disposable {
     this.#npm(this.folder, ["install", "--offline", "--no-audit", "--no-fund", "--ignore-scripts"]);
   }
 
-  /** Writes a file; objects as JSON. */
+  /** Writes a file; objects become JSON. */
   write(name: string, content: string | object): void {
     const text = typeof content === "string" ? content : JSON.stringify(content);
     writeFileSync(join(this.folder, name), text);
   }
 
-  /** Runs Node in the project; gives its output. @throws Error when it fails. */
+  /** Runs Node in the project; returns its output. @throws Error when it fails. */
   node(...args: readonly string[]): string {
     return this.run(process.execPath, args);
   }
 
-  /** Runs a command in the project; gives its output. @throws Error when it fails. */
+  /** Runs a command in the project; returns its output. @throws Error when it fails. */
   run(command: string, args: readonly string[]): string {
     return execFileSync(command, args, {
       cwd: this.folder,
       encoding: "utf8",
       stdio: ["ignore", "pipe", "pipe"],
-      // Tools colour their output in a CI even without a terminal.
+      // In a CI, tools colour their output even without a terminal.
       env: { ...process.env, FORCE_COLOR: undefined, NO_COLOR: "1", NODE_OPTIONS: undefined },
     });
   }

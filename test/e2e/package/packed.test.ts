@@ -1,4 +1,4 @@
-/** What a user gets: the packed package in an empty project. */
+/** The contents of the package, as a user gets them in an empty project. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join, posix } from "node:path";
@@ -31,7 +31,7 @@ test("the package contains every declaration that its subpaths refer to", () => 
   for (const path of reached) {
     assert.ok(project.files.includes(path), path);
     const text = readFileSync(join(ROOT, path), "utf8");
-    // Compilers before 5.7 do not know it; they read another file in place of this one.
+    // Compilers before 5.7 do not know it; they read another file instead of this one.
     if (path !== "dist/src/bytes/byte-array.d.ts") {
       assert.doesNotMatch(text.replace(/\/\*[^]*?\*\//g, ""), /Uint8Array</, path);
     }

@@ -1,4 +1,4 @@
-/** Objects of another copy of the package, and bytes of another realm: both work like ours. */
+/** Objects of another copy of the package, and bytes of another realm, work like ours. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, test } from "node:test";

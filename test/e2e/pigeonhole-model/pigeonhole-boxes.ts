@@ -1,43 +1,44 @@
-/** The possible contents of boxes and results of calls: the model beside the real network. */
+/** The possible contents of boxes and results of calls: the model of the real network. */
 import { CopyFailedError } from "../../../src/errors/partial-results.js";
 import * as errors from "../../../src/errors/errors.js";
 
-/** Someone set out to put something into a box. It may take effect at any time from then on. */
+/** An attempt to put something into a box. It may take effect at any time after its start. */
 export interface Attempt {
   /** The plaintext; null for a tombstone. */
   readonly value: string | null;
-  /** Replica epoch in which it began. */
+  /** The replica epoch in which it began. */
   readonly epoch: number;
-  /** Whether its caller was told that it is done. */
+  /** Whether its caller was told that it succeeded. */
   confirmed: boolean;
 }
 
-/** After how long, in ms, sound holders of a box have handed to each other what they got. */
+/** The time, in ms, within which undisturbed holders of a box pass on what they received. */
 const HANDED_ON_MS = 1000;
 
 /** One box of the model. */
 export class ModelBox {
   readonly attempts: Attempt[] = [];
   /**
-   * The value that the box has for certain: it was the only one that anybody had tried when both
-   * holders took it, and a box is written once. A tombstone may still replace it.
+   * The certain value of the box: both holders took it when nobody had tried another value, and a
+   * box is written once. A tombstone may still replace it.
    */
   fixed: { readonly value: string; readonly epoch: number } | null = null;
 
   /**
-   * When something was first known to be at one holder at least: ms of the clock, replica epoch.
+   * When something was first known to be at one holder at least: the clock in ms, and the replica
+   * epoch.
    */
   #seen: { readonly ms: number; readonly epoch: number } | null = null;
 
-  /** Notes that something is in it; true only while the storage is sound. */
+  /** Notes that the box is not empty; true only while the storage is sound. */
   see(ms: number, epoch: number): void {
     this.#seen ??= { ms, epoch };
   }
 
   /**
-   * Whether both holders have something that is not `value`, so that an exclusive write of that,
-   * begun at `ms`, has to fail: the one that had something has handed it on, and nobody tried that
-   * value.
+   * Whether both holders have something other than `value`, so that an exclusive write of that
+   * value, begun at `ms`, must fail: the holder that had something has passed it on, and nobody
+   * tried that value.
    */
   isTakenFor(value: string, ms: number, epoch: number): boolean {
     const seen = this.#seen;
@@ -56,8 +57,8 @@ export class ModelBox {
   }
 
   /**
-   * Whether something is in it that has not had to go: boxes live for one to two weeks. What was
-   * confirmed may be what an earlier attempt had put there.
+   * Whether the box contains something that has not expired: boxes live for one to two weeks. A
+   * confirmed value may have been stored by an earlier attempt.
    */
   mustHoldSomething(epoch: number): boolean {
     return isAlive(this.attempts, epoch);
@@ -80,63 +81,64 @@ function isAlive(attempts: readonly Attempt[], epoch: number): boolean {
   return attempts.some(({ confirmed }) => confirmed) && epoch - oldest < 2;
 }
 
-/** What has gone wrong so far: each excuses some outcomes. */
+/** The problems so far: each excuses some outcomes. */
 export class Excuses {
-  /** Codes that replicas were told to answer with. */
+  /** Codes that replicas were told to return. */
   readonly replicaCodes = new Set<number>();
-  /** Codes that couriers were told to answer with. */
+  /** Codes that couriers were told to return. */
   readonly courierCodes = new Set<number>();
-  /** Whether replicas could not be reached, were slow, full or lost commands. */
+  /** Whether replicas were unreachable, slow or full, or lost commands. */
   storageTrouble = false;
   /** Whether the epoch changed. */
   epochChanged = false;
-  /** Whether documents were made without some replica, or did not come. */
+  /** Whether documents omitted a replica, or did not come. */
   incompleteDocuments = false;
-  /** Whether the daemon was started again, and whether the mixnet was away. */
+  /** Whether the daemon was restarted, and whether the mixnet was away. */
   daemonRestarted = false;
   mixnetWentAway = false;
   misleading = false;
 
   /**
-   * Whether the daemon may lack documents, or replicas in them: a new one gets none off the net.
+   * Whether the daemon may lack documents, or replicas in them: a daemon that starts without the
+   * mixnet has none.
    */
   get poorDocuments(): boolean {
     return this.incompleteDocuments || (this.daemonRestarted && this.mixnetWentAway);
   }
 
   /**
-   * Whether what a courier acknowledged, a box or a tombstone, may be lost: no replica took it in time. Couriers send again
-   * only when a client asks; kind ones do so on their own, but only for as long as they keep an
-   * envelope, which is 15 s without a data directory.
+   * Whether something that a courier acknowledged, a box or a tombstone, may be lost because no
+   * replica took it in time. Couriers send again only when a client asks; kind ones do so by
+   * themselves, but only while they keep the envelope, which is 15 s without a data directory.
    */
   get acknowledgedMayBeLost(): boolean {
     return this.misleading || !this.storageIsSound;
   }
 
-  /** Whether replicas always did what they should, and everybody knew of all of them. */
+  /** Whether replicas always behaved correctly, and all of them were always listed. */
   get storageIsExact(): boolean {
     return this.storageIsSound && !this.poorDocuments && !this.misleading;
   }
 
-  /** Whether replicas always did what they should. */
+  /** Whether replicas always behaved correctly. */
   get storageIsSound(): boolean {
     return !this.storageTrouble && this.replicaCodes.size === 0;
   }
 }
 
-/** What is known of the call whose outcome is judged. */
+/** The data about a call whose outcome is checked. */
 export interface JudgedCall {
   readonly kind: string;
-  /** The boxes that it is about. */
+  /** The boxes of the call. */
   readonly boxes: readonly ModelBox[];
-  /** What it writes into each; left out for reads. */
+  /** What it writes into each box; omitted for reads. */
   readonly values?: readonly (string | null)[];
   readonly aborted: unknown;
   readonly cancelled: boolean;
   readonly clientClosed: boolean;
 }
 
-/** Why an error may not be what a call came to; null when it may. */
+/** Why a call must not end with an error; null if it may. */
 export function judgeError(call: JudgedCall, error: unknown, excuses: Excuses): string | null {
   if (call.aborted !== undefined && error === call.aborted) return null;
   if (error instanceof errors.ClientClosedError) {

@@ -22,7 +22,7 @@ function valueName(value: number): string {
   return `value ${value}`;
 }
 
-/** Makes the call of a step; one that needs an envelope first is left out when there is none. */
+/** Makes the call of a step; skips one that needs an envelope if there is none yet. */
 export async function takeCall(world: ModelWorld, step: CallStep): Promise<void> {
   const client = world.clients[step.client % world.clients.length]!;
   const place = "box" in step ? world.places[step.box % world.places.length]! : world.places[0]!;
@@ -84,14 +84,14 @@ export async function takeCall(world: ModelWorld, step: CallStep): Promise<void>
   }
 }
 
-/** An envelope; null when it cannot be had now (no daemon, no document). */
+/** An envelope; null if none can be sealed now (no daemon, no document). */
 async function sealed<T>(world: ModelWorld, promise: Promise<T>): Promise<T | null> {
   if (!world.daemon.isRunning || world.clients.some((client) => !client.isState("ready"))) {
     promise.catch(() => {});
     return null;
   }
   try {
-    // Without a document a daemon looks for one first, for each call in turn.
+    // Without a document, a daemon first looks for one, for each call in turn.
     return await world.clock.runUntil(promise, 10_000);
   } catch (error) {
     const reason = judgeError(nothingSpecial, error, world.excuses);
@@ -111,8 +111,8 @@ function read(
   const kind = envelopeHash === null ? "read" : "startRead";
   const begun = world.epoch;
   const mayWait = (): boolean => {
-    // Nobody reseals an envelope that was started as it is. Couriers that are not kind answer it
-    // from their memory for five minutes after five misses.
+    // The client does not reseal an envelope that was started unchanged. Couriers that are not kind
+    // answer it from their memory for five minutes after five misses.
     const { kindCouriers } = world.schedule;
     const stale = envelopeHash !== null && (world.epoch !== begun || !kindCouriers);
     const certain = model.mustHoldSomething(world.epoch) && !world.excuses.acknowledgedMayBeLost;
@@ -219,7 +219,7 @@ function copy(
 }
 
 function echo(world: ModelWorld, client: ThinClient): void {
-  // After a restart off the net there is no document to find the service in.
+  // After a restart without the mixnet there is no document in which to find the service.
   if (client.pkiDocument() === null) return;
   const echoes = client.getServices("echo");
   const destination = echoes[world.callCount % echoes.length]!.toDestination();

@@ -12,7 +12,9 @@ import type { Replica } from "../../../src/network/replica/replica.js";
 import { CLIENTS, MOST_EPOCHS, MOST_OFFLINE, type Step } from "./pigeonhole-schedule.js";
 import type { ModelWorld } from "./pigeonhole-world.js";
 
-/** Steps other than calls; and two of the world's own: all faults end, and all nodes are listed again. */
+/**
+ * Steps other than calls, and the world's own two: all faults end, and all nodes are listed again.
+ */
 export type FaultStep =
   | Exclude<Step, { client: number }>
   | Extract<Step, { kind: "replaceClient" }>
@@ -32,7 +34,7 @@ function courierOf(world: ModelWorld, number: number): Courier {
   return couriers[number % couriers.length]!;
 }
 
-/** Makes a courier treat its next queries another way. */
+/** Makes a courier treat its next queries in another way. */
 function intercept(
   courier: Courier,
   queries: number,
@@ -50,7 +52,7 @@ function intercept(
 
 function refusal(payload: Uint8Array, errorCode: number): Uint8Array | null {
   const query = decodeCourierQuery(payload);
-  // Copy commands have no such codes.
+  // Copy commands do not have such codes.
   if (query.kind !== "envelope") return null;
   const reply: CourierQueryReply = {
     kind: "envelope",
@@ -77,7 +79,7 @@ async function restart(world: ModelWorld, newInstance: boolean): Promise<boolean
   return true;
 }
 
-/** How each fault is brought about; false when it is impossible or nothing new now. */
+/** How each fault is caused; returns false if the fault is impossible now or changes nothing. */
 const faults: { readonly [K in keyof Steps]?: (world: ModelWorld, step: Steps[K]) => Taken } = {
   skipEpoch: (world) => world.epochsSkipped++ < MOST_EPOCHS && skipEpoch(world),
   withholdDocuments: (world, { withheld }) => {
@@ -183,8 +185,8 @@ const faults: { readonly [K in keyof Steps]?: (world: ModelWorld, step: Steps[K]
     if (!world.daemon.isRunning) await restart(world, true);
     return false;
   },
-  // Replicas that were away when the documents were made are listed by later ones only; that of
-  // the next epoch may be made already.
+  // Replicas that were away when the documents were made are listed only in later ones; the next
+  // epoch's document may already exist.
   relist: async (world) => {
     if (!world.excuses.poorDocuments) return false;
     await skipEpoch(world);
@@ -194,7 +196,7 @@ const faults: { readonly [K in keyof Steps]?: (world: ModelWorld, step: Steps[K]
   },
 };
 
-/** Brings a fault about. */
+/** Causes a fault. */
 export async function takeFault(world: ModelWorld, step: FaultStep): Promise<void> {
   const take = faults[step.kind] as ((world: ModelWorld, step: FaultStep) => Taken) | undefined;
   if (take === undefined) throw new RangeError(`unknown step ${step.kind}`);

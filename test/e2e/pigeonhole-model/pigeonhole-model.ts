@@ -1,19 +1,19 @@
 /**
- * Runs schedules of the Pigeonhole model on a whole network with a virtual clock: the model must
- * allow every result of a call, and in the end nothing may be left over.
+ * Runs schedules of the Pigeonhole model on a complete network with a virtual clock: the model must
+ * allow every result of a call, and nothing may be left over at the end.
  */
 import { webcrypto } from "node:crypto";
 import { type RunResult, runSeeds } from "../seeded-schedules.js";
 import { type Schedule, SeededNumbers, drawSchedule } from "./pigeonhole-schedule.js";
 import { ModelWorld } from "./pigeonhole-world.js";
 
-/** Runs `work` with the platform's randomness replaced by what the seed determines. */
+/** Runs `work` with the platform's randomness replaced by random values from the seed. */
 async function withSeededPlatform<T>(seed: number, work: () => Promise<T>): Promise<T> {
   const numbers = new SeededNumbers(seed ^ 0x5eed);
   const { random } = Math;
   const draw = webcrypto.getRandomValues.bind(webcrypto) as (array: Uint8Array) => Uint8Array;
   Math.random = () => numbers.unit();
-  // Names (drawn 4,096 bytes in advance) decide nothing; seeds of streams decide where boxes go.
+  // IDs (drawn 4,096 bytes in advance) do not matter; seeds of streams decide where boxes go.
   const seeded = (array: Uint8Array): Uint8Array => {
     if (array.length === 4096) return draw(array);
     for (let i = 0; i < array.length; i++) array[i] = numbers.below(256);
@@ -52,7 +52,8 @@ function describe(error: unknown): string {
 }
 
 /**
- * Runs the schedules of `count` seeds from `first` on; gives how often each thing occurred.
+ * Runs the schedules of `count` seeds, starting with `first`; returns how often each thing
+ * occurred.
  * @throws Error with the shortened schedule of the first seed that fails.
  */
 export function runSchedules(first: number, count: number): Promise<ReadonlyMap<string, number>> {

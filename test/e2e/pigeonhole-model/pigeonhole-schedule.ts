@@ -1,18 +1,21 @@
-/** The possible events in a schedule of the Pigeonhole model, and how one is drawn from a seed. */
+/** The possible steps of the Pigeonhole model's schedules, and how a seed selects them. */
 
-/** Streams of a schedule, and boxes of each that it uses. */
+/** The number of streams in a schedule, and of boxes used in each. */
 export const STREAMS = 2;
 export const BOXES_PER_STREAM = 4;
 export const CLIENTS = 2;
-/** Most replicas that are offline at a time: a network of two or fewer cannot take envelopes. */
+/**
+ * The largest number of replicas that are offline at a time: a network of two or fewer cannot take
+ * envelopes.
+ */
 export const MOST_OFFLINE = 2;
 /**
- * Most epochs that a schedule skips; one more may end by itself. Replicas keep what they could not
- * hand on for three.
+ * The largest number of epochs that a schedule skips; one more may end by itself. Replicas keep
+ * what they could not pass on for three.
  */
 export const MOST_EPOCHS = 2;
 
-/** One thing that happens. Numbers are reduced to what there is when the step is taken. */
+/** One step. Its numbers are reduced to the valid range when the step is taken. */
 export type Step =
   | { kind: "write"; client: number; box: number; value: number; exclusive: boolean }
   | { kind: "read"; client: number; box: number; wait: boolean }
@@ -45,7 +48,7 @@ export type Step =
   | { kind: "restart"; newInstance: boolean }
   | { kind: "replaceClient"; client: number; goodbye: boolean };
 
-/** A whole schedule; everything that happens in it follows from this. */
+/** A whole schedule; it determines everything that happens. */
 export interface Schedule {
   readonly seed: number;
   /** Length of an epoch in ms: 20 minutes, or a week so that the replicas' keys change with it. */
@@ -54,16 +57,16 @@ export interface Schedule {
   readonly beforeEpochMs: number;
   readonly replicas: number;
   /**
-   * Whether replicas may also give final answers that are wrong. Then couriers rightly stop trying,
-   * and what they had acknowledged may be lost.
+   * Whether replicas may also give wrong final answers. Then couriers rightly stop trying, and
+   * acknowledged envelopes may be lost.
    */
   readonly misleading: boolean;
-  /** Whether couriers send again on their own what no replica took. */
+  /** Whether couriers send again by themselves what no replica took. */
   readonly kindCouriers: boolean;
   readonly steps: readonly Step[];
 }
 
-/** Numbers that a seed determines: mulberry32. */
+/** Random numbers from a seed: mulberry32. */
 export class SeededNumbers {
   #state: number;
 
@@ -71,7 +74,7 @@ export class SeededNumbers {
     this.#state = seed >>> 0;
   }
 
-  /** From 0 up to, not including, 1. */
+  /** A number from 0 up to 1, excluding 1. */
   unit(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
@@ -79,7 +82,7 @@ export class SeededNumbers {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   }
 
-  /** An integer from 0 up to, not including, `limit`. */
+  /** An integer from 0 up to `limit`, excluding `limit`. */
   below(limit: number): number {
     return Math.floor(this.unit() * limit);
   }
@@ -96,7 +99,7 @@ export class SeededNumbers {
 const passing = [4, 6, 7, 8, 9];
 const everyCode = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
 
-/** How likely each kind is, and how one is drawn. */
+/** The weight of each kind of step, and how its values are drawn. */
 const kinds: readonly (readonly [
   weight: number,
   draw: (from: SeededNumbers, codes: readonly number[]) => Step,
@@ -153,7 +156,7 @@ function courierCode(from: SeededNumbers): { code: number; queries: number } {
   return { code: 1 + from.below(4), queries: 1 + from.below(3) };
 }
 
-/** Every kind of step there is. */
+/** Every kind of step. */
 export const stepKinds: readonly string[] = kinds.map(([, draw]) => {
   return draw(new SeededNumbers(0), passing).kind;
 });
@@ -163,7 +166,7 @@ export function drawSchedule(seed: number): Schedule {
   const from = new SeededNumbers(seed);
   const misleading = from.chance(0.25);
   const codes = misleading ? everyCode : passing;
-  // A third of the schedules has no faults in the storage: the model can be exact there.
+  // A third of the schedules have no faults in the storage, so the model can be exact there.
   const calm = !misleading && from.chance(0.4);
   const usable = calm ? kinds.filter(([, draw]) => !isStorageFault(draw)) : kinds;
   const total = usable.reduce((sum, [weight]) => sum + weight, 0);

@@ -24,10 +24,10 @@ import {
   type Step,
 } from "./pigeonhole-schedule.js";
 
-/** Longest that anything may take once all faults are over, in ms of the virtual clock. */
+/** The longest time for anything after all faults have ended, in ms of the virtual clock. */
 const PATIENCE_MS = 300_000;
 
-/** A box, where it is and what the model knows of it. */
+/** A box, its position, and what the model knows about it. */
 export interface Place {
   readonly name: string;
   readonly stream: Keypair;
@@ -40,9 +40,11 @@ interface Call extends JudgedCall {
   readonly name: string;
   readonly client: ThinClient;
   readonly abort: AbortController;
-  /** Set for calls that a cancel can name. */
+  /** Only set for calls that a cancel can name. */
   readonly envelopeHash: EnvelopeHash | null;
-  /** Whether it may wait for ever once faults are over, as for a box that nobody writes. */
+  /**
+   * Whether it may wait forever after the faults have ended, as for a box that is never written.
+   */
   readonly mayWait: () => boolean;
   aborted: unknown;
   cancelled: boolean;
@@ -50,7 +52,7 @@ interface Call extends JudgedCall {
   settled: boolean;
 }
 
-/** Everything of one schedule. */
+/** The state of one schedule. */
 export class ModelWorld {
   readonly schedule: Schedule;
   readonly clock: VirtualClock;
@@ -65,13 +67,13 @@ export class ModelWorld {
   readonly #calls: Call[] = [];
   #tokens = 0;
   #firstEpoch = 0;
-  /** Places that held nothing in the end. */
+  /** Boxes that were empty at the end. */
   readonly #empty = new Set<Place>();
 
   constructor(schedule: Schedule) {
     this.schedule = schedule;
     const { epochMs, beforeEpochMs, misleading } = schedule;
-    // New Year 2026 is a Thursday: epochs of both lengths begin then.
+    // New Year 2026 is a Thursday, so epochs of both lengths begin then.
     this.clock = new VirtualClock(Date.UTC(2026, 0, 1) + epochMs - beforeEpochMs);
     this.excuses.misleading = misleading;
   }
@@ -81,12 +83,12 @@ export class ModelWorld {
     return this.#daemon;
   }
 
-  /** The replica epoch it is for couriers and replicas. */
+  /** The current replica epoch for couriers and replicas. */
   get epoch(): number {
     return replicaEpoch(this.daemon.network.currentEpoch, this.schedule.epochMs);
   }
 
-  /** How many calls were made. */
+  /** The number of calls that were made. */
   get callCount(): number {
     return this.#calls.length;
   }
@@ -128,7 +130,7 @@ export class ModelWorld {
     }
   }
 
-  /** A client that comes back soon after a loss. */
+  /** A client that reconnects soon after a loss. */
   async connect(sessionToken?: Uint8Array): Promise<ThinClient> {
     const token = new Uint8Array(16).fill(++this.#tokens);
     const client = new ThinClient(
@@ -144,7 +146,7 @@ export class ModelWorld {
     return client;
   }
 
-  /** Takes one step; what the present state does not allow is left out. */
+  /** Takes one step; skips it if the present state does not allow it. */
   async take(step: Step): Promise<void> {
     const before = this.excuses.epochChanged;
     if (step.kind === "advance") {
@@ -166,7 +168,7 @@ export class ModelWorld {
     if (this.daemon.network.currentEpoch !== before) this.epochChanges();
   }
 
-  /** To be called when the epoch has changed: new documents list who is there. */
+  /** Called when the epoch has changed: new documents list the replicas that are online. */
   epochChanges(): void {
     this.count("epoch change");
     this.excuses.epochChanged = true;
@@ -178,7 +180,7 @@ export class ModelWorld {
     }
   }
 
-  /** Makes a call; what it comes to is judged when it comes. */
+  /** Makes a call; its outcome is checked when it ends. */
   begin<T>(
     client: ThinClient,
     title: string,
@@ -217,7 +219,7 @@ export class ModelWorld {
     );
   }
 
-  /** Ends a call that is under way, one way or the other. */
+  /** Ends a call in progress, by abort or by cancel. */
   async #end(step: Extract<Step, { call: number }>): Promise<void> {
     const isCancel = step.kind === "cancel";
     const usable = this.#calls.filter(
@@ -236,7 +238,7 @@ export class ModelWorld {
       (other) => other.client === call.client && toHex(other.envelopeHash!) === key,
     );
     for (const other of ended) other.cancelled = true;
-    // It may have to wait for a daemon, which is started again only by a later step.
+    // It may have to wait for a daemon that only a later step restarts.
     call.client.cancelResendingEncryptedMessage(call.envelopeHash!).then(
       () => {
         setImmediate(() => {
@@ -258,7 +260,9 @@ export class ModelWorld {
     call.abort.abort(call.aborted);
   }
 
-  /** Marks the calls of a client that is about to be closed; gives a check that they have ended. */
+  /**
+   * Marks the calls of a client that is about to be closed; returns a check that they have ended.
+   */
   closing(client: ThinClient): () => void {
     const own = this.#calls.filter((call) => call.client === client && !call.settled);
     for (const call of own) call.clientClosed = true;
@@ -270,12 +274,12 @@ export class ModelWorld {
     };
   }
 
-  /** Notes what the model does not allow. */
+  /** Records an outcome that the model does not allow. */
   violation(where: string, what: string): void {
     this.violations.push(`${this.clock.monotonic()} ms, ${where}: ${what}`);
   }
 
-  /** Ends all faults, lets everything come to its end, and looks at what is left. */
+  /** Ends all faults, lets everything finish, and checks what is left. */
   async finish(): Promise<void> {
     this.note("all faults end");
     await takeFault(this, { kind: "heal" });
@@ -283,13 +287,14 @@ export class ModelWorld {
     await this.#quiet("calls", () => this.#calls.every(({ settled }) => settled));
     const { replicas } = this.daemon.storage;
     const isReplicated = () => replicas.every(({ unreplicated }) => unreplicated === 0);
-    // Envelopes that couriers took are tried again with growing pauses, up to 48 s.
+    // Couriers try the envelopes that they accepted again with growing pauses, up to 48 s.
     await this.clock.advance(60_000);
     await this.#quiet("replication", isReplicated);
     await takeFault(this, { kind: "relist" });
     await this.#quiet("replication to those who came back", isReplicated);
     await this.#readEverything();
-    // What boxes hold must be certain for both holders: no fault before, and none is too old.
+    // The contents of boxes must be certain for both holders: no fault occurred before, and none is
+    // too old.
     if (this.excuses.storageIsExact && this.epoch === this.#firstEpoch) await this.#contest();
     await this.#close();
   }
@@ -304,7 +309,7 @@ export class ModelWorld {
     await this.clock.advance(1000);
   }
 
-  /** What every box holds in the end. */
+  /** The final content of every box. */
   async #readEverything(): Promise<void> {
     const client = this.clients[0]!;
     const reads = this.places.map(async (place) => {
@@ -337,7 +342,10 @@ export class ModelWorld {
     await this.clock.runUntil(Promise.all(reads), PATIENCE_MS);
   }
 
-  /** Exclusive writes of what nobody wrote: the first one that finds a box empty wins, no other. */
+  /**
+   * Exclusive writes of values that were never written: the first one that finds a box empty must
+   * succeed, and no other.
+   */
   async #contest(): Promise<void> {
     const client = this.clients[1]!;
     const writes = this.places.map(async (place) => {
@@ -374,7 +382,7 @@ export class ModelWorld {
     if (pending > 0) this.violation("clock", `${pending} timers outlive everything`);
   }
 
-  /** Lets go of everything after a run that failed. */
+  /** Releases everything after a run that failed. */
   async giveUp(): Promise<void> {
     for (const client of this.clients) void client.stop();
     void this.#daemon?.close();

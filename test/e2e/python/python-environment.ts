@@ -1,4 +1,4 @@
-/** A Python with upstream's client, made once and kept. */
+/** A Python environment with upstream's client, created once and kept. */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL("../../../..", import.meta.url));
 /** Folder of the Python part of these tests. */
 export const INTEROP = join(root, "test", "e2e", "python");
 
-/** An interpreter, or why there is none. */
+/** An interpreter, or the reason why there is none. */
 export type Python = { readonly interpreter: string } | { readonly missing: string };
 
 function run(command: string, args: readonly string[]): string | null {
@@ -20,8 +20,8 @@ function run(command: string, args: readonly string[]): string | null {
 }
 
 /**
- * `KATZ_PYTHON` if that is set; else a virtual environment below `.build`, with what
- * `requirements.txt` pins.
+ * `KATZ_PYTHON` if that is set; otherwise a virtual environment below `.build`, with the packages
+ * that `requirements.txt` pins.
  */
 export function pythonWithClient(): Python {
   const given = process.env["KATZ_PYTHON"];

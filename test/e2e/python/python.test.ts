@@ -60,7 +60,7 @@ async function outcomes(
 }
 
 /**
- * Runs the scenarios at that address, and shows each as a test of its own.
+ * Runs the scenarios at the given address, and reports each as a separate test.
  * @param leftOut the scenarios that cannot work there.
  */
 async function runScenarios(
@@ -102,12 +102,13 @@ test(
       t.skip(`not run: ${python.missing}`);
       return;
     }
-    // The Python client reads on with the same envelope, for which a courier asks five times more.
+    // The Python client continues to read with the same envelope, for which a courier asks five
+    // more times.
     const timing = { ...instantTiming, ...quickTiming, courierRedispatchMs: 1000 };
     await using network = await DevDaemon.start({
       gateway: "tcp:127.0.0.1:0",
       mixing: "realistic",
-      // A machine that runs many tests at once is late now and then.
+      // A machine that runs many tests at once is sometimes late.
       kindMixes: true,
       timing,
       ...quickRates,
@@ -115,8 +116,8 @@ test(
     await using joined = new JoinedDaemon(network, timing);
     const listener = await listenTcp("127.0.0.1", 0);
     joined.daemon.listen(listener);
-    // Through a mixnet a packet is usually under way when the client disconnects. As with a real
-    // daemon, its reply is lost then, and nothing is sent anymore (spec/thin-protocol §10).
+    // Through a mixnet, a packet is usually in transit when the client disconnects. As with a real
+    // daemon, its reply is lost then, and nothing more is sent (spec/thin-protocol §10).
     const address = listener.address.replace("tcp:", "");
     await runScenarios(t, python.interpreter, address, ["resume"]);
     const { lastError, replies } = joined.link.describe();

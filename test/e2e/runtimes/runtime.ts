@@ -26,10 +26,10 @@ const thisNode: Runtime = {
   path: process.execPath,
 };
 
-/** Which it is. */
+/** The description of this runtime. */
 export const runtime = named === undefined ? thisNode : runtimeNamed(named);
 
-/** One of the list. @throws RangeError when it is not on it. */
+/** A runtime of the list. @throws RangeError when it is not on the list. */
 export function runtimeNamed(name: string): Runtime {
   const found = runtimes().find((one) => one.name === name);
   if (!found) throw new RangeError(`\`name\` must be one of scripts/runtimes, got ${name}`);
@@ -42,10 +42,10 @@ const BEFORE: Readonly<Record<Runtime["kind"], readonly string[]>> = {
   bun: [],
 };
 
-/** No program of the smoke tests takes longer than this, in ms. */
+/** No program of the smoke tests may take longer than this, in ms. */
 const LONGEST_MS = 120_000;
 
-/** Runs a program to its end; gives its output. @throws (rejects) Error when it fails. */
+/** Runs a program until it exits; returns its output. @throws (rejects) Error when it fails. */
 export async function run(
   program: string,
   args: readonly string[],
@@ -71,7 +71,10 @@ export async function runTests(file: string, cwd: string): Promise<string> {
   return stdout + stderr;
 }
 
-/** Starts a program that goes on; gives its first line, and how to end it with SIGTERM. */
+/**
+ * Starts a program that keeps running; returns its first line, and a function that ends it with
+ * SIGTERM.
+ */
 export async function start(
   program: string,
   args: readonly string[],
@@ -101,7 +104,7 @@ export async function start(
   };
 }
 
-/** Nothing of this runner, nor of the user's configuration. */
+/** The environment without this runner's variables and the user's configuration. */
 function environment(): NodeJS.ProcessEnv {
   const nothing = "/nonexistent";
   return {

@@ -39,7 +39,7 @@ function failed(errorCode: number, at: number): CopyCommandReply {
   return { status: 2, errorCode, failedEnvelopeIndex: BigInt(at) };
 }
 
-/** Asks until the command has ended. */
+/** Polls until the command has ended. */
 async function finish(
   fixture: StorageFixture,
   cap = temporary.writeCap,
@@ -53,7 +53,7 @@ async function finish(
   throw new Error("the copy does not end");
 }
 
-/** What the first boxes of a stream hold, one after the other. */
+/** The contents of the first boxes of a stream, joined. */
 async function readAll(fixture: StorageFixture, keys: Keypair, count: number) {
   const parts: Uint8Array[] = [];
   for (const index of places(keys.firstMessageIndex, count)) {
@@ -63,7 +63,7 @@ async function readAll(fixture: StorageFixture, keys: Keypair, count: number) {
   return concatBytes(...parts);
 }
 
-/** The codes that reading the first boxes of a stream gives. */
+/** The codes of reading the first boxes of a stream. */
 async function codesOf(fixture: StorageFixture, keys: Keypair, count: number): Promise<number[]> {
   const codes: number[] = [];
   for (const index of places(keys.firstMessageIndex, count)) {
@@ -136,7 +136,7 @@ void describe("a copy command", () => {
     for (const replica of fixture.network.replicas) {
       assert.equal(replica.unreplicated, 0);
     }
-    // Each is the writer's own: it opens as a tombstone, which its signature proves.
+    // The writer itself signed each: it opens as a tombstone, which its signature proves.
     const reply = (await fixture.read(temporary)) as ReplicaReadReply;
     assert.throws(
       () => openReadReply(temporary.readCap, temporary.firstMessageIndex, reply),
@@ -166,7 +166,7 @@ void describe("a copy command", () => {
         await fixture.settle();
       }
     });
-    // Both read before either deletes: they run in step.
+    // Both read before either deletes, because they run in step.
     assert.deepEqual(await Promise.all(both), [done, done]);
     assert.deepEqual(await readAll(fixture, destination, chunks), payload);
     await fixture.network.close();
@@ -257,7 +257,7 @@ void describe("a copy command", () => {
       const fixture = await StorageFixture.kind();
       await prepareCopy(fixture, temporary, destination, payload);
       const { boxId } = makeReadMessage(temporary.readCap, temporary.firstMessageIndex);
-      // The first thing that the copy asks is the first box at its first shard.
+      // The copy's first question is for the first box at its first shard.
       fixture.network.replicas[fixture.shardsOf(boxId)[0]!]!.faults.failNext(code);
       const start = fixture.clock.monotonic();
       await fixture.copy(temporary.writeCap);
@@ -371,7 +371,7 @@ void describe("a copy command", () => {
   });
 });
 
-/** Stores that outlive their network. */
+/** Stores that survive their network. */
 function lastingStores(): (replica: ReplicaIdentity) => BoxStore {
   const stores = Array.from({ length: 5 }, () => new MemoryBoxStore());
   return ({ replicaId }) => stores[replicaId]!;

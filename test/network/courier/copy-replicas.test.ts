@@ -23,7 +23,7 @@ const envelope: CourierEnvelope = {
   ciphertext: new Uint8Array(sizes.courierEnvelopeCiphertextLength),
 };
 
-/** Two replicas that answer each envelope with the next code of their list; null is silence. */
+/** Two replicas that answer each envelope with the next code of their list; null is no answer. */
 function scripted(codes: readonly [readonly (number | null)[], readonly (number | null)[]]) {
   const clock = new VirtualClock();
   const rounds = [0, 0];

@@ -13,7 +13,7 @@ import { sizes, stream } from "../storage-fixture.js";
 
 const breather = new Breather(new VirtualClock());
 
-/** The shortest envelope there is. */
+/** The shortest possible envelope. */
 const tiny = encodeCourierEnvelope({
   intermediateReplicas: [0, 1],
   deks: [new Uint8Array(60), new Uint8Array(60)],

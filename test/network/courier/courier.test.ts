@@ -28,7 +28,7 @@ const write = makeWriteMessage(sizes, writeCap, firstMessageIndex, hello);
 /** How long the fixture's kind couriers keep an envelope, in ms. */
 const cacheMs = 300_000;
 
-/** How many envelopes each replica was brought; counts every command that reaches one. */
+/** The number of envelopes that each replica received; counts every command that reaches one. */
 function countCommands(fixture: StorageFixture): { total: number } {
   const count = { total: 0 };
   for (const replica of fixture.network.replicas) {
@@ -42,7 +42,7 @@ function countCommands(fixture: StorageFixture): { total: number } {
   return count;
 }
 
-/** Sends an envelope with another reply index: the hash does not cover it. */
+/** Sends an envelope with another reply index, which the hash does not cover. */
 function withIndex(envelope: CourierEnvelope, replyIndex: number): Uint8Array {
   return encodeCourierQuery({ kind: "envelope", envelope: { ...envelope, replyIndex } });
 }
@@ -53,7 +53,7 @@ async function envelopeReply(fixture: StorageFixture, query: Uint8Array) {
   return reply.reply;
 }
 
-/** Records in memory, with everything that was asked of it. */
+/** Records in memory, with a log of every call. */
 class RecordingLog implements EnvelopeLog {
   readonly records = new Map<string, CourierRecord>();
   failing = false;
@@ -136,7 +136,7 @@ void describe("a courier and envelopes", () => {
     await fixture.settle();
     for (let i = 0; i < 5; i++) await fixture.send(envelope);
     await fixture.settle();
-    // Both intermediates asked both shards of a box that is nowhere.
+    // Both intermediates asked both shards for a missing box.
     assert.equal(count.total, 6);
     await fixture.network.close();
   });
@@ -180,7 +180,7 @@ void describe("a courier and envelopes", () => {
           assert.equal(reply.payload.length, 0);
           continue;
         }
-        // Of an envelope that is known already, there are two replies only.
+        // The second sending of a known envelope gets one of only two replies.
         assert.equal(errorCode, replyIndex === 7 ? 1 : 0, what);
         const isAck: boolean = isFirst || replyIndex === 7;
         assert.equal(reply.replyType, isAck ? "ack" : "payload", what);
@@ -199,7 +199,7 @@ void describe("a courier and envelopes", () => {
     assert.equal(fixture.replicaEpoch, week);
     const writing = await fixture.envelope(write);
     const reading = await fixture.envelope(read);
-    // A client whose clock is ahead seals to the keys of the week to come.
+    // A client whose clock is ahead seals to the keys of the coming week.
     const other = stream(2);
     const early = await fixture.envelope(
       makeWriteMessage(sizes, other.writeCap, other.firstMessageIndex, hello),
@@ -519,7 +519,7 @@ void describe("a courier whose replicas are silent", () => {
   });
 
   void test("accepts answers that arrive after the permitted silence", async () => {
-    // Long enough for the proxies between.
+    // This is long enough for the proxies in between.
     const fixture = await StorageFixture.kind({ timing: { proxyMs: 60_000 } });
     for (const { faults } of fixture.network.replicas) faults.slowMs = 4000;
     const envelope = await fixture.envelope(write);
@@ -693,7 +693,7 @@ void describe("a courier with a log", () => {
     for (const { faults } of fixture.network.replicas) faults.offline = true;
     const real = await fixture.envelope(write);
     await fixture.send(real);
-    // To replicas that are not there, so that no verdict ever comes.
+    // The replicas do not exist, so no verdict ever arrives.
     const send = (number: number) => {
       const ciphertext = real.envelope.ciphertext.slice();
       new DataView(ciphertext.buffer).setUint32(0, number);

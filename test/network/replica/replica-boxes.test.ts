@@ -40,7 +40,7 @@ class Bench {
   }
 }
 
-/** A store that takes its time, and fails when told to. */
+/** A store that is slow, and fails on request. */
 class SlowStore implements BoxStore {
   failing = false;
   puts = 0;

@@ -148,7 +148,7 @@ void describe("a replica", () => {
     const { shards, others } = placesIn(fixture);
     await fixture.askReplica(shards[0]!, write);
     await fixture.settle();
-    // Whichever shard is asked first, some of these questions meet the silent one.
+    // Whichever shard is asked first, some of these questions reach the silent one.
     fixture.network.replicas[shards[0]!]!.faults.loss = 1;
     let waited = 0;
     for (let i = 0; i < 12; i++) {
@@ -425,7 +425,8 @@ void describe("envelope keys of a replica", () => {
     for (let of = epoch - 2; of <= epoch + 2; of++) {
       const { errorCode, reply } = await fixture.askReplica(shards[0]!, read, { epoch: of });
       codes.push(errorCode);
-      // Sealed with the key that opened it, so the sender can open the answer whatever the epoch.
+      // The reply is sealed with the key that opened the message, so the sender can open it in any
+      // epoch.
       assert.equal(reply?.errorCode ?? errorCode, errorCode);
       assert.equal(reply === null, errorCode === 8);
     }
@@ -517,7 +518,7 @@ void describe("replication", () => {
     const fixture = await StorageFixture.start();
     const { shards, others } = placesIn(fixture);
     const [first, second] = shards as [number, number];
-    // As a box comes that is never replicated: a wire write is not handed on.
+    // A box that is never replicated: boxes that arrive by a wire write are not passed on.
     await fixture.tell(first, { ...write, kind: "replicaWrite" }, "replica");
     for (let i = 0; i < 12; i++) {
       assert.equal((await fixture.askReplica(others[0]!, read)).errorCode, 0);

@@ -1,4 +1,4 @@
-/** What `ThinClient` does in the reference. */
+/** The reference's symbols of `ThinClient`. */
 import { type SymbolGroup, boxes, client, none, one, renamed, ruled } from "./symbol.js";
 
 const life = client(

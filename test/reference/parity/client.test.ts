@@ -1,4 +1,4 @@
-/** What a user of the Python binding does with `ThinClient`, on a whole network. */
+/** A Python user's calls of `ThinClient`, on a whole network. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {

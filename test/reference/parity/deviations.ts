@@ -1,6 +1,6 @@
 /** The chapter on deliberate differences. */
 
-/** What is different on purpose, and why. */
+/** The deliberate differences, with reasons. */
 export const DEVIATIONS: readonly {
   readonly there: string;
   readonly here: string;

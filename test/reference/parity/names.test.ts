@@ -1,4 +1,4 @@
-/** Functions, constants, errors and configuration under the names that the Python binding has. */
+/** Functions, constants, errors and configuration under the Python binding's names. */
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -44,7 +44,9 @@ test("a client whose handlers are null works without events", async () => {
   assert.match(utf8ToText(await client.blockingSendMessage("hi", ...echo)), /^hi\0/);
 });
 
-/** The arguments of the binding's call for an envelope, the absent ones null as they are there. */
+/**
+ * The arguments of the binding's call for an envelope, with null for absent ones as in the binding.
+ */
 async function requests(
   client: ThinClient,
 ): Promise<{ readonly write: WriteRequest; readonly read: ReadRequest }> {

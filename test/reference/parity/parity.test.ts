@@ -50,7 +50,7 @@ test("every counterpart is exported, or a member of an export", () => {
   }
 });
 
-/** The text of each test of a file of this folder, by its title. */
+/** The text of each test in a file of this folder, by its title. */
 function testsOf(file: string): Map<string, string> {
   const url = new URL(`../../../../test/reference/parity/${file}`, import.meta.url);
   const source = ts.createSourceFile(file, readFileSync(url, "utf8"), ts.ScriptTarget.Latest);
@@ -78,7 +78,7 @@ test("every counterpart has an existing test that uses it", () => {
     files.set(file, tests);
     const text = tests.get(title);
     assert.ok(text, `${seed}: ${file} has a test "${title}"`);
-    // Fields of events that nothing fills here, and what a constructor is called.
+    // Fields of events that our code never fills, and the name of a constructor.
     if (kind === "event" || twin.endsWith(".prototype")) continue;
     if (!new RegExp(`\\b${lastPart(twin)}\\b`).test(text)) unused.push(`${twin} in "${title}"`);
   }

@@ -19,7 +19,7 @@ function row(symbol: SeedSymbol): string {
   return `| \`${seed}\` | ${kind} | ${twinOf(symbol)} | ${cell(notes)} | ${cell(link)} |`;
 }
 
-/** The page as it must be. */
+/** The expected page. */
 export function renderFromPython(): string {
   const count = SEED_SYMBOLS.reduce((sum, { symbols }) => sum + symbols.length, 0);
   const chapters = SEED_SYMBOLS.map(({ title, symbols }) =>

@@ -1,6 +1,6 @@
 /** The types of the list of the reference's symbols. */
 
-/** What a symbol is. */
+/** The kind of a symbol. */
 export type SymbolKind =
   | "function"
   | "class"
@@ -19,30 +19,28 @@ export interface TestReference {
   readonly title: string;
 }
 
-/** One symbol and its twin. */
+/** One symbol and its counterpart. */
 export interface SeedSymbol {
   readonly seed: string;
   readonly kind: SymbolKind;
-  /**
-   * `name`, or `Class.member`; null where there is deliberately none, and `difference` says why.
-   */
+  /** `name`, or `Class.member`; null if there is deliberately none, and `difference` says why. */
   readonly twin: string | null;
-  /** The binding in which it appeared, or from which it is gone. */
+  /** The version of the binding in which it appeared or disappeared. */
   readonly version?: string;
-  /** What is different besides the spelling of the name. */
+  /** The differences apart from the spelling of the name. */
   readonly difference?: string;
-  /** Whether the name is not the one that the rule gives; then `difference` says why. */
+  /** Whether the name differs from the rule's; then `difference` says why. */
   readonly renamed?: true;
   readonly test: TestReference | null;
 }
 
-/** A part of the list, a chapter of the page. */
+/** A part of the list, which is a chapter of the page. */
 export interface SymbolGroup {
   readonly title: string;
   readonly symbols: readonly SeedSymbol[];
 }
 
-/** What else there may be to say of a symbol. */
+/** Further facts about a symbol. */
 export interface Extra {
   readonly difference?: string;
   readonly version?: string;
@@ -58,7 +56,10 @@ export const boxes = (title: string) => test("pigeonhole.test.ts", title);
 /** A test of that title in `names.test.ts`. */
 export const names = (title: string) => test("names.test.ts", title);
 
-/** The rule: `snake_case` becomes camelCase, acronyms are words, classes and constants stay. */
+/**
+ * The rule: `snake_case` becomes camelCase, acronyms are words, classes and constants keep their
+ * names.
+ */
 export function mechanicalName(seed: string): string {
   const last = seed.slice(seed.lastIndexOf(".") + 1);
   if (/^[A-Z][A-Z0-9_]*$/.test(last)) return last;
@@ -66,7 +67,7 @@ export function mechanicalName(seed: string): string {
   return last.replace(/_+([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }
 
-/** Symbols whose twins follow from the rule, all shown by one test. */
+/** Symbols whose counterparts follow from the rule, all covered by one test. */
 export function ruled(
   kind: SymbolKind,
   owner: string,
@@ -84,7 +85,7 @@ export function ruled(
   }));
 }
 
-/** A symbol whose twin has the name that the rule gives. */
+/** A symbol whose counterpart has the name that the rule gives. */
 export function one(
   kind: SymbolKind,
   seed: string,
@@ -95,7 +96,7 @@ export function one(
   return { seed, kind, twin, test: reference, ...extra };
 }
 
-/** A symbol whose twin is called otherwise. */
+/** A symbol whose counterpart has another name. */
 export function renamed(
   kind: SymbolKind,
   seed: string,
@@ -108,7 +109,7 @@ export function renamed(
   return { seed, kind, twin, test: reference, difference, renamed: true, ...since };
 }
 
-/** A symbol without a twin. */
+/** A symbol without a counterpart. */
 export function none(kind: SymbolKind, seed: string, difference: string): SeedSymbol {
   return { seed, kind, twin: null, difference, test: null };
 }

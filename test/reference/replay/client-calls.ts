@@ -2,7 +2,7 @@
 import type { ThinClient } from "../../../src/client/thin-client.js";
 import type { CborMap, CborValue } from "../../../src/cbor/cbor.js";
 
-/** Fields of a recorded request under our names; null and absent are left out. */
+/** Fields of a recorded request under our names; null and absent ones are omitted. */
 type Fields = Readonly<Record<string, never>>;
 
 function camel(key: string): string {
@@ -10,7 +10,7 @@ function camel(key: string): string {
   return name === "surbid" ? "surbId" : name;
 }
 
-/** A map of the wire as an object with our names; null and absent are one. */
+/** A map from the wire as an object with our names; null counts as absent. */
 export function camelFields(map: CborMap): Record<string, unknown> {
   const result: Record<string, unknown> = {};
   for (const [key, value] of map) {
@@ -24,7 +24,7 @@ function ours(value: CborValue): unknown {
   return value instanceof Map ? camelFields(value) : value;
 }
 
-/** Of the two flags, the one that goes with the capability; the type allows no other. */
+/** The one of the two flags that belongs to the capability; the type does not allow the other. */
 function resendRequest(fields: Fields): never {
   const { noRetryOnBoxIdNotFound, noIdempotentBoxAlreadyExists, queryId: _, ...rest } = fields;
   const flags = {

@@ -1,4 +1,4 @@
-/** Our client with the recorded daemon: it must send what the recorded client sent. */
+/** Our client with the recorded daemon: it must send the same as the recorded client. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ClientClosedError } from "../../../src/errors/errors.js";
@@ -6,7 +6,7 @@ import { type RecordingName, loadRecording } from "./recording.js";
 import { ClientReplay, type ClientTally, Listener } from "./replay-client.js";
 import { messageOf } from "./reply-rules.js";
 
-/** Plays a recording, each connection with a client of its own. */
+/** Plays a recording, with a separate client for each connection. */
 async function play(name: RecordingName): Promise<ClientTally> {
   const replay = new ClientReplay(name);
   for (const connection of loadRecording(name).connections) {
@@ -24,13 +24,14 @@ async function play(name: RecordingName): Promise<ClientTally> {
   return replay.tally;
 }
 
-/** What each replay must have done; `refused` are mistakes that never leave our client. */
+/** The required results of each replay; `refused` are mistakes that never leave our client. */
 const wanted: Partial<Record<RecordingName, ClientTally>> = {
   bad_args: {
     alike: 31,
     settled: 3,
     events: 0,
-    // 157 and 171 would end a copy stream with nothing: the reference makes a stream without end.
+    // 157 and 171 would end a copy stream with an empty element: the reference makes a stream
+    // without an end.
     refused: [
       14, 20, 28, 35, 41, 47, 55, 61, 68, 75, 82, 89, 95, 101, 108, 116, 129, 136, 143, 149, 157,
       164, 171,
@@ -81,7 +82,7 @@ test("our client resumes a read after the reference has resumed its session", as
   peer.drop();
   const peerAgain = await again;
   await replay.shakeHands(peerAgain, second!);
-  // The reference would be silent here for ever; so ours cancels the read and asks anew.
+  // The reference would be silent here forever, so our client cancels the read and asks again.
   const cancel = messageOf((await peerAgain.next(60_000))!);
   const start = messageOf((await peerAgain.next(60_000))!);
   const asked = messageOf(first!.frames.at(-1)!.body);

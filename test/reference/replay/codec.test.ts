@@ -8,12 +8,12 @@ import { decodeRequest, encodeRequest } from "../../../src/wire/requests.js";
 import { decodeResponse, encodeResponse } from "../../../src/wire/responses.js";
 import { RECORDINGS, type RecordedFrame, loadRecording } from "./recording.js";
 
-/** Frames that say nothing, and frames that must be refused, by their place. */
+/** Frames without content, and frames that must be refused, by their position. */
 const SILENT = new Map([["malformed", [4, 16]]]);
 const REFUSED = new Map([["malformed", [9, 22, 35]]]);
 const WRONG_PREFIX = new Map([["malformed", [48, 54]]]);
 
-/** Absent and null are one; so are an absent flag and false. */
+/** Null counts as absent; an absent flag counts as false. */
 function normal(value: CborValue): unknown {
   if (Array.isArray(value)) return value.map(normal);
   if (!(value instanceof Map)) return value;
@@ -23,7 +23,7 @@ function normal(value: CborValue): unknown {
   return Object.fromEntries(members.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** The member of a message that says something; the daemon sends all others as null. */
+/** The one member of a message that is not null; the daemon sends all others as null. */
 function said(body: Uint8Array, wireName: string): CborValue {
   const message = decodeCbor(body) as CborMap;
   return message.get(wireName);
@@ -63,7 +63,7 @@ function check(name: string, frame: RecordedFrame): void {
   assert.ok(again, `${name} frame ${frame.at} says something`);
   const [[wireName, value]] = [...(decodeCbor(again) as CborMap)] as [[string, CborValue]];
   const original = said(frame.body, wireName);
-  // A flag that is there for thin_close and shutdown_event is an empty map: nothing to compare.
+  // The flag of thin_close and shutdown_event is an empty map, so there is nothing to compare.
   assert.deepEqual(normal(value), normal(original), `${name} frame ${frame.at}: ${wireName}`);
   counts.read++;
 }

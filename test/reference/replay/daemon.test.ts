@@ -6,7 +6,7 @@ import { differencesOf } from "./differences.js";
 import { RECORDINGS, type RecordingName, loadRecording } from "./recording.js";
 import { type StageDirections, replayAgainstDaemon } from "./replay-daemon.js";
 
-/** The read's answer must come while the client is away: the network is slow until then. */
+/** The read's answer must arrive while the client is away, so the network is slow until then. */
 const RESUME: StageDirections = new Map([
   [13, (daemon: DevDaemon) => daemon.network.faults.setExtraDelay(60)],
   [
@@ -22,7 +22,7 @@ const RESUME: StageDirections = new Map([
   ],
 ]);
 
-/** The recorded client gave its start five seconds before it cancelled it: a tick is enough. */
+/** The recorded client cancelled its start after five seconds; here one tick is enough. */
 const CANCEL: StageDirections = new Map([
   [
     9,
@@ -34,7 +34,7 @@ const CANCEL: StageDirections = new Map([
   ],
 ]);
 
-/** How many messages of each recording a daemon must have answered alike. */
+/** How many messages of each recording a daemon must answer alike. */
 const compared: Readonly<Record<RecordingName, number>> = {
   bad_args: 101,
   cancel: 9,

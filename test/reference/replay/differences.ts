@@ -1,13 +1,13 @@
 /**
- * Where our daemon differs from the reference daemon on purpose. The replays check ours against
- * this table and the recordings: a difference that is not in the table fails, and so does one in
- * the table that does not show.
+ * Where our daemon deliberately differs from the reference daemon. The replays check ours against
+ * this table and the recordings: a difference that is not in the table fails, and so does an entry
+ * in the table that does not occur.
  */
 import type { CborValue } from "../../../src/cbor/cbor.js";
 import type { Kindness } from "../../../src/mixnet/kindness.js";
 import type { RecordingName } from "./recording.js";
 
-/** A reply where the reference gave none. */
+/** A reply where the reference sent none. */
 export interface ReplyInstead {
   readonly kind: string;
   readonly errorCode: number;
@@ -16,15 +16,15 @@ export interface ReplyInstead {
 /** One deliberate difference of our daemon. */
 export interface Difference {
   readonly file: RecordingName;
-  /** Place in the recording's list of frames. */
+  /** Position in the recording's list of frames. */
   readonly frame: number;
   /** What the reference does. */
   readonly reference: string;
   readonly ours: string;
   readonly why: string;
-  /** Fields of the reply at that place that may be otherwise. */
+  /** Fields of the reply at that position that may differ. */
   readonly fields?: Readonly<Record<string, (live: CborValue) => boolean>>;
-  /** A reply before that place, where the reference was silent or hung up. */
+  /** A reply before that position, where the reference was silent or hung up. */
   readonly reply?: ReplyInstead;
 }
 
@@ -52,7 +52,7 @@ const wrongLength = (kind: string) =>
     reply: { kind, errorCode: 3 },
   }) as const;
 
-/** Every deliberate difference, in the recordings' order. */
+/** Every deliberate difference, in the order of the recordings. */
 export const DIFFERENCES: readonly Difference[] = [
   { file: "bad_args", frame: 36, ...wrongLength("next_message_box_index_reply") },
   { file: "bad_args", frame: 56, ...wrongLength("encrypt_read_reply") },
@@ -70,7 +70,7 @@ export const DIFFERENCES: readonly Difference[] = [
   { file: "pki", frame: 9, ...EMPTY_PAYLOAD },
 ];
 
-/** A deliberate difference that no recording shows; a test of the daemon holds ours to it. */
+/** A deliberate difference that no recording shows; a test of the daemon checks it. */
 export interface UnrecordedDifference {
   /** Number of the reference's defect: spec/thin-protocol §10. */
   readonly defect: number;
@@ -79,7 +79,7 @@ export interface UnrecordedDifference {
   readonly why: string;
 }
 
-/** Differences in what the recordings do not ask. */
+/** Differences that the recordings do not cover. */
 export const UNRECORDED: readonly UnrecordedDifference[] = [
   {
     defect: 14,
@@ -118,15 +118,15 @@ export const UNRECORDED: readonly UnrecordedDifference[] = [
   },
 ];
 
-/** Something that the embedded network does better when it is asked to. */
+/** An improvement of the embedded network that an option turns on. */
 export interface KindnessRow {
   readonly option: keyof Kindness;
-  /** What happens without it, as on a real network. */
+  /** The behaviour without it, as on a real network. */
   readonly real: string;
   readonly kind: string;
 }
 
-/** Every kindness, in the order of its options. */
+/** Every kind option, in their order. */
 export const KINDNESSES: readonly KindnessRow[] = [
   {
     option: "kindCouriers",

@@ -1,8 +1,8 @@
-/** One end of a connection without its own rules: frames out, frames in. */
+/** One end of a connection without rules of its own: it sends and receives frames. */
 import type { Transport } from "../../../src/transport/transport.js";
 import { FrameDecoder } from "../../../src/wire/framing.js";
 
-/** Plays a client or a daemon that sends what it is told to. */
+/** Plays a client or a daemon that sends whatever the test wants. */
 export class RawPeer {
   readonly #transport: Transport;
   readonly #decoder = new FrameDecoder();
@@ -30,7 +30,7 @@ export class RawPeer {
     return this.#closed;
   }
 
-  /** Sends a frame; its length prefix may lie. */
+  /** Sends a frame; its length prefix may be wrong. */
   send(body: Uint8Array, prefix: number = body.length): void {
     const frame = new Uint8Array(4 + body.length);
     new DataView(frame.buffer).setUint32(0, prefix);
@@ -38,7 +38,7 @@ export class RawPeer {
     this.#transport.write(frame);
   }
 
-  /** The next frame's body; null when the other end hung up, or when none comes within `ms`. */
+  /** The body of the next frame; null if the other end hung up, or if none arrives within `ms`. */
   async next(ms: number): Promise<Uint8Array | null> {
     const end = Date.now() + ms;
     const patience = this.#patience;
@@ -62,7 +62,7 @@ export class RawPeer {
     this.#wake();
   }
 
-  /** Goes away without a word. */
+  /** Disconnects without a message. */
   drop(): void {
     this.#transport.destroy();
   }

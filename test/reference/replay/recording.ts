@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { type Bytes, fromHex } from "../../../src/bytes/bytes.js";
 
-/** Names of all recordings. */
+/** The names of all recordings. */
 export const RECORDINGS = [
   "bad_args",
   "cancel",
@@ -26,20 +26,20 @@ export type RecordingName = (typeof RECORDINGS)[number];
 
 /** One frame of a recording. */
 export interface RecordedFrame {
-  /** Its place in the recording's list. */
+  /** Its position in the recording's list. */
   readonly at: number;
   readonly from: "client" | "daemon";
   readonly body: Bytes;
-  /** What stood in the frame's length prefix. */
+  /** The value of the frame's length prefix. */
   readonly prefix: number;
 }
 
 /** One connection of a recording. */
 export interface RecordedConnection {
   readonly frames: readonly RecordedFrame[];
-  /** The place of its end in the recording's list. */
+  /** The position of its end in the recording's list. */
   readonly endAt: number;
-  /** Whether the daemon ended it, on a good-bye or on a frame that it would not read. */
+  /** Whether the daemon ended it, after a goodbye or a frame that it refused to read. */
   readonly daemonHangsUp: boolean;
 }
 
@@ -64,7 +64,7 @@ interface File {
 
 /** The thin_close frame; the same in every recording. */
 const GOODBYE = "a16a7468696e5f636c6f7365a0";
-/** Length prefixes of the two frames that have no body, in their order. */
+/** Length prefixes of the two frames that have no body, in order. */
 const WRONG_PREFIXES = [0, 0xffff_ffff];
 
 /** Loads a recording. */
@@ -93,7 +93,7 @@ export function loadRecording(name: RecordingName): Recording {
   return { name, connections };
 }
 
-/** Who ended a connection that had no good-bye is not in its frames but in the recorder's notes. */
+/** For a connection without a goodbye, the recorder's notes and not its frames say who ended it. */
 function hungUpOn(name: RecordingName, facts: File["facts"], connection: number): boolean {
   if (name === "malformed") {
     const outcomes = Object.values(facts) as { closed: boolean }[];

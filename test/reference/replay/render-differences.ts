@@ -1,4 +1,4 @@
-/** `docs/differences.md`, from the table that the tests use. */
+/** Renders `docs/differences.md` from the table that the tests use. */
 import { DIFFERENCES, type Difference, KINDNESSES, UNRECORDED } from "./differences.js";
 
 const HEAD = `# Where the embedded daemon differs from the reference

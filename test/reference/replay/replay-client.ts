@@ -15,25 +15,25 @@ import { messageOf } from "./reply-rules.js";
 
 const ANSWER_MS = 5000;
 
-/** What a replay did. */
+/** The results of a replay. */
 export interface ClientTally {
-  /** Requests that were the recorded ones. */
+  /** Requests that equalled the recorded ones. */
   alike: number;
-  /** Calls that gave what the recorded reply says, or its error. */
+  /** Calls that returned the content of the recorded reply, or its error. */
   settled: number;
   events: number;
-  /** Places of requests that our client does not send: it finds the mistake itself. */
+  /** Positions of requests that our client does not send, because it detects the mistake itself. */
   readonly refused: number[];
 }
 
-/** A call whose reply has not come. */
+/** A call whose reply has not arrived. */
 export interface OpenCall {
   readonly recordedId: string;
   readonly liveId: Bytes;
   readonly result: Promise<unknown>;
 }
 
-/** A dial option whose connections the replay is the other end of. */
+/** A dial option; the replay is the other end of its connections. */
 export class Listener {
   #waiting: ((peer: RawPeer) => void)[] = [];
   readonly dial = async (): Promise<Transport> => {
@@ -47,7 +47,7 @@ export class Listener {
   }
 }
 
-/** Absent, null and false are one. */
+/** Null and false count as absent. */
 function normal(value: CborValue): unknown {
   if (Array.isArray(value)) return value.map(normal);
   if (!(value instanceof Map)) return value;
@@ -67,7 +67,7 @@ export class ClientReplay {
     this.#name = name;
   }
 
-  /** A client that says the recorded token. */
+  /** A client that sends the recorded token. */
   client(connection: RecordedConnection, listener: Listener): ThinClient {
     const token = messageOf(connection.frames.find((frame) => isToken(frame))!.body);
     const client = new ThinClient(
@@ -112,7 +112,7 @@ export class ClientReplay {
     }
   }
 
-  /** The one call that waits. */
+  /** The only waiting call. */
   onlyOpenCall(): OpenCall {
     assert.equal(this.#open.length, 1);
     return this.#open[0]!;
@@ -136,7 +136,7 @@ export class ClientReplay {
     if (first instanceof Error) {
       this.tally.refused.push(frame.at);
       if (recordedId) this.#refusedIds.add(toHex(recordedId));
-      // Nothing was sent: the wait for it must not take the next request.
+      // Nothing was sent: this wait must not take the next request.
       peer.cancelNext();
       return;
     }
@@ -179,7 +179,9 @@ export class ClientReplay {
     this.tally.settled++;
   }
 
-  /** The call gives what the reply says: its fields under our names, or its code as an error. */
+  /**
+   * The call returns the content of the reply: its fields under our names, or its code as an error.
+   */
   async #settle(result: Promise<unknown>, fields: CborMap, where: string): Promise<void> {
     const errorCode = fields.get("error_code");
     if (errorCode !== 0) {
@@ -211,12 +213,11 @@ export class ClientReplay {
       assert.equal(kind, "message_reply_event", where);
       assert.deepEqual(event.payload, fields.get("payload"), where);
     } else if (kind === "new_pki_document_event") {
-      // The epoch's document was told in the greeting already, encoded in another order: it is no
-      // news.
+      // The greeting already contained the epoch's document in another encoding, so it is not news.
       const pushed = PkiDocument.decode(fields.get("payload") as Bytes);
       assert.ok(isSameDocument(client.pkiDocument()!, pushed), where);
     } else {
-      // An answer to nothing that this client asked: two of `malformed`.
+      // An answer that belongs to no request of this client: two of `malformed`.
       assert.match(kind, /_reply$/, where);
       return;
     }
@@ -224,7 +225,7 @@ export class ClientReplay {
   }
 }
 
-/** What the daemon's first two messages say is what the client knows. */
+/** The client knows the content of the daemon's first two messages. */
 function checkGreeting(client: ThinClient, body: Bytes): void {
   const { kind, fields } = messageOf(body);
   if (kind === "new_pki_document_event") {
@@ -243,7 +244,7 @@ function checkGreeting(client: ThinClient, body: Bytes): void {
   );
 }
 
-/** The daemon's code in an error, or in what caused it. */
+/** The daemon's code in an error, or in its cause. */
 function codeOf(error: unknown): number | null {
   if (!isThinClientError(error)) return null;
   return error.errorCode ?? codeOf(error.cause);
@@ -259,7 +260,7 @@ function isToken({ from, body }: RecordedFrame): boolean {
   }
 }
 
-/** `body` with the recorded query ID replaced, all other bytes as the reference wrote them. */
+/** `body` with the recorded query ID replaced; all other bytes stay as the reference wrote them. */
 function replaced(body: Bytes, recorded: Bytes, live: Bytes): Bytes {
   const result = body.slice();
   for (let at = 0; at + recorded.length <= body.length; at++) {

@@ -10,26 +10,26 @@ import type { RecordedConnection, RecordedFrame, Recording } from "./recording.j
 import { compareMessages, messageOf } from "./reply-rules.js";
 import { Scene } from "./scene.js";
 
-/** Longest wait for a reply, and for the silence that a recording ends with. */
+/** The longest wait for a reply, and for the silence at the end of a recording. */
 const REPLY_MS = 20_000;
 const SILENCE_MS = 30;
 
 const BROADCASTS = ["connection_status_event", "new_pki_document_event"];
 
-/** What happens beside the frames, so that a scene plays as it did: by frame, before it. */
+/** Events outside the frames that make a scene play as recorded; each happens before its frame. */
 export type StageDirections = ReadonlyMap<number, (daemon: DevDaemon) => void | Promise<void>>;
 
-/** What a replay did. */
+/** The results of a replay. */
 export interface Tally {
   sent: number;
   compared: number;
-  /** News that the daemon may tell at any time. */
+  /** Messages that the daemon may send at any time. */
   broadcasts: number;
   hangUps: number;
   differences: number;
 }
 
-/** Replays the client's side of a recording and compares what the daemon does. */
+/** Replays the client's side of a recording and compares the daemon's behaviour. */
 export async function replayAgainstDaemon(
   recording: Recording,
   daemon: DevDaemon,
@@ -71,7 +71,7 @@ class Replay {
         continue;
       }
       const isNews = BROADCASTS.includes(messageOf(frame.body).kind);
-      // The first two messages are part of the handshake; later news come when they come.
+      // The first two messages are part of the handshake; later messages arrive at any time.
       if (isNews && greetings === 2) continue;
       const body = isNews ? await client.next(REPLY_MS) : await this.#nextReply(client, REPLY_MS);
       const where = `${this.#recording.name} frame ${frame.at}`;
@@ -114,7 +114,7 @@ class Replay {
     }
   }
 
-  /** A recorded frame as the live daemon has to be told it. */
+  /** A recorded frame, translated for the live daemon. */
   #live(frame: RecordedFrame): Bytes {
     let message: CborValue;
     try {
@@ -129,7 +129,7 @@ class Replay {
     return encodeCbor(live);
   }
 
-  /** Payloads of the recorded U, and of one more, become those of the live one. */
+  /** Payloads of the recorded U bytes, or one more, become payloads of the live U. */
   #fitPayload(plain: CborMap): void {
     const payload = plain.get("payload") as Bytes;
     const { recorded, live } = this.#scene;

@@ -1,7 +1,7 @@
 /**
- * How a live reply is compared with a recorded one, field by field. What follows from the script
- * must be equal. Random values must have the length that the live geometry requires, and replace
- * the recorded value from then on.
+ * How a live reply is compared with a recorded one, field by field. Values that follow from the
+ * script must be equal. Random values must have the length that the live geometry requires, and
+ * from then on replace the recorded value.
  */
 import assert from "node:assert/strict";
 import { toHex } from "../../../src/bytes/bytes.js";
@@ -19,12 +19,12 @@ function bothBytes(recorded: CborValue, live: CborValue, where: string): [Uint8A
   return [recorded, live];
 }
 
-/** The value follows from what was said before. */
+/** The value follows from earlier messages. */
 const same: Rule = (scene, recorded, live, where) => {
   assert.deepEqual(live, scene.names.value(recorded), where);
 };
 
-/** The value is drawn by the daemon; its length is a formula. */
+/** The daemon draws the value; a formula gives its length. */
 function drawn(length: (recorded: number, scene: Scene) => number): Rule {
   return (scene, recordedValue, liveValue, where) => {
     const [recorded, live] = bothBytes(recordedValue, liveValue, where);
@@ -45,7 +45,7 @@ const query = drawn((recorded, { sizes }) => {
   return sizes.live.query;
 });
 
-/** Descriptors differ by the length of the private key that opens the reply. */
+/** The lengths of descriptors differ by that of the private key that opens the reply. */
 const descriptor = drawn(
   (recorded, { sizes }) => recorded - sizes.recorded.privateKey + sizes.live.privateKey,
 );
@@ -70,13 +70,13 @@ const unsigned: Rule = (_scene, _recorded, live, where) => {
   assert.ok(typeof live === "number" && Number.isSafeInteger(live) && live >= 0, where);
 };
 
-/** The time to a reply is zero when none can come, and else the network's business. */
+/** The time to a reply is zero if none can come; otherwise it depends on the network. */
 const replyEta: Rule = (scene, recorded, live, where) => {
   unsigned(scene, recorded, live, where);
   if (recorded === 0) assert.equal(live, 0, where);
 };
 
-/** Keys of a map that say something. */
+/** Keys of a map whose values are not null. */
 function keysOf(value: CborValue): string[] {
   const members = [...(value as CborMap)].filter(([, member]) => !isNothing(member));
   return members.map(([key]) => String(key)).sort();
@@ -110,7 +110,7 @@ const certificate: Rule = (_scene, recordedValue, liveValue, where) => {
   PkiDocument.decode(maps[1].get("Certified") as Uint8Array);
 };
 
-/** Sizes follow from U and k; the rest is the same mixnet. */
+/** Sizes follow from U and k; everything else is the same mixnet. */
 const sphinxGeometry: Rule = (_scene, recorded, live, where) => {
   const [theirs, ours] = [recorded as CborMap, live as CborMap];
   const longer =
@@ -136,7 +136,7 @@ const pigeonholeGeometry: Rule = (_scene, recorded, live, where) => {
   assert.equal(ours.get("SignatureSchemeName"), theirs.get("SignatureSchemeName"), where);
 };
 
-/** An echo: what was sent, then zeros up to what a reply packet holds. */
+/** An echo: the sent bytes, then zeros up to the capacity of a reply packet. */
 const echo: Rule = (scene, recordedValue, liveValue, where) => {
   const [recorded, live] = bothBytes(recordedValue, liveValue, where);
   assert.equal(recorded.length, scene.sizes.recorded.reply);
@@ -161,7 +161,7 @@ const authorities: Rule = (_scene, recorded, live, where) => {
   }
 };
 
-/** Elements of a copy stream: each full but the last. */
+/** Elements of a copy stream: all but the last are full. */
 const envelopes: Rule = (scene, recordedValue, liveValue, where) => {
   const [recorded, live] = [recordedValue as Uint8Array[], liveValue as Uint8Array[]];
   assert.equal(live.length, recorded.length, `${where}: how many`);
@@ -176,7 +176,7 @@ const envelopes: Rule = (scene, recordedValue, liveValue, where) => {
   }
 };
 
-/** What a copy stream keeps back; its length is held to {@link checkStreamLength}. */
+/** The bytes that a copy stream keeps back; {@link checkStreamLength} checks their length. */
 const buffer: Rule = (scene, recordedValue, liveValue, where) => {
   const [recorded, live] = bothBytes(recordedValue, liveValue, where);
   scene.names.learn(recorded, live);
@@ -218,7 +218,7 @@ for (const kind of ["encrypt_read_reply", "encrypt_write_reply"]) {
   });
 }
 
-/** A message of the daemon: which of its members says something, and what. */
+/** A message of the daemon: the member that is not null, and its content. */
 export function messageOf(body: Uint8Array): { readonly kind: string; readonly fields: CborMap } {
   const message = decodeCbor(body) as CborMap;
   const said = [...message].filter(([, value]) => !isNothing(value));
@@ -227,12 +227,12 @@ export function messageOf(body: Uint8Array): { readonly kind: string; readonly f
   return { kind, fields };
 }
 
-/** What a field may be instead of what was recorded. */
+/** The allowed alternatives to the recorded value of a field. */
 export type FieldExceptions = ReadonlyMap<string, (live: CborValue) => boolean>;
 
 const noExceptions: FieldExceptions = new Map();
 
-/** Holds a live message to a recorded one. Both may leave out what is null. */
+/** Compares a live message with a recorded one. Both may omit null fields. */
 export function compareMessages(
   scene: Scene,
   recorded: Uint8Array,
@@ -264,7 +264,7 @@ export function compareMessages(
   }
 }
 
-/** What the last call kept back, recorded and live; zero at the start of a stream. */
+/** The bytes that the last call kept back, recorded and live; zero at the start of a stream. */
 const keptBack = new WeakMap<Scene, readonly [number, number]>();
 
 /** The bytes of a stream are those of its envelopes, M + 294 + k each. spec/thin-protocol §7.4. */

@@ -9,11 +9,11 @@ import { Substitution } from "./substitution.js";
 
 /** The lengths that the other lengths follow from. */
 export interface Sizes {
-  /** U: most payload bytes of one packet. */
+  /** U: the maximum payload of one packet in bytes. */
   readonly payload: number;
-  /** Payload bytes of a reply packet, padding and all. */
+  /** Payload bytes of a reply packet, including padding. */
   readonly reply: number;
-  /** M: most plaintext bytes of one box. */
+  /** M: the maximum plaintext of one box in bytes. */
   readonly box: number;
   /** Bytes of a courier query. */
   readonly query: number;
@@ -27,7 +27,7 @@ const privateKeySizes: Readonly<Record<string, number>> = { x25519: 32, "CTIDH10
 
 const number = (map: CborValue, key: string): number => (map as CborMap).get(key) as number;
 
-/** The sizes that a connection_status_event names. */
+/** The sizes in a connection_status_event. */
 export function sizesOf(status: CborMap): Sizes {
   const sphinx = status.get("sphinx_geometry");
   const pigeonhole = status.get("pigeonhole_geometry");
@@ -44,7 +44,7 @@ export function sizesOf(status: CborMap): Sizes {
   };
 }
 
-/** Recorded and live side of one replay. */
+/** The recorded and the live side of one replay. */
 export class Scene {
   readonly names = new Substitution();
   recorded: Sizes | null = null;
@@ -54,14 +54,16 @@ export class Scene {
   /** Payload of the last plain message. */
   lastSent: Bytes = new Uint8Array(0);
 
-  /** Both sides' sizes. @throws AssertionError before a status event was seen. */
+  /** The sizes of both sides. @throws AssertionError before a status event arrived. */
   get sizes(): { readonly recorded: Sizes; readonly live: Sizes } {
     const { recorded, live } = this;
     assert.ok(recorded && live, "a status event comes before anything else");
     return { recorded, live };
   }
 
-  /** Takes both sides' documents: nodes with the same service in the same place stand together. */
+  /**
+   * Reads the documents of both sides, and pairs nodes with the same service at the same position.
+   */
   takeDocuments(recorded: Uint8Array, live: Uint8Array): void {
     const documents = [PkiDocument.decode(recorded), PkiDocument.decode(live)] as const;
     this.names.learnNumber(documents[0].epoch, documents[1].epoch);

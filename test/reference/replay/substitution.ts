@@ -2,15 +2,15 @@
 import { type Bytes, equalBytes, toHex } from "../../../src/bytes/bytes.js";
 import type { CborValue } from "../../../src/cbor/cbor.js";
 
-/** Values shorter than this are not names; they stay unchanged. */
+/** Shorter values are not identifiers; they stay unchanged. */
 const SHORTEST_NAME = 16;
 
-/** What was learned so far of how recorded values are called on the live side. */
+/** The mapping of recorded values to live ones, as learned so far. */
 export class Substitution {
   readonly #pairs = new Map<string, { readonly recorded: Bytes; readonly live: Bytes }>();
   readonly #numbers = new Map<number, number>();
 
-  /** From now on `live` stands for `recorded`. */
+  /** From now on `live` replaces `recorded`. */
   learn(recorded: Uint8Array, live: Uint8Array): void {
     this.#pairs.set(toHex(recorded), {
       recorded: recorded.slice() as Bytes,
@@ -18,12 +18,12 @@ export class Substitution {
     });
   }
 
-  /** From now on the number `live` stands for `recorded`. */
+  /** From now on the number `live` replaces `recorded`. */
   learnNumber(recorded: number, live: number): void {
     this.#numbers.set(recorded, live);
   }
 
-  /** What stands for `recorded`; undefined when that was never seen. */
+  /** The replacement of `recorded`; undefined if it was never seen. */
   known(recorded: Uint8Array): Bytes | undefined {
     return this.#pairs.get(toHex(recorded))?.live;
   }
@@ -34,8 +34,8 @@ export class Substitution {
   }
 
   /**
-   * The live form of recorded bytes. A value that a client damaged or cut on purpose is damaged or
-   * cut in the same places on the live side.
+   * The live form of recorded bytes. A value that a client deliberately damaged or truncated is
+   * damaged or truncated in the same way on the live side.
    */
   bytes(recorded: Uint8Array): Bytes {
     const exact = this.known(recorded);

@@ -156,15 +156,15 @@ describe("the console's feed", () => {
   test("shows the test code of everything that ending all faults does", async () => {
     const { daemon, feed, doing } = await embedded();
     await doing({ do: "loss", value: 0.5 });
-    const told = new Promise<string>((resolve) => {
-      feed.open(({ events }) => {
-        for (const event of events) {
-          if (event.event === "did" && event.text === "clearFaults") resolve(event.code!);
-        }
-      });
+    const told: string[] = [];
+    feed.open(({ events }) => {
+      for (const event of events) {
+        if (event.event === "did" && event.text === "clearFaults") told.push(event.code!);
+      }
     });
     await doing({ do: "clearFaults" });
-    const code = await told;
+    while (told.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    const [code = ""] = told;
     for (const call of ["setOnline(true)", "setLoss(0)", "setExtraDelay(0)"]) {
       assert.ok(code.includes(call), code);
     }

@@ -113,7 +113,7 @@ test("a text message is an error, and close gets only the code 1000", async () =
   assert.deepEqual(second.socket.calls, ["close 1000"]);
 });
 
-test("drained asks the browser again until the queue is short", { timeout: 5000 }, async () => {
+test("drained asks the browser again until the queue is short", { timeout: 60_000 }, async () => {
   const { socket, dial } = dialling();
   socket.onopen!();
   const transport = await dial;

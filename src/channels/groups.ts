@@ -12,7 +12,7 @@ import {
   toHex,
 } from "../bytes/bytes.js";
 import type { ReadCap } from "../bytes/opaque.js";
-import { checkOptions } from "../bytes/options.js";
+import { checkFlag, checkOptions } from "../bytes/options.js";
 import type { CborValue } from "../cbor/cbor.js";
 import type { Clock } from "../clock/clock.js";
 import {
@@ -360,11 +360,14 @@ export class Group {
   /**
    * Resolves when a member has answered our voucher. @throws InvalidStateError when joining failed.
    */
-  async joined(options?: {
-    /** Aborting ends the wait with the signal's reason; joining continues. */
-    readonly signal?: AbortSignal | undefined;
-  }): Promise<void> {
-    await this.#joining?.over(options?.signal);
+  async joined(
+    options: {
+      /** Aborting ends the wait with the signal's reason; joining continues. */
+      readonly signal?: AbortSignal | undefined;
+    } = {},
+  ): Promise<void> {
+    checkOptions("options", options, ["signal"]);
+    await this.#joining?.over(options.signal);
     this.#context.checkOpen();
     if (this.isJoined) return;
     throw new InvalidStateError(
@@ -415,6 +418,7 @@ export class Group {
     this.#context.checkOpen();
     checkBytes("voucher", voucher, VOUCHER_LENGTH);
     checkOptions("options", options, ["history"]);
+    checkFlag("options.history", options.history, true);
     if (!this.isJoined) {
       throw new InvalidStateError(`group ${JSON.stringify(this.name)} was not joined yet`);
     }
@@ -611,12 +615,15 @@ export class Group {
    * introduced are read from then on. As with `Reader.messages`, asking for the next message
    * acknowledges the one before, and a message that was not acknowledged comes again after a crash.
    */
-  async *messages(options?: {
-    /** Aborting ends the loop with the signal's reason. */
-    readonly signal?: AbortSignal | undefined;
-  }): AsyncGenerator<GroupMessage, void, undefined> {
+  async *messages(
+    options: {
+      /** Aborting ends the loop with the signal's reason. */
+      readonly signal?: AbortSignal | undefined;
+    } = {},
+  ): AsyncGenerator<GroupMessage, void, undefined> {
+    checkOptions("options", options, ["signal"]);
     this.#context.checkOpen();
-    const signal = options?.signal;
+    const { signal } = options;
     const stop = new AbortController();
     const onAbort = (): void => stop.abort(signal!.reason);
     signal?.throwIfAborted();

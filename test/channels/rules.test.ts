@@ -57,6 +57,63 @@ async function world(): Promise<{
 }
 
 describe("the rules of channels", () => {
+  it("an option that does not exist is refused wherever options are taken, not ignored", async () => {
+    const { clock, boxes, open } = await world();
+    const channels = await open();
+    const writer = await channels.create("out");
+    const reader = await channels.import("in", await writer.invitation());
+    const contact = await clock.runUntil(channels.contacts.invite("bob"));
+    const group = await channels.groups.create("all", { displayName: "me" });
+    const wrong = { nosuch: 1 } as object;
+    const calls: (() => unknown)[] = [
+      () => openChannels(boxes.client(), new CrashDatabase(new Disk()), wrong),
+      () => channels.create("other", wrong),
+      () => channels.adopt("other", writer.writeCap(), wrong),
+      async () => channels.import("other", await writer.invitation(), wrong),
+      () => channels.contacts.invite("other", wrong),
+      () => channels.groups.create("other", { displayName: "me", ...wrong }),
+      () => writer.send("text", wrong),
+      () => writer.invitation(wrong),
+      () => writer.writable(wrong),
+      () => reader.messages(wrong),
+      () => contact.ready(wrong),
+      () => group.joined(wrong),
+      () => group.messages(wrong).next(),
+      () => group.induct(new Uint8Array(32), wrong),
+    ];
+    for (const call of calls) {
+      await assert.rejects(
+        async () => call(),
+        { name: "TypeError", message: /^`options\.nosuch` is not an option; known: / },
+        String(call),
+      );
+    }
+    await clock.runUntil(channels.close());
+  });
+
+  it("options of a wrong type are refused: history stays closed only if it is false", async () => {
+    const { open } = await world();
+    const channels = await open();
+    const writer = await channels.create("out");
+    const no = 0 as unknown as boolean;
+    const group = await channels.groups.create("all", { displayName: "me" });
+    await assert.rejects(writer.invitation({ history: no }), {
+      name: "TypeError",
+      message: "`options.history` must be a boolean, got number",
+    });
+    await assert.rejects(group.induct(new Uint8Array(32), { history: no }), {
+      name: "TypeError",
+      message: "`options.history` must be a boolean, got number",
+    });
+    for (const maxQueued of [0, 1.5, NaN, "8" as unknown as number]) {
+      assert.throws(() => writer.writable({ maxQueued }), {
+        name: "RangeError",
+        message: `\`options.maxQueued\` must be a positive integer, got ${maxQueued}`,
+      });
+    }
+    await channels.close();
+  });
+
   it("a lost reply loses no message, whatever is sent next", async () => {
     const { clock, boxes, open } = await world();
     const channels = await open();

@@ -91,7 +91,7 @@ const DEFECTS: Readonly<Record<string, Defect>> = {
     },
     fails: ["*"],
   },
-  "resumes tokens that it never saw": {
+  "resumes unknown tokens": {
     areas: ["handshake", "sessions"],
     make: only("sessionTokenReply", (reply) => [{ ...reply, resumed: true }]),
     fails: [
@@ -99,7 +99,7 @@ const DEFECTS: Readonly<Record<string, Defect>> = {
       "a session that was ended by thin_close is not resumed",
     ],
   },
-  "never resumes": {
+  "never resumes a session": {
     areas: ["sessions"],
     make: only("sessionTokenReply", (reply) => [{ ...reply, resumed: false }]),
     fails: [
@@ -129,7 +129,7 @@ const DEFECTS: Readonly<Record<string, Defect>> = {
     ]),
     fails: ["each index has exactly one next index, whose counter is one more"],
   },
-  "makes envelopes that are a byte too long": {
+  "makes envelopes one byte too long": {
     areas: ["envelopes"],
     make: only("encryptWriteReply", (reply) => [
       {
@@ -154,7 +154,7 @@ const DEFECTS: Readonly<Record<string, Defect>> = {
       "one client's garbage does not affect another client",
     ],
   },
-  "says nothing of a cancelled start": {
+  "does not answer a cancelled start": {
     areas: ["operations"],
     make: only("startResendingEncryptedMessageReply", (reply) =>
       reply.errorCode === 24 ? [] : [reply],
@@ -181,7 +181,7 @@ const DEFECTS: Readonly<Record<string, Defect>> = {
     ]),
     fails: ["a tombstone deletes, is read as 11, and nothing can be written after it"],
   },
-  "calls every copy a success": {
+  "reports every copy as a success": {
     areas: ["copying"],
     make: only("startResendingCopyCommandReply", (reply) => [{ ...reply, errorCode: 0 }]),
     fails: ["a copy onto a box that holds something fails with 26, and reports 10 and the place"],

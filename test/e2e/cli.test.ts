@@ -82,7 +82,7 @@ test("katz daemon reports a port in use", async () => {
   assert.equal(stdout, "");
   assert.match(stderr, new RegExp(`127\\.0\\.0\\.1:${port}`));
   assert.match(stderr, /another (process|program)|in use/);
-  assert.doesNotMatch(stderr, /\n {4}at /, "no stack for what a person can mend");
+  assert.doesNotMatch(stderr, /\n {4}at /, "no stack trace for what a user can fix");
 });
 
 test("katz daemon replaces the file of a socket that nobody listens on", async () => {

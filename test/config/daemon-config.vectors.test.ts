@@ -156,7 +156,7 @@ const refusals: readonly (readonly [name: string, toml: () => string, message: R
     () => changed("NrHops = 5", 'NrHops = "5"'),
     /SphinxGeometry\.NrHops must be an integer, got a string of 1 characters/,
   ],
-  ["a negative length", () => changed("NrHops = 5", "NrHops = -5"), /NrHops must not be below 0/],
+  ["a negative length", () => changed("NrHops = 5", "NrHops = -5"), /NrHops must not be negative/],
   [
     "a gateway without a name",
     () => changed('    Name = "gateway1"\n', ""),

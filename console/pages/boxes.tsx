@@ -11,6 +11,11 @@ const states = {
   failed: "failed",
 } as const;
 
+/** The UTC date and time of day, to the minute. */
+function day(at: number): string {
+  return new Date(at).toISOString().slice(0, 16).replace("T", " ");
+}
+
 export function Boxes() {
   const { boxes, replicas } = state.value!;
   return (
@@ -39,10 +44,12 @@ export function Boxes() {
                   <th scope="col">State</th>
                   <th scope="col">Text</th>
                   <th scope="col">Held by</th>
+                  <th scope="col">Since</th>
+                  <th scope="col">Kept until at least</th>
                 </tr>
               </thead>
               <tbody>
-                {boxes.map(({ number, boxId, state: how, text, holders }) => (
+                {boxes.map(({ number, boxId, state: how, text, holders, storedAt, keptUntil }) => (
                   <tr key={boxId}>
                     <td class="number">{number}</td>
                     <td>
@@ -57,6 +64,8 @@ export function Boxes() {
                         holders.join(", ") || "no replica yet"
                       )}
                     </td>
+                    <td>{storedAt === null ? "" : day(storedAt)}</td>
+                    <td>{keptUntil === null ? "" : day(keptUntil)}</td>
                   </tr>
                 ))}
               </tbody>
@@ -66,7 +75,8 @@ export function Boxes() {
         <p class="note">
           A write is done when a courier has accepted the envelope. The courier passes it to the
           replicas, and repeats that until they have it. A replica keeps a box for the replica epoch
-          (a week) in which it was stored, and for the next one. Then it deletes the box.
+          (a week) in which it was stored, and for the next one. Then it deletes the box. Times are
+          UTC, and count from when a courier accepted the box.
         </p>
       </section>
       <WhoSees />

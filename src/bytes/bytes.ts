@@ -216,6 +216,21 @@ export function isBytes(value: unknown): value is Uint8Array {
   return typedArrayName.call(value) === "Uint8Array";
 }
 
+const arrayBufferLength = Object.getOwnPropertyDescriptor(
+  ArrayBuffer.prototype,
+  "byteLength",
+)!.get!;
+
+/** Whether `value` is an `ArrayBuffer` of any realm. Shared memory does not pass. */
+export function isArrayBuffer(value: unknown): value is ArrayBuffer {
+  try {
+    arrayBufferLength.call(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Describes `value` for error texts: its type or class, never its contents. */
 export function describeType(value: unknown): string {
   if (value === null) return "null";

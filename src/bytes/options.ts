@@ -16,3 +16,9 @@ export function checkOptions(name: string, options: unknown, known: readonly str
     throw new TypeError(`\`${name}.${option}\` is not an option; known: ${all}`);
   }
 }
+
+/** @throws TypeError when `value` is not a boolean; with `optional`, undefined is allowed. */
+export function checkFlag(name: string, value: unknown, optional = false): void {
+  if (typeof value === "boolean" || (optional && value === undefined)) return;
+  throw new TypeError(`\`${name}\` must be a boolean, got ${describeType(value)}`);
+}

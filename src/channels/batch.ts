@@ -36,6 +36,8 @@ export async function runBatch(
   const pieces = [...piecesOf(parts)];
   let buffer: Uint8Array | null = null;
   for (const [i, destinations] of pieces.entries()) {
+    // Sealing the rest, which takes a real daemon long, would only delay the next try.
+    if (failure) break;
     const made = await client.createCourierEnvelopesFromMultiPayload(
       { destinations, isStart: i === 0, isLast: i === pieces.length - 1, buffer },
       { signal },

@@ -1,10 +1,11 @@
 /** Durable channels: `openChannels` and the object it returns. */
 import { type PlainBytes, checkBytes, describeType, utf8 } from "../bytes/bytes.js";
 import { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
+import { checkOptions } from "../bytes/options.js";
 import type { Clock } from "../clock/clock.js";
 import { realClock } from "../clock/real.js";
 import { generateKeypair } from "../bacap/capabilities.js";
-import { CopyCommandFailedError, InvalidStateError, isThinClientError } from "../errors/errors.js";
+import { hasCode, InvalidStateError, isThinClientError } from "../errors/errors.js";
 import { REPLICA_ERROR_BOX_ALREADY_EXISTS } from "../errors/codes.js";
 import { COPY_OVERHEAD, MAX_BATCH_BOXES, runBatch } from "./batch.js";
 import type { ChannelClient, ChannelDiagnostic, DiagnosticsHook } from "./channel-client.js";
@@ -135,7 +136,7 @@ export async function openChannels(
   store: string | ChannelDatabase,
   options: ChannelOptions = {},
 ): Promise<Channels> {
-  const checked = checkOptions(options);
+  const checked = checkChannelOptions(options);
   const database = await openDatabase(store);
   try {
     const opened = await ChannelStore.open(database, checked.clock, checked.secret);
@@ -155,14 +156,8 @@ interface CheckedOptions {
   readonly clock: Clock;
 }
 
-function checkOptions(options: ChannelOptions): CheckedOptions {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`\`options\` must be an object, got ${describeType(options)}`);
-  }
-  for (const name of Object.keys(options)) {
-    if (knownOptions.includes(name)) continue;
-    throw new TypeError(`\`options.${name}\` is not an option; known: ${knownOptions.join(", ")}`);
-  }
+function checkChannelOptions(options: ChannelOptions): CheckedOptions {
+  checkOptions("options", options, knownOptions);
   const { key, passphrase, budget = 0.5, maxMessageLength = 16 * 1024 * 1024 } = options;
   if (key !== undefined) checkBytes("options.key", key, 32);
   if (passphrase !== undefined && (typeof passphrase !== "string" || passphrase === "")) {
@@ -392,7 +387,7 @@ export class Channels implements AsyncDisposable {
    * @param name the channel's name in this store, 1 to 200 characters; nobody else sees it.
    * @throws ChannelExistsError when the name is taken; TypeError, RangeError for an invalid name.
    */
-  async create(name: string, options?: WriterOptions): Promise<Writer> {
+  async create(name: string, options: WriterOptions = {}): Promise<Writer> {
     return this.#addWriter(name, generateKeypair().writeCap, options);
   }
 
@@ -401,16 +396,13 @@ export class Channels implements AsyncDisposable {
    * must be the stream's only writer. Example: a contact's stream after its voucher was opened.
    * @throws as {@link create}; RangeError when `writeCap` is not 168 bytes.
    */
-  async adopt(name: string, writeCap: WriteCap, options?: WriterOptions): Promise<Writer> {
+  async adopt(name: string, writeCap: WriteCap, options: WriterOptions = {}): Promise<Writer> {
     return this.#addWriter(name, WriteCap.from(writeCap), options);
   }
 
-  async #addWriter(
-    name: string,
-    writeCap: WriteCap,
-    options: WriterOptions | undefined,
-  ): Promise<Writer> {
-    const format = options?.format ?? "native";
+  async #addWriter(name: string, writeCap: WriteCap, options: WriterOptions): Promise<Writer> {
+    checkOptions("options", options, ["format"]);
+    const { format = "native" } = options;
     if (format !== "native" && format !== "katzenqt") {
       throw new TypeError(
         `\`options.format\` must be "native" or "katzenqt", got ${String(format)}`,
@@ -431,12 +423,13 @@ export class Channels implements AsyncDisposable {
   async import(
     name: string,
     invitation: Invitation | ReadCap,
-    options?: {
+    options: {
       /** Where to begin; `next` by default. */
       readonly from?: "next" | "start" | undefined;
-    },
+    } = {},
   ): Promise<Reader> {
-    const from = options?.from ?? "next";
+    checkOptions("options", options, ["from"]);
+    const { from = "next" } = options;
     if (from !== "next" && from !== "start") {
       throw new TypeError(`\`options.from\` must be "next" or "start", got ${String(from)}`);
     }
@@ -671,7 +664,7 @@ export class Channels implements AsyncDisposable {
 
   async #batchFailed(entry: BatchEntry, error: unknown): Promise<void> {
     const isTaken =
-      error instanceof CopyCommandFailedError &&
+      hasCode(error, "THIN_CLIENT_ERROR_COPY_COMMAND_FAILED") &&
       error.replicaErrorCode === REPLICA_ERROR_BOX_ALREADY_EXISTS;
     if (!isTaken) {
       for (const writer of entry.writers) writer.batchFailed(error);

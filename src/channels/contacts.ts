@@ -125,17 +125,20 @@ export class Contact {
    * @param options `signal`: aborting ends the wait, not the exchange.
    * @throws InvalidStateError when the exchange failed, was cancelled, or the channels were closed.
    */
-  async ready(options?: {
-    /** Aborting ends the wait with the signal's reason; the exchange continues. */
-    readonly signal?: AbortSignal | undefined;
-  }): Promise<{
+  async ready(
+    options: {
+      /** Aborting ends the wait with the signal's reason; the exchange continues. */
+      readonly signal?: AbortSignal | undefined;
+    } = {},
+  ): Promise<{
     /** Sends to the contact. */
     readonly writer: Writer;
     /** Reads what the contact sends. */
     readonly reader: Reader;
   }> {
+    checkOptions("options", options, ["signal"]);
     this.#context.checkOpen();
-    await this.#exchange.over(options?.signal);
+    await this.#exchange.over(options.signal);
     const { state, failure } = this.info;
     if (state !== "opened" && state !== "answered") {
       throw new InvalidStateError(

@@ -12,7 +12,7 @@ import {
   toHex,
 } from "../bytes/bytes.js";
 import type { ReadCap } from "../bytes/opaque.js";
-import { checkOptions } from "../bytes/options.js";
+import { checkFlag, checkOptions } from "../bytes/options.js";
 import type { CborValue } from "../cbor/cbor.js";
 import type { Clock } from "../clock/clock.js";
 import {
@@ -360,11 +360,14 @@ export class Group {
   /**
    * Resolves when a member has answered our voucher. @throws InvalidStateError when joining failed.
    */
-  async joined(options?: {
-    /** Aborting ends the wait with the signal's reason; joining continues. */
-    readonly signal?: AbortSignal | undefined;
-  }): Promise<void> {
-    await this.#joining?.over(options?.signal);
+  async joined(
+    options: {
+      /** Aborting ends the wait with the signal's reason; joining continues. */
+      readonly signal?: AbortSignal | undefined;
+    } = {},
+  ): Promise<void> {
+    checkOptions("options", options, ["signal"]);
+    await this.#joining?.over(options.signal);
     this.#context.checkOpen();
     if (this.isJoined) return;
     throw new InvalidStateError(
@@ -415,6 +418,7 @@ export class Group {
     this.#context.checkOpen();
     checkBytes("voucher", voucher, VOUCHER_LENGTH);
     checkOptions("options", options, ["history"]);
+    checkFlag("options.history", options.history, true);
     if (!this.isJoined) {
       throw new InvalidStateError(`group ${JSON.stringify(this.name)} was not joined yet`);
     }
@@ -590,17 +594,18 @@ export class Group {
    */
   #causes(): KatzenqtCause[] {
     const causes: KatzenqtCause[] = [];
-    for (const { channel, displayName } of this.#speaking()) {
+    const speaking = this.#speaking();
+    for (const { channel, displayName } of speaking) {
       const id = this.#seen.get(channel);
       if (id === undefined || this.#named.get(channel) === id) continue;
-      if (this.#memberNamed(displayName)) causes.push({ name: displayName, id });
+      if (this.#memberNamed(displayName, speaking)) causes.push({ name: displayName, id });
     }
     return causes.slice(-MAX_CAUSES);
   }
 
   /** The only member with that name; null if there is none, or several. */
-  #memberNamed(name: string): SavedMember | null {
-    const named = this.#speaking().filter((member) => member.displayName === name);
+  #memberNamed(name: string, speaking: readonly SavedMember[]): SavedMember | null {
+    const named = speaking.filter((member) => member.displayName === name);
     return named.length === 1 && name !== this.displayName ? named[0]! : null;
   }
 
@@ -610,12 +615,15 @@ export class Group {
    * introduced are read from then on. As with `Reader.messages`, asking for the next message
    * acknowledges the one before, and a message that was not acknowledged comes again after a crash.
    */
-  async *messages(options?: {
-    /** Aborting ends the loop with the signal's reason. */
-    readonly signal?: AbortSignal | undefined;
-  }): AsyncGenerator<GroupMessage, void, undefined> {
+  async *messages(
+    options: {
+      /** Aborting ends the loop with the signal's reason. */
+      readonly signal?: AbortSignal | undefined;
+    } = {},
+  ): AsyncGenerator<GroupMessage, void, undefined> {
+    checkOptions("options", options, ["signal"]);
     this.#context.checkOpen();
-    const signal = options?.signal;
+    const { signal } = options;
     const stop = new AbortController();
     const onAbort = (): void => stop.abort(signal!.reason);
     signal?.throwIfAborted();
@@ -685,10 +693,11 @@ export class Group {
   /** The channel whose message is yielded next. */
   #next(ends: Map<string, End>): End | null {
     const now = this.#context.clock.monotonic();
+    const speaking = this.#speaking();
     let oldest: End | null = null;
     for (const end of ends.values()) {
       if (!end.head) continue;
-      if (this.#isDue(end.head.message)) return end;
+      if (this.#isDue(end.head.message, speaking)) return end;
       if (
         now - end.head.heldAt >= HOLD_MS &&
         (oldest?.head?.heldAt ?? Infinity) > end.head.heldAt
@@ -699,9 +708,9 @@ export class Group {
     return oldest;
   }
 
-  #isDue(message: KatzenqtMessage | null): boolean {
+  #isDue(message: KatzenqtMessage | null, speaking: readonly SavedMember[]): boolean {
     return (message?.after ?? []).every(({ name, id }) => {
-      const member = this.#memberNamed(name);
+      const member = this.#memberNamed(name, speaking);
       return !member || (this.#seen.get(member.channel) ?? -1n) >= id;
     });
   }

@@ -55,6 +55,8 @@ export const KATZENQT_BOX_CONTENT: number = KATZENQT_BOX_LENGTH - framingLength(
 export const KATZENQT_MAX_FILE = 200 * 1024 * 1024;
 /** The longest name of a member, in characters. */
 export const KATZENQT_MAX_DISPLAY_NAME = 30;
+/** The most causes that are read of one message. One for each member is enough. */
+const MOST_CAUSES = 1000;
 /** Longest name of a received file that is passed to the application, in characters. */
 const MAX_FILE_NAME = 200;
 
@@ -338,11 +340,12 @@ function tallyOf(value: CborValue): KatzenqtTally {
   };
 }
 
-/** The well-formed causes. Others are left out, because nothing depends on them. */
+/** The first well-formed causes. Others are left out, because nothing depends on them. */
 function causesOf(value: CborValue): KatzenqtCause[] {
   if (!Array.isArray(value)) return [];
   const causes: KatzenqtCause[] = [];
   for (const pair of value) {
+    if (causes.length === MOST_CAUSES) break;
     if (!Array.isArray(pair)) continue;
     const [name, id] = pair;
     if (typeof name !== "string") continue;

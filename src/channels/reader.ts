@@ -8,6 +8,7 @@
  */
 import { type Bytes, concatBytes, copyBytes } from "../bytes/bytes.js";
 import { MessageBoxIndex, ReadCap } from "../bytes/opaque.js";
+import { checkOptions } from "../bytes/options.js";
 import type { CborValue, Encodable } from "../cbor/cbor.js";
 import { firstIndexOf, parseReadCap, withIndex } from "../bacap/capabilities.js";
 import { messageBoxCounter, nextMessageBoxIndex } from "../bacap/message-box-index.js";
@@ -205,8 +206,9 @@ export class Reader implements AsyncIterable<Message> {
    * boxes were lost.
    * @throws RangeError for a `from` that is not an id; errors of the store.
    */
-  messages(options?: MessagesOptions): AsyncIterableIterator<Message> {
-    const { from, ack = "auto", signal } = options ?? {};
+  messages(options: MessagesOptions = {}): AsyncIterableIterator<Message> {
+    checkOptions("options", options, ["from", "ack", "signal"]);
+    const { from, ack = "auto", signal } = options;
     if (from !== undefined && (typeof from !== "bigint" || from < 0n)) {
       throw new RangeError(`\`options.from\` must be a bigint from 0 up, got ${String(from)}`);
     }

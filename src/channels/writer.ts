@@ -7,6 +7,7 @@
  */
 import { type Bytes, type PlainBytes, checkBytes, copyBytes, utf8 } from "../bytes/bytes.js";
 import { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
+import { checkFlag, checkOptions } from "../bytes/options.js";
 import type { CborValue, Encodable } from "../cbor/cbor.js";
 import { type CallOptions, checkCallOptions } from "../client/call-options.js";
 import {
@@ -345,12 +346,16 @@ export class Writer {
    * @param options `history`: whether it can read the messages sent so far; `true` by default.
    * Boxes live for one to two weeks, so older messages are gone in any case.
    */
-  async invitation(options?: {
-    /** Whether the messages sent so far can be read with it; `true` by default. */
-    readonly history?: boolean | undefined;
-  }): Promise<Invitation> {
+  async invitation(
+    options: {
+      /** Whether the messages sent so far can be read with it; `true` by default. */
+      readonly history?: boolean | undefined;
+    } = {},
+  ): Promise<Invitation> {
+    checkOptions("options", options, ["history"]);
+    checkFlag("options.history", options.history, true);
     const whole = readCapOf(this.#writeCap);
-    const readCap = options?.history === false ? withIndex(whole, this.#next) : whole;
+    const readCap = options.history === false ? withIndex(whole, this.#next) : whole;
     return { readCap, nextMessageBoxIndex: MessageBoxIndex.from(this.#next) };
   }
 
@@ -395,11 +400,14 @@ export class Writer {
    * replicas; aborting it leaves in the outbox what is there.
    * @throws RangeError for a `maxQueued` that is not a positive integer.
    */
-  writable(options?: {
-    /** The number of messages in the outbox at which the stream starts to wait. */
-    readonly maxQueued?: number | undefined;
-  }): WritableStream<PlainBytes | string> {
-    const maxQueued = options?.maxQueued ?? 64;
+  writable(
+    options: {
+      /** The number of messages in the outbox at which the stream starts to wait. */
+      readonly maxQueued?: number | undefined;
+    } = {},
+  ): WritableStream<PlainBytes | string> {
+    checkOptions("options", options, ["maxQueued"]);
+    const { maxQueued = 64 } = options;
     if (!Number.isSafeInteger(maxQueued) || maxQueued < 1) {
       throw new RangeError(
         `\`options.maxQueued\` must be a positive integer, got ${String(maxQueued)}`,

@@ -42,12 +42,6 @@ export function checkSomeBytes(name: string, value: unknown): asserts value is U
   if (value.length === 0) throw new RangeError(`\`${name}\` must be at least 1 byte, got 0`);
 }
 
-/** @throws TypeError when `value` is not a boolean; with `optional`, undefined is allowed. */
-export function checkFlag(name: string, value: unknown, optional = false): void {
-  if (typeof value === "boolean" || (optional && value === undefined)) return;
-  throw new TypeError(`\`${name}\` must be a boolean, got ${describeType(value)}`);
-}
-
 /** @throws RangeError when `value` is not an integer from 0 to `maximum`. */
 export function checkInteger(
   name: string,

@@ -8,10 +8,10 @@ import {
   utf8,
 } from "../bytes/bytes.js";
 import { MessageBoxIndex, ReadCap, WriteCap } from "../bytes/opaque.js";
+import { checkFlag } from "../bytes/options.js";
 import {
   checkBoxIndex,
   checkCallback,
-  checkFlag,
   checkInteger,
   checkReadCap,
   checkWriteCap,

@@ -7,8 +7,8 @@ import {
   type PlainBytes,
 } from "../bytes/bytes.js";
 import { MessageBoxIndex, WriteCap, type WriteCapHash } from "../bytes/opaque.js";
-import { checkOptions } from "../bytes/options.js";
-import { checkBoxIndex, checkFlag, checkInteger, checkWriteCap } from "./argument-checks.js";
+import { checkFlag, checkOptions } from "../bytes/options.js";
+import { checkBoxIndex, checkInteger, checkWriteCap } from "./argument-checks.js";
 import { type CallOptions, checkCallOptions } from "./call-options.js";
 import { REPLICA_ERROR_TOMBSTONE } from "../errors/codes.js";
 import { hasCode, ProtocolError, type ThinClientError } from "../errors/errors.js";

@@ -13,10 +13,9 @@ import {
   ReadCap,
   WriteCap,
 } from "../bytes/opaque.js";
-import { checkOptions } from "../bytes/options.js";
+import { checkFlag, checkOptions } from "../bytes/options.js";
 import {
   checkBoxIndex,
-  checkFlag,
   checkInteger,
   checkReadCap,
   checkSomeBytes,

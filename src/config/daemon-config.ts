@@ -7,6 +7,7 @@ import { TomlError, parse } from "smol-toml";
 import { type Bytes, describeType, utf8 } from "../bytes/bytes.js";
 import { isTable } from "../errors/config-checks.js";
 import { ConfigError, ProtocolError } from "../errors/errors.js";
+import { isMarked, markOf } from "../errors/marks.js";
 import { kemSchemeByName, kemSchemes } from "../kem/registry.js";
 import { Geometry, type GeometryFields, geometryLengths } from "../pki/geometry.js";
 import { decodePem, publicKeyPemType } from "../pki/pem.js";
@@ -139,8 +140,14 @@ const knownKeys: Readonly<Record<string, readonly string[]>> = {
   VotingAuthority: ["Peers"],
 };
 
+const daemonConfigMark: unique symbol = markOf("DaemonConfig") as typeof daemonConfigMark;
+
 /** The configuration of a daemon on a real network. */
 export class DaemonConfig {
+  /** @internal */
+  get [daemonConfigMark](): true {
+    return true;
+  }
   /** The settings from the file. */
   readonly settings: DaemonSettings;
   /** Keys in the file that have no effect here, with their lines; upstream ignores them too. */
@@ -189,6 +196,11 @@ export class DaemonConfig {
     const settings = readSettings(reader);
     return new DaemonConfig(settings, reader.ignored());
   }
+}
+
+/** Whether `value` is a configuration, of this copy of the package or of another. */
+export function isDaemonConfig(value: unknown): value is DaemonConfig {
+  return isMarked(value, daemonConfigMark);
 }
 
 function parseToml(text: string, source: string): Record<string, unknown> {

@@ -17,6 +17,7 @@ import { isThinClientError } from "../errors/errors.js";
 import { explainError } from "../errors/explanations.js";
 import { daemonErrorFromCode } from "../errors/from-reply.js";
 import { type LinkTrace, TraceRing } from "../mixnet/trace.js";
+import { REPLICA_EPOCH_MS, epochAt, epochStart } from "../pki/epoch.js";
 import type { EmbeddedDaemon } from "../network/embedded-daemon.js";
 import type { StorageTrace } from "../network/storage-link.js";
 import { type VerifyDocument, documentView, mapOf, ratesOf } from "./documents.js";
@@ -75,6 +76,8 @@ interface OwnBox {
   readonly text: string;
   readonly boxId: string;
   state: BoxView["state"];
+  /** When a courier took it over, and the replica epoch of that moment. */
+  stored: { readonly at: number; readonly replicaEpoch: number } | null;
 }
 
 interface Stream {
@@ -92,6 +95,8 @@ const LOOK_MS = 1000;
 const MOST_LISTED = 200;
 /** The most boxes in all replicas up to which each is checked. */
 const MOST_LOOKED_AT = 5000;
+/** For how many replica epochs replicas keep a box, that of its storing included. */
+const KEPT_EPOCHS = 2;
 /** How long a call from the page may take, in ms of the daemon's clock. */
 const CALL_MS = 120_000;
 /** Steps of a virtual clock that runs, in ms. */
@@ -372,7 +377,8 @@ export class ConsoleFeed {
 
   #boxViews(): BoxView[] {
     const known = this.#subject.embedded !== null && this.#holdersKnown;
-    return (this.#stream?.boxes ?? []).map(({ boxId, state, text }, number) => ({
+    const aheadMs = this.#networkAheadMs();
+    return (this.#stream?.boxes ?? []).map(({ boxId, state, text, stored }, number) => ({
       number,
       boxId,
       state,
@@ -382,7 +388,20 @@ export class ConsoleFeed {
             .filter(([, kept]) => kept.has(boxId))
             .map(([name]) => name)
         : null,
+      storedAt: stored?.at ?? null,
+      keptUntil:
+        stored && epochStart(stored.replicaEpoch + KEPT_EPOCHS, REPLICA_EPOCH_MS) - aheadMs,
     }));
+  }
+
+  /** How far the network's count of epochs is ahead of the clock: epochs may have been skipped. */
+  #networkAheadMs(): number {
+    const { clock, embedded } = this.#subject;
+    if (embedded === null) return 0;
+    const { current, periodMs, leftMs } = embedded.network.epoch();
+    const aheadMs = epochStart(current + 1, periodMs) - leftMs - clock.now();
+    // Rounded, because the two clocks are not read at the same moment.
+    return Math.round(aheadMs / 100) * 100;
   }
 
   #keepError(error: unknown, operation: string, at: number): void {
@@ -460,7 +479,7 @@ export class ConsoleFeed {
     stream.next = nextMessageBoxIndex(index);
     const text = `box ${++this.#written} of the console`;
     const boxId = toHex(boxIdFor(stream.writeCap, index).subarray(0, 4));
-    const box: OwnBox = { index, text, boxId, state: "writing" };
+    const box: OwnBox = { index, text, boxId, state: "writing", stored: null };
     stream.boxes.push(box);
     await this.#track(box, "stored", () =>
       client.write(stream.writeCap, index, text, { timeoutMs: CALL_MS }),
@@ -495,6 +514,10 @@ export class ConsoleFeed {
     try {
       await work();
       box.state = done;
+      if (done === "read") return;
+      const at = this.#subject.clock.now();
+      const { epoch } = epochAt(at + this.#networkAheadMs(), REPLICA_EPOCH_MS);
+      box.stored = { at, replicaEpoch: epoch };
     } catch (error) {
       box.state = "failed";
       throw error;

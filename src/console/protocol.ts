@@ -82,6 +82,14 @@ export interface BoxView {
   readonly text: string;
   /** The replicas that hold it; null if that cannot be known. */
   readonly holders: readonly string[] | null;
+  /** When a courier took it or its deletion over, in ms since 1970; null before that. */
+  readonly storedAt: number | null;
+  /**
+   * When replicas delete it at the earliest, in ms since 1970: they keep a box for the rest of the
+   * week in which they stored it, and for the next one (spec/pigeonhole §9.2). Null before it is
+   * stored.
+   */
+  readonly keptUntil: number | null;
 }
 
 /** Everything that is shown, by topic. An unknown topic is null. */

@@ -38,7 +38,13 @@ export function testCodeFor(action: ConsoleAction, replicas: readonly string[]):
     case "restart":
       return `await daemon.restart();`;
     case "clearFaults":
-      return `for (const replica of daemon.storage.replicas) replica.faults.clear();`;
+      return [
+        "daemon.network.faults.setOnline(true);",
+        "daemon.network.faults.setLoss(0);",
+        "daemon.network.faults.setExtraDelay(0);",
+        "daemon.network.faults.withholdDocuments(false);",
+        "for (const replica of daemon.storage.replicas) replica.faults.clear();",
+      ].join(" ");
     case "replicaOffline":
       return `${replica(action.replica)}.offline = ${action.value};`;
     case "replicaFail":

@@ -20,21 +20,25 @@ function candidateOf(descriptor: MixDescriptor): GatewayCandidate {
   return { name, identityKey, linkKey, addresses };
 }
 
-/**
- * Chooses a random gateway: from the document if there is one, otherwise from the pinned ones.
- * Those that `avoid` names are left out as long as there are others.
- */
-export function chooseGateway(choice: {
-  readonly document: PkiDocument | null;
-  readonly pinned: readonly GatewayCandidate[];
-  readonly avoid: (name: string) => boolean;
-  readonly random: RandomSource;
-}): GatewayCandidate {
-  const { document, pinned, avoid, random } = choice;
+/** The gateways to choose from: the document's if there is one, otherwise the pinned ones. */
+export function gatewaysOf(
+  document: PkiDocument | null,
+  pinned: readonly GatewayCandidate[],
+): readonly GatewayCandidate[] {
   const listed = document?.gatewayNodes.map(candidateOf) ?? [];
-  const all = listed.length > 0 ? listed : pinned;
-  const good = all.filter(({ name }) => !avoid(name));
-  return pick(random, good.length > 0 ? good : all);
+  return listed.length > 0 ? listed : pinned;
+}
+
+/**
+ * Chooses a random gateway. Those that `avoid` names are left out as long as there are others.
+ */
+export function chooseGateway(
+  gateways: readonly GatewayCandidate[],
+  avoid: (name: string) => boolean,
+  random: RandomSource,
+): GatewayCandidate {
+  const good = gateways.filter(({ name }) => !avoid(name));
+  return pick(random, good.length > 0 ? good : gateways);
 }
 
 /** Whether a document lists this gateway with these keys. */

@@ -25,6 +25,7 @@ import {
   type GatewayCandidate,
   chooseGateway,
   dialPlan,
+  gatewaysOf,
   listsGateway,
 } from "./connector.js";
 import { type DocumentRules, LinkDocuments } from "./documents.js";
@@ -91,6 +92,8 @@ export interface GatewayLinkState {
 const offlineText = "client/conn: not connected to the Gateway";
 const noDocumentText = "client/conn: PKI error: client: no document of this epoch";
 
+/** After this part of an epoch without its document another gateway is asked. */
+const documentPatience = 1 / 16;
 /** A clock skew above this part of an epoch is mentioned if a document is missing. */
 const skewShare = 1 / 100;
 
@@ -116,6 +119,11 @@ export class GatewayLink implements MixnetLink {
   #address: string | null = null;
   #lastError: string | null = null;
   #clockSkewMs: number | null = null;
+  /** The gateways that were left in an epoch because they did not have its document. */
+  #without: { readonly epoch: number; readonly names: Set<string> } = {
+    epoch: 0,
+    names: new Set(),
+  };
   #told: { readonly connected: boolean; readonly error: string } | null = null;
   readonly #counts = { sent: 0, decoys: 0, replies: 0 };
 
@@ -309,12 +317,8 @@ export class GatewayLink implements MixnetLink {
   async #run(): Promise<void> {
     const { signal } = this.#closing;
     while (!signal.aborted) {
-      const gateway = chooseGateway({
-        document: this.#documents.current(),
-        pinned: this.#options.pinned,
-        avoid: (name) => this.#documents.hasFailed(name),
-        random: this.#random,
-      });
+      const avoid = (name: string): boolean => this.#isAvoided(name);
+      const gateway = chooseGateway(this.#gateways(), avoid, this.#random);
       const plan = dialPlan(gateway, this.#options.transports);
       this.#gateway = gateway.name;
       if (plan.length === 0) {
@@ -417,11 +421,15 @@ export class GatewayLink implements MixnetLink {
 
   /** Asks for documents while the link is up; leaves a gateway that has an invalid one. */
   async #keepDocuments(session: GatewaySession): Promise<void> {
+    let missingSince: number | null = null;
     try {
       for (;;) {
         const { sleepMs, refusal } = await this.#documents.wake(session);
         if (refusal !== null) throw refusal;
         this.#checkListed(session);
+        const now = this.#clock.monotonic();
+        missingSince = this.#isMissing() ? (missingSince ?? now) : null;
+        if (missingSince !== null) this.#checkNoOtherHasIt(session, now - missingSince);
         await this.#sleepUntilAsked(session, sleepMs);
       }
     } catch (error) {
@@ -429,11 +437,41 @@ export class GatewayLink implements MixnetLink {
     }
   }
 
+  #gateways(): readonly GatewayCandidate[] {
+    return gatewaysOf(this.#documents.current(), this.#options.pinned);
+  }
+
+  /** Whether a gateway failed with this epoch's document, or was left because it has none. */
+  #isAvoided(name: string): boolean {
+    const { epoch, names } = this.#without;
+    const isWithout = epoch === this.#documents.epoch().epoch && names.has(name);
+    return isWithout || this.#documents.hasFailed(name);
+  }
+
+  /** Whether this epoch's document is missing. */
+  #isMissing(): boolean {
+    return this.#documents.current()?.epoch !== this.#documents.epoch().epoch;
+  }
+
+  /**
+   * A gateway that does not get the document, or says so, must not keep us from one that has it.
+   * Each gateway gets one chance in an epoch, and the last one is kept.
+   * @throws LinkError when it is time to ask another gateway.
+   */
+  #checkNoOtherHasIt({ gateway: { name } }: GatewaySession, missingMs: number): void {
+    const isPatient = missingMs < this.#options.periodMs * documentPatience;
+    if (isPatient && !this.#documents.hasFailed(name)) return;
+    const { epoch } = this.#documents.epoch();
+    if (this.#without.epoch !== epoch) this.#without = { epoch, names: new Set() };
+    this.#without.names.add(name);
+    if (this.#gateways().every((one) => this.#isAvoided(one.name))) return;
+    throw new LinkError(`${name} does not have the document of this epoch`);
+  }
+
   /** @throws LinkError when this epoch's document does not list the gateway. */
   #checkListed({ gateway }: GatewaySession): void {
     const document = this.#documents.current();
-    if (document?.epoch !== this.#documents.epoch().epoch || listsGateway(document, gateway))
-      return;
+    if (document === null || this.#isMissing() || listsGateway(document, gateway)) return;
     throw new LinkError(`the consensus does not list ${gateway.name} with these keys`);
   }
 

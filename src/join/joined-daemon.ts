@@ -4,7 +4,7 @@ import { describeType } from "../bytes/bytes.js";
 import { checkOptions } from "../bytes/options.js";
 import type { Clock } from "../clock/clock.js";
 import { realClock } from "../clock/real.js";
-import { DaemonConfig, type DaemonSettings } from "../config/daemon-config.js";
+import { DaemonConfig, type DaemonSettings, isDaemonConfig } from "../config/daemon-config.js";
 import { CtidhPool } from "../crypto/ctidh/pool.js";
 import { ctidh1024Nike } from "../crypto/ctidh/provider.js";
 import { pigeonholeSizesOf } from "../pki/pigeonhole-sizes.js";
@@ -133,10 +133,9 @@ export class JoinedDaemon implements AsyncDisposable {
    */
   static async start(options: JoinOptions): Promise<JoinedDaemon> {
     checkOptions("options", options, optionNames);
-    const { settings } =
-      options.config instanceof DaemonConfig
-        ? options.config
-        : await DaemonConfig.load(options.config);
+    const { settings } = isDaemonConfig(options.config)
+      ? options.config
+      : await DaemonConfig.load(options.config);
     const epochMs = checkEpoch(options.epochMs ?? DEFAULT_EPOCH_MS);
     const addresses = addressesOf(options, settings);
     const clock = realClock;

@@ -1,4 +1,5 @@
 /** The browser's WebSocket as a Transport, and its dialer. */
+import { isArrayBuffer } from "../bytes/bytes.js";
 import type { Timer } from "../clock/clock.js";
 import { onAbort } from "../clock/on-abort.js";
 import { realClock } from "../clock/real.js";
@@ -67,7 +68,7 @@ class BrowserWebSocketPort implements WebSocketPort {
 function transportOf(socket: BrowserWebSocket, address: string): Transport {
   const transport = new WebSocketTransport(new BrowserWebSocketPort(socket), address);
   socket.onmessage = ({ data }) => {
-    if (!(data instanceof ArrayBuffer)) {
+    if (!isArrayBuffer(data)) {
       transport.onText();
       return;
     }

@@ -5,6 +5,8 @@
  * Each end posts pieces of bytes, and reports how many it has delivered. At most {@link
  * WINDOW_BYTES} may be posted and not yet delivered, so a slow reader makes the writer wait.
  */
+import { isArrayBuffer, isBytes } from "../bytes/bytes.js";
+import { checkOptions } from "../bytes/options.js";
 import { ConnectError, ConnectionLostError, ProtocolError } from "../errors/errors.js";
 import { onAbort } from "../clock/on-abort.js";
 import { Inbox } from "../transport/inbox.js";
@@ -264,8 +266,8 @@ class MessagePortTransport implements Transport {
 /** Whether a message is a piece of bytes that owns all of its memory. */
 function isPiece(message: unknown): message is Uint8Array<ArrayBuffer> {
   return (
-    message instanceof Uint8Array &&
-    message.buffer instanceof ArrayBuffer &&
+    isBytes(message) &&
+    isArrayBuffer(message.buffer) &&
     message.length > 0 &&
     message.length <= PIECE_BYTES &&
     message.buffer.byteLength === message.length
@@ -313,6 +315,7 @@ export function dialPort(
     readonly address?: string | undefined;
   } = {},
 ): Promise<Transport> {
+  checkOptions("options", options, ["signal", "address"]);
   const { signal, address = "worker" } = options;
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();

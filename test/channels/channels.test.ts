@@ -20,7 +20,7 @@ const folder = mkdtempSync(join(tmpdir(), "katz-channels-"));
 after(() => rmSync(folder, { recursive: true }));
 
 describe("channels", () => {
-  it("deliver short and long messages in order", { timeout: 60_000 }, async () => {
+  it("deliver short and long messages in order", { timeout: 240_000 }, async () => {
     await using network = await startTestNetwork();
     const alice = await network.client();
     const bob = await network.client();
@@ -44,7 +44,7 @@ describe("channels", () => {
     assert.equal(writer.queued, 0);
   });
 
-  it("survive turns of the epoch and restarts of the daemon", { timeout: 60_000 }, async () => {
+  it("survive turns of the epoch and restarts of the daemon", { timeout: 240_000 }, async () => {
     await using network = await startTestNetwork();
     const { daemon } = network;
     await using ours = await openChannels(await network.client(), memory());
@@ -74,7 +74,7 @@ describe("channels", () => {
     assert.deepEqual(seen, sent);
   });
 
-  it("make a batch readable in all of its channels", { timeout: 60_000 }, async () => {
+  it("make a batch readable in all of its channels", { timeout: 240_000 }, async () => {
     await using network = await startTestNetwork();
     const client = await network.client();
     await using channels = await openChannels(client, memory());
@@ -100,7 +100,7 @@ describe("channels", () => {
     assert.deepEqual(texts, [["before", "A".repeat(4000), "after"], ["b"]]);
   });
 
-  it("carry katzenqt's texts and files in both directions", { timeout: 120_000 }, async () => {
+  it("carry katzenqt's texts and files in both directions", { timeout: 240_000 }, async () => {
     await using network = await startTestNetwork();
     await using ours = await openChannels(await network.client(), memory());
     await using theirs = await openChannels(await network.client(), memory());

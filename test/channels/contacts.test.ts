@@ -194,7 +194,7 @@ describe("contacts", () => {
     await clock.runUntil(Promise.all([alice.close(), bob.close(), carol.close()]));
   });
 
-  it("an invitation works on a network", { timeout: 120_000 }, async () => {
+  it("an invitation works on a network", { timeout: 240_000 }, async () => {
     await using network = await startTestNetwork();
     const memory = (): ChannelDatabase => new MemoryLevel<string, Uint8Array>() as never;
     await using alice = await openChannels(await network.client(), memory());

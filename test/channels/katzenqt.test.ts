@@ -164,6 +164,14 @@ describe("katzenqt's messages", () => {
     }
   });
 
+  it("a stranger's list of earlier messages is read up to a limit", () => {
+    const after = Array.from({ length: 100_000 }, (_, i) => ["x", i]);
+    const bytes = encodeCbor({ msg_type: 0, text: "hi", after });
+    const { after: causes } = decodeKatzenqtMessage(bytes);
+    assert.equal(causes?.length, 1000);
+    assert.deepEqual(causes[0], { name: "x", id: 0n });
+  });
+
   it("errors name the wrong field", () => {
     const wrong = (message: unknown) => () => encodeKatzenqtMessage(message as KatzenqtMessage);
     assert.throws(wrong({ type: "words" }), /`message` must be a message with a known `type`/);

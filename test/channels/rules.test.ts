@@ -57,6 +57,63 @@ async function world(): Promise<{
 }
 
 describe("the rules of channels", () => {
+  it("an option that does not exist is refused wherever options are taken, not ignored", async () => {
+    const { clock, boxes, open } = await world();
+    const channels = await open();
+    const writer = await channels.create("out");
+    const reader = await channels.import("in", await writer.invitation());
+    const contact = await clock.runUntil(channels.contacts.invite("bob"));
+    const group = await channels.groups.create("all", { displayName: "me" });
+    const wrong = { nosuch: 1 } as object;
+    const calls: (() => unknown)[] = [
+      () => openChannels(boxes.client(), new CrashDatabase(new Disk()), wrong),
+      () => channels.create("other", wrong),
+      () => channels.adopt("other", writer.writeCap(), wrong),
+      async () => channels.import("other", await writer.invitation(), wrong),
+      () => channels.contacts.invite("other", wrong),
+      () => channels.groups.create("other", { displayName: "me", ...wrong }),
+      () => writer.send("text", wrong),
+      () => writer.invitation(wrong),
+      () => writer.writable(wrong),
+      () => reader.messages(wrong),
+      () => contact.ready(wrong),
+      () => group.joined(wrong),
+      () => group.messages(wrong).next(),
+      () => group.induct(new Uint8Array(32), wrong),
+    ];
+    for (const call of calls) {
+      await assert.rejects(
+        async () => call(),
+        { name: "TypeError", message: /^`options\.nosuch` is not an option; known: / },
+        String(call),
+      );
+    }
+    await clock.runUntil(channels.close());
+  });
+
+  it("options of a wrong type are refused: history stays closed only if it is false", async () => {
+    const { open } = await world();
+    const channels = await open();
+    const writer = await channels.create("out");
+    const no = 0 as unknown as boolean;
+    const group = await channels.groups.create("all", { displayName: "me" });
+    await assert.rejects(writer.invitation({ history: no }), {
+      name: "TypeError",
+      message: "`options.history` must be a boolean, got number",
+    });
+    await assert.rejects(group.induct(new Uint8Array(32), { history: no }), {
+      name: "TypeError",
+      message: "`options.history` must be a boolean, got number",
+    });
+    for (const maxQueued of [0, 1.5, NaN, "8" as unknown as number]) {
+      assert.throws(() => writer.writable({ maxQueued }), {
+        name: "RangeError",
+        message: `\`options.maxQueued\` must be a positive integer, got ${maxQueued}`,
+      });
+    }
+    await channels.close();
+  });
+
   it("a lost reply loses no message, whatever is sent next", async () => {
     const { clock, boxes, open } = await world();
     const channels = await open();
@@ -482,6 +539,28 @@ describe("the rules of channels", () => {
     const read = readers.map((reader) => take(reader, 1));
     const messages = (await clock.runUntil(Promise.all(read))).flat();
     assert.deepEqual(texts(messages), ["one", "other"]);
+    await clock.runUntil(channels.close());
+  });
+
+  it("a batch that failed is not sealed to its end", async () => {
+    const { clock, boxes } = await world();
+    let sealed = 0;
+    const client = boxes.client();
+    const seal = client.createCourierEnvelopesFromMultiPayload.bind(client);
+    client.createCourierEnvelopesFromMultiPayload = (...args) => {
+      sealed++;
+      return seal(...args);
+    };
+    const channels = await openChannels(client, new CrashDatabase(new Disk()), { clock });
+    const writer = await channels.create("out");
+    let calls = 0;
+    boxes.fate = () => ({ delayMs: 10, lost: ++calls === 4 ? "request" : null });
+    const delivery = await clock.runUntil(
+      channels.atomically((batch) => batch.send(writer, "x".repeat(20_000))),
+    );
+    await clock.runUntil(delivery.stored);
+    const pieces = Math.ceil(20_000 / 54 / 32);
+    assert.ok(sealed < 1.5 * pieces, `${sealed} calls for ${pieces} pieces and one failure`);
     await clock.runUntil(channels.close());
   });
 

@@ -48,7 +48,7 @@ async function runInPage(name: string): Promise<string> {
   }
 }
 
-test("channels over browser-level, in a browser", { timeout: 120_000 }, async (t) => {
+test("channels over browser-level, in a browser", { timeout: 300_000 }, async (t) => {
   const executable = findChromium();
   if (executable === null) {
     t.skip("not run: no Chromium on this machine (KATZ_CHROMIUM names one)");

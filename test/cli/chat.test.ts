@@ -37,12 +37,14 @@ test(
     assert.equal(alice.code, 0, alice.stderr);
     assert.equal(bob.code, 0, bob.stderr);
     assert.deepEqual(linesOf(bob.stdout), ["alice: hello bob"]);
-    const alone = await run("b", ["alice"], "hello alice\n");
+    const alone = await run("b", ["alice"], "hello alice\nand again\n");
     assert.equal(alone.code, 0, alone.stderr);
     const later = await run("a", ["bob", "-n", "1", "--json"], "");
     assert.equal(later.code, 0, later.stderr);
     assertShape(recordsOf(later.stdout)[0]!, "message");
     assert.equal(recordsOf(later.stdout)[0]!["text"], "hello alice");
+    const next = await run("a", ["bob", "-n", "1"], "");
+    assert.deepEqual(linesOf(next.stdout), ["bob: and again"], "a message is shown only once");
   },
 );
 

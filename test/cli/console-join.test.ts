@@ -41,7 +41,13 @@ class Page {
   }
 
   async until(isSo: () => boolean): Promise<void> {
-    while (!isSo()) await new Promise<void>((resolve) => (this.#changed = resolve));
+    const gone = new Promise<never>((_, reject) => {
+      this.#socket.once("close", (code) => reject(new Error(`the page is gone: ${code}`)));
+    });
+    gone.catch(() => {});
+    while (!isSo()) {
+      await Promise.race([gone, new Promise<void>((resolve) => (this.#changed = resolve))]);
+    }
   }
 
   perform(action: ConsoleAction): void {

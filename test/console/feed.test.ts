@@ -131,6 +131,49 @@ describe("the console's feed", () => {
     await daemon.close();
   });
 
+  test("says since when a box is stored, and until when replicas keep it at least", async () => {
+    const { clock, daemon, feed, doing } = await embedded();
+    const box = (): ConsoleState["boxes"][number] => feed.state().boxes[0]!;
+    const before = clock.now();
+    const writing = feed.perform({ do: "write" });
+    await Promise.resolve();
+    assert.deepEqual([box()?.storedAt ?? null, box()?.keptUntil ?? null], [null, null]);
+    await clock.runUntil(writing);
+    const stored = box().storedAt!;
+    assert.ok(stored >= before && stored <= clock.now());
+    // This week's boxes are kept through the next one; weeks begin on Thursdays.
+    assert.equal(new Date(before).getUTCDay(), 4);
+    assert.equal(box().keptUntil, Date.UTC(2026, 0, 15));
+    await doing({ do: "read" });
+    assert.equal(box().storedAt, stored);
+    // When an epoch is skipped, weeks end earlier by this clock.
+    await clock.runUntil(daemon.network.advanceEpoch());
+    assert.equal(box().keptUntil, Date.UTC(2026, 0, 15) - 20 * 60_000);
+    feed.close();
+    await daemon.close();
+  });
+
+  test("shows the test code of everything that ending all faults does", async () => {
+    const { daemon, feed, doing } = await embedded();
+    await doing({ do: "loss", value: 0.5 });
+    const told: string[] = [];
+    feed.open(({ events }) => {
+      for (const event of events) {
+        if (event.event === "did" && event.text === "clearFaults") told.push(event.code!);
+      }
+    });
+    await doing({ do: "clearFaults" });
+    while (told.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    const [code = ""] = told;
+    for (const call of ["setOnline(true)", "setLoss(0)", "setExtraDelay(0)"]) {
+      assert.ok(code.includes(call), code);
+    }
+    assert.ok(code.includes("withholdDocuments(false)") && code.includes("faults.clear()"), code);
+    assert.equal(daemon.network.faults.loss, 0);
+    feed.close();
+    await daemon.close();
+  });
+
   test("moves a virtual clock, and refuses to move a real one", async () => {
     const { clock, daemon, feed, doing } = await embedded();
     const start = clock.now();

@@ -45,7 +45,7 @@ test("the browser receives only the name of the file", async (t) => {
     process.env["PATH"] = `${folder}:${before}`;
     await using page = await OpeningPage.write("http://127.0.0.1:4711/#0123456789abcdef");
     assert.equal(await page.open(), true);
-    for (let i = 0; i < 500 && !existsSync(told); i++) {
+    for (let i = 0; i < 3000 && !existsSync(told); i++) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     assert.equal(readFileSync(told, "utf8").trim(), pathToFileURL(page.path).href);

@@ -357,7 +357,7 @@ for (const place of DAEMON_PLACES) {
       await new Promise((resolve) => setTimeout(resolve, 50));
       await alice.cancelResendingCopyCommand(writeCapHash(temporary.writeCap));
       await ended;
-      assert.equal(both.daemon.daemon.load.operations, 0);
+      await both.nothingLeft();
     });
 
     // Through the gateway every box takes several real packets, each sealed and opened nine times.
@@ -432,7 +432,7 @@ for (const place of DAEMON_PLACES) {
       await assert.rejects(copying, reason);
       await alice.getMessageBoxIndexCounter(dest.firstMessageIndex);
       assert.equal(alice.pendingCalls, 0);
-      assert.equal(both.daemon.daemon.load.operations, 0);
+      await both.nothingLeft();
     });
   });
 }

@@ -9,7 +9,7 @@ import {
 } from "../../src/errors/errors.js";
 import { TwoClients, newStream } from "./two-clients.js";
 
-describe("CTIDH1024-X25519", { timeout: 180_000 }, () => {
+describe("CTIDH1024-X25519", { timeout: 540_000 }, () => {
   let both: TwoClients;
 
   before(async () => {

@@ -12,6 +12,15 @@ import { Worker } from "node:worker_threads";
 import { DevDaemon } from "katzenpost-thinclient/testing";
 import { has, raceForDirectories, refused, script, tryToTake } from "./data-directory-race.js";
 
+/** What a worker says next; rejects when it ends without a word. */
+function saidBy(worker: Worker): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    worker.once("message", resolve);
+    worker.once("error", reject);
+    worker.once("exit", (code) => reject(new Error(`the worker ended with ${code}`)));
+  });
+}
+
 describe("a data directory", () => {
   let folder: string;
   before(async () => {
@@ -32,10 +41,7 @@ describe("a data directory", () => {
     await assert.rejects(DevDaemon.start({ dataDirectory: link }), { message: refused });
     for (const name of [path, link]) {
       const worker = new Worker(script, { workerData: name });
-      assert.match(
-        String(await new Promise((resolve) => worker.once("message", resolve))),
-        refused,
-      );
+      assert.match(String(await saidBy(worker)), refused);
       await worker.terminate();
       // The refusal must not release the holder's lock.
       assert.match(await tryToTake(name), refused);
@@ -51,8 +57,7 @@ describe("a data directory", () => {
   it("is refused to the process of the worker that holds it, and to others", async () => {
     const path = join(folder, "worker");
     const worker = new Worker(script, { workerData: path });
-    const said = (): Promise<unknown> => new Promise((resolve) => worker.once("message", resolve));
-    assert.equal(await said(), has);
+    assert.equal(await saidBy(worker), has);
     await assert.rejects(DevDaemon.start({ dataDirectory: path }), { message: refused });
     assert.match(await tryToTake(path), refused);
     const ended = new Promise((resolve) => worker.once("exit", resolve));

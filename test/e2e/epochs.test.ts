@@ -16,7 +16,8 @@ const week = 7 * 24 * hour;
 
 describe("epochs", { timeout: 120_000 }, () => {
   test("operations continue over the end of epochs, and clients see each document", async () => {
-    await using both = await TwoClients.start();
+    // So long that none ends by itself.
+    await using both = await TwoClients.start({ epochMs: week });
     const { alice, bob, daemon } = both;
     const { writeCap, readCap, firstMessageIndex } = await newStream(alice);
     const reading = bob.read(readCap, firstMessageIndex);

@@ -62,7 +62,8 @@ test("a thin client reaches the echo service through our daemon, a gateway and r
   assert.deepEqual(network.failures, []);
   assert.deepEqual(faults, []);
   // Every packet left at a tick of the schedule, and ticks without work carried a decoy.
-  assert.equal(link.describe().sent, network.echoed.length);
+  // A decoy may be on its way.
+  while (link.describe().sent !== network.echoed.length) await realClock.sleep(5);
   await client.stop();
   await daemon.close();
 });

@@ -74,9 +74,10 @@ describe("resume", { timeout: 120_000 }, () => {
     const reading = carol.read(readCap, firstMessageIndex);
     await operations(1);
     const lost = new Promise((resolve) => carol.on("daemonDisconnected", resolve, { once: true }));
+    const back = reconnected(alice);
     both.daemon.daemon.dropConnections();
     await lost;
-    await reconnected(alice);
+    await back;
     await alice.write(writeCap, firstMessageIndex, "while away");
     await alice.read(readCap, firstMessageIndex);
     await operations(1);
@@ -146,12 +147,13 @@ describe("resume", { timeout: 120_000 }, () => {
     const lost = new Promise((resolve) => {
       bob.on("daemonDisconnected", resolve, { once: true });
     });
+    const back = reconnected(bob);
     both.daemon.daemon.dropConnections();
     await lost;
     await bob.cancelResendingEncryptedMessage(sealed.envelopeHash);
     await reading;
     assert.equal(bob.state, "reconnecting");
-    await reconnected(bob);
+    await back;
     await operations(0);
   });
 

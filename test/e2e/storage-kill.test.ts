@@ -43,9 +43,9 @@ async function runAndKill(
   return lines;
 }
 
-/** Repeats `attempt` for several seconds until it returns a value. */
+/** Repeats `attempt` for a minute until it returns a value. */
 async function eventually<T>(what: string, attempt: () => Promise<T | null>): Promise<T> {
-  for (let i = 0; i < 500; i++) {
+  for (let i = 0; i < 6000; i++) {
     const found = await attempt();
     if (found !== null) return found;
     await new Promise((resolve) => setTimeout(resolve, 10));
@@ -67,7 +67,7 @@ async function read(fixture: StorageFixture, count: number): Promise<Uint8Array[
 }
 
 void describe("a storage network that is killed", () => {
-  void test("loses no box that the courier had acknowledged", { timeout: 60_000 }, async () => {
+  void test("loses no box that the courier had acknowledged", { timeout: 240_000 }, async () => {
     for (const enough of [1, 40, 111]) {
       const data = join(folder, `acknowledge${enough}`);
       const lines = await runAndKill(data, "acknowledge", ({ length }) => length >= enough);
@@ -81,7 +81,7 @@ void describe("a storage network that is killed", () => {
     }
   });
 
-  void test("loses no box that a replica had confirmed", { timeout: 60_000 }, async () => {
+  void test("loses no box that a replica had confirmed", { timeout: 240_000 }, async () => {
     const data = join(folder, "store");
     let said = 0;
     // Killed several times over the same data, whatever it was doing.
@@ -102,7 +102,7 @@ void describe("a storage network that is killed", () => {
 
   void test(
     "finishes a copy that was in progress, and cleans up",
-    { timeout: 60_000 },
+    { timeout: 240_000 },
     async () => {
       const data = join(folder, "copy");
       await runAndKill(data, "copy", (lines) => lines.includes("running 0"));
@@ -118,7 +118,7 @@ void describe("a storage network that is killed", () => {
       assert.deepEqual(concatBytes(...found), copied);
       for (let i = 0; ; i++) {
         if ((await fixture.read(temporary)).errorCode === 11) break;
-        assert.ok(i < 500, "the temporary boxes are deleted");
+        assert.ok(i < 6000, "the temporary boxes are deleted");
         await new Promise((resolve) => setTimeout(resolve, 10));
       }
       await fixture.network.close();

@@ -113,6 +113,15 @@ export class TwoClients implements AsyncDisposable {
     return new TwoClients(daemon, joined, clients, "");
   }
 
+  /**
+   * Waits until the clients' daemon carries nothing on: what was cancelled before its packet left ends
+   * when that would leave.
+   */
+  async nothingLeft(): Promise<void> {
+    const { daemon } = this.#joined ?? this.daemon;
+    while (daemon.load.operations > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+
   /** Makes every replica answer with a code; null ends that. */
   failReplicas(code: number | null): void {
     for (const replica of this.daemon.storage.replicas) replica.faults.fail(code);

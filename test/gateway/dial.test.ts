@@ -6,7 +6,7 @@ import { gatewayDialer, type UpstreamProxy } from "../../src/gateway/dial.js";
 import type { Transport } from "../../src/transport/transport.js";
 
 /** The time limit of each test. */
-const patience = { timeout: 30_000 };
+const patience = { timeout: 120_000 };
 
 const never = new AbortController().signal;
 

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { randomBytes, toHex, utf8, utf8ToText } from "../../src/bytes/bytes.js";
 import { SurbId } from "../../src/bytes/opaque.js";
 import { VirtualClock } from "../../src/clock/virtual.js";
+import { ConsensusError } from "../../src/gateway/commands.js";
 import { GatewayLink, type GatewayLinkOptions } from "../../src/gateway/gateway-link.js";
 import { xwingKem } from "../../src/kem/xwing.js";
 import type { ConsensusDocument, OutgoingPacket, ReplyPacket } from "../../src/mixnet/link.js";
@@ -369,6 +370,45 @@ test("after an invalid document from one gateway the link uses another gateway",
   await until(all, () => all.told.documents.length > 0);
   assert.equal(visited.length, 2);
   assert.notEqual(visited[0], visited[1]);
+  await closed(all);
+});
+
+for (const errorCode of [ConsensusError.NOT_FOUND, ConsensusError.GONE]) {
+  test(`a gateway that answers ${errorCode} for ever does not keep the link from another one`, async () => {
+    const other = {
+      ...pinnedGateway,
+      name: "other",
+      addresses: new Map([["tcp", ["tcp://192.0.2.2:2"]]]),
+    };
+    const visited: string[] = [];
+    const all = scene({
+      pinned: [pinnedGateway, other],
+      dial: async (url) => {
+        visited.push(url);
+        const [near, far] = memoryPair();
+        const has = visited[0] !== url;
+        all.network.documents = (epoch) => (has ? signedDocument(epoch) : null);
+        all.network.errorCode = errorCode;
+        void all.network.accept(far);
+        return near;
+      },
+    });
+    await until(all, () => all.told.documents.length > 0, periodMs / 2);
+    assert.equal(new Set(visited).size, 2);
+    await closed(all);
+  });
+}
+
+test("a link does not wander between gateways none of which has the document", async () => {
+  const other = { ...pinnedGateway, name: "other" };
+  const all = scene({ pinned: [pinnedGateway, other] });
+  const { documents } = all.network;
+  let missing = true;
+  all.network.documents = (epoch) => (missing ? null : documents(epoch));
+  await pass(all, periodMs / 2);
+  assert.equal(all.dialled.length, 2);
+  missing = false;
+  await until(all, () => all.told.documents.length > 0, periodMs / 4);
   await closed(all);
 });
 

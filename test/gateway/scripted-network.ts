@@ -7,7 +7,7 @@ import { ed25519 } from "@noble/curves/ed25519.js";
 import { type Bytes, copyBytes, fromHex, toHex } from "../../src/bytes/bytes.js";
 import { type CborMap, decodeCbor, encodeCbor } from "../../src/cbor/cbor.js";
 import type { Clock } from "../../src/clock/clock.js";
-import { CommandCodec, type WireCommand } from "../../src/gateway/commands.js";
+import { CommandCodec, ConsensusError, type WireCommand } from "../../src/gateway/commands.js";
 import { consensusCommands, noConsensusCommand } from "../../src/gateway/consensus-chunks.js";
 import { shakeHandsAsServer } from "../../src/gateway/shake-hands.js";
 import { WireLink } from "../../src/gateway/wire-link.js";
@@ -139,6 +139,8 @@ export class ScriptedNetwork {
   readonly echoed: Bytes[] = [];
   /** Returns the document of an epoch; null if it does not exist. */
   documents: (epoch: number) => Bytes | null;
+  /** The answer for a document that does not exist. */
+  errorCode: number = ConsensusError.NOT_FOUND;
   /** Errors inside the network. */
   failures: unknown[] = [];
   epochNow: () => number;
@@ -203,7 +205,7 @@ export class ScriptedNetwork {
     const signed = this.documents(epoch);
     const commands =
       signed === null
-        ? [noConsensusCommand(1)]
+        ? [noConsensusCommand(this.errorCode)]
         : await consensusCommands(signed, codec.chunkLength);
     for (const command of commands) served.send(command);
   }

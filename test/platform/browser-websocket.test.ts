@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import vm from "node:vm";
 import { dialWs } from "../../src/platform/browser-websocket.js";
 import { MAX_WEBSOCKET_MESSAGE_BYTES } from "../../src/transport/limits.js";
 import { Recorder } from "../transport/transport-recorder.js";
@@ -91,6 +92,14 @@ test("a page that pauses too long is disconnected before its memory is full", as
   assert.equal(((await recorder.closed) as { code?: string }).code, "ERR_PROTOCOL");
 });
 
+test("what comes in another realm's buffer are bytes too", async () => {
+  const { socket, dial } = dialling();
+  socket.onopen!();
+  const recorder = Recorder.open(await dial);
+  socket.onmessage!({ data: vm.runInNewContext("new Uint8Array([1, 2, 3]).buffer") as unknown });
+  assert.deepEqual(recorder.all(), new Uint8Array([1, 2, 3]));
+});
+
 test("a text message is an error, and close gets only the code 1000", async () => {
   const { socket, dial } = dialling();
   socket.onopen!();
@@ -104,7 +113,7 @@ test("a text message is an error, and close gets only the code 1000", async () =
   assert.deepEqual(second.socket.calls, ["close 1000"]);
 });
 
-test("drained asks the browser again until the queue is short", { timeout: 5000 }, async () => {
+test("drained asks the browser again until the queue is short", { timeout: 60_000 }, async () => {
   const { socket, dial } = dialling();
   socket.onopen!();
   const transport = await dial;

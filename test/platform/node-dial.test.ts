@@ -13,7 +13,7 @@ import { dialTcp, dialUnix, dialWs } from "../../src/platform/node.js";
 import type { Transport } from "../../src/transport/transport.js";
 import { Recorder, pattern } from "../transport/transport-recorder.js";
 
-const options = { timeout: 20_000 };
+const options = { timeout: 120_000 };
 const hasIpv6 = Object.values(networkInterfaces())
   .flat()
   .some((one) => one?.family === "IPv6" && one.internal);

@@ -14,7 +14,7 @@ import type { Transport } from "../../src/transport/transport.js";
 import { WS_TOKEN_PREFIX, wsTokenProtocol } from "../../src/transport/ws-token.js";
 import { Recorder, pattern } from "../transport/transport-recorder.js";
 
-const options = { timeout: 20_000 };
+const options = { timeout: 120_000 };
 const page = "http://localhost:8080";
 const token = "a secret ✓";
 const right = wsTokenProtocol(token);

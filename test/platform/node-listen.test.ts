@@ -24,7 +24,7 @@ import { parseAddress } from "../../src/transport/address.js";
 import type { Transport } from "../../src/transport/transport.js";
 import { Recorder, pattern } from "../transport/transport-recorder.js";
 
-const options = { timeout: 20_000 };
+const options = { timeout: 120_000 };
 
 function newFolder(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), "katz-listen-"));

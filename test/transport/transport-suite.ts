@@ -32,7 +32,7 @@ export function transportSuite(name: string, kind: TransportKind, skip?: string)
   let count = 0;
   const it = (title: string, run: (t: TestContext) => Promise<void>): void => {
     count++;
-    const options = skip === undefined ? { timeout: 20_000 } : { skip };
+    const options = skip === undefined ? { timeout: 120_000 } : { skip };
     test(`${name}: ${title}`, options, run);
   };
   const connect = async (t: TestContext, swapped = false): Promise<Connection> => {

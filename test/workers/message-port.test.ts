@@ -1,8 +1,10 @@
 /** What a message port accepts from an end that breaks the rules of the stream, or that is gone. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import vm from "node:vm";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { ConnectError, ConnectionLostError, ProtocolError } from "../../src/errors/errors.js";
+import { dialShared } from "../../src/workers/dial-shared.js";
 import { dialPort, messagePortTransport } from "../../src/workers/message-port.js";
 import { Recorder, pattern } from "../transport/transport-recorder.js";
 
@@ -63,6 +65,22 @@ test("bytes after an end are refused", async () => {
   port.close();
 });
 
+test("bytes of another realm are bytes; memory that stays shared is not", async () => {
+  for (const [text, bytes] of [
+    ["new Uint8Array([1, 2, 3])", 3],
+    ["new Uint8Array(new SharedArrayBuffer(3))", 0],
+  ] as const) {
+    const port = Object.assign(new EventTarget(), { postMessage() {}, start() {}, close() {} });
+    const recorder = Recorder.open(messagePortTransport(port));
+    const message = (data: unknown): void =>
+      void port.dispatchEvent(Object.assign(new Event("message"), { data }));
+    message(vm.runInNewContext(text));
+    message("end");
+    assert.equal((await recorder.closed) instanceof ProtocolError, bytes === 0);
+    assert.equal(recorder.bytes, bytes);
+  }
+});
+
 test("an end that leaves can give a reason", async () => {
   for (const sends of [false, true]) {
     const { port1, port2 } = new MessageChannel();
@@ -108,6 +126,17 @@ test("an end whose thread is killed is detected", async () => {
   transport.write(pattern(10));
   await worker.terminate();
   assert.ok((await recorder.closed) instanceof ConnectionLostError);
+});
+
+test("an option that does not exist is refused, not ignored", async () => {
+  const wrong = { nosuch: 1 } as object;
+  const refused = {
+    name: "TypeError",
+    message: "`options.nosuch` is not an option; known: signal, address",
+  };
+  await assert.rejects(async () => dialPort(new MessageChannel().port1, wrong), refused);
+  const never = (): never => assert.fail("nothing is dialled");
+  await assert.rejects(async () => dialShared(never, { dial: never }, wrong), refused);
 });
 
 test("dialling an end that is gone or answers otherwise gives a ConnectError", async () => {

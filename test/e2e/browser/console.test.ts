@@ -291,7 +291,7 @@ test("the console in a browser", { timeout: 540_000 }, async (t) => {
     const { page, problems } = await open(browser, other.url);
     const unknown: Record<string, string[]> = {};
     // The console shows its page even if its client takes long to connect.
-    await page.locator(".facts", { hasText: "By the document" }).waitFor();
+    await page.locator(".facts", { hasText: "According to the document" }).waitFor();
     await press(page, "Write a box");
     for (const name of pages) {
       await go(page, name);

@@ -5,15 +5,20 @@ import { after, before, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import vm from "node:vm";
 import * as ours from "../../../src/index.js";
+import * as ourJoin from "../../../src/join/index.js";
 import { DevDaemon } from "../../../src/testing/index.js";
+import { clientToml } from "../../join/joined-fixture.js";
 import { PackedProject, manifest } from "./packed-package.js";
 
 let project: PackedProject;
 let theirs: typeof ours;
+let theirJoin: typeof ourJoin;
 before(async () => {
   project = new PackedProject();
-  const entry = join(project.folder, "node_modules", manifest().name, "dist/src/index.js");
-  theirs = (await import(pathToFileURL(entry).href)) as typeof ours;
+  const source = join(project.folder, "node_modules", manifest().name, "dist/src");
+  const load = (path: string): Promise<unknown> => import(pathToFileURL(join(source, path)).href);
+  theirs = (await load("index.js")) as typeof ours;
+  theirJoin = (await load("join/index.js")) as typeof ourJoin;
   assert.notEqual(theirs.Config, ours.Config);
 });
 after(() => project[Symbol.dispose]());
@@ -37,6 +42,12 @@ test("configurations, documents and errors of another copy are accepted", async 
     await client.stop();
     await daemon.close();
   }
+});
+
+test("a daemon's configuration of another copy is taken", async () => {
+  const config = theirJoin.DaemonConfig.parse(clientToml("tcp://127.0.0.1:1"));
+  const joined = await ourJoin.JoinedDaemon.start({ config, listen: [] });
+  await joined.close();
 });
 
 test("byte arrays of another realm are accepted, and lookalikes are refused", async () => {

@@ -83,8 +83,8 @@ test("our client resumes a read after the reference has resumed its session", as
   const peerAgain = await again;
   await replay.shakeHands(peerAgain, second!);
   // The reference would be silent here forever, so our client cancels the read and asks again.
-  const cancel = messageOf((await peerAgain.next(5000))!);
-  const start = messageOf((await peerAgain.next(5000))!);
+  const cancel = messageOf((await peerAgain.next(60_000))!);
+  const start = messageOf((await peerAgain.next(60_000))!);
   const asked = messageOf(first!.frames.at(-1)!.body);
   assert.equal(cancel.kind, "cancel_resending_encrypted_message");
   assert.deepEqual(cancel.fields.get("envelope_hash"), asked.fields.get("envelope_hash"));
@@ -115,7 +115,7 @@ test("messages that answer nothing do not disturb our client", async () => {
       words++;
     }
     const answered = client.newKeypair(new Uint8Array(32));
-    const request = messageOf((await peer.next(5000))!);
+    const request = messageOf((await peer.next(60_000))!);
     assert.equal(request.kind, "new_keypair");
     assert.equal(client.state, "ready");
     peer.drop();

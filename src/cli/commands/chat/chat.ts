@@ -6,6 +6,7 @@ import { type StoreFlags, contactNamed, withChannels } from "../../channel-store
 import type { ClientFlags, ClientRun } from "../../connect.js";
 import { UsageError } from "../../failure.js";
 import { prepare } from "../../prepare.js";
+import { standardOutput } from "../../standard-output.js";
 import { counted } from "../../text.js";
 import { readVoucher } from "../../voucher-file.js";
 
@@ -68,10 +69,14 @@ async function talk(run: ClientRun, flags: ChatFlags, contact: Contact): Promise
   const lines = sendLines(writer, both);
   const hear = async (): Promise<void> => {
     let seen = 0;
-    for await (const { id, bytes, gap } of reader.messages({ signal: both })) {
+    for await (const message of reader.messages({ ack: "manual", signal: both })) {
+      const { id, bytes, gap } = message;
       const text = utf8ToText(bytes);
       if (gap > 0) output.warning(`${counted(gap, "box", "boxes")} before this message were lost`);
       output.result(`${contact.name}: ${text}`, { type: "message", id: String(id), text, gap });
+      // What was shown is noted only when it is out, and is noted even if it was the last.
+      await standardOutput.settled();
+      await message.ack();
       if (++seen === flags.count) break;
     }
   };

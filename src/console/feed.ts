@@ -17,6 +17,7 @@ import { isThinClientError } from "../errors/errors.js";
 import { explainError } from "../errors/explanations.js";
 import { daemonErrorFromCode } from "../errors/from-reply.js";
 import { type LinkTrace, TraceRing } from "../mixnet/trace.js";
+import type { PkiDocument } from "../pki/document.js";
 import { REPLICA_EPOCH_MS, epochAt, epochStart } from "../pki/epoch.js";
 import type { EmbeddedDaemon } from "../network/embedded-daemon.js";
 import type { StorageTrace } from "../network/storage-link.js";
@@ -121,7 +122,7 @@ export class ConsoleFeed {
   #error: ErrorView | null = null;
   #authorities: Awaited<ReturnType<ThinClient["getDirectoryAuthorities"]>> | null = null;
   #documents: DocumentView[] = [];
-  #documentsOf: unknown = null;
+  #documentsOf: PkiDocument | null = null;
   #replicas: ConsoleState["replicas"] = null;
   #looked = -Infinity;
   #closed = false;
@@ -215,7 +216,7 @@ export class ConsoleFeed {
     if (document !== null && this.#documentsOf !== document) {
       this.#documentsOf = document;
       // Nobody waits for these, so the daemon may take its time.
-      void this.#lookAtDocuments(document.epoch);
+      void this.#lookAtDocuments(document);
     }
     if (embedded === null || realClock.monotonic() - this.#looked < LOOK_MS) return;
     this.#looked = realClock.monotonic();
@@ -254,7 +255,8 @@ export class ConsoleFeed {
   readonly #holders = new Map<string, ReadonlySet<string>>();
   #holdersKnown = false;
 
-  async #lookAtDocuments(epoch: number): Promise<void> {
+  async #lookAtDocuments(current: PkiDocument): Promise<void> {
+    const { epoch } = current;
     const { client } = this.#subject;
     const call = { timeoutMs: CALL_MS };
     if (this.#authorities === null) {
@@ -275,7 +277,8 @@ export class ConsoleFeed {
         // The daemon does not have it any more, so there is nothing to show.
       }
     }
-    this.#documents = views;
+    // By then a later document may have been looked at.
+    if (this.#documentsOf === current) this.#documents = views;
   }
 
   /** The signed document of an epoch; null if it is not available. */

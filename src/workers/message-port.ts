@@ -8,7 +8,9 @@
 import { isArrayBuffer, isBytes } from "../bytes/bytes.js";
 import { checkOptions } from "../bytes/options.js";
 import { ConnectError, ConnectionLostError, ProtocolError } from "../errors/errors.js";
+import { randomBytes, toHex } from "../bytes/bytes.js";
 import { onAbort } from "../clock/on-abort.js";
+import { realClock } from "../clock/real.js";
 import { Inbox } from "../transport/inbox.js";
 import { WRITE_QUEUE_BYTES } from "../transport/limits.js";
 import type { Listener, Transport, TransportHandlers } from "../transport/transport.js";
@@ -58,9 +60,38 @@ interface PortEvent {
   readonly data?: unknown;
 }
 
-/** The part of a page's global scope that is used here. */
-type PageScope = Partial<MessageSource>;
-const page = globalThis as unknown as PageScope;
+/** The part of the Web Locks API that is used. Browsers have it where a page came by HTTPS. */
+interface Locks {
+  request(name: string, callback: () => Promise<void> | void): Promise<void>;
+}
+
+/** The part of a browser's global scope that is used here. */
+interface BrowserScope extends Partial<MessageSource> {
+  readonly navigator?: { readonly locks?: Locks };
+}
+const page = globalThis as unknown as BrowserScope;
+/** In browsers only: elsewhere a port tells when its other end is gone. */
+const locks = page.addEventListener === undefined ? undefined : page.navigator?.locks;
+
+/** A lock that lasts as long as its holder, however that ends. */
+interface HeldLock {
+  readonly name: string;
+  release(): void;
+}
+
+/** Takes a lock under a name of its own; null if that is not possible here. */
+function takeLock(): Promise<HeldLock | null> {
+  if (locks === undefined) return Promise.resolve(null);
+  const name = `katzenpost-thinclient ${toHex(randomBytes(16))}`;
+  return new Promise((resolve) => {
+    const hold = (): Promise<void> =>
+      new Promise((release) => resolve({ name, release: () => release() }));
+    locks.request(name, hold).catch(() => resolve(null));
+  });
+}
+
+/** How long what an end posted may still be on its way when its lock is free, in ms. */
+const LAST_MESSAGES_MS = 1000;
 
 /** One end of a pair of ports. */
 class MessagePortTransport implements Transport {
@@ -88,17 +119,19 @@ class MessagePortTransport implements Transport {
    */
   readonly #onPageHide = (): void => this.destroy();
 
-  constructor(port: MessagePortLike, address: string) {
+  /** Called once the connection has ended. */
+  readonly #onEnd: () => void;
+
+  constructor(port: MessagePortLike, address: string, onEnd: () => void = () => {}) {
     this.#port = port;
     this.address = address;
+    this.#onEnd = onEnd;
     port.addEventListener("message", ({ data }: PortEvent) => this.#take(data));
     port.addEventListener("messageerror", () => {
       this.#refuse("a message that cannot be read");
     });
-    // If the platform does not report it, a client's probes detect it.
-    port.addEventListener("close", () => {
-      this.#finish(new ConnectionLostError(`${this.address}: the other end is gone`));
-    });
+    // Browsers do not report it: see `endWith`, and a client's probes.
+    port.addEventListener("close", () => this.#peerGone());
     port.start();
     page.addEventListener?.("pagehide", this.#onPageHide);
   }
@@ -157,6 +190,18 @@ class MessagePortTransport implements Transport {
     this.#post(why === undefined ? GONE : { [GONE]: why.slice(0, WHY_LENGTH) });
     this.#inbox.abort(null);
     this.#letGo();
+  }
+
+  /** Ends the connection soon after the other end's lock is free, because that end is gone. */
+  endWith(lock: string): void {
+    const gone = (): void => {
+      realClock.after(LAST_MESSAGES_MS, () => this.#peerGone(), { background: true });
+    };
+    locks?.request(lock, gone).catch(() => {});
+  }
+
+  #peerGone(): void {
+    this.#finish(new ConnectionLostError(`${this.address}: the other end is gone`));
   }
 
   #flush(): void {
@@ -252,6 +297,7 @@ class MessagePortTransport implements Transport {
     this.#port.close();
     page.removeEventListener?.("pagehide", this.#onPageHide);
     this.#release();
+    this.#onEnd();
   }
 
   #post(message: Uint8Array | number | string | object, transfer: ArrayBuffer[] = []): void {
@@ -320,7 +366,10 @@ export function dialPort(
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
     const { port1, port2 } = new MessageChannel();
+    let lock: HeldLock | null = null;
+    let isSettled = false;
     const settle = (): void => {
+      isSettled = true;
       leave?.();
       port1.removeEventListener("message", onMessage);
       port1.removeEventListener("close", onClose);
@@ -328,6 +377,7 @@ export function dialPort(
     };
     const fail = (error: unknown): void => {
       settle();
+      lock?.release();
       port1.close();
       reject(error);
     };
@@ -339,7 +389,7 @@ export function dialPort(
         return;
       }
       settle();
-      resolve(messagePortTransport(port1, address));
+      resolve(new MessagePortTransport(port1, address, () => lock?.release()));
     };
     const onClose = (): void => {
       fail(new ConnectError(`cannot connect to ${address}: nothing listens there`));
@@ -355,7 +405,13 @@ export function dialPort(
     port1.start();
     // The port of a shared worker must be started.
     if ("start" in target) (target as MessagePortLike).start();
-    target.postMessage({ type: CONNECT, port: port2 }, [port2 as never]);
+    const connect = (held: HeldLock | null): void => {
+      lock = held;
+      if (isSettled) held?.release();
+      else target.postMessage({ type: CONNECT, port: port2, lock: held?.name }, [port2 as never]);
+    };
+    if (locks === undefined) connect(null);
+    else takeLock().then(connect).catch(fail);
   });
 }
 
@@ -370,10 +426,15 @@ export function listenForPorts(source: MessageSource, address = "page"): Listene
   let accept: ((transport: Transport) => void) | null = null;
   const onMessage = ({ data }: PortEvent): void => {
     // A copy of a posted message, so only a real port has methods.
-    const { type, port } = (data ?? {}) as { type?: unknown; port?: MessagePortLike };
+    const { type, port, lock } = (data ?? {}) as {
+      type?: unknown;
+      port?: MessagePortLike;
+      lock?: unknown;
+    };
     if (type !== CONNECT || typeof port?.postMessage !== "function") return;
     port.postMessage(ACCEPTED, []);
-    const transport = messagePortTransport(port, address);
+    const transport = new MessagePortTransport(port, address);
+    if (typeof lock === "string") transport.endWith(lock);
     if (accept === null) early.push(transport);
     else accept(transport);
   };

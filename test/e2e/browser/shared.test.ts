@@ -188,6 +188,26 @@ test("tabs of a browser share one connection", { timeout: 270_000 }, async (t) =
     await until("the connection ends with the last tab", () => load().connections === 0);
   });
 
+  await t.test("a tab that crashes leaves nothing at the daemon", async () => {
+    const staying = await tab(browser, server, address);
+    const crashing = await tab(browser, server, address);
+    await crashing.evaluate(async () => {
+      const { client, katz } = globalThis as unknown as Kept;
+      const { readCap, firstMessageIndex } = await client.newKeypair(katz.randomBytes(32));
+      const envelope = await client.encryptRead(readCap, firstMessageIndex);
+      const request = { ...envelope, readCap, messageBoxIndex: firstMessageIndex };
+      void client.startResendingEncryptedMessage(request).catch(() => {});
+    });
+    await until("its read began", () => load().operations === 1);
+    // Its page cannot say goodbye.
+    void crashing.goto("chrome://crash").catch(() => {});
+    await until("what the crashed tab had started is cancelled", () => load().operations === 0);
+    assert.equal(await echo(staying, "still here"), "still here");
+    await staying.close();
+    await until("the connection ends with the last tab", () => load().connections === 0);
+    await crashing.close();
+  });
+
   await t.test("each tab has a connection of its own without shared workers", async () => {
     await browser.context.addInitScript(() => {
       delete (globalThis as { SharedWorker?: unknown }).SharedWorker;

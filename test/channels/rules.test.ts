@@ -505,6 +505,40 @@ describe("the rules of channels", () => {
     await store.close();
   });
 
+  it("a message does not wait for the answer about a later box", async () => {
+    const { clock, boxes, open } = await world();
+    const channels = await open();
+    const writer = await channels.create("out");
+    const reader = await channels.import("in", await writer.invitation());
+    for (const text of ["one", "two", "three"]) {
+      await clock.runUntil((await writer.send(text)).stored);
+    }
+    // The first read finds one box, so the next asks for two; a courier takes long over the second.
+    let call = 0;
+    boxes.fate = () => ({ delayMs: ++call === 3 ? 60_000 : 20, lost: null });
+    const since = clock.now();
+    assert.deepEqual(texts(await clock.runUntil(take(reader, 2))), ["one", "two"]);
+    assert.ok(clock.now() - since < 1000, `${clock.now() - since} ms`);
+    assert.deepEqual(texts(await clock.runUntil(take(reader, 1))), ["three"]);
+    await clock.runUntil(channels.close());
+  });
+
+  it("a box that was found is kept when the read of a later one fails", async () => {
+    const { clock, boxes, open } = await world();
+    const channels = await open();
+    const writer = await channels.create("out");
+    const reader = await channels.import("in", await writer.invitation());
+    for (const text of ["one", "two", "three"]) {
+      await clock.runUntil((await writer.send(text)).stored);
+    }
+    let call = 0;
+    boxes.fate = () => ({ delayMs: 20, lost: ++call === 3 ? "request" : null });
+    assert.deepEqual(texts(await clock.runUntil(take(reader, 3))), ["one", "two", "three"]);
+    // One, then two and three, then three again, perhaps with what may come after it.
+    assert.ok(boxes.reads >= 3 && boxes.reads <= 5, `${boxes.reads} reads`);
+    await clock.runUntil(channels.close());
+  });
+
   it("a deleted message reads as deleted", async () => {
     const { clock, open } = await world();
     const channels = await open();

@@ -57,7 +57,7 @@ async function world(): Promise<{
 }
 
 describe("the rules of channels", () => {
-  it("an option that does not exist is refused wherever options are taken, not ignored", async () => {
+  it("every call with options refuses an unknown one", async () => {
     const { clock, boxes, open } = await world();
     const channels = await open();
     const writer = await channels.create("out");
@@ -91,7 +91,7 @@ describe("the rules of channels", () => {
     await clock.runUntil(channels.close());
   });
 
-  it("options of a wrong type are refused: history stays closed only if it is false", async () => {
+  it("an option of a wrong type is refused, such as 0 for false in `history`", async () => {
     const { open } = await world();
     const channels = await open();
     const writer = await channels.create("out");
@@ -505,7 +505,7 @@ describe("the rules of channels", () => {
     await store.close();
   });
 
-  it("a message does not wait for the answer about a later box", async () => {
+  it("a message does not wait for the read of a later box", async () => {
     const { clock, boxes, open } = await world();
     const channels = await open();
     const writer = await channels.create("out");
@@ -523,7 +523,7 @@ describe("the rules of channels", () => {
     await clock.runUntil(channels.close());
   });
 
-  it("a box that was found is kept when the read of a later one fails", async () => {
+  it("a box that was read is kept when the read of a later one fails", async () => {
     const { clock, boxes, open } = await world();
     const channels = await open();
     const writer = await channels.create("out");
@@ -576,7 +576,7 @@ describe("the rules of channels", () => {
     await clock.runUntil(channels.close());
   });
 
-  it("a batch that failed is not sealed to its end", async () => {
+  it("a failed batch does not seal its remaining boxes", async () => {
     const { clock, boxes } = await world();
     let sealed = 0;
     const client = boxes.client();

@@ -421,21 +421,17 @@ export class Reader implements AsyncIterable<Message> {
     const { readCap, next } = side ?? { readCap: this.#readCap, next: this.#next };
     const indices = [next];
     while (indices.length < burst) indices.push(nextMessageBoxIndex(indices.at(-1)!));
-    const results = await Promise.all(
-      indices.map((index) => this.#readBox(index, signal, readCap)),
-    );
+    const answers = indices.map((index) => this.#readBox(index, signal, readCap));
+    const { found, isMissing } = await this.#takeFound(answers);
     const durationMs = scheduler.now() - startedAt;
     scheduler.measured(durationMs);
-    const missing = results.findIndex(({ kind }) => kind === "missing");
-    const found = missing < 0 ? results : results.slice(0, missing);
     this.#noteQuestion();
-    if (found.length > 0) await this.#take(found);
-    if (missing < 0) {
+    if (!isMissing) {
       this.#burst = Math.min(MAX_BURST, burst * 2);
       this.#dueAt = 0;
     } else {
       this.#burst = 1;
-      if (found.length > 0) this.#dueAt = 0;
+      if (found > 0) this.#dueAt = 0;
       else {
         this.#missed();
         if (side && this.#misses >= SIDE_TRIES) await this.#take([{ kind: "missing" }]);
@@ -445,11 +441,45 @@ export class Reader implements AsyncIterable<Message> {
     diagnostics({
       type: "polled",
       channel: this.name,
-      found: found.length,
+      found,
       asked: burst,
       durationMs,
       pauseMs,
     });
+  }
+
+  /**
+   * Stores boxes in their order, each as soon as it is there: a courier takes long to report that a
+   * box is missing. Ends when the last answer has arrived.
+   * @throws (rejects) with the error of a read that failed; boxes before it are stored.
+   */
+  async #takeFound(
+    answers: readonly Promise<BoxResult>[],
+  ): Promise<{ readonly found: number; readonly isMissing: boolean }> {
+    const isSide = this.#side !== null;
+    const arrived: BoxResult[] = [];
+    for (const [i, answer] of answers.entries()) {
+      answer.then(
+        (result) => (arrived[i] = result),
+        () => {},
+      );
+    }
+    let found = 0;
+    try {
+      while (found < answers.length) {
+        const { kind } = await answers[found]!;
+        if (kind === "missing") return { found, isMissing: true };
+        let end = found + 1;
+        while (arrived[end] && arrived[end]!.kind !== "missing") end++;
+        await this.#take(arrived.slice(found, end));
+        found = end;
+        // The side stream began or ended: the other boxes were read from the wrong stream.
+        if ((this.#side !== null) !== isSide) break;
+      }
+      return { found, isMissing: false };
+    } finally {
+      await Promise.allSettled(answers);
+    }
   }
 
   #missed(): void {

@@ -17,6 +17,7 @@ import { isThinClientError } from "../errors/errors.js";
 import { explainError } from "../errors/explanations.js";
 import { daemonErrorFromCode } from "../errors/from-reply.js";
 import { type LinkTrace, TraceRing } from "../mixnet/trace.js";
+import type { PkiDocument } from "../pki/document.js";
 import { REPLICA_EPOCH_MS, epochAt, epochStart } from "../pki/epoch.js";
 import type { EmbeddedDaemon } from "../network/embedded-daemon.js";
 import type { StorageTrace } from "../network/storage-link.js";
@@ -76,7 +77,7 @@ interface OwnBox {
   readonly text: string;
   readonly boxId: string;
   state: BoxView["state"];
-  /** When a courier took it over, and the replica epoch of that moment. */
+  /** When a courier accepted it, and the replica epoch at that moment. */
   stored: { readonly at: number; readonly replicaEpoch: number } | null;
 }
 
@@ -95,7 +96,7 @@ const LOOK_MS = 1000;
 const MOST_LISTED = 200;
 /** The most boxes in all replicas up to which each is checked. */
 const MOST_LOOKED_AT = 5000;
-/** For how many replica epochs replicas keep a box, that of its storing included. */
+/** How many replica epochs replicas keep a box, including the one in which they stored it. */
 const KEPT_EPOCHS = 2;
 /** How long a call from the page may take, in ms of the daemon's clock. */
 const CALL_MS = 120_000;
@@ -121,7 +122,7 @@ export class ConsoleFeed {
   #error: ErrorView | null = null;
   #authorities: Awaited<ReturnType<ThinClient["getDirectoryAuthorities"]>> | null = null;
   #documents: DocumentView[] = [];
-  #documentsOf: unknown = null;
+  #documentsOf: PkiDocument | null = null;
   #replicas: ConsoleState["replicas"] = null;
   #looked = -Infinity;
   #closed = false;
@@ -215,7 +216,7 @@ export class ConsoleFeed {
     if (document !== null && this.#documentsOf !== document) {
       this.#documentsOf = document;
       // Nobody waits for these, so the daemon may take its time.
-      void this.#lookAtDocuments(document.epoch);
+      void this.#lookAtDocuments(document);
     }
     if (embedded === null || realClock.monotonic() - this.#looked < LOOK_MS) return;
     this.#looked = realClock.monotonic();
@@ -254,7 +255,8 @@ export class ConsoleFeed {
   readonly #holders = new Map<string, ReadonlySet<string>>();
   #holdersKnown = false;
 
-  async #lookAtDocuments(epoch: number): Promise<void> {
+  async #lookAtDocuments(current: PkiDocument): Promise<void> {
+    const { epoch } = current;
     const { client } = this.#subject;
     const call = { timeoutMs: CALL_MS };
     if (this.#authorities === null) {
@@ -275,7 +277,8 @@ export class ConsoleFeed {
         // The daemon does not have it any more, so there is nothing to show.
       }
     }
-    this.#documents = views;
+    // By then a later document may have been looked at.
+    if (this.#documentsOf === current) this.#documents = views;
   }
 
   /** The signed document of an epoch; null if it is not available. */
@@ -463,7 +466,7 @@ export class ConsoleFeed {
     return { writeCap, readCap, next: firstMessageIndex, boxes: [] };
   }
 
-  /** The stream, which is made if there is none; one, whoever else asks meanwhile. */
+  /** The stream; it is created once, even if several calls need it at the same time. */
   async #streamNow(): Promise<Stream> {
     if (this.#stream !== null) return this.#stream;
     this.#making ??= this.#newStream().finally(() => (this.#making = null));

@@ -161,7 +161,11 @@ test(
     assert.equal(statSync(join(run, "katzenpost")).mode & 0o777, 0o700);
     chmodSync(join(run, "katzenpost"), 0o777);
     assert.deepEqual(await listen(), ["tcp:127.0.0.1:64331"]);
-    assert.equal(told.length, 2);
+    chmodSync(join(run, "katzenpost"), 0o700);
+    chmodSync(run, 0o777);
+    assert.deepEqual(await listen(), ["tcp:127.0.0.1:64331"], "others could rename the folder");
+    assert.equal(told.length, 3);
+    assert.match(told[2]!, /of-daemon, where other users may write$/);
   },
 );
 

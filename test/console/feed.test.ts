@@ -6,6 +6,7 @@ import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { VirtualClock } from "../../src/clock/virtual.js";
+import type { VerifyDocument } from "../../src/console/documents.js";
 import { ConsoleFeed } from "../../src/console/feed.js";
 import type { ConsoleAction, ConsoleState } from "../../src/console/protocol.js";
 import { ThinClient } from "../../src/index.js";
@@ -15,10 +16,10 @@ const root = fileURLToPath(new URL("../../..", import.meta.url));
 /** Connections are made in memory; the address only appears in messages. */
 const unused = { dial: { unix: { address: "@feed" } } };
 const version = "0.0.0";
-const verify = async () => [];
+const nobody: VerifyDocument = async () => [];
 
 /** An embedded network on a virtual clock with a console in front. */
-async function embedded() {
+async function embedded(verify = nobody) {
   const clock = new VirtualClock();
   let add: ConsoleFeed["add"] = () => {};
   const daemon = await DevDaemon.start({ clock, seed: "feed", onTrace: (event) => add(event) });
@@ -84,7 +85,7 @@ describe("the console's feed", () => {
     await daemon.close();
   });
 
-  test("writes that are asked for at once go to boxes of their own", async () => {
+  test("simultaneous writes go to different boxes", async () => {
     const { clock, daemon, feed } = await embedded();
     const many = async (action: ConsoleAction): Promise<void> => {
       await clock.runUntil(Promise.all([1, 2, 3].map(() => feed.perform(action))));
@@ -131,7 +132,7 @@ describe("the console's feed", () => {
     await daemon.close();
   });
 
-  test("says since when a box is stored, and until when replicas keep it at least", async () => {
+  test("shows when a box was stored, and until when replicas keep it at least", async () => {
     const { clock, daemon, feed, doing } = await embedded();
     const box = (): ConsoleState["boxes"][number] => feed.state().boxes[0]!;
     const before = clock.now();
@@ -153,7 +154,36 @@ describe("the console's feed", () => {
     await daemon.close();
   });
 
-  test("shows the test code of everything that ending all faults does", async () => {
+  test("shows the latest document, even if the check of an earlier one takes longer", async () => {
+    const asked: number[] = [];
+    let finish!: () => void;
+    const slow = new Promise<void>((resolve) => (finish = resolve));
+    const { clock, daemon, feed } = await embedded(async (_raw, _authorities, epoch) => {
+      asked.push(epoch);
+      if (asked.length === 1) await slow;
+      return [];
+    });
+    feed.open(() => {});
+    const until = async (isSo: () => boolean): Promise<void> => {
+      while (!isSo()) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        await clock.advance(0);
+      }
+    };
+    await until(() => asked.length === 1);
+    await clock.runUntil(daemon.network.advanceEpoch());
+    const shown = (): readonly number[] => feed.state().documents.map(({ epoch }) => epoch);
+    const wanted = [asked[0]! + 1, asked[0]!];
+    await until(() => shown().length > 0);
+    assert.deepEqual(shown(), wanted);
+    finish();
+    await clock.advance(0);
+    assert.deepEqual(shown(), wanted);
+    feed.close();
+    await daemon.close();
+  });
+
+  test("shows the test code for every step of ending all faults", async () => {
     const { daemon, feed, doing } = await embedded();
     await doing({ do: "loss", value: 0.5 });
     const told: string[] = [];
@@ -201,7 +231,7 @@ describe("the console's feed", () => {
       embedded: null,
       joined: null,
       virtual: null,
-      verify,
+      verify: nobody,
     });
     await feed.perform({ do: "write" });
     await feed.perform({ do: "online", value: false });

@@ -36,7 +36,7 @@ test(
     );
     assert.ok(error instanceof CopyFailedError);
     assert.equal(error.phase, "write", "it is found out before a courier is asked");
-    assert.match(error.message, /started anew.*gone/);
+    assert.match(error.message, /was restarted.*gone/);
     assert.ok(written < 79, `${written} of 79 boxes written, most of them for nothing`);
     await client.stop();
   },

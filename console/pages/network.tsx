@@ -139,7 +139,7 @@ function Map() {
   const canvas = useRef<HTMLCanvasElement>(null);
   const [width, setWidth] = useState(960);
   const { map } = state.value!;
-  // Before the page is painted: else a frame shows a map that is too wide, and one without a canvas.
+  // Before the page is painted: otherwise a frame shows a map that is too wide, and one without a canvas.
   useLayoutEffect(() => {
     const element = holder.current!;
     const measure = () => setWidth(Math.max(300, Math.floor(element.clientWidth)));

@@ -22,8 +22,8 @@ async function* onClock(clock: VirtualClock, reader: Reader): AsyncGenerator<Mes
   }
 }
 
-describe("what channels report", () => {
-  it("diagnostics tell each write, question, gap and fork; the statistics count them", async () => {
+describe("the reports of channels", () => {
+  it("diagnostics report each write, question, gap and fork, and the statistics count them", async () => {
     const clock = new VirtualClock();
     const boxes = new BoxesDouble(clock);
     const events: ChannelDiagnostic[] = [];

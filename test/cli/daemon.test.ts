@@ -145,7 +145,7 @@ test(
     });
     let errors = "";
     daemon.stderr.on("data", (text: Buffer) => (errors += text.toString()));
-    await once(daemon.stdout, "data");
+    await Promise.race([once(daemon.stdout, "data"), once(daemon, "exit")]);
     const client = await ThinClient.connect({ dial: { unix: { address: socket } } });
     const { writeCap, firstMessageIndex } = await client.newKeypair(new Uint8Array(32));
     const writing = [firstMessageIndex];

@@ -195,7 +195,7 @@ describe("katz console", { timeout: 240_000 }, () => {
     socket.terminate();
   });
 
-  test("ends when it is told to, whoever still holds a refused connection", async () => {
+  test("ends on a signal even if a peer still holds a refused connection", async () => {
     await using other = new KatzProcess([
       "console",
       "--json",

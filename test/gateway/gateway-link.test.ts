@@ -374,7 +374,7 @@ test("after an invalid document from one gateway the link uses another gateway",
 });
 
 for (const errorCode of [ConsensusError.NOT_FOUND, ConsensusError.GONE]) {
-  test(`a gateway that answers ${errorCode} for ever does not keep the link from another one`, async () => {
+  test(`a link leaves a gateway that always answers ${errorCode}, and uses another one`, async () => {
     const other = {
       ...pinnedGateway,
       name: "other",
@@ -399,7 +399,7 @@ for (const errorCode of [ConsensusError.NOT_FOUND, ConsensusError.GONE]) {
   });
 }
 
-test("a link does not wander between gateways none of which has the document", async () => {
+test("a link does not keep switching between gateways without the document", async () => {
   const other = { ...pinnedGateway, name: "other" };
   const all = scene({ pinned: [pinnedGateway, other] });
   const { documents } = all.network;

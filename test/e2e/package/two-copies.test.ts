@@ -44,7 +44,7 @@ test("configurations, documents and errors of another copy are accepted", async 
   }
 });
 
-test("a daemon's configuration of another copy is taken", async () => {
+test("a daemon configuration of another copy is accepted", async () => {
   const config = theirJoin.DaemonConfig.parse(clientToml("tcp://127.0.0.1:1"));
   const joined = await ourJoin.JoinedDaemon.start({ config, listen: [] });
   await joined.close();

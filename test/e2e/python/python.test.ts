@@ -80,7 +80,7 @@ async function runScenarios(
   }
 }
 
-test("upstream's Python client works with katz daemon", { timeout: 400_000 }, async (t) => {
+test("upstream's Python client works with katz daemon", { timeout: 540_000 }, async (t) => {
   const python = pythonWithClient();
   if ("missing" in python) {
     t.skip(`not run: ${python.missing}`);
@@ -95,7 +95,7 @@ test("upstream's Python client works with katz daemon", { timeout: 400_000 }, as
 
 test(
   "upstream's Python client works with a daemon of ours behind a gateway",
-  { timeout: 400_000 },
+  { timeout: 540_000 },
   async (t) => {
     const python = pythonWithClient();
     if ("missing" in python) {

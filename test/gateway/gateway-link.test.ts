@@ -290,7 +290,7 @@ test("pauses between failed dials grow", async () => {
     pauses,
     [15, 30, 45, 60, 75, 90, 105, 120].map((s) => s * 1000),
   );
-  assert.deepEqual(all.told.statuses, ["refused"], "what stays the same is told once");
+  assert.deepEqual(all.told.statuses, ["refused"], "an unchanged status is reported once");
   assert.equal(all.link.describe().lastError, "refused");
   await closed(all);
 });

@@ -548,6 +548,31 @@ test("a machine whose clock says 1970 is told, and works once the clock is set",
   await closed(all);
 });
 
+/** A clock whose wall time can be set without moving its timers, as after sleep or by hand. */
+class WallClock extends VirtualClock {
+  aheadMs = 0;
+
+  override now(): number {
+    return super.now() + this.aheadMs;
+  }
+}
+
+test("a link has this epoch's document soon after the wall clock was set, however long it sleeps", async () => {
+  const longMs = 1_200_000;
+  const clock = new WallClock(epochStart(300_000, longMs) + 1000);
+  const made = scene({ clock, periodMs: longMs });
+  Object.assign(made.network, { clock });
+  const all = { ...made, clock };
+  for (const aheadMs of [0, 7_200_000, 0]) {
+    clock.aheadMs = aheadMs;
+    await pass(all, 15_000);
+    const { epoch } = epochAt(clock.now(), longMs);
+    assert.equal(all.told.documents.at(-1)?.epoch, epoch, `${aheadMs} ms ahead`);
+    assert.equal(all.told.statuses.length, 1, "the link stays up");
+  }
+  await closed(all);
+});
+
 test("closing ends the link, a dial in progress and waiting packets", async () => {
   const connected = await online();
   await closed(connected);
